@@ -1,0 +1,7 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { install, root, runTool } from './npm.mjs';
+
+install();
+rmSync(join(root, 'dist'), { recursive: true, force: true });
+process.exitCode = runTool('typescript/bin/tsc', ['-p', 'tsconfig.build.json']);

@@ -1,0 +1,19 @@
+// Types, lint and format, dead exports, package lint: all of them run, and any of them fails the check.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { install, root, runTool } from './npm.mjs';
+
+install();
+const checks = [
+  ['types', 'typescript/bin/tsc', ['-p', 'tsconfig.json']],
+  ['lint and format', '@biomejs/biome/bin/biome', ['check', ...process.argv.slice(2)]],
+  ['dead exports', 'knip/bin/knip.js', []],
+  ...(existsSync(join(root, 'dist')) ? [] : [['build', 'typescript/bin/tsc', ['-p', 'tsconfig.build.json']]]),
+  ['package', 'publint/src/cli.js', []],
+];
+const failed = checks.filter(([name, tool, args]) => {
+  console.log(`— ${name}`);
+  return runTool(tool, args) !== 0;
+});
+if (failed.length > 0) console.error(`check failed: ${failed.map(([name]) => name).join(', ')}`);
+process.exitCode = failed.length > 0 ? 1 : 0;

@@ -1,0 +1,63 @@
+/**
+ * Every error that a person can cause or meet is a `TipAdapterError`: what went wrong, where, and what to do.
+ * `code` is stable for programs, `hint` is the advice for people, and facts (paths, names, numbers) are fields in `details`.
+ */
+export interface ErrorOptions {
+  /** Stable machine-readable name, e.g. `image/truncated`. */
+  code: string;
+  /** What the person can do about it. */
+  hint?: string;
+  /** Facts: paths, names, numbers. */
+  details?: Record<string, unknown>;
+  cause?: unknown;
+}
+
+export class TipAdapterError extends Error {
+  /** Process exit status of the command line: 1 unexpected, 2 usage, 3 data, 4 model or encoder, 130 interrupted. */
+  readonly exitCode: number = 1;
+  readonly code: string;
+  readonly hint?: string;
+  readonly details: Record<string, unknown>;
+
+  constructor(message: string, { code, hint, details = {}, cause }: ErrorOptions) {
+    super(message, { cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.hint = hint;
+    this.details = details;
+  }
+}
+
+/** The call itself is wrong: an unknown option, a value out of range, shapes that do not fit. */
+export class UsageError extends TipAdapterError {
+  override readonly exitCode = 2;
+}
+
+/** The data is wrong: an unreadable image, a missing class, an empty folder. */
+export class DataError extends TipAdapterError {
+  override readonly exitCode = 3;
+}
+
+/** The classifier file, the encoder or its download is wrong. */
+export class ModelError extends TipAdapterError {
+  override readonly exitCode = 4;
+}
+
+/** The person pressed Ctrl-C or an AbortSignal fired. What was finished is kept. */
+export class InterruptedError extends TipAdapterError {
+  override readonly exitCode = 130;
+  constructor(message = 'Interrupted', options: Partial<ErrorOptions> = {}) {
+    super(message, { code: 'interrupted', ...options });
+  }
+}
+
+/** Throws `InterruptedError` if the signal has fired. */
+export function throwIfAborted(signal?: AbortSignal): void {
+  if (signal?.aborted) throw new InterruptedError();
+}
+
+/** The system error code (`ENOENT`, …) of an unknown value, if it carries one. */
+export function systemCode(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : undefined;
+}

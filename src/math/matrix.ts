@@ -1,0 +1,135 @@
+import { UsageError } from '../errors.ts';
+
+/** A row-major float32 matrix: element (i, j) is `data[i * cols + j]`. */
+export interface Matrix {
+  readonly rows: number;
+  readonly cols: number;
+  readonly data: Float32Array;
+}
+
+/** A matrix over `data` (not copied), or of zeros. Throws `UsageError` when the length is not rows x cols. */
+export function matrix(rows: number, cols: number, data = new Float32Array(rows * cols)): Matrix {
+  if (data.length !== rows * cols) {
+    throw new UsageError(`A ${rows} x ${cols} matrix needs ${rows * cols} numbers, got ${data.length}`, {
+      code: 'matrix/shape',
+      details: { rows, cols, length: data.length },
+    });
+  }
+  return { rows, cols, data };
+}
+
+/** A matrix from nested arrays. Throws `UsageError` when rows differ in length. */
+export function fromRows(rows: ArrayLike<number>[]): Matrix {
+  const cols = rows[0]?.length ?? 0;
+  const out = matrix(rows.length, cols);
+  rows.forEach((values, i) => {
+    if (values.length !== cols) {
+      throw new UsageError(`Row ${i} has ${values.length} numbers, row 0 has ${cols}`, {
+        code: 'matrix/ragged',
+      });
+    }
+    out.data.set(values, i * cols);
+  });
+  return out;
+}
+
+/** Row i as a view on the matrix's memory. */
+export function row(m: Matrix, i: number): Float32Array {
+  return m.data.subarray(i * m.cols, (i + 1) * m.cols);
+}
+
+/** The rows with the given indices, copied in that order. */
+export function selectRows(m: Matrix, indices: ArrayLike<number>): Matrix {
+  const out = matrix(indices.length, m.cols);
+  for (let k = 0; k < indices.length; k++) out.data.set(row(m, indices[k]), k * m.cols);
+  return out;
+}
+
+/** Matrices on top of each other; all must have the same width. */
+export function concatRows(parts: Matrix[]): Matrix {
+  const cols = parts.find((p) => p.rows > 0)?.cols ?? parts[0]?.cols ?? 0;
+  const out = matrix(
+    parts.reduce((n, p) => n + p.rows, 0),
+    cols,
+  );
+  let at = 0;
+  for (const part of parts) {
+    if (part.rows > 0 && part.cols !== cols) {
+      throw new UsageError(`Cannot stack rows of width ${part.cols} on rows of width ${cols}`, {
+        code: 'matrix/width',
+      });
+    }
+    out.data.set(part.data, at);
+    at += part.data.length;
+  }
+  return out;
+}
+
+/** Each row divided by its Euclidean length (rows of zeros stay zero). Sums are in float64. */
+export function unitRows(m: Matrix): Matrix {
+  const out = matrix(m.rows, m.cols);
+  for (let i = 0; i < m.rows; i++) {
+    const source = row(m, i);
+    const length = norm(source);
+    const scale = length > 0 ? 1 / length : 0;
+    const target = row(out, i);
+    for (let j = 0; j < m.cols; j++) target[j] = source[j] * scale;
+  }
+  return out;
+}
+
+export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let j = 0; j < a.length; j++) sum += a[j] * b[j];
+  return sum;
+}
+
+export function norm(a: ArrayLike<number>): number {
+  return Math.sqrt(dot(a, a));
+}
+
+/** a b^T in float64 sums, stored as float32: [n, d] x [m, d] → [n, m]. For small products; the engine does large ones. */
+export function productT(a: Matrix, b: Matrix): Matrix {
+  if (a.cols !== b.cols) {
+    throw new UsageError(`Cannot multiply rows of width ${a.cols} with rows of width ${b.cols}`, {
+      code: 'matrix/width',
+    });
+  }
+  const out = matrix(a.rows, b.rows);
+  for (let i = 0; i < a.rows; i++) {
+    const left = row(a, i);
+    for (let j = 0; j < b.rows; j++) out.data[i * b.rows + j] = dot(left, row(b, j));
+  }
+  return out;
+}
+
+/** Index of the largest value; the lowest index wins a tie. -1 when empty. */
+export function argmax(values: ArrayLike<number>): number {
+  let best = -1;
+  for (let i = 0; i < values.length; i++) if (best < 0 || values[i] > values[best]) best = i;
+  return best;
+}
+
+/** Indices of the k largest values, largest first; the lower index wins a tie. */
+export function topK(values: ArrayLike<number>, k: number): number[] {
+  return Array.from(values, (_, i) => i)
+    .sort((a, b) => values[b] - values[a] || a - b)
+    .slice(0, k);
+}
+
+/** Natural log of the sum of exponentials, without overflow. */
+export function logSumExp(values: ArrayLike<number>): number {
+  let max = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < values.length; i++) if (values[i] > max) max = values[i];
+  if (max === Number.NEGATIVE_INFINITY) return max;
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += Math.exp(values[i] - max);
+  return max + Math.log(sum);
+}
+
+/** Softmax of values / temperature, in float64. */
+export function softmax(values: ArrayLike<number>, temperature = 1): Float64Array {
+  const scaled = Float64Array.from(values, (v) => v / temperature);
+  const total = logSumExp(scaled);
+  return scaled.map((v) => Math.exp(v - total));
+}

@@ -1,0 +1,36 @@
+/** A dense row-major tensor: what graphs are fed, what engines return, what safetensors files hold. */
+export interface Tensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+}
+
+/** float16 and bfloat16 are kept as their 16 bits; bool as bytes 0 and 1. */
+export type DType =
+  | 'float32'
+  | 'float64'
+  | 'float16'
+  | 'bfloat16'
+  | 'int32'
+  | 'int64'
+  | 'uint8'
+  | 'int8'
+  | 'bool';
+
+export type TensorData =
+  | Float32Array
+  | Float64Array
+  | Uint16Array
+  | Int32Array
+  | BigInt64Array
+  | Uint8Array
+  | Int8Array;
+
+/** Number of elements of a shape; 1 for a scalar. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((n, dim) => n * dim, 1);
+}
+
+export function floatTensor(shape: readonly number[], data: Float32Array): Tensor {
+  return { dtype: 'float32', shape, data };
+}

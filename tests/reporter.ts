@@ -1,0 +1,23 @@
+import type { Reporter, TestModule } from 'vitest/node';
+
+/** Prints every skipped test with its reason, then the one line `N passed, N failed`, last. */
+export default class SummaryReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
+    let passed = 0;
+    let failed = errors.length;
+    const skipped: string[] = [];
+    for (const module of modules) {
+      failed += module.errors().length;
+      for (const test of module.children.allTests()) {
+        const { state } = test.result();
+        if (state === 'passed') passed++;
+        else if (state === 'skipped') skipped.push(`${module.relativeModuleId} > ${test.fullName}`);
+        else failed++;
+      }
+    }
+    process.on('exit', () => {
+      for (const name of skipped) console.log(`skipped: ${name}`);
+      console.log(`${passed} passed, ${failed} failed${skipped.length ? `, ${skipped.length} skipped` : ''}`);
+    });
+  }
+}

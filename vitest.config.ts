@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['src/**/*.test.ts', 'tests/**/*.test.ts'],
+    // Worker threads of the product are TypeScript files during tests: tsx teaches Node to load them.
+    pool: 'forks',
+    execArgv: ['--import', 'tsx'],
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    reporters: [process.env.CI ? 'default' : 'default', './tests/reporter.ts'],
+  },
+});
