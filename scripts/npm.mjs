@@ -24,6 +24,9 @@ export function runTool(path, args, options) {
   return tryRun(process.execPath, [join(root, 'node_modules', path), ...args], options);
 }
 
+/** onnxruntime-node's install script only fetches CUDA libraries: it fails off line and the CPU does not need it. */
+const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' };
+
 /** Installs the dependencies where they are missing or older than the lock file. */
 export function install() {
   const [major, minor] = process.versions.node.split('.').map(Number);
@@ -39,11 +42,9 @@ export function install() {
   console.error('Installing dependencies (once, about a minute) …');
   // npm is a script of the running Node's: through npm_execpath no shell is needed, on Windows either.
   const npm = process.env.npm_execpath;
-  if (npm) run(process.execPath, [npm, 'ci', '--no-audit', '--no-fund', '--loglevel=error']);
-  else
-    run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
-      shell: process.platform === 'win32',
-    });
+  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
+  if (npm) run(process.execPath, [npm, ...args], { env });
+  else run('npm', args, { env, shell: process.platform === 'win32' });
 }
 
 /** Time of the newest file below a folder, in ms. */
