@@ -3,9 +3,9 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'tests/**/*.test.ts'],
-    // Worker threads of the product are TypeScript files during tests: tsx teaches Node to load them.
+    // Worker threads of the product are TypeScript files during tests; Node has to be taught to load them.
     pool: 'forks',
-    execArgv: ['--import', 'tsx'],
+    execArgv: ['--import', new URL('tests/typescript.mjs', import.meta.url).href],
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 120_000,

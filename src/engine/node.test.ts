@@ -1,0 +1,81 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { exp, mul, sub } from '../graph/elementwise.ts';
+import { input } from '../graph/expression.ts';
+import { interpret } from '../graph/interpret.ts';
+import { reshape } from '../graph/layout.ts';
+import { matmulT } from '../graph/products.ts';
+import { logSoftmax, sum } from '../graph/reduce.ts';
+import { random } from '../math/random.ts';
+import { floatTensor } from '../math/tensor.ts';
+import { createEngine } from './node.ts';
+
+const engine = createEngine();
+afterAll(() => engine.close());
+
+function randomTensor(seed: number, ...shape: number[]) {
+  const r = random('engine', seed);
+  return floatTensor(
+    shape,
+    Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => r.normal()),
+  );
+}
+
+const f = input('f', ['m', 8]);
+const keys = input('keys', ['n', 8]);
+const beta = input('beta', []);
+const sums = sum(reshape(exp(mul(beta, sub(matmulT(f, keys), 1))), ['m', 3, 'k']), [2]);
+const outputs = { sums, probabilities: logSoftmax(sums) };
+const feeds = {
+  f: randomTensor(1, 5, 8),
+  keys: randomTensor(2, 6, 8),
+  beta: floatTensor([], Float32Array.of(0.5)),
+};
+
+describe('engine', () => {
+  it('computes what the interpreter computes', async () => {
+    const session = await engine.compile(outputs);
+    expect(session.inputs.map((port) => port.name).sort()).toEqual(['beta', 'f', 'keys']);
+    const got = await session.run(feeds);
+    const expected = interpret(outputs, feeds);
+    for (const name of ['sums', 'probabilities'] as const) {
+      expect(got[name].shape).toEqual(expected[name].shape);
+      expected[name].data.forEach((value, i) => {
+        expect(Math.abs(Number(got[name].data[i]) - value)).toBeLessThan(1e-5 * (1 + Math.abs(value)));
+      });
+    }
+    await session.close();
+  });
+
+  it('takes another number of rows without compiling again, and keeps what it was told to keep', async () => {
+    const session = await engine.compile({ sums });
+    await session.keep({ keys: feeds.keys, beta: feeds.beta });
+    const got = await session.run({ f: randomTensor(3, 2, 8) });
+    expect(got.sums.shape).toEqual([2, 3]);
+    const more = await session.run({ f: feeds.f, keys: randomTensor(4, 12, 8) });
+    expect(more.sums.shape).toEqual([5, 3]);
+  });
+
+  it('rejects at once when the signal fires, and goes on working', async () => {
+    const session = await engine.compile({ sums });
+    const controller = new AbortController();
+    const running = session.run(feeds, { signal: controller.signal });
+    controller.abort();
+    await expect(running).rejects.toMatchObject({ exitCode: 130 });
+    expect((await session.run(feeds)).sums.shape).toEqual([5, 3]);
+  });
+
+  it('names a missing input and a file that is no model', async () => {
+    const session = await engine.compile({ sums });
+    await expect(session.run({ f: feeds.f })).rejects.toMatchObject({ code: 'engine/runtime', exitCode: 4 });
+    await expect(engine.load(new Uint8Array([1, 2, 3]))).rejects.toMatchObject({ code: 'engine/runtime' });
+  });
+
+  it('starts again after its worker was closed', async () => {
+    const own = createEngine({ threads: 1 });
+    const session = await own.compile({ sums });
+    await session.keep({ keys: feeds.keys, beta: feeds.beta });
+    await own.close();
+    expect((await session.run({ f: feeds.f })).sums.shape).toEqual([5, 3]);
+    await own.close();
+  });
+});

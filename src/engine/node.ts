@@ -1,0 +1,138 @@
+import { availableParallelism } from 'node:os';
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { InterruptedError, ModelError } from '../errors.ts';
+import { toOnnx } from '../graph/onnx.ts';
+import type { Tensor } from '../math/tensor.ts';
+import type { Answer, Request } from './protocol.ts';
+import type { Engine, PortInfo, RunOptions, Session } from './types.ts';
+
+type Body<R> = R extends Request ? Omit<R, 'id'> : never;
+
+interface Pending {
+  resolve(answer: Answer): void;
+  reject(error: Error): void;
+}
+
+/**
+ * An engine on ONNX Runtime's CPU provider, in a worker thread that starts at the first use and never keeps a program
+ * alive. `threads` is the number of cores one product may use (default: all). A worker that dies rejects what was running
+ * and is replaced: sessions load themselves again at their next use.
+ */
+export function createEngine({ threads = availableParallelism() }: { threads?: number } = {}): Engine {
+  let worker: Worker | undefined;
+  let generation = 0;
+  let serial = 0;
+  const pending = new Map<number, Pending>();
+
+  function fail(reason: string): void {
+    worker = undefined;
+    generation++;
+    const error = new ModelError(`The engine stopped: ${reason}`, {
+      code: 'engine/stopped',
+      hint: 'The model may need more memory than there is. The program can go on; the failed step can be tried again.',
+    });
+    for (const { reject } of pending.values()) reject(error);
+    pending.clear();
+  }
+
+  function start(): Worker {
+    const thread = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url));
+    thread.on('message', (answer: Answer) => {
+      const waiting = pending.get(answer.id);
+      pending.delete(answer.id);
+      if (pending.size === 0) thread.unref();
+      if ('error' in answer) waiting?.reject(new ModelError(answer.error, { code: 'engine/runtime' }));
+      else waiting?.resolve(answer);
+    });
+    thread.on('error', (error) => worker === thread && fail(error.message));
+    thread.on('exit', (code) => worker === thread && fail(`its thread ended with status ${code}`));
+    return thread;
+  }
+
+  function send(
+    request: Body<Request>,
+    transfer: readonly ArrayBuffer[] = [],
+    signal?: AbortSignal,
+  ): Promise<Answer> {
+    if (signal?.aborted) return Promise.reject(new InterruptedError());
+    worker ??= start();
+    const thread = worker;
+    return new Promise<Answer>((resolve, reject) => {
+      const id = serial++;
+      const stop = () => {
+        pending.delete(id);
+        if (pending.size === 0) thread.unref();
+        reject(new InterruptedError());
+      };
+      signal?.addEventListener('abort', stop, { once: true });
+      const done = () => signal?.removeEventListener('abort', stop);
+      pending.set(id, {
+        resolve: (answer) => {
+          done();
+          resolve(answer);
+        },
+        reject: (error) => {
+          done();
+          reject(error);
+        },
+      });
+      thread.ref();
+      thread.postMessage({ ...request, id }, transfer as ArrayBuffer[]);
+    });
+  }
+
+  async function load(model: Uint8Array | string): Promise<Session> {
+    const session = serial++;
+    let kept: Record<string, Tensor> = {};
+    let loaded = -1;
+    let ports: { inputs: PortInfo[]; outputs: PortInfo[] } | undefined;
+
+    async function ready(): Promise<void> {
+      if (loaded === generation && worker) return;
+      const answer = await send({ kind: 'load', session, model, threads });
+      if ('ports' in answer) ports = answer.ports;
+      loaded = generation;
+      if (Object.keys(kept).length > 0) await send({ kind: 'keep', session, feeds: kept });
+    }
+
+    await ready();
+    const { inputs, outputs } = ports as { inputs: PortInfo[]; outputs: PortInfo[] };
+    return {
+      inputs,
+      outputs,
+      run: async (feeds, { outputs: wanted, signal, transfer }: RunOptions = {}) => {
+        await ready();
+        const answer = await send({ kind: 'run', session, feeds, outputs: wanted }, transfer, signal);
+        return 'tensors' in answer ? answer.tensors : {};
+      },
+      keep: async (feeds) => {
+        kept = { ...kept, ...feeds };
+        await ready();
+        await send({ kind: 'keep', session, feeds });
+      },
+      close: async () => {
+        if (loaded === generation && worker) await send({ kind: 'close', session });
+      },
+    };
+  }
+
+  return {
+    load,
+    compile: (outputs) => load(toOnnx(outputs)),
+    close: async () => {
+      const thread = worker;
+      if (!thread) return;
+      fail('it was closed');
+      await thread.terminate();
+    },
+  };
+}
+
+let shared: Engine | undefined;
+
+/** The engine that everything in a program shares. */
+export function sharedEngine(): Engine {
+  shared ??= createEngine();
+  return shared;
+}

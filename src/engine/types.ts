@@ -1,0 +1,38 @@
+import type { Expr } from '../graph/expression.ts';
+import type { Tensor } from '../math/tensor.ts';
+
+/** Runs models: graphs of ours and ONNX files of others. One engine serves a whole program. */
+export interface Engine {
+  /** Prepares a model: ONNX bytes, or the path of a file. Throws `ModelError` where the runtime refuses it. */
+  load(model: Uint8Array | string): Promise<Session>;
+  /** Prepares a graph of ours. */
+  compile(outputs: Readonly<Record<string, Expr>>): Promise<Session>;
+  /** Frees everything; running work ends in an error. */
+  close(): Promise<void>;
+}
+
+export interface Session {
+  readonly inputs: readonly PortInfo[];
+  readonly outputs: readonly PortInfo[];
+  /**
+   * Computes all outputs, or those asked for. Buffers listed in `transfer` are handed over, not copied, and are empty
+   * afterwards. Throws `InterruptedError` as soon as the signal fires; `ModelError` where the runtime fails.
+   */
+  run(feeds: Readonly<Record<string, Tensor>>, options?: RunOptions): Promise<Record<string, Tensor>>;
+  /** Keeps inputs beside the model, so that later runs need not send them again; run's own feeds win. */
+  keep(feeds: Readonly<Record<string, Tensor>>): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface RunOptions {
+  outputs?: readonly string[];
+  signal?: AbortSignal;
+  transfer?: readonly ArrayBuffer[];
+}
+
+/** Name, number type and shape of an input or output; -1 or a name where a size is open. */
+export interface PortInfo {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly (number | string)[];
+}

@@ -1,0 +1,166 @@
+import { UsageError } from '../errors.ts';
+import { sizeOf, type Tensor } from '../math/tensor.ts';
+
+/**
+ * An expression graph: what to compute, not yet computed. An `Expr` is an immutable node that knows its operation, its
+ * operands, its shape and its number type. The same expression is run by the plain interpreter (`interpret.ts`, float64),
+ * written as ONNX bytes (`onnx.ts`) and differentiated (`gradient.ts`): one definition, several executors.
+ */
+export interface Expr {
+  readonly op: Op;
+  readonly operands: readonly Expr[];
+  readonly attributes: Attributes;
+  readonly shape: Shape;
+  readonly dtype: ExprType;
+}
+
+/** A size known now, or the name of one known only when the graph is fed: equal names are equal sizes. */
+export type Dim = number | string;
+export type Shape = readonly Dim[];
+export type ExprType = 'float32' | 'int64' | 'bool';
+// biome-ignore lint/suspicious/noExplicitAny: each operation knows its own attributes; the graph only carries them.
+export type Attributes = Readonly<Record<string, any>>;
+
+/** Everything there is to know about one operation. */
+export interface Op {
+  readonly name: string;
+  /** Shape and type of the result. Throws `UsageError`, naming the operation and the shapes, where operands do not fit. */
+  infer(operands: readonly Expr[], attributes: Attributes): { shape: Shape; dtype: ExprType };
+  /** The result in float64, for the interpreter. */
+  evaluate(operands: readonly Value[], attributes: Attributes, expr: Expr): Value;
+  /** Writes ONNX nodes and returns the name of the result. */
+  onnx(operands: readonly string[], attributes: Attributes, write: OnnxWriter, expr: Expr): string;
+  /** Gradients with respect to the operands, given that of the result; undefined where there is none. */
+  gradient?(expr: Expr, g: Expr): readonly (Expr | undefined)[];
+}
+
+/** A computed tensor of the interpreter; integers and booleans are held as numbers too. */
+export interface Value {
+  readonly shape: readonly number[];
+  readonly data: Float64Array;
+}
+
+/** What an operation sees of the ONNX writer. */
+export interface OnnxWriter {
+  /** Adds a node; returns the name of its first output. Numbers are INT attributes unless wrapped by `float()`. */
+  node(type: string, inputs: readonly string[], attributes?: Record<string, OnnxAttribute>): string;
+  /** Adds a constant of int64. */
+  integers(values: readonly number[]): string;
+  /** Adds a constant tensor. */
+  tensor(tensor: Tensor): string;
+}
+
+export type OnnxAttribute = number | readonly number[] | string | { readonly float: number };
+
+/** Marks an ONNX attribute as FLOAT. */
+export function float(value: number): OnnxAttribute {
+  return { float: value };
+}
+
+/** An expression or a plain number, which stands for a float32 scalar constant. */
+export type Operand = Expr | number;
+
+export function apply(op: Op, operands: readonly Operand[], attributes: Attributes = {}): Expr {
+  const exprs = operands.map((operand) => (typeof operand === 'number' ? scalar(operand) : operand));
+  return { op, operands: exprs, attributes, ...op.infer(exprs, attributes) };
+}
+
+const inputOp: Op = {
+  name: 'input',
+  infer: (_, { shape, dtype }) => ({ shape, dtype }),
+  evaluate: (_, { name }) => {
+    throw new UsageError(`The graph was not fed its input "${name}"`, {
+      code: 'graph/missing-input',
+      details: { name },
+    });
+  },
+  onnx: (_, { name }) => name,
+};
+
+/** A tensor that is fed by name when the graph runs. */
+export function input(name: string, shape: Shape, dtype: ExprType = 'float32'): Expr {
+  return apply(inputOp, [], { name, shape, dtype });
+}
+
+export function isInput(expr: Expr): boolean {
+  return expr.op === inputOp;
+}
+
+const constantOp: Op = {
+  name: 'constant',
+  infer: (_, { tensor }) => ({ shape: tensor.shape, dtype: tensor.dtype }),
+  evaluate: (_, { tensor }) => toValue(tensor),
+  onnx: (_, { tensor }, write) => write.tensor(tensor),
+};
+
+/** A tensor that is part of the graph. */
+export function constant(tensor: Tensor): Expr {
+  if (!['float32', 'int64', 'bool'].includes(tensor.dtype)) {
+    throw new UsageError(`A graph constant cannot be ${tensor.dtype}`, { code: 'graph/dtype' });
+  }
+  return apply(constantOp, [], { tensor });
+}
+
+export function isConstant(expr: Expr): boolean {
+  return expr.op === constantOp;
+}
+
+export function scalar(value: number): Expr {
+  return constant({ dtype: 'float32', shape: [], data: Float32Array.of(value) });
+}
+
+export function toValue(tensor: Tensor): Value {
+  return { shape: tensor.shape, data: Float64Array.from(tensor.data as ArrayLike<number>, Number) };
+}
+
+/** Every node below the outputs, operands before their users, each once. */
+export function topological(outputs: readonly Expr[]): Expr[] {
+  const seen = new Set<Expr>();
+  const order: Expr[] = [];
+  // An explicit stack: graphs of a hundred layers are deeper than is polite to recurse into.
+  const stack: { expr: Expr; next: number }[] = [];
+  for (const output of outputs) {
+    if (!seen.has(output)) stack.push({ expr: output, next: 0 });
+    seen.add(output);
+    while (stack.length > 0) {
+      const top = stack[stack.length - 1];
+      const operand = top.expr.operands[top.next++];
+      if (operand === undefined) {
+        order.push(top.expr);
+        stack.pop();
+      } else if (!seen.has(operand)) {
+        seen.add(operand);
+        stack.push({ expr: operand, next: 0 });
+      }
+    }
+  }
+  return order;
+}
+
+export function showShape(shape: Shape): string {
+  return `[${shape.join(', ')}]`;
+}
+
+/** The error of operands that do not fit. */
+export function shapeError(op: string, message: string, ...operands: readonly Expr[]): UsageError {
+  const shapes = operands.map((operand) => showShape(operand.shape)).join(' and ');
+  return new UsageError(`${op}: ${message} (shapes ${shapes})`, {
+    code: 'graph/shape',
+    details: { op, shapes: operands.map((operand) => operand.shape) },
+  });
+}
+
+/** Strides of a dense row-major tensor. */
+export function stridesOf(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length);
+  let step = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = step;
+    step *= shape[axis];
+  }
+  return strides;
+}
+
+export function zeros(shape: readonly number[]): Value {
+  return { shape, data: new Float64Array(sizeOf(shape)) };
+}

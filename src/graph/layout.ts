@@ -1,0 +1,269 @@
+import { sizeOf } from '../math/tensor.ts';
+import {
+  apply,
+  type Dim,
+  type Expr,
+  type Op,
+  type Shape,
+  shapeError,
+  showShape,
+  stridesOf,
+  type Value,
+  zeros,
+} from './expression.ts';
+import { sum } from './reduce.ts';
+
+/** Operations that move numbers without changing them. */
+
+const reshapeOp: Op = {
+  name: 'reshape',
+  infer: ([x], { shape }) => {
+    const known = (s: Shape) => s.every((dim) => typeof dim === 'number');
+    if (known(x.shape) && known(shape) && sizeOf(x.shape as number[]) !== sizeOf(shape as number[])) {
+      throw shapeError('reshape', `cannot become ${showShape(shape)}`, x);
+    }
+    return { shape, dtype: x.dtype };
+  },
+  evaluate: ([x], { shape }: { shape: Shape }, { operands }) => {
+    const target = shape.map((dim, i) => resolve(dim, i, operands[0].shape, x.shape));
+    const open = target.indexOf(-1);
+    if (open >= 0) target[open] = x.data.length / target.reduce((n, dim) => (dim === -1 ? n : n * dim), 1);
+    return { shape: target, data: x.data };
+  },
+  onnx: ([x], { shape }: { shape: Shape }, write, { operands: [source] }) => {
+    // 0 copies the operand's size at the same place; -1 is what is left over. Only one size can be left over.
+    const target = shape.map((dim, i) => (typeof dim === 'number' ? dim : dim === source.shape[i] ? 0 : -1));
+    if (target.filter((dim) => dim === -1).length > 1) {
+      throw shapeError('reshape', `more than one open size in ${showShape(shape)}`, source);
+    }
+    return write.node('Reshape', [x, write.integers(target)]);
+  },
+  gradient: ({ operands: [x] }, g) => [reshape(g, x.shape)],
+};
+
+function resolve(dim: Dim, i: number, names: Shape, sizes: readonly number[]): number {
+  if (typeof dim === 'number') return dim;
+  if (names[i] === dim) return sizes[i];
+  const named = names.indexOf(dim);
+  return named >= 0 ? sizes[named] : -1;
+}
+
+/** The same numbers in another shape. At most one size may be a name that is not at the same place in x. */
+export function reshape(x: Expr, shape: Shape): Expr {
+  return apply(reshapeOp, [x], { shape });
+}
+
+const transposeOp: Op = {
+  name: 'transpose',
+  infer: ([x], { order }) => {
+    if (order.length !== x.shape.length)
+      throw shapeError('transpose', `order [${order}] has another rank`, x);
+    return { shape: order.map((axis: number) => x.shape[axis]), dtype: x.dtype };
+  },
+  evaluate: ([x], { order }) => {
+    const strides = stridesOf(x.shape);
+    const shape: number[] = order.map((axis: number) => x.shape[axis]);
+    return gatherStrided(
+      x,
+      shape,
+      order.map((axis: number) => strides[axis]),
+    );
+  },
+  onnx: ([x], { order }, write) => write.node('Transpose', [x], { perm: order }),
+  gradient: ({ attributes: { order } }, g) => [
+    transpose(
+      g,
+      order.map((_: number, i: number) => order.indexOf(i)),
+    ),
+  ],
+};
+
+/** Axes in another order; the default reverses them. */
+export function transpose(
+  x: Expr,
+  order: readonly number[] = x.shape.map((_, i) => x.shape.length - 1 - i),
+): Expr {
+  return apply(transposeOp, [x], { order });
+}
+
+const expandOp: Op = {
+  name: 'expand',
+  infer: ([x], { shape }) => {
+    const lead = shape.length - x.shape.length;
+    if (lead < 0 || x.shape.some((dim, i) => dim !== 1 && dim !== shape[i + lead])) {
+      throw shapeError('expand', `cannot become ${showShape(shape)}`, x);
+    }
+    return { shape, dtype: x.dtype };
+  },
+  evaluate: ([x, ...like], { shape }: { shape: Shape }, { operands }) => {
+    const sizes = shape.map((dim) => {
+      if (typeof dim === 'number') return dim;
+      for (let k = 0; k < like.length; k++) {
+        const axis = operands[k + 1].shape.indexOf(dim);
+        if (axis >= 0) return like[k].shape[axis];
+      }
+      return x.shape[operands[0].shape.indexOf(dim)];
+    });
+    const lead = sizes.length - x.shape.length;
+    const strides = stridesOf(x.shape);
+    return gatherStrided(
+      x,
+      sizes,
+      sizes.map((_, i) => (i < lead || x.shape[i - lead] === 1 ? 0 : strides[i - lead])),
+    );
+  },
+  onnx: ([x, ...like], { shape }: { shape: Shape }, write, { operands }) => {
+    if (shape.every((dim) => typeof dim === 'number')) {
+      return write.node('Expand', [x, write.integers(shape as number[])]);
+    }
+    const parts = shape.map((dim) => {
+      if (typeof dim === 'number') return write.integers([dim]);
+      const k = operands.findIndex((operand) => operand.shape.includes(dim));
+      const source = k === 0 ? x : like[k - 1];
+      const sizes = write.node('Shape', [source]);
+      return write.node('Gather', [sizes, write.integers([operands[k].shape.indexOf(dim)])], { axis: 0 });
+    });
+    return write.node('Expand', [x, write.node('Concat', parts, { axis: 0 })]);
+  },
+  gradient: ({ operands: [x], shape }, g) => {
+    const lead = shape.length - x.shape.length;
+    const axes = shape.flatMap((dim, i) => (i < lead || (x.shape[i - lead] === 1 && dim !== 1) ? [i] : []));
+    return [axes.length === 0 ? g : reshape(sum(g, axes), x.shape)];
+  },
+};
+
+/** x repeated along axes of size 1; sizes that are names are read from x or from `like`. */
+export function expandTo(x: Expr, shape: Shape, ...like: readonly Expr[]): Expr {
+  return apply(expandOp, [x, ...like], { shape });
+}
+
+const concatOp: Op = {
+  name: 'concat',
+  infer: (operands, { axis }) => {
+    const [first] = operands;
+    for (const other of operands) {
+      if (
+        other.shape.length !== first.shape.length ||
+        other.shape.some((d, i) => i !== axis && d !== first.shape[i])
+      ) {
+        throw shapeError('concat', `cannot join along axis ${axis}`, first, other);
+      }
+    }
+    const sizes = operands.map((operand) => operand.shape[axis]);
+    const total = sizes.every((size) => typeof size === 'number')
+      ? sizes.reduce((n: number, size) => n + (size as number), 0)
+      : sizes.join('+');
+    return { shape: first.shape.map((dim, i) => (i === axis ? total : dim)), dtype: first.dtype };
+  },
+  evaluate: (operands, { axis }) => {
+    const [first] = operands;
+    const shape = first.shape.map((dim, i) =>
+      i === axis ? operands.reduce((n, o) => n + o.shape[axis], 0) : dim,
+    );
+    const out = zeros(shape);
+    const inner = sizeOf(shape.slice(axis + 1));
+    const outer = sizeOf(shape.slice(0, axis));
+    let offset = 0;
+    for (const operand of operands) {
+      const length = operand.shape[axis] * inner;
+      for (let i = 0; i < outer; i++) {
+        out.data.set(operand.data.subarray(i * length, (i + 1) * length), i * shape[axis] * inner + offset);
+      }
+      offset += length;
+    }
+    return out;
+  },
+  onnx: (operands, { axis }, write) => write.node('Concat', operands, { axis }),
+  gradient: ({ operands, attributes: { axis } }, g) => {
+    let start = 0;
+    return operands.map((operand) => {
+      const size = operand.shape[axis];
+      if (typeof size !== 'number') throw shapeError('concat', 'has no gradient along a named size', operand);
+      start += size;
+      return slice(g, axis, start - size, start);
+    });
+  },
+};
+
+/** Tensors one after the other along an axis. */
+export function concat(operands: readonly Expr[], axis: number): Expr {
+  return apply(concatOp, operands, { axis });
+}
+
+const sliceOp: Op = {
+  name: 'slice',
+  infer: ([x], { axis, start, end }) => {
+    const size = x.shape[axis];
+    if (start < 0 || end < start || (typeof size === 'number' && end > size)) {
+      throw shapeError('slice', `[${start}, ${end}) is outside axis ${axis}`, x);
+    }
+    return { shape: x.shape.map((dim, i) => (i === axis ? end - start : dim)), dtype: x.dtype };
+  },
+  evaluate: ([x], { axis, start, end }) => {
+    const shape = x.shape.map((dim, i) => (i === axis ? end - start : dim));
+    return gatherStrided(x, shape, stridesOf(x.shape), start * stridesOf(x.shape)[axis]);
+  },
+  onnx: ([x], { axis, start, end }, write) =>
+    write.node('Slice', [x, write.integers([start]), write.integers([end]), write.integers([axis])]),
+  gradient: ({ operands: [x], attributes: { axis, start, end } }, g) => {
+    const size = x.shape[axis];
+    if (typeof size !== 'number') throw shapeError('slice', 'has no gradient along a named size', x);
+    return [pad(g, axis, start, size - end)];
+  },
+};
+
+/** Indices start ≤ i < end of an axis. */
+export function slice(x: Expr, axis: number, start: number, end: number): Expr {
+  return apply(sliceOp, [x], { axis, start, end });
+}
+
+const padOp: Op = {
+  name: 'pad',
+  infer: ([x], { axis, before, after }) => {
+    const size = x.shape[axis];
+    if (typeof size !== 'number') throw shapeError('pad', 'needs a known size', x);
+    return { shape: x.shape.map((dim, i) => (i === axis ? size + before + after : dim)), dtype: x.dtype };
+  },
+  evaluate: ([x], { axis, before, after }) => {
+    const shape = x.shape.map((dim, i) => (i === axis ? dim + before + after : dim));
+    const out = zeros(shape);
+    const inner = sizeOf(shape.slice(axis + 1));
+    const length = x.shape[axis] * inner;
+    for (let i = 0; i < sizeOf(shape.slice(0, axis)); i++) {
+      out.data.set(x.data.subarray(i * length, (i + 1) * length), i * shape[axis] * inner + before * inner);
+    }
+    return out;
+  },
+  onnx: ([x], { axis, before, after }, write, { shape }) => {
+    const pads = [
+      ...shape.map((_, i) => (i === axis ? before : 0)),
+      ...shape.map((_, i) => (i === axis ? after : 0)),
+    ];
+    return write.node('Pad', [x, write.integers(pads)], { mode: 'constant' });
+  },
+  gradient: ({ operands: [x], attributes: { axis, before } }, g) => {
+    return [slice(g, axis, before, before + (x.shape[axis] as number))];
+  },
+};
+
+/** Zeros before and after along an axis. */
+export function pad(x: Expr, axis: number, before: number, after: number): Expr {
+  return apply(padOp, [x], { axis, before, after });
+}
+
+/** A copy of x read with the given shape and strides. */
+function gatherStrided(x: Value, shape: readonly number[], strides: readonly number[], offset = 0): Value {
+  const out = zeros(shape);
+  const index = new Array<number>(shape.length).fill(0);
+  let at = offset;
+  for (let i = 0; i < out.data.length; i++) {
+    out.data[i] = x.data[at];
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      at += strides[axis];
+      if (++index[axis] < shape[axis]) break;
+      at -= strides[axis] * shape[axis];
+      index[axis] = 0;
+    }
+  }
+  return out;
+}

@@ -1,0 +1,149 @@
+import { sizeOf } from '../math/tensor.ts';
+import { broadcastShape, div, mul, sqrt } from './elementwise.ts';
+import { apply, type Expr, type Op, shapeError, type Value, zeros } from './expression.ts';
+import { reshape, transpose } from './layout.ts';
+import { sum } from './reduce.ts';
+
+/** Matrix products. Flags transpose an operand inside the product, so that nothing is ever moved in memory for it. */
+
+const gemmOp: Op = {
+  name: 'gemm',
+  infer: ([a, b, bias], { transposeA, transposeB }) => {
+    if (a.shape.length !== 2 || b.shape.length !== 2) throw shapeError('gemm', 'takes two matrices', a, b);
+    const [m, k] = transposeA ? [a.shape[1], a.shape[0]] : a.shape;
+    const [k2, n] = transposeB ? [b.shape[1], b.shape[0]] : b.shape;
+    if (k !== k2) throw shapeError('gemm', `inner sizes ${k} and ${k2} differ`, a, b);
+    if (bias && (bias.shape.length !== 1 || bias.shape[0] !== n)) {
+      throw shapeError('gemm', `the bias must have ${n} numbers`, a, b, bias);
+    }
+    return { shape: [m, n], dtype: 'float32' };
+  },
+  evaluate: ([a, b, bias], { transposeA, transposeB }) => {
+    const [m, k] = transposeA ? [a.shape[1], a.shape[0]] : a.shape;
+    const n = transposeB ? b.shape[0] : b.shape[1];
+    const [ai, ak] = transposeA ? [1, m] : [k, 1];
+    const [bk, bj] = transposeB ? [1, k] : [n, 1];
+    const out = zeros([m, n]);
+    for (let i = 0; i < m; i++) {
+      for (let j = 0; j < n; j++) {
+        let total = bias ? bias.data[j] : 0;
+        for (let p = 0; p < k; p++) total += a.data[i * ai + p * ak] * b.data[p * bk + j * bj];
+        out.data[i * n + j] = total;
+      }
+    }
+    return out;
+  },
+  onnx: (operands, { transposeA, transposeB }, write) =>
+    write.node('Gemm', operands, { transA: Number(transposeA), transB: Number(transposeB) }),
+  gradient: ({ operands: [a, b, bias], attributes: { transposeA: ta, transposeB: tb } }, g) => [
+    ta ? gemm(b, g, { transposeA: tb, transposeB: true }) : gemm(g, b, { transposeB: !tb }),
+    tb ? gemm(g, a, { transposeA: true, transposeB: ta }) : gemm(a, g, { transposeA: !ta }),
+    ...(bias ? [sum(g, [0])] : []),
+  ],
+};
+
+interface GemmOptions {
+  transposeA?: boolean;
+  transposeB?: boolean;
+  bias?: Expr;
+}
+
+/** A B (+ bias [n] on every row) for matrices, with either side transposed on request. */
+export function gemm(
+  a: Expr,
+  b: Expr,
+  { transposeA = false, transposeB = false, bias }: GemmOptions = {},
+): Expr {
+  return apply(gemmOp, bias ? [a, b, bias] : [a, b], { transposeA, transposeB });
+}
+
+/** a b^T: [m, d] x [n, d] → [m, n]: all dot products of two sets of rows. */
+export function matmulT(a: Expr, b: Expr): Expr {
+  return gemm(a, b, { transposeB: true });
+}
+
+/** x W^T + bias, for x [..., d], W [n, d], bias [n]. */
+export function linear(x: Expr, weight: Expr, bias?: Expr): Expr {
+  if (x.shape.length === 2) return gemm(x, weight, { transposeB: true, bias });
+  const lead = x.shape.slice(0, -1);
+  const known = lead.filter((dim) => typeof dim === 'number') as number[];
+  const named = lead.filter((dim) => typeof dim === 'string');
+  // All leading axes become one: a single large product instead of a batch of small ones.
+  const rows = named.length === 0 ? sizeOf(known) : `${[...named, sizeOf(known)].join('*')}`;
+  const flat = reshape(x, [rows, x.shape[x.shape.length - 1]]);
+  return reshape(gemm(flat, weight, { transposeB: true, bias }), [...lead, weight.shape[0]]);
+}
+
+const matmulOp: Op = {
+  name: 'matmul',
+  infer: ([a, b]) => {
+    if (a.shape.length < 2 || b.shape.length < 2)
+      throw shapeError('matmul', 'takes matrices or stacks of them', a, b);
+    if (a.shape[a.shape.length - 1] !== b.shape[b.shape.length - 2])
+      throw shapeError('matmul', 'inner sizes differ', a, b);
+    const batch = broadcastShape(
+      'matmul',
+      { ...a, shape: a.shape.slice(0, -2) },
+      { ...b, shape: b.shape.slice(0, -2) },
+    );
+    return { shape: [...batch, a.shape[a.shape.length - 2], b.shape[b.shape.length - 1]], dtype: 'float32' };
+  },
+  evaluate: ([a, b]) => stackedProduct(a, b),
+  onnx: (operands, _, write) => write.node('MatMul', operands),
+  gradient: ({ operands: [a, b] }, g) => {
+    if (a.shape.length !== b.shape.length)
+      throw shapeError('matmul', 'has a gradient for stacks of equal rank only', a, b);
+    return [matmul(g, swapLast(b)), matmul(swapLast(a), g)];
+  },
+};
+
+/** Products of stacked matrices: [..., m, k] x [..., k, n] → [..., m, n]; leading axes broadcast. */
+export function matmul(a: Expr, b: Expr): Expr {
+  return apply(matmulOp, [a, b]);
+}
+
+/** The last two axes exchanged. */
+export function swapLast(x: Expr): Expr {
+  const rank = x.shape.length;
+  return transpose(x, [...Array(rank - 2).keys(), rank - 1, rank - 2]);
+}
+
+/** Rows divided by their Euclidean length. */
+export function unit(x: Expr): Expr {
+  return div(x, sqrt(sum(mul(x, x), [x.shape.length - 1], true)));
+}
+
+function stackedProduct(a: Value, b: Value): Value {
+  const [m, k] = a.shape.slice(-2);
+  const n = b.shape[b.shape.length - 1];
+  const batchOf = (v: Value) => v.shape.slice(0, -2);
+  const rank = Math.max(batchOf(a).length, batchOf(b).length);
+  const padTo = (s: readonly number[]) => [...new Array<number>(rank - s.length).fill(1), ...s];
+  const [batchA, batchB] = [padTo(batchOf(a)), padTo(batchOf(b))];
+  const batch = batchA.map((size, i) => (size === 1 ? batchB[i] : size));
+  const out = zeros([...batch, m, n]);
+  for (let s = 0; s < sizeOf(batch); s++) {
+    const atA = stackIndex(s, batch, batchA) * m * k;
+    const atB = stackIndex(s, batch, batchB) * k * n;
+    for (let i = 0; i < m; i++) {
+      for (let j = 0; j < n; j++) {
+        let total = 0;
+        for (let p = 0; p < k; p++) total += a.data[atA + i * k + p] * b.data[atB + p * n + j];
+        out.data[(s * m + i) * n + j] = total;
+      }
+    }
+  }
+  return out;
+}
+
+/** Which matrix of an operand's stack the s-th result uses. */
+function stackIndex(s: number, batch: readonly number[], own: readonly number[]): number {
+  let index = 0;
+  let step = 1;
+  for (let axis = batch.length - 1; axis >= 0; axis--) {
+    index += own[axis] === 1 ? 0 : (s % batch[axis]) * step;
+    s = Math.floor(s / batch[axis]);
+    step *= own[axis];
+  }
+  return index;
+}

@@ -1,0 +1,51 @@
+import { sizeOf } from '../math/tensor.ts';
+import { constant, type Expr, isConstant, isInput, topological, type Value } from './expression.ts';
+
+/** Results larger than this stay computed at run time: folding must not blow up the file. */
+const FOLD_LIMIT = 1 << 16;
+
+/**
+ * The same graph with equal sub-expressions shared and small constant ones computed. Gradients repeat much of the forward
+ * pass; sharing is what makes that free.
+ */
+export function simplify<Name extends string>(outputs: Readonly<Record<Name, Expr>>): Record<Name, Expr> {
+  const known = new Map<string, Expr>();
+  const replaced = new Map<Expr, Expr>();
+  const numbers = new Map<object, number>();
+  const identify = (object: object): number => {
+    if (!numbers.has(object)) numbers.set(object, numbers.size);
+    return numbers.get(object) as number;
+  };
+
+  for (const expr of topological(Object.values(outputs))) {
+    const operands = expr.operands.map((operand) => replaced.get(operand) as Expr);
+    const changed = operands.some((operand, i) => operand !== expr.operands[i]);
+    const next = fold(changed ? { ...expr, operands } : expr);
+    const key = keyOf(next, identify);
+    const same = known.get(key);
+    if (!same) known.set(key, next);
+    replaced.set(expr, same ?? next);
+  }
+  const named = Object.entries(outputs) as [Name, Expr][];
+  return Object.fromEntries(named.map(([name, expr]) => [name, replaced.get(expr)])) as Record<Name, Expr>;
+}
+
+function keyOf(expr: Expr, identify: (object: object) => number): string {
+  if (isConstant(expr)) {
+    const { tensor } = expr.attributes;
+    const content = tensor.data.length <= 64 ? Array.from(tensor.data, String).join() : identify(tensor.data);
+    return `constant ${tensor.dtype} [${tensor.shape}] ${content}`;
+  }
+  if (isInput(expr)) return `input ${expr.attributes.name}`;
+  return `${identify(expr.op)} ${JSON.stringify(expr.attributes)} ${expr.operands.map(identify)}`;
+}
+
+function fold(expr: Expr): Expr {
+  const { operands, shape, dtype } = expr;
+  if (operands.length === 0 || dtype !== 'float32' || !operands.every(isConstant)) return expr;
+  if (!shape.every((dim) => typeof dim === 'number') || sizeOf(shape as number[]) > FOLD_LIMIT) return expr;
+  if (operands.some((operand) => sizeOf(operand.shape as number[]) > FOLD_LIMIT)) return expr;
+  const values = operands.map((operand): Value => operand.op.evaluate([], operand.attributes, operand));
+  const value = expr.op.evaluate(values, expr.attributes, expr);
+  return constant({ dtype, shape: value.shape, data: Float32Array.from(value.data) });
+}

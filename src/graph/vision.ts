@@ -1,0 +1,152 @@
+import { apply, type Dim, type Expr, type Op, shapeError, type Value, zeros } from './expression.ts';
+import { mean } from './reduce.ts';
+
+/** Operations on images [n, channels, height, width]. */
+
+interface Window {
+  readonly kernel: readonly [number, number];
+  readonly stride: readonly [number, number];
+  /** Pixels added at top, left, bottom, right. */
+  readonly pads: readonly [number, number, number, number];
+}
+
+function outputSize(size: Dim, axis: 0 | 1, { kernel, stride, pads }: Window): Dim {
+  if (typeof size === 'string') return `${size}~${kernel[axis]}/${stride[axis]}`;
+  return Math.floor((size + pads[axis] + pads[axis + 2] - kernel[axis]) / stride[axis]) + 1;
+}
+
+const convOp: Op = {
+  name: 'conv2d',
+  infer: ([x, weight, bias], attributes) => {
+    if (x.shape.length !== 4 || weight.shape.length !== 4 || x.shape[1] !== weight.shape[1]) {
+      throw shapeError('conv2d', 'channels do not fit', x, weight);
+    }
+    if (bias && bias.shape[0] !== weight.shape[0])
+      throw shapeError('conv2d', 'the bias does not fit', weight, bias);
+    const window = attributes as Window;
+    const [h, w] = [outputSize(x.shape[2], 0, window), outputSize(x.shape[3], 1, window)];
+    return { shape: [x.shape[0], weight.shape[0], h, w], dtype: 'float32' };
+  },
+  evaluate: ([x, weight, bias], attributes) => {
+    const window = attributes as Window;
+    const [filters, channels] = weight.shape;
+    return slideWindow(x, window, filters, (plane, filter, out) => {
+      let total = bias ? bias.data[filter] : 0;
+      for (let c = 0; c < channels; c++) {
+        const at = (filter * channels + c) * window.kernel[0] * window.kernel[1];
+        plane(c, (value, tap) => {
+          total += value * weight.data[at + tap];
+        });
+      }
+      out(total);
+    });
+  },
+  onnx: (operands, { stride, pads }, write, { operands: [, weight] }) =>
+    write.node('Conv', operands, { kernel_shape: weight.shape.slice(2) as number[], strides: stride, pads }),
+};
+
+/** 2-D convolution (cross-correlation): x [n, c, h, w], weight [f, c, kh, kw], bias [f]. */
+export function conv2d(
+  x: Expr,
+  weight: Expr,
+  {
+    stride = [1, 1],
+    pads = [0, 0, 0, 0],
+    bias,
+  }: { stride?: Window['stride']; pads?: Window['pads']; bias?: Expr } = {},
+): Expr {
+  const kernel = weight.shape.slice(2);
+  return apply(convOp, bias ? [x, weight, bias] : [x, weight], { kernel, stride, pads });
+}
+
+function pooling(
+  name: string,
+  onnxType: string,
+  fold: (values: number[]) => number,
+  extra: Record<string, number>,
+): Op {
+  return {
+    name,
+    infer: ([x], attributes) => {
+      if (x.shape.length !== 4) throw shapeError(name, 'takes images [n, c, h, w]', x);
+      const window = attributes as Window;
+      return {
+        shape: [x.shape[0], x.shape[1], outputSize(x.shape[2], 0, window), outputSize(x.shape[3], 1, window)],
+        dtype: 'float32',
+      };
+    },
+    evaluate: ([x], attributes) =>
+      slideWindow(x, attributes as Window, x.shape[1], (plane, channel, out) => {
+        const values: number[] = [];
+        plane(channel, (value) => values.push(value));
+        out(fold(values));
+      }),
+    onnx: (operands, { kernel, stride, pads }, write) =>
+      write.node(onnxType, operands, { kernel_shape: kernel, strides: stride, pads, ...extra }),
+  };
+}
+
+const maxPoolOp = pooling('maxPool', 'MaxPool', (values) => Math.max(...values), {});
+const averagePoolOp = pooling(
+  'averagePool',
+  'AveragePool',
+  (values) => values.reduce((a, b) => a + b, 0) / values.length,
+  {},
+);
+
+type PoolOptions = { kernel: Window['kernel']; stride: Window['stride']; pads?: Window['pads'] };
+
+/** Largest value in each window; padding never wins. */
+export function maxPool(x: Expr, { kernel, stride, pads = [0, 0, 0, 0] }: PoolOptions): Expr {
+  return apply(maxPoolOp, [x], { kernel, stride, pads });
+}
+
+/** Mean of each window; padding does not count. */
+export function averagePool(x: Expr, { kernel, stride, pads = [0, 0, 0, 0] }: PoolOptions): Expr {
+  return apply(averagePoolOp, [x], { kernel, stride, pads });
+}
+
+/** Mean over height and width: [n, c, h, w] → [n, c]. */
+export function globalAveragePool(x: Expr): Expr {
+  return mean(x, [2, 3]);
+}
+
+type Plane = (channel: number, visit: (value: number, tap: number) => void) => void;
+
+/** Calls `emit` for each output position; `plane` visits the input values under the window, padding left out. */
+function slideWindow(
+  x: Value,
+  { kernel, stride, pads }: Window,
+  outputs: number,
+  emit: (plane: Plane, channel: number, out: (value: number) => void) => void,
+): Value {
+  const [n, channels, height, width] = x.shape;
+  const window = { kernel, stride, pads };
+  const [h, w] = [outputSize(height, 0, window) as number, outputSize(width, 1, window) as number];
+  const result = zeros([n, outputs, h, w]);
+  let at = 0;
+  for (let image = 0; image < n; image++) {
+    for (let channel = 0; channel < outputs; channel++) {
+      for (let i = 0; i < h; i++) {
+        for (let j = 0; j < w; j++) {
+          const plane: Plane = (c, visit) => {
+            for (let ki = 0; ki < kernel[0]; ki++) {
+              const y = i * stride[0] + ki - pads[0];
+              if (y < 0 || y >= height) continue;
+              for (let kj = 0; kj < kernel[1]; kj++) {
+                const z = j * stride[1] + kj - pads[1];
+                if (z < 0 || z >= width) continue;
+                visit(x.data[((image * channels + c) * height + y) * width + z], ki * kernel[1] + kj);
+              }
+            }
+          };
+          emit(plane, channel, (value) => {
+            result.data[at] = value;
+          });
+          at++;
+        }
+      }
+    }
+  }
+  return result;
+}
