@@ -1,0 +1,46 @@
+import type { Pixels, Preprocessing } from '../image/types.ts';
+import type { Matrix } from '../math/matrix.ts';
+
+/**
+ * A pair of towers that put pictures and texts into one space. Embeddings are as the model gives them (not unit rows):
+ * features of two encoders are never mixed, and `fingerprint` tells them apart.
+ */
+export interface Encoder {
+  /** Registered name (`clip-vit-b32`, `resnet50-minilm`), or where the encoder came from. */
+  readonly id: string;
+  /**
+   * Sha256 (hex) over the source weights, their precision and the meaning of preprocessing and tokenizer; never over
+   * converted bytes, so that a better converter orphans no classifier.
+   */
+  readonly fingerprint: string;
+  /** Numbers in an embedding. */
+  readonly dimension: number;
+  /** What cosines are multiplied by to become zero-shot logits: 100 for CLIP. */
+  readonly logitScale: number;
+  readonly preprocessing: Preprocessing;
+  readonly defaults: CacheDefaults;
+  readonly revision?: string;
+  /** SPDX name, or `unknown`. */
+  readonly licence: string;
+  /** Where the weights came from: `hf:owner/repo@revision`, `npm:…`, a path. */
+  readonly source: string;
+  /** Raw embeddings [n, d]. Throws `UsageError` where pixels do not have the encoder's size. */
+  embedImages(pixels: Pixels[], signal?: AbortSignal): Promise<Matrix>;
+  /** Raw embeddings [n, d]. */
+  embedTexts(texts: string[], signal?: AbortSignal): Promise<Matrix>;
+  /** Frees both towers. */
+  close(): Promise<void>;
+}
+
+/** What suits an encoder's space where nothing was tuned, and how far a search should look. */
+export interface CacheDefaults {
+  /** Weight of the cache against zero-shot. */
+  readonly alpha: number;
+  /** Sharpness of the affinity. */
+  readonly beta: number;
+  /** Upper ends of a search. */
+  readonly maxAlpha: number;
+  readonly maxBeta: number;
+  /** Prompt template; `{}` stands for the class name. */
+  readonly template: string;
+}
