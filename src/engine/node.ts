@@ -101,9 +101,11 @@ export function createEngine({ threads = availableParallelism() }: { threads?: n
     return {
       inputs,
       outputs,
-      run: async (feeds, { outputs: wanted, signal, transfer }: RunOptions = {}) => {
+      run: async (feeds, { outputs: wanted, signal, transfer = [] }: RunOptions = {}) => {
         await ready();
-        const answer = await send({ kind: 'run', session, feeds, outputs: wanted }, transfer, signal);
+        const own = detach(feeds);
+        const request = { kind: 'run', session, feeds: own.feeds, outputs: wanted } as const;
+        const answer = await send(request, [...transfer, ...own.buffers], signal);
         return 'tensors' in answer ? answer.tensors : {};
       },
       keep: async (feeds) => {
@@ -127,6 +129,21 @@ export function createEngine({ threads = availableParallelism() }: { threads?: n
       await thread.terminate();
     },
   };
+}
+
+/** A view on part of a buffer would be sent with the whole of it: such parts are copied out, and the copies handed over. */
+function detach(feeds: Readonly<Record<string, Tensor>>): {
+  feeds: Record<string, Tensor>;
+  buffers: ArrayBuffer[];
+} {
+  const buffers: ArrayBuffer[] = [];
+  const own = Object.entries(feeds).map(([name, tensor]): [string, Tensor] => {
+    if (tensor.data.byteLength === tensor.data.buffer.byteLength) return [name, tensor];
+    const data = tensor.data.slice();
+    buffers.push(data.buffer as ArrayBuffer);
+    return [name, { ...tensor, data }];
+  });
+  return { feeds: Object.fromEntries(own), buffers };
 }
 
 let shared: Engine | undefined;

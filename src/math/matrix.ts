@@ -8,7 +8,11 @@ export interface Matrix {
 }
 
 /** A matrix over `data` (not copied), or of zeros. Throws `UsageError` when the length is not rows x cols. */
-export function matrix(rows: number, cols: number, data = new Float32Array(rows * cols)): Matrix {
+export function matrix(
+  rows: number,
+  cols: number,
+  data: Float32Array = new Float32Array(rows * cols),
+): Matrix {
   if (data.length !== rows * cols) {
     throw new UsageError(`A ${rows} x ${cols} matrix needs ${rows * cols} numbers, got ${data.length}`, {
       code: 'matrix/shape',

@@ -1,0 +1,50 @@
+import { choice, flag, integer, optional, positive, real, text, texts } from '../options.ts';
+
+/** Options of `fit`: written once, for the library's check, the command line, its help and the reference page. */
+export const fitOptions = {
+  encoder: text({
+    default: 'auto',
+    value: '<name>',
+    help: 'Encoder: a name, hf:owner/repo, a folder, or auto.',
+  }),
+  method: choice(['tip-adapter', 'zero-shot', 'visual-only', 'prototype'], {
+    default: 'tip-adapter',
+    help: 'How examples and class names become an answer.',
+  }),
+  shots: optional(
+    integer({ min: 1, help: 'Use this many examples per class, drawn by the seed (default: all).' }),
+  ),
+  seed: integer({ default: 1, help: 'Decides the draw of examples and the augmented views.' }),
+  views: integer({
+    default: 1,
+    min: 1,
+    max: 64,
+    help: "Views per example: 1 is the picture as it is, 10 the paper's ten random crops, averaged.",
+  }),
+  tune: choice(['folds', 'val', 'fixed'], {
+    default: 'folds',
+    help: 'How alpha and beta are chosen: on the examples themselves, on a validation split, or not.',
+  }),
+  alpha: optional(
+    real({ min: 0, help: 'Weight of the examples against the class names (with --tune fixed).' }),
+  ),
+  beta: optional(positive({ help: "How fast an example's vote fades with distance (with --tune fixed)." })),
+  template: optional(
+    texts({
+      value: '<prompt>',
+      help: 'Prompt with {} for the class name; may be given several times (averaged).',
+    }),
+  ),
+  prompts: optional(
+    text({
+      value: '<preset>',
+      help: 'Prompt preset of a public data set: imagenet, caltech101, dtd, eurosat, …',
+    }),
+  ),
+  classes: optional(
+    text({ value: '<file>', help: 'classes.csv: shown name, prompt name and extra prompts per class.' }),
+  ),
+  reject: real({ default: 0, min: 0, max: 1, help: 'Answer "none of these" below this probability.' }),
+  exif: flag({ default: true, help: 'Turn photos the way the camera says.' }),
+  thumbnails: flag({ default: true, help: 'Keep tiny pictures of the examples in the classifier file.' }),
+} as const;

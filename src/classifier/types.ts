@@ -1,0 +1,168 @@
+import type { ClassInfo, Example, Finding } from '../dataset/types.ts';
+import type { Preprocessing } from '../image/types.ts';
+import type { State } from '../methods/method.ts';
+import type { Support, TextHead } from '../methods/task.ts';
+import type { CacheChoice } from '../tuning/tune.ts';
+
+/** Where a picture comes from: a path, its bytes, or an example of a data set. */
+export type ImageSource = string | Uint8Array | Pick<Example, 'id' | 'read'>;
+
+/** The encoder a classifier was fitted with; no other may be used with it. */
+export interface EncoderReference {
+  readonly id: string;
+  readonly fingerprint: string;
+  readonly source: string;
+  readonly revision?: string;
+  readonly licence: string;
+  readonly dimension: number;
+  readonly logitScale: number;
+  readonly preprocessing: Preprocessing;
+}
+
+/** One remembered example. */
+export interface SupportExample {
+  /** As in the data set it came from. */
+  readonly id: string;
+  /** Sha256 (hex) of the picture's bytes. */
+  readonly sha256: string;
+  /** A small JPEG, unless the classifier was made without. */
+  readonly thumbnail?: Uint8Array;
+}
+
+/** Everything a classifier is: what is saved, and nothing else. */
+export interface ClassifierData {
+  readonly classes: readonly ClassInfo[];
+  readonly templates: readonly string[];
+  readonly encoder: EncoderReference;
+  readonly head?: TextHead & { readonly prompts: readonly (readonly string[])[] };
+  readonly support: Support;
+  readonly examples: readonly SupportExample[];
+  readonly method: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly state: State;
+  readonly tuning: CacheChoice;
+  /** Answers with a lower probability are "none of these"; 0 never. */
+  readonly reject: number;
+  readonly exif: boolean;
+  readonly views: number;
+  readonly shots?: number;
+  readonly seed: number;
+  /** What the examples were taken from. */
+  readonly dataset: string;
+  /** ISO time of the fit. */
+  readonly created: string;
+  /** `tip-adapter` and its version. */
+  readonly createdBy: string;
+  /** Raised by every change; a writer that holds an older one is refused. */
+  readonly version: number;
+}
+
+/** A class as an answer names it. */
+export interface Ranked {
+  readonly id: string;
+  readonly name: string;
+  readonly probability: number;
+}
+
+export interface Prediction {
+  /** The picture's path or id. */
+  readonly image: string;
+  /** Identity and shown name of the most probable class. */
+  readonly id: string;
+  readonly name: string;
+  /** Calibrated probability of it, 0..1. */
+  readonly probability: number;
+  /** True where the probability is below the rejection threshold: "none of these". */
+  readonly rejected: boolean;
+  /** Every class, most probable first. */
+  readonly ranking: readonly Ranked[];
+}
+
+/** A picture that could not be classified, and why. */
+export interface Failure {
+  readonly image: string;
+  readonly error: Error;
+}
+
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
+  /** How many of them came from the feature cache. */
+  readonly cached: number;
+}
+
+export interface WorkOptions {
+  signal?: AbortSignal;
+  onProgress?(progress: Progress): void;
+}
+
+export interface ExplainedClass extends Ranked {
+  /** Zero-shot part of the score. */
+  readonly text: number;
+  /** The examples' part (cache methods), or the rest of the score. */
+  readonly examples: number;
+  readonly score: number;
+}
+
+export interface Contribution {
+  /** Id of the support example. */
+  readonly example: string;
+  readonly classId: string;
+  readonly className: string;
+  /** Cosine with the picture. */
+  readonly similarity: number;
+  /** What it adds to its class's score; undefined for methods without a cache. All weights of a class add up to `examples`. */
+  readonly weight?: number;
+  readonly thumbnail?: Uint8Array;
+}
+
+export interface Explanation {
+  readonly prediction: Prediction;
+  /** Most probable first. */
+  readonly classes: readonly ExplainedClass[];
+  /** Largest weight (or similarity) first; all examples. */
+  readonly contributions: readonly Contribution[];
+  /** Name of the part beside the text: `cache` for cache methods, else `method`. */
+  readonly part: 'cache' | 'method';
+}
+
+/** A label that is probably wrong. */
+export interface Suspect {
+  readonly image: string;
+  readonly label: string;
+  readonly predicted: string;
+  /** Probability of the given label, and of the predicted class. */
+  readonly labelProbability: number;
+  readonly predictedProbability: number;
+}
+
+export interface Evaluation {
+  readonly accuracy: number;
+  readonly correct: number;
+  readonly total: number;
+  /** 95% Wilson interval of the accuracy. */
+  readonly interval: readonly [number, number];
+  readonly perClass: readonly {
+    id: string;
+    name: string;
+    correct: number;
+    total: number;
+    accuracy: number;
+  }[];
+  readonly classes: readonly string[];
+  /** Rows are true classes, columns predicted ones. */
+  readonly confusion: readonly (readonly number[])[];
+  readonly nll: number;
+  readonly ece: number;
+  readonly encoder: string;
+  readonly method: string;
+  readonly protocol: string;
+  readonly seed: number;
+  /** Pictures left out because the classifier has them as examples. */
+  readonly excluded: readonly string[];
+  readonly failures: readonly Failure[];
+  readonly findings: readonly Finding[];
+  readonly suspects: readonly Suspect[];
+  readonly predictions: readonly (Prediction & { label: string; labelName: string })[];
+  readonly seconds: number;
+}

@@ -1,0 +1,31 @@
+import { distance } from 'fastest-levenshtein';
+import { UsageError } from '../errors.ts';
+import type { Method } from './method.ts';
+import { prototype } from './prototype.ts';
+import { tipAdapter } from './tip-adapter.ts';
+import { visualOnly } from './visual-only.ts';
+import { zeroShot } from './zero-shot.ts';
+
+/** Every method by its id. */
+export const methods: readonly Method[] = [
+  zeroShot,
+  visualOnly,
+  prototype,
+  tipAdapter,
+] as unknown as Method[];
+
+/** The method of that id. Throws `UsageError` with the nearest name where there is none. */
+export function methodById(id: string): Method {
+  const found = methods.find((method) => method.id === id);
+  if (found) return found;
+  const nearest = methods.reduce((a, b) => (distance(id, b.id) < distance(id, a.id) ? b : a));
+  throw new UsageError(`There is no method "${id}"`, {
+    code: 'method/unknown',
+    hint: `Did you mean ${nearest.id}? There are: ${methods.map((method) => method.id).join(', ')}.`,
+  });
+}
+
+export { type Method, type State, scoresOf } from './method.ts';
+export { scoreRows } from './score.ts';
+export { plainSupport, type Support, type Task, type TextHead } from './task.ts';
+export { prototype, tipAdapter, visualOnly, zeroShot };

@@ -1,0 +1,77 @@
+import { UsageError } from '../errors.ts';
+import { add } from '../graph/elementwise.ts';
+import type { Expr } from '../graph/expression.ts';
+import type { Tensor } from '../math/tensor.ts';
+import type { Options, ValuesOf } from '../options.ts';
+import type { Task } from './task.ts';
+
+/**
+ * What a method learnt: named tensors and scalars and nothing else. Saving stores it, exporting makes it constants,
+ * running feeds it, training differentiates by it.
+ */
+export type State = Readonly<Record<string, Tensor | number>>;
+
+/** A state, and the parts of a task, as expressions. */
+export type SymbolicState = Readonly<Record<string, Expr>>;
+
+export interface SymbolicTask {
+  readonly classes: number;
+  /** Unit rows [c, d] and the logit scale, where there is a text head. */
+  readonly head?: { readonly weights: Expr; readonly logitScale: Expr };
+}
+
+/** What a method cannot do without. */
+export type Need = 'text' | 'examples' | 'two-examples' | 'several-prompts' | 'text-tower' | 'raw-rows';
+
+/** A way to turn support examples and a text head into scores; one file each, reading like its paper. */
+export interface Method<O extends Options = Options> {
+  readonly id: string;
+  readonly name: string;
+  /** Authors, venue, arXiv number. */
+  readonly paper: string;
+  readonly needs: readonly Need[];
+  readonly options: O;
+  /** Learns from the task's support set. */
+  fit(task: Task, options: ValuesOf<O>): State | Promise<State>;
+  /** Adds what follows from the support set and the state alone, and is therefore not saved: keys in cache order, … */
+  prepare(state: State, task: Task): State;
+  /**
+   * The score of each class, [m, c], as terms that add up to it, named by where they come from: `text` for the zero-shot
+   * part, `cache` for the examples' votes, `method` for anything else. `f` holds embeddings as the encoder gives them, [m, d].
+   */
+  terms(f: Expr, state: SymbolicState, task: SymbolicTask): Readonly<Record<string, Expr>>;
+  /** Each key's vote for its own class, [m, n] in the order of the prepared keys, where the method has a cache. */
+  votes?(f: Expr, state: SymbolicState): Expr;
+}
+
+/** Keeps the option types of a method's table. */
+export function defineMethod<const O extends Options>(method: Method<O>): Method<O> {
+  return method;
+}
+
+/** The sum of a method's terms, [m, c]. */
+export function scoresOf(method: Method, f: Expr, state: SymbolicState, task: SymbolicTask): Expr {
+  return Object.values(method.terms(f, state, task)).reduce((total, term) => add(total, term));
+}
+
+/** Refuses a task that lacks what the method needs. Throws `UsageError`. */
+export function checkNeeds(method: Method, { head, support, classes }: Task): void {
+  const refuse = (what: string, hint: string): never => {
+    throw new UsageError(`${method.name} needs ${what}`, {
+      code: 'method/needs',
+      hint,
+      details: { method: method.id },
+    });
+  };
+  if (method.needs.includes('text') && !head) {
+    refuse(
+      'a text head',
+      'Use a method without text, such as visual-only, or features with class embeddings.',
+    );
+  }
+  if (method.needs.includes('examples') && support.labels.length === 0) {
+    refuse('labelled examples', 'Give some, or use zero-shot.');
+  }
+  if (classes < 2)
+    refuse('at least two classes', 'A classifier chooses between classes: add a second folder of pictures.');
+}

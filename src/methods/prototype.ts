@@ -1,0 +1,29 @@
+import { mul } from '../graph/elementwise.ts';
+import { matmulT, unit } from '../graph/products.ts';
+import { matrix, row, unitRows } from '../math/matrix.ts';
+import { floatTensor } from '../math/tensor.ts';
+import { positive } from '../options.ts';
+import { defineMethod } from './method.ts';
+import { keysOf } from './task.ts';
+
+/** Nearest class mean: cosine with the unit mean of each class's keys (Snell et al., NeurIPS 2017, arXiv 1703.05175). */
+export const prototype = defineMethod({
+  id: 'prototype',
+  name: 'Nearest class mean',
+  paper: 'Snell et al., NeurIPS 2017, arXiv 1703.05175',
+  needs: ['examples'],
+  options: { scale: positive({ default: 100, help: 'Multiplier of the cosine.' }) },
+  fit: (_, { scale }) => ({ scale }),
+  prepare: (state, { support, classes }) => {
+    const keys = keysOf(support);
+    const sums = matrix(classes, keys.cols);
+    support.labels.forEach((label, i) => {
+      const target = row(sums, label);
+      row(keys, i).forEach((x, j) => {
+        target[j] += x;
+      });
+    });
+    return { ...state, means: floatTensor([classes, keys.cols], unitRows(sums).data) };
+  },
+  terms: (f, { means, scale }) => ({ method: mul(matmulT(unit(f), means), scale) }),
+});

@@ -1,0 +1,139 @@
+import type { Engine, Session } from '../engine/types.ts';
+import { type Expr, input } from '../graph/expression.ts';
+import { interpret } from '../graph/interpret.ts';
+import { type Matrix, matrix } from '../math/matrix.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import {
+  checkNeeds,
+  type Method,
+  type State,
+  type SymbolicState,
+  type SymbolicTask,
+  scoresOf,
+} from './method.ts';
+import { checkTask, type Task } from './task.ts';
+
+/** A fitted method as a graph over the features `f` [m, d], with everything else it is fed. */
+export interface BoundMethod {
+  readonly f: Expr;
+  readonly state: SymbolicState;
+  readonly task: SymbolicTask;
+  readonly feeds: Readonly<Record<string, Tensor>>;
+}
+
+/** Makes inputs of a fitted state and its task: their sizes are part of the graph, their numbers are fed. */
+export function bindMethod(method: Method, state: State, task: Task): BoundMethod {
+  checkTask(task);
+  checkNeeds(method, task);
+  const feeds: Record<string, Tensor> = {};
+  const feed = (name: string, value: Tensor | number): Expr => {
+    const tensor = typeof value === 'number' ? floatTensor([], Float32Array.of(value)) : value;
+    feeds[name] = tensor;
+    return input(name, tensor.shape);
+  };
+  const prepared = method.prepare(state, task);
+  const { head } = task;
+  return {
+    f: input('f', ['m', task.dimension]),
+    state: Object.fromEntries(
+      Object.entries(prepared).map(([name, value]) => [name, feed(`state.${name}`, value)]),
+    ),
+    task: {
+      classes: task.classes,
+      head: head && {
+        weights: feed('head.weights', floatTensor([head.weights.rows, head.weights.cols], head.weights.data)),
+        logitScale: feed('head.logitScale', head.logitScale),
+      },
+    },
+    feeds,
+  };
+}
+
+/** Rows of queries in one run: a few tens of megabytes of affinities. */
+const CHUNK_NUMBERS = 1 << 24;
+
+/** A fitted method, ready to score any number of feature rows. */
+export interface Scorer {
+  /** Scores [m, c] of embeddings as the encoder gives them, [m, d]. */
+  scores(features: Matrix, signal?: AbortSignal): Promise<Matrix>;
+  /** Each term of the scores, [m, c]; and, where there is a cache, each key's votes, [m, n]. */
+  terms(features: Matrix, signal?: AbortSignal): Promise<Record<string, Matrix>>;
+  close(): Promise<void>;
+}
+
+export async function createScorer(
+  engine: Engine,
+  method: Method,
+  state: State,
+  task: Task,
+): Promise<Scorer> {
+  const bound = bindMethod(method, state, task);
+  const keys = bound.state.keys?.shape[0] as number | undefined;
+  const chunk = Math.max(16, Math.floor(CHUNK_NUMBERS / Math.max(keys ?? 0, task.classes, task.dimension)));
+  const sessions = new Map<string, Promise<Session>>();
+
+  const compiled = (name: string, outputs: () => Record<string, Expr>): Promise<Session> => {
+    let session = sessions.get(name);
+    if (!session) {
+      session = engine.compile(outputs()).then(async (ready) => {
+        const used = new Set(ready.inputs.map((port) => port.name));
+        await ready.keep(Object.fromEntries(Object.entries(bound.feeds).filter(([key]) => used.has(key))));
+        return ready;
+      });
+      sessions.set(name, session);
+    }
+    return session;
+  };
+
+  async function run(
+    session: Session,
+    features: Matrix,
+    signal?: AbortSignal,
+  ): Promise<Record<string, Matrix>> {
+    const out: Record<string, Matrix> = {};
+    for (let start = 0; start < features.rows; start += chunk) {
+      const m = Math.min(chunk, features.rows - start);
+      const f = floatTensor(
+        [m, features.cols],
+        features.data.subarray(start * features.cols, (start + m) * features.cols),
+      );
+      const results = await session.run({ f }, { signal });
+      for (const [name, { shape, data }] of Object.entries(results)) {
+        out[name] ??= matrix(features.rows, shape[1]);
+        out[name].data.set(data as Float32Array, start * shape[1]);
+      }
+    }
+    return out;
+  }
+
+  return {
+    scores: async (features, signal) => {
+      const session = await compiled('scores', () => ({
+        scores: scoresOf(method, bound.f, bound.state, bound.task),
+      }));
+      return (await run(session, features, signal)).scores ?? matrix(0, task.classes);
+    },
+    terms: async (features, signal) => {
+      const session = await compiled('terms', () => ({
+        ...method.terms(bound.f, bound.state, bound.task),
+        ...(method.votes ? { votes: method.votes(bound.f, bound.state) } : {}),
+      }));
+      return run(session, features, signal);
+    },
+    close: async () => {
+      for (const session of sessions.values()) await (await session).close();
+    },
+  };
+}
+
+/**
+ * Scores of plain matrices without any runtime, in float64: [m, c] for features [m, d]. For small problems and for reading
+ * along with a paper; `createScorer` is the fast way.
+ */
+export function scoreRows(method: Method, state: State, task: Task, features: Matrix): Matrix {
+  const bound = bindMethod(method, state, task);
+  const outputs = { scores: scoresOf(method, bound.f, bound.state, bound.task) };
+  const f = floatTensor([features.rows, features.cols], features.data);
+  const { scores } = interpret(outputs, { ...bound.feeds, f });
+  return matrix(features.rows, task.classes, Float32Array.from(scores.data));
+}

@@ -1,0 +1,161 @@
+import { UsageError } from '../errors.ts';
+import { concatRows, type Matrix, matrix, row, selectRows, unitRows } from '../math/matrix.ts';
+
+/** The labelled examples a method learns from: n examples, r rows (an example has one row for each view of it). */
+export interface Support {
+  /** Embeddings as the encoder gives them, [r, d]. */
+  readonly features: Matrix;
+  /** Which example each row shows, [r], in 0..n-1. */
+  readonly example: Int32Array;
+  /** Which view each row is, [r]: 0 the plain one, 1, 2, … augmented ones. */
+  readonly view: Int32Array;
+  /** Class of each example, [n]. */
+  readonly labels: Int32Array;
+  /** What must not be split between a fold's query and its cache, [n]: equal numbers stay together. */
+  readonly groups: Int32Array;
+}
+
+/** The zero-shot classifier: what the text encoder says about each class. */
+export interface TextHead {
+  /** Unit mean of the unit prompt embeddings, [c, d]. */
+  readonly weights: Matrix;
+  /** Prompt embeddings as the encoder gives them, [p, d]. */
+  readonly promptFeatures: Matrix;
+  /** Class of each prompt, [p]. */
+  readonly promptClass: Int32Array;
+  /** Multiplier of cosines: 100 for OpenAI's CLIP. */
+  readonly logitScale: number;
+}
+
+/** A classification problem as a method sees it. */
+export interface Task {
+  readonly classes: number;
+  readonly dimension: number;
+  readonly support: Support;
+  /** Missing where there is no text encoder; methods that need it say so. */
+  readonly head?: TextHead;
+  readonly seed: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A support set of one plain view per example. Throws `UsageError` where the parts do not fit or hold no number. */
+export function plainSupport(
+  features: Matrix,
+  labels: ArrayLike<number>,
+  groups?: ArrayLike<number>,
+): Support {
+  const n = features.rows;
+  if (labels.length !== n || (groups && groups.length !== n)) {
+    throw new UsageError(`${n} rows of features need ${n} labels, got ${labels.length}`, {
+      code: 'support/labels',
+    });
+  }
+  const bad = features.data.findIndex((x) => !Number.isFinite(x));
+  if (bad >= 0) {
+    throw new UsageError(
+      `Row ${Math.floor(bad / features.cols)} of the features holds ${features.data[bad]}`,
+      {
+        code: 'support/not-finite',
+        hint: 'Features must be finite numbers.',
+      },
+    );
+  }
+  const numbers = Int32Array.from({ length: n }, (_, i) => i);
+  return {
+    features,
+    example: numbers,
+    view: new Int32Array(n),
+    labels: Int32Array.from(labels),
+    groups: groups ? Int32Array.from(groups) : numbers,
+  };
+}
+
+/** Checks that labels are classes and widths agree. Throws `UsageError`. */
+export function checkTask({ classes, dimension, support, head }: Task): void {
+  const wrong = support.labels.findIndex((label) => label < 0 || label >= classes);
+  if (wrong >= 0) {
+    throw new UsageError(
+      `Example ${wrong} has label ${support.labels[wrong]}; there are classes 0 to ${classes - 1}`,
+      {
+        code: 'task/label',
+      },
+    );
+  }
+  if (support.features.rows > 0 && support.features.cols !== dimension) {
+    throw new UsageError(
+      `The support's features have ${support.features.cols} columns, the task ${dimension}`,
+      {
+        code: 'task/width',
+      },
+    );
+  }
+  if (head && (head.weights.rows !== classes || head.weights.cols !== dimension)) {
+    throw new UsageError(
+      `The text head is ${head.weights.rows} x ${head.weights.cols}; the task needs ${classes} x ${dimension}`,
+      { code: 'task/head' },
+    );
+  }
+}
+
+/**
+ * One cache key per example, [n, d] unit rows: the mean of its unit rows over the augmented views, unit again (paper,
+ * section 3.1 of the published code's data augmentation); the plain view where no other exists.
+ */
+export function keysOf({ features, example, view, labels }: Support): Matrix {
+  const unit = unitRows(features);
+  const augmented = new Uint8Array(labels.length);
+  for (let r = 0; r < view.length; r++) if (view[r] > 0) augmented[example[r]] = 1;
+  const sums = matrix(labels.length, features.cols);
+  for (let r = 0; r < view.length; r++) {
+    if (augmented[example[r]] && view[r] === 0) continue;
+    const target = row(sums, example[r]);
+    const source = row(unit, r);
+    for (let j = 0; j < source.length; j++) target[j] += source[j];
+  }
+  return unitRows(sums);
+}
+
+/** The plain view of each example, [n, d], as the encoder gives it; the first view where there is no plain one. */
+export function plainRows({ features, example, view, labels }: Support): Matrix {
+  const first = new Int32Array(labels.length).fill(-1);
+  for (let r = 0; r < view.length; r++) if (first[example[r]] < 0 || view[r] === 0) first[example[r]] = r;
+  return selectRows(features, first);
+}
+
+/** The support set of some of the examples, renumbered in the given order. */
+export function selectExamples(support: Support, examples: readonly number[]): Support {
+  const renumbered = new Int32Array(support.labels.length).fill(-1);
+  examples.forEach((from, to) => {
+    renumbered[from] = to;
+  });
+  const rows = Array.from(support.example.keys()).filter((r) => renumbered[support.example[r]] >= 0);
+  return {
+    features: selectRows(support.features, rows),
+    example: Int32Array.from(rows, (r) => renumbered[support.example[r]]),
+    view: Int32Array.from(rows, (r) => support.view[r]),
+    labels: Int32Array.from(examples, (e) => support.labels[e]),
+    groups: Int32Array.from(examples, (e) => support.groups[e]),
+  };
+}
+
+/** Two support sets as one; the second's examples follow the first's. */
+export function joinSupport(a: Support, b: Support): Support {
+  const join = (x: Int32Array, y: Int32Array) => Int32Array.of(...x, ...y);
+  return {
+    features: concatRows([a.features, b.features]),
+    example: join(
+      a.example,
+      b.example.map((e) => e + a.labels.length),
+    ),
+    view: join(a.view, b.view),
+    labels: join(a.labels, b.labels),
+    groups: join(a.groups, b.groups),
+  };
+}
+
+/** Number of examples of each class, [c]. */
+export function countByClass(labels: ArrayLike<number>, classes: number): Int32Array {
+  const counts = new Int32Array(classes);
+  for (let i = 0; i < labels.length; i++) counts[labels[i]]++;
+  return counts;
+}

@@ -1,0 +1,32 @@
+import { mul } from '../graph/elementwise.ts';
+import { positive, real } from '../options.ts';
+import { affinities, cacheTensors, classSums } from './cache.ts';
+import { defineMethod } from './method.ts';
+import { keysOf } from './task.ts';
+import { zeroShotLogits } from './zero-shot.ts';
+
+/**
+ * Tip-Adapter: zero-shot logits plus a training-free key-value cache (Zhang et al., ECCV 2022, arXiv 2207.09519, eq. 3-6):
+ * logits = s f W^T + alpha exp(-beta (1 - f F^T)) L. Values are summed over a class's examples, not averaged, so alpha does
+ * not carry over between shot counts.
+ */
+export const tipAdapter = defineMethod({
+  id: 'tip-adapter',
+  name: 'Tip-Adapter',
+  paper: 'Zhang et al., ECCV 2022, arXiv 2207.09519, eq. 3-6',
+  needs: ['text', 'examples'],
+  options: {
+    alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes against the class names." }),
+    beta: positive({ default: 5.5, help: "How fast an example's vote fades with distance." }),
+  },
+  fit: (_, { alpha, beta }) => ({ alpha, beta }),
+  prepare: (state, { support, classes }) => ({
+    ...state,
+    ...cacheTensors(keysOf(support), support.labels, classes),
+  }),
+  terms: (f, state, task) => ({
+    text: zeroShotLogits(f, task),
+    cache: mul(classSums(f, state), state.alpha), // [m, c]
+  }),
+  votes: (f, state) => mul(affinities(f, state), state.alpha), // [m, n]
+});

@@ -1,0 +1,25 @@
+import { positive } from '../options.ts';
+import { affinities, cacheTensors, classSums } from './cache.ts';
+import { defineMethod } from './method.ts';
+import { keysOf } from './task.ts';
+
+/**
+ * The cache alone, without class names: exp(-beta (1 - f F^T)) L (Tip-Adapter's Fig. 3 names this family the visual-only
+ * caches: unbounded cache, Grave et al. 2017; Matching Networks, Vinyals et al. 2016).
+ */
+export const visualOnly = defineMethod({
+  id: 'visual-only',
+  name: 'Visual-only cache',
+  paper: 'Zhang et al., ECCV 2022, arXiv 2207.09519, section 3.3',
+  needs: ['examples'],
+  options: {
+    beta: positive({ default: 5.5, help: "How fast an example's vote fades with distance." }),
+  },
+  fit: (_, { beta }) => ({ beta }),
+  prepare: (state, { support, classes }) => ({
+    ...state,
+    ...cacheTensors(keysOf(support), support.labels, classes),
+  }),
+  terms: (f, state) => ({ cache: classSums(f, state) }),
+  votes: affinities,
+});

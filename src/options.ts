@@ -1,0 +1,75 @@
+import { z } from 'zod';
+
+/**
+ * Options are written once, as data. From one table come the checks (zod), the command line's flags and help, and the
+ * reference pages; so a flag can never say one thing and do another.
+ */
+export interface Option<T = unknown> {
+  readonly schema: z.ZodType<T>;
+  /** One sentence in plain words. */
+  readonly help: string;
+  readonly default?: T;
+  /** What stands for the value in help: `<n>`, `<file>`. Flags without a value have none. */
+  readonly value?: string;
+  /** One-letter form on the command line. */
+  readonly short?: string;
+  readonly choices?: readonly string[];
+  /** May be given several times; the values become an array. */
+  readonly repeatable?: boolean;
+}
+
+export type Options = Readonly<Record<string, Option>>;
+
+/** The checked values of a table of options. */
+export type ValuesOf<T extends Options> = { [K in keyof T]: T[K] extends Option<infer V> ? V : never };
+
+interface Given<T> {
+  help: string;
+  default?: T;
+  short?: string;
+  value?: string;
+}
+
+/** Text from the command line becomes a number here; anything else is refused. */
+const numeric = (schema: z.ZodNumber) =>
+  z.preprocess((v) => (typeof v === 'string' && v.trim() !== '' ? Number(v) : v), schema);
+
+export function real(given: Given<number> & { min?: number; max?: number }): Option<number> {
+  const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = given;
+  return { value: '<number>', ...given, schema: numeric(z.number().min(min).max(max)) as z.ZodType<number> };
+}
+
+export function positive(given: Given<number>): Option<number> {
+  return { value: '<number>', ...given, schema: numeric(z.number().positive()) as z.ZodType<number> };
+}
+
+export function integer(given: Given<number> & { min?: number; max?: number }): Option<number> {
+  const { min = 0, max = Number.MAX_SAFE_INTEGER } = given;
+  return { value: '<n>', ...given, schema: numeric(z.number().int().min(min).max(max)) as z.ZodType<number> };
+}
+
+export function text(given: Given<string>): Option<string> {
+  return { value: '<text>', ...given, schema: z.string().min(1) };
+}
+
+export function texts(given: Given<string[]>): Option<string[]> {
+  return { value: '<text>', ...given, schema: z.array(z.string().min(1)), repeatable: true };
+}
+
+export function flag(given: Given<boolean>): Option<boolean> {
+  return { default: false, ...given, schema: z.boolean() };
+}
+
+export function choice<const C extends string>(choices: readonly C[], given: Given<NoInfer<C>>): Option<C> {
+  return {
+    value: `<${choices.join('|')}>`,
+    ...given,
+    choices,
+    schema: z.enum(choices as [C, ...C[]]) as z.ZodType<C>,
+  };
+}
+
+/** The same option, which may be left out. */
+export function optional<T>(option: Option<T>): Option<T | undefined> {
+  return { ...option, schema: option.schema.optional() };
+}

@@ -1,0 +1,137 @@
+import type { Engine } from '../engine/types.ts';
+import { equal, exp, mul, sub, where } from '../graph/elementwise.ts';
+import { input } from '../graph/expression.ts';
+import { reshape } from '../graph/layout.ts';
+import { matmul, matmulT } from '../graph/products.ts';
+import { sum } from '../graph/reduce.ts';
+import { type Matrix, matrix, selectRows, unitRows } from '../math/matrix.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { cacheOrder, cacheTensors } from '../methods/cache.ts';
+import { keysOf, plainRows, type Support, type Task } from '../methods/task.ts';
+import type { Folds } from './folds.ts';
+
+/** Rows with known classes on which a choice is judged: left-out examples, or a validation split. */
+export interface Judges {
+  /** Unit rows, [q, d]. */
+  readonly queries: Matrix;
+  readonly labels: Int32Array;
+  /** Fold of each query: keys of the same fold are hidden from it; -2 hides nothing. */
+  readonly fold: Int32Array;
+  /** Fold of each support example. */
+  readonly keyFold: Int32Array;
+}
+
+/** The plain view of every example that is some fold's query. */
+export function foldJudges(support: Support, { fold }: Folds): Judges {
+  const examples = Array.from(fold.keys()).filter((i) => fold[i] >= 0);
+  return {
+    queries: unitRows(selectRows(plainRows(support), examples)),
+    labels: Int32Array.from(examples, (i) => support.labels[i]),
+    fold: Int32Array.from(examples, (i) => fold[i]),
+    keyFold: fold,
+  };
+}
+
+/** A validation split: every key votes. */
+export function splitJudges(support: Support, features: Matrix, labels: Int32Array): Judges {
+  return {
+    queries: unitRows(features),
+    labels,
+    fold: new Int32Array(labels.length).fill(-2),
+    keyFold: new Int32Array(support.labels.length).fill(-1),
+  };
+}
+
+/** Zero-shot logits of the judges, [q, c], or undefined without a text head. */
+export async function judgeZeroShot(
+  engine: Engine,
+  { head }: Task,
+  { queries }: Judges,
+): Promise<Matrix | undefined> {
+  if (!head) return undefined;
+  const f = input('f', ['q', queries.cols]);
+  const weights = input('weights', [head.weights.rows, head.weights.cols]);
+  const session = await engine.compile({ logits: mul(matmulT(f, weights), head.logitScale) });
+  const { logits } = await session.run({ f: asTensor(queries), weights: asTensor(head.weights) });
+  await session.close();
+  return matrix(queries.rows, head.weights.rows, logits.data as Float32Array);
+}
+
+/** Class sums of the cache at one sharpness for all judges, [q, c]. */
+export type ClassSumsAt = (beta: number) => Promise<Matrix>;
+
+/** Numbers of one chunk of affinities that are sent to the engine at a time. */
+const CHUNK_NUMBERS = 1 << 24;
+
+/** Computes the judges' affinities once; then class sums for any beta cost one pass of exp. */
+export async function judgeClassSums(
+  engine: Engine,
+  { support, classes }: Task,
+  { queries, fold, keyFold }: Judges,
+  signal?: AbortSignal,
+): Promise<{ at: ClassSumsAt; close(): Promise<void> }> {
+  const tensors = cacheTensors(keysOf(support), support.labels, classes);
+  const order = cacheOrder(support.labels, classes);
+  const [n, d] = tensors.keys.shape;
+  const [blocks, size] = tensors.logValues.shape;
+  const placeFold = Float32Array.from(order, (example) => (example < 0 ? -3 : keyFold[example]));
+
+  const f = input('f', ['q', d]);
+  const hidden = equal(input('fold', ['q', 1]), input('placeFold', [1, n]));
+  // A hidden or padding key gets a cosine so low that its vote is zero at any beta.
+  const absent = input('absent', [1, n]);
+  const cosines = where(hidden, -1e4, sub(matmulT(f, input('keys', [n, d])), absent));
+  const product = await engine.compile({ cosines });
+  await product.keep({
+    keys: tensors.keys,
+    placeFold: floatTensor([1, n], placeFold),
+    absent: floatTensor(
+      [1, n],
+      (tensors.logValues.data as Float32Array).map((v) => -v),
+    ),
+  });
+  const chunk = Math.max(1, Math.floor(CHUNK_NUMBERS / n));
+  const parts: Tensor[] = [];
+  for (let start = 0; start < queries.rows; start += chunk) {
+    const end = Math.min(start + chunk, queries.rows);
+    const results = await product.run(
+      {
+        f: floatTensor([end - start, d], queries.data.subarray(start * d, end * d)),
+        fold: floatTensor([end - start, 1], Float32Array.from(fold.subarray(start, end))),
+      },
+      { signal },
+    );
+    parts.push(results.cosines);
+  }
+  await product.close();
+
+  const votes = exp(mul(sub(input('cosines', ['q', n]), 1), input('beta', [])));
+  const perBlock = sum(reshape(votes, ['q', blocks, size]), [2]);
+  const sums = tensors.blockClass ? matmul(perBlock, input('blockClass', [blocks, classes])) : perBlock;
+  const summing = await engine.compile({ sums });
+  if (tensors.blockClass) await summing.keep({ blockClass: tensors.blockClass });
+  // A single chunk stays beside the model; more would hold all affinities twice.
+  if (parts.length === 1) await summing.keep({ cosines: parts[0] });
+
+  return {
+    at: async (beta) => {
+      const out = matrix(queries.rows, classes);
+      let at = 0;
+      for (const cosines of parts) {
+        const feeds = {
+          beta: floatTensor([], Float32Array.of(beta)),
+          ...(parts.length > 1 ? { cosines } : {}),
+        };
+        const { sums: part } = await summing.run(feeds, { signal });
+        out.data.set(part.data as Float32Array, at);
+        at += part.data.length;
+      }
+      return out;
+    },
+    close: () => summing.close(),
+  };
+}
+
+function asTensor({ rows, cols, data }: Matrix): Tensor {
+  return floatTensor([rows, cols], data);
+}

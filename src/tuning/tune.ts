@@ -1,0 +1,205 @@
+import type { Engine } from '../engine/types.ts';
+import type { Matrix } from '../math/matrix.ts';
+import type { Task } from '../methods/task.ts';
+import {
+  type ClassSumsAt,
+  foldJudges,
+  type Judges,
+  judgeClassSums,
+  judgeZeroShot,
+  splitJudges,
+} from './cache-search.ts';
+import { leaveOneShotOut } from './folds.ts';
+import { fitWeights, type Weights } from './scale.ts';
+
+/** How the numbers of a method were chosen; every result says which. */
+export type Protocol =
+  /** By leave-one-shot-out on the support set: nothing else is looked at. */
+  | 'folds'
+  /** On a validation split. */
+  | 'val'
+  /** Given, or the encoder's constants. */
+  | 'fixed'
+  /** On the evaluated rows themselves, as the published code does: optimistic, for comparison only. */
+  | 'paper';
+
+/** Chosen constants of a cache method. */
+export interface CacheChoice {
+  readonly alpha: number;
+  readonly beta: number;
+  /** Scores divided by it are calibrated log-odds; 1 where nothing could be fitted. */
+  readonly temperature: number;
+  /** Mean negative log-likelihood of the judges, where there were any. */
+  readonly nll?: number;
+  readonly protocol: Protocol;
+  /** Rows that judged, and folds they came from (0: not folds). */
+  readonly judges: number;
+  readonly folds: number;
+  /** The best alpha at each beta looked at: the search surface's ridge. */
+  readonly surface: readonly SurfacePoint[];
+}
+
+export interface SurfacePoint {
+  readonly alpha: number;
+  readonly beta: number;
+  readonly nll: number;
+}
+
+export interface SearchRange {
+  readonly minBeta: number;
+  readonly maxBeta: number;
+  readonly maxAlpha: number;
+}
+
+/** Chooses alpha, beta and temperature by leave-one-shot-out; undefined where no class has two groups of examples. */
+export async function tuneByFolds(
+  engine: Engine,
+  task: Task,
+  range: SearchRange,
+  signal?: AbortSignal,
+): Promise<CacheChoice | undefined> {
+  const folds = leaveOneShotOut(task.support, mostFolds(task));
+  if (folds.count < 2) return undefined;
+  const judges = foldJudges(task.support, folds);
+  return searchCache(engine, task, judges, range, { protocol: 'folds', folds: folds.count }, signal);
+}
+
+/** Chooses alpha, beta and temperature on a validation split: features [q, d] as the encoder gives them. */
+export async function tuneByValidation(
+  engine: Engine,
+  task: Task,
+  validation: { features: Matrix; labels: Int32Array },
+  range: SearchRange,
+  signal?: AbortSignal,
+): Promise<CacheChoice> {
+  const judges = splitJudges(task.support, validation.features, validation.labels);
+  return searchCache(engine, task, judges, range, { protocol: 'val', folds: 0 }, signal);
+}
+
+/** More judges than this do not change the choice, only its price. */
+const ENOUGH_JUDGES = 4000;
+
+function mostFolds({ support }: Task): number {
+  const perClass = support.labels.length / new Set(support.labels).size;
+  return Math.max(4, Math.ceil((ENOUGH_JUDGES / support.labels.length) * perClass));
+}
+
+const COARSE = 8;
+const FINE = 5;
+
+/**
+ * Minimises the judges' negative log-likelihood: for each beta the weights of text and cache are found exactly (a convex
+ * problem, `fitWeights`), and beta by a coarse geometric grid refined by golden sections. alpha = 0 is within reach.
+ */
+async function searchCache(
+  engine: Engine,
+  task: Task,
+  judges: Judges,
+  { minBeta, maxBeta, maxAlpha }: SearchRange,
+  how: { protocol: Protocol; folds: number },
+  signal?: AbortSignal,
+): Promise<CacheChoice> {
+  const zeroShot = await judgeZeroShot(engine, task, judges);
+  const sums = await judgeClassSums(engine, task, judges, signal);
+  const seen: { beta: number; weights: Weights }[] = [];
+  const judge = async (logBeta: number): Promise<number> => {
+    const beta = Math.exp(logBeta);
+    const nearest = seen.toSorted((x, y) => Math.abs(x.beta - beta) - Math.abs(y.beta - beta))[0];
+    const weights = fitWeights(zeroShot, await sums.at(beta), judges.labels, {
+      maxRatio: maxAlpha,
+      start: nearest?.weights,
+    });
+    seen.push({ beta, weights });
+    return weights.nll;
+  };
+  try {
+    await goldenSearch(judge, Math.log(minBeta), Math.log(maxBeta));
+  } finally {
+    await sums.close();
+  }
+  const best = seen.reduce((x, y) => (y.weights.nll < x.weights.nll ? y : x));
+  const alphaOf = ({ a, b }: Weights) => (zeroShot ? b / a : 1);
+  return {
+    alpha: alphaOf(best.weights),
+    beta: best.beta,
+    temperature: 1 / (zeroShot ? best.weights.a : best.weights.b),
+    nll: best.weights.nll,
+    judges: judges.labels.length,
+    ...how,
+    surface: seen
+      .map(({ beta, weights }) => ({ alpha: alphaOf(weights), beta, nll: weights.nll }))
+      .sort((x, y) => x.beta - y.beta),
+  };
+}
+
+/** Evaluates f on a grid, then narrows the neighbourhood of the best point. */
+async function goldenSearch(f: (x: number) => Promise<number>, low: number, high: number): Promise<void> {
+  const step = (high - low) / (COARSE - 1);
+  const grid: number[] = [];
+  for (let i = 0; i < COARSE; i++) grid.push(await f(low + i * step));
+  const best = grid.indexOf(Math.min(...grid));
+  let left = low + Math.max(0, best - 1) * step;
+  let right = low + Math.min(COARSE - 1, best + 1) * step;
+  const ratio = (Math.sqrt(5) - 1) / 2;
+  let [x1, x2] = [right - ratio * (right - left), left + ratio * (right - left)];
+  let [y1, y2] = [await f(x1), await f(x2)];
+  for (let i = 0; i < FINE; i++) {
+    if (y1 < y2) {
+      [right, x2, y2] = [x2, x1, y1];
+      x1 = right - ratio * (right - left);
+      y1 = await f(x1);
+    } else {
+      [left, x1, y1] = [x1, x2, y2];
+      x2 = left + ratio * (right - left);
+      y2 = await f(x2);
+    }
+  }
+}
+
+/** The published grid: 200 betas by 20 alphas from .1 upwards (Tip-Adapter's code), by accuracy on the evaluated rows. */
+export interface PaperGrid {
+  readonly betaScale: number;
+  readonly alphaScale: number;
+}
+
+/**
+ * The published search, on the rows that are then reported: protocol `paper`, optimistic by design. beta is the outer loop
+ * and a later point must be strictly better to win.
+ */
+export async function paperSearch(
+  zeroShot: Matrix,
+  classSumsAt: ClassSumsAt,
+  labels: Int32Array,
+  { betaScale, alphaScale }: PaperGrid,
+): Promise<{ alpha: number; beta: number; correct: number }> {
+  let best = { alpha: 0, beta: 0, correct: -1 };
+  for (let i = 0; i < 200; i++) {
+    const beta = 0.1 + (i * (betaScale - 0.1)) / 200;
+    const sums = await classSumsAt(beta);
+    for (let j = 0; j < 20; j++) {
+      const alpha = 0.1 + (j * (alphaScale - 0.1)) / 20;
+      const correct = countCorrect(zeroShot, sums, alpha, labels);
+      if (correct > best.correct) best = { alpha, beta, correct };
+    }
+  }
+  return best;
+}
+
+/** Rows whose largest z + alpha s is their class's; the lowest class wins a tie. */
+function countCorrect(z: Matrix, s: Matrix, alpha: number, labels: Int32Array): number {
+  let correct = 0;
+  for (let i = 0; i < labels.length; i++) {
+    const start = i * z.cols;
+    let best = 0;
+    let top = Number.NEGATIVE_INFINITY;
+    for (let j = 0; j < z.cols; j++) {
+      const score = z.data[start + j] + alpha * s.data[start + j];
+      if (score > top) {
+        top = score;
+        best = j;
+      }
+    }
+    if (best === labels[i]) correct++;
+  }
+  return correct;
+}
