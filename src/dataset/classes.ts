@@ -1,0 +1,189 @@
+import { DataError } from '../errors.ts';
+import { groupBy } from './groups.ts';
+import { naturalOrder } from './order.ts';
+import { columnOf, type Table } from './table.ts';
+import type { ClassInfo, Finding } from './types.ts';
+import { count, didYouMean, info, quoted, warning } from './wording.ts';
+
+const ID_COLUMNS = ['id', 'class', 'name'];
+const PROMPT_NAME_COLUMNS = ['prompt_name', 'prompt name', 'prompt'];
+
+/** How a class's name is compared: without regard to case, `_`, `-`, spaces and the Unicode form of accents. */
+export function nameKey(name: string): string {
+  return name
+    .normalize('NFC')
+    .toLowerCase()
+    .replace(/[\s_-]+/g, ' ')
+    .trim();
+}
+
+/**
+ * Classes in natural order of their ids. A name is the id with spaces for `_`, unless a classes.csv (columns id or class, name,
+ * prompt_name, and prompts separated by `|`) says otherwise; a prompt name is the name.
+ */
+export function describeClasses(
+  ids: readonly string[],
+  table?: Table,
+): { classes: ClassInfo[]; findings: Finding[] } {
+  const unique = [...new Set(ids.map((id) => id.normalize('NFC')))].sort(naturalOrder);
+  const { described, findings } = table ? matchRows(table, unique) : { described: new Map(), findings: [] };
+  const classes = unique.map((id) => {
+    const values: Record<string, string> = described.get(id) ?? {};
+    const name = values.name || id.replaceAll('_', ' ').trim() || id;
+    const promptName = PROMPT_NAME_COLUMNS.map((column) => values[column]).find(Boolean) ?? name;
+    const prompts = (values.prompts ?? '').split('|').map((prompt) => prompt.trim());
+    return { id, name, promptName, prompts: prompts.filter((prompt) => prompt !== '') };
+  });
+  return { classes, findings: [...findings, ...nameFindings(classes)] };
+}
+
+/** The rows of a classes.csv by the class they are about. */
+function matchRows(table: Table, ids: string[]) {
+  const column = columnOf(table, ID_COLUMNS);
+  if (!column) {
+    throw new DataError(`${table.name} has no column "id" (found ${quoted(table.columns)})`, {
+      code: 'dataset/column',
+      hint: 'The columns are id (the class as it is called in the data), name, prompt_name and prompts (separated by |).',
+      details: { path: table.name, columns: table.columns },
+    });
+  }
+  const described = new Map<string, Record<string, string>>();
+  const unknown: string[] = [];
+  const repeated: string[] = [];
+  for (const { values } of table.rows) {
+    const given = (values[column] ?? '').normalize('NFC');
+    if (given === '') continue;
+    const alike = ids.filter((id) => nameKey(id) === nameKey(given));
+    const id = ids.includes(given) ? given : alike.length === 1 ? alike[0] : undefined;
+    if (id === undefined) unknown.push(`"${given}"${didYouMean(given, ids)}`);
+    else if (described.has(id)) repeated.push(id);
+    else described.set(id, values);
+  }
+  const findings: Finding[] = [];
+  if (unknown.length > 0) {
+    const names = count(unknown.length, 'class that is', 'classes that are');
+    findings.push(
+      warning('unknown-class', `${table.name} names ${names} not in the data: ${unknown.join(', ')}`),
+    );
+  }
+  if (repeated.length > 0) {
+    findings.push(
+      warning(
+        'repeated-class',
+        `${table.name}: more than one row for ${quoted(repeated)}: the first counts.`,
+      ),
+    );
+  }
+  return { described, findings };
+}
+
+/** What a text encoder will stumble over in these names, and names that would be taken for each other. */
+function nameFindings(classes: ClassInfo[]): Finding[] {
+  const findings: Finding[] = [];
+  const codes = classes.filter(({ promptName, prompts }) => prompts.length === 0 && isCode(promptName));
+  if (codes.length > 0) {
+    findings.push(
+      warning(
+        'codes',
+        `${count(codes.length, 'class is', 'classes are')} named by a code, which no text encoder knows: ${quoted(codes.map(({ id }) => id))}. A classes.csv with the columns id,name says what they mean.`,
+      ),
+    );
+  }
+  const foreign = classes.filter(({ promptName, prompts }) => prompts.length === 0 && isNotLatin(promptName));
+  if (foreign.length > 0) {
+    findings.push(
+      info(
+        'other-script',
+        `${count(foreign.length, 'class name is', 'class names are')} not in Latin letters, and most text encoders know English only: ${quoted(foreign.map(({ id }) => id))}. The column prompt_name of a classes.csv gives a name for them.`,
+      ),
+    );
+  }
+  for (const alike of groupBy(classes, ({ name }) => nameKey(name)).values()) {
+    if (alike.length < 2) continue;
+    const names = quoted(alike.map(({ id }) => id));
+    findings.push(
+      warning('alike-classes', `${names} have the same name, but are kept as different classes.`),
+    );
+  }
+  return findings;
+}
+
+/** WordNet ids, bare numbers, `class_7`. */
+function isCode(name: string): boolean {
+  return /^(n\d{6,}|\d+|(class|cls|label|category|cat|id|c)[\s_-]*\d+)$/i.test(name.trim());
+}
+
+function isNotLatin(name: string): boolean {
+  return /\p{L}/u.test(name) && !/\p{Script=Latin}/u.test(name);
+}
+
+export interface ClassMatching {
+  /** For each class of `a`, the index of its class in `b`, or -1. */
+  toB: number[];
+  /** For each class of `b`, the index of its class in `a`, or -1. */
+  toA: number[];
+  /** Indices into `a`. */
+  unmatchedA: number[];
+  /** Indices into `b`. */
+  unmatchedB: number[];
+}
+
+type Keys = (info: ClassInfo) => string;
+const exactId: Keys = ({ id }) => id.normalize('NFC');
+const idKey: Keys = ({ id }) => nameKey(id);
+const shownKey: Keys = ({ name }) => nameKey(name);
+
+/** From the surest way of matching to the least sure: pairs of what is compared on the side of `a` and of `b`. */
+const PASSES: [Keys, Keys][][] = [
+  [[exactId, exactId]],
+  [[idKey, idKey]],
+  [[shownKey, shownKey]],
+  [
+    [idKey, shownKey],
+    [shownKey, idKey],
+  ],
+];
+
+/**
+ * Which classes of `a` and `b` are the same, by id and name, never by position. Exact ids win; what could be more than one
+ * class of the other side stays unmatched. Swapping `a` and `b` swaps the answer.
+ */
+export function matchClasses(a: readonly ClassInfo[], b: readonly ClassInfo[]): ClassMatching {
+  const toB = a.map(() => -1);
+  const toA = b.map(() => -1);
+  for (const pass of PASSES) {
+    for (const [i, j] of certainPairs(a, b, toB, toA, pass)) {
+      toB[i] = j;
+      toA[j] = i;
+    }
+  }
+  const unmatched = (to: number[]) => to.flatMap((other, i) => (other < 0 ? [i] : []));
+  return { toB, toA, unmatchedA: unmatched(toB), unmatchedB: unmatched(toA) };
+}
+
+/** Pairs of yet unmatched classes that agree, each with nobody but the other. */
+function certainPairs(
+  a: readonly ClassInfo[],
+  b: readonly ClassInfo[],
+  toB: number[],
+  toA: number[],
+  pass: [Keys, Keys][],
+): [number, number][] {
+  const partnersOfA = a.map(() => new Set<number>());
+  const partnersOfB = b.map(() => new Set<number>());
+  for (const [keyOfA, keyOfB] of pass) {
+    const open = toA.flatMap((other, j) => (other < 0 ? [j] : []));
+    const byKey = groupBy(open, (j) => keyOfB(b[j]));
+    for (const [i, info] of a.entries()) {
+      if (toB[i] >= 0) continue;
+      for (const j of byKey.get(keyOfA(info)) ?? []) {
+        partnersOfA[i].add(j);
+        partnersOfB[j].add(i);
+      }
+    }
+  }
+  return partnersOfA.flatMap((partners, i): [number, number][] => {
+    const [j] = partners;
+    return partners.size === 1 && partnersOfB[j].size === 1 ? [[i, j]] : [];
+  });
+}

@@ -1,0 +1,212 @@
+import { throwIfAborted } from '../errors.ts';
+import { dot, type Matrix, matrix, norm, productT, row } from '../math/matrix.ts';
+import { DisjointSets, groupBy } from './groups.ts';
+import type { Dataset, Finding } from './types.ts';
+import { count, info, warning } from './wording.ts';
+
+/** Indices of two examples, and the cosine of their features (1 for the same bytes). */
+export interface DuplicatePair {
+  a: number;
+  b: number;
+  similarity: number;
+}
+
+export interface Duplicates {
+  /** Sets of two and more examples that are the same picture, in ascending order. */
+  groups: number[][];
+  /** The same picture under two classes: for each example the nearest such one, each pair once. */
+  conflicts: DuplicatePair[];
+}
+
+/** Examples with equal hashes of their bytes. `labels` tells classes apart (-1 is none). */
+export function exactDuplicates(hashes: readonly string[], labels?: ArrayLike<number>): Duplicates {
+  const found = new DuplicateSets(hashes.length, labels);
+  for (const members of groupBy(hashes.keys(), (i) => hashes[i]).values()) {
+    // One picture for each class of the group is enough to find its conflicts.
+    const firsts = labels ? [...groupBy(members, (i) => labels[i]).values()].map(([first]) => first) : [];
+    for (const i of members) found.add(members[0], i, 1);
+    for (const [k, i] of firsts.entries()) for (const j of firsts.slice(0, k)) found.add(i, j, 1);
+  }
+  return found.result();
+}
+
+/**
+ * Cosine from which two pictures count as the same one. Measured on CLIP ViT-B/32: copies of one picture lie at .978 and above,
+ * different pictures at .9702 and below (Stanford Cars, many alike). Another encoder may need another value.
+ */
+export const NEAR_DUPLICATE = 0.974;
+
+export interface NearDuplicateOptions {
+  /** Least cosine; default `NEAR_DUPLICATE`. */
+  threshold?: number;
+  labels?: ArrayLike<number>;
+  /** a b^T: [n, k] x [m, k] → [n, m]. Default: plain loops, good for some thousand rows; the engine's is for more. */
+  product?: (a: Matrix, b: Matrix) => Matrix | Promise<Matrix>;
+  signal?: AbortSignal;
+}
+
+/**
+ * Pairs of rows whose cosine reaches the threshold, joined into groups. `features` [n, d] are unit rows. Every pair is looked
+ * at: a product of narrow rows bounds all cosines from above, and only what passes the bound is computed in full.
+ */
+export async function nearDuplicates(
+  features: Matrix,
+  { threshold = NEAR_DUPLICATE, labels, product = productT, signal }: NearDuplicateOptions = {},
+): Promise<Duplicates> {
+  const narrow = await narrowRows(features, product);
+  const found = new DuplicateSets(features.rows, labels);
+  const [tall, wide] = [1024, 4096];
+  for (let top = 0; top < features.rows; top += tall) {
+    const left = rowsFrom(narrow, top, tall);
+    for (let start = top; start < features.rows; start += wide) {
+      throwIfAborted(signal);
+      const right = rowsFrom(narrow, start, wide);
+      const bounds = (await product(left, right)).data;
+      for (let i = 0; i < left.rows; i++) {
+        for (let j = Math.max(0, top + i + 1 - start); j < right.rows; j++) {
+          if (bounds[i * right.rows + j] < threshold - ROUNDING) continue;
+          const [a, b] = [top + i, start + j];
+          if (found.knows(a, b)) continue;
+          const similarity = dot(row(features, a), row(features, b));
+          if (similarity >= threshold) found.add(a, b, similarity);
+        }
+      }
+    }
+  }
+  return found.result();
+}
+
+/** Float32 products of unit rows are off by less than this. */
+const ROUNDING = 1e-4;
+
+/** Width from which, and to which, rows are narrowed. */
+const BASIS = 128;
+
+/**
+ * Rows [n, k + 1] whose products are upper bounds of the products of `features` [n, d]: the coordinates in an orthonormal basis
+ * of k directions (spanned by rows spread over the features, where most of their length lies), and the length of what is left
+ * (Cauchy-Schwarz: u·v = Pu·Pv + (u-Pu)·(v-Pv) ≤ Pu·Pv + |u-Pu||v-Pv|).
+ */
+async function narrowRows(
+  features: Matrix,
+  product: NonNullable<NearDuplicateOptions['product']>,
+): Promise<Matrix> {
+  const { rows, cols } = features;
+  if (cols < 2 * BASIS || rows < 4 * BASIS) return features;
+  const basis = orthonormal(features, BASIS);
+  const coordinates = await product(features, basis); // [n, k]
+  const out = matrix(rows, basis.rows + 1);
+  for (let i = 0; i < rows; i++) {
+    const kept = row(coordinates, i);
+    out.data.set(kept, i * out.cols);
+    const rest = dot(row(features, i), row(features, i)) - dot(kept, kept);
+    out.data[i * out.cols + basis.rows] = Math.sqrt(Math.max(0, rest));
+  }
+  return out;
+}
+
+/** Gram-Schmidt over at most k rows, evenly spread; rows that add no direction are passed over. */
+function orthonormal(features: Matrix, k: number): Matrix {
+  const directions: Float64Array[] = [];
+  for (let n = 0; n < k; n++) {
+    const v = Float64Array.from(row(features, Math.floor((n * features.rows) / k)));
+    for (const direction of directions) {
+      const along = dot(direction, v);
+      for (let j = 0; j < v.length; j++) v[j] -= along * direction[j];
+    }
+    const length = norm(v);
+    if (length > 0.01) directions.push(v.map((x) => x / length));
+  }
+  const out = matrix(directions.length, features.cols);
+  for (const [i, direction] of directions.entries()) out.data.set(direction, i * features.cols);
+  return out;
+}
+
+function rowsFrom(m: Matrix, start: number, n: number): Matrix {
+  const end = Math.min(m.rows, start + n);
+  return matrix(end - start, m.cols, m.data.subarray(start * m.cols, end * m.cols));
+}
+
+/** Gathers duplicates: disjoint sets, and each example's nearest one of another class. */
+class DuplicateSets {
+  readonly #sets: DisjointSets;
+  readonly #labels?: ArrayLike<number>;
+  readonly #nearest = new Map<number, DuplicatePair>();
+
+  constructor(n: number, labels?: ArrayLike<number>) {
+    this.#sets = new DisjointSets(n);
+    this.#labels = labels;
+  }
+
+  /** Whether the pair would add nothing. */
+  knows(a: number, b: number): boolean {
+    return this.#sets.find(a) === this.#sets.find(b) && !this.#inConflict(a, b);
+  }
+
+  add(a: number, b: number, similarity: number): void {
+    this.#sets.union(a, b);
+    if (!this.#inConflict(a, b)) return;
+    const pair = { a: Math.min(a, b), b: Math.max(a, b), similarity };
+    for (const i of [a, b]) {
+      if (similarity > (this.#nearest.get(i)?.similarity ?? Number.NEGATIVE_INFINITY))
+        this.#nearest.set(i, pair);
+    }
+  }
+
+  result(): Duplicates {
+    const conflicts = [...new Set(this.#nearest.values())].sort((p, q) => p.a - q.a || p.b - q.b);
+    return { groups: this.#sets.groups(), conflicts };
+  }
+
+  #inConflict(a: number, b: number): boolean {
+    const labels = this.#labels;
+    return labels !== undefined && labels[a] !== labels[b] && labels[a] >= 0 && labels[b] >= 0;
+  }
+}
+
+/**
+ * The data set with each set of examples (pairs, or whole groups of `Duplicates`) in one group, together with whatever group its
+ * members were in, so that no split and no fold parts them.
+ */
+export function groupDuplicates(dataset: Dataset, sets: readonly (readonly number[])[]): Dataset {
+  const { examples } = dataset;
+  const joined = new DisjointSets(examples.length);
+  for (const members of groupBy(examples.keys(), (i) => examples[i].group ?? i).values()) {
+    for (const i of members) joined.union(members[0], i);
+  }
+  for (const set of sets) for (const i of set) joined.union(set[0], i);
+  const groupOf = new Map<number, string>();
+  for (const members of joined.groups()) {
+    const before = members.map((i) => examples[i].group).find((group) => group !== undefined);
+    for (const i of members) groupOf.set(i, before ?? `like ${examples[members[0]].id}`);
+  }
+  return {
+    ...dataset,
+    examples: examples.map((example, i) => {
+      const group = groupOf.get(i);
+      return group === undefined ? example : { ...example, group };
+    }),
+  };
+}
+
+/** Duplicates in words: how many, and each pair that has one picture under two classes. */
+export function duplicateFindings(dataset: Dataset, { groups, conflicts }: Duplicates): Finding[] {
+  const findings: Finding[] = [];
+  if (groups.length > 0) {
+    const alike = groups.flat();
+    const message = `${count(alike.length, 'picture')} in ${count(groups.length, 'group')} of the same or nearly the same picture: never on both sides of a split.`;
+    findings.push(
+      info(
+        'duplicates',
+        message,
+        alike.map((i) => dataset.examples[i].id),
+      ),
+    );
+  }
+  for (const { a, b } of conflicts) {
+    const [x, y] = [dataset.examples[a], dataset.examples[b]];
+    const message = `The same picture under two classes: ${x.id} is "${dataset.classes[x.label].id}", ${y.id} is "${dataset.classes[y.label].id}".`;
+    findings.push(warning('same-picture', message, [x.id, y.id]));
+  }
+  return findings;
+}

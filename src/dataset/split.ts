@@ -1,0 +1,96 @@
+import { DataError, UsageError } from '../errors.ts';
+import { random } from '../math/random.ts';
+import { groupBy } from './groups.ts';
+import { naturalOrder } from './order.ts';
+import type { Dataset, Example, Split } from './types.ts';
+import { count, warning } from './wording.ts';
+
+export interface SplitOptions {
+  /** Share of each class's groups to test on, between 0 and 1; `auto` is 0.3. */
+  testFraction: number | 'auto';
+  seed: number | string;
+}
+
+/**
+ * The data set with every labelled example in `train` or `test`, class by class and never a group on both sides (a group counts
+ * for the class of its first picture by name). A class with two groups or more keeps at least one on each side; with one it
+ * trains only. A data set that has a test split is returned as it is; `val` stays `val`, its groups with it. Throws `DataError`
+ * when no class can be split.
+ */
+export function splitDataset(dataset: Dataset, { testFraction, seed }: SplitOptions): Dataset {
+  const fraction = testFraction === 'auto' ? 0.3 : testFraction;
+  if (!(fraction > 0 && fraction < 1)) {
+    throw new UsageError(`The test fraction must lie between 0 and 1, got ${testFraction}`, {
+      code: 'dataset/test-fraction',
+      details: { testFraction },
+    });
+  }
+  if (dataset.examples.some(({ split }) => split === 'test')) return dataset;
+  const splitOf = new Map<Example, Split>();
+  const free: Example[][] = [];
+  for (const unit of unitsOf(dataset)) {
+    if (unit.some(({ split }) => split === 'val')) for (const example of unit) splitOf.set(example, 'val');
+    else free.push(unit);
+  }
+  for (const [label, units] of groupBy(free, ([first]) => first.label)) {
+    const { id } = dataset.classes[label];
+    const placed = units.map((unit) => ({ unit, at: random('split', seed, id, name(unit[0])).uniform() }));
+    placed.sort((a, b) => a.at - b.at || naturalOrder(a.unit[0].id, b.unit[0].id));
+    const n = Math.min(Math.max(1, Math.round(fraction * placed.length)), placed.length - 1);
+    placed.forEach(({ unit }, i) => {
+      for (const example of unit) splitOf.set(example, i < n ? 'test' : 'train');
+    });
+  }
+  if (![...splitOf.values()].includes('test')) {
+    throw new DataError(`${dataset.root} cannot be split: no class has two pictures that are not alike`, {
+      code: 'dataset/too-few-to-split',
+      hint: 'Add pictures, or give the test pictures in a folder of their own.',
+      details: { root: dataset.root, examples: dataset.examples.length },
+    });
+  }
+  const examples = dataset.examples.map((example) => {
+    const split = splitOf.get(example);
+    return split ? { ...example, split } : example;
+  });
+  return { ...dataset, examples };
+}
+
+/** Labelled examples that stay together, in natural order. */
+function unitsOf({ examples }: Dataset): Example[][] {
+  const labelled = examples.filter(({ label }) => label >= 0);
+  labelled.sort((a, b) => naturalOrder(a.id, b.id));
+  return [
+    ...groupBy(labelled, ({ group, id }) =>
+      group === undefined ? `picture ${id}` : `group ${group}`,
+    ).values(),
+  ];
+}
+
+/** The same on every machine, whatever form its file system gives accents. */
+function name({ id }: Example): string {
+  return id.normalize('NFC');
+}
+
+const RANK: Record<Split, number> = { train: 0, val: 1, test: 2 };
+
+/**
+ * The data set without the examples that would make its own splits leak: those whose group also lies in a later split (train
+ * before val before test). The test split is never touched. What was left out is added to the findings.
+ */
+export function withoutLeaks(dataset: Dataset): Dataset {
+  const highest = new Map<string, number>();
+  for (const { group, split } of dataset.examples) {
+    if (group !== undefined && split) highest.set(group, Math.max(highest.get(group) ?? 0, RANK[split]));
+  }
+  const leaks = ({ group, split }: Example) =>
+    group !== undefined && split !== undefined && RANK[split] < (highest.get(group) ?? 0);
+  const paths = dataset.examples.filter(leaks).map(({ id }) => id);
+  if (paths.length === 0) return dataset;
+  const pictures = count(paths.length, 'picture', 'pictures');
+  const message = `${pictures} of train or val left out: the same or nearly the same is in a later split.`;
+  return {
+    ...dataset,
+    examples: dataset.examples.filter((example) => !leaks(example)),
+    findings: [...dataset.findings, warning('split-leak', message, paths)],
+  };
+}

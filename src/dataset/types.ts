@@ -1,0 +1,46 @@
+/** A class as the data and the person know it. */
+export interface ClassInfo {
+  /** Identity: as found in the data (folder name, value of the label column), in Unicode form NFC. */
+  id: string;
+  /** Shown to people. */
+  name: string;
+  /** Put into prompts for the text encoder. */
+  promptName: string;
+  /** Extra whole prompts for the text encoder. */
+  prompts: string[];
+}
+
+export type Split = 'train' | 'val' | 'test';
+
+/** One picture with its label. Its bytes are read only when asked for. */
+export interface Example {
+  /** Unique and stable: relative path inside the source, with `/`. */
+  id: string;
+  /** Index into the data set's classes; -1 when unlabelled. */
+  label: number;
+  split?: Split;
+  /** What must not be split: a burst, views of one picture, near-duplicates. */
+  group?: string;
+  /** Absolute path, where the picture lies in a file of its own. */
+  path?: string;
+  /** The encoded picture. Throws `DataError` when it cannot be read. */
+  read(): Promise<Uint8Array>;
+}
+
+export interface Dataset {
+  name: string;
+  /** Absolute path of the folder, table or archive it was read from. */
+  root: string;
+  classes: ClassInfo[];
+  examples: Example[];
+  /** What was found, in words, and what was skipped. */
+  findings: Finding[];
+}
+
+export interface Finding {
+  level: 'info' | 'warning';
+  /** Stable machine-readable name, e.g. `dataset/not-images`. */
+  code: string;
+  message: string;
+  paths?: string[];
+}

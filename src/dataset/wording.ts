@@ -1,0 +1,28 @@
+import { closest, distance } from 'fastest-levenshtein';
+import type { Finding } from './types.ts';
+
+export function info(code: string, message: string, paths?: string[]): Finding {
+  return { level: 'info', code: `dataset/${code}`, message, ...(paths && { paths }) };
+}
+
+export function warning(code: string, message: string, paths?: string[]): Finding {
+  return { ...info(code, message, paths), level: 'warning' };
+}
+
+/** `1 picture`, `2 pictures`, `3 classes`. */
+export function count(n: number, singular: string, plural = `${singular}s`): string {
+  return `${n} ${n === 1 ? singular : plural}`;
+}
+
+/** Up to six names in quotes, and how many more there are. */
+export function quoted(names: readonly string[]): string {
+  const shown = names.slice(0, 6).map((name) => `"${name}"`);
+  return names.length > 6 ? `${shown.join(', ')} and ${names.length - 6} more` : shown.join(', ');
+}
+
+/** ` (did you mean "dog"?)` when a known name is near enough to be a slip of the pen, else nothing. */
+export function didYouMean(unknown: string, known: readonly string[]): string {
+  if (known.length === 0) return '';
+  const guess = closest(unknown, known);
+  return distance(unknown, guess) <= Math.max(1, unknown.length / 3) ? ` (did you mean "${guess}"?)` : '';
+}
