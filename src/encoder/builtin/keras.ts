@@ -1,0 +1,179 @@
+import { ModelError } from '../../errors.ts';
+import { add, relu } from '../../graph/elementwise.ts';
+import { constant, type Expr, input } from '../../graph/expression.ts';
+import { conv2d, globalAveragePool, maxPool } from '../../graph/vision.ts';
+import { floatTensor, sizeOf } from '../../math/tensor.ts';
+
+/**
+ * Reads the Keras "layers model" of TensorFlow.js (`model.json` and weight shards) as a graph of ours: the layers ResNet50
+ * is made of, batch normalisation folded into the convolutions, pictures as [n, channels, height, width].
+ */
+export interface KerasModel {
+  readonly layers: readonly KerasLayer[];
+  /** The tensor `layer/name`, in Keras's order of axes. */
+  weight(layer: string, name: string): { shape: readonly number[]; data: Float32Array };
+}
+
+interface KerasLayer {
+  readonly class_name: string;
+  readonly config: { readonly name: string; readonly [option: string]: unknown };
+  readonly inbound_nodes: readonly (readonly [name: string, ...unknown[]][])[];
+}
+
+interface WeightGroup {
+  readonly paths: readonly string[];
+  readonly weights: readonly { name: string; shape: number[]; dtype: string }[];
+}
+
+/** @param read bytes of a file beside model.json */
+export function readKerasModel(modelJson: Uint8Array, read: (path: string) => Uint8Array): KerasModel {
+  const model = JSON.parse(new TextDecoder().decode(modelJson));
+  const tensors = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+  for (const { paths, weights } of model.weightsManifest as WeightGroup[]) {
+    const bytes = concatBytes(paths.map(read));
+    let at = 0;
+    for (const { name, shape, dtype } of weights) {
+      const length = sizeOf(shape);
+      if (dtype !== 'float32' || (at + length) * 4 > bytes.length) {
+        throw new ModelError(`The Keras weight ${name} (${dtype}, ${length} numbers) does not fit its file`, {
+          code: 'encoder/keras-weights',
+        });
+      }
+      tensors.set(name, { shape, data: new Float32Array(bytes.buffer, at * 4, length) });
+      at += length;
+    }
+  }
+  return {
+    layers: model.modelTopology.model_config.config.layers,
+    weight: (layer, name) => {
+      const found = tensors.get(`${layer}/${name}`);
+      if (!found) {
+        throw new ModelError(`The Keras model has no weight ${layer}/${name}`, {
+          code: 'encoder/keras-weights',
+        });
+      }
+      return found;
+    },
+  };
+}
+
+/** The pooled feature [n, channels] of pictures `pixel_values` [n, 3, size, size]: everything before the classifier head. */
+export function pooledFeature(model: KerasModel): Expr {
+  const values = new Map<string, Layered>();
+  const normalized = new Map<string, Config>();
+  for (const { class_name, config, inbound_nodes } of model.layers) {
+    if (class_name === 'BatchNormalization') normalized.set(inbound_nodes[0][0][0], config);
+  }
+  for (const { class_name, config, inbound_nodes } of model.layers) {
+    const operands = (inbound_nodes[0] ?? []).map(([name]) => values.get(name) as Layered);
+    const build = BUILDERS[class_name];
+    if (!build) {
+      throw new ModelError(`The Keras layer ${config.name} is a ${class_name}, which is not known here`, {
+        code: 'encoder/keras-layer',
+      });
+    }
+    const value = build(operands, config, model, normalized.get(config.name));
+    if (class_name === 'GlobalAveragePooling2D') return value.x;
+    values.set(config.name, value);
+  }
+  throw new ModelError('The Keras model has no pooled feature', { code: 'encoder/keras-layer' });
+}
+
+/** A value and the zeros around it that the next window takes in (top, left, bottom, right). */
+interface Layered {
+  readonly x: Expr;
+  readonly pads: readonly [number, number, number, number];
+}
+
+type Config = KerasLayer['config'];
+type Builder = (operands: Layered[], config: Config, model: KerasModel, batchNorm?: Config) => Layered;
+
+const NO_PADS = [0, 0, 0, 0] as const;
+
+const BUILDERS: Readonly<Record<string, Builder>> = {
+  InputLayer: (_, { batch_input_shape }) => {
+    const [, height, width, channels] = batch_input_shape as number[];
+    return { x: input('pixel_values', ['n', channels, height, width]), pads: NO_PADS };
+  },
+  ZeroPadding2D: ([{ x }], { padding }) => {
+    const [[top, bottom], [left, right]] = padding as number[][];
+    return { x, pads: [top, left, bottom, right] };
+  },
+  Conv2D: ([{ x, pads }], config, model, batchNorm) => {
+    const { weight, bias } = foldedConvolution(model, config.name, batchNorm);
+    const stride = config.strides as [number, number];
+    const same = config.padding === 'same' ? samePads(x, weight, stride) : pads;
+    return { x: conv2d(x, weight, { stride, pads: same, bias }), pads: NO_PADS };
+  },
+  BatchNormalization: ([value]) => value,
+  Activation: ([{ x, pads }], { activation }) => {
+    if (activation !== 'relu') {
+      throw new ModelError(`The Keras activation ${activation} is not known here`, {
+        code: 'encoder/keras-layer',
+      });
+    }
+    return { x: relu(x), pads };
+  },
+  // ResNet pads the output of a ReLU, where a zero never beats the window's own values: our padding that never wins is equal.
+  MaxPooling2D: ([{ x, pads }], { pool_size, strides }) => ({
+    x: maxPool(x, { kernel: pool_size as [number, number], stride: strides as [number, number], pads }),
+    pads: NO_PADS,
+  }),
+  Add: ([a, b]) => ({ x: add(a.x, b.x), pads: NO_PADS }),
+  GlobalAveragePooling2D: ([{ x }]) => ({ x: globalAveragePool(x), pads: NO_PADS }),
+};
+
+/** Keras's `same`: the output is ceil(size / stride), odd padding goes to the end. */
+function samePads({ shape }: Expr, weight: Expr, stride: readonly number[]): Layered['pads'] {
+  const [vertical, horizontal] = [0, 1].map((axis) => {
+    const size = shape[axis + 2] as number;
+    const kernel = weight.shape[axis + 2] as number;
+    const total = Math.max((Math.ceil(size / stride[axis]) - 1) * stride[axis] + kernel - size, 0);
+    return [Math.floor(total / 2), Math.ceil(total / 2)];
+  });
+  return [vertical[0], horizontal[0], vertical[1], horizontal[1]];
+}
+
+/** Kernel [kh, kw, in, out] as [out, in, kh, kw], scaled, and bias shifted, by the batch normalisation that follows. */
+function foldedConvolution(
+  model: KerasModel,
+  conv: string,
+  batchNorm?: Config,
+): { weight: Expr; bias: Expr } {
+  const kernel = model.weight(conv, 'kernel');
+  const bias = Float64Array.from(model.weight(conv, 'bias').data);
+  const [kh, kw, channels, filters] = kernel.shape;
+  const gain = new Float64Array(filters).fill(1);
+  if (batchNorm) {
+    const [gamma, beta, mean, variance] = ['gamma', 'beta', 'moving_mean', 'moving_variance'].map(
+      (name) => model.weight(batchNorm.name, name).data,
+    );
+    for (let f = 0; f < filters; f++) {
+      gain[f] = gamma[f] / Math.sqrt(variance[f] + (batchNorm.epsilon as number));
+      bias[f] = (bias[f] - mean[f]) * gain[f] + beta[f];
+    }
+  }
+  const weight = new Float32Array(kernel.data.length);
+  const taps = kh * kw;
+  for (let tap = 0; tap < taps; tap++) {
+    for (let c = 0; c < channels; c++) {
+      const from = (tap * channels + c) * filters;
+      for (let f = 0; f < filters; f++)
+        weight[(f * channels + c) * taps + tap] = kernel.data[from + f] * gain[f];
+    }
+  }
+  return {
+    weight: constant(floatTensor([filters, channels, kh, kw], weight)),
+    bias: constant(floatTensor([filters], Float32Array.from(bias))),
+  };
+}
+
+function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(parts.reduce((n, part) => n + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
