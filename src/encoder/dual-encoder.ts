@@ -1,0 +1,130 @@
+import { join } from 'node:path';
+import type { Engine, PortInfo, Session } from '../engine/types.ts';
+import { throwIfAborted, UsageError } from '../errors.ts';
+import { normalize } from '../image/preprocess.ts';
+import type { Pixels } from '../image/types.ts';
+import { concatRows, type Matrix, matrix } from '../math/matrix.ts';
+import type { Tensor } from '../math/tensor.ts';
+import type { EncoderRecord } from './record.ts';
+import {
+  asMatrix,
+  batches,
+  floatInput,
+  lazySession,
+  lazyTokenizer,
+  outputNamed,
+  textFeeds,
+} from './tower.ts';
+import type { Encoder } from './types.ts';
+
+const IMAGE_OUTPUTS = ['image_embeds', 'image_embeddings', 'pooler_output'];
+const TEXT_OUTPUTS = ['text_embeds', 'text_embeddings', 'sentence_embedding', 'pooler_output'];
+
+const IMAGE_BATCH = 4;
+const TEXT_BATCH = 32;
+
+/** An exported pair of ONNX models, or one that holds both towers. Each is loaded at its first use. */
+export function dualEncoder(record: EncoderRecord, folder: string, engine: Engine): Encoder {
+  const { preprocessing, text } = record;
+  const size = preprocessing.crop;
+  const combined = record.imageModel === record.textModel;
+  const image = lazySession(engine, join(folder, record.imageModel));
+  const words = combined ? image : lazySession(engine, join(folder, record.textModel));
+  const tokenizer = lazyTokenizer(folder, text);
+  // Dynamic quantisation takes its range from the whole batch: alone, a picture's numbers never depend on its neighbours.
+  const together = ['fp32', 'fp16'].includes(record.precision);
+
+  const blankImages = (inputs: readonly PortInfo[]): Record<string, Tensor> =>
+    pixelFeeds(inputs, new Float32Array(3 * size * size), 1);
+  const blankTexts = async (inputs: readonly PortInfo[]): Promise<Record<string, Tensor>> =>
+    textFeeds(inputs, [(await tokenizer.get()).encode('')], text);
+
+  function pixelFeeds(inputs: readonly PortInfo[], data: Float32Array, n: number): Record<string, Tensor> {
+    const port = inputs.find(({ name }) => name === 'pixel_values') ?? inputs[0];
+    return { [port.name]: floatInput(port, [n, 3, size, size], data) };
+  }
+
+  async function run(
+    session: Session,
+    feeds: Record<string, Tensor>,
+    names: readonly string[],
+    model: string,
+    signal?: AbortSignal,
+  ): Promise<Matrix> {
+    const output = outputNamed(session.outputs, names, model);
+    return asMatrix((await session.run(feeds, { outputs: [output], signal }))[output]);
+  }
+
+  return {
+    ...describe(record),
+    embedImages: async (pixels, signal) => {
+      checkSizes(pixels, size);
+      const parts: Matrix[] = [];
+      for (const batch of batches(pixels, together ? IMAGE_BATCH : 1)) {
+        throwIfAborted(signal);
+        const session = await image.get();
+        const feeds = pixelFeeds(session.inputs, normalize(batch, preprocessing), batch.length);
+        if (combined) Object.assign(feeds, await blankTexts(session.inputs));
+        parts.push(await run(session, feeds, IMAGE_OUTPUTS, record.imageModel, signal));
+      }
+      return stack(parts, record.dimension);
+    },
+    embedTexts: async (texts, signal) => {
+      const { encode } = await tokenizer.get();
+      const rows = texts.map(encode);
+      const session = texts.length > 0 ? await words.get() : undefined;
+      const masked = session?.inputs.some(({ name }) => name === 'attention_mask');
+      const out = matrix(texts.length, record.dimension);
+      for (const batch of textBatches(rows, together ? TEXT_BATCH : 1, text.padding === 'fixed' || masked)) {
+        throwIfAborted(signal);
+        const { inputs } = session as Session;
+        const feeds = textFeeds(
+          inputs,
+          batch.map((i) => rows[i]),
+          text,
+        );
+        if (combined) Object.assign(feeds, blankImages(inputs));
+        const part = await run(session as Session, feeds, TEXT_OUTPUTS, record.textModel, signal);
+        batch.forEach((i, k) => {
+          out.data.set(part.data.subarray(k * part.cols, (k + 1) * part.cols), i * part.cols);
+        });
+      }
+      return out;
+    },
+    close: async () => {
+      await image.close();
+      if (!combined) await words.close();
+    },
+  };
+}
+
+/** The fields of an encoder that are known without its weights. */
+export function describe(record: EncoderRecord): Omit<Encoder, 'embedImages' | 'embedTexts' | 'close'> {
+  const { id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source } =
+    record;
+  return { id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source };
+}
+
+export function checkSizes(pixels: readonly Pixels[], size: number): void {
+  const wrong = pixels.find(({ width, height }) => width !== size || height !== size);
+  if (!wrong) return;
+  throw new UsageError(`The encoder takes ${size} x ${size} pixels, got ${wrong.width} x ${wrong.height}`, {
+    code: 'encoder/size',
+    details: { size, width: wrong.width, height: wrong.height },
+  });
+}
+
+/** Where padding would be read as text (no mask to hide it), only texts of equal length run together. */
+function textBatches(rows: readonly (readonly number[])[], size: number, mixed = false): number[][] {
+  const byLength = new Map<number, number[]>();
+  rows.forEach((tokens, i) => {
+    const key = mixed ? 0 : tokens.length;
+    byLength.set(key, [...(byLength.get(key) ?? []), i]);
+  });
+  return [...byLength.values()].flatMap((group) => batches(group, size));
+}
+
+/** Parts on top of each other; [0, d] where there is none. */
+export function stack(parts: Matrix[], dimension: number): Matrix {
+  return parts.length > 0 ? concatRows(parts) : matrix(0, dimension);
+}

@@ -1,0 +1,81 @@
+import { closest } from 'fastest-levenshtein';
+import { UsageError } from '../errors.ts';
+import type { TextHead } from '../methods/task.ts';
+import { headFromPrompts } from '../methods/text-head.ts';
+import type { Encoder } from './types.ts';
+
+/** Prompt templates of the paper (Zhang et al. 2022, appendix; CLIP's authors' choices) for the public benchmarks. */
+export const TEMPLATES: Readonly<Record<string, readonly string[]>> = {
+  imagenet: [
+    'itap of a {}.',
+    'a bad photo of the {}.',
+    'a origami {}.',
+    'a photo of the large {}.',
+    'a {} in a video game.',
+    'art of the {}.',
+    'a photo of the small {}.',
+  ],
+  caltech101: ['a photo of a {}.'],
+  dtd: ['{} texture.'],
+  eurosat: ['a centered satellite photo of {}.'],
+  fgvc: ['a photo of a {}, a type of aircraft.'],
+  flowers: ['a photo of a {}, a type of flower.'],
+  food101: ['a photo of {}, a type of food.'],
+  pets: ['a photo of a {}, a type of pet.'],
+  cars: ['a photo of a {}.'],
+  sun397: ['a photo of a {}.'],
+  ucf101: ['a photo of a person doing {}.'],
+};
+
+/** The templates of a public data set, by its name. Throws `UsageError` naming the nearest where it is not known. */
+export function presetTemplates(name: string): readonly string[] {
+  const found = TEMPLATES[name];
+  if (found) return found;
+  const names = Object.keys(TEMPLATES);
+  throw new UsageError(`There are no prompt templates named "${name}"`, {
+    code: 'prompts/unknown-preset',
+    hint: `Did you mean ${closest(name, names)}? There are ${names.join(', ')}.`,
+    details: { name, names },
+  });
+}
+
+/** The template with the class name in the place of `{}`; underscores of the name become spaces. */
+export function renderPrompt(template: string, className: string): string {
+  if (!template.includes('{}')) {
+    throw new UsageError(`The template "${template}" has no {} for the class name`, {
+      code: 'prompts/template',
+      hint: 'For example: "a photo of a {}."',
+      details: { template },
+    });
+  }
+  return template.replaceAll('{}', () => className.replaceAll('_', ' ').trim());
+}
+
+/** How a class is put to the text encoder: the name for templates, and whole prompts of its own. */
+export interface PromptedClass {
+  readonly promptName: string;
+  readonly prompts?: readonly string[];
+}
+
+/**
+ * The zero-shot classifier of the classes: each template with the class's name, then its own prompts, embedded; beside it
+ * the prompts of each class.
+ * Throws `UsageError` where a template has no `{}` or a class has no prompt at all.
+ */
+export async function textHead(
+  encoder: Encoder,
+  classes: readonly PromptedClass[],
+  templates: readonly string[] = [encoder.defaults.template],
+  signal?: AbortSignal,
+): Promise<TextHead & { prompts: string[][] }> {
+  const prompts = classes.map(({ promptName, prompts: own = [] }) => [
+    ...new Set([...templates.map((template) => renderPrompt(template, promptName)), ...own]),
+  ]);
+  const bare = prompts.findIndex((list) => list.length === 0);
+  if (bare >= 0) {
+    throw new UsageError(`The class "${classes[bare].promptName}" has no prompt`, { code: 'prompts/none' });
+  }
+  const promptFeatures = await encoder.embedTexts(prompts.flat(), signal);
+  const promptClass = Int32Array.from(prompts.flatMap((list, c) => list.map(() => c)));
+  return { ...headFromPrompts(promptFeatures, promptClass, classes.length, encoder.logitScale), prompts };
+}

@@ -1,0 +1,45 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { cleanText, createTokenizer } from './tokenizer.ts';
+
+const shared = new URL('../../../shared/', import.meta.url);
+const golden = new URL('golden/tiny_clip_vit/tokens.json', shared);
+const tokenizerFile = new URL('data/tokenizer/tokenizer.json', shared);
+const json = (url: URL) => JSON.parse(readFileSync(url, 'utf8'));
+
+describe('text cleaning', () => {
+  it('unescapes entities twice, as the reference does', () => {
+    expect(cleanText('&lt;b&gt; &amp;amp; fish')).toBe('<b> & fish');
+    expect(cleanText('caf&eacute; &#38; &#x26; &unknown; &#99999999;')).toBe(
+      'café & & &unknown; &#99999999;',
+    );
+  });
+
+  it('collapses white space of every kind', () => {
+    expect(cleanText(' a\t\nb\u3000\u00a0c ')).toBe('a b c');
+  });
+});
+
+const needed = [golden, tokenizerFile];
+describe.skipIf(!needed.every((url) => existsSync(url)))(
+  'CLIP tokens (needs ../shared/golden and data)',
+  () => {
+    it('equal the 45 reference texts, the three notorious ones included', () => {
+      const { texts } = json(golden) as { texts: { text: string; ids: number[] }[] };
+      const { encode } = createTokenizer(
+        { tokenizer: json(tokenizerFile) },
+        { cleaning: 'clip', length: 77 },
+      );
+      expect(texts).toHaveLength(45);
+      for (const { text, ids } of texts) expect({ text, ids: encode(text) }).toEqual({ text, ids });
+    });
+
+    it('know Chinese', () => {
+      const { encode } = createTokenizer(
+        { tokenizer: json(tokenizerFile) },
+        { cleaning: 'clip', length: 77 },
+      );
+      expect(encode('苹果').length).toBeGreaterThan(2);
+    });
+  },
+);

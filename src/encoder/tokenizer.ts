@@ -1,0 +1,71 @@
+import { Tokenizer } from '@huggingface/tokenizers';
+import { ModelError } from '../errors.ts';
+import type { TextRule } from './record.ts';
+
+/**
+ * Texts as token numbers: what tokenizer.json says, after the reference's cleaning and before its truncation, neither of
+ * which that file carries.
+ */
+export interface TextTokenizer {
+  /** Numbers of the text, start and end included, without padding; at most the rule's length. */
+  encode(text: string): number[];
+}
+
+/** @param files tokenizer.json and, where there is one, tokenizer_config.json, parsed */
+export function createTokenizer(
+  files: { tokenizer: object; config?: object },
+  { cleaning, length }: Pick<TextRule, 'cleaning' | 'length'>,
+): TextTokenizer {
+  let tokenizer: Tokenizer;
+  try {
+    tokenizer = new Tokenizer(files.tokenizer, files.config ?? {});
+  } catch (cause) {
+    throw new ModelError(`The encoder's tokenizer.json cannot be used: ${(cause as Error).message}`, {
+      code: 'encoder/tokenizer',
+      cause,
+    });
+  }
+  return {
+    encode: (text) => {
+      const { ids } = tokenizer.encode(cleaning === 'clip' ? cleanText(text) : text);
+      if (ids.length <= length) return ids;
+      return [...ids.slice(0, length - 1), ids[ids.length - 1]];
+    },
+  };
+}
+
+/** OpenAI's text handling before the byte pairs: entities unescaped twice, white space collapsed and trimmed. */
+export function cleanText(text: string): string {
+  return unescapeEntities(unescapeEntities(text)).replace(/\s+/gu, ' ').trim();
+}
+
+/** The names HTML gives to the characters 160 to 255, in order. */
+const LATIN = (
+  'nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute micro para ' +
+  'middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil Egrave Eacute ' +
+  'Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml Yacute ' +
+  'THORN szlig agrave aacute acirc atilde auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde ' +
+  'ograve oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml'
+).split(' ');
+
+const ENTITIES = new Map<string, number>([
+  ...LATIN.map((name, i): [string, number] => [name, 160 + i]),
+  ...Object.entries({ amp: 38, lt: 60, gt: 62, quot: 34, apos: 39, ndash: 8211, mdash: 8212, lsquo: 8216 }),
+  ...Object.entries({
+    rsquo: 8217,
+    ldquo: 8220,
+    rdquo: 8221,
+    bull: 8226,
+    hellip: 8230,
+    euro: 8364,
+    trade: 8482,
+  }),
+]);
+
+/** Numeric entities and the names in common use; others stay as they are. */
+function unescapeEntities(text: string): string {
+  return text.replace(/&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|(\w+));/g, (whole, decimal, hex, name) => {
+    const code = name ? ENTITIES.get(name) : decimal ? Number(decimal) : Number.parseInt(hex, 16);
+    return code !== undefined && code <= 0x10ffff ? String.fromCodePoint(code) : whole;
+  });
+}

@@ -1,0 +1,106 @@
+import { readFile } from 'node:fs/promises';
+import type { Engine, PortInfo, Session } from '../engine/types.ts';
+import { ModelError } from '../errors.ts';
+import { fromHalf, toHalf } from '../math/half.ts';
+import { type Matrix, matrix } from '../math/matrix.ts';
+import type { Tensor } from '../math/tensor.ts';
+import type { TextRule } from './record.ts';
+import { createTokenizer, type TextTokenizer } from './tokenizer.ts';
+
+/** A value made at its first use; a failure is not kept, so that the next use tries again. */
+export function lazily<T>(make: () => Promise<T>): { get(): Promise<T>; made(): Promise<T> | undefined } {
+  let made: Promise<T> | undefined;
+  return {
+    get: () => {
+      made ??= make().catch((error) => {
+        made = undefined;
+        throw error;
+      });
+      return made;
+    },
+    made: () => made,
+  };
+}
+
+/** A session that is loaded at its first use: predicting a picture never waits for the text model. */
+export interface LazySession {
+  get(): Promise<Session>;
+  close(): Promise<void>;
+}
+
+export function lazySession(engine: Engine, model: string): LazySession {
+  const session = lazily(() => engine.load(model));
+  return {
+    get: session.get,
+    close: async () => {
+      await (await session.made()?.catch(() => undefined))?.close();
+    },
+  };
+}
+
+export function lazyTokenizer(folder: string, rule: TextRule): { get(): Promise<TextTokenizer> } {
+  return lazily(async () => {
+    const parsed = async (name: string) => JSON.parse(await readFile(`${folder}/${name}`, 'utf8')) as object;
+    const config = await parsed('tokenizer_config.json').catch(() => undefined);
+    return createTokenizer({ tokenizer: await parsed('tokenizer.json'), config }, rule);
+  });
+}
+
+/** The name of the wanted result among a model's outputs. */
+export function outputNamed(ports: readonly PortInfo[], names: readonly string[], model: string): string {
+  const found = names.find((name) => ports.some((port) => port.name === name));
+  const only = ports.length === 1 && ports[0].shape.length === 2 ? ports[0].name : undefined;
+  if (found ?? only) return (found ?? only) as string;
+  throw new ModelError(`${model} has none of the outputs ${names.join(', ')}`, {
+    code: 'encoder/outputs',
+    hint: `It has ${ports.map((port) => port.name).join(', ')}. Export the model with its projection.`,
+    details: { model, outputs: ports.map((port) => port.name) },
+  });
+}
+
+/** Floats in the number type an input wants. */
+export function floatInput({ dtype }: PortInfo, shape: readonly number[], data: Float32Array): Tensor {
+  return dtype === 'float16'
+    ? { dtype: 'float16', shape, data: toHalf(data) }
+    : { dtype: 'float32', shape, data };
+}
+
+/** Rows of tokens as tensors for whichever of the usual inputs a model has; every row is padded to the same length. */
+export function textFeeds(
+  ports: readonly PortInfo[],
+  rows: readonly (readonly number[])[],
+  { padding, length, pad }: TextRule,
+): Record<string, Tensor> {
+  const width = padding === 'fixed' ? length : Math.max(...rows.map((row) => row.length));
+  const values: Record<string, (row: readonly number[], at: number) => number> = {
+    input_ids: (row, at) => (at < row.length ? row[at] : pad),
+    attention_mask: (row, at) => Number(at < row.length),
+    position_ids: (_, at) => at,
+    token_type_ids: () => 0,
+  };
+  const feeds: Record<string, Tensor> = {};
+  for (const port of ports) {
+    const value = values[port.name];
+    if (!value) continue;
+    const flat = rows.flatMap((row) => Array.from({ length: width }, (_, at) => value(row, at)));
+    const shape = [rows.length, width];
+    feeds[port.name] =
+      port.dtype === 'int32'
+        ? { dtype: 'int32', shape, data: Int32Array.from(flat) }
+        : { dtype: 'int64', shape, data: BigInt64Array.from(flat, BigInt) };
+  }
+  return feeds;
+}
+
+/** An output [n, d] as a matrix of float32. */
+export function asMatrix({ dtype, shape, data }: Tensor): Matrix {
+  const values = dtype === 'float16' ? fromHalf(data as Uint16Array) : (data as Float32Array);
+  return matrix(shape[0], values.length / shape[0], values);
+}
+
+/** Consecutive groups of at most `size`. */
+export function batches<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  );
+}
