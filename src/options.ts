@@ -1,3 +1,4 @@
+import { UsageError } from './errors.ts';
 import { z } from 'zod';
 
 /**
@@ -72,4 +73,21 @@ export function choice<const C extends string>(choices: readonly C[], given: Giv
 /** The same option, which may be left out. */
 export function optional<T>(option: Option<T>): Option<T | undefined> {
   return { ...option, schema: option.schema.optional() };
+}
+
+/** Values with defaults filled in and everything checked. Throws `UsageError` naming the option. */
+export function resolveOptions<T extends Options>(table: T, given: Readonly<Record<string, unknown>>): ValuesOf<T> {
+  const entries = Object.entries(table).map(([name, option]) => {
+    const value = given[name] ?? option.default;
+    const result = option.schema.safeParse(value);
+    if (result.success) return [name, result.data];
+    const flagName = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    const shown = value === undefined ? 'is missing' : `cannot be ${JSON.stringify(value)}`;
+    throw new UsageError(`Option ${flagName} ${shown}: ${result.error.issues[0].message}`, {
+      code: 'option/value',
+      hint: option.help,
+      details: { option: name, value },
+    });
+  });
+  return Object.fromEntries(entries) as ValuesOf<T>;
 }

@@ -17,18 +17,18 @@ export interface Judges {
   readonly labels: Int32Array;
   /** Fold of each query: keys of the same fold are hidden from it; -2 hides nothing. */
   readonly fold: Int32Array;
-  /** Fold of each support example. */
+  /** Fold in which each support example is hidden, -1 for none. */
   readonly keyFold: Int32Array;
 }
 
 /** The plain view of every example that is some fold's query. */
-export function foldJudges(support: Support, { fold }: Folds): Judges {
-  const examples = Array.from(fold.keys()).filter((i) => fold[i] >= 0);
+export function foldJudges(support: Support, { query, hidden }: Folds): Judges {
+  const examples = [...query.keys()].filter((i) => query[i] >= 0);
   return {
     queries: unitRows(selectRows(plainRows(support), examples)),
     labels: Int32Array.from(examples, (i) => support.labels[i]),
-    fold: Int32Array.from(examples, (i) => fold[i]),
-    keyFold: fold,
+    fold: Int32Array.from(examples, (i) => query[i]),
+    keyFold: hidden,
   };
 }
 

@@ -1,8 +1,10 @@
 import type { Support } from '../methods/task.ts';
 
-/** Which fold each example is the query of, [n]; -1 where it never is. */
 export interface Folds {
-  readonly fold: Int32Array;
+  /** Which fold each example is the query of, [n]; -1 where it never is. */
+  readonly query: Int32Array;
+  /** In which fold each example is missing from the cache, [n]; -1 where it never is. */
+  readonly hidden: Int32Array;
   readonly count: number;
 }
 
@@ -19,17 +21,14 @@ export function leaveOneShotOut({ labels, groups }: Support, most = Number.POSIT
     numbers.set(label, seen);
     if (!seen.has(groups[i])) seen.set(groups[i], seen.size);
   });
-  // A group may span classes (one picture under two names): it gets one number, so that it leaves as a whole.
+  // A group may span classes (one picture under two names): it has one number and leaves as a whole.
   const foldOfGroup = new Map<number, number>();
   for (const seen of numbers.values()) {
+    if (seen.size < 2) continue;
     for (const [group, number] of seen) if (!foldOfGroup.has(group)) foldOfGroup.set(group, number % most);
   }
-  let count = 0;
-  const fold = Int32Array.from(labels, (label, i) => {
-    if ((numbers.get(label)?.size ?? 0) < 2) return -1;
-    const own = foldOfGroup.get(groups[i]) as number;
-    count = Math.max(count, own + 1);
-    return own;
-  });
-  return { fold, count };
+  const hidden = Int32Array.from(groups, (group) => foldOfGroup.get(group) ?? -1);
+  const alone = (label: number) => (numbers.get(label)?.size ?? 0) < 2;
+  const query = hidden.map((fold, i) => (alone(labels[i]) ? -1 : fold));
+  return { query, hidden, count: query.reduce((most, fold) => Math.max(most, fold + 1), 0) };
 }

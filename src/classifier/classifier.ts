@@ -1,0 +1,185 @@
+import type { Dataset, Finding } from '../dataset/types.ts';
+import type { Encoder } from '../encoder/types.ts';
+import { sharedEngine } from '../engine/node.ts';
+import { throwIfAborted } from '../errors.ts';
+import { type Matrix, matrix, row, selectRows, softmax } from '../math/matrix.ts';
+import { methodById } from '../methods/index.ts';
+import { createScorer, type Scorer } from '../methods/score.ts';
+import { addExamples, type NewExample, type Removal, removeParts } from './change.ts';
+import { type EvaluateOptions, evaluate } from './evaluate.ts';
+import { explainRow } from './explain.ts';
+import { readClassifier, writeClassifier } from './file.ts';
+import { type Runtime, runtimeOf } from './runtime.ts';
+import { readSource } from './source.ts';
+import { taskOf } from './task.ts';
+import type { ClassifierData, Evaluation, Explanation, Failure, ImageSource, Prediction, WorkOptions } from './types.ts';
+
+export interface PredictOptions extends WorkOptions {
+  /** Overrides the classifier's own rejection threshold. */
+  reject?: number;
+}
+
+/** Pictures encoded together when predictions are streamed: enough to keep decoding and inference busy side by side. */
+const STREAM_CHUNK = 64;
+
+/**
+ * A fitted classifier: what is in `data` is what its file holds. It does not change: `add` and `remove` give a new one.
+ * Its encoder is opened at the first picture that is not in the feature cache's reach; `close` frees it.
+ */
+export class Classifier {
+  readonly data: ClassifierData;
+  /** What was noticed about the pictures while fitting or adding; not saved. */
+  readonly findings: readonly Finding[];
+  readonly #runtime: Runtime;
+  #scorer?: Promise<Scorer>;
+
+  constructor(data: ClassifierData, runtime: Runtime, findings: readonly Finding[] = []) {
+    this.data = data;
+    this.findings = findings;
+    this.#runtime = runtime;
+  }
+
+  /** Scores [m, c] of embeddings as the encoder gives them, [m, d], in the order of `data.classes`. */
+  async scores(features: Matrix, signal?: AbortSignal): Promise<Matrix> {
+    return (await this.#scoring()).scores(features, signal);
+  }
+
+  /** Calibrated probabilities [m, c] of embeddings as the encoder gives them, [m, d]. */
+  async probabilities(features: Matrix, signal?: AbortSignal): Promise<Matrix> {
+    const scores = await this.scores(features, signal);
+    const out = matrix(scores.rows, scores.cols);
+    for (let i = 0; i < scores.rows; i++) out.data.set(softmax(row(scores, i), this.data.tuning.temperature), i * out.cols);
+    return out;
+  }
+
+  /** What is in each picture. Unreadable pictures are listed beside the answers, not thrown. */
+  async predict(
+    images: readonly ImageSource[],
+    { reject, ...work }: PredictOptions = {},
+  ): Promise<{ predictions: Prediction[]; failures: Failure[] }> {
+    const { features, kept, failures } = await this.#encode(images, work);
+    const probabilities = await this.probabilities(features, work.signal);
+    return { predictions: kept.map((image, i) => this.#prediction(image, row(probabilities, i), reject)), failures };
+  }
+
+  /** The same as a stream, in order: for any number of pictures in bounded memory. */
+  async *predictEach(
+    images: AsyncIterable<ImageSource> | Iterable<ImageSource>,
+    options: PredictOptions = {},
+  ): AsyncGenerator<Prediction | Failure> {
+    const answer = async (chunk: ImageSource[]): Promise<(Prediction | Failure)[]> => {
+      const { predictions, failures } = await this.predict(chunk, options);
+      const byImage = new Map([...predictions, ...failures].map((result) => [result.image, result]));
+      return chunk.map((image) => byImage.get(readSource(image).id) as Prediction | Failure);
+    };
+    // One chunk is worked on while the one before is handed out.
+    let ahead: Promise<(Prediction | Failure)[]> | undefined;
+    for await (const chunk of chunks(images, STREAM_CHUNK)) {
+      throwIfAborted(options.signal);
+      const next = answer(chunk);
+      next.catch(() => {});
+      if (ahead) yield* await ahead;
+      ahead = next;
+    }
+    if (ahead) yield* await ahead;
+  }
+
+  /** Why a picture gets its answer: each class's text part and examples' part, and what each example added. */
+  async explain(image: ImageSource, { reject, signal }: PredictOptions = {}): Promise<Explanation> {
+    const { features, failures } = await this.#encode([image], { signal });
+    if (failures.length > 0) throw failures[0].error;
+    const probabilities = await this.probabilities(features, signal);
+    const terms = await (await this.#scoring()).terms(features, signal);
+    const prediction = this.#prediction(readSource(image).id, row(probabilities, 0), reject);
+    return explainRow(this.data, prediction, row(features, 0), terms);
+  }
+
+  /** How well it does on labelled pictures: the `test` split where there is one. */
+  evaluate(source: string | Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
+    return evaluate(this, this.#runtime, source, options);
+  }
+
+  /**
+   * A new classifier that has learnt further examples, and classes it did not know. Nothing known is encoded again; alpha,
+   * beta and temperature stay.
+   */
+  async add(examples: readonly NewExample[] | Dataset, work: WorkOptions = {}): Promise<Classifier> {
+    const { data, findings } = await addExamples(this.data, this.#runtime, examples, work);
+    return new Classifier(data, this.#runtime, findings);
+  }
+
+  /** A new classifier without some examples or classes, named by id or shown name. Throws `UsageError` for unknown ones. */
+  async remove(removal: Removal): Promise<Classifier> {
+    return new Classifier(await removeParts(this.data, removal), this.#runtime);
+  }
+
+  /** Writes the file, whole or not at all. */
+  async save(path: string): Promise<void> {
+    await writeClassifier(path, this.data);
+  }
+
+  /** Frees the encoder and the threads. Classifiers made of this one by `add` and `remove` share them. */
+  async close(): Promise<void> {
+    if (this.#scorer) await (await this.#scorer).close();
+    await this.#runtime.close();
+  }
+
+  #scoring(): Promise<Scorer> {
+    const { method, state } = this.data;
+    this.#scorer ??= createScorer(sharedEngine(), methodById(method), state, taskOf(this.data));
+    return this.#scorer;
+  }
+
+  async #encode(
+    images: readonly ImageSource[],
+    work: WorkOptions,
+  ): Promise<{ features: Matrix; kept: string[]; failures: Failure[] }> {
+    const { exif, seed } = this.data;
+    const { features, rows, failures } = await this.#runtime.encode(images, { ...work, views: [0], seed, exif });
+    const kept = rows.map(({ item }) => readSource(images[item]).id);
+    return {
+      features: selectRows(features, [...rows.keys()]),
+      kept,
+      failures: failures.map(({ id, error }) => ({ image: id, error })),
+    };
+  }
+
+  #prediction(image: string, probabilities: Float32Array, reject = this.data.reject): Prediction {
+    const ranking = this.data.classes
+      .map(({ id, name }, i) => ({ id, name, probability: probabilities[i] }))
+      .sort((a, b) => b.probability - a.probability);
+    const [{ id, name, probability }] = ranking;
+    return { image, id, name, probability, rejected: probability < reject, ranking };
+  }
+}
+
+export interface LoadOptions {
+  /** An encoder that is loaded already; it must be the one the classifier was fitted with. */
+  encoder?: Encoder;
+}
+
+/**
+ * Reads a saved classifier. Its encoder is looked for when it is needed. Throws `ModelError` where the file is damaged, and,
+ * at the first picture, where the encoder is another one (naming both) or not on this machine.
+ */
+export async function load(path: string, { encoder }: LoadOptions = {}): Promise<Classifier> {
+  const data = await readClassifier(path);
+  return new Classifier(data, runtimeOf(data.encoder, encoder));
+}
+
+async function* chunks<T>(items: AsyncIterable<T> | Iterable<T>, size: number): AsyncGenerator<T[]> {
+  let chunk: T[] = [];
+  for await (const item of items) {
+    chunk.push(item);
+    if (chunk.length === size) {
+      yield chunk;
+      chunk = [];
+    }
+  }
+  if (chunk.length > 0) yield chunk;
+}
+
+/** The picture a failed or answered item stands for. */
+export function isFailure(result: Prediction | Failure): result is Failure {
+  return 'error' in result;
+}

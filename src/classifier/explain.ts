@@ -1,0 +1,54 @@
+import { dot, type Matrix, norm, row } from '../math/matrix.ts';
+import { cacheOrder } from '../methods/cache.ts';
+import { keysOf } from '../methods/task.ts';
+import type { ClassifierData, Contribution, ExplainedClass, Explanation, Prediction } from './types.ts';
+
+/**
+ * Takes one picture's score apart. `terms` are the method's terms for that one row: `text` [1, c], `cache` or `method`
+ * [1, c], and for cache methods `votes` [1, places], which add up to the cache part class by class.
+ */
+export function explainRow(
+  data: ClassifierData,
+  prediction: Prediction,
+  features: Float32Array,
+  { text, votes, ...parts }: Readonly<Record<string, Matrix>>,
+): Explanation {
+  const { classes } = data;
+  const textPart = text ? row(text, 0) : new Float32Array(classes.length);
+  const examplesPart = new Float32Array(classes.length);
+  for (const part of Object.values(parts)) {
+    row(part, 0).forEach((value, c) => {
+      examplesPart[c] += value;
+    });
+  }
+  const index = new Map(classes.map(({ id }, c) => [id, c]));
+  const explained = prediction.ranking.map((ranked): ExplainedClass => {
+    const c = index.get(ranked.id) as number;
+    return { ...ranked, text: textPart[c], examples: examplesPart[c], score: textPart[c] + examplesPart[c] };
+  });
+  return {
+    prediction,
+    classes: explained,
+    contributions: contributionsOf(data, features, votes && row(votes, 0)),
+    part: votes ? 'cache' : 'method',
+  };
+}
+
+function contributionsOf(data: ClassifierData, features: Float32Array, votes?: Float32Array): Contribution[] {
+  const { support, classes, examples } = data;
+  const weights = new Map<number, number>();
+  if (votes) {
+    cacheOrder(support.labels, classes.length).forEach((example, place) => {
+      if (example >= 0) weights.set(example, votes[place]);
+    });
+  }
+  const keys = keysOf(support);
+  const length = norm(features) || 1;
+  return examples
+    .map(({ id, thumbnail }, i): Contribution => {
+      const { id: classId, name: className } = classes[support.labels[i]];
+      const similarity = dot(row(keys, i), features) / length;
+      return { example: id, classId, className, similarity, weight: weights.get(i), thumbnail };
+    })
+    .sort((a, b) => (b.weight ?? b.similarity) - (a.weight ?? a.similarity) || b.similarity - a.similarity);
+}

@@ -1,0 +1,255 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { ModelError, systemCode } from '../errors.ts';
+import { fromHalf, toHalf } from '../math/half.ts';
+import { type Matrix, matrix } from '../math/matrix.ts';
+import type { Tensor } from '../math/tensor.ts';
+import type { State } from '../methods/method.ts';
+import { headFromPrompts } from '../methods/text-head.ts';
+import { writeFileAtomic } from '../store/atomic.ts';
+import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
+import type { ClassifierData } from './types.ts';
+
+/**
+ * A classifier is one safetensors file. Tensors: `text.features` F16 [p, d] and `text.class` I32 [p]; `support.features`
+ * F16 [r, d], `support.example` and `support.view` I32 [r], `support.labels` and `support.groups` I32 [n]; `state.*`;
+ * `thumbnails` U8 with `thumbnails.offsets` I32 [n + 1]. Everything else is one JSON text in the metadata. The layout is
+ * described for other programs in docs/file-format.md.
+ */
+const FORMAT = 'tip-adapter/1';
+
+const triple = z.tuple([z.number(), z.number(), z.number()]);
+
+const metadataSchema = z.object({
+  classes: z
+    .array(z.object({ id: z.string(), name: z.string(), promptName: z.string(), prompts: z.array(z.string()) }))
+    .min(2),
+  templates: z.array(z.string()),
+  encoder: z.object({
+    id: z.string(),
+    fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
+    source: z.string(),
+    revision: z.string().optional(),
+    licence: z.string(),
+    dimension: z.number().int().positive(),
+    logitScale: z.number().positive(),
+    preprocessing: z.object({
+      resize: z.enum(['shortest', 'squash']),
+      resizeTo: z.number().int().positive(),
+      crop: z.number().int().positive(),
+      filter: z.enum(['bicubic', 'bilinear']),
+      channels: z.enum(['rgb', 'bgr']),
+      layout: z.enum(['nchw', 'nhwc']),
+      scale: z.number(),
+      mean: triple,
+      std: triple,
+    }),
+  }),
+  prompts: z.array(z.array(z.string())).optional(),
+  examples: z.array(z.object({ id: z.string(), sha256: z.string() })),
+  method: z.string(),
+  options: z.record(z.string(), z.unknown()),
+  scalars: z.record(z.string(), z.number()),
+  tuning: z.object({
+    alpha: z.number(),
+    beta: z.number(),
+    temperature: z.number().positive(),
+    nll: z.number().optional(),
+    protocol: z.enum(['folds', 'val', 'fixed', 'paper']),
+    judges: z.number().int(),
+    folds: z.number().int(),
+    surface: z.array(z.object({ alpha: z.number(), beta: z.number(), nll: z.number() })),
+  }),
+  reject: z.number().min(0).max(1),
+  exif: z.boolean(),
+  views: z.number().int().positive(),
+  shots: z.number().int().positive().optional(),
+  seed: z.number().int(),
+  dataset: z.string(),
+  created: z.string(),
+  createdBy: z.string(),
+  version: z.number().int().nonnegative(),
+});
+
+/** The bytes of a classifier's file. */
+export function encodeClassifier(data: ClassifierData): Uint8Array {
+  const { head, support, examples, state, encoder, ...rest } = data;
+  const tensors: Record<string, Tensor> = {
+    'support.features': half(support.features),
+    'support.example': integers(support.example),
+    'support.view': integers(support.view),
+    'support.labels': integers(support.labels),
+    'support.groups': integers(support.groups),
+  };
+  if (head) {
+    tensors['text.features'] = half(head.promptFeatures);
+    tensors['text.class'] = integers(head.promptClass);
+  }
+  const scalars: Record<string, number> = {};
+  for (const [name, value] of Object.entries(state)) {
+    if (typeof value === 'number') scalars[name] = value;
+    else tensors[`state.${name}`] = value;
+  }
+  if (examples.length > 0 && examples.every((example) => example.thumbnail)) {
+    const pictures = examples.map((example) => example.thumbnail as Uint8Array);
+    const offsets = new Int32Array(pictures.length + 1);
+    pictures.forEach((picture, i) => {
+      offsets[i + 1] = offsets[i] + picture.length;
+    });
+    const bytes = Buffer.concat(pictures);
+    tensors.thumbnails = { dtype: 'uint8', shape: [bytes.length], data: new Uint8Array(bytes) };
+    tensors['thumbnails.offsets'] = integers(offsets);
+  }
+  const metadata = {
+    ...rest,
+    encoder,
+    prompts: head?.prompts,
+    examples: examples.map(({ id, sha256 }) => ({ id, sha256 })),
+    scalars,
+  };
+  return encodeSafetensors(tensors, { format: FORMAT, classifier: JSON.stringify(metadata) });
+}
+
+/** Writes a classifier's file, whole or not at all. */
+export async function writeClassifier(path: string, data: ClassifierData): Promise<void> {
+  await writeFileAtomic(path, encodeClassifier(data));
+}
+
+/** Reads a classifier's file. Throws `ModelError` where it is missing, damaged or not a classifier. */
+export async function readClassifier(path: string): Promise<ClassifierData> {
+  const bytes = await readFile(path).catch((cause) => {
+    const missing = systemCode(cause) === 'ENOENT';
+    throw new ModelError(missing ? `There is no file ${path}` : `Cannot read ${path}: ${cause.message}`, {
+      code: missing ? 'classifier/missing' : 'classifier/unreadable',
+      hint: 'Give the file that `tip-adapter fit … -o <file>` wrote.',
+      details: { path },
+      cause,
+    });
+  });
+  return decodeClassifier(bytes, path);
+}
+
+/** The classifier in a file's bytes. Throws `ModelError` naming `path` where anything does not fit. */
+export function decodeClassifier(bytes: Uint8Array, path = 'the file'): ClassifierData {
+  const refuse = (reason: string, cause?: unknown): never => {
+    throw new ModelError(`${path} is not a usable classifier: ${reason}`, {
+      code: 'classifier/damaged',
+      hint: 'The file was cut short, altered, or written by something else. Fit it again or take another copy.',
+      details: { path },
+      cause,
+    });
+  };
+  const { tensors, metadata } = (() => {
+    try {
+      return parseSafetensors(bytes);
+    } catch (error) {
+      return refuse((error as Error).message, error);
+    }
+  })();
+  if (metadata.format === undefined) refuse('it is a safetensors file of some other kind');
+  if (metadata.format !== FORMAT) {
+    throw new ModelError(`${path} has format ${metadata.format}; this version reads ${FORMAT}`, {
+      code: 'classifier/format',
+      hint: 'Update tip-adapter, or fit the classifier again.',
+      details: { path },
+    });
+  }
+  const parsed = metadataSchema.safeParse(parseJson(metadata.classifier ?? '', refuse));
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    return refuse(`${issue.path.join('.') || 'its metadata'}: ${issue.message}`, parsed.error);
+  }
+  const { scalars, prompts, examples, ...rest } = parsed.data;
+  const take = tensorReader(tensors, refuse);
+  const d = rest.encoder.dimension;
+  const c = rest.classes.length;
+  const n = examples.length;
+
+  const features = take.matrix('support.features', d);
+  const support = {
+    features,
+    example: take.integers('support.example', features.rows, n),
+    view: take.integers('support.view', features.rows),
+    labels: take.integers('support.labels', n, c),
+    groups: take.integers('support.groups', n),
+  };
+  const seen = new Uint8Array(n);
+  for (const example of support.example) seen[example] = 1;
+  if (seen.includes(0)) refuse('an example has no features');
+
+  const state: Record<string, Tensor | number> = { ...scalars };
+  for (const [name, tensor] of tensors) if (name.startsWith('state.')) state[name.slice(6)] = tensor;
+  const pictures = take.pictures(n);
+  return {
+    ...rest,
+    head: readHead(take, tensors.has('text.features'), rest.encoder, c, prompts, refuse),
+    support,
+    examples: examples.map((example, i) => ({ ...example, thumbnail: pictures?.[i] })),
+    state: state as State,
+  };
+}
+
+type Refuse = (reason: string, cause?: unknown) => never;
+
+function readHead(
+  take: ReturnType<typeof tensorReader>,
+  present: boolean,
+  encoder: { dimension: number; logitScale: number },
+  classes: number,
+  prompts: string[][] | undefined,
+  refuse: Refuse,
+): ClassifierData['head'] {
+  if (!present) return undefined;
+  const features = take.matrix('text.features', encoder.dimension);
+  const promptClass = take.integers('text.class', features.rows, classes);
+  if (!prompts || prompts.length !== classes) return refuse('prompts do not match the classes');
+  return { ...headFromPrompts(features, promptClass, classes, encoder.logitScale), prompts };
+}
+
+/** Reads tensors with their expected shapes; anything else is refused by name. */
+function tensorReader(tensors: Map<string, Tensor>, refuse: Refuse) {
+  const get = (name: string, dtype: Tensor['dtype'], rank: number): Tensor => {
+    const tensor = tensors.get(name);
+    if (!tensor) return refuse(`tensor ${name} is missing`);
+    if (tensor.dtype !== dtype || tensor.shape.length !== rank) return refuse(`tensor ${name} has another form`);
+    return tensor;
+  };
+  const ints = (name: string, length: number, below = Number.POSITIVE_INFINITY): Int32Array => {
+    const { data, shape } = get(name, 'int32', 1);
+    if (shape[0] !== length) return refuse(`tensor ${name} has ${shape[0]} numbers instead of ${length}`);
+    if ((data as Int32Array).some((x) => x < 0 || x >= below)) return refuse(`tensor ${name} is out of range`);
+    return data as Int32Array;
+  };
+  return {
+    integers: ints,
+    matrix: (name: string, cols: number): Matrix => {
+      const { data, shape } = get(name, 'float16', 2);
+      if (shape[1] !== cols) return refuse(`tensor ${name} has ${shape[1]} columns instead of ${cols}`);
+      const values = fromHalf(data as Uint16Array);
+      if (!values.every(Number.isFinite)) return refuse(`tensor ${name} holds something that is not a number`);
+      return matrix(shape[0], cols, values);
+    },
+    pictures: (n: number): Uint8Array[] | undefined => {
+      if (!tensors.has('thumbnails')) return undefined;
+      const bytes = get('thumbnails', 'uint8', 1).data as Uint8Array;
+      const offsets = ints('thumbnails.offsets', n + 1, bytes.length + 1);
+      return Array.from({ length: n }, (_, i) => bytes.slice(offsets[i], offsets[i + 1]));
+    },
+  };
+}
+
+function parseJson(text: string, refuse: Refuse): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    return refuse('its metadata is not JSON', error);
+  }
+}
+
+function half({ rows, cols, data }: Matrix): Tensor {
+  return { dtype: 'float16', shape: [rows, cols], data: toHalf(data) };
+}
+
+function integers(data: Int32Array): Tensor {
+  return { dtype: 'int32', shape: [data.length], data };
+}

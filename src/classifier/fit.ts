@@ -1,0 +1,233 @@
+import { findRepeats } from './repeats.ts';
+import { readDataset } from '../dataset/read.ts';
+import { sampleFewShot } from '../dataset/sample.ts';
+import type { ClassInfo, Dataset, Example, Finding } from '../dataset/types.ts';
+import { chooseEncoder } from '../encoder/choose.ts';
+import type { EncodedImages } from '../encoder/encode.ts';
+import { loadEncoder } from '../encoder/local.ts';
+import { presetTemplates, textHead } from '../encoder/prompts.ts';
+import type { Encoder } from '../encoder/types.ts';
+import { sharedEngine } from '../engine/node.ts';
+import { DataError } from '../errors.ts';
+import { roundToHalf } from '../math/half.ts';
+import { type Matrix, matrix } from '../math/matrix.ts';
+import { methodById } from '../methods/index.ts';
+import { checkNeeds } from '../methods/method.ts';
+import { countByClass, plainRows, type Support } from '../methods/task.ts';
+import { headFromPrompts } from '../methods/text-head.ts';
+import { resolveOptions, type ValuesOf } from '../options.ts';
+import { version } from '../version.ts';
+import { Classifier } from './classifier.ts';
+import { fitOptions } from './options.ts';
+import { createRuntime, type Runtime } from './runtime.ts';
+import { taskOf } from './task.ts';
+import { chooseConstants } from './tune.ts';
+import type { ClassifierData, EncoderReference, SupportExample, WorkOptions } from './types.ts';
+
+export type FitValues = ValuesOf<typeof fitOptions>;
+
+export interface FitOptions extends Partial<Omit<FitValues, 'encoder'>>, WorkOptions {
+  /** A name, or an encoder that is loaded already (the caller closes it). */
+  encoder?: string | Encoder;
+  /** Told in one line what was chosen and why. */
+  note?(line: string): void;
+  /** Asks the person a yes/no question; without it nothing is ever downloaded unasked but the built-in encoder. */
+  ask?(question: string): Promise<boolean>;
+}
+
+/**
+ * Fits a classifier to labelled pictures: a folder, table or archive that `readDataset` reads, or a data set read before.
+ * Uses the `train` split where there is one, else every labelled picture; a seeded draw of `shots` per class where asked.
+ * Throws `DataError` where fewer than two classes are left, `ModelError` where the encoder fails, `UsageError` for options.
+ */
+export async function fit(source: string | Dataset, options: FitOptions = {}): Promise<Classifier> {
+  const { encoder: wanted, note, ask, signal, onProgress, ...given } = options;
+  const values = resolveOptions(fitOptions, { ...given, encoder: typeof wanted === 'string' ? wanted : 'auto' });
+  const dataset =
+    typeof source === 'string' ? await readDataset(source, { classes: values.classes, signal }) : source;
+  const drawn = drawExamples(dataset, values);
+
+  const runtime = createRuntime(() => openEncoder(wanted ?? values.encoder, { note, ask, signal }));
+  const encoder = await runtime.encoder();
+  const views = values.views > 1 ? Array.from({ length: values.views + 1 }, (_, view) => view) : [0];
+  const encoded = await runtime.encode(drawn.examples, {
+    views,
+    seed: values.seed,
+    exif: values.exif,
+    signal,
+    onProgress,
+  });
+  const kept = drawn.examples.filter((_, i) => !encoded.failed.has(i));
+  const repeats = await findRepeats(kept, encoded);
+  const support = supportOf(kept, encoded, repeats.groups);
+  const findings = [...dataset.findings, ...drawn.findings, ...unreadable(encoded), ...repeats.findings];
+  checkClasses(dataset, support);
+
+  const templates = templatesOf(values, encoder);
+  const head = await roundedHead(encoder, dataset.classes, templates, signal);
+  const data: ClassifierData = {
+    classes: dataset.classes,
+    templates,
+    encoder: referenceTo(encoder),
+    head,
+    support,
+    examples: await describeExamples(kept, encoded, values.thumbnails ? runtime : undefined),
+    method: values.method,
+    options: {},
+    state: {},
+    tuning: { alpha: 0, beta: 0, temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] },
+    reject: values.reject,
+    exif: values.exif,
+    views: values.views,
+    shots: values.shots,
+    seed: values.seed,
+    dataset: dataset.name,
+    created: new Date().toISOString(),
+    createdBy: `tip-adapter ${version}`,
+    version: 1,
+  };
+  const validation =
+    values.tune === 'val' ? await encodeValidation(dataset, runtime, { ...values, signal }) : undefined;
+  return new Classifier(await fitMethod(data, encoder, values, validation, signal), runtime, findings);
+}
+
+/** Chooses the method's constants and fits it: the part of `fit` that needs features only. */
+export async function fitMethod(
+  data: ClassifierData,
+  encoder: Pick<Encoder, 'defaults'>,
+  values: Pick<FitValues, 'method' | 'tune' | 'alpha' | 'beta'>,
+  validation?: { features: Matrix; labels: Int32Array },
+  signal?: AbortSignal,
+): Promise<ClassifierData> {
+  const method = methodById(values.method);
+  const task = taskOf(data, signal);
+  checkNeeds(method, task);
+  const tuning = await chooseConstants(sharedEngine(), method, task, encoder.defaults, values, validation);
+  const options = resolveOptions(method.options, { alpha: tuning.alpha, beta: tuning.beta });
+  return { ...data, method: method.id, options, state: await method.fit(task, options), tuning };
+}
+
+async function openEncoder(
+  wanted: string | Encoder,
+  { note, ask, signal }: Pick<FitOptions, 'note' | 'ask' | 'signal'>,
+): Promise<Encoder> {
+  if (typeof wanted !== 'string') return wanted;
+  const { name, reason } = await chooseEncoder(wanted, { interactive: ask !== undefined, ask, signal });
+  note?.(reason);
+  return loadEncoder(name, { engine: sharedEngine(), signal });
+}
+
+function drawExamples(dataset: Dataset, { shots, seed }: FitValues): { examples: Example[]; findings: Finding[] } {
+  const split = dataset.examples.some((example) => example.split === 'train') ? 'train' : undefined;
+  const indices = sampleFewShot(dataset, { shots: shots ?? Number.POSITIVE_INFINITY, seed, split });
+  const examples = indices.map((i) => dataset.examples[i]);
+  const counts = countByClass(
+    examples.map((example) => example.label),
+    dataset.classes.length,
+  );
+  const short = shots === undefined ? [] : dataset.classes.filter((_, i) => counts[i] < shots);
+  const findings: Finding[] =
+    short.length === 0
+      ? []
+      : [
+          {
+            level: 'warning',
+            code: 'fit/few',
+            message: `${short.length} of ${dataset.classes.length} classes have fewer than ${shots} pictures and give all they have`,
+            paths: short.map((info) => `${info.id}: ${counts[dataset.classes.indexOf(info)]}`),
+          },
+        ];
+  return { examples, findings };
+}
+
+function unreadable({ failures }: EncodedImages): Finding[] {
+  if (failures.length === 0) return [];
+  const paths = failures.map(({ id, error }) => `${id}: ${error.message}`);
+  const message = `${failures.length} ${failures.length === 1 ? 'picture' : 'pictures'} could not be read and ${failures.length === 1 ? 'is' : 'are'} left out`;
+  return [{ level: 'warning', code: 'fit/unreadable', message, paths }];
+}
+
+function checkClasses({ classes, name }: Dataset, { labels }: Support): void {
+  const filled = new Set(labels).size;
+  if (classes.length >= 2 && filled >= 1) return;
+  const found = classes.map((info) => info.name).join(', ') || 'none';
+  throw new DataError(
+    filled === 0 ? `No picture in ${name} could be used` : `A classifier needs two classes; ${name} has one: ${found}`,
+    {
+      code: filled === 0 ? 'fit/no-pictures' : 'fit/one-class',
+      hint: 'Put the pictures of each class into a folder of its own: photos/cat/…, photos/dog/….',
+      details: { classes: classes.map((info) => info.id) },
+    },
+  );
+}
+
+/** The support set of encoded examples, its features rounded to half precision as the file will hold them. */
+export function supportOf(
+  examples: readonly Pick<Example, 'label'>[],
+  { features, rows, failed }: EncodedImages,
+  groups: Int32Array,
+): Support {
+  const position = new Map<number, number>();
+  for (const { item } of rows) if (!failed.has(item) && !position.has(item)) position.set(item, position.size);
+  return {
+    features: matrix(features.rows, features.cols, roundToHalf(features.data)),
+    example: Int32Array.from(rows, ({ item }) => position.get(item) as number),
+    view: Int32Array.from(rows, ({ view }) => view),
+    labels: Int32Array.from(examples, (example) => example.label),
+    groups,
+  };
+}
+
+/** Who the examples are: id, hash and, with a runtime to make them, small pictures. */
+export async function describeExamples(
+  examples: readonly Example[],
+  { hashes }: EncodedImages,
+  pictures?: Runtime,
+): Promise<SupportExample[]> {
+  return Promise.all(
+    examples.map(async (example, i) => ({
+      id: example.id,
+      sha256: hashes[i],
+      thumbnail: pictures && (await pictures.thumbnail(example)),
+    })),
+  );
+}
+
+function templatesOf({ template, prompts }: FitValues, encoder: Encoder): string[] {
+  return template ?? (prompts ? [...presetTemplates(prompts)] : [encoder.defaults.template]);
+}
+
+/** The text head with its embeddings rounded to half precision, as the file will hold them. */
+export async function roundedHead(
+  encoder: Encoder,
+  classes: readonly ClassInfo[],
+  templates: readonly string[],
+  signal?: AbortSignal,
+): Promise<NonNullable<ClassifierData['head']>> {
+  const { promptFeatures, promptClass, prompts } = await textHead(encoder, [...classes], [...templates], signal);
+  const rounded = matrix(promptFeatures.rows, promptFeatures.cols, roundToHalf(promptFeatures.data));
+  return { ...headFromPrompts(rounded, promptClass, classes.length, encoder.logitScale), prompts };
+}
+
+async function encodeValidation(
+  dataset: Dataset,
+  runtime: Runtime,
+  { seed, exif, signal }: FitValues & { signal?: AbortSignal },
+): Promise<{ features: Matrix; labels: Int32Array }> {
+  const examples = dataset.examples.filter((example) => example.split === 'val' && example.label >= 0);
+  if (examples.length === 0) {
+    throw new DataError(`${dataset.name} has no validation split to tune on`, {
+      code: 'fit/no-validation',
+      hint: 'Put pictures into val/<class>/, or use --tune folds, which needs none.',
+    });
+  }
+  const encoded = await runtime.encode(examples, { views: [0], seed, exif, signal });
+  const kept = examples.filter((_, i) => !encoded.failed.has(i));
+  const support = supportOf(kept, encoded, Int32Array.from(kept.keys()));
+  return { features: plainRows(support), labels: support.labels };
+}
+
+function referenceTo(encoder: Encoder): EncoderReference {
+  const { id, fingerprint, source, revision, licence, dimension, logitScale, preprocessing } = encoder;
+  return { id, fingerprint, source, revision, licence, dimension, logitScale, preprocessing };
+}

@@ -1,0 +1,6 @@
+export { Classifier, isFailure, type LoadOptions, load, type PredictOptions } from './classifier.ts';
+export type { NewExample, Removal } from './change.ts';
+export type { EvaluateOptions } from './evaluate.ts';
+export { type FitOptions, fit } from './fit.ts';
+export { fitOptions } from './options.ts';
+export type * from './types.ts';

@@ -1,0 +1,82 @@
+import { sharedEngine } from '../engine/node.ts';
+import { type EncodedImages, encodeImages } from '../encoder/encode.ts';
+import { loadEncoder } from '../encoder/local.ts';
+import type { Encoder } from '../encoder/types.ts';
+import { ModelError } from '../errors.ts';
+import { createImageLoader, type ImageLoader } from '../image/loader.ts';
+import { type FeatureCache, openFeatureCache } from '../store/feature-cache.ts';
+import type { EncoderReference, ImageSource, WorkOptions } from './types.ts';
+import { readSource } from './source.ts';
+
+/** What a classifier needs while it works: its encoder, the feature cache, threads that decode. Opened at first use. */
+export interface Runtime {
+  encoder(): Promise<Encoder>;
+  /** Features of pictures, from the cache where they are known. */
+  encode(
+    images: readonly ImageSource[],
+    options: WorkOptions & { views: readonly number[]; seed: number; exif: boolean },
+  ): Promise<EncodedImages>;
+  /** A small JPEG of a picture. */
+  thumbnail(image: ImageSource): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** Longest side of a remembered example's picture, in pixels. */
+const THUMBNAIL_SIDE = 96;
+
+/** Opens what a classifier needs; `open` gives the encoder. */
+export function createRuntime(open: () => Promise<Encoder>): Runtime {
+  let encoder: Promise<Encoder> | undefined;
+  let cache: FeatureCache | undefined;
+  let loader: ImageLoader | undefined;
+  const images = (): ImageLoader => {
+    loader ??= createImageLoader();
+    return loader;
+  };
+  return {
+    encoder: () => {
+      encoder ??= open();
+      return encoder;
+    },
+    async encode(sources, { views, seed, exif, signal, onProgress }) {
+      encoder ??= open();
+      cache ??= openFeatureCache();
+      return encodeImages(await encoder, sources.map(readSource), {
+        views: [...views],
+        seed,
+        exif,
+        cache,
+        loader: images(),
+        signal,
+        onProgress,
+      });
+    },
+    thumbnail: async (image) => images().thumbnail(await readSource(image).read(), THUMBNAIL_SIDE),
+    close: async () => {
+      await Promise.all([encoder?.then((opened) => opened.close()), cache?.close(), loader?.close()]);
+    },
+  };
+}
+
+/** The runtime of a saved classifier. Its encoder must be the one it was fitted with: throws `ModelError` naming both. */
+export function runtimeOf(reference: EncoderReference, given?: Encoder): Runtime {
+  return createRuntime(async () => {
+    const encoder = given ?? (await loadEncoder(reference.id, { engine: sharedEngine() }));
+    checkEncoder(reference, encoder);
+    return encoder;
+  });
+}
+
+function checkEncoder(reference: EncoderReference, encoder: Encoder): void {
+  if (reference.fingerprint === encoder.fingerprint) return;
+  const name = (id: string, fingerprint: string) => `${id} (${fingerprint.slice(0, 12)})`;
+  throw new ModelError(
+    `The classifier was fitted with ${name(reference.id, reference.fingerprint)}; ` +
+      `the encoder here is ${name(encoder.id, encoder.fingerprint)}`,
+    {
+      code: 'classifier/other-encoder',
+      hint: 'Features of two encoders do not mix. Load the encoder it was fitted with, or fit again with this one.',
+      details: { expected: reference.fingerprint, actual: encoder.fingerprint },
+    },
+  );
+}

@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import { random } from '../math/random.ts';
+import { floatTensor, sizeOf, type Tensor } from '../math/tensor.ts';
+import {
+  add,
+  div,
+  exp,
+  less,
+  log,
+  maximum,
+  mul,
+  relu,
+  sigmoid,
+  sqrt,
+  square,
+  sub,
+  tanh,
+  where,
+} from './elementwise.ts';
+import { type Expr, input, scalar } from './expression.ts';
+import { gradients } from './gradient.ts';
+import { interpret } from './interpret.ts';
+import { concat, expandTo, pad, reshape, slice, transpose } from './layout.ts';
+import { gemm, linear, matmul, unit } from './products.ts';
+import { logSoftmax, logSumExp, max, mean, softmax, sum } from './reduce.ts';
+
+/** Numbers away from 0, where relu and maximum bend and log ends. */
+function fed(name: string, shape: number[]): Tensor {
+  const r = random('gradient', name);
+  return floatTensor(
+    shape,
+    Float32Array.from({ length: sizeOf(shape) }, () => 0.3 + r.uniform()),
+  );
+}
+
+/** Compares the graph's gradient of a weighted sum of the output with central differences in float64. */
+function check(shapes: Record<string, number[]>, build: (inputs: Record<string, Expr>) => Expr): void {
+  const inputs = Object.fromEntries(
+    Object.entries(shapes).map(([name, shape]) => [name, input(name, shape)]),
+  );
+  const feeds = Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, fed(name, shape)]));
+  const out = build(inputs);
+  const weight = fed('weight', out.shape as number[]);
+  const loss = sum(mul(out, input('weight', out.shape)), [...out.shape.keys()]);
+  const names = Object.keys(shapes);
+  const grads = gradients(
+    loss,
+    names.map((name) => inputs[name]),
+  );
+  const got = interpret(Object.fromEntries(names.map((name, i) => [name, grads[i]])), { ...feeds, weight });
+  const lossAt = (changed: Record<string, Tensor>) =>
+    interpret({ loss }, { ...feeds, ...changed, weight }).loss.data[0];
+  for (const name of names) {
+    const { data, shape } = feeds[name];
+    expect(got[name].shape, name).toEqual(shape);
+    for (let i = 0; i < data.length; i++) {
+      const step = 1e-5;
+      const moved = (by: number): Record<string, Tensor> => {
+        const next = Float64Array.from(data as Float32Array);
+        next[i] += by;
+        return { [name]: { dtype: 'float64', shape, data: next } };
+      };
+      const numeric = (lossAt(moved(step)) - lossAt(moved(-step))) / (2 * step);
+      expect(Math.abs(got[name].data[i] - numeric), `${name}[${i}]`).toBeLessThan(
+        1e-6 * (1 + Math.abs(numeric)),
+      );
+    }
+  }
+}
+
+const AB = { a: [3, 4], b: [3, 4] };
+const A = { a: [3, 4] };
+
+describe('gradients agree with central differences', () => {
+  it.each<[string, Record<string, number[]>, (inputs: Record<string, Expr>) => Expr]>([
+    ['add', AB, ({ a, b }) => add(a, b)],
+    ['add, broadcast', { a: [3, 4], b: [4] }, ({ a, b }) => add(a, b)],
+    ['sub, broadcast', { a: [3, 1], b: [3, 4] }, ({ a, b }) => sub(a, b)],
+    ['mul, broadcast', { a: [2, 3, 4], b: [3, 1] }, ({ a, b }) => mul(a, b)],
+    ['div', AB, ({ a, b }) => div(a, b)],
+    ['maximum', AB, ({ a, b }) => maximum(a, b)],
+    ['exp', A, ({ a }) => exp(a)],
+    ['log', A, ({ a }) => log(a)],
+    ['sqrt', A, ({ a }) => sqrt(a)],
+    ['tanh', A, ({ a }) => tanh(a)],
+    ['sigmoid', A, ({ a }) => sigmoid(a)],
+    ['relu', A, ({ a }) => relu(sub(a, 0.8))],
+    ['square', A, ({ a }) => square(a)],
+    ['where', AB, ({ a, b }) => where(less(a, b), mul(a, 3), b)],
+    ['sum', A, ({ a }) => sum(a, [0])],
+    ['sum, kept', A, ({ a }) => mul(sum(a, [1], true), a)],
+    ['mean', A, ({ a }) => mean(a, [0])],
+    ['max', A, ({ a }) => max(a, [1])],
+    ['logSumExp', A, ({ a }) => logSumExp(a)],
+    ['logSoftmax', A, ({ a }) => logSoftmax(a)],
+    ['softmax', A, ({ a }) => softmax(a)],
+    ['gemm', { a: [3, 4], b: [4, 2], bias: [2] }, ({ a, b, bias }) => gemm(a, b, { bias })],
+    ['gemm, A^T', { a: [4, 3], b: [4, 2] }, ({ a, b }) => gemm(a, b, { transposeA: true })],
+    ['gemm, B^T', { a: [3, 4], b: [2, 4] }, ({ a, b }) => gemm(a, b, { transposeB: true })],
+    [
+      'gemm, A^T B^T',
+      { a: [4, 3], b: [2, 4] },
+      ({ a, b }) => gemm(a, b, { transposeA: true, transposeB: true }),
+    ],
+    ['linear, stacked', { a: [2, 3, 4], b: [5, 4], bias: [5] }, ({ a, b, bias }) => linear(a, b, bias)],
+    ['matmul, stacked', { a: [2, 3, 4], b: [2, 4, 2] }, ({ a, b }) => matmul(a, b)],
+    ['unit', A, ({ a }) => unit(a)],
+    ['reshape', A, ({ a }) => exp(reshape(a, [2, 6]))],
+    ['transpose', { a: [2, 3, 4] }, ({ a }) => exp(transpose(a, [2, 0, 1]))],
+    ['expandTo', { a: [1, 4] }, ({ a }) => exp(expandTo(a, [2, 3, 4]))],
+    ['concat', { a: [3, 4], b: [3, 2] }, ({ a, b }) => exp(concat([a, b], 1))],
+    ['slice', A, ({ a }) => exp(slice(a, 1, 1, 3))],
+    ['pad', A, ({ a }) => exp(pad(a, 0, 1, 2))],
+    ['a node used twice', A, ({ a }) => mul(exp(a), add(exp(a), a))],
+  ])('%s', (_, shapes, build) => check(shapes, build));
+
+  it('is zero for what the loss does not depend on, and only a scalar has one', () => {
+    const a = input('a', [2]);
+    const unused = input('unused', [3]);
+    const [g] = gradients(sum(a, [0]), [unused]);
+    expect([...interpret({ g }).g.data]).toEqual([0, 0, 0]);
+    expect(() => gradients(a, [a])).toThrow(/scalar/);
+    expect(gradients(scalar(1), [a])[0].shape).toEqual([2]);
+  });
+});

@@ -1,0 +1,17 @@
+/**
+ * tip-adapter: a handful of labelled pictures in, a classifier out.
+ *
+ * ```ts
+ * import { fit } from 'tip-adapter';
+ *
+ * const classifier = await fit('photos/');           // photos/cat/*.jpg, photos/dog/*.jpg, …
+ * await classifier.save('pets.safetensors');
+ * const { predictions } = await classifier.predict(['new.jpg']);
+ * console.log(predictions[0].name, predictions[0].probability);
+ * await classifier.close();
+ * ```
+ */
+export * from './classifier/index.ts';
+export { readDataset } from './dataset/read.ts';
+export { loadEncoder } from './encoder/local.ts';
+export * from './errors.ts';

@@ -1,0 +1,24 @@
+import { matrix, type Matrix, row, unitRows } from '../math/matrix.ts';
+import type { TextHead } from './task.ts';
+
+/**
+ * The zero-shot classifier of a prompt ensemble: each class's row is the unit mean of its prompts' unit embeddings (CLIP,
+ * section 3.1.4). A class without a prompt keeps a row of zeros.
+ *
+ * @param promptFeatures embeddings as the encoder gives them, [p, d] @param promptClass class of each, [p]
+ */
+export function headFromPrompts(
+  promptFeatures: Matrix,
+  promptClass: Int32Array,
+  classes: number,
+  logitScale: number,
+): TextHead {
+  const unit = unitRows(promptFeatures);
+  const sums = matrix(classes, promptFeatures.cols);
+  promptClass.forEach((label, p) => {
+    const target = row(sums, label);
+    const source = row(unit, p);
+    for (let j = 0; j < source.length; j++) target[j] += source[j];
+  });
+  return { weights: unitRows(sums), promptFeatures, promptClass, logitScale };
+}

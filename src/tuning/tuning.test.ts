@@ -1,0 +1,102 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { fromRows, logSumExp, matrix, row } from '../math/matrix.ts';
+import { random } from '../math/random.ts';
+import { plainSupport } from '../methods/task.ts';
+import { leaveOneShotOut } from './folds.ts';
+import { fitTemperature, fitWeights } from './scale.ts';
+
+const features = (n: number) => matrix(n, 1, new Float32Array(n).fill(1));
+
+describe('leave-one-shot-out', () => {
+  it("takes each class's j-th example out together", () => {
+    const { query, count } = leaveOneShotOut(plainSupport(features(6), [0, 0, 1, 1, 1, 2]));
+    expect([...query]).toEqual([0, 1, 0, 1, 2, -1]);
+    expect(count).toBe(3);
+  });
+
+  it('never splits a group and keeps a class with one group as keys', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 5 })), { minLength: 1 }),
+        (rows) => {
+          const labels = rows.map(([label]) => label);
+          const groups = rows.map(([, group]) => group);
+          const { query, hidden } = leaveOneShotOut(plainSupport(features(rows.length), labels, groups));
+          for (let i = 0; i < rows.length; i++) {
+            const own = new Set(groups.filter((_, k) => labels[k] === labels[i]));
+            if (own.size < 2) expect(query[i]).toBe(-1);
+            else expect(query[i]).toBe(hidden[i]);
+            for (let j = 0; j < i; j++) {
+              if (groups[i] === groups[j]) expect(hidden[i]).toBe(hidden[j]);
+            }
+          }
+        },
+      ),
+    );
+  });
+
+  it('wraps around at the most folds asked for', () => {
+    const { query, count } = leaveOneShotOut(plainSupport(features(4), [0, 0, 0, 0]), 2);
+    expect([[...query], count]).toEqual([[0, 1, 0, 1], 2]);
+  });
+});
+
+describe('weights of text and cache', () => {
+  const r = random('weights');
+  const labels = Int32Array.from({ length: 60 }, (_, i) => i % 4);
+  const noisy = (signal: number, seed: number) => {
+    const own = random('noisy', seed);
+    return fromRows(
+      Array.from(labels, (label) =>
+        Array.from({ length: 4 }, (_, c) => own.normal() + (c === label ? signal : 0)),
+      ),
+    );
+  };
+  const nll = (a: number, b: number, z: ReturnType<typeof noisy>, s: ReturnType<typeof noisy>) => {
+    const smoothing = 1 / (labels.length + 1);
+    let total = 0;
+    labels.forEach((label, i) => {
+      const scores = Array.from(row(z, i), (x, c) => a * x + b * row(s, i)[c]);
+      const lse = logSumExp(scores);
+      const mean = scores.reduce((x, y) => x + y, 0) / scores.length;
+      total += lse - (1 - smoothing) * scores[label] - smoothing * mean;
+    });
+    return total / labels.length;
+  };
+
+  it('minimise the likelihood: no nearby point is better', () => {
+    const z = noisy(1, 1);
+    const s = noisy(0.7, 2);
+    const best = fitWeights(z, s, labels);
+    expect(best.nll).toBeCloseTo(nll(best.a, best.b, z, s), 6);
+    for (let k = 0; k < 20; k++) {
+      const [da, db] = [0.1 * r.normal(), 0.1 * r.normal()];
+      expect(nll(best.a + da, best.b + db, z, s)).toBeGreaterThanOrEqual(best.nll - 1e-9);
+    }
+  });
+
+  it('leave out a cache that misleads, and text that misleads as far as the limit lets them', () => {
+    const good = noisy(2, 3);
+    const misleading = noisy(-1, 4);
+    expect(fitWeights(good, misleading, labels).b).toBeLessThan(1e-6);
+    const { a, b } = fitWeights(misleading, good, labels, { maxRatio: 50 });
+    expect(b / a).toBeCloseTo(50, 6);
+  });
+
+  it('keep a fixed weight of the text, and start anywhere', () => {
+    const z = noisy(1, 1);
+    const s = noisy(0.7, 2);
+    const fixed = fitWeights(z, s, labels, { fixedA: 1 });
+    expect(nll(1, fixed.b + 0.05, z, s)).toBeGreaterThan(fixed.nll);
+    expect(nll(1, fixed.b - 0.05, z, s)).toBeGreaterThan(fixed.nll);
+    const far = fitWeights(z, s, labels, { start: { a: 5, b: 3 } });
+    expect(far.nll).toBeCloseTo(fitWeights(z, s, labels).nll, 8);
+  });
+
+  it('give a finite temperature even where every row is right', () => {
+    const { temperature } = fitTemperature(noisy(50, 5), labels);
+    expect(temperature).toBeGreaterThan(0);
+    expect(Number.isFinite(temperature)).toBe(true);
+  });
+});

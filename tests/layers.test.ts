@@ -1,0 +1,60 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+/** Each folder may import only from itself and from those before it. Files directly in src (errors, options) are for all. */
+const LAYERS = [
+  'math',
+  'graph',
+  'engine',
+  'linalg',
+  'metrics',
+  'methods',
+  'tuning',
+  'store',
+  'image',
+  'encoder',
+  'dataset',
+  'classifier',
+  'bench',
+  'report',
+  'cli',
+];
+
+/** Folders that run unchanged in a browser: no platform modules outside files named node.ts or worker.ts. */
+const PORTABLE = ['math', 'graph', 'linalg', 'metrics', 'methods', 'tuning'];
+
+const src = join(import.meta.dirname, '..', 'src');
+const files = readdirSync(src, { recursive: true, withFileTypes: true })
+  .filter(
+    (entry) => entry.isFile() && /\.ts$/.test(entry.name) && !/\.(test|fixture|d)\.ts$/.test(entry.name),
+  )
+  .map((entry) => posix.join(entry.parentPath.slice(src.length + 1).replaceAll('\\', '/'), entry.name));
+
+const importsOf = (file: string): string[] =>
+  [...readFileSync(join(src, file), 'utf8').matchAll(/(?:from|import\()\s*'([^']+)'/g)].map(
+    ([, name]) => name,
+  );
+
+describe('layers', () => {
+  it('cover every folder', () => {
+    const folders = new Set(files.filter((file) => file.includes('/')).map((file) => file.split('/')[0]));
+    expect([...folders].filter((folder) => !LAYERS.includes(folder))).toEqual([]);
+  });
+
+  it.each(files.filter((file) => file.includes('/')))(
+    '%s imports only from its own layer and those before',
+    (file) => {
+      const own = LAYERS.indexOf(file.split('/')[0]);
+      for (const name of importsOf(file).filter((imported) => imported.startsWith('.'))) {
+        const [folder, rest] = posix.join(posix.dirname(file), name).split('/');
+        if (rest === undefined) continue;
+        expect(LAYERS.indexOf(folder), `${file} imports ${name}`).toBeLessThanOrEqual(own);
+      }
+    },
+  );
+
+  it.each(files.filter((file) => PORTABLE.includes(file.split('/')[0])))('%s needs no platform', (file) => {
+    expect(importsOf(file).filter((name) => name.startsWith('node:') || name === 'sharp')).toEqual([]);
+  });
+});
