@@ -1,4 +1,4 @@
-import { matrix, type Matrix, row, unitRows } from '../math/matrix.ts';
+import { type Matrix, matrix, row, unitRows } from '../math/matrix.ts';
 import type { TextHead } from './task.ts';
 
 /**

@@ -1,0 +1,153 @@
+import { existsSync } from 'node:fs';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { ModelError } from '../errors.ts';
+import { homeFolder } from '../store/home.ts';
+import { extractMembers, npmTarball } from '../store/sources.ts';
+
+/**
+ * The sample `things`: forty everyday things as four artists drew them, from icon packages with open licences. The first
+ * three teach, the fourth asks: `train/<thing>/{noto,openmoji,twemoji}.png`, `test/<thing>/fluent.png`.
+ */
+const THINGS =
+  `dog cat horse elephant tiger monkey penguin snail butterfly octopus dolphin crab banana red-apple
+  strawberry pizza hamburger hot-beverage bread mushroom bicycle airplane sailboat automobile locomotive umbrella guitar
+  violin telephone laptop cactus sunflower tulip snowman castle tent anchor scissors key hammer`.split(/\s+/);
+
+interface Artist {
+  readonly id: string;
+  readonly package: string;
+  readonly version: string;
+  readonly integrity: string;
+  readonly licence: string;
+}
+
+/** Where the pictures come from, with their licences: the demo shows them. */
+export const ARTISTS: readonly Artist[] = [
+  {
+    id: 'noto',
+    package: '@iconify-json/noto',
+    version: '1.2.9',
+    integrity:
+      'sha512-DQiuXENbun41ch+XPSV55H9FaWKpHTyz46YIKtSaKYD4fIDDzL1tR6H4np/T38jfrTAeI3rcKF0mqHYeZVAuaw==',
+    licence: 'Apache-2.0',
+  },
+  {
+    id: 'twemoji',
+    package: '@iconify-json/twemoji',
+    version: '1.2.5',
+    integrity:
+      'sha512-uKpuIEV0v6K5BW3Mjdyl+XKFVAbbcPxAgifKvEMtZoUZB5+YiY5zaMm2uNNCxyXzAWU9yNLlj41WU6/mvgALsw==',
+    licence: 'CC-BY-4.0',
+  },
+  {
+    id: 'openmoji',
+    package: '@iconify-json/openmoji',
+    version: '1.2.29',
+    integrity:
+      'sha512-vXdhkqcXVSO6suy+m9LbcUM3OdVyuNOtpV8/als/WqfkQIRxevL5Geb/g+6GH/Qwnq1OqksEmaDGTCmZ5nFKJQ==',
+    licence: 'CC-BY-SA-4.0',
+  },
+  {
+    id: 'fluent',
+    package: '@lobehub/fluent-emoji-3d',
+    version: '1.1.0',
+    integrity:
+      'sha512-Wlq2lVStTnr8BDpIJ0pEnTKO4LuDxxqTEhTvRtD1DLRF0me7ogeRQjKoehDHXuVJ2Qaecgl5wRBv60lUAG3h7g==',
+    licence: 'MIT',
+  },
+];
+
+/** Side of the drawn pictures, in pixels. */
+const SIDE = 256;
+
+export interface SampleOptions {
+  signal?: AbortSignal;
+  /** Told about each package that is fetched. */
+  onPackage?(artist: Artist): void;
+}
+
+/**
+ * The folder of the sample, fetched and drawn at the first call (22 MB from the npm registry) and found on disk afterwards.
+ * Throws `ModelError` where the registry cannot be reached or a package has other contents than pinned.
+ */
+export async function sampleThings({ signal, onPackage }: SampleOptions = {}): Promise<string> {
+  const folder = join(homeFolder(), 'samples', 'things');
+  if (existsSync(folder)) return folder;
+  const unfinished = `${folder}.${process.pid}.part`;
+  await rm(unfinished, { recursive: true, force: true });
+  let codes: Map<string, string> | undefined;
+  for (const artist of ARTISTS) {
+    onPackage?.(artist);
+    const { package: name, version, integrity } = artist;
+    const tarball = await npmTarball({ name, version, integrity, signal });
+    if (artist.id === 'fluent') await drawFluent(unfinished, artist, tarball, codes as Map<string, string>);
+    else codes = await drawIcons(unfinished, artist, tarball);
+  }
+  // The folder appears only when it is complete; another process may have been first.
+  await rename(unfinished, folder).catch(async (error) => {
+    await rm(unfinished, { recursive: true, force: true });
+    if (!existsSync(folder)) throw error;
+  });
+  return folder;
+}
+
+/** Draws an icon set's vector pictures; returns the code point of each thing. */
+async function drawIcons(folder: string, artist: Artist, tarball: string): Promise<Map<string, string>> {
+  const members = await extractMembers(tarball, (path) => /^package\/(icons|chars)\.json$/.test(path));
+  const icons = json(members, 'package/icons.json', artist);
+  const chars = json(members, 'package/chars.json', artist) as Record<string, string>;
+  const { width = 16, height = 16 } = icons;
+  for (const thing of THINGS) {
+    const icon = icons.icons?.[thing];
+    if (!icon) throw lacks(artist, thing);
+    const size = `viewBox="0 0 ${icon.width ?? width} ${icon.height ?? height}" width="${SIDE}" height="${SIDE}"`;
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" ${size}>${icon.body}</svg>`;
+    await draw(folder, 'train', thing, artist, Buffer.from(svg));
+  }
+  return new Map(Object.entries(chars).map(([code, thing]) => [thing, code]));
+}
+
+/** Fluent's pictures are WebP files named by code point. */
+async function drawFluent(
+  folder: string,
+  artist: Artist,
+  tarball: string,
+  codes: Map<string, string>,
+): Promise<void> {
+  const path = (thing: string, suffix = '') => `package/assets/${codes.get(thing)}${suffix}.webp`;
+  const wanted = new Set(THINGS.flatMap((thing) => [path(thing), path(thing, '-fe0f')]));
+  const members = await extractMembers(tarball, (name) => wanted.has(name));
+  for (const thing of THINGS) {
+    const picture = members.get(path(thing)) ?? members.get(path(thing, '-fe0f'));
+    if (!picture) throw lacks(artist, thing);
+    await draw(folder, 'test', thing, artist, picture);
+  }
+}
+
+async function draw(
+  folder: string,
+  split: string,
+  thing: string,
+  { id }: Artist,
+  picture: Uint8Array,
+): Promise<void> {
+  const target = join(folder, split, thing.replaceAll('-', ' '));
+  await mkdir(target, { recursive: true });
+  const image = sharp(picture)
+    .resize(SIDE, SIDE, { fit: 'contain', background: '#ffffff' })
+    .flatten({ background: '#ffffff' });
+  await writeFile(join(target, `${id}.png`), await image.png().toBuffer());
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the shape of an icon set is checked where it is used.
+function json(members: Map<string, Uint8Array>, path: string, artist: Artist): any {
+  const bytes = members.get(path);
+  if (!bytes) throw lacks(artist, path);
+  return JSON.parse(Buffer.from(bytes).toString('utf8'));
+}
+
+function lacks({ package: name, version }: Artist, what: string): ModelError {
+  return new ModelError(`${name}@${version} does not hold ${what}`, { code: 'sample/contents' });
+}
