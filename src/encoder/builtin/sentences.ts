@@ -1,0 +1,55 @@
+import type { Engine } from '../../engine/types.ts';
+import { throwIfAborted } from '../../errors.ts';
+import { type Matrix, matrix, norm, row } from '../../math/matrix.ts';
+import type { TextRule } from '../record.ts';
+import { asMatrix, lazySession, lazyTokenizer, textFeeds } from '../tower.ts';
+
+/** Unit sentence embeddings by MiniLM: the mean over a text's tokens. */
+export interface Sentences {
+  embed(texts: readonly string[], signal?: AbortSignal): Promise<Matrix>;
+  close(): Promise<void>;
+}
+
+/** What MiniLM was trained with: 128 tokens at most, padding hidden by the mask. */
+export const SENTENCE_RULE: TextRule = { cleaning: 'none', length: 128, padding: 'longest', pad: 0 };
+const DIMENSION = 384;
+
+/** @param folder holds tokenizer.json @param model path of the ONNX file */
+export function openSentences(folder: string, model: string, engine: Engine): Sentences {
+  const session = lazySession(engine, model);
+  const tokenizer = lazyTokenizer(folder, SENTENCE_RULE);
+  return {
+    embed: async (texts, signal) => {
+      const out = matrix(texts.length, DIMENSION);
+      const { encode } = await tokenizer.get();
+      const { inputs, run } = await session.get();
+      // One text at a time: dynamic quantisation takes its range from the whole batch, and a text's numbers must not depend
+      // on its neighbours.
+      for (let i = 0; i < texts.length; i++) {
+        throwIfAborted(signal);
+        const { last_hidden_state: hidden } = await run(
+          textFeeds(inputs, [encode(texts[i])], SENTENCE_RULE),
+          {
+            outputs: ['last_hidden_state'],
+            signal,
+          },
+        );
+        meanOfTokens(asMatrix({ ...hidden, shape: hidden.shape.slice(1) }), row(out, i));
+      }
+      return out;
+    },
+    close: session.close,
+  };
+}
+
+/** The unit mean of the rows [t, e], written into `target` [e]. */
+function meanOfTokens(tokens: Matrix, target: Float32Array): void {
+  const sum = new Float64Array(tokens.cols);
+  tokens.data.forEach((value, at) => {
+    sum[at % tokens.cols] += value;
+  });
+  const length = norm(sum);
+  sum.forEach((value, j) => {
+    target[j] = value / length;
+  });
+}
