@@ -1,0 +1,110 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { copyFile, mkdir, open, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, parse } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DataError, systemCode, TipAdapterError, UsageError } from '../errors.ts';
+
+/** What a file is made of: bytes, text, or pieces that come one by one. */
+export type FileContent = Uint8Array | string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/**
+ * Writes a file whole or not at all: into a temporary file beside it, flushed to the disk, then renamed. Whoever reads
+ * `path` meanwhile sees the old file or the new one, and of two writers one whole file stays. Missing folders are made;
+ * a symbolic link is written through. Throws `DataError` (`disk/…`) where the folder cannot be written or the disk is full.
+ */
+export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
+  let temporary: string | undefined;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const target = await realpath(path).catch(() => path);
+    // A name of its own, not the target's with an ending: that could exceed the longest name allowed.
+    temporary = join(dirname(target), `.tip-adapter-${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+    await writeFile(temporary, content, { flag: 'wx', flush: true });
+    await moveFile(temporary, target);
+  } catch (error) {
+    if (temporary) await rm(temporary, { force: true }).catch(() => {});
+    throw diskError(error, path);
+  }
+}
+
+/** Renames over whatever is at `target` and makes the rename last. */
+export async function moveFile(source: string, target: string): Promise<void> {
+  await renamePatiently(source, target);
+  // A rename lasts only once its folder is flushed; Windows has no such call.
+  const folder = await open(dirname(target), 'r').catch(() => undefined);
+  await folder?.sync().catch(() => {});
+  await folder?.close();
+}
+
+/** On Windows a virus scanner or another reader may hold the target for a moment. */
+async function renamePatiently(source: string, target: string): Promise<void> {
+  for (let wait = 10; ; wait *= 2) {
+    try {
+      return await rename(source, target);
+    } catch (error) {
+      const busy = ['EPERM', 'EACCES', 'EBUSY'].includes(systemCode(error) ?? '');
+      if (process.platform !== 'win32' || !busy || wait > 1000) throw error;
+      await sleep(wait);
+    }
+  }
+}
+
+/**
+ * Copies a file into a folder (made if missing) under `name`, or `name (2)`, `name (3)`, … with the same ending where
+ * that is taken; nothing is ever overwritten. Returns the path written. Throws `DataError` (`disk/…`).
+ */
+export async function copyWithoutOverwriting(source: string, folder: string, name: string): Promise<string> {
+  if (name !== basename(name) || name === '..' || name === '.' || name === '') {
+    throw new UsageError(`"${name}" is not a plain file name`, { code: 'disk/name', details: { name } });
+  }
+  const { name: stem, ext } = parse(name);
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw diskError(error, folder);
+  }
+  for (let copy = 1; ; copy++) {
+    const target = join(folder, copy === 1 ? name : `${stem} (${copy})${ext}`);
+    try {
+      await copyFile(source, target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      return target;
+    } catch (error) {
+      if (systemCode(error) !== 'EEXIST') throw diskError(error, target);
+    }
+  }
+}
+
+const DISK_ERRORS: Record<string, { code: string; what: string; hint: string }> = {
+  ENOSPC: { code: 'disk/full', what: 'the disk is full', hint: 'Free some space, or write to another disk.' },
+  EDQUOT: {
+    code: 'disk/full',
+    what: 'the disk quota is used up',
+    hint: 'Free some space, or write elsewhere.',
+  },
+  EROFS: {
+    code: 'disk/read-only',
+    what: 'the disk is read-only',
+    hint: 'Choose a folder that you can write.',
+  },
+  EACCES: { code: 'disk/read-only', what: 'permission denied', hint: 'Choose a folder that you can write.' },
+  EPERM: { code: 'disk/read-only', what: 'not permitted', hint: 'Choose a folder that you can write.' },
+  EISDIR: { code: 'disk/is-a-folder', what: 'it is a folder', hint: 'Give the path of a file.' },
+  ENOTDIR: { code: 'disk/not-a-folder', what: 'a part of the path is a file', hint: 'Choose another path.' },
+  EEXIST: { code: 'disk/not-a-folder', what: 'a part of the path is a file', hint: 'Choose another path.' },
+  ENAMETOOLONG: { code: 'disk/name-too-long', what: 'the name is too long', hint: 'Choose a shorter name.' },
+  ENOENT: { code: 'disk/missing', what: 'it does not exist', hint: 'Check the path.' },
+};
+
+/** A failed write as a `DataError` that says what to do; errors that are not the disk's come back as they are. */
+export function diskError(error: unknown, path: string): unknown {
+  const system = systemCode(error);
+  if (error instanceof TipAdapterError || system === undefined || !/^E[A-Z]+$/.test(system)) return error;
+  const known = DISK_ERRORS[system];
+  return new DataError(`Cannot write ${path}: ${known?.what ?? (error as Error).message}`, {
+    code: known?.code ?? 'disk/write',
+    hint: known?.hint ?? 'Check the disk, or write to another one.',
+    details: { path, system },
+    cause: error,
+  });
+}

@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { ModelError, throwIfAborted, UsageError } from '../errors.ts';
+
+/** What a file must be. Hashes are those that a publisher gave; none is ever made up. */
+export interface Expected {
+  /** Bytes. */
+  size?: number;
+  /** Hex. */
+  sha256?: string;
+  /** Subresource integrity as in npm's records: `sha512-<base64>`. */
+  integrity?: string;
+  /** Git's name of the content: sha1 (hex) over `blob <size>\0` and the bytes. */
+  gitOid?: string;
+}
+
+/** Size and sha256 (hex) of a file that was found to be as expected. */
+export interface Checked {
+  size: number;
+  sha256: string;
+}
+
+/**
+ * Reads a file once and compares it with everything expected of it.
+ * Throws `ModelError` `checksum/size` or `checksum/mismatch` naming both, `UsageError` for an integrity without sha512.
+ */
+export async function checkFile(path: string, expected: Expected, signal?: AbortSignal): Promise<Checked> {
+  const { size } = await stat(path);
+  if (expected.size !== undefined && size !== expected.size) {
+    throw new ModelError(`${path} has ${size} bytes instead of ${expected.size}`, {
+      code: 'checksum/size',
+      details: { path, expected: expected.size, actual: size },
+    });
+  }
+  const sha256 = createHash('sha256');
+  const sha512 = expected.integrity === undefined ? undefined : createHash('sha512');
+  const git = expected.gitOid === undefined ? undefined : createHash('sha1').update(`blob ${size}\0`);
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    throwIfAborted(signal);
+    sha256.update(chunk);
+    sha512?.update(chunk);
+    git?.update(chunk);
+  }
+  const actual = sha256.digest('hex');
+  compare(path, 'sha256', expected.sha256?.toLowerCase(), actual);
+  if (sha512) compare(path, 'sha512', sha512Of(expected.integrity ?? ''), sha512.digest('base64'));
+  if (git) compare(path, 'git sha1', expected.gitOid?.toLowerCase(), git.digest('hex'));
+  return { size, sha256: actual };
+}
+
+function compare(path: string, algorithm: string, expected: string | undefined, actual: string): void {
+  if (expected === undefined || expected === actual) return;
+  throw new ModelError(
+    `${path} is not the file that was expected: its ${algorithm} is ${actual}, not ${expected}`,
+    {
+      code: 'checksum/mismatch',
+      hint: 'The file was changed on the way or at its source; it is not used.',
+      details: { path, algorithm, expected, actual },
+    },
+  );
+}
+
+function sha512Of(integrity: string): string {
+  const found = integrity.split(/\s+/).find((part) => part.startsWith('sha512-'));
+  if (found) return found.slice('sha512-'.length).split('?')[0];
+  throw new UsageError(`The integrity "${integrity}" holds no sha512`, {
+    code: 'checksum/integrity',
+    hint: 'Give it as in a package-lock.json: sha512-…',
+  });
+}

@@ -1,0 +1,176 @@
+import { ModelError } from '../errors.ts';
+import type { DType, Tensor, TensorData } from '../math/tensor.ts';
+
+/** The JSON header of a safetensors file, checked: tensors tile the data without holes or overlaps. */
+export interface Header {
+  entries: Map<string, Entry>;
+  metadata: Record<string, string>;
+}
+
+/** Bytes `begin` to `end` of the data behind the header. */
+interface Entry {
+  dtype: DType;
+  shape: number[];
+  begin: number;
+  end: number;
+}
+
+/** Longest header accepted, as in the reference implementation. */
+export const MAX_HEADER = 100_000_000;
+
+/** More dimensions are an attack on the product of their sizes, not a tensor. */
+const MAX_RANK = 64;
+
+interface TypedArrayOf {
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: ArrayBuffer, byteOffset: number, length: number): TensorData;
+}
+
+/** The format's name and the array of each element type. */
+export const TYPES: Record<DType, { name: string; array: TypedArrayOf }> = {
+  float64: { name: 'F64', array: Float64Array },
+  float32: { name: 'F32', array: Float32Array },
+  float16: { name: 'F16', array: Uint16Array },
+  bfloat16: { name: 'BF16', array: Uint16Array },
+  int64: { name: 'I64', array: BigInt64Array },
+  int32: { name: 'I32', array: Int32Array },
+  int8: { name: 'I8', array: Int8Array },
+  uint8: { name: 'U8', array: Uint8Array },
+  bool: { name: 'BOOL', array: Uint8Array },
+};
+
+const BY_NAME = new Map(Object.entries(TYPES).map(([dtype, { name }]) => [name, dtype as DType]));
+
+type Fail = (code: string, what: string) => never;
+
+/** Checks the header's bytes against the `dataLength` bytes behind it. Throws `ModelError` (`safetensors/…`). */
+export function parseHeader(bytes: Uint8Array, dataLength: number, origin: string): Header {
+  const fail: Fail = (code, what) => {
+    throw new ModelError(`${origin} is not a valid safetensors file: ${what.slice(0, 300)}`, {
+      code: `safetensors/${code}`,
+      hint: 'It may be damaged; get it again or make it anew.',
+      details: { origin },
+    });
+  };
+  const { __metadata__: metadata, ...tensors } = parseJson(bytes, fail);
+  const entries = new Map(
+    Object.entries(tensors).map(([name, value]) => [name, parseEntry(name, value, fail)]),
+  );
+  checkTiling(entries, dataLength, fail);
+  return { entries, metadata: parseMetadata(metadata, fail) };
+}
+
+function parseJson(bytes: Uint8Array, fail: Fail): Record<string, unknown> {
+  let text: string;
+  let header: unknown;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    header = JSON.parse(text);
+  } catch {
+    return fail('json', 'its header is not JSON');
+  }
+  if (!isRecord(header)) return fail('json', 'its header is not a JSON object');
+  const twice = repeatedKey(text);
+  if (twice !== undefined) fail('duplicate', `its header names ${twice} twice`);
+  return header;
+}
+
+/** The first key that an object of valid JSON text repeats; `JSON.parse` would silently keep the last one. */
+function repeatedKey(json: string): string | undefined {
+  const open: (Set<string> | undefined)[] = [];
+  for (const [token, key] of json.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}[\]]/g)) {
+    if (token === '{') open.push(new Set());
+    else if (token === '[') open.push(undefined);
+    else if (token === '}' || token === ']') open.pop();
+    else if (key !== undefined) {
+      const keys = open.at(-1);
+      const name = JSON.parse(key);
+      if (keys?.has(name)) return key;
+      keys?.add(name);
+    }
+  }
+  return undefined;
+}
+
+function parseEntry(name: string, value: unknown, fail: Fail): Entry {
+  const {
+    dtype: typeName,
+    shape,
+    data_offsets: offsets,
+    ...others
+  } = isRecord(value) ? value : fail('entry', `tensor "${name}" is not described by an object`);
+  const unknown = Object.keys(others)[0];
+  if (unknown !== undefined) fail('entry', `tensor "${name}" has an unknown field "${unknown}"`);
+  const dtype = BY_NAME.get(typeName as string);
+  if (dtype === undefined) return fail('dtype', `tensor "${name}" has the type ${JSON.stringify(typeName)}`);
+  if (!isSizes(shape) || shape.length > MAX_RANK)
+    return fail('shape', `tensor "${name}" has the shape ${JSON.stringify(shape)}`);
+  if (!isSizes(offsets) || offsets.length !== 2 || offsets[1] < offsets[0]) {
+    return fail('offsets', `tensor "${name}" has the offsets ${JSON.stringify(offsets)}`);
+  }
+  const [begin, end] = offsets;
+  // In exact integers: a product of sizes may exceed 2^53 and come back as a plausible number.
+  const needed = shape.reduce((n, size) => n * BigInt(size), BigInt(TYPES[dtype].array.BYTES_PER_ELEMENT));
+  if (needed !== BigInt(end - begin)) {
+    fail(
+      'size',
+      `tensor "${name}" [${shape.join(', ')}] ${typeName} needs ${needed} bytes and has ${end - begin}`,
+    );
+  }
+  return { dtype, shape, begin, end };
+}
+
+function checkTiling(entries: Map<string, Entry>, dataLength: number, fail: Fail): void {
+  let at = 0;
+  for (const [name, { begin, end }] of [...entries].sort(
+    (a, b) => a[1].begin - b[1].begin || a[1].end - b[1].end,
+  )) {
+    if (begin < at) fail('overlap', `tensor "${name}" overlaps the one before it`);
+    if (begin > at) fail('hole', `${begin - at} bytes before tensor "${name}" belong to no tensor`);
+    at = end;
+  }
+  if (at > dataLength) fail('truncated', `its tensors need ${at} bytes and ${dataLength} are there`);
+  if (at < dataLength) fail('hole', `${dataLength - at} bytes at the end belong to no tensor`);
+}
+
+function parseMetadata(value: unknown, fail: Fail): Record<string, string> {
+  if (value === undefined) return {};
+  if (isRecord(value) && Object.values(value).every((text) => typeof text === 'string')) {
+    return value as Record<string, string>;
+  }
+  return fail('metadata', 'its metadata is not an object of texts');
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isSizes(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+}
+
+/** The padded header's bytes and the order in which the tensors follow it. */
+export function layOut(
+  tensors: [string, Tensor][],
+  metadata: Readonly<Record<string, string>>,
+): { header: Uint8Array; order: [string, Tensor][] } {
+  const width = (tensor: Tensor) => TYPES[tensor.dtype].array.BYTES_PER_ELEMENT;
+  const order = [...tensors].sort(([a, x], [b, y]) => width(y) - width(x) || (a < b ? -1 : 1));
+  let at = 0;
+  const described = order.map(([name, { dtype, shape, data }]) => {
+    const begin = at;
+    at += data.byteLength;
+    return [name, { dtype: TYPES[dtype].name, shape, data_offsets: [begin, at] }] as const;
+  });
+  const text = JSON.stringify(Object.fromEntries([['__metadata__', metadata], ...described]));
+  const bytes = new TextEncoder().encode(text);
+  // Spaces up to a multiple of 8 keep the data aligned.
+  const header = new Uint8Array(Math.ceil(bytes.length / 8) * 8).fill(0x20);
+  header.set(bytes);
+  return { header, order };
+}
+
+/** The elements' bytes, not copied. */
+export function tensorBytes({ data }: Tensor): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}

@@ -1,0 +1,152 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { ModelError, UsageError } from '../errors.ts';
+import { type DType, sizeOf, type Tensor, type TensorData } from '../math/tensor.ts';
+import { type Header, layOut, MAX_HEADER, parseHeader, TYPES, tensorBytes } from './safetensors-header.ts';
+
+/**
+ * Safetensors: an 8-byte little-endian header length, a JSON header, then the tensors' bytes, little-endian, row-major,
+ * without holes (https://github.com/huggingface/safetensors).
+ */
+export interface Safetensors {
+  tensors: Map<string, Tensor>;
+  metadata: Record<string, string>;
+}
+
+/** A safetensors file of any size: the header is in memory, tensors are read when asked for. */
+export interface SafetensorsFile {
+  readonly metadata: Record<string, string>;
+  /** Type and shape of every tensor, by name. */
+  readonly entries: ReadonlyMap<string, { dtype: DType; shape: readonly number[] }>;
+  /** Reads one tensor. Throws `ModelError` where there is none of that name or the file became shorter. */
+  tensor(name: string): Promise<Tensor>;
+  close(): Promise<void>;
+}
+
+/**
+ * Reads a whole file's bytes. Tensors are views on `bytes` where their alignment allows it, else copies.
+ * Every malformation is a `ModelError` with a code `safetensors/…` that names `origin`.
+ */
+export function parseSafetensors(bytes: Uint8Array, origin = 'The file'): Safetensors {
+  const length = headerLength(bytes.subarray(0, 8), bytes.length, origin);
+  const start = 8 + length;
+  const header = parseHeader(bytes.subarray(8, start), bytes.length - start, origin);
+  const tensors = new Map<string, Tensor>();
+  for (const [name, { dtype, shape, begin, end }] of header.entries) {
+    tensors.set(name, { dtype, shape, data: typed(dtype, bytes.subarray(start + begin, start + end)) });
+  }
+  return { tensors, metadata: header.metadata };
+}
+
+/** Opens a file for reading tensors one by one. Throws as `parseSafetensors`, and the system's error where it is missing. */
+export async function openSafetensors(path: string): Promise<SafetensorsFile> {
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const length = headerLength(await readAt(file, 0, Math.min(8, size), path), size, path);
+    const start = 8 + length;
+    const header = parseHeader(await readAt(file, 8, length, path), size - start, path);
+    return {
+      metadata: header.metadata,
+      entries: header.entries,
+      tensor: (name) => readTensor(file, header, start, name, path),
+      close: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function readTensor(
+  file: FileHandle,
+  header: Header,
+  start: number,
+  name: string,
+  path: string,
+): Promise<Tensor> {
+  const entry = header.entries.get(name);
+  if (!entry) {
+    throw new ModelError(`${path} has no tensor "${name}"`, {
+      code: 'safetensors/no-tensor',
+      details: { path, name },
+    });
+  }
+  const { dtype, shape, begin, end } = entry;
+  return { dtype, shape, data: typed(dtype, await readAt(file, start + begin, end - begin, path)) };
+}
+
+/** Node reads less than 2 GiB at once. */
+const READ_AT_ONCE = 1 << 30;
+
+async function readAt(file: FileHandle, position: number, length: number, path: string): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length; ) {
+    const wanted = Math.min(READ_AT_ONCE, length - done);
+    const { bytesRead } = await file.read(bytes, done, wanted, position + done);
+    if (bytesRead === 0) {
+      throw new ModelError(`${path} became shorter while it was read`, {
+        code: 'safetensors/truncated',
+        details: { path, position, length },
+      });
+    }
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+function headerLength(prefix: Uint8Array, fileSize: number, origin: string): number {
+  const fail = (code: string, what: string) => {
+    throw new ModelError(`${origin} is not a safetensors file: ${what}`, {
+      code: `safetensors/${code}`,
+      hint: 'It may be cut short or of another kind; get it again.',
+      details: { origin, fileSize },
+    });
+  };
+  if (fileSize < 8) fail('truncated', `it has ${fileSize} bytes, fewer than the 8 of a header length`);
+  const length = new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true);
+  if (length > MAX_HEADER) fail('header-too-large', `its header would have ${length} bytes`);
+  if (length > fileSize - 8) fail('truncated', `its header has ${length} bytes, the file only ${fileSize}`);
+  return Number(length);
+}
+
+function typed(dtype: DType, bytes: Uint8Array): TensorData {
+  const { array: TypedArray } = TYPES[dtype];
+  const { buffer, byteOffset, byteLength } =
+    bytes.byteOffset % TypedArray.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+  return new TypedArray(buffer as ArrayBuffer, byteOffset, byteLength / TypedArray.BYTES_PER_ELEMENT);
+}
+
+/**
+ * The bytes of a safetensors file. Tensors with wider elements come first, then by name, so that all are aligned and the
+ * same content gives the same bytes. Throws `UsageError` where a tensor's data does not fit its type and shape.
+ */
+export function encodeSafetensors(
+  tensors: ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
+  const named = [...(tensors instanceof Map ? tensors : Object.entries(tensors))] as [string, Tensor][];
+  for (const [name, tensor] of named) checkTensor(name, tensor);
+  const { header, order } = layOut(named, metadata);
+  const total = order.reduce((sum, [, tensor]) => sum + tensor.data.byteLength, 0);
+  const bytes = new Uint8Array(8 + header.length + total);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(header.length), true);
+  bytes.set(header, 8);
+  let at = 8 + header.length;
+  for (const [, tensor] of order) {
+    bytes.set(tensorBytes(tensor), at);
+    at += tensor.data.byteLength;
+  }
+  return bytes;
+}
+
+function checkTensor(name: string, { dtype, shape, data }: Tensor): void {
+  const fits = data instanceof TYPES[dtype].array && data.length === sizeOf(shape);
+  if (fits && name !== '__metadata__') return;
+  const what = fits
+    ? 'the name is reserved'
+    : `[${shape.join(', ')}] ${dtype} does not fit its ${data.length} elements`;
+  throw new UsageError(`Tensor "${name}" cannot be stored: ${what}`, {
+    code: 'safetensors/tensor',
+    details: { name, dtype, shape, length: data.length },
+  });
+}
