@@ -47,7 +47,8 @@ export interface NearDuplicateOptions {
 
 /**
  * Pairs of rows whose cosine reaches the threshold, joined into groups. `features` [n, d] are unit rows. Every pair is looked
- * at: a product of narrow rows bounds all cosines from above, and only what passes the bound is computed in full.
+ * at: a product of narrow rows bounds all cosines from above, and only what passes the bound is computed in full (one by one, or
+ * the whole block where much of it passes).
  */
 export async function nearDuplicates(
   features: Matrix,
@@ -61,15 +62,17 @@ export async function nearDuplicates(
     for (let start = top; start < features.rows; start += wide) {
       throwIfAborted(signal);
       const right = rowsFrom(narrow, start, wide);
-      const bounds = (await product(left, right)).data;
-      for (let i = 0; i < left.rows; i++) {
-        for (let j = Math.max(0, top + i + 1 - start); j < right.rows; j++) {
-          if (bounds[i * right.rows + j] < threshold - ROUNDING) continue;
-          const [a, b] = [top + i, start + j];
-          if (found.knows(a, b)) continue;
-          const similarity = dot(row(features, a), row(features, b));
-          if (similarity >= threshold) found.add(a, b, similarity);
-        }
+      const bounds = await product(left, right); // [tall, wide]
+      const passing = pairsAbove(bounds, threshold - ROUNDING, start - top);
+      const exact =
+        passing.length > bounds.data.length / 50
+          ? (await product(rowsFrom(features, top, tall), rowsFrom(features, start, wide))).data
+          : undefined;
+      for (const at of passing) {
+        const [a, b] = [top + Math.floor(at / bounds.cols), start + (at % bounds.cols)];
+        if (found.knows(a, b)) continue;
+        const similarity = exact?.[at] ?? dot(row(features, a), row(features, b));
+        if (similarity >= threshold) found.add(a, b, similarity);
       }
     }
   }
@@ -79,8 +82,18 @@ export async function nearDuplicates(
 /** Float32 products of unit rows are off by less than this. */
 const ROUNDING = 1e-4;
 
-/** Width from which, and to which, rows are narrowed. */
-const BASIS = 128;
+/** Positions in a block [n, m] of what reaches the limit, right of the diagonal, which `offset` shifts. */
+function pairsAbove({ rows, cols, data }: Matrix, limit: number, offset: number): number[] {
+  const found: number[] = [];
+  for (let i = 0; i < rows; i++) {
+    for (let j = Math.max(0, i + 1 - offset); j < cols; j++)
+      if (data[i * cols + j] >= limit) found.push(i * cols + j);
+  }
+  return found;
+}
+
+/** How many directions rows are narrowed to; rows less than twice as wide stay as they are. */
+const BASIS = 64;
 
 /**
  * Rows [n, k + 1] whose products are upper bounds of the products of `features` [n, d]: the coordinates in an orthonormal basis
@@ -124,7 +137,7 @@ function orthonormal(features: Matrix, k: number): Matrix {
 
 function rowsFrom(m: Matrix, start: number, n: number): Matrix {
   const end = Math.min(m.rows, start + n);
-  return matrix(end - start, m.cols, m.data.subarray(start * m.cols, end * m.cols));
+  return matrix(end - start, m.cols, m.data.slice(start * m.cols, end * m.cols));
 }
 
 /** Gathers duplicates: disjoint sets, and each example's nearest one of another class. */

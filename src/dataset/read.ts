@@ -92,6 +92,7 @@ async function readTree(tree: Tree, signal?: AbortSignal): Promise<Found> {
   tree.files.sort((a, b) => naturalOrder(a.path, b.path));
   const bases = candidateBases(tree);
   const listed = await readIndexes(tree, bases, signal);
+  if (listed.files.length === 0) refuseSeveral(tree, bases[bases.length - 1]);
   const labelled = listed.labelled ?? readClassFolders(tree);
   const classesFile = fileIn(tree, bases, [CLASSES_NAME])?.file;
   const notImages = tree.files.filter(
@@ -111,6 +112,17 @@ async function readTree(tree: Tree, signal?: AbortSignal): Promise<Found> {
   if (listed.labelled) findings.push(...unlisted(tree, listed.labelled));
   const classesTable = classesFile && parseTable(await classesFile.read(), classesFile.path);
   return { name: tree.name, root: tree.root, labelled, findings, classesTable };
+}
+
+/** Folders that are data sets themselves, each with its table, would be mistaken for classes. */
+function refuseSeveral(tree: Tree, base: string): void {
+  const inner = childFolders(tree, base).filter((name) => fileIn(tree, [`${base}${name}/`], INDEX_NAMES));
+  if (inner.length === 0) return;
+  throw new DataError(`${tree.root} holds data sets of their own: ${quoted(inner)}`, {
+    code: 'dataset/several',
+    hint: `Name one of them, for example ${tree.root}/${base}${inner[0]}`,
+    details: { root: tree.root, folders: inner },
+  });
 }
 
 interface Indexes {
