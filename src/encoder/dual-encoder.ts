@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Engine, PortInfo, Session } from '../engine/types.ts';
-import { throwIfAborted, UsageError } from '../errors.ts';
+import { ModelError, throwIfAborted, UsageError } from '../errors.ts';
 import { normalize } from '../image/preprocess.ts';
 import type { Pixels } from '../image/types.ts';
 import { concatRows, type Matrix, matrix } from '../math/matrix.ts';
@@ -85,6 +85,7 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
         );
         if (combined) Object.assign(feeds, blankImages(inputs));
         const part = await run(session as Session, feeds, TEXT_OUTPUTS, record.textModel, signal);
+        if (part.cols !== record.dimension) throw otherDimension(record, part.cols);
         batch.forEach((i, k) => {
           out.data.set(part.data.subarray(k * part.cols, (k + 1) * part.cols), i * part.cols);
         });
@@ -112,6 +113,17 @@ export function checkSizes(pixels: readonly Pixels[], size: number): void {
     code: 'encoder/size',
     details: { size, width: wrong.width, height: wrong.height },
   });
+}
+
+function otherDimension({ id, dimension }: EncoderRecord, texts: number): ModelError {
+  return new ModelError(
+    `The towers of ${id} do not fit: pictures have ${dimension} numbers, texts ${texts}`,
+    {
+      code: 'encoder/dimension',
+      hint: 'Export both models with their projection into the common space.',
+      details: { pictures: dimension, texts },
+    },
+  );
 }
 
 /** Where padding would be read as text (no mask to hide it), only texts of equal length run together. */

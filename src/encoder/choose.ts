@@ -1,0 +1,111 @@
+import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { throwIfAborted } from '../errors.ts';
+import { homeFolder } from '../store/home.ts';
+import { type Fetch, proxyFetch } from '../store/network.ts';
+import { BUILTIN_ID } from './builtin/packages.ts';
+import { listEncoders } from './local.ts';
+import { DEFAULT_CLIP, REGISTRY, type RegisteredEncoder } from './registry.ts';
+
+export interface ChooseOptions {
+  /** A person is there to be asked. */
+  readonly interactive?: boolean;
+  /** Puts a yes-or-no question; the signal fires when its time is over. */
+  ask?(question: string, signal: AbortSignal): Promise<boolean>;
+  readonly signal?: AbortSignal;
+  /** In place of the web's fetch. */
+  readonly fetch?: Fetch;
+  /** Milliseconds after which no answer is a no (default 15,000). */
+  readonly patience?: number;
+}
+
+export interface Choice {
+  readonly name: string;
+  /** One line for people: which encoder is used, and why. */
+  readonly reason: string;
+}
+
+const HUB_PATIENCE = 2_000;
+const PERSON_PATIENCE = 15_000;
+
+/**
+ * Which encoder to use: the one asked for; for `auto` a CLIP that is on this machine, else the built-in one. A person at a
+ * terminal is offered CLIP once, if the hub answers; the answer is remembered.
+ */
+export async function chooseEncoder(wanted: string, options: ChooseOptions = {}): Promise<Choice> {
+  if (wanted !== 'auto') return { name: wanted, reason: `Encoder ${wanted}: as asked for.` };
+  const clip = await clipOnDisk();
+  if (clip) return { name: clip, reason: `Encoder ${clip}: a CLIP that is on this machine.` };
+  const offered = REGISTRY.find(({ id }) => id === DEFAULT_CLIP) as RegisteredEncoder;
+  if (await acceptsOffer(offered, options)) {
+    return { name: offered.id, reason: `Encoder ${offered.id}: chosen just now; it stays on this machine.` };
+  }
+  const size = `${offered.megabytes} MB`;
+  return {
+    name: BUILTIN_ID,
+    reason:
+      `Encoder ${BUILTIN_ID}: the built-in one (not CLIP), as no CLIP is on this machine; ` +
+      `"tip-adapter encoders pull ${offered.id}" gets one (${size}).`,
+  };
+}
+
+/** The preferred CLIP, else the first in the registry's order, else any other pair of towers. */
+async function clipOnDisk(): Promise<string | undefined> {
+  const ids = (await listEncoders())
+    .filter(({ record }) => record.kind === 'dual')
+    .map(({ record }) => record.id);
+  const order = [DEFAULT_CLIP, ...REGISTRY.map(({ id }) => id)];
+  return order.find((id) => ids.includes(id)) ?? ids[0];
+}
+
+async function acceptsOffer(
+  { id, megabytes, repo }: RegisteredEncoder,
+  { interactive, ask, signal, fetch, patience = PERSON_PATIENCE }: ChooseOptions,
+): Promise<boolean> {
+  if (!interactive || !ask || (await wasOffered()) || !(await hubAnswers(repo as string, fetch)))
+    return false;
+  throwIfAborted(signal);
+  const stop = new AbortController();
+  const question = `Download ${id} (OpenAI's CLIP, ${megabytes} MB)? It knows far more things by name than the built-in encoder.`;
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), patience);
+  });
+  try {
+    const answer = await Promise.race([ask(question, stop.signal), silence]);
+    throwIfAborted(signal);
+    await rememberOffer(answer);
+    return answer;
+  } finally {
+    clearTimeout(timer);
+    stop.abort();
+  }
+}
+
+const offerFile = () => join(homeFolder(), 'clip-offer.json');
+
+async function wasOffered(): Promise<boolean> {
+  return stat(offerFile()).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** A home that cannot be written only means that the question comes again. */
+async function rememberOffer(accepted: boolean): Promise<void> {
+  await mkdir(homeFolder(), { recursive: true }).catch(() => {});
+  await writeFile(offerFile(), JSON.stringify({ accepted })).catch(() => {});
+}
+
+async function hubAnswers(repo: string, fetch?: Fetch): Promise<boolean> {
+  const endpoint = process.env.HF_ENDPOINT || 'https://huggingface.co';
+  try {
+    const send = fetch ?? (await proxyFetch());
+    const url = `${endpoint.replace(/\/$/, '')}/api/models/${repo}`;
+    const response = await send(url, { signal: AbortSignal.timeout(HUB_PATIENCE) });
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,282 @@
+import { DataError, InterruptedError, TipAdapterError, throwIfAborted } from '../errors.ts';
+import { createImageLoader, type ImageLoader } from '../image/loader.ts';
+import type { Pixels, View } from '../image/types.ts';
+import { type Matrix, matrix, row } from '../math/matrix.ts';
+import type { FeatureCache } from '../store/feature-cache.ts';
+import { sha256 } from './record.ts';
+import type { Encoder } from './types.ts';
+
+/** A picture to encode; `read` gives its file's bytes. */
+export interface EncodableImage {
+  readonly id: string;
+  read(): Promise<Uint8Array>;
+}
+
+export interface EncodeOptions {
+  /** Crops of every picture (default: the plain centre crop). */
+  readonly views?: readonly View[];
+  /** Decides the random crops; matters only for views other than 0. */
+  readonly seed?: number;
+  /** Turn pictures as their EXIF orientation says (default true). */
+  readonly exif?: boolean;
+  /** Features known already are taken from here, new ones are put there. */
+  readonly cache?: FeatureCache;
+  /** Threads that decode; one is made, and closed again, where none is given. */
+  readonly loader?: ImageLoader;
+  /** Pictures that are prepared, encoded and stored together (default 8). */
+  readonly batch?: number;
+  readonly signal?: AbortSignal;
+  onProgress?(progress: EncodeProgress): void;
+}
+
+export interface EncodeProgress {
+  /** Pictures finished: encoded, found in the cache or unreadable. */
+  readonly done: number;
+  /** Missing where the pictures come one by one. */
+  readonly total?: number;
+  readonly hits: number;
+  readonly failures: number;
+}
+
+export interface EncodedImages {
+  /** Raw embeddings, one row for every view of every readable picture, picture by picture: [rows, d]. */
+  readonly features: Matrix;
+  /** Picture (position among those given) and view of each row. */
+  readonly rows: readonly { readonly item: number; readonly view: View }[];
+  /** Pictures that could not be read, in order. */
+  readonly failures: readonly EncodeFailure[];
+  /** Positions of the failures. */
+  readonly failed: ReadonlySet<number>;
+  /** Rows that came from the cache. */
+  readonly hits: number;
+  /** Sha256 (hex) of the file of each readable picture, in order. */
+  readonly hashes: readonly string[];
+}
+
+export interface EncodeFailure {
+  readonly item: number;
+  readonly id: string;
+  readonly error: TipAdapterError;
+}
+
+/** One picture on its way through: what is known, and the pixels of what is not. */
+interface Prepared {
+  readonly item: number;
+  readonly hash: string;
+  readonly features: (Float32Array | undefined)[];
+  readonly missing: readonly { at: number; key: string; pixels: Pixels }[];
+  readonly failure?: EncodeFailure;
+}
+
+/** Groups that are decoded ahead of the one being encoded: enough to keep the encoder busy, little enough to stay small. */
+const AHEAD = 2;
+
+/**
+ * Embeds pictures: reads, looks up, decodes, encodes and stores group by group, decoding one group while another is
+ * encoded, so that memory stays flat for any number of pictures. A picture that cannot be read is reported, not fatal.
+ * Throws `InterruptedError` when the signal fires; what was finished is in the cache by then.
+ */
+export async function encodeImages(
+  encoder: Encoder,
+  items: readonly EncodableImage[] | AsyncIterable<EncodableImage>,
+  options: EncodeOptions = {},
+): Promise<EncodedImages> {
+  const { cache, batch = 8, signal, onProgress } = options;
+  const loader = options.loader ?? createImageLoader();
+  const plan = planOf(encoder, options);
+  const total = Array.isArray(items) ? items.length : undefined;
+  const finished: Prepared[] = [];
+  let hits = 0;
+  let failures = 0;
+  const prepare = async (group: readonly Numbered[]): Promise<Prepared[]> => {
+    throwIfAborted(signal);
+    return prepareGroup(group, plan, loader, cache);
+  };
+  try {
+    for await (const group of ahead(groups(items, batch), prepare, AHEAD)) {
+      throwIfAborted(signal);
+      const missing = group.flatMap((prepared) => prepared.missing.map((part) => ({ prepared, ...part })));
+      const encoded = await encoder.embedImages(
+        missing.map(({ pixels }) => pixels),
+        signal,
+      );
+      missing.forEach(({ prepared, at }, i) => {
+        prepared.features[at] = row(encoded, i);
+      });
+      if (missing.length > 0) {
+        await cache?.putMany(missing.map(({ key }, i) => ({ key, value: row(encoded, i).slice() })));
+      }
+      for (const { item, hash, features, failure, missing: fresh } of group) {
+        hits += features.length - fresh.length;
+        failures += Number(failure !== undefined);
+        // The pixels end here.
+        finished.push({ item, hash, features, failure, missing: [] });
+      }
+      onProgress?.({ done: finished.length, total, hits, failures });
+    }
+  } finally {
+    if (!options.loader) await loader.close();
+  }
+  return collect(finished, plan.views, encoder.dimension, hits);
+}
+
+interface Plan {
+  readonly encoder: Encoder;
+  readonly views: readonly View[];
+  readonly seed: number;
+  readonly exif: boolean;
+  /** Where features of a picture's views are kept: everything that changes pixels or weights is part of it. */
+  keys(hash: string): string[];
+}
+
+function planOf(encoder: Encoder, { views = [0], seed = 0, exif = true }: EncodeOptions): Plan {
+  const suffixes = views.map((view) => `${view}${view === 0 ? '' : `@${seed}`}${exif ? '' : ':as-stored'}`);
+  return {
+    encoder,
+    views,
+    seed,
+    exif,
+    keys: (hash) => suffixes.map((suffix) => `${hash}:${encoder.fingerprint}:${suffix}`),
+  };
+}
+
+interface Numbered {
+  readonly item: number;
+  readonly image: EncodableImage;
+}
+
+async function* groups(
+  images: readonly EncodableImage[] | AsyncIterable<EncodableImage>,
+  size: number,
+): AsyncGenerator<Numbered[]> {
+  let group: Numbered[] = [];
+  let item = 0;
+  for await (const image of images) {
+    group.push({ item: item++, image });
+    if (group.length === size) {
+      yield group;
+      group = [];
+    }
+  }
+  if (group.length > 0) yield group;
+}
+
+/** The results of `work` in order, with up to `depth` of them under way while the caller is busy with an earlier one. */
+async function* ahead<T, R>(
+  source: AsyncGenerator<T>,
+  work: (value: T) => Promise<R>,
+  depth: number,
+): AsyncGenerator<R> {
+  const pending: Promise<R>[] = [];
+  try {
+    for await (const value of source) {
+      const result = work(value);
+      // Its turn to be awaited comes later: until then a failure must not count as unhandled.
+      result.catch(() => {});
+      pending.push(result);
+      if (pending.length > depth) yield await (pending.shift() as Promise<R>);
+    }
+    while (pending.length > 0) yield await (pending.shift() as Promise<R>);
+  } finally {
+    await Promise.allSettled(pending);
+  }
+}
+
+async function prepareGroup(
+  group: readonly Numbered[],
+  plan: Plan,
+  loader: ImageLoader,
+  cache?: FeatureCache,
+): Promise<Prepared[]> {
+  const read = await Promise.all(group.map(readBytes));
+  const keys = read.map(({ hash }) => plan.keys(hash));
+  const known = await cache?.getMany(keys.flat());
+  const width = plan.views.length;
+  return Promise.all(
+    group.map((numbered, i) => {
+      const { bytes, hash, failure } = read[i];
+      const features = plan.views.map((_, v) => known?.[i * width + v]);
+      return bytes
+        ? decodeMissing(numbered, bytes, hash, keys[i], features, plan, loader)
+        : { item: numbered.item, hash, features: [], missing: [], failure };
+    }),
+  );
+}
+
+async function readBytes(
+  numbered: Numbered,
+): Promise<{ bytes?: Uint8Array; hash: string; failure?: EncodeFailure }> {
+  try {
+    const bytes = await numbered.image.read();
+    return { bytes, hash: sha256(bytes) };
+  } catch (error) {
+    return { hash: '', failure: failureOf(numbered, error) };
+  }
+}
+
+async function decodeMissing(
+  numbered: Numbered,
+  bytes: Uint8Array,
+  hash: string,
+  keys: readonly string[],
+  features: (Float32Array | undefined)[],
+  { encoder, views, seed, exif }: Plan,
+  loader: ImageLoader,
+): Promise<Prepared> {
+  const { item } = numbered;
+  const wanted = [...features.keys()].filter((at) => features[at] === undefined);
+  if (wanted.length === 0) return { item, hash, features, missing: [] };
+  try {
+    const pixels = await loader.load(bytes, {
+      spec: encoder.preprocessing,
+      views: wanted.map((at) => views[at]),
+      seed,
+      exif,
+    });
+    return {
+      item,
+      hash,
+      features,
+      missing: wanted.map((at, k) => ({ at, key: keys[at], pixels: pixels[k] })),
+    };
+  } catch (error) {
+    return { item, hash, features: [], missing: [], failure: failureOf(numbered, error) };
+  }
+}
+
+function failureOf({ item, image }: Numbered, error: unknown): EncodeFailure {
+  if (error instanceof InterruptedError) throw error;
+  const known =
+    error instanceof TipAdapterError
+      ? error
+      : new DataError(`${image.id} cannot be read: ${(error as Error).message}`, {
+          code: 'image/unreadable',
+          details: { id: image.id },
+          cause: error,
+        });
+  return { item, id: image.id, error: known };
+}
+
+function collect(
+  finished: readonly Prepared[],
+  views: readonly View[],
+  dimension: number,
+  hits: number,
+): EncodedImages {
+  const readable = finished.filter(({ failure }) => failure === undefined);
+  const features = matrix(readable.length * views.length, dimension);
+  readable.forEach((prepared, i) => {
+    prepared.features.forEach((values, v) => {
+      features.data.set(values as Float32Array, (i * views.length + v) * dimension);
+    });
+  });
+  const failures = finished.flatMap(({ failure }) => failure ?? []);
+  return {
+    features,
+    rows: readable.flatMap(({ item }) => views.map((view) => ({ item, view }))),
+    failures,
+    failed: new Set(failures.map(({ item }) => item)),
+    hits,
+    hashes: readable.map(({ hash }) => hash),
+  };
+}

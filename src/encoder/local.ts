@@ -1,0 +1,125 @@
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { sharedEngine } from '../engine/node.ts';
+import type { Engine } from '../engine/types.ts';
+import { ModelError, throwIfAborted } from '../errors.ts';
+import { folderSize, homeFolder } from '../store/home.ts';
+import { builtinEncoder } from './builtin/encoder.ts';
+import { dualEncoder } from './dual-encoder.ts';
+import type { PullOptions } from './pull.ts';
+import { type EncoderRecord, readRecord } from './record.ts';
+import {
+  type EncoderSource,
+  parseSource,
+  REGISTRY,
+  type RegisteredEncoder,
+  unknownName,
+} from './registry.ts';
+import type { Encoder } from './types.ts';
+
+/** An encoder on disk, ready for use without a network. */
+export interface LocalEncoder {
+  readonly record: EncoderRecord;
+  readonly folder: string;
+}
+
+/** The folder that an encoder of this id has in the home, there or not. */
+export function encoderFolder(id: string): string {
+  return join(homeFolder('encoders'), id.replace(/[^\w.-]+/g, '_'));
+}
+
+/** All whole encoders in the home, by id. */
+export async function listEncoders(): Promise<LocalEncoder[]> {
+  const root = homeFolder('encoders');
+  const names = await readdir(root).catch(() => []);
+  const found = await Promise.all(
+    names.filter((name) => !name.startsWith('.')).map((name) => at(join(root, name))),
+  );
+  return found
+    .filter((encoder) => encoder !== undefined)
+    .sort((a, b) => (a.record.id < b.record.id ? -1 : 1));
+}
+
+async function at(folder: string): Promise<LocalEncoder | undefined> {
+  const record = await readRecord(folder);
+  return record && { record, folder };
+}
+
+/** The encoder of this name in the home; undefined where it is not there. */
+export async function findEncoder(name: string): Promise<LocalEncoder | undefined> {
+  return at(encoderFolder(name));
+}
+
+/** What is known of a name: from the registry, from the disk, or both. */
+export interface EncoderDescription {
+  readonly registered?: RegisteredEncoder;
+  readonly local?: LocalEncoder & { readonly bytes: number };
+}
+
+/** Throws `UsageError`, with the nearest name, where neither the registry nor the disk knows it. */
+export async function describeEncoder(name: string): Promise<EncoderDescription> {
+  const local = await findEncoder(name);
+  const registered = REGISTRY.find(({ id }) => id === name);
+  if (!local && !registered) throw unknownName(name);
+  return { registered, local: local && { ...local, bytes: await folderSize(local.folder) } };
+}
+
+/** Removes an encoder from the home. Returns the bytes freed; throws `UsageError` where it is not there. */
+export async function removeEncoder(name: string): Promise<number> {
+  const folder = encoderFolder(name);
+  if (!(await stat(folder).catch(() => undefined))) throw unknownName(name);
+  const bytes = await folderSize(folder);
+  await rm(folder, { recursive: true, force: true });
+  return bytes;
+}
+
+export interface LoadOptions extends PullOptions {
+  readonly engine?: Engine;
+  /** Download what is not on disk (default true). */
+  readonly pull?: boolean;
+}
+
+/**
+ * Opens an encoder by registered name, `hf:` or `https:` source, or the path of a folder. One that is on disk never touches
+ * the network; another is pulled first. Models are read at their first use, pictures' and texts' separately.
+ * Throws `UsageError` for an unknown name, `ModelError` where files are missing or `pull` is false.
+ */
+export async function loadEncoder(name: string, options: LoadOptions = {}): Promise<Encoder> {
+  const { engine = sharedEngine(), signal, pull = true } = options;
+  throwIfAborted(signal);
+  const found = (await findEncoder(name)) ?? (await inFolder(parseSource(name), engine));
+  if (found) return open(found, engine);
+  if (!pull) {
+    throw new ModelError(`The encoder ${name} is not on this machine`, {
+      code: 'encoder/not-here',
+      hint: `Get it with: tip-adapter encoders pull ${name}`,
+      details: { name },
+    });
+  }
+  // The parts that download and convert are loaded only where they are needed: predicting must start fast.
+  const { pullEncoder } = await import('./pull.ts');
+  return open(await pullEncoder(name, { ...options, engine }), engine);
+}
+
+function open({ record, folder }: LocalEncoder, engine: Engine): Encoder {
+  return record.kind === 'dual'
+    ? dualEncoder(record, folder, engine)
+    : builtinEncoder(record, folder, engine);
+}
+
+/** A folder given by its path: one of ours by its record, an exported model by its configuration. */
+async function inFolder(source: EncoderSource, engine: Engine): Promise<LocalEncoder | undefined> {
+  if (source.kind !== 'folder') return undefined;
+  const folder = resolve(source.path);
+  if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
+    throw new ModelError(`There is no encoder's folder ${folder}`, {
+      code: 'encoder/no-folder',
+      hint: 'Check the path.',
+      details: { folder },
+    });
+  }
+  const ours = await at(folder);
+  if (ours) return ours;
+  const { describeFolder } = await import('./dual-record.ts');
+  return { record: await describeFolder(folder, source, engine), folder };
+}

@@ -1,0 +1,3 @@
+export interface PullOptions {
+  readonly signal?: AbortSignal;
+}

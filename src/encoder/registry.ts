@@ -1,0 +1,202 @@
+import { closest, distance } from 'fastest-levenshtein';
+import { UsageError } from '../errors.ts';
+import { BUILTIN_ID, MINILM, RESNET } from './builtin/packages.ts';
+import { PRECISIONS, type Precision } from './record.ts';
+import type { CacheDefaults } from './types.ts';
+
+/** What suits CLIP and its kin: the paper's constants. */
+export const CLIP_DEFAULTS: CacheDefaults = {
+  alpha: 1,
+  beta: 5.5,
+  maxAlpha: 50,
+  maxBeta: 50,
+  template: 'a photo of a {}.',
+};
+
+/** A named encoder that can be pulled. */
+export interface RegisteredEncoder {
+  readonly id: string;
+  /** One line for people. */
+  readonly about: string;
+  /** Hub repository; missing for the built-in encoder. */
+  readonly repo?: string;
+  /** Commit; where it is missing, the newest is taken at the first pull and recorded. */
+  readonly revision?: string;
+  readonly precision: Precision;
+  readonly dimension: number;
+  /** Megabytes to download, about: sizes of the files, or four bytes for each published parameter. */
+  readonly megabytes: number;
+  readonly licence: string;
+  /** Sha256 of files, where known beforehand; others are the hub's own at the revision. */
+  readonly sha256?: Readonly<Record<string, string>>;
+}
+
+const B32 = {
+  repo: 'Xenova/clip-vit-base-patch32',
+  revision: '4c1807b705b1d015fb032789cc4d221b23025a6f',
+  dimension: 512,
+  licence: 'MIT',
+  sha256: {
+    'onnx/vision_model.onnx': 'fd6e1402a588279d1723c7534d4bcba5bc0b14b47dfab0e46f8c47b8270d7d40',
+    'onnx/text_model_fp16.onnx': 'df587ffbf248bf20d44fa6e16adc5ebc27ead691860e5333dbdaab5fd6bf3f6e',
+    'onnx/text_model_quantized.onnx': '73baab855d406190da9faa498cfedf65f15cf309f4cc7385b7b032e6d08e5c3a',
+  },
+} as const;
+
+const B16 = {
+  repo: 'Xenova/clip-vit-base-patch16',
+  revision: 'c32d8e02b868e2fbb4d080d155161b06393fb0f2',
+  dimension: 512,
+  licence: 'MIT',
+  sha256: {
+    'onnx/vision_model.onnx': 'b5170b47c0ecc667c9af5b42ed460c341377706d1466d177798c65fe49ea1e6b',
+    'onnx/vision_model_quantized.onnx': '44eece4fe5fe4e0359a88268a327adf758633a1aade3917690b952bef1501f96',
+    'onnx/text_model.onnx': '19f40c7988af119fc50dabfe8015da8595c0372000e2c1f1a6289e35930577aa',
+    'onnx/text_model_quantized.onnx': '9106b51e6c663a56b99182ec617c2b3d53577b037e7e24a7717eb78048a0c97a',
+  },
+} as const;
+
+const MOBILE = { precision: 'fp32', dimension: 512, licence: 'Apple ASCL' } as const;
+
+export const REGISTRY: readonly RegisteredEncoder[] = [
+  {
+    id: BUILTIN_ID,
+    about: 'Built in: ResNet50 (ImageNet) with MiniLM for names. Not CLIP; works wherever npm works.',
+    precision: 'fp32',
+    dimension: 2048,
+    megabytes: Math.round((RESNET.bytes + MINILM.bytes) / 1e6),
+    licence: 'MIT and Apache-2.0',
+  },
+  { id: 'clip-vit-b32', about: "OpenAI's CLIP, the fast one.", precision: 'fp32', megabytes: 606, ...B32 },
+  {
+    id: 'clip-vit-b32-fp16',
+    about: 'The same in half precision: half the download, slightly other features.',
+    precision: 'fp16',
+    megabytes: 303,
+    ...B32,
+  },
+  {
+    id: 'clip-vit-b32-int8',
+    about: 'The same in 8-bit integers: a quarter of the download, noticeably other features.',
+    precision: 'quantized',
+    megabytes: 154,
+    ...B32,
+  },
+  {
+    id: 'clip-vit-b16',
+    about: "OpenAI's CLIP with smaller patches: better, four times slower.",
+    precision: 'fp32',
+    megabytes: 599,
+    ...B16,
+  },
+  {
+    id: 'clip-vit-b16-int8',
+    about: 'The same in 8-bit integers.',
+    precision: 'quantized',
+    megabytes: 152,
+    ...B16,
+  },
+  {
+    id: 'mobileclip-s0',
+    about: "Apple's smallest.",
+    repo: 'Xenova/mobileclip_s0',
+    megabytes: 215,
+    ...MOBILE,
+  },
+  { id: 'mobileclip-s1', about: "Apple's second.", repo: 'Xenova/mobileclip_s1', megabytes: 340, ...MOBILE },
+  { id: 'mobileclip-s2', about: "Apple's third.", repo: 'Xenova/mobileclip_s2', megabytes: 396, ...MOBILE },
+  { id: 'mobileclip-b', about: "Apple's largest.", repo: 'Xenova/mobileclip_b', megabytes: 599, ...MOBILE },
+  {
+    id: 'siglip-base',
+    about: "Google's SigLIP, base size, 224 pixels.",
+    repo: 'Xenova/siglip-base-patch16-224',
+    precision: 'fp32',
+    dimension: 768,
+    megabytes: 813,
+    licence: 'Apache-2.0',
+  },
+  {
+    id: 'jina-clip-v1',
+    about: "Jina's CLIP: long texts.",
+    repo: 'jinaai/jina-clip-v1',
+    precision: 'fp32',
+    dimension: 768,
+    megabytes: 892,
+    licence: 'Apache-2.0',
+  },
+];
+
+/** The CLIP that is offered and preferred. */
+export const DEFAULT_CLIP = 'clip-vit-b32';
+
+/** Where an encoder comes from. */
+export type EncoderSource =
+  | { readonly kind: 'builtin'; readonly id: string }
+  | {
+      readonly kind: 'hub';
+      readonly id: string;
+      readonly repo: string;
+      readonly revision?: string;
+      readonly precision: Precision;
+      readonly registered?: RegisteredEncoder;
+    }
+  | { readonly kind: 'https'; readonly id: string; readonly url: string; readonly sha256: string }
+  | { readonly kind: 'folder'; readonly id: string; readonly path: string; readonly precision: Precision };
+
+const HUB = /^hf:([\w.-]+\/[\w.-]+)(?:@([\w./-]+))?(?:#(\w+))?$/;
+
+/**
+ * A name of the registry, `hf:owner/repo[@revision][#precision]`, `https://…/encoder.zip#sha256=<hex>` (a bundle), or the
+ * path of a folder `path[#precision]`. Throws `UsageError` for anything else, suggesting the nearest name.
+ */
+export function parseSource(name: string): EncoderSource {
+  const registered = REGISTRY.find((entry) => entry.id === name);
+  if (registered) return registeredSource(registered);
+  const hub = HUB.exec(name);
+  if (hub) {
+    const [, repo, revision, precision = 'fp32'] = hub;
+    return { kind: 'hub', id: name, repo, revision, precision: precisionOf(precision, name) };
+  }
+  if (/^https?:/.test(name)) return httpsSource(name);
+  const folder = /^(.*?)(?:#(\w+))?$/.exec(name);
+  if (folder && /[\\/]|^\.+$/.test(folder[1])) {
+    return { kind: 'folder', id: name, path: folder[1], precision: precisionOf(folder[2] ?? 'fp32', name) };
+  }
+  throw unknownName(name);
+}
+
+function registeredSource(registered: RegisteredEncoder): EncoderSource {
+  const { id, repo, revision, precision } = registered;
+  return repo ? { kind: 'hub', id, repo, revision, precision, registered } : { kind: 'builtin', id };
+}
+
+function httpsSource(name: string): EncoderSource {
+  const [url, sha256] = name.split('#sha256=');
+  if (sha256 && /^[0-9a-f]{64}$/i.test(sha256))
+    return { kind: 'https', id: name, url, sha256: sha256.toLowerCase() };
+  throw new UsageError(`${name} needs the sha256 of the file`, {
+    code: 'encoder/no-checksum',
+    hint: 'Add #sha256= and the 64 hexadecimal digits that `sha256sum` prints.',
+    details: { name },
+  });
+}
+
+function precisionOf(text: string, name: string): Precision {
+  if ((PRECISIONS as readonly string[]).includes(text)) return text as Precision;
+  throw new UsageError(`"${text}" in "${name}" is not a precision`, {
+    code: 'encoder/precision',
+    hint: `Did you mean ${closest(text, PRECISIONS)}? There are ${PRECISIONS.join(', ')}.`,
+  });
+}
+
+/** The error for a name that nothing has. */
+export function unknownName(name: string): UsageError {
+  const ids = REGISTRY.map((entry) => entry.id);
+  const nearest = closest(name, ids);
+  const near = distance(name, nearest) <= Math.max(3, name.length / 2);
+  return new UsageError(`There is no encoder named "${name}"`, {
+    code: 'encoder/unknown',
+    hint: `${near ? `Did you mean ${nearest}? ` : ''}There are ${ids.join(', ')}; or give hf:owner/repo or a folder.`,
+    details: { name, nearest },
+  });
+}
