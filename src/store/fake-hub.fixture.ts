@@ -1,0 +1,265 @@
+import { createHash } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** A model repository on the fake hub. */
+export interface FakeRepo {
+  files: Record<string, Uint8Array | string>;
+  /** Files kept in LFS: redirected to the CDN. All but `.json` and `.txt` unless told. */
+  lfs?: (path: string) => boolean;
+  /** 40 hex; one is derived from the content unless told. */
+  commit?: string;
+  /** Names that stand for the commit, besides `main` and `HEAD`. */
+  revisions?: string[];
+  /** Only whoever sends this token may read it. */
+  token?: string;
+}
+
+/** What goes wrong with the next requests whose path matches. */
+export interface Fault {
+  match: RegExp;
+  /** How many requests; 1 unless told. */
+  times?: number;
+  /** Answer with this status and nothing else. */
+  status?: number;
+  headers?: Record<string, string>;
+  /** Break the connection after this many bytes of the body. */
+  cutAfter?: number;
+  /** Send these bytes instead of the file's. */
+  instead?: Uint8Array;
+  /** Answer ranges with the whole file. */
+  ignoreRange?: boolean;
+  /** Another ETag than the content's. */
+  etag?: string;
+}
+
+export interface SeenRequest {
+  server: 'hub' | 'cdn' | 'registry';
+  path: string;
+  headers: IncomingMessage['headers'];
+  readonly status: number;
+}
+
+interface FakeServer {
+  /** Address without a slash at the end. */
+  endpoint: string;
+  requests: SeenRequest[];
+  fail(fault: Fault): void;
+  close(): Promise<void>;
+}
+
+export interface FakeHub extends FakeServer {
+  /** Address of the server that large files are redirected to: another port, so another origin. */
+  cdn: string;
+  repos: Record<string, FakeRepo>;
+}
+
+const bytesOf = (content: Uint8Array | string) =>
+  typeof content === 'string' ? Buffer.from(content) : content;
+const hash = (algorithm: string, ...parts: (Uint8Array | string)[]) => {
+  const digest = createHash(algorithm);
+  for (const part of parts) digest.update(part);
+  return digest.digest('hex');
+};
+export const sha256Of = (content: Uint8Array | string): string => hash('sha256', content);
+export const gitOidOf = (content: Uint8Array | string): string =>
+  hash('sha1', `blob ${bytesOf(content).length}\0`, content);
+export const integrityOf = (content: Uint8Array): string =>
+  `sha512-${createHash('sha512').update(content).digest('base64')}`;
+
+/** The commit of a fake repository. */
+export function commitOf({ commit, files }: FakeRepo): string {
+  return commit ?? hash('sha1', ...Object.entries(files).flat());
+}
+
+/** A hub like huggingface.co's, as far as this project uses it, with its CDN, on two ports of 127.0.0.1. */
+export async function startFakeHub(repos: Record<string, FakeRepo>): Promise<FakeHub> {
+  const faults: Fault[] = [];
+  const requests: SeenRequest[] = [];
+  const cdn = await listen('cdn', requests, faults, (request, response, fault) => {
+    const sha256 = request.url?.split('/').at(-1);
+    const all = Object.values(repos).flatMap(({ files }) => Object.values(files));
+    const content = all.find((file) => sha256Of(file) === sha256);
+    // As object stores do with a signed address and a header on top.
+    if (request.headers.authorization) return answer(response, 400);
+    if (content === undefined) return answer(response, 404);
+    sendBytes(request, response, bytesOf(content), fault);
+  });
+  const hub = await listen('hub', requests, faults, (request, response, fault) => {
+    const url = new URL(request.url ?? '', 'http://hub');
+    const path = decodeURIComponent(url.pathname);
+    const name = Object.keys(repos).find((repo) =>
+      `${path}/`.replace('/api/models', '').startsWith(`/${repo}/`),
+    );
+    const repo = name === undefined ? undefined : repos[name];
+    if (repo?.token && request.headers.authorization !== `Bearer ${repo.token}`) return answer(response, 401);
+    // Without a token the real hub does not tell a missing repository from a private one.
+    if (!repo || name === undefined) return answer(response, request.headers.authorization ? 404 : 401);
+    const api = `/api/models/${name}`;
+    if (path === api || path.startsWith(`${api}/revision/`)) {
+      if (!stands(repo, path.slice(`${api}/revision/`.length) || 'main')) return answer(response, 404);
+      return sendJson(response, {
+        _id: '1',
+        id: name,
+        sha: commitOf(repo),
+        lastModified: '2024-01-01T00:00:00Z',
+      });
+    }
+    if (path.startsWith(`${api}/tree/`)) return sendTree(request, response, repo, url);
+    const [, revision, file] = /\/resolve\/([^/]+)\/(.+)$/.exec(path) ?? [];
+    if (!revision || !stands(repo, revision) || repo.files[file] === undefined) return answer(response, 404);
+    sendFile(request, response, repo, file, cdn.endpoint, fault);
+  });
+  return {
+    ...hub,
+    cdn: cdn.endpoint,
+    repos,
+    close: async () => {
+      await Promise.all([hub.close(), cdn.close()]);
+    },
+  };
+}
+
+/** An npm registry with the tarballs of `name@version`. With `elsewhere`, tarballs are not at the usual address. */
+export async function startFakeRegistry(
+  packages: Record<string, Uint8Array>,
+  { token, elsewhere = false }: { token?: string; elsewhere?: boolean } = {},
+): Promise<FakeServer> {
+  const registry = await listen('registry', [], [], (request, response, fault) => {
+    if (token && request.headers.authorization !== `Bearer ${token}`) return answer(response, 401);
+    const path = decodeURIComponent(request.url ?? '');
+    const place = elsewhere ? 'blobs' : '-';
+    for (const [id, tarball] of Object.entries(packages)) {
+      const at = id.lastIndexOf('@');
+      const [name, version] = [id.slice(0, at), id.slice(at + 1)];
+      const url = `/${name}/${place}/${name.split('/').at(-1)}-${version}.tgz`;
+      if (path === url) return sendBytes(request, response, tarball, fault);
+      const dist = { tarball: `http://${request.headers.host}${url}`, integrity: integrityOf(tarball) };
+      if (path === `/${name}`) return sendJson(response, { name, versions: { [version]: { dist } } });
+    }
+    answer(response, 404);
+  });
+  return registry;
+}
+
+type Handler = (request: IncomingMessage, response: ServerResponse, fault: Fault | undefined) => void;
+
+async function listen(
+  name: SeenRequest['server'],
+  requests: SeenRequest[],
+  faults: Fault[],
+  handle: Handler,
+): Promise<FakeServer> {
+  const server: Server = createServer((request, response) => {
+    const path = request.url ?? '';
+    const fault = faults.find(({ match, times = 1 }) => times > 0 && match.test(path));
+    if (fault) fault.times = (fault.times ?? 1) - 1;
+    requests.push({
+      server: name,
+      path,
+      headers: request.headers,
+      get status() {
+        return response.statusCode;
+      },
+    });
+    if (fault?.status) return answer(response, fault.status, fault.headers);
+    handle(request, response, fault);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests,
+    fail: (fault) => faults.unshift(fault),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function stands(repo: FakeRepo, revision: string): boolean {
+  return ['main', 'HEAD', commitOf(repo), ...(repo.revisions ?? [])].includes(revision);
+}
+
+function inLfs({ lfs }: FakeRepo, path: string): boolean {
+  return lfs ? lfs(path) : !/\.(json|txt)$/.test(path);
+}
+
+function sendFile(
+  request: IncomingMessage,
+  response: ServerResponse,
+  repo: FakeRepo,
+  path: string,
+  cdn: string,
+  fault: Fault | undefined,
+): void {
+  const content = repo.files[path];
+  response.setHeader('x-repo-commit', commitOf(repo));
+  if (!inLfs(repo, path)) {
+    sendBytes(request, response, bytesOf(content), { etag: `"${gitOidOf(content)}"`, ...fault });
+    return;
+  }
+  const sha256 = sha256Of(content);
+  response.setHeader('x-linked-etag', `"${sha256}"`);
+  response.setHeader('x-linked-size', bytesOf(content).length);
+  response.setHeader('location', `${cdn}/blobs/${sha256}`);
+  answer(response, 302);
+}
+
+/** Two files a page, as the real hub gives long lists in pages. */
+function sendTree(request: IncomingMessage, response: ServerResponse, repo: FakeRepo, url: URL): void {
+  const start = Number(url.searchParams.get('cursor') ?? 0);
+  const paths = Object.keys(repo.files);
+  if (start + 2 < paths.length) {
+    url.searchParams.set('cursor', String(start + 2));
+    response.setHeader('link', `<http://${request.headers.host}${url.pathname}${url.search}>; rel="next"`);
+  }
+  const entries = paths.slice(start, start + 2).map((path) => {
+    const content = repo.files[path];
+    const size = bytesOf(content).length;
+    if (!inLfs(repo, path)) return { type: 'file', path, size, oid: gitOidOf(content) };
+    const lfs = { oid: sha256Of(content), size, pointerSize: 130 };
+    return { type: 'file', path, size, oid: gitOidOf(`pointer to ${lfs.oid}`), lfs };
+  });
+  sendJson(response, [{ type: 'directory', path: 'folder', size: 0, oid: gitOidOf('') }, ...entries]);
+}
+
+function sendBytes(
+  request: IncomingMessage,
+  response: ServerResponse,
+  bytes: Uint8Array,
+  fault?: Partial<Fault>,
+): void {
+  const content = fault?.instead ?? bytes;
+  const etag = fault?.etag ?? `"${sha256Of(content).slice(0, 32)}"`;
+  response.setHeader('etag', etag);
+  response.setHeader('accept-ranges', 'bytes');
+  const from = fault?.ignoreRange ? undefined : rangeStart(request, etag);
+  if (from !== undefined && from >= content.length) {
+    answer(response, 416);
+    return;
+  }
+  const body = content.subarray(from ?? 0);
+  response.setHeader('content-length', body.length);
+  if (from !== undefined)
+    response.setHeader('content-range', `bytes ${from}-${content.length - 1}/${content.length}`);
+  response.writeHead(from === undefined ? 200 : 206);
+  if (fault?.cutAfter === undefined) response.end(body);
+  else response.write(body.subarray(0, fault.cutAfter), () => setTimeout(() => response.destroy(), 20));
+}
+
+function rangeStart({ headers }: IncomingMessage, etag: string): number | undefined {
+  const range = /^bytes=(\d+)-$/.exec(headers.range ?? '');
+  return range && (headers['if-range'] ?? etag) === etag ? Number(range[1]) : undefined;
+}
+
+function sendJson(response: ServerResponse, value: unknown): void {
+  response.setHeader('content-type', 'application/json; charset=utf-8');
+  response.end(JSON.stringify(value));
+}
+
+function answer(response: ServerResponse, status: number, headers: Record<string, string> = {}): void {
+  response.writeHead(status, headers);
+  response.end();
+}

@@ -1,0 +1,266 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ModelError, throwIfAborted, UsageError } from '../errors.ts';
+import { writeFileAtomic } from './atomic.ts';
+import { download } from './download.ts';
+import { homeFolder } from './home.ts';
+import { type Fetch, type NetworkOptions, patientFetch, proxyFetch, refusal } from './network.ts';
+import type { FetchOptions } from './sources.ts';
+
+/** A file of a hub repository as the hub's API describes it. */
+export interface HubEntry {
+  path: string;
+  /** Bytes. */
+  size: number;
+  /** Of large files (kept in LFS): what the hub says. */
+  sha256?: string;
+  /** Of small files: git's sha1 of the content. */
+  gitOid?: string;
+}
+
+export interface HubListing {
+  /** The commit (40 hex) that the revision stood for. */
+  commit: string;
+  files: HubEntry[];
+}
+
+/** A file that is wanted, with the sha256 (hex) known beforehand, if any. An optional one may be missing. */
+export interface WantedFile {
+  path: string;
+  sha256?: string;
+  optional?: boolean;
+}
+
+/** A file on this disk, checked when it came. */
+export interface LocalFile {
+  /** Absolute. */
+  path: string;
+  size: number;
+  sha256: string;
+}
+
+export interface HubFiles {
+  repo: string;
+  commit: string;
+  /** By the path inside the repository. Missing optional files are not in it. */
+  files: Map<string, LocalFile>;
+}
+
+export interface HubOptions extends FetchOptions {
+  /** Ask the hub again what the revision stands for; otherwise the first answer stays. */
+  refresh?: boolean;
+}
+
+/** Address of the hub without a slash at the end: `HF_ENDPOINT`, else huggingface.co. */
+export function hubEndpoint(): string {
+  return (process.env.HF_ENDPOINT || 'https://huggingface.co').replace(/\/+$/, '');
+}
+
+function tokenHeaders(): Record<string, string> {
+  const token = process.env.HF_TOKEN?.trim();
+  return token ? { authorization: `Bearer ${token}` } : {};
+}
+
+const ACCESS_HINT =
+  'The repository may not exist, or be private or gated: check its name; set HF_TOKEN to a token that may read it, and accept its terms on its page.';
+
+/** Whether the hub answers a question about `repo` within `timeout` milliseconds. Never throws. */
+export async function hubAnswers(
+  timeout: number,
+  repo: string,
+  options: NetworkOptions = {},
+): Promise<boolean> {
+  try {
+    const send = options.fetch ?? (await proxyFetch());
+    const late = AbortSignal.timeout(timeout);
+    const signal = options.signal ? AbortSignal.any([late, options.signal]) : late;
+    const response = await send(`${hubEndpoint()}/api/models/${repo}`, { headers: tokenHeaders(), signal });
+    await response.body?.cancel();
+    // A login page of some network answers, too, but not with JSON.
+    return response.ok && /json/.test(response.headers.get('content-type') ?? '');
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Asks the hub which commit a revision (a branch, tag, commit or `refs/pr/n`) is and which files it has.
+ * Throws `ModelError` `network/…`.
+ */
+export async function listHub(
+  repo: string,
+  revision = 'main',
+  options: NetworkOptions = {},
+): Promise<HubListing> {
+  const { listFiles, modelInfo } = await import('@huggingface/hub');
+  const fetch = await hubFetch(options);
+  const where = { hubUrl: hubEndpoint(), fetch };
+  try {
+    const { sha: commit } = await modelInfo({ ...where, name: repo, revision, additionalFields: ['sha'] });
+    if (!/^[0-9a-f]{40}$/.test(commit ?? '')) throw new Error('no commit in its answer');
+    const files: HubEntry[] = [];
+    for await (const entry of listFiles({ ...where, repo, revision: commit, recursive: true })) {
+      if (entry.type !== 'file') continue;
+      const { path, lfs, oid } = entry;
+      files.push(lfs ? { path, size: lfs.size, sha256: lfs.oid } : { path, size: entry.size, gitOid: oid });
+    }
+    return { commit, files };
+  } catch (error) {
+    throwIfAborted(options.signal);
+    if (error instanceof ModelError) throw error;
+    throw new ModelError(
+      `${hubEndpoint()} gives no usable answer about ${repo}: ${(error as Error).message}`,
+      {
+        code: 'network/odd-answer',
+        hint: 'Check HF_ENDPOINT: it has to be a Hugging Face hub or a full mirror of one.',
+        details: { repo, revision },
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Fetch with the token and patience, for the hub's API; refusals are thrown in our words. */
+async function hubFetch(options: NetworkOptions): Promise<Fetch> {
+  const send = await patientFetch(options);
+  return async (input, init) => {
+    const url = String(input);
+    // The next page of a list is where the hub says; the token is for the hub alone.
+    const own = new URL(url).origin === new URL(hubEndpoint()).origin ? tokenHeaders() : {};
+    const response = await send(url, { ...init, headers: { accept: 'application/json', ...own } });
+    if (response.ok) return response;
+    await response.body?.cancel();
+    throw refusal(response.status, url, ACCESS_HINT);
+  };
+}
+
+/** What the hub said about a revision and what was fetched of it: makes later runs independent of the network. */
+interface HubRecord extends HubListing {
+  fetched: Record<string, { size: number; sha256: string }>;
+}
+
+/**
+ * The wanted files of a repository at a revision, on this disk: `encoders/hub/<owner>--<repo>/<commit>/…`. What the
+ * first run recorded and fetched is used without the network ever after, so that a branch that moves does not change
+ * features silently (`refresh` asks again). A given sha256 must be the hub's and the bytes'; else the hub's own LFS sha256
+ * or git sha1 is checked. Progress counts all files together.
+ * Throws `UsageError` for an unsafe path, `ModelError` `hub/no-file`, `hub/other-file`, `network/…`, `checksum/…`.
+ */
+export async function resolveHub(
+  repo: string,
+  revision: string | undefined,
+  wanted: readonly WantedFile[],
+  options: HubOptions = {},
+): Promise<HubFiles> {
+  for (const { path } of wanted) checkPath(path);
+  const folder = join(homeFolder('encoders'), 'hub', repo.replace('/', '--'));
+  const recordPath = join(folder, `${encodeURIComponent(revision ?? 'main')}.json`);
+  const known = options.refresh ? undefined : await readRecord(recordPath);
+  const there = known && (await filesThere(folder, known, wanted));
+  if (there) return { repo, commit: known.commit, files: there };
+
+  const listing = known ?? (await listHub(repo, revision, options));
+  const entries = selectEntries(repo, listing, wanted);
+  const files = await fetchEntries(repo, listing.commit, join(folder, listing.commit), entries, options);
+  const fetched = Object.fromEntries([...files].map(([path, { size, sha256 }]) => [path, { size, sha256 }]));
+  const record: HubRecord = { ...listing, fetched: { ...known?.fetched, ...fetched } };
+  await writeFileAtomic(recordPath, JSON.stringify(record, null, 1));
+  return { repo, commit: listing.commit, files };
+}
+
+async function readRecord(path: string): Promise<HubRecord | undefined> {
+  try {
+    const record = JSON.parse(await readFile(path, 'utf8')) as HubRecord;
+    return record.commit && Array.isArray(record.files) ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** All the wanted files, if each was fetched before and still has its size. */
+async function filesThere(
+  folder: string,
+  { commit, files, fetched }: HubRecord,
+  wanted: readonly WantedFile[],
+): Promise<Map<string, LocalFile> | undefined> {
+  const found = new Map<string, LocalFile>();
+  for (const { path, sha256, optional } of wanted) {
+    const known = fetched[path];
+    if (!known && optional && !files.some((file) => file.path === path)) continue;
+    const local = join(folder, commit, path);
+    const size = await stat(local).then(
+      (info) => info.size,
+      () => -1,
+    );
+    if (size !== known?.size || (sha256 && sha256.toLowerCase() !== known.sha256)) return undefined;
+    found.set(path, { path: local, ...known });
+  }
+  return found;
+}
+
+/** The hub's entries of the wanted files; a pinned sha256 has to be the one that the hub names. */
+function selectEntries(
+  repo: string,
+  { commit, files }: HubListing,
+  wanted: readonly WantedFile[],
+): HubEntry[] {
+  const listed = new Map(files.map((file) => [file.path, file]));
+  const missing = wanted
+    .filter(({ path, optional }) => !optional && !listed.has(path))
+    .map(({ path }) => path);
+  if (missing.length > 0) {
+    throw new ModelError(`${repo} at ${commit} has no ${missing.join(', ')}`, {
+      code: 'hub/no-file',
+      hint: 'Another revision or repository may have it.',
+      details: { repo, commit, missing },
+    });
+  }
+  return wanted.flatMap(({ path, sha256: pinned }) => {
+    const entry = listed.get(path);
+    if (!entry) return [];
+    const sha256 = pinned?.toLowerCase() ?? entry.sha256;
+    if (entry.sha256 !== undefined && entry.sha256 !== sha256) {
+      throw new ModelError(`${repo}/${path} at ${commit} has the sha256 ${entry.sha256}, not ${sha256}`, {
+        code: 'hub/other-file',
+        hint: 'The repository changed the file; give the revision that has the expected one.',
+        details: { repo, commit, path, expected: sha256, actual: entry.sha256 },
+      });
+    }
+    return [{ ...entry, sha256 }];
+  });
+}
+
+async function fetchEntries(
+  repo: string,
+  commit: string,
+  folder: string,
+  entries: HubEntry[],
+  options: HubOptions,
+): Promise<Map<string, LocalFile>> {
+  const total = entries.reduce((sum, { size }) => sum + size, 0);
+  const files = new Map<string, LocalFile>();
+  let before = 0;
+  for (const { path, ...expected } of entries) {
+    const done = await download({
+      ...options,
+      ...expected,
+      url: `${hubEndpoint()}/${repo}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`,
+      path: join(folder, path),
+      headers: tokenHeaders(),
+      accessHint: ACCESS_HINT,
+      onProgress: ({ received }) => options.onProgress?.({ received: before + received, total }),
+    });
+    files.set(path, { path: done.path, size: done.size, sha256: done.sha256 });
+    before += done.size;
+  }
+  return files;
+}
+
+function checkPath(path: string): void {
+  const parts = path.split(/[\\/]/);
+  if (parts.every((part) => part !== '' && part !== '.' && part !== '..' && !part.includes(':'))) return;
+  throw new UsageError(`"${path}" is not a path inside a repository`, {
+    code: 'hub/path',
+    details: { path },
+  });
+}

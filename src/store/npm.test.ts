@@ -1,0 +1,131 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
+import { type Header, pack } from 'tar-stream';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { integrityOf, startFakeRegistry } from './fake-hub.fixture.ts';
+import { extractMembers, npmTarball } from './npm.ts';
+
+let home: string;
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'tip-npm-'));
+  vi.stubEnv('TIP_ADAPTER_HOME', join(home, 'cache'));
+  vi.stubEnv('HOME', home);
+  for (const key of Object.keys(process.env)) if (/^npm_config_/i.test(key)) vi.stubEnv(key, undefined);
+  vi.stubEnv('npm_config_userconfig', join(home, '.npmrc'));
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await rm(home, { recursive: true });
+});
+
+async function tarball(entries: [Header, string][]): Promise<Uint8Array> {
+  const packed = pack();
+  for (const [header, content] of entries) packed.entry(header, content);
+  packed.finalize();
+  return gzipSync(await buffer(packed));
+}
+
+const CONTENT = await tarball([
+  [{ name: 'package/package.json' }, '{}'],
+  [{ name: 'package/model/weights.bin' }, 'x'.repeat(100_000)],
+  [{ name: 'package/README.md' }, 'read me'],
+]);
+const NAMED = { name: '@scope/weights', version: '1.2.3', integrity: integrityOf(CONTENT) };
+
+describe('npmTarball', () => {
+  it.each([
+    ['the environment', async (url: string) => vi.stubEnv('npm_config_registry', url)],
+    ['.npmrc', (url: string) => writeFile(join(home, '.npmrc'), `; mine\nregistry = "${url}"\n`)],
+    [
+      "the scope's registry",
+      (url: string) =>
+        writeFile(join(home, '.npmrc'), `registry=http://127.0.0.1:9/\n@scope:registry=${url}/`),
+    ],
+  ])('asks the registry that %s names, once', async (_, configure) => {
+    const registry = await startFakeRegistry({ '@scope/weights@1.2.3': CONTENT });
+    await configure(registry.endpoint);
+    const { path } = await npmTarball(NAMED);
+    expect(path).toBe(join(home, 'cache', 'downloads', 'npm', 'scope-weights-1.2.3.tgz'));
+    await registry.close();
+    expect((await npmTarball(NAMED)).path).toBe(path);
+    expect(Buffer.compare(await readFile(path), CONTENT)).toBe(0);
+  });
+
+  it('finds a tarball at an unusual address, with the token of .npmrc', async () => {
+    const registry = await startFakeRegistry({ 'plain@1.0.0': CONTENT }, { token: 't0ken', elsewhere: true });
+    const { host } = new URL(registry.endpoint);
+    vi.stubEnv('npm_config_registry', registry.endpoint);
+    const plain = { ...NAMED, name: 'plain', version: '1.0.0' };
+    await expect(npmTarball(plain)).rejects.toMatchObject({ code: 'network/denied', hint: /npm login/ });
+    vi.stubEnv('SECRET', 't0ken');
+    await writeFile(join(home, '.npmrc'), `//${host}/:_authToken=\${SECRET}\n`);
+    expect((await npmTarball(plain)).size).toBe(CONTENT.length);
+    await expect(npmTarball({ ...plain, version: '9.9.9' })).rejects.toMatchObject({
+      code: 'network/not-found',
+    });
+    await registry.close();
+  });
+
+  it('refuses bytes without the pinned integrity', async () => {
+    const registry = await startFakeRegistry({ '@scope/weights@1.2.3': CONTENT.slice(0, -1) });
+    vi.stubEnv('npm_config_registry', registry.endpoint);
+    await expect(npmTarball(NAMED)).rejects.toMatchObject({
+      code: 'checksum/mismatch',
+      details: { algorithm: 'sha512' },
+    });
+    await registry.close();
+  });
+});
+
+describe('extractMembers', () => {
+  const write = async (bytes: Uint8Array) => {
+    const path = join(home, 'file.tgz');
+    await writeFile(path, bytes);
+    return path;
+  };
+
+  it('holds the wanted members only', async () => {
+    const members = await extractMembers(await write(CONTENT), (path) => !path.endsWith('.md'));
+    expect([...members.keys()]).toEqual(['package/package.json', 'package/model/weights.bin']);
+    expect(members.get('package/model/weights.bin')?.length).toBe(100_000);
+  });
+
+  it('never takes links, devices or paths that lead outside', async () => {
+    const bytes = await tarball([
+      [{ name: '../evil' }, 'x'],
+      [{ name: 'a/../../evil' }, 'x'],
+      [{ name: '/etc/evil' }, 'x'],
+      [{ name: 'C:\\evil' }, 'x'],
+      [{ name: 'link', type: 'symlink', linkname: '/etc/passwd' }, ''],
+      [{ name: 'good/.../..file' }, 'y'],
+    ]);
+    expect([...(await extractMembers(await write(bytes), () => true)).keys()]).toEqual(['good/.../..file']);
+  });
+
+  it('every kind of damage ends in a ModelError', async () => {
+    for (const length of [0, 5, 18, 100, CONTENT.length - 10]) {
+      const error = await extractMembers(await write(CONTENT.subarray(0, length)), () => true).catch(
+        (e) => e,
+      );
+      expect(error, `first ${length} bytes`).toMatchObject({ code: 'tarball/damaged', exitCode: 4 });
+    }
+    await expect(extractMembers(await write(new Uint8Array(500)), () => true)).rejects.toMatchObject({
+      code: 'tarball/damaged',
+    });
+    await expect(extractMembers(join(home, 'none.tgz'), () => true)).rejects.toMatchObject({
+      code: 'tarball/damaged',
+    });
+  });
+
+  it('stops at the limit and at the signal', async () => {
+    const path = await write(CONTENT);
+    await expect(extractMembers(path, () => true, { mostBytes: 50_000 })).rejects.toMatchObject({
+      code: 'tarball/too-large',
+    });
+    const signal = AbortSignal.abort();
+    await expect(extractMembers(path, () => true, { signal })).rejects.toMatchObject({ code: 'interrupted' });
+  });
+});

