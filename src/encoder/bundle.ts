@@ -53,14 +53,15 @@ export interface Unbundled extends LocalEncoder {
 
 /**
  * Installs the encoder of a bundle, every file checked against the hashes in its record, and puts a classifier that came
- * with it into `folder` (default: beside the bundle). Throws `ModelError` where the bundle is damaged; then nothing changes.
+ * with it into `folder` (default: beside the bundle). `id` renames the encoder. Throws `ModelError` where the bundle is damaged; then nothing changes.
  */
 export async function unbundle(
   path: string,
-  { folder = dirname(path), signal }: { folder?: string; signal?: AbortSignal } = {},
+  { folder = dirname(path), id, signal }: { folder?: string; id?: string; signal?: AbortSignal } = {},
 ): Promise<Unbundled> {
   const entries = new Map((await readZipDirectory(path)).map((entry) => [entry.path, entry]));
-  const record = await recordIn(path, entries);
+  const carriedRecord = await recordIn(path, entries);
+  const record = { ...carriedRecord, id: id ?? carriedRecord.id };
   const local = await install(record.id, (staging) => extract(path, entries, record, staging, signal), {
     signal,
     replace: true,

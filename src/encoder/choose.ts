@@ -2,7 +2,8 @@ import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { throwIfAborted } from '../errors.ts';
 import { homeFolder } from '../store/home.ts';
-import { type Fetch, proxyFetch } from '../store/network.ts';
+import { hubAnswers } from '../store/hub.ts';
+import type { Fetch } from '../store/network.ts';
 import { BUILTIN_ID } from './builtin/packages.ts';
 import { listEncoders } from './local.ts';
 import { DEFAULT_CLIP, REGISTRY, type RegisteredEncoder } from './registry.ts';
@@ -62,7 +63,12 @@ async function acceptsOffer(
   { id, megabytes, repo }: RegisteredEncoder,
   { interactive, ask, signal, fetch, patience = PERSON_PATIENCE }: ChooseOptions,
 ): Promise<boolean> {
-  if (!interactive || !ask || (await wasOffered()) || !(await hubAnswers(repo as string, fetch)))
+  if (
+    !interactive ||
+    !ask ||
+    (await wasOffered()) ||
+    !(await hubAnswers(HUB_PATIENCE, repo as string, { signal, fetch }))
+  )
     return false;
   throwIfAborted(signal);
   const stop = new AbortController();
@@ -95,17 +101,4 @@ async function wasOffered(): Promise<boolean> {
 async function rememberOffer(accepted: boolean): Promise<void> {
   await mkdir(homeFolder(), { recursive: true }).catch(() => {});
   await writeFile(offerFile(), JSON.stringify({ accepted })).catch(() => {});
-}
-
-async function hubAnswers(repo: string, fetch?: Fetch): Promise<boolean> {
-  const endpoint = process.env.HF_ENDPOINT || 'https://huggingface.co';
-  try {
-    const send = fetch ?? (await proxyFetch());
-    const url = `${endpoint.replace(/\/$/, '')}/api/models/${repo}`;
-    const response = await send(url, { signal: AbortSignal.timeout(HUB_PATIENCE) });
-    await response.body?.cancel();
-    return response.ok;
-  } catch {
-    return false;
-  }
 }

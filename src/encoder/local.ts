@@ -10,7 +10,7 @@ import type { PullOptions } from './pull.ts';
 import { type EncoderRecord, readRecord } from './record.ts';
 import {
   type EncoderSource,
-  parseSource,
+  encoderSource,
   REGISTRY,
   type RegisteredEncoder,
   unknownName,
@@ -87,7 +87,7 @@ export interface LoadOptions extends PullOptions {
 export async function loadEncoder(name: string, options: LoadOptions = {}): Promise<Encoder> {
   const { engine = sharedEngine(), signal, pull = true } = options;
   throwIfAborted(signal);
-  const found = (await findEncoder(name)) ?? (await inFolder(parseSource(name), engine));
+  const found = (await findEncoder(name)) ?? (await inFolder(encoderSource(name), engine));
   if (found) return open(found, engine);
   if (!pull) {
     throw new ModelError(`The encoder ${name} is not on this machine`, {

