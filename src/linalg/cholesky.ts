@@ -32,24 +32,58 @@ const PANEL = 64;
 
 /** X of A X = B for the Cholesky factor `l` [n, n] of A and B [n, columns], row-major. */
 export function choleskySolve(l: Float64Array, n: number, b: Float64Array, columns: number): Float64Array {
-  const x = b.slice();
+  const x = new Float64Array(n * columns);
   for (let from = 0; from < columns; from += PANEL) {
-    const to = Math.min(from + PANEL, columns);
-    const subtract = (row: number, other: number, factor: number) => {
-      const shift = (other - row) * columns;
-      for (let at = row * columns + from; at < row * columns + to; at++) x[at] -= factor * x[at + shift];
-    };
-    const divide = (row: number) => {
-      for (let at = row * columns + from; at < row * columns + to; at++) x[at] /= l[row * n + row];
-    };
+    const width = Math.min(PANEL, columns - from);
+    const panel = new Float64Array(n * width);
     for (let i = 0; i < n; i++) {
-      for (let k = 0; k < i; k++) subtract(i, k, l[i * n + k]);
-      divide(i);
+      const start = i * columns + from;
+      panel.set(b.subarray(start, start + width), i * width);
+    }
+    for (let i = 0; i < n; i++) {
+      subtractRows(panel, width, i, 0, i, l, i * n, 1);
+      divideRow(panel, width, i, l[i * n + i]);
     }
     for (let i = n - 1; i >= 0; i--) {
-      for (let k = i + 1; k < n; k++) subtract(i, k, l[k * n + i]);
-      divide(i);
+      subtractRows(panel, width, i, i + 1, n, l, i, n);
+      divideRow(panel, width, i, l[i * n + i]);
     }
+    for (let i = 0; i < n; i++) x.set(panel.subarray(i * width, (i + 1) * width), i * columns + from);
   }
   return x;
+}
+
+/** Row i -= the sum over rows k, from ≤ k < to, of l[base + k step] times row k: four rows a pass over row i. */
+function subtractRows(
+  panel: Float64Array,
+  width: number,
+  i: number,
+  from: number,
+  to: number,
+  l: Float64Array,
+  base: number,
+  step: number,
+): void {
+  const target = i * width;
+  let k = from;
+  for (; k + 4 <= to; k += 4) {
+    const at = base + k * step;
+    const [f0, f1, f2, f3] = [l[at], l[at + step], l[at + 2 * step], l[at + 3 * step]];
+    const row = k * width;
+    for (let j = 0; j < width; j++) {
+      panel[target + j] -=
+        f0 * panel[row + j] +
+        f1 * panel[row + width + j] +
+        f2 * panel[row + 2 * width + j] +
+        f3 * panel[row + 3 * width + j];
+    }
+  }
+  for (; k < to; k++) {
+    const f = l[base + k * step];
+    for (let j = 0; j < width; j++) panel[target + j] -= f * panel[k * width + j];
+  }
+}
+
+function divideRow(panel: Float64Array, width: number, i: number, by: number): void {
+  for (let at = i * width; at < (i + 1) * width; at++) panel[at] /= by;
 }
