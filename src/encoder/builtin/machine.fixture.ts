@@ -1,0 +1,16 @@
+import { findEncoder } from '../local.ts';
+import { pullEncoder } from '../pull.ts';
+import { BUILTIN_ID } from './packages.ts';
+
+/**
+ * For tests: the built-in encoder in this machine's own home (112 MB are not fetched for every run); pulled the first time.
+ * Its folder, or why there is none. Call it before a test changes `TIP_ADAPTER_HOME`.
+ */
+export async function builtinOnMachine(): Promise<{ folder?: string; missing?: string }> {
+  try {
+    const found = (await findEncoder(BUILTIN_ID)) ?? (await pullEncoder(BUILTIN_ID));
+    return { folder: found.folder };
+  } catch (error) {
+    return { missing: (error as Error).message };
+  }
+}

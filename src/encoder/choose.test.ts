@@ -1,0 +1,118 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { chooseEncoder } from './choose.ts';
+import { encoderFolder } from './local.ts';
+import { type EncoderRecord, RECORD_FILE } from './record.ts';
+import { CLIP_DEFAULTS } from './registry.ts';
+
+const hub = (async () => Response.json({})) as typeof fetch;
+const noHub = (async () => {
+  throw new TypeError('no network');
+}) as typeof fetch;
+
+async function onDisk(id: string, kind: EncoderRecord['kind'] = 'dual'): Promise<void> {
+  const record: EncoderRecord = {
+    format: 1,
+    id,
+    kind,
+    source: 'test',
+    licence: 'MIT',
+    precision: 'fp32',
+    fingerprint: '0'.repeat(64),
+    dimension: 4,
+    logitScale: 100,
+    preprocessing: {
+      resize: 'shortest',
+      resizeTo: 8,
+      crop: 8,
+      filter: 'bicubic',
+      channels: 'rgb',
+      layout: 'nchw',
+      scale: 1,
+      mean: [0, 0, 0],
+      std: [1, 1, 1],
+    },
+    text: { cleaning: 'clip', length: 77, padding: 'fixed', pad: 0 },
+    defaults: CLIP_DEFAULTS,
+    imageModel: 'a.onnx',
+    textModel: 'b.onnx',
+    files: [],
+  };
+  await mkdir(encoderFolder(id), { recursive: true });
+  await writeFile(join(encoderFolder(id), RECORD_FILE), JSON.stringify(record));
+}
+
+describe('choosing an encoder', () => {
+  let asked: string[];
+  const answering = (answer: boolean) => async (question: string) => {
+    asked.push(question);
+    return answer;
+  };
+
+  beforeEach(async () => {
+    asked = [];
+    const before = process.env.TIP_ADAPTER_HOME;
+    process.env.TIP_ADAPTER_HOME = await mkdtemp(join(tmpdir(), 'choose-'));
+    return async () => {
+      await rm(process.env.TIP_ADAPTER_HOME as string, { recursive: true });
+      process.env.TIP_ADAPTER_HOME = before;
+      if (before === undefined) delete process.env.TIP_ADAPTER_HOME;
+    };
+  });
+
+  it('takes the one asked for', async () => {
+    expect((await chooseEncoder('siglip-base')).name).toBe('siglip-base');
+  });
+
+  it('prefers a CLIP on disk, the default one first, and never counts the built-in one', async () => {
+    await onDisk('resnet50-minilm', 'resnet50-minilm');
+    expect((await chooseEncoder('auto')).name).toBe('resnet50-minilm');
+    await onDisk('mobileclip-s0');
+    expect((await chooseEncoder('auto')).name).toBe('mobileclip-s0');
+    await onDisk('clip-vit-b32');
+    const { name, reason } = await chooseEncoder('auto', {
+      interactive: true,
+      ask: answering(true),
+      fetch: hub,
+    });
+    expect(name).toBe('clip-vit-b32');
+    expect(reason).toContain('on this machine');
+    expect(asked).toEqual([]);
+  });
+
+  it('offers CLIP once, with its size, and remembers the answer', async () => {
+    const options = { interactive: true, ask: answering(false), fetch: hub };
+    expect((await chooseEncoder('auto', options)).name).toBe('resnet50-minilm');
+    expect((await chooseEncoder('auto', options)).name).toBe('resnet50-minilm');
+    expect(asked).toHaveLength(1);
+    expect(asked[0]).toMatch(/clip-vit-b32 .*606 MB/);
+  });
+
+  it('takes CLIP where the answer is yes', async () => {
+    const choice = await chooseEncoder('auto', { interactive: true, ask: answering(true), fetch: hub });
+    expect(choice.name).toBe('clip-vit-b32');
+  });
+
+  it('asks nobody without a terminal or a hub', async () => {
+    await chooseEncoder('auto', { ask: answering(true), fetch: hub });
+    const { name, reason } = await chooseEncoder('auto', {
+      interactive: true,
+      ask: answering(true),
+      fetch: noHub,
+    });
+    expect(name).toBe('resnet50-minilm');
+    expect(reason).toContain('not CLIP');
+    expect(asked).toEqual([]);
+  });
+
+  it('takes silence for a no, and withdraws the question', async () => {
+    let withdrawn = false;
+    const ask = (_: string, signal: AbortSignal) =>
+      new Promise<boolean>(() => signal.addEventListener('abort', () => (withdrawn = true)));
+    const choice = await chooseEncoder('auto', { interactive: true, ask, fetch: hub, patience: 20 });
+    expect(choice.name).toBe('resnet50-minilm');
+    expect(withdrawn).toBe(true);
+  });
+});

@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import type { Preprocessing } from '../image/types.ts';
+import { fingerprintOf, parseRecord, tokenizerMeaning } from './record.ts';
+
+const preprocessing: Preprocessing = {
+  resize: 'shortest',
+  resizeTo: 224,
+  crop: 224,
+  filter: 'bicubic',
+  channels: 'rgb',
+  layout: 'nchw',
+  scale: 1 / 255,
+  mean: [0, 0, 0],
+  std: [1, 1, 1],
+};
+const meaning = {
+  weights: ['aa', 'bb'],
+  precision: 'fp32',
+  preprocessing,
+  tokenizer: 'cc',
+  text: { cleaning: 'clip', length: 77, padding: 'fixed', pad: 0 },
+} as const;
+
+describe('fingerprint', () => {
+  it('follows the meaning, not the order of keys or the layout in memory', () => {
+    const turned = Object.fromEntries(Object.entries(preprocessing).reverse()) as unknown as Preprocessing;
+    const same = fingerprintOf({ ...meaning, preprocessing: { ...turned, layout: 'nhwc' } });
+    expect(same).toBe(fingerprintOf(meaning));
+  });
+
+  it.each([
+    { precision: 'fp16' as const },
+    { weights: ['aa'] },
+    { tokenizer: 'dd' },
+    { preprocessing: { ...preprocessing, filter: 'bilinear' as const } },
+    { text: { ...meaning.text, cleaning: 'none' as const } },
+  ])('changes with %o', (change) => {
+    expect(fingerprintOf({ ...meaning, ...change })).not.toBe(fingerprintOf(meaning));
+  });
+
+  it('of a tokenizer leaves padding and truncation out', () => {
+    const bytes = (value: object) => new TextEncoder().encode(JSON.stringify(value));
+    const model = { vocab: { a: 0, b: 1 } };
+    expect(tokenizerMeaning(bytes({ model, padding: null }))).toBe(
+      tokenizerMeaning(bytes({ padding: { pad_id: 1 }, model: { vocab: { b: 1, a: 0 } } })),
+    );
+    expect(tokenizerMeaning(bytes({ model: { vocab: { a: 1, b: 0 } } }))).not.toBe(
+      tokenizerMeaning(bytes({ model })),
+    );
+  });
+});
+
+describe('record', () => {
+  it.each(['', '[]', '{"format":2}', '{"format":1,"id":"x","files":[{"path":"../x"}]}'])(
+    'refuses %j',
+    (text) => {
+      expect(() => parseRecord(text, 'here/encoder.json')).toThrowError(/here\/encoder\.json/);
+    },
+  );
+});

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { encoderSource, REGISTRY } from './registry.ts';
+
+describe('names of encoders', () => {
+  it('of the registry stand for a repository, a revision and a precision', () => {
+    expect(encoderSource('clip-vit-b32-int8')).toMatchObject({
+      kind: 'hub',
+      repo: 'Xenova/clip-vit-base-patch32',
+      revision: '4c1807b705b1d015fb032789cc4d221b23025a6f',
+      precision: 'quantized',
+    });
+    expect(encoderSource('resnet50-minilm')).toEqual({ kind: 'builtin', id: 'resnet50-minilm' });
+    expect(new Set(REGISTRY.map(({ id }) => id)).size).toBe(REGISTRY.length);
+  });
+
+  it('may be any repository, bundle or folder', () => {
+    expect(encoderSource('hf:me/mine@v1#fp16')).toMatchObject({
+      kind: 'hub',
+      repo: 'me/mine',
+      revision: 'v1',
+      precision: 'fp16',
+    });
+    const sha256 = 'a'.repeat(64);
+    expect(encoderSource(`https://example.org/e.zip#sha256=${sha256}`)).toMatchObject({
+      kind: 'https',
+      sha256,
+    });
+    expect(encoderSource('./exported#quantized')).toMatchObject({ kind: 'folder', precision: 'quantized' });
+  });
+
+  it.each([
+    ['clip-vitb32', /Did you mean clip-vit-b32\?/],
+    ['resnet', /There are resnet50-minilm/],
+    ['hf:me/mine#quantised', /Did you mean quantized\?/],
+    ['npm:left-pad@1.0.0', /resnet50-minilm/],
+    ['https://example.org/e.zip', /sha256/],
+  ])('%s is refused with advice', (name, advice) => {
+    let error: { message?: string; hint?: string; exitCode?: number } = {};
+    try {
+      encoderSource(name);
+    } catch (thrown) {
+      error = thrown as typeof error;
+    }
+    expect(error.exitCode).toBe(2);
+    expect(`${error.message} ${error.hint}`).toMatch(advice);
+  });
+});
