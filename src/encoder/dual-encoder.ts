@@ -5,6 +5,7 @@ import { normalize } from '../image/preprocess.ts';
 import type { Pixels } from '../image/types.ts';
 import { concatRows, type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
+import { ahead } from './ahead.ts';
 import type { EncoderRecord } from './record.ts';
 import {
   asMatrix,
@@ -59,14 +60,16 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
     ...describe(record),
     embedImages: async (pixels, signal) => {
       checkSizes(pixels, size);
-      const parts: Matrix[] = [];
-      for (const batch of batches(pixels, together ? IMAGE_BATCH : 1)) {
+      const encode = async (batch: Pixels[]): Promise<Matrix> => {
         throwIfAborted(signal);
         const session = await image.get();
         const feeds = pixelFeeds(session.inputs, normalize(batch, preprocessing), batch.length);
         if (combined) Object.assign(feeds, await blankTexts(session.inputs));
-        parts.push(await run(session, feeds, IMAGE_OUTPUTS, record.imageModel, signal));
-      }
+        return run(session, feeds, IMAGE_OUTPUTS, record.imageModel, signal);
+      };
+      const parts: Matrix[] = [];
+      for await (const part of ahead(batches(pixels, together ? IMAGE_BATCH : 1), encode, 1))
+        parts.push(part);
       return stack(parts, record.dimension);
     },
     embedTexts: async (texts, signal) => {

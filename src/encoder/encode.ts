@@ -3,6 +3,7 @@ import { createImageLoader, type ImageLoader } from '../image/loader.ts';
 import type { Pixels, View } from '../image/types.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
 import type { FeatureCache } from '../store/feature-cache.ts';
+import { ahead } from './ahead.ts';
 import { sha256 } from './record.ts';
 import type { Encoder } from './types.ts';
 
@@ -68,8 +69,9 @@ interface Prepared {
   readonly failure?: EncodeFailure;
 }
 
-/** Groups that are decoded ahead of the one being encoded: enough to keep the encoder busy, little enough to stay small. */
-const AHEAD = 2;
+/** Groups that are decoded, and that are encoded, ahead of the one being finished: enough to keep the encoder busy. */
+const DECODED_AHEAD = 2;
+const ENCODED_AHEAD = 1;
 
 /**
  * Embeds pictures: reads, looks up, decodes, encodes and stores group by group, decoding one group while another is
@@ -85,32 +87,18 @@ export async function encodeImages(
   const loader = options.loader ?? createImageLoader();
   const plan = planOf(encoder, options);
   const total = Array.isArray(items) ? items.length : undefined;
-  const finished: Prepared[] = [];
+  const finished: Finished[] = [];
   let hits = 0;
   let failures = 0;
-  const prepare = async (group: readonly Numbered[]): Promise<Prepared[]> => {
-    throwIfAborted(signal);
-    return prepareGroup(group, plan, loader, cache);
-  };
+  const prepare = (group: readonly Numbered[]) => prepareGroup(group, plan, loader, cache, signal);
+  const encode = (group: readonly Prepared[]) => encodeGroup(group, encoder, cache, signal);
+  const prepared = ahead(groups(items, batch), prepare, DECODED_AHEAD);
   try {
-    for await (const group of ahead(groups(items, batch), prepare, AHEAD)) {
-      throwIfAborted(signal);
-      const missing = group.flatMap((prepared) => prepared.missing.map((part) => ({ prepared, ...part })));
-      const encoded = await encoder.embedImages(
-        missing.map(({ pixels }) => pixels),
-        signal,
-      );
-      missing.forEach(({ prepared, at }, i) => {
-        prepared.features[at] = row(encoded, i);
-      });
-      if (missing.length > 0) {
-        await cache?.putMany(missing.map(({ key }, i) => ({ key, value: row(encoded, i).slice() })));
-      }
-      for (const { item, hash, features, failure, missing: fresh } of group) {
-        hits += features.length - fresh.length;
-        failures += Number(failure !== undefined);
-        // The pixels end here.
-        finished.push({ item, hash, features, failure, missing: [] });
+    for await (const group of ahead(prepared, encode, ENCODED_AHEAD)) {
+      for (const picture of group) {
+        hits += picture.hits;
+        failures += Number(picture.failure !== undefined);
+        finished.push(picture);
       }
       onProgress?.({ done: finished.length, total, hits, failures });
     }
@@ -118,6 +106,41 @@ export async function encodeImages(
     if (!options.loader) await loader.close();
   }
   return collect(finished, plan.views, encoder.dimension, hits);
+}
+
+/** A picture with all its features, one a view, or with the reason why it has none. */
+interface Finished {
+  readonly item: number;
+  readonly hash: string;
+  readonly features: readonly Float32Array[];
+  readonly hits: number;
+  readonly failure?: EncodeFailure;
+}
+
+async function encodeGroup(
+  group: readonly Prepared[],
+  encoder: Encoder,
+  cache?: FeatureCache,
+  signal?: AbortSignal,
+): Promise<Finished[]> {
+  throwIfAborted(signal);
+  const missing = group.flatMap((prepared) => prepared.missing.map((part) => ({ prepared, ...part })));
+  if (missing.length > 0) {
+    const pixels = missing.map((part) => part.pixels);
+    const encoded = await encoder.embedImages(pixels, signal);
+    const entries = missing.map(({ key }, i) => ({ key, value: row(encoded, i).slice() }));
+    missing.forEach(({ prepared, at }, i) => {
+      prepared.features[at] = entries[i].value;
+    });
+    await cache?.putMany(entries);
+  }
+  return group.map(({ item, hash, features, missing: fresh, failure }) => ({
+    item,
+    hash,
+    features: features as Float32Array[],
+    hits: features.length - fresh.length,
+    failure,
+  }));
 }
 
 interface Plan {
@@ -161,36 +184,17 @@ async function* groups(
   if (group.length > 0) yield group;
 }
 
-/** The results of `work` in order, with up to `depth` of them under way while the caller is busy with an earlier one. */
-async function* ahead<T, R>(
-  source: AsyncGenerator<T>,
-  work: (value: T) => Promise<R>,
-  depth: number,
-): AsyncGenerator<R> {
-  const pending: Promise<R>[] = [];
-  try {
-    for await (const value of source) {
-      const result = work(value);
-      // Its turn to be awaited comes later: until then a failure must not count as unhandled.
-      result.catch(() => {});
-      pending.push(result);
-      if (pending.length > depth) yield await (pending.shift() as Promise<R>);
-    }
-    while (pending.length > 0) yield await (pending.shift() as Promise<R>);
-  } finally {
-    await Promise.allSettled(pending);
-  }
-}
-
 async function prepareGroup(
   group: readonly Numbered[],
   plan: Plan,
   loader: ImageLoader,
   cache?: FeatureCache,
+  signal?: AbortSignal,
 ): Promise<Prepared[]> {
+  throwIfAborted(signal);
   const read = await Promise.all(group.map(readBytes));
   const keys = read.map(({ hash }) => plan.keys(hash));
-  const known = await cache?.getMany(keys.flat());
+  const known = cache?.getMany(keys.flat());
   const width = plan.views.length;
   return Promise.all(
     group.map((numbered, i) => {
@@ -258,7 +262,7 @@ function failureOf({ item, image }: Numbered, error: unknown): EncodeFailure {
 }
 
 function collect(
-  finished: readonly Prepared[],
+  finished: readonly Finished[],
   views: readonly View[],
   dimension: number,
   hits: number,
@@ -267,7 +271,7 @@ function collect(
   const features = matrix(readable.length * views.length, dimension);
   readable.forEach((prepared, i) => {
     prepared.features.forEach((values, v) => {
-      features.data.set(values as Float32Array, (i * views.length + v) * dimension);
+      features.data.set(values, (i * views.length + v) * dimension);
     });
   });
   const failures = finished.flatMap(({ failure }) => failure ?? []);

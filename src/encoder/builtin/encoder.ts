@@ -2,8 +2,10 @@ import { join } from 'node:path';
 import type { Engine } from '../../engine/types.ts';
 import { throwIfAborted } from '../../errors.ts';
 import { normalize } from '../../image/preprocess.ts';
+import type { Pixels } from '../../image/types.ts';
 import type { Matrix } from '../../math/matrix.ts';
 import { floatTensor } from '../../math/tensor.ts';
+import { ahead } from '../ahead.ts';
 import { checkSizes, describe, stack } from '../dual-encoder.ts';
 import type { EncoderRecord } from '../record.ts';
 import { asMatrix, batches, lazySession } from '../tower.ts';
@@ -28,15 +30,16 @@ export function builtinEncoder(record: EncoderRecord, folder: string, engine: En
     ...describe(record),
     embedImages: async (pixels, signal) => {
       checkSizes(pixels, size);
-      const parts: Matrix[] = [];
-      for (const batch of batches(pixels, BATCH)) {
+      const encode = async (batch: Pixels[]): Promise<Matrix> => {
         throwIfAborted(signal);
         const { run } = await image.get();
         const data = normalize(batch, record.preprocessing);
         const feeds = { pixel_values: floatTensor([batch.length, 3, size, size], data) };
         const { feature } = await run(feeds, { signal, transfer: [data.buffer as ArrayBuffer] });
-        parts.push(asMatrix(feature));
-      }
+        return asMatrix(feature);
+      };
+      const parts: Matrix[] = [];
+      for await (const part of ahead(batches(pixels, BATCH), encode, 1)) parts.push(part);
       return stack(parts, record.dimension);
     },
     embedTexts: async (texts, signal) => {
