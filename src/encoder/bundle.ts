@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { UsageError } from '../errors.ts';
+import { DataError, UsageError } from '../errors.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { checkFile } from '../store/checksum.ts';
 import { install } from './install.ts';
@@ -53,7 +54,8 @@ export interface Unbundled extends LocalEncoder {
 
 /**
  * Installs the encoder of a bundle, every file checked against the hashes in its record, and puts a classifier that came
- * with it into `folder` (default: beside the bundle). `id` renames the encoder. Throws `ModelError` where the bundle is damaged; then nothing changes.
+ * with it into `folder` (default: beside the bundle). `id` renames the encoder. Throws `ModelError` where the bundle is
+ * damaged (then nothing changes), `DataError` where another file has the classifier's place.
  */
 export async function unbundle(
   path: string,
@@ -69,8 +71,24 @@ export async function unbundle(
   const carried = [...entries.values()].find((entry) => entry.path.startsWith(CLASSIFIER));
   if (!carried) return local;
   const classifier = join(folder, basename(carried.path));
-  await writeFileAtomic(classifier, entryBytes(path, carried, signal));
+  await place(path, carried, classifier, signal);
   return { ...local, classifier };
+}
+
+/** Writes an entry to a path where nothing is yet, or the same already. */
+async function place(path: string, entry: ZipEntry, target: string, signal?: AbortSignal): Promise<void> {
+  if (!(await stat(target).catch(() => undefined))) {
+    return writeFileAtomic(target, entryBytes(path, entry, signal));
+  }
+  const hash = createHash('sha256');
+  for await (const chunk of entryBytes(path, entry, signal)) hash.update(chunk);
+  const { sha256 } = await checkFile(target, {}, signal);
+  if (sha256 === hash.digest('hex')) return;
+  throw new DataError(`${target} is there already, and is another file than the one in ${path}`, {
+    code: 'encoder/bundle-target',
+    hint: 'Move it away, or unpack into another folder.',
+    details: { path: target },
+  });
 }
 
 type Entries = ReadonlyMap<string, ZipEntry>;

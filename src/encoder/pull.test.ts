@@ -14,6 +14,7 @@ import { parseSafetensors } from '../store/safetensors.ts';
 import { bundleEncoder, unbundle } from './bundle.ts';
 import { describeEncoder, encoderFolder, listEncoders, loadEncoder, removeEncoder } from './local.ts';
 import { pullEncoder } from './pull.ts';
+import { sha256 } from './record.ts';
 
 const shared = new URL('../../../shared/', import.meta.url);
 const exported = new URL('golden/tiny_clip_onnx/', shared);
@@ -192,6 +193,22 @@ describe.skipIf(!needed.every((url) => existsSync(url)))(
       await rm(join(copy, 'tokenizer.json'));
       await expect(loadEncoder(copy, { engine })).rejects.toMatchObject({ code: 'encoder/no-configuration' });
       await rm(copy, { recursive: true });
+    });
+
+    it('may come as a bundle from any server', async () => {
+      const { record } = await pull();
+      const bundle = join(home, 'bundle.zip');
+      await bundleEncoder(NAME, bundle);
+      const bytes = await readFile(bundle);
+      const name = `https://example.org/clip.zip#sha256=${sha256(bytes)}`;
+      const fetch = (async () => new Response(new Uint8Array(bytes))) as typeof globalThis.fetch;
+      const pulled = await pullEncoder(name, { ...options, fetch, engine });
+      expect(pulled.record).toEqual({ ...record, id: name });
+      expect((await loadEncoder(name, { engine, pull: false })).fingerprint).toBe(record.fingerprint);
+      const other = `https://example.org/clip.zip#sha256=${'0'.repeat(64)}`;
+      await expect(pullEncoder(other, { ...options, fetch })).rejects.toMatchObject({
+        code: 'checksum/mismatch',
+      });
     });
 
     it('travel in a bundle, and are checked on the way in', async () => {

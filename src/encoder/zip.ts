@@ -59,7 +59,9 @@ export async function readZipDirectory(path: string): Promise<ZipEntry[]> {
     if (at < 0) throw notABundle(path, 'it is no zip file, or its end is missing');
     const count = tail.readUInt16LE(at + 10);
     const start = tail.readUInt32LE(at + 16);
-    return parseDirectory(await readAt(file, start, start + tail.readUInt32LE(at + 12)), count, path);
+    const end = start + tail.readUInt32LE(at + 12);
+    if (end > size) throw notABundle(path, 'its directory is damaged');
+    return parseDirectory(await readAt(file, start, end), count, path);
   } finally {
     await file.close();
   }

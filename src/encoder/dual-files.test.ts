@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { findDualFiles, readConfiguration } from './dual-files.ts';
+
+const configuration = ['preprocessor_config.json', 'tokenizer.json', 'config.json'];
+
+describe('files of a dual encoder', () => {
+  it('are two towers, in the folder or in onnx/, with external weights', () => {
+    const paths = [
+      ...configuration,
+      'onnx/vision_model.onnx',
+      'onnx/vision_model.onnx_data',
+      'onnx/text_model.onnx',
+    ];
+    expect(findDualFiles([...paths, 'onnx/text_model_fp16.onnx', 'README.md'], 'fp32', 'x')).toEqual({
+      imageModel: 'onnx/vision_model.onnx',
+      textModel: 'onnx/text_model.onnx',
+      all: [
+        'onnx/vision_model.onnx',
+        'onnx/text_model.onnx',
+        'onnx/vision_model.onnx_data',
+        'config.json',
+        'preprocessor_config.json',
+        'tokenizer.json',
+      ],
+    });
+  });
+
+  it('may be one combined model, of a chosen precision', () => {
+    const paths = [...configuration, 'onnx/model.onnx', 'onnx/model_fp16.onnx'];
+    expect(findDualFiles(paths, 'fp16', 'x')).toMatchObject({
+      imageModel: 'onnx/model_fp16.onnx',
+      textModel: 'onnx/model_fp16.onnx',
+    });
+    expect(() => findDualFiles(paths, 'q4', 'x')).toThrowError(
+      expect.objectContaining({ hint: expect.stringContaining('fp32, fp16') }),
+    );
+  });
+
+  it('need their configuration', () => {
+    expect(() => findDualFiles(['model.onnx', 'tokenizer.json'], 'fp32', 'x')).toThrowError(
+      /preprocessor_config\.json/,
+    );
+  });
+});
+
+describe('configuration', () => {
+  const read = (files: Record<string, object>) =>
+    readConfiguration((path) => ({ 'preprocessor_config.json': { size: 224 }, ...files })[path] as never);
+  const clip = { 'tokenizer.json': { model: { end_of_word_suffix: '</w>' } } };
+
+  it('of CLIP: 77 tokens; the scale of the start of training stands for that of its end', () => {
+    const { text, logitScale } = read({ ...clip, 'config.json': { logit_scale_init_value: 2.6592 } });
+    expect(text).toEqual({ cleaning: 'clip', length: 77, padding: 'fixed', pad: 0 });
+    expect(logitScale).toBe(100);
+    expect(read({ ...clip, 'config.json': { logit_scale: Math.log(30) } }).logitScale).toBeCloseTo(30, 6);
+  });
+
+  it('of SigLIP: padded to 64 with its own token', () => {
+    const { text } = read({
+      'config.json': { model_type: 'siglip' },
+      'tokenizer.json': { model: {}, added_tokens: [{ id: 1, content: '</s>' }] },
+      'tokenizer_config.json': { model_max_length: 64, pad_token: '</s>' },
+    });
+    expect(text).toEqual({ cleaning: 'none', length: 64, padding: 'fixed', pad: 1 });
+  });
+
+  it('of others: padded only as far as a batch needs, and not endlessly long', () => {
+    const { text } = read({ 'tokenizer_config.json': { model_max_length: 8192 } });
+    expect(text).toEqual({ cleaning: 'none', length: 512, padding: 'longest', pad: 0 });
+  });
+});
