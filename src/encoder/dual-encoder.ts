@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import type { Engine, PortInfo, Session } from '../engine/types.ts';
-import { ModelError, throwIfAborted, UsageError } from '../errors.ts';
+import { ModelError, throwIfAborted } from '../errors.ts';
 import { normalize } from '../image/preprocess.ts';
 import type { Pixels } from '../image/types.ts';
-import { concatRows, type Matrix, matrix } from '../math/matrix.ts';
+import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { ahead } from './ahead.ts';
 import type { EncoderRecord } from './record.ts';
@@ -57,7 +57,7 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
   }
 
   return {
-    ...describe(record),
+    ...factsOf(record),
     embedImages: async (pixels, signal) => {
       checkSizes(pixels, size);
       const encode = async (batch: Pixels[]): Promise<Matrix> => {
@@ -102,22 +102,6 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
   };
 }
 
-/** The fields of an encoder that are known without its weights. */
-export function describe(record: EncoderRecord): Omit<Encoder, 'embedImages' | 'embedTexts' | 'close'> {
-  const { id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source } =
-    record;
-  return { id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source };
-}
-
-export function checkSizes(pixels: readonly Pixels[], size: number): void {
-  const wrong = pixels.find(({ width, height }) => width !== size || height !== size);
-  if (!wrong) return;
-  throw new UsageError(`The encoder takes ${size} x ${size} pixels, got ${wrong.width} x ${wrong.height}`, {
-    code: 'encoder/size',
-    details: { size, width: wrong.width, height: wrong.height },
-  });
-}
-
 function otherDimension({ id, dimension }: EncoderRecord, texts: number): ModelError {
   return new ModelError(
     `The towers of ${id} do not fit: pictures have ${dimension} numbers, texts ${texts}`,
@@ -137,9 +121,4 @@ function textBatches(rows: readonly (readonly number[])[], size: number, mixed =
     byLength.set(key, [...(byLength.get(key) ?? []), i]);
   });
   return [...byLength.values()].flatMap((group) => batches(group, size));
-}
-
-/** Parts on top of each other; [0, d] where there is none. */
-export function stack(parts: Matrix[], dimension: number): Matrix {
-  return parts.length > 0 ? concatRows(parts) : matrix(0, dimension);
 }

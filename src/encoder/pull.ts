@@ -4,7 +4,7 @@ import { sharedEngine } from '../engine/node.ts';
 import type { Engine } from '../engine/types.ts';
 import { InterruptedError, UsageError } from '../errors.ts';
 import { checkFile } from '../store/checksum.ts';
-import { type HubListing, listHub, resolveHub } from '../store/hub.ts';
+import { type HubListing, type LocalFile, listHub, resolveHub } from '../store/hub.ts';
 import type { NetworkOptions } from '../store/network.ts';
 import { extractMembers, npmTarball } from '../store/npm.ts';
 import { fetchUrl } from '../store/sources.ts';
@@ -136,10 +136,14 @@ async function pullFromHub(source: HubSource, options: PullOptions): Promise<Loc
     id,
     async (folder): Promise<EncoderRecord> => {
       const { files } = await resolveHub(repo, listing.commit, wanted, fetching(options));
-      for (const [path, file] of files) await move(file.path, join(folder, path));
       const recorded = [...files].map(([path, { size, sha256 }]) => ({ path, bytes: size, sha256 }));
       const origin = { id, source: `hf:${repo}`, revision: listing.commit, licence, precision };
-      return measured(await dualRecord(folder, recorded, origin), folder, options.engine ?? sharedEngine());
+      // Tried where they were downloaded to, and moved last: what fails here need not be downloaded again.
+      const downloads = dirname((files.get('tokenizer.json') as LocalFile).path);
+      const { engine = sharedEngine() } = options;
+      const record = await measured(await dualRecord(downloads, recorded, origin), downloads, engine);
+      for (const [path, file] of files) await move(file.path, join(folder, path));
+      return record;
     },
     options,
   );

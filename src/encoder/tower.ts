@@ -1,11 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import type { Engine, PortInfo, Session } from '../engine/types.ts';
-import { ModelError } from '../errors.ts';
+import { ModelError, UsageError } from '../errors.ts';
+import type { Pixels } from '../image/types.ts';
 import { fromHalf, toHalf } from '../math/half.ts';
-import { type Matrix, matrix } from '../math/matrix.ts';
+import { concatRows, type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
-import type { TextRule } from './record.ts';
+import type { EncoderRecord, TextRule } from './record.ts';
 import { createTokenizer, type TextTokenizer } from './tokenizer.ts';
+import type { Encoder } from './types.ts';
 
 /** A value made at its first use; a failure is not kept, so that the next use tries again. */
 export function lazily<T>(make: () => Promise<T>): { get(): Promise<T>; made(): Promise<T> | undefined } {
@@ -103,4 +105,25 @@ export function batches<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
     items.slice(i * size, (i + 1) * size),
   );
+}
+
+/** The fields of an encoder that are known without its weights. */
+export function factsOf(record: EncoderRecord): Omit<Encoder, 'embedImages' | 'embedTexts' | 'close'> {
+  const { id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source } =
+    record;
+  return { id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source };
+}
+
+export function checkSizes(pixels: readonly Pixels[], size: number): void {
+  const wrong = pixels.find(({ width, height }) => width !== size || height !== size);
+  if (!wrong) return;
+  throw new UsageError(`The encoder takes ${size} x ${size} pixels, got ${wrong.width} x ${wrong.height}`, {
+    code: 'encoder/size',
+    details: { size, width: wrong.width, height: wrong.height },
+  });
+}
+
+/** Parts on top of each other; [0, d] where there is none. */
+export function stack(parts: Matrix[], dimension: number): Matrix {
+  return parts.length > 0 ? concatRows(parts) : matrix(0, dimension);
 }

@@ -6,9 +6,8 @@ import type { Pixels } from '../../image/types.ts';
 import type { Matrix } from '../../math/matrix.ts';
 import { floatTensor } from '../../math/tensor.ts';
 import { ahead } from '../ahead.ts';
-import { checkSizes, describe, stack } from '../dual-encoder.ts';
 import type { EncoderRecord } from '../record.ts';
-import { asMatrix, batches, lazySession } from '../tower.ts';
+import { asMatrix, batches, checkSizes, factsOf, lazySession, stack } from '../tower.ts';
 import type { Encoder } from '../types.ts';
 import { openSentences } from './sentences.ts';
 import { TEXT_MAP_FILE } from './text-map.ts';
@@ -27,7 +26,7 @@ export function builtinEncoder(record: EncoderRecord, folder: string, engine: En
   const sentences = openSentences(folder, join(folder, record.textModel), engine);
   const map = lazySession(engine, join(folder, TEXT_MAP_FILE));
   return {
-    ...describe(record),
+    ...factsOf(record),
     embedImages: async (pixels, signal) => {
       checkSizes(pixels, size);
       const encode = async (batch: Pixels[]): Promise<Matrix> => {
