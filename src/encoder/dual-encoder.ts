@@ -10,10 +10,13 @@ import type { EncoderRecord } from './record.ts';
 import {
   asMatrix,
   batches,
+  checkSizes,
+  factsOf,
   floatInput,
   lazySession,
   lazyTokenizer,
   outputNamed,
+  stack,
   textFeeds,
 } from './tower.ts';
 import type { Encoder } from './types.ts';
