@@ -1,0 +1,233 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import sharp from 'sharp';
+import { afterAll, describe, expect, it } from 'vitest';
+import { parseSafetensors } from '../store/safetensors.ts';
+import { decode, isImagePath } from './decode.ts';
+import { createImageLoader } from './loader.ts';
+import { cropView, normalize } from './preprocess.ts';
+import { type Raster, resizeToRgb } from './resize.ts';
+import type { Preprocessing } from './types.ts';
+
+const CLIP: Preprocessing = {
+  resize: 'shortest',
+  resizeTo: 224,
+  crop: 224,
+  filter: 'bicubic',
+  channels: 'rgb',
+  layout: 'nchw',
+  scale: 1 / 255,
+  mean: [0.48145466, 0.4578275, 0.40821073],
+  std: [0.26862954, 0.26130258, 0.27577711],
+};
+
+const golden = join(import.meta.dirname, '../../../shared/golden/preprocess');
+const noise = (width: number, height: number, channels: 1 | 2 | 3 | 4 = 3): Raster => ({
+  width,
+  height,
+  channels,
+  data: Uint8Array.from({ length: width * height * channels }, (_, i) => (i * 7919 + (i >> 3) * 31) & 255),
+});
+
+describe.skipIf(!existsSync(golden))('agreement with Pillow (needs ../shared/golden/preprocess)', () => {
+  const expected = existsSync(golden) ? JSON.parse(readFileSync(join(golden, 'expected.json'), 'utf8')) : {};
+  const files = existsSync(golden) ? readdirSync(golden).filter((name) => /\.(png|jpg)$/.test(name)) : [];
+  it.each(files)('%s: no level differs', async (file) => {
+    const { tensors } = parseSafetensors(readFileSync(join(golden, 'expected.safetensors')));
+    const crop = tensors.get(file) ?? tensors.get(file.replace('_decoded.png', '.jpg'));
+    const picture = await decode(readFileSync(join(golden, file)), { exif: false });
+    const got = cropView(picture, CLIP, 0, 0, '');
+    expect(createHash('sha256').update(got.data).digest('hex')).toBe(
+      createHash('sha256')
+        .update(crop?.data as Uint8Array)
+        .digest('hex'),
+    );
+    expect(expected).toBeDefined();
+  });
+});
+
+describe('resize', () => {
+  const whole = ({ width, height }: Raster) => ({ x: 0, y: 0, width, height });
+
+  it('keeps a constant picture constant and a picture of the right size as it is', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer({ min: 1, max: 40 }),
+        fc.nat(255),
+        (width, height, level) => {
+          const flat: Raster = {
+            width,
+            height,
+            channels: 3,
+            data: new Uint8Array(width * height * 3).fill(level),
+          };
+          const size = { width: 16, height: 16 };
+          const out = resizeToRgb(flat, whole(flat), size, { x: 0, y: 0, ...size }, 'bicubic');
+          expect(out.every((value) => value === level)).toBe(true);
+        },
+      ),
+    );
+    const picture = noise(20, 20);
+    expect(resizeToRgb(picture, whole(picture), picture, whole(picture), 'bicubic')).toEqual(picture.data);
+  });
+
+  it('computes a window as it would the whole', () => {
+    const picture = noise(60, 40);
+    const size = { width: 30, height: 20 };
+    const all = resizeToRgb(picture, whole(picture), size, { x: 0, y: 0, ...size }, 'bicubic');
+    const part = resizeToRgb(picture, whole(picture), size, { x: 5, y: 3, width: 10, height: 7 }, 'bicubic');
+    for (let y = 0; y < 7; y++) {
+      const from = ((y + 3) * 30 + 5) * 3;
+      expect(part.subarray(y * 30, y * 30 + 30)).toEqual(all.subarray(from, from + 30));
+    }
+  });
+});
+
+describe('views', () => {
+  const picture = noise(80, 60);
+  const view = (number: number, seed = 1, sha = 'a') =>
+    cropView(picture, { ...CLIP, crop: 32, resizeTo: 32 }, number, seed, sha).data;
+
+  it('are decided by the picture, the seed and the number alone', () => {
+    expect(view(1)).toEqual(view(1));
+    expect(view(1)).not.toEqual(view(2));
+    expect(view(1)).not.toEqual(view(1, 2));
+    expect(view(1)).not.toEqual(view(1, 1, 'b'));
+    expect(view(0)).toEqual(view(0, 2, 'b'));
+  });
+
+  it('work on pictures of any shape', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 300 }),
+        fc.integer({ min: 1, max: 300 }),
+        fc.nat(20),
+        (width, height, number) => {
+          const { data } = cropView(noise(width, height), { ...CLIP, crop: 8, resizeTo: 8 }, number, 1, 'x');
+          expect(data.length).toBe(8 * 8 * 3);
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe('normalize', () => {
+  it('orders channels and planes as the encoder wants them', () => {
+    const pixels = [{ width: 1, height: 2, data: Uint8Array.of(10, 20, 30, 40, 50, 60) }];
+    const spec = { ...CLIP, crop: 1, scale: 1, mean: [0, 0, 0], std: [1, 1, 1] } as Preprocessing;
+    const two = [
+      { width: 1, height: 1, data: Uint8Array.of(1, 2, 3) },
+      { width: 1, height: 1, data: Uint8Array.of(4, 5, 6) },
+    ];
+    expect([...normalize(two, spec)]).toEqual([1, 2, 3, 4, 5, 6]);
+    expect([...normalize(two, { ...spec, channels: 'bgr', mean: [1, 0, 0] })]).toEqual([2, 2, 1, 5, 5, 4]);
+    expect([...normalize(two, { ...spec, layout: 'nhwc' })]).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(pixels.length).toBe(1);
+  });
+});
+
+describe('decoding', () => {
+  const loader = createImageLoader();
+  afterAll(() => loader.close());
+  const request = { spec: { ...CLIP, crop: 16, resizeTo: 16 }, views: [0], seed: 1 };
+  const base = sharp({ create: { width: 40, height: 30, channels: 3, background: '#c04020' } });
+
+  it.each([
+    ['image/empty', async () => new Uint8Array(0)],
+    ['image/not-an-image', async () => Buffer.from('this is a text file that someone named photo.jpg')],
+    [
+      'image/truncated',
+      async () =>
+        (
+          await sharp(noise(64, 64).data, { raw: { width: 64, height: 64, channels: 3 } })
+            .jpeg()
+            .toBuffer()
+        ).subarray(0, 900),
+    ],
+    [
+      'image/truncated',
+      async () =>
+        (
+          await sharp(noise(64, 64).data, { raw: { width: 64, height: 64, channels: 3 } })
+            .png()
+            .toBuffer()
+        ).subarray(0, 900),
+    ],
+    ['image/too-large', async () => hugePng()],
+    [
+      'image/unsupported',
+      async () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'),
+    ],
+  ])('refuses with %s', async (code, make) => {
+    await expect(loader.load(await make(), request)).rejects.toMatchObject({ code, exitCode: 3 });
+  });
+
+  it('goes on after a refusal', async () => {
+    const [pixels] = await loader.load(await base.png().toBuffer(), request);
+    expect([...pixels.data.subarray(0, 3)]).toEqual([0xc0, 0x40, 0x20]);
+  });
+
+  it.each([
+    ['JPEG', () => base.jpeg().toBuffer()],
+    ['CMYK JPEG', () => base.toColourspace('cmyk').jpeg().toBuffer()],
+    ['16-bit PNG', () => base.toColourspace('rgb16').png().toBuffer()],
+    ['WebP', () => base.webp().toBuffer()],
+    ['TIFF', () => base.tiff().toBuffer()],
+    ['AVIF', () => base.avif().toBuffer()],
+  ])('reads %s as 8-bit RGB of about the right colour', async (_, make) => {
+    const { data } = (await loader.load(await make(), request))[0];
+    const off = [0xc0, 0x40, 0x20].map((level, k) => Math.abs(data[k] - level));
+    expect(Math.max(...off)).toBeLessThan(40);
+  });
+
+  it('reads the first frame of an animation', async () => {
+    const frame = (level: number) => Buffer.alloc(20 * 20 * 3, level);
+    const gif = await sharp(Buffer.concat([frame(250), frame(10)]), {
+      raw: { width: 20, height: 40, channels: 3, pageHeight: 20 },
+    })
+      .gif()
+      .toBuffer();
+    const picture = await decode(gif);
+    expect([picture.width, picture.height, picture.palette]).toEqual([20, 20, true]);
+    expect(picture.data[0]).toBeGreaterThan(200);
+  });
+
+  it('turns a picture as its EXIF orientation says, unless told not to', async () => {
+    const turned = await base.jpeg().withMetadata({ orientation: 6 }).toBuffer();
+    expect(await decode(turned)).toMatchObject({ width: 30, height: 40 });
+    expect(await decode(turned, { exif: false })).toMatchObject({ width: 40, height: 30 });
+  });
+
+  it('makes small JPEGs', async () => {
+    const small = await loader.thumbnail(await base.png().toBuffer(), 20);
+    expect(await sharp(small).metadata()).toMatchObject({ format: 'jpeg', width: 20, height: 15 });
+  });
+
+  it('stops at once when asked to', async () => {
+    const controller = new AbortController();
+    const waiting = loader.load(await base.png().toBuffer(), request, controller.signal);
+    controller.abort();
+    await expect(waiting).rejects.toMatchObject({ exitCode: 130 });
+  });
+
+  it('knows pictures by their names', () => {
+    expect(['a.JPG', 'b.heic', 'c.webp'].every(isImagePath)).toBe(true);
+    expect(['a.txt', 'jpg', 'b.svg'].some(isImagePath)).toBe(false);
+  });
+});
+
+/** The header of a PNG of 50,000 x 50,000 pixels: what a decompression bomb begins with. */
+async function hugePng(): Promise<Buffer> {
+  const png = await sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } })
+    .png()
+    .toBuffer();
+  png.writeUInt32BE(50_000, 16);
+  png.writeUInt32BE(50_000, 20);
+  const { crc32 } = await import('node:zlib');
+  png.writeUInt32BE(crc32(png.subarray(12, 29)), 29);
+  return png;
+}

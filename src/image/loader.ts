@@ -1,0 +1,134 @@
+import { availableParallelism } from 'node:os';
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { DataError, InterruptedError } from '../errors.ts';
+import type { Pixels, Preprocessing, View } from './types.ts';
+
+export interface LoadRequest {
+  readonly spec: Preprocessing;
+  readonly views: readonly View[];
+  /** Decides the random crops, together with the picture's own bytes and the view's number. */
+  readonly seed: number | string;
+  readonly exif?: boolean;
+  readonly maxPixels?: number;
+}
+
+/** Decodes, resizes and crops on threads of its own, so that the program's event loop stays free. */
+export interface ImageLoader {
+  /** One crop for each view; the picture is decoded once. Throws `DataError` as `decode` does. */
+  load(bytes: Uint8Array, request: LoadRequest, signal?: AbortSignal): Promise<Pixels[]>;
+  /** A small JPEG whose longer side has `side` pixels. */
+  thumbnail(bytes: Uint8Array, side: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** What a thread is asked. */
+export type ImageJob = { id: number; bytes: Uint8Array; maxPixels?: number } & (
+  | ({ kind: 'load' } & LoadRequest)
+  | { kind: 'thumbnail'; side: number }
+);
+
+export type ImageAnswer =
+  | { id: number; results: Uint8Array[] }
+  | {
+      id: number;
+      error: { message: string; code?: string; hint?: string; details?: Record<string, unknown> };
+    };
+
+type JobBody = ImageJob extends infer J ? (J extends ImageJob ? Omit<J, 'id'> : never) : never;
+
+interface Waiting {
+  readonly job: ImageJob;
+  resolve(results: Uint8Array[]): void;
+  reject(error: Error): void;
+}
+
+/** A pool of `threads` (default: two, or one on a machine of one core), started as they are needed. */
+export function createImageLoader({ threads = Math.min(2, availableParallelism()) } = {}): ImageLoader {
+  const queue: Waiting[] = [];
+  const idle: Worker[] = [];
+  const busy = new Map<Worker, Waiting>();
+  let serial = 0;
+
+  function start(): Worker {
+    const worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url));
+    worker.on('message', (answer: ImageAnswer) => {
+      const waiting = busy.get(worker);
+      busy.delete(worker);
+      idle.push(worker);
+      worker.unref();
+      if ('error' in answer) {
+        const { message, code = 'image/unreadable', ...rest } = answer.error;
+        waiting?.reject(new DataError(message, { code, ...rest }));
+      } else waiting?.resolve(answer.results);
+      next();
+    });
+    const died = (reason: string) => {
+      const waiting = busy.get(worker);
+      busy.delete(worker);
+      const at = idle.indexOf(worker);
+      if (at >= 0) idle.splice(at, 1);
+      waiting?.reject(
+        new DataError(`Decoding stopped: ${reason}`, {
+          code: 'image/decoder-died',
+          hint: 'The picture may be damaged or need more memory than there is.',
+        }),
+      );
+      next();
+    };
+    worker.on('error', (error) => died(error.message));
+    worker.on('exit', (code) => died(`its thread ended with status ${code}`));
+    return worker;
+  }
+
+  function next(): void {
+    while (queue.length > 0 && (idle.length > 0 || busy.size < threads)) {
+      const waiting = queue.shift() as Waiting;
+      const worker = idle.pop() ?? start();
+      busy.set(worker, waiting);
+      worker.ref();
+      worker.postMessage(waiting.job);
+    }
+  }
+
+  function submit(body: JobBody, signal?: AbortSignal): Promise<Uint8Array[]> {
+    if (signal?.aborted) return Promise.reject(new InterruptedError());
+    return new Promise((resolve, reject) => {
+      const job = { ...body, id: serial++ } as ImageJob;
+      const abort = () => {
+        const at = queue.indexOf(waiting);
+        if (at >= 0) queue.splice(at, 1);
+        reject(new InterruptedError());
+      };
+      const done = () => signal?.removeEventListener('abort', abort);
+      const waiting: Waiting = {
+        job,
+        resolve: (results) => {
+          done();
+          resolve(results);
+        },
+        reject: (error) => {
+          done();
+          reject(error);
+        },
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+      queue.push(waiting);
+      next();
+    });
+  }
+
+  return {
+    load: async (bytes, request, signal) => {
+      const { spec } = request;
+      const crops = await submit({ kind: 'load', bytes, ...request }, signal);
+      return crops.map((data) => ({ width: spec.crop, height: spec.crop, data }));
+    },
+    thumbnail: async (bytes, side) => (await submit({ kind: 'thumbnail', bytes, side }))[0],
+    close: async () => {
+      for (const waiting of queue.splice(0))
+        waiting.reject(new InterruptedError('The image loader was closed'));
+      await Promise.all([...idle, ...busy.keys()].map((worker) => worker.terminate()));
+    },
+  };
+}

@@ -1,0 +1,117 @@
+import { UsageError } from '../errors.ts';
+import { random } from '../math/random.ts';
+import { type Box, type Raster, resizeToRgb } from './resize.ts';
+import type { Pixels, Preprocessing, View } from './types.ts';
+
+/** The crop of a picture that an encoder sees: the plain centre crop (view 0), or a random resized one. */
+export function cropView(
+  picture: Raster,
+  spec: Preprocessing,
+  view: View,
+  seed: number | string,
+  sha256: string,
+): Pixels {
+  const data =
+    view === 0 ? centreCrop(picture, spec) : randomCrop(picture, spec, random('view', seed, sha256, view));
+  return { width: spec.crop, height: spec.crop, data };
+}
+
+/** Short side to `resizeTo` (or both sides), then the square in the middle, as CLIP's own preprocessing does. */
+function centreCrop(picture: Raster, { resize, resizeTo, crop, filter }: Preprocessing): Uint8Array {
+  const { width, height } = picture;
+  const whole: Box = { x: 0, y: 0, width, height };
+  const short = Math.min(width, height);
+  const size =
+    resize === 'squash'
+      ? { width: resizeTo, height: resizeTo }
+      : {
+          width: width === short ? resizeTo : Math.floor((resizeTo * width) / short),
+          height: height === short ? resizeTo : Math.floor((resizeTo * height) / short),
+        };
+  const window: Box = {
+    x: roundHalfEven((size.width - crop) / 2),
+    y: roundHalfEven((size.height - crop) / 2),
+    width: crop,
+    height: crop,
+  };
+  if (window.x < 0 || window.y < 0) {
+    throw new UsageError(`A crop of ${crop} pixels does not fit into ${size.width} x ${size.height}`, {
+      code: 'image/crop',
+    });
+  }
+  return resizeToRgb(picture, whole, size, window, filter);
+}
+
+/** Python's round. */
+function roundHalfEven(x: number): number {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  if (rest !== 0.5) return Math.round(x);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+const AREA = [0.5, 1] as const;
+const LOG_RATIO = [Math.log(3 / 4), Math.log(4 / 3)] as const;
+const ATTEMPTS = 10;
+
+/**
+ * A random box of 0.5 to 1 of the area and a ratio of 3/4 to 4/3 (log-uniform), resized to the encoder's side; flipped half
+ * of the time. The augmentation of Tip-Adapter, with torchvision's RandomResizedCrop and its fallback to a centre box.
+ */
+function randomCrop(
+  picture: Raster,
+  { crop, filter }: Preprocessing,
+  r: ReturnType<typeof random>,
+): Uint8Array {
+  const box = randomBox(picture, r);
+  const size = { width: crop, height: crop };
+  const rgb = resizeToRgb(picture, box, size, { x: 0, y: 0, ...size }, filter);
+  return r.uniform() < 0.5 ? flip(rgb, crop) : rgb;
+}
+
+function randomBox({ width, height }: Raster, r: ReturnType<typeof random>): Box {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const area = width * height * (AREA[0] + (AREA[1] - AREA[0]) * r.uniform());
+    const ratio = Math.exp(LOG_RATIO[0] + (LOG_RATIO[1] - LOG_RATIO[0]) * r.uniform());
+    const w = roundHalfEven(Math.sqrt(area * ratio));
+    const h = roundHalfEven(Math.sqrt(area / ratio));
+    if (w > 0 && w <= width && h > 0 && h <= height) {
+      return { x: r.integer(width - w + 1), y: r.integer(height - h + 1), width: w, height: h };
+    }
+  }
+  const ratio = width / height;
+  const [low, high] = LOG_RATIO.map(Math.exp);
+  const w = ratio > high ? Math.round(height * high) : width;
+  const h = ratio < low ? Math.round(width / low) : height;
+  return { x: Math.trunc((width - w) / 2), y: Math.trunc((height - h) / 2), width: w, height: h };
+}
+
+function flip(rgb: Uint8Array, side: number): Uint8Array {
+  const out = new Uint8Array(rgb.length);
+  for (let y = 0; y < side; y++) {
+    for (let x = 0; x < side; x++) {
+      const from = (y * side + x) * 3;
+      out.set(rgb.subarray(from, from + 3), (y * side + side - 1 - x) * 3);
+    }
+  }
+  return out;
+}
+
+/** The batch an encoder is fed: [n, 3, side, side] or [n, side, side, 3], channels in its order, scaled and shifted. */
+export function normalize(pixels: readonly Pixels[], spec: Preprocessing): Float32Array {
+  const { channels, layout, scale, mean, std } = spec;
+  const area = spec.crop * spec.crop;
+  const out = new Float32Array(pixels.length * area * 3);
+  // 256 levels a channel: a table is exact, and faster than arithmetic.
+  const levels = mean.map((m, k) => Float32Array.from({ length: 256 }, (_, p) => (p * scale - m) / std[k]));
+  pixels.forEach(({ data }, n) => {
+    for (let k = 0; k < 3; k++) {
+      const level = levels[k];
+      const source = channels === 'rgb' ? k : 2 - k;
+      const start = layout === 'nchw' ? (n * 3 + k) * area : n * area * 3 + k;
+      const step = layout === 'nchw' ? 1 : 3;
+      for (let i = 0; i < area; i++) out[start + i * step] = level[data[i * 3 + source]];
+    }
+  });
+  return out;
+}
