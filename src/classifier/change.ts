@@ -4,7 +4,7 @@ import type { ClassInfo, Dataset, Example, Finding } from '../dataset/types.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { concatRows, selectRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
-import { joinSupport, selectExamples, type Support } from '../methods/task.ts';
+import { joinSupport, type Support, selectExamples } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { resolveOptions } from '../options.ts';
 import { describeExamples, roundedHead, supportOf } from './fit.ts';
@@ -59,7 +59,13 @@ export async function addExamples(
     classes,
     head: grown.length > 0 ? await grownHead(data, runtime, grown, signal) : data.head,
     support: joinSupport(data.support, regrouped(data.support, selectExamples(fresh, kept))),
-    examples: [...data.examples, ...distinctIds(data.examples, kept.map((i) => described[i]))],
+    examples: [
+      ...data.examples,
+      ...distinctIds(
+        data.examples,
+        kept.map((i) => described[i]),
+      ),
+    ],
     version: data.version + 1,
   };
   return { data: await refitted(next), findings };
@@ -76,7 +82,9 @@ export async function removeParts(data: ClassifierData, removal: Removal): Promi
     });
   }
   const forgotten = new Set((removal.examples ?? []).map((id) => exampleIndex(data, id)));
-  const kept = [...data.examples.keys()].filter((i) => !forgotten.has(i) && !gone.has(data.support.labels[i]));
+  const kept = [...data.examples.keys()].filter(
+    (i) => !forgotten.has(i) && !gone.has(data.support.labels[i]),
+  );
   const renumbered = data.classes.map((info) => classes.indexOf(info));
   const support = selectExamples(data.support, kept);
   const { head } = data;
@@ -132,7 +140,10 @@ async function grownHead(
   const { head } = data;
   if (!head) return undefined;
   const more = await roundedHead(await runtime.encoder(), grown, data.templates, signal);
-  const promptClass = Int32Array.of(...head.promptClass, ...more.promptClass.map((c) => c + data.classes.length));
+  const promptClass = Int32Array.of(
+    ...head.promptClass,
+    ...more.promptClass.map((c) => c + data.classes.length),
+  );
   const features = concatRows([head.promptFeatures, more.promptFeatures]);
   const classes = data.classes.length + grown.length;
   return {

@@ -12,7 +12,15 @@ import { readClassifier, writeClassifier } from './file.ts';
 import { type Runtime, runtimeOf } from './runtime.ts';
 import { readSource } from './source.ts';
 import { taskOf } from './task.ts';
-import type { ClassifierData, Evaluation, Explanation, Failure, ImageSource, Prediction, WorkOptions } from './types.ts';
+import type {
+  ClassifierData,
+  Evaluation,
+  Explanation,
+  Failure,
+  ImageSource,
+  Prediction,
+  WorkOptions,
+} from './types.ts';
 
 export interface PredictOptions extends WorkOptions {
   /** Overrides the classifier's own rejection threshold. */
@@ -48,7 +56,8 @@ export class Classifier {
   async probabilities(features: Matrix, signal?: AbortSignal): Promise<Matrix> {
     const scores = await this.scores(features, signal);
     const out = matrix(scores.rows, scores.cols);
-    for (let i = 0; i < scores.rows; i++) out.data.set(softmax(row(scores, i), this.data.tuning.temperature), i * out.cols);
+    for (let i = 0; i < scores.rows; i++)
+      out.data.set(softmax(row(scores, i), this.data.tuning.temperature), i * out.cols);
     return out;
   }
 
@@ -59,7 +68,10 @@ export class Classifier {
   ): Promise<{ predictions: Prediction[]; failures: Failure[] }> {
     const { features, kept, failures } = await this.#encode(images, work);
     const probabilities = await this.probabilities(features, work.signal);
-    return { predictions: kept.map((image, i) => this.#prediction(image, row(probabilities, i), reject)), failures };
+    return {
+      predictions: kept.map((image, i) => this.#prediction(image, row(probabilities, i), reject)),
+      failures,
+    };
   }
 
   /** The same as a stream, in order: for any number of pictures in bounded memory. */
@@ -96,7 +108,12 @@ export class Classifier {
 
   /** How well it does on labelled pictures: the `test` split where there is one. */
   evaluate(source: string | Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
-    return evaluate(this, this.#runtime, source, options);
+    const judged = {
+      data: this.data,
+      probabilities: (features: Matrix, signal?: AbortSignal) => this.probabilities(features, signal),
+      prediction: (image: string, probabilities: Float32Array) => this.#prediction(image, probabilities),
+    };
+    return evaluate(judged, this.#runtime, source, options);
   }
 
   /**
@@ -135,7 +152,12 @@ export class Classifier {
     work: WorkOptions,
   ): Promise<{ features: Matrix; kept: string[]; failures: Failure[] }> {
     const { exif, seed } = this.data;
-    const { features, rows, failures } = await this.#runtime.encode(images, { ...work, views: [0], seed, exif });
+    const { features, rows, failures } = await this.#runtime.encode(images, {
+      ...work,
+      views: [0],
+      seed,
+      exif,
+    });
     const kept = rows.map(({ item }) => readSource(images[item]).id);
     return {
       features: selectRows(features, [...rows.keys()]),

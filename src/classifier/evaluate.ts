@@ -3,15 +3,152 @@ import { readDataset } from '../dataset/read.ts';
 import type { Dataset, Example, Finding, Split } from '../dataset/types.ts';
 import { DataError } from '../errors.ts';
 import { argmax, type Matrix, row, selectRows } from '../math/matrix.ts';
-import { accuracy } from '../metrics/accuracy.ts';
-import { expectedCalibrationError } from '../metrics/calibration.ts';
+import { perClass, wilsonInterval } from '../metrics/accuracy.ts';
+import { expectedCalibrationError, negativeLogLikelihood } from '../metrics/calibration.ts';
 import { confusionMatrix } from '../metrics/confusion.ts';
-import { negativeLogLikelihood } from '../metrics/likelihood.ts';
-import type { Classifier } from './classifier.ts';
 import type { Runtime } from './runtime.ts';
-import type { Evaluation, Suspect, WorkOptions } from './types.ts';
+import type { ClassifierData, Evaluation, Prediction, Suspect, WorkOptions } from './types.ts';
 
 export interface EvaluateOptions extends WorkOptions {
   /** Which split; default: `test` where there is one, else everything labelled. */
   split?: Split;
+}
+
+/** What evaluating needs of a classifier. */
+interface Judged {
+  readonly data: ClassifierData;
+  probabilities(features: Matrix, signal?: AbortSignal): Promise<Matrix>;
+  prediction(image: string, probabilities: Float32Array): Prediction;
+}
+
+/**
+ * Accuracy, calibration and confusion on labelled pictures. Pictures that are the classifier's own examples are left out and
+ * counted; classes are matched by name, and pictures of classes it does not know are left out and reported. Throws
+ * `DataError` where nothing is left.
+ */
+export async function evaluate(
+  classifier: Judged,
+  runtime: Runtime,
+  source: string | Dataset,
+  { split, signal, onProgress }: EvaluateOptions = {},
+): Promise<Evaluation> {
+  const started = performance.now();
+  const { data } = classifier;
+  const dataset = typeof source === 'string' ? await readDataset(source, { signal }) : source;
+  const { examples, findings } = judgedExamples(data, dataset, split);
+  const { seed, exif } = data;
+  const encoded = await runtime.encode(examples, { views: [0], seed, exif, signal, onProgress });
+  const readable = examples.filter((_, i) => !encoded.failed.has(i));
+  const own = new Set(data.examples.map(({ sha256 }) => sha256));
+  const kept = [...readable.keys()].filter((i) => !own.has(encoded.hashes[i]));
+  if (kept.length === 0) {
+    throw new DataError(`${dataset.name} has no picture to judge by`, {
+      code: 'eval/nothing',
+      hint: 'Give labelled pictures that the classifier has not been fitted to.',
+      details: { examples: examples.length, own: readable.length, unreadable: encoded.failures.length },
+    });
+  }
+  // One view each: row i of the features is readable picture i.
+  const features = selectRows(encoded.features, kept);
+  const probabilities = await classifier.probabilities(features, signal);
+  const judged = kept.map((i) => readable[i]);
+  return {
+    ...measure(
+      classifier,
+      probabilities,
+      judged.map(({ id, label }) => ({ id, label })),
+    ),
+    excluded: [...readable.keys()].filter((i) => own.has(encoded.hashes[i])).map((i) => readable[i].id),
+    failures: encoded.failures.map(({ id, error }) => ({ image: id, error })),
+    findings: [...dataset.findings, ...findings],
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+/** Labelled pictures of the split, with the classifier's class numbers. */
+function judgedExamples(
+  { classes }: ClassifierData,
+  dataset: Dataset,
+  split?: Split,
+): { examples: Example[]; findings: Finding[] } {
+  const wanted = split ?? (dataset.examples.some((example) => example.split === 'test') ? 'test' : undefined);
+  const labelled = dataset.examples.filter(
+    (example) => example.label >= 0 && (wanted === undefined || example.split === wanted),
+  );
+  const { toB } = matchClasses(dataset.classes, [...classes]);
+  const examples = labelled.flatMap((example) =>
+    toB[example.label] >= 0 ? [{ ...example, label: toB[example.label] }] : [],
+  );
+  const unknown = dataset.classes.filter(
+    (_, c) => toB[c] < 0 && labelled.some((example) => example.label === c),
+  );
+  const findings: Finding[] =
+    unknown.length === 0
+      ? []
+      : [
+          {
+            level: 'warning',
+            code: 'eval/unknown-classes',
+            message: `${labelled.length - examples.length} pictures of ${unknown.length} classes that the classifier does not know are left out`,
+            paths: unknown.map((info) => info.name),
+          },
+        ];
+  return { examples, findings };
+}
+
+/** The measures that follow from probabilities [n, c] and true classes alone. */
+function measure(
+  { data, prediction }: Judged,
+  probabilities: Matrix,
+  truth: readonly { id: string; label: number }[],
+): Omit<Evaluation, 'excluded' | 'failures' | 'findings' | 'seconds'> {
+  const { classes, encoder, method, tuning, seed } = data;
+  const labels = truth.map(({ label }) => label);
+  const predicted = truth.map((_, i) => argmax(row(probabilities, i)));
+  const correct = predicted.filter((c, i) => c === labels[i]).length;
+  const total = truth.length;
+  return {
+    accuracy: correct / total,
+    correct,
+    total,
+    interval: wilsonInterval(correct, total),
+    perClass: perClass(predicted, labels, classes.length).map((counts, c) => ({
+      id: classes[c].id,
+      name: classes[c].name,
+      ...counts,
+    })),
+    classes: classes.map(({ id }) => id),
+    confusion: confusionMatrix(predicted, labels, classes.length),
+    nll: negativeLogLikelihood(probabilities, labels),
+    ece: expectedCalibrationError(probabilities, labels),
+    encoder: encoder.id,
+    method,
+    protocol: tuning.protocol,
+    seed,
+    suspects: suspects(data, probabilities, truth),
+    predictions: truth.map(({ id, label }, i) => ({
+      ...prediction(id, row(probabilities, i)),
+      label: classes[label].id,
+      labelName: classes[label].name,
+    })),
+  };
+}
+
+/** Pictures whose label the classifier does not believe, the least believed first. */
+function suspects(
+  { classes }: ClassifierData,
+  probabilities: Matrix,
+  truth: readonly { id: string; label: number }[],
+): Suspect[] {
+  return truth
+    .flatMap(({ id, label }, i) => {
+      const p = row(probabilities, i);
+      const best = argmax(p);
+      if (best === label) return [];
+      const names = { image: id, label: classes[label].name, predicted: classes[best].name };
+      return [{ ...names, labelProbability: p[label], predictedProbability: p[best] }];
+    })
+    .sort(
+      (a, b) => b.predictedProbability - b.labelProbability - (a.predictedProbability - a.labelProbability),
+    );
 }

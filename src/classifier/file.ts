@@ -22,7 +22,9 @@ const triple = z.tuple([z.number(), z.number(), z.number()]);
 
 const metadataSchema = z.object({
   classes: z
-    .array(z.object({ id: z.string(), name: z.string(), promptName: z.string(), prompts: z.array(z.string()) }))
+    .array(
+      z.object({ id: z.string(), name: z.string(), promptName: z.string(), prompts: z.array(z.string()) }),
+    )
     .min(2),
   templates: z.array(z.string()),
   encoder: z.object({
@@ -211,13 +213,15 @@ function tensorReader(tensors: Map<string, Tensor>, refuse: Refuse) {
   const get = (name: string, dtype: Tensor['dtype'], rank: number): Tensor => {
     const tensor = tensors.get(name);
     if (!tensor) return refuse(`tensor ${name} is missing`);
-    if (tensor.dtype !== dtype || tensor.shape.length !== rank) return refuse(`tensor ${name} has another form`);
+    if (tensor.dtype !== dtype || tensor.shape.length !== rank)
+      return refuse(`tensor ${name} has another form`);
     return tensor;
   };
   const ints = (name: string, length: number, below = Number.POSITIVE_INFINITY): Int32Array => {
     const { data, shape } = get(name, 'int32', 1);
     if (shape[0] !== length) return refuse(`tensor ${name} has ${shape[0]} numbers instead of ${length}`);
-    if ((data as Int32Array).some((x) => x < 0 || x >= below)) return refuse(`tensor ${name} is out of range`);
+    if ((data as Int32Array).some((x) => x < 0 || x >= below))
+      return refuse(`tensor ${name} is out of range`);
     return data as Int32Array;
   };
   return {
@@ -226,7 +230,8 @@ function tensorReader(tensors: Map<string, Tensor>, refuse: Refuse) {
       const { data, shape } = get(name, 'float16', 2);
       if (shape[1] !== cols) return refuse(`tensor ${name} has ${shape[1]} columns instead of ${cols}`);
       const values = fromHalf(data as Uint16Array);
-      if (!values.every(Number.isFinite)) return refuse(`tensor ${name} holds something that is not a number`);
+      if (!values.every(Number.isFinite))
+        return refuse(`tensor ${name} holds something that is not a number`);
       return matrix(shape[0], cols, values);
     },
     pictures: (n: number): Uint8Array[] | undefined => {

@@ -1,4 +1,3 @@
-import { findRepeats } from './repeats.ts';
 import { readDataset } from '../dataset/read.ts';
 import { sampleFewShot } from '../dataset/sample.ts';
 import type { ClassInfo, Dataset, Example, Finding } from '../dataset/types.ts';
@@ -19,6 +18,7 @@ import { resolveOptions, type ValuesOf } from '../options.ts';
 import { version } from '../version.ts';
 import { Classifier } from './classifier.ts';
 import { fitOptions } from './options.ts';
+import { findRepeats } from './repeats.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import { taskOf } from './task.ts';
 import { chooseConstants } from './tune.ts';
@@ -42,7 +42,10 @@ export interface FitOptions extends Partial<Omit<FitValues, 'encoder'>>, WorkOpt
  */
 export async function fit(source: string | Dataset, options: FitOptions = {}): Promise<Classifier> {
   const { encoder: wanted, note, ask, signal, onProgress, ...given } = options;
-  const values = resolveOptions(fitOptions, { ...given, encoder: typeof wanted === 'string' ? wanted : 'auto' });
+  const values = resolveOptions(fitOptions, {
+    ...given,
+    encoder: typeof wanted === 'string' ? wanted : 'auto',
+  });
   const dataset =
     typeof source === 'string' ? await readDataset(source, { classes: values.classes, signal }) : source;
   const drawn = drawExamples(dataset, values);
@@ -58,7 +61,7 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     onProgress,
   });
   const kept = drawn.examples.filter((_, i) => !encoded.failed.has(i));
-  const repeats = await findRepeats(kept, encoded);
+  const repeats = await findRepeats(dataset, kept, encoded);
   const support = supportOf(kept, encoded, repeats.groups);
   const findings = [...dataset.findings, ...drawn.findings, ...unreadable(encoded), ...repeats.findings];
   checkClasses(dataset, support);
@@ -117,7 +120,10 @@ async function openEncoder(
   return loadEncoder(name, { engine: sharedEngine(), signal });
 }
 
-function drawExamples(dataset: Dataset, { shots, seed }: FitValues): { examples: Example[]; findings: Finding[] } {
+function drawExamples(
+  dataset: Dataset,
+  { shots, seed }: FitValues,
+): { examples: Example[]; findings: Finding[] } {
   const split = dataset.examples.some((example) => example.split === 'train') ? 'train' : undefined;
   const indices = sampleFewShot(dataset, { shots: shots ?? Number.POSITIVE_INFINITY, seed, split });
   const examples = indices.map((i) => dataset.examples[i]);
@@ -152,7 +158,9 @@ function checkClasses({ classes, name }: Dataset, { labels }: Support): void {
   if (classes.length >= 2 && filled >= 1) return;
   const found = classes.map((info) => info.name).join(', ') || 'none';
   throw new DataError(
-    filled === 0 ? `No picture in ${name} could be used` : `A classifier needs two classes; ${name} has one: ${found}`,
+    filled === 0
+      ? `No picture in ${name} could be used`
+      : `A classifier needs two classes; ${name} has one: ${found}`,
     {
       code: filled === 0 ? 'fit/no-pictures' : 'fit/one-class',
       hint: 'Put the pictures of each class into a folder of its own: photos/cat/…, photos/dog/….',
@@ -168,7 +176,8 @@ export function supportOf(
   groups: Int32Array,
 ): Support {
   const position = new Map<number, number>();
-  for (const { item } of rows) if (!failed.has(item) && !position.has(item)) position.set(item, position.size);
+  for (const { item } of rows)
+    if (!failed.has(item) && !position.has(item)) position.set(item, position.size);
   return {
     features: matrix(features.rows, features.cols, roundToHalf(features.data)),
     example: Int32Array.from(rows, ({ item }) => position.get(item) as number),
@@ -204,7 +213,12 @@ export async function roundedHead(
   templates: readonly string[],
   signal?: AbortSignal,
 ): Promise<NonNullable<ClassifierData['head']>> {
-  const { promptFeatures, promptClass, prompts } = await textHead(encoder, [...classes], [...templates], signal);
+  const { promptFeatures, promptClass, prompts } = await textHead(
+    encoder,
+    [...classes],
+    [...templates],
+    signal,
+  );
   const rounded = matrix(promptFeatures.rows, promptFeatures.cols, roundToHalf(promptFeatures.data));
   return { ...headFromPrompts(rounded, promptClass, classes.length, encoder.logitScale), prompts };
 }

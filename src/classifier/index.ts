@@ -1,5 +1,5 @@
-export { Classifier, isFailure, type LoadOptions, load, type PredictOptions } from './classifier.ts';
 export type { NewExample, Removal } from './change.ts';
+export { Classifier, isFailure, type LoadOptions, load, type PredictOptions } from './classifier.ts';
 export type { EvaluateOptions } from './evaluate.ts';
 export { type FitOptions, fit } from './fit.ts';
 export { fitOptions } from './options.ts';

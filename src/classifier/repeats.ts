@@ -1,5 +1,10 @@
-import { duplicateFindings, exactDuplicates, groupDuplicates, nearDuplicates } from '../dataset/duplicates.ts';
-import type { Example, Finding } from '../dataset/types.ts';
+import {
+  duplicateFindings,
+  exactDuplicates,
+  groupDuplicates,
+  nearDuplicates,
+} from '../dataset/duplicates.ts';
+import type { Dataset, Example, Finding } from '../dataset/types.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { input } from '../graph/expression.ts';
@@ -12,30 +17,42 @@ import { floatTensor } from '../math/tensor.ts';
  * groups that no fold parts. Returns the group number of each example and what to tell the person.
  */
 export async function findRepeats(
+  dataset: Dataset,
   examples: readonly Example[],
   { features, rows, hashes }: EncodedImages,
 ): Promise<{ groups: Int32Array; findings: Finding[] }> {
   const labels = Int32Array.from(examples, (example) => example.label);
   const plain = rows.flatMap(({ view }, r) => (view === 0 ? [r] : []));
+  const { product, close } = await engineProduct();
+  const near = await nearDuplicates(unitRows(selectRows(features, plain)), { labels, product }).finally(
+    close,
+  );
   const same = exactDuplicates(hashes, labels);
-  const near = await nearDuplicates(unitRows(selectRows(features, plain)), { labels, product: engineProduct });
-  const dataset = { name: '', root: '', classes: [], examples: [...examples], findings: [] };
-  const grouped = groupDuplicates(dataset, [...same.groups, ...near.groups]);
+  const seen = { ...dataset, examples: [...examples] };
+  const grouped = groupDuplicates(seen, [...same.groups, ...near.groups]);
   const numbers = new Map<string, number>();
   const groups = Int32Array.from(grouped.examples, ({ group }, i) => {
     const key = group === undefined ? `example ${i}` : `group ${group}`;
     if (!numbers.has(key)) numbers.set(key, numbers.size);
     return numbers.get(key) as number;
   });
-  return { groups, findings: duplicateFindings(dataset, near) };
+  return { groups, findings: duplicateFindings(seen, near) };
 }
 
-/** a b^T on the engine. */
-async function engineProduct(a: Matrix, b: Matrix): Promise<Matrix> {
-  const product = matmulT(input('a', ['n', a.cols]), input('b', ['m', b.cols]));
-  const session = await sharedEngine().compile({ product });
+/** a b^T on the engine, for any sizes. */
+async function engineProduct(): Promise<{
+  product(a: Matrix, b: Matrix): Promise<Matrix>;
+  close(): Promise<void>;
+}> {
+  const session = await sharedEngine().compile({
+    product: matmulT(input('a', ['n', 'd']), input('b', ['m', 'd'])),
+  });
   const tensor = ({ rows, cols, data }: Matrix) => floatTensor([rows, cols], data);
-  const results = await session.run({ a: tensor(a), b: tensor(b) });
-  await session.close();
-  return matrix(a.rows, b.rows, results.product.data as Float32Array);
+  return {
+    product: async (a, b) => {
+      const results = await session.run({ a: tensor(a), b: tensor(b) });
+      return matrix(a.rows, b.rows, results.product.data as Float32Array);
+    },
+    close: () => session.close(),
+  };
 }

@@ -1,12 +1,12 @@
-import { sharedEngine } from '../engine/node.ts';
 import { type EncodedImages, encodeImages } from '../encoder/encode.ts';
 import { loadEncoder } from '../encoder/local.ts';
 import type { Encoder } from '../encoder/types.ts';
+import { sharedEngine } from '../engine/node.ts';
 import { ModelError } from '../errors.ts';
 import { createImageLoader, type ImageLoader } from '../image/loader.ts';
 import { type FeatureCache, openFeatureCache } from '../store/feature-cache.ts';
-import type { EncoderReference, ImageSource, WorkOptions } from './types.ts';
 import { readSource } from './source.ts';
+import type { EncoderReference, ImageSource, WorkOptions } from './types.ts';
 
 /** What a classifier needs while it works: its encoder, the feature cache, threads that decode. Opened at first use. */
 export interface Runtime {
@@ -48,7 +48,7 @@ export function createRuntime(open: () => Promise<Encoder>): Runtime {
         cache,
         loader: images(),
         signal,
-        onProgress,
+        onProgress: ({ done, total = sources.length, hits }) => onProgress?.({ done, total, cached: hits }),
       });
     },
     thumbnail: async (image) => images().thumbnail(await readSource(image).read(), THUMBNAIL_SIDE),

@@ -18,11 +18,14 @@ async function readPicture(path: string): Promise<Uint8Array> {
     return await readFile(path);
   } catch (cause) {
     const missing = systemCode(cause) === 'ENOENT';
-    throw new DataError(missing ? `There is no file ${path}` : `Cannot read ${path}: ${(cause as Error).message}`, {
-      code: missing ? 'image/missing' : 'image/unreadable',
-      hint: missing ? 'Check the path.' : 'Check that the file is a picture and that you may read it.',
-      details: { path },
-      cause,
-    });
+    throw new DataError(
+      missing ? `There is no file ${path}` : `Cannot read ${path}: ${(cause as Error).message}`,
+      {
+        code: missing ? 'image/missing' : 'image/unreadable',
+        hint: missing ? 'Check the path.' : 'Check that the file is a picture and that you may read it.',
+        details: { path },
+        cause,
+      },
+    );
   }
 }

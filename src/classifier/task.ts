@@ -2,6 +2,9 @@ import type { Task } from '../methods/task.ts';
 import type { ClassifierData } from './types.ts';
 
 /** The classification problem a classifier stands for, as its method sees it. */
-export function taskOf({ classes, encoder, support, head, seed }: ClassifierData, signal?: AbortSignal): Task {
+export function taskOf(
+  { classes, encoder, support, head, seed }: ClassifierData,
+  signal?: AbortSignal,
+): Task {
   return { classes: classes.length, dimension: encoder.dimension, support, head, seed, signal };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { ModelError } from '../errors.ts';
 import { homeFolder } from '../store/home.ts';
-import { extractMembers, npmTarball } from '../store/sources.ts';
+import { extractMembers, npmTarball } from '../store/npm.ts';
 
 /**
  * The sample `things`: forty everyday things as four artists drew them, from icon packages with open licences. The first
@@ -81,7 +81,7 @@ export async function sampleThings({ signal, onPackage }: SampleOptions = {}): P
   for (const artist of ARTISTS) {
     onPackage?.(artist);
     const { package: name, version, integrity } = artist;
-    const tarball = await npmTarball({ name, version, integrity, signal });
+    const { path: tarball } = await npmTarball({ name, version, integrity }, { signal });
     if (artist.id === 'fluent') await drawFluent(unfinished, artist, tarball, codes as Map<string, string>);
     else codes = await drawIcons(unfinished, artist, tarball);
   }

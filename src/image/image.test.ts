@@ -197,7 +197,7 @@ describe('decoding', () => {
   });
 
   it('turns a picture as its EXIF orientation says, unless told not to', async () => {
-    const turned = await base.jpeg().withMetadata({ orientation: 6 }).toBuffer();
+    const turned = await base.clone().jpeg().withMetadata({ orientation: 6 }).toBuffer();
     expect(await decode(turned)).toMatchObject({ width: 30, height: 40 });
     expect(await decode(turned, { exif: false })).toMatchObject({ width: 40, height: 30 });
   });

@@ -100,7 +100,7 @@ function kernelOf(input: number, output: number, first: number, length: number, 
 function clamp(fixed: number): number {
   const value = fixed >> PRECISION;
   if (value < 0) return 0;
-  return value > 255 ? 255 : value;
+  return Math.min(value, 255);
 }
 
 function resample(
