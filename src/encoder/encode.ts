@@ -201,7 +201,7 @@ async function prepareGroup(
       const { bytes, hash, failure } = read[i];
       const features = plan.views.map((_, v) => known?.[i * width + v]);
       return bytes
-        ? decodeMissing(numbered, bytes, hash, keys[i], features, plan, loader)
+        ? decodeMissing(numbered, bytes, hash, keys[i], features, plan, loader, signal)
         : { item: numbered.item, hash, features: [], missing: [], failure };
     }),
   );
@@ -226,17 +226,14 @@ async function decodeMissing(
   features: (Float32Array | undefined)[],
   { encoder, views, seed, exif }: Plan,
   loader: ImageLoader,
+  signal?: AbortSignal,
 ): Promise<Prepared> {
   const { item } = numbered;
   const wanted = [...features.keys()].filter((at) => features[at] === undefined);
   if (wanted.length === 0) return { item, hash, features, missing: [] };
   try {
-    const pixels = await loader.load(bytes, {
-      spec: encoder.preprocessing,
-      views: wanted.map((at) => views[at]),
-      seed,
-      exif,
-    });
+    const request = { spec: encoder.preprocessing, views: wanted.map((at) => views[at]), seed, exif };
+    const pixels = await loader.load(bytes, request, signal);
     return {
       item,
       hash,
