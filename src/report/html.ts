@@ -1,0 +1,29 @@
+class Markup {
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  toString(): string {
+    return this.#text;
+  }
+}
+
+/** Finished markup. Only `html` makes it, so nothing that came from data can pass for it. */
+export type Html = Markup;
+
+/** What may stand in a template: text and numbers (escaped), markup as it is, lists of them, nothing (`undefined`, `false`). */
+export type HtmlValue = string | number | Html | undefined | false | readonly HtmlValue[];
+
+/** Template of markup: every value is escaped unless it is `Html` itself. Attribute values must be in double quotes. */
+export function html(parts: TemplateStringsArray, ...values: HtmlValue[]): Html {
+  return new Markup(parts.reduce((markup, part, i) => markup + markupOf(values[i - 1]) + part));
+}
+
+function markupOf(value: HtmlValue): string {
+  if (value === undefined || value === false) return '';
+  if (value instanceof Markup) return value.toString();
+  if (typeof value === 'object') return value.map(markupOf).join('');
+  return String(value).replace(/[&<>"'`]/g, (character) => `&#${character.charCodeAt(0)};`);
+}

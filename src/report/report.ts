@@ -1,0 +1,59 @@
+import { UsageError } from '../errors.ts';
+import { html } from './html.ts';
+import { pictures } from './pictures.ts';
+import { calibration, confusion, curves, methods, perClass, provenance, suspects } from './sections.ts';
+import { summary } from './summary.ts';
+import { STYLE } from './theme.ts';
+import type { MethodScore, ReportData } from './types.ts';
+
+/** No script, no network: even a name or a picture that got past the escaping could do nothing. */
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+/**
+ * One HTML file that needs nothing else: styles, charts and pictures are inside. It opens from a disk, prints, and follows the reader's
+ * light or dark theme.
+ * @throws UsageError `report/method` if no method is given or `data.method` is not among them.
+ */
+export function renderReport(data: ReportData): string {
+  const method = chosenMethod(data);
+  return `<!doctype html>
+${html`<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
+<title>${data.title}</title>
+${STYLE}
+</head>
+<body>
+${summary(data, method)}
+<main>
+${data.predictions.length > 0 && pictures(data, method)}
+${methods(data, method)}
+${data.curves?.some(({ points }) => points.length > 0) && curves(data.curves)}
+${perClass(data)}
+${confusion(data)}
+${calibration(data)}
+${data.suspects && data.suspects.length > 0 && suspects(data.suspects)}
+${provenance(data)}
+</main>
+<footer><p>Made by tip-adapter, a few-shot image classifier. This page works without a network.</p></footer>
+</body>
+</html>
+`}`;
+}
+
+function chosenMethod({ methods: rows, method: name }: ReportData): MethodScore {
+  const chosen = name === undefined ? rows.at(-1) : rows.find((row) => row.name === name);
+  if (chosen) return chosen;
+  const names = rows.map((row) => row.name);
+  throw new UsageError(
+    name === undefined ? 'A report needs a method' : `The report has no method “${name}”`,
+    {
+      code: 'report/method',
+      hint:
+        names.length > 0 ? `Its methods are ${names.join(', ')}.` : 'Give the scores of at least one method.',
+      details: { method: name, methods: names },
+    },
+  );
+}

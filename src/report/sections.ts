@@ -1,0 +1,176 @@
+import { type Confusion, confusionMatrix, confusions } from './confusion-matrix.ts';
+import { type Html, html } from './html.ts';
+import { htmlTable } from './html-table.ts';
+import { lineChart } from './line-chart.ts';
+import { count, duration, percent, probability, shareTicks } from './numbers.ts';
+import { picture } from './pictures.ts';
+import { range } from './range.ts';
+import { reliabilityDiagram } from './reliability-diagram.ts';
+import type { Curve, MethodScore, ReportData } from './types.ts';
+
+const LARGEST_MATRIX = 20;
+const PAIRS = 20;
+
+/** Every method with its interval; the one the report is about is named. */
+export function methods({ methods: rows }: ReportData, chosen: MethodScore): Html {
+  const ticks = shareTicks(
+    Math.min(...rows.map(({ interval }) => interval[0])),
+    Math.max(...rows.map(({ interval }) => interval[1])),
+  );
+  const scale = [ticks[0], ticks[ticks.length - 1]] as const;
+  const ends = scale.map((share) => `${Math.round(100 * share)}%`).join(' to ');
+  return html`<section>
+<h2>Ways to answer <small>methods compared on the same pictures</small></h2>
+<p class="lede">Bands that overlap widely mean that the difference may be chance.</p>
+${htmlTable('The rest of this report is about the method marked with a star.', {
+  columns: [
+    {
+      title: 'Method',
+      value: ({ name }) => name,
+      cell: (row: MethodScore) =>
+        html`${row.name}${row === chosen && ' ★'}<span class="sub">${row.note}</span>`,
+    },
+    { title: 'Right', value: (row) => `${count(row.correct)} / ${count(row.total)}`, align: 'right' },
+    { title: 'Accuracy', value: (row) => percent(row.accuracy), align: 'right' },
+    {
+      title: `95% interval, from ${ends}`,
+      value: ({ interval }) => interval.map(percent).join(' to '),
+      cell: (row) =>
+        html`${range({ value: row.accuracy, interval: row.interval, scale })}<span class="sub">${row.interval.map(percent).join(' to ')}</span>`,
+    },
+    { title: 'Settings chosen by (protocol)', value: ({ protocol }) => protocol },
+    { title: 'Time', value: ({ seconds }) => duration(seconds), align: 'right' },
+  ],
+  rows,
+})}</section>`;
+}
+
+/** Accuracy against the number of examples, with the numbers behind the picture. */
+export function curves(data: readonly Curve[]): Html {
+  return html`<section>
+<h2>How many examples does it take? <small>accuracy against shots</small></h2>
+<figure class="curves">${lineChart(data)}
+<figcaption>Share of test pictures named correctly; thin bars are intervals. The vertical axis does not start at zero.</figcaption></figure>
+<details><summary>The numbers of this chart</summary>${htmlTable(
+    'Accuracy and interval for each method and number of examples per class',
+    {
+      columns: [
+        { title: 'Method', value: ({ name }) => name },
+        { title: 'Examples per class', value: ({ shots }) => shots, align: 'right' },
+        { title: 'Accuracy', value: ({ accuracy }) => percent(accuracy), align: 'right' },
+        {
+          title: 'Interval',
+          value: ({ low, high }) => `${percent(low)} to ${percent(high)}`,
+          align: 'right',
+        },
+      ],
+      rows: data.flatMap(({ name, points }) => points.map((point) => ({ name, ...point }))),
+    },
+  )}</details></section>`;
+}
+
+/** Accuracy of each class, hardest first. */
+export function perClass({ perClass: classes }: ReportData): Html {
+  const share = ({ correct, total }: { correct: number; total: number }) => correct / Math.max(1, total);
+  return html`<section>
+<h2>Which classes are hard? <small>accuracy per class</small></h2>
+${htmlTable('Hardest first', {
+  columns: [
+    { title: 'Class', value: ({ name }) => name },
+    { title: 'Right', value: ({ correct, total }) => `${count(correct)} / ${count(total)}`, align: 'right' },
+    {
+      title: 'Accuracy (recall)',
+      value: (row) => (row.total > 0 ? percent(share(row)) : 'no test picture'),
+      cell: (row) =>
+        row.total > 0
+          ? html`<span class="bar"><i style="--share:${share(row)}" aria-hidden="true"></i><span>${percent(share(row))}</span></span>`
+          : html`no test picture`,
+    },
+  ],
+  rows: [...classes].sort((a, b) => share(a) - share(b)),
+})}</section>`;
+}
+
+/** What is taken for what: a heat map of up to 20 classes, else the most frequent mistakes. */
+export function confusion({ classes, confusion: matrix }: ReportData): Html {
+  return html`<section>
+<h2>What is taken for what? <small>confusion matrix</small></h2>
+${classes.length <= LARGEST_MATRIX ? heatMap(classes, matrix) : mistakes(confusions(classes, matrix))}</section>`;
+}
+
+function heatMap(classes: readonly string[], matrix: readonly (readonly number[])[]): Html {
+  return html`<figure><div class="scroll matrix" tabindex="0" role="region" aria-label="Confusion matrix">${confusionMatrix(classes, matrix)}</div>
+<figcaption>Each row holds the test pictures of one class. The outlined diagonal counts right answers, everything beside it mistakes; the stronger the shade, the larger the share of its row.</figcaption></figure>`;
+}
+
+function mistakes(pairs: readonly Confusion[]): Html {
+  if (pairs.length === 0) return html`<p>There are no mistakes.</p>`;
+  const shown = pairs.slice(0, PAIRS);
+  return htmlTable(`The ${count(shown.length)} most frequent of ${count(pairs.length)} kinds of mistake`, {
+    columns: [
+      { title: 'Really is', value: ({ truth }) => truth },
+      { title: 'Said to be', value: ({ predicted }) => predicted },
+      { title: 'Pictures', value: (pair) => `${count(pair.count)} of ${count(pair.total)}`, align: 'right' },
+    ],
+    rows: shown,
+  });
+}
+
+/** Whether stated probabilities can be believed. */
+export function calibration({ calibration: { bins, ece, nll, temperature } }: ReportData): Html {
+  return html`<section>
+<h2>Can its probabilities be believed? <small>calibration</small></h2>
+<div class="two"><figure>${reliabilityDiagram(bins)}
+<figcaption>Bubbles on the dashed line: what it says is what happens. Below it: too sure of itself. Above it: too modest. Larger bubbles stand for more pictures.</figcaption></figure>
+<dl>
+<dt>${(100 * ece).toFixed(1)} points off on average</dt><dd>Expected calibration error (ECE): the mean distance of the bubbles from the line, weighted by pictures. 0 is perfect.</dd>
+<dt>${nll.toFixed(3)} nats of surprise</dt><dd>Negative log-likelihood (NLL): small when it is sure and right, large when it is sure and wrong.</dd>
+<dt>Temperature ${temperature.toFixed(2)}</dt><dd>Scores were divided by this number to make the probabilities honest.</dd>
+</dl></div></section>`;
+}
+
+/** Labels to look at again. */
+export function suspects(rows: NonNullable<ReportData['suspects']>): Html {
+  return html`<section>
+<h2>Labels to look at again <small>suspected label errors</small></h2>
+${htmlTable(
+  'The classifier disagrees with these labels and is sure of it. It may be wrong: look before changing one.',
+  {
+    columns: [
+      { title: 'Labelled', value: ({ label }) => label },
+      {
+        title: 'Picture',
+        value: () => '',
+        cell: (row) => picture(row.image, `Labelled ${row.label}`, 'photo thumb'),
+      },
+      { title: 'Looks like', value: ({ predicted }) => predicted },
+      { title: 'Probability', value: (row) => probability(row.probability), align: 'right' },
+    ],
+    rows,
+  },
+)}</section>`;
+}
+
+/** Where everything comes from and how to make this report again. */
+export function provenance({ source, encoder, dataset, provenance: facts, command }: ReportData): Html {
+  const rows = [
+    { label: 'Pictures', value: source.pictures },
+    { label: 'Licence of the pictures', value: source.licence },
+    { label: 'Encoder', value: `${encoder.id}, ${count(encoder.dimension)} dimensions` },
+    { label: 'Why this encoder', value: encoder.reason },
+    { label: 'Licence of the encoder', value: encoder.licence },
+    ...facts,
+  ];
+  return html`<section>
+<h2>How this was made <small>provenance</small></h2>
+${dataset.findings.length > 0 && html`<h3>Noticed in the data</h3><ul class="findings">${dataset.findings.map((finding) => html`<li>${finding}</li>`)}</ul>`}
+${htmlTable('Sources, licences and settings', {
+  columns: [
+    { title: 'What', value: ({ label }) => label },
+    { title: 'Value', value: ({ value }) => value },
+  ],
+  rows,
+})}
+<h3>Make this report again</h3>
+<pre><code>${command}</code></pre></section>`;
+}

@@ -1,0 +1,44 @@
+import { type Html, html } from './html.ts';
+import { count, date, percent } from './numbers.ts';
+import { range } from './range.ts';
+import type { MethodScore, ReportData } from './types.ts';
+
+/** The first screen: how good is it, on what, and how sure is that. */
+export function summary(data: ReportData, method: MethodScore): Html {
+  return html`<header>
+<p class="eyebrow">Report of <time datetime="${data.created}">${date(data.created)}</time></p>
+<h1>${data.title}</h1>
+<div class="summary">${howGood(data, method)}${onWhat(data)}${howSure(data, method)}</div>
+</header>`;
+}
+
+function howGood({ dataset }: ReportData, method: MethodScore): Html {
+  const chance = 1 / Math.max(1, dataset.classes);
+  return html`<section>
+<h2>How good is it?</h2>
+<p class="figure">${percent(method.accuracy)}</p>
+${range({ value: method.accuracy, interval: method.interval, scale: [0, 1], reference: chance })}
+<div class="ends"><span>0%</span><span>100%</span></div>
+<p>${count(method.correct)} of ${count(method.total)} new pictures were named correctly (accuracy) by <strong>${method.name}</strong>. Guessing would get about ${percent(chance)}, the dotted line.</p>
+</section>`;
+}
+
+function onWhat({ dataset, encoder }: ReportData): Html {
+  const each = dataset.train / Math.max(1, dataset.classes);
+  const shots = Number.isInteger(each) ? `${each} for each class` : `about ${each.toFixed(1)} for each class`;
+  return html`<section>
+<h2>On what?</h2>
+<p class="figure small">${dataset.name}</p>
+<p>${count(dataset.classes)} classes. It learned from ${count(dataset.train)} pictures (${shots}) and was tested on ${count(dataset.test)} others.</p>
+<p>Pictures are seen through <strong>${encoder.id}</strong>, the encoder that turns each into ${count(encoder.dimension)} numbers.</p>
+</section>`;
+}
+
+function howSure({ calibration }: ReportData, { interval: [low, high] }: MethodScore): Html {
+  return html`<section>
+<h2>How sure is that?</h2>
+<p class="figure small">${percent(low)} to ${percent(high)}</p>
+<p>With other test pictures of the same kind, expect an accuracy in this range (95% confidence interval).</p>
+<p>The probabilities it states are off by ${(100 * calibration.ece).toFixed(1)} points on average (expected calibration error).</p>
+</section>`;
+}
