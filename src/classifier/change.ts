@@ -7,9 +7,9 @@ import { methodById } from '../methods/index.ts';
 import { joinSupport, type Support, selectExamples } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { resolveOptions } from '../options.ts';
-import { describeExamples, roundedHead, supportOf } from './fit.ts';
 import type { Runtime } from './runtime.ts';
 import { readSource } from './source.ts';
+import { describeExamples, roundedHead, supportOf } from './support.ts';
 import { taskOf } from './task.ts';
 import type { ClassifierData, ImageSource, SupportExample, WorkOptions } from './types.ts';
 

@@ -6,9 +6,10 @@ import { type Matrix, matrix, row, selectRows, softmax } from '../math/matrix.ts
 import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
 import { addExamples, type NewExample, type Removal, removeParts } from './change.ts';
-import { type EvaluateOptions, evaluate } from './evaluate.ts';
+import { type EvaluateOptions, encodeTestSet, evaluate, type TestSet } from './evaluate.ts';
 import { explainRow } from './explain.ts';
 import { readClassifier, writeClassifier } from './file.ts';
+import { type RefitValues, refitMethod } from './refit.ts';
 import { type Runtime, runtimeOf } from './runtime.ts';
 import { readSource } from './source.ts';
 import { taskOf } from './task.ts';
@@ -106,14 +107,34 @@ export class Classifier {
     return explainRow(this.data, prediction, row(features, 0), terms);
   }
 
-  /** How well it does on labelled pictures: the `test` split where there is one. */
-  evaluate(source: string | Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
+  /** Encodes labelled pictures once, to judge this classifier and its refitted relatives by. */
+  encodeTestSet(source: string | Dataset, options: EvaluateOptions = {}): Promise<TestSet> {
+    return encodeTestSet(this.data, this.#runtime, source, options);
+  }
+
+  /** How well it does on labelled pictures (the `test` split where there is one), or on a test set encoded before. */
+  async evaluate(source: string | Dataset | TestSet, options: EvaluateOptions = {}): Promise<Evaluation> {
+    const started = performance.now();
+    const isEncoded = typeof source !== 'string' && 'truth' in source;
+    const set = isEncoded ? source : await this.encodeTestSet(source, options);
     const judged = {
       data: this.data,
       probabilities: (features: Matrix, signal?: AbortSignal) => this.probabilities(features, signal),
       prediction: (image: string, probabilities: Float32Array) => this.#prediction(image, probabilities),
     };
-    return evaluate(judged, this.#runtime, source, options);
+    const evaluation = await evaluate(judged, set, options.signal);
+    return { ...evaluation, seconds: (performance.now() - started) / 1000 };
+  }
+
+  /** The same examples under another method, other constants or fewer shots; nothing is encoded again. */
+  async refit(values: RefitValues, signal?: AbortSignal): Promise<Classifier> {
+    const encoder = await this.#runtime.encoder();
+    return new Classifier(await refitMethod(this.data, encoder, values, signal), this.#runtime);
+  }
+
+  /** A small JPEG of a picture. */
+  thumbnail(image: ImageSource): Promise<Uint8Array> {
+    return this.#runtime.thumbnail(image);
   }
 
   /**

@@ -7,7 +7,7 @@ import { perClass, wilsonInterval } from '../metrics/accuracy.ts';
 import { expectedCalibrationError, negativeLogLikelihood } from '../metrics/calibration.ts';
 import { confusionMatrix } from '../metrics/confusion.ts';
 import type { Runtime } from './runtime.ts';
-import type { ClassifierData, Evaluation, Prediction, Suspect, WorkOptions } from './types.ts';
+import type { ClassifierData, Evaluation, Failure, Prediction, Suspect, WorkOptions } from './types.ts';
 
 export interface EvaluateOptions extends WorkOptions {
   /** Which split; default: `test` where there is one, else everything labelled. */
@@ -21,19 +21,28 @@ interface Judged {
   prediction(image: string, probabilities: Float32Array): Prediction;
 }
 
+/** Labelled pictures, encoded and matched with a classifier's classes: several classifiers can be judged by them. */
+export interface TestSet {
+  /** Embeddings as the encoder gives them, [n, d]. */
+  readonly features: Matrix;
+  /** Picture and true class of each row, in the classifier's numbering. */
+  readonly truth: readonly { readonly id: string; readonly label: number }[];
+  readonly excluded: readonly string[];
+  readonly failures: readonly Failure[];
+  readonly findings: readonly Finding[];
+}
+
 /**
- * Accuracy, calibration and confusion on labelled pictures. Pictures that are the classifier's own examples are left out and
- * counted; classes are matched by name, and pictures of classes it does not know are left out and reported. Throws
- * `DataError` where nothing is left.
+ * Encodes labelled pictures to judge by. Pictures that are the classifier's own examples are left out and counted; classes
+ * are matched by name, and pictures of classes it does not know are left out and reported. Throws `DataError` where nothing
+ * is left.
  */
-export async function evaluate(
-  classifier: Judged,
+export async function encodeTestSet(
+  data: ClassifierData,
   runtime: Runtime,
   source: string | Dataset,
   { split, signal, onProgress }: EvaluateOptions = {},
-): Promise<Evaluation> {
-  const started = performance.now();
-  const { data } = classifier;
+): Promise<TestSet> {
   const dataset = typeof source === 'string' ? await readDataset(source, { signal }) : source;
   const { examples, findings } = judgedExamples(data, dataset, split);
   const { seed, exif } = data;
@@ -48,21 +57,23 @@ export async function evaluate(
       details: { examples: examples.length, own: readable.length, unreadable: encoded.failures.length },
     });
   }
-  // One view each: row i of the features is readable picture i.
-  const features = selectRows(encoded.features, kept);
-  const probabilities = await classifier.probabilities(features, signal);
-  const judged = kept.map((i) => readable[i]);
   return {
-    ...measure(
-      classifier,
-      probabilities,
-      judged.map(({ id, label }) => ({ id, label })),
-    ),
+    // One view each: row i of the features is readable picture i.
+    features: selectRows(encoded.features, kept),
+    truth: kept.map((i) => ({ id: readable[i].id, label: readable[i].label })),
     excluded: [...readable.keys()].filter((i) => own.has(encoded.hashes[i])).map((i) => readable[i].id),
     failures: encoded.failures.map(({ id, error }) => ({ image: id, error })),
     findings: [...dataset.findings, ...findings],
-    seconds: (performance.now() - started) / 1000,
   };
+}
+
+/** Accuracy, calibration and confusion on labelled pictures. */
+export async function evaluate(
+  classifier: Judged,
+  { features, truth, ...rest }: TestSet,
+  signal?: AbortSignal,
+): Promise<Omit<Evaluation, 'seconds'>> {
+  return { ...measure(classifier, await classifier.probabilities(features, signal), truth), ...rest };
 }
 
 /** Labelled pictures of the split, with the classifier's class numbers. */

@@ -1,28 +1,25 @@
 import { readDataset } from '../dataset/read.ts';
 import { sampleFewShot } from '../dataset/sample.ts';
-import type { ClassInfo, Dataset, Example, Finding } from '../dataset/types.ts';
+import type { Dataset, Example, Finding } from '../dataset/types.ts';
 import { chooseEncoder } from '../encoder/choose.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
 import { loadEncoder } from '../encoder/local.ts';
-import { presetTemplates, textHead } from '../encoder/prompts.ts';
+import { presetTemplates } from '../encoder/prompts.ts';
+import type { PullProgress } from '../encoder/pull.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { DataError } from '../errors.ts';
-import { roundToHalf } from '../math/half.ts';
-import { type Matrix, matrix } from '../math/matrix.ts';
-import { methodById } from '../methods/index.ts';
-import { checkNeeds } from '../methods/method.ts';
+import type { Matrix } from '../math/matrix.ts';
 import { countByClass, plainRows, type Support } from '../methods/task.ts';
-import { headFromPrompts } from '../methods/text-head.ts';
 import { resolveOptions, type ValuesOf } from '../options.ts';
 import { version } from '../version.ts';
 import { Classifier } from './classifier.ts';
 import { fitOptions } from './options.ts';
+import { fitMethod } from './refit.ts';
 import { findRepeats } from './repeats.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
-import { taskOf } from './task.ts';
-import { chooseConstants } from './tune.ts';
-import type { ClassifierData, EncoderReference, SupportExample, WorkOptions } from './types.ts';
+import { describeExamples, roundedHead, supportOf } from './support.ts';
+import type { ClassifierData, EncoderReference, WorkOptions } from './types.ts';
 
 export type FitValues = ValuesOf<typeof fitOptions>;
 
@@ -31,8 +28,10 @@ export interface FitOptions extends Partial<Omit<FitValues, 'encoder'>>, WorkOpt
   encoder?: string | Encoder;
   /** Told in one line what was chosen and why. */
   note?(line: string): void;
-  /** Asks the person a yes/no question; without it nothing is ever downloaded unasked but the built-in encoder. */
-  ask?(question: string): Promise<boolean>;
+  /** Asks the person a yes/no question; without it no CLIP is offered. */
+  ask?(question: string, signal: AbortSignal): Promise<boolean>;
+  /** Told how far the download of an encoder is that is not on this machine yet. */
+  onPull?(progress: PullProgress): void;
 }
 
 /**
@@ -41,7 +40,7 @@ export interface FitOptions extends Partial<Omit<FitValues, 'encoder'>>, WorkOpt
  * Throws `DataError` where fewer than two classes are left, `ModelError` where the encoder fails, `UsageError` for options.
  */
 export async function fit(source: string | Dataset, options: FitOptions = {}): Promise<Classifier> {
-  const { encoder: wanted, note, ask, signal, onProgress, ...given } = options;
+  const { encoder: wanted, note, ask, onPull, signal, onProgress, ...given } = options;
   const values = resolveOptions(fitOptions, {
     ...given,
     encoder: typeof wanted === 'string' ? wanted : 'auto',
@@ -50,7 +49,7 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     typeof source === 'string' ? await readDataset(source, { classes: values.classes, signal }) : source;
   const drawn = drawExamples(dataset, values);
 
-  const runtime = createRuntime(() => openEncoder(wanted ?? values.encoder, { note, ask, signal }));
+  const runtime = createRuntime(() => openEncoder(wanted ?? values.encoder, { note, ask, onPull, signal }));
   const encoder = await runtime.encoder();
   const views = values.views > 1 ? Array.from({ length: values.views + 1 }, (_, view) => view) : [0];
   const encoded = await runtime.encode(drawn.examples, {
@@ -94,30 +93,14 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
   return new Classifier(await fitMethod(data, encoder, values, validation, signal), runtime, findings);
 }
 
-/** Chooses the method's constants and fits it: the part of `fit` that needs features only. */
-export async function fitMethod(
-  data: ClassifierData,
-  encoder: Pick<Encoder, 'defaults'>,
-  values: Pick<FitValues, 'method' | 'tune' | 'alpha' | 'beta'>,
-  validation?: { features: Matrix; labels: Int32Array },
-  signal?: AbortSignal,
-): Promise<ClassifierData> {
-  const method = methodById(values.method);
-  const task = taskOf(data, signal);
-  checkNeeds(method, task);
-  const tuning = await chooseConstants(sharedEngine(), method, task, encoder.defaults, values, validation);
-  const options = resolveOptions(method.options, { alpha: tuning.alpha, beta: tuning.beta });
-  return { ...data, method: method.id, options, state: await method.fit(task, options), tuning };
-}
-
 async function openEncoder(
   wanted: string | Encoder,
-  { note, ask, signal }: Pick<FitOptions, 'note' | 'ask' | 'signal'>,
+  { note, ask, onPull, signal }: Pick<FitOptions, 'note' | 'ask' | 'onPull' | 'signal'>,
 ): Promise<Encoder> {
   if (typeof wanted !== 'string') return wanted;
   const { name, reason } = await chooseEncoder(wanted, { interactive: ask !== undefined, ask, signal });
   note?.(reason);
-  return loadEncoder(name, { engine: sharedEngine(), signal });
+  return loadEncoder(name, { engine: sharedEngine(), onProgress: onPull, signal });
 }
 
 function drawExamples(
@@ -169,58 +152,8 @@ function checkClasses({ classes, name }: Dataset, { labels }: Support): void {
   );
 }
 
-/** The support set of encoded examples, its features rounded to half precision as the file will hold them. */
-export function supportOf(
-  examples: readonly Pick<Example, 'label'>[],
-  { features, rows, failed }: EncodedImages,
-  groups: Int32Array,
-): Support {
-  const position = new Map<number, number>();
-  for (const { item } of rows)
-    if (!failed.has(item) && !position.has(item)) position.set(item, position.size);
-  return {
-    features: matrix(features.rows, features.cols, roundToHalf(features.data)),
-    example: Int32Array.from(rows, ({ item }) => position.get(item) as number),
-    view: Int32Array.from(rows, ({ view }) => view),
-    labels: Int32Array.from(examples, (example) => example.label),
-    groups,
-  };
-}
-
-/** Who the examples are: id, hash and, with a runtime to make them, small pictures. */
-export async function describeExamples(
-  examples: readonly Example[],
-  { hashes }: EncodedImages,
-  pictures?: Runtime,
-): Promise<SupportExample[]> {
-  return Promise.all(
-    examples.map(async (example, i) => ({
-      id: example.id,
-      sha256: hashes[i],
-      thumbnail: pictures && (await pictures.thumbnail(example)),
-    })),
-  );
-}
-
 function templatesOf({ template, prompts }: FitValues, encoder: Encoder): string[] {
   return template ?? (prompts ? [...presetTemplates(prompts)] : [encoder.defaults.template]);
-}
-
-/** The text head with its embeddings rounded to half precision, as the file will hold them. */
-export async function roundedHead(
-  encoder: Encoder,
-  classes: readonly ClassInfo[],
-  templates: readonly string[],
-  signal?: AbortSignal,
-): Promise<NonNullable<ClassifierData['head']>> {
-  const { promptFeatures, promptClass, prompts } = await textHead(
-    encoder,
-    [...classes],
-    [...templates],
-    signal,
-  );
-  const rounded = matrix(promptFeatures.rows, promptFeatures.cols, roundToHalf(promptFeatures.data));
-  return { ...headFromPrompts(rounded, promptClass, classes.length, encoder.logitScale), prompts };
 }
 
 async function encodeValidation(

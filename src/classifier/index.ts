@@ -1,6 +1,7 @@
 export type { NewExample, Removal } from './change.ts';
 export { Classifier, isFailure, type LoadOptions, load, type PredictOptions } from './classifier.ts';
-export type { EvaluateOptions } from './evaluate.ts';
+export type { EvaluateOptions, TestSet } from './evaluate.ts';
 export { type FitOptions, fit } from './fit.ts';
 export { fitOptions } from './options.ts';
+export type { RefitValues } from './refit.ts';
 export type * from './types.ts';

@@ -1,0 +1,63 @@
+import { sampleFewShot } from '../dataset/sample.ts';
+import type { Encoder } from '../encoder/types.ts';
+import { sharedEngine } from '../engine/node.ts';
+import type { Matrix } from '../math/matrix.ts';
+import { methodById } from '../methods/index.ts';
+import { checkNeeds } from '../methods/method.ts';
+import { selectExamples } from '../methods/task.ts';
+import { resolveOptions } from '../options.ts';
+import type { FitValues } from './fit.ts';
+import { taskOf } from './task.ts';
+import { chooseConstants } from './tune.ts';
+import type { ClassifierData } from './types.ts';
+
+/** What can change without encoding anything. */
+export type RefitValues = Partial<Pick<FitValues, 'method' | 'alpha' | 'beta' | 'shots' | 'seed'>> & {
+  tune?: 'folds' | 'fixed';
+};
+
+/** Chooses the method's constants and fits it: the part of fitting that needs features only. */
+export async function fitMethod(
+  data: ClassifierData,
+  encoder: Pick<Encoder, 'defaults'>,
+  values: Pick<FitValues, 'method' | 'tune' | 'alpha' | 'beta'>,
+  validation?: { features: Matrix; labels: Int32Array },
+  signal?: AbortSignal,
+): Promise<ClassifierData> {
+  const method = methodById(values.method);
+  const task = taskOf(data, signal);
+  checkNeeds(method, task);
+  const tuning = await chooseConstants(sharedEngine(), method, task, encoder.defaults, values, validation);
+  const options = resolveOptions(method.options, { alpha: tuning.alpha, beta: tuning.beta });
+  return { ...data, method: method.id, options, state: await method.fit(task, options), tuning };
+}
+
+/** The data with another method, other constants, or a draw of its examples. */
+export async function refitMethod(
+  data: ClassifierData,
+  encoder: Pick<Encoder, 'defaults'>,
+  {
+    method = data.method as FitValues['method'],
+    tune = 'folds',
+    alpha,
+    beta,
+    shots,
+    seed = data.seed,
+  }: RefitValues,
+  signal?: AbortSignal,
+): Promise<ClassifierData> {
+  const drawn = shots === undefined ? data : drawnFrom(data, shots, seed);
+  return fitMethod(drawn, encoder, { method, tune, alpha, beta }, undefined, signal);
+}
+
+function drawnFrom(data: ClassifierData, shots: number, seed: number): ClassifierData {
+  const { labels, groups } = data.support;
+  const chosen = sampleFewShot({ labels, groups: Array.from(groups, String) }, { shots, seed });
+  return {
+    ...data,
+    support: selectExamples(data.support, chosen),
+    examples: chosen.map((i) => data.examples[i]),
+    shots,
+    seed,
+  };
+}

@@ -1,0 +1,60 @@
+import type { ClassInfo, Example } from '../dataset/types.ts';
+import type { EncodedImages } from '../encoder/encode.ts';
+import { textHead } from '../encoder/prompts.ts';
+import type { Encoder } from '../encoder/types.ts';
+import { roundToHalf } from '../math/half.ts';
+import { matrix } from '../math/matrix.ts';
+import type { Support } from '../methods/task.ts';
+import { headFromPrompts } from '../methods/text-head.ts';
+import type { Runtime } from './runtime.ts';
+import type { ClassifierData, SupportExample } from './types.ts';
+
+/** The support set of encoded examples, its features rounded to half precision as the file will hold them. */
+export function supportOf(
+  examples: readonly Pick<Example, 'label'>[],
+  { features, rows, failed }: EncodedImages,
+  groups: Int32Array,
+): Support {
+  const position = new Map<number, number>();
+  for (const { item } of rows)
+    if (!failed.has(item) && !position.has(item)) position.set(item, position.size);
+  return {
+    features: matrix(features.rows, features.cols, roundToHalf(features.data)),
+    example: Int32Array.from(rows, ({ item }) => position.get(item) as number),
+    view: Int32Array.from(rows, ({ view }) => view),
+    labels: Int32Array.from(examples, (example) => example.label),
+    groups,
+  };
+}
+
+/** Who the examples are: id, hash and, with a runtime to make them, small pictures. */
+export async function describeExamples(
+  examples: readonly Example[],
+  { hashes }: EncodedImages,
+  pictures?: Runtime,
+): Promise<SupportExample[]> {
+  return Promise.all(
+    examples.map(async (example, i) => ({
+      id: example.id,
+      sha256: hashes[i],
+      thumbnail: pictures && (await pictures.thumbnail(example)),
+    })),
+  );
+}
+
+/** The text head with its embeddings rounded to half precision, as the file will hold them. */
+export async function roundedHead(
+  encoder: Encoder,
+  classes: readonly ClassInfo[],
+  templates: readonly string[],
+  signal?: AbortSignal,
+): Promise<NonNullable<ClassifierData['head']>> {
+  const { promptFeatures, promptClass, prompts } = await textHead(
+    encoder,
+    [...classes],
+    [...templates],
+    signal,
+  );
+  const rounded = matrix(promptFeatures.rows, promptFeatures.cols, roundToHalf(promptFeatures.data));
+  return { ...headFromPrompts(rounded, promptClass, classes.length, encoder.logitScale), prompts };
+}
