@@ -1,0 +1,34 @@
+/** How far a piece of work is; `cached` of the `done` came from the feature cache. */
+export interface ProgressState {
+  readonly done: number;
+  readonly total: number;
+  readonly cached?: number;
+  /** What is counted: things one by one (default), or bytes. */
+  readonly unit?: 'bytes';
+}
+
+/** A bar that is drawn only on a terminal and erased at the end. */
+export interface ProgressBar {
+  update(state: ProgressState): void;
+  done(): void;
+}
+
+/** What a command sees of the world: data goes to stdout, everything said to a person to stderr. */
+export interface Io {
+  readonly stdout: { write(text: string): void };
+  readonly stderr: { write(text: string): void };
+  /** Stdout is a terminal: tables may be fitted to its width. */
+  readonly terminal: boolean;
+  readonly color: boolean;
+  /** Columns of the terminal; 80 where there is none. */
+  readonly width: number;
+  /** Fires at the first Ctrl-C. */
+  readonly signal: AbortSignal;
+  progress(title: string): ProgressBar;
+  /** One line to the person, on stderr. */
+  note(line: string): void;
+  /** A question that takes yes or no; no where nobody can answer. */
+  readonly ask?: (question: string, signal?: AbortSignal) => Promise<boolean>;
+  /** The paths given on stdin, one a line. */
+  stdin(): AsyncIterable<string>;
+}
