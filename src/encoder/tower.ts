@@ -10,7 +10,7 @@ import { createTokenizer, type TextTokenizer } from './tokenizer.ts';
 import type { Encoder } from './types.ts';
 
 /** A value made at its first use; a failure is not kept, so that the next use tries again. */
-export function lazily<T>(make: () => Promise<T>): { get(): Promise<T>; made(): Promise<T> | undefined } {
+function lazily<T>(make: () => Promise<T>): { get(): Promise<T>; made(): Promise<T> | undefined } {
   let made: Promise<T> | undefined;
   return {
     get: () => {
