@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
-import { type Header, pack } from 'tar-stream';
+import { pack } from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { integrityOf, startFakeRegistry } from './fake-hub.fixture.ts';
 import { extractMembers, npmTarball } from './npm.ts';
@@ -21,7 +21,9 @@ afterEach(async () => {
   await rm(home, { recursive: true });
 });
 
-async function tarball(entries: [Header, string][]): Promise<Uint8Array> {
+async function tarball(
+  entries: [Parameters<ReturnType<typeof pack>['entry']>[0], string][],
+): Promise<Uint8Array> {
   const packed = pack();
   for (const [header, content] of entries) packed.entry(header, content);
   packed.finalize();

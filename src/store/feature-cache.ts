@@ -1,0 +1,126 @@
+import { hash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { type FeatureStore, openFeatureStore } from './feature-store.ts';
+import { homeFolder } from './home.ts';
+
+/**
+ * Features of pictures, so that no picture is encoded twice. A key is a text `${imageSha256}:${encoderFingerprint}:${view}`.
+ * Processes may share a cache; one that is killed at any moment leaves it valid and loses at most what it was writing.
+ */
+export interface FeatureCache {
+  /** The vectors under these keys; `undefined` where there is none, or where it is damaged. */
+  getMany(keys: readonly string[]): (Float32Array | undefined)[];
+  /** Resolves when all are on the disk. Never rejects: where writing fails, the vectors of this run stay in memory. */
+  putMany(entries: readonly CacheEntry[]): Promise<void>;
+  /** Number of vectors, and bytes on the disk (in memory, where there is no disk). */
+  stats(): { entries: number; bytes: number };
+  clear(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface CacheEntry {
+  key: string;
+  value: Float32Array;
+}
+
+export interface FeatureCacheOptions {
+  /** Told in a sentence when the cache had to begin anew, or cannot be used and features stay in memory. */
+  onWarning?: (message: string) => void;
+}
+
+/**
+ * Opens (or makes) the cache in a folder, by default the home folder's. Never throws: a cache that cannot be opened is
+ * replaced by one in memory, a damaged one begins anew.
+ */
+export function openFeatureCache(
+  folder: string = homeFolder('features'),
+  { onWarning = () => {} }: FeatureCacheOptions = {},
+): FeatureCache {
+  const memory = new Map<string, Buffer>();
+  let store: FeatureStore | undefined;
+  let writable = true;
+  const keepInMemory = (why: unknown) => {
+    writable = false;
+    const reason = (why as Error).message;
+    onWarning(`Features of this run are not kept: the cache in ${folder} cannot be written (${reason}).`);
+  };
+  try {
+    store = openFeatureStore(folder, onWarning);
+  } catch (error) {
+    keepInMemory(error);
+  }
+
+  /** What is under the first place of this key that is not damaged. */
+  const find = (text: string): { key: Buffer; value?: Float32Array } => {
+    for (let place = 0; ; place++) {
+      const key = keyOf(text, place);
+      const sealed = memory.get(key.toString('latin1')) ?? store?.get(key);
+      if (!sealed || place === PLACES - 1) return { key };
+      const value = unseal(key, sealed);
+      if (value) return { key, value };
+      store?.distrust();
+    }
+  };
+
+  return {
+    getMany: (keys) => keys.map((key) => find(key).value),
+    putMany: async (entries) => {
+      const sealed = entries.map(({ key, value }) => seal(find(key).key, value));
+      if (store && writable) {
+        try {
+          return store.putAll(sealed);
+        } catch (error) {
+          keepInMemory(error);
+        }
+      }
+      for (const [key, value] of sealed) memory.set(key.toString('latin1'), value);
+    },
+    stats: () => {
+      const { entries, bytes } = store?.stats() ?? { entries: 0, bytes: 0 };
+      const held = [...memory.values()].reduce((sum, value) => sum + value.length, 0);
+      return { entries: entries + memory.size, bytes: bytes + held };
+    },
+    clear: async () => {
+      memory.clear();
+      store?.clear();
+    },
+    close: async () => {
+      await store?.close();
+      store = undefined;
+    },
+  };
+}
+
+/**
+ * A damaged value stays where it is, and its successor goes to the key's next place: LMDB may crash when it frees pages
+ * whose headers were overwritten.
+ */
+const PLACES = 4;
+
+/** 128 bits are plenty: keys are counted in millions, and the value's checksum covers the key as well. */
+function keyOf(text: string, place: number): Buffer {
+  return hash('sha256', place === 0 ? text : `${text}#${place}`, 'buffer').subarray(0, 16);
+}
+
+const CHECKSUM = 4;
+
+/** The stored form: a CRC-32 over key and numbers, so that a damaged or misplaced value is recognised, then the numbers. */
+function seal(key: Buffer, value: Float32Array): [Buffer, Buffer] {
+  const sealed = Buffer.allocUnsafe(CHECKSUM + value.byteLength);
+  sealed.set(new Uint8Array(value.buffer, value.byteOffset, value.byteLength), CHECKSUM);
+  sealed.writeUInt32LE(checksum(key, sealed), 0);
+  return [key, sealed];
+}
+
+/** A copy of the numbers, or `undefined` where the checksum does not fit. */
+function unseal(key: Buffer, sealed: Buffer): Float32Array | undefined {
+  const bytes = sealed.length - CHECKSUM;
+  if (bytes < 0 || bytes % 4 !== 0 || sealed.readUInt32LE(0) !== checksum(key, sealed)) return undefined;
+  const value = new Float32Array(bytes / 4);
+  new Uint8Array(value.buffer).set(sealed.subarray(CHECKSUM));
+  return value;
+}
+
+function checksum(key: Buffer, sealed: Buffer): number {
+  return crc32(sealed.subarray(CHECKSUM), crc32(key));
+}
