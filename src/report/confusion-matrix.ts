@@ -33,7 +33,7 @@ export function confusions(classes: readonly string[], matrix: readonly (readonl
     .map(({ wrong: _, ...pair }) => pair);
 }
 
-/** Heat map of a confusion matrix [c, c]: rows are true classes; shade is the share of the row; the diagonal is outlined. */
+/** Heat map of a confusion matrix [c, c]: rows are true classes; shade grows with the share of the row; the diagonal is outlined. */
 export function confusionMatrix(classes: readonly string[], matrix: readonly (readonly number[])[]): Html {
   const letters = Math.min(LONGEST, Math.max(...classes.map((name) => stringWidth(name))));
   const margin = Math.ceil(letters * LETTER) + 34;
@@ -57,7 +57,7 @@ ${matrix.map((row, i) => {
 
 function cell(i: number, j: number, value: number, share: number): Html {
   const kind = i === j ? 'hit' : 'miss';
-  return html`<rect class="${kind}" x="${j * CELL + 1}" y="${i * CELL + 1}" width="${CELL - 2}" height="${CELL - 2}" rx="3" fill-opacity="${(FULL_CELL * share).toFixed(3)}"/>
+  return html`<rect class="${kind}" x="${j * CELL + 1}" y="${i * CELL + 1}" width="${CELL - 2}" height="${CELL - 2}" rx="3" fill-opacity="${(FULL_CELL * Math.sqrt(share)).toFixed(3)}"/>
 ${value > 0 && html`<text x="${(j + 0.5) * CELL}" y="${(i + 0.5) * CELL + 4}" text-anchor="middle">${value}</text>`}`;
 }
 

@@ -44,7 +44,7 @@ function verdict({ truth, predicted, probability: value }: ReportPrediction): Ht
   if (truth === undefined) return html`<p class="verdict"><b>${predicted}</b>${sure}</p>`;
   if (truth === predicted)
     return html`<p class="verdict right"><b>${predicted}</b><span>✓ right</span>, ${sure}</p>`;
-  return html`<p class="verdict wrong"><b>${predicted}</b><span>✗ wrong</span>, ${sure}. It is: ${truth}</p>`;
+  return html`<p class="verdict wrong"><b>${predicted}</b><span>✗ wrong</span>, ${sure}. It is: <strong>${truth}</strong></p>`;
 }
 
 function why({ neighbours, textPart, cachePart }: ReportPrediction, predicted: string): Html | false {
@@ -56,7 +56,7 @@ function why({ neighbours, textPart, cachePart }: ReportPrediction, predicted: s
   return html`<div class="why">
 ${
   neighbours.length > 0 &&
-  html`<p class="label">Examples that counted most, and their weight</p>
+  html`<p class="label">Examples that counted most (weight)</p>
 <ul class="near">${neighbours
     .slice(0, NEIGHBOURS)
     .map(

@@ -10,6 +10,7 @@ import type { Curve, MethodScore, ReportData } from './types.ts';
 
 const LARGEST_MATRIX = 20;
 const PAIRS = 20;
+const HARDEST = 20;
 
 /** Every method with its interval; the one the report is about is named. */
 export function methods({ methods: rows }: ReportData, chosen: MethodScore): Html {
@@ -69,26 +70,46 @@ export function curves(data: readonly Curve[]): Html {
   )}</details></section>`;
 }
 
-/** Accuracy of each class, hardest first. */
+/** Accuracy of each class, hardest first; of many classes the easier ones are folded away. */
 export function perClass({ perClass: classes }: ReportData): Html {
-  const share = ({ correct, total }: { correct: number; total: number }) => correct / Math.max(1, total);
+  const rows = [...classes].sort((a, b) => byRecall(a, b));
+  const rest = rows.slice(HARDEST);
   return html`<section>
 <h2>Which classes are hard? <small>accuracy per class</small></h2>
-${htmlTable('Hardest first', {
-  columns: [
-    { title: 'Class', value: ({ name }) => name },
-    { title: 'Right', value: ({ correct, total }) => `${count(correct)} / ${count(total)}`, align: 'right' },
-    {
-      title: 'Accuracy (recall)',
-      value: (row) => (row.total > 0 ? percent(share(row)) : 'no test picture'),
-      cell: (row) =>
-        row.total > 0
-          ? html`<span class="bar"><i style="--share:${share(row)}" aria-hidden="true"></i><span>${percent(share(row))}</span></span>`
-          : html`no test picture`,
-    },
-  ],
-  rows: [...classes].sort((a, b) => share(a) - share(b)),
-})}</section>`;
+${recallTable('Hardest first', rows.slice(0, HARDEST))}
+${rest.length > 0 && html`<details><summary>The other ${count(rest.length)} classes</summary>${recallTable('Hardest first, continued', rest)}</details>`}</section>`;
+}
+
+function recallTable(caption: string, rows: ReportData['perClass']): Html {
+  return htmlTable(caption, {
+    columns: [
+      { title: 'Class', value: ({ name }) => name },
+      {
+        title: 'Right',
+        value: ({ correct, total }) => `${count(correct)} / ${count(total)}`,
+        align: 'right',
+      },
+      {
+        title: 'Accuracy (recall)',
+        value: (row) => (row.total > 0 ? percent(recall(row)) : 'no test picture'),
+        cell: (row) =>
+          row.total > 0
+            ? html`<span class="bar"><i style="--share:${recall(row)}" aria-hidden="true"></i><span>${percent(recall(row))}</span></span>`
+            : html`no test picture`,
+      },
+    ],
+    rows,
+  });
+}
+
+function recall({ correct, total }: ReportData['perClass'][number]): number {
+  return correct / total;
+}
+
+/** Ascending; classes without a test picture come last. */
+function byRecall(a: ReportData['perClass'][number], b: ReportData['perClass'][number]): number {
+  if (a.total === 0 || b.total === 0) return Number(a.total === 0) - Number(b.total === 0);
+  return recall(a) - recall(b);
 }
 
 /** What is taken for what: a heat map of up to 20 classes, else the most frequent mistakes. */

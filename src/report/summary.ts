@@ -38,7 +38,7 @@ function howSure({ calibration }: ReportData, { interval: [low, high] }: MethodS
   return html`<section>
 <h2>How sure is that?</h2>
 <p class="figure small">${percent(low)} to ${percent(high)}</p>
-<p>With other test pictures of the same kind, expect an accuracy in this range (95% confidence interval).</p>
+<p>The true accuracy on pictures of this kind most likely lies in this range (95% confidence interval).</p>
 <p>The probabilities it states are off by ${(100 * calibration.ece).toFixed(1)} points on average (expected calibration error).</p>
 </section>`;
 }

@@ -68,8 +68,8 @@ main>section{padding-top:3.5rem}
 .summary h2{font:600 .9rem/1.4 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;letter-spacing:0;color:var(--muted);margin:0 0 .35rem}
 .summary p{font-size:.95rem}
 .summary p:last-child{margin:0}
-.figure{font-size:clamp(3.4rem,9vw,5rem);line-height:1;letter-spacing:-.03em;margin:0 0 .7rem;font-variant-numeric:lining-nums}
-.figure.small{font-size:1.7rem;line-height:1.2;letter-spacing:-.01em;margin-bottom:.5rem;overflow-wrap:anywhere}
+.summary .figure{font-size:clamp(3.4rem,9vw,5rem);line-height:1;letter-spacing:-.03em;margin:0 0 .7rem;font-variant-numeric:lining-nums}
+.summary .figure.small{font-size:1.7rem;line-height:1.2;letter-spacing:-.01em;margin-bottom:.5rem;overflow-wrap:anywhere}
 .range{display:block;position:relative;height:1rem;min-width:8rem}
 .range::before{content:"";position:absolute;inset:calc(50% - .5px) 0 auto;height:1px;background:var(--muted)}
 .range i{position:absolute;top:.25rem;height:.5rem;border-radius:.25rem;background:color-mix(in srgb,var(--accent) 38%,var(--paper))}
@@ -90,14 +90,15 @@ tr.chosen th{font-weight:700}
 .bar{display:grid;grid-template-columns:minmax(5rem,1fr) 3.5rem;gap:.8rem;align-items:center;min-width:9rem}
 .bar>i,.top i{display:block;height:.5rem;border-radius:.15rem;background:linear-gradient(var(--accent),var(--accent)) 0/calc(100%*var(--share)) 100% no-repeat,color-mix(in srgb,var(--muted) 22%,transparent)}
 .bar>span{text-align:right}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,18.5rem),1fr));gap:1.25rem;list-style:none;margin:0;padding:0}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,15.5rem),1fr));gap:1.25rem;list-style:none;margin:0;padding:0}
 .card{background:var(--card);border:1px solid var(--rule);border-radius:.6rem;overflow:hidden;display:flex;flex-direction:column;break-inside:avoid}
-.photo{display:block;width:100%;aspect-ratio:4/3;object-fit:contain;background:color-mix(in srgb,var(--muted) 14%,var(--card))}
+.photo{display:block;width:100%;aspect-ratio:3/2;object-fit:contain;background:color-mix(in srgb,var(--muted) 14%,var(--card))}
 .blank{display:grid;place-items:center;color:var(--ink);font-size:.8rem;text-align:center}
 .card>div{padding:.9rem 1rem 1rem;display:flex;flex-direction:column;gap:.7rem;flex:1}
 .verdict{margin:0;font-size:.9rem;line-height:1.45;color:var(--muted)}
 .verdict b{display:block;font-size:1.1rem;line-height:1.3;color:var(--ink)}
 .verdict.wrong span{color:var(--wrong);font-weight:600}
+.verdict strong{color:var(--ink)}
 .verdict.right span{color:var(--right);font-weight:600}
 .top,.near{list-style:none;margin:0;padding:0;font-size:.85rem;line-height:1.35}
 .top li{display:grid;grid-template-columns:minmax(0,1fr) 4.5rem 2.6rem;gap:.6rem;align-items:center;padding:.12rem 0;font-variant-numeric:tabular-nums}
@@ -138,6 +139,6 @@ pre{background:var(--card);border:1px solid var(--rule);border-radius:.4rem;padd
 td .thumb{width:4.5rem;border-radius:.3rem}
 footer{padding-top:3rem;padding-bottom:3rem;font-size:.875rem}
 @media (max-width:48rem){.summary,.two{grid-template-columns:minmax(0,1fr)}.summary{gap:1.6rem}h2 small{display:block}}
-@media (max-width:36rem){.curves svg text{font-size:17px}.matrix svg{min-width:34rem}}
+@media (max-width:36rem){.curves svg text{font-size:17px}.matrix svg{max-width:none}}
 @media print{:root{${variables(LIGHT)}}body{background:none;font-size:10pt}main>section{padding-top:1.6rem}.cards{grid-template-columns:repeat(3,1fr);gap:.6rem}figure,tr,.card,.summary{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}}
 </style>`;
