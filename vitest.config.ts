@@ -7,8 +7,9 @@ export default defineConfig({
     pool: 'forks',
     execArgv: ['--import', new URL('tests/typescript.mjs', import.meta.url).href],
     maxWorkers: 2,
+    allowOnly: false,
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    reporters: [process.env.CI ? 'default' : 'default', './tests/reporter.ts'],
+    reporters: ['default', './tests/reporter.ts'],
   },
 });

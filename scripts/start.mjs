@@ -9,6 +9,10 @@ if (newest(join(root, 'dist')) < newest(join(root, 'src'))) {
   if (status !== 0) process.exit(status);
 }
 // Paths given by a person are relative to where they stand, not to the package.
-process.exitCode = tryRun(process.execPath, [join(root, 'dist', 'cli', 'main.js'), 'demo', ...process.argv.slice(2)], {
-  cwd: process.env.INIT_CWD ?? process.cwd(),
-});
+process.exitCode = tryRun(
+  process.execPath,
+  [join(root, 'dist', 'cli', 'main.js'), 'demo', ...process.argv.slice(2)],
+  {
+    cwd: process.env.INIT_CWD ?? process.cwd(),
+  },
+);

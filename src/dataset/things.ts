@@ -17,6 +17,7 @@ const THINGS =
 
 interface Artist {
   readonly id: string;
+  readonly name: string;
   readonly package: string;
   readonly version: string;
   readonly integrity: string;
@@ -27,6 +28,7 @@ interface Artist {
 export const ARTISTS: readonly Artist[] = [
   {
     id: 'noto',
+    name: 'Noto',
     package: '@iconify-json/noto',
     version: '1.2.9',
     integrity:
@@ -35,6 +37,7 @@ export const ARTISTS: readonly Artist[] = [
   },
   {
     id: 'twemoji',
+    name: 'Twemoji',
     package: '@iconify-json/twemoji',
     version: '1.2.5',
     integrity:
@@ -43,6 +46,7 @@ export const ARTISTS: readonly Artist[] = [
   },
   {
     id: 'openmoji',
+    name: 'OpenMoji',
     package: '@iconify-json/openmoji',
     version: '1.2.29',
     integrity:
@@ -51,6 +55,7 @@ export const ARTISTS: readonly Artist[] = [
   },
   {
     id: 'fluent',
+    name: 'Fluent 3D',
     package: '@lobehub/fluent-emoji-3d',
     version: '1.1.0',
     integrity:

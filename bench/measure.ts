@@ -1,0 +1,40 @@
+import { cpus, totalmem } from 'node:os';
+
+/** What the figures were measured on, in one line. */
+export function machineLine(threads: number): string {
+  const [cpu] = cpus();
+  const memory = Math.round(totalmem() / 2 ** 30);
+  return `${cpu?.model.trim() ?? 'unknown processor'}, ${cpus().length} cores, ${memory} GiB, Node ${process.versions.node}, ${threads} threads`;
+}
+
+/** Runs the candidates in turn, A B A B …, after one round of warm-up: a machine that slows down slows all of them. */
+export async function alternate(
+  candidates: Readonly<Record<string, () => Promise<unknown>>>,
+  rounds: number,
+): Promise<Record<string, number[]>> {
+  const times = Object.fromEntries(Object.keys(candidates).map((name) => [name, [] as number[]]));
+  for (let round = 0; round <= rounds; round++) {
+    for (const [name, run] of Object.entries(candidates)) {
+      const start = performance.now();
+      await run();
+      if (round > 0) times[name].push(performance.now() - start);
+    }
+  }
+  return times;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Median of the ratios of paired runs, with their smallest and largest. */
+export function ratio(a: readonly number[], b: readonly number[]): string {
+  const ratios = a.map((x, i) => x / b[i]);
+  return `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)})`;
+}
+
+export function milliseconds(values: readonly number[]): string {
+  return `${median(values).toFixed(0)} ms`;
+}

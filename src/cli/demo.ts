@@ -1,0 +1,128 @@
+import { mkdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { type DemoResult, type DemoRow, demonstrate } from '../bench/demo.ts';
+import type { ImageSource } from '../classifier/index.ts';
+import { renderReport, renderText, type Table } from '../report/index.ts';
+import { writeFileAtomic } from '../store/atomic.ts';
+import { demoReport } from './demo-report.ts';
+import type { Io } from './io.ts';
+
+export interface DemoSettings {
+  /** Folder for the classifier and the report. */
+  readonly output: string;
+  readonly seed: number;
+  readonly encoder: string;
+}
+
+/** Unseen pictures whose answers are shown with their nearest examples. */
+const SHOWN = 5;
+
+/** The demo: sample pictures or a person's own, every method of the paper that needs no training, a classifier and a report. */
+export async function runDemo(data: string | undefined, settings: DemoSettings, io: Io): Promise<void> {
+  let reason = '';
+  const bar = io.progress('Encoding pictures');
+  const pulling = io.progress('Getting the encoder');
+  const result = await demonstrate(data, {
+    encoder: settings.encoder,
+    seed: settings.seed,
+    ask: io.ask,
+    signal: io.signal,
+    note: (line) => {
+      reason ||= line.startsWith('Encoder') ? line : '';
+      io.note(line);
+    },
+    onPull: ({ received, total = 0 }) => pulling.update({ done: received, total, unit: 'bytes' }),
+    onProgress: (state) => bar.update(state),
+  }).finally(() => {
+    bar.done();
+    pulling.done();
+  });
+
+  const write = (text: string) => io.stdout.write(`${text}\n`);
+  const { dataset, train, test, encodeSeconds } = result;
+  write(`\n${result.source.pictures}.`);
+  write(`Licences: ${result.source.licence}.`);
+  write(
+    `${dataset.classes.length} classes, ${train} pictures to learn from, ${test.truth.length} to be tested on; ` +
+      `read and encoded in ${encodeSeconds.toFixed(1)} s.\n`,
+  );
+  write(renderText(methodTable(result), { width: io.width, color: io.color }));
+  const { alpha, beta, folds, judges } = result.best.classifier.data.tuning;
+  write(
+    folds > 0
+      ? `Tuned: alpha ${alpha.toPrecision(3)}, beta ${beta.toPrecision(3)}, chosen on ${folds} folds of the ${judges} examples alone.\n`
+      : `Tuned: too few examples for that; the encoder's constants alpha ${alpha}, beta ${beta} were used.\n`,
+  );
+  await showAnswers(result, write);
+  await saveAll(result, settings, reason, data, write);
+  await result.best.classifier.close();
+}
+
+function methodTable({ rows }: DemoResult): Table<DemoRow> {
+  const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
+  return {
+    columns: [
+      { title: 'Method', value: ({ name }) => name },
+      {
+        title: 'Correct',
+        value: ({ evaluation }) => `${evaluation.correct}/${evaluation.total}`,
+        align: 'right',
+      },
+      { title: 'Accuracy', value: ({ evaluation }) => percent(evaluation.accuracy), align: 'right' },
+      {
+        title: '95% interval',
+        value: ({ evaluation: { interval } }) => `${percent(interval[0])} to ${percent(interval[1])}`,
+        align: 'right',
+      },
+      { title: 'Seconds', value: ({ seconds }) => seconds.toFixed(2), align: 'right' },
+    ],
+    rows,
+  };
+}
+
+/** A few test pictures, evenly spread, with the examples that voted most for the answer. */
+async function showAnswers(
+  { best, test, dataset }: DemoResult,
+  write: (text: string) => void,
+): Promise<void> {
+  const { classifier } = best;
+  const pictures = new Map(dataset.examples.map((example) => [example.id, example]));
+  const step = Math.max(1, Math.floor(test.truth.length / SHOWN));
+  write('Pictures it has never seen, and the examples most like them:');
+  for (const { id, label } of test.truth.filter((_, i) => i % step === 0).slice(0, SHOWN)) {
+    const { prediction, contributions } = await classifier.explain(pictures.get(id) as ImageSource);
+    const truth = classifier.data.classes[label];
+    const verdict = prediction.id === truth.id ? 'right' : `wrong: ${truth.name}`;
+    const alike = contributions.filter(({ classId }) => classId === prediction.id).slice(0, 2);
+    write(`  ${id}`);
+    write(
+      `    ${prediction.name}, ${Math.round(100 * prediction.probability)}% sure (${verdict}); ` +
+        `like ${alike.map(({ example }) => example).join(', ')}`,
+    );
+  }
+}
+
+async function saveAll(
+  result: DemoResult,
+  { output, seed }: DemoSettings,
+  reason: string,
+  data: string | undefined,
+  write: (text: string) => void,
+): Promise<void> {
+  await mkdir(output, { recursive: true });
+  const name = result.dataset.name.replace(/[^\p{L}\p{N}._-]+/gu, '-') || 'classifier';
+  const file = join(output, `${name}.safetensors`);
+  const page = join(output, `${name}.html`);
+  const command = `tip-adapter demo${data ? ` ${data}` : ''} --seed ${seed}`;
+  await result.best.classifier.save(file);
+  await writeFileAtomic(page, renderReport(await demoReport(result, { reason, command })));
+  const shown = (path: string) => relative(process.cwd(), path) || path;
+  write(`\nSaved  ${shown(file)}   the classifier`);
+  write(`       ${shown(page)}   a report with pictures: open it in a browser\n`);
+  write('Ask it about a picture:');
+  write(`  npx tip-adapter predict ${shown(file)} picture.jpg`);
+  if (data === undefined) {
+    write('The same with your own photos, one folder for each class:');
+    write('  npm start -- ./my-photos');
+  }
+}
