@@ -16,7 +16,7 @@ export function htmlTable<Row>(caption: string, { columns, rows }: HtmlTable<Row
   const aligned = ({ align }: HtmlColumn<Row>) => (align === 'right' ? 'number' : 'text');
   const content = (column: HtmlColumn<Row>, row: Row) => column.cell?.(row) ?? column.value(row);
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table>
-<caption>${caption}</caption>
+<caption><span>${caption}</span></caption>
 <thead><tr>${columns.map((column) => html`<th scope="col" class="${aligned(column)}">${column.title}</th>`)}</tr></thead>
 <tbody>${rows.map(
     (row) => html`<tr>${columns.map((column, j) =>

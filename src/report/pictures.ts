@@ -11,7 +11,7 @@ export function pictures({ predictions }: ReportData, { total, correct }: Method
   const wrong = predictions.filter(({ truth, predicted }) => truth !== undefined && truth !== predicted);
   const right = predictions.filter(({ truth, predicted }) => truth === predicted);
   const unknown = predictions.filter(({ truth }) => truth === undefined);
-  return html`<section>
+  return html`<section class="pictures">
 <h2>The pictures</h2>
 <p class="lede">What it said about pictures it had never seen, how sure it was, and which of its examples were most like them.</p>
 ${group('Wrong answers', wrong, total - correct)}${group('Right answers', right, correct)}${group('New pictures, class not known', unknown, unknown.length)}
@@ -44,12 +44,12 @@ function verdict({ truth, predicted, probability: value }: ReportPrediction): Ht
   if (truth === undefined) return html`<p class="verdict"><b>${predicted}</b>${sure}</p>`;
   if (truth === predicted)
     return html`<p class="verdict right"><b>${predicted}</b><span>✓ right</span>, ${sure}</p>`;
-  return html`<p class="verdict wrong"><b>${predicted}</b><span>✗ wrong</span>, ${sure}. It is: <strong>${truth}</strong></p>`;
+  return html`<p class="verdict wrong"><b>${predicted}</b><span>✗ wrong</span>, ${sure}. It is: <strong><bdi>${truth}</bdi></strong></p>`;
 }
 
 function why({ neighbours, textPart, cachePart }: ReportPrediction, predicted: string): Html | false {
   const parts = [
-    textPart !== undefined && html`the name “${predicted}” ${textPart.toFixed(2)} (text part)`,
+    textPart !== undefined && html`the name “<bdi>${predicted}</bdi>” ${textPart.toFixed(2)} (text part)`,
     cachePart !== undefined && html`the examples ${cachePart.toFixed(2)} (cache part)`,
   ].filter((part) => part !== false);
   if (parts.length === 0 && neighbours.length === 0) return false;

@@ -80,10 +80,12 @@ main>section{padding-top:3.5rem}
 .scroll:focus-visible,summary:focus-visible{outline:2px solid var(--accent);outline-offset:3px}
 table{border-collapse:collapse;width:100%;font-size:.925rem;line-height:1.45;font-variant-numeric:tabular-nums}
 caption{text-align:left;padding-bottom:.5rem}
+caption span{display:block;max-width:min(68ch,calc(100vw - 2*clamp(1rem,4vw,2.5rem)))}
 th,td{padding:.5rem 1.2rem .5rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--rule)}
 th:last-child,td:last-child{padding-right:0}
 thead th{font-size:.825rem;font-weight:600;color:var(--muted);vertical-align:bottom;border-bottom-color:var(--muted)}
-tbody th{font-weight:500;overflow-wrap:anywhere;min-width:8rem}
+tbody th{font-weight:500;overflow-wrap:anywhere;min-width:6rem}
+td.text{min-width:6.5rem}
 .number{text-align:right;white-space:nowrap}
 tr.chosen th{font-weight:700}
 .sub{display:block;font-weight:400;font-size:.825rem;color:var(--muted)}
@@ -117,6 +119,7 @@ svg .quiet{fill:var(--muted)}
 svg .grid{stroke:var(--rule);stroke-width:1}
 svg .axis{stroke:var(--muted);stroke-width:1}
 .curves{max-width:44rem}
+.two svg{max-width:24rem;width:100%}
 .legend{list-style:none;margin:.8rem 0 0;padding:0;display:flex;flex-wrap:wrap;gap:.3rem 1.6rem;font-size:.9rem}
 .legend li{display:flex;align-items:center;gap:.5rem;min-width:0}
 .legend svg{flex:none}
@@ -128,7 +131,7 @@ svg .hit{fill:var(--accent);stroke:var(--ink)}
 svg .miss{fill:var(--wrong);stroke:var(--rule)}
 svg .bubble{fill:var(--accent);fill-opacity:.35;stroke:var(--accent);stroke-width:1.5}
 svg .ideal{stroke:var(--muted);stroke-dasharray:5 4}
-.two{display:grid;grid-template-columns:minmax(0,24rem) minmax(0,1fr);gap:1rem 3rem;align-items:start}
+.two{display:grid;grid-template-columns:minmax(0,22rem) minmax(0,1fr);gap:1rem 3rem;align-items:start}
 dl{margin:1.2rem 0 0}
 dt{font-weight:600}
 dd{margin:0 0 1rem}
@@ -138,7 +141,7 @@ pre{background:var(--card);border:1px solid var(--rule);border-radius:.4rem;padd
 .findings{padding-left:1.2rem;max-width:68ch}
 td .thumb{width:4.5rem;border-radius:.3rem}
 footer{padding-top:3rem;padding-bottom:3rem;font-size:.875rem}
-@media (max-width:48rem){.summary,.two{grid-template-columns:minmax(0,1fr)}.summary{gap:1.6rem}h2 small{display:block}}
-@media (max-width:36rem){.curves svg text{font-size:17px}.matrix svg{max-width:none}}
-@media print{:root{${variables(LIGHT)}}body{background:none;font-size:10pt}main>section{padding-top:1.6rem}.cards{grid-template-columns:repeat(3,1fr);gap:.6rem}figure,tr,.card,.summary{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}}
+@media screen and (max-width:48rem){.summary,.two{grid-template-columns:minmax(0,1fr)}.summary{gap:1.6rem}h2 small{display:block}}
+@media screen and (max-width:36rem){.curves svg text{font-size:20px}.matrix svg{max-width:none}}
+@media print{:root{${variables(LIGHT)}}html{font-size:9.5pt}body{background:none}main>section{padding-top:1.6rem}main>section:not(.pictures){break-inside:avoid}.cards{grid-template-columns:repeat(3,1fr);gap:.6rem}figure,tr,.card,.summary{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}}
 </style>`;
