@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
-/** Bytes under binary keys in an LMDB file. Everything but `close` is synchronous: a commit takes milliseconds. */
+/** Bytes under keys of 16 bytes in an LMDB file. Everything but `close` is synchronous: a commit takes milliseconds. */
 export interface FeatureStore {
   /** Valid until the next call. */
   get(key: Buffer): Buffer | undefined;
@@ -94,7 +94,13 @@ const key = Buffer.from('try-out');
 database.transactionSync(() => database.put(key, Buffer.alloc(20000)));
 database.removeSync(key);
 const end = Date.now() + 5000;
-for (const entry of database.getRange()) if (Date.now() > end) break;
+let missing = database.getStats().entryCount;
+for (const { key } of database.getRange()) {
+  if (key.length !== 16) throw new Error('MDB_CORRUPTED: a key of another length');
+  if (Date.now() > end) process.exit(0);
+  missing--;
+}
+if (missing !== 0) throw new Error('MDB_CORRUPTED: another number of entries');
 process.exit(0);`;
 
 /**

@@ -1,0 +1,150 @@
+import { crc32 } from 'node:zlib';
+import type { ReadAt } from './zip.ts';
+
+/** One entry of a zip's central directory (APPNOTE 6.3, section 4.3.12). */
+export interface ZipRecord {
+  rawName: Buffer;
+  /** The name in Unicode, where an extra field gives one. */
+  unicodeName?: Buffer;
+  isUtf8: boolean;
+  isEncrypted: boolean;
+  isLink: boolean;
+  /** 0 stored, 8 deflated. */
+  method: number;
+  crc: number;
+  compressedSize: number;
+  size: number;
+  /** Of the local header, from the start of the file. */
+  offset: number;
+}
+
+export type Fail = (code: string, what: string) => never;
+
+interface Directory {
+  start: number;
+  length: number;
+  count: number;
+}
+
+const END = 22;
+const ZIP64_LOCATOR = 20;
+const ZIP64_END = 56;
+const LONGEST_COMMENT = 0xffff;
+
+/** Finds the central directory from the end of the file. */
+export async function locateDirectory(readAt: ReadAt, fileSize: number, fail: Fail): Promise<Directory> {
+  const length = Math.min(fileSize, END + LONGEST_COMMENT + ZIP64_LOCATOR);
+  const tail = await readAt(fileSize - length, length);
+  for (let at = tail.length - END; at >= 0; at--) {
+    if (tail.readUInt32LE(at) !== 0x06054b50 || at + END + tail.readUInt16LE(at + 20) > tail.length) continue;
+    const locator = at - ZIP64_LOCATOR;
+    if (locator >= 0 && tail.readUInt32LE(locator) === 0x07064b50) {
+      const end = await readAt(number64(tail, locator + 8, fail), ZIP64_END);
+      if (end.readUInt32LE(0) !== 0x06064b50)
+        fail('damaged', 'its zip64 end record is not where it should be');
+      return {
+        count: number64(end, 32, fail),
+        length: number64(end, 40, fail),
+        start: number64(end, 48, fail),
+      };
+    }
+    return {
+      count: tail.readUInt16LE(at + 10),
+      length: tail.readUInt32LE(at + 12),
+      start: tail.readUInt32LE(at + 16),
+    };
+  }
+  return fail('not-a-zip', 'it has no end record');
+}
+
+/** The `count` entries of a central directory. */
+export function parseDirectory(bytes: Buffer, count: number, fail: Fail): ZipRecord[] {
+  const records: ZipRecord[] = [];
+  let at = 0;
+  for (let k = 0; k < count; k++) {
+    if (at + 46 > bytes.length || bytes.readUInt32LE(at) !== 0x02014b50)
+      fail('damaged', 'its directory is damaged');
+    const nameEnd = at + 46 + bytes.readUInt16LE(at + 28);
+    const extraEnd = nameEnd + bytes.readUInt16LE(at + 30);
+    if (extraEnd > bytes.length) fail('damaged', 'its directory is damaged');
+    records.push(parseRecord(bytes, at, nameEnd, extraFields(bytes.subarray(nameEnd, extraEnd)), fail));
+    at = extraEnd + bytes.readUInt16LE(at + 32);
+  }
+  return records;
+}
+
+function parseRecord(
+  bytes: Buffer,
+  at: number,
+  nameEnd: number,
+  extra: Map<number, Buffer>,
+  fail: Fail,
+): ZipRecord {
+  const flags = bytes.readUInt16LE(at + 8);
+  const rawName = bytes.subarray(at + 46, nameEnd);
+  // Sizes and offset that do not fit 32 bits are in the zip64 field, in this order.
+  const wide = extra.get(0x0001) ?? Buffer.alloc(0);
+  let used = 0;
+  const number = (value: number) => {
+    if (value !== 0xffffffff) return value;
+    if (used + 8 > wide.length) fail('damaged', 'its zip64 sizes are missing');
+    used += 8;
+    return number64(wide, used - 8, fail);
+  };
+  const size = number(bytes.readUInt32LE(at + 24));
+  const compressedSize = number(bytes.readUInt32LE(at + 20));
+  const offset = number(bytes.readUInt32LE(at + 42));
+  const madeOnUnix = bytes[at + 5] === 3;
+  const fileType = (bytes.readUInt32LE(at + 38) >>> 28) & 0xf;
+  return {
+    rawName,
+    unicodeName: unicodeName(extra.get(0x7075), rawName),
+    isUtf8: (flags & 0x800) !== 0,
+    isEncrypted: (flags & 1) !== 0,
+    isLink: madeOnUnix && fileType === 0xa,
+    method: bytes.readUInt16LE(at + 10),
+    crc: bytes.readUInt32LE(at + 16),
+    compressedSize,
+    size,
+    offset,
+  };
+}
+
+function extraFields(bytes: Buffer): Map<number, Buffer> {
+  const fields = new Map<number, Buffer>();
+  for (let at = 0; at + 4 <= bytes.length; at += 4 + bytes.readUInt16LE(at + 2)) {
+    fields.set(bytes.readUInt16LE(at), bytes.subarray(at + 4, at + 4 + bytes.readUInt16LE(at + 2)));
+  }
+  return fields;
+}
+
+/** Info-ZIP's Unicode path: version 1, the CRC of the name it stands for, the name. */
+function unicodeName(field: Buffer | undefined, rawName: Buffer): Buffer | undefined {
+  return field && field.length > 5 && field[0] === 1 && field.readUInt32LE(1) === crc32(rawName)
+    ? field.subarray(5)
+    : undefined;
+}
+
+function number64(bytes: Buffer, at: number, fail: Fail): number {
+  const value = bytes.readBigUInt64LE(at);
+  return value <= BigInt(Number.MAX_SAFE_INTEGER)
+    ? Number(value)
+    : fail('damaged', 'its zip64 sizes are absurd');
+}
+
+/** Upper half of code page 437, in which names without the UTF-8 flag are by the standard. */
+const CP437 =
+  'ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0';
+
+/** The name as text with forward slashes. Some programs write UTF-8 without saying so; valid UTF-8 is hardly ever CP437. */
+export function decodeName({ rawName, unicodeName: unicode, isUtf8 }: ZipRecord): string {
+  return readText(unicode ?? rawName, unicode !== undefined || isUtf8).replaceAll('\\', '/');
+}
+
+function readText(bytes: Buffer, isUtf8: boolean): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: !isUtf8 }).decode(bytes);
+  } catch {
+    return Array.from(bytes, (byte) => (byte < 128 ? String.fromCharCode(byte) : CP437[byte - 128])).join('');
+  }
+}

@@ -1,0 +1,150 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { crc32, inflateRaw } from 'node:zlib';
+import { DataError } from '../errors.ts';
+import { decodeName, type Fail, locateDirectory, parseDirectory, type ZipRecord } from './zip-directory.ts';
+
+/** A zip whose files are read one by one. */
+export interface Zip {
+  /** Regular files with safe names (`folder/name`, forward slashes, relative), in the zip's order; bytes uncompressed. */
+  readonly entries: readonly { name: string; size: number }[];
+  /** What was left out, and why: unsafe names, links, encrypted files, bombs. */
+  readonly skipped: readonly { name: string; reason: string }[];
+  /** The bytes of one file. Throws `DataError` `zip/…` where it is damaged or not in `entries`. */
+  read(name: string): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+export interface ZipLimits {
+  /** Files in the zip. */
+  mostEntries?: number;
+  /** Bytes of all files, uncompressed. */
+  mostBytes?: number;
+  /** Bytes of one file, uncompressed. */
+  mostEntryBytes?: number;
+  /** Uncompressed over compressed bytes, of files over a megabyte. */
+  mostRatio?: number;
+}
+
+const LIMITS: Required<ZipLimits> = {
+  mostEntries: 1_000_000,
+  mostBytes: 2 ** 36,
+  mostEntryBytes: 2 ** 29,
+  mostRatio: 250,
+};
+
+const inflate = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(inflateRaw);
+
+/**
+ * Opens a zip (zip64 included) by its central directory; only what is read is ever in memory.
+ * Throws `DataError` `zip/…` where it is no zip, is cut short or exceeds a limit, and the system's error where it is missing.
+ */
+export async function openZip(path: string, limits: ZipLimits = {}): Promise<Zip> {
+  const fail: Fail = (code, what) => {
+    throw new DataError(`${path} cannot be read as a zip: ${what}`, {
+      code: `zip/${code}`,
+      hint: 'It may be cut short or damaged; make it again, or unpack it and give the folder.',
+      details: { path },
+    });
+  };
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const readAt = (position: number, length: number) => readExactly(file, position, length, size, fail);
+    const directory = await locateDirectory(readAt, size, fail);
+    const all = { ...LIMITS, ...limits };
+    if (directory.count > all.mostEntries) fail('too-many', `it has ${directory.count} entries`);
+    const records = parseDirectory(await readAt(directory.start, directory.length), directory.count, fail);
+    const { files, skipped } = sift(records, size, all, fail);
+    return {
+      entries: [...files].map(([name, record]) => ({ name, size: record.size })),
+      skipped,
+      read: async (name) => {
+        const record = files.get(name) ?? fail('no-entry', `it has no "${name}"`);
+        return readRecord(readAt, name, record, fail);
+      },
+      close: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+export type ReadAt = (position: number, length: number) => Promise<Buffer>;
+
+async function readExactly(
+  file: FileHandle,
+  position: number,
+  length: number,
+  size: number,
+  fail: Fail,
+): Promise<Buffer> {
+  if (position < 0 || length < 0 || position + length > size)
+    return fail('truncated', 'a part of it is missing');
+  const bytes = Buffer.allocUnsafe(length);
+  const { bytesRead } = await file.read(bytes, 0, length, position);
+  return bytesRead === length ? bytes : fail('truncated', 'it became shorter while it was read');
+}
+
+/** The files that may be read, by name, and the rest with reasons. */
+function sift(records: ZipRecord[], fileSize: number, limits: Required<ZipLimits>, fail: Fail) {
+  const files = new Map<string, ZipRecord>();
+  const skipped: { name: string; reason: string }[] = [];
+  let total = 0;
+  let end = 0;
+  for (const record of [...records].sort((a, b) => a.offset - b.offset)) {
+    // Files that share their bytes are how a small zip unpacks to a petabyte.
+    if (record.offset < end) fail('overlap', 'its files overlap');
+    end = record.offset + LOCAL_HEADER + record.compressedSize;
+    if (end > fileSize) fail('truncated', 'a part of it is missing');
+  }
+  for (const record of records) {
+    const name = decodeName(record);
+    if (name.endsWith('/')) continue;
+    const reason = files.has(name) ? 'the name appears twice' : refusalOf(name, record, limits);
+    if (reason) {
+      skipped.push({ name, reason });
+      continue;
+    }
+    total += record.size;
+    if (total > limits.mostBytes) fail('too-large', `it unpacks to more than ${limits.mostBytes} bytes`);
+    files.set(name, record);
+  }
+  return { files, skipped };
+}
+
+function refusalOf(name: string, record: ZipRecord, limits: Required<ZipLimits>): string | undefined {
+  const { size, compressedSize } = record;
+  if (name === '' || name.includes('\0')) return 'the name is not valid';
+  if (name.startsWith('/') || /^[a-z]:/i.test(name)) return 'the name is absolute';
+  if (name.split('/').includes('..')) return 'the name leads outside';
+  if (record.isLink) return 'it is a link';
+  if (record.isEncrypted) return 'it is encrypted';
+  if (record.method !== 0 && record.method !== 8) return `it is compressed by method ${record.method}`;
+  if (record.method === 0 && size !== compressedSize) return 'its sizes disagree';
+  if (size > limits.mostEntryBytes) return `it unpacks to ${size} bytes`;
+  if (size > 1e6 && size > limits.mostRatio * compressedSize)
+    return `it unpacks to ${size} bytes from ${compressedSize}`;
+  return undefined;
+}
+
+const LOCAL_HEADER = 30;
+
+async function readRecord(readAt: ReadAt, name: string, record: ZipRecord, fail: Fail): Promise<Uint8Array> {
+  const header = await readAt(record.offset, LOCAL_HEADER);
+  if (header.readUInt32LE(0) !== 0x04034b50) fail('damaged', `"${name}" does not begin where it should`);
+  const start = record.offset + LOCAL_HEADER + header.readUInt16LE(26) + header.readUInt16LE(28);
+  const stored = await readAt(start, record.compressedSize);
+  const bytes = record.method === 0 ? stored : await unpack(name, stored, record.size, fail);
+  if (bytes.length !== record.size || crc32(bytes) !== record.crc) fail('damaged', `"${name}" is damaged`);
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+async function unpack(name: string, stored: Buffer, size: number, fail: Fail): Promise<Buffer> {
+  try {
+    return await inflate(stored, { maxOutputLength: Math.max(size, 1) });
+  } catch {
+    return fail('damaged', `"${name}" is damaged`);
+  }
+}
