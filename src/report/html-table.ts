@@ -2,7 +2,7 @@ import { type Html, html } from './html.ts';
 import type { Column, Table } from './table.ts';
 
 /** A column that may show more than its value: `cell` is markup that holds the value and, say, a bar. */
-export interface HtmlColumn<Row> extends Column<Row> {
+interface HtmlColumn<Row> extends Column<Row> {
   cell?(row: Row): Html;
 }
 

@@ -84,10 +84,9 @@ caption span{display:block;max-width:min(68ch,calc(100vw - 2*clamp(1rem,4vw,2.5r
 th,td{padding:.5rem 1.2rem .5rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--rule)}
 th:last-child,td:last-child{padding-right:0}
 thead th{font-size:.825rem;font-weight:600;color:var(--muted);vertical-align:bottom;border-bottom-color:var(--muted)}
-tbody th{font-weight:500;overflow-wrap:anywhere;min-width:6rem}
+tbody th{font-weight:500;overflow-wrap:anywhere;min-width:7.5rem}
 td.text{min-width:6.5rem}
 .number{text-align:right;white-space:nowrap}
-tr.chosen th{font-weight:700}
 .sub{display:block;font-weight:400;font-size:.825rem;color:var(--muted)}
 .bar{display:grid;grid-template-columns:minmax(5rem,1fr) 3.5rem;gap:.8rem;align-items:center;min-width:9rem}
 .bar>i,.top i{display:block;height:.5rem;border-radius:.15rem;background:linear-gradient(var(--accent),var(--accent)) 0/calc(100%*var(--share)) 100% no-repeat,color-mix(in srgb,var(--muted) 22%,transparent)}
@@ -142,6 +141,6 @@ pre{background:var(--card);border:1px solid var(--rule);border-radius:.4rem;padd
 td .thumb{width:4.5rem;border-radius:.3rem}
 footer{padding-top:3rem;padding-bottom:3rem;font-size:.875rem}
 @media screen and (max-width:48rem){.summary,.two{grid-template-columns:minmax(0,1fr)}.summary{gap:1.6rem}h2 small{display:block}}
-@media screen and (max-width:36rem){.curves svg text{font-size:20px}.matrix svg{max-width:none}}
+@media screen and (max-width:36rem){.curves svg text{font-size:18px}.matrix svg{max-width:none}}
 @media print{:root{${variables(LIGHT)}}html{font-size:9.5pt}body{background:none}main>section{padding-top:1.6rem}main>section:not(.pictures){break-inside:avoid}.cards{grid-template-columns:repeat(3,1fr);gap:.6rem}figure,tr,.card,.summary{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}}
 </style>`;
