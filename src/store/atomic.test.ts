@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DataError } from '../errors.ts';
 import { copyWithoutOverwriting, diskError, writeFileAtomic } from './atomic.ts';
+import { mountSmallDisk } from './small-disk.fixture.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -83,37 +83,24 @@ describe('writeFileAtomic', () => {
   });
 
   it('names a full disk and leaves nothing on it (skipped where no disk can be mounted)', async (context) => {
-    const disk = smallDisk();
+    const disk = mountSmallDisk(folder, 1);
     if (!disk) return context.skip();
-    const path = join(disk, 'out.bin');
+    const path = join(folder, 'out.bin');
     try {
       await writeFileAtomic(path, 'old');
       const error = await writeFileAtomic(path, pieces(5000)).catch((e) => e);
       expect(error).toBeInstanceOf(DataError);
       expect(error).toMatchObject({ code: 'disk/full', details: { path, system: 'ENOSPC' } });
       expect(error.hint).toMatch(/space/);
-      expect(await readdir(disk)).toEqual(['out.bin']);
+      expect(await readdir(folder)).toEqual(['out.bin']);
       expect(await readFile(path, 'utf8')).toBe('old');
-      execFileSync('mount', ['-o', 'remount,ro', disk]);
+      disk.makeReadOnly();
       expect(await writeFileAtomic(path, 'x').catch((e) => e.code)).toBe('disk/read-only');
     } finally {
-      execFileSync('umount', [disk]);
-      await rm(disk, { recursive: true });
+      disk.unmount();
     }
   });
 });
-
-/** A mounted disk of 1 MB, where this process may make one. */
-function smallDisk(): string | undefined {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return undefined;
-  try {
-    const path = execFileSync('mktemp', ['-d'], { encoding: 'utf8' }).trim();
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', path], { stdio: 'ignore' });
-    return path;
-  } catch {
-    return undefined;
-  }
-}
 
 describe('diskError', () => {
   it('translates what the disk reports and leaves other errors alone', () => {

@@ -16,7 +16,7 @@ export interface FakeRepo {
 }
 
 /** What goes wrong with the next requests whose path matches. */
-export interface Fault {
+interface Fault {
   match: RegExp;
   /** How many requests; 1 unless told. */
   times?: number;
@@ -33,7 +33,7 @@ export interface Fault {
   etag?: string;
 }
 
-export interface SeenRequest {
+interface SeenRequest {
   server: 'hub' | 'cdn' | 'registry';
   path: string;
   headers: IncomingMessage['headers'];

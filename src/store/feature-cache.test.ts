@@ -1,10 +1,11 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CacheEntry, type FeatureCache, openFeatureCache } from './feature-cache.ts';
+import { mountSmallDisk } from './small-disk.fixture.ts';
 
 let folder: string;
 let warnings: string[];
@@ -144,7 +145,8 @@ describe('damage', () => {
   });
 
   it('a full disk: goes on in memory, with one warning (skipped where no disk can be mounted)', async (context) => {
-    if (!mountSmallDisk(folder)) return context.skip();
+    const disk = mountSmallDisk(folder, 4);
+    if (!disk) return context.skip();
     try {
       const cache = openHere();
       for (let i = 0; i < 30; i++) await cache.putMany(entries(i * 100, 100));
@@ -155,20 +157,10 @@ describe('damage', () => {
       expect(countHeld(kept, entries(0, 100))).toBe(100);
       await kept.close();
     } finally {
-      execFileSync('umount', [folder]);
+      disk.unmount();
     }
   });
 });
-
-function mountSmallDisk(path: string): boolean {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', path], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 describe('kill -9', () => {
   it('at any moment leaves the cache valid and all finished batches in it', async () => {

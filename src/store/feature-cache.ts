@@ -54,7 +54,8 @@ export function openFeatureCache(
   const find = (text: string): { key: Buffer; value?: Float32Array } => {
     for (let place = 0; ; place++) {
       const key = keyOf(text, place);
-      const sealed = memory.get(key.toString('latin1')) ?? store?.get(key);
+      const held = memory.size > 0 ? memory.get(key.toString('latin1')) : undefined;
+      const sealed = held ?? store?.get(key);
       if (!sealed || place === PLACES - 1) return { key };
       const value = unseal(key, sealed);
       if (value) return { key, value };

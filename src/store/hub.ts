@@ -8,7 +8,7 @@ import { type Fetch, type NetworkOptions, patientFetch, proxyFetch, refusal } fr
 import type { FetchOptions } from './sources.ts';
 
 /** A file of a hub repository as the hub's API describes it. */
-export interface HubEntry {
+interface HubEntry {
   path: string;
   /** Bytes. */
   size: number;
@@ -52,7 +52,7 @@ export interface HubOptions extends FetchOptions {
 }
 
 /** Address of the hub without a slash at the end: `HF_ENDPOINT`, else huggingface.co. */
-export function hubEndpoint(): string {
+function hubEndpoint(): string {
   return (process.env.HF_ENDPOINT || 'https://huggingface.co').replace(/\/+$/, '');
 }
 

@@ -8,6 +8,8 @@ import { decodeName, type Fail, locateDirectory, parseDirectory, type ZipRecord 
 export interface Zip {
   /** Regular files with safe names (`folder/name`, forward slashes, relative), in the zip's order; bytes uncompressed. */
   readonly entries: readonly { name: string; size: number }[];
+  /** Folders that have an entry of their own, without the final slash: an empty one is known by nothing else. */
+  readonly folders: readonly string[];
   /** What was left out, and why: unsafe names, links, encrypted files, bombs. */
   readonly skipped: readonly { name: string; reason: string }[];
   /** The bytes of one file. Throws `DataError` `zip/…` where it is damaged or not in `entries`. */
@@ -55,9 +57,10 @@ export async function openZip(path: string, limits: ZipLimits = {}): Promise<Zip
     const all = { ...LIMITS, ...limits };
     if (directory.count > all.mostEntries) fail('too-many', `it has ${directory.count} entries`);
     const records = parseDirectory(await readAt(directory.start, directory.length), directory.count, fail);
-    const { files, skipped } = sift(records, size, all, fail);
+    const { files, folders, skipped } = sift(records, size, all, fail);
     return {
       entries: [...files].map(([name, record]) => ({ name, size: record.size })),
+      folders,
       skipped,
       read: async (name) => {
         const record = files.get(name) ?? fail('no-entry', `it has no "${name}"`);
@@ -90,6 +93,7 @@ async function readExactly(
 /** The files that may be read, by name, and the rest with reasons. */
 function sift(records: ZipRecord[], fileSize: number, limits: Required<ZipLimits>, fail: Fail) {
   const files = new Map<string, ZipRecord>();
+  const folders: string[] = [];
   const skipped: { name: string; reason: string }[] = [];
   let total = 0;
   let end = 0;
@@ -101,7 +105,10 @@ function sift(records: ZipRecord[], fileSize: number, limits: Required<ZipLimits
   }
   for (const record of records) {
     const name = decodeName(record);
-    if (name.endsWith('/')) continue;
+    if (name.endsWith('/') && !refusalOf(name, record, limits)) {
+      folders.push(name.slice(0, -1));
+      continue;
+    }
     const reason = files.has(name) ? 'the name appears twice' : refusalOf(name, record, limits);
     if (reason) {
       skipped.push({ name, reason });
@@ -111,7 +118,7 @@ function sift(records: ZipRecord[], fileSize: number, limits: Required<ZipLimits
     if (total > limits.mostBytes) fail('too-large', `it unpacks to more than ${limits.mostBytes} bytes`);
     files.set(name, record);
   }
-  return { files, skipped };
+  return { files, folders, skipped };
 }
 
 function refusalOf(name: string, record: ZipRecord, limits: Required<ZipLimits>): string | undefined {
