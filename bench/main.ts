@@ -1,10 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { machineLine } from './measure.ts';
+import { benchPhotos } from './photos.ts';
 import { benchScore } from './score.ts';
 
 /** `npm run bench [-- score …]`: each part prints what it measured, and on what. */
 const parts: Record<string, () => Promise<string[]>> = {
   score: benchScore,
+  photos: benchPhotos,
 };
 
 const asked = process.argv.slice(2);

@@ -132,9 +132,9 @@ export class Classifier {
     return new Classifier(await refitMethod(this.data, encoder, values, signal), this.#runtime);
   }
 
-  /** A small JPEG of a picture. */
-  thumbnail(image: ImageSource): Promise<Uint8Array> {
-    return this.#runtime.thumbnail(image);
+  /** A small JPEG of a picture whose longer side has `side` pixels. */
+  thumbnail(image: ImageSource, side?: number): Promise<Uint8Array> {
+    return this.#runtime.thumbnail(image, side);
   }
 
   /**

@@ -16,8 +16,8 @@ export interface Runtime {
     images: readonly ImageSource[],
     options: WorkOptions & { views: readonly number[]; seed: number; exif: boolean },
   ): Promise<EncodedImages>;
-  /** A small JPEG of a picture. */
-  thumbnail(image: ImageSource): Promise<Uint8Array>;
+  /** A small JPEG of a picture whose longer side has `side` pixels. */
+  thumbnail(image: ImageSource, side?: number): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
@@ -51,7 +51,8 @@ export function createRuntime(open: () => Promise<Encoder>): Runtime {
         onProgress: ({ done, total = sources.length, hits }) => onProgress?.({ done, total, cached: hits }),
       });
     },
-    thumbnail: async (image) => images().thumbnail(await readSource(image).read(), THUMBNAIL_SIDE),
+    thumbnail: async (image, side = THUMBNAIL_SIDE) =>
+      images().thumbnail(await readSource(image).read(), side),
     close: async () => {
       await Promise.all([encoder?.then((opened) => opened.close()), cache?.close(), loader?.close()]);
     },

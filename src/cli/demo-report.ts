@@ -5,6 +5,8 @@ import type { ReportData, ReportPrediction } from '../report/types.ts';
 
 /** Pictures shown in the report: wrong answers first. */
 const SHOWN = 24;
+/** Longer side of a shown picture, in pixels. */
+const PICTURE_SIDE = 320;
 /** Examples and classes shown beside a picture. */
 const TOP = 3;
 
@@ -98,7 +100,7 @@ async function explained(
   const { prediction, classes, contributions } = await classifier.explain(image);
   const [top] = classes;
   return {
-    image: dataUri(await classifier.thumbnail(image)),
+    image: dataUri(await classifier.thumbnail(image, PICTURE_SIDE)),
     truth,
     predicted: prediction.name,
     probability: prediction.probability,

@@ -1,5 +1,5 @@
 import { DataError } from '../errors.ts';
-import { isImagePath } from './pending.ts';
+import { isImagePath } from '../image/names.ts';
 import type { SourceFile, Tree } from './source.ts';
 import type { Finding, Split } from './types.ts';
 import { count, info, quoted, warning } from './wording.ts';

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { DataError, systemCode } from '../errors.ts';
+import { isImagePath } from '../image/names.ts';
 import { describeClasses } from './classes.ts';
 import {
   candidateBases,
@@ -12,7 +13,6 @@ import {
 } from './folders.ts';
 import { hasLabels, lookupInTree, lookupOnDisk, readListed } from './listed.ts';
 import { naturalOrder } from './order.ts';
-import { isImagePath } from './pending.ts';
 import { diskFile, folderTree, type SourceFile, type Tree, zipTree } from './source.ts';
 import { parseTable, TABLE_ENDINGS, type Table } from './table.ts';
 import type { Dataset, Example, Finding, Split } from './types.ts';

@@ -1,7 +1,7 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, join, resolve, sep } from 'node:path';
 import { DataError, systemCode, TipAdapterError, throwIfAborted } from '../errors.ts';
-import { openZip } from './pending.ts';
+import { openZip } from '../store/zip.ts';
 import type { Finding } from './types.ts';
 import { count, warning } from './wording.ts';
 
@@ -51,22 +51,32 @@ export function diskFile(path: string, absolute: string): SourceFile {
   };
 }
 
-/** The files of a zip archive; names with hidden parts are left out. */
+/** The files of a zip archive, which stays open as long as they are used; unsafe ones are left out and said. */
 export async function zipTree(path: string): Promise<Tree> {
   const archive = await openZip(path);
   const files: SourceFile[] = [];
   const folders = new Set<string>();
+  const addFolders = (parts: string[]) => {
+    for (let depth = 1; depth <= parts.length; depth++) folders.add(parts.slice(0, depth).join('/'));
+  };
   for (const { name } of archive.entries) {
-    const parts = name.split('/').filter((part) => part !== '' && part !== '.');
-    if (parts.length === 0 || parts.some(isIgnored)) continue;
-    const isFolder = name.endsWith('/');
-    for (let depth = 1; depth < parts.length + (isFolder ? 1 : 0); depth++) {
-      folders.add(parts.slice(0, depth).join('/'));
-    }
-    if (!isFolder) files.push({ path: parts.join('/'), read: () => archive.read(name) });
+    const parts = name.split('/');
+    if (parts.some(isIgnored)) continue;
+    addFolders(parts.slice(0, -1));
+    files.push({ path: name, read: () => archive.read(name) });
+  }
+  for (const parts of archive.folders.map((folder) => folder.split('/'))) {
+    if (!parts.some(isIgnored)) addFolders(parts);
   }
   const name = basename(path).replace(/\.zip$/i, '');
-  return { name, root: resolve(path), files, folders: [...folders], findings: [] };
+  return { name, root: resolve(path), files, folders: [...folders], findings: unsafe(archive.skipped) };
+}
+
+function unsafe(skipped: readonly { name: string; reason: string }[]): Finding[] {
+  if (skipped.length === 0) return [];
+  const entries = count(skipped.length, 'entry', 'entries');
+  const paths = skipped.map(({ name, reason }) => `${name}: ${reason}`);
+  return [warning('zip-unsafe', `${entries} of the zip cannot be used safely: left out.`, paths)];
 }
 
 /**

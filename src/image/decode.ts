@@ -12,14 +12,6 @@ export interface DecodeOptions {
 /** 100 megapixels: more than any phone takes, less than would fill the memory. */
 const MAX_PIXELS = 100_000_000;
 
-/** Formats that are decoded, by the ending of their files. */
-const IMAGE_FILE = /\.(jpe?g|jfif|png|webp|gif|tiff?|avif|hei[cf])$/i;
-
-/** Whether a file's name says that it is a picture. */
-export function isImagePath(path: string): boolean {
-  return IMAGE_FILE.test(path);
-}
-
 /**
  * The pixels of an encoded picture: JPEG, PNG, WebP, GIF, TIFF, AVIF by sharp, HEIC by libheif in WebAssembly. Of an
  * animation, the first frame; CMYK and 16-bit pictures become 8-bit sRGB. Throws `DataError`: `image/empty`,
