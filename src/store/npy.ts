@@ -1,0 +1,55 @@
+import { DataError } from '../errors.ts';
+import { type DType, sizeOf, type Tensor } from '../math/tensor.ts';
+
+/** NumPy's names of the little-endian types that are read. */
+const TYPES: Record<string, { dtype: DType; bytes: number; view(buffer: ArrayBuffer): Tensor['data'] }> = {
+  '<f2': { dtype: 'float16', bytes: 2, view: (buffer) => new Uint16Array(buffer) },
+  '<f4': { dtype: 'float32', bytes: 4, view: (buffer) => new Float32Array(buffer) },
+  '<f8': { dtype: 'float64', bytes: 8, view: (buffer) => new Float64Array(buffer) },
+  '<i4': { dtype: 'int32', bytes: 4, view: (buffer) => new Int32Array(buffer) },
+  '<i8': { dtype: 'int64', bytes: 8, view: (buffer) => new BigInt64Array(buffer) },
+  '|u1': { dtype: 'uint8', bytes: 1, view: (buffer) => new Uint8Array(buffer) },
+  '|i1': { dtype: 'int8', bytes: 1, view: (buffer) => new Int8Array(buffer) },
+  '|b1': { dtype: 'bool', bytes: 1, view: (buffer) => new Uint8Array(buffer) },
+};
+
+/**
+ * The array in the bytes of a NumPy `.npy` file (format 1 to 3, little-endian, C order). Throws `DataError` `npy/…`, naming
+ * `origin`, for anything else.
+ */
+export function parseNpy(bytes: Uint8Array, origin = 'The file'): Tensor {
+  const refuse = (code: string, what: string): never => {
+    throw new DataError(`${origin} is not a usable .npy file: ${what}`, {
+      code: `npy/${code}`,
+      hint: 'Save it again with numpy.save, as float16, float32, float64, int32 or int64.',
+      details: { origin },
+    });
+  };
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const magic = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(6, bytes.length)).toString('latin1');
+  if (bytes.length < 12 || magic !== '\x93NUMPY') return refuse('magic', 'it does not begin as one');
+  const long = view.getUint8(6) >= 2;
+  const start = (long ? 12 : 10) + (long ? view.getUint32(8, true) : view.getUint16(8, true));
+  if (start > bytes.length) return refuse('truncated', 'its header is cut short');
+  const header = Buffer.from(bytes.buffer, bytes.byteOffset, start).toString('latin1', long ? 12 : 10);
+  const [, descr] = /'descr':\s*'([^']*)'/.exec(header) ?? [];
+  const [, order] = /'fortran_order':\s*(True|False)/.exec(header) ?? [];
+  const [, dims] = /'shape':\s*\(([\d,\s]*)\)/.exec(header) ?? [];
+  if (descr === undefined || order === undefined || dims === undefined)
+    return refuse('header', 'its header is damaged');
+  const type = TYPES[descr];
+  if (!type) return refuse('type', `it holds numbers of type ${descr}`);
+  if (order === 'True') return refuse('order', 'it is in Fortran order');
+  const shape = dims
+    .split(',')
+    .filter((dim) => dim.trim() !== '')
+    .map(Number);
+  const length = sizeOf(shape) * type.bytes;
+  if (start + length !== bytes.length) {
+    return refuse(
+      'length',
+      `${bytes.length - start} bytes of numbers for shape [${shape}], which takes ${length}`,
+    );
+  }
+  return { dtype: type.dtype, shape, data: type.view(new Uint8Array(bytes.subarray(start)).buffer) };
+}
