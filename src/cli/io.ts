@@ -1,7 +1,7 @@
 /** How far a piece of work is; `cached` of the `done` came from the feature cache. */
 export interface ProgressState {
   readonly done: number;
-  readonly total: number;
+  readonly total?: number;
   readonly cached?: number;
   /** What is counted: things one by one (default), or bytes. */
   readonly unit?: 'bytes';
@@ -17,8 +17,9 @@ export interface ProgressBar {
 export interface Io {
   readonly stdout: { write(text: string): void };
   readonly stderr: { write(text: string): void };
-  /** Stdout is a terminal: tables may be fitted to its width. */
+  /** Stdout is a terminal: tables are fitted to its width. */
   readonly terminal: boolean;
+  /** Whether stdout takes colours; stderr decides for itself. */
   readonly color: boolean;
   /** Columns of the terminal; 80 where there is none. */
   readonly width: number;
@@ -27,8 +28,13 @@ export interface Io {
   progress(title: string): ProgressBar;
   /** One line to the person, on stderr. */
   note(line: string): void;
-  /** A question that takes yes or no; no where nobody can answer. */
+  /** A yes-or-no question; no answer in 15 s is a no. Missing where nobody can answer. */
   readonly ask?: (question: string, signal?: AbortSignal) => Promise<boolean>;
-  /** The paths given on stdin, one a line. */
-  stdin(): AsyncIterable<string>;
+  /** The lines of stdin. */
+  lines(): AsyncIterable<string>;
+}
+
+/** The same, without progress, notes and questions. */
+export function quiet(io: Io): Io {
+  return { ...io, progress: () => ({ update() {}, done() {} }), note() {}, ask: undefined };
 }

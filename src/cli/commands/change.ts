@@ -1,0 +1,108 @@
+import type { Classifier } from '../../classifier/index.ts';
+import { UsageError } from '../../errors.ts';
+import { optional, text, texts } from '../../options.ts';
+import { defineCommand } from '../command.ts';
+import { findImages } from '../images.ts';
+import type { Io } from '../io.ts';
+import { plural, tellFindings } from '../wording.ts';
+import { checkOutput, withBar, withClassifier } from '../work.ts';
+
+const output = optional(
+  text({ short: 'o', value: '<file>', help: 'Write here instead of over the classifier.' }),
+);
+
+export const addCommand = defineCommand({
+  name: 'add',
+  args: ['<classifier>', '<data...>'],
+  summary: 'Teach a classifier further examples or classes: labelled data, or pictures with --label.',
+  options: {
+    label: optional(
+      text({ value: '<class>', help: 'The class of all the pictures given; may be a new one.' }),
+    ),
+    output,
+  },
+  examples: [
+    ['tip-adapter add pets.safetensors more-photos/', 'Class folders, as for fit.'],
+    [
+      'tip-adapter add pets.safetensors hamster/*.jpg --label hamster',
+      'A new class, or more of a known one.',
+    ],
+  ],
+  async run([path, ...given], { label, output: target = path }, io) {
+    await change(path, target, io, async (classifier) => {
+      const added = label === undefined ? await readLabelled(given, io) : await withLabel(given, label, io);
+      return withBar(io, 'Encoding', (bar) =>
+        classifier.add(added, { signal: io.signal, onProgress: bar.update }),
+      );
+    });
+  },
+});
+
+export const removeCommand = defineCommand({
+  name: 'remove',
+  args: ['<classifier>'],
+  summary: 'Make a classifier forget examples or classes.',
+  options: {
+    example: optional(
+      texts({ value: '<id>', help: 'An example, as info --json lists it; may be repeated.' }),
+    ),
+    class: optional(texts({ value: '<name>', help: 'A class; may be repeated.' })),
+    output,
+  },
+  examples: [
+    ['tip-adapter remove pets.safetensors --class hamster', 'A class with all its examples.'],
+    ['tip-adapter remove pets.safetensors --example cat/blurred.jpg', 'One example.'],
+  ],
+  async run([path], { example, class: classes, output: target = path }, io) {
+    if (!example && !classes) {
+      throw new UsageError('Nothing to remove was named', {
+        code: 'usage',
+        hint: 'Give --example <id> or --class <name>; both may be repeated.',
+      });
+    }
+    await change(path, target, io, (classifier) => classifier.remove({ examples: example, classes }));
+  },
+});
+
+async function readLabelled(given: readonly string[], { signal }: Io) {
+  if (given.length > 1) {
+    throw new UsageError('Several pictures or folders need --label', {
+      code: 'add/label',
+      hint: 'Add --label <class>, or give one folder of class folders.',
+    });
+  }
+  const { readDataset } = await import('../../dataset/read.ts');
+  return readDataset(given[0], { signal });
+}
+
+async function withLabel(given: readonly string[], label: string, io: Io) {
+  return (await findImages(given, io)).map((image) => ({ image, label }));
+}
+
+/** One change after the other: two at a time would lose one of them. */
+async function change(
+  path: string,
+  target: string,
+  io: Io,
+  act: (classifier: Classifier) => Promise<Classifier>,
+): Promise<void> {
+  await checkOutput(target);
+  const { withLock } = await import('../../store/lock.ts');
+  const work = () =>
+    withClassifier(path, async (before) => {
+      const after = await act(before);
+      await after.save(target);
+      tellFindings(io, after.findings);
+      return [before, after].map(({ data }) => [data.classes.length, data.examples.length]);
+    });
+  const [before, after] = await withLock(`${target}.lock`, work, io.signal);
+  const [classes, examples] = after.map((n, i) => ({ n, change: n - before[i] }));
+  io.stdout.write(
+    `${target}: ${plural(classes.n, 'class', 'classes')}${signed(classes.change)}, ` +
+      `${plural(examples.n, 'example')}${signed(examples.change)}\n`,
+  );
+}
+
+function signed(change: number): string {
+  return change === 0 ? '' : ` (${change > 0 ? '+' : '−'}${Math.abs(change)})`;
+}

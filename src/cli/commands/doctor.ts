@@ -1,0 +1,29 @@
+import { ModelError } from '../../errors.ts';
+import { defineCommand, jsonOption } from '../command.ts';
+import { printJson } from '../print.ts';
+
+export const doctorCommand = defineCommand({
+  name: 'doctor',
+  args: [],
+  summary: 'Check that this machine has what the program needs.',
+  options: { json: jsonOption },
+  examples: [['tip-adapter doctor', 'Tells what works, and what to do about what does not.']],
+  async run(_, { json }, io) {
+    const { examine } = await import('../examine.ts');
+    const checks = await examine(io.signal);
+    if (json) printJson(io, checks);
+    else {
+      const widest = Math.max(...checks.map(({ name }) => name.length));
+      for (const { state, name, found } of checks)
+        io.stdout.write(`${SIGNS[state]}  ${name.padEnd(widest)}  ${found}\n`);
+    }
+    const broken = checks.filter(({ state }) => state === 'bad');
+    if (broken.length === 0) return;
+    throw new ModelError(`Not in order: ${broken.map(({ name }) => name).join(', ')}`, {
+      code: 'doctor/broken',
+      hint: broken.flatMap(({ hint }) => hint ?? []).join(' ') || undefined,
+    });
+  },
+});
+
+const SIGNS = { ok: 'ok  ', note: 'note', bad: 'BAD ' };

@@ -1,0 +1,162 @@
+import type { EncoderDescription } from '../../encoder/local.ts';
+import type { PullPlan } from '../../encoder/pull.ts';
+import { UsageError } from '../../errors.ts';
+import { optional, text } from '../../options.ts';
+import { renderText } from '../../report/table.ts';
+import { defineCommand, jsonOption } from '../command.ts';
+import { printJson } from '../print.ts';
+import { bytes } from '../wording.ts';
+import { pullBar } from '../work.ts';
+
+const list = defineCommand({
+  name: 'encoders list',
+  args: [],
+  summary: 'List the encoders that have names, and those on this machine.',
+  options: { json: jsonOption },
+  examples: [['tip-adapter encoders list', 'What there is, how large, and what is here.']],
+  async run(_, { json }, io) {
+    const { listEncoders } = await import('../../encoder/local.ts');
+    const { REGISTRY } = await import('../../encoder/registry.ts');
+    const local = await listEncoders();
+    const here = new Set(local.map(({ record }) => record.id));
+    const named = REGISTRY.map(({ id, dimension, megabytes, licence, about }) => {
+      return { id, here: here.has(id), dimension, megabytes, licence, about };
+    });
+    const others = local
+      .filter(({ record }) => !REGISTRY.some(({ id }) => id === record.id))
+      .map(({ record: { id, dimension, licence, source, files } }) => {
+        const megabytes = Math.round(files.reduce((sum, file) => sum + file.bytes, 0) / 1e6);
+        return { id, here: true, dimension, megabytes, licence, about: source };
+      });
+    const rows = [...named, ...others];
+    if (json) return printJson(io, rows);
+    const table = renderText(
+      {
+        rows,
+        columns: [
+          { title: 'Encoder', value: ({ id }) => id },
+          { title: 'Here', value: (row) => (row.here ? 'yes' : '') },
+          { title: 'Size', value: ({ megabytes }) => `${megabytes} MB`, align: 'right' },
+          { title: 'Dim', value: ({ dimension }) => dimension },
+          { title: 'What it is', value: ({ about }) => about },
+        ],
+      },
+      io,
+    );
+    io.stdout.write(`${table}\n`);
+  },
+});
+
+const pull = defineCommand({
+  name: 'encoders pull',
+  args: ['[name]'],
+  summary: 'Bring an encoder onto this machine; a download that was cut goes on where it stopped.',
+  options: {
+    fromBundle: optional(text({ value: '<zip>', help: 'Take it from a bundle, without a network.' })),
+  },
+  examples: [
+    ['tip-adapter encoders pull clip-vit-b32', "OpenAI's CLIP, from the Hugging Face hub."],
+    ['tip-adapter encoders pull hf:owner/repo', 'Any dual encoder exported to ONNX.'],
+    ['tip-adapter encoders pull --from-bundle carried.zip', 'On a machine without a network.'],
+  ],
+  async run([name], { fromBundle }, io) {
+    if (!name === !fromBundle) {
+      throw new UsageError('Give the name of an encoder, or --from-bundle', {
+        code: 'usage',
+        hint: 'tip-adapter encoders list shows the names.',
+      });
+    }
+    if (fromBundle) {
+      const { unbundle } = await import('../../encoder/bundle.ts');
+      const { record, classifier } = await unbundle(fromBundle, { signal: io.signal });
+      io.stdout.write(`${record.id}${classifier ? `\n${classifier}` : ''}\n`);
+      return;
+    }
+    const { pullEncoder } = await import('../../encoder/pull.ts');
+    const bar = pullBar(io);
+    try {
+      const { record, folder } = await pullEncoder(name, {
+        signal: io.signal,
+        onProgress: bar.onPull,
+        async confirm(plan) {
+          io.note(announce(plan));
+          return true;
+        },
+      });
+      io.stdout.write(`${record.id}: in ${folder}\n`);
+    } finally {
+      bar.done();
+    }
+  },
+});
+
+function announce({ id, source, bytes: size, licence }: PullPlan): string {
+  return `Downloading ${id} from ${source}: ${size ? bytes(size) : 'size unknown'}, licence ${licence}.`;
+}
+
+const show = defineCommand({
+  name: 'encoders show',
+  args: ['<name>'],
+  summary: 'Say what is known of an encoder.',
+  options: { json: jsonOption },
+  examples: [['tip-adapter encoders show clip-vit-b32', 'Size, source, licence, files.']],
+  async run([name], { json }, io) {
+    const { describeEncoder } = await import('../../encoder/local.ts');
+    const found = await describeEncoder(name);
+    if (json) return printJson(io, found);
+    const lines = facts(found).map(([label, value]) => `${label.padEnd(13)}${value}`);
+    io.stdout.write(`${lines.join('\n')}\n`);
+  },
+});
+
+function facts({ registered, local }: EncoderDescription): [string, string | number][] {
+  const facts: [string, string | number | undefined][] = [
+    ['Encoder', registered?.id ?? local?.record.id],
+    ['About', registered?.about],
+    [
+      'Here',
+      local ? `yes, ${bytes(local.bytes)} in ${local.folder}` : `no, ${registered?.megabytes} MB to download`,
+    ],
+    ['Dimension', registered?.dimension ?? local?.record.dimension],
+    ['Licence', registered?.licence ?? local?.record.licence],
+    ['Source', local?.record.source ?? (registered?.repo && `hf:${registered.repo}`)],
+    ['Revision', local?.record.revision ?? registered?.revision],
+    ['Precision', registered?.precision ?? local?.record.precision],
+    ['Fingerprint', local?.record.fingerprint],
+    ['Prompt', local?.record.defaults.template],
+  ];
+  return facts.filter((fact): fact is [string, string | number] => fact[1] !== undefined);
+}
+
+const remove = defineCommand({
+  name: 'encoders remove',
+  args: ['<name>'],
+  summary: 'Remove an encoder from this machine.',
+  options: {},
+  examples: [['tip-adapter encoders remove clip-vit-b32', 'Frees its space; it can be pulled again.']],
+  async run([name], _, io) {
+    const { removeEncoder } = await import('../../encoder/local.ts');
+    io.stdout.write(`${name}: removed, ${bytes(await removeEncoder(name))} freed\n`);
+  },
+});
+
+const bundle = defineCommand({
+  name: 'encoders bundle',
+  args: ['<name>', '<file>'],
+  summary: 'Put an encoder, and a classifier if you like, into one zip for a machine without a network.',
+  options: { classifier: optional(text({ value: '<file>', help: 'A classifier to carry along.' })) },
+  examples: [
+    [
+      'tip-adapter encoders bundle clip-vit-b32 carried.zip --classifier pets.safetensors',
+      'Both in one file.',
+    ],
+  ],
+  async run([name, path], { classifier }, io) {
+    const { bundleEncoder } = await import('../../encoder/bundle.ts');
+    const size = await bundleEncoder(name, path, { classifier, signal: io.signal });
+    io.stdout.write(`${path}: ${bytes(size)}\n`);
+    io.note(`There: tip-adapter encoders pull --from-bundle ${path}`);
+  },
+});
+
+export const encoderCommands = [list, pull, show, remove, bundle];

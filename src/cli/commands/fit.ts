@@ -1,0 +1,82 @@
+import { fitOptions } from '../../classifier/options.ts';
+import { optional, text } from '../../options.ts';
+import { duration } from '../../report/numbers.ts';
+import { defineCommand } from '../command.ts';
+import { bytes, plural, tellFindings } from '../wording.ts';
+import { checkOutput, pullBar, withBar } from '../work.ts';
+
+export const fitCommand = defineCommand({
+  name: 'fit',
+  args: ['<data>'],
+  summary:
+    'Fit a classifier to labelled pictures: a folder of class folders, a CSV or JSONL table, or a zip.',
+  options: {
+    output: text({ short: 'o', value: '<file>', help: 'Where the classifier is written (.safetensors).' }),
+    ...fitOptions,
+    fromBundle: optional(
+      text({ value: '<zip>', help: 'Install the encoder from a bundle first, and use it.' }),
+    ),
+  },
+  examples: [
+    ['tip-adapter fit photos/ -o pets.safetensors', 'photos/cat/*.jpg, photos/dog/*.jpg, …'],
+    ['tip-adapter fit photos/ -o pets.safetensors --shots 16 --seed 1', 'Sixteen pictures of each class.'],
+    ['tip-adapter fit photos/ -o pets.safetensors --encoder clip-vit-b32', 'With a CLIP, downloaded once.'],
+  ],
+  async run([data], { output, fromBundle, ...values }, io) {
+    const started = performance.now();
+    await checkOutput(output);
+    const { fit } = await import('../../classifier/index.ts');
+    if (fromBundle) values.encoder = await installBundle(fromBundle, io.signal);
+    const pulling = pullBar(io);
+    const classifier = await withBar(io, 'Encoding', async (bar) => {
+      try {
+        return await fit(data, {
+          ...values,
+          signal: io.signal,
+          note: (line) => io.note(line),
+          ask: io.ask,
+          onPull: pulling.onPull,
+          onProgress: (progress) => {
+            pulling.done();
+            bar.update(progress);
+          },
+        });
+      } finally {
+        pulling.done();
+      }
+    });
+    try {
+      await classifier.save(output);
+      tellFindings(io, classifier.findings);
+      const { classes, examples, encoder, method, tuning } = classifier.data;
+      const { stat } = await import('node:fs/promises');
+      const size = bytes((await stat(output)).size);
+      const seconds = duration((performance.now() - started) / 1000);
+      io.stdout.write(
+        `${output}: ${plural(classes.length, 'class', 'classes')}, ${plural(examples.length, 'example')}, ` +
+          `${size}, in ${seconds}\n` +
+          `${describeMethod(method, tuning)}, encoder ${encoder.id}\n`,
+      );
+      io.note(`Next: tip-adapter predict ${quoted(output)} new-photo.jpg`);
+    } finally {
+      await classifier.close();
+    }
+  },
+});
+
+async function installBundle(path: string, signal: AbortSignal): Promise<string> {
+  const { unbundle } = await import('../../encoder/bundle.ts');
+  return (await unbundle(path, { signal })).record.id;
+}
+
+function describeMethod(
+  method: string,
+  { alpha, beta, protocol }: { alpha: number; beta: number; protocol: string },
+): string {
+  return `${method}, alpha ${round(alpha)}, beta ${round(beta)} (chosen by ${protocol})`;
+}
+
+const round = (value: number) => Number(value.toPrecision(3));
+
+/** As a shell takes it for one word. */
+const quoted = (path: string) => (/^[\w./-]+$/.test(path) ? path : `"${path}"`);

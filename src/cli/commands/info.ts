@@ -1,0 +1,64 @@
+import type { ClassifierData } from '../../classifier/types.ts';
+import { countByClass } from '../../methods/task.ts';
+import { date } from '../../report/numbers.ts';
+import { renderText, type Table } from '../../report/table.ts';
+import { defineCommand, jsonOption } from '../command.ts';
+import { printJson } from '../print.ts';
+
+export const infoCommand = defineCommand({
+  name: 'info',
+  args: ['<classifier>'],
+  summary: 'Say what a classifier file holds.',
+  options: { json: jsonOption },
+  examples: [
+    ['tip-adapter info pets.safetensors', 'Classes, method, encoder, where it came from.'],
+    ['tip-adapter info pets.safetensors --json', 'With the ids of all examples.'],
+  ],
+  async run([path], { json }, io) {
+    const { load } = await import('../../classifier/index.ts');
+    const { data } = await load(path);
+    if (json) return printJson(io, description(data));
+    io.stdout.write(
+      `${facts(data)
+        .map(([name, value]) => `${name.padEnd(10)}${value}`)
+        .join('\n')}\n\n`,
+    );
+    io.stdout.write(`${renderText(classTable(data), io)}\n`);
+  },
+});
+
+function facts({ encoder, method, tuning, ...data }: ClassifierData): [string, string][] {
+  const round = (value: number) => Number(value.toPrecision(3));
+  return [
+    ['Method', `${method}, alpha ${round(tuning.alpha)}, beta ${round(tuning.beta)} (by ${tuning.protocol})`],
+    ['Encoder', `${encoder.id}, ${encoder.dimension} numbers, ${encoder.licence}`],
+    ['Prompt', data.templates.join(' | ')],
+    ['Data', `${data.dataset}, ${data.shots ?? 'all'} shots, seed ${data.seed}`],
+    ['Rejects', data.reject > 0 ? `below ${data.reject}` : 'never'],
+    ['Made', `${date(data.created)} by ${data.createdBy}; change ${data.version}`],
+  ];
+}
+
+function classTable({ classes, support }: ClassifierData): Table<{ name: string; id: string; n: number }> {
+  const counts = countByClass(support.labels, classes.length);
+  return {
+    rows: classes.map(({ name, id }, c) => ({ name, id, n: counts[c] })),
+    columns: [
+      { title: 'Class', value: ({ name }) => name },
+      { title: 'Examples', value: ({ n }) => n },
+    ],
+  };
+}
+
+function description(data: ClassifierData) {
+  const { classes, support, examples, tuning, encoder, state: _, head, ...rest } = data;
+  const counts = countByClass(support.labels, classes.length);
+  const { surface: __, ...tuned } = tuning;
+  return {
+    ...rest,
+    encoder,
+    tuning: tuned,
+    classes: classes.map((info, c) => ({ ...info, examples: counts[c], prompts: head?.prompts[c] ?? [] })),
+    examples: examples.map(({ id, sha256 }, i) => ({ id, class: classes[support.labels[i]].id, sha256 })),
+  };
+}

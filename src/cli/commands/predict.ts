@@ -1,0 +1,164 @@
+import type { Classifier } from '../../classifier/index.ts';
+import type { Failure, Prediction } from '../../classifier/types.ts';
+import { DataError, throwIfAborted, UsageError } from '../../errors.ts';
+import { flag, integer, optional, real, text } from '../../options.ts';
+import { probability } from '../../report/numbers.ts';
+import { renderCsv, renderText, type Table } from '../../report/table.ts';
+import { defineCommand, jsonOption } from '../command.ts';
+import { findImages } from '../images.ts';
+import type { Io } from '../io.ts';
+import { failureJson, jsonLine, printJson } from '../print.ts';
+import { copyByClass } from '../sorting.ts';
+import { plural } from '../wording.ts';
+import { withBar, withClassifier } from '../work.ts';
+
+/** Pictures answered together: with NDJSON, lines come as often as that. */
+const TOGETHER = 256;
+
+export const predictCommand = defineCommand({
+  name: 'predict',
+  args: ['<classifier>', '<images...>'],
+  summary: 'Say what is in pictures: files, folders, patterns, or - for paths on stdin.',
+  options: {
+    top: integer({ default: 1, min: 1, help: 'Show this many classes for each picture.' }),
+    reject: optional(real({ min: 0, max: 1, help: 'Answer "none of these" below this probability.' })),
+    copyTo: optional(
+      text({ value: '<folder>', help: 'Copy each picture into a folder of its class; never overwrites.' }),
+    ),
+    json: jsonOption,
+    csv: flag({ help: 'Print CSV.' }),
+    ndjson: flag({ help: 'Print a line of JSON for each picture, while it goes on.' }),
+  },
+  examples: [
+    ['tip-adapter predict pets.safetensors new.jpg holiday/', 'A table.'],
+    [
+      'tip-adapter predict pets.safetensors holiday/ --copy-to sorted --reject 0.6',
+      'Sorts photos into folders.',
+    ],
+    [
+      'find . -name "*.jpg" | tip-adapter predict pets.safetensors - --csv',
+      'Paths from stdin, answers as CSV.',
+    ],
+  ],
+  async run([path, ...given], { top, reject, copyTo, json, csv, ndjson }, io) {
+    if ([json, csv, ndjson].filter(Boolean).length > 1) {
+      throw new UsageError('Only one of --json, --csv and --ndjson can be had at a time', { code: 'usage' });
+    }
+    const { predictions, failures } = await withClassifier(path, async (classifier) => {
+      const images = await findImages(given, io, copyTo);
+      const print = ndjson
+        ? (result: Prediction | Failure) => io.stdout.write(`${jsonLine(resultJson(result, top))}\n`)
+        : undefined;
+      const results = await predictAll(classifier, images, { reject, print }, io);
+      if (copyTo) await sortInto(classifier, results.predictions, copyTo, io);
+      return results;
+    });
+    if (json) {
+      const answers = predictions.map((prediction) => resultJson(prediction, top));
+      printJson(io, { predictions: answers, failures: failures.map(failureJson) });
+    } else if (csv) io.stdout.write(renderCsv(csvTable(predictions, top)));
+    else if (!ndjson && predictions.length > 0)
+      io.stdout.write(`${renderText(table(predictions, top), io)}\n`);
+    tellFailures(failures, predictions.length, io);
+  },
+});
+
+async function predictAll(
+  classifier: Classifier,
+  images: readonly string[],
+  { reject, print }: { reject?: number; print?(result: Prediction | Failure): void },
+  io: Io,
+): Promise<{ predictions: Prediction[]; failures: Failure[] }> {
+  const all = { predictions: [] as Prediction[], failures: [] as Failure[] };
+  await withBar(io, 'Looking', async (bar) => {
+    let cachedBefore = 0;
+    for (let start = 0; start < images.length; start += TOGETHER) {
+      throwIfAborted(io.signal);
+      let cachedNow = 0;
+      const { predictions, failures } = await classifier.predict(images.slice(start, start + TOGETHER), {
+        reject,
+        signal: io.signal,
+        onProgress({ done, cached }) {
+          cachedNow = cached;
+          bar.update({ done: start + done, total: images.length, cached: cachedBefore + cached });
+        },
+      });
+      cachedBefore += cachedNow;
+      all.predictions.push(...predictions);
+      all.failures.push(...failures);
+      if (print) for (const result of [...predictions, ...failures]) print(result);
+    }
+  });
+  return all;
+}
+
+async function sortInto(
+  classifier: Classifier,
+  predictions: Prediction[],
+  folder: string,
+  io: Io,
+): Promise<void> {
+  const counts = await copyByClass(predictions, classifier.data.classes, folder, io.signal);
+  const list = [...counts].map(([name, n]) => `${name} ${n}`).join(', ');
+  io.note(`Copied ${plural(predictions.length, 'picture')} to ${folder}: ${list || 'none'}`);
+}
+
+function tellFailures(failures: readonly Failure[], answered: number, io: Io): void {
+  if (failures.length === 0) return;
+  if (failures.length === 1 && answered === 0) throw failures[0].error;
+  for (const { image, error } of failures) {
+    io.note(error.message.includes(image) ? error.message : `${image}: ${error.message}`);
+  }
+  throw new DataError(`${failures.length} of ${failures.length + answered} pictures could not be read`, {
+    code: 'predict/unreadable',
+    hint: 'The others were answered.',
+    details: { images: failures.map(({ image }) => image) },
+  });
+}
+
+function resultJson(result: Prediction | Failure, top: number) {
+  if ('error' in result) return failureJson(result);
+  const { ranking, ...answer } = result;
+  return { ...answer, ranking: ranking.slice(0, top) };
+}
+
+function table(rows: readonly Prediction[], top: number): Table<Prediction> {
+  const others = {
+    title: 'Then',
+    value: ({ ranking }: Prediction) =>
+      ranking
+        .slice(1, top)
+        .map(({ name, probability: p }) => `${name} ${probability(p)}`)
+        .join(', '),
+  };
+  return {
+    rows,
+    columns: [
+      { title: 'Picture', value: ({ image }) => image },
+      { title: 'Answer', value: ({ name, rejected }) => (rejected ? `none of these (${name}?)` : name) },
+      { title: 'Sure', value: ({ probability: p }) => probability(p), align: 'right' },
+      ...(top > 1 ? [others] : []),
+    ],
+  };
+}
+
+function csvTable(predictions: readonly Prediction[], top: number): Table<Prediction> {
+  const ranks = Array.from({ length: Math.min(top, predictions[0]?.ranking.length ?? 1) }, (_, i) => i);
+  return {
+    rows: predictions,
+    columns: [
+      { title: 'image', value: ({ image }) => image },
+      { title: 'id', value: ({ id }) => id },
+      { title: 'name', value: ({ name }) => name },
+      { title: 'probability', value: ({ probability: p }) => p.toFixed(6) },
+      { title: 'rejected', value: ({ rejected }) => String(rejected) },
+      ...ranks.slice(1).flatMap((rank) => [
+        { title: `name_${rank + 1}`, value: ({ ranking }: Prediction) => ranking[rank].name },
+        {
+          title: `probability_${rank + 1}`,
+          value: ({ ranking }: Prediction) => ranking[rank].probability.toFixed(6),
+        },
+      ]),
+    ],
+  };
+}

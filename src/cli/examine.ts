@@ -1,0 +1,111 @@
+import { mkdir, statfs } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { availableParallelism, release, totalmem } from 'node:os';
+import { dirname } from 'node:path';
+import { listEncoders } from '../encoder/local.ts';
+import { DEFAULT_CLIP, REGISTRY } from '../encoder/registry.ts';
+import { folderSize, homeFolder } from '../store/home.ts';
+import { hubAnswers } from '../store/hub.ts';
+import { version } from '../version.ts';
+import { bytes } from './wording.ts';
+
+/** One thing that was looked at. `note`: works, but the person should know. */
+export interface Check {
+  readonly name: string;
+  readonly state: 'ok' | 'note' | 'bad';
+  readonly found: string;
+  readonly hint?: string;
+}
+
+const OLDEST_NODE = [20, 19] as const;
+const LOW_MEMORY = 2e9;
+const LOW_DISK = 1e9;
+const HUB_PATIENCE = 2000;
+
+/** Looks at Node, the machine, the native libraries, the home folder, the encoders and the hub. */
+export async function examine(signal: AbortSignal): Promise<Check[]> {
+  const libraries = [
+    library('sharp', () => import('sharp')),
+    library('onnxruntime-node', () => import('onnxruntime-node')),
+    library('lmdb', () => import('lmdb')),
+  ];
+  const rest = [home(), disk(), encoders(), hub(signal)];
+  return [node(), machine(), ...(await Promise.all([...libraries, ...rest]))];
+}
+
+function node(): Check {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  const old = major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1]);
+  return {
+    name: 'Node',
+    state: old ? 'bad' : 'ok',
+    found: `${process.versions.node}, tip-adapter ${version}`,
+    hint: old ? `Install Node ${OLDEST_NODE.join('.')} or newer.` : undefined,
+  };
+}
+
+function machine(): Check {
+  const memory = totalmem();
+  return {
+    name: 'Machine',
+    state: memory < LOW_MEMORY ? 'note' : 'ok',
+    found: `${process.platform} ${release()} ${process.arch}, ${availableParallelism()} cores, ${bytes(memory)} memory`,
+  };
+}
+
+async function library(name: string, load: () => Promise<unknown>): Promise<Check> {
+  try {
+    await load();
+    return { name, state: 'ok', found: installedVersion(name) };
+  } catch (error) {
+    const [reason] = (error as Error).message.split('\n');
+    const hint = `Install again (npm install) on this machine: ${name} has a part of its own for each system.`;
+    return { name, state: 'bad', found: `does not load: ${reason}`, hint };
+  }
+}
+
+/** From the nearest package.json above its entry that carries the name: not every package exports its own. */
+function installedVersion(name: string): string {
+  const require = createRequire(import.meta.url);
+  for (let folder = dirname(require.resolve(name)); folder !== dirname(folder); folder = dirname(folder)) {
+    try {
+      const found = require(`${folder}/package.json`);
+      if (found.name === name) return found.version;
+    } catch {
+      // No package.json in this folder: the one above is tried.
+    }
+  }
+  return 'unknown version';
+}
+
+async function home(): Promise<Check> {
+  const folder = homeFolder();
+  try {
+    await mkdir(folder, { recursive: true });
+    return { name: 'Home', state: 'ok', found: `${folder}, ${bytes(await folderSize(folder))}` };
+  } catch (error) {
+    const hint = 'Set TIP_ADAPTER_HOME to a folder that you can write.';
+    return { name: 'Home', state: 'bad', found: `${folder}: ${(error as Error).message}`, hint };
+  }
+}
+
+async function disk(): Promise<Check> {
+  const space = await statfs(homeFolder()).catch(() => undefined);
+  if (!space) return { name: 'Disk', state: 'note', found: 'unknown' };
+  const free = space.bavail * space.bsize;
+  return { name: 'Disk', state: free < LOW_DISK ? 'note' : 'ok', found: `${bytes(free)} free` };
+}
+
+async function encoders(): Promise<Check> {
+  const ids = (await listEncoders()).map(({ record }) => record.id);
+  return ids.length > 0
+    ? { name: 'Encoders', state: 'ok', found: ids.join(', ') }
+    : { name: 'Encoders', state: 'note', found: 'none yet; the first fit or demo gets one' };
+}
+
+async function hub(signal: AbortSignal): Promise<Check> {
+  const repo = REGISTRY.find(({ id }) => id === DEFAULT_CLIP)?.repo as string;
+  return (await hubAnswers(HUB_PATIENCE, repo, { signal }))
+    ? { name: 'Hub', state: 'ok', found: 'answers' }
+    : { name: 'Hub', state: 'note', found: 'does not answer; CLIP cannot be downloaded from here' };
+}

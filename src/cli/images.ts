@@ -1,0 +1,55 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join, resolve, sep } from 'node:path';
+import { DataError } from '../errors.ts';
+import { isImagePath } from '../image/names.ts';
+import type { Io } from './io.ts';
+
+/**
+ * The pictures that a person means by files, folders (all pictures below them), patterns (for shells that do not expand
+ * them) and `-` (paths from stdin). A file that is named is kept, there or not: its own error is the better one.
+ * `except`: a folder that is left out. Throws `DataError` where a folder or pattern holds no picture.
+ */
+export async function findImages(given: readonly string[], io: Io, except?: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const path of given) {
+    if (path === '-') for await (const line of io.lines()) found.push(...(line.trim() ? [line.trim()] : []));
+    else found.push(...(await imagesAt(path, io.signal)));
+  }
+  const outside = except && resolve(except) + sep;
+  const kept = [...new Set(found)].filter((path) => !outside || !resolve(path).startsWith(outside));
+  if (kept.length === 0) throw noImages(given.join(' '));
+  return kept;
+}
+
+async function imagesAt(path: string, signal: AbortSignal): Promise<string[]> {
+  const info = await stat(path).catch(() => undefined);
+  if (info?.isDirectory()) return imagesBelow(path);
+  const { glob, isDynamicPattern } = await import('tinyglobby');
+  if (info || !isDynamicPattern(path)) return [path];
+  const pattern = process.platform === 'win32' ? path.replaceAll('\\', '/') : path;
+  const matches = (await glob(pattern, { expandDirectories: false, signal })).filter(isImagePath);
+  if (matches.length === 0) throw noImages(path);
+  return sorted(matches);
+}
+
+async function imagesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries
+    .filter((entry) => !entry.name.startsWith('.') && isImagePath(entry.name) && !entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name));
+  if (paths.length === 0) throw noImages(folder);
+  return sorted(paths);
+}
+
+async function sorted(paths: string[]): Promise<string[]> {
+  const { naturalOrder } = await import('../dataset/order.ts');
+  return paths.sort(naturalOrder);
+}
+
+function noImages(where: string): DataError {
+  return new DataError(`There is no picture in ${where}`, {
+    code: 'images/none',
+    hint: 'Give pictures (JPEG, PNG, WebP, HEIC, …), folders of them, or patterns such as "photos/*.jpg".',
+    details: { where },
+  });
+}

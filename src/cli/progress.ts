@@ -1,0 +1,59 @@
+import stringWidth from 'string-width';
+import type { ProgressBar, ProgressState } from './io.ts';
+import { bytes, clock } from './wording.ts';
+
+const BAR = 20;
+const REDRAW_MS = 100;
+/** Milliseconds over which the rate is taken: recent enough to follow a cache that runs dry. */
+const WINDOW_MS = 8000;
+const ERASE = '\r\u001b[K';
+
+/** One line that says how far the work is, how fast it goes and how long it takes; narrower than `width` columns. */
+export function renderBar(
+  title: string,
+  { done, total, unit }: ProgressState,
+  perSecond: number,
+  width: number,
+): string {
+  const amount = unit === 'bytes' ? bytes : (value: number) => value.toLocaleString('en');
+  const parts = [total ? `${amount(done)} of ${amount(total)}` : amount(done)];
+  if (perSecond > 0) {
+    parts.push(`${amount(perSecond >= 10 ? Math.round(perSecond) : Math.round(10 * perSecond) / 10)}/s`);
+    if (total && done < total) parts.push(`${clock((total - done) / perSecond)} left`);
+  }
+  const filled = total ? Math.min(BAR, Math.floor((BAR * done) / total)) : 0;
+  const bar = total ? `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)} ` : '';
+  const facts = parts.join(' · ');
+  const candidates = [`${title} ${bar}${facts}`, `${title} ${facts}`, facts, parts[0]];
+  return candidates.find((line) => stringWidth(line) < width) ?? '';
+}
+
+/** Draws the bar, at most ten times a second, and erases it at the end; `hide` takes it away until the next update. */
+export function terminalBar(
+  title: string,
+  write: (text: string) => void,
+  { width, now = () => performance.now() }: { width(): number; now?: () => number },
+): ProgressBar & { hide(): void } {
+  const samples: { time: number; done: number }[] = [];
+  let drawn = Number.NEGATIVE_INFINITY;
+  let visible = false;
+  const hide = () => {
+    if (visible) write(ERASE);
+    visible = false;
+  };
+  return {
+    update(state) {
+      const time = now();
+      if (time - drawn < REDRAW_MS) return;
+      samples.push({ time, done: state.done });
+      while (samples.length > 2 && samples[0].time < time - WINDOW_MS) samples.shift();
+      drawn = time;
+      visible = true;
+      const [first] = samples;
+      const rate = time > first.time ? (1000 * (state.done - first.done)) / (time - first.time) : 0;
+      write(ERASE + renderBar(title, state, rate, width()));
+    },
+    done: hide,
+    hide,
+  };
+}

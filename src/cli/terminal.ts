@@ -1,0 +1,89 @@
+import { createInterface } from 'node:readline';
+import { stripVTControlCharacters } from 'node:util';
+import type { Io } from './io.ts';
+import { terminalBar } from './progress.ts';
+
+const PATIENCE = 15_000;
+const WIDTH = 80;
+
+/** The process's own streams. `interrupt` is what Ctrl-C does: while a question is open, the terminal hands it to us. */
+export function processIo(signal: AbortSignal, interrupt: () => void): Io {
+  const { stdin, stdout, stderr } = process;
+  const bars = new Set<{ hide(): void }>();
+  const hideBars = () => {
+    for (const bar of bars) bar.hide();
+  };
+  const errors = coloured(stderr)
+    ? (text: string) => stderr.write(text)
+    : (text: string) => stderr.write(stripVTControlCharacters(text));
+  const say = (text: string) => {
+    hideBars();
+    errors(text);
+  };
+  const withPerson = stdin.isTTY && stderr.isTTY;
+  return {
+    stdout: {
+      write(text) {
+        hideBars();
+        stdout.write(text);
+      },
+    },
+    stderr: { write: say },
+    terminal: stdout.isTTY === true,
+    color: coloured(stdout),
+    get width() {
+      return stdout.columns ?? stderr.columns ?? WIDTH;
+    },
+    signal,
+    progress(title) {
+      if (!stderr.isTTY) return { update() {}, done() {} };
+      const drawn = terminalBar(title, (text) => stderr.write(text), {
+        width: () => stderr.columns ?? WIDTH,
+      });
+      bars.add(drawn);
+      return drawn;
+    },
+    note: (line) => say(`${line}\n`),
+    ask: withPerson
+      ? (question, stop) => {
+          hideBars();
+          return askPerson(question, stop ? AbortSignal.any([signal, stop]) : signal, interrupt);
+        }
+      : undefined,
+    async *lines() {
+      const reader = createInterface({ input: stdin, signal });
+      yield* reader;
+    },
+  };
+}
+
+/** NO_COLOR (any value) and FORCE_COLOR are what people agreed upon. */
+function coloured(stream: NodeJS.WriteStream): boolean {
+  const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
+  if (NO_COLOR) return false;
+  if (FORCE_COLOR !== undefined) return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false';
+  return stream.isTTY === true && TERM !== 'dumb';
+}
+
+/** Yes or no; silence, the end of input and Ctrl-C are a no. */
+function askPerson(question: string, signal: AbortSignal, interrupt: () => void): Promise<boolean> {
+  const reader = createInterface({ input: process.stdin, output: process.stderr });
+  return new Promise<boolean>((resolve) => {
+    const settle = (answer: boolean) => {
+      resolve(answer);
+      reader.close();
+    };
+    const timed = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]);
+    timed.addEventListener(
+      'abort',
+      () => {
+        process.stderr.write('\n');
+        settle(false);
+      },
+      { once: true },
+    );
+    reader.once('SIGINT', interrupt);
+    reader.once('close', () => resolve(false));
+    reader.question(`${question} [y/N] `, (answer) => settle(/^\s*y(es)?\s*$/i.test(answer)));
+  });
+}
