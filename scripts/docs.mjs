@@ -4,4 +4,4 @@ import { join } from 'node:path';
 import { renderReference } from '../dist/cli/reference.js';
 import { root } from './npm.mjs';
 
-writeFileSync(join(root, 'docs', 'cli.md'), renderReference());
+writeFileSync(join(root, 'docs', 'cli.md'), await renderReference());

@@ -1,14 +1,10 @@
 import { flag, type Options, type ValuesOf } from '../options.ts';
 import type { Io } from './io.ts';
 
-/** One command of the command line: everything that parsing, help and the reference page need, as data. */
+/** What a command takes and does: everything that parsing, help and the reference page need, as data. */
 export interface Command<T extends Options = Options> {
-  /** As typed: `fit`, `encoders pull`. */
-  readonly name: string;
   /** `<data>` must be there, `[data]` may, `<images...>` is one or more. */
   readonly args: readonly string[];
-  /** One sentence in plain words. */
-  readonly summary: string;
   readonly options: T;
   /** What to type, and what it does. */
   readonly examples: readonly (readonly [command: string, does: string])[];

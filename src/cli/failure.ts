@@ -6,7 +6,10 @@ import type { Io } from './io.ts';
 /** Prints an error, once, and returns the exit status. */
 export function tellFailure(error: unknown, io: Io, { json = false, verbose = false } = {}): number {
   const failure = error instanceof CommanderError ? usageError(error) : asFailure(error, io);
-  const { code, message, hint, exitCode } = failure;
+  const { code, hint, exitCode } = failure;
+  // The library knows options, the command line flags.
+  const message =
+    code === 'option/value' ? failure.message.replace(/^Option /, 'Option --') : failure.message;
   if (json) {
     io.stderr.write(`${JSON.stringify({ error: { code, message, hint } })}\n`);
   } else if (code === 'interrupted') {

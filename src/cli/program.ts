@@ -1,7 +1,7 @@
 import { Command as Commander, CommanderError, Option as CommanderOption } from 'commander';
-import { type Option, resolveOptions } from '../options.ts';
+import type { Option } from '../options.ts';
 import { version } from '../version.ts';
-import { type Command, commonOptions } from './command.ts';
+import type { Command } from './command.ts';
 import { commands } from './commands/index.ts';
 import { tellFailure } from './failure.ts';
 import { type Io, quiet } from './io.ts';
@@ -11,51 +11,64 @@ import { flagsText, helpText } from './wording.ts';
 export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   const told = { json: argv.includes('--json'), verbose: argv.includes('--verbose') };
   try {
-    await createProgram(io).parseAsync([...argv], { from: 'user' });
+    const program = await createProgram(argv, io);
+    await program.parseAsync([...argv], { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    // Help in place of a missing command: it has been printed.
     if (error instanceof CommanderError && error.code === 'commander.help') return 2;
     return tellFailure(error, io, told);
   }
 }
 
-function createProgram(io: Io): Commander {
-  const program = new Commander('tip-adapter')
+/** What a command with several words is about, by its first word. */
+const GROUPS: Readonly<Record<string, string>> = { encoders: 'List, get, show, remove and carry encoders.' };
+
+/** All commands by name; the one that is named is filled in. */
+async function createProgram(argv: readonly string[], io: Io): Promise<Commander> {
+  const program = configure(new Commander('tip-adapter'), io)
     .description('A handful of labelled pictures in, an image classifier out.')
     .version(version, '--version', 'Print the version.')
-    .helpCommand(false)
     .addHelpText('after', '\nMore about a command: tip-adapter <command> --help');
-  configure(program, io);
-  for (const command of commands) addCommand(program, command, io);
+  const groups = new Map<string, Commander>();
+  const words = argv.filter((word) => !word.startsWith('-'));
+  for (const { name, summary, load } of commands) {
+    const [first, second] = name.split(' ');
+    if (second && !groups.has(first)) {
+      groups.set(first, configure(program.command(first), io).description(GROUPS[first]));
+    }
+    const parent = second ? (groups.get(first) as Commander) : program;
+    const target = configure(parent.command(second ?? first), io).description(summary);
+    if (words[0] === first && (!second || words[1] === second)) await fill(target, await load(), io);
+  }
   return program;
 }
 
 /** Errors are thrown, to be told in one place. */
 function configure(target: Commander, io: Io): Commander {
+  const width = () => Math.min(io.width, 100);
   return target
+    .helpCommand(false)
     .helpOption('-h, --help', 'Print this help.')
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
       outputError() {},
-      getOutHelpWidth: () => Math.min(io.width, 100),
-      getErrHelpWidth: () => Math.min(io.width, 100),
+      getOutHelpWidth: width,
+      getErrHelpWidth: width,
     });
 }
 
-/** What a command with several words is about, by its first word. */
-const GROUPS: Readonly<Record<string, string>> = { encoders: 'List, get, show, remove and carry encoders.' };
-
-function addCommand(program: Commander, command: Command, io: Io): void {
-  const words = command.name.split(' ');
-  const name = words.pop() as string;
-  const parent = words.length > 0 ? groupOf(program, words[0], io) : program;
-  const target = configure(parent.command(name), io).description(command.summary);
+async function fill(target: Commander, command: Command, io: Io): Promise<void> {
+  const { resolveOptions } = await import('../options.ts');
+  const { commonOptions } = await import('./command.ts');
   for (const argument of command.args) target.argument(argument);
-  const table = { ...command.options, ...commonOptions };
-  for (const [option, definition] of Object.entries(table)) target.addOption(flagOf(option, definition));
+  for (const [name, option] of Object.entries({ ...command.options, ...commonOptions })) {
+    target.addOption(flagOf(name, option));
+  }
   target.addHelpText('after', examplesOf(command));
   target.action(async () => {
     const common = resolveOptions(commonOptions, target.opts());
@@ -64,14 +77,10 @@ function addCommand(program: Commander, command: Command, io: Io): void {
   });
 }
 
-function groupOf(program: Commander, name: string, io: Io): Commander {
-  const known = program.commands.find((command) => command.name() === name);
-  return known ?? configure(program.command(name), io).description(GROUPS[name]);
-}
-
 /** Values are checked by the table's own schema, so Commander only collects them. */
 function flagOf(name: string, option: Option): CommanderOption {
-  const flag = new CommanderOption(flagsText(name, option), helpText(option));
+  const isNeeded = !option.schema.safeParse(option.default).success;
+  const flag = new CommanderOption(flagsText(name, option), helpText(option)).makeOptionMandatory(isNeeded);
   if (option.repeatable) flag.argParser((given: string, before?: string[]) => [...(before ?? []), given]);
   return flag;
 }

@@ -1,4 +1,3 @@
-import stringWidth from 'string-width';
 import type { ProgressBar, ProgressState } from './io.ts';
 import { bytes, clock } from './wording.ts';
 
@@ -25,7 +24,7 @@ export function renderBar(
   const bar = total ? `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)} ` : '';
   const facts = parts.join(' · ');
   const candidates = [`${title} ${bar}${facts}`, `${title} ${facts}`, facts, parts[0]];
-  return candidates.find((line) => stringWidth(line) < width) ?? '';
+  return candidates.find((line) => line.length < width) ?? '';
 }
 
 /** Draws the bar, at most ten times a second, and erases it at the end; `hide` takes it away until the next update. */

@@ -1,11 +1,12 @@
 import { renderMarkdown } from '../report/table.ts';
-import { type Command, commonOptions } from './command.ts';
-import { commands } from './commands/index.ts';
+import { commonOptions } from './command.ts';
+import { commands, type ListedCommand } from './commands/index.ts';
 import { flagsText, helpText } from './wording.ts';
 
 /** The page docs/cli.md: every command with its options and examples, from the tables that drive the program itself. */
-export function renderReference(): string {
-  return `${[INTRODUCTION, ...commands.map(section), OUTCOME].join('\n\n')}\n`;
+export async function renderReference(): Promise<string> {
+  const sections = await Promise.all(commands.map(section));
+  return `${[INTRODUCTION, ...sections, OUTCOME].join('\n\n')}\n`;
 }
 
 const INTRODUCTION = `# Command line
@@ -36,7 +37,8 @@ ${renderMarkdown({
 
 Encoders, cached features and downloads are kept in \`TIP_ADAPTER_HOME\`, else in the platform's cache folder.`;
 
-function section({ name, args, summary, options, examples }: Command): string {
+async function section({ name, summary, load }: ListedCommand): Promise<string> {
+  const { args, options, examples } = await load();
   const entries = Object.entries(options);
   const usage = ['tip-adapter', name, ...args, ...(entries.length > 0 ? ['[options]'] : [])].join(' ');
   const lines = entries.map(([option, given]) => `- \`${flagsText(option, given)}\` — ${helpText(given)}`);

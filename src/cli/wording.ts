@@ -26,15 +26,20 @@ export function plural(n: number, one: string, many = `${one}s`): string {
 }
 
 /** How an option is typed: `-o, --output <file>`; one that is on by default is typed to turn it off. */
-export function flagsText(name: string, { short, value, default: preset }: Option): string {
+export function flagsText(name: string, { short, value: named, choices, default: preset }: Option): string {
+  const value = choices ? '<name>' : named;
   const long = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   return `${short ? `-${short}, ` : ''}--${preset === true ? 'no-' : ''}${long}${value ? ` ${value}` : ''}`;
 }
 
 /** What an option does, and what it is without being given. */
-export function helpText({ help, default: preset }: Option): string {
+export function helpText({ help, choices, default: preset }: Option): string {
   if (preset === true) return `Do not ${help[0].toLowerCase()}${help.slice(1)}`;
-  return preset === undefined || preset === false ? help : `${help} (default: ${preset})`;
+  const facts = [
+    ...(choices ? [`one of ${choices.join(', ')}`] : []),
+    ...(preset === undefined || preset === false ? [] : [`default: ${preset}`]),
+  ];
+  return facts.length > 0 ? `${help} (${facts.join('; ')})` : help;
 }
 
 const SHOWN = 5;

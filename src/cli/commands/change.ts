@@ -12,9 +12,7 @@ const output = optional(
 );
 
 export const addCommand = defineCommand({
-  name: 'add',
   args: ['<classifier>', '<data...>'],
-  summary: 'Teach a classifier further examples or classes: labelled data, or pictures with --label.',
   options: {
     label: optional(
       text({ value: '<class>', help: 'The class of all the pictures given; may be a new one.' }),
@@ -39,9 +37,7 @@ export const addCommand = defineCommand({
 });
 
 export const removeCommand = defineCommand({
-  name: 'remove',
   args: ['<classifier>'],
-  summary: 'Make a classifier forget examples or classes.',
   options: {
     example: optional(
       texts({ value: '<id>', help: 'An example, as info --json lists it; may be repeated.' }),

@@ -2,9 +2,7 @@ import { integer, text } from '../../options.ts';
 import { defineCommand } from '../command.ts';
 
 export const demoCommand = defineCommand({
-  name: 'demo',
   args: ['[data]'],
-  summary: 'Show what the program does, on sample pictures or on your own.',
   options: {
     output: text({
       short: 'o',

@@ -3,9 +3,7 @@ import { defineCommand, jsonOption } from '../command.ts';
 import { printJson } from '../print.ts';
 
 export const doctorCommand = defineCommand({
-  name: 'doctor',
   args: [],
-  summary: 'Check that this machine has what the program needs.',
   options: { json: jsonOption },
   examples: [['tip-adapter doctor', 'Tells what works, and what to do about what does not.']],
   async run(_, { json }, io) {

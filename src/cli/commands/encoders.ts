@@ -8,10 +8,8 @@ import { printJson } from '../print.ts';
 import { bytes } from '../wording.ts';
 import { pullBar } from '../work.ts';
 
-const list = defineCommand({
-  name: 'encoders list',
+export const listCommand = defineCommand({
   args: [],
-  summary: 'List the encoders that have names, and those on this machine.',
   options: { json: jsonOption },
   examples: [['tip-adapter encoders list', 'What there is, how large, and what is here.']],
   async run(_, { json }, io) {
@@ -47,10 +45,8 @@ const list = defineCommand({
   },
 });
 
-const pull = defineCommand({
-  name: 'encoders pull',
+export const pullCommand = defineCommand({
   args: ['[name]'],
-  summary: 'Bring an encoder onto this machine; a download that was cut goes on where it stopped.',
   options: {
     fromBundle: optional(text({ value: '<zip>', help: 'Take it from a bundle, without a network.' })),
   },
@@ -94,10 +90,8 @@ function announce({ id, source, bytes: size, licence }: PullPlan): string {
   return `Downloading ${id} from ${source}: ${size ? bytes(size) : 'size unknown'}, licence ${licence}.`;
 }
 
-const show = defineCommand({
-  name: 'encoders show',
+export const showCommand = defineCommand({
   args: ['<name>'],
-  summary: 'Say what is known of an encoder.',
   options: { json: jsonOption },
   examples: [['tip-adapter encoders show clip-vit-b32', 'Size, source, licence, files.']],
   async run([name], { json }, io) {
@@ -128,10 +122,8 @@ function facts({ registered, local }: EncoderDescription): [string, string | num
   return facts.filter((fact): fact is [string, string | number] => fact[1] !== undefined);
 }
 
-const remove = defineCommand({
-  name: 'encoders remove',
+export const removeCommand = defineCommand({
   args: ['<name>'],
-  summary: 'Remove an encoder from this machine.',
   options: {},
   examples: [['tip-adapter encoders remove clip-vit-b32', 'Frees its space; it can be pulled again.']],
   async run([name], _, io) {
@@ -140,10 +132,8 @@ const remove = defineCommand({
   },
 });
 
-const bundle = defineCommand({
-  name: 'encoders bundle',
+export const bundleCommand = defineCommand({
   args: ['<name>', '<file>'],
-  summary: 'Put an encoder, and a classifier if you like, into one zip for a machine without a network.',
   options: { classifier: optional(text({ value: '<file>', help: 'A classifier to carry along.' })) },
   examples: [
     [
@@ -158,5 +148,3 @@ const bundle = defineCommand({
     io.note(`There: tip-adapter encoders pull --from-bundle ${path}`);
   },
 });
-
-export const encoderCommands = [list, pull, show, remove, bundle];

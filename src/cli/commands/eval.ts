@@ -12,9 +12,7 @@ import { withBar, withClassifier } from '../work.ts';
 const SHOWN = 20;
 
 export const evalCommand = defineCommand({
-  name: 'eval',
   args: ['<classifier>', '<data>'],
-  summary: 'Measure a classifier on labelled pictures (the test split, where there is one).',
   options: {
     json: jsonOption,
     suspects: flag({ help: 'List the labels that are most likely wrong.' }),

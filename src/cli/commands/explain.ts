@@ -7,9 +7,7 @@ import { printJson } from '../print.ts';
 import { withClassifier } from '../work.ts';
 
 export const explainCommand = defineCommand({
-  name: 'explain',
   args: ['<classifier>', '<image>'],
-  summary: 'Say why a picture gets its answer: what the class names say, and which examples count most.',
   options: {
     top: integer({ default: 5, min: 1, help: 'Show this many classes and examples.' }),
     json: jsonOption,

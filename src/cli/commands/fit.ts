@@ -6,10 +6,7 @@ import { bytes, plural, tellFindings } from '../wording.ts';
 import { checkOutput, pullBar, withBar } from '../work.ts';
 
 export const fitCommand = defineCommand({
-  name: 'fit',
   args: ['<data>'],
-  summary:
-    'Fit a classifier to labelled pictures: a folder of class folders, a CSV or JSONL table, or a zip.',
   options: {
     output: text({ short: 'o', value: '<file>', help: 'Where the classifier is written (.safetensors).' }),
     ...fitOptions,

@@ -6,9 +6,7 @@ import { defineCommand, jsonOption } from '../command.ts';
 import { printJson } from '../print.ts';
 
 export const infoCommand = defineCommand({
-  name: 'info',
   args: ['<classifier>'],
-  summary: 'Say what a classifier file holds.',
   options: { json: jsonOption },
   examples: [
     ['tip-adapter info pets.safetensors', 'Classes, method, encoder, where it came from.'],

@@ -16,9 +16,7 @@ import { withBar, withClassifier } from '../work.ts';
 const TOGETHER = 256;
 
 export const predictCommand = defineCommand({
-  name: 'predict',
   args: ['<classifier>', '<images...>'],
-  summary: 'Say what is in pictures: files, folders, patterns, or - for paths on stdin.',
   options: {
     top: integer({ default: 1, min: 1, help: 'Show this many classes for each picture.' }),
     reject: optional(real({ min: 0, max: 1, help: 'Answer "none of these" below this probability.' })),
