@@ -1,21 +1,34 @@
+import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { machineLine } from './measure.ts';
-import { benchPhotos } from './photos.ts';
-import { benchScore } from './score.ts';
 
-/** `npm run bench [-- score …]`: each part prints what it measured, and on what. */
+/**
+ * `npm run bench [-- score …]`: each part prints what it measured, and on what; each runs in a process of its own, so that one
+ * part's memory and threads are not another's.
+ */
 const parts: Record<string, () => Promise<string[]>> = {
-  score: benchScore,
-  photos: benchPhotos,
+  score: async () => (await import('./score.ts')).benchScore(),
+  encode: async () => (await import('./encode.ts')).benchEncode(),
+  memory: async () => (await import('./memory.ts')).benchMemory(),
+  start: async () => (await import('./start.ts')).benchStart(),
+  photos: async () => (await import('./photos.ts')).benchPhotos(),
 };
 
-const asked = process.argv.slice(2);
-const unknown = asked.filter((name) => !(name in parts));
-if (unknown.length > 0) {
-  console.error(`There is no benchmark ${unknown.join(', ')}; there are ${Object.keys(parts).join(', ')}.`);
-  process.exit(2);
-}
-console.log(machineLine(availableParallelism()));
-for (const name of asked.length > 0 ? asked : Object.keys(parts)) {
-  console.log(`\n${(await parts[name]()).join('\n')}`);
+const [first, ...rest] = process.argv.slice(2);
+if (first === '--part') {
+  console.log((await parts[rest[0]]()).join('\n'));
+} else {
+  const asked = process.argv.slice(2);
+  const unknown = asked.filter((name) => !(name in parts));
+  if (unknown.length > 0) {
+    console.error(`There is no benchmark ${unknown.join(', ')}; there are ${Object.keys(parts).join(', ')}.`);
+    process.exit(2);
+  }
+  console.log(machineLine(availableParallelism()));
+  for (const name of asked.length > 0 ? asked : Object.keys(parts)) {
+    console.log();
+    const args = [...process.execArgv, process.argv[1], '--part', name];
+    const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
+    if (status !== 0) process.exitCode = 1;
+  }
 }

@@ -1,0 +1,30 @@
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { sampleThings } from '../src/dataset/things.ts';
+import { isImagePath } from '../src/image/names.ts';
+
+const shared = join(import.meta.dirname, '../../shared');
+
+/** Paths of real photos where they are there (Caltech-101), else of the sample's pictures; repeated up to `count`. */
+export async function photoPaths(count: number): Promise<{ paths: string[]; what: string }> {
+  const real = join(shared, 'data/photos/caltech101/images/test');
+  const folder = existsSync(real) ? real : await sampleThings();
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter(isImagePath)
+    .sort()
+    .map((file) => join(folder, file));
+  const paths = Array.from({ length: count }, (_, i) => files[i % files.length]);
+  const name = existsSync(real) ? 'photos of Caltech-101' : 'pictures of the sample';
+  return { paths, what: files.length < count ? `${name} (${files.length}, repeated)` : name };
+}
+
+/** A folder with the tiny CLIP (64 pixels, 2 blocks), removed by `done`; undefined where it is not there. */
+export function tinyClip(): { folder: string; done(): void } | undefined {
+  const source = join(shared, 'golden/tiny_clip_onnx');
+  if (!existsSync(source)) return undefined;
+  const folder = mkdtempSync(join(tmpdir(), 'tiny-clip-'));
+  cpSync(source, folder, { recursive: true });
+  cpSync(join(shared, 'data/tokenizer/tokenizer.json'), join(folder, 'tokenizer.json'));
+  return { folder, done: () => rmSync(folder, { recursive: true, force: true }) };
+}

@@ -1,0 +1,53 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { fit } from '../src/classifier/index.ts';
+import { sampleThings } from '../src/dataset/things.ts';
+import { median } from './measure.ts';
+
+const MAIN = join(import.meta.dirname, '../dist/cli/main.js');
+const RUNS = 7;
+
+/** Whole processes: `predict` on one picture with the built-in encoder, and `--help`. Needs `npm run build` first. */
+export async function benchStart(): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'start-'));
+  const things = await sampleThings();
+  const classifier = await fit(things, { encoder: 'resnet50-minilm' });
+  const file = join(folder, 'things.safetensors');
+  await classifier.save(file);
+  await classifier.close();
+  const known = join(things, 'test/dog/fluent.png');
+  const timed = (args: () => string[]) => {
+    const times = Array.from({ length: RUNS }, () => {
+      const command = args();
+      const started = performance.now();
+      const { status, stderr } = spawnSync(process.execPath, [MAIN, ...command], { encoding: 'utf8' });
+      if (status !== 0) throw new Error(`${command.join(' ')} failed: ${stderr}`);
+      return performance.now() - started;
+    });
+    return `${(median(times) / 1000).toFixed(2)} s (${(Math.min(...times) / 1000).toFixed(2)}–${(Math.max(...times) / 1000).toFixed(2)})`;
+  };
+  const fresh: string[] = [];
+  for (let i = 0; i < RUNS; i++) {
+    const path = join(folder, `new-${i}.png`);
+    const background = { r: Math.floor(Math.random() * 256), g: i, b: Date.now() % 256 };
+    writeFileSync(
+      path,
+      await sharp({ create: { width: 300, height: 200, channels: 3, background } })
+        .png()
+        .toBuffer(),
+    );
+    fresh.push(path);
+  }
+  let next = 0;
+  const lines = [
+    `Whole processes, median of ${RUNS}`,
+    `  --help                              ${timed(() => ['--help'])}`,
+    `  predict, picture in feature cache   ${timed(() => ['predict', file, known])}`,
+    `  predict, picture never seen         ${timed(() => ['predict', file, fresh[next++]])}   (at most 1.5 s)`,
+  ];
+  rmSync(folder, { recursive: true, force: true });
+  return lines;
+}
