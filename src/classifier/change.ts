@@ -4,6 +4,7 @@ import type { ClassInfo, Dataset, Example, Finding } from '../dataset/types.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { concatRows, selectRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
+import { checkNeeds } from '../methods/method.ts';
 import { joinSupport, type Support, selectExamples } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { resolveOptions } from '../options.ts';
@@ -172,7 +173,9 @@ function regrouped(before: Support, fresh: Support): Support {
 /** The method fitted to the changed examples with the constants it had. */
 async function refitted(data: ClassifierData): Promise<ClassifierData> {
   const method = methodById(data.method);
-  return { ...data, state: await method.fit(taskOf(data), resolveOptions(method.options, data.options)) };
+  const task = taskOf(data);
+  checkNeeds(method, task);
+  return { ...data, state: await method.fit(task, resolveOptions(method.options, data.options)) };
 }
 
 function changeFindings(failures: readonly { id: string; error: Error }[], repeated: number): Finding[] {

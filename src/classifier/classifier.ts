@@ -1,8 +1,9 @@
 import type { Dataset, Finding } from '../dataset/types.ts';
+import type { EncodedImages } from '../encoder/encode.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { throwIfAborted } from '../errors.ts';
-import { type Matrix, matrix, row, selectRows, softmax } from '../math/matrix.ts';
+import { type Matrix, matrix, row, softmax } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
 import { addExamples, type NewExample, type Removal, removeParts } from './change.ts';
@@ -65,13 +66,12 @@ export class Classifier {
   /** What is in each picture. Unreadable pictures are listed beside the answers, not thrown. */
   async predict(
     images: readonly ImageSource[],
-    { reject, ...work }: PredictOptions = {},
+    options: PredictOptions = {},
   ): Promise<{ predictions: Prediction[]; failures: Failure[] }> {
-    const { features, kept, failures } = await this.#encode(images, work);
-    const probabilities = await this.probabilities(features, work.signal);
+    const answers = await this.#answers(images, options);
     return {
-      predictions: kept.map((image, i) => this.#prediction(image, row(probabilities, i), reject)),
-      failures,
+      predictions: answers.filter((answer): answer is Prediction => !isFailure(answer)),
+      failures: answers.filter(isFailure),
     };
   }
 
@@ -80,16 +80,11 @@ export class Classifier {
     images: AsyncIterable<ImageSource> | Iterable<ImageSource>,
     options: PredictOptions = {},
   ): AsyncGenerator<Prediction | Failure> {
-    const answer = async (chunk: ImageSource[]): Promise<(Prediction | Failure)[]> => {
-      const { predictions, failures } = await this.predict(chunk, options);
-      const byImage = new Map([...predictions, ...failures].map((result) => [result.image, result]));
-      return chunk.map((image) => byImage.get(readSource(image).id) as Prediction | Failure);
-    };
     // One chunk is worked on while the one before is handed out.
     let ahead: Promise<(Prediction | Failure)[]> | undefined;
     for await (const chunk of chunks(images, STREAM_CHUNK)) {
       throwIfAborted(options.signal);
-      const next = answer(chunk);
+      const next = this.#answers(chunk, options);
       next.catch(() => {});
       if (ahead) yield* await ahead;
       ahead = next;
@@ -168,23 +163,24 @@ export class Classifier {
     return this.#scorer;
   }
 
-  async #encode(
+  /** One answer for each picture, in order. */
+  async #answers(
     images: readonly ImageSource[],
-    work: WorkOptions,
-  ): Promise<{ features: Matrix; kept: string[]; failures: Failure[] }> {
-    const { exif, seed } = this.data;
-    const { features, rows, failures } = await this.#runtime.encode(images, {
-      ...work,
-      views: [0],
-      seed,
-      exif,
+    { reject, ...work }: PredictOptions,
+  ): Promise<(Prediction | Failure)[]> {
+    const { features, rows, failures } = await this.#encode(images, work);
+    const probabilities = await this.probabilities(features, work.signal);
+    const answers: (Prediction | Failure)[] = [];
+    rows.forEach(({ item }, i) => {
+      answers[item] = this.#prediction(readSource(images[item]).id, row(probabilities, i), reject);
     });
-    const kept = rows.map(({ item }) => readSource(images[item]).id);
-    return {
-      features: selectRows(features, [...rows.keys()]),
-      kept,
-      failures: failures.map(({ id, error }) => ({ image: id, error })),
-    };
+    for (const { item, id, error } of failures) answers[item] = { image: id, error };
+    return answers;
+  }
+
+  #encode(images: readonly ImageSource[], work: WorkOptions): Promise<EncodedImages> {
+    const { exif, seed } = this.data;
+    return this.#runtime.encode(images, { ...work, views: [0], seed, exif });
   }
 
   #prediction(image: string, probabilities: Float32Array, reject = this.data.reject): Prediction {
@@ -197,7 +193,7 @@ export class Classifier {
 }
 
 export interface LoadOptions {
-  /** An encoder that is loaded already; it must be the one the classifier was fitted with. */
+  /** An encoder that is loaded already (the caller closes it); it must be the one the classifier was fitted with. */
   encoder?: Encoder;
 }
 

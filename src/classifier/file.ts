@@ -1,20 +1,28 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { ModelError, systemCode } from '../errors.ts';
 import { fromHalf, toHalf } from '../math/half.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
-import type { State } from '../methods/method.ts';
+import { methods } from '../methods/index.ts';
+import { type Method, type State, scoresOf } from '../methods/method.ts';
+import { bindMethod } from '../methods/score.ts';
+import { countByClass } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
+import { resolveOptions } from '../options.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
+import { tensorBytes } from '../store/safetensors-header.ts';
+import { version } from '../version.ts';
+import { taskOf } from './task.ts';
 import type { ClassifierData } from './types.ts';
 
 /**
  * A classifier is one safetensors file. Tensors: `text.features` F16 [p, d] and `text.class` I32 [p]; `support.features`
  * F16 [r, d], `support.example` and `support.view` I32 [r], `support.labels` and `support.groups` I32 [n]; `state.*`;
- * `thumbnails` U8 with `thumbnails.offsets` I32 [n + 1]. Everything else is one JSON text in the metadata. The layout is
- * described for other programs in docs/file-format.md.
+ * `thumbnails` U8 with `thumbnails.offsets` I32 [n + 1]. Everything else is one JSON text in the metadata, beside a sha256
+ * over all of it. The layout is described for other programs in docs/file-format.md.
  */
 const FORMAT = 'tip-adapter/1';
 
@@ -109,7 +117,21 @@ export function encodeClassifier(data: ClassifierData): Uint8Array {
     examples: examples.map(({ id, sha256 }) => ({ id, sha256 })),
     scalars,
   };
-  return encodeSafetensors(tensors, { format: FORMAT, classifier: JSON.stringify(metadata) });
+  const classifier = JSON.stringify(metadata);
+  return encodeSafetensors(tensors, { format: FORMAT, classifier, sha256: contentHash(tensors, classifier) });
+}
+
+/**
+ * Sha256 (hex) over the JSON text and, by name, each tensor's line `\n<name> <type> <sizes joined by x>\n` and bytes: an
+ * altered number would otherwise be a wrong answer that nobody notices.
+ */
+function contentHash(tensors: Readonly<Record<string, Tensor>>, classifier: string): string {
+  const hash = createHash('sha256').update(classifier);
+  for (const name of Object.keys(tensors).sort()) {
+    const { dtype, shape } = tensors[name];
+    hash.update(`\n${name} ${dtype} ${shape.join('x')}\n`).update(tensorBytes(tensors[name]));
+  }
+  return hash.digest('hex');
 }
 
 /** Writes a classifier's file, whole or not at all. */
@@ -156,12 +178,25 @@ export function decodeClassifier(bytes: Uint8Array, path = 'the file'): Classifi
       details: { path },
     });
   }
-  const parsed = metadataSchema.safeParse(parseJson(metadata.classifier ?? '', refuse));
+  const { classifier = '', sha256 } = metadata;
+  if (sha256 !== contentHash(Object.fromEntries(tensors), classifier)) refuse('its checksum does not match');
+  const parsed = metadataSchema.safeParse(parseJson(classifier, refuse));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     return refuse(`${issue.path.join('.') || 'its metadata'}: ${issue.message}`, parsed.error);
   }
   const { scalars, prompts, examples, ...rest } = parsed.data;
+  const method = methods.find(({ id }) => id === rest.method);
+  if (!method) {
+    throw new ModelError(
+      `${path} uses the method "${rest.method}", which tip-adapter ${version} does not have`,
+      {
+        code: 'classifier/method',
+        hint: 'The classifier was made by a newer version: update tip-adapter.',
+        details: { path, method: rest.method },
+      },
+    );
+  }
   const take = tensorReader(tensors, refuse);
   const d = rest.encoder.dimension;
   const c = rest.classes.length;
@@ -182,13 +217,26 @@ export function decodeClassifier(bytes: Uint8Array, path = 'the file'): Classifi
   const state: Record<string, Tensor | number> = { ...scalars };
   for (const [name, tensor] of tensors) if (name.startsWith('state.')) state[name.slice(6)] = tensor;
   const pictures = take.pictures(n);
-  return {
+  const data = {
     ...rest,
     head: readHead(take, tensors.has('text.features'), rest.encoder, c, prompts, refuse),
     support,
     examples: examples.map((example, i) => ({ ...example, thumbnail: pictures?.[i] })),
     state: state as State,
   };
+  checkMethod(method, data, refuse);
+  return data;
+}
+
+/** Refuses a state that the method cannot score with: writing down its scores finds what is missing or has another shape. */
+function checkMethod(method: Method, data: ClassifierData, refuse: Refuse): void {
+  try {
+    resolveOptions(method.options, data.options);
+    const { f, state, task } = bindMethod(method, data.state, taskOf(data));
+    scoresOf(method, f, state, task);
+  } catch (error) {
+    refuse(`its method ${method.id} does not fit it (${(error as Error).message})`, error);
+  }
 }
 
 type Refuse = (reason: string, cause?: unknown) => never;
@@ -204,7 +252,9 @@ function readHead(
   if (!present) return undefined;
   const features = take.matrix('text.features', encoder.dimension);
   const promptClass = take.integers('text.class', features.rows, classes);
-  if (!prompts || prompts.length !== classes) return refuse('prompts do not match the classes');
+  const counts = countByClass(promptClass, classes);
+  if (prompts?.length !== classes || prompts.some((list, c) => list.length !== counts[c] || counts[c] === 0))
+    return refuse('prompts do not match the classes');
   return { ...headFromPrompts(features, promptClass, classes, encoder.logitScale), prompts };
 }
 
@@ -238,6 +288,8 @@ function tensorReader(tensors: Map<string, Tensor>, refuse: Refuse) {
       if (!tensors.has('thumbnails')) return undefined;
       const bytes = get('thumbnails', 'uint8', 1).data as Uint8Array;
       const offsets = ints('thumbnails.offsets', n + 1, bytes.length + 1);
+      if (offsets.some((offset, i) => i > 0 && offset < offsets[i - 1]))
+        refuse('tensor thumbnails.offsets goes backwards');
       return Array.from({ length: n }, (_, i) => bytes.slice(offsets[i], offsets[i + 1]));
     },
   };

@@ -10,7 +10,7 @@ import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { DataError } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
-import { countByClass, plainRows, type Support } from '../methods/task.ts';
+import { countByClass, type Support } from '../methods/task.ts';
 import { resolveOptions, type ValuesOf } from '../options.ts';
 import { version } from '../version.ts';
 import { Classifier } from './classifier.ts';
@@ -40,16 +40,30 @@ export interface FitOptions extends Partial<Omit<FitValues, 'encoder'>>, WorkOpt
  * Throws `DataError` where fewer than two classes are left, `ModelError` where the encoder fails, `UsageError` for options.
  */
 export async function fit(source: string | Dataset, options: FitOptions = {}): Promise<Classifier> {
-  const { encoder: wanted, note, ask, onPull, signal, onProgress, ...given } = options;
+  const { encoder: wanted = 'auto', note, ask, onPull, signal, onProgress, ...given } = options;
   const values = resolveOptions(fitOptions, {
     ...given,
-    encoder: typeof wanted === 'string' ? wanted : 'auto',
+    encoder: typeof wanted === 'string' ? wanted : wanted.id,
   });
   const dataset =
     typeof source === 'string' ? await readDataset(source, { classes: values.classes, signal }) : source;
-  const drawn = drawExamples(dataset, values);
+  const open = () => openEncoder(wanted, { note, ask, onPull, signal });
+  const runtime = createRuntime(open, { lent: typeof wanted !== 'string' });
+  try {
+    return await fitDataset(dataset, values, runtime, { signal, onProgress });
+  } catch (error) {
+    await runtime.close();
+    throw error;
+  }
+}
 
-  const runtime = createRuntime(() => openEncoder(wanted ?? values.encoder, { note, ask, onPull, signal }));
+async function fitDataset(
+  dataset: Dataset,
+  values: FitValues,
+  runtime: Runtime,
+  { signal, onProgress }: WorkOptions,
+): Promise<Classifier> {
+  const drawn = drawExamples(dataset, values);
   const encoder = await runtime.encoder();
   const views = values.views > 1 ? Array.from({ length: values.views + 1 }, (_, view) => view) : [0];
   const encoded = await runtime.encode(drawn.examples, {
@@ -62,8 +76,15 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
   const kept = drawn.examples.filter((_, i) => !encoded.failed.has(i));
   const repeats = await findRepeats(dataset, kept, encoded);
   const support = supportOf(kept, encoded, repeats.groups);
-  const findings = [...dataset.findings, ...drawn.findings, ...unreadable(encoded), ...repeats.findings];
   checkClasses(dataset, support);
+  const validation =
+    values.tune === 'val' ? await encodeValidation(dataset, runtime, values, signal) : undefined;
+  const findings = [
+    ...dataset.findings,
+    ...drawn.findings,
+    ...unreadable([...encoded.failures, ...(validation?.failures ?? [])]),
+    ...repeats.findings,
+  ];
 
   const templates = templatesOf(values, encoder);
   const head = await roundedHead(encoder, dataset.classes, templates, signal);
@@ -88,8 +109,6 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     createdBy: `tip-adapter ${version}`,
     version: 1,
   };
-  const validation =
-    values.tune === 'val' ? await encodeValidation(dataset, runtime, { ...values, signal }) : undefined;
   return new Classifier(await fitMethod(data, encoder, values, validation, signal), runtime, findings);
 }
 
@@ -129,7 +148,7 @@ function drawExamples(
   return { examples, findings };
 }
 
-function unreadable({ failures }: EncodedImages): Finding[] {
+function unreadable(failures: EncodedImages['failures']): Finding[] {
   if (failures.length === 0) return [];
   const paths = failures.map(({ id, error }) => `${id}: ${error.message}`);
   const message = `${failures.length} ${failures.length === 1 ? 'picture' : 'pictures'} could not be read and ${failures.length === 1 ? 'is' : 'are'} left out`;
@@ -159,19 +178,20 @@ function templatesOf({ template, prompts }: FitValues, encoder: Encoder): string
 async function encodeValidation(
   dataset: Dataset,
   runtime: Runtime,
-  { seed, exif, signal }: FitValues & { signal?: AbortSignal },
-): Promise<{ features: Matrix; labels: Int32Array }> {
+  { seed, exif }: FitValues,
+  signal?: AbortSignal,
+): Promise<{ features: Matrix; labels: Int32Array; failures: EncodedImages['failures'] }> {
   const examples = dataset.examples.filter((example) => example.split === 'val' && example.label >= 0);
-  if (examples.length === 0) {
+  const { features, failures, failed } = await runtime.encode(examples, { views: [0], seed, exif, signal });
+  const kept = examples.filter((_, i) => !failed.has(i));
+  if (kept.length === 0) {
     throw new DataError(`${dataset.name} has no validation split to tune on`, {
       code: 'fit/no-validation',
       hint: 'Put pictures into val/<class>/, or use --tune folds, which needs none.',
+      details: { unreadable: failures.length },
     });
   }
-  const encoded = await runtime.encode(examples, { views: [0], seed, exif, signal });
-  const kept = examples.filter((_, i) => !encoded.failed.has(i));
-  const support = supportOf(kept, encoded, Int32Array.from(kept.keys()));
-  return { features: plainRows(support), labels: support.labels };
+  return { features, labels: Int32Array.from(kept, ({ label }) => label), failures };
 }
 
 function referenceTo(encoder: Encoder): EncoderReference {

@@ -24,8 +24,8 @@ export interface Runtime {
 /** Longest side of a remembered example's picture, in pixels. */
 const THUMBNAIL_SIDE = 96;
 
-/** Opens what a classifier needs; `open` gives the encoder. */
-export function createRuntime(open: () => Promise<Encoder>): Runtime {
+/** Opens what a classifier needs; `open` gives the encoder, which is freed with the rest unless it is `lent`. */
+export function createRuntime(open: () => Promise<Encoder>, { lent = false } = {}): Runtime {
   let encoder: Promise<Encoder> | undefined;
   let cache: FeatureCache | undefined;
   let loader: ImageLoader | undefined;
@@ -54,18 +54,22 @@ export function createRuntime(open: () => Promise<Encoder>): Runtime {
     thumbnail: async (image, side = THUMBNAIL_SIDE) =>
       images().thumbnail(await readSource(image).read(), side),
     close: async () => {
-      await Promise.all([encoder?.then((opened) => opened.close()), cache?.close(), loader?.close()]);
+      const free = (opened: Encoder) => (lent ? undefined : opened.close());
+      // An encoder that could not be opened was an error where it was needed; there is nothing to free.
+      const freed = encoder?.catch(() => undefined).then((opened) => opened && free(opened));
+      await Promise.all([freed, cache?.close(), loader?.close()]);
     },
   };
 }
 
 /** The runtime of a saved classifier. Its encoder must be the one it was fitted with: throws `ModelError` naming both. */
 export function runtimeOf(reference: EncoderReference, given?: Encoder): Runtime {
-  return createRuntime(async () => {
+  const open = async () => {
     const encoder = given ?? (await loadEncoder(reference.id, { engine: sharedEngine() }));
     checkEncoder(reference, encoder);
     return encoder;
-  });
+  };
+  return createRuntime(open, { lent: given !== undefined });
 }
 
 function checkEncoder(reference: EncoderReference, encoder: Encoder): void {
