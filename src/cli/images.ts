@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
-import { join, resolve, sep } from 'node:path';
+import { isAbsolute, join, resolve, sep } from 'node:path';
 import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/names.ts';
 import type { Io } from './io.ts';
@@ -27,7 +27,9 @@ async function imagesAt(path: string, signal: AbortSignal): Promise<string[]> {
   const { glob, isDynamicPattern } = await import('tinyglobby');
   if (info || !isDynamicPattern(path)) return [path];
   const pattern = process.platform === 'win32' ? path.replaceAll('\\', '/') : path;
-  const matches = (await glob(pattern, { expandDirectories: false, signal })).filter(isImagePath);
+  const matches = (
+    await glob(pattern, { expandDirectories: false, absolute: isAbsolute(path), signal })
+  ).filter(isImagePath);
   if (matches.length === 0) throw noImages(path);
   return sorted(matches);
 }

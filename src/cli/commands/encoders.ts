@@ -2,9 +2,8 @@ import type { EncoderDescription } from '../../encoder/local.ts';
 import type { PullPlan } from '../../encoder/pull.ts';
 import { UsageError } from '../../errors.ts';
 import { optional, text } from '../../options.ts';
-import { renderText } from '../../report/table.ts';
 import { defineCommand, jsonOption } from '../command.ts';
-import { printJson } from '../print.ts';
+import { printJson, tableText } from '../print.ts';
 import { bytes } from '../wording.ts';
 import { pullBar } from '../work.ts';
 
@@ -28,19 +27,16 @@ export const listCommand = defineCommand({
       });
     const rows = [...named, ...others];
     if (json) return printJson(io, rows);
-    const table = renderText(
-      {
-        rows,
-        columns: [
-          { title: 'Encoder', value: ({ id }) => id },
-          { title: 'Here', value: (row) => (row.here ? 'yes' : '') },
-          { title: 'Size', value: ({ megabytes }) => `${megabytes} MB`, align: 'right' },
-          { title: 'Dim', value: ({ dimension }) => dimension },
-          { title: 'What it is', value: ({ about }) => about },
-        ],
-      },
-      io,
-    );
+    const table = tableText(io, {
+      rows,
+      columns: [
+        { title: 'Encoder', value: ({ id }) => id },
+        { title: 'Here', value: (row) => (row.here ? 'yes' : '') },
+        { title: 'Size', value: ({ megabytes }) => `${megabytes} MB`, align: 'right' },
+        { title: 'Dim', value: ({ dimension }) => dimension },
+        { title: 'What it is', value: ({ about }) => about },
+      ],
+    });
     io.stdout.write(`${table}\n`);
   },
 });

@@ -1,10 +1,10 @@
 import type { Evaluation, Suspect } from '../../classifier/types.ts';
 import { choice, flag, optional } from '../../options.ts';
 import { percent, probability } from '../../report/numbers.ts';
-import { renderText, type Table } from '../../report/table.ts';
+import type { Table } from '../../report/table.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import type { Io } from '../io.ts';
-import { failureJson, printJson } from '../print.ts';
+import { failureJson, printJson, tableText } from '../print.ts';
 import { plural, tellFindings, tellSome } from '../wording.ts';
 import { withBar, withClassifier } from '../work.ts';
 
@@ -57,12 +57,12 @@ function summary({ accuracy, correct, total, interval, ...rest }: Evaluation): s
 function details(io: Io, evaluation: Evaluation, suspects: boolean): string {
   if (suspects) {
     const { suspects: found } = evaluation;
-    return found.length > 0 ? renderText(suspectTable(found), io) : 'No label looks wrong.';
+    return found.length > 0 ? tableText(io, suspectTable(found)) : 'No label looks wrong.';
   }
   const judged = evaluation.perClass.filter(({ total }) => total > 0);
   const most = judged.length > SHOWN;
   const shown = most ? [...judged].sort((a, b) => a.accuracy - b.accuracy).slice(0, SHOWN) : judged;
-  const table = renderText(classTable(shown), io);
+  const table = tableText(io, classTable(shown));
   return most ? `${table}\nThe ${SHOWN} worst of ${judged.length} classes; --json has them all.` : table;
 }
 

@@ -1,9 +1,9 @@
 import type { Contribution, ExplainedClass, Explanation } from '../../classifier/types.ts';
 import { integer } from '../../options.ts';
 import { probability } from '../../report/numbers.ts';
-import { renderText, type Table } from '../../report/table.ts';
+import type { Table } from '../../report/table.ts';
 import { defineCommand, jsonOption } from '../command.ts';
-import { printJson } from '../print.ts';
+import { printJson, tableText } from '../print.ts';
 import { withClassifier } from '../work.ts';
 
 export const explainCommand = defineCommand({
@@ -24,10 +24,10 @@ export const explainCommand = defineCommand({
     const sure = probability(prediction.probability);
     const answer = prediction.rejected ? `none of these (${prediction.name}?)` : prediction.name;
     io.stdout.write(`${image}: ${answer}, ${sure} sure\n`);
-    io.stdout.write(`\n${renderText(classTable(classes.slice(0, top), part), io)}\n`);
+    io.stdout.write(`\n${tableText(io, classTable(classes.slice(0, top), part))}\n`);
     if (contributions.length === 0) return;
     const heading = part === 'cache' ? 'Examples that count most' : 'Nearest examples';
-    io.stdout.write(`\n${heading}\n\n${renderText(exampleTable(contributions.slice(0, top), part), io)}\n`);
+    io.stdout.write(`\n${heading}\n\n${tableText(io, exampleTable(contributions.slice(0, top), part))}\n`);
   },
 });
 

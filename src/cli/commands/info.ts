@@ -1,9 +1,9 @@
 import type { ClassifierData } from '../../classifier/types.ts';
 import { countByClass } from '../../methods/task.ts';
 import { date } from '../../report/numbers.ts';
-import { renderText, type Table } from '../../report/table.ts';
+import type { Table } from '../../report/table.ts';
 import { defineCommand, jsonOption } from '../command.ts';
-import { printJson } from '../print.ts';
+import { printJson, tableText } from '../print.ts';
 
 export const infoCommand = defineCommand({
   args: ['<classifier>'],
@@ -21,7 +21,7 @@ export const infoCommand = defineCommand({
         .map(([name, value]) => `${name.padEnd(10)}${value}`)
         .join('\n')}\n\n`,
     );
-    io.stdout.write(`${renderText(classTable(data), io)}\n`);
+    io.stdout.write(`${tableText(io, classTable(data))}\n`);
   },
 });
 

@@ -3,11 +3,11 @@ import type { Failure, Prediction } from '../../classifier/types.ts';
 import { DataError, throwIfAborted, UsageError } from '../../errors.ts';
 import { flag, integer, optional, real, text } from '../../options.ts';
 import { probability } from '../../report/numbers.ts';
-import { renderCsv, renderText, type Table } from '../../report/table.ts';
+import { renderCsv, type Table } from '../../report/table.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import { findImages } from '../images.ts';
 import type { Io } from '../io.ts';
-import { failureJson, jsonLine, printJson } from '../print.ts';
+import { failureJson, jsonLine, printJson, tableText } from '../print.ts';
 import { copyByClass } from '../sorting.ts';
 import { plural } from '../wording.ts';
 import { withBar, withClassifier } from '../work.ts';
@@ -18,7 +18,9 @@ const TOGETHER = 256;
 export const predictCommand = defineCommand({
   args: ['<classifier>', '<images...>'],
   options: {
-    top: integer({ default: 1, min: 1, help: 'Show this many classes for each picture.' }),
+    top: optional(
+      integer({ min: 1, help: 'Show this many classes for each picture (default: 1, and all in JSON).' }),
+    ),
     reject: optional(real({ min: 0, max: 1, help: 'Answer "none of these" below this probability.' })),
     copyTo: optional(
       text({ value: '<folder>', help: 'Copy each picture into a folder of its class; never overwrites.' }),
@@ -54,9 +56,11 @@ export const predictCommand = defineCommand({
     if (json) {
       const answers = predictions.map((prediction) => resultJson(prediction, top));
       printJson(io, { predictions: answers, failures: failures.map(failureJson) });
-    } else if (csv) io.stdout.write(renderCsv(csvTable(predictions, top)));
+    } else if (csv) io.stdout.write(renderCsv(csvTable(predictions, top ?? 1)));
     else if (!ndjson && predictions.length > 0)
-      io.stdout.write(`${renderText(table(predictions, top), io)}\n`);
+      io.stdout.write(
+        `${tableText(io, table(predictions, top ?? 1, io.terminal ? commonFolder(predictions) : ''))}\n`,
+      );
     tellFailures(failures, predictions.length, io);
   },
 });
@@ -114,13 +118,14 @@ function tellFailures(failures: readonly Failure[], answered: number, io: Io): v
   });
 }
 
-function resultJson(result: Prediction | Failure, top: number) {
+function resultJson(result: Prediction | Failure, top?: number) {
   if ('error' in result) return failureJson(result);
   const { ranking, ...answer } = result;
   return { ...answer, ranking: ranking.slice(0, top) };
 }
 
-function table(rows: readonly Prediction[], top: number): Table<Prediction> {
+/** The folder that all pictures are in is left out: what tells them apart must be seen. */
+function table(rows: readonly Prediction[], top: number, folder: string): Table<Prediction> {
   const others = {
     title: 'Then',
     value: ({ ranking }: Prediction) =>
@@ -132,7 +137,7 @@ function table(rows: readonly Prediction[], top: number): Table<Prediction> {
   return {
     rows,
     columns: [
-      { title: 'Picture', value: ({ image }) => image },
+      { title: 'Picture', value: ({ image }) => image.slice(folder.length) },
       { title: 'Answer', value: ({ name, rejected }) => (rejected ? `none of these (${name}?)` : name) },
       { title: 'Sure', value: ({ probability: p }) => probability(p), align: 'right' },
       ...(top > 1 ? [others] : []),
@@ -159,4 +164,11 @@ function csvTable(predictions: readonly Prediction[], top: number): Table<Predic
       ]),
     ],
   };
+}
+
+/** What the paths of all pictures begin with, up to a separator. */
+function commonFolder(predictions: readonly Prediction[]): string {
+  const [first, ...others] = predictions.map(({ image }) => image.split(/(?<=[\\/])/).slice(0, -1));
+  const end = first.findIndex((part, i) => others.some((parts) => parts[i] !== part));
+  return first.slice(0, end < 0 ? undefined : end).join('');
 }

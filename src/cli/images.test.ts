@@ -1,0 +1,45 @@
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { findImages } from './images.ts';
+import { recordingIo } from './io.fixture.ts';
+
+describe('findImages', () => {
+  let root: string;
+  const find = async (given: string[], lines: string[] = [], except?: string) =>
+    (await findImages(given, recordingIo({ lines }), except)).map((path) => relative(root, path));
+
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), 'images-'));
+    await mkdir(join(root, 'a', 'b'), { recursive: true });
+    await mkdir(join(root, 'empty'));
+    const files = ['10.jpg', '9.JPG', 'notes.txt', '.hidden.jpg', 'a/b/猫.png', 'x[1].png'];
+    for (const file of files) await writeFile(join(root, file), '');
+  });
+
+  it('takes all pictures below a folder, in natural order', async () => {
+    expect(await find([root])).toEqual(['9.JPG', '10.jpg', join('a', 'b', '猫.png'), 'x[1].png']);
+  });
+
+  it('takes files as they are named, there or not, each once', async () => {
+    const [there, missing] = [join(root, 'x[1].png'), join(root, 'missing.jpg')];
+    expect(await find([there, missing, there])).toEqual(['x[1].png', 'missing.jpg']);
+  });
+
+  it('expands patterns itself', async () => {
+    expect(await find([join(root, '*.{jpg,JPG}')])).toEqual(['9.JPG', '10.jpg']);
+  });
+
+  it('reads paths from stdin', async () => {
+    expect(await find(['-'], [join(root, '9.JPG'), '', join(root, '10.jpg')])).toEqual(['9.JPG', '10.jpg']);
+  });
+
+  it('leaves a folder out', async () => {
+    expect(await find([root], [], join(root, 'a'))).toEqual(['9.JPG', '10.jpg', 'x[1].png']);
+  });
+
+  it.each(['empty', 'no*.jpg'])('says that there is no picture in %s', async (place) => {
+    await expect(find([join(root, place)])).rejects.toMatchObject({ code: 'images/none', exitCode: 3 });
+  });
+});

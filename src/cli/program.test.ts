@@ -1,0 +1,82 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { version } from '../version.ts';
+import { commands } from './commands/index.ts';
+import { recordingIo } from './io.fixture.ts';
+import { runCli } from './program.ts';
+import { renderReference } from './reference.ts';
+
+async function run(...argv: string[]) {
+  const io = recordingIo();
+  const status = await runCli(argv, io);
+  return { status, out: io.out(), err: io.err() };
+}
+
+describe('runCli', () => {
+  it('prints the version', async () => {
+    expect(await run('--version')).toEqual({ status: 0, out: `${version}\n`, err: '' });
+  });
+
+  it('names every command in its help, no line wider than the terminal', async () => {
+    const { status, out } = await run('--help');
+    expect(status).toBe(0);
+    for (const { name } of commands) expect(out).toMatch(new RegExp(`^ {2}${name.split(' ')[0]} `, 'm'));
+    expect(Math.max(...out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+  });
+
+  it.each(commands.map(({ name }) => name))('%s has help with examples', async (name) => {
+    const { status, out, err } = await run(...name.split(' '), '--help');
+    expect([status, err]).toEqual([0, '']);
+    expect(out).toMatch(new RegExp(`Examples:\n.*tip-adapter ${name}`, 's'));
+    expect(out).toContain('--quiet');
+  });
+
+  it('shows help on stderr where a command is missing', async () => {
+    for (const argv of [[], ['encoders']]) {
+      const { status, out, err } = await run(...argv);
+      expect([status, out]).toEqual([2, '']);
+      expect(err).toMatch(/^Usage: tip-adapter/);
+    }
+  });
+
+  it.each([
+    [['fti'], "error: Unknown command 'fti'\nhint: Did you mean fit?\n"],
+    [['encoders', 'lits'], "error: Unknown command 'lits'\nhint: Did you mean list?\n"],
+    [['fit', 'x', '-o', 'y', '--sead', '1'], "error: Unknown option '--sead'\nhint: Did you mean --seed?\n"],
+    [['fit', 'x'], /^error: Required option '-o, --output <file>' not specified\nhint: .*\n$/],
+    [['fit', '-o', 'y'], /^error: Missing required argument 'data'\nhint: .*\n$/],
+    [['fit', 'x', '-o', 'y', '--shots', '0'], /^error: Option --shots cannot be "0": .*\nhint: .*\n$/],
+    [['fit', 'x', '-o', 'y', '--seed', 'one'], /^error: Option --seed cannot be "one": .*\nhint: .*\n$/],
+    [['fit', 'x', '-o', 'y', '--tune', 'fold'], /^error: Option --tune cannot be "fold": .*\nhint: .*\n$/],
+    [['predict', 'x', 'y', '--reject', '2'], /^error: Option --reject cannot be "2": .*\nhint: .*\n$/],
+    [['predict', 'x', 'y', '--csv', '--json'], /^\{"error":\{"code":"usage",.*\}\}\n$/],
+    [['remove', 'x'], /^error: Nothing to remove was named\nhint: .*\n$/],
+    [['encoders', 'pull'], /^error: Give the name of an encoder, or --from-bundle\nhint: .*\n$/],
+    [['encoders', 'show', 'clip-vit-b23'], /hint: Did you mean clip-vit-b32\?/],
+  ])('refuses %j with status 2, once', async (argv, message) => {
+    const { status, out, err } = await run(...argv);
+    expect([status, out]).toEqual([2, '']);
+    if (typeof message === 'string') expect(err).toBe(message);
+    else expect(err).toMatch(message);
+  });
+
+  it('tells errors as JSON with --json', async () => {
+    const { status, err } = await run('info', 'nowhere.safetensors', '--json');
+    expect(status).toBe(4);
+    const { error } = JSON.parse(err);
+    expect(Object.keys(error)).toEqual(['code', 'message', 'hint']);
+    expect(error.message).toContain('nowhere.safetensors');
+  });
+
+  it('tells where an error came from with --verbose only', async () => {
+    expect((await run('info', 'nowhere.safetensors')).err).not.toMatch(/^ {4}at /m);
+    expect((await run('info', 'nowhere.safetensors', '--verbose')).err).toMatch(/^ {4}at /m);
+  });
+});
+
+describe('docs/cli.md', () => {
+  it('is what the commands say (npm run build && node scripts/docs.mjs)', async () => {
+    const written = await readFile(new URL('../../docs/cli.md', import.meta.url), 'utf8');
+    expect(written.replaceAll('\r\n', '\n')).toBe(await renderReference());
+  });
+});
