@@ -83,7 +83,7 @@ function numbers(...names: (string | number)[]): () => number {
 /** A PNG of four coloured quadrants: those of its kind, each turned a little by its number. */
 export async function picture(kind: string, number: number): Promise<Buffer> {
   const common = Array.from({ length: 12 }, numbers('kind', nameKey(kind)));
-  const own = Array.from({ length: 12 }, numbers('picture', kind, number));
+  const own = Array.from({ length: 12 }, numbers('picture', nameKey(kind), number));
   const data = new Uint8Array(SIDE * SIDE * 3);
   for (let i = 0; i < data.length; i++) {
     const [x, y] = [Math.floor(i / 3) % SIDE, Math.floor(i / 3 / SIDE)];

@@ -1,0 +1,165 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { matrix } from '../math/matrix.ts';
+import { plainRows } from '../methods/task.ts';
+import type { Classifier } from './classifier.ts';
+import { fakeEncoder, picture, workspace, writeFiles, writePictures } from './fake-encoder.fixture.ts';
+import { type FitOptions, fit } from './fit.ts';
+
+const at = workspace();
+const encoder = fakeEncoder();
+const FIXED = { tune: 'fixed', alpha: 2, beta: 4, thumbnails: false } as const;
+const open: Classifier[] = [];
+let base: Classifier;
+
+/** Fits to pictures of these classes. */
+async function fitted(name: string, classes: Record<string, number | number[]>, options: FitOptions = {}) {
+  const classifier = await fit(await writePictures(at(name), classes), { ...FIXED, encoder, ...options });
+  open.push(classifier);
+  return classifier;
+}
+
+/** What was asked of the encoder meanwhile. */
+async function asked<T>(work: () => Promise<T>): Promise<[result: T, images: number, texts: string[]]> {
+  const before = { images: encoder.asked.images, texts: encoder.asked.texts.length };
+  const result = await work();
+  return [result, encoder.asked.images - before.images, encoder.asked.texts.slice(before.texts)];
+}
+
+/** Both give the same scores, class by class, whatever order their classes are in. */
+async function expectSameScores(a: Classifier, b: Classifier) {
+  const queries = plainRows(base.data.support);
+  const [x, y] = [await a.scores(queries), await b.scores(queries)];
+  const ids = a.data.classes.map(({ id }) => id);
+  expect(ids.toSorted()).toEqual(b.data.classes.map(({ id }) => id).toSorted());
+  const order = ids.map((id) => b.data.classes.findIndex((info) => info.id === id));
+  const aligned = matrix(
+    y.rows,
+    y.cols,
+    Float32Array.from(x.data, (_, i) => y.data[i - (i % y.cols) + order[i % y.cols]]),
+  );
+  expect(x.rows).toBeGreaterThan(0);
+  x.data.forEach((score, i) => {
+    expect(Math.abs(score - aligned.data[i])).toBeLessThan(1e-5 * Math.max(1, Math.abs(score)));
+  });
+}
+
+const named = (kind: string, numbers: number[], label = kind) =>
+  Promise.all(numbers.map(async (number) => ({ image: await picture(kind, number), label })));
+
+beforeAll(async () => {
+  base = await fitted('base', { cat: 3, dog: 2, fox: 4 });
+});
+afterAll(() => Promise.all(open.map((classifier) => classifier.close())));
+
+describe('add', () => {
+  it('examples: scores as a fresh fit, encoding only what is new', async () => {
+    const added = await named('dog', [5, 6, 0]);
+    const [grown, images, texts] = await asked(() => base.add(added));
+    expect([images, texts]).toEqual([2, []]);
+    expect(grown.findings).toMatchObject([{ code: 'add/known' }]);
+    expect(grown.data).toMatchObject({ version: 2, tuning: base.data.tuning });
+    await expectSameScores(grown, await fitted('more dogs', { cat: 3, dog: [0, 1, 5, 6], fox: 4 }));
+    expect(base.data.examples).toHaveLength(9);
+  });
+
+  it('a class: scores as a fresh fit, encoding its pictures and prompts alone', async () => {
+    const [grown, images, texts] = await asked(async () =>
+      base.add(await named('barn owl', [0, 1], 'barn_owl')),
+    );
+    expect([images, texts]).toEqual([2, ['a photo of a barn owl.']]);
+    expect(grown.data.classes.map(({ id }) => id)).toEqual(['cat', 'dog', 'fox', 'barn_owl']);
+    await expectSameScores(grown, await fitted('owls', { cat: 3, dog: 2, fox: 4, barn_owl: 2 }));
+  });
+
+  it('a data set, its classes matched by name', async () => {
+    const { readDataset } = await import('../dataset/read.ts');
+    await writePictures(at('album'), { DOG: [7, 8], owl: [1] });
+    const grown = await base.add(await readDataset(at('album')));
+    expect(grown.data.classes.map(({ id }) => id)).toEqual(['cat', 'dog', 'fox', 'owl']);
+    await expectSameScores(
+      grown,
+      await fitted('album and base', { cat: 3, dog: [0, 1, 7, 8], fox: 4, owl: [1] }),
+    );
+  });
+
+  it('augmented views of the new examples, where the classifier has them', async () => {
+    const small = await fitted('views', { cat: [0], dog: [0] }, { views: 3 });
+    const [grown, images] = await asked(async () => small.add(await named('cat', [60])));
+    expect(images).toBe(4);
+    await expectSameScores(grown, await fitted('more views', { cat: [0, 60], dog: [0] }, { views: 3 }));
+  });
+
+  it('skips and names unreadable pictures; throws where there is no other', async () => {
+    await writeFiles(at(), { 'broken.png': 'broken' });
+    const broken = { image: at('broken.png'), label: 'cat' };
+    const grown = await base.add([broken, ...(await named('cat', [9]))]);
+    expect(grown.findings).toMatchObject([
+      { code: 'add/unreadable', paths: [expect.stringContaining('broken.png')] },
+    ]);
+    expect(grown.data.examples).toHaveLength(10);
+    await expect(base.add([broken])).rejects.toMatchObject({ exitCode: 3 });
+    await expect(base.add([{ ...broken, label: ' ' }])).rejects.toMatchObject({
+      code: 'add/label',
+      exitCode: 2,
+    });
+  });
+
+  it('gives examples of one name names of their own, so that each can be removed', async () => {
+    const upload = (number: number) => ({
+      image: { id: 'cat/0.png', read: () => picture('cat', number) },
+      label: 'cat',
+    });
+    const grown = await base.add([upload(20), upload(21)]);
+    expect(grown.data.examples.slice(-2).map(({ id }) => id)).toEqual(['cat/0.png (2)', 'cat/0.png (3)']);
+    const back = await grown.remove({ examples: ['cat/0.png (2)', 'cat/0.png (3)'] });
+    await expectSameScores(back, base);
+  });
+});
+
+describe('remove', () => {
+  it('an example: scores as a fresh fit, encoding nothing', async () => {
+    const [smaller, images, texts] = await asked(() => base.remove({ examples: ['fox/1.png', 'cat/0.png'] }));
+    expect([images, texts]).toEqual([0, []]);
+    await expectSameScores(smaller, await fitted('fewer', { cat: [1, 2], dog: 2, fox: [0, 2, 3] }));
+  });
+
+  it('a class, by id or shown name in any case: scores as a fresh fit, encoding nothing', async () => {
+    const [smaller, images, texts] = await asked(() => base.remove({ classes: ['Dog'] }));
+    expect([images, texts]).toEqual([0, []]);
+    await expectSameScores(smaller, await fitted('no dogs', { cat: 3, fox: 4 }));
+  });
+
+  it('the last example of a class leaves the class to its name', async () => {
+    const smaller = await base.remove({ examples: ['dog/0.png', 'dog/1.png'] });
+    await expectSameScores(smaller, await fitted('dogs by name', { cat: 3, dog: 0, fox: 4 }));
+  });
+
+  it('undoes add, through a file as well', async () => {
+    const grown = await base.add(await named('owl', [0, 1]));
+    await grown.save(at('grown.safetensors'));
+    const { load } = await import('./classifier.ts');
+    const loaded = await load(at('grown.safetensors'), { encoder });
+    open.push(loaded);
+    await expectSameScores(await loaded.remove({ classes: ['owl'] }), base);
+  });
+
+  it('refuses what is not there, with the nearest name, and what nothing would be left of', async () => {
+    await expect(base.remove({ classes: ['doge'] })).rejects.toMatchObject({
+      code: 'class/unknown',
+      exitCode: 2,
+      hint: 'Did you mean "dog"?',
+    });
+    await expect(base.remove({ examples: ['cat/7.png'] })).rejects.toMatchObject({
+      code: 'example/unknown',
+      hint: expect.stringMatching(/^Did you mean "cat.\d.png"\?/),
+    });
+    await expect(base.remove({ classes: ['dog', 'cat'] })).rejects.toMatchObject({
+      code: 'remove/last-classes',
+    });
+    const everything = base.data.examples.map(({ id }) => id);
+    await expect(base.remove({ examples: everything })).rejects.toMatchObject({
+      code: 'method/needs',
+      exitCode: 2,
+    });
+  });
+});

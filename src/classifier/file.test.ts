@@ -1,0 +1,317 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DataError, ModelError } from '../errors.ts';
+import { fromHalf } from '../math/half.ts';
+import type { Tensor, TensorData } from '../math/tensor.ts';
+import { methodById } from '../methods/index.ts';
+import { scoreRows } from '../methods/score.ts';
+import { plainRows } from '../methods/task.ts';
+import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
+import { tensorBytes } from '../store/safetensors-header.ts';
+import { type Classifier, load } from './classifier.ts';
+import { fakeEncoder, workspace, writePictures } from './fake-encoder.fixture.ts';
+import { decodeClassifier, encodeClassifier } from './file.ts';
+import { fit } from './fit.ts';
+import { taskOf } from './task.ts';
+
+const at = workspace();
+const encoder = fakeEncoder();
+let classifier: Classifier;
+let bytes: Uint8Array;
+
+beforeAll(async () => {
+  classifier = await fit(await writePictures(at('photos'), { cat: 2, dog: 3 }), { encoder, shots: 3 });
+  bytes = encodeClassifier(classifier.data);
+});
+afterAll(() => classifier.close());
+
+/** The error that reading gives; `undefined` where the bytes are accepted. */
+function refusal(file: Uint8Array): unknown {
+  try {
+    decodeClassifier(file, 'pets.safetensors');
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+function expectRefused(file: Uint8Array, why: string) {
+  const error = refusal(file) as ModelError;
+  expect(error, why).toBeInstanceOf(ModelError);
+  expect(error.exitCode, why).toBe(4);
+  expect(error.message, why).toContain('pets.safetensors');
+  expect(error.hint, why).toBeTruthy();
+}
+
+type Json = Record<string, unknown>;
+
+/** The file with changed contents under a checksum that fits them again, as another program would write it. */
+function sealed(change: (about: Json, tensors: Record<string, Tensor>) => void): Uint8Array {
+  const { tensors, metadata } = parseSafetensors(bytes.slice());
+  const about = JSON.parse(metadata.classifier) as Json;
+  const named = Object.fromEntries(tensors);
+  change(about, named);
+  const text = JSON.stringify(about);
+  const hash = createHash('sha256').update(text);
+  for (const name of Object.keys(named).sort()) {
+    const { dtype, shape } = named[name];
+    hash.update(`\n${name} ${dtype} ${shape.join('x')}\n`).update(tensorBytes(named[name]));
+  }
+  return encodeSafetensors(named, { format: metadata.format, classifier: text, sha256: hash.digest('hex') });
+}
+
+/** Every place in a JSON value, as the way to it. */
+function places(value: unknown, path: (string | number)[] = []): (string | number)[][] {
+  if (typeof value !== 'object' || value === null) return [path];
+  const children = Array.isArray(value) ? [...value.keys()] : Object.keys(value);
+  const below = children.flatMap((key) => places((value as Json)[key], [...path, key]));
+  return path.length > 0 ? [path, ...below] : below;
+}
+
+function changeAt(
+  value: Json,
+  path: (string | number)[],
+  change: (holder: Json, key: string | number) => void,
+) {
+  const holder = path.slice(0, -1).reduce((inner, key) => inner[key] as Json, value);
+  change(holder, path[path.length - 1]);
+}
+
+const wrong: [string, (holder: Json, key: string | number) => void][] = [
+  ['removed', (holder, key) => delete holder[key]],
+  ...[null, -1, 0, 1.5, 1000, '', 'x', true, [], {}, [[]]].map(
+    (value): [string, (holder: Json, key: string | number) => void] => [
+      JSON.stringify(value),
+      (holder, key) => {
+        holder[key] = value;
+      },
+    ],
+  ),
+];
+
+describe('a classifier file', () => {
+  it('gives back what was saved; the same content gives the same bytes', () => {
+    const data = decodeClassifier(bytes);
+    expect(data).toEqual(classifier.data);
+    expect(Buffer.compare(encodeClassifier(classifier.data), bytes)).toBe(0);
+  });
+
+  it('is refused where it is cut, at every length', () => {
+    for (let length = 0; length < bytes.length; length += length < 3000 ? 7 : 101)
+      expectRefused(bytes.subarray(0, length), `cut to ${length}`);
+    expectRefused(Buffer.concat([bytes, Buffer.of(0)]), 'one byte too many');
+  });
+
+  it('is refused where any byte is another one', () => {
+    for (let i = 0; i < bytes.length; i += i < 4000 ? 3 : 61) {
+      const altered = bytes.slice();
+      altered[i] ^= 1 << (i % 8);
+      // Space to `\t`, or letters of a key nobody reads, may leave the header's meaning as it was.
+      const error = refusal(altered);
+      if (error === undefined) expect(decodeClassifier(altered), `byte ${i}`).toEqual(classifier.data);
+      else expect(error, `byte ${i}`).toBeInstanceOf(ModelError);
+    }
+  });
+
+  it('is refused where a field of the header is another one', () => {
+    const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+    const header = JSON.parse(Buffer.from(bytes.subarray(8, 8 + length)).toString());
+    for (const path of places(header)) {
+      for (const [what, change] of wrong) {
+        const altered = structuredClone(header);
+        changeAt(altered, path, change);
+        const text = Buffer.from(JSON.stringify(altered));
+        const size = Buffer.alloc(8);
+        size.writeBigUInt64LE(BigInt(text.length));
+        expectRefused(Buffer.concat([size, text, bytes.subarray(8 + length)]), `${path.join('.')} ${what}`);
+      }
+    }
+  });
+
+  it('never crashes nor answers without numbers, whatever a field says under a fitting checksum', () => {
+    const queries = plainRows(classifier.data.support);
+    const { classifier: text } = parseSafetensors(bytes).metadata;
+    let accepted = 0;
+    for (const path of places(JSON.parse(text))) {
+      if (path[0] === 'tuning' && path[1] === 'surface' && path.length > 2 && path[2] !== 0) continue;
+      for (const [what, change] of wrong) {
+        const file = sealed((about) => changeAt(about, path, change));
+        const error = refusal(file);
+        if (error !== undefined) expect(error, `${path.join('.')} ${what}`).toBeInstanceOf(ModelError);
+        // Texts for people and some numbers may be anything.
+        else if (
+          !['created', 'createdBy', 'dataset', 'templates', 'prompts', 'examples'].includes(String(path[0]))
+        ) {
+          accepted++;
+          const data = decodeClassifier(file);
+          const scores = scoreRows(methodById(data.method), data.state, taskOf(data), queries);
+          expect(scores.data.every(Number.isFinite), `${path.join('.')} ${what}`).toBe(true);
+        }
+      }
+    }
+    expect(accepted).toBeGreaterThan(10);
+  });
+
+  it('is refused where a tensor is missing, of another type or shape, or out of range, under a fitting checksum', () => {
+    const names = [...parseSafetensors(bytes).tensors.keys()];
+    expect(names).toHaveLength(9);
+    const replaced = (name: string, change: (tensor: Tensor) => Tensor) =>
+      sealed((_, tensors) => {
+        tensors[name] = change(tensors[name]);
+      });
+    const withNumber = (index: number, value: number) => (tensor: Tensor) => {
+      const data = tensor.data.slice() as Int32Array;
+      data[index] = value;
+      return { ...tensor, data: data as TensorData };
+    };
+    for (const name of names) {
+      const without = sealed((_, tensors) => delete tensors[name]);
+      // Pictures of the examples may be missing; without them their offsets say nothing.
+      if (name === 'thumbnails') expect(decodeClassifier(without).examples[0].thumbnail).toBeUndefined();
+      else expectRefused(without, `${name} removed`);
+      expectRefused(
+        replaced(name, ({ shape, data }) => ({
+          dtype: 'float64',
+          shape,
+          data: Float64Array.from(data as Int32Array),
+        })),
+        `${name} F64`,
+      );
+      expectRefused(
+        replaced(name, (tensor) => ({ ...tensor, shape: [1, ...tensor.shape] })),
+        `${name} of higher rank`,
+      );
+      if (name === 'thumbnails') continue;
+      expectRefused(
+        replaced(name, ({ dtype, shape, data }) => ({
+          dtype,
+          shape: [shape[0] - 1, ...shape.slice(1)],
+          data: data.slice(0, (data.length / shape[0]) * (shape[0] - 1)) as TensorData,
+        })),
+        `${name} shortened`,
+      );
+    }
+    const NAN = 0x7e00;
+    const INFINITY = 0x7c00;
+    for (const name of ['support.features', 'text.features']) {
+      expect(fromHalf(Uint16Array.of(NAN, INFINITY))).toEqual(
+        Float32Array.of(Number.NaN, Number.POSITIVE_INFINITY),
+      );
+      expectRefused(replaced(name, withNumber(3, NAN)), `${name} NaN`);
+      expectRefused(replaced(name, withNumber(0, INFINITY)), `${name} infinite`);
+    }
+    for (const [name, above] of [
+      ['support.labels', 2],
+      ['support.example', 5],
+      ['text.class', 2],
+      ['thumbnails.offsets', 1e6],
+    ] as const) {
+      expectRefused(replaced(name, withNumber(1, above)), `${name} too large`);
+      expectRefused(replaced(name, withNumber(1, -1)), `${name} negative`);
+    }
+    expectRefused(replaced('support.groups', withNumber(0, -1)), 'negative group');
+    expectRefused(replaced('support.view', withNumber(0, -1)), 'negative view');
+    expectRefused(replaced('support.example', withNumber(0, 1)), 'an example without a row');
+    expectRefused(replaced('text.class', withNumber(1, 0)), 'a class without a prompt');
+    expectRefused(replaced('thumbnails.offsets', withNumber(2, 1)), 'offsets backwards');
+  });
+
+  it('of a newer method or format is refused as too new, other safetensors files as of another kind', () => {
+    const newer = refusal(sealed((about) => Object.assign(about, { method: 'clap' })));
+    expect(newer).toMatchObject({
+      code: 'classifier/method',
+      exitCode: 4,
+      hint: expect.stringContaining('update'),
+    });
+    const { tensors, metadata } = parseSafetensors(bytes);
+    const format = refusal(encodeSafetensors(tensors, { ...metadata, format: 'tip-adapter/2' }));
+    expect(format).toMatchObject({ code: 'classifier/format', exitCode: 4 });
+    expect(refusal(encodeSafetensors(tensors, {}))).toMatchObject({
+      code: 'classifier/damaged',
+      exitCode: 4,
+    });
+  });
+});
+
+describe('load', () => {
+  it('says where no file is, and what is no classifier', async () => {
+    await expect(load(at('gone.safetensors'))).rejects.toMatchObject({
+      code: 'classifier/missing',
+      exitCode: 4,
+    });
+    await expect(load(at('photos'))).rejects.toMatchObject({ code: 'classifier/unreadable', exitCode: 4 });
+    await writeFile(at('text.safetensors'), 'hello, this is no classifier');
+    await expect(load(at('text.safetensors'))).rejects.toMatchObject({
+      code: 'classifier/damaged',
+      exitCode: 4,
+    });
+  });
+});
+
+describe('save', () => {
+  it('of two writers at once leaves one whole file and nothing else', async () => {
+    const path = at('shared', 'pets.safetensors');
+    const other = await classifier.remove({ examples: [classifier.data.examples[0].id] });
+    await Promise.all(Array.from({ length: 8 }, (_, i) => (i % 2 ? classifier : other).save(path)));
+    const { data } = await load(path);
+    expect([4, 5]).toContain(data.examples.length);
+    expect(await readdir(at('shared'))).toEqual(['pets.safetensors']);
+  });
+
+  it('replaces nothing where it fails', async () => {
+    await classifier.save(at('kept.safetensors'));
+    const failure = await classifier.save(at('kept.safetensors', 'below')).catch((error) => error);
+    expect(failure).toBeInstanceOf(DataError);
+    expect(failure).toMatchObject({ exitCode: 3, code: 'disk/not-a-folder' });
+    expect(Buffer.compare(await readFile(at('kept.safetensors')), bytes)).toBe(0);
+  });
+
+  it.skipIf(process.getuid?.() === 0)(
+    'into a read-only folder says so (skipped for root, who may)',
+    async () => {
+      await mkdir(at('locked'));
+      await chmod(at('locked'), 0o500);
+      await expect(classifier.save(at('locked', 'pets.safetensors'))).rejects.toMatchObject({
+        code: 'disk/read-only',
+      });
+      expect(await readdir(at('locked'))).toEqual([]);
+    },
+  );
+});
+
+const hasPython = spawnSync('python3', ['-c', 'import safetensors, numpy']).status === 0;
+
+describe.skipIf(!hasPython)(
+  "python3's safetensors (skipped where python3 cannot import safetensors and numpy)",
+  () => {
+    it('reads the same numbers', async () => {
+      await classifier.save(at('python.safetensors'));
+      const script = `
+import json, sys
+from safetensors import safe_open
+with safe_open(sys.argv[1], 'np') as file:
+    about = json.loads(file.metadata()['classifier'])
+    features = file.get_tensor('support.features')
+    print(json.dumps({
+        'names': sorted(file.keys()), 'dtype': str(features.dtype), 'shape': features.shape,
+        'values': features.astype('float32').ravel().tolist(), 'labels': file.get_tensor('support.labels').tolist(),
+        'classes': [c['id'] for c in about['classes']],
+    }))`;
+      const { stdout, stderr } = spawnSync('python3', ['-c', script, at('python.safetensors')], {
+        encoding: 'utf8',
+      });
+      expect(stderr).toBe('');
+      const { support } = classifier.data;
+      expect(JSON.parse(stdout)).toEqual({
+        names: [...parseSafetensors(bytes).tensors.keys()].sort(),
+        dtype: 'float16',
+        shape: [5, 16],
+        values: [...support.features.data],
+        labels: [...support.labels],
+        classes: ['cat', 'dog'],
+      });
+    });
+  },
+);
