@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline';
 import { stripVTControlCharacters } from 'node:util';
 import type { Io } from './io.ts';
 import { terminalBar } from './progress.ts';
+import { wrap } from './wording.ts';
 
 const PATIENCE = 15_000;
 const WIDTH = 80;
@@ -18,7 +19,7 @@ export function processIo(signal: AbortSignal, interrupt: () => void): Io {
     : (text: string) => stderr.write(stripVTControlCharacters(text));
   const say = (text: string) => {
     hideBars();
-    errors(text);
+    errors(stderr.isTTY ? wrap(text, stderr.columns ?? WIDTH) : text);
   };
   const withPerson = stdin.isTTY && stderr.isTTY;
   return {

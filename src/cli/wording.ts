@@ -1,4 +1,4 @@
-import { styleText } from 'node:util';
+import { stripVTControlCharacters, styleText } from 'node:util';
 import type { Finding } from '../dataset/types.ts';
 import type { Option } from '../options.ts';
 import type { Io } from './io.ts';
@@ -40,6 +40,21 @@ export function helpText({ help, choices, default: preset }: Option): string {
     ...(preset === undefined || preset === false ? [] : [`default: ${preset}`]),
   ];
   return facts.length > 0 ? `${help} (${facts.join('; ')})` : help;
+}
+
+/** Lines broken between words so that a terminal of `width` columns need not break them inside words. */
+export function wrap(text: string, width: number): string {
+  return text.replace(/[^\n]+/g, (line) => {
+    if (stripVTControlCharacters(line).length <= width) return line;
+    const lines: string[] = [];
+    for (const word of line.split(/(?<=\S) +/)) {
+      const longer = `${lines.at(-1)} ${word}`;
+      if (lines.length > 0 && stripVTControlCharacters(longer).length <= width)
+        lines[lines.length - 1] = longer;
+      else lines.push(word);
+    }
+    return lines.join('\n');
+  });
 }
 
 const SHOWN = 5;

@@ -84,9 +84,13 @@ function suspectTable(rows: readonly Suspect[]): Table<Suspect> {
     columns: [
       { title: 'Picture', value: ({ image }) => image },
       { title: 'Label', value: ({ label }) => label },
-      { title: '', value: ({ labelProbability }) => probability(labelProbability), align: 'right' },
+      { title: 'Sure', value: ({ labelProbability }) => probability(labelProbability), align: 'right' },
       { title: 'Looks like', value: ({ predicted }) => predicted },
-      { title: '', value: ({ predictedProbability }) => probability(predictedProbability), align: 'right' },
+      {
+        title: 'Sure',
+        value: ({ predictedProbability }) => probability(predictedProbability),
+        align: 'right',
+      },
     ],
   };
 }

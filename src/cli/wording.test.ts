@@ -1,0 +1,51 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { flag, integer } from '../options.ts';
+import { recordingIo } from './io.fixture.ts';
+import { bytes, clock, flagsText, helpText, tellFindings, wrap } from './wording.ts';
+
+it('says sizes and times as people do', () => {
+  expect([0, 999, 1000, 9.96e6, 606_000_000, 1.25e9].map(bytes)).toEqual([
+    '0 B',
+    '999 B',
+    '1.0 KB',
+    '10 MB',
+    '606 MB',
+    '1.3 GB',
+  ]);
+  expect([0.2, 89, 90, 5400].map(clock)).toEqual(['1 s', '89 s', '2 min', '1.5 h']);
+});
+
+it('writes flags as they are typed', () => {
+  expect(flagsText('fromBundle', integer({ help: '', short: 'b' }))).toBe('-b, --from-bundle <n>');
+  const on = flag({ default: true, help: 'Turn photos.' });
+  expect([flagsText('exif', on), helpText(on)]).toEqual(['--no-exif', 'Do not turn photos.']);
+});
+
+it('tells warnings with a few of the files they are about', () => {
+  const io = recordingIo();
+  const paths = ['1', '2', '3', '4', '5', '6', '7'];
+  tellFindings(io, [
+    { level: 'info', code: 'x/y', message: 'Found.', paths },
+    { level: 'warning', code: 'x/z', message: 'Odd', paths },
+  ]);
+  expect(io.err()).toBe('Found.\nwarning: Odd\n  1\n  2\n  3\n  4\n  5\n  … and 2 more\n');
+  expect(io.out()).toBe('');
+});
+
+describe('wrap', () => {
+  it('breaks between words only and loses none', () => {
+    const words = fc.array(fc.stringMatching(/^[a-z]{1,12}$/), { minLength: 1 });
+    fc.assert(
+      fc.property(words, fc.integer({ min: 12, max: 40 }), (list, width) => {
+        const wrapped = wrap(`${list.join(' ')}\n`, width);
+        expect(wrapped.split(/[ \n]/).filter(Boolean)).toEqual(list);
+        for (const line of wrapped.split('\n')) expect(line.length).toBeLessThanOrEqual(width);
+      }),
+    );
+  });
+
+  it('keeps what fits as it is, indents included', () => {
+    expect(wrap('  a  b\n\nc', 10)).toBe('  a  b\n\nc');
+  });
+});
