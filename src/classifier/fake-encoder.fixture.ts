@@ -122,6 +122,18 @@ export async function writePictures(
   return folder;
 }
 
+/**
+ * For `vi.mock('../image/loader.ts')`: all classifiers of a file of tests decode on the same threads, since starting threads
+ * takes most of the time of a small fit.
+ */
+export async function sharedThreads(
+  original: () => Promise<unknown>,
+): Promise<typeof import('../image/loader.ts')> {
+  const { createImageLoader } = (await original()) as typeof import('../image/loader.ts');
+  const shared = createImageLoader();
+  return { createImageLoader: () => ({ ...shared, close: async () => {} }) };
+}
+
 /** A temporary folder for a file of tests, which also holds the feature cache; gives paths inside it. */
 export function workspace(): (...parts: string[]) => string {
   let root = '';

@@ -76,7 +76,7 @@ async function fitDataset(
   const kept = drawn.examples.filter((_, i) => !encoded.failed.has(i));
   const repeats = await findRepeats(dataset, kept, encoded);
   const support = supportOf(kept, encoded, repeats.groups);
-  checkClasses(dataset, support);
+  checkClasses(dataset, support, encoded.failures);
   const validation =
     values.tune === 'val' ? await encodeValidation(dataset, runtime, values, signal) : undefined;
   const findings = [
@@ -155,21 +155,34 @@ function unreadable(failures: EncodedImages['failures']): Finding[] {
   return [{ level: 'warning', code: 'fit/unreadable', message, paths }];
 }
 
-function checkClasses({ classes, name }: Dataset, { labels }: Support): void {
-  const filled = new Set(labels).size;
-  if (classes.length >= 2 && filled >= 1) return;
-  const found = classes.map((info) => info.name).join(', ') || 'none';
-  throw new DataError(
-    filled === 0
-      ? `No picture in ${name} could be used`
-      : `A classifier needs two classes; ${name} has one: ${found}`,
-    {
-      code: filled === 0 ? 'fit/no-pictures' : 'fit/one-class',
-      hint: 'Put the pictures of each class into a folder of its own: photos/cat/…, photos/dog/….',
+function checkClasses(
+  { classes, name }: Dataset,
+  { labels }: Support,
+  failures: EncodedImages['failures'],
+): void {
+  if (labels.length === 0) {
+    const unread = failures.length > 0;
+    throw new DataError(
+      unread
+        ? `None of the ${failures.length} pictures in ${name} could be read`
+        : `${name} has no picture to learn from`,
+      {
+        code: 'fit/no-pictures',
+        hint: unread ? `The first one: ${failures[0].error.message}` : FOLDERS_HINT,
+        details: { paths: failures.map(({ id }) => id) },
+      },
+    );
+  }
+  if (classes.length < 2) {
+    throw new DataError(`A classifier needs two classes; ${name} has one: ${classes[0].name}`, {
+      code: 'fit/one-class',
+      hint: FOLDERS_HINT,
       details: { classes: classes.map((info) => info.id) },
-    },
-  );
+    });
+  }
 }
+
+const FOLDERS_HINT = 'Put the pictures of each class into a folder of its own: photos/cat/…, photos/dog/….';
 
 function templatesOf({ template, prompts }: FitValues, encoder: Encoder): string[] {
   return template ?? (prompts ? [...presetTemplates(prompts)] : [encoder.defaults.template]);

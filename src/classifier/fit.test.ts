@@ -1,0 +1,203 @@
+import { mkdir } from 'node:fs/promises';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { readDataset } from '../dataset/read.ts';
+import { DataError } from '../errors.ts';
+import { row } from '../math/matrix.ts';
+import { keysOf } from '../methods/task.ts';
+import { type Classifier, load } from './classifier.ts';
+import { fakeEncoder, picture, workspace, writeFiles, writePictures } from './fake-encoder.fixture.ts';
+import { type FitOptions, fit } from './fit.ts';
+
+vi.mock('../image/loader.ts', async (original) =>
+  (await import('./fake-encoder.fixture.ts')).sharedThreads(original),
+);
+
+const at = workspace();
+const encoder = fakeEncoder();
+const open: Classifier[] = [];
+
+afterEach(() => Promise.all(open.splice(0).map((classifier) => classifier.close())));
+
+async function fitted(folder: string, options: FitOptions = {}): Promise<Classifier> {
+  const classifier = await fit(folder, { encoder, thumbnails: false, ...options });
+  open.push(classifier);
+  return classifier;
+}
+
+const countsOf = ({ data: { classes, support } }: Classifier) =>
+  Object.fromEntries(classes.map(({ id }, c) => [id, support.labels.filter((label) => label === c).length]));
+
+describe('fit', () => {
+  it('takes classes of any size, those without a picture by their name alone', async () => {
+    const photos = await writePictures(at('ragged'), { cat: 5, dog: 1, ghost: 0, owl: 2 });
+    const classifier = await fitted(photos);
+    expect(countsOf(classifier)).toEqual({ cat: 5, dog: 1, ghost: 0, owl: 2 });
+    const { classes } = await classifier.explain(at('ragged/cat/0.png'));
+    const ghost = classes.find(({ id }) => id === 'ghost');
+    expect(ghost?.examples).toBe(0);
+    expect(ghost?.text).not.toBe(0);
+    expect((await classifier.predict([at('ragged/owl/1.png')])).predictions[0].id).toBe('owl');
+  });
+
+  it('takes class names in Chinese and very long ones, from folder to file to answer', async () => {
+    const long = 'a very long name of a class '.repeat(8).trim().replaceAll(' ', '_');
+    const photos = await writePictures(at('names'), { 猫: 2, 柴犬: 2, [long]: 2 });
+    await (await fitted(photos)).save(at('动物.safetensors'));
+    const loaded = await load(at('动物.safetensors'), { encoder });
+    open.push(loaded);
+    expect(loaded.data.classes.map(({ id }) => id).toSorted()).toEqual([long, '柴犬', '猫']);
+    const images = ['猫', '柴犬', long].map((name) => at('names', name, '1.png'));
+    const { predictions } = await loaded.predict(images);
+    expect(predictions.map(({ id }) => id)).toEqual(['猫', '柴犬', long]);
+    expect(predictions[2].name).toBe(long.replaceAll('_', ' '));
+    const { contributions } = await loaded.explain(images[0]);
+    expect(contributions[0]).toMatchObject({ example: '猫/1.png', className: '猫' });
+    expect(encoder.asked.texts).toContain('a photo of a 柴犬.');
+  });
+
+  it('counts and lists files that it cannot read, and goes on', async () => {
+    const photos = await writePictures(at('damaged'), { cat: 2, dog: 2 });
+    await writeFiles(photos, {
+      'cat/text.jpg': 'this is text',
+      'dog/empty.png': '',
+      'dog/cut.png': (await picture('dog', 9)).subarray(0, 90),
+    });
+    const classifier = await fitted(photos);
+    expect(countsOf(classifier)).toEqual({ cat: 2, dog: 2 });
+    const finding = classifier.findings.find(({ code }) => code === 'fit/unreadable');
+    expect(finding).toMatchObject({ level: 'warning', message: expect.stringMatching(/^3 pictures/) });
+    const named = finding?.paths?.map((path) => path.split(':')[0]);
+    expect(named?.toSorted()).toEqual(['cat/text.jpg', 'dog/cut.png', 'dog/empty.png']);
+  });
+
+  it('refuses data without two classes or without a readable picture, and closes what it opened', async () => {
+    const one = await writePictures(at('one'), { cat: 2 });
+    await expect(fit(one, { encoder })).rejects.toMatchObject({
+      code: 'fit/one-class',
+      exitCode: 3,
+      message: expect.stringContaining('cat'),
+    });
+    await mkdir(at('none/cat'), { recursive: true });
+    await mkdir(at('none/dog'));
+    const none = await fit(at('none'), { encoder }).catch((error) => error);
+    expect(none).toBeInstanceOf(DataError);
+    expect(none.hint).toBeTruthy();
+    const unreadable = await writeFiles(at('unreadable'), { 'cat/1.jpg': 'text', 'dog/1.jpg': 'text' });
+    await expect(fit(unreadable, { encoder })).rejects.toMatchObject({
+      code: 'fit/no-pictures',
+      exitCode: 3,
+    });
+    await expect(fit(at('nowhere'), { encoder })).rejects.toMatchObject({ exitCode: 3 });
+  });
+
+  it('says where one picture is under two classes, and goes on; copies in one class share a group', async () => {
+    const photos = await writePictures(at('copies'), { cat: 3, dog: 3 });
+    await writeFiles(photos, {
+      'dog/stray.png': await picture('cat', 0),
+      'cat/copy.png': await picture('cat', 1),
+    });
+    const classifier = await fitted(photos);
+    const finding = classifier.findings.find(({ code }) => code === 'dataset/same-picture');
+    expect(finding?.paths?.toSorted()).toEqual(['cat/0.png', 'dog/stray.png']);
+    expect(countsOf(classifier)).toEqual({ cat: 4, dog: 4 });
+    const { examples, support } = classifier.data;
+    const group = (id: string) => support.groups[examples.findIndex((example) => example.id === id)];
+    expect(group('cat/copy.png')).toBe(group('cat/1.png'));
+    expect(group('dog/stray.png')).toBe(group('cat/0.png'));
+    expect(new Set(support.groups).size).toBe(6);
+  });
+
+  it('draws shots by the seed, nested, and names classes that have fewer', async () => {
+    const photos = await writePictures(at('shots'), { cat: 6, dog: 2 });
+    const ids = async (shots: number, seed = 1) =>
+      (await fitted(photos, { shots, seed })).data.examples.map(({ id }) => id);
+    const four = await fitted(photos, { shots: 4 });
+    expect(countsOf(four)).toEqual({ cat: 4, dog: 2 });
+    expect(four.findings).toContainEqual(
+      expect.objectContaining({
+        code: 'fit/few',
+        message: expect.stringMatching(/^1 of 2 classes have fewer than 4/),
+        paths: ['dog: 2'],
+      }),
+    );
+    const drawn = four.data.examples.map(({ id }) => id);
+    expect(await ids(4)).toEqual(drawn);
+    expect(drawn).toEqual(expect.arrayContaining(await ids(2)));
+    expect(await ids(4, 3)).not.toEqual(drawn);
+  });
+
+  it('fits from the train split alone where there is one', async () => {
+    await writePictures(at('splits/train'), { cat: 2, dog: 2 });
+    await writePictures(at('splits/test'), { cat: [7], dog: [7] });
+    const classifier = await fitted(at('splits'));
+    expect(classifier.data.examples.every(({ id }) => id.startsWith('train/'))).toBe(true);
+  });
+
+  it('encodes nothing a second time', async () => {
+    const before = encoder.asked.images;
+    await fitted(await writePictures(at('again'), { wolf: 2, bear: 3 }));
+    expect(encoder.asked.images - before).toBe(5);
+    await fitted(at('again'));
+    expect(encoder.asked.images - before).toBe(5);
+  });
+
+  it('encodes the plain picture and each view asked for; keys are the mean of the augmented ones', async () => {
+    const photos = await writePictures(at('views'), { cat: 2, dog: 3 });
+    const { data } = await fitted(photos, { views: 3 });
+    const { features, example, view, labels } = data.support;
+    expect(features.rows).toBe(20);
+    for (const e of labels.keys()) {
+      const rows = [...example.keys()].filter((r) => example[r] === e);
+      expect(rows.map((r) => view[r])).toEqual([0, 1, 2, 3]);
+      const unit = (x: Float32Array | number[]) => {
+        const length = Math.hypot(...x);
+        return Array.from(x, (value) => value / length);
+      };
+      const augmented = rows.filter((r) => view[r] > 0).map((r) => unit(row(features, r)));
+      expect(augmented[0]).not.toEqual(augmented[1]);
+      const mean = unit(augmented[0].map((_, j) => augmented.reduce((sum, x) => sum + x[j], 0)));
+      row(keysOf(data.support), e).forEach((x, j) => {
+        expect(x).toBeCloseTo(mean[j], 5);
+      });
+    }
+  });
+
+  it.each(['zero-shot', 'visual-only', 'prototype'] as const)('%s goes through its file', async (method) => {
+    const photos = await writePictures(at('methods'), { cat: 3, dog: 3 });
+    const classifier = await fitted(photos, { method });
+    await classifier.save(at(`${method}.safetensors`));
+    const loaded = await load(at(`${method}.safetensors`), { encoder });
+    open.push(loaded);
+    expect(loaded.data).toEqual(classifier.data);
+    const dog = [at('methods/dog/1.png')];
+    expect(await loaded.predict(dog)).toEqual(await classifier.predict(dog));
+  });
+});
+
+describe('choosing alpha and beta', () => {
+  it('takes given ones', async () => {
+    const photos = await writePictures(at('given'), { cat: 2, dog: 2 });
+    const { data } = await fitted(photos, { tune: 'fixed', alpha: 0, beta: 2 });
+    expect(data).toMatchObject({ state: { alpha: 0, beta: 2 }, tuning: { protocol: 'fixed' } });
+    await expect(fit(photos, { encoder, alpha: -1 })).rejects.toMatchObject({ exitCode: 2 });
+  });
+
+  it('tunes on a validation split, and refuses where there is none or where they are given too', async () => {
+    await writePictures(at('val/train'), { cat: 3, dog: 3 });
+    await writePictures(at('val/val'), { cat: [8, 9], dog: [8] });
+    await writeFiles(at('val/val'), { 'dog/broken.png': 'broken' });
+    const { data, findings } = await fitted(at('val'), { tune: 'val' });
+    expect(data.tuning).toMatchObject({ protocol: 'val', judges: 3, folds: 0 });
+    expect(data.examples).toHaveLength(6);
+    expect(findings).toContainEqual(expect.objectContaining({ code: 'fit/unreadable' }));
+    await expect(fit(at('val'), { encoder, tune: 'val', alpha: 1 })).rejects.toMatchObject({
+      code: 'fit/tune',
+      exitCode: 2,
+    });
+    const without = await readDataset(at('val/train'));
+    await expect(fit(without, { encoder, tune: 'val' })).rejects.toMatchObject({
+      code: 'fit/no-validation',
+      exitCode: 3,
+    });
+  });
+});
