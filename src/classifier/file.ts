@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
 import { ModelError, systemCode } from '../errors.ts';
 import { fromHalf, toHalf } from '../math/half.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
@@ -15,6 +14,7 @@ import { writeFileAtomic } from '../store/atomic.ts';
 import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
 import { tensorBytes } from '../store/safetensors-header.ts';
 import { version } from '../version.ts';
+import { metadataSchema } from './metadata.ts';
 import { taskOf } from './task.ts';
 import type { ClassifierData } from './types.ts';
 
@@ -25,61 +25,6 @@ import type { ClassifierData } from './types.ts';
  * over all of it. The layout is described for other programs in docs/file-format.md.
  */
 const FORMAT = 'tip-adapter/1';
-
-const triple = z.tuple([z.number(), z.number(), z.number()]);
-
-const metadataSchema = z.object({
-  classes: z
-    .array(
-      z.object({ id: z.string(), name: z.string(), promptName: z.string(), prompts: z.array(z.string()) }),
-    )
-    .min(2),
-  templates: z.array(z.string()),
-  encoder: z.object({
-    id: z.string(),
-    fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
-    source: z.string(),
-    revision: z.string().optional(),
-    licence: z.string(),
-    dimension: z.number().int().positive(),
-    logitScale: z.number().positive(),
-    preprocessing: z.object({
-      resize: z.enum(['shortest', 'squash']),
-      resizeTo: z.number().int().positive(),
-      crop: z.number().int().positive(),
-      filter: z.enum(['bicubic', 'bilinear']),
-      channels: z.enum(['rgb', 'bgr']),
-      layout: z.enum(['nchw', 'nhwc']),
-      scale: z.number(),
-      mean: triple,
-      std: triple,
-    }),
-  }),
-  prompts: z.array(z.array(z.string())).optional(),
-  examples: z.array(z.object({ id: z.string(), sha256: z.string() })),
-  method: z.string(),
-  options: z.record(z.string(), z.unknown()),
-  scalars: z.record(z.string(), z.number()),
-  tuning: z.object({
-    alpha: z.number(),
-    beta: z.number(),
-    temperature: z.number().positive(),
-    nll: z.number().optional(),
-    protocol: z.enum(['folds', 'val', 'fixed', 'paper']),
-    judges: z.number().int(),
-    folds: z.number().int(),
-    surface: z.array(z.object({ alpha: z.number(), beta: z.number(), nll: z.number() })),
-  }),
-  reject: z.number().min(0).max(1),
-  exif: z.boolean(),
-  views: z.number().int().positive(),
-  shots: z.number().int().positive().optional(),
-  seed: z.number().int(),
-  dataset: z.string(),
-  created: z.string(),
-  createdBy: z.string(),
-  version: z.number().int().nonnegative(),
-});
 
 /** The bytes of a classifier's file. */
 export function encodeClassifier(data: ClassifierData): Uint8Array {

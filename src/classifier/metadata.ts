@@ -1,0 +1,57 @@
+import { z } from 'zod';
+
+const triple = z.tuple([z.number(), z.number(), z.number()]);
+
+/** The JSON text in a classifier's file: all of it that is not a tensor. */
+export const metadataSchema = z.object({
+  classes: z
+    .array(
+      z.object({ id: z.string(), name: z.string(), promptName: z.string(), prompts: z.array(z.string()) }),
+    )
+    .min(2),
+  templates: z.array(z.string()),
+  encoder: z.object({
+    id: z.string(),
+    fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
+    source: z.string(),
+    revision: z.string().optional(),
+    licence: z.string(),
+    dimension: z.number().int().positive(),
+    logitScale: z.number().positive(),
+    preprocessing: z.object({
+      resize: z.enum(['shortest', 'squash']),
+      resizeTo: z.number().int().positive(),
+      crop: z.number().int().positive(),
+      filter: z.enum(['bicubic', 'bilinear']),
+      channels: z.enum(['rgb', 'bgr']),
+      layout: z.enum(['nchw', 'nhwc']),
+      scale: z.number(),
+      mean: triple,
+      std: triple,
+    }),
+  }),
+  prompts: z.array(z.array(z.string())).optional(),
+  examples: z.array(z.object({ id: z.string(), sha256: z.string() })),
+  method: z.string(),
+  options: z.record(z.string(), z.unknown()),
+  scalars: z.record(z.string(), z.number()),
+  tuning: z.object({
+    alpha: z.number(),
+    beta: z.number(),
+    temperature: z.number().positive(),
+    nll: z.number().optional(),
+    protocol: z.enum(['folds', 'val', 'fixed', 'paper']),
+    judges: z.number().int(),
+    folds: z.number().int(),
+    surface: z.array(z.object({ alpha: z.number(), beta: z.number(), nll: z.number() })),
+  }),
+  reject: z.number().min(0).max(1),
+  exif: z.boolean(),
+  views: z.number().int().positive(),
+  shots: z.number().int().positive().optional(),
+  seed: z.number().int(),
+  dataset: z.string(),
+  created: z.string(),
+  createdBy: z.string(),
+  version: z.number().int().nonnegative(),
+});
