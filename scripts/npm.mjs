@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Runs a program with our standard streams; ends this process with its status if it fails. */
-export function run(command, args, options = {}) {
+function run(command, args, options = {}) {
   const status = tryRun(command, args, options);
   if (status !== 0) process.exit(status);
 }

@@ -13,5 +13,7 @@
  */
 export * from './classifier/index.ts';
 export { readDataset } from './dataset/read.ts';
+export type { Dataset } from './dataset/types.ts';
 export { loadEncoder } from './encoder/local.ts';
+export type { Encoder } from './encoder/types.ts';
 export * from './errors.ts';

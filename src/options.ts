@@ -1,5 +1,5 @@
-import { UsageError } from './errors.ts';
 import { z } from 'zod';
+import { UsageError } from './errors.ts';
 
 /**
  * Options are written once, as data. From one table come the checks (zod), the command line's flags and help, and the
@@ -76,7 +76,10 @@ export function optional<T>(option: Option<T>): Option<T | undefined> {
 }
 
 /** Values with defaults filled in and everything checked. Throws `UsageError` naming the option. */
-export function resolveOptions<T extends Options>(table: T, given: Readonly<Record<string, unknown>>): ValuesOf<T> {
+export function resolveOptions<T extends Options>(
+  table: T,
+  given: Readonly<Record<string, unknown>>,
+): ValuesOf<T> {
   const entries = Object.entries(table).map(([name, option]) => {
     const value = given[name] ?? option.default;
     const result = option.schema.safeParse(value);

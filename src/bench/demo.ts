@@ -14,7 +14,7 @@ export interface DemoRow {
   readonly seconds: number;
 }
 
-export interface DemoCurve {
+interface DemoCurve {
   readonly name: string;
   readonly points: { shots: number; accuracy: number; low: number; high: number }[];
 }

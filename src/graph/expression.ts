@@ -42,7 +42,7 @@ export interface Value {
 
 /** What an operation sees of the ONNX writer. */
 export interface OnnxWriter {
-  /** Adds a node; returns the name of its first output. Numbers are INT attributes unless wrapped by `float()`. */
+  /** Adds a node; returns the name of its first output. Numbers are INT attributes; `{ float }` is FLOAT. */
   node(type: string, inputs: readonly string[], attributes?: Record<string, OnnxAttribute>): string;
   /** Adds a constant of int64. */
   integers(values: readonly number[]): string;
@@ -51,11 +51,6 @@ export interface OnnxWriter {
 }
 
 export type OnnxAttribute = number | readonly number[] | string | { readonly float: number };
-
-/** Marks an ONNX attribute as FLOAT. */
-export function float(value: number): OnnxAttribute {
-  return { float: value };
-}
 
 /** An expression or a plain number, which stands for a float32 scalar constant. */
 export type Operand = Expr | number;

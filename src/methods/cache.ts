@@ -5,7 +5,7 @@ import { linear, matmul, unit } from '../graph/products.ts';
 import { sum } from '../graph/reduce.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
-import type { State, SymbolicState } from './method.ts';
+import type { SymbolicState } from './method.ts';
 import { countByClass } from './task.ts';
 
 /**
@@ -104,9 +104,4 @@ export function classSums(f: Expr, state: SymbolicState): Expr {
   const [blocks, size] = state.logValues.shape;
   const perBlock = sum(reshape(affinities(f, state), [f.shape[0], blocks, size]), [2]);
   return state.blockClass ? matmul(perBlock, state.blockClass) : perBlock;
-}
-
-/** alpha and beta as a state. */
-export function cacheState(alpha: number, beta: number): State {
-  return { alpha, beta };
 }

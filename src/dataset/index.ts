@@ -1,0 +1,14 @@
+export { matchClasses } from './classes.ts';
+export {
+  type DuplicatePair,
+  type Duplicates,
+  exactDuplicates,
+  groupDuplicates,
+  NEAR_DUPLICATE,
+  nearDuplicates,
+} from './duplicates.ts';
+export { type ReadOptions, readDataset } from './read.ts';
+export { sampleFewShot } from './sample.ts';
+export { splitDataset, withoutLeaks } from './split.ts';
+export { sampleThings } from './things.ts';
+export type { ClassInfo, Dataset, Example, Finding, Split } from './types.ts';

@@ -1,0 +1,28 @@
+export {
+  add,
+  div,
+  equal,
+  exp,
+  fill,
+  less,
+  log,
+  maximum,
+  mul,
+  neg,
+  relu,
+  sigmoid,
+  sqrt,
+  square,
+  sub,
+  tanh,
+  where,
+} from './elementwise.ts';
+export { constant, type Dim, type Expr, input, type Operand, type Shape, scalar } from './expression.ts';
+export { gradients } from './gradient.ts';
+export { interpret } from './interpret.ts';
+export { concat, expandTo, pad, reshape, slice, transpose } from './layout.ts';
+export { toOnnx } from './onnx.ts';
+export { gemm, linear, matmul, matmulT, swapLast, unit } from './products.ts';
+export { logSoftmax, logSumExp, max, mean, softmax, stop, sum } from './reduce.ts';
+export { simplify } from './simplify.ts';
+export { averagePool, conv2d, globalAveragePool, maxPool } from './vision.ts';

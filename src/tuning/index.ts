@@ -1,0 +1,12 @@
+export { foldJudges, type Judges, judgeClassSums, judgeZeroShot, splitJudges } from './cache-search.ts';
+export { type Folds, leaveOneShotOut } from './folds.ts';
+export { fitTemperature, fitWeights, type Weights } from './scale.ts';
+export {
+  type CacheChoice,
+  type Protocol,
+  paperSearch,
+  type SearchRange,
+  type SurfacePoint,
+  tuneByFolds,
+  tuneByValidation,
+} from './tune.ts';
