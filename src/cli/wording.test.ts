@@ -45,7 +45,8 @@ describe('wrap', () => {
     );
   });
 
-  it('keeps what fits as it is, indents included', () => {
-    expect(wrap('  a  b\n\nc', 10)).toBe('  a  b\n\nc');
+  it('keeps what fits and what is laid out in columns as it is', () => {
+    expect(wrap('  a b\n\nc', 10)).toBe('  a b\n\nc');
+    expect(wrap('one two   three four', 10)).toBe('one two   three four');
   });
 });

@@ -42,12 +42,15 @@ export function helpText({ help, choices, default: preset }: Option): string {
   return facts.length > 0 ? `${help} (${facts.join('; ')})` : help;
 }
 
-/** Lines broken between words so that a terminal of `width` columns need not break them inside words. */
+/**
+ * Lines broken between words so that a terminal of `width` columns need not break them inside words. Lines laid out in
+ * columns stay as they are.
+ */
 export function wrap(text: string, width: number): string {
   return text.replace(/[^\n]+/g, (line) => {
-    if (stripVTControlCharacters(line).length <= width) return line;
+    if (stripVTControlCharacters(line).length <= width || /\S {2}/.test(line)) return line;
     const lines: string[] = [];
-    for (const word of line.split(/(?<=\S) +/)) {
+    for (const word of line.split(/(?<=\S) /)) {
       const longer = `${lines.at(-1)} ${word}`;
       if (lines.length > 0 && stripVTControlCharacters(longer).length <= width)
         lines[lines.length - 1] = longer;
