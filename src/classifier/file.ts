@@ -224,10 +224,9 @@ function tensorReader(tensors: Map<string, Tensor>, refuse: Refuse) {
     matrix: (name: string, cols: number): Matrix => {
       const { data, shape } = get(name, 'float16', 2);
       if (shape[1] !== cols) return refuse(`tensor ${name} has ${shape[1]} columns instead of ${cols}`);
-      const values = fromHalf(data as Uint16Array);
-      if (!values.every(Number.isFinite))
+      if (!allFinite(data as Uint16Array))
         return refuse(`tensor ${name} holds something that is not a number`);
-      return matrix(shape[0], cols, values);
+      return matrix(shape[0], cols, fromHalf(data as Uint16Array));
     },
     pictures: (n: number): Uint8Array[] | undefined => {
       if (!tensors.has('thumbnails')) return undefined;
@@ -238,6 +237,12 @@ function tensorReader(tensors: Map<string, Tensor>, refuse: Refuse) {
       return Array.from({ length: n }, (_, i) => bytes.slice(offsets[i], offsets[i + 1]));
     },
   };
+}
+
+/** Half-precision numbers whose exponent bits are all set are infinite or not numbers. */
+function allFinite(halves: Uint16Array): boolean {
+  for (let i = 0; i < halves.length; i++) if ((halves[i] & 0x7c00) === 0x7c00) return false;
+  return true;
 }
 
 function parseJson(text: string, refuse: Refuse): unknown {
