@@ -1,4 +1,5 @@
 import { Command as Commander, CommanderError, Option as CommanderOption } from 'commander';
+import { UsageError } from '../errors.ts';
 import type { Option } from '../options.ts';
 import { version } from '../version.ts';
 import type { Command } from './command.ts';
@@ -71,18 +72,30 @@ async function fill(target: Commander, command: Command, io: Io): Promise<void> 
   }
   target.addHelpText('after', examplesOf(command));
   target.action(async () => {
-    const common = resolveOptions(commonOptions, target.opts());
-    const values = resolveOptions(command.options, target.opts());
+    const given = target.opts();
+    checkNeeded(command, given);
+    const common = resolveOptions(commonOptions, given);
+    const values = resolveOptions(command.options, given);
     await command.run(target.args, values, common.quiet ? quiet(io) : io);
   });
 }
 
 /** Values are checked by the table's own schema, so Commander only collects them. */
 function flagOf(name: string, option: Option): CommanderOption {
-  const isNeeded = !option.schema.safeParse(option.default).success;
-  const flag = new CommanderOption(flagsText(name, option), helpText(option)).makeOptionMandatory(isNeeded);
+  const flag = new CommanderOption(flagsText(name, option), helpText(option));
   if (option.repeatable) flag.argParser((given: string, before?: string[]) => [...(before ?? []), given]);
   return flag;
+}
+
+/** Ours and not Commander's: that one would complain of it before it looks for misspelt flags. */
+function checkNeeded({ options, examples }: Command, given: Readonly<Record<string, unknown>>): void {
+  for (const [name, option] of Object.entries(options)) {
+    if (given[name] !== undefined || option.schema.safeParse(option.default).success) continue;
+    throw new UsageError(`${flagsText(name, option)} is missing`, {
+      code: 'usage',
+      hint: `For example: ${examples[0][0]}`,
+    });
+  }
 }
 
 function examplesOf({ examples }: Command): string {
