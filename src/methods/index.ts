@@ -25,7 +25,9 @@ export function methodById(id: string): Method {
   });
 }
 
-export { type Method, type State, scoresOf } from './method.ts';
-export { scoreRows } from './score.ts';
-export { plainSupport, type Support, type Task, type TextHead } from './task.ts';
+export { affinities, cacheTensors, classSums } from './cache.ts';
+export { checkNeeds, defineMethod, type Method, type Need, type State, scoresOf } from './method.ts';
+export { createScorer, type Scorer, scoreRows } from './score.ts';
+export { keysOf, plainSupport, type Support, type Task, type TextHead } from './task.ts';
+export { headFromPrompts } from './text-head.ts';
 export { prototype, tipAdapter, visualOnly, zeroShot };

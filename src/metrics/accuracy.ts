@@ -1,9 +1,52 @@
+import { argmax, type Matrix, row } from '../math/matrix.ts';
+import { checkLabels } from './labels.ts';
+
 /** Correct answers of one class, or of all. */
 export interface Counts {
   readonly correct: number;
   readonly total: number;
   /** Share of correct answers; NaN where there is nothing to count. */
   readonly accuracy: number;
+}
+
+/** Counts with the 95% interval of their share. */
+export interface Accuracy extends Counts {
+  readonly interval: readonly [low: number, high: number];
+}
+
+/** The class of the largest score of each row of [n, c]; the lowest class wins a tie. */
+export function predictedClasses(scores: Matrix): Int32Array {
+  return Int32Array.from({ length: scores.rows }, (_, i) => argmax(row(scores, i)));
+}
+
+/**
+ * How often the true class has the largest score, over scores or probabilities [n, c] and labels [n].
+ * Throws `UsageError` `metrics/labels` where they do not fit.
+ */
+export function accuracy(scores: Matrix, labels: ArrayLike<number>): Accuracy {
+  return topKAccuracy(scores, labels, 1);
+}
+
+/**
+ * How often the true class is among the k largest scores of its row; of equal scores the lower class comes first. Throws
+ * `UsageError` `metrics/labels`.
+ */
+export function topKAccuracy(scores: Matrix, labels: ArrayLike<number>, k: number): Accuracy {
+  checkLabels(scores, labels);
+  let correct = 0;
+  for (let i = 0; i < scores.rows; i++) if (rank(row(scores, i), labels[i]) < k) correct++;
+  const total = scores.rows;
+  return { correct, total, accuracy: correct / total, interval: wilsonInterval(correct, total) };
+}
+
+/** Number of classes that come before the given one. */
+function rank(scores: Float32Array, label: number): number {
+  let before = 0;
+  for (let c = 0; c < scores.length; c++) {
+    if (scores[c] > scores[label] || (scores[c] === scores[label] && c < label)) before++;
+  }
+  // A row without a number has no order: its true class comes last.
+  return Number.isNaN(scores[label]) ? scores.length : before;
 }
 
 /**
@@ -18,15 +61,4 @@ export function wilsonInterval(correct: number, total: number): [low: number, hi
   const reach = z * Math.sqrt((share * (1 - share)) / total + (z * z) / (4 * total * total));
   const scale = 1 + (z * z) / total;
   return [Math.max(0, (centre - reach) / scale), Math.min(1, (centre + reach) / scale)];
-}
-
-/** Correct answers by true class, [classes]. */
-export function perClass(predicted: ArrayLike<number>, labels: ArrayLike<number>, classes: number): Counts[] {
-  const correct = new Int32Array(classes);
-  const total = new Int32Array(classes);
-  for (let i = 0; i < labels.length; i++) {
-    total[labels[i]]++;
-    if (predicted[i] === labels[i]) correct[labels[i]]++;
-  }
-  return Array.from(total, (n, c) => ({ correct: correct[c], total: n, accuracy: correct[c] / n }));
 }

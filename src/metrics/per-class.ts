@@ -1,0 +1,38 @@
+import type { Counts } from './accuracy.ts';
+
+/** One class: `total` is its support, `accuracy` its recall. */
+export interface ClassCounts extends Counts {
+  /** How often this class was the answer, rightly or not. */
+  readonly answered: number;
+  /** Share of those answers that were right; NaN for a class that was never the answer. */
+  readonly precision: number;
+}
+
+/** Correct answers by class, [classes]: recall = correct / total, precision = correct / answered. */
+export function perClass(
+  predicted: ArrayLike<number>,
+  labels: ArrayLike<number>,
+  classes: number,
+): ClassCounts[] {
+  const correct = new Int32Array(classes);
+  const total = new Int32Array(classes);
+  const answered = new Int32Array(classes);
+  for (let i = 0; i < labels.length; i++) {
+    total[labels[i]]++;
+    answered[predicted[i]]++;
+    if (predicted[i] === labels[i]) correct[labels[i]]++;
+  }
+  return Array.from(total, (n, c) => ({
+    correct: correct[c],
+    total: n,
+    accuracy: correct[c] / n,
+    answered: answered[c],
+    precision: correct[c] / answered[c],
+  }));
+}
+
+/** Mean of the classes' accuracies, every class counting the same; classes without a row are left out. NaN without any. */
+export function macroAccuracy(counts: readonly Counts[]): number {
+  const judged = counts.filter(({ total }) => total > 0);
+  return judged.reduce((sum, { accuracy }) => sum + accuracy, 0) / judged.length;
+}
