@@ -33,15 +33,23 @@ interface Given<T> {
 
 /** Text from the command line becomes a number here; anything else is refused. */
 const numeric = (schema: z.ZodNumber) =>
-  z.preprocess((v) => (typeof v === 'string' && v.trim() !== '' ? Number(v) : v), schema);
+  z.preprocess(
+    (v) => (typeof v === 'string' && Number.isFinite(Number.parseFloat(v)) ? Number(v) : v),
+    schema,
+  );
 
 export function real(given: Given<number> & { min?: number; max?: number }): Option<number> {
   const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = given;
   return { value: '<number>', ...given, schema: numeric(z.number().min(min).max(max)) as z.ZodType<number> };
 }
 
-export function positive(given: Given<number>): Option<number> {
-  return { value: '<number>', ...given, schema: numeric(z.number().positive()) as z.ZodType<number> };
+export function positive(given: Given<number> & { max?: number }): Option<number> {
+  const { max = Number.MAX_VALUE } = given;
+  return {
+    value: '<number>',
+    ...given,
+    schema: numeric(z.number().positive().max(max)) as z.ZodType<number>,
+  };
 }
 
 export function integer(given: Given<number> & { min?: number; max?: number }): Option<number> {

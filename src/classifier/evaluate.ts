@@ -3,10 +3,13 @@ import { readDataset } from '../dataset/read.ts';
 import type { Dataset, Example, Finding, Split } from '../dataset/types.ts';
 import { DataError } from '../errors.ts';
 import { argmax, type Matrix, row, selectRows } from '../math/matrix.ts';
-import { wilsonInterval } from '../metrics/accuracy.ts';
-import { expectedCalibrationError, negativeLogLikelihood } from '../metrics/calibration.ts';
-import { confusionMatrix } from '../metrics/confusion.ts';
-import { perClass } from '../metrics/per-class.ts';
+import {
+  confusionMatrix,
+  expectedCalibrationError,
+  negativeLogLikelihood,
+  perClass,
+  wilsonInterval,
+} from '../metrics/index.ts';
 import type { Runtime } from './runtime.ts';
 import type { ClassifierData, Evaluation, Failure, Prediction, Suspect, WorkOptions } from './types.ts';
 

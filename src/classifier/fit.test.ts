@@ -115,9 +115,8 @@ describe('fit', () => {
     expect(countsOf(four)).toEqual({ cat: 4, dog: 2 });
     expect(four.findings).toContainEqual(
       expect.objectContaining({
-        code: 'fit/few',
-        message: expect.stringMatching(/^1 of 2 classes have fewer than 4/),
-        paths: ['dog: 2'],
+        code: 'dataset/few-pictures',
+        message: expect.stringMatching(/^1 class has fewer than 4 pictures: "dog \(2\)"/),
       }),
     );
     const drawn = four.data.examples.map(({ id }) => id);

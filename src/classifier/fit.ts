@@ -1,5 +1,5 @@
 import { readDataset } from '../dataset/read.ts';
-import { sampleFewShot } from '../dataset/sample.ts';
+import { sampleFewShot, shortClasses } from '../dataset/sample.ts';
 import type { Dataset, Example, Finding } from '../dataset/types.ts';
 import { chooseEncoder } from '../encoder/choose.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
@@ -10,7 +10,7 @@ import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { DataError } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
-import { countByClass, type Support } from '../methods/task.ts';
+import type { Support } from '../methods/task.ts';
 import { resolveOptions, type ValuesOf } from '../options.ts';
 import { version } from '../version.ts';
 import { Classifier } from './classifier.ts';
@@ -129,22 +129,7 @@ function drawExamples(
   const split = dataset.examples.some((example) => example.split === 'train') ? 'train' : undefined;
   const indices = sampleFewShot(dataset, { shots: shots ?? Number.POSITIVE_INFINITY, seed, split });
   const examples = indices.map((i) => dataset.examples[i]);
-  const counts = countByClass(
-    examples.map((example) => example.label),
-    dataset.classes.length,
-  );
-  const short = shots === undefined ? [] : dataset.classes.filter((_, i) => counts[i] < shots);
-  const findings: Finding[] =
-    short.length === 0
-      ? []
-      : [
-          {
-            level: 'warning',
-            code: 'fit/few',
-            message: `${short.length} of ${dataset.classes.length} classes have fewer than ${shots} pictures and give all they have`,
-            paths: short.map((info) => `${info.id}: ${counts[dataset.classes.indexOf(info)]}`),
-          },
-        ];
+  const findings = shots === undefined ? [] : shortClasses(dataset, indices, shots);
   return { examples, findings };
 }
 

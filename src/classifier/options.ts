@@ -28,7 +28,9 @@ export const fitOptions = {
   alpha: optional(
     real({ min: 0, help: 'Weight of the examples against the class names (with --tune fixed).' }),
   ),
-  beta: optional(positive({ help: "How fast an example's vote fades with distance (with --tune fixed)." })),
+  beta: optional(
+    positive({ max: 1000, help: "How fast an example's vote fades with distance (with --tune fixed)." }),
+  ),
   template: optional(
     texts({
       value: '<prompt>',

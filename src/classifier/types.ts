@@ -53,7 +53,7 @@ export interface ClassifierData {
   readonly created: string;
   /** `tip-adapter` and its version. */
   readonly createdBy: string;
-  /** Raised by every change; a writer that holds an older one is refused. */
+  /** Raised by every change. */
   readonly version: number;
 }
 

@@ -61,6 +61,7 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
 
   return {
     ...factsOf(record),
+    prepare: () => void image.get().catch(() => {}),
     embedImages: async (pixels, signal) => {
       checkSizes(pixels, size);
       const encode = async (batch: Pixels[]): Promise<Matrix> => {

@@ -195,6 +195,8 @@ async function prepareGroup(
   const read = await Promise.all(group.map(readBytes));
   const keys = read.map(({ hash }) => plan.keys(hash));
   const known = cache?.getMany(keys.flat());
+  // The model loads while the first pictures are decoded.
+  if (!known || known.includes(undefined)) plan.encoder.prepare?.();
   const width = plan.views.length;
   return Promise.all(
     group.map((numbered, i) => {

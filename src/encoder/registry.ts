@@ -160,7 +160,12 @@ export function encoderSource(name: string): EncoderSource {
     case 'https':
       return { id: name, ...source };
     case 'folder':
-      return { id: name, ...source, precision: precisionOf(suffix, name) };
+      // Absolute: a classifier that remembers it must find it from any folder.
+      return {
+        id: suffix === 'fp32' ? source.path : `${source.path}#${suffix}`,
+        ...source,
+        precision: precisionOf(suffix, name),
+      };
     case 'npm':
       throw new UsageError(`${name} is a package; the encoder made of packages is ${BUILTIN_ID}`, {
         code: 'encoder/package',

@@ -24,6 +24,8 @@ export interface Encoder {
   readonly licence: string;
   /** Where the weights came from: `hf:owner/repo@revision`, `npm:…`, a path. */
   readonly source: string;
+  /** Begins to load the image tower, so that it is ready when the first pixels are; failures show at `embedImages`. */
+  prepare?(): void;
   /** Raw embeddings [n, d]. Throws `UsageError` where pixels do not have the encoder's size. */
   embedImages(pixels: Pixels[], signal?: AbortSignal): Promise<Matrix>;
   /** Raw embeddings [n, d]. */

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { onAbort } from '../abort.ts';
 import { InterruptedError, ModelError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
 import type { Tensor } from '../math/tensor.ts';
@@ -65,8 +66,7 @@ export function createEngine({ threads = availableParallelism() }: { threads?: n
         if (pending.size === 0) thread.unref();
         reject(new InterruptedError());
       };
-      signal?.addEventListener('abort', stop, { once: true });
-      const done = () => signal?.removeEventListener('abort', stop);
+      const done = onAbort(signal, stop);
       pending.set(id, {
         resolve: (answer) => {
           done();

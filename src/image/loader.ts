@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { onAbort } from '../abort.ts';
 import { DataError, InterruptedError } from '../errors.ts';
 import type { Pixels, Preprocessing, View } from './types.ts';
 
@@ -100,7 +101,6 @@ export function createImageLoader({ threads = Math.min(2, availableParallelism()
         if (at >= 0) queue.splice(at, 1);
         reject(new InterruptedError());
       };
-      const done = () => signal?.removeEventListener('abort', abort);
       const waiting: Waiting = {
         job,
         resolve: (results) => {
@@ -112,7 +112,7 @@ export function createImageLoader({ threads = Math.min(2, availableParallelism()
           reject(error);
         },
       };
-      signal?.addEventListener('abort', abort, { once: true });
+      const done = onAbort(signal, abort);
       queue.push(waiting);
       next();
     });

@@ -17,7 +17,7 @@ export const tipAdapter = defineMethod({
   needs: ['text', 'examples'],
   options: {
     alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes against the class names." }),
-    beta: positive({ default: 5.5, help: "How fast an example's vote fades with distance." }),
+    beta: positive({ default: 5.5, max: 1000, help: "How fast an example's vote fades with distance." }),
   },
   fit: (_, { alpha, beta }) => ({ alpha, beta }),
   prepare: (state, { support, classes }) => ({

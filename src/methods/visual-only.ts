@@ -13,7 +13,7 @@ export const visualOnly = defineMethod({
   paper: 'Zhang et al., ECCV 2022, arXiv 2207.09519, section 3.3',
   needs: ['examples'],
   options: {
-    beta: positive({ default: 5.5, help: "How fast an example's vote fades with distance." }),
+    beta: positive({ default: 5.5, max: 1000, help: "How fast an example's vote fades with distance." }),
   },
   fit: (_, { beta }) => ({ beta }),
   prepare: (state, { support, classes }) => ({

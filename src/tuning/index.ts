@@ -1,6 +1,6 @@
 export { foldJudges, type Judges, judgeClassSums, judgeZeroShot, splitJudges } from './cache-search.ts';
 export { type Folds, leaveOneShotOut } from './folds.ts';
-export { fitTemperature, fitWeights, type Weights } from './scale.ts';
+export { fitWeights, type Weights } from './scale.ts';
 export {
   type CacheChoice,
   type Protocol,

@@ -46,15 +46,6 @@ export function fitWeights(
     : { a: steep.t / maxRatio, b: steep.t, nll: steep.nll };
 }
 
-/** The temperature T that minimises the mean cross-entropy of softmax(scores / T), and that cross-entropy. */
-export function fitTemperature(
-  scores: Matrix,
-  labels: ArrayLike<number>,
-): { temperature: number; nll: number } {
-  const { b, nll } = fitWeights(undefined, scores, labels);
-  return { temperature: 1 / b, nll };
-}
-
 const STEPS = 30;
 const TINY = 1e-9;
 

@@ -27,6 +27,7 @@ export function builtinEncoder(record: EncoderRecord, folder: string, engine: En
   const map = lazySession(engine, join(folder, TEXT_MAP_FILE));
   return {
     ...factsOf(record),
+    prepare: () => void image.get().catch(() => {}),
     embedImages: async (pixels, signal) => {
       checkSizes(pixels, size);
       const encode = async (batch: Pixels[]): Promise<Matrix> => {
