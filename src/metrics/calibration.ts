@@ -1,15 +1,21 @@
 import { argmax, type Matrix, row } from '../math/matrix.ts';
+import { checkLabels } from './labels.ts';
 
-/** Mean of -log p(true class), natural log, over probabilities [n, c]; a probability of 0 counts as 1e-12. */
+/**
+ * Mean of -log p(true class), natural log, over probabilities [n, c] and labels [n]; a probability of 0 counts as 1e-12.
+ * Throws `UsageError` `metrics/labels`.
+ */
 export function negativeLogLikelihood(probabilities: Matrix, labels: ArrayLike<number>): number {
+  checkLabels(probabilities, labels);
   let total = 0;
   for (let i = 0; i < labels.length; i++)
     total -= Math.log(Math.max(row(probabilities, i)[labels[i]], 1e-12));
   return total / labels.length;
 }
 
-/** Mean over rows of sum_c (p_c - [c is true])^2 (Brier 1950). */
+/** Mean over rows of sum_c (p_c - [c is true])^2 (Brier 1950), 0..2. Throws `UsageError` `metrics/labels`. */
 export function brierScore(probabilities: Matrix, labels: ArrayLike<number>): number {
+  checkLabels(probabilities, labels);
   let total = 0;
   for (let i = 0; i < labels.length; i++) {
     row(probabilities, i).forEach((p, c) => {
@@ -35,6 +41,7 @@ export function reliabilityBins(
   labels: ArrayLike<number>,
   bins = 15,
 ): ReliabilityBin[] {
+  checkLabels(probabilities, labels);
   const count = new Float64Array(bins);
   const confidence = new Float64Array(bins);
   const correct = new Float64Array(bins);

@@ -1,4 +1,11 @@
-export { type Accuracy, accuracy, type Counts, predictedClasses, topKAccuracy, wilsonInterval } from './accuracy.ts';
+export {
+  type Accuracy,
+  accuracy,
+  type Counts,
+  predictedClasses,
+  topKAccuracy,
+  wilsonInterval,
+} from './accuracy.ts';
 export { auroc } from './auroc.ts';
 export {
   brierScore,

@@ -61,10 +61,7 @@ export function pairedBootstrap(
   }).sort();
   return {
     difference: gaps.reduce((sum, gap) => sum + gap, 0) / n,
-    interval: [
-      means[Math.floor(0.025 * (resamples - 1))],
-      means[Math.ceil(0.975 * (resamples - 1))],
-    ],
+    interval: [means[Math.floor(0.025 * (resamples - 1))], means[Math.ceil(0.975 * (resamples - 1))]],
   };
 }
 
