@@ -14,6 +14,8 @@ describe('conformal quantile', () => {
     expect(conformalQuantile(nine, labels, 0.1)).toBe(1);
     expect(conformalQuantile(nine, labels, 0.2)).toBe(0.875);
     expect(conformalQuantile(nine, labels, 0.5)).toBe(0.5);
+    // 10 * (1 - 0.7) is 3.0000000000000004 in floating point; k is 3.
+    expect(conformalQuantile(nine, labels, 0.7)).toBe(0.25);
   });
 
   it('is every class where the rows are too few', () => {

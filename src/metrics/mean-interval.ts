@@ -37,7 +37,7 @@ function studentShare(angle: number, df: number): number {
   const odd = df % 2 === 1;
   let term = odd ? cos : 1;
   let sum = df === 1 ? 0 : term;
-  for (let k = odd ? 3 : 2; k < df - 1; k += 2) {
+  for (let k = odd ? 3 : 2; k < df; k += 2) {
     term *= (cos * cos * (k - 1)) / k;
     sum += term;
   }
