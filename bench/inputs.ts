@@ -6,9 +6,12 @@ import { isImagePath } from '../src/image/names.ts';
 
 const shared = join(import.meta.dirname, '../../shared');
 
+/** Data sets of real photos, each with an index.csv. */
+export const PHOTOS = join(shared, 'data/photos');
+
 /** Paths of real photos where they are there (Caltech-101), else of the sample's pictures; repeated up to `count`. */
 export async function photoPaths(count: number): Promise<{ paths: string[]; what: string }> {
-  const real = join(shared, 'data/photos/caltech101/images/test');
+  const real = join(PHOTOS, 'caltech101/images/test');
   const folder = existsSync(real) ? real : await sampleThings();
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter(isImagePath)

@@ -11,6 +11,7 @@ const parts: Record<string, () => Promise<string[]>> = {
   encode: async () => (await import('./encode.ts')).benchEncode(),
   memory: async () => (await import('./memory.ts')).benchMemory(),
   start: async () => (await import('./start.ts')).benchStart(),
+  views: async () => (await import('./views.ts')).benchViews(),
   photos: async () => (await import('./photos.ts')).benchPhotos(),
 };
 

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { fit, type RefitValues } from '../src/classifier/index.ts';
 import { readDataset } from '../src/dataset/read.ts';
 import { renderMarkdown } from '../src/report/table.ts';
+import { PHOTOS } from './inputs.ts';
 
-const PHOTOS = join(import.meta.dirname, '../../shared/data/photos');
 const SHOTS = [1, 2, 4, 8, 16];
 const SEEDS = [1, 2, 3];
 

@@ -98,7 +98,12 @@ export async function demonstrate(data: string | undefined, options: DemoOptions
 }
 
 function namePackage({ note }: DemoOptions): (artist: (typeof ARTISTS)[number]) => void {
-  return (artist) => note?.(`Fetching ${artist.package} ${artist.version} (${artist.licence}) …`);
+  let first = true;
+  return (artist) => {
+    if (first) note?.('Getting the sample pictures, 22 MB from the npm registry:');
+    first = false;
+    note?.(`  ${artist.package} ${artist.version} (${artist.licence})`);
+  };
 }
 
 async function curvesOf(fitted: Classifier, test: TestSet, signal?: AbortSignal): Promise<DemoCurve[]> {

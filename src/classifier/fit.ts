@@ -119,7 +119,16 @@ async function openEncoder(
   if (typeof wanted !== 'string') return wanted;
   const { name, reason } = await chooseEncoder(wanted, { interactive: ask !== undefined, ask, signal });
   note?.(reason);
-  return loadEncoder(name, { engine: sharedEngine(), onProgress: onPull, signal });
+  return loadEncoder(name, {
+    confirm: async ({ id, bytes, licence }) => {
+      const size = bytes === undefined ? '' : `${Math.round(bytes / 1e6)} MB, `;
+      note?.(`Downloading ${id} (${size}licence ${licence}) …`);
+      return true;
+    },
+    engine: sharedEngine(),
+    onProgress: onPull,
+    signal,
+  });
 }
 
 function drawExamples(

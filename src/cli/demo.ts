@@ -47,6 +47,7 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
       `read and encoded in ${encodeSeconds.toFixed(1)} s.\n`,
   );
   write(renderText(methodTable(result), { width: io.width, color: io.color }));
+  write("alpha 1 and beta 5.5 are the paper's constants, for CLIP; other encoders need others.");
   const { alpha, beta, folds, judges } = result.best.classifier.data.tuning;
   write(
     folds > 0
