@@ -102,6 +102,16 @@ describe.skipIf(!existsSync(exported) || !existsSync(tokenizer))(
       expect(made.out).toMatch(/colours\.safetensors: 3 classes, 9 examples/);
     });
 
+    it('writes a page that needs nothing else', async () => {
+      const page = at('page.html');
+      const { status } = await tip(['eval', classifier(), at('photos'), '--report', page]);
+      expect(status).toBe(0);
+      const html = await readFile(page, 'utf8');
+      expect(html.match(/data:image\/jpeg/g)?.length).toBeGreaterThanOrEqual(9);
+      expect(html).toContain('9 of 9 new pictures');
+      expect(html).not.toMatch(/(src|href)="https?:/);
+    });
+
     it('names the labels that are most likely wrong', async () => {
       const mixed = at('mixed');
       await cp(at('photos', 'test'), mixed, { recursive: true });
@@ -190,6 +200,9 @@ describe.skipIf(!existsSync(exported) || !existsSync(tokenizer))(
           'blue-6.png',
           'blue-7.png',
         ]);
+        expect((await predict(...argv)).err).toMatch(
+          /Copied 0 pictures to .*sorted; 9 pictures there already/,
+        );
         await predict(test(), '--copy-to', at('doubted'), '--reject', '1');
         expect(await readdir(at('doubted'))).toContain('unsure');
       });

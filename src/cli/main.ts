@@ -1,12 +1,9 @@
 #!/usr/bin/env node
-import { setMaxListeners } from 'node:events';
 import { runCli } from './program.ts';
 import { processIo } from './terminal.ts';
 
 const INTERRUPTED = 130;
 const controller = new AbortController();
-// Every picture that is in work listens to it: that is no leak. (0, for no limit, makes fetch refuse the signal.)
-setMaxListeners(Number.MAX_SAFE_INTEGER, controller.signal);
 
 /** The first Ctrl-C stops the work and keeps what was done; the second ends the program at once. */
 function interrupt(): void {

@@ -1,6 +1,6 @@
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { copyByClass, folderNames } from './sorting.ts';
@@ -34,23 +34,34 @@ it('gives every class a plain folder of its own', () => {
   );
 });
 
-it('copies by class and never overwrites', async () => {
+it('copies by class, never overwrites, and copies nothing twice', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sorting-'));
-  const image = join(folder, 'a.jpg');
-  await writeFile(image, 'picture');
-  const base = { image, id: 'c', name: 'cat', probability: 0.9, ranking: [] };
+  const paths = ['one', 'two'].map((name) => join(folder, name, 'a.jpg'));
+  for (const path of paths) {
+    await mkdir(dirname(path));
+    await writeFile(path, path.slice(-9));
+  }
+  const base = { id: 'c', name: 'cat', probability: 0.9, ranking: [] };
   const classes = [{ id: 'c', name: 'cat', promptName: 'cat', prompts: [] }];
   const predictions = [
-    { ...base, rejected: false },
-    { ...base, rejected: false },
-    { ...base, rejected: true },
+    { ...base, image: paths[0], rejected: false },
+    { ...base, image: paths[1], rejected: false },
+    { ...base, image: paths[0], rejected: true },
   ];
-  const counts = await copyByClass(predictions, classes, join(folder, 'out'), new AbortController().signal);
-  expect([...counts]).toEqual([
-    ['cat', 2],
-    ['unsure', 1],
+  const sort = () => copyByClass(predictions, classes, join(folder, 'out'), new AbortController().signal);
+  const first = await sort();
+  expect([[...first.copied], first.known]).toEqual([
+    [
+      ['cat', 2],
+      ['unsure', 1],
+    ],
+    0,
   ]);
-  for (const path of ['cat/a.jpg', 'cat/a (2).jpg', 'unsure/a.jpg']) {
-    expect(await readFile(join(folder, 'out', path), 'utf8')).toBe('picture');
-  }
+  const read = (path: string) => readFile(join(folder, 'out', path), 'utf8');
+  expect(await read('cat/a.jpg')).toBe('one/a.jpg');
+  expect(await read('cat/a (2).jpg')).toBe('two/a.jpg');
+  expect(await read('unsure/a.jpg')).toBe('one/a.jpg');
+  const second = await sort();
+  expect([[...second.copied], second.known]).toEqual([[], 3]);
+  expect((await readdir(join(folder, 'out', 'cat'))).sort()).toEqual(['a (2).jpg', 'a.jpg']);
 });

@@ -1,7 +1,9 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Prediction } from '../classifier/types.ts';
 import type { ClassInfo } from '../dataset/types.ts';
 import { throwIfAborted } from '../errors.ts';
+import { copyWithoutOverwriting } from '../store/atomic.ts';
 
 /** Where pictures go that the classifier takes for none of its classes. */
 const UNSURE = 'unsure';
@@ -45,21 +47,52 @@ function shorten(text: string, most: number): string {
   return kept.trimEnd();
 }
 
-/** Copies each picture into the folder of its class; returns how many went into each. Nothing is overwritten. */
+/**
+ * Copies each picture into the folder of its class; returns how many went into each. Nothing is overwritten, and a picture
+ * that is in its folder already, under whatever name, is not copied again: sorting can be stopped and repeated.
+ */
 export async function copyByClass(
   predictions: readonly Prediction[],
   classes: readonly ClassInfo[],
   output: string,
   signal: AbortSignal,
-): Promise<Map<string, number>> {
-  const { copyWithoutOverwriting } = await import('../store/atomic.ts');
-  const folders = folderNames(classes);
-  const counts = new Map<string, number>();
+): Promise<{ copied: Map<string, number>; known: number }> {
+  const names = folderNames(classes);
+  const shelves = new Map<string, Shelf>();
+  const copied = new Map<string, number>();
+  let known = 0;
   for (const { image, id, rejected } of predictions) {
     throwIfAborted(signal);
-    const folder = rejected ? UNSURE : (folders.get(id) as string);
-    await copyWithoutOverwriting(image, join(output, folder), basename(image));
-    counts.set(folder, (counts.get(folder) ?? 0) + 1);
+    const name = rejected ? UNSURE : (names.get(id) as string);
+    const shelf = shelves.get(name) ?? (await openShelf(join(output, name)));
+    shelves.set(name, shelf);
+    if (await shelf.put(image)) copied.set(name, (copied.get(name) ?? 0) + 1);
+    else known++;
   }
-  return counts;
+  return { copied, known };
+}
+
+/** A folder that takes copies of pictures it does not have. */
+interface Shelf {
+  /** False where the same bytes are there already. */
+  put(image: string): Promise<boolean>;
+}
+
+async function openShelf(folder: string): Promise<Shelf> {
+  const bySize = new Map<number, string[]>();
+  const register = async (path: string) => {
+    const { size } = await stat(path);
+    bySize.set(size, [...(bySize.get(size) ?? []), path]);
+  };
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries) if (entry.isFile()) await register(join(folder, entry.name));
+  return {
+    async put(image) {
+      const alike = bySize.get((await stat(image)).size) ?? [];
+      const bytes = alike.length > 0 ? await readFile(image) : undefined;
+      for (const path of alike) if (bytes?.equals(await readFile(path))) return false;
+      await register(await copyWithoutOverwriting(image, folder, basename(image)));
+      return true;
+    },
+  };
 }

@@ -1,7 +1,10 @@
-import { stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import type { Classifier } from '../classifier/index.ts';
 import type { PullProgress } from '../encoder/pull.ts';
 import { UsageError } from '../errors.ts';
+import { diskError } from '../store/atomic.ts';
 import type { Io, ProgressBar } from './io.ts';
 
 /** Opens a saved classifier, works with it and closes it, whatever happens. */
@@ -46,12 +49,18 @@ export function pullBar(io: Io): { onPull(progress: PullProgress): void; done():
   };
 }
 
-/** Refuses before the work what could only fail after it. */
+/** Refuses before the work what could only fail after it: a folder in the file's place, a folder that cannot be written. */
 export async function checkOutput(path: string): Promise<void> {
-  if (!(await stat(path).catch(() => undefined))?.isDirectory()) return;
-  throw new UsageError(`${path} is a folder; --output takes the path of a file`, {
-    code: 'output/folder',
-    hint: 'For example: -o pets.safetensors',
-    details: { path },
+  if ((await stat(path).catch(() => undefined))?.isDirectory()) {
+    throw new UsageError(`${path} is a folder; the path of a file is needed`, {
+      code: 'output/folder',
+      hint: 'Put the name of a file behind it.',
+      details: { path },
+    });
+  }
+  let folder = dirname(resolve(path));
+  while (!(await stat(folder).catch(() => undefined)) && folder !== dirname(folder)) folder = dirname(folder);
+  await access(folder, constants.W_OK).catch((error) => {
+    throw diskError(error, path);
   });
 }

@@ -1,12 +1,13 @@
 import type { Evaluation, Suspect } from '../../classifier/types.ts';
-import { choice, flag, optional } from '../../options.ts';
+import { choice, flag, optional, text } from '../../options.ts';
 import { percent, probability } from '../../report/numbers.ts';
 import type { Table } from '../../report/table.ts';
+import { writeFileAtomic } from '../../store/atomic.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import type { Io } from '../io.ts';
 import { failureJson, printJson, tableText } from '../print.ts';
 import { plural, tellFindings, tellSome } from '../wording.ts';
-import { withBar, withClassifier } from '../work.ts';
+import { checkOutput, withBar, withClassifier } from '../work.ts';
 
 /** Classes shown without --json; with more, those that go worst. */
 const SHOWN = 20;
@@ -17,23 +18,54 @@ export const evalCommand = defineCommand({
     json: jsonOption,
     suspects: flag({ help: 'List the labels that are most likely wrong.' }),
     split: optional(choice(['train', 'val', 'test'], { help: 'Judge by this split.' })),
+    report: optional(
+      text({
+        value: '<file>',
+        help: 'Write an HTML page with pictures, charts and the confusion of classes.',
+      }),
+    ),
   },
   examples: [
     ['tip-adapter eval pets.safetensors test/', 'Accuracy, over all and by class.'],
     ['tip-adapter eval pets.safetensors test/ --json > result.json', 'Everything, for programs.'],
     ['tip-adapter eval pets.safetensors photos/ --suspects', 'Labels to look at again.'],
+    ['tip-adapter eval pets.safetensors test/ --report pets.html', 'A page to look at, and to send around.'],
   ],
-  async run([path, data], { json, suspects, split }, io) {
-    const evaluation = await withClassifier(path, (classifier) =>
-      withBar(io, 'Encoding', (bar) =>
-        classifier.evaluate(data, { split, signal: io.signal, onProgress: bar.update }),
-      ),
-    );
+  async run([path, source], { json, suspects, split, report }, io) {
+    if (report) await checkOutput(report);
+    const { signal } = io;
+    const evaluation = await withClassifier(path, async (classifier) => {
+      const { readDataset } = await import('../../dataset/read.ts');
+      const dataset = await readDataset(source, { signal });
+      const result = await withBar(io, 'Encoding', (bar) =>
+        classifier.evaluate(dataset, { split, signal, onProgress: bar.update }),
+      );
+      if (report) {
+        const { renderReport } = await import('../../report/index.ts');
+        const { evalReport } = await import('../eval-report.ts');
+        const command = `tip-adapter eval ${path} ${source} --report ${report}`;
+        await writeFileAtomic(
+          report,
+          renderReport(await evalReport(classifier, result, dataset, command, signal)),
+        );
+      }
+      return result;
+    });
     tell(io, evaluation);
-    if (json) printJson(io, { ...evaluation, failures: evaluation.failures.map(failureJson) });
+    if (json) printJson(io, plain(evaluation));
     else io.stdout.write(`${summary(evaluation)}\n\n${details(io, evaluation, suspects)}\n`);
+    if (report) io.note(`Report: ${report}`);
   },
 });
+
+/** Without the rankings: with many classes and pictures they would be most of the text. */
+function plain({ predictions, failures, ...measured }: Evaluation) {
+  return {
+    ...measured,
+    failures: failures.map(failureJson),
+    predictions: predictions.map(({ ranking: _, ...answer }) => answer),
+  };
+}
 
 function tell(io: Io, { findings, excluded, failures }: Evaluation): void {
   tellFindings(io, findings);

@@ -100,9 +100,11 @@ async function sortInto(
   folder: string,
   io: Io,
 ): Promise<void> {
-  const counts = await copyByClass(predictions, classifier.data.classes, folder, io.signal);
-  const list = [...counts].map(([name, n]) => `${name} ${n}`).join(', ');
-  io.note(`Copied ${plural(predictions.length, 'picture')} to ${folder}: ${list || 'none'}`);
+  const { copied, known } = await copyByClass(predictions, classifier.data.classes, folder, io.signal);
+  const sum = [...copied.values()].reduce((total, n) => total + n, 0);
+  const list = [...copied].map(([name, n]) => `${name} ${n}`).join(', ');
+  const already = known > 0 ? `; ${plural(known, 'picture')} there already` : '';
+  io.note(`Copied ${plural(sum, 'picture')} to ${folder}${list && `: ${list}`}${already}`);
 }
 
 function tellFailures(failures: readonly Failure[], answered: number, io: Io): void {

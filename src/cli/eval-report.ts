@@ -1,0 +1,34 @@
+import type { Classifier, Evaluation } from '../classifier/index.ts';
+import type { Dataset } from '../dataset/types.ts';
+import type { ReportData } from '../report/types.ts';
+import { evaluationReport } from './report-data.ts';
+
+/** Everything the HTML report of an evaluation shows. */
+export async function evalReport(
+  classifier: Classifier,
+  evaluation: Evaluation,
+  dataset: Dataset,
+  command: string,
+  signal: AbortSignal,
+): Promise<ReportData> {
+  const { data } = classifier;
+  const { id, dimension, licence } = data.encoder;
+  const pictures = new Map(dataset.examples.map((example) => [example.id, example]));
+  const { correct, total, accuracy, interval, seconds, protocol, method, findings } = evaluation;
+  return {
+    title: `${dataset.name}: how well are these pictures known?`,
+    created: new Date().toISOString(),
+    source: { pictures: dataset.root, licence: 'as their owner says' },
+    encoder: { id, dimension, licence, reason: 'The one the classifier was fitted with.' },
+    dataset: {
+      name: dataset.name,
+      classes: data.classes.length,
+      train: data.examples.length,
+      test: total,
+      findings: findings.map(({ message }) => message),
+    },
+    methods: [{ name: method, note: '', correct, total, accuracy, interval, seconds, protocol }],
+    ...(await evaluationReport(classifier, evaluation, pictures, signal)),
+    command,
+  };
+}
