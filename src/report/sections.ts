@@ -51,7 +51,7 @@ export function curves(data: readonly Curve[]): Html {
   return html`<section>
 <h2>How many examples does it take? <small>accuracy against shots</small></h2>
 <figure class="curves">${lineChart(data)}
-<figcaption>Share of test pictures named correctly; thin bars are intervals. The vertical axis does not start at zero.</figcaption></figure>
+<figcaption>Share of test pictures named correctly; thin bars are intervals. Mind where the vertical axis starts.</figcaption></figure>
 <details><summary>The numbers of this chart</summary>${htmlTable(
     'Accuracy and interval for each method and number of examples per class',
     {
@@ -77,7 +77,7 @@ export function perClass({ perClass: classes }: ReportData): Html {
   return html`<section>
 <h2>Which classes are hard? <small>accuracy per class</small></h2>
 ${recallTable('Hardest first', rows.slice(0, HARDEST))}
-${rest.length > 0 && html`<details><summary>The other ${count(rest.length)} classes</summary>${recallTable('Hardest first, continued', rest)}</details>`}</section>`;
+${rest.length > 0 && html`<details><summary>${count(rest.length)} more</summary>${recallTable('Hardest first, continued', rest)}</details>`}</section>`;
 }
 
 function recallTable(caption: string, rows: ReportData['perClass']): Html {

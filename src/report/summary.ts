@@ -34,11 +34,21 @@ function onWhat({ dataset, encoder }: ReportData): Html {
 </section>`;
 }
 
-function howSure({ calibration }: ReportData, { interval: [low, high] }: MethodScore): Html {
+/** What a reader must know before believing the figure: whether anything was chosen by looking at the test pictures. */
+const PROTOCOLS: Record<string, string> = {
+  folds: 'on the examples alone (leave-one-shot-out), never on the test pictures',
+  val: 'on a validation split, never on the test pictures',
+  fixed: 'beforehand, not on any of these pictures',
+  paper: 'on the test pictures themselves, as the published code does: the accuracy is optimistic',
+};
+
+function howSure({ calibration }: ReportData, method: MethodScore): Html {
+  const [low, high] = method.interval;
   return html`<section>
 <h2>How sure is that?</h2>
 <p class="figure small">${percent(low)} to ${percent(high)}</p>
 <p>The true accuracy on pictures of this kind most likely lies in this range (95% confidence interval).</p>
+<p>Its constants were chosen ${PROTOCOLS[method.protocol] ?? `by the protocol “${method.protocol}”`}.</p>
 <p>The probabilities it states are off by ${(100 * calibration.ece).toFixed(1)} points on average (expected calibration error).</p>
 </section>`;
 }

@@ -104,7 +104,7 @@ function cut(text: string, columns: number): string {
 
 /** A class or file name must not move the cursor, break a line or colour a terminal. */
 function printable(text: string): string {
-  return text.replace(/\p{Cc}+/gu, ' ');
+  return text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu, ' ');
 }
 
 function markdown(text: string): string {
