@@ -14,7 +14,7 @@ export interface Command<T extends Options = Options> {
 
 /** Options that every command has. */
 export const commonOptions = {
-  quiet: flag({ help: 'No progress and no notes; errors are still told.' }),
+  quiet: flag({ short: 'q', help: 'No progress and no notes; errors are still told.' }),
   verbose: flag({ help: 'Tell where in the program an error came from.' }),
 } as const;
 

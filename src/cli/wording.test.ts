@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { flag, integer } from '../options.ts';
 import { recordingIo } from './io.fixture.ts';
-import { bytes, clock, flagsText, helpText, tellFindings, wrap } from './wording.ts';
+import { bytes, clock, flagsText, helpText, methodText, tellFindings, wrap } from './wording.ts';
 
 it('says sizes and times as people do', () => {
   expect([0, 999, 1000, 9.96e6, 606_000_000, 1.25e9].map(bytes)).toEqual([
@@ -49,4 +49,14 @@ describe('wrap', () => {
     expect(wrap('  a b\n\nc', 10)).toBe('  a b\n\nc');
     expect(wrap('one two   three four', 10)).toBe('one two   three four');
   });
+});
+
+it('names the constants a method uses, and how they were found', () => {
+  const tuning = { alpha: 1.23456, beta: 9, temperature: 1, judges: 6, folds: 3, surface: [] };
+  const options = { alpha: tuning.alpha, beta: tuning.beta };
+  const tuned = { method: 'tip-adapter', options, tuning: { ...tuning, protocol: 'folds' as const } };
+  expect(methodText(tuned)).toBe('tip-adapter, alpha 1.23, beta 9 (tuned by folds)');
+  const fixed = { ...tuned, tuning: { ...tuning, protocol: 'fixed' as const } };
+  expect(methodText(fixed)).toBe('tip-adapter, alpha 1.23, beta 9 (not tuned)');
+  expect(methodText({ ...tuned, method: 'zero-shot', options: {} })).toBe('zero-shot');
 });

@@ -1,4 +1,5 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
+import type { ClassifierData } from '../classifier/types.ts';
 import type { Finding } from '../dataset/types.ts';
 import type { Option } from '../options.ts';
 import type { Io } from './io.ts';
@@ -78,4 +79,18 @@ export function tellFindings(io: Io, findings: readonly Finding[]): void {
 export function tellSome(io: Io, lines: readonly string[]): void {
   for (const line of lines.slice(0, SHOWN)) io.note(`  ${line}`);
   if (lines.length > SHOWN) io.note(`  … and ${lines.length - SHOWN} more`);
+}
+
+/** A method with the constants it uses and how they were found: `tip-adapter, alpha 1.2, beta 9 (tuned by folds)`. */
+export function methodText({
+  method,
+  options,
+  tuning,
+}: Pick<ClassifierData, 'method' | 'options' | 'tuning'>): string {
+  const constants = Object.entries(options).flatMap(([name, value]) =>
+    typeof value === 'number' ? [`${name} ${Number(value.toPrecision(3))}`] : [],
+  );
+  if (constants.length === 0) return method;
+  const how = tuning.protocol === 'fixed' ? 'not tuned' : `tuned by ${tuning.protocol}`;
+  return `${[method, ...constants].join(', ')} (${how})`;
 }

@@ -2,7 +2,7 @@ import { fitOptions } from '../../classifier/options.ts';
 import { optional, text } from '../../options.ts';
 import { duration } from '../../report/numbers.ts';
 import { defineCommand } from '../command.ts';
-import { bytes, plural, tellFindings } from '../wording.ts';
+import { bytes, methodText, plural, tellFindings } from '../wording.ts';
 import { checkOutput, pullBar, withBar } from '../work.ts';
 
 export const fitCommand = defineCommand({
@@ -45,14 +45,14 @@ export const fitCommand = defineCommand({
     try {
       await classifier.save(output);
       tellFindings(io, classifier.findings);
-      const { classes, examples, encoder, method, tuning } = classifier.data;
+      const { classes, examples, encoder } = classifier.data;
       const { stat } = await import('node:fs/promises');
       const size = bytes((await stat(output)).size);
       const seconds = duration((performance.now() - started) / 1000);
       io.stdout.write(
         `${output}: ${plural(classes.length, 'class', 'classes')}, ${plural(examples.length, 'example')}, ` +
           `${size}, in ${seconds}\n` +
-          `${describeMethod(method, tuning)}, encoder ${encoder.id}\n`,
+          `${methodText(classifier.data)}, encoder ${encoder.id}\n`,
       );
       io.note(`Next: tip-adapter predict ${quoted(output)} new-photo.jpg`);
     } finally {
@@ -65,15 +65,6 @@ async function installBundle(path: string, signal: AbortSignal): Promise<string>
   const { unbundle } = await import('../../encoder/bundle.ts');
   return (await unbundle(path, { signal })).record.id;
 }
-
-function describeMethod(
-  method: string,
-  { alpha, beta, protocol }: { alpha: number; beta: number; protocol: string },
-): string {
-  return `${method}, alpha ${round(alpha)}, beta ${round(beta)} (chosen by ${protocol})`;
-}
-
-const round = (value: number) => Number(value.toPrecision(3));
 
 /** As a shell takes it for one word. */
 const quoted = (path: string) => (/^[\w./-]+$/.test(path) ? path : `"${path}"`);

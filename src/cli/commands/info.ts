@@ -4,6 +4,7 @@ import { date } from '../../report/numbers.ts';
 import type { Table } from '../../report/table.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import { printJson, tableText } from '../print.ts';
+import { methodText } from '../wording.ts';
 
 export const infoCommand = defineCommand({
   args: ['<classifier>'],
@@ -25,10 +26,9 @@ export const infoCommand = defineCommand({
   },
 });
 
-function facts({ encoder, method, tuning, ...data }: ClassifierData): [string, string][] {
-  const round = (value: number) => Number(value.toPrecision(3));
+function facts({ encoder, ...data }: ClassifierData): [string, string][] {
   return [
-    ['Method', `${method}, alpha ${round(tuning.alpha)}, beta ${round(tuning.beta)} (by ${tuning.protocol})`],
+    ['Method', methodText(data)],
     ['Encoder', `${encoder.id}, ${encoder.dimension} numbers, ${encoder.licence}`],
     ['Prompt', data.templates.join(' | ')],
     ['Data', `${data.dataset}, ${data.shots ?? 'all'} shots, seed ${data.seed}`],
