@@ -62,6 +62,18 @@ describe('renderReport', () => {
     expect(page).toContain('<summary>1 more</summary>');
   });
 
+  it('says on the first screen whether anything was chosen on the test pictures', () => {
+    const data = exampleReport();
+    const chosenBy = (protocol: string) =>
+      renderReport({
+        ...data,
+        method: undefined,
+        methods: data.methods.map((method) => ({ ...method, protocol })),
+      });
+    expect(chosenBy('folds')).toContain('never on the test pictures');
+    expect(chosenBy('paper')).toContain('the accuracy is optimistic');
+  });
+
   it('leaves out the parts it has no data for', () => {
     const page = renderReport(exampleReport({ curves: [], predictions: [], suspects: [] }));
     expect(page).not.toContain('How many examples does it take?');
@@ -150,12 +162,43 @@ function fills({ paper, accent, wrong }: Palette): string[] {
           .padStart(2, '0'),
       )
       .join('')}`;
-  
-  it('says on the first screen whether anything was chosen on the test pictures', () => {
-    const data = exampleReport();
-    const chosenBy = (protocol: string) =>
-      renderReport({ ...data, method: undefined, methods: data.methods.map((method) => ({ ...method, protocol })) });
-    expect(chosenBy('folds')).toContain('never on the test pictures');
-    expect(chosenBy('paper')).toContain('the accuracy is optimistic');
   });
-});
+}
+
+function channels(colour: string): number[] {
+  return [1, 3, 5].map((i) => Number.parseInt(colour.slice(i, i + 2), 16));
+}
+
+/** WCAG 2 contrast ratio. */
+function contrast(a: string, b: string): number {
+  const [high, low] = [luminance(a), luminance(b)].sort((x, y) => y - x);
+  return (high + 0.05) / (low + 0.05);
+}
+
+function luminance(colour: string): number {
+  const [r, g, b] = channels(colour)
+    .map((value) => value / 255)
+    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
+/** The data with every text but pictures replaced; equal texts stay equal. */
+function withTexts<T>(value: T, text: string): T {
+  if (typeof value === 'string') return (value.startsWith('data:') ? value : value + text) as T;
+  if (Array.isArray(value)) return value.map((item) => withTexts(item, text)) as T;
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withTexts(item, text)])) as T;
+}
+
+function hostile<T>(value: T): T {
+  return withTexts(value, SCRIPT);
+}
+
+function blank<T>(value: T): T {
+  return withTexts(value, 'x'.repeat(SCRIPT.length));
+}
+
+/** Names of the elements of a page, in order. */
+function tags(page: string): string[] {
+  return Array.from(page.matchAll(/<\/?([a-z][a-z0-9]*)/gi), ([, name]) => name);
+}
