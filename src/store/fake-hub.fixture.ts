@@ -246,7 +246,7 @@ function sendBytes(
     response.setHeader('content-range', `bytes ${from}-${content.length - 1}/${content.length}`);
   response.writeHead(from === undefined ? 200 : 206);
   if (fault?.cutAfter === undefined) response.end(body);
-  else response.write(body.subarray(0, fault.cutAfter), () => setTimeout(() => response.destroy(), 20));
+  else response.write(body.subarray(0, fault.cutAfter), () => setTimeout(() => response.destroy(), 150));
 }
 
 function rangeStart({ headers }: IncomingMessage, etag: string): number | undefined {
