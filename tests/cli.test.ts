@@ -243,6 +243,8 @@ describe.skipIf(!existsSync(exported) || !existsSync(tokenizer))(
         const before = await readFile(changed);
         const unknown = await tip(['remove', changed, '--class', 'rde']);
         expect([unknown.status, unknown.err]).toEqual([2, expect.stringContaining('Did you mean "red"?')]);
+        const nameless = await tip(['add', changed, at('photos', 'test', 'red', 'red-5.png')]);
+        expect([nameless.status, nameless.err]).toEqual([2, expect.stringContaining('--label')]);
         await writeFile(at('text.png'), 'no picture');
         expect((await tip(['add', changed, at('text.png'), '--label', 'red'])).status).toBe(3);
         expect(await readFile(changed)).toEqual(before);

@@ -1,5 +1,6 @@
 import type { Classifier } from '../../classifier/index.ts';
 import { UsageError } from '../../errors.ts';
+import { isImagePath } from '../../image/names.ts';
 import { optional, text, texts } from '../../options.ts';
 import { defineCommand } from '../command.ts';
 import { findImages } from '../images.ts';
@@ -61,8 +62,8 @@ export const removeCommand = defineCommand({
 });
 
 async function readLabelled(given: readonly string[], { signal }: Io) {
-  if (given.length > 1) {
-    throw new UsageError('Several pictures or folders need --label', {
+  if (given.length > 1 || isImagePath(given[0])) {
+    throw new UsageError('Pictures need --label: what they show', {
       code: 'add/label',
       hint: 'Add --label <class>, or give one folder of class folders.',
     });
