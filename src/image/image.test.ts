@@ -197,6 +197,21 @@ describe('decoding', () => {
     expect(picture.data[0]).toBeGreaterThan(200);
   });
 
+  it('reads HEIC as phones write it, and refuses a damaged one', async () => {
+    // 48 x 32, orange with a blue quarter at the top left; made with libheif's encoder.
+    const heic = readFileSync(join(import.meta.dirname, '../../tests/fixtures/two-colours.heic'));
+    const picture = await decode(heic);
+    expect([picture.width, picture.height]).toEqual([48, 32]);
+    const at = (x: number, y: number) => [...picture.data.subarray((y * 48 + x) * 4, (y * 48 + x) * 4 + 3)];
+    const near = (got: number[], wanted: number[]) =>
+      got.every((level, k) => Math.abs(level - wanted[k]) < 12);
+    expect([near(at(5, 5), [32, 64, 192]), near(at(40, 25), [192, 64, 32])]).toEqual([true, true]);
+    await expect(decode(heic.subarray(0, 300))).rejects.toMatchObject({ code: 'image/truncated' });
+    await expect(decode(heic, { maxPixels: 1000 })).rejects.toMatchObject({ code: 'image/too-large' });
+    const [crop] = await loader.load(heic, request);
+    expect(near([...crop.data.subarray(0, 3)], [32, 64, 192])).toBe(true);
+  });
+
   it('turns a picture as its EXIF orientation says, unless told not to', async () => {
     const turned = await base.clone().jpeg().withMetadata({ orientation: 6 }).toBuffer();
     expect(await decode(turned)).toMatchObject({ width: 30, height: 40 });
