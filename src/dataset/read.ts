@@ -52,7 +52,11 @@ interface Found {
 
 async function read(source: string, signal?: AbortSignal): Promise<Found> {
   const stats = await stat(source).catch((cause) => {
-    throw new DataError(`${source} cannot be opened (${systemCode(cause)})`, {
+    const missing = systemCode(cause) === 'ENOENT';
+    const what = missing
+      ? `There is no file or folder ${source}`
+      : `${source} cannot be opened (${systemCode(cause)})`;
+    throw new DataError(what, {
       code: 'dataset/missing',
       hint: LAYOUT_HINT,
       details: { path: source },
