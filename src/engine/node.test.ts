@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { exp, mul, sub } from '../graph/elementwise.ts';
 import { input } from '../graph/expression.ts';
@@ -77,5 +79,32 @@ describe('engine', () => {
     await own.close();
     expect((await session.run({ f: feeds.f })).sums.shape).toEqual([5, 3]);
     await own.close();
+  });
+
+  it('survives a command line of a thousand photos', () => {
+    const root = join(import.meta.dirname, '../..');
+    const program = `
+      import { createEngine } from './src/engine/node.ts';
+      import { input } from './src/graph/expression.ts';
+      import { exp } from './src/graph/elementwise.ts';
+      const engine = createEngine({ threads: 1 });
+      const session = await engine.compile({ y: exp(input('x', [1])) });
+      console.log(session.outputs[0].name);
+      await engine.close();`;
+    const photos = Array.from(
+      { length: 1000 },
+      (_, i) => `/home/someone/Pictures/2026/a holiday somewhere/IMG_${1000 + i}.jpg`,
+    );
+    const args = [
+      '--import',
+      './tests/typescript.mjs',
+      '--input-type=module',
+      '-e',
+      program,
+      '--',
+      ...photos,
+    ];
+    const { status, stdout, signal } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
+    expect([status, signal, stdout.trim()]).toEqual([0, null, 'y']);
   });
 });

@@ -10,6 +10,13 @@ import type { Engine, PortInfo, RunOptions, Session } from './types.ts';
 
 type Body<R> = R extends Request ? Omit<R, 'id'> : never;
 
+/**
+ * Reserved, not used: ONNX Runtime 1.30 on Linux matches a regular expression against the program's whole command line when
+ * its first session is made, and recurses about 270 bytes for each character. `predict model.safetensors *.jpg` with a few
+ * hundred photos overflows a thread's usual 4 MB and ends the process; this holds the longest command line there can be.
+ */
+const STACK_MB = 600;
+
 interface Pending {
   resolve(answer: Answer): void;
   reject(error: Error): void;
@@ -38,7 +45,9 @@ export function createEngine({ threads = availableParallelism() }: { threads?: n
   }
 
   function start(): Worker {
-    const thread = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url));
+    const thread = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
+      resourceLimits: { stackSizeMb: STACK_MB },
+    });
     thread.on('message', (answer: Answer) => {
       const waiting = pending.get(answer.id);
       pending.delete(answer.id);
