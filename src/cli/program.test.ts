@@ -4,7 +4,7 @@ import { version } from '../version.ts';
 import { commands } from './commands/index.ts';
 import { recordingIo } from './io.fixture.ts';
 import { runCli } from './program.ts';
-import { renderReference } from './reference.ts';
+import { renderMethods, renderReference } from './reference.ts';
 
 async function run(...argv: string[]) {
   const io = recordingIo();
@@ -75,9 +75,12 @@ describe('runCli', () => {
   });
 });
 
-describe('docs/cli.md', () => {
-  it('is what the commands say (npm run build && node scripts/docs.mjs)', async () => {
-    const written = await readFile(new URL('../../docs/cli.md', import.meta.url), 'utf8');
-    expect(written.replaceAll('\r\n', '\n')).toBe(await renderReference());
+describe('the reference pages', () => {
+  it.each([
+    ['cli.md', renderReference],
+    ['methods.md', renderMethods],
+  ])('docs/%s is what the tables say (npm run build && node scripts/docs.mjs)', async (name, render) => {
+    const written = await readFile(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+    expect(written.replaceAll('\r\n', '\n')).toBe(await render());
   });
 });

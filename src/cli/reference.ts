@@ -1,3 +1,4 @@
+import type { Options } from '../options.ts';
 import { renderMarkdown } from '../report/table.ts';
 import { commonOptions } from './command.ts';
 import { commands, type ListedCommand } from './commands/index.ts';
@@ -7,6 +8,34 @@ import { flagsText, helpText } from './wording.ts';
 export async function renderReference(): Promise<string> {
   const sections = await Promise.all(commands.map(section));
   return `${[INTRODUCTION, ...sections, OUTCOME].join('\n\n')}\n`;
+}
+
+/** The page docs/methods.md: every method with its paper, what it needs and its options, from the table of methods. */
+export async function renderMethods(): Promise<string> {
+  const { methods } = await import('../methods/index.ts');
+  const options = (table: Options) =>
+    Object.entries(table).map(
+      ([name, { default: value }]) => `${name}${value === undefined ? '' : ` ${value}`}`,
+    );
+  const table = renderMarkdown({
+    rows: methods,
+    columns: [
+      { title: '--method', value: ({ id }) => id },
+      { title: 'Name', value: ({ name }) => name },
+      { title: 'Paper', value: ({ paper }) => paper },
+      { title: 'Needs', value: ({ needs }) => needs.join(', ') },
+      { title: 'Options and defaults', value: (method) => options(method.options).join(', ') || 'none' },
+    ],
+  });
+  return `# Methods
+
+<!-- Made by \`node scripts/docs.mjs\` from the table of methods; edit that. -->
+
+One file each in \`src/methods/\`, reading like its paper. The defaults are the papers', for CLIP; \`fit\` chooses alpha and beta by
+leave-one-shot-out where it can, and takes the encoder's own constants where it cannot (one example a class).
+
+${table}
+`;
 }
 
 const INTRODUCTION = `# Command line
