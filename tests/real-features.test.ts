@@ -9,7 +9,8 @@ import { createScorer } from '../src/methods/score.ts';
 import { parseNpy } from '../src/store/npy.ts';
 import { foldJudges, judgeClassSums, judgeZeroShot, splitJudges } from '../src/tuning/cache-search.ts';
 import { leaveOneShotOut } from '../src/tuning/folds.ts';
-import { paperSearch, tuneByFolds } from '../src/tuning/tune.ts';
+import { paperGrid, paperSearch } from '../src/tuning/paper.ts';
+import { tuneByFolds } from '../src/tuning/tune.ts';
 
 const shared = join(import.meta.dirname, '../../shared');
 const there =
@@ -99,7 +100,7 @@ describe.skipIf(!there)('real CLIP features (needs ../shared/data/clip_vitb32)',
       const judges = splitJudges(task.support, test.features, test.labels);
       const zeroShot = (await judgeZeroShot(engine, task, judges)) as Matrix;
       const sums = await judgeClassSums(engine, task, judges);
-      const best = await paperSearch(zeroShot, sums.at, test.labels, { betaScale: 20, alphaScale: 10 });
+      const best = await paperSearch(zeroShot, sums.at, test.labels, paperGrid('cars'));
       await sums.close();
       const expected = reference.K2.tip_grid_tuned_on_the_evaluated_split;
       expectCount(best.correct, expected);

@@ -181,6 +181,18 @@ describe('choosing alpha and beta', () => {
     await expect(fit(photos, { encoder, alpha: -1 })).rejects.toMatchObject({ exitCode: 2 });
   });
 
+  it('tunes on the test split as the published code does, and says so', async () => {
+    await writePictures(at('paper/train'), { cat: 3, dog: 3 });
+    await writePictures(at('paper/test'), { cat: [8, 9], dog: [8] });
+    const classifier = await fitted(at('paper'), { tune: 'paper', prompts: 'cars' });
+    expect(classifier.data.tuning).toMatchObject({ protocol: 'paper', judges: 3, folds: 0 });
+    const { protocol, total } = await classifier.evaluate(at('paper'));
+    expect([protocol, total]).toEqual(['paper', 3]);
+    await expect(fit(at('paper/train'), { encoder, tune: 'paper' })).rejects.toMatchObject({
+      code: 'fit/no-validation',
+    });
+  });
+
   it('tunes on a validation split, and refuses where there is none or where they are given too', async () => {
     await writePictures(at('val/train'), { cat: 3, dog: 3 });
     await writePictures(at('val/val'), { cat: [8, 9], dog: [8] });

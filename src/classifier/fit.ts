@@ -78,7 +78,9 @@ async function fitDataset(
   const support = supportOf(kept, encoded, repeats.groups);
   checkClasses(dataset, support, encoded.failures);
   const validation =
-    values.tune === 'val' ? await encodeValidation(dataset, runtime, values, signal) : undefined;
+    values.tune === 'val' || values.tune === 'paper'
+      ? await encodeSplit(dataset, values.tune === 'val' ? 'val' : 'test', runtime, values, signal)
+      : undefined;
   const findings = [
     ...dataset.findings,
     ...drawn.findings,
@@ -182,19 +184,21 @@ function templatesOf({ template, prompts }: FitValues, encoder: Encoder): string
   return template ?? (prompts ? [...presetTemplates(prompts)] : [encoder.defaults.template]);
 }
 
-async function encodeValidation(
+/** The rows that constants are chosen on: the validation split, or for protocol `paper` the test split. */
+async function encodeSplit(
   dataset: Dataset,
+  split: 'val' | 'test',
   runtime: Runtime,
   { seed, exif }: FitValues,
   signal?: AbortSignal,
 ): Promise<{ features: Matrix; labels: Int32Array; failures: EncodedImages['failures'] }> {
-  const examples = dataset.examples.filter((example) => example.split === 'val' && example.label >= 0);
+  const examples = dataset.examples.filter((example) => example.split === split && example.label >= 0);
   const { features, failures, failed } = await runtime.encode(examples, { views: [0], seed, exif, signal });
   const kept = examples.filter((_, i) => !failed.has(i));
   if (kept.length === 0) {
-    throw new DataError(`${dataset.name} has no validation split to tune on`, {
+    throw new DataError(`${dataset.name} has no ${split} split to tune on`, {
       code: 'fit/no-validation',
-      hint: 'Put pictures into val/<class>/, or use --tune folds, which needs none.',
+      hint: `Put pictures into ${split}/<class>/, or use --tune folds, which needs none.`,
       details: { unreadable: failures.length },
     });
   }

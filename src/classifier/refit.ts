@@ -20,7 +20,7 @@ export type RefitValues = Partial<Pick<FitValues, 'method' | 'alpha' | 'beta' | 
 export async function fitMethod(
   data: ClassifierData,
   encoder: Pick<Encoder, 'defaults'>,
-  values: Pick<FitValues, 'method' | 'tune' | 'alpha' | 'beta'>,
+  values: Pick<FitValues, 'method' | 'tune' | 'alpha' | 'beta'> & Partial<Pick<FitValues, 'prompts'>>,
   validation?: { features: Matrix; labels: Int32Array },
   signal?: AbortSignal,
 ): Promise<ClassifierData> {

@@ -4,21 +4,22 @@ import { UsageError } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
 import type { Method } from '../methods/method.ts';
 import type { Task } from '../methods/task.ts';
-import { type CacheChoice, tuneByFolds, tuneByValidation } from '../tuning/tune.ts';
+import { paperGrid, tuneAsPublished } from '../tuning/paper.ts';
+import { type CacheChoice, type Protocol, tuneByFolds, tuneByValidation } from '../tuning/tune.ts';
 
 /** Smallest sharpness a search looks at: below it a cache only counts examples. */
 const MIN_BETA = 0.5;
 
 /**
  * alpha, beta and temperature of a method: by the protocol asked for, or the encoder's constants where nothing can be tuned
- * (one example a class, methods without a cache, `fixed`). Throws `UsageError` for alpha or beta given beside a search.
+ * (one example a class, methods without a cache, `fixed`). `validation` are the rows of the split that `val` and `paper` look at. Throws `UsageError` for alpha or beta given beside a search.
  */
 export async function chooseConstants(
   engine: Engine,
   method: Method,
   task: Task,
   defaults: CacheDefaults,
-  { tune, alpha, beta }: { tune: 'folds' | 'val' | 'fixed'; alpha?: number; beta?: number },
+  { tune, alpha, beta, prompts }: { tune: Protocol; alpha?: number; beta?: number; prompts?: string },
   validation?: { features: Matrix; labels: Int32Array },
 ): Promise<CacheChoice> {
   const given = alpha !== undefined || beta !== undefined;
@@ -31,7 +32,7 @@ export async function chooseConstants(
     folds: 0,
     surface: [],
   };
-  if (given && tune === 'val') {
+  if (given && (tune === 'val' || tune === 'paper')) {
     throw new UsageError('alpha and beta cannot be both given and tuned', {
       code: 'fit/tune',
       hint: 'Leave out --alpha and --beta, or use --tune fixed.',
@@ -42,6 +43,7 @@ export async function chooseConstants(
   const range = { minBeta: MIN_BETA, maxBeta: defaults.maxBeta, maxAlpha: defaults.maxAlpha };
   // A method without text is tuned without it, even where the task has a head.
   const seen = method.needs.includes('text') ? task : { ...task, head: undefined };
+  if (tune === 'paper' && validation) return tuneAsPublished(engine, seen, validation, paperGrid(prompts));
   if (tune === 'val' && validation) return tuneByValidation(engine, seen, validation, range, task.signal);
   return (await tuneByFolds(engine, seen, range, task.signal)) ?? constants;
 }

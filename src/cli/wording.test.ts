@@ -56,6 +56,8 @@ it('names the constants a method uses, and how they were found', () => {
   const options = { alpha: tuning.alpha, beta: tuning.beta };
   const tuned = { method: 'tip-adapter', options, tuning: { ...tuning, protocol: 'folds' as const } };
   expect(methodText(tuned)).toBe('tip-adapter, alpha 1.23, beta 9 (tuned by folds)');
+  const paper = { ...tuned, tuning: { ...tuning, protocol: 'paper' as const } };
+  expect(methodText(paper)).toContain('on the test split, optimistic');
   const fixed = { ...tuned, tuning: { ...tuning, protocol: 'fixed' as const } };
   expect(methodText(fixed)).toBe('tip-adapter, alpha 1.23, beta 9 (not tuned)');
   expect(methodText({ ...tuned, method: 'zero-shot', options: {} })).toBe('zero-shot');

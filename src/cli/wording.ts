@@ -91,6 +91,11 @@ export function methodText({
     typeof value === 'number' ? [`${name} ${Number(value.toPrecision(3))}`] : [],
   );
   if (constants.length === 0) return method;
-  const how = tuning.protocol === 'fixed' ? 'not tuned' : `tuned by ${tuning.protocol}`;
-  return `${[method, ...constants].join(', ')} (${how})`;
+  return `${[method, ...constants].join(', ')} (${protocolText(tuning.protocol)})`;
+}
+
+/** How constants were chosen; who tuned on the test split says so wherever a number of theirs stands. */
+export function protocolText(protocol: string): string {
+  if (protocol === 'fixed') return 'not tuned';
+  return protocol === 'paper' ? 'tuned by paper: on the test split, optimistic' : `tuned by ${protocol}`;
 }

@@ -1,14 +1,7 @@
 import type { Engine } from '../engine/types.ts';
 import type { Matrix } from '../math/matrix.ts';
 import type { Task } from '../methods/task.ts';
-import {
-  type ClassSumsAt,
-  foldJudges,
-  type Judges,
-  judgeClassSums,
-  judgeZeroShot,
-  splitJudges,
-} from './cache-search.ts';
+import { foldJudges, type Judges, judgeClassSums, judgeZeroShot, splitJudges } from './cache-search.ts';
 import { leaveOneShotOut } from './folds.ts';
 import { fitWeights, type Weights } from './scale.ts';
 
@@ -154,52 +147,4 @@ async function goldenSearch(f: (x: number) => Promise<number>, low: number, high
       y2 = await f(x2);
     }
   }
-}
-
-/** The published grid: 200 betas by 20 alphas from .1 upwards (Tip-Adapter's code), by accuracy on the evaluated rows. */
-export interface PaperGrid {
-  readonly betaScale: number;
-  readonly alphaScale: number;
-}
-
-/**
- * The published search, on the rows that are then reported: protocol `paper`, optimistic by design. beta is the outer loop
- * and a later point must be strictly better to win.
- */
-export async function paperSearch(
-  zeroShot: Matrix,
-  classSumsAt: ClassSumsAt,
-  labels: Int32Array,
-  { betaScale, alphaScale }: PaperGrid,
-): Promise<{ alpha: number; beta: number; correct: number }> {
-  let best = { alpha: 0, beta: 0, correct: -1 };
-  for (let i = 0; i < 200; i++) {
-    const beta = 0.1 + (i * (betaScale - 0.1)) / 200;
-    const sums = await classSumsAt(beta);
-    for (let j = 0; j < 20; j++) {
-      const alpha = 0.1 + (j * (alphaScale - 0.1)) / 20;
-      const correct = countCorrect(zeroShot, sums, alpha, labels);
-      if (correct > best.correct) best = { alpha, beta, correct };
-    }
-  }
-  return best;
-}
-
-/** Rows whose largest z + alpha s is their class's; the lowest class wins a tie. */
-function countCorrect(z: Matrix, s: Matrix, alpha: number, labels: Int32Array): number {
-  let correct = 0;
-  for (let i = 0; i < labels.length; i++) {
-    const start = i * z.cols;
-    let best = 0;
-    let top = Number.NEGATIVE_INFINITY;
-    for (let j = 0; j < z.cols; j++) {
-      const score = z.data[start + j] + alpha * s.data[start + j];
-      if (score > top) {
-        top = score;
-        best = j;
-      }
-    }
-    if (best === labels[i]) correct++;
-  }
-  return correct;
 }

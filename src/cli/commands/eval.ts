@@ -6,7 +6,7 @@ import { writeFileAtomic } from '../../store/atomic.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import type { Io } from '../io.ts';
 import { failureJson, printJson, tableText } from '../print.ts';
-import { plural, tellFindings, tellSome } from '../wording.ts';
+import { plural, protocolText, tellFindings, tellSome } from '../wording.ts';
 import { checkOutput, withBar, withClassifier } from '../work.ts';
 
 /** Classes shown without --json; with more, those that go worst. */
@@ -82,7 +82,7 @@ function summary({ accuracy, correct, total, interval, ...rest }: Evaluation): s
   const [low, high] = interval.map(percent);
   return (
     `Accuracy ${percent(accuracy)} (${correct} of ${total}), 95% interval ${low} to ${high}\n` +
-    `${rest.method}, encoder ${rest.encoder}, tuned by ${rest.protocol}, seed ${rest.seed}`
+    `${rest.method}, encoder ${rest.encoder}, ${protocolText(rest.protocol)}, seed ${rest.seed}`
   );
 }
 
