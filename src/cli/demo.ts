@@ -3,6 +3,7 @@ import { join, relative } from 'node:path';
 import { type DemoResult, type DemoRow, demonstrate } from '../bench/demo.ts';
 import type { ImageSource } from '../classifier/index.ts';
 import { renderReport, renderText, type Table } from '../report/index.ts';
+import { probability } from '../report/numbers.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { demoReport } from './demo-report.ts';
 import type { Io } from './io.ts';
@@ -97,7 +98,7 @@ async function showAnswers(
     const alike = contributions.filter(({ classId }) => classId === prediction.id).slice(0, 2);
     write(`  ${id}`);
     write(
-      `    ${prediction.name}, ${Math.round(100 * prediction.probability)}% sure (${verdict}); ` +
+      `    ${prediction.name}, ${probability(prediction.probability)} sure (${verdict}); ` +
         `like ${alike.map(({ example }) => example).join(', ')}`,
     );
   }
