@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import { type DemoResult, type DemoRow, demonstrate } from '../bench/demo.ts';
 import type { ImageSource } from '../classifier/index.ts';
 import { renderReport, renderText, type Table } from '../report/index.ts';
-import { probability } from '../report/numbers.ts';
+import { percent, probability } from '../report/numbers.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { demoReport } from './demo-report.ts';
 import type { Io } from './io.ts';
@@ -61,7 +61,6 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
 }
 
 function methodTable({ rows }: DemoResult): Table<DemoRow> {
-  const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
   return {
     columns: [
       { title: 'Method', value: ({ name }) => name },
