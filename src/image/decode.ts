@@ -1,6 +1,8 @@
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import { DataError } from '../errors.ts';
+import { decodeHeic } from './heic.ts';
 import type { Raster } from './resize.ts';
+import { signatureOf } from './signature.ts';
 
 export interface DecodeOptions {
   /** Turn the picture as its EXIF orientation says. The reference CLIP does not. */
@@ -14,8 +16,8 @@ const MAX_PIXELS = 100_000_000;
 
 /**
  * The pixels of an encoded picture: JPEG, PNG, WebP, GIF, TIFF, AVIF by sharp, HEIC by libheif in WebAssembly. Of an
- * animation, the first frame; CMYK and 16-bit pictures become 8-bit sRGB. Throws `DataError`: `image/empty`,
- * `image/not-an-image`, `image/unsupported`, `image/too-large`, `image/truncated`.
+ * animation, the first frame; CMYK (through its colour profile) and 16-bit pictures become 8-bit sRGB. Throws `DataError`:
+ * `image/empty`, `image/not-an-image`, `image/unsupported`, `image/too-large`, `image/truncated`.
  */
 export async function decode(
   bytes: Uint8Array,
@@ -27,59 +29,103 @@ export async function decode(
       hint: 'Copy or download the picture again.',
     });
   }
-  if (isHeic(bytes)) return decodeHeic(bytes, maxPixels);
+  if (signatureOf(bytes)?.name === 'HEIC') {
+    return withoutOpaqueAlpha(
+      await decodeHeic(bytes, (width, height) => checkSize(width, height, maxPixels)),
+    );
+  }
   const metadata = await sharp(bytes, { limitInputPixels: false })
     .metadata()
     .catch((cause) => {
-      throw new DataError('The file is not a picture that can be read', {
-        code: 'image/not-an-image',
-        hint: 'Its name may say otherwise, but its contents are not JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC.',
-        cause,
-      });
+      throw unreadable(bytes, cause);
     });
   const { format, width, height, space } = metadata;
-  if (format === 'svg' || format === 'pdf') {
-    throw new DataError(`${format.toUpperCase()} is a drawing, not a picture`, {
-      code: 'image/unsupported',
-      hint: 'Save it as PNG first.',
-    });
-  }
+  if (format === 'svg' || format === 'pdf') throw unsupported(format.toUpperCase());
   checkSize(width, metadata.pageHeight ?? height, maxPixels);
   // Pillow and the reference CLIP ignore colour profiles; without its profile CMYK would be guesswork.
+  // A TIFF cut short is an `error` for libvips, not `truncated`.
   const input = {
-    failOn: 'truncated' as const,
+    failOn: 'error' as const,
     limitInputPixels: false,
     ignoreIcc: space !== 'cmyk',
     pages: 1,
   };
   const picture = sharp(bytes, { ...input, autoOrient: exif });
   try {
-    const { data, info } = await eightBit(picture, metadata).raw().toBuffer({ resolveWithObject: true });
-    const channels = info.channels as Raster['channels'];
-    return {
+    const { data, info } = await eightBit(picture, metadata, bytes)
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    return withoutOpaqueAlpha({
       width: info.width,
       height: info.height,
-      channels,
+      channels: info.channels as Raster['channels'],
       palette: usesPalette(metadata),
-      data: new Uint8Array(data),
-    };
-  } catch (cause) {
-    throw new DataError('The picture is cut short or damaged', {
-      code: 'image/truncated',
-      hint: 'Copy or download it again.',
-      cause,
+      data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     });
+  } catch (cause) {
+    throw truncated(cause);
   }
 }
 
-/** One grey channel stays one; everything else is red, green, blue. */
-function eightBit(picture: Sharp, { space }: Metadata): Sharp {
-  return picture.toColourspace(space === 'b-w' || space === 'grey16' ? 'b-w' : 'srgb');
+/** A file that does not even begin as a picture does: cut short, of a format that is not read, or no picture at all. */
+function unreadable(bytes: Uint8Array, cause: unknown): DataError {
+  const signature = signatureOf(bytes);
+  if (signature?.read) return truncated(cause);
+  if (signature) return unsupported(signature.name, cause);
+  return new DataError('The file is not a picture that can be read', {
+    code: 'image/not-an-image',
+    hint: 'Its name may say otherwise, but its contents are not JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC.',
+    cause,
+  });
 }
 
-/** GIF's first frame is a palette picture for Pillow as well. */
-function usesPalette({ isPalette, format }: Metadata): boolean {
-  return isPalette === true || format === 'gif';
+function truncated(cause: unknown): DataError {
+  return new DataError('The picture is cut short or damaged', {
+    code: 'image/truncated',
+    hint: 'Copy or download it again.',
+    cause,
+  });
+}
+
+function unsupported(format: string, cause?: unknown): DataError {
+  return new DataError(`${format} is not among the formats that are read`, {
+    code: 'image/unsupported',
+    hint: 'Save it as JPEG or PNG first.',
+    details: { format },
+    cause,
+  });
+}
+
+const PNG_COLOUR_TYPE = 25;
+const PNG_RGB = 2;
+
+/**
+ * One grey channel stays one (with alpha it is spread, as sharp's raw output would drop that); all else is red, green, blue.
+ * The colour that a PNG without an alpha channel declares to be transparent stays visible, as for Pillow.
+ */
+function eightBit(picture: Sharp, { space, format, hasAlpha }: Metadata, bytes: Uint8Array): Sharp {
+  const keyed = format === 'png' && bytes[PNG_COLOUR_TYPE] <= PNG_RGB;
+  const grey = (space === 'b-w' || space === 'grey16') && (!hasAlpha || keyed);
+  return (keyed ? picture.removeAlpha() : picture).toColourspace(grey ? 'b-w' : 'srgb');
+}
+
+/** For Pillow, the first frame of a GIF is a palette picture too, and black-and-white ones are resized as those are. */
+function usesPalette({ isPalette, format, bitsPerSample }: Metadata): boolean {
+  return isPalette === true || format === 'gif' || bitsPerSample === 1;
+}
+
+/** Alpha that hides nothing changes nothing but the time that resizing takes. */
+function withoutOpaqueAlpha(raster: Raster): Raster {
+  const { channels, data } = raster;
+  if (channels !== 4) return raster;
+  for (let at = 3; at < data.length; at += 4) if (data[at] !== 255) return raster;
+  const rgb = new Uint8Array((data.length / 4) * 3);
+  for (let from = 0, to = 0; from < data.length; from += 4, to += 3) {
+    rgb[to] = data[from];
+    rgb[to + 1] = data[from + 1];
+    rgb[to + 2] = data[from + 2];
+  }
+  return { ...raster, channels: 3, data: rgb };
 }
 
 function checkSize(width: number, height: number, maxPixels: number): void {
@@ -93,46 +139,6 @@ function checkSize(width: number, height: number, maxPixels: number): void {
       details: { width, height, maxPixels },
     },
   );
-}
-
-/** ISO media files whose first brand is one of HEVC-coded pictures; AVIF is left to sharp. */
-function isHeic(bytes: Uint8Array): boolean {
-  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 64)).toString('latin1');
-  return (
-    head.slice(4, 8) === 'ftyp' &&
-    /^(heic|heix|hevc|hevx|heim|heis|mif1|msf1)/.test(head.slice(8)) &&
-    !head.includes('avif')
-  );
-}
-
-/** libheif turns the picture itself: its orientation is part of the format, not of EXIF. */
-async function decodeHeic(bytes: Uint8Array, maxPixels: number): Promise<Raster> {
-  const { default: heic } = await import('heic-decode');
-  const damaged = (cause: unknown) =>
-    new DataError('The HEIC picture is cut short or damaged', {
-      code: 'image/truncated',
-      hint: 'Copy it again, or export it as JPEG.',
-      cause,
-    });
-  const pictures = await heic.all({ buffer: bytes }).catch((cause) => {
-    throw damaged(cause);
-  });
-  try {
-    const [first] = pictures;
-    if (!first) throw damaged('no picture inside');
-    checkSize(first.width, first.height, maxPixels);
-    const { width, height, data } = await first.decode().catch((cause) => {
-      throw damaged(cause);
-    });
-    return {
-      width,
-      height,
-      channels: 4,
-      data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-    };
-  } finally {
-    pictures.dispose();
-  }
 }
 
 /** A small JPEG of a picture whose longer side has `side` pixels, turned the right way. */

@@ -202,7 +202,7 @@ describe('decoding', () => {
     const heic = readFileSync(join(import.meta.dirname, '../../tests/fixtures/two-colours.heic'));
     const picture = await decode(heic);
     expect([picture.width, picture.height]).toEqual([48, 32]);
-    const at = (x: number, y: number) => [...picture.data.subarray((y * 48 + x) * 4, (y * 48 + x) * 4 + 3)];
+    const at = (x: number, y: number) => [...picture.data.subarray((y * 48 + x) * 3, (y * 48 + x) * 3 + 3)];
     const near = (got: number[], wanted: number[]) =>
       got.every((level, k) => Math.abs(level - wanted[k]) < 12);
     expect([near(at(5, 5), [32, 64, 192]), near(at(40, 25), [192, 64, 32])]).toEqual([true, true]);

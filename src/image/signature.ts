@@ -1,0 +1,48 @@
+/** What the first bytes of a file say it is: a format that is read, or one that is known but not read. */
+export interface Signature {
+  readonly name: string;
+  readonly read: boolean;
+}
+
+type Marks = readonly (readonly [offset: number, text: string])[];
+
+const box = (brand: string): Marks => [
+  [4, 'ftyp'],
+  [8, brand],
+];
+
+/** The marks of each format, bytes as Latin-1 text: the first whose marks are all there is it. */
+const SIGNATURES: readonly (Signature & { readonly marks: Marks })[] = [
+  { name: 'JPEG', read: true, marks: [[0, '\xff\xd8\xff']] },
+  { name: 'PNG', read: true, marks: [[0, '\x89PNG']] },
+  { name: 'GIF', read: true, marks: [[0, 'GIF8']] },
+  // biome-ignore format: a row a format
+  { name: 'WebP', read: true, marks: [[0, 'RIFF'], [8, 'WEBP']] },
+  { name: 'TIFF', read: true, marks: [[0, 'II*\0']] },
+  { name: 'TIFF', read: true, marks: [[0, 'MM\0*']] },
+  { name: 'AVIF', read: true, marks: box('avif') },
+  { name: 'AVIF', read: true, marks: box('avis') },
+  ...['heic', 'heix', 'hevc', 'hevx', 'mif1', 'msf1'].map((brand) => ({
+    name: 'HEIC',
+    read: true,
+    marks: box(brand),
+  })),
+  { name: 'MP4', read: false, marks: box('') },
+  // biome-ignore format: a row a format
+  { name: 'BMP', read: false, marks: [[0, 'BM'], [6, '\0\0\0\0']] },
+  { name: 'PSD', read: false, marks: [[0, '8BPS']] },
+  { name: 'JPEG 2000', read: false, marks: [[4, 'jP  \r\n']] },
+  { name: 'JPEG XL', read: false, marks: [[0, '\xff\x0a']] },
+  { name: 'JPEG XL', read: false, marks: [[4, 'JXL \r\n']] },
+];
+
+const HEAD = 64;
+
+/** The format by a file's first bytes, whatever its name says. */
+export function signatureOf(bytes: Uint8Array): Signature | undefined {
+  const head = String.fromCharCode(...bytes.subarray(0, HEAD));
+  const found = SIGNATURES.find(({ marks }) => marks.every(([at, text]) => head.startsWith(text, at)));
+  // `mif1` is any picture in such a container; its list of compatible brands says which.
+  if (found?.name === 'HEIC' && head.includes('avif')) return { name: 'AVIF', read: true };
+  return found;
+}
