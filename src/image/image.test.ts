@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -73,6 +74,12 @@ describe('resize', () => {
     );
     const picture = noise(20, 20);
     expect(resizeToRgb(picture, whole(picture), picture, whole(picture), 'bicubic')).toEqual(picture.data);
+  });
+
+  it('leaves a picture of the right size alone, even where alpha would change its colours', () => {
+    const picture = noise(20, 20, 4);
+    const rgb = picture.data.filter((_, i) => i % 4 < 3);
+    expect(resizeToRgb(picture, whole(picture), picture, whole(picture), 'bicubic')).toEqual(rgb);
   });
 
   it('computes a window as it would the whole', () => {
@@ -159,6 +166,11 @@ describe('decoding', () => {
         ).subarray(0, 900),
     ],
     ['image/too-large', async () => hugePng()],
+    ['image/truncated', () => half('gif')],
+    ['image/truncated', () => half('webp')],
+    ['image/truncated', () => half('tiff')],
+    ['image/truncated', async () => cutTiff()],
+    ['image/unsupported', async () => Buffer.concat([Buffer.from('BM'), Buffer.alloc(60)])],
     [
       'image/unsupported',
       async () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'),
@@ -183,6 +195,41 @@ describe('decoding', () => {
     const { data } = (await loader.load(await make(), request))[0];
     const off = [0xc0, 0x40, 0x20].map((level, k) => Math.abs(data[k] - level));
     expect(Math.max(...off)).toBeLessThan(40);
+  });
+
+  it('resizes black and white without grey, as it does palettes', async () => {
+    const { data, width, height } = noise(60, 50, 1);
+    const bits = await sharp(data, { raw: { width, height, channels: 1 } })
+      .threshold()
+      .toColourspace('b-w')
+      .tiff({ bitdepth: 1, compression: 'none' })
+      .toBuffer();
+    const [pixels] = await loader.load(bits, request);
+    expect(new Set(pixels.data)).toEqual(new Set([0, 255]));
+  });
+
+  it('weighs grey by its alpha', async () => {
+    const { data, width, height } = noise(40, 40, 2);
+    const grey = await sharp(data, { raw: { width, height, channels: 2 } })
+      .toColourspace('b-w')
+      .png()
+      .toBuffer();
+    expect((await sharp(grey).metadata()).channels).toBe(2);
+    const whole = { x: 0, y: 0, width: 16, height: 16 };
+    const direct = resizeToRgb(
+      { width, height, channels: 2, data },
+      { ...whole, width, height },
+      whole,
+      whole,
+      'bicubic',
+    );
+    expect((await loader.load(grey, request))[0].data).toEqual(direct);
+  });
+
+  it('shows the colour that a PNG declares to be transparent', async () => {
+    const picture = await decode(colourKeyed(await base.png({ compressionLevel: 0 }).toBuffer()));
+    expect(picture).toMatchObject({ channels: 3 });
+    expect([...picture.data.subarray(0, 3)]).toEqual([0xc0, 0x40, 0x20]);
   });
 
   it('reads the first frame of an animation', async () => {
@@ -236,6 +283,50 @@ describe('decoding', () => {
   });
 });
 
+async function half(format: 'gif' | 'webp' | 'tiff'): Promise<Buffer> {
+  const { data, width, height } = noise(64, 64);
+  const bytes = await sharp(data, { raw: { width, height, channels: 3 } })
+    .toFormat(format)
+    .toBuffer();
+  return bytes.subarray(0, bytes.length / 2);
+}
+
+/** A grey TIFF whose directory comes first, and whose pixels end too early. */
+function cutTiff(): Buffer {
+  const tags = [
+    [256, 64],
+    [257, 64],
+    [258, 8],
+    [259, 1],
+    [262, 1],
+    [273, 122],
+    [277, 1],
+    [278, 64],
+    [279, 64 * 64],
+  ];
+  const tiff = Buffer.alloc(122 + 1000, 0x7f);
+  tiff.write('II*\0', 0, 'latin1');
+  tiff.writeUInt32LE(8, 4);
+  tiff.writeUInt16LE(tags.length, 8);
+  tags.forEach(([tag, value], k) => {
+    const at = 10 + k * 12;
+    tiff.writeUInt16LE(tag, at);
+    tiff.writeUInt16LE(4, at + 2);
+    tiff.writeUInt32LE(1, at + 4);
+    tiff.writeUInt32LE(value, at + 8);
+  });
+  tiff.writeUInt32LE(0, 10 + tags.length * 12);
+  return tiff;
+}
+
+/** The same RGB PNG with a tRNS chunk that makes its one colour transparent. */
+function colourKeyed(png: Buffer): Buffer {
+  const chunk = Buffer.from([0, 0, 0, 6, 0x74, 0x52, 0x4e, 0x53, 0, 0xc0, 0, 0x40, 0, 0x20, 0, 0, 0, 0]);
+  chunk.writeUInt32BE(crc32(chunk.subarray(4, 14)), 14);
+  const pixels = png.indexOf('IDAT') - 4;
+  return Buffer.concat([png.subarray(0, pixels), chunk, png.subarray(pixels)]);
+}
+
 /** The header of a PNG of 50,000 x 50,000 pixels: what a decompression bomb begins with. */
 async function hugePng(): Promise<Buffer> {
   const png = await sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } })
@@ -243,7 +334,6 @@ async function hugePng(): Promise<Buffer> {
     .toBuffer();
   png.writeUInt32BE(50_000, 16);
   png.writeUInt32BE(50_000, 20);
-  const { crc32 } = await import('node:zlib');
   png.writeUInt32BE(crc32(png.subarray(12, 29)), 29);
   return png;
 }

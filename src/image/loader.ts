@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { onAbort } from '../abort.ts';
-import { DataError, InterruptedError } from '../errors.ts';
+import { DataError, InterruptedError, UsageError } from '../errors.ts';
 import type { Pixels, Preprocessing, View } from './types.ts';
 
 export interface LoadRequest {
@@ -16,10 +16,14 @@ export interface LoadRequest {
 
 /** Decodes, resizes and crops on threads of its own, so that the program's event loop stays free. */
 export interface ImageLoader {
-  /** One crop for each view; the picture is decoded once. Throws `DataError` as `decode` does. */
+  /**
+   * One crop for each view; the picture is decoded once. Throws `DataError` as `decode` does (`image/decoder-died` where a
+   * thread ended), `InterruptedError` when the signal fires or the loader is closed.
+   */
   load(bytes: Uint8Array, request: LoadRequest, signal?: AbortSignal): Promise<Pixels[]>;
   /** A small JPEG whose longer side has `side` pixels. */
   thumbnail(bytes: Uint8Array, side: number): Promise<Uint8Array>;
+  /** Ends the threads; what still waits is rejected with `InterruptedError`. */
   close(): Promise<void>;
 }
 
@@ -33,7 +37,13 @@ export type ImageAnswer =
   | { id: number; results: Uint8Array[] }
   | {
       id: number;
-      error: { message: string; code?: string; hint?: string; details?: Record<string, unknown> };
+      error: {
+        name: string;
+        message: string;
+        code?: string;
+        hint?: string;
+        details?: Record<string, unknown>;
+      };
     };
 
 type JobBody = ImageJob extends infer J ? (J extends ImageJob ? Omit<J, 'id'> : never) : never;
@@ -44,23 +54,33 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+function closedError(): InterruptedError {
+  return new InterruptedError('The image loader was closed');
+}
+
 /** A pool of `threads` (default: two, or one on a machine of one core), started as they are needed. */
 export function createImageLoader({ threads = Math.min(2, availableParallelism()) } = {}): ImageLoader {
   const queue: Waiting[] = [];
   const idle: Worker[] = [];
   const busy = new Map<Worker, Waiting>();
   let serial = 0;
+  let closed = false;
 
   function start(): Worker {
-    const worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url));
+    // libheif prints what it thinks of a damaged picture; the program's own output is for its data.
+    const worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
+      stdout: true,
+    });
+    worker.stdout.resume();
     worker.on('message', (answer: ImageAnswer) => {
       const waiting = busy.get(worker);
       busy.delete(worker);
       idle.push(worker);
       worker.unref();
       if ('error' in answer) {
-        const { message, code = 'image/unreadable', ...rest } = answer.error;
-        waiting?.reject(new DataError(message, { code, ...rest }));
+        const { name, message, code = 'image/unreadable', ...rest } = answer.error;
+        const Known = name === 'UsageError' ? UsageError : DataError;
+        waiting?.reject(new Known(message, { code, ...rest }));
       } else waiting?.resolve(answer.results);
       next();
     });
@@ -70,10 +90,12 @@ export function createImageLoader({ threads = Math.min(2, availableParallelism()
       const at = idle.indexOf(worker);
       if (at >= 0) idle.splice(at, 1);
       waiting?.reject(
-        new DataError(`Decoding stopped: ${reason}`, {
-          code: 'image/decoder-died',
-          hint: 'The picture may be damaged or need more memory than there is.',
-        }),
+        closed
+          ? closedError()
+          : new DataError(`Decoding stopped: ${reason}`, {
+              code: 'image/decoder-died',
+              hint: 'The picture may be damaged or need more memory than there is.',
+            }),
       );
       next();
     };
@@ -88,11 +110,14 @@ export function createImageLoader({ threads = Math.min(2, availableParallelism()
       const worker = idle.pop() ?? start();
       busy.set(worker, waiting);
       worker.ref();
-      worker.postMessage(waiting.job);
+      // A view of a larger buffer (a picture inside a zip) would take all of that along; the caller's own stays with it.
+      const bytes = new Uint8Array(waiting.job.bytes);
+      worker.postMessage({ ...waiting.job, bytes }, [bytes.buffer]);
     }
   }
 
   function submit(body: JobBody, signal?: AbortSignal): Promise<Uint8Array[]> {
+    if (closed) return Promise.reject(closedError());
     if (signal?.aborted) return Promise.reject(new InterruptedError());
     return new Promise((resolve, reject) => {
       const job = { ...body, id: serial++ } as ImageJob;
@@ -126,8 +151,8 @@ export function createImageLoader({ threads = Math.min(2, availableParallelism()
     },
     thumbnail: async (bytes, side) => (await submit({ kind: 'thumbnail', bytes, side }))[0],
     close: async () => {
-      for (const waiting of queue.splice(0))
-        waiting.reject(new InterruptedError('The image loader was closed'));
+      closed = true;
+      for (const waiting of queue.splice(0)) waiting.reject(closedError());
       await Promise.all([...idle, ...busy.keys()].map((worker) => worker.terminate()));
     },
   };

@@ -18,10 +18,10 @@ parentPort?.on('message', async (job: ImageJob) => {
       results.map((bytes) => bytes.buffer as ArrayBuffer),
     );
   } catch (error) {
-    const { message } = error as Error;
+    const { name, message } = error as Error;
     const known =
       error instanceof TipAdapterError ? { code: error.code, hint: error.hint, details: error.details } : {};
-    parentPort?.postMessage({ id: job.id, error: { message, ...known } } satisfies ImageAnswer);
+    parentPort?.postMessage({ id: job.id, error: { name, message, ...known } } satisfies ImageAnswer);
   }
 });
 

@@ -1,0 +1,72 @@
+import { Worker } from 'node:worker_threads';
+import sharp from 'sharp';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { createImageLoader, type ImageLoader } from './loader.ts';
+import type { Preprocessing } from './types.ts';
+
+const spec: Preprocessing = {
+  resize: 'shortest',
+  resizeTo: 16,
+  crop: 16,
+  filter: 'bicubic',
+  channels: 'rgb',
+  layout: 'nchw',
+  scale: 1,
+  mean: [0, 0, 0],
+  std: [1, 1, 1],
+};
+const request = { spec, views: [0], seed: 1 };
+const png = await sharp({ create: { width: 40, height: 30, channels: 3, background: '#c04020' } })
+  .png()
+  .toBuffer();
+
+describe('a loader', () => {
+  const loaders: ImageLoader[] = [];
+  const open = (threads = 1) => {
+    const loader = createImageLoader({ threads });
+    loaders.push(loader);
+    return loader;
+  };
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    await Promise.all(loaders.splice(0).map((loader) => loader.close()));
+  });
+
+  it('takes only the picture out of a larger buffer, and leaves it to its owner', async () => {
+    const sent = vi.spyOn(Worker.prototype, 'postMessage');
+    const archive = new Uint8Array(1_000_000);
+    archive.set(png, 500_000);
+    const [pixels] = await open().load(archive.subarray(500_000, 500_000 + png.length), request);
+    expect([...pixels.data.subarray(0, 3)]).toEqual([0xc0, 0x40, 0x20]);
+    expect(archive.length).toBe(1_000_000);
+    const [{ bytes }] = sent.mock.calls[0] as [{ bytes: Uint8Array }];
+    expect(bytes.buffer).not.toBe(archive.buffer);
+    expect(bytes.buffer.byteLength, 'transferred').toBe(0);
+  });
+
+  it('replaces a thread that dies, and names what became of its picture', async () => {
+    const loader = open();
+    const sent = vi.spyOn(Worker.prototype, 'postMessage');
+    const lost = loader.load(png, request);
+    const next = loader.load(png, request);
+    await (sent.mock.contexts[0] as Worker).terminate();
+    await expect(lost).rejects.toMatchObject({ code: 'image/decoder-died', exitCode: 3 });
+    expect((await next)[0].data.length).toBe(16 * 16 * 3);
+    expect(new Set(sent.mock.contexts).size).toBe(2);
+  });
+
+  it('interrupts what runs and what waits when it is closed, and takes nothing more', async () => {
+    const loader = open();
+    const jobs = [loader.load(png, request), loader.load(png, request)];
+    const settled = Promise.allSettled(jobs);
+    await loader.close();
+    for (const job of [...(await settled)])
+      expect(job).toMatchObject({ status: 'rejected', reason: { code: 'interrupted' } });
+    await expect(loader.load(png, request)).rejects.toMatchObject({ code: 'interrupted' });
+  });
+
+  it('tells a wrong call from a wrong picture', async () => {
+    const tooLarge = { ...request, spec: { ...spec, crop: 32 } };
+    await expect(open().load(png, tooLarge)).rejects.toMatchObject({ code: 'image/crop', exitCode: 2 });
+  });
+});
