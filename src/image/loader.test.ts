@@ -1,3 +1,8 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import sharp from 'sharp';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -63,6 +68,28 @@ describe('a loader', () => {
     for (const job of [...(await settled)])
       expect(job).toMatchObject({ status: 'rejected', reason: { code: 'interrupted' } });
     await expect(loader.load(png, request)).rejects.toMatchObject({ code: 'interrupted' });
+  });
+
+  it('lets a program end that did not close it, and prints nothing of its own', async () => {
+    const program = `
+      import { readFileSync } from 'node:fs';
+      import { createImageLoader } from '${new URL('loader.ts', import.meta.url)}';
+      const heic = readFileSync(new URL('${new URL('../../tests/fixtures/two-colours.heic', import.meta.url)}'));
+      const loader = createImageLoader();
+      const request = ${JSON.stringify(request)};
+      const refused = await loader.load(heic.subarray(0, 300), request).catch(({ code }) => code);
+      process.stdout.write(refused + ' ' + (await loader.load(heic, request)).length);
+    `;
+    const folder = await mkdtemp(join(tmpdir(), 'loader-'));
+    const path = join(folder, 'program.mjs');
+    try {
+      await writeFile(path, program);
+      const flags = [...process.execArgv, path];
+      const { stdout } = await promisify(execFile)(process.execPath, flags, { timeout: 30_000 });
+      expect(stdout).toBe('image/truncated 1');
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('tells a wrong call from a wrong picture', async () => {

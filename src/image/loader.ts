@@ -54,6 +54,11 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+const EXTENSION = extname(import.meta.url);
+
+/** A program's own flags are not for its threads (`--input-type` would end them), but TypeScript needs its loader. */
+const FLAGS = EXTENSION === '.ts' ? undefined : [];
+
 function closedError(): InterruptedError {
   return new InterruptedError('The image loader was closed');
 }
@@ -67,11 +72,7 @@ export function createImageLoader({ threads = Math.min(2, availableParallelism()
   let closed = false;
 
   function start(): Worker {
-    // libheif prints what it thinks of a damaged picture; the program's own output is for its data.
-    const worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
-      stdout: true,
-    });
-    worker.stdout.resume();
+    const worker = new Worker(new URL(`./worker${EXTENSION}`, import.meta.url), { execArgv: FLAGS });
     worker.on('message', (answer: ImageAnswer) => {
       const waiting = busy.get(worker);
       busy.delete(worker);

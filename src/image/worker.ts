@@ -10,6 +10,9 @@ import { cropView } from './preprocess.ts';
 sharp.concurrency(1);
 sharp.cache(false);
 
+/** libheif prints what it thinks of a damaged picture; standard output is for the program's data. */
+console.log = () => {};
+
 parentPort?.on('message', async (job: ImageJob) => {
   try {
     const results = await work(job);
