@@ -10,6 +10,11 @@ import type { Engine, PortInfo, RunOptions, Session } from './types.ts';
 
 type Body<R> = R extends Request ? Omit<R, 'id'> : never;
 
+const EXTENSION = extname(import.meta.url);
+
+/** A program's own flags are not for its threads (`--input-type` would end them), but TypeScript needs its loader. */
+const FLAGS = EXTENSION === '.ts' ? undefined : [];
+
 /**
  * Reserved, not used: ONNX Runtime 1.30 on Linux matches a regular expression against the program's whole command line when
  * its first session is made, and recurses about 270 bytes for each character. `predict model.safetensors *.jpg` with a few
@@ -45,7 +50,8 @@ export function createEngine({ threads = availableParallelism() }: { threads?: n
   }
 
   function start(): Worker {
-    const thread = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
+    const thread = new Worker(new URL(`./worker${EXTENSION}`, import.meta.url), {
+      execArgv: FLAGS,
       resourceLimits: { stackSizeMb: STACK_MB },
     });
     thread.on('message', (answer: Answer) => {
