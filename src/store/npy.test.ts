@@ -15,7 +15,7 @@ const floats = new Uint8Array(Float32Array.of(1, 2, 3, 4, 5, 6).buffer);
 
 describe('.npy', () => {
   it('is read with its type and shape', () => {
-    for (const version of [1, 2]) {
+    for (const version of [1, 2, 3]) {
       const { dtype, shape, data } = parseNpy(npy(header('<f4', '(2, 3)'), floats, version));
       expect([dtype, shape, [...(data as Float32Array)]]).toEqual(['float32', [2, 3], [1, 2, 3, 4, 5, 6]]);
     }
@@ -30,9 +30,24 @@ describe('.npy', () => {
   });
 
   it.each([
+    ['<f2', 'float16', Uint16Array.of(0x3c00, 0xc000)],
+    ['<f4', 'float32', Float32Array.of(1.5, -2)],
+    ['<f8', 'float64', Float64Array.of(0.1, -2)],
+    ['<i4', 'int32', Int32Array.of(7, -2)],
+    ['<i8', 'int64', BigInt64Array.of(2n ** 60n, -2n)],
+    ['|u1', 'uint8', Uint8Array.of(7, 255)],
+  ])('holds %s as %s', (descr, dtype, data) => {
+    const bytes = npy(header(descr, '(2,)'), new Uint8Array(data.buffer));
+    expect(parseNpy(bytes)).toEqual({ dtype, shape: [2], data });
+  });
+
+  it.each([
     ['npy/magic', Buffer.from('not an array at all')],
     ['npy/truncated', npy(header('<f4', '(2, 3)'), floats).subarray(0, 30)],
+    ['npy/version', npy(header('<f4', '(2, 3)'), floats, 4)],
     ['npy/header', npy('{}\n', floats)],
+    ['npy/header', npy(header('<f4', '(2 3)'), floats)],
+    ['npy/type', npy(header('toString', '(2, 3)'), floats)],
     ['npy/type', npy(header('>f4', '(2, 3)'), floats)],
     ['npy/order', npy(header('<f4', '(2, 3)', 'True'), floats)],
     ['npy/length', npy(header('<f4', '(2, 4)'), floats)],

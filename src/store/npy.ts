@@ -28,17 +28,20 @@ export function parseNpy(bytes: Uint8Array, origin = 'The file'): Tensor {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(6, bytes.length)).toString('latin1');
   if (bytes.length < 12 || magic !== '\x93NUMPY') return refuse('magic', 'it does not begin as one');
-  const long = view.getUint8(6) >= 2;
+  const version = view.getUint8(6);
+  if (version < 1 || version > 3)
+    return refuse('version', `it has format version ${version}; 1 to 3 are read`);
+  const long = version >= 2;
   const start = (long ? 12 : 10) + (long ? view.getUint32(8, true) : view.getUint16(8, true));
   if (start > bytes.length) return refuse('truncated', 'its header is cut short');
   const header = Buffer.from(bytes.buffer, bytes.byteOffset, start).toString('latin1', long ? 12 : 10);
   const [, descr] = /'descr':\s*'([^']*)'/.exec(header) ?? [];
   const [, order] = /'fortran_order':\s*(True|False)/.exec(header) ?? [];
-  const [, dims] = /'shape':\s*\(([\d,\s]*)\)/.exec(header) ?? [];
+  const [, dims] = /'shape':\s*\(((?:\s*\d+\s*,)*\s*(?:\d+\s*)?)\)/.exec(header) ?? [];
   if (descr === undefined || order === undefined || dims === undefined)
     return refuse('header', 'its header is damaged');
+  if (!Object.hasOwn(TYPES, descr)) return refuse('type', `it holds numbers of type ${descr}`);
   const type = TYPES[descr];
-  if (!type) return refuse('type', `it holds numbers of type ${descr}`);
   if (order === 'True') return refuse('order', 'it is in Fortran order');
   const shape = dims
     .split(',')
