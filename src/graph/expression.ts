@@ -132,6 +132,19 @@ export function topological(outputs: readonly Expr[]): Expr[] {
   return order;
 }
 
+/** The inputs of a graph, each once. Throws `UsageError` where two of one name differ. */
+export function inputsOf(outputs: readonly Expr[]): Expr[] {
+  const inputs = new Map<string, Expr>();
+  for (const expr of topological(outputs).filter(isInput)) {
+    const known = inputs.get(expr.attributes.name);
+    if (known && (showShape(known.shape) !== showShape(expr.shape) || known.dtype !== expr.dtype)) {
+      throw shapeError('input', `"${expr.attributes.name}" is used with two shapes`, known, expr);
+    }
+    inputs.set(expr.attributes.name, expr);
+  }
+  return [...inputs.values()];
+}
+
 export function showShape(shape: Shape): string {
   return `[${shape.join(', ')}]`;
 }

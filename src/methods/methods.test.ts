@@ -1,46 +1,28 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createEngine } from '../engine/node.ts';
 import { argmax, type Matrix, matrix, row, selectRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import type { Tensor } from '../math/tensor.ts';
-import { parseSafetensors } from '../store/safetensors.ts';
 import { layoutCache } from './cache.ts';
+import {
+  expectClose,
+  goldenMatrix,
+  goldenNumbers,
+  goldenTensors,
+  smallQueries,
+  smallTask,
+} from './golden.fixture.ts';
 import { methodById } from './index.ts';
 import { createScorer, scoreRows } from './score.ts';
 import { keysOf, plainSupport, type Support, type Task } from './task.ts';
 
-const golden = join(import.meta.dirname, '../../tests/fixtures/golden/tip_adapter');
-const { tensors } = parseSafetensors(readFileSync(join(golden, 'small.safetensors')));
-const small = JSON.parse(readFileSync(join(golden, 'small.json'), 'utf8'));
-
-const get = (name: string): Matrix => {
-  const { shape, data } = tensors.get(name) as Tensor;
-  return matrix(shape[0], shape[1], data as Float32Array);
-};
-const labels = Int32Array.from(tensors.get('support_labels')!.data as BigInt64Array, Number);
-const queries = get('query_features');
-const text = get('text_weights');
-const task: Task = {
-  classes: 6,
-  dimension: 32,
-  support: plainSupport(get('support_features'), labels),
-  head: {
-    weights: text,
-    promptFeatures: text,
-    promptClass: Int32Array.from([0, 1, 2, 3, 4, 5]),
-    logitScale: 100,
-  },
-  seed: 1,
-};
-
-function expectClose(got: Matrix, expected: Matrix, tolerance = 1e-4): void {
-  expect([got.rows, got.cols]).toEqual([expected.rows, expected.cols]);
-  const worst = got.data.reduce((most, x, i) => Math.max(most, Math.abs(x - expected.data[i])), 0);
-  expect(worst).toBeLessThan(tolerance);
-}
+const tensors = goldenTensors('tip_adapter/small');
+const small = goldenNumbers('tip_adapter/small');
+const get = (name: string): Matrix => goldenMatrix(tensors, name);
+const task = smallTask;
+const { labels } = task.support;
+const queries = smallQueries;
 
 const engine = createEngine({ threads: 1 });
 afterAll(() => engine.close());

@@ -1,3 +1,4 @@
+import type { Engine } from '../engine/types.ts';
 import { UsageError } from '../errors.ts';
 import { concatRows, type Matrix, matrix, row, selectRows, unitRows } from '../math/matrix.ts';
 
@@ -35,7 +36,23 @@ export interface Task {
   /** Missing where there is no text encoder; methods that need it say so. */
   readonly head?: TextHead;
   readonly seed: number;
+  /** What fits heavy methods; without it they run on the interpreter, which is for small problems. */
+  readonly engine?: Engine;
   readonly signal?: AbortSignal;
+  /** Called by methods that take a while, at most once a step. */
+  onProgress?(progress: FitProgress): void;
+}
+
+/** How far a fit is. */
+export interface FitProgress {
+  /** Steps done and to do: optimiser steps, points of a search, folds. */
+  readonly done: number;
+  readonly total: number;
+  /** What the steps are, in the singular: `epoch`, `fold`, … */
+  readonly unit: string;
+  /** Mean training loss, and share of right answers on the training rows, since the last report. */
+  readonly loss?: number;
+  readonly accuracy?: number;
 }
 
 /** A support set of one plain view per example. Throws `UsageError` where the parts do not fit or hold no number. */

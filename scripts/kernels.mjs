@@ -1,0 +1,54 @@
+// Compiles kernels/*.ts (AssemblyScript) to src/engine/kernels/*.wasm.ts. The results are committed: only a person who changes
+// a kernel needs the compiler, which is installed here, beside the kernels, and nowhere else.
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { root, tryRun } from './npm.mjs';
+
+const sources = join(root, 'kernels');
+const packages = join(sources, 'node_modules');
+if (!existsSync(packages)) {
+  const npm = process.env.npm_execpath;
+  const args = ['install', '--prefix', sources, '--no-audit', '--no-fund', '--no-package-lock'];
+  const status = npm
+    ? tryRun(process.execPath, [npm, ...args])
+    : tryRun('npm', args, { shell: process.platform === 'win32' });
+  if (status !== 0) process.exit(status);
+}
+const { main: compile } = await import(
+  pathToFileURL(join(packages, 'assemblyscript', 'dist', 'asc.js')).href
+);
+const FLAGS = ['-O3', '--runtime', 'stub', '--importMemory', '--enable', 'simd', '--noAssert'];
+const QUIET = ['--use', 'abort=', '--noExportMemory'];
+
+for (const file of readdirSync(sources).filter((name) => name.endsWith('.ts'))) {
+  const name = file.slice(0, -3);
+  let binary;
+  const { error, stderr } = await compile([file, ...FLAGS, ...QUIET, '--outFile', `${name}.wasm`], {
+    readFile: (path, base) => {
+      const full = join(base ?? sources, path);
+      const own = existsSync(full) ? full : join(sources, path);
+      return existsSync(own) ? readFileSync(own, 'utf8') : null;
+    },
+    writeFile: (path, contents) => {
+      if (path.endsWith('.wasm')) binary = Buffer.from(contents);
+    },
+    listFiles: () => [],
+  });
+  if (error || !binary) {
+    console.error(stderr?.toString());
+    process.exit(1);
+  }
+  const source = createHash('sha256')
+    .update(readFileSync(join(sources, file)))
+    .digest('hex');
+  const lines = binary.toString('base64').match(/.{1,100}/g);
+  writeFileSync(
+    join(root, 'src/engine/kernels', `${name}.wasm.ts`),
+    `// Made by \`npm run kernels\` from kernels/${file} (${binary.length} bytes); do not edit.\n` +
+      `/** Sha256 of the source it was made from. */\nexport const source = '${source}';\n` +
+      `export const wasm =\n  '${lines.join("' +\n  '")}';\n`,
+  );
+  console.log(`${file}: ${binary.length} bytes`);
+}

@@ -1,0 +1,49 @@
+import { UsageError } from '../errors.ts';
+import { type Expr, inputsOf } from '../graph/expression.ts';
+import { interpret } from '../graph/interpret.ts';
+import type { DType, Tensor } from '../math/tensor.ts';
+import type { Engine, Session } from './types.ts';
+
+/**
+ * An engine without any runtime: the interpreter, in float64 inside each run. For small problems, for tests, and for callers
+ * that bring bare matrices; it cannot load files.
+ */
+export function plainEngine(): Engine {
+  return {
+    load: async () => {
+      throw new UsageError('The plain engine runs graphs of this library only', { code: 'engine/plain' });
+    },
+    compile: async (outputs) => plainSession(outputs),
+    close: async () => {},
+  };
+}
+
+function plainSession(outputs: Readonly<Record<string, Expr>>): Session {
+  let kept: Record<string, Tensor> = {};
+  const port = ([name, { shape, dtype }]: [string, Expr]) => ({ name, dtype, shape });
+  const inputs = inputsOf(Object.values(outputs));
+  return {
+    inputs: inputs.map((expr) => port([expr.attributes.name, expr])),
+    outputs: Object.entries(outputs).map(port),
+    run: async (feeds, { outputs: wanted = Object.keys(outputs) } = {}) => {
+      const asked = Object.fromEntries(wanted.map((name) => [name, outputs[name]]));
+      const values = interpret(asked, { ...kept, ...feeds });
+      return Object.fromEntries(
+        Object.entries(values).map(([name, { shape, data }]) => [
+          name,
+          tensorOf(outputs[name].dtype, shape, data),
+        ]),
+      );
+    },
+    keep: async (feeds) => {
+      kept = { ...kept, ...feeds };
+    },
+    close: async () => {},
+  };
+}
+
+function tensorOf(dtype: DType, shape: readonly number[], data: Float64Array): Tensor {
+  if (dtype === 'int64') return { dtype, shape, data: BigInt64Array.from(data, (x) => BigInt(x)) };
+  if (dtype === 'bool') return { dtype, shape, data: Uint8Array.from(data) };
+  return { dtype: 'float32', shape, data: Float32Array.from(data) };
+}
