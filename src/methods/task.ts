@@ -1,6 +1,7 @@
 import type { Engine } from '../engine/types.ts';
 import { UsageError } from '../errors.ts';
 import { concatRows, type Matrix, matrix, row, selectRows, unitRows } from '../math/matrix.ts';
+import type { TextTower } from './text-tower.ts';
 
 /** The labelled examples a method learns from: n examples, r rows (an example has one row for each view of it). */
 export interface Support {
@@ -35,6 +36,8 @@ export interface Task {
   readonly support: Support;
   /** Missing where there is no text encoder; methods that need it say so. */
   readonly head?: TextHead;
+  /** The open text encoder, where the encoder has one, and the classes' names for its prompts. */
+  readonly textTower?: { readonly tower: TextTower; readonly names: readonly string[] };
   readonly seed: number;
   /** What fits heavy methods; without it they run on the interpreter, which is for small problems. */
   readonly engine?: Engine;
