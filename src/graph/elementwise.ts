@@ -45,6 +45,7 @@ function binary(
 ) {
   const op: Op = {
     name,
+    broadcasts: true,
     infer: ([a, b]) => {
       if (a.dtype !== b.dtype) throw shapeError(name, `number types differ: ${a.dtype} and ${b.dtype}`, a, b);
       return { shape: broadcastShape(name, a, b), dtype: dtype === 'same' ? a.dtype : dtype };

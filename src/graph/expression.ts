@@ -24,6 +24,8 @@ export type Attributes = Readonly<Record<string, any>>;
 /** Everything there is to know about one operation. */
 export interface Op {
   readonly name: string;
+  /** Axes of size 1 are repeated to fit the other operands. */
+  readonly broadcasts?: boolean;
   /** Shape and type of the result. Throws `UsageError`, naming the operation and the shapes, where operands do not fit. */
   infer(operands: readonly Expr[], attributes: Attributes): { shape: Shape; dtype: ExprType };
   /** The result in float64, for the interpreter. */

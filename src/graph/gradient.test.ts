@@ -95,6 +95,7 @@ describe('gradients agree with central differences', () => {
     ['logSoftmax', A, ({ a }) => logSoftmax(a)],
     ['softmax', A, ({ a }) => softmax(a)],
     ['gemm', { a: [3, 4], b: [4, 2], bias: [2] }, ({ a, b, bias }) => gemm(a, b, { bias })],
+    ['gemm, bias by row', { a: [3, 4], b: [4, 2], bias: [3, 1] }, ({ a, b, bias }) => gemm(a, b, { bias })],
     ['gemm, A^T', { a: [4, 3], b: [4, 2] }, ({ a, b }) => gemm(a, b, { transposeA: true })],
     ['gemm, B^T', { a: [3, 4], b: [2, 4] }, ({ a, b }) => gemm(a, b, { transposeB: true })],
     [

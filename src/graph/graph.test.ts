@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { floatTensor } from '../math/tensor.ts';
-import { add, exp, mul } from './elementwise.ts';
+import { add, exp, fill, mul } from './elementwise.ts';
 import { constant, input, topological } from './expression.ts';
 import { interpret } from './interpret.ts';
-import { reshape } from './layout.ts';
+import { expandTo, reshape } from './layout.ts';
 import { gemm } from './products.ts';
 import { sum } from './reduce.ts';
 import { simplify } from './simplify.ts';
@@ -55,5 +55,14 @@ describe('simplify', () => {
     const two = mul(constant(floatTensor([2], values(1, 1))), 2);
     const { y } = simplify({ y: add(exp(mul(x, two)), exp(mul(x, two))) });
     expect(topological([y]).map((expr) => expr.op.name)).toEqual(['input', 'constant', 'mul', 'exp', 'add']);
+  });
+
+  it('leaves out products with 1 and repetitions that broadcasting does anyway', () => {
+    const x = input('x', [2, 3, 4]);
+    const g = input('g', [2, 1, 4]);
+    const { y } = simplify({ y: mul(mul(expandTo(g, [2, 3, 4]), fill(1, [2, 3, 4])), x) });
+    expect(topological([y]).map((expr) => expr.op.name)).toEqual(['input', 'input', 'mul']);
+    const { z } = simplify({ z: mul(expandTo(g, [2, 3, 4]), 2) });
+    expect(z.shape).toEqual([2, 3, 4]);
   });
 });

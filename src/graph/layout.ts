@@ -137,6 +137,11 @@ export function expandTo(x: Expr, shape: Shape, ...like: readonly Expr[]): Expr 
   return apply(expandOp, [x, ...like], { shape });
 }
 
+/** Whether the expression only repeats another (its first operand). */
+export function isExpansion(expr: Expr): boolean {
+  return expr.op === expandOp;
+}
+
 const concatOp: Op = {
   name: 'concat',
   infer: (operands, { axis }) => {

@@ -13,8 +13,10 @@ const gemmOp: Op = {
     const [m, k] = transposeA ? [a.shape[1], a.shape[0]] : a.shape;
     const [k2, n] = transposeB ? [b.shape[1], b.shape[0]] : b.shape;
     if (k !== k2) throw shapeError('gemm', `inner sizes ${k} and ${k2} differ`, a, b);
-    if (bias && (bias.shape.length !== 1 || bias.shape[0] !== n)) {
-      throw shapeError('gemm', `the bias must have ${n} numbers`, a, b, bias);
+    const fits = ({ shape }: Expr) =>
+      shape.length === 1 ? shape[0] === n : shape.length === 2 && shape[0] === m && shape[1] === 1;
+    if (bias && !fits(bias)) {
+      throw shapeError('gemm', `the bias must be [${n}] or [${m}, 1]`, a, b, bias);
     }
     return { shape: [m, n], dtype: 'float32' };
   },
@@ -23,10 +25,11 @@ const gemmOp: Op = {
     const n = transposeB ? b.shape[0] : b.shape[1];
     const [ai, ak] = transposeA ? [1, m] : [k, 1];
     const [bk, bj] = transposeB ? [1, k] : [n, 1];
+    const byRow = bias?.shape.length === 2;
     const out = zeros([m, n]);
     for (let i = 0; i < m; i++) {
       for (let j = 0; j < n; j++) {
-        let total = bias ? bias.data[j] : 0;
+        let total = bias ? bias.data[byRow ? i : j] : 0;
         for (let p = 0; p < k; p++) total += a.data[i * ai + p * ak] * b.data[p * bk + j * bj];
         out.data[i * n + j] = total;
       }
@@ -38,7 +41,7 @@ const gemmOp: Op = {
   gradient: ({ operands: [a, b, bias], attributes: { transposeA: ta, transposeB: tb } }, g) => [
     ta ? gemm(b, g, { transposeA: tb, transposeB: true }) : gemm(g, b, { transposeB: !tb }),
     tb ? gemm(g, a, { transposeA: true, transposeB: ta }) : gemm(a, g, { transposeA: !ta }),
-    ...(bias ? [sum(g, [0])] : []),
+    ...(bias ? [bias.shape.length === 1 ? sum(g, [0]) : sum(g, [1], true)] : []),
   ],
 };
 
@@ -48,7 +51,7 @@ interface GemmOptions {
   bias?: Expr;
 }
 
-/** A B (+ bias [n] on every row) for matrices, with either side transposed on request. */
+/** A B (+ bias, [n] on every row or [m, 1] on every column) for matrices, with either side transposed on request. */
 export function gemm(
   a: Expr,
   b: Expr,

@@ -1,12 +1,14 @@
 import { sizeOf } from '../math/tensor.ts';
+import { broadcastShape } from './elementwise.ts';
 import { constant, type Expr, isConstant, isInput, topological, type Value } from './expression.ts';
+import { isExpansion } from './layout.ts';
 
 /** Results larger than this stay computed at run time: folding must not blow up the file. */
 const FOLD_LIMIT = 1 << 16;
 
 /**
- * The same graph with equal sub-expressions shared and small constant ones computed. Gradients repeat much of the forward
- * pass; sharing is what makes that free.
+ * The same graph with equal sub-expressions shared, small constant ones computed, and steps left out that the next one does
+ * anyway. Gradients repeat much of the forward pass; sharing is what makes that free.
  */
 export function simplify<Name extends string>(outputs: Readonly<Record<Name, Expr>>): Record<Name, Expr> {
   const known = new Map<string, Expr>();
@@ -20,7 +22,7 @@ export function simplify<Name extends string>(outputs: Readonly<Record<Name, Exp
   for (const expr of topological(Object.values(outputs))) {
     const operands = expr.operands.map((operand) => replaced.get(operand) as Expr);
     const changed = operands.some((operand, i) => operand !== expr.operands[i]);
-    const next = fold(changed ? { ...expr, operands } : expr);
+    const next = shorten(fold(changed ? { ...expr, operands } : expr));
     const key = keyOf(next, identify);
     const same = known.get(key);
     if (!same) known.set(key, next);
@@ -48,4 +50,28 @@ function fold(expr: Expr): Expr {
   const values = operands.map((operand): Value => operand.op.evaluate([], operand.attributes, operand));
   const value = expr.op.evaluate(values, expr.attributes, expr);
   return constant({ dtype, shape: value.shape, data: Float32Array.from(value.data) });
+}
+
+/** x * 1 is x; and what broadcasts need not be fed a repeated operand: gradients of sums are full of both. */
+function shorten(expr: Expr): Expr {
+  if (!expr.op.broadcasts) return expr;
+  if (expr.op.name === 'mul') {
+    const one = expr.operands.findIndex(isOne);
+    const other = expr.operands[1 - one];
+    if (one >= 0 && sameShape(other, expr)) return other;
+  }
+  const [a, b] = expr.operands;
+  const fits = (x: Expr, y: Expr) => sameShape({ shape: broadcastShape(expr.op.name, x, y) }, expr);
+  if (isExpansion(a) && fits(a.operands[0], b)) return shorten({ ...expr, operands: [a.operands[0], b] });
+  if (isExpansion(b) && fits(a, b.operands[0])) return shorten({ ...expr, operands: [a, b.operands[0]] });
+  return expr;
+}
+
+function isOne(expr: Expr): boolean {
+  if (!isConstant(expr) || sizeOf(expr.shape as number[]) > FOLD_LIMIT) return false;
+  return (expr.attributes.tensor.data as Float32Array).every((x) => x === 1);
+}
+
+function sameShape(a: Pick<Expr, 'shape'>, b: Pick<Expr, 'shape'>): boolean {
+  return a.shape.length === b.shape.length && a.shape.every((dim, i) => dim === b.shape[i]);
 }
