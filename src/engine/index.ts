@@ -1,3 +1,6 @@
 export { createEngine, sharedEngine } from './node.ts';
 export { plainEngine } from './plain.ts';
+export { type Optimiser, referenceUpdate } from './training/optimiser.ts';
+export { constantRate, cosineRate, type Schedule } from './training/schedule.ts';
+export type { Blocks, StepResult, Trainer, TrainingSpec, TrainingState } from './training/types.ts';
 export type { Engine, PortInfo, RunOptions, Session } from './types.ts';

@@ -6,6 +6,9 @@ import { InterruptedError, ModelError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
 import type { Tensor } from '../math/tensor.ts';
 import type { Answer, Request } from './protocol.ts';
+import { mapPlan, planTraining } from './training/plan.ts';
+import { dataOf } from './training/trainer.ts';
+import type { StepResult, Trainer, TrainingSpec, TrainingState } from './training/types.ts';
 import type { Engine, PortInfo, RunOptions, Session } from './types.ts';
 
 type Body<R> = R extends Request ? Omit<R, 'id'> : never;
@@ -58,8 +61,10 @@ export function createEngine({ threads = availableParallelism() }: { threads?: n
       const waiting = pending.get(answer.id);
       pending.delete(answer.id);
       if (pending.size === 0) thread.unref();
-      if ('error' in answer) waiting?.reject(new ModelError(answer.error, { code: 'engine/runtime' }));
-      else waiting?.resolve(answer);
+      if ('error' in answer) {
+        const { error, code = 'engine/runtime', hint } = answer;
+        waiting?.reject(new ModelError(error, { code, hint }));
+      } else waiting?.resolve(answer);
     });
     thread.on('error', (error) => worker === thread && fail(error.message));
     thread.on('exit', (code) => worker === thread && fail(`its thread ended with status ${code}`));
@@ -134,9 +139,31 @@ export function createEngine({ threads = availableParallelism() }: { threads?: n
     };
   }
 
+  async function train(spec: TrainingSpec, signal?: AbortSignal): Promise<Trainer> {
+    const trainer = serial++;
+    const plan = mapPlan(planTraining(spec), (graph) => toOnnx(graph));
+    await send({ kind: 'train', trainer, plan, data: dataOf(spec), threads }, [], signal);
+    return {
+      step: async (feeds, rate) => {
+        const own = detach(feeds);
+        const answer = await send(
+          { kind: 'train-step', trainer, feeds: own.feeds, rate },
+          own.buffers,
+          signal,
+        );
+        return (answer as { result: StepResult }).result;
+      },
+      read: async () => ((await send({ kind: 'train-read', trainer })) as { state: TrainingState }).state,
+      close: async () => {
+        if (worker) await send({ kind: 'train-close', trainer });
+      },
+    };
+  }
+
   return {
     load,
     compile: (outputs) => load(toOnnx(outputs)),
+    train,
     close: async () => {
       const thread = worker;
       if (!thread) return;

@@ -2,6 +2,8 @@ import { UsageError } from '../errors.ts';
 import { type Expr, inputsOf } from '../graph/expression.ts';
 import { interpret } from '../graph/interpret.ts';
 import type { DType, Tensor } from '../math/tensor.ts';
+import { planTraining } from './training/plan.ts';
+import { createTrainer } from './training/trainer.ts';
 import type { Engine, Session } from './types.ts';
 
 /**
@@ -14,6 +16,11 @@ export function plainEngine(): Engine {
       throw new UsageError('The plain engine runs graphs of this library only', { code: 'engine/plain' });
     },
     compile: async (outputs) => plainSession(outputs),
+    train: (spec) =>
+      createTrainer(planTraining(spec), spec, async (graph) => {
+        const { inputs, ...session } = plainSession(graph);
+        return { ...session, inputs: inputs.map(({ name }) => name) };
+      }),
     close: async () => {},
   };
 }

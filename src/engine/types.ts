@@ -1,5 +1,6 @@
 import type { Expr } from '../graph/expression.ts';
 import type { Tensor } from '../math/tensor.ts';
+import type { Trainer, TrainingSpec } from './training/types.ts';
 
 /** Runs models: graphs of ours and ONNX files of others. One engine serves a whole program. */
 export interface Engine {
@@ -7,6 +8,8 @@ export interface Engine {
   load(model: Uint8Array | string): Promise<Session>;
   /** Prepares a graph of ours. */
   compile(outputs: Readonly<Record<string, Expr>>): Promise<Session>;
+  /** Begins to train: parameters stay beside the runtime until they are read. */
+  train(spec: TrainingSpec, signal?: AbortSignal): Promise<Trainer>;
   /** Frees everything; running work ends in an error. */
   close(): Promise<void>;
 }

@@ -1,7 +1,10 @@
 import { parentPort } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
+import { TipAdapterError } from '../errors.ts';
 import type { Tensor } from '../math/tensor.ts';
 import type { Answer, Request } from './protocol.ts';
+import { createTrainer, type Run } from './training/trainer.ts';
+import type { Trainer } from './training/types.ts';
 import type { PortInfo } from './types.ts';
 
 /**
@@ -9,33 +12,34 @@ import type { PortInfo } from './types.ts';
  * program must not be the one that does.
  */
 const sessions = new Map<number, { session: ort.InferenceSession; kept: Record<string, ort.Tensor> }>();
+const trainers = new Map<number, Trainer>();
 
 parentPort?.on('message', async (request: Request) => {
   try {
     const answer = await handle(request);
-    const transfer =
-      'tensors' in answer ? Object.values(answer.tensors).map((t) => t.data.buffer as ArrayBuffer) : [];
-    parentPort?.postMessage(answer, transfer);
+    parentPort?.postMessage(answer, buffersOf(answer));
   } catch (error) {
-    parentPort?.postMessage({ id: request.id, error: (error as Error).message } satisfies Answer);
+    const { code, hint } = error instanceof TipAdapterError ? error : {};
+    parentPort?.postMessage({ id: request.id, error: (error as Error).message, code, hint } satisfies Answer);
   }
 });
+
+/** Buffers of an answer that are handed over instead of copied. */
+function buffersOf(answer: Answer): ArrayBuffer[] {
+  const tensors =
+    'tensors' in answer
+      ? Object.values(answer.tensors)
+      : 'state' in answer
+        ? [...Object.values(answer.state.parameters), ...Object.values(answer.state.moments)]
+        : [];
+  return tensors.map(({ data }) => data.buffer as ArrayBuffer);
+}
 
 async function handle(request: Request): Promise<Answer> {
   const { id } = request;
   switch (request.kind) {
     case 'load': {
-      const options: ort.InferenceSession.SessionOptions = {
-        intraOpNumThreads: request.threads,
-        graphOptimizationLevel: 'all',
-        // Threads that spin while waiting take the cores that decode the next pictures.
-        extra: { session: { force_spinning_stop: '1' } },
-        logSeverityLevel: 3,
-      };
-      const session =
-        typeof request.model === 'string'
-          ? await ort.InferenceSession.create(request.model, options)
-          : await ort.InferenceSession.create(request.model, options);
+      const session = await prepare(request.model, request.threads);
       sessions.set(request.session, { session, kept: {} });
       return {
         id,
@@ -56,7 +60,57 @@ async function handle(request: Request): Promise<Answer> {
       await sessions.get(request.session)?.session.release();
       sessions.delete(request.session);
       return { id, tensors: {} };
+    case 'train': {
+      const { trainer, plan, data, threads } = request;
+      trainers.set(trainer, await createTrainer(plan, data, (model) => runner(model, threads)));
+      return { id, tensors: {} };
+    }
+    case 'train-step':
+      return { id, result: await open(request.trainer).step(request.feeds, request.rate) };
+    case 'train-read':
+      return { id, state: await open(request.trainer).read() };
+    case 'train-close':
+      await trainers.get(request.trainer)?.close();
+      trainers.delete(request.trainer);
+      return { id, tensors: {} };
   }
+}
+
+function prepare(model: Uint8Array | string, threads: number): Promise<ort.InferenceSession> {
+  const options: ort.InferenceSession.SessionOptions = {
+    intraOpNumThreads: threads,
+    graphOptimizationLevel: 'all',
+    // Threads that spin while waiting take the cores that decode the next pictures.
+    extra: { session: { force_spinning_stop: '1' } },
+    logSeverityLevel: 3,
+  };
+  return typeof model === 'string'
+    ? ort.InferenceSession.create(model, options)
+    : ort.InferenceSession.create(model, options);
+}
+
+/** A graph of a training step. Its outputs stay in this thread: they need no copy of their own. */
+async function runner(model: Uint8Array, threads: number): Promise<Run> {
+  const session = await prepare(model, threads);
+  return {
+    inputs: session.inputNames,
+    run: async (feeds) => {
+      const results = await session.run(toOrt(feeds));
+      return Object.fromEntries(
+        Object.entries(results).map(([name, value]) => {
+          const { type, dims, data } = value as ort.Tensor;
+          return [name, { dtype: type, shape: dims, data } as Tensor];
+        }),
+      );
+    },
+    close: () => session.release(),
+  };
+}
+
+function open(trainer: number): Trainer {
+  const found = trainers.get(trainer);
+  if (!found) throw new Error(`trainer ${trainer} is closed`);
+  return found;
 }
 
 function entry(session: number) {
@@ -70,7 +124,7 @@ function port(meta: ort.InferenceSession.ValueMetadata): PortInfo {
   return { name: meta.name, dtype: meta.type, shape: meta.shape };
 }
 
-function toOrt(feeds: Record<string, Tensor>): Record<string, ort.Tensor> {
+function toOrt(feeds: Readonly<Record<string, Tensor>>): Record<string, ort.Tensor> {
   return Object.fromEntries(
     Object.entries(feeds).map(([name, { dtype, data, shape }]) => [
       name,

@@ -1,7 +1,7 @@
 import { UsageError } from '../errors.ts';
 import { add } from '../graph/elementwise.ts';
-import type { Expr } from '../graph/expression.ts';
-import type { Tensor } from '../math/tensor.ts';
+import { type Expr, input } from '../graph/expression.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
 import type { Options, ValuesOf } from '../options.ts';
 import type { Task } from './task.ts';
 
@@ -18,6 +18,23 @@ export interface SymbolicTask {
   readonly classes: number;
   /** Unit rows [c, d] and the logit scale, where there is a text head. */
   readonly head?: { readonly weights: Expr; readonly logitScale: Expr };
+}
+
+/** The text head as inputs of a graph, and what they are fed. */
+export function headInputs({ classes, head }: Task): { task: SymbolicTask; feeds: Record<string, Tensor> } {
+  if (!head) return { task: { classes }, feeds: {} };
+  const { weights, logitScale } = head;
+  const shape = [weights.rows, weights.cols];
+  return {
+    task: {
+      classes,
+      head: { weights: input('head.weights', shape), logitScale: input('head.logitScale', []) },
+    },
+    feeds: {
+      'head.weights': floatTensor(shape, weights.data),
+      'head.logitScale': floatTensor([], Float32Array.of(logitScale)),
+    },
+  };
 }
 
 /** What a method cannot do without. */

@@ -5,6 +5,7 @@ import { type Matrix, matrix } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import {
   checkNeeds,
+  headInputs,
   type Method,
   type State,
   type SymbolicState,
@@ -25,26 +26,19 @@ export interface BoundMethod {
 export function bindMethod(method: Method, state: State, task: Task): BoundMethod {
   checkTask(task);
   checkNeeds(method, task);
-  const feeds: Record<string, Tensor> = {};
+  const { task: symbolic, feeds } = headInputs(task);
   const feed = (name: string, value: Tensor | number): Expr => {
     const tensor = typeof value === 'number' ? floatTensor([], Float32Array.of(value)) : value;
     feeds[name] = tensor;
     return input(name, tensor.shape);
   };
   const prepared = method.prepare(state, task);
-  const { head } = task;
   return {
     f: input('f', ['m', task.dimension]),
     state: Object.fromEntries(
       Object.entries(prepared).map(([name, value]) => [name, feed(`state.${name}`, value)]),
     ),
-    task: {
-      classes: task.classes,
-      head: head && {
-        weights: feed('head.weights', floatTensor([head.weights.rows, head.weights.cols], head.weights.data)),
-        logitScale: feed('head.logitScale', head.logitScale),
-      },
-    },
+    task: symbolic,
     feeds,
   };
 }
