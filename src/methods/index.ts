@@ -3,6 +3,7 @@ import { UsageError } from '../errors.ts';
 import type { Method } from './method.ts';
 import { prototype } from './prototype.ts';
 import { tipAdapter } from './tip-adapter.ts';
+import { tipAdapterF } from './tip-adapter-f.ts';
 import { visualOnly } from './visual-only.ts';
 import { zeroShot } from './zero-shot.ts';
 
@@ -12,6 +13,7 @@ export const methods: readonly Method[] = [
   visualOnly,
   prototype,
   tipAdapter,
+  tipAdapterF,
 ] as unknown as Method[];
 
 /** The method of that id. Throws `UsageError` with the nearest name where there is none. */
@@ -30,4 +32,4 @@ export { checkNeeds, defineMethod, type Method, type Need, type State, scoresOf 
 export { createScorer, type Scorer, scoreRows } from './score.ts';
 export { keysOf, plainSupport, type Support, type Task, type TextHead } from './task.ts';
 export { headFromPrompts } from './text-head.ts';
-export { prototype, tipAdapter, visualOnly, zeroShot };
+export { prototype, tipAdapter, tipAdapterF, visualOnly, zeroShot };

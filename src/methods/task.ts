@@ -1,3 +1,4 @@
+import type { TrainingState } from '../engine/training/types.ts';
 import type { Engine } from '../engine/types.ts';
 import { UsageError } from '../errors.ts';
 import { concatRows, type Matrix, matrix, row, selectRows, unitRows } from '../math/matrix.ts';
@@ -42,8 +43,16 @@ export interface Task {
   /** What fits heavy methods; without it they run on the interpreter, which is for small problems. */
   readonly engine?: Engine;
   readonly signal?: AbortSignal;
+  /** Keeps the state of a training after every full epoch, so that it can go on after an interruption. */
+  readonly checkpoint?: Checkpoint;
   /** Called by methods that take a while, at most once a step. */
   onProgress?(progress: FitProgress): void;
+}
+
+/** Where a training's state is kept between runs; `key` says which training, and another's is not given back. */
+export interface Checkpoint {
+  load(key: string): Promise<TrainingState | undefined>;
+  save(key: string, state: TrainingState): Promise<void>;
 }
 
 /** How far a fit is. */

@@ -1,0 +1,141 @@
+import { cosineRate } from '../engine/training/schedule.ts';
+import { add, exp, mul, sub } from '../graph/elementwise.ts';
+import { type Expr, input } from '../graph/expression.ts';
+import { reshape, slice, transpose } from '../graph/layout.ts';
+import { gemm, matmul, unit } from '../graph/products.ts';
+import { sum } from '../graph/reduce.ts';
+import { type Matrix, matrix, row } from '../math/matrix.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { integer, positive } from '../options.ts';
+import { cacheOrder, cacheTensors } from './cache.ts';
+import { defineMethod, headInputs, type SymbolicState } from './method.ts';
+import { keysOf, type Task } from './task.ts';
+import { tipAdapter } from './tip-adapter.ts';
+import { type Training, train } from './train.ts';
+import { zeroShotLogits } from './zero-shot.ts';
+
+/**
+ * Tip-Adapter-F: Tip-Adapter whose keys are trained by cross-entropy, values and text head frozen (Zhang et al., ECCV 2022,
+ * arXiv 2207.09519, section 3.2). Each epoch sees another augmented view of every example, where there are any.
+ */
+export const tipAdapterF = defineMethod({
+  id: 'tip-adapter-f',
+  name: 'Tip-Adapter-F',
+  paper: 'Zhang et al., ECCV 2022, arXiv 2207.09519, section 3.2',
+  needs: ['text', 'examples'],
+  options: {
+    ...tipAdapter.options,
+    epochs: integer({ default: 20, min: 1, help: 'Times each example is seen.' }),
+    rate: positive({ default: 1e-3, help: 'Learning rate at the start; it falls to 0 along a cosine.' }),
+    batch: integer({ default: 256, min: 1, help: 'Examples per step.' }),
+  },
+  fit: async (task, options) => {
+    const { keys, epochs } = await trainKeys(task, keyTraining(task, options));
+    return { keys, epochs, alpha: options.alpha, beta: options.beta };
+  },
+  prepare: ({ keys, epochs: _, ...state }, { support, classes }) => {
+    const { shape, data } = keys as Tensor;
+    return {
+      ...state,
+      ...cacheTensors(matrix(shape[0], shape[1], data as Float32Array), support.labels, classes),
+    };
+  },
+  terms: tipAdapter.terms,
+  votes: tipAdapter.votes,
+});
+
+/** Trained keys, [n, d] in the order of the examples, and the full epochs behind them. */
+export async function trainKeys(task: Task, training: Training): Promise<{ keys: Tensor; epochs: number }> {
+  const { parameters, epochs } = await train(task, training);
+  return { keys: byExample(parameters.keys, task), epochs };
+}
+
+/** The published training: AdamW, cosine to zero over all steps. */
+export function keyTraining(
+  task: Task,
+  {
+    alpha,
+    beta,
+    epochs,
+    rate,
+    batch,
+  }: { alpha: number; beta: number; epochs: number; rate: number; batch: number },
+): Training {
+  const { task: symbolic, feeds } = headInputs(task);
+  const { cache, inputs, blocks } = cacheInBlocks(keysOf(task.support), task);
+  return {
+    parameters: { keys: cache.keys },
+    fixed: {
+      ...feeds,
+      logValues: cache.logValues,
+      ...(cache.blockClass ? { blockClass: cache.blockClass } : {}),
+      alpha: floatTensor([], Float32Array.of(alpha)),
+      beta: floatTensor([], Float32Array.of(beta)),
+    },
+    scores: ({ f }) => add(zeroShotLogits(f, symbolic), mul(inputs.classSums, input('alpha', []))),
+    blocks,
+    optimiser: { kind: 'adamw', eps: 1e-4, weightDecay: 0.01 },
+    rate: (steps) => cosineRate(rate, steps),
+    epochs,
+    batch,
+    identity: `tip-adapter-f alpha ${alpha} beta ${beta} rate ${rate}`,
+  };
+}
+
+/** Keys of a chunk: large enough for a product at full speed, small enough to stay in a core's cache until it is updated. */
+const CHUNK_KEYS = 400;
+
+/** The cache cut into equal chunks of whole blocks, the last filled up with blocks whose values are zero. */
+function cacheInBlocks(keys: Matrix, { support, classes, dimension }: Task) {
+  const { keys: placed, logValues, blockClass } = cacheTensors(keys, support.labels, classes);
+  const [blocks, size] = logValues.shape;
+  const wanted = Math.min(blocks, Math.max(1, CHUNK_KEYS / size));
+  // Four blocks at a time: the optimiser's kernel takes four numbers at once, whatever the width of a row.
+  const perChunk = Math.ceil(wanted / 4) * 4;
+  const count = Math.ceil(blocks / perChunk) * perChunk;
+  const filled = (data: Float32Array, length: number, value: number) => {
+    const out = new Float32Array(length).fill(value);
+    out.set(data);
+    return out;
+  };
+  const cache: { keys: Tensor; logValues: Tensor; blockClass?: Tensor } = {
+    keys: floatTensor(
+      [count * size, dimension],
+      filled(placed.data as Float32Array, count * size * dimension, 0),
+    ),
+    logValues: floatTensor([count, size], filled(logValues.data as Float32Array, count * size, -1e4)),
+    blockClass,
+  };
+  const result = input('blockSums', [count, 'b']);
+  const perBlock = transpose(slice(result, 0, 0, blocks), [1, 0]);
+  const classSums = blockClass ? matmul(perBlock, input('blockClass', blockClass.shape)) : perBlock;
+  const chunk = {
+    keys: input('keys', [perChunk * size, dimension]),
+    logValues: input('logValues', [perChunk, size]),
+    beta: input('beta', []),
+  };
+  const partial = blockSums(input('f', ['b', dimension]), chunk);
+  return {
+    cache,
+    inputs: { classSums },
+    blocks: { count, perChunk, sliced: ['keys', 'logValues'], partial, result: 'blockSums' },
+  };
+}
+
+/** Sums of the affinities over each block's keys, [blocks, b]: the transposed layout, in which no product moves a matrix. */
+function blockSums(f: Expr, { keys, logValues, beta }: SymbolicState): Expr {
+  const [blocks, size] = logValues.shape as number[];
+  const bias = reshape(sub(logValues, beta), [blocks * size, 1]);
+  const votes = gemm(keys, mul(unit(f), beta), { transposeB: true, bias }); // [blocks * size, b]
+  return sum(exp(reshape(votes, [blocks, size, f.shape[0]])), [1]);
+}
+
+/** Keys in cache order, [places, d], back in the order of the examples, [n, d]. */
+function byExample({ shape, data }: Tensor, { support, classes }: Task): Tensor {
+  const placed = matrix(shape[0], shape[1], data as Float32Array);
+  const out = matrix(support.labels.length, shape[1]);
+  cacheOrder(support.labels, classes).forEach((example, place) => {
+    if (example >= 0) out.data.set(row(placed, place), example * shape[1]);
+  });
+  return floatTensor([out.rows, out.cols], out.data);
+}

@@ -1,0 +1,155 @@
+import { plainEngine } from '../engine/plain.ts';
+import type { Optimiser } from '../engine/training/optimiser.ts';
+import type { Schedule } from '../engine/training/schedule.ts';
+import type { Blocks, Trainer, TrainingState } from '../engine/training/types.ts';
+import { InterruptedError } from '../errors.ts';
+import { add } from '../graph/elementwise.ts';
+import { type Expr, input } from '../graph/expression.ts';
+import { type Matrix, selectRows } from '../math/matrix.ts';
+import { random } from '../math/random.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { countCorrect, crossEntropy } from './loss.ts';
+import type { Support, Task } from './task.ts';
+
+/** Training rows and their classes, as expressions: embeddings [b, d] as the encoder gives them, labels [b, 1]. */
+export interface Batch {
+  readonly f: Expr;
+  readonly labels: Expr;
+}
+
+/** What is trained on a task's examples, and how. */
+export interface Training {
+  /** Start values; each is an input of the scores by its name. */
+  readonly parameters: Readonly<Record<string, Tensor>>;
+  /** Other inputs of the scores. */
+  readonly fixed: Readonly<Record<string, Tensor>>;
+  /** Scores [b, c] of a batch. */
+  scores(batch: Batch): Expr;
+  /** A scalar added to the mean cross-entropy of the scores. */
+  penalty?: Expr;
+  readonly blocks?: Blocks;
+  readonly optimiser: Optimiser;
+  /** Learning rate at each step, given how many there will be. */
+  rate(steps: number): Schedule;
+  readonly epochs: number;
+  /** Rows of a batch; infinity for all of them. */
+  readonly batch: number;
+  /** Everything else that decides the result, for telling whether a checkpoint is of this very training. */
+  readonly identity: string;
+  /** Rows of an epoch, [n, d], and the order of their batches; by default fresh views, shuffled by the task's seed. */
+  rows?(epoch: number): Matrix;
+  order?(epoch: number): readonly ArrayLike<number>[];
+}
+
+/** What training leaves behind. */
+export interface Trained {
+  readonly parameters: Readonly<Record<string, Tensor>>;
+  /** Full epochs behind the parameters: fewer than asked for where it was interrupted and a checkpoint was kept. */
+  readonly epochs: number;
+}
+
+/**
+ * Minimises the cross-entropy of a task's examples. With a checkpoint every full epoch is kept: an interrupted training gives
+ * the last one, and the next continues there, to the same bytes as one that was never interrupted. Throws `InterruptedError`
+ * where there is nothing to give, `ModelError` where the loss stops being a number.
+ */
+export async function train(task: Task, training: Training): Promise<Trained> {
+  const { epochs, batch, rate } = training;
+  const { support, seed, checkpoint } = task;
+  const n = support.labels.length;
+  const size = Math.min(batch, n);
+  const steps = Math.ceil(n / size);
+  const rateAt = rate(steps * epochs);
+  const rows = training.rows ?? ((epoch) => viewsOf(support, epoch));
+  const order = training.order ?? ((epoch) => shuffled(n, size, seed, epoch));
+
+  const f = input('f', ['b', task.dimension]);
+  const labels = input('labels', ['b', 1]);
+  const scores = training.scores({ f, labels });
+  const entropy = crossEntropy(scores, labels);
+  const key = checkpoint && `${training.identity} ${n} ${seed} ${epochs} ${batch} ${fingerprint(support)}`;
+  const start = key === undefined ? undefined : await checkpoint?.load(key);
+  const engine = task.engine ?? plainEngine();
+  const trainer = await engine.train(
+    {
+      parameters: training.parameters,
+      fixed: training.fixed,
+      loss: training.penalty ? add(entropy, training.penalty) : entropy,
+      observe: { correct: countCorrect(scores, labels) },
+      optimiser: training.optimiser,
+      blocks: training.blocks,
+      start,
+    },
+    task.signal,
+  );
+  let state: TrainingState | undefined = start;
+  try {
+    for (let epoch = Math.round((start?.step ?? 0) / steps); epoch < epochs; epoch++) {
+      const features = rows(epoch);
+      for (const [step, members] of order(epoch).entries()) {
+        const at = epoch * steps + step;
+        await takeStep(trainer, task, features, members, rateAt(at), { done: at + 1, total: epochs * steps });
+      }
+      if (checkpoint && key !== undefined) {
+        state = await trainer.read();
+        await checkpoint.save(key, state);
+      }
+    }
+    state = await trainer.read();
+  } catch (error) {
+    if (!(error instanceof InterruptedError) || !state) throw error;
+  } finally {
+    await trainer.close();
+  }
+  return { parameters: state.parameters, epochs: Math.round(state.step / steps) };
+}
+
+async function takeStep(
+  trainer: Trainer,
+  task: Task,
+  features: Matrix,
+  members: ArrayLike<number>,
+  rate: number,
+  { done, total }: { done: number; total: number },
+): Promise<void> {
+  const rows = Array.from(members);
+  const batch = selectRows(features, rows);
+  const labels = Float32Array.from(rows, (i) => task.support.labels[i]);
+  const { loss, observed } = await trainer.step(
+    { f: floatTensor([batch.rows, batch.cols], batch.data), labels: floatTensor([rows.length, 1], labels) },
+    rate,
+  );
+  task.onProgress?.({ done, total, unit: 'step', loss, accuracy: observed.correct / rows.length });
+}
+
+/** Each example's view for an epoch: its augmented views in turn, or the plain one where there is no other. */
+function viewsOf({ features, example, view, labels }: Support, epoch: number): Matrix {
+  const own: number[][] = Array.from(labels, () => []);
+  example.forEach((e, r) => {
+    own[e].push(r);
+  });
+  return selectRows(
+    features,
+    own.map((all) => {
+      const augmented = all.filter((r) => view[r] > 0);
+      const choice = augmented.length > 0 ? augmented : all;
+      return choice[epoch % choice.length];
+    }),
+  );
+}
+
+function shuffled(n: number, size: number, seed: number, epoch: number): number[][] {
+  const order = random('batches', seed, epoch).shuffle(Array.from({ length: n }, (_, i) => i));
+  return Array.from({ length: Math.ceil(n / size) }, (_, i) => order.slice(i * size, (i + 1) * size));
+}
+
+/** A hash of the examples (FNV-1a over every number's bits): another training set must not continue this one's checkpoint. */
+function fingerprint({ features, labels }: Support): string {
+  let hash = 0x811c9dc5;
+  const mix = (numbers: Int32Array) => {
+    for (const x of numbers) hash = Math.imul(hash ^ x, 0x01000193);
+  };
+  mix(new Int32Array(features.data.buffer, features.data.byteOffset, features.data.length));
+  mix(labels);
+  return (hash >>> 0).toString(16);
+}
