@@ -1,8 +1,3 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { exp, mul, sub } from '../graph/elementwise.ts';
 import { input } from '../graph/expression.ts';
@@ -13,6 +8,7 @@ import { logSoftmax, sum } from '../graph/reduce.ts';
 import { random } from '../math/random.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { createEngine } from './node.ts';
+import { runProgram } from './program.fixture.ts';
 
 const engine = createEngine();
 afterAll(() => engine.close());
@@ -85,25 +81,19 @@ describe('engine', () => {
   });
 
   it('survives a command line of a thousand photos', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'engine-'));
-    const src = (path: string) => pathToFileURL(join(import.meta.dirname, '..', path)).href;
-    const program = join(folder, 'program.mts');
-    writeFileSync(
-      program,
-      `import { createEngine } from '${src('engine/node.ts')}';
-      import { exp } from '${src('graph/elementwise.ts')}';
-      import { input } from '${src('graph/expression.ts')}';
-      const engine = createEngine({ threads: 1 });
-      console.log((await engine.compile({ y: exp(input('x', [1])) })).outputs[0].name);
-      await engine.close();`,
-    );
     const photos = Array.from(
       { length: 1000 },
       (_, i) => `/home/someone/Pictures/a holiday somewhere/IMG_${1000 + i}.jpg`,
     );
-    const args = ['--import', src('../tests/typescript.mjs'), program, ...photos];
-    const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
-    rmSync(folder, { recursive: true });
+    const { status, signal, stdout, stderr } = runProgram(
+      `import { createEngine } from 'engine/node.ts';
+      import { exp } from 'graph/elementwise.ts';
+      import { input } from 'graph/expression.ts';
+      const engine = createEngine({ threads: 1 });
+      console.log((await engine.compile({ y: exp(input('x', [1])) })).outputs[0].name);
+      await engine.close();`,
+      photos,
+    );
     expect([stderr, status, signal, stdout.trim()]).toEqual(['', 0, null, 'y']);
   });
 });

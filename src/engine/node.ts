@@ -1,17 +1,12 @@
+import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { onAbort } from '../abort.ts';
-import { InterruptedError, ModelError } from '../errors.ts';
-import { toOnnx } from '../graph/onnx.ts';
-import type { Tensor } from '../math/tensor.ts';
-import type { Answer, Request } from './protocol.ts';
-import { mapPlan, planTraining } from './training/plan.ts';
-import { dataOf } from './training/trainer.ts';
-import type { StepResult, Trainer, TrainingSpec, TrainingState } from './training/types.ts';
-import type { Engine, PortInfo, RunOptions, Session } from './types.ts';
-
-type Body<R> = R extends Request ? Omit<R, 'id'> : never;
+import { engineOn, type Thread, type ThreadEvents } from './client.ts';
+import { DEVICES, type Device, type EngineOptions } from './device.ts';
+import { type Answer, BUSY, ENDING } from './protocol.ts';
+import type { Engine } from './types.ts';
 
 const EXTENSION = extname(import.meta.url);
 
@@ -25,167 +20,94 @@ const FLAGS = EXTENSION === '.ts' ? undefined : [];
  */
 const STACK_MB = 600;
 
-interface Pending {
-  resolve(answer: Answer): void;
-  reject(error: Error): void;
+/**
+ * An engine on ONNX Runtime's native build, in a worker thread that starts at the first use and never keeps a program alive.
+ * On the CPU by default; other devices are experimental.
+ */
+export function createEngine(options: EngineOptions = {}): Engine {
+  const { threads = availableParallelism() } = options;
+  return engineOn({ start, settings: { threads }, refusal: deviceRefusal }, options);
 }
 
-/**
- * An engine on ONNX Runtime's CPU provider, in a worker thread that starts at the first use and never keeps a program
- * alive. `threads` is the number of cores one product may use (default: all). A worker that dies rejects what was running
- * and is replaced: sessions load themselves again at their next use.
- */
-export function createEngine({ threads = availableParallelism() }: { threads?: number } = {}): Engine {
-  let worker: Worker | undefined;
-  let generation = 0;
-  let serial = 0;
-  const pending = new Map<number, Pending>();
-
-  function fail(reason: string): void {
-    worker = undefined;
-    generation++;
-    const error = new ModelError(`The engine stopped: ${reason}`, {
-      code: 'engine/stopped',
-      hint: 'The model may need more memory than there is. The program can go on; the failed step can be tried again.',
-    });
-    for (const { reject } of pending.values()) reject(error);
-    pending.clear();
-  }
-
-  function start(): Worker {
-    const thread = new Worker(new URL(`./worker${EXTENSION}`, import.meta.url), {
-      execArgv: FLAGS,
-      resourceLimits: { stackSizeMb: STACK_MB },
-    });
-    thread.on('message', (answer: Answer) => {
-      const waiting = pending.get(answer.id);
-      pending.delete(answer.id);
-      if (pending.size === 0) thread.unref();
-      if ('error' in answer) {
-        const { error, code = 'engine/runtime', hint } = answer;
-        waiting?.reject(new ModelError(error, { code, hint }));
-      } else waiting?.resolve(answer);
-    });
-    thread.on('error', (error) => worker === thread && fail(error.message));
-    thread.on('exit', (code) => worker === thread && fail(`its thread ended with status ${code}`));
-    return thread;
-  }
-
-  function send(
-    request: Body<Request>,
-    transfer: readonly ArrayBuffer[] = [],
-    signal?: AbortSignal,
-  ): Promise<Answer> {
-    if (signal?.aborted) return Promise.reject(new InterruptedError());
-    worker ??= start();
-    const thread = worker;
-    return new Promise<Answer>((resolve, reject) => {
-      const id = serial++;
-      const stop = () => {
-        pending.delete(id);
-        if (pending.size === 0) thread.unref();
-        reject(new InterruptedError());
-      };
-      const done = onAbort(signal, stop);
-      pending.set(id, {
-        resolve: (answer) => {
-          done();
-          resolve(answer);
-        },
-        reject: (error) => {
-          done();
-          reject(error);
-        },
-      });
-      thread.ref();
-      thread.postMessage({ ...request, id }, transfer as ArrayBuffer[]);
-    });
-  }
-
-  async function load(model: Uint8Array | string): Promise<Session> {
-    const session = serial++;
-    let kept: Record<string, Tensor> = {};
-    let loaded = -1;
-    let ports: { inputs: PortInfo[]; outputs: PortInfo[] } | undefined;
-
-    async function ready(): Promise<void> {
-      if (loaded === generation && worker) return;
-      const answer = await send({ kind: 'load', session, model, threads });
-      if ('ports' in answer) ports = answer.ports;
-      loaded = generation;
-      if (Object.keys(kept).length > 0) await send({ kind: 'keep', session, feeds: kept });
-    }
-
-    await ready();
-    const { inputs, outputs } = ports as { inputs: PortInfo[]; outputs: PortInfo[] };
-    return {
-      inputs,
-      outputs,
-      run: async (feeds, { outputs: wanted, signal, transfer = [] }: RunOptions = {}) => {
-        await ready();
-        const own = detach(feeds);
-        const request = { kind: 'run', session, feeds: own.feeds, outputs: wanted } as const;
-        const answer = await send(request, [...transfer, ...own.buffers], signal);
-        return 'tensors' in answer ? answer.tensors : {};
-      },
-      keep: async (feeds) => {
-        kept = { ...kept, ...feeds };
-        await ready();
-        await send({ kind: 'keep', session, feeds });
-      },
-      close: async () => {
-        if (loaded === generation && worker) await send({ kind: 'close', session });
-      },
-    };
-  }
-
-  async function train(spec: TrainingSpec, signal?: AbortSignal): Promise<Trainer> {
-    const trainer = serial++;
-    const plan = mapPlan(planTraining(spec), (graph) => toOnnx(graph));
-    await send({ kind: 'train', trainer, plan, data: dataOf(spec), threads }, [], signal);
-    return {
-      step: async (feeds, rate) => {
-        const own = detach(feeds);
-        const answer = await send(
-          { kind: 'train-step', trainer, feeds: own.feeds, rate },
-          own.buffers,
-          signal,
-        );
-        return (answer as { result: StepResult }).result;
-      },
-      read: async () => ((await send({ kind: 'train-read', trainer })) as { state: TrainingState }).state,
-      close: async () => {
-        if (worker) await send({ kind: 'train-close', trainer });
-      },
-    };
-  }
-
+function start({ answer, died }: ThreadEvents): Thread {
+  const state = watchExit();
+  const worker = new Worker(new URL(`./worker${EXTENSION}`, import.meta.url), {
+    workerData: state,
+    execArgv: FLAGS,
+    resourceLimits: { stackSizeMb: STACK_MB },
+  });
+  worker.on('message', (message: Answer) => answer(message));
+  worker.on('error', (error: NodeJS.ErrnoException) =>
+    died(error.message, error.code === 'ERR_WORKER_OUT_OF_MEMORY'),
+  );
+  worker.on('exit', (code) => {
+    states.delete(state);
+    died(`its thread ended with status ${code}`);
+  });
   return {
-    load,
-    compile: (outputs) => load(toOnnx(outputs)),
-    train,
-    close: async () => {
-      const thread = worker;
-      if (!thread) return;
-      fail('it was closed');
-      await thread.terminate();
-    },
+    post: (request, transfer) => worker.postMessage(request, transfer as ArrayBuffer[]),
+    hold: (busy) => (busy ? worker.ref() : worker.unref()),
+    end: () =>
+      new Promise((resolve) => {
+        worker.once('exit', () => resolve());
+        worker.ref();
+        worker.postMessage('end');
+      }),
   };
 }
 
-/** A view on part of a buffer would be sent with the whole of it: such parts are copied out, and the copies handed over. */
-function detach(feeds: Readonly<Record<string, Tensor>>): {
-  feeds: Record<string, Tensor>;
-  buffers: ArrayBuffer[];
-} {
-  const buffers: ArrayBuffer[] = [];
-  const own = Object.entries(feeds).map(([name, tensor]): [string, Tensor] => {
-    if (tensor.data.byteLength === tensor.data.buffer.byteLength) return [name, tensor];
-    const data = tensor.data.slice();
-    buffers.push(data.buffer as ArrayBuffer);
-    return [name, { ...tensor, data }];
+const states = new Set<Int32Array>();
+const LONGEST_RUN_MS = 10_000;
+
+/**
+ * The state of a thread, shared with it. A thread that is stopped inside ONNX Runtime 1.30 takes the whole process with it
+ * (`terminate called after throwing an instance of 'Napi::Error'`, SIGABRT), and a process that ends stops its threads: Ctrl-C
+ * would end in that. So the process waits for what is being computed, and nothing else is begun.
+ */
+function watchExit(): Int32Array {
+  if (states.size === 0) process.once('exit', awaitRuns);
+  const state = new Int32Array(new SharedArrayBuffer(8));
+  states.add(state);
+  return state;
+}
+
+function awaitRuns(): void {
+  for (const state of states) Atomics.store(state, ENDING, 1);
+  const deadline = performance.now() + LONGEST_RUN_MS;
+  for (const state of states) {
+    for (let busy = Atomics.load(state, BUSY); busy > 0; busy = Atomics.load(state, BUSY)) {
+      if (Atomics.wait(state, BUSY, busy, deadline - performance.now()) === 'timed-out') break;
+    }
+  }
+}
+
+/**
+ * Why a device cannot be used here; undefined where it can. Tried in a process of its own: a driver may print, and a broken
+ * one may end the process that tries it.
+ */
+async function deviceRefusal(device: Device): Promise<string | undefined> {
+  const probe = fork(fileURLToPath(new URL(`./device-probe${EXTENSION}`, import.meta.url)), [device], {
+    execArgv: FLAGS,
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
-  return { feeds: Object.fromEntries(own), buffers };
+  return new Promise((resolve) => {
+    let refused: string | undefined = 'it ends the process that tries it';
+    probe.on('message', (answer: { refused?: string }) => {
+      refused = answer.refused;
+    });
+    probe.on('error', (error) => resolve(error.message));
+    probe.on('close', () => resolve(refused));
+  });
+}
+
+/** Every device, and why it cannot be used where it cannot. */
+export function examineDevices(): Promise<{ device: Device; refused?: string }[]> {
+  return Promise.all(
+    DEVICES.map(async (device) => ({
+      device,
+      refused: device === 'cpu' ? undefined : await deviceRefusal(device),
+    })),
+  );
 }
 
 let shared: Engine | undefined;
@@ -194,4 +116,9 @@ let shared: Engine | undefined;
 export function sharedEngine(): Engine {
   shared ??= createEngine();
   return shared;
+}
+
+/** Makes the shared engine another one: for a program that chooses the device, before its work. */
+export function setSharedEngine(engine: Engine): void {
+  shared = engine;
 }

@@ -3,7 +3,10 @@ import { type Expr, inputsOf } from '../graph/expression.ts';
 import { interpret } from '../graph/interpret.ts';
 import type { DType, Tensor } from '../math/tensor.ts';
 import { planTraining } from './training/plan.ts';
-import { createTrainer } from './training/trainer.ts';
+import { createShard } from './training/shard.ts';
+import { createShardedTrainer } from './training/sharded.ts';
+import { createTrainer, dataOf } from './training/trainer.ts';
+import type { Run } from './training/types.ts';
 import type { Engine, Session } from './types.ts';
 
 /**
@@ -16,13 +19,20 @@ export function plainEngine(): Engine {
       throw new UsageError('The plain engine runs graphs of this library only', { code: 'engine/plain' });
     },
     compile: async (outputs) => plainSession(outputs),
-    train: (spec) =>
-      createTrainer(planTraining(spec), spec, async (graph) => {
-        const { inputs, ...session } = plainSession(graph);
-        return { ...session, inputs: inputs.map(({ name }) => name) };
-      }),
+    train: async (spec) => {
+      const { loss, blocks } = planTraining(spec);
+      const data = dataOf(spec);
+      if (!blocks) return createTrainer(plainRun(loss), data);
+      const shard = await createShard(blocks, data, async (graph) => plainRun(graph));
+      return createShardedTrainer(plainRun(loss), [shard], data);
+    },
     close: async () => {},
   };
+}
+
+function plainRun(outputs: Readonly<Record<string, Expr>>): Run {
+  const { inputs, run, close } = plainSession(outputs);
+  return { inputs: inputs.map(({ name }) => name), run: (feeds) => run(feeds), close };
 }
 
 function plainSession(outputs: Readonly<Record<string, Expr>>): Session {

@@ -1,12 +1,20 @@
 import type { Tensor } from '../math/tensor.ts';
-import type { TrainingPlan } from './training/plan.ts';
-import type { TrainingData } from './training/trainer.ts';
-import type { StepResult, TrainingState } from './training/types.ts';
+import type { Device } from './device.ts';
+import type { BlockPlan } from './training/plan.ts';
+import type { StepResult, TrainingData, TrainingState } from './training/types.ts';
 import type { PortInfo } from './types.ts';
+
+/** How a model is run. */
+export interface Settings {
+  readonly device: Device;
+  readonly threads: number;
+  /** Where a page finds the runtime's files: the address of a folder, with a slash at the end. */
+  readonly wasmPaths?: string;
+}
 
 /** Messages between the engine and its worker thread. Every request has a number; its answer carries the same. */
 export type Request =
-  | { id: number; kind: 'load'; session: number; model: Uint8Array | string; threads: number }
+  | { id: number; kind: 'load'; session: number; model: Uint8Array | string; settings: Settings }
   | { id: number; kind: 'keep'; session: number; feeds: Record<string, Tensor> }
   | { id: number; kind: 'run'; session: number; feeds: Record<string, Tensor>; outputs?: readonly string[] }
   | { id: number; kind: 'close'; session: number }
@@ -14,13 +22,17 @@ export type Request =
       id: number;
       kind: 'train';
       trainer: number;
-      plan: TrainingPlan<Uint8Array>;
+      loss: Uint8Array;
       data: TrainingData;
-      threads: number;
+      settings: Settings;
     }
   | { id: number; kind: 'train-step'; trainer: number; feeds: Record<string, Tensor>; rate: number }
   | { id: number; kind: 'train-read'; trainer: number }
-  | { id: number; kind: 'train-close'; trainer: number };
+  | { id: number; kind: 'train-close'; trainer: number }
+  | { id: number; kind: 'shard'; plan: BlockPlan<Uint8Array>; data: TrainingData; settings: Settings }
+  | { id: number; kind: 'shard-forward'; feeds: Record<string, Tensor> }
+  | { id: number; kind: 'shard-backward'; upstream: Tensor; rate: number }
+  | { id: number; kind: 'shard-read' };
 
 export type Answer =
   | { id: number; ports: { inputs: PortInfo[]; outputs: PortInfo[] } }
@@ -28,3 +40,7 @@ export type Answer =
   | { id: number; result: StepResult }
   | { id: number; state: TrainingState }
   | { id: number; error: string; code?: string; hint?: string };
+
+/** Places in the state that Node's thread shares with the program: requests being answered; whether none may begin. */
+export const BUSY = 0;
+export const ENDING = 1;

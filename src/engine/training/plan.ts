@@ -12,14 +12,17 @@ type Graph = Readonly<Record<string, Expr>>;
 export interface TrainingPlan<G = Graph> {
   /** Gives `loss`, `observe.<name>`, and `gradient.<name>` of each parameter (or of the blocks' result). */
   readonly loss: G;
-  readonly blocks?: {
-    /** What all chunks share, computed once a step; missing where there is nothing. */
-    readonly shared?: G;
-    /** Gives the chunk's `partial` and what its gradient needs of the way there, `saved.<i>`. */
-    readonly forward: G;
-    /** Gives `gradient.<name>` of the chunk from `saved.<i>` and the result's gradient `upstream`. */
-    readonly backward: G;
-  };
+  readonly blocks?: BlockPlan<G>;
+}
+
+/** The graphs of a chunk of blocks. */
+export interface BlockPlan<G = Graph> {
+  /** What all chunks share, computed once a step; missing where there is nothing. */
+  readonly shared?: G;
+  /** Gives the chunk's `partial` and what its gradient needs of the way there, `saved.<i>`. */
+  readonly forward: G;
+  /** Gives `gradient.<name>` of the chunk from `saved.<i>` and the result's gradient `upstream`. */
+  readonly backward: G;
 }
 
 export function planTraining({ parameters, loss, observe = {}, blocks }: TrainingSpec): TrainingPlan {
@@ -66,11 +69,7 @@ export function mapPlan<G, H>({ loss, blocks }: TrainingPlan<G>, f: (graph: G) =
  * Splits a chunk's gradient from its forward pass: what depends on the chunk and both need is computed forward and saved; what
  * does not depend on it is computed once for all chunks.
  */
-function splitPartial(
-  partial: Expr,
-  parameters: readonly string[],
-  sliced: readonly string[],
-): NonNullable<TrainingPlan['blocks']> {
+function splitPartial(partial: Expr, parameters: readonly string[], sliced: readonly string[]): BlockPlan {
   const upstream = input('upstream', partial.shape);
   const inputs = inputsOf([partial]);
   const wanted = parameters.map((name) => inputs.find((expr) => expr.attributes.name === name) as Expr);

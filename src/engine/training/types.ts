@@ -32,6 +32,11 @@ export interface Blocks {
   readonly result: string;
 }
 
+/** The part of a spec that is data, and can be sent to another thread. */
+export type TrainingData = Pick<TrainingSpec, 'parameters' | 'fixed' | 'optimiser' | 'start'> & {
+  readonly blocks?: Omit<Blocks, 'partial'>;
+};
+
 export interface StepResult {
   /** Before the update. */
   readonly loss: number;
@@ -50,5 +55,16 @@ export interface TrainingState {
 export interface Trainer {
   step(feeds: Readonly<Record<string, Tensor>>, rate: number): Promise<StepResult>;
   read(): Promise<TrainingState>;
+  close(): Promise<void>;
+}
+
+/** A prepared graph: feeds in, all outputs out. */
+export interface Run {
+  readonly inputs: readonly string[];
+  /** Outputs named in `into` may be written there, which saves the memory of new ones: their shapes must be right. */
+  run(
+    feeds: Readonly<Record<string, Tensor>>,
+    into?: Readonly<Record<string, Tensor>>,
+  ): Promise<Readonly<Record<string, Tensor>>>;
   close(): Promise<void>;
 }

@@ -1,0 +1,19 @@
+import * as ort from 'onnxruntime-node';
+import { exp } from '../graph/elementwise.ts';
+import { input } from '../graph/expression.ts';
+import { toOnnx } from '../graph/onnx.ts';
+
+/** The process that tries a device: computes one number on it and tells its parent whether that went well. */
+async function probe(device: string): Promise<{ refused?: string }> {
+  try {
+    const session = await ort.InferenceSession.create(toOnnx({ y: exp(input('x', [1])) }), {
+      executionProviders: [device],
+    });
+    const { y } = await session.run({ x: new ort.Tensor('float32', Float32Array.of(0), [1]) });
+    return y.data[0] === 1 ? {} : { refused: `it computes exp(0) = ${y.data[0]}` };
+  } catch (error) {
+    return { refused: (error as Error).message };
+  }
+}
+
+process.send?.(await probe(process.argv[2]), () => process.disconnect());

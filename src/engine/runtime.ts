@@ -1,0 +1,190 @@
+import type { InferenceSession, OnnxValue, Tensor as OrtTensor, TypedTensor } from 'onnxruntime-node';
+import { ModelError, TipAdapterError } from '../errors.ts';
+import type { Tensor } from '../math/tensor.ts';
+import type { Answer, Request, Settings } from './protocol.ts';
+import { createShard, type Shard } from './training/shard.ts';
+import { createTrainer } from './training/trainer.ts';
+import type { Run, Trainer } from './training/types.ts';
+import type { PortInfo } from './types.ts';
+
+/** A build of ONNX Runtime, which is one interface in Node and in a page. */
+export interface Backend {
+  readonly ort: {
+    readonly Tensor: new (
+      type: 'float32',
+      data: Float32Array,
+      dims: readonly number[],
+    ) => TypedTensor<'float32'>;
+  };
+  create(model: Uint8Array | string): Promise<InferenceSession>;
+  /** Whether outputs can be written into arrays that are there: the web build leaves such arrays zero. */
+  readonly preallocates: boolean;
+}
+
+/** The side of the thread: answers requests with sessions and trainers of a runtime. Never throws. */
+export function createRuntime(
+  backendFor: (settings: Settings) => Promise<Backend>,
+): (request: Request) => Promise<Answer> {
+  const sessions = new Map<number, LoadedSession>();
+  const trainers = new Map<number, Trainer>();
+  /** A thread has at most one: threads that hold shards are made for them. */
+  let shard: Shard | undefined;
+
+  function ownShard(): Shard {
+    if (!shard) throw new Error('there is no shard in this thread');
+    return shard;
+  }
+
+  async function handle(request: Request): Promise<Answer> {
+    const { id } = request;
+    switch (request.kind) {
+      case 'load': {
+        const backend = await backendFor(request.settings);
+        const session = await backend.create(request.model);
+        sessions.set(request.session, { backend, session, kept: {} });
+        return {
+          id,
+          ports: { inputs: session.inputMetadata.map(port), outputs: session.outputMetadata.map(port) },
+        };
+      }
+      case 'keep': {
+        const { backend, kept } = found(sessions, request.session, 'session');
+        Object.assign(kept, toOrt(backend, request.feeds));
+        return { id, tensors: {} };
+      }
+      case 'run': {
+        const { backend, session, kept } = found(sessions, request.session, 'session');
+        const feeds = { ...kept, ...toOrt(backend, request.feeds) };
+        const wanted = Object.fromEntries(session.inputNames.map((name) => [name, feeds[name]]));
+        return {
+          id,
+          tensors: fromOrt(await session.run(wanted, request.outputs ?? session.outputNames), true),
+        };
+      }
+      case 'close':
+        await sessions.get(request.session)?.session.release();
+        sessions.delete(request.session);
+        return { id, tensors: {} };
+      case 'train': {
+        const backend = await backendFor(request.settings);
+        const loss = await runner(backend, request.loss);
+        trainers.set(request.trainer, createTrainer(loss, request.data));
+        return { id, tensors: {} };
+      }
+      case 'train-step':
+        return {
+          id,
+          result: await found(trainers, request.trainer, 'trainer').step(request.feeds, request.rate),
+        };
+      case 'train-read':
+        return { id, state: await found(trainers, request.trainer, 'trainer').read() };
+      case 'train-close':
+        await trainers.get(request.trainer)?.close();
+        trainers.delete(request.trainer);
+        return { id, tensors: {} };
+      case 'shard': {
+        const backend = await backendFor(request.settings);
+        shard = await createShard(request.plan, request.data, (model) => runner(backend, model));
+        return { id, tensors: {} };
+      }
+      case 'shard-forward':
+        return { id, tensors: { results: await ownShard().forward(request.feeds) } };
+      case 'shard-backward':
+        await ownShard().backward(request.upstream, request.rate);
+        return { id, tensors: {} };
+      case 'shard-read':
+        return { id, state: await ownShard().read() };
+    }
+  }
+
+  return async (request) => {
+    try {
+      return await handle(request);
+    } catch (error) {
+      const { message, code, hint } = named(error);
+      return { id: request.id, error: message, code, hint };
+    }
+  };
+}
+
+interface LoadedSession {
+  readonly backend: Backend;
+  readonly session: InferenceSession;
+  readonly kept: Record<string, OrtTensor>;
+}
+
+function found<T>(all: ReadonlyMap<number, T>, id: number, what: string): T {
+  const one = all.get(id);
+  if (!one) throw new Error(`${what} ${id} is closed`);
+  return one;
+}
+
+/** Runtimes tell a lack of memory in words only. */
+const OUT_OF_MEMORY = /bad_alloc|failed to allocate|allocation failed|out of memory/i;
+
+function named(error: unknown): { message: string; code?: string; hint?: string } {
+  if (error instanceof TipAdapterError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (!OUT_OF_MEMORY.test(message)) return { message };
+  return new ModelError(`Out of memory: ${message}`, {
+    code: 'engine/memory',
+    hint: 'Take fewer pictures or examples at a time, or a smaller encoder. The program can go on.',
+  });
+}
+
+/** Buffers of an answer that are handed over instead of copied. */
+export function buffersOf(answer: Answer): ArrayBuffer[] {
+  const tensors =
+    'tensors' in answer
+      ? Object.values(answer.tensors)
+      : 'state' in answer
+        ? [...Object.values(answer.state.parameters), ...Object.values(answer.state.moments)]
+        : [];
+  return tensors.map(({ data }) => data.buffer as ArrayBuffer);
+}
+
+/** A graph of a training step. Its outputs stay in this thread: they need no copy of their own. */
+async function runner(backend: Backend, model: Uint8Array): Promise<Run> {
+  const session = await backend.create(model);
+  return {
+    inputs: session.inputNames,
+    run: async (feeds, into?: Readonly<Record<string, Tensor>>) => {
+      const wanted =
+        into && backend.preallocates
+          ? {
+              ...Object.fromEntries(session.outputNames.map((name) => [name, null])),
+              ...toOrt(backend, into),
+            }
+          : session.outputNames;
+      return fromOrt(await session.run(toOrt(backend, feeds), wanted), false);
+    },
+    close: () => session.release(),
+  };
+}
+
+function port(meta: InferenceSession.ValueMetadata): PortInfo {
+  if (!meta.isTensor) return { name: meta.name, dtype: 'unknown', shape: [] };
+  return { name: meta.name, dtype: meta.type, shape: meta.shape };
+}
+
+function toOrt({ ort }: Backend, feeds: Readonly<Record<string, Tensor>>): Record<string, OrtTensor> {
+  return Object.fromEntries(
+    Object.entries(feeds).map(([name, { dtype, data, shape }]) => [
+      name,
+      new ort.Tensor(dtype as 'float32', data as Float32Array, shape),
+    ]),
+  );
+}
+
+/** Views on the runtime's own memory cannot be handed to another thread: `own` copies them out. */
+function fromOrt(results: Readonly<Record<string, OnnxValue>>, own: boolean): Record<string, Tensor> {
+  return Object.fromEntries(
+    Object.entries(results).map(([name, value]) => {
+      const { type, dims, data } = value as OrtTensor;
+      return [
+        name,
+        { dtype: type, shape: dims, data: own ? (data as Float32Array).slice() : data } as Tensor,
+      ];
+    }),
+  );
+}

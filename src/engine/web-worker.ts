@@ -1,0 +1,31 @@
+import type { InferenceSession } from 'onnxruntime-node';
+import type { Answer, Request, Settings } from './protocol.ts';
+import { type Backend, buffersOf, createRuntime } from './runtime.ts';
+
+declare const self: {
+  onmessage: (event: { data: Request }) => void;
+  postMessage(message: Answer, transfer: readonly ArrayBuffer[]): void;
+};
+
+/** The thread of a page that owns onnxruntime-web: the build with WebGPU is fetched only where that is asked for. */
+const answer = createRuntime(async ({ device, threads, wasmPaths }: Settings): Promise<Backend> => {
+  const ort =
+    device === 'webgpu' ? await import('onnxruntime-web/webgpu') : await import('onnxruntime-web/wasm');
+  ort.env.logLevel = 'fatal';
+  ort.env.wasm.numThreads = threads;
+  ort.env.wasm.wasmPaths = wasmPaths;
+  return {
+    ort,
+    preallocates: false,
+    create: (model) =>
+      ort.InferenceSession.create(model as Uint8Array, {
+        executionProviders: [device === 'cpu' ? 'wasm' : device],
+        graphOptimizationLevel: 'all',
+      }) as Promise<InferenceSession>,
+  };
+});
+
+self.onmessage = async ({ data }) => {
+  const result = await answer(data);
+  self.postMessage(result, buffersOf(result));
+};
