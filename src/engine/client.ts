@@ -283,3 +283,19 @@ function detach(feeds: Readonly<Record<string, Tensor>>): {
   });
   return { feeds: Object.fromEntries(own), buffers };
 }
+
+/** One engine for a whole program: made at its first use, unless one with other options was set before. */
+export function sharedBy(create: () => Engine) {
+  let shared: Engine | undefined;
+  return {
+    /** The engine that everything in a program shares. */
+    sharedEngine: (): Engine => {
+      shared ??= create();
+      return shared;
+    },
+    /** Makes the shared engine another one, before the work that uses it. */
+    setSharedEngine: (engine: Engine): void => {
+      shared = engine;
+    },
+  };
+}

@@ -1,4 +1,5 @@
-export { createEngine, sharedEngine } from './node.ts';
+export { DEVICES, type Device, type EngineOptions } from './device.ts';
+export { createEngine, examineDevices, setSharedEngine, sharedEngine } from './node.ts';
 export { plainEngine } from './plain.ts';
 export { type Optimiser, referenceUpdate } from './training/optimiser.ts';
 export { constantRate, cosineRate, type Schedule } from './training/schedule.ts';

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { engineOn, type Thread, type ThreadEvents } from './client.ts';
+import { engineOn, sharedBy, type Thread, type ThreadEvents } from './client.ts';
 import { DEVICES, type Device, type EngineOptions } from './device.ts';
 import { type Answer, BUSY, ENDING } from './protocol.ts';
 import type { Engine } from './types.ts';
@@ -110,15 +110,4 @@ export function examineDevices(): Promise<{ device: Device; refused?: string }[]
   );
 }
 
-let shared: Engine | undefined;
-
-/** The engine that everything in a program shares. */
-export function sharedEngine(): Engine {
-  shared ??= createEngine();
-  return shared;
-}
-
-/** Makes the shared engine another one: for a program that chooses the device, before its work. */
-export function setSharedEngine(engine: Engine): void {
-  shared = engine;
-}
+export const { sharedEngine, setSharedEngine } = sharedBy(createEngine);

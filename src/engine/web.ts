@@ -1,4 +1,4 @@
-import { engineOn, type Thread, type ThreadEvents } from './client.ts';
+import { engineOn, sharedBy, type Thread, type ThreadEvents } from './client.ts';
 import type { EngineOptions } from './device.ts';
 import type { Answer } from './protocol.ts';
 import type { Engine } from './types.ts';
@@ -48,15 +48,4 @@ function start({ answer, died }: ThreadEvents): Thread {
   };
 }
 
-let shared: Engine | undefined;
-
-/** The engine that everything in a page shares. */
-export function sharedEngine(): Engine {
-  shared ??= createEngine();
-  return shared;
-}
-
-/** Makes the shared engine another one: for a page that says where the runtime's files are, before its work. */
-export function setSharedEngine(engine: Engine): void {
-  shared = engine;
-}
+export const { sharedEngine, setSharedEngine } = sharedBy(createEngine);
