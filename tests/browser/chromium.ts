@@ -1,0 +1,25 @@
+import { existsSync } from 'node:fs';
+import { type Browser, chromium } from 'playwright-core';
+
+/** A Chromium of this machine: the one that is named, Playwright's own, the system's. */
+export const chromiumPath: string | undefined = [
+  process.env.TIP_ADAPTER_CHROMIUM,
+  chromium.executablePath(),
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+  'C:/Program Files/Google/Chrome/Application/chrome.exe',
+].find((path) => path && existsSync(path));
+
+/** For the titles of tests that are skipped without one. */
+export const chromiumMissing = chromiumPath
+  ? ''
+  : ' (skipped: no Chromium; name one in TIP_ADAPTER_CHROMIUM, see CONTRIBUTING.md)';
+
+export function launchChromium(args: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({
+    executablePath: chromiumPath,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', ...args],
+  });
+}

@@ -1,0 +1,32 @@
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import { serveStatic } from '@hono/node-server/serve-static';
+import { Hono } from 'hono';
+
+/** Headers under which a page may use several threads. */
+const ISOLATED = {
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-embedder-policy': 'require-corp',
+};
+
+/** Serves folders by the path they are under, on 127.0.0.1; paths below `/isolated` with the headers for threads. */
+export async function serveFolders(folders: Readonly<Record<string, string>>) {
+  const app = new Hono();
+  app.use(async (c, next) => {
+    await next();
+    for (const [name, value] of Object.entries(ISOLATED)) {
+      if (c.req.path.startsWith('/isolated')) c.header(name, value);
+    }
+    c.header('cross-origin-resource-policy', 'same-origin');
+  });
+  for (const [path, root] of Object.entries(folders)) {
+    app.use(`${path}/*`, serveStatic({ root, rewriteRequestPath: (whole) => whole.slice(path.length) }));
+  }
+  const server = createAdaptorServer(app);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    address: `http://127.0.0.1:${port}`,
+    close: () => new Promise((resolve) => server.close(resolve)),
+  };
+}
