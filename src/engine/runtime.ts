@@ -120,7 +120,7 @@ function found<T>(all: ReadonlyMap<number, T>, id: number, what: string): T {
 }
 
 /** Runtimes tell a lack of memory in words only. */
-const OUT_OF_MEMORY = /bad_alloc|failed to allocate|allocation failed|out of memory/i;
+const OUT_OF_MEMORY = /bad_alloc|failed to allocate|allocation failed|out of memory|shape is too large/i;
 
 function named(error: unknown): { message: string; code?: string; hint?: string } {
   if (error instanceof TipAdapterError) return error;

@@ -17,9 +17,12 @@ export const chromiumMissing = chromiumPath
   ? ''
   : ' (skipped: no Chromium; name one in TIP_ADAPTER_CHROMIUM, see CONTRIBUTING.md)';
 
-export function launchChromium(args: readonly string[] = []): Promise<Browser> {
+/** WebGPU on the processor, for machines without a GPU. */
+export const SOFTWARE_WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+
+export function launchChromium(args: readonly string[] = ['--disable-gpu']): Promise<Browser> {
   return chromium.launch({
     executablePath: chromiumPath,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', ...args],
+    args: ['--no-sandbox', '--disable-dev-shm-usage', ...args],
   });
 }

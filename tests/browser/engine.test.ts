@@ -8,26 +8,30 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '../../src/engine/node.ts';
 import { plainEngine } from '../../src/engine/plain.ts';
 import type { Engine } from '../../src/engine/types.ts';
-import { type StepNumbers, trainingStep } from '../engine-parity.ts';
-import { chromiumMissing, chromiumPath, launchChromium } from './chromium.ts';
+import { type StepNumbers, trainedKeys, trainingStep } from '../engine-parity.ts';
+import { chromiumMissing, chromiumPath, launchChromium, SOFTWARE_WEBGPU } from './chromium.ts';
 import type { EnginePage } from './page/main.ts';
 import { serveFolders } from './serve.ts';
 
 declare const page: EnginePage;
 declare const crossOriginIsolated: boolean;
+declare const navigator: { readonly gpu?: { requestAdapter(): Promise<object | null> } };
 
 let expected: StepNumbers;
+let expectedKeys: number[];
 beforeAll(async () => {
   expected = await trainingStep(plainEngine());
+  expectedKeys = await trainedKeys(plainEngine());
 });
 
+function expectClose(got: readonly number[], wanted: readonly number[]): void {
+  expect(got).toHaveLength(wanted.length);
+  expect(Math.max(...got.map((value, i) => Math.abs(value - wanted[i])))).toBeLessThan(1e-4);
+}
+
 function expectSame(got: StepNumbers): void {
-  expect(Math.abs(got.loss - expected.loss)).toBeLessThan(1e-4);
-  for (const name of ['gradient', 'keys', 'probabilities', 'trained'] as const) {
-    expect(got[name]).toHaveLength(expected[name].length);
-    const worst = Math.max(...got[name].map((value, i) => Math.abs(value - expected[name][i])));
-    expect(worst, name).toBeLessThan(1e-4);
-  }
+  expectClose([got.loss], [expected.loss]);
+  for (const name of ['gradient', 'keys', 'probabilities'] as const) expectClose(got[name], expected[name]);
 }
 
 describe('one training step in Node', () => {
@@ -38,6 +42,10 @@ describe('one training step in Node', () => {
     expect(expected.gradient.some((value) => Math.abs(value) > 1e-2)).toBe(true);
     expectSame(await trainingStep(engine));
   });
+
+  it('goes on as there, block by block', async () => {
+    expectClose(await trainedKeys(engine), expectedKeys);
+  });
 });
 
 describe.skipIf(!chromiumPath)(`one training step in Chromium${chromiumMissing}`, () => {
@@ -47,8 +55,8 @@ describe.skipIf(!chromiumPath)(`one training step in Chromium${chromiumMissing}`
   let alone: Page;
   let isolated: Page;
 
-  async function open(path: string): Promise<Page> {
-    const opened = await browser.newPage();
+  async function open(path: string, from = browser): Promise<Page> {
+    const opened = await from.newPage();
     await opened.goto(`${server.address}${path}/index.html`);
     await opened.waitForFunction(() => 'page' in globalThis);
     return opened;
@@ -92,11 +100,29 @@ describe.skipIf(!chromiumPath)(`one training step in Chromium${chromiumMissing}`
     expectSame(step);
   });
 
+  it('goes on as in Node, block by block', async () => {
+    expectClose(await isolated.evaluate(() => page.training()), expectedKeys);
+  });
+
   it('falls back to the CPU with one line where there is no WebGPU', async () => {
     const { step, notes } = await alone.evaluate(() => page.step({ device: 'webgpu' }));
     expectSame(step);
     expect(notes).toHaveLength(1);
     expect(notes[0]).toMatch(/^Device webgpu cannot be used \(.+\); the CPU does the work$/);
+  });
+
+  it('is the one of Node on WebGPU, computed in software', async (context) => {
+    const accelerated = await launchChromium(SOFTWARE_WEBGPU);
+    try {
+      const opened = await open('/page', accelerated);
+      const adapter = await opened.evaluate(() => navigator.gpu?.requestAdapter());
+      if (!adapter) return context.skip('this Chromium has no WebGPU in software');
+      const { step, notes } = await opened.evaluate(() => page.step({ device: 'webgpu' }));
+      expect(notes).toEqual([]);
+      expectSame(step);
+    } finally {
+      await accelerated.close();
+    }
   });
 
   it('never blocks the page, and stops waiting at once', async () => {

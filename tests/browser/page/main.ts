@@ -5,11 +5,12 @@ import { expandTo } from '../../../src/graph/layout.ts';
 import { matmul } from '../../../src/graph/products.ts';
 import { sum } from '../../../src/graph/reduce.ts';
 import { floatTensor } from '../../../src/math/tensor.ts';
-import { type StepNumbers, trainingStep } from '../../engine-parity.ts';
+import { type StepNumbers, trainedKeys, trainingStep } from '../../engine-parity.ts';
 
 /** What the test calls in the page. */
 export interface EnginePage {
   step(options?: Parameters<typeof createEngine>[0]): Promise<{ step: StepNumbers; notes: string[] }>;
+  training(): Promise<number[]>;
   longRun(): Promise<{ seconds: number; longestPauseMs: number; interrupted: string }>;
   tooMuch(): Promise<{ code: string; afterwards: number[] }>;
 }
@@ -25,6 +26,13 @@ const page: EnginePage = {
     const step = await trainingStep(engine);
     await engine.close();
     return { step, notes };
+  },
+
+  async training() {
+    const engine = createEngine();
+    const keys = await trainedKeys(engine);
+    await engine.close();
+    return keys;
   },
 
   async longRun() {
