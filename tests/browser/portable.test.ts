@@ -1,0 +1,56 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { join } from 'node:path';
+import { build, type Rolldown } from 'vite';
+import { describe, expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '../..');
+
+/** Bundles a module for a page; gives its platform modules with who asks for them, and the size in bytes. */
+async function bundle(entry: string): Promise<{ platform: string[]; bytes: number }> {
+  const platform: string[] = [];
+  const result = (await build({
+    root,
+    configFile: false,
+    logLevel: 'silent',
+    worker: { format: 'es' },
+    build: { write: false, lib: { entry, formats: ['es'] } },
+    plugins: [
+      {
+        name: 'platform-modules',
+        enforce: 'pre',
+        resolveId(source, importer) {
+          if (isBuiltin(source)) platform.push(`${source} from ${importer}`);
+        },
+      },
+    ],
+  })) as Rolldown.RolldownOutput[];
+  const [{ code }] = result[0].output;
+  return { platform, bytes: code.length };
+}
+
+describe('a bundle for a page', () => {
+  const folders = ['math', 'graph', 'linalg', 'metrics', 'methods', 'tuning'];
+  it.each(folders.filter((folder) => existsSync(join(root, 'src', folder, 'index.ts'))))(
+    'of %s needs no platform module',
+    async (folder) => {
+      const { platform, bytes } = await bundle(join(root, 'src', folder, 'index.ts'));
+      expect(platform).toEqual([]);
+      expect(bytes).toBeGreaterThan(500);
+    },
+  );
+
+  it("of the engine is the page's one, by the package's own condition", async () => {
+    const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const [first] = Object.keys(exports['./engine']);
+    expect(first).toBe('browser');
+    const built: string = exports['./engine'].browser.default;
+    const { platform } = await bundle(join(root, built.replace('/dist/', '/src/').replace(/js$/, 'ts')));
+    expect(platform).toEqual([]);
+  });
+
+  it('would show a platform module', async () => {
+    const { platform } = await bundle(join(root, 'src/store/home.ts'));
+    expect(platform).toContain(`node:os from ${join(root, 'src/store/home.ts')}`);
+  });
+});
