@@ -1,4 +1,5 @@
-import { flag, type Options, type ValuesOf } from '../options.ts';
+import { DEVICES } from '../engine/device.ts';
+import { choice, flag, type Options, type ValuesOf } from '../options.ts';
 import type { Io } from './io.ts';
 
 /** What a command takes and does: everything that parsing, help and the reference page need, as data. */
@@ -6,6 +7,8 @@ export interface Command<T extends Options = Options> {
   /** `<data>` must be there, `[data]` may, `<images...>` is one or more. */
   readonly args: readonly string[];
   readonly options: T;
+  /** Takes the options of the engine, too: the command embeds, trains or scores. */
+  readonly computes?: true;
   /** What to type, and what it does. */
   readonly examples: readonly (readonly [command: string, does: string])[];
   /** `args` as typed, one after the other; `values` checked and with defaults. */
@@ -17,6 +20,19 @@ export const commonOptions = {
   quiet: flag({ short: 'q', help: 'No progress and no notes; errors are still told.' }),
   verbose: flag({ help: 'Tell where in the program an error came from.' }),
 } as const;
+
+/** Options of every command that computes. */
+export const engineOptions = {
+  device: choice(DEVICES, {
+    default: 'cpu',
+    help: 'What computes; all but cpu are experimental, and cpu takes over from one that refuses.',
+  }),
+} as const;
+
+/** A command's own options and those it shares with others, but for the common ones. */
+export function optionsOf({ options, computes }: Command): Options {
+  return computes ? { ...options, ...engineOptions } : options;
+}
 
 export const jsonOption = flag({ help: 'Print JSON; errors are JSON on stderr, too.' });
 

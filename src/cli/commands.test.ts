@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { examineDevices } from '../engine/node.ts';
 import { recordingIo } from './io.fixture.ts';
 import { runCli } from './program.ts';
 
@@ -116,6 +117,17 @@ describe.skipIf(!isThere)(
       expect(lines.map((line) => JSON.parse(line).name)).toHaveLength(6);
       const table = await run(['predict', classifier(), picture('red')]);
       expect(table.out).toMatch(/^Picture +Answer +Sure\n/);
+    });
+
+    it('predict --device goes on with the CPU where the device refuses, and says so in one line', async () => {
+      const predict = ['predict', classifier(), picture('red'), '--json'];
+      const onCpu = JSON.parse((await run(predict)).out);
+      const refused = (await examineDevices()).find((each) => each.refused !== undefined);
+      const { status, out, err } = await run([...predict, '--device', refused?.device ?? 'none']);
+      expect(status, err).toBe(0);
+      expect(JSON.parse(out)).toEqual(onCpu);
+      expect(err).toMatch(/^Device \w+ cannot be used \(.+\); the CPU does the work\n$/);
+      expect((await run([...predict, '--device', 'abacus'])).status).toBe(2);
     });
 
     it('predict answers the others where a picture cannot be read, and ends with status 3', async () => {

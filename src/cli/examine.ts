@@ -22,14 +22,14 @@ const LOW_MEMORY = 2e9;
 const LOW_DISK = 1e9;
 const HUB_PATIENCE = 2000;
 
-/** Looks at Node, the machine, the native libraries, the home folder, the encoders and the hub. */
+/** Looks at Node, the machine, the native libraries, the devices, the home folder, the encoders and the hub. */
 export async function examine(signal: AbortSignal): Promise<Check[]> {
   const libraries = [
     library('sharp', () => import('sharp')),
     library('onnxruntime-node', () => import('onnxruntime-node')),
     library('lmdb', () => import('lmdb')),
   ];
-  const rest = [home(), disk(), encoders(), hub(signal)];
+  const rest = [devices(), home(), disk(), encoders(), hub(signal)];
   return [node(), machine(), ...(await Promise.all([...libraries, ...rest]))];
 }
 
@@ -62,6 +62,14 @@ async function library(name: string, load: () => Promise<unknown>): Promise<Chec
     const hint = `Install again (npm install) on this machine: ${name} has a part of its own for each system.`;
     return { name, state: 'bad', found: `does not load: ${reason}`, hint };
   }
+}
+
+/** Every device is tried; that a machine has only its CPU is nothing to note. */
+async function devices(): Promise<Check> {
+  const { examineDevices } = await import('../engine/node.ts');
+  const all = await examineDevices();
+  const found = all.filter(({ refused }) => !refused).map(({ device }) => device);
+  return { name: 'Devices', state: 'ok', found: found.join(', ') };
 }
 
 /** From the nearest package.json above its entry that carries the name: not every package exports its own. */

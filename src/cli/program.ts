@@ -1,4 +1,5 @@
 import { Command as Commander, CommanderError, Option as CommanderOption } from 'commander';
+import type { Device } from '../engine/device.ts';
 import { UsageError } from '../errors.ts';
 import type { Option } from '../options.ts';
 import { version } from '../version.ts';
@@ -65,9 +66,10 @@ function configure(target: Commander, io: Io): Commander {
 
 async function fill(target: Commander, command: Command, io: Io): Promise<void> {
   const { resolveOptions } = await import('../options.ts');
-  const { commonOptions } = await import('./command.ts');
+  const { commonOptions, optionsOf } = await import('./command.ts');
+  const options = optionsOf(command);
   for (const argument of command.args) target.argument(argument);
-  for (const [name, option] of Object.entries({ ...command.options, ...commonOptions })) {
+  for (const [name, option] of Object.entries({ ...options, ...commonOptions })) {
     target.addOption(flagOf(name, option));
   }
   target.addHelpText('after', examplesOf(command));
@@ -75,9 +77,18 @@ async function fill(target: Commander, command: Command, io: Io): Promise<void> 
     const given = target.opts();
     checkNeeded(command, given);
     const common = resolveOptions(commonOptions, given);
-    const values = resolveOptions(command.options, given);
-    await command.run(target.args, values, common.quiet ? quiet(io) : io);
+    const { device, ...values } = resolveOptions(options, given);
+    const own = common.quiet ? quiet(io) : io;
+    if (command.computes) await chooseDevice(device as Device, own);
+    await command.run(target.args, values, own);
   });
+}
+
+/** Everything a command computes, it computes on the shared engine. */
+async function chooseDevice(device: Device, io: Io): Promise<void> {
+  if (device === 'cpu') return;
+  const { createEngine, setSharedEngine } = await import('../engine/node.ts');
+  setSharedEngine(createEngine({ device, note: (line) => io.note(line) }));
 }
 
 /** Values are checked by the table's own schema, so Commander only collects them. */

@@ -1,6 +1,6 @@
 import type { Options } from '../options.ts';
 import { renderMarkdown } from '../report/table.ts';
-import { commonOptions } from './command.ts';
+import { commonOptions, optionsOf } from './command.ts';
 import { commands, type ListedCommand } from './commands/index.ts';
 import { flagsText, helpText } from './wording.ts';
 
@@ -67,8 +67,9 @@ ${renderMarkdown({
 Encoders, cached features and downloads are kept in \`TIP_ADAPTER_HOME\`, else in the platform's cache folder.`;
 
 async function section({ name, summary, load }: ListedCommand): Promise<string> {
-  const { args, options, examples } = await load();
-  const entries = Object.entries(options);
+  const command = await load();
+  const { args, examples } = command;
+  const entries = Object.entries(optionsOf(command));
   const usage = ['tip-adapter', name, ...args, ...(entries.length > 0 ? ['[options]'] : [])].join(' ');
   const lines = entries.map(([option, given]) => `- \`${flagsText(option, given)}\` — ${helpText(given)}`);
   const shown = examples.map(([line, does]) => `# ${does}\n${line}`);

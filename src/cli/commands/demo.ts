@@ -17,6 +17,7 @@ export const demoCommand = defineCommand({
       help: 'Encoder: a name, hf:owner/repo, a folder, or auto.',
     }),
   },
+  computes: true,
   examples: [
     ['tip-adapter demo', 'On sample pictures.'],
     ['tip-adapter demo my-photos/', 'On your own: a folder with a folder for each class.'],

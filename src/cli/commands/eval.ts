@@ -25,6 +25,7 @@ export const evalCommand = defineCommand({
       }),
     ),
   },
+  computes: true,
   examples: [
     ['tip-adapter eval pets.safetensors test/', 'Accuracy, over all and by class.'],
     ['tip-adapter eval pets.safetensors test/ --json > result.json', 'Everything, for programs.'],

@@ -14,6 +14,7 @@ export const fitCommand = defineCommand({
       text({ value: '<zip>', help: 'Install the encoder from a bundle first, and use it.' }),
     ),
   },
+  computes: true,
   examples: [
     ['tip-adapter fit photos/ -o pets.safetensors', 'photos/cat/*.jpg, photos/dog/*.jpg, …'],
     ['tip-adapter fit photos/ -o pets.safetensors --shots 16 --seed 1', 'Sixteen pictures of each class.'],

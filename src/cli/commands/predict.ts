@@ -29,6 +29,7 @@ export const predictCommand = defineCommand({
     csv: flag({ help: 'Print CSV.' }),
     ndjson: flag({ help: 'Print a line of JSON for each picture, while it goes on.' }),
   },
+  computes: true,
   examples: [
     ['tip-adapter predict pets.safetensors new.jpg holiday/', 'A table.'],
     [
