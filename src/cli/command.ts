@@ -22,7 +22,7 @@ export const commonOptions = {
 } as const;
 
 /** Options of every command that computes. */
-export const engineOptions = {
+const engineOptions = {
   device: choice(DEVICES, {
     default: 'cpu',
     help: 'What computes; all but cpu are experimental, and cpu takes over from one that refuses.',

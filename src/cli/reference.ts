@@ -7,7 +7,7 @@ import { flagsText, helpText } from './wording.ts';
 /** The page docs/cli.md: every command with its options and examples, from the tables that drive the program itself. */
 export async function renderReference(): Promise<string> {
   const sections = await Promise.all(commands.map(section));
-  return `${[INTRODUCTION, ...sections, OUTCOME].join('\n\n')}\n`;
+  return `${[INTRODUCTION, ...sections, ON_DEVICES, OUTCOME].join('\n\n')}\n`;
 }
 
 /** The page docs/methods.md: every method with its paper, what it needs and its options, from the table of methods. */
@@ -65,6 +65,18 @@ ${renderMarkdown({
 })}
 
 Encoders, cached features and downloads are kept in \`TIP_ADAPTER_HOME\`, else in the platform's cache folder.`;
+
+const ON_DEVICES = `## Devices
+
+\`--device\` chooses what computes; \`tip-adapter doctor\` tells which devices there are. Only \`cpu\` is tested on every change; the others are
+experimental. Where a device refuses, one line says why and the CPU does the work.
+
+| Device | Where | Needs |
+| --- | --- | --- |
+| cpu | everywhere | nothing |
+| cuda | Linux x64 | CUDA 12 with cuDNN 9, and ONNX Runtime's part for it, which is not installed by itself: \`node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12\`. Products are in TF32 unless \`NVIDIA_TF32_OVERRIDE=0\` is set |
+| webgpu | Windows, Linux, macOS | a driver for D3D12, Vulkan (\`libvulkan.so.1\`) or Metal |
+| coreml | macOS | nothing |`;
 
 async function section({ name, summary, load }: ListedCommand): Promise<string> {
   const command = await load();

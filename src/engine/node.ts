@@ -57,6 +57,7 @@ function start({ answer, died }: ThreadEvents): Thread {
 }
 
 const states = new Set<Int32Array>();
+let watching = false;
 const LONGEST_RUN_MS = 10_000;
 
 /**
@@ -65,7 +66,8 @@ const LONGEST_RUN_MS = 10_000;
  * would end in that. So the process waits for what is being computed, and nothing else is begun.
  */
 function watchExit(): Int32Array {
-  if (states.size === 0) process.once('exit', awaitRuns);
+  if (!watching) process.once('exit', awaitRuns);
+  watching = true;
   const state = new Int32Array(new SharedArrayBuffer(8));
   states.add(state);
   return state;

