@@ -12,6 +12,8 @@ const parts: Record<string, () => Promise<string[]>> = {
   memory: async () => (await import('./memory.ts')).benchMemory(),
   start: async () => (await import('./start.ts')).benchStart(),
   views: async () => (await import('./views.ts')).benchViews(),
+  step: async () => (await import('./step.ts')).benchStep(),
+  fit: async () => (await import('./whole-fit.ts')).benchWholeFit(),
   photos: async () => (await import('./photos.ts')).benchPhotos(),
 };
 

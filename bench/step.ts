@@ -1,0 +1,128 @@
+import { availableParallelism } from 'node:os';
+import { createEngine } from '../src/engine/node.ts';
+import type { Trainer } from '../src/engine/training/types.ts';
+import { input } from '../src/graph/expression.ts';
+import { matmulT } from '../src/graph/products.ts';
+import { sum } from '../src/graph/reduce.ts';
+import { type Matrix, matrix, unitRows } from '../src/math/matrix.ts';
+import { random } from '../src/math/random.ts';
+import { floatTensor, type Tensor } from '../src/math/tensor.ts';
+import { countCorrect, crossEntropy } from '../src/methods/loss.ts';
+import { plainSupport, type Task } from '../src/methods/task.ts';
+import { keyTraining } from '../src/methods/tip-adapter-f.ts';
+import { median, milliseconds, ratio } from './measure.ts';
+import { torchPeer } from './torch.ts';
+
+const [KEYS, CLASSES, BATCH, ROUNDS, STEPS] = [16_000, 1000, 256, 7, 3];
+
+/**
+ * One step of Tip-Adapter-F at ImageNet's size, in turn with PyTorch's two forms of it and with the two products that no step
+ * can do without (the floor), at the speed of the runtime's own product in the same process.
+ */
+export async function benchStep(): Promise<string[]> {
+  const peer = torchPeer();
+  const lines = [
+    `Tip-Adapter-F step: ${KEYS} keys, ${CLASSES} classes, batch ${BATCH}, ${availableParallelism()} threads`,
+  ];
+  for (const dimension of [1024, 512]) {
+    const engine = createEngine();
+    const { trainer, feeds } = await prepareStep(dimension);
+    const f = input('f', [BATCH, dimension]);
+    const keys = input('keys', [KEYS, dimension]);
+    const bare = await engine.compile({ sums: sum(matmulT(f, keys), [1]) });
+    await bare.keep({ keys: floatTensor([KEYS, dimension], unitNoise(KEYS, dimension).data) });
+    const times: Record<'ours' | 'floor' | 'official' | 'expert', number[]> = {
+      ours: [],
+      floor: [],
+      official: [],
+      expert: [],
+    };
+    for (let round = 0; round <= ROUNDS; round++) {
+      const ours = await timed(() => trainer.step(feeds, 1e-3));
+      const product = await timed(() => bare.run({ f: feeds.f }));
+      if (round === 0) continue;
+      times.ours.push(ours);
+      // The text head's product belongs to the floor too.
+      times.floor.push(product * (2 + CLASSES / KEYS));
+      if (typeof peer === 'string') continue;
+      const settings = {
+        n: KEYS,
+        d: dimension,
+        c: CLASSES,
+        batch: BATCH,
+        repeat: STEPS,
+        threads: availableParallelism(),
+      };
+      const { official_ms, expert_ms } = peer('step', settings);
+      times.official.push(official_ms);
+      times.expert.push(expert_ms);
+    }
+    await trainer.close();
+    await engine.close();
+    const share = median(times.floor.map((floor, i) => floor / times.ours[i]));
+    lines.push(
+      `  ${dimension} numbers a key: ${milliseconds(times.ours)}; floor ${milliseconds(times.floor)}, of which it reaches ${Math.round(share * 100)}%`,
+    );
+    if (typeof peer === 'string') continue;
+    lines.push(
+      `    PyTorch, published form ${milliseconds(times.official)}: ${ratio(times.official, times.ours)} x ours`,
+      `    PyTorch, expert form    ${milliseconds(times.expert)}: ${ratio(times.expert, times.ours)} x ours`,
+    );
+  }
+  return typeof peer === 'string' ? [...lines, `  ${peer}`] : lines;
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  await work();
+  const start = performance.now();
+  for (let i = 0; i < STEPS; i++) await work();
+  return (performance.now() - start) / STEPS;
+}
+
+/** A trainer as Tip-Adapter-F makes it, on random features, and a batch. */
+async function prepareStep(dimension: number): Promise<{ trainer: Trainer; feeds: Record<string, Tensor> }> {
+  const engine = createEngine();
+  const task = imagenetSized(dimension);
+  const training = keyTraining(task, { alpha: 1, beta: 5.5, epochs: 1, rate: 1e-3, batch: BATCH });
+  const [f, labels] = [input('f', ['b', dimension]), input('labels', ['b', 1])];
+  const scores = training.scores({ f, labels });
+  const trainer = await engine.train({
+    ...training,
+    loss: crossEntropy(scores, labels),
+    observe: { correct: countCorrect(scores, labels) },
+  });
+  const classes = Float32Array.from({ length: BATCH }, (_, i) => i);
+  return {
+    trainer: {
+      ...trainer,
+      close: async () => {
+        await trainer.close();
+        await engine.close();
+      },
+    },
+    feeds: {
+      f: floatTensor([BATCH, dimension], unitNoise(BATCH, dimension).data),
+      labels: floatTensor([BATCH, 1], classes),
+    },
+  };
+}
+
+/** A 16-shot task of ImageNet's size on random features. */
+export function imagenetSized(dimension: number): Task {
+  const text = unitNoise(CLASSES, dimension);
+  const promptClass = Int32Array.from({ length: CLASSES }, (_, c) => c);
+  const labels = Int32Array.from({ length: KEYS }, (_, i) => i % CLASSES);
+  return {
+    classes: CLASSES,
+    dimension,
+    support: plainSupport(unitNoise(KEYS, dimension), labels),
+    head: { weights: text, promptFeatures: text, promptClass, logitScale: 100 },
+    seed: 1,
+  };
+}
+
+function unitNoise(rows: number, dimension: number): Matrix {
+  const noise = random('bench', rows);
+  const data = Float32Array.from({ length: rows * dimension }, () => noise.uniform() - 0.5);
+  return unitRows(matrix(rows, dimension, data));
+}

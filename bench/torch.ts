@@ -1,0 +1,26 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+const PEERS = join(import.meta.dirname, '../../shared/peers/peers.py');
+const PYTHON = '/usr/bin/python3';
+
+/** What PyTorch needs for the same work, in the same minute: medians in milliseconds as its script prints them. */
+export type Peer = (work: string, settings: Record<string, number | true>) => Record<string, number>;
+
+/** PyTorch beside us, or in words why it is not here. */
+export function torchPeer(): Peer | string {
+  if (!existsSync(PEERS)) return 'PyTorch is not measured: its script ../shared/peers/peers.py is not there';
+  try {
+    execFileSync(PYTHON, ['-c', 'import torch'], { stdio: 'ignore' });
+  } catch {
+    return 'PyTorch is not measured: python3-torch is not installed';
+  }
+  return (work, settings) => {
+    const flags = Object.entries(settings).flatMap(([name, value]) =>
+      value === true ? [`--${name}`] : [`--${name}`, String(value)],
+    );
+    const line = execFileSync(PYTHON, [PEERS, work, ...flags], { encoding: 'utf8' });
+    return JSON.parse(line) as Record<string, number>;
+  };
+}
