@@ -1,7 +1,7 @@
-import { onAbort } from '../abort.ts';
-import { InterruptedError, ModelError } from '../errors.ts';
+import { InterruptedError, UsageError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
-import type { Tensor } from '../math/tensor.ts';
+import { sizeOf, type Tensor } from '../math/tensor.ts';
+import { channelTo, type Thread, type ThreadEvents, type Without } from './channel.ts';
 import { type Device, type EngineOptions, refusalOf } from './device.ts';
 import type { Answer, Request, Settings } from './protocol.ts';
 import { type BlockPlan, mapPlan, planTraining } from './training/plan.ts';
@@ -18,33 +18,12 @@ import type {
 } from './training/types.ts';
 import type { Engine, PortInfo, RunOptions, Session } from './types.ts';
 
-type Without<R, K extends string> = R extends Request ? Omit<R, K> : never;
-
-/** A thread that owns a runtime, as the engine sees it. */
-export interface Thread {
-  post(request: Request, transfer: readonly ArrayBuffer[]): void;
-  /** Whether the program stays alive for it. */
-  hold?(busy: boolean): void;
-  end(): Promise<void>;
-}
-
-export interface ThreadEvents {
-  answer(answer: Answer): void;
-  /** The thread is gone; `outOfMemory` where that is known to be the reason. */
-  died(reason: string, outOfMemory?: boolean): void;
-}
-
 /** What differs between Node and a page. */
 export interface Platform {
   start(events: ThreadEvents): Thread;
   readonly settings: Omit<Settings, 'device'>;
   /** Why a device cannot be used, asked once before its first use; undefined where it may be tried. */
   refusal?(device: Device): Promise<string | undefined>;
-}
-
-interface Pending {
-  resolve(answer: Answer): void;
-  reject(error: Error): void;
 }
 
 /** A thread that can hold a part of a training. */
@@ -60,72 +39,14 @@ export function engineOn(
   platform: Platform,
   { device = 'cpu', note = (line) => console.warn(line) }: EngineOptions,
 ): Engine & ShardHost {
-  let thread: Thread | undefined;
-  let generation = 0;
+  const { send, alive, generation, close } = channelTo(platform.start);
   let serial = 0;
   let chosen: Promise<Device> | undefined;
-  const pending = new Map<number, Pending>();
-
-  function fail(reason: string, outOfMemory = false): void {
-    thread = undefined;
-    generation++;
-    const error = new ModelError(`The engine stopped: ${reason}`, {
-      code: outOfMemory ? 'engine/memory' : 'engine/stopped',
-      hint: 'The model may need more memory than there is. The program can go on; the failed step can be tried again.',
-    });
-    for (const { reject } of pending.values()) reject(error);
-    pending.clear();
-  }
-
-  function start(): Thread {
-    const own: Thread = platform.start({
-      answer(answer) {
-        const waiting = pending.get(answer.id);
-        pending.delete(answer.id);
-        if (pending.size === 0) own.hold?.(false);
-        if ('error' in answer) {
-          const { error, code = 'engine/runtime', hint } = answer;
-          waiting?.reject(new ModelError(error, { code, hint }));
-        } else waiting?.resolve(answer);
-      },
-      died: (reason, outOfMemory) => thread === own && fail(reason, outOfMemory),
-    });
-    return own;
-  }
-
-  function send(
-    request: Without<Request, 'id'>,
-    transfer: readonly ArrayBuffer[] = [],
-    signal?: AbortSignal,
-  ): Promise<Answer> {
-    if (signal?.aborted) return Promise.reject(new InterruptedError());
-    thread ??= start();
-    const own = thread;
-    return new Promise<Answer>((resolve, reject) => {
-      const id = serial++;
-      const stop = () => {
-        pending.delete(id);
-        if (pending.size === 0) own.hold?.(false);
-        reject(new InterruptedError());
-      };
-      const done = onAbort(signal, stop);
-      pending.set(id, {
-        resolve: (answer) => {
-          done();
-          resolve(answer);
-        },
-        reject: (error) => {
-          done();
-          reject(error);
-        },
-      });
-      own.hold?.(true);
-      own.post({ ...request, id }, transfer);
-    });
-  }
+  let told = false;
 
   function onCpu(reason: string): Device {
-    note(`Device ${device} cannot be used (${refusalOf(reason)}); the CPU does the work`);
+    if (!told) note(`Device ${device} cannot be used (${refusalOf(reason)}); the CPU does the work`);
+    told = true;
     return 'cpu';
   }
 
@@ -148,7 +69,7 @@ export function engineOn(
     } catch (error) {
       if (used === 'cpu' || error instanceof InterruptedError) throw error;
       const answer = await on('cpu');
-      if ((await chosen) === used) chosen = Promise.resolve(onCpu((error as Error).message));
+      chosen = Promise.resolve(onCpu((error as Error).message));
       return answer;
     }
   }
@@ -160,10 +81,10 @@ export function engineOn(
     let ports: { inputs: PortInfo[]; outputs: PortInfo[] } | undefined;
 
     async function ready(): Promise<void> {
-      if (loaded === generation && thread) return;
+      if (alive(loaded)) return;
       const answer = await prepare({ kind: 'load', session, model });
       if ('ports' in answer) ports = answer.ports;
-      loaded = generation;
+      loaded = generation();
       if (Object.keys(kept).length > 0) await send({ kind: 'keep', session, feeds: kept });
     }
 
@@ -185,7 +106,7 @@ export function engineOn(
         await send({ kind: 'keep', session, feeds });
       },
       close: async () => {
-        if (loaded === generation && thread) await send({ kind: 'close', session });
+        if (alive(loaded)) await send({ kind: 'close', session });
       },
     };
   }
@@ -196,6 +117,7 @@ export function engineOn(
     if (blocks) return trainSharded(loss, blocks, data, signal);
     const trainer = serial++;
     await prepare({ kind: 'train', trainer, loss, data }, signal);
+    const born = generation();
     return {
       step: async (feeds, rate) => {
         const own = detach(feeds);
@@ -204,7 +126,7 @@ export function engineOn(
       },
       read: async () => ((await send({ kind: 'train-read', trainer })) as { state: TrainingState }).state,
       close: async () => {
-        if (thread) await send({ kind: 'train-close', trainer });
+        if (alive(born)) await send({ kind: 'train-close', trainer });
       },
     };
   }
@@ -253,13 +175,6 @@ export function engineOn(
     };
   }
 
-  async function close(): Promise<void> {
-    const own = thread;
-    if (!own) return;
-    fail('it was closed');
-    await own.end();
-  }
-
   return {
     load,
     compile: (outputs) => load(toOnnx(outputs)),
@@ -276,12 +191,22 @@ function detach(feeds: Readonly<Record<string, Tensor>>): {
 } {
   const buffers: ArrayBuffer[] = [];
   const own = Object.entries(feeds).map(([name, tensor]): [string, Tensor] => {
+    checkFilled(name, tensor);
     if (tensor.data.byteLength === tensor.data.buffer.byteLength) return [name, tensor];
     const data = tensor.data.slice();
     buffers.push(data.buffer as ArrayBuffer);
     return [name, { ...tensor, data }];
   });
   return { feeds: Object.fromEntries(own), buffers };
+}
+
+function checkFilled(name: string, { shape, data }: Tensor): void {
+  if (data.length === sizeOf(shape)) return;
+  throw new UsageError(`Input "${name}" of shape [${shape.join(', ')}] holds ${data.length} numbers`, {
+    code: 'engine/feed',
+    hint: 'A buffer that was handed over (`transfer`) is empty afterwards.',
+    details: { name, shape, length: data.length },
+  });
 }
 
 /** One engine for a whole program: made at its first use, unless one with other options was set before. */

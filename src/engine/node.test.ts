@@ -65,6 +65,15 @@ describe('engine', () => {
     expect((await session.run(feeds)).sums.shape).toEqual([5, 3]);
   });
 
+  it('refuses a buffer that was handed over before, and goes on working', async () => {
+    const session = await engine.compile({ sums });
+    const given = { ...feeds, f: randomTensor(5, 5, 8) };
+    const transfer = [given.f.data.buffer as ArrayBuffer];
+    await session.run(given, { transfer });
+    await expect(session.run(given, { transfer })).rejects.toMatchObject({ code: 'engine/feed' });
+    expect((await session.run(feeds)).sums.shape).toEqual([5, 3]);
+  });
+
   it('names a missing input and a file that is no model', async () => {
     const session = await engine.compile({ sums });
     await expect(session.run({ f: feeds.f })).rejects.toMatchObject({ code: 'engine/runtime', exitCode: 4 });

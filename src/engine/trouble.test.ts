@@ -117,17 +117,14 @@ describe('a device that is not there', () => {
     const refused = (await examineDevices()).filter((each) => each.refused !== undefined);
     expect(refused.map(({ device }) => device)).not.toContain('cpu');
     expect(refused.length).toBeGreaterThan(0);
-    for (const { device } of refused) {
-      const lines: string[] = [];
-      const own = createEngine({ device, threads: 1, note: (line) => lines.push(line) });
-      const sessions = await Promise.all([own.compile({ y: exp(x) }), own.compile({ y: exp(x) })]);
-      for (const session of sessions) expect((await session.run({ x: square(2) })).y.shape).toEqual([2, 2]);
-      expect(lines).toHaveLength(1);
-      expect(lines[0]).toMatch(
-        new RegExp(`^Device ${device} cannot be used \\(.+\\); the CPU does the work$`),
-      );
-      await own.close();
-    }
+    const [{ device }] = refused;
+    const lines: string[] = [];
+    const own = createEngine({ device, threads: 1, note: (line) => lines.push(line) });
+    const sessions = await Promise.all([own.compile({ y: exp(x) }), own.compile({ y: exp(x) })]);
+    for (const session of sessions) expect((await session.run({ x: square(2) })).y.shape).toEqual([2, 2]);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatch(new RegExp(`^Device ${device} cannot be used \\(.+\\); the CPU does the work$`));
+    await own.close();
   });
 
   it('is told without the source of the runtime', () => {

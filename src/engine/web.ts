@@ -1,4 +1,5 @@
-import { engineOn, sharedBy, type Thread, type ThreadEvents } from './client.ts';
+import type { Thread, ThreadEvents } from './channel.ts';
+import { engineOn, sharedBy } from './client.ts';
 import type { EngineOptions } from './device.ts';
 import type { Answer } from './protocol.ts';
 import type { Engine } from './types.ts';
