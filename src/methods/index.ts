@@ -1,5 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 import { UsageError } from '../errors.ts';
+import { anchored } from './anchored.ts';
+import { linearProbe } from './linear-probe.ts';
 import type { Method } from './method.ts';
 import { prototype } from './prototype.ts';
 import { tipAdapter } from './tip-adapter.ts';
@@ -14,6 +16,8 @@ export const methods: readonly Method[] = [
   prototype,
   tipAdapter,
   tipAdapterF,
+  linearProbe,
+  anchored,
 ] as unknown as Method[];
 
 /** The method of that id. Throws `UsageError` with the nearest name where there is none. */

@@ -50,6 +50,14 @@ export interface Method<O extends Options = Options> {
   readonly options: O;
   /** Learns from the task's support set. */
   fit(task: Task, options: ValuesOf<O>): State | Promise<State>;
+  /** The values of its options that a search tries, in the order that suits a warm start; absent where nothing is chosen. */
+  search?(task: Task): readonly Partial<ValuesOf<O>>[];
+  /** States for each candidate's options and each subset of the examples, where that is faster than one fit after the other. */
+  fitSubsets?(
+    task: Task,
+    subsets: readonly (readonly number[])[],
+    candidates: readonly ValuesOf<O>[],
+  ): Promise<State[][]>;
   /** Adds what follows from the support set and the state alone, and is therefore not saved: keys in cache order, … */
   prepare(state: State, task: Task): State;
   /**

@@ -2,6 +2,7 @@ import type { TrainingState } from '../engine/training/types.ts';
 import type { Engine } from '../engine/types.ts';
 import { UsageError } from '../errors.ts';
 import { concatRows, type Matrix, matrix, row, selectRows, unitRows } from '../math/matrix.ts';
+import type { Tensor } from '../math/tensor.ts';
 import type { TextTower } from './text-tower.ts';
 
 /** The labelled examples a method learns from: n examples, r rows (an example has one row for each view of it). */
@@ -43,6 +44,8 @@ export interface Task {
   /** What fits heavy methods; without it they run on the interpreter, which is for small problems. */
   readonly engine?: Engine;
   readonly signal?: AbortSignal;
+  /** The method's state for nearly the same examples: a convex fit begins there. */
+  readonly start?: Readonly<Record<string, Tensor | number>>;
   /** Keeps the state of a training after every full epoch, so that it can go on after an interruption. */
   readonly checkpoint?: Checkpoint;
   /** Called by methods that take a while, at most once a step. */

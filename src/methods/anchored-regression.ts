@@ -1,0 +1,96 @@
+import { plainEngine } from '../engine/plain.ts';
+import { add, mul, sub } from '../graph/elementwise.ts';
+import { input } from '../graph/expression.ts';
+import { gradients } from '../graph/gradient.ts';
+import { reshape } from '../graph/layout.ts';
+import { matmulT } from '../graph/products.ts';
+import { logSumExp, sum } from '../graph/reduce.ts';
+import { type Matrix, matrix } from '../math/matrix.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { minimise } from './lbfgs.ts';
+import type { Task } from './task.ts';
+
+/** Logistic regressions on subsets of the same rows: folds, or the whole. */
+export interface Regressions {
+  /** [n, p]. */
+  readonly rows: Matrix;
+  /** Rows of each of the k problems. */
+  readonly subsets: readonly (readonly number[])[];
+  /** Logits that are given, [n, c]. */
+  readonly offset?: Matrix;
+  /** Weight of each parameter's square in each problem, [p]: one entry for each way to regularise, strongest first. */
+  readonly decays: readonly Float32Array[];
+  /** Where to begin, [c, p]: it only saves steps. */
+  readonly start?: Tensor;
+  /** What may be left to gain where a solution ends, in mean cross-entropy. */
+  readonly tolerance: number;
+}
+
+const ITERATIONS = 200;
+
+/**
+ * For each way to regularise, and each subset, the parameters V [c, p] that minimise mean_i CE(offset_i + V x_i, y_i) +
+ * sum_j decay_j |V_j|^2: convex. All subsets are one problem, so that an evaluation is two matrix products whatever their
+ * number; each way to regularise begins where the one before ended.
+ */
+export async function regressions(
+  { engine = plainEngine(), support: { labels }, classes, signal }: Task,
+  { rows, subsets, offset, decays, start, tolerance }: Regressions,
+): Promise<Tensor[][]> {
+  const [n, p, k] = [rows.rows, rows.cols, subsets.length];
+  const size = classes * p;
+  const parameters = input('parameters', [k * classes, p]);
+  const own = reshape(matmulT(input('rows', [n, p]), parameters), [n, k, classes]);
+  const logits = offset ? add(own, input('offset', [n, 1, classes])) : own;
+  const correct = sum(mul(logits, input('truth', [n, 1, classes])), [2], true);
+  const losses = mul(sub(logSumExp(logits), correct), input('weights', [n, k, 1]));
+  const penalty = sum(mul(mul(parameters, parameters), input('decay', [1, p])), [0, 1]);
+  const loss = add(sum(losses, [0, 1, 2]), penalty);
+  const [gradient] = gradients(loss, [parameters]);
+
+  const session = await engine.compile({ loss, gradient });
+  try {
+    await session.keep({
+      rows: floatTensor([n, p], rows.data),
+      // Fed rather than made of the labels in the graph: an evaluation is mostly passes over [n, k, c].
+      truth: floatTensor([n, 1, classes], oneHot(labels, classes).data),
+      weights: floatTensor([n, k, 1], meansOver(subsets, n).data),
+      ...(offset ? { offset: floatTensor([n, 1, classes], offset.data) } : {}),
+    });
+    let x: Float32Array = new Float32Array(k * size);
+    if (start?.shape[1] === p) {
+      const known = (start.data as Float32Array).subarray(0, size);
+      for (let j = 0; j < k; j++) x.set(known, j * size);
+    }
+    const solutions: Tensor[][] = [];
+    for (const decay of decays) {
+      await session.keep({ decay: floatTensor([1, p], decay) });
+      const evaluate = async (at: Float32Array) => {
+        const results = await session.run({ parameters: floatTensor([k * classes, p], at) }, { signal });
+        return { value: results.loss.data[0] as number, gradient: results.gradient.data as Float32Array };
+      };
+      x = (await minimise(evaluate, x, { iterations: ITERATIONS, tolerance, signal })).x;
+      solutions.push(subsets.map((_, j) => floatTensor([classes, p], x.slice(j * size, (j + 1) * size))));
+    }
+    return solutions;
+  } finally {
+    await session.close();
+  }
+}
+
+/** Each problem's rows count alike and add up to one, [n, k]. */
+function meansOver(subsets: readonly (readonly number[])[], n: number): Matrix {
+  const weights = matrix(n, subsets.length);
+  subsets.forEach((members, k) => {
+    for (const i of members) weights.data[i * subsets.length + k] = 1 / members.length;
+  });
+  return weights;
+}
+
+function oneHot(labels: Int32Array, classes: number): Matrix {
+  const rows = matrix(labels.length, classes);
+  labels.forEach((label, i) => {
+    rows.data[i * classes + label] = 1;
+  });
+  return rows;
+}

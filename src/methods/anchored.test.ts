@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import { createEngine } from '../engine/node.ts';
+import { matrix, productT, row, softmax } from '../math/matrix.ts';
+import { random } from '../math/random.ts';
+import type { Tensor } from '../math/tensor.ts';
+import { anchored } from './anchored.ts';
+import { expectClose, goldenMatrix, goldenTensors, smallQueries, smallTask } from './golden.fixture.ts';
+import { minimise } from './lbfgs.ts';
+import { linearProbe } from './linear-probe.ts';
+import type { Method } from './method.ts';
+import { scoreRows } from './score.ts';
+import { keysOf, type Task } from './task.ts';
+
+/** The objective's gradient at D in plain float64, by its definition: (1/n) s sum_i (p_i - y_i) f_i + 2 lambda D. */
+function gradientAt({ support, head, classes, dimension }: Task, residual: Float32Array, lambda: number) {
+  const keys = keysOf(support);
+  const scale = head?.logitScale ?? 100;
+  const weights = matrix(
+    classes,
+    dimension,
+    residual.map((x, i) => x + (head?.weights.data[i] ?? 0)),
+  );
+  const logits = productT(keys, weights);
+  const gradient = Float64Array.from(residual, (x) => 2 * lambda * x);
+  for (let i = 0; i < keys.rows; i++) {
+    const p = softmax(row(logits, i).map((x) => x * scale));
+    for (let c = 0; c < classes; c++) {
+      const error = (p[c] - (support.labels[i] === c ? 1 : 0)) / keys.rows;
+      for (let j = 0; j < dimension; j++) gradient[c * dimension + j] += scale * error * row(keys, i)[j];
+    }
+  }
+  return gradient;
+}
+
+const largest = (values: ArrayLike<number>) =>
+  Array.from(values).reduce((m, x) => Math.max(m, Math.abs(x)), 0);
+
+describe('text-anchored logistic regression', () => {
+  it.each([
+    ['with a text head', smallTask],
+    ['without one', { ...smallTask, head: undefined }],
+  ])('%s ends where the gradient is zero', async (_, task) => {
+    const { residual } = await anchored.fit(task, { strength: 0.3 });
+    const data = (residual as Tensor).data as Float32Array;
+    const start = largest(gradientAt(task, new Float32Array(data.length), 0.3 / 8));
+    expect(largest(gradientAt(task, data, 0.3 / 8))).toBeLessThan(2e-3 * start);
+    expect(largest(data)).toBeGreaterThan(1e-3);
+  });
+
+  it('is zero-shot where the names hold without end', async () => {
+    const { residual } = await anchored.fit(smallTask, { strength: 1e9 });
+    expect(largest((residual as Tensor).data as Float32Array)).toBeLessThan(1e-6);
+  });
+
+  it('has the same answer on the engine, from another start, and as one of many folds', async () => {
+    const engine = createEngine();
+    const alone = await anchored.fit(smallTask, { strength: 0.3 });
+    const task = { ...smallTask, engine, start: { residual: alone.residual } };
+    const again = await anchored.fit(task, { strength: 0.3 });
+    const all = [...smallTask.support.labels.keys()];
+    const [, [first]] = await anchored.fitSubsets!(
+      task,
+      [all, all.slice(6)],
+      [{ strength: 1 }, { strength: 0.3 }],
+    );
+    await engine.close();
+    const scores = (state: typeof alone) =>
+      scoreRows(anchored as unknown as Method, state, smallTask, smallQueries);
+    expectClose(scores(again), scores(alone), 0.05);
+    expectClose(scores(first), scores(alone), 1);
+  });
+});
+
+describe('linear probe', () => {
+  it('follows the golden fixture', async () => {
+    const golden = goldenTensors('trained/linear_probe');
+    const state = await linearProbe.fit(smallTask, { c: 0.316 });
+    const got = scoreRows(linearProbe as unknown as Method, state, smallTask, smallQueries);
+    expectClose(got, goldenMatrix(golden, 'query_logits'), 2e-4);
+  });
+});
+
+describe('L-BFGS', () => {
+  it('finds the minimum of an ill-conditioned quadratic', async () => {
+    const { normal } = random('lbfgs', 1);
+    const target = Float32Array.from({ length: 30 }, normal);
+    const weight = (i: number) => 10 ** (i / 15);
+    const { x } = await minimise(
+      async (at) => ({
+        value: at.reduce((sum, v, i) => sum + 0.5 * weight(i) * (v - target[i]) ** 2, 0),
+        gradient: at.map((v, i) => weight(i) * (v - target[i])),
+      }),
+      new Float32Array(30),
+      { iterations: 200, tolerance: 1e-12 },
+    );
+    expect(largest(x.map((v, i) => v - target[i]))).toBeLessThan(1e-4);
+  });
+
+  it('stops when told to', async () => {
+    const signal = AbortSignal.abort();
+    const never = async () => ({ value: 0, gradient: Float32Array.of(1) });
+    await expect(minimise(never, Float32Array.of(1), { signal })).rejects.toThrowError(/Interrupted/);
+  });
+});

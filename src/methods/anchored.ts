@@ -1,0 +1,75 @@
+import { mul } from '../graph/elementwise.ts';
+import { matmulT, unit } from '../graph/products.ts';
+import { matrix, productT } from '../math/matrix.ts';
+import type { Tensor } from '../math/tensor.ts';
+import { optional, positive } from '../options.ts';
+import { regressions } from './anchored-regression.ts';
+import { defineMethod, type State } from './method.ts';
+import { keysOf, type Task } from './task.ts';
+import { zeroShotLogits } from './zero-shot.ts';
+
+/** Multiplier of cosines where no text encoder sets one. */
+const SCALE = 100;
+
+/**
+ * Text-anchored logistic regression: W' = W + D with D = argmin mean CE(s (W + D) f, y) + (strength / K) |D|^2 for K examples a
+ * class, the maximum a posteriori under a Gaussian prior of one width per class, centred on the zero-shot classifier. Convex:
+ * one answer, no seed, no epoch to choose. (CLAP, arXiv 2312.12730, anchors by text too, with other penalties, by SGD.)
+ * Without a text head it is logistic regression with an L2 penalty.
+ */
+export const anchored = defineMethod({
+  id: 'anchored',
+  name: 'Text-anchored logistic regression',
+  paper: 'This package; after Silva-Rodríguez et al., CVPR 2024, arXiv 2312.12730',
+  needs: ['examples'],
+  options: {
+    strength: optional(
+      positive({ help: 'How strongly the class names hold, per example (default: 0.3; 1 at one shot).' }),
+    ),
+  },
+  search: () => [{ strength: 1 }, { strength: 0.3 }, { strength: 0.1 }],
+  fit: async (task, options) => {
+    const all = [...task.support.labels.keys()];
+    const [[state]] = await solve(task, [all], [options], PRECISE);
+    return state;
+  },
+  fitSubsets: (task, subsets, candidates) => solve(task, subsets, candidates, COARSE),
+  prepare: (state) => state,
+  terms: (f, { residual, scale }, task) => ({
+    ...(task.head ? { text: zeroShotLogits(f, task) } : {}),
+    method: mul(matmulT(unit(f), residual), scale), // s f D^T
+  }),
+});
+
+/** What may be left to gain of the loss: for the answer that is kept, and for those that a choice is made by. */
+const PRECISE = 1e-6;
+const COARSE = 1e-4;
+
+async function solve(
+  task: Task,
+  subsets: readonly (readonly number[])[],
+  candidates: readonly { strength?: number }[],
+  tolerance: number,
+): Promise<State[][]> {
+  const { head, support, dimension, start } = task;
+  const scale = head?.logitScale ?? SCALE;
+  const keys = keysOf(support);
+  const rows = matrix(
+    keys.rows,
+    keys.cols,
+    keys.data.map((x) => x * scale),
+  );
+  const present = new Set(support.labels).size;
+  const shots = subsets[0].length / present;
+  const solutions = await regressions(task, {
+    rows,
+    subsets,
+    offset: head && productT(rows, head.weights),
+    decays: candidates.map(({ strength = shots < 2 ? 1 : 0.3 }) =>
+      new Float32Array(dimension).fill(strength / shots),
+    ),
+    start: start?.residual as Tensor | undefined,
+    tolerance,
+  });
+  return solutions.map((folds) => folds.map((residual) => ({ residual, scale })));
+}

@@ -1,0 +1,63 @@
+import { linear, unit } from '../graph/products.ts';
+import { matrix, row } from '../math/matrix.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { positive } from '../options.ts';
+import { regressions } from './anchored-regression.ts';
+import { defineMethod, type State } from './method.ts';
+import { keysOf, type Task } from './task.ts';
+
+/**
+ * Linear-probe CLIP: multinomial logistic regression on unit features, C sum_i CE_i + |W|^2 / 2, the bias not penalised, by
+ * L-BFGS (Radford et al., ICML 2021, arXiv 2103.00020, section 3.2; C is swept as in its appendix A.3).
+ */
+export const linearProbe = defineMethod({
+  id: 'linear-probe',
+  name: 'Linear probe',
+  paper: 'Radford et al., ICML 2021, arXiv 2103.00020, section 3.2',
+  needs: ['examples'],
+  options: { c: positive({ default: 0.316, help: 'Weight of the examples against the penalty.' }) },
+  search: () => [-1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5, 3].map((power) => ({ c: 10 ** power })),
+  fit: async (task, options) => {
+    const [[state]] = await solve(task, [[...task.support.labels.keys()]], [options], 1e-9);
+    return state;
+  },
+  fitSubsets: (task, subsets, candidates) => solve(task, subsets, candidates, 1e-4),
+  prepare: (state) => state,
+  terms: (f, { weight, bias }) => ({ method: linear(unit(f), weight, bias) }),
+});
+
+async function solve(
+  task: Task,
+  subsets: readonly (readonly number[])[],
+  candidates: readonly { c: number }[],
+  tolerance: number,
+): Promise<State[][]> {
+  const { support, dimension: d, classes } = task;
+  const keys = keysOf(support);
+  // The bias is the weight of a column of ones.
+  const rows = matrix(keys.rows, d + 1);
+  for (let i = 0; i < keys.rows; i++) row(rows, i).set([...row(keys, i), 1]);
+  const solutions = await regressions(task, {
+    rows,
+    subsets,
+    decays: candidates.map(({ c }) => {
+      const decay = new Float32Array(d + 1).fill(0.5 / (c * subsets[0].length));
+      decay[d] = 0;
+      return decay;
+    }),
+    tolerance,
+  });
+  return solutions.map((folds) => folds.map((parameters) => parted(parameters, classes, d)));
+}
+
+/** Columns of weights [c, d], and the last one, the bias [c]. */
+function parted({ data }: Tensor, classes: number, d: number): State {
+  const whole = matrix(classes, d + 1, data as Float32Array);
+  const weight = matrix(classes, d);
+  const bias = new Float32Array(classes);
+  for (let c = 0; c < classes; c++) {
+    row(weight, c).set(row(whole, c).subarray(0, d));
+    bias[c] = row(whole, c)[d];
+  }
+  return { weight: floatTensor([classes, d], weight.data), bias: floatTensor([classes], bias) };
+}
