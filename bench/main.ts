@@ -14,6 +14,7 @@ const parts: Record<string, () => Promise<string[]>> = {
   views: async () => (await import('./views.ts')).benchViews(),
   step: async () => (await import('./step.ts')).benchStep(),
   fit: async () => (await import('./whole-fit.ts')).benchWholeFit(),
+  auto: async () => (await import('./auto.ts')).benchAuto(),
   photos: async () => (await import('./photos.ts')).benchPhotos(),
 };
 

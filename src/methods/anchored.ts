@@ -1,14 +1,15 @@
 import { mul } from '../graph/elementwise.ts';
 import { matmulT, unit } from '../graph/products.ts';
-import { matrix, productT } from '../math/matrix.ts';
+import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { optional, positive } from '../options.ts';
 import { regressions } from './anchored-regression.ts';
-import { defineMethod, type State } from './method.ts';
+import { defineMethod, type Method, type State } from './method.ts';
+import { createScorer, scoreRows } from './score.ts';
 import { keysOf, type Task } from './task.ts';
-import { zeroShotLogits } from './zero-shot.ts';
+import { zeroShot, zeroShotLogits } from './zero-shot.ts';
 
-/** Multiplier of cosines where no text encoder sets one. */
+/** Multiplier of the residual's cosines: CLIP's logit scale, which is what makes `strength` mean the same for every encoder. */
 const SCALE = 100;
 
 /**
@@ -35,9 +36,9 @@ export const anchored = defineMethod({
   },
   fitSubsets: (task, subsets, candidates) => solve(task, subsets, candidates, COARSE),
   prepare: (state) => state,
-  terms: (f, { residual, scale }, task) => ({
+  terms: (f, { residual }, task) => ({
     ...(task.head ? { text: zeroShotLogits(f, task) } : {}),
-    method: mul(matmulT(unit(f), residual), scale), // s f D^T
+    method: mul(matmulT(unit(f), residual), SCALE), // s f D^T
   }),
 });
 
@@ -52,24 +53,32 @@ async function solve(
   tolerance: number,
 ): Promise<State[][]> {
   const { head, support, dimension, start } = task;
-  const scale = head?.logitScale ?? SCALE;
   const keys = keysOf(support);
-  const rows = matrix(
-    keys.rows,
-    keys.cols,
-    keys.data.map((x) => x * scale),
-  );
-  const present = new Set(support.labels).size;
-  const shots = subsets[0].length / present;
+  const shots = subsets[0].length / new Set(support.labels).size;
   const solutions = await regressions(task, {
-    rows,
+    rows: matrix(
+      keys.rows,
+      keys.cols,
+      keys.data.map((x) => x * SCALE),
+    ),
     subsets,
-    offset: head && productT(rows, head.weights),
+    offset: head && (await zeroShotOf(keys, task)),
     decays: candidates.map(({ strength = shots < 2 ? 1 : 0.3 }) =>
       new Float32Array(dimension).fill(strength / shots),
     ),
     start: start?.residual as Tensor | undefined,
     tolerance,
   });
-  return solutions.map((folds) => folds.map((residual) => ({ residual, scale })));
+  return solutions.map((folds) => folds.map((residual) => ({ residual })));
+}
+
+async function zeroShotOf(keys: Matrix, task: Task): Promise<Matrix> {
+  const method = zeroShot as unknown as Method;
+  if (!task.engine) return scoreRows(method, {}, task, keys);
+  const scorer = await createScorer(task.engine, method, {}, task);
+  try {
+    return await scorer.scores(keys, task.signal);
+  } finally {
+    await scorer.close();
+  }
 }

@@ -4,13 +4,14 @@ import { anchored } from './anchored.ts';
 import { linearProbe } from './linear-probe.ts';
 import type { Method } from './method.ts';
 import { prototype } from './prototype.ts';
+import { stackOf } from './stack.ts';
 import { tipAdapter } from './tip-adapter.ts';
 import { tipAdapterF } from './tip-adapter-f.ts';
 import { visualOnly } from './visual-only.ts';
 import { zeroShot } from './zero-shot.ts';
 
-/** Every method by its id. */
-export const methods: readonly Method[] = [
+/** Methods that learn by themselves. */
+const single = [
   zeroShot,
   visualOnly,
   prototype,
@@ -19,6 +20,9 @@ export const methods: readonly Method[] = [
   linearProbe,
   anchored,
 ] as unknown as Method[];
+
+/** Every method by its id. */
+export const methods: readonly Method[] = [...single, stackOf(single) as unknown as Method];
 
 /** The method of that id. Throws `UsageError` with the nearest name where there is none. */
 export function methodById(id: string): Method {

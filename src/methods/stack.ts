@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import { mul } from '../graph/elementwise.ts';
+import type { Expr } from '../graph/expression.ts';
+import { logSoftmax } from '../graph/reduce.ts';
+import type { Tensor } from '../math/tensor.ts';
+import { type Option, resolveOptions } from '../options.ts';
+import { checkNeeds, type Method, type State, scoresOf } from './method.ts';
+
+/** One part of a stack. */
+export interface StackPart {
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Multiplier of its scores: the inverse of its own temperature. */
+  readonly sharpness: number;
+  /** Its weight; those of a stack add up to 1. */
+  readonly share: number;
+}
+
+const parts: Option<Readonly<Record<string, StackPart>>> = {
+  schema: z.record(
+    z.string(),
+    z.object({
+      options: z.record(z.string(), z.unknown()),
+      sharpness: z.number().positive(),
+      share: z.number().positive().max(1),
+    }),
+  ),
+  help: 'The stacked methods by id, with their options, sharpness and share.',
+};
+
+/**
+ * Several methods as one: scores = sum_k w_k log softmax(T_k z_k), a weighted geometric mean of their calibrated probabilities
+ * (a log-linear pool; Wolpert, Neural Networks 1992, for weights from left-out predictions). The state holds the parts' states
+ * under their names, so that nothing else needs to know that there are several.
+ */
+export function stackOf(methods: readonly Method[]): Method<{ parts: typeof parts }> {
+  const partsIn = (state: Readonly<Record<string, unknown>>) =>
+    methods.filter(({ id }) => `${id}.share` in state);
+  return {
+    id: 'stack',
+    name: 'Stack',
+    paper: 'Wolpert, Neural Networks 1992; Hinton, Neural Computation 2002',
+    needs: ['examples'],
+    options: { parts },
+    fit: async (task, { parts: chosen }) => {
+      const state: Record<string, Tensor | number> = {};
+      for (const method of methods.filter(({ id }) => id in chosen)) {
+        const { options, sharpness, share } = chosen[method.id];
+        checkNeeds(method, task);
+        const start = task.start && own(task.start, method.id);
+        const fitted = await method.fit({ ...task, start }, resolveOptions(method.options, options));
+        Object.assign(state, named({ ...fitted, sharpness, share }, method.id));
+      }
+      return state;
+    },
+    prepare: (state, task) =>
+      Object.assign(
+        {},
+        ...partsIn(state).map((method) => {
+          const { sharpness, share, ...fitted } = own(state, method.id);
+          return named({ ...method.prepare(fitted as State, task), sharpness, share }, method.id);
+        }),
+      ),
+    terms: (f, state, task) =>
+      Object.fromEntries(
+        partsIn(state).map((method): [string, Expr] => {
+          const { sharpness, share, ...fitted } = own(state, method.id);
+          const scores = scoresOf(method, f, fitted, task);
+          return [method.id, mul(logSoftmax(mul(scores, sharpness)), share)];
+        }),
+      ),
+  };
+}
+
+/** The entries of one part, under the names it knows them by. */
+function own<T>(state: Readonly<Record<string, T>>, id: string): Record<string, T> {
+  const entries = Object.entries(state).filter(([name]) => name.startsWith(`${id}.`));
+  return Object.fromEntries(entries.map(([name, value]) => [name.slice(id.length + 1), value]));
+}
+
+function named<T>(state: Readonly<Record<string, T>>, id: string): Record<string, T> {
+  return Object.fromEntries(Object.entries(state).map(([name, value]) => [`${id}.${name}`, value]));
+}

@@ -1,0 +1,61 @@
+import { logSumExp, type Matrix, matrix, row } from '../math/matrix.ts';
+import type { StackPart } from '../methods/stack.ts';
+import { fitWeights } from './scale.ts';
+import type { Found } from './search-method.ts';
+
+/** Methods that are worth their place in a stack, and what the stack then says about the judges. */
+export interface Stacked {
+  readonly parts: Readonly<Record<string, StackPart>>;
+  readonly temperature: number;
+  readonly nll: number;
+  readonly scores: Matrix;
+}
+
+/**
+ * Begins with the best method by the judges and takes further ones, the next best first, for as long as each makes the judges'
+ * likelihood larger by more than a weight fitted to noise would. The weights of two are convex to find, and exact.
+ */
+export function stackMethods(found: ReadonlyMap<string, Found>, labels: Int32Array): Stacked {
+  const ranked = [...found].sort(([, x], [, y]) => x.nll - y.nll);
+  const worth = Math.max(LEAST_GAIN, 2 / labels.length);
+  const [[first, best]] = ranked;
+  let scores = logProbabilities(best);
+  let nll = best.nll;
+  const weights = new Map([[first, 1]]);
+  for (const [id, next] of ranked.slice(1)) {
+    const other = logProbabilities(next);
+    const { a, b, nll: joint } = fitWeights(scores, other, labels);
+    if (!(joint < nll - worth) || a <= 0) continue;
+    for (const [part, weight] of weights) weights.set(part, weight * a);
+    weights.set(id, b);
+    scores = matrix(
+      scores.rows,
+      scores.cols,
+      scores.data.map((x, i) => a * x + b * other.data[i]),
+    );
+    nll = joint;
+  }
+  const total = [...weights.values()].reduce((sum, weight) => sum + weight, 0);
+  const parts = [...weights].map(([id, weight]): [string, StackPart] => {
+    const { options, temperature } = found.get(id) as Found;
+    return [id, { options, sharpness: 1 / temperature, share: weight / total }];
+  });
+  return { parts: Object.fromEntries(parts), temperature: 1 / total, nll, scores };
+}
+
+/** What a part must add, in mean log-likelihood, to be worth its computing. */
+const LEAST_GAIN = 1e-3;
+
+/** log softmax(scores / temperature), [q, c]. */
+function logProbabilities({ scores, temperature }: Found): Matrix {
+  const out = matrix(scores.rows, scores.cols);
+  for (let i = 0; i < scores.rows; i++) {
+    const target = row(out, i);
+    row(scores, i).forEach((x, c) => {
+      target[c] = x / temperature;
+    });
+    const total = logSumExp(target);
+    for (let c = 0; c < target.length; c++) target[c] -= total;
+  }
+  return out;
+}
