@@ -1,0 +1,61 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { createEngine } from '../engine/node.ts';
+import { matrix } from '../math/matrix.ts';
+import type { Tensor } from '../math/tensor.ts';
+import { gda } from './gda.ts';
+import { expectClose, goldenMatrix, goldenTensors, smallQueries, smallTask } from './golden.fixture.ts';
+import type { Method } from './method.ts';
+import { scoreRows } from './score.ts';
+import { selectExamples } from './task.ts';
+import { zeroShot } from './zero-shot.ts';
+
+const golden = goldenTensors('tip_adapter/small');
+const engine = createEngine({ threads: 1 });
+afterAll(() => engine.close());
+const method = gda as unknown as Method;
+const published = { alpha: 0.1, shrinkage: 1 };
+
+describe('Gaussian discriminant analysis', () => {
+  it.each(['interpreter', 'engine'])('agrees with PyTorch on the %s', async (kind) => {
+    const task = { ...smallTask, engine: kind === 'engine' ? engine : undefined };
+    const state = await gda.fit(task, published);
+    const weights = goldenMatrix(golden, 'gda.weight');
+    const largest = Math.max(...weights.data.map(Math.abs));
+    expectClose(matrix(6, 32, (state.weights as Tensor).data as Float32Array), weights, 1e-3 * largest);
+    expectClose(
+      scoreRows(method, state, task, smallQueries),
+      goldenMatrix(golden, 'gda.fused_logits_alpha0.1'),
+      1e-3,
+    );
+  });
+
+  it('is zero-shot, up to a constant, with one example of each class', async () => {
+    const first = [0, 1, 2, 3, 4, 5].map((label) => smallTask.support.labels.indexOf(label));
+    const task = { ...smallTask, support: selectExamples(smallTask.support, first) };
+    const scores = scoreRows(method, await gda.fit(task, published), task, smallQueries);
+    const expected = scoreRows(zeroShot as unknown as Method, {}, task, smallQueries);
+    const shifted = scores.data.map((x) => x + 0.1 * Math.log(6));
+    expectClose(matrix(scores.rows, scores.cols, shifted), expected);
+  });
+
+  it('fits subsets as it fits them one by one', async () => {
+    const subset = [...smallTask.support.labels.keys()].filter((i) => i % 3 > 0);
+    const candidates = [published, { alpha: 1, shrinkage: 3 }];
+    const together = await gda.fitSubsets?.(smallTask, [subset], candidates);
+    const task = { ...smallTask, support: selectExamples(smallTask.support, subset) };
+    for (const [i, options] of candidates.entries()) {
+      expect(together?.[i]).toEqual([await gda.fit(task, options)]);
+    }
+  });
+
+  it('says nothing for or against a class without examples', async () => {
+    const without = [...smallTask.support.labels.keys()].filter((i) => smallTask.support.labels[i] !== 2);
+    const task = { ...smallTask, support: selectExamples(smallTask.support, without) };
+    const state = await gda.fit(task, published);
+    const scores = scoreRows(method, { ...state, alpha: 1 }, { ...task, head: undefined }, smallQueries);
+    for (let m = 0; m < scores.rows; m++) {
+      const own = Array.from(scores.data.subarray(m * 6, m * 6 + 6));
+      expect(Math.max(...own)).not.toBe(own[2]);
+    }
+  });
+});

@@ -1,0 +1,151 @@
+import type { Engine } from '../engine/types.ts';
+import { mul } from '../graph/elementwise.ts';
+import { linear, unit } from '../graph/products.ts';
+import { withProducts } from '../linalg/products.ts';
+import { solvePositive } from '../linalg/solve.ts';
+import { dot, type Matrix, matrix, row } from '../math/matrix.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { positive, real } from '../options.ts';
+import { defineMethod, type State } from './method.ts';
+import { type Samples, samplesOf } from './samples.ts';
+import { countByClass, selectExamples } from './task.ts';
+import { zeroShotLogits } from './zero-shot.ts';
+
+/**
+ * Gaussian discriminant analysis: classes are Gaussians of one covariance, estimated from the examples and shrunk to the identity
+ * (Wang et al., ICLR 2024, arXiv 2402.04087, eq. 4-6). scores = s f W^T + alpha (f w + b). Augmented views are samples of their
+ * own. One sample a class has no covariance: its pseudo-inverse is 0 and the method is zero-shot.
+ */
+export const gda = defineMethod({
+  id: 'gda',
+  name: 'Gaussian discriminant analysis',
+  paper: 'Wang et al., ICLR 2024, arXiv 2402.04087, eq. 4-6',
+  needs: ['examples'],
+  options: {
+    alpha: real({ default: 0.1, min: 0, help: "Weight of the Gaussians' log-odds against the class names." }),
+    shrinkage: positive({ default: 1, help: 'Multiplier of the identity that is added to the covariance.' }),
+  },
+  search: () =>
+    [0.3, 1, 3, 10].flatMap((shrinkage) =>
+      [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3].map((alpha) => ({ shrinkage, alpha })),
+    ),
+  fit: async ({ support, classes, engine, signal }, { alpha, shrinkage }): Promise<State> => {
+    const gaussians = await estimate(samplesOf(support), classes, engine, signal);
+    return { ...(await discriminant(gaussians, shrinkage, engine, signal)), alpha };
+  },
+  fitSubsets: async ({ support, classes, engine, signal }, subsets, candidates): Promise<State[][]> => {
+    const states: State[][] = candidates.map(() => []);
+    for (const subset of subsets) {
+      const samples = samplesOf(selectExamples(support, subset));
+      const gaussians = await estimate(samples, classes, engine, signal);
+      const heads = new Map<number, State>();
+      for (const [i, { alpha, shrinkage }] of candidates.entries()) {
+        const head = heads.get(shrinkage) ?? (await discriminant(gaussians, shrinkage, engine, signal));
+        heads.set(shrinkage, head);
+        states[i].push({ ...head, alpha });
+      }
+    }
+    return states;
+  },
+  prepare: (state) => state,
+  terms: (f, { weights, bias, alpha }, task) => ({
+    ...(task.head ? { text: zeroShotLogits(f, task) } : {}),
+    method: mul(linear(unit(f), weights, bias), alpha), // [m, c]
+  }),
+});
+
+/** Class means and the scatter around them, (n - 1) S. */
+interface Gaussians {
+  readonly samples: number;
+  /** Samples of each class, [c]. */
+  readonly counts: Int32Array;
+  readonly means: Matrix;
+  readonly scatter: Matrix;
+}
+
+async function estimate(
+  { rows, labels }: Samples,
+  classes: number,
+  engine?: Engine,
+  signal?: AbortSignal,
+): Promise<Gaussians> {
+  const counts = countByClass(labels, classes);
+  const means = classMeans(rows, labels, counts);
+  const centred = matrix(rows.rows, rows.cols, rows.data.slice());
+  labels.forEach((label, i) => {
+    subtractFrom(row(centred, i), row(means, label));
+  });
+  const scatter = await withProducts(engine, (run) => run.transposedProduct(centred, centred), signal);
+  return { samples: rows.rows, counts, means, scatter };
+}
+
+/** Means of the classes' rows, [c, d]; zero for a class without any. */
+function classMeans(rows: Matrix, labels: Int32Array, counts: Int32Array): Matrix {
+  const sums = new Float64Array(counts.length * rows.cols);
+  labels.forEach((label, i) => {
+    const source = row(rows, i);
+    for (let j = 0; j < source.length; j++) sums[label * rows.cols + j] += source[j] / counts[label];
+  });
+  return matrix(counts.length, rows.cols, Float32Array.from(sums));
+}
+
+/** w = mu P and b = log(1/C) - mu w / 2 with P = d ((n - 1) S + shrinkage tr(S) I)^-1 (eq. 5 and 6). */
+async function discriminant(
+  { samples, counts, means, scatter }: Gaussians,
+  shrinkage: number,
+  engine?: Engine,
+  signal?: AbortSignal,
+): Promise<{ weights: Tensor; bias: Tensor }> {
+  const [c, d] = [means.rows, means.cols];
+  let trace = 0;
+  for (let j = 0; j < d; j++) trace += scatter.data[j * d + j];
+  const weights = matrix(c, d);
+  if (trace > 0) {
+    const ridge = (shrinkage * trace) / (samples - 1);
+    const precisionMeans = await solvePositive(ridged(scatter, ridge), transposed(means), engine, signal);
+    weights.data.set(transposed(precisionMeans).data.map((x) => x * d));
+  }
+  const bias = matrix(c, 1);
+  for (let k = 0; k < c; k++) bias.data[k] = -Math.log(c) - dot(row(means, k), row(weights, k)) / 2;
+  return {
+    weights: floatTensor([c, d], averageWhereAbsent(weights, counts).data),
+    bias: floatTensor([c], averageWhereAbsent(bias, counts).data),
+  };
+}
+
+/** A class without samples scores as the others do on average: nothing speaks for or against it. */
+function averageWhereAbsent(values: Matrix, counts: Int32Array): Matrix {
+  const present = [...counts.keys()].filter((k) => counts[k] > 0);
+  if (present.length === counts.length) return values;
+  const mean = new Float64Array(values.cols);
+  for (const k of present) {
+    for (let j = 0; j < values.cols; j++) mean[j] += row(values, k)[j] / present.length;
+  }
+  counts.forEach((count, k) => {
+    if (count === 0) row(values, k).set(mean);
+  });
+  return values;
+}
+
+function ridged(a: Matrix, ridge: number): (from: number, to: number) => Matrix {
+  return (from, to) => {
+    const out = matrix(to - from, to);
+    for (let i = from; i < to; i++) {
+      out.data.set(row(a, i).subarray(0, to), (i - from) * to);
+      out.data[(i - from) * to + i] += ridge;
+    }
+    return out;
+  };
+}
+
+function transposed(m: Matrix): Matrix {
+  const out = matrix(m.cols, m.rows);
+  for (let i = 0; i < m.rows; i++) {
+    for (let j = 0; j < m.cols; j++) out.data[j * m.rows + i] = m.data[i * m.cols + j];
+  }
+  return out;
+}
+
+function subtractFrom(target: Float32Array, values: Float32Array): void {
+  for (let j = 0; j < target.length; j++) target[j] -= values[j];
+}

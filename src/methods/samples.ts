@@ -1,0 +1,19 @@
+import { type Matrix, selectRows, unitRows } from '../math/matrix.ts';
+import type { Support } from './task.ts';
+
+/** Unit rows, [r, d], and their classes, [r]. */
+export interface Samples {
+  readonly rows: Matrix;
+  readonly labels: Int32Array;
+}
+
+/** Every augmented view as a sample of its own; the plain view of an example that has no other. */
+export function samplesOf({ features, example, view, labels }: Support): Samples {
+  const augmented = new Uint8Array(labels.length);
+  for (let r = 0; r < view.length; r++) if (view[r] > 0) augmented[example[r]] = 1;
+  const rows = [...view.keys()].filter((r) => view[r] > 0 || !augmented[example[r]]);
+  return {
+    rows: unitRows(selectRows(features, rows)),
+    labels: Int32Array.from(rows, (r) => labels[example[r]]),
+  };
+}
