@@ -1,6 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 import { UsageError } from '../errors.ts';
 import { anchored } from './anchored.ts';
+import { gda } from './gda.ts';
 import { linearProbe } from './linear-probe.ts';
 import type { Method } from './method.ts';
 import { prototype } from './prototype.ts';
@@ -19,6 +20,7 @@ const single = [
   tipAdapterF,
   linearProbe,
   anchored,
+  gda,
 ] as unknown as Method[];
 
 /** Every method by its id. */
