@@ -4,6 +4,7 @@ import { anchored } from './anchored.ts';
 import { gda } from './gda.ts';
 import { linearProbe } from './linear-probe.ts';
 import type { Method } from './method.ts';
+import { proker } from './proker.ts';
 import { prototype } from './prototype.ts';
 import { stackOf } from './stack.ts';
 import { tipAdapter } from './tip-adapter.ts';
@@ -21,6 +22,7 @@ const single = [
   linearProbe,
   anchored,
   gda,
+  proker,
 ] as unknown as Method[];
 
 /** Every method by its id. */
