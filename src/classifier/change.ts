@@ -1,6 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 import { matchClasses } from '../dataset/classes.ts';
 import type { ClassInfo, Dataset, Example, Finding } from '../dataset/types.ts';
+import { sharedEngine } from '../engine/node.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { concatRows, selectRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
@@ -173,7 +174,8 @@ function regrouped(before: Support, fresh: Support): Support {
 /** The method fitted to the changed examples with the constants it had. */
 async function refitted(data: ClassifierData): Promise<ClassifierData> {
   const method = methodById(data.method);
-  const task = taskOf(data);
+  // What was learnt before is nearly right: a convex fit begins there.
+  const task = { ...taskOf(data), engine: sharedEngine(), start: data.state };
   checkNeeds(method, task);
   return { ...data, state: await method.fit(task, resolveOptions(method.options, data.options)) };
 }

@@ -22,7 +22,11 @@ let classifier: Classifier;
 let bytes: Uint8Array;
 
 beforeAll(async () => {
-  classifier = await fit(await writePictures(at('photos'), { cat: 2, dog: 3 }), { encoder, shots: 3 });
+  classifier = await fit(await writePictures(at('photos'), { cat: 2, dog: 3 }), {
+    encoder,
+    shots: 3,
+    method: 'tip-adapter',
+  });
   bytes = encodeClassifier(classifier.data);
 });
 afterAll(() => classifier.close());

@@ -100,7 +100,7 @@ async function fitDataset(
     method: values.method,
     options: {},
     state: {},
-    tuning: { alpha: 0, beta: 0, temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] },
+    tuning: { temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] },
     reject: values.reject,
     exif: values.exif,
     views: values.views,

@@ -36,14 +36,15 @@ export const metadataSchema = z.object({
   options: z.record(z.string(), z.unknown()),
   scalars: z.record(z.string(), z.number()),
   tuning: z.object({
-    alpha: z.number(),
-    beta: z.number(),
     temperature: z.number().positive(),
     nll: z.number().optional(),
     protocol: z.enum(['folds', 'val', 'fixed', 'paper']),
     judges: z.number().int(),
     folds: z.number().int(),
-    surface: z.array(z.object({ alpha: z.number(), beta: z.number(), nll: z.number() })),
+    surface: z.array(z.record(z.string(), z.number())),
+    compared: z
+      .array(z.object({ method: z.string(), nll: z.number(), accuracy: z.number().min(0).max(1) }))
+      .optional(),
   }),
   reject: z.number().min(0).max(1),
   exif: z.boolean(),

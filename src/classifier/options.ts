@@ -1,3 +1,4 @@
+import { methods } from '../methods/index.ts';
 import { choice, flag, integer, optional, positive, real, text, texts } from '../options.ts';
 
 /** Options of `fit`: written once, for the library's check, the command line, its help and the reference page. */
@@ -7,10 +8,11 @@ export const fitOptions = {
     value: '<name>',
     help: 'Encoder: a name, hf:owner/repo, a folder, or auto.',
   }),
-  method: choice(['tip-adapter', 'zero-shot', 'visual-only', 'prototype'], {
-    default: 'tip-adapter',
-    help: 'How examples and class names become an answer.',
+  method: choice(['auto', ...methods.map(({ id }) => id).filter((id) => id !== 'stack')], {
+    default: 'auto',
+    help: 'How examples and class names become an answer; auto picks or stacks by left-out examples.',
   }),
+  trainingFree: flag({ help: 'With auto: closed forms only.' }),
   shots: optional(
     integer({ min: 1, help: 'Use this many examples per class, drawn by the seed (default: all).' }),
   ),
@@ -23,7 +25,7 @@ export const fitOptions = {
   }),
   tune: choice(['folds', 'val', 'fixed', 'paper'], {
     default: 'folds',
-    help: 'How alpha and beta are chosen: on the examples themselves, on a validation split, not at all, or, as the published code does, on the test split (optimistic; results say so).',
+    help: 'How the method and its constants are chosen: on the examples themselves, on a validation split, not at all, or, as the published code does, on the test split (optimistic; results say so).',
   }),
   alpha: optional(
     real({ min: 0, help: 'Weight of the examples against the class names (with --tune fixed).' }),

@@ -3,16 +3,17 @@ import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
 import type { Matrix } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
-import { checkNeeds } from '../methods/method.ts';
 import { selectExamples } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
 import type { FitValues } from './fit.ts';
 import { taskOf } from './task.ts';
-import { chooseConstants } from './tune.ts';
+import { chooseMethod, type Wanted } from './tune.ts';
 import type { ClassifierData } from './types.ts';
 
 /** What can change without encoding anything. */
-export type RefitValues = Partial<Pick<FitValues, 'method' | 'alpha' | 'beta' | 'shots' | 'seed'>> & {
+export type RefitValues = Partial<
+  Pick<FitValues, 'method' | 'alpha' | 'beta' | 'shots' | 'seed' | 'trainingFree'>
+> & {
   tune?: 'folds' | 'fixed';
 };
 
@@ -20,16 +21,20 @@ export type RefitValues = Partial<Pick<FitValues, 'method' | 'alpha' | 'beta' | 
 export async function fitMethod(
   data: ClassifierData,
   encoder: Pick<Encoder, 'defaults'>,
-  values: Pick<FitValues, 'method' | 'tune' | 'alpha' | 'beta'> & Partial<Pick<FitValues, 'prompts'>>,
+  values: Wanted,
   validation?: { features: Matrix; labels: Int32Array },
   signal?: AbortSignal,
 ): Promise<ClassifierData> {
-  const method = methodById(values.method);
-  const task = taskOf(data, signal);
-  checkNeeds(method, task);
-  const tuning = await chooseConstants(sharedEngine(), method, task, encoder.defaults, values, validation);
-  const options = resolveOptions(method.options, { alpha: tuning.alpha, beta: tuning.beta });
-  return { ...data, method: method.id, options, state: await method.fit(task, options), tuning };
+  const engine = sharedEngine();
+  const task = { ...taskOf(data, signal), engine };
+  const {
+    method: id,
+    options: given,
+    choice,
+  } = await chooseMethod(engine, task, encoder.defaults, values, validation);
+  const method = methodById(id);
+  const options = resolveOptions(method.options, given);
+  return { ...data, method: id, options, state: await method.fit(task, options), tuning: choice };
 }
 
 /** The data with another method, other constants, or a draw of its examples. */
@@ -37,17 +42,19 @@ export async function refitMethod(
   data: ClassifierData,
   encoder: Pick<Encoder, 'defaults'>,
   {
-    method = data.method as FitValues['method'],
+    // A stack is what `auto` made: for other examples it is chosen anew.
+    method = data.method === 'stack' ? 'auto' : data.method,
     tune = 'folds',
     alpha,
     beta,
     shots,
     seed = data.seed,
+    trainingFree,
   }: RefitValues,
   signal?: AbortSignal,
 ): Promise<ClassifierData> {
   const drawn = shots === undefined ? data : drawnFrom(data, shots, seed);
-  return fitMethod(drawn, encoder, { method, tune, alpha, beta }, undefined, signal);
+  return fitMethod(drawn, encoder, { method, tune, alpha, beta, trainingFree }, undefined, signal);
 }
 
 function drawnFrom(data: ClassifierData, shots: number, seed: number): ClassifierData {

@@ -2,48 +2,109 @@ import type { CacheDefaults } from '../encoder/types.ts';
 import type { Engine } from '../engine/types.ts';
 import { UsageError } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
-import type { Method } from '../methods/method.ts';
+import { methodById } from '../methods/index.ts';
+import { checkNeeds, type Method } from '../methods/method.ts';
 import type { Task } from '../methods/task.ts';
+import { chooseAutomatically } from '../tuning/auto.ts';
 import { paperGrid, tuneAsPublished } from '../tuning/paper.ts';
+import { type Choice, foldJury, type Jury, searchMethod, splitJury } from '../tuning/search-method.ts';
 import { type CacheChoice, type Protocol, tuneByFolds, tuneByValidation } from '../tuning/tune.ts';
 
 /** Smallest sharpness a search looks at: below it a cache only counts examples. */
 const MIN_BETA = 0.5;
 
+/** What the person said about the method and its constants. */
+export interface Wanted {
+  /** A method's id, or `auto`. */
+  readonly method: string;
+  readonly tune: Protocol;
+  readonly alpha?: number;
+  readonly beta?: number;
+  readonly prompts?: string;
+  /** `auto` keeps to closed forms. */
+  readonly trainingFree?: boolean;
+}
+
+/** A method, its options, and how they were chosen. */
+export interface Chosen {
+  readonly method: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly choice: Choice;
+}
+
+type Rows = { features: Matrix; labels: Int32Array };
+
 /**
- * alpha, beta and temperature of a method: by the protocol asked for, or the encoder's constants where nothing can be tuned
- * (one example a class, methods without a cache, `fixed`). `validation` are the rows of the split that `val` and `paper` look at. Throws `UsageError` for alpha or beta given beside a search.
+ * The method asked for, or the one that suits, with its options: by the protocol asked for, or its own constants where nothing
+ * can be chosen (one example a class, `fixed`). `validation` are the rows of the split that `val` and `paper` look at. Throws
+ * `UsageError` for alpha or beta given beside a search, and for a method that the task does not suit.
  */
-export async function chooseConstants(
+export async function chooseMethod(
   engine: Engine,
-  method: Method,
   task: Task,
   defaults: CacheDefaults,
-  { tune, alpha, beta, prompts }: { tune: Protocol; alpha?: number; beta?: number; prompts?: string },
-  validation?: { features: Matrix; labels: Int32Array },
-): Promise<CacheChoice> {
+  wanted: Wanted,
+  validation?: Rows,
+): Promise<Chosen> {
+  const { tune, alpha, beta } = wanted;
   const given = alpha !== undefined || beta !== undefined;
-  const constants: CacheChoice = {
-    alpha: alpha ?? defaults.alpha,
-    beta: beta ?? defaults.beta,
-    temperature: 1,
-    protocol: 'fixed',
-    judges: 0,
-    folds: 0,
-    surface: [],
-  };
   if (given && (tune === 'val' || tune === 'paper')) {
     throw new UsageError('alpha and beta cannot be both given and tuned', {
       code: 'fit/tune',
       hint: 'Leave out --alpha and --beta, or use --tune fixed.',
     });
   }
-  const hasCache = method.votes !== undefined;
-  if (!hasCache || given || tune === 'fixed') return constants;
+  // alpha, beta and the published protocol are Tip-Adapter's.
+  const automatic = wanted.method === 'auto' && !given && tune !== 'paper';
+  const id = wanted.method === 'auto' && !automatic ? 'tip-adapter' : wanted.method;
   const range = { minBeta: MIN_BETA, maxBeta: defaults.maxBeta, maxAlpha: defaults.maxAlpha };
+  if (automatic) {
+    const { trainingFree } = wanted;
+    return chooseAutomatically(engine, task, range, { jury: juryOf(task, tune, validation), trainingFree });
+  }
+  const method = methodById(id);
+  checkNeeds(method, task);
+  const constants = { alpha: alpha ?? defaults.alpha, beta: beta ?? defaults.beta };
+  if (!method.votes) return searched(engine, method, task, tune, validation);
+  const fixed = { method: id, options: constants, choice: UNTUNED };
+  if (given || tune === 'fixed') return fixed;
   // A method without text is tuned without it, even where the task has a head.
   const seen = method.needs.includes('text') ? task : { ...task, head: undefined };
-  if (tune === 'paper' && validation) return tuneAsPublished(engine, seen, validation, paperGrid(prompts));
-  if (tune === 'val' && validation) return tuneByValidation(engine, seen, validation, range, task.signal);
-  return (await tuneByFolds(engine, seen, range, task.signal)) ?? constants;
+  const tuned =
+    tune === 'folds'
+      ? await tuneByFolds(engine, seen, range, task.signal)
+      : tune === 'paper'
+        ? await tuneAsPublished(engine, seen, validation as Rows, paperGrid(wanted.prompts))
+        : await tuneByValidation(engine, seen, validation as Rows, range, task.signal);
+  return tuned ? { method: id, ...parted(tuned) } : fixed;
+}
+
+const UNTUNED: Choice = { temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] };
+
+/** Options of a method without a cache; a temperature for those that have none to choose. */
+async function searched(
+  engine: Engine,
+  method: Method,
+  task: Task,
+  tune: Protocol,
+  validation?: Rows,
+): Promise<Chosen> {
+  const jury = method.search ? juryOf(task, tune, validation) : undefined;
+  if (!jury) return { method: method.id, options: {}, choice: UNTUNED };
+  const { options, temperature, nll, surface } = await searchMethod(engine, method, task, jury);
+  const { protocol, folds, judges } = jury;
+  const choice = { temperature, nll, surface, protocol, folds, judges: judges.labels.length };
+  return { method: method.id, options, choice };
+}
+
+function juryOf(task: Task, tune: Protocol, validation?: Rows): Jury | undefined {
+  if (tune === 'val' && validation) return splitJury(task, validation);
+  return tune === 'folds' ? foldJury(task) : undefined;
+}
+
+function parted({ alpha, beta, ...choice }: CacheChoice): Pick<Chosen, 'options' | 'choice'> {
+  return {
+    options: { alpha, beta },
+    choice: { ...choice, surface: choice.surface.map((point) => ({ ...point })) },
+  };
 }

@@ -2,7 +2,7 @@ import type { ClassInfo, Example, Finding } from '../dataset/types.ts';
 import type { Preprocessing } from '../image/types.ts';
 import type { State } from '../methods/method.ts';
 import type { Support, TextHead } from '../methods/task.ts';
-import type { CacheChoice } from '../tuning/tune.ts';
+import type { Choice } from '../tuning/search-method.ts';
 
 /** Where a picture comes from: a path, its bytes, or an example of a data set. */
 export type ImageSource = string | Uint8Array | Pick<Example, 'id' | 'read'>;
@@ -40,7 +40,7 @@ export interface ClassifierData {
   readonly method: string;
   readonly options: Readonly<Record<string, unknown>>;
   readonly state: State;
-  readonly tuning: CacheChoice;
+  readonly tuning: Choice;
   /** Answers with a lower probability are "none of these"; 0 never. */
   readonly reject: number;
   readonly exif: boolean;

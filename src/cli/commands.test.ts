@@ -65,7 +65,7 @@ describe.skipIf(!isThere)(
 
     it('fit writes the classifier and says what it is', async () => {
       const fit = ['fit', at('photos'), '-o', classifier(), '--encoder', at('encoder'), '--shots', '3'];
-      const { status, out, err } = await run([...fit, '--no-thumbnails']);
+      const { status, out, err } = await run([...fit, '--no-thumbnails', '--method', 'tip-adapter']);
       expect(status, err).toBe(0);
       expect(out).toContain(`${classifier()}: 3 classes, 9 examples`);
       expect(err).toContain('3 classes, 18 pictures (12 train, 6 test)');

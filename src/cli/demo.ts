@@ -49,7 +49,9 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
   );
   write(renderText(methodTable(result), { width: io.width, color: io.color }));
   write("alpha 1 and beta 5.5 are the paper's constants, for CLIP; other encoders need others.");
-  const { alpha, beta, folds, judges } = result.best.classifier.data.tuning;
+  const { options, tuning } = result.best.classifier.data;
+  const { alpha, beta } = options as { alpha: number; beta: number };
+  const { folds, judges } = tuning;
   write(
     folds > 0
       ? `Tuned: alpha ${alpha.toPrecision(3)}, beta ${beta.toPrecision(3)}, chosen on ${folds} folds of the ${judges} examples alone.\n`

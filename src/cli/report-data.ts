@@ -2,6 +2,7 @@ import type { Classifier, Evaluation, ImageSource } from '../classifier/index.ts
 import { matrix, row } from '../math/matrix.ts';
 import { reliabilityBins } from '../metrics/calibration.ts';
 import type { ReportData, ReportPrediction } from '../report/types.ts';
+import { constantsText } from './wording.ts';
 
 /** Pictures shown in a report: wrong answers first. */
 const SHOWN = 24;
@@ -24,7 +25,7 @@ export async function evaluationReport(
     'perClass' | 'classes' | 'confusion' | 'calibration' | 'predictions' | 'suspects' | 'provenance'
   >
 > {
-  const { encoder, tuning, classes, seed, createdBy } = classifier.data;
+  const { encoder, method, options, tuning, classes, seed, createdBy } = classifier.data;
   const wrongFirst = evaluation.predictions
     .toSorted((a, b) => Number(a.id === a.label) - Number(b.id === b.label) || b.probability - a.probability)
     .slice(0, SHOWN);
@@ -55,7 +56,7 @@ export async function evaluationReport(
       { label: 'Seed', value: String(seed) },
       {
         label: 'Constants',
-        value: `alpha ${tuning.alpha.toPrecision(3)}, beta ${tuning.beta.toPrecision(3)}`,
+        value: constantsText(method, options) || 'none',
       },
       {
         label: 'Chosen by',

@@ -2,6 +2,7 @@ import { stripVTControlCharacters, styleText } from 'node:util';
 import type { ClassifierData } from '../classifier/types.ts';
 import type { Finding } from '../dataset/types.ts';
 import type { Option } from '../options.ts';
+import { percent } from '../report/numbers.ts';
 import type { Io } from './io.ts';
 
 /** A number of bytes as downloads show it: `606 MB`. */
@@ -87,11 +88,37 @@ export function methodText({
   options,
   tuning,
 }: Pick<ClassifierData, 'method' | 'options' | 'tuning'>): string {
-  const constants = Object.entries(options).flatMap(([name, value]) =>
-    typeof value === 'number' ? [`${name} ${Number(value.toPrecision(3))}`] : [],
+  const constants = constantsText(method, options);
+  if (constants === '') return method;
+  return `${method}, ${constants} (${protocolText(tuning.protocol)})`;
+}
+
+/** A method's constants: `alpha 1.2, beta 9`; for a stack its parts: `anchored 62% + gda 38%`. */
+export function constantsText(method: string, options: ClassifierData['options']): string {
+  if (method === 'stack') {
+    return Object.entries(options.parts as Record<string, { share: number }>)
+      .map(([id, { share }]) => `${id} ${Math.round(100 * share)}%`)
+      .join(' + ');
+  }
+  return Object.entries(options)
+    .flatMap(([name, value]) =>
+      typeof value === 'number' ? [`${name} ${Number(value.toPrecision(3))}`] : [],
+    )
+    .join(', ');
+}
+
+/**
+ * How well the method did on left-out examples, beside Tip-Adapter and zero-shot: undefined where nothing was compared.
+ */
+export function comparedText({ compared = [] }: ClassifierData['tuning']): string | undefined {
+  const [own, ...others] = compared;
+  const rivals = ['tip-adapter', 'zero-shot'].flatMap((id) => others.filter(({ method }) => method === id));
+  if (!own || rivals.length === 0) return undefined;
+  const told = rivals.map(
+    ({ method, accuracy, nll }) =>
+      `${method} ${percent(accuracy)} (${percent(own.accuracy - accuracy)} less, NLL ${nll.toFixed(3)})`,
   );
-  if (constants.length === 0) return method;
-  return `${[method, ...constants].join(', ')} (${protocolText(tuning.protocol)})`;
+  return `Right on left-out examples: ${percent(own.accuracy)} (NLL ${own.nll.toFixed(3)}); ${told.join(', ')}`;
 }
 
 /** How constants were chosen; who tuned on the test split says so wherever a number of theirs stands. */

@@ -8,7 +8,7 @@ import { logSumExp, sum } from '../graph/reduce.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { minimise } from './lbfgs.ts';
-import type { Task } from './task.ts';
+import { countByClass, type Task } from './task.ts';
 
 /** Logistic regressions on subsets of the same rows: folds, or the whole. */
 export interface Regressions {
@@ -38,10 +38,11 @@ export async function regressions(
   { rows, subsets, offset, decays, start, tolerance }: Regressions,
 ): Promise<Tensor[][]> {
   const [n, p, k] = [rows.rows, rows.cols, subsets.length];
+  const given = withoutAbsent(labels, classes, offset);
   const size = classes * p;
   const parameters = input('parameters', [k * classes, p]);
   const own = reshape(matmulT(input('rows', [n, p]), parameters), [n, k, classes]);
-  const logits = offset ? add(own, input('offset', [n, 1, classes])) : own;
+  const logits = given ? add(own, input('offset', [n, 1, classes])) : own;
   const correct = sum(mul(logits, input('truth', [n, 1, classes])), [2], true);
   const losses = mul(sub(logSumExp(logits), correct), input('weights', [n, k, 1]));
   const penalty = sum(mul(mul(parameters, parameters), input('decay', [1, p])), [0, 1]);
@@ -55,7 +56,7 @@ export async function regressions(
       // Fed rather than made of the labels in the graph: an evaluation is mostly passes over [n, k, c].
       truth: floatTensor([n, 1, classes], oneHot(labels, classes).data),
       weights: floatTensor([n, k, 1], meansOver(subsets, n).data),
-      ...(offset ? { offset: floatTensor([n, 1, classes], offset.data) } : {}),
+      ...(given ? { offset: floatTensor([n, 1, classes], given.data) } : {}),
     });
     let x: Float32Array = new Float32Array(k * size);
     if (start?.shape[1] === p) {
@@ -77,6 +78,17 @@ export async function regressions(
     await session.close();
   }
 }
+
+/** Given logits at which a class without an example has no part in the fit: its parameters stay zero. */
+function withoutAbsent(labels: Int32Array, classes: number, offset?: Matrix): Matrix | undefined {
+  const counts = countByClass(labels, classes);
+  if (!counts.includes(0)) return offset;
+  const given = matrix(labels.length, classes, offset?.data.slice());
+  return { ...given, data: given.data.map((z, at) => (counts[at % classes] === 0 ? ABSENT : z)) };
+}
+
+/** A logit of probability zero. */
+const ABSENT = -1e4;
 
 /** Each problem's rows count alike and add up to one, [n, k]. */
 function meansOver(subsets: readonly (readonly number[])[], n: number): Matrix {

@@ -9,7 +9,7 @@ import { minimise } from './lbfgs.ts';
 import { linearProbe } from './linear-probe.ts';
 import type { Method } from './method.ts';
 import { scoreRows } from './score.ts';
-import { keysOf, type Task } from './task.ts';
+import { keysOf, selectExamples, type Task } from './task.ts';
 
 /** The objective's gradient at D in plain float64, by its definition: (1/n) s sum_i (p_i - y_i) f_i + 2 lambda D. */
 function gradientAt({ support, head, classes, dimension }: Task, residual: Float32Array, lambda: number) {
@@ -50,6 +50,15 @@ describe('text-anchored logistic regression', () => {
   it('is zero-shot where the names hold without end', async () => {
     const { residual } = await anchored.fit(smallTask, { strength: 1e9 });
     expect(largest((residual as Tensor).data as Float32Array)).toBeLessThan(1e-6);
+  });
+
+  it('leaves a class without an example as its name has it', async () => {
+    const kept = [...smallTask.support.labels.keys()].filter((i) => smallTask.support.labels[i] !== 2);
+    const task = { ...smallTask, support: selectExamples(smallTask.support, kept) };
+    const { residual } = await anchored.fit(task, { strength: 0.3 });
+    const rows = matrix(6, 32, (residual as Tensor).data as Float32Array);
+    expect(largest(row(rows, 2))).toBe(0);
+    expect(largest(row(rows, 3))).toBeGreaterThan(1e-3);
   });
 
   it('has the same answer on the engine, from another start, and as one of many folds', async () => {

@@ -28,7 +28,11 @@ export const anchored = defineMethod({
       positive({ help: 'How strongly the class names hold, per example (default: 0.3; 1 at one shot).' }),
     ),
   },
-  search: () => [{ strength: 1 }, { strength: 0.3 }, { strength: 0.1 }],
+  search: ({ head }) => {
+    // Names that a weak text encoder read, or none, are soon overruled by examples.
+    const further = head?.logitScale === SCALE ? [] : [0.03, 0.01];
+    return [1, 0.3, 0.1, ...further].map((strength) => ({ strength }));
+  },
   fit: async (task, options) => {
     const all = [...task.support.labels.keys()];
     const [[state]] = await solve(task, [all], [options], PRECISE);

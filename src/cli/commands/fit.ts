@@ -2,7 +2,7 @@ import { fitOptions } from '../../classifier/options.ts';
 import { optional, text } from '../../options.ts';
 import { duration } from '../../report/numbers.ts';
 import { defineCommand } from '../command.ts';
-import { bytes, methodText, plural, tellFindings } from '../wording.ts';
+import { bytes, comparedText, methodText, plural, tellFindings } from '../wording.ts';
 import { checkOutput, pullBar, withBar } from '../work.ts';
 
 export const fitCommand = defineCommand({
@@ -55,6 +55,8 @@ export const fitCommand = defineCommand({
           `${size}, in ${seconds}\n` +
           `${methodText(classifier.data)}, encoder ${encoder.id}\n`,
       );
+      const compared = comparedText(classifier.data.tuning);
+      if (compared) io.note(compared);
       io.note(`Next: tip-adapter predict ${quoted(output)} new-photo.jpg`);
     } finally {
       await classifier.close();
