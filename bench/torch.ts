@@ -5,6 +5,9 @@ import { join } from 'node:path';
 const PEERS = join(import.meta.dirname, '../../shared/peers/peers.py');
 const PYTHON = '/usr/bin/python3';
 
+/** Any BLAS that uses the processor is several times as fast as this, in GFLOP/s on one thread. */
+const SLOW = 8;
+
 /** What PyTorch needs for the same work, in the same minute: medians in milliseconds as its script prints them. */
 export type Peer = (work: string, settings: Record<string, number | true>) => Record<string, number>;
 
@@ -16,11 +19,14 @@ export function torchPeer(): Peer | string {
   } catch {
     return 'PyTorch is not measured: python3-torch is not installed';
   }
-  return (work, settings) => {
+  const run: Peer = (work, settings) => {
     const flags = Object.entries(settings).flatMap(([name, value]) =>
       value === true ? [`--${name}`] : [`--${name}`, String(value)],
     );
     const line = execFileSync(PYTHON, [PEERS, work, ...flags], { encoding: 'utf8' });
     return JSON.parse(line) as Record<string, number>;
   };
+  const { gflops } = run('gemm', { m: 256, n: 2000, d: 1024, threads: 1, repeat: 3 });
+  if (gflops > SLOW) return run;
+  return `PyTorch is not measured: its products run at ${gflops} GFLOP/s here, on a BLAS without vector code (Debian: install libopenblas0-pthread)`;
 }
