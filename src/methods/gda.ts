@@ -30,8 +30,8 @@ export const gda = defineMethod({
       [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3].map((alpha) => ({ shrinkage, alpha })),
     ),
   fit: async ({ support, classes, engine, signal }, { alpha, shrinkage }): Promise<State> => {
-    const gaussians = await estimate(samplesOf(support), classes, engine, signal);
-    return { ...(await discriminant(gaussians, shrinkage, engine, signal)), alpha };
+    const head = await gaussianHead(samplesOf(support), classes, shrinkage, engine, signal);
+    return { ...head, alpha };
   },
   fitSubsets: async ({ support, classes, engine, signal }, subsets, candidates): Promise<State[][]> => {
     const states: State[][] = candidates.map(() => []);
@@ -53,6 +53,18 @@ export const gda = defineMethod({
     method: mul(linear(unit(f), weights, bias), alpha), // [m, c]
   }),
 });
+
+/** Weights [c, d] and bias [c] of the discriminant of samples. */
+export async function gaussianHead(
+  samples: Samples,
+  classes: number,
+  shrinkage: number,
+  engine?: Engine,
+  signal?: AbortSignal,
+): Promise<{ weights: Tensor; bias: Tensor }> {
+  const gaussians = await estimate(samples, classes, engine, signal);
+  return discriminant(gaussians, shrinkage, engine, signal);
+}
 
 /** Class means and the scatter around them, (n - 1) S. */
 interface Gaussians {

@@ -1,14 +1,17 @@
 import { distance } from 'fastest-levenshtein';
 import { UsageError } from '../errors.ts';
 import { anchored } from './anchored.ts';
+import { ape } from './ape.ts';
 import { gda } from './gda.ts';
 import { linearProbe } from './linear-probe.ts';
 import type { Method } from './method.ts';
 import { proker } from './proker.ts';
 import { prototype } from './prototype.ts';
 import { stackOf } from './stack.ts';
+import { timo } from './timo.ts';
 import { tipAdapter } from './tip-adapter.ts';
 import { tipAdapterF } from './tip-adapter-f.ts';
+import { tipX } from './tip-x.ts';
 import { visualOnly } from './visual-only.ts';
 import { zeroShot } from './zero-shot.ts';
 
@@ -23,6 +26,9 @@ const single = [
   anchored,
   gda,
   proker,
+  ape,
+  tipX,
+  timo,
 ] as unknown as Method[];
 
 /** Every method by its id. */

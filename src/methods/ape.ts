@@ -1,0 +1,92 @@
+import { mul } from '../graph/elementwise.ts';
+import { dot, type Matrix, matrix, productT, row, softmax, topK, unitRows } from '../math/matrix.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { positive, real } from '../options.ts';
+import { affinities, cacheOrder, cacheTensors, classSums } from './cache.ts';
+import { defineMethod } from './method.ts';
+import { keysOf, type Task } from './task.ts';
+import { zeroShotLogits } from './zero-shot.ts';
+
+/**
+ * APE: Tip-Adapter's cache on the channels that tell the class names apart, with keys weighted by how little the names say about
+ * them (Zhu et al., ICCV 2023, arXiv 2304.01195, eq. 8-12). scores = s f W^T + alpha exp(-beta (1 - f' F'^T)) diag(R) L. The paper
+ * searches alpha, beta and gamma on each data set; the channels' share is 800 of the 1,024 of its encoder.
+ */
+export const ape = defineMethod({
+  id: 'ape',
+  name: 'APE',
+  paper: 'Zhu et al., ICCV 2023, arXiv 2304.01195, eq. 8-12',
+  needs: ['text', 'examples'],
+  options: {
+    alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes against the class names." }),
+    beta: positive({ default: 5.5, max: 1000, help: "How fast an example's vote fades with distance." }),
+    gamma: real({
+      default: 0.1,
+      min: 0,
+      help: 'How much more an example counts that its class name does not explain.',
+    }),
+    channels: positive({ default: 800 / 1024, max: 1, help: 'Share of the channels that are kept.' }),
+  },
+  fit: (task, { alpha, beta, gamma, channels }) => {
+    const mask = new Float32Array(task.dimension);
+    const weights = textOf(task);
+    for (const k of topK(relevance(weights), Math.ceil(channels * task.dimension))) mask[k] = 1;
+    return { mask: floatTensor([task.dimension], mask), alpha, beta, gamma };
+  },
+  prepare: (state, task) => {
+    const mask = (state.mask as Tensor).data as Float32Array;
+    const { labels } = task.support;
+    const keys = masked(keysOf(task.support), mask);
+    const cache = cacheTensors(keys, labels, task.classes);
+    const logits = productT(keys, masked(textOf(task), mask));
+    const gaps = Float32Array.from(labels, (label, i) => -Math.log2(softmax(row(logits, i))[label])); // KL(L_i | p_i)
+    const gamma = state.gamma as number;
+    return {
+      ...state,
+      ...cache,
+      logValues: weighted(cache.logValues, cacheOrder(labels, task.classes), gaps, gamma),
+    };
+  },
+  terms: (f, state, task) => ({
+    text: zeroShotLogits(f, task),
+    cache: mul(classSums(mul(f, state.mask), state), state.alpha), // [m, c]
+  }),
+  votes: (f, state) => mul(affinities(mul(f, state.mask), state), state.alpha), // [m, n]
+});
+
+function textOf({ head }: Task): Matrix {
+  if (!head) throw new Error('APE without a text head: checkNeeds comes first');
+  return head.weights;
+}
+
+/** J_k = -0.7 S_k + 0.3 Var_c(W_ck): channels in which the classes' rows agree least and vary most (eq. 8). */
+function relevance(weights: Matrix): Float64Array {
+  const c = weights.rows;
+  return Float64Array.from({ length: weights.cols }, (_, k) => {
+    const column = Float64Array.from({ length: c }, (_, i) => weights.data[i * weights.cols + k]);
+    const total = column.reduce((sum, x) => sum + x, 0);
+    const squares = dot(column, column);
+    const similarity = (total * total - squares) / (c * (c - 1));
+    const variance = (squares - (total * total) / c) / (c - 1);
+    return -0.7 * similarity + 0.3 * variance;
+  });
+}
+
+/** Rows without the channels that are not kept, unit again. */
+function masked(rows: Matrix, mask: Float32Array): Matrix {
+  return unitRows(
+    matrix(
+      rows.rows,
+      rows.cols,
+      rows.data.map((x, at) => x * mask[at % rows.cols]),
+    ),
+  );
+}
+
+/** log R = gamma KL of each key, at its place in the cache (eq. 11). */
+function weighted({ shape, data }: Tensor, order: Int32Array, gaps: Float32Array, gamma: number): Tensor {
+  return floatTensor(
+    shape,
+    Float32Array.from(data as Float32Array, (value, at) => (order[at] < 0 ? value : gamma * gaps[order[at]])),
+  );
+}

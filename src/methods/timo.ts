@@ -1,0 +1,70 @@
+import { mul } from '../graph/elementwise.ts';
+import { linear, matmulT, unit } from '../graph/products.ts';
+import { concatRows, dot, type Matrix, matrix, row, softmax, unitRows } from '../math/matrix.ts';
+import { floatTensor } from '../math/tensor.ts';
+import { positive, real } from '../options.ts';
+import { gaussianHead } from './gda.ts';
+import { defineMethod } from './method.ts';
+import { type Samples, samplesOf } from './samples.ts';
+import type { TextHead } from './task.ts';
+
+/**
+ * TIMO: image and text guide each other (Li et al., AAAI 2025, arXiv 2412.11375). Prompts are weighted by how near they are to their
+ * class's mean picture (image-guided text), and prompts join the pictures as samples of Gaussian discriminant analysis
+ * (text-guided image). scores = s f W'^T + alpha (f w + b). The paper searches alpha and gamma.
+ */
+export const timo = defineMethod({
+  id: 'timo',
+  name: 'TIMO',
+  paper: 'Li et al., AAAI 2025, arXiv 2412.11375',
+  needs: ['text', 'examples', 'several-prompts'],
+  options: {
+    alpha: real({ default: 0.1, min: 0, help: "Weight of the Gaussians' log-odds against the class names." }),
+    gamma: real({ default: 50, min: 0, help: 'How strongly prompts near the pictures are preferred.' }),
+    shrinkage: positive({ default: 1, help: 'Multiplier of the identity that is added to the covariance.' }),
+  },
+  fit: async ({ support, head, classes, engine, signal }, { alpha, gamma, shrinkage }) => {
+    if (!head) throw new Error('TIMO without a text head: checkNeeds comes first');
+    const pictures = samplesOf(support);
+    const prompts: Samples = { rows: unitRows(head.promptFeatures), labels: head.promptClass };
+    const both: Samples = {
+      rows: concatRows([pictures.rows, prompts.rows]),
+      labels: Int32Array.of(...pictures.labels, ...prompts.labels),
+    };
+    const text = guidedText(pictures, prompts, head, gamma);
+    return {
+      text: floatTensor([text.rows, text.cols], text.data),
+      ...(await gaussianHead(both, classes, shrinkage, engine, signal)),
+      alpha,
+      logitScale: head.logitScale,
+    };
+  },
+  prepare: (state) => state,
+  terms: (f, { text, logitScale, weights, bias, alpha }) => ({
+    text: mul(matmulT(unit(f), text), logitScale), // [m, c]
+    method: mul(linear(unit(f), weights, bias), alpha), // [m, c]
+  }),
+});
+
+/** W': unit sums of each class's prompts, weighted by softmax(gamma cosine with the class's mean picture); [c, d]. */
+function guidedText(pictures: Samples, prompts: Samples, { weights }: TextHead, gamma: number): Matrix {
+  const sums = matrix(weights.rows, weights.cols);
+  pictures.labels.forEach((label, i) => {
+    addScaled(row(sums, label), row(pictures.rows, i), 1);
+  });
+  const means = unitRows(sums);
+  const guided = matrix(weights.rows, weights.cols);
+  const cosines = Array.from(prompts.labels, (label, p) => dot(row(prompts.rows, p), row(means, label)));
+  for (let c = 0; c < weights.rows; c++) {
+    const own = [...prompts.labels.keys()].filter((p) => prompts.labels[p] === c);
+    const shares = softmax(own.map((p) => gamma * cosines[p]));
+    own.forEach((p, i) => {
+      addScaled(row(guided, c), row(prompts.rows, p), shares[i]);
+    });
+  }
+  return unitRows(guided);
+}
+
+function addScaled(target: Float32Array, values: Float32Array, factor: number): void {
+  for (let j = 0; j < target.length; j++) target[j] += factor * values[j];
+}

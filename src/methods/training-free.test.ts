@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest';
+import { matrix, productT, row, selectRows, softmax, unitRows } from '../math/matrix.ts';
+import { resolveOptions } from '../options.ts';
+import { expectClose, smallQueries, smallTask } from './golden.fixture.ts';
+import { methodById } from './index.ts';
+import { scoreRows } from './score.ts';
+import { keysOf } from './task.ts';
+
+async function scores(id: string, options: Record<string, number>, task = smallTask) {
+  const method = methodById(id);
+  const state = await method.fit(task, resolveOptions(method.options, options));
+  return scoreRows(method, state, task, smallQueries);
+}
+
+const queries = unitRows(smallQueries);
+const keys = keysOf(smallTask.support);
+const { labels } = smallTask.support;
+const text = smallTask.head?.weights ?? matrix(6, 32);
+
+describe('APE', () => {
+  it('is Tip-Adapter with all channels and no weighting', async () => {
+    expectClose(
+      await scores('ape', { channels: 1, gamma: 0, beta: 4 }),
+      await scores('tip-adapter', { beta: 4 }),
+    );
+  });
+
+  it('weighs keys by what their class name does not explain', async () => {
+    const gamma = 0.7;
+    const expected = await scores('zero-shot', {});
+    const affinity = productT(queries, keys);
+    const logits = productT(keys, text);
+    for (let m = 0; m < expected.rows; m++) {
+      labels.forEach((label, i) => {
+        const weight = softmax(row(logits, i))[label] ** (-gamma / Math.LN2);
+        expected.data[m * 6 + label] += weight * Math.exp(-4 * (1 - row(affinity, m)[i]));
+      });
+    }
+    expectClose(await scores('ape', { channels: 1, gamma, beta: 4 }), expected, 1e-3);
+  });
+
+  it('keeps the channels in which the class names vary', async () => {
+    const state = await methodById('ape').fit(smallTask, { alpha: 1, beta: 1, gamma: 0, channels: 0.25 });
+    const { data } = state.mask as { data: Float32Array };
+    expect(data.reduce((kept, x) => kept + x, 0)).toBe(8);
+  });
+});
+
+describe('Tip-X', () => {
+  it('is Tip-Adapter without votes by the class names', async () => {
+    expectClose(await scores('tip-x', { gamma: 0 }), await scores('tip-adapter', {}));
+  });
+
+  it('adds a vote for each example, less the more the class names see it differently', async () => {
+    const method = methodById('tip-x');
+    const state = { alpha: 0, beta: 1, gamma: 2, temperature: 0.5 };
+    const { slope } = method.prepare(state, smallTask) as { slope: number };
+    const expected = await scores('zero-shot', {});
+    const names = (rows: typeof keys, i: number) =>
+      softmax(row(productT(selectRows(rows, [i]), text), 0), 0.5);
+    for (let m = 0; m < expected.rows; m++) {
+      const p = names(queries, m);
+      labels.forEach((label, i) => {
+        const q = names(keys, i);
+        const divergence = p.reduce((sum, x, c) => sum + x * Math.log(x / q[c]), 0);
+        expected.data[m * 6 + label] += 2 * (1 - slope * divergence);
+      });
+    }
+    expectClose(scoreRows(method, state, smallTask, smallQueries), expected, 1e-3);
+    expect(slope).toBeGreaterThan(0);
+  });
+});
+
+describe('TIMO', () => {
+  it('with one prompt a class keeps the text head, and shrinks to zero-shot without the Gaussians', async () => {
+    expectClose(await scores('timo', { alpha: 0 }), await scores('zero-shot', {}));
+  });
+
+  it('prefers the prompts that are near the pictures', async () => {
+    const wrong = matrix(
+      6,
+      32,
+      text.data.map((x) => -x),
+    );
+    const head = {
+      weights: text,
+      promptFeatures: matrix(12, 32, Float32Array.of(...text.data, ...wrong.data)),
+      promptClass: Int32Array.of(0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5),
+      logitScale: 100,
+    };
+    const sharp = await scores('timo', { alpha: 0, gamma: 1000 }, { ...smallTask, head });
+    expectClose(sharp, await scores('zero-shot', {}), 1e-2);
+  });
+});
