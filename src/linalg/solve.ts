@@ -28,9 +28,9 @@ export async function solvePositive(
   return withProducts(
     engine,
     async (products) => {
-      const factor = await factorise(lowerRows, n, products, signal);
-      const y = await forward(factor, b, products);
-      return backward(factor, y, products);
+      const factor = await factorPositive(lowerRows, n, products, signal);
+      const y = await solveLower(factor, b, products);
+      return solveUpper(factor, y, products);
     },
     signal,
   );
@@ -46,12 +46,13 @@ function solveSmall(a: Matrix, b: Matrix): Matrix {
 }
 
 /** L by block rows, the k-th [size, end of block k]; the diagonal blocks hold their inverses. */
-interface Factor {
+export interface Factor {
   readonly rows: readonly Matrix[];
   readonly inverses: readonly Matrix[];
 }
 
-async function factorise(
+/** The blocked factor of a symmetric positive definite matrix [n, n], given by its rows. */
+export async function factorPositive(
   lowerRows: LowerRows,
   n: number,
   { productT, subtractT }: Products,
@@ -80,7 +81,7 @@ async function factorise(
 }
 
 /** Y of L Y = B. */
-async function forward(
+export async function solveLower(
   { rows, inverses }: Factor,
   b: Matrix,
   { product, subtract }: Products,
@@ -96,7 +97,7 @@ async function forward(
 }
 
 /** X of L^T X = Y. */
-async function backward(
+export async function solveUpper(
   { rows, inverses }: Factor,
   y: Matrix,
   { transposedProduct, subtractTransposed }: Products,

@@ -1,7 +1,7 @@
 import type { Engine } from '../engine/types.ts';
 import { throwIfAborted } from '../errors.ts';
 import { type Products, withProducts } from '../linalg/products.ts';
-import { solvePositive } from '../linalg/solve.ts';
+import { factorPositive, solveLower, solvePositive, solveUpper } from '../linalg/solve.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
 
 /** k(x, y) = exp(-beta (1 - x y)), and the weight of smoothness. */
@@ -28,11 +28,15 @@ export async function kernelRidge(
   return withProducts(
     engine,
     async (products) => {
-      const { lowerRows, right } =
+      const { data } =
         keys === rows
-          ? { lowerRows: ridgedKernel(rows, kernel, products), right: targets }
-          : await landmarkEquations(rows, keys, targets, kernel, products, signal);
-      const { data } = await solvePositive(lowerRows, right, engine, signal);
+          ? await solvePositive(
+              ridgedKernel(rows, kernel.beta, kernel.lambda, products),
+              targets,
+              engine,
+              signal,
+            )
+          : await byLandmarks(rows, keys, targets, kernel, products, { engine, signal });
       // (K / lambda + I)^-1 = lambda (K + lambda I)^-1.
       for (let at = 0; at < data.length; at++) data[at] *= kernel.lambda;
       return matrix(keys.rows, targets.cols, data);
@@ -48,40 +52,48 @@ async function kernelOf(x: Matrix, y: Matrix, beta: number, { productT }: Produc
   return k;
 }
 
-/** K + lambda I. */
-function ridgedKernel(rows: Matrix, { beta, lambda }: Kernel, products: Products) {
+/** K + ridge I, by rows. */
+function ridgedKernel(rows: Matrix, beta: number, ridge: number, products: Products) {
   return async (from: number, to: number): Promise<Matrix> => {
     const k = await kernelOf(rowRange(rows, from, to), rowRange(rows, 0, to), beta, products);
-    for (let i = from; i < to; i++) k.data[(i - from) * to + i] += lambda;
+    for (let i = from; i < to; i++) k.data[(i - from) * to + i] += ridge;
     return k;
   };
 }
 
-/** Share of the largest diagonal entry that keeps float32 equations of nearly equal landmarks positive definite. */
-const JITTER = 1e-6;
+/** Keeps the float32 factor of nearly equal landmarks' kernel positive definite; the kernel's diagonal is 1. */
+const JITTER = 1e-4;
 
-/** The normal equations (K_mn K_nm + lambda K_mm) A = K_mn targets of m landmarks. */
-async function landmarkEquations(
+/**
+ * A = L^-T (B B^T + lambda I)^-1 B targets with L L^T = K_mm and B = L^-1 K_mn: no worse conditioned than the exact equations, as
+ * the normal equations K_mn K_nm + lambda K_mm are.
+ */
+async function byLandmarks(
   rows: Matrix,
   keys: Matrix,
   targets: Matrix,
   { beta, lambda }: Kernel,
   products: Products,
-  signal?: AbortSignal,
-) {
-  const a = await kernelOf(keys, keys, beta, products);
-  for (let at = 0; at < a.data.length; at++) a.data[at] *= lambda;
-  const right = matrix(keys.rows, targets.cols);
+  { engine, signal }: { engine?: Engine; signal?: AbortSignal },
+): Promise<Matrix> {
+  const m = keys.rows;
+  const factor = await factorPositive(ridgedKernel(keys, beta, JITTER, products), m, products, signal);
+  const a = matrix(m, m);
+  const right = matrix(m, targets.cols);
   for (let from = 0; from < rows.rows; from += CHUNK) {
     throwIfAborted(signal);
     const to = Math.min(rows.rows, from + CHUNK);
-    const k = await kernelOf(rowRange(rows, from, to), keys, beta, products);
-    addTo(a, await products.transposedProduct(k, k));
-    addTo(right, await products.transposedProduct(k, rowRange(targets, from, to)));
+    const features = await solveLower(
+      factor,
+      await kernelOf(keys, rowRange(rows, from, to), beta, products),
+      products,
+    );
+    addTo(a, await products.productT(features, features));
+    addTo(right, await products.product(features, rowRange(targets, from, to)));
   }
-  const jitter = JITTER * rows.rows;
-  for (let i = 0; i < keys.rows; i++) a.data[i * keys.rows + i] += jitter;
-  return { lowerRows: (from: number, to: number) => lowerOf(a, from, to), right };
+  for (let i = 0; i < m; i++) a.data[i * m + i] += lambda;
+  const solution = await solvePositive((from, to) => lowerOf(a, from, to), right, engine, signal);
+  return solveUpper(factor, solution, products);
 }
 
 function lowerOf(a: Matrix, from: number, to: number): Matrix {
