@@ -45,8 +45,9 @@ async function judged(engine: Engine, name: string, shots: number, task: Task, t
   const auto = await measure(engine, method, options, task, test, choice.temperature);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const parts: string[] = [];
-  for (const { method: id } of choice.compared ?? []) {
-    if (id === 'stack') continue;
+  const once = ['anchored', 'proker', 'prototype', 'tip-adapter', 'zero-shot'];
+  for (const id of choice.compared?.map(({ method: each }) => each) ?? once) {
+    if (id === 'stack' || (methodById(id).needs.includes('text') && !task.head)) continue;
     const found = jury && (await searchMethod(engine, methodById(id), task, jury));
     const { text } = await measure(engine, id, found?.options ?? {}, task, test, found?.temperature ?? 1);
     parts.push(`${id} ${text}`);

@@ -70,7 +70,7 @@ export async function regressions(
         const results = await session.run({ parameters: floatTensor([k * classes, p], at) }, { signal });
         return { value: results.loss.data[0] as number, gradient: results.gradient.data as Float32Array };
       };
-      x = (await minimise(evaluate, x, { iterations: ITERATIONS, tolerance, signal })).x;
+      x = (await minimise(evaluate, x, { iterations: ITERATIONS, tolerance: tolerance * k, signal })).x;
       solutions.push(subsets.map((_, j) => floatTensor([classes, p], x.slice(j * size, (j + 1) * size))));
     }
     return solutions;

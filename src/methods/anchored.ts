@@ -28,10 +28,12 @@ export const anchored = defineMethod({
       positive({ help: 'How strongly the class names hold, per example (default: 0.3; 1 at one shot).' }),
     ),
   },
-  search: ({ head }) => {
-    // Names that a weak text encoder read, or none, are soon overruled by examples.
-    const further = head?.logitScale === SCALE ? [] : [0.03, 0.01];
-    return [1, 0.3, 0.1, ...further].map((strength) => ({ strength }));
+  search: ({ head, support }) => {
+    const few = support.labels.length < 4 * new Set(support.labels).size;
+    // Names that a weak text encoder read, or none, are overruled by few examples; with many they do no harm.
+    const strengths =
+      head?.logitScale === SCALE ? [1, 0.3, 0.1] : few ? [1, 0.3, 0.1, 0.03] : [3, 1, 0.3, 0.1];
+    return strengths.map((strength) => ({ strength }));
   },
   fit: async (task, options) => {
     const all = [...task.support.labels.keys()];
@@ -47,7 +49,7 @@ export const anchored = defineMethod({
 });
 
 /** What may be left to gain of the loss: for the answer that is kept, and for those that a choice is made by. */
-const PRECISE = 1e-6;
+const PRECISE = 1e-5;
 const COARSE = 1e-4;
 
 async function solve(

@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/types.ts';
-import { checkNeeds, methods } from '../methods/index.ts';
+import { checkNeeds, methodById } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
 import type { Task } from '../methods/task.ts';
 import {
@@ -20,13 +20,15 @@ export interface AutoChoice {
   readonly choice: Choice;
 }
 
-/** What is considered: each was the best, or made a stack better, on some data set that it was measured on. */
-const CONSIDERED = ['anchored', 'gda', 'proker', 'tip-adapter', 'visual-only', 'prototype'];
+/** What is considered, in the order of the rule for one shot: each was the best of all, or made a stack better, on some data. */
+const CONSIDERED = ['anchored', 'proker', 'gda', 'prototype'];
 const TRAINED = ['anchored'];
+/** What the answer is compared with; a cache was never the best by left-out examples, or flattered by what it is tuned on. */
+const RIVALS = ['tip-adapter', 'zero-shot'];
 
 /**
  * Picks or stacks methods by the judges' negative log-likelihood. Without judges (one example a class) by rule: the
- * text-anchored regression, whose penalty is strong there, or in closed form Tip-Adapter with the constants given.
+ * text-anchored regression, whose penalty is strong there, or in closed form ProKeR with its published constants.
  */
 export async function chooseAutomatically(
   engine: Engine,
@@ -34,22 +36,19 @@ export async function chooseAutomatically(
   range: SearchRange,
   { jury, trainingFree = false }: { jury?: Jury; trainingFree?: boolean } = {},
 ): Promise<AutoChoice> {
-  const considered = methods.filter(
-    (method) =>
-      CONSIDERED.includes(method.id) && !(trainingFree && TRAINED.includes(method.id)) && suits(method, task),
-  );
+  const ids = trainingFree ? CONSIDERED.filter((id) => !TRAINED.includes(id)) : CONSIDERED;
+  const considered = ids.map(methodById).filter((method) => suits(method, task));
   if (!jury) {
-    const [method] = considered.toSorted((x, y) => CONSIDERED.indexOf(x.id) - CONSIDERED.indexOf(y.id));
+    const [method] = considered;
     return { method: method.id, options: {}, choice: UNTUNED };
   }
   const found = new Map<string, Found>();
   for (const method of considered) {
-    const candidates = method.votes ? [await cacheConstants(engine, method, task, range, jury)] : undefined;
-    found.set(method.id, await searchMethod(engine, method, task, jury, candidates));
+    found.set(method.id, await searchMethod(engine, method, task, jury));
   }
   const { labels } = jury.judges;
   const stacked = stackMethods(found, labels);
-  const compared = await compare(engine, task, jury, found);
+  const compared = await compare(engine, task, range, jury, found);
   const how = { protocol: jury.protocol, judges: labels.length, folds: jury.folds };
   const [[id], ...others] = Object.entries(stacked.parts);
   if (others.length === 0) {
@@ -69,8 +68,8 @@ export async function chooseAutomatically(
 const UNTUNED: Choice = { temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] };
 
 function suits(method: Method, task: Task): boolean {
-  // Without names the cache is all of Tip-Adapter that is left; with them it is a part of it.
-  if (method.id === 'visual-only' && task.head) return false;
+  // Of fewer examples than dimensions a covariance says little, and at 2,048 it costs more than all the others together.
+  if (method.id === 'gda' && task.support.labels.length < task.dimension) return false;
   try {
     checkNeeds(method, task);
     return true;
@@ -81,29 +80,30 @@ function suits(method: Method, task: Task): boolean {
 
 async function cacheConstants(
   engine: Engine,
-  method: Method,
   task: Task,
   range: SearchRange,
   { judges: { queries, labels }, protocol }: Jury,
 ): Promise<Readonly<Record<string, number>>> {
-  const seen = method.needs.includes('text') ? task : { ...task, head: undefined };
   const tuned =
     protocol === 'val'
-      ? await tuneByValidation(engine, seen, { features: queries, labels }, range, task.signal)
-      : await tuneByFolds(engine, seen, range, task.signal);
+      ? await tuneByValidation(engine, task, { features: queries, labels }, range, task.signal)
+      : await tuneByFolds(engine, task, range, task.signal);
   return tuned ? { alpha: tuned.alpha, beta: tuned.beta } : {};
 }
 
-/** Every considered method, and zero-shot, on the same judges: best first. */
+/** Every considered method, and those to beat, on the same judges: best first. */
 async function compare(
   engine: Engine,
   task: Task,
+  range: SearchRange,
   jury: Jury,
   found: ReadonlyMap<string, Found>,
 ): Promise<Compared[]> {
   const all = new Map(found);
-  const zeroShot = methods.find(({ id }) => id === 'zero-shot') as Method;
-  if (task.head) all.set(zeroShot.id, await searchMethod(engine, zeroShot, task, jury));
+  for (const method of RIVALS.map(methodById).filter((rival) => suits(rival, task))) {
+    const candidates = method.votes ? [await cacheConstants(engine, task, range, jury)] : undefined;
+    all.set(method.id, await searchMethod(engine, method, task, jury, candidates));
+  }
   return [...all]
     .map(([method, { nll, scores }]) => ({ method, nll, accuracy: shareCorrect(scores, jury.judges.labels) }))
     .sort((x, y) => x.nll - y.nll);

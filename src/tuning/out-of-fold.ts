@@ -13,8 +13,8 @@ interface Part {
 }
 
 /**
- * What a method says about each judge when it has learnt from the examples that are not hidden from it: scores [q, c] for each
- * candidate's options. Methods that can fit all folds at once do; others are fitted one by one.
+ * What a method says about each judge when it has learnt from the examples that are not hidden from it: the terms of its scores,
+ * [q, c] each, for each candidate's options. Methods that can fit all folds at once do; others are fitted one by one.
  */
 export async function outOfFold(
   engine: Engine,
@@ -22,7 +22,7 @@ export async function outOfFold(
   whole: Task,
   judges: Judges,
   candidates: readonly ValuesOf<Options>[],
-): Promise<Matrix[]> {
+): Promise<Record<string, Matrix>[]> {
   const task = { ...whole, engine, onProgress: undefined, checkpoint: undefined };
   const parts = partsOf(judges);
   const tasks = parts.map(({ examples }) => ({
@@ -36,19 +36,22 @@ export async function outOfFold(
         candidates,
       )
     : undefined;
-  const all: Matrix[] = [];
+  const all: Record<string, Matrix>[] = [];
   for (const [i, options] of candidates.entries()) {
-    const scores = matrix(judges.labels.length, task.classes);
+    const terms: Record<string, Matrix> = {};
     for (const [k, part] of parts.entries()) {
       const state = states ? states[i][k] : await method.fit(tasks[k], options);
       const scorer = await createScorer(engine, method, state, tasks[k]);
-      const own = await scorer.scores(selectRows(judges.queries, part.judges), task.signal);
+      const { votes: _, ...own } = await scorer.terms(selectRows(judges.queries, part.judges), task.signal);
       await scorer.close();
-      part.judges.forEach((judge, r) => {
-        scores.data.set(row(own, r), judge * scores.cols);
-      });
+      for (const [name, term] of Object.entries(own)) {
+        terms[name] ??= matrix(judges.labels.length, task.classes);
+        part.judges.forEach((judge, r) => {
+          terms[name].data.set(row(term, r), judge * task.classes);
+        });
+      }
     }
-    all.push(scores);
+    all.push(terms);
   }
   return all;
 }

@@ -37,6 +37,8 @@ export interface Found {
   readonly options: Readonly<Record<string, unknown>>;
   readonly temperature: number;
   readonly nll: number;
+  /** Numbers that were fitted to the judges, beside the temperature: what flatters the likelihood. */
+  readonly freedom: number;
   /** [q, c]. */
   readonly scores: Matrix;
   readonly surface: Choice['surface'];
@@ -78,12 +80,14 @@ export async function searchMethod(
   { judges }: Jury,
   candidates: readonly Readonly<Record<string, unknown>>[] = method.search?.(task) ?? [{}],
 ): Promise<Found> {
-  const options = candidates.map((given) => resolveOptions(method.options, given));
-  const scores = await outOfFold(engine, method, task, judges, options);
-  const found = scores.map((matrix, i) => {
-    const { b, nll } = fitWeights(undefined, matrix, judges.labels);
-    return { options: options[i], temperature: 1 / b, nll, scores: matrix };
-  });
+  const weighs = candidates.length > 1 && 'alpha' in method.options && task.head !== undefined;
+  const options = (weighs ? withoutAlpha(candidates) : candidates).map((given) =>
+    resolveOptions(method.options, given),
+  );
+  const terms = await outOfFold(engine, method, task, judges, options);
+  const found = terms.map((own, i) =>
+    weighs ? weighed(options[i], own, judges.labels) : tempered(options[i], own, judges.labels),
+  );
   const best = found.reduce((x, y) => (y.nll < x.nll ? y : x));
   const surface = found.map(({ options: values, nll }) => {
     const numbers = Object.entries(values).filter(
@@ -91,7 +95,41 @@ export async function searchMethod(
     );
     return { ...Object.fromEntries(numbers), nll };
   });
-  return { ...best, surface };
+  const freedom = candidates.length > 1 ? Object.keys(candidates[0]).length : 0;
+  return { ...best, freedom, surface };
+}
+
+type Terms = Readonly<Record<string, Matrix>>;
+type Judged = Omit<Found, 'surface' | 'freedom'>;
+
+/** The scores as they are, with the temperature that suits them. */
+function tempered(options: Found['options'], terms: Terms, labels: Int32Array): Judged {
+  const scores = Object.values(terms).reduce((total, term) => combined(1, total, 1, term));
+  const { b, nll } = fitWeights(undefined, scores, labels);
+  return { options, temperature: 1 / b, nll, scores };
+}
+
+/** Candidates that differ in more than alpha, the weight of the examples' term: the best alpha of each is found exactly. */
+function withoutAlpha(candidates: readonly Readonly<Record<string, unknown>>[]) {
+  const rest = candidates.map((candidate) => ({ ...candidate, alpha: 1 }));
+  return [...new Map(rest.map((candidate) => [JSON.stringify(candidate), candidate])).values()];
+}
+
+/** Largest weight of the examples against the names. */
+const MAX_ALPHA = 1000;
+
+/** Weight and temperature of the examples' term against the names' together: a convex problem. */
+function weighed(options: Found['options'], { text, ...rest }: Terms, labels: Int32Array): Judged {
+  const [own] = Object.values(rest);
+  const { a, b, nll } = fitWeights(text, own, labels, { maxRatio: MAX_ALPHA });
+  const alpha = b / a;
+  return { options: { ...options, alpha }, temperature: 1 / a, nll, scores: combined(1, text, alpha, own) };
+}
+
+/** a x + b y. */
+function combined(a: number, x: Matrix, b: number, y: Matrix): Matrix {
+  const data = x.data.map((value, i) => a * value + b * y.data[i]);
+  return { ...x, data };
 }
 
 /** Share of rows [q, c] whose own class has the largest score. */

@@ -13,11 +13,11 @@ export interface Stacked {
 
 /**
  * Begins with the best method by the judges and takes further ones, the next best first, for as long as each makes the judges'
- * likelihood larger by more than a weight fitted to noise would. The weights of two are convex to find, and exact.
+ * likelihood larger by more than numbers fitted to noise would (Akaike: 1/q each, for q judges). The weights of two are convex to find, and exact.
  */
 export function stackMethods(found: ReadonlyMap<string, Found>, labels: Int32Array): Stacked {
-  const ranked = [...found].sort(([, x], [, y]) => x.nll - y.nll);
-  const worth = Math.max(LEAST_GAIN, 2 / labels.length);
+  const penalised = ({ nll, freedom }: Found) => nll + freedom / labels.length;
+  const ranked = [...found].sort(([, x], [, y]) => penalised(x) - penalised(y));
   const [[first, best]] = ranked;
   let scores = logProbabilities(best);
   let nll = best.nll;
@@ -25,6 +25,7 @@ export function stackMethods(found: ReadonlyMap<string, Found>, labels: Int32Arr
   for (const [id, next] of ranked.slice(1)) {
     const other = logProbabilities(next);
     const { a, b, nll: joint } = fitWeights(scores, other, labels);
+    const worth = Math.max(LEAST_GAIN, (1 + next.freedom) / labels.length);
     if (!(joint < nll - worth) || a <= 0) continue;
     for (const [part, weight] of weights) weights.set(part, weight * a);
     weights.set(id, b);

@@ -1,0 +1,144 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { createEngine } from '../engine/node.ts';
+import { matrix, row, softmax } from '../math/matrix.ts';
+import { random } from '../math/random.ts';
+import { expectClose, smallQueries, smallTask } from '../methods/golden.fixture.ts';
+import { methodById, plainSupport, scoreRows, type Task } from '../methods/index.ts';
+import { resolveOptions } from '../options.ts';
+import { chooseAutomatically } from './auto.ts';
+import { outOfFold } from './out-of-fold.ts';
+import { fitWeights } from './scale.ts';
+import { type Found, foldJury, type Jury, searchMethod, shareCorrect } from './search-method.ts';
+import { stackMethods } from './stack.ts';
+
+const engine = createEngine();
+afterAll(() => engine.close());
+const RANGE = { minBeta: 0.5, maxBeta: 60, maxAlpha: 300 };
+const jury = foldJury(smallTask) as Jury;
+
+describe('scores of left-out examples', () => {
+  it('are those of a fit to the examples that are not hidden, fold by fold or all folds at once', async () => {
+    const anchored = methodById('anchored');
+    const oneByOne = { ...anchored, fitSubsets: undefined };
+    const [a] = await outOfFold(engine, anchored, smallTask, jury.judges, [{ strength: 0.3 }]);
+    const [b] = await outOfFold(engine, oneByOne, smallTask, jury.judges, [{ strength: 0.3 }]);
+    expectClose(a.text, b.text, 1e-4);
+    expectClose(a.method, b.method, 1.5);
+  });
+
+  it('do not see the example they judge', async () => {
+    // Labels are noise: what has not seen the judges' labels is right by chance alone.
+    const { normal, integer } = random('noise', 1);
+    const [n, d] = [120, 64];
+    const features = matrix(n, d, Float32Array.from({ length: n * d }, normal));
+    const labels = Int32Array.from({ length: n }, () => integer(4));
+    const task: Task = { classes: 4, dimension: d, support: plainSupport(features, labels), seed: 1 };
+    const own = foldJury(task) as Jury;
+    const { scores } = await searchMethod(engine, methodById('anchored'), task, own);
+    expect(shareCorrect(scores, own.judges.labels)).toBeLessThan(0.45);
+  });
+});
+
+describe('choosing options', () => {
+  it('takes the candidate with the least NLL, at its own temperature', async () => {
+    const found = await searchMethod(engine, methodById('linear-probe'), smallTask, jury);
+    expect(found.surface).toHaveLength(9);
+    expect(found.nll).toBe(Math.min(...found.surface.map(({ nll }) => nll)));
+    const alone = await searchMethod(engine, methodById('linear-probe'), smallTask, jury, [found.options]);
+    expect(alone.nll).toBeCloseTo(found.nll, 1);
+  });
+});
+
+describe('a stack', () => {
+  const labels = Int32Array.from({ length: 200 }, (_, i) => i % 3);
+  /** Log-odds that are right about the class as far as their noise lets them. */
+  const expert = (seed: string, noise: number): Found => {
+    const { normal } = random(seed, 1);
+    const data = Float32Array.from(
+      { length: 600 },
+      (_, at) => (labels[Math.floor(at / 3)] === at % 3 ? 1 : 0) + noise * normal(),
+    );
+    const scores = matrix(200, 3, data);
+    const { b, nll } = fitWeights(undefined, scores, labels);
+    return { options: {}, temperature: 1 / b, nll, freedom: 0, scores, surface: [] };
+  };
+
+  it('weighs experts that err apart, and says what the weights make of them', () => {
+    const found = new Map([
+      ['a', expert('a', 0.7)],
+      ['b', expert('b', 0.8)],
+    ]);
+    const { parts, scores, nll, temperature } = stackMethods(found, labels);
+    expect(Object.keys(parts)).toEqual(['a', 'b']);
+    expect(parts.a.share + parts.b.share).toBeCloseTo(1);
+    expect(parts.a.share).toBeGreaterThan(parts.b.share);
+    expect(shareCorrect(scores, labels)).toBeGreaterThan(shareCorrect(expert('a', 0.7).scores, labels));
+    const pooled = (i: number) =>
+      [0, 1, 2].map((c) =>
+        Object.entries(parts).reduce((sum, [id, { sharpness, share }]) => {
+          const p = softmax(row(found.get(id)!.scores, i), 1 / sharpness);
+          return sum + (share * Math.log(p[c])) / temperature;
+        }, 0),
+      );
+    const mean = labels.reduce((sum, label, i) => sum - Math.log(softmax(pooled(i))[label]), 0) / 200;
+    expect(mean).toBeCloseTo(nll, 1);
+  });
+
+  it('leaves out what adds nothing', () => {
+    const same = expert('a', 0.7);
+    expect(
+      Object.keys(
+        stackMethods(
+          new Map([
+            ['a', same],
+            ['copy', same],
+          ]),
+          labels,
+        ).parts,
+      ),
+    ).toEqual(['a']);
+  });
+
+  it('of one part has that part’s probabilities, from a state of its own names', async () => {
+    const stack = methodById('stack');
+    const parts = { anchored: { options: { strength: 0.3 }, sharpness: 1, share: 1 } };
+    const state = await stack.fit(smallTask, resolveOptions(stack.options, { parts }));
+    expect(Object.keys(state).toSorted()).toEqual([
+      'anchored.residual',
+      'anchored.share',
+      'anchored.sharpness',
+    ]);
+    const stacked = scoreRows(stack, state, smallTask, smallQueries);
+    const anchored = methodById('anchored');
+    const alone = scoreRows(
+      anchored,
+      await anchored.fit(smallTask, { strength: 0.3 }),
+      smallTask,
+      smallQueries,
+    );
+    for (let i = 0; i < 5; i++) {
+      softmax(row(stacked, i)).forEach((p, c) => {
+        expect(p).toBeCloseTo(softmax(row(alone, i))[c], 4);
+      });
+    }
+  });
+});
+
+describe('auto', () => {
+  it('compares what it takes with Tip-Adapter and zero-shot, on the same left-out examples', async () => {
+    const { choice, method, options } = await chooseAutomatically(engine, smallTask, RANGE, { jury });
+    const compared = choice.compared ?? [];
+    expect(compared[0].method).toBe(method);
+    expect(compared.map((each) => each.method)).toEqual(expect.arrayContaining(['tip-adapter', 'zero-shot']));
+    expect(compared[0].nll).toBeLessThanOrEqual(Math.min(...compared.map(({ nll }) => nll)) + 0.1);
+    expect(resolveOptions(methodById(method).options, options)).toBeTruthy();
+    expect(choice).toMatchObject({ protocol: 'folds', folds: 4, judges: 48 });
+  });
+
+  it('keeps to closed forms where asked to, and to a rule where nothing judges', async () => {
+    const free = await chooseAutomatically(engine, smallTask, RANGE, { jury, trainingFree: true });
+    expect(JSON.stringify(free)).not.toContain('anchored');
+    const rule = await chooseAutomatically(engine, smallTask, RANGE);
+    expect(rule).toMatchObject({ method: 'anchored', choice: { protocol: 'fixed', judges: 0 } });
+  });
+});
