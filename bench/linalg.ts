@@ -3,25 +3,31 @@ import { fromRows, type Matrix, matrix, unitRows } from '../src/math/matrix.ts';
 import { random } from '../src/math/random.ts';
 import { kernelRidge } from '../src/methods/kernel-ridge.ts';
 
-/** Kernel ridge of n clustered unit rows, as ProKeR solves it: seconds and peak memory of the process. */
-const engine = createEngine();
-for (const [n, keys] of [
-  [3136, 3136],
-  [3136, 1024],
-  [16_000, 16_000],
-  [40_000, 4096],
-]) {
-  const rows = clustered(n);
-  const targets = matrix(n, 200);
-  for (let i = 0; i < n; i++) targets.data[i * 200 + (i % 200)] = 1;
-  const landmarks = keys === n ? rows : matrix(keys, rows.cols, rows.data.slice(0, keys * rows.cols));
-  const start = performance.now();
-  await kernelRidge(rows, landmarks, targets, { beta: 1.7, lambda: 0.1 }, { engine });
-  const seconds = ((performance.now() - start) / 1000).toFixed(2);
-  const peak = (process.resourceUsage().maxRSS / 2 ** 20).toFixed(2);
-  console.log(`${n} samples, ${keys} coefficients each for 200 classes: ${seconds} s, peak ${peak} GiB`);
+/** Kernel ridge of clustered unit rows, as ProKeR solves it, exactly and by landmarks: seconds and the process's peak memory. */
+export async function benchLinalg(): Promise<string[]> {
+  const engine = createEngine();
+  const lines: string[] = [];
+  for (const [n, keys] of [
+    [3136, 3136],
+    [3136, 1024],
+    [16_000, 16_000],
+    [40_000, 4096],
+  ]) {
+    const rows = clustered(n);
+    const targets = matrix(n, 200);
+    for (let i = 0; i < n; i++) targets.data[i * 200 + (i % 200)] = 1;
+    const landmarks = keys === n ? rows : matrix(keys, rows.cols, rows.data.slice(0, keys * rows.cols));
+    const start = performance.now();
+    await kernelRidge(rows, landmarks, targets, { beta: 1.7, lambda: 0.1 }, { engine });
+    const seconds = ((performance.now() - start) / 1000).toFixed(2);
+    const peak = (process.resourceUsage().maxRSS / 2 ** 20).toFixed(2);
+    lines.push(
+      `kernel ridge, ${n} samples, ${keys} coefficients, 200 classes: ${seconds} s, peak ${peak} GiB`,
+    );
+  }
+  await engine.close();
+  return lines;
 }
-await engine.close();
 
 function clustered(n: number): Matrix {
   const { normal } = random('clusters', n);

@@ -15,6 +15,7 @@ const parts: Record<string, () => Promise<string[]>> = {
   step: async () => (await import('./step.ts')).benchStep(),
   fit: async () => (await import('./whole-fit.ts')).benchWholeFit(),
   auto: async () => (await import('./auto.ts')).benchAuto(),
+  linalg: async () => (await import('./linalg.ts')).benchLinalg(),
   photos: async () => (await import('./photos.ts')).benchPhotos(),
 };
 
