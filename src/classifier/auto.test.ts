@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { methodById } from '../methods/index.ts';
+import { resolveOptions } from '../options.ts';
+import { removeParts } from './change.ts';
+import type { Classifier } from './classifier.ts';
+import { fakeEncoder, workspace, writePictures } from './fake-encoder.fixture.ts';
+import { decodeClassifier, encodeClassifier } from './file.ts';
+import { fit } from './fit.ts';
+import { taskOf } from './task.ts';
+import type { ClassifierData } from './types.ts';
+
+vi.mock('../image/loader.ts', async (original) =>
+  (await import('./fake-encoder.fixture.ts')).sharedThreads(original),
+);
+
+const at = workspace();
+let fitted: Classifier;
+let stacked: ClassifierData;
+
+beforeAll(async () => {
+  const photos = await writePictures(at('photos'), { cat: 4, dog: 4, owl: 4 });
+  fitted = await fit(photos, { encoder: fakeEncoder(), thumbnails: false });
+  const stack = methodById('stack');
+  const parts = {
+    anchored: { options: { strength: 0.3 }, sharpness: 0.5, share: 0.7 },
+    'tip-adapter': { options: { alpha: 1, beta: 5.5 }, sharpness: 0.2, share: 0.3 },
+  };
+  const options = resolveOptions(stack.options, { parts });
+  const state = await stack.fit(taskOf(fitted.data), options);
+  stacked = { ...fitted.data, method: 'stack', options, state };
+});
+afterAll(() => fitted.close());
+
+describe('fit without a method', () => {
+  it('says what it took and how others did on the same left-out examples', () => {
+    const { method, tuning } = fitted.data;
+    expect(tuning).toMatchObject({ protocol: 'folds', judges: 12 });
+    const compared = tuning.compared?.map((each) => each.method) ?? [];
+    expect(compared[0]).toBe(method);
+    expect(compared).toEqual(expect.arrayContaining(['tip-adapter', 'zero-shot']));
+  });
+
+  it('answers with the right classes', async () => {
+    const { predictions } = await fitted.predict(
+      ['cat', 'dog', 'owl'].map((name) => at('photos', name, '0.png')),
+    );
+    expect(predictions.map(({ id }) => id)).toEqual(['cat', 'dog', 'owl']);
+  });
+});
+
+describe('a stack, as any other method,', () => {
+  it('is in the file what it was in memory', () => {
+    const { state, options, method } = decodeClassifier(encodeClassifier(stacked));
+    expect({ state, options, method }).toEqual({
+      state: stacked.state,
+      options: stacked.options,
+      method: 'stack',
+    });
+  });
+
+  it('is fitted again when examples go, beginning where it was', async () => {
+    const smaller = await removeParts(stacked, { examples: [stacked.examples[0].id] });
+    expect(smaller.method).toBe('stack');
+    expect(Object.keys(smaller.state)).toEqual(Object.keys(stacked.state));
+    expect(smaller.state['anchored.residual']).not.toEqual(stacked.state['anchored.residual']);
+  });
+});
+
+describe('a file of before', () => {
+  it('whose tuning held alpha and beta is read', () => {
+    const tuning = { ...fitted.data.tuning, alpha: 1, beta: 5.5, compared: undefined };
+    const { tuning: read } = decodeClassifier(encodeClassifier({ ...fitted.data, tuning }));
+    expect(read.temperature).toBe(fitted.data.tuning.temperature);
+    expect(read).not.toHaveProperty('alpha');
+  });
+});
