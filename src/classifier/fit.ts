@@ -10,12 +10,13 @@ import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { DataError } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
-import type { Support } from '../methods/task.ts';
+import type { FitProgress, Support } from '../methods/task.ts';
 import { resolveOptions, type ValuesOf } from '../options.ts';
 import { version } from '../version.ts';
+import { fileCheckpoint } from './checkpoint.ts';
 import { Classifier } from './classifier.ts';
 import { fitOptions } from './options.ts';
-import { fitMethod } from './refit.ts';
+import { type FitWatch, fitMethod } from './refit.ts';
 import { findRepeats } from './repeats.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import { describeExamples, roundedHead, supportOf } from './support.ts';
@@ -30,6 +31,13 @@ export interface FitOptions extends Partial<Omit<FitValues, 'encoder'>>, WorkOpt
   note?(line: string): void;
   /** Asks the person a yes/no question; without it no CLIP is offered. */
   ask?(question: string, signal: AbortSignal): Promise<boolean>;
+  /** Values of the method's own options: `{ epochs: 50 }`. */
+  options?: Readonly<Record<string, unknown>>;
+  /** Told how far a training or search is, once the pictures are encoded. */
+  onFit?(progress: FitProgress): void;
+  /** A file that keeps a training's last full epoch; with `resume` the training goes on there. It is removed at the end. */
+  checkpoint?: string;
+  resume?: boolean;
   /** Told how far the download of an encoder is that is not on this machine yet. */
   onPull?(progress: PullProgress): void;
 }
@@ -40,7 +48,8 @@ export interface FitOptions extends Partial<Omit<FitValues, 'encoder'>>, WorkOpt
  * Throws `DataError` where fewer than two classes are left, `ModelError` where the encoder fails, `UsageError` for options.
  */
 export async function fit(source: string | Dataset, options: FitOptions = {}): Promise<Classifier> {
-  const { encoder: wanted = 'auto', note, ask, onPull, signal, onProgress, ...given } = options;
+  const { encoder: wanted = 'auto', note, ask, onPull, signal, onProgress, onFit, ...rest } = options;
+  const { checkpoint: path, resume, options: own, ...given } = rest;
   const values = resolveOptions(fitOptions, {
     ...given,
     encoder: typeof wanted === 'string' ? wanted : wanted.id,
@@ -50,7 +59,11 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
   const open = () => openEncoder(wanted, { note, ask, onPull, signal });
   const runtime = createRuntime(open, { lent: typeof wanted !== 'string' });
   try {
-    return await fitDataset(dataset, values, runtime, { signal, onProgress });
+    const checkpoint = path === undefined ? undefined : fileCheckpoint(path, { resume });
+    const watch = { signal, onProgress, onFit, checkpoint };
+    const classifier = await fitDataset(dataset, { ...values, options: own }, runtime, watch);
+    if (!signal?.aborted) await checkpoint?.remove();
+    return classifier;
   } catch (error) {
     await runtime.close();
     throw error;
@@ -59,9 +72,9 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
 
 async function fitDataset(
   dataset: Dataset,
-  values: FitValues,
+  values: FitValues & Pick<FitOptions, 'options'>,
   runtime: Runtime,
-  { signal, onProgress }: WorkOptions,
+  { signal, onProgress, ...watch }: WorkOptions & FitWatch,
 ): Promise<Classifier> {
   const drawn = drawExamples(dataset, values);
   const encoder = await runtime.encoder();
@@ -111,7 +124,8 @@ async function fitDataset(
     createdBy: `tip-adapter ${version}`,
     version: 1,
   };
-  return new Classifier(await fitMethod(data, encoder, values, validation, signal), runtime, findings);
+  const fitted = await fitMethod(data, encoder, values, validation, { signal, ...watch });
+  return new Classifier(fitted, runtime, findings);
 }
 
 async function openEncoder(

@@ -1,5 +1,16 @@
 import { methods } from '../methods/index.ts';
-import { choice, flag, integer, optional, positive, real, text, texts } from '../options.ts';
+import {
+  choice,
+  flag,
+  integer,
+  type Option,
+  type Options,
+  optional,
+  positive,
+  real,
+  text,
+  texts,
+} from '../options.ts';
 
 /** Options of `fit`: written once, for the library's check, the command line, its help and the reference page. */
 export const fitOptions = {
@@ -52,3 +63,27 @@ export const fitOptions = {
   exif: flag({ default: true, help: 'Turn photos the way the camera says.' }),
   thumbnails: flag({ default: true, help: 'Keep tiny pictures of the examples in the classifier file.' }),
 } as const;
+
+/**
+ * The methods' own options that `fit` does not have: each may be left out, and then is what its method says. One name is one
+ * flag, whichever methods have it.
+ */
+export const methodOptions: Options = collectMethodOptions();
+
+function collectMethodOptions(): Options {
+  const found = new Map<string, { option: Option; defaults: string[] }>();
+  for (const { id, options } of methods) {
+    for (const [name, option] of Object.entries(options)) {
+      if (name in fitOptions) continue;
+      const known = found.get(name) ?? { option, defaults: [] };
+      known.defaults.push(option.default === undefined ? id : `${id} ${option.default}`);
+      found.set(name, known);
+    }
+  }
+  return Object.fromEntries(
+    [...found].map(([name, { option, defaults }]) => {
+      const { default: _, ...rest } = option;
+      return [name, optional({ ...rest, help: `${option.help} (${defaults.join(', ')})` })];
+    }),
+  );
+}

@@ -3,7 +3,7 @@ import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
 import type { Matrix } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
-import { selectExamples } from '../methods/task.ts';
+import { type Checkpoint, type FitProgress, selectExamples } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
 import type { FitValues } from './fit.ts';
 import { taskOf } from './task.ts';
@@ -15,7 +15,17 @@ export type RefitValues = Partial<
   Pick<FitValues, 'method' | 'alpha' | 'beta' | 'shots' | 'seed' | 'trainingFree'>
 > & {
   tune?: 'folds' | 'fixed';
+  /** Values of the method's own options. */
+  options?: Wanted['options'];
 };
+
+/** How a fit is followed, stopped and continued. */
+export interface FitWatch {
+  signal?: AbortSignal;
+  /** Told how far a training or search is. */
+  onFit?(progress: FitProgress): void;
+  checkpoint?: Checkpoint;
+}
 
 /** Chooses the method's constants and fits it: the part of fitting that needs features only. */
 export async function fitMethod(
@@ -23,10 +33,10 @@ export async function fitMethod(
   encoder: Pick<Encoder, 'defaults'>,
   values: Wanted,
   validation?: { features: Matrix; labels: Int32Array },
-  signal?: AbortSignal,
+  { signal, onFit, checkpoint }: FitWatch = {},
 ): Promise<ClassifierData> {
   const engine = sharedEngine();
-  const task = { ...taskOf(data, signal), engine };
+  const task = { ...taskOf(data, signal), engine, onProgress: onFit };
   const {
     method: id,
     options: given,
@@ -34,7 +44,13 @@ export async function fitMethod(
   } = await chooseMethod(engine, task, encoder.defaults, values, validation);
   const method = methodById(id);
   const options = resolveOptions(method.options, given);
-  return { ...data, method: id, options, state: await method.fit(task, options), tuning: choice };
+  return {
+    ...data,
+    method: id,
+    options,
+    state: await method.fit({ ...task, checkpoint }, options),
+    tuning: choice,
+  };
 }
 
 /** The data with another method, other constants, or a draw of its examples. */
@@ -50,11 +66,14 @@ export async function refitMethod(
     shots,
     seed = data.seed,
     trainingFree,
+    options,
   }: RefitValues,
   signal?: AbortSignal,
 ): Promise<ClassifierData> {
   const drawn = shots === undefined ? data : drawnFrom(data, shots, seed);
-  return fitMethod(drawn, encoder, { method, tune, alpha, beta, trainingFree }, undefined, signal);
+  return fitMethod(drawn, encoder, { method, tune, alpha, beta, trainingFree, options }, undefined, {
+    signal,
+  });
 }
 
 function drawnFrom(data: ClassifierData, shots: number, seed: number): ClassifierData {

@@ -2,7 +2,7 @@ import type { CacheDefaults } from '../encoder/types.ts';
 import type { Engine } from '../engine/types.ts';
 import { UsageError } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
-import { methodById } from '../methods/index.ts';
+import { methodById, methods } from '../methods/index.ts';
 import { checkNeeds, type Method } from '../methods/method.ts';
 import type { Task } from '../methods/task.ts';
 import { chooseAutomatically } from '../tuning/auto.ts';
@@ -23,6 +23,8 @@ export interface Wanted {
   readonly prompts?: string;
   /** `auto` keeps to closed forms. */
   readonly trainingFree?: boolean;
+  /** Values of the method's own options; what is given is not searched. */
+  readonly options?: Readonly<Record<string, unknown>>;
 }
 
 /** A method, its options, and how they were chosen. */
@@ -40,6 +42,37 @@ type Rows = { features: Matrix; labels: Int32Array };
  * `UsageError` for alpha or beta given beside a search, and for a method that the task does not suit.
  */
 export async function chooseMethod(
+  engine: Engine,
+  task: Task,
+  defaults: CacheDefaults,
+  wanted: Wanted,
+  validation?: Rows,
+): Promise<Chosen> {
+  const own = checkOwnOptions(wanted);
+  const chosen = await choose(engine, task, defaults, wanted, validation);
+  return { ...chosen, options: { ...chosen.options, ...own } };
+}
+
+/** The method's own options that were given. Throws `UsageError` for one it does not have. */
+function checkOwnOptions({ method: id, options = {} }: Wanted): Readonly<Record<string, unknown>> {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const known = id === 'auto' ? {} : methodById(id).options;
+  const foreign = given.find(([name]) => !(name in known));
+  if (foreign) {
+    const having = methods.filter(({ options: table }) => foreign[0] in table).map((method) => method.id);
+    throw new UsageError(`${id} has no option ${foreign[0]}`, {
+      code: 'method/option',
+      hint:
+        having.length > 0
+          ? `Methods that have it: ${having.join(', ')}.`
+          : 'tip-adapter fit --help lists them.',
+      details: { method: id, option: foreign[0] },
+    });
+  }
+  return Object.fromEntries(given);
+}
+
+async function choose(
   engine: Engine,
   task: Task,
   defaults: CacheDefaults,
@@ -76,7 +109,29 @@ export async function chooseMethod(
       : tune === 'paper'
         ? await tuneAsPublished(engine, seen, validation as Rows, paperGrid(wanted.prompts))
         : await tuneByValidation(engine, seen, validation as Rows, range, task.signal);
-  return tuned ? { method: id, ...parted(tuned) } : fixed;
+  if (!tuned) return fixed;
+  const chosen = { method: id, ...parted(tuned) };
+  return 'epochs' in method.options ? judged(engine, method, task, chosen, wanted, validation) : chosen;
+}
+
+/**
+ * A cache that will be trained with the chosen constants. What it says after the training is surer than before: its temperature
+ * comes from judges that a training of its own has not seen.
+ */
+async function judged(
+  engine: Engine,
+  method: Method,
+  task: Task,
+  chosen: Chosen,
+  { tune, options: own }: Wanted,
+  validation?: Rows,
+): Promise<Chosen> {
+  const jury = juryOf(task, tune, validation);
+  if (!jury) return chosen;
+  const { temperature, nll } = await searchMethod(engine, method, task, jury, [
+    { ...chosen.options, ...own },
+  ]);
+  return { ...chosen, choice: { ...chosen.choice, temperature, nll } };
 }
 
 const UNTUNED: Choice = { temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] };

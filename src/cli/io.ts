@@ -5,6 +5,8 @@ export interface ProgressState {
   readonly cached?: number;
   /** What is counted: things one by one (default), or bytes. */
   readonly unit?: 'bytes';
+  /** What else is known, put behind: `loss 0.31`. */
+  readonly facts?: string;
 }
 
 /** A bar that is drawn only on a terminal and erased at the end. */

@@ -10,7 +10,7 @@ const ERASE = '\r\u001b[K';
 /** One line that says how far the work is, how fast it goes and how long it takes; narrower than `width` columns. */
 export function renderBar(
   title: string,
-  { done, total, unit }: ProgressState,
+  { done, total, unit, facts: more }: ProgressState,
   perSecond: number,
   width: number,
 ): string {
@@ -20,6 +20,7 @@ export function renderBar(
     parts.push(`${amount(perSecond >= 10 ? Math.round(perSecond) : Math.round(10 * perSecond) / 10)}/s`);
     if (total && done < total) parts.push(`${clock((total - done) / perSecond)} left`);
   }
+  if (more) parts.push(more);
   const filled = total ? Math.min(BAR, Math.floor((BAR * done) / total)) : 0;
   const bar = total ? `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)} ` : '';
   const facts = parts.join(' · ');

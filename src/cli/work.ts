@@ -4,6 +4,8 @@ import { dirname, resolve } from 'node:path';
 import type { Classifier } from '../classifier/index.ts';
 import type { PullProgress } from '../encoder/pull.ts';
 import { UsageError } from '../errors.ts';
+import type { FitProgress } from '../methods/task.ts';
+import { percent } from '../report/numbers.ts';
 import { diskError } from '../store/atomic.ts';
 import type { Io, ProgressBar } from './io.ts';
 
@@ -46,6 +48,18 @@ export function pullBar(io: Io): { onPull(progress: PullProgress): void; done():
       bars.download.done();
       bars.convert.done();
     },
+  };
+}
+
+/** A bar for what follows the encoding: training, with loss and accuracy on the training rows, or a search. */
+export function trainingBar(io: Io): { onFit(progress: FitProgress): void; done(): void } {
+  const bar = io.progress('Fitting');
+  return {
+    onFit({ done, total, loss, accuracy = 0 }) {
+      const facts = loss === undefined ? undefined : `loss ${loss.toFixed(3)}, ${percent(accuracy)} right`;
+      bar.update({ done, total, facts });
+    },
+    done: () => bar.done(),
   };
 }
 

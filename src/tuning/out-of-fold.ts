@@ -37,9 +37,11 @@ export async function outOfFold(
       )
     : undefined;
   const all: Record<string, Matrix>[] = [];
+  const total = candidates.length * parts.length;
   for (const [i, options] of candidates.entries()) {
     const terms: Record<string, Matrix> = {};
     for (const [k, part] of parts.entries()) {
+      whole.onProgress?.({ done: i * parts.length + k, total, unit: 'fold' });
       const state = states ? states[i][k] : await method.fit(tasks[k], options);
       const scorer = await createScorer(engine, method, state, tasks[k]);
       const { votes: _, ...own } = await scorer.terms(selectRows(judges.queries, part.judges), task.signal);

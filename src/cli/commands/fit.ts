@@ -1,15 +1,20 @@
-import { fitOptions } from '../../classifier/options.ts';
-import { optional, text } from '../../options.ts';
+import type { FitValues } from '../../classifier/fit.ts';
+import { fitOptions, methodOptions } from '../../classifier/options.ts';
+import type { ClassifierData } from '../../classifier/types.ts';
+import { InterruptedError } from '../../errors.ts';
+import { flag, optional, text } from '../../options.ts';
 import { duration } from '../../report/numbers.ts';
 import { defineCommand } from '../command.ts';
 import { bytes, comparedText, methodText, plural, tellFindings } from '../wording.ts';
-import { checkOutput, pullBar, withBar } from '../work.ts';
+import { checkOutput, pullBar, trainingBar, withBar } from '../work.ts';
 
 export const fitCommand = defineCommand({
   args: ['<data>'],
   options: {
     output: text({ short: 'o', value: '<file>', help: 'Where the classifier is written (.safetensors).' }),
     ...fitOptions,
+    ...methodOptions,
+    resume: flag({ help: 'Go on with the training that was interrupted; everything else as then.' }),
     fromBundle: optional(
       text({ value: '<zip>', help: 'Install the encoder from a bundle first, and use it.' }),
     ),
@@ -20,16 +25,22 @@ export const fitCommand = defineCommand({
     ['tip-adapter fit photos/ -o pets.safetensors --shots 16 --seed 1', 'Sixteen pictures of each class.'],
     ['tip-adapter fit photos/ -o pets.safetensors --encoder clip-vit-b32', 'With a CLIP, downloaded once.'],
   ],
-  async run([data], { output, fromBundle, ...values }, io) {
+  async run([data], { output, fromBundle, resume, ...given }, io) {
     const started = performance.now();
     await checkOutput(output);
     const { fit } = await import('../../classifier/index.ts');
-    if (fromBundle) values.encoder = await installBundle(fromBundle, io.signal);
+    const own = (name: string) => name in methodOptions;
+    const { encoder, ...values } = only(given, (name) => !own(name)) as FitValues;
     const pulling = pullBar(io);
+    const training = trainingBar(io);
     const classifier = await withBar(io, 'Encoding', async (bar) => {
       try {
         return await fit(data, {
           ...values,
+          encoder: fromBundle ? await installBundle(fromBundle, io.signal) : encoder,
+          options: only(given, own),
+          checkpoint: `${output}.training`,
+          resume,
           signal: io.signal,
           note: (line) => io.note(line),
           ask: io.ask,
@@ -38,9 +49,14 @@ export const fitCommand = defineCommand({
             pulling.done();
             bar.update(progress);
           },
+          onFit: (progress) => {
+            bar.done();
+            training.onFit(progress);
+          },
         });
       } finally {
         pulling.done();
+        training.done();
       }
     });
     try {
@@ -55,6 +71,7 @@ export const fitCommand = defineCommand({
           `${size}, in ${seconds}\n` +
           `${methodText(classifier.data)}, encoder ${encoder.id}\n`,
       );
+      checkWhole(classifier.data, output);
       const compared = comparedText(classifier.data.tuning);
       if (compared) io.note(compared);
       io.note(`Next: tip-adapter predict ${quoted(output)} new-photo.jpg`);
@@ -63,6 +80,24 @@ export const fitCommand = defineCommand({
     }
   },
 });
+
+/** A training that was interrupted has left a classifier; the program still says that it did not finish. */
+function checkWhole({ state, options }: ClassifierData, output: string): void {
+  if (typeof state.epochs !== 'number' || state.epochs >= Number(options.epochs)) return;
+  throw new InterruptedError(
+    `Interrupted: ${output} is what ${plural(state.epochs, 'epoch')} of ${options.epochs} made`,
+    {
+      hint: 'The same command with --resume goes on from there.',
+    },
+  );
+}
+
+function only(
+  values: Readonly<Record<string, unknown>>,
+  keep: (name: string) => boolean,
+): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => keep(name)));
+}
 
 async function installBundle(path: string, signal: AbortSignal): Promise<string> {
   const { unbundle } = await import('../../encoder/bundle.ts');
