@@ -49,7 +49,7 @@ export const anchored = defineMethod({
 });
 
 /** What may be left to gain of the loss: for the answer that is kept, and for those that a choice is made by. */
-const PRECISE = 1e-5;
+const PRECISE = 1e-6;
 const COARSE = 1e-4;
 
 async function solve(

@@ -37,7 +37,10 @@ export async function chooseAutomatically(
   { jury, trainingFree = false }: { jury?: Jury; trainingFree?: boolean } = {},
 ): Promise<AutoChoice> {
   const ids = trainingFree ? CONSIDERED.filter((id) => !TRAINED.includes(id)) : CONSIDERED;
-  const considered = ids.map(methodById).filter((method) => suits(method, task));
+  const suiting = ids.map(methodById).filter((method) => suits(method, task));
+  // Where there is a covariance, a kernel adds nothing to it that was measured, and it costs more.
+  const dense = suiting.some(({ id }) => id === 'gda');
+  const considered = suiting.filter(({ id }) => !(dense && id === 'proker'));
   if (!jury) {
     const [method] = considered;
     return { method: method.id, options: {}, choice: UNTUNED };
