@@ -51,6 +51,16 @@ const VARIANTS = [
     note: 'without a validation set',
     values: { method: 'tip-adapter', tune: 'folds' },
   },
+  {
+    name: 'Tip-Adapter-F',
+    note: 'its keys trained for twenty epochs',
+    values: { method: 'tip-adapter-f', tune: 'folds' },
+  },
+  {
+    name: 'auto',
+    note: 'what fit takes by itself',
+    values: { method: 'auto', tune: 'folds' },
+  },
 ] as const;
 
 /** Shots of the curve: doublings up to what the classes have. */

@@ -20,6 +20,7 @@ import { type FitWatch, fitMethod } from './refit.ts';
 import { findRepeats } from './repeats.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import { describeExamples, roundedHead, supportOf } from './support.ts';
+import { checkOwnOptions } from './tune.ts';
 import type { ClassifierData, EncoderReference, WorkOptions } from './types.ts';
 
 export type FitValues = ValuesOf<typeof fitOptions>;
@@ -54,6 +55,7 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     ...given,
     encoder: typeof wanted === 'string' ? wanted : wanted.id,
   });
+  checkOwnOptions({ method: values.method, options: own });
   const dataset =
     typeof source === 'string' ? await readDataset(source, { classes: values.classes, signal }) : source;
   const open = () => openEncoder(wanted, { note, ask, onPull, signal });

@@ -54,7 +54,10 @@ export async function chooseMethod(
 }
 
 /** The method's own options that were given. Throws `UsageError` for one it does not have. */
-function checkOwnOptions({ method: id, options = {} }: Wanted): Readonly<Record<string, unknown>> {
+export function checkOwnOptions({
+  method: id,
+  options = {},
+}: Pick<Wanted, 'method' | 'options'>): Readonly<Record<string, unknown>> {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   const known = id === 'auto' ? {} : methodById(id).options;
   const foreign = given.find(([name]) => !(name in known));

@@ -7,6 +7,7 @@ import { percent, probability } from '../report/numbers.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { demoReport } from './demo-report.ts';
 import type { Io } from './io.ts';
+import { methodText } from './wording.ts';
 
 export interface DemoSettings {
   /** Folder for the classifier and the report. */
@@ -49,14 +50,11 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
   );
   write(renderText(methodTable(result), { width: io.width, color: io.color }));
   write("alpha 1 and beta 5.5 are the paper's constants, for CLIP; other encoders need others.");
-  const { options, tuning } = result.best.classifier.data;
-  const { alpha, beta } = options as { alpha: number; beta: number };
-  const { folds, judges } = tuning;
-  write(
-    folds > 0
-      ? `Tuned: alpha ${alpha.toPrecision(3)}, beta ${beta.toPrecision(3)}, chosen on ${folds} folds of the ${judges} examples alone.\n`
-      : `Tuned: too few examples for that; the encoder's constants alpha ${alpha}, beta ${beta} were used.\n`,
-  );
+  const fitted = result.best.classifier.data;
+  const { folds, judges } = fitted.tuning;
+  const chosen =
+    folds > 0 ? `on ${folds} folds of the ${judges} examples alone` : 'by rule: too few examples to judge by';
+  write(`Chosen ${chosen}. auto took: ${methodText(fitted)}\n`);
   await showAnswers(result, write);
   await saveAll(result, settings, reason, data, write);
   await result.best.classifier.close();

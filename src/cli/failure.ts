@@ -13,7 +13,10 @@ export function tellFailure(error: unknown, io: Io, { json = false, verbose = fa
   if (json) {
     io.stderr.write(`${JSON.stringify({ error: { code, message, hint } })}\n`);
   } else if (code === 'interrupted') {
-    io.stderr.write('Interrupted. What was done is kept: the same command goes on from there.\n');
+    const told = hint
+      ? `${message}. ${hint}`
+      : 'Interrupted. What was done is kept: the same command goes on from there.';
+    io.stderr.write(`${told}\n`);
   } else {
     io.stderr.write(`${styleText('red', 'error:')} ${message}\n`);
     if (hint) io.stderr.write(`${styleText('cyan', 'hint:')} ${hint}\n`);

@@ -85,7 +85,7 @@ export const fitCommand = defineCommand({
 function checkWhole({ state, options }: ClassifierData, output: string): void {
   if (typeof state.epochs !== 'number' || state.epochs >= Number(options.epochs)) return;
   throw new InterruptedError(
-    `Interrupted: ${output} is what ${plural(state.epochs, 'epoch')} of ${options.epochs} made`,
+    `Interrupted: ${output} holds what ${plural(state.epochs, 'epoch')} of ${options.epochs} made`,
     {
       hint: 'The same command with --resume goes on from there.',
     },
