@@ -221,7 +221,7 @@ async function encodeSplit(
   return { features, labels: Int32Array.from(kept, ({ label }) => label), failures };
 }
 
-function referenceTo(encoder: Encoder): EncoderReference {
+export function referenceTo(encoder: Encoder): EncoderReference {
   const { id, fingerprint, source, revision, licence, dimension, logitScale, preprocessing } = encoder;
   return { id, fingerprint, source, revision, licence, dimension, logitScale, preprocessing };
 }
