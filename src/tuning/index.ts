@@ -1,7 +1,19 @@
+export { type AutoChoice, chooseAutomatically } from './auto.ts';
 export { foldJudges, type Judges, judgeClassSums, judgeZeroShot, splitJudges } from './cache-search.ts';
 export { type Folds, leaveOneShotOut } from './folds.ts';
+export { outOfFold } from './out-of-fold.ts';
 export { type PaperGrid, paperGrid, paperSearch, tuneAsPublished } from './paper.ts';
 export { fitWeights, type Weights } from './scale.ts';
+export {
+  type Choice,
+  type Compared,
+  type Found,
+  foldJury,
+  type Jury,
+  searchMethod,
+  splitJury,
+} from './search-method.ts';
+export { type Stacked, stackMethods } from './stack.ts';
 export {
   type CacheChoice,
   type Protocol,
