@@ -38,7 +38,7 @@ export function headInputs({ classes, head }: Task): { task: SymbolicTask; feeds
 }
 
 /** What a method cannot do without. */
-export type Need = 'text' | 'examples' | 'two-examples' | 'several-prompts' | 'text-tower' | 'raw-rows';
+export type Need = 'text' | 'examples' | 'two-examples' | 'several-prompts' | 'text-tower';
 
 /** A way to turn support examples and a text head into scores; one file each, reading like its paper. */
 export interface Method<O extends Options = Options> {
@@ -80,7 +80,7 @@ export function scoresOf(method: Method, f: Expr, state: SymbolicState, task: Sy
 }
 
 /** Refuses a task that lacks what the method needs. Throws `UsageError`. */
-export function checkNeeds(method: Method, { head, support, classes }: Task): void {
+export function checkNeeds(method: Method, { head, support, textTower, classes }: Task): void {
   const refuse = (what: string, hint: string): never => {
     throw new UsageError(`${method.name} needs ${what}`, {
       code: 'method/needs',
@@ -97,6 +97,25 @@ export function checkNeeds(method: Method, { head, support, classes }: Task): vo
   if (method.needs.includes('examples') && support.labels.length === 0) {
     refuse('labelled examples', 'Give some, or use zero-shot.');
   }
+  if (method.needs.includes('two-examples') && largest(support.labels) < 2) {
+    refuse('two examples of a class', 'Give more pictures, or use tip-adapter or anchored.');
+  }
+  if (method.needs.includes('several-prompts') && largest(head?.promptClass ?? []) < 2) {
+    refuse('several prompts a class', 'Give --template more than once, or --prompts imagenet.');
+  }
+  if (method.needs.includes('text-tower') && !textTower) {
+    refuse(
+      'an encoder whose text side can be opened',
+      'Use a CLIP that is built from weights: tip-adapter encoders list names them.',
+    );
+  }
   if (classes < 2)
     refuse('at least two classes', 'A classifier chooses between classes: add a second folder of pictures.');
+}
+
+/** How often the most frequent number occurs. */
+function largest(numbers: ArrayLike<number>): number {
+  const counts = new Map<number, number>();
+  for (let i = 0; i < numbers.length; i++) counts.set(numbers[i], (counts.get(numbers[i]) ?? 0) + 1);
+  return Math.max(0, ...counts.values());
 }

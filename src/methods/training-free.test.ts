@@ -72,8 +72,20 @@ describe('Tip-X', () => {
 });
 
 describe('TIMO', () => {
-  it('with one prompt a class keeps the text head, and shrinks to zero-shot without the Gaussians', async () => {
-    expectClose(await scores('timo', { alpha: 0 }), await scores('zero-shot', {}));
+  const twoPrompts = (second: typeof text) => ({
+    weights: text,
+    promptFeatures: matrix(12, 32, Float32Array.of(...text.data, ...second.data)),
+    promptClass: Int32Array.of(0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5),
+    logitScale: 100,
+  });
+
+  it('keeps the text head where prompts agree, and is zero-shot without the Gaussians', async () => {
+    const got = await scores('timo', { alpha: 0 }, { ...smallTask, head: twoPrompts(text) });
+    expectClose(got, await scores('zero-shot', {}));
+  });
+
+  it('refuses a single prompt', async () => {
+    await expect(scores('timo', {})).rejects.toThrow('several prompts');
   });
 
   it('prefers the prompts that are near the pictures', async () => {
@@ -82,13 +94,7 @@ describe('TIMO', () => {
       32,
       text.data.map((x) => -x),
     );
-    const head = {
-      weights: text,
-      promptFeatures: matrix(12, 32, Float32Array.of(...text.data, ...wrong.data)),
-      promptClass: Int32Array.of(0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5),
-      logitScale: 100,
-    };
-    const sharp = await scores('timo', { alpha: 0, gamma: 1000 }, { ...smallTask, head });
+    const sharp = await scores('timo', { alpha: 0, gamma: 1000 }, { ...smallTask, head: twoPrompts(wrong) });
     expectClose(sharp, await scores('zero-shot', {}), 1e-2);
   });
 });
