@@ -50,7 +50,8 @@ async function judged(engine: Engine, name: string, shots: number, task: Task, t
     if (id === 'stack' || (methodById(id).needs.includes('text') && !task.head)) continue;
     const found = jury && (await searchMethod(engine, methodById(id), task, jury));
     const { text } = await measure(engine, id, found?.options ?? {}, task, test, found?.temperature ?? 1);
-    parts.push(`${id} ${text}`);
+    // A cache is searched elsewhere (`photos`); here it stands with its published constants, and says so.
+    parts.push(`${id}${methodById(id).votes ? ' (1, 5.5)' : ''} ${text}`);
   }
   const took = Object.entries((options.parts ?? { [method]: options }) as object)
     .map(
