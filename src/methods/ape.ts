@@ -4,7 +4,7 @@ import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { positive, real } from '../options.ts';
 import { affinities, cacheOrder, cacheTensors, classSums } from './cache.ts';
 import { defineMethod } from './method.ts';
-import { keysOf, type Task } from './task.ts';
+import { countByClass, keysOf, type Support, type Task } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
 /**
@@ -30,7 +30,7 @@ export const ape = defineMethod({
   fit: (task, { alpha, beta, gamma, channels }) => {
     const mask = new Float32Array(task.dimension);
     const weights = textOf(task);
-    for (const k of topK(relevance(weights), Math.ceil(channels * task.dimension))) mask[k] = 1;
+    for (const k of topK(relevance(weights, task.support), Math.ceil(channels * task.dimension))) mask[k] = 1;
     return { mask: floatTensor([task.dimension], mask), alpha, beta, gamma };
   },
   prepare: (state, task) => {
@@ -59,17 +59,34 @@ function textOf({ head }: Task): Matrix {
   return head.weights;
 }
 
-/** J_k = -0.7 S_k + 0.3 Var_c(W_ck): channels in which the classes' rows agree least and vary most (eq. 8). */
-function relevance(weights: Matrix): Float64Array {
+/**
+ * J_k = -0.7 S_k + 0.3 Var_c(W_ck): channels in which rows of different classes agree least, class names and pictures together,
+ * and the class names vary most (eq. 8).
+ */
+function relevance(weights: Matrix, support: Support): Float64Array {
   const c = weights.rows;
+  const keys = keysOf(support);
+  const sums = Float64Array.from(weights.data); // of each class's rows, [c, d]
+  const counts = countByClass(support.labels, c).map((n) => n + 1);
+  support.labels.forEach((label, i) => {
+    row(keys, i).forEach((x, k) => {
+      sums[label * weights.cols + k] += x;
+    });
+  });
+  const total = counts.reduce((n, count) => n + count, 0);
+  const pairs = total * total - counts.reduce((n, count) => n + count * count, 0);
   return Float64Array.from({ length: weights.cols }, (_, k) => {
-    const column = Float64Array.from({ length: c }, (_, i) => weights.data[i * weights.cols + k]);
-    const total = column.reduce((sum, x) => sum + x, 0);
-    const squares = dot(column, column);
-    const similarity = (total * total - squares) / (c * (c - 1));
-    const variance = (squares - (total * total) / c) / (c - 1);
+    const column = (values: ArrayLike<number>) =>
+      Float64Array.from({ length: c }, (_row, i) => values[i * weights.cols + k]);
+    const [ofClass, text] = [column(sums), column(weights.data)];
+    const similarity = (sumOf(ofClass) ** 2 - dot(ofClass, ofClass)) / pairs;
+    const variance = (dot(text, text) - sumOf(text) ** 2 / c) / (c - 1);
     return -0.7 * similarity + 0.3 * variance;
   });
+}
+
+function sumOf(values: Float64Array): number {
+  return values.reduce((sum, x) => sum + x, 0);
 }
 
 /** Rows without the channels that are not kept, unit again. */
