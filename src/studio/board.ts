@@ -1,0 +1,160 @@
+/**
+ * What a person has put on the table: classes in order, pictures in order, and what they chose. Pure data and pure changes, so
+ * that the page and the program apply the same change and come to the same board.
+ */
+export interface BoardClass {
+  readonly id: string;
+  readonly name: string;
+}
+
+export interface BoardPicture {
+  /** Sha256 (hex) of the file's bytes: a picture is on the board once. */
+  readonly hash: string;
+  /** File name, as the person knows it. */
+  readonly name: string;
+  /** Undefined: not sorted yet. */
+  readonly classId?: string;
+  /** Pictures of one burst: never on both sides of a test. */
+  readonly group?: string;
+}
+
+export interface Settings {
+  /** A method's id, or `auto`. */
+  readonly method: string;
+  /** Answers less probable than this are "none of these". */
+  readonly reject: number;
+  /** Constants of Tip-Adapter set by hand; undefined: tuned. */
+  readonly alpha?: number;
+  readonly beta?: number;
+}
+
+export interface Board {
+  readonly classes: readonly BoardClass[];
+  readonly pictures: ReadonlyMap<string, BoardPicture>;
+  readonly settings: Settings;
+}
+
+/** A board as JSON. */
+export interface BoardJson {
+  readonly classes: readonly BoardClass[];
+  readonly pictures: readonly BoardPicture[];
+  readonly settings: Settings;
+}
+
+/** Everything a person can do to a board. What names something that is gone changes nothing. */
+export type Command =
+  | { readonly do: 'add'; readonly pictures: readonly BoardPicture[] }
+  | { readonly do: 'place'; readonly hashes: readonly string[]; readonly classId?: string }
+  | { readonly do: 'discard'; readonly hashes: readonly string[] }
+  | { readonly do: 'add-class'; readonly id: string; readonly name: string }
+  | { readonly do: 'rename-class'; readonly id: string; readonly name: string }
+  | { readonly do: 'merge-classes'; readonly from: string; readonly into: string }
+  | { readonly do: 'discard-class'; readonly id: string }
+  | { readonly do: 'set'; readonly settings: Settings };
+
+export const EMPTY_BOARD: Board = {
+  classes: [],
+  pictures: new Map(),
+  settings: { method: 'auto', reject: 0 },
+};
+
+/** Class names are the same without regard to case and the kind of space between words. */
+export function sameName(a: string, b: string): boolean {
+  const key = (name: string) =>
+    name
+      .normalize('NFC')
+      .toLowerCase()
+      .replace(/[\s_-]+/g, ' ')
+      .trim();
+  return key(a) === key(b);
+}
+
+/** The board after a command; the same board where nothing changes. */
+export function applyCommand(board: Board, command: Command): Board {
+  switch (command.do) {
+    case 'add':
+      return addPictures(board, command.pictures);
+    case 'place':
+      return placePictures(board, command.hashes, command.classId);
+    case 'discard':
+      return discardPictures(board, (hash) => command.hashes.includes(hash));
+    case 'add-class':
+      return addClass(board, command);
+    case 'rename-class':
+      return renameClass(board, command);
+    case 'merge-classes':
+      return mergeClasses(board, command.from, command.into);
+    case 'discard-class':
+      return discardClass(board, command.id);
+    case 'set':
+      return { ...board, settings: command.settings };
+  }
+}
+
+const knows = ({ classes }: Board, id: string | undefined) => classes.some((known) => known.id === id);
+
+function addPictures(board: Board, added: readonly BoardPicture[]): Board {
+  const fresh = added.filter(({ hash }) => !board.pictures.has(hash));
+  if (fresh.length === 0) return board;
+  const pictures = new Map(board.pictures);
+  for (const picture of fresh) {
+    const { classId, ...rest } = picture;
+    pictures.set(picture.hash, knows(board, classId) ? picture : rest);
+  }
+  return { ...board, pictures };
+}
+
+function placePictures(board: Board, hashes: readonly string[], classId?: string): Board {
+  if (classId !== undefined && !knows(board, classId)) return board;
+  const moved = hashes.flatMap((hash) => board.pictures.get(hash) ?? []);
+  if (moved.every((picture) => picture.classId === classId)) return board;
+  const pictures = new Map(board.pictures);
+  for (const picture of moved) pictures.set(picture.hash, { ...picture, classId });
+  return { ...board, pictures };
+}
+
+function discardPictures(board: Board, gone: (hash: string) => boolean): Board {
+  const pictures = new Map([...board.pictures].filter(([hash]) => !gone(hash)));
+  return pictures.size === board.pictures.size ? board : { ...board, pictures };
+}
+
+function addClass(board: Board, { id, name }: BoardClass): Board {
+  const clean = name.normalize('NFC').trim();
+  if (clean === '' || board.classes.some((known) => known.id === id || sameName(known.name, clean)))
+    return board;
+  return { ...board, classes: [...board.classes, { id, name: clean }] };
+}
+
+/** Two classes of one name are one class: whoever renames one to the other's name merges them. */
+function renameClass(board: Board, { id, name }: BoardClass): Board {
+  const clean = name.normalize('NFC').trim();
+  if (clean === '' || !knows(board, id)) return board;
+  const twin = board.classes.find((known) => known.id !== id && sameName(known.name, clean));
+  if (twin) return mergeClasses(board, id, twin.id);
+  return { ...board, classes: board.classes.map((known) => (known.id === id ? { id, name: clean } : known)) };
+}
+
+function mergeClasses(board: Board, from: string, into: string): Board {
+  if (from === into || !knows(board, from) || !knows(board, into)) return board;
+  const pictures = new Map(
+    [...board.pictures].map(([hash, picture]) => [
+      hash,
+      picture.classId === from ? { ...picture, classId: into } : picture,
+    ]),
+  );
+  return { ...board, pictures, classes: board.classes.filter(({ id }) => id !== from) };
+}
+
+function discardClass(board: Board, id: string): Board {
+  if (!knows(board, id)) return board;
+  const kept = discardPictures(board, (hash) => board.pictures.get(hash)?.classId === id);
+  return { ...kept, classes: board.classes.filter((known) => known.id !== id) };
+}
+
+export function boardToJson({ classes, pictures, settings }: Board): BoardJson {
+  return { classes, pictures: [...pictures.values()], settings };
+}
+
+export function boardFromJson({ classes, pictures, settings }: BoardJson): Board {
+  return { classes, settings, pictures: new Map(pictures.map((picture) => [picture.hash, picture])) };
+}

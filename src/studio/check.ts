@@ -1,0 +1,149 @@
+import type { Classifier } from '../classifier/classifier.ts';
+import { taskOf } from '../classifier/task.ts';
+import type { ClassifierData } from '../classifier/types.ts';
+import { sampleFewShot } from '../dataset/sample.ts';
+import { sharedEngine } from '../engine/node.ts';
+import { throwIfAborted } from '../errors.ts';
+import { argmax, type Matrix, matrix, row, selectRows, softmax } from '../math/matrix.ts';
+import { methodById } from '../methods/index.ts';
+import { createScorer } from '../methods/score.ts';
+import { plainRows, selectExamples } from '../methods/task.ts';
+import { type ReliabilityBin, reliabilityBins, wilsonInterval } from '../metrics/index.ts';
+import { resolveOptions } from '../options.ts';
+import { foldJudges } from '../tuning/cache-search.ts';
+import { leaveOneShotOut } from '../tuning/folds.ts';
+import { outOfFold } from '../tuning/out-of-fold.ts';
+
+/** How well a classifier does on pictures while it has not learnt from them; classes are numbers of its own. */
+export interface Check {
+  readonly correct: number;
+  readonly total: number;
+  /** 95% Wilson interval of the accuracy. */
+  readonly interval: readonly [number, number];
+  /** How often the pictures were dealt into learnt and left out. */
+  readonly folds: number;
+  readonly perClass: readonly { readonly correct: number; readonly total: number }[];
+  /** One entry a left-out picture: its example's number, class, answer, and the probabilities of both. */
+  readonly answers: readonly Answer[];
+  readonly bins: readonly ReliabilityBin[];
+  readonly curve: readonly CurvePoint[];
+}
+
+export interface Answer {
+  readonly example: number;
+  readonly label: number;
+  readonly predicted: number;
+  readonly labelProbability: number;
+  readonly probability: number;
+}
+
+export interface CurvePoint {
+  readonly shots: number;
+  readonly accuracy: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+const MOST_FOLDS = 4;
+const BINS = 10;
+
+/**
+ * Deals the classifier's own examples into folds, teaches its method with each fold left out and asks about that fold. The
+ * constants stay those chosen on the same folds, which flatters slightly. Undefined where no class has two groups of pictures.
+ */
+export async function checkClassifier({ data }: Classifier, signal: AbortSignal): Promise<Check | undefined> {
+  const folds = leaveOneShotOut(data.support, MOST_FOLDS);
+  if (folds.count < 2) return undefined;
+  const examples = [...folds.query.keys()].filter((i) => folds.query[i] >= 0);
+  const probabilities = await leftOutProbabilities(data, folds, signal); // [q, c]
+  const labels = examples.map((i) => data.support.labels[i]);
+  const answers = examples.map((example, i): Answer => {
+    const p = row(probabilities, i);
+    const predicted = argmax(p);
+    const label = labels[i];
+    return { example, label, predicted, labelProbability: p[label], probability: p[predicted] };
+  });
+  const correct = answers.filter(({ label, predicted }) => label === predicted).length;
+  return {
+    correct,
+    total: answers.length,
+    interval: wilsonInterval(correct, answers.length),
+    folds: folds.count,
+    perClass: data.classes.map((_, c) => {
+      const own = answers.filter(({ label }) => label === c);
+      return { correct: own.filter(({ predicted }) => predicted === c).length, total: own.length };
+    }),
+    answers,
+    bins: reliabilityBins(probabilities, labels, BINS).filter(({ count }) => count > 0),
+    curve: await learningCurve(data, signal),
+  };
+}
+
+async function leftOutProbabilities(
+  data: ClassifierData,
+  folds: ReturnType<typeof leaveOneShotOut>,
+  signal: AbortSignal,
+): Promise<Matrix> {
+  const method = methodById(data.method);
+  const options = resolveOptions(method.options, data.options);
+  const judges = foldJudges(data.support, folds);
+  const [terms] = await outOfFold(sharedEngine(), method, taskOf(data, signal), judges, [options]);
+  const out = matrix(judges.labels.length, data.classes.length);
+  for (const term of Object.values(terms)) {
+    for (let i = 0; i < out.data.length; i++) out.data[i] += term.data[i];
+  }
+  for (let i = 0; i < out.rows; i++) {
+    out.data.set(softmax(row(out, i), data.tuning.temperature), i * out.cols);
+  }
+  return out;
+}
+
+const CURVE_SHOTS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
+const DRAWS = [1, 2, 3];
+/** With fewer pictures to ask about, a point says nothing. */
+const LEAST_ASKED = 5;
+
+/**
+ * Tip-Adapter's accuracy against examples per class, over three draws; asked about the pictures that were not drawn. Votes are
+ * summed over a class's examples, so their weight is scaled with the number drawn.
+ */
+async function learningCurve(data: ClassifierData, signal: AbortSignal): Promise<CurvePoint[]> {
+  const { labels, groups } = data.support;
+  const rows = { labels, groups: Array.from(groups, String) };
+  const perClass = labels.length / data.classes.length;
+  const points: CurvePoint[] = [];
+  for (const shots of CURVE_SHOTS.filter((count) => count < perClass)) {
+    let correct = 0;
+    let total = 0;
+    for (const seed of DRAWS) {
+      throwIfAborted(signal);
+      const drawn = sampleFewShot(rows, { shots, seed });
+      const result = await askTheRest(data, drawn, perClass / shots);
+      correct += result.correct;
+      total += result.total;
+    }
+    const asked = Math.round(total / DRAWS.length);
+    if (asked < LEAST_ASKED) break;
+    const [low, high] = wilsonInterval(Math.round(correct / DRAWS.length), asked);
+    points.push({ shots, accuracy: correct / total, low, high });
+  }
+  return points;
+}
+
+async function askTheRest(data: ClassifierData, drawn: readonly number[], scale: number) {
+  const { support, options } = data;
+  const shown = new Set(drawn.map((i) => support.groups[i]));
+  const asked = [...support.labels.keys()].filter((i) => !shown.has(support.groups[i]));
+  const task = { ...taskOf(data), support: selectExamples(support, drawn) };
+  const { alpha = 1, beta = 5.5 } = options as { alpha?: number; beta?: number };
+  const scorer = await createScorer(
+    sharedEngine(),
+    methodById('tip-adapter'),
+    { alpha: alpha * scale, beta },
+    task,
+  );
+  const scores = await scorer.scores(selectRows(plainRows(support), asked));
+  await scorer.close();
+  const correct = asked.filter((i, r) => argmax(row(scores, r)) === support.labels[i]).length;
+  return { correct, total: asked.length };
+}

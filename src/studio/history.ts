@@ -1,0 +1,49 @@
+import { applyCommand, type Board, type Command } from './board.ts';
+
+/** A board with the way there and back. */
+export interface History {
+  readonly board: Board;
+  /** Boards to go back to, the latest last. */
+  readonly past: readonly { readonly board: Board; readonly step?: string }[];
+  /** Boards to go forward to, the nearest last. */
+  readonly future: readonly { readonly board: Board; readonly step?: string }[];
+}
+
+/** One entry of the journal: a command, or a step back or forward. Commands of one `step` are undone together. */
+export type Change =
+  | { readonly command: Command; readonly step?: string }
+  | { readonly move: 'undo' | 'redo' };
+
+/** Steps that can be undone. */
+const DEPTH = 200;
+
+export function beginHistory(board: Board): History {
+  return { board, past: [], future: [] };
+}
+
+/** The history after a change; the same history where nothing changes. */
+export function applyChange(history: History, change: Change): History {
+  if ('command' in change) return perform(history, change.command, change.step);
+  return change.move === 'undo' ? undo(history) : redo(history);
+}
+
+function perform({ board, past, future }: History, command: Command, step?: string): History {
+  const next = applyCommand(board, command);
+  if (next === board) return { board, past, future };
+  const goesOn = step !== undefined && past.at(-1)?.step === step;
+  return { board: next, past: goesOn ? past : [...past, { board, step }].slice(-DEPTH), future: [] };
+}
+
+function undo(history: History): History {
+  const { board, past, future } = history;
+  const last = past.at(-1);
+  if (!last) return history;
+  return { board: last.board, past: past.slice(0, -1), future: [...future, { board, step: last.step }] };
+}
+
+function redo(history: History): History {
+  const { board, past, future } = history;
+  const next = future.at(-1);
+  if (!next) return history;
+  return { board: next.board, past: [...past, { board, step: next.step }], future: future.slice(0, -1) };
+}

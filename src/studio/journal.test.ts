@@ -1,0 +1,60 @@
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Change } from './history.ts';
+import { changeSchema, openJournal } from './journal.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'journal-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const add = (name: string): Change => ({ command: { do: 'add-class', id: name, name } });
+const path = () => join(folder, 'session.jsonl');
+
+/** Writes some changes, and leaves without closing, as a killed process does. */
+async function leave(...changes: Change[]) {
+  const journal = await openJournal(folder);
+  for (const change of changes) await journal.append(change);
+  return journal;
+}
+
+it('is as it was left, with the way back', async () => {
+  await leave(add('cat'), add('dog'), { move: 'undo' }, add('cow'));
+  const journal = await openJournal(folder);
+  expect(journal.history.board.classes.map(({ id }) => id)).toEqual(['cat', 'cow']);
+  await journal.append({ move: 'undo' });
+  await journal.append({ move: 'undo' });
+  expect(journal.history.board.classes).toEqual([]);
+  await journal.close();
+});
+
+it('drops a line that was cut short, and goes on from there', async () => {
+  await leave(add('cat'));
+  await appendFile(path(), '{"command":{"do":"add-cl');
+  const journal = await openJournal(folder);
+  await journal.append(add('dog'));
+  await journal.close();
+  const again = await openJournal(folder);
+  expect(again.history.board.classes.map(({ id }) => id)).toEqual(['cat', 'dog']);
+  await again.close();
+});
+
+it('says where it is damaged, and leaves the file as it is', async () => {
+  await leave(add('cat'), add('dog'));
+  const lines = (await readFile(path(), 'utf8')).split('\n');
+  lines[1] = '{"command":{"do":"format-disk"}}';
+  await writeFile(path(), lines.join('\n'));
+  await expect(openJournal(folder)).rejects.toMatchObject({
+    code: 'studio/journal',
+    details: { line: 2 },
+  });
+  expect(await readFile(path(), 'utf8')).toBe(lines.join('\n'));
+});
+
+it('takes no picture that is not named by a hash', () => {
+  const pictures = [{ hash: '../../etc/passwd', name: 'x' }];
+  expect(changeSchema.safeParse({ command: { do: 'add', pictures } }).success).toBe(false);
+});

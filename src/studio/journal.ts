@@ -1,0 +1,127 @@
+import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { DataError, systemCode } from '../errors.ts';
+import { diskError, writeFileAtomic } from '../store/atomic.ts';
+import { type BoardJson, boardFromJson, boardToJson, EMPTY_BOARD } from './board.ts';
+import { applyChange, beginHistory, type Change, type History } from './history.ts';
+
+const className = z.string().min(1).max(200);
+const picture = z.object({
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+  name: z.string().max(500),
+  classId: z.string().max(64).optional(),
+  group: z.string().max(100).optional(),
+});
+const hashes = z.array(picture.shape.hash).max(1_000_000);
+const classId = z.string().min(1).max(64);
+const settings = z.object({
+  method: z.string(),
+  reject: z.number().min(0).max(1),
+  alpha: z.number().min(0).max(1e6).optional(),
+  beta: z.number().positive().max(1000).optional(),
+});
+const command = z.discriminatedUnion('do', [
+  z.object({ do: z.literal('add'), pictures: z.array(picture).max(100_000) }),
+  z.object({ do: z.literal('place'), hashes, classId: classId.optional() }),
+  z.object({ do: z.literal('discard'), hashes }),
+  z.object({ do: z.literal('add-class'), id: classId, name: className }),
+  z.object({ do: z.literal('rename-class'), id: classId, name: className }),
+  z.object({ do: z.literal('merge-classes'), from: classId, into: classId }),
+  z.object({ do: z.literal('discard-class'), id: classId }),
+  z.object({ do: z.literal('set'), settings }),
+]);
+
+/** A change as it comes over the wire and stands in the journal. */
+export const changeSchema: z.ZodType<Change> = z.union([
+  z.object({ command, step: z.string().max(64).optional() }),
+  z.object({ move: z.enum(['undo', 'redo']) }),
+]);
+
+const baseSchema = z.object({
+  base: z.object({
+    classes: z.array(z.object({ id: classId, name: className })),
+    pictures: z.array(picture),
+    settings,
+  }) satisfies z.ZodType<BoardJson>,
+});
+
+/** A journal longer than this begins anew from its board when it is opened; what could be undone is then forgotten. */
+const LONGEST = 20_000;
+
+/** The session on the disk: a board, then one line for every change. */
+export interface Journal {
+  readonly history: History;
+  /** Makes a change; resolves when it is on the disk. */
+  append(change: Change): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens (or begins) the journal in a folder. Every change is appended and flushed before it counts, so a process that is
+ * killed loses nothing that was acknowledged; a last line that was cut short is dropped. Throws `DataError`.
+ */
+export async function openJournal(folder: string): Promise<Journal> {
+  const path = join(folder, 'session.jsonl');
+  let { history, lines, torn } = await readJournal(path);
+  if (lines === 0 || torn || lines > LONGEST) {
+    await writeFileAtomic(path, torn && lines > 0 ? torn : line({ base: boardToJson(history.board) }));
+    if (lines > LONGEST) history = beginHistory(history.board);
+  }
+  const file: FileHandle = await open(path, 'a').catch((error) => {
+    throw diskError(error, path);
+  });
+  let last: Promise<void> = Promise.resolve();
+  return {
+    get history() {
+      return history;
+    },
+    append(change) {
+      history = applyChange(history, change);
+      const written = last.then(async () => {
+        await file.appendFile(line(change));
+        await file.datasync();
+      });
+      // One write that fails is told to its caller; the next is tried all the same.
+      last = written.catch(() => {});
+      return written.catch((error) => {
+        throw diskError(error, path);
+      });
+    },
+    async close() {
+      await last;
+      await file.close();
+    },
+  };
+}
+
+const line = (value: unknown) => `${JSON.stringify(value)}\n`;
+
+/** Replays the journal. `torn` is its whole part, where the end was cut short. */
+async function readJournal(path: string): Promise<{ history: History; lines: number; torn?: string }> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return { history: beginHistory(EMPTY_BOARD), lines: 0 };
+    throw diskError(error, path);
+  }
+  const end = text.lastIndexOf('\n') + 1;
+  const lines = text.slice(0, end).split('\n').slice(0, -1);
+  if (lines.length === 0) return { history: beginHistory(EMPTY_BOARD), lines: 0 };
+  const read = <T>(schema: z.ZodType<T>, at: number): T => {
+    try {
+      return schema.parse(JSON.parse(lines[at]));
+    } catch (cause) {
+      throw new DataError(`${path} is damaged in line ${at + 1}`, {
+        code: 'studio/journal',
+        hint: 'Move the file away to begin anew; the pictures stay beside it.',
+        details: { path, line: at + 1 },
+        cause,
+      });
+    }
+  };
+  let history = beginHistory(boardFromJson(read(baseSchema, 0).base));
+  for (let at = 1; at < lines.length; at++) history = applyChange(history, read(changeSchema, at));
+  return { history, lines: lines.length, torn: end < text.length ? text.slice(0, end) : undefined };
+}

@@ -1,0 +1,134 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Classifier } from '../classifier/classifier.ts';
+import { writeClassifier } from '../classifier/file.ts';
+import { DataError } from '../errors.ts';
+import { methodById } from '../methods/index.ts';
+import { renderReport } from '../report/report.ts';
+import type { ReportData, ReportPrediction } from '../report/types.ts';
+import type { Checked } from './lessons.ts';
+import type { Pictures } from './pictures.ts';
+
+/** The bytes of a classifier's file, its examples' small pictures included. */
+export async function classifierFile(
+  { data }: Classifier,
+  reject: number,
+  pictures: Pictures,
+): Promise<Uint8Array> {
+  const examples = await Promise.all(
+    data.examples.map(async (example) => ({
+      ...example,
+      thumbnail: await pictures.thumbnail(example.sha256),
+    })),
+  );
+  const folder = await mkdtemp(join(tmpdir(), 'tip-adapter-'));
+  try {
+    const path = join(folder, 'classifier.safetensors');
+    await writeClassifier(path, { ...data, reject, examples });
+    return await readFile(path);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Pictures shown in a report, wrong answers first. */
+const SHOWN = 24;
+const SUSPECTS = 10;
+
+/** The latest check as a page of its own. Throws `DataError` `studio/no-check` where nothing has been checked yet. */
+export async function checkReport(checked: Checked | undefined, pictures: Pictures): Promise<string> {
+  if (!checked) {
+    throw new DataError('Nothing has been checked yet', {
+      code: 'studio/no-check',
+      hint: 'A report needs two classes with two pictures each.',
+    });
+  }
+  const { check, classifier, lesson } = checked;
+  const { data } = classifier;
+  const names = data.classes.map(({ name }) => name);
+  const wrongFirst = check.answers.toSorted(
+    (a, b) =>
+      Number(a.label === a.predicted) - Number(b.label === b.predicted) || b.probability - a.probability,
+  );
+  const picture = async (example: number) =>
+    `data:image/jpeg;base64,${Buffer.from(await pictures.thumbnail(lesson.examples[example].hash)).toString('base64')}`;
+  const shown = await Promise.all(
+    wrongFirst.slice(0, SHOWN).map(
+      async ({ example, label, predicted, probability }): Promise<ReportPrediction> => ({
+        image: await picture(example),
+        truth: names[label],
+        predicted: names[predicted],
+        probability,
+        top: [{ name: names[predicted], probability }],
+        neighbours: [],
+      }),
+    ),
+  );
+  const suspects = wrongFirst.filter(({ label, predicted }) => label !== predicted).slice(0, SUSPECTS);
+  const { name, paper } = methodById(data.method);
+  const report: ReportData = {
+    title: 'What this classifier has learnt',
+    created: new Date().toISOString(),
+    source: { pictures: 'Pictures collected in the studio', licence: 'yours' },
+    encoder: {
+      id: data.encoder.id,
+      dimension: data.encoder.dimension,
+      reason: 'The encoder of this session.',
+      licence: data.encoder.licence,
+    },
+    dataset: {
+      name: 'studio',
+      classes: names.length,
+      train: data.examples.length,
+      test: check.total,
+      findings: [`Every picture was tested while it was left out, in ${check.folds} rounds.`],
+    },
+    methods: [
+      {
+        name,
+        note: paper,
+        correct: check.correct,
+        total: check.total,
+        accuracy: check.correct / check.total,
+        interval: check.interval,
+        seconds: 0,
+        protocol: `left-out pictures, ${check.folds} folds`,
+      },
+    ],
+    curves: [{ name: 'Tip-Adapter', points: [...check.curve] }],
+    perClass: names.map((className, c) => ({ name: className, ...check.perClass[c] })),
+    classes: names,
+    confusion: names.map((_, truth) =>
+      names.map(
+        (__, predicted) =>
+          check.answers.filter((answer) => answer.label === truth && answer.predicted === predicted).length,
+      ),
+    ),
+    calibration: {
+      nll: data.tuning.nll ?? Number.NaN,
+      ece: check.bins.reduce(
+        (sum, { count, accuracy, confidence }) =>
+          sum + (count / check.total) * Math.abs(accuracy - confidence),
+        0,
+      ),
+      temperature: data.tuning.temperature,
+      bins: [...check.bins],
+    },
+    predictions: shown,
+    suspects: await Promise.all(
+      suspects.map(async ({ example, label, predicted, probability }) => ({
+        image: await picture(example),
+        label: names[label],
+        predicted: names[predicted],
+        probability,
+      })),
+    ),
+    provenance: [
+      { label: 'Encoder fingerprint', value: data.encoder.fingerprint },
+      { label: 'Made by', value: data.createdBy },
+    ],
+    command: 'tip-adapter studio',
+  };
+  return renderReport(report);
+}

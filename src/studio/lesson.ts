@@ -1,0 +1,41 @@
+import type { ClassInfo } from '../dataset/types.ts';
+import type { Board } from './board.ts';
+
+/** What there is to learn from a board: the classes that have pictures, and those pictures in order. */
+export interface Lesson {
+  readonly classes: readonly (ClassInfo & { readonly key: string })[];
+  readonly examples: readonly LessonExample[];
+}
+
+export interface LessonExample {
+  readonly hash: string;
+  /** The file's name, made distinct. */
+  readonly id: string;
+  readonly label: number;
+  /** Numbers what must not be split; each picture has its own, pictures of a burst share theirs. */
+  readonly group: number;
+}
+
+/** The lesson of a board; pictures in `unusable` are left out. A class is known by its name outside the studio. */
+export function lessonOf({ classes, pictures }: Board, unusable: ReadonlySet<string> = new Set()): Lesson {
+  const sorted = [...pictures.values()].filter(({ classId, hash }) => classId && !unusable.has(hash));
+  const filled = new Set(sorted.map(({ classId }) => classId));
+  const taught = classes.filter(({ id }) => filled.has(id));
+  const numbers = new Map(taught.map(({ id }, c) => [id, c]));
+  const groups = new Map<string, number>();
+  const names = new Map<string, number>();
+  const examples = sorted.map(({ hash, name, classId, group = hash }) => {
+    if (!groups.has(group)) groups.set(group, groups.size);
+    const count = (names.get(name) ?? 0) + 1;
+    names.set(name, count);
+    const id = count === 1 ? name : `${name} (${hash.slice(0, 12)})`;
+    return { hash, id, label: numbers.get(classId as string) as number, group: groups.get(group) as number };
+  });
+  return {
+    classes: taught.map(({ id: key, name }) => {
+      const promptName = name.replaceAll('_', ' ');
+      return { key, id: name, name: promptName, promptName, prompts: [] };
+    }),
+    examples,
+  };
+}

@@ -1,0 +1,223 @@
+import type { Classifier } from '../classifier/classifier.ts';
+import { InterruptedError } from '../errors.ts';
+import { methodById } from '../methods/index.ts';
+import type { FitProgress } from '../methods/task.ts';
+import { type Board, EMPTY_BOARD } from './board.ts';
+import { type Check, checkClassifier } from './check.ts';
+import { type Lesson, lessonOf } from './lesson.ts';
+import { type Answering, type LessonStatus, problemOf, type Teaching } from './status.ts';
+import type { Constants, Teacher } from './teacher.ts';
+
+/** Constants of Tip-Adapter that were chosen by left-out pictures. */
+interface Tuned extends Constants {
+  readonly surface: NonNullable<Answering['surface']>;
+}
+
+/** Who answers, and what it has learnt. */
+interface Current {
+  readonly classifier: Classifier;
+  readonly lesson: Lesson;
+  readonly status: Answering;
+}
+
+/** A check, and whom it is about. */
+export interface Checked {
+  readonly check: Check;
+  readonly serial: number;
+  readonly classifier: Classifier;
+  readonly lesson: Lesson;
+}
+
+/**
+ * Keeps a classifier that knows what is on the board. After every change Tip-Adapter answers at once with the constants it had;
+ * behind it constants are chosen anew, then the method that the person asked for takes over, then it is checked. The next change
+ * stops whatever is still going on.
+ */
+export class Lessons {
+  readonly #teacher: Teacher;
+  readonly #tell: () => void;
+  readonly #unusable = new Set<string>();
+  #board: Board = EMPTY_BOARD;
+  #taught?: Board;
+  #work: Promise<void> = Promise.resolve();
+  #stop = new AbortController();
+  #serial = 0;
+  #tuned?: Tuned;
+  #teaching: Teaching = { stage: 'waiting' };
+  #answering?: Current;
+  #check?: Checked;
+
+  constructor(teacher: Teacher, tell: () => void) {
+    this.#teacher = teacher;
+    this.#tell = tell;
+  }
+
+  get answering(): Classifier | undefined {
+    return this.#answering?.classifier;
+  }
+
+  get check(): Checked | undefined {
+    return this.#check;
+  }
+
+  get status(): LessonStatus {
+    return { teaching: this.#teaching, answering: this.#answering?.status, check: this.#check?.serial };
+  }
+
+  /** Teaches what is on the board, unless it is known already. */
+  teach(board: Board): void {
+    if (teachesSame(board, this.#board)) return;
+    this.#board = board;
+    this.#stop.abort();
+    this.#work = this.#work.then(() => this.#lesson());
+  }
+
+  /** Stops the search that goes on; who answers now goes on answering. */
+  stop(): void {
+    this.#stop.abort();
+    this.#set({ ...this.#teaching, stage: 'done', stopped: true });
+  }
+
+  /** Resolves when everything is taught and checked. */
+  settled(): Promise<void> {
+    return this.#work;
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#work;
+    await this.#answering?.classifier.close();
+  }
+
+  async #lesson(): Promise<void> {
+    const board = this.#board;
+    if (this.#taught && teachesSame(board, this.#taught)) return;
+    this.#taught = board;
+    const stop = new AbortController();
+    this.#stop = stop;
+    try {
+      const started = performance.now();
+      const lesson = await this.#look(board, stop.signal);
+      if (!lesson) return;
+      await this.#instant(lesson, board, started);
+      await this.#search(lesson, board, stop.signal, started);
+    } catch (error) {
+      if (error instanceof InterruptedError || stop.signal.aborted) return;
+      this.#set({ stage: 'done', problem: problemOf(error) });
+    }
+  }
+
+  /** Embeds what is new. Without two classes there is nothing to answer. */
+  async #look(board: Board, signal: AbortSignal): Promise<Lesson | undefined> {
+    const failed = await this.#teacher.learn(lessonOf(board, this.#unusable), {
+      signal,
+      onProgress: ({ done, total }) => this.#set({ stage: 'looking', done, total }),
+    });
+    for (const hash of failed) this.#unusable.add(hash);
+    const lesson = lessonOf(board, this.#unusable);
+    if (lesson.classes.length >= 2) return lesson;
+    await this.#answering?.classifier.close();
+    this.#answering = undefined;
+    this.#check = undefined;
+    this.#set({ stage: 'waiting' });
+    return undefined;
+  }
+
+  async #instant(lesson: Lesson, { settings }: Board, started: number): Promise<void> {
+    const { alpha, beta } = settings;
+    const { defaults } = this.#teacher.encoder;
+    const known = this.#tuned ?? { alpha: defaults.alpha, beta: defaults.beta, temperature: 1 };
+    const byHand = alpha !== undefined && beta !== undefined;
+    const constants = byHand ? { alpha, beta, temperature: known.temperature } : known;
+    const classifier = await this.#teacher.live(lesson, settings, constants);
+    await this.#takeOver(classifier, lesson, byHand ? 'hand' : 'instant', started);
+  }
+
+  async #search(lesson: Lesson, { settings }: Board, signal: AbortSignal, started: number): Promise<void> {
+    const { alpha, method } = settings;
+    const training: { loss: number; accuracy: number }[] = [];
+    const onFit = ({ done, total, loss, accuracy = 0 }: FitProgress) => {
+      if (loss !== undefined) training.push({ loss, accuracy });
+      this.#set({ stage: 'searching', done, total, training: training.slice(-500) });
+    };
+    this.#set({ stage: 'searching' });
+    const tuned = await this.#teacher.searched(lesson, settings, 'tip-adapter', { signal, onFit });
+    this.#tuned = tunedOf(tuned);
+    const byHand = alpha !== undefined;
+    if (!byHand) {
+      await this.#takeOver(tuned, lesson, method === 'tip-adapter' ? 'searched' : 'instant', started);
+      if (method !== 'tip-adapter') {
+        const found = await this.#teacher.searched(lesson, settings, method, { signal, onFit });
+        await this.#takeOver(found, lesson, 'searched', started);
+      }
+    }
+    this.#set({ stage: 'checking', training });
+    const { classifier, status } = this.#answering as Current;
+    const check = await checkClassifier(classifier, signal);
+    this.#check = check && { check, serial: status.serial, classifier, lesson };
+    this.#set({ stage: 'done', training });
+  }
+
+  /** The classifier answers from now on. The one before is closed when it has finished what it was asked. */
+  async #takeOver(
+    classifier: Classifier,
+    lesson: Lesson,
+    by: Answering['by'],
+    started: number,
+  ): Promise<void> {
+    const before = this.#answering?.classifier;
+    const { method, options, classes, examples } = classifier.data;
+    const { alpha, beta } = options as { alpha?: number; beta?: number };
+    const isTip = method === 'tip-adapter';
+    const status: Answering = {
+      serial: ++this.#serial,
+      method,
+      parts: method === 'stack' ? partsOf(options) : undefined,
+      by,
+      classes: classes.length,
+      pictures: examples.length,
+      ...(isTip ? { alpha, beta } : {}),
+      tuned: this.#tuned && { alpha: this.#tuned.alpha, beta: this.#tuned.beta },
+      surface: this.#tuned?.surface,
+      took: performance.now() - started,
+    };
+    this.#answering = { classifier, lesson, status };
+    this.#tell();
+    if (before && before !== this.#check?.classifier) setTimeout(() => void before.close(), GRACE).unref();
+  }
+
+  #set(teaching: Teaching): void {
+    this.#teaching = teaching;
+    this.#tell();
+  }
+}
+
+/** Milliseconds in which a classifier that was replaced still answers what it was asked. */
+const GRACE = 5_000;
+
+/** Whether two boards teach the same; from when on an answer is "none of these" is no matter of teaching. */
+function teachesSame(a: Board, b: Board): boolean {
+  const { reject: _, ...own } = a.settings;
+  const { reject: __, ...other } = b.settings;
+  return (
+    a.classes === b.classes && a.pictures === b.pictures && JSON.stringify(own) === JSON.stringify(other)
+  );
+}
+
+function tunedOf({ data: { options, tuning } }: Classifier): Tuned | undefined {
+  if (tuning.protocol === 'fixed') return undefined;
+  const { alpha, beta } = options as { alpha: number; beta: number };
+  return {
+    alpha,
+    beta,
+    temperature: tuning.temperature,
+    surface: tuning.surface.map((point) => ({ alpha: point.alpha, beta: point.beta, nll: point.nll })),
+  };
+}
+
+function partsOf(options: Readonly<Record<string, unknown>>): Answering['parts'] {
+  return Object.entries(options.parts as Record<string, { share: number }>).map(([id, { share }]) => ({
+    name: methodById(id).name,
+    share,
+  }));
+}

@@ -1,0 +1,85 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { sha256 } from '../encoder/record.ts';
+import { DataError } from '../errors.ts';
+import type { ImageLoader } from '../image/loader.ts';
+import { isImagePath } from '../image/names.ts';
+import { writeFileAtomic } from '../store/atomic.ts';
+import { openZip } from '../store/zip.ts';
+
+/** Longer side of a kept thumbnail, in pixels: sharp in the grid on a dense screen, small in a classifier file. */
+const THUMBNAIL_SIDE = 144;
+
+/** A file that was brought in: kept under its hash, or what is wrong with it. */
+export type Kept =
+  | { readonly name: string; readonly hash: string }
+  | { readonly name: string; readonly problem: string };
+
+/** The session's pictures by the sha256 of their bytes, with small ones beside them. Nothing is written twice. */
+export interface Pictures {
+  /** Keeps a picture; one that cannot be read is not kept, and its problem is the answer. */
+  keep(name: string, bytes: Uint8Array): Promise<Kept>;
+  /** Keeps every picture of a zip, each with its path. Throws `DataError` `zip/…` where it is no zip. */
+  keepZip(path: string): Promise<Kept[]>;
+  read(hash: string): Promise<Uint8Array>;
+  thumbnail(hash: string): Promise<Uint8Array>;
+}
+
+/** The pictures in a folder, which is made when the first one comes. */
+export function openPictures(folder: string, loader: ImageLoader): Pictures {
+  const whole = (hash: string) => join(folder, 'pictures', checkHash(hash));
+  const small = (hash: string) => join(folder, 'thumbnails', `${checkHash(hash)}.jpg`);
+  const keep = async (name: string, bytes: Uint8Array): Promise<Kept> => {
+    const hash = sha256(bytes);
+    if (existsSync(whole(hash))) return { name, hash };
+    try {
+      // What has no thumbnail cannot be decoded, and is found out before it is on the board.
+      await writeFileAtomic(small(hash), await loader.thumbnail(bytes, THUMBNAIL_SIDE));
+    } catch (error) {
+      if (error instanceof DataError && error.code.startsWith('image/')) {
+        return { name, problem: error.message };
+      }
+      throw error;
+    }
+    await writeFileAtomic(whole(hash), bytes);
+    return { name, hash };
+  };
+  return {
+    keep,
+    async keepZip(path) {
+      const zip = await openZip(path);
+      try {
+        const skipped = zip.skipped.map(({ name, reason }): Kept => ({ name, problem: reason }));
+        const wanted = zip.entries.filter(({ name }) => isImagePath(name) && !isHidden(name));
+        const kept: Kept[] = [];
+        for (const { name } of wanted) kept.push(await keep(name, await zip.read(name)));
+        return [...kept, ...skipped];
+      } finally {
+        await zip.close();
+      }
+    },
+    read: (hash) => readKept(whole(hash), hash),
+    thumbnail: (hash) => readKept(small(hash), hash),
+  };
+}
+
+/** Files that systems put beside pictures. */
+const isHidden = (name: string) => basename(name).startsWith('.') || name.startsWith('__MACOSX/');
+
+/** No path comes from outside: a name of 64 hexadecimal digits leads nowhere else. */
+function checkHash(hash: string): string {
+  if (/^[0-9a-f]{64}$/.test(hash)) return hash;
+  throw new DataError('A picture is named by its sha256', { code: 'studio/hash' });
+}
+
+async function readKept(path: string, hash: string): Promise<Uint8Array> {
+  return readFile(path).catch((cause) => {
+    throw new DataError(`The picture ${hash.slice(0, 12)} is not in this session`, {
+      code: 'studio/no-picture',
+      hint: 'It was removed from the disk; bring it in again.',
+      details: { hash },
+      cause,
+    });
+  });
+}

@@ -1,0 +1,180 @@
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { type Context, Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { streamSSE } from 'hono/streaming';
+import { z } from 'zod';
+import { DataError, TipAdapterError, UsageError } from '../errors.ts';
+import { methods } from '../methods/index.ts';
+import { boardToJson } from './board.ts';
+import { changeSchema } from './journal.ts';
+import { checkReport, classifierFile } from './keep.ts';
+import type { Kept } from './pictures.ts';
+import type { Session } from './session.ts';
+import { type CheckReport, problemOf } from './status.ts';
+import { tryPicture } from './trial.ts';
+
+const MEGABYTE = 2 ** 20;
+const MOST_PICTURE = 64 * MEGABYTE;
+const MOST_CHANGES = 256 * MEGABYTE;
+const MOST_ZIP = 4096 * MEGABYTE;
+
+const changesSchema = z.object({ version: z.number().int(), changes: z.array(changeSchema).max(10_000) });
+const answerSchema = z.object({ download: z.boolean() });
+
+const limited = (maxSize: number) =>
+  bodyLimit({
+    maxSize,
+    onError: () => {
+      throw new DataError(`More than ${maxSize / MEGABYTE} MB at once are not taken`, {
+        code: 'studio/too-large',
+        hint: 'Bring the pictures in as smaller files.',
+      });
+    },
+  });
+
+/** What the page asks of a session. */
+export function studioRoutes(session: Session): Hono {
+  const app = new Hono();
+  app.onError((error, c) => c.json(problemOf(error), error instanceof TipAdapterError ? 400 : 500));
+  boardRoutes(app, session);
+  pictureRoutes(app, session);
+  answerRoutes(app, session);
+  keepRoutes(app, session);
+  return app;
+}
+
+function boardRoutes(app: Hono, session: Session): void {
+  app.get('/board', (c) => c.json({ version: session.version, board: boardToJson(session.board) }));
+
+  app.post('/changes', limited(MOST_CHANGES), async (c) => {
+    const { version, changes } = await parsed(c, changesSchema);
+    // Another tab was first: this one has to see its board before it changes it.
+    if (version !== session.version) return c.json({ version: session.version }, 409);
+    for (const change of changes) await session.change(change);
+    return c.json({ version: session.version });
+  });
+
+  app.get('/events', (c) =>
+    streamSSE(c, async (stream) => {
+      const ended = new Promise<void>((resolve) => stream.onAbort(resolve));
+      const stop = session.watch((status) => void stream.writeSSE({ data: JSON.stringify(status) }));
+      await ended;
+      stop();
+    }),
+  );
+
+  app.post('/encoder', async (c) => {
+    session.answerDownload((await parsed(c, answerSchema)).download);
+    return c.json({});
+  });
+
+  app.post('/stop', (c) => {
+    session.lessons?.stop();
+    return c.json({});
+  });
+
+  app.get('/methods', (c) =>
+    c.json(methods.filter(({ id }) => id !== 'stack').map(({ id, name, paper }) => ({ id, name, paper }))),
+  );
+}
+
+function pictureRoutes(app: Hono, session: Session): void {
+  const { pictures } = session;
+
+  app.post('/pictures', limited(MOST_PICTURE), async (c) => {
+    const name = c.req.query('name') ?? '';
+    return c.json(await pictures.keep(name, new Uint8Array(await c.req.arrayBuffer())));
+  });
+
+  app.post('/zips', limited(MOST_ZIP), async (c) => {
+    const folder = await mkdtemp(join(tmpdir(), 'tip-adapter-'));
+    try {
+      const path = join(folder, 'pictures.zip');
+      if (c.req.raw.body) await pipeline(Readable.fromWeb(c.req.raw.body as never), createWriteStream(path));
+      const kept: Kept[] = await pictures.keepZip(path);
+      return c.json(kept);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  const forever = { 'cache-control': 'private, max-age=31536000, immutable' };
+  app.get('/thumbnails/:hash', async (c) =>
+    bytes(c, await pictures.thumbnail(c.req.param('hash')), { 'content-type': 'image/jpeg', ...forever }),
+  );
+  // The type is not told: whatever a file says it is, it is shown as a picture or not at all.
+  app.get('/pictures/:hash', async (c) => bytes(c, await pictures.read(c.req.param('hash')), forever));
+}
+
+function answerRoutes(app: Hono, session: Session): void {
+  app.post('/try', limited(MOST_PICTURE), async (c) => {
+    const { answering, status, board } = session;
+    if (!answering || !status.answering) {
+      throw new UsageError('There is nothing to choose between yet', {
+        code: 'studio/nothing-taught',
+        hint: 'Bring in pictures of two classes.',
+      });
+    }
+    const hash = c.req.query('hash');
+    const picture = hash ? await session.pictures.read(hash) : new Uint8Array(await c.req.arrayBuffer());
+    return c.json(await tryPicture(answering, status.answering.serial, picture, board.settings.reject));
+  });
+
+  app.get('/check', (c) => {
+    const checked = session.lessons?.check;
+    if (!checked) return c.json(null);
+    const { check, serial, classifier, lesson } = checked;
+    const report: CheckReport = {
+      ...check,
+      serial,
+      method: classifier.data.method,
+      classes: lesson.classes.map(({ key, name }) => ({ id: key, name })),
+      answers: check.answers.map(({ example, ...answer }) => ({
+        ...answer,
+        hash: lesson.examples[example].hash,
+      })),
+    };
+    return c.json(report);
+  });
+}
+
+function keepRoutes(app: Hono, session: Session): void {
+  app.get('/classifier', async (c) => {
+    const { answering, board, pictures } = session;
+    if (!answering) {
+      throw new UsageError('There is no classifier yet', {
+        code: 'studio/nothing-taught',
+        hint: 'Bring in pictures of two classes.',
+      });
+    }
+    return bytes(c, await classifierFile(answering, board.settings.reject, pictures), {
+      'content-type': 'application/octet-stream',
+      'content-disposition': 'attachment; filename="classifier.safetensors"',
+    });
+  });
+
+  app.get('/report', async (c) => {
+    const report = await checkReport(session.lessons?.check, session.pictures);
+    return c.body(report, 200, {
+      'content-type': 'text/html; charset=utf-8',
+      'content-disposition': 'attachment; filename="report.html"',
+    });
+  });
+}
+
+async function parsed<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
+  const result = schema.safeParse(await c.req.json().catch(() => undefined));
+  if (result.success) return result.data;
+  const [{ path, message }] = result.error.issues;
+  throw new UsageError(`The request is not understood: ${path.join('.')} ${message}`, {
+    code: 'studio/request',
+  });
+}
+
+const bytes = (c: Context, body: Uint8Array, headers: Record<string, string>) =>
+  c.body(body as Uint8Array<ArrayBuffer>, 200, headers);

@@ -1,0 +1,94 @@
+import type { AddressInfo } from 'node:net';
+import { join, posix } from 'node:path';
+import { createAdaptorServer } from '@hono/node-server';
+import { serveStatic } from '@hono/node-server/serve-static';
+import { Hono } from 'hono';
+import { readDataset } from '../dataset/read.ts';
+import { systemCode, UsageError } from '../errors.ts';
+import { guard } from './guard.ts';
+import { studioRoutes } from './routes.ts';
+import { Session, type SessionOptions } from './session.ts';
+
+export interface StudioOptions extends SessionOptions {
+  /** 0: any free one. */
+  readonly port?: number;
+  /** Labelled pictures to begin with: whatever `readDataset` reads. */
+  readonly data?: string;
+  /** Folder of the built page (default: the one of this package). */
+  readonly page?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface Studio {
+  /** What to open in a browser. */
+  readonly address: string;
+  readonly session: Session;
+  close(): Promise<void>;
+}
+
+/** Starts the studio on 127.0.0.1: the page and the session behind it. Throws `UsageError` where the port is taken. */
+export async function startStudio({
+  port = 0,
+  data,
+  page = join(import.meta.dirname, 'web'),
+  signal,
+  ...options
+}: StudioOptions): Promise<Studio> {
+  const session = await Session.open(options);
+  try {
+    if (data) await bringIn(session, data, signal);
+    const app = new Hono();
+    app.use(guard);
+    app.route('/api', studioRoutes(session));
+    app.use(serveStatic({ root: page }));
+    const server = createAdaptorServer(app);
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error) => reject(portError(error, port)));
+      server.listen(port, '127.0.0.1', resolve);
+    });
+    const { port: bound } = server.address() as AddressInfo;
+    return {
+      address: `http://127.0.0.1:${bound}`,
+      session,
+      close: async () => {
+        const closed = new Promise((resolve) => server.close(resolve));
+        if ('closeAllConnections' in server) server.closeAllConnections();
+        await closed;
+        await session.close();
+      },
+    };
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+}
+
+/** Puts a data set's labelled pictures on the board, in one step. */
+async function bringIn(session: Session, path: string, signal?: AbortSignal): Promise<void> {
+  const { classes, examples, name } = await readDataset(path, { signal });
+  const step = `bring in ${name}`.slice(0, 64);
+  const ids = new Map(session.board.classes.map((known) => [known.name, known.id]));
+  for (const { name: className } of classes) {
+    if (ids.has(className)) continue;
+    const id = crypto.randomUUID();
+    ids.set(className, id);
+    await session.change({ command: { do: 'add-class', id, name: className }, step });
+  }
+  const pictures = [];
+  for (const { id, label, group, read } of examples) {
+    const kept = await session.pictures.keep(posix.basename(id), await read());
+    if ('problem' in kept) continue;
+    pictures.push({ ...kept, classId: label < 0 ? undefined : ids.get(classes[label].name), group });
+  }
+  await session.change({ command: { do: 'add', pictures }, step });
+}
+
+function portError(error: unknown, port: number): unknown {
+  if (systemCode(error) !== 'EADDRINUSE') return error;
+  return new UsageError(`Port ${port} is taken`, {
+    code: 'studio/port',
+    hint: 'Perhaps the studio is open already; otherwise choose another one with --port.',
+    details: { port },
+    cause: error,
+  });
+}

@@ -1,0 +1,116 @@
+import { TipAdapterError } from '../errors.ts';
+import type { Check } from './check.ts';
+
+/** What the page is told whenever it changes. Plain data: the page's only view of the program's work. */
+export interface Status extends LessonStatus {
+  /** Changes since the session was opened. */
+  readonly version: number;
+  /** Steps that can be undone and redone. */
+  readonly undo: number;
+  readonly redo: number;
+  readonly encoder: EncoderStatus;
+}
+
+export interface EncoderStatus {
+  readonly state: 'loading' | 'offered' | 'downloading' | 'ready' | 'failed';
+  readonly id?: string;
+  readonly source?: string;
+  readonly licence?: string;
+  /** Bytes of the download; undefined where the server tells only with the file. */
+  readonly bytes?: number;
+  readonly step?: 'download' | 'convert';
+  readonly received?: number;
+  readonly total?: number;
+  readonly problem?: Problem;
+}
+
+export interface LessonStatus {
+  readonly teaching: Teaching;
+  readonly answering?: Answering;
+  /** Number of the latest check; undefined where there is none for what is on the board. */
+  readonly check?: number;
+}
+
+export interface Teaching {
+  /**
+   * `waiting` for an encoder or for two classes with pictures, `looking` at new pictures, `searching` for a better method,
+   * `checking` it, `done`.
+   */
+  readonly stage: 'waiting' | 'looking' | 'searching' | 'checking' | 'done';
+  readonly done?: number;
+  readonly total?: number;
+  /** Training so far: mean loss and share right on the pictures taught, point by point. */
+  readonly training?: readonly { readonly loss: number; readonly accuracy: number }[];
+  readonly stopped?: boolean;
+  readonly problem?: Problem;
+}
+
+/** Who answers. */
+export interface Answering {
+  /** Raised whenever another classifier takes over. */
+  readonly serial: number;
+  readonly method: string;
+  /** Names and shares of a stack's parts. */
+  readonly parts?: readonly { readonly name: string; readonly share: number }[];
+  /** `instant`: Tip-Adapter while the search goes on; `hand`: constants set by hand; `searched`: what the search found. */
+  readonly by: 'instant' | 'hand' | 'searched';
+  readonly classes: number;
+  readonly pictures: number;
+  /** Constants of Tip-Adapter: those in use, and those chosen by left-out pictures. */
+  readonly alpha?: number;
+  readonly beta?: number;
+  readonly tuned?: { readonly alpha: number; readonly beta: number };
+  /** How the search for Tip-Adapter's constants went: the best alpha at each beta. */
+  readonly surface?: readonly { readonly alpha: number; readonly beta: number; readonly nll: number }[];
+  /** Milliseconds from the change to this answerer. */
+  readonly took: number;
+}
+
+export interface Problem {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** A check as the page shows it: examples by hash, classes by their place in `classes`. */
+export interface CheckReport extends Omit<Check, 'answers'> {
+  readonly serial: number;
+  readonly method: string;
+  readonly classes: readonly { readonly id: string; readonly name: string }[];
+  readonly answers: readonly (Omit<Check['answers'][number], 'example'> & { readonly hash: string })[];
+}
+
+/** What a tried picture shows, and why. */
+export interface Trial {
+  readonly serial: number;
+  readonly classes: readonly TrialClass[];
+  readonly rejected: boolean;
+  /** The examples that counted most. */
+  readonly nearest: readonly TrialNeighbour[];
+  /** `cache` where the examples' part is a sum of votes. */
+  readonly part: 'cache' | 'method';
+  readonly milliseconds: number;
+}
+
+export interface TrialClass {
+  readonly id: string;
+  readonly name: string;
+  readonly probability: number;
+  readonly text: number;
+  readonly examples: number;
+}
+
+export interface TrialNeighbour {
+  readonly hash: string;
+  readonly className: string;
+  readonly similarity: number;
+  readonly weight?: number;
+}
+
+/** An error as the page tells it. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof TipAdapterError) {
+    return { code: error.code, message: error.message, hint: error.hint };
+  }
+  return { code: 'unexpected', message: (error as Error).message };
+}

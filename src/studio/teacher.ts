@@ -1,0 +1,177 @@
+import { Classifier } from '../classifier/classifier.ts';
+import { referenceTo } from '../classifier/fit.ts';
+import { fitMethod } from '../classifier/refit.ts';
+import type { Runtime } from '../classifier/runtime.ts';
+import { readSource } from '../classifier/source.ts';
+import type { ClassifierData, Progress } from '../classifier/types.ts';
+import { nearDuplicates } from '../dataset/duplicates.ts';
+import { encodeImages } from '../encoder/encode.ts';
+import { renderPrompt } from '../encoder/prompts.ts';
+import type { Encoder } from '../encoder/types.ts';
+import type { ImageLoader } from '../image/loader.ts';
+import { roundToHalf } from '../math/half.ts';
+import { fromRows, type Matrix, matrix, row, unitRows } from '../math/matrix.ts';
+import { type FitProgress, plainSupport } from '../methods/task.ts';
+import { headFromPrompts } from '../methods/text-head.ts';
+import { openFeatureCache } from '../store/feature-cache.ts';
+import { version } from '../version.ts';
+import type { Settings } from './board.ts';
+import type { Lesson } from './lesson.ts';
+import type { Pictures } from './pictures.ts';
+import { recentFeatures } from './recent-features.ts';
+
+export interface Constants {
+  readonly alpha: number;
+  readonly beta: number;
+  readonly temperature: number;
+}
+
+export interface LearnOptions {
+  signal?: AbortSignal;
+  onProgress?(progress: Progress): void;
+}
+
+/**
+ * Makes classifiers of lessons. Every picture is embedded once and every class name once; from then on a lesson is gathered
+ * from memory, whatever was moved, renamed or undone, and Tip-Adapter, which needs no training, answers at once.
+ */
+export interface Teacher {
+  readonly encoder: Encoder;
+  /** Embeds what the lesson has and memory has not. Returns hashes of pictures that could not be embedded. */
+  learn(lesson: Lesson, options?: LearnOptions): Promise<string[]>;
+  /** Tip-Adapter with these constants: no search. */
+  live(lesson: Lesson, settings: Settings, constants: Constants): Promise<Classifier>;
+  /** The method asked for, its constants chosen by left-out pictures; near-duplicates are never on both sides. */
+  searched(
+    lesson: Lesson,
+    settings: Settings,
+    method: string,
+    watch: { signal: AbortSignal; onFit(progress: FitProgress): void },
+  ): Promise<Classifier>;
+  close(): Promise<void>;
+}
+
+export function createTeacher(encoder: Encoder, pictures: Pictures, loader: ImageLoader): Teacher {
+  const cache = openFeatureCache();
+  const features = new Map<string, Float32Array>();
+  const texts = new Map<string, Float32Array>();
+  const runtime = tryingRuntime(encoder, loader);
+  const templates = [encoder.defaults.template];
+
+  async function learn({ classes, examples }: Lesson, { signal, onProgress }: LearnOptions = {}) {
+    const prompts = classes.map(({ promptName }) => renderPrompt(templates[0], promptName));
+    const unread = [...new Set(prompts.filter((prompt) => !texts.has(prompt)))];
+    if (unread.length > 0) {
+      const rows = await encoder.embedTexts(unread, signal);
+      unread.forEach((prompt, i) => {
+        texts.set(prompt, roundToHalf(row(rows, i)));
+      });
+    }
+    const unseen = examples.filter(({ hash }) => !features.has(hash));
+    if (unseen.length === 0) return [];
+    const encoded = await encodeImages(
+      encoder,
+      unseen.map(({ hash, id }) => ({ id, read: () => pictures.read(hash) })),
+      {
+        cache,
+        loader,
+        signal,
+        onProgress: ({ done, hits }) => onProgress?.({ done, total: unseen.length, cached: hits }),
+      },
+    );
+    encoded.rows.forEach(({ item }, i) => {
+      features.set(unseen[item].hash, roundToHalf(row(encoded.features, i)));
+    });
+    return encoded.failures.map(({ item }) => unseen[item].hash);
+  }
+
+  function dataOf({ classes, examples }: Lesson, { reject }: Settings): ClassifierData {
+    const prompts = classes.map(({ promptName }) => [renderPrompt(templates[0], promptName)]);
+    const promptFeatures = fromRows(prompts.map(([prompt]) => texts.get(prompt) as Float32Array));
+    const promptClass = Int32Array.from(prompts.keys());
+    return {
+      classes: classes.map(({ key: _, ...info }) => info),
+      templates,
+      encoder: referenceTo(encoder),
+      head: { ...headFromPrompts(promptFeatures, promptClass, classes.length, encoder.logitScale), prompts },
+      support: plainSupport(
+        gathered(examples, features, encoder.dimension),
+        examples.map(({ label }) => label),
+        examples.map(({ group }) => group),
+      ),
+      examples: examples.map(({ id, hash }) => ({ id, sha256: hash })),
+      method: 'tip-adapter',
+      options: {},
+      state: {},
+      tuning: { temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] },
+      reject,
+      exif: true,
+      views: 1,
+      seed: 1,
+      dataset: 'studio',
+      created: new Date().toISOString(),
+      createdBy: `tip-adapter ${version}`,
+      version: 1,
+    };
+  }
+
+  return {
+    encoder,
+    learn,
+    async live(lesson, settings, { alpha, beta, temperature }) {
+      const wanted = { method: 'tip-adapter', tune: 'fixed', alpha, beta } as const;
+      const data = await fitMethod(dataOf(lesson, settings), encoder, wanted);
+      return new Classifier({ ...data, tuning: { ...data.tuning, temperature } }, runtime);
+    },
+    async searched(lesson, settings, method, { signal, onFit }) {
+      const data = dataOf(lesson, settings);
+      const apart = { ...data, support: { ...data.support, groups: await groupsOf(data, signal) } };
+      const wanted = { method, tune: 'folds' } as const;
+      return new Classifier(await fitMethod(apart, encoder, wanted, undefined, { signal, onFit }), runtime);
+    },
+    close: () => cache.close(),
+  };
+}
+
+/** What a classifier needs to try pictures: the encoder, and a memory of the last few of them instead of the disk. */
+function tryingRuntime(encoder: Encoder, loader: ImageLoader): Runtime {
+  const recent = recentFeatures();
+  return {
+    encoder: async () => encoder,
+    encode: (images, { views, seed, exif, signal }) =>
+      encodeImages(encoder, images.map(readSource), { views, seed, exif, signal, loader, cache: recent }),
+    thumbnail: async (image, side = 96) => loader.thumbnail(await readSource(image).read(), side),
+    close: async () => {},
+  };
+}
+
+function gathered(
+  examples: Lesson['examples'],
+  features: ReadonlyMap<string, Float32Array>,
+  dimension: number,
+): Matrix {
+  const out = matrix(examples.length, dimension);
+  examples.forEach(({ hash }, i) => {
+    out.data.set(features.get(hash) as Float32Array, i * dimension);
+  });
+  return out;
+}
+
+/** Pictures beyond this number are not looked through for near-duplicates: every pair would be compared. */
+const MOST_COMPARED = 4000;
+
+/** The examples' groups, joined where pictures are nearly the same. */
+async function groupsOf({ support }: ClassifierData, signal: AbortSignal): Promise<Int32Array> {
+  if (support.labels.length > MOST_COMPARED) return support.groups;
+  const { groups: alike } = await nearDuplicates(unitRows(support.features), { signal });
+  const joined = Int32Array.from(support.groups);
+  for (const [first, ...rest] of alike) {
+    for (const i of rest) {
+      const [from, to] = [joined[i], joined[first]];
+      joined.forEach((group, at) => {
+        if (group === from) joined[at] = to;
+      });
+    }
+  }
+  return joined;
+}

@@ -1,0 +1,33 @@
+import type { Classifier } from '../classifier/classifier.ts';
+import type { Trial } from './status.ts';
+
+/** Examples shown beside an answer, and classes. */
+const NEAREST = 6;
+const SHOWN = 12;
+
+/** What a picture shows, and why: the most probable classes and the examples that counted most. */
+export async function tryPicture(
+  classifier: Classifier,
+  serial: number,
+  bytes: Uint8Array,
+  reject: number,
+): Promise<Trial> {
+  const started = performance.now();
+  const { prediction, classes, contributions, part } = await classifier.explain(bytes, { reject });
+  const hashes = new Map(classifier.data.examples.map(({ id, sha256 }) => [id, sha256]));
+  return {
+    serial,
+    classes: classes
+      .slice(0, SHOWN)
+      .map(({ id, name, probability, text, examples }) => ({ id, name, probability, text, examples })),
+    rejected: prediction.rejected,
+    nearest: contributions.slice(0, NEAREST).map(({ example, className, similarity, weight }) => ({
+      hash: hashes.get(example) as string,
+      className,
+      similarity,
+      weight,
+    })),
+    part,
+    milliseconds: performance.now() - started,
+  };
+}
