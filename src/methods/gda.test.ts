@@ -1,10 +1,11 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { createEngine } from '../engine/node.ts';
-import { matrix } from '../math/matrix.ts';
+import { concatRows, matrix, row } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
-import { gda } from './gda.ts';
+import { gaussianHead, gda } from './gda.ts';
 import { expectClose, goldenMatrix, goldenTensors, smallQueries, smallTask } from './golden.fixture.ts';
 import type { Method } from './method.ts';
+import { samplesOf } from './samples.ts';
 import { scoreRows } from './score.ts';
 import { selectExamples } from './task.ts';
 import { zeroShot } from './zero-shot.ts';
@@ -46,6 +47,33 @@ describe('Gaussian discriminant analysis', () => {
     for (const [i, options] of candidates.entries()) {
       expect(together?.[i]).toEqual([await gda.fit(task, options)]);
     }
+  });
+
+  it('is the same head by the smaller square where samples are fewer than dimensions', async () => {
+    const { rows, labels } = samplesOf(selectExamples(smallTask.support, [...Array(20).keys()]));
+    const wide = await gaussianHead({ rows, labels }, 6, 0.3);
+    // A sample at its class's mean adds no scatter and moves no mean: with some of them samples outnumber dimensions.
+    const means = matrix(6, 32);
+    const counts = new Float32Array(6);
+    labels.forEach((label, i) => {
+      counts[label]++;
+      row(rows, i).forEach((x, j) => {
+        row(means, label)[j] += x;
+      });
+    });
+    means.data.forEach((x, at) => {
+      means.data[at] = x / counts[Math.floor(at / 32)];
+    });
+    const padded = [0, 1, 2, 3].map(() => means);
+    const tall = {
+      rows: concatRows([rows, ...padded]),
+      labels: Int32Array.of(...labels, ...padded.flatMap(() => [0, 1, 2, 3, 4, 5])),
+    };
+    // The ridge is divided by n - 1: 19 against 43.
+    const same = await gaussianHead(tall, 6, (0.3 * 43) / 19);
+    const asMatrix = ({ shape, data }: Tensor) => matrix(shape[0], shape[1], data as Float32Array);
+    const largest = Math.max(...(same.weights.data as Float32Array).map(Math.abs));
+    expectClose(asMatrix(wide.weights), asMatrix(same.weights), largest * 1e-4);
   });
 
   it('says nothing for or against a class without examples', async () => {

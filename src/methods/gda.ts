@@ -66,13 +66,13 @@ export async function gaussianHead(
   return discriminant(gaussians, shrinkage, engine, signal);
 }
 
-/** Class means and the scatter around them, (n - 1) S. */
+/** Class means, the samples around them, X [n, d], and the smaller of their products: X^T X = (n - 1) S, or X X^T. */
 interface Gaussians {
-  readonly samples: number;
   /** Samples of each class, [c]. */
   readonly counts: Int32Array;
   readonly means: Matrix;
-  readonly scatter: Matrix;
+  readonly centred: Matrix;
+  readonly square: Matrix;
 }
 
 async function estimate(
@@ -87,8 +87,12 @@ async function estimate(
   labels.forEach((label, i) => {
     subtractFrom(row(centred, i), row(means, label));
   });
-  const scatter = await withProducts(engine, (run) => run.transposedProduct(centred, centred), signal);
-  return { samples: rows.rows, counts, means, scatter };
+  const square = await withProducts(
+    engine,
+    (run) => (isWide(centred) ? run.productT(centred, centred) : run.transposedProduct(centred, centred)),
+    signal,
+  );
+  return { counts, means, centred, square };
 }
 
 /** Means of the classes' rows, [c, d]; zero for a class without any. */
@@ -103,19 +107,29 @@ function classMeans(rows: Matrix, labels: Int32Array, counts: Int32Array): Matri
 
 /** w = mu P and b = log(1/C) - mu w / 2 with P = d ((n - 1) S + shrinkage tr(S) I)^-1 (eq. 5 and 6). */
 async function discriminant(
-  { samples, counts, means, scatter }: Gaussians,
+  { counts, means, centred, square }: Gaussians,
   shrinkage: number,
   engine?: Engine,
   signal?: AbortSignal,
 ): Promise<{ weights: Tensor; bias: Tensor }> {
   const [c, d] = [means.rows, means.cols];
   let trace = 0;
-  for (let j = 0; j < d; j++) trace += scatter.data[j * d + j];
+  for (let j = 0; j < square.rows; j++) trace += square.data[j * square.rows + j];
   const weights = matrix(c, d);
   if (trace > 0) {
-    const ridge = (shrinkage * trace) / (samples - 1);
-    const precisionMeans = await solvePositive(ridged(scatter, ridge), transposed(means), engine, signal);
-    weights.data.set(transposed(precisionMeans).data.map((x) => x * d));
+    const ridge = (shrinkage * trace) / (centred.rows - 1);
+    const solve = (b: Matrix) => solvePositive(ridged(square, ridge), b, engine, signal);
+    if (isWide(centred)) {
+      // Fewer samples than dimensions: (X^T X + r I)^-1 m = (m - X^T (X X^T + r I)^-1 X m) / r.
+      const explained = await withProducts(
+        engine,
+        async (run) => run.product(transposed(await solve(await run.productT(centred, means))), centred),
+        signal,
+      );
+      weights.data.set(means.data.map((x, i) => ((x - explained.data[i]) * d) / ridge));
+    } else {
+      weights.data.set(transposed(await solve(transposed(means))).data.map((x) => x * d));
+    }
   }
   const bias = matrix(c, 1);
   for (let k = 0; k < c; k++) bias.data[k] = -Math.log(c) - dot(row(means, k), row(weights, k)) / 2;
@@ -137,6 +151,10 @@ function averageWhereAbsent(values: Matrix, counts: Int32Array): Matrix {
     if (count === 0) row(values, k).set(mean);
   });
   return values;
+}
+
+function isWide({ rows, cols }: Matrix): boolean {
+  return rows < cols;
 }
 
 function ridged(a: Matrix, ridge: number): (from: number, to: number) => Matrix {
