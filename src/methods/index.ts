@@ -2,12 +2,16 @@ import { distance } from 'fastest-levenshtein';
 import { UsageError } from '../errors.ts';
 import { anchored } from './anchored.ts';
 import { ape } from './ape.ts';
+import { clap } from './clap.ts';
+import { clipAdapter } from './clip-adapter.ts';
+import { crossModal } from './cross-modal.ts';
 import { gda } from './gda.ts';
 import { linearProbe } from './linear-probe.ts';
 import type { Method } from './method.ts';
 import { proker } from './proker.ts';
 import { prototype } from './prototype.ts';
 import { stackOf } from './stack.ts';
+import { taskRes } from './taskres.ts';
 import { timo } from './timo.ts';
 import { tipAdapter } from './tip-adapter.ts';
 import { tipAdapterF } from './tip-adapter-f.ts';
@@ -29,6 +33,10 @@ const single = [
   ape,
   tipX,
   timo,
+  clipAdapter,
+  taskRes,
+  crossModal,
+  clap,
 ] as unknown as Method[];
 
 /** Every method by its id. */

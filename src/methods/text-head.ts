@@ -1,5 +1,5 @@
 import { type Matrix, matrix, row, unitRows } from '../math/matrix.ts';
-import type { TextHead } from './task.ts';
+import { countByClass, type Task, type TextHead } from './task.ts';
 
 /**
  * The zero-shot classifier of a prompt ensemble: each class's row is the unit mean of its prompts' unit embeddings (CLIP,
@@ -21,4 +21,17 @@ export function headFromPrompts(
     for (let j = 0; j < source.length; j++) target[j] += source[j];
   });
   return { weights: unitRows(sums), promptFeatures, promptClass, logitScale };
+}
+
+/** Each class's mean prompt embedding at its own length, [c, d]: what methods start from that do not normalise the text. */
+export function rawText({ head, classes, dimension }: Task): Matrix {
+  const means = matrix(classes, dimension);
+  if (!head) return means;
+  const counts = countByClass(head.promptClass, classes);
+  head.promptClass.forEach((label, p) => {
+    const target = row(means, label);
+    const source = row(head.promptFeatures, p);
+    for (let j = 0; j < source.length; j++) target[j] += source[j] / counts[label];
+  });
+  return means;
 }

@@ -36,8 +36,11 @@ export interface Training {
   readonly batch: number;
   /** Everything else that decides the result, for telling whether a checkpoint is of this very training. */
   readonly identity: string;
-  /** Rows of an epoch, [n, d], and the order of their batches; by default fresh views, shuffled by the task's seed. */
+  /** Rows of an epoch, [r, d], by default a fresh view of each example; the same number in every epoch. */
   rows?(epoch: number): Matrix;
+  /** Classes of those rows, [r], where they are not the examples' own. */
+  readonly labels?: ArrayLike<number>;
+  /** The rows of each batch of an epoch, by default shuffled by the task's seed; as many batches in every epoch. */
   order?(epoch: number): readonly ArrayLike<number>[];
 }
 
@@ -56,12 +59,12 @@ export interface Trained {
 export async function train(task: Task, training: Training): Promise<Trained> {
   const { epochs, batch, rate } = training;
   const { support, seed, checkpoint } = task;
-  const n = support.labels.length;
-  const size = Math.min(batch, n);
-  const steps = Math.ceil(n / size);
-  const rateAt = rate(steps * epochs);
+  const classOf = training.labels ?? support.labels;
+  const n = classOf.length;
   const rows = training.rows ?? ((epoch) => viewsOf(support, epoch));
-  const order = training.order ?? ((epoch) => shuffled(n, size, seed, epoch));
+  const order = training.order ?? ((epoch) => shuffled(n, Math.min(batch, n), seed, epoch));
+  const steps = order(0).length;
+  const rateAt = rate(steps * epochs);
 
   const f = input('f', ['b', task.dimension]);
   const labels = input('labels', ['b', 1]);
@@ -88,7 +91,8 @@ export async function train(task: Task, training: Training): Promise<Trained> {
       const features = rows(epoch);
       for (const [step, members] of order(epoch).entries()) {
         const at = epoch * steps + step;
-        await takeStep(trainer, task, features, members, rateAt(at), { done: at + 1, total: epochs * steps });
+        const taken = await takeStep(trainer, features, classOf, members, rateAt(at));
+        task.onProgress?.({ done: at + 1, total: epochs * steps, unit: 'step', ...taken });
       }
       if (checkpoint && key !== undefined) {
         state = await trainer.read();
@@ -104,22 +108,22 @@ export async function train(task: Task, training: Training): Promise<Trained> {
   return { parameters: state.parameters, epochs: Math.round(state.step / steps) };
 }
 
+/** One step by the rows of a batch: its loss, and the share that was right before it. */
 async function takeStep(
   trainer: Trainer,
-  task: Task,
   features: Matrix,
+  classOf: ArrayLike<number>,
   members: ArrayLike<number>,
   rate: number,
-  { done, total }: { done: number; total: number },
-): Promise<void> {
+): Promise<{ loss: number; accuracy: number }> {
   const rows = Array.from(members);
   const batch = selectRows(features, rows);
-  const labels = Float32Array.from(rows, (i) => task.support.labels[i]);
+  const labels = Float32Array.from(rows, (i) => classOf[i]);
   const { loss, observed } = await trainer.step(
     { f: floatTensor([batch.rows, batch.cols], batch.data), labels: floatTensor([rows.length, 1], labels) },
     rate,
   );
-  task.onProgress?.({ done, total, unit: 'step', loss, accuracy: observed.correct / rows.length });
+  return { loss, accuracy: observed.correct / rows.length };
 }
 
 /** Each example's view for an epoch: its augmented views in turn, or the plain one where there is no other. */
@@ -138,7 +142,7 @@ function viewsOf({ features, example, view, labels }: Support, epoch: number): M
   );
 }
 
-function shuffled(n: number, size: number, seed: number, epoch: number): number[][] {
+export function shuffled(n: number, size: number, seed: number, epoch: number): number[][] {
   const order = random('batches', seed, epoch).shuffle(Array.from({ length: n }, (_, i) => i));
   return Array.from({ length: Math.ceil(n / size) }, (_, i) => order.slice(i * size, (i + 1) * size));
 }

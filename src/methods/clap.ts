@@ -1,0 +1,81 @@
+import { cosineRate } from '../engine/training/schedule.ts';
+import { mul, square, sub } from '../graph/elementwise.ts';
+import { input } from '../graph/expression.ts';
+import { matmulT, unit } from '../graph/products.ts';
+import { mean, sum } from '../graph/reduce.ts';
+import { productT, row, softmax, unitRows } from '../math/matrix.ts';
+import { floatTensor } from '../math/tensor.ts';
+import { integer, positive } from '../options.ts';
+import { defineMethod, headInputs } from './method.ts';
+import type { Task } from './task.ts';
+import { rawText } from './text-head.ts';
+import { type Training, train } from './train.ts';
+
+/**
+ * CLAP: one prototype a class, trained from the class name's embedding under a penalty for leaving it that is as strong as
+ * zero-shot is right about the class (Silva-Rodriguez et al., CVPR 2024, arXiv 2312.12730, eq. 5-9). Needs no validation set. The
+ * embeddings keep their own length; every view is a sample.
+ */
+export const clap = defineMethod({
+  id: 'clap',
+  name: 'CLAP',
+  paper: 'Silva-Rodriguez et al., CVPR 2024, arXiv 2312.12730, eq. 5-9',
+  needs: ['text', 'examples'],
+  options: {
+    epochs: integer({ default: 300, min: 1, help: 'Times each example is seen.' }),
+    rate: positive({ default: 0.1, help: 'Learning rate at the start; it falls to 0 along a cosine.' }),
+    batch: integer({ default: 256, min: 1, help: 'Rows per step.' }),
+  },
+  fit: async (task, options) => {
+    const { parameters, epochs } = await train(task, prototypeTraining(task, options));
+    return { prototypes: parameters.prototypes, epochs };
+  },
+  prepare: ({ prototypes }) => ({ prototypes }),
+  terms: (f, { prototypes }, { head }) => ({
+    text: mul(matmulT(unit(f), unit(prototypes)), head?.logitScale ?? 1), // [m, c]
+  }),
+});
+
+/** The published training: SGD with momentum on every view of every example. */
+export function prototypeTraining(
+  task: Task,
+  { epochs, rate, batch }: { epochs: number; rate: number; batch: number },
+): Training {
+  const { feeds } = headInputs(task);
+  const { features, example, labels } = task.support;
+  const shape = [task.classes, task.dimension];
+  const text = floatTensor(shape, rawText(task).data);
+  const [prototypes, names] = [input('prototypes', shape), input('names', shape)];
+  const distances = sum(square(sub(prototypes, names)), [1]); // [c]
+  return {
+    parameters: { prototypes: text },
+    fixed: {
+      'head.logitScale': feeds['head.logitScale'],
+      names: text,
+      multipliers: floatTensor([task.classes], trustInText(task)),
+    },
+    scores: ({ f }) => mul(matmulT(unit(f), unit(prototypes)), input('head.logitScale', [])),
+    penalty: mean(mul(distances, input('multipliers', [task.classes])), [0]),
+    optimiser: { kind: 'sgd', momentum: 0.9 },
+    rate: (steps) => cosineRate(rate, steps),
+    epochs,
+    batch,
+    identity: `clap rate ${rate}`,
+    rows: () => features,
+    labels: Int32Array.from(example, (e) => labels[e]),
+  };
+}
+
+/** Lambda of each class: zero-shot's mean probability of it on its own rows, [c]; 1 for a class without any. */
+export function trustInText({ support, head, classes }: Task): Float32Array {
+  if (!head) throw new Error('CLAP without a text head: checkNeeds comes first');
+  const cosines = productT(unitRows(support.features), head.weights);
+  const sums = new Float64Array(classes);
+  const counts = new Float64Array(classes);
+  support.example.forEach((e, r) => {
+    const label = support.labels[e];
+    sums[label] += softmax(row(cosines, r), 1 / head.logitScale)[label];
+    counts[label]++;
+  });
+  return Float32Array.from(sums, (total, c) => (counts[c] > 0 ? total / counts[c] : 1));
+}

@@ -1,0 +1,84 @@
+import { cosineRate } from '../engine/training/schedule.ts';
+import { add, mul, relu } from '../graph/elementwise.ts';
+import { type Expr, input } from '../graph/expression.ts';
+import { linear, matmulT, unit } from '../graph/products.ts';
+import { random } from '../math/random.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { integer, positive, real } from '../options.ts';
+import { defineMethod, headInputs, type SymbolicState, type SymbolicTask } from './method.ts';
+import type { Task } from './task.ts';
+import { type Training, train } from './train.ts';
+
+/**
+ * CLIP-Adapter: a bottleneck of two layers adapts the picture's embedding, and is mixed with it, f' = r relu(W2 relu(W1 f)) +
+ * (1 - r) f (Gao et al., IJCV 2023, arXiv 2110.04544, eq. 3-5). The paper trains 200 epochs at 1e-5 on batches of 32 pictures;
+ * from features, twenty epochs of Tip-Adapter-F's schedule do as well for a tenth of the time.
+ */
+export const clipAdapter = defineMethod({
+  id: 'clip-adapter',
+  name: 'CLIP-Adapter',
+  paper: 'Gao et al., IJCV 2023, arXiv 2110.04544, eq. 3-5',
+  needs: ['text', 'examples'],
+  options: {
+    ratio: real({ default: 0.2, min: 0, max: 1, help: 'Share of the adapted embedding in the mixture.' }),
+    reduction: integer({ default: 4, min: 1, help: 'How many times narrower the bottleneck is.' }),
+    epochs: integer({ default: 20, min: 1, help: 'Times each example is seen.' }),
+    rate: positive({ default: 1e-3, help: 'Learning rate at the start; it falls to 0 along a cosine.' }),
+    batch: integer({ default: 256, min: 1, help: 'Examples per step.' }),
+  },
+  fit: async (task, options) => {
+    const training = adapterTraining(task, options, initialLayers(task, options.reduction));
+    const { parameters, epochs } = await train(task, training);
+    return { ...parameters, ratio: options.ratio, epochs };
+  },
+  prepare: ({ epochs: _, ...state }) => state,
+  terms: (f, state, task) => ({ text: adaptedLogits(f, state, task) }),
+});
+
+/** s unit(f') W^T, [m, c]; f as the encoder gives it. */
+function adaptedLogits(f: Expr, { w1, w2, ratio }: SymbolicState, { head }: SymbolicTask): Expr {
+  if (!head) throw new Error('CLIP-Adapter without a text head: checkNeeds comes first');
+  const adapted = relu(linear(relu(linear(f, w1)), w2));
+  const mixed = add(f, mul(add(adapted, mul(f, -1)), ratio)); // r h + (1 - r) f
+  return mul(matmulT(unit(mixed), head.weights), head.logitScale);
+}
+
+interface Layers {
+  readonly w1: Tensor;
+  readonly w2: Tensor;
+}
+
+/** Uniform in +-1 / sqrt(inputs), as PyTorch starts its linear layers. */
+function initialLayers({ dimension, seed }: Task, reduction: number): Layers {
+  const width = Math.max(1, Math.floor(dimension / reduction));
+  const layer = (name: string, rows: number, cols: number) => {
+    const { uniform } = random('clip-adapter', name, seed);
+    const limit = 1 / Math.sqrt(cols);
+    const data = Float32Array.from({ length: rows * cols }, () => (2 * uniform() - 1) * limit);
+    return floatTensor([rows, cols], data);
+  };
+  return { w1: layer('w1', width, dimension), w2: layer('w2', dimension, width) };
+}
+
+export function adapterTraining(
+  task: Task,
+  { ratio, epochs, rate, batch }: { ratio: number; epochs: number; rate: number; batch: number },
+  layers: Layers,
+): Training {
+  const { task: symbolic, feeds } = headInputs(task);
+  const state = {
+    w1: input('w1', layers.w1.shape),
+    w2: input('w2', layers.w2.shape),
+    ratio: input('ratio', []),
+  };
+  return {
+    parameters: { ...layers },
+    fixed: { ...feeds, ratio: floatTensor([], Float32Array.of(ratio)) },
+    scores: ({ f }) => adaptedLogits(f, state, symbolic),
+    optimiser: { kind: 'adamw', eps: 1e-4, weightDecay: 0.01 },
+    rate: (steps) => cosineRate(rate, steps),
+    epochs,
+    batch,
+    identity: `clip-adapter ratio ${ratio} width ${layers.w1.shape[0]} rate ${rate}`,
+  };
+}

@@ -1,0 +1,80 @@
+import { cosineRate } from '../engine/training/schedule.ts';
+import { add, mul } from '../graph/elementwise.ts';
+import { input } from '../graph/expression.ts';
+import { matmulT, unit } from '../graph/products.ts';
+import { matrix } from '../math/matrix.ts';
+import { floatTensor } from '../math/tensor.ts';
+import { flag, integer, positive } from '../options.ts';
+import { defineMethod, headInputs, type SymbolicState, type SymbolicTask } from './method.ts';
+import type { Task } from './task.ts';
+import { rawText } from './text-head.ts';
+import { type Training, train } from './train.ts';
+
+/**
+ * TaskRes: the text classifier is kept and a residual beside it is learnt, t' = t + scale x (Yu et al., CVPR 2023, arXiv
+ * 2211.10277, eq. 4). Officially t is the text encoder's embedding as it comes, not unit length: `raw`.
+ */
+export const taskRes = defineMethod({
+  id: 'taskres',
+  name: 'TaskRes',
+  paper: 'Yu et al., CVPR 2023, arXiv 2211.10277, eq. 4',
+  needs: ['text', 'examples'],
+  options: {
+    scale: positive({ default: 0.5, help: 'How much of the residual is added to the class names.' }),
+    raw: flag({ default: true, help: "Take the names' embeddings at their own length." }),
+    epochs: integer({ default: 100, min: 1, help: 'Times each example is seen.' }),
+    rate: positive({ default: 2e-3, help: 'Learning rate at the start; it falls to 0 along a cosine.' }),
+    batch: integer({ default: 256, min: 1, help: 'Examples per step.' }),
+  },
+  fit: async (task, options) => {
+    const { parameters, epochs } = await train(task, residualTraining(task, options));
+    return { residual: parameters.residual, scale: options.scale, raw: Number(options.raw), epochs };
+  },
+  prepare: ({ residual, scale, raw }, task) => ({ residual, scale, base: baseOf(task, raw === 1) }),
+  terms: (f, state, task) => ({ text: residualLogits(f, state, task) }),
+});
+
+/** s f unit(t + scale x)^T, [m, c]. */
+function residualLogits(
+  f: Parameters<typeof unit>[0],
+  { base, residual, scale }: SymbolicState,
+  { head }: SymbolicTask,
+) {
+  return mul(matmulT(unit(f), unit(add(base, mul(residual, scale)))), head?.logitScale ?? 1);
+}
+
+function baseOf(task: Task, raw: boolean) {
+  const { rows, cols, data } = raw ? rawText(task) : (task.head?.weights ?? matrix(0, 0));
+  return floatTensor([rows, cols], data);
+}
+
+/** The published training: Adam with an L2 term, cosine to zero. */
+export function residualTraining(
+  task: Task,
+  {
+    scale,
+    raw,
+    epochs,
+    rate,
+    batch,
+  }: { scale: number; raw: boolean; epochs: number; rate: number; batch: number },
+): Training {
+  const { task: symbolic, feeds } = headInputs(task);
+  const shape = [task.classes, task.dimension];
+  const base = baseOf(task, raw);
+  const state = {
+    base: input('base', shape),
+    residual: input('residual', shape),
+    scale: input('scale', []),
+  };
+  return {
+    parameters: { residual: floatTensor(shape, new Float32Array(task.classes * task.dimension)) },
+    fixed: { ...feeds, base, scale: floatTensor([], Float32Array.of(scale)) },
+    scores: ({ f }) => residualLogits(f, state, symbolic),
+    optimiser: { kind: 'adam', weightDecay: 5e-4 },
+    rate: (steps) => cosineRate(rate, steps),
+    epochs,
+    batch,
+    identity: `taskres scale ${scale} raw ${raw} rate ${rate}`,
+  };
+}

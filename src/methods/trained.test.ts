@@ -1,0 +1,180 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { createEngine } from '../engine/node.ts';
+import { plainEngine } from '../engine/plain.ts';
+import { constantRate } from '../engine/training/schedule.ts';
+import { type Matrix, matrix, unitRows } from '../math/matrix.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { clap, prototypeTraining, trustInText } from './clap.ts';
+import { adapterTraining, clipAdapter } from './clip-adapter.ts';
+import { crossModal, headTraining } from './cross-modal.ts';
+import {
+  expectClose,
+  goldenMatrix,
+  goldenNumbers,
+  goldenTensors,
+  smallQueries,
+  smallTask,
+} from './golden.fixture.ts';
+import type { Method } from './method.ts';
+import { scoreRows } from './score.ts';
+import type { Task } from './task.ts';
+import { residualTraining, taskRes } from './taskres.ts';
+import { type Training, train } from './train.ts';
+
+const numbers = goldenNumbers('trained/scalars');
+const engine = createEngine({ threads: 1 });
+afterAll(() => engine.close());
+
+const everyRow = [Array.from({ length: 48 }, (_, i) => i)];
+
+/** Full batches at a constant rate, as the fixtures are: parameters after `epochs` steps, and the loss before each. */
+async function follow(task: Task, training: Training, epochs: number, rate: number) {
+  const losses: number[] = [];
+  const { parameters } = await train(
+    { ...task, onProgress: ({ loss }) => losses.push(loss as number) },
+    {
+      rows: () => task.support.features,
+      order: () => everyRow,
+      ...training,
+      epochs,
+      rate: () => constantRate(rate),
+    },
+  );
+  return { parameters, losses };
+}
+
+const asMatrix = ({ shape, data }: Tensor): Matrix => matrix(shape[0], shape[1], data as Float32Array);
+const tensorOf = ({ rows, cols, data }: Matrix): Tensor => floatTensor([rows, cols], data);
+
+function expectLosses(got: readonly number[], expected: readonly number[]): void {
+  got.forEach((loss, i) => {
+    expect(Math.abs(loss - expected[i])).toBeLessThan(1e-5);
+  });
+}
+
+const engines = [
+  ['plain', plainEngine()],
+  ['node', engine],
+] as const;
+
+describe.each(engines)('heads follow PyTorch on the %s engine', (_, runs) => {
+  const task: Task = { ...smallTask, engine: runs };
+
+  it('TaskRes on unit text', async () => {
+    const golden = goldenTensors('trained/taskres');
+    const options = { scale: 0.5, raw: false, epochs: 5, rate: 2e-3, batch: 48 };
+    const training = residualTraining(task, options);
+    const plain = { ...training, optimiser: { kind: 'adam' } as const };
+    const one = await follow(task, plain, 1, 2e-3);
+    expectClose(asMatrix(one.parameters.residual), goldenMatrix(golden, 'x_after_1'), 1e-5);
+    const five = await follow(task, plain, 5, 2e-3);
+    expectClose(asMatrix(five.parameters.residual), goldenMatrix(golden, 'x_after_5'), 1e-5);
+    expectLosses(five.losses, numbers.taskres.loss_before_each_step);
+    const decayed = await follow(task, training, 5, 2e-3);
+    expectClose(asMatrix(decayed.parameters.residual), goldenMatrix(golden, 'x_after_5_weight_decay'), 1e-5);
+    const state = { residual: five.parameters.residual, scale: 0.5, raw: 0 };
+    const scores = scoreRows(taskRes as unknown as Method, state, task, smallQueries);
+    expectClose(scores, goldenMatrix(golden, 'query_logits_after_5'));
+  });
+
+  it('TaskRes on text of its own length', async () => {
+    const golden = goldenTensors('trained/taskres');
+    const raw = withText(task, goldenMatrix(golden, 'raw_text'));
+    const options = { scale: 0.5, raw: true, epochs: 5, rate: 2e-3, batch: 48 };
+    const training = { ...residualTraining(raw, options), optimiser: { kind: 'adam' } as const };
+    const five = await follow(raw, training, 5, 2e-3);
+    expectClose(asMatrix(five.parameters.residual), goldenMatrix(golden, 'raw_x_after_5'), 1e-5);
+    expectLosses(five.losses, numbers.taskres.raw_loss_before_each_step);
+  });
+
+  it('CLIP-Adapter', async () => {
+    const golden = goldenTensors('trained/clip_adapter');
+    const layers = { w1: tensorOf(goldenMatrix(golden, 'w1')), w2: tensorOf(goldenMatrix(golden, 'w2')) };
+    const options = { ratio: 0.2, epochs: 5, rate: 0.01, batch: 48 };
+    const sgd = { ...adapterTraining(task, options, layers), optimiser: { kind: 'sgd' } as const };
+    const five = await follow(task, sgd, 5, 0.01);
+    expectClose(asMatrix(five.parameters.w1), goldenMatrix(golden, 'w1_after_5'), 1e-5);
+    expectClose(asMatrix(five.parameters.w2), goldenMatrix(golden, 'w2_after_5'), 1e-5);
+    expectLosses(five.losses, numbers.clip_adapter.loss_before_each_step);
+    const state = { ...five.parameters, ratio: 0.2 };
+    const scores = scoreRows(clipAdapter as unknown as Method, state, task, smallQueries);
+    expectClose(scores, goldenMatrix(golden, 'query_logits_after_5'));
+  });
+
+  it('the cross-modal probe', async () => {
+    const golden = goldenTensors('trained/cross_modal');
+    const indices = (name: string) => Array.from(golden.get(name)?.data as Int32Array);
+    const batch = [...indices('image_indices'), ...indices('text_indices').map((c) => 48 + c)];
+    const training = headTraining(task, { steps: 5, rate: 1e-3, batch: 8 });
+    const five = await follow(task, { ...training, order: () => [batch] }, 5, 1e-3);
+    expectClose(asMatrix(five.parameters.learnt), goldenMatrix(golden, 'head_after_5'), 1e-5);
+    expectLosses(five.losses, numbers.cross_modal.loss_before_each_step);
+    const scores = (blend: number) =>
+      scoreRows(
+        crossModal as unknown as Method,
+        { learnt: five.parameters.learnt, blend },
+        task,
+        smallQueries,
+      );
+    expectClose(scores(0), goldenMatrix(golden, 'query_logits_after_5'));
+    const half = { learnt: tensorOf(goldenMatrix(golden, 'wiseft_head_after_5')), blend: 0 };
+    expectClose(scores(0.5), scoreRows(crossModal as unknown as Method, half, task, smallQueries), 1e-3);
+  });
+
+  it.each([
+    ['CLAP', 'prototypes_after_10', 'clap', 0.1, 0.9],
+    ['CLAP without momentum', 'prototypes_after_10_no_momentum', 'clap', 0.1, 0],
+    ['CLAP on unit text', 'unit.prototypes_after_10', 'unit', 1e-3, 0.9],
+  ])('%s', async (_name, expected, kind, rate, momentum) => {
+    const golden = goldenTensors('trained/clap');
+    const text =
+      kind === 'unit'
+        ? goldenMatrix(goldenTensors('tip_adapter/small'), 'text_weights')
+        : goldenMatrix(golden, 'text_raw');
+    const views = goldenTensors('tip_adapter_f/trajectory').get('train_views') as Tensor;
+    const base = withText(task, text);
+    const raw: Task = {
+      ...base,
+      support: {
+        ...base.support,
+        features: matrix(960, 32, views.data as Float32Array),
+        example: Int32Array.from({ length: 960 }, (_row, r) => r % 48),
+        view: Int32Array.from({ length: 960 }, (_row, r) => 1 + Math.floor(r / 48)),
+      },
+    };
+    const training = prototypeTraining(raw, { epochs: 10, rate, batch: 960 });
+    const { parameters, losses } = await follow(
+      raw,
+      {
+        ...training,
+        optimiser: { kind: 'sgd', momentum },
+        order: () => [Array.from({ length: 960 }, (_row, i) => i)],
+      },
+      10,
+      rate,
+    );
+    const close = kind === 'unit' ? 1e-4 : 1e-5;
+    expectClose(asMatrix(parameters.prototypes), goldenMatrix(golden, expected), close);
+    const told = numbers.clap[kind === 'unit' ? 'unit' : 'no_momentum'];
+    const wanted = momentum === 0.9 && kind === 'clap' ? numbers.clap : told;
+    expect(Math.abs(losses[9] - wanted.loss_before_each_step[9])).toBeLessThan(1e-4);
+    if (kind === 'unit') return;
+    const trust = trustInText(raw);
+    numbers.clap.multipliers.forEach((value: number, c: number) => {
+      expect(trust[c]).toBeCloseTo(value, 5);
+    });
+    if (momentum === 0) return;
+    const scores = scoreRows(
+      clap as unknown as Method,
+      { prototypes: parameters.prototypes },
+      raw,
+      smallQueries,
+    );
+    expectClose(scores, goldenMatrix(golden, 'query_logits_after_10'), 1e-3);
+  });
+});
+
+function withText(task: Task, raw: Matrix): Task {
+  const promptClass = Int32Array.of(0, 1, 2, 3, 4, 5);
+  return { ...task, head: { weights: unitRows(raw), promptFeatures: raw, promptClass, logitScale: 100 } };
+}
