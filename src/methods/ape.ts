@@ -28,10 +28,7 @@ export const ape = defineMethod({
     channels: positive({ default: 800 / 1024, max: 1, help: 'Share of the channels that are kept.' }),
   },
   fit: (task, { alpha, beta, gamma, channels }) => {
-    const mask = new Float32Array(task.dimension);
-    const weights = textOf(task);
-    for (const k of topK(relevance(weights, task.support), Math.ceil(channels * task.dimension))) mask[k] = 1;
-    return { mask: floatTensor([task.dimension], mask), alpha, beta, gamma };
+    return { mask: channelMask(task, channels, [0.7, 0.3]), alpha, beta, gamma };
   },
   prepare: (state, task) => {
     const mask = (state.mask as Tensor).data as Float32Array;
@@ -59,11 +56,19 @@ function textOf({ head }: Task): Matrix {
   return head.weights;
 }
 
+/** 1 for the share of channels that tell classes apart best, 0 for the others, [d]. */
+export function channelMask(task: Task, share: number, weights: readonly [number, number]): Tensor {
+  const mask = new Float32Array(task.dimension);
+  const kept = topK(relevance(textOf(task), task.support, weights), Math.ceil(share * task.dimension));
+  for (const k of kept) mask[k] = 1;
+  return floatTensor([task.dimension], mask);
+}
+
 /**
- * J_k = -0.7 S_k + 0.3 Var_c(W_ck): channels in which rows of different classes agree least, class names and pictures together,
+ * J_k = -w0 S_k + w1 Var_c(W_ck): channels in which rows of different classes agree least, class names and pictures together,
  * and the class names vary most (eq. 8).
  */
-function relevance(weights: Matrix, support: Support): Float64Array {
+function relevance(weights: Matrix, support: Support, [w0, w1]: readonly [number, number]): Float64Array {
   const c = weights.rows;
   const keys = keysOf(support);
   const sums = Float64Array.from(weights.data); // of each class's rows, [c, d]
@@ -81,7 +86,7 @@ function relevance(weights: Matrix, support: Support): Float64Array {
     const [ofClass, text] = [column(sums), column(weights.data)];
     const similarity = (sumOf(ofClass) ** 2 - dot(ofClass, ofClass)) / pairs;
     const variance = (dot(text, text) - sumOf(text) ** 2 / c) / (c - 1);
-    return -0.7 * similarity + 0.3 * variance;
+    return -w0 * similarity + w1 * variance;
   });
 }
 

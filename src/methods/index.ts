@@ -2,11 +2,13 @@ import { distance } from 'fastest-levenshtein';
 import { UsageError } from '../errors.ts';
 import { anchored } from './anchored.ts';
 import { ape } from './ape.ts';
+import { apeT } from './ape-t.ts';
 import { clap } from './clap.ts';
 import { clipAdapter } from './clip-adapter.ts';
 import { crossModal } from './cross-modal.ts';
 import { gda } from './gda.ts';
 import { linearProbe } from './linear-probe.ts';
+import { lpPlusPlus } from './lp-plus-plus.ts';
 import type { Method } from './method.ts';
 import { proker } from './proker.ts';
 import { prototype } from './prototype.ts';
@@ -37,6 +39,8 @@ const single = [
   taskRes,
   crossModal,
   clap,
+  lpPlusPlus,
+  apeT,
 ] as unknown as Method[];
 
 /** Every method by its id. */

@@ -4,6 +4,7 @@ import { plainEngine } from '../engine/plain.ts';
 import { constantRate } from '../engine/training/schedule.ts';
 import { type Matrix, matrix, unitRows } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { apeT } from './ape-t.ts';
 import { clap, prototypeTraining, trustInText } from './clap.ts';
 import { adapterTraining, clipAdapter } from './clip-adapter.ts';
 import { crossModal, headTraining } from './cross-modal.ts';
@@ -15,10 +16,12 @@ import {
   smallQueries,
   smallTask,
 } from './golden.fixture.ts';
+import { lpPlusPlus } from './lp-plus-plus.ts';
 import type { Method } from './method.ts';
 import { scoreRows } from './score.ts';
 import type { Task } from './task.ts';
 import { residualTraining, taskRes } from './taskres.ts';
+import { tipAdapter } from './tip-adapter.ts';
 import { type Training, train } from './train.ts';
 
 const numbers = goldenNumbers('trained/scalars');
@@ -171,6 +174,65 @@ describe.each(engines)('heads follow PyTorch on the %s engine', (_, runs) => {
       smallQueries,
     );
     expectClose(scores, goldenMatrix(golden, 'query_logits_after_10'), 1e-3);
+  });
+});
+
+describe.each(engines)('LP++ follows PyTorch on the %s engine', (_, runs) => {
+  const golden = goldenTensors('trained/lp_plus_plus');
+  it.each([
+    [1, 1e-5],
+    [10, 1e-4],
+    [300, 1e-3],
+  ])('after %d iterations, cleared and official', async (iterations, tolerance) => {
+    for (const kind of ['zeroed', 'official']) {
+      const options = { iterations, official: kind === 'official' };
+      const state = await lpPlusPlus.fit({ ...smallTask, engine: runs }, options);
+      expectClose(
+        asMatrix(state.w as Tensor),
+        goldenMatrix(golden, `${kind}.w_after_${iterations}`),
+        tolerance,
+      );
+      for (const name of ['b', 'a']) {
+        const { data } = golden.get(`${kind}.${name === 'a' ? 'alpha' : 'b'}_after_${iterations}`) as Tensor;
+        const got = matrix(1, 6, (state[name] as Tensor).data as Float32Array);
+        expectClose(got, matrix(1, 6, data as Float32Array), tolerance);
+      }
+      if (iterations < 300) continue;
+      const scores = scoreRows(lpPlusPlus as unknown as Method, state, smallTask, smallQueries);
+      expectClose(scores, goldenMatrix(golden, `${kind}.query_logits`), 5e-3);
+    }
+  });
+});
+
+describe('APE-T', () => {
+  const options = { alpha: 1, beta: 5.5, channels: 0.5, epochs: 4, rate: 1e-2, batch: 16 };
+
+  it('is Tip-Adapter before the first step', () => {
+    const shape = [6, 32];
+    const state = {
+      residual: floatTensor(shape, new Float32Array(192)),
+      values: floatTensor([6, 8], new Float32Array(48).fill(1)),
+      mask: floatTensor([32], new Float32Array(32).fill(1)),
+      alpha: 1,
+      beta: 5.5,
+    };
+    expectClose(
+      scoreRows(apeT as unknown as Method, state, smallTask, smallQueries),
+      scoreRows(tipAdapter as unknown as Method, { alpha: 1, beta: 5.5 }, smallTask, smallQueries),
+    );
+  });
+
+  it('lowers the loss, moves kept channels only, and does the same on both engines', async () => {
+    const losses: number[] = [];
+    const onProgress = ({ loss }: { loss?: number }) => void losses.push(loss as number);
+    const a = await apeT.fit({ ...smallTask, onProgress }, options);
+    const b = await apeT.fit({ ...smallTask, engine }, options);
+    expectClose(asMatrix(a.residual as Tensor), asMatrix(b.residual as Tensor), 1e-4);
+    expect(losses.at(-1)).toBeLessThan(losses[0]);
+    const { data } = a.mask as Tensor;
+    expect((a.values as Tensor).data.every((v) => Number(v) === 1)).toBe(false);
+    const moved = (a.residual as Tensor).data as Float32Array;
+    expect(moved.some((x, at) => x !== 0 && Number(data[at % 32]) === 0)).toBe(false);
   });
 });
 

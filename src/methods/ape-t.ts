@@ -1,0 +1,111 @@
+import { cosineRate } from '../engine/training/schedule.ts';
+import { add, exp, mul, sub } from '../graph/elementwise.ts';
+import { type Expr, input } from '../graph/expression.ts';
+import { reshape } from '../graph/layout.ts';
+import { linear, matmul, matmulT, unit } from '../graph/products.ts';
+import { sum } from '../graph/reduce.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { integer, positive, real } from '../options.ts';
+import { channelMask } from './ape.ts';
+import { cacheTensors } from './cache.ts';
+import { defineMethod, headInputs, type SymbolicState, type SymbolicTask } from './method.ts';
+import { keysOf, type Task } from './task.ts';
+import { type Training, train } from './train.ts';
+
+/**
+ * APE-T: a residual for each class on the channels that tell the names apart, added to its name and to its examples' keys, and a
+ * weight for each example, trained together (Zhu et al., ICCV 2023, arXiv 2304.01195, section 3.4). scores = s f (W + R)^T +
+ * alpha exp(-beta (1 - f (F + R)^T)) diag(v) L.
+ */
+export const apeT = defineMethod({
+  id: 'ape-t',
+  name: 'APE-T',
+  paper: 'Zhu et al., ICCV 2023, arXiv 2304.01195, section 3.4',
+  needs: ['text', 'examples'],
+  options: {
+    alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes against the class names." }),
+    beta: positive({ default: 1, max: 1000, help: "How fast an example's vote fades with distance." }),
+    channels: positive({ default: 500 / 1024, max: 1, help: 'Share of the channels that are kept.' }),
+    epochs: integer({ default: 30, min: 1, help: 'Times each example is seen.' }),
+    rate: positive({ default: 1e-3, help: 'Learning rate at the start; it falls to 0 along a cosine.' }),
+    batch: integer({ default: 256, min: 1, help: 'Examples per step.' }),
+  },
+  fit: async (task, options) => {
+    const { parameters, epochs } = await train(task, refinementTraining(task, options));
+    const mask = channelMask(task, options.channels, WEIGHTS);
+    return { ...parameters, mask, alpha: options.alpha, beta: options.beta, epochs };
+  },
+  prepare: ({ epochs: _, ...state }, task) => ({ ...state, ...cacheOf(task) }),
+  terms: refinedTerms,
+});
+
+/** How much a channel's agreement between classes counts, and its variance (`w_training` of the published settings). */
+const WEIGHTS = [0.2, 0.8] as const;
+
+function cacheOf({ support, classes }: Task): Record<string, Tensor> {
+  return cacheTensors(keysOf(support), support.labels, classes);
+}
+
+function refinedTerms(
+  f: Expr,
+  { keys, logValues, blockClass, residual, values, mask, alpha, beta }: SymbolicState,
+  { head }: SymbolicTask,
+) {
+  if (!head) throw new Error('APE-T without a text head: checkNeeds comes first');
+  const [blocks, size] = logValues.shape as number[];
+  const width = keys.shape[1] as number;
+  const refined = mul(residual, mask); // R [c, d]
+  const ofBlock = blockClass ? matmul(blockClass, refined) : refined;
+  const moved = add(reshape(keys, [blocks, size, width]), reshape(ofBlock, [blocks, 1, width]));
+  const bias = reshape(sub(logValues, beta), [blocks * size]);
+  const votes = exp(linear(mul(unit(f), beta), reshape(moved, [blocks * size, width]), bias)); // [m, n]
+  const weighted = mul(votes, reshape(values, [1, blocks * size]));
+  const perBlock = sum(reshape(weighted, [f.shape[0], blocks, size]), [2]);
+  return {
+    text: mul(matmulT(unit(f), add(head.weights, refined)), head.logitScale), // [m, c]
+    cache: mul(blockClass ? matmul(perBlock, blockClass) : perBlock, alpha), // [m, c]
+  };
+}
+
+/** The published training: AdamW with a decay of 0.1, cosine to zero; R starts at 0 and v at 1. */
+export function refinementTraining(
+  task: Task,
+  {
+    alpha,
+    beta,
+    channels,
+    epochs,
+    rate,
+    batch,
+  }: { alpha: number; beta: number; channels: number; epochs: number; rate: number; batch: number },
+): Training {
+  const { task: symbolic, feeds } = headInputs(task);
+  const cache = cacheOf(task);
+  const shape = [task.classes, task.dimension];
+  const fixed = {
+    ...cache,
+    mask: channelMask(task, channels, WEIGHTS),
+    alpha: floatTensor([], Float32Array.of(alpha)),
+    beta: floatTensor([], Float32Array.of(beta)),
+  };
+  const parameters = {
+    residual: floatTensor(shape, new Float32Array(task.classes * task.dimension)),
+    values: floatTensor(cache.logValues.shape, new Float32Array(cache.logValues.data.length).fill(1)),
+  };
+  const state = Object.fromEntries(
+    Object.entries({ ...fixed, ...parameters }).map(([name, tensor]) => [name, input(name, tensor.shape)]),
+  );
+  return {
+    parameters,
+    fixed: { ...feeds, ...fixed },
+    scores: ({ f }) => {
+      const { text, cache: votes } = refinedTerms(f, state, symbolic);
+      return add(text, votes);
+    },
+    optimiser: { kind: 'adamw', eps: 1e-3, weightDecay: 0.1 },
+    rate: (steps) => cosineRate(rate, steps),
+    epochs,
+    batch,
+    identity: `ape-t alpha ${alpha} beta ${beta} channels ${channels} rate ${rate}`,
+  };
+}
