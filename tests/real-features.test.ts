@@ -1,21 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createEngine } from '../src/engine/node.ts';
-import { fromHalf } from '../src/math/half.ts';
-import { argmax, type Matrix, matrix, row, selectRows } from '../src/math/matrix.ts';
-import { methodById, plainSupport, type State, type Task, type TextHead } from '../src/methods/index.ts';
-import { createScorer } from '../src/methods/score.ts';
-import { parseNpy } from '../src/store/npy.ts';
+import { type Matrix, matrix, row, selectRows } from '../src/math/matrix.ts';
+import type { State, Task } from '../src/methods/index.ts';
 import { foldJudges, judgeClassSums, judgeZeroShot, splitJudges } from '../src/tuning/cache-search.ts';
 import { leaveOneShotOut } from '../src/tuning/folds.ts';
 import { paperGrid, paperSearch } from '../src/tuning/paper.ts';
 import { tuneByFolds } from '../src/tuning/tune.ts';
-
-const shared = join(import.meta.dirname, '../../shared');
-const there =
-  existsSync(join(shared, 'data/clip_vitb32')) && existsSync(join(shared, 'golden/real_features.json'));
-const golden = there ? JSON.parse(readFileSync(join(shared, 'golden/real_features.json'), 'utf8')) : {};
+import { countCorrect, golden, headOf, load, type Rows, taskOf, there } from './real.fixture.ts';
 
 interface Count {
   correct: number;
@@ -23,42 +14,11 @@ interface Count {
   flippable_1e4: number;
 }
 
-function load(dataset: string, file: string): { features: Matrix; labels: Int32Array } {
-  const folder = join(shared, 'data/clip_vitb32', dataset);
-  const info = JSON.parse(readFileSync(join(folder, 'info.json'), 'utf8'));
-  const { dtype, shape, data } = parseNpy(readFileSync(join(folder, `${file}.npy`)));
-  const values = dtype === 'float16' ? fromHalf(data as Uint16Array) : (data as Float32Array);
-  return {
-    features: matrix(shape[0], shape[1], values),
-    labels: Int32Array.from(info.files[`${file}.npy`].labels ?? []),
-  };
-}
-
-function headOf(dataset: string): TextHead {
-  const { features } = load(dataset, 'text');
-  const promptClass = Int32Array.from({ length: features.rows }, (_, c) => c);
-  return { weights: features, promptFeatures: features, promptClass, logitScale: 100 };
-}
-
-function taskOf(dataset: string, shots: number, classes: number, head?: TextHead): Task {
-  const { features, labels } = load(dataset, `support_${shots}shot`);
-  return { classes, dimension: features.cols, support: plainSupport(features, labels), head, seed: 1 };
-}
-
 const engine = createEngine();
 afterAll(() => engine.close());
 
-async function correct(
-  method: string,
-  state: State,
-  task: Task,
-  test: { features: Matrix; labels: Int32Array },
-) {
-  const scorer = await createScorer(engine, methodById(method), state, task);
-  const scores = await scorer.scores(test.features);
-  await scorer.close();
-  return test.labels.filter((label, i) => argmax(row(scores, i)) === label).length;
-}
+const correct = (id: string, state: State, task: Task, test: Rows) =>
+  countCorrect(engine, id, state, task, test);
 
 function expectCount(got: number, { correct: expected, flippable_1e4 }: Count): void {
   expect(Math.abs(got - expected)).toBeLessThanOrEqual(flippable_1e4 + 1);
@@ -76,13 +36,13 @@ describe.skipIf(!there)('real CLIP features (needs ../shared/data/clip_vitb32)',
 
     it('zero-shot', async () => {
       expectCount(
-        await correct('zero-shot', {}, taskOf('stanford_cars', 1, 196, head), test),
+        await correct('zero-shot', {}, taskOf('stanford_cars', 1, 196, engine, head), test),
         reference.zero_shot,
       );
     });
 
     it.each(SHOTS)('%d shots: Tip-Adapter, visual-only cache, nearest class mean', async (shots) => {
-      const task = taskOf('stanford_cars', shots, 196, head);
+      const task = taskOf('stanford_cars', shots, 196, engine, head);
       const expected = reference[`K${shots}`];
       expectCount(
         await correct('tip-adapter', { alpha: 1, beta: 5.5 }, task, test),
@@ -96,7 +56,7 @@ describe.skipIf(!there)('real CLIP features (needs ../shared/data/clip_vitb32)',
     });
 
     it('the published search, tuned on the evaluated rows', async () => {
-      const task = taskOf('stanford_cars', 2, 196, head);
+      const task = taskOf('stanford_cars', 2, 196, engine, head);
       const judges = splitJudges(task.support, test.features, test.labels);
       const zeroShot = (await judgeZeroShot(engine, task, judges)) as Matrix;
       const sums = await judgeClassSums(engine, task, judges);
@@ -115,14 +75,14 @@ describe.skipIf(!there)('real CLIP features (needs ../shared/data/clip_vitb32)',
       [8, 67.8],
       [16, 69.5],
     ])('%d shots, tuned on the examples alone: at least about %d%%', async (shots, percent) => {
-      const task = taskOf('stanford_cars', shots, 196, head);
+      const task = taskOf('stanford_cars', shots, 196, engine, head);
       const choice = await tuneByFolds(engine, task, { minBeta: 0.5, maxBeta: 60, maxAlpha: 300 });
       const got = await correct('tip-adapter', { alpha: choice!.alpha, beta: choice!.beta }, task, test);
       expect((100 * got) / test.labels.length).toBeGreaterThan(percent - 0.5);
     });
 
     it('hides each fold from its queries', async () => {
-      const task = taskOf('stanford_cars', 2, 196, head);
+      const task = taskOf('stanford_cars', 2, 196, engine, head);
       const judges = foldJudges(task.support, leaveOneShotOut(task.support));
       const sums = await judgeClassSums(engine, task, judges);
       const at = await sums.at(5.5);
@@ -148,7 +108,7 @@ describe.skipIf(!there)('real CLIP features (needs ../shared/data/clip_vitb32)',
     const test = there ? load('caltech101', 'test') : { features: matrix(0, 512), labels: new Int32Array(0) };
 
     it.each(SHOTS)('%d shots: visual-only cache, nearest class mean', async (shots) => {
-      const task = taskOf('caltech101', shots, 100);
+      const task = taskOf('caltech101', shots, 100, engine);
       const expected = golden.caltech101.renormalised[`K${shots}`];
       expectCount(
         await correct('visual-only', { beta: 5.5 }, task, test),
@@ -160,7 +120,7 @@ describe.skipIf(!there)('real CLIP features (needs ../shared/data/clip_vitb32)',
 
   describe('ImageNet', () => {
     it.each([1, 2])('%d shots: zero-shot, Tip-Adapter, visual-only cache', async (shots) => {
-      const task = taskOf('imagenet', shots, 1000, headOf('imagenet'));
+      const task = taskOf('imagenet', shots, 1000, engine, headOf('imagenet'));
       const expected = golden.imagenet.renormalised[`K${shots}`];
       const all = load('imagenet', 'support_4shot');
       const excluded = new Set<number>(expected.excluded_rows_of_support_4shot);

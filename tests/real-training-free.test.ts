@@ -1,66 +1,19 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createEngine } from '../src/engine/node.ts';
-import { fromHalf } from '../src/math/half.ts';
-import { argmax, type Matrix, matrix, row, selectRows } from '../src/math/matrix.ts';
-import { methodById, plainSupport, type Task, type TextHead } from '../src/methods/index.ts';
-import { createScorer } from '../src/methods/score.ts';
+import { selectRows } from '../src/math/matrix.ts';
+import { methodById, type Task } from '../src/methods/index.ts';
 import { resolveOptions } from '../src/options.ts';
-import { parseNpy } from '../src/store/npy.ts';
-
-const shared = join(import.meta.dirname, '../../shared');
-const there =
-  existsSync(join(shared, 'data/clip_vitb32')) && existsSync(join(shared, 'golden/real_features.json'));
-const golden = there ? JSON.parse(readFileSync(join(shared, 'golden/real_features.json'), 'utf8')) : {};
-
-interface Rows {
-  features: Matrix;
-  labels: Int32Array;
-}
-
-function load(dataset: string, file: string): Rows {
-  const folder = join(shared, 'data/clip_vitb32', dataset);
-  const info = JSON.parse(readFileSync(join(folder, 'info.json'), 'utf8'));
-  const { dtype, shape, data } = parseNpy(readFileSync(join(folder, `${file}.npy`)));
-  const values = dtype === 'float16' ? fromHalf(data as Uint16Array) : (data as Float32Array);
-  return {
-    features: matrix(shape[0], shape[1], values),
-    labels: Int32Array.from(info.files[`${file}.npy`].labels ?? []),
-  };
-}
-
-function headOf(dataset: string): TextHead {
-  const { features } = load(dataset, 'text');
-  const promptClass = Int32Array.from({ length: features.rows }, (_, c) => c);
-  return { weights: features, promptFeatures: features, promptClass, logitScale: 100 };
-}
-
-function taskOf(dataset: string, shots: number, classes: number, head?: TextHead): Task {
-  const { features, labels } = load(dataset, `support_${shots}shot`);
-  return {
-    classes,
-    dimension: features.cols,
-    support: plainSupport(features, labels),
-    head,
-    seed: 1,
-    engine,
-  };
-}
+import { countCorrect, golden, headOf, load, type Rows, taskOf, there } from './real.fixture.ts';
 
 const engine = createEngine();
 afterAll(() => engine.close());
 
-async function correct(id: string, options: Record<string, number>, task: Task, test: Rows): Promise<number> {
+async function correct(id: string, given: Record<string, unknown>, task: Task, test: Rows) {
   const method = methodById(id);
-  const state = await method.fit(task, resolveOptions(method.options, options));
-  const scorer = await createScorer(engine, method, state, task);
-  const scores = await scorer.scores(test.features);
-  await scorer.close();
-  return test.labels.filter((label, i) => argmax(row(scores, i)) === label).length;
+  const state = await method.fit(task, resolveOptions(method.options, given));
+  return countCorrect(engine, id, state, task, test);
 }
 
-/** Rows whose two best scores are nearly equal may fall to either side. */
 function expectCount(got: number, expected: number, flippable = 0): void {
   expect(Math.abs(got - expected), `${got} right, expected ${expected}`).toBeLessThanOrEqual(flippable + 1);
 }
@@ -69,7 +22,7 @@ describe.skipIf(!there)(
   'real CLIP features, training-free methods (needs ../shared/data/clip_vitb32)',
   () => {
     it.each([1, 2, 4, 8, 16])('Stanford Cars, %d shots: ProKeR, GDA', async (shots) => {
-      const task = taskOf('stanford_cars', shots, 196, headOf('stanford_cars'));
+      const task = taskOf('stanford_cars', shots, 196, engine, headOf('stanford_cars'));
       const test = load('stanford_cars', 'val');
       const expected = golden.stanford_cars.renormalised[`K${shots}`];
       const { correct: proker, flippable_1e4 } = expected.proker_default;
@@ -88,7 +41,7 @@ describe.skipIf(!there)(
         features: selectRows(all.features, kept),
         labels: Int32Array.from(kept, (i) => all.labels[i]),
       };
-      const task = taskOf('imagenet', shots, 1000, headOf('imagenet'));
+      const task = taskOf('imagenet', shots, 1000, engine, headOf('imagenet'));
       const { correct: proker, flippable_1e4 } = expected.proker_default;
       expectCount(await correct('proker', {}, task, test), proker, flippable_1e4);
       const gda = expected.gda_tuned_on_the_evaluated_split;
@@ -99,7 +52,7 @@ describe.skipIf(!there)(
     it.each([2, 4, 8, 16])('Caltech-101, %d shots: GDA without text', async (shots) => {
       const test = load('caltech101', 'test');
       const labels = load('caltech101', `support_${shots}shot`).labels;
-      const task = taskOf('caltech101', shots, Math.max(...labels) + 1);
+      const task = taskOf('caltech101', shots, Math.max(...labels) + 1, engine);
       const expected = golden.caltech101.renormalised[`K${shots}`].gda_no_text;
       expectCount(await correct('gda', { alpha: 1 }, task, test), expected.correct, expected.flippable_1e4);
     });
