@@ -4,4 +4,6 @@ import { install, root, runTool } from './npm.mjs';
 
 install();
 rmSync(join(root, 'dist'), { recursive: true, force: true });
-process.exitCode = runTool('typescript/bin/tsc', ['-p', 'tsconfig.build.json']);
+process.exitCode =
+  runTool('typescript/bin/tsc', ['-p', 'tsconfig.build.json']) ||
+  runTool('vite/bin/vite.js', ['build', '--config', 'src/studio/web/vite.config.ts']);

@@ -38,6 +38,11 @@ export const commands: readonly ListedCommand[] = [
     load: async () => (await import('./explain.ts')).explainCommand,
   },
   {
+    name: 'studio',
+    summary: 'Open the studio, a page to collect pictures, teach and try, on this computer.',
+    load: async () => (await import('./studio.ts')).studioCommand,
+  },
+  {
     name: 'add',
     summary: 'Teach a classifier further examples or classes: labelled data, or pictures with --label.',
     load: async () => (await import('./change.ts')).addCommand,

@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { flag, integer, text } from '../../options.ts';
+import { defineCommand } from '../command.ts';
+import type { Io } from '../io.ts';
+
+export const studioCommand = defineCommand({
+  args: ['[data]'],
+  options: {
+    workspace: text({
+      short: 'w',
+      default: 'tip-adapter-studio',
+      value: '<folder>',
+      help: 'Where the session is kept: pictures, classes and every change.',
+    }),
+    encoder: text({
+      default: 'auto',
+      value: '<name>',
+      help: 'Encoder: a name, hf:owner/repo, a folder, or auto.',
+    }),
+    port: integer({ default: 0, max: 65_535, help: 'Port on 127.0.0.1; 0 takes any free one.' }),
+    open: flag({ default: true, help: 'Open the page in the browser.' }),
+  },
+  computes: true,
+  examples: [
+    ['tip-adapter studio', 'Go on with the session of this folder, or begin one.'],
+    ['tip-adapter studio my-photos/', 'Begin with pictures that are sorted into folders already.'],
+  ],
+  async run([data], { workspace, encoder, port, open }, io) {
+    const { startStudio } = await import('../../studio/index.ts');
+    const studio = await startStudio({ folder: workspace, data, encoder, port, signal: io.signal });
+    try {
+      io.stdout.write(`${studio.address}\n`);
+      io.note(
+        'The studio is open at this address, on this computer only. Ctrl-C closes it; nothing is lost.',
+      );
+      if (open) openBrowser(studio.address, io);
+      if (!io.signal.aborted) await once(io.signal, 'abort');
+    } finally {
+      await studio.close();
+    }
+  },
+});
+
+/** The system's way to open an address. Where there is none, the person has the address to click. */
+function openBrowser(address: string, io: Io): void {
+  if (!io.terminal) return;
+  const [program, ...args] =
+    process.platform === 'darwin'
+      ? ['open']
+      : process.platform === 'win32'
+        ? ['cmd', '/c', 'start', '']
+        : ['xdg-open'];
+  const child = spawn(program, [...args, address], { detached: true, stdio: 'ignore' });
+  child.on('error', () => {});
+  child.unref();
+}

@@ -1,0 +1,62 @@
+import type { BoardJson } from '../board.ts';
+import type { Change } from '../history.ts';
+import type { Kept } from '../pictures.ts';
+import type { CheckReport, Problem, Status, Trial } from '../status.ts';
+
+/** What went wrong, as the program told it. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly problem: Problem;
+
+  constructor(status: number, problem: Problem) {
+    super(problem.message);
+    this.name = 'ApiError';
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+export interface MethodName {
+  readonly id: string;
+  readonly name: string;
+  readonly paper: string;
+}
+
+async function ask<T>(path: string, init?: RequestInit): Promise<T> {
+  const response = await fetch(`./api/${path}`, init);
+  if (!response.ok) throw new ApiError(response.status, await problemIn(response));
+  return response.json() as Promise<T>;
+}
+
+async function problemIn(response: Response): Promise<Problem> {
+  return response.json().catch(() => ({ code: 'http', message: response.statusText }));
+}
+
+const post = <T>(path: string, body: unknown) =>
+  ask<T>(path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+
+const send = <T>(path: string, body: Blob) => ask<T>(path, { method: 'POST', body });
+
+export const api = {
+  board: () => ask<{ version: number; board: BoardJson }>('board'),
+  change: (version: number, changes: readonly Change[]) =>
+    post<{ version: number }>('changes', { version, changes }),
+  methods: () => ask<MethodName[]>('methods'),
+  answerDownload: (download: boolean) => post('encoder', { download }),
+  stop: () => post('stop', {}),
+  keep: (name: string, picture: Blob) => send<Kept>(`pictures?name=${encodeURIComponent(name)}`, picture),
+  keepZip: (zip: Blob) => send<Kept[]>('zips', zip),
+  try: (picture: Blob) => send<Trial>('try', picture),
+  tryAgain: (hash: string) => post<Trial>(`try?hash=${hash}`, {}),
+  check: () => ask<CheckReport | null>('check'),
+  events: () => new EventSource('./api/events'),
+};
+
+export const thumbnailUrl = (hash: string) => `./api/thumbnails/${hash}`;
+export const pictureUrl = (hash: string) => `./api/pictures/${hash}`;
+
+export type { CheckReport, Kept, Problem, Status, Trial };

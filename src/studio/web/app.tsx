@@ -1,0 +1,151 @@
+import { effect, signal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { bringIn, incomingOf } from './bring-in.ts';
+import { Camera, cameraFor } from './camera.tsx';
+import { Collect } from './collect.tsx';
+import { Icon } from './icons.tsx';
+import { LANGUAGES, type Language, language, messages } from './messages.ts';
+import { Notices } from './notices.tsx';
+import { ready, redo, status, undo } from './store.ts';
+import { Teach } from './teach.tsx';
+import { Try, tryPicture } from './try.tsx';
+
+const THEMES = ['auto', 'light', 'dark'] as const;
+const theme = signal(localStorage.getItem('tip-adapter.theme') ?? 'auto');
+effect(() => {
+  localStorage.setItem('tip-adapter.theme', theme.value);
+  document.documentElement.dataset.theme = theme.value;
+});
+
+const TABS = ['collect', 'teach', 'try'] as const;
+type Tab = (typeof TABS)[number];
+/** The part that a narrow screen shows. */
+const tab = signal<Tab>('collect');
+
+export function App() {
+  useEffect(() => listen(), []);
+  const m = messages.value;
+  return (
+    <div class="app" data-tab={tab.value}>
+      <Header />
+      <Notices />
+      {ready.value && (
+        <main>
+          <Collect />
+          <Teach />
+          <Try />
+        </main>
+      )}
+      <nav class="tabs" aria-label={m.title}>
+        {TABS.map((name) => (
+          <button
+            key={name}
+            type="button"
+            aria-current={tab.value === name ? 'page' : undefined}
+            onClick={() => {
+              tab.value = name;
+            }}
+          >
+            <Icon name={name === 'collect' ? 'pictures' : name === 'teach' ? 'check' : 'try'} />
+            {m.sections[name]}
+          </button>
+        ))}
+      </nav>
+      {cameraFor.value && <Camera />}
+    </div>
+  );
+}
+
+function Header() {
+  const m = messages.value;
+  const { undo: back = 0, redo: forward = 0 } = status.value ?? {};
+  return (
+    <header class="top">
+      <h1>
+        <img src="./icon.svg" alt="" width="28" height="28" />
+        {m.title}
+      </h1>
+      <p class="private" title={m.privateMore}>
+        <Icon name="lock" />
+        {m.private}
+      </p>
+      <div class="tools">
+        <button
+          type="button"
+          class="quiet square"
+          disabled={back === 0}
+          onClick={undo}
+          aria-label={m.undo}
+          title={m.undo}
+        >
+          <Icon name="undo" />
+        </button>
+        <button
+          type="button"
+          class="quiet square"
+          disabled={forward === 0}
+          onClick={redo}
+          aria-label={m.redo}
+          title={m.redo}
+        >
+          <Icon name="redo" />
+        </button>
+        <select
+          aria-label={m.language}
+          value={language.value}
+          onChange={(event) => {
+            language.value = event.currentTarget.value as Language;
+          }}
+        >
+          {Object.entries(LANGUAGES).map(([id, name]) => (
+            <option key={id} value={id}>
+              {name}
+            </option>
+          ))}
+        </select>
+        <select
+          aria-label={m.theme.label}
+          value={theme.value}
+          onChange={(event) => {
+            theme.value = event.currentTarget.value;
+          }}
+        >
+          {THEMES.map((name) => (
+            <option key={name} value={name}>
+              {m.theme[name]}
+            </option>
+          ))}
+        </select>
+      </div>
+    </header>
+  );
+}
+
+/** What works wherever the person is on the page: paste, undo and redo by keyboard; nothing dropped beside a target opens. */
+function listen(): () => void {
+  const stop = new AbortController();
+  const on = <K extends keyof DocumentEventMap>(name: K, heard: (event: DocumentEventMap[K]) => void) =>
+    document.addEventListener(name, heard, { signal: stop.signal });
+  on('dragover', (event) => event.preventDefault());
+  on('drop', (event) => event.preventDefault());
+  on('paste', (event) => {
+    if (isTyping(event.target) || !event.clipboardData) return;
+    const isTrying = document.activeElement?.closest('#try');
+    void incomingOf(event.clipboardData).then((files) => {
+      if (isTrying && files.length === 1) tryPicture(files[0].file);
+      else void bringIn(files);
+    });
+  });
+  on('keydown', (event) => {
+    if (!(event.ctrlKey || event.metaKey) || isTyping(event.target)) return;
+    const key = event.key.toLowerCase();
+    if (key !== 'z' && key !== 'y') return;
+    event.preventDefault();
+    if (key === 'y' || event.shiftKey) redo();
+    else undo();
+  });
+  return () => stop.abort();
+}
+
+const isTyping = (target: EventTarget | null): boolean =>
+  target instanceof HTMLInputElement && target.type === 'text';

@@ -1,0 +1,109 @@
+import { signal } from '@preact/signals';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { bringIn, type Incoming } from './bring-in.ts';
+import { messages } from './messages.ts';
+import { classNames } from './store.ts';
+
+/** The class that pictures are taken of; undefined: the camera is closed. */
+export const cameraFor = signal<string | undefined>(undefined);
+
+const FRAME_EVERY = 200;
+const LONGEST_SIDE = 640;
+
+/** Opens the camera and shows it in a video element; returns what closes it again. */
+export async function openCamera(video: HTMLVideoElement): Promise<() => void> {
+  const stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 } } });
+  video.srcObject = stream;
+  await video.play();
+  return () => {
+    for (const track of stream.getTracks()) track.stop();
+    video.srcObject = null;
+  };
+}
+
+/** What the camera shows now, as a JPEG. */
+export async function grabFrame(video: HTMLVideoElement): Promise<Blob> {
+  const scale = Math.min(1, LONGEST_SIDE / Math.max(video.videoWidth, video.videoHeight));
+  const canvas = document.createElement('canvas');
+  canvas.width = Math.round(video.videoWidth * scale);
+  canvas.height = Math.round(video.videoHeight * scale);
+  canvas.getContext('2d')?.drawImage(video, 0, 0, canvas.width, canvas.height);
+  return new Promise((resolve, reject) =>
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('No frame'))), 'image/jpeg', 0.9),
+  );
+}
+
+/** Takes bursts of pictures of one class: those of one press belong together. */
+export function Camera() {
+  const m = messages.value;
+  const classId = cameraFor.value as string;
+  const dialog = useRef<HTMLDialogElement>(null);
+  const video = useRef<HTMLVideoElement>(null);
+  const [isDenied, setDenied] = useState(false);
+  const [taken, setTaken] = useState(0);
+  const burst = useRef<{ frames: Incoming[]; timer: number; group: string } | undefined>(undefined);
+
+  useEffect(() => {
+    dialog.current?.showModal();
+    const opened = openCamera(video.current as HTMLVideoElement);
+    opened.catch(() => setDenied(true));
+    return () => void opened.then((close) => close()).catch(() => {});
+  }, []);
+
+  const snap = async () => {
+    const current = burst.current;
+    if (!current || !video.current) return;
+    const name = `${current.group}-${current.frames.length + 1}.jpg`;
+    current.frames.push({ path: name, file: await grabFrame(video.current) });
+    setTaken((count) => count + 1);
+  };
+  const begin = () => {
+    if (burst.current || isDenied) return;
+    const group = `camera ${new Date().toISOString().slice(0, 19).replace('T', ' ')}`;
+    burst.current = { frames: [], timer: window.setInterval(() => void snap(), FRAME_EVERY), group };
+    void snap();
+  };
+  const end = () => {
+    const current = burst.current;
+    if (!current) return;
+    burst.current = undefined;
+    clearInterval(current.timer);
+    // The last frame may still be on its way out of the canvas.
+    setTimeout(() => void bringIn(current.frames, { classId, group: current.group }), FRAME_EVERY);
+  };
+  return (
+    <dialog
+      ref={dialog}
+      class="camera"
+      aria-labelledby="camera-heading"
+      onClose={() => {
+        end();
+        cameraFor.value = undefined;
+      }}
+    >
+      <h2 id="camera-heading">{m.camera.heading(classNames.value.get(classId) ?? '')}</h2>
+      <video ref={video} muted playsInline />
+      {isDenied ? <p class="problem">{m.camera.denied}</p> : <p class="muted">{m.camera.hint}</p>}
+      <div class="actions">
+        <button
+          type="button"
+          class="primary large"
+          disabled={isDenied}
+          onPointerDown={begin}
+          onPointerUp={end}
+          onPointerLeave={end}
+          onKeyDown={({ key }) => key === ' ' && begin()}
+          onKeyUp={({ key }) => key === ' ' && end()}
+        >
+          {m.camera.hold}
+        </button>
+        <span class="muted" role="status">
+          {taken > 0 && m.camera.taken(taken)}
+        </span>
+        <button type="button" onClick={() => dialog.current?.close()}>
+          {m.camera.done}
+        </button>
+      </div>
+    </dialog>
+  );
+}

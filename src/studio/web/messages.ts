@@ -1,0 +1,30 @@
+import { computed, effect, signal } from '@preact/signals';
+import { en } from './messages.en.ts';
+import { zh } from './messages.zh.ts';
+
+/** Every text of the page, once a language; the compiler sees to it that no language lacks one. */
+export type Messages = typeof en;
+
+export const LANGUAGES = { en: 'English', zh: '简体中文' } as const;
+export type Language = keyof typeof LANGUAGES;
+
+const STORED = 'tip-adapter.language';
+
+function preferred(): Language {
+  const chosen = localStorage.getItem(STORED) ?? navigator.language;
+  return chosen.startsWith('zh') ? 'zh' : 'en';
+}
+
+export const language = signal<Language>(preferred());
+export const messages = computed<Messages>(() => (language.value === 'zh' ? zh : en));
+
+effect(() => {
+  localStorage.setItem(STORED, language.value);
+  document.documentElement.lang = language.value === 'zh' ? 'zh-Hans' : 'en';
+});
+
+/** A share as people read it: `93%`. */
+export const percent = (share: number): string => `${Math.round(100 * share)}%`;
+
+/** A size of a file: `133 MB`. */
+export const megabytes = (bytes: number): string => `${Math.max(1, Math.round(bytes / 1e6))} MB`;

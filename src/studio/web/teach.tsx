@@ -1,0 +1,128 @@
+import { api } from './api.ts';
+import { LossCurve } from './charts.tsx';
+import { Findings } from './findings.tsx';
+import { Keep } from './keep.tsx';
+import { messages, percent } from './messages.ts';
+import { ProblemText } from './notices.tsx';
+import { board, check, methods, perform, status, tellError } from './store.ts';
+
+/** What the classifier knows, who answers, and what it gets wrong. */
+export function Teach() {
+  const m = messages.value.teach;
+  return (
+    <section id="teach" aria-labelledby="teach-heading">
+      <div class="heading">
+        <h2 id="teach-heading">{m.heading}</h2>
+        <p>{m.lead}</p>
+      </div>
+      <div class="flow">
+        <Score />
+        <Answerer />
+        <Findings />
+        <Keep />
+      </div>
+    </section>
+  );
+}
+
+/** How many left-out pictures were recognised, in one large number. */
+function Score() {
+  const m = messages.value.teach;
+  const answering = status.value?.answering;
+  const checked = check.value;
+  if (!answering) return <p class="placeholder">{m.waiting}</p>;
+  if (!checked) return <p class="placeholder">{isWorking() ? m.checking : m.needMore}</p>;
+  const { correct, total, interval } = checked;
+  const [low, high] = interval;
+  return (
+    <div class={`score${isWorking() ? ' stale' : ''}`}>
+      <p class="figure">
+        <strong>{percent(correct / total)}</strong> <span>{m.recognised(total)}</span>
+      </p>
+      <div class="range" aria-hidden="true">
+        <i style={{ left: percent(low), width: percent(high - low) }} />
+        <b style={{ left: percent(correct / total) }} />
+      </div>
+      <p class="muted">{m.between(percent(low), percent(high))}</p>
+    </div>
+  );
+}
+
+const isWorking = (): boolean =>
+  ['looking', 'searching', 'checking'].includes(status.value?.teaching.stage ?? 'waiting');
+
+/** Who answers now, what goes on behind it, and the choice of methods. */
+function Answerer() {
+  const m = messages.value.teach;
+  const { answering, teaching } = status.value ?? {};
+  if (!answering || !teaching) return null;
+  const { settings } = board.value;
+  const { by, parts, took } = answering;
+  const name =
+    by === 'hand'
+      ? m.byHand
+      : by === 'instant'
+        ? m.instant
+        : (parts?.map((part) => `${part.name} ${percent(part.share)}`).join(' + ') ??
+          methodName(answering.method));
+  const last = teaching.training?.at(-1);
+  return (
+    <div class="card answerer">
+      <dl>
+        <dt>{m.answering}</dt>
+        <dd>
+          <strong id="answering">{name}</strong>
+          <span class="muted"> {m.tookAfter(m.took(took))}</span>
+        </dd>
+      </dl>
+      <p class={`stage ${teaching.stage}`} role="status">
+        <StageText />
+      </p>
+      {teaching.problem && (
+        <p class="problem">
+          <ProblemText problem={teaching.problem} />
+        </p>
+      )}
+      {last && teaching.training && (
+        <figure>
+          <LossCurve points={teaching.training} label={m.training} />
+          <figcaption>{m.loss(last.loss.toFixed(3), percent(last.accuracy))}</figcaption>
+        </figure>
+      )}
+      <div class="actions">
+        <label>
+          {m.method}
+          <select
+            id="method"
+            value={settings.method}
+            onChange={({ currentTarget }) =>
+              perform({ do: 'set', settings: { method: currentTarget.value, reject: settings.reject } })
+            }
+          >
+            <option value="auto">{m.automatic}</option>
+            {methods.value.map((method) => (
+              <option key={method.id} value={method.id} title={method.paper}>
+                {method.name}
+              </option>
+            ))}
+          </select>
+        </label>
+        {isWorking() && (
+          <button type="button" class="quiet" onClick={() => void api.stop().catch(tellError)}>
+            {m.stop}
+          </button>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function StageText() {
+  const m = messages.value.teach;
+  const { stage, done = 0, total = 0, stopped } = status.value?.teaching ?? { stage: 'waiting' };
+  if (stage === 'looking') return <>{m.looking(done, total)}</>;
+  if (stage === 'done') return <>{stopped ? m.stopped : m.done}</>;
+  return <>{m[stage]}</>;
+}
+
+const methodName = (id: string): string => methods.value.find((method) => method.id === id)?.name ?? id;
