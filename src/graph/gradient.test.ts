@@ -23,6 +23,7 @@ import { interpret } from './interpret.ts';
 import { concat, expandTo, pad, reshape, slice, transpose } from './layout.ts';
 import { gemm, linear, matmul, unit } from './products.ts';
 import { logSoftmax, logSumExp, max, mean, softmax, sum } from './reduce.ts';
+import { attention, causalMask, layerNorm } from './sequence.ts';
 
 /** Numbers away from 0, where relu and maximum bend and log ends. */
 function fed(name: string, shape: number[]): Tensor {
@@ -105,6 +106,8 @@ describe('gradients agree with central differences', () => {
     ],
     ['linear, stacked', { a: [2, 3, 4], b: [5, 4], bias: [5] }, ({ a, b, bias }) => linear(a, b, bias)],
     ['matmul, stacked', { a: [2, 3, 4], b: [2, 4, 2] }, ({ a, b }) => matmul(a, b)],
+    ['layerNorm', { a: [2, 3, 4], b: [4], bias: [4] }, ({ a, b, bias }) => layerNorm(a, b, bias)],
+    ['attention', { a: [2, 3, 4], b: [2, 3, 4] }, ({ a, b }) => attention(a, b, mul(a, b), 2, causalMask(3))],
     ['unit', A, ({ a }) => unit(a)],
     ['reshape', A, ({ a }) => exp(reshape(a, [2, 6]))],
     ['transpose', { a: [2, 3, 4] }, ({ a }) => exp(transpose(a, [2, 0, 1]))],

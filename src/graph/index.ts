@@ -24,5 +24,6 @@ export { concat, expandTo, pad, reshape, slice, transpose } from './layout.ts';
 export { toOnnx } from './onnx.ts';
 export { gemm, linear, matmul, matmulT, swapLast, unit } from './products.ts';
 export { logSoftmax, logSumExp, max, mean, softmax, stop, sum } from './reduce.ts';
+export { attention, causalMask, gather, layerNorm } from './sequence.ts';
 export { simplify } from './simplify.ts';
 export { averagePool, conv2d, globalAveragePool, maxPool } from './vision.ts';

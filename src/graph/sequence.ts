@@ -1,0 +1,94 @@
+import { add, div, mul, sqrt, sub } from './elementwise.ts';
+import { apply, constant, type Expr, type Op, shapeError, zeros } from './expression.ts';
+import { reshape, transpose } from './layout.ts';
+import { matmul, swapLast } from './products.ts';
+import { mean, softmax, sum } from './reduce.ts';
+
+/** Operations on sequences of tokens. */
+
+const gatherOp: Op = {
+  name: 'gather',
+  infer: ([table, ids]) => {
+    if (table.shape.length !== 2 || ids.dtype !== 'int64') {
+      throw shapeError('gather', 'takes a table and whole numbers', table, ids);
+    }
+    return { shape: [...ids.shape, table.shape[1]], dtype: table.dtype };
+  },
+  evaluate: ([table, ids]) => {
+    const [, width] = table.shape;
+    const out = zeros([...ids.shape, width]);
+    ids.data.forEach((id, i) => {
+      out.data.set(table.data.subarray(id * width, (id + 1) * width), i * width);
+    });
+    return out;
+  },
+  onnx: (operands, _, write) => write.node('Gather', operands, { axis: 0 }),
+};
+
+/** Rows of a table [v, w] by their numbers (int64), [..., w]. Has no gradient: tables are not trained here. */
+export function gather(table: Expr, ids: Expr): Expr {
+  return apply(gatherOp, [table, ids]);
+}
+
+const layerNormOp: Op = {
+  name: 'layerNorm',
+  infer: ([x, gain, bias]) => {
+    const width = x.shape[x.shape.length - 1];
+    for (const operand of [gain, bias]) {
+      if (operand.shape.length !== 1 || operand.shape[0] !== width) {
+        throw shapeError('layerNorm', `needs ${width} numbers`, x, operand);
+      }
+    }
+    return { shape: x.shape, dtype: x.dtype };
+  },
+  evaluate: ([x, gain, bias], { epsilon }) => {
+    const width = gain.data.length;
+    const out = zeros(x.shape);
+    for (let start = 0; start < x.data.length; start += width) {
+      const own = x.data.subarray(start, start + width);
+      const middle = own.reduce((total, v) => total + v, 0) / width;
+      const spread = own.reduce((total, v) => total + (v - middle) ** 2, 0) / width;
+      for (let j = 0; j < width; j++) {
+        out.data[start + j] = ((own[j] - middle) / Math.sqrt(spread + epsilon)) * gain.data[j] + bias.data[j];
+      }
+    }
+    return out;
+  },
+  onnx: (operands, { epsilon }, write) =>
+    write.node('LayerNormalization', operands, { axis: -1, epsilon: { float: epsilon } }),
+  gradient: ({ operands: [x, gain], attributes: { epsilon } }, g) => {
+    const last = [x.shape.length - 1];
+    const centred = sub(x, mean(x, last, true));
+    const deviation = sqrt(add(mean(mul(centred, centred), last, true), epsilon));
+    const normal = div(centred, deviation);
+    const own = mul(g, gain);
+    const lead = last.flatMap((axis) => Array.from({ length: axis }, (_, i) => i));
+    return [
+      div(sub(sub(own, mean(own, last, true)), mul(normal, mean(mul(own, normal), last, true))), deviation),
+      sum(mul(g, normal), lead),
+      sum(g, lead),
+    ];
+  },
+};
+
+/** Normalises the last axis to mean 0 and variance 1, then scales by `gain` [w] and shifts by `bias` [w]. */
+export function layerNorm(x: Expr, gain: Expr, bias: Expr, epsilon = 1e-5): Expr {
+  return apply(layerNormOp, [x, gain, bias], { epsilon });
+}
+
+/** Softmax(q k^T / sqrt(d)) v by heads: q [n, t, w], k and v [n, s, w]; `mask` [t, s] is added to the products. */
+export function attention(q: Expr, k: Expr, v: Expr, heads: number, mask?: Expr): Expr {
+  const [n, t, w] = q.shape;
+  const d = (w as number) / heads;
+  const split = (x: Expr) => transpose(reshape(x, [x.shape[0], x.shape[1], heads, d]), [0, 2, 1, 3]);
+  const products = matmul(mul(split(q), 1 / Math.sqrt(d)), swapLast(split(k))); // [n, heads, t, s]
+  const weights = softmax(mask ? add(products, mask) : products);
+  return reshape(transpose(matmul(weights, split(v)), [0, 2, 1, 3]), [n, t, w]);
+}
+
+/** A mask [t, t] under which no token sees a later one. */
+export function causalMask(length: number): Expr {
+  const data = new Float32Array(length * length);
+  for (let i = 0; i < length; i++) data.fill(-1e9, i * length + i + 1, (i + 1) * length);
+  return constant({ dtype: 'float32', shape: [length, length], data });
+}
