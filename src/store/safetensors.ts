@@ -111,8 +111,9 @@ function headerLength(prefix: Uint8Array, fileSize: number, origin: string): num
 
 function typed(dtype: DType, bytes: Uint8Array): TensorData {
   const { array: TypedArray } = TYPES[dtype];
+  // Not slice(): a Buffer's shares its memory, and would be as misaligned.
   const { buffer, byteOffset, byteLength } =
-    bytes.byteOffset % TypedArray.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+    bytes.byteOffset % TypedArray.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
   return new TypedArray(buffer as ArrayBuffer, byteOffset, byteLength / TypedArray.BYTES_PER_ELEMENT);
 }
 

@@ -1,0 +1,55 @@
+import { ModelError } from '../../errors.ts';
+import { constant, type Expr, input } from '../../graph/expression.ts';
+import type { Tensor } from '../../math/tensor.ts';
+import { resnetTower } from './resnet.ts';
+import { textTower } from './text.ts';
+import type { Weights } from './transformer.ts';
+import { vitTower } from './vit.ts';
+import type { Checkpoint, ClipShape } from './weights.ts';
+
+/** Graph of the image tower: `pixel_values` [n, 3, size, size] → `image_embeds` [n, d], weights as constants. */
+export async function imageGraph(
+  checkpoint: Checkpoint,
+  { image }: ClipShape,
+): Promise<Record<string, Expr>> {
+  const pixels = input('pixel_values', ['n', 3, image.size, image.size]);
+  const build = (weights: Weights) =>
+    image.kind === 'vit' ? vitTower(pixels, weights, image) : resnetTower(pixels, weights, image);
+  return { image_embeds: build(asConstants(await weightsOf(checkpoint, build))) };
+}
+
+/** Graph of the text tower: `input_ids` [n, context] → `text_embeds` [n, d], weights as constants. */
+export async function textGraph(checkpoint: Checkpoint, { text }: ClipShape): Promise<Record<string, Expr>> {
+  const ids = input('input_ids', ['n', text.context], 'int64');
+  const build = (weights: Weights) => textTower(ids, weights, text);
+  return { text_embeds: build(asConstants(await weightsOf(checkpoint, build))) };
+}
+
+/** The weights that a graph uses, read from the checkpoint. Throws `ModelError` where one is missing. */
+export async function weightsOf(
+  checkpoint: Checkpoint,
+  build: (weights: Weights) => Expr,
+): Promise<Map<string, Tensor>> {
+  const names = new Set<string>();
+  build(asInputs(checkpoint, (name) => names.add(name)));
+  const read = [...names].map(
+    async (name): Promise<[string, Tensor]> => [name, await checkpoint.tensor(name)],
+  );
+  return new Map(await Promise.all(read));
+}
+
+/** Weights as inputs named `clip.<name>`; each use is told. */
+export function asInputs({ shapes }: Checkpoint, used: (name: string) => void = () => {}): Weights {
+  return (name) => {
+    const shape = shapes.get(name);
+    if (!shape)
+      throw new ModelError(`The weights have no ${name}`, { code: 'clip/missing', details: { name } });
+    used(name);
+    return input(`clip.${name}`, shape);
+  };
+}
+
+function asConstants(tensors: ReadonlyMap<string, Tensor>): Weights {
+  const made = new Map([...tensors].map(([name, tensor]) => [name, constant(tensor)]));
+  return (name) => made.get(name) as Expr;
+}

@@ -1,0 +1,197 @@
+import { ModelError } from '../../errors.ts';
+import { fromBfloat16, fromHalf } from '../../math/half.ts';
+import { floatTensor, sizeOf, type Tensor } from '../../math/tensor.ts';
+import type { ResNetShape } from './resnet.ts';
+import type { TextShape } from './text.ts';
+import type { VitShape } from './vit.ts';
+
+/** Tensors of a checkpoint by name, read when they are asked for. */
+export interface Checkpoint {
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  tensor(name: string): Promise<Tensor>;
+  close(): Promise<void>;
+}
+
+/** What a checkpoint's shapes say about the model. */
+export interface ClipShape {
+  readonly image: VitShape | ResNetShape;
+  readonly text: TextShape;
+  /** Numbers in an embedding. */
+  readonly dimension: number;
+}
+
+/**
+ * The checkpoint under OpenAI's names, which the towers use: Hugging Face's are translated, projections transposed, the joint
+ * query-key-value matrix of OpenAI's is split, batch normalisations are folded into the convolutions before them. Half precision
+ * is widened when a tensor is read. Throws `ModelError` where it is no CLIP.
+ */
+export function openAiNames(checkpoint: Checkpoint): Checkpoint {
+  const names = [...checkpoint.shapes.keys()];
+  const hub = names.some((name) => name.startsWith('text_model.'));
+  if (!hub && !names.includes('visual.conv1.weight')) {
+    throw new ModelError("The weights are not CLIP's", {
+      code: 'clip/names',
+      hint: "Known are OpenAI's and open_clip's names (visual.conv1.weight, …) and Hugging Face's CLIPModel (text_model.…, vision_model.…).",
+      details: { names: names.slice(0, 10) },
+    });
+  }
+  const source = (name: string) => (hub ? hubName(name) : name);
+  const has = (name: string) => checkpoint.shapes.has(source(name));
+  const read = async (name: string): Promise<Tensor> => widened(await checkpoint.tensor(source(name)));
+
+  async function tensor(name: string): Promise<Tensor> {
+    const part = /^(.*\.attn\.)([qkv])_proj\.(weight|bias)$/.exec(name);
+    if (part && !hub) {
+      return third(await read(`${part[1]}in_proj_${part[3]}`), 'qkv'.indexOf(part[2]));
+    }
+    if (hub && (name === 'visual.proj' || name === 'text_projection')) return transposed(await read(name));
+    const conv = /^(visual\..*?)(conv(\d)|downsample\.0)\.(weight|bias)$/.exec(name);
+    const normal = conv && `${conv[1]}${conv[3] ? `bn${conv[3]}` : 'downsample.1'}`;
+    if (conv && normal && has(`${normal}.running_mean`)) {
+      return foldedPart(read, `${conv[1]}${conv[2]}`, normal, conv[4] === 'bias');
+    }
+    return read(name);
+  }
+
+  const shapes = new Map<string, readonly number[]>();
+  for (const [name, shape] of checkpoint.shapes) {
+    const known = hub ? openAiName(name) : name;
+    const joint = known && /^(.*\.attn\.)in_proj_(weight|bias)$/.exec(known);
+    const normal = known && /^(visual\..*?)(?:bn(\d)|downsample\.1)\.bias$/.exec(known);
+    if (joint) {
+      for (const part of 'qkv')
+        shapes.set(`${joint[1]}${part}_proj.${joint[2]}`, [shape[0] / 3, ...shape.slice(1)]);
+    } else if (normal) {
+      shapes.set(`${normal[1]}${normal[2] ? `conv${normal[2]}` : 'downsample.0'}.bias`, shape);
+    } else if (known) {
+      const turned = hub && (known === 'visual.proj' || known === 'text_projection');
+      shapes.set(known, turned ? [...shape].reverse() : shape);
+    }
+  }
+  return { shapes, tensor, close: () => checkpoint.close() };
+}
+
+/** Reads the architecture off the tensors' shapes. `heads` where they are not a 64th of the width. */
+export function shapeOf(
+  { shapes }: Checkpoint,
+  heads: { readonly image?: number; readonly text?: number } = {},
+): ClipShape {
+  const of = (name: string): readonly number[] => {
+    const shape = shapes.get(name);
+    if (!shape)
+      throw new ModelError(`The weights have no ${name}`, { code: 'clip/missing', details: { name } });
+    return shape;
+  };
+  const count = (pattern: RegExp) => {
+    const numbers = [...shapes.keys()].flatMap((name) => pattern.exec(name)?.slice(1).map(Number) ?? []);
+    return Math.max(-1, ...numbers) + 1;
+  };
+  const [context, textWidth] = of('positional_embedding');
+  const text = {
+    context,
+    width: textWidth,
+    blocks: count(/^transformer\.resblocks\.(\d+)\./),
+    heads: heads.text ?? textWidth / 64,
+  };
+  const dimension = of('text_projection')[1];
+  if (shapes.has('visual.layer1.0.conv1.weight')) {
+    const [places, channels] = of('visual.attnpool.positional_embedding');
+    const layers = [1, 2, 3, 4].map((layer) => count(new RegExp(`^visual\\.layer${layer}\\.(\\d+)\\.`)));
+    const size = Math.round(Math.sqrt(places - 1)) * 32;
+    return { image: { kind: 'resnet', size, layers, heads: channels / 64 }, text, dimension };
+  }
+  const [width, , patch] = of('visual.conv1.weight');
+  const size = Math.round(Math.sqrt(of('visual.positional_embedding')[0] - 1)) * patch;
+  const blocks = count(/^visual\.transformer\.resblocks\.(\d+)\./);
+  return {
+    image: { kind: 'vit', size, patch, width, blocks, heads: heads.image ?? width / 64 },
+    text,
+    dimension,
+  };
+}
+
+/** OpenAI's name parts and Hugging Face's, longest first. */
+const TRANSLATION: readonly (readonly [openAi: string, hub: string])[] = [
+  ['visual.transformer.resblocks.', 'vision_model.encoder.layers.'],
+  ['transformer.resblocks.', 'text_model.encoder.layers.'],
+  ['visual.class_embedding', 'vision_model.embeddings.class_embedding'],
+  ['visual.conv1.weight', 'vision_model.embeddings.patch_embedding.weight'],
+  ['visual.positional_embedding', 'vision_model.embeddings.position_embedding.weight'],
+  // The name is misspelt in every checkpoint.
+  ['visual.ln_pre.', 'vision_model.pre_layrnorm.'],
+  ['visual.ln_post.', 'vision_model.post_layernorm.'],
+  ['visual.proj', 'visual_projection.weight'],
+  ['token_embedding.weight', 'text_model.embeddings.token_embedding.weight'],
+  ['positional_embedding', 'text_model.embeddings.position_embedding.weight'],
+  ['ln_final.', 'text_model.final_layer_norm.'],
+  ['text_projection', 'text_projection.weight'],
+  ['logit_scale', 'logit_scale'],
+];
+const INNER: readonly (readonly [openAi: string, hub: string])[] = [
+  ['.attn.', '.self_attn.'],
+  ['.ln_1.', '.layer_norm1.'],
+  ['.ln_2.', '.layer_norm2.'],
+  ['.mlp.c_fc.', '.mlp.fc1.'],
+  ['.mlp.c_proj.', '.mlp.fc2.'],
+];
+
+function hubName(name: string): string {
+  const [openAi, hub] = TRANSLATION.find(([prefix]) => name.startsWith(prefix)) ?? ['', ''];
+  return INNER.reduce((text, [ours, theirs]) => text.replace(ours, theirs), hub + name.slice(openAi.length));
+}
+
+function openAiName(name: string): string | undefined {
+  const found = TRANSLATION.find(([, hub]) => name.startsWith(hub));
+  if (!found) return undefined;
+  return INNER.reduce(
+    (text, [ours, theirs]) => text.replace(theirs, ours),
+    found[0] + name.slice(found[1].length),
+  );
+}
+
+function widened({ dtype, shape, data }: Tensor): Tensor {
+  if (dtype === 'float16') return floatTensor(shape, fromHalf(data as Uint16Array));
+  if (dtype === 'bfloat16') return floatTensor(shape, fromBfloat16(data as Uint16Array));
+  return floatTensor(shape, Float32Array.from(data as Float32Array));
+}
+
+function third({ shape, data }: Tensor, index: number): Tensor {
+  const rows = shape[0] / 3;
+  const size = sizeOf(shape) / 3;
+  return floatTensor(
+    [rows, ...shape.slice(1)],
+    (data as Float32Array).slice(index * size, (index + 1) * size),
+  );
+}
+
+function transposed({ shape: [rows, cols], data }: Tensor): Tensor {
+  const out = new Float32Array(rows * cols);
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < cols; j++) out[j * rows + i] = Number(data[i * cols + j]);
+  return floatTensor([cols, rows], out);
+}
+
+/** Weight or bias of a convolution that does what it and the batch normalisation after it did (evaluation mode, eps 1e-5). */
+async function foldedPart(
+  read: (name: string) => Promise<Tensor>,
+  conv: string,
+  normal: string,
+  bias: boolean,
+): Promise<Tensor> {
+  const values = async (name: string) => (await read(`${normal}.${name}`)).data as Float32Array;
+  const [gain, shift, middle, spread] = await Promise.all(
+    ['weight', 'bias', 'running_mean', 'running_var'].map(values),
+  );
+  const scale = gain.map((g, i) => g / Math.sqrt(spread[i] + 1e-5));
+  if (bias)
+    return floatTensor(
+      [gain.length],
+      shift.map((b, i) => b - middle[i] * scale[i]),
+    );
+  const { shape, data } = await read(`${conv}.weight`);
+  const size = sizeOf(shape) / shape[0];
+  return floatTensor(
+    shape,
+    (data as Float32Array).map((x, at) => x * scale[Math.floor(at / size)]),
+  );
+}
