@@ -6,6 +6,8 @@ import type { Pixels } from '../image/types.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { ahead } from './ahead.ts';
+import { clipSessions } from './clip/sessions.ts';
+import { isWeights } from './dual-files.ts';
 import type { EncoderRecord } from './record.ts';
 import {
   asMatrix,
@@ -27,13 +29,14 @@ const TEXT_OUTPUTS = ['text_embeds', 'text_embeddings', 'sentence_embedding', 'p
 const IMAGE_BATCH = 4;
 const TEXT_BATCH = 32;
 
-/** An exported pair of ONNX models, or one that holds both towers. Each is loaded at its first use. */
+/** An exported pair of ONNX models, one that holds both towers, or CLIP's weights. Each tower is loaded at its first use. */
 export function dualEncoder(record: EncoderRecord, folder: string, engine: Engine): Encoder {
   const { preprocessing, text } = record;
   const size = preprocessing.crop;
-  const combined = record.imageModel === record.textModel;
-  const image = lazySession(engine, join(folder, record.imageModel));
-  const words = combined ? image : lazySession(engine, join(folder, record.textModel));
+  const weights = isWeights(record.imageModel) ? clipSessions(record, folder, engine) : undefined;
+  const combined = !weights && record.imageModel === record.textModel;
+  const image = weights?.image ?? lazySession(engine, join(folder, record.imageModel));
+  const words = weights?.text ?? (combined ? image : lazySession(engine, join(folder, record.textModel)));
   const tokenizer = lazyTokenizer(folder, text);
   // Dynamic quantisation takes its range from the whole batch: alone, a picture's numbers never depend on its neighbours.
   const together = ['fp32', 'fp16'].includes(record.precision);
@@ -99,6 +102,7 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
       }
       return out;
     },
+    ...(weights ? { textTower: () => weights.textTower(tokenizer) } : {}),
     close: async () => {
       await image.close();
       if (!combined) await words.close();

@@ -5,7 +5,7 @@ import type { Precision, TextRule } from './record.ts';
 
 /** Which files of a folder or hub repository make up an ONNX dual encoder, and what its configuration says. */
 export interface DualFiles {
-  /** ONNX files of the two towers; the same where the model is combined. */
+  /** ONNX files of the two towers; the same where the model is combined, or where it is CLIP's weights (safetensors). */
   readonly imageModel: string;
   readonly textModel: string;
   /** Everything to keep, external weights and configuration included. */
@@ -13,7 +13,21 @@ export interface DualFiles {
 }
 
 /** Configuration files that are kept where they exist. */
-const CONFIGURATION = ['config.json', 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json'];
+const CONFIGURATION = [
+  'config.json',
+  'preprocessor_config.json',
+  'open_clip_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+];
+
+/** Names of CLIP's weights, in the order of preference; the last lists the files of a checkpoint in parts. */
+const WEIGHTS = ['open_clip_model.safetensors', 'model.safetensors', 'model.safetensors.index.json'];
+
+/** Whether a model file is weights, from which the towers are built here. */
+export function isWeights(path: string): boolean {
+  return WEIGHTS.includes(path);
+}
 
 const SUFFIX: Readonly<Record<Precision, string>> = {
   fp32: '',
@@ -27,7 +41,7 @@ const SUFFIX: Readonly<Record<Precision, string>> = {
 };
 
 /**
- * Finds the towers among the paths of a folder, in it or in `onnx/`: two files, or one combined.
+ * Finds the towers among the paths of a folder, in it or in `onnx/`: two files, or one combined; else CLIP's weights.
  * Throws `ModelError` saying what is missing and which precisions are there.
  */
 export function findDualFiles(paths: readonly string[], precision: Precision, where: string): DualFiles {
@@ -41,24 +55,34 @@ export function findDualFiles(paths: readonly string[], precision: Precision, wh
     }
     return undefined;
   };
-  const found = towers(precision);
+  const weights = precision === 'fp32' ? WEIGHTS.find((name) => present.has(name)) : undefined;
+  const found = towers(precision) ?? (weights && { imageModel: weights, textModel: weights });
   if (!found) {
     const others = (Object.keys(SUFFIX) as Precision[]).filter(towers);
     throw new ModelError(`${where} has no ${precision} image and text model in ONNX`, {
       code: 'encoder/no-model',
       hint: others.length
         ? `It has ${others.join(', ')}: add #${others[0]} to the encoder's name.`
-        : 'Expected are vision_model.onnx and text_model.onnx, or model.onnx, in the folder or in onnx/.',
+        : 'Expected are vision_model.onnx and text_model.onnx, or model.onnx, in the folder or in onnx/; or the weights of a CLIP: open_clip_model.safetensors or model.safetensors.',
       details: { where, precision, others },
     });
   }
-  for (const needed of ['preprocessor_config.json', 'tokenizer.json']) {
+  const needs = isWeights(found.imageModel)
+    ? ['tokenizer.json']
+    : ['preprocessor_config.json', 'tokenizer.json'];
+  for (const needed of needs) {
     if (!present.has(needed)) {
       throw new ModelError(`${where} has no ${needed}`, { code: 'encoder/no-configuration' });
     }
   }
   const models = new Set([found.imageModel, found.textModel]);
-  const external = paths.filter((path) => [...models].some((model) => path.startsWith(`${model}_data`)));
+  const external = paths.filter((path) =>
+    [...models].some((model) =>
+      model.endsWith('.json')
+        ? /^model-\d+-of-\d+\.safetensors$/.test(path)
+        : path.startsWith(`${model}_data`),
+    ),
+  );
   return { ...found, all: [...models, ...external, ...CONFIGURATION.filter((path) => present.has(path))] };
 }
 

@@ -4,8 +4,10 @@ import type { Engine } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
 import { checkFile } from '../store/checksum.ts';
+import { openCheckpoint } from './clip/checkpoint.ts';
+import { clipFacts } from './clip/facts.ts';
 import { dualEncoder } from './dual-encoder.ts';
-import { findDualFiles, readConfiguration } from './dual-files.ts';
+import { findDualFiles, isWeights, readConfiguration } from './dual-files.ts';
 import { type EncoderRecord, fingerprintOf, type RecordedFile, tokenizerMeaning } from './record.ts';
 import { CLIP_DEFAULTS, type EncoderSource } from './registry.ts';
 
@@ -45,9 +47,16 @@ export async function dualRecord(
     origin.source,
   );
   const configuration = await readConfigurationFiles(folder, files);
-  const { preprocessing, text, logitScale } = readConfiguration((path) => configuration.get(path));
+  const { preprocessing, text, logitScale, dimension } = isWeights(imageModel)
+    ? await weightsFacts(join(folder, imageModel), (path) => configuration.get(path))
+    : {
+        ...readConfiguration((path) => configuration.get(path)),
+        dimension: projectionOf(configuration.get('config.json') ?? {}),
+      };
   const tokenizer = await readFile(join(folder, 'tokenizer.json'));
-  const weights = files.filter(({ path }) => /\.onnx(_data.*)?$/.test(path)).map(({ sha256 }) => sha256);
+  const weights = files
+    .filter(({ path }) => /\.onnx(_data.*)?$|\.safetensors$/.test(path))
+    .map(({ sha256 }) => sha256);
   const fingerprint = fingerprintOf({
     weights: weights.sort(),
     precision: origin.precision,
@@ -60,7 +69,7 @@ export async function dualRecord(
     kind: 'dual',
     ...origin,
     fingerprint,
-    dimension: projectionOf(configuration.get('config.json') ?? {}),
+    dimension,
     logitScale,
     preprocessing,
     text,
@@ -69,6 +78,17 @@ export async function dualRecord(
     textModel,
     files: [...files],
   };
+}
+
+/** What CLIP's weights and the files beside them say. */
+async function weightsFacts(path: string, read: (path: string) => Json | undefined) {
+  const checkpoint = await openCheckpoint(path);
+  try {
+    const { shape, ...facts } = await clipFacts(checkpoint, read);
+    return { ...facts, dimension: shape.dimension };
+  } finally {
+    await checkpoint.close();
+  }
 }
 
 /** The stated size of an embedding; 0 where none is, until `measured` finds it. */

@@ -57,6 +57,8 @@ const B16 = {
   },
 } as const;
 
+const FROM_WEIGHTS = { precision: 'fp32', licence: 'MIT' } as const;
+
 const MOBILE = { precision: 'fp32', dimension: 512, licence: 'Apple ASCL' } as const;
 
 export const REGISTRY: readonly RegisteredEncoder[] = [
@@ -96,6 +98,54 @@ export const REGISTRY: readonly RegisteredEncoder[] = [
     precision: 'quantized',
     megabytes: 152,
     ...B16,
+  },
+  {
+    id: 'clip-rn50',
+    about: "OpenAI's CLIP with a ResNet50, the paper's main encoder; built from its weights.",
+    repo: 'timm/resnet50_clip.openai',
+    megabytes: 408,
+    dimension: 1024,
+    ...FROM_WEIGHTS,
+  },
+  {
+    id: 'clip-rn101',
+    about: 'The same with a ResNet101.',
+    repo: 'timm/resnet101_clip.openai',
+    megabytes: 479,
+    dimension: 512,
+    ...FROM_WEIGHTS,
+  },
+  {
+    id: 'clip-rn50x16',
+    about: 'The same with a ResNet50 sixteen times as much work, 384 pixels.',
+    repo: 'timm/resnet50x16_clip.openai',
+    megabytes: 1160,
+    dimension: 768,
+    ...FROM_WEIGHTS,
+  },
+  {
+    id: 'clip-vit-b32-weights',
+    about: "OpenAI's CLIP ViT-B/32 built from its weights: needed to learn prompts (CoOp).",
+    repo: 'timm/vit_base_patch32_clip_224.openai',
+    megabytes: 605,
+    dimension: 512,
+    ...FROM_WEIGHTS,
+  },
+  {
+    id: 'clip-vit-b16-weights',
+    about: 'The same with smaller patches.',
+    repo: 'timm/vit_base_patch16_clip_224.openai',
+    megabytes: 599,
+    dimension: 512,
+    ...FROM_WEIGHTS,
+  },
+  {
+    id: 'clip-vit-l14',
+    about: "OpenAI's largest at 224 pixels; built from its weights.",
+    repo: 'openai/clip-vit-large-patch14',
+    megabytes: 1710,
+    dimension: 768,
+    ...FROM_WEIGHTS,
   },
   {
     id: 'mobileclip-s0',

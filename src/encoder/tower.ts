@@ -31,7 +31,12 @@ export interface LazySession {
 }
 
 export function lazySession(engine: Engine, model: string): LazySession {
-  const session = lazily(() => engine.load(model));
+  return sessionOf(() => engine.load(model));
+}
+
+/** A session that is made at its first use. */
+export function sessionOf(make: () => Promise<Session>): LazySession {
+  const session = lazily(make);
   return {
     get: session.get,
     close: async () => {

@@ -1,5 +1,6 @@
 import type { Pixels, Preprocessing } from '../image/types.ts';
 import type { Matrix } from '../math/matrix.ts';
+import type { TextTower } from '../methods/text-tower.ts';
 
 /**
  * A pair of towers that put pictures and texts into one space. Embeddings are as the model gives them (not unit rows):
@@ -30,6 +31,8 @@ export interface Encoder {
   embedImages(pixels: Pixels[], signal?: AbortSignal): Promise<Matrix>;
   /** Raw embeddings [n, d]. */
   embedTexts(texts: string[], signal?: AbortSignal): Promise<Matrix>;
+  /** The open text tower, for methods that learn prompts; missing where the encoder is not built from weights. */
+  textTower?(): Promise<TextTower>;
   /** Frees both towers. */
   close(): Promise<void>;
 }

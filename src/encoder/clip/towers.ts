@@ -39,7 +39,10 @@ export async function weightsOf(
 }
 
 /** Weights as inputs named `clip.<name>`; each use is told. */
-export function asInputs({ shapes }: Checkpoint, used: (name: string) => void = () => {}): Weights {
+export function asInputs(
+  { shapes }: Pick<Checkpoint, 'shapes'>,
+  used: (name: string) => void = () => {},
+): Weights {
   return (name) => {
     const shape = shapes.get(name);
     if (!shape)

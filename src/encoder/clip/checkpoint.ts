@@ -1,0 +1,48 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { ModelError } from '../../errors.ts';
+import { openSafetensors, type SafetensorsFile } from '../../store/safetensors.ts';
+import { type Checkpoint, openAiNames } from './weights.ts';
+
+const index = z.object({ weight_map: z.record(z.string(), z.string().regex(/^[^/\\]+$/)) });
+
+/** Opens CLIP's weights, one safetensors file or the index of several, under OpenAI's names. Tensors are read when asked for. */
+export async function openCheckpoint(path: string): Promise<Checkpoint> {
+  const names = path.endsWith('.json') ? await shardsOf(path) : [path];
+  const files: SafetensorsFile[] = [];
+  const close = async () => void (await Promise.all(files.map((file) => file.close())));
+  try {
+    for (const name of names) files.push(await openSafetensors(name));
+    const owners = new Map(files.flatMap((file) => [...file.entries.keys()].map((name) => [name, file])));
+    const shapes = files.flatMap((file) =>
+      [...file.entries].map(([name, { shape }]) => [name, shape] as const),
+    );
+    return openAiNames({
+      shapes: new Map(shapes),
+      tensor: (name) => {
+        const owner = owners.get(name);
+        if (owner) return owner.tensor(name);
+        throw new ModelError(`${path} has no tensor ${name}`, {
+          code: 'clip/missing',
+          details: { path, name },
+        });
+      },
+      close,
+    });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function shardsOf(path: string): Promise<string[]> {
+  const parsed = index.safeParse(JSON.parse(await readFile(path, 'utf8')));
+  if (parsed.success)
+    return [...new Set(Object.values(parsed.data.weight_map))].map((name) => join(dirname(path), name));
+  throw new ModelError(`${path} does not say which file holds which tensor`, {
+    code: 'clip/index',
+    details: { path },
+    cause: parsed.error,
+  });
+}
