@@ -4,7 +4,8 @@ import { createAdaptorServer } from '@hono/node-server';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono } from 'hono';
 import { readDataset } from '../dataset/read.ts';
-import { systemCode, UsageError } from '../errors.ts';
+import { systemCode, throwIfAborted, UsageError } from '../errors.ts';
+import type { BoardPicture } from './board.ts';
 import { guard } from './guard.ts';
 import { studioRoutes } from './routes.ts';
 import { Session, type SessionOptions } from './session.ts';
@@ -17,12 +18,16 @@ export interface StudioOptions extends SessionOptions {
   /** Folder of the built page (default: the one of this package). */
   readonly page?: string;
   readonly signal?: AbortSignal;
+  /** Told how far the bringing in of `data` is. */
+  onProgress?(progress: { done: number; total: number }): void;
 }
 
 export interface Studio {
   /** What to open in a browser. */
   readonly address: string;
   readonly session: Session;
+  /** Files of `data` that are no pictures that can be read, and why. */
+  readonly unreadable: readonly string[];
   close(): Promise<void>;
 }
 
@@ -32,11 +37,12 @@ export async function startStudio({
   data,
   page = join(import.meta.dirname, 'web'),
   signal,
+  onProgress,
   ...options
 }: StudioOptions): Promise<Studio> {
   const session = await Session.open(options);
   try {
-    if (data) await bringIn(session, data, signal);
+    const unreadable = data ? await bringIn(session, data, signal, onProgress) : [];
     const app = new Hono();
     app.use(guard);
     app.route('/api', studioRoutes(session));
@@ -50,6 +56,7 @@ export async function startStudio({
     return {
       address: `http://127.0.0.1:${bound}`,
       session,
+      unreadable,
       close: async () => {
         const closed = new Promise((resolve) => server.close(resolve));
         if ('closeAllConnections' in server) server.closeAllConnections();
@@ -63,8 +70,13 @@ export async function startStudio({
   }
 }
 
-/** Puts a data set's labelled pictures on the board, in one step. */
-async function bringIn(session: Session, path: string, signal?: AbortSignal): Promise<void> {
+/** Puts a data set's labelled pictures on the board, in one step; returns what could not be read. */
+async function bringIn(
+  session: Session,
+  path: string,
+  signal?: AbortSignal,
+  onProgress?: StudioOptions['onProgress'],
+): Promise<string[]> {
   const { classes, examples, name } = await readDataset(path, { signal });
   const step = `bring in ${name}`.slice(0, 64);
   const ids = new Map(session.board.classes.map((known) => [known.name, known.id]));
@@ -74,13 +86,17 @@ async function bringIn(session: Session, path: string, signal?: AbortSignal): Pr
     ids.set(className, id);
     await session.change({ command: { do: 'add-class', id, name: className }, step });
   }
-  const pictures = [];
-  for (const { id, label, group, read } of examples) {
+  const pictures: BoardPicture[] = [];
+  const unreadable: string[] = [];
+  for (const [i, { id, label, group, read }] of examples.entries()) {
+    throwIfAborted(signal);
     const kept = await session.pictures.keep(posix.basename(id), await read());
-    if ('problem' in kept) continue;
-    pictures.push({ ...kept, classId: label < 0 ? undefined : ids.get(classes[label].name), group });
+    if ('problem' in kept) unreadable.push(`${id}: ${kept.problem}`);
+    else pictures.push({ ...kept, classId: label < 0 ? undefined : ids.get(classes[label].name), group });
+    onProgress?.({ done: i + 1, total: examples.length });
   }
   await session.change({ command: { do: 'add', pictures }, step });
+  return unreadable;
 }
 
 function portError(error: unknown, port: number): unknown {

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { flag, integer, text } from '../../options.ts';
 import { defineCommand } from '../command.ts';
 import type { Io } from '../io.ts';
+import { plural, tellSome } from '../wording.ts';
+import { withBar } from '../work.ts';
 
 export const studioCommand = defineCommand({
   args: ['[data]'],
@@ -28,8 +30,21 @@ export const studioCommand = defineCommand({
   ],
   async run([data], { workspace, encoder, port, open }, io) {
     const { startStudio } = await import('../../studio/index.ts');
-    const studio = await startStudio({ folder: workspace, data, encoder, port, signal: io.signal });
+    const studio = await withBar(io, 'Bringing in', (bar) =>
+      startStudio({
+        folder: workspace,
+        data,
+        encoder,
+        port,
+        signal: io.signal,
+        onProgress: (state) => bar.update(state),
+      }),
+    );
     try {
+      if (studio.unreadable.length > 0) {
+        io.note(`${plural(studio.unreadable.length, 'file')} could not be read and stayed out:`);
+        tellSome(io, studio.unreadable);
+      }
       io.stdout.write(`${studio.address}\n`);
       io.note(
         'The studio is open at this address, on this computer only. Ctrl-C closes it; nothing is lost.',

@@ -10,9 +10,9 @@ import { VirtualList, type VirtualRow } from './virtual-list.tsx';
 
 const THUMBNAIL = 84;
 const GAP = 8;
-const HEADER = 60;
+const HEADER = 56;
 const HINT = 64;
-const END = 20;
+const END = 12;
 
 /** The class that something is dragged over. */
 const dropClass = signal<string | undefined>(undefined);

@@ -76,7 +76,7 @@ export const en = {
   },
   teach: {
     heading: 'Check',
-    lead: 'What it knows about pictures it has not seen.',
+    lead: 'On pictures it has not seen.',
     waiting: 'Two classes with pictures, and it begins to answer.',
     needMore: 'With two pictures of each class it can be tested here.',
     looking: (done: number, total: number) =>

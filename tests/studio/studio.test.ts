@@ -1,0 +1,280 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { load } from '../../src/classifier/index.ts';
+import type { BoardJson } from '../../src/studio/board.ts';
+import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
+import { colourEncoder } from './serve.ts';
+import { colourFolder, colourPicture, StudioProcess } from './story.ts';
+
+declare const axe: {
+  run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>;
+};
+const EACH = 5;
+
+describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () => {
+  const studio = new StudioProcess();
+  let browser: Browser;
+  let page: Page;
+  const complaints: string[] = [];
+
+  beforeAll(async () => {
+    await studio.prepare();
+    await studio.start();
+    browser = await launchChromium([
+      '--disable-gpu',
+      '--use-fake-device-for-media-stream',
+      '--use-fake-ui-for-media-stream',
+    ]);
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' });
+    page = await context.newPage();
+    page.setDefaultTimeout(15_000);
+    // What the page's policy refuses, and whatever else goes wrong in it, is told here.
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !/ERR_|Failed to load resource/.test(message.text()))
+        complaints.push(message.text());
+    });
+    page.on('dialog', (dialog) => {
+      complaints.push(`dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    await page.goto(studio.address);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await studio.end();
+  });
+
+  const header = (name: string) =>
+    page.locator('.class-header', { has: page.getByLabel(`Take pictures of ${name} with`) });
+  const countOf = (name: string) => header(name).locator('.count');
+  const names = () =>
+    page
+      .locator('.class-name')
+      .evaluateAll((all) => all.map((input) => (input as unknown as { value: string }).value));
+  const figure = () => page.locator('.score:not(.stale) .figure');
+  const settled = () => page.locator('.stage.done').waitFor();
+  const text = async (locator: ReturnType<Page['locator']>) => (await locator.first().innerText()).trim();
+  const seriousFindings = async () => {
+    await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
+    const { violations } = await page.evaluate(() => axe.run());
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+  };
+
+  it('takes a folder of folders, and says how well it does on left-out pictures', async () => {
+    expect(await seriousFindings()).toEqual([]);
+    await page.locator('input[webkitdirectory]').setInputFiles(await colourFolder(studio.folder, EACH));
+    await settled();
+    expect((await names()).sort()).toEqual(['blue', 'green', 'red']);
+    expect(await text(figure())).toMatch(/^[89]\d%/);
+  });
+
+  it('drops a picture on a class; flags what is here already and what is no picture', async () => {
+    const fresh = (await colourPicture('blue', 50)).toString('base64');
+    const known = (await colourPicture('blue', 0)).toString('base64');
+    await header('blue').evaluate(
+      (target, files) => {
+        // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
+        const { DataTransfer, File, DragEvent } = globalThis as any;
+        const data = new DataTransfer();
+        for (const [name, bytes] of files)
+          data.items.add(new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], name));
+        // biome-ignore lint/suspicious/noExplicitAny: an element of the page.
+        (target as any).dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true }));
+      },
+      [
+        ['fresh.png', fresh],
+        ['again.png', known],
+        ['<b>no picture</b>.png', btoa('hello')],
+      ] as const,
+    );
+    await expect.poll(() => text(countOf('blue'))).toBe(String(EACH + 1));
+    const notices = page.locator('.notices');
+    await expect.poll(() => notices.innerText()).toContain('One picture was here already');
+    expect(await notices.innerText()).toContain('<b>no picture</b>.png');
+    await page.locator('.notice button').first().click();
+    await page.locator('.notice button').first().click();
+  });
+
+  it('shows what it mixes up, relabels it there, and takes that back', async () => {
+    await settled();
+    const mixup = page.locator('.mixup', { hasText: 'green taken for red' });
+    await mixup.locator('summary').click();
+    await mixup.getByRole('button', { name: 'It is red' }).click();
+    await expect.poll(() => text(countOf('red'))).toBe(String(EACH + 1));
+    await expect.poll(() => text(figure())).toMatch(/^100%/);
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await expect.poll(() => text(countOf('red'))).toBe(String(EACH));
+    await page.getByRole('button', { name: 'Redo' }).click();
+    await expect.poll(() => text(countOf('red'))).toBe(String(EACH + 1));
+  });
+
+  it('renames a class, never as HTML, and merges one that gets the name of another', async () => {
+    const wicked = '<img src=x onerror=alert(1)>';
+    await header('green').locator('.class-name').fill(wicked);
+    await page.keyboard.press('Enter');
+    await expect.poll(names).toContain(wicked);
+    await settled();
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await expect.poll(names).toContain('green');
+    await header('green').locator('.class-name').fill('Red');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => text(countOf('red'))).toBe(String(2 * EACH + 1));
+    await page.keyboard.press('Control+z');
+    await expect.poll(names).toContain('green');
+    await header('green').locator('.class-name').fill('leaf');
+    await page.keyboard.press('Enter');
+    await expect.poll(names).toContain('leaf');
+  });
+
+  it('is as it was after a reload', async () => {
+    await page.reload();
+    await expect.poll(names).toContain('leaf');
+    expect(await text(countOf('red'))).toBe(String(EACH + 1));
+    await settled();
+  });
+
+  it('says that the program was killed, and goes on where it was when it is started again', async () => {
+    await studio.kill();
+    await expect.poll(() => page.locator('.notices').innerText()).toContain('does not answer');
+    await studio.start();
+    await expect
+      .poll(() => page.locator('.notices').innerText(), { timeout: 15_000 })
+      .not.toContain('does not');
+    expect(await names()).toContain('leaf');
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await expect.poll(names).toContain('green');
+    await page.getByRole('button', { name: 'Redo' }).click();
+    await expect.poll(names).toContain('leaf');
+  });
+
+  it('takes bursts with the camera and keeps each together', async () => {
+    await header('leaf')
+      .getByRole('button', { name: /camera/ })
+      .click();
+    const hold = page.getByRole('button', { name: 'Hold to take pictures' });
+    const video = page.locator('.camera video');
+    await expect
+      .poll(() => video.evaluate((element) => (element as unknown as { videoWidth: number }).videoWidth))
+      .toBeGreaterThan(0);
+    await hold.hover();
+    await page.mouse.down();
+    await page.waitForTimeout(900);
+    await page.mouse.up();
+    await page.getByRole('button', { name: 'Done' }).click();
+    await expect.poll(async () => Number(await text(countOf('leaf')))).toBeGreaterThan(EACH);
+    const response = await fetch(`${studio.address}/api/board`);
+    const { board } = (await response.json()) as { board: BoardJson };
+    const groups = board.pictures.flatMap(({ group }) => group ?? []);
+    expect(groups.length).toBeGreaterThan(0);
+    expect(new Set(groups).size).toBe(1);
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await expect.poll(() => text(countOf('leaf'))).toBe(String(EACH));
+    await settled();
+  });
+
+  it('selects and deletes by keyboard alone', async () => {
+    const first = page.locator('.thumbnail').first();
+    const before = await page.locator('.thumbnail').count();
+    await first.focus();
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press(' ');
+    await expect.poll(() => page.locator('.selection').innerText()).toContain('1 selected');
+    await page.keyboard.press('Delete');
+    await expect.poll(() => page.locator('.thumbnail').count()).toBe(before - 1);
+    await page.keyboard.press('Control+z');
+    await expect.poll(() => page.locator('.thumbnail').count()).toBe(before);
+  });
+
+  let picture: string;
+  let answer: { name: string; share: string };
+  it('says what is in a picture and why; "none of these" where it is not sure enough', async () => {
+    picture = join(studio.folder, 'new.png');
+    writeFileSync(picture, await colourPicture('red', 70));
+    await settled();
+    await page.locator('#try-file').setInputFiles(picture);
+    await expect.poll(() => text(page.locator('.verdict strong'))).toBe('red');
+    expect(await page.locator('.nearest li').first().innerText()).toContain('red');
+    answer = { name: 'red', share: await text(page.locator('.bars .number')) };
+  });
+
+  it('moves the constants by hand, and goes back to tuned', async () => {
+    await page.locator('#constants summary').click();
+    await page.locator('#constants input').first().fill('0.9');
+    await expect.poll(() => text(page.locator('#answering'))).toContain('set by hand');
+    await page.getByRole('button', { name: 'Back to tuned' }).click();
+    await expect.poll(() => text(page.locator('#answering'))).not.toContain('set by hand');
+    await settled();
+  });
+
+  it('has no serious finding of axe, in light and dark', async () => {
+    expect(await seriousFindings()).toEqual([]);
+    await page.getByLabel('Colours').selectOption('dark');
+    expect(await seriousFindings()).toEqual([]);
+    await page.getByLabel('Colours').selectOption('auto');
+  });
+
+  it('gives a classifier file that answers as the page does', async () => {
+    await settled();
+    await expect.poll(() => text(page.locator('.verdict strong'))).toBe(answer.name);
+    answer.share = await text(page.locator('.bars .number'));
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'Download the classifier' }).click(),
+    ]);
+    mkdirSync(join(studio.folder, 'kept'));
+    const file = join(studio.folder, 'kept', 'classifier.safetensors');
+    await download.saveAs(file);
+    const classifier = await load(file, { encoder: colourEncoder });
+    const { predictions } = await classifier.predict([picture]);
+    expect(predictions[0].name).toBe(answer.name);
+    expect(`${Math.round(100 * predictions[0].probability)}%`).toBe(answer.share);
+    expect(classifier.data.examples.every(({ thumbnail }) => thumbnail)).toBe(true);
+    await classifier.close();
+    const report = await (await fetch(`${studio.address}/api/report`)).text();
+    expect(report).toContain('<!doctype html>');
+  });
+
+  it('shows the camera what it sees', async () => {
+    await page.getByRole('button', { name: 'Use the camera' }).click();
+    await page.locator('.verdict strong').waitFor();
+    await page.getByRole('button', { name: 'Stop the camera' }).click();
+  });
+
+  it('speaks Chinese, and still does after a reload', async () => {
+    await page.getByLabel('Language').selectOption('zh');
+    await expect.poll(() => text(page.locator('#collect-heading'))).toBe('收集');
+    await page.reload();
+    await expect.poll(() => text(page.locator('#collect-heading'))).toBe('收集');
+    expect(await seriousFindings()).toEqual([]);
+    await page.getByLabel('语言').selectOption('en');
+  });
+
+  it('fits a phone: one part at a time, nothing wider than the screen', async () => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    for (const [i, part] of ['#collect', '#teach', '#try'].entries()) {
+      await page.locator('.tabs button').nth(i).click();
+      expect(await page.locator('main > section:visible').count()).toBe(1);
+      await page.locator(part).waitFor();
+      expect(await page.locator('html').evaluate((html) => html.scrollWidth)).toBe(390);
+    }
+    expect(await seriousFindings()).toEqual([]);
+  });
+
+  it('answers no other site and no other name', async () => {
+    const ask = (headers: Record<string, string>) => fetch(`${studio.address}/api/board`, { headers });
+    expect((await ask({ origin: 'http://evil.example' })).status).toBe(403);
+    expect((await ask({ 'sec-fetch-site': 'cross-site' })).status).toBe(403);
+    expect((await ask({})).headers.get('content-security-policy')).toContain("script-src 'self'");
+    expect((await fetch(`${studio.address}/api/pictures/..%2fsession.jsonl`)).status).toBe(400);
+  });
+
+  it('ran nothing it should not have, and complained about nothing', () => {
+    expect(complaints).toEqual([]);
+  });
+});
