@@ -5,6 +5,7 @@ import { ape } from './ape.ts';
 import { apeT } from './ape-t.ts';
 import { clap } from './clap.ts';
 import { clipAdapter } from './clip-adapter.ts';
+import { coOp } from './coop.ts';
 import { crossModal } from './cross-modal.ts';
 import { gda } from './gda.ts';
 import { linearProbe } from './linear-probe.ts';
@@ -41,6 +42,7 @@ const single = [
   clap,
   lpPlusPlus,
   apeT,
+  coOp,
 ] as unknown as Method[];
 
 /** Every method by its id. */

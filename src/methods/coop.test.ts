@@ -1,0 +1,159 @@
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { loadEncoder } from '../encoder/local.ts';
+import { createEngine } from '../engine/node.ts';
+import { constantRate } from '../engine/training/schedule.ts';
+import { mul } from '../graph/elementwise.ts';
+import { input } from '../graph/expression.ts';
+import { reshape } from '../graph/layout.ts';
+import { linear } from '../graph/products.ts';
+import { sum } from '../graph/reduce.ts';
+import { matrix } from '../math/matrix.ts';
+import { random } from '../math/random.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { contextTraining, coOp, promptsOf } from './coop.ts';
+import { expectClose, goldenMatrix, goldenNumbers, goldenTensors, smallTask } from './golden.fixture.ts';
+import { checkNeeds, type Method } from './method.ts';
+import { plainSupport, type Task } from './task.ts';
+import type { TextTower } from './text-tower.ts';
+import { train } from './train.ts';
+
+const engine = createEngine({ threads: 1 });
+afterAll(() => engine.close());
+const asMatrix = ({ shape, data }: Tensor) => matrix(shape[0], shape[1], data as Float32Array);
+
+/** Words are letters; a text is the projected sum of its tokens' embeddings: enough to learn a context. */
+function letterTower(dimension: number): TextTower {
+  const noise = random('letters');
+  const width = 6;
+  const table = Float32Array.from({ length: 128 * width }, () => noise.normal());
+  const projection = Float32Array.from({ length: dimension * width }, () => noise.normal());
+  return {
+    width,
+    context: 40,
+    tokenize: (text) => Int32Array.of(1, ...Array.from(text, (letter) => letter.charCodeAt(0) % 128), 2),
+    embedTokens: (ids) =>
+      matrix(
+        ids.length,
+        width,
+        Float32Array.from(
+          { length: ids.length * width },
+          (_, at) => table[ids[Math.floor(at / width)] * width + (at % width)],
+        ),
+      ),
+    encode: (embeddings, end) => {
+      const [p] = embeddings.shape;
+      const pooled = sum(mul(embeddings, reshape(sum(end, [1]), [p, 1, 1])), [1]);
+      return linear(pooled, input('tower.projection', [dimension, width]));
+    },
+    weights: { 'tower.projection': floatTensor([dimension, width], projection) },
+  };
+}
+
+describe('CoOp', () => {
+  const names = ['ant', 'bee', 'cow', 'dog', 'emu', 'fox'];
+  const task: Task = { ...smallTask, textTower: { tower: letterTower(32), names } };
+  const options = { context: 4, position: 'end', rate: 0.05, batch: 16, epochs: 8 } as const;
+
+  it('learns words that fit the examples better, the same on both engines', async () => {
+    const losses: number[] = [];
+    const onProgress = ({ loss }: { loss?: number }) => void losses.push(loss as number);
+    const a = await coOp.fit({ ...task, onProgress }, { ...options, init: undefined });
+    const b = await coOp.fit({ ...task, engine }, { ...options, init: undefined });
+    expectClose(asMatrix(a.context as Tensor), asMatrix(b.context as Tensor), 1e-4);
+    expect(losses.slice(-3).reduce((x, y) => x + y)).toBeLessThan(losses.slice(0, 3).reduce((x, y) => x + y));
+    expect((a.text as Tensor).shape).toEqual([6, 32]);
+  });
+
+  it('lays the class name at the end, in the middle or before the context', () => {
+    const shown = (position: 'end' | 'middle' | 'front') => {
+      const { places } = promptsOf(task, { context: 4, position });
+      const t = places.shape[0] / 6;
+      return Array.from({ length: t }, (_, i) =>
+        Array.from((places.data as Float32Array).subarray(i * 4, i * 4 + 4)).indexOf(1),
+      );
+    };
+    expect(shown('end')).toEqual([-1, 0, 1, 2, 3, -1, -1, -1, -1, -1]);
+    expect(shown('middle')).toEqual([-1, 0, 1, -1, -1, -1, 2, 3, -1, -1]);
+    expect(shown('front')).toEqual([-1, -1, -1, -1, 0, 1, 2, 3, -1, -1]);
+  });
+
+  it('refuses an encoder whose text side is closed', () => {
+    expect(() => checkNeeds(coOp as unknown as Method, smallTask)).toThrow('text side');
+  });
+});
+
+const shared = join(import.meta.dirname, '../../../shared');
+const there = existsSync(join(shared, 'golden/tiny_clip_vit')) && existsSync(join(shared, 'data/tokenizer'));
+
+async function tinyTower(): Promise<{ tower: TextTower; close(): Promise<void> }> {
+  const folder = mkdtempSync(join(tmpdir(), 'coop-'));
+  cpSync(
+    join(shared, 'golden/tiny_clip_vit/openai.safetensors'),
+    join(folder, 'open_clip_model.safetensors'),
+  );
+  cpSync(join(shared, 'data/tokenizer/tokenizer.json'), join(folder, 'tokenizer.json'));
+  const encoder = await loadEncoder(folder, { engine });
+  const tower = (await encoder.textTower?.()) as TextTower;
+  return {
+    tower,
+    close: async () => {
+      await encoder.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+describe.skipIf(!there)(
+  'CoOp on the tiny CLIP follows PyTorch (../shared/golden, ../shared/data/tokenizer)',
+  () => {
+    it.each([
+      ['plain SGD', 'ctx_after_3', {}],
+      [
+        'momentum and weight decay',
+        'ctx_after_3_momentum_weight_decay',
+        { momentum: 0.9, weightDecay: 5e-4 },
+      ],
+    ])('%s', async (_, expected, settings) => {
+      const golden = goldenTensors('trained/coop');
+      const numbers = goldenNumbers('trained/scalars').coop;
+      const { tower, close } = await tinyTower();
+      const features = goldenMatrix(golden, 'image_features');
+      const labels = Int32Array.from(golden.get('labels')?.data as BigInt64Array, Number);
+      const head = {
+        weights: matrix(6, 64),
+        promptFeatures: matrix(6, 64),
+        promptClass: new Int32Array(6),
+        logitScale: numbers.logit_scale,
+      };
+      const losses: number[] = [];
+      const task: Task = {
+        classes: 6,
+        dimension: 64,
+        support: plainSupport(features, labels),
+        head,
+        textTower: { tower, names: numbers.class_names },
+        seed: 1,
+        engine,
+        onProgress: ({ loss }) => void losses.push(loss as number),
+      };
+      const prompts = promptsOf(task, { context: 16, init: 'a photo of a', position: 'end' });
+      expectClose(asMatrix(prompts.start), goldenMatrix(golden, 'ctx_init'), 1e-6);
+      const { parameters } = await train(task, {
+        ...contextTraining(task, { epochs: 3, rate: 2e-3, batch: 12 }, prompts),
+        optimiser: { kind: 'sgd', ...settings },
+        rate: () => constantRate(2e-3),
+        rows: () => features,
+        order: () => [Array.from({ length: 12 }, (_row, i) => i)],
+      });
+      await close();
+      expectClose(asMatrix(parameters.context), goldenMatrix(golden, expected), 1e-5);
+      const told = Object.keys(settings).length > 0 ? numbers.momentum_weight_decay : numbers;
+      losses.forEach((loss, i) => {
+        expect(Math.abs(loss - told.loss_before_each_step[i])).toBeLessThan(1e-4);
+      });
+    });
+  },
+);

@@ -1,0 +1,173 @@
+import { plainEngine } from '../engine/plain.ts';
+import { cosineRate, type Schedule } from '../engine/training/schedule.ts';
+import { add, mul } from '../graph/elementwise.ts';
+import { type Expr, input } from '../graph/expression.ts';
+import { reshape } from '../graph/layout.ts';
+import { matmul, matmulT, unit } from '../graph/products.ts';
+import { random } from '../math/random.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { choice, integer, optional, positive, text } from '../options.ts';
+import { defineMethod, headInputs } from './method.ts';
+import type { Task } from './task.ts';
+import type { TextTower } from './text-tower.ts';
+import { type Training, train } from './train.ts';
+
+/**
+ * CoOp: the words around the class name are learnt, as embeddings that go through the frozen text encoder (Zhou et al., IJCV
+ * 2022, arXiv 2109.01134, section 3.2, one context for all classes). What is kept is the context and the texts' embeddings it
+ * leads to, so that the answer needs no text encoder.
+ */
+export const coOp = defineMethod({
+  id: 'coop',
+  name: 'CoOp',
+  paper: 'Zhou et al., IJCV 2022, arXiv 2109.01134, section 3.2',
+  needs: ['text', 'examples', 'text-tower'],
+  options: {
+    context: integer({ default: 16, min: 1, max: 64, help: 'Learnt words, where they start at random.' }),
+    init: optional(text({ help: 'Words to start from, for instance "a photo of a".' })),
+    position: choice(['end', 'middle', 'front'], {
+      default: 'end',
+      help: 'Where the class name stands among the learnt words.',
+    }),
+    epochs: optional(
+      integer({
+        min: 1,
+        help: 'Times each example is seen: by default 50, 100 or 200 for 1, 2-4 or more shots.',
+      }),
+    ),
+    rate: positive({
+      default: 2e-3,
+      help: 'Learning rate after the first epoch; it falls to 0 along a cosine.',
+    }),
+    batch: integer({ default: 32, min: 1, help: 'Examples per step.' }),
+  },
+  fit: async (task, options) => {
+    const prompts = promptsOf(task, options);
+    const given = { ...options, epochs: options.epochs ?? publishedEpochs(task) };
+    const { parameters, epochs } = await train(task, contextTraining(task, given, prompts));
+    const embeddings = await embed(task, prompts, parameters.context);
+    return { context: parameters.context, text: embeddings, epochs };
+  },
+  prepare: ({ text: rows }) => ({ text: rows }),
+  terms: (f, state, { head }) => ({
+    text: mul(matmulT(unit(f), unit(state.text)), head?.logitScale ?? 1), // [m, c]
+  }),
+});
+
+function publishedEpochs({ support, classes }: Task): number {
+  const shots = support.labels.length / classes;
+  return shots < 2 ? 50 : shots < 8 ? 100 : 200;
+}
+
+/** Prompts whose context is still open. */
+export interface Prompts {
+  readonly tower: TextTower;
+  /** Embeddings of the fixed tokens, 0 where the context goes, [c, t, w]. */
+  readonly fixed: Tensor;
+  /** Which word of the context stands at each token, one-hot, [c * t, m]. */
+  readonly places: Tensor;
+  /** 1 at each text's end, [c, t]. */
+  readonly end: Tensor;
+  /** The context at the start, [m, w]. */
+  readonly start: Tensor;
+}
+
+/** Lays out `start V1 … Vm NAME . end` for every class, the name at the end of the context, in its middle or before it. */
+export function promptsOf(
+  { textTower, seed }: Task,
+  { context, init, position }: { context: number; init?: string; position: 'end' | 'middle' | 'front' },
+): Prompts {
+  if (!textTower) throw new Error('CoOp without a text tower: checkNeeds comes first');
+  const { tower, names } = textTower;
+  const words = (phrase: string) => Array.from(tower.tokenize(phrase)).slice(1, -1);
+  const [first, ...rest] = tower.tokenize('');
+  const last = rest[rest.length - 1];
+  const start =
+    init === undefined ? randomContext(context, tower.width, seed) : contextOf(tower, words(init));
+  const m = start.shape[0];
+  const open = Array.from({ length: m }, (_, i) => -1 - i);
+  const rows = names.map((name) => {
+    const tokens = words(`${name}.`);
+    const [own, stop] = [tokens.slice(0, -1), tokens.slice(-1)];
+    const before = position === 'end' ? m : position === 'middle' ? m >> 1 : 0;
+    return [first, ...open.slice(0, before), ...own, ...open.slice(before), ...stop, last].slice(
+      0,
+      tower.context,
+    );
+  });
+  const t = Math.max(...rows.map((row) => row.length));
+  const fixed = new Float32Array(rows.length * t * tower.width);
+  const places = new Float32Array(rows.length * t * m);
+  const end = new Float32Array(rows.length * t);
+  rows.forEach((row, c) => {
+    row.forEach((token, i) => {
+      const at = c * t + i;
+      if (token < 0) places[at * m - 1 - token] = 1;
+      else fixed.set(tower.embedTokens(Int32Array.of(token)).data, at * tower.width);
+    });
+    end[c * t + row.length - 1] = 1;
+  });
+  return {
+    tower,
+    fixed: floatTensor([rows.length, t, tower.width], fixed),
+    places: floatTensor([rows.length * t, m], places),
+    end: floatTensor([rows.length, t], end),
+    start,
+  };
+}
+
+function randomContext(count: number, width: number, seed: number): Tensor {
+  const { normal } = random('coop', seed);
+  return floatTensor(
+    [count, width],
+    Float32Array.from({ length: count * width }, () => 0.02 * normal()),
+  );
+}
+
+function contextOf(tower: TextTower, tokens: readonly number[]): Tensor {
+  const { rows, cols, data } = tower.embedTokens(Int32Array.from(tokens));
+  return floatTensor([rows, cols], data);
+}
+
+/** Texts' embeddings [c, d] of a context [m, w]. */
+function encodeContext(context: Expr, { tower, fixed, places, end }: Prompts): Expr {
+  const placed = matmul(input('prompt.places', places.shape), context); // [c * t, w]
+  const embeddings = add(input('prompt.fixed', fixed.shape), reshape(placed, fixed.shape));
+  return tower.encode(embeddings, input('prompt.end', end.shape));
+}
+
+function promptFeeds({ tower, fixed, places, end }: Prompts): Record<string, Tensor> {
+  return { ...tower.weights, 'prompt.fixed': fixed, 'prompt.places': places, 'prompt.end': end };
+}
+
+/** The published training: SGD with momentum, the first epoch at 1e-5, then a cosine to zero. */
+export function contextTraining(
+  task: Task,
+  { epochs, rate, batch }: { epochs: number; rate: number; batch: number },
+  prompts: Prompts,
+): Training {
+  const { feeds } = headInputs(task);
+  const text = encodeContext(input('context', prompts.start.shape), prompts);
+  const warm = (steps: number): Schedule => {
+    const after = cosineRate(rate, steps);
+    return (step) => (epochs > 1 && step < steps / epochs ? 1e-5 : after(step));
+  };
+  return {
+    parameters: { context: prompts.start },
+    fixed: { ...promptFeeds(prompts), 'head.logitScale': feeds['head.logitScale'] },
+    scores: ({ f }) => mul(matmulT(unit(f), unit(text)), input('head.logitScale', [])),
+    optimiser: { kind: 'sgd', momentum: 0.9, weightDecay: 5e-4 },
+    rate: warm,
+    epochs,
+    batch,
+    identity: `coop rate ${rate} context ${prompts.start.shape[0]} tokens ${prompts.fixed.shape[1]}`,
+  };
+}
+
+async function embed({ engine, signal }: Task, prompts: Prompts, context: Tensor): Promise<Tensor> {
+  const runs = engine ?? plainEngine();
+  const session = await runs.compile({ text: encodeContext(input('context', context.shape), prompts) });
+  const { text: rows } = await session.run({ ...promptFeeds(prompts), context }, { signal });
+  await session.close();
+  return rows;
+}
