@@ -6,6 +6,7 @@ import type { Classifier } from './classifier.ts';
 import { fakeEncoder, workspace, writePictures } from './fake-encoder.fixture.ts';
 import { decodeClassifier, encodeClassifier } from './file.ts';
 import { fit } from './fit.ts';
+import type { Runtime } from './runtime.ts';
 import { taskOf } from './task.ts';
 import type { ClassifierData } from './types.ts';
 
@@ -30,6 +31,9 @@ beforeAll(async () => {
   stacked = { ...fitted.data, method: 'stack', options, state };
 });
 afterAll(() => fitted.close());
+
+/** Nothing is encoded where examples go. */
+const NO_RUNTIME = {} as Runtime;
 
 describe('fit without a method', () => {
   it('says what it took and how others did on the same left-out examples', () => {
@@ -59,7 +63,7 @@ describe('a stack, as any other method,', () => {
   });
 
   it('is fitted again when examples go, beginning where it was', async () => {
-    const smaller = await removeParts(stacked, { examples: [stacked.examples[0].id] });
+    const smaller = await removeParts(stacked, NO_RUNTIME, { examples: [stacked.examples[0].id] });
     expect(smaller.method).toBe('stack');
     expect(Object.keys(smaller.state)).toEqual(Object.keys(stacked.state));
     expect(smaller.state['anchored.residual']).not.toEqual(stacked.state['anchored.residual']);

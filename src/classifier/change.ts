@@ -9,6 +9,7 @@ import { checkNeeds } from '../methods/method.ts';
 import { joinSupport, type Support, selectExamples } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { resolveOptions } from '../options.ts';
+import { openTower } from './refit.ts';
 import type { Runtime } from './runtime.ts';
 import { readSource } from './source.ts';
 import { describeExamples, roundedHead, supportOf } from './support.ts';
@@ -70,11 +71,15 @@ export async function addExamples(
     ],
     version: data.version + 1,
   };
-  return { data: await refitted(next), findings };
+  return { data: await refitted(next, runtime), findings };
 }
 
 /** The data without some examples or classes. */
-export async function removeParts(data: ClassifierData, removal: Removal): Promise<ClassifierData> {
+export async function removeParts(
+  data: ClassifierData,
+  runtime: Runtime,
+  removal: Removal,
+): Promise<ClassifierData> {
   const gone = new Set((removal.classes ?? []).map((name) => classIndex(data.classes, name)));
   const classes = data.classes.filter((_, c) => !gone.has(c));
   if (classes.length < 2) {
@@ -91,7 +96,7 @@ export async function removeParts(data: ClassifierData, removal: Removal): Promi
   const support = selectExamples(data.support, kept);
   const { head } = data;
   const prompts = head ? [...head.promptClass.keys()].filter((p) => !gone.has(head.promptClass[p])) : [];
-  return refitted({
+  const next = {
     ...data,
     classes,
     head: head && {
@@ -106,7 +111,8 @@ export async function removeParts(data: ClassifierData, removal: Removal): Promi
     support: { ...support, labels: support.labels.map((label) => renumbered[label]) },
     examples: kept.map((i) => data.examples[i]),
     version: data.version + 1,
-  });
+  };
+  return refitted(next, runtime);
 }
 
 /** Examples with the classifier's class numbers; classes it does not know are put after those it does. */
@@ -172,10 +178,13 @@ function regrouped(before: Support, fresh: Support): Support {
 }
 
 /** The method fitted to the changed examples with the constants it had. */
-async function refitted(data: ClassifierData): Promise<ClassifierData> {
+async function refitted(data: ClassifierData, runtime: Runtime): Promise<ClassifierData> {
   const method = methodById(data.method);
+  const textTower = method.needs.includes('text-tower')
+    ? await openTower(data, await runtime.encoder(), method.id)
+    : undefined;
   // What was learnt before is nearly right: a convex fit begins there.
-  const task = { ...taskOf(data), engine: sharedEngine(), start: data.state };
+  const task = { ...taskOf(data), engine: sharedEngine(), textTower, start: data.state };
   checkNeeds(method, task);
   return { ...data, state: await method.fit(task, resolveOptions(method.options, data.options)) };
 }

@@ -143,7 +143,7 @@ export class Classifier {
 
   /** A new classifier without some examples or classes, named by id or shown name. Throws `UsageError` for unknown ones. */
   async remove(removal: Removal): Promise<Classifier> {
-    return new Classifier(await removeParts(this.data, removal), this.#runtime);
+    return new Classifier(await removeParts(this.data, this.#runtime, removal), this.#runtime);
   }
 
   /** Writes the file, whole or not at all. */

@@ -126,6 +126,7 @@ describe('a classifier file', () => {
       for (const [what, change] of wrong) {
         const altered = structuredClone(header);
         changeAt(altered, path, change);
+        if (JSON.stringify(altered) === JSON.stringify(header)) continue;
         const text = Buffer.from(JSON.stringify(altered));
         const size = Buffer.alloc(8);
         size.writeBigUInt64LE(BigInt(text.length));
@@ -223,7 +224,7 @@ describe('a classifier file', () => {
   });
 
   it('of a newer method or format is refused as too new, other safetensors files as of another kind', () => {
-    const newer = refusal(sealed((about) => Object.assign(about, { method: 'clap' })));
+    const newer = refusal(sealed((about) => Object.assign(about, { method: 'not-yet-invented' })));
     expect(newer).toMatchObject({
       code: 'classifier/method',
       exitCode: 4,

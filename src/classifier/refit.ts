@@ -3,7 +3,7 @@ import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
 import type { Matrix } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
-import { type Checkpoint, type FitProgress, selectExamples } from '../methods/task.ts';
+import { type Checkpoint, type FitProgress, selectExamples, type Task } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
 import type { FitValues } from './fit.ts';
 import { taskOf } from './task.ts';
@@ -30,13 +30,14 @@ export interface FitWatch {
 /** Chooses the method's constants and fits it: the part of fitting that needs features only. */
 export async function fitMethod(
   data: ClassifierData,
-  encoder: Pick<Encoder, 'defaults'>,
+  encoder: Pick<Encoder, 'defaults' | 'textTower'>,
   values: Wanted,
   validation?: { features: Matrix; labels: Int32Array },
   { signal, onFit, checkpoint }: FitWatch = {},
 ): Promise<ClassifierData> {
   const engine = sharedEngine();
-  const task = { ...taskOf(data, signal), engine, onProgress: onFit };
+  const textTower = await openTower(data, encoder, values.method);
+  const task = { ...taskOf(data, signal), engine, textTower, onProgress: onFit };
   const {
     method: id,
     options: given,
@@ -53,10 +54,21 @@ export async function fitMethod(
   };
 }
 
+/** The open text tower with the classes' names, for a method that needs it and an encoder that has it. */
+export async function openTower(
+  { classes }: ClassifierData,
+  encoder: Pick<Encoder, 'textTower'>,
+  id: string,
+): Promise<Task['textTower']> {
+  const needed = id !== 'auto' && methodById(id).needs.includes('text-tower');
+  const tower = needed ? await encoder.textTower?.() : undefined;
+  return tower && { tower, names: classes.map(({ promptName }) => promptName) };
+}
+
 /** The data with another method, other constants, or a draw of its examples. */
 export async function refitMethod(
   data: ClassifierData,
-  encoder: Pick<Encoder, 'defaults'>,
+  encoder: Pick<Encoder, 'defaults' | 'textTower'>,
   {
     // A stack is what `auto` made: for other examples it is chosen anew.
     method = data.method === 'stack' ? 'auto' : data.method,

@@ -79,8 +79,15 @@ export function scoresOf(method: Method, f: Expr, state: SymbolicState, task: Sy
   return Object.values(method.terms(f, state, task)).reduce((total, term) => add(total, term));
 }
 
-/** Refuses a task that lacks what the method needs. Throws `UsageError`. */
-export function checkNeeds(method: Method, { head, support, textTower, classes }: Task): void {
+/**
+ * Refuses a task that lacks what the method needs, to be fitted or, with `fitted`, to score with what it learnt before. Throws
+ * `UsageError`.
+ */
+export function checkNeeds(
+  method: Method,
+  { head, support, textTower, classes }: Task,
+  { fitted = false }: { fitted?: boolean } = {},
+): void {
   const refuse = (what: string, hint: string): never => {
     throw new UsageError(`${method.name} needs ${what}`, {
       code: 'method/needs',
@@ -97,6 +104,9 @@ export function checkNeeds(method: Method, { head, support, textTower, classes }
   if (method.needs.includes('examples') && support.labels.length === 0) {
     refuse('labelled examples', 'Give some, or use zero-shot.');
   }
+  if (classes < 2)
+    refuse('at least two classes', 'A classifier chooses between classes: add a second folder of pictures.');
+  if (fitted) return;
   if (method.needs.includes('two-examples') && largest(support.labels) < 2) {
     refuse('two examples of a class', 'Give more pictures, or use tip-adapter or anchored.');
   }
@@ -109,8 +119,6 @@ export function checkNeeds(method: Method, { head, support, textTower, classes }
       'Use a CLIP that is built from weights: tip-adapter encoders list names them.',
     );
   }
-  if (classes < 2)
-    refuse('at least two classes', 'A classifier chooses between classes: add a second folder of pictures.');
 }
 
 /** How often the most frequent number occurs. */

@@ -25,7 +25,7 @@ export interface BoundMethod {
 /** Makes inputs of a fitted state and its task: their sizes are part of the graph, their numbers are fed. */
 export function bindMethod(method: Method, state: State, task: Task): BoundMethod {
   checkTask(task);
-  checkNeeds(method, task);
+  checkNeeds(method, task, { fitted: true });
   const { task: symbolic, feeds } = headInputs(task);
   const feed = (name: string, value: Tensor | number): Expr => {
     const tensor = typeof value === 'number' ? floatTensor([], Float32Array.of(value)) : value;

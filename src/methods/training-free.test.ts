@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { matrix, productT, row, selectRows, softmax, unitRows } from '../math/matrix.ts';
 import { resolveOptions } from '../options.ts';
 import { expectClose, smallQueries, smallTask } from './golden.fixture.ts';
-import { methodById } from './index.ts';
+import { checkNeeds, methodById } from './index.ts';
 import { scoreRows } from './score.ts';
 import { keysOf } from './task.ts';
 
@@ -84,8 +84,8 @@ describe('TIMO', () => {
     expectClose(got, await scores('zero-shot', {}));
   });
 
-  it('refuses a single prompt', async () => {
-    await expect(scores('timo', {})).rejects.toThrow('several prompts');
+  it('refuses a single prompt', () => {
+    expect(() => checkNeeds(methodById('timo'), smallTask)).toThrow('several prompts');
   });
 
   it('prefers the prompts that are near the pictures', async () => {
