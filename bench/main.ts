@@ -16,6 +16,7 @@ const parts: Record<string, () => Promise<string[]>> = {
   fit: async () => (await import('./whole-fit.ts')).benchWholeFit(),
   auto: async () => (await import('./auto.ts')).benchAuto(),
   linalg: async () => (await import('./linalg.ts')).benchLinalg(),
+  studio: async () => (await import('./studio.ts')).benchStudio(),
   photos: async () => (await import('./photos.ts')).benchPhotos(),
 };
 

@@ -11,7 +11,7 @@ import type { Encoder } from '../encoder/types.ts';
 import type { ImageLoader } from '../image/loader.ts';
 import { roundToHalf } from '../math/half.ts';
 import { fromRows, type Matrix, matrix, row, unitRows } from '../math/matrix.ts';
-import { type FitProgress, plainSupport } from '../methods/task.ts';
+import type { FitProgress } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { openFeatureCache } from '../store/feature-cache.ts';
 import { version } from '../version.ts';
@@ -51,7 +51,11 @@ export interface Teacher {
   close(): Promise<void>;
 }
 
-export function createTeacher(encoder: Encoder, pictures: Pictures, loader: ImageLoader): Teacher {
+export function createTeacher(
+  encoder: Encoder,
+  pictures: Pick<Pictures, 'read'>,
+  loader: ImageLoader,
+): Teacher {
   const cache = openFeatureCache();
   const features = new Map<string, Float32Array>();
   const texts = new Map<string, Float32Array>();
@@ -94,11 +98,13 @@ export function createTeacher(encoder: Encoder, pictures: Pictures, loader: Imag
       templates,
       encoder: referenceTo(encoder),
       head: { ...headFromPrompts(promptFeatures, promptClass, classes.length, encoder.logitScale), prompts },
-      support: plainSupport(
-        gathered(examples, features, encoder.dimension),
-        examples.map(({ label }) => label),
-        examples.map(({ group }) => group),
-      ),
+      support: {
+        features: gathered(examples, features, encoder.dimension),
+        example: Int32Array.from(examples.keys()),
+        view: new Int32Array(examples.length),
+        labels: Int32Array.from(examples, ({ label }) => label),
+        groups: Int32Array.from(examples, ({ group }) => group),
+      },
       examples: examples.map(({ id, hash }) => ({ id, sha256: hash })),
       method: 'tip-adapter',
       options: {},

@@ -85,7 +85,7 @@ function Stage() {
         {isLive.value ? (
           <Live />
         ) : tried.value ? (
-          <img src={tried.value.url} alt={m.picture} />
+          <img src={tried.value.url} alt={m.picture} decoding="async" />
         ) : (
           <>
             <Icon name="try" />
@@ -191,7 +191,9 @@ function Answer({ trial: { classes, nearest, rejected, part, milliseconds } }: {
       </div>
       {part === 'cache' && <Parts classes={classes.slice(0, SHOWN)} />}
       <Constants />
-      <p class="muted small">{m.took(milliseconds)}</p>
+      <p class="muted small" data-took={milliseconds}>
+        {m.took(milliseconds)}
+      </p>
     </>
   );
 }
