@@ -2,7 +2,7 @@
  * What a person has put on the table: classes in order, pictures in order, and what they chose. Pure data and pure changes, so
  * that the page and the program apply the same change and come to the same board.
  */
-export interface BoardClass {
+interface BoardClass {
   readonly id: string;
   readonly name: string;
 }

@@ -29,7 +29,7 @@ export interface Check {
   readonly curve: readonly CurvePoint[];
 }
 
-export interface Answer {
+interface Answer {
   readonly example: number;
   readonly label: number;
   readonly predicted: number;
@@ -37,7 +37,7 @@ export interface Answer {
   readonly probability: number;
 }
 
-export interface CurvePoint {
+interface CurvePoint {
   readonly shots: number;
   readonly accuracy: number;
   readonly low: number;

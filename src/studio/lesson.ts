@@ -7,7 +7,7 @@ export interface Lesson {
   readonly examples: readonly LessonExample[];
 }
 
-export interface LessonExample {
+interface LessonExample {
   readonly hash: string;
   /** The file's name, made distinct. */
   readonly id: string;

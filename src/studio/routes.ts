@@ -103,12 +103,12 @@ function pictureRoutes(app: Hono, session: Session): void {
     }
   });
 
-  const forever = { 'cache-control': 'private, max-age=31536000, immutable' };
   app.get('/thumbnails/:hash', async (c) =>
-    bytes(c, await pictures.thumbnail(c.req.param('hash')), { 'content-type': 'image/jpeg', ...forever }),
+    bytes(c, await pictures.thumbnail(c.req.param('hash')), {
+      'content-type': 'image/jpeg',
+      'cache-control': 'private, max-age=31536000, immutable',
+    }),
   );
-  // The type is not told: whatever a file says it is, it is shown as a picture or not at all.
-  app.get('/pictures/:hash', async (c) => bytes(c, await pictures.read(c.req.param('hash')), forever));
 }
 
 function answerRoutes(app: Hono, session: Session): void {

@@ -92,7 +92,7 @@ export interface Trial {
   readonly milliseconds: number;
 }
 
-export interface TrialClass {
+interface TrialClass {
   readonly id: string;
   readonly name: string;
   readonly probability: number;
@@ -100,7 +100,7 @@ export interface TrialClass {
   readonly examples: number;
 }
 
-export interface TrialNeighbour {
+interface TrialNeighbour {
   readonly hash: string;
   readonly className: string;
   readonly similarity: number;

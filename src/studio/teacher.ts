@@ -26,7 +26,7 @@ export interface Constants {
   readonly temperature: number;
 }
 
-export interface LearnOptions {
+interface LearnOptions {
   signal?: AbortSignal;
   onProgress?(progress: Progress): void;
 }

@@ -241,9 +241,9 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
   });
 
   it('shows the camera what it sees', async () => {
-    await page.getByRole('button', { name: 'Use the camera' }).click();
+    await page.getByRole('button', { name: 'Use camera' }).click();
     await page.locator('.verdict strong').waitFor();
-    await page.getByRole('button', { name: 'Stop the camera' }).click();
+    await page.getByRole('button', { name: 'Stop camera' }).click();
   });
 
   it('speaks Chinese, and still does after a reload', async () => {
@@ -271,7 +271,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     expect((await ask({ origin: 'http://evil.example' })).status).toBe(403);
     expect((await ask({ 'sec-fetch-site': 'cross-site' })).status).toBe(403);
     expect((await ask({})).headers.get('content-security-policy')).toContain("script-src 'self'");
-    expect((await fetch(`${studio.address}/api/pictures/..%2fsession.jsonl`)).status).toBe(400);
+    expect((await fetch(`${studio.address}/api/thumbnails/..%2fsession.jsonl`)).status).toBe(400);
   });
 
   it('ran nothing it should not have, and complained about nothing', () => {

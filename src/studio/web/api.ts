@@ -57,6 +57,5 @@ export const api = {
 };
 
 export const thumbnailUrl = (hash: string) => `./api/thumbnails/${hash}`;
-export const pictureUrl = (hash: string) => `./api/pictures/${hash}`;
 
 export type { CheckReport, Kept, Problem, Status, Trial };

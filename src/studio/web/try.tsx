@@ -93,7 +93,7 @@ function Stage() {
           </>
         )}
       </div>
-      <div class="actions">
+      <div class="actions try-actions">
         <label class="button">
           <Icon name="pictures" />
           {m.choose}

@@ -75,7 +75,7 @@ function offsetsOf(rows: readonly VirtualRow[]): Float64Array {
 }
 
 /** The row that lies at this height: the last that begins at or above it. */
-export function rowAt(offsets: Float64Array, y: number): number {
+function rowAt(offsets: Float64Array, y: number): number {
   let [low, high] = [0, Math.max(0, offsets.length - 2)];
   while (low < high) {
     const middle = (low + high + 1) >> 1;
