@@ -4,7 +4,7 @@ import { messages, percent } from './messages.ts';
 const WIDTH = 320;
 const HEIGHT = 170;
 const LEFT = 40;
-const TOP = 10;
+const TOP = 16;
 const BOTTOM = 36;
 const RIGHT = 12;
 

@@ -10,7 +10,7 @@ export const en = {
   undo: 'Undo',
   redo: 'Redo',
   language: 'Language',
-  theme: { label: 'Colours', auto: 'As the system', light: 'Light', dark: 'Dark' },
+  theme: { label: 'Colours', auto: 'System', light: 'Light', dark: 'Dark' },
   close: 'Close',
   cancel: 'Cancel',
   sections: { collect: 'Collect', teach: 'Check', try: 'Try' },
