@@ -43,6 +43,12 @@ export const commands: readonly ListedCommand[] = [
     load: async () => (await import('./studio.ts')).studioCommand,
   },
   {
+    name: 'bench',
+    summary:
+      'Compare methods, numbers of examples and draws on pictures or features; a run can be stopped and resumed.',
+    load: async () => (await import('./bench.ts')).benchCommand,
+  },
+  {
     name: 'add',
     summary: 'Teach a classifier further examples or classes: labelled data, or pictures with --label.',
     load: async () => (await import('./change.ts')).addCommand,
