@@ -1,0 +1,241 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { recordingIo } from '../cli/io.fixture.ts';
+import { runCli } from '../cli/program.ts';
+import { readFeatureDump } from '../dataset/feature-dump.ts';
+import { type Matrix, matrix, unitRows } from '../math/matrix.ts';
+import { random } from '../math/random.ts';
+import type { Cell } from './cell.ts';
+import { pairBest, summarise } from './summary.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'bench-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+/** A .npy file of float32. */
+function npy({ rows, cols, data }: Matrix): Buffer {
+  const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${rows}, ${cols}), }`;
+  const padded = header.padEnd(Math.ceil((header.length + 11) / 64) * 64 - 11);
+  const head = Buffer.alloc(10);
+  head.write('\x93NUMPY\x01\x00', 'latin1');
+  head.writeUInt16LE(padded.length + 1, 8);
+  return Buffer.concat([
+    head,
+    Buffer.from(`${padded}\n`),
+    Buffer.from(data.buffer, data.byteOffset, data.byteLength),
+  ]);
+}
+
+/** Three classes around three directions. */
+function rowsOf(labels: readonly number[], seed: string): Matrix {
+  const { normal } = random('bench', seed);
+  const data = Float32Array.from(
+    { length: labels.length * 8 },
+    (_, at) => Number(at % 8 === labels[Math.floor(at / 8)]) + 0.35 * normal(),
+  );
+  return unitRows(matrix(labels.length, 8, data));
+}
+
+function dump(
+  name: string,
+  change: (info: Record<string, unknown>, files: Record<string, Buffer>) => void = () => {},
+): string {
+  const folder = join(root, name);
+  const repeated = (k: number) => [0, 1, 2].flatMap((c) => new Array<number>(k).fill(c));
+  const labels: Record<string, number[]> = {
+    'support_1shot.npy': repeated(1),
+    'support_4shot.npy': repeated(4),
+    'test.npy': repeated(20),
+    'val.npy': repeated(6),
+  };
+  const files: Record<string, Buffer> = { 'text.npy': npy(rowsOf([0, 1, 2], 'text')) };
+  for (const [file, own] of Object.entries(labels)) files[file] = npy(rowsOf(own, file));
+  const info = {
+    dataset: name,
+    model: 'made up',
+    classes: ['ant', 'bee', 'cow'],
+    files: {
+      'text.npy': {},
+      ...Object.fromEntries(Object.entries(labels).map(([file, own]) => [file, { labels: own }])),
+    },
+  };
+  change(info, files);
+  mkdirSync(folder, { recursive: true });
+  for (const [file, bytes] of Object.entries(files)) writeFileSync(join(folder, file), bytes);
+  writeFileSync(join(folder, 'info.json'), JSON.stringify(info));
+  return folder;
+}
+
+async function bench(...argv: string[]) {
+  const io = recordingIo();
+  const status = await runCli(['bench', ...argv], io);
+  return { status, out: io.out(), err: io.err() };
+}
+
+describe('bench', () => {
+  const folder = dump('made');
+  const output = join(root, 'out');
+  const common = [folder, '--methods', 'zero-shot,tip-adapter,coop,auto', '--shots', '1,4,8', '-o', output];
+
+  it('shows every method by shots, says what was judged and what was left out', async () => {
+    const { status, out, err } = await bench(...common);
+    expect(status).toBe(0);
+    expect(out).toContain(
+      'Judged on 60 test rows; tuned by folds of the examples alone. One draw of examples.',
+    );
+    expect(out).toMatch(/tip-adapter +\d+\.\d\d \(/);
+    expect(err).toContain(
+      'left out: coop on made: CoOp needs an encoder whose text side can be opened (2 cells)',
+    );
+    const { runs } = JSON.parse(readFileSync(join(output, 'bench.json'), 'utf8'));
+    const cells: Cell[] = runs[0].cells;
+    // Zero-shot looks at no example: one cell; there is no draw of eight.
+    expect(cells.map(({ method, shots }) => `${method} ${shots}`)).toEqual([
+      'zero-shot 1',
+      'tip-adapter 1',
+      'tip-adapter 4',
+      'auto 1',
+      'auto 4',
+    ]);
+    for (const cell of cells) {
+      expect(cell.right).toHaveLength(60);
+      expect(cell.correct).toBe(cell.right.replaceAll('0', '').length);
+    }
+    expect(readFileSync(join(output, 'bench.html'), 'utf8')).toContain('<svg');
+    expect(readFileSync(join(output, 'bench.csv'), 'utf8').split('\n')[0]).toContain('fingerprint');
+  });
+
+  it('keeps finished cells, and computes them again where the data changed', async () => {
+    const cells = join(output, 'cells');
+    const before = readdirSync(cells).length;
+    const old = readFileSync(join(cells, readdirSync(cells)[0]), 'utf8');
+    await bench(...common);
+    expect(readdirSync(cells)).toHaveLength(before);
+    expect(readFileSync(join(cells, readdirSync(cells)[0]), 'utf8')).toBe(old);
+    dump('made', (_, files) => {
+      files['test.npy'] = npy(
+        rowsOf(
+          [0, 1, 2].flatMap((c) => new Array<number>(20).fill(c)),
+          'other',
+        ),
+      );
+    });
+    await bench(...common);
+    expect(readdirSync(cells).length).toBeGreaterThan(before);
+  });
+
+  it.each(['val', 'min4', 'paper'])('protocol %s is named with its numbers', async (protocol) => {
+    const { status, out } = await bench(
+      folder,
+      '--methods',
+      'tip-adapter',
+      '--shots',
+      '4',
+      '--protocol',
+      protocol,
+      '-o',
+      output,
+    );
+    expect(status).toBe(0);
+    expect(out).toContain(
+      { val: 'on the validation split', min4: 'at most four validation rows', paper: 'optimistic' }[protocol],
+    );
+  });
+
+  it('refuses lists that are none, and methods that are none', async () => {
+    expect((await bench(folder, '--shots', '1,x')).err).toContain('--shots');
+    expect((await bench(folder, '--methods', 'tip-adaptor')).err).toContain('tip-adapter');
+  });
+});
+
+describe('a dump of features', () => {
+  it.each([
+    [
+      'not a number',
+      'row 1 holds NaN',
+      (_: Record<string, unknown>, files: Record<string, Buffer>) =>
+        files['test.npy'].writeFloatLE(Number.NaN, files['test.npy'].length - 60 * 32 + 36),
+    ],
+    [
+      'another width',
+      '4 columns, the other files 8',
+      (_: Record<string, unknown>, files: Record<string, Buffer>) => {
+        files['val.npy'] = npy(matrix(18, 4));
+      },
+    ],
+    [
+      'a label too large',
+      'row 0 has label 7',
+      (info: Record<string, unknown>) => {
+        (info.files as Record<string, { labels: number[] }>)['val.npy'].labels[0] = 7;
+      },
+    ],
+    [
+      'too few labels',
+      '18 rows and 17 labels',
+      (info: Record<string, unknown>) => {
+        (info.files as Record<string, { labels: number[] }>)['val.npy'].labels.pop();
+      },
+    ],
+    [
+      'a file that is not there',
+      'is not there',
+      (_: Record<string, unknown>, files: Record<string, Buffer>) => void delete files['val.npy'],
+    ],
+    [
+      'one class',
+      'does not describe features',
+      (info: Record<string, unknown>) => {
+        info.classes = ['ant'];
+      },
+    ],
+    [
+      'another head',
+      '2 rows; there are 3 classes',
+      (_: Record<string, unknown>, files: Record<string, Buffer>) => {
+        files['text.npy'] = npy(matrix(2, 8));
+      },
+    ],
+  ])('with %s is refused by name', async (name, message, change) => {
+    const folder = dump(`bad ${name}`, change as never);
+    await expect(readFeatureDump(folder)).rejects.toThrow(message);
+  });
+});
+
+describe('summaries', () => {
+  const cell = (method: string, seed: number, right: string): Cell =>
+    ({
+      data: 'd',
+      encoder: 'e',
+      method,
+      protocol: 'folds',
+      shots: 4,
+      seed,
+      right,
+      accuracy: right.replaceAll('0', '').length / right.length,
+      interval: [0, 1],
+      nll: 1,
+      fitSeconds: 1,
+      scoreMilliseconds: 1,
+      peakMemory: 1,
+      chosen: method,
+    }) as unknown as Cell;
+
+  it('average draws and compare methods on the same draws and rows', () => {
+    const entries = summarise([
+      cell('a', 1, '1111111100'),
+      cell('a', 2, '1111111111'),
+      cell('b', 1, '0011111100'),
+      cell('b', 2, '0011111100'),
+    ]);
+    expect(entries.map(({ accuracy, draws }) => [accuracy, draws])).toEqual([
+      [0.9, 2],
+      [0.6, 2],
+    ]);
+    const [pair] = pairBest(entries);
+    // Six rows on which only `a` is right: 2 / 2^6.
+    expect(pair).toMatchObject({ better: 'a', worse: 'b' });
+    expect(pair.p).toBeCloseTo(2 / 64, 10);
+  });
+});
