@@ -68,7 +68,7 @@ function refinedTerms(
 }
 
 /** The published training: AdamW with a decay of 0.1, cosine to zero; R starts at 0 and v at 1. */
-export function refinementTraining(
+function refinementTraining(
   task: Task,
   {
     alpha,

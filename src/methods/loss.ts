@@ -4,20 +4,16 @@ import { logSoftmax, max, mean, sum } from '../graph/reduce.ts';
 import { floatTensor } from '../math/tensor.ts';
 
 /** 1 where a row has a class, else 0: [m, c] of labels [m, 1], which are numbers of classes. */
-export function oneHot(labels: Expr, classes: number): Expr {
+function oneHot(labels: Expr, classes: number): Expr {
   const ids = Float32Array.from({ length: classes }, (_, c) => c);
   return where(equal(labels, constant(floatTensor([1, classes], ids))), 1, 0);
 }
 
-/** Cross-entropy of each row, [m], of scores [m, c] and labels [m, 1]. */
-export function crossEntropies(scores: Expr, labels: Expr): Expr {
-  const classes = scores.shape[1] as number;
-  return mul(sum(mul(logSoftmax(scores), oneHot(labels, classes)), [1]), -1);
-}
-
 /** Mean cross-entropy of scores [m, c] and labels [m, 1]. */
 export function crossEntropy(scores: Expr, labels: Expr): Expr {
-  return mean(crossEntropies(scores, labels), [0]);
+  const classes = scores.shape[1] as number;
+  const ofRows = sum(mul(logSoftmax(scores), oneHot(labels, classes)), [1]); // [m]
+  return mul(mean(ofRows, [0]), -1);
 }
 
 /** Rows whose own class has the largest score: a scalar. */

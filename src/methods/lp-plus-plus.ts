@@ -127,7 +127,7 @@ function mean(values: readonly number[]): number {
 }
 
 /** Largest eigenvalue of X^T X by power iteration, to 1e-9 of itself. */
-export function largestEigenvalue(x: Matrix): number {
+function largestEigenvalue(x: Matrix): number {
   let v = matrix(1, x.cols, new Float32Array(x.cols).fill(1));
   let value = 0;
   for (let k = 0; k < 1000; k++) {

@@ -12,7 +12,7 @@ import { countCorrect, crossEntropy } from './loss.ts';
 import type { Support, Task } from './task.ts';
 
 /** Training rows and their classes, as expressions: embeddings [b, d] as the encoder gives them, labels [b, 1]. */
-export interface Batch {
+interface Batch {
   readonly f: Expr;
   readonly labels: Expr;
 }

@@ -40,7 +40,7 @@ interface Kernels {
 }
 
 /** Byte addresses of a parameter (or a part of it), its gradient and its moments, and how many numbers, padded to a multiple of 4. */
-export interface Place {
+interface Place {
   readonly parameter: number;
   readonly gradient: number;
   readonly moments: readonly number[];
