@@ -183,7 +183,7 @@ export class Lessons {
     };
     this.#answering = { classifier, lesson, status };
     this.#tell();
-    if (before && before !== this.#check?.classifier) setTimeout(() => void before.close(), GRACE).unref();
+    if (before) setTimeout(() => void before.close(), GRACE).unref();
   }
 
   #set(teaching: Teaching): void {

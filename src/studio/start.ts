@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join, posix } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
@@ -31,7 +32,7 @@ export interface Studio {
   close(): Promise<void>;
 }
 
-/** Starts the studio on 127.0.0.1: the page and the session behind it. Throws `UsageError` where the port is taken. */
+/** Starts the studio on 127.0.0.1: the page and the session behind it. Throws `UsageError` where the port is taken or the page is not built. */
 export async function startStudio({
   port = 0,
   data,
@@ -40,6 +41,13 @@ export async function startStudio({
   onProgress,
   ...options
 }: StudioOptions): Promise<Studio> {
+  if (!existsSync(join(page, 'index.html'))) {
+    throw new UsageError(`The studio's page is not in ${page}`, {
+      code: 'studio/page',
+      hint: 'It is made by `npm run build`.',
+      details: { page },
+    });
+  }
   const session = await Session.open(options);
   try {
     const unreadable = data ? await bringIn(session, data, signal, onProgress) : [];

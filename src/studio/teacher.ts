@@ -59,6 +59,7 @@ export function createTeacher(
   const cache = openFeatureCache();
   const features = new Map<string, Float32Array>();
   const texts = new Map<string, Float32Array>();
+  const gather = gatherer(features, encoder.dimension);
   const runtime = tryingRuntime(encoder, loader);
   const templates = [encoder.defaults.template];
 
@@ -89,7 +90,8 @@ export function createTeacher(
     return encoded.failures.map(({ item }) => unseen[item].hash);
   }
 
-  function dataOf({ classes, examples }: Lesson, { reject }: Settings): ClassifierData {
+  function dataOf(lesson: Lesson, { reject }: Settings): ClassifierData {
+    const { classes, examples } = lesson;
     const prompts = classes.map(({ promptName }) => [renderPrompt(templates[0], promptName)]);
     const promptFeatures = fromRows(prompts.map(([prompt]) => texts.get(prompt) as Float32Array));
     const promptClass = Int32Array.from(prompts.keys());
@@ -99,7 +101,7 @@ export function createTeacher(
       encoder: referenceTo(encoder),
       head: { ...headFromPrompts(promptFeatures, promptClass, classes.length, encoder.logitScale), prompts },
       support: {
-        features: gathered(examples, features, encoder.dimension),
+        features: gather(lesson),
         example: Int32Array.from(examples.keys()),
         view: new Int32Array(examples.length),
         labels: Int32Array.from(examples, ({ label }) => label),
@@ -151,17 +153,29 @@ function tryingRuntime(encoder: Encoder, loader: ImageLoader): Runtime {
   };
 }
 
-function gathered(
-  examples: Lesson['examples'],
-  features: ReadonlyMap<string, Float32Array>,
-  dimension: number,
-): Matrix {
-  const out = matrix(examples.length, dimension);
-  examples.forEach(({ hash }, i) => {
-    out.data.set(features.get(hash) as Float32Array, i * dimension);
-  });
-  return out;
+/**
+ * Gathers a lesson's features, [n, d]. Pictures that are added come behind those that were there: then the matrix of the lesson
+ * before is lengthened in place, which no classifier that holds it can see.
+ */
+function gatherer(features: ReadonlyMap<string, Float32Array>, dimension: number) {
+  let rows = new Float32Array(0);
+  let filled: readonly { readonly hash: string }[] = [];
+  return ({ examples }: Lesson): Matrix => {
+    const goesOn =
+      examples.length * dimension <= rows.length &&
+      examples.length >= filled.length &&
+      filled.every(({ hash }, i) => hash === examples[i].hash);
+    if (!goesOn) rows = new Float32Array(Math.ceil(examples.length * ROOM) * dimension);
+    for (let i = goesOn ? filled.length : 0; i < examples.length; i++) {
+      rows.set(features.get(examples[i].hash) as Float32Array, i * dimension);
+    }
+    filled = examples;
+    return matrix(examples.length, dimension, rows.subarray(0, examples.length * dimension));
+  };
 }
+
+/** Rows that are made ready for each one that is needed. */
+const ROOM = 1.25;
 
 /** Pictures beyond this number are not looked through for near-duplicates: every pair would be compared. */
 const MOST_COMPARED = 4000;

@@ -163,6 +163,6 @@ export const en = {
     code: 'Use it elsewhere',
     copy: 'Copy',
     copied: 'Copied',
-    languages: { shell: 'Terminal', node: 'Node.js', curl: 'curl' },
+    languages: { shell: 'Terminal', node: 'Node.js' },
   },
 };

@@ -155,6 +155,6 @@ export const zh: Messages = {
     code: '在别处使用',
     copy: '复制',
     copied: '已复制',
-    languages: { shell: '终端', node: 'Node.js', curl: 'curl' },
+    languages: { shell: '终端', node: 'Node.js' },
   },
 };

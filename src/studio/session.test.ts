@@ -1,0 +1,139 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { zipSync } from 'fflate';
+import sharp from 'sharp';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { fakeEncoder } from '../classifier/fake-encoder.fixture.ts';
+import { writeFileAtomic } from '../store/atomic.ts';
+import type { Command } from './board.ts';
+import { Session } from './session.ts';
+import { tryPicture } from './trial.ts';
+
+/** For machines that are busy with something else. */
+const PATIENT = { timeout: 20_000 };
+
+let folder: string;
+let session: Session | undefined;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'session-'));
+  vi.stubEnv('TIP_ADAPTER_HOME', join(folder, 'home'));
+});
+afterEach(async () => {
+  await session?.close();
+  session = undefined;
+  vi.unstubAllEnvs();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const picture = (background: string, width = 40) =>
+  sharp({ create: { width, height: 40, channels: 3, background } })
+    .png()
+    .toBuffer();
+
+async function open(encoder: ReturnType<typeof fakeEncoder> | string = fakeEncoder()): Promise<Session> {
+  session = await Session.open({ folder: join(folder, 'session'), encoder });
+  return session;
+}
+
+/** Two classes of two pictures each, brought in at once. */
+async function taught(): Promise<Session> {
+  const opened = await open();
+  const change = (command: Command) => opened.change({ command });
+  await change({ do: 'add-class', id: 'r', name: 'red' });
+  await change({ do: 'add-class', id: 'b', name: 'blue' });
+  for (const [classId, colours] of Object.entries({ r: ['#c01020', '#a03010'], b: ['#1020c0', '#3010a0'] })) {
+    for (const colour of colours) {
+      const kept = await opened.pictures.keep(`${colour}.png`, await picture(colour));
+      await change({ do: 'add', pictures: [{ ...(kept as { name: string; hash: string }), classId }] });
+    }
+  }
+  await opened.lessons?.settled();
+  return opened;
+}
+
+describe('a session', () => {
+  it('answers as soon as there are two classes with pictures, and says who does', async () => {
+    const { answering, status, lessons } = await taught();
+    expect(status.teaching.stage).toBe('done');
+    expect(status.answering).toMatchObject({ by: 'searched', classes: 2, pictures: 4 });
+    expect(lessons?.check?.check.total).toBe(4);
+    const trial = await tryPicture(answering!, 1, await picture('#b01818'), 0);
+    expect(trial.classes[0].name).toBe('red');
+    expect(trial.nearest).toHaveLength(4);
+  });
+
+  it('embeds a picture once, whatever is done with it', async () => {
+    const encoder = fakeEncoder();
+    session = await Session.open({ folder: join(folder, 'session'), encoder });
+    const { hash } = (await session.pictures.keep('x.png', await picture('#c01020'))) as { hash: string };
+    const change = async (command: Command) => {
+      await session?.change({ command });
+      await session?.lessons?.settled();
+    };
+    await change({ do: 'add-class', id: 'a', name: 'a' });
+    await change({ do: 'add-class', id: 'b', name: 'b' });
+    await change({ do: 'add', pictures: [{ hash, name: 'x.png', classId: 'a' }] });
+    await change({ do: 'place', hashes: [hash], classId: 'b' });
+    await change({ do: 'rename-class', id: 'b', name: 'c' });
+    expect(encoder.asked.images).toBe(1);
+    expect(encoder.asked.texts).toHaveLength(3);
+  });
+
+  it('takes constants set by hand, and the tuned ones back', async () => {
+    const opened = await taught();
+    const { settings } = opened.board;
+    await opened.change({ command: { do: 'set', settings: { ...settings, alpha: 3, beta: 7 } } });
+    await opened.lessons?.settled();
+    expect(opened.status.answering).toMatchObject({ by: 'hand', method: 'tip-adapter', alpha: 3, beta: 7 });
+    await opened.change({ move: 'undo' });
+    await opened.lessons?.settled();
+    expect(opened.status.answering?.by).toBe('searched');
+  });
+
+  it('teaches nothing anew for another threshold of "none of these"', async () => {
+    const opened = await taught();
+    const before = opened.status.answering?.serial;
+    await opened.change({ command: { do: 'set', settings: { ...opened.board.settings, reject: 0.9 } } });
+    await opened.lessons?.settled();
+    expect(opened.status.answering?.serial).toBe(before);
+  });
+
+  it('asks before it downloads anything, and takes a no', async () => {
+    const opened = await open('resnet50-minilm');
+    await vi.waitUntil(() => opened.status.encoder.state === 'offered', PATIENT);
+    expect(opened.status.encoder).toMatchObject({ id: 'resnet50-minilm', licence: 'MIT and Apache-2.0' });
+    expect(opened.status.encoder.bytes).toBeGreaterThan(1e6);
+    opened.answerDownload(false);
+    await vi.waitUntil(() => opened.status.encoder.state === 'failed', PATIENT);
+    expect(opened.status.encoder.problem?.code).toBe('encoder/declined');
+  });
+});
+
+describe('the pictures of a session', () => {
+  it('are those of a zip that can be read; the others are named', async () => {
+    const { pictures } = await open();
+    const zip = zipSync({
+      'cat/a.png': await picture('#c01020'),
+      'cat/b.png': new TextEncoder().encode('no picture'),
+      'cat/notes.txt': new TextEncoder().encode('not asked for'),
+      '__MACOSX/cat/a.png': new TextEncoder().encode('not asked for'),
+    });
+    const path = join(folder, 'pictures.zip');
+    await writeFileAtomic(path, zip);
+    const kept = await pictures.keepZip(path);
+    expect(kept.map(({ name }) => name)).toEqual(['cat/a.png', 'cat/b.png']);
+    expect(kept.map((each) => 'hash' in each)).toEqual([true, false]);
+  });
+
+  it('are read by hash and by nothing else', async () => {
+    const { pictures } = await open();
+    const bytes = await picture('#c01020');
+    const kept = (await pictures.keep('a.png', bytes)) as { hash: string };
+    expect(Buffer.from(await pictures.read(kept.hash)).equals(bytes)).toBe(true);
+    await expect(async () => pictures.read('../session.jsonl')).rejects.toMatchObject({
+      code: 'studio/hash',
+    });
+    await expect(pictures.read('0'.repeat(64))).rejects.toMatchObject({ code: 'studio/no-picture' });
+  });
+});
