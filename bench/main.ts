@@ -14,20 +14,28 @@ const parts: Record<string, () => Promise<string[]>> = {
   views: async () => (await import('./views.ts')).benchViews(),
   step: async () => (await import('./step.ts')).benchStep(),
   fit: async () => (await import('./whole-fit.ts')).benchWholeFit(),
+  clip: async () => (await import('./clip.ts')).benchClip(),
   auto: async () => (await import('./auto.ts')).benchAuto(),
   linalg: async () => (await import('./linalg.ts')).benchLinalg(),
   studio: async () => (await import('./studio.ts')).benchStudio(),
   photos: async () => (await import('./photos.ts')).benchPhotos(),
 };
 
+/** Several parts under one name. */
+const groups: Record<string, readonly string[]> = { engine: ['step', 'fit', 'search', 'score', 'clip'] };
+
 const [first, ...rest] = process.argv.slice(2);
 if (first === '--part') {
   console.log((await parts[rest[0]]()).join('\n'));
 } else {
-  const asked = process.argv.slice(2);
+  const asked = process.argv
+    .slice(2)
+    .flatMap((name) => groups[name]?.filter((part) => part in parts) ?? [name]);
   const unknown = asked.filter((name) => !(name in parts));
   if (unknown.length > 0) {
-    console.error(`There is no benchmark ${unknown.join(', ')}; there are ${Object.keys(parts).join(', ')}.`);
+    console.error(
+      `There is no benchmark ${unknown.join(', ')}; there are ${Object.keys({ ...parts, ...groups }).join(', ')}.`,
+    );
     process.exit(2);
   }
   console.log(machineLine(availableParallelism()));

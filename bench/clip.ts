@@ -1,0 +1,100 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { imageGraph } from '../src/encoder/clip/towers.ts';
+import type { Checkpoint, ClipShape } from '../src/encoder/clip/weights.ts';
+import { createEngine } from '../src/engine/node.ts';
+import { random } from '../src/math/random.ts';
+import { floatTensor, sizeOf } from '../src/math/tensor.ts';
+import { alternate, milliseconds, ratio } from './measure.ts';
+
+const BATCH = 16;
+const [WIDTH, BLOCKS, EMBED] = [768, 12, 512];
+const EXPORTER = join(import.meta.dirname, '../../shared/peers/export_dual_encoder.py');
+const PYTHON = '/usr/bin/python3';
+
+/** CLIP's ViT-B/32 image tower as it is built here from weights (random ones), beside PyTorch's export of the same tower, in turn. */
+export async function benchClip(): Promise<string[]> {
+  const engine = createEngine();
+  const { checkpoint, shape } = randomVit();
+  const own = await engine.compile(await imageGraph(checkpoint, shape));
+  const noise = random('pixels');
+  const pixel_values = floatTensor(
+    [BATCH, 3, 224, 224],
+    Float32Array.from({ length: BATCH * 3 * 224 * 224 }, () => noise.uniform() - 0.5),
+  );
+  const folder = mkdtempSync(join(tmpdir(), 'vit-b-32-'));
+  try {
+    const reason = exported(folder);
+    const title = `ViT-B/32 image tower, batch ${BATCH}, ${availableParallelism()} threads`;
+    if (reason) {
+      const { ours } = await alternate({ ours: () => own.run({ pixel_values }) }, 7);
+      return [title, `  from weights ${milliseconds(ours)}`, `  ${reason}`];
+    }
+    const peer = await engine.load(join(folder, 'vision_model.onnx'));
+    const times = await alternate(
+      { ours: () => own.run({ pixel_values }), peer: () => peer.run({ pixel_values }) },
+      9,
+    );
+    return [
+      title,
+      `  from weights      ${milliseconds(times.ours)}`,
+      `  PyTorch's export  ${milliseconds(times.peer)}; ours takes ${ratio(times.ours, times.peer)} of it (at most 1.1)`,
+    ];
+  } finally {
+    await engine.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function exported(folder: string): string | undefined {
+  if (!existsSync(EXPORTER))
+    return "PyTorch's export is not measured: ../shared/peers/export_dual_encoder.py is not there";
+  try {
+    execFileSync(PYTHON, [EXPORTER, folder, '--size', 'vit-b-32'], { stdio: 'ignore' });
+    return undefined;
+  } catch {
+    return "PyTorch's export is not measured: python3-torch is not installed";
+  }
+}
+
+/** The shapes of OpenAI's ViT-B/32, and numbers of the size that its weights have. */
+function randomVit(): { checkpoint: Checkpoint; shape: ClipShape } {
+  const shapes = new Map<string, readonly number[]>([
+    ['visual.conv1.weight', [WIDTH, 3, 32, 32]],
+    ['visual.class_embedding', [WIDTH]],
+    ['visual.positional_embedding', [50, WIDTH]],
+    ['visual.proj', [WIDTH, EMBED]],
+  ]);
+  const pair = (name: string, out: number, inputs?: number) => {
+    shapes.set(`${name}.weight`, inputs ? [out, inputs] : [out]);
+    shapes.set(`${name}.bias`, [out]);
+  };
+  for (const name of ['ln_pre', 'ln_post']) pair(`visual.${name}`, WIDTH);
+  for (let i = 0; i < BLOCKS; i++) {
+    const block = `visual.transformer.resblocks.${i}`;
+    for (const part of ['q_proj', 'k_proj', 'v_proj', 'out_proj'])
+      pair(`${block}.attn.${part}`, WIDTH, WIDTH);
+    for (const name of ['ln_1', 'ln_2']) pair(`${block}.${name}`, WIDTH);
+    pair(`${block}.mlp.c_fc`, 4 * WIDTH, WIDTH);
+    pair(`${block}.mlp.c_proj`, WIDTH, 4 * WIDTH);
+  }
+  const noise = random('weights');
+  const checkpoint: Checkpoint = {
+    shapes,
+    tensor: async (name) => {
+      const shape = shapes.get(name) as readonly number[];
+      return floatTensor(
+        shape,
+        Float32Array.from({ length: sizeOf(shape) }, () => 0.04 * (noise.uniform() - 0.5)),
+      );
+    },
+    close: async () => {},
+  };
+  const image = { kind: 'vit', size: 224, patch: 32, width: WIDTH, blocks: BLOCKS, heads: 12 } as const;
+  return {
+    checkpoint,
+    shape: { image, text: { context: 77, width: 512, blocks: 0, heads: 8 }, dimension: EMBED },
+  };
+}
