@@ -14,7 +14,8 @@ export async function tryPicture(
 ): Promise<Trial> {
   const started = performance.now();
   const { prediction, classes, contributions, part } = await classifier.explain(bytes, { reject });
-  const hashes = new Map(classifier.data.examples.map(({ id, sha256 }) => [id, sha256]));
+  const hashOf = (example: string) =>
+    classifier.data.examples.find(({ id }) => id === example)?.sha256 as string;
   return {
     serial,
     classes: classes
@@ -22,7 +23,7 @@ export async function tryPicture(
       .map(({ id, name, probability, text, examples }) => ({ id, name, probability, text, examples })),
     rejected: prediction.rejected,
     nearest: contributions.slice(0, NEAREST).map(({ example, className, similarity, weight }) => ({
-      hash: hashes.get(example) as string,
+      hash: hashOf(example),
       className,
       similarity,
       weight,

@@ -14,6 +14,9 @@ declare const axe: {
 };
 const EACH = 5;
 
+/** What the page will show in a moment, however busy the machine is. */
+const eventually = <T>(seen: () => Promise<T>) => expect.poll(seen, { timeout: 15_000, interval: 50 });
+
 describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () => {
   const studio = new StudioProcess();
   let browser: Browser;
@@ -93,9 +96,9 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
         ['<b>no picture</b>.png', btoa('hello')],
       ] as const,
     );
-    await expect.poll(() => text(countOf('blue'))).toBe(String(EACH + 1));
+    await eventually(() => text(countOf('blue'))).toBe(String(EACH + 1));
     const notices = page.locator('.notices');
-    await expect.poll(() => notices.innerText()).toContain('One picture was here already');
+    await eventually(() => notices.innerText()).toContain('One picture was here already');
     expect(await notices.innerText()).toContain('<b>no picture</b>.png');
     await page.locator('.notice button').first().click();
     await page.locator('.notice button').first().click();
@@ -106,51 +109,49 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     const mixup = page.locator('.mixup', { hasText: 'green taken for red' });
     await mixup.locator('summary').click();
     await mixup.getByRole('button', { name: 'It is red' }).click();
-    await expect.poll(() => text(countOf('red'))).toBe(String(EACH + 1));
-    await expect.poll(() => text(figure())).toMatch(/^100%/);
+    await eventually(() => text(countOf('red'))).toBe(String(EACH + 1));
+    await eventually(() => text(figure())).toMatch(/^100%/);
     await page.getByRole('button', { name: 'Undo' }).click();
-    await expect.poll(() => text(countOf('red'))).toBe(String(EACH));
+    await eventually(() => text(countOf('red'))).toBe(String(EACH));
     await page.getByRole('button', { name: 'Redo' }).click();
-    await expect.poll(() => text(countOf('red'))).toBe(String(EACH + 1));
+    await eventually(() => text(countOf('red'))).toBe(String(EACH + 1));
   });
 
   it('renames a class, never as HTML, and merges one that gets the name of another', async () => {
     const wicked = '<img src=x onerror=alert(1)>';
     await header('green').locator('.class-name').fill(wicked);
     await page.keyboard.press('Enter');
-    await expect.poll(names).toContain(wicked);
+    await eventually(names).toContain(wicked);
     await settled();
     await page.getByRole('button', { name: 'Undo' }).click();
-    await expect.poll(names).toContain('green');
+    await eventually(names).toContain('green');
     await header('green').locator('.class-name').fill('Red');
     await page.keyboard.press('Enter');
-    await expect.poll(() => text(countOf('red'))).toBe(String(2 * EACH + 1));
+    await eventually(() => text(countOf('red'))).toBe(String(2 * EACH + 1));
     await page.keyboard.press('Control+z');
-    await expect.poll(names).toContain('green');
+    await eventually(names).toContain('green');
     await header('green').locator('.class-name').fill('leaf');
     await page.keyboard.press('Enter');
-    await expect.poll(names).toContain('leaf');
+    await eventually(names).toContain('leaf');
   });
 
   it('is as it was after a reload', async () => {
     await page.reload();
-    await expect.poll(names).toContain('leaf');
+    await eventually(names).toContain('leaf');
     expect(await text(countOf('red'))).toBe(String(EACH + 1));
     await settled();
   });
 
   it('says that the program was killed, and goes on where it was when it is started again', async () => {
     await studio.kill();
-    await expect.poll(() => page.locator('.notices').innerText()).toContain('does not answer');
+    await eventually(() => page.locator('.notices').innerText()).toContain('does not answer');
     await studio.start();
-    await expect
-      .poll(() => page.locator('.notices').innerText(), { timeout: 15_000 })
-      .not.toContain('does not');
+    await eventually(() => page.locator('.notices').innerText()).not.toContain('does not');
     expect(await names()).toContain('leaf');
     await page.getByRole('button', { name: 'Undo' }).click();
-    await expect.poll(names).toContain('green');
+    await eventually(names).toContain('green');
     await page.getByRole('button', { name: 'Redo' }).click();
-    await expect.poll(names).toContain('leaf');
+    await eventually(names).toContain('leaf');
   });
 
   it('takes bursts with the camera and keeps each together', async () => {
@@ -159,22 +160,22 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
       .click();
     const hold = page.getByRole('button', { name: 'Hold to take pictures' });
     const video = page.locator('.camera video');
-    await expect
-      .poll(() => video.evaluate((element) => (element as unknown as { videoWidth: number }).videoWidth))
-      .toBeGreaterThan(0);
+    await eventually(() =>
+      video.evaluate((element) => (element as unknown as { videoWidth: number }).videoWidth),
+    ).toBeGreaterThan(0);
     await hold.hover();
     await page.mouse.down();
     await page.waitForTimeout(900);
     await page.mouse.up();
     await page.getByRole('button', { name: 'Done' }).click();
-    await expect.poll(async () => Number(await text(countOf('leaf')))).toBeGreaterThan(EACH);
+    await eventually(async () => Number(await text(countOf('leaf')))).toBeGreaterThan(EACH);
     const response = await fetch(`${studio.address}/api/board`);
     const { board } = (await response.json()) as { board: BoardJson };
     const groups = board.pictures.flatMap(({ group }) => group ?? []);
     expect(groups.length).toBeGreaterThan(0);
     expect(new Set(groups).size).toBe(1);
     await page.getByRole('button', { name: 'Undo' }).click();
-    await expect.poll(() => text(countOf('leaf'))).toBe(String(EACH));
+    await eventually(() => text(countOf('leaf'))).toBe(String(EACH));
     await settled();
   });
 
@@ -184,11 +185,11 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     await first.focus();
     await page.keyboard.press('ArrowRight');
     await page.keyboard.press(' ');
-    await expect.poll(() => page.locator('.selection').innerText()).toContain('1 selected');
+    await eventually(() => page.locator('.selection').innerText()).toContain('1 selected');
     await page.keyboard.press('Delete');
-    await expect.poll(() => page.locator('.thumbnail').count()).toBe(before - 1);
+    await eventually(() => page.locator('.thumbnail').count()).toBe(before - 1);
     await page.keyboard.press('Control+z');
-    await expect.poll(() => page.locator('.thumbnail').count()).toBe(before);
+    await eventually(() => page.locator('.thumbnail').count()).toBe(before);
   });
 
   let picture: string;
@@ -198,7 +199,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     writeFileSync(picture, await colourPicture('red', 70));
     await settled();
     await page.locator('#try-file').setInputFiles(picture);
-    await expect.poll(() => text(page.locator('.verdict strong'))).toBe('red');
+    await eventually(() => text(page.locator('.verdict strong'))).toBe('red');
     expect(await page.locator('.nearest li').first().innerText()).toContain('red');
     answer = { name: 'red', share: await text(page.locator('.bars .number')) };
   });
@@ -206,9 +207,9 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
   it('moves the constants by hand, and goes back to tuned', async () => {
     await page.locator('#constants summary').click();
     await page.locator('#constants input').first().fill('0.9');
-    await expect.poll(() => text(page.locator('#answering'))).toContain('set by hand');
+    await eventually(() => text(page.locator('#answering'))).toContain('set by hand');
     await page.getByRole('button', { name: 'Back to tuned' }).click();
-    await expect.poll(() => text(page.locator('#answering'))).not.toContain('set by hand');
+    await eventually(() => text(page.locator('#answering'))).not.toContain('set by hand');
     await settled();
   });
 
@@ -221,7 +222,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
 
   it('gives a classifier file that answers as the page does', async () => {
     await settled();
-    await expect.poll(() => text(page.locator('.verdict strong'))).toBe(answer.name);
+    await eventually(() => text(page.locator('.verdict strong'))).toBe(answer.name);
     answer.share = await text(page.locator('.bars .number'));
     const [download] = await Promise.all([
       page.waitForEvent('download'),
@@ -248,9 +249,9 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
 
   it('speaks Chinese, and still does after a reload', async () => {
     await page.getByLabel('Language').selectOption('zh');
-    await expect.poll(() => text(page.locator('#collect-heading'))).toBe('收集');
+    await eventually(() => text(page.locator('#collect-heading'))).toBe('收集');
     await page.reload();
-    await expect.poll(() => text(page.locator('#collect-heading'))).toBe('收集');
+    await eventually(() => text(page.locator('#collect-heading'))).toBe('收集');
     expect(await seriousFindings()).toEqual([]);
     await page.getByLabel('语言').selectOption('en');
   });

@@ -33,6 +33,13 @@ export async function grabFrame(video: HTMLVideoElement): Promise<Blob> {
   );
 }
 
+/** What is taken while the button is held. */
+interface Burst {
+  readonly frames: Promise<Incoming>[];
+  readonly timer: number;
+  readonly group: string;
+}
+
 /** Takes bursts of pictures of one class: those of one press belong together. */
 export function Camera() {
   const m = messages.value;
@@ -41,7 +48,7 @@ export function Camera() {
   const video = useRef<HTMLVideoElement>(null);
   const [isDenied, setDenied] = useState(false);
   const [taken, setTaken] = useState(0);
-  const burst = useRef<{ frames: Incoming[]; timer: number; group: string } | undefined>(undefined);
+  const burst = useRef<Burst | undefined>(undefined);
 
   useEffect(() => {
     dialog.current?.showModal();
@@ -50,26 +57,26 @@ export function Camera() {
     return () => void opened.then((close) => close()).catch(() => {});
   }, []);
 
-  const snap = async () => {
-    const current = burst.current;
-    if (!current || !video.current) return;
-    const name = `${current.group}-${current.frames.length + 1}.jpg`;
-    current.frames.push({ path: name, file: await grabFrame(video.current) });
+  const snap = () => {
+    const { frames, group } = burst.current as Burst;
+    const path = `${group}-${frames.length + 1}.jpg`;
+    frames.push(grabFrame(video.current as HTMLVideoElement).then((file) => ({ path, file })));
     setTaken((count) => count + 1);
   };
   const begin = () => {
     if (burst.current || isDenied) return;
     const group = `camera ${new Date().toISOString().slice(0, 19).replace('T', ' ')}`;
-    burst.current = { frames: [], timer: window.setInterval(() => void snap(), FRAME_EVERY), group };
-    void snap();
+    burst.current = { frames: [], timer: window.setInterval(snap, FRAME_EVERY), group };
+    snap();
   };
   const end = () => {
     const current = burst.current;
     if (!current) return;
     burst.current = undefined;
     clearInterval(current.timer);
-    // The last frame may still be on its way out of the canvas.
-    setTimeout(() => void bringIn(current.frames, { classId, group: current.group }), FRAME_EVERY);
+    void Promise.all(current.frames)
+      .then((frames) => bringIn(frames, { classId, group: current.group }))
+      .catch(() => setDenied(true));
   };
   return (
     <dialog
