@@ -60,7 +60,7 @@ describe.skipIf(!there)('real CLIP features (needs ../shared/data/clip_vitb32)',
       const judges = splitJudges(task.support, test.features, test.labels);
       const zeroShot = (await judgeZeroShot(engine, task, judges)) as Matrix;
       const sums = await judgeClassSums(engine, task, judges);
-      const best = await paperSearch(zeroShot, sums.at, test.labels, paperGrid('cars'));
+      const best = paperSearch(zeroShot, sums.affinities, test.labels, paperGrid('cars'));
       await sums.close();
       const expected = reference.K2.tip_grid_tuned_on_the_evaluated_split;
       expectCount(best.correct, expected);

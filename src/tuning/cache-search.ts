@@ -6,8 +6,9 @@ import { matmul, matmulT } from '../graph/products.ts';
 import { sum } from '../graph/reduce.ts';
 import { type Matrix, matrix, selectRows, unitRows } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
-import { cacheOrder, cacheTensors } from '../methods/cache.ts';
+import { cacheOrder, cacheTensors, layoutCache } from '../methods/cache.ts';
 import { keysOf, plainRows, type Support, type Task } from '../methods/task.ts';
+import type { Affinities } from './alpha-intervals.ts';
 import type { Folds } from './folds.ts';
 
 /** Rows with known classes on which a choice is judged: left-out examples, or a validation split. */
@@ -69,7 +70,7 @@ export async function judgeClassSums(
   { support, classes }: Task,
   { queries, fold, keyFold }: Judges,
   signal?: AbortSignal,
-): Promise<{ at: ClassSumsAt; close(): Promise<void> }> {
+): Promise<{ at: ClassSumsAt; affinities: Affinities; close(): Promise<void> }> {
   const tensors = cacheTensors(keysOf(support), support.labels, classes);
   const order = cacheOrder(support.labels, classes);
   const [n, d] = tensors.keys.shape;
@@ -114,6 +115,13 @@ export async function judgeClassSums(
   if (parts.length === 1) await summing.keep({ cosines: parts[0] });
 
   return {
+    affinities: {
+      parts: parts.map(({ data }) => data as Float32Array),
+      blocks,
+      size,
+      owner:
+        layoutCache(support.labels, classes).classOfBlock ?? Int32Array.from({ length: blocks }, (_, c) => c),
+    },
     at: async (beta) => {
       const out = matrix(queries.rows, classes);
       let at = 0;

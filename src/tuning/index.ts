@@ -1,8 +1,23 @@
+export {
+  type Affinities,
+  type AlphaIntervals,
+  alphaIntervals,
+  type BetaRange,
+  bestAlpha,
+  countAt,
+} from './alpha-intervals.ts';
 export { type AutoChoice, chooseAutomatically } from './auto.ts';
 export { foldJudges, type Judges, judgeClassSums, judgeZeroShot, splitJudges } from './cache-search.ts';
 export { type Folds, leaveOneShotOut } from './folds.ts';
 export { outOfFold } from './out-of-fold.ts';
-export { type PaperGrid, paperGrid, paperSearch, tuneAsPublished } from './paper.ts';
+export {
+  type PaperGrid,
+  paperGrid,
+  paperSearch,
+  type SearchSurface,
+  searchSurface,
+  tuneAsPublished,
+} from './paper.ts';
 export { fitWeights, type Weights } from './scale.ts';
 export {
   type Choice,

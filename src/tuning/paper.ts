@@ -1,7 +1,8 @@
 import type { Engine } from '../engine/types.ts';
-import type { Matrix } from '../math/matrix.ts';
+import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Task } from '../methods/task.ts';
-import { type ClassSumsAt, judgeClassSums, judgeZeroShot, splitJudges } from './cache-search.ts';
+import { type Affinities, alphaIntervals, type BetaRange, countAt } from './alpha-intervals.ts';
+import { judgeClassSums, judgeZeroShot, splitJudges } from './cache-search.ts';
 import { fitWeights } from './scale.ts';
 import type { CacheChoice } from './tune.ts';
 
@@ -46,7 +47,7 @@ export async function tuneAsPublished(
   const zeroShot = await judgeZeroShot(engine, task, judges);
   const sums = await judgeClassSums(engine, task, judges, task.signal);
   try {
-    const { alpha, beta } = await paperSearch(zeroShot, sums.at, reported.labels, grid);
+    const { alpha, beta } = paperSearch(zeroShot, sums.affinities, reported.labels, grid);
     const chosen = await sums.at(beta);
     const scores = zeroShot ? addScaled(zeroShot, alpha, chosen) : chosen;
     const { b, nll } = fitWeights(undefined, scores, reported.labels);
@@ -69,42 +70,50 @@ export async function tuneAsPublished(
  * The published search: 200 betas by 20 alphas from .1 upwards, beta outside, and a later point must be strictly better to win.
  * Unlike it, alpha = 0 is tried too. Without text, alpha is 1 and only beta is searched.
  */
-export async function paperSearch(
+export function paperSearch(
   zeroShot: Matrix | undefined,
-  classSumsAt: ClassSumsAt,
+  affinities: Affinities,
   labels: Int32Array,
   { betaScale, alphaScale }: PaperGrid,
-): Promise<{ alpha: number; beta: number; correct: number }> {
+): { alpha: number; beta: number; correct: number } {
   const alphas = zeroShot ? Array.from({ length: 20 }, (_, j) => 0.1 + (j * (alphaScale - 0.1)) / 20) : [1];
-  let best = { alpha: 0, beta: 0.1, correct: zeroShot ? countCorrect(zeroShot, zeroShot, 0, labels) : -1 };
-  for (let i = 0; i < 200; i++) {
-    const beta = 0.1 + (i * (betaScale - 0.1)) / 200;
-    const sums = await classSumsAt(beta);
-    for (const alpha of alphas) {
-      const correct = countCorrect(zeroShot, sums, alpha, labels);
-      if (correct > best.correct) best = { alpha, beta, correct };
-    }
-  }
+  const { betas, accuracy } = searchSurface(zeroShot, affinities, labels, {
+    alphas: zeroShot ? [0, ...alphas] : alphas,
+    betas: { first: 0.1, step: (betaScale - 0.1) / 200, count: 200 },
+  });
+  const counts = accuracy.map((row) => row.map((share) => Math.round(share * labels.length)));
+  let best = zeroShot
+    ? { alpha: 0, beta: betas[0], correct: counts[0][0] }
+    : { alpha: 0, beta: betas[0], correct: -1 };
+  counts.forEach((own, i) => {
+    (zeroShot ? own.slice(1) : own).forEach((correct, j) => {
+      if (correct > best.correct) best = { alpha: alphas[j], beta: betas[i], correct };
+    });
+  });
   return best;
 }
 
-/** Rows whose largest z + alpha s is their class's; the lowest class wins a tie. */
-function countCorrect(z: Matrix | undefined, s: Matrix, alpha: number, labels: Int32Array): number {
-  let correct = 0;
-  for (let i = 0; i < labels.length; i++) {
-    const start = i * s.cols;
-    let best = 0;
-    let top = Number.NEGATIVE_INFINITY;
-    for (let j = 0; j < s.cols; j++) {
-      const score = (z ? z.data[start + j] : 0) + alpha * s.data[start + j];
-      if (score > top) {
-        top = score;
-        best = j;
-      }
-    }
-    if (best === labels[i]) correct++;
-  }
-  return correct;
+/** Accuracy over a grid of alphas and betas, for a plot, [betas][alphas]. */
+export interface SearchSurface {
+  readonly alphas: readonly number[];
+  readonly betas: readonly number[];
+  readonly accuracy: readonly (readonly number[])[];
+}
+
+/** How many judges are right at each alpha and beta, as a share; without text the logits are the cache's alone. */
+export function searchSurface(
+  zeroShot: Matrix | undefined,
+  affinities: Affinities,
+  labels: Int32Array,
+  { alphas, betas }: { alphas: readonly number[]; betas: BetaRange },
+): SearchSurface {
+  const classes = affinities.owner.reduce((most, c) => Math.max(most, c + 1), 0);
+  const text = zeroShot ?? matrix(labels.length, classes);
+  const intervals = alphaIntervals(text, affinities, labels, betas);
+  const accuracy = Array.from(intervals.betas, (_, i) =>
+    countAt(intervals, i, alphas).map((correct) => correct / labels.length),
+  );
+  return { alphas, betas: Array.from(intervals.betas), accuracy };
 }
 
 function addScaled(z: Matrix, alpha: number, s: Matrix): Matrix {

@@ -1,0 +1,111 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { matrix } from '../math/matrix.ts';
+import { random } from '../math/random.ts';
+import { alphaIntervals, bestAlpha, countAt } from './alpha-intervals.ts';
+
+/** A random problem: queries, classes with blocks of keys, zero-shot logits. */
+function problem(seed: number, queries: number, classes: number, size: number) {
+  const { normal, uniform, integer } = random('intervals', seed);
+  const cosines = Float32Array.from({ length: queries * classes * size }, () => uniform());
+  const z = matrix(
+    queries,
+    classes,
+    Float32Array.from({ length: queries * classes }, () => 2 * normal()),
+  );
+  const labels = Int32Array.from({ length: queries }, () => integer(classes));
+  const owner = Int32Array.from({ length: classes }, (_, c) => c);
+  return { cosines, z, labels, owner };
+}
+
+/** Whether the true class wins, in float64, and by how much: a near tie may go either way in float32. */
+function margin(
+  { cosines, z, labels }: ReturnType<typeof problem>,
+  size: number,
+  query: number,
+  alpha: number,
+  beta: number,
+) {
+  const classes = z.cols;
+  const score = (c: number) => {
+    let sum = 0;
+    for (let k = 0; k < size; k++) sum += Math.exp(beta * (cosines[(query * classes + c) * size + k] - 1));
+    return z.data[query * classes + c] + alpha * sum;
+  };
+  const own = score(labels[query]);
+  let best = Number.NEGATIVE_INFINITY;
+  for (let c = 0; c < classes; c++) if (c !== labels[query]) best = Math.max(best, score(c));
+  return own - best;
+}
+
+describe('alphas for which the true class wins', () => {
+  it('are those that trying each alpha finds, at every sharpness', () => {
+    fc.assert(
+      fc.property(
+        fc.nat(1000),
+        fc.integer({ min: 2, max: 6 }),
+        fc.integer({ min: 1, max: 6 }),
+        (seed, classes, size) => {
+          const given = problem(seed, 6, classes, size);
+          const range = { first: 0.1, step: 0.07, count: 120 };
+          const found = alphaIntervals(
+            given.z,
+            { parts: [given.cosines], blocks: classes, size, owner: given.owner },
+            given.labels,
+            range,
+          );
+          for (const i of [0, 49, 50, 119]) {
+            for (const alpha of [0, 0.01, 0.3, 1, 4, 30]) {
+              for (let query = 0; query < 6; query++) {
+                const by = margin(given, size, query, alpha, found.betas[i]);
+                if (Math.abs(by) < 1e-3) continue;
+                const at = i * 6 + query;
+                expect(found.lower[at] <= alpha && alpha <= found.upper[at]).toBe(by > 0);
+              }
+            }
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('give the best alpha, which no grid beats', () => {
+    const given = problem(7, 300, 10, 4);
+    const found = alphaIntervals(
+      given.z,
+      { parts: [given.cosines], blocks: 10, size: 4, owner: given.owner },
+      given.labels,
+      { first: 1, step: 1, count: 8 },
+    );
+    const grid = Array.from({ length: 2000 }, (_, j) => (j * 10) / 2000);
+    for (let i = 0; i < 8; i++) {
+      const { alpha, correct } = bestAlpha(found, i, 10);
+      expect(countAt(found, i, [alpha])).toEqual([correct]);
+      expect(correct).toBeGreaterThanOrEqual(Math.max(...countAt(found, i, grid)));
+    }
+  });
+
+  it('know alpha = 0, where a tie goes to the lower class', () => {
+    const z = matrix(2, 2, Float32Array.of(1, 1, 1, 1));
+    const parts = [Float32Array.of(0.9, 0.1, 0.1, 0.9)];
+    const owner = Int32Array.of(0, 1);
+    const found = alphaIntervals(z, { parts, blocks: 2, size: 1, owner }, [0, 1], {
+      first: 1,
+      step: 1,
+      count: 1,
+    });
+    expect(countAt(found, 0, [0, 1])).toEqual([1, 2]);
+  });
+
+  it('count no vote of a key that is hidden or not there', () => {
+    const z = matrix(1, 2, Float32Array.of(0, 1));
+    const parts = [Float32Array.of(-1e4, -1e4, 0.5, -1e4)];
+    const found = alphaIntervals(z, { parts, blocks: 2, size: 2, owner: Int32Array.of(0, 1) }, [0], {
+      first: 0.5,
+      step: 0.5,
+      count: 3,
+    });
+    expect(bestAlpha(found, 2, 50)).toEqual({ alpha: 0, correct: 0 });
+  });
+});

@@ -1,0 +1,181 @@
+import { instantiate } from '../engine/kernels/instantiate.ts';
+import { wasm } from '../engine/kernels/search.wasm.ts';
+import type { Matrix } from '../math/matrix.ts';
+import { row } from '../math/matrix.ts';
+
+/**
+ * For queries and sharpnesses, the alphas for which the true class wins: z + alpha s is linear in alpha, so each other class
+ * cuts the line from one side and what is left is one interval. That is exact in alpha, where a grid is not, and alpha = 0 is
+ * within it. (The published search tries 20 alphas and scores every query anew for each.)
+ */
+export interface AlphaIntervals {
+  readonly betas: Float64Array;
+  /** Smallest and largest winning alpha, [betas, q]; none where the smallest is above the largest. */
+  readonly lower: Float32Array;
+  readonly upper: Float32Array;
+  readonly queries: number;
+}
+
+/** Cosines of queries with the places of a cache, -1e4 where a place holds no key that may vote. */
+export interface Affinities {
+  /** [q, blocks * size], in as many parts as were computed. */
+  readonly parts: readonly Float32Array[];
+  readonly blocks: number;
+  readonly size: number;
+  /** Class of each block, [blocks]. */
+  readonly owner: Int32Array;
+}
+
+/** Evenly spaced sharpnesses. */
+export interface BetaRange {
+  readonly first: number;
+  readonly step: number;
+  readonly count: number;
+}
+
+/** After so many products of floats the votes are computed anew: each product is off by up to 6e-8 of itself. */
+const FRESH = 50;
+
+/**
+ * The intervals of all queries, [q, c] zero-shot logits `z` and labels [q]. Votes of one query stay in the processor's first
+ * cache while its sharpness grows: each is multiplied by exp(-step (1 - cosine)), which costs no exponential.
+ */
+export function alphaIntervals(
+  z: Matrix,
+  { parts, blocks, size, owner }: Affinities,
+  labels: ArrayLike<number>,
+  { first, step, count }: BetaRange,
+): AlphaIntervals {
+  const queries = z.rows;
+  const padded = Math.ceil(size / 4) * 4;
+  const places = blocks * padded;
+  const store = layOut({
+    votes: places,
+    factors: places,
+    owner: blocks,
+    z: z.cols,
+    sums: z.cols,
+    lower: FRESH,
+    upper: FRESH,
+  });
+  new Int32Array(store.memory.buffer, store.at.owner, blocks).set(owner);
+  const kernel = instantiate<Kernel>(wasm, store.memory);
+  const [votes, factors, text] = [store.view('votes'), store.view('factors'), store.view('z')];
+  const [low, high] = [store.view('lower'), store.view('upper')];
+  const lower = new Float32Array(count * queries);
+  const upper = new Float32Array(count * queries);
+  const n = blocks * size;
+  let query = 0;
+  for (const part of parts) {
+    for (let start = 0; start < part.length; start += n, query++) {
+      text.set(row(z, query));
+      for (let from = 0; from < count; from += FRESH) {
+        const own = Math.min(FRESH, count - from);
+        const beta = first + from * step;
+        for (let block = 0; block < blocks; block++) {
+          for (let k = 0; k < size; k++) {
+            const distance = part[start + block * size + k] - 1;
+            const place = block * padded + k;
+            votes[place] = Math.exp(beta * distance);
+            if (from === 0) factors[place] = Math.exp(step * distance);
+          }
+        }
+        const { at } = store;
+        kernel.intervals(
+          at.votes,
+          at.factors,
+          blocks,
+          padded,
+          at.owner,
+          at.z,
+          at.sums,
+          z.cols,
+          labels[query],
+          own,
+          at.lower,
+          at.upper,
+        );
+        for (let i = 0; i < own; i++) {
+          lower[(from + i) * queries + query] = low[i];
+          upper[(from + i) * queries + query] = high[i];
+        }
+      }
+    }
+  }
+  return { betas: Float64Array.from({ length: count }, (_, i) => first + i * step), lower, upper, queries };
+}
+
+/** Right queries at each of some alphas, for the `i`-th sharpness. */
+export function countAt(
+  { lower, upper, queries }: AlphaIntervals,
+  i: number,
+  alphas: readonly number[],
+): number[] {
+  return alphas.map((alpha) => {
+    let right = 0;
+    for (let q = i * queries; q < (i + 1) * queries; q++) if (lower[q] <= alpha && alpha <= upper[q]) right++;
+    return right;
+  });
+}
+
+/**
+ * The alpha in [0, most] for which most queries are right at the `i`-th sharpness, exactly: accuracy is a step function of alpha
+ * whose steps are the intervals' ends. Of equally good alphas the middle of the first stretch is taken, far from its ends.
+ */
+export function bestAlpha(
+  { lower, upper, queries }: AlphaIntervals,
+  i: number,
+  most: number,
+): { alpha: number; correct: number } {
+  const start = i * queries;
+  const own = [...Array(queries).keys()]
+    .map((q) => start + q)
+    .filter((q) => lower[q] <= upper[q] && lower[q] <= most);
+  const opens = Float32Array.from(own, (q) => lower[q]).sort();
+  const closes = Float32Array.from(own, (q) => Math.min(upper[q], most)).sort();
+  let [open, closed, correct, alpha] = [0, 0, 0, 0];
+  while (open < opens.length) {
+    if (opens[open] > closes[closed]) {
+      closed++;
+      continue;
+    }
+    open++;
+    // Only where the next end is a closing one is the stretch as good as it gets.
+    const next = open < opens.length ? opens[open] : Number.POSITIVE_INFINITY;
+    if (open - closed > correct && next > opens[open - 1]) {
+      correct = open - closed;
+      alpha = (opens[open - 1] + Math.min(next, closes[closed])) / 2;
+    }
+  }
+  return { alpha, correct };
+}
+
+interface Kernel {
+  intervals(
+    e: number,
+    factor: number,
+    blocks: number,
+    size: number,
+    owner: number,
+    z: number,
+    sums: number,
+    classes: number,
+    label: number,
+    count: number,
+    lower: number,
+    upper: number,
+  ): void;
+}
+
+/** Arrays of 4-byte numbers one after the other in a memory of their own, each at a multiple of 16 bytes. */
+function layOut<Name extends string>(lengths: Record<Name, number>) {
+  const at = {} as Record<Name, number>;
+  let next = 0;
+  for (const [name, length] of Object.entries(lengths) as [Name, number][]) {
+    at[name] = next;
+    next += Math.ceil(length / 4) * 16;
+  }
+  const memory = new WebAssembly.Memory({ initial: Math.ceil(next / 65_536) });
+  const view = (name: Name) => new Float32Array(memory.buffer, at[name], lengths[name]);
+  return { memory, at, view };
+}
