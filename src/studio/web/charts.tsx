@@ -3,7 +3,7 @@ import { messages, percent } from './messages.ts';
 
 const WIDTH = 320;
 const HEIGHT = 170;
-const LEFT = 40;
+const LEFT = 50;
 const TOP = 16;
 const BOTTOM = 36;
 const RIGHT = 12;
@@ -79,6 +79,9 @@ export function Reliability({ bins }: { bins: CheckReport['bins'] }) {
       ))}
       <text class="axis" x={across(0.5)} y={HEIGHT - 12} text-anchor="middle">
         {m.honestAxisX}
+      </text>
+      <text class="axis" transform={`translate(9 ${up(0.5)}) rotate(-90)`} text-anchor="middle">
+        {m.honestAxisY}
       </text>
     </svg>
   );

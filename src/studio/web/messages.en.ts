@@ -12,7 +12,6 @@ export const en = {
   language: 'Language',
   theme: { label: 'Colours', auto: 'System', light: 'Light', dark: 'Dark' },
   close: 'Close',
-  cancel: 'Cancel',
   sections: { collect: 'Collect', teach: 'Check', try: 'Try' },
   cut: 'The program behind this page does not answer. Start it again: everything up to here is saved.',
   encoder: {
@@ -54,7 +53,6 @@ export const en = {
     clear: 'Clear',
     bringing: (done: number, total: number) =>
       `Bringing in ${done.toLocaleString('en')} of ${total.toLocaleString('en')} …`,
-    reading: 'Reading the zip …',
     burst: 'part of a burst',
   },
   camera: {

@@ -12,7 +12,6 @@ export const zh: Messages = {
   language: '语言',
   theme: { label: '颜色', auto: '跟随系统', light: '浅色', dark: '深色' },
   close: '关闭',
-  cancel: '取消',
   sections: { collect: '收集', teach: '检查', try: '试用' },
   cut: '页面背后的程序没有响应。请重新启动它：到此为止的内容都已保存。',
   encoder: {
@@ -52,7 +51,6 @@ export const zh: Messages = {
     discard: '删除',
     clear: '取消选择',
     bringing: (done, total) => `正在导入第 ${n(done)} 张，共 ${n(total)} 张……`,
-    reading: '正在读取 zip……',
     burst: '连拍中的一张',
   },
   camera: {
