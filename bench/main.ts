@@ -14,6 +14,7 @@ const parts: Record<string, () => Promise<string[]>> = {
   views: async () => (await import('./views.ts')).benchViews(),
   step: async () => (await import('./step.ts')).benchStep(),
   fit: async () => (await import('./whole-fit.ts')).benchWholeFit(),
+  search: async () => (await import('./search.ts')).benchSearch(),
   clip: async () => (await import('./clip.ts')).benchClip(),
   auto: async () => (await import('./auto.ts')).benchAuto(),
   linalg: async () => (await import('./linalg.ts')).benchLinalg(),

@@ -6,7 +6,7 @@ const PEERS = join(import.meta.dirname, '../../shared/peers/peers.py');
 const PYTHON = '/usr/bin/python3';
 
 /** Any BLAS that uses the processor is several times as fast as this, in GFLOP/s on one thread. */
-const SLOW = 8;
+const SLOW = 3;
 
 /** What PyTorch needs for the same work, in the same minute: medians in milliseconds as its script prints them. */
 export type Peer = (work: string, settings: Record<string, number | true>) => Record<string, number>;

@@ -54,7 +54,7 @@ describe('alphas for which the true class wins', () => {
             given.labels,
             range,
           );
-          for (const i of [0, 49, 50, 119]) {
+          for (const i of [0, 60, 119]) {
             for (const alpha of [0, 0.01, 0.3, 1, 4, 30]) {
               for (let query = 0; query < 6; query++) {
                 const by = margin(given, size, query, alpha, found.betas[i]);

@@ -1,0 +1,98 @@
+import { availableParallelism } from 'node:os';
+import { createEngine } from '../src/engine/node.ts';
+import { matrix, unitRows } from '../src/math/matrix.ts';
+import { random } from '../src/math/random.ts';
+import { plainSupport, type Task } from '../src/methods/task.ts';
+import { alphaIntervals, bestAlpha } from '../src/tuning/alpha-intervals.ts';
+import { judgeClassSums, judgeZeroShot, splitJudges } from '../src/tuning/cache-search.ts';
+import { paperSearch } from '../src/tuning/paper.ts';
+import { median, milliseconds, ratio } from './measure.ts';
+import { torchPeer } from './torch.ts';
+
+const [QUERIES, CLASSES, SHOTS, DIMENSION, ROUNDS] = [2500, 100, 16, 512, 5];
+
+/**
+ * The search for alpha and beta over 200 betas: every alpha at once, exactly, and the published 200 x 20 grid, from features to the
+ * choice; in turn with PyTorch's two forms of the grid (the published one is measured once: it takes minutes).
+ */
+export async function benchSearch(): Promise<string[]> {
+  const engine = createEngine();
+  const noise = (rows: number) => {
+    const { uniform } = random('search', rows);
+    return unitRows(
+      matrix(
+        rows,
+        DIMENSION,
+        Float32Array.from({ length: rows * DIMENSION }, () => uniform() - 0.5),
+      ),
+    );
+  };
+  const text = noise(CLASSES);
+  const keys = CLASSES * SHOTS;
+  const task: Task = {
+    classes: CLASSES,
+    dimension: DIMENSION,
+    support: plainSupport(
+      noise(keys),
+      Int32Array.from({ length: keys }, (_, i) => i % CLASSES),
+    ),
+    head: {
+      weights: text,
+      promptFeatures: text,
+      promptClass: Int32Array.from({ length: CLASSES }, (_, c) => c),
+      logitScale: 100,
+    },
+    seed: 1,
+  };
+  const labels = Int32Array.from({ length: QUERIES }, (_, i) => i % CLASSES);
+  const judges = splitJudges(task.support, noise(QUERIES), labels);
+  const prepared = async () => {
+    const zeroShot = await judgeZeroShot(engine, task, judges);
+    const sums = await judgeClassSums(engine, task, judges);
+    await sums.close();
+    if (!zeroShot) throw new Error('the task has a text head');
+    return { zeroShot, affinities: sums.affinities };
+  };
+  const exact = async () => {
+    const { zeroShot, affinities } = await prepared();
+    const found = alphaIntervals(zeroShot, affinities, labels, { first: 0.1, step: 6.9 / 200, count: 200 });
+    for (let i = 0; i < 200; i++) bestAlpha(found, i, 3);
+  };
+  const grid = async () => {
+    const { zeroShot, affinities } = await prepared();
+    paperSearch(zeroShot, affinities, labels, { betaScale: 7, alphaScale: 3 });
+  };
+  const peer = torchPeer();
+  const times = { exact: [] as number[], grid: [] as number[], expert: [] as number[] };
+  const settings = { m: QUERIES, c: CLASSES, d: DIMENSION, shots: SHOTS, threads: availableParallelism() };
+  let official = Number.NaN;
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const [name, work] of Object.entries({ exact, grid })) {
+      const start = performance.now();
+      await work();
+      if (round > 0) times[name as 'exact'].push(performance.now() - start);
+    }
+    if (round === 0 || typeof peer === 'string') continue;
+    const { hoisted_ms } = peer('search', { ...settings, repeat: 1 });
+    times.expert.push(hoisted_ms);
+  }
+  if (typeof peer !== 'string' && process.env.PUBLISHED) {
+    official = peer('search', { ...settings, repeat: 1, official: true }).official_ms;
+  }
+  await engine.close();
+  const lines = [
+    `Search for alpha and beta, ${QUERIES} queries, ${CLASSES} classes x ${SHOTS} examples x ${DIMENSION}, 200 betas, ${availableParallelism()} threads`,
+    `  every alpha, exactly    ${milliseconds(times.exact)}`,
+    `  the published 20 alphas ${milliseconds(times.grid)}`,
+  ];
+  if (typeof peer === 'string') return [...lines, `  ${peer}`];
+  lines.push(
+    `  PyTorch, expert form    ${milliseconds(times.expert)}: ${ratio(times.expert, times.exact)} x ours`,
+  );
+  lines.push(
+    Number.isNaN(official)
+      ? '  PyTorch, published form: not measured (PUBLISHED=1 does; it takes minutes)'
+      : `  PyTorch, published form ${(official / 1000).toFixed(0)} s: ${Math.round(official / median(times.exact))} x ours`,
+  );
+  return lines;
+}
