@@ -108,4 +108,24 @@ describe('alphas for which the true class wins', () => {
     });
     expect(bestAlpha(found, 2, 50)).toEqual({ alpha: 0, correct: 0 });
   });
+
+  it('are counted with votes as exp does them: two classes apart by a millionth are told apart', () => {
+    for (const beta of [0.5, 5.5, 40]) {
+      for (const cosine of [-1, -0.3, 0, 0.5, 0.99, 1]) {
+        // The true class has the vote alone, the other a logit just below or above it.
+        const vote = Math.exp(beta * (cosine - 1));
+        for (const [factor, right] of [
+          [1 - 2e-6, 1],
+          [1 + 2e-6, 0],
+        ]) {
+          const z = matrix(1, 2, Float32Array.of(0, vote * factor));
+          const parts = [Float32Array.of(cosine, -1e4)];
+          const owner = Int32Array.of(0, 1);
+          const range = { first: beta, step: 1, count: 1 };
+          const found = alphaIntervals(z, { parts, blocks: 2, size: 1, owner }, [0], range);
+          expect(countAt(found, 0, [1]), `${beta} ${cosine} ${factor}`).toEqual([right]);
+        }
+      }
+    }
+  });
 });

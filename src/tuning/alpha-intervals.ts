@@ -36,6 +36,9 @@ export interface BetaRange {
 /** After so many products of floats, each off by up to 1.2e-7 of itself, the votes are computed anew: they drift by 2e-5 at most. */
 const FRESH = 200;
 
+/** The cosine of no key: its vote is 0 at any sharpness. */
+const ABSENT = -1e4;
+
 /**
  * The intervals of all queries, [q, c] zero-shot logits `z` and labels [q]. Votes of one query stay in the processor's first
  * cache while its sharpness grows: each is multiplied by exp(-step (1 - cosine)), which costs no exponential.
@@ -49,18 +52,23 @@ export function alphaIntervals(
   const queries = z.rows;
   const padded = Math.ceil(size / 4) * 4;
   const places = blocks * padded;
+  const classes = Math.ceil(z.cols / 4) * 4;
   const store = layOut({
+    cosines: places,
     votes: places,
     factors: places,
     owner: blocks,
-    z: z.cols,
-    sums: z.cols,
+    z: classes,
+    sums: classes,
     lower: FRESH,
     upper: FRESH,
   });
   new Int32Array(store.memory.buffer, store.at.owner, blocks).set(owner);
   const kernel = instantiate<Kernel>(wasm, store.memory);
-  const [votes, factors, text] = [store.view('votes'), store.view('factors'), store.view('z')];
+  const [cosines, text] = [store.view('cosines'), store.view('z')];
+  // What pads blocks and classes: keys that never vote, classes that never win.
+  cosines.fill(ABSENT);
+  text.fill(Number.NEGATIVE_INFINITY);
   const [low, high] = [store.view('lower'), store.view('upper')];
   const lower = new Float32Array(count * queries);
   const upper = new Float32Array(count * queries);
@@ -69,18 +77,15 @@ export function alphaIntervals(
   for (const part of parts) {
     for (let start = 0; start < part.length; start += n, query++) {
       text.set(row(z, query));
+      for (let block = 0; block < blocks; block++) {
+        const from = start + block * size;
+        cosines.set(part.subarray(from, from + size), block * padded);
+      }
+      const { at } = store;
+      kernel.votesOf(at.cosines, at.factors, places, step);
       for (let from = 0; from < count; from += FRESH) {
         const own = Math.min(FRESH, count - from);
-        const beta = first + from * step;
-        for (let block = 0; block < blocks; block++) {
-          for (let k = 0; k < size; k++) {
-            const distance = part[start + block * size + k] - 1;
-            const place = block * padded + k;
-            votes[place] = Math.exp(beta * distance);
-            if (from === 0) factors[place] = Math.exp(step * distance);
-          }
-        }
-        const { at } = store;
+        kernel.votesOf(at.cosines, at.votes, places, first + from * step);
         kernel.intervals(
           at.votes,
           at.factors,
@@ -155,6 +160,7 @@ export function bestAlpha(
 }
 
 interface Kernel {
+  votesOf(from: number, to: number, count: number, scale: number): void;
   intervals(
     e: number,
     factor: number,
