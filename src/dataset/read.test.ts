@@ -173,6 +173,8 @@ describe('tables', () => {
     expect(dataset.examples.map(({ group }) => group)).toEqual([undefined, 'burst 1', 'burst 1']);
     expect(dataset.findings.map(({ message }) => message)).toEqual([
       '2 classes, 3 pictures (1 train, 1 val, 1 test): read from list.csv.',
+      '1 class has no pictures in val: "dog, big"',
+      '1 class has no pictures in test: "cat"',
     ]);
     expect(new TextDecoder().decode(await dataset.examples[0].read())).toBe('in/3.jpg');
   });

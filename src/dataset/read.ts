@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
-import { basename, dirname, extname, join, resolve } from 'node:path';
+import { basename, dirname, extname, join, posix, resolve } from 'node:path';
 import { DataError, systemCode } from '../errors.ts';
 import { isImagePath } from '../image/names.ts';
 import { describeClasses } from './classes.ts';
+import { marksCoopData, readCoop } from './coop.ts';
 import {
   candidateBases,
   childFolders,
@@ -11,6 +12,7 @@ import {
   readClassFolders,
   splitNamed,
 } from './folders.ts';
+import { groupBy } from './groups.ts';
 import { hasLabels, lookupInTree, lookupOnDisk, readListed } from './listed.ts';
 import { naturalOrder } from './order.ts';
 import { diskFile, folderTree, type SourceFile, type Tree, zipTree } from './source.ts';
@@ -31,8 +33,8 @@ const CLASSES_NAME = 'classes.csv';
 
 /**
  * Reads labelled pictures: `<class>/*`, `{train,val,test}/<class>/*`, a folder with an index.csv or metadata.csv (or .jsonl),
- * such a table itself, or a zip of any of these. Pictures are listed, not opened. Throws `DataError` when `source` is missing,
- * empty or laid out otherwise; what is merely odd is in `findings`.
+ * such a table itself, CoOp's layouts, or a zip of any of these. Pictures are listed, not opened. Throws `DataError` when
+ * `source` is missing, empty or laid out otherwise; what is merely odd is in `findings`.
  */
 export async function readDataset(source: string, options: ReadOptions = {}): Promise<Dataset> {
   const found = await read(source, options.signal);
@@ -96,11 +98,13 @@ async function readTree(tree: Tree, signal?: AbortSignal): Promise<Found> {
   tree.files.sort((a, b) => naturalOrder(a.path, b.path));
   const bases = candidateBases(tree);
   const listed = await readIndexes(tree, bases, signal);
-  if (listed.files.length === 0) refuseSeveral(tree, bases[bases.length - 1]);
-  const labelled = listed.labelled ?? readClassFolders(tree);
+  const coop = listed.labelled ? undefined : await readCoop(tree, bases, signal);
+  if (listed.files.length === 0 && !coop) refuseSeveral(tree, bases[bases.length - 1]);
+  const labelled = listed.labelled ?? coop?.labelled ?? readClassFolders(tree);
+  const used = [...listed.files, ...(coop?.files ?? [])];
   const classesFile = fileIn(tree, bases, [CLASSES_NAME])?.file;
   const notImages = tree.files.filter(
-    (file) => !isImagePath(file.path) && file !== classesFile && !listed.files.includes(file),
+    (file) => !isImagePath(file.path) && file !== classesFile && !used.includes(file),
   );
   const findings = [...tree.findings, ...listed.findings];
   if (notImages.length > 0) {
@@ -113,14 +117,21 @@ async function readTree(tree: Tree, signal?: AbortSignal): Promise<Found> {
       ),
     );
   }
-  if (listed.labelled) findings.push(...unlisted(tree, listed.labelled));
-  const classesTable = classesFile && parseTable(await classesFile.read(), classesFile.path);
+  if (listed.labelled ?? coop?.listed) findings.push(...unlisted(tree, labelled));
+  const classesTable = classesFile ? parseTable(await classesFile.read(), classesFile.path) : coop?.classes;
   return { name: tree.name, root: tree.root, labelled, findings, classesTable };
 }
 
 /** Folders that are data sets themselves, each with its table, would be mistaken for classes. */
 function refuseSeveral(tree: Tree, base: string): void {
-  const inner = childFolders(tree, base).filter((name) => fileIn(tree, [`${base}${name}/`], INDEX_NAMES));
+  const marked = new Set(
+    tree.files
+      .filter(({ path }) => marksCoopData(posix.basename(path)))
+      .map(({ path }) => posix.dirname(path)),
+  );
+  const inner = childFolders(tree, base).filter(
+    (name) => marked.has(base + name) || fileIn(tree, [`${base}${name}/`], INDEX_NAMES),
+  );
   if (inner.length === 0) return;
   throw new DataError(`${tree.root} holds data sets of their own: ${quoted(inner)}`, {
     code: 'dataset/several',
@@ -209,7 +220,7 @@ function assemble({ name, root, labelled, findings, classesTable }: Found, table
     };
   });
   const found = info('found', `${counts(classes.length, examples)}: read from ${labelled.layout}.`);
-  const empty = emptyClasses({ classes, examples });
+  const empty = [...emptyClasses({ classes, examples }), ...absentClasses({ classes, examples })];
   return {
     name,
     root,
@@ -235,6 +246,19 @@ function emptyClasses({ classes, examples }: Pick<Dataset, 'classes' | 'examples
   if (empty.length === 0) return [];
   const n = count(empty.length, 'class has', 'classes have');
   return [warning('empty-class', `${n} no pictures and can only be known by name: ${quoted(empty)}`, empty)];
+}
+
+/** Classes that a split cannot judge by; those that cannot be taught are counted where examples are drawn. */
+function absentClasses({ classes, examples }: Pick<Dataset, 'classes' | 'examples'>): Finding[] {
+  const seen = new Set(examples.map(({ label }) => label));
+  const bySplit = groupBy(examples, ({ split }) => split);
+  return (['val', 'test'] as const).flatMap((split) => {
+    const own = new Set(bySplit.get(split)?.map(({ label }) => label));
+    const absent = classes.filter((_, i) => seen.has(i) && !own.has(i)).map(({ id }) => id);
+    if (absent.length === 0 || !bySplit.has(split)) return [];
+    const n = count(absent.length, 'class has', 'classes have');
+    return [info('absent-class', `${n} no pictures in ${split}: ${quoted(absent)}`, absent)];
+  });
 }
 
 function selectSplit(dataset: Dataset, split?: Split): Dataset {

@@ -1,0 +1,224 @@
+import { z } from 'zod';
+import { DataError } from '../errors.ts';
+import { isImagePath } from '../image/names.ts';
+import { childFolders, type Labelled, type LabelledFile } from './folders.ts';
+import { groupBy } from './groups.ts';
+import { lookupInTree, readListed } from './listed.ts';
+import type { SourceFile, Tree } from './source.ts';
+import type { Table } from './table.ts';
+import type { Split } from './types.ts';
+import { count, info, warning } from './wording.ts';
+
+const SPLIT_FILE = /^split_zhou_.+\.json$/;
+const CLASSNAMES = 'classnames.txt';
+const VARIANTS = /^images_variant_(train|val|test)\.txt$/;
+
+/** What a data set laid out as CoOp's scripts expect it holds, with the files that say so. */
+interface CoopData {
+  readonly labelled: Labelled;
+  /** Whether pictures are listed, so that others in the folder are no part of it. */
+  readonly listed?: true;
+  /** Shown names of classes whose ids are codes or repeat each other. */
+  readonly classes?: Table;
+  readonly files: readonly SourceFile[];
+}
+
+/** Whether a file marks its folder as a data set in CoOp's layout. */
+export function marksCoopData(name: string): boolean {
+  return SPLIT_FILE.test(name) || VARIANTS.test(name) || name === CLASSNAMES;
+}
+
+/**
+ * The layouts of CoOp (Zhou et al., IJCV 2022; its DATASETS.md): `split_zhou_*.json`, FGVC Aircraft's lists, and ImageNet, its
+ * V2, Sketch, A and R with a `classnames.txt`. ImageNet's `val` is the test split, as everywhere in the field. Nothing where
+ * no such file lies in `bases`. Throws `DataError` where one is malformed or contradicts itself.
+ */
+export async function readCoop(
+  tree: Tree,
+  bases: readonly string[],
+  signal?: AbortSignal,
+): Promise<CoopData | undefined> {
+  for (const base of bases) {
+    const here = tree.files.filter(
+      ({ path }) => path.startsWith(base) && marksCoopData(path.slice(base.length)),
+    );
+    const splitFile = here.find(({ path }) => SPLIT_FILE.test(path.slice(base.length)));
+    const variants = here.filter(({ path }) => VARIANTS.test(path.slice(base.length)));
+    const classnames = here.find(({ path }) => path === base + CLASSNAMES);
+    if (splitFile) return readSplitFile(tree, base, splitFile, signal);
+    if (variants.length > 0) return readVariants(tree, base, variants, signal);
+    const names = classnames && (await readClassnames(classnames));
+    if (names) return { ...readImageNet(tree, base, names), files: [classnames] };
+  }
+  return undefined;
+}
+
+const splitSchema = z.partialRecord(
+  z.enum(['train', 'val', 'test']),
+  z.array(z.tuple([z.string(), z.coerce.number().int(), z.string()])),
+);
+
+async function readSplitFile(
+  tree: Tree,
+  base: string,
+  file: SourceFile,
+  signal?: AbortSignal,
+): Promise<CoopData> {
+  const splits = parseSplit(await textOf(file), file.path);
+  const rows = Object.entries(splits).flatMap(([split, items]) =>
+    items.map(([path, label, name]) => ({ path, label, name, split })),
+  );
+  const ids = classIds(rows, file.path);
+  const table = tableOf(
+    file.path,
+    rows.map(({ path, label, split }) => ({ path, label: ids.get(label) as string, split })),
+  );
+  const imageFolder = folderOf(
+    tree,
+    base,
+    rows.map(({ path }) => path),
+  );
+  const labelled = await readListed(table, lookupInTree(tree, imageFolder), { signal });
+  const names = new Map(rows.map(({ label, name }) => [label, name]));
+  const classes = tableOf(
+    file.path,
+    [...ids].map(([label, id]) => ({ id, name: (names.get(label) as string).replaceAll('_', ' ') })),
+  );
+  return { labelled: { ...labelled, classIds: [...ids.values()] }, listed: true, classes, files: [file] };
+}
+
+function parseSplit(text: string, path: string): z.infer<typeof splitSchema> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw malformed(path, (cause as Error).message, cause);
+  }
+  const parsed = splitSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [{ path: at, message }] = parsed.error.issues;
+  throw malformed(path, `${at.join('.') || 'the whole'}: ${message}`);
+}
+
+function malformed(path: string, what: string, cause?: unknown): DataError {
+  return new DataError(`${path} is not a split file: ${what}`, {
+    code: 'dataset/split-file',
+    hint: 'Expected is {"train": [["folder/1.jpg", 0, "cat"], …], "val": […], "test": […]}.',
+    details: { path },
+    cause,
+  });
+}
+
+/** Class ids by label: the name, with the label where two labels share one. */
+function classIds(rows: readonly { label: number; name: string }[], path: string): Map<number, string> {
+  const names = new Map<number, string>();
+  for (const { label, name } of rows) {
+    const before = names.get(label) ?? name;
+    if (before !== name) {
+      throw malformed(path, `label ${label} is both "${before}" and "${name}"`);
+    }
+    names.set(label, name);
+  }
+  const byName = groupBy(names.keys(), (label) => names.get(label) as string);
+  return new Map(
+    [...names].map(([label, name]) => [
+      label,
+      (byName.get(name) as number[]).length > 1 ? `${name} ${label}` : name,
+    ]),
+  );
+}
+
+/** Where the listed pictures lie: beside the split file, or in the folder beside it that holds most of them. */
+function folderOf(tree: Tree, base: string, paths: readonly string[]): string {
+  const there = new Set(tree.files.map(({ path }) => path.normalize('NFC')));
+  const folders = [base, ...childFolders(tree, base).map((name) => `${base}${name}/`)];
+  const counts = folders.map((folder) => paths.filter((path) => there.has(folder + path)).length);
+  return folders[counts.indexOf(Math.max(...counts))];
+}
+
+/** FGVC Aircraft: a list of `<picture> <variant>` for each split. */
+async function readVariants(
+  tree: Tree,
+  base: string,
+  files: readonly SourceFile[],
+  signal?: AbortSignal,
+): Promise<CoopData> {
+  const rows = [];
+  for (const file of files) {
+    const [, split] = VARIANTS.exec(file.path.slice(base.length)) as RegExpExecArray;
+    for (const [picture, label] of wordAndRest(await textOf(file)))
+      rows.push({ path: `images/${picture}.jpg`, label, split });
+  }
+  const table = tableOf(`${base}images_variant_*.txt`, rows);
+  return { labelled: await readListed(table, lookupInTree(tree, base), { signal }), listed: true, files };
+}
+
+/** Names by WordNet id, in ImageNet's order; nothing where the file is about something else. */
+async function readClassnames(file: SourceFile): Promise<ReadonlyMap<string, string> | undefined> {
+  const lines = wordAndRest(await textOf(file));
+  return lines.length > 0 && lines.every(([id]) => /^n\d{8}$/.test(id)) ? new Map(lines) : undefined;
+}
+
+/** Folders are WordNet ids, or, in ImageNet-V2, places in `classnames.txt`: read as text, 10 would come before 2. */
+function readImageNet(
+  tree: Tree,
+  base: string,
+  names: ReadonlyMap<string, string>,
+): Pick<CoopData, 'labelled' | 'classes'> {
+  const ids = [...names.keys()];
+  const pictures: LabelledFile[] = [];
+  const outside: string[] = [];
+  for (const file of tree.files.filter(({ path }) => path.startsWith(base) && isImagePath(path))) {
+    const folders = file.path.slice(base.length).split('/').slice(0, -1);
+    const at = folders.findIndex((folder) => names.has(folder));
+    const place = /^\d+$/.test(folders.at(-1) ?? '') ? ids[Number(folders.at(-1))] : undefined;
+    const label = at < 0 ? place : folders[at];
+    const split: Split = folders.slice(0, Math.max(0, at)).includes('train') ? 'train' : 'test';
+    if (label) pictures.push({ file, label, split });
+    else outside.push(file.path);
+  }
+  const there = new Set(pictures.map(({ label }) => label as string));
+  const findings = [];
+  if (there.size < ids.length) {
+    const missing = ids.filter((id) => !there.has(id)).map((id) => `${id} ${names.get(id)}`);
+    const message = `${count(missing.length, 'class', 'classes')} of ${CLASSNAMES} without a picture: left out.`;
+    findings.push(info('missing-classes', message, missing));
+  }
+  if (outside.length > 0) {
+    const lie = count(outside.length, 'picture lies', 'pictures lie');
+    findings.push(warning('outside-classes', `${lie} outside the class folders: left out.`, outside));
+  }
+  const layout = `ImageNet's folders and ${CLASSNAMES}`;
+  const known = [...names].filter(([id]) => there.has(id));
+  return {
+    labelled: { pictures, classIds: [...there], layout, findings },
+    classes: tableOf(
+      CLASSNAMES,
+      known.map(([id, name]) => ({ id, name })),
+    ),
+  };
+}
+
+/** Lines of a first word and the rest. */
+function wordAndRest(text: string): [string, string][] {
+  return text
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [word] = line.split(' ', 1);
+      return [word, line.slice(word.length + 1)];
+    });
+}
+
+function tableOf(name: string, rows: readonly Record<string, string>[]): Table {
+  return {
+    name,
+    columns: Object.keys(rows[0] ?? {}),
+    rows: rows.map((values, i) => ({ line: i + 1, values })),
+  };
+}
+
+async function textOf(file: SourceFile): Promise<string> {
+  return new TextDecoder().decode(await file.read());
+}
