@@ -1,17 +1,18 @@
 /**
- * One query against a cache at many sharpnesses. `e` holds exp(-beta0 (1 - a)) of its cosines a, `factor` exp(-step (1 - a)), both
- * [blocks * size] with `size` a multiple of 4 and 0 where there is no key; `owner` is each block's class. For each of `count`
- * sharpnesses, e is multiplied by the factor after use. `sums` is scratch. z and sums hold a
- * multiple of 4 numbers: beyond the classes z is minus infinity, and sums stay 0.
+ * One query against a cache at many sharpnesses. `e` holds exp(-beta0 (1 - a)) of its cosines a, `factor` exp(-step (1 - a)), 0 where
+ * there is no key: both [groups, size, 4], four blocks side by side, so that a block's sum stays in its lane. For each of `count`
+ * sharpnesses e is multiplied by the factor after use, four sharpnesses in one pass over e. `owner` is each block's class, or 0 where
+ * block i is class i. `sums` is room for the sums of all blocks at four sharpnesses, and with an owner for those of the classes behind
+ * them. z holds a multiple of 4 numbers, minus infinity beyond the classes.
  *
- * Writes the interval of alphas >= 0 for which z + alpha sums is largest at `label`, to lower[i] and upper[i]: one pass over the
- * classes, each of which cuts the interval from one side. Of equal scores the lowest class wins. Where no alpha does, lower is
- * above upper.
+ * Writes the interval of alphas >= 0 for which z + alpha sums is largest at `label`, to lower[i] and upper[i] (room for a multiple of
+ * four of them): one pass over the classes, each of which cuts the interval from one side. Of equal scores the lowest class wins.
+ * Where no alpha does, lower is above upper.
  */
 export function intervals(
   e: usize,
   factor: usize,
-  blocks: i32,
+  groups: i32,
   size: i32,
   owner: usize,
   z: usize,
@@ -22,67 +23,95 @@ export function intervals(
   lower: usize,
   upper: usize,
 ): void {
-  const width: usize = usize(size) << 2;
-  for (let i = 0; i < count; i++) {
-    memory.fill(sums, 0, usize(classes) << 2);
+  const width: usize = usize(size) << 4;
+  const totals: usize = usize(groups) << 4;
+  for (let i: usize = 0; i < usize(count) << 2; i += 16) {
     let at: usize = 0;
-    for (let block = 0; block < blocks; block++) {
-      let total = f32x4.splat(0);
+    for (let group: usize = 0; group < totals; group += 16) {
+      let first = f32x4.splat(0);
+      let second = f32x4.splat(0);
+      let third = f32x4.splat(0);
+      let fourth = f32x4.splat(0);
       for (const end = at + width; at < end; at += 16) {
-        const votes = v128.load(e + at);
-        total = f32x4.add(total, votes);
-        v128.store(e + at, f32x4.mul(votes, v128.load(factor + at)));
+        const fading = v128.load(factor + at);
+        let votes = v128.load(e + at);
+        first = f32x4.add(first, votes);
+        votes = f32x4.mul(votes, fading);
+        second = f32x4.add(second, votes);
+        votes = f32x4.mul(votes, fading);
+        third = f32x4.add(third, votes);
+        votes = f32x4.mul(votes, fading);
+        fourth = f32x4.add(fourth, votes);
+        v128.store(e + at, f32x4.mul(votes, fading));
       }
-      const sum =
-        f32x4.extract_lane(total, 0) +
-        f32x4.extract_lane(total, 1) +
-        f32x4.extract_lane(total, 2) +
-        f32x4.extract_lane(total, 3);
-      const place = sums + (usize(load<i32>(owner + (usize(block) << 2))) << 2);
-      store<f32>(place, load<f32>(place) + sum);
+      v128.store(sums + group, first);
+      v128.store(sums + totals + group, second);
+      v128.store(sums + 2 * totals + group, third);
+      v128.store(sums + 3 * totals + group, fourth);
     }
-    const ownText = load<f32>(z + (usize(label) << 2));
-    const ownSum = load<f32>(sums + (usize(label) << 2));
-    const texts = f32x4.splat(ownText);
-    const votes = f32x4.splat(ownSum);
-    const zero = f32x4.splat(0);
-    let lows = zero;
-    let highs = f32x4.splat(Infinity);
-    for (let c = 0; c < classes; c += 4) {
-      const d = f32x4.sub(texts, v128.load(z + (usize(c) << 2)));
-      const s = f32x4.sub(votes, v128.load(sums + (usize(c) << 2)));
-      // Both sides are cut at -d / s; ties and equal sums are rare, and one by one.
-      const odd = v128.or(f32x4.eq(s, zero), f32x4.eq(d, zero));
-      const cut = f32x4.neg(f32x4.div(d, s));
-      const up = v128.andnot(f32x4.gt(s, zero), odd);
-      const down = v128.andnot(f32x4.lt(s, zero), odd);
-      lows = f32x4.max(lows, v128.bitselect(cut, zero, up));
-      highs = f32x4.min(highs, v128.bitselect(cut, f32x4.splat(Infinity), down));
-      if (v128.any_true(odd)) {
-        for (let k = c; k < min(c + 4, classes); k++) {
-          if (k == label) continue;
-          const own = ownText - load<f32>(z + (usize(k) << 2));
-          const sum = ownSum - load<f32>(sums + (usize(k) << 2));
-          if (own != 0 && sum != 0) continue;
-          // A tie at alpha = 0 goes to the lower class: for a higher one just above it is enough.
-          const late = own == 0 && k < label;
-          if (sum > 0 && late) lows = f32x4.max(lows, f32x4.splat(f32.MIN_NORMAL_VALUE));
-          if (sum < 0) highs = f32x4.min(highs, f32x4.splat(late ? -1 : 0));
-          if (sum == 0 && (own < 0 || late)) highs = f32x4.splat(-1);
-        }
-      }
+    for (let k: usize = 0; k < 4; k++) {
+      let own = sums + k * totals;
+      if (owner) own = byClass(own, groups << 2, owner, sums + 4 * totals, classes);
+      cut(z, own, classes, label, lower + i + (k << 2), upper + i + (k << 2));
     }
-    const low = max(
-      max(f32x4.extract_lane(lows, 0), f32x4.extract_lane(lows, 1)),
-      max(f32x4.extract_lane(lows, 2), f32x4.extract_lane(lows, 3)),
-    );
-    const high = min(
-      min(f32x4.extract_lane(highs, 0), f32x4.extract_lane(highs, 1)),
-      min(f32x4.extract_lane(highs, 2), f32x4.extract_lane(highs, 3)),
-    );
-    store<f32>(lower + (usize(i) << 2), low);
-    store<f32>(upper + (usize(i) << 2), high);
   }
+}
+
+/** Adds up the sums of each class's blocks. */
+function byClass(blocks: usize, count: i32, owner: usize, sums: usize, classes: i32): usize {
+  memory.fill(sums, 0, usize(classes) << 2);
+  for (let block: usize = 0; block < usize(count) << 2; block += 4) {
+    const place = sums + (usize(load<i32>(owner + block)) << 2);
+    store<f32>(place, load<f32>(place) + load<f32>(blocks + block));
+  }
+  return sums;
+}
+
+/** The interval of one query at one sharpness. */
+function cut(z: usize, sums: usize, classes: i32, label: i32, lower: usize, upper: usize): void {
+  const own = usize(label) << 2;
+  const ownText = load<f32>(z + own);
+  const ownSum = load<f32>(sums + own);
+  const texts = f32x4.splat(ownText);
+  const votes = f32x4.splat(ownSum);
+  const zero = f32x4.splat(0);
+  let lows = zero;
+  let highs = f32x4.splat(Infinity);
+  let odd = zero;
+  // It would tie with itself.
+  store<f32>(z + own, -Infinity);
+  for (let c: usize = 0; c < usize(classes) << 2; c += 16) {
+    const d = f32x4.sub(texts, v128.load(z + c));
+    const s = f32x4.sub(votes, v128.load(sums + c));
+    const end = f32x4.neg(f32x4.div(d, s));
+    // A class with fewer votes bounds alpha from below, one with more from above; elsewhere the masks leave 0, and no number.
+    lows = f32x4.pmax(lows, v128.and(end, f32x4.gt(s, zero)));
+    highs = f32x4.pmin(highs, v128.or(end, f32x4.ge(s, zero)));
+    odd = v128.or(odd, f32x4.eq(f32x4.mul(d, s), zero));
+  }
+  store<f32>(z + own, ownText);
+  let low = max(
+    max(f32x4.extract_lane(lows, 0), f32x4.extract_lane(lows, 1)),
+    max(f32x4.extract_lane(lows, 2), f32x4.extract_lane(lows, 3)),
+  );
+  let high = min(
+    min(f32x4.extract_lane(highs, 0), f32x4.extract_lane(highs, 1)),
+    min(f32x4.extract_lane(highs, 2), f32x4.extract_lane(highs, 3)),
+  );
+  if (v128.any_true(odd)) {
+    for (let k = 0; k < classes; k++) {
+      if (k == label) continue;
+      const d = ownText - load<f32>(z + (usize(k) << 2));
+      const s = ownSum - load<f32>(sums + (usize(k) << 2));
+      // A tie at alpha = 0 goes to the lower class: for a higher one just above it is enough.
+      const late = d == 0 && k < label;
+      if (s > 0 && late) low = max(low, f32.MIN_NORMAL_VALUE);
+      if (s < 0 && late) high = -1;
+      if (s == 0 && (d < 0 || late)) high = -1;
+    }
+  }
+  store<f32>(lower, low);
+  store<f32>(upper, high);
 }
 
 /** to[i] = exp(scale (from[i] - 1)) for `count` numbers, a multiple of 4; relative error below 3e-7, 0 below exp(-87). */

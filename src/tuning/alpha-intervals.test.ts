@@ -4,23 +4,25 @@ import { matrix } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { alphaIntervals, bestAlpha, countAt } from './alpha-intervals.ts';
 
-/** A random problem: queries, classes with blocks of keys, zero-shot logits. */
-function problem(seed: number, queries: number, classes: number, size: number) {
+/** A random problem: queries, blocks of keys, zero-shot logits; with more blocks than classes, in any order of classes. */
+function problem(seed: number, queries: number, classes: number, size: number, blocks = classes) {
   const { normal, uniform, integer } = random('intervals', seed);
-  const cosines = Float32Array.from({ length: queries * classes * size }, () => uniform());
+  const cosines = Float32Array.from({ length: queries * blocks * size }, () => uniform());
   const z = matrix(
     queries,
     classes,
     Float32Array.from({ length: queries * classes }, () => 2 * normal()),
   );
   const labels = Int32Array.from({ length: queries }, () => integer(classes));
-  const owner = Int32Array.from({ length: classes }, (_, c) => c);
+  const owner = Int32Array.from({ length: blocks }, (_, block) =>
+    blocks > classes ? integer(classes) : block,
+  );
   return { cosines, z, labels, owner };
 }
 
 /** Whether the true class wins, in float64, and by how much: a near tie may go either way in float32. */
 function margin(
-  { cosines, z, labels }: ReturnType<typeof problem>,
+  { cosines, z, labels, owner }: ReturnType<typeof problem>,
   size: number,
   query: number,
   alpha: number,
@@ -29,7 +31,11 @@ function margin(
   const classes = z.cols;
   const score = (c: number) => {
     let sum = 0;
-    for (let k = 0; k < size; k++) sum += Math.exp(beta * (cosines[(query * classes + c) * size + k] - 1));
+    owner.forEach((own, block) => {
+      if (own !== c) return;
+      const at = (query * owner.length + block) * size;
+      for (let k = 0; k < size; k++) sum += Math.exp(beta * (cosines[at + k] - 1));
+    });
     return z.data[query * classes + c] + alpha * sum;
   };
   const own = score(labels[query]);
@@ -45,16 +51,17 @@ describe('alphas for which the true class wins', () => {
         fc.nat(1000),
         fc.integer({ min: 2, max: 6 }),
         fc.integer({ min: 1, max: 6 }),
-        (seed, classes, size) => {
-          const given = problem(seed, 6, classes, size);
-          const range = { first: 0.1, step: 0.07, count: 120 };
+        fc.nat(5),
+        (seed, classes, size, more) => {
+          const given = problem(seed, 6, classes, size, classes + more);
+          const range = { first: 0.1, step: 0.02, count: 420 };
           const found = alphaIntervals(
             given.z,
-            { parts: [given.cosines], blocks: classes, size, owner: given.owner },
+            { parts: [given.cosines], blocks: classes + more, size, owner: given.owner },
             given.labels,
             range,
           );
-          for (const i of [0, 60, 119]) {
+          for (const i of [0, 60, 199, 200, 419]) {
             for (const alpha of [0, 0.01, 0.3, 1, 4, 30]) {
               for (let query = 0; query < 6; query++) {
                 const by = margin(given, size, query, alpha, found.betas[i]);
@@ -126,6 +133,21 @@ describe('alphas for which the true class wins', () => {
           expect(countAt(found, 0, [1]), `${beta} ${cosine} ${factor}`).toEqual([right]);
         }
       }
+    }
+  });
+
+  it('drift by less than a hundred-thousandth over sharpnesses, however large', () => {
+    const range = { first: 0.1, step: 0.035, count: 1000 };
+    for (const cosine of [-0.3, 0, 0.31, 0.5, 0.77, 0.99, 1]) {
+      // The true class has the vote alone and is one behind: it wins from 1 / vote on.
+      const z = matrix(1, 2, Float32Array.of(-1, 0));
+      const parts = [Float32Array.of(cosine, -1e4)];
+      const given = { parts, blocks: 2, size: 1, owner: Int32Array.of(0, 1) };
+      const { betas, lower } = alphaIntervals(z, given, [0], range);
+      const drift = betas.map((beta, i) =>
+        Math.abs(lower[i] * Math.exp(beta * (Math.fround(cosine) - 1)) - 1),
+      );
+      expect(Math.max(...drift), `cosine ${cosine}`).toBeLessThan(1e-5);
     }
   });
 });

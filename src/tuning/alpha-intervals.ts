@@ -33,8 +33,8 @@ export interface BetaRange {
   readonly count: number;
 }
 
-/** After so many products of floats, each off by up to 1.2e-7 of itself, the votes are computed anew: they drift by 2e-5 at most. */
-const FRESH = 200;
+/** After so many sharpnesses, a multiple of 4, the votes are computed anew: until then they drift, by 4e-6 of themselves at most. */
+const FRESH = 100;
 
 /** The cosine of no key: its vote is 0 at any sharpness. */
 const ABSENT = -1e4;
@@ -50,38 +50,37 @@ export function alphaIntervals(
   { first, step, count }: BetaRange,
 ): AlphaIntervals {
   const queries = z.rows;
-  const padded = Math.ceil(size / 4) * 4;
-  const places = blocks * padded;
+  const groups = Math.ceil(blocks / 4);
+  const places = groups * size * 4;
   const classes = Math.ceil(z.cols / 4) * 4;
-  const store = layOut({
+  const { memory, at, view } = layOut({
     cosines: places,
     votes: places,
     factors: places,
-    owner: blocks,
+    owner: groups * 4,
     z: classes,
-    sums: classes,
+    sums: groups * 16 + classes,
     lower: FRESH,
     upper: FRESH,
   });
-  new Int32Array(store.memory.buffer, store.at.owner, blocks).set(owner);
-  const kernel = instantiate<Kernel>(wasm, store.memory);
-  const [cosines, text] = [store.view('cosines'), store.view('z')];
+  const kernel = instantiate<Kernel>(wasm, memory);
+  new Int32Array(memory.buffer, at.owner, blocks).set(owner);
+  const inOrder = blocks === z.cols && owner.every((c, block) => c === block);
+  const [cosines, text] = [view('cosines'), view('z')];
   // What pads blocks and classes: keys that never vote, classes that never win.
   cosines.fill(ABSENT);
   text.fill(Number.NEGATIVE_INFINITY);
-  const [low, high] = [store.view('lower'), store.view('upper')];
+  const [low, high] = [view('lower'), view('upper')];
   const lower = new Float32Array(count * queries);
   const upper = new Float32Array(count * queries);
-  const n = blocks * size;
   let query = 0;
   for (const part of parts) {
-    for (let start = 0; start < part.length; start += n, query++) {
+    for (let start = 0; start < part.length; start += blocks * size, query++) {
       text.set(row(z, query));
       for (let block = 0; block < blocks; block++) {
-        const from = start + block * size;
-        cosines.set(part.subarray(from, from + size), block * padded);
+        const place = (block >> 2) * size * 4 + (block & 3);
+        for (let k = 0; k < size; k++) cosines[place + k * 4] = part[start + block * size + k];
       }
-      const { at } = store;
       kernel.votesOf(at.cosines, at.factors, places, step);
       for (let from = 0; from < count; from += FRESH) {
         const own = Math.min(FRESH, count - from);
@@ -89,9 +88,9 @@ export function alphaIntervals(
         kernel.intervals(
           at.votes,
           at.factors,
-          blocks,
-          padded,
-          at.owner,
+          groups,
+          size,
+          inOrder ? 0 : at.owner,
           at.z,
           at.sums,
           z.cols,
@@ -164,7 +163,7 @@ interface Kernel {
   intervals(
     e: number,
     factor: number,
-    blocks: number,
+    groups: number,
     size: number,
     owner: number,
     z: number,
