@@ -1,3 +1,4 @@
+import { DataError } from '../errors.ts';
 import { type Matrix, row } from '../math/matrix.ts';
 
 /** Two weights (a, b) of two score matrices, and the mean negative log-likelihood they reach. */
@@ -8,8 +9,6 @@ export interface Weights {
 }
 
 interface Limits {
-  /** Keep a at this value instead of fitting it. */
-  readonly fixedA?: number;
   /** a is at least b divided by this. */
   readonly maxRatio?: number;
   /** Where to start: the answer of a similar problem saves most of the steps. */
@@ -22,20 +21,18 @@ interface Limits {
  * temperature 1 / a. Targets are smoothed by one label in n + 1, which keeps the answer finite when every row is right.
  *
  * @param z [n, c]; leave out for one matrix alone @param s [n, c] @param labels [n]
+ * @throws DataError `tuning/not-a-number` where a score is not finite
  */
 export function fitWeights(
   z: Matrix | undefined,
   s: Matrix,
   labels: ArrayLike<number>,
-  { fixedA, maxRatio = Number.POSITIVE_INFINITY, start = { a: 1, b: 0 } }: Limits = {},
+  { maxRatio = Number.POSITIVE_INFINITY, start = { a: 1, b: 0 } }: Limits = {},
 ): Weights {
+  for (const scores of z ? [z, s] : [s]) demandFinite(scores);
   if (!z) {
     const { t, nll } = alongLine(s, labels, (b) => ({ a: 0, b }), undefined, start.b || 1);
     return { a: 0, b: t, nll };
-  }
-  if (fixedA !== undefined) {
-    const { t, nll } = alongLine(s, labels, (b) => ({ a: fixedA, b }), z, 0);
-    return { a: fixedA, b: t, nll };
   }
   const free = newton(z, s, labels, start);
   if (free.b >= 0 && free.a * maxRatio >= free.b && free.a > 0) return free;
@@ -44,6 +41,18 @@ export function fitWeights(
   return textOnly.nll <= steep.nll
     ? { a: textOnly.t, b: 0, nll: textOnly.nll }
     : { a: steep.t / maxRatio, b: steep.t, nll: steep.nll };
+}
+
+/** No weight helps scores that are not finite, and a search among them would not end before its last step. */
+function demandFinite({ data, cols }: Matrix): void {
+  const at = data.findIndex((score) => !Number.isFinite(score));
+  if (at < 0) return;
+  const [index, column] = [Math.floor(at / cols), at % cols];
+  throw new DataError(`The score of row ${index} for class ${column} is ${data[at]}`, {
+    code: 'tuning/not-a-number',
+    hint: 'Look for features that are zero or not finite, or for a learning rate at which training diverges.',
+    details: { row: index, class: column, score: data[at] },
+  });
 }
 
 const STEPS = 30;

@@ -84,12 +84,9 @@ describe('weights of text and cache', () => {
     expect(b / a).toBeCloseTo(50, 6);
   });
 
-  it('keep a fixed weight of the text, and start anywhere', () => {
+  it('are the same from any start', () => {
     const z = noisy(1, 1);
     const s = noisy(0.7, 2);
-    const fixed = fitWeights(z, s, labels, { fixedA: 1 });
-    expect(nll(1, fixed.b + 0.05, z, s)).toBeGreaterThan(fixed.nll);
-    expect(nll(1, fixed.b - 0.05, z, s)).toBeGreaterThan(fixed.nll);
     const far = fitWeights(z, s, labels, { start: { a: 5, b: 3 } });
     expect(far.nll).toBeCloseTo(fitWeights(z, s, labels).nll, 8);
   });
@@ -98,5 +95,19 @@ describe('weights of text and cache', () => {
     const { b } = fitWeights(undefined, noisy(50, 5), labels);
     expect(b).toBeGreaterThan(0);
     expect(Number.isFinite(b)).toBe(true);
+  });
+
+  it('refuse scores that are not finite, and say where', () => {
+    for (const score of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      const broken = noisy(1, 1);
+      broken.data[4 * 7 + 2] = score;
+      const refused = expect.objectContaining({
+        code: 'tuning/not-a-number',
+        details: { row: 7, class: 2, score },
+      });
+      expect(() => fitWeights(undefined, broken, labels)).toThrow(refused);
+      expect(() => fitWeights(broken, noisy(1, 2), labels)).toThrow(refused);
+      expect(() => fitWeights(noisy(1, 2), broken, labels)).toThrow(refused);
+    }
   });
 });
