@@ -114,6 +114,108 @@ function cut(z: usize, sums: usize, classes: i32, label: i32, lower: usize, uppe
   store<f32>(upper, high);
 }
 
+/** Numbers that `moments` writes for a row. */
+const MOMENTS = 9;
+
+/**
+ * For each row of z and s [rows, classes], what the cross-entropy of softmax(a z + b s) and its derivatives are made of, with every
+ * difference taken to the row's own class: the largest logit, the sum of exponentials below it; mean of z and s over the
+ * softmax, and over all classes; variance of z, covariance, variance of s over the softmax. `w` is room for a row. Up to three numbers
+ * behind z, s and w are read.
+ */
+export function moments(
+  z: usize,
+  s: usize,
+  labels: usize,
+  rows: i32,
+  classes: i32,
+  a: f32,
+  b: f32,
+  w: usize,
+  out: usize,
+): void {
+  const width = usize(classes) << 2;
+  const as = f32x4.splat(a);
+  const bs = f32x4.splat(b);
+  for (let row = 0; row < rows; row++, z += width, s += width, out += MOMENTS << 2) {
+    const own = usize(load<i32>(labels + (usize(row) << 2))) << 2;
+    const ownZ = v128.load32_splat(z + own);
+    const ownS = v128.load32_splat(s + own);
+    let tops = f32x4.splat(0);
+    let allZ = f32x4.splat(0);
+    let allS = f32x4.splat(0);
+    for (let c: usize = 0; c < width; c += 16) {
+      const there = inside(c, width);
+      const dz = v128.and(f32x4.sub(v128.load(z + c), ownZ), there);
+      const ds = v128.and(f32x4.sub(v128.load(s + c), ownS), there);
+      const logits = f32x4.add(f32x4.mul(as, dz), f32x4.mul(bs, ds));
+      tops = f32x4.pmax(tops, logits);
+      allZ = f32x4.add(allZ, dz);
+      allS = f32x4.add(allS, ds);
+      v128.store(w + c, logits);
+    }
+    const top = max(
+      max(f32x4.extract_lane(tops, 0), f32x4.extract_lane(tops, 1)),
+      max(f32x4.extract_lane(tops, 2), f32x4.extract_lane(tops, 3)),
+    );
+    const below = f32x4.splat(top);
+    let totals = f32x4.splat(0);
+    let sumZ = f32x4.splat(0);
+    let sumS = f32x4.splat(0);
+    for (let c: usize = 0; c < width; c += 16) {
+      const there = inside(c, width);
+      const weights = v128.and(exponential(f32x4.sub(v128.load(w + c), below)), there);
+      totals = f32x4.add(totals, weights);
+      sumZ = f32x4.add(sumZ, f32x4.mul(weights, v128.and(f32x4.sub(v128.load(z + c), ownZ), there)));
+      sumS = f32x4.add(sumS, f32x4.mul(weights, v128.and(f32x4.sub(v128.load(s + c), ownS), there)));
+      v128.store(w + c, weights);
+    }
+    const total = lanes(totals);
+    const meanZ = lanes(sumZ) / total;
+    const meanS = lanes(sumS) / total;
+    // About their means, in a pass of their own: a small difference of large squares would have no digits left.
+    const centreZ = f32x4.add(ownZ, f32x4.splat(meanZ));
+    const centreS = f32x4.add(ownS, f32x4.splat(meanS));
+    let zz = f32x4.splat(0);
+    let zs = f32x4.splat(0);
+    let ss = f32x4.splat(0);
+    for (let c: usize = 0; c < width; c += 16) {
+      const there = inside(c, width);
+      const weights = v128.load(w + c);
+      const dz = v128.and(f32x4.sub(v128.load(z + c), centreZ), there);
+      const ds = v128.and(f32x4.sub(v128.load(s + c), centreS), there);
+      const wz = f32x4.mul(weights, dz);
+      zz = f32x4.add(zz, f32x4.mul(wz, dz));
+      zs = f32x4.add(zs, f32x4.mul(wz, ds));
+      ss = f32x4.add(ss, f32x4.mul(f32x4.mul(weights, ds), ds));
+    }
+    store<f32>(out, top);
+    store<f32>(out + 4, total);
+    store<f32>(out + 8, meanZ);
+    store<f32>(out + 12, meanS);
+    store<f32>(out + 16, lanes(allZ) / f32(classes));
+    store<f32>(out + 20, lanes(allS) / f32(classes));
+    store<f32>(out + 24, lanes(zz) / total);
+    store<f32>(out + 28, lanes(zs) / total);
+    store<f32>(out + 32, lanes(ss) / total);
+  }
+}
+
+/** Ones in the lanes of the four numbers at byte `at` that lie before byte `end`. */
+// @ts-ignore: a decorator of AssemblyScript
+@inline
+function inside(at: usize, end: usize): v128 {
+  return i32x4.gt_s(i32x4.splat(i32(end - at) >> 2), i32x4(0, 1, 2, 3));
+}
+
+function lanes(x: v128): f32 {
+  return (
+    f32x4.extract_lane(x, 0) +
+    f32x4.extract_lane(x, 1) +
+    (f32x4.extract_lane(x, 2) + f32x4.extract_lane(x, 3))
+  );
+}
+
 /** to[i] = exp(scale (from[i] - 1)) for `count` numbers, a multiple of 4; relative error below 3e-7, 0 below exp(-87). */
 export function votesOf(from: usize, to: usize, count: i32, scale: f32): void {
   const scales = f32x4.splat(scale);

@@ -1,3 +1,4 @@
+import { layOutArrays } from '../engine/kernels/arrays.ts';
 import { instantiate } from '../engine/kernels/instantiate.ts';
 import { wasm } from '../engine/kernels/search.wasm.ts';
 import type { Matrix } from '../math/matrix.ts';
@@ -53,7 +54,7 @@ export function alphaIntervals(
   const groups = Math.ceil(blocks / 4);
   const places = groups * size * 4;
   const classes = Math.ceil(z.cols / 4) * 4;
-  const { memory, at, view } = layOut({
+  const { memory, at, view } = layOutArrays({
     cosines: places,
     votes: places,
     factors: places,
@@ -174,17 +175,4 @@ interface Kernel {
     lower: number,
     upper: number,
   ): void;
-}
-
-/** Arrays of 4-byte numbers one after the other in a memory of their own, each at a multiple of 16 bytes. */
-function layOut<Name extends string>(lengths: Record<Name, number>) {
-  const at = {} as Record<Name, number>;
-  let next = 0;
-  for (const [name, length] of Object.entries(lengths) as [Name, number][]) {
-    at[name] = next;
-    next += Math.ceil(length / 4) * 16;
-  }
-  const memory = new WebAssembly.Memory({ initial: Math.ceil(next / 65_536) });
-  const view = (name: Name) => new Float32Array(memory.buffer, at[name], lengths[name]);
-  return { memory, at, view };
 }

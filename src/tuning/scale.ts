@@ -1,5 +1,8 @@
+import { layOutArrays } from '../engine/kernels/arrays.ts';
+import { instantiate } from '../engine/kernels/instantiate.ts';
+import { wasm } from '../engine/kernels/search.wasm.ts';
 import { DataError } from '../errors.ts';
-import { type Matrix, row } from '../math/matrix.ts';
+import type { Matrix } from '../math/matrix.ts';
 
 /** Two weights (a, b) of two score matrices, and the mean negative log-likelihood they reach. */
 export interface Weights {
@@ -29,15 +32,15 @@ export function fitWeights(
   labels: ArrayLike<number>,
   { maxRatio = Number.POSITIVE_INFINITY, start = { a: 1, b: 0 } }: Limits = {},
 ): Weights {
-  for (const scores of z ? [z, s] : [s]) demandFinite(scores);
+  const at = crossEntropy(z ?? s, s, labels);
   if (!z) {
-    const { t, nll } = alongLine(s, labels, (b) => ({ a: 0, b }), undefined, start.b || 1);
+    const { t, nll } = alongLine(at, (b) => ({ a: 0, b }), start.b || 1);
     return { a: 0, b: t, nll };
   }
-  const free = newton(z, s, labels, start);
+  const free = newton(at, start);
   if (free.b >= 0 && free.a * maxRatio >= free.b && free.a > 0) return free;
-  const textOnly = alongLine(s, labels, (a) => ({ a, b: 0 }), z);
-  const steep = alongLine(s, labels, (b) => ({ a: b / maxRatio, b }), z);
+  const textOnly = alongLine(at, (a) => ({ a, b: 0 }));
+  const steep = alongLine(at, (b) => ({ a: b / maxRatio, b }));
   return textOnly.nll <= steep.nll
     ? { a: textOnly.t, b: 0, nll: textOnly.nll }
     : { a: steep.t / maxRatio, b: steep.t, nll: steep.nll };
@@ -57,6 +60,9 @@ function demandFinite({ data, cols }: Matrix): void {
 
 const STEPS = 30;
 const TINY = 1e-9;
+/** The least gain that is worth a step, and how much of the mean single precision leaves uncertain, in nats. */
+const LEAST = 1e-8;
+const NOISE = 1e-7;
 
 interface Moments {
   nll: number;
@@ -65,61 +71,75 @@ interface Moments {
   curvature: [number, number, number];
 }
 
-/** Mean cross-entropy of a Z + b S with its first and second derivatives, in one pass. */
-function moments(z: Matrix | undefined, s: Matrix, labels: ArrayLike<number>, a: number, b: number): Moments {
-  const n = s.rows;
-  const c = s.cols;
+type MomentsAt = (a: number, b: number) => Moments;
+
+/** Numbers of each matrix that are in the kernel's memory at a time: they stay in the processor's second cache. */
+const CHUNK = 1 << 15;
+
+/** Mean cross-entropy of a Z + b S with its first and second derivatives. Rows are summed by the kernel, and over rows in float64. */
+function crossEntropy(z: Matrix, s: Matrix, labels: ArrayLike<number>): MomentsAt {
+  const { rows: n, cols: c } = s;
   const smoothing = 1 / (n + 1);
-  const p = new Float64Array(c);
-  const zero = new Float32Array(c);
-  let nll = 0;
-  let [ga, gb, haa, hab, hbb] = [0, 0, 0, 0, 0];
-  for (let i = 0; i < n; i++) {
-    const zi = z ? row(z, i) : zero;
-    const si = row(s, i);
-    let top = Number.NEGATIVE_INFINITY;
-    let [meanZ, meanS] = [0, 0];
-    for (let j = 0; j < c; j++) {
-      p[j] = a * zi[j] + b * si[j];
-      if (p[j] > top) top = p[j];
-      meanZ += zi[j];
-      meanS += si[j];
+  const chunk = Math.min(n, Math.max(1, Math.floor(CHUNK / c)));
+  const lengths = { z: chunk * c + 3, s: chunk * c + 3, labels: chunk, w: c + 3, moments: chunk * MOMENTS };
+  const { memory, at, view } = layOutArrays(lengths);
+  const kernel = instantiate<Kernel>(wasm, memory);
+  const own = { z: view('z'), s: view('s'), labels: new Int32Array(memory.buffer, at.labels, chunk) };
+  const moments = view('moments');
+  let held = -1;
+
+  const hold = (start: number, rows: number) => {
+    if (held === start) return;
+    held = start;
+    own.z.set(z.data.subarray(start * c, (start + rows) * c));
+    own.s.set(s.data.subarray(start * c, (start + rows) * c));
+    for (let i = 0; i < rows; i++) own.labels[i] = labels[start + i];
+  };
+
+  return (a, b) => {
+    let nll = 0;
+    let [ga, gb, haa, hab, hbb] = [0, 0, 0, 0, 0];
+    for (let start = 0; start < n; start += chunk) {
+      const rows = Math.min(chunk, n - start);
+      hold(start, rows);
+      kernel.moments(at.z, at.s, at.labels, rows, c, a, b, at.w, at.moments);
+      for (let i = 0; i < rows * MOMENTS; i += MOMENTS) {
+        const evenZ = smoothing * moments[i + 4];
+        const evenS = smoothing * moments[i + 5];
+        nll += moments[i] + Math.log(moments[i + 1]) - a * evenZ - b * evenS;
+        ga += moments[i + 2] - evenZ;
+        gb += moments[i + 3] - evenS;
+        haa += moments[i + 6];
+        hab += moments[i + 7];
+        hbb += moments[i + 8];
+      }
     }
-    meanZ /= c;
-    meanS /= c;
-    let total = 0;
-    let [ez, es, ezz, ezs, ess] = [0, 0, 0, 0, 0];
-    for (let j = 0; j < c; j++) {
-      const w = Math.exp(p[j] - top);
-      // Centred by the plain mean: the variances below are small differences of large numbers otherwise.
-      const dz = zi[j] - meanZ;
-      const ds = si[j] - meanS;
-      total += w;
-      ez += w * dz;
-      es += w * ds;
-      ezz += w * dz * dz;
-      ezs += w * dz * ds;
-      ess += w * ds * ds;
-    }
-    ez /= total;
-    es /= total;
-    const y = labels[i];
-    const targetZ = (1 - smoothing) * (zi[y] - meanZ);
-    const targetS = (1 - smoothing) * (si[y] - meanS);
-    nll += top + Math.log(total) - a * (targetZ + meanZ) - b * (targetS + meanS);
-    ga += ez - targetZ;
-    gb += es - targetS;
-    haa += ezz / total - ez * ez;
-    hab += ezs / total - ez * es;
-    hbb += ess / total - es * es;
-  }
-  return { nll: nll / n, gradient: [ga / n, gb / n], curvature: [haa / n, hab / n, hbb / n] };
+    if (!Number.isFinite(nll)) for (const scores of [z, s]) demandFinite(scores);
+    return { nll: nll / n, gradient: [ga / n, gb / n], curvature: [haa / n, hab / n, hbb / n] };
+  };
+}
+
+/** Numbers that the kernel writes for a row. */
+const MOMENTS = 9;
+
+interface Kernel {
+  moments(
+    z: number,
+    s: number,
+    labels: number,
+    rows: number,
+    classes: number,
+    a: number,
+    b: number,
+    w: number,
+    moments: number,
+  ): void;
 }
 
 /** Newton's method in (a, b), each step halved until it descends. */
-function newton(z: Matrix, s: Matrix, labels: ArrayLike<number>, start: { a: number; b: number }): Weights {
+function newton(at: MomentsAt, start: { a: number; b: number }): Weights {
   let { a, b } = start;
-  let now = moments(z, s, labels, a, b);
+  let now = at(a, b);
   for (let step = 0; step < STEPS; step++) {
     const [ga, gb] = now.gradient;
     const [haa, hab, hbb] = now.curvature;
@@ -128,12 +148,12 @@ function newton(z: Matrix, s: Matrix, labels: ArrayLike<number>, start: { a: num
     const da = ((hbb + ridge) * ga - hab * gb) / determinant;
     const db = ((haa + ridge) * gb - hab * ga) / determinant;
     const expected = ga * da + gb * db;
-    if (!(expected > 1e-10)) break;
+    if (!(expected > LEAST)) break;
     let size = 1;
-    let next = moments(z, s, labels, a - da, b - db);
-    while (!(next.nll <= now.nll - 1e-4 * size * expected) && size > 1e-6) {
+    let next = at(a - da, b - db);
+    while (!(next.nll <= now.nll - 1e-4 * size * expected + NOISE) && size > 1e-6) {
       size /= 2;
-      next = moments(z, s, labels, a - size * da, b - size * db);
+      next = at(a - size * da, b - size * db);
     }
     a -= size * da;
     b -= size * db;
@@ -144,10 +164,8 @@ function newton(z: Matrix, s: Matrix, labels: ArrayLike<number>, start: { a: num
 
 /** The same in one number t ≥ 0, for a line through the (a, b) plane. */
 function alongLine(
-  s: Matrix,
-  labels: ArrayLike<number>,
+  moments: MomentsAt,
   point: (t: number) => { a: number; b: number },
-  z: Matrix | undefined,
   start = 1,
 ): { t: number; nll: number } {
   const origin = point(0);
@@ -155,7 +173,7 @@ function alongLine(
   const db = point(1).b - origin.b;
   const at = (t: number) => {
     const { a, b } = point(t);
-    const { nll, gradient, curvature } = moments(z, s, labels, a, b);
+    const { nll, gradient, curvature } = moments(a, b);
     return {
       nll,
       slope: gradient[0] * da + gradient[1] * db,
@@ -166,13 +184,13 @@ function alongLine(
   let now = at(t);
   for (let step = 0; step < STEPS; step++) {
     const move = now.slope / (now.bend + Number.MIN_VALUE);
-    if (Math.abs(now.slope * move) < 1e-10) break;
+    if (Math.abs(now.slope * move) < LEAST) break;
     let size = 1;
     // A step to or past zero is cut to nine tenths of the way: the end itself is reached in the limit.
     if (t - move < 0) size = t > 0 ? Math.min(1, (0.9 * t) / move) : 0;
     if (size === 0) break;
     let next = at(t - size * move);
-    while (!(next.nll <= now.nll) && size > 1e-9) {
+    while (!(next.nll <= now.nll + NOISE) && size > 1e-9) {
       size /= 2;
       next = at(t - size * move);
     }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fromRows, logSumExp, matrix, row } from '../math/matrix.ts';
+import { fromRows, logSumExp, type Matrix, matrix, row } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { plainSupport } from '../methods/task.ts';
 import { leaveOneShotOut } from './folds.ts';
@@ -53,16 +53,16 @@ describe('weights of text and cache', () => {
       ),
     );
   };
-  const nll = (a: number, b: number, z: ReturnType<typeof noisy>, s: ReturnType<typeof noisy>) => {
-    const smoothing = 1 / (labels.length + 1);
+  const nll = (a: number, b: number, z: Matrix, s: Matrix, own = labels) => {
+    const smoothing = 1 / (own.length + 1);
     let total = 0;
-    labels.forEach((label, i) => {
+    own.forEach((label, i) => {
       const scores = Array.from(row(z, i), (x, c) => a * x + b * row(s, i)[c]);
       const lse = logSumExp(scores);
       const mean = scores.reduce((x, y) => x + y, 0) / scores.length;
       total += lse - (1 - smoothing) * scores[label] - smoothing * mean;
     });
-    return total / labels.length;
+    return total / own.length;
   };
 
   it('minimise the likelihood: no nearby point is better', () => {
@@ -74,6 +74,34 @@ describe('weights of text and cache', () => {
       const [da, db] = [0.1 * r.normal(), 0.1 * r.normal()];
       expect(nll(best.a + da, best.b + db, z, s)).toBeGreaterThanOrEqual(best.nll - 1e-9);
     }
+  });
+
+  it('are where the slopes vanish, in double precision, for any number of rows and classes', () => {
+    const shapes = fc.tuple(fc.nat(1000), fc.integer({ min: 20, max: 90 }), fc.integer({ min: 2, max: 30 }));
+    const check = ([seed, n, c]: [number, number, number]) => {
+      const own = random('slopes', seed);
+      const truth = Int32Array.from({ length: n }, () => own.integer(c));
+      const scores = (signal: number, spread: number) =>
+        matrix(
+          n,
+          c,
+          Float32Array.from(
+            { length: n * c },
+            (_, k) => spread * (own.normal() + (k % c === truth[Math.floor(k / c)] ? signal : 0)),
+          ),
+        );
+      const [z, s] = [scores(1, 8), scores(1, 0.3)];
+      const best = fitWeights(z, s, truth);
+      expect(best.nll).toBeCloseTo(nll(best.a, best.b, z, s, truth), 6);
+      if (best.b < 1e-3 || best.a < 1e-3) return;
+      const slope = (da: number, db: number) =>
+        (nll(best.a + da, best.b + db, z, s, truth) - nll(best.a - da, best.b - db, z, s, truth)) / 2e-4;
+      expect(Math.abs(slope(1e-4, 0))).toBeLessThan(1e-3);
+      expect(Math.abs(slope(0, 1e-4))).toBeLessThan(1e-3);
+    };
+    fc.assert(fc.property(shapes, check), { numRuns: 30 });
+    // More than the kernel's memory holds at a time.
+    check([1, 410, 203]);
   });
 
   it('leave out a cache that misleads, and text that misleads as far as the limit lets them', () => {
@@ -88,7 +116,7 @@ describe('weights of text and cache', () => {
     const z = noisy(1, 1);
     const s = noisy(0.7, 2);
     const far = fitWeights(z, s, labels, { start: { a: 5, b: 3 } });
-    expect(far.nll).toBeCloseTo(fitWeights(z, s, labels).nll, 8);
+    expect(far.nll).toBeCloseTo(fitWeights(z, s, labels).nll, 7);
   });
 
   it('give a finite scale even where every row is right', () => {

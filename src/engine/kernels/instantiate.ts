@@ -1,6 +1,11 @@
-/** A compiled kernel on a memory: its exported functions take byte addresses. Compiling takes well under a millisecond. */
+const modules = new Map<string, WebAssembly.Module>();
+
+/** A compiled kernel on a memory: its exported functions take byte addresses. Compiled once, in well under a millisecond. */
 export function instantiate<Exports>(wasm: string, memory: WebAssembly.Memory): Exports {
-  const bytes = Uint8Array.from(atob(wasm), (character) => character.charCodeAt(0));
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
-  return exports as Exports;
+  let compiled = modules.get(wasm);
+  if (!compiled) {
+    compiled = new WebAssembly.Module(Uint8Array.from(atob(wasm), (character) => character.charCodeAt(0)));
+    modules.set(wasm, compiled);
+  }
+  return new WebAssembly.Instance(compiled, { env: { memory } }).exports as Exports;
 }

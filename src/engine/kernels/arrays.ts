@@ -1,0 +1,12 @@
+/** Arrays of 4-byte numbers, one after the other in a memory of their own, each at a multiple of 16 bytes: room for a kernel. */
+export function layOutArrays<Name extends string>(lengths: Readonly<Record<Name, number>>) {
+  const at = {} as Record<Name, number>;
+  let next = 0;
+  for (const [name, length] of Object.entries(lengths) as [Name, number][]) {
+    at[name] = next;
+    next += Math.ceil(length / 4) * 16;
+  }
+  const memory = new WebAssembly.Memory({ initial: Math.ceil(next / 65_536) });
+  const view = (name: Name) => new Float32Array(memory.buffer, at[name], lengths[name]);
+  return { memory, at, view };
+}
