@@ -18,6 +18,7 @@ const LAYERS = [
   'classifier',
   'bench',
   'report',
+  'server',
   'studio',
   'cli',
 ];

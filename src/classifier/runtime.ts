@@ -22,7 +22,7 @@ export interface Runtime {
 }
 
 /** Longest side of a remembered example's picture, in pixels. */
-const THUMBNAIL_SIDE = 96;
+export const THUMBNAIL_SIDE = 96;
 
 /** Opens what a classifier needs; `open` gives the encoder, which is freed with the rest unless it is `lent`. */
 export function createRuntime(open: () => Promise<Encoder>, { lent = false } = {}): Runtime {
@@ -72,7 +72,11 @@ export function runtimeOf(reference: EncoderReference, given?: Encoder): Runtime
   return createRuntime(open, { lent: given !== undefined });
 }
 
-function checkEncoder(reference: EncoderReference, encoder: Encoder): void {
+/** Throws `ModelError`, naming both, where the encoder is not the one a classifier was fitted with. */
+export function checkEncoder(
+  reference: EncoderReference,
+  encoder: Pick<Encoder, 'id' | 'fingerprint'>,
+): void {
   if (reference.fingerprint === encoder.fingerprint) return;
   const name = (id: string, fingerprint: string) => `${id} (${fingerprint.slice(0, 12)})`;
   throw new ModelError(

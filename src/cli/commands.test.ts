@@ -100,6 +100,21 @@ describe.skipIf(!isThere)(
       expect((await run(['eval', classifier(), at('photos'), '--suspects'])).status).toBe(0);
     });
 
+    it('compare judges two by the same pictures', async () => {
+      const other = at('other.safetensors');
+      const fit = ['fit', at('photos'), '-o', other, '--encoder', at('encoder'), '--method', 'zero-shot'];
+      expect((await run(fit)).status).toBe(0);
+      const { status, out } = await run(['compare', classifier(), other, at('photos')]);
+      expect(status).toBe(0);
+      expect(out).toContain('points for the first on 6 pictures');
+      expect(out).toContain("McNemar's exact test");
+      const json = JSON.parse((await run(['compare', classifier(), other, at('photos'), '--json'])).out);
+      const { total, first, second, onlyFirst, onlySecond, disagreements } = json;
+      expect(total).toBe(6);
+      expect(first.correct - second.correct).toBe(onlyFirst - onlySecond);
+      expect(disagreements.length).toBeGreaterThanOrEqual(onlyFirst + onlySecond);
+    });
+
     it('predict answers in every form', async () => {
       const json = JSON.parse((await run(['predict', classifier(), at('photos', 'test'), '--json'])).out);
       expect(json.predictions).toHaveLength(6);

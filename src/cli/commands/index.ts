@@ -33,6 +33,11 @@ export const commands: readonly ListedCommand[] = [
     load: async () => (await import('./eval.ts')).evalCommand,
   },
   {
+    name: 'compare',
+    summary: 'Judge two classifiers by the same pictures, and show those on which they differ.',
+    load: async () => (await import('./compare.ts')).compareCommand,
+  },
+  {
     name: 'explain',
     summary: 'Say why a picture gets its answer: what the class names say, and which examples count most.',
     load: async () => (await import('./explain.ts')).explainCommand,
@@ -41,6 +46,11 @@ export const commands: readonly ListedCommand[] = [
     name: 'studio',
     summary: 'Open the studio, a page to collect pictures, teach and try, on this computer.',
     load: async () => (await import('./studio.ts')).studioCommand,
+  },
+  {
+    name: 'serve',
+    summary: 'Answer other programs over HTTP: what is in pictures, and why; teach further examples.',
+    load: async () => (await import('./serve.ts')).serveCommand,
   },
   {
     name: 'bench',

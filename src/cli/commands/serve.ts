@@ -1,0 +1,33 @@
+import { once } from 'node:events';
+import { serverOptions } from '../../server/options.ts';
+import { defineCommand } from '../command.ts';
+import { plural } from '../wording.ts';
+
+export const serveCommand = defineCommand({
+  args: ['<classifiers...>'],
+  options: serverOptions,
+  computes: true,
+  examples: [
+    ['tip-adapter serve pets.safetensors', 'On this machine only, at http://127.0.0.1:8080/v1/models/pets.'],
+    [
+      'TIP_ADAPTER_TOKEN=… tip-adapter serve pets=pets-v3.safetensors birds.safetensors --host 0.0.0.0',
+      'For others, who need the token; a classifier may be given a name.',
+    ],
+  ],
+  async run(given, { token = process.env.TIP_ADAPTER_TOKEN, ...values }, io) {
+    const { boundedWriter, createServer, jsonLog, modelFile } = await import('../../server/index.ts');
+    const models = given.map(modelFile);
+    const log = jsonLog(boundedWriter(process.stderr));
+    const server = await createServer({ ...values, token, models, log });
+    try {
+      const address = await server.listen();
+      io.stdout.write(`${address}\n`);
+      io.note(
+        `Serving ${plural(models.length, 'classifier')}; Ctrl-C stops when what was asked is answered.`,
+      );
+      if (!io.signal.aborted) await once(io.signal, 'abort');
+    } finally {
+      await server.close();
+    }
+  },
+});

@@ -1,0 +1,108 @@
+import { Refusal } from './problem.ts';
+
+interface AdmissionOptions {
+  /** Pictures that may be waiting or worked on; the last request let in may go beyond. */
+  readonly queue: number;
+  /** Bytes of request bodies that may be held at a time. */
+  readonly bytes: number;
+  /** Milliseconds within which a request must be answered: what would have to wait longer is refused at once. */
+  readonly deadline: number;
+}
+
+/** A picture is taken to need this long before any was measured, in milliseconds. */
+const FIRST_GUESS = 50;
+
+/** Share of the newest measurement in the running mean. */
+const NEWEST = 0.1;
+
+/**
+ * Decides who may come in. What is let in is bounded in pictures, bytes and expected waiting time, so that whatever number of
+ * requests comes, memory stays flat and those let in are answered in time; the others learn at once when to come again.
+ */
+export class Admission {
+  readonly #options: AdmissionOptions;
+  #pictures = 0;
+  #bytes = 0;
+  /** Running mean of the time between two finished pictures while there was always one to do. */
+  #each = FIRST_GUESS;
+  #busySince?: number;
+  #closed = false;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  /** Pictures waiting or being worked on. */
+  get pictures(): number {
+    return this.#pictures;
+  }
+
+  /** Bytes of request bodies in memory. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether no one is let in any more. */
+  get draining(): boolean {
+    return this.#closed;
+  }
+
+  /** Lets no one in any more. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** Throws a `Refusal` (503) where a request could not be let in now: looked at before its body is read. */
+  check(): void {
+    if (this.#closed) {
+      throw new Refusal(503, 'The server is shutting down', {
+        code: 'server/draining',
+        hint: 'Ask again when it is back.',
+        headers: { 'retry-after': '5' },
+      });
+    }
+    const { queue, deadline } = this.#options;
+    if (this.#pictures >= queue || this.#pictures * this.#each > deadline) throw this.#busy();
+  }
+
+  /**
+   * Lets `pictures` in; call the returned function when they are done. Throws as `check` does. What takes longer than pictures
+   * do, as fitting again, is not `measured`.
+   */
+  enter(pictures: number, measured: boolean): () => void {
+    this.check();
+    if (this.#pictures === 0) this.#busySince = performance.now();
+    this.#pictures += pictures;
+    return () => {
+      this.#pictures -= pictures;
+      this.#measure(measured ? pictures : 0);
+    };
+  }
+
+  /** Makes room for a body's next bytes; they are given back with `free`. Throws a `Refusal` (503) where there is none. */
+  hold(bytes: number): void {
+    if (this.#bytes + bytes > this.#options.bytes) throw this.#busy();
+    this.#bytes += bytes;
+  }
+
+  free(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+
+  #measure(pictures: number): void {
+    const now = performance.now();
+    const since = this.#busySince ?? now;
+    this.#busySince = now;
+    if (pictures > 0) this.#each += NEWEST * ((now - since) / pictures - this.#each);
+  }
+
+  #busy(): Refusal {
+    const seconds = Math.max(1, Math.ceil((this.#pictures * this.#each) / 1000));
+    return new Refusal(503, 'The server has as much to do as it can take', {
+      code: 'server/busy',
+      hint: `Ask again in ${seconds} s.`,
+      details: { pictures: this.#pictures, bytes: this.#bytes },
+      headers: { 'retry-after': String(seconds) },
+    });
+  }
+}

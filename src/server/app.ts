@@ -1,0 +1,85 @@
+import { type Context, Hono } from 'hono';
+import { cors } from 'hono/cors';
+import type { Admission } from './admission.ts';
+import { handler, type Serving } from './handler.ts';
+import type { Log } from './log.ts';
+import { gauge, renderMetrics } from './metrics.ts';
+import { observe, type ServerEnv, tellProblem } from './observe.ts';
+import { openApi } from './openapi.ts';
+import { Refusal } from './problem.ts';
+import type { Registry } from './registry.ts';
+import { routes } from './routes.ts';
+import { answerHeaders, hostGuard, originGuard, tokenGuard } from './security.ts';
+
+/** Everything that the server answers. Health is for everyone who may ask at all; the rest needs the token, if there is one. */
+export function createApp(serving: Serving, log: Log): Hono<ServerEnv> {
+  const { values, admission, metrics } = serving;
+  const { cors: origins, allowHost, token, host } = values;
+  const app = new Hono<ServerEnv>();
+  app.onError(tellProblem);
+  app.notFound(() => {
+    throw new Refusal(404, 'There is nothing at this address', {
+      code: 'server/not-found',
+      hint: 'GET /openapi.json says what there is.',
+    });
+  });
+  app.use(observe(metrics, log));
+  app.use(answerHeaders(() => admission.draining));
+  app.use(hostGuard([host, ...allowHost]));
+  if (origins.length > 0) {
+    const exposeHeaders = ['etag', 'retry-after', 'x-request-id'];
+    app.use(cors({ origin: origins.includes('*') ? '*' : origins, exposeHeaders, maxAge: 600 }));
+  }
+  app.use(originGuard(origins));
+  healthRoutes(app, admission);
+  if (token !== undefined) app.use(tokenGuard(token));
+  metricsRoute(app, serving);
+  const document = openApi(routes, token !== undefined);
+  app.get('/openapi.json', (c) => at(c, '/openapi.json').json(document));
+  for (const route of routes) app.on(route.method.toUpperCase(), route.path, handler(route, serving));
+  for (const path of new Set(routes.map((route) => route.path))) app.all(path, wrongMethod(path));
+  return app;
+}
+
+/** The context, its route written down for the log and the metrics. */
+function at(c: Context<ServerEnv>, route: string): Context<ServerEnv> {
+  c.get('facts').route = route;
+  return c;
+}
+
+function healthRoutes(app: Hono<ServerEnv>, admission: Admission): void {
+  app.get('/healthz', (c) => at(c, '/healthz').json({ status: 'ok' }));
+  app.get('/readyz', (c) => {
+    const { draining } = admission;
+    return at(c, '/readyz').json({ status: draining ? 'draining' : 'ready' }, draining ? 503 : 200);
+  });
+}
+
+function metricsRoute(app: Hono<ServerEnv>, { admission, registry, metrics }: Serving): void {
+  const gauges = [
+    gauge('tip_adapter_queue_pictures', 'Pictures waiting or worked on.', () => [[{}, admission.pictures]]),
+    gauge('tip_adapter_queue_bytes', 'Bytes of requests in memory.', () => [[{}, admission.bytes]]),
+    gauge('tip_adapter_model_version', 'Version of each classifier.', () => versions(registry)),
+    gauge('tip_adapter_model_file_refused', '1 where the file on the disk cannot be used.', () =>
+      registry.all.map(({ name, problem }) => [{ model: name }, Number(problem !== undefined)] as const),
+    ),
+    gauge('process_resident_memory_bytes', 'Resident memory.', () => [[{}, process.memoryUsage.rss()]]),
+  ];
+  app.get('/metrics', (c) => {
+    const text = renderMetrics([...Object.values(metrics), ...gauges]);
+    const type = 'text/plain; version=0.0.4; charset=utf-8';
+    return at(c, '/metrics').body(text, 200, { 'content-type': type });
+  });
+}
+
+const versions = (registry: Registry) =>
+  registry.all.map(({ name, data }) => [{ model: name }, data.version] as const);
+
+function wrongMethod(path: string) {
+  const methods = routes.filter((route) => route.path === path).map(({ method }) => method.toUpperCase());
+  const allow = methods.join(', ');
+  return (c: Context<ServerEnv>): never => {
+    at(c, path);
+    throw new Refusal(405, `This address takes ${allow}`, { code: 'server/method', headers: { allow } });
+  };
+}

@@ -1,0 +1,54 @@
+import type { ServerResponse } from 'node:http';
+import { onAbort } from '../abort.ts';
+import { Refusal } from './problem.ts';
+
+interface DeadlineOptions {
+  readonly milliseconds: number;
+  /** Where the answer goes: when it is closed, no one waits any more. */
+  readonly outgoing: ServerResponse;
+  /** Fires when the server stops waiting for what is under way. */
+  readonly stopping: AbortSignal;
+}
+
+/** What a client may ask for less time with, in milliseconds. */
+export const DEADLINE_HEADER = 'x-deadline-ms';
+
+/** The smaller of what the server allows and what the client asks for. Throws a `Refusal` (400) where that is no number. */
+export function deadlineOf(asked: string | undefined, allowed: number): number {
+  if (asked === undefined) return allowed;
+  if (!/^[1-9]\d{0,8}$/.test(asked)) {
+    throw new Refusal(400, `${DEADLINE_HEADER} is a whole number of milliseconds`, {
+      code: 'server/deadline-header',
+    });
+  }
+  return Math.min(allowed, Number(asked));
+}
+
+/**
+ * Works until the deadline (504), until the client has gone (499) or until the server stops (503): then the signal fires, and
+ * the caller is told at once, whatever the work still does.
+ */
+export function withDeadline<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  { milliseconds, outgoing, stopping }: DeadlineOptions,
+): Promise<T> {
+  const controller = new AbortController();
+  return new Promise((resolve, reject) => {
+    const give = (status: number, message: string, code: string) => {
+      reject(new Refusal(status, message, { code }));
+      controller.abort();
+    };
+    const late = () => give(504, `There was no answer within ${milliseconds} ms`, 'server/deadline');
+    const gone = () => give(499, 'The client has gone', 'server/gone');
+    const timer = setTimeout(late, milliseconds);
+    outgoing.once('close', gone);
+    const forget = onAbort(stopping, () => give(503, 'The server is shutting down', 'server/draining'));
+    work(controller.signal)
+      .then(resolve, reject)
+      .finally(() => {
+        clearTimeout(timer);
+        outgoing.off('close', gone);
+        forget();
+      });
+  });
+}

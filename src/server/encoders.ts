@@ -1,0 +1,80 @@
+import { type Runtime, runtimeOf, THUMBNAIL_SIDE } from '../classifier/runtime.ts';
+import { readSource } from '../classifier/source.ts';
+import type { EncoderReference } from '../classifier/types.ts';
+import { encodeImages } from '../encoder/encode.ts';
+import type { Encoder } from '../encoder/types.ts';
+import type { ImageLoader } from '../image/loader.ts';
+import { batching } from './batching.ts';
+
+export interface EncodersOptions {
+  /** Opens the encoder that a classifier refers to; throws `ModelError` where it is another one or not there. */
+  readonly open?: (reference: EncoderReference) => Promise<Encoder>;
+  /** Threads that decode, for all classifiers. */
+  readonly loader: ImageLoader;
+  /** Told how many crops are embedded together. */
+  onBatch(size: number): void;
+}
+
+/** What a classifier works with until it is given back. */
+export interface BorrowedEncoder {
+  readonly runtime: Runtime;
+  release(): Promise<void>;
+}
+
+interface Shared {
+  readonly encoder: Promise<Encoder>;
+  borrowers: number;
+}
+
+/** The encoders in memory: classifiers of one encoder share it, its batches and the threads that decode; the last one frees it. */
+export class Encoders {
+  readonly #options: EncodersOptions;
+  readonly #shared = new Map<string, Shared>();
+
+  constructor(options: EncodersOptions) {
+    this.#options = options;
+  }
+
+  /** Ready to embed: its model is loaded and has embedded a blank picture. */
+  async borrow(reference: EncoderReference): Promise<BorrowedEncoder> {
+    const { fingerprint } = reference;
+    let shared = this.#shared.get(fingerprint);
+    if (!shared) {
+      shared = { encoder: this.#open(reference), borrowers: 0 };
+      this.#shared.set(fingerprint, shared);
+    }
+    const own = shared;
+    own.borrowers++;
+    const release = async () => {
+      own.borrowers--;
+      if (own.borrowers > 0) return;
+      if (this.#shared.get(fingerprint) === own) this.#shared.delete(fingerprint);
+      await (await own.encoder.catch(() => undefined))?.close();
+    };
+    try {
+      return { runtime: servingRuntime(await own.encoder, this.#options.loader), release };
+    } catch (error) {
+      await release();
+      throw error;
+    }
+  }
+
+  async #open(reference: EncoderReference): Promise<Encoder> {
+    const { open = (wanted: EncoderReference) => runtimeOf(wanted).encoder() } = this.#options;
+    const encoder = await open(reference);
+    const side = encoder.preprocessing.crop;
+    await encoder.embedImages([{ width: side, height: side, data: new Uint8Array(3 * side * side) }]);
+    return batching(encoder, this.#options.onBatch);
+  }
+}
+
+/** Nothing that a client sends is kept, so there is no feature cache: it would grow with every picture. */
+function servingRuntime(encoder: Encoder, loader: ImageLoader): Runtime {
+  return {
+    encoder: async () => encoder,
+    encode: (images, { views, seed, exif, signal }) =>
+      encodeImages(encoder, images.map(readSource), { views, seed, exif, signal, loader }),
+    thumbnail: async (image, side = THUMBNAIL_SIDE) => loader.thumbnail(await readSource(image).read(), side),
+    close: async () => {},
+  };
+}

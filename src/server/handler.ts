@@ -1,0 +1,87 @@
+import type { Context } from 'hono';
+import type { Admission } from './admission.ts';
+import { type HeldBody, readBody } from './body.ts';
+import { DEADLINE_HEADER, deadlineOf, withDeadline } from './deadline.ts';
+import type { Metrics } from './measures.ts';
+import type { Expected, Model } from './model.ts';
+import type { ServerEnv } from './observe.ts';
+import type { ServerValues } from './options.ts';
+import { picturesIn } from './pictures.ts';
+import { Refusal } from './problem.ts';
+import type { Registry } from './registry.ts';
+import type { Route } from './routes.ts';
+import { parseJson, parseQuery } from './schemas.ts';
+
+/** What all routes share. */
+export interface Serving {
+  readonly values: ServerValues;
+  readonly registry: Registry;
+  readonly admission: Admission;
+  readonly metrics: Metrics;
+  /** Fires when the server stops waiting for what is under way. */
+  readonly stopping: AbortSignal;
+}
+
+const MIB = 2 ** 20;
+
+/**
+ * What answers a route: whoever cannot be let in is refused before the body is read, whoever is in is answered within the
+ * deadline, and the place is given back when the work is over, not when the client is told.
+ */
+export function handler(route: Route, serving: Serving): (c: Context<ServerEnv>) => Promise<Response> {
+  const { values, registry, admission, metrics, stopping } = serving;
+  const works = route.body !== 'none' || route.changes;
+  const allowed = 1000 * (route.changes ? values.changeDeadline : values.deadline);
+  return async (c) => {
+    const facts = c.get('facts');
+    facts.route = route.path;
+    if (works) admission.check();
+    if (route.changes && values.readOnly) throw readOnlyError();
+    const milliseconds = deadlineOf(c.req.header(DEADLINE_HEADER), allowed);
+    const query = parseQuery(route.query, c.req.queries());
+    const name = c.req.param('model');
+    const model = (name === undefined ? undefined : registry.get(name)) as Model;
+    facts.model = name;
+    const expected = expectedBy(query, c.req.header('if-match'));
+    const held =
+      route.body === 'none' ? undefined : await readBody(c.env.incoming, values.maxBody * MIB, admission);
+    facts.bytes = held?.bytes.length;
+
+    const work = async (signal: AbortSignal): Promise<unknown> => {
+      let leave = () => {};
+      try {
+        const body =
+          held && (await bodyOf(route, c.req.header('content-type') ?? '', held, values.maxPictures));
+        if (Array.isArray(body)) {
+          facts.pictures = body.length;
+          metrics.pictures.add({ model: name as string }, body.length);
+        }
+        if (works) leave = admission.enter(facts.pictures ?? 1, !route.changes);
+        return await route.act({ registry, model, query, body, expected, signal });
+      } finally {
+        leave();
+        held?.free();
+      }
+    };
+    const answer = await withDeadline(work, { milliseconds, outgoing: c.env.outgoing, stopping });
+    if (model && (route.method === 'get' || route.changes)) c.header('etag', model.etag);
+    return c.json(answer);
+  };
+}
+
+function bodyOf({ body }: Route, type: string, { bytes }: HeldBody, most: number): Promise<unknown> {
+  if (body === 'pictures') return picturesIn(type, bytes, most);
+  return Promise.resolve(body === 'none' ? undefined : parseJson(body, bytes));
+}
+
+function expectedBy(query: unknown, ifMatch?: string): Expected {
+  const { version } = query as { version?: number };
+  return { version, etags: ifMatch?.split(',').map((etag) => etag.trim()) };
+}
+
+function readOnlyError(): Refusal {
+  return new Refusal(403, 'This server changes no classifier', {
+    code: 'server/read-only',
+    hint: 'It was started with --read-only.',
+  });
+}

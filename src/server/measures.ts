@@ -1,0 +1,16 @@
+import { counter, histogram } from './metrics.ts';
+
+const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** What is counted while the server runs. */
+export function createMetrics() {
+  return {
+    requests: counter('tip_adapter_requests_total', 'Requests answered, by route and status.'),
+    seconds: histogram('tip_adapter_request_seconds', 'Seconds from the headers to the answer.', SECONDS),
+    pictures: counter('tip_adapter_pictures_total', 'Pictures taken in, by classifier.'),
+    batches: histogram('tip_adapter_batch_size', 'Crops embedded together.', [1, 2, 4, 8, 16, 64]),
+    reloads: counter('tip_adapter_reloads_total', 'Classifier files that other programs changed.'),
+  };
+}

@@ -1,0 +1,213 @@
+import { readFile, stat } from 'node:fs/promises';
+import { Classifier } from '../classifier/classifier.ts';
+import { decodeClassifier, encodeClassifier } from '../classifier/file.ts';
+import { sha256 } from '../encoder/record.ts';
+import { ModelError, throwIfAborted } from '../errors.ts';
+import { writeFileAtomic } from '../store/atomic.ts';
+import { withLock } from '../store/lock.ts';
+import type { BorrowedEncoder, Encoders } from './encoders.ts';
+import { Refusal } from './problem.ts';
+
+/** A classifier as it was read or written, and its encoder; `users` are the requests it is answering. */
+interface Loaded {
+  readonly classifier: Classifier;
+  readonly encoder: BorrowedEncoder;
+  /** Entity tag: the version, and what tells two files of the same version apart. */
+  readonly etag: string;
+  users: number;
+  retired: boolean;
+}
+
+/** What a client believes the classifier to be; a change of anything else is refused. */
+export interface Expected {
+  readonly version?: number;
+  /** As in `If-Match`: entity tags, or `*`. */
+  readonly etags?: readonly string[];
+}
+
+/** What a changed file led to: it was taken over, or it cannot be used and the classifier before goes on answering. */
+export interface Reload {
+  readonly name: string;
+  readonly error?: Error;
+}
+
+/**
+ * A classifier's file under a name. Changes go one after the other, also with other programs that change the file, and are
+ * on the disk before they answer; a file that another program wrote is taken over as a whole, or not at all.
+ */
+export class Model {
+  readonly name: string;
+  readonly #path: string;
+  readonly #encoders: Encoders;
+  #loaded: Loaded;
+  /** What the file looked like when it was last read or written. */
+  #signature: string;
+  #problem?: Error;
+  #work: Promise<unknown> = Promise.resolve();
+
+  private constructor(name: string, path: string, encoders: Encoders, loaded: Loaded, signature: string) {
+    this.name = name;
+    this.#path = path;
+    this.#encoders = encoders;
+    this.#loaded = loaded;
+    this.#signature = signature;
+  }
+
+  /** Reads the file and opens its encoder. Throws `ModelError` where either cannot be used. */
+  static async open(name: string, path: string, encoders: Encoders): Promise<Model> {
+    const signature = await signatureOf(path);
+    return new Model(name, path, encoders, await read(path, encoders), signature);
+  }
+
+  get data(): Classifier['data'] {
+    return this.#loaded.classifier.data;
+  }
+
+  get etag(): string {
+    return this.#loaded.etag;
+  }
+
+  /** Why the file cannot be taken over as it is on the disk now. */
+  get problem(): Error | undefined {
+    return this.#problem;
+  }
+
+  /** Works with the classifier of this moment; it stays open until the work is done, whatever takes its place. */
+  async use<T>(work: (classifier: Classifier) => Promise<T>): Promise<T> {
+    const loaded = this.#loaded;
+    loaded.users++;
+    try {
+      return await work(loaded.classifier);
+    } finally {
+      loaded.users--;
+      await freeUnused(loaded);
+    }
+  }
+
+  /**
+   * Puts the classifier that `act` makes in the place of this one, in the file first. Throws a `Refusal` where the classifier
+   * is not the expected one: 409 for its version, 412 for its entity tag.
+   */
+  change(
+    expected: Expected,
+    act: (classifier: Classifier) => Promise<Classifier>,
+    signal: AbortSignal,
+  ): Promise<Classifier> {
+    return this.#inTurn(async () => {
+      throwIfAborted(signal);
+      const locked = () => this.#changeLocked(expected, act, signal);
+      return withLock(`${this.#path}.lock`, locked, signal);
+    });
+  }
+
+  /** Takes the file over where it was changed by another program; undefined where it was not. */
+  refresh(): Promise<Reload | undefined> {
+    return this.#inTurn(() => this.#refresh());
+  }
+
+  async close(): Promise<void> {
+    await this.#work.catch(() => {});
+    await retire(this.#loaded);
+  }
+
+  async #changeLocked(
+    expected: Expected,
+    act: (classifier: Classifier) => Promise<Classifier>,
+    signal: AbortSignal,
+  ): Promise<Classifier> {
+    await this.#refresh();
+    if (this.#problem) throw this.#problem;
+    this.#check(expected);
+    return this.use(async (before) => {
+      const classifier = await act(before);
+      // Whoever asked was told that the time was over: then nothing is changed.
+      throwIfAborted(signal);
+      const bytes = encodeClassifier(classifier.data);
+      await writeFileAtomic(this.#path, bytes);
+      this.#signature = await signatureOf(this.#path);
+      const encoder = await this.#encoders.borrow(classifier.data.encoder);
+      await this.#replace({ classifier, encoder, etag: etagOf(classifier, bytes), users: 0, retired: false });
+      return classifier;
+    });
+  }
+
+  async #refresh(): Promise<Reload | undefined> {
+    const signature = await signatureOf(this.#path);
+    if (signature === this.#signature) return undefined;
+    this.#signature = signature;
+    try {
+      const loaded = await read(this.#path, this.#encoders);
+      this.#problem = undefined;
+      await this.#replace(loaded);
+      return { name: this.name };
+    } catch (error) {
+      this.#problem = error as Error;
+      return { name: this.name, error: this.#problem };
+    }
+  }
+
+  async #replace(loaded: Loaded): Promise<void> {
+    const before = this.#loaded;
+    this.#loaded = loaded;
+    await retire(before);
+  }
+
+  #check({ version, etags }: Expected): void {
+    const current = { version: this.data.version, etag: this.etag };
+    if (version !== undefined && version !== current.version) {
+      throw new Refusal(409, `The classifier has version ${current.version}, not ${version}`, {
+        code: 'server/version',
+        hint: 'Look at what has changed, then ask again with the version it has now.',
+        details: current,
+      });
+    }
+    if (etags && !etags.includes('*') && !etags.includes(current.etag)) {
+      throw new Refusal(412, `The classifier is ${current.etag}, none of ${etags.join(', ')}`, {
+        code: 'server/etag',
+        hint: 'Look at what has changed, then ask again with the entity tag it has now.',
+        details: current,
+      });
+    }
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#work.then(work);
+    this.#work = done.catch(() => {});
+    return done;
+  }
+}
+
+async function read(path: string, encoders: Encoders): Promise<Loaded> {
+  const bytes = await readFile(path).catch((cause) => {
+    throw new ModelError(`Cannot read ${path}: ${cause.message}`, {
+      code: 'classifier/unreadable',
+      hint: 'Give the file that `tip-adapter fit … -o <file>` wrote.',
+      details: { path },
+      cause,
+    });
+  });
+  const data = decodeClassifier(bytes, path);
+  const encoder = await encoders.borrow(data.encoder);
+  const classifier = new Classifier(data, encoder.runtime);
+  return { classifier, encoder, etag: etagOf(classifier, bytes), users: 0, retired: false };
+}
+
+/** Changes with the file: number, size and time. */
+async function signatureOf(path: string): Promise<string> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined);
+  return found ? `${found.ino} ${found.size} ${found.mtimeNs}` : 'missing';
+}
+
+const etagOf = ({ data }: Classifier, bytes: Uint8Array): string =>
+  `"${data.version}-${sha256(bytes).slice(0, 12)}"`;
+
+async function retire(loaded: Loaded): Promise<void> {
+  loaded.retired = true;
+  await freeUnused(loaded);
+}
+
+async function freeUnused(loaded: Loaded): Promise<void> {
+  if (!loaded.retired || loaded.users > 0) return;
+  await loaded.classifier.close();
+  await loaded.encoder.release();
+}

@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto';
+import type { HttpBindings } from '@hono/node-server';
+import type { Context, MiddlewareHandler } from 'hono';
+import { TipAdapterError } from '../errors.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './measures.ts';
+import { problemOf, Refusal } from './problem.ts';
+
+/** What is known of a request, for the log and the metrics. */
+interface Facts {
+  readonly id: string;
+  /** The route's path, not the address: the number of those is bounded. */
+  route: string;
+  model?: string;
+  pictures?: number;
+  bytes?: number;
+  error?: unknown;
+}
+
+export interface ServerEnv {
+  Bindings: HttpBindings;
+  Variables: { facts: Facts };
+}
+
+/** Ids that clients may give their requests. */
+const REQUEST_ID = /^[\w.:-]{1,64}$/;
+
+/** Names each request, counts it, and logs it when it is answered. */
+export function observe(metrics: Metrics, log: Log): MiddlewareHandler<ServerEnv> {
+  return async (c, next) => {
+    const started = performance.now();
+    const asked = c.req.header('x-request-id') ?? '';
+    const facts: Facts = { id: REQUEST_ID.test(asked) ? asked : randomUUID(), route: 'other' };
+    c.set('facts', facts);
+    await next();
+    c.header('x-request-id', facts.id);
+    const { route, error, ...known } = facts;
+    const { status } = c.res;
+    const { method } = c.req;
+    const milliseconds = performance.now() - started;
+    metrics.requests.add({ route, method, status });
+    metrics.seconds.observe(milliseconds / 1000, { route });
+    log(levelOf(status), 'request', {
+      ...known,
+      method,
+      route,
+      status,
+      milliseconds: Math.round(milliseconds * 10) / 10,
+      ...errorFacts(error, status),
+    });
+  };
+}
+
+const levelOf = (status: number) => (status === 500 ? 'error' : status > 500 ? 'warn' : 'info');
+
+/** What the client was not told is told here: the message, and where the program was when it was none of its own errors. */
+function errorFacts(error: unknown, status: number) {
+  if (!(error instanceof Error)) return {};
+  const code = error instanceof TipAdapterError ? error.code : 'unexpected';
+  if (status !== 500) return { code };
+  return { code, error: error.message, ...(code === 'unexpected' ? { stack: error.stack } : {}) };
+}
+
+/** Answers with an error's problem details. */
+export function tellProblem(error: Error, c: Context<ServerEnv>): Response {
+  const facts = c.get('facts');
+  facts.error = error;
+  const problem = problemOf(error);
+  const headers = error instanceof Refusal ? error.headers : {};
+  return c.body(JSON.stringify({ ...problem, requestId: facts.id }), problem.status as 400, {
+    ...headers,
+    'content-type': 'application/problem+json',
+  });
+}

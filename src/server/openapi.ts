@@ -1,0 +1,130 @@
+import { z } from 'zod';
+import { version } from '../version.ts';
+import { DEADLINE_HEADER } from './deadline.ts';
+import type { Route } from './routes.ts';
+import { components, healthSchema, picturesSchema, problemSchema } from './schemas.ts';
+
+type Json = Record<string, unknown>;
+
+/** The OpenAPI 3.1 document of the routes, from the schemas that check requests. */
+export function openApi(routes: readonly Route[], secured: boolean): Json {
+  const paths: Record<string, Json> = {};
+  for (const route of routes) {
+    const path = route.path.replace(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [route.method]: operation(route) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'tip-adapter',
+      version,
+      description:
+        'Few-shot image classifiers: what is in a picture, and why; examples and classes can be added.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    paths: { ...paths, ...plumbing() },
+    components: {
+      schemas: namedSchemas(),
+      ...(secured ? { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } } : {}),
+    },
+    ...(secured ? { security: [{ token: [] }] } : {}),
+  };
+}
+
+function operation(route: Route): Json {
+  const { path, name, summary, query, body, answer, changes } = route;
+  const inPath = [...path.matchAll(/:(\w+)/g)].map(([, parameter]) => ({
+    name: parameter,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  }));
+  const inQuery = Object.entries(query.shape).map(([parameter, schema]) => {
+    const { description, ...rest } = withoutAddress(z.toJSONSchema(schema as z.ZodType));
+    const required = !(schema as z.ZodType).safeParse(undefined).success;
+    return { name: parameter, in: 'query', required, description, schema: rest };
+  });
+  const inHeader = changes
+    ? [header('if-match', 'Entity tags; another classifier is refused with 412.')]
+    : [];
+  const content = bodyContent(body);
+  return {
+    operationId: name,
+    summary,
+    parameters: [
+      ...inPath,
+      ...inQuery,
+      ...inHeader,
+      header(DEADLINE_HEADER, 'Milliseconds within which the answer is of use.'),
+    ],
+    ...(content ? { requestBody: { required: true, content } } : {}),
+    responses: responses(answer),
+  };
+}
+
+const header = (name: string, description: string): Json => ({
+  name,
+  in: 'header',
+  description,
+  schema: { type: 'string' },
+});
+
+const binary = { type: 'string', format: 'binary' };
+
+function bodyContent(body: Route['body']): Json | undefined {
+  if (body === 'none') return undefined;
+  if (body !== 'pictures') return { 'application/json': { schema: reference(body) } };
+  return {
+    'image/*': { schema: binary },
+    'application/octet-stream': { schema: binary },
+    'multipart/form-data': { schema: { type: 'object', additionalProperties: binary } },
+    'application/json': { schema: reference(picturesSchema) },
+  };
+}
+
+/** Health and metrics: answered in their own forms. */
+function plumbing(): Record<string, Json> {
+  const open = (name: string, summary: string): Json => ({
+    get: { operationId: name, summary, security: [], responses: responses(healthSchema) },
+  });
+  const text = { 'text/plain': { schema: { type: 'string' } } };
+  return {
+    '/healthz': open('health', 'Whether the server is alive.'),
+    '/readyz': open('readiness', 'Whether it takes requests: 503 while it shuts down.'),
+    '/metrics': {
+      get: {
+        operationId: 'metrics',
+        summary: "Metrics in Prometheus's text format.",
+        responses: { 200: { description: 'Metrics', content: text } },
+      },
+    },
+  };
+}
+
+function responses(answer: z.ZodType): Json {
+  return {
+    200: { description: 'The answer', content: { 'application/json': { schema: reference(answer) } } },
+    default: {
+      description: 'Refused or failed',
+      content: { 'application/problem+json': { schema: reference(problemSchema) } },
+    },
+  };
+}
+
+const placeOf = (id: string) => `#/components/schemas/${id}`;
+
+function reference(schema: z.ZodType): Json {
+  const { id } = components.get(schema) as { id: string };
+  return { $ref: placeOf(id) };
+}
+
+/** Every schema that has a name, as what a client sends or gets. */
+function namedSchemas(): Json {
+  const { schemas } = z.toJSONSchema(components, { io: 'input', uri: placeOf });
+  return Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, withoutAddress(schema)]));
+}
+
+/** A document says once which dialect its schemas are in, and where they are. */
+function withoutAddress({ $schema: _, $id: __, ...schema }: Json): Json {
+  return schema;
+}

@@ -1,0 +1,73 @@
+import { STATUS_CODES } from 'node:http';
+import {
+  DataError,
+  type ErrorOptions,
+  InterruptedError,
+  ModelError,
+  TipAdapterError,
+  UsageError,
+} from '../errors.ts';
+
+/** A request that is refused for what it asks or when it asks it; `status` is the answer's. */
+export class Refusal extends UsageError {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    status: number,
+    message: string,
+    { headers = {}, ...options }: ErrorOptions & { headers?: Record<string, string> },
+  ) {
+    super(message, options);
+    this.status = status;
+    this.headers = headers;
+  }
+}
+
+/** Problem details (RFC 9457), with the error's code and hint beside the members that the RFC names. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: string;
+  readonly hint?: string;
+}
+
+/** Data errors that are the server's own trouble; their messages name its files. */
+const OWN_TROUBLE = /^(disk|store|network|encoder|classifier)\//;
+
+const STATUS_OF_CODE: Readonly<Record<string, number>> = {
+  'class/unknown': 404,
+  'example/unknown': 404,
+  'image/too-large': 413,
+};
+
+/** An error as the client is told it. What is not the request's fault is in the log only: it names paths of this machine. */
+export function problemOf(error: unknown): Problem {
+  const status = statusOf(error);
+  if (status === 500 || !(error instanceof TipAdapterError)) {
+    const code = error instanceof TipAdapterError ? error.code : 'unexpected';
+    return problem(status, code, 'The server could not do this', "The server's log says why.");
+  }
+  return problem(status, error.code, error.message, error.hint);
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof Refusal) return error.status;
+  if (error instanceof InterruptedError) return 503;
+  if (!(error instanceof TipAdapterError) || error instanceof ModelError) return 500;
+  if (OWN_TROUBLE.test(error.code)) return 500;
+  return STATUS_OF_CODE[error.code] ?? (error instanceof DataError ? 422 : 400);
+}
+
+function problem(status: number, code: string, detail: string, hint?: string): Problem {
+  return {
+    type: `urn:tip-adapter:${code}`,
+    title: STATUS_CODES[status] ?? 'Error',
+    status,
+    detail,
+    code,
+    hint,
+  };
+}

@@ -1,0 +1,204 @@
+import { z } from 'zod';
+import { Refusal } from './problem.ts';
+
+/** What requests may hold and what answers hold. They check requests, and the OpenAPI document is made of them. */
+
+/** The schemas that the OpenAPI document has by name. */
+export const components = z.registry<{ id: string }>();
+
+const className = z.string().trim().min(1).max(255);
+const probability = z.number().min(0).max(1);
+const given = (schema: z.ZodNumber) => z.coerce.number().pipe(schema).optional();
+const named = (what: string) =>
+  z.array(z.string().min(1).max(1024)).min(1).max(1000).describe(`${what}; may be repeated.`);
+
+const version = given(z.number().int().min(0)).describe(
+  'The version that the change is meant for; another one is refused with 409.',
+);
+const top = given(z.number().int().min(1).max(10_000)).default(5);
+
+export const predictQuery = z.strictObject({
+  top: top.describe('How many classes to rank.'),
+  reject: given(probability).describe('Below this probability the answer is "none of these".'),
+});
+
+export const explainQuery = z.strictObject({
+  top: top.describe('How many classes and how many examples to show.'),
+});
+
+export const noQuery = z.strictObject({});
+
+export const examplesQuery = z.strictObject({
+  offset: given(z.number().int().min(0)).default(0),
+  limit: given(z.number().int().min(1).max(10_000)).default(1000),
+});
+
+export const addExamplesQuery = z.strictObject({
+  label: className
+    .optional()
+    .describe('The class of the pictures, by id or name; a name that is not known becomes a new class.'),
+  version,
+});
+
+export const removeExamplesQuery = z.strictObject({ id: named('Id of an example'), version });
+
+export const addClassQuery = z.strictObject({ version });
+
+export const removeClassesQuery = z.strictObject({ name: named('Id or name of a class'), version });
+
+export const picturesSchema = z
+  .strictObject({
+    pictures: z.array(
+      z.strictObject({
+        data: z.string().min(1).describe('The file in base64, with or without `data:…;base64,` in front.'),
+        name: z.string().max(255).optional().describe('What the answer calls it.'),
+        label: className.optional().describe('Its class, where examples are added.'),
+      }),
+    ),
+  })
+  .register(components, { id: 'Pictures' });
+
+export const newClassSchema = z
+  .strictObject({
+    name: className,
+    promptName: className.optional().describe('What prompts call it, where that is not its name.'),
+    prompts: z.array(z.string().min(1).max(1000)).max(100).default([]).describe('Further whole prompts.'),
+  })
+  .register(components, { id: 'NewClass' });
+
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().describe('What is wrong, and where.'),
+    code: z.string().describe('Stable name of the error, for programs.'),
+    hint: z.string().optional().describe('What to do about it.'),
+    requestId: z.string().optional().describe('What the log calls this request.'),
+  })
+  .describe('Problem details, RFC 9457.')
+  .register(components, { id: 'Problem' });
+
+const rankedSchema = z.object({ id: z.string(), name: z.string(), probability });
+
+const predictionSchema = z
+  .object({
+    image: z.string().describe("The file's name, or a name made of its bytes."),
+    id: z.string(),
+    name: z.string(),
+    probability: probability.describe('Calibrated probability of that class.'),
+    rejected: z.boolean().describe('True where the answer is "none of these".'),
+    ranking: z.array(rankedSchema).describe('Most probable first.'),
+  })
+  .register(components, { id: 'Prediction' });
+
+const failureSchema = z
+  .object({ image: z.string(), problem: problemSchema })
+  .describe('A picture that could not be read, and why.')
+  .register(components, { id: 'Failure' });
+
+const answeredBy = { model: z.string(), version: z.int() };
+
+export const predictionsSchema = z
+  .object({ ...answeredBy, predictions: z.array(z.union([predictionSchema, failureSchema])) })
+  .describe('One answer for each picture, in order.')
+  .register(components, { id: 'Predictions' });
+
+export const explanationSchema = z
+  .object({
+    ...answeredBy,
+    prediction: predictionSchema,
+    part: z
+      .enum(['cache', 'method'])
+      .describe('What `examples` is: votes of examples, or the method as a whole.'),
+    classes: z.array(rankedSchema.extend({ text: z.number(), examples: z.number(), score: z.number() })),
+    contributions: z.array(
+      z.object({
+        example: z.string(),
+        classId: z.string(),
+        className: z.string(),
+        similarity: z.number().describe('Cosine with the picture.'),
+        weight: z.number().optional().describe("What it adds to its class's score."),
+      }),
+    ),
+  })
+  .register(components, { id: 'Explanation' });
+
+export const modelSchema = z
+  .object({
+    name: z.string(),
+    version: z.int().describe('Raised by every change.'),
+    etag: z.string(),
+    classes: z.array(z.object({ id: z.string(), name: z.string(), examples: z.int() })),
+    examples: z.int(),
+    method: z.string(),
+    encoder: z.string(),
+    reject: probability,
+    created: z.string(),
+    problem: problemSchema.optional().describe('Why the file as it is on the disk now is not used.'),
+  })
+  .register(components, { id: 'Model' });
+
+export const modelsSchema = z.object({ models: z.array(modelSchema) }).register(components, { id: 'Models' });
+
+export const examplesSchema = z
+  .object({
+    ...answeredBy,
+    total: z.int(),
+    examples: z.array(z.object({ id: z.string(), classId: z.string(), sha256: z.string() })),
+  })
+  .register(components, { id: 'Examples' });
+
+export const changeSchema = z
+  .object({
+    model: modelSchema,
+    added: z.array(z.string()).describe('Ids of the examples that were added.'),
+    findings: z
+      .array(z.object({ level: z.enum(['info', 'warning']), code: z.string(), message: z.string() }))
+      .describe('What was noticed about the pictures: known ones, unreadable ones.'),
+  })
+  .register(components, { id: 'Change' });
+
+export const healthSchema = z
+  .object({ status: z.enum(['ok', 'ready', 'draining']) })
+  .register(components, { id: 'Health' });
+
+/** A JSON body as its schema has it. Throws a `Refusal` (400) naming the field. */
+export function parseJson<T>(schema: z.ZodType<T>, body: Buffer): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+  } catch (cause) {
+    throw new Refusal(400, 'The body is not JSON', { code: 'server/json', cause });
+  }
+  return checked(schema, value, 'The body');
+}
+
+/** The query of an address as its schema has it; what the schema has as a list may be repeated. */
+export function parseQuery<T>(schema: z.ZodObject & z.ZodType<T>, queries: Record<string, string[]>): T {
+  const repeatable = (name: string) => schema.shape[name] instanceof z.ZodArray;
+  const values = Object.entries(queries).map(([name, list]) => {
+    if (!repeatable(name) && list.length > 1) {
+      throw new Refusal(400, `The query's ${name.slice(0, 64)} is given ${list.length} times`, {
+        code: 'server/request',
+      });
+    }
+    return [name, repeatable(name) ? list : list[0]];
+  });
+  return checked(schema, Object.fromEntries(values), 'The query');
+}
+
+function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [{ path, message }] = result.error.issues;
+  throw new Refusal(
+    400,
+    `${what} is not understood: ${[path.join('.'), message].filter(Boolean).join(': ')}`,
+    {
+      code: 'server/request',
+      hint: 'GET /openapi.json says what is understood.',
+      details: { path: path.join('.') },
+    },
+  );
+}
