@@ -1,3 +1,5 @@
+import { exponential, lanes } from './shared/simd';
+
 /**
  * One query against a cache at many sharpnesses. `e` holds exp(-beta0 (1 - a)) of its cosines a, `factor` exp(-step (1 - a)), 0 where
  * there is no key: both [groups, size, 4], four blocks side by side, so that a block's sum stays in its lane. For each of `count`
@@ -208,14 +210,6 @@ function inside(at: usize, end: usize): v128 {
   return i32x4.gt_s(i32x4.splat(i32(end - at) >> 2), i32x4(0, 1, 2, 3));
 }
 
-function lanes(x: v128): f32 {
-  return (
-    f32x4.extract_lane(x, 0) +
-    f32x4.extract_lane(x, 1) +
-    (f32x4.extract_lane(x, 2) + f32x4.extract_lane(x, 3))
-  );
-}
-
 /** to[i] = exp(scale (from[i] - 1)) for `count` numbers, a multiple of 4; relative error below 3e-7, 0 below exp(-87). */
 export function votesOf(from: usize, to: usize, count: i32, scale: f32): void {
   const scales = f32x4.splat(scale);
@@ -223,23 +217,4 @@ export function votesOf(from: usize, to: usize, count: i32, scale: f32): void {
   for (let i: usize = 0; i < usize(count) << 2; i += 16) {
     v128.store(to + i, exponential(f32x4.mul(scales, f32x4.sub(v128.load(from + i), one))));
   }
-}
-
-/** exp(x) = 2^n exp(r) with |r| <= ln 2 / 2 and a polynomial for exp(r), as in Cephes' expf. */
-function exponential(x: v128): v128 {
-  const inside = f32x4.ge(x, f32x4.splat(-87));
-  const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.44269504)));
-  const r = f32x4.sub(
-    f32x4.sub(x, f32x4.mul(n, f32x4.splat(0.693359375))),
-    f32x4.mul(n, f32x4.splat(-2.12194440e-4)),
-  );
-  let y = f32x4.splat(1.9875691500e-4);
-  y = f32x4.add(f32x4.mul(y, r), f32x4.splat(1.3981999507e-3));
-  y = f32x4.add(f32x4.mul(y, r), f32x4.splat(8.3334519073e-3));
-  y = f32x4.add(f32x4.mul(y, r), f32x4.splat(4.1665795894e-2));
-  y = f32x4.add(f32x4.mul(y, r), f32x4.splat(1.6666665459e-1));
-  y = f32x4.add(f32x4.mul(y, r), f32x4.splat(5.0000001201e-1));
-  y = f32x4.add(f32x4.add(f32x4.mul(y, f32x4.mul(r, r)), r), f32x4.splat(1));
-  const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
-  return v128.and(f32x4.mul(y, power), inside);
 }

@@ -42,7 +42,7 @@ export async function addExamples(
   if (encoded.failures.length > 0 && encoded.failed.size === examples.length) throw encoded.failures[0].error;
 
   const readable = examples.filter((_, i) => !encoded.failed.has(i));
-  const fresh = supportOf(readable, encoded, Int32Array.from(readable.keys()));
+  const fresh = supportOf(readable, encoded, Int32Array.from(readable.keys()), data.keys?.type ?? 'half');
   const described = await describeExamples(
     readable,
     encoded,

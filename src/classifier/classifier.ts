@@ -9,7 +9,7 @@ import { createScorer, type Scorer } from '../methods/score.ts';
 import { addExamples, type NewExample, type Removal, removeParts } from './change.ts';
 import { type EvaluateOptions, encodeTestSet, evaluate, type TestSet } from './evaluate.ts';
 import { explainRow } from './explain.ts';
-import { readClassifier, writeClassifier } from './file.ts';
+import { type ReadOptions, readClassifier, writeClassifier } from './file.ts';
 import { type RefitValues, refitMethod } from './refit.ts';
 import { type Runtime, runtimeOf } from './runtime.ts';
 import { readSource } from './source.ts';
@@ -192,7 +192,7 @@ export class Classifier {
   }
 }
 
-export interface LoadOptions {
+export interface LoadOptions extends ReadOptions {
   /** An encoder that is loaded already (the caller closes it); it must be the one the classifier was fitted with. */
   encoder?: Encoder;
 }
@@ -201,8 +201,8 @@ export interface LoadOptions {
  * Reads a saved classifier. Its encoder is looked for when it is needed. Throws `ModelError` where the file is damaged, and,
  * at the first picture, where the encoder is another one (naming both) or not on this machine.
  */
-export async function load(path: string, { encoder }: LoadOptions = {}): Promise<Classifier> {
-  const data = await readClassifier(path);
+export async function load(path: string, { encoder, ...reading }: LoadOptions = {}): Promise<Classifier> {
+  const data = await readClassifier(path, reading);
   return new Classifier(data, runtimeOf(data.encoder, encoder));
 }
 

@@ -1,11 +1,11 @@
-import { dot, type Matrix, norm, row } from '../math/matrix.ts';
-import { cacheOrder } from '../methods/cache.ts';
+import { dot, type Matrix, norm, row, topK } from '../math/matrix.ts';
+import { type FileRows, isInFile } from '../methods/file-rows.ts';
 import { keysOf } from '../methods/task.ts';
 import type { ClassifierData, Contribution, ExplainedClass, Explanation, Prediction } from './types.ts';
 
 /**
  * Takes one picture's score apart. `terms` are the method's terms for that one row: `text` [1, c], `cache` or `method`
- * [1, c], and for cache methods `votes` [1, places], which add up to the cache part class by class.
+ * [1, c], and for cache methods `votes` [1, n], which add up to the cache part class by class.
  */
 export function explainRow(
   data: ClassifierData,
@@ -34,21 +34,22 @@ export function explainRow(
   };
 }
 
+/** Contributions that are told of examples that stay in a file. */
+const TOLD = 100;
+
 function contributionsOf(data: ClassifierData, features: Float32Array, votes?: Float32Array): Contribution[] {
   const { support, classes, examples } = data;
-  const weights = new Map<number, number>();
-  if (votes) {
-    cacheOrder(support.labels, classes.length).forEach((example, place) => {
-      if (example >= 0) weights.set(example, votes[place]);
-    });
-  }
-  const keys = keysOf(support);
+  const inFile = isInFile(support.features) ? support.features : undefined;
+  const told = inFile && votes ? topK(votes, TOLD) : [...examples.keys()];
+  const keys = inFile && votes ? undefined : keysOf(support);
   const length = norm(features) || 1;
-  return examples
-    .map(({ id, thumbnail }, i): Contribution => {
+  return told
+    .map((i): Contribution => {
       const { id: classId, name: className } = classes[support.labels[i]];
-      const similarity = dot(row(keys, i), features) / length;
-      return { example: id, classId, className, similarity, weight: weights.get(i), thumbnail };
+      const key = keys ? row(keys, i) : (inFile as FileRows).row(i);
+      const similarity = dot(key, features) / (length * (norm(key) || 1));
+      const { id, thumbnail } = examples[i];
+      return { example: id, classId, className, similarity, weight: votes?.[i], thumbnail };
     })
     .sort((a, b) => (b.weight ?? b.similarity) - (a.weight ?? a.similarity) || b.similarity - a.similarity);
 }

@@ -255,6 +255,57 @@ describe('load', () => {
   });
 });
 
+describe('many examples', () => {
+  const inFile = { encoder, largestInMemory: 0 };
+
+  it.each(['half', 'int8'] as const)('stay in the file, kept in %s, with the same answers', async (keys) => {
+    const photos = at(`many-${keys}`);
+    await writePictures(photos, { cat: 5, dog: 7, owl: 2 });
+    const fitted = await fit(photos, { encoder, method: 'tip-adapter', keys });
+    const path = at(`many-${keys}.safetensors`);
+    await fitted.save(path);
+    const [near, far] = [await load(path, { encoder }), await load(path, inFile)];
+    const image = `${photos}/cat/0.png`;
+    const features = plainRows(fitted.data.support);
+    const [a, b] = [await near.probabilities(features), await far.probabilities(features)];
+    expect(Array.from(b.data)).toEqual(Array.from(a.data, (p) => expect.closeTo(p, 4)));
+    expect(Array.from(a.data)).toEqual(
+      Array.from((await fitted.probabilities(features)).data, (p) => expect.closeTo(p, 6)),
+    );
+
+    const [known, told] = [await near.explain(image), await far.explain(image)];
+    expect(told.contributions.length).toBe(known.contributions.length);
+    told.contributions.forEach(({ example, weight, similarity }, i) => {
+      const same = known.contributions.find((other) => other.example === example);
+      expect(weight).toBeCloseTo(same?.weight as number, 2);
+      expect(similarity).toBeCloseTo(same?.similarity as number, 3);
+      if (i > 0) expect(weight).toBeLessThanOrEqual(told.contributions[i - 1].weight as number);
+    });
+    // What changes the examples reads them all; the file is replaced, and says the same.
+    const grown = await far.add([{ image: `${photos}/dog/0.png`, label: 'cat' }]);
+    await grown.save(path);
+    expect((await load(path, { encoder })).data.examples.length).toBe(15);
+    for (const one of [fitted, near, far, grown]) await one.close();
+  });
+
+  it('say what 8 bits change, and take half the room', async () => {
+    const photos = await writePictures(at('eight'), { cat: 5, dog: 7 });
+    const [half, int8] = await Promise.all(
+      (['half', 'int8'] as const).map((keys) => fit(photos, { encoder, method: 'tip-adapter', keys })),
+    );
+    expect(half.data.keys).toBeUndefined();
+    const { keys } = decodeClassifier(encodeClassifier(int8.data));
+    expect(keys?.cosine).toBeGreaterThan(0);
+    expect(keys?.cosine).toBeLessThan(1e-3);
+    expect(keys?.probability).toBeLessThan(0.05);
+    expect(keys?.agreement).toBeGreaterThan(0.9);
+    const size = (data: typeof half.data) =>
+      parseSafetensors(encodeClassifier(data)).tensors.get('support.features')?.data.byteLength;
+    expect(size(int8.data)).toBe((size(half.data) as number) / 2);
+    for (const one of [half, int8]) await one.close();
+  });
+});
+
 describe('save', () => {
   it('of two writers at once leaves one whole file and nothing else', async () => {
     const path = at('shared', 'pets.safetensors');

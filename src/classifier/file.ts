@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { fileIdentity } from '../engine/keys/node.ts';
 import { ModelError, systemCode } from '../errors.ts';
 import { fromHalf, toHalf } from '../math/half.ts';
+import { scaledRows, toInt8Rows } from '../math/int8.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
-import type { Tensor } from '../math/tensor.ts';
+import { type DType, floatTensor, sizeOf, type Tensor } from '../math/tensor.ts';
+import type { FileRows } from '../methods/file-rows.ts';
 import { methods } from '../methods/index.ts';
 import { type Method, type State, scoresOf } from '../methods/method.ts';
 import { bindMethod } from '../methods/score.ts';
@@ -11,7 +13,13 @@ import { countByClass } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { resolveOptions } from '../options.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
-import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
+import { fileRows } from '../store/file-rows.ts';
+import {
+  encodeSafetensors,
+  openSafetensors,
+  parseSafetensors,
+  type SafetensorsFile,
+} from '../store/safetensors.ts';
 import { tensorBytes } from '../store/safetensors-header.ts';
 import { version } from '../version.ts';
 import { metadataSchema } from './metadata.ts';
@@ -20,17 +28,18 @@ import type { ClassifierData } from './types.ts';
 
 /**
  * A classifier is one safetensors file. Tensors: `text.features` F16 [p, d] and `text.class` I32 [p]; `support.features`
- * F16 [r, d], `support.example` and `support.view` I32 [r], `support.labels` and `support.groups` I32 [n]; `state.*`;
+ * F16 [r, d], or I8 [r, d] with `support.scales` F32 [r], `support.example` and `support.view` I32 [r], `support.labels` and `support.groups` I32 [n]; `state.*`;
  * `thumbnails` U8 with `thumbnails.offsets` I32 [n + 1]. Everything else is one JSON text in the metadata, beside a sha256
  * over all of it. The layout is described for other programs in docs/file-format.md.
  */
 const FORMAT = 'tip-adapter/1';
+const FEATURES = 'support.features';
 
 /** The bytes of a classifier's file. */
 export function encodeClassifier(data: ClassifierData): Uint8Array {
   const { head, support, examples, state, encoder, ...rest } = data;
   const tensors: Record<string, Tensor> = {
-    'support.features': half(support.features),
+    ...featureTensors(data),
     'support.example': integers(support.example),
     'support.view': integers(support.view),
     'support.labels': integers(support.labels),
@@ -66,15 +75,36 @@ export function encodeClassifier(data: ClassifierData): Uint8Array {
   return encodeSafetensors(tensors, { format: FORMAT, classifier, sha256: contentHash(tensors, classifier) });
 }
 
+function featureTensors({ support: { features }, keys }: ClassifierData): Record<string, Tensor> {
+  if (keys?.type !== 'int8') return { 'support.features': half(features) };
+  const { values, scales } = toInt8Rows(features);
+  return {
+    'support.features': { dtype: 'int8', shape: [features.rows, features.cols], data: values },
+    'support.scales': floatTensor([features.rows], scales),
+  };
+}
+
 /**
  * Sha256 (hex) over the JSON text and, by name, each tensor's line `\n<name> <type> <sizes joined by x>\n` and bytes: an
  * altered number would otherwise be a wrong answer that nobody notices.
  */
 function contentHash(tensors: Readonly<Record<string, Tensor>>, classifier: string): string {
   const hash = createHash('sha256').update(classifier);
-  for (const name of Object.keys(tensors).sort()) {
-    const { dtype, shape } = tensors[name];
-    hash.update(`\n${name} ${dtype} ${shape.join('x')}\n`).update(tensorBytes(tensors[name]));
+  for (const name of Object.keys(tensors).sort())
+    hash.update(tensorLine(name, tensors[name])).update(tensorBytes(tensors[name]));
+  return hash.digest('hex');
+}
+
+function tensorLine(name: string, { dtype, shape }: { dtype: DType; shape: readonly number[] }): string {
+  return `\n${name} ${dtype} ${shape.join('x')}\n`;
+}
+
+/** The same of a file that is not read at once. */
+async function fileHash(file: SafetensorsFile, classifier: string): Promise<string> {
+  const hash = createHash('sha256').update(classifier);
+  for (const [name, entry] of [...file.entries].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(tensorLine(name, entry));
+    for await (const chunk of file.chunks(name)) hash.update(chunk);
   }
   return hash.digest('hex');
 }
@@ -84,9 +114,21 @@ export async function writeClassifier(path: string, data: ClassifierData): Promi
   await writeFileAtomic(path, encodeClassifier(data));
 }
 
+/** Features with more numbers than that stay in the file: in memory they would take half a gigabyte. */
+const LARGEST_IN_MEMORY = 2 ** 27;
+
+export interface ReadOptions {
+  /** Most numbers of the examples' features that are held in memory; those of more are read page by page when asked. */
+  largestInMemory?: number;
+}
+
 /** Reads a classifier's file. Throws `ModelError` where it is missing, damaged or not a classifier. */
-export async function readClassifier(path: string): Promise<ClassifierData> {
-  const bytes = await readFile(path).catch((cause) => {
+export async function readClassifier(
+  path: string,
+  { largestInMemory = LARGEST_IN_MEMORY }: ReadOptions = {},
+): Promise<ClassifierData> {
+  const file = await openSafetensors(path).catch((cause) => {
+    if (cause instanceof ModelError) return refusal(path)(cause.message, cause);
     const missing = systemCode(cause) === 'ENOENT';
     throw new ModelError(missing ? `There is no file ${path}` : `Cannot read ${path}: ${cause.message}`, {
       code: missing ? 'classifier/missing' : 'classifier/unreadable',
@@ -95,19 +137,51 @@ export async function readClassifier(path: string): Promise<ClassifierData> {
       cause,
     });
   });
-  return decodeClassifier(bytes, path);
+  try {
+    const refuse = refusal(path);
+    const classifier = checkFormat(file.metadata, path, refuse);
+    if (file.metadata.sha256 !== (await fileHash(file, classifier))) refuse('its checksum does not match');
+    const tensors = new Map<string, Tensor>();
+    for (const name of file.entries.keys()) if (name !== FEATURES) tensors.set(name, await file.tensor(name));
+    const features = file.entries.get(FEATURES);
+    // An example of several views is the mean of several rows: pages of rows are not its keys.
+    if (features && sizeOf(features.shape) > largestInMemory && isPlain(tensors))
+      return dataOf(tensors, classifier, path, await rowsOf(path, file, tensors, refuse));
+    if (features) tensors.set(FEATURES, await file.tensor(FEATURES));
+    return dataOf(tensors, classifier, path);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Whether each example is one plain row, in order. */
+function isPlain(tensors: ReadonlyMap<string, Tensor>): boolean {
+  const numbers = (name: string) => Array.from((tensors.get(name)?.data ?? []) as Int32Array);
+  const [example, view] = [numbers('support.example'), numbers('support.view')];
+  return example.every((e, r) => e === r) && view.every((v) => v === 0);
+}
+
+/** The examples' features, left in the file. */
+async function rowsOf(
+  path: string,
+  file: SafetensorsFile,
+  tensors: ReadonlyMap<string, Tensor>,
+  refuse: Refuse,
+): Promise<FileRows> {
+  const { dtype, shape } = file.entries.get(FEATURES) as { dtype: DType; shape: readonly number[] };
+  const [rows, cols] = shape;
+  const identity = fileIdentity(await file.stat());
+  const place = { path, identity, offset: file.position(FEATURES), rows, cols };
+  if (dtype === 'float16') return fileRows({ ...place, dtype });
+  const scales = tensors.get('support.scales')?.data;
+  if (dtype === 'int8' && scales instanceof Float32Array && scales.length === rows)
+    return fileRows({ ...place, dtype, scales });
+  return refuse('tensor support.features has another form');
 }
 
 /** The classifier in a file's bytes. Throws `ModelError` naming `path` where anything does not fit. */
 export function decodeClassifier(bytes: Uint8Array, path = 'the file'): ClassifierData {
-  const refuse = (reason: string, cause?: unknown): never => {
-    throw new ModelError(`${path} is not a usable classifier: ${reason}`, {
-      code: 'classifier/damaged',
-      hint: 'The file was cut short, altered, or written by something else. Fit it again or take another copy.',
-      details: { path },
-      cause,
-    });
-  };
+  const refuse = refusal(path);
   const { tensors, metadata } = (() => {
     try {
       return parseSafetensors(bytes);
@@ -115,16 +189,42 @@ export function decodeClassifier(bytes: Uint8Array, path = 'the file'): Classifi
       return refuse((error as Error).message, error);
     }
   })();
-  if (metadata.format === undefined) refuse('it is a safetensors file of some other kind');
-  if (metadata.format !== FORMAT) {
-    throw new ModelError(`${path} has format ${metadata.format}; this version reads ${FORMAT}`, {
-      code: 'classifier/format',
-      hint: 'Update tip-adapter, or fit the classifier again.',
+  const classifier = checkFormat(metadata, path, refuse);
+  if (metadata.sha256 !== contentHash(Object.fromEntries(tensors), classifier))
+    refuse('its checksum does not match');
+  return dataOf(tensors, classifier, path);
+}
+
+function refusal(path: string): Refuse {
+  return (reason, cause) => {
+    throw new ModelError(`${path} is not a usable classifier: ${reason}`, {
+      code: 'classifier/damaged',
+      hint: 'The file was cut short, altered, or written by something else. Fit it again or take another copy.',
       details: { path },
+      cause,
     });
-  }
-  const { classifier = '', sha256 } = metadata;
-  if (sha256 !== contentHash(Object.fromEntries(tensors), classifier)) refuse('its checksum does not match');
+  };
+}
+
+/** The JSON text of a file of this format. */
+function checkFormat(metadata: Readonly<Record<string, string>>, path: string, refuse: Refuse): string {
+  if (metadata.format === undefined) refuse('it is a safetensors file of some other kind');
+  if (metadata.format === FORMAT) return metadata.classifier ?? '';
+  throw new ModelError(`${path} has format ${metadata.format}; this version reads ${FORMAT}`, {
+    code: 'classifier/format',
+    hint: 'Update tip-adapter, or fit the classifier again.',
+    details: { path },
+  });
+}
+
+/** The classifier that tensors and text describe; features that stay in the file are given as `rows`. */
+function dataOf(
+  tensors: Map<string, Tensor>,
+  classifier: string,
+  path: string,
+  rows?: FileRows,
+): ClassifierData {
+  const refuse = refusal(path);
   const parsed = metadataSchema.safeParse(parseJson(classifier, refuse));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -147,7 +247,8 @@ export function decodeClassifier(bytes: Uint8Array, path = 'the file'): Classifi
   const c = rest.classes.length;
   const n = examples.length;
 
-  const features = take.matrix('support.features', d);
+  const features = rows ?? readFeatures(take, rest.keys, d);
+  if (features.cols !== d) refuse(`tensor support.features has ${features.cols} columns instead of ${d}`);
   const support = {
     features,
     example: take.integers('support.example', features.rows, n),
@@ -185,6 +286,16 @@ function checkMethod(method: Method, data: ClassifierData, refuse: Refuse): void
 }
 
 type Refuse = (reason: string, cause?: unknown) => never;
+
+function readFeatures(
+  take: ReturnType<typeof tensorReader>,
+  keys: ClassifierData['keys'],
+  d: number,
+): Matrix {
+  return keys?.type === 'int8'
+    ? take.int8Rows('support.features', 'support.scales', d)
+    : take.matrix('support.features', d);
+}
 
 function readHead(
   take: ReturnType<typeof tensorReader>,
@@ -227,6 +338,13 @@ function tensorReader(tensors: Map<string, Tensor>, refuse: Refuse) {
       if (!allFinite(data as Uint16Array))
         return refuse(`tensor ${name} holds something that is not a number`);
       return matrix(shape[0], cols, fromHalf(data as Uint16Array));
+    },
+    int8Rows: (name: string, scaleName: string, cols: number): Matrix => {
+      const { data, shape } = get(name, 'int8', 2);
+      const scales = get(scaleName, 'float32', 1).data as Float32Array;
+      if (shape[1] !== cols || scales.length !== shape[0] || !scales.every((x) => Number.isFinite(x)))
+        return refuse(`tensor ${name} and ${scaleName} do not fit`);
+      return matrix(shape[0], cols, scaledRows(data as Int8Array, scales));
     },
     pictures: (n: number): Uint8Array[] | undefined => {
       if (!tensors.has('thumbnails')) return undefined;

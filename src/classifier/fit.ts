@@ -15,6 +15,7 @@ import { resolveOptions, type ValuesOf } from '../options.ts';
 import { version } from '../version.ts';
 import { fileCheckpoint } from './checkpoint.ts';
 import { Classifier } from './classifier.ts';
+import { measureKeys } from './key-store.ts';
 import { fitOptions } from './options.ts';
 import { type FitWatch, fitMethod } from './refit.ts';
 import { findRepeats } from './repeats.ts';
@@ -90,7 +91,7 @@ async function fitDataset(
   });
   const kept = drawn.examples.filter((_, i) => !encoded.failed.has(i));
   const repeats = await findRepeats(dataset, kept, encoded);
-  const support = supportOf(kept, encoded, repeats.groups);
+  const support = supportOf(kept, encoded, repeats.groups, values.keys);
   checkClasses(dataset, support, encoded.failures);
   const validation =
     values.tune === 'val' || values.tune === 'paper'
@@ -127,7 +128,8 @@ async function fitDataset(
     version: 1,
   };
   const fitted = await fitMethod(data, encoder, values, validation, { signal, ...watch });
-  return new Classifier(fitted, runtime, findings);
+  const keys = values.keys === 'int8' ? await measureKeys(fitted, encoded.features, signal) : undefined;
+  return new Classifier({ ...fitted, keys }, runtime, findings);
 }
 
 async function openEncoder(

@@ -32,6 +32,14 @@ export const metadataSchema = z.object({
   }),
   prompts: z.array(z.array(z.string())).optional(),
   examples: z.array(z.object({ id: z.string(), sha256: z.string() })),
+  keys: z
+    .object({
+      type: z.literal('int8'),
+      cosine: z.number(),
+      probability: z.number(),
+      agreement: z.number(),
+    })
+    .optional(),
   method: z.string(),
   options: z.record(z.string(), z.unknown()),
   scalars: z.record(z.string(), z.number()),

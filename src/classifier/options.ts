@@ -59,6 +59,10 @@ export const fitOptions = {
   classes: optional(
     text({ value: '<file>', help: 'classes.csv: shown name, prompt name and extra prompts per class.' }),
   ),
+  keys: choice(['half', 'int8'], {
+    default: 'half',
+    help: "How the examples' features are kept: 16 bits a number, or 8, half as large; what that changes is measured.",
+  }),
   reject: real({ default: 0, min: 0, max: 1, help: 'Answer "none of these" below this probability.' }),
   exif: flag({ default: true, help: 'Turn photos the way the camera says.' }),
   thumbnails: flag({ default: true, help: 'Keep tiny pictures of the examples in the classifier file.' }),

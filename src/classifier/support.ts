@@ -3,23 +3,35 @@ import type { EncodedImages } from '../encoder/encode.ts';
 import { textHead } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { roundToHalf } from '../math/half.ts';
-import { matrix } from '../math/matrix.ts';
+import { roundToInt8 } from '../math/int8.ts';
+import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Support } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import type { Runtime } from './runtime.ts';
 import type { ClassifierData, SupportExample } from './types.ts';
 
-/** The support set of encoded examples, its features rounded to half precision as the file will hold them. */
+/** How the examples' features are kept in the file. */
+export type Keys = 'half' | 'int8';
+
+/** Features as the file will hold them. */
+export function rounded(features: Matrix, keys: Keys): Matrix {
+  return keys === 'int8'
+    ? roundToInt8(features)
+    : matrix(features.rows, features.cols, roundToHalf(features.data));
+}
+
+/** The support set of encoded examples, its features rounded as the file will hold them. */
 export function supportOf(
   examples: readonly Pick<Example, 'label'>[],
   { features, rows, failed }: EncodedImages,
   groups: Int32Array,
+  keys: Keys,
 ): Support {
   const position = new Map<number, number>();
   for (const { item } of rows)
     if (!failed.has(item) && !position.has(item)) position.set(item, position.size);
   return {
-    features: matrix(features.rows, features.cols, roundToHalf(features.data)),
+    features: rounded(features, keys),
     example: Int32Array.from(rows, ({ item }) => position.get(item) as number),
     view: Int32Array.from(rows, ({ view }) => view),
     labels: Int32Array.from(examples, (example) => example.label),
@@ -55,6 +67,6 @@ export async function roundedHead(
     [...templates],
     signal,
   );
-  const rounded = matrix(promptFeatures.rows, promptFeatures.cols, roundToHalf(promptFeatures.data));
-  return { ...headFromPrompts(rounded, promptClass, classes.length, encoder.logitScale), prompts };
+  const kept = rounded(promptFeatures, 'half');
+  return { ...headFromPrompts(kept, promptClass, classes.length, encoder.logitScale), prompts };
 }

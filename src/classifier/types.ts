@@ -19,6 +19,16 @@ export interface EncoderReference {
   readonly preprocessing: Preprocessing;
 }
 
+/** Examples kept in 8 bits, and what that changes. */
+export interface KeyStore {
+  readonly type: 'int8';
+  /** Largest cosine distance of an example from what is kept of it. */
+  readonly cosine: number;
+  /** Largest difference of a probability, and share of equal answers, over some of the examples themselves. */
+  readonly probability: number;
+  readonly agreement: number;
+}
+
 /** One remembered example. */
 export interface SupportExample {
   /** As in the data set it came from. */
@@ -36,6 +46,8 @@ export interface ClassifierData {
   readonly encoder: EncoderReference;
   readonly head?: TextHead & { readonly prompts: readonly (readonly string[])[] };
   readonly support: Support;
+  /** How the examples' features are kept; half precision where nothing is said. */
+  readonly keys?: KeyStore;
   readonly examples: readonly SupportExample[];
   readonly method: string;
   readonly options: Readonly<Record<string, unknown>>;
@@ -120,7 +132,7 @@ export interface Explanation {
   readonly prediction: Prediction;
   /** Most probable first. */
   readonly classes: readonly ExplainedClass[];
-  /** Largest weight (or similarity) first; all examples. */
+  /** Largest weight (or similarity) first; all examples, or the first hundred where they stay in a file. */
   readonly contributions: readonly Contribution[];
   /** Name of the part beside the text: `cache` for cache methods, else `method`. */
   readonly part: 'cache' | 'method';

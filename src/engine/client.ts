@@ -3,6 +3,8 @@ import { toOnnx } from '../graph/onnx.ts';
 import { sizeOf, type Tensor } from '../math/tensor.ts';
 import { channelTo, type Thread, type ThreadEvents, type Without } from './channel.ts';
 import { type Device, type EngineOptions, refusalOf } from './device.ts';
+import { keyCacheOn } from './keys/client.ts';
+import { noFiles } from './keys/types.ts';
 import type { Answer, Request, Settings } from './protocol.ts';
 import { type BlockPlan, mapPlan, planTraining } from './training/plan.ts';
 import type { Shard } from './training/shard.ts';
@@ -22,6 +24,8 @@ import type { Engine, PortInfo, RunOptions, Session } from './types.ts';
 export interface Platform {
   start(events: ThreadEvents): Thread;
   readonly settings: Omit<Settings, 'device'>;
+  /** Whether its threads can read files. */
+  readonly files: boolean;
   /** Why a device cannot be used, asked once before its first use; undefined where it may be tried. */
   refusal?(device: Device): Promise<string | undefined>;
 }
@@ -180,6 +184,10 @@ export function engineOn(
     compile: (outputs) => load(toOnnx(outputs)),
     train,
     shard,
+    openKeys: (file, labels, classes) =>
+      platform.files
+        ? keyCacheOn(platform.start, platform.settings.threads, file, labels, classes)
+        : noFiles(),
     close,
   };
 }

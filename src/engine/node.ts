@@ -27,7 +27,7 @@ const STACK_MB = 600;
  */
 export function createEngine(options: EngineOptions = {}): Engine {
   const { threads = availableParallelism() } = options;
-  return engineOn({ start, settings: { threads }, refusal: deviceRefusal }, options);
+  return engineOn({ start, settings: { threads }, files: true, refusal: deviceRefusal }, options);
 }
 
 function start({ answer, died }: ThreadEvents): Thread {

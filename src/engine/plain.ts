@@ -2,6 +2,7 @@ import { UsageError } from '../errors.ts';
 import { type Expr, inputsOf } from '../graph/expression.ts';
 import { interpret } from '../graph/interpret.ts';
 import type { DType, Tensor } from '../math/tensor.ts';
+import { noFiles } from './keys/types.ts';
 import { planTraining } from './training/plan.ts';
 import { createShard } from './training/shard.ts';
 import { createShardedTrainer } from './training/sharded.ts';
@@ -26,6 +27,7 @@ export function plainEngine(): Engine {
       const shard = await createShard(blocks, data, async (graph) => plainRun(graph));
       return createShardedTrainer(plainRun(loss), [shard], data);
     },
+    openKeys: noFiles,
     close: async () => {},
   };
 }

@@ -1,5 +1,6 @@
 import type { Tensor } from '../math/tensor.ts';
 import type { Device } from './device.ts';
+import type { KeyPart } from './keys/types.ts';
 import type { BlockPlan } from './training/plan.ts';
 import type { StepResult, TrainingData, TrainingState } from './training/types.ts';
 import type { PortInfo } from './types.ts';
@@ -32,7 +33,9 @@ export type Request =
   | { id: number; kind: 'shard'; plan: BlockPlan<Uint8Array>; data: TrainingData; settings: Settings }
   | { id: number; kind: 'shard-forward'; feeds: Record<string, Tensor> }
   | { id: number; kind: 'shard-backward'; upstream: Tensor; rate: number }
-  | { id: number; kind: 'shard-read' };
+  | { id: number; kind: 'shard-read' }
+  | { id: number; kind: 'keys'; part: KeyPart }
+  | { id: number; kind: 'keys-sums'; features: Tensor; beta: number; each: boolean };
 
 export type Answer =
   | { id: number; ports: { inputs: PortInfo[]; outputs: PortInfo[] } }

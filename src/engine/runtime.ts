@@ -1,6 +1,9 @@
 import type { InferenceSession, OnnxValue, Tensor as OrtTensor, TypedTensor } from 'onnxruntime-node';
 import { ModelError, TipAdapterError } from '../errors.ts';
-import type { Tensor } from '../math/tensor.ts';
+import { matrix } from '../math/matrix.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { type KeyPages, openPages } from './keys/pages.ts';
+import { type FileReader, noFiles } from './keys/types.ts';
 import type { Answer, Request, Settings } from './protocol.ts';
 import { createShard, type Shard } from './training/shard.ts';
 import { createTrainer } from './training/trainer.ts';
@@ -21,18 +24,21 @@ export interface Backend {
   readonly preallocates: boolean;
 }
 
-/** The side of the thread: answers requests with sessions and trainers of a runtime. Never throws. */
+/** The side of the thread: answers requests with sessions and trainers of a runtime, and with keys in files. Never throws. */
 export function createRuntime(
   backendFor: (settings: Settings) => Promise<Backend>,
+  openFile: (path: string, identity: string) => FileReader = noFiles,
 ): (request: Request) => Promise<Answer> {
   const sessions = new Map<number, LoadedSession>();
   const trainers = new Map<number, Trainer>();
-  /** A thread has at most one: threads that hold shards are made for them. */
+  /** A thread has at most one of these: it is made for them. */
   let shard: Shard | undefined;
 
-  function ownShard(): Shard {
-    if (!shard) throw new Error('there is no shard in this thread');
-    return shard;
+  let keys: KeyPages | undefined;
+
+  function own<T>(one: T | undefined): T {
+    if (!one) throw new Error('this thread was started for something else');
+    return one;
   }
 
   async function handle(request: Request): Promise<Answer> {
@@ -88,12 +94,22 @@ export function createRuntime(
         return { id, tensors: {} };
       }
       case 'shard-forward':
-        return { id, tensors: { results: await ownShard().forward(request.feeds) } };
+        return { id, tensors: { results: await own(shard).forward(request.feeds) } };
       case 'shard-backward':
-        await ownShard().backward(request.upstream, request.rate);
+        await own(shard).backward(request.upstream, request.rate);
         return { id, tensors: {} };
       case 'shard-read':
-        return { id, state: await ownShard().read() };
+        return { id, state: await own(shard).read() };
+      case 'keys':
+        keys?.close();
+        keys = openPages(request.part, openFile);
+        return { id, tensors: {} };
+      case 'keys-sums': {
+        const { shape, data } = request.features;
+        const features = matrix(shape[0], shape[1], data as Float32Array);
+        const sums = own(keys).sums(features, request.beta, request.each);
+        return { id, tensors: { sums: floatTensor([sums.rows, sums.cols], sums.data) } };
+      }
     }
   }
 

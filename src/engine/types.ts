@@ -1,5 +1,6 @@
 import type { Expr } from '../graph/expression.ts';
 import type { Tensor } from '../math/tensor.ts';
+import type { KeyCache, KeyFile } from './keys/types.ts';
 import type { Trainer, TrainingSpec } from './training/types.ts';
 
 /** Runs models: graphs of ours and ONNX files of others. One engine serves a whole program. */
@@ -10,6 +11,8 @@ export interface Engine {
   compile(outputs: Readonly<Record<string, Expr>>): Promise<Session>;
   /** Begins to train: parameters stay beside the runtime until they are read. */
   train(spec: TrainingSpec, signal?: AbortSignal): Promise<Trainer>;
+  /** A cache whose keys stay in a file, with the class of each row. Only Node has files: elsewhere throws `UsageError`. */
+  openKeys(file: KeyFile, labels: Int32Array, classes: number): KeyCache;
   /** Frees everything; running work ends in an error. */
   close(): Promise<void>;
 }

@@ -32,7 +32,8 @@ export function createEngine(options: WebEngineOptions = {}): Engine {
   const most = crossOriginIsolated ? navigator.hardwareConcurrency : 1;
   const { threads = most, wasmPaths } = options;
   const folder = wasmPaths && new URL(wasmPaths, location.href).href;
-  return engineOn({ start, settings: { threads: Math.min(threads, most), wasmPaths: folder } }, options);
+  const settings = { threads: Math.min(threads, most), wasmPaths: folder };
+  return engineOn({ start, settings, files: false }, options);
 }
 
 function start({ answer, died }: ThreadEvents): Thread {

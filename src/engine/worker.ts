@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
+import { openFile } from './keys/node.ts';
 import { BUSY, ENDING, type Request, type Settings } from './protocol.ts';
 import { type Backend, buffersOf, createRuntime } from './runtime.ts';
 
@@ -10,7 +11,9 @@ const FATAL = 4;
  * The thread that owns ONNX Runtime: `session.run()` computes on the thread that calls it, so the event loop of the
  * program must not be the one that does.
  */
-const answer = createRuntime(async ({ device, threads }: Settings): Promise<Backend> => {
+const answer = createRuntime(backendFor, openFile);
+
+async function backendFor({ device, threads }: Settings): Promise<Backend> {
   const options: ort.InferenceSession.SessionOptions = {
     executionProviders: [device],
     intraOpNumThreads: threads,
@@ -27,7 +30,7 @@ const answer = createRuntime(async ({ device, threads }: Settings): Promise<Back
         ? ort.InferenceSession.create(model, options)
         : ort.InferenceSession.create(model, options),
   };
-});
+}
 
 const state: Int32Array = workerData;
 

@@ -1,12 +1,13 @@
 import { exp, mul, sub } from '../graph/elementwise.ts';
-import type { Expr } from '../graph/expression.ts';
+import { type Expr, input } from '../graph/expression.ts';
 import { reshape } from '../graph/layout.ts';
 import { linear, matmul, unit } from '../graph/products.ts';
 import { sum } from '../graph/reduce.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
-import type { SymbolicState } from './method.ts';
-import { countByClass } from './task.ts';
+import { isInFile } from './file-rows.ts';
+import type { State, SymbolicState } from './method.ts';
+import { countByClass, keysOf, type Task } from './task.ts';
 
 /**
  * The key-value cache (Tip-Adapter, eq. 3-5), laid out for one large matrix product. Keys stand class by class in blocks of
@@ -87,13 +88,27 @@ export function cacheTensors(
   return tensors;
 }
 
+/** What the examples' cache is run with: tensors, or nothing where the keys stay in a file, which answers for them. */
+export function cacheState({ support, classes }: Task): State {
+  return isInFile(support.features) ? {} : cacheTensors(keysOf(support), support.labels, classes);
+}
+
 /** Example at each place of a prepared cache, -1 for padding. */
 export function cacheOrder(labels: ArrayLike<number>, classes: number): Int32Array {
   return layoutCache(labels, classes).order;
 }
 
+/** A cache whose keys stay in a file, to a graph: what it answers is fed. */
+export function cacheInFile({ support, classes }: Task): SymbolicState {
+  return {
+    affinities: input('affinities', ['m', support.labels.length]),
+    classSums: input('classSums', ['m', classes]),
+  };
+}
+
 /** Values of the keys: exp(-beta (1 - cosine)), [m, n] (eq. 3, with the one-hot value's class left to the block). */
-export function affinities(f: Expr, { keys, logValues, beta }: SymbolicState): Expr {
+export function affinities(f: Expr, { keys, logValues, beta, affinities: fed }: SymbolicState): Expr {
+  if (fed) return fed;
   // beta is folded into the few query rows, -beta and the values into the product's bias: no pass over [m, n] but exp.
   const bias = reshape(sub(logValues, beta), [keys.shape[0]]);
   return exp(linear(mul(unit(f), beta), keys, bias));
@@ -101,6 +116,7 @@ export function affinities(f: Expr, { keys, logValues, beta }: SymbolicState): E
 
 /** Sum of the affinities over each class's keys, [m, c] (eq. 5: A L). */
 export function classSums(f: Expr, state: SymbolicState): Expr {
+  if (state.classSums) return state.classSums;
   const [blocks, size] = state.logValues.shape;
   const perBlock = sum(reshape(affinities(f, state), [f.shape[0], blocks, size]), [2]);
   return state.blockClass ? matmul(perBlock, state.blockClass) : perBlock;

@@ -1,8 +1,11 @@
+import type { KeyCache } from '../engine/keys/types.ts';
 import type { Engine, Session } from '../engine/types.ts';
 import { type Expr, input } from '../graph/expression.ts';
 import { interpret } from '../graph/interpret.ts';
-import { type Matrix, matrix } from '../math/matrix.ts';
+import { type Matrix, matrix, row } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { cacheInFile, cacheOrder } from './cache.ts';
+import { isInFile } from './file-rows.ts';
 import {
   checkNeeds,
   headInputs,
@@ -35,12 +38,20 @@ export function bindMethod(method: Method, state: State, task: Task): BoundMetho
   const prepared = method.prepare(state, task);
   return {
     f: input('f', ['m', task.dimension]),
-    state: Object.fromEntries(
-      Object.entries(prepared).map(([name, value]) => [name, feed(`state.${name}`, value)]),
-    ),
+    state: {
+      ...Object.fromEntries(
+        Object.entries(prepared).map(([name, value]) => [name, feed(`state.${name}`, value)]),
+      ),
+      ...(answersFromFile(method, prepared, task) ? cacheInFile(task) : {}),
+    },
     task: symbolic,
     feeds,
   };
+}
+
+/** Whether the cache's keys are neither in the state nor in memory. */
+function answersFromFile({ votes }: Method, prepared: State, { support }: Task): boolean {
+  return votes !== undefined && !('keys' in prepared) && isInFile(support.features);
 }
 
 /** Rows of queries in one run: a few tens of megabytes of affinities. */
@@ -50,7 +61,7 @@ const CHUNK_NUMBERS = 1 << 24;
 export interface Scorer {
   /** Scores [m, c] of embeddings as the encoder gives them, [m, d]. */
   scores(features: Matrix, signal?: AbortSignal): Promise<Matrix>;
-  /** Each term of the scores, [m, c]; and, where there is a cache, each key's votes, [m, n]. */
+  /** Each term of the scores, [m, c]; and, where there is a cache, each example's `votes`, [m, n]. */
   terms(features: Matrix, signal?: AbortSignal): Promise<Record<string, Matrix>>;
   close(): Promise<void>;
 }
@@ -62,6 +73,9 @@ export async function createScorer(
   task: Task,
 ): Promise<Scorer> {
   const bound = bindMethod(method, state, task);
+  const { features: rows, labels } = task.support;
+  const cache: KeyCache | undefined =
+    bound.state.classSums && isInFile(rows) ? engine.openKeys(rows.file, labels, task.classes) : undefined;
   const keys = bound.state.keys?.shape[0] as number | undefined;
   const chunk = Math.max(16, Math.floor(CHUNK_NUMBERS / Math.max(keys ?? 0, task.classes, task.dimension)));
   const sessions = new Map<string, Promise<Session>>();
@@ -79,6 +93,28 @@ export async function createScorer(
     return session;
   };
 
+  /** What a cache in a file says of the queries, as far as the session asks for it. */
+  async function answersOf(
+    { inputs }: Session,
+    queries: Matrix,
+    signal?: AbortSignal,
+  ): Promise<Record<string, Tensor>> {
+    const asked = new Set(inputs.map(({ name }) => name));
+    const beta = state.beta as number;
+    const answers: Record<string, Tensor> = {};
+    if (cache && asked.has('classSums')) {
+      const sums = await cache.classSums(queries, beta, signal);
+      answers.classSums = floatTensor([sums.rows, sums.cols], sums.data);
+    }
+    if (cache && asked.has('affinities')) {
+      const votes = matrix(queries.rows, labels.length);
+      for (let i = 0; i < queries.rows; i++)
+        row(votes, i).set(await cache.votes(row(queries, i), beta, signal));
+      answers.affinities = floatTensor([votes.rows, votes.cols], votes.data);
+    }
+    return answers;
+  }
+
   async function run(
     session: Session,
     features: Matrix,
@@ -87,15 +123,28 @@ export async function createScorer(
     const out: Record<string, Matrix> = {};
     for (let start = 0; start < features.rows; start += chunk) {
       const m = Math.min(chunk, features.rows - start);
-      const f = floatTensor(
-        [m, features.cols],
+      const queries = matrix(
+        m,
+        features.cols,
         features.data.subarray(start * features.cols, (start + m) * features.cols),
       );
-      const results = await session.run({ f }, { signal });
+      const f = floatTensor([m, features.cols], queries.data);
+      const results = await session.run({ f, ...(await answersOf(session, queries, signal)) }, { signal });
       for (const [name, { shape, data }] of Object.entries(results)) {
         out[name] ??= matrix(features.rows, shape[1]);
         out[name].data.set(data as Float32Array, start * shape[1]);
       }
+    }
+    return out;
+  }
+
+  function byExample(placed: Matrix): Matrix {
+    const order = cacheOrder(labels, task.classes);
+    const out = matrix(placed.rows, labels.length);
+    for (let i = 0; i < out.rows; i++) {
+      order.forEach((example, place) => {
+        if (example >= 0) out.data[i * out.cols + example] = placed.data[i * placed.cols + place];
+      });
     }
     return out;
   }
@@ -112,9 +161,11 @@ export async function createScorer(
         ...method.terms(bound.f, bound.state, bound.task),
         ...(method.votes ? { votes: method.votes(bound.f, bound.state) } : {}),
       }));
-      return run(session, features, signal);
+      const { votes, ...terms } = await run(session, features, signal);
+      return votes ? { ...terms, votes: cache ? votes : byExample(votes) } : terms;
     },
     close: async () => {
+      await cache?.close();
       for (const session of sessions.values()) await (await session).close();
     },
   };

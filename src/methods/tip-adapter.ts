@@ -1,8 +1,7 @@
 import { mul } from '../graph/elementwise.ts';
 import { positive, real } from '../options.ts';
-import { affinities, cacheTensors, classSums } from './cache.ts';
+import { affinities, cacheState, classSums } from './cache.ts';
 import { defineMethod } from './method.ts';
-import { keysOf } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
 /**
@@ -20,10 +19,7 @@ export const tipAdapter = defineMethod({
     beta: positive({ default: 5.5, max: 1000, help: "How fast an example's vote fades with distance." }),
   },
   fit: (_, { alpha, beta }) => ({ alpha, beta }),
-  prepare: (state, { support, classes }) => ({
-    ...state,
-    ...cacheTensors(keysOf(support), support.labels, classes),
-  }),
+  prepare: (state, task) => ({ ...state, ...cacheState(task) }),
   terms: (f, state, task) => ({
     text: zeroShotLogits(f, task),
     cache: mul(classSums(f, state), state.alpha), // [m, c]

@@ -1,7 +1,6 @@
 import { positive } from '../options.ts';
-import { affinities, cacheTensors, classSums } from './cache.ts';
+import { affinities, cacheState, classSums } from './cache.ts';
 import { defineMethod } from './method.ts';
-import { keysOf } from './task.ts';
 
 /**
  * The cache alone, without class names: exp(-beta (1 - f F^T)) L (Tip-Adapter's Fig. 3 names this family the visual-only
@@ -16,10 +15,7 @@ export const visualOnly = defineMethod({
     beta: positive({ default: 5.5, max: 1000, help: "How fast an example's vote fades with distance." }),
   },
   fit: (_, { beta }) => ({ beta }),
-  prepare: (state, { support, classes }) => ({
-    ...state,
-    ...cacheTensors(keysOf(support), support.labels, classes),
-  }),
+  prepare: (state, task) => ({ ...state, ...cacheState(task) }),
   terms: (f, state) => ({ cache: classSums(f, state) }),
   votes: affinities,
 });

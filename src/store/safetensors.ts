@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { ModelError, UsageError } from '../errors.ts';
 import { type DType, sizeOf, type Tensor, type TensorData } from '../math/tensor.ts';
@@ -19,6 +20,11 @@ export interface SafetensorsFile {
   readonly entries: ReadonlyMap<string, { dtype: DType; shape: readonly number[] }>;
   /** Reads one tensor. Throws `ModelError` where there is none of that name or the file became shorter. */
   tensor(name: string): Promise<Tensor>;
+  /** The bytes of one tensor, some megabytes at a time. */
+  chunks(name: string): AsyncGenerator<Uint8Array>;
+  /** Byte of the file at which a tensor begins. */
+  position(name: string): number;
+  stat(): Promise<Stats>;
   close(): Promise<void>;
 }
 
@@ -45,10 +51,24 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
     const length = headerLength(await readAt(file, 0, Math.min(8, size), path), size, path);
     const start = 8 + length;
     const header = parseHeader(await readAt(file, 8, length, path), size - start, path);
+    const placeOf = (name: string) => {
+      const { begin, end } = entryOf(header, name, path);
+      return { begin: start + begin, end: start + end };
+    };
     return {
       metadata: header.metadata,
       entries: header.entries,
-      tensor: (name) => readTensor(file, header, start, name, path),
+      tensor: async (name) => {
+        const { dtype, shape } = entryOf(header, name, path);
+        const { begin, end } = placeOf(name);
+        return { dtype, shape, data: typed(dtype, await readAt(file, begin, end - begin, path)) };
+      },
+      async *chunks(name) {
+        const { begin, end } = placeOf(name);
+        for (let at = begin; at < end; at += CHUNK) yield readAt(file, at, Math.min(CHUNK, end - at), path);
+      },
+      position: (name) => placeOf(name).begin,
+      stat: () => file.stat(),
       close: () => file.close(),
     };
   } catch (error) {
@@ -57,23 +77,17 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   }
 }
 
-async function readTensor(
-  file: FileHandle,
-  header: Header,
-  start: number,
-  name: string,
-  path: string,
-): Promise<Tensor> {
-  const entry = header.entries.get(name);
-  if (!entry) {
-    throw new ModelError(`${path} has no tensor "${name}"`, {
-      code: 'safetensors/no-tensor',
-      details: { path, name },
-    });
-  }
-  const { dtype, shape, begin, end } = entry;
-  return { dtype, shape, data: typed(dtype, await readAt(file, start + begin, end - begin, path)) };
+function entryOf({ entries }: Header, name: string, path: string) {
+  const entry = entries.get(name);
+  if (entry) return entry;
+  throw new ModelError(`${path} has no tensor "${name}"`, {
+    code: 'safetensors/no-tensor',
+    details: { path, name },
+  });
 }
+
+/** Bytes of a tensor that is read in parts. */
+const CHUNK = 1 << 24;
 
 /** Node reads less than 2 GiB at once. */
 const READ_AT_ONCE = 1 << 30;

@@ -1,6 +1,6 @@
 // Made by `npm run kernels` from kernels/optimisers.ts (490 bytes); do not edit.
 /** Sha256 of the source it was made from. */
-export const source = '5c1bd9f0865c649b3c18bcca71e5bcd5db6dca2dfe0ed793c042bf70c905bf3f';
+export const source = 'f650eec62dc83010ba2449551112dfa6e340972259cba4b5a2890e948ce401cc';
 export const wasm =
   'AGFzbQEAAAABGwJgB39/f399fX0AYA1/f39/f319fX19f319AAIPAQNlbnYGbWVtb3J5AgAAAwMCAAEHDgIDc2dkAAAEYWRhbQAB' +
   'CpwDAnwCA38FeyAE/RMhCyAF/RMhDCAG/RMhDQNAIAcgA0ECdEkEQCAMIAIgB2oiCP0ABAD95gEgASAHav0ABAAgDSAAIAdqIgn9' +

@@ -1,0 +1,136 @@
+import { statSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { toHalf } from '../../math/half.ts';
+import { roundToInt8, toInt8Rows } from '../../math/int8.ts';
+import { dot, type Matrix, matrix, row, unitRows } from '../../math/matrix.ts';
+import { random } from '../../math/random.ts';
+import { createEngine } from '../node.ts';
+import { fileIdentity, openFile } from './node.ts';
+import { openPages } from './pages.ts';
+import type { KeyFile } from './types.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'keys-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const BETA = 4;
+
+function noise(rows: number, cols: number, seed: number): Matrix {
+  const own = random('keys', seed);
+  return matrix(
+    rows,
+    cols,
+    Float32Array.from({ length: rows * cols }, () => own.normal()),
+  );
+}
+
+/** Keys in a file, behind some other bytes. */
+async function fileOf(keys: Matrix, dtype: KeyFile['dtype']): Promise<KeyFile> {
+  const path = join(folder, `${dtype}-${keys.rows}x${keys.cols}`);
+  const { values, scales } = toInt8Rows(keys);
+  const bytes = new Uint8Array((dtype === 'int8' ? values : toHalf(keys.data)).buffer);
+  await writeFile(path, Buffer.concat([Buffer.from('in front'), bytes]));
+  const place = { path, identity: fileIdentity(statSync(path)), offset: 8, rows: keys.rows, cols: keys.cols };
+  return { ...place, dtype, scales: dtype === 'int8' ? scales : undefined };
+}
+
+/** Sums of exp(-beta (1 - cosine)) by class, in double precision. */
+function classSums(keys: Matrix, labels: Int32Array, classes: number, features: Matrix): Float64Array {
+  const [k, f] = [unitRows(keys), unitRows(features)];
+  const out = new Float64Array(features.rows * classes);
+  for (let i = 0; i < f.rows; i++)
+    for (let n = 0; n < k.rows; n++)
+      out[i * classes + labels[n]] += Math.exp(BETA * (dot(row(k, n), row(f, i)) - 1));
+  return out;
+}
+
+function expectNear(got: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number) {
+  expect(got.length).toBe(expected.length);
+  for (let i = 0; i < got.length; i++)
+    expect(Math.abs(got[i] - expected[i])).toBeLessThanOrEqual(tolerance * Math.max(1, expected[i]));
+}
+
+describe('keys in a file', () => {
+  const shapes = fc.record({
+    rows: fc.integer({ min: 1, max: 60 }),
+    cols: fc.integer({ min: 1, max: 70 }),
+    queries: fc.integer({ min: 1, max: 9 }),
+    classes: fc.integer({ min: 1, max: 7 }),
+    seed: fc.nat(1000),
+  });
+
+  it.each([
+    ['float16', 2e-3],
+    // Against what the 8 bits stand for: only the query is rounded, to 16.
+    ['int8', 1e-3],
+  ] as const)('answer as keys in memory do, in %s, whatever the sizes', async (dtype, tolerance) => {
+    await fc.assert(
+      fc.asyncProperty(shapes, async ({ rows, cols, queries, classes, seed }) => {
+        const keys = noise(rows, cols, seed);
+        const features = noise(queries, cols, seed + 1);
+        const labels = Int32Array.from({ length: rows }, (_, n) => (n * 5) % classes);
+        const pages = openPages({ ...(await fileOf(keys, dtype)), labels, classes }, openFile);
+        const known = dtype === 'int8' ? roundToInt8(keys) : keys;
+        const expected = classSums(known, labels, classes, features);
+        expectNear(pages.sums(features, BETA, false).data, expected, tolerance);
+        const own = Int32Array.from(labels.keys());
+        expectNear(pages.sums(features, BETA, true).data, classSums(known, own, rows, features), tolerance);
+        pages.close();
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('are shared out over threads, in pages, for more queries than fit in a pass', async () => {
+    const [rows, cols, classes] = [9000, 256, 10];
+    const keys = noise(rows, cols, 1);
+    const labels = Int32Array.from({ length: rows }, (_, n) => n % classes);
+    const features = noise(70, cols, 2);
+    const engine = createEngine({ threads: 2 });
+    for (const dtype of ['float16', 'int8'] as const) {
+      const cache = engine.openKeys(await fileOf(keys, dtype), labels, classes);
+      const sums = await cache.classSums(features, BETA);
+      expectNear(sums.data, classSums(keys, labels, classes, features), dtype === 'int8' ? 1e-3 : 1e-4);
+      const votes = await cache.votes(row(features, 69), BETA);
+      const total = new Float64Array(classes);
+      votes.forEach((vote, n) => {
+        total[labels[n]] += vote;
+      });
+      expectNear(total, row(sums, 69), 1e-5);
+      expect((await cache.classSums(matrix(0, cols), BETA)).rows).toBe(0);
+      await cache.close();
+    }
+    await engine.close();
+  });
+
+  it('are not answered for by a file that took the place of theirs, or was cut', async () => {
+    const keys = noise(40, 16, 1);
+    const file = await fileOf(keys, 'float16');
+    const part = { ...file, labels: new Int32Array(40), classes: 1 };
+    const engine = createEngine({ threads: 1 });
+    await writeFile(file.path, 'something else');
+    expect(() => openPages(part, openFile)).toThrow(/was replaced/);
+    const cache = engine.openKeys(file, part.labels, 1);
+    await expect(cache.classSums(keys, BETA)).rejects.toMatchObject({ code: 'keys/replaced' });
+    const cut = { ...part, identity: fileIdentity(statSync(file.path)) };
+    expect(() => openPages(cut, openFile).sums(keys, BETA, false)).toThrow(/became shorter/);
+    await cache.close();
+    await engine.close();
+  });
+
+  it('of zero length count as of no direction', async () => {
+    const zero = matrix(3, 20);
+    for (const dtype of ['float16', 'int8'] as const) {
+      const part = { ...(await fileOf(zero, dtype)), labels: new Int32Array(3), classes: 1 };
+      const pages = openPages(part, openFile);
+      expectNear(pages.sums(noise(1, 20, 1), BETA, false).data, [3 * Math.exp(-BETA)], 1e-6);
+      pages.close();
+    }
+  });
+});

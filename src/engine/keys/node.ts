@@ -1,0 +1,25 @@
+import { closeSync, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { ModelError } from '../../errors.ts';
+import type { FileReader } from './types.ts';
+
+/** Tells a file from another that took its place under the same name. */
+export function fileIdentity({ dev, ino, size, mtimeMs }: Stats): string {
+  return [dev, ino, size, mtimeMs].join(' ');
+}
+
+/** Opens a file whose place in memory is taken by pages. Throws `ModelError` where another file has its name by now. */
+export function openFile(path: string, identity: string): FileReader {
+  const file = openSync(path, 'r');
+  if (fileIdentity(fstatSync(file)) !== identity) {
+    closeSync(file);
+    throw new ModelError(`${path} was replaced while its classifier was in use`, {
+      code: 'keys/replaced',
+      hint: 'Load the classifier again.',
+      details: { path },
+    });
+  }
+  return {
+    read: (into, position) => readSync(file, into, 0, into.length, position),
+    close: () => closeSync(file),
+  };
+}

@@ -1,0 +1,141 @@
+import { ModelError } from '../../errors.ts';
+import { type Matrix, matrix, norm, row } from '../../math/matrix.ts';
+import { layOutArrays } from '../kernels/arrays.ts';
+import { instantiate } from '../kernels/instantiate.ts';
+import { wasm } from '../kernels/keys.wasm.ts';
+import type { FileReader, KeyPart } from './types.ts';
+
+/** Bytes that are read at a time. */
+const PAGE = 1 << 21;
+/** Queries that are answered in one pass over the keys. */
+export const QUERIES = 64;
+/** Largest 16-bit number of a query: sums of products with 8-bit numbers stay below 2^31. */
+const LARGEST = 32_767;
+const largestFor = (cols: number) => Math.min(LARGEST, Math.floor(2 ** 31 / (128 * cols)) - 1);
+
+/** Answers for the keys of one part of a file. */
+export interface KeyPages {
+  /** Class sums [m, classes] of at most 64 queries; with `each`, the vote of every key [m, rows]. */
+  sums(features: Matrix, beta: number, each: boolean): Matrix;
+  close(): void;
+}
+
+/** Throws `ModelError` where the file is another one by now, or shorter than its keys. */
+export function openPages(part: KeyPart, open: (path: string, identity: string) => FileReader): KeyPages {
+  const { rows, cols, dtype, labels, classes, scales } = part;
+  const width = Math.ceil(cols / 16) * 16;
+  const bytesPerRow = cols * (dtype === 'int8' ? 1 : 2);
+  const perPage = Math.max(1, Math.min(rows, Math.floor(PAGE / bytesPerRow)));
+  const file = open(part.path, part.identity);
+  const { memory, at, view } = layOutArrays({
+    keys: Math.ceil((perPage * bytesPerRow) / 4) + 8,
+    scales: perPage,
+    labels: perPage,
+    queries: QUERIES * width,
+    queryScales: QUERIES,
+    room: 16 * width,
+    sums: Math.max(classes, perPage) * QUERIES,
+  });
+  const kernel = instantiate<Kernel>(wasm, memory);
+  const page = new Uint8Array(memory.buffer, at.keys, perPage * bytesPerRow);
+  const pageLabels = new Int32Array(memory.buffer, at.labels, perPage);
+
+  function readPage(start: number, count: number): void {
+    const bytes = page.subarray(0, count * bytesPerRow);
+    for (let done = 0; done < bytes.length; ) {
+      const got = file.read(bytes.subarray(done), part.offset + start * bytesPerRow + done);
+      if (got === 0) throw shorter(part.path);
+      done += got;
+    }
+    if (scales) view('scales').set(scales.subarray(start, start + count));
+  }
+
+  function vote(count: number, m: number, beta: number): void {
+    if (dtype === 'int8') {
+      const { keys, labels, queries, queryScales, sums, scales } = at;
+      kernel.votes8(keys, scales, labels, count, cols, queries, queryScales, m, beta, sums);
+    } else {
+      kernel.votes16(at.keys, at.labels, count, cols, at.queries, m, beta, at.room, at.sums);
+    }
+  }
+
+  function place(features: Matrix, m: number): void {
+    view('queries').fill(0);
+    view('queryScales').fill(0);
+    const largest = largestFor(cols);
+    const integers = new Int16Array(memory.buffer, at.queries, m * width);
+    for (let i = 0; i < features.rows; i++) {
+      const values = row(features, i);
+      const length = norm(values) || 1;
+      if (dtype === 'float16') {
+        for (let j = 0; j < cols; j++) view('queries')[i * width + j] = values[j] / length;
+        continue;
+      }
+      const top = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0) || 1;
+      for (let j = 0; j < cols; j++) integers[i * width + j] = Math.round((values[j] / top) * largest);
+      view('queryScales')[i] = top / (largest * length);
+    }
+  }
+
+  return {
+    sums(features, beta, each) {
+      const m = Math.ceil(features.rows / 4) * 4;
+      place(features, m);
+      const sums = view('sums');
+      const out = matrix(features.rows, each ? rows : classes);
+      const take = (count: number, first: number) => {
+        for (let c = 0; c < count; c++)
+          for (let q = 0; q < features.rows; q++) out.data[q * out.cols + first + c] = sums[c * m + q];
+      };
+      sums.fill(0);
+      for (let start = 0; start < rows; start += perPage) {
+        const count = Math.min(perPage, rows - start);
+        readPage(start, count);
+        if (each) {
+          sums.fill(0);
+          for (let i = 0; i < count; i++) pageLabels[i] = i;
+        } else pageLabels.set(labels.subarray(start, start + count));
+        vote(count, m, beta);
+        if (each) take(count, start);
+      }
+      if (!each) take(classes, 0);
+      return out;
+    },
+    close: () => file.close(),
+  };
+}
+
+/** A file that ends before its keys do. */
+export function shorter(path: string): ModelError {
+  return new ModelError(`${path} became shorter while it was in use`, {
+    code: 'keys/truncated',
+    hint: 'Load the classifier again; replace its file whole, as saving does.',
+    details: { path },
+  });
+}
+
+interface Kernel {
+  votes8(
+    keys: number,
+    scales: number,
+    labels: number,
+    rows: number,
+    d: number,
+    queries: number,
+    queryScales: number,
+    m: number,
+    beta: number,
+    sums: number,
+  ): void;
+  votes16(
+    keys: number,
+    labels: number,
+    rows: number,
+    d: number,
+    queries: number,
+    m: number,
+    beta: number,
+    room: number,
+    sums: number,
+  ): void;
+}

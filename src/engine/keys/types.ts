@@ -1,0 +1,45 @@
+import { UsageError } from '../../errors.ts';
+import type { Matrix } from '../../math/matrix.ts';
+
+/** Keys of a cache that stay in a file: rows one after the other, of any length in half precision, or of unit length in 8 bits. */
+export interface KeyFile {
+  readonly path: string;
+  /** What tells the file from another that took its place, as `fileIdentity` gives it. */
+  readonly identity: string;
+  /** Byte at which the first row begins. */
+  readonly offset: number;
+  readonly rows: number;
+  readonly cols: number;
+  readonly dtype: 'float16' | 'int8';
+  /** What a row of 8-bit numbers is to be multiplied by to have unit length, [rows]. */
+  readonly scales?: Float32Array;
+}
+
+/** A cache whose keys are read page by page whenever it is asked: memory holds pages and sums, never the keys. */
+export interface KeyCache {
+  /** Sum over each class's keys of exp(-beta (1 - cosine)) (Tip-Adapter, eq. 3-5), [m, classes], for embeddings [m, d] of any length. */
+  classSums(features: Matrix, beta: number, signal?: AbortSignal): Promise<Matrix>;
+  /** The same of every key alone, [rows], for one embedding. */
+  votes(feature: Float32Array, beta: number, signal?: AbortSignal): Promise<Float32Array>;
+  close(): Promise<void>;
+}
+
+/** A part of a file's keys, with the classes of its rows: what a thread answers for. */
+export interface KeyPart extends KeyFile {
+  readonly labels: Int32Array;
+  readonly classes: number;
+}
+
+/** Reads a file's bytes from `position` on into `into`; gives how many there were. */
+export interface FileReader {
+  read(into: Uint8Array, position: number): number;
+  close(): void;
+}
+
+/** What engines without files say. */
+export function noFiles(): never {
+  throw new UsageError('Keys stay in files only in Node', {
+    code: 'engine/files',
+    hint: 'Fit the classifier with fewer examples for use in a page.',
+  });
+}
