@@ -61,16 +61,16 @@ export class Admission {
         headers: { 'retry-after': '5' },
       });
     }
-    const { queue, deadline } = this.#options;
-    if (this.#pictures >= queue || this.#pictures * this.#each > deadline) throw this.#busy();
+    this.#checkRoom();
   }
 
   /**
-   * Lets `pictures` in; call the returned function when they are done. Throws as `check` does. What takes longer than pictures
-   * do, as fitting again, is not `measured`.
+   * Lets `pictures` in; call the returned function when they are done. Throws as `check` does, but for a server that shuts
+   * down: whose body was still on its way then is answered. What takes longer than pictures do, as fitting again, is not
+   * `measured`.
    */
   enter(pictures: number, measured: boolean): () => void {
-    this.check();
+    this.#checkRoom();
     if (this.#pictures === 0) this.#busySince = performance.now();
     this.#pictures += pictures;
     return () => {
@@ -87,6 +87,11 @@ export class Admission {
 
   free(bytes: number): void {
     this.#bytes -= bytes;
+  }
+
+  #checkRoom(): void {
+    const { queue, deadline } = this.#options;
+    if (this.#pictures >= queue || this.#pictures * this.#each > deadline) throw this.#busy();
   }
 
   #measure(pictures: number): void {

@@ -52,11 +52,9 @@ export function handler(route: Route, serving: Serving): (c: Context<ServerEnv>)
       try {
         const body =
           held && (await bodyOf(route, c.req.header('content-type') ?? '', held, values.maxPictures));
-        if (Array.isArray(body)) {
-          facts.pictures = body.length;
-          metrics.pictures.add({ model: name as string }, body.length);
-        }
+        if (Array.isArray(body)) facts.pictures = body.length;
         if (works) leave = admission.enter(facts.pictures ?? 1, !route.changes);
+        if (facts.pictures) metrics.pictures.add({ model: name as string }, facts.pictures);
         return await route.act({ registry, model, query, body, expected, signal });
       } finally {
         leave();

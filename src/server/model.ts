@@ -28,6 +28,8 @@ export interface Expected {
 /** What a changed file led to: it was taken over, or it cannot be used and the classifier before goes on answering. */
 export interface Reload {
   readonly name: string;
+  /** Of the classifier that answers now. */
+  readonly version: number;
   readonly error?: Error;
 }
 
@@ -139,10 +141,10 @@ export class Model {
       const loaded = await read(this.#path, this.#encoders);
       this.#problem = undefined;
       await this.#replace(loaded);
-      return { name: this.name };
+      return { name: this.name, version: this.data.version };
     } catch (error) {
       this.#problem = error as Error;
-      return { name: this.name, error: this.#problem };
+      return { name: this.name, version: this.data.version, error: this.#problem };
     }
   }
 

@@ -4,7 +4,7 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { TipAdapterError } from '../errors.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './measures.ts';
-import { problemOf, Refusal } from './problem.ts';
+import { PROBLEM_TYPE, problemOf, Refusal } from './problem.ts';
 
 /** What is known of a request, for the log and the metrics. */
 interface Facts {
@@ -69,6 +69,6 @@ export function tellProblem(error: Error, c: Context<ServerEnv>): Response {
   const headers = error instanceof Refusal ? error.headers : {};
   return c.body(JSON.stringify({ ...problem, requestId: facts.id }), problem.status as 400, {
     ...headers,
-    'content-type': 'application/problem+json',
+    'content-type': PROBLEM_TYPE,
   });
 }

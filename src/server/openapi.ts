@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { version } from '../version.ts';
 import { DEADLINE_HEADER } from './deadline.ts';
+import { PROBLEM_TYPE } from './problem.ts';
 import type { Route } from './routes.ts';
 import { components, healthSchema, picturesSchema, problemSchema } from './schemas.ts';
 
@@ -106,7 +107,7 @@ function responses(answer: z.ZodType): Json {
     200: { description: 'The answer', content: { 'application/json': { schema: reference(answer) } } },
     default: {
       description: 'Refused or failed',
-      content: { 'application/problem+json': { schema: reference(problemSchema) } },
+      content: { [PROBLEM_TYPE]: { schema: reference(problemSchema) } },
     },
   };
 }

@@ -18,28 +18,35 @@ const LONGEST_NAME = 255;
  */
 export async function picturesIn(contentType: string, body: Buffer, most: number): Promise<SentPicture[]> {
   const type = contentType.split(';')[0].trim().toLowerCase();
-  const pictures = await picturesOf(type, contentType, body);
+  const pictures = await picturesOf(type, contentType, body, most);
   if (pictures.length === 0) {
     throw new Refusal(400, 'There is no picture in the body', {
       code: 'server/no-picture',
       hint: 'With curl: -F picture=@cat.jpg, or -H content-type:image/jpeg --data-binary @cat.jpg.',
     });
   }
-  if (pictures.length > most) {
-    throw new Refusal(413, `${pictures.length} pictures are more than ${most} at a time`, {
-      code: 'server/too-many',
-      hint: 'Send them in several requests.',
-      details: { pictures: pictures.length, most },
-    });
-  }
+  if (pictures.length > most) throw tooMany(most);
   return pictures;
 }
 
-async function picturesOf(type: string, contentType: string, body: Buffer): Promise<SentPicture[]> {
+function tooMany(most: number): Refusal {
+  return new Refusal(413, `There are more than ${most} pictures`, {
+    code: 'server/too-many',
+    hint: 'Send them in several requests.',
+    details: { most },
+  });
+}
+
+async function picturesOf(
+  type: string,
+  contentType: string,
+  body: Buffer,
+  most: number,
+): Promise<SentPicture[]> {
   if (type.startsWith('image/') || type === 'application/octet-stream') {
     return body.length > 0 ? [{ image: body }] : [];
   }
-  if (type === 'multipart/form-data') return fromForm(contentType, body);
+  if (type === 'multipart/form-data') return fromForm(boundaryOf(contentType), body, most);
   if (type === 'application/json') {
     const { pictures } = parseJson(picturesSchema, body);
     return pictures.map(({ data, name, label }, i) => ({
@@ -54,17 +61,20 @@ async function picturesOf(type: string, contentType: string, body: Buffer): Prom
   });
 }
 
-async function fromForm(contentType: string, body: Buffer): Promise<SentPicture[]> {
+/** As its type names it; an empty one, which no form has, where it does not. */
+function boundaryOf(contentType: string): string {
+  const [, quoted, plain = ''] = /;\s*boundary=(?:"([^"\\]+)"|([^\s;"]+))/i.exec(contentType) ?? [];
+  return quoted ?? plain;
+}
+
+async function fromForm(boundary: string, body: Buffer, most: number): Promise<SentPicture[]> {
+  checkParts(boundary, body, most);
   const form = await new Response(body as Uint8Array<ArrayBuffer>, {
-    headers: { 'content-type': contentType },
+    headers: { 'content-type': `multipart/form-data; boundary="${boundary}"` },
   })
     .formData()
     .catch((cause) => {
-      throw new Refusal(400, 'The form cannot be read', {
-        code: 'server/form',
-        hint: 'It ends before it should, or its boundary is another one than its type says.',
-        cause,
-      });
+      throw brokenForm(cause);
     });
   return Promise.all(
     [...form.entries()].map(async ([field, value]) => {
@@ -77,6 +87,30 @@ async function fromForm(contentType: string, body: Buffer): Promise<SentPicture[
       return { image: named(new Uint8Array(await value.arrayBuffer()), value.name) };
     }),
   );
+}
+
+/** Longest head of a form's part, in bytes: its name and its type. */
+const LONGEST_HEAD = 4096;
+
+/** The parser would take seconds for a million parts, or for a part with a million headers, and everyone would wait for it. */
+function checkParts(boundary: string, body: Buffer, most: number): void {
+  const mark = `--${boundary}`;
+  let parts = 0;
+  for (let at = body.indexOf(mark); at >= 0; at = body.indexOf(mark, at)) {
+    at += mark.length;
+    const head = body.subarray(at, at + LONGEST_HEAD);
+    if (head.toString('latin1', 0, 2) === '--') return;
+    if (!head.includes('\r\n\r\n')) throw brokenForm();
+    if (++parts > most) throw tooMany(most);
+  }
+}
+
+function brokenForm(cause?: unknown): Refusal {
+  return new Refusal(400, 'The form cannot be read', {
+    code: 'server/form',
+    hint: 'It ends before it should, or its boundary is another one than its type says.',
+    cause,
+  });
 }
 
 /** Never a text alone: that would be the path of a file on this machine. */

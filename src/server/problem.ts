@@ -24,6 +24,9 @@ export class Refusal extends UsageError {
   }
 }
 
+/** Content type of problem details. */
+export const PROBLEM_TYPE = 'application/problem+json';
+
 /** Problem details (RFC 9457), with the error's code and hint beside the members that the RFC names. */
 export interface Problem {
   readonly type: string;

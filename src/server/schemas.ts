@@ -6,7 +6,12 @@ import { Refusal } from './problem.ts';
 /** The schemas that the OpenAPI document has by name. */
 export const components = z.registry<{ id: string }>();
 
-const className = z.string().trim().min(1).max(255);
+const className = z
+  .string()
+  .trim()
+  .min(1)
+  .max(255)
+  .regex(/^\P{Cc}*$/u, 'has characters that cannot be seen');
 const probability = z.number().min(0).max(1);
 const given = (schema: z.ZodNumber) => z.coerce.number().pipe(schema).optional();
 const named = (what: string) =>
@@ -163,8 +168,25 @@ export const healthSchema = z
   .object({ status: z.enum(['ok', 'ready', 'draining']) })
   .register(components, { id: 'Health' });
 
+/** Marks that begin or part values in JSON, and how often each may come: far more often than in what is understood. */
+const MARKS = ['[', '{', ','];
+const MOST_MARKS = 100_000;
+
+/** Refuses (413) what is made of so many values that reading it would keep everyone waiting; long texts are no trouble. */
+function checkMarks(body: Buffer): void {
+  for (const mark of MARKS) {
+    let marks = 0;
+    for (let at = body.indexOf(mark); at >= 0; at = body.indexOf(mark, at + 1)) {
+      if (++marks > MOST_MARKS) {
+        throw new Refusal(413, 'The body has too many values', { code: 'server/too-many' });
+      }
+    }
+  }
+}
+
 /** A JSON body as its schema has it. Throws a `Refusal` (400) naming the field. */
 export function parseJson<T>(schema: z.ZodType<T>, body: Buffer): T {
+  checkMarks(body);
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
@@ -188,13 +210,17 @@ export function parseQuery<T>(schema: z.ZodObject & z.ZodType<T>, queries: Recor
   return checked(schema, Object.fromEntries(values), 'The query');
 }
 
+/** Characters of a request that an answer repeats. */
+const LONGEST_ECHO = 200;
+
 function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const [{ path, message }] = result.error.issues;
+  const where = [path.join('.'), message].filter(Boolean).join(': ');
   throw new Refusal(
     400,
-    `${what} is not understood: ${[path.join('.'), message].filter(Boolean).join(': ')}`,
+    `${what} is not understood: ${where.length > LONGEST_ECHO ? `${where.slice(0, LONGEST_ECHO)}…` : where}`,
     {
       code: 'server/request',
       hint: 'GET /openapi.json says what is understood.',

@@ -35,6 +35,12 @@ export function checkExposure(host: string, token?: string): void {
       hint,
     });
   }
+  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
+    throw new UsageError('A token is made of ASCII letters, digits and signs, without blanks', {
+      code: 'server/weak-token',
+      hint,
+    });
+  }
   if (token === undefined && !isLoopback(host)) {
     throw new UsageError(`Everyone who reaches ${host} could use the server: it needs a token`, {
       code: 'server/token',

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { serverOptions } from '../../server/options.ts';
 import { defineCommand } from '../command.ts';
-import { plural } from '../wording.ts';
 
 export const serveCommand = defineCommand({
   args: ['<classifiers...>'],
@@ -22,9 +21,6 @@ export const serveCommand = defineCommand({
     try {
       const address = await server.listen();
       io.stdout.write(`${address}\n`);
-      io.note(
-        `Serving ${plural(models.length, 'classifier')}; Ctrl-C stops when what was asked is answered.`,
-      );
       if (!io.signal.aborted) await once(io.signal, 'abort');
     } finally {
       await server.close();

@@ -1,0 +1,111 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import type { Hono } from 'hono';
+import { systemCode, UsageError } from '../errors.ts';
+import type { ServerEnv } from './observe.ts';
+import { PROBLEM_TYPE, type Problem, problemOf, Refusal } from './problem.ts';
+
+export interface HttpOptions {
+  /** Milliseconds for a request's headers to come, and for all of it. */
+  readonly headersTimeout: number;
+  readonly requestTimeout: number;
+  /** Milliseconds without a byte in either direction until a connection is closed: longer than any answer may take. */
+  readonly idleTimeout: number;
+  /** Told of what is no request, and so never reaches the routes. */
+  onBroken(problem: Problem): void;
+}
+
+/** Connections beyond are closed at once. */
+const MOST_CONNECTIONS = 1024;
+
+/** Slow and broken clients are Node's to end. Every answer is a problem's details all the same. */
+export function httpServer(app: Hono<ServerEnv>, options: HttpOptions): Server {
+  const { headersTimeout, requestTimeout, idleTimeout, onBroken } = options;
+  const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
+    overrideGlobalObjects: false,
+    errorHandler: () => {
+      const problem = broken(400, 'The address or the host of the request is none');
+      onBroken(problem);
+      const headers = { 'content-type': PROBLEM_TYPE, connection: 'close' };
+      return new Response(JSON.stringify(problem), { status: 400, headers });
+    },
+  });
+  const server = createServer(
+    { headersTimeout, requestTimeout, connectionsCheckingInterval: 500, requireHostHeader: false },
+    listener,
+  );
+  server.timeout = idleTimeout;
+  server.maxConnections = MOST_CONNECTIONS;
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+    else onBroken(refuseBroken(error.code, socket));
+  });
+  return server;
+}
+
+const BROKEN: Readonly<Record<string, readonly [status: number, message: string]>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not come in time'],
+  HPE_INVALID_EOF_STATE: [400, 'The request ended before it was whole'],
+  HPE_HEADER_OVERFLOW: [431, 'The headers are too long'],
+};
+
+const broken = (status: number, message: string): Problem =>
+  problemOf(new Refusal(status, message, { code: 'server/http' }));
+
+/** The answer is written by hand: there is nothing that a route could answer. */
+function refuseBroken(code: string | undefined, socket: Socket): Problem {
+  const problem = broken(...(BROKEN[code ?? ''] ?? [400, 'This is no HTTP request']));
+  const body = JSON.stringify(problem);
+  // A client that does not close its side would keep the body that it began.
+  socket.once('finish', () => socket.destroy());
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\nconnection: close\r\ncontent-type: ${PROBLEM_TYPE}\r\n` +
+      `x-content-type-options: nosniff\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+  return problem;
+}
+
+/** Resolves with the address. Throws `UsageError` where the port is taken or the address is another machine's. */
+export async function listen(http: Server, host: string, port: number): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    http.once('error', (error) => reject(listenError(error, host, port)));
+    http.listen(port, host, resolve);
+  });
+  const { address, family, port: bound } = http.address() as AddressInfo;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${bound}`;
+}
+
+/** How long those who are still sending, or not reading, are waited for beyond the others, in milliseconds. */
+const LAST_GRACE = 1000;
+
+/** Resolves when all answers are sent; those that are not by then are ended, by `stop`, after `patience` milliseconds. */
+export async function drained(http: Server, patience: number, stop: () => void): Promise<void> {
+  if (!http.listening) return;
+  const closed = new Promise<void>((resolve) => http.close(() => resolve()));
+  http.closeIdleConnections();
+  const stopped = setTimeout(stop, patience);
+  const ended = setTimeout(() => http.closeAllConnections(), patience + LAST_GRACE);
+  await closed;
+  clearTimeout(stopped);
+  clearTimeout(ended);
+  stop();
+}
+
+const LISTEN_HINTS: Readonly<Record<string, readonly [what: string, hint: string]>> = {
+  EADDRINUSE: ['is taken', 'Choose another one with --port.'],
+  EADDRNOTAVAIL: ['is not an address of this machine', 'Give one of its own, or 0.0.0.0 for all of them.'],
+  ENOTFOUND: ['is not known', 'Give an address of this machine.'],
+  EACCES: ['may not be used', 'Ports below 1024 are reserved; choose another one with --port.'],
+};
+
+function listenError(error: unknown, host: string, port: number): unknown {
+  const [what, hint] = LISTEN_HINTS[systemCode(error) ?? ''] ?? [];
+  if (!what) return error;
+  return new UsageError(`${host}:${port} ${what}`, {
+    code: 'server/listen',
+    hint,
+    details: { host, port },
+    cause: error,
+  });
+}
