@@ -7,6 +7,8 @@ import { runCli } from '../cli/program.ts';
 import { readFeatureDump } from '../dataset/feature-dump.ts';
 import { type Matrix, matrix, unitRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { encodeSafetensors } from '../store/safetensors.ts';
 import type { Cell } from './cell.ts';
 import { pairBest, summarise } from './summary.ts';
 
@@ -25,6 +27,39 @@ function npy({ rows, cols, data }: Matrix): Buffer {
     Buffer.from(`${padded}\n`),
     Buffer.from(data.buffer, data.byteOffset, data.byteLength),
   ]);
+}
+
+/** A .npy file of int64. */
+function npyLabels(labels: readonly number[]): Buffer {
+  const floats = npy(matrix(labels.length, 2));
+  const start = floats.length - labels.length * 8;
+  BigInt64Array.from(labels, BigInt).forEach((label, i) => {
+    floats.writeBigInt64LE(label, start + 8 * i);
+  });
+  const header = floats
+    .toString('latin1', 0, start)
+    .replace('<f4', '<i8')
+    .replace(`(${labels.length}, 2), `, `(${labels.length},),   `);
+  floats.write(header, 'latin1');
+  return floats;
+}
+
+function safetensors(tensors: Record<string, Tensor>): Buffer {
+  return Buffer.from(encodeSafetensors(tensors));
+}
+
+function featuresTensor({ rows, cols, data }: Matrix): Tensor {
+  return floatTensor([rows, cols], data);
+}
+
+function labelsTensor(shape: number[], labels: readonly number[]): Tensor {
+  return { dtype: 'int64', shape, data: BigInt64Array.from(labels, BigInt) };
+}
+
+/** Takes a table out of a dump. */
+function forget(file: string, info: Record<string, unknown>, files: Record<string, Buffer>): void {
+  delete files[file];
+  delete (info.files as Record<string, unknown>)[file];
 }
 
 /** Three classes around three directions. */
@@ -191,15 +226,89 @@ describe('a dump of features', () => {
       },
     ],
     [
+      'a row of zeros',
+      'row 2 is all zeros',
+      (_: Record<string, unknown>, files: Record<string, Buffer>) => {
+        files['test.npy'].fill(0, files['test.npy'].length - 58 * 32, files['test.npy'].length - 57 * 32);
+      },
+    ],
+    [
+      'integers for features',
+      'holds int64',
+      (info: Record<string, unknown>, files: Record<string, Buffer>) => {
+        files['test.safetensors'] = safetensors({
+          features: labelsTensor([60, 8], new Array<number>(480).fill(1)),
+        });
+        forget('test.npy', info, files);
+      },
+    ],
+    [
+      'a safetensors file without features',
+      'no tensor "features" (but rows)',
+      (info: Record<string, unknown>, files: Record<string, Buffer>) => {
+        files['val.safetensors'] = safetensors({ rows: featuresTensor(rowsOf([0], 'val')) });
+        forget('val.npy', info, files);
+      },
+    ],
+    [
+      'labels that are no list',
+      'labels are int64 [3, 1]',
+      (info: Record<string, unknown>, files: Record<string, Buffer>) => {
+        files['val.safetensors'] = safetensors({
+          features: featuresTensor(rowsOf([0, 1, 2], 'val')),
+          labels: labelsTensor([3, 1], [0, 1, 2]),
+        });
+        forget('val.npy', info, files);
+      },
+    ],
+    [
       'another head',
       '2 rows; there are 3 classes',
       (_: Record<string, unknown>, files: Record<string, Buffer>) => {
-        files['text.npy'] = npy(matrix(2, 8));
+        files['text.npy'] = npy(rowsOf([0, 1], 'text'));
       },
     ],
   ])('with %s is refused by name', async (name, message, change) => {
     const folder = dump(`bad ${name}`, change as never);
     await expect(readFeatureDump(folder)).rejects.toThrow(message);
+  });
+
+  it('in safetensors or with labels beside is the same as with labels in info.json', async () => {
+    const plain = await readFeatureDump(dump('plain'));
+    const other = await readFeatureDump(
+      dump('other kinds', (info, files) => {
+        const own = info.files as Record<string, { labels: number[] }>;
+        files['val.labels.npy'] = npyLabels(own['val.npy'].labels);
+        files['test.safetensors'] = safetensors({
+          features: featuresTensor(rowsOf(own['test.npy'].labels, 'test.npy')),
+          labels: labelsTensor([60], own['test.npy'].labels),
+        });
+        forget('test.npy', info, files);
+        delete (own as Record<string, unknown>)['val.npy'];
+      }),
+    );
+    expect(other.test).toEqual(plain.test);
+    expect(other.val).toEqual(plain.val);
+  });
+
+  it('says which classes a table lacks and that rows are not of unit length', async () => {
+    const { findings } = await readFeatureDump(
+      dump('odd', (info, files) => {
+        (info.files as Record<string, { labels: number[] }>)['val.npy'].labels.fill(0);
+        const rows = rowsOf([0, 1, 2], 'text');
+        files['text.npy'] = npy(
+          matrix(
+            3,
+            8,
+            rows.data.map((x) => 5 * x),
+          ),
+        );
+      }),
+    );
+    expect(findings).toEqual([
+      expect.stringContaining('val.npy: 2 classes without a row (bee, cow)'),
+      expect.stringContaining('text.npy: rows are 5.00 to 5.00 long, not 1'),
+    ]);
   });
 });
 

@@ -28,7 +28,8 @@ export interface ReadOptions {
   signal?: AbortSignal;
 }
 
-const INDEX_NAMES = ['index.csv', 'index.jsonl', 'metadata.csv', 'metadata.jsonl'];
+/** Tables that list a folder's pictures. */
+export const INDEX_NAMES = ['index.csv', 'index.jsonl', 'metadata.csv', 'metadata.jsonl'];
 const CLASSES_NAME = 'classes.csv';
 
 /**

@@ -1,0 +1,98 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DataError } from '../errors.ts';
+import { fromHalf } from '../math/half.ts';
+import { type Matrix, matrix } from '../math/matrix.ts';
+import type { Tensor } from '../math/tensor.ts';
+import { checkFile } from '../store/checksum.ts';
+import { parseNpy } from '../store/npy.ts';
+import { parseSafetensors } from '../store/safetensors.ts';
+
+/** A table of features, with what is said of its labels. */
+export interface DumpTable {
+  readonly features: Matrix;
+  readonly labels?: Int32Array;
+  readonly path: string;
+  /** Sha256 (hex) of the files it was read from. */
+  readonly hashes: readonly string[];
+}
+
+/** The tables of a dump by their names, whichever kind of file they are in. */
+export interface DumpTables {
+  readonly names: readonly string[];
+  /** Throws `DataError` where the file is not there, holds no table or a number that is none. */
+  read(name: string): Promise<DumpTable | undefined>;
+}
+
+/** Opens a folder of `<table>.npy` (labels in `listed`, or in `<table>.labels.npy`) and `<table>.safetensors`. */
+export async function openTables(
+  folder: string,
+  listed: ReadonlyMap<string, { readonly labels?: readonly number[] }>,
+): Promise<DumpTables> {
+  const there = (await readdir(folder)).filter((file) => /\.(npy|safetensors)$/.test(file));
+  const files = [...new Set([...there, ...listed.keys()])].filter((file) => !/\.labels\.npy$/.test(file));
+  const byName = new Map(files.map((file) => [file.replace(/\.(npy|safetensors)$/, ''), file]));
+  const bytesOf = async (path: string) =>
+    readFile(path).catch((cause) => {
+      throw new DataError(`${path} is named in info.json and is not there`, { code: 'dump/missing', cause });
+    });
+  const hashOf = async (path: string) => (await checkFile(path, {})).sha256;
+  return {
+    names: [...byName.keys()],
+    async read(name) {
+      const file = byName.get(name);
+      if (file === undefined) return undefined;
+      const path = join(folder, file);
+      const bytes = await bytesOf(path);
+      if (file.endsWith('.safetensors')) {
+        const { tensors } = parseSafetensors(bytes, path);
+        const features = tensors.get('features');
+        if (!features) {
+          throw new DataError(`${path} has no tensor "features" (but ${[...tensors.keys()].join(', ')})`, {
+            code: 'dump/tensors',
+            hint: 'Expected are features [n, d] and labels [n].',
+          });
+        }
+        const labels = tensors.get('labels');
+        const own = labels && integersOf(labels, path);
+        return { features: matrixOf(features, path), labels: own, path, hashes: [await hashOf(path)] };
+      }
+      const features = matrixOf(parseNpy(bytes, path), path);
+      const given = listed.get(file)?.labels;
+      const beside = join(folder, `${name}.labels.npy`);
+      if (given || !there.includes(`${name}.labels.npy`)) {
+        return { features, labels: given && Int32Array.from(given), path, hashes: [await hashOf(path)] };
+      }
+      const labels = integersOf(parseNpy(await bytesOf(beside), beside), beside);
+      return { features, labels, path, hashes: [await hashOf(path), await hashOf(beside)] };
+    },
+  };
+}
+
+function matrixOf({ dtype, shape, data }: Tensor, path: string): Matrix {
+  if (shape.length !== 2) throw new DataError(`${path} is not a table of rows`, { code: 'dump/shape' });
+  if (!['float16', 'float32', 'float64'].includes(dtype)) {
+    throw new DataError(`${path} holds ${dtype}; features are float16, float32 or float64`, {
+      code: 'dump/type',
+    });
+  }
+  const values =
+    dtype === 'float16' ? fromHalf(data as Uint16Array) : Float32Array.from(data as Float32Array);
+  const bad = values.findIndex((x) => !Number.isFinite(x));
+  if (bad >= 0) {
+    throw new DataError(`${path}: row ${Math.floor(bad / shape[1])} holds ${values[bad]}`, {
+      code: 'dump/not-finite',
+    });
+  }
+  return matrix(shape[0], shape[1], values);
+}
+
+/** Labels, whichever integers they are kept as. */
+function integersOf({ dtype, shape, data }: Tensor, path: string): Int32Array {
+  if (shape.length !== 1 || !['int32', 'int64', 'uint8', 'int8'].includes(dtype)) {
+    throw new DataError(`${path}: labels are ${dtype} [${shape.join(', ')}], not a list of integers`, {
+      code: 'dump/labels',
+    });
+  }
+  return Int32Array.from(data as ArrayLike<number | bigint>, Number);
+}

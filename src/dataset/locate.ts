@@ -1,0 +1,58 @@
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { DataError } from '../errors.ts';
+import { marksCoopData } from './coop.ts';
+import { dumpName, isFeatureDump } from './feature-dump.ts';
+import { splitNamed } from './folders.ts';
+import { type KnownDataset, knownDataset } from './known.ts';
+import { naturalOrder } from './order.ts';
+import { INDEX_NAMES } from './read.ts';
+
+/** A data set that was found: pictures, or a dump of features. */
+export interface Located {
+  readonly path: string;
+  readonly kind: 'pictures' | 'features';
+  readonly name: string;
+  /** Which public one it is, going by its name. */
+  readonly known?: KnownDataset;
+}
+
+/** Folders inside folders that are looked into: `$DATA/<data set>`, or `<features>/<encoder>/<data set>`. */
+const DEPTH = 2;
+
+/**
+ * What a person names as data: one data set (a folder, a table, a zip, a dump of features), or a folder of such folders, as
+ * CoOp's `$DATA` is, in natural order. Folders inside count where they are dumps, or where a list of pictures says that they
+ * are more than a class. Throws `DataError` where there is nothing of that path.
+ */
+export async function locateDatasets(path: string): Promise<Located[]> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found) {
+    throw new DataError(`There is no file or folder ${path}`, { code: 'dataset/missing', details: { path } });
+  }
+  const inside = found.isDirectory() ? await locateInside(path, DEPTH) : [];
+  return inside.length > 0 ? inside : [located(path, 'pictures', basename(resolve(path)))];
+}
+
+async function locateInside(path: string, depth: number): Promise<Located[]> {
+  if (await isFeatureDump(path)) return [located(path, 'features', await dumpName(path))];
+  const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
+  if (entries.some(({ name }) => marksCoopData(name) || INDEX_NAMES.includes(name)))
+    return [located(path, 'pictures', basename(resolve(path)))];
+  if (depth === 0) return [];
+  const folders = entries.filter(
+    (entry) =>
+      (entry.isDirectory() || entry.isSymbolicLink()) &&
+      !entry.name.startsWith('.') &&
+      !splitNamed(entry.name),
+  );
+  const all: Located[] = [];
+  for (const name of folders.map((entry) => entry.name).sort(naturalOrder))
+    all.push(...(await locateInside(join(path, name), depth - 1)));
+  return all;
+}
+
+function located(path: string, kind: Located['kind'], name: string): Located {
+  const known = knownDataset(name);
+  return { path, kind, name, ...(known && { known }) };
+}
