@@ -12,7 +12,7 @@ import { resolveOptions } from '../options.ts';
 import { openTower } from './refit.ts';
 import type { Runtime } from './runtime.ts';
 import { readSource } from './source.ts';
-import { describeExamples, roundedHead, supportOf } from './support.ts';
+import { describeExamples, roundedAgain, roundedHead, supportOf } from './support.ts';
 import { taskOf } from './task.ts';
 import type { ClassifierData, ImageSource, SupportExample, WorkOptions } from './types.ts';
 
@@ -61,7 +61,10 @@ export async function addExamples(
     ...data,
     classes,
     head: grown.length > 0 ? await grownHead(data, runtime, grown, signal) : data.head,
-    support: joinSupport(data.support, regrouped(data.support, selectExamples(fresh, kept))),
+    support: roundedAgain(
+      joinSupport(data.support, regrouped(data.support, selectExamples(fresh, kept))),
+      data.keys,
+    ),
     examples: [
       ...data.examples,
       ...distinctIds(
@@ -93,7 +96,7 @@ export async function removeParts(
     (i) => !forgotten.has(i) && !gone.has(data.support.labels[i]),
   );
   const renumbered = data.classes.map((info) => classes.indexOf(info));
-  const support = selectExamples(data.support, kept);
+  const support = roundedAgain(selectExamples(data.support, kept), data.keys);
   const { head } = data;
   const prompts = head ? [...head.promptClass.keys()].filter((p) => !gone.has(head.promptClass[p])) : [];
   const next = {

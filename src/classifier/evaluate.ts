@@ -1,7 +1,8 @@
 import { matchClasses } from '../dataset/classes.ts';
+import { dumpClasses, isFeatureDump, readFeatureDump } from '../dataset/feature-dump.ts';
 import { readDataset } from '../dataset/read.ts';
 import type { Dataset, Example, Finding, Split } from '../dataset/types.ts';
-import { DataError } from '../errors.ts';
+import { DataError, ModelError } from '../errors.ts';
 import { argmax, type Matrix, row, selectRows } from '../math/matrix.ts';
 import {
   confusionMatrix,
@@ -47,6 +48,7 @@ export async function encodeTestSet(
   source: string | Dataset,
   { split, signal, onProgress }: EvaluateOptions = {},
 ): Promise<TestSet> {
+  if (typeof source === 'string' && (await isFeatureDump(source))) return featureTestSet(data, source, split);
   const dataset = typeof source === 'string' ? await readDataset(source, { signal }) : source;
   const { examples, findings } = judgedExamples(data, dataset, split);
   const { seed, exif } = data;
@@ -68,6 +70,36 @@ export async function encodeTestSet(
     excluded: [...readable.keys()].filter((i) => own.has(encoded.hashes[i])).map((i) => readable[i].id),
     failures: encoded.failures.map(({ id, error }) => ({ image: id, error })),
     findings: [...dataset.findings, ...findings],
+  };
+}
+
+/** Rows of a folder of features, as a test set. Throws `DataError` where the split is not there, `ModelError` for other features. */
+async function featureTestSet(data: ClassifierData, folder: string, split?: Split): Promise<TestSet> {
+  const dump = await readFeatureDump(folder);
+  const { id, dimension } = data.encoder;
+  if (dump.dimension !== dimension) {
+    throw new ModelError(
+      `${folder} holds features of ${dump.dimension} numbers; the classifier is for ${dimension} (${id})`,
+      {
+        code: 'classifier/other-encoder',
+        hint: 'Features of two encoders do not mix.',
+      },
+    );
+  }
+  const name = split ?? (dump.test ? 'test' : 'val');
+  const rows = name === 'train' ? undefined : dump[name];
+  if (!rows) {
+    throw new DataError(`${dump.name} has no ${name}.npy to judge by`, { code: 'eval/nothing' });
+  }
+  const { toB } = matchClasses(dumpClasses(dump), data.classes);
+  const kept = [...rows.labels.keys()].filter((i) => toB[rows.labels[i]] >= 0);
+  const unknown = dump.classes.filter((_, c) => toB[c] < 0 && rows.labels.includes(c));
+  return {
+    features: selectRows(rows.features, kept),
+    truth: kept.map((i) => ({ id: `${name} row ${i}`, label: toB[rows.labels[i]] })),
+    excluded: [],
+    failures: [],
+    findings: unknownClasses(unknown, rows.labels.length - kept.length),
   };
 }
 
@@ -97,18 +129,14 @@ function judgedExamples(
   const unknown = dataset.classes.filter(
     (_, c) => toB[c] < 0 && labelled.some((example) => example.label === c),
   );
-  const findings: Finding[] =
-    unknown.length === 0
-      ? []
-      : [
-          {
-            level: 'warning',
-            code: 'eval/unknown-classes',
-            message: `${labelled.length - examples.length} pictures of ${unknown.length} classes that the classifier does not know are left out`,
-            paths: unknown.map((info) => info.name),
-          },
-        ];
-  return { examples, findings };
+  const names = unknown.map(({ name }) => name);
+  return { examples, findings: unknownClasses(names, labelled.length - examples.length) };
+}
+
+function unknownClasses(names: readonly string[], pictures: number): Finding[] {
+  if (names.length === 0) return [];
+  const message = `${pictures} pictures of ${names.length} classes that the classifier does not know are left out`;
+  return [{ level: 'warning', code: 'eval/unknown-classes', message, paths: [...names] }];
 }
 
 /** The measures that follow from probabilities [n, c] and true classes alone. */

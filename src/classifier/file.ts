@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { fileIdentity } from '../engine/keys/node.ts';
 import { ModelError, systemCode } from '../errors.ts';
 import { fromHalf, toHalf } from '../math/half.ts';
-import { scaledRows, toInt8Rows } from '../math/int8.ts';
+import { fromInt8, inverseLengths, toInt8 } from '../math/int8.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
 import { type DType, floatTensor, sizeOf, type Tensor } from '../math/tensor.ts';
 import type { FileRows } from '../methods/file-rows.ts';
@@ -28,7 +28,7 @@ import type { ClassifierData } from './types.ts';
 
 /**
  * A classifier is one safetensors file. Tensors: `text.features` F16 [p, d] and `text.class` I32 [p]; `support.features`
- * F16 [r, d], or I8 [r, d] with `support.scales` F32 [r], `support.example` and `support.view` I32 [r], `support.labels` and `support.groups` I32 [n]; `state.*`;
+ * F16 [r, d], or I8 [r, d] with `support.steps` F32 [d] and `support.scales` F32 [r], `support.example` and `support.view` I32 [r], `support.labels` and `support.groups` I32 [n]; `state.*`;
  * `thumbnails` U8 with `thumbnails.offsets` I32 [n + 1]. Everything else is one JSON text in the metadata, beside a sha256
  * over all of it. The layout is described for other programs in docs/file-format.md.
  */
@@ -77,10 +77,11 @@ export function encodeClassifier(data: ClassifierData): Uint8Array {
 
 function featureTensors({ support: { features }, keys }: ClassifierData): Record<string, Tensor> {
   if (keys?.type !== 'int8') return { 'support.features': half(features) };
-  const { values, scales } = toInt8Rows(features);
+  const int8 = toInt8(features);
   return {
-    'support.features': { dtype: 'int8', shape: [features.rows, features.cols], data: values },
-    'support.scales': floatTensor([features.rows], scales),
+    'support.features': { dtype: 'int8', shape: [features.rows, features.cols], data: int8.values },
+    'support.steps': floatTensor([features.cols], int8.steps),
+    'support.scales': floatTensor([features.rows], inverseLengths(int8)),
   };
 }
 
@@ -173,10 +174,10 @@ async function rowsOf(
   const identity = fileIdentity(await file.stat());
   const place = { path, identity, offset: file.position(FEATURES), rows, cols };
   if (dtype === 'float16') return fileRows({ ...place, dtype });
-  const scales = tensors.get('support.scales')?.data;
-  if (dtype === 'int8' && scales instanceof Float32Array && scales.length === rows)
-    return fileRows({ ...place, dtype, scales });
-  return refuse('tensor support.features has another form');
+  if (dtype !== 'int8') return refuse('tensor support.features has another form');
+  const take = tensorReader(tensors, refuse);
+  const [steps, scales] = [take.floats('support.steps', cols), take.floats('support.scales', rows)];
+  return fileRows({ ...place, dtype, steps, scales });
 }
 
 /** The classifier in a file's bytes. Throws `ModelError` naming `path` where anything does not fit. */
@@ -293,7 +294,7 @@ function readFeatures(
   d: number,
 ): Matrix {
   return keys?.type === 'int8'
-    ? take.int8Rows('support.features', 'support.scales', d)
+    ? take.int8Rows('support.features', take.floats('support.steps', d))
     : take.matrix('support.features', d);
 }
 
@@ -315,7 +316,7 @@ function readHead(
 }
 
 /** Reads tensors with their expected shapes; anything else is refused by name. */
-function tensorReader(tensors: Map<string, Tensor>, refuse: Refuse) {
+function tensorReader(tensors: ReadonlyMap<string, Tensor>, refuse: Refuse) {
   const get = (name: string, dtype: Tensor['dtype'], rank: number): Tensor => {
     const tensor = tensors.get(name);
     if (!tensor) return refuse(`tensor ${name} is missing`);
@@ -330,6 +331,13 @@ function tensorReader(tensors: Map<string, Tensor>, refuse: Refuse) {
       return refuse(`tensor ${name} is out of range`);
     return data as Int32Array;
   };
+  const floats = (name: string, length: number): Float32Array => {
+    const { data, shape } = get(name, 'float32', 1);
+    if (shape[0] !== length) return refuse(`tensor ${name} has ${shape[0]} numbers instead of ${length}`);
+    if (!(data as Float32Array).every(Number.isFinite))
+      return refuse(`tensor ${name} holds something that is not a number`);
+    return data as Float32Array;
+  };
   return {
     integers: ints,
     matrix: (name: string, cols: number): Matrix => {
@@ -339,12 +347,12 @@ function tensorReader(tensors: Map<string, Tensor>, refuse: Refuse) {
         return refuse(`tensor ${name} holds something that is not a number`);
       return matrix(shape[0], cols, fromHalf(data as Uint16Array));
     },
-    int8Rows: (name: string, scaleName: string, cols: number): Matrix => {
+    floats,
+    int8Rows: (name: string, steps: Float32Array): Matrix => {
       const { data, shape } = get(name, 'int8', 2);
-      const scales = get(scaleName, 'float32', 1).data as Float32Array;
-      if (shape[1] !== cols || scales.length !== shape[0] || !scales.every((x) => Number.isFinite(x)))
-        return refuse(`tensor ${name} and ${scaleName} do not fit`);
-      return matrix(shape[0], cols, scaledRows(data as Int8Array, scales));
+      if (shape[1] !== steps.length)
+        return refuse(`tensor ${name} has ${shape[1]} columns instead of ${steps.length}`);
+      return matrix(shape[0], shape[1], fromInt8({ values: data as Int8Array, steps }));
     },
     pictures: (n: number): Uint8Array[] | undefined => {
       if (!tensors.has('thumbnails')) return undefined;

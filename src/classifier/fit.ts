@@ -1,3 +1,4 @@
+import { isFeatureDump } from '../dataset/feature-dump.ts';
 import { readDataset } from '../dataset/read.ts';
 import { sampleFewShot, shortClasses } from '../dataset/sample.ts';
 import type { Dataset, Example, Finding } from '../dataset/types.ts';
@@ -15,14 +16,15 @@ import { resolveOptions, type ValuesOf } from '../options.ts';
 import { version } from '../version.ts';
 import { fileCheckpoint } from './checkpoint.ts';
 import { Classifier } from './classifier.ts';
+import { fitFeatures } from './fit-features.ts';
 import { measureKeys } from './key-store.ts';
 import { fitOptions } from './options.ts';
 import { type FitWatch, fitMethod } from './refit.ts';
 import { findRepeats } from './repeats.ts';
-import { createRuntime, type Runtime } from './runtime.ts';
+import { createRuntime, type Runtime, referenceTo, runtimeOf } from './runtime.ts';
 import { describeExamples, roundedHead, supportOf } from './support.ts';
 import { checkOwnOptions } from './tune.ts';
-import type { ClassifierData, EncoderReference, WorkOptions } from './types.ts';
+import type { ClassifierData, WorkOptions } from './types.ts';
 
 export type FitValues = ValuesOf<typeof fitOptions>;
 
@@ -45,7 +47,8 @@ export interface FitOptions extends Partial<Omit<FitValues, 'encoder'>>, WorkOpt
 }
 
 /**
- * Fits a classifier to labelled pictures: a folder, table or archive that `readDataset` reads, or a data set read before.
+ * Fits a classifier to labelled pictures: a folder, table or archive that `readDataset` reads, a data set read before, or a folder of
+ * features (`readFeatureDump`).
  * Uses the `train` split where there is one, else every labelled picture; a seeded draw of `shots` per class where asked.
  * Throws `DataError` where fewer than two classes are left, `ModelError` where the encoder fails, `UsageError` for options.
  */
@@ -57,20 +60,40 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     encoder: typeof wanted === 'string' ? wanted : wanted.id,
   });
   checkOwnOptions({ method: values.method, options: own });
-  const dataset =
-    typeof source === 'string' ? await readDataset(source, { classes: values.classes, signal }) : source;
   const open = () => openEncoder(wanted, { note, ask, onPull, signal });
   const runtime = createRuntime(open, { lent: typeof wanted !== 'string' });
   try {
     const checkpoint = path === undefined ? undefined : fileCheckpoint(path, { resume });
     const watch = { signal, onProgress, onFit, checkpoint };
-    const classifier = await fitDataset(dataset, { ...values, options: own }, runtime, watch);
+    const all = { ...values, options: own };
+    const classifier =
+      typeof source === 'string' && (await isFeatureDump(source))
+        ? await fitFolderOfFeatures(source, all, wanted === 'auto' ? undefined : runtime, watch)
+        : await fitDataset(
+            typeof source === 'string'
+              ? await readDataset(source, { classes: values.classes, signal })
+              : source,
+            all,
+            runtime,
+            watch,
+          );
     if (!signal?.aborted) await checkpoint?.remove();
     return classifier;
   } catch (error) {
     await runtime.close();
     throw error;
   }
+}
+
+/** Without an encoder the classifier is one for features. */
+async function fitFolderOfFeatures(
+  folder: string,
+  values: FitValues & Pick<FitOptions, 'options'>,
+  runtime: Runtime | undefined,
+  watch: FitWatch,
+): Promise<Classifier> {
+  const { data, findings } = await fitFeatures(folder, values, await runtime?.encoder(), watch);
+  return new Classifier(data, runtime ?? runtimeOf(data.encoder), findings);
 }
 
 async function fitDataset(
@@ -221,9 +244,4 @@ async function encodeSplit(
     });
   }
   return { features, labels: Int32Array.from(kept, ({ label }) => label), failures };
-}
-
-export function referenceTo(encoder: Encoder): EncoderReference {
-  const { id, fingerprint, source, revision, licence, dimension, logitScale, preprocessing } = encoder;
-  return { id, fingerprint, source, revision, licence, dimension, logitScale, preprocessing };
 }

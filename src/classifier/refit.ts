@@ -6,6 +6,7 @@ import { methodById } from '../methods/index.ts';
 import { type Checkpoint, type FitProgress, selectExamples, type Task } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
 import type { FitValues } from './fit.ts';
+import { roundedAgain } from './support.ts';
 import { taskOf } from './task.ts';
 import { chooseMethod, type Wanted } from './tune.ts';
 import type { ClassifierData } from './types.ts';
@@ -93,7 +94,7 @@ function drawnFrom(data: ClassifierData, shots: number, seed: number): Classifie
   const chosen = sampleFewShot({ labels, groups: Array.from(groups, String) }, { shots, seed });
   return {
     ...data,
-    support: selectExamples(data.support, chosen),
+    support: roundedAgain(selectExamples(data.support, chosen), data.keys),
     examples: chosen.map((i) => data.examples[i]),
     shots,
     seed,

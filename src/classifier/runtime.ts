@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type EncodedImages, encodeImages } from '../encoder/encode.ts';
 import { loadEncoder } from '../encoder/local.ts';
 import type { Encoder } from '../encoder/types.ts';
@@ -65,6 +66,7 @@ export function createRuntime(open: () => Promise<Encoder>, { lent = false } = {
 /** The runtime of a saved classifier. Its encoder must be the one it was fitted with: throws `ModelError` naming both. */
 export function runtimeOf(reference: EncoderReference, given?: Encoder): Runtime {
   const open = async () => {
+    if (!given && reference.source === FEATURES) throw noEncoder(reference);
     const encoder = given ?? (await loadEncoder(reference.id, { engine: sharedEngine() }));
     checkEncoder(reference, encoder);
     return encoder;
@@ -88,4 +90,36 @@ export function checkEncoder(
       details: { expected: reference.fingerprint, actual: encoder.fingerprint },
     },
   );
+}
+
+/** What a classifier's file says of its encoder. */
+export function referenceTo(encoder: Encoder): EncoderReference {
+  const { id, fingerprint, source, revision, licence, dimension, logitScale, preprocessing } = encoder;
+  return { id, fingerprint, source, revision, licence, dimension, logitScale, preprocessing };
+}
+
+/** The source of features that were brought along: no encoder is known to make them. */
+const FEATURES = 'features';
+
+/** What stands for the encoder of features that were brought along; of one name and width they are taken to be of one origin. */
+export function featuresReference(
+  { encoder, dimension }: { encoder: string; dimension: number },
+  logitScale: number,
+): EncoderReference {
+  return {
+    id: `features of ${encoder}`,
+    fingerprint: createHash('sha256').update(`features\n${encoder}\n${dimension}`).digest('hex'),
+    source: FEATURES,
+    licence: 'unknown',
+    dimension,
+    logitScale,
+  };
+}
+
+function noEncoder({ id }: EncoderReference): ModelError {
+  return new ModelError(`The classifier was fitted to ${id}, and no encoder is known that makes them`, {
+    code: 'classifier/features',
+    hint: 'It judges folders of features (eval). For pictures, name the encoder that made them: fit … --encoder <name>.',
+    details: { id },
+  });
 }

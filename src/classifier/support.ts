@@ -4,7 +4,7 @@ import { textHead } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { roundToHalf } from '../math/half.ts';
 import { roundToInt8 } from '../math/int8.ts';
-import { type Matrix, matrix } from '../math/matrix.ts';
+import { type Matrix, matrix, unitRows } from '../math/matrix.ts';
 import type { Support } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import type { Runtime } from './runtime.ts';
@@ -16,8 +16,13 @@ export type Keys = 'half' | 'int8';
 /** Features as the file will hold them. */
 export function rounded(features: Matrix, keys: Keys): Matrix {
   return keys === 'int8'
-    ? roundToInt8(features)
+    ? roundToInt8(unitRows(features))
     : matrix(features.rows, features.cols, roundToHalf(features.data));
+}
+
+/** A support set put together of others, as the file will hold it: in 8 bits a column's unit depends on all rows. */
+export function roundedAgain(support: Support, keys: ClassifierData['keys']): Support {
+  return keys?.type === 'int8' ? { ...support, features: roundToInt8(support.features) } : support;
 }
 
 /** The support set of encoded examples, its features rounded as the file will hold them. */

@@ -16,7 +16,8 @@ export interface EncoderReference {
   readonly licence: string;
   readonly dimension: number;
   readonly logitScale: number;
-  readonly preprocessing: Preprocessing;
+  /** Absent where features were brought along. */
+  readonly preprocessing?: Preprocessing;
 }
 
 /** Examples kept in 8 bits, and what that changes. */

@@ -1,45 +1,44 @@
-import { type Matrix, matrix, row } from './matrix.ts';
+import { type Matrix, matrix } from './matrix.ts';
 
-/** Rows as 8-bit numbers: row i of `values` times `scales[i]` has unit length. */
+/** Rows in 8 bits: number (i, j) is `values[i * cols + j] * steps[j]`. */
 export interface Int8Rows {
   readonly values: Int8Array;
-  readonly scales: Float32Array;
+  /** One unit of each column, [d]. */
+  readonly steps: Float32Array;
 }
 
 /**
- * The directions of rows [n, d] in 8 bits, each row's largest number as 127. What is rounded already stays as it is. A row of zeros
- * stays zero.
+ * Rows [n, d] in 8 bits, the largest number of each column as 127: some columns of CLIP's embeddings are ten times as large as the
+ * others, and would cost these their digits. What is rounded already stays as it is.
  */
-export function toInt8Rows(m: Matrix): Int8Rows {
-  const values = new Int8Array(m.data.length);
-  const scales = new Float32Array(m.rows);
-  for (let i = 0; i < m.rows; i++) {
-    const source = row(m, i);
-    let top = 0;
-    for (let j = 0; j < source.length; j++) top = Math.max(top, Math.abs(source[j]));
-    if (top === 0) continue;
-    let squares = 0;
-    for (let j = 0; j < source.length; j++) {
-      const x = Math.round((source[j] / top) * 127);
-      values[i * m.cols + j] = x;
-      squares += x * x;
-    }
-    scales[i] = 1 / Math.sqrt(squares);
-  }
-  return { values, scales };
+export function toInt8({ rows, cols, data }: Matrix): Int8Rows {
+  const steps = new Float32Array(cols);
+  for (let k = 0; k < data.length; k++) steps[k % cols] = Math.max(steps[k % cols], Math.abs(data[k]));
+  for (let j = 0; j < cols; j++) steps[j] /= 127;
+  const values = new Int8Array(rows * cols);
+  for (let k = 0; k < data.length; k++)
+    values[k] = steps[k % cols] === 0 ? 0 : Math.round(data[k] / steps[k % cols]);
+  return { values, steps };
 }
 
 /** The rows' numbers, [n, d]. */
-export function scaledRows(values: Int8Array, scales: Float32Array): Float32Array {
+export function fromInt8({ values, steps }: Int8Rows): Float32Array {
   const out = new Float32Array(values.length);
-  const cols = values.length / scales.length;
-  for (let i = 0; i < scales.length; i++)
-    for (let k = i * cols; k < (i + 1) * cols; k++) out[k] = values[k] * scales[i];
+  for (let k = 0; k < values.length; k++) out[k] = values[k] * steps[k % steps.length];
   return out;
 }
 
-/** The rows as they are after being stored in 8 bits: of unit length. */
+/** The rows as they are after being stored in 8 bits. */
 export function roundToInt8(m: Matrix): Matrix {
-  const { values, scales } = toInt8Rows(m);
-  return matrix(m.rows, m.cols, scaledRows(values, scales));
+  return matrix(m.rows, m.cols, fromInt8(toInt8(m)));
+}
+
+/** 1 / length of each row, 0 for a row of zeros, [n]. */
+export function inverseLengths({ values, steps }: Int8Rows): Float32Array {
+  const cols = steps.length;
+  return Float32Array.from({ length: values.length / cols }, (_, i) => {
+    let squares = 0;
+    for (let j = 0; j < cols; j++) squares += (values[i * cols + j] * steps[j]) ** 2;
+    return squares > 0 ? 1 / Math.sqrt(squares) : 0;
+  });
 }

@@ -174,7 +174,12 @@ export function selectExamples(support: Support, examples: readonly number[]): S
 
 /** Two support sets as one; the second's examples follow the first's. */
 export function joinSupport(a: Support, b: Support): Support {
-  const join = (x: Int32Array, y: Int32Array) => Int32Array.of(...x, ...y);
+  const join = (x: Int32Array, y: Int32Array) => {
+    const both = new Int32Array(x.length + y.length);
+    both.set(x);
+    both.set(y, x.length);
+    return both;
+  };
   return {
     features: concatRows([a.features, b.features]),
     example: join(

@@ -2,7 +2,7 @@ import { openFile } from '../engine/keys/node.ts';
 import { shorter } from '../engine/keys/pages.ts';
 import type { KeyFile } from '../engine/keys/types.ts';
 import { fromHalf } from '../math/half.ts';
-import { scaledRows } from '../math/int8.ts';
+import { fromInt8 } from '../math/int8.ts';
 import type { FileRows } from '../methods/file-rows.ts';
 
 /** Rows of a file as a matrix that is read when it is needed, and then kept. Throws `ModelError` where the file became shorter. */
@@ -25,7 +25,7 @@ export function fileRows(file: KeyFile): FileRows {
 const AT_ONCE = 1 << 24;
 
 function readRows(file: KeyFile, first: number, count: number): Float32Array {
-  const { path, identity, offset, cols, dtype, scales } = file;
+  const { path, identity, offset, cols, dtype, steps } = file;
   const width = cols * (dtype === 'int8' ? 1 : 2);
   const out = new Float32Array(count * cols);
   const perChunk = Math.max(1, Math.floor(AT_ONCE / width));
@@ -38,7 +38,7 @@ function readRows(file: KeyFile, first: number, count: number): Float32Array {
       if (handle.read(bytes, offset + start * width) < bytes.length) throw shorter(path);
       const values =
         dtype === 'int8'
-          ? scaledRows(new Int8Array(bytes.buffer), (scales as Float32Array).subarray(start, start + rows))
+          ? fromInt8({ values: new Int8Array(bytes.buffer), steps: steps as Float32Array })
           : fromHalf(new Uint16Array(bytes.buffer));
       out.set(values, done * cols);
     }

@@ -1,7 +1,6 @@
 import { Classifier } from '../classifier/classifier.ts';
-import { referenceTo } from '../classifier/fit.ts';
 import { fitMethod } from '../classifier/refit.ts';
-import type { Runtime } from '../classifier/runtime.ts';
+import { type Runtime, referenceTo } from '../classifier/runtime.ts';
 import { readSource } from '../classifier/source.ts';
 import type { ClassifierData, Progress } from '../classifier/types.ts';
 import { nearDuplicates } from '../dataset/duplicates.ts';

@@ -27,11 +27,12 @@ export const compareCommand = defineCommand({
     ],
   ],
   async run([first, second, source], { json, split }, io) {
+    const { isFeatureDump } = await import('../../dataset/feature-dump.ts');
     const { readDataset } = await import('../../dataset/read.ts');
     const { compareEvaluations } = await import('../../bench/compare.ts');
     const { signal } = io;
-    const dataset = await readDataset(source, { signal });
-    const evaluate = (path: string, data: Dataset) =>
+    const dataset = (await isFeatureDump(source)) ? source : await readDataset(source, { signal });
+    const evaluate = (path: string, data: Dataset | string) =>
       withClassifier(path, (classifier) =>
         withBar(io, path, (bar) => classifier.evaluate(data, { split, signal, onProgress: bar.update })),
       );

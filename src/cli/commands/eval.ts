@@ -1,4 +1,5 @@
 import type { Evaluation, Suspect } from '../../classifier/types.ts';
+import { UsageError } from '../../errors.ts';
 import { choice, flag, optional, text } from '../../options.ts';
 import { percent, probability } from '../../report/numbers.ts';
 import type { Table } from '../../report/table.ts';
@@ -36,12 +37,14 @@ export const evalCommand = defineCommand({
     if (report) await checkOutput(report);
     const { signal } = io;
     const evaluation = await withClassifier(path, async (classifier) => {
+      const { isFeatureDump } = await import('../../dataset/feature-dump.ts');
       const { readDataset } = await import('../../dataset/read.ts');
-      const dataset = await readDataset(source, { signal });
+      const dataset = (await isFeatureDump(source)) ? source : await readDataset(source, { signal });
       const result = await withBar(io, 'Encoding', (bar) =>
         classifier.evaluate(dataset, { split, signal, onProgress: bar.update }),
       );
       if (report) {
+        if (typeof dataset === 'string') throw noPictures();
         const { renderReport } = await import('../../report/index.ts');
         const { evalReport } = await import('../eval-report.ts');
         const command = `tip-adapter eval ${path} ${source} --report ${report}`;
@@ -58,6 +61,13 @@ export const evalCommand = defineCommand({
     if (report) io.note(`Report: ${report}`);
   },
 });
+
+function noPictures(): UsageError {
+  return new UsageError('A report shows pictures; a folder of features has none', {
+    code: 'eval/report',
+    hint: 'Use --json, or tip-adapter bench, which draws charts of features, too.',
+  });
+}
 
 /** Without the rankings: with many classes and pictures they would be most of the text. */
 function plain({ predictions, failures, ...measured }: Evaluation) {

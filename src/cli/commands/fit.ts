@@ -24,6 +24,7 @@ export const fitCommand = defineCommand({
     ['tip-adapter fit photos/ -o pets.safetensors', 'photos/cat/*.jpg, photos/dog/*.jpg, …'],
     ['tip-adapter fit photos/ -o pets.safetensors --shots 16 --seed 1', 'Sixteen pictures of each class.'],
     ['tip-adapter fit photos/ -o pets.safetensors --encoder clip-vit-b32', 'With a CLIP, downloaded once.'],
+    ['tip-adapter fit features/ -o cars.safetensors --shots 16', 'From embeddings made elsewhere.'],
   ],
   async run([data], { output, fromBundle, resume, ...given }, io) {
     const started = performance.now();
@@ -74,7 +75,10 @@ export const fitCommand = defineCommand({
       checkWhole(classifier.data, output);
       const compared = comparedText(classifier.data.tuning);
       if (compared) io.note(compared);
-      io.note(`Next: tip-adapter predict ${quoted(output)} new-photo.jpg`);
+      const next = encoder.preprocessing
+        ? `predict ${quoted(output)} new-photo.jpg`
+        : `eval ${quoted(output)} ${quoted(data)}`;
+      io.note(`Next: tip-adapter ${next}`);
     } finally {
       await classifier.close();
     }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toHalf } from '../../math/half.ts';
-import { roundToInt8, toInt8Rows } from '../../math/int8.ts';
+import { inverseLengths, roundToInt8, toInt8 } from '../../math/int8.ts';
 import { dot, type Matrix, matrix, row, unitRows } from '../../math/matrix.ts';
 import { random } from '../../math/random.ts';
 import { createEngine } from '../node.ts';
@@ -33,11 +33,12 @@ function noise(rows: number, cols: number, seed: number): Matrix {
 /** Keys in a file, behind some other bytes. */
 async function fileOf(keys: Matrix, dtype: KeyFile['dtype']): Promise<KeyFile> {
   const path = join(folder, `${dtype}-${keys.rows}x${keys.cols}`);
-  const { values, scales } = toInt8Rows(keys);
-  const bytes = new Uint8Array((dtype === 'int8' ? values : toHalf(keys.data)).buffer);
+  const int8 = toInt8(keys);
+  const bytes = new Uint8Array((dtype === 'int8' ? int8.values : toHalf(keys.data)).buffer);
   await writeFile(path, Buffer.concat([Buffer.from('in front'), bytes]));
   const place = { path, identity: fileIdentity(statSync(path)), offset: 8, rows: keys.rows, cols: keys.cols };
-  return { ...place, dtype, scales: dtype === 'int8' ? scales : undefined };
+  if (dtype === 'float16') return { ...place, dtype };
+  return { ...place, dtype, steps: int8.steps, scales: inverseLengths(int8) };
 }
 
 /** Sums of exp(-beta (1 - cosine)) by class, in double precision. */

@@ -22,7 +22,7 @@ export interface KeyPages {
 
 /** Throws `ModelError` where the file is another one by now, or shorter than its keys. */
 export function openPages(part: KeyPart, open: (path: string, identity: string) => FileReader): KeyPages {
-  const { rows, cols, dtype, labels, classes, scales } = part;
+  const { rows, cols, dtype, labels, classes, scales, steps } = part;
   const width = Math.ceil(cols / 16) * 16;
   const bytesPerRow = cols * (dtype === 'int8' ? 1 : 2);
   const perPage = Math.max(1, Math.min(rows, Math.floor(PAGE / bytesPerRow)));
@@ -71,8 +71,10 @@ export function openPages(part: KeyPart, open: (path: string, identity: string) 
         for (let j = 0; j < cols; j++) view('queries')[i * width + j] = values[j] / length;
         continue;
       }
-      const top = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0) || 1;
-      for (let j = 0; j < cols; j++) integers[i * width + j] = Math.round((values[j] / top) * largest);
+      // A key's columns have units of their own: the query takes them over.
+      const own = steps ? values.map((x, j) => x * steps[j]) : values;
+      const top = own.reduce((most, x) => Math.max(most, Math.abs(x)), 0) || 1;
+      for (let j = 0; j < cols; j++) integers[i * width + j] = Math.round((own[j] / top) * largest);
       view('queryScales')[i] = top / (largest * length);
     }
   }

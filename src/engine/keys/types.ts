@@ -1,7 +1,7 @@
 import { UsageError } from '../../errors.ts';
 import type { Matrix } from '../../math/matrix.ts';
 
-/** Keys of a cache that stay in a file: rows one after the other, of any length in half precision, or of unit length in 8 bits. */
+/** Keys of a cache that stay in a file: rows of any length, one after the other, in half precision or in 8 bits. */
 export interface KeyFile {
   readonly path: string;
   /** What tells the file from another that took its place, as `fileIdentity` gives it. */
@@ -11,7 +11,8 @@ export interface KeyFile {
   readonly rows: number;
   readonly cols: number;
   readonly dtype: 'float16' | 'int8';
-  /** What a row of 8-bit numbers is to be multiplied by to have unit length, [rows]. */
+  /** In 8 bits: one unit of each column, [cols], and 1 / length of each row, [rows]. */
+  readonly steps?: Float32Array;
   readonly scales?: Float32Array;
 }
 

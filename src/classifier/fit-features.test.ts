@@ -1,0 +1,84 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { random } from '../math/random.ts';
+import { load } from './classifier.ts';
+import { fakeEncoder, workspace } from './fake-encoder.fixture.ts';
+import { fit } from './fit.ts';
+
+const at = workspace();
+const CLASSES = ['cat', 'dog', 'owl'];
+const WIDTH = 16;
+
+/** The bytes of an .npy file of numbers [rows, 16] in single precision. */
+function npy(rows: readonly (readonly number[])[]): Buffer {
+  const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${rows.length}, ${WIDTH}), }`;
+  const padded = `${header.padEnd(117)}\n`;
+  const front = Buffer.from([0x93, ...Buffer.from('NUMPY'), 1, 0, padded.length, 0]);
+  return Buffer.concat([front, Buffer.from(padded), Buffer.from(Float32Array.from(rows.flat()).buffer)]);
+}
+
+const noise = random('dump', 1);
+const centres = CLASSES.map(() => Array.from({ length: WIDTH }, () => noise.normal()));
+const near = (label: number) => centres[label].map((x) => x + 0.4 * noise.normal());
+
+async function writeDump(folder: string, { text = true } = {}): Promise<string> {
+  const draw = (count: number) =>
+    Array.from({ length: count * CLASSES.length }, (_, i) => i % CLASSES.length);
+  const files: Record<string, { labels?: number[] }> = {
+    'support_2shot.npy': { labels: draw(2) },
+    'support_8shot.npy': { labels: draw(8) },
+    'val.npy': { labels: draw(10) },
+    ...(text ? { 'text.npy': {} } : {}),
+  };
+  await mkdir(folder, { recursive: true });
+  for (const [name, { labels }] of Object.entries(files))
+    await writeFile(`${folder}/${name}`, npy(labels ? labels.map(near) : centres));
+  await writeFile(`${folder}/info.json`, JSON.stringify({ model: 'some CLIP', classes: CLASSES, files }));
+  return folder;
+}
+
+describe('a folder of features', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await writeDump(at('dump'));
+  });
+
+  it('is fitted, saved, loaded and judged without an encoder', async () => {
+    const classifier = await fit(folder, { method: 'tip-adapter', shots: 8 });
+    expect(classifier.data.examples.length).toBe(24);
+    expect(classifier.data.encoder).toMatchObject({ id: 'features of some CLIP', dimension: WIDTH });
+    await classifier.save(at('dump.safetensors'));
+    const loaded = await load(at('dump.safetensors'));
+    const { accuracy, total } = await loaded.evaluate(folder);
+    expect(total).toBe(30);
+    expect(accuracy).toBeGreaterThan(0.9);
+    await expect(loaded.predict(['photo.jpg'])).rejects.toMatchObject({ code: 'classifier/features' });
+    await classifier.close();
+    await loaded.close();
+  });
+
+  it('becomes a classifier for pictures where the encoder is named', async () => {
+    const encoder = fakeEncoder();
+    const classifier = await fit(await writeDump(at('no-text'), { text: false }), {
+      encoder,
+      method: 'tip-adapter',
+    });
+    expect(classifier.data.encoder.fingerprint).toBe(encoder.fingerprint);
+    expect(classifier.data.head?.prompts).toEqual(CLASSES.map((name) => [`a photo of a ${name}.`]));
+    await classifier.close();
+    await expect(fit(folder, { encoder: { ...encoder, dimension: 8 } })).rejects.toMatchObject({
+      code: 'fit/encoder',
+    });
+  });
+
+  it('has its draws, and others by the seed, told as such', async () => {
+    const shots = async (wanted: number) => {
+      const { data, findings } = await fit(folder, { method: 'prototype', tune: 'fixed', shots: wanted });
+      return { examples: data.examples.length, codes: findings.map(({ code }) => code) };
+    };
+    expect(await shots(2)).toEqual({ examples: 6, codes: [] });
+    expect(await shots(4)).toEqual({ examples: 12, codes: ['fit/drawn'] });
+    await expect(shots(9)).rejects.toMatchObject({ code: 'fit/shots' });
+    await expect(fit(folder, { tune: 'paper' })).rejects.toMatchObject({ code: 'fit/no-validation' });
+  });
+});

@@ -1,0 +1,129 @@
+import {
+  dumpClasses,
+  type FeatureDump,
+  type LabelledRows,
+  readFeatureDump,
+} from '../dataset/feature-dump.ts';
+import { sampleFewShot } from '../dataset/sample.ts';
+import type { ClassInfo, Finding } from '../dataset/types.ts';
+import { CLIP_DEFAULTS } from '../encoder/registry.ts';
+import type { Encoder } from '../encoder/types.ts';
+import { DataError, UsageError } from '../errors.ts';
+import { plainSupport, selectExamples } from '../methods/task.ts';
+import { headFromPrompts } from '../methods/text-head.ts';
+import { version } from '../version.ts';
+import type { FitValues } from './fit.ts';
+import { measureKeys } from './key-store.ts';
+import { type FitWatch, fitMethod } from './refit.ts';
+import { featuresReference, referenceTo } from './runtime.ts';
+import { rounded, roundedHead } from './support.ts';
+import type { ClassifierData } from './types.ts';
+
+/** OpenAI's CLIP, whose features such folders hold as a rule. */
+const LOGIT_SCALE = 100;
+
+/**
+ * A classifier from a folder of features instead of pictures. With an `encoder` it is one for that encoder's pictures, whose text
+ * side takes the place of a missing text.npy; without, one for features of the same origin. Throws `DataError` where the folder has not
+ * what is asked for, `UsageError` where the encoder's features have another width.
+ */
+export async function fitFeatures(
+  folder: string,
+  values: FitValues & { options?: Readonly<Record<string, unknown>> },
+  encoder: Encoder | undefined,
+  watch: FitWatch,
+): Promise<{ data: ClassifierData; findings: Finding[] }> {
+  const dump = await readFeatureDump(folder);
+  if (encoder && encoder.dimension !== dump.dimension) {
+    throw new UsageError(
+      `${folder} holds features of ${dump.dimension} numbers; ${encoder.id} makes ${encoder.dimension}`,
+      { code: 'fit/encoder', hint: 'Name the encoder that the features are from, or none.' },
+    );
+  }
+  const { features, labels, findings } = drawRows(dump, values);
+  const classes = dumpClasses(dump);
+  const head = dump.text
+    ? headOf(dump, classes, encoder?.logitScale ?? LOGIT_SCALE)
+    : encoder && (await roundedHead(encoder, classes, [encoder.defaults.template], watch.signal));
+  const data: ClassifierData = {
+    classes,
+    templates: ['{}'],
+    encoder: encoder ? referenceTo(encoder) : featuresReference(dump, LOGIT_SCALE),
+    head,
+    support: plainSupport(rounded(features, values.keys), labels),
+    examples: Array.from(labels, (_, i) => ({ id: `row ${i}`, sha256: '' })),
+    method: values.method,
+    options: {},
+    state: {},
+    tuning: { temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] },
+    reject: values.reject,
+    exif: values.exif,
+    views: 1,
+    shots: values.shots,
+    seed: values.seed,
+    dataset: dump.name,
+    created: new Date().toISOString(),
+    createdBy: `tip-adapter ${version}`,
+    version: 1,
+  };
+  const judges = validationOf(dump, values.tune);
+  const fitted = await fitMethod(
+    data,
+    { defaults: encoder?.defaults ?? CLIP_DEFAULTS },
+    values,
+    judges,
+    watch,
+  );
+  const keys = values.keys === 'int8' ? await measureKeys(fitted, features, watch.signal) : undefined;
+  return { data: { ...fitted, keys }, findings };
+}
+
+/** The draw of the wanted size, or one from the largest, by the seed. */
+function drawRows(
+  { draws, name, classes }: FeatureDump,
+  { shots, seed }: FitValues,
+): LabelledRows & { findings: Finding[] } {
+  const known = shots === undefined ? undefined : draws.get(shots);
+  if (known) return { ...known, findings: [] };
+  const largest = Math.max(...draws.keys());
+  const rows = draws.get(largest) as LabelledRows;
+  if (shots === undefined) return { ...rows, findings: [] };
+  if (shots > largest) {
+    throw new DataError(`${name} has draws of at most ${largest} examples of a class, not ${shots}`, {
+      code: 'fit/shots',
+      hint: `Ask for --shots ${largest} or fewer.`,
+    });
+  }
+  const support = plainSupport(rows.features, rows.labels);
+  const chosen = sampleFewShot(
+    { labels: rows.labels, groups: Array.from(rows.labels.keys(), String) },
+    { shots, seed },
+  );
+  const { features, labels } = selectExamples(support, chosen);
+  const message = `${name} has no draw of ${shots} a class: ${labels.length} of the ${largest}-shot draw's rows are taken, in ${classes.length} classes`;
+  return { features, labels, findings: [{ level: 'info', code: 'fit/drawn', message, paths: [] }] };
+}
+
+function validationOf({ val, test, name }: FeatureDump, tune: FitValues['tune']): LabelledRows | undefined {
+  if (tune !== 'val' && tune !== 'paper') return undefined;
+  const rows = tune === 'val' ? val : test;
+  if (rows) return rows;
+  const split = tune === 'val' ? 'val' : 'test';
+  throw new DataError(`${name} has no ${split}.npy to tune on`, {
+    code: 'fit/no-validation',
+    hint: 'Use --tune folds, which needs none.',
+  });
+}
+
+function headOf(
+  { text }: FeatureDump,
+  classes: readonly ClassInfo[],
+  logitScale: number,
+): ClassifierData['head'] {
+  if (!text) return undefined;
+  const own = Int32Array.from(classes.keys());
+  return {
+    ...headFromPrompts(rounded(text, 'half'), own, classes.length, logitScale),
+    prompts: classes.map(({ name }) => [name]),
+  };
+}
