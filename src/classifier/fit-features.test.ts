@@ -19,7 +19,8 @@ function npy(rows: readonly (readonly number[])[]): Buffer {
 
 const noise = random('dump', 1);
 const centres = CLASSES.map(() => Array.from({ length: WIDTH }, () => noise.normal()));
-const near = (label: number) => centres[label].map((x) => x + 0.4 * noise.normal());
+const unit = (row: number[]) => row.map((x) => x / Math.hypot(...row));
+const near = (label: number) => unit(centres[label].map((x) => x + 0.4 * noise.normal()));
 
 async function writeDump(folder: string, { text = true } = {}): Promise<string> {
   const draw = (count: number) =>
@@ -32,7 +33,7 @@ async function writeDump(folder: string, { text = true } = {}): Promise<string> 
   };
   await mkdir(folder, { recursive: true });
   for (const [name, { labels }] of Object.entries(files))
-    await writeFile(`${folder}/${name}`, npy(labels ? labels.map(near) : centres));
+    await writeFile(`${folder}/${name}`, npy(labels ? labels.map(near) : centres.map(unit)));
   await writeFile(`${folder}/info.json`, JSON.stringify({ model: 'some CLIP', classes: CLASSES, files }));
   return folder;
 }

@@ -42,9 +42,10 @@ export async function fitFeatures(
   }
   const { features, labels, findings } = drawRows(dump, values);
   const classes = dumpClasses(dump);
-  const head = dump.text
-    ? headOf(dump, classes, encoder?.logitScale ?? LOGIT_SCALE)
-    : encoder && (await roundedHead(encoder, classes, [encoder.defaults.template], watch.signal));
+  const head =
+    dump.text || dump.prompts
+      ? headOf(dump, classes, encoder?.logitScale ?? LOGIT_SCALE)
+      : encoder && (await roundedHead(encoder, classes, [encoder.defaults.template], watch.signal));
   const data: ClassifierData = {
     classes,
     templates: ['{}'],
@@ -78,30 +79,32 @@ export async function fitFeatures(
   return { data: { ...fitted, keys }, findings };
 }
 
-/** The draw of the wanted size, or one from the largest, by the seed. */
-function drawRows(
-  { draws, name, classes }: FeatureDump,
-  { shots, seed }: FitValues,
-): LabelledRows & { findings: Finding[] } {
-  const known = shots === undefined ? undefined : draws.get(shots);
-  if (known) return { ...known, findings: [] };
+/** The draw of the wanted size, or one by the seed from all rows there are. */
+function drawRows(dump: FeatureDump, { shots, seed }: FitValues): LabelledRows & { findings: Finding[] } {
+  const { draws, train, name } = dump;
+  const findings = dump.findings.map(
+    (message): Finding => ({ level: 'warning', code: 'fit/features', message, paths: [] }),
+  );
+  const known = shots === undefined || train ? undefined : draws.get(shots);
+  if (known) return { ...known, findings };
   const largest = Math.max(...draws.keys());
-  const rows = draws.get(largest) as LabelledRows;
-  if (shots === undefined) return { ...rows, findings: [] };
+  const rows = train ?? (draws.get(largest) as LabelledRows);
+  if (shots === undefined) return { ...rows, findings };
   if (shots > largest) {
-    throw new DataError(`${name} has draws of at most ${largest} examples of a class, not ${shots}`, {
+    throw new DataError(`${name} has at most ${largest} examples of a class, not ${shots}`, {
       code: 'fit/shots',
       hint: `Ask for --shots ${largest} or fewer.`,
     });
   }
-  const support = plainSupport(rows.features, rows.labels);
-  const chosen = sampleFewShot(
-    { labels: rows.labels, groups: Array.from(rows.labels.keys(), String) },
-    { shots, seed },
-  );
-  const { features, labels } = selectExamples(support, chosen);
-  const message = `${name} has no draw of ${shots} a class: ${labels.length} of the ${largest}-shot draw's rows are taken, in ${classes.length} classes`;
-  return { features, labels, findings: [{ level: 'info', code: 'fit/drawn', message, paths: [] }] };
+  const groups = Array.from(rows.labels.keys(), String);
+  const chosen = sampleFewShot({ labels: rows.labels, groups }, { shots, seed });
+  const { features, labels } = selectExamples(plainSupport(rows.features, rows.labels), chosen);
+  const message = `${name} has no draw of ${shots} a class: ${labels.length} rows of that of ${largest} are taken, by the seed`;
+  return {
+    features,
+    labels,
+    findings: train ? findings : [...findings, { level: 'info', code: 'fit/drawn', message, paths: [] }],
+  };
 }
 
 function validationOf({ val, test, name }: FeatureDump, tune: FitValues['tune']): LabelledRows | undefined {
@@ -116,14 +119,17 @@ function validationOf({ val, test, name }: FeatureDump, tune: FitValues['tune'])
 }
 
 function headOf(
-  { text }: FeatureDump,
+  { text, prompts }: FeatureDump,
   classes: readonly ClassInfo[],
   logitScale: number,
 ): ClassifierData['head'] {
-  if (!text) return undefined;
-  const own = Int32Array.from(classes.keys());
+  const rows = prompts ?? (text && { features: text, labels: Int32Array.from(classes.keys()) });
+  if (!rows) return undefined;
+  const own = classes.map(({ name }, c) =>
+    Array.from(rows.labels).flatMap((label) => (label === c ? [name] : [])),
+  );
   return {
-    ...headFromPrompts(rounded(text, 'half'), own, classes.length, logitScale),
-    prompts: classes.map(({ name }) => [name]),
+    ...headFromPrompts(rounded(rows.features, 'half'), rows.labels, classes.length, logitScale),
+    prompts: own,
   };
 }
