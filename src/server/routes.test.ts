@@ -1,45 +1,46 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Classifier } from '../classifier/classifier.ts';
-import { picture, workspace } from '../classifier/fake-encoder.fixture.ts';
-import { type Answer, fitAnimals, form, jpeg, type Served, serve } from './serve.fixture.ts';
+import { fakeEncoder } from '../classifier/fake-encoder.fixture.ts';
+import { modelFile } from './registry.ts';
+import { type Route, routes } from './routes.ts';
+import { type Answer, fittedAnimals, form, PREDICT, png, post, type Served, serve } from './serve.fixture.ts';
 
 vi.mock('../image/loader.ts', async (original) =>
   (await import('../classifier/fake-encoder.fixture.ts')).sharedThreads(original),
 );
 
-const at = workspace();
-let classifier: Classifier;
+const animals = fittedAnimals();
 let server: Served;
-let cat: Buffer;
-let dog: Buffer;
-
 beforeAll(async () => {
-  classifier = await fitAnimals(at('data'), at('animals.safetensors'));
-  [cat, dog] = [await picture('cat', 7), await picture('dog', 7)];
-  server = await serve({ models: [{ name: 'animals', path: at('animals.safetensors') }] });
+  server = await serve({ models: [await animals.copy('routes')] });
 });
 
 /** The library's own answer. A picture's last digits depend on its company. */
-const alone = async (bytes: Uint8Array) => (await classifier.predict([bytes])).predictions;
+const alone = async (bytes: Uint8Array) => (await animals.classifier.predict([bytes])).predictions;
 const close = (answers: Answer): Answer =>
   JSON.parse(JSON.stringify(answers), (_, value) =>
     typeof value === 'number' ? expect.closeTo(value, 5) : value,
   );
 
-const predict = (init: RequestInit, query = '') => server.ask(`/v1/models/animals/predict${query}`, init);
-const json = (value: unknown, method = 'POST'): RequestInit => ({
-  method,
-  headers: { 'content-type': 'application/json' },
-  body: JSON.stringify(value),
-});
+const predict = (init: RequestInit, query = '') => server.ask(`${PREDICT}${query}`, init);
+const json = (value: unknown) => post('application/json', JSON.stringify(value));
+
+/** The answer of a route, which is what its schema says and nothing more. */
+async function answerOf(name: string, query: string, init?: RequestInit): Promise<Answer> {
+  const route = routes.find((known) => known.name === name) as Route;
+  const path = route.path.replace(':model', 'animals') + query;
+  const { status, json: answer } = await server.ask(path, { method: route.method.toUpperCase(), ...init });
+  expect(status).toBe(200);
+  expect(route.answer.parse(answer)).toEqual(answer);
+  return answer;
+}
 
 describe('predict', () => {
   it('gives what the classifier gives, for raw bytes, a form and base64', async () => {
+    const { cat, dog } = animals;
     const expected = [...(await alone(cat)), ...(await alone(dog))];
-    const raw = await predict(jpeg(cat), '?top=3');
-    expect(raw.status).toBe(200);
-    expect(raw.json).toMatchObject({ model: 'animals', version: 1 });
-    expect(raw.json.predictions).toEqual(close([expected[0]]));
+    const raw = await answerOf('predict', '?top=3', png(cat));
+    expect(raw).toMatchObject({ model: 'animals', version: 1 });
+    expect(raw.predictions).toEqual(close([expected[0]]));
     const formed = await predict(
       { method: 'POST', body: form({ 'a/cat.png': cat, 'dog.png': dog }) },
       '?top=3',
@@ -56,5 +57,107 @@ describe('predict', () => {
       '?top=3',
     );
     expect(based.json.predictions).toEqual(close([expected[0], { ...expected[1], image: 'd' }]));
+  });
+
+  it('ranks as many classes as asked, and says "none of these" below a probability', async () => {
+    const { predictions } = await answerOf('predict', '?top=1&reject=1', png(animals.cat));
+    expect(predictions[0]).toMatchObject({ rejected: true, ranking: { length: 1 } });
+  });
+});
+
+describe('the other routes', () => {
+  it('explain an answer', async () => {
+    const { prediction, classes, contributions } = await answerOf('explain', '?top=2', png(animals.dog));
+    const expected = await animals.classifier.explain(animals.dog);
+    expect(prediction.name).toBe(expected.prediction.name);
+    expect(classes).toEqual(close(expected.classes.slice(0, 2)));
+    expect(contributions[0].example).toBe(expected.contributions[0].example);
+    const two = form({ a: animals.cat, b: animals.dog });
+    const refused = await server.ask('/v1/models/animals/explain', { method: 'POST', body: two });
+    expect(refused.json.code).toBe('server/one');
+  });
+
+  it('show what is served', async () => {
+    const { models } = await answerOf('listModels', '');
+    expect(models).toEqual([await answerOf('getModel', '')]);
+    expect(models[0].classes).toEqual(['cat', 'dog', 'fox'].map((id) => ({ id, name: id, examples: 3 })));
+    const { total, examples } = await answerOf('listExamples', '?offset=4&limit=2');
+    expect(total).toBe(9);
+    const ids = animals.classifier.data.examples.map(({ id }) => id);
+    expect(examples.map(({ id }: Answer) => id)).toEqual(ids.slice(4, 6));
+    expect(examples.map(({ classId }: Answer) => classId)).toEqual(['dog', 'dog']);
+  });
+
+  it('teach and forget', async () => {
+    const owls = json({ pictures: [{ data: animals.cat.toString('base64'), name: 'o', label: 'owl' }] });
+    expect((await answerOf('addExamples', '', owls)).added).toEqual(['o']);
+    await answerOf('removeExamples', '?id=o');
+    await answerOf('addClass', '', json({ name: 'sea_horse', prompts: ['a fish like a horse'] }));
+    const { classes } = await answerOf('getModel', '');
+    expect(classes.at(-1)).toEqual({ id: 'sea_horse', name: 'sea horse', examples: 0 });
+    const { model } = await answerOf('removeClasses', '?name=sea%20horse&name=owl');
+    expect([model.version, model.classes.length]).toEqual([5, 3]);
+  });
+
+  it('measure in the form that Prometheus reads', async () => {
+    const response = await fetch(`${server.address}/metrics`);
+    expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    const text = await response.text();
+    const sample = /^[a-z_]+(_bucket)?(\{([a-z]+="[^"\n]*",?)+\})? \d+(\.\d+)?(e-?\d+)?$/;
+    for (const line of text.trimEnd().split('\n')) {
+      if (!line.startsWith('# ')) expect(line).toMatch(sample);
+    }
+    expect(text).toMatch(
+      /^tip_adapter_requests_total\{route="\/v1\/models\/:model\/predict",method="POST",status="200"\} [1-9]/m,
+    );
+    for (const name of ['request_seconds_count', 'batch_size_sum', 'pictures_total', 'model_version']) {
+      expect(text).toContain(`tip_adapter_${name}`);
+    }
+  });
+});
+
+describe('several classifiers', () => {
+  it('share one encoder and its batches; the last one frees it', async () => {
+    const opened: string[] = [];
+    const encoder = fakeEncoder();
+    const both = await serve({
+      models: [await animals.copy('one'), { ...(await animals.copy('two')), name: 'others' }],
+      openEncoder: async ({ id }) => {
+        opened.push(id);
+        return encoder;
+      },
+    });
+    const answers = await Promise.all(
+      ['animals', 'others'].map((name) => both.ask(`/v1/models/${name}/predict`, png(animals.cat))),
+    );
+    expect(answers.map((answer) => answer.json.predictions[0].name)).toEqual(Array(2).fill(animals.answer));
+    expect(opened).toEqual(['fake']);
+    await both.close();
+    expect(encoder.asked.closed).toBe(1);
+  });
+
+  it('need names of their own that can stand in an address', async () => {
+    const model = await animals.copy('same');
+    await expect(serve({ models: [model, model] })).rejects.toMatchObject({ code: 'server/same-name' });
+    expect(modelFile('pets=/srv/a b.safetensors')).toEqual({ name: 'pets', path: '/srv/a b.safetensors' });
+    expect(modelFile('/srv/pets-v3.safetensors').name).toBe('pets-v3');
+    for (const given of ['/srv/a b.safetensors', '..=x', '-x=y', '.safetensors']) {
+      expect(() => modelFile(given)).toThrow(expect.objectContaining({ code: 'server/name' }));
+    }
+  });
+});
+
+describe('the OpenAPI document', () => {
+  it('has every route, and all that it refers to', async () => {
+    const { json: document } = await server.ask('/openapi.json');
+    expect(document.openapi).toBe('3.1.0');
+    for (const { method, path, name } of routes) {
+      expect(document.paths[path.replace(':model', '{model}')][method].operationId).toBe(name);
+    }
+    const { parameters } = document.paths['/v1/models/{model}/predict'].post;
+    expect(parameters[1]).toMatchObject({ name: 'top', in: 'query', schema: { default: 5, minimum: 1 } });
+    for (const [, name] of JSON.stringify(document).matchAll(/#\/components\/schemas\/(\w+)/g)) {
+      expect(document.components.schemas).toHaveProperty(name);
+    }
   });
 });

@@ -1,8 +1,11 @@
-import { afterAll } from 'vitest';
+import { readFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { afterAll, beforeAll } from 'vitest';
 import type { Classifier } from '../classifier/classifier.ts';
-import { fakeEncoder, writePictures } from '../classifier/fake-encoder.fixture.ts';
+import { fakeEncoder, picture, workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
 import { fit } from '../classifier/fit.ts';
 import type { Encoder } from '../encoder/types.ts';
+import type { ModelFile } from './registry.ts';
 import { createServer, type Server, type ServerOptions } from './server.ts';
 
 /** A line of the log. */
@@ -53,13 +56,38 @@ export async function serve(options: ServerOptions): Promise<Served> {
 
 afterAll(() => Promise.all(open.map((server) => server.close())));
 
-/** Fits a classifier of cats, dogs and foxes and writes its file. */
-export async function fitAnimals(folder: string, path: string): Promise<Classifier> {
-  const data = await writePictures(folder, { cat: 3, dog: 3, fox: 3 });
-  const classifier = await fit(data, { encoder: fakeEncoder(), tune: 'fixed', alpha: 2, beta: 4 });
-  await classifier.save(path);
-  return classifier;
+/** A classifier of cats, dogs and foxes for a file of tests, its file, and pictures that it has not seen. */
+export function fittedAnimals() {
+  const at = workspace();
+  const made = {} as {
+    classifier: Classifier;
+    file: Buffer;
+    cat: Buffer;
+    dog: Buffer;
+    /** What the library says to the cat. */
+    answer: string;
+    /** A copy of the file, for tests that change it. */
+    copy(name: string): Promise<ModelFile>;
+  };
+  beforeAll(async () => {
+    const data = await writePictures(at('data'), { cat: 3, dog: 3, fox: 3 });
+    const classifier = await fit(data, { encoder: fakeEncoder(), tune: 'fixed', alpha: 2, beta: 4 });
+    await classifier.save(at('fitted.safetensors'));
+    const file = await readFile(at('fitted.safetensors'));
+    const cat = await picture('cat', 7);
+    const answer = (await classifier.predict([cat])).predictions[0].name;
+    const copy = async (name: string) => {
+      const path = at(`${name}.safetensors`);
+      await writeFile(path, file);
+      return { name: 'animals', path };
+    };
+    Object.assign(made, { classifier, file, cat, dog: await picture('dog', 7), answer, copy });
+  });
+  return made;
 }
+
+/** Where they are asked. */
+export const PREDICT = '/v1/models/animals/predict';
 
 /** The fake encoder, each batch taking so many milliseconds. */
 export function slowEncoder(milliseconds: number): Encoder & { readonly batches: number[] } {
@@ -85,8 +113,23 @@ export function form(pictures: Readonly<Record<string, Uint8Array>>): FormData {
   return body;
 }
 
-export const jpeg = (body: Uint8Array): RequestInit => ({
+/** Sends text over a socket and resolves with all that comes back until it is closed. */
+export function raw(address: string, text: string): Promise<string> {
+  const { hostname, port } = new URL(address);
+  return new Promise((resolve, reject) => {
+    let received = '';
+    const socket = connect(Number(port), hostname, () => socket.write(text));
+    socket.on('data', (data) => {
+      received += data;
+    });
+    socket.on('close', () => resolve(received)).on('error', reject);
+  });
+}
+
+export const post = (type: string, body: string | Uint8Array): RequestInit => ({
   method: 'POST',
-  headers: { 'content-type': 'image/png' },
+  headers: { 'content-type': type },
   body: body as Uint8Array<ArrayBuffer>,
 });
+
+export const png = (body: Uint8Array) => post('image/png', body);

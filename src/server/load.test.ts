@@ -1,0 +1,131 @@
+import { connect } from 'node:net';
+import { describe, expect, it, vi } from 'vitest';
+import { fittedAnimals, PREDICT, png, serve, slowEncoder } from './serve.fixture.ts';
+
+vi.mock('../image/loader.ts', async (original) =>
+  (await import('../classifier/fake-encoder.fixture.ts')).sharedThreads(original),
+);
+
+const animals = fittedAnimals();
+
+describe('load', () => {
+  it('of ten times what can be done: some are answered in time, in batches; the rest are refused at once', async () => {
+    const encoder = slowEncoder(30);
+    const server = await serve({
+      models: [await animals.copy('loaded')],
+      queue: 16,
+      openEncoder: async () => encoder,
+    });
+    const asked = await Promise.all(
+      Array.from({ length: 160 }, async () => {
+        const started = performance.now();
+        const { status, headers } = await server.ask(PREDICT, png(animals.cat));
+        return { status, retry: headers.get('retry-after'), took: performance.now() - started };
+      }),
+    );
+    const answered = asked.filter(({ status }) => status === 200);
+    const refused = asked.filter(({ status }) => status === 503);
+    expect(answered.length).toBeGreaterThanOrEqual(16);
+    expect(answered.length + refused.length).toBe(160);
+    expect(refused.every(({ retry }) => Number(retry) >= 1)).toBe(true);
+    expect(Math.max(...asked.map(({ took }) => took))).toBeLessThan(5000);
+    expect(Math.max(...encoder.batches)).toBeGreaterThan(2);
+    expect((await server.ask(PREDICT, png(animals.cat))).status).toBe(200);
+  });
+
+  it('ends at the deadline, and when the client goes', async () => {
+    const server = await serve({
+      models: [await animals.copy('late')],
+      openEncoder: async () => slowEncoder(300),
+    });
+    const late = await server.ask(PREDICT, {
+      ...png(animals.cat),
+      headers: { 'content-type': 'image/png', 'x-deadline-ms': '20' },
+    });
+    expect([late.status, late.json.code]).toEqual([504, 'server/deadline']);
+    await expect(
+      fetch(`${server.address}${PREDICT}`, { ...png(animals.cat), signal: AbortSignal.timeout(50) }),
+    ).rejects.toThrow();
+    await vi.waitFor(() => expect(server.told.map(({ status }) => status)).toContain(499));
+  });
+
+  it('of those who stopped waiting leaves the queue, and the encoder alone', async () => {
+    const encoder = slowEncoder(400);
+    const server = await serve({ models: [await animals.copy('left')], openEncoder: async () => encoder });
+    const impatient = {
+      ...png(animals.cat),
+      headers: { 'content-type': 'image/png', 'x-deadline-ms': '60' },
+    };
+    const asked = await Promise.all(Array.from({ length: 40 }, () => server.ask(PREDICT, impatient)));
+    expect(asked.every(({ status }) => status === 504)).toBe(true);
+    const metrics = await (await fetch(`${server.address}/metrics`)).text();
+    expect(metrics).toMatch(/^tip_adapter_queue_pictures 0$/m);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    // The blank picture at the start, and the batches that had begun.
+    expect(encoder.batches.reduce((sum, size) => sum + size, 0)).toBeLessThan(20);
+  });
+
+  it('of a client that does not read is dropped', async () => {
+    const server = await serve({
+      models: [await animals.copy('unread')],
+      deadline: 0.2,
+      changeDeadline: 0.2,
+      requestTimeout: 500,
+      headersTimeout: 500,
+    });
+    const { hostname, port } = new URL(server.address);
+    const socket = connect(Number(port), hostname).on('error', () => {});
+    socket.pause().write('GET /openapi.json HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n'.repeat(1000));
+    const answered = () => server.told.filter(({ event }) => event === 'request').length;
+    await vi.waitFor(() => expect(answered()).toBe(1000), 10_000);
+    // What the system's buffers do not take waits in the server, but not for ever.
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    socket.resume();
+    await new Promise((resolve) => socket.once('close', resolve));
+    const { length } = await (await fetch(`${server.address}/openapi.json`)).text();
+    expect(socket.bytesRead).toBeLessThan(0.9 * 1000 * length);
+  });
+
+  it('is finished when the server closes', async () => {
+    const server = await serve({
+      models: [await animals.copy('closed')],
+      openEncoder: async () => slowEncoder(200),
+    });
+    const under = server.ask(PREDICT, png(animals.cat));
+    const half = animals.cat.length >> 1;
+    const { hostname, port } = new URL(server.address);
+    const socket = connect(Number(port), hostname);
+    socket.write(
+      `POST ${PREDICT} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: image/png\r\n` +
+        `content-length: ${animals.cat.length}\r\n\r\n`,
+    );
+    socket.write(animals.cat.subarray(0, half));
+    let received = '';
+    socket.setEncoding('utf8').on('data', (text) => {
+      received += text;
+    });
+    const ended = new Promise((resolve) => socket.once('close', resolve));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const closed = server.close();
+    await expect(fetch(server.address)).rejects.toThrow();
+    socket.write(animals.cat.subarray(half));
+    await closed;
+    await ended;
+    expect((await under).status).toBe(200);
+    expect(received).toMatch(/^HTTP\/1.1 200 .*connection: close/s);
+  });
+
+  it('that does not end is ended when the server closes', async () => {
+    const server = await serve({
+      models: [await animals.copy('stuck')],
+      openEncoder: async () => slowEncoder(1500),
+      deadline: 0.2,
+      changeDeadline: 60,
+    });
+    const under = server.ask('/v1/models/animals/examples?label=owl', png(animals.cat));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await server.close();
+    const { status, json } = await under;
+    expect([status, json.code]).toEqual([503, 'server/draining']);
+  });
+});
