@@ -5,7 +5,8 @@ import { add, mul } from '../graph/elementwise.ts';
 import { input } from '../graph/expression.ts';
 import { gradients } from '../graph/gradient.ts';
 import { linear, matmulT, unit } from '../graph/products.ts';
-import { type Matrix, matrix, productT, row, unitRows } from '../math/matrix.ts';
+import { withProducts } from '../linalg/products.ts';
+import { dot, type Matrix, matrix, norm, row } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { flag, integer } from '../options.ts';
 import { crossEntropy } from './loss.ts';
@@ -52,23 +53,33 @@ async function fitProbe(
   if (!head) throw new Error('LP++ without a text head: checkNeeds comes first');
   const keys = keysOf(support);
   const n = keys.rows;
-  const { sums, cosines, squares } = statistics(keys, head.weights, support.labels);
+  const { products, square } = await withProducts(
+    engine,
+    async (run) => ({
+      products: await run.productT(keys, head.weights), // f t_c, [n, c]
+      square: await (n < dimension ? run.productT(keys, keys) : run.transposedProduct(keys, keys)),
+    }),
+    signal,
+  );
+  const { sums, cosines, squares } = statistics(keys, products, support.labels);
   const w = sums.data.slice();
   const b = new Float32Array(classes);
   const a = new Float32Array(classes).fill(250 * mean(cosines));
   // Eq. 8 and 10: the largest steps for which the loss is sure to fall.
-  const rate = (4 * n) / largestEigenvalue(keys);
+  const rate = (4 * n) / largestEigenvalue(square);
   const rateOfA = n / (4 * Math.max(...squares));
 
   const state = { w: input('w', [classes, dimension]), b: input('b', [classes]), a: input('a', [classes]) };
-  const symbolic = { weights: input('text', [classes, dimension]), logitScale: input('scale', []) };
-  const { text, method } = probeTerms(input('f', [n, dimension]), state, { classes, head: symbolic });
-  const loss = crossEntropy(add(text, method), input('labels', [n, 1]));
+  const scores = add(
+    mul(input('products', [n, classes]), state.a),
+    linear(input('f', [n, dimension]), state.w, state.b),
+  );
+  const loss = crossEntropy(scores, input('labels', [n, 1]));
   const [gw, gb, ga] = gradients(loss, [state.w, state.b, state.a]);
   const session = await engine.compile({ gw, gb, ga });
   await session.keep({
     f: floatTensor([n, dimension], keys.data),
-    text: floatTensor([classes, dimension], head.weights.data),
+    products: floatTensor([n, classes], products.data),
     labels: floatTensor([n, 1], Float32Array.from(support.labels)),
   });
   const momentum = { w: new Float32Array(w.length), b: new Float32Array(classes) };
@@ -101,17 +112,14 @@ async function fitProbe(
   };
 }
 
-/** Sum of each class's rows [c, d]; means over the class of f t_c; sums over all rows of (f t_c)^2. */
-function statistics(keys: Matrix, text: Matrix, labels: Int32Array) {
-  const sums = matrix(text.rows, text.cols);
-  const own = new Float64Array(text.rows);
-  const counts = new Float64Array(text.rows);
-  const squares = new Float64Array(text.rows);
-  const products = productT(keys, text);
+/** Of keys [n, d] and their products with the names [n, c]: sums of each class's rows [c, d]; means over a class of f t_c; sums over all rows of (f t_c)^2. */
+function statistics(keys: Matrix, products: Matrix, labels: Int32Array) {
+  const sums = matrix(products.cols, keys.cols);
+  const own = new Float64Array(products.cols);
+  const counts = new Float64Array(products.cols);
+  const squares = new Float64Array(products.cols);
   labels.forEach((label, i) => {
-    row(keys, i).forEach((x, j) => {
-      row(sums, label)[j] += x;
-    });
+    addTo(row(sums, label), row(keys, i));
     own[label] += row(products, i)[label];
     counts[label]++;
     row(products, i).forEach((x, c) => {
@@ -122,29 +130,25 @@ function statistics(keys: Matrix, text: Matrix, labels: Int32Array) {
   return { sums, cosines: present.map((c) => own[c] / counts[c]), squares };
 }
 
+function addTo(target: Float32Array, source: Float32Array): void {
+  for (let j = 0; j < source.length; j++) target[j] += source[j];
+}
+
 function mean(values: readonly number[]): number {
   return values.reduce((sum, x) => sum + x, 0) / values.length;
 }
 
-/** Largest eigenvalue of X^T X by power iteration, to 1e-9 of itself. */
-function largestEigenvalue(x: Matrix): number {
-  let v = matrix(1, x.cols, new Float32Array(x.cols).fill(1));
+/** Largest eigenvalue of a symmetric matrix without negative ones, by power iteration, to 1e-9 of itself. */
+function largestEigenvalue(square: Matrix): number {
+  let v = new Float64Array(square.rows).fill(1 / Math.sqrt(square.rows));
   let value = 0;
   for (let k = 0; k < 1000; k++) {
-    v = unitRows(v);
-    const image = productT(x, v); // [n, 1]
-    const next = new Float64Array(x.cols);
-    let length = 0;
-    for (let i = 0; i < x.rows; i++) {
-      const weight = image.data[i];
-      length += weight * weight;
-      row(x, i).forEach((y, j) => {
-        next[j] += weight * y;
-      });
-    }
-    v = matrix(1, x.cols, Float32Array.from(next));
-    if (Math.abs(length - value) < 1e-9 * length) return length;
-    value = length;
+    const image = Float64Array.from(v, (_, i) => dot(row(square, i), v));
+    const next = dot(v, image);
+    if (Math.abs(next - value) < 1e-9 * next) return next;
+    value = next;
+    const length = norm(image);
+    v = image.map((x) => x / length);
   }
   return value;
 }
