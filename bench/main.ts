@@ -6,7 +6,7 @@ import { machineLine } from './measure.ts';
  * `npm run bench [-- score …]`: each part prints what it measured, and on what; each runs in a process of its own, so that one
  * part's memory and threads are not another's.
  */
-const parts: Record<string, () => Promise<string[]>> = {
+const parts: Record<string, (args: string[]) => Promise<string[]>> = {
   score: async () => (await import('./score.ts')).benchScore(),
   encode: async () => (await import('./encode.ts')).benchEncode(),
   memory: async () => (await import('./memory.ts')).benchMemory(),
@@ -15,6 +15,10 @@ const parts: Record<string, () => Promise<string[]>> = {
   step: async () => (await import('./step.ts')).benchStep(),
   fit: async () => (await import('./whole-fit.ts')).benchWholeFit(),
   search: async () => (await import('./search.ts')).benchSearch(),
+  keys: async ([what, path, keys]) => {
+    const { benchKeys, keysPart } = await import('./keys.ts');
+    return what ? keysPart(what, path, keys as 'int8' | 'half') : benchKeys();
+  },
   clip: async () => (await import('./clip.ts')).benchClip(),
   auto: async () => (await import('./auto.ts')).benchAuto(),
   linalg: async () => (await import('./linalg.ts')).benchLinalg(),
@@ -23,11 +27,13 @@ const parts: Record<string, () => Promise<string[]>> = {
 };
 
 /** Several parts under one name. */
-const groups: Record<string, readonly string[]> = { engine: ['step', 'fit', 'search', 'score', 'clip'] };
+const groups: Record<string, readonly string[]> = {
+  engine: ['step', 'fit', 'search', 'score', 'keys', 'clip'],
+};
 
 const [first, ...rest] = process.argv.slice(2);
 if (first === '--part') {
-  console.log((await parts[rest[0]]()).join('\n'));
+  console.log((await parts[rest[0]](rest.slice(1))).join('\n'));
 } else {
   const asked = process.argv
     .slice(2)

@@ -13,18 +13,22 @@ export interface Int8Rows {
  */
 export function toInt8({ rows, cols, data }: Matrix): Int8Rows {
   const steps = new Float32Array(cols);
-  for (let k = 0; k < data.length; k++) steps[k % cols] = Math.max(steps[k % cols], Math.abs(data[k]));
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < cols; j++) steps[j] = Math.max(steps[j], Math.abs(data[i * cols + j]));
   for (let j = 0; j < cols; j++) steps[j] /= 127;
   const values = new Int8Array(rows * cols);
-  for (let k = 0; k < data.length; k++)
-    values[k] = steps[k % cols] === 0 ? 0 : Math.round(data[k] / steps[k % cols]);
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < cols; j++)
+      if (steps[j] > 0) values[i * cols + j] = Math.round(data[i * cols + j] / steps[j]);
   return { values, steps };
 }
 
 /** The rows' numbers, [n, d]. */
 export function fromInt8({ values, steps }: Int8Rows): Float32Array {
+  const cols = steps.length;
   const out = new Float32Array(values.length);
-  for (let k = 0; k < values.length; k++) out[k] = values[k] * steps[k % steps.length];
+  for (let start = 0; start < values.length; start += cols)
+    for (let j = 0; j < cols; j++) out[start + j] = values[start + j] * steps[j];
   return out;
 }
 

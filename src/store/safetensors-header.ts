@@ -78,18 +78,43 @@ function parseJson(bytes: Uint8Array, fail: Fail): Record<string, unknown> {
 /** The first key that an object of valid JSON text repeats; `JSON.parse` would silently keep the last one. */
 function repeatedKey(json: string): string | undefined {
   const open: (Set<string> | undefined)[] = [];
-  for (const [token, key] of json.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}[\]]/g)) {
-    if (token === '{') open.push(new Set());
-    else if (token === '[') open.push(undefined);
-    else if (token === '}' || token === ']') open.pop();
-    else if (key !== undefined) {
-      const keys = open.at(-1);
-      const name = JSON.parse(key);
-      if (keys?.has(name)) return key;
-      keys?.add(name);
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at];
+    if (character === '{') open.push(new Set());
+    else if (character === '[') open.push(undefined);
+    else if (character === '}' || character === ']') open.pop();
+    else if (character === '"') {
+      const end = endOfText(json, at);
+      // A text of many megabytes is among them: only keys are looked at.
+      if (isKey(json, end)) {
+        const key = json.slice(at, end);
+        const name = JSON.parse(key);
+        const keys = open.at(-1);
+        if (keys?.has(name)) return key;
+        keys?.add(name);
+      }
+      at = end - 1;
     }
   }
   return undefined;
+}
+
+/** Where the text that begins with the quote at `start` ends, behind its closing quote. */
+function endOfText(json: string, start: number): number {
+  for (let at = json.indexOf('"', start + 1); ; at = json.indexOf('"', at + 1)) {
+    let backslashes = 0;
+    while (json[at - 1 - backslashes] === '\\') backslashes++;
+    if (backslashes % 2 === 0) return at + 1;
+  }
+}
+
+const SPACE = ' \t\n\r';
+
+/** Whether a colon follows. */
+function isKey(json: string, end: number): boolean {
+  let at = end;
+  while (at < json.length && SPACE.includes(json[at])) at++;
+  return json[at] === ':';
 }
 
 function parseEntry(name: string, value: unknown, fail: Fail): Entry {

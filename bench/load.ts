@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs';
+import autocannon from 'autocannon';
+
+/** So many requests, or so many a second for so long: what the process that this file is asks a server. */
+export interface Load {
+  readonly url: string;
+  /** Files to send, one a request, in turn. */
+  readonly pictures: readonly string[];
+  readonly connections: number;
+  readonly amount?: number;
+  readonly rate?: number;
+  readonly seconds?: number;
+}
+
+export interface LoadResult {
+  /** From the first request to the last answer. */
+  readonly seconds: number;
+  /** Milliseconds that each answer took, by its status. */
+  readonly took: Readonly<Record<string, readonly number[]>>;
+  /** Requests without an answer. */
+  readonly errors: number;
+}
+
+const headers = { 'content-type': 'application/octet-stream' };
+
+async function send({ url, pictures, connections, amount, rate, seconds }: Load): Promise<LoadResult> {
+  const requests = pictures.map((path) => ({ method: 'POST' as const, headers, body: readFileSync(path) }));
+  const took: Record<string, number[]> = {};
+  const started = performance.now();
+  let last = started;
+  const { errors, timeouts } = await new Promise<autocannon.Result>((resolve, reject) => {
+    const options = { url, connections, amount, overallRate: rate, duration: seconds, requests, timeout: 60 };
+    const instance = autocannon(options, (error, result) => (error ? reject(error) : resolve(result)));
+    instance.on('response', (_, status, __, milliseconds) => {
+      last = performance.now();
+      took[status] ??= [];
+      took[status].push(milliseconds);
+    });
+  });
+  return { seconds: (last - started) / 1000, took, errors: errors + timeouts };
+}
+
+process.on('message', async (load: Load) => process.send?.(await send(load)));

@@ -1,0 +1,173 @@
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fit } from '../src/classifier/index.ts';
+import { readDataset } from '../src/dataset/read.ts';
+import { sampleThings } from '../src/dataset/things.ts';
+import { loadEncoder } from '../src/encoder/local.ts';
+import { sharedEngine } from '../src/engine/node.ts';
+import { createImageLoader } from '../src/image/loader.ts';
+import type { Pixels, Preprocessing } from '../src/image/types.ts';
+import { PHOTOS as PHOTOS_FOLDER, photoPaths, tinyClip } from './inputs.ts';
+import type { Load, LoadResult } from './load.ts';
+import { alternate, median, ratio } from './measure.ts';
+
+const ENCODER = 'resnet50-minilm';
+const ROUNDS = 5;
+const PHOTOS = 200;
+const SATURATING = 16;
+
+/** Photos a second through HTTP beside the bare encoder's over pixels that are ready, in turn. */
+export async function benchServing(): Promise<string[]> {
+  const { paths, what } = await photoPaths(PHOTOS);
+  const encoder = await loadEncoder(ENCODER, { engine: sharedEngine() });
+  const pixels = await decoded(paths, encoder.preprocessing);
+  return serving(ENCODER, async ({ url, send }) => {
+    const times = await alternate(
+      {
+        bare: () => encoder.embedImages(pixels),
+        served: () => send({ url, pictures: paths, connections: SATURATING, amount: PHOTOS }),
+      },
+      ROUNDS,
+    );
+    await encoder.close();
+    const each = (values: readonly number[]) => `${(median(values) / PHOTOS).toFixed(1)} ms a photo`;
+    return [
+      `Server at saturation, ${SATURATING} connections, ${what}, ${ENCODER}, ${ROUNDS} rounds of ${PHOTOS}`,
+      `  bare encoder, pixels ready  ${each(times.bare)}`,
+      `  served                      ${each(times.served)}   throughput ${ratio(times.bare, times.served)} of the bare encoder's (at least 0.80)`,
+    ];
+  });
+}
+
+const OVERLOAD = 10;
+const OVERLOAD_SECONDS = 60;
+const MANY = 300;
+
+/** Ten times what the server can do, for a minute. */
+export async function benchOverload(): Promise<string[]> {
+  const { paths, what } = await photoPaths(PHOTOS);
+  return serving(ENCODER, async ({ url, send, memory }) => {
+    const full = await send({ url, pictures: paths, connections: SATURATING, amount: PHOTOS });
+    const rate = Math.round((OVERLOAD * PHOTOS) / full.seconds);
+    const marks = [await memory()];
+    const watching = setInterval(async () => marks.push(await memory()), 5000);
+    const { took, errors } = await send({
+      url,
+      pictures: paths,
+      connections: MANY,
+      rate,
+      seconds: OVERLOAD_SECONDS,
+    });
+    clearInterval(watching);
+    const { 200: answered = [], ...others } = took;
+    const refused = Object.values(others).flat();
+    const after = await send({ url, pictures: paths, connections: SATURATING, amount: PHOTOS });
+    return [
+      `Server asked for ${OVERLOAD} times what it can do: ${rate} a second for ${OVERLOAD_SECONDS} s, ${MANY} connections, ${what}`,
+      `  answered  ${answered.length} (${(answered.length / OVERLOAD_SECONDS).toFixed(1)} a second, ${(PHOTOS / full.seconds).toFixed(1)} without overload); p50 ${quantile(answered, 0.5)}, p99 ${quantile(answered, 0.99)} (deadline 10 s)`,
+      `  refused   ${refused.length} (statuses ${Object.keys(others).join(', ')}); p50 ${quantile(refused, 0.5)}, p99 ${quantile(refused, 0.99)}; without an answer ${errors}`,
+      `  resident memory every 5 s  ${marks.map((mark) => mark.toFixed(0)).join(', ')} MiB`,
+      `  afterwards ${(PHOTOS / after.seconds).toFixed(1)} a second, ${after.took[200]?.length} of ${PHOTOS} answered`,
+    ];
+  });
+}
+
+const ENDURANCE = 100_000;
+const MARKS = 10;
+
+/** A hundred thousand requests on an encoder so small that they take minutes. */
+export async function benchEndurance(): Promise<string[]> {
+  const tiny = tinyClip();
+  if (!tiny) return ['Server, many requests: skipped, the tiny CLIP is not there'];
+  const { paths, what } = await photoPaths(PHOTOS);
+  try {
+    return await serving(tiny.folder, async ({ url, send, memory }) => {
+      const marks: number[] = [];
+      let seconds = 0;
+      let answered = 0;
+      for (let mark = 0; mark < MARKS; mark++) {
+        const amount = ENDURANCE / MARKS;
+        const part = await send({ url, pictures: paths, connections: SATURATING, amount });
+        seconds += part.seconds;
+        answered += part.took[200]?.length ?? 0;
+        marks.push(await memory());
+      }
+      return [
+        `Server, ${answered} requests answered of ${ENDURANCE} on the tiny CLIP, ${what}: ${(answered / seconds).toFixed(0)} a second`,
+        `  resident memory after each tenth  ${marks.map((mark) => mark.toFixed(0)).join(', ')} MiB`,
+      ];
+    });
+  } finally {
+    tiny.done();
+  }
+}
+
+interface Serving {
+  readonly url: string;
+  send(load: Load): Promise<LoadResult>;
+  /** Resident memory of the server, MiB. */
+  memory(): Promise<number>;
+}
+
+/** Fits a classifier, serves it in a process of its own, and has a third process to ask it. */
+async function serving(encoder: string, measure: (served: Serving) => Promise<string[]>): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-server-'));
+  const asking = fork(new URL('load.ts', import.meta.url));
+  let server: ChildProcess | undefined;
+  try {
+    const path = join(folder, 'photos.safetensors');
+    await fitPhotos(encoder, path);
+    const main = join(import.meta.dirname, '../src/cli/main.ts');
+    const args = [...process.execArgv, main, 'serve', path, '--port', '0'];
+    server = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    const [address] = await once(createInterface(server.stdout as NodeJS.ReadableStream), 'line');
+    return await measure({
+      url: `${address}/v1/models/photos/predict`,
+      send: async (load) => {
+        asking.send(load);
+        return (await once(asking, 'message'))[0];
+      },
+      memory: async () => {
+        const metrics = await (await fetch(`${address}/metrics`)).text();
+        return Number(/^process_resident_memory_bytes (\d+)$/m.exec(metrics)?.[1]) / 2 ** 20;
+      },
+    });
+  } finally {
+    asking.kill();
+    server?.kill();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const SHOTS = 4;
+
+async function fitPhotos(encoder: string, path: string): Promise<void> {
+  const real = join(PHOTOS_FOLDER, 'caltech101');
+  const classifier = await fit(await readDataset(existsSync(real) ? real : await sampleThings()), {
+    encoder,
+    shots: SHOTS,
+    method: 'tip-adapter',
+    tune: 'fixed',
+    thumbnails: false,
+  });
+  await classifier.save(path);
+  await classifier.close();
+}
+
+async function decoded(paths: readonly string[], spec: Preprocessing): Promise<Pixels[]> {
+  const loader = createImageLoader();
+  const loaded = paths.map((path) => loader.load(readFileSync(path), { spec, views: [0], seed: 1 }));
+  const pixels = (await Promise.all(loaded)).flat();
+  await loader.close();
+  return pixels;
+}
+
+function quantile(values: readonly number[], share: number): string {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = sorted[Math.ceil(share * sorted.length) - 1];
+  return at === undefined ? 'none' : `${at.toFixed(0)} ms`;
+}
