@@ -88,9 +88,9 @@ export function cacheTensors(
   return tensors;
 }
 
-/** What the examples' cache is run with: tensors, or nothing where the keys stay in a file, which answers for them. */
-export function cacheState({ support, classes }: Task): State {
-  return isInFile(support.features) ? {} : cacheTensors(keysOf(support), support.labels, classes);
+/** What the examples' cache is run with: tensors, or nothing where something else answers for the keys: their file, or the caller. */
+export function cacheState({ support, classes, cache }: Task): State {
+  return cache || isInFile(support.features) ? {} : cacheTensors(keysOf(support), support.labels, classes);
 }
 
 /** Example at each place of a prepared cache, -1 for padding. */
@@ -98,8 +98,8 @@ export function cacheOrder(labels: ArrayLike<number>, classes: number): Int32Arr
   return layoutCache(labels, classes).order;
 }
 
-/** A cache whose keys stay in a file, to a graph: what it answers is fed. */
-export function cacheInFile({ support, classes }: Task): SymbolicState {
+/** A cache whose keys are not in the graph: what it answers is fed. */
+export function fedCache({ support, classes }: Task): SymbolicState {
   return {
     affinities: input('affinities', ['m', support.labels.length]),
     classSums: input('classSums', ['m', classes]),

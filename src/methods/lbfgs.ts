@@ -46,7 +46,8 @@ export async function minimise(
   for (; iteration < iterations; iteration++) {
     const direction = descent(now.gradient, memory);
     const slope = dot(direction, now.gradient);
-    if (!(-slope / 2 > tolerance)) break;
+    // Before anything is known of the curvature a small gradient promises nothing, large or small.
+    if (!(-slope / 2 > (memory.length > 0 ? tolerance : 0))) break;
     // Without a memory of curvature the length of the first step is a guess.
     const length = memory.length > 0 ? 1 : Math.min(1, 0.1 / Math.sqrt(-slope));
     const next = await lineSearch(at, now, direction, slope, length);

@@ -18,13 +18,17 @@ export const linearProbe = defineMethod({
   options: { c: positive({ default: 0.316, help: 'Weight of the examples against the penalty.' }) },
   search: () => [-1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5, 3].map((power) => ({ c: 10 ** power })),
   fit: async (task, options) => {
-    const [[state]] = await solve(task, [[...task.support.labels.keys()]], [options], 1e-9);
+    const [[state]] = await solve(task, [[...task.support.labels.keys()]], [options], 1e-7);
     return state;
   },
   fitSubsets: (task, subsets, candidates) => solve(task, subsets, candidates, 1e-4),
   prepare: (state) => state,
   terms: (f, { weight, bias }) => ({ method: linear(unit(f), weight, bias) }),
 });
+
+/** Multipliers of unit features and of the bias's column while weights are sought. */
+const SCALE = 100;
+const BIAS_SCALE = 10;
 
 async function solve(
   task: Task,
@@ -34,14 +38,14 @@ async function solve(
 ): Promise<State[][]> {
   const { support, dimension: d, classes } = task;
   const keys = keysOf(support);
-  // The bias is the weight of a column of ones.
+  // The bias is the weight of one more column. Scaled like this, all parameters are of one size, and descent is even.
   const rows = matrix(keys.rows, d + 1);
-  for (let i = 0; i < keys.rows; i++) row(rows, i).set([...row(keys, i), 1]);
+  for (let i = 0; i < keys.rows; i++) row(rows, i).set([...row(keys, i).map((x) => x * SCALE), BIAS_SCALE]);
   const solutions = await regressions(task, {
     rows,
     subsets,
     decays: candidates.map(({ c }) => {
-      const decay = new Float32Array(d + 1).fill(0.5 / (c * subsets[0].length));
+      const decay = new Float32Array(d + 1).fill((0.5 * SCALE ** 2) / (c * subsets[0].length));
       decay[d] = 0;
       return decay;
     }),
@@ -50,14 +54,18 @@ async function solve(
   return solutions.map((folds) => folds.map((parameters) => parted(parameters, classes, d)));
 }
 
-/** Columns of weights [c, d], and the last one, the bias [c]. */
+/** Columns of weights [c, d], and the last one, the bias [c], for features as they are. */
 function parted({ data }: Tensor, classes: number, d: number): State {
   const whole = matrix(classes, d + 1, data as Float32Array);
   const weight = matrix(classes, d);
   const bias = new Float32Array(classes);
   for (let c = 0; c < classes; c++) {
-    row(weight, c).set(row(whole, c).subarray(0, d));
-    bias[c] = row(whole, c)[d];
+    row(weight, c).set(
+      row(whole, c)
+        .subarray(0, d)
+        .map((x) => x * SCALE),
+    );
+    bias[c] = row(whole, c)[d] * BIAS_SCALE;
   }
   return { weight: floatTensor([classes, d], weight.data), bias: floatTensor([classes], bias) };
 }

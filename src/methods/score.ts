@@ -4,7 +4,7 @@ import { type Expr, input } from '../graph/expression.ts';
 import { interpret } from '../graph/interpret.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
-import { cacheInFile, cacheOrder } from './cache.ts';
+import { cacheOrder, fedCache } from './cache.ts';
 import { isInFile } from './file-rows.ts';
 import {
   checkNeeds,
@@ -42,16 +42,16 @@ export function bindMethod(method: Method, state: State, task: Task): BoundMetho
       ...Object.fromEntries(
         Object.entries(prepared).map(([name, value]) => [name, feed(`state.${name}`, value)]),
       ),
-      ...(answersFromFile(method, prepared, task) ? cacheInFile(task) : {}),
+      ...(answersElsewhere(method, prepared, task) ? fedCache(task) : {}),
     },
     task: symbolic,
     feeds,
   };
 }
 
-/** Whether the cache's keys are neither in the state nor in memory. */
-function answersFromFile({ votes }: Method, prepared: State, { support }: Task): boolean {
-  return votes !== undefined && !('keys' in prepared) && isInFile(support.features);
+/** Whether the cache's keys are not in the state: their file answers for them, or the caller. */
+function answersElsewhere({ votes }: Method, prepared: State, { support, cache }: Task): boolean {
+  return votes !== undefined && !('keys' in prepared) && (cache !== undefined || isInFile(support.features));
 }
 
 /** Rows of queries in one run: a few tens of megabytes of affinities. */
@@ -74,8 +74,11 @@ export async function createScorer(
 ): Promise<Scorer> {
   const bound = bindMethod(method, state, task);
   const { features: rows, labels } = task.support;
-  const cache: KeyCache | undefined =
-    bound.state.classSums && isInFile(rows) ? engine.openKeys(rows.file, labels, task.classes) : undefined;
+  const opened =
+    bound.state.classSums && !task.cache && isInFile(rows)
+      ? engine.openKeys(rows.file, labels, task.classes)
+      : undefined;
+  const cache: KeyCache | undefined = bound.state.classSums && (task.cache ?? opened);
   const keys = bound.state.keys?.shape[0] as number | undefined;
   const chunk = Math.max(16, Math.floor(CHUNK_NUMBERS / Math.max(keys ?? 0, task.classes, task.dimension)));
   const sessions = new Map<string, Promise<Session>>();
@@ -93,7 +96,7 @@ export async function createScorer(
     return session;
   };
 
-  /** What a cache in a file says of the queries, as far as the session asks for it. */
+  /** What a cache outside the graph says of the queries, as far as the session asks for it. */
   async function answersOf(
     { inputs }: Session,
     queries: Matrix,
@@ -165,7 +168,7 @@ export async function createScorer(
       return votes ? { ...terms, votes: cache ? votes : byExample(votes) } : terms;
     },
     close: async () => {
-      await cache?.close();
+      await opened?.close();
       for (const session of sessions.values()) await (await session).close();
     },
   };

@@ -1,3 +1,4 @@
+import type { KeyCache } from '../engine/keys/types.ts';
 import type { TrainingState } from '../engine/training/types.ts';
 import type { Engine } from '../engine/types.ts';
 import { UsageError } from '../errors.ts';
@@ -40,6 +41,8 @@ export interface Task {
   readonly head?: TextHead;
   /** The open text encoder, where the encoder has one, and the classes' names for its prompts. */
   readonly textTower?: { readonly tower: TextTower; readonly names: readonly string[] };
+  /** Answers for the examples' keys where the caller has them at hand, so that none are laid out to score; the caller closes it. */
+  readonly cache?: KeyCache;
   readonly seed: number;
   /** What fits heavy methods; without it they run on the interpreter, which is for small problems. */
   readonly engine?: Engine;
@@ -135,8 +138,7 @@ export function checkTask({ classes, dimension, support, head }: Task): void {
  */
 export function keysOf({ features, example, view, labels }: Support): Matrix {
   const unit = unitRows(features);
-  // One plain row an example, in order: nothing to average, and no second pass over many rows.
-  if (example.length === labels.length && view.every((v, r) => v === 0 && example[r] === r)) return unit;
+  if (isPlain({ example, view, labels })) return unit;
   const augmented = new Uint8Array(labels.length);
   for (let r = 0; r < view.length; r++) if (view[r] > 0) augmented[example[r]] = 1;
   const sums = matrix(labels.length, features.cols);
@@ -147,6 +149,11 @@ export function keysOf({ features, example, view, labels }: Support): Matrix {
     for (let j = 0; j < source.length; j++) target[j] += source[j];
   }
   return unitRows(sums);
+}
+
+/** Whether there is one plain row an example, in order: nothing to average, and no second pass over many rows. */
+export function isPlain({ example, view, labels }: Pick<Support, 'example' | 'view' | 'labels'>): boolean {
+  return example.length === labels.length && view.every((v, r) => v === 0 && example[r] === r);
 }
 
 /** The plain view of each example, [n, d], as the encoder gives it; the first view where there is no plain one. */
