@@ -10,7 +10,8 @@ import { random } from '../math/random.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { encodeSafetensors } from '../store/safetensors.ts';
 import type { Cell } from './cell.ts';
-import { pairBest, summarise } from './summary.ts';
+import type { Part, Trial } from './plan.ts';
+import { entryOf, pairBest } from './summary.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'bench-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -121,10 +122,9 @@ describe('bench', () => {
     );
     expect(out).toMatch(/tip-adapter +\d+\.\d\d \(/);
     expect(err).toContain(
-      'left out: coop on made: CoOp needs an encoder whose text side can be opened (2 cells)',
+      'left out: coop on made: CoOp needs an encoder whose text side can be opened (2 fits)',
     );
-    const { runs } = JSON.parse(readFileSync(join(output, 'bench.json'), 'utf8'));
-    const cells: Cell[] = runs[0].cells;
+    const { cells }: { cells: Cell[] } = JSON.parse(readFileSync(join(output, 'bench.json'), 'utf8'));
     // Zero-shot looks at no example: one cell; there is no draw of eight.
     expect(cells.map(({ method, shots }) => `${method} ${shots}`)).toEqual([
       'zero-shot 1',
@@ -332,12 +332,11 @@ describe('summaries', () => {
     }) as unknown as Cell;
 
   it('average draws and compare methods on the same draws and rows', () => {
-    const entries = summarise([
-      cell('a', 1, '1111111100'),
-      cell('a', 2, '1111111111'),
-      cell('b', 1, '0011111100'),
-      cell('b', 2, '0011111100'),
-    ]);
+    const trial = (row: string): Trial => ({ row, column: '4', parts: [{} as Part] });
+    const entries = [
+      entryOf(trial('a'), [[cell('a', 1, '1111111100'), cell('a', 2, '1111111111')]]),
+      entryOf(trial('b'), [[cell('b', 1, '0011111100'), cell('b', 2, '0011111100')]]),
+    ];
     expect(entries.map(({ accuracy, draws }) => [accuracy, draws])).toEqual([
       [0.9, 2],
       [0.6, 2],

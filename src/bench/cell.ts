@@ -1,20 +1,22 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { chooseMethod } from '../classifier/tune.ts';
+import { chooseMethod, type Wanted } from '../classifier/tune.ts';
 import type { LabelledRows } from '../dataset/feature-dump.ts';
 import { sampleFewShot } from '../dataset/sample.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { UsageError } from '../errors.ts';
-import { argmax, logSumExp, row, selectRows } from '../math/matrix.ts';
+import { argmax, type Matrix, matrix, row, selectRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
-import { createScorer } from '../methods/score.ts';
+import { createScorer, type Scorer } from '../methods/score.ts';
 import type { Task } from '../methods/task.ts';
 import { wilsonInterval } from '../metrics/accuracy.ts';
 import { resolveOptions } from '../options.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { version } from '../version.ts';
-import type { BenchSource } from './source.ts';
+import { type Measures, measureScores } from './measures.ts';
+import { rejectionAuroc } from './rejection.ts';
+import type { BenchSource, JudgedRows } from './source.ts';
 
 /** How a method's constants are chosen: on the examples, on a validation split or a few rows of it, or on the reported rows. */
 export const PROTOCOLS = ['folds', 'val', 'min4', 'paper', 'fixed'] as const;
@@ -25,13 +27,20 @@ export interface CellSettings {
   readonly shots: number;
   readonly seed: number;
   readonly protocol: BenchProtocol;
+  /** Values of options that are given and not chosen; alpha and beta are Tip-Adapter's. */
+  readonly given?: Readonly<Record<string, number>>;
+  /** Whether classes are kept from the method, to see how it rejects them: one more fit. */
+  readonly rejection?: boolean;
 }
 
 /** One number of a benchmark, with everything that led to it. */
-export interface Cell extends CellSettings {
+export interface Cell extends CellSettings, Measures {
   readonly data: string;
   readonly encoder: string;
   readonly fingerprint: string;
+  /** Which of the rows that the fit was judged by; '' where there are no others. */
+  readonly on: string;
+  /** Classes that were answered among. */
   readonly classes: number;
   readonly examples: number;
   readonly correct: number;
@@ -39,12 +48,14 @@ export interface Cell extends CellSettings {
   readonly accuracy: number;
   /** 95% Wilson interval over the judged rows. */
   readonly interval: readonly [number, number];
-  readonly nll: number;
+  /** AUROC of rejecting pictures of held-out classes. */
+  readonly auroc?: number;
   /** What `auto` took, or the method itself, and its options. */
   readonly chosen: string;
   readonly options: Readonly<Record<string, unknown>>;
   readonly fitSeconds: number;
   readonly scoreMilliseconds: number;
+  readonly encodeMilliseconds?: number;
   /** Peak resident memory of the process so far, MiB. */
   readonly peakMemory: number;
   /** A character for each judged row, `1` where it was right: for paired tests. */
@@ -52,93 +63,132 @@ export interface Cell extends CellSettings {
   readonly version: string;
 }
 
-/** A cell that could not be: the method needs what the data does not have. */
+/** A fit that could not be: the method needs what the data does not have. */
 export interface Skipped extends CellSettings {
   readonly data: string;
   readonly reason: string;
 }
 
-/** The cell, from the folder where it is kept, or computed and kept there. */
-export async function cellOf(
+/** Raised when kept cells come to mean something else. */
+const FORMAT = 2;
+
+/** The cells of one fit, from the folder where they are kept, or computed and kept there. */
+export async function cellsOf(
   source: BenchSource,
   settings: CellSettings,
   folder: string,
   signal?: AbortSignal,
-): Promise<{ cell: Cell | Skipped; kept: boolean }> {
-  const identity = JSON.stringify({ ...settings, fingerprint: source.fingerprint, version });
+): Promise<{ cells: readonly Cell[] | Skipped; kept: boolean }> {
+  const { fingerprint } = source;
+  const identity = JSON.stringify({ ...settings, fingerprint, version, format: FORMAT });
   const path = join(folder, `${createHash('sha256').update(identity).digest('hex').slice(0, 32)}.json`);
   const known = await readFile(path, 'utf8').catch(() => undefined);
-  if (known) return { cell: JSON.parse(known) as Cell, kept: true };
-  const cell = await compute(source, settings, signal);
-  if (!('reason' in cell)) {
+  if (known) return { cells: JSON.parse(known) as Cell[], kept: true };
+  const cells = await compute(source, settings, signal);
+  if (!('reason' in cells)) {
     await mkdir(folder, { recursive: true });
-    await writeFileAtomic(path, JSON.stringify(cell));
+    await writeFileAtomic(path, JSON.stringify(cells));
   }
-  return { cell, kept: false };
+  return { cells, kept: false };
 }
 
 async function compute(
   source: BenchSource,
   settings: CellSettings,
   signal?: AbortSignal,
-): Promise<Cell | Skipped> {
-  const { method: id, shots, seed, protocol } = settings;
+): Promise<Cell[] | Skipped> {
+  const { shots, seed, protocol } = settings;
   const skip = (reason: string): Skipped => ({ ...settings, data: source.name, reason });
   const support = source.draw(shots, seed);
   if (!support) return skip(`there is no draw of ${shots}`);
   const judged = source.judged(support);
-  const validation = validationRows(source, judged, settings);
+  const validation = validationRows(source, judged[0], settings);
   if (protocol !== 'folds' && protocol !== 'fixed' && !validation)
     return skip('there is no validation split');
   const engine = sharedEngine();
-  const { head, dimension, classes } = source;
-  const task: Task = { classes: classes.length, dimension, support, head, seed, engine, signal };
+  const { head, textTower, dimension, classes } = source;
+  const task: Task = { classes: classes.length, dimension, support, head, textTower, seed, engine, signal };
   const started = performance.now();
   try {
-    const tune = protocol === 'min4' ? 'val' : protocol;
-    const wanted = { method: id, tune, prompts: source.name } as const;
-    const chosen = await chooseMethod(engine, task, source.defaults, wanted, validation);
+    const chosen = await chooseMethod(engine, task, source.defaults, wantedOf(source, settings), validation);
     const method = methodById(chosen.method);
     const options = resolveOptions(method.options, chosen.options);
     const state = await method.fit(task, options);
     const fitSeconds = (performance.now() - started) / 1000;
     const scorer = await createScorer(engine, method, state, task);
-    const from = performance.now();
-    const scores = await scorer.scores(judged.features, signal);
-    const scoreMilliseconds = (performance.now() - from) / judged.labels.length;
-    await scorer.close();
-    const right = Array.from(judged.labels, (label, i) => argmax(row(scores, i)) === label);
-    const { temperature } = chosen.choice;
-    const nll = judged.labels.reduce((sum, label, i) => {
-      const scaled = Float64Array.from(row(scores, i), (x) => x / temperature);
-      return sum + logSumExp(scaled) - scaled[label];
-    }, 0);
-    const correct = right.filter(Boolean).length;
-    const total = right.length;
-    return {
+    const common = {
       ...settings,
       data: source.name,
       encoder: source.encoder,
       fingerprint: source.fingerprint,
-      classes: classes.length,
       examples: support.labels.length,
-      correct,
-      total,
-      accuracy: correct / total,
-      interval: wilsonInterval(correct, total),
-      nll: nll / total,
       chosen: chosen.method,
-      options: chosen.options,
+      options,
       fitSeconds,
-      scoreMilliseconds,
-      peakMemory: Math.round(process.resourceUsage().maxRSS / 1024),
-      right: right.map(Number).join(''),
+      encodeMilliseconds: source.encodeMilliseconds,
       version,
     };
+    const cells = [];
+    for (const rows of judged)
+      cells.push({
+        ...common,
+        ...(await judge(scorer, rows, classes.length, chosen.choice.temperature, signal)),
+      });
+    await scorer.close();
+    const auroc = settings.rejection
+      ? await rejectionAuroc(engine, method, options, task, judged[0], chosen.choice.temperature)
+      : undefined;
+    return cells.map((cell) => (auroc === undefined ? cell : { ...cell, auroc }));
   } catch (error) {
     if (error instanceof UsageError && error.code === 'method/needs') return skip(error.message);
     throw error;
   }
+}
+
+function wantedOf({ name, known }: BenchSource, { method, protocol, given = {} }: CellSettings): Wanted {
+  const { alpha, beta, ...options } = given;
+  const tune = protocol === 'min4' ? 'val' : protocol;
+  return { method, tune, prompts: known?.id ?? name, alpha, beta, options };
+}
+
+async function judge(
+  scorer: Scorer,
+  { on, features, labels, among }: JudgedRows,
+  classes: number,
+  temperature: number,
+  signal?: AbortSignal,
+) {
+  const from = performance.now();
+  const all = await scorer.scores(features, signal);
+  const scoreMilliseconds = (performance.now() - from) / labels.length;
+  const scores = among ? selectColumns(all, among) : all;
+  const truth = among ? labels.map((label) => among.indexOf(label)) : labels;
+  const right = Array.from(truth, (label, i) => argmax(row(scores, i)) === label);
+  const correct = right.filter(Boolean).length;
+  const total = right.length;
+  return {
+    on,
+    classes: among?.length ?? classes,
+    correct,
+    total,
+    accuracy: correct / total,
+    interval: wilsonInterval(correct, total),
+    ...measureScores(scores, truth, temperature),
+    scoreMilliseconds,
+    peakMemory: Math.round(process.resourceUsage().maxRSS / 1024),
+    right: right.map(Number).join(''),
+  };
+}
+
+function selectColumns(scores: Matrix, columns: readonly number[]): Matrix {
+  const out = matrix(scores.rows, columns.length);
+  for (let i = 0; i < scores.rows; i++) {
+    const [to, from] = [row(out, i), row(scores, i)];
+    columns.forEach((column, j) => {
+      to[j] = from[column];
+    });
+  }
+  return out;
 }
 
 /** The rows a protocol tunes on: the validation split, at most four of each class of it, or the reported rows themselves. */

@@ -1,68 +1,78 @@
 import { InterruptedError, throwIfAborted } from '../errors.ts';
-import { type BenchProtocol, type Cell, type CellSettings, cellOf, type Skipped } from './cell.ts';
-import type { BenchSource } from './source.ts';
-
-/** What is compared, on what, how often. */
-export interface BenchPlan {
-  readonly methods: readonly string[];
-  readonly shots: readonly number[];
-  readonly seeds: readonly number[];
-  readonly protocols: readonly BenchProtocol[];
-}
+import { type Cell, type CellSettings, cellsOf, type Skipped } from './cell.ts';
+import type { Part, TablePlan } from './plan.ts';
+import { type Entry, entryOf } from './summary.ts';
 
 export interface BenchProgress {
   readonly done: number;
   readonly total: number;
-  /** Cells that were finished by an earlier run. */
+  /** Fits that were finished by an earlier run. */
   readonly kept: number;
   readonly now: string;
 }
 
-export interface BenchRun {
-  readonly cells: readonly Cell[];
+/** A table with its numbers, and what of it could not be. */
+export interface FinishedTable {
+  readonly plan: TablePlan;
+  readonly entries: readonly Entry[];
   readonly skipped: readonly Skipped[];
 }
 
-/** Methods that look at no example: a number of shots changes nothing. */
-const WITHOUT_EXAMPLES = ['zero-shot'];
-
-/** All cells of one source. Finished ones are in `folder` and not computed again; an interruption loses at most one. */
-export async function runSource(
-  source: BenchSource,
-  plan: BenchPlan,
+/**
+ * All numbers of some tables. A fit that several of them show is done once; finished ones are in `folder` and not done again, so that
+ * an interruption loses at most one.
+ */
+export async function runTables(
+  plans: readonly TablePlan[],
+  seeds: readonly number[],
   folder: string,
   { signal, onProgress }: { signal?: AbortSignal; onProgress?(progress: BenchProgress): void } = {},
-): Promise<BenchRun> {
-  const settings = settingsOf(source, plan);
-  const cells: Cell[] = [];
-  const skipped: Skipped[] = [];
+): Promise<FinishedTable[]> {
+  const jobs = new Map<string, { part: Part; settings: CellSettings }>();
+  for (const part of plans.flatMap(({ trials }) => trials.flatMap(({ parts }) => parts)))
+    for (const settings of drawsOf(part, seeds)) jobs.set(keyOf(part, settings), { part, settings });
+  const results = new Map<string, readonly Cell[] | Skipped>();
   let kept = 0;
-  for (const [done, one] of settings.entries()) {
+  for (const [key, { part, settings }] of jobs) {
     throwIfAborted(signal);
-    const now = `${source.name} ${one.method} ${one.shots}`;
-    onProgress?.({ done, total: settings.length, kept, now });
-    const result = await cellOf(source, one, folder, signal).catch((error) => {
+    const now = `${part.source.name} ${settings.method} ${settings.shots}`;
+    onProgress?.({ done: results.size, total: jobs.size, kept, now });
+    const result = await cellsOf(part.source, settings, folder, signal).catch((error) => {
       throw signal?.aborted ? new InterruptedError() : error;
     });
     if (result.kept) kept++;
-    if ('reason' in result.cell) skipped.push(result.cell);
-    else cells.push(result.cell);
+    results.set(key, result.cells);
   }
-  onProgress?.({ done: settings.length, total: settings.length, kept, now: source.name });
-  return { cells, skipped };
+  onProgress?.({ done: jobs.size, total: jobs.size, kept, now: '' });
+  return plans.map((plan) => finish(plan, seeds, results));
 }
 
-function settingsOf(source: BenchSource, { methods, shots, seeds, protocols }: BenchPlan): CellSettings[] {
-  const all: CellSettings[] = [];
-  for (const protocol of protocols) {
-    for (const method of methods) {
-      const counts = shots.filter((k) => source.shots.includes(k));
-      for (const k of WITHOUT_EXAMPLES.includes(method) ? counts.slice(0, 1) : counts) {
-        // A dump has one draw: other seeds would only repeat it.
-        for (const seed of source.seeded ? seeds : seeds.slice(0, 1))
-          all.push({ method, shots: k, seed, protocol });
-      }
-    }
-  }
-  return all;
+function finish(
+  plan: TablePlan,
+  seeds: readonly number[],
+  results: ReadonlyMap<string, readonly Cell[] | Skipped>,
+): FinishedTable {
+  const skipped = new Set<Skipped>();
+  const entries = plan.trials.flatMap((trial): Entry[] => {
+    const parts = trial.parts.map((part) =>
+      drawsOf(part, seeds).flatMap((settings): Cell[] => {
+        const cells = results.get(keyOf(part, settings));
+        if (cells && !('reason' in cells))
+          return cells.filter((cell, i) => (part.on === undefined ? i === 0 : cell.on === part.on));
+        if (cells) skipped.add(cells);
+        return [];
+      }),
+    );
+    return parts.every((cells) => cells.length > 0) ? [entryOf(trial, parts)] : [];
+  });
+  return { plan, entries, skipped: [...skipped] };
+}
+
+/** A source with one draw gives one; other seeds would only repeat it. */
+function drawsOf({ source, settings }: Part, seeds: readonly number[]): CellSettings[] {
+  return (source.seeded ? seeds : seeds.slice(0, 1)).map((seed) => ({ ...settings, seed }));
+}
+
+function keyOf({ source }: Part, settings: CellSettings): string {
+  return JSON.stringify([source.fingerprint, settings]);
 }

@@ -1,80 +1,130 @@
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
-import { fit } from '../classifier/index.ts';
-import { isFeatureDump, type LabelledRows, readFeatureDump } from '../dataset/feature-dump.ts';
-import { readDataset } from '../dataset/read.ts';
+import { type FeatureDump, type LabelledRows, readFeatureDump } from '../dataset/feature-dump.ts';
+import type { KnownDataset } from '../dataset/known.ts';
+import type { Located } from '../dataset/locate.ts';
 import { sampleFewShot } from '../dataset/sample.ts';
-import { splitDataset } from '../dataset/split.ts';
 import { CLIP_DEFAULTS } from '../encoder/registry.ts';
 import type { CacheDefaults } from '../encoder/types.ts';
-import { DataError } from '../errors.ts';
 import { dot, row, selectRows, unitRows } from '../math/matrix.ts';
-import { plainSupport, type Support, selectExamples, type TextHead } from '../methods/task.ts';
+import { plainSupport, type Support, selectExamples, type Task, type TextHead } from '../methods/task.ts';
+import { headFromPrompts } from '../methods/text-head.ts';
+
+/** Rows that a fitted method is judged by. */
+export interface JudgedRows extends LabelledRows {
+  /** What they are called beside others of the same fit: `base`, `ImageNet-V2`; '' where there are no others. */
+  readonly on: string;
+  /** The classes that are answered among, where it is not all of them. */
+  readonly among?: readonly number[];
+}
 
 /** Data that cells of a benchmark draw from: features, whether they were encoded here or brought. */
 export interface BenchSource {
   readonly name: string;
+  readonly known?: KnownDataset;
   readonly encoder: string;
   /** Decides, with a cell's settings, whether a finished cell is this one. */
   readonly fingerprint: string;
   readonly classes: readonly string[];
+  /** Classes in the source's own order. */
+  readonly order: readonly number[];
   readonly dimension: number;
   readonly head?: TextHead;
+  /** The head of one prompt a class, where `head` has several. */
+  readonly plainHead?: TextHead;
+  readonly textTower?: Task['textTower'];
   readonly defaults: CacheDefaults;
-  /** Most examples that every class has; draws beyond are smaller than asked, or not there. */
-  readonly shots: readonly number[];
-  /** Whether a seed draws other examples; dumps have one draw for each number of shots. */
+  /** Whether a seed draws other examples. */
   readonly seeded: boolean;
+  /** Whether examples of that number can be drawn, from at least one class. */
+  has(shots: number): boolean;
   draw(shots: number, seed: number): Support | undefined;
   readonly val?: LabelledRows;
   /** The rows that are reported, for a draw; `how` says which they are. */
-  judged(support: Support): LabelledRows;
+  judged(support: Support): readonly JudgedRows[];
   readonly how: string;
+  /** Encoding a picture, without what was known before. */
+  readonly encodeMilliseconds?: number;
+  /** What is odd about the data, in words. */
+  readonly notes: readonly string[];
+}
+
+export interface OpenOptions {
+  readonly encoder: string;
+  /** Largest number of examples that will be drawn, and the seeds they are drawn by. */
+  readonly shots: number;
+  readonly seeds: readonly number[];
+  /** Views of each example: 1, or the paper's 10. */
+  readonly views?: number;
+  /** Whether the validation split will be needed. */
+  readonly validation?: boolean;
+  /** A test set only, without examples. */
+  readonly testOnly?: boolean;
+  readonly signal?: AbortSignal;
+  note?(line: string): void;
+  onProgress?(progress: { done: number; total: number }): void;
 }
 
 /** Opens a folder of features, or pictures, which are encoded. Throws `DataError` where there is nothing to judge by. */
-export async function openSource(
-  path: string,
-  options: { encoder: string; shots: readonly number[]; signal?: AbortSignal; note?(line: string): void },
-): Promise<BenchSource> {
-  const folder = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
-  return folder && (await isFeatureDump(path)) ? fromDump(path, options.shots) : fromPictures(path, options);
+export async function openSource(located: Located, options: OpenOptions): Promise<BenchSource> {
+  if (located.kind === 'features') return fromDump(located, options);
+  const { openPictures } = await import('./pictures.ts');
+  return openPictures(located, options);
 }
 
-async function fromDump(path: string, wanted: readonly number[]): Promise<BenchSource> {
-  const dump = await readFeatureDump(path);
-  const { name, encoder, classes, dimension, draws, text } = dump;
-  const head = text && {
-    weights: unitRows(text),
-    promptFeatures: text,
-    promptClass: Int32Array.from({ length: classes.length }, (_, c) => c),
-    logitScale: 100,
-  };
+async function fromDump(
+  { path, name, known }: Located,
+  { testOnly = false }: OpenOptions,
+): Promise<BenchSource> {
+  const dump = await readFeatureDump(path, { examples: !testOnly });
+  const { encoder, classes, dimension, draws, train, findings } = dump;
   const judged = dump.test ?? dump.val;
-  const largest = Math.max(...draws.keys());
+  const largest = Math.max(0, ...draws.keys());
   return {
-    name,
+    name: known?.title ?? name,
+    known,
     encoder,
-    fingerprint: hash(dump.hashes),
+    fingerprint: hashOf([...dump.hashes, ...classes]),
     classes,
+    order: [...classes.keys()],
     dimension,
-    head,
+    ...headsOf(dump),
     defaults: CLIP_DEFAULTS,
-    shots: wanted.filter((k) => draws.has(k) && (judged !== undefined || k < largest)),
-    seeded: false,
-    draw: (shots) => {
-      const rows = draws.get(shots);
-      return rows && plainSupport(rows.features, rows.labels);
-    },
+    seeded: train !== undefined,
+    // Without rows to judge by, those of the largest draw that a smaller one leaves are taken.
+    has: (shots) =>
+      (draws.has(shots) || (train !== undefined && shots <= largest)) &&
+      (judged !== undefined || shots < largest),
+    draw: (shots, seed) => drawOf(dump, shots, seed),
     // Rows that are reported are not for tuning too.
     val: dump.test ? dump.val : undefined,
-    judged: judged ? () => judged : (support) => others(draws.get(largest) as LabelledRows, support),
+    judged: (support) => [{ on: '', ...(judged ?? others(draws.get(largest) as LabelledRows, support)) }],
     how: dump.test
       ? 'test rows'
       : dump.val
         ? 'validation rows (there is no test split; nothing is tuned on them unless a protocol says so)'
         : `rows of the ${largest}-shot draw that are not nearly equal to one of the examples`,
+    notes: findings,
   };
+}
+
+/** By the seed from the training rows; without those, the draw that was brought. */
+function drawOf({ draws, train }: FeatureDump, shots: number, seed: number): Support | undefined {
+  if (!train) {
+    const rows = draws.get(shots);
+    return rows && plainSupport(rows.features, rows.labels);
+  }
+  const drawn = sampleFewShot({ labels: train.labels }, { shots, seed });
+  return selectExamples(plainSupport(train.features, train.labels), drawn);
+}
+
+/** OpenAI's CLIP, whose features such folders hold as a rule. */
+const LOGIT_SCALE = 100;
+
+function headsOf({ text, prompts, classes }: FeatureDump): Pick<BenchSource, 'head' | 'plainHead'> {
+  const plain = text && headFromPrompts(text, Int32Array.from(classes.keys()), classes.length, LOGIT_SCALE);
+  if (!prompts) return { head: plain };
+  const head = headFromPrompts(prompts.features, prompts.labels, classes.length, LOGIT_SCALE);
+  return { head, plainHead: plain };
 }
 
 /** Copies of a picture, even differently augmented, lie nearer than this; other pictures of a class do not. */
@@ -88,56 +138,7 @@ function others({ features, labels }: LabelledRows, support: Support): LabelledR
   return { features: selectRows(features, kept), labels: Int32Array.from(kept, (i) => labels[i]) };
 }
 
-async function fromPictures(
-  path: string,
-  { encoder, shots, signal, note }: Parameters<typeof openSource>[1],
-): Promise<BenchSource> {
-  const dataset = splitDataset(await readDataset(path, { signal }), { testFraction: 'auto', seed: 1 });
-  const fitted = await fit(dataset, {
-    encoder,
-    method: 'prototype',
-    tune: 'fixed',
-    thumbnails: false,
-    signal,
-    note,
-  });
-  const test = await fitted.encodeTestSet(dataset, { signal });
-  await fitted.close();
-  const { support, head, examples, classes, encoder: from } = fitted.data;
-  const { labels, groups } = support;
-  const judged = { features: test.features, labels: Int32Array.from(test.truth, ({ label }) => label) };
-  if (judged.labels.length === 0)
-    throw new DataError(`${dataset.name} has no test pictures`, { code: 'bench/no-test' });
-  const counts = classes.map((_, c) => labels.filter((label) => label === c).length);
-  return {
-    name: dataset.name,
-    encoder: from.id,
-    fingerprint: hash([
-      from.fingerprint,
-      ...examples.map(({ sha256 }) => sha256),
-      ...test.truth.map(({ id }) => id),
-    ]),
-    classes: classes.map(({ name }) => name),
-    dimension: from.dimension,
-    head,
-    defaults: await defaultsOf(from.id),
-    shots: shots.filter((k) => k <= Math.max(...counts)),
-    seeded: true,
-    draw: (k, seed) =>
-      selectExamples(
-        support,
-        sampleFewShot({ labels, groups: Array.from(groups, String) }, { shots: k, seed }),
-      ),
-    judged: () => judged,
-    how: 'test pictures',
-  };
-}
-
-async function defaultsOf(id: string): Promise<CacheDefaults> {
-  const { findEncoder } = await import('../encoder/local.ts');
-  return (await findEncoder(id))?.record.defaults ?? CLIP_DEFAULTS;
-}
-
-function hash(parts: readonly string[]): string {
+/** What stands for the parts wherever they are compared later. */
+export function hashOf(parts: readonly string[]): string {
   return createHash('sha256').update(parts.join('\n')).digest('hex');
 }

@@ -1,62 +1,52 @@
 import { groupBy } from '../dataset/groups.ts';
 import { meanInterval } from '../metrics/mean-interval.ts';
 import { mcnemar } from '../metrics/paired.ts';
-import type { BenchProtocol, Cell } from './cell.ts';
+import type { Cell } from './cell.ts';
+import type { Trial } from './plan.ts';
 
-/** One method on one data set with one number of shots: the mean over its draws. */
+/** A number of a table: the mean over its draws. */
 export interface Entry {
-  readonly data: string;
-  readonly encoder: string;
-  readonly method: string;
-  readonly protocol: BenchProtocol;
-  readonly shots: number;
+  readonly row: string;
+  readonly column: string;
   readonly draws: number;
   readonly accuracy: number;
-  /** 95%: of the mean over draws where there are several, else Wilson's over the judged rows. */
-  readonly interval: readonly [number, number];
-  readonly nll: number;
-  readonly fitSeconds: number;
-  readonly scoreMilliseconds: number;
-  readonly peakMemory: number;
-  /** What was taken in the first draw. */
-  readonly chosen: string;
+  /** 95%: of the mean over draws where there are several, Wilson's over the judged rows of one; none for a mean of one draw each. */
+  readonly interval?: readonly [number, number];
+  /** Every fit behind it. */
   readonly cells: readonly Cell[];
 }
 
-/** Entries in the order of the cells. */
-export function summarise(cells: readonly Cell[]): Entry[] {
-  const groups = groupBy(cells, ({ data, encoder, method, protocol, shots }) =>
-    JSON.stringify([data, encoder, method, protocol, shots]),
-  );
-  return [...groups.values()].map((own) => {
-    const [first] = own;
-    const mean = (of: (cell: Cell) => number) => own.reduce((sum, cell) => sum + of(cell), 0) / own.length;
-    const { data, encoder, method, protocol, shots, chosen } = first;
-    return {
-      data,
-      encoder,
-      method,
-      protocol,
-      shots,
-      draws: own.length,
-      accuracy: mean((cell) => cell.accuracy),
-      interval:
-        own.length > 1 ? clamped(meanInterval(own.map((cell) => cell.accuracy)).interval) : first.interval,
-      nll: mean((cell) => cell.nll),
-      fitSeconds: mean((cell) => cell.fitSeconds),
-      scoreMilliseconds: mean((cell) => cell.scoreMilliseconds),
-      peakMemory: Math.max(...own.map((cell) => cell.peakMemory)),
-      chosen,
-      cells: own,
-    };
+/** The entry of a trial, from the cells of each of its parts, one for each draw (or one for all). */
+export function entryOf(
+  { row, column, mean = 'arithmetic' }: Trial,
+  parts: readonly (readonly Cell[])[],
+): Entry {
+  const draws = Math.max(...parts.map(({ length }) => length));
+  const values = Array.from({ length: draws }, (_, draw) => {
+    const accuracies = parts.map((cells) => (cells[draw] ?? cells[0]).accuracy);
+    return MEANS[mean](accuracies);
   });
+  const cells = parts.flat();
+  const accuracy = MEANS.arithmetic(values);
+  const interval =
+    draws > 1 ? clamped(meanInterval(values).interval) : cells.length === 1 ? cells[0].interval : undefined;
+  return { row, column, draws, accuracy, interval, cells };
 }
 
-/** A paired comparison of two methods on the same draws and rows (McNemar's exact test over all of them). */
+const MEANS: Readonly<Record<NonNullable<Trial['mean']>, (values: readonly number[]) => number>> = {
+  arithmetic: (values) => values.reduce((sum, x) => sum + x, 0) / values.length,
+  harmonic: (values) => (values.includes(0) ? 0 : values.length / values.reduce((sum, x) => sum + 1 / x, 0)),
+};
+
+/** The mean of a measure over an entry's cells; undefined where none has it. */
+export function meanOf({ cells }: Entry, measure: (cell: Cell) => number | undefined): number | undefined {
+  const values = cells.flatMap((cell) => measure(cell) ?? []);
+  return values.length > 0 ? MEANS.arithmetic(values) : undefined;
+}
+
+/** A paired comparison of two rows of a table on the same draws and pictures (McNemar's exact test over all of them). */
 export interface Pairing {
-  readonly data: string;
-  readonly shots: number;
-  readonly protocol: BenchProtocol;
+  readonly column: string;
   readonly better: string;
   readonly worse: string;
   /** Accuracy of the first less that of the second. */
@@ -64,28 +54,25 @@ export interface Pairing {
   readonly p: number;
 }
 
-/** The best method of each column against every other of it. */
+/** The best row of each column against every other of it. */
 export function pairBest(entries: readonly Entry[]): Pairing[] {
-  const columns = groupBy(entries, ({ data, encoder, shots, protocol }) =>
-    JSON.stringify([data, encoder, shots, protocol]),
-  );
-  return [...columns.values()].flatMap((column) => {
+  return [...groupBy(entries, ({ column }) => column).values()].flatMap((column) => {
     const best = column.reduce((x, y) => (y.accuracy > x.accuracy ? y : x));
     return column
       .filter((other) => other !== best)
       .map((other) => {
         const shared = best.cells.flatMap((cell) => {
-          const twin = other.cells.find(({ seed }) => seed === cell.seed);
+          const twin = other.cells.find(
+            ({ data, on, seed }) => data === cell.data && on === cell.on && seed === cell.seed,
+          );
           return twin && twin.right.length === cell.right.length ? [[cell.right, twin.right] as const] : [];
         });
         const flat = (side: 0 | 1) =>
           Array.from(shared.map((pair) => pair[side]).join(''), (bit) => bit === '1');
         return {
-          data: best.data,
-          shots: best.shots,
-          protocol: best.protocol,
-          better: best.method,
-          worse: other.method,
+          column: best.column,
+          better: best.row,
+          worse: other.row,
           difference: best.accuracy - other.accuracy,
           p: mcnemar(flat(0), flat(1)).p,
         };

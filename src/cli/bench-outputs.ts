@@ -1,12 +1,18 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BenchProtocol } from '../bench/cell.ts';
-import type { BenchRun } from '../bench/run.ts';
+import type { FinishedTable } from '../bench/run.ts';
 import type { BenchSource } from '../bench/source.ts';
-import { type Entry, pairBest, summarise } from '../bench/summary.ts';
 import { UsageError } from '../errors.ts';
 import { methodById, methods } from '../methods/index.ts';
-import { renderBenchPage } from '../report/bench-page.ts';
+import { type BenchSection, renderBenchPage } from '../report/bench-page.ts';
+import {
+  accuracyTable,
+  cellTable,
+  costTable,
+  curvesOf,
+  measuresTable,
+  type TextRow,
+} from '../report/bench-tables.ts';
 import { renderCsv, renderMarkdown, renderText, type Table } from '../report/index.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { version } from '../version.ts';
@@ -24,8 +30,8 @@ const USUAL = [
 ];
 
 /** The methods of a list with commas, `all` of them, or the usual ones. Throws `UsageError` for an unknown one. */
-export function benchMethods(list?: string): string[] {
-  if (list === undefined) return USUAL;
+export function benchMethods(list?: string, usual: readonly string[] = USUAL): readonly string[] {
+  if (list === undefined) return usual;
   if (list === 'all') return [...methods.map(({ id }) => id).filter((id) => id !== 'stack'), 'auto'];
   const ids = list.split(',').map((id) => id.trim());
   for (const id of ids) if (id !== 'auto') methodById(id);
@@ -38,54 +44,34 @@ export function benchMethods(list?: string): string[] {
   return ids;
 }
 
-const TUNED_ON: Readonly<Record<BenchProtocol, string>> = {
-  folds: 'tuned by folds of the examples alone',
-  val: 'tuned on the validation split',
-  min4: 'tuned on at most four validation rows a class',
-  paper: 'tuned on the reported rows, as published: optimistic',
-  fixed: 'not tuned',
-};
-
-interface FinishedRun extends BenchRun {
-  readonly source: BenchSource;
+/** A finished benchmark: its tables, and the data they are about. */
+interface FinishedBench {
+  /** The suite, where there was one. */
+  readonly suite?: string;
+  readonly sources: readonly BenchSource[];
+  /** Data that was wanted and is not there, in words. */
+  readonly missing: readonly string[];
+  readonly tables: readonly FinishedTable[];
 }
 
 /** Writes JSON, CSV, Markdown and one HTML page; gives the tables for a terminal and what was left out. */
 export async function writeOutputs(
-  runs: readonly FinishedRun[],
+  bench: FinishedBench,
   folder: string,
-  terminal: { width: number; color: boolean },
-): Promise<{ tables: string[]; files: string[]; skipped: string[] }> {
+  terminal: { width: number; color: boolean; metrics: boolean },
+): Promise<{ tables: string[]; files: string[]; notes: string[] }> {
   await mkdir(folder, { recursive: true });
-  const sections = runs.map(({ source, cells }) => {
-    const entries = summarise(cells);
-    const protocol = cells[0]?.protocol ?? 'fixed';
-    return {
-      title: `${source.name}: ${source.classes.length} classes, ${source.encoder}`,
-      how: `Judged on ${cells[0]?.total ?? 0} ${source.how}; ${TUNED_ON[protocol]}.${source.seeded ? '' : ' One draw of examples.'}`,
-      entries,
-      table: shotsTable(entries),
-      costs: costTable(entries),
-      curves: curvesOf(entries),
-    };
-  });
-  const text = (table: Table<Record<string, string>>) => renderText(table, terminal);
+  const { suite, missing, tables: finished } = bench;
+  const sections = finished.map((table) => sectionOf(table, terminal.metrics));
+  const cells = [...new Set(finished.flatMap(({ entries }) => entries.flatMap((entry) => entry.cells)))];
+  const title = suite === undefined ? 'Few-shot benchmark' : `Few-shot benchmark: ${suite}`;
   const pages = {
-    'bench.json': JSON.stringify(
-      { version, made: new Date().toISOString(), runs: runs.map(provenance) },
-      null,
-      1,
-    ),
-    'bench.csv': renderCsv(cellTable(runs.flatMap(({ cells }) => cells))),
-    'bench.md': sections
-      .map(
-        ({ title, how, table, costs }) =>
-          `## ${title}\n\n${how}\n\n${renderMarkdown(table)}\n\n${renderMarkdown(costs)}`,
-      )
-      .join('\n\n'),
+    'bench.json': JSON.stringify({ ...provenance(bench), cells }, null, 1),
+    'bench.csv': renderCsv(cellTable(cells)),
+    'bench.md': sections.map(markdownOf).join('\n\n'),
     'bench.html': renderBenchPage(
-      'Few-shot benchmark',
-      `Made by tip-adapter ${version}. Each section says which rows were judged and what constants were chosen on.`,
+      title,
+      `Made by tip-adapter ${version}. Each section says which rows were judged and what constants were chosen on.${missing.length > 0 ? ` Not here: ${missing.join('; ')}.` : ''}`,
       sections,
     ),
   };
@@ -95,122 +81,74 @@ export async function writeOutputs(
     await writeFileAtomic(path, content);
     files.push(path);
   }
-  return {
-    tables: sections.map(
-      ({ title, how, table, costs }) => `\n${title}\n${how}\n\n${text(table)}\n\n${text(costs)}`,
-    ),
-    files,
-    skipped: leftOut(runs),
-  };
+  const notes = [...missing.map((line) => `missing: ${line}`), ...leftOut(finished)];
+  return { tables: sections.map((section) => textOf(section, terminal)), files, notes };
 }
 
-type TextRow = Record<string, string>;
-
-/** Methods by shots: accuracy with its interval, and the likelihood. */
-function shotsTable(entries: readonly Entry[]): Table<TextRow> {
-  const shots = [...new Set(entries.map((entry) => entry.shots))];
-  const ids = [...new Set(entries.map(({ method }) => method))];
-  const shown = ({ accuracy, interval }: Entry) =>
-    `${(100 * accuracy).toFixed(2)} (${(100 * interval[0]).toFixed(1)}–${(100 * interval[1]).toFixed(1)})`;
-  const rows = ids.map((method): TextRow => {
-    const own = entries.filter((entry) => entry.method === method);
-    return { method, ...Object.fromEntries(own.map((entry) => [String(entry.shots), shown(entry)])) };
-  });
+function sectionOf(table: FinishedTable, metrics: boolean): BenchSection {
+  const { title, how, axis, published, costs, missing } = table.plan;
+  const totals = new Set(table.entries.flatMap(({ cells }) => cells.map(({ total }) => total)));
+  const numbers = table.entries.length > 0;
   return {
-    columns: [
-      { title: 'Method', value: ({ method }) => method },
-      ...shots.map((k) => ({
-        title: `${k} ${k === 1 ? 'shot' : 'shots'}, %`,
-        value: (row: TextRow) => row[String(k)] ?? '–',
-        align: 'right' as const,
-      })),
-    ],
-    rows,
-  };
-}
-
-/** What the largest number of shots costs, and how sure the best of it is to be the best. */
-function costTable(entries: readonly Entry[]): Table<TextRow> {
-  const most = Math.max(0, ...entries.map(({ shots }) => shots));
-  const own = entries.filter(({ shots }) => shots === most);
-  const pairs = pairBest(own);
-  const rows = own.map((entry): TextRow => {
-    const pair = pairs.find(({ worse }) => worse === entry.method);
-    return {
-      method: entry.method,
-      took: entry.chosen === entry.method ? '' : entry.chosen,
-      nll: entry.nll.toFixed(3),
-      fit: entry.fitSeconds.toFixed(2),
-      score: entry.scoreMilliseconds.toFixed(3),
-      memory: String(entry.peakMemory),
-      best: pair ? (pair.p < 1e-4 ? '<0.0001' : pair.p.toFixed(4)) : 'best',
-    };
-  });
-  const column = (title: string, key: string) => ({
     title,
-    value: (row: TextRow) => row[key],
-    ...(key === 'method' || key === 'took' ? {} : { align: 'right' as const }),
-  });
-  return {
-    columns: [
-      column(`At ${most} ${most === 1 ? 'shot' : 'shots'}`, 'method'),
-      column('Took', 'took'),
-      column('NLL', 'nll'),
-      column('Fit, s', 'fit'),
-      column('Score, ms a row', 'score'),
-      column('Peak MiB', 'memory'),
-      column('p against the best', 'best'),
-    ],
-    rows,
+    how: totals.size === 1 ? how.replace('Judged on ', `Judged on ${[...totals][0]} `) : how,
+    tables: {
+      'Accuracy and its 95% interval': accuracyTable(table),
+      ...(numbers && { 'What it costs, and how sure the best is to be the best': costTable(table) }),
+      ...(numbers && metrics && { 'How far probabilities can be believed': measuresTable(table) }),
+    },
+    axis,
+    curves: curvesOf(table),
+    published: published?.source ?? costs?.source,
+    missing,
   };
 }
 
-function curvesOf(entries: readonly Entry[]) {
-  const ids = [...new Set(entries.map(({ method }) => method))];
-  return ids.map((name) => ({
-    name,
-    points: entries
-      .filter(({ method }) => method === name)
-      .map(({ shots, accuracy, interval }) => ({ shots, accuracy, low: interval[0], high: interval[1] })),
-  }));
+function notesOf({ published, missing }: BenchSection): string[] {
+  return [
+    ...(published ? [`Published: ${published}.`] : []),
+    ...(missing.length > 0 ? [`Not here: ${missing.join('; ')}.`] : []),
+  ];
 }
 
-/** Every cell, without the row-by-row answers. */
-function cellTable(cells: FinishedRun['cells']): Table<FinishedRun['cells'][number]> {
-  const names = [
-    'data',
-    'encoder',
-    'method',
-    'chosen',
-    'shots',
-    'seed',
-    'protocol',
-    'classes',
-    'examples',
-    'correct',
-    'total',
-    'accuracy',
-    'nll',
-    'fitSeconds',
-    'scoreMilliseconds',
-    'peakMemory',
-    'fingerprint',
-    'version',
-  ] as const;
-  return { columns: names.map((title) => ({ title, value: (cell) => cell[title] })), rows: cells };
+function textOf(section: BenchSection, terminal: { width: number; color: boolean }): string {
+  const { title, how, tables } = section;
+  const texts = Object.values<Table<TextRow>>(tables).map((table) => renderText(table, terminal));
+  return ['', title, how, '', texts.join('\n\n'), ...notesOf(section)].join('\n');
 }
 
-function provenance({ source, cells, skipped }: FinishedRun) {
-  const { name, encoder, fingerprint, classes, dimension, how } = source;
-  return { data: name, encoder, fingerprint, classes: classes.length, dimension, how, cells, skipped };
+function markdownOf(section: BenchSection): string {
+  const { title, how, tables } = section;
+  const texts = Object.values<Table<TextRow>>(tables).map((table) => renderMarkdown(table));
+  return [`## ${title}`, how, ...texts, ...notesOf(section)].join('\n\n');
+}
+
+function provenance({ suite, sources, missing, tables }: FinishedBench) {
+  return {
+    version,
+    made: new Date().toISOString(),
+    suite,
+    missing,
+    sources: sources.map(({ name, encoder, fingerprint, classes, dimension, how, seeded, notes }) => {
+      return { name, encoder, fingerprint, classes: classes.length, dimension, how, seeded, notes };
+    }),
+    tables: tables.map(({ plan, entries, skipped }) => {
+      const { title, how, axis, columns, published, missing } = plan;
+      const numbers = entries.map(({ row, column, draws, accuracy, interval }) => {
+        return { row, column, draws, accuracy, interval };
+      });
+      return { title, how, axis, columns, numbers, published, missing, skipped };
+    }),
+  };
 }
 
 /** What could not be computed, and why, a line for each method and reason. */
-function leftOut(runs: readonly FinishedRun[]): string[] {
+function leftOut(tables: readonly FinishedTable[]): string[] {
   const lines = new Map<string, number>();
-  for (const { data, method, reason } of runs.flatMap(({ skipped }) => skipped)) {
+  const skipped = new Set(tables.flatMap((table) => table.skipped));
+  for (const { data, method, reason } of skipped) {
     const line = `left out: ${method} on ${data}: ${reason}`;
     lines.set(line, (lines.get(line) ?? 0) + 1);
   }
-  return [...lines].map(([line, count]) => (count > 1 ? `${line} (${count} cells)` : line));
+  return [...lines].map(([line, count]) => (count > 1 ? `${line} (${count} fits)` : line));
 }

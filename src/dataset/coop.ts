@@ -18,6 +18,8 @@ interface CoopData {
   readonly labelled: Labelled;
   /** Whether pictures are listed, so that others in the folder are no part of it. */
   readonly listed?: true;
+  /** Class ids as the data set numbers them. */
+  readonly order?: readonly string[];
   /** Shown names of classes whose ids are codes or repeat each other. */
   readonly classes?: Table;
   readonly files: readonly SourceFile[];
@@ -84,7 +86,14 @@ async function readSplitFile(
     file.path,
     [...ids].map(([label, id]) => ({ id, name: (names.get(label) as string).replaceAll('_', ' ') })),
   );
-  return { labelled: { ...labelled, classIds: [...ids.values()] }, listed: true, classes, files: [file] };
+  const order = [...ids].sort(([a], [b]) => a - b).map(([, id]) => id);
+  return {
+    labelled: { ...labelled, classIds: [...ids.values()] },
+    listed: true,
+    order,
+    classes,
+    files: [file],
+  };
 }
 
 function parseSplit(text: string, path: string): z.infer<typeof splitSchema> {
@@ -150,7 +159,11 @@ async function readVariants(
       rows.push({ path: `images/${picture}.jpg`, label, split });
   }
   const table = tableOf(`${base}images_variant_*.txt`, rows);
-  return { labelled: await readListed(table, lookupInTree(tree, base), { signal }), listed: true, files };
+  const list = tree.files.find(({ path }) => path === `${base}variants.txt`);
+  const labelled = await readListed(table, lookupInTree(tree, base), { signal });
+  if (!list) return { labelled, listed: true, files };
+  const order = (await textOf(list)).split(/\r?\n/).filter((line) => line !== '');
+  return { labelled, listed: true, order, files: [...files, list] };
 }
 
 /** Names by WordNet id, in ImageNet's order; nothing where the file is about something else. */
@@ -164,7 +177,7 @@ function readImageNet(
   tree: Tree,
   base: string,
   names: ReadonlyMap<string, string>,
-): Pick<CoopData, 'labelled' | 'classes'> {
+): Pick<CoopData, 'labelled' | 'order' | 'classes'> {
   const ids = [...names.keys()];
   const pictures: LabelledFile[] = [];
   const outside: string[] = [];
@@ -192,6 +205,7 @@ function readImageNet(
   const known = [...names].filter(([id]) => there.has(id));
   return {
     labelled: { pictures, classIds: [...there], layout, findings },
+    order: known.map(([id]) => id),
     classes: tableOf(
       CLASSNAMES,
       known.map(([id, name]) => ({ id, name })),

@@ -50,6 +50,8 @@ interface Found {
   root: string;
   labelled: Labelled;
   findings: Finding[];
+  /** Class ids as the source numbers them. */
+  order?: readonly string[];
   classesTable?: Table;
 }
 
@@ -120,7 +122,8 @@ async function readTree(tree: Tree, signal?: AbortSignal): Promise<Found> {
   }
   if (listed.labelled ?? coop?.listed) findings.push(...unlisted(tree, labelled));
   const classesTable = classesFile ? parseTable(await classesFile.read(), classesFile.path) : coop?.classes;
-  return { name: tree.name, root: tree.root, labelled, findings, classesTable };
+  const { order } = coop ?? {};
+  return { name: tree.name, root: tree.root, labelled, findings, order, classesTable };
 }
 
 /** Folders that are data sets themselves, each with its table, would be mistaken for classes. */
@@ -206,7 +209,10 @@ function unlisted(tree: Tree, { pictures }: Labelled): Finding[] {
   return [info('unlisted', `${n} in the folder, but not used from the table: left out.`, paths)];
 }
 
-function assemble({ name, root, labelled, findings, classesTable }: Found, table = classesTable): Dataset {
+function assemble(
+  { name, root, labelled, findings, order, classesTable }: Found,
+  table = classesTable,
+): Dataset {
   const { classes, findings: classFindings } = describeClasses(labelled.classIds, table);
   const indexOf = new Map(classes.map(({ id }, i) => [id, i]));
   const examples = labelled.pictures.map(({ file, label, split, group }): Example => {
@@ -226,6 +232,7 @@ function assemble({ name, root, labelled, findings, classesTable }: Found, table
     name,
     root,
     classes,
+    ...(order && { order: order.flatMap((id) => indexOf.get(id.normalize('NFC')) ?? []) }),
     examples,
     findings: [found, ...labelled.findings, ...empty, ...findings, ...classFindings],
   };

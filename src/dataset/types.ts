@@ -32,6 +32,8 @@ export interface Dataset {
   /** Absolute path of the folder, table or archive it was read from. */
   root: string;
   classes: ClassInfo[];
+  /** Classes in the source's own order, where it numbers them. */
+  order?: number[];
   examples: Example[];
   /** What was found, in words, and what was skipped. */
   findings: Finding[];

@@ -1,20 +1,33 @@
+import type { TextRow } from './bench-tables.ts';
 import { type Html, html } from './html.ts';
-import { htmlTable } from './html-table.ts';
+import { type HtmlTable, htmlTable } from './html-table.ts';
 import { lineChart } from './line-chart.ts';
 import type { Table } from './table.ts';
 import { STYLE } from './theme.ts';
 import type { Curve } from './types.ts';
 
-/** One data set under one protocol: a table, and curves where there are several numbers of shots. */
+/** One table of a benchmark, and curves where its columns are numbers. */
 export interface BenchSection {
   readonly title: string;
   /** Which rows were judged and what was tuned on: the first thing to read. */
   readonly how: string;
-  readonly table: Table<Record<string, string>>;
+  /** Tables by their captions. */
+  readonly tables: Readonly<Record<string, Table<TextRow>>>;
+  readonly axis: string;
   readonly curves: readonly Curve[];
+  /** Where published numbers are from. */
+  readonly published?: string;
+  readonly missing: readonly string[];
 }
 
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+/** Published numbers are set apart by more than colour: italics in tables, dots and hollow markers in charts. */
+const PUBLISHED_STYLE = html`<style>
+i.published{color:var(--muted)}
+svg .published .line,svg.published .line{stroke-width:1.5;stroke-linecap:round}
+svg .published .marker,svg.published .marker{fill:var(--paper);stroke:var(--line);stroke-width:1.5}
+</style>`;
 
 /** A benchmark's tables and curves as one HTML file without scripts. */
 export function renderBenchPage(title: string, lead: string, sections: readonly BenchSection[]): string {
@@ -26,6 +39,7 @@ ${html`<html lang="en">
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <title>${title}</title>
 ${STYLE}
+${PUBLISHED_STYLE}
 </head>
 <body>
 <header><h1>${title}</h1><p>${lead}</p></header>
@@ -38,11 +52,28 @@ ${sections.map(section)}
 `}`;
 }
 
-function section({ title, how, table, curves }: BenchSection): Html {
+function section({ title, how, tables, axis, curves, published, missing }: BenchSection): Html {
   return html`<section>
 <h2>${title}</h2>
 <p>${how}</p>
-${curves.some(({ points }) => points.length > 1) && html`<figure>${lineChart(curves)}</figure>`}
-${htmlTable(title, table)}
+${curves.some(({ points }) => points.length > 1) && html`<figure class="curves">${lineChart(curves, AXES[axis] ?? axis)}</figure>`}
+${Object.entries(tables).map(([caption, table]) => htmlTable(caption, withStyle(table)))}
+${published !== undefined && html`<p class="note">Published numbers are in italics in tables, and dotted with hollow markers in charts: ${published}.</p>`}
+${missing.length > 0 && html`<p class="note">Not here: ${missing.join('; ')}.</p>`}
 </section>`;
+}
+
+const AXES: Readonly<Record<string, string | undefined>> = { shots: 'examples per class (shots)' };
+
+function withStyle({ columns, rows }: Table<TextRow>): HtmlTable<TextRow> {
+  return {
+    columns: columns.map((column) => ({
+      ...column,
+      cell: (row) => {
+        const value = column.value(row);
+        return row.published ? html`<i class="published">${value}</i>` : html`${value}`;
+      },
+    })),
+    rows,
+  };
 }

@@ -21,8 +21,11 @@ const MARKERS = [
   'M-2 -6h4v4h4v4h-4v4h-4v-4h-4v-4h4z',
 ];
 
-/** Accuracy against shots with intervals, and a legend in the order of the last values. Shots are evenly spaced. */
-export function lineChart(curves: readonly Curve[]): Html {
+/**
+ * Accuracy against shots (or what `axis` says) with intervals, and a legend in the order of the last values. Shots are evenly spaced.
+ * Published curves are dotted, with hollow markers and no intervals.
+ */
+export function lineChart(curves: readonly Curve[], axis = 'examples per class (shots)'): Html {
   const shots = [...new Set(curves.flatMap(({ points }) => points.map((point) => point.shots)))].sort(
     (a, b) => a - b,
   );
@@ -42,10 +45,11 @@ ${ticks.map(
 <text class="quiet" x="${LEFT - 10}" y="${y(tick) + 4}" text-anchor="end">${Math.round(100 * tick)}%</text>`,
 )}
 ${shots.map((shot) => html`<text class="quiet" x="${x(shot)}" y="${BOTTOM + 22}" text-anchor="middle">${shot}</text>`)}
-<text class="quiet" x="${(LEFT + RIGHT) / 2}" y="${HEIGHT - 8}" text-anchor="middle">examples per class (shots)</text>
+<text class="quiet" x="${(LEFT + RIGHT) / 2}" y="${HEIGHT - 8}" text-anchor="middle">${axis}</text>
 ${curves.map((curve, i) => {
   const shift = (i - (curves.length - 1) / 2) * dodge;
   return series(
+    curves,
     i,
     [...curve.points]
       .sort((a, b) => a.shots - b.shots)
@@ -62,7 +66,7 @@ ${curves.map((curve, i) => {
     .sort((a, b) => b.last - a.last)
     .map(
       ({ name, i, last }) =>
-        html`<li>${key(i)}<span>${name} <span class="note">${percent(last)}</span></span></li>`,
+        html`<li>${key(curves, i)}<span>${name} <span class="note">${percent(last)}</span></span></li>`,
     )}</ul>`;
 }
 
@@ -73,24 +77,36 @@ interface Dot {
   high: number;
 }
 
-function series(i: number, dots: readonly Dot[]): Html {
+function series(curves: readonly Curve[], i: number, dots: readonly Dot[]): Html {
   const line = dots.map((dot, j) => `${j === 0 ? 'M' : 'L'}${dot.x.toFixed(1)} ${dot.y.toFixed(1)}`).join('');
-  return html`<g class="${style(i)}">
-${dots.map((dot) => html`<path class="whisker" d="M${dot.x} ${dot.low}V${dot.high}m-3 0h6M${dot.x - 3} ${dot.low}h6"/>`)}
-<path class="line" d="${line}" stroke-dasharray="${DASHES[i % DASHES.length]}"/>
-${dots.map((dot) => html`<path class="marker" transform="translate(${dot.x} ${dot.y})" d="${marker(i)}"/>`)}</g>`;
+  const { style, dash, marker, published } = look(curves, i);
+  return html`<g class="${style}">
+${!published && dots.map((dot) => html`<path class="whisker" d="M${dot.x} ${dot.low}V${dot.high}m-3 0h6M${dot.x - 3} ${dot.low}h6"/>`)}
+<path class="line" d="${line}" stroke-dasharray="${dash}"/>
+${dots.map((dot) => html`<path class="marker" transform="translate(${dot.x} ${dot.y})" d="${marker}"/>`)}</g>`;
 }
 
-function key(i: number): Html {
-  return html`<svg class="${style(i)}" width="36" height="16" viewBox="0 0 36 16" aria-hidden="true"><path class="line" d="M0 8H36" stroke-dasharray="${DASHES[i % DASHES.length]}"/><path class="marker" transform="translate(18 8)" d="${marker(i)}"/></svg>`;
+function key(curves: readonly Curve[], i: number): Html {
+  const { style, dash, marker } = look(curves, i);
+  return html`<svg class="${style}" width="36" height="16" viewBox="0 0 36 16" aria-hidden="true"><path class="line" d="M0 8H36" stroke-dasharray="${dash}"/><path class="marker" transform="translate(18 8)" d="${marker}"/></svg>`;
 }
 
-function style(i: number): string {
-  return `series-${i % LIGHT.series.length}`;
-}
+/** Dots: what others published. */
+const DOTTED = '1 4';
+export const PUBLISHED = ' (published)';
 
-function marker(i: number): string {
-  return MARKERS[i % MARKERS.length];
+/** How a curve is told from the others: a published one has the colour and marker of its namesake. */
+function look(curves: readonly Curve[], i: number) {
+  const { name, published = false } = curves[i];
+  const namesake = curves.findIndex((other) => published && name === other.name + PUBLISHED);
+  const at = namesake < 0 ? i : namesake;
+  const series = `series-${at % LIGHT.series.length}`;
+  return {
+    published,
+    style: published ? `${series} published` : series,
+    dash: published ? DOTTED : DASHES[at % DASHES.length],
+    marker: MARKERS[at % MARKERS.length],
+  };
 }
 
 function last({ points }: Curve): number {

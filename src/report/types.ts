@@ -44,6 +44,8 @@ export interface MethodScore {
 /** Accuracy of one method against the number of examples per class. */
 export interface Curve {
   name: string;
+  /** Others' numbers: drawn hollow and dotted, in the style of the curve of the same name before ` (published)`. */
+  published?: true;
   points: { shots: number; accuracy: number; low: number; high: number }[];
 }
 

@@ -1,23 +1,42 @@
 import { join } from 'node:path';
 import { PROTOCOLS } from '../../bench/cell.ts';
+import { pickDatasets, SUITE_IDS, SUITES, type Suite, shotsTable } from '../../bench/suites.ts';
 import { UsageError } from '../../errors.ts';
-import { choice, optional, text } from '../../options.ts';
+import { choice, flag, integer, optional, text } from '../../options.ts';
 import { defineCommand } from '../command.ts';
 import { withBar } from '../work.ts';
 
 export const benchCommand = defineCommand({
   args: ['<data...>'],
   options: {
-    shots: text({ default: '1,2,4,8,16', value: '<list>', help: 'Examples per class.' }),
+    suite: optional(
+      choice(SUITE_IDS, {
+        help: "A table or figure of the paper, or a further protocol of the field, from CoOp's $DATA folder or features.",
+      }),
+    ),
+    shots: optional(
+      text({ value: '<list>', help: "Examples per class (default: 1,2,4,8,16, or the suite's)." }),
+    ),
     methods: optional(
       text({ value: '<list>', help: "Methods, or all (default: auto and the paper's own)." }),
     ),
+    encoders: optional(
+      text({ value: '<list>', help: "Encoders for pictures (default: auto, or the suite's)." }),
+    ),
     seeds: text({ default: '1,2,3', value: '<list>', help: 'Draws of the examples.' }),
+    views: integer({
+      default: 1,
+      min: 1,
+      max: 64,
+      help: "Views of each example picture; the paper's keys average 10.",
+    }),
     protocol: choice(PROTOCOLS, {
       default: 'folds',
       help: 'What constants are chosen on: the examples, the validation split, four rows a class of it, or, as published, the reported rows.',
     }),
-    encoder: text({ default: 'auto', value: '<name>', help: 'Encoder for pictures.' }),
+    metrics: flag({
+      help: 'Show how far probabilities can be believed; and fit once more without a fifth of the classes, to see how pictures of those are rejected.',
+    }),
     output: text({
       short: 'o',
       default: 'bench',
@@ -35,36 +54,48 @@ export const benchCommand = defineCommand({
       'tip-adapter bench features/stanford_cars --methods all --protocol paper',
       'Features that are there already; tuned as published.',
     ],
+    ['tip-adapter bench $DATA --suite table2', "A table of the paper, from CoOp's folder of data sets."],
   ],
-  async run(data, { output, protocol, ...given }, io) {
-    const { openSource } = await import('../../bench/source.ts');
-    const { runSource } = await import('../../bench/run.ts');
+  async run(data, { suite: id, output, protocol, views, metrics, ...given }, io) {
+    const { openSources } = await import('../../bench/open.ts');
+    const { runTables } = await import('../../bench/run.ts');
     const { benchMethods, writeOutputs } = await import('../bench-outputs.ts');
-    const shots = numbers(given.shots, 'shots');
+    const suite: Suite | undefined = id && SUITES[id];
+    const choices = {
+      methods: benchMethods(given.methods, suite?.methods),
+      shots: given.shots ? numbers(given.shots, 'shots') : (suite?.shots ?? [1, 2, 4, 8, 16]),
+      protocol,
+      rejection: metrics,
+    };
     const seeds = numbers(given.seeds, 'seeds');
-    const methods = benchMethods(given.methods);
-    const runs = [];
-    for (const path of data) {
-      const source = await openSource(path, {
-        encoder: given.encoder,
-        shots,
+    const encoders = given.encoders?.split(',').map((name) => name.trim()) ?? suite?.encoders ?? ['auto'];
+    const { sources, missing } = await withBar(io, 'Reading', (bar) =>
+      openSources(data, {
+        pick: (located) => (suite ? pickDatasets(suite, located) : { picked: located, missing: [] }),
+        testOnly: suite?.testOnly ?? [],
+        encoders,
+        shots: Math.max(...choices.shots),
+        seeds,
+        views,
+        validation: protocol === 'val' || protocol === 'min4',
         signal: io.signal,
         note: (line) => io.note(line),
-      });
-      const plan = { methods, shots, seeds, protocols: [protocol] };
-      const run = await withBar(io, source.name, (bar) =>
-        runSource(source, plan, join(output, 'cells'), {
-          signal: io.signal,
-          onProgress: ({ done, total, kept, now }) =>
-            bar.update({ done, total, facts: kept > 0 ? `${now}, ${kept} kept` : now }),
-        }),
-      );
-      runs.push({ source, ...run });
-    }
-    const { tables, files, skipped } = await writeOutputs(runs, output, { width: io.width, color: io.color });
-    for (const table of tables) io.stdout.write(`${table}\n`);
-    for (const line of skipped) io.note(line);
-    io.note(`Written: ${files.join(', ')}`);
+        onProgress: ({ done, total, now }) => bar.update({ done, total, facts: now }),
+      }),
+    );
+    const plans = suite ? suite.plan(sources, choices) : sources.map((source) => shotsTable(source, choices));
+    const tables = await withBar(io, id ?? 'bench', (bar) =>
+      runTables(plans, seeds, join(output, 'cells'), {
+        signal: io.signal,
+        onProgress: ({ done, total, kept, now }) =>
+          bar.update({ done, total, facts: kept > 0 ? `${now}, ${kept} kept` : now }),
+      }),
+    );
+    const terminal = { width: io.width, color: io.color, metrics };
+    const written = await writeOutputs({ suite: id, sources, missing, tables }, output, terminal);
+    for (const table of written.tables) io.stdout.write(`${table}\n`);
+    for (const line of written.notes) io.note(line);
+    io.note(`Written: ${written.files.join(', ')}`);
   },
 });
 

@@ -1,0 +1,123 @@
+import type { BenchProtocol, CellSettings } from './cell.ts';
+import type { TablePlan, Trial } from './plan.ts';
+import { ALPHAS, BETAS, CACHE_SIZES, MODULES, MORE_SHOTS, PROMPTS, type Published } from './published.ts';
+import type { BenchSource } from './source.ts';
+import { withCacheSize, withOnePrompt } from './variations.ts';
+
+/** The constants that the paper varies around. */
+const ALPHA = 1;
+const BETA = 5.5;
+
+const VARIED = 'tip-adapter';
+const TRAINED = 'tip-adapter-f';
+
+/** The paper's ablations (section 4.4) on a source, at its 16 shots or the most it has. */
+export function ablations(source: BenchSource, protocol: BenchProtocol): TablePlan[] {
+  const shots = [16, 8, 4, 2, 1].find((k) => source.has(k)) ?? 1;
+  const table = tableOf(source);
+  const at = (change: Partial<CellSettings> = {}) => ({ method: VARIED, shots, protocol, ...change });
+  const fixed = (alpha: number, beta: number) => at({ protocol: 'fixed', given: { alpha, beta } });
+  const one = withOnePrompt(source);
+  return [
+    table('alpha', `beta ${BETA}, ${shots} shots; nothing is tuned.`, ALPHAS, (alpha) => [
+      { ...row(VARIED, source), settings: fixed(Number(alpha), BETA) },
+    ]),
+    table('beta', `alpha ${ALPHA}, ${shots} shots; nothing is tuned.`, BETAS, (beta) => [
+      { ...row(VARIED, source), settings: fixed(ALPHA, Number(beta)) },
+    ]),
+    table(
+      'cache size',
+      `Keys a class, averages of ${shots} examples; protocol ${protocol}.`,
+      CACHE_SIZES,
+      (size) => [
+        Number(size) === 0
+          ? { ...row(VARIED, source), settings: at({ method: 'zero-shot' }) }
+          : { ...row(VARIED, withCacheSize(source, Number(size))), settings: at() },
+      ],
+      (size) => (Number(size) > shots ? `${size} keys a class: there are ${shots} examples` : undefined),
+    ),
+    table(
+      'shots',
+      `More examples, averaged into a cache of 16 a class; protocol ${protocol}.`,
+      MORE_SHOTS,
+      (k) =>
+        [VARIED, TRAINED].map((method) => ({
+          ...row(method, withCacheSize(source, 16)),
+          settings: at({ method, shots: Number(k) }),
+        })),
+      (k) => (source.has(Number(k)) ? undefined : `${k} shots: not there`),
+    ),
+    table(
+      'prompts',
+      `One prompt a class, or all; ${shots} shots, protocol ${protocol}.`,
+      PROMPTS,
+      (prompts) =>
+        ['zero-shot', VARIED, TRAINED].map((method) => ({
+          ...row(method, prompts === 'one' && one ? one : source),
+          settings: at({ method }),
+        })),
+      (prompts) =>
+        one || prompts === 'all' ? undefined : 'one prompt beside several: the data has one prompt a class',
+    ),
+    table(
+      'trained',
+      `What Tip-Adapter-F trains; ${shots} shots, protocol ${protocol}.`,
+      MODULES,
+      (module) => [
+        { ...row(TRAINED, source), settings: at({ method: module === 'keys' ? TRAINED : VARIED }) },
+      ],
+      (module) => (module === 'values' ? 'trained values: no method here trains them' : undefined),
+    ),
+  ];
+}
+
+interface Varied {
+  readonly row: string;
+  readonly source: BenchSource;
+  readonly settings: Omit<CellSettings, 'seed'>;
+}
+
+function row(name: string, source: BenchSource): Pick<Varied, 'row' | 'source'> {
+  return { row: name, source };
+}
+
+/** Makes the table of one ablation: its columns are the published ones; `lacks` says why one cannot be. */
+function tableOf(source: BenchSource) {
+  return (
+    axis: string,
+    what: string,
+    published: Published,
+    rows: (column: string) => readonly Varied[],
+    lacks: (column: string) => string | undefined = () => undefined,
+  ): TablePlan => {
+    const columns = columnsOf(published);
+    const possible = columns.filter((column) => lacks(column) === undefined);
+    const trials = possible.flatMap((column) =>
+      rows(column).map(
+        ({ row, source: own, settings }): Trial => ({
+          row,
+          column,
+          parts: [{ source: own, settings }],
+        }),
+      ),
+    );
+    const isPapers = source.known?.id === 'imagenet';
+    return {
+      title: `${source.name}: ${axis}, ${source.encoder}`,
+      how: `${what} Judged on ${source.how}.`,
+      axis,
+      columns,
+      trials,
+      ...(isPapers && { published }),
+      missing: columns.flatMap((column) => lacks(column) ?? []),
+    };
+  };
+}
+
+/** The columns as published; numbers in ascending order. */
+function columnsOf({ rows }: Published): string[] {
+  const columns = Object.keys(rows[0].values);
+  return columns.every((column) => Number.isFinite(Number(column)))
+    ? columns.sort((a, b) => Number(a) - Number(b))
+    : columns;
+}

@@ -1,0 +1,50 @@
+import { type Located, locateDatasets } from '../dataset/locate.ts';
+import { DataError, ModelError, type TipAdapterError } from '../errors.ts';
+import { type BenchSource, type OpenOptions, openSource } from './source.ts';
+
+export interface OpenSourcesOptions extends Omit<OpenOptions, 'encoder' | 'testOnly' | 'onProgress'> {
+  /** Which of what was found is used, and what is lacking, in words. */
+  pick(located: readonly Located[]): { picked: readonly Located[]; missing: readonly string[] };
+  /** Ids of public data sets that need no examples. */
+  readonly testOnly: readonly string[];
+  /** For pictures: each of them encodes all. */
+  readonly encoders: readonly string[];
+  onProgress?(progress: { done: number; total: number; now: string }): void;
+}
+
+/**
+ * Opens what lies in some paths, one source for each data set and encoder. Of several, one that cannot be used is named under
+ * `missing` and the others go on; alone, its error is thrown.
+ */
+export async function openSources(
+  paths: readonly string[],
+  { pick, testOnly, encoders, onProgress, ...options }: OpenSourcesOptions,
+): Promise<{ sources: readonly BenchSource[]; missing: readonly string[] }> {
+  const located = (await Promise.all(paths.map(locateDatasets))).flat();
+  const { picked, missing } = pick(located);
+  const sources: BenchSource[] = [];
+  const lacking = [...missing];
+  const failures: TipAdapterError[] = [];
+  for (const one of picked) {
+    for (const encoder of one.kind === 'features' ? ['-'] : encoders) {
+      const now = one.kind === 'features' ? one.name : `${one.name} ${encoder}`;
+      const isTest = one.known !== undefined && testOnly.includes(one.known.id);
+      try {
+        const source = await openSource(one, {
+          ...options,
+          encoder,
+          testOnly: isTest,
+          onProgress: (progress) => onProgress?.({ ...progress, now }),
+        });
+        for (const note of source.notes) options.note?.(`${source.name}: ${note}`);
+        sources.push(source);
+      } catch (error) {
+        if (!(error instanceof DataError || error instanceof ModelError)) throw error;
+        failures.push(error);
+        lacking.push(`${now}: ${error.message}`);
+      }
+    }
+  }
+  if (sources.length === 0 && failures.length > 0) throw failures[0];
+  return { sources, missing: lacking };
+}

@@ -1,0 +1,169 @@
+import { nameKey } from '../dataset/classes.ts';
+import { groupBy } from '../dataset/groups.ts';
+import { matrix, row, selectRows, unitRows } from '../math/matrix.ts';
+import { random } from '../math/random.ts';
+import { keysOf, plainSupport, type Support, selectExamples } from '../methods/task.ts';
+import { type BenchSource, hashOf, type JudgedRows } from './source.ts';
+
+/** The same source, changed in a way that `as` names: its cells are other cells. */
+function varied(source: BenchSource, as: string, change: Partial<BenchSource>): BenchSource {
+  return { ...source, fingerprint: hashOf([source.fingerprint, as]), ...change };
+}
+
+/**
+ * A cache of `size` keys a class, however many examples there are: those of a class are dealt out into so many parts at random
+ * and averaged (paper, section 4.4, "size of the cache model" and "more shots").
+ */
+export function withCacheSize(source: BenchSource, size: number): BenchSource {
+  return varied(source, `cache of ${size}`, {
+    draw: (shots, seed) => {
+      const support = source.draw(shots, seed);
+      return support && merged(support, size, seed);
+    },
+  });
+}
+
+function merged(support: Support, size: number, seed: number): Support {
+  const keys = keysOf(support);
+  const byClass = groupBy(support.labels.keys(), (i) => support.labels[i]);
+  const parts = [...byClass].flatMap(([label, examples]) => {
+    const order = random('cache size', seed, label).shuffle(examples);
+    return Array.from({ length: Math.min(size, order.length) }, (_, part) => ({
+      label,
+      examples: order.filter((_, at) => at % size === part),
+    }));
+  });
+  const means = matrix(parts.length, keys.cols);
+  parts.forEach(({ examples }, p) => {
+    const mean = row(means, p);
+    for (const example of examples)
+      row(keys, example).forEach((x, j) => {
+        mean[j] += x / examples.length;
+      });
+  });
+  return plainSupport(
+    unitRows(means),
+    parts.map(({ label }) => label),
+  );
+}
+
+/** One prompt a class in place of several; undefined where there are not both. */
+export function withOnePrompt(source: BenchSource): BenchSource | undefined {
+  const { plainHead } = source;
+  return plainHead && varied(source, 'one prompt', { head: plainHead });
+}
+
+/** Judged by other test sets of the same classes as well. Rows of classes that the source does not know are left out. */
+export function alsoJudgedOn(source: BenchSource, targets: readonly BenchSource[]): BenchSource {
+  const rows = targets.map((target) => sharedRows(source, target));
+  return varied(source, `judged on ${targets.map(({ fingerprint }) => fingerprint).join()}`, {
+    judged: (support) => [
+      ...source.judged(support).map((own) => ({ ...own, on: source.name })),
+      ...rows.map(({ on, features, labels }) => ({ on, features, labels })),
+    ],
+  });
+}
+
+/** A target's rows in the numbering of the source, and how many classes and rows have no counterpart. */
+export function sharedRows(
+  source: BenchSource,
+  target: BenchSource,
+): JudgedRows & { readonly leftOut: number } {
+  const [{ features, labels }] = target.judged(plainSupport(matrix(0, target.dimension), []));
+  const same =
+    source.classes.length === target.classes.length &&
+    source.classes.every((name, c) => nameKey(name) === nameKey(target.classes[c]));
+  const number = new Map(source.classes.map((name, c) => [nameKey(name), c]));
+  const to = target.classes.map((name, c) => (same ? c : (number.get(nameKey(name)) ?? -1)));
+  const kept = [...labels.keys()].filter((i) => to[labels[i]] >= 0);
+  return {
+    on: target.name,
+    features: selectRows(features, kept),
+    labels: Int32Array.from(kept, (i) => to[labels[i]]),
+    leftOut: labels.length - kept.length,
+  };
+}
+
+/**
+ * Examples of the first half of the classes only, in the source's own order (CoCoOp, Zhou et al., CVPR 2022, section 4.1: the odd
+ * class is a base class); judged on base classes among base classes, and on new ones among new ones. All names are known.
+ */
+export function baseToNew(source: BenchSource): BenchSource {
+  const half = Math.ceil(source.order.length / 2);
+  const base = source.order.slice(0, half);
+  const fresh = source.order.slice(half);
+  const among = ({ features, labels }: JudgedRows, on: string, classes: readonly number[]): JudgedRows => {
+    const kept = [...labels.keys()].filter((i) => classes.includes(labels[i]));
+    return {
+      on,
+      among: classes,
+      features: selectRows(features, kept),
+      labels: Int32Array.from(kept, (i) => labels[i]),
+    };
+  };
+  return varied(source, 'base to new', {
+    draw: (shots, seed) => {
+      const support = source.draw(shots, seed);
+      const isBase = new Set(base);
+      return (
+        support &&
+        selectExamples(
+          support,
+          [...support.labels.keys()].filter((i) => isBase.has(support.labels[i])),
+        )
+      );
+    },
+    judged: (support) => {
+      const [all] = source.judged(support);
+      return [among(all, 'base', base), among(all, 'new', fresh), { ...all, on: 'all' }];
+    },
+    how: `${source.how}; examples of the first ${base.length} of ${source.order.length} classes`,
+  });
+}
+
+/**
+ * Unevenly many examples a class: `shots` of the most frequent, one of the rarest, falling exponentially between (Cui et al., CVPR 2019,
+ * section 5.1); which class is frequent is drawn by the seed. Judged on all rows, and on those of the rarest and most frequent third.
+ */
+export function unbalanced(source: BenchSource): BenchSource {
+  return varied(source, 'unbalanced', {
+    seeded: true,
+    draw: (shots, seed) => {
+      const support = source.draw(shots, seed);
+      return support && thinned(support, shots, source.classes.length, seed);
+    },
+    judged: (support) => {
+      const [all] = source.judged(support);
+      const counts = source.classes.map((_, c) => support.labels.filter((label) => label === c).length);
+      const ranked = [...counts.keys()].sort((a, b) => counts[a] - counts[b] || a - b);
+      const third = Math.max(1, Math.floor(ranked.length / 3));
+      const of = (on: string, classes: readonly number[]): JudgedRows => {
+        const kept = [...all.labels.keys()].filter((i) => classes.includes(all.labels[i]));
+        return {
+          on,
+          features: selectRows(all.features, kept),
+          labels: Int32Array.from(kept, (i) => all.labels[i]),
+        };
+      };
+      return [
+        { ...all, on: 'all' },
+        of('rarest third', ranked.slice(0, third)),
+        of('most frequent third', ranked.slice(-third)),
+      ];
+    },
+  });
+}
+
+function thinned(support: Support, shots: number, classes: number, seed: number): Support {
+  const draw = random('unbalanced', seed);
+  const rank = draw.shuffle(Array.from({ length: classes }, (_, c) => c));
+  const byClass = groupBy(support.labels.keys(), (i) => support.labels[i]);
+  const kept = rank.flatMap((c, place) => {
+    const wanted = Math.max(1, Math.round(shots ** (1 - place / Math.max(1, classes - 1))));
+    return draw.shuffle(byClass.get(c) ?? []).slice(0, wanted);
+  });
+  return selectExamples(
+    support,
+    kept.sort((a, b) => a - b),
+  );
+}
