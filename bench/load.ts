@@ -29,7 +29,8 @@ async function send({ url, pictures, connections, amount, rate, seconds }: Load)
   const started = performance.now();
   let last = started;
   const { errors, timeouts } = await new Promise<autocannon.Result>((resolve, reject) => {
-    const options = { url, connections, amount, overallRate: rate, duration: seconds, requests, timeout: 60 };
+    const until = amount ? { amount } : { overallRate: rate, duration: seconds };
+    const options = { url, connections, requests, timeout: 60, ...until };
     const instance = autocannon(options, (error, result) => (error ? reject(error) : resolve(result)));
     instance.on('response', (_, status, __, milliseconds) => {
       last = performance.now();
@@ -41,3 +42,4 @@ async function send({ url, pictures, connections, amount, rate, seconds }: Load)
 }
 
 process.on('message', async (load: Load) => process.send?.(await send(load)));
+process.on('disconnect', () => process.exit());

@@ -1,4 +1,6 @@
+import { availableParallelism } from 'node:os';
 import { createEngine } from '../src/engine/node.ts';
+import type { Engine } from '../src/engine/types.ts';
 import { input } from '../src/graph/expression.ts';
 import { matmulT } from '../src/graph/products.ts';
 import { sum } from '../src/graph/reduce.ts';
@@ -9,62 +11,124 @@ import { methodById } from '../src/methods/index.ts';
 import { createScorer } from '../src/methods/score.ts';
 import { plainSupport, type Task } from '../src/methods/task.ts';
 import { alternate, milliseconds, ratio } from './measure.ts';
+import { torchPeer } from './torch.ts';
 
-const [QUERIES, KEYS, CLASSES, DIMENSION] = [1000, 16_000, 1000, 512];
+const [KEYS, CLASSES] = [16_000, 1000];
+/** ImageNet's validation pictures, which are scored in one call; and the share of them that PyTorch is given. */
+const [MANY, MANY_WIDTH, SHARE, MANY_ROUNDS] = [50_000, 1024, 10, 3];
+const [FEW, FEW_WIDTH, ROUNDS] = [1000, 512, 7];
 
-/** Scoring 1,000 queries against 16,000 keys of 512, beside the bare product of the same matrices in the same runtime. */
+/** Scoring with Tip-Adapter beside the bare product of the same matrices in the same runtime, and beside PyTorch. */
 export async function benchScore(): Promise<string[]> {
   const engine = createEngine();
-  const [keys, text, queries] = [unitNoise(KEYS), unitNoise(CLASSES), unitNoise(QUERIES)];
-  const head = { weights: text, promptFeatures: text, promptClass: new Int32Array(CLASSES), logitScale: 100 };
-  const task = (label: (i: number) => number): Task => ({
-    classes: CLASSES,
-    dimension: DIMENSION,
-    support: plainSupport(
-      keys,
-      Int32Array.from({ length: KEYS }, (_, i) => label(i)),
-    ),
-    head,
-    seed: 1,
-  });
-  const even = await createScorer(
-    engine,
-    methodById('tip-adapter'),
-    { alpha: 1, beta: 5.5 },
-    task((i) => i % CLASSES),
-  );
-  const uneven = await createScorer(
-    engine,
-    methodById('tip-adapter'),
-    { alpha: 1, beta: 5.5 },
-    task((i) => (i % 3 === 0 ? i % CLASSES : (i * i) % CLASSES)),
-  );
-  // The product alone; its rows are added up inside, so that no large result is copied out.
-  const product = matmulT(input('f', ['m', DIMENSION]), input('keys', [KEYS, DIMENSION]));
-  const bare = await engine.compile({ sums: sum(product, [1]) });
-  await bare.keep({ keys: floatTensor([KEYS, DIMENSION], keys.data) });
-  const f = floatTensor([QUERIES, DIMENSION], queries.data);
-
-  const times = await alternate(
-    { even: () => even.scores(queries), uneven: () => uneven.scores(queries), bare: () => bare.run({ f }) },
-    7,
-  );
+  const lines = [...(await scoreMany(engine)), ...(await scoreFew(engine))];
   await engine.close();
+  return lines;
+}
+
+/** All of ImageNet's validation pictures, streamed: what is held at a time does not depend on their number. */
+async function scoreMany(engine: Engine): Promise<string[]> {
+  const peer = torchPeer();
+  const [keys, queries] = [unitNoise(KEYS, MANY_WIDTH), unitNoise(MANY, MANY_WIDTH)];
+  const scorer = await tipAdapter(engine, keys, (i) => i % CLASSES);
+  const bare = await bareProduct(engine, keys);
+  const times: Record<'ours' | 'bare' | 'official' | 'expert', number[]> = {
+    ours: [],
+    bare: [],
+    official: [],
+    expert: [],
+  };
+  const timed = async (work: () => Promise<unknown>) => {
+    const start = performance.now();
+    await work();
+    return performance.now() - start;
+  };
+  for (let round = 0; round < MANY_ROUNDS; round++) {
+    times.ours.push(await timed(() => scorer.scores(queries)));
+    times.bare.push(await timed(() => bare(queries)));
+    if (typeof peer === 'string') continue;
+    const settings = {
+      m: MANY / SHARE,
+      n: KEYS,
+      d: MANY_WIDTH,
+      c: CLASSES,
+      threads: availableParallelism(),
+      repeat: 1,
+    };
+    const { official_ms, expert_ms } = peer('score', settings);
+    times.official.push(official_ms * SHARE);
+    times.expert.push(expert_ms * SHARE);
+  }
+  await scorer.close();
+  const lines = [
+    `Scoring ${MANY} queries x ${KEYS} keys x ${MANY_WIDTH}, ${CLASSES} classes, ${availableParallelism()} threads`,
+    `  bare product            ${milliseconds(times.bare)}`,
+    `  Tip-Adapter, 16 a class ${milliseconds(times.ours)}   ${ratio(times.ours, times.bare)} x the bare product (at most 1.6)`,
+  ];
+  if (typeof peer === 'string') return [...lines, `  ${peer}`];
   return [
-    `Scoring ${QUERIES} queries x ${KEYS} keys x ${DIMENSION}, ${CLASSES} classes`,
+    ...lines,
+    `  PyTorch, published form ${milliseconds(times.official)}: ${ratio(times.official, times.ours)} x ours (from a tenth of the queries)`,
+    `  PyTorch, expert form    ${milliseconds(times.expert)}: ${ratio(times.expert, times.ours)} x ours (from a tenth of the queries)`,
+  ];
+}
+
+/** A thousand queries, against classes of one size and of many. */
+async function scoreFew(engine: Engine): Promise<string[]> {
+  const [keys, queries] = [unitNoise(KEYS, FEW_WIDTH), unitNoise(FEW, FEW_WIDTH)];
+  const even = await tipAdapter(engine, keys, (i) => i % CLASSES);
+  const uneven = await tipAdapter(engine, keys, (i) => (i % 3 === 0 ? i % CLASSES : (i * i) % CLASSES));
+  const bare = await bareProduct(engine, keys);
+  const times = await alternate(
+    { even: () => even.scores(queries), uneven: () => uneven.scores(queries), bare: () => bare(queries) },
+    ROUNDS,
+  );
+  return [
+    `Scoring ${FEW} queries x ${KEYS} keys x ${FEW_WIDTH}, ${CLASSES} classes`,
     `  bare product            ${milliseconds(times.bare)}`,
     `  Tip-Adapter, 16 a class ${milliseconds(times.even)}   ${ratio(times.even, times.bare)} x the bare product (at most 1.6)`,
     `  Tip-Adapter, ragged     ${milliseconds(times.uneven)}   ${ratio(times.uneven, times.bare)} x`,
   ];
 }
 
-function unitNoise(rows: number): Matrix {
+function tipAdapter(engine: Engine, keys: Matrix, label: (i: number) => number) {
+  const text = unitNoise(CLASSES, keys.cols);
+  const task: Task = {
+    classes: CLASSES,
+    dimension: keys.cols,
+    support: plainSupport(
+      keys,
+      Int32Array.from({ length: KEYS }, (_, i) => label(i)),
+    ),
+    head: { weights: text, promptFeatures: text, promptClass: new Int32Array(CLASSES), logitScale: 100 },
+    seed: 1,
+  };
+  return createScorer(engine, methodById('tip-adapter'), { alpha: 1, beta: 5.5 }, task);
+}
+
+/** Rows of queries in one run of the bare product. */
+const CHUNK = 1000;
+
+/** The product alone; its rows are added up inside, so that no large result is copied out. */
+async function bareProduct(engine: Engine, keys: Matrix): Promise<(queries: Matrix) => Promise<void>> {
+  const product = matmulT(input('f', ['m', keys.cols]), input('keys', [KEYS, keys.cols]));
+  const session = await engine.compile({ sums: sum(product, [1]) });
+  await session.keep({ keys: floatTensor([KEYS, keys.cols], keys.data) });
+  return async ({ rows, cols, data }) => {
+    for (let start = 0; start < rows; start += CHUNK)
+      await session.run({
+        f: floatTensor([CHUNK, cols], data.subarray(start * cols, (start + CHUNK) * cols)),
+      });
+  };
+}
+
+function unitNoise(rows: number, dimension: number): Matrix {
   const noise = random('bench', rows);
   return unitRows(
     matrix(
       rows,
-      DIMENSION,
-      Float32Array.from({ length: rows * DIMENSION }, () => noise.uniform() - 0.5),
+      dimension,
+      Float32Array.from({ length: rows * dimension }, () => noise.uniform() - 0.5),
     ),
   );
 }

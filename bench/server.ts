@@ -129,7 +129,9 @@ async function serving(encoder: string, measure: (served: Serving) => Promise<st
       url: `${address}/v1/models/photos/predict`,
       send: async (load) => {
         asking.send(load);
-        return (await once(asking, 'message'))[0];
+        const [answer] = await Promise.race([once(asking, 'message'), once(asking, 'exit')]);
+        if (typeof answer === 'object') return answer;
+        throw new Error('The process that asks has died');
       },
       memory: async () => {
         const metrics = await (await fetch(`${address}/metrics`)).text();

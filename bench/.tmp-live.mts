@@ -1,0 +1,251 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import sharp from 'sharp';
+import type { Encoder } from '../src/encoder/types.ts';
+import { createImageLoader } from '../src/image/loader.ts';
+import { matrix } from '../src/math/matrix.ts';
+import { random } from '../src/math/random.ts';
+import { openFeatureCache } from '../src/store/feature-cache.ts';
+import { startStudio } from '../src/studio/index.ts';
+import type { Lesson } from '../src/studio/lesson.ts';
+import { createTeacher } from '../src/studio/teacher.ts';
+import { chromiumPath, launchChromium } from '../tests/browser/chromium.ts';
+import { colourEncoder } from '../tests/studio/serve.ts';
+import { buildPage } from '../tests/studio/story.ts';
+import { median } from './measure.ts';
+
+/** The studio in a real browser; its encoder takes no time here, so that what is left is the studio's own. */
+export async function benchStudio(): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-studio-'));
+  process.env.TIP_ADAPTER_HOME = join(folder, 'home');
+  try {
+    return [
+      'Studio (the encoder takes no time here)',
+      ...(chromiumPath ? await inBrowser(folder) : ['  no Chromium here: the page is not measured']),
+      ...(await refitting()),
+    ];
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const p95 = (values: readonly number[]) =>
+  [...values].sort((a, b) => a - b)[Math.ceil(0.95 * values.length) - 1];
+const spread = (values: readonly number[]) =>
+  `${median(values).toFixed(1)} ms, p95 ${p95(values).toFixed(1)} ms`;
+
+const CLASSES = 50;
+const PICTURES = 5000;
+
+async function inBrowser(folder: string): Promise<string[]> {
+  const session = join(folder, 'session');
+  await writeSession(session);
+  const page = await buildPage(folder);
+  const studio = await startStudio({ folder: session, page, encoder: colourEncoder });
+  const browser = await launchChromium();
+  try {
+    const tab = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+    await tab.goto(studio.address);
+    await tab.locator('.stage.done').waitFor({ timeout: 300_000 });
+    const scrolling = await scroll(tab);
+    const trying = await tryPictures(tab, folder);
+    return [
+      `  ${PICTURES} pictures in ${CLASSES} classes: at most ${scrolling.thumbnails} thumbnails and ${scrolling.elements} elements in the document`,
+      `  scripting a frame while scrolling  ${spread(scrolling.scripting)} (p95 under 8)`,
+      `  from a chosen photo to its bars    ${spread(trying.shown)}`,
+      `    beyond reading it, the encoder's  ${spread(trying.shown.map((time, i) => time - trying.read[i]))} (p95 under 50)`,
+    ];
+  } finally {
+    await browser.close();
+    await studio.close();
+  }
+}
+
+/** A session of many small pictures, written as the studio writes it, without flushing each. */
+async function writeSession(folder: string): Promise<void> {
+  const pictures = join(folder, 'pictures');
+  const thumbnails = join(folder, 'thumbnails');
+  mkdirSync(pictures, { recursive: true });
+  mkdirSync(thumbnails, { recursive: true });
+  const classes = Array.from({ length: CLASSES }, (_, c) => ({ id: `c${c}`, name: `class ${c}` }));
+  const drawn = await Promise.all(
+    classes.map((_, c) =>
+      sharp({
+        create: { width: 144, height: 144, channels: 3, background: `hsl(${(c * 360) / CLASSES},60%,50%)` },
+      })
+        .jpeg()
+        .toBuffer(),
+    ),
+  );
+  const board = Array.from({ length: PICTURES }, (_, i) => {
+    // What follows the end of a JPEG makes it another file and the same picture.
+    const bytes = Buffer.concat([drawn[i % CLASSES], Buffer.from(String(i))]);
+    const hash = createHash('sha256').update(bytes).digest('hex');
+    writeFileSync(join(pictures, hash), bytes);
+    writeFileSync(join(thumbnails, `${hash}.jpg`), drawn[i % CLASSES]);
+    return { hash, name: `${i}.jpg`, classId: `c${i % CLASSES}` };
+  });
+  const settings = { method: 'tip-adapter', reject: 0 };
+  const base = { classes, pictures: board, settings };
+  writeFileSync(join(folder, 'session.jsonl'), `${JSON.stringify({ base })}\n`);
+}
+
+const STEPS = 300;
+
+/** Scrolls a few rows a frame and asks the browser how long its scripts ran. */
+async function scroll(tab: Page) {
+  const devtools = await tab.context().newCDPSession(tab);
+  await devtools.send('Performance.enable');
+  const scriptSeconds = async () => {
+    const { metrics } = await devtools.send('Performance.getMetrics');
+    return metrics.find(({ name }) => name === 'ScriptDuration')?.value ?? Number.NaN;
+  };
+  const scripting: number[] = [];
+  let thumbnails = 0;
+  let elements = 0;
+  for (let step = 0; step < STEPS; step++) {
+    const before = await scriptSeconds();
+    await tab.locator('.scroller').evaluate(async (scroller) => {
+      scroller.scrollTop += 240;
+      await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    });
+    scripting.push(1000 * ((await scriptSeconds()) - before));
+    thumbnails = Math.max(thumbnails, await tab.locator('.thumbnail').count());
+    elements = Math.max(elements, await tab.locator('*').count());
+  }
+  return { scripting, thumbnails, elements };
+}
+declare function requestAnimationFrame(callback: (time: number) => void): number;
+
+const TRIALS = 60;
+const WARM_UP = 10;
+
+/** From the moment the page is given a photo to the frame that shows its bars, by the page's own clock; and reading it alone. */
+async function tryPictures(tab: Page, folder: string) {
+  const loader = createImageLoader();
+  const shown: number[] = [];
+  const read: number[] = [];
+  for (let i = 0; i < TRIALS; i++) {
+    const path = join(folder, `photo ${i}.jpg`);
+    await sharp({
+      create: {
+        width: 1024,
+        height: 768,
+        channels: 3,
+        background: `hsl(${i * 6},70%,45%)`,
+        noise: { type: 'gaussian', mean: 128, sigma: 20 },
+      },
+    })
+      .jpeg()
+      .toFile(path);
+    const clock = tab.locator('#try').evaluate(
+      (section) =>
+        new Promise<number>((resolve) => {
+          // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
+          const { MutationObserver, performance } = globalThis as any;
+          let started = 0;
+          section.addEventListener(
+            'change',
+            () => {
+              started = performance.now();
+            },
+            { capture: true, once: true },
+          );
+          const watcher = new MutationObserver(() => {
+            const time = section.querySelector('[data-took]')?.getAttribute('data-took');
+            if (!started || !time || time === section.getAttribute('data-last')) return;
+            section.setAttribute('data-last', time);
+            watcher.disconnect();
+            requestAnimationFrame(() => resolve(performance.now() - started));
+          });
+          watcher.observe(section, { subtree: true, childList: true, attributes: true, characterData: true });
+        }),
+    );
+    await tab.waitForTimeout(30);
+    await tab.locator('#try-file').setInputFiles(path);
+    shown.push(await clock);
+    // The same work alone, as the encoder has it done: decoding, resizing, cropping.
+    const bytes = readFileSync(path);
+    const started = performance.now();
+    await loader.load(bytes, { spec: colourEncoder.preprocessing, views: [0], seed: 1 });
+    read.push(performance.now() - started);
+  }
+  await loader.close();
+  return { shown: shown.slice(WARM_UP), read: read.slice(WARM_UP) };
+}
+
+const MANY = { classes: 1000, shots: 16, dimension: 512 };
+const ADDED = 12;
+
+/** One picture more in 1,000 classes of 16: until Tip-Adapter has answered a question with it. */
+async function refitting(): Promise<string[]> {
+  const { classes, shots, dimension } = MANY;
+  const encoder: Encoder = {
+    ...colourEncoder,
+    id: 'wide',
+    fingerprint: 'b'.repeat(64),
+    dimension,
+    embedTexts: async (texts) => noise(texts.length, dimension, 'texts'),
+  };
+  const bytesOf = (i: number) => Buffer.from(`picture ${i}`);
+  const total = classes * shots + ADDED + 1;
+  const hashes = Array.from({ length: total }, (_, i) =>
+    createHash('sha256').update(bytesOf(i)).digest('hex'),
+  );
+  const numbers = new Map(hashes.map((hash, i) => [hash, i]));
+  const cache = openFeatureCache();
+  const rows = noise(total, dimension, 'pictures');
+  await cache.putMany(
+    hashes.map((hash, i) => ({
+      key: `${hash}:${encoder.fingerprint}:0`,
+      value: rows.data.slice(i * dimension, (i + 1) * dimension),
+    })),
+  );
+  await cache.close();
+  const loader = createImageLoader();
+  const pictures = { read: async (hash: string) => bytesOf(numbers.get(hash) as number) };
+  const teacher = createTeacher(encoder, pictures, loader);
+  const lessonOf = (count: number): Lesson => ({
+    classes: Array.from({ length: classes }, (_, c) => ({
+      key: `${c}`,
+      id: `c${c}`,
+      name: `c${c}`,
+      promptName: `c${c}`,
+      prompts: [],
+    })),
+    examples: hashes.slice(0, count).map((hash, i) => ({ hash, id: `${i}`, label: i % classes, group: i })),
+  });
+  const settings = { method: 'auto', reject: 0 };
+  const constants = { alpha: 1, beta: 5.5, temperature: 1 };
+  const query = noise(1, dimension, 'query');
+  const times: number[] = [];
+  for (let count = total - ADDED - 1; count < total; count++) {
+    const lesson = lessonOf(count);
+    const started = performance.now();
+    await teacher.learn(lesson);const t1=performance.now()-started;
+    const classifier = await teacher.live(lesson, settings, constants);
+const t2=performance.now()-started;await classifier.probabilities(query);console.log(t1.toFixed(0),t2.toFixed(0));
+    times.push(performance.now() - started);
+    await classifier.close();
+  }
+  console.log(times.map((t)=>t.toFixed(0)).join(' '));
+  await teacher.close();
+  await loader.close();
+  return [
+    `  one picture more in ${classes} x ${shots}, ${dimension} numbers each, until it answers  ${spread(times.slice(1))} (under 200)`,
+  ];
+}
+
+function noise(rows: number, cols: number, seed: string) {
+  const draw = random('bench-studio', seed);
+  return matrix(
+    rows,
+    cols,
+    Float32Array.from({ length: rows * cols }, () => draw.uniform() - 0.5),
+  );
+}
+console.log((await refitting()).join());
+process.exit(0);
