@@ -41,6 +41,8 @@ export interface BenchSource {
   readonly val?: LabelledRows;
   /** The rows that are reported, for a draw; `how` says which they are. */
   judged(support: Support): readonly JudgedRows[];
+  /** Whether those rows are others for another draw. */
+  readonly judgedByDraw?: boolean;
   readonly how: string;
   /** Encoding a picture, without what was known before. */
   readonly encodeMilliseconds?: number;
@@ -98,6 +100,7 @@ async function fromDump(
     // Rows that are reported are not for tuning too.
     val: dump.test ? dump.val : undefined,
     judged: (support) => [{ on: '', ...(judged ?? others(draws.get(largest) as LabelledRows, support)) }],
+    judgedByDraw: judged === undefined,
     how: dump.test
       ? 'test rows'
       : dump.val

@@ -167,21 +167,26 @@ export function shotsTable(source: BenchSource, choices: Choices): TablePlan {
     columns: shots.map(String),
     trials: choices.methods.flatMap((method) =>
       shots.map((k) =>
-        trial(
-          method,
-          String(k),
-          partOf(source, choices, method, WITHOUT_EXAMPLES.includes(method) ? shots[0] : k),
-        ),
+        trial(method, String(k), partOf(source, choices, method, shotsOf(source, method, k, shots))),
       ),
     ),
     ...(isImageNet(source) && { published: IMAGENET_SHOTS }),
-    missing: beyond.map((k) => `${k} shots: no class has so many, or there is no such draw`),
+    missing: absent(beyond, 'no class has so many, or there is no such draw'),
   };
 }
 
 function partOf(source: BenchSource, { protocol, rejection }: Choices, method: string, shots: number): Part {
   const settings: Omit<CellSettings, 'seed'> = { method, shots, protocol, ...(rejection && { rejection }) };
   return { source, settings };
+}
+
+function absent(shots: readonly number[], why: string): string[] {
+  return shots.length > 0 ? [`${shots.join(', ')} shots: ${why}`] : [];
+}
+
+/** A method that looks at no example is judged once, where that means the same rows. */
+function shotsOf({ judgedByDraw }: BenchSource, method: string, k: number, all: readonly number[]): number {
+  return WITHOUT_EXAMPLES.includes(method) && !judgedByDraw ? all[0] : k;
 }
 
 function trial(row: string, column: string, ...parts: readonly Part[]): Trial {
@@ -230,16 +235,15 @@ function meanTables(sources: readonly BenchSource[], choices: Choices): TablePla
             trial(
               method,
               String(k),
-              ...own.map((source) =>
-                partOf(source, choices, method, WITHOUT_EXAMPLES.includes(method) ? shots[0] : k),
-              ),
+              ...own.map((source) => partOf(source, choices, method, shotsOf(source, method, k, shots))),
             ),
           ),
         ),
         published: backbone(encoder) === 'ViT-B/16' ? ELEVEN_MEAN_B16 : ELEVEN_MEAN,
-        missing: choices.shots
-          .filter((k) => !shots.includes(k))
-          .map((k) => `${k} shots: not in every one of the data sets`),
+        missing: absent(
+          choices.shots.filter((k) => !shots.includes(k)),
+          'not in every one of the data sets',
+        ),
       },
     ];
   });

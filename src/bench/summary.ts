@@ -54,13 +54,13 @@ export interface Pairing {
   readonly p: number;
 }
 
-/** The best row of each column against every other of it. */
+/** The best row of each column against every other of it that was judged by the same rows. */
 export function pairBest(entries: readonly Entry[]): Pairing[] {
   return [...groupBy(entries, ({ column }) => column).values()].flatMap((column) => {
     const best = column.reduce((x, y) => (y.accuracy > x.accuracy ? y : x));
     return column
       .filter((other) => other !== best)
-      .map((other) => {
+      .flatMap((other): Pairing[] => {
         const shared = best.cells.flatMap((cell) => {
           const twin = other.cells.find(
             ({ data, on, seed }) => data === cell.data && on === cell.on && seed === cell.seed,
@@ -69,13 +69,10 @@ export function pairBest(entries: readonly Entry[]): Pairing[] {
         });
         const flat = (side: 0 | 1) =>
           Array.from(shared.map((pair) => pair[side]).join(''), (bit) => bit === '1');
-        return {
-          column: best.column,
-          better: best.row,
-          worse: other.row,
-          difference: best.accuracy - other.accuracy,
-          p: mcnemar(flat(0), flat(1)).p,
-        };
+        if (shared.length === 0) return [];
+        const { p } = mcnemar(flat(0), flat(1));
+        const difference = best.accuracy - other.accuracy;
+        return [{ column: best.column, better: best.row, worse: other.row, difference, p }];
       });
   });
 }

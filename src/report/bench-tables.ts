@@ -1,6 +1,6 @@
 import type { Cell } from '../bench/cell.ts';
 import type { FinishedTable } from '../bench/run.ts';
-import { type Entry, meanOf, pairBest } from '../bench/summary.ts';
+import { type Entry, meanOf, type Pairing, pairBest } from '../bench/summary.ts';
 import { PUBLISHED } from './line-chart.ts';
 import type { Table } from './table.ts';
 import type { Curve } from './types.ts';
@@ -76,7 +76,7 @@ export function costTable({ plan, entries }: FinishedTable): Table<TextRow> {
         'Score, ms a row': scoring.toFixed(3),
         ...(encoding !== undefined && { 'With encoding, ms': (scoring + encoding).toFixed(1) }),
         'Peak MiB': String(Math.max(...entry.cells.map((cell) => cell.peakMemory))),
-        'p against the best': pair ? (pair.p < 1e-4 ? '<0.0001' : pair.p.toFixed(4)) : 'best',
+        'p against the best': pairText(entry, own, pair),
       },
     };
   });
@@ -111,6 +111,11 @@ export function costTable({ plan, entries }: FinishedTable): Table<TextRow> {
     ),
     rows: all,
   };
+}
+
+function pairText(entry: Entry, own: readonly Entry[], pair: Pairing | undefined): string {
+  if (pair) return pair.p < 1e-4 ? '<0.0001' : pair.p.toFixed(4);
+  return own.every(({ accuracy }) => accuracy <= entry.accuracy) ? 'best' : '–';
 }
 
 function epochsOf({ epochs, steps, iterations }: Readonly<Record<string, unknown>>): string {
