@@ -178,7 +178,7 @@ async function tryPictures(tab: Page, folder: string) {
 }
 
 const MANY = { classes: 1000, shots: 16, dimension: 512 };
-const ADDED = 12;
+const ADDED = 40;
 
 /** One picture more in 1,000 classes of 16: until Tip-Adapter has answered a question with it. */
 async function refitting(): Promise<string[]> {

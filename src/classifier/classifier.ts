@@ -8,7 +8,7 @@ import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
 import { addExamples, type NewExample, type Removal, removeParts } from './change.ts';
 import { type EvaluateOptions, encodeTestSet, evaluate, type TestSet } from './evaluate.ts';
-import { explainRow } from './explain.ts';
+import { explainRow, scoresOfTerms } from './explain.ts';
 import { type ReadOptions, readClassifier, writeClassifier } from './file.ts';
 import { type RefitValues, refitMethod } from './refit.ts';
 import { type Runtime, runtimeOf } from './runtime.ts';
@@ -27,6 +27,11 @@ import type {
 export interface PredictOptions extends WorkOptions {
   /** Overrides the classifier's own rejection threshold. */
   reject?: number;
+}
+
+export interface ExplainOptions extends PredictOptions {
+  /** Examples that are told of, those that count most (default: all; a hundred where they stay in a file). */
+  examples?: number;
 }
 
 /** Pictures encoded together when predictions are streamed: enough to keep decoding and inference busy side by side. */
@@ -93,13 +98,13 @@ export class Classifier {
   }
 
   /** Why a picture gets its answer: each class's text part and examples' part, and what each example added. */
-  async explain(image: ImageSource, { reject, signal }: PredictOptions = {}): Promise<Explanation> {
+  async explain(image: ImageSource, { reject, examples, signal }: ExplainOptions = {}): Promise<Explanation> {
     const { features, failures } = await this.#encode([image], { signal });
     if (failures.length > 0) throw failures[0].error;
-    const probabilities = await this.probabilities(features, signal);
-    const terms = await (await this.#scoring()).terms(features, signal);
-    const prediction = this.#prediction(readSource(image).id, row(probabilities, 0), reject);
-    return explainRow(this.data, prediction, row(features, 0), terms);
+    const { votes, ...terms } = await (await this.#scoring()).terms(features, signal);
+    const probabilities = Float32Array.from(softmax(scoresOfTerms(terms), this.data.tuning.temperature));
+    const prediction = this.#prediction(readSource(image).id, probabilities, reject);
+    return explainRow(this.data, prediction, { features: row(features, 0), terms, votes, examples });
   }
 
   /** Encodes labelled pictures once, to judge this classifier and its refitted relatives by. */
@@ -159,7 +164,8 @@ export class Classifier {
 
   #scoring(): Promise<Scorer> {
     const { method, state } = this.data;
-    this.#scorer ??= createScorer(sharedEngine(), methodById(method), state, taskOf(this.data));
+    const task = { ...taskOf(this.data), cache: this.#runtime.cache };
+    this.#scorer ??= createScorer(sharedEngine(), methodById(method), state, task);
     return this.#scorer;
   }
 

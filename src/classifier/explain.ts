@@ -1,17 +1,30 @@
 import { dot, type Matrix, norm, row, topK } from '../math/matrix.ts';
-import { type FileRows, isInFile } from '../methods/file-rows.ts';
-import { keysOf } from '../methods/task.ts';
+import { isInFile } from '../methods/file-rows.ts';
+import { isPlain, keysOf, type Support, selectExamples } from '../methods/task.ts';
 import type { ClassifierData, Contribution, ExplainedClass, Explanation, Prediction } from './types.ts';
 
-/**
- * Takes one picture's score apart. `terms` are the method's terms for that one row: `text` [1, c], `cache` or `method`
- * [1, c], and for cache methods `votes` [1, n], which add up to the cache part class by class.
- */
+/** What a scorer says of one picture, and how many examples are to be told of. */
+export interface Explained {
+  readonly features: Float32Array;
+  /** The method's terms, `text` [1, c], `cache` or `method` [1, c]. */
+  readonly terms: Readonly<Record<string, Matrix>>;
+  /** For cache methods [1, n]: they add up to the cache part class by class. */
+  readonly votes?: Matrix;
+  readonly examples?: number;
+}
+
+/** The scores [c] of one picture: its terms added up in the order and precision in which the method does. */
+export function scoresOfTerms(terms: Readonly<Record<string, Matrix>>): Float32Array {
+  return Object.values(terms)
+    .map((term) => row(term, 0))
+    .reduce((total, term) => total.map((value, c) => value + term[c]));
+}
+
+/** Takes one picture's score apart. */
 export function explainRow(
   data: ClassifierData,
   prediction: Prediction,
-  features: Float32Array,
-  { text, votes, ...parts }: Readonly<Record<string, Matrix>>,
+  { features, terms: { text, ...parts }, votes, examples }: Explained,
 ): Explanation {
   const { classes } = data;
   const textPart = text ? row(text, 0) : new Float32Array(classes.length);
@@ -29,7 +42,7 @@ export function explainRow(
   return {
     prediction,
     classes: explained,
-    contributions: contributionsOf(data, features, votes && row(votes, 0)),
+    contributions: contributionsOf(data, features, votes && row(votes, 0), examples),
     part: votes ? 'cache' : 'method',
   };
 }
@@ -37,19 +50,35 @@ export function explainRow(
 /** Contributions that are told of examples that stay in a file. */
 const TOLD = 100;
 
-function contributionsOf(data: ClassifierData, features: Float32Array, votes?: Float32Array): Contribution[] {
-  const { support, classes, examples } = data;
-  const inFile = isInFile(support.features) ? support.features : undefined;
-  const told = inFile && votes ? topK(votes, TOLD) : [...examples.keys()];
-  const keys = inFile && votes ? undefined : keysOf(support);
+function contributionsOf(
+  { support, classes, examples }: ClassifierData,
+  features: Float32Array,
+  votes: Float32Array | undefined,
+  most = isInFile(support.features) && votes ? TOLD : examples.length,
+): Contribution[] {
+  const told = votes && most < examples.length ? topK(votes, most) : [...examples.keys()];
+  const key = keysAt(support, told);
   const length = norm(features) || 1;
   return told
-    .map((i): Contribution => {
+    .map((i, place): Contribution => {
       const { id: classId, name: className } = classes[support.labels[i]];
-      const key = keys ? row(keys, i) : (inFile as FileRows).row(i);
-      const similarity = dot(key, features) / (length * (norm(key) || 1));
+      const own = key(place);
+      const similarity = dot(own, features) / (length * (norm(own) || 1));
       const { id, thumbnail } = examples[i];
       return { example: id, classId, className, similarity, weight: votes?.[i], thumbnail };
     })
-    .sort((a, b) => (b.weight ?? b.similarity) - (a.weight ?? a.similarity) || b.similarity - a.similarity);
+    .sort((a, b) => (b.weight ?? b.similarity) - (a.weight ?? a.similarity) || b.similarity - a.similarity)
+    .slice(0, most);
+}
+
+/** The keys of some examples, of any length, by their place among these. */
+function keysAt(support: Support, examples: readonly number[]): (place: number) => Float32Array {
+  const { features } = support;
+  if (isPlain(support)) {
+    return isInFile(features)
+      ? (place) => features.row(examples[place])
+      : (place) => row(features, examples[place]);
+  }
+  const keys = keysOf(selectExamples(support, examples));
+  return (place) => row(keys, place);
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type EncodedImages, encodeImages } from '../encoder/encode.ts';
 import { loadEncoder } from '../encoder/local.ts';
 import type { Encoder } from '../encoder/types.ts';
+import type { KeyCache } from '../engine/keys/types.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { ModelError } from '../errors.ts';
 import { createImageLoader, type ImageLoader } from '../image/loader.ts';
@@ -17,6 +18,8 @@ export interface Runtime {
     images: readonly ImageSource[],
     options: WorkOptions & { views: readonly number[]; seed: number; exif: boolean },
   ): Promise<EncodedImages>;
+  /** The examples' keys, where they are at hand: then none are laid out to score. */
+  readonly cache?: KeyCache;
   /** A small JPEG of a picture whose longer side has `side` pixels. */
   thumbnail(image: ImageSource, side?: number): Promise<Uint8Array>;
   close(): Promise<void>;

@@ -133,7 +133,7 @@ export interface Explanation {
   readonly prediction: Prediction;
   /** Most probable first. */
   readonly classes: readonly ExplainedClass[];
-  /** Largest weight (or similarity) first; all examples, or the first hundred where they stay in a file. */
+  /** Largest weight (or similarity) first; as many as were asked for. */
   readonly contributions: readonly Contribution[];
   /** Name of the part beside the text: `cache` for cache methods, else `method`. */
   readonly part: 'cache' | 'method';

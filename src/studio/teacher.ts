@@ -7,9 +7,10 @@ import { nearDuplicates } from '../dataset/duplicates.ts';
 import { encodeImages } from '../encoder/encode.ts';
 import { renderPrompt } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
+import { keysInMemory } from '../engine/keys/memory.ts';
 import type { ImageLoader } from '../image/loader.ts';
 import { roundToHalf } from '../math/half.ts';
-import { fromRows, type Matrix, matrix, row, unitRows } from '../math/matrix.ts';
+import { fromRows, type Matrix, matrix, norm, row, unitRows } from '../math/matrix.ts';
 import type { FitProgress } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { openFeatureCache } from '../store/feature-cache.ts';
@@ -59,6 +60,7 @@ export function createTeacher(
   const features = new Map<string, Float32Array>();
   const texts = new Map<string, Float32Array>();
   const gather = gatherer(features, encoder.dimension);
+  let head: ClassifierData['head'] | undefined;
   const runtime = tryingRuntime(encoder, loader);
   const templates = [encoder.defaults.template];
 
@@ -89,18 +91,29 @@ export function createTeacher(
     return encoded.failures.map(({ item }) => unseen[item].hash);
   }
 
+  /** The text head of a lesson's classes; of the same classes as before it is the same one. */
+  function headOf({ classes }: Lesson): ClassifierData['head'] {
+    const prompts = classes.map(({ promptName }) => renderPrompt(templates[0], promptName));
+    if (
+      prompts.length !== head?.prompts.length ||
+      prompts.some((prompt, c) => prompt !== head?.prompts[c][0])
+    ) {
+      const rows = fromRows(prompts.map((prompt) => texts.get(prompt) as Float32Array));
+      const made = headFromPrompts(rows, Int32Array.from(prompts.keys()), prompts.length, encoder.logitScale);
+      head = { ...made, prompts: prompts.map((prompt) => [prompt]) };
+    }
+    return head;
+  }
+
   function dataOf(lesson: Lesson, { reject }: Settings): ClassifierData {
     const { classes, examples } = lesson;
-    const prompts = classes.map(({ promptName }) => [renderPrompt(templates[0], promptName)]);
-    const promptFeatures = fromRows(prompts.map(([prompt]) => texts.get(prompt) as Float32Array));
-    const promptClass = Int32Array.from(prompts.keys());
     return {
       classes: classes.map(({ key: _, ...info }) => info),
       templates,
       encoder: referenceTo(encoder),
-      head: { ...headFromPrompts(promptFeatures, promptClass, classes.length, encoder.logitScale), prompts },
+      head: headOf(lesson),
       support: {
-        features: gather(lesson),
+        features: gather(lesson).rows,
         example: Int32Array.from(examples.keys()),
         view: new Int32Array(examples.length),
         labels: Int32Array.from(examples, ({ label }) => label),
@@ -128,7 +141,9 @@ export function createTeacher(
     async live(lesson, settings, { alpha, beta, temperature }) {
       const wanted = { method: 'tip-adapter', tune: 'fixed', alpha, beta } as const;
       const data = await fitMethod(dataOf(lesson, settings), encoder, wanted);
-      return new Classifier({ ...data, tuning: { ...data.tuning, temperature } }, runtime);
+      const { features, labels } = data.support;
+      const cache = keysInMemory(features, gather(lesson).scales, labels, lesson.classes.length);
+      return new Classifier({ ...data, tuning: { ...data.tuning, temperature } }, { ...runtime, cache });
     },
     async searched(lesson, settings, method, { signal, onFit }) {
       const data = dataOf(lesson, settings);
@@ -153,23 +168,33 @@ function tryingRuntime(encoder: Encoder, loader: ImageLoader): Runtime {
 }
 
 /**
- * Gathers a lesson's features, [n, d]. Pictures that are added come behind those that were there: then the matrix of the lesson
- * before is lengthened in place, which no classifier that holds it can see.
+ * Gathers a lesson's features [n, d], and 1 / length of each [n]. Pictures that are added come behind those that were there: then what
+ * was gathered for the lesson before is lengthened in place, which no classifier that holds it can see.
  */
 function gatherer(features: ReadonlyMap<string, Float32Array>, dimension: number) {
   let rows = new Float32Array(0);
+  let scales = new Float32Array(0);
   let filled: readonly { readonly hash: string }[] = [];
-  return ({ examples }: Lesson): Matrix => {
+  return ({ examples }: Lesson): { rows: Matrix; scales: Float32Array } => {
+    const count = examples.length;
     const goesOn =
-      examples.length * dimension <= rows.length &&
-      examples.length >= filled.length &&
+      count <= scales.length &&
+      count >= filled.length &&
       filled.every(({ hash }, i) => hash === examples[i].hash);
-    if (!goesOn) rows = new Float32Array(Math.ceil(examples.length * ROOM) * dimension);
-    for (let i = goesOn ? filled.length : 0; i < examples.length; i++) {
-      rows.set(features.get(examples[i].hash) as Float32Array, i * dimension);
+    if (!goesOn) {
+      scales = new Float32Array(Math.ceil(count * ROOM));
+      rows = new Float32Array(scales.length * dimension);
+    }
+    for (let i = goesOn ? filled.length : 0; i < count; i++) {
+      const feature = features.get(examples[i].hash) as Float32Array;
+      rows.set(feature, i * dimension);
+      scales[i] = 1 / (norm(feature) || 1);
     }
     filled = examples;
-    return matrix(examples.length, dimension, rows.subarray(0, examples.length * dimension));
+    return {
+      rows: matrix(count, dimension, rows.subarray(0, count * dimension)),
+      scales: scales.subarray(0, count),
+    };
   };
 }
 

@@ -13,7 +13,10 @@ export async function tryPicture(
   reject: number,
 ): Promise<Trial> {
   const started = performance.now();
-  const { prediction, classes, contributions, part } = await classifier.explain(bytes, { reject });
+  const { prediction, classes, contributions, part } = await classifier.explain(bytes, {
+    reject,
+    examples: NEAREST,
+  });
   const hashOf = (example: string) =>
     classifier.data.examples.find(({ id }) => id === example)?.sha256 as string;
   return {
@@ -22,7 +25,7 @@ export async function tryPicture(
       .slice(0, SHOWN)
       .map(({ id, name, probability, text, examples }) => ({ id, name, probability, text, examples })),
     rejected: prediction.rejected,
-    nearest: contributions.slice(0, NEAREST).map(({ example, className, similarity, weight }) => ({
+    nearest: contributions.map(({ example, className, similarity, weight }) => ({
       hash: hashOf(example),
       className,
       similarity,

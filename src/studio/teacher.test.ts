@@ -1,0 +1,77 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { fakeEncoder } from '../classifier/fake-encoder.fixture.ts';
+import { load } from '../classifier/index.ts';
+import { createImageLoader } from '../image/loader.ts';
+import type { Lesson } from './lesson.ts';
+import { createTeacher } from './teacher.ts';
+
+const SETTINGS = { method: 'tip-adapter', reject: 0 };
+const CONSTANTS = { alpha: 2, beta: 3, temperature: 0.7 };
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'teacher-'));
+  vi.stubEnv('TIP_ADAPTER_HOME', join(folder, 'home'));
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const HUES = [0, 20, 200, 220, 100, 340];
+const picture = (hue: number) =>
+  sharp({ create: { width: 40, height: 40, channels: 3, background: `hsl(${hue},70%,40%)` } })
+    .png()
+    .toBuffer();
+
+/** Pictures by their place among the hues; class 0 is red, class 1 anything else. */
+function lessonOf(places: readonly number[]): Lesson {
+  return {
+    classes: ['red', 'other'].map((name) => ({ key: name, id: name, name, promptName: name, prompts: [] })),
+    examples: places.map((i) => ({
+      hash: String(i).repeat(64),
+      id: `${i}.png`,
+      label: HUES[i] < 30 || HUES[i] > 330 ? 0 : 1,
+      group: i,
+    })),
+  };
+}
+
+it('answers for lessons that grow, shrink and change their order as their saved files do', async () => {
+  const encoder = fakeEncoder();
+  const loader = createImageLoader();
+  const teacher = createTeacher(encoder, { read: (hash) => picture(HUES[Number(hash[0])]) }, loader);
+  const query = await picture(10);
+  for (const places of [
+    [0, 2],
+    [0, 2, 1, 3],
+    [0, 2, 1, 3, 4],
+    [3, 0, 5],
+    [3, 0, 5, 4, 1, 2],
+  ]) {
+    const lesson = lessonOf(places);
+    expect(await teacher.learn(lesson)).toEqual([]);
+    const live = await teacher.live(lesson, SETTINGS, CONSTANTS);
+    const file = join(folder, `${places.join('')}.safetensors`);
+    await live.save(file);
+    const kept = await load(file, { encoder });
+    const [answer, expected] = [await live.explain(query), await kept.explain(query)];
+    expect(answer.contributions.map(({ example }) => example)).toEqual(
+      expected.contributions.map(({ example }) => example),
+    );
+    answer.classes.forEach(({ id, probability, text, examples }, c) => {
+      expect(id).toBe(expected.classes[c].id);
+      expect(probability).toBeCloseTo(expected.classes[c].probability, 5);
+      expect(text).toBeCloseTo(expected.classes[c].text, 4);
+      expect(examples).toBeCloseTo(expected.classes[c].examples, 5);
+    });
+    await kept.close();
+    await live.close();
+  }
+  await teacher.close();
+  await loader.close();
+});
