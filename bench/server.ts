@@ -17,7 +17,7 @@ import { alternate, median, ratio } from './measure.ts';
 
 const ENCODER = 'resnet50-minilm';
 const ROUNDS = 5;
-const PHOTOS = 200;
+const PHOTOS = 100;
 const SATURATING = 16;
 
 /** Photos a second through HTTP beside the bare encoder's over pixels that are ready, in turn. */
