@@ -23,11 +23,15 @@ const parts: Record<string, (args: string[]) => Promise<string[]>> = {
   auto: async () => (await import('./auto.ts')).benchAuto(),
   linalg: async () => (await import('./linalg.ts')).benchLinalg(),
   studio: async () => (await import('./studio.ts')).benchStudio(),
+  serving: async () => (await import('./server.ts')).benchServing(),
+  overload: async () => (await import('./server.ts')).benchOverload(),
+  endurance: async () => (await import('./server.ts')).benchEndurance(),
   photos: async () => (await import('./photos.ts')).benchPhotos(),
 };
 
 /** Several parts under one name. */
 const groups: Record<string, readonly string[]> = {
+  server: ['serving', 'overload', 'endurance'],
   engine: ['step', 'fit', 'search', 'score', 'keys', 'clip'],
 };
 
