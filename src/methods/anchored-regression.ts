@@ -31,12 +31,12 @@ const ITERATIONS = 200;
 /**
  * For each way to regularise, and each subset, the parameters V [c, p] that minimise mean_i CE(offset_i + V x_i, y_i) +
  * sum_j decay_j |V_j|^2: convex. All subsets are one problem, so that an evaluation is two matrix products whatever their
- * number; each way to regularise begins where the one before ended.
+ * number; each way to regularise begins where the one before ended, and is not computed before it is asked for.
  */
-export async function regressions(
+export async function* regressions(
   { engine = plainEngine(), support: { labels }, classes, signal }: Task,
   { rows, subsets, offset, decays, start, tolerance }: Regressions,
-): Promise<Tensor[][]> {
+): AsyncGenerator<Tensor[]> {
   const [n, p, k] = [rows.rows, rows.cols, subsets.length];
   const given = withoutAbsent(labels, classes, offset);
   const size = classes * p;
@@ -63,7 +63,6 @@ export async function regressions(
       const known = (start.data as Float32Array).subarray(0, size);
       for (let j = 0; j < k; j++) x.set(known, j * size);
     }
-    const solutions: Tensor[][] = [];
     for (const decay of decays) {
       await session.keep({ decay: floatTensor([1, p], decay) });
       const evaluate = async (at: Float32Array) => {
@@ -71,12 +70,17 @@ export async function regressions(
         return { value: results.loss.data[0] as number, gradient: results.gradient.data as Float32Array };
       };
       x = (await minimise(evaluate, x, { iterations: ITERATIONS, tolerance: tolerance * k, signal })).x;
-      solutions.push(subsets.map((_, j) => floatTensor([classes, p], x.slice(j * size, (j + 1) * size))));
+      yield subsets.map((_, j) => floatTensor([classes, p], x.slice(j * size, (j + 1) * size)));
     }
-    return solutions;
   } finally {
     await session.close();
   }
+}
+
+/** The first of several solutions; the others are not computed. */
+export async function first<T>(solutions: AsyncIterable<T>): Promise<T> {
+  for await (const solution of solutions) return solution;
+  throw new Error('there is no solution: nothing was asked for');
 }
 
 /** Given logits at which a class without an example has no part in the fit: its parameters stay zero. */

@@ -7,7 +7,7 @@ import { anchored } from './anchored.ts';
 import { expectClose, goldenMatrix, goldenTensors, smallQueries, smallTask } from './golden.fixture.ts';
 import { minimise } from './lbfgs.ts';
 import { linearProbe } from './linear-probe.ts';
-import type { Method } from './method.ts';
+import type { Method, State } from './method.ts';
 import { scoreRows } from './score.ts';
 import { keysOf, selectExamples, type Task } from './task.ts';
 
@@ -67,11 +67,11 @@ describe('text-anchored logistic regression', () => {
     const task = { ...smallTask, engine, start: { residual: alone.residual } };
     const again = await anchored.fit(task, { strength: 0.3 });
     const all = [...smallTask.support.labels.keys()];
-    const [, [first]] = await anchored.fitSubsets!(
-      task,
-      [all, all.slice(6)],
-      [{ strength: 1 }, { strength: 0.3 }],
-    );
+    const candidates = [{ strength: 1 }, { strength: 0.3 }];
+    const folds: State[][] = [];
+    for await (const states of anchored.fitSubsets!(task, [all, all.slice(6)], candidates))
+      folds.push(states);
+    const [, [first]] = folds;
     await engine.close();
     const scores = (state: typeof alone) =>
       scoreRows(anchored as unknown as Method, state, smallTask, smallQueries);

@@ -3,7 +3,7 @@ import { matmulT, unit } from '../graph/products.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { optional, positive } from '../options.ts';
-import { regressions } from './anchored-regression.ts';
+import { first, regressions } from './anchored-regression.ts';
 import { defineMethod, type Method, type State } from './method.ts';
 import { createScorer, scoreRows } from './score.ts';
 import { keysOf, type Task } from './task.ts';
@@ -37,7 +37,7 @@ export const anchored = defineMethod({
   },
   fit: async (task, options) => {
     const all = [...task.support.labels.keys()];
-    const [[state]] = await solve(task, [all], [options], PRECISE);
+    const [state] = await first(solve(task, [all], [options], PRECISE));
     return state;
   },
   fitSubsets: (task, subsets, candidates) => solve(task, subsets, candidates, COARSE),
@@ -52,16 +52,16 @@ export const anchored = defineMethod({
 const PRECISE = 1e-6;
 const COARSE = 1e-4;
 
-async function solve(
+async function* solve(
   task: Task,
   subsets: readonly (readonly number[])[],
   candidates: readonly { strength?: number }[],
   tolerance: number,
-): Promise<State[][]> {
+): AsyncGenerator<State[]> {
   const { head, support, dimension, start } = task;
   const keys = keysOf(support);
   const shots = subsets[0].length / new Set(support.labels).size;
-  const solutions = await regressions(task, {
+  const solutions = regressions(task, {
     rows: matrix(
       keys.rows,
       keys.cols,
@@ -75,7 +75,7 @@ async function solve(
     start: start?.residual as Tensor | undefined,
     tolerance,
   });
-  return solutions.map((folds) => folds.map((residual) => ({ residual })));
+  for await (const folds of solutions) yield folds.map((residual) => ({ residual }));
 }
 
 async function zeroShotOf(keys: Matrix, task: Task): Promise<Matrix> {

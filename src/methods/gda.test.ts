@@ -42,11 +42,12 @@ describe('Gaussian discriminant analysis', () => {
   it('fits subsets as it fits them one by one', async () => {
     const subset = [...smallTask.support.labels.keys()].filter((i) => i % 3 > 0);
     const candidates = [published, { alpha: 1, shrinkage: 3 }];
-    const together = await gda.fitSubsets?.(smallTask, [subset], candidates);
     const task = { ...smallTask, support: selectExamples(smallTask.support, subset) };
-    for (const [i, options] of candidates.entries()) {
-      expect(together?.[i]).toEqual([await gda.fit(task, options)]);
-    }
+    const alone = [];
+    for (const options of candidates) alone.push([await gda.fit(task, options)]);
+    const together = [];
+    for await (const states of gda.fitSubsets!(smallTask, [subset], candidates)) together.push(states);
+    expect(together).toEqual(alone);
   });
 
   it('is the same head by the smaller square where samples are fewer than dimensions', async () => {

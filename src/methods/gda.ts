@@ -33,19 +33,18 @@ export const gda = defineMethod({
     const head = await gaussianHead(samplesOf(support), classes, shrinkage, engine, signal);
     return { ...head, alpha };
   },
-  fitSubsets: async ({ support, classes, engine, signal }, subsets, candidates): Promise<State[][]> => {
-    const states: State[][] = candidates.map(() => []);
+  fitSubsets: async function* ({ support, classes, engine, signal }, subsets, candidates) {
+    const folds: Gaussians[] = [];
     for (const subset of subsets) {
-      const samples = samplesOf(selectExamples(support, subset));
-      const gaussians = await estimate(samples, classes, engine, signal);
-      const heads = new Map<number, State>();
-      for (const [i, { alpha, shrinkage }] of candidates.entries()) {
-        const head = heads.get(shrinkage) ?? (await discriminant(gaussians, shrinkage, engine, signal));
-        heads.set(shrinkage, head);
-        states[i].push({ ...head, alpha });
-      }
+      folds.push(await estimate(samplesOf(selectExamples(support, subset)), classes, engine, signal));
     }
-    return states;
+    for (const { alpha, shrinkage } of candidates) {
+      const states: State[] = [];
+      for (const gaussians of folds) {
+        states.push({ ...(await discriminant(gaussians, shrinkage, engine, signal)), alpha });
+      }
+      yield states;
+    }
   },
   prepare: (state) => state,
   terms: (f, { weights, bias, alpha }, task) => ({

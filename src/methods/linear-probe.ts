@@ -2,7 +2,7 @@ import { linear, unit } from '../graph/products.ts';
 import { matrix, row } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { positive } from '../options.ts';
-import { regressions } from './anchored-regression.ts';
+import { first, regressions } from './anchored-regression.ts';
 import { defineMethod, type State } from './method.ts';
 import { keysOf, type Task } from './task.ts';
 
@@ -18,7 +18,8 @@ export const linearProbe = defineMethod({
   options: { c: positive({ default: 0.316, help: 'Weight of the examples against the penalty.' }) },
   search: () => [-1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5, 3].map((power) => ({ c: 10 ** power })),
   fit: async (task, options) => {
-    const [[state]] = await solve(task, [[...task.support.labels.keys()]], [options], 1e-7);
+    const all = [...task.support.labels.keys()];
+    const [state] = await first(solve(task, [all], [options], 1e-7));
     return state;
   },
   fitSubsets: (task, subsets, candidates) => solve(task, subsets, candidates, 1e-4),
@@ -30,18 +31,18 @@ export const linearProbe = defineMethod({
 const SCALE = 100;
 const BIAS_SCALE = 10;
 
-async function solve(
+async function* solve(
   task: Task,
   subsets: readonly (readonly number[])[],
   candidates: readonly { c: number }[],
   tolerance: number,
-): Promise<State[][]> {
+): AsyncGenerator<State[]> {
   const { support, dimension: d, classes } = task;
   const keys = keysOf(support);
   // The bias is the weight of one more column. Scaled like this, all parameters are of one size, and descent is even.
   const rows = matrix(keys.rows, d + 1);
   for (let i = 0; i < keys.rows; i++) row(rows, i).set([...row(keys, i).map((x) => x * SCALE), BIAS_SCALE]);
-  const solutions = await regressions(task, {
+  const solutions = regressions(task, {
     rows,
     subsets,
     decays: candidates.map(({ c }) => {
@@ -51,7 +52,7 @@ async function solve(
     }),
     tolerance,
   });
-  return solutions.map((folds) => folds.map((parameters) => parted(parameters, classes, d)));
+  for await (const folds of solutions) yield folds.map((parameters) => parted(parameters, classes, d));
 }
 
 /** Columns of weights [c, d], and the last one, the bias [c], for features as they are. */

@@ -50,14 +50,20 @@ export interface Method<O extends Options = Options> {
   readonly options: O;
   /** Learns from the task's support set. */
   fit(task: Task, options: ValuesOf<O>): State | Promise<State>;
-  /** The values of its options that a search tries, in the order that suits a warm start; absent where nothing is chosen. */
+  /**
+   * The values of its options that a search tries, as a path from strong to weak regularisation or back, which is left where it
+   * gets worse; absent where nothing is chosen.
+   */
   search?(task: Task): readonly Partial<ValuesOf<O>>[];
-  /** States for each candidate's options and each subset of the examples, where that is faster than one fit after the other. */
+  /**
+   * The states for each subset of the examples, for one candidate's options after the other, where that is faster than one fit
+   * after the other. Whoever stops asking saves the rest.
+   */
   fitSubsets?(
     task: Task,
     subsets: readonly (readonly number[])[],
     candidates: readonly ValuesOf<O>[],
-  ): Promise<State[][]>;
+  ): AsyncIterable<State[]>;
   /** Adds what follows from the support set and the state alone, and is therefore not saved: keys in cache order, … */
   prepare(state: State, task: Task): State;
   /**

@@ -54,10 +54,26 @@ describe('scores of left-out examples', () => {
 describe('choosing options', () => {
   it('takes the candidate with the least NLL, at its own temperature', async () => {
     const found = await searchMethod(engine, methodById('linear-probe'), smallTask, jury);
-    expect(found.surface).toHaveLength(9);
-    expect(found.nll).toBe(Math.min(...found.surface.map(({ nll }) => nll)));
+    const seen = found.surface.map(({ nll }) => nll);
+    expect(found.nll).toBe(Math.min(...seen));
     const alone = await searchMethod(engine, methodById('linear-probe'), smallTask, jury, [found.options]);
     expect(alone.nll).toBeCloseTo(found.nll, 1);
+  });
+
+  it('leaves a path that gets worse', async () => {
+    const path = [10, 1e-4, 1000].map((c) => ({ c }));
+    const { surface } = await searchMethod(engine, methodById('linear-probe'), smallTask, jury, path);
+    expect(surface.map(({ c }) => c)).toEqual([10, 1e-4]);
+  });
+
+  it('stops judging where there are judges enough, by no less than two folds', () => {
+    const count = (classes: number, shots: number) => {
+      const labels = Array.from({ length: classes * shots }, (_, i) => i % classes);
+      return foldJury({ ...smallTask, support: plainSupport(matrix(labels.length, 1), labels) });
+    };
+    expect(count(400, 16)).toMatchObject({ folds: 2, judges: { labels: { length: 3200 } } });
+    expect(count(1000, 2)).toMatchObject({ folds: 2, judges: { labels: { length: 2000 } } });
+    expect(count(10, 16)).toMatchObject({ folds: 4, judges: { labels: { length: 160 } } });
   });
 });
 

@@ -1,49 +1,57 @@
 import type { Engine } from '../engine/types.ts';
 import { type Matrix, matrix, row, selectRows } from '../math/matrix.ts';
-import type { Method } from '../methods/method.ts';
+import type { Method, State } from '../methods/method.ts';
 import { createScorer } from '../methods/score.ts';
 import { selectExamples, type Task } from '../methods/task.ts';
 import type { Options, ValuesOf } from '../options.ts';
 import type { Judges } from './cache-search.ts';
 
-/** The judges that see the same examples, and the examples they see. */
+/** The judges that see the same examples, the examples they see, and those as a task of their own. */
 interface Part {
   readonly judges: readonly number[];
   readonly examples: readonly number[];
+  readonly task: Task;
 }
 
 /**
  * What a method says about each judge when it has learnt from the examples that are not hidden from it: the terms of its scores,
- * [q, c] each, for each candidate's options. Methods that can fit all folds at once do; others are fitted one by one.
+ * [q, c] each, for each candidate's options.
  */
 export async function outOfFold(
+  engine: Engine,
+  method: Method,
+  task: Task,
+  judges: Judges,
+  candidates: readonly ValuesOf<Options>[],
+): Promise<Record<string, Matrix>[]> {
+  const all: Record<string, Matrix>[] = [];
+  for await (const terms of termsOutOfFold(engine, method, task, judges, candidates)) all.push(terms);
+  return all;
+}
+
+/**
+ * The same, one candidate after the other: those that are not asked for are not fitted. Methods that can fit all folds at once do;
+ * others are fitted one by one.
+ */
+export async function* termsOutOfFold(
   engine: Engine,
   method: Method,
   whole: Task,
   judges: Judges,
   candidates: readonly ValuesOf<Options>[],
-): Promise<Record<string, Matrix>[]> {
+): AsyncGenerator<Record<string, Matrix>> {
   const task = { ...whole, engine, onProgress: undefined, checkpoint: undefined };
-  const parts = partsOf(judges);
-  const tasks = parts.map(({ examples }) => ({
-    ...task,
-    support: selectExamples(task.support, examples),
-  }));
-  const states = method.fitSubsets
-    ? await method.fitSubsets(
-        task,
-        parts.map(({ examples }) => examples),
-        candidates,
-      )
-    : undefined;
-  const all: Record<string, Matrix>[] = [];
+  const parts = partsOf(judges, task);
   const total = candidates.length * parts.length;
-  for (const [i, options] of candidates.entries()) {
+  let done = 0;
+  const progress = () => whole.onProgress?.({ done: done++, total, unit: 'fold' });
+  const subsets = parts.map(({ examples }) => examples);
+  const fits = method.fitSubsets?.(task, subsets, candidates) ?? fitEach(method, parts, candidates, progress);
+  for await (const states of fits) {
+    if (method.fitSubsets) parts.forEach(progress);
     const terms: Record<string, Matrix> = {};
     for (const [k, part] of parts.entries()) {
-      whole.onProgress?.({ done: i * parts.length + k, total, unit: 'fold' });
-      const state = states ? states[i][k] : await method.fit(tasks[k], options);
-      const scorer = await createScorer(engine, method, state, tasks[k]);
+      const scorer = await createScorer(engine, method, states[k], part.task);
       const { votes: _, ...own } = await scorer.terms(selectRows(judges.queries, part.judges), task.signal);
       await scorer.close();
       for (const [name, term] of Object.entries(own)) {
@@ -53,14 +61,33 @@ export async function outOfFold(
         });
       }
     }
-    all.push(terms);
+    yield terms;
   }
-  return all;
 }
 
-function partsOf({ fold, keyFold }: Judges): Part[] {
-  return [...new Set(fold)].map((number) => ({
-    judges: [...fold.keys()].filter((i) => fold[i] === number),
-    examples: [...keyFold.keys()].filter((i) => keyFold[i] !== number),
-  }));
+async function* fitEach(
+  method: Method,
+  parts: readonly Part[],
+  candidates: readonly ValuesOf<Options>[],
+  progress: () => void,
+): AsyncGenerator<State[]> {
+  for (const options of candidates) {
+    const states: State[] = [];
+    for (const { task } of parts) {
+      progress();
+      states.push(await method.fit(task, options));
+    }
+    yield states;
+  }
+}
+
+function partsOf({ fold, keyFold }: Judges, task: Task): Part[] {
+  return [...new Set(fold)].map((number) => {
+    const examples = [...keyFold.keys()].filter((i) => keyFold[i] !== number);
+    return {
+      judges: [...fold.keys()].filter((i) => fold[i] === number),
+      examples,
+      task: { ...task, support: selectExamples(task.support, examples) },
+    };
+  });
 }

@@ -5,7 +5,7 @@ import type { Task } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
 import { foldJudges, type Judges, splitJudges } from './cache-search.ts';
 import { leaveOneShotOut } from './folds.ts';
-import { outOfFold } from './out-of-fold.ts';
+import { termsOutOfFold } from './out-of-fold.ts';
 import { fitWeights } from './scale.ts';
 import type { Protocol } from './tune.ts';
 
@@ -53,12 +53,21 @@ export interface Jury {
 
 /** Every further fold costs a fit of each candidate; four tell nearly all there is to know. */
 const MOST_FOLDS = 4;
+/** Judges that are enough to tell candidates apart: folds beyond are left alone, but for two that see other examples. */
+const ENOUGH_JUDGES = 1500;
 
 /** Leave-one-shot-out judges; undefined where no class has two groups of examples. */
 export function foldJury({ support }: Task): Jury | undefined {
   const folds = leaveOneShotOut(support, MOST_FOLDS);
   if (folds.count < 2) return undefined;
-  return { judges: foldJudges(support, folds), protocol: 'folds', folds: folds.count };
+  const sizes = Array.from(
+    { length: folds.count },
+    (_, fold) => folds.query.filter((own) => own === fold).length,
+  );
+  let [count, judges] = [0, 0];
+  while (count < folds.count && (count < 2 || judges < ENOUGH_JUDGES)) judges += sizes[count++];
+  const query = folds.query.map((fold) => (fold < count ? fold : -1));
+  return { judges: foldJudges(support, { ...folds, query }), protocol: 'folds', folds: count };
 }
 
 /** A validation split as judges: features [q, d] as the encoder gives them. */
@@ -80,15 +89,18 @@ export async function searchMethod(
   { judges }: Jury,
   candidates: readonly Readonly<Record<string, unknown>>[] = method.search?.(task) ?? [{}],
 ): Promise<Found> {
-  const weighs = candidates.length > 1 && 'alpha' in method.options && task.head !== undefined;
-  const options = (weighs ? withoutAlpha(candidates) : candidates).map((given) =>
+  const leaves = candidates.length > 1 && 'alpha' in method.options;
+  const options = (leaves ? withoutAlpha(candidates) : candidates).map((given) =>
     resolveOptions(method.options, given),
   );
-  const terms = await outOfFold(engine, method, task, judges, options);
-  const found = terms.map((own, i) =>
-    weighs ? weighed(options[i], own, judges.labels) : tempered(options[i], own, judges.labels),
-  );
-  const best = found.reduce((x, y) => (y.nll < x.nll ? y : x));
+  // Without names there is nothing that alpha weighs against: a temperature is all.
+  const judge = leaves && task.head ? weighed : tempered;
+  const found: Judged[] = [];
+  for await (const terms of termsOutOfFold(engine, method, task, judges, options)) {
+    found.push(judge(options[found.length], terms, judges.labels));
+    if (isPast(found)) break;
+  }
+  const best = bestOf(found);
   const surface = found.map(({ options: values, nll }) => {
     const numbers = Object.entries(values).filter(
       (entry): entry is [string, number] => typeof entry[1] === 'number',
@@ -97,6 +109,18 @@ export async function searchMethod(
   });
   const freedom = candidates.length > 1 ? Object.keys(candidates[0]).length : 0;
   return { ...best, freedom, surface };
+}
+
+/** A rise that is more than the noise of coarse solutions, in mean log-likelihood. */
+const RISE = 0.01;
+
+/** Whether a path of candidates has passed its lowest point: along a path of a penalty the likelihood falls, then rises. */
+function isPast(found: readonly Judged[]): boolean {
+  return (found.at(-1) as Judged).nll > bestOf(found).nll + RISE;
+}
+
+function bestOf(found: readonly Judged[]): Judged {
+  return found.reduce((x, y) => (y.nll < x.nll ? y : x));
 }
 
 type Terms = Readonly<Record<string, Matrix>>;
