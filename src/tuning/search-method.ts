@@ -54,7 +54,7 @@ export interface Jury {
 /** Every further fold costs a fit of each candidate; four tell nearly all there is to know. */
 const MOST_FOLDS = 4;
 /** Judges that are enough to tell candidates apart: folds beyond are left alone, but for two that see other examples. */
-const ENOUGH_JUDGES = 1500;
+const ENOUGH_JUDGES = 2500;
 
 /** Leave-one-shot-out judges; undefined where no class has two groups of examples. */
 export function foldJury({ support }: Task): Jury | undefined {
