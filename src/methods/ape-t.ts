@@ -15,7 +15,8 @@ import { type Training, train } from './train.ts';
 /**
  * APE-T: a residual for each class on the channels that tell the names apart, added to its name and to its examples' keys, and a
  * weight for each example, trained together (Zhu et al., ICCV 2023, arXiv 2304.01195, section 3.4). scores = s f (W + R)^T +
- * alpha exp(-beta (1 - f (F + R)^T)) diag(v) L.
+ * alpha exp(-beta (1 - f (F + R)^T)) diag(v) L. All keys of a class move by the same row of R, which therefore comes out of their
+ * sum: exp(beta f R^T) exp(-beta (1 - f F^T)) diag(v) L. So the large product has no gradient.
  */
 export const apeT = defineMethod({
   id: 'ape-t',
@@ -53,17 +54,17 @@ function refinedTerms(
 ) {
   if (!head) throw new Error('APE-T without a text head: checkNeeds comes first');
   const [blocks, size] = logValues.shape as number[];
-  const width = keys.shape[1] as number;
+  const query = unit(f);
   const refined = mul(residual, mask); // R [c, d]
-  const ofBlock = blockClass ? matmul(blockClass, refined) : refined;
-  const moved = add(reshape(keys, [blocks, size, width]), reshape(ofBlock, [blocks, 1, width]));
   const bias = reshape(sub(logValues, beta), [blocks * size]);
-  const votes = exp(linear(mul(unit(f), beta), reshape(moved, [blocks * size, width]), bias)); // [m, n]
+  const votes = exp(linear(mul(query, beta), keys, bias)); // [m, n]
   const weighted = mul(votes, reshape(values, [1, blocks * size]));
   const perBlock = sum(reshape(weighted, [f.shape[0], blocks, size]), [2]);
+  const perClass = blockClass ? matmul(perBlock, blockClass) : perBlock; // [m, c]
+  const moved = matmulT(query, refined); // f R^T [m, c]
   return {
-    text: mul(matmulT(unit(f), add(head.weights, refined)), head.logitScale), // [m, c]
-    cache: mul(blockClass ? matmul(perBlock, blockClass) : perBlock, alpha), // [m, c]
+    text: mul(add(matmulT(query, head.weights), moved), head.logitScale), // [m, c]
+    cache: mul(mul(perClass, exp(mul(moved, beta))), alpha), // [m, c]
   };
 }
 

@@ -44,6 +44,7 @@ export function prototypeTraining(
   const { feeds } = headInputs(task);
   const { features, example, labels } = task.support;
   const shape = [task.classes, task.dimension];
+  const rows = unitRows(features);
   const text = floatTensor(shape, rawText(task).data);
   const [prototypes, names] = [input('prototypes', shape), input('names', shape)];
   const distances = sum(square(sub(prototypes, names)), [1]); // [c]
@@ -54,14 +55,14 @@ export function prototypeTraining(
       names: text,
       multipliers: floatTensor([task.classes], trustInText(task)),
     },
-    scores: ({ f }) => mul(matmulT(unit(f), unit(prototypes)), input('head.logitScale', [])),
+    scores: ({ f }) => mul(matmulT(f, unit(prototypes)), input('head.logitScale', [])),
     penalty: mean(mul(distances, input('multipliers', [task.classes])), [0]),
     optimiser: { kind: 'sgd', momentum: 0.9 },
     rate: (steps) => cosineRate(rate, steps),
     epochs,
     batch,
     identity: `clap rate ${rate}`,
-    rows: () => features,
+    rows: () => rows,
     labels: Int32Array.from(example, (e) => labels[e]),
   };
 }

@@ -54,7 +54,7 @@ export function headTraining(
   return {
     parameters: { learnt: floatTensor(shape, Float32Array.from(weights.data as Float32Array)) },
     fixed: used,
-    scores: ({ f }) => mul(matmulT(unit(f), input('learnt', shape)), symbolic.head?.logitScale ?? 1),
+    scores: ({ f }) => mul(matmulT(f, input('learnt', shape)), symbolic.head?.logitScale ?? 1),
     optimiser: { kind: 'adamw', weightDecay: 0.01 },
     rate: (total) => cosineRate(rate, total, Math.min(50, total - 1)),
     epochs: Math.max(1, Math.round(steps / perEpoch)),

@@ -1,17 +1,26 @@
-import { equal, mul, sub, where } from '../graph/elementwise.ts';
+import { equal, sub, where } from '../graph/elementwise.ts';
 import { constant, type Expr } from '../graph/expression.ts';
 import { logSumExp, max, mean, sum } from '../graph/reduce.ts';
-import { floatTensor } from '../math/tensor.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
 
-/** 1 where a row has a class, else 0: [m, c] of labels [m, 1], which are numbers of classes. */
-function oneHot(labels: Expr, classes: number): Expr {
-  const ids = Float32Array.from({ length: classes }, (_, c) => c);
-  return where(equal(labels, constant(floatTensor([1, classes], ids))), 1, 0);
+/** The numbers of so many classes, [1, c], one tensor for all graphs: what is made of it twice is computed once. */
+const numbered = new Map<number, Tensor>();
+
+function classNumbers(classes: number): Tensor {
+  const known = numbered.get(classes);
+  if (known) return known;
+  const numbers = floatTensor(
+    [1, classes],
+    Float32Array.from({ length: classes }, (_, c) => c),
+  );
+  numbered.set(classes, numbers);
+  return numbers;
 }
 
-/** Score of each row's own class, [m, 1]. */
+/** Score of each row's own class, [m, 1]: scores [m, c], labels [m, 1], which are numbers of classes. */
 function ownScore(scores: Expr, labels: Expr): Expr {
-  return sum(mul(scores, oneHot(labels, scores.shape[1] as number)), [1], true);
+  const own = equal(labels, constant(classNumbers(scores.shape[1] as number)));
+  return sum(where(own, scores, 0), [1], true);
 }
 
 /** Mean cross-entropy of scores [m, c] and labels [m, 1]. */
