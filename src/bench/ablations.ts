@@ -18,6 +18,7 @@ export function ablations(source: BenchSource, protocol: BenchProtocol): TablePl
   const at = (change: Partial<CellSettings> = {}) => ({ method: VARIED, shots, protocol, ...change });
   const fixed = (alpha: number, beta: number) => at({ protocol: 'fixed', given: { alpha, beta } });
   const one = withOnePrompt(source);
+  const cacheOf = (size: number, of: number) => (size < of ? withCacheSize(source, size) : source);
   return [
     table('alpha', `beta ${BETA}, ${shots} shots; nothing is tuned.`, ALPHAS, (alpha) => [
       { ...row(VARIED, source), settings: fixed(Number(alpha), BETA) },
@@ -32,7 +33,7 @@ export function ablations(source: BenchSource, protocol: BenchProtocol): TablePl
       (size) => [
         Number(size) === 0
           ? { ...row(VARIED, source), settings: at({ method: 'zero-shot' }) }
-          : { ...row(VARIED, withCacheSize(source, Number(size))), settings: at() },
+          : { ...row(VARIED, cacheOf(Number(size), shots)), settings: at() },
       ],
       (size) => (Number(size) > shots ? `${size} keys a class: there are ${shots} examples` : undefined),
     ),
@@ -42,7 +43,7 @@ export function ablations(source: BenchSource, protocol: BenchProtocol): TablePl
       MORE_SHOTS,
       (k) =>
         [VARIED, TRAINED].map((method) => ({
-          ...row(method, withCacheSize(source, 16)),
+          ...row(method, cacheOf(16, Number(k))),
           settings: at({ method, shots: Number(k) }),
         })),
       (k) => (source.has(Number(k)) ? undefined : `${k} shots: not there`),

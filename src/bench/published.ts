@@ -105,7 +105,7 @@ export const DOMAINS = published(`${PAPER}; RN50`, ['ImageNet', 'ImageNet-V2', '
 
 /** 16 shots of ImageNet. */
 export const COSTS: PublishedCosts = {
-  source: `${PAPER}; RN50 on an RTX 3090`,
+  source: 'of RN50 on an RTX 3090',
   rows: [
     { method: 'zero-shot', accuracy: 60.33, trainingMinutes: 0, memory: 2227 },
     { method: 'linear-probe', accuracy: 56.13, trainingMinutes: 13 },

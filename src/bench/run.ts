@@ -68,9 +68,13 @@ function finish(
   return { plan, entries, skipped: [...skipped] };
 }
 
-/** A source with one draw gives one; other seeds would only repeat it. */
+/** Methods that look at no example. */
+export const WITHOUT_EXAMPLES: readonly string[] = ['zero-shot'];
+
+/** Where a further seed would only repeat the same numbers, there is one draw. */
 function drawsOf({ source, settings }: Part, seeds: readonly number[]): CellSettings[] {
-  return (source.seeded ? seeds : seeds.slice(0, 1)).map((seed) => ({ ...settings, seed }));
+  const differs = source.judgedByDraw || !WITHOUT_EXAMPLES.includes(settings.method);
+  return (source.seeded && differs ? seeds : seeds.slice(0, 1)).map((seed) => ({ ...settings, seed }));
 }
 
 function keyOf({ source }: Part, settings: CellSettings): string {

@@ -11,6 +11,7 @@ import {
   IMAGENET_SHOTS,
   type Published,
 } from './published.ts';
+import { WITHOUT_EXAMPLES } from './run.ts';
 import type { BenchSource } from './source.ts';
 import { alsoJudgedOn, baseToNew, sharedRows, unbalanced } from './variations.ts';
 
@@ -48,8 +49,6 @@ const PAPER = [
   'auto',
 ] as const;
 const SHOTS = [1, 2, 4, 8, 16];
-/** Methods that look at no example: a number of shots changes nothing. */
-const WITHOUT_EXAMPLES = ['zero-shot'];
 const TEN = [
   'caltech101',
   'pets',
@@ -184,7 +183,7 @@ function absent(shots: readonly number[], why: string): string[] {
   return shots.length > 0 ? [`${shots.join(', ')} shots: ${why}`] : [];
 }
 
-/** A method that looks at no example is judged once, where that means the same rows. */
+/** A number of shots changes nothing for a method that looks at no example, where it is judged by the same rows. */
 function shotsOf({ judgedByDraw }: BenchSource, method: string, k: number, all: readonly number[]): number {
   return WITHOUT_EXAMPLES.includes(method) && !judgedByDraw ? all[0] : k;
 }

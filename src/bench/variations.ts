@@ -128,6 +128,7 @@ export function baseToNew(source: BenchSource): BenchSource {
 export function unbalanced(source: BenchSource): BenchSource {
   return varied(source, 'unbalanced', {
     seeded: true,
+    judgedByDraw: true,
     draw: (shots, seed) => {
       const support = source.draw(shots, seed);
       return support && thinned(support, shots, source.classes.length, seed);

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import stringWidth from 'string-width';
 import type { FinishedTable } from '../bench/run.ts';
 import type { BenchSource } from '../bench/source.ts';
 import { UsageError } from '../errors.ts';
@@ -54,11 +55,17 @@ interface FinishedBench {
   readonly tables: readonly FinishedTable[];
 }
 
+/** Where tables are shown; without a width they are as wide as they are. */
+interface Terminal {
+  readonly width?: number;
+  readonly color: boolean;
+}
+
 /** Writes JSON, CSV, Markdown and one HTML page; gives the tables for a terminal and what was left out. */
 export async function writeOutputs(
   bench: FinishedBench,
   folder: string,
-  terminal: { width: number; color: boolean; metrics: boolean },
+  terminal: Terminal & { metrics: boolean },
 ): Promise<{ tables: string[]; files: string[]; notes: string[] }> {
   await mkdir(folder, { recursive: true });
   const { suite, missing, tables: finished } = bench;
@@ -82,13 +89,15 @@ export async function writeOutputs(
     files.push(path);
   }
   const notes = [...missing.map((line) => `missing: ${line}`), ...leftOut(finished)];
-  return { tables: sections.map((section) => textOf(section, terminal)), files, notes };
+  const tables = sections.map((section, i) => textOf(section, finished[i], terminal));
+  return { tables, files, notes };
 }
 
 function sectionOf(table: FinishedTable, metrics: boolean): BenchSection {
   const { title, how, axis, published, costs, missing } = table.plan;
   const totals = new Set(table.entries.flatMap(({ cells }) => cells.map(({ total }) => total)));
-  const numbers = table.entries.length > 0;
+  // One row compares nothing.
+  const numbers = new Set(table.entries.map(({ row }) => row)).size > 1;
   return {
     title,
     how: totals.size === 1 ? how.replace('Judged on ', `Judged on ${[...totals][0]} `) : how,
@@ -99,7 +108,7 @@ function sectionOf(table: FinishedTable, metrics: boolean): BenchSection {
     },
     axis,
     curves: curvesOf(table),
-    published: published?.source ?? costs?.source,
+    published: published && costs ? `${published.source}; costs ${costs.source}` : published?.source,
     missing,
   };
 }
@@ -111,9 +120,14 @@ function notesOf({ published, missing }: BenchSection): string[] {
   ];
 }
 
-function textOf(section: BenchSection, terminal: { width: number; color: boolean }): string {
+function textOf(section: BenchSection, finished: FinishedTable, terminal: Terminal): string {
   const { title, how, tables } = section;
-  const texts = Object.values<Table<TextRow>>(tables).map((table) => renderText(table, terminal));
+  const [accuracy, ...rest] = Object.values<Table<TextRow>>(tables);
+  const { width = Number.POSITIVE_INFINITY } = terminal;
+  const isWide = stringWidth(renderText(accuracy).split('\n')[1]) > width;
+  // Cut off in the middle an interval says nothing.
+  const fitting = isWide ? accuracyTable(finished, { intervals: false }) : accuracy;
+  const texts = [fitting, ...rest].map((table) => renderText(table, terminal));
   return ['', title, how, '', texts.join('\n\n'), ...notesOf(section)].join('\n');
 }
 

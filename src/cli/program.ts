@@ -25,7 +25,10 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
 }
 
 /** What a command with several words is about, by its first word. */
-const GROUPS: Readonly<Record<string, string>> = { encoders: 'List, get, show, remove and carry encoders.' };
+const GROUPS: Readonly<Record<string, string>> = {
+  encoders: 'List, get, show, remove and carry encoders.',
+  data: 'Look after public data sets.',
+};
 
 /** All commands by name; the one that is named is filled in. */
 async function createProgram(argv: readonly string[], io: Io): Promise<Commander> {

@@ -27,8 +27,11 @@ function columnsOf(
   ];
 }
 
-/** Accuracy in percent with its interval, then what others published. */
-export function accuracyTable({ plan, entries }: FinishedTable): Table<TextRow> {
+/** Accuracy in percent, with its interval unless that is left out, then what others published. */
+export function accuracyTable(
+  { plan, entries }: FinishedTable,
+  { intervals = true }: { intervals?: boolean } = {},
+): Table<TextRow> {
   const title = (column: string) =>
     plan.axis === 'shots' ? `${column} ${column === '1' ? 'shot' : 'shots'}, %` : `${column}, %`;
   const rows = [...new Set(plan.trials.map(({ row }) => row))].map((name): TextRow => {
@@ -36,7 +39,7 @@ export function accuracyTable({ plan, entries }: FinishedTable): Table<TextRow> 
     return {
       name,
       published: false,
-      values: Object.fromEntries(own.map((entry) => [title(entry.column), accuracyText(entry)])),
+      values: Object.fromEntries(own.map((entry) => [title(entry.column), accuracyText(entry, intervals)])),
     };
   });
   const others = (plan.published?.rows ?? []).map(({ method, values }): TextRow => {
@@ -50,8 +53,8 @@ export function accuracyTable({ plan, entries }: FinishedTable): Table<TextRow> 
   };
 }
 
-function accuracyText({ accuracy, interval }: Entry): string {
-  const range = interval?.map((share) => (100 * share).toFixed(1)).join('–');
+function accuracyText({ accuracy, interval }: Entry, withInterval: boolean): string {
+  const range = withInterval && interval?.map((share) => (100 * share).toFixed(1)).join('–');
   return `${(100 * accuracy).toFixed(2)}${range ? ` (${range})` : ''}`;
 }
 

@@ -91,7 +91,7 @@ export const benchCommand = defineCommand({
           bar.update({ done, total, facts: kept > 0 ? `${now}, ${kept} kept` : now }),
       }),
     );
-    const terminal = { width: io.width, color: io.color, metrics };
+    const terminal = { width: io.terminal ? io.width : undefined, color: io.color, metrics };
     const written = await writeOutputs({ suite: id, sources, missing, tables }, output, terminal);
     for (const table of written.tables) io.stdout.write(`${table}\n`);
     for (const line of written.notes) io.note(line);

@@ -53,10 +53,20 @@ export const commands: readonly ListedCommand[] = [
     load: async () => (await import('./serve.ts')).serveCommand,
   },
   {
+    name: 'export',
+    summary: 'Make an ONNX model of a classifier, or a page that works without a network.',
+    load: async () => (await import('./export.ts')).exportCommand,
+  },
+  {
     name: 'bench',
     summary:
       'Compare methods, numbers of examples and draws on pictures or features; a run can be stopped and resumed.',
     load: async () => (await import('./bench.ts')).benchCommand,
+  },
+  {
+    name: 'data check',
+    summary: 'Say which public data sets lie in a folder, what of them is missing, and where to get it.',
+    load: async () => (await import('./data.ts')).dataCheckCommand,
   },
   {
     name: 'add',

@@ -1,0 +1,68 @@
+import type { KnownState } from '../../dataset/check-known.ts';
+import { DataError, UsageError } from '../../errors.ts';
+import { optional, text } from '../../options.ts';
+import { defineCommand, jsonOption } from '../command.ts';
+import { printJson, tableText } from '../print.ts';
+
+export const dataCheckCommand = defineCommand({
+  args: ['<folder>'],
+  options: {
+    only: optional(text({ value: '<list>', help: 'Look for these only, such as imagenet,dtd.' })),
+    json: jsonOption,
+  },
+  examples: [
+    ['tip-adapter data check $DATA', 'The eleven data sets of the paper and two test sets of ImageNet.'],
+    ['tip-adapter data check $DATA --only dtd,eurosat', 'Status 3 where one of the two is not whole.'],
+  ],
+  async run([folder], { only, json }, io) {
+    const { checkKnown } = await import('../../dataset/check-known.ts');
+    const states = await checkKnown(folder, { ids: await idsOf(only), signal: io.signal });
+    if (json) printJson(io, states);
+    else io.stdout.write(`${tableText(io, { rows: states, columns: COLUMNS })}\n${detailsOf(states)}`);
+    const lacking = states.filter(({ state }) => state === 'partial' || state === 'absent');
+    if (lacking.length === 0) return;
+    throw new DataError(`Not whole: ${lacking.map(({ title }) => title).join(', ')}`, {
+      code: 'data/incomplete',
+      hint: 'What is there can be used: a benchmark names what it lacks and goes on with the rest.',
+      details: { folder, lacking: lacking.map(({ id }) => id) },
+    });
+  },
+});
+
+async function idsOf(list?: string): Promise<string[] | undefined> {
+  const { KNOWN, knownDataset } = await import('../../dataset/known.ts');
+  return list?.split(',').map((name) => {
+    const known = knownDataset(name);
+    if (known) return known.id;
+    throw new UsageError(`No public data set is called ${name}`, {
+      code: 'data/unknown',
+      hint: `There are ${KNOWN.map(({ id }) => id).join(', ')}.`,
+    });
+  });
+}
+
+const NUMBERS = new Intl.NumberFormat('en');
+const number = (n?: number) => (n ? NUMBERS.format(n) : '–');
+
+const COLUMNS = [
+  { title: 'Data set', value: ({ title }: KnownState) => title },
+  { title: 'State', value: ({ state }: KnownState) => state },
+  { title: 'Classes', value: ({ classes }: KnownState) => number(classes), align: 'right' as const },
+  ...(['train', 'val', 'test'] as const).map((split) => ({
+    title: split,
+    value: ({ splits }: KnownState) => number(splits[split]),
+    align: 'right' as const,
+  })),
+  { title: 'Folder', value: ({ path }: KnownState) => path },
+];
+
+/** Problems, and where to get what is missing, data set by data set. */
+function detailsOf(states: readonly KnownState[]): string {
+  return states
+    .filter(({ problems, get }) => problems.length + get.length > 0)
+    .map(({ title, problems, get }) => {
+      const lines = [...problems, ...get.map(({ path, from }) => `${path}  from ${from}`)];
+      return `\n${title}\n${lines.map((line) => `  ${line}\n`).join('')}`;
+    })
+    .join('');
+}
