@@ -117,6 +117,7 @@ interface Serving {
 async function serving(encoder: string, measure: (served: Serving) => Promise<string[]>): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-server-'));
   const asking = fork(new URL('load.ts', import.meta.url));
+  const asked = died(asking, 'asks');
   let server: ChildProcess | undefined;
   try {
     const path = join(folder, 'photos.safetensors');
@@ -124,14 +125,14 @@ async function serving(encoder: string, measure: (served: Serving) => Promise<st
     const main = join(import.meta.dirname, '../src/cli/main.ts');
     const args = [...process.execArgv, main, 'serve', path, '--port', '0'];
     server = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
-    const [address] = await once(createInterface(server.stdout as NodeJS.ReadableStream), 'line');
+    const line = once(createInterface(server.stdout as NodeJS.ReadableStream), 'line');
+    const [address] = await Promise.race([line, died(server, 'serves')]);
     return await measure({
       url: `${address}/v1/models/photos/predict`,
       send: async (load) => {
         asking.send(load);
-        const [answer] = await Promise.race([once(asking, 'message'), once(asking, 'exit')]);
-        if (typeof answer === 'object') return answer;
-        throw new Error('The process that asks has died');
+        const [answer] = await Promise.race([once(asking, 'message'), asked]);
+        return answer;
       },
       memory: async () => {
         const metrics = await (await fetch(`${address}/metrics`)).text();
@@ -143,6 +144,12 @@ async function serving(encoder: string, measure: (served: Serving) => Promise<st
     server?.kill();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Rejects when the process ends. */
+async function died(child: ChildProcess, does: string): Promise<never> {
+  const [status, signal] = await once(child, 'exit');
+  throw new Error(`The process that ${does} ended with ${status ?? signal}`);
 }
 
 const SHOTS = 4;
