@@ -46,6 +46,17 @@ const pictures = Object.fromEntries(
 );
 
 describe("CoOp's split files", () => {
+  it('number the classes in an order of their own', async () => {
+    const train = [
+      ['bush/1.jpg', 2, 'bush'],
+      ['shark/1.jpg', 0, 'shark_fin'],
+      ['bush/2.jpg', 1, 'wood'],
+    ];
+    await write({ ...pictures, 'split_zhou_Things.json': { train } });
+    const { classes, order } = await readDataset(root);
+    expect(order?.map((c) => classes[c].id)).toEqual(['shark_fin', 'wood', 'bush']);
+  });
+
   it('say which pictures there are, wherever beside them these lie', async () => {
     await write({ ...pictures, 'annotations/notes.txt': '', 'split_zhou_Things.json': split });
     const dataset = await readDataset(root);
@@ -57,6 +68,7 @@ describe("CoOp's split files", () => {
       'test shark_fin images/shark/2.jpg',
     ]);
     expect(dataset.classes.map(({ name }) => name)).toEqual(['bush', 'shark fin']);
+    expect(dataset.order).toEqual([0, 1]);
     expect(finding(dataset, 'found')?.message).toContain('read from split_zhou_Things.json');
     expect(finding(dataset, 'unlisted')?.paths).toEqual(['images/bush/left-out.jpg']);
   });
