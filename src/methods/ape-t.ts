@@ -58,8 +58,8 @@ function refinedTerms(
   const refined = mul(residual, mask); // R [c, d]
   const bias = reshape(sub(logValues, beta), [blocks * size]);
   const votes = exp(linear(mul(query, beta), keys, bias)); // [m, n]
-  const weighted = mul(votes, reshape(values, [1, blocks * size]));
-  const perBlock = sum(reshape(weighted, [f.shape[0], blocks, size]), [2]);
+  const weighted = mul(reshape(votes, [f.shape[0], blocks, size]), reshape(values, [1, blocks, size]));
+  const perBlock = sum(weighted, [2]);
   const perClass = blockClass ? matmul(perBlock, blockClass) : perBlock; // [m, c]
   const moved = matmulT(query, refined); // f R^T [m, c]
   return {
