@@ -6,4 +6,5 @@ install();
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 process.exitCode =
   runTool('typescript/bin/tsc', ['-p', 'tsconfig.build.json']) ||
-  runTool('vite/bin/vite.js', ['build', '--config', 'src/studio/web/vite.config.ts']);
+  runTool('vite/bin/vite.js', ['build', '--config', 'src/studio/web/vite.config.ts']) ||
+  runTool('vite/bin/vite.js', ['build', '--config', 'src/export/page/vite.config.ts']);

@@ -18,6 +18,7 @@ const LAYERS = [
   'classifier',
   'bench',
   'report',
+  'export',
   'server',
   'studio',
   'cli',

@@ -23,7 +23,8 @@ import {
 } from './tower.ts';
 import type { Encoder } from './types.ts';
 
-const IMAGE_OUTPUTS = ['image_embeds', 'image_embeddings', 'pooler_output'];
+/** Names that exporters give the embedding of a picture, and of a text. */
+export const IMAGE_OUTPUTS = ['image_embeds', 'image_embeddings', 'pooler_output'];
 const TEXT_OUTPUTS = ['text_embeds', 'text_embeddings', 'sentence_embedding', 'pooler_output'];
 
 const IMAGE_BATCH = 4;

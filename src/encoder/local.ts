@@ -85,10 +85,16 @@ export interface LoadOptions extends PullOptions {
  * Throws `UsageError` for an unknown name, `ModelError` where files are missing or `pull` is false.
  */
 export async function loadEncoder(name: string, options: LoadOptions = {}): Promise<Encoder> {
+  const { engine = sharedEngine() } = options;
+  return open(await locateEncoder(name, { ...options, engine }), engine);
+}
+
+/** The files of an encoder, found or pulled as `loadEncoder` does. */
+export async function locateEncoder(name: string, options: LoadOptions = {}): Promise<LocalEncoder> {
   const { engine = sharedEngine(), signal, pull = true } = options;
   throwIfAborted(signal);
   const found = (await findEncoder(name)) ?? (await inFolder(encoderSource(name), engine));
-  if (found) return open(found, engine);
+  if (found) return found;
   if (!pull) {
     throw new ModelError(`The encoder ${name} is not on this machine`, {
       code: 'encoder/not-here',
@@ -98,7 +104,7 @@ export async function loadEncoder(name: string, options: LoadOptions = {}): Prom
   }
   // The parts that download and convert are loaded only where they are needed: predicting must start fast.
   const { pullEncoder } = await import('./pull.ts');
-  return open(await pullEncoder(name, { ...options, engine }), engine);
+  return pullEncoder(name, { ...options, engine });
 }
 
 function open({ record, folder }: LocalEncoder, engine: Engine): Encoder {

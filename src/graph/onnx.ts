@@ -68,7 +68,8 @@ const ONNX_TYPES: Partial<Record<DType, number>> = {
   float64: 11,
 };
 
-function graphWriter(graph: Message): OnnxWriter & { rename(from: string, to: string): void } {
+/** Writes nodes and constants into a GraphProto; `rename` gives a result a second name. */
+export function graphWriter(graph: Message): OnnxWriter & { rename(from: string, to: string): void } {
   let serial = 0;
   const integerConstants = new Map<string, string>();
   const tensor = (value: Tensor): string => {
@@ -135,7 +136,8 @@ function attributeProto(name: string, value: OnnxAttribute): Message {
   return proto;
 }
 
-function valueInfo(name: string, { shape, dtype }: { shape: Shape; dtype: DType }): Message {
+/** Name, number type and shape of an input or output. */
+export function valueInfo(name: string, { shape, dtype }: { shape: Shape; dtype: DType }): Message {
   const sizes = new Message();
   for (const dim of shape) {
     const size = new Message();

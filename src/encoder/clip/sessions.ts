@@ -45,7 +45,8 @@ export function clipSessions(
   };
 }
 
-async function configurationOf(
+/** The configuration files of an encoder's folder by path, parsed. */
+export async function configurationOf(
   { files }: EncoderRecord,
   folder: string,
 ): Promise<(path: string) => Readonly<Record<string, unknown>> | undefined> {

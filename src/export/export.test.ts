@@ -1,0 +1,180 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fakeEncoder, workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
+import { type Classifier, fit } from '../classifier/index.ts';
+import { decode } from '../image/decode.ts';
+import { cropView, normalize } from '../image/preprocess.ts';
+import type { Preprocessing } from '../image/types.ts';
+import { random } from '../math/random.ts';
+import { methods } from '../methods/index.ts';
+import { plainRows } from '../methods/task.ts';
+import { writeEncoder } from './encoder.fixture.ts';
+import { exportOnnx } from './index.ts';
+
+const at = workspace();
+let photos: string;
+let encoder: string;
+let classifier: Classifier;
+
+/** Noisy pictures of three colours, of several shapes. */
+async function writePhotos(folder: string): Promise<string> {
+  const own = random('photos', 1);
+  for (const [name, colour] of Object.entries({
+    red: [200, 40, 40],
+    green: [40, 180, 60],
+    blue: [50, 60, 210],
+  })) {
+    mkdirSync(join(folder, name), { recursive: true });
+    for (let i = 0; i < 4; i++) {
+      const [width, height] = [40 + 9 * i, 60 - 7 * i];
+      const data = Uint8Array.from(
+        { length: width * height * 3 },
+        (_, k) => colour[k % 3] + own.integer(40) - 20,
+      );
+      await sharp(data, { raw: { width, height, channels: 3 } })
+        .png()
+        .toFile(join(folder, name, `${i}.png`));
+    }
+  }
+  return folder;
+}
+
+beforeAll(async () => {
+  encoder = await writeEncoder(at('encoder'));
+  photos = await writePhotos(at('photos'));
+  classifier = await fit(photos, { encoder, method: 'tip-adapter' });
+});
+afterAll(() => classifier.close());
+
+const IMAGES = ['red/0.png', 'green/1.png', 'blue/3.png'];
+
+/** Crops as the encoder sees them, and what the classifier says of the pictures. */
+async function cropsAndAnswers(): Promise<{ pixels: Uint8Array; spec: Preprocessing; expected: number[] }> {
+  const spec = classifier.data.encoder.preprocessing as Preprocessing;
+  const paths = IMAGES.map((name) => join(photos, name));
+  const crops = await Promise.all(
+    paths.map(async (path) => cropView(await decode(readFileSync(path)), spec, 0, 0, '').data),
+  );
+  const { predictions } = await classifier.predict(paths);
+  const expected = predictions.flatMap(({ ranking }) =>
+    classifier.data.classes.map(({ id }) => ranking.find((one) => one.id === id)?.probability as number),
+  );
+  return { pixels: Uint8Array.from(crops.flatMap((crop) => [...crop])), spec, expected };
+}
+
+function expectSame(got: ArrayLike<number>, expected: readonly number[], tolerance = 1e-5) {
+  expect(got.length).toBe(expected.length);
+  for (let i = 0; i < got.length; i++) expect(Math.abs(got[i] - expected[i])).toBeLessThanOrEqual(tolerance);
+}
+
+describe.each(['node', 'web'] as const)('an exported model in onnxruntime-%s', (runtime) => {
+  const open = async (bytes: Uint8Array) => {
+    const ort = runtime === 'node' ? await import('onnxruntime-node') : await import('onnxruntime-web');
+    return { ort, session: await ort.InferenceSession.create(bytes) };
+  };
+
+  it('says of pictures what the classifier says', async () => {
+    const { pixels, spec, expected } = await cropsAndAnswers();
+    const side = spec.crop;
+    const { bytes, inputs, outputs } = await exportOnnx(classifier);
+    expect(inputs).toEqual([{ name: 'pixels', dtype: 'uint8', shape: ['n', side, side, 3] }]);
+    expect(outputs.map(({ name }) => name)).toEqual(['probabilities', 'scores']);
+    const { ort, session } = await open(bytes);
+    const fed = new ort.Tensor('uint8', pixels, [IMAGES.length, side, side, 3]);
+    const { probabilities } = await session.run({ pixels: fed } as never);
+    expectSame(probabilities.data as Float32Array, expected);
+    await session.release();
+  });
+
+  it('takes normalised pictures', async () => {
+    const { pixels, spec, expected } = await cropsAndAnswers();
+    const side = spec.crop;
+    const area = side * side * 3;
+    const crops = IMAGES.map((_, i) => ({
+      width: side,
+      height: side,
+      data: pixels.subarray(i * area, (i + 1) * area),
+    }));
+    const { ort, session } = await open((await exportOnnx(classifier, { input: 'pixel_values' })).bytes);
+    const fed = new ort.Tensor('float32', normalize(crops, spec), [IMAGES.length, 3, side, side]);
+    const { probabilities } = await session.run({ pixel_values: fed } as never);
+    expectSame(probabilities.data as Float32Array, expected);
+    await session.release();
+  });
+});
+
+describe('an exported classifier of features', () => {
+  const own = fakeEncoder();
+  const untrained = methods.filter(({ id }) => !['coop', 'stack', 'clap', 'cross-modal'].includes(id));
+
+  it.each(untrained.map(({ id }) => id))('is the same for %s', async (method) => {
+    const small = await fit(await writePictures(at('small'), { cat: 3, dog: 3, owl: 2 }), {
+      encoder: own,
+      method,
+      template: ['a {}', 'the {}'],
+      tune: 'fixed',
+    });
+    const { bytes, difference } = await exportOnnx(small, { input: 'features' });
+    expect(difference).toBeLessThan(1e-5);
+    const ort = await import('onnxruntime-node');
+    const session = await ort.InferenceSession.create(bytes);
+    const features = plainRows(small.data.support);
+    const { probabilities } = await session.run({
+      features: new ort.Tensor('float32', features.data, [features.rows, features.cols]),
+    });
+    expectSame(probabilities.data as Float32Array, [...(await small.probabilities(features)).data]);
+    await session.release();
+    await small.close();
+  });
+
+  it('says its labels, preprocessing and encoder in its metadata', async () => {
+    const { bytes } = await exportOnnx(classifier, { input: 'features' });
+    const text = new TextDecoder('latin1').decode(bytes);
+    for (const part of [
+      'labels',
+      '["blue","green","red"]',
+      'preprocessing',
+      '"crop":32',
+      'tip-adapter-onnx/1',
+    ])
+      expect(text).toContain(part);
+  });
+
+  it('is refused with pictures where no encoder is known, and with a changed encoder', async () => {
+    const { encoder: known } = classifier.data;
+    const { preprocessing: _, ...unknown } = known;
+    const without = Object.create(classifier, { data: { value: { ...classifier.data, encoder: unknown } } });
+    await expect(exportOnnx(without)).rejects.toMatchObject({ code: 'export/features' });
+    const other = { ...known, fingerprint: 'f'.repeat(64) };
+    const changed = Object.create(classifier, { data: { value: { ...classifier.data, encoder: other } } });
+    await expect(exportOnnx(changed)).rejects.toMatchObject({ code: 'classifier/other-encoder' });
+  });
+});
+
+const python = spawnSync('python3', ['-c', 'import onnxruntime, numpy, PIL']).status === 0;
+const guide = readFileSync(join(import.meta.dirname, '../../docs/export.md'), 'utf8');
+const example = /```python\n([\s\S]*?)```/.exec(guide)?.[1] ?? '';
+
+describe('the Python example', () => {
+  it('has at most 15 lines', () => {
+    expect(example).toContain('onnxruntime');
+    expect(example.trim().split('\n').length).toBeLessThanOrEqual(15);
+  });
+
+  it.skipIf(!python)(
+    `gives the classifier's answers${python ? '' : ' (skipped: python3 has no onnxruntime, numpy and Pillow)'}`,
+    async () => {
+      writeFileSync(at('pets.onnx'), (await exportOnnx(classifier)).bytes);
+      const { predictions } = await classifier.predict([join(photos, 'red/0.png')]);
+      writeFileSync(at('new.jpg'), readFileSync(join(photos, 'red/0.png')));
+      const { stdout, stderr } = spawnSync('python3', ['-c', example], { cwd: at('.'), encoding: 'utf8' });
+      expect(stderr).toBe('');
+      const [name, p] = stdout.trim().split(' ');
+      expect(name).toBe(predictions[0].name);
+      expect(Number(p)).toBeCloseTo(predictions[0].probability, 3);
+    },
+  );
+});

@@ -1,0 +1,36 @@
+import { taskOf } from '../classifier/task.ts';
+import type { ClassifierData } from '../classifier/types.ts';
+import { div } from '../graph/elementwise.ts';
+import { constant, type Expr, input } from '../graph/expression.ts';
+import { softmax } from '../graph/reduce.ts';
+import { matrix } from '../math/matrix.ts';
+import { methodById } from '../methods/index.ts';
+import { scoresOf } from '../methods/method.ts';
+import { bindMethod } from '../methods/score.ts';
+import type { Task } from '../methods/task.ts';
+
+/**
+ * A classifier behind its encoder: `features` [n, d], as the encoder gives them, → `scores` and calibrated `probabilities`
+ * [n, c]. Keys, text rows and whatever else was learnt are constants of the graph.
+ */
+export function headGraph(data: ClassifierData): { probabilities: Expr; scores: Expr } {
+  const method = methodById(data.method);
+  const { state, task, feeds } = bindMethod(method, data.state, inMemory(taskOf(data)));
+  const fixed = (name: string) => constant(feeds[name]);
+  const features = input('features', ['n', data.encoder.dimension]);
+  const scores = scoresOf(
+    method,
+    features,
+    Object.fromEntries(Object.keys(state).map((name) => [name, fixed(`state.${name}`)])),
+    task.head
+      ? { ...task, head: { weights: fixed('head.weights'), logitScale: fixed('head.logitScale') } }
+      : task,
+  );
+  return { probabilities: softmax(div(scores, data.tuning.temperature)), scores };
+}
+
+/** Examples that stay in a file are read: an exported model has them inside. */
+function inMemory(task: Task): Task {
+  const { rows, cols, data } = task.support.features;
+  return { ...task, support: { ...task.support, features: matrix(rows, cols, data) } };
+}

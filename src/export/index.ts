@@ -1,0 +1,3 @@
+export { ONNX_INPUTS, type OnnxInput } from './inputs.ts';
+export { exportOnnx, type OnnxExport, type OnnxPort } from './onnx.ts';
+export { exportWeb, type WebExport } from './web.ts';

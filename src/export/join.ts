@@ -1,0 +1,146 @@
+import { ModelError } from '../errors.ts';
+import type { OnnxWriter } from '../graph/expression.ts';
+import { graphWriter, valueInfo } from '../graph/onnx.ts';
+import { Message } from '../graph/protobuf.ts';
+import type { Preprocessing } from '../image/types.ts';
+import { floatTensor } from '../math/tensor.ts';
+import { type OnnxGraph, type OnnxModel, type OnnxNode, parseGraph, renamed } from './onnx-model.ts';
+import type { ImageTower } from './tower.ts';
+import { fieldsOf, integersOf, textOf } from './wire.ts';
+
+/** What a joined model is fed: `pixels` uint8 [n, side, side, 3], or `pixel_values` float32 [n, 3, side, side], normalised. */
+export type PictureInput = 'pixels' | 'pixel_values';
+
+/** First version of the standard operator set in which all that is appended means what it means here. */
+const OLDEST_OPSET = 13;
+/** From here on reductions take their axes as an input. */
+const AXES_AS_INPUT = 18;
+/** Constants need not be inputs from version 4 of the format on; 8 is what the appended part is written in. */
+const IR = 8;
+
+/**
+ * One model of an encoder's image tower and the classifier behind it (`headGraph` as ONNX). Every inner value gets the name of
+ * its part as a prefix, so that nothing collides. The tower keeps its operator set; the classifier's few operators are put
+ * into the forms of that version. Throws `ModelError` (`export/opset`) where the tower's is older than 13.
+ */
+export function joinModels(
+  tower: ImageTower,
+  head: OnnxModel,
+  preprocessing: Preprocessing,
+  input: PictureInput,
+): OnnxModel {
+  const { opsets, ir, functions } = tower.model;
+  const opset = checkOpset(opsets.get('') ?? 0);
+  const fed = fragment(
+    'pixels',
+    (write) => {
+      const values = input === 'pixels' ? lookUp(write, preprocessing) : input;
+      return tower.input.half ? write.node('Cast', [values], { to: FLOAT16 }) : values;
+    },
+    input,
+  );
+  const constants = Object.entries(tower.others).map(
+    ([name, tensor]) => [name, fragment(`others/${name}`, (write) => write.tensor(tensor))] as const,
+  );
+  const sources = new Map([
+    [tower.input.name, fed.output],
+    ...constants.map(([name, { output }]) => [name, output] as const),
+  ]);
+  const encoder = renamed(tower.model.graph, (name) => sources.get(name) ?? `encoder/${name}`);
+  const embedded = `encoder/${tower.output.name}`;
+  const features = fragment(
+    'features',
+    (write) => (tower.output.half ? write.node('Cast', [embedded], { to: FLOAT }) : embedded),
+    embedded,
+  );
+  const outputs = head.graph.outputs.map(({ name }) => name);
+  const classifier = renamed(suited(head.graph, opset), (name) => {
+    if (name === 'features') return features.output;
+    return outputs.includes(name) ? name : `classifier/${name}`;
+  });
+  const parts = [fed.graph, ...constants.map(([, { graph }]) => graph), encoder, features.graph, classifier];
+  return {
+    ir: Math.max(ir, IR),
+    opsets,
+    functions,
+    graph: {
+      nodes: parts.flatMap(({ nodes }) => nodes),
+      initializers: parts.flatMap(({ initializers }) => initializers),
+      inputs: [{ name: input, bytes: inputInfo(input, preprocessing.crop) }],
+      outputs: classifier.outputs,
+      values: encoder.values.filter(({ name }) => name.startsWith('encoder/')),
+    },
+  };
+}
+
+const FLOAT = 1;
+const INT32 = 6;
+const FLOAT16 = 10;
+
+function inputInfo(input: PictureInput, side: number): Uint8Array {
+  const info =
+    input === 'pixels'
+      ? ({ dtype: 'uint8', shape: ['n', side, side, 3] } as const)
+      : ({ dtype: 'float32', shape: ['n', 3, side, side] } as const);
+  return valueInfo(input, info).bytes();
+}
+
+/** A few nodes of ours under a prefix; `outside` is a name of the whole model that they read. */
+function fragment(
+  prefix: string,
+  build: (write: OnnxWriter) => string,
+  outside?: string,
+): { graph: OnnxGraph; output: string } {
+  const message = new Message();
+  const output = build(graphWriter(message));
+  const rename = (name: string) => (name === outside ? name : `${prefix}/${name}`);
+  return { graph: renamed(parseGraph(message.bytes()), rename), output: rename(output) };
+}
+
+const LEVELS = 256;
+
+/** Normalised planes [n, 3, h, w] of `pixels`: each of a channel's 256 levels is looked up, which is exact. */
+function lookUp(write: OnnxWriter, { channels, scale, mean, std }: Preprocessing): string {
+  const bgr = channels === 'bgr';
+  const table = Float32Array.from({ length: 3 * LEVELS }, (_, at) => {
+    const channel = Math.floor(at / LEVELS);
+    const k = bgr ? 2 - channel : channel;
+    return ((at % LEVELS) * scale - mean[k]) / std[k];
+  });
+  const firsts = { dtype: 'int32', shape: [3], data: Int32Array.of(0, LEVELS, 2 * LEVELS) } as const;
+  const places = write.node('Add', [write.node('Cast', ['pixels'], { to: INT32 }), write.tensor(firsts)]);
+  const values = write.node('Gather', [write.tensor(floatTensor([3 * LEVELS], table)), places], { axis: 0 });
+  const planes = write.node('Transpose', [values], { perm: [0, 3, 1, 2] });
+  return bgr ? write.node('Gather', [planes, write.integers([2, 1, 0])], { axis: 1 }) : planes;
+}
+
+function checkOpset(opset: number): number {
+  if (opset >= OLDEST_OPSET) return opset;
+  throw new ModelError(
+    `The encoder's ONNX file uses operator set ${opset}; at least ${OLDEST_OPSET} is needed to continue it`,
+    {
+      code: 'export/opset',
+      hint: `Export the encoder again with opset ${OLDEST_OPSET} or newer, or the classifier alone: --input features.`,
+      details: { opset, oldest: OLDEST_OPSET },
+    },
+  );
+}
+
+/** The classifier's graph in the forms of an operator set: it is written in those of 17. */
+function suited(graph: OnnxGraph, opset: number): OnnxGraph {
+  if (opset < AXES_AS_INPUT) return graph;
+  const message = new Message();
+  const write = graphWriter(message);
+  const nodes = graph.nodes.map((node): OnnxNode => {
+    const axes = node.attributes.map(fieldsOf).find(([name]) => textOf(name) === 'axes');
+    if (!axes || !/^Reduce(Max|Prod)$/.test(node.type)) return node;
+    const values = axes.filter(({ number }) => number === 8).flatMap(integersOf);
+    return {
+      ...node,
+      inputs: [...node.inputs, `axes/${write.integers(values)}`],
+      attributes: node.attributes.filter((attribute) => textOf(fieldsOf(attribute)[0]) !== 'axes'),
+    };
+  });
+  const axes = renamed(parseGraph(message.bytes()), (name) => `axes/${name}`);
+  return { ...graph, nodes, initializers: [...graph.initializers, ...axes.initializers] };
+}

@@ -1,0 +1,23 @@
+import type { ClassifierData } from '../classifier/types.ts';
+
+/**
+ * What a program beside this one needs to know of an exported classifier; values that are not text are JSON. They are the
+ * model's metadata_props, described in docs/export.md.
+ */
+export function exportMetadata(data: ClassifierData): Record<string, string> {
+  const { classes, encoder, method, tuning, reject, exif, created, createdBy } = data;
+  const { id, fingerprint, source, revision, licence, preprocessing } = encoder;
+  return {
+    format: 'tip-adapter-onnx/1',
+    labels: JSON.stringify(classes.map(({ name }) => name)),
+    classes: JSON.stringify(classes.map(({ id: classId }) => classId)),
+    preprocessing: JSON.stringify(preprocessing),
+    exif: JSON.stringify(exif),
+    reject: JSON.stringify(reject),
+    temperature: JSON.stringify(tuning.temperature),
+    method,
+    encoder: JSON.stringify({ id, fingerprint, source, revision, licence }),
+    created,
+    created_by: createdBy,
+  };
+}

@@ -1,0 +1,30 @@
+const ENGLISH = {
+  opening: 'Opening the classifier …',
+  drop: 'Drop a picture here, paste one, or',
+  choose: 'choose pictures',
+  camera: 'Use the camera',
+  stop: 'Stop the camera',
+  none: 'none of these',
+  private: 'Works without a network: no picture leaves this computer.',
+  unreadable: 'This is not a picture that this browser can read:',
+  noCamera: 'The camera cannot be used:',
+  failed: 'The classifier does not work here:',
+};
+
+/** The page's words in a language. */
+export type Messages = Readonly<Record<keyof typeof ENGLISH, string>>;
+
+const CHINESE: Messages = {
+  opening: '正在打开分类器……',
+  drop: '把图片拖到这里、粘贴，或',
+  choose: '选择图片',
+  camera: '使用摄像头',
+  stop: '关闭摄像头',
+  none: '都不是',
+  private: '无需联网：图片不会离开这台电脑。',
+  unreadable: '浏览器无法读取这张图片：',
+  noCamera: '无法使用摄像头：',
+  failed: '分类器无法在这里运行：',
+};
+
+export const messages: Messages = navigator.language.startsWith('zh') ? CHINESE : ENGLISH;

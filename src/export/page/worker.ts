@@ -1,0 +1,52 @@
+import * as ort from 'onnxruntime-web/wasm';
+import { cropView } from '../../image/preprocess.ts';
+import type { Preprocessing } from '../../image/types.ts';
+import type { Asked, Told } from '../page-types.ts';
+
+let session: ort.InferenceSession | undefined;
+let preprocessing: Preprocessing | undefined;
+
+const tell = (told: Told) => self.postMessage(told);
+
+/** One picture at a time, in the order they came. */
+let before: Promise<void> = Promise.resolve();
+self.onmessage = ({ data }: MessageEvent<Asked>) => {
+  before = before
+    .then(() => work(data))
+    .catch((error: Error) => {
+      tell({ kind: 'failed', id: data.kind === 'classify' ? data.id : undefined, reason: error.message });
+    });
+};
+
+async function work(asked: Asked): Promise<void> {
+  if (asked.kind === 'open') {
+    preprocessing = asked.preprocessing;
+    // Several threads need a page that is served with headers of its own; this one is a file.
+    ort.env.wasm.numThreads = 1;
+    ort.env.wasm.wasmBinary = asked.wasm.buffer as ArrayBuffer;
+    session = await ort.InferenceSession.create(asked.model, { graphOptimizationLevel: 'all' });
+    tell({ kind: 'ready' });
+    return;
+  }
+  if (!session || !preprocessing) throw new Error('The classifier is not open');
+  const { id, raster } = asked;
+  const side = preprocessing.crop;
+  const { data } = cropView(rasterOf(raster), preprocessing, 0, 0, '');
+  const results = await session.run({ pixels: new ort.Tensor('uint8', data, [1, side, side, 3]) }, [
+    'probabilities',
+  ]);
+  tell({ kind: 'answer', id, probabilities: Float32Array.from(results.probabilities.data as Float32Array) });
+}
+
+/** A canvas has four channels; alpha is looked at only where there is any. */
+function rasterOf({ width, height, data, palette }: Extract<Asked, { kind: 'classify' }>['raster']) {
+  for (let at = 3; at < data.length; at += 4)
+    if (data[at] !== 255) return { width, height, data, palette, channels: 4 as const };
+  const rgb = new Uint8Array(width * height * 3);
+  for (let from = 0, to = 0; from < data.length; from += 4, to += 3) {
+    rgb[to] = data[from];
+    rgb[to + 1] = data[from + 1];
+    rgb[to + 2] = data[from + 2];
+  }
+  return { width, height, data: rgb, palette, channels: 3 as const };
+}

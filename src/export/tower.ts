@@ -1,0 +1,120 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { openCheckpoint } from '../encoder/clip/checkpoint.ts';
+import { clipFacts } from '../encoder/clip/facts.ts';
+import { configurationOf } from '../encoder/clip/sessions.ts';
+import { imageGraph } from '../encoder/clip/towers.ts';
+import { IMAGE_OUTPUTS } from '../encoder/dual-encoder.ts';
+import { isWeights } from '../encoder/dual-files.ts';
+import type { LocalEncoder } from '../encoder/local.ts';
+import { lazyTokenizer, outputNamed, textFeeds } from '../encoder/tower.ts';
+import type { PortInfo } from '../engine/types.ts';
+import { ModelError } from '../errors.ts';
+import { toOnnx } from '../graph/onnx.ts';
+import { bytesField, Message } from '../graph/protobuf.ts';
+import type { Tensor } from '../math/tensor.ts';
+import { type Named, type OnnxModel, parseModel, portType, pruned } from './onnx-model.ts';
+import { fieldsOf, textOf } from './wire.ts';
+
+/** The part of an encoder that embeds pictures, as an ONNX model. */
+export interface ImageTower {
+  /** Holds only what the embedding is computed from, all weights inside. */
+  readonly model: OnnxModel;
+  /** The picture's input [n, 3, side, side]. */
+  readonly input: Port;
+  /** The embedding [n, d]. */
+  readonly output: Port;
+  /** What the model's other inputs are always fed: an empty text, where both towers are one file. */
+  readonly others: Readonly<Record<string, Tensor>>;
+}
+
+interface Port {
+  readonly name: string;
+  readonly half: boolean;
+}
+
+/** Name of the pooled feature in the built-in encoder's file. */
+const BUILTIN_OUTPUTS = ['feature'];
+
+/** The image tower of an encoder on disk. CLIP from weights is built, an ONNX file is taken as it is. */
+export async function imageTower({ record, folder }: LocalEncoder): Promise<ImageTower> {
+  const path = join(folder, record.imageModel);
+  const bytes = isWeights(record.imageModel) ? await clipTower(record, folder) : await readFile(path);
+  const model = parseModel(bytes);
+  const names = record.kind === 'dual' ? IMAGE_OUTPUTS : BUILTIN_OUTPUTS;
+  const output = outputNamed(model.graph.outputs.map(portInfo), names, record.imageModel);
+  const graph = pruned(model.graph, output);
+  const weights = new Set(graph.initializers.map(({ name }) => name));
+  const inputs = graph.inputs.filter(({ name }) => !weights.has(name));
+  const pixels = inputs.find(({ name }) => name === 'pixel_values') ?? inputs[0];
+  if (!pixels) {
+    throw new ModelError(`${path} computes ${output} from no input`, {
+      code: 'export/tower',
+      details: { path },
+    });
+  }
+  const initializers = await Promise.all(
+    graph.initializers.map((weight) => withinFile(weight, dirname(path))),
+  );
+  const others = inputs.filter((input) => input !== pixels).map(portInfo);
+  const emptyText = others.length > 0 ? (await lazyTokenizer(folder, record.text).get()).encode('') : [];
+  return {
+    model: { ...model, graph: { ...graph, inputs, initializers } },
+    input: { name: pixels.name, half: isHalf(pixels, path) },
+    output: { name: output, half: isHalf(graph.outputs[0], path) },
+    others: textFeeds(others, [emptyText], record.text),
+  };
+}
+
+async function clipTower(record: LocalEncoder['record'], folder: string): Promise<Uint8Array> {
+  const checkpoint = await openCheckpoint(join(folder, record.imageModel));
+  try {
+    const { shape } = await clipFacts(checkpoint, await configurationOf(record, folder));
+    return toOnnx(await imageGraph(checkpoint, shape));
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+const FLOAT = 1;
+const INT32 = 6;
+const FLOAT16 = 10;
+
+function portInfo(port: Named): PortInfo {
+  const { elements, rank } = portType(port);
+  return { name: port.name, dtype: elements === INT32 ? 'int32' : 'int64', shape: Array(rank).fill(-1) };
+}
+
+function isHalf(port: Named, path: string): boolean {
+  const { elements } = portType(port);
+  if (elements === FLOAT || elements === FLOAT16) return elements === FLOAT16;
+  throw new ModelError(`${path} has "${port.name}" in neither single nor half precision`, {
+    code: 'export/tower',
+    hint: 'Export the features instead: --input features.',
+    details: { path, port: port.name, elements },
+  });
+}
+
+const RAW_DATA = 9;
+const EXTERNAL_DATA = 13;
+const DATA_LOCATION = 14;
+
+/** A weight that lies in a file beside the model (external_data), brought into the model. */
+async function withinFile(weight: Named, folder: string): Promise<Named> {
+  const fields = fieldsOf(weight.bytes);
+  const entries = fields.filter(({ number }) => number === EXTERNAL_DATA);
+  if (entries.length === 0) return weight;
+  const facts = new Map(
+    entries.map(({ content }) => {
+      const [key, value] = fieldsOf(content).map(textOf);
+      return [key, value];
+    }),
+  );
+  const file = await readFile(join(folder, facts.get('location') ?? ''));
+  const start = Number(facts.get('offset') ?? 0);
+  const tensor = new Message();
+  for (const { number, raw } of fields)
+    if (number !== EXTERNAL_DATA && number !== DATA_LOCATION) tensor.push(raw);
+  bytesField(tensor, RAW_DATA, file.subarray(start, start + Number(facts.get('length') ?? file.length)));
+  return { name: weight.name, bytes: tensor.bytes() };
+}
