@@ -1,0 +1,156 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import AxeBuilder from 'axe-core';
+import type { Browser, Page } from 'playwright-core';
+import sharp from 'sharp';
+import { build } from 'vite';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { workspace } from '../../src/classifier/fake-encoder.fixture.ts';
+import { type Classifier, fit } from '../../src/classifier/index.ts';
+import { sampleThings } from '../../src/dataset/things.ts';
+import { writeEncoder } from '../../src/export/encoder.fixture.ts';
+import { exportWeb } from '../../src/export/index.ts';
+import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
+
+const at = workspace();
+const TITLE = '<script>alert(1)</script> & "things"';
+
+describe.skipIf(!chromiumPath)(`an exported page in Chromium${chromiumMissing}`, () => {
+  let classifier: Classifier;
+  let browser: Browser;
+  let page: Page;
+  const asked: string[] = [];
+  const complaints: string[] = [];
+
+  beforeAll(async () => {
+    const root = join(import.meta.dirname, '../..');
+    await build({
+      configFile: join(root, 'src/export/page/vite.config.ts'),
+      build: { outDir: at('page'), emptyOutDir: true },
+    });
+    classifier = await fit(await sampleThings(), {
+      encoder: await writeEncoder(at('encoder')),
+      method: 'tip-adapter',
+      reject: 0.5,
+    });
+    const { bytes } = await exportWeb(classifier, { title: TITLE, page: at('page') });
+    writeFileSync(at('things.html'), bytes);
+    browser = await launchChromium([
+      '--disable-gpu',
+      '--use-fake-device-for-media-stream',
+      '--use-fake-ui-for-media-stream',
+    ]);
+    const context = await browser.newContext({ offline: true, viewport: { width: 900, height: 800 } });
+    page = await context.newPage();
+    page.on('request', (request) => asked.push(request.url()));
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+    await page.goto(pathToFileURL(at('things.html')).href);
+    await page.waitForSelector('body[data-ready]');
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await classifier?.close();
+  });
+
+  async function probabilities(path: string): Promise<number[]> {
+    await page.setInputFiles('#file', path);
+    const bars = page.locator('.bars[data-probabilities]');
+    await bars.waitFor();
+    return JSON.parse((await bars.getAttribute('data-probabilities')) as string);
+  }
+
+  async function expected(path: string): Promise<number[]> {
+    const { predictions } = await classifier.predict([path]);
+    const [{ ranking }] = predictions;
+    return classifier.data.classes.map(
+      ({ id }) => ranking.find((one) => one.id === id)?.probability as number,
+    );
+  }
+
+  /** The same picture in the ways that cameras and programs write it. */
+  async function variants(): Promise<Record<string, string>> {
+    const width = 90;
+    const [noise, alpha] = [3, 4].map((channels) =>
+      sharp(
+        Uint8Array.from(
+          { length: width * 60 * channels },
+          (_, i) => (Math.floor(i / channels / 7) * 37 + (i % channels) * 60) % 256,
+        ),
+        { raw: { width, height: 60, channels: channels as 3 | 4 } },
+      ),
+    );
+    const made = {
+      'plain.png': noise.clone().png(),
+      'palette.png': noise.clone().png({ palette: true, colours: 16 }),
+      'alpha.png': alpha.clone().png(),
+      'photo.jpg': noise.clone().jpeg({ quality: 95 }),
+      'turned.jpg': noise.clone().withMetadata({ orientation: 6 }).jpeg({ quality: 95 }),
+      'picture.webp': noise.clone().webp({ lossless: true }),
+    };
+    for (const [name, picture] of Object.entries(made)) await picture.toFile(at(name));
+    const known = classifier.data.examples.slice(0, 3).map(({ id }, i) => [`example ${i}`, id] as const);
+    return {
+      ...Object.fromEntries(Object.keys(made).map((name) => [name, at(name)])),
+      ...Object.fromEntries(known),
+    };
+  }
+
+  it('gives the answers of predict, without a network', async () => {
+    const things = await sampleThings();
+    for (const [name, path] of Object.entries(await variants())) {
+      const file = name.startsWith('example') ? join(things, path) : path;
+      const [got, wanted] = [await probabilities(file), await expected(file)];
+      const worst = Math.max(...got.map((p, c) => Math.abs(p - wanted[c])));
+      expect(worst, name).toBeLessThan(1e-3);
+    }
+    // The page itself, and its worker and pictures, which are in it.
+    expect(asked.filter((url) => !/^(file|blob|data):/.test(url))).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+
+  it('shows names as text, and "none of these" below the threshold', async () => {
+    expect(await page.title()).toBe(TITLE);
+    expect(await page.locator('h1').textContent()).toBe(TITLE);
+    const [got] = [await probabilities(at('plain.png'))];
+    const status = await page.locator('.status').textContent();
+    if (Math.max(...got) < 0.5) expect(status).toBe('none of these');
+    else expect(classifier.data.classes.map(({ name }) => name)).toContain(status);
+  });
+
+  it('says so where a file is no picture, and goes on', async () => {
+    writeFileSync(at('notes.txt'), 'no picture');
+    await page.setInputFiles('#file', at('notes.txt'));
+    await page.getByText('This is not a picture that this browser can read: notes.txt').waitFor();
+    expect((await probabilities(at('plain.png'))).length).toBe(classifier.data.classes.length);
+  });
+
+  it('answers for the camera until it is stopped', async () => {
+    await page.getByRole('button', { name: 'Use the camera' }).click();
+    await page.locator('video').waitFor();
+    await page.locator('.bars[data-probabilities]').waitFor();
+    await page.getByRole('button', { name: 'Stop the camera' }).click();
+    expect(await page.locator('video').count()).toBe(0);
+  });
+
+  it('has no serious accessibility finding, in light and dark, on a phone', async () => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width: 390, height: 800 });
+      await probabilities(at('plain.png'));
+      // Not by a script tag: the page's policy allows none.
+      await page.evaluate(AxeBuilder.source);
+      const { violations } = await page.evaluate(() =>
+        (globalThis as unknown as { axe: typeof AxeBuilder }).axe.run(),
+      );
+      const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+      expect(serious.map(({ id, nodes }) => [id, nodes[0].html])).toEqual([]);
+      if (process.env.SCREENSHOTS)
+        await page.screenshot({ path: join(process.env.SCREENSHOTS, `page-${colorScheme}.png`) });
+      expect(await page.evaluate(() => document.documentElement.scrollWidth <= 390)).toBe(true);
+    }
+  });
+});
+
+declare const document: { documentElement: { scrollWidth: number } };
