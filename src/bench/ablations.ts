@@ -38,7 +38,7 @@ export function ablations(source: BenchSource, protocol: BenchProtocol): TablePl
       (size) => (Number(size) > shots ? `${size} keys a class: there are ${shots} examples` : undefined),
     ),
     table(
-      'shots',
+      'more shots',
       `More examples, averaged into a cache of 16 a class; protocol ${protocol}.`,
       MORE_SHOTS,
       (k) =>

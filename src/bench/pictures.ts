@@ -22,52 +22,38 @@ import { type BenchSource, hashOf, type OpenOptions } from './source.ts';
  * Throws `DataError` where there is nothing to judge by.
  */
 export async function openPictures({ path, known }: Located, options: OpenOptions): Promise<BenchSource> {
-  const { shots, seeds, validation = false, testOnly = false, signal, note, onProgress } = options;
+  const { testOnly = false, views = 1, signal, note } = options;
   const read = await readDataset(path, { signal });
   const dataset = testOnly ? read : splitDataset(read, { testFraction: 'auto', seed: 1 });
   const { name, reason } = await chooseEncoder(options.encoder, { signal });
   note?.(reason);
   const encoder = await loadEncoder(name, { engine: sharedEngine(), signal });
-  const encode = pictureEncoder(encoder, options);
-  const pool = testOnly ? [] : poolOf(dataset, shots, seeds);
-  const test = ofSplit(dataset, 'test');
-  if (test.length === 0)
-    throw new DataError(`${dataset.name} has no test pictures`, { code: 'bench/no-test' });
-  const val = validation ? ofSplit(dataset, 'val') : [];
-  const total = pool.length * (options.views ?? 1) + test.length + val.length;
-  let before = 0;
-  const counted = async (examples: readonly Example[], views: readonly number[]) => {
-    const encoded = await encode(examples, views, (done) => onProgress?.({ done: before + done, total }));
-    before += examples.length * views.length;
-    return { ...encoded, kept: examples.filter((_, i) => !encoded.failed.has(i)) };
-  };
-  const learnt = await counted(pool, viewsOf(options.views));
-  const judged = await counted(test, [0]);
-  const tuned = await counted(val, [0]);
-  const support = await supportOf(dataset, learnt.kept, learnt);
+  const { learnt, judged, tuned } = await encodeSplits(dataset, encoder, options);
+  const support = await supportOf(dataset, learnt);
+  const templates = known && TEMPLATES[known.id.replace(/^imagenet-.*/, 'imagenet')];
+  const heads = await headsOf(encoder, dataset, templates, signal);
+  const encodeMilliseconds = await timeOf(encoder, judged.kept, signal);
+  const tower = await encoder.textTower?.();
+  // A method that learns prompts needs the text tower as long as there are cells.
+  if (!tower) await encoder.close();
   const own = new Set(learnt.hashes);
   const place = new Map(learnt.kept.map(({ id }, i) => [id, i]));
-  const templates = known ? TEMPLATES[known.id.replace(/^imagenet-.*/, 'imagenet')] : undefined;
   const largest = Math.max(0, ...dataset.classes.map((_, c) => countOf(dataset, c)));
-  const tower = await encoder.textTower?.();
-  const failures = [...learnt.failures, ...judged.failures, ...tuned.failures];
+  const all = [learnt, judged, tuned];
   return {
     name: known?.title ?? dataset.name,
     known,
     encoder: encoder.id,
     fingerprint: hashOf([
       encoder.fingerprint,
-      String(options.views ?? 1),
-      ...[learnt, judged, tuned].flatMap(({ hashes, kept }) => [...hashes, ...kept.map(({ id }) => id)]),
+      `${views} ${templates}`,
+      ...dataset.classes.map(({ id, promptName, prompts }) => [id, promptName, ...prompts].join('|')),
+      ...all.flatMap(({ hashes, kept }) => [...hashes, ...kept.map(({ id }) => id)]),
     ]),
     classes: dataset.classes.map(({ id }) => id),
     order: dataset.order ?? [...dataset.classes.keys()],
     dimension: encoder.dimension,
-    head: await textHead(encoder, dataset.classes, templates, signal),
-    ...(templates &&
-      templates.length > 1 && {
-        plainHead: await textHead(encoder, dataset.classes, [PLAIN], signal),
-      }),
+    ...heads,
     textTower: tower && { tower, names: dataset.classes.map(({ promptName }) => promptName) },
     defaults: encoder.defaults,
     seeded: true,
@@ -79,15 +65,62 @@ export async function openPictures({ path, known }: Located, options: OpenOption
         drawn.flatMap((i) => place.get(dataset.examples[i].id) ?? []),
       );
     },
-    val: tuned.kept.length > 0 ? rowsOf(tuned, tuned.kept) : undefined,
-    judged: () => [{ on: '', ...rowsOf(judged, judged.kept, own) }],
+    val: tuned.kept.length > 0 ? rowsOf(tuned) : undefined,
+    judged: () => [{ on: '', ...rowsOf(judged, own) }],
     how: 'test pictures',
-    encodeMilliseconds: await timeOf(encoder, judged.kept, signal),
+    encodeMilliseconds,
     notes: [
       ...dataset.findings.flatMap(({ level, message }) => (level === 'warning' ? [message] : [])),
-      ...failures.map(({ id, error }) => `${id} is left out: ${error.message}`),
+      ...all.flatMap(({ failures }) =>
+        failures.map(({ id, error }) => `${id} is left out: ${error.message}`),
+      ),
     ],
   };
+}
+
+/** Encoded pictures, and those of them that could be read. */
+interface Readable extends EncodedImages {
+  readonly kept: readonly Example[];
+}
+
+async function encodeSplits(
+  dataset: Dataset,
+  encoder: Encoder,
+  { shots, seeds, views = 1, validation = false, testOnly = false, signal, onProgress }: OpenOptions,
+): Promise<Record<'learnt' | 'judged' | 'tuned', Readable>> {
+  const pool = testOnly ? [] : poolOf(dataset, shots, seeds);
+  const test = ofSplit(dataset, 'test');
+  if (test.length === 0)
+    throw new DataError(`${dataset.name} has no test pictures`, { code: 'bench/no-test' });
+  const val = validation ? ofSplit(dataset, 'val') : [];
+  const cache = openFeatureCache();
+  const total = pool.length + test.length + val.length;
+  let before = 0;
+  const encode = async (examples: readonly Example[], wanted: readonly number[]): Promise<Readable> => {
+    const encoded = await encodeImages(encoder, examples, {
+      views: wanted,
+      seed: 1,
+      cache,
+      signal,
+      onProgress: ({ done }) => onProgress?.({ done: before + done, total }),
+    });
+    before += examples.length;
+    return { ...encoded, kept: examples.filter((_, i) => !encoded.failed.has(i)) };
+  };
+  // The plain view, and, for the paper's averaged keys, augmented ones.
+  const learnt = await encode(pool, views === 1 ? [0] : Array.from({ length: views + 1 }, (_, view) => view));
+  return { learnt, judged: await encode(test, [0]), tuned: await encode(val, [0]) };
+}
+
+async function headsOf(
+  encoder: Encoder,
+  { classes }: Dataset,
+  templates: readonly string[] | undefined,
+  signal?: AbortSignal,
+): Promise<Pick<BenchSource, 'head' | 'plainHead'>> {
+  const head = await textHead(encoder, classes, templates, signal);
+  if (!templates || templates.length === 1) return { head };
+  return { head, plainHead: await textHead(encoder, classes, [PLAIN], signal) };
 }
 
 /** The paper's one prompt beside an ensemble (its section 4.4). */
@@ -107,49 +140,27 @@ function countOf({ examples }: Dataset, c: number): number {
   return examples.filter(({ label, split }) => label === c && split === 'train').length;
 }
 
-/** The plain view, and, for the paper's averaged keys, augmented ones. */
-function viewsOf(views = 1): number[] {
-  return views === 1 ? [0] : Array.from({ length: views + 1 }, (_, view) => view);
-}
-
-function pictureEncoder(encoder: Encoder, { signal }: OpenOptions) {
-  const cache = openFeatureCache();
-  return (examples: readonly Example[], views: readonly number[], progress: (done: number) => void) =>
-    encodeImages(encoder, examples, {
-      views,
-      seed: 1,
-      cache,
-      signal,
-      onProgress: ({ done }) => progress(done * views.length),
-    });
-}
-
-async function supportOf(
-  dataset: Dataset,
-  kept: readonly Example[],
-  encoded: EncodedImages,
-): Promise<Support> {
+async function supportOf(dataset: Dataset, { kept, features, rows, ...rest }: Readable): Promise<Support> {
   const position = new Map<number, number>();
-  for (const { item } of encoded.rows) if (!position.has(item)) position.set(item, position.size);
-  const { groups } =
-    kept.length > 0 ? await findRepeats(dataset, kept, encoded) : { groups: new Int32Array() };
+  for (const { item } of rows) if (!position.has(item)) position.set(item, position.size);
+  const repeats =
+    kept.length > 0 ? await findRepeats(dataset, kept, { features, rows, ...rest }) : { groups: [] };
   return {
-    features: encoded.features,
-    example: Int32Array.from(encoded.rows, ({ item }) => position.get(item) as number),
-    view: Int32Array.from(encoded.rows, ({ view }) => view),
+    features,
+    example: Int32Array.from(rows, ({ item }) => position.get(item) as number),
+    view: Int32Array.from(rows, ({ view }) => view),
     labels: Int32Array.from(kept, ({ label }) => label),
-    groups,
+    groups: Int32Array.from(repeats.groups),
   };
 }
 
 /** Plain rows, but for pictures that are examples as well. */
 function rowsOf(
-  { features, hashes }: EncodedImages,
-  examples: readonly Example[],
+  { features, hashes, kept }: Readable,
   without: ReadonlySet<string> = new Set(),
 ): LabelledRows {
-  const kept = [...examples.keys()].filter((i) => !without.has(hashes[i]));
-  return { features: selectRows(features, kept), labels: Int32Array.from(kept, (i) => examples[i].label) };
+  const own = [...kept.keys()].filter((i) => !without.has(hashes[i]));
+  return { features: selectRows(features, own), labels: Int32Array.from(own, (i) => kept[i].label) };
 }
 
 /** Pictures that are encoded anew to take the time. */

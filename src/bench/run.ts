@@ -16,6 +16,8 @@ export interface FinishedTable {
   readonly plan: TablePlan;
   readonly entries: readonly Entry[];
   readonly skipped: readonly Skipped[];
+  /** What the plan lacks, and where classes had fewer examples than were asked for. */
+  readonly missing: readonly string[];
 }
 
 /**
@@ -65,7 +67,20 @@ function finish(
     );
     return parts.every((cells) => cells.length > 0) ? [entryOf(trial, parts)] : [];
   });
-  return { plan, entries, skipped: [...skipped] };
+  const missing = [...plan.missing, ...(plan.axis === 'shots' ? reductions(entries) : [])];
+  return { plan, entries, skipped: [...skipped], missing };
+}
+
+/** Draws with fewer examples than classes times shots, each said once. */
+function reductions(entries: readonly Entry[]): string[] {
+  const found = entries
+    .flatMap(({ cells }) => cells)
+    .flatMap(({ data, shots, classes, examples }) =>
+      examples < classes * shots
+        ? [`${data}, ${shots} shots: ${examples} examples in place of ${classes * shots}`]
+        : [],
+    );
+  return [...new Set(found)].map((line) => `${line}: classes with fewer gave all they have`);
 }
 
 /** Methods that look at no example. */

@@ -87,6 +87,19 @@ describe('suites', () => {
     expect(page).toMatch(/<g class="series-\d published">\s*<path class="line"[^>]*stroke-dasharray="1 4"/);
   });
 
+  it('says where classes had fewer examples than were asked for', async () => {
+    write('ucf101', 'RN50');
+    writeFileSync(
+      join(data, 'ucf101', 'train.labels.npy'),
+      npyLabels([...new Array<number>(100).fill(0), ...repeated(20).slice(100)]),
+    );
+    const { out } = await bench('fig5', ...few, '--shots', '4');
+    rmSync(join(data, 'ucf101'), { recursive: true });
+    expect(out).toContain(
+      'UCF101, 4 shots: 8 examples in place of 24: classes with fewer gave all they have',
+    );
+  });
+
   it('table3 has a column for each encoder, those that are not there left open', async () => {
     const { json } = await bench('table3', ...few);
     const [{ columns, missing, numbers }] = json().tables;
@@ -131,7 +144,7 @@ describe('suites', () => {
       ['alpha', 6],
       ['beta', 6],
       ['cache size', 6],
-      ['shots', 2],
+      ['more shots', 2],
       ['prompts', 6],
       ['trained', 2],
     ]);

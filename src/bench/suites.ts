@@ -69,10 +69,10 @@ export const SUITES = {
     methods: PAPER,
     shots: [16],
     plan: (sources, choices) =>
-      sources.map((source) => ({
-        ...shotsTable(source, choices),
-        ...(isImageNet(source) && { costs: COSTS }),
-      })),
+      sources.map((source) => {
+        const table = shotsTable(source, choices);
+        return isImageNet(source) && table.columns.includes('16') ? { ...table, costs: COSTS } : table;
+      }),
   },
   table2: {
     about: 'ImageNet, 1 to 16 shots.',
@@ -158,8 +158,10 @@ export function pickDatasets(
 
 /** Methods by shots: the table of a benchmark without a suite. */
 export function shotsTable(source: BenchSource, choices: Choices): TablePlan {
-  const shots = choices.shots.filter((k) => source.has(k));
+  const had = choices.shots.filter((k) => source.has(k));
+  const shots = had.length > 0 ? had : [largestShots(source, Math.max(...choices.shots))];
   const beyond = choices.shots.filter((k) => !shots.includes(k));
+  const why = had.length > 0 ? 'no class has so many, or there is no such draw' : `not there; ${shots} taken`;
   return {
     ...described(source, choices),
     axis: 'shots',
@@ -170,7 +172,7 @@ export function shotsTable(source: BenchSource, choices: Choices): TablePlan {
       ),
     ),
     ...(isImageNet(source) && { published: IMAGENET_SHOTS }),
-    missing: absent(beyond, 'no class has so many, or there is no such draw'),
+    missing: absent(beyond, why),
   };
 }
 
@@ -366,7 +368,7 @@ function unbalancedTables(given: BenchSource, choices: Choices): TablePlan[] {
   const most = Math.max(...choices.shots);
   const shots = largestShots(given, most);
   const source = unbalanced(given);
-  const columns = ['all', 'rarest third', 'most frequent third'];
+  const columns = ['rarest third', 'most frequent third', 'all'];
   return [
     {
       ...described(source, choices),

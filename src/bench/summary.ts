@@ -28,9 +28,16 @@ export function entryOf(
   });
   const cells = parts.flat();
   const accuracy = MEANS.arithmetic(values);
-  const interval =
-    draws > 1 ? clamped(meanInterval(values).interval) : cells.length === 1 ? cells[0].interval : undefined;
-  return { row, column, draws, accuracy, interval, cells };
+  return { row, column, draws, accuracy, interval: intervalOf(values, parts), cells };
+}
+
+/** Draws that all give the same number say no more than one. */
+function intervalOf(
+  values: readonly number[],
+  parts: readonly (readonly Cell[])[],
+): readonly [number, number] | undefined {
+  if (values.some((value) => value !== values[0])) return clamped(meanInterval(values).interval);
+  return parts.length === 1 ? parts[0][0].interval : undefined;
 }
 
 const MEANS: Readonly<Record<NonNullable<Trial['mean']>, (values: readonly number[]) => number>> = {

@@ -37,7 +37,7 @@ describe('variations of a source', () => {
     const varied = baseToNew(source());
     const support = varied.draw(2, 1)!;
     expect(new Set(support.labels)).toEqual(new Set([4, 3, 2]));
-    const [base, fresh, all] = varied.judged(support);
+    const [all, base, fresh] = varied.judged(support);
     expect(base).toMatchObject({ on: 'base', among: [4, 3, 2] });
     expect(fresh).toMatchObject({ on: 'new', among: [1, 0] });
     expect([...fresh.labels]).toEqual([0, 0, 0, 1, 1, 1]);

@@ -115,7 +115,7 @@ export function baseToNew(source: BenchSource): BenchSource {
     },
     judged: (support) => {
       const [all] = source.judged(support);
-      return [among(all, 'base', base), among(all, 'new', fresh), { ...all, on: 'all' }];
+      return [{ ...all, on: 'all' }, among(all, 'base', base), among(all, 'new', fresh)];
     },
     how: `${source.how}; examples of the first ${base.length} of ${source.order.length} classes`,
   });

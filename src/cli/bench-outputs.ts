@@ -94,7 +94,8 @@ export async function writeOutputs(
 }
 
 function sectionOf(table: FinishedTable, metrics: boolean): BenchSection {
-  const { title, how, axis, published, costs, missing } = table.plan;
+  const { title, how, axis, published, costs } = table.plan;
+  const { missing } = table;
   const totals = new Set(table.entries.flatMap(({ cells }) => cells.map(({ total }) => total)));
   // One row compares nothing.
   const numbers = new Set(table.entries.map(({ row }) => row)).size > 1;
@@ -146,8 +147,8 @@ function provenance({ suite, sources, missing, tables }: FinishedBench) {
     sources: sources.map(({ name, encoder, fingerprint, classes, dimension, how, seeded, notes }) => {
       return { name, encoder, fingerprint, classes: classes.length, dimension, how, seeded, notes };
     }),
-    tables: tables.map(({ plan, entries, skipped }) => {
-      const { title, how, axis, columns, published, missing } = plan;
+    tables: tables.map(({ plan, entries, skipped, missing }) => {
+      const { title, how, axis, columns, published } = plan;
       const numbers = entries.map(({ row, column, draws, accuracy, interval }) => {
         return { row, column, draws, accuracy, interval };
       });
