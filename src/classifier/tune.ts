@@ -7,7 +7,14 @@ import { checkNeeds, type Method } from '../methods/method.ts';
 import type { Task } from '../methods/task.ts';
 import { chooseAutomatically } from '../tuning/auto.ts';
 import { paperGrid, tuneAsPublished } from '../tuning/paper.ts';
-import { type Choice, foldJury, type Jury, searchMethod, splitJury } from '../tuning/search-method.ts';
+import {
+  type Choice,
+  foldJury,
+  type Jury,
+  searchMethod,
+  splitJury,
+  TO_TEMPER,
+} from '../tuning/search-method.ts';
 import { type CacheChoice, type Protocol, tuneByFolds, tuneByValidation } from '../tuning/tune.ts';
 
 /** Smallest sharpness a search looks at: below it a cache only counts examples. */
@@ -104,6 +111,8 @@ async function choose(
   if (!method.votes) return searched(engine, method, task, tune, validation);
   const fixed = { method: id, options: constants, choice: UNTUNED };
   if (given || tune === 'fixed') return fixed;
+  // A cache that differs from the plain one is judged by what it says itself.
+  if (method.search && tune !== 'paper') return searched(engine, method, task, tune, validation, constants);
   // A method without text is tuned without it, even where the task has a head.
   const seen = method.needs.includes('text') ? task : { ...task, head: undefined };
   const tuned =
@@ -129,7 +138,7 @@ async function judged(
   { tune, options: own }: Wanted,
   validation?: Rows,
 ): Promise<Chosen> {
-  const jury = juryOf(task, tune, validation);
+  const jury = juryOf(task, tune, validation, TO_TEMPER);
   if (!jury) return chosen;
   const { temperature, nll } = await searchMethod(engine, method, task, jury, [
     { ...chosen.options, ...own },
@@ -139,25 +148,26 @@ async function judged(
 
 const UNTUNED: Choice = { temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] };
 
-/** Options of a method without a cache; a temperature for those that have none to choose. */
+/** The best of the options that a method names itself; `untuned` where there is nothing to choose by. */
 async function searched(
   engine: Engine,
   method: Method,
   task: Task,
   tune: Protocol,
   validation?: Rows,
+  untuned: Chosen['options'] = {},
 ): Promise<Chosen> {
   const jury = method.search ? juryOf(task, tune, validation) : undefined;
-  if (!jury) return { method: method.id, options: {}, choice: UNTUNED };
+  if (!jury) return { method: method.id, options: untuned, choice: UNTUNED };
   const { options, temperature, nll, surface } = await searchMethod(engine, method, task, jury);
   const { protocol, folds, judges } = jury;
   const choice = { temperature, nll, surface, protocol, folds, judges: judges.labels.length };
   return { method: method.id, options, choice };
 }
 
-function juryOf(task: Task, tune: Protocol, validation?: Rows): Jury | undefined {
+function juryOf(task: Task, tune: Protocol, validation?: Rows, enough?: typeof TO_TEMPER): Jury | undefined {
   if (tune === 'val' && validation) return splitJury(task, validation);
-  return tune === 'folds' ? foldJury(task) : undefined;
+  return tune === 'folds' ? foldJury(task, enough) : undefined;
 }
 
 function parted({ alpha, beta, ...choice }: CacheChoice): Pick<Chosen, 'options' | 'choice'> {

@@ -27,6 +27,7 @@ export const ape = defineMethod({
     }),
     channels: positive({ default: 800 / 1024, max: 1, help: 'Share of the channels that are kept.' }),
   },
+  search: () => [0.5, 1, 2, 4, 8, 16, 32].map((beta) => ({ beta, alpha: 1 })),
   fit: (task, { alpha, beta, gamma, channels }) => {
     return { mask: channelMask(task, channels, [0.7, 0.3]), alpha, beta, gamma };
   },

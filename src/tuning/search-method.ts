@@ -53,11 +53,18 @@ export interface Jury {
 
 /** Every further fold costs a fit of each candidate; four tell nearly all there is to know. */
 const MOST_FOLDS = 4;
-/** Judges that are enough to tell candidates apart: folds beyond are left alone, but for two that see other examples. */
-const ENOUGH_JUDGES = 2500;
+/** How many judges, of how many folds at least, are enough: folds beyond are left alone. */
+interface Enough {
+  readonly judges: number;
+  readonly folds: number;
+}
+/** To tell candidates apart. */
+const TO_CHOOSE: Enough = { judges: 2500, folds: 2 };
+/** To find one number, a temperature, where every fold costs a training. */
+export const TO_TEMPER: Enough = { judges: 500, folds: 1 };
 
 /** Leave-one-shot-out judges; undefined where no class has two groups of examples. */
-export function foldJury({ support }: Task): Jury | undefined {
+export function foldJury({ support }: Task, enough = TO_CHOOSE): Jury | undefined {
   const folds = leaveOneShotOut(support, MOST_FOLDS);
   if (folds.count < 2) return undefined;
   const sizes = Array.from(
@@ -65,7 +72,7 @@ export function foldJury({ support }: Task): Jury | undefined {
     (_, fold) => folds.query.filter((own) => own === fold).length,
   );
   let [count, judges] = [0, 0];
-  while (count < folds.count && (count < 2 || judges < ENOUGH_JUDGES)) judges += sizes[count++];
+  while (count < folds.count && (count < enough.folds || judges < enough.judges)) judges += sizes[count++];
   const query = folds.query.map((fold) => (fold < count ? fold : -1));
   return { judges: foldJudges(support, { ...folds, query }), protocol: 'folds', folds: count };
 }

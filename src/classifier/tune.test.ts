@@ -1,0 +1,35 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { createEngine } from '../engine/node.ts';
+import { smallTask } from '../methods/golden.fixture.ts';
+import { methodById } from '../methods/index.ts';
+import { foldJury, type Jury, searchMethod } from '../tuning/search-method.ts';
+import { tuneByFolds } from '../tuning/tune.ts';
+import { chooseMethod } from './tune.ts';
+
+const engine = createEngine();
+afterAll(() => engine.close());
+const defaults = { template: 'a photo of {}', alpha: 7, beta: 3, maxAlpha: 300, maxBeta: 60 };
+const oneShot = { ...smallTask.support, groups: smallTask.support.labels };
+
+describe('choosing the constants of a cache', () => {
+  it('judges APE by what APE says, not by the plain cache', async () => {
+    const { options, choice } = await chooseMethod(engine, smallTask, defaults, {
+      method: 'ape',
+      tune: 'folds',
+    });
+    const plain = await tuneByFolds(engine, smallTask, { minBeta: 0.5, ...defaults });
+    const ape = methodById('ape');
+    const taken = [{ alpha: plain?.alpha, beta: plain?.beta }];
+    const { nll } = await searchMethod(engine, ape, smallTask, foldJury(smallTask) as Jury, taken);
+    expect(choice.nll).toBeLessThan(nll);
+    expect(choice.surface.map(({ beta }) => beta)).toContain(options.beta);
+  });
+
+  it('leaves the constants as they are given, or as the encoder has them where nothing judges', async () => {
+    const given = await chooseMethod(engine, smallTask, defaults, { method: 'ape', tune: 'folds', alpha: 2 });
+    expect(given.options).toEqual({ alpha: 2, beta: 3 });
+    const single = { ...smallTask, support: oneShot };
+    const alone = await chooseMethod(engine, single, defaults, { method: 'ape', tune: 'folds' });
+    expect(alone).toMatchObject({ options: { alpha: 7, beta: 3 }, choice: { protocol: 'fixed' } });
+  });
+});
