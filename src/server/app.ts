@@ -24,7 +24,11 @@ export function createApp(serving: Serving, log: Log): Hono<ServerEnv> {
     });
   });
   app.use(observe(metrics, log));
-  app.use(answerHeaders(() => admission.draining));
+  app.use(answerHeaders('', { 'cache-control': 'no-store' }));
+  app.use(async (c, next) => {
+    await next();
+    if (admission.draining) c.header('connection', 'close');
+  });
   app.use(hostGuard([host, ...allowHost]));
   if (origins.length > 0) {
     const exposeHeaders = ['etag', 'retry-after', 'x-request-id'];

@@ -6,11 +6,11 @@ import type { Metrics } from './measures.ts';
 import type { Expected, Model } from './model.ts';
 import type { ServerEnv } from './observe.ts';
 import type { ServerValues } from './options.ts';
+import { parseJson, parseQuery } from './parse.ts';
 import { picturesIn } from './pictures.ts';
 import { Refusal } from './problem.ts';
 import type { Registry } from './registry.ts';
 import type { Route } from './routes.ts';
-import { parseJson, parseQuery } from './schemas.ts';
 
 /** What all routes share. */
 export interface Serving {

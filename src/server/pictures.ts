@@ -1,6 +1,7 @@
 import type { ImageSource } from '../classifier/types.ts';
+import { parseJson } from './parse.ts';
 import { Refusal } from './problem.ts';
-import { parseJson, picturesSchema } from './schemas.ts';
+import { picturesSchema } from './schemas.ts';
 
 /** A picture that a client sent; a label only where it came with one of its own. */
 export interface SentPicture {

@@ -152,13 +152,14 @@ describe('bad input', () => {
   });
 
   it('that would take long to parse is refused before', async () => {
-    const started = performance.now();
+    const parsing = vi.spyOn(Response.prototype, 'formData');
     const head = 'content-disposition: form-data; name="a"; filename="b"\r\n';
     const parts = `--x\r\n${head}\r\n\r\n`.repeat(12_000);
     const lines = `--x\r\n${head}${'a: b\r\n'.repeat(150_000)}`;
     const formType = 'multipart/form-data; boundary="x"';
     expect(await refused(post(formType, `${parts}--x--`))).toEqual([413, 'server/too-many']);
     expect(await refused(post(formType, `${lines}\r\n--x--`))).toEqual([400, 'server/form']);
+    expect(parsing).not.toHaveBeenCalled();
     const json = ['['.repeat(1e6), `{"pictures":[${'1,'.repeat(4e5)}1]}`, '{"a":'.repeat(2e5)];
     for (const body of json) {
       expect(await refused(post('application/json', body))).toEqual([413, 'server/too-many']);
@@ -166,7 +167,6 @@ describe('bad input', () => {
     const keys = Array.from({ length: 9999 }, (_, i) => `"key ${i}":1`);
     const answer = await server.ask(PREDICT, post('application/json', `{${keys}}`));
     expect(JSON.stringify(answer.json).length).toBeLessThan(1000);
-    expect(performance.now() - started).toBeLessThan(2000);
   });
 
   it('is a name and nothing more where it looks like a path', async () => {

@@ -4,23 +4,26 @@ import type { MiddlewareHandler } from 'hono';
 import { UsageError } from '../errors.ts';
 import { Refusal } from './problem.ts';
 
-/** Answers are data: no page may come of them, in a frame or by guessing their type. */
+/** Nothing is guessed, framed or told to other sites. */
 const HEADERS: Readonly<Record<string, string>> = {
-  'cache-control': 'no-store',
-  'content-security-policy':
-    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
 };
 
-/** Puts them on every answer; connections are not kept while the server shuts down. */
-export function answerHeaders(draining: () => boolean): MiddlewareHandler {
+/** What no page may do, whatever else it may. */
+const POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+/** Puts a content security policy on every answer, nothing allowed but by `policy`, and the headers that go with it. */
+export function answerHeaders(
+  policy: string,
+  further: Readonly<Record<string, string>> = {},
+): MiddlewareHandler {
+  const all = Object.entries({ ...HEADERS, 'content-security-policy': POLICY + policy, ...further });
   return async (c, next) => {
     await next();
-    for (const [name, value] of Object.entries(HEADERS)) c.header(name, value);
-    if (draining()) c.header('connection', 'close');
+    for (const [name, value] of all) c.header(name, value);
   };
 }
 

@@ -10,6 +10,8 @@ import { streamSSE } from 'hono/streaming';
 import { z } from 'zod';
 import { DataError, TipAdapterError, UsageError } from '../errors.ts';
 import { methods } from '../methods/index.ts';
+import { checked } from '../server/parse.ts';
+import { Refusal } from '../server/problem.ts';
 import { boardToJson } from './board.ts';
 import { changeSchema } from './journal.ts';
 import { checkReport, classifierFile } from './keep.ts';
@@ -37,10 +39,15 @@ const limited = (maxSize: number) =>
     },
   });
 
+/** Answers with what went wrong as the page shows it. */
+export function tellProblem(error: Error, c: Context): Response {
+  const status = error instanceof Refusal ? error.status : error instanceof TipAdapterError ? 400 : 500;
+  return c.json(problemOf(error), status as 400);
+}
+
 /** What the page asks of a session. */
 export function studioRoutes(session: Session): Hono {
   const app = new Hono();
-  app.onError((error, c) => c.json(problemOf(error), error instanceof TipAdapterError ? 400 : 500));
   boardRoutes(app, session);
   pictureRoutes(app, session);
   answerRoutes(app, session);
@@ -168,12 +175,7 @@ function keepRoutes(app: Hono, session: Session): void {
 }
 
 async function parsed<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
-  const result = schema.safeParse(await c.req.json().catch(() => undefined));
-  if (result.success) return result.data;
-  const [{ path, message }] = result.error.issues;
-  throw new UsageError(`The request is not understood: ${path.join('.')} ${message}`, {
-    code: 'studio/request',
-  });
+  return checked(schema, await c.req.json().catch(() => undefined), 'The request');
 }
 
 const bytes = (c: Context, body: Uint8Array, headers: Record<string, string>) =>

@@ -1,14 +1,15 @@
 import { existsSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import type { Server } from 'node:http';
 import { join, posix } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono } from 'hono';
 import { readDataset } from '../dataset/read.ts';
-import { systemCode, throwIfAborted, UsageError } from '../errors.ts';
+import { throwIfAborted, UsageError } from '../errors.ts';
+import { listen } from '../server/http.ts';
+import { answerHeaders, hostGuard, originGuard } from '../server/security.ts';
 import type { BoardPicture } from './board.ts';
-import { guard } from './guard.ts';
-import { studioRoutes } from './routes.ts';
+import { studioRoutes, tellProblem } from './routes.ts';
 import { Session, type SessionOptions } from './session.ts';
 
 export interface StudioOptions extends SessionOptions {
@@ -32,6 +33,33 @@ export interface Studio {
   close(): Promise<void>;
 }
 
+/** Nothing from anywhere else, no inline script or style; pictures of the camera and dropped ones are blobs. */
+const POLICY = [
+  '',
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' blob: data:",
+  "media-src 'self' blob:",
+  "connect-src 'self'",
+].join('; ');
+
+/** The page, and what it asks: only pages of this server may, whatever else is open in the same browser. */
+function studioApp(session: Session, page: string): Hono {
+  const app = new Hono();
+  app.onError(tellProblem);
+  app.use(
+    answerHeaders(POLICY, {
+      'cross-origin-opener-policy': 'same-origin',
+      'permissions-policy': 'camera=(self), microphone=(), geolocation=()',
+    }),
+  );
+  app.use(hostGuard([]));
+  app.use('/api/*', originGuard([]));
+  app.route('/api', studioRoutes(session));
+  app.use(serveStatic({ root: page }));
+  return app;
+}
+
 /** Starts the studio on 127.0.0.1: the page and the session behind it. Throws `UsageError` where the port is taken or the page is not built. */
 export async function startStudio({
   port = 0,
@@ -51,23 +79,14 @@ export async function startStudio({
   const session = await Session.open(options);
   try {
     const unreadable = data ? await bringIn(session, data, signal, onProgress) : [];
-    const app = new Hono();
-    app.use(guard);
-    app.route('/api', studioRoutes(session));
-    app.use(serveStatic({ root: page }));
-    const server = createAdaptorServer(app);
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (error) => reject(portError(error, port)));
-      server.listen(port, '127.0.0.1', resolve);
-    });
-    const { port: bound } = server.address() as AddressInfo;
+    const server = createAdaptorServer(studioApp(session, page)) as Server;
     return {
-      address: `http://127.0.0.1:${bound}`,
+      address: await listen(server, '127.0.0.1', port),
       session,
       unreadable,
       close: async () => {
         const closed = new Promise((resolve) => server.close(resolve));
-        if ('closeAllConnections' in server) server.closeAllConnections();
+        server.closeAllConnections();
         await closed;
         await session.close();
       },
@@ -105,14 +124,4 @@ async function bringIn(
   }
   await session.change({ command: { do: 'add', pictures }, step });
   return unreadable;
-}
-
-function portError(error: unknown, port: number): unknown {
-  if (systemCode(error) !== 'EADDRINUSE') return error;
-  return new UsageError(`Port ${port} is taken`, {
-    code: 'studio/port',
-    hint: 'Perhaps the studio is open already; otherwise choose another one with --port.',
-    details: { port },
-    cause: error,
-  });
 }
