@@ -25,23 +25,39 @@ export async function benchServing(): Promise<string[]> {
   const { paths, what } = await photoPaths(PHOTOS);
   const encoder = await loadEncoder(ENCODER, { engine: sharedEngine() });
   const pixels = await decoded(paths, encoder.preprocessing);
-  return serving(ENCODER, async ({ url, send }) => {
+  return serving(ENCODER, async ({ url, send, read }) => {
+    const computing = { bare: [] as number[], served: [] as number[] };
+    const counting = async (name: keyof typeof computing, work: () => Promise<unknown>) => {
+      const seconds = name === 'bare' ? ownSeconds : () => read('process_cpu_seconds_total');
+      const before = await seconds();
+      await work();
+      computing[name].push((await seconds()) - before);
+    };
+    const load = { url, pictures: paths, connections: SATURATING, amount: PHOTOS };
     const times = await alternate(
       {
-        bare: () => encoder.embedImages(pixels),
-        served: () => send({ url, pictures: paths, connections: SATURATING, amount: PHOTOS }),
+        bare: () => counting('bare', () => encoder.embedImages(pixels)),
+        served: () => counting('served', () => send(load)),
       },
       ROUNDS,
     );
     await encoder.close();
-    const each = (values: readonly number[]) => `${(median(values) / PHOTOS).toFixed(1)} ms a photo`;
+    const [bare, served] = [computing.bare.slice(1), computing.served.slice(1)];
+    const each = (values: readonly number[], unit = 1) =>
+      `${((unit * median(values)) / PHOTOS).toFixed(1)} ms`;
     return [
       `Server at saturation, ${SATURATING} connections, ${what}, ${ENCODER}, ${ROUNDS} rounds of ${PHOTOS}`,
-      `  bare encoder, pixels ready  ${each(times.bare)}`,
-      `  served                      ${each(times.served)}   throughput ${ratio(times.bare, times.served)} of the bare encoder's (at least 0.80)`,
+      `  bare encoder, pixels ready  ${each(times.bare)} a photo, ${each(bare, 1000)} of computing`,
+      `  served                      ${each(times.served)} a photo, ${each(served, 1000)} of computing`,
+      `  throughput ${ratio(times.bare, times.served)} of the bare encoder's (at least 0.80); by computing alone ${ratio(bare, served)}`,
     ];
   });
 }
+
+const ownSeconds = async () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+};
 
 const OVERLOAD = 10;
 const OVERLOAD_SECONDS = 60;
@@ -109,7 +125,9 @@ export async function benchEndurance(): Promise<string[]> {
 interface Serving {
   readonly url: string;
   send(load: Load): Promise<LoadResult>;
-  /** Resident memory of the server, MiB. */
+  /** One of the server's metrics. */
+  read(metric: string): Promise<number>;
+  /** Its resident memory, MiB. */
   memory(): Promise<number>;
 }
 
@@ -118,6 +136,7 @@ async function serving(encoder: string, measure: (served: Serving) => Promise<st
   const folder = mkdtempSync(join(tmpdir(), 'bench-server-'));
   const asking = fork(new URL('load.ts', import.meta.url));
   const asked = died(asking, 'asks');
+  asked.catch(() => {});
   let server: ChildProcess | undefined;
   try {
     const path = join(folder, 'photos.safetensors');
@@ -127,6 +146,10 @@ async function serving(encoder: string, measure: (served: Serving) => Promise<st
     server = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
     const line = once(createInterface(server.stdout as NodeJS.ReadableStream), 'line');
     const [address] = await Promise.race([line, died(server, 'serves')]);
+    const read = async (metric: string) => {
+      const metrics = await (await fetch(`${address}/metrics`)).text();
+      return Number(new RegExp(`^${metric} (.*)$`, 'm').exec(metrics)?.[1]);
+    };
     return await measure({
       url: `${address}/v1/models/photos/predict`,
       send: async (load) => {
@@ -134,10 +157,8 @@ async function serving(encoder: string, measure: (served: Serving) => Promise<st
         const [answer] = await Promise.race([once(asking, 'message'), asked]);
         return answer;
       },
-      memory: async () => {
-        const metrics = await (await fetch(`${address}/metrics`)).text();
-        return Number(/^process_resident_memory_bytes (\d+)$/m.exec(metrics)?.[1]) / 2 ** 20;
-      },
+      read,
+      memory: async () => (await read('process_resident_memory_bytes')) / 2 ** 20,
     });
   } finally {
     asking.kill();

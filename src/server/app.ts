@@ -3,11 +3,11 @@ import { cors } from 'hono/cors';
 import type { Admission } from './admission.ts';
 import { handler, type Serving } from './handler.ts';
 import type { Log } from './log.ts';
-import { gauge, renderMetrics } from './metrics.ts';
+import { reading, renderMetrics } from './metrics.ts';
+import type { Model } from './model.ts';
 import { observe, type ServerEnv, tellProblem } from './observe.ts';
 import { openApi } from './openapi.ts';
 import { Refusal } from './problem.ts';
-import type { Registry } from './registry.ts';
 import { routes } from './routes.ts';
 import { answerHeaders, hostGuard, originGuard, tokenGuard } from './security.ts';
 
@@ -60,24 +60,41 @@ function healthRoutes(app: Hono<ServerEnv>, admission: Admission): void {
 }
 
 function metricsRoute(app: Hono<ServerEnv>, { admission, registry, metrics }: Serving): void {
-  const gauges = [
-    gauge('tip_adapter_queue_pictures', 'Pictures waiting or worked on.', () => [[{}, admission.pictures]]),
-    gauge('tip_adapter_queue_bytes', 'Bytes of requests in memory.', () => [[{}, admission.bytes]]),
-    gauge('tip_adapter_model_version', 'Version of each classifier.', () => versions(registry)),
-    gauge('tip_adapter_model_file_refused', '1 where the file on the disk cannot be used.', () =>
-      registry.all.map(({ name, problem }) => [{ model: name }, Number(problem !== undefined)] as const),
+  const ofModels = (value: (model: Model) => number) => () =>
+    registry.all.map((model) => [{ model: model.name }, value(model)] as const);
+  const now = [
+    reading('gauge', 'tip_adapter_queue_pictures', 'Pictures waiting or worked on.', () => [
+      [{}, admission.pictures],
+    ]),
+    reading('gauge', 'tip_adapter_queue_bytes', 'Bytes of requests in memory.', () => [
+      [{}, admission.bytes],
+    ]),
+    reading(
+      'gauge',
+      'tip_adapter_model_version',
+      'Version of each classifier.',
+      ofModels(({ data }) => data.version),
     ),
-    gauge('process_resident_memory_bytes', 'Resident memory.', () => [[{}, process.memoryUsage.rss()]]),
+    reading(
+      'gauge',
+      'tip_adapter_model_file_refused',
+      '1 where the file on the disk cannot be used.',
+      ofModels(({ problem }) => Number(problem !== undefined)),
+    ),
+    reading('counter', 'process_cpu_seconds_total', 'Seconds of computing, all threads.', () => {
+      const { user, system } = process.cpuUsage();
+      return [[{}, (user + system) / 1e6]];
+    }),
+    reading('gauge', 'process_resident_memory_bytes', 'Resident memory.', () => [
+      [{}, process.memoryUsage.rss()],
+    ]),
   ];
   app.get('/metrics', (c) => {
-    const text = renderMetrics([...Object.values(metrics), ...gauges]);
+    const text = renderMetrics([...Object.values(metrics), ...now]);
     const type = 'text/plain; version=0.0.4; charset=utf-8';
     return at(c, '/metrics').body(text, 200, { 'content-type': type });
   });
 }
-
-const versions = (registry: Registry) =>
-  registry.all.map(({ name, data }) => [{ model: name }, data.version] as const);
 
 function wrongMethod(path: string) {
   const methods = routes.filter((route) => route.path === path).map(({ method }) => method.toUpperCase());

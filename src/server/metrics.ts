@@ -40,12 +40,17 @@ export function counter(name: string, help: string): Counter {
   };
 }
 
-/** A value that is read when it is asked for. */
-export function gauge(name: string, help: string, read: () => Iterable<readonly [Labels, number]>): Family {
+/** Values that are read when they are asked for. */
+export function reading(
+  type: 'counter' | 'gauge',
+  name: string,
+  help: string,
+  read: () => Iterable<readonly [Labels, number]>,
+): Family {
   return {
     name,
     help,
-    type: 'gauge',
+    type,
     *samples() {
       for (const [labels, value] of read()) yield ['', labelText(labels), value] as const;
     },
