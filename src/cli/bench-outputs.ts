@@ -97,8 +97,9 @@ function sectionOf(table: FinishedTable, metrics: boolean): BenchSection {
   const { title, how, axis, published, costs } = table.plan;
   const { missing } = table;
   const totals = new Set(table.entries.flatMap(({ cells }) => cells.map(({ total }) => total)));
-  // One row compares nothing.
-  const numbers = new Set(table.entries.map(({ row }) => row)).size > 1;
+  // An ablation of one method compares no costs.
+  const methods = new Set(table.entries.map(({ row }) => row)).size;
+  const numbers = methods > 1 || (methods === 1 && axis === 'shots');
   return {
     title,
     how: totals.size === 1 ? how.replace('Judged on ', `Judged on ${[...totals][0]} `) : how,

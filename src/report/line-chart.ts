@@ -97,15 +97,18 @@ export const PUBLISHED = ' (published)';
 
 /** How a curve is told from the others: a published one has the colour and marker of its namesake. */
 function look(curves: readonly Curve[], i: number) {
+  const names = [...new Set(curves.map(({ name }) => name.replace(PUBLISHED, '')))];
   const { name, published = false } = curves[i];
-  const namesake = curves.findIndex((other) => published && name === other.name + PUBLISHED);
-  const at = namesake < 0 ? i : namesake;
-  const series = `series-${at % LIGHT.series.length}`;
+  const at = names.indexOf(name.replace(PUBLISHED, ''));
+  const colours = LIGHT.series.length;
+  // Where the colours begin anew, markers and dashes are other ones.
+  const round = Math.floor(at / colours);
+  const series = `series-${at % colours}`;
   return {
     published,
     style: published ? `${series} published` : series,
-    dash: published ? DOTTED : DASHES[at % DASHES.length],
-    marker: MARKERS[at % MARKERS.length],
+    dash: published ? DOTTED : DASHES[(at + round) % DASHES.length],
+    marker: MARKERS[(at + round) % MARKERS.length],
   };
 }
 

@@ -1,0 +1,93 @@
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { recordingIo } from '../cli/io.fixture.ts';
+import { runCli } from '../cli/program.ts';
+import type { Cell } from './cell.ts';
+
+const shared = join(import.meta.dirname, '..', '..', '..', 'shared');
+const model = join(shared, 'golden', 'tiny_clip_onnx');
+const tokenizer = join(shared, 'data', 'tokenizer', 'tokenizer.json');
+const isThere = existsSync(model) && existsSync(tokenizer);
+
+const COLOURS = { red: '#d02020', green: '#20b040', blue: '#2040d0' };
+const SPLITS = { train: 4, val: 2, test: 2 };
+
+describe.skipIf(!isThere)(
+  'bench on pictures with a small CLIP (needs ../shared/golden/tiny_clip_onnx, ../shared/data/tokenizer)',
+  () => {
+    let root: string;
+    const home = process.env.TIP_ADAPTER_HOME;
+
+    beforeAll(async () => {
+      root = await mkdtemp(join(tmpdir(), 'bench-pictures-'));
+      process.env.TIP_ADAPTER_HOME = join(root, 'home');
+      await mkdir(join(root, 'encoder'));
+      for (const name of await readdir(model)) await copyFile(join(model, name), join(root, 'encoder', name));
+      await copyFile(tokenizer, join(root, 'encoder', 'tokenizer.json'));
+      for (const [split, count] of Object.entries(SPLITS)) {
+        for (const [label, background] of Object.entries(COLOURS)) {
+          await mkdir(join(root, 'photos', split, label), { recursive: true });
+          for (let i = 0; i < count; i++) {
+            const dot = `<circle cx="${10 + 9 * i}" cy="${12 * split.length}" r="${4 + 3 * i}" fill="white"/>`;
+            await sharp({ create: { width: 64, height: 64, channels: 3, background } })
+              .composite([{ input: Buffer.from(`<svg width="64" height="64">${dot}</svg>`) }])
+              .png()
+              .toFile(join(root, 'photos', split, label, `${split}-${i}.png`));
+          }
+        }
+      }
+    });
+
+    afterAll(async () => {
+      if (home === undefined) delete process.env.TIP_ADAPTER_HOME;
+      else process.env.TIP_ADAPTER_HOME = home;
+      await rm(root, { recursive: true, force: true });
+    });
+
+    async function bench(...argv: string[]) {
+      const io = recordingIo();
+      const output = join(root, 'out');
+      const status = await runCli(
+        ['bench', join(root, 'photos'), '--encoders', join(root, 'encoder'), '-o', output, ...argv],
+        io,
+      );
+      const { cells }: { cells: Cell[] } = JSON.parse(await readFile(join(output, 'bench.json'), 'utf8'));
+      return { status, out: io.out(), cells };
+    }
+
+    it('draws by seed, judges by the test split and times the encoding', async () => {
+      const { status, out, cells } = await bench(
+        '--methods',
+        'prototype',
+        '--shots',
+        '1,4,8',
+        '--seeds',
+        '1,2',
+      );
+      expect(status).toBe(0);
+      expect(out).toContain('Judged on 6 test pictures');
+      expect(out).toContain('8 shots: no class has so many');
+      expect(cells.map(({ shots, seed, examples }) => [shots, seed, examples])).toEqual([
+        [1, 1, 3],
+        [1, 2, 3],
+        [4, 1, 12],
+        [4, 2, 12],
+      ]);
+      expect(out).toContain('With encoding, ms');
+      for (const { total, encodeMilliseconds } of cells) {
+        expect(total).toBe(6);
+        expect(encodeMilliseconds).toBeGreaterThan(0);
+      }
+    });
+
+    it('encodes the validation split where a protocol looks at it', async () => {
+      const { out, cells } = await bench('--methods', 'tip-adapter', '--shots', '4', '--protocol', 'val');
+      expect(out).toContain('tuned on the validation split');
+      expect(cells).toHaveLength(3);
+    });
+  },
+);
