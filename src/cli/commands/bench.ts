@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { PROTOCOLS } from '../../bench/cell.ts';
-import { pickDatasets, SUITE_IDS, SUITES, type Suite, shotsTable } from '../../bench/suites.ts';
+import { pickDatasets, SUITE_IDS, SUITES, type Suite } from '../../bench/suites.ts';
+import { shotsTable } from '../../bench/tables.ts';
 import { UsageError } from '../../errors.ts';
 import { choice, flag, integer, optional, text } from '../../options.ts';
 import { defineCommand } from '../command.ts';

@@ -1,0 +1,167 @@
+import type { BenchProtocol, CellSettings } from './cell.ts';
+import type { Part, TablePlan, Trial } from './plan.ts';
+import { BACKBONES, ELEVEN_MEAN, ELEVEN_MEAN_B16, IMAGENET_SHOTS } from './published.ts';
+import { WITHOUT_EXAMPLES } from './run.ts';
+import type { BenchSource } from './source.ts';
+
+/** What a person chose, or what the suite chooses. */
+export interface Choices {
+  readonly methods: readonly string[];
+  readonly shots: readonly number[];
+  readonly protocol: BenchProtocol;
+  readonly rejection?: boolean;
+}
+
+/** Methods by shots: the table of a benchmark without a suite. */
+export function shotsTable(source: BenchSource, choices: Choices): TablePlan {
+  const had = choices.shots.filter((k) => source.has(k));
+  const shots = had.length > 0 ? had : [largestShots(source, Math.max(...choices.shots))];
+  const beyond = choices.shots.filter((k) => !shots.includes(k));
+  const why = had.length > 0 ? 'no class has so many, or there is no such draw' : `not there; ${shots} taken`;
+  return {
+    ...described(source, choices),
+    axis: 'shots',
+    columns: shots.map(String),
+    trials: choices.methods.flatMap((method) =>
+      shots.map((k) =>
+        trial(method, String(k), partOf(source, choices, method, shotsOf(source, method, k, shots))),
+      ),
+    ),
+    ...(isImageNet(source) && { published: IMAGENET_SHOTS }),
+    missing: absent(beyond, why),
+  };
+}
+
+export function partOf(
+  source: BenchSource,
+  { protocol, rejection }: Choices,
+  method: string,
+  shots: number,
+): Part {
+  const settings: Omit<CellSettings, 'seed'> = { method, shots, protocol, ...(rejection && { rejection }) };
+  return { source, settings };
+}
+
+function absent(shots: readonly number[], why: string): string[] {
+  return shots.length > 0 ? [`${shots.join(', ')} shots: ${why}`] : [];
+}
+
+/** A number of shots changes nothing for a method that looks at no example, where it is judged by the same rows. */
+function shotsOf({ judgedByDraw }: BenchSource, method: string, k: number, all: readonly number[]): number {
+  return WITHOUT_EXAMPLES.includes(method) && !judgedByDraw ? all[0] : k;
+}
+
+export function trial(row: string, column: string, ...parts: readonly Part[]): Trial {
+  return { row, column, parts };
+}
+
+const TUNED_ON: Readonly<Record<BenchProtocol, string>> = {
+  folds: 'tuned by folds of the examples alone',
+  val: 'tuned on the validation split',
+  min4: 'tuned on at most four validation rows a class',
+  paper: 'tuned on the reported rows, as published: optimistic',
+  fixed: 'not tuned',
+};
+
+/** Title of a source's table, and what its numbers were judged and tuned on. */
+export function described(
+  { name, classes, encoder, how, seeded }: BenchSource,
+  { protocol }: Pick<Choices, 'protocol'>,
+): Pick<TablePlan, 'title' | 'how'> {
+  const draw = seeded ? '' : ' One draw of examples.';
+  return {
+    title: `${name}: ${classes.length} classes, ${encoder}`,
+    how: `Judged on ${how}; ${TUNED_ON[protocol]}.${draw}`,
+  };
+}
+
+export function isImageNet({ known }: BenchSource): boolean {
+  return known?.id === 'imagenet';
+}
+
+/** The mean over data sets, for each encoder; only numbers of shots that every one of them has. */
+export function meanTables(sources: readonly BenchSource[], choices: Choices): TablePlan[] {
+  return [...new Set(sources.map(({ encoder }) => encoder))].flatMap((encoder) => {
+    const own = sources.filter((source) => source.encoder === encoder);
+    const shots = choices.shots.filter((k) => own.every((source) => source.has(k)));
+    if (own.length < 2) return [];
+    const names = own.map(({ name }) => name).join(', ');
+    return [
+      {
+        title: `Mean over ${own.length} data sets, ${encoder}`,
+        how: `${names}; ${TUNED_ON[choices.protocol]}. Published means are over all eleven.`,
+        axis: 'shots',
+        columns: shots.map(String),
+        trials: choices.methods.flatMap((method) =>
+          shots.map((k) =>
+            trial(
+              method,
+              String(k),
+              ...own.map((source) => partOf(source, choices, method, shotsOf(source, method, k, shots))),
+            ),
+          ),
+        ),
+        published: backbone(encoder) === 'ViT-B/16' ? ELEVEN_MEAN_B16 : ELEVEN_MEAN,
+        missing: absent(
+          choices.shots.filter((k) => !shots.includes(k)),
+          'not in every one of the data sets',
+        ),
+      },
+    ];
+  });
+}
+
+/** The paper's name of an encoder, however a model or a dump calls it. */
+function backbone(encoder: string): string {
+  const plain = encoder.toLowerCase().replace(/[^a-z0-9]/g, '');
+  const names = {
+    RN50x16: 'RN50x16',
+    RN101: 'RN101',
+    RN50: 'RN50',
+    'ViT-B/32': 'vitb32',
+    'ViT-B/16': 'vitb16',
+  };
+  const found = Object.entries(names).find(([, part]) => plain.includes(part.toLowerCase()));
+  return found ? found[0] : encoder;
+}
+
+/** One table for each data set, its columns the encoders. */
+export function encoderTables(sources: readonly BenchSource[], choices: Choices): TablePlan[] {
+  const names = [...new Set(sources.map(({ name }) => name))];
+  return names.map((name) => {
+    const own = sources.filter((source) => source.name === name);
+    const most = Math.max(...choices.shots);
+    const shots = own.map((source) => largestShots(source, most));
+    const columns = own.map(({ encoder }) => backbone(encoder));
+    const wanted = isImageNet(own[0]) ? Object.keys(BACKBONES.rows[0].values) : [];
+    return {
+      title: `${name}: encoders`,
+      how: `Judged on ${own[0].how}; ${TUNED_ON[choices.protocol]}.`,
+      axis: 'encoder',
+      columns: [...columns, ...wanted.filter((column) => !columns.includes(column))],
+      trials: choices.methods.flatMap((method) =>
+        own.map((source, i) => trial(method, columns[i], partOf(source, choices, method, shots[i]))),
+      ),
+      ...(isImageNet(own[0]) && { published: BACKBONES }),
+      missing: [
+        ...shots.flatMap((k, i) => (k < most ? [`${most} shots of ${columns[i]}: ${k} instead`] : [])),
+        ...wanted
+          .filter((column) => !columns.includes(column))
+          .map((column) => `${column}: no features of it`),
+      ],
+    };
+  });
+}
+
+const USUAL = [1, 2, 4, 8, 16, 32, 64, 128];
+
+/** The number wanted, or the largest usual one below it that the source has. */
+export function largestShots(source: BenchSource, wanted: number): number {
+  if (source.has(wanted)) return wanted;
+  return USUAL.filter((k) => k < wanted && source.has(k)).at(-1) ?? 1;
+}
+
+export function fewer(source: BenchSource, wanted: number): string[] {
+  const shots = largestShots(source, wanted);
+  return shots < wanted ? [`${wanted} shots: ${source.name} has ${shots}, which are taken`] : [];
+}

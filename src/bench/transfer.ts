@@ -1,0 +1,83 @@
+import type { Part, TablePlan } from './plan.ts';
+import { DOMAINS, type Published } from './published.ts';
+import type { BenchSource } from './source.ts';
+import { type Choices, described, fewer, isImageNet, largestShots, partOf, trial } from './tables.ts';
+import { alsoJudgedOn, baseToNew, sharedRows, unbalanced } from './variations.ts';
+
+export function domainTables([source, ...targets]: readonly BenchSource[], choices: Choices): TablePlan[] {
+  const fitting = targets.filter(
+    (target) => target.dimension === source.dimension && sharedRows(source, target).labels.length > 0,
+  );
+  const foreign = targets.filter((target) => !fitting.includes(target));
+  const shared = alsoJudgedOn(source, fitting);
+  const most = Math.max(...choices.shots);
+  const shots = largestShots(source, most);
+  const columns = [source, ...fitting].map(({ name }) => name);
+  const published: Published | undefined = isImageNet(source) ? DOMAINS : undefined;
+  return [
+    {
+      ...described(source, choices),
+      title: `Learnt from ${source.name}, ${shots} shots, ${source.encoder}`,
+      axis: 'judged on',
+      columns,
+      trials: choices.methods.flatMap((method) =>
+        columns.map((on) => trial(method, on, { ...partOf(shared, choices, method, shots), on })),
+      ),
+      published,
+      missing: [
+        ...fewer(source, most),
+        ...foreign.map(({ name }) => `${name}: features of another encoder, or no class of ${source.name}`),
+        ...fitting.flatMap((target) => {
+          const { leftOut } = sharedRows(source, target);
+          return leftOut > 0
+            ? [`${target.name}: ${leftOut} rows of classes that ${source.name} does not have`]
+            : [];
+        }),
+      ],
+    },
+  ];
+}
+
+export function baseToNewTables(given: BenchSource, choices: Choices): TablePlan[] {
+  const most = Math.max(...choices.shots);
+  const shots = largestShots(given, most);
+  const source = baseToNew(given);
+  const columns = ['base', 'new', 'harmonic mean', 'all'];
+  return [
+    {
+      ...described(source, choices),
+      title: `${given.name}: base to new, ${shots} shots, ${given.encoder}`,
+      axis: 'classes',
+      columns,
+      trials: choices.methods.flatMap((method) => {
+        const on = (rows: string): Part => ({ ...partOf(source, choices, method, shots), on: rows });
+        return [
+          trial(method, 'base', on('base')),
+          trial(method, 'new', on('new')),
+          { ...trial(method, 'harmonic mean', on('base'), on('new')), mean: 'harmonic' as const },
+          trial(method, 'all', on('all')),
+        ];
+      }),
+      missing: fewer(given, most),
+    },
+  ];
+}
+
+export function unbalancedTables(given: BenchSource, choices: Choices): TablePlan[] {
+  const most = Math.max(...choices.shots);
+  const shots = largestShots(given, most);
+  const source = unbalanced(given);
+  const columns = ['rarest third', 'most frequent third', 'all'];
+  return [
+    {
+      ...described(source, choices),
+      title: `${given.name}: 1 to ${shots} shots, unevenly, ${given.encoder}`,
+      axis: 'classes',
+      columns,
+      trials: choices.methods.flatMap((method) =>
+        columns.map((on) => trial(method, on, { ...partOf(source, choices, method, shots), on })),
+      ),
+      missing: fewer(given, most),
+    },
+  ];
+}
