@@ -38,7 +38,7 @@ export async function fitMethod(
 ): Promise<ClassifierData> {
   const engine = sharedEngine();
   const textTower = await openTower(data, encoder, values.method);
-  const task = { ...taskOf(data, signal), engine, textTower, onProgress: onFit };
+  const task = { ...taskOf(data, signal), engine, textTower, onProgress: onFit, validation };
   const {
     method: id,
     options: given,

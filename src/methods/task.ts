@@ -49,6 +49,8 @@ export interface Task {
   readonly signal?: AbortSignal;
   /** The method's state for nearly the same examples: a convex fit begins there. */
   readonly start?: Readonly<Record<string, Tensor | number>>;
+  /** Rows with known classes that a training picks its best epoch by; without them it keeps the last. */
+  readonly validation?: { readonly features: Matrix; readonly labels: Int32Array };
   /** Keeps the state of a training after every full epoch, so that it can go on after an interruption. */
   readonly checkpoint?: Checkpoint;
   /** Called by methods that take a while, at most once a step. */

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createEngine } from '../engine/node.ts';
 import { plainEngine } from '../engine/plain.ts';
 import type { TrainingState } from '../engine/training/types.ts';
-import { matrix, unitRows } from '../math/matrix.ts';
+import { argmax, matrix, row, unitRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import type { Tensor } from '../math/tensor.ts';
 import {
@@ -97,6 +97,47 @@ describe('an interrupted training', () => {
     const onProgress = () => stop.abort();
     const task = { ...smallTask, engine, signal: stop.signal, onProgress };
     await expect(trainKeys(task, training(task))).rejects.toThrow('Interrupted');
+  });
+});
+
+describe('a validation split', () => {
+  const numbers = goldenTensors('tip_adapter/small').get('query_labels') as Tensor;
+  const validation = { features: smallQueries, labels: Int32Array.from(numbers.data, Number) };
+  // A rate that does harm: the last epoch is not the best.
+  const options = { ...published, epochs: 6, rate: 0.5 };
+
+  it('picks the epoch that gets most of it right, the first of equals', async () => {
+    const task = { ...smallTask, engine, validation };
+    const training = keyTraining(task, options);
+    const right: number[] = [];
+    const judge = async (parameters: Readonly<Record<string, Tensor>>) => {
+      right.push((await training.judge?.(parameters)) as number);
+      return right.at(-1) as number;
+    };
+    const { keys, epochs } = await trainKeys(task, { ...training, judge });
+    expect(right).toHaveLength(6);
+    expect(epochs).toBe(right.indexOf(Math.max(...right)) + 1);
+    expect(epochs).toBeLessThan(6);
+    const scores = scoreRows(tipAdapterF as never, { keys, alpha: 1, beta: 5.5 }, smallTask, smallQueries);
+    const hits = [...validation.labels].filter((label, i) => argmax(row(scores, i)) === label);
+    expect(hits).toHaveLength(Math.max(...right));
+  });
+
+  it('is remembered by a training that is interrupted after its best epoch', async () => {
+    let kept: TrainingState | undefined;
+    const checkpoint = {
+      load: async () => kept,
+      save: async (_key: string, state: TrainingState) => {
+        kept = state;
+      },
+    };
+    const task = { ...smallTask, engine, validation, checkpoint };
+    const whole = await trainKeys({ ...task, checkpoint: undefined }, keyTraining(task, options));
+    const stop = new AbortController();
+    const onProgress = ({ done }: { done: number }) => done === 3 * 5 + 1 && stop.abort();
+    await trainKeys({ ...task, signal: stop.signal, onProgress }, keyTraining(task, options));
+    const rest = await trainKeys(task, keyTraining(task, options));
+    expect(rest).toEqual(whole);
   });
 });
 

@@ -1,14 +1,16 @@
+import { plainEngine } from '../engine/plain.ts';
 import { cosineRate } from '../engine/training/schedule.ts';
 import { add, exp, mul, sub } from '../graph/elementwise.ts';
 import { type Expr, input } from '../graph/expression.ts';
 import { reshape, slice, transpose } from '../graph/layout.ts';
 import { gemm, matmul, unit } from '../graph/products.ts';
 import { sum } from '../graph/reduce.ts';
-import { type Matrix, matrix, row } from '../math/matrix.ts';
+import { argmax, type Matrix, matrix, row } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { integer, positive } from '../options.ts';
 import { cacheOrder, cacheTensors } from './cache.ts';
-import { defineMethod, headInputs, type SymbolicState } from './method.ts';
+import { defineMethod, headInputs, type Method, type SymbolicState } from './method.ts';
+import { createScorer } from './score.ts';
 import { keysOf, type Task } from './task.ts';
 import { tipAdapter } from './tip-adapter.ts';
 import { type Training, train } from './train.ts';
@@ -16,7 +18,8 @@ import { zeroShotLogits } from './zero-shot.ts';
 
 /**
  * Tip-Adapter-F: Tip-Adapter whose keys are trained by cross-entropy, values and text head frozen (Zhang et al., ECCV 2022,
- * arXiv 2207.09519, section 3.2). Each epoch sees another augmented view of every example, where there are any.
+ * arXiv 2207.09519, section 3.2). Each epoch sees another augmented view of every example, where there are any. The last epoch is
+ * kept, or the best on a validation split where one is given (the published code gives it the test split: protocol `paper`).
  */
 export const tipAdapterF = defineMethod({
   id: 'tip-adapter-f',
@@ -78,7 +81,21 @@ export function keyTraining(
     rate: (steps) => cosineRate(rate, steps),
     epochs,
     batch,
+    judge: judgeOf(task, alpha, beta),
     identity: `tip-adapter-f alpha ${alpha} beta ${beta} rate ${rate}`,
+  };
+}
+
+/** Counts the validation rows that trained keys get right, where there are such rows. */
+function judgeOf(task: Task, alpha: number, beta: number): Training['judge'] {
+  const { validation, engine = plainEngine(), signal } = task;
+  if (!validation) return undefined;
+  const method = tipAdapterF as unknown as Method;
+  return async ({ keys }) => {
+    const scorer = await createScorer(engine, method, { keys: byExample(keys, task), alpha, beta }, task);
+    const scores = await scorer.scores(validation.features, signal);
+    await scorer.close();
+    return validation.labels.reduce((n, label, i) => n + Number(argmax(row(scores, i)) === label), 0);
   };
 }
 

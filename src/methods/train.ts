@@ -40,6 +40,8 @@ export interface Training {
   rows?(epoch: number): Matrix;
   /** Classes of those rows, [r], where they are not the examples' own. */
   readonly labels?: ArrayLike<number>;
+  /** How many of the task's validation rows parameters get right; where it is there, the best epoch is kept. */
+  judge?(parameters: Readonly<Record<string, Tensor>>): Promise<number>;
   /** The rows of each batch of an epoch, by default shuffled by the task's seed; as many batches in every epoch. */
   order?(epoch: number): readonly ArrayLike<number>[];
 }
@@ -47,7 +49,7 @@ export interface Training {
 /** What training leaves behind. */
 export interface Trained {
   readonly parameters: Readonly<Record<string, Tensor>>;
-  /** Full epochs behind the parameters: fewer than asked for where it was interrupted and a checkpoint was kept. */
+  /** Full epochs behind the parameters: fewer than asked for where it was interrupted and a checkpoint was kept, or an earlier epoch was the best. */
   readonly epochs: number;
 }
 
@@ -70,8 +72,9 @@ export async function train(task: Task, training: Training): Promise<Trained> {
   const labels = input('labels', ['b', 1]);
   const scores = training.scores({ f, labels });
   const entropy = crossEntropy(scores, labels);
-  const key = checkpoint && `${training.identity} ${n} ${seed} ${epochs} ${batch} ${fingerprint(support)}`;
-  const start = key === undefined ? undefined : await checkpoint?.load(key);
+  const key = checkpoint && `${training.identity} ${n} ${seed} ${epochs} ${batch} ${fingerprints(task)}`;
+  const known = key === undefined ? undefined : await checkpoint?.load(key);
+  const { start, best: sofar } = known ? unpacked(known) : {};
   const engine = task.engine ?? plainEngine();
   const trainer = await engine.train(
     {
@@ -86,6 +89,7 @@ export async function train(task: Task, training: Training): Promise<Trained> {
     task.signal,
   );
   let state: TrainingState | undefined = start;
+  let best: Best | undefined = sofar;
   try {
     for (let epoch = Math.round((start?.step ?? 0) / steps); epoch < epochs; epoch++) {
       const features = rows(epoch);
@@ -94,18 +98,58 @@ export async function train(task: Task, training: Training): Promise<Trained> {
         const taken = await takeStep(trainer, features, classOf, members, rateAt(at));
         task.onProgress?.({ done: at + 1, total: epochs * steps, unit: 'step', ...taken });
       }
-      if (checkpoint && key !== undefined) {
-        state = await trainer.read();
-        await checkpoint.save(key, state);
-      }
+      if (checkpoint || training.judge) state = await trainer.read();
+      if (training.judge && state) best = await better(best, state.parameters, epoch + 1, training.judge);
+      if (checkpoint && key !== undefined && state) await checkpoint.save(key, packed(state, best));
     }
     state = await trainer.read();
   } catch (error) {
-    if (!(error instanceof InterruptedError) || !state) throw error;
+    if (!(error instanceof InterruptedError) || !checkpoint || !state) throw error;
   } finally {
     await trainer.close();
   }
-  return { parameters: state.parameters, epochs: Math.round(state.step / steps) };
+  return best ?? { parameters: state.parameters, epochs: Math.round(state.step / steps) };
+}
+
+/** The best epoch so far, and how many validation rows it gets right. */
+interface Best extends Trained {
+  readonly right: number;
+}
+
+/** The first of equals stays. */
+async function better(
+  best: Best | undefined,
+  parameters: Trained['parameters'],
+  epochs: number,
+  judge: NonNullable<Training['judge']>,
+): Promise<Best> {
+  const right = await judge(parameters);
+  return best && best.right >= right ? best : { parameters, epochs, right };
+}
+
+const BEST = 'best.';
+
+/** A state that remembers the best epoch, too: a continued training must not lose it. */
+function packed(state: TrainingState, best?: Best): TrainingState {
+  if (!best) return state;
+  const kept = Object.entries(best.parameters).map(([name, tensor]) => [`${BEST}${name}`, tensor]);
+  const numbers = floatTensor([2], Float32Array.of(best.epochs, best.right));
+  return { ...state, parameters: { ...state.parameters, ...Object.fromEntries(kept), [BEST]: numbers } };
+}
+
+function unpacked(state: TrainingState): { start: TrainingState; best?: Best } {
+  const { [BEST]: numbers, ...rest } = state.parameters;
+  if (!numbers) return { start: state };
+  const part = (wanted: boolean) =>
+    Object.entries(rest).filter(([name]) => name.startsWith(BEST) === wanted) as [string, Tensor][];
+  const [epochs, right] = numbers.data as Float32Array;
+  const parameters = Object.fromEntries(
+    part(true).map(([name, tensor]) => [name.slice(BEST.length), tensor]),
+  );
+  return {
+    start: { ...state, parameters: Object.fromEntries(part(false)) },
+    best: { parameters, epochs, right },
+  };
 }
 
 /** One step by the rows of a batch: its loss, and the share that was right before it. */
@@ -147,8 +191,13 @@ export function shuffled(n: number, size: number, seed: number, epoch: number): 
   return Array.from({ length: Math.ceil(n / size) }, (_, i) => order.slice(i * size, (i + 1) * size));
 }
 
-/** A hash of the examples (FNV-1a over every number's bits): another training set must not continue this one's checkpoint. */
-function fingerprint({ features, labels }: Support): string {
+/** Hashes of what is learnt from, and what picks the epoch: another training set must not continue this one's checkpoint. */
+function fingerprints({ support, validation }: Task): string {
+  return [support, ...(validation ? [validation] : [])].map(fingerprint).join(' ');
+}
+
+/** FNV-1a over every number's bits. */
+function fingerprint({ features, labels }: Pick<Support, 'features' | 'labels'>): string {
   let hash = 0x811c9dc5;
   const mix = (numbers: Int32Array) => {
     for (const x of numbers) hash = Math.imul(hash ^ x, 0x01000193);
