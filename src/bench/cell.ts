@@ -107,7 +107,8 @@ async function compute(
     return skip('there is no validation split');
   const engine = sharedEngine();
   const { head, textTower, dimension, classes } = source;
-  const task: Task = { classes: classes.length, dimension, support, head, textTower, seed, engine, signal };
+  const given = { support, head, textTower, seed, validation };
+  const task: Task = { ...given, classes: classes.length, dimension, engine, signal };
   const started = performance.now();
   try {
     const chosen = await chooseMethod(engine, task, source.defaults, wantedOf(source, settings), validation);
