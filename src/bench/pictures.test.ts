@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -48,19 +48,20 @@ describe.skipIf(!isThere)(
       await rm(root, { recursive: true, force: true });
     });
 
-    async function bench(...argv: string[]) {
+    async function bench(folder: string, ...argv: string[]) {
       const io = recordingIo();
       const output = join(root, 'out');
       const status = await runCli(
-        ['bench', join(root, 'photos'), '--encoders', join(root, 'encoder'), '-o', output, ...argv],
+        ['bench', join(root, folder), '--encoders', join(root, 'encoder'), '-o', output, ...argv],
         io,
       );
       const { cells }: { cells: Cell[] } = JSON.parse(await readFile(join(output, 'bench.json'), 'utf8'));
-      return { status, out: io.out(), cells };
+      return { status, out: io.out(), err: io.err(), cells };
     }
 
     it('draws by seed, judges by the test split and times the encoding', async () => {
       const { status, out, cells } = await bench(
+        'photos',
         '--methods',
         'prototype',
         '--shots',
@@ -85,9 +86,37 @@ describe.skipIf(!isThere)(
     });
 
     it('encodes the validation split where a protocol looks at it', async () => {
-      const { out, cells } = await bench('--methods', 'tip-adapter', '--shots', '4', '--protocol', 'val');
+      const { out, cells } = await bench(
+        'photos',
+        '--methods',
+        'tip-adapter',
+        '--shots',
+        '4',
+        '--protocol',
+        'val',
+      );
       expect(out).toContain('tuned on the validation split');
       expect(cells).toHaveLength(3);
+    });
+
+    it('names absent pictures and classes that a split lacks, and goes on with the rest', async () => {
+      const at = (split: string, label: string, i: number) => `${split}/${label}/${split}-${i}.png`;
+      const rows = (split: string, labels: readonly string[], count: number) =>
+        labels.flatMap((label, c) =>
+          Array.from({ length: count }, (_, i) => [at(split, label, i), c, label]),
+        );
+      const labels = Object.keys(COLOURS);
+      await cp(join(root, 'photos'), join(root, 'eurosat', '2750'), { recursive: true });
+      await writeFile(
+        join(root, 'eurosat', 'split_zhou_EuroSAT.json'),
+        JSON.stringify({ train: rows('train', labels, 6), test: rows('test', labels.slice(0, 2), 2) }),
+      );
+      const { status, out, err, cells } = await bench('eurosat', '--methods', 'prototype', '--shots', '2,4');
+      expect(status).toBe(0);
+      expect(err).toContain('6 rows with no such file');
+      expect(err).toContain('1 class has no pictures in test: "blue"');
+      expect(out).toContain('EuroSAT: 3 classes');
+      expect(cells[0]).toMatchObject({ total: 4, classes: 3 });
     });
   },
 );

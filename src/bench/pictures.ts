@@ -70,7 +70,9 @@ export async function openPictures({ path, known }: Located, options: OpenOption
     how: 'test pictures',
     encodeMilliseconds,
     notes: [
-      ...dataset.findings.flatMap(({ level, message }) => (level === 'warning' ? [message] : [])),
+      ...dataset.findings.flatMap(({ level, code, message }) =>
+        level === 'warning' || LACKS.includes(code) ? [message] : [],
+      ),
       ...all.flatMap(({ failures }) =>
         failures.map(({ id, error }) => `${id} is left out: ${error.message}`),
       ),
@@ -122,6 +124,9 @@ async function headsOf(
   if (!templates || templates.length === 1) return { head };
   return { head, plainHead: await textHead(encoder, classes, [PLAIN], signal) };
 }
+
+/** Findings that a reader of numbers must know, though they are nothing odd. */
+const LACKS = ['dataset/absent-class', 'dataset/missing-classes'];
 
 /** The paper's one prompt beside an ensemble (its section 4.4). */
 const PLAIN = 'a photo of a {}.';
