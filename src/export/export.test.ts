@@ -12,7 +12,7 @@ import { random } from '../math/random.ts';
 import { methods } from '../methods/index.ts';
 import { plainRows } from '../methods/task.ts';
 import { writeEncoder } from './encoder.fixture.ts';
-import { exportOnnx } from './index.ts';
+import { exportOnnx, modelCard } from './index.ts';
 
 const at = workspace();
 let photos: string;
@@ -20,8 +20,8 @@ let encoder: string;
 let classifier: Classifier;
 
 /** Noisy pictures of three colours, of several shapes. */
-async function writePhotos(folder: string): Promise<string> {
-  const own = random('photos', 1);
+async function writePhotos(folder: string, seed = 1): Promise<string> {
+  const own = random('photos', seed);
   for (const [name, colour] of Object.entries({
     red: [200, 40, 40],
     green: [40, 180, 60],
@@ -151,6 +151,40 @@ describe('an exported classifier of features', () => {
     const other = { ...known, fingerprint: 'f'.repeat(64) };
     const changed = Object.create(classifier, { data: { value: { ...classifier.data, encoder: other } } });
     await expect(exportOnnx(changed)).rejects.toMatchObject({ code: 'classifier/other-encoder' });
+  });
+});
+
+describe('a model card', () => {
+  it('tells what is known, and that nothing judged it', () => {
+    const card = modelCard(classifier.data);
+    for (const part of [
+      'classifier of 3 classes',
+      '12 examples, 4 of each class',
+      'Tip-Adapter (Zhang',
+      '| red | 4 |',
+    ])
+      expect(card).toContain(part);
+    expect(card).toContain('Not measured on pictures that it has not seen');
+    expect(card).toContain('Nothing was tuned');
+    const compared = [{ method: 'gda', nll: 0.5, accuracy: 0.75 }];
+    const tuning = { ...classifier.data.tuning, protocol: 'folds', judges: 12, folds: 4, compared } as const;
+    const chosen = modelCard({ ...classifier.data, tuning });
+    expect(chosen).toContain('12 rows judged, in 4 folds');
+    expect(chosen).toContain('| gda | 75.0% (46.8% to 91.1%) | 0.500 |');
+  });
+
+  it('tells an evaluation with its intervals, and names as plain text', async () => {
+    const odd = join(at('odd'), '<b>|*red*');
+    mkdirSync(odd, { recursive: true });
+    writeFileSync(join(odd, '9.png'), readFileSync(join(photos, 'red/3.png')));
+    const named = await classifier.add([{ image: join(odd, '9.png'), label: '<b>|*red*' }]);
+    const test = await writePhotos(at('test'), 2);
+    const evaluation = await named.evaluate(test);
+    const card = modelCard(named.data, evaluation);
+    const { correct, total } = evaluation;
+    expect(card).toContain(`(${correct} of ${total}; 95% interval `);
+    expect(card).toContain('\\<b\\>\\|\\*red\\*');
+    expect(card).not.toContain('<b>');
   });
 });
 

@@ -1,3 +1,4 @@
+export { modelCard } from './card.ts';
 export { ONNX_INPUTS, type OnnxInput } from './inputs.ts';
 export { exportOnnx, type OnnxExport, type OnnxPort } from './onnx.ts';
 export { exportWeb, type WebExport } from './web.ts';

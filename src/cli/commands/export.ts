@@ -1,20 +1,22 @@
-import type { OnnxExport, WebExport } from '../../export/index.ts';
+import type { OnnxInput } from '../../export/index.ts';
 import { ONNX_INPUTS } from '../../export/inputs.ts';
 import { choice, optional, text } from '../../options.ts';
+import { percent } from '../../report/numbers.ts';
 import { writeFileAtomic } from '../../store/atomic.ts';
 import { defineCommand, jsonOption } from '../command.ts';
+import type { Io } from '../io.ts';
 import { printJson } from '../print.ts';
 import { bytes } from '../wording.ts';
-import { checkOutput, withClassifier } from '../work.ts';
+import { checkOutput, withBar, withClassifier } from '../work.ts';
 
-const ENDINGS = { onnx: '.onnx', web: '.html' } as const;
+const ENDINGS = { onnx: '.onnx', web: '.html', report: '.md' } as const;
 
 export const exportCommand = defineCommand({
   args: ['<classifier>'],
   options: {
-    to: choice(['onnx', 'web'], {
+    to: choice(['onnx', 'web', 'report'], {
       default: 'onnx',
-      help: 'A model for any ONNX runtime, or a page that classifies pictures and the camera without a network.',
+      help: 'A model for any ONNX runtime; a page that classifies pictures and the camera without a network; a model card, with --data judged, and the report of it.',
     }),
     output: optional(
       text({
@@ -30,6 +32,7 @@ export const exportCommand = defineCommand({
     title: optional(
       text({ value: '<text>', help: "web: the page's heading (default: the data set's name)." }),
     ),
+    data: optional(text({ value: '<folder>', help: 'report: labelled pictures that judge it.' })),
     json: jsonOption,
   },
   computes: true,
@@ -43,30 +46,101 @@ export const exportCommand = defineCommand({
       'tip-adapter export pets.safetensors --to web --title "Our pets"',
       'pets.html: opens in a browser, off line.',
     ],
+    [
+      'tip-adapter export pets.safetensors --to report --data test/',
+      'pets.md, a model card, and pets.report.html.',
+    ],
   ],
-  async run([path], { to, output, input, title, json }, io) {
+  async run([path], { to, output, json, ...options }, io) {
     const target = output ?? path.replace(/(\.safetensors)?$/, ENDINGS[to]);
     await checkOutput(target);
-    const { exportOnnx, exportWeb } = await import('../../export/index.ts');
-    const { signal } = io;
-    const made = await withClassifier<OnnxExport | WebExport>(path, async (classifier) => {
-      if (to === 'onnx') return exportOnnx(classifier, { input, signal });
-      return exportWeb(classifier, { title, signal });
-    });
-    await writeFileAtomic(target, made.bytes);
-    const { bytes: content, ...facts } = made;
-    if (json) return printJson(io, { file: target, size: content.length, ...facts });
-    io.stdout.write(`${target}: ${bytes(content.length)}\n`);
-    if ('opset' in made) {
-      const ports = (list: typeof made.inputs) =>
-        list.map(({ name, dtype, shape }) => `${name} ${dtype} [${shape.join(', ')}]`).join(', ');
-      io.stdout.write(`${ports(made.inputs)} → ${ports(made.outputs)}, operator set ${made.opset}\n`);
-    }
-    io.note(
-      `Tried: no probability differs from the classifier's by more than ${made.difference.toExponential(0)}.`,
-    );
-    io.note(
-      to === 'web' ? `Open ${target} in a browser; it needs no network.` : 'How to run it: docs/export.md.',
-    );
+    const { facts, lines } = await makers[to](path, target, options, io);
+    if (json) return printJson(io, facts);
+    io.stdout.write(`${lines.join('\n')}\n`);
   },
 });
+
+interface Values {
+  readonly input: OnnxInput;
+  readonly title?: string;
+  readonly data?: string;
+}
+
+/** What was written, for programs and for people. */
+interface Made {
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly lines: readonly string[];
+}
+
+const makers: Readonly<
+  Record<keyof typeof ENDINGS, (path: string, target: string, values: Values, io: Io) => Promise<Made>>
+> = {
+  async onnx(path, target, { input }, { signal, note }) {
+    const { exportOnnx } = await import('../../export/index.ts');
+    const { bytes: content, ...facts } = await withClassifier(path, (classifier) =>
+      exportOnnx(classifier, { input, signal }),
+    );
+    await writeFileAtomic(target, content);
+    const ports = (list: typeof facts.inputs) =>
+      list.map(({ name, dtype, shape }) => `${name} ${dtype} [${shape.join(', ')}]`).join(', ');
+    tried(note, facts.difference);
+    note('How to run it: docs/export.md.');
+    return {
+      facts: { file: target, size: content.length, ...facts },
+      lines: [
+        `${target}: ${bytes(content.length)}`,
+        `${ports(facts.inputs)} → ${ports(facts.outputs)}, operator set ${facts.opset}`,
+      ],
+    };
+  },
+
+  async web(path, target, { title }, { signal, note }) {
+    const { exportWeb } = await import('../../export/index.ts');
+    const { bytes: content, difference } = await withClassifier(path, (classifier) =>
+      exportWeb(classifier, { title, signal }),
+    );
+    await writeFileAtomic(target, content);
+    tried(note, difference);
+    note(`Open ${target} in a browser; it needs no network.`);
+    return {
+      facts: { file: target, size: content.length, difference },
+      lines: [`${target}: ${bytes(content.length)}`],
+    };
+  },
+
+  async report(path, target, { data }, io) {
+    const { modelCard } = await import('../../export/index.ts');
+    return withClassifier(path, async (classifier) => {
+      if (data === undefined) {
+        await writeFileAtomic(target, modelCard(classifier.data));
+        io.note('With --data <folder> of labelled pictures it is judged, too.');
+        return { facts: { file: target }, lines: [target] };
+      }
+      const { readDataset } = await import('../../dataset/read.ts');
+      const { renderReport } = await import('../../report/index.ts');
+      const { evalReport } = await import('../eval-report.ts');
+      const { signal } = io;
+      const page = `${target.replace(/\.md$/, '')}.report.html`;
+      await checkOutput(page);
+      const dataset = await readDataset(data, { signal });
+      const evaluation = await withBar(io, 'Encoding', (bar) =>
+        classifier.evaluate(dataset, { signal, onProgress: bar.update }),
+      );
+      const command = `tip-adapter export ${path} --to report --data ${data}`;
+      await writeFileAtomic(target, modelCard(classifier.data, evaluation));
+      await writeFileAtomic(
+        page,
+        renderReport(await evalReport(classifier, evaluation, dataset, command, signal)),
+      );
+      const { accuracy, total, interval } = evaluation;
+      return {
+        facts: { file: target, report: page, accuracy, total, interval },
+        lines: [`${target}, ${page}: ${percent(accuracy)} of ${total} pictures right`],
+      };
+    });
+  },
+};
+
+function tried(note: Io['note'], difference: number): void {
+  note(`Tried: no probability differs from the classifier's by more than ${difference.toExponential(0)}.`);
+}
