@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import AxeBuilder from 'axe-core';
+import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { build } from 'vite';
@@ -147,9 +147,9 @@ describe.skipIf(!chromiumPath)(`an exported page in Chromium${chromiumMissing}`,
       await page.setViewportSize({ width: 390, height: 800 });
       await probabilities(at('plain.png'));
       // Not by a script tag: the page's policy allows none.
-      await page.evaluate(AxeBuilder.source);
+      await page.evaluate(axe.source);
       const { violations } = await page.evaluate(() =>
-        (globalThis as unknown as { axe: typeof AxeBuilder }).axe.run(),
+        (globalThis as unknown as { axe: typeof axe }).axe.run(),
       );
       const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
       expect(serious.map(({ id, nodes }) => [id, nodes[0].html])).toEqual([]);
