@@ -20,6 +20,7 @@ const parts: Record<string, (args: string[]) => Promise<string[]>> = {
     return what ? keysPart(what, path, keys as 'int8' | 'half') : benchKeys();
   },
   clip: async () => (await import('./clip.ts')).benchClip(),
+  coop: async () => (await import('./coop.ts')).benchCoop(),
   auto: async () => (await import('./auto.ts')).benchAuto(),
   linalg: async () => (await import('./linalg.ts')).benchLinalg(),
   studio: async () => (await import('./studio.ts')).benchStudio(),
