@@ -118,5 +118,35 @@ describe.skipIf(!isThere)(
       expect(out).toContain('EuroSAT: 3 classes');
       expect(cells[0]).toMatchObject({ total: 4, classes: 3 });
     });
+
+    it("learns from ImageNet's folders and is judged on its V2, whose folders are numbers", async () => {
+      const ids = ['n00000007', 'n00000003', 'n00000005'];
+      const names = ids.map((id, i) => `${id} ${Object.keys(COLOURS)[i]}\n`).join('');
+      for (const [i, label] of Object.keys(COLOURS).entries()) {
+        const from = (split: string) => join(root, 'photos', split, label);
+        const imagenet = join(root, 'data', 'imagenet', 'images');
+        const v2 = join(root, 'data', 'imagenetv2', 'imagenetv2-matched-frequency-format-val');
+        await cp(from('train'), join(imagenet, 'train', ids[i]), { recursive: true });
+        await cp(from('test'), join(imagenet, 'val', ids[i]), { recursive: true });
+        await cp(from('val'), join(v2, String(i)), { recursive: true });
+      }
+      for (const folder of ['imagenet', 'imagenetv2'])
+        await writeFile(join(root, 'data', folder, 'classnames.txt'), names);
+      const { out, err, cells } = await bench(
+        'data',
+        '--suite',
+        'domain',
+        '--methods',
+        'prototype',
+        '--shots',
+        '4',
+      );
+      expect(err).toContain('missing: imagenet-sketch: not found');
+      expect(out).toMatch(/By judged on +ImageNet, % +ImageNet-V2, %/);
+      for (const on of ['ImageNet', 'ImageNet-V2'])
+        expect(cells.filter((cell) => cell.on === on).map(({ total }) => total)).toEqual([6, 6, 6]);
+      // Colours are told apart by their own colour, so that another numbering of classes would show.
+      expect(Math.min(...cells.map(({ accuracy }) => accuracy))).toBe(1);
+    });
   },
 );
