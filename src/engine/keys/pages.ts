@@ -28,8 +28,9 @@ export function openPages(part: KeyPart, open: (path: string, identity: string) 
   const perPage = Math.max(1, Math.min(rows, Math.floor(PAGE / bytesPerRow)));
   const file = open(part.path, part.identity);
   const { memory, at, view } = layOutArrays({
-    keys: Math.ceil((perPage * bytesPerRow) / 4) + 8,
-    scales: perPage,
+    // Up to three rows and 15 bytes behind the last one are read.
+    keys: Math.ceil(((perPage + 3) * bytesPerRow) / 4) + 8,
+    scales: perPage + 3,
     labels: perPage,
     queries: QUERIES * width,
     queryScales: QUERIES,
@@ -51,11 +52,13 @@ export function openPages(part: KeyPart, open: (path: string, identity: string) 
   }
 
   function vote(count: number, m: number, beta: number): void {
-    if (dtype === 'int8') {
-      const { keys, labels, queries, queryScales, sums, scales } = at;
+    const { keys, labels, queries, queryScales, sums, scales, room } = at;
+    if (dtype === 'int8' && m === 1) {
+      kernel.votes8One(keys, scales, labels, count, cols, queries, view('queryScales')[0], beta, sums);
+    } else if (dtype === 'int8') {
       kernel.votes8(keys, scales, labels, count, cols, queries, queryScales, m, beta, sums);
     } else {
-      kernel.votes16(at.keys, at.labels, count, cols, at.queries, m, beta, at.room, at.sums);
+      kernel.votes16(keys, labels, count, cols, queries, m, beta, room, sums);
     }
   }
 
@@ -81,7 +84,8 @@ export function openPages(part: KeyPart, open: (path: string, identity: string) 
 
   return {
     sums(features, beta, each) {
-      const m = Math.ceil(features.rows / 4) * 4;
+      // Queries go four at a time; one alone has a way of its own where keys are of 8 bits.
+      const m = features.rows === 1 && dtype === 'int8' ? 1 : Math.ceil(features.rows / 4) * 4;
       place(features, m);
       const sums = view('sums');
       const out = matrix(features.rows, each ? rows : classes);
@@ -117,6 +121,17 @@ export function shorter(path: string): ModelError {
 }
 
 interface Kernel {
+  votes8One(
+    keys: number,
+    scales: number,
+    labels: number,
+    rows: number,
+    d: number,
+    query: number,
+    queryScale: number,
+    beta: number,
+    sums: number,
+  ): void;
   votes8(
     keys: number,
     scales: number,
