@@ -61,31 +61,35 @@ const ownSeconds = async () => {
 
 const OVERLOAD = 10;
 const OVERLOAD_SECONDS = 60;
-const MANY = 300;
+/** Pictures that the server lets wait: their connections send nothing meanwhile. */
+const QUEUE = 64;
 
 /** Ten times what the server can do, for a minute. */
 export async function benchOverload(): Promise<string[]> {
   const { paths, what } = await photoPaths(PHOTOS);
   return serving(ENCODER, async ({ url, send, memory }) => {
     const full = await send({ url, pictures: paths, connections: SATURATING, amount: PHOTOS });
-    const rate = Math.round((OVERLOAD * PHOTOS) / full.seconds);
+    const speed = PHOTOS / full.seconds;
+    // One a second for each connection, and enough of them when some are waiting.
+    const rate = QUEUE + Math.ceil(OVERLOAD * speed);
     const marks = [await memory()];
     const watching = setInterval(async () => marks.push(await memory()), 5000);
     const { took, errors } = await send({
       url,
       pictures: paths,
-      connections: MANY,
+      connections: rate,
       rate,
       seconds: OVERLOAD_SECONDS,
     });
     clearInterval(watching);
     const { 200: answered = [], ...others } = took;
     const refused = Object.values(others).flat();
+    const times = (answered.length + refused.length) / OVERLOAD_SECONDS / speed;
     const after = await send({ url, pictures: paths, connections: SATURATING, amount: PHOTOS });
     return [
-      `Server asked for ${OVERLOAD} times what it can do: ${rate} a second for ${OVERLOAD_SECONDS} s, ${MANY} connections, ${what}`,
-      `  answered  ${answered.length} (${(answered.length / OVERLOAD_SECONDS).toFixed(1)} a second, ${(PHOTOS / full.seconds).toFixed(1)} without overload); p50 ${quantile(answered, 0.5)}, p99 ${quantile(answered, 0.99)} (deadline 10 s)`,
-      `  refused   ${refused.length} (statuses ${Object.keys(others).join(', ')}); p50 ${quantile(refused, 0.5)}, p99 ${quantile(refused, 0.99)}; without an answer ${errors}`,
+      `Server asked for ${times.toFixed(1)} times what it can do for ${OVERLOAD_SECONDS} s, ${rate} connections, ${what}`,
+      `  answered  ${answered.length} (${(answered.length / OVERLOAD_SECONDS).toFixed(1)} a second, ${speed.toFixed(1)} without overload); p50 ${quantile(answered, 0.5)}, p99 ${quantile(answered, 0.99)} (deadline 10 s)`,
+      `  refused   ${refused.length} (${counts(others)}); p50 ${quantile(refused, 0.5)}, p99 ${quantile(refused, 0.99)}; without an answer ${errors}`,
       `  resident memory every 5 s  ${marks.map((mark) => mark.toFixed(0)).join(', ')} MiB`,
       `  afterwards ${(PHOTOS / after.seconds).toFixed(1)} a second, ${after.took[200]?.length} of ${PHOTOS} answered`,
     ];
@@ -195,6 +199,11 @@ async function decoded(paths: readonly string[], spec: Preprocessing): Promise<P
   await loader.close();
   return pixels;
 }
+
+const counts = (took: LoadResult['took']) =>
+  Object.entries(took)
+    .map(([status, times]) => `${times.length} with ${status}`)
+    .join(', ');
 
 function quantile(values: readonly number[], share: number): string {
   const sorted = [...values].sort((a, b) => a - b);

@@ -9,11 +9,14 @@ interface AdmissionOptions {
   readonly deadline: number;
 }
 
-/** A picture is taken to need this long before any was measured, in milliseconds. */
-const FIRST_GUESS = 50;
+/** What is taken to have been measured before anything was: so many pictures, so many milliseconds each. */
+const FIRST_GUESS = { pictures: 10, each: 50 };
 
-/** Share of the newest measurement in the running mean. */
-const NEWEST = 0.1;
+/** What a measurement still counts for after another picture: about the last fifty decide. */
+const MEMORY = 0.98;
+
+/** Whoever would have to wait longer than this share of the deadline is refused: machines are not always equally fast. */
+const SURE_SHARE = 0.5;
 
 /**
  * Decides who may come in. What is let in is bounded in pictures, bytes and expected waiting time, so that whatever number of
@@ -23,8 +26,9 @@ export class Admission {
   readonly #options: AdmissionOptions;
   #pictures = 0;
   #bytes = 0;
-  /** Running mean of the time between two finished pictures while there was always one to do. */
-  #each = FIRST_GUESS;
+  /** Pictures finished lately, and the milliseconds that it took while there was always one to do. */
+  #finished = FIRST_GUESS.pictures;
+  #busy = FIRST_GUESS.pictures * FIRST_GUESS.each;
   #busySince?: number;
   #closed = false;
 
@@ -66,14 +70,14 @@ export class Admission {
 
   /**
    * Lets `pictures` in; call the returned function when they are done. Throws as `check` does, but for a server that shuts
-   * down: whose body was still on its way then is answered. What takes longer than pictures do, as fitting again, is not
-   * `measured`.
+   * down: whose body was still on its way then is answered. What was given up, or takes longer than
+   * pictures do, as fitting again, is not `measured`.
    */
-  enter(pictures: number, measured: boolean): () => void {
+  enter(pictures: number): (measured: boolean) => void {
     this.#checkRoom();
     if (this.#pictures === 0) this.#busySince = performance.now();
     this.#pictures += pictures;
-    return () => {
+    return (measured) => {
       this.#pictures -= pictures;
       this.#measure(measured ? pictures : 0);
     };
@@ -81,7 +85,7 @@ export class Admission {
 
   /** Makes room for a body's next bytes; they are given back with `free`. Throws a `Refusal` (503) where there is none. */
   hold(bytes: number): void {
-    if (this.#bytes + bytes > this.#options.bytes) throw this.#busy();
+    if (this.#bytes + bytes > this.#options.bytes) throw this.#refusal();
     this.#bytes += bytes;
   }
 
@@ -91,18 +95,27 @@ export class Admission {
 
   #checkRoom(): void {
     const { queue, deadline } = this.#options;
-    if (this.#pictures >= queue || this.#pictures * this.#each > deadline) throw this.#busy();
+    if (this.#pictures >= queue || this.#wait > SURE_SHARE * deadline) throw this.#refusal();
   }
 
   #measure(pictures: number): void {
     const now = performance.now();
     const since = this.#busySince ?? now;
     this.#busySince = now;
-    if (pictures > 0) this.#each += NEWEST * ((now - since) / pictures - this.#each);
+    if (pictures === 0) return;
+    // Pictures of one batch are finished at once: only the two sums tell how fast they are.
+    const kept = MEMORY ** pictures;
+    this.#finished = kept * this.#finished + pictures;
+    this.#busy = kept * this.#busy + now - since;
   }
 
-  #busy(): Refusal {
-    const seconds = Math.max(1, Math.ceil((this.#pictures * this.#each) / 1000));
+  /** Milliseconds until everything that is here now is done. */
+  get #wait(): number {
+    return (this.#pictures * this.#busy) / this.#finished;
+  }
+
+  #refusal(): Refusal {
+    const seconds = Math.max(1, Math.ceil(this.#wait / 1000));
     return new Refusal(503, 'The server has as much to do as it can take', {
       code: 'server/busy',
       hint: `Ask again in ${seconds} s.`,

@@ -48,16 +48,19 @@ export function handler(route: Route, serving: Serving): (c: Context<ServerEnv>)
     facts.bytes = held?.bytes.length;
 
     const work = async (signal: AbortSignal): Promise<unknown> => {
-      let leave = () => {};
+      let leave = (_measured: boolean) => {};
+      let answered = false;
       try {
         const body =
           held && (await bodyOf(route, c.req.header('content-type') ?? '', held, values.maxPictures));
         if (Array.isArray(body)) facts.pictures = body.length;
-        if (works) leave = admission.enter(facts.pictures ?? 1, !route.changes);
+        if (works) leave = admission.enter(facts.pictures ?? 1);
         if (facts.pictures) metrics.pictures.add({ model: name as string }, facts.pictures);
-        return await route.act({ registry, model, query, body, expected, signal });
+        const answer = await route.act({ registry, model, query, body, expected, signal });
+        answered = true;
+        return answer;
       } finally {
-        leave();
+        leave(answered && !route.changes);
         held?.free();
       }
     };
