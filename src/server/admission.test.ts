@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { Admission } from './admission.ts';
 
 /** An admission whose pictures each took so many milliseconds, eight finishing at once. */
-function after(each: number, { deadline = 10_000, queue = 1000 } = {}): Admission {
+function paced(each: number, { deadline = 10_000, queue = 1000 } = {}): Admission {
   vi.useFakeTimers();
   const admission = new Admission({ queue, bytes: 100, deadline });
   for (let batch = 0; batch < 50; batch++) {
@@ -27,14 +27,14 @@ function letIn(admission: Admission): number {
 
 describe('admission', () => {
   it('lets in what is sure to be answered by the deadline, by how long pictures took', () => {
-    expect(letIn(after(100))).toBeGreaterThan(44);
-    expect(letIn(after(100))).toBeLessThan(56);
-    expect(letIn(after(500))).toBeLessThan(13);
-    expect(letIn(after(1, { queue: 64 }))).toBe(64);
+    expect(letIn(paced(100))).toBeGreaterThan(44);
+    expect(letIn(paced(100))).toBeLessThan(56);
+    expect(letIn(paced(500))).toBeLessThan(13);
+    expect(letIn(paced(1, { queue: 64 }))).toBe(64);
   });
 
   it('says when to come again', () => {
-    const admission = after(500);
+    const admission = paced(500);
     letIn(admission);
     expect(() => admission.check()).toThrow(
       expect.objectContaining({ status: 503, headers: { 'retry-after': expect.stringMatching(/^[5-7]$/) } }),
@@ -42,13 +42,13 @@ describe('admission', () => {
   });
 
   it('learns nothing from what was given up', () => {
-    const admission = after(100);
+    const admission = paced(100);
     for (let i = 0; i < 100; i++) admission.enter(1)(false);
     expect(letIn(admission)).toBeLessThan(56);
   });
 
   it('holds no more bytes than it may', () => {
-    const admission = after(1);
+    const admission = paced(1);
     admission.hold(60);
     expect(() => admission.hold(60)).toThrow(expect.objectContaining({ code: 'server/busy' }));
     admission.free(60);

@@ -4,9 +4,10 @@ import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { picture } from '../classifier/fake-encoder.fixture.ts';
+import { fakeEncoder, picture } from '../classifier/fake-encoder.fixture.ts';
 import { serverOptions } from './options.ts';
 import { fittedAnimals, type Served, serve } from './serve.fixture.ts';
+import { createServer, type ServerOptions } from './server.ts';
 
 vi.mock('../image/loader.ts', async (original) =>
   (await import('../classifier/fake-encoder.fixture.ts')).sharedThreads(original),
@@ -51,6 +52,23 @@ describe('docs/server.md', () => {
         expect.not.objectContaining({ code: expect.anything() }),
       ]);
     }
+  });
+
+  it('has a program that works', async () => {
+    const [, program] = /```ts\n([\s\S]*?)```/.exec(doc) as unknown as [string, string];
+    const [imported, ...lines] = program.split('\n');
+    expect(imported).toBe("import { createServer } from 'tip-adapter/server';");
+    const run = async () => {};
+    const Program = run.constructor as new (...text: string[]) => (...given: unknown[]) => Promise<void>;
+    const said: string[] = [];
+    await new Program('createServer', 'console', lines.join('\n'))(
+      (options: ServerOptions) => {
+        const models = options.models.map(({ name, path }) => ({ name, path: join(folder, path) }));
+        return createServer({ ...options, models, openEncoder: async () => fakeEncoder() });
+      },
+      { log: (line: string) => said.push(line) },
+    );
+    expect(said).toEqual([expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/)]);
   });
 
   it('names every error of a request, every metric and every option', async () => {
