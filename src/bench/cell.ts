@@ -5,6 +5,7 @@ import { chooseMethod, type Wanted } from '../classifier/tune.ts';
 import type { LabelledRows } from '../dataset/feature-dump.ts';
 import { sampleFewShot } from '../dataset/sample.ts';
 import { sharedEngine } from '../engine/node.ts';
+import type { Engine } from '../engine/types.ts';
 import { UsageError } from '../errors.ts';
 import { argmax, type Matrix, matrix, row, selectRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
@@ -15,6 +16,7 @@ import { resolveOptions } from '../options.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { version } from '../version.ts';
 import { type Measures, measureScores } from './measures.ts';
+import { watchMemory } from './memory.ts';
 import { rejectionAuroc } from './rejection.ts';
 import type { BenchSource, JudgedRows } from './source.ts';
 
@@ -56,7 +58,7 @@ export interface Cell extends CellSettings, Measures {
   readonly fitSeconds: number;
   readonly scoreMilliseconds: number;
   readonly encodeMilliseconds?: number;
-  /** Peak resident memory of the process so far, MiB. */
+  /** Peak resident memory of the process while this was fitted and judged (on Linux; elsewhere, since it began), MiB. */
   readonly peakMemory: number;
   /** A character for each judged row, `1` where it was right: for paired tests. */
   readonly right: string;
@@ -108,42 +110,51 @@ async function compute(
   const engine = sharedEngine();
   const { head, textTower, dimension, classes } = source;
   const given = { support, head, textTower, seed, validation };
-  const task: Task = { ...given, classes: classes.length, dimension, engine, signal };
-  const started = performance.now();
-  try {
-    const chosen = await chooseMethod(engine, task, source.defaults, wantedOf(source, settings), validation);
-    const method = methodById(chosen.method);
-    const options = resolveOptions(method.options, chosen.options);
-    const state = await method.fit(task, options);
-    const fitSeconds = (performance.now() - started) / 1000;
-    const scorer = await createScorer(engine, method, state, task);
-    const common = {
-      ...settings,
-      data: source.name,
-      encoder: source.encoder,
-      fingerprint: source.fingerprint,
-      examples: support.labels.length,
-      chosen: chosen.method,
-      options,
-      fitSeconds,
-      encodeMilliseconds: source.encodeMilliseconds,
-      version,
-    };
-    const cells = [];
-    for (const rows of judged)
-      cells.push({
-        ...common,
-        ...(await judge(scorer, rows, classes.length, chosen.choice.temperature, signal)),
-      });
-    await scorer.close();
-    const auroc = settings.rejection
-      ? await rejectionAuroc(engine, method, options, task, judged[0], chosen.choice.temperature)
-      : undefined;
-    return cells.map((cell) => (auroc === undefined ? cell : { ...cell, auroc }));
-  } catch (error) {
+  const task = { ...given, classes: classes.length, dimension, engine, signal };
+  return fitAndJudge(source, settings, task, judged).catch((error) => {
     if (error instanceof UsageError && error.code === 'method/needs') return skip(error.message);
     throw error;
-  }
+  });
+}
+
+async function fitAndJudge(
+  source: BenchSource,
+  settings: CellSettings,
+  task: Task & { readonly engine: Engine },
+  judged: readonly JudgedRows[],
+): Promise<Cell[]> {
+  const { engine, support, classes, validation, signal } = task;
+  const peak = watchMemory();
+  const started = performance.now();
+  const chosen = await chooseMethod(engine, task, source.defaults, wantedOf(source, settings), validation);
+  const method = methodById(chosen.method);
+  const options = resolveOptions(method.options, chosen.options);
+  const state = await method.fit(task, options);
+  const fitSeconds = (performance.now() - started) / 1000;
+  const { temperature } = chosen.choice;
+  const scorer = await createScorer(engine, method, state, task);
+  const answers = [];
+  for (const rows of judged) answers.push(await judge(scorer, rows, classes, temperature, signal));
+  await scorer.close();
+  const peakMemory = peak();
+  const auroc = settings.rejection
+    ? await rejectionAuroc(engine, method, options, task, judged[0], temperature)
+    : undefined;
+  return answers.map((answer) => ({
+    ...settings,
+    data: source.name,
+    encoder: source.encoder,
+    fingerprint: source.fingerprint,
+    examples: support.labels.length,
+    chosen: chosen.method,
+    options,
+    ...answer,
+    ...(auroc !== undefined && { auroc }),
+    fitSeconds,
+    encodeMilliseconds: source.encodeMilliseconds,
+    peakMemory,
+    version,
+  }));
 }
 
 function wantedOf({ name, known }: BenchSource, { method, protocol, given = {} }: CellSettings): Wanted {
@@ -176,7 +187,6 @@ async function judge(
     interval: wilsonInterval(correct, total),
     ...measureScores(scores, truth, temperature),
     scoreMilliseconds,
-    peakMemory: Math.round(process.resourceUsage().maxRSS / 1024),
     right: right.map(Number).join(''),
   };
 }

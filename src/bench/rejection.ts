@@ -51,6 +51,8 @@ function amongClasses(task: Task, kept: readonly number[]): Task {
   );
   return {
     ...task,
+    // Their labels are in the old numbering, and nothing is chosen any more.
+    validation: undefined,
     classes: kept.length,
     support: { ...support, labels: support.labels.map((label) => number[label]) },
     head: task.head && headAmong(task.head, kept, number),

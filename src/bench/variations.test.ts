@@ -34,7 +34,9 @@ function source(change: Partial<BenchSource> = {}): BenchSource {
 
 describe('variations of a source', () => {
   it('base to new goes by the order of the source, the odd class is a base class', () => {
-    const varied = baseToNew(source());
+    const val = { features: matrix(3, 8), labels: Int32Array.of(1, 4, 0) };
+    const varied = baseToNew(source({ val }));
+    expect(varied.val?.labels).toEqual(Int32Array.of(4));
     const support = varied.draw(2, 1)!;
     expect(new Set(support.labels)).toEqual(new Set([4, 3, 2]));
     const [all, base, fresh] = varied.judged(support);

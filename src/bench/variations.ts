@@ -1,4 +1,5 @@
 import { nameKey } from '../dataset/classes.ts';
+import type { LabelledRows } from '../dataset/feature-dump.ts';
 import { groupBy } from '../dataset/groups.ts';
 import { matrix, row, selectRows, unitRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
@@ -92,15 +93,11 @@ export function baseToNew(source: BenchSource): BenchSource {
   const half = Math.ceil(source.order.length / 2);
   const base = source.order.slice(0, half);
   const fresh = source.order.slice(half);
-  const among = ({ features, labels }: JudgedRows, on: string, classes: readonly number[]): JudgedRows => {
-    const kept = [...labels.keys()].filter((i) => classes.includes(labels[i]));
-    return {
-      on,
-      among: classes,
-      features: selectRows(features, kept),
-      labels: Int32Array.from(kept, (i) => labels[i]),
-    };
-  };
+  const among = (rows: LabelledRows, on: string, classes: readonly number[]): JudgedRows => ({
+    on,
+    among: classes,
+    ...ofClasses(rows, classes),
+  });
   return varied(source, 'base to new', {
     draw: (shots, seed) => {
       const support = source.draw(shots, seed);
@@ -113,6 +110,8 @@ export function baseToNew(source: BenchSource): BenchSource {
         )
       );
     },
+    // Rows of new classes are not for tuning.
+    val: source.val && ofClasses(source.val, base),
     judged: (support) => {
       const [all] = source.judged(support);
       return [{ ...all, on: 'all' }, among(all, 'base', base), among(all, 'new', fresh)];
@@ -138,21 +137,19 @@ export function unbalanced(source: BenchSource): BenchSource {
       const counts = source.classes.map((_, c) => support.labels.filter((label) => label === c).length);
       const ranked = [...counts.keys()].sort((a, b) => counts[a] - counts[b] || a - b);
       const third = Math.max(1, Math.floor(ranked.length / 3));
-      const of = (on: string, classes: readonly number[]): JudgedRows => {
-        const kept = [...all.labels.keys()].filter((i) => classes.includes(all.labels[i]));
-        return {
-          on,
-          features: selectRows(all.features, kept),
-          labels: Int32Array.from(kept, (i) => all.labels[i]),
-        };
-      };
       return [
         { ...all, on: 'all' },
-        of('rarest third', ranked.slice(0, third)),
-        of('most frequent third', ranked.slice(-third)),
+        { on: 'rarest third', ...ofClasses(all, ranked.slice(0, third)) },
+        { on: 'most frequent third', ...ofClasses(all, ranked.slice(-third)) },
       ];
     },
   });
+}
+
+function ofClasses({ features, labels }: LabelledRows, classes: readonly number[]): LabelledRows {
+  const isOne = new Set(classes);
+  const kept = [...labels.keys()].filter((i) => isOne.has(labels[i]));
+  return { features: selectRows(features, kept), labels: Int32Array.from(kept, (i) => labels[i]) };
 }
 
 function thinned(support: Support, shots: number, classes: number, seed: number): Support {
