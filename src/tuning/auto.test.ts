@@ -163,6 +163,16 @@ describe('auto', () => {
     expect(choice).toMatchObject({ protocol: 'folds', folds: 4, judges: 48 });
   });
 
+  it('says how far it is, from nothing to nearly all', async () => {
+    const shares: number[] = [];
+    const onProgress = ({ done, total }: { done: number; total: number }) => void shares.push(done / total);
+    await chooseAutomatically(engine, { ...smallTask, onProgress }, RANGE, { jury });
+    expect(shares[0]).toBe(0);
+    expect(shares).toEqual(shares.toSorted((x, y) => x - y));
+    expect(shares.at(-1)).toBeGreaterThan(0.7);
+    expect(shares.at(-1)).toBeLessThan(1);
+  });
+
   it('keeps to closed forms where asked to, and to a rule where nothing judges', async () => {
     const free = await chooseAutomatically(engine, smallTask, RANGE, { jury, trainingFree: true });
     expect(JSON.stringify(free)).not.toContain('anchored');

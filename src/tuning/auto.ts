@@ -1,7 +1,7 @@
 import type { Engine } from '../engine/types.ts';
 import { checkNeeds, methodById } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
-import type { Task } from '../methods/task.ts';
+import type { FitProgress, Task } from '../methods/task.ts';
 import {
   type Choice,
   type Compared,
@@ -38,20 +38,28 @@ export async function chooseAutomatically(
 ): Promise<AutoChoice> {
   const ids = trainingFree ? CONSIDERED.filter((id) => !TRAINED.includes(id)) : CONSIDERED;
   const suiting = ids.map(methodById).filter((method) => suits(method, task));
-  // Where there is a covariance, a kernel adds nothing to it that was measured, and it costs more.
-  const dense = suiting.some(({ id }) => id === 'gda');
+  // Where there is a full covariance, a kernel adds nothing to it that was measured, and it costs more.
+  const dense = suiting.some(({ id }) => id === 'gda') && task.support.labels.length >= task.dimension;
   const considered = suiting.filter(({ id }) => !(dense && id === 'proker'));
   if (!jury) {
     const [method] = considered;
     return { method: method.id, options: {}, choice: UNTUNED };
   }
+  const rivals = RIVALS.map(methodById).filter((rival) => suits(rival, task));
+  const stages = considered.length + rivals.length;
   const found = new Map<string, Found>();
-  for (const method of considered) {
-    found.set(method.id, await searchMethod(engine, method, task, jury));
+  for (const [i, method] of considered.entries()) {
+    found.set(method.id, await searchMethod(engine, method, stage(task, i, stages), jury));
   }
   const { labels } = jury.judges;
   const stacked = stackMethods(found, labels);
-  const compared = await compare(engine, task, range, jury, found);
+  const all = new Map(found);
+  for (const [i, rival] of rivals.entries()) {
+    const candidates = rival.votes ? [await cacheConstants(engine, task, range, jury)] : undefined;
+    const own = stage(task, considered.length + i, stages);
+    all.set(rival.id, await searchMethod(engine, rival, own, jury, candidates));
+  }
+  const compared = ranked(all, labels);
   const how = { protocol: jury.protocol, judges: labels.length, folds: jury.folds };
   const [[id], ...others] = Object.entries(stacked.parts);
   if (others.length === 0) {
@@ -71,8 +79,8 @@ export async function chooseAutomatically(
 const UNTUNED: Choice = { temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] };
 
 function suits(method: Method, task: Task): boolean {
-  // Of fewer examples than dimensions a covariance says little, and at 2,048 it costs more than all the others together.
-  if (method.id === 'gda' && task.support.labels.length < task.dimension) return false;
+  // Each fold leaves out one example of a class: of what is left there must be a covariance.
+  if (method.id === 'gda' && task.support.labels.length < 3 * task.classes) return false;
   try {
     checkNeeds(method, task);
     return true;
@@ -94,21 +102,19 @@ async function cacheConstants(
   return tuned ? { alpha: tuned.alpha, beta: tuned.beta } : {};
 }
 
+/** The task of one of several searches: what it reports is a part of the whole. */
+function stage(task: Task, index: number, count: number): Task {
+  const { onProgress } = task;
+  if (!onProgress) return task;
+  const part = ({ done, total }: FitProgress) =>
+    onProgress({ done: Math.round((100 * (index + done / total)) / count), total: 100, unit: 'percent' });
+  return { ...task, onProgress: part };
+}
+
 /** Every considered method, and those to beat, on the same judges: best first. */
-async function compare(
-  engine: Engine,
-  task: Task,
-  range: SearchRange,
-  jury: Jury,
-  found: ReadonlyMap<string, Found>,
-): Promise<Compared[]> {
-  const all = new Map(found);
-  for (const method of RIVALS.map(methodById).filter((rival) => suits(rival, task))) {
-    const candidates = method.votes ? [await cacheConstants(engine, task, range, jury)] : undefined;
-    all.set(method.id, await searchMethod(engine, method, task, jury, candidates));
-  }
-  return [...all]
-    .map(([method, { nll, scores }]) => ({ method, nll, accuracy: shareCorrect(scores, jury.judges.labels) }))
+function ranked(found: ReadonlyMap<string, Found>, labels: Int32Array): Compared[] {
+  return [...found]
+    .map(([method, { nll, scores }]) => ({ method, nll, accuracy: shareCorrect(scores, labels) }))
     .sort((x, y) => x.nll - y.nll);
 }
 
