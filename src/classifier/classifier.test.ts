@@ -220,6 +220,11 @@ describe('evaluate', () => {
     expect(result.predictions.at(-1)).toMatchObject({ label: 'red_fox', labelName: 'red fox' });
     expect(result.suspects).toHaveLength(result.total - result.correct);
     expect(result).toMatchObject({ encoder: 'fake', method: 'tip-adapter', protocol: 'folds', seed: 1 });
+    expect(result.unknown?.pictures).toBeGreaterThan(0);
+    expect(result.unknown?.auroc).toBeGreaterThanOrEqual(0);
+    expect(result.unknown?.auroc).toBeLessThanOrEqual(1);
+    expect(result.brier).toBeGreaterThan(0);
+    expect(result.conformal.setSize).toBeGreaterThanOrEqual(1);
   });
 
   it('leaves out its own examples, wherever they lie, and unreadable pictures, and names both', async () => {

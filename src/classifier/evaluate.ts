@@ -5,13 +5,16 @@ import type { Dataset, Example, Finding, Split } from '../dataset/types.ts';
 import { DataError, ModelError } from '../errors.ts';
 import { argmax, type Matrix, row, selectRows } from '../math/matrix.ts';
 import {
+  auroc,
+  brierScore,
+  conformalHalves,
   confusionMatrix,
   expectedCalibrationError,
   negativeLogLikelihood,
   perClass,
   wilsonInterval,
 } from '../metrics/index.ts';
-import type { Runtime } from './runtime.ts';
+import { featuresReference, type Runtime } from './runtime.ts';
 import type { ClassifierData, Evaluation, Failure, Prediction, Suspect, WorkOptions } from './types.ts';
 
 export interface EvaluateOptions extends WorkOptions {
@@ -32,6 +35,8 @@ export interface TestSet {
   readonly features: Matrix;
   /** Picture and true class of each row, in the classifier's numbering. */
   readonly truth: readonly { readonly id: string; readonly label: number }[];
+  /** Embeddings of pictures of classes that the classifier does not know. */
+  readonly strangers: Matrix;
   readonly excluded: readonly string[];
   readonly failures: readonly Failure[];
   readonly findings: readonly Finding[];
@@ -39,7 +44,7 @@ export interface TestSet {
 
 /**
  * Encodes labelled pictures to judge by. Pictures that are the classifier's own examples are left out and counted; classes
- * are matched by name, and pictures of classes it does not know are left out and reported. Throws `DataError` where nothing
+ * are matched by name; pictures of classes it does not know judge only how well it tells them apart. Throws `DataError` where nothing
  * is left.
  */
 export async function encodeTestSet(
@@ -50,24 +55,33 @@ export async function encodeTestSet(
 ): Promise<TestSet> {
   if (typeof source === 'string' && (await isFeatureDump(source))) return featureTestSet(data, source, split);
   const dataset = typeof source === 'string' ? await readDataset(source, { signal }) : source;
-  const { examples, findings } = judgedExamples(data, dataset, split);
+  const { examples, strangers, findings } = judgedExamples(data, dataset, split);
   const { seed, exif } = data;
-  const encoded = await runtime.encode(examples, { views: [0], seed, exif, signal, onProgress });
-  const readable = examples.filter((_, i) => !encoded.failed.has(i));
+  const all = [...examples, ...strangers];
+  const encoded = await runtime.encode(all, { views: [0], seed, exif, signal, onProgress });
+  const readable = all.filter((_, i) => !encoded.failed.has(i));
+  const known = examples.filter((_, i) => !encoded.failed.has(i)).length;
   const own = new Set(data.examples.map(({ sha256 }) => sha256));
-  const kept = [...readable.keys()].filter((i) => !own.has(encoded.hashes[i]));
+  const unseen = [...readable.keys()].filter((i) => !own.has(encoded.hashes[i]));
+  const kept = unseen.filter((i) => i < known);
   if (kept.length === 0) {
     throw new DataError(`${dataset.name} has no picture to judge by`, {
       code: 'eval/nothing',
       hint: 'Give labelled pictures that the classifier has not been fitted to.',
-      details: { examples: examples.length, own: readable.length, unreadable: encoded.failures.length },
+      details: { examples: examples.length, own: known, unreadable: encoded.failures.length },
     });
   }
   return {
     // One view each: row i of the features is readable picture i.
     features: selectRows(encoded.features, kept),
     truth: kept.map((i) => ({ id: readable[i].id, label: readable[i].label })),
-    excluded: [...readable.keys()].filter((i) => own.has(encoded.hashes[i])).map((i) => readable[i].id),
+    strangers: selectRows(
+      encoded.features,
+      unseen.filter((i) => i >= known),
+    ),
+    excluded: [...readable.keys()]
+      .filter((i) => i < known && own.has(encoded.hashes[i]))
+      .map((i) => readable[i].id),
     failures: encoded.failures.map(({ id, error }) => ({ image: id, error })),
     findings: [...dataset.findings, ...findings],
   };
@@ -77,9 +91,10 @@ export async function encodeTestSet(
 async function featureTestSet(data: ClassifierData, folder: string, split?: Split): Promise<TestSet> {
   const dump = await readFeatureDump(folder);
   const { id, dimension } = data.encoder;
-  if (dump.dimension !== dimension) {
+  const brought = featuresReference(dump, data.encoder.logitScale);
+  if (dump.dimension !== dimension || (!data.encoder.preprocessing && brought.id !== id)) {
     throw new ModelError(
-      `${folder} holds features of ${dump.dimension} numbers; the classifier is for ${dimension} (${id})`,
+      `${folder} holds ${brought.id}, ${dump.dimension} numbers each; the classifier is for ${dimension} (${id})`,
       {
         code: 'classifier/other-encoder',
         hint: 'Features of two encoders do not mix.',
@@ -92,24 +107,42 @@ async function featureTestSet(data: ClassifierData, folder: string, split?: Spli
     throw new DataError(`${dump.name} has no ${name}.npy to judge by`, { code: 'eval/nothing' });
   }
   const { toB } = matchClasses(dumpClasses(dump), data.classes);
-  const kept = [...rows.labels.keys()].filter((i) => toB[rows.labels[i]] >= 0);
+  const [kept, strangers] = [true, false].map((known) =>
+    [...rows.labels.keys()].filter((i) => toB[rows.labels[i]] >= 0 === known),
+  );
   const unknown = dump.classes.filter((_, c) => toB[c] < 0 && rows.labels.includes(c));
   return {
     features: selectRows(rows.features, kept),
     truth: kept.map((i) => ({ id: `${name} row ${i}`, label: toB[rows.labels[i]] })),
+    strangers: selectRows(rows.features, strangers),
     excluded: [],
     failures: [],
-    findings: unknownClasses(unknown, rows.labels.length - kept.length),
+    findings: unknownClasses(unknown, strangers.length),
   };
 }
 
 /** Accuracy, calibration and confusion on labelled pictures. */
 export async function evaluate(
   classifier: Judged,
-  { features, truth, ...rest }: TestSet,
+  { features, truth, strangers, ...rest }: TestSet,
   signal?: AbortSignal,
 ): Promise<Omit<Evaluation, 'seconds'>> {
-  return { ...measure(classifier, await classifier.probabilities(features, signal), truth), ...rest };
+  const probabilities = await classifier.probabilities(features, signal);
+  const others = await classifier.probabilities(strangers, signal);
+  const unknown =
+    strangers.rows > 0 ? { pictures: others.rows, auroc: rejection(probabilities, others) } : undefined;
+  return { ...measure(classifier, probabilities, truth), unknown, ...rest };
+}
+
+/** How well the largest probability tells pictures of known classes from others. */
+function rejection(known: Matrix, others: Matrix): number {
+  const sure = [known, others].flatMap((p) =>
+    Array.from({ length: p.rows }, (_, i) => Math.max(...row(p, i))),
+  );
+  return auroc(
+    sure,
+    sure.map((_, i) => i < known.rows),
+  );
 }
 
 /** Labelled pictures of the split, with the classifier's class numbers. */
@@ -117,7 +150,7 @@ function judgedExamples(
   { classes }: ClassifierData,
   dataset: Dataset,
   split?: Split,
-): { examples: Example[]; findings: Finding[] } {
+): { examples: Example[]; strangers: Example[]; findings: Finding[] } {
   const wanted = split ?? (dataset.examples.some((example) => example.split === 'test') ? 'test' : undefined);
   const labelled = dataset.examples.filter(
     (example) => example.label >= 0 && (wanted === undefined || example.split === wanted),
@@ -130,12 +163,13 @@ function judgedExamples(
     (_, c) => toB[c] < 0 && labelled.some((example) => example.label === c),
   );
   const names = unknown.map(({ name }) => name);
-  return { examples, findings: unknownClasses(names, labelled.length - examples.length) };
+  const strangers = labelled.filter(({ label }) => toB[label] < 0);
+  return { examples, strangers, findings: unknownClasses(names, strangers.length) };
 }
 
 function unknownClasses(names: readonly string[], pictures: number): Finding[] {
   if (names.length === 0) return [];
-  const message = `${pictures} pictures of ${names.length} classes that the classifier does not know are left out`;
+  const message = `${pictures} pictures of ${names.length} classes that the classifier does not know: they judge only how well it tells them apart`;
   return [{ level: 'warning', code: 'eval/unknown-classes', message, paths: [...names] }];
 }
 
@@ -144,7 +178,7 @@ function measure(
   { data, prediction }: Judged,
   probabilities: Matrix,
   truth: readonly { id: string; label: number }[],
-): Omit<Evaluation, 'excluded' | 'failures' | 'findings' | 'seconds'> {
+): Omit<Evaluation, 'excluded' | 'failures' | 'findings' | 'seconds' | 'unknown'> {
   const { classes, encoder, method, tuning, seed } = data;
   const labels = truth.map(({ label }) => label);
   const predicted = truth.map((_, i) => argmax(row(probabilities, i)));
@@ -164,6 +198,8 @@ function measure(
     confusion: confusionMatrix(predicted, labels, classes.length),
     nll: negativeLogLikelihood(probabilities, labels),
     ece: expectedCalibrationError(probabilities, labels),
+    brier: brierScore(probabilities, labels),
+    conformal: conformalHalves(probabilities, labels),
     encoder: encoder.id,
     method,
     protocol: tuning.protocol,

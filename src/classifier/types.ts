@@ -167,6 +167,12 @@ export interface Evaluation {
   readonly confusion: readonly (readonly number[])[];
   readonly nll: number;
   readonly ece: number;
+  /** Brier score, 0..2. */
+  readonly brier: number;
+  /** Split-conformal sets that may miss a tenth: share that hold the true class, and mean size; NaN for a single picture. */
+  readonly conformal: { readonly coverage: number; readonly setSize: number };
+  /** Pictures of classes it does not know, and how well its largest probability tells them from the others (AUROC). */
+  readonly unknown?: { readonly pictures: number; readonly auroc: number };
   readonly encoder: string;
   readonly method: string;
   readonly protocol: string;

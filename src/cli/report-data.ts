@@ -40,6 +40,9 @@ export async function evaluationReport(
     calibration: {
       nll: evaluation.nll,
       ece: evaluation.ece,
+      brier: evaluation.brier,
+      conformal: evaluation.conformal,
+      unknown: evaluation.unknown,
       temperature: tuning.temperature,
       bins: binsOf(evaluation),
     },

@@ -122,6 +122,8 @@ function measured({
   total,
   nll,
   ece,
+  brier,
+  unknown,
   perClass,
   excluded,
   failures,
@@ -142,9 +144,12 @@ function measured({
   const names = new Map(perClass.map(({ id, name }) => [id, name]));
   const nameOf = (c: number) => inline(names.get(classes[c]) ?? classes[c]);
   return [
-    `On ${count(total)} pictures that it had not seen${protocol === 'paper' ? ', but was tuned on' : ''}: **${percent(accuracy)}** right (${correct} of ${total}; 95% interval ${percent(low)} to ${percent(high)}), negative log-likelihood ${nll.toFixed(3)}, calibration error ${percent(ece)}.` +
+    `On ${count(total)} pictures that it had not seen${protocol === 'paper' ? ', but was tuned on' : ''}: **${percent(accuracy)}** right (${correct} of ${total}; 95% interval ${percent(low)} to ${percent(high)}), negative log-likelihood ${nll.toFixed(3)}, calibration error ${percent(ece)}, Brier score ${brier.toFixed(3)}.` +
       (excluded.length > 0 ? ` ${excluded.length} pictures were left out: they are examples.` : '') +
-      (failures.length > 0 ? ` ${failures.length} could not be read.` : ''),
+      (failures.length > 0 ? ` ${failures.length} could not be read.` : '') +
+      (unknown
+        ? ` ${unknown.pictures} pictures of unknown classes are told apart with an AUROC of ${unknown.auroc.toFixed(3)}.`
+        : ''),
     table(
       ['Class', 'Right', 'Of', '95% interval'],
       worst.map(({ name, correct: right, total: of }) => {

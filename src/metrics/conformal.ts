@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.ts';
-import { type Matrix, row, topK } from '../math/matrix.ts';
+import { type Matrix, row, selectRows, topK } from '../math/matrix.ts';
 import { checkLabels } from './labels.ts';
 
 /**
@@ -48,4 +48,23 @@ export function judgeSets(
     maxSize: sizes.reduce((most, size) => Math.max(most, size), 0),
     empty: sizes.filter((size) => size === 0).length,
   };
+}
+
+/**
+ * Split-conformal sets of rows that nothing was tuned on: made from the even rows, judged on the odd ones. `coverage` is the share of sets
+ * that hold the true class, which is 1 - `miss` but for chance; `setSize` their mean size. NaN with fewer than two rows.
+ */
+export function conformalHalves(
+  probabilities: Matrix,
+  labels: ArrayLike<number>,
+  miss = 0.1,
+): { coverage: number; setSize: number } {
+  const half = (odd: number) => {
+    const own = Array.from({ length: labels.length }, (_, i) => i).filter((i) => i % 2 === odd);
+    return { p: selectRows(probabilities, own), y: Int32Array.from(own, (i) => labels[i]) };
+  };
+  const [calibration, judged] = [half(0), half(1)];
+  const quantile = conformalQuantile(calibration.p, calibration.y, miss);
+  const { coverage, meanSize } = judgeSets(conformalSets(judged.p, quantile), judged.y);
+  return { coverage, setSize: meanSize };
 }

@@ -138,7 +138,8 @@ function mistakes(pairs: readonly Confusion[]): Html {
 }
 
 /** Whether stated probabilities can be believed. */
-export function calibration({ calibration: { bins, ece, nll, temperature } }: ReportData): Html {
+export function calibration({ calibration: { bins, ece, nll, temperature, ...rest } }: ReportData): Html {
+  const { brier, conformal, unknown } = rest;
   return html`<section>
 <h2>Can its probabilities be believed? <small>calibration</small></h2>
 <div class="two"><figure>${reliabilityDiagram(bins)}
@@ -146,6 +147,9 @@ export function calibration({ calibration: { bins, ece, nll, temperature } }: Re
 <dl>
 <dt>${(100 * ece).toFixed(1)} points off on average</dt><dd>Expected calibration error (ECE): the mean distance of the bubbles from the line, weighted by pictures. 0 is perfect.</dd>
 <dt>${nll.toFixed(3)} nats of surprise</dt><dd>Negative log-likelihood (NLL): small when it is sure and right, large when it is sure and wrong.</dd>
+${brier !== undefined && html`<dt>Brier score ${brier.toFixed(3)}</dt><dd>Mean square by which all its probabilities miss the truth: 0 is perfect, 2 the worst.</dd>`}
+${conformal && Number.isFinite(conformal.setSize) && html`<dt>${conformal.setSize.toFixed(1)} classes to hold the right one</dt><dd>As many it must name on average to be right nine times in ten (split-conformal sets; here they held it ${percent(conformal.coverage)} of the time).</dd>`}
+${unknown && html`<dt>${unknown.auroc.toFixed(3)} known from unknown</dt><dd>How often a picture of a known class gets the surer answer than one of the ${unknown.pictures} of unknown classes (AUROC): 1 always, 0.5 by chance.</dd>`}
 <dt>Temperature ${temperature.toFixed(2)}</dt><dd>Scores were divided by this number to make the probabilities honest.</dd>
 </dl></div></section>`;
 }

@@ -54,6 +54,12 @@ export interface Calibration {
   nll: number;
   /** Expected calibration error, 0..1. */
   ece: number;
+  /** Brier score, 0..2. */
+  brier?: number;
+  /** Split-conformal sets that may miss a tenth of the pictures. */
+  conformal?: { coverage: number; setSize: number };
+  /** Pictures of unknown classes, and AUROC of telling them apart. */
+  unknown?: { pictures: number; auroc: number };
   temperature: number;
   /** `confidence` and `accuracy` are means over the bin's `count` pictures. */
   bins: { low: number; high: number; count: number; confidence: number; accuracy: number }[];

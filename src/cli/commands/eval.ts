@@ -89,10 +89,19 @@ function tell(io: Io, { findings, excluded, failures }: Evaluation): void {
   );
 }
 
-function summary({ accuracy, correct, total, interval, ...rest }: Evaluation): string {
+function summary({ accuracy, correct, total, interval, unknown, ...rest }: Evaluation): string {
   const [low, high] = interval.map(percent);
+  const { coverage, setSize } = rest.conformal;
+  const sets =
+    total > 1
+      ? `; sets that may miss a tenth hold ${percent(coverage)}, ${setSize.toFixed(1)} classes on average`
+      : '';
+  const apart = unknown
+    ? `Known from unknown: AUROC ${unknown.auroc.toFixed(3)} over ${plural(unknown.pictures, 'picture')} of unknown classes\n`
+    : '';
   return (
     `Accuracy ${percent(accuracy)} (${correct} of ${total}), 95% interval ${low} to ${high}\n` +
+    `Probabilities: NLL ${rest.nll.toFixed(3)}, ECE ${percent(rest.ece)}, Brier ${rest.brier.toFixed(3)}${sets}\n${apart}` +
     `${rest.method}, encoder ${rest.encoder}, ${protocolText(rest.protocol)}, seed ${rest.seed}`
   );
 }
