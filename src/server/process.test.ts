@@ -68,7 +68,9 @@ describe.skipIf(!existsSync(exported) || !existsSync(tokenizer))(
         const metrics = await (await fetch(`${address}/metrics`)).text();
         expect(metrics).toMatch(/^tip_adapter_queue_pictures 16$/m);
       }, 10_000);
+      // Under npx every signal comes twice.
       child.kill('SIGTERM');
+      setTimeout(() => child.kill('SIGTERM'), 20);
       const response = await asked;
       expect(response.status).toBe(200);
       expect(((await response.json()) as Answer).predictions).toHaveLength(16);
