@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { describe, expect, it, vi } from 'vitest';
+import { fakeEncoder } from '../classifier/fake-encoder.fixture.ts';
 import { fittedAnimals, PREDICT, png, serve, slowEncoder } from './serve.fixture.ts';
 
 vi.mock('../image/loader.ts', async (original) =>
@@ -63,6 +64,29 @@ describe('load', () => {
     await new Promise((resolve) => setTimeout(resolve, 500));
     // The blank picture at the start, and the batches that had begun.
     expect(encoder.batches.reduce((sum, size) => sum + size, 0)).toBeLessThan(20);
+  });
+
+  it('that breaks the encoder gets 500, the log says why, and the next is answered', async () => {
+    const encoder = fakeEncoder();
+    let calls = 0;
+    const breaking = {
+      ...encoder,
+      embedImages: async (...given: Parameters<typeof encoder.embedImages>) => {
+        if (++calls === 2) throw new Error('/secret/path is broken');
+        return encoder.embedImages(...given);
+      },
+    };
+    const server = await serve({ models: [await animals.copy('broken')], openEncoder: async () => breaking });
+    const { status, json } = await server.ask(PREDICT, png(animals.cat));
+    expect([status, json.code]).toEqual([500, 'unexpected']);
+    expect(JSON.stringify(json)).not.toContain('secret');
+    expect(server.told.at(-1)).toMatchObject({
+      level: 'error',
+      id: json.requestId,
+      error: '/secret/path is broken',
+      stack: expect.stringContaining('load.test.ts'),
+    });
+    expect((await server.ask(PREDICT, png(animals.cat))).status).toBe(200);
   });
 
   it('of a client that does not read is dropped', async () => {
