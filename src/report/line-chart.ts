@@ -9,7 +9,7 @@ const LEFT = 62;
 const RIGHT = WIDTH - 14;
 const TOP = 16;
 const BOTTOM = HEIGHT - 60;
-const DASHES = ['', '7 4', '2 4', '10 4 2 4', '14 5', '5 3 1 3'];
+const DASHES = ['', '7 4', '3 3', '10 4 2 4', '14 5', '5 3 1 3'];
 
 /** Outlines of the markers around (0, 0), one for each series style. */
 const MARKERS = [
