@@ -22,7 +22,7 @@ interface Limits {
 }
 
 /** Steps remembered: each costs two passes over the parameters. */
-const MEMORY = 10;
+const MEMORY = 5;
 
 /**
  * Minimises a convex function by L-BFGS (Nocedal and Wright, Numerical Optimization, algorithm 7.5) with a line search for the

@@ -19,7 +19,7 @@ export const linearProbe = defineMethod({
   search: () => [-1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5, 3].map((power) => ({ c: 10 ** power })),
   fit: async (task, options) => {
     const all = [...task.support.labels.keys()];
-    const [state] = await first(solve(task, [all], [options], 1e-7));
+    const [state] = await first(solve(task, [all], [options], 1e-8));
     return state;
   },
   fitSubsets: (task, subsets, candidates) => solve(task, subsets, candidates, 1e-4),
