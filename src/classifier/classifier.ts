@@ -151,6 +151,11 @@ export class Classifier {
     return new Classifier(await removeParts(this.data, this.#runtime, removal), this.#runtime);
   }
 
+  /** The same classifier, answering "none of these" below another probability. */
+  withReject(reject: number): Classifier {
+    return new Classifier({ ...this.data, reject }, this.#runtime);
+  }
+
   /** Writes the file, whole or not at all. */
   async save(path: string): Promise<void> {
     await writeClassifier(path, this.data);

@@ -11,11 +11,7 @@ import type { Checked } from './lessons.ts';
 import type { Pictures } from './pictures.ts';
 
 /** The bytes of a classifier's file, its examples' small pictures included. */
-export async function classifierFile(
-  { data }: Classifier,
-  reject: number,
-  pictures: Pictures,
-): Promise<Uint8Array> {
+export async function classifierFile({ data }: Classifier, pictures: Pictures): Promise<Uint8Array> {
   const examples = await Promise.all(
     data.examples.map(async (example) => ({
       ...example,
@@ -25,7 +21,7 @@ export async function classifierFile(
   const folder = await mkdtemp(join(tmpdir(), 'tip-adapter-'));
   try {
     const path = join(folder, 'classifier.safetensors');
-    await writeClassifier(path, { ...data, reject, examples });
+    await writeClassifier(path, { ...data, examples });
     return await readFile(path);
   } finally {
     await rm(folder, { recursive: true, force: true });

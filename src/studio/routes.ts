@@ -8,6 +8,7 @@ import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { streamSSE } from 'hono/streaming';
 import { z } from 'zod';
+import type { Classifier } from '../classifier/classifier.ts';
 import { DataError, TipAdapterError, UsageError } from '../errors.ts';
 import { methods } from '../methods/index.ts';
 import { checked } from '../server/parse.ts';
@@ -19,6 +20,9 @@ import type { Kept } from './pictures.ts';
 import type { Session } from './session.ts';
 import { type CheckReport, problemOf } from './status.ts';
 import { tryPicture } from './trial.ts';
+
+const BINARY = 'application/octet-stream';
+const HTML = 'text/html; charset=utf-8';
 
 const MEGABYTE = 2 ** 20;
 const MOST_PICTURE = 64 * MEGABYTE;
@@ -45,13 +49,13 @@ export function tellProblem(error: Error, c: Context): Response {
   return c.json(problemOf(error), status as 400);
 }
 
-/** What the page asks of a session. */
-export function studioRoutes(session: Session): Hono {
+/** What the page asks of a session. `exportPage` is the folder of the built page that exports are made of. */
+export function studioRoutes(session: Session, exportPage?: string): Hono {
   const app = new Hono();
   boardRoutes(app, session);
   pictureRoutes(app, session);
   answerRoutes(app, session);
-  keepRoutes(app, session);
+  keepRoutes(app, session, exportPage);
   return app;
 }
 
@@ -150,27 +154,43 @@ function answerRoutes(app: Hono, session: Session): void {
   });
 }
 
-function keepRoutes(app: Hono, session: Session): void {
-  app.get('/classifier', async (c) => {
-    const { answering, board, pictures } = session;
-    if (!answering) {
-      throw new UsageError('There is no classifier yet', {
-        code: 'studio/nothing-taught',
-        hint: 'Bring in pictures of two classes.',
-      });
-    }
-    return bytes(c, await classifierFile(answering, board.settings.reject, pictures), {
-      'content-type': 'application/octet-stream',
-      'content-disposition': 'attachment; filename="classifier.safetensors"',
+function keepRoutes(app: Hono, session: Session, exportPage?: string): void {
+  /** The classifier that answers now, with the threshold that is set. */
+  const kept = (): Classifier => {
+    const { answering, board } = session;
+    if (answering) return answering.withReject(board.settings.reject);
+    throw new UsageError('There is no classifier yet', {
+      code: 'studio/nothing-taught',
+      hint: 'Bring in pictures of two classes.',
     });
+  };
+  const download = (c: Context, name: string, type: string, content: Uint8Array) =>
+    bytes(c, content, { 'content-type': type, 'content-disposition': `attachment; filename="${name}"` });
+
+  app.get('/classifier', async (c) =>
+    download(c, 'classifier.safetensors', BINARY, await classifierFile(kept(), session.pictures)),
+  );
+
+  app.get('/onnx', async (c) => {
+    const { exportOnnx } = await import('../export/index.ts');
+    const { bytes: content } = await exportOnnx(kept(), { signal: c.req.raw.signal });
+    return download(c, 'classifier.onnx', BINARY, content);
+  });
+
+  app.get('/page', async (c) => {
+    const { exportWeb } = await import('../export/index.ts');
+    const { bytes: content } = await exportWeb(kept(), { signal: c.req.raw.signal, page: exportPage });
+    return download(c, 'classifier.html', HTML, content);
+  });
+
+  app.get('/card', async (c) => {
+    const { modelCard } = await import('../export/index.ts');
+    return download(c, 'classifier.md', 'text/markdown; charset=utf-8', Buffer.from(modelCard(kept().data)));
   });
 
   app.get('/report', async (c) => {
     const report = await checkReport(session.lessons?.check, session.pictures);
-    return c.body(report, 200, {
-      'content-type': 'text/html; charset=utf-8',
-      'content-disposition': 'attachment; filename="report.html"',
-    });
+    return download(c, 'report.html', HTML, Buffer.from(report));
   });
 }
 

@@ -19,6 +19,8 @@ export interface StudioOptions extends SessionOptions {
   readonly data?: string;
   /** Folder of the built page (default: the one of this package). */
   readonly page?: string;
+  /** Folder of the built page that exports are made of (default: the one of this package). */
+  readonly exportPage?: string;
   readonly signal?: AbortSignal;
   /** Told how far the bringing in of `data` is. */
   onProgress?(progress: { done: number; total: number }): void;
@@ -44,7 +46,7 @@ const POLICY = [
 ].join('; ');
 
 /** The page, and what it asks: only pages of this server may, whatever else is open in the same browser. */
-function studioApp(session: Session, page: string): Hono {
+function studioApp(session: Session, page: string, exportPage?: string): Hono {
   const app = new Hono();
   app.onError(tellProblem);
   app.use(
@@ -55,7 +57,7 @@ function studioApp(session: Session, page: string): Hono {
   );
   app.use(hostGuard([]));
   app.use('/api/*', originGuard([]));
-  app.route('/api', studioRoutes(session));
+  app.route('/api', studioRoutes(session, exportPage));
   app.use(serveStatic({ root: page }));
   return app;
 }
@@ -65,6 +67,7 @@ export async function startStudio({
   port = 0,
   data,
   page = join(import.meta.dirname, 'web'),
+  exportPage,
   signal,
   onProgress,
   ...options
@@ -79,7 +82,7 @@ export async function startStudio({
   const session = await Session.open(options);
   try {
     const unreadable = data ? await bringIn(session, data, signal, onProgress) : [];
-    const server = createAdaptorServer(studioApp(session, page)) as Server;
+    const server = createAdaptorServer(studioApp(session, page, exportPage)) as Server;
     return {
       address: await listen(server, '127.0.0.1', port),
       session,

@@ -12,6 +12,23 @@ const classifier = await load('classifier.safetensors');
 const { predictions } = await classifier.predict(['new.jpg']);
 console.log(predictions[0].name, predictions[0].probability);
 await classifier.close();`,
+  python: `# With the ONNX model; of photos from a camera, docs/export.md turns them the right way up first.
+import json, numpy, onnxruntime
+from PIL import Image
+
+session = onnxruntime.InferenceSession('classifier.onnx')
+about = session.get_modelmeta().custom_metadata_map
+how, labels = json.loads(about['preprocessing']), json.loads(about['labels'])
+picture, to, side = Image.open('new.jpg').convert('RGB'), how['resizeTo'], how['crop']
+size = [to if s == min(picture.size) else to * s // min(picture.size) for s in picture.size]
+size = (to, to) if how['resize'] == 'squash' else size
+picture = picture.resize(size, Image.BICUBIC if how['filter'] == 'bicubic' else Image.BILINEAR)
+x, y = (round((s - side) / 2) for s in picture.size)
+pixels = numpy.asarray(picture.crop((x, y, x + side, y + side)))[None]
+p = session.run(['probabilities'], {'pixels': pixels})[0][0]
+print(labels[p.argmax()], p.max())`,
+  curl: `tip-adapter serve classifier.safetensors
+curl -F picture=@new.jpg http://127.0.0.1:8080/v1/models/classifier/predict`,
 } as const;
 
 type CodeLanguage = keyof typeof CODE;
@@ -37,8 +54,22 @@ export function Keep() {
             {m.report}
           </a>
         )}
+        <a class="button" href="./api/page" download="classifier.html">
+          <Icon name="down" />
+          {m.page}
+        </a>
+        <a class="button" href="./api/onnx" download="classifier.onnx">
+          <Icon name="down" />
+          {m.onnx}
+        </a>
+        <a class="button" href="./api/card" download="classifier.md">
+          <Icon name="down" />
+          {m.card}
+        </a>
       </div>
-      <p class="muted small">{m.faces}</p>
+      <p class="muted small">
+        {m.faces} {m.others}
+      </p>
       <details class="code">
         <summary>{m.code}</summary>
         <div class="actions">

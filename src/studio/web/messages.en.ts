@@ -157,10 +157,15 @@ export const en = {
     lead: 'The classifier is yours: one file.',
     classifier: 'Download the classifier',
     report: 'Download a report',
+    page: 'Web page',
+    onnx: 'ONNX model',
+    card: 'Model card',
+    others:
+      'The web page and the ONNX model hold the encoder, too, and work without this program. Making one takes some seconds.',
     faces: 'The file holds small copies of your pictures.',
     code: 'Use it elsewhere',
     copy: 'Copy',
     copied: 'Copied',
-    languages: { shell: 'Terminal', node: 'Node.js' },
+    languages: { shell: 'Terminal', node: 'Node.js', python: 'Python (ONNX)', curl: 'curl' },
   },
 };
