@@ -26,6 +26,8 @@ export interface FitWatch {
   /** Told how far a training or search is. */
   onFit?(progress: FitProgress): void;
   checkpoint?: Checkpoint;
+  /** Awaited before every step of a training: until it resolves the training rests. */
+  resume?(): Promise<void>;
 }
 
 /** Chooses the method's constants and fits it: the part of fitting that needs features only. */
@@ -34,11 +36,11 @@ export async function fitMethod(
   encoder: Pick<Encoder, 'defaults' | 'textTower'>,
   values: Wanted,
   validation?: { features: Matrix; labels: Int32Array },
-  { signal, onFit, checkpoint }: FitWatch = {},
+  { signal, onFit, checkpoint, resume }: FitWatch = {},
 ): Promise<ClassifierData> {
   const engine = sharedEngine();
   const textTower = await openTower(data, encoder, values.method);
-  const task = { ...taskOf(data, signal), engine, textTower, onProgress: onFit, validation };
+  const task = { ...taskOf(data, signal), engine, textTower, onProgress: onFit, resume, validation };
   const {
     method: id,
     options: given,

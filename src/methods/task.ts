@@ -53,6 +53,8 @@ export interface Task {
   readonly validation?: { readonly features: Matrix; readonly labels: Int32Array };
   /** Keeps the state of a training after every full epoch, so that it can go on after an interruption. */
   readonly checkpoint?: Checkpoint;
+  /** Awaited before every step of a training: until it resolves the training rests. Rejects where it is not to go on. */
+  resume?(): Promise<void>;
   /** Called by methods that take a while, at most once a step. */
   onProgress?(progress: FitProgress): void;
 }

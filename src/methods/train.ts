@@ -95,6 +95,7 @@ export async function train(task: Task, training: Training): Promise<Trained> {
       const features = rows(epoch);
       for (const [step, members] of order(epoch).entries()) {
         const at = epoch * steps + step;
+        await task.resume?.();
         const taken = await takeStep(trainer, features, classOf, members, rateAt(at));
         task.onProgress?.({ done: at + 1, total: epochs * steps, unit: 'step', ...taken });
       }

@@ -1,3 +1,4 @@
+import { onAbort } from '../abort.ts';
 import type { Classifier } from '../classifier/classifier.ts';
 import { InterruptedError } from '../errors.ts';
 import { methodById } from '../methods/index.ts';
@@ -46,6 +47,7 @@ export class Lessons {
   #teaching: Teaching = { stage: 'waiting' };
   #answering?: Current;
   #check?: Checked;
+  #pause?: Pause;
 
   constructor(teacher: Teacher, tell: () => void) {
     this.#teacher = teacher;
@@ -76,6 +78,14 @@ export class Lessons {
   stop(): void {
     this.#stop.abort();
     this.#set({ ...this.#teaching, stage: 'done', stopped: true });
+  }
+
+  /** Lets the training that goes on rest after its next step, or go on. */
+  pause(paused: boolean): void {
+    if (this.#teaching.stage !== 'searching' || paused === (this.#pause !== undefined)) return;
+    this.#pause?.end();
+    this.#pause = paused ? createPause(this.#stop.signal) : undefined;
+    this.#set({ ...this.#teaching, paused });
   }
 
   /** Resolves when everything is taught and checked. */
@@ -136,18 +146,21 @@ export class Lessons {
   async #search(lesson: Lesson, { settings }: Board, signal: AbortSignal, started: number): Promise<void> {
     const { alpha, method } = settings;
     const training: { loss: number; accuracy: number }[] = [];
+    this.#pause = undefined;
+    const resume = async () => this.#pause?.over;
     const onFit = ({ done, total, loss, accuracy = 0 }: FitProgress) => {
       if (loss !== undefined) training.push({ loss, accuracy });
-      this.#set({ stage: 'searching', done, total, training: training.slice(-500) });
+      const paused = this.#pause !== undefined;
+      this.#set({ stage: 'searching', done, total, training: training.slice(-500), paused });
     };
     this.#set({ stage: 'searching' });
-    const tuned = await this.#teacher.searched(lesson, settings, 'tip-adapter', { signal, onFit });
+    const tuned = await this.#teacher.searched(lesson, settings, 'tip-adapter', { signal, onFit, resume });
     this.#tuned = tunedOf(tuned);
     const byHand = alpha !== undefined;
     if (!byHand) {
       await this.#takeOver(tuned, lesson, method === 'tip-adapter' ? 'searched' : 'instant', started);
       if (method !== 'tip-adapter') {
-        const found = await this.#teacher.searched(lesson, settings, method, { signal, onFit });
+        const found = await this.#teacher.searched(lesson, settings, method, { signal, onFit, resume });
         await this.#takeOver(found, lesson, 'searched', started);
       }
     }
@@ -190,6 +203,21 @@ export class Lessons {
     this.#teaching = teaching;
     this.#tell();
   }
+}
+
+interface Pause {
+  /** Resolves when the pause is over, or everything is. */
+  readonly over: Promise<void>;
+  end(): void;
+}
+
+function createPause(signal: AbortSignal): Pause {
+  let end = () => {};
+  const over = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  onAbort(signal, end);
+  return { over, end };
 }
 
 /** Milliseconds in which a classifier that was replaced still answers what it was asked. */

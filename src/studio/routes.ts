@@ -30,6 +30,7 @@ const MOST_CHANGES = 256 * MEGABYTE;
 const MOST_ZIP = 4096 * MEGABYTE;
 
 const changesSchema = z.object({ version: z.number().int(), changes: z.array(changeSchema).max(10_000) });
+const pauseSchema = z.object({ paused: z.boolean() });
 const answerSchema = z.object({ download: z.boolean() });
 
 const limited = (maxSize: number) =>
@@ -86,6 +87,11 @@ function boardRoutes(app: Hono, session: Session): void {
 
   app.post('/stop', (c) => {
     session.lessons?.stop();
+    return c.json({});
+  });
+
+  app.post('/pause', async (c) => {
+    session.lessons?.pause((await parsed(c, pauseSchema)).paused);
     return c.json({});
   });
 

@@ -99,6 +99,34 @@ describe('a session', () => {
     expect(opened.status.answering?.serial).toBe(before);
   });
 
+  it('lets a training rest and go on, and a change ends the rest', async () => {
+    const opened = await taught();
+    const { settings } = opened.board;
+    const train = () =>
+      opened.change({ command: { do: 'set', settings: { ...settings, method: 'tip-adapter-f' } } });
+    const points = () => opened.status.teaching.training?.length ?? 0;
+    await train();
+    await vi.waitFor(() => expect(points()).toBeGreaterThan(0), { ...PATIENT, interval: 1 });
+    opened.lessons?.pause(true);
+    await vi.waitFor(() => expect(opened.status.teaching.paused).toBe(true), PATIENT);
+    // The step that was going on is finished.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const rested = points();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(points()).toBe(rested);
+    opened.lessons?.pause(false);
+    await opened.lessons?.settled();
+    expect(opened.status.answering?.method).toBe('tip-adapter-f');
+    expect(opened.status.teaching.paused).toBeFalsy();
+
+    await opened.change({ command: { do: 'set', settings: { ...settings, method: 'taskres' } } });
+    await vi.waitFor(() => expect(points()).toBeGreaterThan(0), { ...PATIENT, interval: 1 });
+    opened.lessons?.pause(true);
+    await opened.change({ command: { do: 'set', settings } });
+    await opened.lessons?.settled();
+    expect(opened.status.teaching).toMatchObject({ stage: 'done' });
+  });
+
   it('asks before it downloads anything, and takes a no', async () => {
     const opened = await open('resnet50-minilm');
     await vi.waitUntil(() => opened.status.encoder.state === 'offered', PATIENT);

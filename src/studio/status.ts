@@ -42,6 +42,8 @@ export interface Teaching {
   /** Training so far: mean loss and share right on the pictures taught, point by point. */
   readonly training?: readonly { readonly loss: number; readonly accuracy: number }[];
   readonly stopped?: boolean;
+  /** A training rests until it is told to go on. */
+  readonly paused?: boolean;
   readonly problem?: Problem;
 }
 

@@ -42,13 +42,16 @@ export interface Teacher {
   /** Tip-Adapter with these constants: no search. */
   live(lesson: Lesson, settings: Settings, constants: Constants): Promise<Classifier>;
   /** The method asked for, its constants chosen by left-out pictures; near-duplicates are never on both sides. */
-  searched(
-    lesson: Lesson,
-    settings: Settings,
-    method: string,
-    watch: { signal: AbortSignal; onFit(progress: FitProgress): void },
-  ): Promise<Classifier>;
+  searched(lesson: Lesson, settings: Settings, method: string, watch: SearchWatch): Promise<Classifier>;
   close(): Promise<void>;
+}
+
+/** How a search is followed, stopped and paused. */
+interface SearchWatch {
+  readonly signal: AbortSignal;
+  onFit(progress: FitProgress): void;
+  /** Awaited before every step of a training. */
+  resume(): Promise<void>;
 }
 
 export function createTeacher(
@@ -145,11 +148,11 @@ export function createTeacher(
       const cache = keysInMemory(features, gather(lesson).scales, labels, lesson.classes.length);
       return new Classifier({ ...data, tuning: { ...data.tuning, temperature } }, { ...runtime, cache });
     },
-    async searched(lesson, settings, method, { signal, onFit }) {
+    async searched(lesson, settings, method, watch) {
       const data = dataOf(lesson, settings);
-      const apart = { ...data, support: { ...data.support, groups: await groupsOf(data, signal) } };
+      const apart = { ...data, support: { ...data.support, groups: await groupsOf(data, watch.signal) } };
       const wanted = { method, tune: 'folds' } as const;
-      return new Classifier(await fitMethod(apart, encoder, wanted, undefined, { signal, onFit }), runtime);
+      return new Classifier(await fitMethod(apart, encoder, wanted, undefined, watch), runtime);
     },
     close: () => cache.close(),
   };

@@ -48,6 +48,7 @@ export const api = {
   methods: () => ask<MethodName[]>('methods'),
   answerDownload: (download: boolean) => post('encoder', { download }),
   stop: () => post('stop', {}),
+  pause: (paused: boolean) => post('pause', { paused }),
   keep: (name: string, picture: Blob) => send<Kept>(`pictures?name=${encodeURIComponent(name)}`, picture),
   keepZip: (zip: Blob) => send<Kept[]>('zips', zip),
   try: (picture: Blob) => send<Trial>('try', picture),

@@ -82,6 +82,7 @@ export const en = {
     searching: 'Answers already; looking for something better …',
     checking: 'Testing itself on left-out pictures …',
     done: 'Up to date',
+    paused: 'Resting; it answers as before.',
     stopped: 'Stopped; it goes on answering as it is.',
     recognised: (total: number) => `of ${plural(total, 'picture')} recognised while left out`,
     between: (low: string, high: string) => `With new pictures expect between ${low} and ${high}.`,
@@ -91,6 +92,8 @@ export const en = {
     method: 'Method',
     automatic: 'Automatic (recommended)',
     stop: 'Stop the search',
+    pause: 'Pause',
+    goOn: 'Go on',
     training: 'Training',
     loss: (loss: string, share: string) => `Loss ${loss}; ${share} of the taught pictures right.`,
     took: (milliseconds: number) =>

@@ -75,6 +75,7 @@ export const zh: Messages = {
     searching: '已经可以回答；正在寻找更好的方法……',
     checking: '正在用留出的图片自我测试……',
     done: '已是最新',
+    paused: '已暂停；继续以原来的方式回答。',
     stopped: '已停止；继续以现在的方式回答。',
     recognised: (total) => `：${n(total)} 张留出的图片中认对的比例`,
     between: (low, high) => `对新图片，预计在 ${low} 到 ${high} 之间。`,
@@ -84,6 +85,8 @@ export const zh: Messages = {
     method: '方法',
     automatic: '自动（推荐）',
     stop: '停止寻找',
+    pause: '暂停',
+    goOn: '继续',
     training: '训练',
     loss: (loss, share) => `损失 ${loss}；已学图片认对 ${share}。`,
     took: (milliseconds) =>

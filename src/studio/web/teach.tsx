@@ -112,6 +112,11 @@ function Answerer() {
             {m.stop}
           </button>
         )}
+        {isTraining() && (
+          <button type="button" class="quiet" onClick={() => void api.pause(!isPaused()).catch(tellError)}>
+            {isPaused() ? m.goOn : m.pause}
+          </button>
+        )}
       </div>
     </div>
   );
@@ -119,10 +124,17 @@ function Answerer() {
 
 function StageText() {
   const m = messages.value.teach;
-  const { stage, done = 0, total = 0, stopped } = status.value?.teaching ?? { stage: 'waiting' };
+  const { stage, done = 0, total = 0, stopped, paused } = status.value?.teaching ?? { stage: 'waiting' };
   if (stage === 'looking') return <>{m.looking(done, total)}</>;
   if (stage === 'done') return <>{stopped ? m.stopped : m.done}</>;
-  return <>{m[stage]}</>;
+  return <>{paused ? m.paused : m[stage]}</>;
 }
+
+/** Whether something is being trained, step by step. */
+const isTraining = () => {
+  const { stage, training = [] } = status.value?.teaching ?? { stage: 'waiting' };
+  return stage === 'searching' && training.length > 0;
+};
+const isPaused = () => status.value?.teaching.paused === true;
 
 const methodName = (id: string): string => methods.value.find((method) => method.id === id)?.name ?? id;
