@@ -6,6 +6,11 @@ import { install, root, runTool } from './npm.mjs';
 install();
 const checks = [
   ['types', 'typescript/bin/tsc', ['-p', 'tsconfig.json']],
+  ...['src/studio/web', 'src/export/page'].map((page) => [
+    `types of ${page}`,
+    'typescript/bin/tsc',
+    ['-p', `${page}/tsconfig.json`],
+  ]),
   ['lint and format', '@biomejs/biome/bin/biome', ['check', ...process.argv.slice(2)]],
   ['dead exports', 'knip/bin/knip.js', []],
   ...(existsSync(join(root, 'dist')) ? [] : [['build', 'typescript/bin/tsc', ['-p', 'tsconfig.build.json']]]),
