@@ -6,7 +6,8 @@ import type { FitProgress } from '../methods/task.ts';
 import { type Board, EMPTY_BOARD } from './board.ts';
 import { type Check, checkClassifier } from './check.ts';
 import { type Lesson, lessonOf } from './lesson.ts';
-import { type Answering, type LessonStatus, problemOf, type Teaching } from './status.ts';
+import { labelNext } from './next.ts';
+import { type Answering, type LessonStatus, type NextPicture, problemOf, type Teaching } from './status.ts';
 import type { Constants, Teacher } from './teacher.ts';
 
 /** Constants of Tip-Adapter that were chosen by left-out pictures. */
@@ -86,6 +87,17 @@ export class Lessons {
     this.#pause?.end();
     this.#pause = paused ? createPause(this.#stop.signal) : undefined;
     this.#set({ ...this.#teaching, paused });
+  }
+
+  /** Pictures that are not sorted yet and would teach most; none before there is an answer. */
+  async next(board: Board, signal?: AbortSignal): Promise<NextPicture[]> {
+    const unsorted = [...board.pictures.values()].filter(
+      ({ classId, hash }) => !classId && !this.#unusable.has(hash),
+    );
+    if (!this.#answering || unsorted.length === 0) return [];
+    const { hashes, rows } = await this.#teacher.embed(unsorted.slice(0, LOOKED_AT), signal);
+    const { classifier, lesson } = this.#answering;
+    return labelNext(classifier, lesson, hashes, rows);
   }
 
   /** Resolves when everything is taught and checked. */
@@ -219,6 +231,9 @@ function createPause(signal: AbortSignal): Pause {
   onAbort(signal, end);
   return { over, end };
 }
+
+/** Pictures that are not sorted yet of which the best are chosen. */
+const LOOKED_AT = 500;
 
 /** Milliseconds in which a classifier that was replaced still answers what it was asked. */
 const GRACE = 5_000;

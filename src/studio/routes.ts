@@ -142,6 +142,8 @@ function answerRoutes(app: Hono, session: Session): void {
     return c.json(await tryPicture(answering, status.answering.serial, picture, board.settings.reject));
   });
 
+  app.get('/next', async (c) => c.json((await session.lessons?.next(session.board, c.req.raw.signal)) ?? []));
+
   app.get('/check', (c) => {
     const checked = session.lessons?.check;
     if (!checked) return c.json(null);

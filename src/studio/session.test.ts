@@ -127,6 +127,28 @@ describe('a session', () => {
     expect(opened.status.teaching).toMatchObject({ stage: 'done' });
   });
 
+  it('proposes what is not sorted yet, the most doubtful first, and near-copies once', async () => {
+    const opened = await taught();
+    const unsorted = ['#e00808', '#701070', '#711071', '#0808e0'];
+    for (const colour of unsorted) {
+      const kept = (await opened.pictures.keep(`${colour}.png`, await picture(colour))) as {
+        name: string;
+        hash: string;
+      };
+      await opened.change({ command: { do: 'add', pictures: [kept] } });
+    }
+    await opened.lessons?.settled();
+    const next = (await opened.lessons?.next(opened.board)) ?? [];
+    const names = next.map(({ hash }) => opened.board.pictures.get(hash)?.name);
+    expect(names).toHaveLength(3);
+    expect(names[0]).toMatch(/#7[01]/);
+    const [{ hash, guesses }] = next;
+    expect(guesses.map(({ id }) => id).sort()).toEqual(['b', 'r']);
+    expect(guesses[0].probability).toBeGreaterThanOrEqual(guesses[1].probability);
+    await opened.change({ command: { do: 'place', hashes: [hash], classId: 'r' } });
+    expect((await opened.lessons?.next(opened.board))?.some((one) => one.hash === hash)).toBe(false);
+  });
+
   it('asks before it downloads anything, and takes a no', async () => {
     const opened = await open('resnet50-minilm');
     await vi.waitUntil(() => opened.status.encoder.state === 'offered', PATIENT);

@@ -82,6 +82,12 @@ export interface CheckReport extends Omit<Check, 'answers'> {
   readonly answers: readonly (Omit<Check['answers'][number], 'example'> & { readonly hash: string })[];
 }
 
+/** A picture that is not sorted yet, and the classes it is most likely of. */
+export interface NextPicture {
+  readonly hash: string;
+  readonly guesses: readonly { readonly id: string; readonly name: string; readonly probability: number }[];
+}
+
 /** What a tried picture shows, and why. */
 export interface Trial {
   readonly serial: number;

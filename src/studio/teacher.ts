@@ -31,6 +31,12 @@ interface LearnOptions {
   onProgress?(progress: Progress): void;
 }
 
+/** What `learn` needs of a lesson. */
+interface ToLearn {
+  readonly classes: Lesson['classes'];
+  readonly examples: readonly Pick<Lesson['examples'][number], 'hash' | 'id'>[];
+}
+
 /**
  * Makes classifiers of lessons. Every picture is embedded once and every class name once; from then on a lesson is gathered
  * from memory, whatever was moved, renamed or undone, and Tip-Adapter, which needs no training, answers at once.
@@ -39,6 +45,11 @@ export interface Teacher {
   readonly encoder: Encoder;
   /** Embeds what the lesson has and memory has not. Returns hashes of pictures that could not be embedded. */
   learn(lesson: Lesson, options?: LearnOptions): Promise<string[]>;
+  /** Features of pictures, [n, d], and whose they are: those that cannot be embedded are left out. */
+  embed(
+    pictures: readonly { hash: string; name: string }[],
+    signal?: AbortSignal,
+  ): Promise<{ hashes: string[]; rows: Matrix }>;
   /** Tip-Adapter with these constants: no search. */
   live(lesson: Lesson, settings: Settings, constants: Constants): Promise<Classifier>;
   /** The method asked for, its constants chosen by left-out pictures; near-duplicates are never on both sides. */
@@ -67,7 +78,7 @@ export function createTeacher(
   const runtime = tryingRuntime(encoder, loader);
   const templates = [encoder.defaults.template];
 
-  async function learn({ classes, examples }: Lesson, { signal, onProgress }: LearnOptions = {}) {
+  async function learn({ classes, examples }: ToLearn, { signal, onProgress }: LearnOptions = {}) {
     const prompts = classes.map(({ promptName }) => renderPrompt(templates[0], promptName));
     const unread = [...new Set(prompts.filter((prompt) => !texts.has(prompt)))];
     if (unread.length > 0) {
@@ -141,6 +152,14 @@ export function createTeacher(
   return {
     encoder,
     learn,
+    async embed(wanted, signal) {
+      const examples = wanted.map(({ hash, name }) => ({ hash, id: name }));
+      await learn({ classes: [], examples }, { signal });
+      const hashes = wanted.map(({ hash }) => hash).filter((hash) => features.has(hash));
+      const rows = matrix(hashes.length, encoder.dimension);
+      hashes.forEach((hash, i) => void row(rows, i).set(features.get(hash) as Float32Array));
+      return { hashes, rows };
+    },
     async live(lesson, settings, { alpha, beta, temperature }) {
       const wanted = { method: 'tip-adapter', tune: 'fixed', alpha, beta } as const;
       const data = await fitMethod(dataOf(lesson, settings), encoder, wanted);

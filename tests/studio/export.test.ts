@@ -100,6 +100,31 @@ describe.skipIf(!chromiumPath)(`what the studio keeps${chromiumMissing}`, () => 
     expect(String(await kept('card'))).toContain('12 examples, 4 of each class');
   });
 
+  it('proposes pictures to sort next, by keyboard alone, and takes it back', async () => {
+    const page = await browser.newPage();
+    await page.goto(studio.address);
+    const picture = join(at('photos'), 'blue/1.png');
+    const changed = at('unsorted.png');
+    await sharp(picture).modulate({ brightness: 0.9 }).toFile(changed);
+    const before = studio.session.board.pictures.size;
+    await page.locator('input[type=file]:not([webkitdirectory])').first().setInputFiles(changed);
+    const proposal = page.locator('#next .doubt');
+    await proposal.waitFor();
+    expect(await proposal.getByRole('img').getAttribute('alt')).toBe('unsorted.png');
+    await proposal.getByRole('button', { name: /^blue/ }).focus();
+    await page.keyboard.press('Enter');
+    await proposal.waitFor({ state: 'detached' });
+    const blue = () => studio.session.board.classes.find(({ name }) => name === 'blue')?.id;
+    const placed = () =>
+      [...studio.session.board.pictures.values()].find(({ name }) => name === 'unsorted.png')?.classId;
+    await expect.poll(placed).toBe(blue());
+    expect(studio.session.board.pictures.size).toBe(before + 1);
+    await page.keyboard.press('Control+z');
+    await expect.poll(placed).toBe(undefined);
+    await page.keyboard.press('Control+z');
+    await page.close();
+  });
+
   it('has links to all of them', async () => {
     const page = await browser.newPage();
     await page.goto(studio.address);

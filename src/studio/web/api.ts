@@ -1,7 +1,7 @@
 import type { BoardJson } from '../board.ts';
 import type { Change } from '../history.ts';
 import type { Kept } from '../pictures.ts';
-import type { CheckReport, Problem, Status, Trial } from '../status.ts';
+import type { CheckReport, NextPicture, Problem, Status, Trial } from '../status.ts';
 
 /** What went wrong, as the program told it. */
 export class ApiError extends Error {
@@ -53,10 +53,11 @@ export const api = {
   keepZip: (zip: Blob) => send<Kept[]>('zips', zip),
   try: (picture: Blob) => send<Trial>('try', picture),
   tryAgain: (hash: string) => post<Trial>(`try?hash=${hash}`, {}),
+  next: () => ask<NextPicture[]>('next'),
   check: () => ask<CheckReport | null>('check'),
   events: () => new EventSource('./api/events'),
 };
 
 export const thumbnailUrl = (hash: string) => `./api/thumbnails/${hash}`;
 
-export type { CheckReport, Kept, Problem, Status, Trial };
+export type { CheckReport, Kept, NextPicture, Problem, Status, Trial };

@@ -100,6 +100,14 @@ export const en = {
       milliseconds < 950 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`,
     tookAfter: (time: string) => `ready ${time} after the last change`,
   },
+  next: {
+    heading: 'Sort these next',
+    hint: (count: number) =>
+      `${plural(count, 'picture')} not sorted yet; these would teach it most: it hesitates between classes.`,
+    question: (name: string) => `What is ${name}?`,
+    another: 'something else …',
+    other: (name: string) => `Another class for ${name}`,
+  },
   check: {
     mixups: 'What it mixes up',
     none: 'Nothing. Every left-out picture was recognised.',

@@ -93,6 +93,13 @@ export const zh: Messages = {
       milliseconds < 950 ? `${Math.round(milliseconds)} 毫秒` : `${(milliseconds / 1000).toFixed(1)} 秒`,
     tookAfter: (time) => `上次改动后 ${time} 就绪`,
   },
+  next: {
+    heading: '接下来给这些分类',
+    hint: (count) => `还有 ${n(count)} 张图片没有分类；这几张最有帮助：它在几个类别之间犹豫。`,
+    question: (name) => `${name} 是什么？`,
+    another: '其他……',
+    other: (name) => `为 ${name} 选择其他类别`,
+  },
   check: {
     mixups: '容易混淆的',
     none: '没有。留出的图片全部认对。',

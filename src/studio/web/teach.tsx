@@ -3,6 +3,7 @@ import { LossCurve } from './charts.tsx';
 import { Findings } from './findings.tsx';
 import { Keep } from './keep.tsx';
 import { messages, percent } from './messages.ts';
+import { Next } from './next.tsx';
 import { ProblemText } from './notices.tsx';
 import { board, check, methods, perform, status, tellError } from './store.ts';
 
@@ -18,6 +19,7 @@ export function Teach() {
       <div class="flow">
         <Score />
         <Answerer />
+        <Next />
         <Findings />
         <Keep />
       </div>
