@@ -1,3 +1,5 @@
+import { resolve } from 'node:path';
+import { UsageError } from '../../errors.ts';
 import type { OnnxInput } from '../../export/index.ts';
 import { ONNX_INPUTS } from '../../export/inputs.ts';
 import { choice, optional, text } from '../../options.ts';
@@ -53,12 +55,21 @@ export const exportCommand = defineCommand({
   ],
   async run([path], { to, output, json, ...options }, io) {
     const target = output ?? path.replace(/(\.safetensors)?$/, ENDINGS[to]);
+    if (resolve(target) === resolve(path)) throw overItself(path);
     await checkOutput(target);
     const { facts, lines } = await makers[to](path, target, options, io);
     if (json) return printJson(io, facts);
     io.stdout.write(`${lines.join('\n')}\n`);
   },
 });
+
+function overItself(path: string): UsageError {
+  return new UsageError(`${path} is the classifier itself`, {
+    code: 'export/over-itself',
+    hint: 'Give --output another name.',
+    details: { path },
+  });
+}
 
 interface Values {
   readonly input: OnnxInput;
