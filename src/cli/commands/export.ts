@@ -86,16 +86,16 @@ interface Made {
 const makers: Readonly<
   Record<keyof typeof ENDINGS, (path: string, target: string, values: Values, io: Io) => Promise<Made>>
 > = {
-  async onnx(path, target, { input }, { signal, note }) {
+  async onnx(path, target, { input }, io) {
     const { exportOnnx } = await import('../../export/index.ts');
     const { bytes: content, ...facts } = await withClassifier(path, (classifier) =>
-      exportOnnx(classifier, { input, signal }),
+      exportOnnx(classifier, { input, signal: io.signal }),
     );
     await writeFileAtomic(target, content);
     const ports = (list: typeof facts.inputs) =>
       list.map(({ name, dtype, shape }) => `${name} ${dtype} [${shape.join(', ')}]`).join(', ');
-    tried(note, facts.difference);
-    note('How to run it: docs/export.md.');
+    tried(io, facts.difference);
+    io.note('How to run it: docs/export.md.');
     return {
       facts: { file: target, size: content.length, ...facts },
       lines: [
@@ -105,14 +105,14 @@ const makers: Readonly<
     };
   },
 
-  async web(path, target, { title }, { signal, note }) {
+  async web(path, target, { title }, io) {
     const { exportWeb } = await import('../../export/index.ts');
     const { bytes: content, difference } = await withClassifier(path, (classifier) =>
-      exportWeb(classifier, { title, signal }),
+      exportWeb(classifier, { title, signal: io.signal }),
     );
     await writeFileAtomic(target, content);
-    tried(note, difference);
-    note(`Open ${target} in a browser; it needs no network.`);
+    tried(io, difference);
+    io.note(`Open ${target} in a browser; it needs no network.`);
     return {
       facts: { file: target, size: content.length, difference },
       lines: [`${target}: ${bytes(content.length)}`],
@@ -152,6 +152,6 @@ const makers: Readonly<
   },
 };
 
-function tried(note: Io['note'], difference: number): void {
-  note(`Tried: no probability differs from the classifier's by more than ${difference.toExponential(0)}.`);
+function tried(io: Io, difference: number): void {
+  io.note(`Tried: no probability differs from the classifier's by more than ${difference.toExponential(0)}.`);
 }

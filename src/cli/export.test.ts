@@ -1,0 +1,77 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
+import { fit } from '../classifier/index.ts';
+import { writeEncoder } from '../export/encoder.fixture.ts';
+import { recordingIo } from './io.fixture.ts';
+import { runCli } from './program.ts';
+
+describe('tip-adapter export', () => {
+  const at = workspace();
+  const classifier = () => at('pets.safetensors');
+  const home = process.env.TIP_ADAPTER_HOME;
+
+  async function run(...argv: string[]) {
+    const io = recordingIo();
+    const status = await runCli(['export', ...argv], io);
+    return { status, out: io.out(), err: io.err() };
+  }
+
+  beforeAll(async () => {
+    process.env.TIP_ADAPTER_HOME = at('home');
+    const photos = await writePictures(at('photos'), { cat: 4, dog: 4, owl: 4 });
+    const encoder = await writeEncoder(at('encoder'));
+    const fitted = await fit(photos, { encoder, method: 'tip-adapter', tune: 'fixed' });
+    await fitted.save(classifier());
+    await fitted.close();
+  });
+  afterAll(() => {
+    if (home === undefined) delete process.env.TIP_ADAPTER_HOME;
+    else process.env.TIP_ADAPTER_HOME = home;
+  });
+
+  it('writes the model beside the classifier, and says how it is fed', async () => {
+    const { status, out, err } = await run(classifier());
+    expect(status, err).toBe(0);
+    expect(out).toMatch(/pets\.onnx: [\d.]+ [KM]?B\n/);
+    expect(out).toContain(
+      'pixels uint8 [n, 32, 32, 3] → probabilities float32 [n, 3], scores float32 [n, 3]',
+    );
+    expect(err).toContain("no probability differs from the classifier's by more than");
+    expect(existsSync(at('pets.onnx'))).toBe(true);
+  });
+
+  it('tells programs the same', async () => {
+    const target = at('head.onnx');
+    const { out } = await run(classifier(), '--input', 'features', '--output', target, '--json');
+    const facts = JSON.parse(out);
+    expect(facts).toMatchObject({ file: target, size: readFileSync(target).length, opset: 17 });
+    expect(facts.inputs).toEqual([{ name: 'features', dtype: 'float32', shape: ['n', 24] }]);
+    expect(facts.difference).toBeLessThan(1e-5);
+  });
+
+  it('writes a model card, and with pictures the report that judges it', async () => {
+    const alone = await run(classifier(), '--to', 'report', '-o', at('card.md'));
+    expect(alone.status, alone.err).toBe(0);
+    expect(await readFile(at('card.md'), 'utf8')).toContain('Not measured on pictures');
+    const test = await writePictures(at('test'), { cat: [7], dog: [8], owl: [9] });
+    const judged = await run(classifier(), '--to', 'report', '--data', test, '-o', at('judged.md'));
+    expect(judged.status, judged.err).toBe(0);
+    expect(judged.out).toContain('of 3 pictures right');
+    expect(await readFile(at('judged.md'), 'utf8')).toContain('95% interval');
+    expect(await readFile(at('judged.report.html'), 'utf8')).toContain('<title>');
+  });
+
+  it('writes never over the classifier, nor into a folder', async () => {
+    const before = readFileSync(classifier());
+    for (const to of ['onnx', 'web', 'report']) {
+      const { status, err } = await run(classifier(), '--to', to, '-o', join(at('.'), 'pets.safetensors'));
+      expect([status, err]).toEqual([2, expect.stringContaining('is the classifier itself')]);
+    }
+    expect(readFileSync(classifier()).equals(before)).toBe(true);
+    await mkdir(at('folder'));
+    expect((await run(classifier(), '-o', at('folder'))).status).toBe(2);
+  });
+});
