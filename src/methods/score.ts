@@ -105,15 +105,21 @@ export async function createScorer(
     const asked = new Set(inputs.map(({ name }) => name));
     const beta = state.beta as number;
     const answers: Record<string, Tensor> = {};
-    if (cache && asked.has('classSums')) {
-      const sums = await cache.classSums(queries, beta, signal);
-      answers.classSums = floatTensor([sums.rows, sums.cols], sums.data);
-    }
     if (cache && asked.has('affinities')) {
       const votes = matrix(queries.rows, labels.length);
-      for (let i = 0; i < queries.rows; i++)
+      const sums = matrix(queries.rows, task.classes);
+      for (let i = 0; i < queries.rows; i++) {
         row(votes, i).set(await cache.votes(row(queries, i), beta, signal));
+        const own = row(sums, i);
+        row(votes, i).forEach((vote, example) => {
+          own[labels[example]] += vote;
+        });
+      }
       answers.affinities = floatTensor([votes.rows, votes.cols], votes.data);
+      answers.classSums = floatTensor([sums.rows, sums.cols], sums.data);
+    } else if (cache && asked.has('classSums')) {
+      const sums = await cache.classSums(queries, beta, signal);
+      answers.classSums = floatTensor([sums.rows, sums.cols], sums.data);
     }
     return answers;
   }
