@@ -42,6 +42,7 @@ async function serving(...args: string[]) {
 
 describe.skipIf(!existsSync(exported) || !existsSync(tokenizer))(
   'the process with a small CLIP (needs ../shared/golden/tiny_clip_onnx, ../shared/data/tokenizer)',
+  { timeout: 300_000 },
   () => {
     const at = workspace();
     const path = () => at('animals.safetensors');
