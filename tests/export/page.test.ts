@@ -90,6 +90,9 @@ describe.skipIf(!chromiumPath)(`an exported page in Chromium${chromiumMissing}`,
       'alpha.png': alpha.clone().png(),
       'photo.jpg': noise.clone().jpeg({ quality: 95 }),
       'turned.jpg': noise.clone().withMetadata({ orientation: 6 }).jpeg({ quality: 95 }),
+      'wide.jpg': noise.clone().withIccProfile('p3').jpeg({ quality: 95 }),
+      'grey.png': noise.clone().greyscale().png(),
+      'deep.png': noise.clone().toColourspace('rgb16').png(),
       'picture.webp': noise.clone().webp({ lossless: true }),
     };
     for (const [name, picture] of Object.entries(made)) await picture.toFile(at(name));
