@@ -39,7 +39,10 @@ export function fromHalfBits(h: number): number {
 
 /** Half-precision bits of every value. */
 export function toHalf(values: Float32Array): Uint16Array {
-  return Uint16Array.from(values, toHalfBits);
+  // Not `Uint16Array.from`: that lists the values first, and a list has fewer places than a matrix may have numbers.
+  const out = new Uint16Array(values.length);
+  for (let i = 0; i < values.length; i++) out[i] = toHalfBits(values[i]);
+  return out;
 }
 
 /** Float32 values of half-precision bits. */
