@@ -1,202 +1,192 @@
-import { existsSync } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import { examineDevices } from '../engine/node.ts';
 import { recordingIo } from './io.fixture.ts';
 import { runCli } from './program.ts';
 
-const shared = join(import.meta.dirname, '..', '..', '..', 'shared');
-const model = join(shared, 'golden', 'tiny_clip_onnx');
-const tokenizer = join(shared, 'data', 'tokenizer', 'tokenizer.json');
-const isThere = existsSync(model) && existsSync(tokenizer);
-
 const COLOURS = { red: '#d02020', green: '#20b040', blue: '#2040d0' };
 
-describe.skipIf(!isThere)(
-  `the commands, one after the other${isThere ? '' : ' (missing: ../shared/golden/tiny_clip_onnx, ../shared/data/tokenizer)'}`,
-  () => {
-    let root: string;
-    const at = (...parts: string[]) => join(root, ...parts);
-    const home = process.env.TIP_ADAPTER_HOME;
+describe('the commands, one after the other', () => {
+  let root: string;
+  const at = (...parts: string[]) => join(root, ...parts);
+  const home = process.env.TIP_ADAPTER_HOME;
 
-    async function run(argv: string[], lines: string[] = []) {
-      const io = recordingIo({ lines });
-      const status = await runCli(argv, io);
-      return { status, out: io.out(), err: io.err() };
-    }
+  async function run(argv: string[], lines: string[] = []) {
+    const io = recordingIo({ lines });
+    const status = await runCli(argv, io);
+    return { status, out: io.out(), err: io.err() };
+  }
 
-    beforeAll(async () => {
-      root = await mkdtemp(join(tmpdir(), 'commands-'));
-      process.env.TIP_ADAPTER_HOME = at('home');
-      await mkdir(at('encoder'));
-      for (const name of await readdir(model)) await copyFile(join(model, name), at('encoder', name));
-      await copyFile(tokenizer, at('encoder', 'tokenizer.json'));
-      for (const [split, count] of [
-        ['train', 4],
-        ['test', 2],
-      ] as const) {
-        for (const [label, background] of Object.entries(COLOURS)) {
-          await mkdir(at('photos', split, label), { recursive: true });
-          for (let i = 0; i < count; i++) {
-            const dots = Buffer.from(
-              `<svg width="64" height="64"><circle cx="${10 + 7 * i}" cy="${split.length * 8}" r="${5 + i}" fill="white"/></svg>`,
-            );
-            await sharp({ create: { width: 64, height: 64, channels: 3, background } })
-              .composite([{ input: dots }])
-              .png()
-              .toFile(at('photos', split, label, `${split}-${i}.png`));
-          }
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), 'commands-'));
+    process.env.TIP_ADAPTER_HOME = at('home');
+    await writeSmallEncoder(at('encoder'));
+    for (const [split, count] of [
+      ['train', 4],
+      ['test', 2],
+    ] as const) {
+      for (const [label, background] of Object.entries(COLOURS)) {
+        await mkdir(at('photos', split, label), { recursive: true });
+        for (let i = 0; i < count; i++) {
+          const dots = Buffer.from(
+            `<svg width="64" height="64"><circle cx="${10 + 7 * i}" cy="${split.length * 8}" r="${5 + i}" fill="white"/></svg>`,
+          );
+          await sharp({ create: { width: 64, height: 64, channels: 3, background } })
+            .composite([{ input: dots }])
+            .png()
+            .toFile(at('photos', split, label, `${split}-${i}.png`));
         }
       }
-      await writeFile(at('broken.jpg'), 'no picture');
-    });
+    }
+    await writeFile(at('broken.jpg'), 'no picture');
+  });
 
-    afterAll(async () => {
-      if (home === undefined) delete process.env.TIP_ADAPTER_HOME;
-      else process.env.TIP_ADAPTER_HOME = home;
-      await rm(root, { recursive: true, force: true });
-    });
+  afterAll(async () => {
+    if (home === undefined) delete process.env.TIP_ADAPTER_HOME;
+    else process.env.TIP_ADAPTER_HOME = home;
+    await rm(root, { recursive: true, force: true });
+  });
 
-    const classifier = () => at('colours.safetensors');
-    const picture = (label: string) => at('photos', 'test', label, 'test-0.png');
+  const classifier = () => at('colours.safetensors');
+  const picture = (label: string) => at('photos', 'test', label, 'test-0.png');
 
-    it('fit writes the classifier and says what it is', async () => {
-      const fit = ['fit', at('photos'), '-o', classifier(), '--encoder', at('encoder'), '--shots', '3'];
-      const { status, out, err } = await run([...fit, '--no-thumbnails', '--method', 'tip-adapter']);
-      expect(status, err).toBe(0);
-      expect(out).toContain(`${classifier()}: 3 classes, 9 examples`);
-      expect(err).toContain('3 classes, 18 pictures (12 train, 6 test)');
-    });
+  it('fit writes the classifier and says what it is', async () => {
+    const fit = ['fit', at('photos'), '-o', classifier(), '--encoder', at('encoder'), '--shots', '3'];
+    const { status, out, err } = await run([...fit, '--no-thumbnails', '--method', 'tip-adapter']);
+    expect(status, err).toBe(0);
+    expect(out).toContain(`${classifier()}: 3 classes, 9 examples`);
+    expect(err).toContain('3 classes, 18 pictures (12 train, 6 test)');
+  });
 
-    it('info tells it again, for people and programs', async () => {
-      expect((await run(['info', classifier()])).out).toMatch(/^red +3$/m);
-      const info = JSON.parse((await run(['info', classifier(), '--json'])).out);
-      expect(info.classes.map((c: { id: string; examples: number }) => [c.id, c.examples])).toEqual([
-        ['blue', 3],
-        ['green', 3],
-        ['red', 3],
-      ]);
-      expect(info.examples).toHaveLength(9);
-    });
+  it('info tells it again, for people and programs', async () => {
+    expect((await run(['info', classifier()])).out).toMatch(/^red +3$/m);
+    const info = JSON.parse((await run(['info', classifier(), '--json'])).out);
+    expect(info.classes.map((c: { id: string; examples: number }) => [c.id, c.examples])).toEqual([
+      ['blue', 3],
+      ['green', 3],
+      ['red', 3],
+    ]);
+    expect(info.examples).toHaveLength(9);
+  });
 
-    it('eval gives what programs need', async () => {
-      const { status, out, err } = await run(['eval', classifier(), at('photos'), '--json', '--quiet']);
-      expect([status, err]).toEqual([0, '']);
-      const evaluation = JSON.parse(out);
-      expect(evaluation).toMatchObject({
-        accuracy: evaluation.correct / 6,
-        total: 6,
-        classes: ['blue', 'green', 'red'],
-        encoder: at('encoder'),
-        method: 'tip-adapter',
-        protocol: expect.any(String),
-        seed: 1,
-      });
-      expect(evaluation.perClass).toHaveLength(3);
-      expect((await run(['eval', classifier(), at('photos')])).out).toMatch(/^Accuracy .* of 6\)/);
-      expect((await run(['eval', classifier(), at('photos'), '--suspects'])).status).toBe(0);
+  it('eval gives what programs need', async () => {
+    const { status, out, err } = await run(['eval', classifier(), at('photos'), '--json', '--quiet']);
+    expect([status, err]).toEqual([0, '']);
+    const evaluation = JSON.parse(out);
+    expect(evaluation).toMatchObject({
+      accuracy: evaluation.correct / 6,
+      total: 6,
+      classes: ['blue', 'green', 'red'],
+      encoder: at('encoder'),
+      method: 'tip-adapter',
+      protocol: expect.any(String),
+      seed: 1,
     });
+    expect(evaluation.perClass).toHaveLength(3);
+    expect((await run(['eval', classifier(), at('photos')])).out).toMatch(/^Accuracy .* of 6\)/);
+    expect((await run(['eval', classifier(), at('photos'), '--suspects'])).status).toBe(0);
+  });
 
-    it('compare judges two by the same pictures', async () => {
-      const other = at('other.safetensors');
-      const fit = ['fit', at('photos'), '-o', other, '--encoder', at('encoder'), '--method', 'zero-shot'];
-      expect((await run(fit)).status).toBe(0);
-      const { status, out } = await run(['compare', classifier(), other, at('photos')]);
-      expect(status).toBe(0);
-      expect(out).toContain('points for the first on 6 pictures');
-      expect(out).toContain("McNemar's exact test");
-      const json = JSON.parse((await run(['compare', classifier(), other, at('photos'), '--json'])).out);
-      const { total, first, second, onlyFirst, onlySecond, disagreements } = json;
-      expect(total).toBe(6);
-      expect(first.correct - second.correct).toBe(onlyFirst - onlySecond);
-      expect(disagreements.length).toBeGreaterThanOrEqual(onlyFirst + onlySecond);
-    });
+  it('compare judges two by the same pictures', async () => {
+    const other = at('other.safetensors');
+    const fit = ['fit', at('photos'), '-o', other, '--encoder', at('encoder'), '--method', 'zero-shot'];
+    expect((await run(fit)).status).toBe(0);
+    const { status, out } = await run(['compare', classifier(), other, at('photos')]);
+    expect(status).toBe(0);
+    expect(out).toContain('points for the first on 6 pictures');
+    expect(out).toContain("McNemar's exact test");
+    const json = JSON.parse((await run(['compare', classifier(), other, at('photos'), '--json'])).out);
+    const { total, first, second, onlyFirst, onlySecond, disagreements } = json;
+    expect(total).toBe(6);
+    expect(first.correct - second.correct).toBe(onlyFirst - onlySecond);
+    expect(disagreements.length).toBeGreaterThanOrEqual(onlyFirst + onlySecond);
+  });
 
-    it('predict answers in every form', async () => {
-      const json = JSON.parse((await run(['predict', classifier(), at('photos', 'test'), '--json'])).out);
-      expect(json.predictions).toHaveLength(6);
-      expect(json.predictions[0].ranking).toHaveLength(3);
-      const csv = await run(
-        ['predict', classifier(), '-', '--csv', '--top', '2'],
-        [picture('red'), picture('blue')],
-      );
-      const [header, ...rows] = csv.out.trimEnd().split('\r\n');
-      expect(header).toBe('image,id,name,probability,rejected,name_2,probability_2');
-      expect(rows.map((row) => row.split(',')[0])).toEqual([picture('red'), picture('blue')]);
-      const lines = (await run(['predict', classifier(), at('photos/test/*/*.png'), '--ndjson'])).out
-        .trimEnd()
-        .split('\n');
-      expect(lines.map((line) => JSON.parse(line).name)).toHaveLength(6);
-      const table = await run(['predict', classifier(), picture('red')]);
-      expect(table.out).toMatch(/^Picture +Answer +Sure\n/);
-    });
+  it('predict answers in every form', async () => {
+    const json = JSON.parse((await run(['predict', classifier(), at('photos', 'test'), '--json'])).out);
+    expect(json.predictions).toHaveLength(6);
+    expect(json.predictions[0].ranking).toHaveLength(3);
+    const csv = await run(
+      ['predict', classifier(), '-', '--csv', '--top', '2'],
+      [picture('red'), picture('blue')],
+    );
+    const [header, ...rows] = csv.out.trimEnd().split('\r\n');
+    expect(header).toBe('image,id,name,probability,rejected,name_2,probability_2');
+    expect(rows.map((row) => row.split(',')[0])).toEqual([picture('red'), picture('blue')]);
+    const lines = (await run(['predict', classifier(), at('photos/test/*/*.png'), '--ndjson'])).out
+      .trimEnd()
+      .split('\n');
+    expect(lines.map((line) => JSON.parse(line).name)).toHaveLength(6);
+    const table = await run(['predict', classifier(), picture('red')]);
+    expect(table.out).toMatch(/^Picture +Answer +Sure\n/);
+  });
 
-    it('predict --device goes on with the CPU where the device refuses, and says so in one line', async () => {
-      const predict = ['predict', classifier(), picture('red'), '--json'];
-      const onCpu = JSON.parse((await run(predict)).out);
-      const refused = (await examineDevices()).find((each) => each.refused !== undefined);
-      const { status, out, err } = await run([...predict, '--device', refused?.device ?? 'none']);
-      expect(status, err).toBe(0);
-      expect(JSON.parse(out)).toEqual(onCpu);
-      expect(err).toMatch(/^Device \w+ cannot be used \(.+\); the CPU does the work\n$/);
-      expect((await run([...predict, '--device', 'abacus'])).status).toBe(2);
-    });
+  it('predict --device goes on with the CPU where the device refuses, and says so in one line', async () => {
+    const predict = ['predict', classifier(), picture('red'), '--json'];
+    const onCpu = JSON.parse((await run(predict)).out);
+    const refused = (await examineDevices()).find((each) => each.refused !== undefined);
+    const { status, out, err } = await run([...predict, '--device', refused?.device ?? 'none']);
+    expect(status, err).toBe(0);
+    expect(JSON.parse(out)).toEqual(onCpu);
+    expect(err).toMatch(/^Device \w+ cannot be used \(.+\); the CPU does the work\n$/);
+    expect((await run([...predict, '--device', 'abacus'])).status).toBe(2);
+  });
 
-    it('predict answers the others where a picture cannot be read, and ends with status 3', async () => {
-      const { status, out, err } = await run([
-        'predict',
-        classifier(),
-        picture('red'),
-        at('broken.jpg'),
-        '--csv',
-      ]);
-      expect(status).toBe(3);
-      expect(out.trimEnd().split('\r\n')).toHaveLength(2);
-      expect(err).toContain(`${at('broken.jpg')}: `);
-      expect(err).toContain('error: 1 of 2 pictures could not be read');
-      const alone = await run(['predict', classifier(), at('nowhere.jpg')]);
-      expect(alone).toMatchObject({ status: 3, out: '' });
-      expect(alone.err.match(/nowhere\.jpg/g)).toHaveLength(1);
-    });
+  it('predict answers the others where a picture cannot be read, and ends with status 3', async () => {
+    const { status, out, err } = await run([
+      'predict',
+      classifier(),
+      picture('red'),
+      at('broken.jpg'),
+      '--csv',
+    ]);
+    expect(status).toBe(3);
+    expect(out.trimEnd().split('\r\n')).toHaveLength(2);
+    expect(err).toContain(`${at('broken.jpg')}: `);
+    expect(err).toContain('error: 1 of 2 pictures could not be read');
+    const alone = await run(['predict', classifier(), at('nowhere.jpg')]);
+    expect(alone).toMatchObject({ status: 3, out: '' });
+    expect(alone.err.match(/nowhere\.jpg/g)).toHaveLength(1);
+  });
 
-    it('predict --copy-to sorts, and puts the rejected aside', async () => {
-      const sort = ['predict', classifier(), at('photos', 'test'), '--copy-to', at('sorted')];
-      const { err } = await run([...sort, '--reject', '1']);
-      expect(err).toContain(`Copied 6 pictures to ${at('sorted')}: unsure 6`);
-      // Six pictures of two names: nothing is overwritten.
-      expect(await readdir(at('sorted', 'unsure'))).toHaveLength(6);
-    });
+  it('predict --copy-to sorts, and puts the rejected aside', async () => {
+    const sort = ['predict', classifier(), at('photos', 'test'), '--copy-to', at('sorted')];
+    const { err } = await run([...sort, '--reject', '1']);
+    expect(err).toContain(`Copied 6 pictures to ${at('sorted')}: unsure 6`);
+    // Six pictures of two names: nothing is overwritten.
+    expect(await readdir(at('sorted', 'unsure'))).toHaveLength(6);
+  });
 
-    it('explain shows parts and examples, with weights that add up', async () => {
-      const { out } = await run(['explain', classifier(), picture('red'), '--json', '--top', '9']);
-      const { classes, contributions } = JSON.parse(out);
-      for (const { id, examples } of classes) {
-        const weights = contributions.filter((c: { classId: string }) => c.classId === id);
-        const sum = weights.reduce((total: number, { weight }: { weight: number }) => total + weight, 0);
-        expect(sum).toBeCloseTo(examples, 3);
-      }
-      expect((await run(['explain', classifier(), picture('red')])).out).toContain('By examples');
-    });
+  it('explain shows parts and examples, with weights that add up', async () => {
+    const { out } = await run(['explain', classifier(), picture('red'), '--json', '--top', '9']);
+    const { classes, contributions } = JSON.parse(out);
+    for (const { id, examples } of classes) {
+      const weights = contributions.filter((c: { classId: string }) => c.classId === id);
+      const sum = weights.reduce((total: number, { weight }: { weight: number }) => total + weight, 0);
+      expect(sum).toBeCloseTo(examples, 3);
+    }
+    expect((await run(['explain', classifier(), picture('red')])).out).toContain('By examples');
+  });
 
-    it('add and remove change the file, or another one', async () => {
-      const other = at('other.safetensors');
-      const added = await run(['add', classifier(), picture('red'), '--label', 'crimson', '-o', other]);
-      expect(added.out).toBe(`${other}: 4 classes (+1), 10 examples (+1)\n`);
-      expect((await run(['info', classifier(), '--json'])).out).not.toContain('crimson');
-      const removed = await run(['remove', other, '--class', 'crimson']);
-      expect(removed.out).toBe(`${other}: 3 classes (−1), 9 examples (−1)\n`);
-      const unknown = await run(['remove', other, '--class', 'gren']);
-      expect(unknown.status).toBe(2);
-      expect(unknown.err).toContain('green');
-    });
+  it('add and remove change the file, or another one', async () => {
+    const other = at('other.safetensors');
+    const added = await run(['add', classifier(), picture('red'), '--label', 'crimson', '-o', other]);
+    expect(added.out).toBe(`${other}: 4 classes (+1), 10 examples (+1)\n`);
+    expect((await run(['info', classifier(), '--json'])).out).not.toContain('crimson');
+    const removed = await run(['remove', other, '--class', 'crimson']);
+    expect(removed.out).toBe(`${other}: 3 classes (−1), 9 examples (−1)\n`);
+    const unknown = await run(['remove', other, '--class', 'gren']);
+    expect(unknown.status).toBe(2);
+    expect(unknown.err).toContain('green');
+  });
 
-    it('stops at an interrupt with status 130 and one line', async () => {
-      const io = recordingIo({ signal: AbortSignal.abort() });
-      expect(await runCli(['eval', classifier(), at('photos')], io)).toBe(130);
-      expect(io.err().trimEnd().split('\n').at(-1)).toMatch(/^Interrupted\. What was done is kept/);
-    });
-  },
-);
+  it('stops at an interrupt with status 130 and one line', async () => {
+    const io = recordingIo({ signal: AbortSignal.abort() });
+    expect(await runCli(['eval', classifier(), at('photos')], io)).toBe(130);
+    expect(io.err().trimEnd().split('\n').at(-1)).toMatch(/^Interrupted\. What was done is kept/);
+  });
+});

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
 import { fit } from '../classifier/index.ts';
-import { writeEncoder } from '../export/encoder.fixture.ts';
+import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import { recordingIo } from './io.fixture.ts';
 import { runCli } from './program.ts';
 
@@ -22,7 +22,7 @@ describe('tip-adapter export', () => {
   beforeAll(async () => {
     process.env.TIP_ADAPTER_HOME = at('home');
     const photos = await writePictures(at('photos'), { cat: 4, dog: 4, owl: 4 });
-    const encoder = await writeEncoder(at('encoder'));
+    const encoder = await writeSmallEncoder(at('encoder'));
     const fitted = await fit(photos, { encoder, method: 'tip-adapter', tune: 'fixed' });
     await fitted.save(classifier());
     await fitted.close();

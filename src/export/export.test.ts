@@ -7,6 +7,7 @@ import { fakeEncoder, workspace, writePictures } from '../classifier/fake-encode
 import { encodeClassifier } from '../classifier/file.ts';
 import { type Classifier, fit, load } from '../classifier/index.ts';
 import { taskOf } from '../classifier/task.ts';
+import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import { decode } from '../image/decode.ts';
 import { cropView, normalize } from '../image/preprocess.ts';
 import type { Preprocessing } from '../image/types.ts';
@@ -14,7 +15,6 @@ import { random } from '../math/random.ts';
 import { methodById, methods } from '../methods/index.ts';
 import { plainRows } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
-import { writeEncoder } from './encoder.fixture.ts';
 import { exportOnnx, modelCard } from './index.ts';
 
 const at = workspace();
@@ -46,7 +46,7 @@ async function writePhotos(folder: string, seed = 1): Promise<string> {
 }
 
 beforeAll(async () => {
-  encoder = await writeEncoder(at('encoder'));
+  encoder = await writeSmallEncoder(at('encoder'));
   photos = await writePhotos(at('photos'));
   classifier = await fit(photos, { encoder, method: 'tip-adapter' });
 });

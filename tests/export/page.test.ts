@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { workspace } from '../../src/classifier/fake-encoder.fixture.ts';
 import { type Classifier, fit } from '../../src/classifier/index.ts';
 import { sampleThings } from '../../src/dataset/things.ts';
-import { writeEncoder } from '../../src/export/encoder.fixture.ts';
+import { writeSmallEncoder } from '../../src/encoder/small-encoder.fixture.ts';
 import { exportWeb } from '../../src/export/index.ts';
 import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
 
@@ -30,7 +30,7 @@ describe.skipIf(!chromiumPath)(`an exported page in Chromium${chromiumMissing}`,
       build: { outDir: at('page'), emptyOutDir: true },
     });
     classifier = await fit(await sampleThings(), {
-      encoder: await writeEncoder(at('encoder')),
+      encoder: await writeSmallEncoder(at('encoder')),
       method: 'tip-adapter',
       tune: 'fixed',
       alpha: 3,

@@ -7,7 +7,7 @@ import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { workspace } from '../../src/classifier/fake-encoder.fixture.ts';
 import { load } from '../../src/classifier/index.ts';
-import { writeEncoder } from '../../src/export/encoder.fixture.ts';
+import { writeSmallEncoder } from '../../src/encoder/small-encoder.fixture.ts';
 import { random } from '../../src/math/random.ts';
 import { type Studio, startStudio } from '../../src/studio/index.ts';
 import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
@@ -48,7 +48,7 @@ describe.skipIf(!chromiumPath)(`what the studio keeps${chromiumMissing}`, () => 
         build: { outDir: at(page), emptyOutDir: true },
       });
     await writePhotos(at('photos'));
-    encoder = await writeEncoder(at('encoder'));
+    encoder = await writeSmallEncoder(at('encoder'));
     studio = await startStudio({
       folder: at('session'),
       data: at('photos'),
