@@ -11,8 +11,9 @@ import { plainRows } from '../methods/task.ts';
 import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
 import { tensorBytes } from '../store/safetensors-header.ts';
 import { type Classifier, load } from './classifier.ts';
+import { encodeClassifier } from './encode.ts';
 import { fakeEncoder, workspace, writePictures } from './fake-encoder.fixture.ts';
-import { decodeClassifier, encodeClassifier } from './file.ts';
+import { decodeClassifier } from './file.ts';
 import { fit } from './fit.ts';
 import { taskOf } from './task.ts';
 

@@ -1,9 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { Classifier } from '../classifier/classifier.ts';
-import { decodeClassifier, encodeClassifier } from '../classifier/file.ts';
+import { readClassifier, writeClassifier } from '../classifier/file.ts';
 import { sha256 } from '../encoder/record.ts';
-import { ModelError, throwIfAborted } from '../errors.ts';
-import { writeFileAtomic } from '../store/atomic.ts';
+import { fileIdentity } from '../engine/keys/node.ts';
+import { throwIfAborted } from '../errors.ts';
 import { withLock } from '../store/lock.ts';
 import type { BorrowedEncoder, Encoders } from './encoders.ts';
 import { Refusal } from './problem.ts';
@@ -58,7 +58,7 @@ export class Model {
   /** Reads the file and opens its encoder. Throws `ModelError` where either cannot be used. */
   static async open(name: string, path: string, encoders: Encoders): Promise<Model> {
     const signature = await signatureOf(path);
-    return new Model(name, path, encoders, await read(path, encoders), signature);
+    return new Model(name, path, encoders, await read(path, signature, encoders), signature);
   }
 
   get data(): Classifier['data'] {
@@ -124,11 +124,16 @@ export class Model {
       const classifier = await act(before);
       // Whoever asked was told that the time was over: then nothing is changed.
       throwIfAborted(signal);
-      const bytes = encodeClassifier(classifier.data);
-      await writeFileAtomic(this.#path, bytes);
+      await writeClassifier(this.#path, classifier.data);
       this.#signature = await signatureOf(this.#path);
       const encoder = await this.#encoders.borrow(classifier.data.encoder);
-      await this.#replace({ classifier, encoder, etag: etagOf(classifier, bytes), users: 0, retired: false });
+      await this.#replace({
+        classifier,
+        encoder,
+        etag: etagOf(classifier, this.#signature),
+        users: 0,
+        retired: false,
+      });
       return classifier;
     });
   }
@@ -138,7 +143,7 @@ export class Model {
     if (signature === this.#signature) return undefined;
     this.#signature = signature;
     try {
-      const loaded = await read(this.#path, this.#encoders);
+      const loaded = await read(this.#path, signature, this.#encoders);
       this.#problem = undefined;
       await this.#replace(loaded);
       return { name: this.name, version: this.data.version };
@@ -179,29 +184,20 @@ export class Model {
   }
 }
 
-async function read(path: string, encoders: Encoders): Promise<Loaded> {
-  const bytes = await readFile(path).catch((cause) => {
-    throw new ModelError(`Cannot read ${path}: ${cause.message}`, {
-      code: 'classifier/unreadable',
-      hint: 'Give the file that `tip-adapter fit … -o <file>` wrote.',
-      details: { path },
-      cause,
-    });
-  });
-  const data = decodeClassifier(bytes, path);
+async function read(path: string, signature: string, encoders: Encoders): Promise<Loaded> {
+  const data = await readClassifier(path);
   const encoder = await encoders.borrow(data.encoder);
   const classifier = new Classifier(data, encoder.runtime);
-  return { classifier, encoder, etag: etagOf(classifier, bytes), users: 0, retired: false };
+  return { classifier, encoder, etag: etagOf(classifier, signature), users: 0, retired: false };
 }
 
-/** Changes with the file: number, size and time. */
 async function signatureOf(path: string): Promise<string> {
-  const found = await stat(path, { bigint: true }).catch(() => undefined);
-  return found ? `${found.ino} ${found.size} ${found.mtimeNs}` : 'missing';
+  const found = await stat(path).catch(() => undefined);
+  return found ? fileIdentity(found) : 'missing';
 }
 
-const etagOf = ({ data }: Classifier, bytes: Uint8Array): string =>
-  `"${data.version}-${sha256(bytes).slice(0, 12)}"`;
+const etagOf = ({ data }: Classifier, signature: string): string =>
+  `"${data.version}-${sha256(Buffer.from(signature)).slice(0, 12)}"`;
 
 async function retire(loaded: Loaded): Promise<void> {
   loaded.retired = true;

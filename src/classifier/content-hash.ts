@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto';
+import type { DType, Tensor } from '../math/tensor.ts';
+import type { SafetensorsFile } from '../store/safetensors.ts';
+import { tensorBytes } from '../store/safetensors-header.ts';
+
+/**
+ * Sha256 (hex) over the JSON text and, by name, each tensor's line `\n<name> <type> <sizes joined by x>\n` and bytes: an
+ * altered number would otherwise be a wrong answer that nobody notices.
+ */
+export function contentHash(tensors: Readonly<Record<string, Tensor>>, classifier: string): string {
+  const hash = createHash('sha256').update(classifier);
+  for (const name of Object.keys(tensors).sort())
+    hash.update(tensorLine(name, tensors[name])).update(tensorBytes(tensors[name]));
+  return hash.digest('hex');
+}
+
+function tensorLine(name: string, { dtype, shape }: { dtype: DType; shape: readonly number[] }): string {
+  return `\n${name} ${dtype} ${shape.join('x')}\n`;
+}
+
+/** The same of a file that is not read at once. */
+export async function fileHash(file: SafetensorsFile, classifier: string): Promise<string> {
+  const hash = createHash('sha256').update(classifier);
+  for (const [name, entry] of [...file.entries].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(tensorLine(name, entry));
+    for await (const chunk of file.chunks(name)) hash.update(chunk);
+  }
+  return hash.digest('hex');
+}
