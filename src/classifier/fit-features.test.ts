@@ -66,10 +66,21 @@ describe('a folder of features', () => {
     });
     expect(classifier.data.encoder.fingerprint).toBe(encoder.fingerprint);
     expect(classifier.data.head?.prompts).toEqual(CLASSES.map((name) => [`a photo of a ${name}.`]));
+    expect(classifier.data.templates).toEqual(['a photo of a {}.']);
     await classifier.close();
     await expect(fit(folder, { encoder: { ...encoder, dimension: 8 } })).rejects.toMatchObject({
       code: 'fit/encoder',
     });
+  });
+
+  it('refuses what only pictures can follow', async () => {
+    for (const wanted of [
+      { views: 10 },
+      { template: ['a {}'] },
+      { prompts: 'imagenet' },
+      { classes: 'classes.csv' },
+    ])
+      await expect(fit(folder, wanted)).rejects.toMatchObject({ code: 'fit/features-option' });
   });
 
   it('has its draws, and others by the seed, told as such', async () => {

@@ -11,12 +11,11 @@ import type { Encoder } from '../encoder/types.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { plainSupport, selectExamples } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
-import { version } from '../version.ts';
 import type { FitValues } from './fit.ts';
-import { measureKeys } from './key-store.ts';
-import { type FitWatch, fitMethod } from './refit.ts';
+import { fitFresh } from './fresh.ts';
+import type { FitWatch } from './refit.ts';
 import { featuresReference, referenceTo } from './runtime.ts';
-import { rounded, roundedHead } from './support.ts';
+import { rounded, roundedHead, templatesOf } from './support.ts';
 import type { ClassifierData } from './types.ts';
 
 /** OpenAI's CLIP, whose features such folders hold as a rule. */
@@ -40,43 +39,40 @@ export async function fitFeatures(
       { code: 'fit/encoder', hint: 'Name the encoder that the features are from, or none.' },
     );
   }
+  const hasText = dump.text !== undefined || dump.prompts !== undefined;
+  refuseUnused(values, encoder && !hasText);
   const { features, labels, findings } = drawRows(dump, values);
   const classes = dumpClasses(dump);
-  const head =
-    dump.text || dump.prompts
-      ? headOf(dump, classes, encoder?.logitScale ?? LOGIT_SCALE)
-      : encoder && (await roundedHead(encoder, classes, [encoder.defaults.template], watch.signal));
-  const data: ClassifierData = {
+  const templates = encoder && !hasText ? templatesOf(values, encoder) : ['{}'];
+  const known = {
     classes,
-    templates: ['{}'],
+    templates,
     encoder: encoder ? referenceTo(encoder) : featuresReference(dump, LOGIT_SCALE),
-    head,
+    head: hasText
+      ? headOf(dump, classes, encoder?.logitScale ?? LOGIT_SCALE)
+      : encoder && (await roundedHead(encoder, classes, templates, watch.signal)),
     support: plainSupport(rounded(features, values.keys), labels),
     examples: Array.from(labels, (_, i) => ({ id: `row ${i}`, sha256: '' })),
-    method: values.method,
-    options: {},
-    state: {},
-    tuning: { temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] },
-    reject: values.reject,
-    exif: values.exif,
-    views: 1,
-    shots: values.shots,
-    seed: values.seed,
     dataset: dump.name,
-    created: new Date().toISOString(),
-    createdBy: `tip-adapter ${version}`,
-    version: 1,
   };
-  const judges = validationOf(dump, values.tune);
-  const fitted = await fitMethod(
-    data,
-    { defaults: encoder?.defaults ?? CLIP_DEFAULTS },
-    values,
-    judges,
-    watch,
-  );
-  const keys = values.keys === 'int8' ? await measureKeys(fitted, features, watch.signal) : undefined;
-  return { data: { ...fitted, keys }, findings };
+  const rows = { exact: features, validation: validationOf(dump, values.tune) };
+  const defaults = { defaults: encoder?.defaults ?? CLIP_DEFAULTS };
+  return { data: await fitFresh(known, values, defaults, rows, watch), findings };
+}
+
+/** Throws `UsageError` for options that only pictures, or texts that are embedded here, can follow. */
+function refuseUnused({ views, classes, template, prompts }: FitValues, embedsText = false): void {
+  const unused = [
+    views > 1 && '--views',
+    classes !== undefined && '--classes',
+    !embedsText && template !== undefined && '--template',
+    !embedsText && prompts !== undefined && '--prompts',
+  ].filter((name) => name !== false);
+  if (unused.length === 0) return;
+  throw new UsageError(`${unused.join(', ')} cannot be followed with features that are there already`, {
+    code: 'fit/features-option',
+    hint: 'Leave it out, or fit pictures.',
+  });
 }
 
 /** The draw of the wanted size, or one by the seed from all rows there are. */

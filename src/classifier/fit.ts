@@ -5,7 +5,6 @@ import type { Dataset, Example, Finding } from '../dataset/types.ts';
 import { chooseEncoder } from '../encoder/choose.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
 import { loadEncoder } from '../encoder/local.ts';
-import { presetTemplates } from '../encoder/prompts.ts';
 import type { PullProgress } from '../encoder/pull.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
@@ -13,18 +12,17 @@ import { DataError } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
 import type { FitProgress, Support } from '../methods/task.ts';
 import { resolveOptions, type ValuesOf } from '../options.ts';
-import { version } from '../version.ts';
 import { fileCheckpoint } from './checkpoint.ts';
 import { Classifier } from './classifier.ts';
 import { fitFeatures } from './fit-features.ts';
-import { measureKeys } from './key-store.ts';
+import { fitFresh } from './fresh.ts';
 import { fitOptions } from './options.ts';
-import { type FitWatch, fitMethod } from './refit.ts';
+import type { FitWatch } from './refit.ts';
 import { findRepeats } from './repeats.ts';
 import { createRuntime, type Runtime, referenceTo, runtimeOf } from './runtime.ts';
-import { describeExamples, roundedHead, supportOf } from './support.ts';
+import { describeExamples, roundedHead, supportOf, templatesOf } from './support.ts';
 import { checkOwnOptions } from './tune.ts';
-import type { ClassifierData, WorkOptions } from './types.ts';
+import type { WorkOptions } from './types.ts';
 
 export type FitValues = ValuesOf<typeof fitOptions>;
 
@@ -129,30 +127,18 @@ async function fitDataset(
 
   const templates = templatesOf(values, encoder);
   const head = await roundedHead(encoder, dataset.classes, templates, signal);
-  const data: ClassifierData = {
+  const known = {
     classes: dataset.classes,
     templates,
     encoder: referenceTo(encoder),
     head,
     support,
     examples: await describeExamples(kept, encoded, values.thumbnails ? runtime : undefined),
-    method: values.method,
-    options: {},
-    state: {},
-    tuning: { temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] },
-    reject: values.reject,
-    exif: values.exif,
-    views: values.views,
-    shots: values.shots,
-    seed: values.seed,
     dataset: dataset.name,
-    created: new Date().toISOString(),
-    createdBy: `tip-adapter ${version}`,
-    version: 1,
   };
-  const fitted = await fitMethod(data, encoder, values, validation, { signal, ...watch });
-  const keys = values.keys === 'int8' ? await measureKeys(fitted, encoded.features, signal) : undefined;
-  return new Classifier({ ...fitted, keys }, runtime, findings);
+  const rows = { exact: encoded.features, validation };
+  const data = await fitFresh(known, values, encoder, rows, { signal, ...watch });
+  return new Classifier(data, runtime, findings);
 }
 
 async function openEncoder(
@@ -220,10 +206,6 @@ function checkClasses(
 }
 
 const FOLDERS_HINT = 'Put the pictures of each class into a folder of its own: photos/cat/…, photos/dog/….';
-
-function templatesOf({ template, prompts }: FitValues, encoder: Encoder): string[] {
-  return template ?? (prompts ? [...presetTemplates(prompts)] : [encoder.defaults.template]);
-}
 
 /** The rows that constants are chosen on: the validation split, or for protocol `paper` the test split. */
 async function encodeSplit(

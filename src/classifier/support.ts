@@ -1,6 +1,6 @@
 import type { ClassInfo, Example } from '../dataset/types.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
-import { textHead } from '../encoder/prompts.ts';
+import { presetTemplates, textHead } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { roundToHalf } from '../math/half.ts';
 import { roundToInt8 } from '../math/int8.ts';
@@ -57,6 +57,15 @@ export async function describeExamples(
       thumbnail: pictures && (await pictures.thumbnail(example)),
     })),
   );
+}
+
+/** The prompts that a person wants, or the encoder's own. */
+export function templatesOf(
+  { template, prompts }: { template?: readonly string[]; prompts?: string },
+  encoder: Pick<Encoder, 'defaults'>,
+): string[] {
+  if (template) return [...template];
+  return prompts ? [...presetTemplates(prompts)] : [encoder.defaults.template];
 }
 
 /** The text head with its embeddings rounded to half precision, as the file will hold them. */

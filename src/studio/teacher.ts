@@ -1,4 +1,5 @@
 import { Classifier } from '../classifier/classifier.ts';
+import { freshData } from '../classifier/fresh.ts';
 import { fitMethod } from '../classifier/refit.ts';
 import { type Runtime, referenceTo } from '../classifier/runtime.ts';
 import { readSource } from '../classifier/source.ts';
@@ -14,7 +15,6 @@ import { fromRows, type Matrix, matrix, norm, row, unitRows } from '../math/matr
 import type { FitProgress } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { openFeatureCache } from '../store/feature-cache.ts';
-import { version } from '../version.ts';
 import type { Settings } from './board.ts';
 import type { Lesson } from './lesson.ts';
 import type { Pictures } from './pictures.ts';
@@ -121,7 +121,7 @@ export function createTeacher(
 
   function dataOf(lesson: Lesson, { reject }: Settings): ClassifierData {
     const { classes, examples } = lesson;
-    return {
+    return freshData({
       classes: classes.map(({ key: _, ...info }) => info),
       templates,
       encoder: referenceTo(encoder),
@@ -134,19 +134,9 @@ export function createTeacher(
         groups: Int32Array.from(examples, ({ group }) => group),
       },
       examples: examples.map(({ id, hash }) => ({ id, sha256: hash })),
-      method: 'tip-adapter',
-      options: {},
-      state: {},
-      tuning: { temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] },
       reject,
-      exif: true,
-      views: 1,
-      seed: 1,
       dataset: 'studio',
-      created: new Date().toISOString(),
-      createdBy: `tip-adapter ${version}`,
-      version: 1,
-    };
+    });
   }
 
   return {
