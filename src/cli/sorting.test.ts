@@ -1,38 +1,8 @@
 import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
-import fc from 'fast-check';
+import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
-import { copyByClass, folderNames } from './sorting.ts';
-
-const names = (...list: string[]) => [...folderNames(list.map((name, i) => ({ id: `${i}`, name }))).values()];
-
-it('makes class names safe as folder names', () => {
-  expect(names('cat', 'a/b', '../..', 'CON', '猫', 'x'.repeat(300), '  ', 'unsure', 'Cat')).toEqual([
-    'cat',
-    'a_b',
-    '_',
-    '_CON',
-    '猫',
-    'x'.repeat(200),
-    '_ (2)',
-    'unsure (2)',
-    'Cat (2)',
-  ]);
-});
-
-it('gives every class a plain folder of its own', () => {
-  fc.assert(
-    fc.property(fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 20 }), (list) => {
-      const folders = names(...list);
-      expect(new Set(folders.map((folder) => folder.toLowerCase())).size).toBe(list.length);
-      for (const folder of folders) {
-        expect(folder).toBe(basename(folder));
-        expect(['', '.', '..']).not.toContain(folder);
-      }
-    }),
-  );
-});
+import { copyByClass } from './sorting.ts';
 
 it('copies by class, never overwrites, and copies nothing twice', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sorting-'));

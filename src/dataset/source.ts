@@ -51,7 +51,7 @@ export function diskFile(path: string, absolute: string): SourceFile {
   };
 }
 
-/** The files of a zip archive, which stays open as long as they are used; unsafe ones are left out and said. */
+/** The files of a zip archive; unsafe ones are left out and said. */
 export async function zipTree(path: string): Promise<Tree> {
   const archive = await openZip(path);
   const files: SourceFile[] = [];

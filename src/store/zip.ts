@@ -4,7 +4,7 @@ import { crc32, inflateRaw } from 'node:zlib';
 import { DataError } from '../errors.ts';
 import { decodeName, type Fail, locateDirectory, parseDirectory, type ZipRecord } from './zip-directory.ts';
 
-/** A zip whose files are read one by one. */
+/** A zip whose files are read one by one; its file is open only while something is read. */
 export interface Zip {
   /** Regular files with safe names (`folder/name`, forward slashes, relative), in the zip's order; bytes uncompressed. */
   readonly entries: readonly { name: string; size: number }[];
@@ -14,7 +14,6 @@ export interface Zip {
   readonly skipped: readonly { name: string; reason: string }[];
   /** The bytes of one file. Throws `DataError` `zip/…` where it is damaged or not in `entries`. */
   read(name: string): Promise<Uint8Array>;
-  close(): Promise<void>;
 }
 
 export interface ZipLimits {
@@ -49,28 +48,37 @@ export async function openZip(path: string, limits: ZipLimits = {}): Promise<Zip
       details: { path },
     });
   };
+  const all = { ...LIMITS, ...limits };
+  const found = await reading(path, fail, async (readAt, size) => {
+    const directory = await locateDirectory(readAt, size, fail);
+    if (directory.count > all.mostEntries) fail('too-many', `it has ${directory.count} entries`);
+    const records = parseDirectory(await readAt(directory.start, directory.length), directory.count, fail);
+    return sift(records, size, all, fail);
+  });
+  const { files, folders, skipped } = found;
+  return {
+    entries: [...files].map(([name, record]) => ({ name, size: record.size })),
+    folders,
+    skipped,
+    read: async (name) => {
+      const record = files.get(name) ?? fail('no-entry', `it has no "${name}"`);
+      return reading(path, fail, (readAt) => readRecord(readAt, name, record, fail));
+    },
+  };
+}
+
+/** Opens the file for as long as `work` takes. */
+async function reading<T>(
+  path: string,
+  fail: Fail,
+  work: (readAt: ReadAt, size: number) => Promise<T>,
+): Promise<T> {
   const file = await open(path, 'r');
   try {
     const { size } = await file.stat();
-    const readAt = (position: number, length: number) => readExactly(file, position, length, size, fail);
-    const directory = await locateDirectory(readAt, size, fail);
-    const all = { ...LIMITS, ...limits };
-    if (directory.count > all.mostEntries) fail('too-many', `it has ${directory.count} entries`);
-    const records = parseDirectory(await readAt(directory.start, directory.length), directory.count, fail);
-    const { files, folders, skipped } = sift(records, size, all, fail);
-    return {
-      entries: [...files].map(([name, record]) => ({ name, size: record.size })),
-      folders,
-      skipped,
-      read: async (name) => {
-        const record = files.get(name) ?? fail('no-entry', `it has no "${name}"`);
-        return readRecord(readAt, name, record, fail);
-      },
-      close: () => file.close(),
-    };
-  } catch (error) {
+    return await work((position, length) => readExactly(file, position, length, size, fail), size);
+  } finally {
     await file.close();
-    throw error;
   }
 }
 

@@ -37,12 +37,24 @@ describe('a board', () => {
     expect(played(put(1, 'gone')).pictures.get(hashOf(1))?.classId).toBeUndefined();
   });
 
+  it('remembers what was found right, until the picture is moved', () => {
+    const board = played(cats, dogs, put(1, 'c'), put(2, 'c'), {
+      do: 'confirm',
+      hashes: [hashOf(1), hashOf(2), hashOf(9)],
+    });
+    expect([...board.confirmed]).toEqual([hashOf(1), hashOf(2)]);
+    const moved = applyCommand(board, { do: 'place', hashes: [hashOf(1)], classId: 'd' });
+    expect([...moved.confirmed]).toEqual([hashOf(2)]);
+    expect(boardFromJson(boardToJson(moved)).confirmed).toEqual(moved.confirmed);
+  });
+
   it('does not change by a command about something that is gone', () => {
     const board = played(cats, put(1, 'c'));
     for (const command of [
       { do: 'place', hashes: [hashOf(1)], classId: 'gone' },
       { do: 'place', hashes: [hashOf(9)], classId: 'c' },
       { do: 'discard', hashes: [hashOf(9)] },
+      { do: 'confirm', hashes: [hashOf(9)] },
       { do: 'rename-class', id: 'gone', name: 'x' },
       { do: 'rename-class', id: 'c', name: '  ' },
       { do: 'merge-classes', from: 'c', into: 'gone' },
@@ -58,6 +70,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ do: fc.constant('add-class' as const), id, name: id }),
   fc.record({ do: fc.constant('rename-class' as const), id, name: id }),
   fc.record({ do: fc.constant('discard-class' as const), id }),
+  fc.record({ do: fc.constant('confirm' as const), hashes: fc.array(hash, { maxLength: 3 }) }),
   fc.record({ do: fc.constant('merge-classes' as const), from: id, into: id }),
   fc.record({ do: fc.constant('discard' as const), hashes: fc.array(hash) }),
   fc.record({ do: fc.constant('place' as const), hashes: fc.array(hash), classId: id }),

@@ -32,6 +32,8 @@ export interface Board {
   readonly classes: readonly BoardClass[];
   readonly pictures: ReadonlyMap<string, BoardPicture>;
   readonly settings: Settings;
+  /** Hashes of pictures whose class, or whose likeness to another one, was looked at and found right. */
+  readonly confirmed: ReadonlySet<string>;
 }
 
 /** A board as JSON. */
@@ -39,6 +41,7 @@ export interface BoardJson {
   readonly classes: readonly BoardClass[];
   readonly pictures: readonly BoardPicture[];
   readonly settings: Settings;
+  readonly confirmed: readonly string[];
 }
 
 /** Everything a person can do to a board. What names something that is gone changes nothing. */
@@ -46,6 +49,7 @@ export type Command =
   | { readonly do: 'add'; readonly pictures: readonly BoardPicture[] }
   | { readonly do: 'place'; readonly hashes: readonly string[]; readonly classId?: string }
   | { readonly do: 'discard'; readonly hashes: readonly string[] }
+  | { readonly do: 'confirm'; readonly hashes: readonly string[] }
   | { readonly do: 'add-class'; readonly id: string; readonly name: string }
   | { readonly do: 'rename-class'; readonly id: string; readonly name: string }
   | { readonly do: 'merge-classes'; readonly from: string; readonly into: string }
@@ -56,6 +60,7 @@ export const EMPTY_BOARD: Board = {
   classes: [],
   pictures: new Map(),
   settings: { method: 'auto', reject: 0 },
+  confirmed: new Set(),
 };
 
 /** Class names are the same without regard to case and the kind of space between words. */
@@ -77,7 +82,9 @@ export function applyCommand(board: Board, command: Command): Board {
     case 'place':
       return placePictures(board, command.hashes, command.classId);
     case 'discard':
-      return discardPictures(board, (hash) => command.hashes.includes(hash));
+      return discardPictures(board, new Set(command.hashes));
+    case 'confirm':
+      return confirm(board, command.hashes);
     case 'add-class':
       return addClass(board, command);
     case 'rename-class':
@@ -110,13 +117,22 @@ function placePictures(board: Board, hashes: readonly string[], classId?: string
   if (moved.every((picture) => picture.classId === classId)) return board;
   const pictures = new Map(board.pictures);
   for (const picture of moved) pictures.set(picture.hash, { ...picture, classId });
-  return { ...board, pictures };
+  return { ...board, pictures, confirmed: without(board.confirmed, new Set(hashes)) };
 }
 
-function discardPictures(board: Board, gone: (hash: string) => boolean): Board {
-  const pictures = new Map([...board.pictures].filter(([hash]) => !gone(hash)));
-  return pictures.size === board.pictures.size ? board : { ...board, pictures };
+function confirm(board: Board, hashes: readonly string[]): Board {
+  const fresh = hashes.filter((hash) => board.pictures.has(hash) && !board.confirmed.has(hash));
+  return fresh.length === 0 ? board : { ...board, confirmed: new Set([...board.confirmed, ...fresh]) };
 }
+
+function discardPictures(board: Board, gone: ReadonlySet<string>): Board {
+  const pictures = new Map([...board.pictures].filter(([hash]) => !gone.has(hash)));
+  if (pictures.size === board.pictures.size) return board;
+  return { ...board, pictures, confirmed: without(board.confirmed, gone) };
+}
+
+const without = <T>(set: ReadonlySet<T>, gone: ReadonlySet<T>): ReadonlySet<T> =>
+  new Set([...set].filter((one) => !gone.has(one)));
 
 function addClass(board: Board, { id, name }: BoardClass): Board {
   const clean = name.normalize('NFC').trim();
@@ -147,14 +163,20 @@ function mergeClasses(board: Board, from: string, into: string): Board {
 
 function discardClass(board: Board, id: string): Board {
   if (!knows(board, id)) return board;
-  const kept = discardPictures(board, (hash) => board.pictures.get(hash)?.classId === id);
+  const own = [...board.pictures.values()].filter(({ classId }) => classId === id);
+  const kept = discardPictures(board, new Set(own.map(({ hash }) => hash)));
   return { ...kept, classes: board.classes.filter((known) => known.id !== id) };
 }
 
-export function boardToJson({ classes, pictures, settings }: Board): BoardJson {
-  return { classes, pictures: [...pictures.values()], settings };
+export function boardToJson({ classes, pictures, settings, confirmed }: Board): BoardJson {
+  return { classes, pictures: [...pictures.values()], settings, confirmed: [...confirmed] };
 }
 
-export function boardFromJson({ classes, pictures, settings }: BoardJson): Board {
-  return { classes, settings, pictures: new Map(pictures.map((picture) => [picture.hash, picture])) };
+export function boardFromJson({ classes, pictures, settings, confirmed }: BoardJson): Board {
+  return {
+    classes,
+    settings,
+    pictures: new Map(pictures.map((picture) => [picture.hash, picture])),
+    confirmed: new Set(confirmed),
+  };
 }

@@ -1,4 +1,3 @@
-import type { Classifier } from '../classifier/classifier.ts';
 import { taskOf } from '../classifier/task.ts';
 import type { ClassifierData } from '../classifier/types.ts';
 import { sampleFewShot } from '../dataset/sample.ts';
@@ -51,7 +50,7 @@ const BINS = 10;
  * Deals the classifier's own examples into folds, teaches its method with each fold left out and asks about that fold. The
  * constants stay those chosen on the same folds, which flatters slightly. Undefined where no class has two groups of pictures.
  */
-export async function checkClassifier({ data }: Classifier, signal: AbortSignal): Promise<Check | undefined> {
+export async function checkClassifier(data: ClassifierData, signal: AbortSignal): Promise<Check | undefined> {
   const folds = leaveOneShotOut(data.support, MOST_FOLDS);
   if (folds.count < 2) return undefined;
   const examples = [...folds.query.keys()].filter((i) => folds.query[i] >= 0);

@@ -25,6 +25,7 @@ const command = z.discriminatedUnion('do', [
   z.object({ do: z.literal('add'), pictures: z.array(picture).max(100_000) }),
   z.object({ do: z.literal('place'), hashes, classId: classId.optional() }),
   z.object({ do: z.literal('discard'), hashes }),
+  z.object({ do: z.literal('confirm'), hashes }),
   z.object({ do: z.literal('add-class'), id: classId, name: className }),
   z.object({ do: z.literal('rename-class'), id: classId, name: className }),
   z.object({ do: z.literal('merge-classes'), from: classId, into: classId }),
@@ -43,6 +44,8 @@ const baseSchema = z.object({
     classes: z.array(z.object({ id: classId, name: className })),
     pictures: z.array(picture),
     settings,
+    // Sessions of before have none.
+    confirmed: hashes.default([]),
   }) satisfies z.ZodType<BoardJson>,
 });
 

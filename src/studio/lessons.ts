@@ -1,5 +1,6 @@
 import { onAbort } from '../abort.ts';
 import type { Classifier } from '../classifier/classifier.ts';
+import type { ClassifierData } from '../classifier/types.ts';
 import { InterruptedError } from '../errors.ts';
 import { methodById } from '../methods/index.ts';
 import type { FitProgress } from '../methods/task.ts';
@@ -7,12 +8,20 @@ import { type Board, EMPTY_BOARD } from './board.ts';
 import { type Check, checkClassifier } from './check.ts';
 import { type Lesson, lessonOf } from './lesson.ts';
 import { labelNext } from './next.ts';
-import { type Answering, type LessonStatus, type NextPicture, problemOf, type Teaching } from './status.ts';
-import type { Constants, Teacher } from './teacher.ts';
+import { searchMap } from './search-map.ts';
+import {
+  type Answering,
+  type LessonStatus,
+  type NextPicture,
+  problemOf,
+  type SearchMap,
+  type Teaching,
+} from './status.ts';
+import type { Apart, Constants, Teacher } from './teacher.ts';
 
-/** Constants of Tip-Adapter that were chosen by left-out pictures. */
+/** Constants of Tip-Adapter that were chosen by left-out pictures, and what they were chosen for. */
 interface Tuned extends Constants {
-  readonly surface: NonNullable<Answering['surface']>;
+  readonly data: ClassifierData;
 }
 
 /** Who answers, and what it has learnt. */
@@ -28,6 +37,7 @@ export interface Checked {
   readonly serial: number;
   readonly classifier: Classifier;
   readonly lesson: Lesson;
+  readonly alike: Apart['alike'];
 }
 
 /**
@@ -100,6 +110,11 @@ export class Lessons {
     return labelNext(classifier, lesson, hashes, rows);
   }
 
+  /** How many left-out pictures are recognised at each alpha and beta; undefined before the first search. */
+  async searchMap(signal?: AbortSignal): Promise<SearchMap | undefined> {
+    return this.#tuned && searchMap(this.#tuned.data, signal);
+  }
+
   /** Resolves when everything is taught and checked. */
   settled(): Promise<void> {
     return this.#work;
@@ -166,20 +181,26 @@ export class Lessons {
       this.#set({ stage: 'searching', done, total, training: training.slice(-500), paused });
     };
     this.#set({ stage: 'searching' });
-    const tuned = await this.#teacher.searched(lesson, settings, 'tip-adapter', { signal, onFit, resume });
+    const apart = await this.#teacher.apart(lesson, signal);
+    const watch = { signal, onFit, resume };
+    const tuned = await this.#teacher.searched(apart, settings, 'tip-adapter', watch);
     this.#tuned = tunedOf(tuned);
     const byHand = alpha !== undefined;
     if (!byHand) {
       await this.#takeOver(tuned, lesson, method === 'tip-adapter' ? 'searched' : 'instant', started);
       if (method !== 'tip-adapter') {
-        const found = await this.#teacher.searched(lesson, settings, method, { signal, onFit, resume });
+        const found = await this.#teacher.searched(apart, settings, method, watch);
         await this.#takeOver(found, lesson, 'searched', started);
       }
     }
     this.#set({ stage: 'checking', training });
     const { classifier, status } = this.#answering as Current;
-    const check = await checkClassifier(classifier, signal);
-    this.#check = check && { check, serial: status.serial, classifier, lesson };
+    const { groups } = tuned.data.support;
+    const check = await checkClassifier(
+      { ...classifier.data, support: { ...classifier.data.support, groups } },
+      signal,
+    );
+    this.#check = check && { check, serial: status.serial, classifier, lesson, alike: apart.alike };
     this.#set({ stage: 'done', training });
   }
 
@@ -203,7 +224,6 @@ export class Lessons {
       pictures: examples.length,
       ...(isTip ? { alpha, beta } : {}),
       tuned: this.#tuned && { alpha: this.#tuned.alpha, beta: this.#tuned.beta },
-      surface: this.#tuned?.surface,
       took: performance.now() - started,
     };
     this.#answering = { classifier, lesson, status };
@@ -247,15 +267,11 @@ function teachesSame(a: Board, b: Board): boolean {
   );
 }
 
-function tunedOf({ data: { options, tuning } }: Classifier): Tuned | undefined {
+function tunedOf({ data }: Classifier): Tuned | undefined {
+  const { options, tuning } = data;
   if (tuning.protocol === 'fixed') return undefined;
   const { alpha, beta } = options as { alpha: number; beta: number };
-  return {
-    alpha,
-    beta,
-    temperature: tuning.temperature,
-    surface: tuning.surface.map((point) => ({ alpha: point.alpha, beta: point.beta, nll: point.nll })),
-  };
+  return { alpha, beta, temperature: tuning.temperature, data };
 }
 
 function partsOf(options: Readonly<Record<string, unknown>>): Answering['parts'] {

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { INDEX_NAMES, readDataset } from '../dataset/read.ts';
+import type { Dataset } from '../dataset/types.ts';
 import { sha256 } from '../encoder/record.ts';
 import { DataError } from '../errors.ts';
 import type { ImageLoader } from '../image/loader.ts';
@@ -13,16 +15,27 @@ const THUMBNAIL_SIDE = 144;
 
 /** A file that was brought in: kept under its hash, or what is wrong with it. */
 export type Kept =
-  | { readonly name: string; readonly hash: string }
+  | {
+      readonly name: string;
+      readonly hash: string;
+      /** What a zip's table says of it: its class ('' for none yet), and what it must not be parted from. */
+      readonly className?: string;
+      readonly group?: string;
+    }
   | { readonly name: string; readonly problem: string };
 
 /** The session's pictures by the sha256 of their bytes, with small ones beside them. Nothing is written twice. */
 export interface Pictures {
   /** Keeps a picture; one that cannot be read is not kept, and its problem is the answer. */
   keep(name: string, bytes: Uint8Array): Promise<Kept>;
-  /** Keeps every picture of a zip, each with its path. Throws `DataError` `zip/…` where it is no zip. */
+  /**
+   * Keeps every picture of a zip, each with its path, and with its class and group where the zip has a table of them. Throws
+   * `DataError` `zip/…` where it is no zip, and `dataset/…` where its table is wrong.
+   */
   keepZip(path: string): Promise<Kept[]>;
   read(hash: string): Promise<Uint8Array>;
+  /** Bytes of a picture's file. */
+  size(hash: string): Promise<number>;
   thumbnail(hash: string): Promise<Uint8Array>;
 }
 
@@ -49,17 +62,15 @@ export function openPictures(folder: string, loader: ImageLoader): Pictures {
     keep,
     async keepZip(path) {
       const zip = await openZip(path);
-      try {
-        const skipped = zip.skipped.map(({ name, reason }): Kept => ({ name, problem: reason }));
-        const wanted = zip.entries.filter(({ name }) => isImagePath(name) && !isHidden(name));
-        const kept: Kept[] = [];
-        for (const { name } of wanted) kept.push(await keep(name, await zip.read(name)));
-        return [...kept, ...skipped];
-      } finally {
-        await zip.close();
-      }
+      if (zip.entries.some(({ name }) => isIndex(name))) return keepListed(await readDataset(path), keep);
+      const skipped = zip.skipped.map(({ name, reason }): Kept => ({ name, problem: reason }));
+      const wanted = zip.entries.filter(({ name }) => isImagePath(name) && !isHidden(name));
+      const kept: Kept[] = [];
+      for (const { name } of wanted) kept.push(await keep(name, await zip.read(name)));
+      return [...kept, ...skipped];
     },
     read: (hash) => readKept(whole(hash), hash),
+    size: async (hash) => (await stat(whole(hash)).catch((cause) => notKept(hash, cause))).size,
     thumbnail: (hash) => readKept(small(hash), hash),
   };
 }
@@ -73,13 +84,31 @@ function checkHash(hash: string): string {
   throw new DataError('A picture is named by its sha256', { code: 'studio/hash' });
 }
 
+/** A table of the pictures, at the top of a zip or in the one folder there. */
+const isIndex = (name: string) =>
+  INDEX_NAMES.includes(basename(name)) && name.split('/').length <= 2 && !isHidden(name);
+
+type Keep = (name: string, bytes: Uint8Array) => Promise<Kept>;
+
+/** Keeps the pictures of a table, with what it says of them. */
+async function keepListed({ classes, examples }: Dataset, keep: Keep): Promise<Kept[]> {
+  const kept: Kept[] = [];
+  for (const { id, label, group, read } of examples) {
+    const className = label < 0 ? '' : classes[label].name;
+    kept.push({ ...(await keep(basename(id), await read())), className, group });
+  }
+  return kept;
+}
+
 async function readKept(path: string, hash: string): Promise<Uint8Array> {
-  return readFile(path).catch((cause) => {
-    throw new DataError(`The picture ${hash.slice(0, 12)} is not in this session`, {
-      code: 'studio/no-picture',
-      hint: 'It was removed from the disk; bring it in again.',
-      details: { hash },
-      cause,
-    });
+  return readFile(path).catch((cause) => notKept(hash, cause));
+}
+
+function notKept(hash: string, cause: unknown): never {
+  throw new DataError(`The picture ${hash.slice(0, 12)} is not in this session`, {
+    code: 'studio/no-picture',
+    hint: 'It was removed from the disk; bring it in again.',
+    details: { hash },
+    cause,
   });
 }

@@ -17,6 +17,7 @@ import { boardToJson } from './board.ts';
 import { changeSchema } from './journal.ts';
 import { checkReport, classifierFile } from './keep.ts';
 import type { Kept } from './pictures.ts';
+import { projectZip } from './project.ts';
 import type { Session } from './session.ts';
 import { type CheckReport, problemOf } from './status.ts';
 import { tryPicture } from './trial.ts';
@@ -144,13 +145,16 @@ function answerRoutes(app: Hono, session: Session): void {
 
   app.get('/next', async (c) => c.json((await session.lessons?.next(session.board, c.req.raw.signal)) ?? []));
 
+  app.get('/map', async (c) => c.json((await session.lessons?.searchMap(c.req.raw.signal)) ?? null));
+
   app.get('/check', (c) => {
     const checked = session.lessons?.check;
     if (!checked) return c.json(null);
-    const { check, serial, classifier, lesson } = checked;
+    const { check, serial, classifier, lesson, alike } = checked;
     const report: CheckReport = {
       ...check,
       serial,
+      alike,
       method: classifier.data.method,
       classes: lesson.classes.map(({ key, name }) => ({ id: key, name })),
       answers: check.answers.map(({ example, ...answer }) => ({
@@ -172,8 +176,12 @@ function keepRoutes(app: Hono, session: Session, exportPage?: string): void {
       hint: 'Bring in pictures of two classes.',
     });
   };
+  const attachment = (name: string, type: string) => ({
+    'content-type': type,
+    'content-disposition': `attachment; filename="${name}"`,
+  });
   const download = (c: Context, name: string, type: string, content: Uint8Array) =>
-    bytes(c, content, { 'content-type': type, 'content-disposition': `attachment; filename="${name}"` });
+    bytes(c, content, attachment(name, type));
 
   app.get('/classifier', async (c) =>
     download(c, 'classifier.safetensors', BINARY, await classifierFile(kept(), session.pictures)),
@@ -194,6 +202,11 @@ function keepRoutes(app: Hono, session: Session, exportPage?: string): void {
   app.get('/card', async (c) => {
     const { modelCard } = await import('../export/index.ts');
     return download(c, 'classifier.md', 'text/markdown; charset=utf-8', Buffer.from(modelCard(kept().data)));
+  });
+
+  app.get('/project', async (c) => {
+    const zip = await projectZip(session.board, session.pictures);
+    return c.body(ReadableStream.from(zip), 200, attachment('pictures.zip', 'application/zip'));
   });
 
   app.get('/report', async (c) => {

@@ -149,6 +149,37 @@ describe('a session', () => {
     expect((await opened.lessons?.next(opened.board))?.some((one) => one.hash === hash)).toBe(false);
   });
 
+  it('shows where left-out pictures are recognised, the chosen constants among the best', async () => {
+    const opened = await taught();
+    const map = await opened.lessons?.searchMap();
+    expect(map?.recognised.length).toBe(map?.betas.length);
+    for (const row of map?.recognised ?? []) expect(row.length).toBe(map?.alphas.length);
+    const all = map?.recognised.flat() ?? [];
+    expect(all.every((share) => Number.isInteger(4 * share))).toBe(true);
+    const { alpha = 0, beta = 0 } = opened.status.answering?.tuned ?? {};
+    const nearest = (values: readonly number[] = [], wanted: number) =>
+      values.reduce((best, x, i) => (Math.abs(x - wanted) < Math.abs(values[best] - wanted) ? i : best), 0);
+    const chosen = map?.recognised[nearest(map.betas, beta)][nearest(map.alphas, alpha)];
+    expect(chosen).toBe(Math.max(...all));
+  });
+
+  it('tells pictures that are nearly the same, but not those of one burst', async () => {
+    const opened = await taught();
+    const add = async (colour: string, group?: string) => {
+      const kept = await opened.pictures.keep(`${colour}.png`, await picture(colour, 41));
+      const { hash } = kept as { hash: string };
+      await opened.change({
+        command: { do: 'add', pictures: [{ hash, name: colour, classId: 'b', group }] },
+      });
+      return hash;
+    };
+    const copies = [await add('#207020'), await add('#207121')];
+    await add('#702070', 'burst');
+    await add('#712070', 'burst');
+    await opened.lessons?.settled();
+    expect(opened.lessons?.check?.alike).toEqual([copies]);
+  });
+
   it('asks before it downloads anything, and takes a no', async () => {
     const opened = await open('resnet50-minilm');
     await vi.waitUntil(() => opened.status.encoder.state === 'offered', PATIENT);

@@ -62,8 +62,6 @@ export interface Answering {
   readonly alpha?: number;
   readonly beta?: number;
   readonly tuned?: { readonly alpha: number; readonly beta: number };
-  /** How the search for Tip-Adapter's constants went: the best alpha at each beta. */
-  readonly surface?: readonly { readonly alpha: number; readonly beta: number; readonly nll: number }[];
   /** Milliseconds from the change to this answerer. */
   readonly took: number;
 }
@@ -80,6 +78,15 @@ export interface CheckReport extends Omit<Check, 'answers'> {
   readonly method: string;
   readonly classes: readonly { readonly id: string; readonly name: string }[];
   readonly answers: readonly (Omit<Check['answers'][number], 'example'> & { readonly hash: string })[];
+  /** Sets of pictures that are nearly the same, though not of one burst. */
+  readonly alike: readonly (readonly string[])[];
+}
+
+/** Shares of left-out pictures that Tip-Adapter recognises at each of its constants, `recognised[beta][alpha]`. */
+export interface SearchMap {
+  readonly alphas: readonly number[];
+  readonly betas: readonly number[];
+  readonly recognised: readonly (readonly number[])[];
 }
 
 /** A picture that is not sorted yet, and the classes it is most likely of. */

@@ -52,9 +52,17 @@ export interface Teacher {
   ): Promise<{ hashes: string[]; rows: Matrix }>;
   /** Tip-Adapter with these constants: no search. */
   live(lesson: Lesson, settings: Settings, constants: Constants): Promise<Classifier>;
-  /** The method asked for, its constants chosen by left-out pictures; near-duplicates are never on both sides. */
-  searched(lesson: Lesson, settings: Settings, method: string, watch: SearchWatch): Promise<Classifier>;
+  /** The lesson with near-duplicates in one group, so that they are never on both sides of a test. */
+  apart(lesson: Lesson, signal: AbortSignal): Promise<Apart>;
+  /** The method asked for, its constants chosen by left-out pictures. */
+  searched(lesson: Apart, settings: Settings, method: string, watch: SearchWatch): Promise<Classifier>;
   close(): Promise<void>;
+}
+
+/** A lesson whose near-duplicates are grouped. */
+export interface Apart extends Lesson {
+  /** Hashes of pictures that are nearly the same and came one by one, set by set. */
+  readonly alike: readonly (readonly string[])[];
 }
 
 /** How a search is followed, stopped and paused. */
@@ -157,11 +165,11 @@ export function createTeacher(
       const cache = keysInMemory(features, gather(lesson).scales, labels, lesson.classes.length);
       return new Classifier({ ...data, tuning: { ...data.tuning, temperature } }, { ...runtime, cache });
     },
+    apart: (lesson, signal) => groupAlike(lesson, gather(lesson).rows, signal),
     async searched(lesson, settings, method, watch) {
-      const data = dataOf(lesson, settings);
-      const apart = { ...data, support: { ...data.support, groups: await groupsOf(data, watch.signal) } };
       const wanted = { method, tune: 'folds' } as const;
-      return new Classifier(await fitMethod(apart, encoder, wanted, undefined, watch), runtime);
+      const data = await fitMethod(dataOf(lesson, settings), encoder, wanted, undefined, watch);
+      return new Classifier(data, runtime);
     },
     close: () => cache.close(),
   };
@@ -216,12 +224,12 @@ const ROOM = 1.25;
 /** Pictures beyond this number are not looked through for near-duplicates: every pair would be compared. */
 const MOST_COMPARED = 4000;
 
-/** The examples' groups, joined where pictures are nearly the same. */
-async function groupsOf({ support }: ClassifierData, signal: AbortSignal): Promise<Int32Array> {
-  if (support.labels.length > MOST_COMPARED) return support.groups;
-  const { groups: alike } = await nearDuplicates(unitRows(support.features), { signal });
-  const joined = Int32Array.from(support.groups);
-  for (const [first, ...rest] of alike) {
+async function groupAlike(lesson: Lesson, features: Matrix, signal: AbortSignal): Promise<Apart> {
+  const { examples } = lesson;
+  if (examples.length > MOST_COMPARED) return { ...lesson, alike: [] };
+  const { groups: sets } = await nearDuplicates(unitRows(features), { signal });
+  const joined = examples.map(({ group }) => group);
+  for (const [first, ...rest] of sets) {
     for (const i of rest) {
       const [from, to] = [joined[i], joined[first]];
       joined.forEach((group, at) => {
@@ -229,5 +237,10 @@ async function groupsOf({ support }: ClassifierData, signal: AbortSignal): Promi
       });
     }
   }
-  return joined;
+  const isBurst = (set: readonly number[]) => set.every((i) => examples[i].group === examples[set[0]].group);
+  return {
+    ...lesson,
+    examples: examples.map((example, i) => ({ ...example, group: joined[i] })),
+    alike: sets.filter((set) => !isBurst(set)).map((set) => set.map((i) => examples[i].hash)),
+  };
 }

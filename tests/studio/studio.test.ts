@@ -106,8 +106,11 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
 
   it('shows what it mixes up, relabels it there, and takes that back', async () => {
     await settled();
-    const mixup = page.locator('.mixup', { hasText: 'green taken for red' });
-    await mixup.locator('summary').click();
+    const cell = page.getByRole('button', { name: 'green taken for red: 1' });
+    await cell.click();
+    expect(await cell.getAttribute('aria-expanded')).toBe('true');
+    const mixup = page.locator('.mixup[open]', { hasText: 'green taken for red' });
+    expect(await mixup.getByRole('img').getAttribute('alt')).toBe('strayed.png');
     await mixup.getByRole('button', { name: 'It is red' }).click();
     await eventually(() => text(countOf('red'))).toBe(String(EACH + 1));
     await eventually(() => text(figure())).toMatch(/^100%/);
@@ -179,6 +182,13 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     await settled();
   });
 
+  it('opens the pictures that were recognised, too', async () => {
+    await page.getByRole('button', { name: /^blue recognised: / }).click();
+    await eventually(() => page.locator('.mixup[open] .recognised img').count()).toBeGreaterThan(1);
+    await page.locator('.mixup[open] summary').click();
+    await eventually(() => page.locator('.mixup[open]').count()).toBe(0);
+  });
+
   it('selects and deletes by keyboard alone', async () => {
     const first = page.locator('.thumbnail').first();
     const before = await page.locator('.thumbnail').count();
@@ -208,6 +218,11 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     await page.locator('#constants summary').click();
     await page.locator('#constants input').first().fill('0.9');
     await eventually(() => text(page.locator('#answering'))).toContain('set by hand');
+    const surface = page.locator('svg.surface');
+    await eventually(() => surface.locator('rect').count()).toBe(625);
+    const before = await page.locator('#constants output').allInnerTexts();
+    await surface.click({ position: { x: 150, y: 60 } });
+    await eventually(() => page.locator('#constants output').allInnerTexts()).not.toEqual(before);
     await page.getByRole('button', { name: 'Back to tuned' }).click();
     await eventually(() => text(page.locator('#answering'))).not.toContain('set by hand');
     await settled();
@@ -239,6 +254,31 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     await classifier.close();
     const report = await (await fetch(`${studio.address}/api/report`)).text();
     expect(report).toContain('<!doctype html>');
+  });
+
+  it('gives everything as a zip, and takes that up as it was', async () => {
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'All pictures' }).click(),
+    ]);
+    const file = join(studio.folder, 'kept', 'pictures.zip');
+    await download.saveAs(file);
+    const board = async () => {
+      const { board: now } = (await (await fetch(`${studio.address}/api/board`)).json()) as {
+        board: BoardJson;
+      };
+      const nameOf = new Map(now.classes.map(({ id, name }) => [id, name]));
+      return now.pictures.map(({ hash, name, classId = '' }) => [hash, name, nameOf.get(classId)]).sort();
+    };
+    const before = await board();
+    for (const name of await names()) {
+      await header(name).locator('summary').click();
+      await page.getByRole('button', { name: /^Delete it with/ }).click();
+    }
+    await eventually(names).toEqual([]);
+    await page.locator('input[accept*=zip]').first().setInputFiles(file);
+    await eventually(board).toEqual(before);
+    await settled();
   });
 
   it('shows the camera what it sees', async () => {

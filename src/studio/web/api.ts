@@ -1,7 +1,7 @@
 import type { BoardJson } from '../board.ts';
 import type { Change } from '../history.ts';
 import type { Kept } from '../pictures.ts';
-import type { CheckReport, NextPicture, Problem, Status, Trial } from '../status.ts';
+import type { CheckReport, NextPicture, Problem, SearchMap, Status, Trial } from '../status.ts';
 
 /** What went wrong, as the program told it. */
 export class ApiError extends Error {
@@ -54,10 +54,11 @@ export const api = {
   try: (picture: Blob) => send<Trial>('try', picture),
   tryAgain: (hash: string) => post<Trial>(`try?hash=${hash}`, {}),
   next: () => ask<NextPicture[]>('next'),
+  map: () => ask<SearchMap | null>('map'),
   check: () => ask<CheckReport | null>('check'),
   events: () => new EventSource('./api/events'),
 };
 
 export const thumbnailUrl = (hash: string) => `./api/thumbnails/${hash}`;
 
-export type { CheckReport, Kept, NextPicture, Problem, Status, Trial };
+export type { CheckReport, Kept, NextPicture, Problem, SearchMap, Status, Trial };

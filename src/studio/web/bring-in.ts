@@ -76,13 +76,14 @@ class Arrival {
       this.#unreadable.push(`${kept.name}: ${kept.problem}`);
       return;
     }
-    const { hash, name: path } = kept;
+    const { hash, name: path, className } = kept;
     if (board.value.pictures.has(hash) || this.#waiting.some((other) => other.hash === hash)) {
       this.#duplicates++;
       return;
     }
     const parts = path.split('/');
-    const { classId = this.#folderClass(parts.at(-2)), group } = this.#target;
+    const { classId = this.#classOf(className ?? parts.at(-2)?.replaceAll('_', ' ')), group = kept.group } =
+      this.#target;
     this.#waiting.push({ hash, name: parts.at(-1) ?? path, classId, group });
     if (this.#waiting.length >= TOGETHER) this.#flush();
   }
@@ -101,13 +102,13 @@ class Arrival {
     this.#waiting = [];
   }
 
-  /** The class of a folder, made where there is none of that name. */
-  #folderClass(folder: string | undefined): string | undefined {
-    if (!folder) return undefined;
-    const known = board.value.classes.find(({ name }) => sameName(name, folder));
+  /** The class of a name, made where there is none. */
+  #classOf(name: string | undefined): string | undefined {
+    if (!name) return undefined;
+    const known = board.value.classes.find((other) => sameName(other.name, name));
     if (known) return known.id;
     const id = crypto.randomUUID();
-    perform({ do: 'add-class', id, name: folder.replaceAll('_', ' ').slice(0, 200) }, this.#step);
+    perform({ do: 'add-class', id, name: name.slice(0, 200) }, this.#step);
     return id;
   }
 }

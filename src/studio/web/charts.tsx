@@ -1,4 +1,4 @@
-import type { CheckReport, Status } from './api.ts';
+import type { CheckReport, SearchMap, Status } from './api.ts';
 import { messages, percent } from './messages.ts';
 
 const WIDTH = 320;
@@ -105,46 +105,78 @@ export function LossCurve({
   );
 }
 
-/** The search for the constants: the best weight of the examples at each sharpness; darker is better. */
-export function SearchMap({
-  surface,
+/**
+ * How many left-out pictures are recognised at each setting of the constants: darker is more. A press on it is a setting; by
+ * keyboard the sliders above are.
+ */
+export function SearchSurface({
+  map: { alphas, betas, recognised },
   tuned,
   now,
   label,
+  onPick,
 }: {
-  surface: NonNullable<NonNullable<Status['answering']>['surface']>;
-  tuned?: { alpha: number; beta: number };
-  now?: { alpha: number; beta: number };
+  map: SearchMap;
+  tuned: { alpha: number; beta: number };
+  now: { alpha: number; beta: number };
   label: string;
+  onPick(constants: { alpha: number; beta: number }): void;
 }) {
-  const best = Math.min(...surface.map(({ nll }) => nll));
-  const worst = Math.max(...surface.map(({ nll }) => nll));
+  const [least, most] = rangeOf(recognised);
   const y = (alpha: number) => up(place(alpha, ALPHA));
   const x = (beta: number) => across(place(beta, BETA));
+  const [wide, high] = [(across(1) - across(0)) / (betas.length - 1), (up(0) - up(1)) / (alphas.length - 1)];
   return (
-    <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label}>
-      <path class="grid" d={`M${across(0)} ${up(0)}H${across(1)}M${across(0)} ${up(0)}V${up(1)}`} />
-      <path class="ideal" d={path(surface.map(({ alpha, beta }) => [x(beta), y(alpha)]))} />
-      {surface.map(({ alpha, beta, nll }) => (
-        <circle
-          key={beta}
-          class="found"
-          cx={x(beta)}
-          cy={y(alpha)}
-          r="5"
-          style={{ fillOpacity: 0.15 + 0.85 * ((worst - nll) / (worst - best || 1)) }}
-        />
-      ))}
-      {tuned && <circle class="tuned" cx={x(tuned.beta)} cy={y(tuned.alpha)} r="9" />}
-      {now && (
-        <path class="now" d={`M${x(now.beta)} ${up(0)}V${up(1)}M${across(0)} ${y(now.alpha)}H${across(1)}`} />
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the sliders do the same by keyboard.
+    <svg
+      class="surface"
+      viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+      role="img"
+      aria-label={label}
+      onClick={({ currentTarget, clientX, clientY }) => {
+        const box = currentTarget.getBoundingClientRect();
+        const [left, top] = [
+          ((clientX - box.left) / box.width) * WIDTH,
+          ((clientY - box.top) / box.height) * HEIGHT,
+        ];
+        onPick({
+          alpha: valueAt((up(0) - top) / (up(0) - up(1)), ALPHA),
+          beta: valueAt((left - across(0)) / (across(1) - across(0)), BETA),
+        });
+      }}
+    >
+      {betas.map((beta, i) =>
+        alphas.map((alpha, j) => (
+          <rect
+            key={`${i} ${j}`}
+            x={x(beta) - wide / 2}
+            y={y(alpha) - high / 2}
+            width={wide + 0.4}
+            height={high + 0.4}
+            style={{ fillOpacity: 0.06 + (0.84 * (recognised[i][j] - least)) / (most - least || 1) }}
+          />
+        )),
       )}
+      <path class="now" d={`M${x(now.beta)} ${up(0)}V${up(1)}M${across(0)} ${y(now.alpha)}H${across(1)}`} />
+      <circle class="tuned" cx={x(tuned.beta)} cy={y(tuned.alpha)} r="8" />
+      <text class="axis" x={across(0.5)} y={HEIGHT - 6} text-anchor="middle">
+        {`β ${BETA[0]} … ${BETA[1]}`}
+      </text>
+      <text class="axis" transform={`translate(24 ${up(0.5)}) rotate(-90)`} text-anchor="middle">
+        {`α ${ALPHA[0]} … ${ALPHA[1]}`}
+      </text>
     </svg>
   );
 }
 
+/** Least and most of a surface. */
+export function rangeOf(recognised: SearchMap['recognised']): [number, number] {
+  const all = recognised.flat();
+  return [Math.min(...all), Math.max(...all)];
+}
+
 /** Ends of the constants' scales; both are geometric. */
-export const ALPHA = [0.01, 100] as const;
+export const ALPHA = [0.01, 1000] as const;
 export const BETA = [0.5, 100] as const;
 
 /** Where a value lies between the ends of its scale, 0..1. */
@@ -155,4 +187,4 @@ export function place(value: number, [low, high]: readonly [number, number]): nu
 
 /** The value at a place of its scale. */
 export const valueAt = (share: number, [low, high]: readonly [number, number]): number =>
-  low * (high / low) ** share;
+  low * (high / low) ** Math.min(1, Math.max(0, share));

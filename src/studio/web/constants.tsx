@@ -1,19 +1,49 @@
-import { ALPHA, BETA, place, SearchMap, valueAt } from './charts.tsx';
-import { messages } from './messages.ts';
+import { computed, effect, signal } from '@preact/signals';
+import { api, type SearchMap } from './api.ts';
+import { ALPHA, BETA, place, rangeOf, SearchSurface, valueAt } from './charts.tsx';
+import { messages, percent } from './messages.ts';
 import { board, perform, status } from './store.ts';
 
-/** Tip-Adapter's two constants as sliders over what the search has seen; one step back to the tuned ones. */
+const isOpen = signal(false);
+const map = signal<SearchMap | undefined>(undefined);
+
+/** Changes whenever the constants were chosen anew. */
+const choice = computed(() => {
+  const { tuned, pictures, classes } = status.value?.answering ?? {};
+  return tuned && [tuned.alpha, tuned.beta, pictures, classes].join(' ');
+});
+
+/** The surface is computed only for those who look at it. */
+effect(() => {
+  if (!isOpen.value || !choice.value) return;
+  // One that cannot be had now is asked for again after the next change.
+  void api.map().then(
+    (found) => {
+      map.value = found ?? undefined;
+    },
+    () => {},
+  );
+});
+
+/** Tip-Adapter's two constants as sliders over the surface of the search; one step back to the tuned ones. */
 export function Constants() {
   const m = messages.value.try;
   const { settings } = board.value;
-  const { tuned, surface } = status.value?.answering ?? {};
+  const { tuned } = status.value?.answering ?? {};
   if (!tuned) return null;
   const { alpha = tuned.alpha, beta = tuned.beta } = settings;
   const isByHand = settings.alpha !== undefined;
   const set = (values: { alpha: number; beta: number }) =>
     perform({ do: 'set', settings: { ...settings, ...values } }, 'constants');
+  const chosen = `${m.chosen}: α ${tuned.alpha.toPrecision(3)}, β ${tuned.beta.toPrecision(3)}`;
   return (
-    <details class="part" id="constants">
+    <details
+      class="part"
+      id="constants"
+      onToggle={({ currentTarget }) => {
+        isOpen.value = currentTarget.open;
+      }}
+    >
       <summary>{m.hand}</summary>
       <Slider
         label={m.alpha}
@@ -29,17 +59,14 @@ export function Constants() {
         scale={BETA}
         onValue={(value) => set({ alpha, beta: value })}
       />
-      {surface && surface.length > 1 && (
-        <SearchMap
-          surface={surface}
-          tuned={tuned}
-          now={{ alpha, beta }}
-          label={`alpha ${tuned.alpha.toPrecision(3)}, beta ${tuned.beta.toPrecision(3)}: ${m.chosen}`}
-        />
+      {map.value && (
+        <figure>
+          <SearchSurface map={map.value} tuned={tuned} now={{ alpha, beta }} label={chosen} onPick={set} />
+          <figcaption class="muted small">{surfaceText(map.value)}</figcaption>
+        </figure>
       )}
       <p class="muted small">
-        ◯ {m.chosen}: α {tuned.alpha.toPrecision(3)}, β {tuned.beta.toPrecision(3)} · ┼ {m.current}: α{' '}
-        {alpha.toPrecision(3)}, β {beta.toPrecision(3)}
+        ◯ {chosen} · ┼ {m.current}: α {alpha.toPrecision(3)}, β {beta.toPrecision(3)}
       </p>
       <button
         type="button"
@@ -50,6 +77,11 @@ export function Constants() {
       </button>
     </details>
   );
+}
+
+function surfaceText({ recognised }: SearchMap): string {
+  const [least, most] = rangeOf(recognised);
+  return messages.value.try.surface(percent(least), percent(most));
 }
 
 function Slider({

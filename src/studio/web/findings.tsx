@@ -1,13 +1,10 @@
 import { computed, signal } from '@preact/signals';
 import { type CheckReport, thumbnailUrl } from './api.ts';
 import { AccuracyCurve, Reliability } from './charts.tsx';
-import { messages, percent } from './messages.ts';
+import { type Answer, Doubt } from './doubt.tsx';
+import { messages } from './messages.ts';
+import { Mixups } from './mixups.tsx';
 import { board, check, classNames, perform } from './store.ts';
-
-type Answer = CheckReport['answers'][number];
-
-/** Pictures whose label the person has confirmed: they are no suspects any more. */
-const confirmed = signal<ReadonlySet<string>>(new Set());
 
 /** Wrong answers about pictures that are still where they were, the surest first. */
 const mistakes = computed<readonly Answer[]>(() => {
@@ -22,8 +19,10 @@ const mistakes = computed<readonly Answer[]>(() => {
 
 /** Surer than this of another class than the one said: worth a look. */
 const SUSPICIOUS = 0.5;
-const MOST_SUSPECTS = 8;
-const MOST_MIXUPS = 12;
+const FIRST_SUSPECTS = 3;
+const MOST_SUSPECTS = 30;
+/** Whether more suspects than the first are shown. */
+const isLong = signal(false);
 
 /** What a check found: labels to look at, classes that are mixed up, and charts. */
 export function Findings() {
@@ -32,7 +31,7 @@ export function Findings() {
   if (!report) return null;
   const suspects = mistakes.value.filter(
     ({ hash, probability, labelProbability }) =>
-      probability - labelProbability > SUSPICIOUS && !confirmed.value.has(hash),
+      probability - labelProbability > SUSPICIOUS && !board.value.confirmed.has(hash),
   );
   return (
     <>
@@ -41,12 +40,25 @@ export function Findings() {
           <h3>{m.suspects}</h3>
           <p class="muted">{m.suspectsHint}</p>
           <ul class="doubts">
-            {suspects.slice(0, MOST_SUSPECTS).map((answer) => (
+            {suspects.slice(0, isLong.value ? MOST_SUSPECTS : FIRST_SUSPECTS).map((answer) => (
               <Doubt key={answer.hash} answer={answer} report={report} />
             ))}
           </ul>
+          {suspects.length > FIRST_SUSPECTS && (
+            <button
+              type="button"
+              class="quiet"
+              aria-expanded={isLong.value}
+              onClick={() => {
+                isLong.value = !isLong.value;
+              }}
+            >
+              {isLong.value ? m.fewer : m.more(suspects.length - FIRST_SUSPECTS)}
+            </button>
+          )}
         </div>
       )}
+      <Alike report={report} />
       <Mixups report={report} />
       {report.curve.length > 1 && (
         <div class="part">
@@ -84,78 +96,47 @@ export function Findings() {
   );
 }
 
-/** Classes that are taken for each other, the most frequent first; each opens its pictures. */
-function Mixups({ report }: { report: CheckReport }) {
-  const m = messages.value.check;
-  const cells = new Map<string, Answer[]>();
-  for (const answer of mistakes.value) {
-    const key = `${answer.label} ${answer.predicted}`;
-    cells.set(key, [...(cells.get(key) ?? []), answer]);
-  }
-  const sorted = [...cells].sort(([, a], [, b]) => b.length - a.length).slice(0, MOST_MIXUPS);
-  const name = (c: number) => report.classes[c].name;
-  return (
-    <div class="part" id="mixups">
-      <h3>{m.mixups}</h3>
-      {sorted.length === 0 && <p class="muted">{m.none}</p>}
-      {sorted.map(([key, answers]) => (
-        <details key={key} class="mixup">
-          <summary>
-            <span>{m.mixup(name(answers[0].label), name(answers[0].predicted))}</span>
-            <span class="strip" aria-hidden="true">
-              {answers.slice(0, 3).map(({ hash }) => (
-                <img key={hash} src={thumbnailUrl(hash)} alt="" />
-              ))}
-            </span>
-            <span class="count">{answers.length}</span>
-          </summary>
-          <ul class="doubts">
-            {answers.map((answer) => (
-              <Doubt key={answer.hash} answer={answer} report={report} />
-            ))}
-          </ul>
-        </details>
-      ))}
-    </div>
-  );
-}
+const MOST_SETS = 5;
 
-/** A picture whose label and answer differ, and the two ways to settle it. */
-function Doubt({ answer, report }: { answer: Answer; report: CheckReport }) {
+/** Pictures that are nearly the same, set by set; those under two names first. */
+function Alike({ report }: { report: CheckReport }) {
   const m = messages.value.check;
-  const { hash, label, predicted, probability } = answer;
-  const said = report.classes[label];
-  const other = report.classes[predicted];
-  const isThere = classNames.value.has(other.id);
+  const { pictures } = board.value;
+  const classesOf = (set: readonly string[]) => [
+    ...new Set(set.flatMap((hash) => classNames.value.get(pictures.get(hash)?.classId ?? '') ?? [])),
+  ];
+  const sets = report.alike
+    .map((set) => set.filter((hash) => pictures.has(hash)))
+    .filter((set) => set.length > 1 && set.some((hash) => !board.value.confirmed.has(hash)))
+    .sort((a, b) => classesOf(b).length - classesOf(a).length);
+  if (sets.length === 0) return null;
   return (
-    <li class="doubt">
-      <img src={thumbnailUrl(hash)} alt={board.value.pictures.get(hash)?.name ?? ''} />
-      <div>
-        <p>
-          {m.said(said.name)} <span class="muted">{m.says(other.name, percent(probability))}</span>
-        </p>
-        <div class="actions">
-          <button
-            type="button"
-            disabled={!isThere}
-            onClick={() => perform({ do: 'place', hashes: [hash], classId: other.id })}
-          >
-            {m.relabel(other.name)}
-          </button>
-          {!confirmed.value.has(hash) && (
-            <button
-              type="button"
-              class="quiet"
-              onClick={() => {
-                confirmed.value = new Set([...confirmed.value, hash]);
-              }}
-            >
-              {m.right(said.name)}
-            </button>
-          )}
-        </div>
-      </div>
-    </li>
+    <div class="part" id="alike">
+      <h3>{m.alike}</h3>
+      <p class="muted">{m.alikeHint}</p>
+      <ul class="doubts">
+        {sets.slice(0, MOST_SETS).map((set) => (
+          <li key={set[0]} class="alike">
+            <div class="recognised">
+              {set.slice(0, 6).map((hash) => (
+                <img key={hash} src={thumbnailUrl(hash)} alt={pictures.get(hash)?.name ?? ''} />
+              ))}
+            </div>
+            <p>
+              {classesOf(set).length > 1 ? m.alikeConflict(classesOf(set).join(', ')) : classesOf(set)[0]}
+            </p>
+            <div class="actions">
+              <button type="button" onClick={() => perform({ do: 'discard', hashes: set.slice(1) })}>
+                {m.keepFirst}
+              </button>
+              <button type="button" class="quiet" onClick={() => perform({ do: 'confirm', hashes: set })}>
+                {m.keepAll}
+              </button>
+            </div>
+          </li>
+        ))}
+      </ul>
+    </div>
   );
 }
 

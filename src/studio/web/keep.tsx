@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import { Icon } from './icons.tsx';
 import { messages } from './messages.ts';
-import { check, status } from './store.ts';
+import { board, check, status } from './store.ts';
 
 /** How the downloaded file is used elsewhere. */
 const CODE = {
@@ -38,62 +38,87 @@ const isCopied = signal(false);
 /** What the person takes along. */
 export function Keep() {
   const m = messages.value.keep;
-  if (!status.value?.answering) return null;
+  const isAnswering = status.value?.answering !== undefined;
+  if (board.value.pictures.size === 0) return null;
   return (
     <div class="part" id="keep">
       <h3>{m.heading}</h3>
-      <p class="muted">{m.lead}</p>
+      {isAnswering && <Classifier />}
+      <p class="muted">{m.projectHint}</p>
       <div class="actions">
-        <a class="button primary" href="./api/classifier" download="classifier.safetensors">
-          <Icon name="down" />
-          {m.classifier}
-        </a>
-        {check.value && (
-          <a class="button" href="./api/report" download="report.html">
-            <Icon name="down" />
-            {m.report}
-          </a>
-        )}
-        <a class="button" href="./api/page" download="classifier.html">
-          <Icon name="down" />
-          {m.page}
-        </a>
-        <a class="button" href="./api/onnx" download="classifier.onnx">
-          <Icon name="down" />
-          {m.onnx}
-        </a>
-        <a class="button" href="./api/card" download="classifier.md">
-          <Icon name="down" />
-          {m.card}
-        </a>
+        <Download what="project" file="pictures.zip" label={m.project} />
       </div>
-      <p class="muted small">
-        {m.faces} {m.others}
-      </p>
-      <details class="code">
-        <summary>{m.code}</summary>
-        <div class="actions">
-          {(Object.keys(CODE) as CodeLanguage[]).map((name) => (
-            <button
-              key={name}
-              type="button"
-              class="quiet"
-              aria-pressed={chosen.value === name}
-              onClick={() => {
-                chosen.value = name;
-              }}
-            >
-              {m.languages[name]}
-            </button>
-          ))}
-          <button type="button" onClick={() => void copy(CODE[chosen.value])}>
-            {isCopied.value ? m.copied : m.copy}
-          </button>
-        </div>
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
-        <pre tabIndex={0}>{CODE[chosen.value]}</pre>
-      </details>
+      {isAnswering && <Code />}
     </div>
+  );
+}
+
+/** The classifier in the ways it can be used. */
+function Classifier() {
+  const m = messages.value.keep;
+  return (
+    <>
+      <p class="muted">
+        {m.lead} {m.faces}
+      </p>
+      <div class="actions">
+        <Download what="classifier" file="classifier.safetensors" label={m.classifier} primary />
+        {check.value && <Download what="report" file="report.html" label={m.report} />}
+        <Download what="page" file="classifier.html" label={m.page} />
+        <Download what="onnx" file="classifier.onnx" label={m.onnx} />
+        <Download what="card" file="classifier.md" label={m.card} />
+      </div>
+      <p class="muted small">{m.others}</p>
+    </>
+  );
+}
+
+function Download({
+  what,
+  file,
+  label,
+  primary,
+}: {
+  what: string;
+  file: string;
+  label: string;
+  primary?: boolean;
+}) {
+  return (
+    <a class={`button${primary ? ' primary' : ''}`} href={`./api/${what}`} download={file}>
+      <Icon name="down" />
+      {label}
+    </a>
+  );
+}
+
+/** The lines that use what was downloaded. */
+function Code() {
+  const m = messages.value.keep;
+  return (
+    <details class="code">
+      <summary>{m.code}</summary>
+      <div class="actions">
+        {(Object.keys(CODE) as CodeLanguage[]).map((name) => (
+          <button
+            key={name}
+            type="button"
+            class="quiet"
+            aria-pressed={chosen.value === name}
+            onClick={() => {
+              chosen.value = name;
+            }}
+          >
+            {m.languages[name]}
+          </button>
+        ))}
+        <button type="button" onClick={() => void copy(CODE[chosen.value])}>
+          {isCopied.value ? m.copied : m.copy}
+        </button>
+      </div>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
+      <pre tabIndex={0}>{CODE[chosen.value]}</pre>
+    </details>
   );
 }
 

@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { api, type NextPicture, thumbnailUrl } from './api.ts';
+import { ClassChoice } from './class-choice.tsx';
 import { messages, percent } from './messages.ts';
 import { board, perform, picturesByClass, status } from './store.ts';
 
@@ -56,7 +57,6 @@ function Proposal({ picture: { hash, guesses } }: { picture: NextPicture }) {
   const name = board.value.pictures.get(hash)?.name ?? '';
   const { classes } = board.value;
   const known = guesses.filter(({ id }) => classes.some((one) => one.id === id));
-  const others = classes.filter(({ id }) => known.every((guess) => guess.id !== id));
   const place = (classId: string) => perform({ do: 'place', hashes: [hash], classId });
   return (
     <li class="doubt">
@@ -69,20 +69,7 @@ function Proposal({ picture: { hash, guesses } }: { picture: NextPicture }) {
               {guess.name} <span class="muted">{percent(guess.probability)}</span>
             </button>
           ))}
-          {others.length > 0 && (
-            <select
-              aria-label={m.other(name)}
-              value=""
-              onChange={({ currentTarget }) => currentTarget.value && place(currentTarget.value)}
-            >
-              <option value="">{m.another}</option>
-              {others.map((one) => (
-                <option key={one.id} value={one.id}>
-                  {one.name}
-                </option>
-              ))}
-            </select>
-          )}
+          <ClassChoice label={m.other(name)} except={known.map(({ id }) => id)} onChoose={place} />
         </div>
       </div>
     </li>

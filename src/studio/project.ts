@@ -1,0 +1,98 @@
+import { Zip, ZipPassThrough } from 'fflate';
+import { DataError } from '../errors.ts';
+import { renderCsv } from '../report/table.ts';
+import { nameGiver } from '../store/names.ts';
+import type { Board } from './board.ts';
+import type { Pictures } from './pictures.ts';
+
+/** A picture's place in the zip, and what the table there says of it. */
+interface Entry {
+  readonly path: string;
+  readonly label: string;
+  readonly group: string;
+  readonly hash: string;
+}
+
+/** What a zip without 64-bit sizes can hold. */
+const MOST_ENTRIES = 65_534;
+const MOST_BYTES = 2 ** 32 - 2 ** 26;
+
+/**
+ * Everything that was collected, as a zip, chunk by chunk: a folder of pictures for each class, `index.csv` with every
+ * picture's path, class and group, and `classes.csv` with the classes' names to the letter. Another studio takes it up as it was,
+ * and every command reads it as a data set.
+ * @throws DataError `studio/project-too-large` before the first chunk, where it is more than a zip holds
+ */
+export async function projectZip(board: Board, pictures: Pictures): Promise<AsyncIterable<Uint8Array>> {
+  const entries = entriesOf(board);
+  let bytes = 0;
+  for (const { hash } of entries) bytes += await pictures.size(hash);
+  if (entries.length > MOST_ENTRIES || bytes > MOST_BYTES) {
+    throw new DataError(`${entries.length} pictures of ${bytes} bytes are more than a zip holds`, {
+      code: 'studio/project-too-large',
+      hint: "Copy the session's folder instead; `tip-adapter studio --workspace` opens it anywhere.",
+      details: { pictures: entries.length, bytes },
+    });
+  }
+  return zipped(entries, board, pictures);
+}
+
+/** Class by class in the board's order, what is not sorted yet at the end. */
+function entriesOf({ classes, pictures }: Board): Entry[] {
+  const folderName = nameGiver(['index.csv', 'classes.csv', UNSORTED]);
+  const folders = [
+    ...classes.map(({ id, name }) => ({ id, name, folder: folderName(name) })),
+    { id: undefined, name: '', folder: UNSORTED },
+  ];
+  return folders.flatMap(({ id: own, name: label, folder }) => {
+    const fileName = nameGiver();
+    return [...pictures.values()]
+      .filter(({ classId }) => classId === own)
+      .map(({ hash, name, group = '' }) => {
+        const [, stem, ending] = /^(.*?)(\.\w{1,8})?$/s.exec(name) ?? [];
+        return { path: `${folder}/${fileName(stem, ending)}`, label, group, hash };
+      });
+  });
+}
+
+const UNSORTED = 'unsorted';
+
+async function* zipped(
+  entries: readonly Entry[],
+  { classes }: Board,
+  pictures: Pictures,
+): AsyncGenerator<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  const zip = new Zip((error, chunk) => {
+    if (error) throw error;
+    chunks.push(chunk);
+  });
+  // Pictures are compressed already.
+  const put = (path: string, bytes: Uint8Array) => {
+    const file = new ZipPassThrough(path);
+    zip.add(file);
+    file.push(bytes, true);
+  };
+  put('index.csv', csv(entries, ['path', 'label', 'group']));
+  put(
+    'classes.csv',
+    csv(
+      classes.map(({ name }) => ({ id: name, name })),
+      ['id', 'name'],
+    ),
+  );
+  for (const { path, hash } of entries) {
+    put(path, await pictures.read(hash));
+    yield* chunks.splice(0);
+  }
+  zip.end();
+  yield* chunks.splice(0);
+}
+
+function csv<Row>(rows: readonly Row[], columns: readonly (keyof Row & string)[]): Uint8Array {
+  const table = {
+    rows,
+    columns: columns.map((title) => ({ title, value: (row: Row) => String(row[title]) })),
+  };
+  return Buffer.from(renderCsv(table));
+}

@@ -1,0 +1,47 @@
+import { taskOf } from '../classifier/task.ts';
+import type { ClassifierData } from '../classifier/types.ts';
+import { sharedEngine } from '../engine/node.ts';
+import { throwIfAborted } from '../errors.ts';
+import { foldJudges, judgeClassSums, judgeZeroShot } from '../tuning/cache-search.ts';
+import { leaveOneShotOut } from '../tuning/folds.ts';
+import { searchSurface } from '../tuning/paper.ts';
+import type { SearchMap } from './status.ts';
+
+/** Ends of the constants' scales, both geometric, and points between them: what the sliders of the page move over. */
+const ALPHA = [0.01, 1000] as const;
+const BETA = [0.5, 100] as const;
+const POINTS = 25;
+
+/** Judges beyond would only make a smooth map smoother. */
+const MOST_JUDGES = 600;
+const MOST_FOLDS = 4;
+
+/**
+ * The surface of Tip-Adapter's constants for a classifier's examples: the share of left-out examples that are recognised at each
+ * alpha and beta. Undefined where none can be left out.
+ */
+export async function searchMap(data: ClassifierData, signal?: AbortSignal): Promise<SearchMap | undefined> {
+  const task = taskOf(data, signal);
+  const folds = leaveOneShotOut(task.support, MOST_FOLDS);
+  if (folds.count < 2) return undefined;
+  const every = Math.ceil(folds.query.length / MOST_JUDGES);
+  const query = folds.query.map((fold, i) => (i % every === 0 ? fold : -1));
+  const judges = foldJudges(task.support, { ...folds, query });
+  const zeroShot = await judgeZeroShot(sharedEngine(), task, judges);
+  const { affinities, close } = await judgeClassSums(sharedEngine(), task, judges, signal);
+  await close();
+  const [alphas, betas] = [geometric(ALPHA), geometric(BETA)];
+  const recognised: (readonly number[])[] = [];
+  for (const beta of betas) {
+    const betas = { first: beta, step: 0, count: 1 };
+    const { accuracy } = searchSurface(zeroShot, affinities, judges.labels, { alphas, betas });
+    recognised.push(accuracy[0]);
+    // Whoever asks about a picture meanwhile gets a turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    throwIfAborted(signal);
+  }
+  return { alphas, betas, recognised };
+}
+
+const geometric = ([low, high]: readonly [number, number]) =>
+  Array.from({ length: POINTS }, (_, i) => low * (high / low) ** (i / (POINTS - 1)));

@@ -1,0 +1,219 @@
+import { computed, signal } from '@preact/signals';
+import { type CheckReport, thumbnailUrl } from './api.ts';
+import { type Answer, Doubt } from './doubt.tsx';
+import { messages, percent } from './messages.ts';
+import { board, check } from './store.ts';
+
+/** Answers of one cell of the confusion matrix: pictures of one class taken for one class. */
+interface Cell {
+  readonly key: string;
+  readonly label: number;
+  readonly predicted: number;
+  readonly answers: readonly Answer[];
+}
+
+const keyOf = (label: number, predicted: number) => `${label}-${predicted}`;
+
+/** The check's answers by cell, about pictures that are still where they were; the surest mistake first. */
+const cells = computed<ReadonlyMap<string, Cell>>(() => {
+  const report = check.value;
+  const found = new Map<string, Cell & { answers: Answer[] }>();
+  const { pictures } = board.value;
+  const surest = (report?.answers ?? []).toSorted((a, b) => b.probability - a.probability);
+  for (const answer of surest) {
+    const { hash, label, predicted } = answer;
+    if (pictures.get(hash)?.classId !== report?.classes[label].id) continue;
+    const key = keyOf(label, predicted);
+    const cell = found.get(key) ?? { key, label, predicted, answers: [] };
+    cell.answers.push(answer);
+    found.set(key, cell);
+  }
+  return found;
+});
+
+const mistakes = computed(() =>
+  [...cells.value.values()]
+    .filter(({ label, predicted }) => label !== predicted)
+    .sort((a, b) => b.answers.length - a.answers.length),
+);
+
+/** Key of the cell whose pictures are shown. */
+const opened = signal<string | undefined>(undefined);
+
+const MOST_LISTED = 8;
+
+/** Classes that are taken for each other, as a matrix and, the most frequent first, as a list; each opens its pictures. */
+export function Mixups({ report }: { report: CheckReport }) {
+  const m = messages.value.check;
+  const listed = mistakes.value.slice(0, MOST_LISTED);
+  const chosen = cells.value.get(opened.value ?? '');
+  const shown = chosen && !listed.includes(chosen) ? [...listed, chosen] : listed;
+  return (
+    <div class="part" id="mixups">
+      <h3>{m.mixups}</h3>
+      {mistakes.value.length === 0 && <p class="muted">{m.none}</p>}
+      <Matrix report={report} />
+      {shown.map((cell) => (
+        <CellPictures key={cell.key} cell={cell} report={report} />
+      ))}
+    </div>
+  );
+}
+
+/** Classes beyond are not in the matrix, unless they are mixed up more than others. */
+const MOST_CLASSES = 12;
+
+/** The classes of the matrix in their order: all of them, or those that are mixed up most. */
+function classesShown(report: CheckReport): number[] {
+  const all = [...report.classes.keys()];
+  if (all.length <= MOST_CLASSES) return all;
+  const wrong = all.map(() => 0);
+  for (const { label, predicted, answers } of mistakes.value) {
+    wrong[label] += answers.length;
+    wrong[predicted] += answers.length;
+  }
+  const most = all.filter((c) => wrong[c] > 0).sort((a, b) => wrong[b] - wrong[a]);
+  return most.slice(0, MOST_CLASSES).sort((a, b) => a - b);
+}
+
+/** Rows are what the person said, columns what it says. */
+function Matrix({ report }: { report: CheckReport }) {
+  const m = messages.value.check;
+  const shown = classesShown(report);
+  if (shown.length < 2) return null;
+  const name = (c: number) => report.classes[c].name;
+  return (
+    <div class="matrix-box">
+      <table class="matrix">
+        <caption class="muted small">
+          {m.matrix}
+          {shown.length < report.classes.length && ` ${m.matrixPart(shown.length)}`}
+        </caption>
+        <thead>
+          <tr>
+            <td />
+            {shown.map((c) => (
+              <th key={c} scope="col" title={name(c)}>
+                <span>{name(c)}</span>
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {shown.map((label) => (
+            <tr key={label}>
+              <th scope="row" title={name(label)}>
+                {name(label)}
+              </th>
+              {shown.map((predicted) => (
+                <td key={predicted}>
+                  <CellButton report={report} label={label} predicted={predicted} />
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function CellButton({
+  report,
+  label,
+  predicted,
+}: Pick<Cell, 'label' | 'predicted'> & { report: CheckReport }) {
+  const key = keyOf(label, predicted);
+  const count = cells.value.get(key)?.answers.length ?? 0;
+  if (count === 0) return null;
+  const share = count / report.perClass[label].total;
+  return (
+    <button
+      type="button"
+      class={label === predicted ? 'right' : 'wrong'}
+      style={{ '--share': share.toFixed(2) }}
+      aria-expanded={opened.value === key}
+      aria-label={`${titleOf(report, label, predicted)}: ${count}`}
+      title={titleOf(report, label, predicted)}
+      onClick={() => show(opened.value === key ? undefined : key)}
+    >
+      {count}
+    </button>
+  );
+}
+
+const idOf = (key: string) => `cell-${key}`;
+
+/** Opens a cell's pictures and brings them into sight. */
+function show(key: string | undefined): void {
+  opened.value = key;
+  if (key === undefined) return;
+  requestAnimationFrame(() => {
+    const pictures = document.getElementById(idOf(key));
+    pictures?.scrollIntoView({ block: 'nearest' });
+    pictures?.querySelector('summary')?.focus({ preventScroll: true });
+  });
+}
+
+function titleOf(report: CheckReport, label: number, predicted: number): string {
+  const m = messages.value.check;
+  const name = (c: number) => report.classes[c].name;
+  return label === predicted ? m.rightCell(name(label)) : m.mixup(name(label), name(predicted));
+}
+
+/** A cell's pictures: mistakes can be settled there. */
+function CellPictures({ cell, report }: { cell: Cell; report: CheckReport }) {
+  const { key, label, predicted, answers } = cell;
+  const isOpen = opened.value === key;
+  return (
+    <details
+      class="mixup"
+      id={idOf(key)}
+      open={isOpen}
+      onToggle={({ currentTarget }) => {
+        if (currentTarget.open) opened.value = key;
+        else if (opened.value === key) opened.value = undefined;
+      }}
+    >
+      <summary>
+        <span>{titleOf(report, label, predicted)}</span>
+        <span class="strip" aria-hidden="true">
+          {answers.slice(0, 3).map(({ hash }) => (
+            <img key={hash} src={thumbnailUrl(hash)} alt="" />
+          ))}
+        </span>
+        <span class="count">{answers.length}</span>
+      </summary>
+      {isOpen &&
+        (label === predicted ? (
+          <Recognised answers={answers} />
+        ) : (
+          <ul class="doubts">
+            {answers.slice(0, MOST_SHOWN).map((answer) => (
+              <Doubt key={answer.hash} answer={answer} report={report} />
+            ))}
+          </ul>
+        ))}
+    </details>
+  );
+}
+
+/** Pictures of one cell in the page: settling some brings the next. */
+const MOST_SHOWN = 30;
+
+/** The least sure first: they are what is worth looking at. */
+function Recognised({ answers }: Pick<Cell, 'answers'>) {
+  return (
+    <ul class="recognised">
+      {answers
+        .slice(-MOST_SHOWN)
+        .reverse()
+        .map(({ hash, probability }) => (
+          <li key={hash}>
+            <img src={thumbnailUrl(hash)} alt={board.value.pictures.get(hash)?.name ?? ''} loading="lazy" />
+            <span class="muted">{percent(probability)}</span>
+          </li>
+        ))}
+    </ul>
+  );
+}
