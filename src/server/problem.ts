@@ -64,7 +64,7 @@ function statusOf(error: unknown): number {
   return STATUS_OF_CODE[error.code] ?? (error instanceof DataError ? 422 : 400);
 }
 
-function problem(status: number, code: string, detail: string, hint?: string): Problem {
+export function problem(status: number, code: string, detail: string, hint?: string): Problem {
   return {
     type: `urn:tip-adapter:${code}`,
     title: STATUS_CODES[status] ?? 'Error',

@@ -37,15 +37,15 @@ const LIMITS: Required<ZipLimits> = {
 const inflate = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(inflateRaw);
 
 /**
- * Opens a zip (zip64 included) by its central directory; only what is read is ever in memory.
+ * Opens a zip (zip64 included) by its central directory; only what is read is ever in memory. `called` is its name in messages.
  * Throws `DataError` `zip/…` where it is no zip, is cut short or exceeds a limit, and the system's error where it is missing.
  */
-export async function openZip(path: string, limits: ZipLimits = {}): Promise<Zip> {
+export async function openZip(path: string, limits: ZipLimits = {}, called = path): Promise<Zip> {
   const fail: Fail = (code, what) => {
-    throw new DataError(`${path} cannot be read as a zip: ${what}`, {
+    throw new DataError(`${called} cannot be read as a zip: ${what}`, {
       code: `zip/${code}`,
       hint: 'It may be cut short or damaged; make it again, or unpack it and give the folder.',
-      details: { path },
+      details: { path: called },
     });
   };
   const all = { ...LIMITS, ...limits };

@@ -43,14 +43,22 @@ interface CurvePoint {
   readonly high: number;
 }
 
+/** Tip-Adapter's. */
+type Constants = Readonly<Record<'alpha' | 'beta', number>>;
+
 const MOST_FOLDS = 4;
 const BINS = 10;
 
 /**
  * Deals the classifier's own examples into folds, teaches its method with each fold left out and asks about that fold. The
- * constants stay those chosen on the same folds, which flatters slightly. Undefined where no class has two groups of pictures.
+ * constants stay those chosen on the same folds, which flatters slightly. `constants` are Tip-Adapter's, for its learning curve.
+ * Undefined where no class has two groups of pictures.
  */
-export async function checkClassifier(data: ClassifierData, signal: AbortSignal): Promise<Check | undefined> {
+export async function checkClassifier(
+  data: ClassifierData,
+  constants: Constants,
+  signal: AbortSignal,
+): Promise<Check | undefined> {
   const folds = leaveOneShotOut(data.support, MOST_FOLDS);
   if (folds.count < 2) return undefined;
   const examples = [...folds.query.keys()].filter((i) => folds.query[i] >= 0);
@@ -74,7 +82,7 @@ export async function checkClassifier(data: ClassifierData, signal: AbortSignal)
     }),
     answers,
     bins: reliabilityBins(probabilities, labels, BINS).filter(({ count }) => count > 0),
-    curve: await learningCurve(data, signal),
+    curve: await learningCurve(data, constants, signal),
   };
 }
 
@@ -106,7 +114,11 @@ const LEAST_ASKED = 5;
  * Tip-Adapter's accuracy against examples per class, over three draws; asked about the pictures that were not drawn. Votes are
  * summed over a class's examples, so their weight is scaled with the number drawn.
  */
-async function learningCurve(data: ClassifierData, signal: AbortSignal): Promise<CurvePoint[]> {
+async function learningCurve(
+  data: ClassifierData,
+  { alpha, beta }: Constants,
+  signal: AbortSignal,
+): Promise<CurvePoint[]> {
   const { labels, groups } = data.support;
   const rows = { labels, groups: Array.from(groups, String) };
   const perClass = labels.length / data.classes.length;
@@ -117,7 +129,7 @@ async function learningCurve(data: ClassifierData, signal: AbortSignal): Promise
     for (const seed of DRAWS) {
       throwIfAborted(signal);
       const drawn = sampleFewShot(rows, { shots, seed });
-      const result = await askTheRest(data, drawn, perClass / shots);
+      const result = await askTheRest(data, drawn, { alpha: (alpha * perClass) / shots, beta });
       correct += result.correct;
       total += result.total;
     }
@@ -129,18 +141,12 @@ async function learningCurve(data: ClassifierData, signal: AbortSignal): Promise
   return points;
 }
 
-async function askTheRest(data: ClassifierData, drawn: readonly number[], scale: number) {
-  const { support, options } = data;
+async function askTheRest(data: ClassifierData, drawn: readonly number[], constants: Constants) {
+  const { support } = data;
   const shown = new Set(drawn.map((i) => support.groups[i]));
   const asked = [...support.labels.keys()].filter((i) => !shown.has(support.groups[i]));
   const task = { ...taskOf(data), support: selectExamples(support, drawn) };
-  const { alpha = 1, beta = 5.5 } = options as { alpha?: number; beta?: number };
-  const scorer = await createScorer(
-    sharedEngine(),
-    methodById('tip-adapter'),
-    { alpha: alpha * scale, beta },
-    task,
-  );
+  const scorer = await createScorer(sharedEngine(), methodById('tip-adapter'), { ...constants }, task);
   const scores = await scorer.scores(selectRows(plainRows(support), asked));
   await scorer.close();
   const correct = asked.filter((i, r) => argmax(row(scores, r)) === support.labels[i]).length;

@@ -1,7 +1,7 @@
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Change } from './history.ts';
 import { changeSchema, openJournal } from './journal.ts';
 
@@ -20,6 +20,37 @@ async function leave(...changes: Change[]) {
   for (const change of changes) await journal.append(change);
   return journal;
 }
+
+it('takes back what could not be written, and goes on', async () => {
+  const journal = await leave(add('cat'));
+  const file = await open(path(), 'r');
+  const { prototype } = file.constructor as { prototype: typeof file };
+  await file.close();
+  // Half a line reaches the disk, as where it is full.
+  const appending = vi.spyOn(prototype, 'appendFile').mockImplementationOnce(async () => {
+    await appendFile(path(), '{"command":{"do":"add-cl');
+    throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+  });
+  const failing = journal.append(add('dog'));
+  // Made on a board that will not have been.
+  const behind = journal.append({ command: { do: 'rename-class', id: 'dog', name: 'hound' } });
+  await expect(failing).rejects.toMatchObject({ code: 'disk/full' });
+  await expect(behind).rejects.toMatchObject({ code: 'disk/write' });
+  expect(journal.history.board.classes.map(({ id }) => id)).toEqual(['cat']);
+  await journal.append(add('cow'));
+  appending.mockRestore();
+  const again = await openJournal(folder);
+  expect(again.history.board.classes.map(({ id }) => id)).toEqual(['cat', 'cow']);
+});
+
+it('takes a name only as long as it will be on the board', async () => {
+  // One letter that is two when it is normalised.
+  const name = '\u0958'.repeat(150);
+  expect(changeSchema.safeParse({ command: { do: 'add-class', id: 'a', name } }).success).toBe(false);
+  expect(changeSchema.safeParse({ command: { do: 'add-class', id: 'a', name: '\ud800' } }).success).toBe(
+    false,
+  );
+});
 
 it('is as it was left, with the way back', async () => {
   await leave(add('cat'), add('dog'), { move: 'undo' }, add('cow'));

@@ -6,10 +6,13 @@ import { diskError, writeFileAtomic } from '../store/atomic.ts';
 import { type BoardJson, boardFromJson, boardToJson, EMPTY_BOARD } from './board.ts';
 import { applyChange, beginHistory, type Change, type History } from './history.ts';
 
-const className = z.string().min(1).max(200);
+/** No half of a character, and nothing that ends a text in other programs. */
+const wellFormed = (text: string) => !/\p{Surrogate}|\0/u.test(text);
+/** As long as it will be on the board. */
+const className = z.string().normalize('NFC').min(1).max(200).refine(wellFormed, 'is no text');
 const picture = z.object({
   hash: z.string().regex(/^[0-9a-f]{64}$/),
-  name: z.string().max(500),
+  name: z.string().max(500).refine(wellFormed, 'is no text'),
   classId: z.string().max(64).optional(),
   group: z.string().max(100).optional(),
 });
@@ -55,8 +58,8 @@ const LONGEST = 20_000;
 /** The session on the disk: a board, then one line for every change. */
 export interface Journal {
   readonly history: History;
-  /** Makes a change; resolves when it is on the disk. */
-  append(change: Change): Promise<void>;
+  /** Makes changes; resolves when they are on the disk. Those that cannot be written are taken back, and thrown. */
+  append(...changes: readonly Change[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -74,28 +77,53 @@ export async function openJournal(folder: string): Promise<Journal> {
   const file: FileHandle = await open(path, 'a').catch((error) => {
     throw diskError(error, path);
   });
+  /** What is on the disk, and how long it is. */
+  let kept = { history, length: (await file.stat()).size };
+  /** Raised by a write that fails: what was to be written behind it was made on a board that there never was. */
+  let failures = 0;
   let last: Promise<void> = Promise.resolve();
+
+  async function write(text: string, after: History, planned: number): Promise<void> {
+    if (planned !== failures) throw lostBehind(path);
+    try {
+      // Half a line of before must not be the beginning of this one.
+      if (failures > 0) await file.truncate(kept.length);
+      await file.appendFile(text);
+      await file.datasync();
+      kept = { history: after, length: kept.length + Buffer.byteLength(text) };
+    } catch (error) {
+      failures++;
+      history = kept.history;
+      await file.truncate(kept.length).catch(() => {});
+      throw diskError(error, path);
+    }
+  }
+
   return {
     get history() {
       return history;
     },
-    append(change) {
-      history = applyChange(history, change);
-      const written = last.then(async () => {
-        await file.appendFile(line(change));
-        await file.datasync();
-      });
+    append(...changes) {
+      history = changes.reduce(applyChange, history);
+      const [after, planned] = [history, failures];
+      const written = last.then(() => write(changes.map(line).join(''), after, planned));
       // One write that fails is told to its caller; the next is tried all the same.
       last = written.catch(() => {});
-      return written.catch((error) => {
-        throw diskError(error, path);
-      });
+      return written;
     },
     async close() {
       await last;
       await file.close();
     },
   };
+}
+
+function lostBehind(path: string): DataError {
+  return new DataError(`${path} could not be written`, {
+    code: 'disk/write',
+    hint: 'A change before this one could not be saved; make it again.',
+    details: { path },
+  });
 }
 
 const line = (value: unknown) => `${JSON.stringify(value)}\n`;

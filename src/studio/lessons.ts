@@ -195,9 +195,11 @@ export class Lessons {
     }
     this.#set({ stage: 'checking', training });
     const { classifier, status } = this.#answering as Current;
-    const { groups } = tuned.data.support;
+    const { support, options } = tuned.data;
+    const { groups } = support;
     const check = await checkClassifier(
       { ...classifier.data, support: { ...classifier.data.support, groups } },
+      options as { alpha: number; beta: number },
       signal,
     );
     this.#check = check && { check, serial: status.serial, classifier, lesson, alike: apart.alike };

@@ -9,6 +9,7 @@ import type { ImageLoader } from '../image/loader.ts';
 import { isImagePath } from '../image/names.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { openZip } from '../store/zip.ts';
+import { type Problem, problemOf } from './status.ts';
 
 /** Longer side of a kept thumbnail, in pixels: sharp in the grid on a dense screen, small in a classifier file. */
 const THUMBNAIL_SIDE = 144;
@@ -22,7 +23,7 @@ export type Kept =
       readonly className?: string;
       readonly group?: string;
     }
-  | { readonly name: string; readonly problem: string };
+  | { readonly name: string; readonly problem: Problem };
 
 /** The session's pictures by the sha256 of their bytes, with small ones beside them. Nothing is written twice. */
 export interface Pictures {
@@ -30,9 +31,9 @@ export interface Pictures {
   keep(name: string, bytes: Uint8Array): Promise<Kept>;
   /**
    * Keeps every picture of a zip, each with its path, and with its class and group where the zip has a table of them. Throws
-   * `DataError` `zip/…` where it is no zip, and `dataset/…` where its table is wrong.
+   * `DataError` `zip/…` where it is no zip, and `dataset/…` where its table is wrong. `called` is its name in messages.
    */
-  keepZip(path: string): Promise<Kept[]>;
+  keepZip(path: string, called?: string): Promise<Kept[]>;
   read(hash: string): Promise<Uint8Array>;
   /** Bytes of a picture's file. */
   size(hash: string): Promise<number>;
@@ -45,13 +46,13 @@ export function openPictures(folder: string, loader: ImageLoader): Pictures {
   const small = (hash: string) => join(folder, 'thumbnails', `${checkHash(hash)}.jpg`);
   const keep = async (name: string, bytes: Uint8Array): Promise<Kept> => {
     const hash = sha256(bytes);
-    if (existsSync(whole(hash))) return { name, hash };
+    if (existsSync(whole(hash)) && existsSync(small(hash))) return { name, hash };
     try {
       // What has no thumbnail cannot be decoded, and is found out before it is on the board.
       await writeFileAtomic(small(hash), await loader.thumbnail(bytes, THUMBNAIL_SIDE));
     } catch (error) {
       if (error instanceof DataError && error.code.startsWith('image/')) {
-        return { name, problem: error.message };
+        return { name, problem: problemOf(error) };
       }
       throw error;
     }
@@ -60,18 +61,27 @@ export function openPictures(folder: string, loader: ImageLoader): Pictures {
   };
   return {
     keep,
-    async keepZip(path) {
-      const zip = await openZip(path);
+    async keepZip(path, called) {
+      const zip = await openZip(path, {}, called);
       if (zip.entries.some(({ name }) => isIndex(name))) return keepListed(await readDataset(path), keep);
-      const skipped = zip.skipped.map(({ name, reason }): Kept => ({ name, problem: reason }));
+      const skipped = zip.skipped.map(
+        ({ name, reason }): Kept => ({ name, problem: { code: 'zip/unsafe', message: reason } }),
+      );
       const wanted = zip.entries.filter(({ name }) => isImagePath(name) && !isHidden(name));
       const kept: Kept[] = [];
-      for (const { name } of wanted) kept.push(await keep(name, await zip.read(name)));
+      for (const { name } of wanted) {
+        const bytes = await zip.read(name).catch((error): Kept => ({ name, problem: problemOf(error) }));
+        kept.push(bytes instanceof Uint8Array ? await keep(name, bytes) : bytes);
+      }
       return [...kept, ...skipped];
     },
     read: (hash) => readKept(whole(hash), hash),
     size: async (hash) => (await stat(whole(hash)).catch((cause) => notKept(hash, cause))).size,
-    thumbnail: (hash) => readKept(small(hash), hash),
+    async thumbnail(hash) {
+      // One that was removed from the disk is made again.
+      if (!existsSync(small(hash))) await keep('', await readKept(whole(hash), hash));
+      return readKept(small(hash), hash);
+    },
   };
 }
 

@@ -6,20 +6,20 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import { streamSSE } from 'hono/streaming';
+import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import { z } from 'zod';
 import type { Classifier } from '../classifier/classifier.ts';
 import { DataError, TipAdapterError, UsageError } from '../errors.ts';
 import { methods } from '../methods/index.ts';
 import { checked } from '../server/parse.ts';
-import { Refusal } from '../server/problem.ts';
+import { PROBLEM_TYPE, problem, Refusal } from '../server/problem.ts';
 import { boardToJson } from './board.ts';
 import { changeSchema } from './journal.ts';
 import { checkReport, classifierFile } from './keep.ts';
 import type { Kept } from './pictures.ts';
 import { projectZip } from './project.ts';
 import type { Session } from './session.ts';
-import { type CheckReport, problemOf } from './status.ts';
+import { type CheckReport, type MethodFacts, problemOf, type Status } from './status.ts';
 import { tryPicture } from './trial.ts';
 
 const BINARY = 'application/octet-stream';
@@ -45,10 +45,21 @@ const limited = (maxSize: number) =>
     },
   });
 
-/** Answers with what went wrong as the page shows it. */
+const STATUSES: Readonly<Record<string, number>> = { 'studio/no-picture': 404, 'studio/too-large': 413 };
+
+/** Answers with an error's problem details (RFC 9457). Unlike a server's, they may name files: they are the person's own. */
 export function tellProblem(error: Error, c: Context): Response {
-  const status = error instanceof Refusal ? error.status : error instanceof TipAdapterError ? 400 : 500;
-  return c.json(problemOf(error), status as 400);
+  const { code, message, hint } = problemOf(error);
+  const status =
+    error instanceof Refusal
+      ? error.status
+      : !(error instanceof TipAdapterError)
+        ? 500
+        : code.startsWith('disk/')
+          ? 507
+          : (STATUSES[code] ?? 400);
+  const details = problem(status, code, message, hint);
+  return c.body(JSON.stringify(details), status as 400, { 'content-type': PROBLEM_TYPE });
 }
 
 /** What the page asks of a session. `exportPage` is the folder of the built page that exports are made of. */
@@ -68,18 +79,10 @@ function boardRoutes(app: Hono, session: Session): void {
     const { version, changes } = await parsed(c, changesSchema);
     // Another tab was first: this one has to see its board before it changes it.
     if (version !== session.version) return c.json({ version: session.version }, 409);
-    for (const change of changes) await session.change(change);
-    return c.json({ version: session.version });
+    return c.json({ version: await session.change(...changes) });
   });
 
-  app.get('/events', (c) =>
-    streamSSE(c, async (stream) => {
-      const ended = new Promise<void>((resolve) => stream.onAbort(resolve));
-      const stop = session.watch((status) => void stream.writeSSE({ data: JSON.stringify(status) }));
-      await ended;
-      stop();
-    }),
-  );
+  app.get('/events', (c) => streamSSE(c, (stream) => tellStatus(stream, session)));
 
   app.post('/encoder', async (c) => {
     session.answerDownload((await parsed(c, answerSchema)).download);
@@ -97,8 +100,38 @@ function boardRoutes(app: Hono, session: Session): void {
   });
 
   app.get('/methods', (c) =>
-    c.json(methods.filter(({ id }) => id !== 'stack').map(({ id, name, paper }) => ({ id, name, paper }))),
+    c.json(
+      methods
+        // The studio asks with one prompt a class, and a stack is what `auto` makes.
+        .filter(({ id, needs }) => id !== 'stack' && !needs.includes('several-prompts'))
+        .map(({ id, name, paper, needs, options }): MethodFacts => {
+          return { id, name, paper, opensText: needs.includes('text-tower'), trains: 'epochs' in options };
+        }),
+    ),
   );
+}
+
+/** Tells a page the latest status, as fast as it reads: what was overtaken meanwhile is left out, and nothing piles up. */
+async function tellStatus(stream: SSEStreamingApi, session: Session): Promise<void> {
+  let latest: Status | undefined;
+  let wake = () => {};
+  const stop = session.watch((status) => {
+    latest = status;
+    wake();
+  });
+  stream.onAbort(() => wake());
+  while (!stream.aborted) {
+    if (!latest) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      continue;
+    }
+    const data = JSON.stringify(latest);
+    latest = undefined;
+    await stream.writeSSE({ data });
+  }
+  stop();
 }
 
 function pictureRoutes(app: Hono, session: Session): void {
@@ -114,7 +147,7 @@ function pictureRoutes(app: Hono, session: Session): void {
     try {
       const path = join(folder, 'pictures.zip');
       if (c.req.raw.body) await pipeline(Readable.fromWeb(c.req.raw.body as never), createWriteStream(path));
-      const kept: Kept[] = await pictures.keepZip(path);
+      const kept: Kept[] = await pictures.keepZip(path, c.req.query('name'));
       return c.json(kept);
     } finally {
       await rm(folder, { recursive: true, force: true });

@@ -1,10 +1,16 @@
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { onAbort } from '../abort.ts';
 import type { Classifier } from '../classifier/classifier.ts';
 import { chooseEncoder } from '../encoder/choose.ts';
 import { loadEncoder } from '../encoder/local.ts';
 import type { PullPlan } from '../encoder/pull.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
+import { UsageError } from '../errors.ts';
 import { createImageLoader } from '../image/loader.ts';
+import { writeFileAtomic } from '../store/atomic.ts';
+import { type Lock, takeLock } from '../store/lock.ts';
 import type { Board } from './board.ts';
 import type { Change } from './history.ts';
 import { type Journal, openJournal } from './journal.ts';
@@ -23,28 +29,44 @@ export interface SessionOptions {
 /** One person's work: the board and its journal, the pictures, the encoder, and the classifier that is always up to date. */
 export class Session {
   readonly pictures: Pictures;
+  readonly #folder: string;
+  readonly #wanted: string | Encoder;
   readonly #journal: Journal;
+  readonly #lock: Lock;
   readonly #loader: ReturnType<typeof createImageLoader>;
   readonly #listeners = new Set<(status: Status) => void>();
   readonly #end = new AbortController();
   #encoder: EncoderStatus = { state: 'loading' };
   #agree?: (yes: boolean) => void;
+  #stopDownload?: AbortController;
   #teacher?: Teacher;
   #lessons?: Lessons;
   #lent = false;
   #opening: Promise<void> = Promise.resolve();
   #version = 0;
 
-  private constructor(folder: string, journal: Journal) {
+  private constructor(folder: string, encoder: string | Encoder, journal: Journal, lock: Lock) {
+    this.#wanted = encoder;
+    this.#folder = resolve(folder);
     this.#journal = journal;
+    this.#lock = lock;
     this.#loader = createImageLoader();
     this.pictures = openPictures(folder, this.#loader);
   }
 
-  /** Opens the session where it was left. The encoder is opened meanwhile; where it must be downloaded, the page is asked. */
+  /**
+   * Opens the session where it was left. The encoder is opened meanwhile; where it must be downloaded, the page is asked. Throws
+   * `UsageError` `studio/in-use` where another program has the session open: two would each write what the other does not know.
+   */
   static async open({ folder, encoder = 'auto' }: SessionOptions): Promise<Session> {
-    const session = new Session(folder, await openJournal(folder));
-    session.#opening = session.#openEncoder(encoder);
+    const lock = await takeLock(join(folder, 'session.lock'));
+    if (!lock) throw inUse(folder, await lastAddress(folder));
+    const journal = await openJournal(folder).catch(async (error) => {
+      await lock.release();
+      throw error;
+    });
+    const session = new Session(folder, encoder, journal, lock);
+    session.#opening = session.#openEncoder();
     return session;
   }
 
@@ -61,6 +83,7 @@ export class Session {
     const { past, future } = this.#journal.history;
     return {
       version: this.#version,
+      folder: this.#folder,
       undo: past.length,
       redo: future.length,
       encoder: this.#encoder,
@@ -77,13 +100,26 @@ export class Session {
     return this.#lessons;
   }
 
-  /** Makes a change, on the board and on the disk, and teaches what it changed. */
-  async change(change: Change): Promise<void> {
-    this.#version++;
-    const written = this.#journal.append(change);
+  /**
+   * Makes changes, on the board and on the disk, and teaches what they changed. All are on the board before anything else can be;
+   * resolves with the version they made when they are on the disk.
+   */
+  async change(...changes: readonly Change[]): Promise<number> {
+    this.#version += changes.length;
+    const version = this.#version;
+    const written = this.#journal.append(...changes);
     this.#lessons?.teach(this.board);
     this.#tell();
-    await written;
+    try {
+      await written;
+    } catch (error) {
+      // The board is as it was on the disk: whoever has another one has to look again.
+      this.#version++;
+      this.#lessons?.teach(this.board);
+      this.#tell();
+      throw error;
+    }
+    return version;
   }
 
   /** Calls with the status now and after whatever changes it, until the returned function is called. */
@@ -93,52 +129,69 @@ export class Session {
     return () => this.#listeners.delete(listener);
   }
 
-  /** The person's answer to a download that was offered. */
+  /** The person's answer to a download that was offered, a no to one that goes on, or a yes to trying again what failed. */
   answerDownload(yes: boolean): void {
-    this.#agree?.(yes);
+    const { state } = this.#encoder;
+    if (state === 'failed' && yes) this.#opening = this.#openEncoder();
+    else if (state === 'downloading' && !yes) this.#stopDownload?.abort();
+    else if (yes) this.#agree?.(true);
+    else if (state === 'offered') this.#setEncoder({ ...this.#encoder, state: 'declined' });
   }
 
   async close(): Promise<void> {
     this.#end.abort();
-    this.#agree?.(false);
     await this.#opening;
     await this.#lessons?.close();
     await this.#teacher?.close();
     if (!this.#lent) await this.#teacher?.encoder.close();
     await this.#loader.close();
     await this.#journal.close();
+    await this.#lock.release();
   }
 
-  async #openEncoder(wanted: string | Encoder): Promise<void> {
+  async #openEncoder(): Promise<void> {
+    const wanted = this.#wanted;
     try {
       const encoder = typeof wanted === 'string' ? await this.#loadEncoder(wanted) : wanted;
       this.#lent = typeof wanted !== 'string';
       encoder.prepare?.();
       this.#teacher = createTeacher(encoder, this.pictures, this.#loader);
       this.#lessons = new Lessons(this.#teacher, () => this.#tell());
-      this.#setEncoder({ state: 'ready', id: encoder.id, licence: encoder.licence });
+      const opensText = encoder.textTower !== undefined;
+      this.#setEncoder({ state: 'ready', id: encoder.id, licence: encoder.licence, opensText });
       this.#lessons.teach(this.board);
     } catch (error) {
       this.#setEncoder({ state: 'failed', problem: problemOf(error) });
     }
   }
 
+  /** A download that was stopped is offered again: what has come of it is kept. */
   async #loadEncoder(wanted: string): Promise<Encoder> {
-    const { signal } = this.#end;
-    const { name } = await chooseEncoder(wanted, { signal });
-    return loadEncoder(name, {
-      engine: sharedEngine(),
-      signal,
-      confirm: (plan) => this.#offer(plan),
-      onProgress: ({ step, received, total }) =>
-        this.#setEncoder({ ...this.#encoder, state: 'downloading', step, received, total }),
-    });
+    for (;;) {
+      const stop = new AbortController();
+      this.#stopDownload = stop;
+      const signal = AbortSignal.any([this.#end.signal, stop.signal]);
+      try {
+        const { name } = await chooseEncoder(wanted, { signal });
+        return await loadEncoder(name, {
+          engine: sharedEngine(),
+          signal,
+          confirm: (plan) => this.#offer(plan),
+          onProgress: ({ step, received, total }) =>
+            this.#setEncoder({ ...this.#encoder, state: 'downloading', step, received, total }),
+        });
+      } catch (error) {
+        if (!stop.signal.aborted || this.#end.signal.aborted) throw error;
+      }
+    }
   }
 
+  /** Resolves with the person's yes, or with a no when the session ends. */
   #offer({ id, source, bytes, licence }: PullPlan): Promise<boolean> {
     this.#setEncoder({ state: 'offered', id, source, bytes, licence });
     return new Promise((resolve) => {
       this.#agree = resolve;
+      onAbort(this.#end.signal, () => resolve(false));
     });
   }
 
@@ -151,4 +204,24 @@ export class Session {
     const { status } = this;
     for (const listener of this.#listeners) listener(status);
   }
+}
+
+/** Where the address stands at which a folder's session was last served. */
+const addressFile = (folder: string) => join(folder, 'address');
+
+export async function lastAddress(folder: string): Promise<string | undefined> {
+  const text = await readFile(addressFile(folder), 'utf8').catch(() => undefined);
+  return text && URL.canParse(text) ? text : undefined;
+}
+
+export async function rememberAddress(folder: string, address: string): Promise<void> {
+  await writeFileAtomic(addressFile(folder), Buffer.from(address));
+}
+
+function inUse(folder: string, address?: string): UsageError {
+  return new UsageError(`The session in ${folder} is open already`, {
+    code: 'studio/in-use',
+    hint: address ? `Its page is at ${address}.` : 'Close the other studio, or give another --workspace.',
+    details: { folder, address },
+  });
 }

@@ -7,13 +7,14 @@ import { Hono } from 'hono';
 import { readDataset } from '../dataset/read.ts';
 import { throwIfAborted, UsageError } from '../errors.ts';
 import { listen } from '../server/http.ts';
+import { Refusal } from '../server/problem.ts';
 import { answerHeaders, hostGuard, originGuard } from '../server/security.ts';
 import type { BoardPicture } from './board.ts';
 import { studioRoutes, tellProblem } from './routes.ts';
-import { Session, type SessionOptions } from './session.ts';
+import { lastAddress, rememberAddress, Session, type SessionOptions } from './session.ts';
 
 export interface StudioOptions extends SessionOptions {
-  /** 0: any free one. */
+  /** 0: the one of last time, where it is free, so that a page that is still open finds the session again; else any free one. */
   readonly port?: number;
   /** Labelled pictures to begin with: whatever `readDataset` reads. */
   readonly data?: string;
@@ -49,6 +50,9 @@ const POLICY = [
 function studioApp(session: Session, page: string, exportPage?: string): Hono {
   const app = new Hono();
   app.onError(tellProblem);
+  app.notFound(() => {
+    throw new Refusal(404, 'There is nothing at this address', { code: 'studio/not-found' });
+  });
   app.use(
     answerHeaders(POLICY, {
       'cross-origin-opener-policy': 'same-origin',
@@ -83,8 +87,9 @@ export async function startStudio({
   try {
     const unreadable = data ? await bringIn(session, data, signal, onProgress) : [];
     const server = createAdaptorServer(studioApp(session, page, exportPage)) as Server;
+    const address = await listenAgain(server, options.folder, port);
     return {
-      address: await listen(server, '127.0.0.1', port),
+      address,
       session,
       unreadable,
       close: async () => {
@@ -99,6 +104,17 @@ export async function startStudio({
     throw error;
   }
 }
+
+async function listenAgain(server: Server, folder: string, port: number): Promise<string> {
+  const last = port === 0 ? await lastAddress(folder) : undefined;
+  const address =
+    (last && (await listen(server, HOST, Number(new URL(last).port)).catch(() => undefined))) ??
+    (await listen(server, HOST, port));
+  await rememberAddress(folder, address);
+  return address;
+}
+
+const HOST = '127.0.0.1';
 
 /** Puts a data set's labelled pictures on the board, in one step; returns what could not be read. */
 async function bringIn(
@@ -121,7 +137,7 @@ async function bringIn(
   for (const [i, { id, label, group, read }] of examples.entries()) {
     throwIfAborted(signal);
     const kept = await session.pictures.keep(posix.basename(id), await read());
-    if ('problem' in kept) unreadable.push(`${id}: ${kept.problem}`);
+    if ('problem' in kept) unreadable.push(`${id}: ${kept.problem.message}`);
     else pictures.push({ ...kept, classId: label < 0 ? undefined : ids.get(classes[label].name), group });
     onProgress?.({ done: i + 1, total: examples.length });
   }

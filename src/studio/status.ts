@@ -5,6 +5,8 @@ import type { Check } from './check.ts';
 export interface Status extends LessonStatus {
   /** Changes since the session was opened. */
   readonly version: number;
+  /** The folder that everything is kept in. */
+  readonly folder: string;
   /** Steps that can be undone and redone. */
   readonly undo: number;
   readonly redo: number;
@@ -12,10 +14,12 @@ export interface Status extends LessonStatus {
 }
 
 export interface EncoderStatus {
-  readonly state: 'loading' | 'offered' | 'downloading' | 'ready' | 'failed';
+  readonly state: 'loading' | 'offered' | 'declined' | 'downloading' | 'ready' | 'failed';
   readonly id?: string;
   readonly source?: string;
   readonly licence?: string;
+  /** Whether its text side can be opened, as prompt learning needs. */
+  readonly opensText?: boolean;
   /** Bytes of the download; undefined where the server tells only with the file. */
   readonly bytes?: number;
   readonly step?: 'download' | 'convert';
@@ -87,6 +91,17 @@ export interface SearchMap {
   readonly alphas: readonly number[];
   readonly betas: readonly number[];
   readonly recognised: readonly (readonly number[])[];
+}
+
+/** A method that can be chosen. */
+export interface MethodFacts {
+  readonly id: string;
+  readonly name: string;
+  readonly paper: string;
+  /** Needs an encoder whose text side can be opened. */
+  readonly opensText: boolean;
+  /** Trains step by step, which can rest. */
+  readonly trains: boolean;
 }
 
 /** A picture that is not sorted yet, and the classes it is most likely of. */

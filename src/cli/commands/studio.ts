@@ -20,7 +20,11 @@ export const studioCommand = defineCommand({
       value: '<name>',
       help: 'Encoder: a name, hf:owner/repo, a folder, or auto.',
     }),
-    port: integer({ default: 0, max: 65_535, help: 'Port on 127.0.0.1; 0 takes any free one.' }),
+    port: integer({
+      default: 0,
+      max: 65_535,
+      help: 'Port on 127.0.0.1; 0 takes the one of last time, or any free one.',
+    }),
     open: flag({ default: true, help: 'Open the page in the browser.' }),
   },
   computes: true,
@@ -39,7 +43,13 @@ export const studioCommand = defineCommand({
         signal: io.signal,
         onProgress: (state) => bar.update(state),
       }),
-    );
+    ).catch((error) => openAlready(error, data));
+    if (typeof studio === 'string') {
+      io.stdout.write(`${studio}\n`);
+      io.note(`The session in ${workspace} is open already: this is its page.`);
+      if (open) openBrowser(studio, io);
+      return;
+    }
     try {
       if (studio.unreadable.length > 0) {
         io.note(`${plural(studio.unreadable.length, 'file')} could not be read and stayed out:`);
@@ -56,6 +66,13 @@ export const studioCommand = defineCommand({
     }
   },
 });
+
+/** The address of a session that is open already. Throws the error where it is another one, or where pictures were to be brought in. */
+function openAlready(error: unknown, data: string | undefined): string {
+  const { code, details } = error as { code?: string; details?: { address?: string } };
+  if (code === 'studio/in-use' && details?.address && data === undefined) return details.address;
+  throw error;
+}
 
 /** The system's way to open an address. Where there is none, the person has the address to click. */
 function openBrowser(address: string, io: Io): void {

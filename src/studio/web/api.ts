@@ -1,7 +1,7 @@
 import type { BoardJson } from '../board.ts';
 import type { Change } from '../history.ts';
 import type { Kept } from '../pictures.ts';
-import type { CheckReport, NextPicture, Problem, SearchMap, Status, Trial } from '../status.ts';
+import type { CheckReport, MethodFacts, NextPicture, Problem, SearchMap, Status, Trial } from '../status.ts';
 
 /** What went wrong, as the program told it. */
 export class ApiError extends Error {
@@ -16,20 +16,20 @@ export class ApiError extends Error {
   }
 }
 
-export interface MethodName {
-  readonly id: string;
-  readonly name: string;
-  readonly paper: string;
-}
-
 async function ask<T>(path: string, init?: RequestInit): Promise<T> {
   const response = await fetch(`./api/${path}`, init);
   if (!response.ok) throw new ApiError(response.status, await problemIn(response));
   return response.json() as Promise<T>;
 }
 
+/** From problem details (RFC 9457). */
 async function problemIn(response: Response): Promise<Problem> {
-  return response.json().catch(() => ({ code: 'http', message: response.statusText }));
+  const {
+    code = 'http',
+    detail: message = response.statusText,
+    hint,
+  } = await response.json().catch(() => ({}));
+  return { code, message, hint };
 }
 
 const post = <T>(path: string, body: unknown) =>
@@ -42,15 +42,21 @@ const post = <T>(path: string, body: unknown) =>
 const send = <T>(path: string, body: Blob) => ask<T>(path, { method: 'POST', body });
 
 export const api = {
+  /** Whether the program answers at all. */
+  isThere: () =>
+    ask('methods').then(
+      () => true,
+      () => false,
+    ),
   board: () => ask<{ version: number; board: BoardJson }>('board'),
   change: (version: number, changes: readonly Change[]) =>
     post<{ version: number }>('changes', { version, changes }),
-  methods: () => ask<MethodName[]>('methods'),
+  methods: () => ask<MethodFacts[]>('methods'),
   answerDownload: (download: boolean) => post('encoder', { download }),
   stop: () => post('stop', {}),
   pause: (paused: boolean) => post('pause', { paused }),
   keep: (name: string, picture: Blob) => send<Kept>(`pictures?name=${encodeURIComponent(name)}`, picture),
-  keepZip: (zip: Blob) => send<Kept[]>('zips', zip),
+  keepZip: (name: string, zip: Blob) => send<Kept[]>(`zips?name=${encodeURIComponent(name)}`, zip),
   try: (picture: Blob) => send<Trial>('try', picture),
   tryAgain: (hash: string) => post<Trial>(`try?hash=${hash}`, {}),
   next: () => ask<NextPicture[]>('next'),
@@ -61,4 +67,4 @@ export const api = {
 
 export const thumbnailUrl = (hash: string) => `./api/thumbnails/${hash}`;
 
-export type { CheckReport, Kept, NextPicture, Problem, SearchMap, Status, Trial };
+export type { CheckReport, Kept, MethodFacts, NextPicture, Problem, SearchMap, Status, Trial };

@@ -8,7 +8,8 @@ import { LANGUAGES, type Language, language, messages } from './messages.ts';
 import { Notices } from './notices.tsx';
 import { ready, redo, status, undo } from './store.ts';
 import { Teach } from './teach.tsx';
-import { Try, tryPicture } from './try.tsx';
+import { tryPictures } from './tried.ts';
+import { Try } from './try.tsx';
 
 const THEMES = ['auto', 'light', 'dark'] as const;
 const theme = signal(localStorage.getItem('tip-adapter.theme') ?? 'auto');
@@ -132,7 +133,7 @@ function listen(): () => void {
     if (isTyping(event.target) || !event.clipboardData) return;
     const isTrying = document.activeElement?.closest('#try');
     void incomingOf(event.clipboardData).then((files) => {
-      if (isTrying && files.length === 1) tryPicture(files[0].file);
+      if (isTrying) tryPictures(files);
       else void bringIn(files);
     });
   });

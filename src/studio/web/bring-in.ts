@@ -1,7 +1,7 @@
-import { signal } from '@preact/signals';
+import { computed, signal } from '@preact/signals';
 import { type BoardPicture, sameName } from '../board.ts';
-import { api, type Kept } from './api.ts';
-import { board, notify, perform, tellError } from './store.ts';
+import { ApiError, api, type Kept } from './api.ts';
+import { answering, board, notify, perform, tellError } from './store.ts';
 
 /** A file on its way in, with the folders it lay in. */
 export interface Incoming {
@@ -9,8 +9,10 @@ export interface Incoming {
   readonly file: File | Blob;
 }
 
-/** How far what is being brought in is; undefined when nothing is. */
-export const bringing = signal<{ readonly done: number; readonly total: number } | undefined>(undefined);
+/** How far everything that is being brought in is. */
+const coming = signal({ done: 0, total: 0 });
+/** The same; undefined when nothing is. */
+export const bringing = computed(() => (coming.value.total > 0 ? coming.value : undefined));
 
 /** Files that are sent at the same time: enough to keep both of the program's decoding threads busy. */
 const AT_ONCE = 4;
@@ -24,46 +26,63 @@ export interface Target {
   readonly group?: string;
 }
 
-/** Keeps the files and puts the pictures among them on the board, in one step for undo. */
+/**
+ * Keeps the files and puts the pictures among them on the board, in one step for undo. A file that is refused is told, and the
+ * others come in; while the program does not answer, they wait for it.
+ */
 export async function bringIn(files: readonly Incoming[], target: Target = {}): Promise<void> {
-  const zips = files.filter(({ path }) => /\.zip$/i.test(path));
-  const pictures = files.filter((incoming) => !zips.includes(incoming) && !isHidden(incoming.path));
-  if (zips.length + pictures.length === 0) return;
+  const wanted = files.filter(({ path }) => !isHidden(path));
+  if (wanted.length === 0) return;
   const arrival = new Arrival(target);
-  let done = 0;
-  const progress = () => {
-    bringing.value = { done: ++done, total: zips.length + pictures.length };
-  };
-  const queue = [...pictures];
+  coming.value = { done: coming.value.done, total: coming.value.total + wanted.length };
+  // Folder by folder, as their names go: then classes are where one looks for them.
+  const sorted = wanted.toSorted((a, b) => collator.compare(a.path, b.path));
+  const arrived = new Map<number, Kept[]>();
+  let [taken, added] = [0, 0];
   const work = async () => {
-    for (let next = queue.shift(); next; next = queue.shift()) {
-      arrival.add(await api.keep(next.path, next.file));
-      progress();
+    while (taken < sorted.length) {
+      const at = taken++;
+      arrived.set(at, await keep(sorted[at]));
+      for (let kept = arrived.get(added); kept; kept = arrived.get(added)) {
+        arrived.delete(added++);
+        for (const one of kept) arrival.add(one);
+      }
+      coming.value = { ...coming.value, done: coming.value.done + 1 };
     }
   };
-  try {
-    for (const { file } of zips) {
-      for (const kept of await api.keepZip(file)) arrival.add(kept);
-      progress();
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  arrival.end();
+  if (coming.value.done === coming.value.total) coming.value = { done: 0, total: 0 };
+}
+
+/** What a file holds: one picture, those of a zip, or a problem under the file's name. */
+async function keep({ path: name, file }: Incoming): Promise<Kept[]> {
+  for (;;) {
+    try {
+      return /\.zip$/i.test(name) ? await api.keepZip(name, file) : [await api.keep(name, file)];
+    } catch (error) {
+      if (error instanceof ApiError) return [{ name, problem: error.problem }];
+      // A file that the browser cannot read any more fails as a program that is gone does.
+      if (await api.isThere())
+        return [{ name, problem: { code: 'file', message: (error as Error).message } }];
+      tellError(error);
+      await answering();
     }
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
-  } catch (error) {
-    tellError(error);
-  } finally {
-    queue.length = 0;
-    arrival.end();
-    bringing.value = undefined;
   }
 }
 
+const collator = new Intl.Collator(undefined, { numeric: true });
+
 /** What systems put beside pictures. */
 const isHidden = (path: string) => /(^|\/)\.|(^|\/)(Thumbs\.db|desktop\.ini)$/i.test(path);
+
+type Unreadable = Extract<Kept, { problem: unknown }>;
 
 /** Gathers what was kept into commands of one step, and remembers what was not. */
 class Arrival {
   readonly #target: Target;
   readonly #step = crypto.randomUUID();
-  readonly #unreadable: string[] = [];
+  readonly #unreadable: Unreadable[] = [];
   #waiting: BoardPicture[] = [];
   #duplicates = 0;
 
@@ -73,7 +92,7 @@ class Arrival {
 
   add(kept: Kept): void {
     if ('problem' in kept) {
-      this.#unreadable.push(`${kept.name}: ${kept.problem}`);
+      this.#unreadable.push(kept);
       return;
     }
     const { hash, name: path, className } = kept;
@@ -92,7 +111,7 @@ class Arrival {
     this.#flush();
     if (this.#duplicates > 0) notify({ kind: 'duplicates', count: this.#duplicates });
     if (this.#unreadable.length > 0) {
-      notify({ kind: 'unreadable', count: this.#unreadable.length, names: this.#unreadable.slice(0, 5) });
+      notify({ kind: 'unreadable', count: this.#unreadable.length, files: this.#unreadable.slice(0, 5) });
     }
   }
 
@@ -130,7 +149,8 @@ async function walk(entry: FileSystemEntry, folder: string): Promise<Incoming[]>
   if (entry.isFile) {
     const file = await new Promise<File>((resolve, reject) =>
       (entry as FileSystemFileEntry).file(resolve, reject),
-    );
+    ).catch(() => new Blob());
+    // What the browser may not read comes as nothing, and is told as that.
     return [{ path, file }];
   }
   const reader = (entry as FileSystemDirectoryEntry).createReader();
@@ -138,7 +158,7 @@ async function walk(entry: FileSystemEntry, folder: string): Promise<Incoming[]>
   for (;;) {
     const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
       reader.readEntries(resolve, reject),
-    );
+    ).catch(() => []);
     if (some.length === 0) return found;
     for (const child of some) found.push(...(await walk(child, path)));
   }

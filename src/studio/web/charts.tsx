@@ -55,6 +55,8 @@ export function AccuracyCurve({ points }: { points: CheckReport['curve'] }) {
   );
 }
 
+/** The top of the curve where there is nothing left to learn. */
+const LEAST_LOSS = 0.001;
 const LARGEST = 12;
 
 /** Stated against actual: on the diagonal it is exactly as sure as it should be. */
@@ -77,7 +79,12 @@ export function Reliability({ bins }: { bins: CheckReport['bins'] }) {
           r={Math.max(3, LARGEST * Math.sqrt(count / most))}
         />
       ))}
-      <text class="axis" x={across(0.5)} y={HEIGHT - 12} text-anchor="middle">
+      {[0, 0.5, 1].map((share) => (
+        <text key={share} class="axis" x={across(share)} y={HEIGHT - 22} text-anchor="middle">
+          {percent(share)}
+        </text>
+      ))}
+      <text class="axis" x={across(0.5)} y={HEIGHT - 6} text-anchor="middle">
         {m.honestAxisX}
       </text>
       <text class="axis" transform={`translate(9 ${up(0.5)}) rotate(-90)`} text-anchor="middle">
@@ -87,7 +94,7 @@ export function Reliability({ bins }: { bins: CheckReport['bins'] }) {
   );
 }
 
-/** Training loss, point by point. */
+/** Training loss, step by step, from the largest down to 0. */
 export function LossCurve({
   points,
   label,
@@ -95,12 +102,22 @@ export function LossCurve({
   points: NonNullable<Status['teaching']['training']>;
   label: string;
 }) {
-  const most = Math.max(...points.map(({ loss }) => loss));
+  const most = Math.max(...points.map(({ loss }) => loss), LEAST_LOSS);
   const x = (i: number) => across(i / Math.max(1, points.length - 1));
   return (
     <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label}>
-      <path class="grid" d={`M${across(0)} ${up(0)}H${across(1)}`} />
+      {[0, 0.5, 1].map((share) => (
+        <g key={share}>
+          <path class="grid" d={`M${across(0)} ${up(share)}H${across(1)}`} />
+          <text class="axis" x={LEFT - 6} y={up(share) + 4} text-anchor="end">
+            {(share * most).toPrecision(2)}
+          </text>
+        </g>
+      ))}
       <path class="line" d={path(points.map(({ loss }, i) => [x(i), up(loss / most)]))} />
+      <text class="axis" x={across(0.5)} y={HEIGHT - 12} text-anchor="middle">
+        {messages.value.teach.steps(points.length)}
+      </text>
     </svg>
   );
 }

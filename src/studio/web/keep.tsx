@@ -48,6 +48,7 @@ export function Keep() {
       <div class="actions">
         <Download what="project" file="pictures.zip" label={m.project} />
       </div>
+      <p class="muted small">{m.folder(status.value?.folder ?? '')}</p>
       {isAnswering && <Code />}
     </div>
   );

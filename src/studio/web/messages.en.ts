@@ -1,3 +1,5 @@
+import type { Problem } from './api.ts';
+
 const plural = (n: number, one: string, many = `${one}s`) =>
   `${n.toLocaleString('en')} ${n === 1 ? one : many}`;
 
@@ -13,7 +15,15 @@ export const en = {
   theme: { label: 'Colours', auto: 'System', light: 'Light', dark: 'Dark' },
   close: 'Close',
   sections: { collect: 'Collect', teach: 'Check', try: 'Try' },
-  cut: 'The program behind this page does not answer. Start it again: everything up to here is saved.',
+  cut: (waiting: number) =>
+    waiting === 0
+      ? 'The program behind this page does not answer. Start it again: everything up to here is saved.'
+      : `The program behind this page does not answer. Start it again and leave this page open: ${plural(waiting, 'change')} are not saved yet and wait here.`,
+  /** A problem in this language; the program speaks English. */
+  problem: ({ message, hint }: Problem): Pick<Problem, 'message' | 'hint'> => ({ message, hint }),
+  stop: '.',
+  /** A method's name: most are the field's own. */
+  method: (_id: string, name: string) => name,
   encoder: {
     loading: 'Getting ready to look at pictures …',
     offered: (id: string, size: string) =>
@@ -21,7 +31,10 @@ export const en = {
     from: (source: string, licence: string) => `From ${source}; licence ${licence}.`,
     accept: 'Download',
     decline: 'Not now',
-    downloading: 'Downloading the model …',
+    declined: 'Without a model that looks at pictures, they can be collected but not told apart.',
+    downloading: (received: string, total: string) => `Downloading the model: ${received} of ${total}`,
+    stopDownload: 'Stop',
+    again: 'Try again',
     converting: 'Preparing the model …',
     failed: 'The model cannot be used',
   },
@@ -70,12 +83,19 @@ export const en = {
       n === 1
         ? 'One file is no picture that can be read:'
         : `${n.toLocaleString('en')} files are no pictures that can be read:`,
+    tried: (n: number) => `The first ${n} are tried.`,
     merged: (name: string) => `There is a class “${name}” already: they are one now.`,
   },
   teach: {
     heading: 'Check',
     lead: 'On pictures it has not seen.',
     waiting: 'Two classes with pictures, and it begins to answer.',
+    noModel: 'It begins to answer when the model is ready.',
+    untested: (names: readonly string[]) =>
+      `Not tested: ${names.slice(0, 5).join(', ')}${names.length > 5 ? ' …' : ''}. A class needs two pictures that were not taken in one burst.`,
+    uneven: (least: string, few: number, most: string, many: number) =>
+      `“${most}” has ${plural(many, 'picture')}, “${least}” ${few}: pictures of “${least}” help most.`,
+    steps: (n: number) => plural(n, 'step'),
     needMore: 'With two pictures of each class it can be tested here.',
     looking: (done: number, total: number) =>
       `Looking at new pictures: ${done.toLocaleString('en')} of ${total.toLocaleString('en')}`,
@@ -174,6 +194,10 @@ export const en = {
     waiting: 'It answers as soon as there are two classes with pictures.',
     took: (milliseconds: number) => `${Math.round(milliseconds)} ms`,
     picture: 'The picture that is tried',
+    all: (n: number) => `${plural(n, 'picture')} being tried`,
+    teachIt: 'Teach it: this is',
+    examplesAlone: 'This method decides by your pictures alone.',
+    fromLearnt: 'from what it has learnt',
   },
   keep: {
     heading: 'Keep',
@@ -188,6 +212,7 @@ export const en = {
       'Pictures by class, bursts and all: drop the zip on the studio of another computer and go on there.',
     others:
       'The web page and the ONNX model hold the encoder, too, and work without this program. Making one takes some seconds.',
+    folder: (path: string) => `Everything is kept in ${path} on this computer.`,
     faces: 'The file holds small copies of your pictures.',
     code: 'Use it elsewhere',
     copy: 'Copy',

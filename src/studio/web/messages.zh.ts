@@ -2,6 +2,43 @@ import type { Messages } from './messages.ts';
 
 const n = (value: number) => value.toLocaleString('zh-CN');
 
+/** What can go wrong, by the program's codes; what is not here is shown as the program says it. */
+const PROBLEMS: Readonly<Record<string, string>> = {
+  'image/empty': '文件是空的（0 字节）',
+  'image/not-an-image': '这个文件不是图片',
+  'image/truncated': '图片不完整或已损坏',
+  'image/unsupported': '不支持这种图片格式，请另存为 JPEG 或 PNG',
+  'image/too-large': '图片的像素太多',
+  'image/decoder-died': '无法解码这张图片',
+  'zip/unsafe': 'zip 中的这个文件不安全，没有导入',
+  'studio/too-large': '文件太大',
+  'studio/no-picture': '图片已不在磁盘上，请重新导入',
+  'studio/nothing-taught': '还没有可供选择的类别：请先导入两个类别的图片',
+  'studio/no-check': '还没有测试过：报告需要两个类别，每类至少两张图片',
+  'studio/project-too-large': '图片太多，一个 zip 装不下；请改为复制整个会话文件夹',
+  'method/needs': '这个方法不适合当前的编码器或数据',
+  'network/unreachable': '无法连接网络',
+  'network/cut': '下载中断，可以接着下载',
+  'network/denied': '服务器拒绝下载',
+  'network/not-found': '服务器上没有这个文件',
+  'checksum/mismatch': '下载的文件不完整，请重试',
+  'disk/full': '磁盘已满',
+  'disk/read-only': '文件夹不可写',
+  camera: '无法使用摄像头。请在浏览器中允许使用，或改用图片。',
+  file: '浏览器无法读取这个文件',
+};
+
+/** Methods whose names are not the field's own. */
+const METHODS: Readonly<Record<string, string>> = {
+  'zero-shot': '零样本（只看类别名称）',
+  'visual-only': '仅图像缓存',
+  prototype: '最近类别均值',
+  'linear-probe': '线性探测',
+  'cross-modal': '跨模态线性探测',
+  anchored: '以名称为锚的逻辑回归',
+  gda: '高斯判别分析',
+};
+
 /** The page in Simplified Chinese. */
 export const zh: Messages = {
   title: 'Tip-Adapter 工作室',
@@ -13,7 +50,16 @@ export const zh: Messages = {
   theme: { label: '颜色', auto: '跟随系统', light: '浅色', dark: '深色' },
   close: '关闭',
   sections: { collect: '收集', teach: '检查', try: '试用' },
-  cut: '页面背后的程序没有响应。请重新启动它：到此为止的内容都已保存。',
+  cut: (waiting) =>
+    waiting === 0
+      ? '页面背后的程序没有响应。请重新启动它：到此为止的内容都已保存。'
+      : `页面背后的程序没有响应。请重新启动它，并保持本页面打开：还有 ${n(waiting)} 项改动尚未保存，正在这里等待。`,
+  problem: ({ code, message, hint }) => {
+    const known = PROBLEMS[code];
+    return known ? { message: known } : { message, hint };
+  },
+  stop: '。',
+  method: (id, name) => METHODS[id] ?? name,
   encoder: {
     loading: '正在准备识别图片……',
     offered: (id, size) =>
@@ -21,7 +67,10 @@ export const zh: Messages = {
     from: (source, licence) => `来源：${source}；许可证：${licence}。`,
     accept: '下载',
     decline: '暂不下载',
-    downloading: '正在下载模型……',
+    declined: '没有识别图片的模型，可以收集图片，但无法区分它们。',
+    downloading: (received, total) => `正在下载模型：${received} / ${total}`,
+    stopDownload: '停止',
+    again: '重试',
     converting: '正在准备模型……',
     failed: '无法使用该模型',
   },
@@ -64,12 +113,19 @@ export const zh: Messages = {
   notice: {
     duplicates: (count) => `有 ${n(count)} 张图片之前已经添加过。`,
     unreadable: (count) => `有 ${n(count)} 个文件不是可读取的图片：`,
+    tried: (count) => `只试用前 ${n(count)} 张。`,
     merged: (name) => `已经有类别“${name}”：两者已合并。`,
   },
   teach: {
     heading: '检查',
     lead: '它对没见过的图片认得如何。',
     waiting: '有两个带图片的类别后，它就开始回答。',
+    noModel: '模型准备好后，它就开始回答。',
+    untested: (names) =>
+      `没有测试：${names.slice(0, 5).join('、')}${names.length > 5 ? '……' : ''}。一个类别至少需要两张不是同一次连拍的图片。`,
+    uneven: (least, few, most, many) =>
+      `“${most}”有 ${n(many)} 张图片，“${least}”只有 ${n(few)} 张：多加些“${least}”的图片最有帮助。`,
+    steps: (count) => `${n(count)} 步`,
     needMore: '每个类别有两张图片后，就可以在这里测试。',
     looking: (done, total) => `正在看新图片：${n(done)} / ${n(total)}`,
     searching: '已经可以回答；正在寻找更好的方法……',
@@ -77,7 +133,7 @@ export const zh: Messages = {
     done: '已是最新',
     paused: '已暂停；继续以原来的方式回答。',
     stopped: '已停止；继续以现在的方式回答。',
-    recognised: (total) => `：${n(total)} 张留出的图片中认对的比例`,
+    recognised: (total) => `的留出图片认对了（共 ${n(total)} 张）`,
     between: (low, high) => `对新图片，预计在 ${low} 到 ${high} 之间。`,
     answering: '正在回答的是',
     instant: 'Tip-Adapter（即时）',
@@ -164,6 +220,10 @@ export const zh: Messages = {
     waiting: '有两个带图片的类别后，它就会回答。',
     took: (milliseconds) => `${Math.round(milliseconds)} 毫秒`,
     picture: '正在试用的图片',
+    all: (count) => `正在试用 ${n(count)} 张图片`,
+    teachIt: '教它：这是',
+    examplesAlone: '这种方法只凭您的图片来判断。',
+    fromLearnt: '来自它学到的内容',
   },
   keep: {
     heading: '保存',
@@ -176,6 +236,7 @@ export const zh: Messages = {
     project: '全部图片（zip）',
     projectHint: '按类别存放的图片，连拍分组也在内：把这个 zip 拖到另一台电脑的工作室里，就能接着做。',
     others: '网页和 ONNX 模型也包含编码器，无需本程序即可使用。生成需要几秒钟。',
+    folder: (path) => `所有内容都保存在这台电脑的 ${path} 里。`,
     faces: '文件中含有您图片的缩小副本。',
     code: '在别处使用',
     copy: '复制',

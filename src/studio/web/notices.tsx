@@ -1,26 +1,29 @@
 import { api, type Problem } from './api.ts';
 import { Icon } from './icons.tsx';
 import { megabytes, messages } from './messages.ts';
-import { dismiss, isCut, notices, status, tellError } from './store.ts';
+import { dismiss, isCut, notices, PASSING, status, tellError, unsaved } from './store.ts';
 
 /** Everything the person should know before going on, above the columns. */
 export function Notices() {
   const m = messages.value;
   return (
     <div class="notices" role="status">
-      {isCut.value && <p class="notice warning">{m.cut}</p>}
+      {isCut.value && <p class="notice warning">{m.cut(unsaved.value)}</p>}
       <EncoderNotice />
       {notices.value.map((notice) => (
-        <div key={notice} class={`notice ${notice.kind === 'duplicates' ? '' : 'warning'}`}>
+        <div key={notice} class={`notice ${PASSING.has(notice.kind) ? '' : 'warning'}`}>
           <div>
             {notice.kind === 'duplicates' && m.notice.duplicates(notice.count ?? 0)}
+            {notice.kind === 'tried' && m.notice.tried(notice.count ?? 0)}
             {notice.kind === 'merged' && m.notice.merged(notice.names?.[0] ?? '')}
             {notice.kind === 'unreadable' && (
               <>
                 {m.notice.unreadable(notice.count ?? 0)}
                 <ul>
-                  {notice.names?.map((name) => (
-                    <li key={name}>{name}</li>
+                  {notice.files?.map(({ name, problem }) => (
+                    <li key={name}>
+                      {name}: <ProblemText problem={problem} />
+                    </li>
                   ))}
                 </ul>
               </>
@@ -36,10 +39,11 @@ export function Notices() {
   );
 }
 
-export function ProblemText({ problem: { message, hint } }: { problem: Problem }) {
+export function ProblemText({ problem }: { problem: Problem }) {
+  const { message, hint } = messages.value.problem(problem);
   return (
     <>
-      {message}
+      {/[.!?。！？]$/.test(message) ? message : `${message}${messages.value.stop}`}
       {hint && <span class="muted"> {hint}</span>}
     </>
   );
@@ -68,20 +72,41 @@ function EncoderNotice() {
           </button>
         </div>
       );
+    case 'declined':
+      return (
+        <div class="notice">
+          <div>{m.declined}</div>
+          <button type="button" onClick={() => answer(true)}>
+            {m.accept}
+          </button>
+        </div>
+      );
     case 'downloading':
       return (
         <div class="notice">
           <label>
-            {encoder.step === 'convert' ? m.converting : m.downloading}{' '}
+            {encoder.step === 'convert'
+              ? m.converting
+              : m.downloading(megabytes(encoder.received ?? 0), megabytes(encoder.total ?? 0))}{' '}
             <progress value={encoder.received} max={encoder.total} />
           </label>
+          {encoder.step !== 'convert' && (
+            <button type="button" class="quiet" onClick={() => answer(false)}>
+              {m.stopDownload}
+            </button>
+          )}
         </div>
       );
     case 'failed':
       return (
-        <p class="notice warning">
-          {m.failed}: {encoder.problem && <ProblemText problem={encoder.problem} />}
-        </p>
+        <div class="notice warning">
+          <div>
+            {m.failed}: {encoder.problem && <ProblemText problem={encoder.problem} />}
+          </div>
+          <button type="button" onClick={() => answer(true)}>
+            {m.again}
+          </button>
+        </div>
       );
     default:
       return null;

@@ -1,28 +1,37 @@
-import { batch, computed, signal } from '@preact/signals';
+import { batch, computed, effect, signal } from '@preact/signals';
 import { type Board, boardFromJson, type Command, EMPTY_BOARD } from '../board.ts';
 import { applyChange, beginHistory, type Change } from '../history.ts';
-import { ApiError, api, type CheckReport, type MethodName, type Problem, type Status } from './api.ts';
+import { ApiError, api, type CheckReport, type MethodFacts, type Problem, type Status } from './api.ts';
 
 /** The board as the page shows it: ahead of the program by what is on its way. */
 export const board = signal<Board>(EMPTY_BOARD);
 export const status = signal<Status | undefined>(undefined);
 export const check = signal<CheckReport | undefined>(undefined);
-export const methods = signal<readonly MethodName[]>([]);
-/** The program does not answer: what is done meanwhile would be lost, so nothing can be. */
+export const methods = signal<readonly MethodFacts[]>([]);
+/** The program does not answer: what is done meanwhile waits in this page. */
 export const isCut = signal(false);
 export const ready = signal(false);
 
 export interface Notice {
-  readonly kind: 'done' | 'problem' | 'duplicates' | 'unreadable' | 'merged';
+  readonly kind: 'problem' | 'duplicates' | 'unreadable' | 'merged' | 'tried';
   readonly problem?: Problem;
   readonly count?: number;
   readonly names?: readonly string[];
+  readonly files?: readonly { readonly name: string; readonly problem: Problem }[];
 }
 /** What the person should know of what just happened. */
 export const notices = signal<readonly Notice[]>([]);
 
+/** Kinds that are no trouble: they go by themselves. */
+export const PASSING: ReadonlySet<Notice['kind']> = new Set(['duplicates', 'merged', 'tried']);
+const PASSING_MS = 10_000;
+
+/** Shows a notice; the same one again takes the place of the first. */
 export function notify(notice: Notice): void {
-  notices.value = [...notices.value.slice(-3), notice];
+  const text = JSON.stringify(notice);
+  const others = notices.value.filter((other) => JSON.stringify(other) !== text);
+  notices.value = [...others.slice(-2), notice];
+  if (PASSING.has(notice.kind)) setTimeout(() => dismiss(notice), PASSING_MS);
 }
 
 export function dismiss(notice: Notice): void {
@@ -47,13 +56,16 @@ export const picturesByClass = computed(() => {
 export const classNames = computed(() => new Map(board.value.classes.map(({ id, name }) => [id, name])));
 
 let version = 0;
-let waiting: Change[] = [];
+/** Changes that the program does not have yet, in order. */
+const waiting: Change[] = [];
 let sending: Promise<void> | undefined;
+/** How many changes wait while the program does not answer. */
+export const unsaved = signal(0);
 
 /** Changes the board, here at once and in the program right after. Commands of one `step` are undone together. */
 export function perform(command: Command, step?: string): void {
   enqueue({ command, step });
-  board.value = applyChange(beginHistory(board.value), { command }).board;
+  board.value = changed(board.value, { command, step });
 }
 
 export function undo(): void {
@@ -66,20 +78,28 @@ export function redo(): void {
 
 /** The way back is the program's: it outlives this page. */
 async function move(direction: 'undo' | 'redo'): Promise<void> {
+  if (isCut.value) return;
   enqueue({ move: direction });
   await sending;
-  await refresh();
+  await refresh().catch(tellError);
 }
 
-/** Resolves when the program has every change made so far. */
+/** Resolves when the program has every change made so far, or does not answer. */
 export async function saved(): Promise<void> {
   await sending;
 }
 
+const changed = (to: Board, change: Change): Board => applyChange(beginHistory(to), change).board;
+
 function enqueue(change: Change): void {
   waiting.push(change);
+  send();
+}
+
+function send(): void {
   sending ??= sendAll().finally(() => {
     sending = undefined;
+    unsaved.value = waiting.length;
   });
 }
 
@@ -87,22 +107,48 @@ async function sendAll(): Promise<void> {
   // Changes of the same moment travel together.
   await Promise.resolve();
   while (waiting.length > 0) {
-    const changes = waiting;
-    waiting = [];
+    const changes = waiting.splice(0, MOST_TOGETHER);
     try {
       ({ version } = await api.change(version, changes));
     } catch (error) {
-      waiting = [];
-      if (!(error instanceof ApiError && error.status === 409)) tellError(error);
+      if (error instanceof ApiError && error.status !== 409) {
+        // What the program refuses, it would refuse again.
+        tellError(error);
+        await refresh().catch(tellError);
+        continue;
+      }
+      // Another tab was first, or the program is gone and may have had these or not. A command names pictures and classes: it
+      // means the same on another board, and nothing when it is repeated. A step back would be another one.
+      waiting.unshift(...changes.filter((change) => 'command' in change));
+      if (!(error instanceof ApiError)) {
+        tellError(error);
+        return;
+      }
       await refresh().catch(tellError);
+      if (isCut.value) return;
     }
   }
 }
 
+/** What the program takes at a time. */
+const MOST_TOGETHER = 1000;
+
 async function refresh(): Promise<void> {
   const { version: latest, board: json } = await api.board();
   version = latest;
-  board.value = boardFromJson(json);
+  board.value = waiting.reduce(changed, boardFromJson(json));
+}
+
+/** Resolves when the program answers. */
+export function answering(): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = effect(() => {
+      if (isCut.value) return;
+      resolve();
+      // An effect cannot end itself while it runs for the first time.
+      queueMicrotask(() => stop());
+    });
+  });
 }
 
 /** Follows the program for as long as the page is open; finds it again when it was restarted. */
@@ -116,6 +162,7 @@ export function connect(): void {
           ready.value = true;
           methods.value = names;
         });
+        send();
       })
       .catch(tellError);
   };

@@ -1,3 +1,4 @@
+import { computed } from '@preact/signals';
 import { api } from './api.ts';
 import { LossCurve } from './charts.tsx';
 import { Findings } from './findings.tsx';
@@ -5,7 +6,7 @@ import { Keep } from './keep.tsx';
 import { messages, percent } from './messages.ts';
 import { Next } from './next.tsx';
 import { ProblemText } from './notices.tsx';
-import { board, check, methods, perform, status, tellError } from './store.ts';
+import { board, check, methods, perform, picturesByClass, status, tellError } from './store.ts';
 
 /** What the classifier knows, who answers, and what it gets wrong. */
 export function Teach() {
@@ -32,9 +33,10 @@ function Score() {
   const m = messages.value.teach;
   const answering = status.value?.answering;
   const checked = check.value;
-  if (!answering) return <p class="placeholder">{m.waiting}</p>;
+  if (!answering) return <Waiting />;
   if (!checked) return <p class="placeholder">{isWorking() ? m.checking : m.needMore}</p>;
-  const { correct, total, interval } = checked;
+  const { correct, total, interval, perClass, classes } = checked;
+  const untested = classes.filter((_, c) => perClass[c].total === 0).map(({ name }) => name);
   const [low, high] = interval;
   return (
     <div class={`score${isWorking() ? ' stale' : ''}`}>
@@ -46,8 +48,36 @@ function Score() {
         <b style={{ left: percent(correct / total) }} />
       </div>
       <p class="muted">{m.between(percent(low), percent(high))}</p>
+      {untested.length > 0 && <p class="problem">{m.untested(untested)}</p>}
+      <Uneven />
     </div>
   );
+}
+
+/** Before the first answer: what is waited for. */
+export function Waiting() {
+  const m = messages.value;
+  const { encoder, teaching } = status.value ?? {};
+  const isReady = encoder?.state === 'ready';
+  return (
+    <p class="placeholder" role="status">
+      {!isReady ? m.teach.noModel : teaching?.stage === 'looking' ? <StageText /> : m.teach.waiting}
+      {isReady && teaching?.problem && <ProblemText problem={teaching.problem} />}
+    </p>
+  );
+}
+
+/** A class of this many times fewer pictures than another one is said to need more. */
+const UNEVEN = 5;
+
+function Uneven() {
+  const counts = board.value.classes
+    .map(({ id, name }) => ({ name, count: picturesByClass.value.get(id)?.length ?? 0 }))
+    .filter(({ count }) => count > 0)
+    .sort((a, b) => a.count - b.count);
+  const [least, most] = [counts[0], counts.at(-1)];
+  if (!least || !most || most.count < UNEVEN * least.count) return null;
+  return <p class="muted">{messages.value.teach.uneven(least.name, least.count, most.name, most.count)}</p>;
 }
 
 const isWorking = (): boolean =>
@@ -102,9 +132,9 @@ function Answerer() {
             }
           >
             <option value="auto">{m.automatic}</option>
-            {methods.value.map((method) => (
+            {offered.value.map((method) => (
               <option key={method.id} value={method.id} title={method.paper}>
-                {method.name}
+                {messages.value.method(method.id, method.name)}
               </option>
             ))}
           </select>
@@ -114,7 +144,7 @@ function Answerer() {
             {m.stop}
           </button>
         )}
-        {isTraining() && (
+        {canRest() && (
           <button type="button" class="quiet" onClick={() => void api.pause(!isPaused()).catch(tellError)}>
             {isPaused() ? m.goOn : m.pause}
           </button>
@@ -132,11 +162,16 @@ function StageText() {
   return <>{paused ? m.paused : m[stage]}</>;
 }
 
-/** Whether something is being trained, step by step. */
-const isTraining = () => {
-  const { stage, training = [] } = status.value?.teaching ?? { stage: 'waiting' };
-  return stage === 'searching' && training.length > 0;
-};
+/** Methods that the encoder is good for. */
+const offered = computed(() =>
+  methods.value.filter(({ opensText }) => !opensText || status.value?.encoder.opensText),
+);
+
+/** Whether something is searched for that trains step by step. */
+const canRest = () =>
+  status.value?.teaching.stage === 'searching' &&
+  methods.value.some(({ id, trains }) => id === board.value.settings.method && trains);
 const isPaused = () => status.value?.teaching.paused === true;
 
-const methodName = (id: string): string => methods.value.find((method) => method.id === id)?.name ?? id;
+const methodName = (id: string): string =>
+  messages.value.method(id, methods.value.find((method) => method.id === id)?.name ?? id);

@@ -1,48 +1,26 @@
-import { effect, signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { ApiError, api, type Trial, thumbnailUrl } from './api.ts';
-import { incomingOf } from './bring-in.ts';
+import { type Trial, thumbnailUrl } from './api.ts';
+import { filesOf, incomingOf } from './bring-in.ts';
 import { grabFrame, openCamera } from './camera.tsx';
+import { ClassChoice } from './class-choice.tsx';
 import { Constants } from './constants.tsx';
 import { Icon } from './icons.tsx';
 import { messages, percent } from './messages.ts';
-import { board, notify, perform, saved, status, tellError } from './store.ts';
-
-interface Tried {
-  readonly picture: Blob;
-  /** For the image element; empty for a camera frame, which the video shows. */
-  readonly url: string;
-}
-
-const tried = signal<Tried | undefined>(undefined);
-const trial = signal<Trial | undefined>(undefined);
-const isLive = signal(false);
-
-/** Shows the classifier a picture. */
-export function tryPicture(picture: Blob): void {
-  isLive.value = false;
-  if (tried.peek()?.url) URL.revokeObjectURL(tried.peek()?.url as string);
-  tried.value = { picture, url: URL.createObjectURL(picture) };
-}
-
-/** A picture is asked about when it comes, and again whenever someone else answers or another answer is "none of these". */
-effect(() => {
-  const current = tried.value;
-  const serial = status.value?.answering?.serial;
-  const { reject } = board.value.settings;
-  if (!current?.url || serial === undefined) return;
-  void saved().then(() => askAbout(current.picture, reject));
-});
-
-async function askAbout(picture: Blob, _reject?: number): Promise<void> {
-  try {
-    const answer = await api.try(picture);
-    if (tried.peek()?.picture === picture || isLive.peek()) trial.value = answer;
-  } catch (error) {
-    if (error instanceof ApiError) notify({ kind: 'problem', problem: error.problem });
-    else tellError(error);
-  }
-}
+import { ProblemText } from './notices.tsx';
+import { board, notify, perform, status } from './store.ts';
+import { Waiting } from './teach.tsx';
+import {
+  answers,
+  askFrame,
+  current,
+  isLive,
+  keepTried,
+  show,
+  type Tried,
+  told,
+  tried,
+  tryPictures,
+} from './tried.ts';
 
 export function Try() {
   const m = messages.value.try;
@@ -53,9 +31,7 @@ export function Try() {
       aria-labelledby="try-heading"
       onDrop={(event) => {
         event.preventDefault();
-        void incomingOf(event.dataTransfer as DataTransfer).then(
-          ([first]) => first && tryPicture(first.file),
-        );
+        void incomingOf(event.dataTransfer as DataTransfer).then(tryPictures);
       }}
     >
       <div class="heading">
@@ -66,10 +42,11 @@ export function Try() {
         {isReady ? (
           <>
             <Stage />
-            {trial.value && (tried.value || isLive.value) && <Answer trial={trial.value} />}
+            <Answer />
+            <Constants />
           </>
         ) : (
-          <p class="placeholder">{m.waiting}</p>
+          <Waiting />
         )}
       </div>
     </section>
@@ -79,13 +56,14 @@ export function Try() {
 /** Where the tried picture, or the camera, is seen. */
 function Stage() {
   const m = messages.value.try;
+  const picture = current.value;
   return (
     <>
-      <div class={`stage-box${tried.value || isLive.value ? '' : ' empty'}`}>
+      <div class={`stage-box${picture || isLive.value ? '' : ' empty'}`}>
         {isLive.value ? (
           <Live />
-        ) : tried.value ? (
-          <img src={tried.value.url} alt={m.picture} decoding="async" />
+        ) : picture ? (
+          <img src={picture.url} alt={m.picture} decoding="async" />
         ) : (
           <>
             <Icon name="try" />
@@ -101,10 +79,10 @@ function Stage() {
             type="file"
             id="try-file"
             class="hidden"
+            multiple
             accept="image/*,.heic"
             onChange={({ currentTarget }) => {
-              const [file] = currentTarget.files ?? [];
-              if (file) tryPicture(file);
+              tryPictures(filesOf(currentTarget.files ?? []));
               currentTarget.value = '';
             }}
           />
@@ -113,8 +91,7 @@ function Stage() {
           type="button"
           aria-pressed={isLive.value}
           onClick={() => {
-            trial.value = undefined;
-            tried.value = undefined;
+            tryPictures([]);
             isLive.value = !isLive.value;
           }}
         >
@@ -122,7 +99,29 @@ function Stage() {
           {isLive.value ? m.stopCamera : m.camera}
         </button>
       </div>
+      {tried.value.length > 1 && (
+        <ul class="tried" aria-label={m.all(tried.value.length)}>
+          {tried.value.map((one) => (
+            <TriedPicture key={one.key} picture={one} />
+          ))}
+        </ul>
+      )}
     </>
+  );
+}
+
+/** One of several: what it was taken for, and the way to see why. */
+function TriedPicture({ picture: { key, url, name } }: { picture: Tried }) {
+  const answer = answers.value.get(key);
+  const isShown = current.value?.key === key;
+  const verdict = answer && ('problem' in answer ? '?' : verdictOf(answer.trial.classes[0]));
+  return (
+    <li>
+      <button type="button" aria-pressed={isShown} title={name} onClick={() => show(key)}>
+        <img src={url} alt={name} loading="lazy" decoding="async" />
+        <span class="clip">{verdict ?? '…'}</span>
+      </button>
+    </li>
   );
 }
 
@@ -138,7 +137,7 @@ function Live() {
       const element = video.current as HTMLVideoElement;
       const close = await openCamera(element);
       while (!isOver) {
-        await askAbout(await grabFrame(element));
+        await askFrame(await grabFrame(element));
         await new Promise((resolve) => setTimeout(resolve, PAUSE));
       }
       close();
@@ -156,13 +155,29 @@ function Live() {
 
 const SHOWN = 5;
 
-function Answer({ trial: { classes, nearest, rejected, part, milliseconds } }: { trial: Trial }) {
+/** The name of an answer that is sure enough, or that it is none of the classes. */
+const verdictOf = ({ name, probability }: { name: string; probability: number }) =>
+  probability < board.value.settings.reject ? messages.value.try.none : name;
+
+function Answer() {
   const m = messages.value.try;
+  const picture = current.value;
+  const answer = told.value;
+  if (!answer) return null;
+  if ('problem' in answer) {
+    return (
+      <p class="problem" role="status">
+        <ProblemText problem={answer.problem} />
+      </p>
+    );
+  }
+  const { classes, nearest, part, milliseconds } = answer.trial;
   const [top] = classes;
   return (
     <>
-      <p class="verdict" role="status">
-        <strong>{rejected ? m.none : top.name}</strong>
+      <p class="verdict">
+        {/* Read aloud when it becomes another one, not with every frame. */}
+        <strong role="status">{verdictOf(top)}</strong>
         <span class="muted">{percent(top.probability)}</span>
       </p>
       <ul class="bars">
@@ -177,6 +192,16 @@ function Answer({ trial: { classes, nearest, rejected, part, milliseconds } }: {
         ))}
       </ul>
       <Threshold />
+      {picture && (
+        <p class="actions">
+          <span class="muted">{m.teachIt}</span>
+          <ClassChoice
+            label={m.teachIt}
+            except={[]}
+            onChoose={(classId) => void keepTried(picture, classId)}
+          />
+        </p>
+      )}
       <div class="part">
         <h3>{m.because}</h3>
         <ul class="nearest">
@@ -189,8 +214,7 @@ function Answer({ trial: { classes, nearest, rejected, part, milliseconds } }: {
           ))}
         </ul>
       </div>
-      {part === 'cache' && <Parts classes={classes.slice(0, SHOWN)} />}
-      <Constants />
+      <Parts classes={classes.slice(0, SHOWN)} part={part} />
       <p class="muted small" data-took={milliseconds}>
         {m.took(milliseconds)}
       </p>
@@ -220,32 +244,37 @@ function Threshold() {
   );
 }
 
-/** For each class, what its name and what the examples say: bars to both sides of what is common to all. */
-function Parts({ classes }: { classes: Trial['classes'] }) {
+/** For each class, what its name and what the examples say: bars from the least of all. */
+function Parts({ classes, part }: Pick<Trial, 'classes' | 'part'>) {
   const m = messages.value.try;
-  const least = Math.min(...classes.map(({ text }) => text));
-  const most = Math.max(...classes.map(({ text, examples }) => text - least + examples), 1e-6);
+  const leastText = Math.min(...classes.map(({ text }) => text));
+  const leastOwn = Math.min(0, ...classes.map(({ examples }) => examples));
+  const rows = classes.map(({ id, name, text, examples }) => {
+    return { id, name, text: text - leastText, own: examples - leastOwn };
+  });
+  const most = Math.max(...rows.map(({ text, own }) => text + own), 1e-6);
   const width = (value: number) => `${(100 * value) / most}%`;
   return (
     <details class="part">
       <summary>{m.why}</summary>
-      <p class="muted">{m.whyHint}</p>
+      <p class="muted">{classes.every(({ text }) => text === 0) ? m.examplesAlone : m.whyHint}</p>
       <ul class="bars parts">
-        {classes.map(({ id, name, text, examples }) => (
+        {rows.map(({ id, name, text, own }) => (
           <li key={id}>
             <span class="clip">{name}</span>
             <span class="bar">
-              <i class="from-name" style={{ width: width(text - least) }} />
-              <i style={{ width: width(examples) }} />
+              <i class="from-name" style={{ width: width(text) }} />
+              <i style={{ width: width(own) }} />
             </span>
             <span class="number">
-              {(text - least).toFixed(1)} + {examples.toFixed(1)}
+              {text.toFixed(1)} + {own.toFixed(1)}
             </span>
           </li>
         ))}
       </ul>
       <p class="legend">
-        <span class="from-name">{m.fromName}</span> <span>{m.fromExamples}</span>
+        <span class="from-name">{m.fromName}</span>{' '}
+        <span>{part === 'cache' ? m.fromExamples : m.fromLearnt}</span>
       </p>
     </details>
   );
