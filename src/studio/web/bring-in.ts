@@ -59,7 +59,9 @@ export async function bringIn(files: readonly Incoming[], target: Target = {}): 
 async function keep({ path: name, file }: Incoming): Promise<Kept[]> {
   for (;;) {
     try {
-      return /\.zip$/i.test(name) ? await api.keepZip(name, file) : [await api.keep(name, file)];
+      if (/\.zip$/i.test(name)) return await api.keepZip(name, file);
+      const hash = await hashOf(file);
+      return [board.value.pictures.has(hash) ? { name, hash } : await api.keep(name, file)];
     } catch (error) {
       if (error instanceof ApiError) return [{ name, problem: error.problem }];
       // A file that the browser cannot read any more fails as a program that is gone does.
@@ -69,6 +71,12 @@ async function keep({ path: name, file }: Incoming): Promise<Kept[]> {
       await answering();
     }
   }
+}
+
+/** What is on the board already need not travel. */
+async function hashOf(file: Blob): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer()));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 const collator = new Intl.Collator(undefined, { numeric: true });

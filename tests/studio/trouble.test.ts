@@ -1,0 +1,149 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BoardJson } from '../../src/studio/board.ts';
+import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
+import { type Colour, colourPicture, StudioProcess } from './story.ts';
+
+const eventually = <T>(seen: () => Promise<T>) => expect.poll(seen, { timeout: 60_000, interval: 100 });
+
+describe.skipIf(!chromiumPath)(`the studio in trouble${chromiumMissing}`, () => {
+  const studio = new StudioProcess();
+  let browser: Browser;
+  let page: Page;
+
+  beforeAll(async () => {
+    await studio.prepare();
+    await studio.start();
+    browser = await launchChromium();
+    page = await open();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await studio.end();
+  });
+
+  async function open(): Promise<Page> {
+    const opened = await browser.newPage({ locale: 'en-GB' });
+    opened.setDefaultTimeout(15_000);
+    await opened.goto(studio.address);
+    await opened.locator('#collect').waitFor();
+    return opened;
+  }
+  const board = async () => {
+    const answer = await fetch(`${studio.address}/api/board`);
+    return ((await answer.json()) as { board: BoardJson }).board;
+  };
+  const count = async () => (await board()).pictures.length;
+  const shown = (of: Page) => of.locator('#collect .heading p').innerText();
+  const clear = async () => {
+    const { version, board: now } = (await (await fetch(`${studio.address}/api/board`)).json()) as {
+      version: number;
+      board: BoardJson;
+    };
+    const changes = now.classes.map(({ id }) => ({ command: { do: 'discard-class', id } }));
+    await fetch(`${studio.address}/api/changes`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ version, changes }),
+    });
+    await eventually(count).toBe(0);
+  };
+
+  /** A folder with a class of pictures for each colour. */
+  async function folderOf(name: string, each: number, from = 0): Promise<string> {
+    const top = join(studio.folder, name);
+    for (const colour of ['red', 'green', 'blue'] satisfies Colour[]) {
+      mkdirSync(join(top, colour), { recursive: true });
+      for (let i = from; i < from + each; i++)
+        writeFileSync(join(top, colour, `${colour} ${i}.png`), await colourPicture(colour, i));
+    }
+    return top;
+  }
+
+  it('loses nothing when two pages change at once, and both show it', async () => {
+    const other = await open();
+    const dropping = page
+      .locator('input[webkitdirectory]')
+      .setInputFiles(await folderOf('two', 40))
+      .then(() => eventually(count).toBe(120));
+    for (let i = 0; i < 6; i++) {
+      await other.getByRole('button', { name: 'New class' }).click();
+      await other.waitForTimeout(150);
+    }
+    await dropping;
+    await eventually(async () => (await board()).classes.length).toBe(9);
+    for (const one of [page, other]) await eventually(() => shown(one)).toBe('120 pictures in 9 classes');
+    expect((await board()).pictures.every(({ classId }) => classId)).toBe(true);
+    await other.close();
+    await clear();
+  });
+
+  it('goes on with a drop when the program was killed in the middle of it', async () => {
+    await page.locator('input[webkitdirectory]').setInputFiles(await folderOf('killed', 40, 100));
+    await eventually(count).toBeGreaterThan(20);
+    await studio.kill();
+    await eventually(() => page.locator('.notices').innerText()).toContain('does not answer');
+    // Something else is done meanwhile.
+    await page.getByRole('button', { name: 'New class' }).click();
+    await eventually(() => page.locator('.notices').innerText()).toContain('not saved yet and wait');
+    await studio.start();
+    await eventually(count).toBe(120);
+    await eventually(() => shown(page)).toBe('120 pictures in 4 classes');
+    await eventually(() => page.locator('.notices').innerText()).not.toContain('does not answer');
+    await clear();
+  });
+
+  it('takes the others where a file is refused, and says which', async () => {
+    const files = [
+      { name: 'bad.zip', mimeType: 'application/zip', buffer: Buffer.from('PK no zip') },
+      { name: 'text.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('hello') },
+      { name: 'empty.png', mimeType: 'image/png', buffer: Buffer.alloc(0) },
+      { name: 'good.png', mimeType: 'image/png', buffer: await colourPicture('red', 500) },
+      { name: 'better.png', mimeType: 'image/png', buffer: await colourPicture('blue', 500) },
+    ];
+    await page.locator('input[accept*=zip]').first().setInputFiles(files);
+    await eventually(count).toBe(2);
+    const notice = page.locator('.notice', { hasText: '3 files are no pictures' });
+    for (const name of ['bad.zip', 'text.jpg', 'empty.png']) expect(await notice.innerText()).toContain(name);
+    expect(await notice.innerText()).not.toContain(studio.folder);
+    await page.getByLabel('Language').selectOption('zh');
+    await eventually(() => page.locator('.notices').innerText()).toContain('这个文件不是图片');
+    await page.getByLabel('语言').selectOption('en');
+    await page.locator('.notice button').first().click();
+    await clear();
+  });
+
+  it('takes ten thousand files at once', { timeout: 180_000 }, async () => {
+    const top = await folderOf('many', 10, 200);
+    const picture = await colourPicture('red', 200);
+    // Copies are told by their bytes: they cost a way through everything but the disk.
+    for (let i = 0; i < 9_970; i++) writeFileSync(join(top, 'red', `copy ${i}.png`), picture);
+    await page.locator('input[webkitdirectory]').setInputFiles(top);
+    await page.locator('.bringing').waitFor();
+    await page.locator('.bringing').waitFor({ state: 'detached', timeout: 150_000 });
+    await eventually(count).toBe(30);
+    expect(await page.locator('.notices').innerText()).toContain('9,970 pictures were here already');
+    await clear();
+  });
+
+  it('tries several pictures, and teaches the one that it did not know', async () => {
+    await page.locator('input[webkitdirectory]').setInputFiles(await folderOf('taught', 4, 300));
+    await page.locator('.stage.done').waitFor({ timeout: 60_000 });
+    const file = async (colour: Colour, name: string) => {
+      return { name, mimeType: 'image/png', buffer: await colourPicture(colour, 700) };
+    };
+    await page
+      .locator('#try-file')
+      .setInputFiles([await file('red', '1.png'), await file('blue', '2.png'), await file('green', '3.png')]);
+    await eventually(() => page.locator('.tried .clip').allInnerTexts()).toEqual(['red', 'blue', 'green']);
+    await page.locator('.tried button').nth(1).click();
+    await eventually(() => page.locator('.verdict strong').innerText()).toBe('blue');
+    await page.getByLabel('Teach it: this is').selectOption({ label: 'green' });
+    await eventually(count).toBe(13);
+    const { pictures, classes } = await board();
+    const green = classes.find(({ name }) => name === 'green')?.id;
+    expect(pictures.find(({ name }) => name === '2.png')?.classId).toBe(green);
+  });
+});
