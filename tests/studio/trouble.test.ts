@@ -42,7 +42,10 @@ describe.skipIf(!chromiumPath)(`the studio in trouble${chromiumMissing}`, () => 
       version: number;
       board: BoardJson;
     };
-    const changes = now.classes.map(({ id }) => ({ command: { do: 'discard-class', id } }));
+    const changes = [
+      { command: { do: 'discard', hashes: now.pictures.map(({ hash }) => hash) } },
+      ...now.classes.map(({ id }) => ({ command: { do: 'discard-class', id } })),
+    ];
     await fetch(`${studio.address}/api/changes`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

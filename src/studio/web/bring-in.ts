@@ -42,7 +42,7 @@ export async function bringIn(files: readonly Incoming[], target: Target = {}): 
   const work = async () => {
     while (taken < sorted.length) {
       const at = taken++;
-      arrived.set(at, await keep(sorted[at]));
+      arrived.set(at, await keep(sorted[at], arrival));
       for (let kept = arrived.get(added); kept; kept = arrived.get(added)) {
         arrived.delete(added++);
         for (const one of kept) arrival.add(one);
@@ -56,12 +56,12 @@ export async function bringIn(files: readonly Incoming[], target: Target = {}): 
 }
 
 /** What a file holds: one picture, those of a zip, or a problem under the file's name. */
-async function keep({ path: name, file }: Incoming): Promise<Kept[]> {
+async function keep({ path: name, file }: Incoming, arrival: Arrival): Promise<Kept[]> {
   for (;;) {
     try {
       if (/\.zip$/i.test(name)) return await api.keepZip(name, file);
       const hash = await hashOf(file);
-      return [board.value.pictures.has(hash) ? { name, hash } : await api.keep(name, file)];
+      return [arrival.knows(hash) ? { name, hash } : await api.keep(name, file)];
     } catch (error) {
       if (error instanceof ApiError) return [{ name, problem: error.problem }];
       // A file that the browser cannot read any more fails as a program that is gone does.
@@ -104,7 +104,7 @@ class Arrival {
       return;
     }
     const { hash, name: path, className } = kept;
-    if (board.value.pictures.has(hash) || this.#waiting.some((other) => other.hash === hash)) {
+    if (this.knows(hash)) {
       this.#duplicates++;
       return;
     }
@@ -113,6 +113,11 @@ class Arrival {
       this.#target;
     this.#waiting.push({ hash, name: parts.at(-1) ?? path, classId, group });
     if (this.#waiting.length >= TOGETHER) this.#flush();
+  }
+
+  /** Whether a picture is on the board, or about to be. */
+  knows(hash: string): boolean {
+    return board.value.pictures.has(hash) || this.#waiting.some((other) => other.hash === hash);
   }
 
   end(): void {
