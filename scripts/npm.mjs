@@ -40,11 +40,17 @@ export function install() {
   const lock = join(root, 'package-lock.json');
   if (existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs) return;
   console.error('Installing dependencies (once, about a minute) …');
+  npmCi(root);
+}
+
+/** Installs what the lock file of a folder says; ends this process if that fails. */
+export function npmCi(folder) {
   // npm is a script of the running Node's: through npm_execpath no shell is needed, on Windows either.
   const npm = process.env.npm_execpath;
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
-  if (npm) run(process.execPath, [npm, ...args], { env });
-  else run('npm', args, { env, shell: process.platform === 'win32' });
+  const options = { env, cwd: folder };
+  if (npm) run(process.execPath, [npm, ...args], options);
+  else run('npm', args, { ...options, shell: process.platform === 'win32' });
 }
 
 /** Time of the newest file below a folder, in ms. */

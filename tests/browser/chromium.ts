@@ -1,15 +1,12 @@
 import { existsSync } from 'node:fs';
 import { type Browser, chromium } from 'playwright-core';
+import { PLACES } from './places.mjs';
 
 /** A Chromium of this machine: the one that is named, Playwright's own, the system's. */
 export const chromiumPath: string | undefined = [
   process.env.TIP_ADAPTER_CHROMIUM,
   chromium.executablePath(),
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
-  'C:/Program Files/Google/Chrome/Application/chrome.exe',
+  ...PLACES,
 ].find((path) => path && existsSync(path));
 
 /** For the titles of tests that are skipped without one. */
