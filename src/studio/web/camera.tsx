@@ -33,14 +33,17 @@ export async function grabFrame(video: HTMLVideoElement): Promise<Blob> {
   );
 }
 
-/** What is taken while the button is held. */
+/** What is taken while the button is held, or from one press to the next. */
 interface Burst {
   readonly frames: Promise<Incoming>[];
   readonly timer: number;
   readonly group: string;
 }
 
-/** Takes bursts of pictures of one class: those of one press belong together. */
+/**
+ * Takes bursts of pictures of one class: those of one press belong together. Who cannot hold the button, or has a device that only
+ * activates it, starts a burst so and ends it the same way.
+ */
 export function Camera() {
   const m = messages.value;
   const classId = cameraFor.value as string;
@@ -48,7 +51,10 @@ export function Camera() {
   const video = useRef<HTMLVideoElement>(null);
   const [isDenied, setDenied] = useState(false);
   const [taken, setTaken] = useState(0);
+  const [isOn, setOn] = useState(false);
   const burst = useRef<Burst | undefined>(undefined);
+  /** Whether a pointer pressed the button: the click that comes of it is no press of its own. */
+  const isPressed = useRef(false);
 
   useEffect(() => {
     dialog.current?.showModal();
@@ -59,20 +65,25 @@ export function Camera() {
 
   const snap = () => {
     const { frames, group } = burst.current as Burst;
+    const element = video.current as HTMLVideoElement;
+    // The camera may still be waking up.
+    if (element.videoWidth === 0) return;
     const path = `${group}-${frames.length + 1}.jpg`;
-    frames.push(grabFrame(video.current as HTMLVideoElement).then((file) => ({ path, file })));
+    frames.push(grabFrame(element).then((file) => ({ path, file })));
     setTaken((count) => count + 1);
   };
   const begin = () => {
     if (burst.current || isDenied) return;
     const group = `camera ${new Date().toISOString().slice(0, 19).replace('T', ' ')}`;
     burst.current = { frames: [], timer: window.setInterval(snap, FRAME_EVERY), group };
+    setOn(true);
     snap();
   };
   const end = () => {
     const current = burst.current;
     if (!current) return;
     burst.current = undefined;
+    setOn(false);
     clearInterval(current.timer);
     void Promise.all(current.frames)
       .then((frames) => bringIn(frames, { classId, group: current.group }))
@@ -90,19 +101,45 @@ export function Camera() {
     >
       <h2 id="camera-heading">{m.camera.heading(classNames.value.get(classId) ?? '')}</h2>
       <video ref={video} muted playsInline />
-      {isDenied ? <p class="problem">{m.camera.denied}</p> : <p class="muted">{m.camera.hint}</p>}
+      {isDenied ? (
+        <p class="problem">{m.camera.denied}</p>
+      ) : (
+        <p class="muted">
+          {m.camera.hint} {m.camera.toggle}
+        </p>
+      )}
       <div class="actions">
         <button
           type="button"
           class="primary large"
           disabled={isDenied}
-          onPointerDown={begin}
+          onPointerDown={() => {
+            isPressed.current = true;
+            if (burst.current) end();
+            else begin();
+          }}
           onPointerUp={end}
           onPointerLeave={end}
-          onKeyDown={({ key }) => key === ' ' && begin()}
-          onKeyUp={({ key }) => key === ' ' && end()}
+          onKeyDown={(event) => {
+            if (event.key === ' ') begin();
+            // A key that is held activates again and again.
+            if (event.repeat) event.preventDefault();
+          }}
+          onKeyUp={(event) => {
+            if (event.key !== ' ') return;
+            // Else it were a click, too.
+            event.preventDefault();
+            end();
+          }}
+          onClick={({ detail }) => {
+            const isAfterPress = isPressed.current && detail > 0;
+            isPressed.current = false;
+            if (isAfterPress) return;
+            if (burst.current) end();
+            else begin();
+          }}
         >
-          {m.camera.hold}
+          {isOn ? m.camera.stop : m.camera.hold}
         </button>
         <span class="muted" role="status">
           {taken > 0 && m.camera.taken(taken)}

@@ -67,6 +67,7 @@ export const en = {
     bringing: (done: number, total: number) =>
       `Bringing in ${done.toLocaleString('en')} of ${total.toLocaleString('en')} …`,
     burst: 'part of a burst',
+    wholeBurst: 'Whole burst',
   },
   camera: {
     heading: (name: string) => `Pictures of ${name}`,
@@ -75,6 +76,8 @@ export const en = {
     taken: (n: number) => plural(n, 'picture'),
     denied: 'The camera cannot be used. Allow it in the browser, or use pictures.',
     done: 'Done',
+    stop: 'Stop',
+    toggle: 'Without holding: Enter starts, and Enter ends it.',
   },
   notice: {
     duplicates: (n: number) =>

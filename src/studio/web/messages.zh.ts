@@ -101,6 +101,7 @@ export const zh: Messages = {
     clear: '取消选择',
     bringing: (done, total) => `正在导入第 ${n(done)} 张，共 ${n(total)} 张……`,
     burst: '连拍中的一张',
+    wholeBurst: '选中整组连拍',
   },
   camera: {
     heading: (name) => `“${name}”的图片`,
@@ -109,6 +110,8 @@ export const zh: Messages = {
     taken: (count) => `${n(count)} 张图片`,
     denied: '无法使用摄像头。请在浏览器中允许使用，或改用图片。',
     done: '完成',
+    stop: '停止',
+    toggle: '也可以不按住：按回车键开始，再按一次结束。',
   },
   notice: {
     duplicates: (count) => `有 ${n(count)} 张图片之前已经添加过。`,
