@@ -1,3 +1,5 @@
+import { Icon } from './icons.tsx';
+import { Menu, type MenuItem } from './menu.tsx';
 import { messages } from './messages.ts';
 import { board } from './store.ts';
 
@@ -7,25 +9,24 @@ export function ClassChoice({
   except,
   onChoose,
 }: {
-  /** For screen readers. */
+  /** What it is a choice for, where its own text does not say it. */
   label: string;
   except: readonly string[];
   onChoose(classId: string): void;
 }) {
-  const others = board.value.classes.filter(({ id }) => !except.includes(id));
-  if (others.length === 0) return null;
+  const items = () => classItems(except, onChoose);
+  if (items().length === 0) return null;
   return (
-    <select
-      aria-label={label}
-      value=""
-      onChange={({ currentTarget }) => currentTarget.value && onChoose(currentTarget.value)}
-    >
-      <option value="">{messages.value.next.another}</option>
-      {others.map(({ id, name }) => (
-        <option key={id} value={id}>
-          {name}
-        </option>
-      ))}
-    </select>
+    <Menu title={label} items={items}>
+      {messages.value.next.another}
+      <Icon name="open" />
+    </Menu>
   );
+}
+
+/** The classes as entries of a menu. */
+export function classItems(except: readonly string[], onChoose: (classId: string) => void): MenuItem[] {
+  return board.value.classes
+    .filter(({ id }) => !except.includes(id))
+    .map(({ id, name }) => ({ key: id, text: name, act: () => onChoose(id) }));
 }

@@ -1,8 +1,11 @@
 import { sameName } from '../board.ts';
 import { bringIn, filesOf } from './bring-in.ts';
 import { cameraFor } from './camera.tsx';
+import { classItems } from './class-choice.tsx';
 import { Icon } from './icons.tsx';
+import { Menu, type MenuItem } from './menu.tsx';
 import { messages } from './messages.ts';
+import { headerPlace, namePlace, seek } from './places.ts';
 import { board, classNames, notify, perform } from './store.ts';
 
 /** Name and tools of a class, or of what is not sorted yet (an empty id). */
@@ -11,7 +14,12 @@ export function ClassHeader({ id, count, isOver }: { id: string; count: number; 
   const name = classNames.value.get(id);
   if (name === undefined) {
     return (
-      <div class={`class-header${isOver ? ' over' : ''}`} data-class="">
+      <div
+        class={`class-header unsorted${isOver ? ' over' : ''}`}
+        data-class=""
+        data-place={headerPlace('')}
+        tabIndex={-1}
+      >
         <h3>{m.unsorted}</h3>
         <span class="muted hint">{m.unsortedHint}</span>
         <span class="count">{m.countShort(count)}</span>
@@ -19,7 +27,16 @@ export function ClassHeader({ id, count, isOver }: { id: string; count: number; 
     );
   }
   return (
-    <div class={`class-header${isOver ? ' over' : ''}`} data-class={id}>
+    <fieldset
+      class={`class-header${isOver ? ' over' : ''}`}
+      data-class={id}
+      data-place={headerPlace(id)}
+      tabIndex={-1}
+      aria-labelledby={`heading-${id}`}
+    >
+      <h3 class="hidden" id={`heading-${id}`}>
+        {name}
+      </h3>
       <ClassName id={id} name={name} />
       <span class="count" title={m.count(count)}>
         {m.countShort(count)}
@@ -50,14 +67,16 @@ export function ClassHeader({ id, count, isOver }: { id: string; count: number; 
         />
       </label>
       <ClassMenu id={id} name={name} count={count} />
-    </div>
+    </fieldset>
   );
 }
 
 function ClassName({ id, name }: { id: string; name: string }) {
-  const rename = (typed: string) => {
+  const rename = (typed: string, isWithin: boolean) => {
     const twin = board.value.classes.find((other) => other.id !== id && sameName(other.name, typed));
     if (twin) notify({ kind: 'merged', names: [twin.name] });
+    // What has the focus now goes with the class.
+    if (twin && isWithin) seek(headerPlace(twin.id), true);
     perform({ do: 'rename-class', id, name: typed });
   };
   return (
@@ -68,14 +87,16 @@ function ClassName({ id, name }: { id: string; name: string }) {
       value={name}
       maxLength={200}
       spellcheck={false}
+      data-place={namePlace(id)}
       onKeyDown={(event) => {
         if (event.key === 'Escape') event.currentTarget.value = name;
-        if (event.key === 'Enter' || event.key === 'Escape') event.currentTarget.blur();
+        if (event.key === 'Enter' || event.key === 'Escape') seek(headerPlace(id));
       }}
-      onBlur={({ currentTarget }) => {
+      onBlur={({ currentTarget, relatedTarget }) => {
         const typed = currentTarget.value.trim();
         if (typed === '' || typed === name) currentTarget.value = name;
-        else rename(typed);
+        else
+          rename(typed, currentTarget.closest('fieldset')?.contains(relatedTarget as Node | null) ?? false);
       }}
     />
   );
@@ -83,59 +104,26 @@ function ClassName({ id, name }: { id: string; name: string }) {
 
 function ClassMenu({ id, name, count }: { id: string; name: string; count: number }) {
   const m = messages.value.collect;
-  const others = board.value.classes.filter((other) => other.id !== id);
-  return (
-    <details class="menu" onToggle={({ currentTarget }) => closeOutside(currentTarget)}>
-      <summary class="button quiet square" aria-label={m.more(name)} title={m.more(name)}>
-        <Icon name="more" />
-      </summary>
-      <div>
-        {others.length > 0 && (
-          <select
-            aria-label={m.mergeInto}
-            value=""
-            onChange={({ currentTarget }) =>
-              perform({ do: 'merge-classes', from: id, into: currentTarget.value })
-            }
-          >
-            <option value="">{m.mergeInto}</option>
-            {others.map((other) => (
-              <option key={other.id} value={other.id}>
-                {other.name}
-              </option>
-            ))}
-          </select>
-        )}
-        <button type="button" onClick={() => perform({ do: 'discard-class', id })}>
-          {m.discardClass(count)}
-        </button>
-      </div>
-    </details>
-  );
-}
-
-/** An open menu closes by Escape and by a click elsewhere. */
-function closeOutside(menu: HTMLDetailsElement): void {
-  if (!menu.open) return;
-  const stop = new AbortController();
-  const close = () => {
-    menu.open = false;
-    stop.abort();
+  const merge = (into: string) => {
+    seek(headerPlace(into));
+    perform({ do: 'merge-classes', from: id, into });
   };
-  document.addEventListener(
-    'pointerdown',
-    ({ target }) => {
-      if (!menu.contains(target as Node)) close();
-    },
-    { signal: stop.signal },
-  );
-  menu.addEventListener(
-    'keydown',
-    ({ key }) => {
-      if (key !== 'Escape') return;
-      close();
-      menu.querySelector('summary')?.focus();
-    },
-    { signal: stop.signal },
+  const discard = () => {
+    const { classes } = board.value;
+    const here = classes.findIndex((one) => one.id === id);
+    seek(headerPlace((classes[here + 1] ?? classes[here - 1])?.id ?? ''));
+    perform({ do: 'discard-class', id });
+  };
+  const items = (): MenuItem[] => {
+    const others = classItems([id], merge);
+    return [
+      ...(others.length > 0 ? [{ key: 'merge', text: m.mergeInto, items: others }] : []),
+      { key: 'discard', text: m.discardClass(count), act: discard },
+    ];
+  };
+  return (
+    <Menu label={m.more(name)} title={m.more(name)} class="quiet square" items={items}>
+      <Icon name="more" />
+    </Menu>
   );
 }

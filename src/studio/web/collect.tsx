@@ -1,16 +1,23 @@
 import { signal } from '@preact/signals';
-import { useCallback } from 'preact/hooks';
+import { useCallback, useLayoutEffect } from 'preact/hooks';
 import { bringIn, bringing, filesOf, incomingOf } from './bring-in.ts';
 import { ClassHeader } from './class-header.tsx';
+import { focusHeading } from './focus.ts';
 import { Icon } from './icons.tsx';
 import { messages } from './messages.ts';
-import { DRAGGED, SelectionBar, Thumbnail } from './pictures.tsx';
+import { DRAGGED, Thumbnail } from './pictures.tsx';
+import { headerPlace, namePlace, seek, sought, tabStop } from './places.ts';
+import { clearSelection, selectedHashes } from './selection.ts';
+import { SelectionBar } from './selection-bar.tsx';
 import { board, perform, picturesByClass } from './store.ts';
 import { VirtualList, type VirtualRow } from './virtual-list.tsx';
 
 const THUMBNAIL = 84;
 const GAP = 8;
 const HEADER = 56;
+/** In a list that is narrower than this, the hint on what is not sorted yet has lines of its own. */
+const NARROW = 520;
+const HEADER_WITH_HINT = 84;
 const HINT = 64;
 const END = 12;
 
@@ -34,6 +41,10 @@ export function Collect() {
       onDrop={(event) => {
         dropClass.value = undefined;
         void dropOn(event, classUnder(event.target));
+      }}
+      onKeyDown={({ key, target }) => {
+        const isTyping = target instanceof HTMLInputElement && target.type === 'text';
+        if (key === 'Escape' && !isTyping && selectedHashes().length > 0) clearSelection();
       }}
     >
       <div class="heading">
@@ -82,7 +93,23 @@ function PictureList() {
     },
     [lists, classes, over],
   );
-  return <VirtualList rowsFor={rowsFor} label={messages.value.collect.heading} />;
+  // What had the focus goes with the last of the list.
+  useLayoutEffect(() => {
+    const section = document.getElementById('collect');
+    return () => {
+      if (section?.contains(document.activeElement)) focusHeading(section);
+    };
+  }, []);
+  return (
+    <VirtualList
+      rowsFor={rowsFor}
+      label={messages.value.collect.heading}
+      sought={sought.value}
+      onFound={() => {
+        sought.value = undefined;
+      }}
+    />
+  );
 }
 
 /** A class as rows: its header, then its pictures, as many in a row as fit. */
@@ -91,7 +118,9 @@ function classRows(id: string, hashes: readonly string[], width: number, isOver:
   const rows: VirtualRow[] = [
     {
       key: `class ${id}`,
-      height: HEADER,
+      height: id === '' && width < NARROW ? HEADER_WITH_HINT : HEADER,
+      places: [headerPlace(id), namePlace(id)],
+      isStop: () => id !== '',
       render: () => <ClassHeader id={id} count={hashes.length} isOver={isOver} />,
     },
   ];
@@ -100,10 +129,12 @@ function classRows(id: string, hashes: readonly string[], width: number, isOver:
     rows.push({
       key: `${id} ${start}`,
       height: THUMBNAIL + GAP,
+      places: some,
+      isStop: () => some.includes(tabStop(id) ?? ''),
       render: () => (
         <div class={`thumbnails${isOver ? ' over' : ''}`} data-class={id}>
           {some.map((hash) => (
-            <Thumbnail key={hash} hash={hash} />
+            <Thumbnail key={hash} hash={hash} columns={columns} />
           ))}
         </div>
       ),
@@ -142,7 +173,9 @@ function addClass(): void {
   const taken = new Set(board.value.classes.map(({ name }) => name));
   let count = board.value.classes.length + 1;
   while (taken.has(messages.value.collect.newClassName(count))) count++;
-  perform({ do: 'add-class', id: crypto.randomUUID(), name: messages.value.collect.newClassName(count) });
+  const id = crypto.randomUUID();
+  perform({ do: 'add-class', id, name: messages.value.collect.newClassName(count) });
+  seek(namePlace(id), true);
 }
 
 /** A button that lets the person choose files, or a folder. */

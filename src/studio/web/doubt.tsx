@@ -1,5 +1,6 @@
 import { type CheckReport, thumbnailUrl } from './api.ts';
 import { ClassChoice } from './class-choice.tsx';
+import { focusIn, useHandOn } from './focus.ts';
 import { messages, percent } from './messages.ts';
 import { board, classNames, perform } from './store.ts';
 
@@ -13,21 +14,33 @@ export function Doubt({ answer, report }: { answer: Answer; report: CheckReport 
   const other = report.classes[predicted];
   const name = board.value.pictures.get(hash)?.name ?? '';
   const isThere = classNames.value.has(other.id);
+  const item = useHandOn<HTMLLIElement>();
+  const confirm = () => {
+    // Where the picture stays in the list, its button does not.
+    focusIn(item.current);
+    perform({ do: 'confirm', hashes: [hash] });
+  };
   const place = (classId: string) => perform({ do: 'place', hashes: [hash], classId });
   return (
-    <li class="doubt">
+    <li class="doubt" ref={item}>
       <img src={thumbnailUrl(hash)} alt={name} loading="lazy" />
-      <div>
+      <fieldset aria-label={name}>
         <p>
-          {m.said(said.name)} <span class="muted">{m.says(other.name, percent(probability))}</span>
+          {m.said(short(said.name))}{' '}
+          <span class="muted">{m.says(short(other.name), percent(probability))}</span>
         </p>
         <div class="actions">
-          <button type="button" disabled={!isThere} onClick={() => place(other.id)}>
-            {m.relabel(other.name)}
+          <button
+            type="button"
+            title={m.relabel(other.name)}
+            disabled={!isThere}
+            onClick={() => place(other.id)}
+          >
+            <span class="clip">{m.relabel(other.name)}</span>
           </button>
           {!board.value.confirmed.has(hash) && (
-            <button type="button" class="quiet" onClick={() => perform({ do: 'confirm', hashes: [hash] })}>
-              {m.right(said.name)}
+            <button type="button" title={m.right(said.name)} onClick={confirm}>
+              <span class="clip">{m.right(said.name)}</span>
             </button>
           )}
           <ClassChoice
@@ -36,7 +49,12 @@ export function Doubt({ answer, report }: { answer: Answer; report: CheckReport 
             onChoose={place}
           />
         </div>
-      </div>
+      </fieldset>
     </li>
   );
 }
+
+const LONGEST = 48;
+
+/** A name within a sentence; its button tells all of it. */
+const short = (name: string) => (name.length > LONGEST ? `${name.slice(0, LONGEST)}…` : name);

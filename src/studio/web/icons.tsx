@@ -10,6 +10,7 @@ const PATHS = {
   down: 'M12 4v12M7 11.5l5 5 5-5M5 20h14',
   check: 'M5 12.5l4.5 4.5L19 7.5',
   try: 'M12 3l2.2 5.8L20 11l-5.8 2.2L12 19l-2.2-5.8L4 11l5.8-2.2z',
+  open: 'M7 10l5 5 5-5',
   close: 'M6 6l12 12M18 6L6 18',
 } as const;
 

@@ -2,6 +2,7 @@ import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { api, type NextPicture, thumbnailUrl } from './api.ts';
 import { ClassChoice } from './class-choice.tsx';
+import { useHandOn } from './focus.ts';
 import { messages, percent } from './messages.ts';
 import { board, perform, picturesByClass, status } from './store.ts';
 
@@ -26,7 +27,7 @@ export function Next() {
       // What cannot be had now is asked for again after the next change.
       void api.next().then(
         (pictures) => {
-          proposed.value = pictures;
+          proposed.value = steady(pictures);
         },
         () => {},
       );
@@ -52,26 +53,38 @@ export function Next() {
   );
 }
 
+/**
+ * Those proposed before stay where they are, so that none takes the place of another under a finger; so does the one that has the
+ * focus, even if others would teach more by now.
+ */
+function steady(pictures: readonly NextPicture[]): NextPicture[] {
+  const held = document.activeElement?.closest<HTMLElement>('#next .doubt')?.dataset.hash;
+  const latest = new Map(pictures.map((picture) => [picture.hash, picture]));
+  const before = proposed.value.filter(({ hash }) => latest.has(hash) || hash === held);
+  return [...new Map([...before.map((picture) => [picture.hash, picture] as const), ...latest]).values()];
+}
+
 function Proposal({ picture: { hash, guesses } }: { picture: NextPicture }) {
   const m = messages.value.next;
+  const item = useHandOn<HTMLLIElement>();
   const name = board.value.pictures.get(hash)?.name ?? '';
   const { classes } = board.value;
   const known = guesses.filter(({ id }) => classes.some((one) => one.id === id));
   const place = (classId: string) => perform({ do: 'place', hashes: [hash], classId });
   return (
-    <li class="doubt">
+    <li class="doubt" ref={item} data-hash={hash}>
       <img src={thumbnailUrl(hash)} alt={name} />
-      <div>
+      <fieldset aria-label={m.question(name)}>
         <p>{m.question(name)}</p>
         <div class="actions">
           {known.map((guess) => (
-            <button key={guess.id} type="button" onClick={() => place(guess.id)}>
-              {guess.name} <span class="muted">{percent(guess.probability)}</span>
+            <button key={guess.id} type="button" title={guess.name} onClick={() => place(guess.id)}>
+              <span class="clip">{guess.name}</span> <span class="muted">{percent(guess.probability)}</span>
             </button>
           ))}
           <ClassChoice label={m.other(name)} except={known.map(({ id }) => id)} onChoose={place} />
         </div>
-      </div>
+      </fieldset>
     </li>
   );
 }

@@ -1,0 +1,58 @@
+import { classItems } from './class-choice.tsx';
+import { Icon } from './icons.tsx';
+import { Menu } from './menu.tsx';
+import { messages } from './messages.ts';
+import { burstsOf, clearSelection, discard, move, selectBursts, selectedHashes } from './selection.ts';
+import { board } from './store.ts';
+
+const MOVE_KEY = 'M';
+
+/** What can be done with the selected pictures. */
+export function SelectionBar() {
+  const m = messages.value.collect;
+  const hashes = selectedHashes();
+  if (hashes.length === 0) return null;
+  return (
+    <div class="selection" role="toolbar" aria-label={m.selected(hashes.length)}>
+      <span role="status">{m.selected(hashes.length)}</span>
+      <Menu title={`${m.moveTo} (${MOVE_KEY})`} keys={MOVE_KEY} items={() => targets(hashes)}>
+        {m.moveTo}
+        <Icon name="open" />
+      </Menu>
+      {burstsOf(hashes).length > hashes.filter(isOfBurst).length && (
+        <button type="button" onClick={() => selectBursts(hashes)}>
+          {m.wholeBurst}
+        </button>
+      )}
+      <button type="button" aria-keyshortcuts="Delete" onClick={() => discard(hashes)}>
+        {m.discard}
+      </button>
+      <button type="button" class="quiet" aria-keyshortcuts="Escape" onClick={clearSelection}>
+        {m.clear}
+      </button>
+    </div>
+  );
+}
+
+const isOfBurst = (hash: string) => board.value.pictures.get(hash)?.group !== undefined;
+
+/** Every class that some of the pictures are not in; what is not sorted yet is one of them. */
+function targets(hashes: readonly string[]) {
+  const own = new Set(hashes.map((hash) => board.value.pictures.get(hash)?.classId));
+  const [only] = own.size === 1 ? own : [null];
+  const classes = classItems(only ? [only] : [], (id) => move(hashes, id));
+  if (only === undefined) return classes;
+  const unsorted = {
+    key: '',
+    text: messages.value.collect.unsorted,
+    act: () => move(hashes, undefined),
+  };
+  return [...classes, unsorted];
+}
+
+/** Opens the choice of a class for the selection, which may be about to be shown. */
+export function openMoveMenu(): void {
+  requestAnimationFrame(() =>
+    document.querySelector<HTMLElement>(`.selection [aria-keyshortcuts=${MOVE_KEY}]`)?.click(),
+  );
+}

@@ -1,0 +1,67 @@
+import { signal } from '@preact/signals';
+import { between, placeAfter, seek } from './places.ts';
+import { board, perform, picturesByClass } from './store.ts';
+
+/** Hashes of the pictures the person has selected. */
+const selected = signal<ReadonlySet<string>>(new Set());
+/** The picture that a range begins at. */
+let anchor: string | undefined;
+
+export const isSelected = (hash: string): boolean => selected.value.has(hash);
+
+/** Those that are on the board still. */
+export const selectedHashes = (): string[] =>
+  [...selected.value].filter((hash) => board.value.pictures.has(hash));
+
+const add = (hashes: readonly string[]) => {
+  selected.value = new Set([...selected.value, ...hashes]);
+};
+
+export function toggle(hash: string): void {
+  const next = new Set(selected.value);
+  if (!next.delete(hash)) next.add(hash);
+  selected.value = next;
+  anchor = hash;
+}
+
+/** Selects everything from the picture that was chosen last to this one. */
+export function selectTo(hash: string, from = anchor): void {
+  anchor = from !== undefined && board.value.pictures.has(from) ? from : hash;
+  add(between(anchor, hash));
+}
+
+export function selectClassOf(hash: string): void {
+  add(picturesByClass.value.get(board.value.pictures.get(hash)?.classId ?? '') ?? []);
+}
+
+/** Pictures of the bursts that the given ones are part of. */
+export function burstsOf(hashes: readonly string[]): string[] {
+  const groups = new Set(hashes.flatMap((hash) => board.value.pictures.get(hash)?.group ?? []));
+  if (groups.size === 0) return [];
+  return [...board.value.pictures.values()]
+    .filter(({ group }) => group !== undefined && groups.has(group))
+    .map(({ hash }) => hash);
+}
+
+export function selectBursts(hashes: readonly string[]): void {
+  add(burstsOf(hashes));
+}
+
+export function clearSelection(): void {
+  seek(placeAfter([]));
+  selected.value = new Set();
+}
+
+export function discard(hashes: readonly string[]): void {
+  seek(placeAfter(hashes));
+  perform({ do: 'discard', hashes });
+  selected.value = new Set();
+}
+
+/** Moves pictures to a class; undefined: they are not sorted any more. */
+export function move(hashes: readonly string[], classId: string | undefined): void {
+  const moving = hashes.filter((hash) => board.value.pictures.get(hash)?.classId !== classId);
+  seek(placeAfter(moving));
+  perform({ do: 'place', hashes, classId });
+  selected.value = new Set();
+}
