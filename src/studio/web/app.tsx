@@ -1,4 +1,4 @@
-import { effect, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { bringIn, incomingOf } from './bring-in.ts';
 import { Camera, cameraFor } from './camera.tsx';
@@ -23,37 +23,51 @@ type Tab = (typeof TABS)[number];
 /** The part that a narrow screen shows. */
 const tab = signal<Tab>('collect');
 
+/** Room for two columns: what is collected stays beside the part that is shown. */
+const twoColumns = matchMedia('(min-width: 56.25rem)');
+const isWide = signal(twoColumns.matches);
+twoColumns.addEventListener('change', ({ matches }) => {
+  isWide.value = matches;
+});
+const shown = computed<Tab>(() => (isWide.value && tab.value === 'collect' ? 'teach' : tab.value));
+
 export function App() {
   useEffect(() => listen(), []);
-  const m = messages.value;
   return (
-    <div class="app" data-tab={tab.value}>
+    <div class="app" data-tab={shown.value}>
       <Header />
       <Notices />
       {ready.value && (
         <main>
           <Collect />
+          <Tabs />
           <Teach />
           <Try />
         </main>
       )}
-      <nav class="tabs" aria-label={m.title}>
-        {TABS.map((name) => (
-          <button
-            key={name}
-            type="button"
-            aria-current={tab.value === name ? 'page' : undefined}
-            onClick={() => {
-              tab.value = name;
-            }}
-          >
-            <Icon name={name === 'collect' ? 'pictures' : name === 'teach' ? 'check' : 'try'} />
-            {m.sections[name]}
-          </button>
-        ))}
-      </nav>
       {cameraFor.value && <Camera />}
     </div>
+  );
+}
+
+function Tabs() {
+  const m = messages.value;
+  return (
+    <nav class="tabs" aria-label={m.title}>
+      {TABS.map((name) => (
+        <button
+          key={name}
+          type="button"
+          aria-current={shown.value === name ? 'page' : undefined}
+          onClick={() => {
+            tab.value = name;
+          }}
+        >
+          <Icon name={name === 'collect' ? 'pictures' : name === 'teach' ? 'check' : 'try'} />
+          {m.sections[name]}
+        </button>
+      ))}
+    </nav>
   );
 }
 
