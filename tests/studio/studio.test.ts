@@ -272,8 +272,10 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     };
     const before = await board();
     for (const name of await names()) {
-      await header(name).locator('summary').click();
-      await page.getByRole('button', { name: /^Delete it with/ }).click();
+      await header(name)
+        .getByRole('button', { name: /^More for/ })
+        .click();
+      await page.getByRole('menuitem', { name: /^Delete it with/ }).click();
     }
     await eventually(names).toEqual([]);
     await page.locator('input[accept*=zip]').first().setInputFiles(file);

@@ -1,0 +1,368 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BoardJson, Command } from '../../src/studio/board.ts';
+import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
+import { type Colour, colourPicture, StudioProcess } from './story.ts';
+
+declare const axe: {
+  run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>;
+};
+
+const eventually = <T>(seen: () => Promise<T>) => expect.poll(seen, { timeout: 15_000, interval: 50 });
+
+describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMissing}`, () => {
+  const studio = new StudioProcess();
+  let browser: Browser;
+  let page: Page;
+  const ids: Record<Colour, string> = { red: randomUUID(), green: randomUUID(), blue: randomUUID() };
+  /** Hashes by colour, in the order of the page. */
+  const hashes: Record<Colour, string[]> = { red: [], green: [], blue: [] };
+
+  beforeAll(async () => {
+    await studio.prepare();
+    await studio.start();
+    for (const colour of Object.keys(ids) as Colour[]) {
+      await change({ do: 'add-class', id: ids[colour], name: colour });
+      for (let i = 0; i < 9; i++) await add(colour, i, ids[colour]);
+    }
+    browser = await launchChromium([
+      '--disable-gpu',
+      '--use-fake-device-for-media-stream',
+      '--use-fake-ui-for-media-stream',
+    ]);
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' });
+    page = await context.newPage();
+    page.setDefaultTimeout(15_000);
+    await page.goto(studio.address);
+    await page.locator('.stage.done').waitFor();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await studio.end();
+  });
+
+  const read = async () =>
+    (await (await fetch(`${studio.address}/api/board`)).json()) as { version: number; board: BoardJson };
+  const post = (path: string, body: string | Buffer) =>
+    fetch(`${studio.address}/api/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: body as Buffer<ArrayBuffer>,
+    });
+  async function change(...commands: Command[]): Promise<void> {
+    const { version } = await read();
+    const response = await post(
+      'changes',
+      JSON.stringify({ version, changes: commands.map((command) => ({ command })) }),
+    );
+    expect(response.status).toBe(200);
+  }
+  async function add(colour: Colour, number: number, classId?: string, group?: string): Promise<string> {
+    const name = `${colour} ${number}.png`;
+    const kept = await post(`pictures?name=${name}`, await colourPicture(colour, number));
+    const { hash } = (await kept.json()) as { hash: string };
+    await change({ do: 'add', pictures: [{ hash, name, classId, group }] });
+    if (classId === ids[colour]) hashes[colour].push(hash);
+    return hash;
+  }
+
+  const press = async (...keys: string[]) => {
+    for (const key of keys) await page.keyboard.press(key);
+  };
+  /** What has the focus: its place among the pictures, its name, or its kind. */
+  const focus = () =>
+    page.evaluate(() => {
+      // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
+      const { document } = globalThis as any;
+      const element = document.activeElement;
+      return (element.dataset.place ??
+        element.ariaLabel ??
+        (element.innerText?.trim() || element.tagName)) as string;
+    });
+  const thumbnail = (hash: string) => page.locator(`[data-place="${hash}"]`);
+  const count = async (colour: Colour) =>
+    (await read()).board.pictures.filter(({ classId }) => classId === ids[colour]).length;
+  const selected = async () =>
+    (await page.locator('.selection').count()) === 0
+      ? 0
+      : Number.parseInt(await page.locator('.selection span').first().innerText(), 10);
+
+  const name = (colour: Colour) => `name ${ids[colour]}`;
+  const header = (colour: Colour) => `class ${ids[colour]}`;
+  /** The page and the program say so. */
+  const holds = async (colour: Colour, n: number) => {
+    await eventually(() => count(colour)).toBe(n);
+    await eventually(() => page.locator(`[data-place="${header(colour)}"] .count`).innerText()).toBe(`${n}`);
+  };
+  const undone = async (colour: Colour, n: number) => {
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await holds(colour, n);
+  };
+  const scrollTo = (top: number) =>
+    page.locator('#collect .scroller').evaluate((list, y) => {
+      (list as unknown as { scrollTop: number }).scrollTop = y;
+    }, top);
+  const seriousFindings = async () => {
+    await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
+    const { violations } = await page.evaluate(() => axe.run());
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+  };
+
+  it('stops once in each class; arrow keys, Home and End lead on', async () => {
+    await thumbnail(hashes.red[0]).focus();
+    await press('ArrowRight', 'ArrowRight');
+    expect(await focus()).toBe(hashes.red[2]);
+    await press('End');
+    expect(await focus()).toBe(hashes.red[8]);
+    await press('ArrowDown');
+    expect(hashes.green).toContain(await focus());
+    await press('ArrowUp');
+    expect(hashes.red).toContain(await focus());
+    await press('Home');
+    expect(await focus()).toBe(hashes.red[0]);
+    await press('Tab');
+    expect(await focus()).toBe(name('green'));
+    await press('Shift+Tab');
+    expect(await focus()).toBe(hashes.red[0]);
+  });
+
+  it('selects ranges, a whole class and bursts; Escape takes it all back', async () => {
+    await thumbnail(hashes.red[1]).click();
+    await thumbnail(hashes.red[6]).click({ modifiers: ['Shift'] });
+    expect(await selected()).toBe(6);
+    await press('Shift+ArrowRight');
+    expect(await selected()).toBe(7);
+    await press('Escape');
+    expect(await selected()).toBe(0);
+    expect(await focus()).toBe(hashes.red[7]);
+    await press('Control+a');
+    expect(await selected()).toBe(9);
+    await press('Escape');
+
+    const own: string[] = [];
+    for (const number of [70, 71, 72]) own.push(await add('blue', number, ids.blue, 'one burst'));
+    await thumbnail(own[0]).click();
+    await page.getByRole('button', { name: 'Whole burst' }).click();
+    expect(await selected()).toBe(3);
+    expect(await page.getByRole('button', { name: 'Whole burst' }).count()).toBe(0);
+    await press('Escape');
+    await thumbnail(own[1]).dblclick();
+    expect(await selected()).toBe(3);
+    await press('Backspace');
+    await eventually(() => count('blue')).toBe(9);
+    expect(await focus()).toBe(hashes.blue[8]);
+    hashes.blue = hashes.blue.slice(0, 9);
+  });
+
+  it('goes on at the next picture after Delete, and at the header after the last', async () => {
+    await thumbnail(hashes.green[3]).focus();
+    await press('Delete');
+    expect(await focus()).toBe(hashes.green[4]);
+    await eventually(() => count('green')).toBe(8);
+    await press('Control+z');
+    await holds('green', 9);
+    expect(await focus()).toBe(hashes.green[4]);
+    await press('Control+a', 'Delete');
+    await eventually(focus).toBe(header('green'));
+    await press('Control+z');
+    await holds('green', 9);
+  });
+
+  it('looks for a class in a menu without choosing it, and moves by Enter', async () => {
+    await thumbnail(hashes.red[2]).focus();
+    await press('m');
+    await eventually(focus).toBe('green');
+    await press('ArrowDown');
+    expect(await focus()).toBe('blue');
+    await press('ArrowDown');
+    expect(await focus()).toBe('Not sorted yet');
+    await press('g');
+    expect(await focus()).toBe('green');
+    expect(await count('red')).toBe(9);
+    await press('Escape');
+    expect(await focus()).toBe('Move to …');
+    expect(await selected()).toBe(1);
+    await press('ArrowDown', 'b', 'Enter');
+    await eventually(() => count('blue')).toBe(10);
+    expect(await count('red')).toBe(8);
+    expect(await focus()).toBe(hashes.red[3]);
+    await undone('blue', 9);
+
+    await thumbnail(hashes.red[0]).focus();
+    await press('m');
+    await eventually(focus).toBe('green');
+    await press('End', 'Enter');
+    await eventually(() => page.locator('.class-header h3').first().innerText()).toBe('Not sorted yet');
+    await undone('red', 9);
+  });
+
+  it('merges classes by keyboard, and goes on at the one they became', async () => {
+    const more = page.getByRole('button', { name: 'More for red' });
+    await more.focus();
+    await press('ArrowDown');
+    expect(await focus()).toBe('Merge into …');
+    await press('Enter', 'ArrowDown');
+    expect(await focus()).toBe('blue');
+    await press('ArrowLeft', 'Escape');
+    expect(await focus()).toBe('More for red');
+    await press('Enter', 'ArrowRight', 'ArrowDown', 'Enter');
+    await eventually(() => count('blue')).toBe(18);
+    expect(await focus()).toBe(header('blue'));
+    await undone('blue', 9);
+    await more.click();
+    await page.mouse.click(700, 20);
+    expect(await page.locator('.menu:popover-open').count()).toBe(0);
+  });
+
+  it('goes on at the class that a name was taken from', async () => {
+    await page.locator(`[data-place="${name('red')}"]`).fill('Blue');
+    await press('Enter');
+    await holds('blue', 18);
+    expect(await focus()).toBe(header('blue'));
+    await undone('blue', 9);
+    await page.locator('.notice button').first().click();
+  });
+
+  it('brings a new class into sight, its name ready to be typed; each class is a heading', async () => {
+    await page.getByRole('button', { name: 'New class' }).click();
+    await eventually(focus).toMatch(/^name /);
+    await page.keyboard.type('zebra');
+    await press('Enter');
+    await eventually(() => page.getByRole('heading', { name: 'zebra', exact: true }).count()).toBe(1);
+    expect(await focus()).toMatch(/^class /);
+    await press('Tab', 'Tab', 'Tab', 'Tab');
+    expect(await focus()).toBe('More for zebra');
+    await press('Enter', 'End', 'Enter');
+    await eventually(() => page.getByRole('heading', { name: 'zebra', exact: true }).count()).toBe(0);
+    expect(await focus()).toBe(header('blue'));
+  });
+
+  it('goes from one open question to the next', async () => {
+    for (let i = 0; i < 4; i++) await add('green', 40 + i);
+    await add('red', 80, ids.blue);
+    const next = page.locator('#next .doubt');
+    await eventually(() => next.count()).toBeGreaterThan(2);
+    const second = await next.nth(1).getAttribute('data-hash');
+    await next.nth(0).getByRole('button').first().focus();
+    await press('Enter');
+    await eventually(() => page.locator(`#next [data-hash="${second}"] button:focus`).count()).toBe(1);
+    // Still so when others have been proposed.
+    await page.waitForTimeout(1500);
+    expect(await page.locator(`#next [data-hash="${second}"] button:focus`).count()).toBe(1);
+    await page.locator('.stage.done').waitFor();
+    const doubt = page.locator('#suspects .doubt', { hasText: 'You said blue' });
+    await doubt.getByRole('button', { name: 'blue is right' }).focus();
+    await press('Enter');
+    await eventually(() => doubt.count()).toBe(0);
+    expect(await focus()).not.toBe('BODY');
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await eventually(() => doubt.count()).toBe(1);
+  });
+
+  it('takes a burst from one Enter to the next', async () => {
+    const awake = () =>
+      eventually(() =>
+        page
+          .locator('.camera video')
+          .evaluate((element) => (element as unknown as { videoWidth: number }).videoWidth),
+      ).toBeGreaterThan(0);
+    await page.getByRole('button', { name: 'Take pictures of red' }).focus();
+    await press('Enter');
+    await awake();
+    const hold = page.getByRole('button', { name: 'Hold to take pictures' });
+    await hold.focus();
+    await press('Enter');
+    await page.getByRole('button', { name: 'Stop' }).waitFor();
+    await page.waitForTimeout(500);
+    await press('Enter');
+    await hold.waitFor();
+    await eventually(() => count('red')).toBeGreaterThan(10);
+    await press('Escape');
+    expect(await focus()).toBe('Take pictures of red with the camera');
+    await undone('red', 9);
+    await page.getByRole('button', { name: 'Take pictures of red' }).click();
+    await awake();
+    // A pointer's short press takes one picture, as a screen reader's press on a phone does.
+    await hold.click();
+    await eventually(() => count('red')).toBe(10);
+    await hold.waitFor();
+    await page.getByRole('button', { name: 'Done' }).click();
+    await undone('red', 9);
+  });
+
+  it('clips what is too long; keeps its menus in sight where there are many classes', async () => {
+    const long = 'W'.repeat(200);
+    await change({ do: 'rename-class', id: ids.blue, name: long });
+    await change(
+      ...Array.from(
+        { length: 60 },
+        (_, i): Command => ({ do: 'add-class', id: `more-${i}`, name: `kind ${i}` }),
+      ),
+    );
+    await eventually(() => page.locator('#next .doubt').count()).toBeGreaterThan(0);
+    await page.locator('#suspects .doubt').first().waitFor();
+    const sideways = (part: string) =>
+      page.locator(part).evaluate((element) => {
+        const { scrollWidth, clientWidth } = element as unknown as Record<string, number>;
+        return scrollWidth - clientWidth;
+      });
+    for (const width of [1440, 1024, 390]) {
+      await page.setViewportSize({ width, height: 768 });
+      if (width < 900) await page.locator('.tabs button').nth(1).click();
+      expect(await sideways('#teach .flow')).toBe(0);
+      if (width < 900) await page.locator('.tabs button').nth(0).click();
+      await scrollTo(1e6);
+      await page.getByRole('button', { name: 'More for kind 59' }).click();
+      await page.getByRole('menuitem', { name: 'Merge into …' }).click();
+      const { x, y, width: wide, height } = (await page.locator('.menu:popover-open').boundingBox())!;
+      expect(Math.min(x, y)).toBeGreaterThan(0);
+      expect(x + wide).toBeLessThan(width);
+      expect(y + height).toBeLessThan(768);
+      await press('End');
+      expect(await focus()).toBe('kind 58');
+      await press('Escape');
+      await scrollTo(0);
+      const hint = (await page.locator('.class-header .hint').boundingBox())!;
+      const first = (await page.locator('.thumbnail').first().boundingBox())!;
+      expect(hint.y + hint.height).toBeLessThanOrEqual(first.y);
+    }
+  });
+
+  it('reaches every class by Tab, however long the list', async () => {
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await thumbnail(hashes.red[0]).focus();
+    for (let i = 0; i < 400 && (await focus()) !== 'More for kind 59'; i++) await press('Tab');
+    expect(await focus()).toBe('More for kind 59');
+  });
+
+  it('has two columns on a small laptop', async () => {
+    await page.setViewportSize({ width: 1024, height: 768 });
+    expect(await page.locator('main > section:visible').count()).toBe(2);
+    await page.locator('.tabs button:visible').nth(1).click();
+    await page.locator('#try').waitFor();
+    expect(await page.locator('main > section:visible').count()).toBe(2);
+    await page.locator('.tabs button:visible').nth(0).click();
+  });
+
+  it('has no serious finding of axe with a menu open, in light and dark, wide and narrow', async () => {
+    for (const width of [1024, 390]) {
+      await page.setViewportSize({ width, height: 844 });
+      if (width < 900) await page.locator('.tabs button').nth(0).click();
+      for (const theme of ['dark', 'light']) {
+        await page.getByLabel('Colours').selectOption(theme);
+        await scrollTo(0);
+        await page.locator('.thumbnail').first().click();
+        expect(await seriousFindings()).toEqual([]);
+        await press('m');
+        await page.locator('.menu:popover-open').waitFor();
+        expect(await seriousFindings()).toEqual([]);
+        await press('Escape', 'Escape');
+      }
+    }
+  });
+});
