@@ -14,10 +14,13 @@ export interface DecodeOptions {
 /** 100 megapixels: more than any phone takes, less than would fill the memory. */
 const MAX_PIXELS = 100_000_000;
 
+/** A thread that is in libvips cannot be ended from outside: libvips itself gives up after this, so that every program ends. */
+const MOST_SECONDS = 20;
+
 /**
  * The pixels of an encoded picture: JPEG, PNG, WebP, GIF, TIFF, AVIF by sharp, HEIC by libheif in WebAssembly. Of an
  * animation, the first frame; CMYK (through its colour profile) and 16-bit pictures become 8-bit sRGB. Throws `DataError`:
- * `image/empty`, `image/not-an-image`, `image/unsupported`, `image/too-large`, `image/truncated`.
+ * `image/empty`, `image/not-an-image`, `image/unsupported`, `image/too-large`, `image/truncated`, `image/too-slow`.
  */
 export async function decode(
   bytes: Uint8Array,
@@ -29,7 +32,11 @@ export async function decode(
       hint: 'Copy or download the picture again.',
     });
   }
-  if (signatureOf(bytes)?.name === 'HEIC') {
+  // libvips guesses what it is given: an SVG would be laid out, for hours if it is meant to, before anything else is known of it.
+  const signature = signatureOf(bytes);
+  if (!signature) throw notAnImage();
+  if (!signature.read) throw unsupported(signature.name);
+  if (signature.name === 'HEIC') {
     return withoutOpaqueAlpha(
       await decodeHeic(bytes, (width, height) => checkSize(width, height, maxPixels)),
     );
@@ -37,10 +44,9 @@ export async function decode(
   const metadata = await sharp(bytes, { limitInputPixels: false })
     .metadata()
     .catch((cause) => {
-      throw unreadable(bytes, cause);
+      throw truncated(cause);
     });
-  const { format, width, height, space } = metadata;
-  if (format === 'svg' || format === 'pdf') throw unsupported(format.toUpperCase());
+  const { width, height, space } = metadata;
   checkSize(width, metadata.pageHeight ?? height, maxPixels);
   // Pillow and the reference CLIP ignore colour profiles; without its profile CMYK would be guesswork.
   // A TIFF cut short is an `error` for libvips, not `truncated`.
@@ -53,6 +59,7 @@ export async function decode(
   const picture = sharp(bytes, { ...input, autoOrient: exif });
   try {
     const { data, info } = await eightBit(picture, metadata, bytes)
+      .timeout({ seconds: MOST_SECONDS })
       .raw()
       .toBuffer({ resolveWithObject: true });
     return withoutOpaqueAlpha({
@@ -63,19 +70,14 @@ export async function decode(
       data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     });
   } catch (cause) {
-    throw truncated(cause);
+    throw (cause as Error).message.startsWith('timeout') ? tooSlow(cause) : truncated(cause);
   }
 }
 
-/** A file that does not even begin as a picture does: cut short, of a format that is not read, or no picture at all. */
-function unreadable(bytes: Uint8Array, cause: unknown): DataError {
-  const signature = signatureOf(bytes);
-  if (signature?.read) return truncated(cause);
-  if (signature) return unsupported(signature.name, cause);
+function notAnImage(): DataError {
   return new DataError('The file is not a picture that can be read', {
     code: 'image/not-an-image',
     hint: 'Its name may say otherwise, but its contents are not JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC.',
-    cause,
   });
 }
 
@@ -87,12 +89,19 @@ function truncated(cause: unknown): DataError {
   });
 }
 
-function unsupported(format: string, cause?: unknown): DataError {
+function tooSlow(cause: unknown): DataError {
+  return new DataError(`The picture takes longer than ${MOST_SECONDS} s to decode`, {
+    code: 'image/too-slow',
+    hint: 'Make it smaller first, or save it as JPEG or PNG.',
+    cause,
+  });
+}
+
+function unsupported(format: string): DataError {
   return new DataError(`${format} is not among the formats that are read`, {
     code: 'image/unsupported',
     hint: 'Save it as JPEG or PNG first.',
     details: { format },
-    cause,
   });
 }
 

@@ -60,6 +60,32 @@ describe('a loader', () => {
     expect(new Set(sent.mock.contexts).size).toBe(2);
   });
 
+  it('replaces a thread that goes on with a picture no one waits for any more', async () => {
+    const loader = open();
+    const sent = vi.spyOn(Worker.prototype, 'postMessage').mockImplementationOnce(() => {});
+    const leaving = new AbortController();
+    const hanging = loader.load(png, request, leaving.signal);
+    const next = loader.load(png, request);
+    leaving.abort();
+    await expect(hanging).rejects.toMatchObject({ code: 'interrupted' });
+    expect((await next)[0].data.length).toBe(16 * 16 * 3);
+    expect(new Set(sent.mock.contexts).size).toBe(2);
+  });
+
+  it('keeps a thread that soon comes to the end of such a picture', async () => {
+    const loader = open();
+    await loader.load(png, request);
+    const sent = vi.spyOn(Worker.prototype, 'postMessage');
+    const leaving = new AbortController();
+    const left = loader.load(png, request, leaving.signal);
+    leaving.abort();
+    await expect(left).rejects.toMatchObject({ code: 'interrupted' });
+    await loader.load(png, request);
+    await new Promise((resolve) => setTimeout(resolve, 1200));
+    await loader.load(png, request);
+    expect(new Set(sent.mock.contexts).size).toBe(1);
+  });
+
   it('interrupts what runs and what waits when it is closed, and takes nothing more', async () => {
     const loader = open();
     const jobs = [loader.load(png, request), loader.load(png, request)];

@@ -18,7 +18,8 @@ export interface LoadRequest {
 export interface ImageLoader {
   /**
    * One crop for each view; the picture is decoded once. Throws `DataError` as `decode` does (`image/decoder-died` where a
-   * thread ended), `InterruptedError` when the signal fires or the loader is closed.
+   * thread ended), `InterruptedError` when the signal fires or the loader is closed. A thread that does not soon come to the
+   * end of a picture that no one waits for is ended.
    */
   load(bytes: Uint8Array, request: LoadRequest, signal?: AbortSignal): Promise<Pixels[]>;
   /** A small JPEG whose longer side has `side` pixels. */
@@ -54,6 +55,9 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/** Milliseconds that a thread may go on with a picture that no one waits for any more: starting another one takes time, too. */
+const GRACE = 1000;
+
 const EXTENSION = extname(import.meta.url);
 
 /** A program's own flags are not for its threads (`--input-type` would end them), but TypeScript needs its loader. */
@@ -68,6 +72,7 @@ export function createImageLoader({ threads = Math.min(2, availableParallelism()
   const queue: Waiting[] = [];
   const idle: Worker[] = [];
   const busy = new Map<Worker, Waiting>();
+  const ending = new Set<Promise<unknown>>();
   let serial = 0;
   let closed = false;
 
@@ -75,14 +80,15 @@ export function createImageLoader({ threads = Math.min(2, availableParallelism()
     const worker = new Worker(new URL(`./worker${EXTENSION}`, import.meta.url), { execArgv: FLAGS });
     worker.on('message', (answer: ImageAnswer) => {
       const waiting = busy.get(worker);
+      if (!waiting) return;
       busy.delete(worker);
       idle.push(worker);
       worker.unref();
       if ('error' in answer) {
         const { name, message, code = 'image/unreadable', ...rest } = answer.error;
         const Known = name === 'UsageError' ? UsageError : DataError;
-        waiting?.reject(new Known(message, { code, ...rest }));
-      } else waiting?.resolve(answer.results);
+        waiting.reject(new Known(message, { code, ...rest }));
+      } else waiting.resolve(answer.results);
       next();
     });
     const died = (reason: string) => {
@@ -105,6 +111,16 @@ export function createImageLoader({ threads = Math.min(2, availableParallelism()
     return worker;
   }
 
+  /** Ends the thread that still works on a picture, whatever that does to it; the next picture gets a new one. */
+  function giveUp(waiting: Waiting): void {
+    const [worker] = [...busy].find(([, other]) => other === waiting) ?? [];
+    if (!worker) return;
+    busy.delete(worker);
+    const ended = worker.terminate().finally(() => ending.delete(ended));
+    ending.add(ended);
+    next();
+  }
+
   function next(): void {
     while (queue.length > 0 && (idle.length > 0 || busy.size < threads)) {
       const waiting = queue.shift() as Waiting;
@@ -125,6 +141,7 @@ export function createImageLoader({ threads = Math.min(2, availableParallelism()
       const abort = () => {
         const at = queue.indexOf(waiting);
         if (at >= 0) queue.splice(at, 1);
+        else setTimeout(giveUp, GRACE, waiting).unref();
         reject(new InterruptedError());
       };
       const waiting: Waiting = {
@@ -154,7 +171,7 @@ export function createImageLoader({ threads = Math.min(2, availableParallelism()
     close: async () => {
       closed = true;
       for (const waiting of queue.splice(0)) waiting.reject(closedError());
-      await Promise.all([...idle, ...busy.keys()].map((worker) => worker.terminate()));
+      await Promise.all([...[...idle, ...busy.keys()].map((worker) => worker.terminate()), ...ending]);
     },
   };
 }

@@ -20,6 +20,8 @@ const SIGNATURES: readonly (Signature & { readonly marks: Marks })[] = [
   { name: 'WebP', read: true, marks: [[0, 'RIFF'], [8, 'WEBP']] },
   { name: 'TIFF', read: true, marks: [[0, 'II*\0']] },
   { name: 'TIFF', read: true, marks: [[0, 'MM\0*']] },
+  { name: 'TIFF', read: true, marks: [[0, 'II+\0']] },
+  { name: 'TIFF', read: true, marks: [[0, 'MM\0+']] },
   { name: 'AVIF', read: true, marks: box('avif') },
   { name: 'AVIF', read: true, marks: box('avis') },
   ...['heic', 'heix', 'hevc', 'hevx', 'mif1', 'msf1'].map((brand) => ({
@@ -38,11 +40,37 @@ const SIGNATURES: readonly (Signature & { readonly marks: Marks })[] = [
 
 const HEAD = 64;
 
+/** How far into a text its kind is looked for. */
+const TEXT_HEAD = 4096;
+
+/** What may stand in a text before it says what it is. */
+const BEFORE: readonly (readonly [opening: string, closing: string])[] = [
+  ['<?', '?>'],
+  ['<!--', '-->'],
+];
+
 /** The format by a file's first bytes, whatever its name says. */
 export function signatureOf(bytes: Uint8Array): Signature | undefined {
   const head = String.fromCharCode(...bytes.subarray(0, HEAD));
   const found = SIGNATURES.find(({ marks }) => marks.every(([at, text]) => head.startsWith(text, at)));
   // `mif1` is any picture in such a container; its list of compatible brands says which.
   if (found?.name === 'HEIC' && head.includes('avif')) return { name: 'AVIF', read: true };
-  return found;
+  return found ?? textSignature(bytes);
+}
+
+/** SVG and PDF are texts, which may begin with a mark of byte order, blanks, comments and an XML declaration. */
+function textSignature(bytes: Uint8Array): Signature | undefined {
+  let text = String.fromCharCode(...bytes.subarray(0, TEXT_HEAD))
+    .replace(/^\xef\xbb\xbf/, '')
+    .trimStart();
+  for (;;) {
+    const skipped = BEFORE.find(([opening]) => text.startsWith(opening));
+    if (!skipped) break;
+    const [, closing] = skipped;
+    const end = text.indexOf(closing);
+    if (end < 0) return undefined;
+    text = text.slice(end + closing.length).trimStart();
+  }
+  if (/^<(!doctype\s+|[\w-]+:)?svg\b/i.test(text)) return { name: 'SVG', read: false };
+  return text.startsWith('%PDF-') ? { name: 'PDF', read: false } : undefined;
 }

@@ -10,6 +10,9 @@ import { cropView } from './preprocess.ts';
 sharp.concurrency(1);
 sharp.cache(false);
 
+/** Never asked for (`decode` looks at the first bytes), and never to be reached by a file that begins as something else. */
+sharp.block({ operation: ['VipsForeignLoadSvg', 'VipsForeignLoadPdf', 'VipsForeignLoadMagick'] });
+
 /** libheif prints what it thinks of a damaged picture; standard output is for the program's data. */
 console.log = () => {};
 
