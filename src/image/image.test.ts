@@ -182,7 +182,7 @@ describe('decoding', () => {
   it.each([
     ['SVG', `\ufeff \n${SVG}`],
     ['SVG', `<?xml version="1.0"?>\n<!-- a <svg> -->\n<!DOCTYPE svg [<!ENTITY a "b">]>${SVG}`],
-    ['SVG', `<!-- -->${'<!---->'.repeat(100)}<s:svg xmlns:s="http://www.w3.org/2000/svg"/>`],
+    ['SVG', `<!-- -->${'<!---->'.repeat(9)}<s:svg xmlns:s="http://www.w3.org/2000/svg"/>`],
     ['PDF', '%PDF-1.4\n'],
   ])('knows %s by its first bytes: %j', async (format, text) => {
     await expect(decode(Buffer.from(text))).rejects.toMatchObject({

@@ -1,4 +1,5 @@
 import type { ImageSource } from '../classifier/types.ts';
+import { filesOf, tooMany } from './form.ts';
 import { parseJson } from './parse.ts';
 import { Refusal } from './problem.ts';
 import { picturesSchema } from './schemas.ts';
@@ -30,14 +31,6 @@ export async function picturesIn(contentType: string, body: Buffer, most: number
   return pictures;
 }
 
-function tooMany(most: number): Refusal {
-  return new Refusal(413, `There are more than ${most} pictures`, {
-    code: 'server/too-many',
-    hint: 'Send them in several requests.',
-    details: { most },
-  });
-}
-
 async function picturesOf(
   type: string,
   contentType: string,
@@ -47,7 +40,9 @@ async function picturesOf(
   if (type.startsWith('image/') || type === 'application/octet-stream') {
     return body.length > 0 ? [{ image: body }] : [];
   }
-  if (type === 'multipart/form-data') return fromForm(boundaryOf(contentType), body, most);
+  if (type === 'multipart/form-data') {
+    return (await filesOf(contentType, body, most)).map(({ name, bytes }) => ({ image: named(bytes, name) }));
+  }
   if (type === 'application/json') {
     const { pictures } = parseJson(picturesSchema, body);
     return pictures.map(({ data, name, label }, i) => ({
@@ -59,58 +54,6 @@ async function picturesOf(
     code: 'server/type',
     hint: 'Send image/…, application/octet-stream, multipart/form-data or application/json; with curl: -H content-type:image/jpeg.',
     details: { type },
-  });
-}
-
-/** As its type names it; an empty one, which no form has, where it does not. */
-function boundaryOf(contentType: string): string {
-  const [, quoted, plain = ''] = /;\s*boundary=(?:"([^"\\]+)"|([^\s;"]+))/i.exec(contentType) ?? [];
-  return quoted ?? plain;
-}
-
-async function fromForm(boundary: string, body: Buffer, most: number): Promise<SentPicture[]> {
-  checkParts(boundary, body, most);
-  const form = await new Response(body as Uint8Array<ArrayBuffer>, {
-    headers: { 'content-type': `multipart/form-data; boundary="${boundary}"` },
-  })
-    .formData()
-    .catch((cause) => {
-      throw brokenForm(cause);
-    });
-  return Promise.all(
-    [...form.entries()].map(async ([field, value]) => {
-      if (typeof value === 'string') {
-        throw new Refusal(400, `The form's field "${field.slice(0, LONGEST_NAME)}" is text, not a file`, {
-          code: 'server/field',
-          hint: 'Files are pictures; everything else goes into the address, as in ?label=cat.',
-        });
-      }
-      return { image: named(new Uint8Array(await value.arrayBuffer()), value.name) };
-    }),
-  );
-}
-
-/** Longest head of a form's part, in bytes: its name and its type. */
-const LONGEST_HEAD = 4096;
-
-/** The parser would take seconds for a million parts, or for a part with a million headers, and everyone would wait for it. */
-function checkParts(boundary: string, body: Buffer, most: number): void {
-  const mark = `--${boundary}`;
-  let parts = 0;
-  for (let at = body.indexOf(mark); at >= 0; at = body.indexOf(mark, at)) {
-    at += mark.length;
-    const head = body.subarray(at, at + LONGEST_HEAD);
-    if (head.toString('latin1', 0, 2) === '--') return;
-    if (!head.includes('\r\n\r\n')) throw brokenForm();
-    if (++parts > most) throw tooMany(most);
-  }
-}
-
-function brokenForm(cause?: unknown): Refusal {
-  return new Refusal(400, 'The form cannot be read', {
-    code: 'server/form',
-    hint: 'It ends before it should, or its boundary is another one than its type says.',
-    cause,
   });
 }
 

@@ -152,14 +152,6 @@ describe('bad input', () => {
   });
 
   it('that would take long to parse is refused before', async () => {
-    const parsing = vi.spyOn(Response.prototype, 'formData');
-    const head = 'content-disposition: form-data; name="a"; filename="b"\r\n';
-    const parts = `--x\r\n${head}\r\n\r\n`.repeat(12_000);
-    const lines = `--x\r\n${head}${'a: b\r\n'.repeat(150_000)}`;
-    const formType = 'multipart/form-data; boundary="x"';
-    expect(await refused(post(formType, `${parts}--x--`))).toEqual([413, 'server/too-many']);
-    expect(await refused(post(formType, `${lines}\r\n--x--`))).toEqual([400, 'server/form']);
-    expect(parsing).not.toHaveBeenCalled();
     const json = ['['.repeat(1e6), `{"pictures":[${'1,'.repeat(4e5)}1]}`, '{"a":'.repeat(2e5)];
     for (const body of json) {
       expect(await refused(post('application/json', body))).toEqual([413, 'server/too-many']);

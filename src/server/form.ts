@@ -1,0 +1,88 @@
+import { Busboy } from '@fastify/busboy';
+import { Refusal } from './problem.ts';
+
+/** A file of a form; where it was, on the client's machine, may be part of the name. */
+interface FormFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Characters of a field's name that an answer repeats. */
+const LONGEST_ECHO = 255;
+
+/** RFC 2046, section 5.1.1. */
+const LONGEST_BOUNDARY = 70;
+
+/** Headers of a part that are read, and bytes of them: names of files may be long. */
+const LIMITS = { headerPairs: 32, headerSize: 16_384, fieldSize: 1 };
+
+/** Bytes that are parsed until it is looked whether the form is refused already. */
+const STEP = 16_384;
+
+/**
+ * The files of a form in memory, in order. Throws a `Refusal`: 400 where the form is cut short or has a text, 413 where it has
+ * more than `most` parts, as soon as that is seen: a million of them would keep everyone waiting.
+ */
+export function filesOf(contentType: string, body: Buffer, most: number): Promise<FormFile[]> {
+  const boundary = boundaryOf(contentType);
+  if (boundary === '' || boundary.length > LONGEST_BOUNDARY) return Promise.reject(brokenForm());
+  return new Promise((resolve, reject) => {
+    const files: { name: string; chunks: Buffer[] }[] = [];
+    let refused = false;
+    const refuse = (refusal: Refusal) => {
+      refused = true;
+      reject(refusal);
+    };
+    const form = new Busboy({
+      headers: { 'content-type': `multipart/form-data; boundary="${boundary}"` },
+      limits: { ...LIMITS, parts: most },
+      preservePath: true,
+    })
+      .on('file', (_field, stream, name: string | undefined) => {
+        const chunks: Buffer[] = [];
+        files.push({ name: name ?? '', chunks });
+        // Where the form ends inside a file, the form itself says so, too.
+        stream.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', () => {});
+      })
+      .on('field', (field: string | undefined) => refuse(textField(field ?? '')))
+      .on('partsLimit', () => refuse(tooMany(most)))
+      .on('error', (cause) => refuse(brokenForm(cause)))
+      .on('finish', () =>
+        resolve(files.map(({ name, chunks }) => ({ name: unescaped(name), bytes: Buffer.concat(chunks) }))),
+      );
+    for (let at = 0; at < body.length && !refused; at += STEP) form.write(body.subarray(at, at + STEP));
+    if (!refused) form.end();
+  });
+}
+
+/** As its type names it; an empty one, which no form has, where it does not. */
+function boundaryOf(contentType: string): string {
+  const [, quoted, plain = ''] = /;\s*boundary=(?:"([^"\\]+)"|([^\s;"]+))/i.exec(contentType) ?? [];
+  return quoted ?? plain;
+}
+
+/** A quotation mark in a file's name, as browsers and curl write it. */
+const unescaped = (name: string) => name.replaceAll('%22', '"');
+
+export function tooMany(most: number): Refusal {
+  return new Refusal(413, `There are more than ${most} pictures`, {
+    code: 'server/too-many',
+    hint: 'Send them in several requests.',
+    details: { most },
+  });
+}
+
+function textField(field: string): Refusal {
+  return new Refusal(400, `The form's field "${field.slice(0, LONGEST_ECHO)}" is text, not a file`, {
+    code: 'server/field',
+    hint: 'Files are pictures; everything else goes into the address, as in ?label=cat.',
+  });
+}
+
+function brokenForm(cause?: unknown): Refusal {
+  return new Refusal(400, 'The form cannot be read', {
+    code: 'server/form',
+    hint: 'It ends before it should, or its boundary is another one than its type says.',
+    cause,
+  });
+}
