@@ -4,6 +4,7 @@ import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { systemCode, UsageError } from '../errors.ts';
 import type { ServerEnv } from './observe.ts';
+import { oneAtATime } from './pipeline.ts';
 import { PROBLEM_TYPE, type Problem, problemOf, Refusal } from './problem.ts';
 
 export interface HttpOptions {
@@ -33,7 +34,7 @@ export function httpServer(app: Hono<ServerEnv>, options: HttpOptions): Server {
   });
   const server = createServer(
     { headersTimeout, requestTimeout, connectionsCheckingInterval: 500, requireHostHeader: false },
-    listener,
+    oneAtATime(listener, () => onBroken(manyWaiting())),
   );
   server.timeout = idleTimeout;
   server.maxConnections = MOST_CONNECTIONS;
@@ -52,6 +53,9 @@ const BROKEN: Readonly<Record<string, readonly [status: number, message: string]
 
 const broken = (status: number, message: string): Problem =>
   problemOf(new Refusal(status, message, { code: 'server/http' }));
+
+const manyWaiting = (): Problem =>
+  problemOf(new Refusal(429, 'A connection had too many requests waiting', { code: 'server/pipelined' }));
 
 /** The answer is written by hand: there is nothing that a route could answer. */
 function refuseBroken(code: string | undefined, socket: Socket): Problem {

@@ -113,12 +113,12 @@ export function form(pictures: Readonly<Record<string, Uint8Array>>): FormData {
   return body;
 }
 
-/** Sends text over a socket and resolves with all that comes back until it is closed. */
-export function raw(address: string, text: string): Promise<string> {
+/** Sends bytes over a socket and resolves with all that comes back until it is closed. */
+export function raw(address: string, bytes: string | Uint8Array): Promise<string> {
   const { hostname, port } = new URL(address);
   return new Promise((resolve, reject) => {
     let received = '';
-    const socket = connect(Number(port), hostname, () => socket.write(text));
+    const socket = connect(Number(port), hostname, () => socket.write(bytes));
     socket.on('data', (data) => {
       received += data;
     });
