@@ -6,7 +6,7 @@ function paced(each: number, { deadline = 10_000, queue = 1000 } = {}): Admissio
   vi.useFakeTimers();
   const admission = new Admission({ queue, bytes: 100, deadline });
   for (let batch = 0; batch < 50; batch++) {
-    const leave = Array.from({ length: 8 }, () => admission.enter(1));
+    const leave = Array.from({ length: 8 }, () => admission.enter(1, 10_000));
     vi.advanceTimersByTime(8 * each);
     for (const done of leave) done(true);
   }
@@ -18,7 +18,7 @@ function paced(each: number, { deadline = 10_000, queue = 1000 } = {}): Admissio
 function letIn(admission: Admission): number {
   for (let n = 0; ; n++) {
     try {
-      admission.enter(1);
+      admission.enter(1, 10_000);
     } catch {
       return n;
     }
@@ -33,6 +33,14 @@ describe('admission', () => {
     expect(letIn(paced(1, { queue: 64 }))).toBe(64);
   });
 
+  it('refuses many pictures that would not be done in time behind others, unless there are none', () => {
+    const admission = paced(200);
+    admission.enter(64, 10_000)(false);
+    admission.enter(5, 10_000);
+    expect(() => admission.enter(64, 10_000)).toThrow(expect.objectContaining({ status: 503 }));
+    admission.enter(64, 300_000);
+  });
+
   it('says when to come again', () => {
     const admission = paced(500);
     letIn(admission);
@@ -43,7 +51,7 @@ describe('admission', () => {
 
   it('learns nothing from what was given up', () => {
     const admission = paced(100);
-    for (let i = 0; i < 100; i++) admission.enter(1)(false);
+    for (let i = 0; i < 100; i++) admission.enter(1, 10_000)(false);
     expect(letIn(admission)).toBeLessThan(56);
   });
 

@@ -69,12 +69,15 @@ export class Admission {
   }
 
   /**
-   * Lets `pictures` in; call the returned function when they are done. Throws as `check` does, but for a server that shuts
-   * down: whose body was still on its way then is answered. What was given up, or takes longer than
-   * pictures do, as fitting again, is not `measured`.
+   * Lets `pictures` in, which are to be done within `deadline` milliseconds; call the returned function when they are. Throws
+   * as `check` does, but for a server that shuts down: whose body was still on its way then is answered; and where so many
+   * would not be done in time behind those that are here. What was given up, or takes longer than pictures do, as fitting
+   * again, is not `measured`.
    */
-  enter(pictures: number): (measured: boolean) => void {
+  enter(pictures: number, deadline: number): (measured: boolean) => void {
     this.#checkRoom();
+    // With no one before it any number may try: otherwise a pace that was slow once would never be measured again.
+    if (this.#pictures > 0 && this.#timeOf(this.#pictures + pictures) > deadline) throw this.#refusal();
     if (this.#pictures === 0) this.#busySince = performance.now();
     this.#pictures += pictures;
     return (measured) => {
@@ -111,7 +114,11 @@ export class Admission {
 
   /** Milliseconds until everything that is here now is done. */
   get #wait(): number {
-    return (this.#pictures * this.#busy) / this.#finished;
+    return this.#timeOf(this.#pictures);
+  }
+
+  #timeOf(pictures: number): number {
+    return (pictures * this.#busy) / this.#finished;
   }
 
   #refusal(): Refusal {

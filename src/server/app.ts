@@ -40,8 +40,18 @@ export function createApp(serving: Serving, log: Log): Hono<ServerEnv> {
   metricsRoute(app, serving);
   const document = openApi(routes, token !== undefined);
   app.get('/openapi.json', (c) => at(c, '/openapi.json').json(document));
+  app.all('/openapi.json', wrongMethod('/openapi.json', ['GET']));
   for (const route of routes) app.on(route.method.toUpperCase(), route.path, handler(route, serving));
-  for (const path of new Set(routes.map((route) => route.path))) app.all(path, wrongMethod(path));
+  for (const path of new Set(routes.map((route) => route.path))) {
+    const own = routes.filter((route) => route.path === path);
+    app.all(
+      path,
+      wrongMethod(
+        path,
+        own.map(({ method }) => method.toUpperCase()),
+      ),
+    );
+  }
   return app;
 }
 
@@ -57,6 +67,7 @@ function healthRoutes(app: Hono<ServerEnv>, admission: Admission): void {
     const { draining } = admission;
     return at(c, '/readyz').json({ status: draining ? 'draining' : 'ready' }, draining ? 503 : 200);
   });
+  for (const path of ['/healthz', '/readyz']) app.all(path, wrongMethod(path, ['GET']));
 }
 
 function metricsRoute(app: Hono<ServerEnv>, { admission, registry, metrics }: Serving): void {
@@ -94,13 +105,18 @@ function metricsRoute(app: Hono<ServerEnv>, { admission, registry, metrics }: Se
     const type = 'text/plain; version=0.0.4; charset=utf-8';
     return at(c, '/metrics').body(text, 200, { 'content-type': type });
   });
+  app.all('/metrics', wrongMethod('/metrics', ['GET']));
 }
 
-function wrongMethod(path: string) {
-  const methods = routes.filter((route) => route.path === path).map(({ method }) => method.toUpperCase());
-  const allow = methods.join(', ');
+/** What is asked with GET can be asked with HEAD. */
+function wrongMethod(path: string, methods: readonly string[]) {
+  const allow = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
   return (c: Context<ServerEnv>): never => {
     at(c, path);
-    throw new Refusal(405, `This address takes ${allow}`, { code: 'server/method', headers: { allow } });
+    throw new Refusal(405, `This address takes ${allow}`, {
+      code: 'server/method',
+      hint: 'GET /openapi.json says what can be asked.',
+      headers: { allow },
+    });
   };
 }

@@ -17,8 +17,8 @@ export function readBody(
   limit: number,
   admission: Pick<Admission, 'hold' | 'free'>,
 ): Promise<HeldBody> {
-  const encoding = incoming.headers['content-encoding'] ?? 'identity';
-  if (encoding !== 'identity') {
+  const encoding = incoming.headers['content-encoding']?.trim() ?? 'identity';
+  if (encoding.toLowerCase() !== 'identity') {
     return Promise.reject(
       new Refusal(415, `Bodies in ${encoding} are not taken`, {
         code: 'server/encoding',

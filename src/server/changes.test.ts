@@ -1,4 +1,6 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { picture } from '../classifier/fake-encoder.fixture.ts';
 import { load } from '../classifier/index.ts';
@@ -101,6 +103,20 @@ describe('changes', () => {
     }
   });
 
+  it('take JSON that says so, in whole characters', async () => {
+    const asked = async (type: string, name: string) => {
+      const { status, json } = await change('classes', post(type, JSON.stringify({ name })));
+      return [status, json.code];
+    };
+    expect(await asked('text/plain', 'owl')).toEqual([415, 'server/type']);
+    expect(await asked('application/json; charset=utf-8', '\ud800')).toEqual([400, 'server/request']);
+    const bare = await change('classes', { method: 'POST', body: new Blob(['{"name":"owl"}']) });
+    expect([bare.status, bare.json.code]).toEqual([415, 'server/type']);
+    const pictures = [{ data: animals.cat.toString('base64'), name: '\udc00', label: 'cat' }];
+    const named = await change('examples', post('application/json', JSON.stringify({ pictures })));
+    expect([named.status, named.json.code]).toEqual([400, 'server/request']);
+  });
+
   it('that end too late change nothing', async () => {
     const model = await animals.copy('late');
     const slow = await serve({ models: [model], openEncoder: async () => slowEncoder(200) });
@@ -130,5 +146,35 @@ describe('changes', () => {
       async () => expect((await server.ask('/v1/models/animals')).json.problem).toBeUndefined(),
       5000,
     );
+  });
+
+  it('by other programs are taken over while one of another classifier waits for its file', async () => {
+    const held = await animals.copy('held');
+    const free = { ...(await animals.copy('free')), name: 'free' };
+    const two = await serve({ models: [held, free], pollInterval: 50 });
+    await writeFile(`${held.path}.lock`, `${process.pid} ${hostname()} other`);
+    const waiting = two.ask('/v1/models/animals/classes?name=fox', { method: 'DELETE' });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await writeFile(`${free.path}.new`, animals.file);
+    await rename(`${free.path}.new`, free.path);
+    await vi.waitFor(
+      () => expect(two.told).toContainEqual(expect.objectContaining({ event: 'reload', model: 'free' })),
+      5000,
+    );
+    await rm(`${held.path}.lock`);
+    expect((await waiting).status).toBe(200);
+  });
+
+  it.skipIf(process.platform === 'win32')('survive a named pipe in the place of a file', async () => {
+    const { path: piped } = await animals.copy('piped');
+    const one = await serve({ models: [{ name: 'animals', path: piped }], pollInterval: 50 });
+    const problem = async () => (await one.ask('/v1/models/animals')).json.problem?.code;
+    await rm(piped);
+    spawnSync('sh', ['-c', 'mkfifo "$0"', piped]);
+    await vi.waitFor(async () => expect(await problem()).toBe('classifier/unreadable'), 5000);
+    expect((await one.ask(PREDICT, png(animals.cat))).status).toBe(200);
+    await rm(piped);
+    await writeFile(piped, animals.file);
+    await vi.waitFor(async () => expect(await problem()).toBeUndefined(), 5000);
   });
 });

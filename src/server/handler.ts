@@ -6,7 +6,7 @@ import type { Metrics } from './measures.ts';
 import type { Expected, Model } from './model.ts';
 import type { ServerEnv } from './observe.ts';
 import type { ServerValues } from './options.ts';
-import { parseJson, parseQuery } from './parse.ts';
+import { checkEncoding, checkJsonType, parseJson, parseQuery } from './parse.ts';
 import { picturesIn } from './pictures.ts';
 import { Refusal } from './problem.ts';
 import type { Registry } from './registry.ts';
@@ -38,6 +38,7 @@ export function handler(route: Route, serving: Serving): (c: Context<ServerEnv>)
     if (works) admission.check();
     if (route.changes && values.readOnly) throw readOnlyError();
     const milliseconds = deadlineOf(c.req.header(DEADLINE_HEADER), allowed);
+    checkEncoding(c.env.incoming.url ?? '');
     const query = parseQuery(route.query, c.req.queries());
     const name = c.req.param('model');
     const model = (name === undefined ? undefined : registry.get(name)) as Model;
@@ -54,7 +55,7 @@ export function handler(route: Route, serving: Serving): (c: Context<ServerEnv>)
         const body =
           held && (await bodyOf(route, c.req.header('content-type') ?? '', held, values.maxPictures));
         if (Array.isArray(body)) facts.pictures = body.length;
-        if (works) leave = admission.enter(facts.pictures ?? 1);
+        if (works) leave = admission.enter(facts.pictures ?? 1, allowed);
         if (facts.pictures) metrics.pictures.add({ model: name as string }, facts.pictures);
         const answer = await route.act({ registry, model, query, body, expected, signal });
         answered = true;
@@ -70,9 +71,11 @@ export function handler(route: Route, serving: Serving): (c: Context<ServerEnv>)
   };
 }
 
-function bodyOf({ body }: Route, type: string, { bytes }: HeldBody, most: number): Promise<unknown> {
+async function bodyOf({ body }: Route, type: string, { bytes }: HeldBody, most: number): Promise<unknown> {
   if (body === 'pictures') return picturesIn(type, bytes, most);
-  return Promise.resolve(body === 'none' ? undefined : parseJson(body, bytes));
+  if (body === 'none') return undefined;
+  checkJsonType(type);
+  return parseJson(body, bytes);
 }
 
 function expectedBy(query: unknown, ifMatch?: string): Expected {

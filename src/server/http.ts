@@ -3,9 +3,16 @@ import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { systemCode, UsageError } from '../errors.ts';
+import {
+  answerBroken,
+  type BrokenRequest,
+  brokenKind,
+  brokenRequest,
+  brokenResponse,
+  writeBroken,
+} from './broken.ts';
 import type { ServerEnv } from './observe.ts';
 import { oneAtATime } from './pipeline.ts';
-import { PROBLEM_TYPE, type Problem, problemOf, Refusal } from './problem.ts';
 
 export interface HttpOptions {
   /** Milliseconds for a request's headers to come, and for all of it. */
@@ -14,7 +21,7 @@ export interface HttpOptions {
   /** Milliseconds without a byte in either direction until a connection is closed: longer than any answer may take. */
   readonly idleTimeout: number;
   /** Told of what is no request, and so never reaches the routes. */
-  onBroken(problem: Problem): void;
+  onBroken(request: BrokenRequest): void;
 }
 
 /** Connections beyond are closed at once. */
@@ -23,51 +30,40 @@ const MOST_CONNECTIONS = 1024;
 /** Slow and broken clients are Node's to end. Every answer is a problem's details all the same. */
 export function httpServer(app: Hono<ServerEnv>, options: HttpOptions): Server {
   const { headersTimeout, requestTimeout, idleTimeout, onBroken } = options;
+  const told = (kind: Parameters<typeof brokenRequest>[0]) => {
+    const broken = brokenRequest(kind);
+    onBroken(broken);
+    return broken;
+  };
   const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
     overrideGlobalObjects: false,
-    errorHandler: () => {
-      const problem = broken(400, 'The address or the host of the request is none');
-      onBroken(problem);
-      const headers = { 'content-type': PROBLEM_TYPE, connection: 'close' };
-      return new Response(JSON.stringify(problem), { status: 400, headers });
-    },
+    errorHandler: () => brokenResponse(told('address')),
   });
   const server = createServer(
     { headersTimeout, requestTimeout, connectionsCheckingInterval: 500, requireHostHeader: false },
-    oneAtATime(listener, () => onBroken(manyWaiting())),
+    oneAtATime(
+      (request, response) => {
+        request.headers.host = plainHost(request.headers.host);
+        return listener(request, response);
+      },
+      () => told('pipelined'),
+    ),
   );
   server.timeout = idleTimeout;
   server.maxConnections = MOST_CONNECTIONS;
+  server.on('checkExpectation', (request, response) => answerBroken(told('expect'), request, response));
+  server.on('connect', (_request, socket) => writeBroken(told('connect'), socket));
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
-    else onBroken(refuseBroken(error.code, socket));
+    else writeBroken(told(brokenKind(error.code)), socket);
   });
   return server;
 }
 
-const BROKEN: Readonly<Record<string, readonly [status: number, message: string]>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not come in time'],
-  HPE_INVALID_EOF_STATE: [400, 'The request ended before it was whole'],
-  HPE_HEADER_OVERFLOW: [431, 'The headers are too long'],
-};
-
-const broken = (status: number, message: string): Problem =>
-  problemOf(new Refusal(status, message, { code: 'server/http' }));
-
-const manyWaiting = (): Problem =>
-  problemOf(new Refusal(429, 'A connection had too many requests waiting', { code: 'server/pipelined' }));
-
-/** The answer is written by hand: there is nothing that a route could answer. */
-function refuseBroken(code: string | undefined, socket: Socket): Problem {
-  const problem = broken(...(BROKEN[code ?? ''] ?? [400, 'This is no HTTP request']));
-  const body = JSON.stringify(problem);
-  // A client that does not close its side would keep the body that it began.
-  socket.once('finish', () => socket.destroy());
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${problem.title}\r\nconnection: close\r\ncontent-type: ${PROBLEM_TYPE}\r\n` +
-      `x-content-type-options: nosniff\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
-  return problem;
+/** An address of IPv6 in the one way that addresses of pages have it: [::ffff:127.0.0.1] is [::ffff:7f00:1]. */
+function plainHost(host?: string): string | undefined {
+  const address = `http://${host}`;
+  return host?.startsWith('[') && URL.canParse(address) ? new URL(address).host : host;
 }
 
 /** Resolves with the address. Throws `UsageError` where the port is taken or the address is another machine's. */

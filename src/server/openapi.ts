@@ -7,6 +7,8 @@ import { components, healthSchema, picturesSchema, problemSchema } from './schem
 
 type Json = Record<string, unknown>;
 
+const placeOf = (id: string) => `#/components/schemas/${id}`;
+
 /** The OpenAPI 3.1 document of the routes, from the schemas that check requests. */
 export function openApi(routes: readonly Route[], secured: boolean): Json {
   const paths: Record<string, Json> = {};
@@ -83,36 +85,46 @@ function bodyContent(body: Route['body']): Json | undefined {
   };
 }
 
-/** Health and metrics: answered in their own forms. */
+/** Health, metrics and the document itself: answered in their own forms. */
 function plumbing(): Record<string, Json> {
-  const open = (name: string, summary: string): Json => ({
-    get: { operationId: name, summary, security: [], responses: responses(healthSchema) },
+  const open = (name: string, summary: string, further: Json = {}): Json => ({
+    get: {
+      operationId: name,
+      summary,
+      security: [],
+      responses: { ...responses(healthSchema), ...further },
+    },
   });
-  const text = { 'text/plain': { schema: { type: 'string' } } };
+  const own = (name: string, summary: string, type: string, schema: Json): Json => ({
+    get: {
+      operationId: name,
+      summary,
+      responses: { 200: { description: 'The answer', content: { [type]: { schema } } }, ...refused },
+    },
+  });
   return {
     '/healthz': open('health', 'Whether the server is alive.'),
-    '/readyz': open('readiness', 'Whether it takes requests: 503 while it shuts down.'),
-    '/metrics': {
-      get: {
-        operationId: 'metrics',
-        summary: "Metrics in Prometheus's text format.",
-        responses: { 200: { description: 'Metrics', content: text } },
-      },
-    },
+    '/readyz': open('readiness', 'Whether it takes requests.', {
+      503: { ...answered(healthSchema), description: 'It shuts down' },
+    }),
+    '/metrics': own('metrics', "Metrics in Prometheus's text format.", 'text/plain', { type: 'string' }),
+    '/openapi.json': own('document', 'This document.', 'application/json', { type: 'object' }),
   };
 }
 
-function responses(answer: z.ZodType): Json {
-  return {
-    200: { description: 'The answer', content: { 'application/json': { schema: reference(answer) } } },
-    default: {
-      description: 'Refused or failed',
-      content: { [PROBLEM_TYPE]: { schema: reference(problemSchema) } },
-    },
-  };
-}
+const answered = (answer: z.ZodType): Json => ({
+  description: 'The answer',
+  content: { 'application/json': { schema: reference(answer) } },
+});
 
-const placeOf = (id: string) => `#/components/schemas/${id}`;
+const refused: Json = {
+  default: {
+    description: 'Refused or failed',
+    content: { [PROBLEM_TYPE]: { schema: reference(problemSchema) } },
+  },
+};
+
+const responses = (answer: z.ZodType): Json => ({ 200: answered(answer), ...refused });
 
 function reference(schema: z.ZodType): Json {
   const { id } = components.get(schema) as { id: string };

@@ -17,6 +17,34 @@ function checkMarks(body: Buffer): void {
   }
 }
 
+/** A type of content without its parameters. */
+export const mediaType = (contentType: string): string => contentType.split(';')[0].trim().toLowerCase();
+
+/** Refuses (415) what does not say that it is JSON: pages of other sites may send everything else without being asked. */
+export function checkJsonType(contentType: string): void {
+  const type = mediaType(contentType);
+  if (type === 'application/json') return;
+  throw new Refusal(415, `This does not come as ${type || 'a body without a type'}`, {
+    code: 'server/type',
+    hint: 'Send JSON; with curl: -H content-type:application/json.',
+    details: { type },
+  });
+}
+
+/** Refuses (400) an address whose query is not percent-encoded UTF-8: what it means could only be guessed. */
+export function checkEncoding(address: string): void {
+  const [, query = ''] = /\?(.*)/s.exec(address) ?? [];
+  try {
+    decodeURIComponent(query);
+  } catch (cause) {
+    throw new Refusal(400, 'The query is not percent-encoded UTF-8', {
+      code: 'server/request',
+      hint: 'For example: ?label=caf%C3%A9.',
+      cause,
+    });
+  }
+}
+
 /** A JSON body as its schema has it. Throws a `Refusal` (400) naming the field. */
 export function parseJson<T>(schema: z.ZodType<T>, body: Buffer): T {
   checkMarks(body);

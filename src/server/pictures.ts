@@ -1,6 +1,6 @@
 import type { ImageSource } from '../classifier/types.ts';
 import { filesOf, tooMany } from './form.ts';
-import { parseJson } from './parse.ts';
+import { mediaType, parseJson } from './parse.ts';
 import { Refusal } from './problem.ts';
 import { picturesSchema } from './schemas.ts';
 
@@ -19,7 +19,7 @@ const LONGEST_NAME = 255;
  * says, 413 for more than `most`.
  */
 export async function picturesIn(contentType: string, body: Buffer, most: number): Promise<SentPicture[]> {
-  const type = contentType.split(';')[0].trim().toLowerCase();
+  const type = mediaType(contentType);
   const pictures = await picturesOf(type, contentType, body, most);
   if (pictures.length === 0) {
     throw new Refusal(400, 'There is no picture in the body', {
@@ -59,8 +59,11 @@ async function picturesOf(
 
 /** Never a text alone: that would be the path of a file on this machine. */
 function named(bytes: Uint8Array, name = ''): ImageSource {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what has no place in a name.
-  const id = name.replace(/[\u0000-\u001f\u007f]/g, '').slice(0, LONGEST_NAME);
+  // What has no place in a name, and the half of a character that cutting may leave.
+  const id = name
+    .replace(/\p{Cc}/gu, '')
+    .slice(0, LONGEST_NAME)
+    .replace(/\p{Cs}/gu, '');
   return id ? { id, read: async () => bytes } : bytes;
 }
 

@@ -141,14 +141,49 @@ describe('bad input', () => {
       }),
     ).toEqual([413, 'server/too-many']);
     expect(await refused(png(animals.cat), '?tpo=1')).toEqual([400, 'server/request']);
-    expect(await refused(png(animals.cat), '?top=0')).toEqual([400, 'server/request']);
+    const queries = ['top=0', 'top=0x5', 'top=1e3', 'top=', 'top=%205', 'reject=', 'reject=2'];
+    for (const query of queries) {
+      const { status, json } = await server.ask(`${PREDICT}?${query}`, png(animals.cat));
+      expect([query, status, json.detail]).toEqual([
+        query,
+        400,
+        expect.stringContaining(query.split('=')[0]),
+      ]);
+    }
+    const teach = '/v1/models/animals/examples';
+    for (const query of ['label=%ff%fe', 'label=%ed%a0%80', 'label=%zz', 'label=cat&version=']) {
+      const { status, json } = await server.ask(`${teach}?${query}`, png(animals.cat));
+      expect([query, status, json.code]).toEqual([query, 400, 'server/request']);
+    }
     expect(await refused({ method: 'PUT', body: 'x' })).toEqual([405, 'server/method']);
+    for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.json', '/v1/models']) {
+      const { status, headers } = await server.ask(path, { method: 'POST' });
+      expect([path, status, headers.get('allow')]).toEqual([path, 405, 'GET, HEAD']);
+      expect((await fetch(`${server.address}${path}`, { method: 'HEAD' })).status).toBe(200);
+    }
     expect(
       await refused({
         ...png(animals.cat),
         headers: { 'content-type': 'image/png', 'content-encoding': 'gzip' },
       }),
     ).toEqual([415, 'server/encoding']);
+  });
+
+  it('is only what is bad', async () => {
+    const headers = { 'content-type': 'image/png', 'content-encoding': 'Identity' };
+    const { status } = await server.ask(`${PREDICT}?top=2&reject=.5`, { ...png(animals.cat), headers });
+    expect(status).toBe(200);
+    const long = form({ [`${'x'.repeat(254)}😀`]: animals.cat, b: animals.cat });
+    const { json } = await server.ask(PREDICT, { method: 'POST', body: long });
+    expect(json.predictions[0].image).toBe('x'.repeat(254));
+    const hosts = ['[::ffff:127.0.0.1]', '[::ffff:127.0.0.1]:8080', '[::1]', '[0:0:0:0:0:0:0:1]:9000'];
+    for (const host of hosts) {
+      const answer = await raw(
+        server.address,
+        `GET /healthz HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`,
+      );
+      expect([host, answer.slice(0, 12)]).toEqual([host, 'HTTP/1.1 200']);
+    }
   });
 
   it('that would take long to parse is refused before', async () => {
@@ -197,15 +232,22 @@ describe('bad input', () => {
       'GET /healthz HTTP/1.0\r\n\r\n': 400,
       'GET /healthz HTTP/1.1\r\nhost: a b\r\n\r\n': 400,
       [`GET /healthz HTTP/1.1\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`]: 431,
+      'GET /healthz HTTP/1.1\r\nhost: localhost\r\nexpect: foo\r\n\r\n': 417,
+      'CONNECT localhost:80 HTTP/1.1\r\nhost: localhost\r\n\r\n': 501,
     };
     await Promise.all(
       Object.entries(requests).map(async ([request, status]) => {
         const answer = await raw(server.address, request);
         expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} .*application/problem\\+json`, 's'));
-        expect(JSON.parse(answer.slice(answer.indexOf('{')))).toMatchObject({ status, code: 'server/http' });
+        const problem = JSON.parse(/\{.*\}/s.exec(answer)?.[0] ?? '');
+        const code = status === 501 ? 'server/method' : 'server/http';
+        expect(problem).toMatchObject({ status, code, hint: expect.stringMatching(/\.$/) });
+        const [, id] = /x-request-id: (\S+)/.exec(answer) ?? [];
+        expect(problem.requestId).toBe(id);
+        expect(server.told.map((line) => line.id)).toContain(id);
       }),
     );
-    expect(server.told.filter(({ event }) => event === 'broken-request')).toHaveLength(7);
+    expect(server.told.filter(({ event }) => event === 'broken-request')).toHaveLength(9);
     expect(performance.now() - started).toBeLessThan(5000);
     await vi.waitFor(async () => {
       const metrics = await (await fetch(`${server.address}/metrics`)).text();

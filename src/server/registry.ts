@@ -30,14 +30,13 @@ export function modelFile(given: string): ModelFile {
 export class Registry {
   readonly #models: ReadonlyMap<string, Model>;
   readonly #poll: NodeJS.Timeout;
-  #refreshing?: Promise<void>;
+  /** Looks that are not over: a classifier whose change waits for another program keeps no other one waiting. */
+  readonly #looking = new Map<Model, Promise<void>>();
 
   private constructor(models: ReadonlyMap<string, Model>, every: number, told: (reload: Reload) => void) {
     this.#models = models;
     this.#poll = setInterval(() => {
-      this.#refreshing ??= this.#refresh(told).finally(() => {
-        this.#refreshing = undefined;
-      });
+      for (const model of this.all) if (!this.#looking.has(model)) this.#look(model, told);
     }, every).unref();
   }
 
@@ -77,15 +76,16 @@ export class Registry {
 
   async close(): Promise<void> {
     clearInterval(this.#poll);
-    await this.#refreshing;
+    await Promise.all(this.#looking.values());
     await Promise.all(this.all.map((model) => model.close()));
   }
 
-  async #refresh(told: (reload: Reload) => void): Promise<void> {
-    for (const model of this.all) {
-      const reload = await model.refresh();
+  #look(model: Model, told: (reload: Reload) => void): void {
+    const looked = model.refresh().then((reload) => {
+      this.#looking.delete(model);
       if (reload) told(reload);
-    }
+    });
+    this.#looking.set(model, looked);
   }
 }
 

@@ -154,6 +154,8 @@ describe('the OpenAPI document', () => {
     for (const { method, path, name } of routes) {
       expect(document.paths[path.replace(':model', '{model}')][method].operationId).toBe(name);
     }
+    expect(Object.keys(document.paths)).toContain('/openapi.json');
+    expect(Object.keys(document.paths['/readyz'].get.responses[503].content)).toEqual(['application/json']);
     const { parameters } = document.paths['/v1/models/{model}/predict'].post;
     expect(parameters[1]).toMatchObject({ name: 'top', in: 'query', schema: { default: 5, minimum: 1 } });
     for (const [, name] of JSON.stringify(document).matchAll(/#\/components\/schemas\/(\w+)/g)) {

@@ -10,11 +10,19 @@ const className = z
   .trim()
   .min(1)
   .max(255)
-  .regex(/^\P{Cc}*$/u, 'has characters that cannot be seen');
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'has characters that cannot be seen');
+/** Halves of characters come from JSON alone: no address could name what is called so. */
+const wellFormed = z.string().regex(/^\P{Cs}*$/u, 'has half a character');
 const probability = z.number().min(0).max(1);
-const given = (schema: z.ZodNumber) => z.coerce.number().pipe(schema).optional();
+const given = (schema: z.ZodNumber) =>
+  z
+    .string()
+    .regex(/^-?(\d+\.?\d*|\.\d+)$/, 'is no number')
+    .transform(Number)
+    .pipe(schema)
+    .optional();
 const named = (what: string) =>
-  z.array(z.string().min(1).max(1024)).min(1).max(1000).describe(`${what}; may be repeated.`);
+  z.array(wellFormed.min(1).max(1024)).min(1).max(1000).describe(`${what}; may be repeated.`);
 
 const version = given(z.number().int().min(0)).describe(
   'The version that the change is meant for; another one is refused with 409.',
@@ -55,7 +63,7 @@ export const picturesSchema = z
     pictures: z.array(
       z.strictObject({
         data: z.string().min(1).describe('The file in base64, with or without `data:…;base64,` in front.'),
-        name: z.string().max(255).optional().describe('What the answer calls it.'),
+        name: wellFormed.max(255).optional().describe('What the answer calls it.'),
         label: className.optional().describe('Its class, where examples are added.'),
       }),
     ),
@@ -66,7 +74,7 @@ export const newClassSchema = z
   .strictObject({
     name: className,
     promptName: className.optional().describe('What prompts call it, where that is not its name.'),
-    prompts: z.array(z.string().min(1).max(1000)).max(100).default([]).describe('Further whole prompts.'),
+    prompts: z.array(wellFormed.min(1).max(1000)).max(100).default([]).describe('Further whole prompts.'),
   })
   .register(components, { id: 'NewClass' });
 

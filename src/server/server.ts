@@ -76,9 +76,9 @@ export async function createServer(options: ServerOptions): Promise<Server> {
       headersTimeout,
       requestTimeout,
       idleTimeout: 1000 * Math.max(values.deadline, values.changeDeadline) + requestTimeout,
-      onBroken: ({ status, code, detail }) => {
+      onBroken: ({ requestId, status, code, detail }) => {
         metrics.requests.add({ route: 'none', method: 'none', status });
-        log('info', 'broken-request', { status, code, detail });
+        log('info', 'broken-request', { id: requestId, status, code, detail });
       },
     });
     return {

@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { PROBLEM_TYPE, type Problem, problemOf, Refusal } from './problem.ts';
+
+/** Why a request never reaches the routes, and what the log calls it. */
+export interface BrokenRequest extends Problem {
+  readonly requestId: string;
+}
+
+interface Kind {
+  readonly status: number;
+  readonly message: string;
+  readonly hint: string;
+  readonly code?: string;
+}
+
+const KINDS = {
+  late: { status: 408, message: 'The request did not come in time', hint: 'Send it faster, or send less.' },
+  cut: { status: 400, message: 'The request ended before it was whole', hint: 'Send it again.' },
+  headers: { status: 431, message: 'The headers are too long', hint: 'Send 16 KiB of them at most.' },
+  noHttp: {
+    status: 400,
+    message: 'This is no HTTP request',
+    hint: 'Speak HTTP/1.1 without TLS, and percent-encode addresses.',
+  },
+  address: {
+    status: 400,
+    message: 'The address or the host of the request is none',
+    hint: 'Name the server in the header Host, as in 127.0.0.1:8080.',
+  },
+  expect: {
+    status: 417,
+    message: 'The server cannot do what the header Expect asks for',
+    hint: 'Send no such header, or Expect: 100-continue.',
+  },
+  connect: {
+    status: 501,
+    message: 'The server is no proxy: it does not know CONNECT',
+    hint: 'GET /openapi.json says what there is.',
+    code: 'server/method',
+  },
+  pipelined: {
+    status: 429,
+    message: 'A connection had too many requests waiting',
+    hint: 'Wait for answers, or open several connections.',
+    code: 'server/pipelined',
+  },
+} as const satisfies Record<string, Kind>;
+
+export function brokenRequest(kind: keyof typeof KINDS): BrokenRequest {
+  const { status, message, hint, code = 'server/http' }: Kind = KINDS[kind];
+  return { ...problemOf(new Refusal(status, message, { code, hint })), requestId: randomUUID() };
+}
+
+/** By what Node calls it. */
+export function brokenKind(code: string | undefined): keyof typeof KINDS {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'late';
+  if (code === 'HPE_INVALID_EOF_STATE') return 'cut';
+  return code === 'HPE_HEADER_OVERFLOW' ? 'headers' : 'noHttp';
+}
+
+const headersOf = ({ requestId }: BrokenRequest) => ({
+  connection: 'close',
+  'content-type': PROBLEM_TYPE,
+  'x-content-type-options': 'nosniff',
+  'x-request-id': requestId,
+});
+
+export function brokenResponse(broken: BrokenRequest): Response {
+  return new Response(JSON.stringify(broken), { status: broken.status, headers: headersOf(broken) });
+}
+
+/** Answers what Node keeps from the routes. */
+export function answerBroken(
+  broken: BrokenRequest,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  request.resume();
+  response.writeHead(broken.status, headersOf(broken)).end(JSON.stringify(broken));
+}
+
+/** The answer is written by hand: there is nothing that a route could answer. */
+export function writeBroken(broken: BrokenRequest, socket: Duplex): void {
+  const body = JSON.stringify(broken);
+  const headers = { ...headersOf(broken), 'content-length': Buffer.byteLength(body) };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  // A client that does not close its side would keep the body that it began.
+  socket.once('finish', () => socket.destroy());
+  socket.end(`HTTP/1.1 ${broken.status} ${STATUS_CODES[broken.status]}\r\n${lines.join('')}\r\n${body}`);
+}
