@@ -3,7 +3,7 @@ import { Refusal } from './problem.ts';
 
 /** Marks that begin or part values in JSON, and how often each may come: far more often than in what is understood. */
 const MARKS = ['[', '{', ','];
-const MOST_MARKS = 100_000;
+const MOST_MARKS = 20_000;
 
 /** Refuses (413) what is made of so many values that reading it would keep everyone waiting; long texts are no trouble. */
 function checkMarks(body: Buffer): void {

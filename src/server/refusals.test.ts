@@ -187,7 +187,12 @@ describe('bad input', () => {
   });
 
   it('that would take long to parse is refused before', async () => {
-    const json = ['['.repeat(1e6), `{"pictures":[${'1,'.repeat(4e5)}1]}`, '{"a":'.repeat(2e5)];
+    const json = [
+      '['.repeat(1e6),
+      `{"pictures":[${'{},'.repeat(9e4)}{}]}`,
+      `{"pictures":[${'1,'.repeat(4e5)}1]}`,
+      '{"a":'.repeat(2e5),
+    ];
     for (const body of json) {
       expect(await refused(post('application/json', body))).toEqual([413, 'server/too-many']);
     }
