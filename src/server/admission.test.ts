@@ -1,12 +1,14 @@
 import { describe, expect, it, vi } from 'vitest';
 import { Admission } from './admission.ts';
 
+const PACED = { deadline: 10_000, paced: true };
+
 /** An admission whose pictures each took so many milliseconds, eight finishing at once. */
 function paced(each: number, { deadline = 10_000, queue = 1000 } = {}): Admission {
   vi.useFakeTimers();
   const admission = new Admission({ queue, bytes: 100, deadline });
   for (let batch = 0; batch < 50; batch++) {
-    const leave = Array.from({ length: 8 }, () => admission.enter(1, 10_000));
+    const leave = Array.from({ length: 8 }, () => admission.enter(1, PACED));
     vi.advanceTimersByTime(8 * each);
     for (const done of leave) done(true);
   }
@@ -18,7 +20,7 @@ function paced(each: number, { deadline = 10_000, queue = 1000 } = {}): Admissio
 function letIn(admission: Admission): number {
   for (let n = 0; ; n++) {
     try {
-      admission.enter(1, 10_000);
+      admission.enter(1, PACED);
     } catch {
       return n;
     }
@@ -35,10 +37,10 @@ describe('admission', () => {
 
   it('refuses many pictures that would not be done in time behind others, unless there are none', () => {
     const admission = paced(200);
-    admission.enter(64, 10_000)(false);
-    admission.enter(5, 10_000);
-    expect(() => admission.enter(64, 10_000)).toThrow(expect.objectContaining({ status: 503 }));
-    admission.enter(64, 300_000);
+    admission.enter(64, PACED)(false);
+    admission.enter(5, PACED);
+    expect(() => admission.enter(64, PACED)).toThrow(expect.objectContaining({ status: 503 }));
+    admission.enter(64, { deadline: 300_000, paced: false });
   });
 
   it('says when to come again', () => {
@@ -51,8 +53,21 @@ describe('admission', () => {
 
   it('learns nothing from what was given up', () => {
     const admission = paced(100);
-    for (let i = 0; i < 100; i++) admission.enter(1, 10_000)(false);
+    for (let i = 0; i < 100; i++) admission.enter(1, PACED)(false);
     expect(letIn(admission)).toBeLessThan(56);
+  });
+
+  it('learns nothing from a change that waited while a picture was done', () => {
+    const admission = paced(100);
+    vi.useFakeTimers();
+    const changed = admission.enter(1, { deadline: 300_000, paced: false });
+    vi.advanceTimersByTime(60_000);
+    const leave = admission.enter(1, PACED);
+    vi.advanceTimersByTime(100);
+    leave(true);
+    changed(true);
+    vi.useRealTimers();
+    expect(letIn(admission)).toBeGreaterThan(44);
   });
 
   it('holds no more bytes than it may', () => {

@@ -9,6 +9,14 @@ interface AdmissionOptions {
   readonly deadline: number;
 }
 
+/** How a request's pictures are worked on. */
+interface Stay {
+  /** Milliseconds within which they are to be done. */
+  readonly deadline: number;
+  /** Whether how long they take says how long others will: not of changes, which wait for other programs and fit again. */
+  readonly paced: boolean;
+}
+
 /** What is taken to have been measured before anything was: so many pictures, so many milliseconds each. */
 const FIRST_GUESS = { pictures: 10, each: 50 };
 
@@ -30,6 +38,8 @@ export class Admission {
   #finished = FIRST_GUESS.pictures;
   #busy = FIRST_GUESS.pictures * FIRST_GUESS.each;
   #busySince?: number;
+  /** Pictures here that are paced. */
+  #paced = 0;
   #closed = false;
 
   constructor(options: AdmissionOptions) {
@@ -69,20 +79,22 @@ export class Admission {
   }
 
   /**
-   * Lets `pictures` in, which are to be done within `deadline` milliseconds; call the returned function when they are. Throws
-   * as `check` does, but for a server that shuts down: whose body was still on its way then is answered; and where so many
-   * would not be done in time behind those that are here. What was given up, or takes longer than pictures do, as fitting
-   * again, is not `measured`.
+   * Lets `pictures` in; call the returned function when they are done, or given up. Throws as `check` does, but for a server
+   * that shuts down: whose body was still on its way then is answered; and where so many would not be done in time behind
+   * those that are here.
    */
-  enter(pictures: number, deadline: number): (measured: boolean) => void {
+  enter(pictures: number, { deadline, paced }: Stay): (done: boolean) => void {
     this.#checkRoom();
     // With no one before it any number may try: otherwise a pace that was slow once would never be measured again.
     if (this.#pictures > 0 && this.#timeOf(this.#pictures + pictures) > deadline) throw this.#refusal();
-    if (this.#pictures === 0) this.#busySince = performance.now();
+    if (paced && this.#paced === 0) this.#busySince = performance.now();
+    const measurable = paced ? pictures : 0;
     this.#pictures += pictures;
-    return (measured) => {
+    this.#paced += measurable;
+    return (done) => {
       this.#pictures -= pictures;
-      this.#measure(measured ? pictures : 0);
+      this.#paced -= measurable;
+      if (paced) this.#measure(done ? pictures : 0);
     };
   }
 

@@ -49,19 +49,19 @@ export function handler(route: Route, serving: Serving): (c: Context<ServerEnv>)
     facts.bytes = held?.bytes.length;
 
     const work = async (signal: AbortSignal): Promise<unknown> => {
-      let leave = (_measured: boolean) => {};
+      let leave = (_done: boolean) => {};
       let answered = false;
       try {
         const body =
           held && (await bodyOf(route, c.req.header('content-type') ?? '', held, values.maxPictures));
         if (Array.isArray(body)) facts.pictures = body.length;
-        if (works) leave = admission.enter(facts.pictures ?? 1, allowed);
+        if (works) leave = admission.enter(facts.pictures ?? 1, { deadline: allowed, paced: !route.changes });
         if (facts.pictures) metrics.pictures.add({ model: name as string }, facts.pictures);
         const answer = await route.act({ registry, model, query, body, expected, signal });
         answered = true;
         return answer;
       } finally {
-        leave(answered && !route.changes);
+        leave(answered);
         held?.free();
       }
     };
