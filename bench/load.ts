@@ -15,6 +15,8 @@ export interface Load {
 export interface LoadResult {
   /** From the first request to the last answer. */
   readonly seconds: number;
+  /** Answers a second while every connection had a request under way: without the first and the last of each. */
+  readonly saturated: number;
   /** Milliseconds that each answer took, by its status. */
   readonly took: Readonly<Record<string, readonly number[]>>;
   /** Requests without an answer. */
@@ -26,6 +28,7 @@ const headers = { 'content-type': 'application/octet-stream' };
 async function send({ url, pictures, connections, amount, rate, seconds }: Load): Promise<LoadResult> {
   const requests = pictures.map((path) => ({ method: 'POST' as const, headers, body: readFileSync(path) }));
   const took: Record<string, number[]> = {};
+  const ends: number[] = [];
   const started = performance.now();
   let last = started;
   const { errors, timeouts } = await new Promise<autocannon.Result>((resolve, reject) => {
@@ -34,11 +37,14 @@ async function send({ url, pictures, connections, amount, rate, seconds }: Load)
     const instance = autocannon(options, (error, result) => (error ? reject(error) : resolve(result)));
     instance.on('response', (_, status, __, milliseconds) => {
       last = performance.now();
+      ends.push(last);
       took[status] ??= [];
       took[status].push(milliseconds);
     });
   });
-  return { seconds: (last - started) / 1000, took, errors: errors + timeouts };
+  const [from, to] = [connections, ends.length - 1 - connections];
+  const saturated = to > from ? ((to - from) * 1000) / (ends[to] - ends[from]) : Number.NaN;
+  return { seconds: (last - started) / 1000, saturated, took, errors: errors + timeouts };
 }
 
 process.on('message', async (load: Load) => process.send?.(await send(load)));
