@@ -152,7 +152,7 @@ describe('changes', () => {
     const held = await animals.copy('held');
     const free = { ...(await animals.copy('free')), name: 'free' };
     const two = await serve({ models: [held, free], pollInterval: 50 });
-    await writeFile(`${held.path}.lock`, `${process.pid} ${hostname()} other`);
+    await writeFile(`${held.path}.lock`, `${process.ppid} ${hostname()} other`);
     const waiting = two.ask('/v1/models/animals/classes?name=fox', { method: 'DELETE' });
     await new Promise((resolve) => setTimeout(resolve, 200));
     await writeFile(`${free.path}.new`, animals.file);

@@ -6,11 +6,13 @@ import { board } from './store.ts';
 /** A choice among the classes that have no button of their own beside it. */
 export function ClassChoice({
   label,
+  text = messages.value.next.another,
   except,
   onChoose,
 }: {
   /** What it is a choice for, where its own text does not say it. */
   label: string;
+  text?: string;
   except: readonly string[];
   onChoose(classId: string): void;
 }) {
@@ -18,7 +20,7 @@ export function ClassChoice({
   if (items().length === 0) return null;
   return (
     <Menu title={label} items={items}>
-      {messages.value.next.another}
+      {text}
       <Icon name="open" />
     </Menu>
   );

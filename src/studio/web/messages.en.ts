@@ -199,6 +199,7 @@ export const en = {
     picture: 'The picture that is tried',
     all: (n: number) => `${plural(n, 'picture')} being tried`,
     teachIt: 'Teach it: this is',
+    aClass: 'a class …',
     examplesAlone: 'This method decides by your pictures alone.',
     fromLearnt: 'from what it has learnt',
   },

@@ -225,6 +225,7 @@ export const zh: Messages = {
     picture: '正在试用的图片',
     all: (count) => `正在试用 ${n(count)} 张图片`,
     teachIt: '教它：这是',
+    aClass: '某个类别……',
     examplesAlone: '这种方法只凭您的图片来判断。',
     fromLearnt: '来自它学到的内容',
   },

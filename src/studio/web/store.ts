@@ -108,9 +108,12 @@ async function sendAll(): Promise<void> {
   await Promise.resolve();
   while (waiting.length > 0) {
     const changes = waiting.splice(0, MOST_TOGETHER);
+    travelling = changes;
     try {
       ({ version } = await api.change(version, changes));
+      travelling = [];
     } catch (error) {
+      travelling = [];
       if (error instanceof ApiError && error.status !== 409) {
         // What the program refuses, it would refuse again.
         tellError(error);
@@ -136,7 +139,8 @@ const MOST_TOGETHER = 1000;
 async function refresh(): Promise<void> {
   const { version: latest, board: json } = await api.board();
   version = latest;
-  board.value = waiting.reduce(changed, boardFromJson(json));
+  // What was on its way may be on that board or not: repeated, it changes nothing.
+  board.value = [...travelling, ...waiting].reduce(changed, boardFromJson(json));
 }
 
 /** Resolves when the program answers. */

@@ -197,6 +197,7 @@ function Answer() {
           <span class="muted">{m.teachIt}</span>
           <ClassChoice
             label={m.teachIt}
+            text={m.aClass}
             except={[]}
             onChoose={(classId) => void keepTried(picture, classId)}
           />
