@@ -44,6 +44,12 @@ describe('matrix', () => {
     expect(argmax([1, 3, 3])).toBe(1);
     expect(argmax([])).toBe(-1);
     expect(topK([1, 3, 3, 2], 3)).toEqual([1, 2, 3]);
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 9 })), fc.nat(60), (values, k) => {
+        const sorted = [...values.keys()].sort((a, b) => values[b] - values[a] || a - b);
+        expect(topK(values, k)).toEqual(sorted.slice(0, k));
+      }),
+    );
   });
 
   it('sums exponentials without overflow', () => {

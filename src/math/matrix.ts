@@ -134,11 +134,29 @@ export function argmax(values: ArrayLike<number>): number {
   return best;
 }
 
+/** Up to as many are kept in order one by one; more are sorted. */
+const FEW = 32;
+
 /** Indices of the k largest values, largest first; the lower index wins a tie. */
 export function topK(values: ArrayLike<number>, k: number): number[] {
-  return Array.from(values, (_, i) => i)
-    .sort((a, b) => values[b] - values[a] || a - b)
-    .slice(0, k);
+  if (k > FEW) {
+    return Array.from(values, (_, i) => i)
+      .sort((a, b) => values[b] - values[a] || a - b)
+      .slice(0, k);
+  }
+  const best: number[] = [];
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    // Most are passed over by the first comparison.
+    if (best.length === k && !(value > values[best[k - 1]])) continue;
+    let place = Math.min(best.length, k - 1);
+    while (place > 0 && value > values[best[place - 1]]) {
+      best[place] = best[place - 1];
+      place--;
+    }
+    best[place] = i;
+  }
+  return best;
 }
 
 /** Natural log of the sum of exponentials, without overflow. */

@@ -147,8 +147,10 @@ export async function createScorer(
     return out;
   }
 
+  let order: Int32Array | undefined;
+
   function byExample(placed: Matrix): Matrix {
-    const order = cacheOrder(labels, task.classes);
+    order ??= cacheOrder(labels, task.classes);
     const out = matrix(placed.rows, labels.length);
     for (let i = 0; i < out.rows; i++) {
       order.forEach((example, place) => {

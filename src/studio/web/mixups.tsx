@@ -83,12 +83,8 @@ function Matrix({ report }: { report: CheckReport }) {
   if (shown.length < 2) return null;
   const name = (c: number) => report.classes[c].name;
   return (
-    <div class="matrix-box">
-      <table class="matrix">
-        <caption class="muted small">
-          {m.matrix}
-          {shown.length < report.classes.length && ` ${m.matrixPart(shown.length)}`}
-        </caption>
+    <>
+      <table class="matrix" aria-describedby="matrix-text">
         <thead>
           <tr>
             <td />
@@ -114,7 +110,11 @@ function Matrix({ report }: { report: CheckReport }) {
           ))}
         </tbody>
       </table>
-    </div>
+      <p class="muted small" id="matrix-text">
+        {m.matrix}
+        {shown.length < report.classes.length && ` ${m.matrixPart(shown.length)}`}
+      </p>
+    </>
   );
 }
 

@@ -56,7 +56,8 @@ export const picturesByClass = computed(() => {
 export const classNames = computed(() => new Map(board.value.classes.map(({ id, name }) => [id, name])));
 
 let version = 0;
-/** Changes that the program does not have yet, in order. */
+/** Changes that the program does not have yet, in order: those on their way, and those behind them. */
+let travelling: Change[] = [];
 const waiting: Change[] = [];
 let sending: Promise<void> | undefined;
 /** How many changes wait while the program does not answer. */
