@@ -5,6 +5,7 @@ import { type Runtime, referenceTo } from '../classifier/runtime.ts';
 import { readSource } from '../classifier/source.ts';
 import type { ClassifierData, Progress } from '../classifier/types.ts';
 import { nearDuplicates } from '../dataset/duplicates.ts';
+import { DisjointSets, groupBy } from '../dataset/groups.ts';
 import { encodeImages } from '../encoder/encode.ts';
 import { renderPrompt } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
@@ -228,19 +229,13 @@ async function groupAlike(lesson: Lesson, features: Matrix, signal: AbortSignal)
   const { examples } = lesson;
   if (examples.length > MOST_COMPARED) return { ...lesson, alike: [] };
   const { groups: sets } = await nearDuplicates(unitRows(features), { signal });
-  const joined = examples.map(({ group }) => group);
-  for (const [first, ...rest] of sets) {
-    for (const i of rest) {
-      const [from, to] = [joined[i], joined[first]];
-      joined.forEach((group, at) => {
-        if (group === from) joined[at] = to;
-      });
-    }
-  }
+  const joined = new DisjointSets(examples.length);
+  const sameGroup = groupBy(examples.keys(), (i) => examples[i].group).values();
+  for (const [first, ...rest] of [...sameGroup, ...sets]) for (const i of rest) joined.union(first, i);
   const isBurst = (set: readonly number[]) => set.every((i) => examples[i].group === examples[set[0]].group);
   return {
     ...lesson,
-    examples: examples.map((example, i) => ({ ...example, group: joined[i] })),
+    examples: examples.map((example, i) => ({ ...example, group: joined.find(i) })),
     alike: sets.filter((set) => !isBurst(set)).map((set) => set.map((i) => examples[i].hash)),
   };
 }
