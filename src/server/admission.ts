@@ -24,7 +24,7 @@ const FIRST_GUESS = { pictures: 10, each: 50 };
 const MEMORY = 0.98;
 
 /** Whoever would have to wait longer than this share of the deadline is refused: machines are not always equally fast. */
-const SURE_SHARE = 0.5;
+const SURE_SHARE = 0.4;
 
 /**
  * Decides who may come in. What is let in is bounded in pictures, bytes and expected waiting time, so that whatever number of
