@@ -173,7 +173,7 @@ async function tryPictures(tab: Page, folder: string, { answering }: Session) {
     await tab.waitForTimeout(30);
     await tab.locator('#try-file').setInputFiles(path);
     const time = await clock;
-    const again = await tryPicture(answering as Classifier, 0, readFileSync(path), 0);
+    const again = await tryPicture(answering as Classifier, 0, readFileSync(path));
     shown.push(time.shown);
     beyond.push(time.shown - time.program + again.milliseconds);
   }

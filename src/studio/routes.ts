@@ -164,16 +164,15 @@ function pictureRoutes(app: Hono, session: Session): void {
 
 function answerRoutes(app: Hono, session: Session): void {
   app.post('/try', limited(MOST_PICTURE), async (c) => {
-    const { answering, status, board } = session;
+    const { answering, status } = session;
     if (!answering || !status.answering) {
       throw new UsageError('There is nothing to choose between yet', {
         code: 'studio/nothing-taught',
         hint: 'Bring in pictures of two classes.',
       });
     }
-    const hash = c.req.query('hash');
-    const picture = hash ? await session.pictures.read(hash) : new Uint8Array(await c.req.arrayBuffer());
-    return c.json(await tryPicture(answering, status.answering.serial, picture, board.settings.reject));
+    const picture = new Uint8Array(await c.req.arrayBuffer());
+    return c.json(await tryPicture(answering, status.answering.serial, picture));
   });
 
   app.get('/next', async (c) => c.json((await session.lessons?.next(session.board, c.req.raw.signal)) ?? []));

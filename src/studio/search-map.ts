@@ -5,11 +5,10 @@ import { throwIfAborted } from '../errors.ts';
 import { foldJudges, judgeClassSums, judgeZeroShot } from '../tuning/cache-search.ts';
 import { leaveOneShotOut } from '../tuning/folds.ts';
 import { searchSurface } from '../tuning/paper.ts';
+import { ALPHA, BETA, valueAt } from './scales.ts';
 import type { SearchMap } from './status.ts';
 
-/** Ends of the constants' scales, both geometric, and points between them: what the sliders of the page move over. */
-const ALPHA = [0.01, 1000] as const;
-const BETA = [0.5, 100] as const;
+/** Points of each scale. */
 const POINTS = 25;
 
 /** Judges beyond would only make a smooth map smoother. */
@@ -30,7 +29,7 @@ export async function searchMap(data: ClassifierData, signal?: AbortSignal): Pro
   const zeroShot = await judgeZeroShot(sharedEngine(), task, judges);
   const { affinities, close } = await judgeClassSums(sharedEngine(), task, judges, signal);
   await close();
-  const [alphas, betas] = [geometric(ALPHA), geometric(BETA)];
+  const [alphas, betas] = [pointsOf(ALPHA), pointsOf(BETA)];
   const recognised: (readonly number[])[] = [];
   for (const beta of betas) {
     const betas = { first: beta, step: 0, count: 1 };
@@ -43,5 +42,5 @@ export async function searchMap(data: ClassifierData, signal?: AbortSignal): Pro
   return { alphas, betas, recognised };
 }
 
-const geometric = ([low, high]: readonly [number, number]) =>
-  Array.from({ length: POINTS }, (_, i) => low * (high / low) ** (i / (POINTS - 1)));
+const pointsOf = (scale: readonly [number, number]) =>
+  Array.from({ length: POINTS }, (_, i) => valueAt(i / (POINTS - 1), scale));

@@ -58,7 +58,7 @@ describe('a session', () => {
     expect(status.teaching.stage).toBe('done');
     expect(status.answering).toMatchObject({ by: 'searched', classes: 2, pictures: 4 });
     expect(lessons?.check?.check.total).toBe(4);
-    const trial = await tryPicture(answering!, 1, await picture('#b01818'), 0);
+    const trial = await tryPicture(answering!, 1, await picture('#b01818'));
     expect(trial.classes[0].name).toBe('red');
     expect(trial.nearest).toHaveLength(4);
   });

@@ -114,7 +114,6 @@ export interface NextPicture {
 export interface Trial {
   readonly serial: number;
   readonly classes: readonly TrialClass[];
-  readonly rejected: boolean;
   /** The examples that counted most. */
   readonly nearest: readonly TrialNeighbour[];
   /** `cache` where the examples' part is a sum of votes. */

@@ -6,17 +6,9 @@ const NEAREST = 6;
 const SHOWN = 12;
 
 /** What a picture shows, and why: the most probable classes and the examples that counted most. */
-export async function tryPicture(
-  classifier: Classifier,
-  serial: number,
-  bytes: Uint8Array,
-  reject: number,
-): Promise<Trial> {
+export async function tryPicture(classifier: Classifier, serial: number, bytes: Uint8Array): Promise<Trial> {
   const started = performance.now();
-  const { prediction, classes, contributions, part } = await classifier.explain(bytes, {
-    reject,
-    examples: NEAREST,
-  });
+  const { classes, contributions, part } = await classifier.explain(bytes, { examples: NEAREST });
   const hashOf = (example: string) =>
     classifier.data.examples.find(({ id }) => id === example)?.sha256 as string;
   return {
@@ -24,7 +16,6 @@ export async function tryPicture(
     classes: classes
       .slice(0, SHOWN)
       .map(({ id, name, probability, text, examples }) => ({ id, name, probability, text, examples })),
-    rejected: prediction.rejected,
     nearest: contributions.map(({ example, className, similarity, weight }) => ({
       hash: hashOf(example),
       className,

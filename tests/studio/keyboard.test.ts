@@ -1,15 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BoardJson, Command } from '../../src/studio/board.ts';
 import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
-import { type Colour, colourPicture, StudioProcess } from './story.ts';
-
-declare const axe: {
-  run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>;
-};
+import { type Colour, colourPicture, StudioProcess, seriousFindings } from './story.ts';
 
 const eventually = <T>(seen: () => Promise<T>) => expect.poll(seen, { timeout: 15_000, interval: 50 });
 
@@ -105,13 +99,6 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     page.locator('#collect .scroller').evaluate((list, y) => {
       (list as unknown as { scrollTop: number }).scrollTop = y;
     }, top);
-  const seriousFindings = async () => {
-    await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
-    const { violations } = await page.evaluate(() => axe.run());
-    return violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-  };
 
   it('stops once in each class; arrow keys, Home and End lead on', async () => {
     await thumbnail(hashes.red[0]).focus();
@@ -357,10 +344,10 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
         await page.getByLabel('Colours').selectOption(theme);
         await scrollTo(0);
         await page.locator('.thumbnail').first().click();
-        expect(await seriousFindings()).toEqual([]);
+        expect(await seriousFindings(page)).toEqual([]);
         await press('m');
         await page.locator('.menu:popover-open').waitFor();
-        expect(await seriousFindings()).toEqual([]);
+        expect(await seriousFindings(page)).toEqual([]);
         await press('Escape', 'Escape');
       }
     }

@@ -1,5 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -7,11 +6,8 @@ import { load } from '../../src/classifier/index.ts';
 import type { BoardJson } from '../../src/studio/board.ts';
 import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
 import { colourEncoder } from './serve.ts';
-import { colourFolder, colourPicture, StudioProcess } from './story.ts';
+import { colourFolder, colourPicture, StudioProcess, seriousFindings } from './story.ts';
 
-declare const axe: {
-  run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>;
-};
 const EACH = 5;
 
 /** What the page will show in a moment, however busy the machine is. */
@@ -61,16 +57,9 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
   const figure = () => page.locator('.score:not(.stale) .figure');
   const settled = () => page.locator('.stage.done').waitFor();
   const text = async (locator: ReturnType<Page['locator']>) => (await locator.first().innerText()).trim();
-  const seriousFindings = async () => {
-    await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
-    const { violations } = await page.evaluate(() => axe.run());
-    return violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-  };
 
   it('takes a folder of folders, and says how well it does on left-out pictures', async () => {
-    expect(await seriousFindings()).toEqual([]);
+    expect(await seriousFindings(page)).toEqual([]);
     await page.locator('input[webkitdirectory]').setInputFiles(await colourFolder(studio.folder, EACH));
     await settled();
     expect((await names()).sort()).toEqual(['blue', 'green', 'red']);
@@ -229,9 +218,9 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
   });
 
   it('has no serious finding of axe, in light and dark', async () => {
-    expect(await seriousFindings()).toEqual([]);
+    expect(await seriousFindings(page)).toEqual([]);
     await page.getByLabel('Colours').selectOption('dark');
-    expect(await seriousFindings()).toEqual([]);
+    expect(await seriousFindings(page)).toEqual([]);
     await page.getByLabel('Colours').selectOption('auto');
   });
 
@@ -294,7 +283,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     await eventually(() => text(page.locator('#collect-heading'))).toBe('收集');
     await page.reload();
     await eventually(() => text(page.locator('#collect-heading'))).toBe('收集');
-    expect(await seriousFindings()).toEqual([]);
+    expect(await seriousFindings(page)).toEqual([]);
     await page.getByLabel('语言').selectOption('en');
   });
 
@@ -306,7 +295,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
       await page.locator(part).waitFor();
       expect(await page.locator('html').evaluate((html) => html.scrollWidth)).toBe(390);
     }
-    expect(await seriousFindings()).toEqual([]);
+    expect(await seriousFindings(page)).toEqual([]);
   });
 
   it('answers no other site and no other name', async () => {

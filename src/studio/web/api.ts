@@ -58,7 +58,6 @@ export const api = {
   keep: (name: string, picture: Blob) => send<Kept>(`pictures?name=${encodeURIComponent(name)}`, picture),
   keepZip: (name: string, zip: Blob) => send<Kept[]>(`zips?name=${encodeURIComponent(name)}`, zip),
   try: (picture: Blob) => send<Trial>('try', picture),
-  tryAgain: (hash: string) => post<Trial>(`try?hash=${hash}`, {}),
   next: () => ask<NextPicture[]>('next'),
   map: () => ask<SearchMap | null>('map'),
   check: () => ask<CheckReport | null>('check'),

@@ -1,3 +1,4 @@
+import { ALPHA, BETA, place, valueAt } from '../scales.ts';
 import type { CheckReport, SearchMap, Status } from './api.ts';
 import { messages, percent } from './messages.ts';
 
@@ -191,17 +192,3 @@ export function rangeOf(recognised: SearchMap['recognised']): [number, number] {
   const all = recognised.flat();
   return [Math.min(...all), Math.max(...all)];
 }
-
-/** Ends of the constants' scales; both are geometric. */
-export const ALPHA = [0.01, 1000] as const;
-export const BETA = [0.5, 100] as const;
-
-/** Where a value lies between the ends of its scale, 0..1. */
-export function place(value: number, [low, high]: readonly [number, number]): number {
-  const share = Math.log(Math.max(value, low) / low) / Math.log(high / low);
-  return Math.min(1, Math.max(0, share));
-}
-
-/** The value at a place of its scale. */
-export const valueAt = (share: number, [low, high]: readonly [number, number]): number =>
-  low * (high / low) ** Math.min(1, Math.max(0, share));

@@ -1,6 +1,7 @@
 import { computed, effect, signal } from '@preact/signals';
+import { ALPHA, BETA, place, valueAt } from '../scales.ts';
 import { api, type SearchMap } from './api.ts';
-import { ALPHA, BETA, place, rangeOf, SearchSurface, valueAt } from './charts.tsx';
+import { rangeOf, SearchSurface } from './charts.tsx';
 import { messages, percent } from './messages.ts';
 import { board, perform, status } from './store.ts';
 
