@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CacheEntry, type FeatureCache, openFeatureCache } from './feature-cache.ts';
+import { openFeatureStore } from './feature-store.ts';
 import { mountSmallDisk } from './small-disk.fixture.ts';
 
 let folder: string;
@@ -65,6 +66,18 @@ describe('the cache', () => {
     first?.fill(0);
     expect(cache.getMany(['a'])).toEqual([wide.slice(3, 7)]);
     await cache.close();
+  });
+
+  it('its store gives buffers that keep their bytes and their length while others are read', async () => {
+    const store = openFeatureStore(folder, (message) => warnings.push(message));
+    const pairs = [1, 2].map((n): [Buffer, Buffer] => [Buffer.alloc(16, n), Buffer.alloc(10 * n, n)]);
+    store.putAll(pairs);
+    const read = pairs.map(([key]) => store.get(key));
+    expect(read.map((value) => value?.toString('hex'))).toEqual(
+      pairs.map(([, value]) => value.toString('hex')),
+    );
+    expect(read.map((value) => value?.subarray(4).length)).toEqual([6, 16]);
+    await store.close();
   });
 
   it('is shared by two at once', async () => {

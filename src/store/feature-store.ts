@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 /** Bytes under keys of 16 bytes in an LMDB file. Everything but `close` is synchronous: a commit takes milliseconds. */
 export interface FeatureStore {
-  /** Valid until the next call. */
+  /** A buffer of its own. (LMDB can lend its shared one instead, whose `length` newer Node versions do not honour.) */
   get(key: Buffer): Buffer | undefined;
   /** All or nothing, on the disk when it returns. Throws where that fails. */
   putAll(entries: [key: Buffer, value: Buffer][]): void;
@@ -44,7 +44,7 @@ export function openFeatureStore(folder: string, onWarning: (message: string) =>
     }
   };
   return {
-    get: (key) => quietly(() => database.getBinaryFast(key)),
+    get: (key) => quietly(() => database.getBinary(key)),
     putAll: (entries) => {
       try {
         database.transactionSync(() => {
