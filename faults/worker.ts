@@ -1,0 +1,55 @@
+import { AssertionError } from 'node:assert';
+import { readFileSync } from 'node:fs';
+import { TipAdapterError } from '../src/errors.ts';
+import { random } from '../src/math/random.ts';
+import type { Campaign, Examine, Outcome } from './campaign.ts';
+
+/** What a worker is told when it starts. */
+export interface Job {
+  readonly module: string;
+  readonly folder: string;
+  readonly scratch: string;
+  readonly seed: string;
+}
+
+/** What a worker says: that it is ready, and what became of a mutant. */
+export type Told = { readonly ready: true } | Verdict;
+
+export interface Verdict {
+  readonly index: number;
+  readonly outcome: Outcome;
+  /** An error's code where it is named, else the error. */
+  readonly what?: string;
+  /** The process's largest resident memory so far, in MiB, where the system says it. */
+  readonly peak?: number;
+}
+
+async function judge(examine: Examine, seed: string, index: number): Promise<Omit<Verdict, 'index'>> {
+  try {
+    await examine(random('faults', seed, index));
+    return { outcome: 'right' };
+  } catch (error) {
+    if (error instanceof AssertionError) return { outcome: 'wrong', what: error.stack };
+    // An error that nobody expected has the code `unexpected`; nothing is interrupted here.
+    const named = error instanceof TipAdapterError && error.exitCode > 1 && error.code !== 'interrupted';
+    if (named) return { outcome: 'named error', what: error.code };
+    return { outcome: 'unnamed error', what: error instanceof Error ? error.stack : String(error) };
+  }
+}
+
+function peakMemory(): number | undefined {
+  if (process.platform !== 'linux') return undefined;
+  return Number(/^VmHWM:\s*(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024;
+}
+
+const say = (told: Told) => process.send?.(told);
+
+process.once('message', async ({ module, folder, scratch, seed }: Job) => {
+  const { campaign } = (await import(module)) as { campaign: Campaign };
+  const examine = await campaign.open(folder, scratch);
+  process.on('message', async (index: number) => {
+    say({ index, ...(await judge(examine, seed, index)), peak: peakMemory() });
+  });
+  say({ ready: true });
+});
+process.on('disconnect', () => process.exit());
