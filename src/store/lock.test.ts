@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -44,4 +44,19 @@ it('is taken over from a process that is gone, also from one of the same number'
   }
   await writeFile(path, `${process.ppid} ${hostname()} 00ff`);
   expect(await takeLock(path)).toBeUndefined();
+});
+
+it('is taken over from another machine once it has not been touched for half a minute, and no sooner', async () => {
+  await (await takeLock(path))?.release();
+  await writeFile(path, '1 another-machine 00ff');
+  const untouchedFor = (seconds: number) => {
+    const then = new Date(Date.now() - 1000 * seconds);
+    return utimes(path, then, then);
+  };
+  await untouchedFor(25);
+  expect(await takeLock(path)).toBeUndefined();
+  await untouchedFor(31);
+  const lock = await takeLock(path);
+  expect(lock).toBeDefined();
+  await lock?.release();
 });

@@ -3,6 +3,7 @@ import type { Matrix } from '../math/matrix.ts';
 import type { Task } from '../methods/task.ts';
 import { foldJudges, type Judges, judgeClassSums, judgeZeroShot, splitJudges } from './cache-search.ts';
 import { leaveOneShotOut } from './folds.ts';
+import { goldenSearch } from './golden-search.ts';
 import { fitWeights, type Weights } from './scale.ts';
 
 /** How the numbers of a method were chosen; every result says which. */
@@ -77,9 +78,6 @@ function mostFolds({ support }: Task): number {
   return Math.max(4, Math.ceil((ENOUGH_JUDGES / support.labels.length) * perClass));
 }
 
-const COARSE = 8;
-const FINE = 5;
-
 /**
  * Minimises the judges' negative log-likelihood: for each beta the weights of text and cache are found exactly (a convex
  * problem, `fitWeights`), and beta by a coarse geometric grid refined by golden sections. alpha = 0 is within reach.
@@ -123,28 +121,4 @@ async function searchCache(
       .map(({ beta, weights }) => ({ alpha: alphaOf(weights), beta, nll: weights.nll }))
       .sort((x, y) => x.beta - y.beta),
   };
-}
-
-/** Evaluates f on a grid, then narrows the neighbourhood of the best point. */
-async function goldenSearch(f: (x: number) => Promise<number>, low: number, high: number): Promise<void> {
-  const step = (high - low) / (COARSE - 1);
-  const grid: number[] = [];
-  for (let i = 0; i < COARSE; i++) grid.push(await f(low + i * step));
-  const best = grid.indexOf(Math.min(...grid));
-  let left = low + Math.max(0, best - 1) * step;
-  let right = low + Math.min(COARSE - 1, best + 1) * step;
-  const ratio = (Math.sqrt(5) - 1) / 2;
-  let [x1, x2] = [right - ratio * (right - left), left + ratio * (right - left)];
-  let [y1, y2] = [await f(x1), await f(x2)];
-  for (let i = 0; i < FINE; i++) {
-    if (y1 < y2) {
-      [right, x2, y2] = [x2, x1, y1];
-      x1 = right - ratio * (right - left);
-      y1 = await f(x1);
-    } else {
-      [left, x1, y1] = [x1, x2, y2];
-      x2 = left + ratio * (right - left);
-      y2 = await f(x2);
-    }
-  }
 }
