@@ -12,6 +12,7 @@ import { DataError } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
 import type { FitProgress, Support } from '../methods/task.ts';
 import { resolveOptions, type ValuesOf } from '../options.ts';
+import { count, plural } from '../words.ts';
 import { fileCheckpoint } from './checkpoint.ts';
 import { Classifier } from './classifier.ts';
 import { fitFeatures } from './fit-features.ts';
@@ -174,7 +175,7 @@ function drawExamples(
 function unreadable(failures: EncodedImages['failures']): Finding[] {
   if (failures.length === 0) return [];
   const paths = failures.map(({ id, error }) => `${id}: ${error.message}`);
-  const message = `${failures.length} ${failures.length === 1 ? 'picture' : 'pictures'} could not be read and ${failures.length === 1 ? 'is' : 'are'} left out`;
+  const message = `${count(failures.length, 'picture')} could not be read and ${plural(failures.length, 'is', 'are')} left out`;
   return [{ level: 'warning', code: 'fit/unreadable', message, paths }];
 }
 

@@ -17,6 +17,8 @@ import {
 import { renderCsv, renderMarkdown, renderText, type Table } from '../report/index.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { version } from '../version.ts';
+import type { Io, Line } from './io.ts';
+import { tableLines } from './print.ts';
 
 /** What is compared unless something else is asked for: the paper's methods that need no text tower, and the default. */
 const USUAL = [
@@ -55,21 +57,16 @@ interface FinishedBench {
   readonly tables: readonly FinishedTable[];
 }
 
-/** Where tables are shown; without a width they are as wide as they are. */
-interface Terminal {
-  readonly width?: number;
-  readonly color: boolean;
-}
-
 /** Writes JSON, CSV, Markdown and one HTML page; gives the tables for a terminal and what was left out. */
 export async function writeOutputs(
   bench: FinishedBench,
   folder: string,
-  terminal: Terminal & { metrics: boolean },
-): Promise<{ tables: string[]; files: string[]; notes: string[] }> {
+  metrics: boolean,
+  io: Io,
+): Promise<{ tables: Line[]; files: string[]; notes: string[] }> {
   await mkdir(folder, { recursive: true });
   const { suite, missing, tables: finished } = bench;
-  const sections = finished.map((table) => sectionOf(table, terminal.metrics));
+  const sections = finished.map((table) => sectionOf(table, metrics));
   const cells = [...new Set(finished.flatMap(({ entries }) => entries.flatMap((entry) => entry.cells)))];
   const title = suite === undefined ? 'Few-shot benchmark' : `Few-shot benchmark: ${suite}`;
   const pages = {
@@ -89,7 +86,7 @@ export async function writeOutputs(
     files.push(path);
   }
   const notes = [...missing.map((line) => `missing: ${line}`), ...leftOut(finished)];
-  const tables = sections.map((section, i) => textOf(section, finished[i], terminal));
+  const tables = sections.flatMap((section, i) => textOf(section, finished[i], io));
   return { tables, files, notes };
 }
 
@@ -122,15 +119,14 @@ function notesOf({ published, missing }: BenchSection): string[] {
   ];
 }
 
-function textOf(section: BenchSection, finished: FinishedTable, terminal: Terminal): string {
+function textOf(section: BenchSection, finished: FinishedTable, io: Io): Line[] {
   const { title, how, tables } = section;
   const [accuracy, ...rest] = Object.values<Table<TextRow>>(tables);
-  const { width = Number.POSITIVE_INFINITY } = terminal;
-  const isWide = stringWidth(renderText(accuracy).split('\n')[1]) > width;
+  const isWide = io.terminal && stringWidth(renderText(accuracy).split('\n')[1]) > io.width;
   // Cut off in the middle an interval says nothing.
   const fitting = isWide ? accuracyTable(finished, { intervals: false }) : accuracy;
-  const texts = [fitting, ...rest].map((table) => renderText(table, terminal));
-  return ['', title, how, '', texts.join('\n\n'), ...notesOf(section)].join('\n');
+  const lines = [fitting, ...rest].flatMap((table) => ['', ...tableLines(io, table)]);
+  return ['', title, how, ...lines, ...notesOf(section)];
 }
 
 function markdownOf(section: BenchSection): string {

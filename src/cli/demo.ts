@@ -2,11 +2,12 @@ import { mkdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { type DemoResult, type DemoRow, demonstrate } from '../bench/demo.ts';
 import type { ImageSource } from '../classifier/index.ts';
-import { renderReport, renderText, type Table } from '../report/index.ts';
+import { renderReport, type Table } from '../report/index.ts';
 import { percent, probability } from '../report/numbers.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { demoReport } from './demo-report.ts';
 import type { Io } from './io.ts';
+import { tableLines } from './print.ts';
 import { methodText } from './wording.ts';
 
 export interface DemoSettings {
@@ -40,23 +41,24 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
     pulling.done();
   });
 
-  const write = (text: string) => io.stdout.write(`${text}\n`);
   const { dataset, train, test, encodeSeconds } = result;
-  write(`\n${result.source.pictures}.`);
-  write(`Licences: ${result.source.licence}.`);
-  write(
+  io.print([
+    '',
+    `${result.source.pictures}.`,
+    `Licences: ${result.source.licence}.`,
     `${dataset.classes.length} classes, ${train} pictures to learn from, ${test.truth.length} to be tested on; ` +
-      `read and encoded in ${encodeSeconds.toFixed(1)} s.\n`,
-  );
-  write(renderText(methodTable(result), { width: io.width, color: io.color }));
-  write("alpha 1 and beta 5.5 are the paper's constants, for CLIP; other encoders need others.");
+      `read and encoded in ${encodeSeconds.toFixed(1)} s.`,
+    '',
+    ...tableLines(io, methodTable(result)),
+    "alpha 1 and beta 5.5 are the paper's constants, for CLIP; other encoders need others.",
+  ]);
   const fitted = result.best.classifier.data;
   const { folds, judges } = fitted.tuning;
   const chosen =
     folds > 0 ? `on ${folds} folds of the ${judges} examples alone` : 'by rule: too few examples to judge by';
-  write(`Chosen ${chosen}. auto took: ${methodText(fitted)}\n`);
-  await showAnswers(result, write);
-  await saveAll(result, settings, reason, data, write);
+  io.print([`Chosen ${chosen}. auto took: ${methodText(fitted)}`, '']);
+  await showAnswers(result, io);
+  await saveAll(result, settings, reason, data, io);
   await result.best.classifier.close();
 }
 
@@ -82,24 +84,21 @@ function methodTable({ rows }: DemoResult): Table<DemoRow> {
 }
 
 /** A few test pictures, evenly spread, with the examples that voted most for the answer. */
-async function showAnswers(
-  { best, test, dataset }: DemoResult,
-  write: (text: string) => void,
-): Promise<void> {
+async function showAnswers({ best, test, dataset }: DemoResult, io: Io): Promise<void> {
   const { classifier } = best;
   const pictures = new Map(dataset.examples.map((example) => [example.id, example]));
   const step = Math.max(1, Math.floor(test.truth.length / SHOWN));
-  write('Pictures it has never seen, and the examples most like them:');
+  io.print('Pictures it has never seen, and the examples most like them:');
   for (const { id, label } of test.truth.filter((_, i) => i % step === 0).slice(0, SHOWN)) {
     const { prediction, contributions } = await classifier.explain(pictures.get(id) as ImageSource);
     const truth = classifier.data.classes[label];
     const verdict = prediction.id === truth.id ? 'right' : `wrong: ${truth.name}`;
     const alike = contributions.filter(({ classId }) => classId === prediction.id).slice(0, 2);
-    write(`  ${id}`);
-    write(
+    io.print([
+      `  ${id}`,
       `    ${prediction.name}, ${probability(prediction.probability)} sure (${verdict}); ` +
         `like ${alike.map(({ example }) => example).join(', ')}`,
-    );
+    ]);
   }
 }
 
@@ -108,7 +107,7 @@ async function saveAll(
   { output, seed }: DemoSettings,
   reason: string,
   data: string | undefined,
-  write: (text: string) => void,
+  io: Io,
 ): Promise<void> {
   await mkdir(output, { recursive: true });
   const name = result.dataset.name.replace(/[^\p{L}\p{N}._-]+/gu, '-') || 'classifier';
@@ -118,12 +117,15 @@ async function saveAll(
   await result.best.classifier.save(file);
   await writeFileAtomic(page, renderReport(await demoReport(result, { reason, command })));
   const shown = (path: string) => relative(process.cwd(), path) || path;
-  write(`\nSaved  ${shown(file)}   the classifier`);
-  write(`       ${shown(page)}   a report with pictures: open it in a browser\n`);
-  write('Ask it about a picture:');
-  write(`  npx tip-adapter predict ${shown(file)} picture.jpg`);
+  io.print([
+    '',
+    `Saved  ${shown(file)}   the classifier`,
+    `       ${shown(page)}   a report with pictures: open it in a browser`,
+    '',
+    'Ask it about a picture:',
+    `  npx tip-adapter predict ${shown(file)} picture.jpg`,
+  ]);
   if (data === undefined) {
-    write('The same with your own photos, one folder for each class:');
-    write('  npm start -- ./my-photos');
+    io.print(['The same with your own photos, one folder for each class:', '  npm start -- ./my-photos']);
   }
 }

@@ -1,4 +1,3 @@
-import { styleText } from 'node:util';
 import { CommanderError } from 'commander';
 import { InterruptedError, TipAdapterError, UsageError } from '../errors.ts';
 import type { Io } from './io.ts';
@@ -11,17 +10,18 @@ export function tellFailure(error: unknown, io: Io, { json = false, verbose = fa
   const message =
     code === 'option/value' ? failure.message.replace(/^Option /, 'Option --') : failure.message;
   if (json) {
-    io.stderr.write(`${JSON.stringify({ error: { code, message, hint } })}\n`);
+    io.tell(JSON.stringify({ error: { code, message, hint } }));
   } else if (code === 'interrupted') {
-    const told = hint
-      ? `${message}. ${hint}`
-      : 'Interrupted. What was done is kept: the same command goes on from there.';
-    io.stderr.write(`${told}\n`);
+    io.tell(
+      hint
+        ? `${message}. ${hint}`
+        : 'Interrupted. What was done is kept: the same command goes on from there.',
+    );
   } else {
-    io.stderr.write(`${styleText('red', 'error:')} ${message}\n`);
-    if (hint) io.stderr.write(`${styleText('cyan', 'hint:')} ${hint}\n`);
+    io.tell({ style: 'red', mark: 'error:', text: message });
+    if (hint) io.tell({ style: 'cyan', mark: 'hint:', text: hint });
   }
-  if (verbose && error instanceof Error) io.stderr.write(`${stacks(error)}\n`);
+  if (verbose && error instanceof Error) for (const line of stacks(error).split('\n')) io.tell(line);
   return exitCode;
 }
 

@@ -1,5 +1,5 @@
-import { stripVTControlCharacters } from 'node:util';
 import type { Io } from './io.ts';
+import { writers } from './screen.ts';
 
 /** The world of a command in a test: what is written is kept, and stdin has the lines given. */
 export function recordingIo({
@@ -7,25 +7,19 @@ export function recordingIo({
   ...rest
 }: Partial<Omit<Io, 'lines'>> & { lines?: readonly string[] } = {}): Io & { out(): string; err(): string } {
   const written = { out: '', err: '' };
-  return {
-    stdout: {
-      write(text) {
-        written.out += text;
-      },
+  const screen = (name: keyof typeof written) => ({
+    write(text: string) {
+      written[name] += text;
     },
-    stderr: {
-      write(text) {
-        written.err += stripVTControlCharacters(text);
-      },
-    },
-    terminal: false,
+    terminal: rest.terminal ?? false,
     color: false,
+  });
+  return {
+    ...writers(screen('out'), screen('err')),
+    terminal: false,
     width: 80,
     signal: new AbortController().signal,
     progress: () => ({ update() {}, done() {} }),
-    note(line) {
-      this.stderr.write(`${line}\n`);
-    },
     async *lines() {
       yield* lines;
     },

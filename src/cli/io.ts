@@ -15,21 +15,32 @@ export interface ProgressBar {
   done(): void;
 }
 
-/** What a command sees of the world: data goes to stdout, everything said to a person to stderr. */
+/** A line for a person; `mark` is a styled part before the text. Control characters in it are shown as escapes. */
+export type Line =
+  | string
+  | {
+      readonly style: 'bold' | 'dim' | 'red' | 'yellow' | 'cyan';
+      readonly mark: string;
+      readonly text?: string;
+    };
+
+/** What a command sees of the world: results go to stdout, everything said to a person to stderr. */
 export interface Io {
-  readonly stdout: { write(text: string): void };
-  readonly stderr: { write(text: string): void };
+  /** Lines of results on stdout. */
+  print(lines: Line | readonly Line[]): void;
+  /** Text for programs on stdout, byte for byte; on a terminal, control characters are shown as escapes. */
+  data(text: string): void;
+  /** A line to the person, on stderr; `--quiet` silences it. */
+  note(line: Line): void;
+  /** A line on stderr that is always told: errors. */
+  tell(line: Line): void;
   /** Stdout is a terminal: tables are fitted to its width. */
   readonly terminal: boolean;
-  /** Whether stdout takes colours; stderr decides for itself. */
-  readonly color: boolean;
   /** Columns of the terminal; 80 where there is none. */
   readonly width: number;
   /** Fires at the first Ctrl-C. */
   readonly signal: AbortSignal;
   progress(title: string): ProgressBar;
-  /** One line to the person, on stderr. */
-  note(line: string): void;
   /** A yes-or-no question; no answer in 15 s is a no. Missing where nobody can answer. */
   readonly ask?: (question: string, signal?: AbortSignal) => Promise<boolean>;
   /** The lines of stdin. */

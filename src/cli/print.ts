@@ -1,7 +1,7 @@
 import type { Failure } from '../classifier/types.ts';
 import { TipAdapterError } from '../errors.ts';
 import { renderText, type Table } from '../report/table.ts';
-import type { Io } from './io.ts';
+import type { Io, Line } from './io.ts';
 
 /** Seven digits are all that a 32-bit number holds. */
 function round(value: unknown): unknown {
@@ -9,8 +9,11 @@ function round(value: unknown): unknown {
 }
 
 /** A table as lines; on a terminal no wider than it, elsewhere nothing is cut. */
-export function tableText<Row>(io: Io, table: Table<Row>): string {
-  return renderText(table, { width: io.terminal ? io.width : undefined, color: io.color });
+export function tableLines<Row>(io: Io, table: Table<Row>): Line[] {
+  const [header, rule, ...rows] = renderText(table, { width: io.terminal ? io.width : undefined }).split(
+    '\n',
+  );
+  return [{ style: 'bold', mark: header }, { style: 'dim', mark: rule }, ...rows];
 }
 
 /** A value as one line of JSON. */
@@ -20,7 +23,7 @@ export function jsonLine(value: unknown): string {
 
 /** A value as JSON for programs and people. */
 export function printJson(io: Io, value: unknown): void {
-  io.stdout.write(`${JSON.stringify(value, (_, inner) => round(inner), 2)}\n`);
+  io.print(JSON.stringify(value, (_, inner) => round(inner), 2).split('\n'));
 }
 
 /** A picture that failed, as JSON shows it. */

@@ -59,8 +59,8 @@ function configure(target: Commander, io: Io): Commander {
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => io.stdout.write(text),
-      writeErr: (text) => io.stderr.write(text),
+      writeOut: (text) => io.print(text.trimEnd().split('\n')),
+      writeErr: (text) => text.trimEnd().split('\n').forEach(io.tell),
       outputError() {},
       getOutHelpWidth: width,
       getErrHelpWidth: width,

@@ -1,3 +1,6 @@
+import stringWidth from 'string-width';
+import { printable } from '../printable.ts';
+import { number } from '../words.ts';
 import type { ProgressBar, ProgressState } from './io.ts';
 import { bytes, clock } from './wording.ts';
 
@@ -14,18 +17,19 @@ export function renderBar(
   perSecond: number,
   width: number,
 ): string {
-  const amount = unit === 'bytes' ? bytes : (value: number) => value.toLocaleString('en');
+  const amount = unit === 'bytes' ? bytes : number;
   const parts = [total ? `${amount(done)} of ${amount(total)}` : amount(done)];
   if (perSecond > 0) {
     parts.push(`${amount(perSecond >= 10 ? Math.round(perSecond) : Math.round(10 * perSecond) / 10)}/s`);
     if (total && done < total) parts.push(`${clock((total - done) / perSecond)} left`);
   }
-  if (more) parts.push(more);
+  if (more) parts.push(printable(more));
   const filled = total ? Math.min(BAR, Math.floor((BAR * done) / total)) : 0;
   const bar = total ? `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)} ` : '';
   const facts = parts.join(' · ');
-  const candidates = [`${title} ${bar}${facts}`, `${title} ${facts}`, facts, parts[0]];
-  return candidates.find((line) => line.length < width) ?? '';
+  const heading = printable(title);
+  const candidates = [`${heading} ${bar}${facts}`, `${heading} ${facts}`, facts, parts[0]];
+  return candidates.find((line) => stringWidth(line) < width) ?? '';
 }
 
 /** Draws the bar, at most ten times a second, and erases it at the end; `hide` takes it away until the next update. */

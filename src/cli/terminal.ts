@@ -1,8 +1,8 @@
 import { createInterface } from 'node:readline';
-import { stripVTControlCharacters } from 'node:util';
+import { printable } from '../printable.ts';
 import type { Io } from './io.ts';
 import { terminalBar } from './progress.ts';
-import { wrap } from './wording.ts';
+import { writers } from './screen.ts';
 
 const PATIENCE = 15_000;
 const WIDTH = 80;
@@ -14,37 +14,35 @@ export function processIo(signal: AbortSignal, interrupt: () => void): Io {
   const hideBars = () => {
     for (const bar of bars) bar.hide();
   };
-  const errors = coloured(stderr)
-    ? (text: string) => stderr.write(text)
-    : (text: string) => stderr.write(stripVTControlCharacters(text));
-  const say = (text: string) => {
-    hideBars();
-    errors(stderr.isTTY ? wrap(text, stderr.columns ?? WIDTH) : text);
-  };
+  const screen = (stream: NodeJS.WriteStream) => ({
+    write(text: string) {
+      hideBars();
+      stream.write(text);
+    },
+    terminal: stream.isTTY === true,
+    color: coloured(stream),
+  });
   const withPerson = stdin.isTTY && stderr.isTTY;
   return {
-    stdout: {
-      write(text) {
-        hideBars();
-        stdout.write(text);
+    ...writers(screen(stdout), {
+      ...screen(stderr),
+      get wrapAt() {
+        return stderr.isTTY ? columns(stderr) : undefined;
       },
-    },
-    stderr: { write: say },
+    }),
     terminal: stdout.isTTY === true,
-    color: coloured(stdout),
     get width() {
-      return stdout.columns ?? stderr.columns ?? WIDTH;
+      return columns(stdout, stderr);
     },
     signal,
     progress(title) {
       if (!stderr.isTTY) return { update() {}, done() {} };
       const drawn = terminalBar(title, (text) => stderr.write(text), {
-        width: () => stderr.columns ?? WIDTH,
+        width: () => columns(stderr),
       });
       bars.add(drawn);
       return drawn;
     },
-    note: (line) => say(`${line}\n`),
     ask: withPerson
       ? (question, stop) => {
           hideBars();
@@ -56,6 +54,11 @@ export function processIo(signal: AbortSignal, interrupt: () => void): Io {
       yield* reader;
     },
   };
+}
+
+/** The width of the first terminal that knows its own: one without a size says 0. */
+function columns(...streams: readonly NodeJS.WriteStream[]): number {
+  return streams.map((stream) => stream.columns).find((width) => width > 0) ?? WIDTH;
 }
 
 /** NO_COLOR (any value) and FORCE_COLOR are what people agreed upon. */
@@ -85,6 +88,6 @@ function askPerson(question: string, signal: AbortSignal, interrupt: () => void)
     );
     reader.once('SIGINT', interrupt);
     reader.once('close', () => resolve(false));
-    reader.question(`${question} [y/N] `, (answer) => settle(/^\s*y(es)?\s*$/i.test(answer)));
+    reader.question(`${printable(question)} [y/N] `, (answer) => settle(/^\s*y(es)?\s*$/i.test(answer)));
   });
 }

@@ -1,8 +1,7 @@
-import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { flag, integer } from '../options.ts';
 import { recordingIo } from './io.fixture.ts';
-import { bytes, clock, flagsText, helpText, methodText, tellFindings, wrap } from './wording.ts';
+import { bytes, clock, flagsText, helpText, methodText, tellFindings } from './wording.ts';
 
 it('says sizes and times as people do', () => {
   expect([0, 999, 1000, 9.96e6, 606_000_000, 1.25e9].map(bytes)).toEqual([
@@ -31,24 +30,6 @@ it('tells warnings with a few of the files they are about', () => {
   ]);
   expect(io.err()).toBe('Found.\nwarning: Odd\n  1\n  2\n  3\n  4\n  5\n  … and 2 more\n');
   expect(io.out()).toBe('');
-});
-
-describe('wrap', () => {
-  it('breaks between words only and loses none', () => {
-    const words = fc.array(fc.stringMatching(/^[a-z]{1,12}$/), { minLength: 1 });
-    fc.assert(
-      fc.property(words, fc.integer({ min: 12, max: 40 }), (list, width) => {
-        const wrapped = wrap(`${list.join(' ')}\n`, width);
-        expect(wrapped.split(/[ \n]/).filter(Boolean)).toEqual(list);
-        for (const line of wrapped.split('\n')) expect(line.length).toBeLessThanOrEqual(width);
-      }),
-    );
-  });
-
-  it('keeps what fits and what is laid out in columns as it is', () => {
-    expect(wrap('  a b\n\nc', 10)).toBe('  a b\n\nc');
-    expect(wrap('one two   three four', 10)).toBe('one two   three four');
-  });
 });
 
 it('names the constants a method uses, and how they were found', () => {

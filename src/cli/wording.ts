@@ -1,4 +1,3 @@
-import { stripVTControlCharacters, styleText } from 'node:util';
 import type { ClassifierData } from '../classifier/types.ts';
 import type { Finding } from '../dataset/types.ts';
 import type { Option } from '../options.ts';
@@ -22,11 +21,6 @@ export function clock(seconds: number): string {
   return `${(seconds / 3600).toFixed(1)} h`;
 }
 
-/** `1 picture`, `2 pictures`, `3 classes`. */
-export function plural(n: number, one: string, many = `${one}s`): string {
-  return `${n.toLocaleString('en')} ${n === 1 ? one : many}`;
-}
-
 /** How an option is typed: `-o, --output <file>`; one that is on by default is typed to turn it off. */
 export function flagsText(name: string, { short, value: named, choices, default: preset }: Option): string {
   const value = choices ? '<name>' : named;
@@ -44,24 +38,6 @@ export function helpText({ help, choices, default: preset }: Option): string {
   return facts.length > 0 ? `${help} (${facts.join('; ')})` : help;
 }
 
-/**
- * Lines broken between words so that a terminal of `width` columns need not break them inside words. Lines laid out in
- * columns stay as they are.
- */
-export function wrap(text: string, width: number): string {
-  return text.replace(/[^\n]+/g, (line) => {
-    if (stripVTControlCharacters(line).length <= width || /\S {2}/.test(line)) return line;
-    const lines: string[] = [];
-    for (const word of line.split(/(?<=\S) /)) {
-      const longer = `${lines.at(-1)} ${word}`;
-      if (lines.length > 0 && stripVTControlCharacters(longer).length <= width)
-        lines[lines.length - 1] = longer;
-      else lines.push(word);
-    }
-    return lines.join('\n');
-  });
-}
-
 const SHOWN = 5;
 
 /** Tells what was noticed: warnings with the files they are about, the rest in a line each. */
@@ -71,7 +47,7 @@ export function tellFindings(io: Io, findings: readonly Finding[]): void {
       io.note(message);
       continue;
     }
-    io.note(`${styleText('yellow', 'warning:')} ${message}`);
+    io.note({ style: 'yellow', mark: 'warning:', text: message });
     tellSome(io, paths);
   }
 }

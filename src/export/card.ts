@@ -1,8 +1,9 @@
 import type { ClassifierData, Evaluation } from '../classifier/types.ts';
 import { methodById } from '../methods/index.ts';
 import { wilsonInterval } from '../metrics/index.ts';
-import { count, percent } from '../report/numbers.ts';
+import { percent } from '../report/numbers.ts';
 import type { Choice } from '../tuning/search-method.ts';
+import { count, number } from '../words.ts';
 
 /** Classes that are listed; of more, the ones that matter most. */
 const LISTED = 30;
@@ -41,7 +42,7 @@ export function modelCard(data: ClassifierData, evaluation?: Evaluation): string
       ],
     ),
     '## What it has seen',
-    `${count(examples.length)} examples${data.shots ? ` (at most ${data.shots} of a class, drawn by the seed)` : ''}, ${spreadText(data)}.`,
+    `${count(examples.length, 'example')}${data.shots ? ` (at most ${data.shots} of a class, drawn by the seed)` : ''}, ${spreadText(data)}.`,
     table(['Class', 'Examples'], exampleRows(data)),
     '## How it was chosen',
     choiceText(data.tuning),
@@ -99,7 +100,7 @@ const PROTOCOLS: Readonly<Record<Choice['protocol'], string>> = {
 };
 
 function choiceText({ protocol, judges, folds, temperature }: Choice): string {
-  const judged = judges > 0 ? ` ${count(judges)} rows judged${folds > 0 ? `, in ${folds} folds` : ''}.` : '';
+  const judged = judges > 0 ? ` ${number(judges)} rows judged${folds > 0 ? `, in ${folds} folds` : ''}.` : '';
   return `${PROTOCOLS[protocol]}${judged} Probabilities are calibrated by a temperature of ${Number(temperature.toPrecision(3))}.`;
 }
 
@@ -144,7 +145,7 @@ function measured({
   const names = new Map(perClass.map(({ id, name }) => [id, name]));
   const nameOf = (c: number) => inline(names.get(classes[c]) ?? classes[c]);
   return [
-    `On ${count(total)} pictures that it had not seen${protocol === 'paper' ? ', but was tuned on' : ''}: **${percent(accuracy)}** right (${correct} of ${total}; 95% interval ${percent(low)} to ${percent(high)}), negative log-likelihood ${nll.toFixed(3)}, calibration error ${percent(ece)}, Brier score ${brier.toFixed(3)}.` +
+    `On ${number(total)} pictures that it had not seen${protocol === 'paper' ? ', but was tuned on' : ''}: **${percent(accuracy)}** right (${correct} of ${total}; 95% interval ${percent(low)} to ${percent(high)}), negative log-likelihood ${nll.toFixed(3)}, calibration error ${percent(ece)}, Brier score ${brier.toFixed(3)}.` +
       (excluded.length > 0 ? ` ${excluded.length} pictures were left out: they are examples.` : '') +
       (failures.length > 0 ? ` ${failures.length} could not be read.` : '') +
       (unknown
@@ -175,7 +176,7 @@ function limits(data: ClassifierData, evaluation?: Evaluation): string {
   const points = [
     `It knows ${data.classes.length} classes and nothing else: ${data.reject > 0 ? 'what is unlike all of them is called "none of these" only as far as the threshold finds it' : 'everything it is shown is called one of them'}.`,
     fewest < 5
-      ? `A class has as few as ${fewest} ${fewest === 1 ? 'example' : 'examples'}: what these do not show, it has not seen.`
+      ? `A class has as few as ${count(fewest, 'example')}: what these do not show, it has not seen.`
       : undefined,
     'Pictures taken in another way than the examples (light, camera, background, drawing instead of photo) are answered less well than the figures say.',
     evaluation ? undefined : 'No picture outside the examples has judged it.',

@@ -1,3 +1,5 @@
+import { printable } from '../printable.ts';
+
 class Markup {
   readonly #text: string;
 
@@ -16,7 +18,7 @@ export type Html = Markup;
 /** What may stand in a template: text and numbers (escaped), markup as it is, lists of them, nothing (`undefined`, `false`). */
 export type HtmlValue = string | number | Html | undefined | false | readonly HtmlValue[];
 
-/** Template of markup: every value is escaped unless it is `Html` itself. Attribute values must be in double quotes. */
+/** Template of markup: every value is escaped unless it is `Html` itself, and its control characters are shown as escapes. Attribute values must be in double quotes. */
 export function html(parts: TemplateStringsArray, ...values: HtmlValue[]): Html {
   return new Markup(parts.reduce((markup, part, i) => markup + markupOf(values[i - 1]) + part));
 }
@@ -25,5 +27,5 @@ function markupOf(value: HtmlValue): string {
   if (value === undefined || value === false) return '';
   if (value instanceof Markup) return value.toString();
   if (typeof value === 'object') return value.map(markupOf).join('');
-  return String(value).replace(/[&<>"'`]/g, (character) => `&#${character.charCodeAt(0)};`);
+  return printable(String(value)).replace(/[&<>"'`]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

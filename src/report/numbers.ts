@@ -10,11 +10,6 @@ export function probability(value: number): string {
   return `${Math.round(100 * value)}%`;
 }
 
-/** A count with thousands separated. */
-export function count(value: number): string {
-  return value.toLocaleString('en');
-}
-
 /** Seconds as a person would say them. */
 export function duration(seconds: number): string {
   if (seconds < 0.995) return `${Math.max(1, Math.round(1000 * seconds))} ms`;

@@ -1,5 +1,6 @@
+import { number } from '../words.ts';
 import { type Html, html } from './html.ts';
-import { count, probability } from './numbers.ts';
+import { probability } from './numbers.ts';
 import type { MethodScore, ReportData, ReportPrediction } from './types.ts';
 
 const PICTURE = /^data:image\/(?:png|jpeg|webp|gif|avif);base64,[A-Za-z0-9+/=]+$/;
@@ -20,7 +21,8 @@ ${group('Wrong answers', wrong, total - correct)}${group('Right answers', right,
 
 function group(title: string, shown: readonly ReportPrediction[], all: number): Html | false {
   if (shown.length === 0) return false;
-  const amount = shown.length < all ? `${count(shown.length)} of ${count(all)} shown` : count(shown.length);
+  const amount =
+    shown.length < all ? `${number(shown.length)} of ${number(all)} shown` : number(shown.length);
   return html`<h3>${title} <span class="note">${amount}</span></h3>
 <ul class="cards">${shown.map(card)}</ul>`;
 }

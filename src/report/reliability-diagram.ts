@@ -1,5 +1,6 @@
+import { number } from '../words.ts';
 import { type Html, html } from './html.ts';
-import { count, percent } from './numbers.ts';
+import { percent } from './numbers.ts';
 import type { Calibration } from './types.ts';
 
 const SIZE = 300;
@@ -15,7 +16,7 @@ export function reliabilityDiagram(bins: Calibration['bins']): Html {
   const x = (share: number) => LEFT + share * SIZE;
   const y = (share: number) => TOP + (1 - share) * SIZE;
   const label = `Reliability diagram. ${filled
-    .map((bin) => `Stated ${percent(bin.confidence)}, right ${percent(bin.accuracy)} of ${count(bin.count)}`)
+    .map((bin) => `Stated ${percent(bin.confidence)}, right ${percent(bin.accuracy)} of ${number(bin.count)}`)
     .join('; ')}.`;
   return html`<svg viewBox="0 0 ${LEFT + SIZE + 20} ${TOP + SIZE + 52}" role="img" aria-label="${label}">
 ${TICKS.map(
@@ -29,6 +30,6 @@ ${TICKS.map(
 <text class="quiet" transform="translate(${x(0.17) - 4} ${y(0.17) - 8}) rotate(-45)">exactly honest</text>
 ${filled.map(
   (bin) =>
-    html`<circle class="bubble" cx="${x(bin.confidence)}" cy="${y(bin.accuracy)}" r="${Math.max(3, LARGEST * Math.sqrt(bin.count / most)).toFixed(1)}"><title>${count(bin.count)} pictures: stated ${percent(bin.confidence)}, right ${percent(bin.accuracy)}</title></circle>`,
+    html`<circle class="bubble" cx="${x(bin.confidence)}" cy="${y(bin.accuracy)}" r="${Math.max(3, LARGEST * Math.sqrt(bin.count / most)).toFixed(1)}"><title>${number(bin.count)} pictures: stated ${percent(bin.confidence)}, right ${percent(bin.accuracy)}</title></circle>`,
 )}</svg>`;
 }

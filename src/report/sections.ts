@@ -1,8 +1,9 @@
+import { number } from '../words.ts';
 import { type Confusion, confusionMatrix, confusions } from './confusion-matrix.ts';
 import { type Html, html } from './html.ts';
 import { htmlTable } from './html-table.ts';
 import { lineChart } from './line-chart.ts';
-import { count, duration, percent, probability, shareTicks } from './numbers.ts';
+import { duration, percent, probability, shareTicks } from './numbers.ts';
 import { picture } from './pictures.ts';
 import { range } from './range.ts';
 import { reliabilityDiagram } from './reliability-diagram.ts';
@@ -31,7 +32,7 @@ ${htmlTable('The rest of this report is about the method marked with a star.', {
       cell: (row: MethodScore) =>
         html`${row.name}${row === chosen && ' ★'}<span class="sub">${row.note}</span>`,
     },
-    { title: 'Right', value: (row) => `${count(row.correct)} / ${count(row.total)}`, align: 'right' },
+    { title: 'Right', value: (row) => `${number(row.correct)} / ${number(row.total)}`, align: 'right' },
     { title: 'Accuracy', value: (row) => percent(row.accuracy), align: 'right' },
     {
       title: `95% interval, from ${ends}`,
@@ -77,7 +78,7 @@ export function perClass({ perClass: classes }: ReportData): Html {
   return html`<section>
 <h2>Which classes are hard? <small>accuracy per class</small></h2>
 ${recallTable('Hardest first', rows.slice(0, HARDEST))}
-${rest.length > 0 && html`<details><summary>${count(rest.length)} more</summary>${recallTable('Hardest first, continued', rest)}</details>`}</section>`;
+${rest.length > 0 && html`<details><summary>${number(rest.length)} more</summary>${recallTable('Hardest first, continued', rest)}</details>`}</section>`;
 }
 
 function recallTable(caption: string, rows: ReportData['perClass']): Html {
@@ -86,7 +87,7 @@ function recallTable(caption: string, rows: ReportData['perClass']): Html {
       { title: 'Class', value: ({ name }) => name },
       {
         title: 'Right',
-        value: ({ correct, total }) => `${count(correct)} / ${count(total)}`,
+        value: ({ correct, total }) => `${number(correct)} / ${number(total)}`,
         align: 'right',
       },
       {
@@ -127,11 +128,15 @@ function heatMap(classes: readonly string[], matrix: readonly (readonly number[]
 function mistakes(pairs: readonly Confusion[]): Html {
   if (pairs.length === 0) return html`<p>There are no mistakes.</p>`;
   const shown = pairs.slice(0, PAIRS);
-  return htmlTable(`The ${count(shown.length)} most frequent of ${count(pairs.length)} kinds of mistake`, {
+  return htmlTable(`The ${number(shown.length)} most frequent of ${number(pairs.length)} kinds of mistake`, {
     columns: [
       { title: 'Really is', value: ({ truth }) => truth },
       { title: 'Said to be', value: ({ predicted }) => predicted },
-      { title: 'Pictures', value: (pair) => `${count(pair.count)} of ${count(pair.total)}`, align: 'right' },
+      {
+        title: 'Pictures',
+        value: (pair) => `${number(pair.count)} of ${number(pair.total)}`,
+        align: 'right',
+      },
     ],
     rows: shown,
   });
@@ -181,7 +186,7 @@ export function provenance({ source, encoder, dataset, provenance: facts, comman
   const rows = [
     { label: 'Pictures', value: source.pictures },
     { label: 'Licence of the pictures', value: source.licence },
-    { label: 'Encoder', value: `${encoder.id}, ${count(encoder.dimension)} dimensions` },
+    { label: 'Encoder', value: `${encoder.id}, ${number(encoder.dimension)} dimensions` },
     { label: 'Why this encoder', value: encoder.reason },
     { label: 'Licence of the encoder', value: encoder.licence },
     ...facts,

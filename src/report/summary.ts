@@ -1,5 +1,6 @@
+import { number } from '../words.ts';
 import { type Html, html } from './html.ts';
-import { count, date, percent } from './numbers.ts';
+import { date, percent } from './numbers.ts';
 import { range } from './range.ts';
 import type { MethodScore, ReportData } from './types.ts';
 
@@ -19,7 +20,7 @@ function howGood({ dataset }: ReportData, method: MethodScore): Html {
 <p class="figure">${percent(method.accuracy)}</p>
 ${range({ value: method.accuracy, interval: method.interval, scale: [0, 1], reference: chance })}
 <div class="ends"><span>0%</span><span>100%</span></div>
-<p>${count(method.correct)} of ${count(method.total)} new pictures were named correctly (accuracy) by <strong>${method.name}</strong>. Guessing would get about ${percent(chance)}, the dotted line.</p>
+<p>${number(method.correct)} of ${number(method.total)} new pictures were named correctly (accuracy) by <strong>${method.name}</strong>. Guessing would get about ${percent(chance)}, the dotted line.</p>
 </section>`;
 }
 
@@ -29,8 +30,8 @@ function onWhat({ dataset, encoder }: ReportData): Html {
   return html`<section>
 <h2>On what?</h2>
 <p class="figure small">${dataset.name}</p>
-<p>${count(dataset.classes)} classes. It learned from ${count(dataset.train)} pictures (${shots}) and was tested on ${count(dataset.test)} others.</p>
-<p>Pictures are seen through <strong>${encoder.id}</strong>, the encoder that turns each into ${count(encoder.dimension)} numbers.</p>
+<p>${number(dataset.classes)} classes. It learned from ${number(dataset.train)} pictures (${shots}) and was tested on ${number(dataset.test)} others.</p>
+<p>Pictures are seen through <strong>${encoder.id}</strong>, the encoder that turns each into ${number(encoder.dimension)} numbers.</p>
 </section>`;
 }
 

@@ -1,4 +1,5 @@
 import stringWidth from 'string-width';
+import { printable } from '../printable.ts';
 
 /** One column: its heading and what it shows of a row. Numbers are right-aligned unless `align` says otherwise. */
 export interface Column<Row> {
@@ -20,13 +21,13 @@ const NARROWEST = 4;
 const segmenter = new Intl.Segmenter();
 
 /**
- * The table as lines for a terminal, without a final newline.
+ * The table as lines for a terminal, without a final newline: the header, a rule, a line for each row. Control characters
+ * in cells are shown as escapes, so that no name moves the cursor or breaks a line.
  * @param options.width Columns of the terminal: the widest table columns shrink until a line fits. Default: no limit.
- * @param options.color Whether the header is bold and the rule dim (ANSI). Default: false.
  */
 export function renderText<Row>(
   table: Table<Row>,
-  { width = Number.POSITIVE_INFINITY, color = false }: { width?: number; color?: boolean } = {},
+  { width = Number.POSITIVE_INFINITY }: { width?: number } = {},
 ): string {
   const titles = table.columns.map(({ title }) => printable(title));
   const cells = table.rows.map((row) => table.columns.map((column) => printable(String(column.value(row)))));
@@ -42,10 +43,7 @@ export function renderText<Row>(
       .join(GAP)
       .trimEnd();
   const rule = widths.map((columns) => '─'.repeat(columns)).join(GAP);
-  const header = line(titles);
-  return [color ? `\u001b[1m${header}\u001b[22m` : header, color ? `\u001b[2m${rule}\u001b[22m` : rule]
-    .concat(cells.map(line))
-    .join('\n');
+  return [line(titles), rule, ...cells.map(line)].join('\n');
 }
 
 /** The table in GitHub's Markdown, without a final newline; pipes, backslashes and markup in cells are escaped. */
@@ -102,13 +100,8 @@ function cut(text: string, columns: number): string {
   return `${kept}…`;
 }
 
-/** A class or file name must not move the cursor, break a line or colour a terminal. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu, ' ');
-}
-
 function markdown(text: string): string {
-  return text.replace(/[\\|`*_<>[\]]/g, '\\$&').replace(/\s*[\r\n]+\s*/g, ' ');
+  return printable(text).replace(/[\\|`*_<>[\]]/g, '\\$&');
 }
 
 function csv(field: string): string {

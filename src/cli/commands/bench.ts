@@ -92,9 +92,8 @@ export const benchCommand = defineCommand({
           bar.update({ done, total, facts: kept > 0 ? `${now}, ${kept} kept` : now }),
       }),
     );
-    const terminal = { width: io.terminal ? io.width : undefined, color: io.color, metrics };
-    const written = await writeOutputs({ suite: id, sources, missing, tables }, output, terminal);
-    for (const table of written.tables) io.stdout.write(`${table}\n`);
+    const written = await writeOutputs({ suite: id, sources, missing, tables }, output, metrics, io);
+    io.print(written.tables);
     for (const line of written.notes) io.note(line);
     io.note(`Written: ${written.files.join(', ')}`);
   },

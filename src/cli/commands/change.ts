@@ -2,10 +2,11 @@ import type { Classifier } from '../../classifier/index.ts';
 import { UsageError } from '../../errors.ts';
 import { isImagePath } from '../../image/names.ts';
 import { optional, text, texts } from '../../options.ts';
+import { count } from '../../words.ts';
 import { defineCommand } from '../command.ts';
 import { findImages } from '../images.ts';
 import type { Io } from '../io.ts';
-import { plural, tellFindings } from '../wording.ts';
+import { tellFindings } from '../wording.ts';
 import { checkOutput, withBar, withClassifier } from '../work.ts';
 
 const output = optional(
@@ -94,9 +95,9 @@ async function change(
     });
   const [before, after] = await withLock(`${target}.lock`, work, io.signal);
   const [classes, examples] = after.map((n, i) => ({ n, change: n - before[i] }));
-  io.stdout.write(
-    `${target}: ${plural(classes.n, 'class', 'classes')}${signed(classes.change)}, ` +
-      `${plural(examples.n, 'example')}${signed(examples.change)}\n`,
+  io.print(
+    `${target}: ${count(classes.n, 'class', 'classes')}${signed(classes.change)}, ` +
+      `${count(examples.n, 'example')}${signed(examples.change)}`,
   );
 }
 

@@ -3,10 +3,11 @@ import type { Dataset } from '../../dataset/types.ts';
 import { choice, optional } from '../../options.ts';
 import { percent, probability } from '../../report/numbers.ts';
 import type { Table } from '../../report/table.ts';
+import { count, plural } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import type { Io } from '../io.ts';
-import { printJson, tableText } from '../print.ts';
-import { plural, protocolText, tellFindings } from '../wording.ts';
+import { printJson, tableLines } from '../print.ts';
+import { protocolText, tellFindings } from '../wording.ts';
 import { withBar, withClassifier } from '../work.ts';
 
 /** Pictures shown without --json. */
@@ -44,7 +45,7 @@ export const compareCommand = defineCommand({
         findings.filter(({ message }) => !known.has(message)),
       );
       for (const { message } of findings) known.add(message);
-      if (failures.length > 0) io.note(`${plural(failures.length, 'picture')} could not be read.`);
+      if (failures.length > 0) io.note(`${count(failures.length, 'picture')} could not be read.`);
     }
     const comparison = compareEvaluations(...evaluations);
     if (json) return printJson(io, comparison);
@@ -56,19 +57,20 @@ function tell(io: Io, comparison: Comparison, paths: readonly [string, string]):
   const { total, leftOut, disagreements, difference, interval, onlyFirst, onlySecond, p } = comparison;
   if (leftOut.length > 0) {
     io.note(
-      `${plural(leftOut.length, 'picture')} left out: only one of the two can be judged by ${leftOut.length === 1 ? 'it' : 'them'}.`,
+      `${count(leftOut.length, 'picture')} left out: only one of the two can be judged by ${plural(leftOut.length, 'it', 'them')}.`,
     );
   }
-  io.stdout.write(`${tableText(io, sideTable(comparison, paths))}\n\n`);
   const [low, high] = interval.map(points);
-  io.stdout.write(
-    `${points(difference)} points for the first on ${plural(total, 'picture')} (95% interval ${low} to ${high}).\n` +
-      `Only the first is right on ${onlyFirst}, only the second on ${onlySecond}: p ${p < 1e-4 ? '< 0.0001' : p.toFixed(4)} (McNemar's exact test).\n`,
-  );
+  io.print([
+    ...tableLines(io, sideTable(comparison, paths)),
+    '',
+    `${points(difference)} points for the first on ${count(total, 'picture')} (95% interval ${low} to ${high}).`,
+    `Only the first is right on ${onlyFirst}, only the second on ${onlySecond}: p ${p < 1e-4 ? '< 0.0001' : p.toFixed(4)} (McNemar's exact test).`,
+  ]);
   if (disagreements.length === 0) return;
-  io.stdout.write(`\n${tableText(io, pictureTable(disagreements.slice(0, SHOWN)))}\n`);
+  io.print(['', ...tableLines(io, pictureTable(disagreements.slice(0, SHOWN)))]);
   if (disagreements.length > SHOWN)
-    io.stdout.write(`The first ${SHOWN} of ${disagreements.length}; --json has them all.\n`);
+    io.print(`The first ${SHOWN} of ${disagreements.length}; --json has them all.`);
 }
 
 /** Signed, since the second may be the better one. */

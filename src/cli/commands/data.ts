@@ -2,7 +2,7 @@ import type { KnownState } from '../../dataset/check-known.ts';
 import { DataError, UsageError } from '../../errors.ts';
 import { optional, text } from '../../options.ts';
 import { defineCommand, jsonOption } from '../command.ts';
-import { printJson, tableText } from '../print.ts';
+import { printJson, tableLines } from '../print.ts';
 
 export const dataCheckCommand = defineCommand({
   args: ['<folder>'],
@@ -18,7 +18,7 @@ export const dataCheckCommand = defineCommand({
     const { checkKnown } = await import('../../dataset/check-known.ts');
     const states = await checkKnown(folder, { ids: await idsOf(only), signal: io.signal });
     if (json) printJson(io, states);
-    else io.stdout.write(`${tableText(io, { rows: states, columns: COLUMNS })}\n${detailsOf(states)}`);
+    else io.print([...tableLines(io, { rows: states, columns: COLUMNS }), ...detailsOf(states)]);
     const lacking = states.filter(({ state }) => state === 'partial' || state === 'absent');
     if (lacking.length === 0) return;
     throw new DataError(`Not whole: ${lacking.map(({ title }) => title).join(', ')}`, {
@@ -57,12 +57,11 @@ const COLUMNS = [
 ];
 
 /** Problems, and where to get what is missing, data set by data set. */
-function detailsOf(states: readonly KnownState[]): string {
+function detailsOf(states: readonly KnownState[]): string[] {
   return states
     .filter(({ problems, get }) => problems.length + get.length > 0)
-    .map(({ title, problems, get }) => {
+    .flatMap(({ title, problems, get }) => {
       const lines = [...problems, ...get.map(({ path, from }) => `${path}  from ${from}`)];
-      return `\n${title}\n${lines.map((line) => `  ${line}\n`).join('')}`;
-    })
-    .join('');
+      return ['', title, ...lines.map((line) => `  ${line}`)];
+    });
 }

@@ -12,8 +12,7 @@ export const doctorCommand = defineCommand({
     if (json) printJson(io, checks);
     else {
       const widest = Math.max(...checks.map(({ name }) => name.length));
-      for (const { state, name, found } of checks)
-        io.stdout.write(`${SIGNS[state]}  ${name.padEnd(widest)}  ${found}\n`);
+      io.print(checks.map(({ state, name, found }) => `${SIGNS[state]}  ${name.padEnd(widest)}  ${found}`));
     }
     const broken = checks.filter(({ state }) => state === 'bad');
     if (broken.length === 0) return;

@@ -3,7 +3,7 @@ import type { PullPlan } from '../../encoder/pull.ts';
 import { UsageError } from '../../errors.ts';
 import { optional, text } from '../../options.ts';
 import { defineCommand, jsonOption } from '../command.ts';
-import { printJson, tableText } from '../print.ts';
+import { printJson, tableLines } from '../print.ts';
 import { bytes } from '../wording.ts';
 import { pullBar } from '../work.ts';
 
@@ -27,7 +27,7 @@ export const listCommand = defineCommand({
       });
     const rows = [...named, ...others];
     if (json) return printJson(io, rows);
-    const table = tableText(io, {
+    const table = tableLines(io, {
       rows,
       columns: [
         { title: 'Encoder', value: ({ id }) => id },
@@ -37,7 +37,7 @@ export const listCommand = defineCommand({
         { title: 'What it is', value: ({ about }) => about },
       ],
     });
-    io.stdout.write(`${table}\n`);
+    io.print(table);
   },
 });
 
@@ -61,7 +61,7 @@ export const pullCommand = defineCommand({
     if (fromBundle) {
       const { unbundle } = await import('../../encoder/bundle.ts');
       const { record, classifier } = await unbundle(fromBundle, { signal: io.signal });
-      io.stdout.write(`${record.id}${classifier ? `\n${classifier}` : ''}\n`);
+      io.print([record.id, ...(classifier ? [classifier] : [])]);
       return;
     }
     const { pullEncoder } = await import('../../encoder/pull.ts');
@@ -75,7 +75,7 @@ export const pullCommand = defineCommand({
           return true;
         },
       });
-      io.stdout.write(`${record.id}: in ${folder}\n`);
+      io.print(`${record.id}: in ${folder}`);
     } finally {
       bar.done();
     }
@@ -94,8 +94,7 @@ export const showCommand = defineCommand({
     const { describeEncoder } = await import('../../encoder/local.ts');
     const found = await describeEncoder(name);
     if (json) return printJson(io, found);
-    const lines = facts(found).map(([label, value]) => `${label.padEnd(13)}${value}`);
-    io.stdout.write(`${lines.join('\n')}\n`);
+    io.print(facts(found).map(([label, value]) => `${label.padEnd(13)}${value}`));
   },
 });
 
@@ -124,7 +123,7 @@ export const removeCommand = defineCommand({
   examples: [['tip-adapter encoders remove clip-vit-b32', 'Frees its space; it can be pulled again.']],
   async run([name], _, io) {
     const { removeEncoder } = await import('../../encoder/local.ts');
-    io.stdout.write(`${name}: removed, ${bytes(await removeEncoder(name))} freed\n`);
+    io.print(`${name}: removed, ${bytes(await removeEncoder(name))} freed`);
   },
 });
 
@@ -140,7 +139,7 @@ export const bundleCommand = defineCommand({
   async run([name, path], { classifier }, io) {
     const { bundleEncoder } = await import('../../encoder/bundle.ts');
     const size = await bundleEncoder(name, path, { classifier, signal: io.signal });
-    io.stdout.write(`${path}: ${bytes(size)}\n`);
+    io.print(`${path}: ${bytes(size)}`);
     io.note(`There: tip-adapter encoders pull --from-bundle ${path}`);
   },
 });

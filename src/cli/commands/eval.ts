@@ -4,10 +4,11 @@ import { choice, flag, optional, text } from '../../options.ts';
 import { percent, probability } from '../../report/numbers.ts';
 import type { Table } from '../../report/table.ts';
 import { writeFileAtomic } from '../../store/atomic.ts';
+import { count } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
-import type { Io } from '../io.ts';
-import { failureJson, printJson, tableText } from '../print.ts';
-import { plural, protocolText, tellFindings, tellSome } from '../wording.ts';
+import type { Io, Line } from '../io.ts';
+import { failureJson, printJson, tableLines } from '../print.ts';
+import { protocolText, tellFindings, tellSome } from '../wording.ts';
 import { checkOutput, withBar, withClassifier } from '../work.ts';
 
 /** Classes shown without --json; with more, those that go worst. */
@@ -57,7 +58,7 @@ export const evalCommand = defineCommand({
     });
     tell(io, evaluation);
     if (json) printJson(io, plain(evaluation));
-    else io.stdout.write(`${summary(evaluation)}\n\n${details(io, evaluation, suspects)}\n`);
+    else io.print([...summary(evaluation), '', ...details(io, evaluation, suspects)]);
     if (report) io.note(`Report: ${report}`);
   },
 });
@@ -81,15 +82,15 @@ function plain({ predictions, failures, ...measured }: Evaluation) {
 function tell(io: Io, { findings, excluded, failures }: Evaluation): void {
   tellFindings(io, findings);
   if (excluded.length > 0)
-    io.note(`${plural(excluded.length, 'picture')} left out: examples of the classifier itself.`);
-  if (failures.length > 0) io.note(`${plural(failures.length, 'picture')} could not be read:`);
+    io.note(`${count(excluded.length, 'picture')} left out: examples of the classifier itself.`);
+  if (failures.length > 0) io.note(`${count(failures.length, 'picture')} could not be read:`);
   tellSome(
     io,
     failures.map(({ image, error }) => `${image}: ${error.message}`),
   );
 }
 
-function summary({ accuracy, correct, total, interval, unknown, ...rest }: Evaluation): string {
+function summary({ accuracy, correct, total, interval, unknown, ...rest }: Evaluation): string[] {
   const [low, high] = interval.map(percent);
   const { coverage, setSize } = rest.conformal;
   const sets =
@@ -97,25 +98,26 @@ function summary({ accuracy, correct, total, interval, unknown, ...rest }: Evalu
       ? `; sets that may miss a tenth hold ${percent(coverage)}, ${setSize.toFixed(1)} classes on average`
       : '';
   const apart = unknown
-    ? `Known from unknown: AUROC ${unknown.auroc.toFixed(3)} over ${plural(unknown.pictures, 'picture')} of unknown classes\n`
-    : '';
-  return (
-    `Accuracy ${percent(accuracy)} (${correct} of ${total}), 95% interval ${low} to ${high}\n` +
-    `Probabilities: NLL ${rest.nll.toFixed(3)}, ECE ${percent(rest.ece)}, Brier ${rest.brier.toFixed(3)}${sets}\n${apart}` +
-    `${rest.method}, encoder ${rest.encoder}, ${protocolText(rest.protocol)}, seed ${rest.seed}`
-  );
+    ? `Known from unknown: AUROC ${unknown.auroc.toFixed(3)} over ${count(unknown.pictures, 'picture')} of unknown classes`
+    : undefined;
+  return [
+    `Accuracy ${percent(accuracy)} (${correct} of ${total}), 95% interval ${low} to ${high}`,
+    `Probabilities: NLL ${rest.nll.toFixed(3)}, ECE ${percent(rest.ece)}, Brier ${rest.brier.toFixed(3)}${sets}`,
+    ...(apart ? [apart] : []),
+    `${rest.method}, encoder ${rest.encoder}, ${protocolText(rest.protocol)}, seed ${rest.seed}`,
+  ];
 }
 
-function details(io: Io, evaluation: Evaluation, suspects: boolean): string {
+function details(io: Io, evaluation: Evaluation, suspects: boolean): Line[] {
   if (suspects) {
     const { suspects: found } = evaluation;
-    return found.length > 0 ? tableText(io, suspectTable(found)) : 'No label looks wrong.';
+    return found.length > 0 ? tableLines(io, suspectTable(found)) : ['No label looks wrong.'];
   }
   const judged = evaluation.perClass.filter(({ total }) => total > 0);
   const most = judged.length > SHOWN;
   const shown = most ? [...judged].sort((a, b) => a.accuracy - b.accuracy).slice(0, SHOWN) : judged;
-  const table = tableText(io, classTable(shown));
-  return most ? `${table}\nThe ${SHOWN} worst of ${judged.length} classes; --json has them all.` : table;
+  const table = tableLines(io, classTable(shown));
+  return most ? [...table, `The ${SHOWN} worst of ${judged.length} classes; --json has them all.`] : table;
 }
 
 function classTable(rows: Evaluation['perClass']): Table<Evaluation['perClass'][number]> {

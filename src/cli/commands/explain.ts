@@ -3,7 +3,7 @@ import { integer } from '../../options.ts';
 import { probability } from '../../report/numbers.ts';
 import type { Table } from '../../report/table.ts';
 import { defineCommand, jsonOption } from '../command.ts';
-import { printJson, tableText } from '../print.ts';
+import { printJson, tableLines } from '../print.ts';
 import { withClassifier } from '../work.ts';
 
 export const explainCommand = defineCommand({
@@ -23,11 +23,14 @@ export const explainCommand = defineCommand({
     const { prediction, part, classes, contributions } = explanation;
     const sure = probability(prediction.probability);
     const answer = prediction.rejected ? `none of these (${prediction.name}?)` : prediction.name;
-    io.stdout.write(`${image}: ${answer}, ${sure} sure\n`);
-    io.stdout.write(`\n${tableText(io, classTable(classes.slice(0, top), part))}\n`);
+    io.print([
+      `${image}: ${answer}, ${sure} sure`,
+      '',
+      ...tableLines(io, classTable(classes.slice(0, top), part)),
+    ]);
     if (contributions.length === 0) return;
     const heading = part === 'cache' ? 'Examples that count most' : 'Nearest examples';
-    io.stdout.write(`\n${heading}\n\n${tableText(io, exampleTable(contributions.slice(0, top), part))}\n`);
+    io.print(['', heading, '', ...tableLines(io, exampleTable(contributions.slice(0, top), part))]);
   },
 });
 

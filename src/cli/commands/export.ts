@@ -59,7 +59,7 @@ export const exportCommand = defineCommand({
     await checkOutput(target);
     const { facts, lines } = await makers[to](path, target, options, io);
     if (json) return printJson(io, facts);
-    io.stdout.write(`${lines.join('\n')}\n`);
+    io.print(lines);
   },
 });
 

@@ -4,8 +4,9 @@ import type { ClassifierData } from '../../classifier/types.ts';
 import { InterruptedError } from '../../errors.ts';
 import { flag, optional, text } from '../../options.ts';
 import { duration } from '../../report/numbers.ts';
+import { count } from '../../words.ts';
 import { defineCommand } from '../command.ts';
-import { bytes, comparedText, methodText, plural, tellFindings } from '../wording.ts';
+import { bytes, comparedText, methodText, tellFindings } from '../wording.ts';
 import { checkOutput, pullBar, trainingBar, withBar } from '../work.ts';
 
 export const fitCommand = defineCommand({
@@ -67,11 +68,11 @@ export const fitCommand = defineCommand({
       const { stat } = await import('node:fs/promises');
       const size = bytes((await stat(output)).size);
       const seconds = duration((performance.now() - started) / 1000);
-      io.stdout.write(
-        `${output}: ${plural(classes.length, 'class', 'classes')}, ${plural(examples.length, 'example')}, ` +
-          `${size}, in ${seconds}\n` +
-          `${methodText(classifier.data)}, encoder ${encoder.id}\n`,
-      );
+      io.print([
+        `${output}: ${count(classes.length, 'class', 'classes')}, ${count(examples.length, 'example')}, ` +
+          `${size}, in ${seconds}`,
+        `${methodText(classifier.data)}, encoder ${encoder.id}`,
+      ]);
       checkWhole(classifier.data, output);
       const compared = comparedText(classifier.data.tuning);
       if (compared) io.note(compared);
@@ -89,7 +90,7 @@ export const fitCommand = defineCommand({
 function checkWhole({ state, options }: ClassifierData, output: string): void {
   if (typeof state.epochs !== 'number' || state.epochs >= Number(options.epochs)) return;
   throw new InterruptedError(
-    `Interrupted: ${output} holds what ${plural(state.epochs, 'epoch')} of ${options.epochs} made`,
+    `Interrupted: ${output} holds what ${count(state.epochs, 'epoch')} of ${options.epochs} made`,
     {
       hint: 'The same command with --resume goes on from there.',
     },

@@ -3,7 +3,7 @@ import { countByClass } from '../../methods/task.ts';
 import { date } from '../../report/numbers.ts';
 import type { Table } from '../../report/table.ts';
 import { defineCommand, jsonOption } from '../command.ts';
-import { printJson, tableText } from '../print.ts';
+import { printJson, tableLines } from '../print.ts';
 import { methodText } from '../wording.ts';
 
 export const infoCommand = defineCommand({
@@ -17,12 +17,8 @@ export const infoCommand = defineCommand({
     const { load } = await import('../../classifier/index.ts');
     const { data } = await load(path);
     if (json) return printJson(io, description(data));
-    io.stdout.write(
-      `${facts(data)
-        .map(([name, value]) => `${name.padEnd(10)}${value}`)
-        .join('\n')}\n\n`,
-    );
-    io.stdout.write(`${tableText(io, classTable(data))}\n`);
+    io.print(facts(data).map(([name, value]) => `${name.padEnd(10)}${value}`));
+    io.print(['', ...tableLines(io, classTable(data))]);
   },
 });
 

@@ -4,12 +4,12 @@ import { DataError, throwIfAborted, UsageError } from '../../errors.ts';
 import { flag, integer, optional, real, text } from '../../options.ts';
 import { probability } from '../../report/numbers.ts';
 import { renderCsv, type Table } from '../../report/table.ts';
+import { count } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import { findImages } from '../images.ts';
 import type { Io } from '../io.ts';
-import { failureJson, jsonLine, printJson, tableText } from '../print.ts';
+import { failureJson, jsonLine, printJson, tableLines } from '../print.ts';
 import { copyByClass } from '../sorting.ts';
-import { plural } from '../wording.ts';
 import { withBar, withClassifier } from '../work.ts';
 
 /** Pictures answered together: with NDJSON, lines come as often as that. */
@@ -48,7 +48,7 @@ export const predictCommand = defineCommand({
     const { predictions, failures } = await withClassifier(path, async (classifier) => {
       const images = await findImages(given, io, copyTo);
       const print = ndjson
-        ? (result: Prediction | Failure) => io.stdout.write(`${jsonLine(resultJson(result, top))}\n`)
+        ? (result: Prediction | Failure) => io.print(jsonLine(resultJson(result, top)))
         : undefined;
       const results = await predictAll(classifier, images, { reject, print }, io);
       if (copyTo) await sortInto(classifier, results.predictions, copyTo, io);
@@ -57,11 +57,9 @@ export const predictCommand = defineCommand({
     if (json) {
       const answers = predictions.map((prediction) => resultJson(prediction, top));
       printJson(io, { predictions: answers, failures: failures.map(failureJson) });
-    } else if (csv) io.stdout.write(renderCsv(csvTable(predictions, top ?? 1)));
+    } else if (csv) io.data(renderCsv(csvTable(predictions, top ?? 1)));
     else if (!ndjson && predictions.length > 0)
-      io.stdout.write(
-        `${tableText(io, table(predictions, top ?? 1, io.terminal ? commonFolder(predictions) : ''))}\n`,
-      );
+      io.print(tableLines(io, table(predictions, top ?? 1, io.terminal ? commonFolder(predictions) : '')));
     tellFailures(failures, predictions.length, io);
   },
 });
@@ -104,8 +102,8 @@ async function sortInto(
   const { copied, known } = await copyByClass(predictions, classifier.data.classes, folder, io.signal);
   const sum = [...copied.values()].reduce((total, n) => total + n, 0);
   const list = [...copied].map(([name, n]) => `${name} ${n}`).join(', ');
-  const already = known > 0 ? `; ${plural(known, 'picture')} there already` : '';
-  io.note(`Copied ${plural(sum, 'picture')} to ${folder}${list && `: ${list}`}${already}`);
+  const already = known > 0 ? `; ${count(known, 'picture')} there already` : '';
+  io.note(`Copied ${count(sum, 'picture')} to ${folder}${list && `: ${list}`}${already}`);
 }
 
 function tellFailures(failures: readonly Failure[], answered: number, io: Io): void {

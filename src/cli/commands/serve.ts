@@ -20,7 +20,7 @@ export const serveCommand = defineCommand({
     const server = await createServer({ ...values, token, models, log });
     try {
       const address = await server.listen();
-      io.stdout.write(`${address}\n`);
+      io.print(address);
       if (!io.signal.aborted) await once(io.signal, 'abort');
     } finally {
       await server.close();

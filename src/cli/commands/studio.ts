@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { flag, integer, text } from '../../options.ts';
+import { count } from '../../words.ts';
 import { defineCommand } from '../command.ts';
 import type { Io } from '../io.ts';
-import { plural, tellSome } from '../wording.ts';
+import { tellSome } from '../wording.ts';
 import { withBar } from '../work.ts';
 
 export const studioCommand = defineCommand({
@@ -45,17 +46,17 @@ export const studioCommand = defineCommand({
       }),
     ).catch((error) => openAlready(error, data));
     if (typeof studio === 'string') {
-      io.stdout.write(`${studio}\n`);
+      io.print(studio);
       io.note(`The session in ${workspace} is open already: this is its page.`);
       if (open) openBrowser(studio, io);
       return;
     }
     try {
       if (studio.unreadable.length > 0) {
-        io.note(`${plural(studio.unreadable.length, 'file')} could not be read and stayed out:`);
+        io.note(`${count(studio.unreadable.length, 'file')} could not be read and stayed out:`);
         tellSome(io, studio.unreadable);
       }
-      io.stdout.write(`${studio.address}\n`);
+      io.print(studio.address);
       io.note(
         'The studio is open at this address, on this computer only. Ctrl-C closes it; nothing is lost.',
       );

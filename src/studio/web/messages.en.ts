@@ -1,7 +1,5 @@
+import { count, number, plural } from '../../words.ts';
 import type { Problem } from './api.ts';
-
-const plural = (n: number, one: string, many = `${one}s`) =>
-  `${n.toLocaleString('en')} ${n === 1 ? one : many}`;
 
 /** The page in English. */
 export const en = {
@@ -18,7 +16,7 @@ export const en = {
   cut: (waiting: number) =>
     waiting === 0
       ? 'The program behind this page does not answer. Start it again: everything up to here is saved.'
-      : `The program behind this page does not answer. Start it again and leave this page open: ${plural(waiting, 'change')} are not saved yet and wait here.`,
+      : `The program behind this page does not answer. Start it again and leave this page open: ${count(waiting, 'change')} ${plural(waiting, 'is', 'are')} not saved yet and ${plural(waiting, 'waits', 'wait')} here.`,
   /** A problem in this language; the program speaks English. */
   problem: ({ message, hint }: Problem): Pick<Problem, 'message' | 'hint'> => ({ message, hint }),
   stop: '.',
@@ -50,22 +48,21 @@ export const en = {
     className: 'Name of the class',
     unsorted: 'Not sorted yet',
     unsortedHint: 'Drag these onto a class, or select them and choose one.',
-    count: (n: number) => plural(n, 'picture'),
-    countShort: (n: number) => n.toLocaleString('en'),
+    count: (n: number) => count(n, 'picture'),
+    countShort: (n: number) => number(n),
     total: (pictures: number, classes: number) =>
-      `${plural(pictures, 'picture')} in ${plural(classes, 'class', 'classes')}`,
+      `${count(pictures, 'picture')} in ${count(classes, 'class', 'classes')}`,
     empty: 'Drop pictures of it here.',
     camera: (name: string) => `Take pictures of ${name} with the camera`,
     addTo: (name: string) => `Add pictures to ${name}`,
     more: (name: string) => `More for ${name}`,
     mergeInto: 'Merge into …',
-    discardClass: (n: number) => (n === 0 ? 'Delete the class' : `Delete it with ${plural(n, 'picture')}`),
-    selected: (n: number) => `${n.toLocaleString('en')} selected`,
+    discardClass: (n: number) => (n === 0 ? 'Delete the class' : `Delete it with ${count(n, 'picture')}`),
+    selected: (n: number) => `${number(n)} selected`,
     moveTo: 'Move to …',
     discard: 'Delete',
     clear: 'Clear',
-    bringing: (done: number, total: number) =>
-      `Bringing in ${done.toLocaleString('en')} of ${total.toLocaleString('en')} …`,
+    bringing: (done: number, total: number) => `Bringing in ${number(done)} of ${number(total)} …`,
     burst: 'part of a burst',
     wholeBurst: 'Whole burst',
   },
@@ -73,7 +70,7 @@ export const en = {
     heading: (name: string) => `Pictures of ${name}`,
     hold: 'Hold to take pictures',
     hint: 'Move it a little while you hold. What you take in one go is kept together.',
-    taken: (n: number) => plural(n, 'picture'),
+    taken: (n: number) => count(n, 'picture'),
     denied: 'The camera cannot be used. Allow it in the browser, or use pictures.',
     done: 'Done',
     stop: 'Stop',
@@ -81,11 +78,11 @@ export const en = {
   },
   notice: {
     duplicates: (n: number) =>
-      n === 1 ? 'One picture was here already.' : `${n.toLocaleString('en')} pictures were here already.`,
+      n === 1 ? 'One picture was here already.' : `${number(n)} pictures were here already.`,
     unreadable: (n: number) =>
       n === 1
         ? 'One file is no picture that can be read:'
-        : `${n.toLocaleString('en')} files are no pictures that can be read:`,
+        : `${number(n)} files are no pictures that can be read:`,
     tried: (n: number) => `The first ${n} are tried.`,
     merged: (name: string) => `There is a class “${name}” already: they are one now.`,
   },
@@ -97,17 +94,16 @@ export const en = {
     untested: (names: readonly string[]) =>
       `Not tested: ${names.slice(0, 5).join(', ')}${names.length > 5 ? ' …' : ''}. A class needs two pictures that were not taken in one burst.`,
     uneven: (least: string, few: number, most: string, many: number) =>
-      `“${most}” has ${plural(many, 'picture')}, “${least}” ${few}: pictures of “${least}” help most.`,
-    steps: (n: number) => plural(n, 'step'),
+      `“${most}” has ${count(many, 'picture')}, “${least}” ${few}: pictures of “${least}” help most.`,
+    steps: (n: number) => count(n, 'step'),
     needMore: 'With two pictures of each class it can be tested here.',
-    looking: (done: number, total: number) =>
-      `Looking at new pictures: ${done.toLocaleString('en')} of ${total.toLocaleString('en')}`,
+    looking: (done: number, total: number) => `Looking at new pictures: ${number(done)} of ${number(total)}`,
     searching: 'Answers already; looking for something better …',
     checking: 'Testing itself on left-out pictures …',
     done: 'Up to date',
     paused: 'Resting; it answers as before.',
     stopped: 'Stopped; it goes on answering as it is.',
-    recognised: (total: number) => `of ${plural(total, 'picture')} recognised while left out`,
+    recognised: (total: number) => `of ${count(total, 'picture')} recognised while left out`,
     between: (low: string, high: string) => `With new pictures expect between ${low} and ${high}.`,
     answering: 'Answering now',
     instant: 'Tip-Adapter, at once',
@@ -125,8 +121,8 @@ export const en = {
   },
   next: {
     heading: 'Sort these next',
-    hint: (count: number) =>
-      `${plural(count, 'picture')} not sorted yet; these would teach it most: it hesitates between classes.`,
+    hint: (n: number) =>
+      `${count(n, 'picture')} not sorted yet; these would teach it most: it hesitates between classes.`,
     question: (name: string) => `What is ${name}?`,
     another: 'something else …',
     other: (name: string) => `Another class for ${name}`,
@@ -135,7 +131,7 @@ export const en = {
     mixups: 'What it mixes up',
     none: 'Nothing. Every left-out picture was recognised.',
     mixup: (truth: string, predicted: string) => `${truth} taken for ${predicted}`,
-    more: (n: number) => `Show ${n.toLocaleString('en')} more`,
+    more: (n: number) => `Show ${number(n)} more`,
     fewer: 'Show fewer',
     matrix: 'Rows: what you said. Columns: what it says. A number opens its pictures.',
     matrixPart: (n: number) => `The ${n} classes that are mixed up most.`,
@@ -153,14 +149,14 @@ export const en = {
     right: (name: string) => `${name} is right`,
     curve: 'Do more pictures help?',
     curveAxis: 'pictures of each class',
-    curveText: (shots: number, accuracy: string) => `${plural(shots, 'picture')}: ${accuracy}`,
+    curveText: (shots: number, accuracy: string) => `${count(shots, 'picture')}: ${accuracy}`,
     curveMore: 'It still climbs: more pictures will help.',
     curveFlat: 'It has levelled off: other pictures help more than more of them.',
     honest: 'Is it as sure as it should be?',
     honestAxisX: 'how sure it was',
     honestAxisY: 'how often it was right',
     honestText: (confidence: string, accuracy: string, n: number) =>
-      `${confidence} sure: ${accuracy} right of ${n.toLocaleString('en')}`,
+      `${confidence} sure: ${accuracy} right of ${number(n)}`,
     perClass: 'Class by class',
     numbers: 'The numbers',
     protocol: (folds: number) =>
@@ -197,7 +193,7 @@ export const en = {
     waiting: 'It answers as soon as there are two classes with pictures.',
     took: (milliseconds: number) => `${Math.round(milliseconds)} ms`,
     picture: 'The picture that is tried',
-    all: (n: number) => `${plural(n, 'picture')} being tried`,
+    all: (n: number) => `${count(n, 'picture')} being tried`,
     teachIt: 'Teach it: this is',
     aClass: 'a class …',
     examplesAlone: 'This method decides by your pictures alone.',

@@ -1,0 +1,14 @@
+/** A count with thousands separated: `1,600`. */
+export function number(n: number): string {
+  return n.toLocaleString('en');
+}
+
+/** The word that agrees with a count: `picture` or `pictures`, `is` or `are`. */
+export function plural(n: number, one: string, many = `${one}s`): string {
+  return n === 1 ? one : many;
+}
+
+/** A count and its noun: `1 picture`, `2 pictures`, `1,000 classes`. */
+export function count(n: number, one: string, many?: string): string {
+  return `${number(n)} ${plural(n, one, many)}`;
+}
