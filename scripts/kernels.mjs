@@ -4,18 +4,12 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { root, tryRun } from './npm.mjs';
+import { npm, root } from './npm.mjs';
 
 const sources = join(root, 'kernels');
 const packages = join(sources, 'node_modules');
-if (!existsSync(packages)) {
-  const npm = process.env.npm_execpath;
-  const args = ['install', '--prefix', sources, '--no-audit', '--no-fund', '--no-package-lock'];
-  const status = npm
-    ? tryRun(process.execPath, [npm, ...args])
-    : tryRun('npm', args, { shell: process.platform === 'win32' });
-  if (status !== 0) process.exit(status);
-}
+if (!existsSync(packages))
+  npm(['install', '--prefix', sources, '--no-audit', '--no-fund', '--no-package-lock']);
 const { main: compile } = await import(
   pathToFileURL(join(packages, 'assemblyscript', 'dist', 'asc.js')).href
 );

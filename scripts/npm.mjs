@@ -19,9 +19,9 @@ export function tryRun(command, args, options = {}) {
   return result.status ?? 130;
 }
 
-/** Runs the JavaScript entry point of an installed package. */
-export function runTool(path, args, options) {
-  return tryRun(process.execPath, [join(root, 'node_modules', path), ...args], options);
+/** Runs the JavaScript entry point of an installed package, on this Node or another one. */
+export function runTool(path, args, options, node = process.execPath) {
+  return tryRun(node, [join(root, 'node_modules', path), ...args], options);
 }
 
 /** onnxruntime-node's install script only fetches CUDA libraries: it fails off line and the CPU does not need it. */
@@ -45,12 +45,15 @@ export function install() {
 
 /** Installs what the lock file of a folder says; ends this process if that fails. */
 export function npmCi(folder) {
+  npm(['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder });
+}
+
+/** Runs npm; ends this process if that fails. */
+export function npm(args, options) {
   // npm is a script of the running Node's: through npm_execpath no shell is needed, on Windows either.
-  const npm = process.env.npm_execpath;
-  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
-  const options = { env, cwd: folder };
-  if (npm) run(process.execPath, [npm, ...args], options);
-  else run('npm', args, { ...options, shell: process.platform === 'win32' });
+  const script = process.env.npm_execpath;
+  if (script?.endsWith('.js')) run(process.execPath, [script, ...args], { env, ...options });
+  else run('npm', args, { env, shell: process.platform === 'win32', ...options });
 }
 
 /** Time of the newest file below a folder, in ms. */

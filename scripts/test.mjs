@@ -1,6 +1,13 @@
+// npm test: every test, or those of the named folders; `--node 24` runs them on another Node than this one.
+import { delimiter, dirname } from 'node:path';
 import { testBrowser } from './browser.mjs';
+import { nodeBinary } from './node.mjs';
 import { install, runTool } from './npm.mjs';
 
 install();
+const args = process.argv.slice(2);
+const at = args.indexOf('--node');
+const node = at < 0 ? process.execPath : nodeBinary(args.splice(at, 2)[1]);
 process.env.TIP_ADAPTER_CHROMIUM ??= (await testBrowser()) ?? '';
-process.exitCode = runTool('vitest/vitest.mjs', ['run', ...process.argv.slice(2)]);
+const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` };
+process.exitCode = runTool('vitest/vitest.mjs', ['run', ...args], { env }, node);

@@ -1,6 +1,10 @@
+import { writeFileSync } from 'node:fs';
 import type { Reporter, TestModule } from 'vitest/node';
 
-/** Prints every skipped test with its reason, then the one line `N passed, N failed`, last. */
+/**
+ * Prints every skipped test with its reason, then the one line `N passed, N failed`, last. Both numbers also go to the file
+ * that `TIP_ADAPTER_TEST_COUNTS` names, for a sum over several runs.
+ */
 export default class SummaryReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
     let passed = 0;
@@ -15,6 +19,8 @@ export default class SummaryReporter implements Reporter {
         else failed++;
       }
     }
+    const { TIP_ADAPTER_TEST_COUNTS: counts } = process.env;
+    if (counts) writeFileSync(counts, JSON.stringify({ passed, failed }));
     process.on('exit', () => {
       for (const name of skipped) console.log(`skipped: ${name}`);
       console.log(`${passed} passed, ${failed} failed${skipped.length ? `, ${skipped.length} skipped` : ''}`);

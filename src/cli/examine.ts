@@ -17,12 +17,14 @@ export interface Check {
   readonly hint?: string;
 }
 
+/** The oldest Node of each line that every change is tested on. */
+export const TESTED_NODES = ['20.19', '22', '24', '26'] as const;
 const OLDEST_NODE = [20, 19] as const;
 const LOW_MEMORY = 2e9;
 const LOW_DISK = 1e9;
 const HUB_PATIENCE = 2000;
 
-/** Looks at Node, the machine, the native libraries, the devices, the home folder, the encoders and the hub. */
+/** Looks at Node (or Bun, or Deno), the machine, the native libraries, the devices, the home folder, the encoders and the hub. */
 export async function examine(signal: AbortSignal): Promise<Check[]> {
   const libraries = [
     library('sharp', () => import('sharp')),
@@ -30,16 +32,23 @@ export async function examine(signal: AbortSignal): Promise<Check[]> {
     library('lmdb', () => import('lmdb')),
   ];
   const rest = [devices(), home(), disk(), encoders(), hub(signal)];
-  return [node(), machine(), ...(await Promise.all([...libraries, ...rest]))];
+  return [interpreter(), machine(), ...(await Promise.all([...libraries, ...rest]))];
 }
 
-function node(): Check {
-  const [major, minor] = process.versions.node.split('.').map(Number);
+/** The program that runs this one. Bun and Deno stand in for Node: they have a Node version that they follow, and one of their own. */
+export function interpreter(versions: NodeJS.ProcessVersions = process.versions): Check {
+  const { node, bun, deno } = versions;
+  if (bun ?? deno) {
+    const found = `${bun ?? deno} (as Node ${node}), tip-adapter ${version}; tested there: the programs of the README`;
+    return { name: bun ? 'Bun' : 'Deno', state: 'note', found };
+  }
+  const [major, minor] = node.split('.').map(Number);
   const old = major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1]);
+  const tested = TESTED_NODES.some((line) => Number.parseInt(line, 10) === major);
   return {
     name: 'Node',
-    state: old ? 'bad' : 'ok',
-    found: `${process.versions.node}, tip-adapter ${version}`,
+    state: old ? 'bad' : tested ? 'ok' : 'note',
+    found: `${node}, tip-adapter ${version}${tested ? '' : `; tested on ${TESTED_NODES.join(', ')}`}`,
     hint: old ? `Install Node ${OLDEST_NODE.join('.')} or newer.` : undefined,
   };
 }

@@ -1,0 +1,48 @@
+// Continuous integration: all that a change must pass. The last line printed is `N passed, N failed`, summed over all runs;
+// a failed check, and a run that ends without its numbers, count as one failure each.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { root, tryRun } from './npm.mjs';
+
+/** Beside the machine's Node: the newest release of each line that is supported. */
+const OTHER_NODES = ['22', '24', '26'];
+/** What depends on Node's version: files, native libraries, threads, processes, sockets. */
+const FOLDERS = ['store', 'classifier', 'encoder', 'engine', 'image', 'dataset', 'server', 'cli'];
+
+const folder = mkdtempSync(join(tmpdir(), 'tip-adapter-ci-'));
+const script = (name, args, env) =>
+  tryRun(process.execPath, [join(root, 'scripts', name), ...args], { env: { ...process.env, ...env } });
+
+function test(args) {
+  const counts = join(folder, 'counts.json');
+  rmSync(counts, { force: true });
+  const status = script('test.mjs', args, { TIP_ADAPTER_TEST_COUNTS: counts });
+  try {
+    const { passed, failed } = JSON.parse(readFileSync(counts, 'utf8'));
+    return { passed, failed: failed || (status === 0 ? 0 : 1) };
+  } catch {
+    return { passed: 0, failed: 1 };
+  }
+}
+
+const runs = [
+  ['checks', () => ({ passed: 0, failed: script('check.mjs', []) === 0 ? 0 : 1 })],
+  [`tests on Node ${process.versions.node}`, () => test([])],
+  ...OTHER_NODES.map((version) => [
+    `tests on Node ${version}`,
+    () => test(['--node', version, ...FOLDERS.map((name) => `src/${name}/`)]),
+  ]),
+];
+const results = runs.map(([name, run]) => {
+  console.log(`\n=== ${name}`);
+  const started = Date.now();
+  return { name, ...run(), seconds: Math.round((Date.now() - started) / 1000) };
+});
+rmSync(folder, { recursive: true });
+console.log();
+for (const { name, passed, failed, seconds } of results)
+  console.log(`${name}: ${passed} passed, ${failed} failed in ${seconds} s`);
+const sum = (key) => results.reduce((total, result) => total + result[key], 0);
+console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
+process.exitCode = sum('failed') === 0 ? 0 : 1;
