@@ -6,14 +6,11 @@ import {
   type Op,
   type Operand,
   type Shape,
-  scalar,
   shapeError,
   stridesOf,
   type Value,
   zeros,
 } from './expression.ts';
-import { expandTo, reshape } from './layout.ts';
-import { sum } from './reduce.ts';
 
 /** Operations that work number by number, with NumPy's broadcasting. */
 
@@ -29,109 +26,45 @@ export function broadcastShape(op: string, a: Expr, b: Expr): Shape {
   });
 }
 
-/** The gradient of a broadcast operand: summed over the axes that were repeated. */
-function unbroadcast(g: Expr, { shape }: Expr): Expr {
-  const lead = g.shape.length - shape.length;
-  const axes = g.shape.flatMap((dim, i) => (i < lead || (shape[i - lead] === 1 && dim !== 1) ? [i] : []));
-  return axes.length === 0 ? g : reshape(sum(g, axes), shape);
-}
-
-function binary(
-  name: string,
-  onnxType: string,
-  f: (x: number, y: number) => number,
-  gradient?: (expr: Expr, g: Expr, a: Expr, b: Expr) => readonly [Expr, Expr],
-  dtype: ExprType | 'same' = 'same',
-) {
+function binary(name: string, onnxType: string, f: (x: number, y: number) => number, dtype?: ExprType) {
   const op: Op = {
     name,
     broadcasts: true,
     infer: ([a, b]) => {
       if (a.dtype !== b.dtype) throw shapeError(name, `number types differ: ${a.dtype} and ${b.dtype}`, a, b);
-      return { shape: broadcastShape(name, a, b), dtype: dtype === 'same' ? a.dtype : dtype };
+      return { shape: broadcastShape(name, a, b), dtype: dtype ?? a.dtype };
     },
     evaluate: ([a, b]) => broadcastMap([a, b], (x, y) => f(x, y)),
     onnx: (operands, _, write) => write.node(onnxType, operands),
-    gradient:
-      gradient &&
-      ((expr, g) => {
-        const [a, b] = expr.operands;
-        const [da, db] = gradient(expr, g, a, b);
-        return [unbroadcast(da, a), unbroadcast(db, b)];
-      }),
   };
-  return (a: Operand, b: Operand): Expr => apply(op, [a, b]);
+  return (a: Operand, b: Operand): Expr => apply(op, [a, b], {});
 }
 
-function unary(
-  name: string,
-  onnxType: string,
-  f: (x: number) => number,
-  gradient?: (expr: Expr, g: Expr, x: Expr) => Expr,
-) {
+function unary(name: string, onnxType: string, f: (x: number) => number) {
   const op: Op = {
     name,
     infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
     evaluate: ([x]) => ({ shape: x.shape, data: x.data.map(f) }),
     onnx: (operands, _, write) => write.node(onnxType, operands),
-    gradient: gradient && ((expr, g) => [gradient(expr, g, expr.operands[0])]),
   };
-  return (x: Operand): Expr => apply(op, [x]);
+  return (x: Operand): Expr => apply(op, [x], {});
 }
 
-export const add = binary(
-  'add',
-  'Add',
-  (x, y) => x + y,
-  (_, g) => [g, g],
-);
-export const sub = binary(
-  'sub',
-  'Sub',
-  (x, y) => x - y,
-  (_, g) => [g, neg(g)],
-);
-export const mul = binary(
-  'mul',
-  'Mul',
-  (x, y) => x * y,
-  (_, g, a, b) => [mul(g, b), mul(g, a)],
-);
-export const div = binary(
-  'div',
-  'Div',
-  (x, y) => x / y,
-  (quotient, g, _, b) => [div(g, b), neg(div(mul(g, quotient), b))],
-);
-export const maximum = binary('maximum', 'Max', Math.max, (_, g, a, b) => [
-  where(less(a, b), 0, g),
-  where(less(a, b), g, 0),
-]);
-export const less = binary('less', 'Less', (x, y) => Number(x < y), undefined, 'bool');
-export const equal = binary('equal', 'Equal', (x, y) => Number(x === y), undefined, 'bool');
+export const add = binary('add', 'Add', (x, y) => x + y);
+export const sub = binary('sub', 'Sub', (x, y) => x - y);
+export const mul = binary('mul', 'Mul', (x, y) => x * y);
+export const div = binary('div', 'Div', (x, y) => x / y);
+export const maximum = binary('maximum', 'Max', Math.max);
+export const less = binary('less', 'Less', (x, y) => Number(x < y), 'bool');
+export const equal = binary('equal', 'Equal', (x, y) => Number(x === y), 'bool');
 
-export const neg = unary(
-  'neg',
-  'Neg',
-  (x) => -x,
-  (_, g) => neg(g),
-);
-export const exp = unary('exp', 'Exp', Math.exp, (y, g) => mul(g, y));
-export const log = unary('log', 'Log', Math.log, (_, g, x) => div(g, x));
-export const sqrt = unary('sqrt', 'Sqrt', Math.sqrt, (y, g) => div(mul(g, 0.5), y));
-export const tanh = unary('tanh', 'Tanh', Math.tanh, (y, g) => mul(g, sub(1, mul(y, y))));
-export const sigmoid = unary(
-  'sigmoid',
-  'Sigmoid',
-  (x) => 1 / (1 + Math.exp(-x)),
-  (y, g) => mul(g, mul(y, sub(1, y))),
-);
-export const relu = unary(
-  'relu',
-  'Relu',
-  (x) => Math.max(x, 0),
-  (_, g, x) => where(less(0, x), g, 0),
-);
+export const neg = unary('neg', 'Neg', (x) => -x);
+export const exp = unary('exp', 'Exp', Math.exp);
+export const log = unary('log', 'Log', Math.log);
+export const sqrt = unary('sqrt', 'Sqrt', Math.sqrt);
+export const tanh = unary('tanh', 'Tanh', Math.tanh);
+export const sigmoid = unary('sigmoid', 'Sigmoid', (x) => 1 / (1 + Math.exp(-x)));
+export const relu = unary('relu', 'Relu', (x) => Math.max(x, 0));
 
 /** x squared. */
 export function square(x: Expr): Expr {
@@ -148,21 +81,11 @@ const whereOp: Op = {
   },
   evaluate: (operands) => broadcastMap(operands, (c, x, y) => (c ? x : y)),
   onnx: (operands, _, write) => write.node('Where', operands),
-  gradient: ({ operands: [condition, a, b] }, g) => [
-    undefined,
-    unbroadcast(where(condition, g, 0), a),
-    unbroadcast(where(condition, 0, g), b),
-  ],
 };
 
 /** a where the condition holds, b elsewhere. */
 export function where(condition: Expr, a: Operand, b: Operand): Expr {
-  return apply(whereOp, [condition, a, b]);
-}
-
-/** Any expression repeated to a given shape; a number becomes a tensor of it. */
-export function fill(value: number, shape: Shape): Expr {
-  return expandTo(scalar(value), shape);
+  return apply(whereOp, [condition, a, b], {});
 }
 
 /** Calls f on aligned numbers of all operands, repeating the axes of size 1. */

@@ -6,10 +6,11 @@ import { sizeOf, type Tensor } from '../math/tensor.ts';
  * operands, its shape and its number type. The same expression is run by the plain interpreter (`interpret.ts`, float64),
  * written as ONNX bytes (`onnx.ts`) and differentiated (`gradient.ts`): one definition, several executors.
  */
-export interface Expr {
-  readonly op: Op;
+export interface Expr<A extends object = object> {
+  readonly op: Op<A>;
   readonly operands: readonly Expr[];
-  readonly attributes: Attributes;
+  /** What the operation needs to know beside its operands: axes, sizes, flags. */
+  readonly attributes: A;
   readonly shape: Shape;
   readonly dtype: ExprType;
 }
@@ -18,22 +19,18 @@ export interface Expr {
 export type Dim = number | string;
 export type Shape = readonly Dim[];
 export type ExprType = 'float32' | 'int64' | 'bool';
-// biome-ignore lint/suspicious/noExplicitAny: each operation knows its own attributes; the graph only carries them.
-export type Attributes = Readonly<Record<string, any>>;
 
-/** Everything there is to know about one operation. */
-export interface Op {
+/** An operation: what it gives, how it is computed and how it is written. Its gradient is a rule in `gradient.ts`. */
+export interface Op<A extends object = object> {
   readonly name: string;
   /** Axes of size 1 are repeated to fit the other operands. */
   readonly broadcasts?: boolean;
   /** Shape and type of the result. Throws `UsageError`, naming the operation and the shapes, where operands do not fit. */
-  infer(operands: readonly Expr[], attributes: Attributes): { shape: Shape; dtype: ExprType };
+  infer(operands: readonly Expr[], attributes: A): { shape: Shape; dtype: ExprType };
   /** The result in float64, for the interpreter. */
-  evaluate(operands: readonly Value[], attributes: Attributes, expr: Expr): Value;
+  evaluate(operands: readonly Value[], attributes: A, expr: Expr): Value;
   /** Writes ONNX nodes and returns the name of the result. */
-  onnx(operands: readonly string[], attributes: Attributes, write: OnnxWriter, expr: Expr): string;
-  /** Gradients with respect to the operands, given that of the result; undefined where there is none. */
-  gradient?(expr: Expr, g: Expr): readonly (Expr | undefined)[];
+  onnx(operands: readonly string[], attributes: A, write: OnnxWriter, expr: Expr): string;
 }
 
 /** A computed tensor of the interpreter; integers and booleans are held as numbers too. */
@@ -57,12 +54,14 @@ export type OnnxAttribute = number | readonly number[] | string | { readonly flo
 /** An expression or a plain number, which stands for a float32 scalar constant. */
 export type Operand = Expr | number;
 
-export function apply(op: Op, operands: readonly Operand[], attributes: Attributes = {}): Expr {
+export function apply<A extends object>(op: Op<A>, operands: readonly Operand[], attributes: A): Expr<A> {
   const exprs = operands.map((operand) => (typeof operand === 'number' ? scalar(operand) : operand));
   return { op, operands: exprs, attributes, ...op.infer(exprs, attributes) };
 }
 
-const inputOp: Op = {
+type InputAttributes = { readonly name: string; readonly shape: Shape; readonly dtype: ExprType };
+
+const inputOp: Op<InputAttributes> = {
   name: 'input',
   infer: (_, { shape, dtype }) => ({ shape, dtype }),
   evaluate: (_, { name }) => {
@@ -79,13 +78,13 @@ export function input(name: string, shape: Shape, dtype: ExprType = 'float32'): 
   return apply(inputOp, [], { name, shape, dtype });
 }
 
-export function isInput(expr: Expr): boolean {
-  return expr.op === inputOp;
+export function isInput(expr: Expr): expr is Expr<InputAttributes> {
+  return (expr.op as unknown) === inputOp;
 }
 
-const constantOp: Op = {
+const constantOp: Op<{ readonly tensor: Tensor }> = {
   name: 'constant',
-  infer: (_, { tensor }) => ({ shape: tensor.shape, dtype: tensor.dtype }),
+  infer: (_, { tensor }) => ({ shape: tensor.shape, dtype: tensor.dtype as ExprType }),
   evaluate: (_, { tensor }) => toValue(tensor),
   onnx: (_, { tensor }, write) => write.tensor(tensor),
 };
@@ -98,8 +97,8 @@ export function constant(tensor: Tensor): Expr {
   return apply(constantOp, [], { tensor });
 }
 
-export function isConstant(expr: Expr): boolean {
-  return expr.op === constantOp;
+export function isConstant(expr: Expr): expr is Expr<{ readonly tensor: Tensor }> {
+  return (expr.op as unknown) === constantOp;
 }
 
 export function scalar(value: number): Expr {
@@ -135,8 +134,8 @@ export function topological(outputs: readonly Expr[]): Expr[] {
 }
 
 /** The inputs of a graph, each once. Throws `UsageError` where two of one name differ. */
-export function inputsOf(outputs: readonly Expr[]): Expr[] {
-  const inputs = new Map<string, Expr>();
+export function inputsOf(outputs: readonly Expr[]): Expr<InputAttributes>[] {
+  const inputs = new Map<string, Expr<InputAttributes>>();
   for (const expr of topological(outputs).filter(isInput)) {
     const known = inputs.get(expr.attributes.name);
     if (known && (showShape(known.shape) !== showShape(expr.shape) || known.dtype !== expr.dtype)) {

@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { fromRows, unitRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { floatTensor, sizeOf, type Tensor } from '../math/tensor.ts';
 import {
@@ -106,6 +108,8 @@ describe('gradients agree with central differences', () => {
     ],
     ['linear, stacked', { a: [2, 3, 4], b: [5, 4], bias: [5] }, ({ a, b, bias }) => linear(a, b, bias)],
     ['matmul, stacked', { a: [2, 3, 4], b: [2, 4, 2] }, ({ a, b }) => matmul(a, b)],
+    ['matmul, broadcast', { a: [1, 3, 4], b: [2, 4, 2] }, ({ a, b }) => matmul(a, b)],
+    ['matmul, of another rank', { a: [3, 4], b: [2, 5, 4, 2] }, ({ a, b }) => matmul(a, b)],
     ['layerNorm', { a: [2, 3, 4], b: [4], bias: [4] }, ({ a, b, bias }) => layerNorm(a, b, bias)],
     ['attention', { a: [2, 3, 4], b: [2, 3, 4] }, ({ a, b }) => attention(a, b, mul(a, b), 2, causalMask(3))],
     ['unit', A, ({ a }) => unit(a)],
@@ -117,6 +121,43 @@ describe('gradients agree with central differences', () => {
     ['pad', A, ({ a }) => exp(pad(a, 0, 1, 2))],
     ['a node used twice', A, ({ a }) => mul(exp(a), add(exp(a), a))],
   ])('%s', (_, shapes, build) => check(shapes, build));
+
+  it('have the shapes of their operands, whatever is broadcast', () => {
+    const stack = fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 2 });
+    fc.assert(
+      fc.property(
+        stack,
+        fc.array(fc.boolean(), { minLength: 2, maxLength: 2 }),
+        fc.nat(2),
+        (full, ones, cut) => {
+          const repeated = full.map((size, i) => (ones[i] ? 1 : size)).slice(cut);
+          for (const [first, second] of [
+            [full, repeated],
+            [repeated, full],
+          ]) {
+            check({ a: [...first, 2, 3], b: [...second, 3, 2] }, ({ a, b }) => matmul(a, b));
+            check({ a: [...first, 2], b: [...second, 2] }, ({ a, b }) => mul(a, b));
+          }
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  it('of a row of zeros made unit is finite, and the row stays zero', () => {
+    const a = input('a', [2, 3]);
+    const feeds = { a: floatTensor([2, 3], Float32Array.of(0, 0, 0, 3, 0, 4)) };
+    const [g] = gradients(sum(mul(unit(a), scalar(2)), [0, 1]), [a]);
+    const got = interpret({ unit: unit(a), g }, feeds);
+    const rows = unitRows(
+      fromRows([
+        [0, 0, 0],
+        [3, 0, 4],
+      ]),
+    );
+    expect([...got.unit.data].map(Math.fround)).toEqual([...rows.data]);
+    expect(got.g.data.every(Number.isFinite)).toBe(true);
+  });
 
   it('is zero for what the loss does not depend on, and only a scalar has one', () => {
     const a = input('a', [2]);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { floatTensor } from '../math/tensor.ts';
-import { add, exp, fill, mul } from './elementwise.ts';
+import { add, exp, mul } from './elementwise.ts';
 import { constant, input, topological } from './expression.ts';
 import { interpret } from './interpret.ts';
-import { expandTo, reshape } from './layout.ts';
+import { expandTo, fill, reshape } from './layout.ts';
 import { gemm } from './products.ts';
 import { sum } from './reduce.ts';
 import { simplify } from './simplify.ts';

@@ -3,7 +3,6 @@ export {
   div,
   equal,
   exp,
-  fill,
   less,
   log,
   maximum,
@@ -20,7 +19,7 @@ export {
 export { constant, type Dim, type Expr, input, type Operand, type Shape, scalar } from './expression.ts';
 export { gradients } from './gradient.ts';
 export { interpret } from './interpret.ts';
-export { concat, expandTo, pad, reshape, slice, transpose } from './layout.ts';
+export { concat, expandTo, fill, pad, reshape, slice, transpose } from './layout.ts';
 export { toOnnx } from './onnx.ts';
 export { gemm, linear, matmul, matmulT, swapLast, unit } from './products.ts';
 export { logSoftmax, logSumExp, max, mean, softmax, stop, sum } from './reduce.ts';

@@ -5,17 +5,19 @@ import {
   type Expr,
   type Op,
   type Shape,
+  scalar,
   shapeError,
   showShape,
   stridesOf,
   type Value,
   zeros,
 } from './expression.ts';
-import { sum } from './reduce.ts';
 
 /** Operations that move numbers without changing them. */
 
-const reshapeOp: Op = {
+type To = { readonly shape: Shape };
+
+const reshapeOp: Op<To> = {
   name: 'reshape',
   infer: ([x], { shape }) => {
     const known = (s: Shape) => s.every((dim) => typeof dim === 'number');
@@ -24,13 +26,13 @@ const reshapeOp: Op = {
     }
     return { shape, dtype: x.dtype };
   },
-  evaluate: ([x], { shape }: { shape: Shape }, { operands }) => {
+  evaluate: ([x], { shape }, { operands }) => {
     const target = shape.map((dim, i) => resolve(dim, i, operands[0].shape, x.shape));
     const open = target.indexOf(-1);
     if (open >= 0) target[open] = x.data.length / target.reduce((n, dim) => (dim === -1 ? n : n * dim), 1);
     return { shape: target, data: x.data };
   },
-  onnx: ([x], { shape }: { shape: Shape }, write, { operands: [source] }) => {
+  onnx: ([x], { shape }, write, { operands: [source] }) => {
     // 0 copies the operand's size at the same place; -1 is what is left over. Only one size can be left over.
     const target = shape.map((dim, i) => (typeof dim === 'number' ? dim : dim === source.shape[i] ? 0 : -1));
     if (target.filter((dim) => dim === -1).length > 1) {
@@ -38,7 +40,6 @@ const reshapeOp: Op = {
     }
     return write.node('Reshape', [x, write.integers(target)]);
   },
-  gradient: ({ operands: [x] }, g) => [reshape(g, x.shape)],
 };
 
 function resolve(dim: Dim, i: number, names: Shape, sizes: readonly number[]): number {
@@ -53,29 +54,24 @@ export function reshape(x: Expr, shape: Shape): Expr {
   return apply(reshapeOp, [x], { shape });
 }
 
-const transposeOp: Op = {
+export type Order = { readonly order: readonly number[] };
+
+const transposeOp: Op<Order> = {
   name: 'transpose',
   infer: ([x], { order }) => {
     if (order.length !== x.shape.length)
       throw shapeError('transpose', `order [${order}] has another rank`, x);
-    return { shape: order.map((axis: number) => x.shape[axis]), dtype: x.dtype };
+    return { shape: order.map((axis) => x.shape[axis]), dtype: x.dtype };
   },
   evaluate: ([x], { order }) => {
     const strides = stridesOf(x.shape);
-    const shape: number[] = order.map((axis: number) => x.shape[axis]);
     return gatherStrided(
       x,
-      shape,
-      order.map((axis: number) => strides[axis]),
+      order.map((axis) => x.shape[axis]),
+      order.map((axis) => strides[axis]),
     );
   },
   onnx: ([x], { order }, write) => write.node('Transpose', [x], { perm: order }),
-  gradient: ({ attributes: { order } }, g) => [
-    transpose(
-      g,
-      order.map((_: number, i: number) => order.indexOf(i)),
-    ),
-  ],
 };
 
 /** Axes in another order; the default reverses them. */
@@ -86,7 +82,7 @@ export function transpose(
   return apply(transposeOp, [x], { order });
 }
 
-const expandOp: Op = {
+const expandOp: Op<To> = {
   name: 'expand',
   infer: ([x], { shape }) => {
     const lead = shape.length - x.shape.length;
@@ -95,7 +91,7 @@ const expandOp: Op = {
     }
     return { shape, dtype: x.dtype };
   },
-  evaluate: ([x, ...like], { shape }: { shape: Shape }, { operands }) => {
+  evaluate: ([x, ...like], { shape }, { operands }) => {
     const sizes = shape.map((dim) => {
       if (typeof dim === 'number') return dim;
       for (let k = 0; k < like.length; k++) {
@@ -112,7 +108,7 @@ const expandOp: Op = {
       sizes.map((_, i) => (i < lead || x.shape[i - lead] === 1 ? 0 : strides[i - lead])),
     );
   },
-  onnx: ([x, ...like], { shape }: { shape: Shape }, write, { operands }) => {
+  onnx: ([x, ...like], { shape }, write, { operands }) => {
     if (shape.every((dim) => typeof dim === 'number')) {
       return write.node('Expand', [x, write.integers(shape as number[])]);
     }
@@ -125,11 +121,6 @@ const expandOp: Op = {
     });
     return write.node('Expand', [x, write.node('Concat', parts, { axis: 0 })]);
   },
-  gradient: ({ operands: [x], shape }, g) => {
-    const lead = shape.length - x.shape.length;
-    const axes = shape.flatMap((dim, i) => (i < lead || (x.shape[i - lead] === 1 && dim !== 1) ? [i] : []));
-    return [axes.length === 0 ? g : reshape(sum(g, axes), x.shape)];
-  },
 };
 
 /** x repeated along axes of size 1; sizes that are names are read from x or from `like`. */
@@ -137,12 +128,19 @@ export function expandTo(x: Expr, shape: Shape, ...like: readonly Expr[]): Expr 
   return apply(expandOp, [x, ...like], { shape });
 }
 
-/** Whether the expression only repeats another (its first operand). */
-export function isExpansion(expr: Expr): boolean {
-  return expr.op === expandOp;
+/** A number repeated to a given shape. */
+export function fill(value: number, shape: Shape): Expr {
+  return expandTo(scalar(value), shape);
 }
 
-const concatOp: Op = {
+/** Whether the expression only repeats another (its first operand). */
+export function isExpansion(expr: Expr): boolean {
+  return (expr.op as unknown) === expandOp;
+}
+
+export type Along = { readonly axis: number };
+
+const concatOp: Op<Along> = {
   name: 'concat',
   infer: (operands, { axis }) => {
     const [first] = operands;
@@ -179,15 +177,6 @@ const concatOp: Op = {
     return out;
   },
   onnx: (operands, { axis }, write) => write.node('Concat', operands, { axis }),
-  gradient: ({ operands, attributes: { axis } }, g) => {
-    let start = 0;
-    return operands.map((operand) => {
-      const size = operand.shape[axis];
-      if (typeof size !== 'number') throw shapeError('concat', 'has no gradient along a named size', operand);
-      start += size;
-      return slice(g, axis, start - size, start);
-    });
-  },
 };
 
 /** Tensors one after the other along an axis. */
@@ -195,7 +184,9 @@ export function concat(operands: readonly Expr[], axis: number): Expr {
   return apply(concatOp, operands, { axis });
 }
 
-const sliceOp: Op = {
+export type Range = Along & { readonly start: number; readonly end: number };
+
+const sliceOp: Op<Range> = {
   name: 'slice',
   infer: ([x], { axis, start, end }) => {
     const size = x.shape[axis];
@@ -210,11 +201,6 @@ const sliceOp: Op = {
   },
   onnx: ([x], { axis, start, end }, write) =>
     write.node('Slice', [x, write.integers([start]), write.integers([end]), write.integers([axis])]),
-  gradient: ({ operands: [x], attributes: { axis, start, end } }, g) => {
-    const size = x.shape[axis];
-    if (typeof size !== 'number') throw shapeError('slice', 'has no gradient along a named size', x);
-    return [pad(g, axis, start, size - end)];
-  },
 };
 
 /** Indices start ≤ i < end of an axis. */
@@ -222,7 +208,9 @@ export function slice(x: Expr, axis: number, start: number, end: number): Expr {
   return apply(sliceOp, [x], { axis, start, end });
 }
 
-const padOp: Op = {
+export type Padding = Along & { readonly before: number; readonly after: number };
+
+const padOp: Op<Padding> = {
   name: 'pad',
   infer: ([x], { axis, before, after }) => {
     const size = x.shape[axis];
@@ -245,9 +233,6 @@ const padOp: Op = {
       ...shape.map((_, i) => (i === axis ? after : 0)),
     ];
     return write.node('Pad', [x, write.integers(pads)], { mode: 'constant' });
-  },
-  gradient: ({ operands: [x], attributes: { axis, before } }, g) => {
-    return [slice(g, axis, before, before + (x.shape[axis] as number))];
   },
 };
 

@@ -1,12 +1,14 @@
 import { sizeOf } from '../math/tensor.ts';
-import { broadcastShape, div, mul, sqrt } from './elementwise.ts';
+import { broadcastShape, div, equal, mul, sqrt, where } from './elementwise.ts';
 import { apply, type Expr, type Op, shapeError, type Value, zeros } from './expression.ts';
 import { reshape, transpose } from './layout.ts';
 import { sum } from './reduce.ts';
 
 /** Matrix products. Flags transpose an operand inside the product, so that nothing is ever moved in memory for it. */
 
-const gemmOp: Op = {
+export type Transposed = { readonly transposeA: boolean; readonly transposeB: boolean };
+
+const gemmOp: Op<Transposed> = {
   name: 'gemm',
   infer: ([a, b, bias], { transposeA, transposeB }) => {
     if (a.shape.length !== 2 || b.shape.length !== 2) throw shapeError('gemm', 'takes two matrices', a, b);
@@ -38,11 +40,6 @@ const gemmOp: Op = {
   },
   onnx: (operands, { transposeA, transposeB }, write) =>
     write.node('Gemm', operands, { transA: Number(transposeA), transB: Number(transposeB) }),
-  gradient: ({ operands: [a, b, bias], attributes: { transposeA: ta, transposeB: tb } }, g) => [
-    ta ? gemm(b, g, { transposeA: tb, transposeB: true }) : gemm(g, b, { transposeB: !tb }),
-    tb ? gemm(g, a, { transposeA: true, transposeB: ta }) : gemm(a, g, { transposeA: !ta }),
-    ...(bias ? [bias.shape.length === 1 ? sum(g, [0]) : sum(g, [1], true)] : []),
-  ],
 };
 
 interface GemmOptions {
@@ -93,16 +90,11 @@ const matmulOp: Op = {
   },
   evaluate: ([a, b]) => stackedProduct(a, b),
   onnx: (operands, _, write) => write.node('MatMul', operands),
-  gradient: ({ operands: [a, b] }, g) => {
-    if (a.shape.length !== b.shape.length)
-      throw shapeError('matmul', 'has a gradient for stacks of equal rank only', a, b);
-    return [matmul(g, swapLast(b)), matmul(swapLast(a), g)];
-  },
 };
 
 /** Products of stacked matrices: [..., m, k] x [..., k, n] → [..., m, n]; leading axes broadcast. */
 export function matmul(a: Expr, b: Expr): Expr {
-  return apply(matmulOp, [a, b]);
+  return apply(matmulOp, [a, b], {});
 }
 
 /** The last two axes exchanged. */
@@ -111,9 +103,10 @@ export function swapLast(x: Expr): Expr {
   return transpose(x, [...Array(rank - 2).keys(), rank - 1, rank - 2]);
 }
 
-/** Rows divided by their Euclidean length. */
+/** Rows divided by their Euclidean length; a row of zeros stays one, and its gradient passes unchanged. */
 export function unit(x: Expr): Expr {
-  return div(x, sqrt(sum(mul(x, x), [x.shape.length - 1], true)));
+  const squares = sum(mul(x, x), [x.shape.length - 1], true);
+  return div(x, sqrt(where(equal(squares, 0), 1, squares)));
 }
 
 function stackedProduct(a: Value, b: Value): Value {

@@ -1,4 +1,4 @@
-import { add, div, equal, exp, log, mul, sub, where } from './elementwise.ts';
+import { add, div, exp, log, sub } from './elementwise.ts';
 import {
   apply,
   type Expr,
@@ -9,28 +9,28 @@ import {
   type Value,
   zeros,
 } from './expression.ts';
-import { expandTo, reshape } from './layout.ts';
+import { reshape } from './layout.ts';
 
 /** Operations that fold axes: sums, means, maxima, and the softmax family built on them. */
 
+export type Axes = { readonly axes: readonly number[] };
+
 function reduction(
   name: string,
-  onnx: Op['onnx'],
+  onnx: Op<Axes>['onnx'],
   start: number,
   fold: (total: number, x: number) => number,
-  gradient: (expr: Expr, g: Expr, x: Expr) => Expr,
 ) {
-  const op: Op = {
+  const op: Op<Axes> = {
     name,
     infer: ([x], { axes }) => {
-      if (axes.some((axis: number) => axis < 0 || axis >= x.shape.length)) {
+      if (axes.some((axis) => axis < 0 || axis >= x.shape.length)) {
         throw shapeError(name, `axes [${axes}] are outside`, x);
       }
       return { shape: x.shape.map((dim, i) => (axes.includes(i) ? 1 : dim)), dtype: x.dtype };
     },
     evaluate: ([x], { axes }) => reduceValue(x, axes, start, fold),
     onnx,
-    gradient: (expr, g) => [gradient(expr, g, expr.operands[0])],
   };
   return (x: Expr, axes: readonly number[], keep = false): Expr => {
     const kept = apply(op, [x], { axes });
@@ -71,7 +71,6 @@ export const sum = reduction(
   ([x], { axes }, write) => write.node('ReduceSum', [x, write.integers(axes)], { keepdims: 1 }),
   0,
   (total, value) => total + value,
-  (_, g, x) => expandTo(g, x.shape, x),
 );
 
 /** Largest value over axes; ties share the gradient as each of them alone would get it. */
@@ -80,22 +79,20 @@ export const max = reduction(
   ([x], { axes }, write) => write.node('ReduceMax', [x], { axes, keepdims: 1 }),
   Number.NEGATIVE_INFINITY,
   Math.max,
-  (expr, g, x) => where(equal(x, expr), g, 0),
 );
 
-const countOp: Op = {
+const countOp: Op<Axes> = {
   name: 'count',
   infer: () => ({ shape: [], dtype: 'float32' }),
   evaluate: ([x], { axes }) => ({
     shape: [],
-    data: Float64Array.of(axes.reduce((n: number, axis: number) => n * x.shape[axis], 1)),
+    data: Float64Array.of(axes.reduce((n, axis) => n * x.shape[axis], 1)),
   }),
   onnx: ([x], { axes }, write) => {
     const sizes = write.node('Gather', [write.node('Shape', [x]), write.integers(axes)], { axis: 0 });
     const product = write.node('ReduceProd', [sizes], { axes: [0], keepdims: 0 });
     return write.node('Cast', [product], { to: 1 });
   },
-  gradient: () => [undefined],
 };
 
 /** How many numbers the axes hold together, as a float32 scalar: sizes may be known only when fed. */
@@ -119,12 +116,11 @@ const stopOp: Op = {
   infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
   evaluate: ([x]) => x,
   onnx: ([x]) => x,
-  gradient: () => [undefined],
 };
 
 /** x, seen as a constant by the gradient. */
 export function stop(x: Expr): Expr {
-  return apply(stopOp, [x]);
+  return apply(stopOp, [x], {});
 }
 
 /** Log-probabilities over the last axis. */
@@ -147,13 +143,9 @@ const softmaxOp: Op = {
     return out;
   },
   onnx: ([x], _, write) => write.node('Softmax', [x], { axis: -1 }),
-  gradient: (p, g) => {
-    const weighted = mul(g, p);
-    return [sub(weighted, mul(p, sum(weighted, [p.shape.length - 1], true)))];
-  },
 };
 
 /** Probabilities over the last axis. */
 export function softmax(x: Expr): Expr {
-  return apply(softmaxOp, [x]);
+  return apply(softmaxOp, [x], {});
 }

@@ -1,8 +1,8 @@
-import { add, div, mul, sqrt, sub } from './elementwise.ts';
+import { add, mul } from './elementwise.ts';
 import { apply, constant, type Expr, type Op, shapeError, zeros } from './expression.ts';
 import { reshape, transpose } from './layout.ts';
 import { matmul, swapLast } from './products.ts';
-import { mean, softmax, sum } from './reduce.ts';
+import { softmax } from './reduce.ts';
 
 /** Operations on sequences of tokens. */
 
@@ -27,10 +27,12 @@ const gatherOp: Op = {
 
 /** Rows of a table [v, w] by their numbers (int64), [..., w]. Has no gradient: tables are not trained here. */
 export function gather(table: Expr, ids: Expr): Expr {
-  return apply(gatherOp, [table, ids]);
+  return apply(gatherOp, [table, ids], {});
 }
 
-const layerNormOp: Op = {
+export type Epsilon = { readonly epsilon: number };
+
+const layerNormOp: Op<Epsilon> = {
   name: 'layerNorm',
   infer: ([x, gain, bias]) => {
     const width = x.shape[x.shape.length - 1];
@@ -56,19 +58,6 @@ const layerNormOp: Op = {
   },
   onnx: (operands, { epsilon }, write) =>
     write.node('LayerNormalization', operands, { axis: -1, epsilon: { float: epsilon } }),
-  gradient: ({ operands: [x, gain], attributes: { epsilon } }, g) => {
-    const last = [x.shape.length - 1];
-    const centred = sub(x, mean(x, last, true));
-    const deviation = sqrt(add(mean(mul(centred, centred), last, true), epsilon));
-    const normal = div(centred, deviation);
-    const own = mul(g, gain);
-    const lead = last.flatMap((axis) => Array.from({ length: axis }, (_, i) => i));
-    return [
-      div(sub(sub(own, mean(own, last, true)), mul(normal, mean(mul(own, normal), last, true))), deviation),
-      sum(mul(g, normal), lead),
-      sum(g, lead),
-    ];
-  },
 };
 
 /** Normalises the last axis to mean 0 and variance 1, then scales by `gain` [w] and shifts by `bias` [w]. */

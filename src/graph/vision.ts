@@ -3,32 +3,30 @@ import { mean } from './reduce.ts';
 
 /** Operations on images [n, channels, height, width]. */
 
-interface Window {
+type Window = {
   readonly kernel: readonly [number, number];
   readonly stride: readonly [number, number];
   /** Pixels added at top, left, bottom, right. */
   readonly pads: readonly [number, number, number, number];
-}
+};
 
 function outputSize(size: Dim, axis: 0 | 1, { kernel, stride, pads }: Window): Dim {
   if (typeof size === 'string') return `${size}~${kernel[axis]}/${stride[axis]}`;
   return Math.floor((size + pads[axis] + pads[axis + 2] - kernel[axis]) / stride[axis]) + 1;
 }
 
-const convOp: Op = {
+const convOp: Op<Window> = {
   name: 'conv2d',
-  infer: ([x, weight, bias], attributes) => {
+  infer: ([x, weight, bias], window) => {
     if (x.shape.length !== 4 || weight.shape.length !== 4 || x.shape[1] !== weight.shape[1]) {
       throw shapeError('conv2d', 'channels do not fit', x, weight);
     }
     if (bias && bias.shape[0] !== weight.shape[0])
       throw shapeError('conv2d', 'the bias does not fit', weight, bias);
-    const window = attributes as Window;
     const [h, w] = [outputSize(x.shape[2], 0, window), outputSize(x.shape[3], 1, window)];
     return { shape: [x.shape[0], weight.shape[0], h, w], dtype: 'float32' };
   },
-  evaluate: ([x, weight, bias], attributes) => {
-    const window = attributes as Window;
+  evaluate: ([x, weight, bias], window) => {
     const [filters, channels] = weight.shape;
     return slideWindow(x, window, filters, (plane, filter, out) => {
       let total = bias ? bias.data[filter] : 0;
@@ -55,7 +53,7 @@ export function conv2d(
     bias,
   }: { stride?: Window['stride']; pads?: Window['pads']; bias?: Expr } = {},
 ): Expr {
-  const kernel = weight.shape.slice(2);
+  const kernel = weight.shape.slice(2) as [number, number];
   return apply(convOp, bias ? [x, weight, bias] : [x, weight], { kernel, stride, pads });
 }
 
@@ -64,19 +62,18 @@ function pooling(
   onnxType: string,
   fold: (values: number[]) => number,
   extra: Record<string, number>,
-): Op {
+): Op<Window> {
   return {
     name,
-    infer: ([x], attributes) => {
+    infer: ([x], window) => {
       if (x.shape.length !== 4) throw shapeError(name, 'takes images [n, c, h, w]', x);
-      const window = attributes as Window;
       return {
         shape: [x.shape[0], x.shape[1], outputSize(x.shape[2], 0, window), outputSize(x.shape[3], 1, window)],
         dtype: 'float32',
       };
     },
-    evaluate: ([x], attributes) =>
-      slideWindow(x, attributes as Window, x.shape[1], (plane, channel, out) => {
+    evaluate: ([x], window) =>
+      slideWindow(x, window, x.shape[1], (plane, channel, out) => {
         const values: number[] = [];
         plane(channel, (value) => values.push(value));
         out(fold(values));
