@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, mkdir, open, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, parse } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataError, systemCode, TipAdapterError, UsageError } from '../errors.ts';
+import { removeAbandoned, temporaryName } from './temporary.ts';
 
 /** What a file is made of: bytes, text, or pieces that come one by one. */
 export type FileContent = Uint8Array | string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -19,7 +19,8 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
     await mkdir(dirname(path), { recursive: true });
     const target = await realpath(path).catch(() => path);
     // A name of its own, not the target's with an ending: that could exceed the longest name allowed.
-    temporary = join(dirname(target), `.tip-adapter-${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+    temporary = join(dirname(target), temporaryName());
+    await removeAbandoned(dirname(target));
     await writeFile(temporary, content, { flag: 'wx', flush: true });
     await moveFile(temporary, target);
   } catch (error) {

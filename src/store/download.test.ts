@@ -201,6 +201,13 @@ describe('several at once', () => {
     expect(await files()).toEqual(['model.onnx']);
   });
 
+  it('removes the note of a process that was killed when the file was whole', async () => {
+    await download({ ...request, sha256: sha256Of(MODEL) });
+    await writeFile(`${request.path}.part.json`, '{}');
+    await download({ ...request, sha256: sha256Of(MODEL) });
+    expect(await files()).toEqual(['model.onnx']);
+  });
+
   it('takes over the lock of a process that was killed', async () => {
     hub.fail({ match: /blobs/, cutAfter: 600_000, times: 1000 });
     const child = startChild({ ...request, retryDelay: 60_000 });

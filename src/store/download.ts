@@ -68,6 +68,8 @@ async function alreadyThere(request: DownloadRequest): Promise<Downloaded | unde
   if (size === undefined) return undefined;
   try {
     const checked = await checkFile(path, request, request.signal);
+    // A process that was killed behind the renaming has left its note.
+    await rm(`${path}.part.json`, { force: true });
     request.onProgress?.({ received: size, total: size });
     return { path, ...checked };
   } catch (error) {

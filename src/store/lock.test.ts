@@ -1,62 +1,257 @@
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import * as fs from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { takeLock, withLock } from './lock.ts';
+import { thisProcess } from './owner.ts';
+
+vi.mock('node:fs/promises', async (original) => {
+  const real = (await original()) as typeof fs;
+  return { ...real, link: vi.fn(real.link) };
+});
 
 let folder: string;
 let path: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lock-'));
-  path = join(folder, 'deep', 'lock');
+  path = join(folder, 'lock');
 });
-afterEach(() => rm(folder, { recursive: true }));
+const started: ChildProcess[] = [];
+afterEach(async () => {
+  for (const child of started.splice(0)) child.kill('SIGKILL');
+  await rm(folder, { recursive: true });
+});
 
-it('is one holder at a time, and gone when it is released', async () => {
+const [machine, space, , began] = thisProcess().split('-');
+const stamp = (owner: Partial<Record<'machine' | 'space' | 'pid' | 'began', string | number>>) =>
+  [
+    owner.machine ?? machine,
+    owner.space ?? space,
+    owner.pid ?? process.pid,
+    owner.began ?? began,
+    'f00d',
+  ].join('-');
+const dead = stamp({ pid: 999_999_999 });
+const elsewhere = stamp({ machine: '00c0ffee' });
+
+/** Whether the lock is there for the taking; it is given back. */
+async function isFree(): Promise<boolean> {
   const lock = await takeLock(path);
-  expect(lock).toBeDefined();
-  expect(await takeLock(path)).toBeUndefined();
   await lock?.release();
-  expect(existsSync(path)).toBe(false);
-  await (await takeLock(path))?.release();
-});
+  return lock !== undefined;
+}
 
-it('lets work follow work', async () => {
-  const order: string[] = [];
-  const work = (name: string) =>
-    withLock(path, async () => {
-      order.push(`${name} begins`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      order.push(`${name} ends`);
-    });
-  await Promise.all([work('a'), work('b')]);
-  expect(order.map((said) => said.split(' ')[1])).toEqual(['begins', 'ends', 'begins', 'ends']);
-});
+async function left(content: string, secondsAgo = 0): Promise<void> {
+  await writeFile(path, content);
+  const then = Date.now() / 1000 - secondsAgo;
+  await utimes(path, then, then);
+}
 
-it('is taken over from a process that is gone, also from one of the same number', async () => {
-  await (await takeLock(path))?.release();
-  for (const pid of [999_999_999, process.pid]) {
-    await writeFile(path, `${pid} ${hostname()} 00ff`);
+/** A process that takes the lock and keeps it, behind a command that starts it. */
+async function holder(...before: string[]): Promise<ChildProcess> {
+  const program = `
+const { takeLock } = await import(${JSON.stringify(new URL('./lock.ts', import.meta.url).href)});
+console.log((await takeLock(${JSON.stringify(path)})) ? 'held' : 'taken');
+setInterval(() => {}, 1000);`;
+  const [command, ...args] = [
+    ...before,
+    process.execPath,
+    '--import',
+    'tsx',
+    '--input-type=module',
+    '-e',
+    program,
+  ];
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  started.push(child);
+  const [line] = await Promise.race([
+    once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), 'line'),
+    once(child, 'error').then(() => ['not started']),
+    once(child, 'exit').then(() => ['not started']),
+  ]);
+  if (line !== 'not started') expect(line).toBe('held');
+  return child;
+}
+
+describe('a lock', () => {
+  it('is one holder at a time, and gone when it is released', async () => {
+    path = join(folder, 'deep', 'lock');
     const lock = await takeLock(path);
-    expect(lock, String(pid)).toBeDefined();
+    expect(lock).toBeDefined();
+    expect(await takeLock(path)).toBeUndefined();
     await lock?.release();
-  }
-  await writeFile(path, `${process.ppid} ${hostname()} 00ff`);
-  expect(await takeLock(path)).toBeUndefined();
+    expect(await readdir(dirname(path))).toEqual([]);
+    expect(await isFree()).toBe(true);
+  });
+
+  it('lets work follow work', async () => {
+    const order: string[] = [];
+    const work = (name: string) =>
+      withLock(path, async () => {
+        order.push(`${name} begins`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        order.push(`${name} ends`);
+      });
+    await Promise.all([work('a'), work('b')]);
+    expect(order.map((said) => said.split(' ')[1])).toEqual(['begins', 'ends', 'begins', 'ends']);
+  });
+
+  it('is not waited for when the signal has fired', async () => {
+    const lock = await takeLock(path);
+    const waiting = withLock(path, async () => {}, AbortSignal.timeout(20));
+    await expect(waiting).rejects.toMatchObject({ code: 'interrupted' });
+    await lock?.release();
+  });
+
+  it('is named where it cannot be made', async () => {
+    await writeFile(path, '');
+    await expect(takeLock(join(path, 'lock'))).rejects.toMatchObject({ code: 'disk/not-a-folder' });
+  });
 });
 
-it('is taken over from another machine once it has not been touched for half a minute, and no sooner', async () => {
-  await (await takeLock(path))?.release();
-  await writeFile(path, '1 another-machine 00ff');
-  const untouchedFor = (seconds: number) => {
-    const then = new Date(Date.now() - 1000 * seconds);
-    return utimes(path, then, then);
-  };
-  await untouchedFor(25);
-  expect(await takeLock(path)).toBeUndefined();
-  await untouchedFor(31);
-  const lock = await takeLock(path);
-  expect(lock).toBeDefined();
-  await lock?.release();
+describe('a lock of a process that is gone', () => {
+  it.each([
+    ['of no process', dead],
+    ['of an earlier process of this number', stamp({ began: Number(began) - 1 })],
+    ['of a number that another process has', stamp({ pid: 1, began: Number(began) + 1_000_000 })],
+  ])('%s is taken over at once', async (_, content) => {
+    await left(content);
+    expect(await isFree()).toBe(true);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('is taken by one of many that want it, and removes what is left of a turn', async () => {
+    await left(dead);
+    // What a process leaves that is killed while it takes a lock over.
+    const turns = await turnsWhile(() => isFree());
+    expect(turns).toHaveLength(1);
+    await writeFile(join(folder, turns[0]), dead);
+    await left(dead);
+    let inside = 0;
+    let done = 0;
+    const work = async () => {
+      expect(++inside).toBe(1);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      inside--;
+      done++;
+    };
+    await Promise.all(Array.from({ length: 20 }, () => withLock(path, work)));
+    expect(done).toBe(20);
+    await writeFile(join(folder, turns[0]), dead);
+    expect(await isFree()).toBe(true);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('is told from that of a live one, and taken over when that is killed', async () => {
+    const child = await holder();
+    expect(await isFree()).toBe(false);
+    await utimes(path, 0, 0);
+    expect(await isFree()).toBe(false);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect(await isFree()).toBe(true);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it.skipIf(process.platform !== 'linux')('is taken over, though no one has noticed its end', async () => {
+    // A container's first process often does not ask how the others ended.
+    const child = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    started.push(child);
+    const [pid] = await once(createInterface({ input: child.stdout }), 'line');
+    await vi.waitFor(async () => {
+      expect(await readFile(`/proc/${pid}/stat`, 'utf8')).toContain(') Z ');
+    }, 5000);
+    await left(stamp({ pid, began: (await readFile(`/proc/${pid}/stat`, 'utf8')).split(' ')[21] }));
+    expect(await isFree()).toBe(true);
+  });
+
+  it('in another container is taken over when it is killed (skipped where none can be made)', async (context) => {
+    const container = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc', '--net'];
+    const child = await holder(...container);
+    if (child.exitCode !== null || child.pid === undefined) return context.skip();
+    expect(await isFree()).toBe(false);
+    // Its number there is 1, as the next one's will be.
+    expect(await readFile(path, 'utf8')).toMatch(/^[0-9a-f]+-\d+-1-\d+-[0-9a-f]+$/);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await vi.waitFor(async () => expect(await isFree()).toBe(true), 2000);
+    expect(await readdir(folder)).toEqual([]);
+    const next = await holder(...container);
+    next.kill('SIGKILL');
+    await once(next, 'exit');
+    const after = await holder(...container);
+    expect(await isFree()).toBe(false);
+    after.kill('SIGKILL');
+  });
 });
+
+describe('a lock of which only its age tells', () => {
+  it.each([
+    ['of another machine', elsewhere, 30],
+    ['of another container that gave no sign of life', stamp({ space: 7 }), 30],
+    ['of some other program', 'what?', 30],
+    ['that leads to a socket outside', '../../../run/docker', 30],
+    ['that is about to be filled', '', 2],
+  ])('%s is held while it is young', async (_, content, limit) => {
+    await left(content, limit - 1);
+    expect(await isFree()).toBe(false);
+    await left(content, limit + 1);
+    expect(await isFree()).toBe(true);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('is kept young by its holder', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    try {
+      const lock = await takeLock(path);
+      await utimes(path, 0, 0);
+      await vi.advanceTimersByTimeAsync(5001);
+      await vi.waitFor(
+        async () => expect((await fs.stat(path)).mtimeMs).toBeGreaterThan(Date.now() - 5000),
+        2000,
+      );
+      expect(await readFile(path, 'utf8')).toContain(thisProcess());
+      await lock?.release();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+describe('on a file system without links', () => {
+  beforeEach(() => {
+    vi.mocked(fs.link).mockRejectedValue(Object.assign(new Error('no links'), { code: 'EPERM' }));
+  });
+  afterEach(() => {
+    vi.mocked(fs.link).mockReset();
+  });
+
+  it('a lock is one holder at a time', async () => {
+    const lock = await takeLock(path);
+    expect(await readFile(path, 'utf8')).toContain(thisProcess());
+    expect(await takeLock(path)).toBeUndefined();
+    await lock?.release();
+    expect(await readdir(folder)).toEqual([]);
+    await left(dead);
+    expect(await isFree()).toBe(true);
+  });
+});
+
+/** Names of the turns that are taken while a lock is. */
+async function turnsWhile(act: () => Promise<unknown>): Promise<string[]> {
+  const seen = new Set<string>();
+  const real = vi.mocked(fs.link).getMockImplementation() as typeof fs.link;
+  vi.mocked(fs.link).mockImplementation(async (from, to) => {
+    if (String(to).endsWith('.turn')) seen.add(String(to).slice(folder.length + 1));
+    return real(from, to);
+  });
+  await act();
+  vi.mocked(fs.link).mockImplementation(real);
+  return [...seen];
+}

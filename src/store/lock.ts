@@ -1,14 +1,17 @@
-import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
-import { dirname } from 'node:path';
+import { hash } from 'node:crypto';
+import { type FileHandle, link, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemCode, throwIfAborted } from '../errors.ts';
 import { diskError } from './atomic.ts';
+import { signOfLife } from './sign-of-life.ts';
+import { isAtWork, newStamp, removeAbandoned, type Stamp, temporaryName } from './temporary.ts';
 
-/** The holder touches its lock this often; one untouched for several times as long belongs to no one any more. */
+/** The holder touches its lock this often. One untouched for several times as long is no one's, where nothing else tells. */
 const BEAT = 5_000;
 const STALE = 30_000;
+/** An empty lock is about to be filled, where a file system cannot make it with its content. */
+const FILLING = 2_000;
 const POLL = 100;
 
 /** A lock that is held until it is released. */
@@ -34,89 +37,138 @@ export async function withLock<T>(path: string, work: () => Promise<T>, signal?:
   }
 }
 
-/** What stands in the locks that this process holds. */
-const ours = new Set<string>();
-
 /** The lock where no one holds it; undefined where someone does. Throws `DataError` where the file cannot be made. */
 export async function takeLock(path: string): Promise<Lock | undefined> {
-  // The random part tells this lock from the next one of the same process.
-  const owner = `${process.pid} ${hostname()} ${randomBytes(6).toString('hex')}`;
-  ours.add(owner);
   try {
     await mkdir(dirname(path), { recursive: true });
-    if (!(await create(path, owner))) {
-      const gone = await staleOwner(path);
-      if (gone !== undefined) await takeAway(path, gone);
-      if (gone === undefined || !(await create(path, owner))) {
-        ours.delete(owner);
-        return undefined;
-      }
+    const found = await contentOf(path);
+    if (found !== undefined) {
+      if (!(await isAbandoned(path, found))) return undefined;
+      if (!(await takeAway(path, found))) return undefined;
     }
+    return await create(path);
   } catch (error) {
-    ours.delete(owner);
     throw diskError(error, path);
   }
-  return held(path, owner);
 }
 
-function held(path: string, owner: string): Lock {
+/** Locks that this process had: one that could not be removed is no one's, though its process lives. */
+const released = new Set<Stamp>();
+
+async function create(path: string): Promise<Lock | undefined> {
+  const folder = dirname(path);
+  await removeAbandoned(folder);
+  await endTurn(path);
+  const stamp = newStamp();
+  const endSign = await signOfLife(folder, temporaryName(stamp, 'sock'));
+  const file = await createFilled(path, stamp).catch(async (error) => {
+    await endSign();
+    throw error;
+  });
+  if (!file) {
+    await endSign();
+    return undefined;
+  }
+  // Written, not touched: that a file system of another machine dates with its own clock.
   const beat = setInterval(() => {
-    const now = new Date();
-    utimes(path, now, now).catch(() => {});
+    file.write(stamp, 0).catch(() => {});
+    file.datasync().catch(() => {});
   }, BEAT);
   beat.unref();
   return {
     async release() {
       clearInterval(beat);
+      released.add(stamp);
+      await file.close().catch(() => {});
       // After a long sleep of the machine the lock may be another's.
-      const holder = await readFile(path, 'utf8').catch(() => undefined);
-      if (holder === owner) await rm(path, { force: true }).catch(() => {});
-      ours.delete(owner);
+      const holder = await contentOf(path).catch(() => undefined);
+      if (holder === stamp) await rm(path, { force: true }).catch(() => {});
+      await endSign();
     },
   };
 }
 
-async function create(path: string, owner: string): Promise<boolean> {
+/** Makes the lock and what stands in it at once; undefined where another was faster. */
+async function createFilled(path: string, stamp: Stamp): Promise<FileHandle | undefined> {
+  const temporary = join(dirname(path), temporaryName(stamp));
   try {
-    await writeFile(path, owner, { flag: 'wx' });
-    return true;
+    const file = await fill(temporary, stamp);
+    try {
+      await link(temporary, path);
+      return file;
+    } catch (error) {
+      await file.close();
+      if (systemCode(error) === 'EEXIST') return undefined;
+    } finally {
+      await rm(temporary, { force: true });
+    }
+    // Many file systems have no links: there the lock is empty for a moment.
+    return await fill(path, stamp);
   } catch (error) {
-    if (systemCode(error) === 'EEXIST') return false;
+    if (systemCode(error) === 'EEXIST') return undefined;
     throw error;
   }
 }
 
-/** What stands in a lock that no one holds any more. */
-async function staleOwner(path: string): Promise<string | undefined> {
+async function fill(path: string, stamp: Stamp): Promise<FileHandle> {
+  const file = await open(path, 'wx');
   try {
-    const [owner, { mtimeMs }] = await Promise.all([readFile(path, 'utf8'), stat(path)]);
-    const [pid, host] = owner.split(' ');
-    // A restarted container gives the same number to the same program: what this process does not know is a dead one's.
-    const isOther = Number(pid) !== process.pid;
-    const dead = host === hostname() && !(isOther ? isAlive(Number(pid)) : ours.has(owner));
-    return dead || Date.now() - mtimeMs > STALE ? owner : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
+    await file.writeFile(stamp);
+    return file;
   } catch (error) {
-    return systemCode(error) === 'EPERM';
+    await file.close();
+    await rm(path, { force: true });
+    throw error;
   }
 }
 
-/** Removes a stale lock, but not one that another waiter made after it removed the stale one first. */
-async function takeAway(path: string, owner: string): Promise<void> {
-  const aside = `${path}.${randomBytes(6).toString('hex')}`;
+async function contentOf(path: string): Promise<string | undefined> {
   try {
-    await rename(path, aside);
-    if ((await readFile(aside, 'utf8')) !== owner) await link(aside, path).catch(() => {});
-    await rm(aside, { force: true });
-  } catch {
-    // Another waiter was faster; the next look at the lock tells.
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
   }
+}
+
+/** Whether no one holds a lock any more in which this stands. */
+async function isAbandoned(path: string, content: string): Promise<boolean> {
+  if (released.has(content)) return true;
+  const held = await isAtWork(dirname(path), content);
+  if (held !== undefined) return !held;
+  return (await ageOf(path)) > (content === '' ? FILLING : STALE);
+}
+
+/** Milliseconds since a file was written, by the clock that dates the files of its folder. */
+async function ageOf(path: string): Promise<number> {
+  const now = join(dirname(path), temporaryName());
+  try {
+    await writeFile(now, '');
+    return (await stat(now)).mtimeMs - (await stat(path)).mtimeMs;
+  } finally {
+    await rm(now, { force: true });
+  }
+}
+
+/**
+ * Removes an abandoned lock; false where someone else does so. They take turns, under a lock of their own: else one that is slow
+ * could remove what another has made in its place.
+ */
+async function takeAway(path: string, content: string): Promise<boolean> {
+  const turn = await takeLock(turnOf(path));
+  if (!turn) return false;
+  try {
+    if ((await contentOf(path)) === content) await rm(path, { force: true });
+    return true;
+  } finally {
+    await turn.release();
+  }
+}
+
+const turnOf = (path: string) =>
+  join(dirname(path), `.tip-adapter-${hash('sha256', basename(path)).slice(0, 12)}.turn`);
+
+/** Removes what is left of the turn of a process that died in it. */
+async function endTurn(path: string): Promise<void> {
+  if ((await contentOf(turnOf(path))) !== undefined) await (await takeLock(turnOf(path)))?.release();
 }

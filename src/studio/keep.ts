@@ -1,8 +1,5 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Classifier } from '../classifier/classifier.ts';
-import { writeClassifier } from '../classifier/file.ts';
+import { encodeClassifier } from '../classifier/encode.ts';
 import { DataError } from '../errors.ts';
 import { methodById } from '../methods/index.ts';
 import { renderReport } from '../report/report.ts';
@@ -18,14 +15,7 @@ export async function classifierFile({ data }: Classifier, pictures: Pictures): 
       thumbnail: await pictures.thumbnail(example.sha256),
     })),
   );
-  const folder = await mkdtemp(join(tmpdir(), 'tip-adapter-'));
-  try {
-    const path = join(folder, 'classifier.safetensors');
-    await writeClassifier(path, { ...data, examples });
-    return await readFile(path);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  return encodeClassifier({ ...data, examples });
 }
 
 /** Pictures shown in a report, wrong answers first. */

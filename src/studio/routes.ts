@@ -1,6 +1,4 @@
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -13,6 +11,7 @@ import { DataError, TipAdapterError, UsageError } from '../errors.ts';
 import { methods } from '../methods/index.ts';
 import { checked } from '../server/parse.ts';
 import { PROBLEM_TYPE, problem, Refusal } from '../server/problem.ts';
+import { inTemporaryFolder } from '../store/temporary.ts';
 import { boardToJson } from './board.ts';
 import { changeSchema } from './journal.ts';
 import { checkReport, classifierFile } from './keep.ts';
@@ -142,17 +141,14 @@ function pictureRoutes(app: Hono, session: Session): void {
     return c.json(await pictures.keep(name, new Uint8Array(await c.req.arrayBuffer())));
   });
 
-  app.post('/zips', limited(MOST_ZIP), async (c) => {
-    const folder = await mkdtemp(join(tmpdir(), 'tip-adapter-'));
-    try {
+  app.post('/zips', limited(MOST_ZIP), (c) =>
+    inTemporaryFolder(async (folder) => {
       const path = join(folder, 'pictures.zip');
       if (c.req.raw.body) await pipeline(Readable.fromWeb(c.req.raw.body as never), createWriteStream(path));
       const kept: Kept[] = await pictures.keepZip(path, c.req.query('name'));
       return c.json(kept);
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
-  });
+    }),
+  );
 
   app.get('/thumbnails/:hash', async (c) =>
     bytes(c, await pictures.thumbnail(c.req.param('hash')), {

@@ -62,7 +62,8 @@ export const fitCommand = defineCommand({
       }
     });
     try {
-      await classifier.save(output);
+      const { withLock } = await import('../../store/lock.ts');
+      await withLock(`${output}.lock`, () => classifier.save(output), io.signal);
       tellFindings(io, classifier.findings);
       const { classes, examples, encoder } = classifier.data;
       const { stat } = await import('node:fs/promises');
