@@ -159,7 +159,7 @@ describe('a lock of a process that is gone', () => {
 
   it.skipIf(process.platform !== 'linux')('is taken over, though no one has noticed its end', async () => {
     // A container's first process often does not ask how the others ended.
-    const child = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], {
+    const child = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     started.push(child);
