@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chooseMethod, type Wanted } from '../classifier/tune.ts';
 import type { LabelledRows } from '../dataset/feature-dump.ts';
@@ -14,6 +14,7 @@ import type { Task } from '../methods/task.ts';
 import { wilsonInterval } from '../metrics/accuracy.ts';
 import { resolveOptions } from '../options.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
+import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { version } from '../version.ts';
 import { type Measures, measureScores } from './measures.ts';
 import { watchMemory } from './memory.ts';
@@ -84,7 +85,7 @@ export async function cellsOf(
   const { fingerprint } = source;
   const identity = JSON.stringify({ ...settings, fingerprint, version, format: FORMAT });
   const path = join(folder, `${createHash('sha256').update(identity).digest('hex').slice(0, 32)}.json`);
-  const known = await readFile(path, 'utf8').catch(() => undefined);
+  const known = await readRegularText(path, { area: 'bench' }).catch(unlessMissing);
   if (known) return { cells: JSON.parse(known) as Cell[], kept: true };
   const cells = await compute(source, settings, signal);
   if (!('reason' in cells)) {

@@ -1,8 +1,9 @@
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import type { TrainingState } from '../engine/training/types.ts';
 import { UsageError } from '../errors.ts';
 import type { Checkpoint } from '../methods/task.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
+import { readRegular, unlessMissing } from '../store/regular.ts';
 import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
 
 /** A training's state in a safetensors file: what was kept survives a kill, for every write replaces the file as a whole. */
@@ -17,7 +18,7 @@ export interface FileCheckpoint extends Checkpoint {
 export function fileCheckpoint(path: string, { resume = false }: { resume?: boolean }): FileCheckpoint {
   return {
     async load(key) {
-      const bytes = resume ? await readFile(path).catch(() => undefined) : undefined;
+      const bytes = resume ? await readRegular(path, { area: 'fit' }).catch(unlessMissing) : undefined;
       if (!bytes) return undefined;
       const { tensors, metadata } = parseSafetensors(bytes, path);
       if (metadata.training !== key) {

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { fileIdentity } from '../engine/keys/node.ts';
-import { ModelError, systemCode } from '../errors.ts';
+import { ModelError } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
 import { type DType, sizeOf, type Tensor } from '../math/tensor.ts';
 import type { FileRows } from '../methods/file-rows.ts';
@@ -11,6 +10,7 @@ import { countByClass, isPlain } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { resolveOptions } from '../options.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
+import { type FileUse, readRegular } from '../store/regular.ts';
 import { openSafetensors, parseSafetensors, type SafetensorsFile } from '../store/safetensors.ts';
 import { version } from '../version.ts';
 import { contentHash, fileHash } from './content-hash.ts';
@@ -29,6 +29,12 @@ export async function writeClassifier(path: string, data: ClassifierData): Promi
 /** Features with more numbers than that stay in the file: in memory they would take half a gigabyte. */
 const LARGEST_IN_MEMORY = 2 ** 27;
 
+const CLASSIFIER: FileUse = {
+  area: 'classifier',
+  Failure: ModelError,
+  hint: 'Give the file that `tip-adapter fit … -o <file>` wrote.',
+};
+
 export interface ReadOptions {
   /** Most numbers of the examples' features that are held in memory; those of more are read page by page when asked. */
   largestInMemory?: number;
@@ -42,9 +48,9 @@ export async function readClassifier(
   path: string,
   { largestInMemory = LARGEST_IN_MEMORY }: ReadOptions = {},
 ): Promise<ClassifierData> {
-  const file = await openSafetensors(path).catch((cause) => {
-    if (cause instanceof ModelError) return refusal(path)(cause.message, cause);
-    throw unreadable(path, cause);
+  const file = await openSafetensors(path, CLASSIFIER).catch((cause: ModelError) => {
+    if (cause.code.startsWith(CLASSIFIER.area)) throw cause;
+    return refusal(path)(cause.message, cause);
   });
   try {
     const features = file.entries.get(FEATURES);
@@ -61,22 +67,7 @@ export async function readClassifier(
   } finally {
     await file.close();
   }
-  return decodeClassifier(
-    await readFile(path).catch((cause) => {
-      throw unreadable(path, cause);
-    }),
-    path,
-  );
-}
-
-function unreadable(path: string, cause: Error): ModelError {
-  const missing = systemCode(cause) === 'ENOENT';
-  return new ModelError(missing ? `There is no file ${path}` : `Cannot read ${path}: ${cause.message}`, {
-    code: missing ? 'classifier/missing' : 'classifier/unreadable',
-    hint: 'Give the file that `tip-adapter fit … -o <file>` wrote.',
-    details: { path },
-    cause,
-  });
+  return decodeClassifier(await readRegular(path, CLASSIFIER), path);
 }
 
 /** The examples' features, left in the file. */

@@ -1,10 +1,11 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Prediction } from '../classifier/types.ts';
 import type { ClassInfo } from '../dataset/types.ts';
 import { throwIfAborted } from '../errors.ts';
 import { copyWithoutOverwriting } from '../store/atomic.ts';
 import { nameGiver } from '../store/names.ts';
+import { PICTURE, readRegular } from '../store/regular.ts';
 
 /** Where pictures go that the classifier takes for none of its classes. */
 const UNSURE = 'unsure';
@@ -57,8 +58,8 @@ async function openShelf(folder: string): Promise<Shelf> {
   return {
     async put(image) {
       const alike = bySize.get((await stat(image)).size) ?? [];
-      const bytes = alike.length > 0 ? await readFile(image) : undefined;
-      for (const path of alike) if (bytes?.equals(await readFile(path))) return false;
+      const bytes = alike.length > 0 ? await readRegular(image, PICTURE) : undefined;
+      for (const path of alike) if (bytes?.equals(await readRegular(path, PICTURE))) return false;
       await register(await copyWithoutOverwriting(image, folder, basename(image)));
       return true;
     },

@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline';
 import { printable } from '../printable.ts';
 import type { Io } from './io.ts';
+import { linesOf } from './lines.ts';
 import { terminalBar } from './progress.ts';
 import { writers } from './screen.ts';
 
@@ -50,8 +51,7 @@ export function processIo(signal: AbortSignal, interrupt: () => void): Io {
         }
       : undefined,
     async *lines() {
-      const reader = createInterface({ input: stdin, signal });
-      yield* reader;
+      yield* linesOf(stdin, signal);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../errors.ts';
 import { fromHalf } from '../math/half.ts';
@@ -6,6 +6,7 @@ import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { checkFile } from '../store/checksum.ts';
 import { parseNpy } from '../store/npy.ts';
+import { readRegular } from '../store/regular.ts';
 import { parseSafetensors } from '../store/safetensors.ts';
 
 /** A table of features, with what is said of its labels. */
@@ -32,10 +33,8 @@ export async function openTables(
   const there = (await readdir(folder)).filter((file) => /\.(npy|safetensors)$/.test(file));
   const files = [...new Set([...there, ...listed.keys()])].filter((file) => !/\.labels\.npy$/.test(file));
   const byName = new Map(files.map((file) => [file.replace(/\.(npy|safetensors)$/, ''), file]));
-  const bytesOf = async (path: string) =>
-    readFile(path).catch((cause) => {
-      throw new DataError(`${path} is named in info.json and is not there`, { code: 'dump/missing', cause });
-    });
+  const bytesOf = (path: string) =>
+    readRegular(path, { area: 'dump', hint: 'It is one of the files that info.json names.' });
   const hashOf = async (path: string) => (await checkFile(path, {})).sha256;
   return {
     names: [...byName.keys()],

@@ -1,8 +1,9 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.ts';
 import { dot, type Matrix, row } from '../math/matrix.ts';
+import { readRegularText } from '../store/regular.ts';
 import { type DumpTable, openTables } from './dump-tables.ts';
 import { groupBy } from './groups.ts';
 import type { ClassInfo } from './types.ts';
@@ -119,9 +120,10 @@ export async function readFeatureDump(
 
 async function readInfo(folder: string): Promise<z.infer<typeof info>> {
   const path = join(folder, 'info.json');
+  const text = await readRegularText(path, { area: 'dump' });
   let value: unknown;
   try {
-    value = JSON.parse(await readFile(path, 'utf8'));
+    value = JSON.parse(text);
   } catch (cause) {
     throw new DataError(`${path} is not JSON`, { code: 'dump/info', cause });
   }

@@ -277,7 +277,7 @@ describe('tables', () => {
     expect(finding(dataset, 'not-images')).toBeUndefined();
     await write(['other.csv', 'id,name\nn01,cat']);
     expect(names(await readDataset(root, { classes: join(root, 'other.csv') }))).toEqual(['cat', 'n02']);
-    await expect(readDataset(root, { classes: join(root, 'no.csv') })).rejects.toThrow(failure('unreadable'));
+    await expect(readDataset(root, { classes: join(root, 'no.csv') })).rejects.toThrow(failure('missing'));
     await write(['list.csv', 'path,label\nn01/1.jpg,n01']);
     expect(names(await readDataset(join(root, 'list.csv')))).toEqual(['猫']);
   });
@@ -356,7 +356,7 @@ describe('what is no data set', () => {
     await write('a/1.jpg');
     const { examples } = await readDataset(root);
     await rm(join(root, 'a/1.jpg'));
-    await expect(examples[0].read()).rejects.toThrow(failure('unreadable'));
+    await expect(examples[0].read()).rejects.toThrow(failure('missing'));
   });
 });
 

@@ -1,6 +1,7 @@
-import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, resolve, sep } from 'node:path';
-import { DataError, systemCode, TipAdapterError, throwIfAborted } from '../errors.ts';
+import { systemCode, TipAdapterError, throwIfAborted } from '../errors.ts';
+import { type FileUse, PICTURE, readRegular } from '../store/regular.ts';
 import { openZip } from '../store/zip.ts';
 import type { Finding } from './types.ts';
 import { count, warning } from './wording.ts';
@@ -31,24 +32,16 @@ function isIgnored(name: string): boolean {
   return name.startsWith('.') || SYSTEM_NAMES.has(name.toLowerCase());
 }
 
+/** A picture or a table of a data set. */
+const LISTED: FileUse = {
+  ...PICTURE,
+  area: 'dataset',
+  hint: 'Check that the file still exists and that you may read it.',
+};
+
 /** A file on disk under the name by which the source calls it. */
 export function diskFile(path: string, absolute: string): SourceFile {
-  return {
-    path,
-    absolute,
-    read: async () => {
-      try {
-        return await readFile(absolute);
-      } catch (error) {
-        throw new DataError(`Cannot read ${absolute} (${systemCode(error) ?? error})`, {
-          code: 'dataset/unreadable',
-          hint: 'Check that the file still exists and that you may read it.',
-          details: { path: absolute },
-          cause: error,
-        });
-      }
-    },
-  };
+  return { path, absolute, read: () => readRegular(absolute, LISTED) };
 }
 
 /** The files of a zip archive; unsafe ones are left out and said. */
@@ -113,6 +106,8 @@ export async function folderTree(folder: string, signal?: AbortSignal): Promise<
         } else if (found.isDirectory()) {
           folders.push(path);
           await walk(`${path}/`, [...trail, target]);
+        } else {
+          refused.unreadable.push(path);
         }
       } catch (error) {
         if (error instanceof TipAdapterError || systemCode(error) === undefined) throw error;
@@ -142,7 +137,7 @@ function refusals(refused: Record<'outside' | 'loop' | 'unreadable', string[]>):
     findings.push(
       warning(
         'unreadable',
-        `${entries} cannot be opened (a broken link, or no permission): left out.`,
+        `${entries} cannot be read (a broken link, no permission, or no regular file): left out.`,
         unreadable,
       ),
     );

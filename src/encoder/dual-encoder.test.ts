@@ -107,6 +107,8 @@ describe('a dual encoder', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'dual-'));
     await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(TOKENIZER));
+    for (const model of ['model.onnx', 'vision_model.onnx'])
+      await writeFile(join(folder, model), 'stands in');
   });
   afterAll(() => rm(folder, { recursive: true }));
 

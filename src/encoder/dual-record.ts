@@ -1,14 +1,21 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Engine } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
 import { checkFile } from '../store/checksum.ts';
+import { CONFIGURATION_LIMIT, readRegular, readRegularText } from '../store/regular.ts';
 import { openCheckpoint } from './clip/checkpoint.ts';
 import { clipFacts } from './clip/facts.ts';
 import { dualEncoder } from './dual-encoder.ts';
 import { findDualFiles, isWeights, readConfiguration } from './dual-files.ts';
-import { type EncoderRecord, fingerprintOf, type RecordedFile, tokenizerMeaning } from './record.ts';
+import {
+  ENCODER_FILE,
+  type EncoderRecord,
+  fingerprintOf,
+  type RecordedFile,
+  tokenizerMeaning,
+} from './record.ts';
 import { CLIP_DEFAULTS, type EncoderSource } from './registry.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -53,7 +60,10 @@ export async function dualRecord(
         ...readConfiguration((path) => configuration.get(path)),
         dimension: projectionOf(configuration.get('config.json') ?? {}),
       };
-  const tokenizer = await readFile(join(folder, 'tokenizer.json'));
+  const tokenizer = await readRegular(join(folder, 'tokenizer.json'), {
+    ...ENCODER_FILE,
+    limit: CONFIGURATION_LIMIT,
+  });
   const weights = files
     .filter(({ path }) => /\.onnx(_data.*)?$|\.safetensors$/.test(path))
     .map(({ sha256 }) => sha256);
@@ -125,8 +135,9 @@ async function readConfigurationFiles(
 ): Promise<Map<string, Json>> {
   const wanted = files.map(({ path }) => path).filter((path) => path.endsWith('.json'));
   const read = wanted.map(async (path): Promise<[string, Json]> => {
+    const text = await readRegularText(join(folder, path), ENCODER_FILE);
     try {
-      return [path, JSON.parse(await readFile(join(folder, path), 'utf8'))];
+      return [path, JSON.parse(text)];
     } catch (cause) {
       throw new ModelError(`${join(folder, path)} is not JSON`, { code: 'encoder/configuration', cause });
     }

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ModelError } from '../errors.ts';
 import type { Preprocessing } from '../image/types.ts';
+import { type FileUse, readRegularText, unlessMissing } from '../store/regular.ts';
 import type { CacheDefaults } from './types.ts';
 
 /** The name of the file in an encoder's folder that says what the encoder is; written last, so that it marks a whole one. */
@@ -83,16 +83,18 @@ const record = z.object({
 /** Everything that is known of an encoder on disk without opening its weights. */
 export type EncoderRecord = z.infer<typeof record>;
 
+/** A file of an encoder. */
+export const ENCODER_FILE: FileUse = {
+  area: 'encoder',
+  Failure: ModelError,
+  hint: "Check the encoder's folder, or remove the encoder and pull it again.",
+};
+
 /** The record of an encoder's folder; undefined where there is none. Throws `ModelError` where it cannot be understood. */
 export async function readRecord(folder: string): Promise<EncoderRecord | undefined> {
   const path = join(folder, RECORD_FILE);
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch {
-    return undefined;
-  }
-  return parseRecord(text, path);
+  const text = await readRegularText(path, ENCODER_FILE).catch(unlessMissing);
+  return text === undefined ? undefined : parseRecord(text, path);
 }
 
 /** @param where what to call the text in an error */

@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import type { Engine, PortInfo, Session } from '../engine/types.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
 import { fromHalf, toHalf } from '../math/half.ts';
 import { concatRows, type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
-import type { EncoderRecord, TextRule } from './record.ts';
+import { checkRegular, readRegularText } from '../store/regular.ts';
+import { ENCODER_FILE, type EncoderRecord, type TextRule } from './record.ts';
 import { createTokenizer, type TextTokenizer } from './tokenizer.ts';
 import type { Encoder } from './types.ts';
 
@@ -31,7 +31,10 @@ export interface LazySession {
 }
 
 export function lazySession(engine: Engine, model: string): LazySession {
-  return sessionOf(() => engine.load(model));
+  return sessionOf(async () => {
+    await checkRegular(model, ENCODER_FILE);
+    return engine.load(model);
+  });
 }
 
 /** A session that is made at its first use. */
@@ -47,7 +50,8 @@ export function sessionOf(make: () => Promise<Session>): LazySession {
 
 export function lazyTokenizer(folder: string, rule: TextRule): { get(): Promise<TextTokenizer> } {
   return lazily(async () => {
-    const parsed = async (name: string) => JSON.parse(await readFile(`${folder}/${name}`, 'utf8')) as object;
+    const parsed = async (name: string) =>
+      JSON.parse(await readRegularText(`${folder}/${name}`, ENCODER_FILE)) as object;
     const config = await parsed('tokenizer_config.json').catch(() => undefined);
     return createTokenizer({ tokenizer: await parsed('tokenizer.json'), config }, rule);
   });

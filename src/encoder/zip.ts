@@ -1,7 +1,7 @@
-import { createReadStream } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { Zip, ZipPassThrough } from 'fflate';
-import { ModelError } from '../errors.ts';
+import { ModelError, throwIfAborted } from '../errors.ts';
+import { type FileUse, openRegular, readUpTo } from '../store/regular.ts';
 
 /**
  * Zip files of weights, which do not compress: entries are stored as they are, written and read piece by piece. Reading goes
@@ -14,6 +14,8 @@ export interface ZipEntry {
   /** Position of the entry's local header. */
   readonly offset: number;
 }
+
+const BUNDLE: FileUse = { area: 'bundle', Failure: ModelError };
 
 /** The bytes of a zip file that holds the files at `source` under `path`. */
 export async function* zipFiles(
@@ -32,7 +34,9 @@ export async function* zipFiles(
   for (const { path, source } of files) {
     const entry = new ZipPassThrough(path);
     zip.add(entry);
-    for await (const chunk of createReadStream(source, { highWaterMark: 1 << 20, signal })) {
+    const { file, stats } = await openRegular(source, BUNDLE);
+    for await (const chunk of readUpTo(file, stats.size)) {
+      throwIfAborted(signal);
       entry.push(chunk);
       yield* written();
     }
@@ -51,9 +55,9 @@ const LONGEST_COMMENT = 0xffff;
 
 /** The entries of a zip file. Throws `ModelError` where it is none, is cut, or has compressed entries. */
 export async function readZipDirectory(path: string): Promise<ZipEntry[]> {
-  const file = await open(path, 'r');
+  const { file, stats } = await openRegular(path, BUNDLE);
   try {
-    const { size } = await file.stat();
+    const { size } = stats;
     const tail = await readAt(file, Math.max(0, size - END_LENGTH - LONGEST_COMMENT), size);
     const at = lastSignature(tail);
     if (at < 0) throw notABundle(path, 'it is no zip file, or its end is missing');
@@ -73,17 +77,18 @@ export async function* entryBytes(
   { offset, bytes }: ZipEntry,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  const file = await open(path, 'r');
-  let start: number;
+  const { file } = await openRegular(path, BUNDLE);
   try {
     const header = await readAt(file, offset, offset + 30);
     if (header.length < 30) throw notABundle(path, 'it ends early');
-    start = offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
+    const start = offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
+    for await (const chunk of readUpTo(file, bytes, start)) {
+      throwIfAborted(signal);
+      yield chunk;
+    }
   } finally {
     await file.close();
   }
-  if (bytes > 0)
-    yield* createReadStream(path, { start, end: start + bytes - 1, highWaterMark: 1 << 20, signal });
 }
 
 function lastSignature(tail: Buffer): number {

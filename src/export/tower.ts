@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { openCheckpoint } from '../encoder/clip/checkpoint.ts';
 import { clipFacts } from '../encoder/clip/facts.ts';
@@ -7,12 +6,14 @@ import { imageGraph } from '../encoder/clip/towers.ts';
 import { IMAGE_OUTPUTS } from '../encoder/dual-encoder.ts';
 import { isWeights } from '../encoder/dual-files.ts';
 import type { LocalEncoder } from '../encoder/local.ts';
+import { ENCODER_FILE } from '../encoder/record.ts';
 import { lazyTokenizer, outputNamed, textFeeds } from '../encoder/tower.ts';
 import type { PortInfo } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
 import { bytesField, Message } from '../graph/protobuf.ts';
 import type { Tensor } from '../math/tensor.ts';
+import { readRegular } from '../store/regular.ts';
 import { type Named, type OnnxModel, parseModel, portType, pruned } from './onnx-model.ts';
 import { fieldsOf, textOf } from './wire.ts';
 
@@ -39,7 +40,9 @@ const BUILTIN_OUTPUTS = ['feature'];
 /** The image tower of an encoder on disk. CLIP from weights is built, an ONNX file is taken as it is. */
 export async function imageTower({ record, folder }: LocalEncoder): Promise<ImageTower> {
   const path = join(folder, record.imageModel);
-  const bytes = isWeights(record.imageModel) ? await clipTower(record, folder) : await readFile(path);
+  const bytes = isWeights(record.imageModel)
+    ? await clipTower(record, folder)
+    : await readRegular(path, ENCODER_FILE);
   const model = parseModel(bytes);
   const names = record.kind === 'dual' ? IMAGE_OUTPUTS : BUILTIN_OUTPUTS;
   const output = outputNamed(model.graph.outputs.map(portInfo), names, record.imageModel);
@@ -110,7 +113,7 @@ async function withinFile(weight: Named, folder: string): Promise<Named> {
       return [key, value];
     }),
   );
-  const file = await readFile(join(folder, facts.get('location') ?? ''));
+  const file = await readRegular(join(folder, facts.get('location') ?? ''), ENCODER_FILE);
   const start = Number(facts.get('offset') ?? 0);
   const tensor = new Message();
   for (const { number, raw } of fields)

@@ -3,7 +3,7 @@ import { Classifier } from '../classifier/classifier.ts';
 import { readClassifier, writeClassifier } from '../classifier/file.ts';
 import { sha256 } from '../encoder/record.ts';
 import { fileIdentity } from '../engine/keys/node.ts';
-import { ModelError, throwIfAborted } from '../errors.ts';
+import { throwIfAborted } from '../errors.ts';
 import { withLock } from '../store/lock.ts';
 import type { BorrowedEncoder, Encoders } from './encoders.ts';
 import { Refusal } from './problem.ts';
@@ -185,22 +185,10 @@ export class Model {
 }
 
 async function read(path: string, signature: string, encoders: Encoders): Promise<Loaded> {
-  await checkRegular(path);
   const data = await readClassifier(path);
   const encoder = await encoders.borrow(data.encoder);
   const classifier = new Classifier(data, encoder.runtime);
   return { classifier, encoder, etag: etagOf(classifier, signature), users: 0, retired: false };
-}
-
-/** Who reads a named pipe waits until someone writes into it, with one of the few threads that read files. */
-async function checkRegular(path: string): Promise<void> {
-  const found = await stat(path).catch(() => undefined);
-  if (!found || found.isFile()) return;
-  throw new ModelError(`${path} is not a regular file`, {
-    code: 'classifier/unreadable',
-    hint: 'Put the file of a classifier there, not a folder, a pipe or a device.',
-    details: { path },
-  });
 }
 
 async function signatureOf(path: string): Promise<string> {

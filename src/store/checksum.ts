@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { ModelError, throwIfAborted, UsageError } from '../errors.ts';
+import { openRegular, readUpTo } from './regular.ts';
 
 /** What a file must be. Hashes are those that a publisher gave; none is ever made up. */
 export interface Expected {
@@ -23,11 +22,14 @@ export interface Checked {
 
 /**
  * Reads a file once and compares it with everything expected of it.
- * Throws `ModelError` `checksum/size` or `checksum/mismatch` naming both, `UsageError` for an integrity without sha512.
+ * Throws `ModelError` `checksum/size` or `checksum/mismatch` naming both, and as `openRegular`; `UsageError` for an integrity
+ * without sha512.
  */
 export async function checkFile(path: string, expected: Expected, signal?: AbortSignal): Promise<Checked> {
-  const { size } = await stat(path);
+  const { file, stats } = await openRegular(path, { area: 'checksum', Failure: ModelError });
+  const { size } = stats;
   if (expected.size !== undefined && size !== expected.size) {
+    await file.close();
     throw new ModelError(`${path} has ${size} bytes instead of ${expected.size}`, {
       code: 'checksum/size',
       details: { path, expected: expected.size, actual: size },
@@ -36,7 +38,7 @@ export async function checkFile(path: string, expected: Expected, signal?: Abort
   const sha256 = createHash('sha256');
   const sha512 = expected.integrity === undefined ? undefined : createHash('sha512');
   const git = expected.gitOid === undefined ? undefined : createHash('sha1').update(`blob ${size}\0`);
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+  for await (const chunk of readUpTo(file, size)) {
     throwIfAborted(signal);
     sha256.update(chunk);
     sha512?.update(chunk);

@@ -1,7 +1,8 @@
 import type { Stats } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { ModelError, UsageError } from '../errors.ts';
 import { type DType, sizeOf, type Tensor, type TensorData } from '../math/tensor.ts';
+import { type FileUse, openRegular } from './regular.ts';
 import { type Header, layOut, MAX_HEADER, parseHeader, TYPES, tensorBytes } from './safetensors-header.ts';
 
 /**
@@ -28,6 +29,9 @@ export interface SafetensorsFile {
   close(): Promise<void>;
 }
 
+/** Tensors of any kind. */
+const WEIGHTS: FileUse = { area: 'safetensors', Failure: ModelError };
+
 /**
  * Reads a whole file's bytes. Tensors are views on `bytes` where their alignment allows it, else copies.
  * Every malformation is a `ModelError` with a code `safetensors/…` that names `origin`.
@@ -43,11 +47,11 @@ export function parseSafetensors(bytes: Uint8Array, origin = 'The file'): Safete
   return { tensors, metadata: header.metadata };
 }
 
-/** Opens a file for reading tensors one by one. Throws as `parseSafetensors`, and the system's error where it is missing. */
-export async function openSafetensors(path: string): Promise<SafetensorsFile> {
-  const file = await open(path, 'r');
+/** Opens a file for reading tensors one by one. Throws as `parseSafetensors`, and as `openRegular`. */
+export async function openSafetensors(path: string, use: FileUse = WEIGHTS): Promise<SafetensorsFile> {
+  const { file, stats } = await openRegular(path, use);
   try {
-    const { size } = await file.stat();
+    const { size } = stats;
     const length = headerLength(await readAt(file, 0, Math.min(8, size), path), size, path);
     const start = 8 + length;
     const header = parseHeader(await readAt(file, 8, length, path), size - start, path);

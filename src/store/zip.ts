@@ -1,7 +1,8 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
 import { DataError } from '../errors.ts';
+import { openRegular } from './regular.ts';
 import { decodeName, type Fail, locateDirectory, parseDirectory, type ZipRecord } from './zip-directory.ts';
 
 /** A zip whose files are read one by one; its file is open only while something is read. */
@@ -38,7 +39,7 @@ const inflate = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(infla
 
 /**
  * Opens a zip (zip64 included) by its central directory; only what is read is ever in memory. `called` is its name in messages.
- * Throws `DataError` `zip/…` where it is no zip, is cut short or exceeds a limit, and the system's error where it is missing.
+ * Throws `DataError` `zip/…` where it is no zip, is cut short or exceeds a limit, and as `openRegular` (`zip/missing`, `zip/unreadable`).
  */
 export async function openZip(path: string, limits: ZipLimits = {}, called = path): Promise<Zip> {
   const fail: Fail = (code, what) => {
@@ -73,9 +74,9 @@ async function reading<T>(
   fail: Fail,
   work: (readAt: ReadAt, size: number) => Promise<T>,
 ): Promise<T> {
-  const file = await open(path, 'r');
+  const { file, stats } = await openRegular(path, { area: 'zip' });
   try {
-    const { size } = await file.stat();
+    const { size } = stats;
     return await work((position, length) => readExactly(file, position, length, size, fail), size);
   } finally {
     await file.close();

@@ -1,8 +1,9 @@
-import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { DataError, systemCode } from '../errors.ts';
+import { DataError } from '../errors.ts';
 import { diskError, writeFileAtomic } from '../store/atomic.ts';
+import { type FileUse, readRegular, unlessMissing } from '../store/regular.ts';
 import { type BoardJson, boardFromJson, boardToJson, EMPTY_BOARD } from './board.ts';
 import { applyChange, beginHistory, type Change, type History } from './history.ts';
 
@@ -51,6 +52,12 @@ const baseSchema = z.object({
     confirmed: hashes.default([]),
   }) satisfies z.ZodType<BoardJson>,
 });
+
+const JOURNAL: FileUse = {
+  area: 'studio',
+  limit: 2 ** 29 - 1024,
+  hint: 'Move the file away to begin anew; the pictures stay beside it.',
+};
 
 /** A journal longer than this begins anew from its board when it is opened; what could be undone is then forgotten. */
 const LONGEST = 20_000;
@@ -130,13 +137,8 @@ const line = (value: unknown) => `${JSON.stringify(value)}\n`;
 
 /** Replays the journal. `torn` is its whole part, where the end was cut short. */
 async function readJournal(path: string): Promise<{ history: History; lines: number; torn?: string }> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return { history: beginHistory(EMPTY_BOARD), lines: 0 };
-    throw diskError(error, path);
-  }
+  const bytes = await readRegular(path, JOURNAL).catch(unlessMissing);
+  const text = bytes?.toString('utf8') ?? '';
   const end = text.lastIndexOf('\n') + 1;
   const lines = text.slice(0, end).split('\n').slice(0, -1);
   if (lines.length === 0) return { history: beginHistory(EMPTY_BOARD), lines: 0 };

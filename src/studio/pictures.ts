@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { INDEX_NAMES, readDataset } from '../dataset/read.ts';
 import type { Dataset } from '../dataset/types.ts';
@@ -8,6 +8,7 @@ import { DataError } from '../errors.ts';
 import type { ImageLoader } from '../image/loader.ts';
 import { isImagePath } from '../image/names.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
+import { PICTURE, readRegular } from '../store/regular.ts';
 import { openZip } from '../store/zip.ts';
 import { type Problem, problemOf } from './status.ts';
 
@@ -111,7 +112,7 @@ async function keepListed({ classes, examples }: Dataset, keep: Keep): Promise<K
 }
 
 async function readKept(path: string, hash: string): Promise<Uint8Array> {
-  return readFile(path).catch((cause) => notKept(hash, cause));
+  return readRegular(path, PICTURE).catch((cause) => notKept(hash, cause));
 }
 
 function notKept(hash: string, cause: unknown): never {

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { onAbort } from '../abort.ts';
 import type { Classifier } from '../classifier/classifier.ts';
@@ -11,6 +10,7 @@ import { UsageError } from '../errors.ts';
 import { createImageLoader } from '../image/loader.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { type Lock, takeLock } from '../store/lock.ts';
+import { readRegularText } from '../store/regular.ts';
 import type { Board } from './board.ts';
 import type { Change } from './history.ts';
 import { type Journal, openJournal } from './journal.ts';
@@ -210,7 +210,9 @@ export class Session {
 const addressFile = (folder: string) => join(folder, 'address');
 
 export async function lastAddress(folder: string): Promise<string | undefined> {
-  const text = await readFile(addressFile(folder), 'utf8').catch(() => undefined);
+  const text = await readRegularText(addressFile(folder), { area: 'studio', limit: 2 ** 12 }).catch(
+    () => undefined,
+  );
   return text && URL.canParse(text) ? text : undefined;
 }
 

@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { ModelError } from '../../errors.ts';
+import { readRegularText } from '../../store/regular.ts';
 import { openSafetensors, type SafetensorsFile } from '../../store/safetensors.ts';
+import { ENCODER_FILE } from '../record.ts';
 import { type Checkpoint, openAiNames } from './weights.ts';
 
 const index = z.object({ weight_map: z.record(z.string(), z.string().regex(/^[^/\\]+$/)) });
@@ -13,7 +14,7 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
   const files: SafetensorsFile[] = [];
   const close = async () => void (await Promise.all(files.map((file) => file.close())));
   try {
-    for (const name of names) files.push(await openSafetensors(name));
+    for (const name of names) files.push(await openSafetensors(name, ENCODER_FILE));
     const owners = new Map(files.flatMap((file) => [...file.entries.keys()].map((name) => [name, file])));
     const shapes = files.flatMap((file) =>
       [...file.entries].map(([name, { shape }]) => [name, shape] as const),
@@ -37,7 +38,7 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
 }
 
 async function shardsOf(path: string): Promise<string[]> {
-  const parsed = index.safeParse(JSON.parse(await readFile(path, 'utf8')));
+  const parsed = index.safeParse(JSON.parse(await readRegularText(path, ENCODER_FILE)));
   if (parsed.success)
     return [...new Set(Object.values(parsed.data.weight_map))].map((name) => join(dirname(path), name));
   throw new ModelError(`${path} does not say which file holds which tensor`, {

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Engine } from '../../engine/types.ts';
 import type { Expr } from '../../graph/expression.ts';
@@ -6,7 +5,8 @@ import { input } from '../../graph/expression.ts';
 import { matrix } from '../../math/matrix.ts';
 import type { Tensor } from '../../math/tensor.ts';
 import type { TextTower } from '../../methods/text-tower.ts';
-import type { EncoderRecord } from '../record.ts';
+import { readRegularText } from '../../store/regular.ts';
+import { ENCODER_FILE, type EncoderRecord } from '../record.ts';
 import type { TextTokenizer } from '../tokenizer.ts';
 import { type LazySession, sessionOf } from '../tower.ts';
 import { openCheckpoint } from './checkpoint.ts';
@@ -54,7 +54,7 @@ export async function configurationOf(
     .map(({ path }) => path)
     .filter((path) => /^(open_clip_|preprocessor_)?config\.json$/.test(path));
   const read = wanted.map(
-    async (path) => [path, JSON.parse(await readFile(join(folder, path), 'utf8'))] as const,
+    async (path) => [path, JSON.parse(await readRegularText(join(folder, path), ENCODER_FILE))] as const,
   );
   const parsed = new Map(await Promise.all(read));
   return (path) => parsed.get(path);

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { ModelError } from '../../errors.ts';
 import type { FileReader } from './types.ts';
 
@@ -9,7 +9,8 @@ export function fileIdentity({ dev, ino, size, mtimeMs }: Stats): string {
 
 /** Opens a file whose place in memory is taken by pages. Throws `ModelError` where another file has its name by now. */
 export function openFile(path: string, identity: string): FileReader {
-  const file = openSync(path, 'r');
+  // A pipe in the file's place has no writer to wait for.
+  const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   if (fileIdentity(fstatSync(file)) !== identity) {
     closeSync(file);
     throw new ModelError(`${path} was replaced while its classifier was in use`, {

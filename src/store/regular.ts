@@ -1,0 +1,133 @@
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { DataError, type ModelError, systemCode, TipAdapterError } from '../errors.ts';
+
+/** What a file is read as. It decides how large the file may be and what its errors are called. */
+export interface FileUse {
+  /** First part of the error codes: `image` gives `image/missing`, `image/unreadable` and `image/too-many-bytes`. */
+  readonly area: string;
+  /** Class of the errors. */
+  readonly Failure?: typeof DataError | typeof ModelError;
+  /** Largest size in bytes. */
+  readonly limit?: number;
+  /** Advice for every failure. */
+  readonly hint?: string;
+}
+
+/** Node cannot hold more bytes in one buffer on every platform. */
+const LARGEST = 2 ** 31 - 1;
+
+/** A picture's file: as large as an entry of a zip may be. */
+export const PICTURE: FileUse = {
+  area: 'image',
+  limit: 2 ** 29,
+  hint: 'Check the path, that the file is a picture, and that you may read it.',
+};
+
+/** A configuration or a list in JSON or text. Tokenizers of many languages have up to 35 MB. */
+export const CONFIGURATION_LIMIT = 2 ** 27;
+
+/** Bytes that are read at once. */
+const CHUNK = 2 ** 26;
+
+/** Bytes that are first read of a file that gives its size as 0, as files in /proc do. */
+const FIRST = 2 ** 16;
+
+/**
+ * Opens a regular file for reading, and refuses everything else (a folder, a pipe, a device, a socket) before a byte is read.
+ * Opening a pipe does not wait for its writer. Throws the `Failure` of `use` with the codes `<area>/missing`,
+ * `<area>/unreadable` and, where the file is larger than the limit of `use`, `<area>/too-many-bytes`.
+ */
+export async function openRegular(path: string, use: FileUse): Promise<{ file: FileHandle; stats: Stats }> {
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(async (cause) => {
+    // A socket cannot be opened at all, and Windows opens no folder.
+    const kind = kindOf(await stat(path).catch(() => undefined));
+    throw kind ? irregular(path, kind, use, cause) : unreadable(path, cause, use);
+  });
+  try {
+    const stats = await file.stat();
+    const kind = kindOf(stats);
+    if (kind) throw irregular(path, kind, use);
+    if (use.limit !== undefined && stats.size > use.limit) throw tooLarge(path, use.limit, use);
+    return { file, stats };
+  } catch (error) {
+    await file.close();
+    throw error instanceof TipAdapterError ? error : unreadable(path, error, use);
+  }
+}
+
+/** The bytes of a regular file, never more than the limit of `use` even where the file's size is wrong. Throws as `openRegular`. */
+export async function readRegular(path: string, use: FileUse): Promise<Buffer> {
+  const limit = use.limit ?? LARGEST;
+  const { file, stats } = await openRegular(path, { ...use, limit });
+  try {
+    const { size } = stats;
+    let bytes = Buffer.allocUnsafeSlow(size || FIRST);
+    let length = 0;
+    for (;;) {
+      const { bytesRead } = await file.read(bytes, length, Math.min(bytes.length - length, CHUNK), length);
+      length += bytesRead;
+      if (bytesRead === 0 || length === size) return bytes.subarray(0, length);
+      if (length > limit) throw tooLarge(path, limit, use);
+      if (length === bytes.length) bytes = Buffer.concat([bytes], Math.min(2 * length, limit + 1));
+    }
+  } catch (error) {
+    throw error instanceof TipAdapterError ? error : unreadable(path, error, use);
+  } finally {
+    await file.close();
+  }
+}
+
+/** The text of a regular file in UTF-8. Throws as `openRegular`. */
+export async function readRegularText(path: string, use: FileUse): Promise<string> {
+  return (await readRegular(path, { limit: CONFIGURATION_LIMIT, ...use })).toString('utf8');
+}
+
+/** The first `size` bytes of an open file, piece by piece; then the file is closed. */
+export async function* readUpTo(file: FileHandle, size: number, from = 0): AsyncGenerator<Buffer> {
+  // The end of the range is part of it: a range of no bytes cannot be told to a stream.
+  if (size === 0) return file.close();
+  yield* file.createReadStream({ start: from, end: from + size - 1, highWaterMark: 2 ** 20 });
+}
+
+/** Throws as `openRegular` where a file cannot be read, for those that are then read by another library. */
+export async function checkRegular(path: string, use: FileUse): Promise<void> {
+  await (await openRegular(path, use)).file.close();
+}
+
+/** Of the errors of reading, takes the one that says that there is no such file as an answer. */
+export function unlessMissing(error: unknown): undefined {
+  if (systemCode((error as { cause?: unknown } | null)?.cause) !== 'ENOENT') throw error;
+}
+
+/** What a file is that is not a regular one. */
+function kindOf(stats: Stats | undefined): string | undefined {
+  if (!stats || stats.isFile()) return undefined;
+  if (stats.isDirectory()) return 'a folder';
+  if (stats.isFIFO()) return 'a pipe';
+  if (stats.isSocket()) return 'a socket';
+  return 'a device';
+}
+
+function failure(message: string, code: string, path: string, use: FileUse, cause?: unknown): Error {
+  const { area, Failure = DataError, hint } = use;
+  return new Failure(message, { code: `${area}/${code}`, hint, details: { path }, cause });
+}
+
+function irregular(path: string, kind: string, use: FileUse, cause?: unknown): Error {
+  return failure(`${path} is ${kind}, not a regular file`, 'unreadable', path, use, cause);
+}
+
+function tooLarge(path: string, limit: number, use: FileUse): Error {
+  return failure(`${path} has more than ${limit} bytes, the most that is read`, 'too-many-bytes', path, use);
+}
+
+function unreadable(path: string, cause: unknown, use: FileUse): Error {
+  const system = systemCode(cause);
+  if (system === 'ENOENT') return failure(`There is no file ${path}`, 'missing', path, use, cause);
+  const { message } = cause as Error;
+  // Node's message is `EACCES: permission denied, open '<path>'`.
+  const [, reason] = /^[A-Z0-9]+: ([^,]+)/.exec(message) ?? [];
+  const what = reason ? `${reason} (${system})` : message;
+  return failure(`${path} cannot be read: ${what}`, 'unreadable', path, use, cause);
+}
