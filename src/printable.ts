@@ -16,3 +16,11 @@ export function printable(text: string): string {
     (character) => NAMED[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
+
+/** A value as JSON that is safe to show: one line, or with `indent` one for each member. */
+export function jsonText(
+  value: unknown,
+  { replacer, indent }: { replacer?: (key: string, value: unknown) => unknown; indent?: number } = {},
+): string {
+  return JSON.stringify(value, replacer, indent).split('\n').map(printable).join('\n');
+}

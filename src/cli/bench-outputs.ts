@@ -5,6 +5,7 @@ import type { FinishedTable } from '../bench/run.ts';
 import type { BenchSource } from '../bench/source.ts';
 import { UsageError } from '../errors.ts';
 import { methodById, methods } from '../methods/index.ts';
+import { jsonText } from '../printable.ts';
 import { type BenchSection, renderBenchPage } from '../report/bench-page.ts';
 import {
   accuracyTable,
@@ -14,7 +15,7 @@ import {
   measuresTable,
   type TextRow,
 } from '../report/bench-tables.ts';
-import { renderCsv, renderMarkdown, renderText, type Table } from '../report/index.ts';
+import { markdown, renderCsv, renderMarkdown, renderText, type Table } from '../report/index.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { version } from '../version.ts';
 import type { Io, Line } from './io.ts';
@@ -70,7 +71,7 @@ export async function writeOutputs(
   const cells = [...new Set(finished.flatMap(({ entries }) => entries.flatMap((entry) => entry.cells)))];
   const title = suite === undefined ? 'Few-shot benchmark' : `Few-shot benchmark: ${suite}`;
   const pages = {
-    'bench.json': JSON.stringify({ ...provenance(bench), cells }, null, 1),
+    'bench.json': jsonText({ ...provenance(bench), cells }, { indent: 1 }),
     'bench.csv': renderCsv(cellTable(cells)),
     'bench.md': sections.map(markdownOf).join('\n\n'),
     'bench.html': renderBenchPage(
@@ -132,7 +133,7 @@ function textOf(section: BenchSection, finished: FinishedTable, io: Io): Line[] 
 function markdownOf(section: BenchSection): string {
   const { title, how, tables } = section;
   const texts = Object.values<Table<TextRow>>(tables).map((table) => renderMarkdown(table));
-  return [`## ${title}`, how, ...texts, ...notesOf(section)].join('\n\n');
+  return [`## ${markdown(title)}`, markdown(how), ...texts, ...notesOf(section).map(markdown)].join('\n\n');
 }
 
 function provenance({ suite, sources, missing, tables }: FinishedBench) {

@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
-import { InterruptedError, TipAdapterError, UsageError } from '../errors.ts';
+import { DataError, InterruptedError, TipAdapterError, UsageError } from '../errors.ts';
+import { jsonText } from '../printable.ts';
 import type { Io } from './io.ts';
 
 /** Prints an error, once, and returns the exit status. */
@@ -10,7 +11,7 @@ export function tellFailure(error: unknown, io: Io, { json = false, verbose = fa
   const message =
     code === 'option/value' ? failure.message.replace(/^Option /, 'Option --') : failure.message;
   if (json) {
-    io.tell(JSON.stringify({ error: { code, message, hint } }));
+    io.tell(jsonText({ error: { code, message, hint } }));
   } else if (code === 'interrupted') {
     io.tell(
       hint
@@ -21,27 +22,46 @@ export function tellFailure(error: unknown, io: Io, { json = false, verbose = fa
     io.tell({ style: 'red', mark: 'error:', text: message });
     if (hint) io.tell({ style: 'cyan', mark: 'hint:', text: hint });
   }
-  if (verbose && error instanceof Error) for (const line of stacks(error).split('\n')) io.tell(line);
+  if (verbose && error instanceof Error) for (const line of stacks(error)) io.tell(line);
   return exitCode;
 }
 
 function asFailure(error: unknown, io: Io): TipAdapterError {
   if (error instanceof TipAdapterError) return error;
   if (io.signal.aborted) return new InterruptedError();
-  return new TipAdapterError(error instanceof Error ? error.message : String(error), {
-    code: 'unexpected',
-    hint: 'This should not have happened; run it again with --verbose to see where.',
+  return systemFailure(error) ?? unexpected(error);
+}
+
+/** What the system says of a file, without its code for it: `EISDIR: illegal operation on a directory, read`. */
+function systemFailure(error: unknown): DataError | undefined {
+  const { code = '', message, path } = error as NodeJS.ErrnoException;
+  const [, reason] = /^E[A-Z0-9]+: ([^,]+)/.exec(message) ?? [];
+  if (!reason || !path) return undefined;
+  return new DataError(`${path} cannot be used: ${reason}`, {
+    code: 'disk/system',
+    hint: 'Check the path, and that you may read and write there.',
+    details: { path, system: code },
+    cause: error,
   });
 }
 
-/** Commander puts its advice into a second line. */
-function usageError({ message }: CommanderError): UsageError {
-  const [first, advice] = message.replace(/^error: /, '').split('\n');
-  const hint = advice?.replace(/^\((.*)\)$/, '$1') ?? 'Add --help to see what there is.';
-  return new UsageError(first[0].toUpperCase() + first.slice(1), { code: 'usage', hint });
+function unexpected(error: unknown): TipAdapterError {
+  return new TipAdapterError(error instanceof Error ? error.message : String(error), {
+    code: 'unexpected',
+    hint: 'This is a fault of the program. The same command with --verbose shows where it happened; please report it.',
+  });
 }
 
-function stacks(error: Error): string {
-  const cause = error.cause instanceof Error ? `\ncaused by ${stacks(error.cause)}` : '';
-  return `${error.stack ?? error.message}${cause}`;
+/** Commander puts its advice into a last line in brackets. */
+function usageError({ message }: CommanderError): UsageError {
+  const [, what, advice] = /^(?:error: )?(.*?)(?:\n\((.*)\))?$/s.exec(message) as RegExpExecArray;
+  const hint = advice ?? 'Add --help to see what there is.';
+  return new UsageError(what[0].toUpperCase() + what.slice(1), { code: 'usage', hint });
+}
+
+/** Where an error and its causes came from, line by line. */
+function stacks(error: Error): string[] {
+  const places = error.stack?.split('\n').filter((line) => line.startsWith('    at ')) ?? [];
+  const [first, ...rest] = error.cause instanceof Error ? stacks(error.cause) : [];
+  return [`${error.name}: ${error.message}`, ...places, ...(first ? [`caused by ${first}`, ...rest] : [])];
 }

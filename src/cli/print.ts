@@ -1,10 +1,11 @@
 import type { Failure } from '../classifier/types.ts';
 import { TipAdapterError } from '../errors.ts';
+import { jsonText } from '../printable.ts';
 import { renderText, type Table } from '../report/table.ts';
 import type { Io, Line } from './io.ts';
 
-/** Seven digits are all that a 32-bit number holds. */
-function round(value: unknown): unknown {
+/** Numbers in JSON with seven digits: a 32-bit number holds no more. */
+export function rounded(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(7)) : value;
 }
 
@@ -16,14 +17,9 @@ export function tableLines<Row>(io: Io, table: Table<Row>): Line[] {
   return [{ style: 'bold', mark: header }, { style: 'dim', mark: rule }, ...rows];
 }
 
-/** A value as one line of JSON. */
-export function jsonLine(value: unknown): string {
-  return JSON.stringify(value, (_, inner) => round(inner));
-}
-
 /** A value as JSON for programs and people. */
 export function printJson(io: Io, value: unknown): void {
-  io.print(JSON.stringify(value, (_, inner) => round(inner), 2).split('\n'));
+  io.print(jsonText(value, { replacer: rounded, indent: 2 }).split('\n'));
 }
 
 /** A picture that failed, as JSON shows it. */

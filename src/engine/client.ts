@@ -1,6 +1,7 @@
 import { InterruptedError, UsageError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
 import { sizeOf, type Tensor } from '../math/tensor.ts';
+import { printable } from '../printable.ts';
 import { channelTo, type Thread, type ThreadEvents, type Without } from './channel.ts';
 import { type Device, type EngineOptions, refusalOf } from './device.ts';
 import { keyCacheOn } from './keys/client.ts';
@@ -41,7 +42,7 @@ interface ShardHost {
  */
 export function engineOn(
   platform: Platform,
-  { device = 'cpu', note = (line) => console.warn(line) }: EngineOptions,
+  { device = 'cpu', note = (line) => console.warn(printable(line)) }: EngineOptions,
 ): Engine & ShardHost {
   const { send, alive, generation, close } = channelTo(platform.start);
   let serial = 0;

@@ -2,47 +2,45 @@ import type { ClassifierData, Evaluation } from '../classifier/types.ts';
 import { methodById } from '../methods/index.ts';
 import { wilsonInterval } from '../metrics/index.ts';
 import { percent } from '../report/numbers.ts';
+import { markdown, renderMarkdown } from '../report/table.ts';
 import type { Choice } from '../tuning/search-method.ts';
-import { count, number } from '../words.ts';
+import { count, plural } from '../words.ts';
 
 /** Classes that are listed; of more, the ones that matter most. */
 const LISTED = 30;
+/** Kinds of mistake that are listed. */
+const MISTAKES = 10;
 
 /**
- * A classifier's model card, in Markdown: what it is, from which examples, how it was chosen and judged, with 95% intervals, and
- * where its limits are. Without an evaluation it has the left-out examples' word only, and says so.
+ * A classifier's model card, in Markdown: what it is, which examples it has seen, how it was chosen and judged, with 95%
+ * intervals, and its limits. Without an evaluation it has only the scores on left-out examples, and says so.
  */
 export function modelCard(data: ClassifierData, evaluation?: Evaluation): string {
   const { classes, examples, encoder, created, createdBy, version } = data;
   const method = methodById(data.method);
   return [
-    `# ${inline(data.dataset)}: a classifier of ${classes.length} classes`,
-    `Says which of ${classes.length} classes a picture shows. Made on ${created.slice(0, 10)} by ${createdBy}, version ${version} of the file.`,
+    `# ${markdown(data.dataset)}: a classifier of ${count(classes.length, 'class', 'classes')}`,
+    `It assigns each picture to one of its classes. Made on ${markdown(created.slice(0, 10))} by ${markdown(createdBy)}, version ${version} of the file.`,
     '## What it is',
     table(
       ['', ''],
       [
         ['Method', `${method.name} (${method.paper})`],
-        ['Constants', inline(constantsOf(data))],
+        ['Constants', constantsOf(data)],
         [
           'Encoder',
-          inline(
-            `${encoder.id}, ${encoder.licence}${encoder.revision ? `, revision ${encoder.revision}` : ''}`,
-          ),
+          `${encoder.id}, ${encoder.licence}${encoder.revision ? `, revision ${encoder.revision}` : ''}`,
         ],
-        ['Encoder from', inline(encoder.source)],
-        ['Encoder fingerprint', `\`${encoder.fingerprint}\``],
-        [
-          'Prompts',
-          inline(data.templates.slice(0, 3).join(' · ') + (data.templates.length > 3 ? ' · …' : '')),
-        ],
+        ['Encoder from', encoder.source],
+        ['Encoder fingerprint', encoder.fingerprint],
+        ['Prompts', data.templates.slice(0, 3).join(' · ') + (data.templates.length > 3 ? ' · …' : '')],
         ['Answers "none of these"', data.reject > 0 ? `below ${percent(data.reject)}` : 'never'],
         ['Seed', String(data.seed)],
         ...(data.keys ? [['Examples kept in', keysText(data.keys)]] : []),
       ],
     ),
     '## What it has seen',
-    `${count(examples.length, 'example')}${data.shots ? ` (at most ${data.shots} of a class, drawn by the seed)` : ''}, ${spreadText(data)}.`,
+    `${count(examples.length, 'example')}${data.shots ? ` (at most ${data.shots} of each class, drawn by the seed)` : ''}, ${spreadText(data)}.`,
     table(['Class', 'Examples'], exampleRows(data)),
     '## How it was chosen',
     choiceText(data.tuning),
@@ -67,7 +65,7 @@ function constantsOf({ options }: ClassifierData): string {
 }
 
 function keysText({ cosine, probability, agreement }: NonNullable<ClassifierData['keys']>): string {
-  return `8 bits a number: cosines off by at most ${cosine.toPrecision(1)}, probabilities by ${probability.toPrecision(1)}, ${percent(agreement)} of answers equal`;
+  return `8 bits a number: cosines are off by at most ${cosine.toPrecision(1)}, probabilities by ${probability.toPrecision(1)}, ${percent(agreement)} of the answers are equal`;
 }
 
 function countsOf({ classes, support }: ClassifierData): number[] {
@@ -79,20 +77,22 @@ function countsOf({ classes, support }: ClassifierData): number[] {
 function spreadText(data: ClassifierData): string {
   const counts = countsOf(data);
   const [least, most] = [counts.reduce((a, b) => Math.min(a, b)), counts.reduce((a, b) => Math.max(a, b))];
-  return least === most ? `${least} of each class` : `${least} to ${most} of a class`;
+  return least === most ? `${least} of each class` : `${least} to ${most} of each class`;
 }
 
 function exampleRows(data: ClassifierData): string[][] {
   const counts = countsOf(data);
   const rows = data.classes.map(({ name }, c) => ({ name, n: counts[c] }));
   const shown = rows.length > LISTED ? rows.sort((a, b) => a.n - b.n).slice(0, LISTED) : rows;
-  const listed = shown.map(({ name, n }) => [inline(name), String(n)]);
-  return rows.length > LISTED ? [...listed, [`… ${rows.length - LISTED} more, with no fewer`, '']] : listed;
+  const listed = shown.map(({ name, n }) => [name, String(n)]);
+  return rows.length > LISTED
+    ? [...listed, [`${count(rows.length - LISTED, 'further class', 'further classes')}, none with fewer`, '']]
+    : listed;
 }
 
 const PROTOCOLS: Readonly<Record<Choice['protocol'], string>> = {
   folds:
-    'The method and its constants were chosen on the examples themselves: each was asked while it, and those like it, were left out.',
+    'The method and its constants were chosen on the examples themselves: each example was judged by a classifier that had seen neither it nor its near-duplicates.',
   val: 'The method and its constants were chosen on a validation split.',
   fixed: 'Nothing was tuned: the method has its published constants.',
   paper:
@@ -100,7 +100,8 @@ const PROTOCOLS: Readonly<Record<Choice['protocol'], string>> = {
 };
 
 function choiceText({ protocol, judges, folds, temperature }: Choice): string {
-  const judged = judges > 0 ? ` ${number(judges)} rows judged${folds > 0 ? `, in ${folds} folds` : ''}.` : '';
+  const judged =
+    judges > 0 ? ` ${count(judges, 'row')} judged${folds > 0 ? `, in ${count(folds, 'fold')}` : ''}.` : '';
   return `${PROTOCOLS[protocol]}${judged} Probabilities are calibrated by a temperature of ${Number(temperature.toPrecision(3))}.`;
 }
 
@@ -114,7 +115,7 @@ function comparedTable({ compared = [], judges }: Choice): string[] {
 }
 
 const UNMEASURED =
-  'Not measured on pictures that it has not seen. `tip-adapter export … --to report --data <folder>` measures it.';
+  'It was not measured on pictures that it has not seen. `tip-adapter export <classifier> --to report --data <folder>` measures it.';
 
 function measured({
   accuracy,
@@ -133,37 +134,42 @@ function measured({
   classes,
 }: Evaluation): string[] {
   const [low, high] = interval;
-  const worst = perClass
-    .filter((one) => one.total > 0)
-    .sort((a, b) => a.accuracy - b.accuracy)
-    .slice(0, LISTED);
+  const judged = perClass.filter((one) => one.total > 0).sort((a, b) => a.accuracy - b.accuracy);
   const mistakes = confusion
     .flatMap((row, t) => row.map((n, p) => ({ n, t, p })))
     .filter(({ n, t, p }) => n > 0 && t !== p)
-    .sort((a, b) => b.n - a.n)
-    .slice(0, 10);
+    .sort((a, b) => b.n - a.n);
+  const unjudged = perClass.length - judged.length;
   const names = new Map(perClass.map(({ id, name }) => [id, name]));
-  const nameOf = (c: number) => inline(names.get(classes[c]) ?? classes[c]);
+  const nameOf = (c: number) => names.get(classes[c]) ?? classes[c];
   return [
-    `On ${number(total)} pictures that it had not seen${protocol === 'paper' ? ', but was tuned on' : ''}: **${percent(accuracy)}** right (${correct} of ${total}; 95% interval ${percent(low)} to ${percent(high)}), negative log-likelihood ${nll.toFixed(3)}, calibration error ${percent(ece)}, Brier score ${brier.toFixed(3)}.` +
-      (excluded.length > 0 ? ` ${excluded.length} pictures were left out: they are examples.` : '') +
-      (failures.length > 0 ? ` ${failures.length} could not be read.` : '') +
+    `On ${count(total, 'picture')} that it had not seen${protocol === 'paper' ? ', but was tuned on' : ''}: **${percent(accuracy)}** right (${correct} of ${total}; 95% interval ${percent(low)} to ${percent(high)}), negative log-likelihood ${nll.toFixed(3)}, calibration error ${percent(ece)}, Brier score ${brier.toFixed(3)}.` +
+      (excluded.length > 0
+        ? ` ${count(excluded.length, 'picture')} ${plural(excluded.length, 'was', 'were')} left out as ${plural(excluded.length, 'an example', 'examples')} of the classifier.`
+        : '') +
+      (failures.length > 0 ? ` ${count(failures.length, 'picture')} could not be read.` : '') +
       (unknown
-        ? ` ${unknown.pictures} pictures of unknown classes are told apart with an AUROC of ${unknown.auroc.toFixed(3)}.`
-        : ''),
+        ? ` ${count(unknown.pictures, 'picture')} of unknown classes ${plural(unknown.pictures, 'is', 'are')} told from the others with an AUROC of ${unknown.auroc.toFixed(3)}.`
+        : '') +
+      (unjudged > 0 ? ` ${count(unjudged, 'class', 'classes')} had no picture to be judged by.` : ''),
+    ...(judged.length > LISTED
+      ? [`The ${LISTED} classes with the lowest accuracy, of ${judged.length}:`]
+      : []),
     table(
       ['Class', 'Right', 'Of', '95% interval'],
-      worst.map(({ name, correct: right, total: of }) => {
+      judged.slice(0, LISTED).map(({ name, correct: right, total: of }) => {
         const [from, to] = wilsonInterval(right, of);
-        return [inline(name), String(right), String(of), `${percent(from)} to ${percent(to)}`];
+        return [name, String(right), String(of), `${percent(from)} to ${percent(to)}`];
       }),
     ),
     ...(mistakes.length > 0
       ? [
-          'Most frequent mistakes:',
+          mistakes.length > MISTAKES
+            ? `The ${MISTAKES} most frequent kinds of mistake, of ${mistakes.length}:`
+            : 'Mistakes:',
           table(
             ['Shown', 'Taken for', 'Times'],
-            mistakes.map(({ n, t, p }) => [nameOf(t), nameOf(p), String(n)]),
+            mistakes.slice(0, MISTAKES).map(({ n, t, p }) => [nameOf(t), nameOf(p), String(n)]),
           ),
         ]
       : []),
@@ -174,26 +180,21 @@ function limits(data: ClassifierData, evaluation?: Evaluation): string {
   const counts = countsOf(data);
   const fewest = counts.reduce((a, b) => Math.min(a, b));
   const points = [
-    `It knows ${data.classes.length} classes and nothing else: ${data.reject > 0 ? 'what is unlike all of them is called "none of these" only as far as the threshold finds it' : 'everything it is shown is called one of them'}.`,
+    `It knows ${count(data.classes.length, 'class', 'classes')} and nothing else: ${data.reject > 0 ? 'a picture of anything else is answered with "none of these" only if its probability stays below the threshold' : 'a picture of anything else is still assigned to one of them'}.`,
     fewest < 5
-      ? `A class has as few as ${count(fewest, 'example')}: what these do not show, it has not seen.`
+      ? `The smallest class has ${count(fewest, 'example')}; the classifier has not seen what these do not show.`
       : undefined,
-    'Pictures taken in another way than the examples (light, camera, background, drawing instead of photo) are answered less well than the figures say.',
-    evaluation ? undefined : 'No picture outside the examples has judged it.',
+    'The figures do not hold for pictures taken in another way than the examples (light, camera, background, a drawing instead of a photo).',
+    evaluation ? undefined : 'It was not judged on any picture outside its examples.',
     evaluation && evaluation.total < 100
-      ? 'Few pictures judged it: look at the intervals, not at the figures.'
+      ? 'It was judged on few pictures: read the intervals, not the figures alone.'
       : undefined,
-    'The encoder was trained on pictures from the web and has their biases. Do not use it to decide about people.',
+    'The encoder was trained on pictures from the web and has their biases. Do not use the classifier to decide about people.',
   ];
   return points.flatMap((point) => (point ? [`- ${point}`] : [])).join('\n');
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
-}
-
-/** Text from data as one line of Markdown that says just that. */
-function inline(text: string): string {
-  return text.replace(/\s+/g, ' ').replace(/[\\`*_{}[\]<>#|~]/g, '\\$&');
+  const columns = head.map((title, j) => ({ title, value: (row: readonly string[]) => row[j] }));
+  return renderMarkdown({ rows, columns });
 }

@@ -193,7 +193,7 @@ describe('a model card', () => {
       '| red | 4 |',
     ])
       expect(card).toContain(part);
-    expect(card).toContain('Not measured on pictures that it has not seen');
+    expect(card).toContain('It was not measured on pictures that it has not seen');
     expect(card).toContain('Nothing was tuned');
     const compared = [{ method: 'gda', nll: 0.5, accuracy: 0.75 }];
     const tuning = { ...classifier.data.tuning, protocol: 'folds', judges: 12, folds: 4, compared } as const;
@@ -203,17 +203,18 @@ describe('a model card', () => {
   });
 
   it('tells an evaluation with its intervals, and names as plain text', async () => {
-    const odd = join(at('odd'), '<b>|*red*');
+    const name = '<b>|*red*\u001b[2J\u202e';
+    const odd = join(at('odd'), 'folder');
     mkdirSync(odd, { recursive: true });
     writeFileSync(join(odd, '9.png'), readFileSync(join(photos, 'red/3.png')));
-    const named = await classifier.add([{ image: join(odd, '9.png'), label: '<b>|*red*' }]);
+    const named = await classifier.add([{ image: join(odd, '9.png'), label: name }]);
     const test = await writePhotos(at('test'), 2);
     const evaluation = await named.evaluate(test);
     const card = modelCard(named.data, evaluation);
     const { correct, total } = evaluation;
     expect(card).toContain(`(${correct} of ${total}; 95% interval `);
-    expect(card).toContain('\\<b\\>\\|\\*red\\*');
-    expect(card).not.toContain('<b>');
+    expect(card).toContain('| \\<b\\>\\|\\*red\\*\\\\u001b\\[2J\\\\u202e | 1 |');
+    for (const raw of ['<b>', '\u001b', '\u202e']) expect(card).not.toContain(raw);
   });
 });
 

@@ -100,8 +100,9 @@ function cut(text: string, columns: number): string {
   return `${kept}…`;
 }
 
-function markdown(text: string): string {
-  return printable(text).replace(/[\\|`*_<>[\]]/g, '\\$&');
+/** Text from outside as one line of Markdown that says just that. */
+export function markdown(text: string): string {
+  return printable(text).replace(/[\\`*_{}[\]<>#|~]/g, '\\$&');
 }
 
 function csv(field: string): string {

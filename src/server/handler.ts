@@ -1,4 +1,5 @@
 import type { Context } from 'hono';
+import { jsonText } from '../printable.ts';
 import type { Admission } from './admission.ts';
 import { type HeldBody, readBody } from './body.ts';
 import { DEADLINE_HEADER, deadlineOf, withDeadline } from './deadline.ts';
@@ -67,7 +68,7 @@ export function handler(route: Route, serving: Serving): (c: Context<ServerEnv>)
     };
     const answer = await withDeadline(work, { milliseconds, outgoing: c.env.outgoing, stopping });
     if (model && (route.method === 'get' || route.changes)) c.header('etag', model.etag);
-    return c.json(answer);
+    return c.body(jsonText(answer), 200, { 'content-type': 'application/json' });
   };
 }
 

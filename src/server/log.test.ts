@@ -5,19 +5,21 @@ import { boundedWriter, jsonLog } from './log.ts';
 describe('the log', () => {
   it('is a line of JSON for each event, whatever is in it', () => {
     const lines: string[] = [];
+    const hostile = 'a\n{"level":"error"}\u001b[2J\u009b2J\u202e\u2028';
     const log = jsonLog((line) => lines.push(line));
-    log('info', 'request', { model: 'a\n{"level":"error"}', pictures: undefined });
+    log('info', 'request', { model: hostile, pictures: undefined });
     log('error', 'reload');
     expect(lines.map((line) => line.endsWith('\n') && line.indexOf('\n') === line.length - 1)).toEqual([
       true,
       true,
     ]);
+    for (const raw of ['\u001b', '\u009b', '\u202e', '\u2028']) expect(lines.join('')).not.toContain(raw);
     const [first, second] = lines.map((line) => JSON.parse(line));
     expect(first).toEqual({
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
       level: 'info',
       event: 'request',
-      model: 'a\n{"level":"error"}',
+      model: hostile,
     });
     expect(second).toMatchObject({ level: 'error', event: 'reload' });
   });

@@ -1,3 +1,5 @@
+import { jsonText } from '../printable.ts';
+
 /** Writes one line of JSON for each event. What is logged are names, numbers and ids, never a picture's content or a token. */
 export type Log = (
   level: 'info' | 'warn' | 'error',
@@ -7,7 +9,7 @@ export type Log = (
 
 export function jsonLog(write: (line: string) => void): Log {
   return (level, event, facts = {}) =>
-    write(`${JSON.stringify({ time: new Date().toISOString(), level, event, ...facts })}\n`);
+    write(`${jsonText({ time: new Date().toISOString(), level, event, ...facts })}\n`);
 }
 
 /** Bytes that may wait for whoever reads the log. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context, MiddlewareHandler } from 'hono';
 import { TipAdapterError } from '../errors.ts';
+import { jsonText } from '../printable.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './measures.ts';
 import { PROBLEM_TYPE, problemOf, Refusal } from './problem.ts';
@@ -67,7 +68,7 @@ export function tellProblem(error: Error, c: Context<ServerEnv>): Response {
   facts.error = error;
   const problem = problemOf(error);
   const headers = error instanceof Refusal ? error.headers : {};
-  return c.body(JSON.stringify({ ...problem, requestId: facts.id }), problem.status as 400, {
+  return c.body(jsonText({ ...problem, requestId: facts.id }), problem.status as 400, {
     ...headers,
     'content-type': PROBLEM_TYPE,
   });

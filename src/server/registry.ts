@@ -15,7 +15,7 @@ const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/;
 
 /** `pets=/srv/pets-v3.safetensors`, or a path whose file name is the name. Throws `UsageError` where that can be no name. */
 export function modelFile(given: string): ModelFile {
-  const [, chosen, rest] = /^([^=/\\]+)=(.+)$/.exec(given) ?? [];
+  const [, chosen, rest] = /^([^=/\\]+)=(.+)$/s.exec(given) ?? [];
   const path = rest ?? given;
   const name = chosen ?? basename(path, extname(path));
   if (NAME.test(name)) return { name, path };

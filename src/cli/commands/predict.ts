@@ -2,13 +2,14 @@ import type { Classifier } from '../../classifier/index.ts';
 import type { Failure, Prediction } from '../../classifier/types.ts';
 import { DataError, throwIfAborted, UsageError } from '../../errors.ts';
 import { flag, integer, optional, real, text } from '../../options.ts';
+import { jsonText } from '../../printable.ts';
 import { probability } from '../../report/numbers.ts';
 import { renderCsv, type Table } from '../../report/table.ts';
 import { count } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import { findImages } from '../images.ts';
 import type { Io } from '../io.ts';
-import { failureJson, jsonLine, printJson, tableLines } from '../print.ts';
+import { failureJson, printJson, rounded, tableLines } from '../print.ts';
 import { copyByClass } from '../sorting.ts';
 import { withBar, withClassifier } from '../work.ts';
 
@@ -48,7 +49,7 @@ export const predictCommand = defineCommand({
     const { predictions, failures } = await withClassifier(path, async (classifier) => {
       const images = await findImages(given, io, copyTo);
       const print = ndjson
-        ? (result: Prediction | Failure) => io.print(jsonLine(resultJson(result, top)))
+        ? (result: Prediction | Failure) => io.print(jsonText(resultJson(result, top), { replacer: rounded }))
         : undefined;
       const results = await predictAll(classifier, images, { reject, print }, io);
       if (copyTo) await sortInto(classifier, results.predictions, copyTo, io);
