@@ -1,10 +1,11 @@
-import { rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
 import type { TrainingState } from '../engine/training/types.ts';
-import { UsageError } from '../errors.ts';
-import type { Checkpoint } from '../methods/task.ts';
+import { systemCode, UsageError } from '../errors.ts';
+import type { Checkpoint, IdentityPart } from '../methods/task.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
-import { readRegular, unlessMissing } from '../store/regular.ts';
 import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
+import { version } from '../version.ts';
 
 /** A training's state in a safetensors file: what was kept survives a kill, for every write replaces the file as a whole. */
 export interface FileCheckpoint extends Checkpoint {
@@ -12,35 +13,68 @@ export interface FileCheckpoint extends Checkpoint {
 }
 
 /**
- * Keeps the last full epoch in a file. Only with `resume` is what lies there given back. Throws `UsageError` where it is of
- * another training: other examples, options or seed.
+ * Keeps the last full epoch in a file. Only with `resume` is what lies there given back: throws `UsageError` where nothing does, or
+ * where it is of another training: other examples, class names, prompts, options, seed or version of this package.
  */
 export function fileCheckpoint(path: string, { resume = false }: { resume?: boolean }): FileCheckpoint {
   return {
-    async load(key) {
-      const bytes = resume ? await readRegular(path, { area: 'fit' }).catch(unlessMissing) : undefined;
-      if (!bytes) return undefined;
-      const { tensors, metadata } = parseSafetensors(bytes, path);
-      if (metadata.training !== key) {
-        throw new UsageError(`${path} is of another training, and cannot be continued by this one`, {
-          code: 'fit/resume',
-          hint: 'Use the same pictures, options and seed as the run that was interrupted, or leave out --resume.',
-        });
-      }
-      const part = (prefix: string) =>
-        Object.fromEntries(
-          [...tensors].flatMap(([name, tensor]) =>
-            name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : [],
-          ),
-        );
-      return { step: Number(metadata.step), parameters: part('parameter.'), moments: part('moment.') };
-    },
-    async save(key, { step, parameters, moments }: TrainingState) {
-      const named = (prefix: string, all: TrainingState['parameters']) =>
-        Object.entries(all).map(([name, tensor]) => [`${prefix}${name}`, tensor] as const);
-      const tensors = new Map([...named('parameter.', parameters), ...named('moment.', moments)]);
-      await writeFileAtomic(path, encodeSafetensors(tensors, { training: key, step: String(step) }));
+    async open(identity) {
+      const training = hashOf(identity);
+      const state = resume ? await read(path, training) : undefined;
+      return {
+        state,
+        save: ({ step, parameters, moments }) => {
+          const named = (prefix: string, all: TrainingState['parameters']) =>
+            Object.entries(all).map(([name, tensor]) => [`${prefix}${name}`, tensor] as const);
+          const tensors = new Map([...named('parameter.', parameters), ...named('moment.', moments)]);
+          return writeFileAtomic(path, encodeSafetensors(tensors, { training, step: String(step) }));
+        },
+      };
     },
     remove: () => rm(path, { force: true }),
   };
+}
+
+async function read(path: string, training: string): Promise<TrainingState> {
+  const bytes = await readFile(path).catch((cause) => {
+    throw new UsageError(
+      systemCode(cause) === 'ENOENT'
+        ? `There is no interrupted training to go on with: ${path} is missing`
+        : `The interrupted training in ${path} cannot be read: ${cause.message}`,
+      {
+        code: 'fit/resume',
+        hint: 'Leave out --resume to train from the beginning.',
+        details: { path },
+        cause,
+      },
+    );
+  });
+  const { tensors, metadata } = parseSafetensors(bytes, path);
+  if (metadata.training !== training) {
+    throw new UsageError(`${path} is of another training, and cannot be continued by this one`, {
+      code: 'fit/resume',
+      hint: 'Use the same pictures, prompts, options, seed and version as the run that was interrupted, or leave out --resume.',
+      details: { path },
+    });
+  }
+  const part = (prefix: string) =>
+    Object.fromEntries(
+      [...tensors].flatMap(([name, tensor]) =>
+        name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : [],
+      ),
+    );
+  return { step: Number(metadata.step), parameters: part('parameter.'), moments: part('moment.') };
+}
+
+/** Sha256 (hex) over this version and the pieces of an identity, each with its length in front. */
+function hashOf(identity: Iterable<IdentityPart>): string {
+  const hash = createHash('sha256').update(version);
+  for (const part of identity) {
+    const bytes =
+      typeof part === 'string'
+        ? Buffer.from(part)
+        : new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
+    hash.update(`\n${bytes.length} `).update(bytes);
+  }
+  return hash.digest('hex');
 }

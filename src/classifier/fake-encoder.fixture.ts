@@ -20,14 +20,14 @@ export interface FakeEncoder extends Encoder {
  * An encoder without a model: a picture becomes the mean of each channel in each quadrant and over all of it, a text
  * becomes numbers drawn by it. `fingerprint` is one hexadecimal digit, repeated.
  */
-export function fakeEncoder(id = 'fake', fingerprint = 'a'): FakeEncoder {
+export function fakeEncoder(id = 'fake', fingerprint = 'a', logitScale = 10): FakeEncoder {
   const asked = { images: 0, texts: [] as string[], closed: 0 };
   return {
     id,
     asked,
     fingerprint: fingerprint.repeat(64),
     dimension: 16,
-    logitScale: 10,
+    logitScale,
     preprocessing: {
       resize: 'shortest',
       resizeTo: SIDE,

@@ -107,6 +107,5 @@ function refinementTraining(
     rate: (steps) => cosineRate(rate, steps),
     epochs,
     batch,
-    identity: `ape-t alpha ${alpha} beta ${beta} channels ${channels} rate ${rate}`,
   };
 }

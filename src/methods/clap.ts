@@ -61,7 +61,6 @@ export function prototypeTraining(
     rate: (steps) => cosineRate(rate, steps),
     epochs,
     batch,
-    identity: `clap rate ${rate}`,
     rows: () => rows,
     labels: Int32Array.from(example, (e) => labels[e]),
   };

@@ -79,6 +79,5 @@ export function adapterTraining(
     rate: (steps) => cosineRate(rate, steps),
     epochs,
     batch,
-    identity: `clip-adapter ratio ${ratio} width ${layers.w1.shape[0]} rate ${rate}`,
   };
 }

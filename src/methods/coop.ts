@@ -160,7 +160,6 @@ export function contextTraining(
     rate: warm,
     epochs,
     batch,
-    identity: `coop rate ${rate} context ${prompts.start.shape[0]} tokens ${prompts.fixed.shape[1]}`,
   };
 }
 

@@ -59,7 +59,6 @@ export function headTraining(
     rate: (total) => cosineRate(rate, total, Math.min(50, total - 1)),
     epochs: Math.max(1, Math.round(steps / perEpoch)),
     batch,
-    identity: `cross-modal rate ${rate}`,
     rows: () => rows,
     labels: Int32Array.of(...support.labels, ...Int32Array.from({ length: classes }, (_, c) => c)),
     order: (epoch) => {

@@ -59,10 +59,22 @@ export interface Task {
   onProgress?(progress: FitProgress): void;
 }
 
-/** Where a training's state is kept between runs; `key` says which training, and another's is not given back. */
+/** A piece of what a training is: text, or the bytes of numbers. */
+export type IdentityPart = string | ArrayBufferView;
+
+/** Where a training's state is kept between runs. */
 export interface Checkpoint {
-  load(key: string): Promise<TrainingState | undefined>;
-  save(key: string, state: TrainingState): Promise<void>;
+  /**
+   * What was kept of the training that the pieces of `identity` describe, and where more of it is kept. Rejects where what is there
+   * is of another training.
+   */
+  open(identity: Iterable<IdentityPart>): Promise<KeptTraining>;
+}
+
+export interface KeptTraining {
+  /** The state to go on from; undefined where the training begins. */
+  readonly state?: TrainingState;
+  save(state: TrainingState): Promise<void>;
 }
 
 /** How far a fit is. */

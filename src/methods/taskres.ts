@@ -75,6 +75,5 @@ export function residualTraining(
     rate: (steps) => cosineRate(rate, steps),
     epochs,
     batch,
-    identity: `taskres scale ${scale} raw ${raw} rate ${rate}`,
   };
 }

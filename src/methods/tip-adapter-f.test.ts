@@ -14,7 +14,7 @@ import {
   smallTask,
 } from './golden.fixture.ts';
 import { scoreRows } from './score.ts';
-import { plainSupport, type Task } from './task.ts';
+import { type Checkpoint, plainSupport, type Task } from './task.ts';
 import { keyTraining, tipAdapterF, trainKeys } from './tip-adapter-f.ts';
 
 const golden = goldenTensors('tip_adapter_f/trajectory');
@@ -52,7 +52,7 @@ describe.each([
       ...smallTask,
       engine: runs,
       onProgress: ({ loss }) => losses.push(loss as number),
-      checkpoint: { load: async () => undefined, save: async (_key, state) => void kept.push(state) },
+      checkpoint: { open: async () => ({ save: async (state) => void kept.push(state) }) },
     };
     const { keys, epochs } = await trainKeys(task, goldenTraining(task));
     expect(epochs).toBe(20);
@@ -76,11 +76,15 @@ describe('an interrupted training', () => {
 
   it('leaves its last full epoch, and goes on to the same bytes as one that was not', async () => {
     const whole = await trainKeys({ ...smallTask, engine }, training(smallTask));
-    const files = new Map<string, TrainingState>();
+    let kept: TrainingState | undefined;
     const stop = new AbortController();
-    const checkpoint = {
-      load: async (key: string) => files.get(key),
-      save: async (key: string, state: TrainingState) => void files.set(key, state),
+    const checkpoint: Checkpoint = {
+      open: async () => ({
+        state: kept,
+        save: async (state) => {
+          kept = state;
+        },
+      }),
     };
     const task = { ...smallTask, engine, checkpoint };
     const onProgress = ({ done }: { done: number }) => done === 8 && stop.abort();
@@ -125,11 +129,13 @@ describe('a validation split', () => {
 
   it('is remembered by a training that is interrupted after its best epoch', async () => {
     let kept: TrainingState | undefined;
-    const checkpoint = {
-      load: async () => kept,
-      save: async (_key: string, state: TrainingState) => {
-        kept = state;
-      },
+    const checkpoint: Checkpoint = {
+      open: async () => ({
+        state: kept,
+        save: async (state) => {
+          kept = state;
+        },
+      }),
     };
     const task = { ...smallTask, engine, validation, checkpoint };
     const whole = await trainKeys({ ...task, checkpoint: undefined }, keyTraining(task, options));

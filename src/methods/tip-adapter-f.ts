@@ -82,7 +82,6 @@ export function keyTraining(
     epochs,
     batch,
     judge: judgeOf(task, alpha, beta),
-    identity: `tip-adapter-f alpha ${alpha} beta ${beta} rate ${rate}`,
   };
 }
 

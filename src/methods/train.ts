@@ -1,15 +1,16 @@
 import { plainEngine } from '../engine/plain.ts';
 import type { Optimiser } from '../engine/training/optimiser.ts';
 import type { Schedule } from '../engine/training/schedule.ts';
-import type { Blocks, Trainer, TrainingState } from '../engine/training/types.ts';
+import type { Blocks, Trainer, TrainingSpec, TrainingState } from '../engine/training/types.ts';
 import { InterruptedError } from '../errors.ts';
 import { add } from '../graph/elementwise.ts';
 import { type Expr, input } from '../graph/expression.ts';
+import { toOnnx } from '../graph/onnx.ts';
 import { type Matrix, selectRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { countCorrect, crossEntropy } from './loss.ts';
-import type { Support, Task } from './task.ts';
+import type { IdentityPart, Support, Task } from './task.ts';
 
 /** Training rows and their classes, as expressions: embeddings [b, d] as the encoder gives them, labels [b, 1]. */
 interface Batch {
@@ -34,8 +35,6 @@ export interface Training {
   readonly epochs: number;
   /** Rows of a batch; infinity for all of them. */
   readonly batch: number;
-  /** Everything else that decides the result, for telling whether a checkpoint is of this very training. */
-  readonly identity: string;
   /** Rows of an epoch, [r, d], by default a fresh view of each example; the same number in every epoch. */
   rows?(epoch: number): Matrix;
   /** Classes of those rows, [r], where they are not the examples' own. */
@@ -72,22 +71,18 @@ export async function train(task: Task, training: Training): Promise<Trained> {
   const labels = input('labels', ['b', 1]);
   const scores = training.scores({ f, labels });
   const entropy = crossEntropy(scores, labels);
-  const key = checkpoint && `${training.identity} ${n} ${seed} ${epochs} ${batch} ${fingerprints(task)}`;
-  const known = key === undefined ? undefined : await checkpoint?.load(key);
-  const { start, best: sofar } = known ? unpacked(known) : {};
+  const spec: TrainingSpec = {
+    parameters: training.parameters,
+    fixed: training.fixed,
+    loss: training.penalty ? add(entropy, training.penalty) : entropy,
+    observe: { correct: countCorrect(scores, labels) },
+    optimiser: training.optimiser,
+    blocks: training.blocks,
+  };
+  const kept = await checkpoint?.open(identityOf(task, { ...training, rows, order, labels: classOf }, spec));
+  const { start, best: sofar } = kept?.state ? unpacked(kept.state) : {};
   const engine = task.engine ?? plainEngine();
-  const trainer = await engine.train(
-    {
-      parameters: training.parameters,
-      fixed: training.fixed,
-      loss: training.penalty ? add(entropy, training.penalty) : entropy,
-      observe: { correct: countCorrect(scores, labels) },
-      optimiser: training.optimiser,
-      blocks: training.blocks,
-      start,
-    },
-    task.signal,
-  );
+  const trainer = await engine.train({ ...spec, start }, task.signal);
   let state: TrainingState | undefined = start;
   let best: Best | undefined = sofar;
   try {
@@ -99,13 +94,13 @@ export async function train(task: Task, training: Training): Promise<Trained> {
         const taken = await takeStep(trainer, features, classOf, members, rateAt(at));
         task.onProgress?.({ done: at + 1, total: epochs * steps, unit: 'step', ...taken });
       }
-      if (checkpoint || training.judge) state = await trainer.read();
+      if (kept || training.judge) state = await trainer.read();
       if (training.judge && state) best = await better(best, state.parameters, epoch + 1, training.judge);
-      if (checkpoint && key !== undefined && state) await checkpoint.save(key, packed(state, best));
+      if (kept && state) await kept.save(packed(state, best));
     }
     state = await trainer.read();
   } catch (error) {
-    if (!(error instanceof InterruptedError) || !checkpoint || !state) throw error;
+    if (!(error instanceof InterruptedError) || !kept || !state) throw error;
   } finally {
     await trainer.close();
   }
@@ -192,18 +187,50 @@ export function shuffled(n: number, size: number, seed: number, epoch: number): 
   return Array.from({ length: Math.ceil(n / size) }, (_, i) => order.slice(i * size, (i + 1) * size));
 }
 
-/** Hashes of what is learnt from, and what picks the epoch: another training set must not continue this one's checkpoint. */
-function fingerprints({ support, validation }: Task): string {
-  return [support, ...(validation ? [validation] : [])].map(fingerprint).join(' ');
+/**
+ * Everything that decides what a training comes to, piece by piece: the loss as a graph, every tensor it is fed, the optimiser, the
+ * rate of every step, the batches and the rows they are made of, and the rows that pick the best epoch. Two trainings with equal
+ * pieces end with equal bytes, and a checkpoint of one can be continued by the other.
+ */
+function* identityOf(
+  { support, seed, validation }: Task,
+  {
+    rate,
+    epochs,
+    batch,
+    judge,
+    ...training
+  }: Training & Required<Pick<Training, 'rows' | 'order' | 'labels'>>,
+  { loss, parameters, fixed = {}, optimiser, blocks }: TrainingSpec,
+): Generator<IdentityPart> {
+  yield toOnnx({ loss });
+  yield* tensorsOf(parameters);
+  yield* tensorsOf(fixed);
+  if (blocks) {
+    const { partial, ...cut } = blocks;
+    yield toOnnx({ partial });
+    yield JSON.stringify(cut);
+  }
+  const first = training.order(0).map((rows) => Array.from(rows));
+  const steps = first.length * epochs;
+  const rateAt = rate(steps);
+  yield JSON.stringify({ optimiser, epochs, batch, seed, first });
+  yield Float64Array.from({ length: steps }, (_, step) => rateAt(step));
+  // Rows of later epochs are other views of the same support.
+  yield training.rows(0).data;
+  yield Int32Array.from(training.labels);
+  for (const numbers of [support.features.data, support.example, support.view, support.labels]) yield numbers;
+  if (judge && validation) {
+    yield 'validation';
+    yield validation.features.data;
+    yield validation.labels;
+  }
 }
 
-/** FNV-1a over every number's bits. */
-function fingerprint({ features, labels }: Pick<Support, 'features' | 'labels'>): string {
-  let hash = 0x811c9dc5;
-  const mix = (numbers: Int32Array) => {
-    for (const x of numbers) hash = Math.imul(hash ^ x, 0x01000193);
-  };
-  mix(new Int32Array(features.data.buffer, features.data.byteOffset, features.data.length));
-  mix(labels);
-  return (hash >>> 0).toString(16);
+function* tensorsOf(tensors: Readonly<Record<string, Tensor>>): Generator<IdentityPart> {
+  for (const name of Object.keys(tensors).sort()) {
+    const { dtype, shape, data } = tensors[name];
+    yield `${name} ${dtype} ${shape.join('x')}`;
+    yield data;
+  }
 }
