@@ -283,7 +283,7 @@ describe('summaries', () => {
     const entries = [
       entryOf(trial('a'), [[cell('a', 1, '1111111100'), cell('a', 2, '1111111111')]]),
       entryOf(trial('b'), [[cell('b', 1, '0011111100'), cell('b', 2, '0011111100')]]),
-    ];
+    ].flatMap((entry) => entry ?? []);
     expect(entries.map(({ accuracy, draws }) => [accuracy, draws])).toEqual([
       [0.9, 2],
       [0.6, 2],
@@ -292,5 +292,21 @@ describe('summaries', () => {
     // Six rows on which only `a` is right: 2 / 2^6.
     expect(pair).toMatchObject({ better: 'a', worse: 'b' });
     expect(pair.p).toBeCloseTo(2 / 64, 10);
+  });
+
+  it('are over the draws that all parts have, matched by seed, and say over how many', () => {
+    const trial: Trial = { row: 'a', column: '4', parts: [{} as Part, {} as Part] };
+    const one = [cell('a', 1, '1111'), undefined, cell('a', 3, '1100')];
+    const other = [cell('a', 1, '1110'), cell('a', 2, '0000'), cell('a', 3, '1111')];
+    expect(entryOf(trial, [one, other])).toMatchObject({
+      draws: 2,
+      planned: 3,
+      accuracy: (0.875 + 0.75) / 2,
+      cells: [one[0], other[0], one[2], other[2]],
+    });
+    // A part with one draw for all stands beside each of the other's.
+    expect(entryOf(trial, [[cell('z', 1, '0000')], other])).toMatchObject({ draws: 3, planned: 3 });
+    expect(entryOf(trial, [[undefined], other])).toBeUndefined();
+    expect(entryOf(trial, [[undefined, undefined, undefined], other])).toBeUndefined();
   });
 });

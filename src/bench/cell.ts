@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chooseMethod, type Wanted } from '../classifier/tune.ts';
@@ -6,14 +5,15 @@ import type { LabelledRows } from '../dataset/feature-dump.ts';
 import { sampleFewShot } from '../dataset/sample.ts';
 import { sharedEngine } from '../engine/node.ts';
 import type { Engine } from '../engine/types.ts';
-import { UsageError } from '../errors.ts';
+import { TipAdapterError, throwIfAborted, UsageError } from '../errors.ts';
 import { argmax, type Matrix, matrix, row, selectRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
-import type { Task } from '../methods/task.ts';
+import { plainSupport, type Task } from '../methods/task.ts';
 import { wilsonInterval } from '../metrics/accuracy.ts';
 import { resolveOptions } from '../options.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
+import { hashOf } from '../store/checksum.ts';
 import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { version } from '../version.ts';
 import { type Measures, measureScores } from './measures.ts';
@@ -66,16 +66,20 @@ export interface Cell extends CellSettings, Measures {
   readonly version: string;
 }
 
-/** A fit that could not be: the method needs what the data does not have. */
+/** A fit that gave no cell: the method needs what the data does not have, or, where it `failed`, something went wrong. */
 export interface Skipped extends CellSettings {
   readonly data: string;
   readonly reason: string;
+  readonly failed?: true;
 }
 
 /** Raised when kept cells come to mean something else. */
-const FORMAT = 2;
+const FORMAT = 3;
 
-/** The cells of one fit, from the folder where they are kept, or computed and kept there. */
+/**
+ * The cells of one fit, from the folder where they are kept, or computed and kept there. A fit that goes wrong says why and is tried
+ * again the next time. Throws `InterruptedError` where the signal fires.
+ */
 export async function cellsOf(
   source: BenchSource,
   settings: CellSettings,
@@ -83,11 +87,21 @@ export async function cellsOf(
   signal?: AbortSignal,
 ): Promise<{ cells: readonly Cell[] | Skipped; kept: boolean }> {
   const { fingerprint } = source;
-  const identity = JSON.stringify({ ...settings, fingerprint, version, format: FORMAT });
-  const path = join(folder, `${createHash('sha256').update(identity).digest('hex').slice(0, 32)}.json`);
+  const identity = JSON.stringify({
+    ...settings,
+    fingerprint,
+    data: nameOf(source),
+    version,
+    format: FORMAT,
+  });
+  const path = join(folder, `${hashOf(identity)}.json`);
   const known = await readRegularText(path, { area: 'bench' }).catch(unlessMissing);
   if (known) return { cells: JSON.parse(known) as Cell[], kept: true };
-  const cells = await compute(source, settings, signal);
+  const cells = await compute(source, settings, signal).catch((error: unknown): Skipped => {
+    throwIfAborted(signal);
+    const reason = error instanceof TipAdapterError ? error.message : String(error);
+    return { ...settings, data: source.name, reason, failed: true };
+  });
   if (!('reason' in cells)) {
     await mkdir(folder, { recursive: true });
     await writeFileAtomic(path, JSON.stringify(cells));
@@ -102,7 +116,7 @@ async function compute(
 ): Promise<Cell[] | Skipped> {
   const { shots, seed, protocol } = settings;
   const skip = (reason: string): Skipped => ({ ...settings, data: source.name, reason });
-  const support = source.draw(shots, seed);
+  const support = shots === 0 ? plainSupport(matrix(0, source.dimension), []) : source.draw(shots, seed);
   if (!support) return skip(`there is no draw of ${shots}`);
   const judged = source.judged(support);
   const validation = validationRows(source, judged[0], settings);
@@ -158,10 +172,15 @@ async function fitAndJudge(
   }));
 }
 
-function wantedOf({ name, known }: BenchSource, { method, protocol, given = {} }: CellSettings): Wanted {
+/** What the data are called where their name decides something: the grid of the published search. */
+function nameOf({ name, known }: BenchSource): string {
+  return known?.id ?? name;
+}
+
+function wantedOf(source: BenchSource, { method, protocol, given = {} }: CellSettings): Wanted {
   const { alpha, beta, ...options } = given;
   const tune = protocol === 'min4' ? 'val' : protocol;
-  return { method, tune, prompts: known?.id ?? name, alpha, beta, options };
+  return { method, tune, prompts: nameOf(source), alpha, beta, options };
 }
 
 async function judge(

@@ -7,6 +7,7 @@ import { recordingIo } from '../cli/io.fixture.ts';
 import { runCli } from '../cli/program.ts';
 import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import type { Cell } from './cell.ts';
+import { type OpenOptions, openSource } from './source.ts';
 
 const COLOURS = { red: '#d02020', green: '#20b040', blue: '#2040d0' };
 const SPLITS = { train: 4, val: 2, test: 2 };
@@ -136,5 +137,68 @@ describe('bench on pictures with a small encoder', () => {
       expect(cells.filter((cell) => cell.on === on).map(({ total }) => total)).toEqual([6, 6, 6]);
     // Colours are told apart by their own colour, so that another numbering of classes would show.
     expect(Math.min(...cells.map(({ accuracy }) => accuracy))).toBe(1);
+    // Without a suite each has a table; V2 has no example, and so only what the names say.
+    const each = await bench('data', '--methods', 'zero-shot,prototype,auto', '--shots', '2', '--seeds', '1');
+    expect(each.status).toBe(0);
+    expect(each.err).toContain('left out: auto on ImageNet-V2: auto needs labelled examples');
+    expect(each.out).toContain('2 shots: there is no example to learn from');
+    expect(each.cells.map(({ data, method, shots }) => `${data} ${method} ${shots}`)).toEqual([
+      'ImageNet zero-shot 2',
+      'ImageNet prototype 2',
+      'ImageNet auto 2',
+      'ImageNet-V2 zero-shot 0',
+    ]);
+  });
+
+  it('knows a cell by all that decides it: labels, groups and splits of the pictures, names and prompts, views', async () => {
+    const folder = join(root, 'listed');
+    await cp(join(root, 'photos'), join(folder, 'images'), { recursive: true });
+    const rows = Object.entries(SPLITS).flatMap(([split, count]) =>
+      Object.keys(COLOURS).flatMap((label) =>
+        Array.from({ length: count }, (_, i) => [
+          `images/${split}/${label}/${split}-${i}.png`,
+          label,
+          split,
+          '',
+        ]),
+      ),
+    );
+    const write = (changed: string[][], classes = '') =>
+      Promise.all([
+        writeFile(
+          join(folder, 'index.csv'),
+          [['path', 'label', 'split', 'group'], ...changed].map((row) => row.join(',')).join('\n'),
+        ),
+        classes === ''
+          ? rm(join(folder, 'classes.csv'), { force: true })
+          : writeFile(join(folder, 'classes.csv'), classes),
+      ]);
+    const located = { path: folder, name: 'listed', kind: 'pictures' } as const;
+    const encoder = join(root, 'encoder');
+    const fingerprint = async (change: Partial<OpenOptions> = {}) => {
+      const options = { encoder, shots: 4, seeds: [1], validation: true, ...change };
+      return (await openSource(located, options)).fingerprint;
+    };
+    const other = (at: number, column: number, value: string) =>
+      rows.map((row, i) => (i === at ? row.with(column, value) : row));
+    await write(rows);
+    const seen = [await fingerprint(), await fingerprint({ views: 2 })];
+    const last = rows.length - 1;
+    for (const changed of [
+      other(0, 1, 'green'),
+      other(last, 1, 'red'),
+      other(0, 2, 'val'),
+      other(last, 2, 'val'),
+      other(0, 3, 'burst'),
+      other(1, 0, rows[0][0].replace('0.png', '3.png')).filter((_, i) => i !== 3),
+    ]) {
+      await write(changed);
+      seen.push(await fingerprint());
+    }
+    await write(rows, 'id,name,prompt\nred,red,crimson\ngreen,green,green\nblue,blue,blue\n');
+    seen.push(await fingerprint());
+    expect(new Set(seen).size).toBe(seen.length);
+    await write(rows);
+    expect(await fingerprint()).toBe(seen[0]);
   });
 });

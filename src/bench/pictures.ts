@@ -14,8 +14,9 @@ import { sharedEngine } from '../engine/node.ts';
 import { DataError } from '../errors.ts';
 import { selectRows } from '../math/matrix.ts';
 import { type Support, selectExamples } from '../methods/task.ts';
+import { hashOf } from '../store/checksum.ts';
 import { openFeatureCache } from '../store/feature-cache.ts';
-import { type BenchSource, hashOf, type OpenOptions } from './source.ts';
+import type { BenchSource, OpenOptions } from './source.ts';
 
 /**
  * Encodes those pictures that will be drawn and those that are judged by, with the prompts of the public data set where it is one.
@@ -44,12 +45,7 @@ export async function openPictures({ path, known }: Located, options: OpenOption
     name: known?.title ?? dataset.name,
     known,
     encoder: encoder.id,
-    fingerprint: hashOf([
-      encoder.fingerprint,
-      `${views} ${templates}`,
-      ...dataset.classes.map(({ id, promptName, prompts }) => [id, promptName, ...prompts].join('|')),
-      ...all.flatMap(({ hashes, kept }) => [...hashes, ...kept.map(({ id }) => id)]),
-    ]),
+    fingerprint: fingerprintOf(dataset, encoder, { views, templates, splits: [learnt, judged, tuned] }),
     classes: dataset.classes.map(({ id }) => id),
     order: dataset.order ?? [...dataset.classes.keys()],
     dimension: encoder.dimension,
@@ -78,6 +74,19 @@ export async function openPictures({ path, known }: Located, options: OpenOption
       ),
     ],
   };
+}
+
+/** Sha256 (hex) of everything that the cells of these pictures come from. */
+function fingerprintOf(
+  { classes, order }: Dataset,
+  { fingerprint, dimension, logitScale, defaults }: Encoder,
+  { splits, ...how }: { views: number; templates?: readonly string[]; splits: readonly Readable[] },
+): string {
+  const pictures = splits.map(({ kept, hashes }) =>
+    kept.map(({ id, label, group }, i) => [id, hashes[i], label, group]),
+  );
+  const encoder = { fingerprint, dimension, logitScale, defaults };
+  return hashOf(JSON.stringify({ encoder, ...how, classes, order, pictures }));
 }
 
 /** Encoded pictures, and those of them that could be read. */

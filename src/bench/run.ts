@@ -1,4 +1,4 @@
-import { InterruptedError, throwIfAborted } from '../errors.ts';
+import { throwIfAborted } from '../errors.ts';
 import { type Cell, type CellSettings, cellsOf, type Skipped } from './cell.ts';
 import type { Part, TablePlan } from './plan.ts';
 import { type Entry, entryOf } from './summary.ts';
@@ -39,9 +39,7 @@ export async function runTables(
     throwIfAborted(signal);
     const now = `${part.source.name} ${settings.method} ${settings.shots}`;
     onProgress?.({ done: results.size, total: jobs.size, kept, now });
-    const result = await cellsOf(part.source, settings, folder, signal).catch((error) => {
-      throw signal?.aborted ? new InterruptedError() : error;
-    });
+    const result = await cellsOf(part.source, settings, folder, signal);
     if (result.kept) kept++;
     results.set(key, result.cells);
   }
@@ -55,17 +53,17 @@ function finish(
   results: ReadonlyMap<string, readonly Cell[] | Skipped>,
 ): FinishedTable {
   const skipped = new Set<Skipped>();
+  const cellOf = ({ on }: Part, results: readonly Cell[] | Skipped | undefined): Cell | undefined => {
+    if (results && 'reason' in results) skipped.add(results);
+    else return on === undefined ? results?.[0] : results?.find((cell) => cell.on === on);
+    return undefined;
+  };
   const entries = plan.trials.flatMap((trial): Entry[] => {
     const parts = trial.parts.map((part) =>
-      drawsOf(part, seeds).flatMap((settings): Cell[] => {
-        const cells = results.get(keyOf(part, settings));
-        if (cells && !('reason' in cells))
-          return cells.filter((cell, i) => (part.on === undefined ? i === 0 : cell.on === part.on));
-        if (cells) skipped.add(cells);
-        return [];
-      }),
+      drawsOf(part, seeds).map((settings) => cellOf(part, results.get(keyOf(part, settings)))),
     );
-    return parts.every((cells) => cells.length > 0) ? [entryOf(trial, parts)] : [];
+    const entry = entryOf(trial, parts);
+    return entry ? [entry] : [];
   });
   const missing = [...plan.missing, ...(plan.axis === 'shots' ? reductions(entries) : [])];
   return { plan, entries, skipped: [...skipped], missing };

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { type FeatureDump, type LabelledRows, readFeatureDump } from '../dataset/feature-dump.ts';
 import type { KnownDataset } from '../dataset/known.ts';
 import type { Located } from '../dataset/locate.ts';
@@ -8,6 +7,7 @@ import type { CacheDefaults } from '../encoder/types.ts';
 import { dot, row, selectRows, unitRows } from '../math/matrix.ts';
 import { plainSupport, type Support, selectExamples, type Task, type TextHead } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
+import { hashOf } from '../store/checksum.ts';
 
 /** Rows that a fitted method is judged by. */
 export interface JudgedRows extends LabelledRows {
@@ -85,7 +85,7 @@ async function fromDump(
     name: known?.title ?? name,
     known,
     encoder,
-    fingerprint: hashOf([...dump.hashes, ...classes]),
+    fingerprint: fingerprintOf(dump),
     classes,
     order: [...classes.keys()],
     dimension,
@@ -141,7 +141,11 @@ function others({ features, labels }: LabelledRows, support: Support): LabelledR
   return { features: selectRows(features, kept), labels: Int32Array.from(kept, (i) => labels[i]) };
 }
 
-/** What stands for the parts wherever they are compared later. */
-export function hashOf(parts: readonly string[]): string {
-  return createHash('sha256').update(parts.join('\n')).digest('hex');
+/** Sha256 (hex) of every number and name that a dump's cells come from. */
+function fingerprintOf({ encoder, classes, draws, train, val, test, text, prompts }: FeatureDump): string {
+  const tables = { ...Object.fromEntries(draws), train, val, test, prompts };
+  const pieces = Object.entries(tables).flatMap(([name, rows]) =>
+    rows ? [`${name} ${rows.features.cols}`, rows.features.data, rows.labels] : [],
+  );
+  return hashOf(JSON.stringify({ encoder, classes }), ...pieces, ...(text ? ['text', text.data] : []));
 }

@@ -8,7 +8,9 @@ import type { Trial } from './plan.ts';
 export interface Entry {
   readonly row: string;
   readonly column: string;
+  /** Draws that it is the mean of, and draws that it should be the mean of: fits may fail. */
   readonly draws: number;
+  readonly planned: number;
   readonly accuracy: number;
   /** 95%: of the mean over draws where there are several, Wilson's over the judged rows of one; none for a mean of one draw each. */
   readonly interval?: readonly [number, number];
@@ -16,28 +18,30 @@ export interface Entry {
   readonly cells: readonly Cell[];
 }
 
-/** The entry of a trial, from the cells of each of its parts, one for each draw (or one for all). */
+/**
+ * The entry of a trial, from the cells of each of its parts, one for each draw (or one for all). A draw counts where all parts have
+ * its cell; undefined where none does.
+ */
 export function entryOf(
   { row, column, mean = 'arithmetic' }: Trial,
-  parts: readonly (readonly Cell[])[],
-): Entry {
-  const draws = Math.max(...parts.map(({ length }) => length));
-  const values = Array.from({ length: draws }, (_, draw) => {
-    const accuracies = parts.map((cells) => (cells[draw] ?? cells[0]).accuracy);
-    return MEANS[mean](accuracies);
-  });
-  const cells = parts.flat();
+  parts: readonly (readonly (Cell | undefined)[])[],
+): Entry | undefined {
+  const planned = Math.max(...parts.map(({ length }) => length));
+  const draws = Array.from({ length: planned }, (_, draw) =>
+    parts.map((cells) => (cells.length === 1 ? cells[0] : cells[draw])),
+  ).filter((cells) => cells.every((cell) => cell !== undefined));
+  if (draws.length === 0) return undefined;
+  const values = draws.map((cells) => MEANS[mean](cells.map(({ accuracy }) => accuracy)));
+  const cells = [...new Set(draws.flat())];
   const accuracy = MEANS.arithmetic(values);
-  return { row, column, draws, accuracy, interval: intervalOf(values, parts), cells };
+  const interval = intervalOf(values, parts.length === 1 ? cells[0] : undefined);
+  return { row, column, draws: draws.length, planned, accuracy, interval, cells };
 }
 
 /** Draws that all give the same number say no more than one. */
-function intervalOf(
-  values: readonly number[],
-  parts: readonly (readonly Cell[])[],
-): readonly [number, number] | undefined {
+function intervalOf(values: readonly number[], only?: Cell): readonly [number, number] | undefined {
   if (values.some((value) => value !== values[0])) return clamped(meanInterval(values).interval);
-  return parts.length === 1 ? parts[0][0].interval : undefined;
+  return only?.interval;
 }
 
 const MEANS: Readonly<Record<NonNullable<Trial['mean']>, (values: readonly number[]) => number>> = {

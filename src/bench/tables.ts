@@ -17,7 +17,12 @@ export function shotsTable(source: BenchSource, choices: Choices): TablePlan {
   const had = choices.shots.filter((k) => source.has(k));
   const shots = had.length > 0 ? had : [largestShots(source, Math.max(...choices.shots))];
   const beyond = choices.shots.filter((k) => !shots.includes(k));
-  const why = had.length > 0 ? 'no class has so many, or there is no such draw' : `not there; ${shots} taken`;
+  const why =
+    had.length > 0
+      ? 'no class has so many, or there is no such draw'
+      : shots[0] > 0
+        ? `not there; ${shots} taken`
+        : 'there is no example to learn from';
   return {
     ...described(source, choices),
     axis: 'shots',
@@ -161,15 +166,15 @@ export function encoderTables(sources: readonly BenchSource[], choices: Choices)
   });
 }
 
-const USUAL = [1, 2, 4, 8, 16, 32, 64, 128];
-
-/** The number wanted, or the largest usual one below it that the source has. */
+/** The number wanted, or the largest below it that the source has: 0 where there is no example. */
 export function largestShots(source: BenchSource, wanted: number): number {
-  if (source.has(wanted)) return wanted;
-  return USUAL.filter((k) => k < wanted && source.has(k)).at(-1) ?? 1;
+  let shots = wanted;
+  while (shots > 0 && !source.has(shots)) shots--;
+  return shots;
 }
 
 export function fewer(source: BenchSource, wanted: number): string[] {
   const shots = largestShots(source, wanted);
+  if (shots === 0) return [`${wanted} shots: ${source.name} has no example to learn from`];
   return shots < wanted ? [`${wanted} shots: ${source.name} has ${shots}, which are taken`] : [];
 }

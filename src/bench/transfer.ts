@@ -74,7 +74,8 @@ export function unbalancedTables(given: BenchSource, choices: Choices): TablePla
       title: `${given.name}: 1 to ${shots} shots, unevenly, ${given.encoder}`,
       axis: 'classes',
       columns,
-      trials: choices.methods.flatMap((method) =>
+      // Without examples no class is rarer than another.
+      trials: (shots > 0 ? choices.methods : []).flatMap((method) =>
         columns.map((on) => trial(method, on, { ...partOf(source, choices, method, shots), on })),
       ),
       missing: fewer(given, most),

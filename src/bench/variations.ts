@@ -4,11 +4,12 @@ import { groupBy } from '../dataset/groups.ts';
 import { matrix, row, selectRows, unitRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { keysOf, plainSupport, type Support, selectExamples } from '../methods/task.ts';
-import { type BenchSource, hashOf, type JudgedRows } from './source.ts';
+import { hashOf } from '../store/checksum.ts';
+import type { BenchSource, JudgedRows } from './source.ts';
 
 /** The same source, changed in a way that `as` names: its cells are other cells. */
 function varied(source: BenchSource, as: string, change: Partial<BenchSource>): BenchSource {
-  return { ...source, fingerprint: hashOf([source.fingerprint, as]), ...change };
+  return { ...source, fingerprint: hashOf(source.fingerprint, as), ...change };
 }
 
 /**

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import type { TrainingState } from '../engine/training/types.ts';
 import { systemCode, UsageError } from '../errors.ts';
-import type { Checkpoint, IdentityPart } from '../methods/task.ts';
+import type { Checkpoint } from '../methods/task.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
+import { hashOf } from '../store/checksum.ts';
 import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
 import { version } from '../version.ts';
 
@@ -19,7 +19,7 @@ export interface FileCheckpoint extends Checkpoint {
 export function fileCheckpoint(path: string, { resume = false }: { resume?: boolean }): FileCheckpoint {
   return {
     async open(identity) {
-      const training = hashOf(identity);
+      const training = hashOf(version, ...identity);
       const state = resume ? await read(path, training) : undefined;
       return {
         state,
@@ -64,17 +64,4 @@ async function read(path: string, training: string): Promise<TrainingState> {
       ),
     );
   return { step: Number(metadata.step), parameters: part('parameter.'), moments: part('moment.') };
-}
-
-/** Sha256 (hex) over this version and the pieces of an identity, each with its length in front. */
-function hashOf(identity: Iterable<IdentityPart>): string {
-  const hash = createHash('sha256').update(version);
-  for (const part of identity) {
-    const bytes =
-      typeof part === 'string'
-        ? Buffer.from(part)
-        : new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
-    hash.update(`\n${bytes.length} `).update(bytes);
-  }
-  return hash.digest('hex');
 }

@@ -147,8 +147,8 @@ function provenance({ suite, sources, missing, tables }: FinishedBench) {
     }),
     tables: tables.map(({ plan, entries, skipped, missing }) => {
       const { title, how, axis, columns, published } = plan;
-      const numbers = entries.map(({ row, column, draws, accuracy, interval }) => {
-        return { row, column, draws, accuracy, interval };
+      const numbers = entries.map(({ row, column, draws, planned, accuracy, interval }) => {
+        return { row, column, draws, planned, accuracy, interval };
       });
       return { title, how, axis, columns, numbers, published, missing, skipped };
     }),
@@ -159,8 +159,8 @@ function provenance({ suite, sources, missing, tables }: FinishedBench) {
 function leftOut(tables: readonly FinishedTable[]): string[] {
   const lines = new Map<string, number>();
   const skipped = new Set(tables.flatMap((table) => table.skipped));
-  for (const { data, method, reason } of skipped) {
-    const line = `left out: ${method} on ${data}: ${reason}`;
+  for (const { data, method, reason, failed } of skipped) {
+    const line = `${failed ? 'failed' : 'left out'}: ${method} on ${data}: ${reason}`;
     lines.set(line, (lines.get(line) ?? 0) + 1);
   }
   return [...lines].map(([line, count]) => (count > 1 ? `${line} (${count} fits)` : line));

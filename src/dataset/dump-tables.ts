@@ -4,7 +4,6 @@ import { DataError } from '../errors.ts';
 import { fromHalf } from '../math/half.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
-import { checkFile } from '../store/checksum.ts';
 import { parseNpy } from '../store/npy.ts';
 import { readRegular } from '../store/regular.ts';
 import { parseSafetensors } from '../store/safetensors.ts';
@@ -14,8 +13,6 @@ export interface DumpTable {
   readonly features: Matrix;
   readonly labels?: Int32Array;
   readonly path: string;
-  /** Sha256 (hex) of the files it was read from. */
-  readonly hashes: readonly string[];
 }
 
 /** The tables of a dump by their names, whichever kind of file they are in. */
@@ -35,7 +32,6 @@ export async function openTables(
   const byName = new Map(files.map((file) => [file.replace(/\.(npy|safetensors)$/, ''), file]));
   const bytesOf = (path: string) =>
     readRegular(path, { area: 'dump', hint: 'It is one of the files that info.json names.' });
-  const hashOf = async (path: string) => (await checkFile(path, {})).sha256;
   return {
     names: [...byName.keys()],
     async read(name) {
@@ -54,16 +50,16 @@ export async function openTables(
         }
         const labels = tensors.get('labels');
         const own = labels && integersOf(labels, path);
-        return { features: matrixOf(features, path), labels: own, path, hashes: [await hashOf(path)] };
+        return { features: matrixOf(features, path), labels: own, path };
       }
       const features = matrixOf(parseNpy(bytes, path), path);
       const given = listed.get(file)?.labels;
       const beside = join(folder, `${name}.labels.npy`);
       if (given || !there.includes(`${name}.labels.npy`)) {
-        return { features, labels: given && Int32Array.from(given), path, hashes: [await hashOf(path)] };
+        return { features, labels: given && Int32Array.from(given), path };
       }
       const labels = integersOf(parseNpy(await bytesOf(beside), beside), beside);
-      return { features, labels, path, hashes: [await hashOf(path), await hashOf(beside)] };
+      return { features, labels, path };
     },
   };
 }

@@ -35,8 +35,6 @@ export interface FeatureDump {
   /** [c, d]. */
   readonly text?: Matrix;
   readonly prompts?: LabelledRows;
-  /** Sha256 (hex) of every file used. */
-  readonly hashes: readonly string[];
   /** What is odd and was taken as it is, in words. */
   readonly findings: readonly string[];
 }
@@ -68,7 +66,6 @@ export async function readFeatureDump(
 ): Promise<FeatureDump> {
   const { dataset, model, classes, files } = await readInfo(folder);
   const tables = await openTables(folder, new Map(Object.entries(files)));
-  const hashes: string[] = [];
   const findings: string[] = [];
   let dimension = 0;
   const read = async (name: string): Promise<DumpTable | undefined> => {
@@ -81,7 +78,6 @@ export async function readFeatureDump(
       });
     }
     dimension = features.cols;
-    hashes.push(...table.hashes);
     findings.push(...lengthsOf(features, path));
     return table;
   };
@@ -114,7 +110,7 @@ export async function readFeatureDump(
     });
   }
   const name = dataset ?? basename(resolve(folder));
-  const rest = { draws, train, val, test, text: text?.features, prompts, hashes, findings };
+  const rest = { draws, train, val, test, text: text?.features, prompts, findings };
   return { name, encoder: model ?? 'unknown', classes, dimension, ...rest };
 }
 

@@ -53,9 +53,15 @@ export function accuracyTable(
   };
 }
 
-function accuracyText({ accuracy, interval }: Entry, withInterval: boolean): string {
+function accuracyText(entry: Entry, withInterval: boolean): string {
+  const { accuracy, interval } = entry;
   const range = withInterval && interval?.map((share) => (100 * share).toFixed(1)).join('–');
-  return `${(100 * accuracy).toFixed(2)}${range ? ` (${range})` : ''}`;
+  return `${(100 * accuracy).toFixed(2)}${range ? ` (${range})` : ''}${partText(entry)}`;
+}
+
+/** Said beside a mean that is not over all draws. */
+function partText({ draws, planned }: Entry): string {
+  return draws < planned ? `, ${draws} of ${planned} draws` : '';
 }
 
 /** What the last column costs, and how sure the best of it is to be the best. */
@@ -69,7 +75,7 @@ export function costTable({ plan, entries }: FinishedTable): Table<TextRow> {
     const encoding = meanOf(entry, (cell) => cell.encodeMilliseconds);
     const scoring = meanOf(entry, (cell) => cell.scoreMilliseconds) as number;
     return {
-      name: entry.row,
+      name: entry.row + partText(entry),
       published: false,
       values: {
         Took: chosen === method ? '' : chosen,
@@ -142,7 +148,7 @@ export function measuresTable({ plan, entries }: FinishedTable): Table<TextRow> 
     .filter((entry) => entry.column === column)
     .map(
       (entry): TextRow => ({
-        name: entry.row,
+        name: entry.row + partText(entry),
         published: false,
         values: Object.fromEntries(
           Object.entries(shown).flatMap(([title, [measure, digits]]) => {

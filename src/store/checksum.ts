@@ -51,6 +51,19 @@ export async function checkFile(path: string, expected: Expected, signal?: Abort
   return { size, sha256: actual };
 }
 
+/** Sha256 (hex) over pieces of text and numbers, each with its length in front: what is cut in another way is another thing. */
+export function hashOf(...pieces: readonly (string | ArrayBufferView)[]): string {
+  const hash = createHash('sha256');
+  for (const piece of pieces) {
+    const bytes =
+      typeof piece === 'string'
+        ? Buffer.from(piece)
+        : new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
+    hash.update(`${bytes.length} `).update(bytes);
+  }
+  return hash.digest('hex');
+}
+
 function compare(path: string, algorithm: string, expected: string | undefined, actual: string): void {
   if (expected === undefined || expected === actual) return;
   throw new ModelError(

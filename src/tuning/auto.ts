@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/types.ts';
+import { UsageError } from '../errors.ts';
 import { checkNeeds, methodById } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
 import type { FitProgress, Task } from '../methods/task.ts';
@@ -28,7 +29,8 @@ const RIVALS = ['tip-adapter', 'zero-shot'];
 
 /**
  * Picks or stacks methods by the judges' negative log-likelihood. Without judges (one example a class) by rule: the
- * text-anchored regression, whose penalty is strong there, or in closed form ProKeR with its published constants.
+ * text-anchored regression, whose penalty is strong there, or in closed form ProKeR with its published constants. Throws `UsageError`
+ * where there is no example.
  */
 export async function chooseAutomatically(
   engine: Engine,
@@ -36,6 +38,13 @@ export async function chooseAutomatically(
   range: SearchRange,
   { jury, trainingFree = false }: { jury?: Jury; trainingFree?: boolean } = {},
 ): Promise<AutoChoice> {
+  if (task.support.labels.length === 0) {
+    throw new UsageError('auto needs labelled examples', {
+      code: 'method/needs',
+      hint: 'Give some, or use zero-shot.',
+      details: { method: 'auto' },
+    });
+  }
   const ids = trainingFree ? CONSIDERED.filter((id) => !TRAINED.includes(id)) : CONSIDERED;
   const suiting = ids.map(methodById).filter((method) => suits(method, task));
   // Where there is a full covariance, a kernel adds nothing to it that was measured, and it costs more.

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { PROTOCOLS } from '../../bench/cell.ts';
+import type { FinishedTable } from '../../bench/run.ts';
 import { pickDatasets, SUITE_IDS, SUITES, type Suite } from '../../bench/suites.ts';
 import { shotsTable } from '../../bench/tables.ts';
-import { UsageError } from '../../errors.ts';
+import { DataError, UsageError } from '../../errors.ts';
 import { choice, flag, integer, optional, text } from '../../options.ts';
+import { count } from '../../words.ts';
 import { defineCommand } from '../command.ts';
 import { withBar } from '../work.ts';
 
@@ -96,8 +98,20 @@ export const benchCommand = defineCommand({
     io.print(written.tables);
     for (const line of written.notes) io.note(line);
     io.note(`Written: ${written.files.join(', ')}`);
+    checkFailed(tables);
   },
 });
+
+/** What could be computed is written; a program still learns that it is not all. */
+function checkFailed(tables: readonly FinishedTable[]): void {
+  const failed = new Set(tables.flatMap(({ skipped }) => skipped.filter((fit) => fit.failed)));
+  if (failed.size === 0) return;
+  throw new DataError(`${count(failed.size, 'fit')} failed: what would stand in the tables is missing`, {
+    code: 'bench/failed',
+    hint: 'The others are written. The same command tries what failed again.',
+    details: { fits: [...failed] },
+  });
+}
 
 function numbers(list: string, name: string): number[] {
   const parsed = list.split(',').map(Number);
