@@ -71,7 +71,7 @@ export interface Checkpoint {
   open(identity: Iterable<IdentityPart>): Promise<KeptTraining>;
 }
 
-export interface KeptTraining {
+interface KeptTraining {
   /** The state to go on from; undefined where the training begins. */
   readonly state?: TrainingState;
   save(state: TrainingState): Promise<void>;
