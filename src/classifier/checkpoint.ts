@@ -1,9 +1,10 @@
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import type { TrainingState } from '../engine/training/types.ts';
-import { systemCode, UsageError } from '../errors.ts';
+import { ModelError, UsageError } from '../errors.ts';
 import type { Checkpoint } from '../methods/task.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { hashOf } from '../store/checksum.ts';
+import { readRegular, unlessMissing } from '../store/regular.ts';
 import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
 import { version } from '../version.ts';
 
@@ -36,19 +37,14 @@ export function fileCheckpoint(path: string, { resume = false }: { resume?: bool
 }
 
 async function read(path: string, training: string): Promise<TrainingState> {
-  const bytes = await readFile(path).catch((cause) => {
-    throw new UsageError(
-      systemCode(cause) === 'ENOENT'
-        ? `There is no interrupted training to go on with: ${path} is missing`
-        : `The interrupted training in ${path} cannot be read: ${cause.message}`,
-      {
-        code: 'fit/resume',
-        hint: 'Leave out --resume to train from the beginning.',
-        details: { path },
-        cause,
-      },
-    );
-  });
+  const bytes = await readRegular(path, { area: 'fit', Failure: ModelError }).catch(unlessMissing);
+  if (!bytes) {
+    throw new UsageError(`There is no interrupted training to go on with: ${path} is missing`, {
+      code: 'fit/resume',
+      hint: 'Leave out --resume to train from the beginning.',
+      details: { path },
+    });
+  }
   const { tensors, metadata } = parseSafetensors(bytes, path);
   if (metadata.training !== training) {
     throw new UsageError(`${path} is of another training, and cannot be continued by this one`, {
