@@ -191,7 +191,7 @@ describe.skipIf(onWindows)(
         ['encoders', 'bundle', HOSTILE, at('x.zip')],
         ['encoders', 'pull', '--from-bundle', missing],
         ['serve', missing],
-        ['studio', missing, '--no-open'],
+        ['studio', missing, '--no-open', '--workspace', at('session')],
       ]) {
         for (const more of [[], ['--json', '--verbose']]) {
           const { status } = await tip(...argv, ...more);

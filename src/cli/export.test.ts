@@ -55,7 +55,7 @@ describe('tip-adapter export', () => {
   it('writes a model card, and with pictures the report that judges it', async () => {
     const alone = await run(classifier(), '--to', 'report', '-o', at('card.md'));
     expect(alone.status, alone.err).toBe(0);
-    expect(await readFile(at('card.md'), 'utf8')).toContain('Not measured on pictures');
+    expect(await readFile(at('card.md'), 'utf8')).toContain('It was not measured on pictures');
     const test = await writePictures(at('test'), { cat: [7], dog: [8], owl: [9] });
     const judged = await run(classifier(), '--to', 'report', '--data', test, '-o', at('judged.md'));
     expect(judged.status, judged.err).toBe(0);
