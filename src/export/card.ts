@@ -33,7 +33,7 @@ export function modelCard(data: ClassifierData, evaluation?: Evaluation): string
         ],
         ['Encoder from', encoder.source],
         ['Encoder fingerprint', encoder.fingerprint],
-        ['Prompts', data.templates.slice(0, 3).join(' · ') + (data.templates.length > 3 ? ' · …' : '')],
+        ['Prompts', promptsText(data.templates)],
         ['Answers "none of these"', data.reject > 0 ? `below ${percent(data.reject)}` : 'never'],
         ['Seed', String(data.seed)],
         ...(data.keys ? [['Examples kept in', keysText(data.keys)]] : []),
@@ -51,6 +51,12 @@ export function modelCard(data: ClassifierData, evaluation?: Evaluation): string
     limits(data, evaluation),
     '',
   ].join('\n\n');
+}
+
+/** The prompts' templates; one that is the name and nothing else is said in words. */
+function promptsText(templates: readonly string[]): string {
+  if (templates.length === 1 && templates[0].trim() === '{}') return 'the name of the class';
+  return templates.slice(0, 3).join(' · ') + (templates.length > 3 ? ' · …' : '');
 }
 
 function constantsOf({ options }: ClassifierData): string {

@@ -73,6 +73,8 @@ export interface Method<O extends Options = Options> {
   terms(f: Expr, state: SymbolicState, task: SymbolicTask): Readonly<Record<string, Expr>>;
   /** Each key's vote for its own class, [m, n] in the order of the prepared keys, where the method has a cache. */
   votes?(f: Expr, state: SymbolicState): Expr;
+  /** Its training counts the task's validation rows that are right after every epoch. */
+  readonly validates?: true;
 }
 
 /** Keeps the option types of a method's table. */

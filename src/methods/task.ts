@@ -49,8 +49,12 @@ export interface Task {
   readonly signal?: AbortSignal;
   /** The method's state for nearly the same examples: a convex fit begins there. */
   readonly start?: Readonly<Record<string, Tensor | number>>;
-  /** Rows with known classes that a training picks its best epoch by; without them it keeps the last. */
-  readonly validation?: { readonly features: Matrix; readonly labels: Int32Array };
+  /** Rows with known classes that a training picks its best epoch by; without them, or where it only `watches` them, it keeps the last. */
+  readonly validation?: {
+    readonly features: Matrix;
+    readonly labels: Int32Array;
+    readonly watches?: boolean;
+  };
   /** Keeps the state of a training after every full epoch, so that it can go on after an interruption. */
   readonly checkpoint?: Checkpoint;
   /** Awaited before every step of a training: until it resolves the training rests. Rejects where it is not to go on. */
@@ -87,6 +91,8 @@ export interface FitProgress {
   /** Mean training loss, and share of right answers on the training rows, since the last report. */
   readonly loss?: number;
   readonly accuracy?: number;
+  /** Share of the validation rows that are right, after a full epoch of a training that counts them. */
+  readonly validated?: number;
 }
 
 /** A support set of one plain view per example. Throws `UsageError` where the parts do not fit or hold no number. */

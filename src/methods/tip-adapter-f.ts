@@ -45,6 +45,7 @@ export const tipAdapterF = defineMethod({
   },
   terms: tipAdapter.terms,
   votes: tipAdapter.votes,
+  validates: true,
 });
 
 /** Trained keys, [n, d] in the order of the examples, and the full epochs behind them. */

@@ -39,7 +39,7 @@ export interface Training {
   rows?(epoch: number): Matrix;
   /** Classes of those rows, [r], where they are not the examples' own. */
   readonly labels?: ArrayLike<number>;
-  /** How many of the task's validation rows parameters get right; where it is there, the best epoch is kept. */
+  /** How many of the task's validation rows parameters get right; where it is there, the best epoch is kept, unless it only watches. */
   judge?(parameters: Readonly<Record<string, Tensor>>): Promise<number>;
   /** The rows of each batch of an epoch, by default shuffled by the task's seed; as many batches in every epoch. */
   order?(epoch: number): readonly ArrayLike<number>[];
@@ -95,7 +95,14 @@ export async function train(task: Task, training: Training): Promise<Trained> {
         task.onProgress?.({ done: at + 1, total: epochs * steps, unit: 'step', ...taken });
       }
       if (kept || training.judge) state = await trainer.read();
-      if (training.judge && state) best = await better(best, state.parameters, epoch + 1, training.judge);
+      if (training.judge && task.validation && state) {
+        const right = await training.judge(state.parameters);
+        const done = (epoch + 1) * steps;
+        const validated = right / task.validation.labels.length;
+        task.onProgress?.({ done, total: epochs * steps, unit: 'step', validated });
+        if (!task.validation.watches)
+          best = better(best, { parameters: state.parameters, epochs: epoch + 1, right });
+      }
       if (kept && state) await kept.save(packed(state, best));
     }
     state = await trainer.read();
@@ -113,14 +120,8 @@ interface Best extends Trained {
 }
 
 /** The first of equals stays. */
-async function better(
-  best: Best | undefined,
-  parameters: Trained['parameters'],
-  epochs: number,
-  judge: NonNullable<Training['judge']>,
-): Promise<Best> {
-  const right = await judge(parameters);
-  return best && best.right >= right ? best : { parameters, epochs, right };
+function better(best: Best | undefined, latest: Best): Best {
+  return best && best.right >= latest.right ? best : latest;
 }
 
 const BEST = 'best.';

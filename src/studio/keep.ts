@@ -1,7 +1,9 @@
 import type { Classifier } from '../classifier/classifier.ts';
 import { encodeClassifier } from '../classifier/encode.ts';
 import { DataError } from '../errors.ts';
+import { dot, row, topK, unitRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
+import type { Support } from '../methods/task.ts';
 import { renderReport } from '../report/report.ts';
 import type { ReportData, ReportPrediction } from '../report/types.ts';
 import type { Checked } from './lessons.ts';
@@ -22,6 +24,22 @@ export async function classifierFile({ data }: Classifier, pictures: Pictures): 
 const SHOWN = 24;
 const SUSPECTS = 10;
 
+const NEAREST = 4;
+
+/** Finds the examples of other groups that are most like an example, by the cosine of their features. */
+function nearestOf({ features, groups }: Support) {
+  const unit = unitRows(features);
+  return (example: number) => {
+    const own = row(unit, example);
+    const similarities = Float32Array.from(groups, (group, i) =>
+      group === groups[example] ? Number.NEGATIVE_INFINITY : dot(row(unit, i), own),
+    );
+    return topK(similarities, NEAREST)
+      .map((i) => ({ example: i, similarity: similarities[i] }))
+      .filter(({ similarity }) => similarity > Number.NEGATIVE_INFINITY);
+  };
+}
+
 /** The latest check as a page of its own. Throws `DataError` `studio/no-check` where nothing has been checked yet. */
 export async function checkReport(checked: Checked | undefined, pictures: Pictures): Promise<string> {
   if (!checked) {
@@ -39,6 +57,7 @@ export async function checkReport(checked: Checked | undefined, pictures: Pictur
   );
   const picture = async (example: number) =>
     `data:image/jpeg;base64,${Buffer.from(await pictures.thumbnail(lesson.examples[example].hash)).toString('base64')}`;
+  const nearest = nearestOf(data.support);
   const shown = await Promise.all(
     wrongFirst.slice(0, SHOWN).map(
       async ({ example, label, predicted, probability }): Promise<ReportPrediction> => ({
@@ -47,7 +66,13 @@ export async function checkReport(checked: Checked | undefined, pictures: Pictur
         predicted: names[predicted],
         probability,
         top: [{ name: names[predicted], probability }],
-        neighbours: [],
+        neighbours: await Promise.all(
+          nearest(example).map(async ({ example: i, similarity }) => ({
+            image: await picture(i),
+            name: names[data.support.labels[i]],
+            weight: similarity,
+          })),
+        ),
       }),
     ),
   );

@@ -16,9 +16,12 @@ interface LessonExample {
   readonly group: number;
 }
 
-/** The lesson of a board; pictures in `unusable` are left out. A class is known by its name outside the studio. */
-export function lessonOf({ classes, pictures }: Board, unusable: ReadonlySet<string> = new Set()): Lesson {
-  const sorted = [...pictures.values()].filter(({ classId, hash }) => classId && !unusable.has(hash));
+/** The lesson of a board's pictures that are `usable`. A class is known by its name outside the studio. */
+export function lessonOf(
+  { classes, pictures }: Board,
+  usable: (hash: string) => boolean = () => true,
+): Lesson {
+  const sorted = [...pictures.values()].filter(({ classId, hash }) => classId && usable(hash));
   const filled = new Set(sorted.map(({ classId }) => classId));
   const taught = classes.filter(({ id }) => filled.has(id));
   const numbers = new Map(taught.map(({ id }, c) => [id, c]));

@@ -16,6 +16,7 @@ import {
   problemOf,
   type SearchMap,
   type Teaching,
+  type Untestable,
 } from './status.ts';
 import type { Apart, Constants, Teacher } from './teacher.ts';
 
@@ -53,11 +54,14 @@ export class Lessons {
   #taught?: Board;
   #work: Promise<void> = Promise.resolve();
   #stop = new AbortController();
+  readonly #end = new AbortController();
+  #changed = 0;
   #serial = 0;
   #tuned?: Tuned;
   #teaching: Teaching = { stage: 'waiting' };
   #answering?: Current;
   #check?: Checked;
+  #untestable?: readonly Untestable[];
   #pause?: Pause;
 
   constructor(teacher: Teacher, tell: () => void) {
@@ -74,13 +78,19 @@ export class Lessons {
   }
 
   get status(): LessonStatus {
-    return { teaching: this.#teaching, answering: this.#answering?.status, check: this.#check?.serial };
+    return {
+      teaching: this.#teaching,
+      answering: this.#answering?.status,
+      check: this.#check?.serial,
+      untestable: this.#untestable,
+    };
   }
 
   /** Teaches what is on the board, unless it is known already. */
   teach(board: Board): void {
     if (teachesSame(board, this.#board)) return;
     this.#board = board;
+    this.#changed = performance.now();
     this.#stop.abort();
     this.#work = this.#work.then(() => this.#lesson());
   }
@@ -99,15 +109,20 @@ export class Lessons {
     this.#set({ ...this.#teaching, paused });
   }
 
-  /** Pictures that are not sorted yet and would teach most; none before there is an answer. */
-  async next(board: Board, signal?: AbortSignal): Promise<NextPicture[]> {
+  /** Pictures that are not sorted yet and would teach most, those of `kept` first; none before there is an answer. */
+  async next(
+    board: Board,
+    kept: ReadonlySet<string> = new Set(),
+    signal?: AbortSignal,
+  ): Promise<NextPicture[]> {
     const unsorted = [...board.pictures.values()].filter(
       ({ classId, hash }) => !classId && !this.#unusable.has(hash),
     );
     if (!this.#answering || unsorted.length === 0) return [];
-    const { hashes, rows } = await this.#teacher.embed(unsorted.slice(0, LOOKED_AT), signal);
+    const looked = unsorted.filter(({ hash }, i) => i < LOOKED_AT || kept.has(hash));
+    const { hashes, rows } = await this.#teacher.embed(looked, signal);
     const { classifier, lesson } = this.#answering;
-    return labelNext(classifier, lesson, hashes, rows);
+    return labelNext(classifier, lesson, hashes, rows, kept);
   }
 
   /** How many left-out pictures are recognised at each alpha and beta; undefined before the first search. */
@@ -121,64 +136,92 @@ export class Lessons {
   }
 
   async close(): Promise<void> {
+    this.#end.abort();
     this.#stop.abort();
     await this.#work;
     await this.#answering?.classifier.close();
   }
 
   async #lesson(): Promise<void> {
-    const board = this.#board;
-    if (this.#taught && teachesSame(board, this.#taught)) return;
-    this.#taught = board;
-    const stop = new AbortController();
-    this.#stop = stop;
+    if (this.#taught && teachesSame(this.#board, this.#taught)) return;
     try {
-      const started = performance.now();
-      const lesson = await this.#look(board, stop.signal);
-      if (!lesson) return;
-      await this.#instant(lesson, board, started);
-      await this.#search(lesson, board, stop.signal, started);
+      const { board, lesson } = await this.#look();
+      this.#taught = board;
+      const stop = new AbortController();
+      this.#stop = stop;
+      if (lesson.classes.length < 2) return await this.#wait();
+      // A change between looking and here has its own turn.
+      if (board !== this.#board) return;
+      await this.#instant(lesson, board);
+      await this.#search(lesson, board, stop.signal);
     } catch (error) {
-      if (error instanceof InterruptedError || stop.signal.aborted) return;
+      if (error instanceof InterruptedError) return;
       this.#set({ stage: 'done', problem: problemOf(error) });
     }
   }
 
-  /** Embeds what is new. Without two classes there is nothing to answer. */
-  async #look(board: Board, signal: AbortSignal): Promise<Lesson | undefined> {
-    const failed = await this.#teacher.learn(lessonOf(board, this.#unusable), {
-      signal,
-      onProgress: ({ done, total }) => this.#set({ stage: 'looking', done, total }),
-    });
-    for (const hash of failed) this.#unusable.add(hash);
-    const lesson = lessonOf(board, this.#unusable);
-    if (lesson.classes.length >= 2) return lesson;
+  /** Without two classes there is nothing to answer. */
+  async #wait(): Promise<void> {
     await this.#answering?.classifier.close();
     this.#answering = undefined;
     this.#check = undefined;
+    this.#untestable = undefined;
     this.#set({ stage: 'waiting' });
-    return undefined;
   }
 
-  async #instant(lesson: Lesson, { settings }: Board, started: number): Promise<void> {
+  /**
+   * Embeds what is new on the board, and on the boards that come meanwhile: a change never stops it. What is known already answers
+   * from the first hundred pictures on.
+   */
+  async #look(): Promise<{ board: Board; lesson: Lesson }> {
+    const { signal } = this.#end;
+    const usable = (hash: string) => !this.#unusable.has(hash);
+    const isKnown = (hash: string) => this.#teacher.knows(hash);
+    let next = 0;
+    for (;;) {
+      const board = this.#board;
+      const lesson = lessonOf(board, usable);
+      const total = lesson.examples.length;
+      const done = lesson.examples.filter(({ hash }) => isKnown(hash)).length;
+      if (done < total) this.#set({ stage: 'looking', done, total });
+      if (done >= FIRST && done < total && performance.now() >= next) {
+        const known = lessonOf(board, (hash) => usable(hash) && isKnown(hash));
+        await this.#teacher.learn({ classes: known.classes, examples: [] }, { signal });
+        if (known.classes.length >= 2) await this.#instant(known, board);
+        next = performance.now() + ANSWER_EVERY;
+      }
+      const failed = await this.#teacher.learn(lesson, {
+        most: TOGETHER,
+        signal,
+        onProgress: ({ done: more }) => this.#set({ stage: 'looking', done: done + more, total }),
+      });
+      for (const hash of failed) this.#unusable.add(hash);
+      const isAll = total - done <= TOGETHER && failed.length === 0;
+      if (isAll && board === this.#board) return { board, lesson };
+    }
+  }
+
+  async #instant(lesson: Lesson, { settings }: Board): Promise<void> {
     const { alpha, beta } = settings;
     const { defaults } = this.#teacher.encoder;
     const known = this.#tuned ?? { alpha: defaults.alpha, beta: defaults.beta, temperature: 1 };
     const byHand = alpha !== undefined && beta !== undefined;
     const constants = byHand ? { alpha, beta, temperature: known.temperature } : known;
     const classifier = await this.#teacher.live(lesson, settings, constants);
-    await this.#takeOver(classifier, lesson, byHand ? 'hand' : 'instant', started);
+    await this.#takeOver(classifier, lesson, byHand ? 'hand' : 'instant');
   }
 
-  async #search(lesson: Lesson, { settings }: Board, signal: AbortSignal, started: number): Promise<void> {
+  async #search(lesson: Lesson, { settings }: Board, signal: AbortSignal): Promise<void> {
     const { alpha, method } = settings;
-    const training: { loss: number; accuracy: number }[] = [];
+    const [losses, leftOut]: [number[], number[]] = [[], []];
+    const curves = () => ({ losses: losses.slice(-500), leftOut });
     this.#pause = undefined;
     const resume = async () => this.#pause?.over;
-    const onFit = ({ done, total, loss, accuracy = 0 }: FitProgress) => {
-      if (loss !== undefined) training.push({ loss, accuracy });
+    const onFit = ({ done, total, loss, validated }: FitProgress) => {
+      if (loss !== undefined) losses.push(loss);
+      if (validated !== undefined) leftOut.push(validated);
       const paused = this.#pause !== undefined;
-      this.#set({ stage: 'searching', done, total, training: training.slice(-500), paused });
+      this.#set({ stage: 'searching', done, total, ...curves(), paused });
     };
     this.#set({ stage: 'searching' });
     const apart = await this.#teacher.apart(lesson, signal);
@@ -187,13 +230,16 @@ export class Lessons {
     this.#tuned = tunedOf(tuned);
     const byHand = alpha !== undefined;
     if (!byHand) {
-      await this.#takeOver(tuned, lesson, method === 'tip-adapter' ? 'searched' : 'instant', started);
+      await this.#takeOver(tuned, lesson, method === 'tip-adapter' ? 'searched' : 'instant');
       if (method !== 'tip-adapter') {
+        if (this.#tuned && method !== 'auto')
+          await this.#teacher.rehearse(apart, settings, method, this.#tuned, watch);
+        losses.length = 0;
         const found = await this.#teacher.searched(apart, settings, method, watch);
-        await this.#takeOver(found, lesson, 'searched', started);
+        await this.#takeOver(found, lesson, 'searched');
       }
     }
-    this.#set({ stage: 'checking', training });
+    this.#set({ stage: 'checking', ...curves() });
     const { classifier, status } = this.#answering as Current;
     const { support, options } = tuned.data;
     const { groups } = support;
@@ -202,17 +248,13 @@ export class Lessons {
       options as { alpha: number; beta: number },
       signal,
     );
+    this.#untestable = untestableOf(lesson, apart);
     this.#check = check && { check, serial: status.serial, classifier, lesson, alike: apart.alike };
-    this.#set({ stage: 'done', training });
+    this.#set({ stage: 'done', ...curves() });
   }
 
   /** The classifier answers from now on. The one before is closed when it has finished what it was asked. */
-  async #takeOver(
-    classifier: Classifier,
-    lesson: Lesson,
-    by: Answering['by'],
-    started: number,
-  ): Promise<void> {
+  async #takeOver(classifier: Classifier, lesson: Lesson, by: Answering['by']): Promise<void> {
     const before = this.#answering?.classifier;
     const { method, options, classes, examples } = classifier.data;
     const { alpha, beta } = options as { alpha?: number; beta?: number };
@@ -226,7 +268,7 @@ export class Lessons {
       pictures: examples.length,
       ...(isTip ? { alpha, beta } : {}),
       tuned: this.#tuned && { alpha: this.#tuned.alpha, beta: this.#tuned.beta },
-      took: performance.now() - started,
+      took: performance.now() - this.#changed,
     };
     this.#answering = { classifier, lesson, status };
     this.#tell();
@@ -254,6 +296,13 @@ function createPause(signal: AbortSignal): Pause {
   return { over, end };
 }
 
+/** Pictures that are known before there is a first answer, where there are more to come. */
+const FIRST = 100;
+/** Milliseconds between two answerers while pictures are still looked at. */
+const ANSWER_EVERY = 2000;
+/** Pictures that are embedded before the board is looked at again. */
+const TOGETHER = 32;
+
 /** Pictures that are not sorted yet of which the best are chosen. */
 const LOOKED_AT = 500;
 
@@ -274,6 +323,22 @@ function tunedOf({ data }: Classifier): Tuned | undefined {
   if (tuning.protocol === 'fixed') return undefined;
   const { alpha, beta } = options as { alpha: number; beta: number };
   return { alpha, beta, temperature: tuning.temperature, data };
+}
+
+/** Classes of one group: it stays among what is learnt from, and nothing is left to ask about. */
+function untestableOf(lesson: Lesson, apart: Apart): Untestable[] {
+  const groups = ({ classes, examples }: Lesson) => {
+    const sets = classes.map(() => new Set<number>());
+    for (const { label, group } of examples) sets[label].add(group);
+    return sets.map(({ size }) => size);
+  };
+  const [own, joined] = [groups(lesson), groups(apart)];
+  const several = new Set<number>();
+  const seen = new Set<number>();
+  for (const { label } of lesson.examples) (seen.has(label) ? several : seen).add(label);
+  return lesson.classes.flatMap(({ key: id }, c): Untestable[] =>
+    joined[c] > 1 ? [] : [{ id, why: !several.has(c) ? 'one' : own[c] === 1 ? 'burst' : 'alike' }],
+  );
 }
 
 function partsOf(options: Readonly<Record<string, unknown>>): Answering['parts'] {

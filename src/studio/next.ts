@@ -3,21 +3,22 @@ import { argmax, dot, type Matrix, row, topK, unitRows } from '../math/matrix.ts
 import type { Lesson } from './lesson.ts';
 import type { NextPicture } from './status.ts';
 
-/** Pictures that are proposed at a time, and classes that are guessed for each. */
+/** Pictures that are proposed at a time, and the most classes that are told of each. */
 const PROPOSED = 8;
-const GUESSES = 3;
+const GUESSES = 50;
 /** Nearer than this (cosine) to a picture that is proposed already, another one teaches little more. */
 const ALIKE = 0.95;
 
 /**
  * Which of the pictures that are not sorted yet teach most: those between two classes, the smallest margin of probabilities first
- * (margin sampling; Scheffer, Decomain and Wrobel, IDA 2001), near-copies of one left for later. `features` [n, d] are those of `hashes`.
+ * (margin sampling; Scheffer, Decomain and Wrobel, IDA 2001), near-copies of one left for later. `features` [n, d] are those of `hashes`; pictures of `kept` are proposed in any case.
  */
 export async function labelNext(
   classifier: Classifier,
   lesson: Lesson,
   hashes: readonly string[],
   features: Matrix,
+  kept: ReadonlySet<string> = new Set(),
 ): Promise<NextPicture[]> {
   const probabilities = await classifier.probabilities(features);
   const unit = unitRows(features);
@@ -26,9 +27,9 @@ export async function labelNext(
     const best = argmax(p);
     return p[best] - p.reduce((most, x, c) => (c === best ? most : Math.max(most, x)), 0);
   });
-  const chosen: number[] = [];
+  const chosen = [...hashes.keys()].filter((i) => kept.has(hashes[i]));
   for (const i of [...hashes.keys()].sort((a, b) => margins[a] - margins[b])) {
-    if (chosen.length === PROPOSED) break;
+    if (chosen.length >= PROPOSED) break;
     if (chosen.every((other) => dot(row(unit, other), row(unit, i)) < ALIKE)) chosen.push(i);
   }
   return chosen.map((i) => ({

@@ -14,6 +14,7 @@ import { type Problem, problemOf } from './status.ts';
 
 /** Longer side of a kept thumbnail, in pixels: sharp in the grid on a dense screen, small in a classifier file. */
 const THUMBNAIL_SIDE = 144;
+const PREVIEW_SIDE = 1024;
 
 /** A file that was brought in: kept under its hash, or what is wrong with it. */
 export type Kept =
@@ -39,6 +40,8 @@ export interface Pictures {
   /** Bytes of a picture's file. */
   size(hash: string): Promise<number>;
   thumbnail(hash: string): Promise<Uint8Array>;
+  /** A JPEG of a picture that a browser may not know, which is kept nowhere. Throws `DataError` as decoding does. */
+  preview(bytes: Uint8Array): Promise<Uint8Array>;
 }
 
 /** The pictures in a folder, which is made when the first one comes. */
@@ -78,6 +81,7 @@ export function openPictures(folder: string, loader: ImageLoader): Pictures {
     },
     read: (hash) => readKept(whole(hash), hash),
     size: async (hash) => (await stat(whole(hash)).catch((cause) => notKept(hash, cause))).size,
+    preview: (bytes) => loader.thumbnail(bytes, PREVIEW_SIDE),
     async thumbnail(hash) {
       // One that was removed from the disk is made again.
       if (!existsSync(small(hash))) await keep('', await readKept(whole(hash), hash));

@@ -150,6 +150,11 @@ function pictureRoutes(app: Hono, session: Session): void {
     }),
   );
 
+  app.post('/preview', limited(MOST_PICTURE), async (c) => {
+    const picture = new Uint8Array(await c.req.arrayBuffer());
+    return bytes(c, await pictures.preview(picture), { 'content-type': 'image/jpeg' });
+  });
+
   app.get('/thumbnails/:hash', async (c) =>
     bytes(c, await pictures.thumbnail(c.req.param('hash')), {
       'content-type': 'image/jpeg',
@@ -171,7 +176,10 @@ function answerRoutes(app: Hono, session: Session): void {
     return c.json(await tryPicture(answering, status.answering.serial, picture));
   });
 
-  app.get('/next', async (c) => c.json((await session.lessons?.next(session.board, c.req.raw.signal)) ?? []));
+  app.get('/next', async (c) => {
+    const kept = new Set(c.req.query('kept')?.split(','));
+    return c.json((await session.lessons?.next(session.board, kept, c.req.raw.signal)) ?? []);
+  });
 
   app.get('/map', async (c) => c.json((await session.lessons?.searchMap(c.req.raw.signal)) ?? null));
 

@@ -63,6 +63,69 @@ describe('a session', () => {
     expect(trial.nearest).toHaveLength(4);
   });
 
+  it('looks at pictures while others come, answers before it has seen them all, and sees each once', async () => {
+    const encoder = fakeEncoder();
+    const slow = {
+      ...encoder,
+      embedImages: async (pixels: Parameters<typeof encoder.embedImages>[0]) => {
+        await new Promise((resolve) => setTimeout(resolve, 10 * pixels.length));
+        return encoder.embedImages(pixels);
+      },
+    };
+    const opened = await open(slow);
+    const answered: number[] = [];
+    const seen: number[] = [];
+    opened.watch(({ answering, teaching }) => {
+      if (answering && answering.pictures !== answered.at(-1)) answered.push(answering.pictures);
+      if (teaching.stage === 'looking') seen.push(teaching.done ?? 0);
+    });
+    for (const id of ['r', 'b']) await opened.change({ command: { do: 'add-class', id, name: id } });
+    const [each, together] = [120, 12];
+    for (let from = 0; from < each; from += together) {
+      const pictures = await Promise.all(
+        Array.from({ length: together }, async (_, i) => {
+          const isRed = i % 2 === 0;
+          const colour = isRed ? `rgb(200,${from + i},40)` : `rgb(40,${from + i},200)`;
+          const kept = await opened.pictures.keep(`${from + i}.png`, await picture(colour));
+          return { ...(kept as { name: string; hash: string }), classId: isRed ? 'r' : 'b' };
+        }),
+      );
+      await opened.change({ command: { do: 'add', pictures } });
+    }
+    await opened.lessons?.settled();
+    expect(answered[0]).toBeGreaterThanOrEqual(100);
+    expect(answered[0]).toBeLessThan(each);
+    expect(answered.at(-1)).toBe(each);
+    expect(encoder.asked.images).toBe(each);
+    // No change sends it back to the beginning.
+    expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+  });
+
+  it('says why a class cannot be tested', async () => {
+    const opened = await taught();
+    expect(opened.status.untestable).toEqual([]);
+    const add = async (colours: readonly string[], name: string, group?: string) => {
+      const id = `class ${name}`;
+      await opened.change({ command: { do: 'add-class', id, name } });
+      for (const colour of colours) {
+        const kept = (await opened.pictures.keep(`${colour}.png`, await picture(colour, 41))) as {
+          name: string;
+          hash: string;
+        };
+        await opened.change({ command: { do: 'add', pictures: [{ ...kept, classId: id, group }] } });
+      }
+    };
+    await add(['#10c020'], 'single');
+    await add(['#c0c020', '#a0a010'], 'burst', 'one burst');
+    await add(['#20c0c0', '#21c0c0'], 'copies');
+    await opened.lessons?.settled();
+    expect(opened.status.untestable).toEqual([
+      { id: 'class single', why: 'one' },
+      { id: 'class burst', why: 'burst' },
+      { id: 'class copies', why: 'alike' },
+    ]);
+  });
+
   it('is one program at a time', async () => {
     const opened = await open();
     await rememberAddress(join(folder, 'session'), 'http://127.0.0.1:1234');
@@ -121,7 +184,7 @@ describe('a session', () => {
     const { settings } = opened.board;
     const train = () =>
       opened.change({ command: { do: 'set', settings: { ...settings, method: 'tip-adapter-f' } } });
-    const points = () => opened.status.teaching.training?.length ?? 0;
+    const points = () => opened.status.teaching.losses?.length ?? 0;
     await train();
     await vi.waitFor(() => expect(points()).toBeGreaterThan(0), { ...PATIENT, interval: 1 });
     opened.lessons?.pause(true);
@@ -134,6 +197,9 @@ describe('a session', () => {
     opened.lessons?.pause(false);
     await opened.lessons?.settled();
     expect(opened.status.answering?.method).toBe('tip-adapter-f');
+    // Half of four pictures were left out of a training of twenty epochs.
+    expect(opened.status.teaching.leftOut).toHaveLength(20);
+    for (const share of opened.status.teaching.leftOut ?? []) expect([0, 0.5, 1]).toContain(share);
     expect(opened.status.teaching.paused).toBeFalsy();
 
     await opened.change({ command: { do: 'set', settings: { ...settings, method: 'taskres' } } });

@@ -33,18 +33,28 @@ export interface LessonStatus {
   readonly answering?: Answering;
   /** Number of the latest check; undefined where there is none for what is on the board. */
   readonly check?: number;
+  /** Classes that could not be tested, as the last search found. */
+  readonly untestable?: readonly Untestable[];
+}
+
+/** Why no picture of a class can be left out: it is the only one, all are of one burst, or all are nearly the same. */
+export interface Untestable {
+  readonly id: string;
+  readonly why: 'one' | 'burst' | 'alike';
 }
 
 export interface Teaching {
   /**
-   * `waiting` for an encoder or for two classes with pictures, `looking` at new pictures, `searching` for a better method,
-   * `checking` it, `done`.
+   * `waiting` for an encoder or for two classes with pictures, `looking` at new pictures (`done` of `total` on the board),
+   * `searching` for a better method, `checking` it, `done`.
    */
   readonly stage: 'waiting' | 'looking' | 'searching' | 'checking' | 'done';
   readonly done?: number;
   readonly total?: number;
-  /** Training so far: mean loss and share right on the pictures taught, point by point. */
-  readonly training?: readonly { readonly loss: number; readonly accuracy: number }[];
+  /** Training so far: mean loss on the pictures taught, step by step. */
+  readonly losses?: readonly number[];
+  /** Of a training without a quarter of the pictures, the share of those that is recognised after each epoch. */
+  readonly leftOut?: readonly number[];
   readonly stopped?: boolean;
   /** A training rests until it is told to go on. */
   readonly paused?: boolean;
@@ -125,6 +135,10 @@ interface TrialClass {
   readonly id: string;
   readonly name: string;
   readonly probability: number;
+  /**
+   * What the name and the examples say for it beyond what they say for the class they say least for, in nats: an answer is e times as
+   * probable where both together are one more.
+   */
   readonly text: number;
   readonly examples: number;
 }

@@ -3,6 +3,7 @@ import { freshData } from '../classifier/fresh.ts';
 import { fitMethod } from '../classifier/refit.ts';
 import { type Runtime, referenceTo } from '../classifier/runtime.ts';
 import { readSource } from '../classifier/source.ts';
+import { taskOf } from '../classifier/task.ts';
 import type { ClassifierData, Progress } from '../classifier/types.ts';
 import { nearDuplicates } from '../dataset/duplicates.ts';
 import { DisjointSets, groupBy } from '../dataset/groups.ts';
@@ -10,12 +11,16 @@ import { encodeImages } from '../encoder/encode.ts';
 import { renderPrompt } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { keysInMemory } from '../engine/keys/memory.ts';
+import { sharedEngine } from '../engine/node.ts';
 import type { ImageLoader } from '../image/loader.ts';
 import { roundToHalf } from '../math/half.ts';
 import { fromRows, type Matrix, matrix, norm, row, unitRows } from '../math/matrix.ts';
-import type { FitProgress } from '../methods/task.ts';
+import { methodById } from '../methods/index.ts';
+import { type FitProgress, selectExamples, type Task } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
+import { resolveOptions } from '../options.ts';
 import { openFeatureCache } from '../store/feature-cache.ts';
+import { leaveOneShotOut } from '../tuning/folds.ts';
 import type { Settings } from './board.ts';
 import type { Lesson } from './lesson.ts';
 import type { Pictures } from './pictures.ts';
@@ -28,6 +33,8 @@ export interface Constants {
 }
 
 interface LearnOptions {
+  /** Pictures to embed now; the others are left for the next call. */
+  most?: number;
   signal?: AbortSignal;
   onProgress?(progress: Progress): void;
 }
@@ -44,6 +51,8 @@ interface ToLearn {
  */
 export interface Teacher {
   readonly encoder: Encoder;
+  /** Whether memory has the features of a picture. */
+  knows(hash: string): boolean;
   /** Embeds what the lesson has and memory has not. Returns hashes of pictures that could not be embedded. */
   learn(lesson: Lesson, options?: LearnOptions): Promise<string[]>;
   /** Features of pictures, [n, d], and whose they are: those that cannot be embedded are left out. */
@@ -55,6 +64,17 @@ export interface Teacher {
   live(lesson: Lesson, settings: Settings, constants: Constants): Promise<Classifier>;
   /** The lesson with near-duplicates in one group, so that they are never on both sides of a test. */
   apart(lesson: Lesson, signal: AbortSignal): Promise<Apart>;
+  /**
+   * Trains the method without a quarter of the pictures; after every epoch `onFit` is told the share of those that is right. Does
+   * nothing for methods that do not count it, and where no picture can be left out.
+   */
+  rehearse(
+    lesson: Apart,
+    settings: Settings,
+    method: string,
+    constants: Constants,
+    watch: SearchWatch,
+  ): Promise<void>;
   /** The method asked for, its constants chosen by left-out pictures. */
   searched(lesson: Apart, settings: Settings, method: string, watch: SearchWatch): Promise<Classifier>;
   close(): Promise<void>;
@@ -87,7 +107,7 @@ export function createTeacher(
   const runtime = tryingRuntime(encoder, loader);
   const templates = [encoder.defaults.template];
 
-  async function learn({ classes, examples }: ToLearn, { signal, onProgress }: LearnOptions = {}) {
+  async function learn({ classes, examples }: ToLearn, { most, signal, onProgress }: LearnOptions = {}) {
     const prompts = classes.map(({ promptName }) => renderPrompt(templates[0], promptName));
     const unread = [...new Set(prompts.filter((prompt) => !texts.has(prompt)))];
     if (unread.length > 0) {
@@ -96,7 +116,7 @@ export function createTeacher(
         texts.set(prompt, roundToHalf(row(rows, i)));
       });
     }
-    const unseen = examples.filter(({ hash }) => !features.has(hash));
+    const unseen = examples.filter(({ hash }) => !features.has(hash)).slice(0, most);
     if (unseen.length === 0) return [];
     const encoded = await encodeImages(
       encoder,
@@ -150,6 +170,7 @@ export function createTeacher(
 
   return {
     encoder,
+    knows: (hash) => features.has(hash),
     learn,
     async embed(wanted, signal) {
       const examples = wanted.map(({ hash, name }) => ({ hash, id: name }));
@@ -167,6 +188,29 @@ export function createTeacher(
       return new Classifier({ ...data, tuning: { ...data.tuning, temperature } }, { ...runtime, cache });
     },
     apart: (lesson, signal) => groupAlike(lesson, gather(lesson).rows, signal),
+    async rehearse(lesson, settings, id, { alpha, beta }, { signal, onFit, resume }) {
+      const method = methodById(id);
+      const data = dataOf(lesson, settings);
+      const { query, hidden, count } = leaveOneShotOut(data.support, PARTS);
+      if (!method.validates || count < 2) return;
+      const all = [...hidden.keys()];
+      const asked = selectExamples(
+        data.support,
+        all.filter((i) => query[i] === 0),
+      );
+      const taught = selectExamples(
+        data.support,
+        all.filter((i) => hidden[i] !== 0),
+      );
+      const task: Task = {
+        ...taskOf({ ...data, support: taught }, signal),
+        engine: sharedEngine(),
+        onProgress: onFit,
+        resume,
+        validation: { features: asked.features, labels: asked.labels, watches: true },
+      };
+      await method.fit(task, resolveOptions(method.options, { alpha, beta }));
+    },
     async searched(lesson, settings, method, watch) {
       const wanted = { method, tune: 'folds' } as const;
       const data = await fitMethod(dataOf(lesson, settings), encoder, wanted, undefined, watch);
@@ -218,6 +262,9 @@ function gatherer(features: ReadonlyMap<string, Float32Array>, dimension: number
     };
   };
 }
+
+/** Into how many parts pictures are dealt for a rehearsal: one is left out. */
+const PARTS = 4;
 
 /** Rows that are made ready for each one that is needed. */
 const ROOM = 1.25;

@@ -9,13 +9,21 @@ const SHOWN = 12;
 export async function tryPicture(classifier: Classifier, serial: number, bytes: Uint8Array): Promise<Trial> {
   const started = performance.now();
   const { classes, contributions, part } = await classifier.explain(bytes, { examples: NEAREST });
+  const { temperature } = classifier.data.tuning;
+  const [leastText, leastOwn] = (['text', 'examples'] as const).map((part) =>
+    classes.reduce((least, one) => Math.min(least, one[part]), Number.POSITIVE_INFINITY),
+  );
   const hashOf = (example: string) =>
     classifier.data.examples.find(({ id }) => id === example)?.sha256 as string;
   return {
     serial,
-    classes: classes
-      .slice(0, SHOWN)
-      .map(({ id, name, probability, text, examples }) => ({ id, name, probability, text, examples })),
+    classes: classes.slice(0, SHOWN).map(({ id, name, probability, text, examples }) => ({
+      id,
+      name,
+      probability,
+      text: temperature * (text - leastText),
+      examples: temperature * (examples - leastOwn),
+    })),
     nearest: contributions.map(({ example, className, similarity, weight }) => ({
       hash: hashOf(example),
       className,

@@ -58,7 +58,13 @@ export const api = {
   keep: (name: string, picture: Blob) => send<Kept>(`pictures?name=${encodeURIComponent(name)}`, picture),
   keepZip: (name: string, zip: Blob) => send<Kept[]>(`zips?name=${encodeURIComponent(name)}`, zip),
   try: (picture: Blob) => send<Trial>('try', picture),
-  next: () => ask<NextPicture[]>('next'),
+  /** `kept` are to be among them: those that the person looks at. */
+  next: (kept: readonly string[]) => ask<NextPicture[]>(`next?kept=${kept.join(',')}`),
+  preview: async (picture: Blob): Promise<Blob> => {
+    const response = await fetch('./api/preview', { method: 'POST', body: picture });
+    if (!response.ok) throw new ApiError(response.status, await problemIn(response));
+    return response.blob();
+  },
   map: () => ask<SearchMap | null>('map'),
   check: () => ask<CheckReport | null>('check'),
   events: () => new EventSource('./api/events'),

@@ -3,10 +3,11 @@ import { useEffect } from 'preact/hooks';
 import { bringIn, incomingOf } from './bring-in.ts';
 import { Camera, cameraFor } from './camera.tsx';
 import { Collect } from './collect.tsx';
+import { dropTarget, followDrags } from './drop.ts';
 import { Icon } from './icons.tsx';
 import { LANGUAGES, type Language, language, messages } from './messages.ts';
 import { Notices } from './notices.tsx';
-import { ready, redo, status, undo } from './store.ts';
+import { classNames, ready, redo, status, undo } from './store.ts';
 import { Teach } from './teach.tsx';
 import { tryPictures } from './tried.ts';
 import { Try } from './try.tsx';
@@ -34,7 +35,7 @@ const shown = computed<Tab>(() => (isWide.value && tab.value === 'collect' ? 'te
 export function App() {
   useEffect(() => listen(), []);
   return (
-    <div class="app" data-tab={shown.value}>
+    <div class="app" data-tab={shown.value} data-drop={dropTarget.value?.part}>
       <Header />
       <Notices />
       {ready.value && (
@@ -46,7 +47,21 @@ export function App() {
         </main>
       )}
       {cameraFor.value && <Camera />}
+      <DropHint />
     </div>
+  );
+}
+
+/** Says where what is dragged would go. */
+function DropHint() {
+  const m = messages.value;
+  const target = dropTarget.value;
+  if (!target || (target.what === 'pictures' && target.classId === undefined)) return null;
+  const name = target.classId ? classNames.value.get(target.classId) : undefined;
+  return (
+    <p class="drop-target" role="status">
+      {target.part === 'try' ? m.dropToTry : name === undefined ? m.dropToCollect : m.dropToClass(name)}
+    </p>
   );
 }
 
@@ -136,13 +151,12 @@ function Header() {
   );
 }
 
-/** What works wherever the person is on the page: paste, undo and redo by keyboard; nothing dropped beside a target opens. */
+/** What works wherever the person is on the page: dropping, pasting, undo and redo by keyboard. */
 function listen(): () => void {
   const stop = new AbortController();
   const on = <K extends keyof DocumentEventMap>(name: K, heard: (event: DocumentEventMap[K]) => void) =>
     document.addEventListener(name, heard, { signal: stop.signal });
-  on('dragover', (event) => event.preventDefault());
-  on('drop', (event) => event.preventDefault());
+  followDrags(stop.signal);
   on('paste', (event) => {
     if (isTyping(event.target) || !event.clipboardData) return;
     const isTrying = document.activeElement?.closest('#try');

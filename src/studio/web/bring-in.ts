@@ -1,7 +1,11 @@
 import { computed, signal } from '@preact/signals';
 import { type BoardPicture, sameName } from '../board.ts';
 import { ApiError, api, type Kept } from './api.ts';
-import { answering, board, notify, perform, tellError } from './store.ts';
+import { answering, board, notify, perform, saved, tellError } from './store.ts';
+
+/** What can be chosen: browsers know HEIC and TIFF by their endings only. */
+export const PICTURES = 'image/*,.heic,.heif,.tif,.tiff';
+export const COLLECTED = `${PICTURES},.zip`;
 
 /** A file on its way in, with the folders it lay in. */
 export interface Incoming {
@@ -35,8 +39,7 @@ export async function bringIn(files: readonly Incoming[], target: Target = {}): 
   if (wanted.length === 0) return;
   const arrival = new Arrival(target);
   coming.value = { done: coming.value.done, total: coming.value.total + wanted.length };
-  // Folder by folder, as their names go: then classes are where one looks for them.
-  const sorted = wanted.toSorted((a, b) => collator.compare(a.path, b.path));
+  const sorted = inTurn(wanted);
   const arrived = new Map<number, Kept[]>();
   let [taken, added] = [0, 0];
   const work = async () => {
@@ -52,6 +55,8 @@ export async function bringIn(files: readonly Incoming[], target: Target = {}): 
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   arrival.end();
+  // Until the program has them, what is to be looked at is not known.
+  await saved();
   if (coming.value.done === coming.value.total) coming.value = { done: 0, total: 0 };
 }
 
@@ -77,6 +82,24 @@ async function keep({ path: name, file }: Incoming, arrival: Arrival): Promise<K
 async function hashOf(file: Blob): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer()));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/**
+ * One file of each folder in turn, folders and files as their names go: classes are where one looks for them, and the first
+ * hundred pictures, which answer first, are of all of them.
+ */
+function inTurn(files: readonly Incoming[]): Incoming[] {
+  const folders = new Map<string, Incoming[]>();
+  for (const file of files.toSorted((a, b) => collator.compare(a.path, b.path))) {
+    const folder = file.path.split('/').slice(0, -1).join('/');
+    const own = folders.get(folder) ?? [];
+    own.push(file);
+    folders.set(folder, own);
+  }
+  return [...folders.values()]
+    .flatMap((own) => own.map((file, turn) => ({ file, turn })))
+    .toSorted((a, b) => a.turn - b.turn)
+    .map(({ file }) => file);
 }
 
 const collator = new Intl.Collator(undefined, { numeric: true });
@@ -124,7 +147,7 @@ class Arrival {
     this.#flush();
     if (this.#duplicates > 0) notify({ kind: 'duplicates', count: this.#duplicates });
     if (this.#unreadable.length > 0) {
-      notify({ kind: 'unreadable', count: this.#unreadable.length, files: this.#unreadable.slice(0, 5) });
+      notify({ kind: 'unreadable', count: this.#unreadable.length, files: this.#unreadable });
     }
   }
 

@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { bringIn, type Incoming } from './bring-in.ts';
+import { Either } from './lists.tsx';
 import { messages } from './messages.ts';
 import { classNames } from './store.ts';
 
@@ -113,13 +114,15 @@ export function Camera() {
           type="button"
           class="primary large"
           disabled={isDenied}
-          onPointerDown={() => {
+          onPointerDown={({ button, currentTarget, pointerId }) => {
+            if (button !== 0) return;
             isPressed.current = true;
+            // Wherever the pointer goes while it is held, its end comes here.
+            currentTarget.setPointerCapture(pointerId);
             if (burst.current) end();
             else begin();
           }}
-          onPointerUp={end}
-          onPointerLeave={end}
+          onLostPointerCapture={end}
           onKeyDown={(event) => {
             if (event.key === ' ') begin();
             // A key that is held activates again and again.
@@ -139,7 +142,7 @@ export function Camera() {
             else begin();
           }}
         >
-          {isOn ? m.camera.stop : m.camera.hold}
+          <Either texts={[m.camera.hold, m.camera.stop]} shown={isOn ? 1 : 0} />
         </button>
         <span class="muted" role="status">
           {taken > 0 && m.camera.taken(taken)}

@@ -1,5 +1,5 @@
 import { ALPHA, BETA, place, valueAt } from '../scales.ts';
-import type { CheckReport, SearchMap, Status } from './api.ts';
+import type { CheckReport, SearchMap } from './api.ts';
 import { messages, percent } from './messages.ts';
 
 const WIDTH = 320;
@@ -7,7 +7,7 @@ const HEIGHT = 170;
 const LEFT = 50;
 const TOP = 16;
 const BOTTOM = 36;
-const RIGHT = 12;
+const RIGHT = 20;
 
 const across = (share: number) => LEFT + share * (WIDTH - LEFT - RIGHT);
 const up = (share: number) => TOP + (1 - share) * (HEIGHT - TOP - BOTTOM);
@@ -88,7 +88,7 @@ export function Reliability({ bins }: { bins: CheckReport['bins'] }) {
       <text class="axis" x={across(0.5)} y={HEIGHT - 6} text-anchor="middle">
         {m.honestAxisX}
       </text>
-      <text class="axis" transform={`translate(9 ${up(0.5)}) rotate(-90)`} text-anchor="middle">
+      <text class="axis" transform={`translate(13 ${up(0.5)}) rotate(-90)`} text-anchor="middle">
         {m.honestAxisY}
       </text>
     </svg>
@@ -96,15 +96,9 @@ export function Reliability({ bins }: { bins: CheckReport['bins'] }) {
 }
 
 /** Training loss, step by step, from the largest down to 0. */
-export function LossCurve({
-  points,
-  label,
-}: {
-  points: NonNullable<Status['teaching']['training']>;
-  label: string;
-}) {
-  const most = Math.max(...points.map(({ loss }) => loss), LEAST_LOSS);
-  const x = (i: number) => across(i / Math.max(1, points.length - 1));
+export function LossCurve({ losses, label }: { losses: readonly number[]; label: string }) {
+  const most = Math.max(...losses, LEAST_LOSS);
+  const x = (i: number) => across(i / Math.max(1, losses.length - 1));
   return (
     <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label}>
       {[0, 0.5, 1].map((share) => (
@@ -115,9 +109,26 @@ export function LossCurve({
           </text>
         </g>
       ))}
-      <path class="line" d={path(points.map(({ loss }, i) => [x(i), up(loss / most)]))} />
+      <path class="line" d={path(losses.map((loss, i) => [x(i), up(loss / most)]))} />
       <text class="axis" x={across(0.5)} y={HEIGHT - 12} text-anchor="middle">
-        {messages.value.teach.steps(points.length)}
+        {messages.value.teach.steps(losses.length)}
+      </text>
+    </svg>
+  );
+}
+
+/** A share after each epoch of a training. */
+export function EpochCurve({ shares, label }: { shares: readonly number[]; label: string }) {
+  const x = (i: number) => across(shares.length === 1 ? 0.5 : i / (shares.length - 1));
+  return (
+    <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label}>
+      <Shares />
+      <path class="line" d={path(shares.map((share, i) => [x(i), up(share)]))} />
+      {shares.map((share, i) => (
+        <circle key={x(i)} class="marker" cx={x(i)} cy={up(share)} r="2.5" />
+      ))}
+      <text class="axis" x={across(0.5)} y={HEIGHT - 12} text-anchor="middle">
+        {label}
       </text>
     </svg>
   );

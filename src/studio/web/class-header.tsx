@@ -1,7 +1,8 @@
 import { sameName } from '../board.ts';
-import { bringIn, filesOf } from './bring-in.ts';
+import { bringIn, COLLECTED } from './bring-in.ts';
 import { cameraFor } from './camera.tsx';
 import { classItems } from './class-choice.tsx';
+import { FileLabel } from './file-label.tsx';
 import { Icon } from './icons.tsx';
 import { Menu, type MenuItem } from './menu.tsx';
 import { messages } from './messages.ts';
@@ -52,20 +53,14 @@ export function ClassHeader({ id, count, isOver }: { id: string; count: number; 
       >
         <Icon name="camera" />
       </button>
-      <label class="button quiet square" title={m.addTo(name)}>
+      <FileLabel
+        class="button quiet square"
+        title={m.addTo(name)}
+        accept={COLLECTED}
+        onFiles={(files) => bringIn(files, { classId: id })}
+      >
         <Icon name="plus" />
-        <input
-          type="file"
-          class="hidden"
-          multiple
-          accept="image/*,.heic,.zip"
-          aria-label={m.addTo(name)}
-          onChange={({ currentTarget }) => {
-            void bringIn(filesOf(currentTarget.files ?? []), { classId: id });
-            currentTarget.value = '';
-          }}
-        />
-      </label>
+      </FileLabel>
       <ClassMenu id={id} name={name} count={count} />
     </fieldset>
   );

@@ -1,12 +1,14 @@
-import { signal } from '@preact/signals';
 import { useCallback, useLayoutEffect } from 'preact/hooks';
-import { bringIn, bringing, filesOf, incomingOf } from './bring-in.ts';
+import { bringIn, COLLECTED } from './bring-in.ts';
 import { ClassHeader } from './class-header.tsx';
+import { dropClass } from './drop.ts';
+import { FileLabel } from './file-label.tsx';
 import { focusHeading } from './focus.ts';
 import { Icon } from './icons.tsx';
 import { messages } from './messages.ts';
-import { DRAGGED, Thumbnail } from './pictures.tsx';
+import { Thumbnail } from './pictures.tsx';
 import { headerPlace, namePlace, seek, sought, tabStop } from './places.ts';
+import { ProgressBar } from './progress.tsx';
 import { clearSelection, selectedHashes } from './selection.ts';
 import { SelectionBar } from './selection-bar.tsx';
 import { board, perform, picturesByClass } from './store.ts';
@@ -21,9 +23,6 @@ const HEADER_WITH_HINT = 84;
 const HINT = 64;
 const END = 12;
 
-/** The class that something is dragged over. */
-const dropClass = signal<string | undefined>(undefined);
-
 export function Collect() {
   const m = messages.value.collect;
   const { classes, pictures } = board.value;
@@ -32,16 +31,6 @@ export function Collect() {
     <section
       id="collect"
       aria-labelledby="collect-heading"
-      onDragOver={(event) => {
-        dropClass.value = classUnder(event.target);
-      }}
-      onDragLeave={() => {
-        dropClass.value = undefined;
-      }}
-      onDrop={(event) => {
-        dropClass.value = undefined;
-        void dropOn(event, classUnder(event.target));
-      }}
       onKeyDown={({ key, target }) => {
         const isTyping = target instanceof HTMLInputElement && target.type === 'text';
         if (key === 'Escape' && !isTyping && selectedHashes().length > 0) clearSelection();
@@ -52,28 +41,29 @@ export function Collect() {
         <p>{isEmpty ? m.lead : m.total(pictures.size, classes.length)}</p>
       </div>
       <div class="actions">
-        <FileButton label={m.addPictures} icon="pictures" accept="image/*,.heic,.zip" />
-        <FileButton label={m.addFolder} icon="folder" folder />
+        <FileLabel class="button" accept={COLLECTED} onFiles={bringIn}>
+          <Icon name="pictures" />
+          {m.addPictures}
+        </FileLabel>
+        <FileLabel class="button" folder onFiles={bringIn}>
+          <Icon name="folder" />
+          {m.addFolder}
+        </FileLabel>
         <button type="button" onClick={addClass}>
           <Icon name="plus" />
           {m.newClass}
         </button>
       </div>
-      {bringing.value && (
-        <label class="bringing">
-          {m.bringing(bringing.value.done, bringing.value.total)}
-          <progress value={bringing.value.done} max={bringing.value.total} />
-        </label>
-      )}
       {isEmpty ? (
-        <div class="drop-hint">
+        <FileLabel class="drop-hint" accept={COLLECTED} onFiles={bringIn}>
           <Icon name="pictures" />
           <strong>{m.dropTitle}</strong>
-          <p>{m.dropText}</p>
-        </div>
+          <span>{m.dropText}</span>
+        </FileLabel>
       ) : (
         <PictureList />
       )}
+      <ProgressBar />
       <SelectionBar />
     </section>
   );
@@ -82,7 +72,7 @@ export function Collect() {
 function PictureList() {
   const lists = picturesByClass.value;
   const { classes } = board.value;
-  const over = dropClass.value;
+  const over = dropClass();
   const rowsFor = useCallback(
     (width: number): VirtualRow[] => {
       const unsorted = lists.get('') ?? [];
@@ -154,21 +144,6 @@ function classRows(id: string, hashes: readonly string[], width: number, isOver:
   return [...rows, { key: `${id} end`, height: END, render: () => null }];
 }
 
-const classUnder = (target: EventTarget | null): string | undefined =>
-  (target as Element | null)?.closest<HTMLElement>('[data-class]')?.dataset.class;
-
-async function dropOn(event: DragEvent, over: string | undefined): Promise<void> {
-  event.preventDefault();
-  const data = event.dataTransfer as DataTransfer;
-  const dragged = data.getData(DRAGGED);
-  if (dragged) {
-    if (over !== undefined)
-      perform({ do: 'place', hashes: JSON.parse(dragged) as string[], classId: over || undefined });
-    return;
-  }
-  await bringIn(await incomingOf(data), { classId: over || undefined });
-}
-
 function addClass(): void {
   const taken = new Set(board.value.classes.map(({ name }) => name));
   let count = board.value.classes.length + 1;
@@ -176,35 +151,4 @@ function addClass(): void {
   const id = crypto.randomUUID();
   perform({ do: 'add-class', id, name: messages.value.collect.newClassName(count) });
   seek(namePlace(id), true);
-}
-
-/** A button that lets the person choose files, or a folder. */
-function FileButton({
-  label,
-  icon,
-  accept,
-  folder,
-}: {
-  label: string;
-  icon: 'pictures' | 'folder';
-  accept?: string;
-  folder?: boolean;
-}) {
-  return (
-    <label class="button">
-      <Icon name={icon} />
-      {label}
-      <input
-        type="file"
-        class="hidden"
-        multiple
-        accept={accept}
-        {...(folder ? { webkitdirectory: true } : {})}
-        onChange={({ currentTarget }) => {
-          void bringIn(filesOf(currentTarget.files ?? []));
-          currentTarget.value = '';
-        }}
-      />
-    </label>
-  );
 }

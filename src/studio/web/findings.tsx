@@ -1,7 +1,8 @@
-import { computed, signal } from '@preact/signals';
+import { computed } from '@preact/signals';
 import { type CheckReport, thumbnailUrl } from './api.ts';
 import { AccuracyCurve, Reliability } from './charts.tsx';
 import { type Answer, Doubt } from './doubt.tsx';
+import { Listed } from './lists.tsx';
 import { messages } from './messages.ts';
 import { Mixups } from './mixups.tsx';
 import { board, check, classNames, perform } from './store.ts';
@@ -20,9 +21,6 @@ const mistakes = computed<readonly Answer[]>(() => {
 /** Surer than this of another class than the one said: worth a look. */
 const SUSPICIOUS = 0.5;
 const FIRST_SUSPECTS = 3;
-const MOST_SUSPECTS = 30;
-/** Whether more suspects than the first are shown. */
-const isLong = signal(false);
 
 /** What a check found: labels to look at, classes that are mixed up, and charts. */
 export function Findings() {
@@ -39,23 +37,9 @@ export function Findings() {
         <div class="part" id="suspects">
           <h3>{m.suspects}</h3>
           <p class="muted">{m.suspectsHint}</p>
-          <ul class="doubts">
-            {suspects.slice(0, isLong.value ? MOST_SUSPECTS : FIRST_SUSPECTS).map((answer) => (
-              <Doubt key={answer.hash} answer={answer} report={report} />
-            ))}
-          </ul>
-          {suspects.length > FIRST_SUSPECTS && (
-            <button
-              type="button"
-              class="quiet"
-              aria-expanded={isLong.value}
-              onClick={() => {
-                isLong.value = !isLong.value;
-              }}
-            >
-              {isLong.value ? m.fewer : m.more(suspects.length - FIRST_SUSPECTS)}
-            </button>
-          )}
+          <Listed items={suspects} first={FIRST_SUSPECTS} class="doubts">
+            {(answer) => <Doubt key={answer.hash} answer={answer} report={report} />}
+          </Listed>
         </div>
       )}
       <Alike report={report} />
@@ -96,7 +80,7 @@ export function Findings() {
   );
 }
 
-const MOST_SETS = 5;
+const FIRST_SETS = 5;
 
 /** Pictures that are nearly the same, set by set; those under two names first. */
 function Alike({ report }: { report: CheckReport }) {
@@ -114,17 +98,17 @@ function Alike({ report }: { report: CheckReport }) {
     <div class="part" id="alike">
       <h3>{m.alike}</h3>
       <p class="muted">{m.alikeHint}</p>
-      <ul class="doubts">
-        {sets.slice(0, MOST_SETS).map((set) => (
+      <Listed items={sets} first={FIRST_SETS} class="doubts">
+        {(set) => (
           <li key={set[0]} class="alike">
-            <div class="recognised">
-              {set.slice(0, 6).map((hash) => (
-                <img key={hash} src={thumbnailUrl(hash)} alt={pictures.get(hash)?.name ?? ''} />
-              ))}
-            </div>
-            <p>
-              {classesOf(set).length > 1 ? m.alikeConflict(classesOf(set).join(', ')) : classesOf(set)[0]}
-            </p>
+            <Listed items={set} first={6} class="recognised">
+              {(hash) => (
+                <li key={hash}>
+                  <img src={thumbnailUrl(hash)} alt={pictures.get(hash)?.name ?? ''} loading="lazy" />
+                </li>
+              )}
+            </Listed>
+            <p>{classesOf(set).length > 1 ? m.alikeConflict(classesOf(set)) : classesOf(set)[0]}</p>
             <div class="actions">
               <button type="button" onClick={() => perform({ do: 'discard', hashes: set.slice(1) })}>
                 {m.keepFirst}
@@ -134,8 +118,8 @@ function Alike({ report }: { report: CheckReport }) {
               </button>
             </div>
           </li>
-        ))}
-      </ul>
+        )}
+      </Listed>
     </div>
   );
 }

@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
 import { Icon } from './icons.tsx';
+import { Either } from './lists.tsx';
 import { messages } from './messages.ts';
 import { board, check, status } from './store.ts';
 
@@ -114,7 +115,7 @@ function Code() {
           </button>
         ))}
         <button type="button" onClick={() => void copy(CODE[chosen.value])}>
-          {isCopied.value ? m.copied : m.copy}
+          <Either texts={[m.copy, m.copied]} shown={isCopied.value ? 1 : 0} />
         </button>
       </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}

@@ -1,6 +1,23 @@
 import { count, number, plural } from '../../words.ts';
 import type { Problem } from './api.ts';
 
+/** Names as a sentence has them; of many, the first and how many more there are. */
+const listed = (names: readonly string[]): string => {
+  const shown = names.length > NAMED + 1 ? names.slice(0, NAMED) : names;
+  const rest = names.length - shown.length;
+  const all = [...shown.map((name) => `“${name}”`), ...(rest > 0 ? [`${rest} more`] : [])];
+  return all.length < 2 ? all.join('') : `${all.slice(0, -1).join(', ')} and ${all.at(-1)}`;
+};
+const NAMED = 5;
+
+/** A time as people say it. */
+const duration = (seconds: number): string => {
+  if (seconds < 0.95) return `${Math.round(1000 * seconds)} ms`;
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  if (seconds < 59.5) return `${Math.round(seconds)} s`;
+  return seconds < 3570 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 360) / 10} h`;
+};
+
 /** The page in English. */
 export const en = {
   title: 'Tip-Adapter Studio',
@@ -12,6 +29,12 @@ export const en = {
   language: 'Language',
   theme: { label: 'Colours', auto: 'System', light: 'Light', dark: 'Dark' },
   close: 'Close',
+  more: (n: number, rest: number) =>
+    n === rest ? `Show ${number(n)} more` : `Show ${n} of ${number(rest)} more`,
+  fewer: 'Show fewer',
+  dropToCollect: 'Drop to add to the collection',
+  dropToClass: (name: string) => `Drop to add to “${name}”`,
+  dropToTry: 'Drop to try',
   sections: { collect: 'Collect', teach: 'Check', try: 'Try' },
   cut: (waiting: number) =>
     waiting === 0
@@ -62,7 +85,9 @@ export const en = {
     moveTo: 'Move to …',
     discard: 'Delete',
     clear: 'Clear',
-    bringing: (done: number, total: number) => `Bringing in ${number(done)} of ${number(total)} …`,
+    bringing: (done: number, total: number) => `${number(done)} of ${count(total, 'file')} brought in.`,
+    unseen: (n: number) => `${count(n, 'picture')} to look at.`,
+    timeLeft: (seconds: number) => `About ${duration(Math.max(1, seconds))} left.`,
     burst: 'part of a burst',
     wholeBurst: 'Whole burst',
   },
@@ -74,16 +99,15 @@ export const en = {
     denied: 'The camera cannot be used. Allow it in the browser, or use pictures.',
     done: 'Done',
     stop: 'Stop',
-    toggle: 'Without holding: Enter starts, and Enter ends it.',
+    toggle: 'Without holding: press Enter to start and Enter again to stop.',
   },
   notice: {
     duplicates: (n: number) =>
       n === 1 ? 'One picture was here already.' : `${number(n)} pictures were here already.`,
     unreadable: (n: number) =>
-      n === 1
-        ? 'One file is no picture that can be read:'
-        : `${number(n)} files are no pictures that can be read:`,
-    tried: (n: number) => `The first ${n} are tried.`,
+      n === 1 ? 'One file could not be read:' : `${number(n)} files could not be read:`,
+    tried: (n: number) => `Only the first ${n} pictures are tried.`,
+    nothing: 'Nothing there is a file. Save the picture first, then drop its file here.',
     merged: (name: string) => `There is a class “${name}” already: they are one now.`,
   },
   teach: {
@@ -91,12 +115,17 @@ export const en = {
     lead: 'On pictures it has not seen.',
     waiting: 'Two classes with pictures, and it begins to answer.',
     noModel: 'It begins to answer when the model is ready.',
-    untested: (names: readonly string[]) =>
-      `Not tested: ${names.slice(0, 5).join(', ')}${names.length > 5 ? ' …' : ''}. A class needs two pictures that were not taken in one burst.`,
+    onePicture: (names: readonly string[]) =>
+      `${names.length === 1 ? 'There is only one picture' : 'There is only one picture each'} of ${listed(names)}: add a second one.`,
+    oneBurst: (names: readonly string[]) =>
+      `All pictures of ${listed(names)} were taken in one burst, and a burst is never split. Take a second burst${names.length === 1 ? '' : ' of each'}.`,
+    takeBurst: (name: string) => `Second burst of ${name}`,
+    nearCopies: (names: readonly string[]) =>
+      `The pictures of ${listed(names)} are nearly the same and count as one picture. Add different ones.`,
     uneven: (least: string, few: number, most: string, many: number) =>
       `“${most}” has ${count(many, 'picture')}, “${least}” ${few}: pictures of “${least}” help most.`,
     steps: (n: number) => count(n, 'step'),
-    needMore: 'With two pictures of each class it can be tested here.',
+    needMore: 'It answers, but it cannot be tested yet.',
     looking: (done: number, total: number) => `Looking at new pictures: ${number(done)} of ${number(total)}`,
     searching: 'Answers already; looking for something better …',
     checking: 'Testing itself on left-out pictures …',
@@ -113,17 +142,19 @@ export const en = {
     stop: 'Stop the search',
     pause: 'Pause',
     goOn: 'Go on',
-    training: 'Training',
-    loss: (loss: string, share: string) => `Loss ${loss}; ${share} of the taught pictures right.`,
-    took: (milliseconds: number) =>
-      milliseconds < 950 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`,
+    loss: (loss: string) => `Training loss, now ${loss}`,
+    lossHint: 'The loss on the pictures it learns from. The large number above is what counts.',
+    leftOut: (epochs: number, share: string) => `${share} after ${count(epochs, 'epoch')}`,
+    leftOutHint: 'The share of left-out pictures recognised after each epoch of training without them.',
+    took: (milliseconds: number) => duration(milliseconds / 1000),
     tookAfter: (time: string) => `ready ${time} after the last change`,
   },
   next: {
     heading: 'Sort these next',
     hint: (n: number) =>
-      `${count(n, 'picture')} not sorted yet; these would teach it most: it hesitates between classes.`,
-    question: (name: string) => `What is ${name}?`,
+      `${count(n, 'picture')} not sorted yet. Those between two classes come first: they teach the most.`,
+    which: 'Which class?',
+    question: (name: string) => `Which class is ${name}?`,
     another: 'something else …',
     other: (name: string) => `Another class for ${name}`,
   },
@@ -131,14 +162,13 @@ export const en = {
     mixups: 'What it mixes up',
     none: 'Nothing. Every left-out picture was recognised.',
     mixup: (truth: string, predicted: string) => `${truth} taken for ${predicted}`,
-    more: (n: number) => `Show ${number(n)} more`,
-    fewer: 'Show fewer',
     matrix: 'Rows: what you said. Columns: what it says. A number opens its pictures.',
     matrixPart: (n: number) => `The ${n} classes that are mixed up most.`,
     rightCell: (name: string) => `${name} recognised`,
     alike: 'Nearly the same',
     alikeHint: 'Copies teach nothing new. In tests they count as one picture.',
-    alikeConflict: (names: string) => `The same picture in two classes? ${names}`,
+    alikeConflict: (names: readonly string[]) =>
+      `The same picture in ${count(names.length, 'class', 'classes')}? ${listed(names)}`,
     keepFirst: 'Keep only the first',
     keepAll: 'Keep all',
     suspects: 'Worth a second look',
@@ -172,12 +202,16 @@ export const en = {
     camera: 'Use camera',
     stopCamera: 'Stop camera',
     none: 'None of these',
+    tooUnsure: (name: string, share: string, least: string) =>
+      `Most like “${name}”, but only ${share} sure; you asked for at least ${least}.`,
+    noPreview: 'No preview',
     threshold: 'Say “none of these” when less sure than',
     never: 'never',
     because: 'Because of these',
     similar: (share: string) => `${share} alike`,
     why: 'Names and examples',
-    whyHint: 'How much of each answer comes from the class’s name, and how much from your examples.',
+    whyHint:
+      'How much the name and your examples add to each class, counted from the class that gets the least; the largest sum is 100.',
     fromName: 'from the name',
     fromExamples: 'from the examples',
     hand: 'Set it by hand',

@@ -2,6 +2,21 @@ import type { Messages } from './messages.ts';
 
 const n = (value: number) => value.toLocaleString('zh-CN');
 
+/** Names as a sentence has them; of many, the first and how many there are. */
+const listed = (names: readonly string[]): string => {
+  const quoted = names.slice(0, NAMED).map((name) => `“${name}”`);
+  return names.length > NAMED ? `${quoted.join('、')}等 ${n(names.length)} 个类别` : quoted.join('、');
+};
+const NAMED = 5;
+
+/** A time as people say it. */
+const duration = (seconds: number): string => {
+  if (seconds < 0.95) return `${Math.round(1000 * seconds)} 毫秒`;
+  if (seconds < 9.95) return `${seconds.toFixed(1)} 秒`;
+  if (seconds < 59.5) return `${Math.round(seconds)} 秒`;
+  return seconds < 3570 ? `${Math.round(seconds / 60)} 分钟` : `${Math.round(seconds / 360) / 10} 小时`;
+};
+
 /** What can go wrong, by the program's codes; what is not here is shown as the program says it. */
 const PROBLEMS: Readonly<Record<string, string>> = {
   'image/empty': '文件是空的（0 字节）',
@@ -49,6 +64,12 @@ export const zh: Messages = {
   language: '语言',
   theme: { label: '颜色', auto: '跟随系统', light: '浅色', dark: '深色' },
   close: '关闭',
+  more: (count, rest) =>
+    count === rest ? `再显示 ${n(count)} 项` : `再显示 ${n(count)} 项（共余 ${n(rest)} 项）`,
+  fewer: '收起',
+  dropToCollect: '松开即可添加',
+  dropToClass: (name) => `松开即可添加到“${name}”`,
+  dropToTry: '松开即可试用',
   sections: { collect: '收集', teach: '检查', try: '试用' },
   cut: (waiting) =>
     waiting === 0
@@ -99,7 +120,9 @@ export const zh: Messages = {
     moveTo: '移动到……',
     discard: '删除',
     clear: '取消选择',
-    bringing: (done, total) => `正在导入第 ${n(done)} 张，共 ${n(total)} 张……`,
+    bringing: (done, total) => `已导入 ${n(done)} / ${n(total)} 个文件。`,
+    unseen: (count) => `还有 ${n(count)} 张图片待识别。`,
+    timeLeft: (seconds) => `大约还需 ${duration(Math.max(1, seconds))}。`,
     burst: '连拍中的一张',
     wholeBurst: '选中整组连拍',
   },
@@ -115,8 +138,9 @@ export const zh: Messages = {
   },
   notice: {
     duplicates: (count) => `有 ${n(count)} 张图片之前已经添加过。`,
-    unreadable: (count) => `有 ${n(count)} 个文件不是可读取的图片：`,
-    tried: (count) => `只试用前 ${n(count)} 张。`,
+    unreadable: (count) => `有 ${n(count)} 个文件无法读取：`,
+    tried: (count) => `只试用前 ${n(count)} 张图片。`,
+    nothing: '拖入的内容不是文件。请先保存图片，再把文件拖到这里。',
     merged: (name) => `已经有类别“${name}”：两者已合并。`,
   },
   teach: {
@@ -124,12 +148,15 @@ export const zh: Messages = {
     lead: '它对没见过的图片认得如何。',
     waiting: '有两个带图片的类别后，它就开始回答。',
     noModel: '模型准备好后，它就开始回答。',
-    untested: (names) =>
-      `没有测试：${names.slice(0, 5).join('、')}${names.length > 5 ? '……' : ''}。一个类别至少需要两张不是同一次连拍的图片。`,
+    onePicture: (names) => `${listed(names)}只有一张图片：请再添加一张。`,
+    oneBurst: (names) =>
+      `${listed(names)}的图片都来自同一次连拍，而一次连拍不会拆开测试。请${names.length === 1 ? '' : '各'}再连拍一次。`,
+    takeBurst: (name) => `再连拍一次“${name}”`,
+    nearCopies: (names) => `${listed(names)}的图片几乎相同，只算一张。请添加不同的图片。`,
     uneven: (least, few, most, many) =>
       `“${most}”有 ${n(many)} 张图片，“${least}”只有 ${n(few)} 张：多加些“${least}”的图片最有帮助。`,
     steps: (count) => `${n(count)} 步`,
-    needMore: '每个类别有两张图片后，就可以在这里测试。',
+    needMore: '已经可以回答，但还无法测试。',
     looking: (done, total) => `正在看新图片：${n(done)} / ${n(total)}`,
     searching: '已经可以回答；正在寻找更好的方法……',
     checking: '正在用留出的图片自我测试……',
@@ -146,16 +173,18 @@ export const zh: Messages = {
     stop: '停止寻找',
     pause: '暂停',
     goOn: '继续',
-    training: '训练',
-    loss: (loss, share) => `损失 ${loss}；已学图片认对 ${share}。`,
-    took: (milliseconds) =>
-      milliseconds < 950 ? `${Math.round(milliseconds)} 毫秒` : `${(milliseconds / 1000).toFixed(1)} 秒`,
+    loss: (loss) => `训练损失，当前 ${loss}`,
+    lossHint: '这是在所学图片上的损失；真正要看的是上面的大数字。',
+    leftOut: (epochs, share) => `${n(epochs)} 轮后 ${share}`,
+    leftOutHint: '不用留出的图片训练，每一轮之后认对其中多少。',
+    took: (milliseconds) => duration(milliseconds / 1000),
     tookAfter: (time) => `上次改动后 ${time} 就绪`,
   },
   next: {
     heading: '接下来给这些分类',
-    hint: (count) => `还有 ${n(count)} 张图片没有分类；这几张最有帮助：它在几个类别之间犹豫。`,
-    question: (name) => `${name} 是什么？`,
+    hint: (count) => `还有 ${n(count)} 张图片没有分类。介于两个类别之间的排在前面：它们最有帮助。`,
+    which: '属于哪个类别？',
+    question: (name) => `${name} 属于哪个类别？`,
     another: '其他……',
     other: (name) => `为 ${name} 选择其他类别`,
   },
@@ -163,14 +192,12 @@ export const zh: Messages = {
     mixups: '容易混淆的',
     none: '没有。留出的图片全部认对。',
     mixup: (truth, predicted) => `把${truth}认成了${predicted}`,
-    more: (count) => `再显示 ${n(count)} 张`,
-    fewer: '收起',
     matrix: '行：您标的类别；列：它的回答。点数字可查看对应的图片。',
     matrixPart: (count) => `这里是最容易混淆的 ${n(count)} 个类别。`,
     rightCell: (name) => `${name}：认对的`,
     alike: '几乎相同',
     alikeHint: '复制的图片教不了新东西。测试时它们算作一张。',
-    alikeConflict: (names) => `同一张图片在两个类别里？${names}`,
+    alikeConflict: (names) => `同一张图片出现在 ${n(names.length)} 个类别里？${listed(names)}`,
     keepFirst: '只保留第一张',
     keepAll: '全部保留',
     suspects: '值得再看一眼',
@@ -203,12 +230,14 @@ export const zh: Messages = {
     camera: '使用摄像头',
     stopCamera: '关闭摄像头',
     none: '都不是',
+    tooUnsure: (name, share, least) => `最像“${name}”，但把握只有 ${share}，低于您要求的 ${least}。`,
+    noPreview: '无法预览',
     threshold: '把握低于此值时回答“都不是”',
     never: '从不',
     because: '因为这些例子',
     similar: (share) => `相似 ${share}`,
     why: '名称与例子',
-    whyHint: '每个答案有多少来自类别名称，多少来自您的例子。',
+    whyHint: '名称和例子各给每个类别加了多少分：从得分最低的类别算起，总分最高的为 100。',
     fromName: '来自名称',
     fromExamples: '来自例子',
     hand: '手动设置',

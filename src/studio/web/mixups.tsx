@@ -1,6 +1,8 @@
 import { computed, signal } from '@preact/signals';
+import { useState } from 'preact/hooks';
 import { type CheckReport, thumbnailUrl } from './api.ts';
 import { type Answer, Doubt } from './doubt.tsx';
+import { Listed } from './lists.tsx';
 import { messages, percent } from './messages.ts';
 import { board, check } from './store.ts';
 
@@ -40,12 +42,14 @@ const mistakes = computed(() =>
 /** Key of the cell whose pictures are shown. */
 const opened = signal<string | undefined>(undefined);
 
-const MOST_LISTED = 8;
+const FIRST_LISTED = 8;
 
 /** Classes that are taken for each other, as a matrix and, the most frequent first, as a list; each opens its pictures. */
 export function Mixups({ report }: { report: CheckReport }) {
   const m = messages.value.check;
-  const listed = mistakes.value.slice(0, MOST_LISTED);
+  const [limit, setLimit] = useState(FIRST_LISTED);
+  const listed = mistakes.value.slice(0, limit);
+  const rest = mistakes.value.length - listed.length;
   const chosen = cells.value.get(opened.value ?? '');
   const shown = chosen && !listed.includes(chosen) ? [...listed, chosen] : listed;
   return (
@@ -56,6 +60,11 @@ export function Mixups({ report }: { report: CheckReport }) {
       {shown.map((cell) => (
         <CellPictures key={cell.key} cell={cell} report={report} />
       ))}
+      {rest > 0 && (
+        <button type="button" class="quiet" onClick={() => setLimit(limit + FIRST_LISTED)}>
+          {messages.value.more(Math.min(rest, FIRST_LISTED), rest)}
+        </button>
+      )}
     </div>
   );
 }
@@ -188,32 +197,27 @@ function CellPictures({ cell, report }: { cell: Cell; report: CheckReport }) {
         (label === predicted ? (
           <Recognised answers={answers} />
         ) : (
-          <ul class="doubts">
-            {answers.slice(0, MOST_SHOWN).map((answer) => (
-              <Doubt key={answer.hash} answer={answer} report={report} />
-            ))}
-          </ul>
+          <Listed items={answers} first={FIRST_SHOWN} class="doubts">
+            {(answer) => <Doubt key={answer.hash} answer={answer} report={report} />}
+          </Listed>
         ))}
     </details>
   );
 }
 
-/** Pictures of one cell in the page: settling some brings the next. */
-const MOST_SHOWN = 30;
+/** Pictures of one cell in the page at first. */
+const FIRST_SHOWN = 30;
 
 /** The least sure first: they are what is worth looking at. */
 function Recognised({ answers }: Pick<Cell, 'answers'>) {
   return (
-    <ul class="recognised">
-      {answers
-        .slice(-MOST_SHOWN)
-        .reverse()
-        .map(({ hash, probability }) => (
-          <li key={hash}>
-            <img src={thumbnailUrl(hash)} alt={board.value.pictures.get(hash)?.name ?? ''} loading="lazy" />
-            <span class="muted">{percent(probability)}</span>
-          </li>
-        ))}
-    </ul>
+    <Listed items={answers.toReversed()} first={FIRST_SHOWN} class="recognised">
+      {({ hash, probability }) => (
+        <li key={hash}>
+          <img src={thumbnailUrl(hash)} alt={board.value.pictures.get(hash)?.name ?? ''} loading="lazy" />
+          <span class="muted">{percent(probability)}</span>
+        </li>
+      )}
+    </Listed>
   );
 }

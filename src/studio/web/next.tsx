@@ -9,6 +9,9 @@ import { board, perform, picturesByClass, status } from './store.ts';
 /** Pictures that would teach most, as the program last said. */
 const proposed = signal<readonly NextPicture[]>([]);
 
+/** Guesses that have a button from the start; another one may come behind them. */
+const FIRST = 3;
+
 /** Milliseconds in which changes are waited for: a person labels several pictures one after the other. */
 const PATIENCE = 400;
 
@@ -25,7 +28,7 @@ export function Next() {
     }
     const timer = setTimeout(() => {
       // What cannot be had now is asked for again after the next change.
-      void api.next().then(
+      void api.next(stillOpen().map(({ hash }) => hash)).then(
         (pictures) => {
           proposed.value = steady(pictures);
         },
@@ -35,10 +38,7 @@ export function Next() {
     return () => clearTimeout(timer);
   }, [count, serial]);
 
-  const open = proposed.value.filter(({ hash }) => {
-    const picture = board.value.pictures.get(hash);
-    return picture && !picture.classId;
-  });
+  const open = stillOpen();
   if (open.length === 0) return null;
   return (
     <div class="part" id="next">
@@ -53,15 +53,28 @@ export function Next() {
   );
 }
 
-/**
- * Those proposed before stay where they are, so that none takes the place of another under a finger; so does the one that has the
- * focus, even if others would teach more by now.
- */
+/** Proposed before and not sorted yet. */
+const stillOpen = () =>
+  proposed.value.filter(({ hash }) => {
+    const picture = board.value.pictures.get(hash);
+    return picture && !picture.classId;
+  });
+
+/** Those proposed before stay where they are, and so do the guesses of each: none takes the place of another under a finger. */
 function steady(pictures: readonly NextPicture[]): NextPicture[] {
-  const held = document.activeElement?.closest<HTMLElement>('#next .doubt')?.dataset.hash;
+  const before = new Map(stillOpen().map((picture) => [picture.hash, picture]));
   const latest = new Map(pictures.map((picture) => [picture.hash, picture]));
-  const before = proposed.value.filter(({ hash }) => latest.has(hash) || hash === held);
-  return [...new Map([...before.map((picture) => [picture.hash, picture] as const), ...latest]).values()];
+  const kept = [...before.values()].map((picture) => inPlace(picture, latest.get(picture.hash)));
+  return [...kept, ...pictures.filter(({ hash }) => !before.has(hash))];
+}
+
+/** A picture's guesses in the places they had, as probable as they are now; a first guess that is new comes behind them. */
+function inPlace(before: NextPicture, now: NextPicture | undefined): NextPicture {
+  if (!now) return before;
+  const latest = new Map(now.guesses.map((guess) => [guess.id, guess]));
+  const kept = before.guesses.slice(0, FIRST).map((guess) => latest.get(guess.id) ?? guess);
+  const [top] = now.guesses;
+  return { ...now, guesses: kept.some(({ id }) => id === top.id) ? kept : [...kept, top] };
 }
 
 function Proposal({ picture: { hash, guesses } }: { picture: NextPicture }) {
@@ -69,17 +82,20 @@ function Proposal({ picture: { hash, guesses } }: { picture: NextPicture }) {
   const item = useHandOn<HTMLLIElement>();
   const name = board.value.pictures.get(hash)?.name ?? '';
   const { classes } = board.value;
-  const known = guesses.filter(({ id }) => classes.some((one) => one.id === id));
+  const known = guesses.slice(0, FIRST + 1).filter(({ id }) => classes.some((one) => one.id === id));
   const place = (classId: string) => perform({ do: 'place', hashes: [hash], classId });
   return (
     <li class="doubt" ref={item} data-hash={hash}>
       <img src={thumbnailUrl(hash)} alt={name} />
       <fieldset aria-label={m.question(name)}>
-        <p>{m.question(name)}</p>
+        <p class="clip" title={name}>
+          {m.which} <span class="muted small">{name}</span>
+        </p>
         <div class="actions">
           {known.map((guess) => (
             <button key={guess.id} type="button" title={guess.name} onClick={() => place(guess.id)}>
-              <span class="clip">{guess.name}</span> <span class="muted">{percent(guess.probability)}</span>
+              <span class="clip">{guess.name}</span>{' '}
+              <span class="muted share">{percent(guess.probability)}</span>
             </button>
           ))}
           <ClassChoice label={m.other(name)} except={known.map(({ id }) => id)} onChoose={place} />

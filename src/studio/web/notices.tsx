@@ -1,9 +1,10 @@
 import { api, type Problem } from './api.ts';
 import { Icon } from './icons.tsx';
+import { Listed } from './lists.tsx';
 import { megabytes, messages } from './messages.ts';
 import { dismiss, isCut, notices, PASSING, status, tellError, unsaved } from './store.ts';
 
-/** Everything the person should know before going on, above the columns. */
+/** Everything the person should know before going on. It lies over the page: nothing moves under a pointer when it comes or goes. */
 export function Notices() {
   const m = messages.value;
   return (
@@ -15,17 +16,18 @@ export function Notices() {
           <div>
             {notice.kind === 'duplicates' && m.notice.duplicates(notice.count ?? 0)}
             {notice.kind === 'tried' && m.notice.tried(notice.count ?? 0)}
+            {notice.kind === 'nothing' && m.notice.nothing}
             {notice.kind === 'merged' && m.notice.merged(notice.names?.[0] ?? '')}
             {notice.kind === 'unreadable' && (
               <>
                 {m.notice.unreadable(notice.count ?? 0)}
-                <ul>
-                  {notice.files?.map(({ name, problem }) => (
+                <Listed items={notice.files ?? []} first={5} class="files">
+                  {({ name, problem }) => (
                     <li key={name}>
                       {name}: <ProblemText problem={problem} />
                     </li>
-                  ))}
-                </ul>
+                  )}
+                </Listed>
               </>
             )}
             {notice.problem && <ProblemText problem={notice.problem} />}

@@ -1,4 +1,5 @@
 import { thumbnailUrl } from './api.ts';
+import { DRAGGED } from './drop.ts';
 import { messages } from './messages.ts';
 import { neighbour, reached, seek, tabStop } from './places.ts';
 import {
@@ -12,9 +13,6 @@ import {
 } from './selection.ts';
 import { openMoveMenu } from './selection-bar.tsx';
 import { board, classNames } from './store.ts';
-
-/** Type of what is dragged inside the page: the hashes of pictures. */
-export const DRAGGED = 'application/x-tip-adapter-pictures';
 
 /** A picture of the board, in a grid of so many columns: select it, drag it, delete it; arrow keys go on to the next one. */
 export function Thumbnail({ hash, columns }: { hash: string; columns: number }) {

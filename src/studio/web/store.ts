@@ -13,7 +13,7 @@ export const isCut = signal(false);
 export const ready = signal(false);
 
 export interface Notice {
-  readonly kind: 'problem' | 'duplicates' | 'unreadable' | 'merged' | 'tried';
+  readonly kind: 'problem' | 'duplicates' | 'unreadable' | 'merged' | 'tried' | 'nothing';
   readonly problem?: Problem;
   readonly count?: number;
   readonly names?: readonly string[];
@@ -23,7 +23,7 @@ export interface Notice {
 export const notices = signal<readonly Notice[]>([]);
 
 /** Kinds that are no trouble: they go by themselves. */
-export const PASSING: ReadonlySet<Notice['kind']> = new Set(['duplicates', 'merged', 'tried']);
+export const PASSING: ReadonlySet<Notice['kind']> = new Set(['duplicates', 'merged', 'tried', 'nothing']);
 const PASSING_MS = 10_000;
 
 /** Shows a notice; the same one again takes the place of the first. */

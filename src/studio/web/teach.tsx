@@ -1,12 +1,14 @@
 import { computed } from '@preact/signals';
 import { api } from './api.ts';
-import { LossCurve } from './charts.tsx';
+import { EpochCurve, LossCurve } from './charts.tsx';
 import { Findings } from './findings.tsx';
 import { Keep } from './keep.tsx';
+import { Either } from './lists.tsx';
 import { messages, percent } from './messages.ts';
 import { Next } from './next.tsx';
 import { ProblemText } from './notices.tsx';
 import { board, check, methods, perform, picturesByClass, status, tellError } from './store.ts';
+import { Untested } from './untested.tsx';
 
 /** What the classifier knows, who answers, and what it gets wrong. */
 export function Teach() {
@@ -34,9 +36,17 @@ function Score() {
   const answering = status.value?.answering;
   const checked = check.value;
   if (!answering) return <Waiting />;
-  if (!checked) return <p class="placeholder">{isWorking() ? m.checking : m.needMore}</p>;
-  const { correct, total, interval, perClass, classes } = checked;
-  const untested = classes.filter((_, c) => perClass[c].total === 0).map(({ name }) => name);
+  if (!checked) {
+    return isWorking() ? (
+      <p class="placeholder">{m.checking}</p>
+    ) : (
+      <div class="placeholder untested">
+        <p>{m.needMore}</p>
+        <Untested />
+      </div>
+    );
+  }
+  const { correct, total, interval } = checked;
   const [low, high] = interval;
   return (
     <div class={`score${isWorking() ? ' stale' : ''}`}>
@@ -48,7 +58,9 @@ function Score() {
         <b style={{ left: percent(correct / total) }} />
       </div>
       <p class="muted">{m.between(percent(low), percent(high))}</p>
-      {untested.length > 0 && <p class="problem">{m.untested(untested)}</p>}
+      <div class="untested">
+        <Untested />
+      </div>
       <Uneven />
     </div>
   );
@@ -97,7 +109,7 @@ function Answerer() {
         ? m.instant
         : (parts?.map((part) => `${part.name} ${percent(part.share)}`).join(' + ') ??
           methodName(answering.method));
-  const last = teaching.training?.at(-1);
+  const { leftOut = [], losses = [] } = teaching;
   return (
     <div class="card answerer">
       <dl>
@@ -115,11 +127,18 @@ function Answerer() {
           <ProblemText problem={teaching.problem} />
         </p>
       )}
-      {last && teaching.training && (
-        <figure>
-          <LossCurve points={teaching.training} label={m.training} />
-          <figcaption>{m.loss(last.loss.toFixed(3), percent(last.accuracy))}</figcaption>
+      {leftOut.length > 0 ? (
+        <figure id="left-out">
+          <EpochCurve shares={leftOut} label={m.leftOut(leftOut.length, percent(leftOut.at(-1) ?? 0))} />
+          <figcaption class="muted small">{m.leftOutHint}</figcaption>
         </figure>
+      ) : (
+        losses.length > 0 && (
+          <figure>
+            <LossCurve losses={losses} label={m.loss((losses.at(-1) ?? 0).toPrecision(2))} />
+            <figcaption class="muted small">{m.lossHint}</figcaption>
+          </figure>
+        )
       )}
       <div class="actions">
         <label>
@@ -139,14 +158,14 @@ function Answerer() {
             ))}
           </select>
         </label>
-        {isWorking() && (
+        {isWorking() && teaching.stage !== 'looking' && (
           <button type="button" class="quiet" onClick={() => void api.stop().catch(tellError)}>
             {m.stop}
           </button>
         )}
         {canRest() && (
           <button type="button" class="quiet" onClick={() => void api.pause(!isPaused()).catch(tellError)}>
-            {isPaused() ? m.goOn : m.pause}
+            <Either texts={[m.pause, m.goOn]} shown={isPaused() ? 1 : 0} />
           </button>
         )}
       </div>

@@ -9,6 +9,10 @@ export interface Tried {
   readonly name: string;
   readonly picture: Blob;
   readonly url: string;
+  /** The program's own copy is shown, for the browser does not know the kind of file. */
+  readonly isDecoded?: boolean;
+  /** Neither can show it. */
+  readonly isBroken?: boolean;
 }
 
 /** What was said of it. */
@@ -44,6 +48,24 @@ export function tryPictures(files: readonly Incoming[]): void {
   shown.value = tried.value[0]?.key;
 }
 
+/** Shows a picture that the browser cannot as the program decodes it. */
+export async function decodeTried(key: number): Promise<void> {
+  const one = tried.value.find((other) => other.key === key);
+  // Each place that shows it tells.
+  if (!one || one.url === decoding.get(key)) return;
+  decoding.set(key, one.url);
+  const replace = (change: Partial<Tried>) => {
+    tried.value = tried.value.map((other) => (other.key === key ? { ...other, ...change } : other));
+  };
+  const decoded = one.isDecoded ? undefined : await api.preview(one.picture).catch(() => undefined);
+  if (!decoded) return replace({ isBroken: true });
+  URL.revokeObjectURL(one.url);
+  replace({ url: URL.createObjectURL(decoded), isDecoded: true });
+}
+
+/** Addresses that could not be shown, by picture. */
+const decoding = new Map<number, string>();
+
 export function show(key: number): void {
   shown.value = key;
 }
@@ -54,12 +76,14 @@ export async function keepTried({ name, picture }: Tried, classId: string): Prom
 }
 
 const serial = computed(() => status.value?.answering?.serial);
+/** How a picture is shown is no matter of what is asked about. */
+const keysTried = computed(() => tried.value.map(({ key }) => key).join(' '));
 let rounds = 0;
 
 /** Every picture is asked about when it comes, and again whenever someone else answers. */
 effect(() => {
   const round = ++rounds;
-  if (serial.value === undefined || tried.value.length === 0) return;
+  if (serial.value === undefined || keysTried.value === '') return;
   void saved().then(() => askAll(round));
 });
 

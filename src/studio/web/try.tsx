@@ -1,10 +1,12 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { type Trial, thumbnailUrl } from './api.ts';
-import { filesOf, incomingOf } from './bring-in.ts';
+import { PICTURES } from './bring-in.ts';
 import { grabFrame, openCamera } from './camera.tsx';
 import { ClassChoice } from './class-choice.tsx';
 import { Constants } from './constants.tsx';
+import { FileLabel } from './file-label.tsx';
 import { Icon } from './icons.tsx';
+import { Either } from './lists.tsx';
 import { messages, percent } from './messages.ts';
 import { ProblemText } from './notices.tsx';
 import { board, notify, perform, status } from './store.ts';
@@ -13,6 +15,7 @@ import {
   answers,
   askFrame,
   current,
+  decodeTried,
   isLive,
   keepTried,
   show,
@@ -26,22 +29,15 @@ export function Try() {
   const m = messages.value.try;
   const isReady = status.value?.answering !== undefined;
   return (
-    <section
-      id="try"
-      aria-labelledby="try-heading"
-      onDrop={(event) => {
-        event.preventDefault();
-        void incomingOf(event.dataTransfer as DataTransfer).then(tryPictures);
-      }}
-    >
+    <section id="try" aria-labelledby="try-heading">
       <div class="heading">
         <h2 id="try-heading">{m.heading}</h2>
         <p>{m.lead}</p>
       </div>
       <div class="flow">
+        {(isReady || tried.value.length > 0) && <Stage />}
         {isReady ? (
           <>
-            <Stage />
             <Answer />
             <Constants />
           </>
@@ -59,34 +55,21 @@ function Stage() {
   const picture = current.value;
   return (
     <>
-      <div class={`stage-box${picture || isLive.value ? '' : ' empty'}`}>
-        {isLive.value ? (
-          <Live />
-        ) : picture ? (
-          <img src={picture.url} alt={m.picture} decoding="async" />
-        ) : (
-          <>
-            <Icon name="try" />
-            <strong>{m.drop}</strong>
-          </>
-        )}
-      </div>
+      {isLive.value || picture ? (
+        <div class="stage-box">
+          {isLive.value ? <Live /> : picture && <Shown key={picture.key} picture={picture} alt={m.picture} />}
+        </div>
+      ) : (
+        <FileLabel class="stage-box empty" accept={PICTURES} onFiles={tryPictures}>
+          <Icon name="try" />
+          <strong>{m.drop}</strong>
+        </FileLabel>
+      )}
       <div class="actions try-actions">
-        <label class="button">
+        <FileLabel class="button" id="try-file" accept={PICTURES} onFiles={tryPictures}>
           <Icon name="pictures" />
           {m.choose}
-          <input
-            type="file"
-            id="try-file"
-            class="hidden"
-            multiple
-            accept="image/*,.heic"
-            onChange={({ currentTarget }) => {
-              tryPictures(filesOf(currentTarget.files ?? []));
-              currentTarget.value = '';
-            }}
-          />
-        </label>
+        </FileLabel>
         <button
           type="button"
           aria-pressed={isLive.value}
@@ -96,7 +79,7 @@ function Stage() {
           }}
         >
           <Icon name="camera" />
-          {isLive.value ? m.stopCamera : m.camera}
+          <Either texts={[m.camera, m.stopCamera]} shown={isLive.value ? 1 : 0} />
         </button>
       </div>
       {tried.value.length > 1 && (
@@ -110,15 +93,22 @@ function Stage() {
   );
 }
 
+/** A tried picture; one that the browser does not know (HEIC, TIFF) is shown as the program decodes it. */
+function Shown({ picture: { key, url, isBroken }, alt }: { picture: Tried; alt: string }) {
+  if (isBroken) return <span class="broken">{messages.value.try.noPreview}</span>;
+  return <img src={url} alt={alt} decoding="async" loading="lazy" onError={() => void decodeTried(key)} />;
+}
+
 /** One of several: what it was taken for, and the way to see why. */
-function TriedPicture({ picture: { key, url, name } }: { picture: Tried }) {
+function TriedPicture({ picture }: { picture: Tried }) {
+  const { key, name } = picture;
   const answer = answers.value.get(key);
   const isShown = current.value?.key === key;
   const verdict = answer && ('problem' in answer ? '?' : verdictOf(answer.trial.classes[0]));
   return (
     <li>
       <button type="button" aria-pressed={isShown} title={name} onClick={() => show(key)}>
-        <img src={url} alt={name} loading="lazy" decoding="async" />
+        <Shown picture={picture} alt={name} />
         <span class="clip">{verdict ?? '…'}</span>
       </button>
     </li>
@@ -155,9 +145,12 @@ function Live() {
 
 const SHOWN = 5;
 
+/** Whether an answer is sure enough to be one. */
+const isKnown = ({ probability }: { probability: number }) => probability >= board.value.settings.reject;
+
 /** The name of an answer that is sure enough, or that it is none of the classes. */
-const verdictOf = ({ name, probability }: { name: string; probability: number }) =>
-  probability < board.value.settings.reject ? messages.value.try.none : name;
+const verdictOf = (answer: { name: string; probability: number }) =>
+  isKnown(answer) ? answer.name : messages.value.try.none;
 
 function Answer() {
   const m = messages.value.try;
@@ -178,8 +171,13 @@ function Answer() {
       <p class="verdict">
         {/* Read aloud when it becomes another one, not with every frame. */}
         <strong role="status">{verdictOf(top)}</strong>
-        <span class="muted">{percent(top.probability)}</span>
+        {isKnown(top) && <span class="muted">{percent(top.probability)}</span>}
       </p>
+      {!isKnown(top) && (
+        <p class="muted">
+          {m.tooUnsure(top.name, percent(top.probability), percent(board.value.settings.reject))}
+        </p>
+      )}
       <ul class="bars">
         {classes.slice(0, SHOWN).map(({ id, name, probability }) => (
           <li key={id}>
@@ -245,30 +243,25 @@ function Threshold() {
   );
 }
 
-/** For each class, what its name and what the examples say: bars from the least of all. */
+/** For each class, what its name and what the examples say for it, from the least of all; the largest sum is 100. */
 function Parts({ classes, part }: Pick<Trial, 'classes' | 'part'>) {
   const m = messages.value.try;
-  const leastText = Math.min(...classes.map(({ text }) => text));
-  const leastOwn = Math.min(0, ...classes.map(({ examples }) => examples));
-  const rows = classes.map(({ id, name, text, examples }) => {
-    return { id, name, text: text - leastText, own: examples - leastOwn };
-  });
-  const most = Math.max(...rows.map(({ text, own }) => text + own), 1e-6);
-  const width = (value: number) => `${(100 * value) / most}%`;
+  const most = Math.max(...classes.map(({ text, examples }) => text + examples), 1e-6);
+  const points = (value: number) => (100 * value) / most;
   return (
     <details class="part">
       <summary>{m.why}</summary>
       <p class="muted">{classes.every(({ text }) => text === 0) ? m.examplesAlone : m.whyHint}</p>
       <ul class="bars parts">
-        {rows.map(({ id, name, text, own }) => (
+        {classes.map(({ id, name, text, examples }) => (
           <li key={id}>
             <span class="clip">{name}</span>
             <span class="bar">
-              <i class="from-name" style={{ width: width(text) }} />
-              <i style={{ width: width(own) }} />
+              <i class="from-name" style={{ width: `${points(text)}%` }} />
+              <i style={{ width: `${points(examples)}%` }} />
             </span>
             <span class="number">
-              {text.toFixed(1)} + {own.toFixed(1)}
+              {points(text).toFixed(0)} + {points(examples).toFixed(0)}
             </span>
           </li>
         ))}

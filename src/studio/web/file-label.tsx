@@ -1,0 +1,41 @@
+import type { ComponentChildren } from 'preact';
+import { filesOf, type Incoming } from './bring-in.ts';
+
+/** Something to press that lets the person choose files, or a folder. */
+export function FileLabel({
+  class: className,
+  title,
+  id,
+  accept,
+  folder = false,
+  onFiles,
+  children,
+}: {
+  class: string;
+  /** Says what it is for, where the text within does not. */
+  title?: string;
+  id?: string;
+  accept?: string;
+  folder?: boolean;
+  onFiles(files: Incoming[]): void;
+  children: ComponentChildren;
+}) {
+  return (
+    <label class={className} title={title}>
+      {children}
+      <input
+        type="file"
+        id={id}
+        class="hidden"
+        multiple
+        accept={accept}
+        aria-label={title}
+        {...(folder ? { webkitdirectory: true } : {})}
+        onChange={({ currentTarget }) => {
+          onFiles(filesOf(currentTarget.files ?? []));
+          currentTarget.value = '';
+        }}
+      />
+    </label>
+  );
+}

@@ -1,0 +1,359 @@
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser, Locator, Page } from 'playwright-core';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BoardJson, Command } from '../../src/studio/board.ts';
+import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
+import { leastContrast } from './contrast.ts';
+import { type Colour, colourPicture, StudioProcess } from './story.ts';
+
+const eventually = <T>(seen: () => Promise<T>) => expect.poll(seen, { timeout: 30_000, interval: 50 });
+const COLOURS: readonly Colour[] = ['red', 'green', 'blue'];
+
+describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { timeout: 120_000 }, () => {
+  const studio = new StudioProcess();
+  let browser: Browser;
+  let page: Page;
+
+  beforeAll(async () => {
+    await studio.prepare();
+    await studio.start();
+    browser = await launchChromium([
+      '--disable-gpu',
+      '--use-fake-device-for-media-stream',
+      '--use-fake-ui-for-media-stream',
+    ]);
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' });
+    page = await context.newPage();
+    page.setDefaultTimeout(15_000);
+    await page.goto(studio.address);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await studio.end();
+  });
+
+  const read = async () =>
+    (await (await fetch(`${studio.address}/api/board`)).json()) as { version: number; board: BoardJson };
+  async function change(...commands: Command[]): Promise<void> {
+    const { version } = await read();
+    const response = await fetch(`${studio.address}/api/changes`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ version, changes: commands.map((command) => ({ command })) }),
+    });
+    expect(response.status).toBe(200);
+  }
+  async function clear(): Promise<void> {
+    const { board } = await read();
+    await change(
+      { do: 'discard', hashes: board.pictures.map(({ hash }) => hash) },
+      ...board.classes.map(({ id }): Command => ({ do: 'discard-class', id })),
+      { do: 'set', settings: { method: 'auto', reject: 0 } },
+    );
+  }
+  async function addClass(name: string): Promise<string> {
+    const id = randomUUID();
+    await change({ do: 'add-class', id, name });
+    return id;
+  }
+  async function add(name: string, picture: Buffer, classId?: string, group?: string): Promise<void> {
+    const kept = await fetch(`${studio.address}/api/pictures?name=${encodeURIComponent(name)}`, {
+      method: 'POST',
+      body: picture as Buffer<ArrayBuffer>,
+    });
+    const { hash } = (await kept.json()) as { hash: string };
+    await change({ do: 'add', pictures: [{ hash, name, classId, group }] });
+  }
+  /** Classes of so many pictures each, of numbers that no others have. */
+  async function addColours(each: number, from: number): Promise<void> {
+    for (const colour of COLOURS) {
+      const id = await addClass(colour);
+      for (let i = from; i < from + each; i++) {
+        await add(`${colour} ${i}.png`, await colourPicture(colour, i), id);
+      }
+    }
+  }
+  const settled = () => page.locator('.stage.done').waitFor({ timeout: 60_000 });
+  const count = async () => (await read()).board.pictures.length;
+  const pathOf = (name: string, bytes: Buffer): string => {
+    mkdirSync(join(studio.folder, 'files'), { recursive: true });
+    const path = join(studio.folder, 'files', name);
+    writeFileSync(path, bytes);
+    return path;
+  };
+  /** Drags files from outside to a place of the page, as the browser itself does; `drop` lets go of them there. */
+  async function drag(files: string[], to: Locator, ends: boolean): Promise<void> {
+    const { x, y, width, height } = (await to.boundingBox())!;
+    const session = await page.context().newCDPSession(page);
+    const data = { items: [], files, dragOperationsMask: 1 };
+    for (const type of ['dragEnter', 'dragOver', ends ? 'drop' : 'dragOver'] as const)
+      await session.send('Input.dispatchDragEvent', { type, x: x + width / 2, y: y + height / 2, data });
+    await session.detach();
+  }
+  /** Where everything that can be pressed lies. */
+  const places = () =>
+    page.locator('main :is(button, .button, select, summary):visible').evaluateAll((all) =>
+      all.map((one) => {
+        // biome-ignore lint/suspicious/noExplicitAny: an element of the page.
+        const { x, y } = (one as any).getBoundingClientRect();
+        return [x, y] as [number, number];
+      }),
+    );
+
+  it('takes pictures for as long as the button is held with a mouse; the button keeps its size', async () => {
+    const id = await addClass('held');
+    await page.getByRole('button', { name: 'Take pictures of held' }).click();
+    const video = page.locator('.camera video');
+    await eventually(() =>
+      video.evaluate((element) => (element as unknown as { videoWidth: number }).videoWidth),
+    ).toBeGreaterThan(0);
+    const hold = page.locator('.camera .primary');
+    const { x, y, width } = (await hold.boundingBox())!;
+    // Near its right edge, where a button that shrinks would leave the pointer outside; then off it.
+    await page.mouse.move(x + width - 4, y + 10);
+    await page.mouse.down();
+    await page.waitForTimeout(500);
+    expect((await hold.boundingBox())!.width).toBe(width);
+    await page.mouse.move(x + width + 60, y + 10);
+    await page.waitForTimeout(500);
+    await page.mouse.up();
+    await eventually(count).toBeGreaterThan(3);
+    const held = await count();
+    await page.waitForTimeout(600);
+    expect(await count()).toBe(held);
+    await page.getByRole('button', { name: 'Done' }).click();
+    const groups = new Set((await read()).board.pictures.map(({ group }) => group));
+    expect(groups.size).toBe(1);
+    await change({ do: 'discard-class', id });
+  });
+
+  it('asks for a second burst of what was taken in one, with a button for it', async () => {
+    for (const colour of ['red', 'green'] as const) {
+      const id = await addClass(colour);
+      for (let i = 0; i < 3; i++)
+        await add(`${i}.png`, await colourPicture(colour, 20 + i), id, `burst ${colour}`);
+    }
+    const untested = page.locator('.untested').first();
+    await eventually(() => untested.innerText()).toContain('Take a second burst of each');
+    expect(await page.locator('#teach').innerText()).not.toContain('two pictures');
+    await untested.getByRole('button', { name: 'Second burst of green' }).click();
+    await page.getByRole('heading', { name: 'Pictures of green' }).waitFor();
+    await page.getByRole('button', { name: 'Done' }).click();
+    await clear();
+    // Copies that differ in nothing that is seen count as one picture.
+    for (const colour of ['red', 'green'] as const) {
+      const id = await addClass(colour);
+      const picture = await colourPicture(colour, 40);
+      await add('one.png', picture, id);
+      await add('same.png', await sharp(picture).png({ compressionLevel: 0 }).toBuffer(), id);
+    }
+    await eventually(() => untested.innerText()).toContain('nearly the same');
+    await clear();
+  });
+
+  it('opens a choice of files from its drop areas', async () => {
+    for (const area of [page.locator('.drop-hint'), page.locator('#try .stage-box')]) {
+      if ((await area.count()) === 0) continue;
+      const [chooser] = await Promise.all([page.waitForEvent('filechooser'), area.click()]);
+      expect(chooser.isMultiple()).toBe(true);
+    }
+    expect(await page.locator('.drop-hint').count()).toBe(1);
+  });
+
+  it('takes what is dropped anywhere, shows where it would go, and tells of every file it did not take', async () => {
+    const files = await Promise.all(
+      [1, 2, 3].map(async (i) => pathOf(`dropped ${i}.png`, await colourPicture('blue', 60 + i))),
+    );
+    await drag([files[0]], page.locator('.top h1'), false);
+    await eventually(() => page.locator('.drop-target').innerText()).toContain('Drop to add');
+    await drag([files[0]], page.locator('.top h1'), true);
+    await eventually(count).toBe(1);
+    expect(await page.locator('.drop-target').count()).toBe(0);
+    await drag([files[1]], page.locator('#teach-heading'), true);
+    await eventually(count).toBe(2);
+    const texts = Array.from({ length: 8 }, (_, i) => pathOf(`no picture ${i}.jpg`, Buffer.from('hello')));
+    await settledPlaces();
+    const before = await places();
+    await drag(texts, page.locator('#collect-heading'), true);
+    const notice = page.locator('.notice', { hasText: '8 files' });
+    await notice.waitFor();
+    expect(await places()).toEqual(before);
+    await notice.getByRole('button', { name: 'Show 3 more' }).click();
+    for (const i of texts.keys()) expect(await notice.innerText()).toContain(`no picture ${i}.jpg`);
+    await drag([files[2]], notice, true);
+    await eventually(count).toBe(3);
+    await notice.getByRole('button', { name: 'Close' }).click();
+    await clear();
+  });
+  /** Waits until nothing moves any more. */
+  async function settledPlaces(): Promise<void> {
+    let before = await places();
+    await expect
+      .poll(
+        async () => {
+          const now = await places();
+          const isSame = JSON.stringify(now) === JSON.stringify(before);
+          before = now;
+          return isSame;
+        },
+        { interval: 300 },
+      )
+      .toBe(true);
+  }
+
+  it('says of an answer below the threshold what it is most like; shows what the browser cannot', async () => {
+    await addColours(5, 100);
+    await settled();
+    const tiff = await sharp(await colourPicture('red', 170))
+      .tiff()
+      .toBuffer();
+    await page.locator('#try-file').setInputFiles({ name: 'scan.tif', mimeType: 'image/tiff', buffer: tiff });
+    await eventually(() => page.locator('.verdict strong').innerText()).toBe('red');
+    await eventually(() =>
+      page
+        .locator('.stage-box img')
+        .evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth),
+    ).toBeGreaterThan(0);
+    await change({ do: 'set', settings: { method: 'auto', reject: 1 } });
+    await eventually(() => page.locator('.verdict').innerText()).toBe('None of these');
+    expect(await page.locator('#try').innerText()).toMatch(/Most like “red”, but only \d+% sure/);
+    await change({ do: 'set', settings: { method: 'auto', reject: 0 } });
+  });
+
+  it('tells names and examples on one scale, whoever answers', async () => {
+    await change({ do: 'set', settings: { method: 'gda', reject: 0 } });
+    await eventually(() => page.locator('#answering').innerText()).toBe('Gaussian discriminant analysis');
+    await settled();
+    await page.getByText('Names and examples').click();
+    const parts = page.locator('.bars.parts');
+    await eventually(() => page.locator('#try [data-took]').count()).toBe(1);
+    const numbers = (await parts.locator('.number').allInnerTexts()).map((text) =>
+      text.split(' + ').map(Number),
+    );
+    expect(Math.min(...numbers.map(([name]) => name))).toBe(0);
+    expect(Math.min(...numbers.map(([, examples]) => examples))).toBe(0);
+    expect(Math.max(...numbers.map(([name, examples]) => name + examples))).toBe(100);
+    const wide = await parts.evaluate((list) => {
+      const { scrollWidth, clientWidth } = list as unknown as Record<string, number>;
+      return scrollWidth - clientWidth;
+    });
+    expect(wide).toBe(0);
+    await page.getByText('Names and examples').click();
+  });
+
+  it('shows what left-out pictures say of a training, epoch by epoch', async () => {
+    await change({ do: 'set', settings: { method: 'tip-adapter-f', reject: 0 } });
+    const curve = page.locator('#left-out svg');
+    await eventually(() => curve.getAttribute('aria-label')).toMatch(/after 20 epochs$/);
+    expect(await curve.locator('.marker').count()).toBe(20);
+    const first = await curve.locator('.marker').first().getAttribute('cy');
+    expect(Number(first)).toBeLessThan(100);
+    await settled();
+  });
+
+  it('leaves no text of a chart outside of it, and nothing wider than its column', async () => {
+    await page.locator('#teach details, #try details').evaluateAll((all) => {
+      for (const one of all) (one as unknown as { open: boolean }).open = true;
+    });
+    for (const width of [1440, 1024, 390]) {
+      await page.setViewportSize({ width, height: 900 });
+      const tabs = page.locator('.tabs button:visible');
+      for (let tab = 0; tab < Math.max(1, await tabs.count()); tab++) {
+        if ((await tabs.count()) > 0) await tabs.nth(tab).click();
+        expect(await outside(), `${width} px, tab ${tab}`).toEqual([]);
+      }
+    }
+    await page.setViewportSize({ width: 1440, height: 900 });
+  });
+  /** What reaches out of what it lies in: texts of charts, and parts of a column that have no scroller of their own. */
+  const outside = () =>
+    page.evaluate(() => {
+      // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
+      const { document, getComputedStyle } = globalThis as any;
+      const found: string[] = [];
+      const told = (element: { outerHTML: string }) => element.outerHTML.slice(0, 120);
+      for (const svg of document.querySelectorAll('main svg[role=img]')) {
+        const box = svg.getBoundingClientRect();
+        if (box.width === 0) continue;
+        for (const text of svg.querySelectorAll('text')) {
+          const { left, right, top, bottom } = text.getBoundingClientRect();
+          if (
+            left < box.left - 0.5 ||
+            right > box.right + 0.5 ||
+            top < box.top - 0.5 ||
+            bottom > box.bottom + 0.5
+          )
+            found.push(told(text));
+        }
+      }
+      for (const column of document.querySelectorAll('main .flow')) {
+        const { right, width } = column.getBoundingClientRect();
+        if (width === 0) continue;
+        if (column.scrollWidth > column.clientWidth) found.push(`${told(column)} scrolls sideways`);
+        for (const element of column.querySelectorAll('*')) {
+          const scrolls = (one: unknown): boolean =>
+            one !== column &&
+            (['auto', 'scroll', 'hidden'].includes(getComputedStyle(one).overflowX) ||
+              scrolls((one as { parentElement: unknown }).parentElement));
+          if (element.getBoundingClientRect().right > right + 0.5 && !scrolls(element))
+            found.push(told(element));
+        }
+      }
+      return found;
+    });
+
+  it('keeps guesses in their places when another method takes over', async () => {
+    await change({ do: 'set', settings: { method: 'tip-adapter', reject: 0 } });
+    const name = `${'a very long file name '.repeat(6)}.png`;
+    // Between two colours, so that the order of the guesses depends on the method.
+    for (let i = 0; i < 3; i++) {
+      const [one, other] = [await colourPicture('red', 180 + i), await colourPicture('green', 180 + i)];
+      const mixed = await sharp(one)
+        .composite([{ input: await sharp(other).ensureAlpha(0.5).png().toBuffer() }])
+        .png()
+        .toBuffer();
+      await add(`${i} ${name}`, mixed);
+    }
+    const next = page.locator('#next .doubt');
+    await eventually(() => next.count()).toBeGreaterThan(0);
+    await settled();
+    expect((await next.first().locator('p').innerText()).startsWith('Which class?')).toBe(true);
+    const buttons = () =>
+      next.evaluateAll((all) =>
+        // biome-ignore lint/suspicious/noExplicitAny: elements of the page.
+        all.map((item: any) =>
+          [...item.querySelectorAll('button[title]')].slice(0, 3).map((button) => {
+            const { x, y } = button.getBoundingClientRect();
+            return [button.title, Math.round(x), Math.round(y - item.getBoundingClientRect().y)] as const;
+          }),
+        ),
+      );
+    const before = await buttons();
+    for (const method of ['zero-shot', 'prototype', 'gda']) {
+      await change({ do: 'set', settings: { method, reject: 0 } });
+      await settled();
+      await page.waitForTimeout(700);
+      expect(await buttons(), method).toEqual(before);
+    }
+  });
+
+  it('has a contrast of 4.5 in every button, in every state, in both themes', {
+    timeout: 120_000,
+  }, async () => {
+    await page.locator('.thumbnail').first().click();
+    for (const theme of ['light', 'dark']) {
+      await page.getByLabel('Colours').selectOption(theme);
+      expect(await leastContrast(page)).toEqual([]);
+      await page.getByRole('button', { name: 'Take pictures of red' }).click();
+      expect(await leastContrast(page, '.camera')).toEqual([]);
+      await page.getByRole('button', { name: 'Done' }).click();
+      await page.getByRole('button', { name: 'More for red' }).click();
+      expect(await leastContrast(page, '.menu:popover-open')).toEqual([]);
+      await page.keyboard.press('Escape');
+    }
+    await page.getByLabel('Colours').selectOption('auto');
+  });
+});
