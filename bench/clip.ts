@@ -92,9 +92,16 @@ function randomVit(): { checkpoint: Checkpoint; shape: ClipShape } {
     },
     close: async () => {},
   };
-  const image = { kind: 'vit', size: 224, patch: 32, width: WIDTH, blocks: BLOCKS, heads: 12 } as const;
-  return {
-    checkpoint,
-    shape: { image, text: { context: 77, width: 512, blocks: 0, heads: 8 }, dimension: EMBED },
-  };
+  const rules = { activation: 'quick_gelu', epsilon: 1e-5 } as const;
+  const image = {
+    ...rules,
+    kind: 'vit',
+    size: 224,
+    patch: 32,
+    width: WIDTH,
+    blocks: BLOCKS,
+    heads: 12,
+  } as const;
+  const text = { ...rules, context: 77, width: 512, vocabulary: 49408, blocks: 0, heads: 8 };
+  return { checkpoint, shape: { image, text, dimension: EMBED } };
 }

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 
 import { join } from 'node:path';
@@ -89,6 +89,8 @@ async function tinyTower(engine: Engine): Promise<TextTower | undefined> {
   if (!existsSync(weights)) return undefined;
   const folder = mkdtempSync(join(tmpdir(), 'coop-'));
   cpSync(weights, join(folder, 'open_clip_model.safetensors'));
+  const model_cfg = { quick_gelu: true, text_cfg: { heads: 1 } };
+  writeFileSync(join(folder, 'open_clip_config.json'), JSON.stringify({ model_cfg }));
   cpSync(join(SHARED, 'data/tokenizer/tokenizer.json'), join(folder, 'tokenizer.json'));
   const encoder = await loadEncoder(folder, { engine });
   const tower = await encoder.textTower?.();
@@ -99,7 +101,8 @@ async function tinyTower(engine: Engine): Promise<TextTower | undefined> {
 
 /** A text tower of ViT-B/32's shapes; words are hashed to rows of a small table. */
 function randomTower(): TextTower {
-  const shape = { context: 77, width: 512, blocks: 12, heads: 8 };
+  const rules = { activation: 'quick_gelu', epsilon: 1e-5 } as const;
+  const shape = { ...rules, context: 77, width: 512, vocabulary: 49408, blocks: 12, heads: 8 };
   const { width } = shape;
   const shapes = new Map<string, readonly number[]>([
     ['positional_embedding', [shape.context, width]],

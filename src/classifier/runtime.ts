@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { checkedEncoder } from '../encoder/checked.ts';
 import { type EncodedImages, encodeImages } from '../encoder/encode.ts';
 import { loadEncoder } from '../encoder/local.ts';
 import type { Encoder } from '../encoder/types.ts';
@@ -30,6 +31,7 @@ export const THUMBNAIL_SIDE = 96;
 
 /** Opens what a classifier needs; `open` gives the encoder, which is freed with the rest unless it is `lent`. */
 export function createRuntime(open: () => Promise<Encoder>, { lent = false } = {}): Runtime {
+  const opened = async () => (lent ? checkedEncoder(await open()) : open());
   let encoder: Promise<Encoder> | undefined;
   let cache: FeatureCache | undefined;
   let loader: ImageLoader | undefined;
@@ -39,11 +41,11 @@ export function createRuntime(open: () => Promise<Encoder>, { lent = false } = {
   };
   return {
     encoder: () => {
-      encoder ??= open();
+      encoder ??= opened();
       return encoder;
     },
     async encode(sources, { views, seed, exif, signal, onProgress }) {
-      encoder ??= open();
+      encoder ??= opened();
       cache ??= openFeatureCache();
       return encodeImages(await encoder, sources.map(readSource), {
         views: [...views],

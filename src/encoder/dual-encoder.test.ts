@@ -15,7 +15,7 @@ const TOKENIZER = {
   version: '1.0',
   added_tokens: [],
   normalizer: null,
-  pre_tokenizer: { type: 'Whitespace' },
+  pre_tokenizer: { type: 'BertPreTokenizer' },
   post_processor: null,
   decoder: null,
   model: {

@@ -34,11 +34,14 @@ const TEXT_BATCH = 32;
 export function dualEncoder(record: EncoderRecord, folder: string, engine: Engine): Encoder {
   const { preprocessing, text } = record;
   const size = preprocessing.crop;
-  const weights = isWeights(record.imageModel) ? clipSessions(record, folder, engine) : undefined;
+  const plainTokenizer = lazyTokenizer(folder, text);
+  const weights = isWeights(record.imageModel)
+    ? clipSessions(record, folder, engine, plainTokenizer)
+    : undefined;
   const combined = !weights && record.imageModel === record.textModel;
   const image = weights?.image ?? lazySession(engine, join(folder, record.imageModel));
   const words = weights?.text ?? (combined ? image : lazySession(engine, join(folder, record.textModel)));
-  const tokenizer = lazyTokenizer(folder, text);
+  const tokenizer = weights?.tokenizer ?? plainTokenizer;
   // Dynamic quantisation takes its range from the whole batch: alone, a picture's numbers never depend on its neighbours.
   const together = ['fp32', 'fp16'].includes(record.precision);
 
@@ -73,7 +76,9 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
         const session = await image.get();
         const feeds = pixelFeeds(session.inputs, normalize(batch, preprocessing), batch.length);
         if (combined) Object.assign(feeds, await blankTexts(session.inputs));
-        return run(session, feeds, IMAGE_OUTPUTS, record.imageModel, signal);
+        const part = await run(session, feeds, IMAGE_OUTPUTS, record.imageModel, signal);
+        if (part.rows !== batch.length) throw otherDimension(record, part, batch.length);
+        return part;
       };
       const parts: Matrix[] = [];
       for await (const part of ahead(batches(pixels, together ? IMAGE_BATCH : 1), encode, 1))
@@ -85,7 +90,7 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
       const rows = texts.map(encode);
       const session = texts.length > 0 ? await words.get() : undefined;
       const masked = session?.inputs.some(({ name }) => name === 'attention_mask');
-      const out = matrix(texts.length, record.dimension);
+      let out: Matrix | undefined;
       for (const batch of textBatches(rows, together ? TEXT_BATCH : 1, text.padding === 'fixed' || masked)) {
         throwIfAborted(signal);
         const { inputs } = session as Session;
@@ -96,14 +101,16 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
         );
         if (combined) Object.assign(feeds, blankImages(inputs));
         const part = await run(session as Session, feeds, TEXT_OUTPUTS, record.textModel, signal);
-        if (part.cols !== record.dimension) throw otherDimension(record, part.cols);
+        if (part.cols !== record.dimension || part.rows !== batch.length)
+          throw otherDimension(record, part, batch.length);
+        out ??= matrix(texts.length, part.cols);
         batch.forEach((i, k) => {
-          out.data.set(part.data.subarray(k * part.cols, (k + 1) * part.cols), i * part.cols);
+          out?.data.set(part.data.subarray(k * part.cols, (k + 1) * part.cols), i * part.cols);
         });
       }
-      return out;
+      return out ?? matrix(0, record.dimension);
     },
-    ...(weights ? { textTower: () => weights.textTower(tokenizer) } : {}),
+    ...(weights ? { textTower: weights.textTower } : {}),
     close: async () => {
       await image.close();
       if (!combined) await words.close();
@@ -111,13 +118,15 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
   };
 }
 
-function otherDimension({ id, dimension }: EncoderRecord, texts: number): ModelError {
+function otherDimension({ id, dimension }: EncoderRecord, { rows, cols }: Matrix, count: number): ModelError {
   return new ModelError(
-    `The towers of ${id} do not fit: pictures have ${dimension} numbers, texts ${texts}`,
+    rows === count
+      ? `The towers of ${id} do not fit: pictures have ${dimension} numbers, texts ${cols}`
+      : `A tower of ${id} gives ${rows} rows for ${count} inputs`,
     {
       code: 'encoder/dimension',
-      hint: 'Export both models with their projection into the common space.',
-      details: { pictures: dimension, texts },
+      hint: 'Export both models with their projection into the common space, for batches of any size.',
+      details: { pictures: dimension, texts: cols, rows, count },
     },
   );
 }

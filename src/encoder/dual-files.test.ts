@@ -45,7 +45,11 @@ describe('files of a dual encoder', () => {
 
 describe('configuration', () => {
   const read = (files: Record<string, object>) =>
-    readConfiguration((path) => ({ 'preprocessor_config.json': { size: 224 }, ...files })[path] as never);
+    readConfiguration((path) => ({ ...pixels, ...files })[path] as never);
+  const pixels = {
+    'preprocessor_config.json': { image_processor_type: 'CLIPImageProcessor' },
+    'tokenizer.json': { model: {} },
+  };
   const clip = { 'tokenizer.json': { model: { end_of_word_suffix: '</w>' } } };
 
   it('of CLIP: 77 tokens; the scale of the start of training stands for that of its end', () => {
@@ -67,5 +71,23 @@ describe('configuration', () => {
   it('of others: padded only as far as a batch needs, and not endlessly long', () => {
     const { text } = read({ 'tokenizer_config.json': { model_max_length: 8192 } });
     expect(text).toEqual({ cleaning: 'none', length: 512, padding: 'longest', pad: 0 });
+  });
+
+  it('of SigLIP 2, which pads as SigLIP does', () => {
+    expect(read({ 'config.json': { model_type: 'siglip2' } }).text).toMatchObject({
+      length: 64,
+      padding: 'fixed',
+    });
+  });
+
+  it.each([
+    [{ 'config.json': { model_type: 'made-up' } }, 'config.json cannot be followed: model_type'],
+    [{ 'config.json': { projection_dim: 0.5 } }, 'projection_dim'],
+    [{ 'config.json': { logit_scale: 1000 } }, 'logit_scale'],
+    [{ 'config.json': { text_config: [] } }, 'text_config'],
+    [{ 'tokenizer.json': {} }, 'tokenizer.json cannot be followed: model'],
+    [{ 'tokenizer_config.json': { pad_token: 7 } }, 'pad_token'],
+  ])('is refused by name where it is %j', (files, message) => {
+    expect(() => read(files)).toThrow(message);
   });
 });

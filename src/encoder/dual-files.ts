@@ -1,6 +1,8 @@
+import { z } from 'zod';
 import { ModelError } from '../errors.ts';
 import type { Preprocessing } from '../image/types.ts';
-import { preprocessingOf } from './preprocessor-config.ts';
+import type { Json } from './fields.ts';
+import { preprocessingOf, preprocessorOf } from './preprocessor-config.ts';
 import type { Precision, TextRule } from './record.ts';
 
 /** Which files of a folder or hub repository make up an ONNX dual encoder, and what its configuration says. */
@@ -16,6 +18,7 @@ export interface DualFiles {
 const CONFIGURATION = [
   'config.json',
   'preprocessor_config.json',
+  'processor_config.json',
   'open_clip_config.json',
   'tokenizer.json',
   'tokenizer_config.json',
@@ -67,12 +70,10 @@ export function findDualFiles(paths: readonly string[], precision: Precision, wh
       details: { where, precision, others },
     });
   }
-  const needs = isWeights(found.imageModel)
-    ? ['tokenizer.json']
-    : ['preprocessor_config.json', 'tokenizer.json'];
-  for (const needed of needs) {
-    if (!present.has(needed)) {
-      throw new ModelError(`${where} has no ${needed}`, { code: 'encoder/no-configuration' });
+  const pixels = isWeights(found.imageModel) ? [] : [['preprocessor_config.json', 'processor_config.json']];
+  for (const needed of [...pixels, ['tokenizer.json']]) {
+    if (!needed.some((name) => present.has(name))) {
+      throw new ModelError(`${where} has no ${needed.join(' or ')}`, { code: 'encoder/no-configuration' });
     }
   }
   const models = new Set([found.imageModel, found.textModel]);
@@ -91,6 +92,8 @@ export interface DualConfiguration {
   readonly preprocessing: Preprocessing;
   readonly text: TextRule;
   readonly logitScale: number;
+  /** Numbers in an embedding, where they are stated. */
+  readonly dimension?: number;
 }
 
 /** The value training starts from, log(1 / 0.07), which configurations keep repeating after it. */
@@ -98,56 +101,118 @@ const INITIAL_LOGIT_SCALE = 2.6592;
 /** Where CLIP's training ends: the largest multiplier it allows. */
 const TRAINED_LOGIT_SCALE = 100;
 
-type Json = Readonly<Record<string, unknown>>;
+/** Models whose texts are padded to their full length, with a token that is read. */
+const PADDED = ['siglip', 'siglip2'];
+/** Models whose padding is hidden by a mask, or comes after the token that is pooled. */
+const MASKED = [
+  'align',
+  'altclip',
+  'blip',
+  'chinese_clip',
+  'clip',
+  'clipseg',
+  'groupvit',
+  'jina_clip',
+  'metaclip_2',
+  'mobileclip',
+  'vision-text-dual-encoder',
+];
 
-/** @param read a configuration file, parsed; undefined where there is none */
+const length = z.number().positive();
+
+/** What is read of `config.json` beside an ONNX export: its graph says the rest. */
+const CONFIG = z.looseObject({
+  model_type: z.enum([...PADDED, ...MASKED]).nullish(),
+  projection_dim: z.int().positive().max(1e6).nullish(),
+  logit_scale: z.number().max(80).nullish(),
+  logit_scale_init_value: z.number().max(80).nullish(),
+  text_config: z
+    .looseObject({
+      max_position_embeddings: length.nullish(),
+      projection_dim: z.int().positive().max(1e6).nullish(),
+    })
+    .nullish(),
+});
+
+const TOKENIZER_CONFIG = z.looseObject({
+  model_max_length: length.nullish(),
+  pad_token: z.union([z.string(), z.looseObject({ content: z.string() })]).nullish(),
+  tokenizer_class: z.string().nullish(),
+});
+
+const TOKENIZER = z.looseObject({
+  model: z.looseObject({ end_of_word_suffix: z.string().nullish() }),
+  truncation: z.looseObject({ max_length: length.nullish() }).nullish(),
+  padding: z.looseObject({ pad_id: z.int().nonnegative().nullish() }).nullish(),
+  added_tokens: z.array(z.looseObject({ id: z.int().nonnegative(), content: z.string() })).nullish(),
+});
+
+/**
+ * @param read a configuration file, parsed; undefined where there is none. Throws `ModelError` naming what cannot be followed.
+ */
 export function readConfiguration(read: (path: string) => Json | undefined): DualConfiguration {
-  const config = read('config.json') ?? {};
-  const tokenizer = read('tokenizer.json') ?? {};
+  const config = parsed(CONFIG, read('config.json') ?? {}, 'config.json');
+  const tokenizer = parsed(TOKENIZER, read('tokenizer.json') ?? {}, 'tokenizer.json');
+  const tokenizerConfig = parsed(
+    TOKENIZER_CONFIG,
+    read('tokenizer_config.json') ?? {},
+    'tokenizer_config.json',
+  );
+  const { json, file } = preprocessorOf(read) ?? { json: {}, file: 'preprocessor_config.json' };
   return {
-    preprocessing: preprocessingOf(read('preprocessor_config.json')),
-    text: textRuleOf(config, tokenizer, read('tokenizer_config.json') ?? {}),
+    preprocessing: preprocessingOf(json, file),
+    text: textRuleOf(config, tokenizer, tokenizerConfig),
     logitScale: logitScaleOf(config),
+    dimension: config.projection_dim ?? config.text_config?.projection_dim ?? undefined,
   };
 }
 
-function logitScaleOf(config: Json): number {
-  const logarithm = config.logit_scale ?? config.logit_scale_init_value;
-  if (typeof logarithm !== 'number' || Math.abs(logarithm - INITIAL_LOGIT_SCALE) < 1e-3)
-    return TRAINED_LOGIT_SCALE;
-  return Math.exp(logarithm);
+function parsed<T>(schema: z.ZodType<T>, json: Json, file: string): T {
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const [{ path, message }] = result.error.issues;
+  throw new ModelError(`${file} cannot be followed: ${path.join('.')}: ${message}`, {
+    code: 'encoder/field',
+    details: { file, field: path.join('.') },
+  });
+}
+
+function logitScaleOf({ logit_scale, logit_scale_init_value }: z.infer<typeof CONFIG>): number {
+  const logarithm = logit_scale ?? logit_scale_init_value ?? INITIAL_LOGIT_SCALE;
+  return Math.abs(logarithm - INITIAL_LOGIT_SCALE) < 1e-3 ? TRAINED_LOGIT_SCALE : Math.exp(logarithm);
 }
 
 /** A context longer than this is cut: prompts are short, and buffers are made for the longest. */
 const LONGEST_TEXT = 512;
 
-function textRuleOf(config: Json, tokenizer: Json, tokenizerConfig: Json): TextRule {
-  const pairs = (tokenizer.model ?? {}) as Json;
+function textRuleOf(
+  { model_type, text_config }: z.infer<typeof CONFIG>,
+  tokenizer: z.infer<typeof TOKENIZER>,
+  tokenizerConfig: z.infer<typeof TOKENIZER_CONFIG>,
+): TextRule {
   const stated = [
-    ((config.text_config ?? {}) as Json).max_position_embeddings,
+    text_config?.max_position_embeddings,
     tokenizerConfig.model_max_length,
-    ((tokenizer.truncation ?? {}) as Json).max_length,
-  ].find((n) => typeof n === 'number' && n > 0 && n < 1e5) as number | undefined;
+    tokenizer.truncation?.max_length,
+    // Without a limit Python writes 1e30.
+  ].find((n) => typeof n === 'number' && n < 1e5);
+  const within = (most: number) => Math.min(Math.max(2, Math.floor(stated ?? most)), LONGEST_TEXT);
   // Only CLIP's byte pairs mark the end of a word like this.
-  if (pairs.end_of_word_suffix === '</w>') {
-    return { cleaning: 'clip', length: stated ?? 77, padding: 'fixed', pad: 0 };
+  if (tokenizer.model.end_of_word_suffix === '</w>') {
+    return { cleaning: 'clip', length: within(77), padding: 'fixed', pad: 0 };
   }
   const pad = padOf(tokenizer, tokenizerConfig);
-  if (config.model_type === 'siglip' || tokenizerConfig.tokenizer_class === 'SiglipTokenizer') {
-    return { cleaning: 'none', length: stated ?? 64, padding: 'fixed', pad };
-  }
-  return {
-    cleaning: 'none',
-    length: Math.min(stated ?? LONGEST_TEXT, LONGEST_TEXT),
-    padding: 'longest',
-    pad,
-  };
+  const padded = PADDED.includes(model_type ?? '') || tokenizerConfig.tokenizer_class === 'SiglipTokenizer';
+  return padded
+    ? { cleaning: 'none', length: within(64), padding: 'fixed', pad }
+    : { cleaning: 'none', length: within(LONGEST_TEXT), padding: 'longest', pad };
 }
 
-function padOf(tokenizer: Json, { pad_token }: Json): number {
-  const padding = (tokenizer.padding ?? {}) as Json;
-  if (typeof padding.pad_id === 'number') return padding.pad_id;
-  const content = typeof pad_token === 'string' ? pad_token : (pad_token as Json | undefined)?.content;
-  const added = (tokenizer.added_tokens ?? []) as { id: number; content: string }[];
-  return added.find((token) => token.content === content)?.id ?? 0;
+function padOf(
+  { padding, added_tokens }: z.infer<typeof TOKENIZER>,
+  { pad_token }: z.infer<typeof TOKENIZER_CONFIG>,
+): number {
+  if (typeof padding?.pad_id === 'number') return padding.pad_id;
+  const content = typeof pad_token === 'string' ? pad_token : pad_token?.content;
+  return added_tokens?.find((token) => token.content === content)?.id ?? 0;
 }

@@ -1,24 +1,17 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Engine } from '../engine/types.ts';
-import { ModelError } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
 import { checkFile } from '../store/checksum.ts';
-import { CONFIGURATION_LIMIT, readRegular, readRegularText } from '../store/regular.ts';
+import { checkEmbeddings, checkedEncoder } from './checked.ts';
 import { openCheckpoint } from './clip/checkpoint.ts';
 import { clipFacts } from './clip/facts.ts';
+import { readConfigurationFiles } from './configuration-files.ts';
 import { dualEncoder } from './dual-encoder.ts';
-import { findDualFiles, isWeights, readConfiguration } from './dual-files.ts';
-import {
-  ENCODER_FILE,
-  type EncoderRecord,
-  fingerprintOf,
-  type RecordedFile,
-  tokenizerMeaning,
-} from './record.ts';
+import { type DualConfiguration, findDualFiles, isWeights, readConfiguration } from './dual-files.ts';
+import type { Json } from './fields.ts';
+import { type EncoderRecord, fingerprintOf, type RecordedFile, tokenizerMeaning } from './record.ts';
 import { CLIP_DEFAULTS, type EncoderSource } from './registry.ts';
-
-type Json = Readonly<Record<string, unknown>>;
 
 /** The record of an exported model's folder, made from its configuration and the hashes of its weights. */
 export async function describeFolder(
@@ -53,17 +46,14 @@ export async function dualRecord(
     origin.precision,
     origin.source,
   );
-  const configuration = await readConfigurationFiles(folder, files);
-  const { preprocessing, text, logitScale, dimension } = isWeights(imageModel)
-    ? await weightsFacts(join(folder, imageModel), (path) => configuration.get(path))
-    : {
-        ...readConfiguration((path) => configuration.get(path)),
-        dimension: projectionOf(configuration.get('config.json') ?? {}),
-      };
-  const tokenizer = await readRegular(join(folder, 'tokenizer.json'), {
-    ...ENCODER_FILE,
-    limit: CONFIGURATION_LIMIT,
-  });
+  const read = await readConfigurationFiles(
+    folder,
+    files.map(({ path }) => path),
+  );
+  const facts: Facts = isWeights(imageModel)
+    ? await weightsFacts(join(folder, imageModel), read)
+    : readConfiguration(read);
+  const { preprocessing, text, logitScale, dimension = 0, recipe } = facts;
   const weights = files
     .filter(({ path }) => /\.onnx(_data.*)?$|\.safetensors$/.test(path))
     .map(({ sha256 }) => sha256);
@@ -71,8 +61,9 @@ export async function dualRecord(
     weights: weights.sort(),
     precision: origin.precision,
     preprocessing,
-    tokenizer: tokenizerMeaning(tokenizer),
+    tokenizer: tokenizerMeaning(read('tokenizer.json') ?? {}),
     text,
+    recipe,
   });
   return {
     format: 1,
@@ -83,6 +74,7 @@ export async function dualRecord(
     logitScale,
     preprocessing,
     text,
+    ...(recipe ? { recipe } : {}),
     defaults: CLIP_DEFAULTS,
     imageModel,
     textModel,
@@ -90,8 +82,10 @@ export async function dualRecord(
   };
 }
 
+type Facts = DualConfiguration & Pick<EncoderRecord, 'recipe'>;
+
 /** What CLIP's weights and the files beside them say. */
-async function weightsFacts(path: string, read: (path: string) => Json | undefined) {
+async function weightsFacts(path: string, read: (path: string) => Json | undefined): Promise<Facts> {
   const checkpoint = await openCheckpoint(path);
   try {
     const { shape, ...facts } = await clipFacts(checkpoint, read);
@@ -99,12 +93,6 @@ async function weightsFacts(path: string, read: (path: string) => Json | undefin
   } finally {
     await checkpoint.close();
   }
-}
-
-/** The stated size of an embedding; 0 where none is, until `measured` finds it. */
-function projectionOf(config: Json): number {
-  const stated = config.projection_dim ?? (config.text_config as Json | undefined)?.projection_dim;
-  return typeof stated === 'number' ? stated : 0;
 }
 
 /**
@@ -120,29 +108,15 @@ export async function measured(
   const blank: Pixels = { width: size, height: size, data: new Uint8Array(size * size * 3) };
   const encoder = dualEncoder(record, folder, engine);
   try {
-    const { cols } = await encoder.embedImages([blank]);
-    const texts = dualEncoder({ ...record, dimension: cols }, folder, engine);
+    const image = await encoder.embedImages([blank]);
+    const dimension = image.cols;
+    checkEmbeddings(image, 1, { ...record, dimension }, 'picture');
+    const texts = checkedEncoder(dualEncoder({ ...record, dimension }, folder, engine));
     await texts.embedTexts(['a']).finally(() => texts.close());
-    return { ...record, dimension: cols };
+    return { ...record, dimension };
   } finally {
     await encoder.close();
   }
-}
-
-async function readConfigurationFiles(
-  folder: string,
-  files: readonly RecordedFile[],
-): Promise<Map<string, Json>> {
-  const wanted = files.map(({ path }) => path).filter((path) => path.endsWith('.json'));
-  const read = wanted.map(async (path): Promise<[string, Json]> => {
-    const text = await readRegularText(join(folder, path), ENCODER_FILE);
-    try {
-      return [path, JSON.parse(text)];
-    } catch (cause) {
-      throw new ModelError(`${join(folder, path)} is not JSON`, { code: 'encoder/configuration', cause });
-    }
-  });
-  return new Map(await Promise.all(read));
 }
 
 /** Files of a folder and of its `onnx/`, as paths with `/`. */

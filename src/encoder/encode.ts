@@ -4,6 +4,7 @@ import type { Pixels, View } from '../image/types.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
 import type { FeatureCache } from '../store/feature-cache.ts';
 import { ahead } from './ahead.ts';
+import { isFeature } from './checked.ts';
 import { sha256 } from './record.ts';
 import type { Encoder } from './types.ts';
 
@@ -201,7 +202,10 @@ async function prepareGroup(
   return Promise.all(
     group.map((numbered, i) => {
       const { bytes, hash, failure } = read[i];
-      const features = plan.views.map((_, v) => known?.[i * width + v]);
+      const features = plan.views.map((_, v) => {
+        const kept = known?.[i * width + v];
+        return isFeature(kept, plan.encoder.dimension) ? kept : undefined;
+      });
       return bytes
         ? decodeMissing(numbered, bytes, hash, keys[i], features, plan, loader, signal)
         : { item: numbered.item, hash, features: [], missing: [], failure };

@@ -5,6 +5,7 @@ import type { Engine } from '../engine/types.ts';
 import { ModelError, throwIfAborted } from '../errors.ts';
 import { folderSize, homeFolder } from '../store/home.ts';
 import { builtinEncoder } from './builtin/encoder.ts';
+import { checkedEncoder } from './checked.ts';
 import { dualEncoder } from './dual-encoder.ts';
 import type { PullOptions } from './pull.ts';
 import { type EncoderRecord, readRecord } from './record.ts';
@@ -108,9 +109,8 @@ export async function locateEncoder(name: string, options: LoadOptions = {}): Pr
 }
 
 function open({ record, folder }: LocalEncoder, engine: Engine): Encoder {
-  return record.kind === 'dual'
-    ? dualEncoder(record, folder, engine)
-    : builtinEncoder(record, folder, engine);
+  const kind = record.kind === 'dual' ? dualEncoder : builtinEncoder;
+  return checkedEncoder(kind(record, folder, engine));
 }
 
 /** A folder given by its path: one of ours by its record, an exported model by its configuration. */

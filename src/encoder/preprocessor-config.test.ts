@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { preprocessingOf } from './preprocessor-config.ts';
+import { preprocessingOf, preprocessorOf } from './preprocessor-config.ts';
 
 const mean = [0.48145466, 0.4578275, 0.40821073];
 const std = [0.26862954, 0.26130258, 0.27577711];
@@ -73,11 +73,90 @@ describe('preprocessor_config.json', () => {
     expect(preprocessingOf(config)).toEqual(clip);
   });
 
+  it('with nulls, as the fast processors of transformers 4 write it: null is what the class has', () => {
+    const config = {
+      image_processor_type: 'CLIPImageProcessorFast',
+      crop_size: { height: 336, width: 336 },
+      size: { shortest_edge: 336 },
+      data_format: 'channels_first',
+      default_to_square: false,
+      device: null,
+      disable_grouping: null,
+      do_center_crop: true,
+      do_convert_rgb: true,
+      do_normalize: true,
+      do_pad: null,
+      do_rescale: true,
+      do_resize: true,
+      image_mean: null,
+      image_std: null,
+      input_data_format: null,
+      pad_size: null,
+      resample: null,
+      rescale_factor: 1 / 255,
+      return_tensors: null,
+    };
+    expect(preprocessingOf(config)).toEqual({ ...clip, resizeTo: 336, crop: 336 });
+    const nothing = Object.fromEntries(Object.keys(config).map((name) => [name, null]));
+    expect(preprocessingOf({ ...nothing, image_processor_type: 'CLIPImageProcessor' })).toEqual(clip);
+  });
+
+  it('of a CLIPImageProcessor that squashes both sides before it crops', () => {
+    const config = { image_processor_type: 'CLIPImageProcessor', size: { height: 256, width: 256 } };
+    expect(preprocessingOf(config)).toEqual({ ...clip, resize: 'squash', resizeTo: 256 });
+  });
+
+  it('of ViTImageProcessor: a bare number is a square, bilinear', () => {
+    const half = [0.5, 0.5, 0.5];
+    const config = { image_processor_type: 'ViTImageProcessor', size: 384, image_mean: 0.5 };
+    expect(preprocessingOf(config)).toEqual({
+      ...clip,
+      resize: 'squash',
+      resizeTo: 384,
+      crop: 384,
+      filter: 'bilinear',
+      mean: half,
+      std: half,
+    });
+  });
+
+  it('is found in processor_config.json, where transformers 5 writes it, and there first', () => {
+    const newer = {
+      image_processor: { image_processor_type: 'CLIPImageProcessor' },
+      processor_class: 'CLIPProcessor',
+    };
+    const older = { size: 224 };
+    const read = (files: Record<string, object>) => preprocessorOf((path) => files[path] as never);
+    const both = { 'processor_config.json': newer, 'preprocessor_config.json': older };
+    expect(read(both)).toEqual({ file: 'processor_config.json', json: newer.image_processor });
+    const legacy = { 'processor_config.json': { processor_class: 'X' }, 'preprocessor_config.json': older };
+    expect(read(legacy)).toEqual({ file: 'preprocessor_config.json', json: older });
+    expect(read({})).toBeUndefined();
+  });
+
+  const given = { size: 224, resample: 3, image_mean: mean, image_std: std };
+
   it.each([
-    [{ size: 224, resample: 1 }, /resample 1/],
-    [{ size: { height: 224, width: 384 } }, /384 x 224/],
-    [{ size: 224, do_resize: false }, /do_resize/],
-    [{ size: 224, image_mean: [0.5] }, /image_mean/],
+    [{ ...given, resample: 1 }, /resample cannot be 1/],
+    [{ ...given, size: { height: 224, width: 384 } }, /384 x 224/],
+    [{ ...given, size: { shortest_edge: 224, longest_edge: 400 } }, /size cannot be/],
+    [{ ...given, size: { max_height: 224, max_width: 224 } }, /size cannot be/],
+    [{ ...given, size: 1e9 }, /size cannot be/],
+    [{ ...given, do_resize: false }, /do_resize/],
+    [{ ...given, do_pad: true }, /do_pad/],
+    [{ ...given, do_center_crop: false }, /without do_center_crop/],
+    [{ ...given, image_mean: [0.5] }, /image_mean/],
+    [{ ...given, image_std: [0, 1, 1] }, /image_std/],
+    [{ ...given, crop_pct: 0.875 }, /crop_pct \(0\.875\) is not understood/],
+    [{ ...given, rescale_offset: true }, /rescale_offset/],
+    [{ ...given, resize_mode: 'longest' }, /resize_mode/],
+    [
+      { ...given, image_processor_type: 'ConvNextImageProcessor' },
+      /ConvNextImageProcessor is not understood/,
+    ],
+    [{ image_processor_type: 'SiglipImageProcessor', do_center_crop: true }, /has no do_center_crop/],
+    [{ size: 224, crop_size: 224, resample: 3 }, /image_mean is not stated/],
+    [{ size: 224, crop_size: 224 }, /resample is not stated/],
   ])('refuses %o by name', (config, message) => {
     expect(() => preprocessingOf(config)).toThrowError(message);
   });

@@ -1,39 +1,28 @@
 import { z } from 'zod';
 import { ModelError } from '../errors.ts';
 import type { Preprocessing } from '../image/types.ts';
+import { isJson, type Json, readFields, unused, type Values } from './fields.ts';
 
 /**
- * `preprocessor_config.json` as public hubs carry it: CLIPImageProcessor, its older CLIPFeatureExtractor with bare numbers,
- * SiglipImageProcessor, MobileCLIP's, and the short names of jina-clip.
+ * How pictures are prepared, as public hubs say it: `preprocessor_config.json` of CLIPImageProcessor, of its older
+ * CLIPFeatureExtractor with bare numbers, of SigLIP's and ViT's, of MobileCLIP, with the short names of jina-clip; and
+ * `processor_config.json`, in which transformers 5 keeps the same.
  */
+
+/** Pixels of a side: more than any public model takes, and little enough for memory. */
+const side = z.int().positive().max(2048);
 const extent = z.union([
-  z.number(),
-  z.object({
-    shortest_edge: z.number().optional(),
-    height: z.number().optional(),
-    width: z.number().optional(),
-  }),
+  side,
+  z.strictObject({ shortest_edge: side }),
+  z.strictObject({ height: side, width: side }),
 ]);
-const numbers = z.array(z.number()).length(3);
+const positive = z.number().positive().max(1e6);
+const level = z.number().min(-1e6).max(1e6);
+/** One number for all channels, or one for each. */
+const perChannel = <T extends z.ZodNumber>(number: T) =>
+  z.union([z.tuple([number, number, number]), number.transform((x): [number, number, number] => [x, x, x])]);
 
-const schema = z.object({
-  do_resize: z.boolean().default(true),
-  do_center_crop: z.boolean().optional(),
-  do_rescale: z.boolean().default(true),
-  do_normalize: z.boolean().default(true),
-  size: extent.optional(),
-  crop_size: extent.optional(),
-  resample: z.number().optional(),
-  interpolation: z.string().optional(),
-  resize_mode: z.string().optional(),
-  rescale_factor: z.number().default(1 / 255),
-  image_mean: numbers.optional(),
-  image_std: numbers.optional(),
-  mean: numbers.optional(),
-  std: numbers.optional(),
-});
-
-/** Pillow's numbers for its filters. */
+/** Pillow's numbers, and torchvision's names, of the filters that are known. */
 const FILTERS: Readonly<Record<string, Preprocessing['filter']>> = {
   2: 'bilinear',
   3: 'bicubic',
@@ -41,46 +30,143 @@ const FILTERS: Readonly<Record<string, Preprocessing['filter']>> = {
   bicubic: 'bicubic',
 };
 
+const BOOKKEEPING = 'it says which class of Python, and which fields';
+const RESULTS = 'it says how Python takes and gives tensors';
+
+const FIELDS = {
+  ...unused('pictures are always made RGB', ['do_convert_rgb']),
+  ...unused(BOOKKEEPING, ['processor_class', 'auto_map', '_valid_processor_keys']),
+  ...unused(RESULTS, [
+    'data_format',
+    'device',
+    'disable_grouping',
+    'image_seq_length',
+    'input_data_format',
+    'return_tensors',
+  ]),
+  ...unused('it is for do_pad', ['pad_size']),
+  ...unused('pictures fill the input', ['fill_color']),
+  image_processor_type: z.string(),
+  feature_extractor_type: z.string(),
+  do_center_crop: z.boolean(),
+  do_normalize: z.boolean(),
+  do_pad: z.literal(false),
+  do_rescale: z.boolean(),
+  do_resize: z.literal(true, 'pictures of any size cannot be compared'),
+  default_to_square: z.boolean(),
+  crop_size: extent,
+  size: extent,
+  resample: z.literal([2, 3], 'neither bilinear (2) nor bicubic (3)'),
+  interpolation: z.enum(['bilinear', 'bicubic']),
+  resize_mode: z.enum(['shortest', 'squash']),
+  rescale_factor: positive,
+  image_mean: perChannel(level),
+  image_std: perChannel(positive),
+  mean: perChannel(level),
+  std: perChannel(positive),
+} as const;
+
+type Stated = Values<typeof FIELDS>;
+
+/** What a class of transformers takes for a field that is not stated, or null. */
+interface Defaults extends Omit<Stated, 'image_processor_type' | 'feature_extractor_type'> {
+  /** Whether it can cut the middle out. */
+  readonly crops: boolean;
+}
+
+const half: [number, number, number] = [0.5, 0.5, 0.5];
+
+/** Mean and deviation of the colours that OpenAI's models saw. */
+export const OPENAI_COLOURS = {
+  mean: [0.48145466, 0.4578275, 0.40821073] as [number, number, number],
+  std: [0.26862954, 0.26130258, 0.27577711] as [number, number, number],
+};
+
+const CLIP: Defaults = {
+  crops: true,
+  do_center_crop: true,
+  crop_size: 224,
+  size: { shortest_edge: 224 },
+  resample: 3,
+  image_mean: OPENAI_COLOURS.mean,
+  image_std: OPENAI_COLOURS.std,
+};
+const SIGLIP: Defaults = {
+  crops: false,
+  size: { height: 224, width: 224 },
+  resample: 3,
+  image_mean: half,
+  image_std: half,
+};
+
+const CLASSES: Readonly<Record<string, Defaults>> = {
+  CLIPImageProcessor: CLIP,
+  CLIPFeatureExtractor: CLIP,
+  ChineseCLIPImageProcessor: CLIP,
+  BitImageProcessor: CLIP,
+  SiglipImageProcessor: SIGLIP,
+  ViTImageProcessor: { ...SIGLIP, resample: 2, default_to_square: true },
+  ViTFeatureExtractor: { ...SIGLIP, resample: 2, default_to_square: true },
+  // It states everything.
+  JinaCLIPImageProcessor: { crops: true },
+};
+
+/** The part of a model's files that says how pictures are prepared, and the file it stands in; undefined where none does. */
+export function preprocessorOf(
+  read: (path: string) => Json | undefined,
+): { file: string; json: Json } | undefined {
+  const newer = read('processor_config.json')?.image_processor;
+  if (isJson(newer)) return { file: 'processor_config.json', json: newer };
+  const json = read('preprocessor_config.json');
+  return json && { file: 'preprocessor_config.json', json };
+}
+
 /** Throws `ModelError` naming what the file asks for and this program does not do. */
-export function preprocessingOf(config: unknown): Preprocessing {
-  const parsed = schema.safeParse(config);
-  if (!parsed.success) throw refused(z.prettifyError(parsed.error));
-  const c = parsed.data;
-  const filter = FILTERS[c.resample ?? c.interpolation ?? 3];
-  if (!filter)
-    throw refused(`resample ${c.resample ?? c.interpolation} is neither bilinear (2) nor bicubic (3)`);
-  const { size, shape } = sizeOf(c.size ?? c.crop_size ?? 224);
-  const crops = c.do_center_crop ?? c.crop_size !== undefined;
-  const crop = crops && c.crop_size !== undefined ? sizeOf(c.crop_size).size : size;
-  const squash = c.resize_mode ? c.resize_mode === 'squash' : shape === 'square' && !crops;
-  if (!c.do_resize) throw refused('do_resize is false: pictures of any size cannot be compared');
-  if (crop > size) throw refused(`crop_size ${crop} is larger than size ${size}`);
-  const mean = (c.do_normalize ? (c.image_mean ?? c.mean) : undefined) ?? [0, 0, 0];
-  const std = (c.do_normalize ? (c.image_std ?? c.std) : undefined) ?? [1, 1, 1];
+export function preprocessingOf(json: unknown, file = 'preprocessor_config.json'): Preprocessing {
+  const refuse = (why: string): never => {
+    throw new ModelError(`${file} cannot be followed: ${why}`, {
+      code: 'encoder/preprocessing',
+      details: { file },
+    });
+  };
+  const stated = readFields(json, FIELDS, { file });
+  const name = stated.image_processor_type ?? stated.feature_extractor_type;
+  const plain = name?.replace(/(Fast|Pil)$/, '');
+  const known = plain === undefined || Object.hasOwn(CLASSES, plain);
+  if (!known) refuse(`image_processor_type ${name} is not understood`);
+  const { crops, ...defaults }: Defaults = plain === undefined ? { crops: true } : CLASSES[plain];
+  const c: Stated = { ...defaults, ...stated };
+  const need = <T>(value: T | undefined, field: string): T =>
+    value ?? refuse(`${field} is not stated, and no image_processor_type that would have its own`);
+
+  const { side: size, square } = sideOf(need(c.size, 'size'), c.default_to_square, refuse);
+  const squash = c.resize_mode ? c.resize_mode === 'squash' : square;
+  const cut = c.do_center_crop ?? (c.crop_size !== undefined || c.resize_mode === 'shortest');
+  if (cut && !crops) refuse(`${name} has no do_center_crop`);
+  if (!cut && !squash) refuse('without do_center_crop pictures keep their shape, and the input is square');
+  const crop = cut ? sideOf(c.crop_size ?? size, undefined, refuse).side : size;
+  if (crop > size) refuse(`crop_size ${crop} is larger than size ${size}`);
+  const normal = c.do_normalize ?? true;
   return {
     resize: squash ? 'squash' : 'shortest',
     resizeTo: size,
     crop,
-    filter,
+    filter: FILTERS[need(c.interpolation ?? c.resample, 'resample')],
     channels: 'rgb',
     layout: 'nchw',
-    scale: c.do_rescale ? c.rescale_factor : 1,
-    mean: mean as [number, number, number],
-    std: std as [number, number, number],
+    scale: (c.do_rescale ?? true) ? (c.rescale_factor ?? 1 / 255) : 1,
+    mean: normal ? need(stated.mean ?? c.image_mean, 'image_mean') : [0, 0, 0],
+    std: normal ? need(stated.std ?? c.image_std, 'image_std') : [1, 1, 1],
   };
 }
 
-function sizeOf(given: z.infer<typeof extent>): { size: number; shape: 'shortest' | 'square' } {
-  if (typeof given === 'number') return { size: given, shape: 'shortest' };
-  if (given.shortest_edge !== undefined) return { size: given.shortest_edge, shape: 'shortest' };
-  if (given.height === undefined || given.height !== given.width) {
-    throw refused(`the input is ${given.width} x ${given.height}, not square`);
-  }
-  return { size: given.height, shape: 'square' };
-}
-
-function refused(why: string): ModelError {
-  return new ModelError(`The encoder's preprocessor_config.json cannot be followed: ${why}`, {
-    code: 'encoder/preprocessing',
-  });
+function sideOf(
+  given: z.infer<typeof extent>,
+  square = false,
+  refuse: (why: string) => never,
+): { side: number; square: boolean } {
+  if (typeof given === 'number') return { side: given, square };
+  if ('shortest_edge' in given) return { side: given.shortest_edge, square: false };
+  if (given.height !== given.width) refuse(`the input is ${given.width} x ${given.height}, not square`);
+  return { side: given.height, square: true };
 }

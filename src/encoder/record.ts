@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ModelError } from '../errors.ts';
 import type { Preprocessing } from '../image/types.ts';
-import { type FileUse, readRegularText, unlessMissing } from '../store/regular.ts';
+import { readRegularText, unlessMissing } from '../store/regular.ts';
+import { ENCODER_FILE, parseObject } from './configuration-files.ts';
+import type { Json } from './fields.ts';
 import type { CacheDefaults } from './types.ts';
 
 /** The name of the file in an encoder's folder that says what the encoder is; written last, so that it marks a whole one. */
@@ -73,6 +75,8 @@ const record = z.object({
   logitScale: z.number().positive(),
   preprocessing,
   text: textRule,
+  /** What towers that are built from weights do otherwise than OpenAI's; part of the fingerprint. */
+  recipe: z.record(z.string(), z.unknown()).optional(),
   defaults,
   /** ONNX files of the two towers; the same file where the model is combined. */
   imageModel: inside,
@@ -83,13 +87,6 @@ const record = z.object({
 /** Everything that is known of an encoder on disk without opening its weights. */
 export type EncoderRecord = z.infer<typeof record>;
 
-/** A file of an encoder. */
-export const ENCODER_FILE: FileUse = {
-  area: 'encoder',
-  Failure: ModelError,
-  hint: "Check the encoder's folder, or remove the encoder and pull it again.",
-};
-
 /** The record of an encoder's folder; undefined where there is none. Throws `ModelError` where it cannot be understood. */
 export async function readRecord(folder: string): Promise<EncoderRecord | undefined> {
   const path = join(folder, RECORD_FILE);
@@ -99,13 +96,7 @@ export async function readRecord(folder: string): Promise<EncoderRecord | undefi
 
 /** @param where what to call the text in an error */
 export function parseRecord(text: string, where: string): EncoderRecord {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw unreadable(where, 'it is not JSON', cause);
-  }
-  const parsed = record.safeParse(value);
+  const parsed = record.safeParse(parseObject(text, where));
   if (!parsed.success) throw unreadable(where, z.prettifyError(parsed.error), parsed.error);
   return parsed.data;
 }
@@ -137,13 +128,7 @@ export function fingerprintOf(meaning: {
 }
 
 /** The meaning of a tokenizer.json, as a sha256: padding and truncation are decided by the text rule instead. */
-export function tokenizerMeaning(tokenizerJson: Uint8Array): string {
-  const {
-    padding: _,
-    truncation: __,
-    version: ___,
-    ...meaning
-  } = JSON.parse(new TextDecoder().decode(tokenizerJson));
+export function tokenizerMeaning({ padding: _, truncation: __, version: ___, ...meaning }: Json): string {
   return sha256(canonical(meaning));
 }
 

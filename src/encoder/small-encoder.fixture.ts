@@ -53,7 +53,7 @@ export async function writeSmallEncoder(folder: string): Promise<string> {
     version: '1.0',
     added_tokens: [],
     normalizer: null,
-    pre_tokenizer: { type: 'Whitespace' },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
     post_processor: null,
     decoder: null,
     model: {

@@ -1,6 +1,8 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 import { ModelError } from '../errors.ts';
+import type { Json } from './fields.ts';
 import type { TextRule } from './record.ts';
+import { checkTokenizer, checkTokenizerConfig } from './tokenizer-config.ts';
 
 /**
  * Texts as token numbers: what tokenizer.json says, after the reference's cleaning and before its truncation, neither of
@@ -9,28 +11,60 @@ import type { TextRule } from './record.ts';
 export interface TextTokenizer {
   /** Numbers of the text, start and end included, without padding; at most the rule's length. */
   encode(text: string): number[];
+  /** How many tokens the text has, start and end included; those beyond the rule's length are not read. */
+  count(text: string): number;
 }
 
-/** @param files tokenizer.json and, where there is one, tokenizer_config.json, parsed */
+/**
+ * @param files tokenizer.json and, where there is one, tokenizer_config.json, parsed. Throws `ModelError` where they hold what is not
+ * understood; so does `encode` for a text that they have no tokens for.
+ */
 export function createTokenizer(
-  files: { tokenizer: object; config?: object },
+  { tokenizer: json, config = {} }: { tokenizer: Json; config?: Json },
   { cleaning, length }: Pick<TextRule, 'cleaning' | 'length'>,
 ): TextTokenizer {
-  let tokenizer: Tokenizer;
-  try {
-    tokenizer = new Tokenizer(files.tokenizer, files.config ?? {});
-  } catch (cause) {
-    throw new ModelError(`The encoder's tokenizer.json cannot be used: ${(cause as Error).message}`, {
+  checkTokenizer(json);
+  checkTokenizerConfig(config, json);
+  const unreadable = (cause: unknown) =>
+    new ModelError(`The encoder's tokenizer.json cannot be used: ${(cause as Error).message}`, {
       code: 'encoder/tokenizer',
       cause,
     });
+  const { type, byte_fallback: bytes, unk_id: unknown } = json.model as Json;
+  // Python spells a character that is in no piece in bytes; the library gives the unknown token.
+  const spelt = type === 'Unigram' && bytes === true ? unknown : undefined;
+  let tokenizer: Tokenizer;
+  try {
+    const { eos_token } = config;
+    // The library is told the parts that it does not look for itself.
+    const whole = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, ...json };
+    tokenizer = new Tokenizer({ added_tokens: [], ...whole }, { eos_token });
+  } catch (cause) {
+    throw unreadable(cause);
   }
+  const tokensOf = (text: string): number[] => {
+    let ids: number[];
+    try {
+      ids = tokenizer.encode(cleaning === 'clip' ? cleanText(text) : text).ids;
+    } catch (cause) {
+      throw unreadable(cause);
+    }
+    const bad = ids.find((id) => !Number.isSafeInteger(id) || id < 0 || id === spelt);
+    if (bad === undefined) return ids;
+    if (bad !== spelt) throw unreadable(new Error(`it has the token number ${bad}`));
+    throw new ModelError(`The text "${text}" has a character that the encoder's tokenizer spells in bytes`, {
+      code: 'encoder/bytes',
+      hint: 'Such a character is not understood here: use other words.',
+      details: { text },
+    });
+  };
   return {
     encode: (text) => {
-      const { ids } = tokenizer.encode(cleaning === 'clip' ? cleanText(text) : text);
+      const ids = tokensOf(text);
       if (ids.length <= length) return ids;
       return [...ids.slice(0, length - 1), ids[ids.length - 1]];
     },
+    count: (text) => tokensOf(text).length,
   };
 }
 

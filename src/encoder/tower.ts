@@ -4,13 +4,18 @@ import type { Pixels } from '../image/types.ts';
 import { fromHalf, toHalf } from '../math/half.ts';
 import { concatRows, type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
-import { checkRegular, readRegularText } from '../store/regular.ts';
-import { ENCODER_FILE, type EncoderRecord, type TextRule } from './record.ts';
+import { checkRegular, unlessMissing } from '../store/regular.ts';
+import { ENCODER_FILE, readJson } from './configuration-files.ts';
+import type { EncoderRecord, TextRule } from './record.ts';
 import { createTokenizer, type TextTokenizer } from './tokenizer.ts';
 import type { Encoder } from './types.ts';
 
+export interface Lazy<T> {
+  get(): Promise<T>;
+}
+
 /** A value made at its first use; a failure is not kept, so that the next use tries again. */
-function lazily<T>(make: () => Promise<T>): { get(): Promise<T>; made(): Promise<T> | undefined } {
+export function lazily<T>(make: () => Promise<T>): Lazy<T> & { made(): Promise<T> | undefined } {
   let made: Promise<T> | undefined;
   return {
     get: () => {
@@ -48,12 +53,11 @@ export function sessionOf(make: () => Promise<Session>): LazySession {
   };
 }
 
-export function lazyTokenizer(folder: string, rule: TextRule): { get(): Promise<TextTokenizer> } {
+export function lazyTokenizer(folder: string, rule: TextRule): Lazy<TextTokenizer> {
   return lazily(async () => {
-    const parsed = async (name: string) =>
-      JSON.parse(await readRegularText(`${folder}/${name}`, ENCODER_FILE)) as object;
-    const config = await parsed('tokenizer_config.json').catch(() => undefined);
-    return createTokenizer({ tokenizer: await parsed('tokenizer.json'), config }, rule);
+    const tokenizer = await readJson(`${folder}/tokenizer.json`);
+    const config = await readJson(`${folder}/tokenizer_config.json`).catch(unlessMissing);
+    return createTokenizer({ tokenizer, config }, rule);
   });
 }
 
@@ -103,10 +107,17 @@ export function textFeeds(
   return feeds;
 }
 
-/** An output [n, d] as a matrix of float32. */
+/** An output [n, d] as a matrix of float32. Throws `ModelError` where it is none. */
 export function asMatrix({ dtype, shape, data }: Tensor): Matrix {
-  const values = dtype === 'float16' ? fromHalf(data as Uint16Array) : (data as Float32Array);
-  return matrix(shape[0], values.length / shape[0], values);
+  const half = dtype === 'float16';
+  if (shape.length !== 2 || (!half && dtype !== 'float32')) {
+    throw new ModelError(`The model gives ${dtype} numbers [${shape.join(', ')}], no row for each input`, {
+      code: 'encoder/outputs',
+      hint: 'Export the model with its projection into the common space.',
+      details: { dtype, shape },
+    });
+  }
+  return matrix(shape[0], shape[1], half ? fromHalf(data as Uint16Array) : (data as Float32Array));
 }
 
 /** Consecutive groups of at most `size`. */

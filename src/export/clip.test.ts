@@ -1,4 +1,4 @@
-import { cpSync, existsSync } from 'node:fs';
+import { cpSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-web';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -39,6 +39,11 @@ describe.skipIf(!there)(
         for (const [from, to] of Object.entries(files))
           cpSync(join(golden, from), join(folderOf(name), to), { recursive: true });
       }
+      const model_cfg = { quick_gelu: true, text_cfg: { heads: 2 } };
+      writeFileSync(
+        join(folderOf('a ResNet from weights'), 'open_clip_config.json'),
+        JSON.stringify({ model_cfg }),
+      );
     });
 
     it.each([

@@ -1,12 +1,10 @@
 import { dirname, join } from 'node:path';
-import { openCheckpoint } from '../encoder/clip/checkpoint.ts';
-import { clipFacts } from '../encoder/clip/facts.ts';
-import { configurationOf } from '../encoder/clip/sessions.ts';
+import { withClip } from '../encoder/clip/sessions.ts';
 import { imageGraph } from '../encoder/clip/towers.ts';
+import { ENCODER_FILE } from '../encoder/configuration-files.ts';
 import { IMAGE_OUTPUTS } from '../encoder/dual-encoder.ts';
 import { isWeights } from '../encoder/dual-files.ts';
 import type { LocalEncoder } from '../encoder/local.ts';
-import { ENCODER_FILE } from '../encoder/record.ts';
 import { lazyTokenizer, outputNamed, textFeeds } from '../encoder/tower.ts';
 import type { PortInfo } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';
@@ -70,13 +68,9 @@ export async function imageTower({ record, folder }: LocalEncoder): Promise<Imag
 }
 
 async function clipTower(record: LocalEncoder['record'], folder: string): Promise<Uint8Array> {
-  const checkpoint = await openCheckpoint(join(folder, record.imageModel));
-  try {
-    const { shape } = await clipFacts(checkpoint, await configurationOf(record, folder));
-    return toOnnx(await imageGraph(checkpoint, shape));
-  } finally {
-    await checkpoint.close();
-  }
+  return withClip(record, folder, async (checkpoint, { shape }) =>
+    toOnnx(await imageGraph(checkpoint, shape)),
+  );
 }
 
 const FLOAT = 1;

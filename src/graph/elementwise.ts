@@ -1,3 +1,4 @@
+import { erf as erfOf } from '../math/erf.ts';
 import {
   apply,
   type Dim,
@@ -64,6 +65,7 @@ export const log = unary('log', 'Log', Math.log);
 export const sqrt = unary('sqrt', 'Sqrt', Math.sqrt);
 export const tanh = unary('tanh', 'Tanh', Math.tanh);
 export const sigmoid = unary('sigmoid', 'Sigmoid', (x) => 1 / (1 + Math.exp(-x)));
+export const erf = unary('erf', 'Erf', erfOf);
 export const relu = unary('relu', 'Relu', (x) => Math.max(x, 0));
 
 /** x squared. */

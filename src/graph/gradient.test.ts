@@ -6,6 +6,7 @@ import { floatTensor, sizeOf, type Tensor } from '../math/tensor.ts';
 import {
   add,
   div,
+  erf,
   exp,
   less,
   log,
@@ -86,6 +87,7 @@ describe('gradients agree with central differences', () => {
     ['log', A, ({ a }) => log(a)],
     ['sqrt', A, ({ a }) => sqrt(a)],
     ['tanh', A, ({ a }) => tanh(a)],
+    ['erf', A, ({ a }) => erf(a)],
     ['sigmoid', A, ({ a }) => sigmoid(a)],
     ['relu', A, ({ a }) => relu(sub(a, 0.8))],
     ['square', A, ({ a }) => square(a)],

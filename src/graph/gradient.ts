@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.ts';
-import { add, div, equal, less, mul, neg, sqrt, sub, where } from './elementwise.ts';
+import { add, div, equal, exp, less, mul, neg, sqrt, sub, where } from './elementwise.ts';
 import { type Expr, type Shape, scalar, shapeError, topological } from './expression.ts';
 import {
   type Along,
@@ -47,6 +47,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   sqrt: (y, g) => [div(mul(g, 0.5), y)],
   tanh: (y, g) => [mul(g, sub(1, mul(y, y)))],
   sigmoid: (y, g) => [mul(g, mul(y, sub(1, y)))],
+  erf: ({ operands: [x] }, g) => [mul(g, mul(exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI)))],
   relu: ({ operands: [x] }, g) => [where(less(0, x), g, 0)],
 
   sum: ({ operands: [x] }, g) => [expandTo(g, x.shape, x)],

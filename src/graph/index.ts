@@ -2,6 +2,7 @@ export {
   add,
   div,
   equal,
+  erf,
   exp,
   less,
   log,

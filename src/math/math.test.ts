@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { erf } from './erf.ts';
 import { fromBfloat16, fromHalf, fromHalfBits, roundToHalf, toHalfBits } from './half.ts';
 import {
   argmax,
@@ -112,5 +113,25 @@ describe('half precision', () => {
   it('reads half and bfloat16 bits', () => {
     expect([...fromHalf(Uint16Array.of(0x3c00, 0xc000, 0x0001))]).toEqual([1, -2, 2 ** -24]);
     expect([...fromBfloat16(Uint16Array.of(0x3f80, 0xc040))]).toEqual([1, -3]);
+  });
+});
+
+describe('erf', () => {
+  it("follows C's in double precision", () => {
+    const known = [
+      [0, 0],
+      [1e-8, 1.1283791670955126e-8],
+      [-0.001, -0.0011283787909692365],
+      [0.5, 0.5204998778130465],
+      [1.5, 0.9661051464753108],
+      [2.449, 0.9994666230534129],
+      [2.45, 0.999469419887749],
+      [-2.46, -0.999496646359442],
+      [4, 0.9999999845827421],
+      [5.9, 0.9999999999999999],
+      [30, 1],
+    ];
+    for (const [x, y] of known) expect(Math.abs(erf(x) - y), `erf ${x}`).toBeLessThan(1e-15);
+    expect(erf(Number.NaN)).toBeNaN();
   });
 });

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -95,6 +95,8 @@ async function tinyTower(): Promise<{ tower: TextTower; close(): Promise<void> }
     join(folder, 'open_clip_model.safetensors'),
   );
   cpSync(join(shared, 'data/tokenizer/tokenizer.json'), join(folder, 'tokenizer.json'));
+  const model_cfg = { quick_gelu: true, text_cfg: { heads: 1 } };
+  writeFileSync(join(folder, 'open_clip_config.json'), JSON.stringify({ model_cfg }));
   const encoder = await loadEncoder(folder, { engine });
   const tower = (await encoder.textTower?.()) as TextTower;
   return {

@@ -1,4 +1,5 @@
-import { ModelError } from '../errors.ts';
+import { DataError, ModelError } from '../errors.ts';
+import { parseJson as parseBounded } from '../json.ts';
 import type { DType, Tensor, TensorData } from '../math/tensor.ts';
 
 /** The JSON header of a safetensors file, checked: tensors tile the data without holes or overlaps. */
@@ -17,6 +18,9 @@ interface Entry {
 
 /** Longest header accepted, as in the reference implementation. */
 export const MAX_HEADER = 100_000_000;
+
+/** A tensor's sizes lie in a list in an object in the header. Checkpoints have thousands of tensors, not hundreds of thousands. */
+const BOUNDS = { depth: 3, values: 2_000_000 };
 
 /** More dimensions are an attack on the product of their sizes, not a tensor. */
 const MAX_RANK = 64;
@@ -62,13 +66,12 @@ export function parseHeader(bytes: Uint8Array, dataLength: number, origin: strin
 
 function parseJson(bytes: Uint8Array, fail: Fail): Record<string, unknown> {
   let text: string;
-  let header: unknown;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    header = JSON.parse(text);
   } catch {
-    return fail('json', 'its header is not JSON');
+    return fail('json', 'its header is not UTF-8');
   }
+  const header = parseBounded(text, BOUNDS, (why) => fail('json', `its header cannot be read: ${why}`));
   if (!isRecord(header)) return fail('json', 'its header is not a JSON object');
   const twice = repeatedKey(text);
   if (twice !== undefined) fail('duplicate', `its header names ${twice} twice`);
@@ -189,6 +192,13 @@ export function layOut(
   });
   const text = JSON.stringify(Object.fromEntries([['__metadata__', metadata], ...described]));
   const bytes = new TextEncoder().encode(text);
+  if (bytes.length > MAX_HEADER - 8) {
+    throw new DataError(`The header of this safetensors file would have ${bytes.length} bytes`, {
+      code: 'safetensors/header-too-large',
+      hint: `No program reads more than ${MAX_HEADER}. A classifier keeps its examples' names and hashes there: give it fewer.`,
+      details: { bytes: bytes.length },
+    });
+  }
   // Spaces up to a multiple of 8 keep the data aligned.
   const header = new Uint8Array(Math.ceil(bytes.length / 8) * 8).fill(0x20);
   header.set(bytes);

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ModelError, UsageError } from '../errors.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { encodeSafetensors, openSafetensors, parseSafetensors } from './safetensors.ts';
+import { MAX_HEADER } from './safetensors-header.ts';
 
 const EVERY_TYPE: Record<string, Tensor> = {
   f64: { dtype: 'float64', shape: [2], data: new Float64Array([Math.PI, -0]) },
@@ -97,6 +98,11 @@ describe('round trip', () => {
       /reserved/,
     );
   });
+
+  it('refuses to write a header that nobody would read', () => {
+    const write = () => encodeSafetensors({}, { text: 'x'.repeat(MAX_HEADER) });
+    expect(write).toThrow(expect.objectContaining({ code: 'safetensors/header-too-large' }));
+  });
 });
 
 describe('malformed files end in a named ModelError', () => {
@@ -117,6 +123,8 @@ describe('malformed files end in a named ModelError', () => {
     ['a header of 2^64 - 1 bytes', long(2n ** 64n - 1n), 'header-too-large'],
     ['no header', file(''), 'json'],
     ['no JSON', file('{"a":'), 'json'],
+    ['brackets in brackets', file(`{"a":${'['.repeat(1e6)}`), 'json'],
+    ['millions of brackets', file(`{"a":[${'[],'.repeat(2e6)}[]]}`), 'json'],
     ['no UTF-8', file(new Uint8Array([0x7b, 0xff, 0x7d])), 'json'],
     ['an array', file('[]'), 'json'],
     ['a null', file('null'), 'json'],

@@ -102,7 +102,7 @@ export async function buildBuiltin(
     weights: [RESNET.integrity, MINILM.integrity],
     precision,
     preprocessing,
-    tokenizer: tokenizerMeaning(tokenizer),
+    tokenizer: tokenizerMeaning(JSON.parse(Buffer.from(tokenizer).toString('utf8'))),
     text,
     recipe: { feature: 'pooled', map: 'kernel ridge', sharpness: SHARPNESS, ridge: RIDGE },
   });

@@ -1,15 +1,14 @@
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { ModelError } from '../../errors.ts';
-import { readRegularText } from '../../store/regular.ts';
 import { openSafetensors, type SafetensorsFile } from '../../store/safetensors.ts';
-import { ENCODER_FILE } from '../record.ts';
-import { type Checkpoint, openAiNames } from './weights.ts';
+import { ENCODER_FILE, readJson } from '../configuration-files.ts';
+import { type ClipCheckpoint, openAiNames } from './weights.ts';
 
 const index = z.object({ weight_map: z.record(z.string(), z.string().regex(/^[^/\\]+$/)) });
 
 /** Opens CLIP's weights, one safetensors file or the index of several, under OpenAI's names. Tensors are read when asked for. */
-export async function openCheckpoint(path: string): Promise<Checkpoint> {
+export async function openCheckpoint(path: string): Promise<ClipCheckpoint> {
   const names = path.endsWith('.json') ? await shardsOf(path) : [path];
   const files: SafetensorsFile[] = [];
   const close = async () => void (await Promise.all(files.map((file) => file.close())));
@@ -38,7 +37,7 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
 }
 
 async function shardsOf(path: string): Promise<string[]> {
-  const parsed = index.safeParse(JSON.parse(await readRegularText(path, ENCODER_FILE)));
+  const parsed = index.safeParse(await readJson(path));
   if (parsed.success)
     return [...new Set(Object.values(parsed.data.weight_map))].map((name) => join(dirname(path), name));
   throw new ModelError(`${path} does not say which file holds which tensor`, {

@@ -11,7 +11,7 @@ import { resnetLayers } from './resnet.ts';
 import { encodeEmbeddings, textLayers, textTower } from './text.ts';
 import { asInputs, imageGraph, textGraph, weightsOf } from './towers.ts';
 import { vitLayers } from './vit.ts';
-import { type Checkpoint, openAiNames, shapeOf } from './weights.ts';
+import { type Checkpoint, type ClipRules, openAiNames, shapeOf } from './weights.ts';
 
 const engine = createEngine({ threads: 1 });
 afterAll(() => engine.close());
@@ -39,6 +39,9 @@ function expectNear(got: ArrayLike<number>, expected: Tensor, tolerance: number)
   expect(worst).toBeLessThan(tolerance);
 }
 
+const tower = { activation: 'quick_gelu', epsilon: 1e-5, heads: (width: number) => width / 64 } as const;
+const OPENAI: ClipRules = { image: tower, text: tower };
+
 const wholeNumbers = ({ shape, data }: Tensor): Tensor => ({
   dtype: 'int64',
   shape,
@@ -52,7 +55,7 @@ describe.skipIf(!existsSync(golden))('CLIP from weights follows PyTorch (../shar
     ['ResNet, OpenAI names', 'tiny_clip_rn', 'openai', 5e-4],
   ])('%s: both towers', async (_, folder, file, tolerance) => {
     const checkpoint = openAiNames(checkpointOf(read(`${folder}/${file}.safetensors`)));
-    const shape = shapeOf(checkpoint);
+    const shape = shapeOf(checkpoint, OPENAI);
     const inputs = read(`${folder}/inputs.safetensors`);
     const outputs = read(`${folder}/outputs.safetensors`);
     const image = await engine.compile(await imageGraph(checkpoint, shape));
@@ -65,7 +68,7 @@ describe.skipIf(!existsSync(golden))('CLIP from weights follows PyTorch (../shar
 
   it('ViT: inside the towers', async () => {
     const checkpoint = openAiNames(checkpointOf(read('tiny_clip_vit/openai.safetensors')));
-    const shape = shapeOf(checkpoint);
+    const shape = shapeOf(checkpoint, OPENAI);
     expect(shape).toMatchObject({
       dimension: 64,
       image: { size: 64, patch: 16, heads: 2 },
@@ -87,7 +90,7 @@ describe.skipIf(!existsSync(golden))('CLIP from weights follows PyTorch (../shar
 
   it('ResNet: the maps of the first picture', async () => {
     const checkpoint = openAiNames(checkpointOf(read('tiny_clip_rn/openai.safetensors')));
-    const { image } = shapeOf(checkpoint);
+    const { image } = shapeOf(checkpoint, OPENAI);
     if (image.kind !== 'resnet') throw new Error('not a ResNet');
     expect(image).toMatchObject({ size: 64, layers: [1, 1, 1, 1], heads: 8 });
     const pixels = input('pixel_values', ['n', 3, 64, 64]);
@@ -107,7 +110,15 @@ describe.skipIf(!existsSync(golden))('CLIP from weights follows PyTorch (../shar
 });
 
 describe('a small random text tower', () => {
-  const shape = { context: 9, width: 8, blocks: 2, heads: 2 };
+  const shape = {
+    context: 9,
+    width: 8,
+    blocks: 2,
+    vocabulary: 20,
+    heads: 2,
+    activation: 'gelu',
+    epsilon: 1e-5,
+  } as const;
   const tensors = new Map<string, Tensor>();
   const noise = random('text tower');
   const add = (name: string, dims: number[], scale = 0.3) =>

@@ -1,10 +1,12 @@
-import { ModelError } from '../../errors.ts';
+import { ModelError, TipAdapterError } from '../../errors.ts';
 import type { Preprocessing } from '../../image/types.ts';
-import { preprocessingOf } from '../preprocessor-config.ts';
+import type { Json } from '../fields.ts';
+import { OPENAI_COLOURS, preprocessingOf, preprocessorOf } from '../preprocessor-config.ts';
 import type { TextRule } from '../record.ts';
-import { type Checkpoint, type ClipShape, shapeOf } from './weights.ts';
-
-type Json = Readonly<Record<string, unknown>>;
+import { type ClipConfiguration, clipConfiguration, type Size } from './configuration.ts';
+import { usedNames } from './towers.ts';
+import type { BlockShape } from './transformer.ts';
+import { type ClipCheckpoint, type ClipShape, misshapen, shapeOf } from './weights.ts';
 
 /** What weights and their configuration say about a CLIP. */
 export interface ClipFacts {
@@ -12,51 +14,108 @@ export interface ClipFacts {
   readonly logitScale: number;
   readonly preprocessing: Preprocessing;
   readonly text: TextRule;
+  /** What the towers do otherwise than OpenAI's, beyond what the shapes tell; part of the fingerprint. */
+  readonly recipe?: Readonly<Record<string, unknown>>;
 }
-
-/** Mean and deviation of the colours that OpenAI's models saw. */
-const OPENAI_COLOURS = {
-  mean: [0.48145466, 0.4578275, 0.40821073],
-  std: [0.26862954, 0.26130258, 0.27577711],
-};
 
 /**
- * @param read a configuration file, parsed; undefined where there is none. Known are Hugging Face's `config.json` with
- * `preprocessor_config.json`, and open_clip's `open_clip_config.json`; without either OpenAI's settings hold.
+ * @param read a configuration file, parsed; undefined where there is none. Throws `ModelError` where weights and configuration do not
+ * fit together, or one of them holds what would change the numbers and is not understood.
  */
 export async function clipFacts(
-  checkpoint: Checkpoint,
+  checkpoint: ClipCheckpoint,
   read: (path: string) => Json | undefined,
 ): Promise<ClipFacts> {
-  const config = read('config.json') ?? {};
-  const openClip = read('open_clip_config.json') ?? {};
-  const [image, text] = [config.vision_config, config.text_config].map((part) => (part ?? {}) as Json);
-  checkActivation(text.hidden_act ?? image.hidden_act, (openClip.model_cfg ?? {}) as Json);
-  const heads = (part: Json) => part.num_attention_heads as number | undefined;
-  const shape = shapeOf(checkpoint, { image: heads(image), text: heads(text) });
-  const { size } = shape.image;
-  const stated = read('preprocessor_config.json') ?? {
-    ...OPENAI_COLOURS,
-    interpolation: 'bicubic',
-    ...((openClip.preprocess_cfg ?? {}) as Json),
-    size: { shortest_edge: size },
-    crop_size: size,
-    do_center_crop: true,
-  };
+  const { rules, sizes, preprocessing } = clipConfiguration(checkpoint.hubNames, read);
+  const shape = shapeOf(checkpoint, rules);
+  checkSizes(sizes, shape);
+  checkTensors(checkpoint, shape);
   const { data } = await checkpoint.tensor('logit_scale');
+  const logitScale = Math.exp(Number(data[0]));
+  if (!Number.isFinite(Math.fround(logitScale)) || logitScale === 0)
+    throw misshapen(`logit_scale is ${data[0]}`);
   return {
     shape,
-    logitScale: Math.exp(Number(data[0])),
-    preprocessing: preprocessingOf(stated),
+    logitScale,
+    preprocessing: pixelsOf(shape, preprocessing, read),
     text: { cleaning: 'clip', length: shape.text.context, padding: 'fixed', pad: 0 },
+    recipe: recipeOf(shape),
   };
 }
 
-/** The towers are OpenAI's, whose activation is the quick one: another gives other numbers in silence. */
-function checkActivation(hidden: unknown, { quick_gelu: quick }: Json): void {
-  if (hidden === undefined ? quick !== false : hidden === 'quick_gelu') return;
-  throw new ModelError(`The weights were trained with ${hidden ?? 'gelu'}; only quick_gelu is known`, {
-    code: 'clip/activation',
-    hint: "Use an ONNX export of this model, or one of OpenAI's.",
+function checkSizes(sizes: readonly Size[], shape: ClipShape): void {
+  for (const [field, stated, of] of sizes) {
+    const size = of(shape);
+    if (stated === undefined || size === undefined || stated === size) continue;
+    throw new ModelError(`${field} is ${stated}, but the weights are of ${size}`, {
+      code: 'clip/size',
+      hint: 'Configuration and weights are of two models, or the weights are to be stretched, which is not done here.',
+      details: { field, stated, size },
+    });
+  }
+}
+
+/** Every tensor has its place in the towers: one that is not used would change the numbers. */
+function checkTensors(checkpoint: ClipCheckpoint, shape: ClipShape): void {
+  const [unknown] = [...checkpoint.foreign, ...unusedNames(checkpoint, shape)];
+  if (unknown === undefined) return;
+  throw new ModelError(`The weights hold ${unknown}, which is not understood`, {
+    code: 'clip/tensor',
+    hint: 'They are of a variant of CLIP. Use an ONNX export of this model.',
+    details: { name: unknown },
   });
+}
+
+function unusedNames(checkpoint: ClipCheckpoint, shape: ClipShape): string[] {
+  try {
+    const used = usedNames(checkpoint, shape);
+    return [...checkpoint.shapes.keys()].filter((name) => name !== 'logit_scale' && !used.has(name));
+  } catch (error) {
+    // Expressions of shapes that do not go together cannot be written down.
+    if (error instanceof ModelError || !(error instanceof TipAdapterError)) throw error;
+    throw misshapen(error.message, error);
+  }
+}
+
+function pixelsOf(
+  { image: { size } }: ClipShape,
+  openClip: ClipConfiguration['preprocessing'],
+  read: (path: string) => Json | undefined,
+): Preprocessing {
+  if (openClip) {
+    return {
+      resize: openClip.resize_mode ?? 'shortest',
+      resizeTo: size,
+      crop: size,
+      filter: openClip.interpolation ?? 'bicubic',
+      channels: 'rgb',
+      layout: 'nchw',
+      scale: 1 / 255,
+      mean: openClip.mean ?? OPENAI_COLOURS.mean,
+      std: openClip.std ?? OPENAI_COLOURS.std,
+    };
+  }
+  const { json, file } = preprocessorOf(read) ?? {
+    json: { image_processor_type: 'CLIPImageProcessor', size: { shortest_edge: size }, crop_size: size },
+  };
+  const pixels = preprocessingOf(json, file);
+  if (pixels.crop === size) return pixels;
+  throw new ModelError(`Pictures are prepared to ${pixels.crop} pixels, but the weights are of ${size}`, {
+    code: 'clip/size',
+    details: { file, crop: pixels.crop, size },
+  });
+}
+
+/** Absent for what OpenAI's models do, so that their classifiers keep their encoder. */
+function recipeOf({ image, text }: ClipShape): ClipFacts['recipe'] {
+  const own = ({ width, heads, ...blocks }: { width: number; heads: number } & Partial<BlockShape>) => {
+    const { activation = 'quick_gelu', epsilon = 1e-5 } = blocks;
+    const openAi = width === 64 * heads && activation === 'quick_gelu' && epsilon === 1e-5;
+    return openAi ? undefined : { heads, activation, epsilon };
+  };
+  // The largest number that there is is the largest of every text.
+  const end = text.end === text.vocabulary - 1 ? undefined : text.end;
+  const parts = Object.entries({ image: own(image), text: own(text), end });
+  const recipe = parts.filter(([, part]) => part !== undefined);
+  return recipe.length > 0 ? Object.fromEntries(recipe) : undefined;
 }

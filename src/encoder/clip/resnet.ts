@@ -12,6 +12,8 @@ export interface ResNetShape {
   readonly size: number;
   /** Blocks of the four layers. */
   readonly layers: readonly number[];
+  /** Channels of the last map, and the heads that look at it. */
+  readonly width: number;
   readonly heads: number;
 }
 

@@ -1,63 +1,97 @@
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { Engine } from '../../engine/types.ts';
+import { ModelError } from '../../errors.ts';
 import type { Expr } from '../../graph/expression.ts';
 import { input } from '../../graph/expression.ts';
 import { matrix } from '../../math/matrix.ts';
 import type { Tensor } from '../../math/tensor.ts';
 import type { TextTower } from '../../methods/text-tower.ts';
-import { readRegularText } from '../../store/regular.ts';
-import { ENCODER_FILE, type EncoderRecord } from '../record.ts';
+import { readConfigurationFiles } from '../configuration-files.ts';
+import type { EncoderRecord } from '../record.ts';
 import type { TextTokenizer } from '../tokenizer.ts';
-import { type LazySession, sessionOf } from '../tower.ts';
+import { type Lazy, type LazySession, lazily, sessionOf } from '../tower.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { type ClipFacts, clipFacts } from './facts.ts';
-import { encodeEmbeddings } from './text.ts';
+import { encodeEmbeddings, type TextShape } from './text.ts';
 import { asInputs, imageGraph, textGraph, weightsOf } from './towers.ts';
-import type { Checkpoint } from './weights.ts';
+import type { Checkpoint, ClipCheckpoint, ClipShape } from './weights.ts';
 
 /** The towers of a CLIP whose weights are in a folder: each is built and compiled at its first use. */
 export function clipSessions(
   record: EncoderRecord,
   folder: string,
   engine: Engine,
+  tokenizer: Lazy<TextTokenizer>,
 ): {
   image: LazySession;
   text: LazySession;
-  textTower(tokenizer: { get(): Promise<TextTokenizer> }): Promise<TextTower>;
+  /** Gives only tokens that the text tower knows. */
+  tokenizer: Lazy<TextTokenizer>;
+  textTower(): Promise<TextTower>;
 } {
-  const open = async <T>(use: (checkpoint: Checkpoint, facts: ClipFacts) => Promise<T>): Promise<T> => {
-    const checkpoint = await openCheckpoint(join(folder, record.imageModel));
-    try {
-      return await use(checkpoint, await clipFacts(checkpoint, await configurationOf(record, folder)));
-    } finally {
-      await checkpoint.close();
-    }
-  };
-  const tower = (graph: (checkpoint: Checkpoint, facts: ClipFacts) => Promise<Record<string, Expr>>) =>
-    sessionOf(() => open(async (checkpoint, facts) => engine.compile(await graph(checkpoint, facts))));
+  const tower = (graph: (checkpoint: Checkpoint, shape: ClipShape) => Promise<Record<string, Expr>>) =>
+    sessionOf(() =>
+      withClip(record, folder, async (checkpoint, { shape }) =>
+        engine.compile(await graph(checkpoint, shape)),
+      ),
+    );
+  const checked = lazily(async () => {
+    const { text } = await withClip(record, folder, async (_, { shape }) => shape);
+    return checkedTokenizer(await tokenizer.get(), text);
+  });
   return {
-    image: tower((checkpoint, { shape }) => imageGraph(checkpoint, shape)),
-    text: tower((checkpoint, { shape }) => textGraph(checkpoint, shape)),
-    textTower: async (tokenizer) => {
-      const { encode } = await tokenizer.get();
-      return open((checkpoint, facts) => openTextTower(checkpoint, facts, encode));
+    image: tower(imageGraph),
+    text: tower(textGraph),
+    tokenizer: checked,
+    textTower: async () => {
+      const { encode } = await checked.get();
+      return withClip(record, folder, (checkpoint, facts) => openTextTower(checkpoint, facts, encode));
     },
   };
 }
 
-/** The configuration files of an encoder's folder by path, parsed. */
-export async function configurationOf(
-  { files }: EncoderRecord,
+/** Opens the weights of a CLIP for as long as `use` takes. Throws `ModelError` where they are no longer what the record says. */
+export async function withClip<T>(
+  record: EncoderRecord,
   folder: string,
-): Promise<(path: string) => Readonly<Record<string, unknown>> | undefined> {
-  const wanted = files
-    .map(({ path }) => path)
-    .filter((path) => /^(open_clip_|preprocessor_)?config\.json$/.test(path));
-  const read = wanted.map(
-    async (path) => [path, JSON.parse(await readRegularText(join(folder, path), ENCODER_FILE))] as const,
+  use: (checkpoint: ClipCheckpoint, facts: ClipFacts) => Promise<T>,
+): Promise<T> {
+  const read = await readConfigurationFiles(
+    folder,
+    record.files.map(({ path }) => path),
   );
-  const parsed = new Map(await Promise.all(read));
-  return (path) => parsed.get(path);
+  const checkpoint = await openCheckpoint(join(folder, record.imageModel));
+  try {
+    const facts = await clipFacts(checkpoint, read);
+    // An earlier version ran some models by other arithmetic: what is kept under its fingerprint must not be mixed with this.
+    if (isDeepStrictEqual(facts.recipe, record.recipe)) return await use(checkpoint, facts);
+    throw new ModelError(`The encoder ${record.id} was described before its configuration was understood`, {
+      code: 'encoder/record',
+      hint: 'Remove the encoder, pull it again, and fit its classifiers again.',
+      details: { recorded: record.recipe, configured: facts.recipe },
+    });
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** Refuses tokens that have no embedding, and texts without the token that ends them. */
+function checkedTokenizer({ encode, count }: TextTokenizer, { vocabulary, end }: TextShape): TextTokenizer {
+  return {
+    count,
+    encode: (text) => {
+      const ids = encode(text);
+      const foreign = ids.find((id) => id >= vocabulary);
+      if (foreign === undefined && (end === undefined || ids.includes(end))) return ids;
+      throw new ModelError(
+        foreign === undefined
+          ? `The tokenizer does not end a text with token ${end}, which the configuration says ends it`
+          : `The tokenizer gives token ${foreign}; the weights know ${vocabulary}`,
+        { code: 'clip/tokens', hint: 'The tokenizer is of another model.', details: { end, vocabulary } },
+      );
+    },
+  };
 }
 
 /** The text tower between its tokens' embeddings and the text's, its weights as what inputs are fed. */

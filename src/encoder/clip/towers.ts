@@ -8,21 +8,34 @@ import { vitTower } from './vit.ts';
 import type { Checkpoint, ClipShape } from './weights.ts';
 
 /** Graph of the image tower: `pixel_values` [n, 3, size, size] → `image_embeds` [n, d], weights as constants. */
-export async function imageGraph(
-  checkpoint: Checkpoint,
-  { image }: ClipShape,
-): Promise<Record<string, Expr>> {
-  const pixels = input('pixel_values', ['n', 3, image.size, image.size]);
-  const build = (weights: Weights) =>
-    image.kind === 'vit' ? vitTower(pixels, weights, image) : resnetTower(pixels, weights, image);
+export async function imageGraph(checkpoint: Checkpoint, shape: ClipShape): Promise<Record<string, Expr>> {
+  const build = imageTower(shape);
   return { image_embeds: build(asConstants(await weightsOf(checkpoint, build))) };
 }
 
+function imageTower({ image }: ClipShape): (weights: Weights) => Expr {
+  const pixels = input('pixel_values', ['n', 3, image.size, image.size]);
+  return (weights) =>
+    image.kind === 'vit' ? vitTower(pixels, weights, image) : resnetTower(pixels, weights, image);
+}
+
 /** Graph of the text tower: `input_ids` [n, context] → `text_embeds` [n, d], weights as constants. */
-export async function textGraph(checkpoint: Checkpoint, { text }: ClipShape): Promise<Record<string, Expr>> {
-  const ids = input('input_ids', ['n', text.context], 'int64');
-  const build = (weights: Weights) => textTower(ids, weights, text);
+export async function textGraph(checkpoint: Checkpoint, shape: ClipShape): Promise<Record<string, Expr>> {
+  const build = wordTower(shape);
   return { text_embeds: build(asConstants(await weightsOf(checkpoint, build))) };
+}
+
+function wordTower({ text }: ClipShape): (weights: Weights) => Expr {
+  const ids = input('input_ids', ['n', text.context], 'int64');
+  return (weights) => textTower(ids, weights, text);
+}
+
+/** Names of the weights that the towers use. Throws `ModelError` where one is missing, `UsageError` where shapes do not go together. */
+export function usedNames(checkpoint: Pick<Checkpoint, 'shapes'>, shape: ClipShape): Set<string> {
+  const names = new Set<string>();
+  for (const build of [imageTower(shape), wordTower(shape)])
+    build(asInputs(checkpoint, (name) => names.add(name)));
+  return names;
 }
 
 /** The weights that a graph uses, read from the checkpoint. Throws `ModelError` where one is missing. */

@@ -1,4 +1,4 @@
-import { add, mul, sigmoid } from '../../graph/elementwise.ts';
+import { add, div, erf, mul, sigmoid } from '../../graph/elementwise.ts';
 import type { Expr } from '../../graph/expression.ts';
 import { linear } from '../../graph/products.ts';
 import { attention, layerNorm } from '../../graph/sequence.ts';
@@ -6,14 +6,30 @@ import { attention, layerNorm } from '../../graph/sequence.ts';
 /** A weight of the model by its name in OpenAI's checkpoint, as an expression: a constant, or an input that is fed. */
 export type Weights = (name: string) => Expr;
 
-/** x sigmoid(1.702 x), the activation that OpenAI's models were trained with. */
-function quickGelu(x: Expr): Expr {
-  return mul(x, sigmoid(mul(x, 1.702)));
+/** `gelu` is x/2 (1 + erf(x / sqrt 2)); `quick_gelu` is x sigmoid(1.702 x), with which OpenAI's models were trained. */
+export type Activation = 'gelu' | 'quick_gelu';
+
+/** What the blocks of a transformer share beside their weights. */
+export interface BlockShape {
+  readonly heads: number;
+  readonly activation: Activation;
+  /** Added to the variance in layer normalisations. */
+  readonly epsilon: number;
 }
 
+const ACTIVATIONS: Readonly<Record<Activation, (x: Expr) => Expr>> = {
+  gelu: (x) => mul(mul(x, add(erf(div(x, Math.SQRT2)), 1)), 0.5),
+  quick_gelu: (x) => mul(x, sigmoid(mul(x, 1.702))),
+};
+
 /** Layer normalisation by the gain and bias below a name. */
-export function norm(x: Expr, weights: Weights, name: string): Expr {
-  return layerNorm(x, weights(`${name}.weight`), weights(`${name}.bias`));
+export function norm(
+  x: Expr,
+  weights: Weights,
+  name: string,
+  { epsilon }: Pick<BlockShape, 'epsilon'>,
+): Expr {
+  return layerNorm(x, weights(`${name}.weight`), weights(`${name}.bias`), epsilon);
 }
 
 export function dense(x: Expr, weights: Weights, name: string): Expr {
@@ -21,11 +37,12 @@ export function dense(x: Expr, weights: Weights, name: string): Expr {
 }
 
 /** A pre-norm residual block: x + attention(ln_1 x), then x + mlp(ln_2 x); x [n, t, w]. */
-export function residualBlock(x: Expr, weights: Weights, name: string, heads: number, mask?: Expr): Expr {
-  const normed = norm(x, weights, `${name}.ln_1`);
+export function residualBlock(x: Expr, weights: Weights, name: string, shape: BlockShape, mask?: Expr): Expr {
+  const normed = norm(x, weights, `${name}.ln_1`, shape);
   const project = (part: 'q' | 'k' | 'v') => dense(normed, weights, `${name}.attn.${part}_proj`);
-  const attended = attention(project('q'), project('k'), project('v'), heads, mask);
+  const attended = attention(project('q'), project('k'), project('v'), shape.heads, mask);
   const middle = add(x, dense(attended, weights, `${name}.attn.out_proj`));
-  const hidden = quickGelu(dense(norm(middle, weights, `${name}.ln_2`), weights, `${name}.mlp.c_fc`));
+  const activate = ACTIVATIONS[shape.activation];
+  const hidden = activate(dense(norm(middle, weights, `${name}.ln_2`, shape), weights, `${name}.mlp.c_fc`));
   return add(middle, dense(hidden, weights, `${name}.mlp.c_proj`));
 }

@@ -3,6 +3,7 @@ import { fromBfloat16, fromHalf } from '../../math/half.ts';
 import { floatTensor, sizeOf, type Tensor } from '../../math/tensor.ts';
 import type { ResNetShape } from './resnet.ts';
 import type { TextShape } from './text.ts';
+import type { BlockShape } from './transformer.ts';
 import type { VitShape } from './vit.ts';
 
 /** Tensors of a checkpoint by name, read when they are asked for. */
@@ -12,7 +13,26 @@ export interface Checkpoint {
   close(): Promise<void>;
 }
 
-/** What a checkpoint's shapes say about the model. */
+/** A checkpoint under OpenAI's names. */
+export interface ClipCheckpoint extends Checkpoint {
+  /** Whether Hugging Face named the tensors. */
+  readonly hubNames: boolean;
+  /** Tensors that have no place in a CLIP. */
+  readonly foreign: readonly string[];
+}
+
+/** What shapes do not tell of a transformer. */
+interface TowerRules extends Omit<BlockShape, 'heads'> {
+  /** The number of heads, by the width; undefined where it is not known. */
+  heads(width: number): number | undefined;
+}
+
+export interface ClipRules {
+  readonly image: TowerRules;
+  readonly text: TowerRules & Pick<TextShape, 'end'>;
+}
+
+/** What a checkpoint's shapes and its rules say about the model. */
 export interface ClipShape {
   readonly image: VitShape | ResNetShape;
   readonly text: TextShape;
@@ -25,7 +45,7 @@ export interface ClipShape {
  * query-key-value matrix of OpenAI's is split, batch normalisations are folded into the convolutions before them. Half precision
  * is widened when a tensor is read. Throws `ModelError` where it is no CLIP.
  */
-export function openAiNames(checkpoint: Checkpoint): Checkpoint {
+export function openAiNames(checkpoint: Checkpoint): ClipCheckpoint {
   const names = [...checkpoint.shapes.keys()];
   const hub = names.some((name) => name.startsWith('text_model.'));
   if (!hub && !names.includes('visual.conv1.weight')) {
@@ -54,60 +74,115 @@ export function openAiNames(checkpoint: Checkpoint): Checkpoint {
   }
 
   const shapes = new Map<string, readonly number[]>();
+  const foreign: string[] = [];
   for (const [name, shape] of checkpoint.shapes) {
+    if (WITHOUT_EFFECT.test(name)) continue;
     const known = hub ? openAiName(name) : name;
     const joint = known && /^(.*\.attn\.)in_proj_(weight|bias)$/.exec(known);
-    const normal = known && /^(visual\..*?)(?:bn(\d)|downsample\.1)\.bias$/.exec(known);
+    const normal =
+      known && /^(visual\..*?)(?:bn(\d)|downsample\.1)\.(bias|weight|running_mean|running_var)$/.exec(known);
     if (joint) {
       for (const part of 'qkv')
         shapes.set(`${joint[1]}${part}_proj.${joint[2]}`, [shape[0] / 3, ...shape.slice(1)]);
     } else if (normal) {
-      shapes.set(`${normal[1]}${normal[2] ? `conv${normal[2]}` : 'downsample.0'}.bias`, shape);
+      if (normal[3] === 'bias')
+        shapes.set(`${normal[1]}${normal[2] ? `conv${normal[2]}` : 'downsample.0'}.bias`, shape);
     } else if (known) {
       const turned = hub && (known === 'visual.proj' || known === 'text_projection');
       shapes.set(known, turned ? [...shape].reverse() : shape);
-    }
+    } else foreign.push(name);
   }
-  return { shapes, tensor, close: () => checkpoint.close() };
+  return { shapes, tensor, hubNames: hub, foreign, close: () => checkpoint.close() };
 }
 
-/** Reads the architecture off the tensors' shapes. `heads` where they are not a 64th of the width. */
-export function shapeOf(
-  { shapes }: Checkpoint,
-  heads: { readonly image?: number; readonly text?: number } = {},
-): ClipShape {
-  const of = (name: string): readonly number[] => {
+/**
+ * What checkpoints carry beside weights: numbers of positions, OpenAI's three sizes, the causal mask, counts of training batches, and
+ * a number that is added to all scores alike.
+ */
+const WITHOUT_EFFECT =
+  /(^|\.)(position_ids|attn_mask|num_batches_tracked)$|^(input_resolution|context_length|vocab_size|logit_bias)$/;
+
+/** Reads the architecture off the tensors' shapes and the rules. Throws `ModelError` where they make no CLIP. */
+export function shapeOf({ shapes }: Checkpoint, rules: ClipRules): ClipShape {
+  const of = (name: string, rank: number): readonly number[] => {
     const shape = shapes.get(name);
     if (!shape)
       throw new ModelError(`The weights have no ${name}`, { code: 'clip/missing', details: { name } });
+    if (shape.length !== rank || shape.includes(0)) throw misshapen(`${name} is [${shape.join(', ')}]`);
     return shape;
   };
   const count = (pattern: RegExp) => {
     const numbers = [...shapes.keys()].flatMap((name) => pattern.exec(name)?.slice(1).map(Number) ?? []);
     return Math.max(-1, ...numbers) + 1;
   };
-  const [context, textWidth] = of('positional_embedding');
+  const headsOf = (width: number, { heads }: TowerRules, tower: string): number => {
+    const stated = heads(width);
+    if (stated !== undefined && stated > 0 && width % stated === 0) return stated;
+    throw new ModelError(
+      stated === undefined
+        ? `The configuration does not say how many heads the ${tower} tower has`
+        : `The ${tower} tower is ${width} wide, which is no multiple of its ${stated} heads`,
+      { code: 'clip/heads', details: { width, heads: stated } },
+    );
+  };
+  const [context, textWidth] = of('positional_embedding', 2);
+  const { heads: _, ...textRules } = rules.text;
   const text = {
+    ...textRules,
     context,
     width: textWidth,
+    vocabulary: of('token_embedding.weight', 2)[0],
     blocks: count(/^transformer\.resblocks\.(\d+)\./),
-    heads: heads.text ?? textWidth / 64,
+    heads: headsOf(textWidth, rules.text, 'text'),
   };
-  const dimension = of('text_projection')[1];
+  const dimension = of('text_projection', 2)[1];
   if (shapes.has('visual.layer1.0.conv1.weight')) {
-    const [places, channels] = of('visual.attnpool.positional_embedding');
+    const [places, channels] = of('visual.attnpool.positional_embedding', 2);
     const layers = [1, 2, 3, 4].map((layer) => count(new RegExp(`^visual\\.layer${layer}\\.(\\d+)\\.`)));
-    const size = Math.round(Math.sqrt(places - 1)) * 32;
-    return { image: { kind: 'resnet', size, layers, heads: channels / 64 }, text, dimension };
+    const size = sideOf(places - 1) * 32;
+    return {
+      image: {
+        kind: 'resnet',
+        size,
+        layers,
+        width: channels,
+        heads: headsOf(channels, rules.image, 'image'),
+      },
+      text,
+      dimension,
+    };
   }
-  const [width, , patch] = of('visual.conv1.weight');
-  const size = Math.round(Math.sqrt(of('visual.positional_embedding')[0] - 1)) * patch;
-  const blocks = count(/^visual\.transformer\.resblocks\.(\d+)\./);
+  const [width, , patch] = of('visual.conv1.weight', 4);
+  const size = sideOf(of('visual.positional_embedding', 2)[0] - 1) * patch;
+  const { heads: __, ...imageRules } = rules.image;
   return {
-    image: { kind: 'vit', size, patch, width, blocks, heads: heads.image ?? width / 64 },
+    image: {
+      ...imageRules,
+      kind: 'vit',
+      size,
+      patch,
+      width,
+      blocks: count(/^visual\.transformer\.resblocks\.(\d+)\./),
+      heads: headsOf(width, rules.image, 'image'),
+    },
     text,
     dimension,
   };
+}
+
+/** Places of a square's side. */
+function sideOf(places: number): number {
+  const side = Math.round(Math.sqrt(places));
+  if (side > 0 && side * side === places) return side;
+  throw misshapen(`${places} places are no square`);
+}
+
+export function misshapen(why: string, cause?: unknown): ModelError {
+  return new ModelError(`The weights do not fit together as a CLIP's: ${why}`, {
+    code: 'clip/shape',
+    hint: 'They may be damaged, or of another model.',
+    cause,
+  });
 }
 
 /** OpenAI's name parts and Hugging Face's, longest first. */

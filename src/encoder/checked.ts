@@ -1,0 +1,58 @@
+import { ModelError } from '../errors.ts';
+import type { Matrix } from '../math/matrix.ts';
+import type { Encoder } from './types.ts';
+
+/** Largest number that half precision holds: classifiers keep features so. */
+const LARGEST = 65504;
+
+/**
+ * The encoder, its embeddings looked at on the way out: one that is damaged, or that overflows in half precision, gives what is no
+ * number, and every answer would be wrong without a word. Throws `ModelError` naming the picture's or text's place.
+ */
+export function checkedEncoder(encoder: Encoder): Encoder {
+  const { id, dimension } = encoder;
+  return {
+    ...encoder,
+    prepare: () => encoder.prepare?.(),
+    embedImages: async (pixels, signal) =>
+      checkEmbeddings(await encoder.embedImages(pixels, signal), pixels.length, { id, dimension }, 'picture'),
+    embedTexts: async (texts, signal) =>
+      checkEmbeddings(await encoder.embedTexts(texts, signal), texts.length, { id, dimension }, 'text'),
+    ...(encoder.textTower
+      ? { textTower: () => (encoder.textTower as NonNullable<Encoder['textTower']>)() }
+      : {}),
+    close: () => encoder.close(),
+  };
+}
+
+/** Embeddings of `count` pictures or texts, of the encoder's dimension, all of them numbers. */
+export function checkEmbeddings(
+  embeddings: Matrix,
+  count: number,
+  { id, dimension }: { id: string; dimension: number },
+  what: 'picture' | 'text',
+): Matrix {
+  const { rows, cols, data } = embeddings;
+  const refuse = (message: string, code: string, details: object): never => {
+    throw new ModelError(message, {
+      code: `encoder/${code}`,
+      hint: 'The encoder is damaged, or not what its configuration says. Get it again, or take another.',
+      details: { encoder: id, ...details },
+    });
+  };
+  if (rows !== count || cols !== dimension || data.length !== rows * cols) {
+    const [got, wanted] = [`${rows} x ${cols} numbers`, `${count} x ${dimension}`];
+    refuse(`The encoder ${id} gives ${got} for ${wanted}`, 'dimension', { rows, cols, count, dimension });
+  }
+  const at = data.findIndex((x) => !(Math.abs(x) <= LARGEST));
+  if (at >= 0) {
+    const place = `${what} ${Math.floor(at / cols) + 1} of ${count}`;
+    refuse(`The encoder ${id} gives ${data[at]} for ${place}`, 'not-finite', { row: Math.floor(at / cols) });
+  }
+  return embeddings;
+}
+
+/** Whether what is kept of a picture is a feature of this encoder. */
+export function isFeature(values: Float32Array | undefined, dimension: number): values is Float32Array {
+  return values?.length === dimension && values.every((x) => Math.abs(x) <= LARGEST);
+}

@@ -1,0 +1,72 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createEngine } from '../../engine/node.ts';
+import type { Tensor } from '../../math/tensor.ts';
+import { parseSafetensors } from '../../store/safetensors.ts';
+import { openCheckpoint } from './checkpoint.ts';
+import { clipFacts } from './facts.ts';
+import { imageGraph, textGraph } from './towers.ts';
+
+const engine = createEngine({ threads: 1 });
+afterAll(() => engine.close());
+
+const golden = join(import.meta.dirname, '../../../../shared/golden/families');
+const tensorsOf = (folder: string, name: string) =>
+  parseSafetensors(readFileSync(join(golden, folder, `${name}.safetensors`))).tensors;
+
+async function factsOf(folder: string) {
+  const weights = existsSync(join(golden, folder, 'model.safetensors')) ? 'model' : 'open_clip_model';
+  const checkpoint = await openCheckpoint(join(golden, folder, `${weights}.safetensors`));
+  const read = (path: string) =>
+    existsSync(join(golden, folder, path))
+      ? JSON.parse(readFileSync(join(golden, folder, path), 'utf8'))
+      : undefined;
+  return { checkpoint, facts: await clipFacts(checkpoint, read) };
+}
+
+/** Largest difference, as a share of the largest magnitude. */
+function difference(got: Tensor, wanted: Tensor): number {
+  const [a, b] = [got.data as Float32Array, wanted.data as Float64Array];
+  expect(a.length).toBe(b.length);
+  let [worst, largest] = [0, 0];
+  for (let i = 0; i < b.length; i++) {
+    worst = Math.max(worst, Math.abs(a[i] - b[i]));
+    largest = Math.max(largest, Math.abs(b[i]));
+  }
+  return worst / largest;
+}
+
+describe.skipIf(!existsSync(golden))('variants of CLIP (../shared/golden/families)', () => {
+  it.each([
+    ['hf-clip-gelu', { image: { activation: 'gelu' }, text: { activation: 'gelu' } }],
+    ['hf-clip-mixed', { image: { activation: 'gelu' }, text: { heads: 4, activation: 'quick_gelu' } }],
+    ['hf-clip-eos', { end: 120 }],
+    ['openclip-vit-gelu', { image: { heads: 4, activation: 'gelu' } }],
+    ['openclip-vit-quickgelu', { image: { heads: 4, activation: 'quick_gelu' } }],
+  ])('%s is computed as PyTorch does', async (folder, recipe) => {
+    const { checkpoint, facts } = await factsOf(folder);
+    expect(facts.recipe).toMatchObject(recipe);
+    const inputs = tensorsOf(folder, 'inputs');
+    const outputs = tensorsOf(folder, 'outputs');
+    const image = await engine.compile(await imageGraph(checkpoint, facts.shape));
+    const { image_embeds } = await image.run({ pixel_values: inputs.get('pixel_values') as Tensor });
+    expect(difference(image_embeds, outputs.get('image_embeds') as Tensor)).toBeLessThan(1e-5);
+    const text = await engine.compile(await textGraph(checkpoint, facts.shape));
+    const { shape, data } = inputs.get('input_ids') as Tensor;
+    const ids: Tensor = { dtype: 'int64', shape, data: BigInt64Array.from(data as Int32Array, BigInt) };
+    const { text_embeds } = await text.run({ input_ids: ids });
+    expect(difference(text_embeds, outputs.get('text_embeds') as Tensor)).toBeLessThan(1e-5);
+    await checkpoint.close();
+  });
+
+  it.each([
+    ['openclip-custom-argmax', 'model_cfg.custom_text'],
+    ['openclip-custom-clipa', 'model_cfg.custom_text'],
+    ['openclip-custom-metaclip2', 'model_cfg.custom_text'],
+    ['openclip-siglip-timm', "not CLIP's"],
+    ['hf-siglip', 'model_type'],
+  ])('%s is refused by name', async (folder, field) => {
+    await expect(factsOf(folder)).rejects.toThrow(field);
+  });
+});
