@@ -29,7 +29,6 @@ export async function examine(signal: AbortSignal): Promise<Check[]> {
   const libraries = [
     library('sharp', () => import('sharp')),
     library('onnxruntime-node', () => import('onnxruntime-node')),
-    library('lmdb', () => import('lmdb')),
   ];
   const rest = [devices(), home(), disk(), encoders(), hub(signal)];
   return [interpreter(), machine(), ...(await Promise.all([...libraries, ...rest]))];

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type CacheEntry, type FeatureCache, openFeatureCache } from './feature-cache.ts';
-import { openFeatureStore } from './feature-store.ts';
+import { takeLock } from './lock.ts';
 import { mountSmallDisk } from './small-disk.fixture.ts';
 
 let folder: string;
@@ -34,12 +34,11 @@ function countHeld(cache: FeatureCache, list: CacheEntry[]): number {
   return cache.getMany(keysOf(list)).filter((value, i) => same(value, list[i].value)).length;
 }
 
-/** Fills a cache, closes it and returns its file. */
-async function filled(list: CacheEntry[]): Promise<string> {
+/** Fills a cache and closes it. */
+async function filled(list: CacheEntry[]): Promise<void> {
   const cache = openHere();
   for (let i = 0; i < list.length; i += 100) await cache.putMany(list.slice(i, i + 100));
   await cache.close();
-  return join(folder, 'features.mdb');
 }
 
 describe('the cache', () => {
@@ -68,18 +67,6 @@ describe('the cache', () => {
     await cache.close();
   });
 
-  it('its store gives buffers that keep their bytes and their length while others are read', async () => {
-    const store = openFeatureStore(folder, (message) => warnings.push(message));
-    const pairs = [1, 2].map((n): [Buffer, Buffer] => [Buffer.alloc(16, n), Buffer.alloc(10 * n, n)]);
-    store.putAll(pairs);
-    const read = pairs.map(([key]) => store.get(key));
-    expect(read.map((value) => value?.toString('hex'))).toEqual(
-      pairs.map(([, value]) => value.toString('hex')),
-    );
-    expect(read.map((value) => value?.subarray(4).length)).toEqual([6, 16]);
-    await store.close();
-  });
-
   it('is shared by two at once', async () => {
     const [one, two] = [openHere(), openHere()];
     await Promise.all([one.putMany(entries(0, 20)), two.putMany(entries(20, 20))]);
@@ -94,57 +81,79 @@ describe('the cache', () => {
 describe('damage', () => {
   it('a changed value is not given back and can be put again, the others stay', async () => {
     const list = entries(0, 200);
-    const path = await filled(list);
+    await filled(list);
+    const path = join(folder, 'features.data');
     const bytes = await readFile(path);
     const at = bytes.indexOf(Buffer.from(list[17].value.buffer));
-    const file = await open(path, 'r+');
-    await file.write(new Uint8Array([bytes[at + 900] ^ 1]), 0, 1, at + 900);
-    await file.close();
+    bytes[at + 900] ^= 1;
+    await writeFile(path, bytes);
     const cache = openHere();
-    expect(cache.stats().entries).toBe(200);
     const found = cache.getMany(keysOf(list));
     expect(found[17]).toBeUndefined();
     expect(found.filter(Boolean)).toHaveLength(199);
     await cache.putMany([list[17]]);
+    expect(countHeld(cache, list)).toBe(200);
+    expect(cache.stats().entries).toBe(200);
     await cache.close();
     const again = openHere();
     expect(countHeld(again, list)).toBe(200);
     await again.close();
+    expect(warnings).toEqual([]);
   });
 
-  it.each<[string, (path: string) => Promise<void>]>([
-    ['half of the file', async (path) => truncate(path, Math.floor((await stat(path)).size / 2))],
-    ['its first page only', (path) => truncate(path, 4096)],
-    ['another file', (path) => writeFile(path, 'this is no database')],
+  const noise = new Uint8Array(200_000).map((_, i) => (i * 2654435761) >>> 24);
+  it.each<[string, number, (path: string) => Promise<void>]>([
+    ['half of the values', 150, (path) => truncate(join(path, 'features.data'), 150 * 2052)],
     [
-      'noise',
-      (path) =>
-        writeFile(
-          path,
-          new Uint8Array(200_000).map((_, i) => (i * 2654435761) >>> 24),
-        ),
+      'half of the index, and of an entry',
+      149,
+      (path) => truncate(join(path, 'features.index'), 150 * 32 - 7),
     ],
+    ['no values', 0, (path) => rm(join(path, 'features.data'))],
+    ['no index', 0, (path) => rm(join(path, 'features.index'))],
+    ['another file', 0, (path) => writeFile(join(path, 'features.index'), 'this is no index')],
+    ['noise for an index', 0, (path) => writeFile(join(path, 'features.index'), noise)],
+    ['noise for values', 0, (path) => writeFile(join(path, 'features.data'), noise)],
+    ['an entry overwritten', 299, (path) => overwrite(join(path, 'features.index'), 40 * 32, 30)],
     [
-      'a page of the index overwritten',
-      async (path) => {
-        const size = (await stat(path)).size;
-        const file = await open(path, 'r+');
-        await file.write(new Uint8Array(12_288).fill(0xa5), 0, 12_288, size - 12_288);
-        await file.close();
-      },
+      'the length of a value overwritten',
+      299,
+      (path) => overwrite(join(path, 'features.index'), 40 * 32 + 24, 4),
     ],
-  ])('%s: begins anew with one warning, without a crash', async (_, damage) => {
-    const path = await filled(entries(0, 300));
-    await damage(path);
+  ])('%s: what is whole is given back, and all can be put again', async (_, whole, damage) => {
+    await filled(entries(0, 300));
+    await damage(folder);
     const cache = openHere();
-    expect(cache.getMany(keysOf(entries(0, 300))).every((value) => value === undefined)).toBe(true);
-    await cache.putMany(entries(0, 10));
-    expect(cache.getMany(keysOf(entries(0, 10)))).toEqual(valuesOf(entries(0, 10)));
+    expect(countHeld(cache, entries(0, 300))).toBe(whole);
+    await cache.putMany(entries(0, 300));
+    expect(countHeld(cache, entries(0, 300))).toBe(300);
     await cache.close();
-    expect(warnings).toEqual([expect.stringContaining('begins anew')]);
+    const again = openHere();
+    expect(countHeld(again, entries(0, 300))).toBe(300);
+    await again.close();
+    expect(warnings).toEqual([]);
   });
 
-  it('a place that cannot be a folder: works in memory, with one warning', async () => {
+  it('a cache that another process cleared or removed is as if it were new', async () => {
+    const [one, two] = [openHere(), openHere()];
+    await one.putMany(entries(0, 20));
+    expect(countHeld(two, entries(0, 20))).toBe(20);
+    await two.clear();
+    expect(countHeld(one, entries(0, 20))).toBe(0);
+    await one.putMany(entries(5, 5));
+    expect(countHeld(two, entries(0, 20))).toBe(5);
+    for (const cache of [one, two]) await cache.close();
+  });
+});
+
+async function overwrite(path: string, at: number, length: number): Promise<void> {
+  const file = await open(path, 'r+');
+  await file.write(new Uint8Array(length).fill(0xa5), 0, length, at);
+  await file.close();
+}
+
+describe('a folder that cannot be used', () => {
+  it('since it cannot be a folder: works in memory, with one warning', async () => {
     await writeFile(join(folder, 'file'), '');
     const cache = openHere(join(folder, 'file', 'features'));
     await cache.putMany(entries(0, 3));
@@ -157,7 +166,53 @@ describe('damage', () => {
     expect(warnings).toEqual([expect.stringContaining('are not kept')]);
   });
 
-  it('a full disk: goes on in memory, with one warning (skipped where no disk can be mounted)', async (context) => {
+  it('since another program does not stop writing: works in memory', async () => {
+    vi.spyOn(AbortSignal, 'timeout').mockReturnValue(AbortSignal.abort());
+    const lock = await takeLock(join(folder, 'features.lock'));
+    const cache = openHere();
+    await cache.putMany(entries(0, 3));
+    expect(countHeld(cache, entries(0, 3))).toBe(3);
+    await cache.close();
+    await lock?.release();
+    expect(warnings).toEqual([expect.stringMatching(/are not kept .* another program/)]);
+    vi.restoreAllMocks();
+  });
+
+  it.for([4, 8, 12, 100])(
+    'since its disk has %i KiB: works in memory, with one warning (skipped where no disk can be mounted)',
+    async (kib, context) => {
+      const disk = mountSmallDisk(folder, kib / 1024);
+      if (!disk) return context.skip();
+      try {
+        const cache = openHere();
+        for (let i = 0; i < 3; i++) await cache.putMany(entries(i * 100, 100));
+        expect(countHeld(cache, entries(0, 300))).toBe(300);
+        await cache.close();
+        expect(warnings).toEqual([expect.stringContaining('are not kept')]);
+        const again = openHere();
+        again.getMany(keysOf(entries(0, 300)));
+        await again.close();
+      } finally {
+        disk.unmount();
+      }
+    },
+  );
+
+  it('since its disk has no inodes: works in memory, with one warning (skipped where no disk can be mounted)', async (context) => {
+    const disk = mountSmallDisk(folder, 4, 1);
+    if (!disk) return context.skip();
+    try {
+      const cache = openHere();
+      await cache.putMany(entries(0, 100));
+      expect(countHeld(cache, entries(0, 100))).toBe(100);
+      await cache.close();
+      expect(warnings).toEqual([expect.stringContaining('are not kept')]);
+    } finally {
+      disk.unmount();
+    }
+  });
+
+  it('since its disk became full or read-only: keeps giving what it has (skipped where no disk can be mounted)', async (context) => {
     const disk = mountSmallDisk(folder, 4);
     if (!disk) return context.skip();
     try {
@@ -166,9 +221,13 @@ describe('damage', () => {
       expect(countHeld(cache, entries(0, 3000))).toBe(3000);
       expect(warnings).toEqual([expect.stringContaining('are not kept')]);
       await cache.close();
+      disk.makeReadOnly();
       const kept = openHere();
-      expect(countHeld(kept, entries(0, 100))).toBe(100);
+      expect(countHeld(kept, entries(0, 3000))).toBeGreaterThan(1500);
+      await kept.putMany(entries(5000, 1));
+      expect(countHeld(kept, entries(5000, 1))).toBe(1);
       await kept.close();
+      expect(warnings).toHaveLength(2);
     } finally {
       disk.unmount();
     }

@@ -24,13 +24,13 @@ export interface CacheEntry {
 }
 
 export interface FeatureCacheOptions {
-  /** Told in a sentence when the cache had to begin anew, or cannot be used and features stay in memory. */
+  /** Told in a sentence when the cache cannot be used and features stay in memory. */
   onWarning?: (message: string) => void;
 }
 
 /**
- * Opens (or makes) the cache in a folder, by default the home folder's. Never throws: a cache that cannot be opened is
- * replaced by one in memory, a damaged one begins anew.
+ * Opens the cache in a folder, by default the home folder's; it is made when something is put into it. Never throws: a cache that
+ * cannot be read or written is replaced by one in memory, and what is damaged in it is as if it were not there.
  */
 export function openFeatureCache(
   folder: string = homeFolder('features'),
@@ -40,36 +40,37 @@ export function openFeatureCache(
   let store: FeatureStore | undefined;
   let writable = true;
   const keepInMemory = (why: unknown) => {
+    if (writable) onWarning(`Features of this run are not kept in ${folder}: ${(why as Error).message}.`);
     writable = false;
-    const reason = (why as Error).message;
-    onWarning(`Features of this run are not kept: the cache in ${folder} cannot be written (${reason}).`);
   };
   try {
-    store = openFeatureStore(folder, onWarning);
+    store = openFeatureStore(folder);
   } catch (error) {
     keepInMemory(error);
   }
 
-  /** What is under the first place of this key that is not damaged. */
-  const find = (text: string): { key: Buffer; value?: Float32Array } => {
-    for (let place = 0; ; place++) {
-      const key = keyOf(text, place);
-      const held = memory.size > 0 ? memory.get(key.toString('latin1')) : undefined;
-      const sealed = held ?? store?.get(key);
-      if (!sealed || place === PLACES - 1) return { key };
-      const value = unseal(key, sealed);
-      if (value) return { key, value };
-      store?.distrust();
-    }
+  const find = (text: string): Float32Array | undefined => {
+    const key = keyOf(text);
+    const sealed = memory.get(key.toString('latin1')) ?? store?.get(key);
+    return sealed && unseal(key, sealed);
   };
 
   return {
-    getMany: (keys) => keys.map((key) => find(key).value),
+    getMany: (keys) => {
+      try {
+        store?.refresh();
+        return keys.map(find);
+      } catch (error) {
+        // A disk that cannot be read may be one that can be in a moment.
+        keepInMemory(error);
+        return keys.map(() => undefined);
+      }
+    },
     putMany: async (entries) => {
-      const sealed = entries.map(({ key, value }) => seal(find(key).key, value));
+      const sealed = entries.map(({ key, value }) => seal(keyOf(key), value));
       if (store && writable) {
         try {
-          return store.putAll(sealed);
+          return await store.putAll(sealed);
         } catch (error) {
           keepInMemory(error);
         }
@@ -83,7 +84,7 @@ export function openFeatureCache(
     },
     clear: async () => {
       memory.clear();
-      store?.clear();
+      await store?.clear();
     },
     close: async () => {
       await store?.close();
@@ -92,15 +93,9 @@ export function openFeatureCache(
   };
 }
 
-/**
- * A damaged value stays where it is, and its successor goes to the key's next place: LMDB may crash when it frees pages
- * whose headers were overwritten.
- */
-const PLACES = 4;
-
 /** 128 bits are plenty: keys are counted in millions, and the value's checksum covers the key as well. */
-function keyOf(text: string, place: number): Buffer {
-  return hash('sha256', place === 0 ? text : `${text}#${place}`, 'buffer').subarray(0, 16);
+function keyOf(text: string): Buffer {
+  return hash('sha256', text, 'buffer').subarray(0, 16);
 }
 
 const CHECKSUM = 4;

@@ -1,124 +1,172 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { DataError, InterruptedError, systemCode } from '../errors.ts';
+import { ENTRY_WORDS, entryOf, KeyTable } from './key-table.ts';
+import { withLock } from './lock.ts';
 
-/** Bytes under keys of 16 bytes in an LMDB file. Everything but `close` is synchronous: a commit takes milliseconds. */
+/**
+ * Bytes under keys of 16 bytes, in two files that only grow: `features.data` holds the values one behind the other, `features.index`
+ * an entry of 32 bytes for each. Processes write in turn. Nothing in the files is trusted: an entry has a checksum, the values' is
+ * the caller's business, and what a process that was killed left unfinished is passed over.
+ */
 export interface FeatureStore {
-  /** A buffer of its own. (LMDB can lend its shared one instead, whose `length` newer Node versions do not honour.) */
+  /** Takes in what other processes have written since the last call. */
+  refresh(): void;
   get(key: Buffer): Buffer | undefined;
-  /** All or nothing, on the disk when it returns. Throws where that fails. */
-  putAll(entries: [key: Buffer, value: Buffer][]): void;
-  /** Something in the file is damaged: the next opening tries it out. */
-  distrust(): void;
-  clear(): void;
+  /** Resolves when all are on the disk. Rejects where that fails. */
+  putAll(entries: readonly (readonly [key: Buffer, value: Buffer])[]): Promise<void>;
+  clear(): Promise<void>;
   stats(): { entries: number; bytes: number };
   close(): Promise<void>;
 }
 
-/** Opens the store in a folder. Throws where that fails; a damaged store is removed first, which `onWarning` is told. */
-export function openFeatureStore(folder: string, onWarning: (message: string) => void): FeatureStore {
-  const path = join(folder, 'features.mdb');
-  const stamp = join(folder, 'features.closed');
-  mkdirSync(folder, { recursive: true });
-  if (existsSync(path) && stampOf(path) !== readStamp(stamp) && isDamaged(path)) {
-    for (const file of [path, `${path}-lock`]) rmSync(file, { force: true });
-    onWarning(`The feature cache in ${folder} was damaged and begins anew.`);
-  }
-  // Loaded when needed, so that a platform without LMDB's binary can still do without the cache.
-  const { open } = createRequire(import.meta.url)('lmdb') as typeof import('lmdb');
-  const database = open<Buffer, Buffer>({
-    path,
-    encoding: 'binary',
-    keyEncoding: 'binary',
-    noMemInit: true,
-    // Flushing beside the next commit makes a process hang that exits in the turn of a synchronous write.
-    overlappingSync: false,
-  });
-  let trusted = true;
-  const quietly = <T>(act: () => T): T | undefined => {
+const LEGACY = ['features.mdb', 'features.mdb-lock', 'features.closed'];
+const ENTRY = 4 * ENTRY_WORDS;
+/** Bytes of the index that are read at a time. */
+const CHUNK = 2 ** 20;
+/** Milliseconds to wait for another process that writes. */
+const PATIENCE = 20_000;
+
+const flush = promisify(fdatasync);
+
+/** Opens the store in a folder, which is made when something is put into it. Throws where that fails. */
+export function openFeatureStore(folder: string): FeatureStore {
+  const paths = [join(folder, 'features.index'), join(folder, 'features.data')] as const;
+  let files: { index: number; data: number; writable: boolean } | undefined;
+  let table = new KeyTable();
+  /** Bytes of the index that are in the table. */
+  let known = 0;
+  const scratch = Buffer.alloc(16);
+  const words = new Uint32Array(scratch.buffer, scratch.byteOffset, 4);
+
+  function open(writable: boolean): void {
+    if (files && files.writable >= writable) return;
+    if (writable) mkdirSync(folder, { recursive: true });
+    const flags = writable ? constants.O_RDWR | constants.O_CREAT : constants.O_RDONLY;
+    const opened: number[] = [];
     try {
-      return act();
-    } catch {
-      return undefined;
+      for (const path of paths) opened.push(openSync(path, flags));
+    } catch (error) {
+      opened.forEach(closeSync);
+      if (!writable && systemCode(error) === 'ENOENT') return;
+      throw error;
     }
-  };
-  return {
-    get: (key) => quietly(() => database.getBinary(key)),
-    putAll: (entries) => {
-      try {
-        database.transactionSync(() => {
-          for (const [key, value] of entries) database.put(key, value);
-        });
-      } catch (error) {
-        trusted = false;
-        throw error;
-      }
-    },
-    distrust: () => {
-      trusted = false;
-    },
-    clear: () => database.clearSync(),
-    stats: () => {
-      const { entryCount } = database.getStats() as { entryCount: number };
-      return { entries: entryCount, bytes: statSync(path).size };
-    },
-    close: async () => {
-      // Closing hangs, too, in the turn of a synchronous write.
-      await new Promise(setImmediate);
-      await database.close();
-      quietly(() => (trusted ? writeFileSync(stamp, stampOf(path)) : rmSync(stamp)));
-    },
-  };
-}
-
-/** What changes whenever LMDB writes to its file. */
-function stampOf(path: string): string {
-  const { size, mtimeMs } = statSync(path);
-  return `${size} ${mtimeMs}`;
-}
-
-function readStamp(stamp: string): string | undefined {
-  try {
-    return readFileSync(stamp, 'utf8');
-  } catch {
-    return undefined;
+    // What an earlier version kept its features in.
+    if (writable) for (const name of LEGACY) rmSync(join(folder, name), { force: true });
+    close();
+    files = { index: opened[0], data: opened[1], writable };
   }
+
+  function close(): void {
+    if (files) for (const file of [files.index, files.data]) closeSync(file);
+    files = undefined;
+  }
+
+  function refresh(): void {
+    open(false);
+    if (!files) return;
+    const size = wholeEntries(fstatSync(files.index).size);
+    if (size < known) forget();
+    const chunk = Buffer.alloc(Math.min(CHUNK, size - known));
+    while (known < size) {
+      const read = wholeEntries(readSync(files.index, chunk, 0, Math.min(chunk.length, size - known), known));
+      if (read === 0) return;
+      table.add(new Uint32Array(chunk.buffer, chunk.byteOffset, read / 4));
+      known += read;
+    }
+  }
+
+  function forget(): void {
+    table = new KeyTable();
+    known = 0;
+  }
+
+  function find(key: Buffer) {
+    scratch.set(key);
+    return table.find(words);
+  }
+
+  let last: Promise<unknown> = Promise.resolve();
+
+  /** Changes the files when no other process and no other caller does, and flushes them. */
+  function inTurn(change: (index: number, data: number) => void): Promise<void> {
+    const changed = last.then(async () => {
+      const work = async () => {
+        open(true);
+        const { index, data } = files as { index: number; data: number };
+        change(index, data);
+        return [index, data];
+      };
+      const lock = join(folder, 'features.lock');
+      const written = await withLock(lock, work, AbortSignal.timeout(PATIENCE)).catch(tellBusy);
+      await Promise.all(written.map((file) => flush(file)));
+    });
+    last = changed.catch(() => {});
+    return changed;
+  }
+
+  refresh();
+  return {
+    refresh,
+    get(key) {
+      const place = find(key);
+      if (!place || !files) return undefined;
+      const value = Buffer.allocUnsafe(place.length);
+      const read = readSync(files.data, value, 0, place.length, place.offset);
+      return read === place.length ? value : undefined;
+    },
+    putAll: (entries) =>
+      inTurn((index, data) => {
+        let offset = fstatSync(data).size;
+        const made = entries.map(([key, { length }]) => {
+          scratch.set(key);
+          const entry = entryOf(words, { offset, length });
+          offset += length;
+          return Buffer.from(entry.buffer);
+        });
+        writeAll(data, Buffer.concat(entries.map(([, value]) => value)), fstatSync(data).size);
+        writeAll(index, Buffer.concat(made), wholeEntries(fstatSync(index).size));
+        refresh();
+      }),
+    clear: () =>
+      inTurn((index, data) => {
+        ftruncateSync(index);
+        ftruncateSync(data);
+        forget();
+      }),
+    stats: () => ({
+      entries: table.size,
+      bytes: files ? fstatSync(files.index).size + fstatSync(files.data).size : 0,
+    }),
+    async close() {
+      await last;
+      close();
+    },
+  };
 }
 
-/** Writes once, which uses the list of free pages, and reads everything, or what can be read in some seconds. */
-const TRY_OUT = `
-const [lmdb, path] = process.argv.slice(1);
-const database = require(lmdb).open({ path, encoding: 'binary', keyEncoding: 'binary', overlappingSync: false });
-const key = Buffer.from('try-out');
-database.transactionSync(() => database.put(key, Buffer.alloc(20000)));
-database.removeSync(key);
-const end = Date.now() + 5000;
-let missing = database.getStats().entryCount;
-for (const { key } of database.getRange()) {
-  if (key.length !== 16) throw new Error('MDB_CORRUPTED: a key of another length');
-  if (Date.now() > end) process.exit(0);
-  missing--;
+function tellBusy(error: unknown): never {
+  if (!(error instanceof InterruptedError)) throw error;
+  throw new DataError('another program does not stop writing to it', { code: 'cache/busy', cause: error });
 }
-if (missing !== 0) throw new Error('MDB_CORRUPTED: another number of entries');
-process.exit(0);`;
 
-/**
- * LMDB maps its file into memory and trusts it: a file cut short or overwritten crashes the process that reads it. So a
- * file that was not closed by us since its last change (a process was killed, or is still writing) is first tried
- * out by a process that may crash.
- */
-function isDamaged(path: string): boolean {
-  const lmdb = createRequire(import.meta.url).resolve('lmdb');
-  const { status, signal, stderr } = spawnSync(process.execPath, ['-e', TRY_OUT, lmdb, path], {
-    encoding: 'utf8',
-  });
-  const crashed = ['SIGSEGV', 'SIGBUS', 'SIGABRT', 'SIGILL', 'SIGFPE'].includes(signal ?? '');
-  // Windows has no signals: the status of a crash is an NTSTATUS error.
-  const crashedOnWindows = (status ?? 0) >= 0xc0000000;
-  return (
-    crashed ||
-    crashedOnWindows ||
-    /MDB_(INVALID|CORRUPTED|PAGE_NOTFOUND|VERSION_MISMATCH|PANIC|PROBLEM|BAD_TXN)/.test(stderr ?? '')
-  );
+/** A process that was killed may have left a part of an entry. */
+const wholeEntries = (bytes: number) => bytes - (bytes % ENTRY);
+
+function writeAll(file: number, bytes: Buffer, at: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(file, bytes, done, bytes.length - done, at + done);
+  }
 }
