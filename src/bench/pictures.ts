@@ -1,4 +1,5 @@
 import { findRepeats } from '../classifier/repeats.ts';
+import { cutFindings } from '../classifier/support.ts';
 import type { LabelledRows } from '../dataset/feature-dump.ts';
 import type { Located } from '../dataset/locate.ts';
 import { readDataset } from '../dataset/read.ts';
@@ -66,6 +67,7 @@ export async function openPictures({ path, known }: Located, options: OpenOption
     how: 'test pictures',
     encodeMilliseconds,
     notes: [
+      ...heads.notes,
       ...dataset.findings.flatMap(({ level, code, message }) =>
         level === 'warning' || LACKS.includes(code) ? [message] : [],
       ),
@@ -128,10 +130,13 @@ async function headsOf(
   { classes }: Dataset,
   templates: readonly string[] | undefined,
   signal?: AbortSignal,
-): Promise<Pick<BenchSource, 'head' | 'plainHead'>> {
+): Promise<Pick<BenchSource, 'head' | 'plainHead' | 'notes'>> {
   const head = await textHead(encoder, classes, templates, signal);
-  if (!templates || templates.length === 1) return { head };
-  return { head, plainHead: await textHead(encoder, classes, [PLAIN], signal) };
+  const notes = cutFindings(head.cut, encoder.id).map(
+    ({ message, paths }) => `${message}: ${paths?.join(', ')}`,
+  );
+  if (!templates || templates.length === 1) return { head, notes };
+  return { head, plainHead: await textHead(encoder, classes, [PLAIN], signal), notes };
 }
 
 /** Findings that a reader of numbers must know, though they are nothing odd. */

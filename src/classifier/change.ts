@@ -59,12 +59,14 @@ export async function addExamples(
     known.add(key);
     return [i];
   });
-  const findings = changeFindings(encoded.failures, readable.length - kept.length);
   const grown = classes.slice(data.classes.length);
+  const words =
+    grown.length > 0 ? await grownHead(data, runtime, grown, signal) : { head: data.head, findings: [] };
+  const findings = [...changeFindings(encoded.failures, readable.length - kept.length), ...words.findings];
   const next: ClassifierData = {
     ...data,
     classes,
-    head: grown.length > 0 ? await grownHead(data, runtime, grown, signal) : data.head,
+    head: words.head,
     support: roundedAgain(
       joinSupport(data.support, regrouped(data.support, selectExamples(fresh, kept))),
       data.keys,
@@ -151,20 +153,18 @@ async function grownHead(
   runtime: Runtime,
   grown: readonly ClassInfo[],
   signal?: AbortSignal,
-): Promise<ClassifierData['head']> {
+): Promise<{ head: ClassifierData['head']; findings: Finding[] }> {
   const { head } = data;
-  if (!head) return undefined;
-  const more = await roundedHead(await runtime.encoder(), grown, data.templates, signal);
-  const promptClass = Int32Array.of(
+  if (!head) return { head, findings: [] };
+  const { head: more, findings } = await roundedHead(await runtime.encoder(), grown, data.templates, signal);
+  const promptClass = Int32Array.from([
     ...head.promptClass,
     ...more.promptClass.map((c) => c + data.classes.length),
-  );
+  ]);
   const features = concatRows([head.promptFeatures, more.promptFeatures]);
   const classes = data.classes.length + grown.length;
-  return {
-    ...headFromPrompts(features, promptClass, classes, head.logitScale),
-    prompts: [...head.prompts, ...more.prompts],
-  };
+  const grownPrompts = headFromPrompts(features, promptClass, classes, head.logitScale);
+  return { head: { ...grownPrompts, prompts: [...head.prompts, ...more.prompts] }, findings };
 }
 
 /** The added examples, renamed where an id is taken: ids are how an example is removed again. */

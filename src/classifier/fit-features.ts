@@ -44,20 +44,21 @@ export async function fitFeatures(
   const { features, labels, findings } = drawRows(dump, values);
   const classes = dumpClasses(dump);
   const templates = encoder && !hasText ? templatesOf(values, encoder) : ['{}'];
+  const words =
+    encoder && !hasText ? await roundedHead(encoder, classes, templates, watch.signal) : undefined;
   const known = {
     classes,
     templates,
     encoder: encoder ? referenceTo(encoder) : featuresReference(dump, LOGIT_SCALE),
-    head: hasText
-      ? headOf(dump, classes, encoder?.logitScale ?? LOGIT_SCALE)
-      : encoder && (await roundedHead(encoder, classes, templates, watch.signal)),
+    head: words?.head ?? headOf(dump, classes, encoder?.logitScale ?? LOGIT_SCALE),
     support: plainSupport(rounded(features, values.keys), labels),
     examples: Array.from(labels, (_, i) => ({ id: `row ${i}`, sha256: '' })),
     dataset: dump.name,
   };
   const rows = { exact: features, validation: validationOf(dump, values.tune) };
   const defaults = { defaults: encoder?.defaults ?? CLIP_DEFAULTS };
-  return { data: await fitFresh(known, values, defaults, rows, watch), findings };
+  const data = await fitFresh(known, values, defaults, rows, watch);
+  return { data, findings: [...findings, ...(words?.findings ?? [])] };
 }
 
 /** Throws `UsageError` for options that only pictures, or texts that are embedded here, can follow. */

@@ -55,6 +55,38 @@ describe('fit', () => {
     expect(encoder.asked.texts).toContain('a photo of a 柴犬.');
   });
 
+  it('names the prompts that the encoder does not read to their end, of templates and of classes alike', async () => {
+    const photos = await writePictures(at('cut'), { cat: 2, dog: 2 });
+    await writeFiles(photos, { 'classes.csv': 'id,prompts\ncat,one two three four five six seven\n' });
+    const short = {
+      ...encoder,
+      textLength: async (texts: readonly string[]) => ({
+        tokens: texts.map((text) => text.split(' ').length),
+        read: 6,
+      }),
+    };
+    const template = ['a photo of a {}.', 'a {} in the very far distance.'];
+    const { findings } = await fitted(photos, { encoder: short, template });
+    expect(findings.filter(({ code }) => code === 'prompts/cut')).toEqual([
+      {
+        level: 'warning',
+        code: 'prompts/cut',
+        message: '3 prompts are longer than the 6 tokens that fake reads; their ends are not read',
+        paths: [
+          'a cat in the very far distance. (7 tokens)',
+          'one two three four five six seven (7 tokens)',
+          'a dog in the very far distance. (7 tokens)',
+        ],
+      },
+    ]);
+    const grown = await (await fitted(photos, { encoder: short, thumbnails: false })).add([
+      { image: at('cut/cat/0.png'), label: 'a very long name' },
+    ]);
+    expect(grown.findings).toContainEqual(
+      expect.objectContaining({ code: 'prompts/cut', paths: ['a photo of a a very long name. (8 tokens)'] }),
+    );
+  });
+
   it('counts and lists files that it cannot read, and goes on', async () => {
     const photos = await writePictures(at('damaged'), { cat: 2, dog: 2 });
     await writeFiles(photos, {

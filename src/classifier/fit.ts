@@ -119,20 +119,20 @@ async function fitDataset(
     values.tune === 'val' || values.tune === 'paper'
       ? await encodeSplit(dataset, values.tune === 'val' ? 'val' : 'test', runtime, values, signal)
       : undefined;
+  const templates = templatesOf(values, encoder);
+  const words = await roundedHead(encoder, dataset.classes, templates, signal);
   const findings = [
     ...dataset.findings,
     ...drawn.findings,
     ...unreadable([...encoded.failures, ...(validation?.failures ?? [])]),
     ...repeats.findings,
+    ...words.findings,
   ];
-
-  const templates = templatesOf(values, encoder);
-  const head = await roundedHead(encoder, dataset.classes, templates, signal);
   const known = {
     classes: dataset.classes,
     templates,
     encoder: referenceTo(encoder),
-    head,
+    head: words.head,
     support,
     examples: await describeExamples(kept, encoded, values.thumbnails ? runtime : undefined),
     dataset: dataset.name,

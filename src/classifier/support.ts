@@ -1,12 +1,13 @@
-import type { ClassInfo, Example } from '../dataset/types.ts';
+import type { ClassInfo, Example, Finding } from '../dataset/types.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
-import { presetTemplates, textHead } from '../encoder/prompts.ts';
+import { type CutPrompt, presetTemplates, textHead } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { roundToHalf } from '../math/half.ts';
 import { roundToInt8 } from '../math/int8.ts';
 import { type Matrix, matrix, unitRows } from '../math/matrix.ts';
 import type { Support } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
+import { count, plural } from '../words.ts';
 import type { Runtime } from './runtime.ts';
 import type { ClassifierData, SupportExample } from './types.ts';
 
@@ -68,19 +69,35 @@ export function templatesOf(
   return prompts ? [...presetTemplates(prompts)] : [encoder.defaults.template];
 }
 
-/** The text head with its embeddings rounded to half precision, as the file will hold them. */
+/** The text head with its embeddings rounded to half precision, as the file will hold them, and what is to be told of its prompts. */
 export async function roundedHead(
   encoder: Encoder,
   classes: readonly ClassInfo[],
   templates: readonly string[],
   signal?: AbortSignal,
-): Promise<NonNullable<ClassifierData['head']>> {
-  const { promptFeatures, promptClass, prompts } = await textHead(
+): Promise<{ head: NonNullable<ClassifierData['head']>; findings: Finding[] }> {
+  const { promptFeatures, promptClass, prompts, cut } = await textHead(
     encoder,
     [...classes],
     [...templates],
     signal,
   );
   const kept = rounded(promptFeatures, 'half');
-  return { ...headFromPrompts(kept, promptClass, classes.length, encoder.logitScale), prompts };
+  const head = { ...headFromPrompts(kept, promptClass, classes.length, encoder.logitScale), prompts };
+  return { head, findings: cutFindings(cut, encoder.id) };
+}
+
+/** Says which prompts an encoder does not read to their end. */
+export function cutFindings(cut: readonly CutPrompt[], encoder: string): Finding[] {
+  if (cut.length === 0) return [];
+  const [{ read }] = cut;
+  const [are, ends] = [plural(cut.length, 'is', 'are'), plural(cut.length, 'its end is', 'their ends are')];
+  return [
+    {
+      level: 'warning',
+      code: 'prompts/cut',
+      message: `${count(cut.length, 'prompt')} ${are} longer than the ${read} tokens that ${encoder} reads; ${ends} not read`,
+      paths: cut.map(({ prompt, tokens }) => `${prompt} (${tokens} tokens)`),
+    },
+  ];
 }

@@ -10,18 +10,17 @@ const LARGEST = 65504;
  * number, and every answer would be wrong without a word. Throws `ModelError` naming the picture's or text's place.
  */
 export function checkedEncoder(encoder: Encoder): Encoder {
-  const { id, dimension } = encoder;
+  const { id, dimension, prepare, textLength, textTower } = encoder;
   return {
     ...encoder,
-    prepare: () => encoder.prepare?.(),
     embedImages: async (pixels, signal) =>
       checkEmbeddings(await encoder.embedImages(pixels, signal), pixels.length, { id, dimension }, 'picture'),
     embedTexts: async (texts, signal) =>
       checkEmbeddings(await encoder.embedTexts(texts, signal), texts.length, { id, dimension }, 'text'),
-    ...(encoder.textTower
-      ? { textTower: () => (encoder.textTower as NonNullable<Encoder['textTower']>)() }
-      : {}),
-    close: () => encoder.close(),
+    ...(prepare && { prepare: prepare.bind(encoder) }),
+    ...(textLength && { textLength: textLength.bind(encoder) }),
+    ...(textTower && { textTower: textTower.bind(encoder) }),
+    close: encoder.close.bind(encoder),
   };
 }
 

@@ -146,6 +146,14 @@ describe('a dual encoder', () => {
     expect([...(await bare.embedTexts(['a b c', 'b', 'c c c'])).data]).toEqual([6, 3, 2, 1, 9, 3]);
   });
 
+  it('says how long texts are, and how much of them is read', async () => {
+    const { textLength } = dualEncoder(record, folder, fakeEngine(combined, both));
+    expect(await textLength?.(['a', 'a b c a b c a b', 'a b c a b c a b c'])).toEqual({
+      tokens: [1, 8, 9],
+      read: 8,
+    });
+  });
+
   it('speaks half precision, and keeps quantised pictures from their neighbours', async () => {
     const seen: Record<string, Tensor>[] = [];
     const quantized = { ...record, precision: 'quantized', textModel: 'text_model.onnx' } as const;

@@ -17,6 +17,7 @@ import {
   floatInput,
   lazySession,
   lazyTokenizer,
+  lengthOfTexts,
   outputNamed,
   stack,
   textFeeds,
@@ -110,6 +111,7 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
       }
       return out ?? matrix(0, record.dimension);
     },
+    textLength: (texts) => lengthOfTexts(tokenizer, text, texts),
     ...(weights ? { textTower: weights.textTower } : {}),
     close: async () => {
       await image.close();

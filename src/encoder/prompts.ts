@@ -57,9 +57,25 @@ export interface PromptedClass {
   readonly prompts?: readonly string[];
 }
 
+/** A prompt of which the encoder does not read the end. */
+export interface CutPrompt {
+  readonly prompt: string;
+  readonly tokens: number;
+  /** Tokens that are read. */
+  readonly read: number;
+}
+
+/** The prompts that are longer than what the encoder reads. */
+export async function cutPrompts(encoder: Encoder, prompts: readonly string[]): Promise<CutPrompt[]> {
+  const length = await encoder.textLength?.(prompts);
+  if (!length) return [];
+  const { tokens, read } = length;
+  return prompts.flatMap((prompt, i) => (tokens[i] > read ? [{ prompt, tokens: tokens[i], read }] : []));
+}
+
 /**
  * The zero-shot classifier of the classes: each template with the class's name, then its own prompts, embedded; beside it
- * the prompts of each class.
+ * the prompts of each class, and those of them that are cut.
  * Throws `UsageError` where a template has no `{}` or a class has no prompt at all.
  */
 export async function textHead(
@@ -67,7 +83,7 @@ export async function textHead(
   classes: readonly PromptedClass[],
   templates: readonly string[] = [encoder.defaults.template],
   signal?: AbortSignal,
-): Promise<TextHead & { prompts: string[][] }> {
+): Promise<TextHead & { prompts: string[][]; cut: CutPrompt[] }> {
   const prompts = classes.map(({ promptName, prompts: own = [] }) => [
     ...new Set([...templates.map((template) => renderPrompt(template, promptName)), ...own]),
   ]);
@@ -77,5 +93,6 @@ export async function textHead(
   }
   const promptFeatures = await encoder.embedTexts(prompts.flat(), signal);
   const promptClass = Int32Array.from(prompts.flatMap((list, c) => list.map(() => c)));
-  return { ...headFromPrompts(promptFeatures, promptClass, classes.length, encoder.logitScale), prompts };
+  const head = headFromPrompts(promptFeatures, promptClass, classes.length, encoder.logitScale);
+  return { ...head, prompts, cut: await cutPrompts(encoder, prompts.flat()) };
 }

@@ -8,7 +8,7 @@ import { checkRegular, unlessMissing } from '../store/regular.ts';
 import { ENCODER_FILE, readJson } from './configuration-files.ts';
 import type { EncoderRecord, TextRule } from './record.ts';
 import { createTokenizer, type TextTokenizer } from './tokenizer.ts';
-import type { Encoder } from './types.ts';
+import type { Encoder, TextLength } from './types.ts';
 
 export interface Lazy<T> {
   get(): Promise<T>;
@@ -59,6 +59,16 @@ export function lazyTokenizer(folder: string, rule: TextRule): Lazy<TextTokenize
     const config = await readJson(`${folder}/tokenizer_config.json`).catch(unlessMissing);
     return createTokenizer({ tokenizer, config }, rule);
   });
+}
+
+/** How long texts are for a tokenizer, and how much of them its encoder reads. */
+export async function lengthOfTexts(
+  tokenizer: Lazy<TextTokenizer>,
+  { length }: TextRule,
+  texts: readonly string[],
+): Promise<TextLength> {
+  const { count } = await tokenizer.get();
+  return { tokens: texts.map(count), read: length };
 }
 
 /** The name of the wanted result among a model's outputs. */

@@ -29,12 +29,19 @@ export interface Encoder {
   prepare?(): void;
   /** Raw embeddings [n, d]. Throws `UsageError` where pixels do not have the encoder's size. */
   embedImages(pixels: Pixels[], signal?: AbortSignal): Promise<Matrix>;
-  /** Raw embeddings [n, d]. */
+  /** Raw embeddings [n, d]. Of a text with more tokens than `textLength` says the end is not read. */
   embedTexts(texts: string[], signal?: AbortSignal): Promise<Matrix>;
+  /** Tokens of each text, start and end included, and how many of them are read; missing where texts of any length are. */
+  textLength?(texts: readonly string[]): Promise<TextLength>;
   /** The open text tower, for methods that learn prompts; missing where the encoder is not built from weights. */
   textTower?(): Promise<TextTower>;
   /** Frees both towers. */
   close(): Promise<void>;
+}
+
+export interface TextLength {
+  readonly tokens: readonly number[];
+  readonly read: number;
 }
 
 /** What suits an encoder's space where nothing was tuned, and how far a search should look. */

@@ -80,6 +80,17 @@ describe('CoOp', () => {
     expect(shown('front')).toEqual([-1, -1, -1, -1, 0, 1, 2, 3, -1, -1]);
   });
 
+  it('refuses learnt words and a name that are longer than what the tower reads', () => {
+    const reading = (context: number) => {
+      const textTower = { tower: { ...letterTower(32), context }, names };
+      return promptsOf({ ...task, textTower }, { context: 4, position: 'end' });
+    };
+    expect(reading(10).end.shape).toEqual([6, 10]);
+    expect(() => reading(9)).toThrow(
+      expect.objectContaining({ code: 'coop/too-long', message: expect.stringContaining('"ant" make 10') }),
+    );
+  });
+
   it('refuses an encoder whose text side is closed', () => {
     expect(() => checkNeeds(coOp as unknown as Method, smallTask)).toThrow('text side');
   });

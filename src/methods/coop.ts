@@ -1,5 +1,6 @@
 import { plainEngine } from '../engine/plain.ts';
 import { cosineRate, type Schedule } from '../engine/training/schedule.ts';
+import { UsageError } from '../errors.ts';
 import { add, mul } from '../graph/elementwise.ts';
 import { type Expr, input } from '../graph/expression.ts';
 import { reshape } from '../graph/layout.ts';
@@ -90,9 +91,15 @@ export function promptsOf(
     const tokens = words(`${name}.`);
     const [own, stop] = [tokens.slice(0, -1), tokens.slice(-1)];
     const before = position === 'end' ? m : position === 'middle' ? m >> 1 : 0;
-    return [first, ...open.slice(0, before), ...own, ...open.slice(before), ...stop, last].slice(
-      0,
-      tower.context,
+    const row = [first, ...open.slice(0, before), ...own, ...open.slice(before), ...stop, last];
+    if (row.length <= tower.context) return row;
+    throw new UsageError(
+      `The ${m} learnt words and the name "${name}" make ${row.length} tokens; the encoder reads ${tower.context}`,
+      {
+        code: 'coop/too-long',
+        hint: 'Learn fewer words (--context), or give the class a shorter prompt name in classes.csv.',
+        details: { name, tokens: row.length, context: tower.context },
+      },
     );
   });
   const t = Math.max(...rows.map((row) => row.length));

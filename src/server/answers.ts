@@ -94,6 +94,11 @@ export function changeAnswer(
   return {
     model: modelAnswer(model),
     added: data.examples.flatMap(({ id }) => (known.has(id) ? [] : [id])),
-    findings: findings.map(({ level, code, message }) => ({ level, code, message })),
+    findings: findings.map(({ level, code, message, paths = [] }) => ({
+      level,
+      code,
+      message,
+      about: paths,
+    })),
   };
 }

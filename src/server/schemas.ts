@@ -166,8 +166,17 @@ export const changeSchema = z
     model: modelSchema,
     added: z.array(z.string()).describe('Ids of the examples that were added.'),
     findings: z
-      .array(z.object({ level: z.enum(['info', 'warning']), code: z.string(), message: z.string() }))
-      .describe('What was noticed about the pictures: known ones, unreadable ones.'),
+      .array(
+        z.object({
+          level: z.enum(['info', 'warning']),
+          code: z.string(),
+          message: z.string(),
+          about: z.array(z.string()).describe('The pictures or prompts that it is about.'),
+        }),
+      )
+      .describe(
+        'What was noticed: known pictures, unreadable ones, prompts that the encoder does not read to their end.',
+      ),
   })
   .register(components, { id: 'Change' });
 

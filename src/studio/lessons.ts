@@ -62,6 +62,7 @@ export class Lessons {
   #answering?: Current;
   #check?: Checked;
   #untestable?: readonly Untestable[];
+  #cut: readonly string[] = [];
   #pause?: Pause;
 
   constructor(teacher: Teacher, tell: () => void) {
@@ -83,6 +84,7 @@ export class Lessons {
       answering: this.#answering?.status,
       check: this.#check?.serial,
       untestable: this.#untestable,
+      cut: this.#cut,
     };
   }
 
@@ -195,6 +197,7 @@ export class Lessons {
         signal,
         onProgress: ({ done: more }) => this.#set({ stage: 'looking', done: done + more, total }),
       });
+      this.#cut = this.#teacher.cut(lesson);
       for (const hash of failed) this.#unusable.add(hash);
       const isAll = total - done <= TOGETHER && failed.length === 0;
       if (isAll && board === this.#board) return { board, lesson };

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { isIndexName } from '../dataset/indexes.ts';
-import { readDataset } from '../dataset/read.ts';
+import { INDEX_NAMES, readDataset } from '../dataset/read.ts';
 import type { Dataset } from '../dataset/types.ts';
 import { sha256 } from '../encoder/record.ts';
 import { DataError } from '../errors.ts';
@@ -102,7 +101,7 @@ function checkHash(hash: string): string {
 
 /** A table of the pictures, at the top of a zip or in the one folder there. */
 const isIndex = (name: string) =>
-  isIndexName(basename(name)) && name.split('/').length <= 2 && !isHidden(name);
+  INDEX_NAMES.includes(basename(name)) && name.split('/').length <= 2 && !isHidden(name);
 
 type Keep = (name: string, bytes: Uint8Array) => Promise<Kept>;
 

@@ -35,6 +35,8 @@ export interface LessonStatus {
   readonly check?: number;
   /** Classes that could not be tested, as the last search found. */
   readonly untestable?: readonly Untestable[];
+  /** Classes whose name is longer than what the encoder reads, by id. */
+  readonly cut?: readonly string[];
 }
 
 /** Why no picture of a class can be left out: it is the only one, all are of one burst, or all are nearly the same. */

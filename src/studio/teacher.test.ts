@@ -75,3 +75,21 @@ it('answers for lessons that grow, shrink and change their order as their saved 
   await teacher.close();
   await loader.close();
 });
+
+it('tells the classes whose name the encoder does not read to its end', async () => {
+  const encoder = {
+    ...fakeEncoder(),
+    textLength: async (texts: readonly string[]) => ({
+      tokens: texts.map((text) => text.length),
+      read: 'a photo of a red.'.length,
+    }),
+  };
+  const loader = createImageLoader();
+  const teacher = createTeacher(encoder, { read: (hash) => picture(HUES[Number(hash[0])]) }, loader);
+  const lesson = lessonOf([0, 2]);
+  expect(teacher.cut(lesson)).toEqual([]);
+  await teacher.learn(lesson);
+  expect(teacher.cut(lesson)).toEqual(['other']);
+  await teacher.close();
+  await loader.close();
+});

@@ -8,7 +8,7 @@ import type { ClassifierData, Progress } from '../classifier/types.ts';
 import { nearDuplicates } from '../dataset/duplicates.ts';
 import { DisjointSets, groupBy } from '../dataset/groups.ts';
 import { encodeImages } from '../encoder/encode.ts';
-import { renderPrompt } from '../encoder/prompts.ts';
+import { cutPrompts, renderPrompt } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { keysInMemory } from '../engine/keys/memory.ts';
 import { sharedEngine } from '../engine/node.ts';
@@ -55,6 +55,8 @@ export interface Teacher {
   knows(hash: string): boolean;
   /** Embeds what the lesson has and memory has not. Returns hashes of pictures that could not be embedded. */
   learn(lesson: Lesson, options?: LearnOptions): Promise<string[]>;
+  /** Classes whose name the encoder does not read to its end, by their keys; as far as they were learnt. */
+  cut(lesson: Pick<Lesson, 'classes'>): string[];
   /** Features of pictures, [n, d], and whose they are: those that cannot be embedded are left out. */
   embed(
     pictures: readonly { hash: string; name: string }[],
@@ -102,16 +104,20 @@ export function createTeacher(
   const cache = openFeatureCache();
   const features = new Map<string, Float32Array>();
   const texts = new Map<string, Float32Array>();
+  const cut = new Set<string>();
   const gather = gatherer(features, encoder.dimension);
   let head: ClassifierData['head'] | undefined;
   const runtime = tryingRuntime(encoder, loader);
   const templates = [encoder.defaults.template];
 
+  const promptOf = ({ promptName }: Lesson['classes'][number]) => renderPrompt(templates[0], promptName);
+
   async function learn({ classes, examples }: ToLearn, { most, signal, onProgress }: LearnOptions = {}) {
-    const prompts = classes.map(({ promptName }) => renderPrompt(templates[0], promptName));
+    const prompts = classes.map(promptOf);
     const unread = [...new Set(prompts.filter((prompt) => !texts.has(prompt)))];
     if (unread.length > 0) {
       const rows = await encoder.embedTexts(unread, signal);
+      for (const { prompt } of await cutPrompts(encoder, unread)) cut.add(prompt);
       unread.forEach((prompt, i) => {
         texts.set(prompt, roundToHalf(row(rows, i)));
       });
@@ -136,7 +142,7 @@ export function createTeacher(
 
   /** The text head of a lesson's classes; of the same classes as before it is the same one. */
   function headOf({ classes }: Lesson): ClassifierData['head'] {
-    const prompts = classes.map(({ promptName }) => renderPrompt(templates[0], promptName));
+    const prompts = classes.map(promptOf);
     if (
       prompts.length !== head?.prompts.length ||
       prompts.some((prompt, c) => prompt !== head?.prompts[c][0])
@@ -172,6 +178,7 @@ export function createTeacher(
     encoder,
     knows: (hash) => features.has(hash),
     learn,
+    cut: ({ classes }) => classes.filter((info) => cut.has(promptOf(info))).map(({ key }) => key),
     async embed(wanted, signal) {
       const examples = wanted.map(({ hash, name }) => ({ hash, id: name }));
       await learn({ classes: [], examples }, { signal });

@@ -49,6 +49,7 @@ export function builtinEncoder(record: EncoderRecord, folder: string, engine: En
       const feeds = { sentences: floatTensor([embedded.rows, embedded.cols], embedded.data) };
       return asMatrix((await run(feeds, { signal })).rows);
     },
+    textLength: sentences.textLength,
     close: async () => {
       await Promise.all([image.close(), sentences.close(), map.close()]);
     },

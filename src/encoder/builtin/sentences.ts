@@ -2,11 +2,13 @@ import type { Engine } from '../../engine/types.ts';
 import { throwIfAborted } from '../../errors.ts';
 import { type Matrix, matrix, norm, row } from '../../math/matrix.ts';
 import type { TextRule } from '../record.ts';
-import { asMatrix, lazySession, lazyTokenizer, textFeeds } from '../tower.ts';
+import { asMatrix, lazySession, lazyTokenizer, lengthOfTexts, textFeeds } from '../tower.ts';
+import type { TextLength } from '../types.ts';
 
 /** Unit sentence embeddings by MiniLM: the mean over a text's tokens. */
 export interface Sentences {
   embed(texts: readonly string[], signal?: AbortSignal): Promise<Matrix>;
+  textLength(texts: readonly string[]): Promise<TextLength>;
   close(): Promise<void>;
 }
 
@@ -38,6 +40,7 @@ export function openSentences(folder: string, model: string, engine: Engine): Se
       }
       return out;
     },
+    textLength: (texts) => lengthOfTexts(tokenizer, SENTENCE_RULE, texts),
     close: session.close,
   };
 }

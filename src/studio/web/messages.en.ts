@@ -124,6 +124,8 @@ export const en = {
       `The pictures of ${listed(names)} are nearly the same and count as one picture. Add different ones.`,
     uneven: (least: string, few: number, most: string, many: number) =>
       `“${most}” has ${count(many, 'picture')}, “${least}” ${few}: pictures of “${least}” help most.`,
+    cutNames: (names: readonly string[]) =>
+      `The ${plural(names.length, 'name')} ${listed(names)} ${plural(names.length, 'is', 'are')} longer than what the encoder reads. Shorten ${plural(names.length, 'it', 'them')}, or the end does not count.`,
     steps: (n: number) => count(n, 'step'),
     needMore: 'It answers, but it cannot be tested yet.',
     looking: (done: number, total: number) => `Looking at new pictures: ${number(done)} of ${number(total)}`,

@@ -155,6 +155,7 @@ export const zh: Messages = {
     nearCopies: (names) => `${listed(names)}的图片几乎相同，只算一张。请添加不同的图片。`,
     uneven: (least, few, most, many) =>
       `“${most}”有 ${n(many)} 张图片，“${least}”只有 ${n(few)} 张：多加些“${least}”的图片最有帮助。`,
+    cutNames: (names) => `名称${listed(names)}太长，编码器读不到结尾。请缩短，否则结尾部分不起作用。`,
     steps: (count) => `${n(count)} 步`,
     needMore: '已经可以回答，但还无法测试。',
     looking: (done, total) => `正在看新图片：${n(done)} / ${n(total)}`,

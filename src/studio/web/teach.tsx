@@ -7,7 +7,7 @@ import { Either } from './lists.tsx';
 import { messages, percent } from './messages.ts';
 import { Next } from './next.tsx';
 import { ProblemText } from './notices.tsx';
-import { board, check, methods, perform, picturesByClass, status, tellError } from './store.ts';
+import { board, check, classNames, methods, perform, picturesByClass, status, tellError } from './store.ts';
 import { Untested } from './untested.tsx';
 
 /** What the classifier knows, who answers, and what it gets wrong. */
@@ -62,6 +62,7 @@ function Score() {
         <Untested />
       </div>
       <Uneven />
+      <CutNames />
     </div>
   );
 }
@@ -90,6 +91,12 @@ function Uneven() {
   const [least, most] = [counts[0], counts.at(-1)];
   if (!least || !most || most.count < UNEVEN * least.count) return null;
   return <p class="muted">{messages.value.teach.uneven(least.name, least.count, most.name, most.count)}</p>;
+}
+
+/** Names that the encoder does not read to their end. */
+function CutNames() {
+  const names = (status.value?.cut ?? []).flatMap((id) => classNames.value.get(id) ?? []);
+  return names.length === 0 ? null : <p class="muted">{messages.value.teach.cutNames(names)}</p>;
 }
 
 const isWorking = (): boolean =>
