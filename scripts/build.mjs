@@ -4,7 +4,10 @@ import { install, root, runTool } from './npm.mjs';
 
 install();
 rmSync(join(root, 'dist'), { recursive: true, force: true });
-process.exitCode =
+const failed =
   runTool('typescript/bin/tsc', ['-p', 'tsconfig.build.json']) ||
   runTool('vite/bin/vite.js', ['build', '--config', 'src/studio/web/vite.config.ts']) ||
   runTool('vite/bin/vite.js', ['build', '--config', 'src/export/page/vite.config.ts']);
+// Loaded when the dependencies are there.
+if (failed) process.exitCode = failed;
+else await (await import('./carry.mjs')).carry();

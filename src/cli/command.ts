@@ -7,8 +7,8 @@ export interface Command<T extends Options = Options> {
   /** `<data>` must be there, `[data]` may, `<images...>` is one or more. */
   readonly args: readonly string[];
   readonly options: T;
-  /** Takes the options of the engine, too: the command embeds, trains or scores. */
-  readonly computes?: true;
+  /** The command embeds, trains or scores: it takes the options of the engine, too, unless it computes on the CPU alone. */
+  readonly computes?: 'on-device' | 'on-cpu';
   /** What to type, and what it does. */
   readonly examples: readonly (readonly [command: string, does: string])[];
   /** `args` as typed, one after the other; `values` checked and with defaults. */
@@ -17,24 +17,24 @@ export interface Command<T extends Options = Options> {
 
 /** Options that every command has. */
 export const commonOptions = {
-  quiet: flag({ short: 'q', help: 'Print no progress and no notes; errors are still printed.' }),
-  verbose: flag({ help: 'Print where in the program an error occurred.' }),
+  quiet: flag({ short: 'q', help: 'No progress and no notes; errors are still told.' }),
+  verbose: flag({ help: 'Tell where in the program an error came from.' }),
 } as const;
 
 /** Options of every command that computes. */
 const engineOptions = {
   device: choice(DEVICES, {
     default: 'cpu',
-    help: 'The device that computes. All but cpu are experimental; the CPU replaces a device that cannot be used.',
+    help: 'What computes; all but cpu are experimental, and cpu takes over from one that refuses.',
   }),
 } as const;
 
 /** A command's own options and those it shares with others, but for the common ones. */
 export function optionsOf({ options, computes }: Command): Options {
-  return computes ? { ...options, ...engineOptions } : options;
+  return computes === 'on-device' ? { ...options, ...engineOptions } : options;
 }
 
-export const jsonOption = flag({ help: 'Print JSON; errors are JSON on stderr.' });
+export const jsonOption = flag({ help: 'Print JSON; errors are JSON on stderr, too.' });
 
 /** Keeps the types of the options where a command is written, and forgets them where commands are listed. */
 export function defineCommand<const T extends Options>(command: Command<T>): Command {

@@ -7,7 +7,6 @@ import { DEFAULT_CLIP, REGISTRY } from '../encoder/registry.ts';
 import { folderSize, homeFolder } from '../store/home.ts';
 import { hubAnswers } from '../store/hub.ts';
 import { version } from '../version.ts';
-import { count } from '../words.ts';
 import { bytes } from './wording.ts';
 
 /** One thing that was looked at. `note`: works, but the person should know. */
@@ -27,10 +26,7 @@ const HUB_PATIENCE = 2000;
 
 /** Looks at Node (or Bun, or Deno), the machine, the native libraries, the devices, the home folder, the encoders and the hub. */
 export async function examine(signal: AbortSignal): Promise<Check[]> {
-  const libraries = [
-    library('sharp', () => import('sharp')),
-    library('onnxruntime-node', () => import('onnxruntime-node')),
-  ];
+  const libraries = [library('sharp', () => import('sharp')), runtime()];
   const rest = [devices(), home(), disk(), encoders(), hub(signal)];
   return [interpreter(), machine(), ...(await Promise.all([...libraries, ...rest]))];
 }
@@ -58,7 +54,7 @@ function machine(): Check {
   return {
     name: 'Machine',
     state: memory < LOW_MEMORY ? 'note' : 'ok',
-    found: `${process.platform} ${release()} ${process.arch}, ${count(availableParallelism(), 'core')}, ${bytes(memory)} memory`,
+    found: `${process.platform} ${release()} ${process.arch}, ${availableParallelism()} cores, ${bytes(memory)} memory`,
   };
 }
 
@@ -68,9 +64,23 @@ async function library(name: string, load: () => Promise<unknown>): Promise<Chec
     return { name, state: 'ok', found: installedVersion(name) };
   } catch (error) {
     const [reason] = (error as Error).message.split('\n');
-    const hint = `Install again on this machine (npm install): ${name} has a different part for each system.`;
-    return { name, state: 'bad', found: `cannot be loaded: ${reason}`, hint };
+    const hint = `Install again (npm install) on this machine: ${name} has a part of its own for each system.`;
+    return { name, state: 'bad', found: `does not load: ${reason}`, hint };
   }
+}
+
+async function runtime(): Promise<Check> {
+  const name = 'ONNX Runtime';
+  const { examineRuntime } = await import('../engine/node.ts');
+  const { whyNoNative } = await import('../engine/onnxruntime.ts');
+  const there = await examineRuntime();
+  if (there && !there.refused)
+    return { name, state: 'ok', found: `${there.version}, native (${there.native})` };
+  const lacking = there?.refused ? `it does not load: ${there.refused}` : whyNoNative();
+  const found = lacking
+    ? `the WebAssembly build, several times slower than the native one (${lacking})`
+    : 'the native build is downloaded at the first use (114 MB); npm install onnxruntime-node installs it, too';
+  return { name, state: 'note', found };
 }
 
 /** Every device is tried; that a machine has only its CPU is nothing to note. */

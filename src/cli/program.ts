@@ -26,16 +26,16 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
 
 /** What a command with several words is about, by its first word. */
 const GROUPS: Readonly<Record<string, string>> = {
-  encoders: 'List, download, show, remove and bundle encoders.',
-  data: 'Check public data sets.',
+  encoders: 'List, get, show, remove and carry encoders.',
+  data: 'Look after public data sets.',
 };
 
 /** All commands by name; the one that is named is filled in. */
 async function createProgram(argv: readonly string[], io: Io): Promise<Commander> {
   const program = configure(new Commander('tip-adapter'), io)
-    .description('Make image classifiers from a few labelled pictures.')
+    .description('A handful of labelled pictures in, an image classifier out.')
     .version(version, '--version', 'Print the version.')
-    .addHelpText('after', '\nHelp for a command: tip-adapter <command> --help');
+    .addHelpText('after', '\nMore about a command: tip-adapter <command> --help');
   const groups = new Map<string, Commander>();
   const words = argv.filter((word) => !word.startsWith('-'));
   for (const { name, summary, load } of commands) {
@@ -80,18 +80,28 @@ async function fill(target: Commander, command: Command, io: Io): Promise<void> 
     const given = target.opts();
     checkNeeded(command, given);
     const common = resolveOptions(commonOptions, given);
-    const { device, ...values } = resolveOptions(options, given);
+    const { device = 'cpu', ...values } = resolveOptions(options, given);
     const own = common.quiet ? quiet(io) : io;
     if (command.computes) await chooseDevice(device as Device, own);
     await command.run(target.args, values, own);
   });
 }
 
-/** Everything a command computes, it computes on the shared engine. */
+/** Everything a command computes, it computes on the shared engine; what that needs is brought first. */
 async function chooseDevice(device: Device, io: Io): Promise<void> {
+  const { chooseRuntime } = await import('../engine/onnxruntime.ts');
+  const { withBar } = await import('./work.ts');
+  const note = (line: string) => io.note(line);
+  await withBar(io, 'Downloading ONNX Runtime', (bar) =>
+    chooseRuntime({
+      note,
+      signal: io.signal,
+      onDownload: ({ received, total }) => bar.update({ done: received, total, unit: 'bytes' }),
+    }),
+  );
   if (device === 'cpu') return;
   const { createEngine, setSharedEngine } = await import('../engine/node.ts');
-  setSharedEngine(createEngine({ device, note: (line) => io.note(line) }));
+  setSharedEngine(createEngine({ device, note }));
 }
 
 /** Values are checked by the table's own schema, so Commander only collects them. */
@@ -105,7 +115,7 @@ function flagOf(name: string, option: Option): CommanderOption {
 function checkNeeded({ options, examples }: Command, given: Readonly<Record<string, unknown>>): void {
   for (const [name, option] of Object.entries(options)) {
     if (given[name] !== undefined || option.schema.safeParse(option.default).success) continue;
-    throw new UsageError(`Option ${flagsText(name, option)} is missing`, {
+    throw new UsageError(`${flagsText(name, option)} is missing`, {
       code: 'usage',
       hint: `For example: ${examples[0][0]}`,
     });

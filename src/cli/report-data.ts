@@ -2,7 +2,6 @@ import type { Classifier, Evaluation, ImageSource } from '../classifier/index.ts
 import { matrix, row } from '../math/matrix.ts';
 import { reliabilityBins } from '../metrics/calibration.ts';
 import type { ReportData, ReportPrediction } from '../report/types.ts';
-import { count } from '../words.ts';
 import { constantsText } from './wording.ts';
 
 /** Pictures shown in a report: wrong answers first. */
@@ -64,7 +63,7 @@ export async function evaluationReport(
       },
       {
         label: 'Chosen by',
-        value: `${tuning.protocol}, ${count(tuning.folds, 'fold')}, ${count(tuning.judges, 'picture')}`,
+        value: `${tuning.protocol}, ${tuning.folds} folds, ${tuning.judges} pictures`,
       },
       { label: 'Encoder fingerprint', value: encoder.fingerprint },
       { label: 'Made by', value: createdBy },

@@ -2,7 +2,6 @@ import type { ClassifierData } from '../classifier/types.ts';
 import type { Finding } from '../dataset/types.ts';
 import type { Option } from '../options.ts';
 import { percent } from '../report/numbers.ts';
-import { number } from '../words.ts';
 import type { Io } from './io.ts';
 
 /** A number of bytes as downloads show it: `606 MB`. */
@@ -34,9 +33,9 @@ export function helpText({ help, choices, default: preset }: Option): string {
   if (preset === true) return `Do not ${help[0].toLowerCase()}${help.slice(1)}`;
   const facts = [
     ...(choices ? [`one of ${choices.join(', ')}`] : []),
-    ...(preset === undefined || preset === false || String(preset) === '' ? [] : [`default: ${preset}`]),
+    ...(preset === undefined || preset === false ? [] : [`default: ${preset}`]),
   ];
-  return facts.length > 0 ? `${help.replace(/\.$/, '')} (${facts.join('; ')}).` : help;
+  return facts.length > 0 ? `${help} (${facts.join('; ')})` : help;
 }
 
 const SHOWN = 5;
@@ -56,7 +55,7 @@ export function tellFindings(io: Io, findings: readonly Finding[]): void {
 /** The first few lines of a list, and how many more there are. */
 export function tellSome(io: Io, lines: readonly string[]): void {
   for (const line of lines.slice(0, SHOWN)) io.note(`  ${line}`);
-  if (lines.length > SHOWN) io.note(`  and ${number(lines.length - SHOWN)} more`);
+  if (lines.length > SHOWN) io.note(`  … and ${lines.length - SHOWN} more`);
 }
 
 /** A method with the constants it uses and how they were found: `tip-adapter, alpha 1.2, beta 9 (tuned by folds)`. */
@@ -95,13 +94,11 @@ export function comparedText({ compared = [] }: ClassifierData['tuning']): strin
     ({ method, accuracy, nll }) =>
       `${method} ${percent(accuracy)} (${percent(own.accuracy - accuracy)} less, NLL ${nll.toFixed(3)})`,
   );
-  return `Accuracy on left-out examples: ${percent(own.accuracy)} (NLL ${own.nll.toFixed(3)}); ${told.join(', ')}`;
+  return `Right on left-out examples: ${percent(own.accuracy)} (NLL ${own.nll.toFixed(3)}); ${told.join(', ')}`;
 }
 
 /** How constants were chosen; who tuned on the test split says so wherever a number of theirs stands. */
 export function protocolText(protocol: string): string {
   if (protocol === 'fixed') return 'not tuned';
-  return protocol === 'paper'
-    ? 'tuned on the test split as in the paper, optimistic'
-    : `tuned by ${protocol}`;
+  return protocol === 'paper' ? 'tuned by paper: on the test split, optimistic' : `tuned by ${protocol}`;
 }

@@ -1,4 +1,4 @@
-import { InterruptedError, UsageError } from '../errors.ts';
+import { InterruptedError, type ModelError, UsageError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
 import { sizeOf, type Tensor } from '../math/tensor.ts';
 import { printable } from '../printable.ts';
@@ -6,7 +6,7 @@ import { channelTo, type Thread, type ThreadEvents, type Without } from './chann
 import { type Device, type EngineOptions, refusalOf } from './device.ts';
 import { keyCacheOn } from './keys/client.ts';
 import { noFiles } from './keys/types.ts';
-import type { Answer, Request, Settings } from './protocol.ts';
+import { type Answer, NATIVE_REFUSED, type Request, type Settings } from './protocol.ts';
 import { type BlockPlan, mapPlan, planTraining } from './training/plan.ts';
 import type { Shard } from './training/shard.ts';
 import { createShardedTrainer, shardData } from './training/sharded.ts';
@@ -24,7 +24,9 @@ import type { Engine, PortInfo, RunOptions, Session } from './types.ts';
 /** What differs between Node and a page. */
 export interface Platform {
   start(events: ThreadEvents): Thread;
-  readonly settings: Omit<Settings, 'device'>;
+  readonly settings: Omit<Settings, 'device' | 'native'>;
+  /** The folder of the native build, if one is used; `error` is why the one that was given does not load. */
+  native?(error?: unknown): Promise<string | undefined>;
   /** Whether its threads can read files. */
   readonly files: boolean;
   /** Why a device cannot be used, asked once before its first use; undefined where it may be tried. */
@@ -60,6 +62,22 @@ export function engineOn(
     return reason === undefined ? device : onCpu(reason);
   }
 
+  /** Sends what opens a runtime, and sends it again where the native build does not load. */
+  async function open(
+    request: Without<Extract<Request, { settings: Settings }>, 'id' | 'settings'>,
+    device: Device,
+    signal?: AbortSignal,
+  ): Promise<Answer> {
+    const ask = (native: string | undefined) =>
+      send({ ...request, settings: { ...platform.settings, device, native } }, [], signal);
+    try {
+      return await ask(await platform.native?.());
+    } catch (error) {
+      if ((error as ModelError).code !== NATIVE_REFUSED) throw error;
+      return ask(await platform.native?.(error));
+    }
+  }
+
   /** Sends models to the device, and to the CPU where only that accepts them: from then on, all. */
   async function prepare(
     request: Without<Extract<Request, { kind: 'load' | 'train' }>, 'id' | 'settings'>,
@@ -67,13 +85,11 @@ export function engineOn(
   ): Promise<Answer> {
     chosen ??= device === 'cpu' ? Promise.resolve(device) : choose();
     const used = await chosen;
-    const on = (on: Device) =>
-      send({ ...request, settings: { ...platform.settings, device: on } }, [], signal);
     try {
-      return await on(used);
+      return await open(request, used, signal);
     } catch (error) {
       if (used === 'cpu' || error instanceof InterruptedError) throw error;
-      const answer = await on('cpu');
+      const answer = await open(request, 'cpu', signal);
       chosen = Promise.resolve(onCpu((error as Error).message));
       return answer;
     }
@@ -163,8 +179,7 @@ export function engineOn(
     data: TrainingData,
     signal?: AbortSignal,
   ): Promise<Shard> {
-    const settings = { ...platform.settings, device: 'cpu' } as const;
-    await send({ kind: 'shard', plan, data, settings }, [], signal);
+    await open({ kind: 'shard', plan, data }, 'cpu', signal);
     return {
       forward: async (feeds) => {
         const own = detach(feeds);

@@ -1,11 +1,12 @@
-import * as ort from 'onnxruntime-node';
+import { createRequire } from 'node:module';
 import { exp } from '../graph/elementwise.ts';
 import { input } from '../graph/expression.ts';
 import { toOnnx } from '../graph/onnx.ts';
 
 /** The process that tries a device: computes one number on it and tells its parent whether that went well. */
-async function probe(device: string): Promise<{ refused?: string }> {
+async function probe(device: string, native: string): Promise<{ refused?: string }> {
   try {
+    const ort: typeof import('onnxruntime-node') = createRequire(import.meta.url)(native);
     const session = await ort.InferenceSession.create(toOnnx({ y: exp(input('x', [1])) }), {
       executionProviders: [device],
     });
@@ -16,4 +17,4 @@ async function probe(device: string): Promise<{ refused?: string }> {
   }
 }
 
-process.send?.(await probe(process.argv[2]), () => process.disconnect());
+process.send?.(await probe(process.argv[2], process.argv[3]), () => process.disconnect());

@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import type { Thread, ThreadEvents } from './channel.ts';
 import { engineOn, sharedBy } from './client.ts';
 import { DEVICES, type Device, type EngineOptions } from './device.ts';
+import { chooseRuntime, giveUpNative, installedRuntime } from './onnxruntime.ts';
 import { type Answer, BUSY, ENDING } from './protocol.ts';
 import type { Engine } from './types.ts';
 
@@ -21,13 +22,22 @@ const FLAGS = EXTENSION === '.ts' ? undefined : [];
  */
 const STACK_MB = 600;
 
+const NEEDS_NATIVE = "it needs ONNX Runtime's native build";
+
 /**
- * An engine on ONNX Runtime's native build, in a worker thread that starts at the first use and never keeps a program alive.
- * On the CPU by default; other devices are experimental.
+ * An engine on ONNX Runtime, in a worker thread that starts at the first use and never keeps a program alive. On the CPU by
+ * default; other devices are experimental. The native build is downloaded from npm where it is not on the machine; where it
+ * cannot be had, `note` is told so and the build in WebAssembly computes.
  */
 export function createEngine(options: EngineOptions = {}): Engine {
-  const { threads = availableParallelism() } = options;
-  return engineOn({ start, settings: { threads }, files: true, refusal: deviceRefusal }, options);
+  const { threads = availableParallelism(), note = (line) => console.warn(line) } = options;
+  const native = async (error?: unknown) =>
+    (await (error ? giveUpNative(error, note) : chooseRuntime({ note }))).native;
+  const refusal = async (device: Device) => {
+    const folder = await native();
+    return folder === undefined ? NEEDS_NATIVE : deviceRefusal(device, folder);
+  };
+  return engineOn({ start, settings: { threads }, native, files: true, refusal }, options);
 }
 
 function start({ answer, died }: ThreadEvents): Thread {
@@ -88,8 +98,9 @@ function awaitRuns(): void {
  * Why a device cannot be used here; undefined where it can. Tried in a process of its own: a driver may print, and a broken
  * one may end the process that tries it.
  */
-async function deviceRefusal(device: Device): Promise<string | undefined> {
-  const probe = fork(fileURLToPath(new URL(`./device-probe${EXTENSION}`, import.meta.url)), [device], {
+async function deviceRefusal(device: Device, native: string): Promise<string | undefined> {
+  const program = fileURLToPath(new URL(`./device-probe${EXTENSION}`, import.meta.url));
+  const probe = fork(program, [device, native], {
     execArgv: FLAGS,
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
@@ -103,12 +114,23 @@ async function deviceRefusal(device: Device): Promise<string | undefined> {
   });
 }
 
-/** Every device, and why it cannot be used where it cannot. */
+/** The native build that is on this machine, and why it does not load where it does not. Nothing is downloaded. */
+export async function examineRuntime(): Promise<
+  { version: string; native: string; refused?: string } | undefined
+> {
+  const { version, native } = installedRuntime() ?? {};
+  return version && native ? { version, native, refused: await deviceRefusal('cpu', native) } : undefined;
+}
+
+/** Every device, and why it cannot be used where it cannot. Nothing is downloaded. */
 export function examineDevices(): Promise<{ device: Device; refused?: string }[]> {
+  const native = installedRuntime()?.native;
+  const refusal = (device: Device) =>
+    native === undefined ? Promise.resolve(NEEDS_NATIVE) : deviceRefusal(device, native);
   return Promise.all(
     DEVICES.map(async (device) => ({
       device,
-      refused: device === 'cpu' ? undefined : await deviceRefusal(device),
+      refused: device === 'cpu' ? undefined : await refusal(device),
     })),
   );
 }

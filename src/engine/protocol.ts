@@ -9,6 +9,8 @@ import type { PortInfo } from './types.ts';
 export interface Settings {
   readonly device: Device;
   readonly threads: number;
+  /** In Node: the folder of ONNX Runtime's native build; without it, the thread takes the one in WebAssembly. */
+  readonly native?: string;
   /** Where a page finds the runtime's files: the address of a folder, with a slash at the end. */
   readonly wasmPaths?: string;
 }
@@ -43,6 +45,9 @@ export type Answer =
   | { id: number; result: StepResult }
   | { id: number; state: TrainingState }
   | { id: number; error: string; code?: string; hint?: string };
+
+/** The code of the error of a thread that cannot load the native build. */
+export const NATIVE_REFUSED = 'engine/native';
 
 /** Places in the state that Node's thread shares with the program: requests being answered; whether none may begin. */
 export const BUSY = 0;

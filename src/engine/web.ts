@@ -18,8 +18,8 @@ declare const navigator: { readonly hardwareConcurrency: number };
 
 interface WebEngineOptions extends EngineOptions {
   /**
-   * Where the files of onnxruntime-web's `dist` lie (`ort-wasm-simd-threaded.wasm`, `.mjs`; with `asyncify` for WebGPU), with
-   * a slash at the end, absolute or relative to the page. Default: where the bundler put them.
+   * Where the files of this package's `dist/onnxruntime-web` lie (`ort-wasm-simd-threaded.wasm`, `.mjs`; with `asyncify` for
+   * WebGPU), with a slash at the end, absolute or relative to the page. Default: where the bundler put them.
    */
   wasmPaths?: string;
 }

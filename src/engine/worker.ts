@@ -1,8 +1,12 @@
+import { createRequire } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
-import * as ort from 'onnxruntime-node';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { ModelError } from '../errors.ts';
 import { openFile } from './keys/node.ts';
-import { BUSY, ENDING, type Request, type Settings } from './protocol.ts';
+import { BUSY, ENDING, NATIVE_REFUSED, type Request, type Settings } from './protocol.ts';
 import { type Backend, buffersOf, createRuntime } from './runtime.ts';
+
+type Runtime = { InferenceSession: typeof InferenceSession; Tensor: typeof Tensor };
 
 /** What goes wrong is thrown, and told by whoever catches it; the runtime would print it, too. */
 const FATAL = 4;
@@ -13,9 +17,10 @@ const FATAL = 4;
  */
 const answer = createRuntime(backendFor, openFile);
 
-async function backendFor({ device, threads }: Settings): Promise<Backend> {
-  const options: ort.InferenceSession.SessionOptions = {
-    executionProviders: [device],
+async function backendFor({ device, threads, native }: Settings): Promise<Backend> {
+  const ort = native === undefined ? await wasmRuntime(threads) : nativeRuntime(native);
+  const options: InferenceSession.SessionOptions = {
+    executionProviders: [native === undefined ? 'wasm' : device],
     intraOpNumThreads: threads,
     graphOptimizationLevel: 'all',
     // Threads that spin while waiting take the cores that decode the next pictures.
@@ -24,12 +29,27 @@ async function backendFor({ device, threads }: Settings): Promise<Backend> {
   };
   return {
     ort,
-    preallocates: true,
+    preallocates: native !== undefined,
     create: (model) =>
       typeof model === 'string'
         ? ort.InferenceSession.create(model, options)
         : ort.InferenceSession.create(model, options),
   };
+}
+
+function nativeRuntime(folder: string): Runtime {
+  try {
+    return createRequire(import.meta.url)(folder);
+  } catch (error) {
+    throw new ModelError((error as Error).message, { code: NATIVE_REFUSED });
+  }
+}
+
+async function wasmRuntime(threads: number): Promise<Runtime> {
+  const ort = await import('onnxruntime-web');
+  ort.env.logLevel = 'fatal';
+  ort.env.wasm.numThreads = threads;
+  return ort as unknown as Runtime;
 }
 
 const state: Int32Array = workerData;

@@ -1,13 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DataError, InterruptedError, ModelError } from '../errors.ts';
 import { type DownloadRequest, download, type Progress } from './download.ts';
 import { type FakeHub, integrityOf, sha256Of, startFakeHub } from './fake-hub.fixture.ts';
+import { startProxy } from './proxy.fixture.ts';
 
 const MODEL = new Uint8Array(3_000_000).map((_, i) => (i * 2654435761) >>> 24);
 const REPO = 'owner/model';
@@ -223,27 +222,15 @@ describe('several at once', () => {
 });
 
 it('goes through the proxy that the environment names', async () => {
-  const asked: string[] = [];
-  const proxy = createServer().on('connect', (message, socket) => {
-    asked.push(message.url ?? '');
-    const [host, port] = (message.url ?? '').split(':');
-    const upstream = connect(Number(port), host, () => {
-      socket.write('HTTP/1.1 200 OK\r\n\r\n');
-      upstream.pipe(socket).pipe(upstream);
-    });
-    upstream.on('error', () => socket.destroy());
-    socket.on('error', () => upstream.destroy());
-  });
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-  vi.stubEnv('HTTP_PROXY', `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+  const proxy = await startProxy();
+  vi.stubEnv('HTTP_PROXY', proxy.endpoint);
   vi.stubEnv('http_proxy', undefined);
   vi.stubEnv('NO_PROXY', new URL(hub.cdn).host);
   vi.stubEnv('no_proxy', undefined);
   vi.resetModules();
   const fresh = await import('./download.ts');
   await fresh.download({ ...request, sha256: sha256Of(MODEL) });
-  expect(asked).toEqual([new URL(hub.endpoint).host]);
-  proxy.closeAllConnections();
+  expect(proxy.asked).toEqual([new URL(hub.endpoint).host]);
   proxy.close();
 });
 

@@ -17,21 +17,71 @@ export const MAX_FAILURES = 5;
 
 const LONGEST_WAIT = 30_000;
 
-let proxied: Fetch | undefined;
+/** Milliseconds of silence after which a server is given up, and what came so far is continued. */
+const SILENCE = 60_000;
+
+/** What stands between this machine and a server, where it is not in the environment. */
+export interface Route {
+  httpProxy?: string;
+  httpsProxy?: string;
+  noProxy?: string;
+  /** Certificates (PEM) that are trusted in place of the built-in ones. */
+  ca?: string[];
+  /** False: certificates are not checked. */
+  rejectUnauthorized?: boolean;
+}
+
+let direct: Promise<Fetch> | undefined;
 
 /** Fetch through the proxies that the environment names. Loaded at first use: most runs need no network. */
-export async function proxyFetch(): Promise<Fetch> {
-  if (!proxied) {
-    const { EnvHttpProxyAgent, fetch } = await import('undici');
-    // A silent server is given up after a minute, and what came so far is continued.
-    const dispatcher = new EnvHttpProxyAgent({
-      connect: { timeout: 15_000 },
-      headersTimeout: 60_000,
-      bodyTimeout: 60_000,
-    });
-    proxied = ((input: string, init: object) => fetch(input, { ...init, dispatcher })) as unknown as Fetch;
-  }
-  return proxied;
+export function proxyFetch(): Promise<Fetch> {
+  direct ??= fetchBy({});
+  return direct;
+}
+
+/** Fetch by a route. */
+export async function fetchBy({ ca, rejectUnauthorized, ...proxies }: Route): Promise<Fetch> {
+  const { EnvHttpProxyAgent, fetch } = await import('undici');
+  const tls = { ...(ca && { ca }), ...(rejectUnauthorized === false && { rejectUnauthorized }) };
+  const dispatcher = new EnvHttpProxyAgent({
+    ...proxies,
+    connect: { timeout: 15_000, ...tls },
+    requestTls: tls,
+    proxyTls: tls,
+    headersTimeout: SILENCE,
+    bodyTimeout: SILENCE,
+  });
+  const send = (input: string, init: object) => fetch(input, { ...init, dispatcher });
+  return inTime(send as unknown as Fetch, SILENCE);
+}
+
+/** The same fetch, which gives up an answer that does not begin in time: undici asks a proxy that hangs up again without end. */
+function inTime(send: Fetch, limit: number): Fetch {
+  return async (input, init) => {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new TypeError(`no answer in ${limit / 1000} s`)), limit);
+    try {
+      const signal = AbortSignal.any([late.signal, ...(init?.signal ? [init.signal] : [])]);
+      return await send(input, { ...init, signal });
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+}
+
+/** The same fetch, whose first answer must begin within some milliseconds: a server that failed so is not asked again. */
+export function impatient(send: Fetch, patience: number): Fetch {
+  let answered = false;
+  return async (input, init) => {
+    if (answered) return send(input, init);
+    try {
+      const response = await inTime(send, patience)(input, init);
+      answered = true;
+      return response;
+    } catch (error) {
+      throw init?.signal?.aborted ? error : unreachable(error, String(input));
+    }
+  };
 }
 
 /** Whether a server with this status may answer when asked again. */

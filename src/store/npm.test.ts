@@ -1,4 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -7,6 +10,7 @@ import { pack } from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { integrityOf, startFakeRegistry } from './fake-hub.fixture.ts';
 import { extractMembers, npmTarball } from './npm.ts';
+import { startProxy } from './proxy.fixture.ts';
 
 let home: string;
 beforeEach(async () => {
@@ -70,6 +74,56 @@ describe('npmTarball', () => {
     });
     await registry.close();
   });
+
+  it("goes through npm's own proxies: of .npmrc, and of the environment for HTTPS", async () => {
+    for (const name of ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy'])
+      vi.stubEnv(name, undefined);
+    const proxy = await startProxy();
+    const registry = await startFakeRegistry({ '@scope/weights@1.2.3': CONTENT });
+    await writeFile(join(home, '.npmrc'), `registry=${registry.endpoint}\nproxy=${proxy.endpoint}\n`);
+    await npmTarball(NAMED);
+    vi.stubEnv('npm_config_registry', 'https://127.0.0.1:10');
+    vi.stubEnv('npm_config_https_proxy', proxy.endpoint);
+    const elsewhere = { ...NAMED, name: 'elsewhere' };
+    await expect(npmTarball(elsewhere, { patience: 1000 })).rejects.toMatchObject({
+      code: 'network/unreachable',
+    });
+    expect([...new Set(proxy.asked)]).toEqual([new URL(registry.endpoint).host, '127.0.0.1:10']);
+    proxy.close();
+    await registry.close();
+  });
+
+  const openssl = spawnSync('openssl', ['version']).status === 0;
+  it.skipIf(!openssl)(
+    "trusts npm's cafile, or any certificate where npm does (skipped where there is no openssl)",
+    async () => {
+      const [key, cert] = [join(home, 'key.pem'), join(home, 'cert.pem')];
+      const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert];
+      spawnSync('openssl', [
+        ...made,
+        '-days',
+        '2',
+        '-subj',
+        '/CN=localhost',
+        '-addext',
+        'subjectAltName=DNS:localhost',
+      ]);
+      const server = createServer({ key: await readFile(key), cert: await readFile(cert) }, (_, response) =>
+        response.end(CONTENT),
+      );
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const registry = `registry=https://localhost:${(server.address() as AddressInfo).port}\n`;
+      const configure = (more: string) => writeFile(join(home, '.npmrc'), registry + more);
+      await configure('');
+      await expect(npmTarball(NAMED)).rejects.toMatchObject({ code: 'network/unreachable' });
+      await configure('strict-ssl=false\n');
+      expect((await npmTarball({ ...NAMED, name: 'first' })).size).toBe(CONTENT.length);
+      await configure(`cafile=${cert}\n`);
+      expect((await npmTarball({ ...NAMED, name: 'second' })).size).toBe(CONTENT.length);
+      server.closeAllConnections();
+      server.close();
+    },
+  );
 
   it('refuses bytes without the pinned integrity', async () => {
     const registry = await startFakeRegistry({ '@scope/weights@1.2.3': CONTENT.slice(0, -1) });

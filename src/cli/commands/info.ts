@@ -2,7 +2,6 @@ import type { ClassifierData } from '../../classifier/types.ts';
 import { countByClass } from '../../methods/task.ts';
 import { date } from '../../report/numbers.ts';
 import type { Table } from '../../report/table.ts';
-import { count } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import { printJson, tableLines } from '../print.ts';
 import { methodText } from '../wording.ts';
@@ -11,8 +10,8 @@ export const infoCommand = defineCommand({
   args: ['<classifier>'],
   options: { json: jsonOption },
   examples: [
-    ['tip-adapter info pets.safetensors', 'Prints classes, method, encoder and origin.'],
-    ['tip-adapter info pets.safetensors --json', 'Adds the ids of all examples.'],
+    ['tip-adapter info pets.safetensors', 'Classes, method, encoder, where it came from.'],
+    ['tip-adapter info pets.safetensors --json', 'With the ids of all examples.'],
   ],
   async run([path], { json }, io) {
     const { load } = await import('../../classifier/index.ts');
@@ -26,14 +25,11 @@ export const infoCommand = defineCommand({
 function facts({ encoder, ...data }: ClassifierData): [string, string][] {
   return [
     ['Method', methodText(data)],
-    ['Encoder', `${encoder.id}, ${encoder.dimension} dimensions, licence ${encoder.licence}`],
+    ['Encoder', `${encoder.id}, ${encoder.dimension} numbers, ${encoder.licence}`],
     ['Prompt', data.templates.join(' | ')],
-    [
-      'Data',
-      `${data.dataset}, ${data.shots ? `at most ${count(data.shots, 'example')} per class` : 'all examples'}, seed ${data.seed}`,
-    ],
+    ['Data', `${data.dataset}, ${data.shots ?? 'all'} shots, seed ${data.seed}`],
     ['Rejects', data.reject > 0 ? `below ${data.reject}` : 'never'],
-    ['Made', `${date(data.created)} by ${data.createdBy}; version ${data.version} of the file`],
+    ['Made', `${date(data.created)} by ${data.createdBy}; change ${data.version}`],
   ];
 }
 

@@ -1,0 +1,84 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
+import { pack } from 'tar-stream';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { integrityOf, startFakeRegistry } from './fake-hub.fixture.ts';
+import { installFromNpm } from './npm-install.ts';
+
+let home: string;
+let registry: Awaited<ReturnType<typeof startFakeRegistry>>;
+
+async function packageOf(name: string, files: Record<string, string>) {
+  const packed = pack();
+  for (const [path, content] of Object.entries(files)) packed.entry({ name: `package/${path}` }, content);
+  packed.finalize();
+  const bytes = new Uint8Array(gzipSync(await buffer(packed)));
+  const wanted = (path: string) => !path.startsWith('other/');
+  return { bytes, part: { name, version: '1.0.0', integrity: integrityOf(bytes), wanted } };
+}
+
+const large = await packageOf('large', {
+  'package.json': '{"name":"large"}',
+  'bin/here/native.node': 'native '.repeat(1000),
+  'other/native.node': 'x',
+});
+const small = await packageOf('@scope/small', { 'package.json': '{}', 'index.js': '' });
+const parts = [large.part, small.part];
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'tip-install-'));
+  vi.stubEnv('TIP_ADAPTER_HOME', join(home, 'cache'));
+  registry = await startFakeRegistry({ 'large@1.0.0': large.bytes, '@scope/small@1.0.0': small.bytes });
+  vi.stubEnv('npm_config_registry', registry.endpoint);
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await registry.close();
+  await rm(home, { recursive: true });
+});
+
+const installed = async () => (await readdir(join(home, 'runtime'), { recursive: true })).sort();
+
+describe('installFromNpm', () => {
+  const folder = () => join(home, 'runtime', 'v1');
+
+  it('lays the wanted files into node_modules, once, and leaves no tarball', async () => {
+    await Promise.all([installFromNpm(folder(), parts), installFromNpm(folder(), parts)]);
+    expect(registry.requests).toHaveLength(2);
+    expect((await installed()).filter((path) => /\.\w+$/.test(path))).toEqual([
+      'v1/node_modules/@scope/small/index.js',
+      'v1/node_modules/@scope/small/package.json',
+      'v1/node_modules/large/bin/here/native.node',
+      'v1/node_modules/large/package.json',
+    ]);
+    expect(await readFile(join(folder(), 'node_modules/large/package.json'), 'utf8')).toContain('large');
+    expect(await readdir(join(home, 'cache/downloads/npm'))).toEqual([]);
+    await registry.close();
+    await installFromNpm(folder(), parts);
+  });
+
+  it('leaves nothing under the name where a package is not what it should be', async () => {
+    const wrong = { ...small.part, integrity: large.part.integrity };
+    await expect(installFromNpm(folder(), [large.part, wrong])).rejects.toMatchObject({
+      code: 'checksum/mismatch',
+    });
+    expect(await installed()).toEqual([]);
+    await installFromNpm(folder(), parts);
+  });
+
+  it.each([
+    ['is silent', async () => registry.fail({ match: /large/, silent: true }), /no answer in 0.2 s/],
+    ['refuses', async () => registry.close(), /ECONNREFUSED/],
+  ])('asks a registry that %s only once, where it has no patience', async (_, fail, message) => {
+    await fail();
+    const started = performance.now();
+    await expect(installFromNpm(folder(), parts, { patience: 200 })).rejects.toMatchObject({
+      code: 'network/unreachable',
+      message: expect.stringMatching(message),
+    });
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+});
