@@ -12,3 +12,6 @@ export function plural(n: number, one: string, many = `${one}s`): string {
 export function count(n: number, one: string, many?: string): string {
   return `${number(n)} ${plural(n, one, many)}`;
 }
+
+/** Said beside probabilities that nothing has calibrated. */
+export const UNCALIBRATED = 'Probabilities are not calibrated: no left-out examples have judged them.';

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { chooseMethod, type Wanted } from '../classifier/tune.ts';
+import type { Wanted } from '../classifier/given.ts';
+import { fitWanted } from '../classifier/tune.ts';
 import type { LabelledRows } from '../dataset/feature-dump.ts';
 import { sampleFewShot } from '../dataset/sample.ts';
 import { sharedEngine } from '../engine/node.ts';
@@ -11,7 +12,6 @@ import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
 import { plainSupport, type Task } from '../methods/task.ts';
 import { wilsonInterval } from '../metrics/accuracy.ts';
-import { resolveOptions } from '../options.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { hashOf } from '../store/checksum.ts';
 import { readRegularText, unlessMissing } from '../store/regular.ts';
@@ -141,12 +141,12 @@ async function fitAndJudge(
   const { engine, support, classes, validation, signal } = task;
   const peak = watchMemory();
   const started = performance.now();
-  const chosen = await chooseMethod(engine, task, source.defaults, wantedOf(source, settings), validation);
-  const method = methodById(chosen.method);
-  const options = resolveOptions(method.options, chosen.options);
-  const state = await method.fit(task, options);
+  const wanted = wantedOf(source, settings);
+  const fitted = await fitWanted(engine, task, wanted, { defaults: source.defaults, validation });
+  const { options, state } = fitted;
+  const method = methodById(fitted.method);
   const fitSeconds = (performance.now() - started) / 1000;
-  const { temperature } = chosen.choice;
+  const { temperature } = fitted.choice;
   const scorer = await createScorer(engine, method, state, task);
   const answers = [];
   for (const rows of judged) answers.push(await judge(scorer, rows, classes, temperature, signal));
@@ -161,7 +161,7 @@ async function fitAndJudge(
     encoder: source.encoder,
     fingerprint: source.fingerprint,
     examples: support.labels.length,
-    chosen: chosen.method,
+    chosen: fitted.method,
     options,
     ...answer,
     ...(auroc !== undefined && { auroc }),

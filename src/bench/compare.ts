@@ -8,6 +8,8 @@ export interface Side {
   readonly method: string;
   readonly encoder: string;
   readonly protocol: string;
+  /** Whether its probabilities are calibrated. */
+  readonly calibrated: boolean;
   readonly correct: number;
   readonly accuracy: number;
   /** 95% Wilson interval. */
@@ -97,7 +99,10 @@ export function compareEvaluations(first: Evaluation, second: Evaluation): Compa
   };
 }
 
-function sideOf({ method, encoder, protocol }: Evaluation, predictions: Evaluation['predictions']): Side {
+function sideOf(
+  { method, encoder, protocol, calibrated }: Evaluation,
+  predictions: Evaluation['predictions'],
+): Side {
   const correct = predictions.filter(({ id, label }) => id === label).length;
   const total = predictions.length;
   const surprise = predictions.map(({ ranking, label }) => {
@@ -108,6 +113,7 @@ function sideOf({ method, encoder, protocol }: Evaluation, predictions: Evaluati
     method,
     encoder,
     protocol,
+    calibrated,
     correct,
     accuracy: correct / total,
     interval: wilsonInterval(correct, total),

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Wanted } from '../classifier/tune.ts';
+import type { Wanted } from '../classifier/given.ts';
 import { recordingIo } from '../cli/io.fixture.ts';
 import { runCli } from '../cli/program.ts';
 import { readFeatureDump } from '../dataset/feature-dump.ts';
@@ -22,9 +22,9 @@ vi.mock('../classifier/tune.ts', async (original) => {
   const tune = await original<typeof import('../classifier/tune.ts')>();
   return {
     ...tune,
-    chooseMethod: async (...given: Parameters<typeof tune.chooseMethod>) => {
-      breaks(given[3], given[1]);
-      return tune.chooseMethod(...given);
+    fitWanted: async (...given: Parameters<typeof tune.fitWanted>) => {
+      breaks(given[2], given[1]);
+      return tune.fitWanted(...given);
     },
   };
 });

@@ -6,6 +6,7 @@ import { throwIfAborted } from '../errors.ts';
 import { type Matrix, matrix, row, softmax } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
+import { isCalibrated } from '../tuning/search-method.ts';
 import { addExamples, type NewExample, type Removal, removeParts } from './change.ts';
 import { type EvaluateOptions, encodeTestSet, evaluate, type TestSet } from './evaluate.ts';
 import { explainRow, scoresOfTerms } from './explain.ts';
@@ -54,12 +55,17 @@ export class Classifier {
     this.#runtime = runtime;
   }
 
+  /** Whether its probabilities were fitted to examples that were left out, or to a split. */
+  get calibrated(): boolean {
+    return isCalibrated(this.data.tuning);
+  }
+
   /** Scores [m, c] of embeddings as the encoder gives them, [m, d], in the order of `data.classes`. */
   async scores(features: Matrix, signal?: AbortSignal): Promise<Matrix> {
     return (await this.#scoring()).scores(features, signal);
   }
 
-  /** Calibrated probabilities [m, c] of embeddings as the encoder gives them, [m, d]. */
+  /** Probabilities [m, c] of embeddings as the encoder gives them, [m, d]; `calibrated` says whether they can be believed. */
   async probabilities(features: Matrix, signal?: AbortSignal): Promise<Matrix> {
     const scores = await this.scores(features, signal);
     const out = matrix(scores.rows, scores.cols);
@@ -199,7 +205,8 @@ export class Classifier {
       .map(({ id, name }, i) => ({ id, name, probability: probabilities[i] }))
       .sort((a, b) => b.probability - a.probability);
     const [{ id, name, probability }] = ranking;
-    return { image, id, name, probability, rejected: probability < reject, ranking };
+    const { calibrated } = this;
+    return { image, id, name, probability, calibrated, rejected: probability < reject, ranking };
   }
 }
 

@@ -14,6 +14,7 @@ import {
   perClass,
   wilsonInterval,
 } from '../metrics/index.ts';
+import { isCalibrated } from '../tuning/search-method.ts';
 import { featuresReference, type Runtime } from './runtime.ts';
 import type { ClassifierData, Evaluation, Failure, Prediction, Suspect, WorkOptions } from './types.ts';
 
@@ -185,6 +186,7 @@ function measure(
   const correct = predicted.filter((c, i) => c === labels[i]).length;
   const total = truth.length;
   return {
+    calibrated: isCalibrated(tuning),
     accuracy: correct / total,
     correct,
     total,

@@ -11,6 +11,7 @@ import type { Encoder } from '../encoder/types.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { plainSupport, selectExamples } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
+import { plural } from '../words.ts';
 import type { FitValues } from './fit.ts';
 import { fitFresh } from './fresh.ts';
 import type { FitWatch } from './refit.ts';
@@ -62,18 +63,27 @@ export async function fitFeatures(
 }
 
 /** Throws `UsageError` for options that only pictures, or texts that are embedded here, can follow. */
-function refuseUnused({ views, classes, template, prompts }: FitValues, embedsText = false): void {
-  const unused = [
-    views > 1 && '--views',
-    classes !== undefined && '--classes',
-    !embedsText && template !== undefined && '--template',
-    !embedsText && prompts !== undefined && '--prompts',
-  ].filter((name) => name !== false);
+function refuseUnused(
+  { views, classes, template, prompts, exif, thumbnails, tune }: FitValues,
+  embedsText = false,
+): void {
+  const unused = Object.entries({
+    views: views > 1,
+    classes: classes !== undefined,
+    exif: !exif,
+    thumbnails: !thumbnails,
+    template: !embedsText && template !== undefined,
+    // A preset names the grid of the published search, too.
+    prompts: !embedsText && prompts !== undefined && tune !== 'paper',
+  }).flatMap(([name, isUnused]) => (isUnused ? [name] : []));
   if (unused.length === 0) return;
-  throw new UsageError(`${unused.join(', ')} cannot be followed with features that are there already`, {
-    code: 'fit/features-option',
-    hint: 'Leave it out, or fit pictures.',
-  });
+  throw new UsageError(
+    `${plural(unused.length, 'Option')} ${unused.join(', ')} ${plural(unused.length, 'has', 'have')} no effect with features`,
+    {
+      code: 'fit/features-option',
+      hint: 'Leave out what is for pictures, or fit pictures.',
+    },
+  );
 }
 
 /** The draw of the wanted size, or one by the seed from all rows there are. */

@@ -8,7 +8,7 @@ import { loadEncoder } from '../encoder/local.ts';
 import type { PullProgress } from '../encoder/pull.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
-import { DataError } from '../errors.ts';
+import { DataError, UsageError } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
 import type { FitProgress, Support } from '../methods/task.ts';
 import { resolveOptions, type ValuesOf } from '../options.ts';
@@ -17,12 +17,12 @@ import { fileCheckpoint } from './checkpoint.ts';
 import { Classifier } from './classifier.ts';
 import { fitFeatures } from './fit-features.ts';
 import { fitFresh } from './fresh.ts';
+import { checkGiven, promptFindings } from './given.ts';
 import { fitOptions } from './options.ts';
 import type { FitWatch } from './refit.ts';
 import { findRepeats } from './repeats.ts';
 import { createRuntime, type Runtime, referenceTo, runtimeOf } from './runtime.ts';
 import { describeExamples, roundedHead, supportOf, templatesOf } from './support.ts';
-import { checkOwnOptions } from './tune.ts';
 import type { WorkOptions } from './types.ts';
 
 export type FitValues = ValuesOf<typeof fitOptions>;
@@ -58,7 +58,8 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     ...given,
     encoder: typeof wanted === 'string' ? wanted : wanted.id,
   });
-  checkOwnOptions({ method: values.method, options: own });
+  checkGiven({ ...values, options: own, resume, checkpoint: path });
+  if (values.classes !== undefined && typeof source !== 'string') throw readAlready();
   const open = () => openEncoder(wanted, { note, ask, onPull, signal });
   const runtime = createRuntime(open, { lent: typeof wanted !== 'string' });
   try {
@@ -84,6 +85,13 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
   }
 }
 
+function readAlready(): UsageError {
+  return new UsageError('Option classes has no effect on data that were read before', {
+    code: 'fit/classes',
+    hint: 'Give it to readDataset, or give fit the path of the data.',
+  });
+}
+
 /** Without an encoder the classifier is one for features. */
 async function fitFolderOfFeatures(
   folder: string,
@@ -92,7 +100,8 @@ async function fitFolderOfFeatures(
   watch: FitWatch,
 ): Promise<Classifier> {
   const { data, findings } = await fitFeatures(folder, values, await runtime?.encoder(), watch);
-  return new Classifier(data, runtime ?? runtimeOf(data.encoder), findings);
+  const told = [...findings, ...promptFindings(data.method, values)];
+  return new Classifier(data, runtime ?? runtimeOf(data.encoder), told);
 }
 
 async function fitDataset(
@@ -139,7 +148,7 @@ async function fitDataset(
   };
   const rows = { exact: encoded.features, validation };
   const data = await fitFresh(known, values, encoder, rows, { signal, ...watch });
-  return new Classifier(data, runtime, findings);
+  return new Classifier(data, runtime, [...findings, ...promptFindings(data.method, values)]);
 }
 
 async function openEncoder(

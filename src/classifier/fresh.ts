@@ -1,8 +1,10 @@
 import type { Matrix } from '../math/matrix.ts';
+import { UNTUNED } from '../tuning/search-method.ts';
 import { version } from '../version.ts';
 import type { FitValues } from './fit.ts';
 import { measureKeys } from './key-store.ts';
 import { type FitWatch, fitMethod } from './refit.ts';
+import type { Rows } from './tune.ts';
 import type { ClassifierData } from './types.ts';
 
 /** What is known of a classifier before a method is chosen. */
@@ -23,7 +25,7 @@ export function freshData(known: Known): ClassifierData {
     method: 'tip-adapter',
     options: {},
     state: {},
-    tuning: { temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] },
+    tuning: UNTUNED,
     created: new Date().toISOString(),
     createdBy: `tip-adapter ${version}`,
     version: 1,
@@ -35,12 +37,12 @@ export async function fitFresh(
   known: Known,
   values: FitValues & { options?: Readonly<Record<string, unknown>> },
   encoder: Parameters<typeof fitMethod>[1],
-  { exact, validation }: { exact: Matrix; validation?: Parameters<typeof fitMethod>[3] },
+  { exact, validation }: { exact: Matrix; validation?: Rows },
   watch: FitWatch,
 ): Promise<ClassifierData> {
   const { reject, exif, views, shots, seed } = values;
   const data = freshData({ ...known, reject, exif, views, shots, seed });
-  const fitted = await fitMethod(data, encoder, values, validation, watch);
+  const fitted = await fitMethod(data, encoder, values, { validation }, watch);
   return values.keys === 'int8'
     ? { ...fitted, keys: await measureKeys(fitted, exact, watch.signal) }
     : fitted;

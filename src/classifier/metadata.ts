@@ -51,6 +51,8 @@ export const metadataSchema = z.object({
     protocol: z.enum(['folds', 'val', 'fixed', 'paper']),
     judges: z.number().int(),
     folds: z.number().int(),
+    tuned: z.array(z.string()).optional(),
+    given: z.array(z.string()).optional(),
     surface: z.array(z.record(z.string(), z.number())),
     compared: z
       .array(z.object({ method: z.string(), nll: z.number(), accuracy: z.number().min(0).max(1) }))

@@ -1,14 +1,13 @@
 import { sampleFewShot } from '../dataset/sample.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
-import type { Matrix } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
 import { type Checkpoint, type FitProgress, selectExamples, type Task } from '../methods/task.ts';
-import { resolveOptions } from '../options.ts';
 import type { FitValues } from './fit.ts';
+import type { Wanted } from './given.ts';
 import { roundedAgain } from './support.ts';
 import { taskOf } from './task.ts';
-import { chooseMethod, type Wanted } from './tune.ts';
+import { type Calibration, fitWanted, type Rows } from './tune.ts';
 import type { ClassifierData } from './types.ts';
 
 /** What can change without encoding anything. */
@@ -30,31 +29,21 @@ export interface FitWatch {
   resume?(): Promise<void>;
 }
 
-/** Chooses the method's constants and fits it: the part of fitting that needs features only. */
+/** Chooses the method's constants, fits it and calibrates it: the part of fitting that needs features only. */
 export async function fitMethod(
   data: ClassifierData,
   encoder: Pick<Encoder, 'defaults' | 'textTower'>,
-  values: Wanted,
-  validation?: { features: Matrix; labels: Int32Array },
+  wanted: Wanted,
+  { validation, calibration }: { validation?: Rows; calibration?: Calibration } = {},
   { signal, onFit, checkpoint, resume }: FitWatch = {},
 ): Promise<ClassifierData> {
   const engine = sharedEngine();
-  const textTower = await openTower(data, encoder, values.method);
+  const textTower = await openTower(data, encoder, wanted.method);
   const task = { ...taskOf(data, signal), engine, textTower, onProgress: onFit, resume, validation };
-  const {
-    method: id,
-    options: given,
-    choice,
-  } = await chooseMethod(engine, task, encoder.defaults, values, validation);
-  const method = methodById(id);
-  const options = resolveOptions(method.options, given);
-  return {
-    ...data,
-    method: id,
-    options,
-    state: await method.fit({ ...task, checkpoint }, options),
-    tuning: choice,
-  };
+  const { defaults } = encoder;
+  const how = { defaults, validation, checkpoint, calibration };
+  const { method, options, state, choice } = await fitWanted(engine, task, wanted, how);
+  return { ...data, method, options, state, tuning: choice };
 }
 
 /** The open text tower with the classes' names, for a method that needs it and an encoder that has it. */
@@ -85,10 +74,9 @@ export async function refitMethod(
   }: RefitValues,
   signal?: AbortSignal,
 ): Promise<ClassifierData> {
-  const drawn = shots === undefined ? data : drawnFrom(data, shots, seed);
-  return fitMethod(drawn, encoder, { method, tune, alpha, beta, trainingFree, options }, undefined, {
-    signal,
-  });
+  const drawn = shots === undefined ? { ...data, seed } : drawnFrom(data, shots, seed);
+  const wanted = { method, tune, alpha, beta, trainingFree, options };
+  return fitMethod(drawn, encoder, wanted, {}, { signal });
 }
 
 function drawnFrom(data: ClassifierData, shots: number, seed: number): ClassifierData {

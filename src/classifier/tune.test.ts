@@ -25,9 +25,11 @@ describe('choosing the constants of a cache', () => {
     expect(choice.surface.map(({ beta }) => beta)).toContain(options.beta);
   });
 
-  it('leaves the constants as they are given, or as the encoder has them where nothing judges', async () => {
+  it('holds the constants that are given, and has those of the encoder where nothing judges', async () => {
     const given = await chooseMethod(engine, smallTask, defaults, { method: 'ape', tune: 'folds', alpha: 2 });
-    expect(given.options).toEqual({ alpha: 2, beta: 3 });
+    expect(given.options.alpha).toBe(2);
+    expect(given.choice).toMatchObject({ protocol: 'folds', given: ['alpha'], tuned: ['beta'] });
+    expect(given.choice.surface.map(({ beta }) => beta)).toContain(given.options.beta);
     const single = { ...smallTask, support: oneShot };
     const alone = await chooseMethod(engine, single, defaults, { method: 'ape', tune: 'folds' });
     expect(alone).toMatchObject({ options: { alpha: 7, beta: 3 }, choice: { protocol: 'fixed' } });

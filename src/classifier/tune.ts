@@ -1,38 +1,29 @@
 import type { CacheDefaults } from '../encoder/types.ts';
 import type { Engine } from '../engine/types.ts';
-import { UsageError } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
-import { methodById, methods } from '../methods/index.ts';
-import { checkNeeds, type Method } from '../methods/method.ts';
-import type { Task } from '../methods/task.ts';
+import { methodById } from '../methods/index.ts';
+import { checkNeeds, type Method, type State } from '../methods/method.ts';
+import { createScorer } from '../methods/score.ts';
+import type { Checkpoint, Task } from '../methods/task.ts';
+import { resolveOptions } from '../options.ts';
 import { chooseAutomatically } from '../tuning/auto.ts';
 import { paperGrid, tuneAsPublished } from '../tuning/paper.ts';
+import { fitWeights } from '../tuning/scale.ts';
 import {
   type Choice,
   foldJury,
+  isCalibrated,
   type Jury,
   searchMethod,
   splitJury,
   TO_TEMPER,
+  UNTUNED,
 } from '../tuning/search-method.ts';
-import { type CacheChoice, type Protocol, tuneByFolds, tuneByValidation } from '../tuning/tune.ts';
+import { type Protocol, tuneByFolds, tuneByValidation } from '../tuning/tune.ts';
+import { type Asked, askedFor, type Wanted } from './given.ts';
 
 /** Smallest sharpness a search looks at: below it a cache only counts examples. */
 const MIN_BETA = 0.5;
-
-/** What the person said about the method and its constants. */
-export interface Wanted {
-  /** A method's id, or `auto`. */
-  readonly method: string;
-  readonly tune: Protocol;
-  readonly alpha?: number;
-  readonly beta?: number;
-  readonly prompts?: string;
-  /** `auto` keeps to closed forms. */
-  readonly trainingFree?: boolean;
-  /** Values of the method's own options; what is given is not searched. */
-  readonly options?: Readonly<Record<string, unknown>>;
-}
 
 /** A method, its options, and how they were chosen. */
 export interface Chosen {
@@ -41,13 +32,93 @@ export interface Chosen {
   readonly choice: Choice;
 }
 
-type Rows = { features: Matrix; labels: Int32Array };
+/** The same, fitted. */
+export interface Fitted extends Chosen {
+  readonly state: State;
+}
+
+/** Rows with known classes, [q, d] as the encoder gives them. */
+export interface Rows {
+  readonly features: Matrix;
+  readonly labels: Int32Array;
+}
+
+/** How constants are found besides by what the person says. */
+interface Circumstances {
+  /** What suits the encoder. */
+  readonly defaults: CacheDefaults;
+  /** The rows that the protocols `val` and `paper` look at. */
+  readonly validation?: Rows;
+  readonly checkpoint?: Checkpoint;
+  /** A temperature that is known, or not to be looked for: nothing is left out to find one. */
+  readonly calibration?: Calibration;
+}
+
+/** A temperature, and who judged it. */
+export type Calibration = Pick<Choice, 'temperature' | 'nll' | 'judges' | 'folds'>;
 
 /**
- * The method asked for, or the one that suits, with its options: by the protocol asked for, or its own constants where nothing
- * can be chosen (one example a class, `fixed`). `validation` are the rows of the split that `val` and `paper` look at. Throws
- * `UsageError` for alpha or beta given beside a search, and for a method that the task does not suit.
+ * The method asked for, or the one that suits, with its constants chosen by the protocol asked for and its probabilities calibrated:
+ * on the split that the protocol looks at, else on left-out examples, whatever the protocol, where a class has two that can be parted.
+ * Throws `UsageError` for an option that would change nothing, and for a method that the task does not suit.
  */
+export async function fitWanted(
+  engine: Engine,
+  task: Task,
+  wanted: Wanted,
+  { defaults, validation, checkpoint, calibration }: Circumstances,
+): Promise<Fitted> {
+  const chosen = await chooseMethod(engine, task, defaults, wanted, validation);
+  const method = methodById(chosen.method);
+  const options = resolveOptions(method.options, chosen.options);
+  const choice = { ...chosen.choice, ...(calibration && calibrationOf(calibration)) };
+  // A cache whose keys are trained is surer afterwards than it was when its constants were chosen.
+  const isSettled = calibration !== undefined || (isCalibrated(choice) && !method.trains);
+  const before = isSettled || validation ? undefined : await byFolds(engine, method, task, options);
+  const state = await method.fit({ ...task, checkpoint }, options);
+  const after = !isSettled && validation ? await bySplit(engine, method, state, task, validation) : undefined;
+  const protocol = after && wanted.tune;
+  return {
+    method: method.id,
+    options,
+    state,
+    choice: { ...choice, ...(protocol && { protocol }), ...before, ...after },
+  };
+}
+
+function calibrationOf({ temperature, nll, judges, folds }: Calibration): Calibration {
+  return { temperature, nll, judges, folds };
+}
+
+/** The temperature that suits what the method says of examples that it has not learnt from; undefined where none can be left out. */
+async function byFolds(
+  engine: Engine,
+  method: Method,
+  task: Task,
+  options: Chosen['options'],
+): Promise<Calibration | undefined> {
+  const jury = foldJury(task, TO_TEMPER);
+  if (!jury) return undefined;
+  const { temperature, nll } = await searchMethod(engine, method, task, jury, [options]);
+  return { temperature, nll, judges: jury.judges.labels.length, folds: jury.folds };
+}
+
+/** The temperature that suits what the fitted method says of a split. */
+async function bySplit(
+  engine: Engine,
+  method: Method,
+  state: State,
+  task: Task,
+  { features, labels }: Rows,
+): Promise<Calibration> {
+  const scorer = await createScorer(engine, method, state, task);
+  // Not by the task's signal: a training that was interrupted has left something that is to be calibrated.
+  const scores = await scorer.scores(features).finally(() => scorer.close());
+  const { b, nll } = fitWeights(undefined, scores, labels);
+  return { temperature: 1 / b, nll, judges: labels.length, folds: 0 };
+}
+
+/** The method asked for, or the one that suits, with its constants chosen by the protocol asked for. Throws as `fitWanted`. */
 export async function chooseMethod(
   engine: Engine,
   task: Task,
@@ -55,124 +126,95 @@ export async function chooseMethod(
   wanted: Wanted,
   validation?: Rows,
 ): Promise<Chosen> {
-  const own = checkOwnOptions(wanted);
-  const chosen = await choose(engine, task, defaults, wanted, validation);
-  return { ...chosen, options: { ...chosen.options, ...own } };
-}
-
-/** The method's own options that were given. Throws `UsageError` for one it does not have. */
-export function checkOwnOptions({
-  method: id,
-  options = {},
-}: Pick<Wanted, 'method' | 'options'>): Readonly<Record<string, unknown>> {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const known = id === 'auto' ? {} : methodById(id).options;
-  const foreign = given.find(([name]) => !(name in known));
-  if (foreign) {
-    const having = methods.filter(({ options: table }) => foreign[0] in table).map((method) => method.id);
-    throw new UsageError(`${id} has no option ${foreign[0]}`, {
-      code: 'method/option',
-      hint:
-        having.length > 0
-          ? `Methods that have it: ${having.join(', ')}.`
-          : 'tip-adapter fit --help lists them.',
-      details: { method: id, option: foreign[0] },
-    });
-  }
-  return Object.fromEntries(given);
+  const asked = askedFor(wanted);
+  const { method, options, choice } = await choose(
+    engine,
+    task,
+    defaults,
+    { ...wanted, ...asked },
+    validation,
+  );
+  const given = Object.keys(asked.given);
+  return {
+    method,
+    options: { ...options, ...asked.given },
+    choice: { ...choice, ...(given.length > 0 && { given }) },
+  };
 }
 
 async function choose(
   engine: Engine,
   task: Task,
   defaults: CacheDefaults,
-  wanted: Wanted,
+  { id, given, tune, prompts, trainingFree }: Wanted & Asked,
   validation?: Rows,
 ): Promise<Chosen> {
-  const { tune, alpha, beta } = wanted;
-  const given = alpha !== undefined || beta !== undefined;
-  if (given && (tune === 'val' || tune === 'paper')) {
-    throw new UsageError('alpha and beta cannot be both given and tuned', {
-      code: 'fit/tune',
-      hint: 'Leave out --alpha and --beta, or use --tune fixed.',
-    });
-  }
-  // alpha, beta and the published protocol are Tip-Adapter's.
-  const automatic = wanted.method === 'auto' && !given && tune !== 'paper';
-  const id = wanted.method === 'auto' && !automatic ? 'tip-adapter' : wanted.method;
-  const range = { minBeta: MIN_BETA, maxBeta: defaults.maxBeta, maxAlpha: defaults.maxAlpha };
-  if (automatic) {
-    const { trainingFree } = wanted;
+  const constants = given as { alpha?: number; beta?: number };
+  const range = {
+    minBeta: MIN_BETA,
+    maxBeta: defaults.maxBeta,
+    maxAlpha: defaults.maxAlpha,
+    given: constants,
+  };
+  if (id === 'auto') {
     return chooseAutomatically(engine, task, range, { jury: juryOf(task, tune, validation), trainingFree });
   }
   const method = methodById(id);
   checkNeeds(method, task);
-  const constants = { alpha: alpha ?? defaults.alpha, beta: beta ?? defaults.beta };
-  if (!method.votes) return searched(engine, method, task, tune, validation);
-  const fixed = { method: id, options: constants, choice: UNTUNED };
-  if (given || tune === 'fixed') return fixed;
+  if (!method.votes) return searched(engine, method, task, juryOf(task, tune, validation), given);
+  const own = ['alpha', 'beta'].filter((name) => name in method.options) as ('alpha' | 'beta')[];
+  const untuned = Object.fromEntries(own.map((name) => [name, constants[name] ?? defaults[name]]));
+  const fixed = { method: id, options: untuned, choice: UNTUNED };
+  if (tune === 'fixed') return fixed;
   // A cache that differs from the plain one is judged by what it says itself.
-  if (method.search && tune !== 'paper') return searched(engine, method, task, tune, validation, constants);
+  if (method.search && tune !== 'paper') {
+    return searched(engine, method, task, juryOf(task, tune, validation), given, untuned);
+  }
   // A method without text is tuned without it, even where the task has a head.
   const seen = method.needs.includes('text') ? task : { ...task, head: undefined };
   const tuned =
     tune === 'folds'
       ? await tuneByFolds(engine, seen, range, task.signal)
       : tune === 'paper'
-        ? await tuneAsPublished(engine, seen, validation as Rows, paperGrid(wanted.prompts))
+        ? await tuneAsPublished(engine, seen, validation as Rows, paperGrid(prompts))
         : await tuneByValidation(engine, seen, validation as Rows, range, task.signal);
   if (!tuned) return fixed;
-  const chosen = { method: id, ...parted(tuned) };
-  return 'epochs' in method.options ? judged(engine, method, task, chosen, wanted, validation) : chosen;
+  const { alpha, beta, ...choice } = tuned;
+  const options = { alpha, beta };
+  const chosen = own.filter((name) => !(name in given));
+  return {
+    method: id,
+    options: Object.fromEntries(own.map((name) => [name, options[name]])),
+    choice: {
+      ...choice,
+      // Where both are given there was nothing to choose but the temperature.
+      protocol: chosen.length > 0 || tune !== 'folds' ? choice.protocol : 'fixed',
+      tuned: chosen,
+      surface: choice.surface.map((point) => ({ ...point })),
+    },
+  };
 }
-
-/**
- * A cache that will be trained with the chosen constants. What it says after the training is surer than before: its temperature
- * comes from judges that a training of its own has not seen.
- */
-async function judged(
-  engine: Engine,
-  method: Method,
-  task: Task,
-  chosen: Chosen,
-  { tune, options: own }: Wanted,
-  validation?: Rows,
-): Promise<Chosen> {
-  const jury = juryOf(task, tune, validation, TO_TEMPER);
-  if (!jury) return chosen;
-  const { temperature, nll } = await searchMethod(engine, method, task, jury, [
-    { ...chosen.options, ...own },
-  ]);
-  return { ...chosen, choice: { ...chosen.choice, temperature, nll } };
-}
-
-const UNTUNED: Choice = { temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] };
 
 /** The best of the options that a method names itself; `untuned` where there is nothing to choose by. */
 async function searched(
   engine: Engine,
   method: Method,
   task: Task,
-  tune: Protocol,
-  validation?: Rows,
+  jury: Jury | undefined,
+  given: Asked['given'],
   untuned: Chosen['options'] = {},
 ): Promise<Chosen> {
-  const jury = method.search ? juryOf(task, tune, validation) : undefined;
-  if (!jury) return { method: method.id, options: untuned, choice: UNTUNED };
-  const { options, temperature, nll, surface } = await searchMethod(engine, method, task, jury);
+  if (!jury || !method.search) return { method: method.id, options: untuned, choice: UNTUNED };
+  const found = await searchMethod(engine, method, task, jury, undefined, given);
+  const { options, temperature, nll, tuned, surface } = found;
   const { protocol, folds, judges } = jury;
-  const choice = { temperature, nll, surface, protocol, folds, judges: judges.labels.length };
-  return { method: method.id, options, choice };
+  const isFixed = protocol === 'folds' && tuned.length === 0;
+  const choice = { temperature, nll, tuned, surface, folds, judges: judges.labels.length };
+  return { method: method.id, options, choice: { ...choice, protocol: isFixed ? 'fixed' : protocol } };
 }
 
-function juryOf(task: Task, tune: Protocol, validation?: Rows, enough?: typeof TO_TEMPER): Jury | undefined {
-  if (tune === 'val' && validation) return splitJury(task, validation);
-  return tune === 'folds' ? foldJury(task, enough) : undefined;
-}
-
-function parted({ alpha, beta, ...choice }: CacheChoice): Pick<Chosen, 'options' | 'choice'> {
-  return {
-    options: { alpha, beta },
-    choice: { ...choice, surface: choice.surface.map((point) => ({ ...point })) },
-  };
+/** Who judges candidates; undefined where the protocol has no judges, or no example can be left out. */
+function juryOf(task: Task, tune: Protocol, validation?: Rows): Jury | undefined {
+  if (tune === 'folds') return foldJury(task);
+  return tune !== 'fixed' && validation ? splitJury(task, validation, tune) : undefined;
 }

@@ -83,8 +83,13 @@ export interface Prediction {
   /** Identity and shown name of the most probable class. */
   readonly id: string;
   readonly name: string;
-  /** Calibrated probability of it, 0..1. */
+  /** Probability of it, 0..1. */
   readonly probability: number;
+  /**
+   * Whether probabilities were fitted to left-out examples or a split, so that they say how often such an answer is right. Where not,
+   * the order of the classes can be believed, and the numbers cannot.
+   */
+  readonly calibrated: boolean;
   /** True where the probability is below the rejection threshold: "none of these". */
   readonly rejected: boolean;
   /** Every class, most probable first. */
@@ -150,6 +155,8 @@ export interface Suspect {
 }
 
 export interface Evaluation {
+  /** Whether the judged probabilities are calibrated. */
+  readonly calibrated: boolean;
   readonly accuracy: number;
   readonly correct: number;
   readonly total: number;

@@ -1,6 +1,7 @@
 import type { Classifier, Evaluation, ImageSource } from '../classifier/index.ts';
 import { matrix, row } from '../math/matrix.ts';
 import { reliabilityBins } from '../metrics/calibration.ts';
+import { calibrationText } from '../report/choice.ts';
 import type { ReportData, ReportPrediction } from '../report/types.ts';
 import { constantsText } from './wording.ts';
 
@@ -25,7 +26,7 @@ export async function evaluationReport(
     'perClass' | 'classes' | 'confusion' | 'calibration' | 'predictions' | 'suspects' | 'provenance'
   >
 > {
-  const { encoder, method, options, tuning, classes, seed, createdBy } = classifier.data;
+  const { encoder, tuning, classes, seed, createdBy } = classifier.data;
   const wrongFirst = evaluation.predictions
     .toSorted((a, b) => Number(a.id === a.label) - Number(b.id === b.label) || b.probability - a.probability)
     .slice(0, SHOWN);
@@ -44,6 +45,7 @@ export async function evaluationReport(
       conformal: evaluation.conformal,
       unknown: evaluation.unknown,
       temperature: tuning.temperature,
+      calibrated: evaluation.calibrated,
       bins: binsOf(evaluation),
     },
     predictions: [...shown.values()],
@@ -59,12 +61,9 @@ export async function evaluationReport(
       { label: 'Seed', value: String(seed) },
       {
         label: 'Constants',
-        value: constantsText(method, options) || 'none',
+        value: constantsText(classifier.data) || 'none',
       },
-      {
-        label: 'Chosen by',
-        value: `${tuning.protocol}, ${tuning.folds} folds, ${tuning.judges} pictures`,
-      },
+      { label: 'Calibration', value: calibrationText(tuning) },
       { label: 'Encoder fingerprint', value: encoder.fingerprint },
       { label: 'Made by', value: createdBy },
     ],
@@ -87,7 +86,7 @@ async function explained(
   truth: string,
   signal?: AbortSignal,
 ): Promise<ReportPrediction> {
-  const { prediction, classes, contributions } = await classifier.explain(image, { signal });
+  const { prediction, classes, contributions, part } = await classifier.explain(image, { signal });
   const [top] = classes;
   return {
     image: dataUri(await classifier.thumbnail(image, PICTURE_SIDE)),
@@ -95,6 +94,7 @@ async function explained(
     predicted: prediction.name,
     probability: prediction.probability,
     top: prediction.ranking.slice(0, TOP).map(({ name, probability }) => ({ name, probability })),
+    part,
     neighbours: contributions.slice(0, TOP).map(({ thumbnail, className, weight, similarity }) => ({
       image: thumbnail && dataUri(thumbnail),
       name: className,

@@ -14,9 +14,9 @@ it('copies by class, never overwrites, and copies nothing twice', async () => {
   const base = { id: 'c', name: 'cat', probability: 0.9, ranking: [] };
   const classes = [{ id: 'c', name: 'cat', promptName: 'cat', prompts: [] }];
   const predictions = [
-    { ...base, image: paths[0], rejected: false },
-    { ...base, image: paths[1], rejected: false },
-    { ...base, image: paths[0], rejected: true },
+    { ...base, image: paths[0], calibrated: true, rejected: false },
+    { ...base, image: paths[1], calibrated: true, rejected: false },
+    { ...base, image: paths[0], calibrated: true, rejected: true },
   ];
   const sort = () => copyByClass(predictions, classes, join(folder, 'out'), new AbortController().signal);
   const first = await sort();

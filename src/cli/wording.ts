@@ -1,7 +1,10 @@
 import type { ClassifierData } from '../classifier/types.ts';
+import { groupBy } from '../dataset/groups.ts';
 import type { Finding } from '../dataset/types.ts';
 import type { Option } from '../options.ts';
 import { percent } from '../report/numbers.ts';
+import { leaveOneShotOut } from '../tuning/folds.ts';
+import { count, plural } from '../words.ts';
 import type { Io } from './io.ts';
 
 /** A number of bytes as downloads show it: `606 MB`. */
@@ -58,35 +61,44 @@ export function tellSome(io: Io, lines: readonly string[]): void {
   if (lines.length > SHOWN) io.note(`  … and ${lines.length - SHOWN} more`);
 }
 
+type Constants = Pick<ClassifierData, 'method' | 'options' | 'tuning'>;
+
 /** A method with the constants it uses and how they were found: `tip-adapter, alpha 1.2, beta 9 (tuned by folds)`. */
-export function methodText({
-  method,
-  options,
-  tuning,
-}: Pick<ClassifierData, 'method' | 'options' | 'tuning'>): string {
-  const constants = constantsText(method, options);
-  if (constants === '') return method;
-  return `${method}, ${constants} (${protocolText(tuning.protocol)})`;
+export function methodText(data: Constants): string {
+  const constants = constantsText(data);
+  return constants === '' ? data.method : `${data.method}, ${constants}`;
 }
 
-/** A method's constants: `alpha 1.2, beta 9`; for a stack its parts: `anchored 62% + gda 38%`. */
-export function constantsText(method: string, options: ClassifierData['options']): string {
+/**
+ * A method's constants, and where they are from: `shrinkage 1 (tuned by folds), alpha 3 (given), epochs 20 (default)`; for a stack its
+ * parts: `anchored 62% + gda 38% (tuned by folds)`.
+ */
+export function constantsText({ method, options, tuning }: Constants): string {
+  const chosen = protocolText(tuning.protocol);
   if (method === 'stack') {
-    return Object.entries(options.parts as Record<string, { share: number }>)
-      .map(([id, { share }]) => `${id} ${Math.round(100 * share)}%`)
-      .join(' + ');
+    const parts = Object.entries(options.parts as Record<string, { share: number }>);
+    return `${parts.map(([id, { share }]) => `${id} ${Math.round(100 * share)}%`).join(' + ')} (${chosen})`;
   }
-  return Object.entries(options)
-    .flatMap(([name, value]) =>
-      typeof value === 'number' ? [`${name} ${Number(value.toPrecision(3))}`] : [],
-    )
+  const { tuned = [], given } = tuning;
+  const from = (name: string): string => {
+    // A file of before does not tell one from the other.
+    if (given === undefined || tuned.includes(name)) return chosen;
+    return given.includes(name) ? 'given' : 'default';
+  };
+  const numbers = Object.entries(options).flatMap(([name, value]) =>
+    typeof value === 'number' ? [{ from: from(name), text: `${name} ${Number(value.toPrecision(3))}` }] : [],
+  );
+  return [...groupBy(numbers, (number) => number.from)]
+    .map(([origin, own]) => `${own.map(({ text }) => text).join(', ')} (${origin})`)
     .join(', ');
 }
 
 /**
- * How well the method did on left-out examples, beside Tip-Adapter and zero-shot: undefined where nothing was compared.
+ * How well the method did on left-out examples, beside Tip-Adapter and zero-shot, and which classes had none to leave out: undefined
+ * where nothing was compared.
  */
-export function comparedText({ compared = [] }: ClassifierData['tuning']): string | undefined {
+export function comparedText({ tuning, support, classes }: ClassifierData): string | undefined {
+  const { compared = [], judges, protocol } = tuning;
   const [own, ...others] = compared;
   const rivals = ['tip-adapter', 'zero-shot'].flatMap((id) => others.filter(({ method }) => method === id));
   if (!own || rivals.length === 0) return undefined;
@@ -94,7 +106,18 @@ export function comparedText({ compared = [] }: ClassifierData['tuning']): strin
     ({ method, accuracy, nll }) =>
       `${method} ${percent(accuracy)} (${percent(own.accuracy - accuracy)} less, NLL ${nll.toFixed(3)})`,
   );
-  return `Right on left-out examples: ${percent(own.accuracy)} (NLL ${own.nll.toFixed(3)}); ${told.join(', ')}`;
+  const rows =
+    protocol === 'folds'
+      ? count(judges, 'left-out example')
+      : `${count(judges, 'row')} of the validation split`;
+  const { query } = leaveOneShotOut(support);
+  const judged = new Set(support.labels.filter((_, i) => query[i] >= 0)).size;
+  const alone = protocol === 'folds' ? classes.length - judged : 0;
+  const untold =
+    alone > 0
+      ? `. ${count(alone, 'class has', 'classes have')} no example to leave out: nothing is known of ${plural(alone, 'it', 'them')}`
+      : '';
+  return `Right on ${rows}: ${percent(own.accuracy)} (NLL ${own.nll.toFixed(3)}); ${told.join(', ')}${untold}`;
 }
 
 /** How constants were chosen; who tuned on the test split says so wherever a number of theirs stands. */

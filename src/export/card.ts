@@ -1,6 +1,7 @@
 import type { ClassifierData, Evaluation } from '../classifier/types.ts';
 import { methodById } from '../methods/index.ts';
 import { wilsonInterval } from '../metrics/index.ts';
+import { calibrationText } from '../report/choice.ts';
 import { percent } from '../report/numbers.ts';
 import { markdown, renderMarkdown } from '../report/table.ts';
 import type { Choice } from '../tuning/search-method.ts';
@@ -100,30 +101,33 @@ const PROTOCOLS: Readonly<Record<Choice['protocol'], string>> = {
   folds:
     'The method and its constants were chosen on the examples themselves: each example was judged by a classifier that had seen neither it nor its near-duplicates.',
   val: 'The method and its constants were chosen on a validation split.',
-  fixed: 'Nothing was tuned: the method has its published constants.',
+  fixed: 'Nothing was tuned: constants were given, or are the defaults of the method or the encoder.',
   paper:
     'The constants were chosen on the test split, as the published code does: accuracies on that split are optimistic.',
 };
 
-function choiceText({ protocol, judges, folds, temperature }: Choice): string {
+function choiceText(choice: Choice): string {
+  const { protocol, judges, folds } = choice;
   const judged =
     judges > 0 ? ` ${count(judges, 'row')} judged${folds > 0 ? `, in ${count(folds, 'fold')}` : ''}.` : '';
-  return `${PROTOCOLS[protocol]}${judged} Probabilities are calibrated by a temperature of ${Number(temperature.toPrecision(3))}.`;
+  return `${PROTOCOLS[protocol]}${judged} ${calibrationText(choice)}`;
 }
 
-function comparedTable({ compared = [], judges }: Choice): string[] {
+function comparedTable({ compared = [], judges, protocol }: Choice): string[] {
   if (compared.length === 0) return [];
   const rows = compared.map(({ method, nll, accuracy }) => {
     const [low, high] = wilsonInterval(Math.round(accuracy * judges), judges);
     return [method, `${percent(accuracy)} (${percent(low)} to ${percent(high)})`, nll.toFixed(3)];
   });
-  return [table(['Method', 'Accuracy on left-out examples', 'NLL'], rows)];
+  const rowsText = protocol === 'folds' ? 'left-out examples' : 'the validation split';
+  return [table(['Method', `Accuracy on ${rowsText}`, 'NLL'], rows)];
 }
 
 const UNMEASURED =
   'It was not measured on pictures that it has not seen. `tip-adapter export <classifier> --to report --data <folder>` measures it.';
 
 function measured({
+  calibrated,
   accuracy,
   interval,
   correct,
@@ -149,7 +153,7 @@ function measured({
   const names = new Map(perClass.map(({ id, name }) => [id, name]));
   const nameOf = (c: number) => names.get(classes[c]) ?? classes[c];
   return [
-    `On ${count(total, 'picture')} that it had not seen${protocol === 'paper' ? ', but was tuned on' : ''}: **${percent(accuracy)}** right (${correct} of ${total}; 95% interval ${percent(low)} to ${percent(high)}), negative log-likelihood ${nll.toFixed(3)}, calibration error ${percent(ece)}, Brier score ${brier.toFixed(3)}.` +
+    `On ${count(total, 'picture')} that it had not seen${protocol === 'paper' ? ', but was tuned on' : ''}: **${percent(accuracy)}** right (${correct} of ${total}; 95% interval ${percent(low)} to ${percent(high)}), negative log-likelihood ${nll.toFixed(3)}, calibration error ${percent(ece)}${calibrated ? '' : ' (not calibrated)'}, Brier score ${brier.toFixed(3)}.` +
       (excluded.length > 0
         ? ` ${count(excluded.length, 'picture')} ${plural(excluded.length, 'was', 'were')} left out as ${plural(excluded.length, 'an example', 'examples')} of the classifier.`
         : '') +

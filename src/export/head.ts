@@ -10,8 +10,8 @@ import { bindMethod } from '../methods/score.ts';
 import type { Task } from '../methods/task.ts';
 
 /**
- * A classifier behind its encoder: `features` [n, d], as the encoder gives them, → `scores` and calibrated `probabilities`
- * [n, c]. Keys, text rows and whatever else was learnt are constants of the graph.
+ * A classifier behind its encoder: `features` [n, d], as the encoder gives them, → `scores` and `probabilities` [n, c], calibrated where
+ * the classifier's are. Keys, text rows and whatever else was learnt are constants of the graph.
  */
 export function headGraph(data: ClassifierData): { probabilities: Expr; scores: Expr } {
   const method = methodById(data.method);

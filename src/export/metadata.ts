@@ -1,4 +1,5 @@
 import type { ClassifierData } from '../classifier/types.ts';
+import { isCalibrated } from '../tuning/search-method.ts';
 
 /**
  * What a program beside this one needs to know of an exported classifier; values that are not text are JSON. They are the
@@ -15,6 +16,7 @@ export function exportMetadata(data: ClassifierData): Record<string, string> {
     exif: JSON.stringify(exif),
     reject: JSON.stringify(reject),
     temperature: JSON.stringify(tuning.temperature),
+    calibrated: JSON.stringify(isCalibrated(tuning)),
     method,
     encoder: JSON.stringify({ id, fingerprint, source, revision, licence }),
     created,

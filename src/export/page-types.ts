@@ -8,6 +8,8 @@ export interface About {
   readonly preprocessing: Preprocessing;
   /** Whether photos are turned the way the camera says. */
   readonly exif: boolean;
+  /** Whether the probabilities are calibrated. */
+  readonly calibrated: boolean;
   /** Below this probability the answer is "none of these". */
   readonly reject: number;
   /** What it was made of and by, in words. */

@@ -9,6 +9,7 @@ import { ModelError, systemCode } from '../errors.ts';
 import type { Preprocessing } from '../image/types.ts';
 import { methodById } from '../methods/index.ts';
 import { html } from '../report/html.ts';
+import { isCalibrated } from '../tuning/search-method.ts';
 import { exportOnnx } from './onnx.ts';
 import type { About } from './page-types.ts';
 
@@ -58,13 +59,14 @@ export async function exportWeb(
 }
 
 function aboutOf(data: ClassifierData, title = data.dataset): About {
-  const { classes, encoder, reject, exif, examples, method, created, createdBy } = data;
+  const { classes, encoder, tuning, reject, exif, examples, method, created, createdBy } = data;
   return {
     title,
     labels: classes.map(({ name }) => name),
     // `exportOnnx` refused a classifier without.
     preprocessing: encoder.preprocessing as Preprocessing,
     exif,
+    calibrated: isCalibrated(tuning),
     reject,
     origin:
       `${examples.length} examples of ${classes.length} classes, ${methodById(method).name}, ${created.slice(0, 10)}. ` +

@@ -23,6 +23,7 @@ export const apeT = defineMethod({
   name: 'APE-T',
   paper: 'Zhu et al., ICCV 2023, arXiv 2304.01195, section 3.4',
   needs: ['text', 'examples'],
+  trains: true,
   options: {
     alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes against the class names." }),
     beta: positive({ default: 1, max: 1000, help: "How fast an example's vote fades with distance." }),

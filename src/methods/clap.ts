@@ -21,6 +21,7 @@ export const clap = defineMethod({
   name: 'CLAP',
   paper: 'Silva-Rodriguez et al., CVPR 2024, arXiv 2312.12730, eq. 5-9',
   needs: ['text', 'examples'],
+  trains: true,
   options: {
     epochs: integer({ default: 300, min: 1, help: 'Times each example is seen.' }),
     rate: positive({ default: 0.1, help: 'Learning rate at the start; it falls to 0 along a cosine.' }),

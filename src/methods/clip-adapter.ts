@@ -19,6 +19,7 @@ export const clipAdapter = defineMethod({
   name: 'CLIP-Adapter',
   paper: 'Gao et al., IJCV 2023, arXiv 2110.04544, eq. 3-5',
   needs: ['text', 'examples'],
+  trains: true,
   options: {
     ratio: real({ default: 0.2, min: 0, max: 1, help: 'Share of the adapted embedding in the mixture.' }),
     reduction: integer({ default: 4, min: 1, help: 'How many times narrower the bottleneck is.' }),

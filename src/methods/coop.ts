@@ -23,6 +23,8 @@ export const coOp = defineMethod({
   name: 'CoOp',
   paper: 'Zhou et al., IJCV 2022, arXiv 2109.01134, section 3.2',
   needs: ['text', 'examples', 'text-tower'],
+  ignores: ['prompts'],
+  trains: true,
   options: {
     context: integer({ default: 16, min: 1, max: 64, help: 'Learnt words, where they start at random.' }),
     init: optional(text({ help: 'Words to start from, for instance "a photo of a".' })),

@@ -20,6 +20,7 @@ export const crossModal = defineMethod({
   name: 'Cross-modal linear probe',
   paper: 'Lin et al., CVPR 2023, arXiv 2301.06267, eq. 4-5',
   needs: ['text', 'examples'],
+  trains: true,
   options: {
     steps: integer({ default: 12_800, min: 1, help: 'Steps of the optimiser.' }),
     rate: positive({ default: 1e-3, help: 'Learning rate at the start; it falls to 0 along a cosine.' }),

@@ -40,6 +40,9 @@ export function headInputs({ classes, head }: Task): { task: SymbolicTask; feeds
 /** What a method cannot do without. */
 export type Need = 'text' | 'examples' | 'two-examples' | 'several-prompts' | 'text-tower';
 
+/** Prompts, where class names are not read or have prompts of the method's own; views, where no example is learnt from. */
+type Ignored = 'prompts' | 'views';
+
 /** A way to turn support examples and a text head into scores; one file each, reading like its paper. */
 export interface Method<O extends Options = Options> {
   readonly id: string;
@@ -47,6 +50,10 @@ export interface Method<O extends Options = Options> {
   /** Authors, venue, arXiv number. */
   readonly paper: string;
   readonly needs: readonly Need[];
+  /** What of a task it never looks at. */
+  readonly ignores?: readonly Ignored[];
+  /** Learns by steps of an optimiser: it can rest, and be interrupted and continued. */
+  readonly trains?: true;
   readonly options: O;
   /** Learns from the task's support set. */
   fit(task: Task, options: ValuesOf<O>): State | Promise<State>;

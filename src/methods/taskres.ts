@@ -19,6 +19,7 @@ export const taskRes = defineMethod({
   name: 'TaskRes',
   paper: 'Yu et al., CVPR 2023, arXiv 2211.10277, eq. 4',
   needs: ['text', 'examples'],
+  trains: true,
   options: {
     scale: positive({ default: 0.5, help: 'How much of the residual is added to the class names.' }),
     raw: flag({ default: true, help: "Take the names' embeddings at their own length." }),

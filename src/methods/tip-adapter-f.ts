@@ -26,6 +26,7 @@ export const tipAdapterF = defineMethod({
   name: 'Tip-Adapter-F',
   paper: 'Zhang et al., ECCV 2022, arXiv 2207.09519, section 3.2',
   needs: ['text', 'examples'],
+  trains: true,
   options: {
     ...tipAdapter.options,
     epochs: integer({ default: 20, min: 1, help: 'Times each example is seen.' }),

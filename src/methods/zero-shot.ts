@@ -15,6 +15,7 @@ export const zeroShot = defineMethod({
   name: 'Zero-shot',
   paper: 'Radford et al., ICML 2021, arXiv 2103.00020',
   needs: ['text'],
+  ignores: ['views'],
   options: {},
   fit: () => ({}),
   prepare: (state) => state,

@@ -1,5 +1,6 @@
 import { number } from '../words.ts';
 import { type Html, html } from './html.ts';
+import { wordsFor } from './judged.ts';
 import { probability } from './numbers.ts';
 import type { MethodScore, ReportData, ReportPrediction } from './types.ts';
 
@@ -8,14 +9,14 @@ const TOP = 3;
 const NEIGHBOURS = 4;
 
 /** The classified pictures: wrong answers, right ones, and those whose class nobody has said. */
-export function pictures({ predictions }: ReportData, { total, correct }: MethodScore): Html {
+export function pictures({ predictions, judged }: ReportData, { total, correct }: MethodScore): Html {
   const wrong = predictions.filter(({ truth, predicted }) => truth !== undefined && truth !== predicted);
   const right = predictions.filter(({ truth, predicted }) => truth === predicted);
   const unknown = predictions.filter(({ truth }) => truth === undefined);
   return html`<section class="pictures">
 <h2>The pictures</h2>
-<p class="lede">What it said about pictures it had never seen, how sure it was, and which of its examples were most like them.</p>
-${group('Wrong answers', wrong, total - correct)}${group('Right answers', right, correct)}${group('New pictures, class not known', unknown, unknown.length)}
+<p class="lede">What it said about ${wordsFor({ judged }).many}, how sure it was, and which of its examples were most like them.</p>
+${group('Wrong answers', wrong, total - correct)}${group('Right answers', right, correct)}${group('Pictures whose class is not known', unknown, unknown.length)}
 </section>`;
 }
 
@@ -29,7 +30,7 @@ function group(title: string, shown: readonly ReportPrediction[], all: number): 
 
 function card(prediction: ReportPrediction): Html {
   const { image, truth, predicted, top } = prediction;
-  return html`<li class="card">${picture(image, truth ?? 'A new picture', 'photo')}
+  return html`<li class="card">${picture(image, truth ?? 'A picture whose class is not known', 'photo')}
 <div>${verdict(prediction)}
 <ol class="top" aria-label="Most probable classes">${top
     .slice(0, TOP)
@@ -49,16 +50,22 @@ function verdict({ truth, predicted, probability: value }: ReportPrediction): Ht
   return html`<p class="verdict wrong"><b>${predicted}</b><span>✗ wrong</span>, ${sure}. It is: <strong><bdi>${truth}</bdi></strong></p>`;
 }
 
-function why({ neighbours, textPart, cachePart }: ReportPrediction, predicted: string): Html | false {
+function why(
+  { neighbours, textPart, cachePart, part = 'cache' }: ReportPrediction,
+  predicted: string,
+): Html | false {
   const parts = [
     textPart !== undefined && html`the name “<bdi>${predicted}</bdi>” ${textPart.toFixed(2)} (text part)`,
-    cachePart !== undefined && html`the examples ${cachePart.toFixed(2)} (cache part)`,
+    cachePart !== undefined &&
+      (part === 'cache'
+        ? html`the examples ${cachePart.toFixed(2)} (cache part)`
+        : html`what it has learnt ${cachePart.toFixed(2)} (method part)`),
   ].filter((part) => part !== false);
   if (parts.length === 0 && neighbours.length === 0) return false;
   return html`<div class="why">
 ${
   neighbours.length > 0 &&
-  html`<p class="label">Examples that counted most (weight)</p>
+  html`<p class="label">${part === 'cache' ? 'Examples that counted most (weight)' : 'Examples that are most alike (cosine)'}</p>
 <ul class="near">${neighbours
     .slice(0, NEIGHBOURS)
     .map(

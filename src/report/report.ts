@@ -30,7 +30,7 @@ ${summary(data, method)}
 <main>
 ${data.predictions.length > 0 && pictures(data, method)}
 ${methods(data, method)}
-${data.curves?.some(({ points }) => points.length > 0) && curves(data.curves)}
+${data.curves?.some(({ points }) => points.length > 0) && curves(data)}
 ${perClass(data)}
 ${confusion(data)}
 ${calibration(data)}

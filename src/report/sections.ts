@@ -1,13 +1,14 @@
-import { number } from '../words.ts';
+import { number, UNCALIBRATED } from '../words.ts';
 import { type Confusion, confusionMatrix, confusions } from './confusion-matrix.ts';
 import { type Html, html } from './html.ts';
 import { htmlTable } from './html-table.ts';
+import { wordsFor } from './judged.ts';
 import { lineChart } from './line-chart.ts';
 import { duration, percent, probability, shareTicks } from './numbers.ts';
 import { picture } from './pictures.ts';
 import { range } from './range.ts';
 import { reliabilityDiagram } from './reliability-diagram.ts';
-import type { Curve, MethodScore, ReportData } from './types.ts';
+import type { MethodScore, ReportData } from './types.ts';
 
 const LARGEST_MATRIX = 20;
 const PAIRS = 20;
@@ -41,18 +42,24 @@ ${htmlTable('The rest of this report is about the method marked with a star.', {
         html`${range({ value: row.accuracy, interval: row.interval, scale })}<span class="sub">${row.interval.map(percent).join(' to ')}</span>`,
     },
     { title: 'Settings chosen by (protocol)', value: ({ protocol }) => protocol },
-    { title: 'Time', value: ({ seconds }) => duration(seconds), align: 'right' },
+    ...(rows.some(({ seconds }) => seconds !== undefined) ? [TIME] : []),
   ],
   rows,
 })}</section>`;
 }
 
+const TIME = {
+  title: 'Time',
+  value: ({ seconds }: MethodScore) => (seconds === undefined ? '–' : duration(seconds)),
+  align: 'right',
+} as const;
+
 /** Accuracy against the number of examples, with the numbers behind the picture. */
-export function curves(data: readonly Curve[]): Html {
+export function curves({ curves: data = [], judged }: ReportData): Html {
   return html`<section>
 <h2>How many examples does it take? <small>accuracy against shots</small></h2>
 <figure class="curves">${lineChart(data)}
-<figcaption>Share of test pictures named correctly; thin bars are intervals. Mind where the vertical axis starts.</figcaption></figure>
+<figcaption>Share of ${wordsFor({ judged }).many} named correctly; thin bars are intervals. Mind where the vertical axis starts.</figcaption></figure>
 <details><summary>The numbers of this chart</summary>${htmlTable(
     'Accuracy and interval for each method and number of examples per class',
     {
@@ -72,16 +79,17 @@ export function curves(data: readonly Curve[]): Html {
 }
 
 /** Accuracy of each class, hardest first; of many classes the easier ones are folded away. */
-export function perClass({ perClass: classes }: ReportData): Html {
+export function perClass({ perClass: classes, judged }: ReportData): Html {
+  const none = `no ${wordsFor({ judged }).one}`;
   const rows = [...classes].sort((a, b) => byRecall(a, b));
   const rest = rows.slice(HARDEST);
   return html`<section>
 <h2>Which classes are hard? <small>accuracy per class</small></h2>
-${recallTable('Hardest first', rows.slice(0, HARDEST))}
-${rest.length > 0 && html`<details><summary>${number(rest.length)} more</summary>${recallTable('Hardest first, continued', rest)}</details>`}</section>`;
+${recallTable('Hardest first', rows.slice(0, HARDEST), none)}
+${rest.length > 0 && html`<details><summary>${number(rest.length)} more</summary>${recallTable('Hardest first, continued', rest, none)}</details>`}</section>`;
 }
 
-function recallTable(caption: string, rows: ReportData['perClass']): Html {
+function recallTable(caption: string, rows: ReportData['perClass'], none: string): Html {
   return htmlTable(caption, {
     columns: [
       { title: 'Class', value: ({ name }) => name },
@@ -92,11 +100,11 @@ function recallTable(caption: string, rows: ReportData['perClass']): Html {
       },
       {
         title: 'Accuracy (recall)',
-        value: (row) => (row.total > 0 ? percent(recall(row)) : 'no test picture'),
+        value: (row) => (row.total > 0 ? percent(recall(row)) : none),
         cell: (row) =>
           row.total > 0
             ? html`<span class="bar"><i style="--share:${recall(row)}" aria-hidden="true"></i><span>${percent(recall(row))}</span></span>`
-            : html`no test picture`,
+            : html`${none}`,
       },
     ],
     rows,
@@ -114,15 +122,15 @@ function byRecall(a: ReportData['perClass'][number], b: ReportData['perClass'][n
 }
 
 /** What is taken for what: a heat map of up to 20 classes, else the most frequent mistakes. */
-export function confusion({ classes, confusion: matrix }: ReportData): Html {
+export function confusion({ classes, confusion: matrix, judged }: ReportData): Html {
   return html`<section>
 <h2>What is taken for what? <small>confusion matrix</small></h2>
-${classes.length <= LARGEST_MATRIX ? heatMap(classes, matrix) : mistakes(confusions(classes, matrix))}</section>`;
+${classes.length <= LARGEST_MATRIX ? heatMap(classes, matrix, wordsFor({ judged }).many) : mistakes(confusions(classes, matrix))}</section>`;
 }
 
-function heatMap(classes: readonly string[], matrix: readonly (readonly number[])[]): Html {
+function heatMap(classes: readonly string[], matrix: readonly (readonly number[])[], judges: string): Html {
   return html`<figure><div class="scroll matrix" tabindex="0" role="region" aria-label="Confusion matrix">${confusionMatrix(classes, matrix)}</div>
-<figcaption>Each row holds the test pictures of one class. The outlined diagonal counts right answers, everything beside it mistakes; the stronger the shade, the larger the share of its row.</figcaption></figure>`;
+<figcaption>Each row holds the ${judges} of one class. The outlined diagonal counts right answers, everything beside it mistakes; the stronger the shade, the larger the share of its row.</figcaption></figure>`;
 }
 
 function mistakes(pairs: readonly Confusion[]): Html {
@@ -144,7 +152,7 @@ function mistakes(pairs: readonly Confusion[]): Html {
 
 /** Whether stated probabilities can be believed. */
 export function calibration({ calibration: { bins, ece, nll, temperature, ...rest } }: ReportData): Html {
-  const { brier, conformal, unknown } = rest;
+  const { brier, conformal, unknown, calibrated = true } = rest;
   return html`<section>
 <h2>Can its probabilities be believed? <small>calibration</small></h2>
 <div class="two"><figure>${reliabilityDiagram(bins)}
@@ -155,7 +163,11 @@ export function calibration({ calibration: { bins, ece, nll, temperature, ...res
 ${brier !== undefined && html`<dt>Brier score ${brier.toFixed(3)}</dt><dd>Mean square by which all its probabilities miss the truth: 0 is perfect, 2 the worst.</dd>`}
 ${conformal && Number.isFinite(conformal.setSize) && html`<dt>${conformal.setSize.toFixed(1)} classes to hold the right one</dt><dd>As many it must name on average to be right nine times in ten (split-conformal sets; here they held it ${percent(conformal.coverage)} of the time).</dd>`}
 ${unknown && html`<dt>${unknown.auroc.toFixed(3)} known from unknown</dt><dd>How often a picture of a known class gets the surer answer than one of the ${unknown.pictures} of unknown classes (AUROC): 1 always, 0.5 by chance.</dd>`}
-<dt>Temperature ${temperature.toFixed(2)}</dt><dd>Scores were divided by this number to make the probabilities honest.</dd>
+${
+  calibrated
+    ? html`<dt>Temperature ${temperature.toFixed(2)}</dt><dd>Scores were divided by this number to make the probabilities honest.</dd>`
+    : html`<dt>Not calibrated</dt><dd>${UNCALIBRATED}</dd>`
+}
 </dl></div></section>`;
 }
 

@@ -1,5 +1,6 @@
-import { number } from '../words.ts';
+import { number, UNCALIBRATED } from '../words.ts';
 import { type Html, html } from './html.ts';
+import { wordsFor } from './judged.ts';
 import { date, percent } from './numbers.ts';
 import { range } from './range.ts';
 import type { MethodScore, ReportData } from './types.ts';
@@ -13,43 +14,35 @@ export function summary(data: ReportData, method: MethodScore): Html {
 </header>`;
 }
 
-function howGood({ dataset }: ReportData, method: MethodScore): Html {
-  const chance = 1 / Math.max(1, dataset.classes);
+function howGood(data: ReportData, method: MethodScore): Html {
+  const chance = 1 / Math.max(1, data.dataset.classes);
   return html`<section>
 <h2>How good is it?</h2>
 <p class="figure">${percent(method.accuracy)}</p>
 ${range({ value: method.accuracy, interval: method.interval, scale: [0, 1], reference: chance })}
 <div class="ends"><span>0%</span><span>100%</span></div>
-<p>${number(method.correct)} of ${number(method.total)} new pictures were named correctly (accuracy) by <strong>${method.name}</strong>. Guessing would get about ${percent(chance)}, the dotted line.</p>
+<p>${number(method.correct)} ${wordsFor(data).right(number(method.total))} by <strong>${method.name}</strong>. Guessing would get about ${percent(chance)}, the dotted line.</p>
 </section>`;
 }
 
-function onWhat({ dataset, encoder }: ReportData): Html {
+function onWhat({ dataset, encoder, judged }: ReportData): Html {
   const each = dataset.train / Math.max(1, dataset.classes);
   const shots = Number.isInteger(each) ? `${each} for each class` : `about ${each.toFixed(1)} for each class`;
   return html`<section>
 <h2>On what?</h2>
 <p class="figure small">${dataset.name}</p>
-<p>${number(dataset.classes)} classes. It learned from ${number(dataset.train)} pictures (${shots}) and was tested on ${number(dataset.test)} others.</p>
+<p>${number(dataset.classes)} classes. It learned from ${number(dataset.train)} pictures (${shots}) and ${wordsFor({ judged }).tested(number(dataset.test))}.</p>
 <p>Pictures are seen through <strong>${encoder.id}</strong>, the encoder that turns each into ${number(encoder.dimension)} numbers.</p>
 </section>`;
 }
 
-/** What a reader must know before believing the figure: whether anything was chosen by looking at the test pictures. */
-const PROTOCOLS: Record<string, string> = {
-  folds: 'on the examples alone (leave-one-shot-out), never on the test pictures',
-  val: 'on a validation split, never on the test pictures',
-  fixed: 'beforehand, not on any of these pictures',
-  paper: 'on the test pictures themselves, as the published code does: the accuracy is optimistic',
-};
-
-function howSure({ calibration }: ReportData, method: MethodScore): Html {
+function howSure({ calibration, judged }: ReportData, method: MethodScore): Html {
   const [low, high] = method.interval;
   return html`<section>
 <h2>How sure is that?</h2>
 <p class="figure small">${percent(low)} to ${percent(high)}</p>
 <p>The true accuracy on pictures of this kind most likely lies in this range (95% confidence interval).</p>
-<p>Its constants were chosen ${PROTOCOLS[method.protocol] ?? `by the protocol “${method.protocol}”`}.</p>
-<p>The probabilities it states are off by ${(100 * calibration.ece).toFixed(1)} points on average (expected calibration error).</p>
+<p>Its constants were chosen ${wordsFor({ judged }).protocols[method.protocol] ?? `by the protocol “${method.protocol}”`}.</p>
+<p>The probabilities it states are off by ${(100 * calibration.ece).toFixed(1)} points on average (expected calibration error).${calibration.calibrated === false && html` ${UNCALIBRATED}`}</p>
 </section>`;
 }

@@ -9,6 +9,11 @@ export interface ReportData {
   encoder: { id: string; dimension: number; reason: string; licence: string };
   /** `classes`, `train` and `test` are counts; `findings` are sentences about what was noticed in the data. */
   dataset: { name: string; classes: number; train: number; test: number; findings: string[] };
+  /**
+   * What judged it: `test` pictures, which it has not learnt from (the default), or its own examples, each `left-out` with those of
+   * its round while it was asked.
+   */
+  judged?: 'test' | 'left-out';
   methods: MethodScore[];
   /** Name of the method that everything but `methods` and `curves` is about. Default: the last of `methods`. */
   method?: string;
@@ -37,7 +42,8 @@ export interface MethodScore {
   accuracy: number;
   /** 95% confidence interval of the accuracy. */
   interval: readonly [low: number, high: number];
-  seconds: number;
+  /** What it took, where that was measured. */
+  seconds?: number;
   protocol: string;
 }
 
@@ -61,6 +67,8 @@ export interface Calibration {
   /** Pictures of unknown classes, and AUROC of telling them apart. */
   unknown?: { pictures: number; auroc: number };
   temperature: number;
+  /** False where nothing judged the temperature (default: true). */
+  calibrated?: boolean;
   /** `confidence` and `accuracy` are means over the bin's `count` pictures. */
   bins: { low: number; high: number; count: number; confidence: number; accuracy: number }[];
 }
@@ -73,7 +81,12 @@ export interface ReportPrediction {
   probability: number;
   /** Most probable first. */
   top: { name: string; probability: number }[];
-  /** The examples that counted most, with what each added to its class's score. */
+  /**
+   * `cache` (the default): neighbours have what each added to its class's score, and `cachePart` is the sum of those. `method`: they have
+   * their cosine with the picture, and `cachePart` is what the method has learnt.
+   */
+  part?: 'cache' | 'method';
+  /** The examples that counted most, or are most alike. */
   neighbours: { image?: string; name: string; weight: number }[];
   /** The predicted class's score: from the class name, and from the examples. */
   textPart?: number;

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { Classifier } from '../classifier/classifier.ts';
 import type { Explanation, Failure, ImageSource, Prediction } from '../classifier/types.ts';
 import { countByClass } from '../methods/task.ts';
+import { isCalibrated } from '../tuning/search-method.ts';
 import type { Model } from './model.ts';
 import { problemOf } from './problem.ts';
 import type {
@@ -23,6 +24,7 @@ export function modelAnswer({ name, data, etag, problem }: Model): z.infer<typeo
     classes: data.classes.map(({ id, name: shown }, c) => ({ id, name: shown, examples: counts[c] })),
     examples: data.examples.length,
     method: data.method,
+    calibrated: isCalibrated(data.tuning),
     encoder: data.encoder.id,
     reject: data.reject,
     created: data.created,

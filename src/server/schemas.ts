@@ -98,7 +98,12 @@ const predictionSchema = z
     image: z.string().describe("The file's name, or a name made of its bytes."),
     id: z.string(),
     name: z.string(),
-    probability: probability.describe('Calibrated probability of that class.'),
+    probability: probability.describe('Probability of that class.'),
+    calibrated: z
+      .boolean()
+      .describe(
+        'Whether probabilities were fitted to left-out examples, so that their size can be believed.',
+      ),
     rejected: z.boolean().describe('True where the answer is "none of these".'),
     ranking: z.array(rankedSchema).describe('Most probable first.'),
   })
@@ -144,6 +149,7 @@ export const modelSchema = z
     classes: z.array(z.object({ id: z.string(), name: z.string(), examples: z.int() })),
     examples: z.int(),
     method: z.string(),
+    calibrated: z.boolean().describe('Whether its probabilities are calibrated.'),
     encoder: z.string(),
     reject: probability,
     created: z.string(),

@@ -19,12 +19,17 @@ const picture = z.object({
 });
 const hashes = z.array(picture.shape.hash).max(1_000_000);
 const classId = z.string().min(1).max(64);
-const settings = z.object({
-  method: z.string(),
-  reject: z.number().min(0).max(1),
-  alpha: z.number().min(0).max(1e6).optional(),
-  beta: z.number().positive().max(1000).optional(),
-});
+const settings = z
+  .strictObject({
+    method: z.string(),
+    reject: z.number().min(0).max(1),
+    alpha: z.number().min(0).max(1e6).optional(),
+    beta: z.number().positive().max(1000).optional(),
+  })
+  .refine(
+    ({ alpha, beta }) => (alpha === undefined) === (beta === undefined),
+    'needs alpha and beta, or neither',
+  );
 const command = z.discriminatedUnion('do', [
   z.object({ do: z.literal('add'), pictures: z.array(picture).max(100_000) }),
   z.object({ do: z.literal('place'), hashes, classId: classId.optional() }),

@@ -6,6 +6,8 @@ import { methodById } from '../methods/index.ts';
 import type { Support } from '../methods/task.ts';
 import { renderReport } from '../report/report.ts';
 import type { ReportData, ReportPrediction } from '../report/types.ts';
+import { count, plural } from '../words.ts';
+import type { Check } from './check.ts';
 import type { Checked } from './lessons.ts';
 import type { Pictures } from './pictures.ts';
 
@@ -66,6 +68,7 @@ export async function checkReport(checked: Checked | undefined, pictures: Pictur
         predicted: names[predicted],
         probability,
         top: [{ name: names[predicted], probability }],
+        part: 'method',
         neighbours: await Promise.all(
           nearest(example).map(async ({ example: i, similarity }) => ({
             image: await picture(i),
@@ -93,7 +96,7 @@ export async function checkReport(checked: Checked | undefined, pictures: Pictur
       classes: names.length,
       train: data.examples.length,
       test: check.total,
-      findings: [`Every picture was tested while it was left out, in ${check.folds} rounds.`],
+      findings: testedText(check, data.examples.length),
     },
     methods: [
       {
@@ -103,10 +106,10 @@ export async function checkReport(checked: Checked | undefined, pictures: Pictur
         total: check.total,
         accuracy: check.correct / check.total,
         interval: check.interval,
-        seconds: 0,
-        protocol: `left-out pictures, ${check.folds} folds`,
+        protocol: data.tuning.protocol,
       },
     ],
+    judged: 'left-out',
     curves: [{ name: 'Tip-Adapter', points: [...check.curve] }],
     perClass: names.map((className, c) => ({ name: className, ...check.perClass[c] })),
     classes: names,
@@ -117,13 +120,14 @@ export async function checkReport(checked: Checked | undefined, pictures: Pictur
       ),
     ),
     calibration: {
-      nll: data.tuning.nll ?? Number.NaN,
+      nll: surprise(check),
       ece: check.bins.reduce(
         (sum, { count, accuracy, confidence }) =>
           sum + (count / check.total) * Math.abs(accuracy - confidence),
         0,
       ),
       temperature: data.tuning.temperature,
+      calibrated: classifier.calibrated,
       bins: [...check.bins],
     },
     predictions: shown,
@@ -142,4 +146,24 @@ export async function checkReport(checked: Checked | undefined, pictures: Pictur
     command: 'tip-adapter studio',
   };
   return renderReport(report);
+}
+
+function testedText({ total, folds }: Check, all: number): string[] {
+  const alone = all - total;
+  return [
+    `${count(total, 'picture')} of ${all} ${plural(total, 'was', 'were')} tested while ${plural(total, 'it was', 'they were')} left out, in ${count(folds, 'round')}.`,
+    ...(alone > 0
+      ? [
+          `${count(alone, 'picture')} could not be left out, because nothing else shows ${plural(alone, 'its class', 'their classes')}.`,
+        ]
+      : []),
+  ];
+}
+
+/** Mean negative log-likelihood of the left-out pictures' own classes, in nats. */
+function surprise({ answers, total }: Check): number {
+  return (
+    answers.reduce((sum, { labelProbability }) => sum - Math.log(Math.max(labelProbability, 1e-12)), 0) /
+    total
+  );
 }

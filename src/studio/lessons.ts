@@ -4,7 +4,8 @@ import type { ClassifierData } from '../classifier/types.ts';
 import { InterruptedError } from '../errors.ts';
 import { methodById } from '../methods/index.ts';
 import type { FitProgress } from '../methods/task.ts';
-import { type Board, EMPTY_BOARD } from './board.ts';
+import { UNTUNED } from '../tuning/search-method.ts';
+import { type Board, EMPTY_BOARD, type Settings } from './board.ts';
 import { type Check, checkClassifier } from './check.ts';
 import { type Lesson, lessonOf } from './lesson.ts';
 import { labelNext } from './next.ts';
@@ -21,7 +22,7 @@ import {
 import type { Apart, Constants, Teacher } from './teacher.ts';
 
 /** Constants of Tip-Adapter that were chosen by left-out pictures, and what they were chosen for. */
-interface Tuned extends Constants {
+interface Tuned extends Required<Constants> {
   readonly data: ClassifierData;
 }
 
@@ -205,17 +206,18 @@ export class Lessons {
   }
 
   async #instant(lesson: Lesson, { settings }: Board): Promise<void> {
-    const { alpha, beta } = settings;
+    const hand = byHand(settings);
     const { defaults } = this.#teacher.encoder;
-    const known = this.#tuned ?? { alpha: defaults.alpha, beta: defaults.beta, temperature: 1 };
-    const byHand = alpha !== undefined && beta !== undefined;
-    const constants = byHand ? { alpha, beta, temperature: known.temperature } : known;
+    const known = this.#tuned ?? { alpha: defaults.alpha, beta: defaults.beta, calibration: UNTUNED };
+    // The temperature that was found for other constants is nearer than none, but no one has judged it.
+    const near = { ...UNTUNED, temperature: known.calibration.temperature };
+    const constants = hand ? { ...hand, calibration: near } : known;
     const classifier = await this.#teacher.live(lesson, settings, constants);
-    await this.#takeOver(classifier, lesson, byHand ? 'hand' : 'instant');
+    await this.#takeOver(classifier, lesson, hand ? 'hand' : 'instant');
   }
 
   async #search(lesson: Lesson, { settings }: Board, signal: AbortSignal): Promise<void> {
-    const { alpha, method } = settings;
+    const { method } = settings;
     const [losses, leftOut]: [number[], number[]] = [[], []];
     const curves = () => ({ losses: losses.slice(-500), leftOut });
     this.#pause = undefined;
@@ -229,16 +231,19 @@ export class Lessons {
     this.#set({ stage: 'searching' });
     const apart = await this.#teacher.apart(lesson, signal);
     const watch = { signal, onFit, resume };
-    const tuned = await this.#teacher.searched(apart, settings, 'tip-adapter', watch);
+    const tuned = await this.#teacher.searched(apart, settings, { method: 'tip-adapter' }, watch);
     this.#tuned = tunedOf(tuned);
-    const byHand = alpha !== undefined;
-    if (!byHand) {
+    const hand = byHand(settings);
+    if (hand) {
+      const own = await this.#teacher.searched(apart, settings, { method: 'tip-adapter', ...hand }, watch);
+      await this.#takeOver(own, lesson, 'hand');
+    } else {
       await this.#takeOver(tuned, lesson, method === 'tip-adapter' ? 'searched' : 'instant');
       if (method !== 'tip-adapter') {
         if (this.#tuned && method !== 'auto')
           await this.#teacher.rehearse(apart, settings, method, this.#tuned, watch);
         losses.length = 0;
-        const found = await this.#teacher.searched(apart, settings, method, watch);
+        const found = await this.#teacher.searched(apart, settings, { method }, watch);
         await this.#takeOver(found, lesson, 'searched');
       }
     }
@@ -267,6 +272,7 @@ export class Lessons {
       method,
       parts: method === 'stack' ? partsOf(options) : undefined,
       by,
+      calibrated: classifier.calibrated,
       classes: classes.length,
       pictures: examples.length,
       ...(isTip ? { alpha, beta } : {}),
@@ -325,7 +331,12 @@ function tunedOf({ data }: Classifier): Tuned | undefined {
   const { options, tuning } = data;
   if (tuning.protocol === 'fixed') return undefined;
   const { alpha, beta } = options as { alpha: number; beta: number };
-  return { alpha, beta, temperature: tuning.temperature, data };
+  return { alpha, beta, calibration: tuning, data };
+}
+
+/** The constants that are set by hand: Tip-Adapter answers with them, whatever the method. */
+function byHand({ alpha, beta }: Settings): { alpha: number; beta: number } | undefined {
+  return alpha !== undefined && beta !== undefined ? { alpha, beta } : undefined;
 }
 
 /** Classes of one group: it stays among what is learnt from, and nothing is left to ask about. */

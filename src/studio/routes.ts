@@ -103,8 +103,8 @@ function boardRoutes(app: Hono, session: Session): void {
       methods
         // The studio asks with one prompt a class, and a stack is what `auto` makes.
         .filter(({ id, needs }) => id !== 'stack' && !needs.includes('several-prompts'))
-        .map(({ id, name, paper, needs, options }): MethodFacts => {
-          return { id, name, paper, opensText: needs.includes('text-tower'), trains: 'epochs' in options };
+        .map(({ id, name, paper, needs, trains }): MethodFacts => {
+          return { id, name, paper, opensText: needs.includes('text-tower'), trains: trains === true };
         }),
     ),
   );

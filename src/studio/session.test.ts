@@ -63,6 +63,39 @@ describe('a session', () => {
     expect(trial.nearest).toHaveLength(4);
   });
 
+  it('says in nats what names and examples say: their sum decides how much more probable an answer is', async () => {
+    const opened = await taught();
+    const { alpha, beta } = opened.status.answering!.tuned!;
+    await opened.change({ command: { do: 'set', settings: { method: 'auto', reject: 0, alpha, beta } } });
+    await opened.lessons?.settled();
+    const { temperature } = opened.answering!.data.tuning;
+    expect(Math.abs(Math.log(temperature))).toBeGreaterThan(0.1);
+    const { classes } = await tryPicture(opened.answering!, 1, await picture('#7018a8'));
+    const [one, other] = classes;
+    const nats = one.text + one.examples - other.text - other.examples;
+    expect(nats).toBeCloseTo(Math.log(one.probability / other.probability), 4);
+  });
+
+  it('calibrates constants that are set by hand, too; with a picture a class it says that nothing has', async () => {
+    const opened = await taught();
+    const hand = { method: 'auto', reject: 0, alpha: 0.3, beta: 2 };
+    await opened.change({ command: { do: 'set', settings: hand } });
+    await opened.lessons?.settled();
+    const { by, calibrated, alpha, beta } = opened.status.answering!;
+    expect([by, calibrated, alpha, beta]).toEqual(['hand', true, 0.3, 2]);
+    const { tuning } = opened.answering!.data;
+    expect(tuning).toMatchObject({ protocol: 'fixed', judges: 4, given: ['alpha', 'beta'] });
+    const pictures = [...opened.board.pictures.values()];
+    for (const classId of ['r', 'b']) {
+      const own = pictures.filter((one) => one.classId === classId).slice(1);
+      await opened.change({ command: { do: 'discard', hashes: own.map(({ hash }) => hash) } });
+    }
+    await opened.lessons?.settled();
+    expect(opened.status.answering).toMatchObject({ calibrated: false, pictures: 2 });
+    const trial = await tryPicture(opened.answering!, 1, await picture('#b01818'));
+    expect(trial.calibrated).toBe(false);
+  });
+
   it('looks at pictures while others come, answers before it has seen them all, and sees each once', async () => {
     const encoder = fakeEncoder();
     const slow = {

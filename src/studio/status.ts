@@ -72,6 +72,8 @@ export interface Answering {
   readonly parts?: readonly { readonly name: string; readonly share: number }[];
   /** `instant`: Tip-Adapter while the search goes on; `hand`: constants set by hand; `searched`: what the search found. */
   readonly by: 'instant' | 'hand' | 'searched';
+  /** Whether its percentages were fitted to left-out pictures. */
+  readonly calibrated: boolean;
   readonly classes: number;
   readonly pictures: number;
   /** Constants of Tip-Adapter: those in use, and those chosen by left-out pictures. */
@@ -125,6 +127,7 @@ export interface NextPicture {
 /** What a tried picture shows, and why. */
 export interface Trial {
   readonly serial: number;
+  readonly calibrated: boolean;
   readonly classes: readonly TrialClass[];
   /** The examples that counted most. */
   readonly nearest: readonly TrialNeighbour[];

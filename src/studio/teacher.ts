@@ -1,9 +1,11 @@
 import { Classifier } from '../classifier/classifier.ts';
 import { freshData } from '../classifier/fresh.ts';
+import type { Wanted } from '../classifier/given.ts';
 import { fitMethod } from '../classifier/refit.ts';
 import { type Runtime, referenceTo } from '../classifier/runtime.ts';
 import { readSource } from '../classifier/source.ts';
 import { taskOf } from '../classifier/task.ts';
+import type { Calibration } from '../classifier/tune.ts';
 import type { ClassifierData, Progress } from '../classifier/types.ts';
 import { nearDuplicates } from '../dataset/duplicates.ts';
 import { DisjointSets, groupBy } from '../dataset/groups.ts';
@@ -21,6 +23,7 @@ import { headFromPrompts } from '../methods/text-head.ts';
 import { resolveOptions } from '../options.ts';
 import { openFeatureCache } from '../store/feature-cache.ts';
 import { leaveOneShotOut } from '../tuning/folds.ts';
+import { UNTUNED } from '../tuning/search-method.ts';
 import type { Settings } from './board.ts';
 import type { Lesson } from './lesson.ts';
 import type { Pictures } from './pictures.ts';
@@ -29,7 +32,8 @@ import { recentFeatures } from './recent-features.ts';
 export interface Constants {
   readonly alpha: number;
   readonly beta: number;
-  readonly temperature: number;
+  /** The temperature that was found for these constants, and who judged it; without one probabilities are not calibrated. */
+  readonly calibration?: Calibration;
 }
 
 interface LearnOptions {
@@ -77,8 +81,8 @@ export interface Teacher {
     constants: Constants,
     watch: SearchWatch,
   ): Promise<void>;
-  /** The method asked for, its constants chosen by left-out pictures. */
-  searched(lesson: Apart, settings: Settings, method: string, watch: SearchWatch): Promise<Classifier>;
+  /** The method asked for; constants that are not given are chosen by left-out pictures, and so is the temperature. */
+  searched(lesson: Apart, settings: Settings, wanted: Sought, watch: SearchWatch): Promise<Classifier>;
   close(): Promise<void>;
 }
 
@@ -87,6 +91,9 @@ export interface Apart extends Lesson {
   /** Hashes of pictures that are nearly the same and came one by one, set by set. */
   readonly alike: readonly (readonly string[])[];
 }
+
+/** What is sought: the best constants of a method, but for those that are given. */
+type Sought = Pick<Wanted, 'method' | 'alpha' | 'beta'>;
 
 /** How a search is followed, stopped and paused. */
 interface SearchWatch {
@@ -187,12 +194,12 @@ export function createTeacher(
       hashes.forEach((hash, i) => void row(rows, i).set(features.get(hash) as Float32Array));
       return { hashes, rows };
     },
-    async live(lesson, settings, { alpha, beta, temperature }) {
+    async live(lesson, settings, { alpha, beta, calibration = UNTUNED }) {
       const wanted = { method: 'tip-adapter', tune: 'fixed', alpha, beta } as const;
-      const data = await fitMethod(dataOf(lesson, settings), encoder, wanted);
+      const data = await fitMethod(dataOf(lesson, settings), encoder, wanted, { calibration });
       const { features, labels } = data.support;
       const cache = keysInMemory(features, gather(lesson).scales, labels, lesson.classes.length);
-      return new Classifier({ ...data, tuning: { ...data.tuning, temperature } }, { ...runtime, cache });
+      return new Classifier(data, { ...runtime, cache });
     },
     apart: (lesson, signal) => groupAlike(lesson, gather(lesson).rows, signal),
     async rehearse(lesson, settings, id, { alpha, beta }, { signal, onFit, resume }) {
@@ -218,9 +225,9 @@ export function createTeacher(
       };
       await method.fit(task, resolveOptions(method.options, { alpha, beta }));
     },
-    async searched(lesson, settings, method, watch) {
-      const wanted = { method, tune: 'folds' } as const;
-      const data = await fitMethod(dataOf(lesson, settings), encoder, wanted, undefined, watch);
+    async searched(lesson, settings, sought, watch) {
+      const wanted = { ...sought, tune: 'folds' } as const;
+      const data = await fitMethod(dataOf(lesson, settings), encoder, wanted, {}, watch);
       return new Classifier(data, runtime);
     },
     close: () => cache.close(),

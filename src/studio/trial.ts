@@ -17,12 +17,13 @@ export async function tryPicture(classifier: Classifier, serial: number, bytes: 
     classifier.data.examples.find(({ id }) => id === example)?.sha256 as string;
   return {
     serial,
+    calibrated: classifier.calibrated,
     classes: classes.slice(0, SHOWN).map(({ id, name, probability, text, examples }) => ({
       id,
       name,
       probability,
-      text: temperature * (text - leastText),
-      examples: temperature * (examples - leastOwn),
+      text: (text - leastText) / temperature,
+      examples: (examples - leastOwn) / temperature,
     })),
     nearest: contributions.map(({ example, className, similarity, weight }) => ({
       hash: hashOf(example),

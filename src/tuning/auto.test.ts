@@ -88,7 +88,7 @@ describe('a stack', () => {
     );
     const scores = matrix(200, 3, data);
     const { b, nll } = fitWeights(undefined, scores, labels);
-    return { options: {}, temperature: 1 / b, nll, freedom: 0, scores, surface: [] };
+    return { options: {}, temperature: 1 / b, nll, tuned: [], scores, surface: [] };
   };
 
   it('weighs experts that err apart, and says what the weights make of them', () => {

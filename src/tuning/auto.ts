@@ -10,6 +10,7 @@ import {
   type Jury,
   searchMethod,
   shareCorrect,
+  UNTUNED,
 } from './search-method.ts';
 import { stackMethods } from './stack.ts';
 import { type SearchRange, tuneByFolds, tuneByValidation } from './tune.ts';
@@ -72,8 +73,8 @@ export async function chooseAutomatically(
   const how = { protocol: jury.protocol, judges: labels.length, folds: jury.folds };
   const [[id], ...others] = Object.entries(stacked.parts);
   if (others.length === 0) {
-    const { options, temperature, nll, surface } = found.get(id) as Found;
-    const choice = { ...how, temperature, nll, surface, compared: firstIs(compared, id) };
+    const { options, temperature, nll, tuned, surface } = found.get(id) as Found;
+    const choice = { ...how, temperature, nll, tuned, surface, compared: firstIs(compared, id) };
     return { method: id, options, choice };
   }
   const own = { method: 'stack', nll: stacked.nll, accuracy: shareCorrect(stacked.scores, labels) };
@@ -84,8 +85,6 @@ export async function chooseAutomatically(
     choice: { ...how, temperature, nll, surface: [], compared: [own, ...compared] },
   };
 }
-
-const UNTUNED: Choice = { temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] };
 
 function suits(method: Method, task: Task): boolean {
   // Each fold leaves out one example of a class: of what is left there must be a covariance.

@@ -15,14 +15,26 @@ export interface Choice {
   readonly temperature: number;
   /** Mean negative log-likelihood of the judges, where there were any. */
   readonly nll?: number;
+  /** How the constants were chosen. */
   readonly protocol: Protocol;
-  /** Rows that judged, and folds they came from (0: not folds). */
+  /** Rows that judged, and folds they came from (0: not folds). They judged the temperature, too: without any there is none. */
   readonly judges: number;
   readonly folds: number;
+  /** Names of the options that the judges chose, and of those that the person gave; the others have their defaults. */
+  readonly tuned?: readonly string[];
+  readonly given?: readonly string[];
   /** What was looked at: the options' values and the `nll` they reached. */
   readonly surface: readonly Readonly<Record<string, number>>[];
   /** How methods did on the same judges, the chosen one first. */
   readonly compared?: readonly Compared[];
+}
+
+/** Where nothing has judged: constants as they are, and probabilities that are not calibrated. */
+export const UNTUNED: Choice = { temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] };
+
+/** Whether probabilities were fitted to rows whose classes are known. */
+export function isCalibrated({ judges }: Pick<Choice, 'judges'>): boolean {
+  return judges > 0;
 }
 
 export interface Compared {
@@ -37,8 +49,8 @@ export interface Found {
   readonly options: Readonly<Record<string, unknown>>;
   readonly temperature: number;
   readonly nll: number;
-  /** Numbers that were fitted to the judges, beside the temperature: what flatters the likelihood. */
-  readonly freedom: number;
+  /** Options that were fitted to the judges, beside the temperature: what flatters the likelihood. */
+  readonly tuned: readonly string[];
   /** [q, c]. */
   readonly scores: Matrix;
   readonly surface: Choice['surface'];
@@ -77,45 +89,55 @@ export function foldJury({ support }: Task, enough = TO_CHOOSE): Jury | undefine
   return { judges: foldJudges(support, { ...folds, query }), protocol: 'folds', folds: count };
 }
 
-/** A validation split as judges: features [q, d] as the encoder gives them. */
+/** Rows of a split as judges, features [q, d] as the encoder gives them: the validation split, or for `paper` the reported rows. */
 export function splitJury(
   { support }: Task,
   { features, labels }: { features: Matrix; labels: Int32Array },
+  protocol: 'val' | 'paper' = 'val',
 ): Jury {
-  return { judges: splitJudges(support, features, labels), protocol: 'val', folds: 0 };
+  return { judges: splitJudges(support, features, labels), protocol, folds: 0 };
 }
+
+type Values = Readonly<Record<string, unknown>>;
 
 /**
  * Chooses a method's options, among `candidates` or those it names itself, by the judges' mean negative log-likelihood; each
- * candidate has a temperature of its own, so that it is judged by what it knows and not by how loudly it says so.
+ * candidate has a temperature of its own, so that it is judged by what it knows and not by how loudly it says so. Options that are
+ * `given` are held. A single candidate is given its temperature.
  */
 export async function searchMethod(
   engine: Engine,
   method: Method,
   task: Task,
   { judges }: Jury,
-  candidates: readonly Readonly<Record<string, unknown>>[] = method.search?.(task) ?? [{}],
+  candidates: readonly Values[] = method.search?.(task) ?? [{}],
+  given: Values = {},
 ): Promise<Found> {
-  const leaves = candidates.length > 1 && 'alpha' in method.options;
-  const options = (leaves ? withoutAlpha(candidates) : candidates).map((given) =>
-    resolveOptions(method.options, given),
-  );
+  const tuned = candidates.length > 1 ? Object.keys(candidates[0]).filter((name) => !(name in given)) : [];
+  // The weight of the examples' term is not tried but found exactly.
+  const weighs = tuned.includes('alpha');
+  const tried = distinct(
+    candidates.map((candidate) => ({ ...candidate, ...(weighs && { alpha: 1 }), ...given })),
+  ).map((values) => resolveOptions(method.options, values));
   // Without names there is nothing that alpha weighs against: a temperature is all.
-  const judge = leaves && task.head ? weighed : tempered;
+  const judge = weighs && task.head ? weighed : tempered;
   const found: Judged[] = [];
-  for await (const terms of termsOutOfFold(engine, method, task, judges, options)) {
-    found.push(judge(options[found.length], terms, judges.labels));
+  for await (const terms of termsOutOfFold(engine, method, task, judges, tried)) {
+    found.push(judge(tried[found.length], terms, judges.labels));
     if (isPast(found)) break;
   }
-  const best = bestOf(found);
   const surface = found.map(({ options: values, nll }) => {
     const numbers = Object.entries(values).filter(
       (entry): entry is [string, number] => typeof entry[1] === 'number',
     );
     return { ...Object.fromEntries(numbers), nll };
   });
-  const freedom = candidates.length > 1 ? Object.keys(candidates[0]).length : 0;
-  return { ...best, freedom, surface };
+  return { ...bestOf(found), tuned, surface };
+}
+
+/** Values that differ, in order. */
+function distinct(candidates: readonly Values[]): Values[] {
+  return [...new Map(candidates.map((candidate) => [JSON.stringify(candidate), candidate])).values()];
 }
 
 /** A rise that is more than the noise of coarse solutions, in mean log-likelihood. */
@@ -131,19 +153,13 @@ function bestOf(found: readonly Judged[]): Judged {
 }
 
 type Terms = Readonly<Record<string, Matrix>>;
-type Judged = Omit<Found, 'surface' | 'freedom'>;
+type Judged = Omit<Found, 'surface' | 'tuned'>;
 
 /** The scores as they are, with the temperature that suits them. */
 function tempered(options: Found['options'], terms: Terms, labels: Int32Array): Judged {
   const scores = Object.values(terms).reduce((total, term) => combined(1, total, 1, term));
   const { b, nll } = fitWeights(undefined, scores, labels);
   return { options, temperature: 1 / b, nll, scores };
-}
-
-/** Candidates that differ in more than alpha, the weight of the examples' term: the best alpha of each is found exactly. */
-function withoutAlpha(candidates: readonly Readonly<Record<string, unknown>>[]) {
-  const rest = candidates.map((candidate) => ({ ...candidate, alpha: 1 }));
-  return [...new Map(rest.map((candidate) => [JSON.stringify(candidate), candidate])).values()];
 }
 
 /** Largest weight of the examples against the names. */

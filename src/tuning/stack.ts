@@ -16,7 +16,7 @@ export interface Stacked {
  * likelihood larger by more than numbers fitted to noise would (Akaike: 1/q each, for q judges). The weights of two are convex to find, and exact.
  */
 export function stackMethods(found: ReadonlyMap<string, Found>, labels: Int32Array): Stacked {
-  const penalised = ({ nll, freedom }: Found) => nll + freedom / labels.length;
+  const penalised = ({ nll, tuned }: Found) => nll + tuned.length / labels.length;
   const ranked = [...found].sort(([, x], [, y]) => penalised(x) - penalised(y));
   const [[first, best]] = ranked;
   let scores = logProbabilities(best);
@@ -25,7 +25,7 @@ export function stackMethods(found: ReadonlyMap<string, Found>, labels: Int32Arr
   for (const [id, next] of ranked.slice(1)) {
     const other = logProbabilities(next);
     const { a, b, nll: joint } = fitWeights(scores, other, labels);
-    const worth = Math.max(LEAST_GAIN, (1 + next.freedom) / labels.length);
+    const worth = Math.max(LEAST_GAIN, (1 + next.tuned.length) / labels.length);
     if (!(joint < nll - worth) || a <= 0) continue;
     for (const [part, weight] of weights) weights.set(part, weight * a);
     weights.set(id, b);

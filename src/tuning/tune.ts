@@ -43,6 +43,8 @@ export interface SearchRange {
   readonly minBeta: number;
   readonly maxBeta: number;
   readonly maxAlpha: number;
+  /** Constants that are given, and not searched. */
+  readonly given?: { readonly alpha?: number; readonly beta?: number };
 }
 
 /** Chooses alpha, beta and temperature by leave-one-shot-out; undefined where no class has two groups of examples. */
@@ -80,36 +82,39 @@ function mostFolds({ support }: Task): number {
 
 /**
  * Minimises the judges' negative log-likelihood: for each beta the weights of text and cache are found exactly (a convex
- * problem, `fitWeights`), and beta by a coarse geometric grid refined by golden sections. alpha = 0 is within reach.
+ * problem, `fitWeights`), and beta by a coarse geometric grid refined by golden sections. alpha = 0 is within reach. A constant that is
+ * given is held.
  */
 async function searchCache(
   engine: Engine,
   task: Task,
   judges: Judges,
-  { minBeta, maxBeta, maxAlpha }: SearchRange,
+  { minBeta, maxBeta, maxAlpha, given = {} }: SearchRange,
   how: { protocol: Protocol; folds: number },
   signal?: AbortSignal,
 ): Promise<CacheChoice> {
   const zeroShot = await judgeZeroShot(engine, task, judges);
   const sums = await judgeClassSums(engine, task, judges, signal);
   const seen: { beta: number; weights: Weights }[] = [];
-  const judge = async (logBeta: number): Promise<number> => {
-    const beta = Math.exp(logBeta);
+  const judge = async (beta: number): Promise<number> => {
     const nearest = seen.toSorted((x, y) => Math.abs(x.beta - beta) - Math.abs(y.beta - beta))[0];
-    const weights = fitWeights(zeroShot, await sums.at(beta), judges.labels, {
-      maxRatio: maxAlpha,
-      start: nearest?.weights,
-    });
+    const votes = await sums.at(beta);
+    const weights =
+      zeroShot && given.alpha !== undefined
+        ? atAlpha(zeroShot, votes, given.alpha, judges.labels)
+        : fitWeights(zeroShot, votes, judges.labels, { maxRatio: maxAlpha, start: nearest?.weights });
     seen.push({ beta, weights });
     return weights.nll;
   };
   try {
-    await goldenSearch(judge, Math.log(minBeta), Math.log(maxBeta));
+    if (given.beta === undefined) {
+      await goldenSearch((logBeta) => judge(Math.exp(logBeta)), Math.log(minBeta), Math.log(maxBeta));
+    } else await judge(given.beta);
   } finally {
     await sums.close();
   }
   const best = seen.reduce((x, y) => (y.weights.nll < x.weights.nll ? y : x));
-  const alphaOf = ({ a, b }: Weights) => (zeroShot ? b / a : 1);
+  const alphaOf = ({ a, b }: Weights) => (zeroShot ? (given.alpha ?? b / a) : 1);
   return {
     alpha: alphaOf(best.weights),
     beta: best.beta,
@@ -121,4 +126,11 @@ async function searchCache(
       .map(({ beta, weights }) => ({ alpha: alphaOf(weights), beta, nll: weights.nll }))
       .sort((x, y) => x.beta - y.beta),
   };
+}
+
+/** The weights of text and cache whose ratio is given: one temperature. */
+function atAlpha(zeroShot: Matrix, votes: Matrix, alpha: number, labels: Int32Array): Weights {
+  const scores = { ...votes, data: zeroShot.data.map((z, i) => z + alpha * votes.data[i]) };
+  const { b, nll } = fitWeights(undefined, scores, labels);
+  return { a: b, b: alpha * b, nll };
 }

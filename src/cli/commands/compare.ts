@@ -94,7 +94,11 @@ function sideTable(
       { title: 'Correct', value: ({ correct }) => correct },
       { title: 'Accuracy', value: ({ accuracy }) => percent(accuracy), align: 'right' },
       { title: '95%', value: ({ interval }) => interval.map(percent).join(' to '), align: 'right' },
-      { title: 'NLL', value: ({ nll }) => nll.toFixed(3), align: 'right' },
+      {
+        title: 'NLL',
+        value: ({ nll, calibrated }) => `${nll.toFixed(3)}${calibrated ? '' : ' (not calibrated)'}`,
+        align: 'right',
+      },
     ],
   };
 }

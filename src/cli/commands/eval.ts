@@ -102,7 +102,7 @@ function summary({ accuracy, correct, total, interval, unknown, ...rest }: Evalu
     : undefined;
   return [
     `Accuracy ${percent(accuracy)} (${correct} of ${total}), 95% interval ${low} to ${high}`,
-    `Probabilities: NLL ${rest.nll.toFixed(3)}, ECE ${percent(rest.ece)}, Brier ${rest.brier.toFixed(3)}${sets}`,
+    `Probabilities${rest.calibrated ? '' : ' (not calibrated)'}: NLL ${rest.nll.toFixed(3)}, ECE ${percent(rest.ece)}, Brier ${rest.brier.toFixed(3)}${sets}`,
     ...(apart ? [apart] : []),
     `${rest.method}, encoder ${rest.encoder}, ${protocolText(rest.protocol)}, seed ${rest.seed}`,
   ];

@@ -22,10 +22,10 @@ export const explainCommand = defineCommand({
     );
     if (json) return printJson(io, plain(explanation, top));
     const { prediction, part, classes, contributions } = explanation;
-    const sure = probability(prediction.probability);
+    const sure = `${probability(prediction.probability)} sure${prediction.calibrated ? '' : ' (not calibrated)'}`;
     const answer = prediction.rejected ? `none of these (${prediction.name}?)` : prediction.name;
     io.print([
-      `${image}: ${answer}, ${sure} sure`,
+      `${image}: ${answer}, ${sure}`,
       '',
       ...tableLines(io, classTable(classes.slice(0, top), part)),
     ]);

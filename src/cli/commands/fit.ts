@@ -4,7 +4,7 @@ import type { ClassifierData } from '../../classifier/types.ts';
 import { InterruptedError } from '../../errors.ts';
 import { flag, optional, text } from '../../options.ts';
 import { duration } from '../../report/numbers.ts';
-import { count } from '../../words.ts';
+import { count, UNCALIBRATED } from '../../words.ts';
 import { defineCommand } from '../command.ts';
 import { bytes, comparedText, methodText, tellFindings } from '../wording.ts';
 import { checkOutput, pullBar, trainingBar, withBar } from '../work.ts';
@@ -75,8 +75,9 @@ export const fitCommand = defineCommand({
         `${methodText(classifier.data)}, encoder ${encoder.id}`,
       ]);
       checkWhole(classifier.data, output);
-      const compared = comparedText(classifier.data.tuning);
+      const compared = comparedText(classifier.data);
       if (compared) io.note(compared);
+      if (!classifier.calibrated) io.note(UNCALIBRATED);
       const next = encoder.preprocessing
         ? `predict ${quoted(output)} new-photo.jpg`
         : `eval ${quoted(output)} ${quoted(data)}`;

@@ -1,5 +1,6 @@
 import type { ClassifierData } from '../../classifier/types.ts';
 import { countByClass } from '../../methods/task.ts';
+import { calibrationText } from '../../report/choice.ts';
 import { date } from '../../report/numbers.ts';
 import type { Table } from '../../report/table.ts';
 import { defineCommand, jsonOption } from '../command.ts';
@@ -17,7 +18,7 @@ export const infoCommand = defineCommand({
     const { load } = await import('../../classifier/index.ts');
     const { data } = await load(path);
     if (json) return printJson(io, description(data));
-    io.print(facts(data).map(([name, value]) => `${name.padEnd(10)}${value}`));
+    io.print(facts(data).map(([name, value]) => `${name.padEnd(13)}${value}`));
     io.print(['', ...tableLines(io, classTable(data))]);
   },
 });
@@ -25,6 +26,7 @@ export const infoCommand = defineCommand({
 function facts({ encoder, ...data }: ClassifierData): [string, string][] {
   return [
     ['Method', methodText(data)],
+    ['Calibration', calibrationText(data.tuning)],
     ['Encoder', `${encoder.id}, ${encoder.dimension} numbers, ${encoder.licence}`],
     ['Prompt', data.templates.join(' | ')],
     ['Data', `${data.dataset}, ${data.shots ?? 'all'} shots, seed ${data.seed}`],

@@ -5,7 +5,7 @@ import { flag, integer, optional, real, text } from '../../options.ts';
 import { jsonText } from '../../printable.ts';
 import { probability } from '../../report/numbers.ts';
 import { renderCsv, type Table } from '../../report/table.ts';
-import { count } from '../../words.ts';
+import { count, UNCALIBRATED } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import { findImages } from '../images.ts';
 import type { Io } from '../io.ts';
@@ -52,6 +52,7 @@ export const predictCommand = defineCommand({
         ? (result: Prediction | Failure) => io.print(jsonText(resultJson(result, top), { replacer: rounded }))
         : undefined;
       const results = await predictAll(classifier, images, { reject, print }, io);
+      if (!classifier.calibrated && results.predictions.length > 0) io.note(UNCALIBRATED);
       if (copyTo) await sortInto(classifier, results.predictions, copyTo, io);
       return results;
     });
@@ -156,6 +157,7 @@ function csvTable(predictions: readonly Prediction[], top: number): Table<Predic
       { title: 'id', value: ({ id }) => id },
       { title: 'name', value: ({ name }) => name },
       { title: 'probability', value: ({ probability: p }) => p.toFixed(6) },
+      { title: 'calibrated', value: ({ calibrated }) => String(calibrated) },
       { title: 'rejected', value: ({ rejected }) => String(rejected) },
       ...ranks.slice(1).flatMap((rank) => [
         { title: `name_${rank + 1}`, value: ({ ranking }: Prediction) => ranking[rank].name },

@@ -46,6 +46,7 @@ document.body.append(
     element('div', { className: 'answer' }, [shown, bars]),
   ]),
   element('footer', {}, [
+    ...(about.calibrated ? [] : [element('p', { textContent: messages.uncalibrated })]),
     element('p', { textContent: messages.private }),
     element('p', { textContent: about.origin }),
   ]),

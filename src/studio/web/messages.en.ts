@@ -228,6 +228,7 @@ export const en = {
     current: 'now',
     waiting: 'It answers as soon as there are two classes with pictures.',
     took: (milliseconds: number) => `${Math.round(milliseconds)} ms`,
+    uncalibrated: 'These percentages are not calibrated: no left-out picture has judged them.',
     picture: 'The picture that is tried',
     all: (n: number) => `${count(n, 'picture')} being tried`,
     teachIt: 'Teach it: this is',

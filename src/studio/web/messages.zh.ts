@@ -252,6 +252,7 @@ export const zh: Messages = {
     current: '当前',
     waiting: '有两个带图片的类别后，它就会回答。',
     took: (milliseconds) => `${Math.round(milliseconds)} 毫秒`,
+    uncalibrated: '这些百分比未经校准：没有用留出的图片检验过。',
     picture: '正在试用的图片',
     all: (count) => `正在试用 ${n(count)} 张图片`,
     teachIt: '教它：这是',

@@ -164,7 +164,7 @@ function Answer() {
       </p>
     );
   }
-  const { classes, nearest, part, milliseconds } = answer.trial;
+  const { calibrated, classes, nearest, part, milliseconds } = answer.trial;
   const [top] = classes;
   return (
     <>
@@ -189,6 +189,7 @@ function Answer() {
           </li>
         ))}
       </ul>
+      {!calibrated && <p class="muted small">{m.uncalibrated}</p>}
       <Threshold />
       {picture && (
         <p class="actions">

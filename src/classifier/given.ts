@@ -1,0 +1,128 @@
+import type { Finding } from '../dataset/types.ts';
+import { UsageError } from '../errors.ts';
+import { methodById, methods } from '../methods/index.ts';
+import type { Method } from '../methods/method.ts';
+import { type Options, resolveOptions } from '../options.ts';
+import type { Protocol } from '../tuning/tune.ts';
+
+/** What the person said about the method and its constants. */
+export interface Wanted {
+  /** A method's id, or `auto`. */
+  readonly method: string;
+  readonly tune: Protocol;
+  /** Values of options of those names: what is given is not searched. */
+  readonly alpha?: number;
+  readonly beta?: number;
+  /** Names the grid of the published search. */
+  readonly prompts?: string;
+  /** `auto` keeps to closed forms. */
+  readonly trainingFree?: boolean;
+  /** Values of the method's options. */
+  readonly options?: Readonly<Record<string, unknown>>;
+}
+
+/** The method that is asked for, and the values of its options that are given. */
+export interface Asked {
+  readonly id: string;
+  /** Checked. */
+  readonly given: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What is asked for. alpha, beta and the published search are Tip-Adapter's where no method is named. Throws `UsageError` naming option
+ * and method where an option would change nothing.
+ */
+export function askedFor({ method, tune, alpha, beta, options = {}, trainingFree }: Wanted): Asked {
+  for (const [name, value] of Object.entries({ alpha, beta })) {
+    if (value === undefined || options[name] === undefined) continue;
+    throw new UsageError(`Option ${name} is given twice`, {
+      code: 'method/option',
+      details: { option: name },
+    });
+  }
+  const all = Object.entries({ alpha, beta, ...options }).filter(([, value]) => value !== undefined);
+  const names = all.map(([name]) => name);
+  const isCache = names.includes('alpha') || names.includes('beta') || tune === 'paper';
+  const id = method === 'auto' && isCache ? 'tip-adapter' : method;
+  const table: Options = id === 'auto' ? {} : methodById(id).options;
+  const foreign = names.find((name) => !(name in table));
+  if (foreign !== undefined) throw hasNone(id, foreign);
+  const own = Object.fromEntries(names.map((name) => [name, table[name]]));
+  const given = resolveOptions(own, Object.fromEntries(all));
+  if (trainingFree && id !== 'auto') {
+    throw noEffect('trainingFree', id, 'It is for the choice that auto makes: leave out one of the two.');
+  }
+  const tuned = names.find((name) => name === 'alpha' || name === 'beta');
+  if (tuned !== undefined && (tune === 'val' || tune === 'paper')) {
+    throw new UsageError(`${tuned} of ${id} cannot be both given and tuned on a split`, {
+      code: 'fit/tune',
+      hint: `Leave out ${tuned}, or use --tune fixed or folds, which keep what is given.`,
+      details: { method: id, option: tuned },
+    });
+  }
+  return { id, given };
+}
+
+/** What else may be given to a fit, and has an effect with some methods only. */
+interface Circumstances {
+  readonly views?: number;
+  readonly template?: readonly string[];
+  readonly prompts?: string;
+  readonly resume?: boolean;
+  readonly checkpoint?: string;
+}
+
+/** Checks everything that is given to a fit of a method. Throws `UsageError` naming option and method where one would change nothing. */
+export function checkGiven(wanted: Wanted & Circumstances): void {
+  const { id } = askedFor(wanted);
+  const { views = 1, template, prompts, resume, checkpoint } = wanted;
+  if (template !== undefined && prompts !== undefined) {
+    throw new UsageError('template and prompts cannot both be given', {
+      code: 'fit/prompts',
+      hint: 'A preset is a list of templates: leave out one of the two.',
+    });
+  }
+  if (resume && checkpoint === undefined) {
+    throw new UsageError('resume needs the checkpoint that an interrupted training left', {
+      code: 'fit/resume',
+    });
+  }
+  if (id === 'auto') {
+    if (resume) throw noEffect('resume', id, NOT_TRAINED);
+    return;
+  }
+  const method = methodById(id);
+  if (resume && !method.trains) throw noEffect('resume', id, NOT_TRAINED);
+  if (method.ignores?.includes('views') && views > 1) {
+    throw noEffect('views', id, 'It does not learn from examples.');
+  }
+}
+
+/** Prompts that are given to a method that does not read them: they are kept for others, and change no answer. */
+export function promptFindings(method: string, { template, prompts }: Circumstances): Finding[] {
+  if ((template ?? prompts) === undefined || !methodById(method).ignores?.includes('prompts')) return [];
+  const message = `${method} does not read the prompts that are given: they are kept in the classifier, and change none of its answers`;
+  return [{ level: 'warning', code: 'fit/unread-prompts', message }];
+}
+
+const NOT_TRAINED = 'It is not trained step by step: there is nothing to go on with.';
+
+function noEffect(option: string, method: string, why: string): UsageError {
+  return new UsageError(`Option ${option} has no effect with ${method}`, {
+    code: 'method/option',
+    hint: why,
+    details: { method, option },
+  });
+}
+
+function hasNone(method: string, option: string): UsageError {
+  const having = methods.filter(({ options }: Method) => option in options).map(({ id }) => id);
+  return new UsageError(`${method} has no option ${option}`, {
+    code: 'method/option',
+    hint:
+      having.length > 0
+        ? `Methods that have it: ${having.join(', ')}.`
+        : 'tip-adapter fit --help lists them.',
+    details: { method, option },
+  });
+}
