@@ -36,13 +36,13 @@ export const fitOptions = {
   }),
   tune: choice(['folds', 'val', 'fixed', 'paper'], {
     default: 'folds',
-    help: 'How the method and its constants are chosen: on the examples themselves, on a validation split, not at all, or, as the published code does, on the test split (optimistic; results say so).',
+    help: 'How the method and its constants are chosen: on the examples themselves, on a validation split, not at all, or, as the published code does, on the test split (optimistic; results say so). Probabilities are calibrated where examples can be left out.',
   }),
   alpha: optional(
-    real({ min: 0, help: 'Weight of the examples against the class names (with --tune fixed).' }),
+    real({ min: 0, help: 'Weight of the examples against the class names; held where it is given.' }),
   ),
   beta: optional(
-    positive({ max: 1000, help: "How fast an example's vote fades with distance (with --tune fixed)." }),
+    positive({ max: 1000, help: "How fast an example's vote fades with distance; held where it is given." }),
   ),
   template: optional(
     texts({

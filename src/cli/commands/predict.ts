@@ -157,7 +157,6 @@ function csvTable(predictions: readonly Prediction[], top: number): Table<Predic
       { title: 'id', value: ({ id }) => id },
       { title: 'name', value: ({ name }) => name },
       { title: 'probability', value: ({ probability: p }) => p.toFixed(6) },
-      { title: 'calibrated', value: ({ calibrated }) => String(calibrated) },
       { title: 'rejected', value: ({ rejected }) => String(rejected) },
       ...ranks.slice(1).flatMap((rank) => [
         { title: `name_${rank + 1}`, value: ({ ranking }: Prediction) => ranking[rank].name },
