@@ -2,7 +2,7 @@ import { type Choice, isCalibrated } from '../tuning/search-method.ts';
 import { count, UNCALIBRATED } from '../words.ts';
 
 /** Who judged what was chosen, the temperature at least: `12 left-out examples in 4 folds`. */
-export function judgesText({ judges, folds, protocol }: Choice): string {
+function judgesText({ judges, folds, protocol }: Choice): string {
   if (folds > 0) return `${count(judges, 'left-out example')} in ${count(folds, 'fold')}`;
   return `${count(judges, 'row')} of the ${protocol === 'paper' ? 'test split: optimistic' : 'validation split'}`;
 }
