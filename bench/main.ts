@@ -28,6 +28,10 @@ const parts: Record<string, (args: string[]) => Promise<string[]>> = {
   overload: async () => (await import('./server.ts')).benchOverload(),
   endurance: async () => (await import('./server.ts')).benchEndurance(),
   photos: async () => (await import('./photos.ts')).benchPhotos(),
+  reading: async ([source]) => {
+    const { benchReading, readingPart } = await import('./reading.ts');
+    return source ? readingPart(source) : benchReading();
+  },
 };
 
 /** Several parts under one name. */

@@ -1,20 +1,27 @@
 import { DataError } from '../errors.ts';
+import { count } from '../words.ts';
 import { groupBy } from './groups.ts';
-import { naturalOrder } from './order.ts';
-import { columnOf, type Table } from './table.ts';
+import { sortNaturally } from './order.ts';
+import { columnOf, type Row, type Table } from './table.ts';
+import { visible } from './text.ts';
 import type { ClassInfo, Finding } from './types.ts';
-import { count, didYouMean, info, quoted, warning } from './wording.ts';
+import { didYouMean, info, quoted, warning } from './wording.ts';
 
 const ID_COLUMNS = ['id', 'class', 'name'];
-const PROMPT_NAME_COLUMNS = ['prompt_name', 'prompt name', 'prompt'];
+const PROMPT_NAME_COLUMNS = ['prompt_name', 'prompt'];
 
-/** How a class's name is compared: without regard to case, `_`, `-`, spaces and the Unicode form of accents. */
+/**
+ * How a class's name is compared: without regard to case, `_`, `-`, blanks, characters that are not seen, Unicode forms (accents,
+ * full width), and how a number is written (1, 01, 1.0).
+ */
 export function nameKey(name: string): string {
-  return name
-    .normalize('NFC')
+  const key = name
+    .replace(/\p{Default_Ignorable_Code_Point}+/gu, '')
+    .normalize('NFKC')
     .toLowerCase()
     .replace(/[\s_-]+/g, ' ')
     .trim();
+  return /^\d+(\.0+)?$/.test(key) ? key.replace(/^0+(?=\d)|\.0+$/g, '') : key;
 }
 
 /**
@@ -25,16 +32,28 @@ export function describeClasses(
   ids: readonly string[],
   table?: Table,
 ): { classes: ClassInfo[]; findings: Finding[] } {
-  const unique = [...new Set(ids.map((id) => id.normalize('NFC')))].sort(naturalOrder);
+  const unique = sortNaturally([...new Set([...new Set(ids)].map((id) => visible(id) || id))], (id) => id);
   const { described, findings } = table ? matchRows(table, unique) : { described: new Map(), findings: [] };
   const classes = unique.map((id) => {
-    const values: Record<string, string> = described.get(id) ?? {};
-    const name = values.name || id.replaceAll('_', ' ').trim() || id;
-    const promptName = PROMPT_NAME_COLUMNS.map((column) => values[column]).find(Boolean) ?? name;
+    const values: Row = described.get(id) ?? {};
+    const name = visible(values.name ?? '') || id.replaceAll('_', ' ').trim() || id;
+    const promptName =
+      PROMPT_NAME_COLUMNS.map((column) => visible(values[column] ?? '')).find(Boolean) ?? name;
     const prompts = (values.prompts ?? '').split('|').map((prompt) => prompt.trim());
     return { id, name, promptName, prompts: prompts.filter((prompt) => prompt !== '') };
   });
   return { classes, findings: [...findings, ...nameFindings(classes)] };
+}
+
+/** Says that names which are one class are written in several ways; `pairs` are of the name as it is written and as it is read. */
+export function spellingFindings(origin: string, pairs: Iterable<readonly [string, string]>): Finding[] {
+  const spellings = groupBy(new Map(pairs), ([, read]) => read);
+  const several = [...spellings].filter(([read, given]) => read !== '' && given.length > 1);
+  if (several.length === 0) return [];
+  const names = several.map(([read]) => read);
+  const classes = count(names.length, 'class is', 'classes are');
+  const message = `${origin}: ${classes} written in several ways that look or mean the same (blanks, invisible characters, accents, 1.0 for 1), each read as one: ${quoted(names)}`;
+  return [info('spellings', message, names)];
 }
 
 /** The rows of a classes.csv by the class they are about. */
@@ -47,24 +66,27 @@ function matchRows(table: Table, ids: string[]) {
       details: { path: table.name, columns: table.columns },
     });
   }
-  const described = new Map<string, Record<string, string>>();
+  const described = new Map<string, Row>();
   const unknown: string[] = [];
   const repeated: string[] = [];
-  for (const { values } of table.rows) {
-    const given = (values[column] ?? '').normalize('NFC');
+  const exact = new Set(ids);
+  const byKey = groupBy(ids, nameKey);
+  for (const values of table.rows) {
+    const given = visible(values[column] ?? '');
     if (given === '') continue;
-    const alike = ids.filter((id) => nameKey(id) === nameKey(given));
-    const id = ids.includes(given) ? given : alike.length === 1 ? alike[0] : undefined;
-    if (id === undefined) unknown.push(`"${given}"${didYouMean(given, ids)}`);
+    const alike = byKey.get(nameKey(given)) ?? [];
+    const id = exact.has(given) ? given : alike.length === 1 ? alike[0] : undefined;
+    if (id === undefined) unknown.push(given);
     else if (described.has(id)) repeated.push(id);
     else described.set(id, values);
   }
   const findings: Finding[] = [];
   if (unknown.length > 0) {
     const names = count(unknown.length, 'class that is', 'classes that are');
-    findings.push(
-      warning('unknown-class', `${table.name} names ${names} not in the data: ${unknown.join(', ')}`),
-    );
+    const shown = unknown.slice(0, SHOWN).map((given) => `"${given}"${didYouMean(given, ids)}`);
+    const more = unknown.length > SHOWN ? ` and ${unknown.length - SHOWN} more` : '';
+    const message = `${table.name} names ${names} not in the data: ${shown.join(', ')}${more}`;
+    findings.push(warning('unknown-class', message, unknown));
   }
   if (repeated.length > 0) {
     findings.push(
@@ -76,6 +98,9 @@ function matchRows(table: Table, ids: string[]) {
   }
   return { described, findings };
 }
+
+/** Unknown names for which a known one is looked for. */
+const SHOWN = 6;
 
 /** What a text encoder will stumble over in these names, and names that would be taken for each other. */
 function nameFindings(classes: ClassInfo[]): Finding[] {
@@ -101,16 +126,15 @@ function nameFindings(classes: ClassInfo[]): Finding[] {
   for (const alike of groupBy(classes, ({ name }) => nameKey(name)).values()) {
     if (alike.length < 2) continue;
     const names = quoted(alike.map(({ id }) => id));
-    findings.push(
-      warning('alike-classes', `${names} have the same name, but are kept as different classes.`),
-    );
+    const message = `${names} differ in case, blanks, Unicode forms or how a number is written only, but are kept as different classes.`;
+    findings.push(warning('alike-classes', message));
   }
   return findings;
 }
 
-/** WordNet ids, bare numbers, `class_7`. */
+/** WordNet ids, numbers, `class_7`. */
 function isCode(name: string): boolean {
-  return /^(n\d{6,}|\d+|(class|cls|label|category|cat|id|c)[\s_-]*\d+)$/i.test(name.trim());
+  return /^(n\d{6,}|\d+(\.\d+)?|(class|cls|label|category|cat|id|c)[\s_-]*\d+)$/i.test(name.trim());
 }
 
 function isNotLatin(name: string): boolean {

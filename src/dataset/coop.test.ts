@@ -123,7 +123,7 @@ describe("CoOp's split files", () => {
   it.each([
     ['no JSON', '{"train": [', 'is not a split file'],
     ['no label', { train: [['a.jpg', 'cat']] }, 'train.0'],
-    ['another split', { holdout: [['a.jpg', 0, 'cat']] }, 'is not a split file'],
+    ['another split', { extra: [['a.jpg', 0, 'cat']] }, 'is not a split file'],
     ['no picture', split, 'None of the 5 rows'],
   ])('with %s are refused', async (_, content, message) => {
     await write({ 'images/other/1.jpg': '', 'split_zhou_Things.json': content });

@@ -1,13 +1,18 @@
+import { posix } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/names.ts';
-import { childFolders, type Labelled, type LabelledFile } from './folders.ts';
+import { count } from '../words.ts';
+import type { Labelled, LabelledFile } from './folders.ts';
 import { groupBy } from './groups.ts';
-import { lookupInTree, readListed } from './listed.ts';
-import type { SourceFile, Tree } from './source.ts';
-import type { Table } from './table.ts';
+import { readListed } from './listed.ts';
+import { lookupInTree } from './lookup.ts';
+import type { Folder, SourceFile, Tree } from './source.ts';
+import { splitNamed } from './splits.ts';
+import { type Table, tableOf } from './table.ts';
+import { decodeText, parseJson, visible } from './text.ts';
 import type { Split } from './types.ts';
-import { count, info, warning } from './wording.ts';
+import { info, warning } from './wording.ts';
 
 const SPLIT_FILE = /^split_zhou_.+\.json$/;
 const CLASSNAMES = 'classnames.txt';
@@ -37,16 +42,15 @@ export function marksCoopData(name: string): boolean {
  */
 export async function readCoop(
   tree: Tree,
-  bases: readonly string[],
+  bases: readonly Folder[],
   signal?: AbortSignal,
 ): Promise<CoopData | undefined> {
-  for (const base of bases) {
-    const here = tree.files.filter(
-      ({ path }) => path.startsWith(base) && marksCoopData(path.slice(base.length)),
-    );
-    const splitFile = here.find(({ path }) => SPLIT_FILE.test(path.slice(base.length)));
-    const variants = here.filter(({ path }) => VARIANTS.test(path.slice(base.length)));
-    const classnames = here.find(({ path }) => path === base + CLASSNAMES);
+  for (const { path: base, others } of bases) {
+    const named = (pattern: RegExp) => others.filter(({ path }) => pattern.test(posix.basename(path)));
+    const [splitFile, another] = named(SPLIT_FILE);
+    const variants = named(VARIANTS);
+    const classnames = others.find(({ path }) => path === base + CLASSNAMES);
+    if (another) throw malformed(another.path, `${splitFile.path} is one, too: remove one of them`);
     if (splitFile) return readSplitFile(tree, base, splitFile, signal);
     if (variants.length > 0) return readVariants(tree, base, variants, signal);
     const names = classnames && (await readClassnames(classnames));
@@ -55,8 +59,8 @@ export async function readCoop(
   return undefined;
 }
 
-const splitSchema = z.partialRecord(
-  z.enum(['train', 'val', 'test']),
+const splitSchema = z.record(
+  z.string().refine((name) => splitNamed(name), 'not the name of a split'),
   z.array(z.tuple([z.string(), z.coerce.number().int(), z.string()])),
 );
 
@@ -68,19 +72,14 @@ async function readSplitFile(
 ): Promise<CoopData> {
   const splits = parseSplit(await textOf(file), file.path);
   const rows = Object.entries(splits).flatMap(([split, items]) =>
-    items.map(([path, label, name]) => ({ path, label, name, split })),
+    items.map(([path, label, name]) => ({ path, label, name: visible(name), split })),
   );
   const ids = classIds(rows, file.path);
   const table = tableOf(
     file.path,
     rows.map(({ path, label, split }) => ({ path, label: ids.get(label) as string, split })),
   );
-  const imageFolder = folderOf(
-    tree,
-    base,
-    rows.map(({ path }) => path),
-  );
-  const labelled = await readListed(table, lookupInTree(tree, imageFolder), { signal });
+  const labelled = await readListed([{ table, lookup: lookupInTree(tree, base) }], signal);
   const names = new Map(rows.map(({ label, name }) => [label, name]));
   const classes = tableOf(
     file.path,
@@ -99,7 +98,7 @@ async function readSplitFile(
 function parseSplit(text: string, path: string): z.infer<typeof splitSchema> {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
     throw malformed(path, (cause as Error).message, cause);
   }
@@ -137,14 +136,6 @@ function classIds(rows: readonly { label: number; name: string }[], path: string
   );
 }
 
-/** Where the listed pictures lie: beside the split file, or in the folder beside it that holds most of them. */
-function folderOf(tree: Tree, base: string, paths: readonly string[]): string {
-  const there = new Set(tree.files.map(({ path }) => path.normalize('NFC')));
-  const folders = [base, ...childFolders(tree, base).map((name) => `${base}${name}/`)];
-  const counts = folders.map((folder) => paths.filter((path) => there.has(folder + path)).length);
-  return folders[counts.indexOf(Math.max(...counts))];
-}
-
 /** FGVC Aircraft: a list of `<picture> <variant>` for each split. */
 async function readVariants(
   tree: Tree,
@@ -154,13 +145,13 @@ async function readVariants(
 ): Promise<CoopData> {
   const rows = [];
   for (const file of files) {
-    const [, split] = VARIANTS.exec(file.path.slice(base.length)) as RegExpExecArray;
+    const split = splitNamed(posix.parse(file.path).name.replace('images_variant_', '')) as Split;
     for (const [picture, label] of wordAndRest(await textOf(file)))
       rows.push({ path: `images/${picture}.jpg`, label, split });
   }
   const table = tableOf(`${base}images_variant_*.txt`, rows);
   const list = tree.files.find(({ path }) => path === `${base}variants.txt`);
-  const labelled = await readListed(table, lookupInTree(tree, base), { signal });
+  const labelled = await readListed([{ table, lookup: lookupInTree(tree, base) }], signal);
   if (!list) return { labelled, listed: true, files };
   const order = (await textOf(list)).split(/\r?\n/).filter((line) => line !== '');
   return { labelled, listed: true, order, files: [...files, list] };
@@ -186,7 +177,9 @@ function readImageNet(
     const at = folders.findIndex((folder) => names.has(folder));
     const place = /^\d+$/.test(folders.at(-1) ?? '') ? ids[Number(folders.at(-1))] : undefined;
     const label = at < 0 ? place : folders[at];
-    const split: Split = folders.slice(0, Math.max(0, at)).includes('train') ? 'train' : 'test';
+    const split: Split = folders.slice(0, Math.max(0, at)).some((name) => splitNamed(name) === 'train')
+      ? 'train'
+      : 'test';
     if (label) pictures.push({ file, label, split });
     else outside.push(file.path);
   }
@@ -225,14 +218,6 @@ function wordAndRest(text: string): [string, string][] {
     });
 }
 
-function tableOf(name: string, rows: readonly Record<string, string>[]): Table {
-  return {
-    name,
-    columns: Object.keys(rows[0] ?? {}),
-    rows: rows.map((values, i) => ({ line: i + 1, values })),
-  };
-}
-
 async function textOf(file: SourceFile): Promise<string> {
-  return new TextDecoder().decode(await file.read());
+  return decodeText(await file.read(), file.path);
 }

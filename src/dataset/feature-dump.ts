@@ -4,10 +4,10 @@ import { z } from 'zod';
 import { DataError } from '../errors.ts';
 import { dot, type Matrix, row } from '../math/matrix.ts';
 import { readRegularText } from '../store/regular.ts';
+import { count } from '../words.ts';
 import { type DumpTable, openTables } from './dump-tables.ts';
 import { groupBy } from './groups.ts';
 import type { ClassInfo } from './types.ts';
-import { count } from './wording.ts';
 
 /** Embeddings with their classes. */
 export interface LabelledRows {

@@ -1,8 +1,14 @@
 import { DataError } from '../errors.ts';
-import { isImagePath } from '../image/names.ts';
-import type { SourceFile, Tree } from './source.ts';
+import { isImagePath, isOtherPicture } from '../image/names.ts';
+import { count } from '../words.ts';
+import { spellingFindings } from './classes.ts';
+import { checkClassNames, checkTops, LAYOUT_HINT } from './folder-checks.ts';
+import { groupBy } from './groups.ts';
+import type { Folder, SourceFile, Tree } from './source.ts';
+import { namesUnlabelled, splitNamed } from './splits.ts';
+import { visible } from './text.ts';
 import type { Finding, Split } from './types.ts';
-import { count, info, quoted, warning } from './wording.ts';
+import { info, quoted, warning } from './wording.ts';
 
 /** A picture with what the source says about it; `label` is a class id, absent when unlabelled. */
 export interface LabelledFile {
@@ -20,214 +26,220 @@ export interface Labelled {
   findings: Finding[];
 }
 
-export const LAYOUT_HINT = `Expected one of:
-  photos/cat/1.jpg, photos/dog/2.jpg                    a folder for each class
-  photos/train/cat/1.jpg, photos/test/cat/2.jpg         the same inside train, val and test
-  photos/index.csv with the columns path,label          or split and group too; .jsonl as well
-  photos.zip                                            any of these, zipped`;
-
-const SPLIT_NAMES = new Map<string, Split>([
-  ['train', 'train'],
-  ['val', 'val'],
-  ['valid', 'val'],
-  ['validation', 'val'],
-  ['test', 'test'],
-]);
-
-/** The split a folder name or a table's value stands for. */
-export function splitNamed(name: string): Split | undefined {
-  return SPLIT_NAMES.get(name.trim().toLowerCase());
-}
-
-interface Picture {
-  file: SourceFile;
-  /** Folders from the base down, then the file name. */
-  parts: string[];
-}
-
 /**
  * The folders that may hold the data: the root, and, as long as a level has nothing but one folder, the next one down
- * (archives often wrap all they hold in one folder). Each is '' or ends with `/`.
+ * (archives often wrap all they hold in one folder).
  */
-export function candidateBases(tree: Tree): string[] {
-  const bases = [''];
+export function candidateBases({ top }: Tree): Folder[] {
+  const bases = [top];
   for (;;) {
     const base = bases[bases.length - 1];
-    const tops = childFolders(tree, base);
-    if (tops.length !== 1 || picturesIn(tree, base).some(({ parts }) => parts.length === 1)) return bases;
-    bases.push(`${base}${tops[0]}/`);
+    if (base.folders.length !== 1 || base.pictures.length > 0) return bases;
+    bases.push(base.folders[0]);
   }
 }
 
-/** Reads `<class>/*` and `{train,val,test}/<class>/*`. Throws `DataError` when the pictures lie otherwise. */
-export function readClassFolders(tree: Tree): Labelled {
+/** What the pictures of a folder are; `odd` says why they are worth a word. */
+interface Role {
+  label?: string;
+  split?: Split;
+  odd?: 'outside' | 'nested' | 'unlabelled' | 'ambiguous';
+}
+
+/** How class folders lie in a tree. */
+export interface FolderPlan {
+  base: Folder;
+  layout: string;
+  classIds: string[];
+  /** By the folders' paths. */
+  roles: Map<string, Role>;
+  findings: Finding[];
+}
+
+/** Finds `<class>/*`, `<split>/<class>/*` or `<class>/<split>/*`. Throws `DataError` when the pictures lie otherwise. */
+export function planFolders(tree: Tree): FolderPlan {
   const base = classBase(tree);
-  const pictures = picturesIn(tree, base);
-  if (pictures.length === 0 && childFolders(tree, base).length === 0) throw noPictures(tree);
-  const labelled = hasSplitFolders(tree, base, pictures)
-    ? readSplitFolders(tree, base, pictures)
-    : readPlainFolders(childFolders(tree, base).map(nfc), pictures);
-  if (labelled.pictures.length === 0) throw noPictures(tree);
-  if (base !== '') {
-    labelled.findings.unshift(
-      info('wrapped', `All pictures lie in ${base}: the classes are its sub-folders.`),
-    );
+  if (base.total === 0 && !base.folders.some(mayBeClass)) throw noPictures(tree);
+  const layout = checkTops(tree, base);
+  const plan = layout === 'splits' ? planSplits(base) : planClasses(base);
+  checkClassNames(tree, plan.classIds);
+  if (base.path !== '') {
+    const message = `All pictures lie in ${base.path}: the classes are its sub-folders.`;
+    plan.findings.unshift(info('wrapped', message));
   }
-  return labelled;
+  return plan;
+}
+
+/** Labels the pictures of a tree by the folders they lie in. Throws `DataError` when there are none. */
+export function readClassFolders(tree: Tree, { layout, classIds, roles, findings }: FolderPlan): Labelled {
+  const odd = { outside: [], nested: [], unlabelled: [], ambiguous: [] } as Record<
+    NonNullable<Role['odd']>,
+    string[]
+  >;
+  const pictures: LabelledFile[] = [];
+  for (const file of tree.files) {
+    if (!isImagePath(file.path)) continue;
+    const role = roles.get(file.path.slice(0, file.path.lastIndexOf('/') + 1)) ?? { odd: 'outside' };
+    if (role.odd) odd[role.odd].push(file.path);
+    if (role.odd === 'outside' || role.odd === 'ambiguous') continue;
+    const { label, split } = role;
+    pictures.push({ file, ...(label !== undefined && { label }), ...(split && { split }) });
+  }
+  if (pictures.length === 0) throw noPictures(tree);
+  return { pictures, classIds, layout, findings: [...findings, ...oddFindings(odd)] };
 }
 
 /** A sole folder is a wrapper, not a class, when it has sub-folders and no pictures of its own. */
-function classBase(tree: Tree): string {
+function classBase(tree: Tree): Folder {
   const bases = candidateBases(tree);
   let base = bases[0];
   for (const next of bases.slice(1)) {
-    const pictures = picturesIn(tree, next);
-    const name = next.slice(base.length, -1);
-    const deeper = new Set(pictures.filter(({ parts }) => parts.length > 1).map(({ parts }) => parts[0]));
-    const splitsOfOneClass =
-      [...deeper].every(splitNamed) && pictures.every(({ parts }) => parts.length === 2);
-    if (splitNamed(name) || deeper.size === 0 || splitsOfOneClass) break;
-    if (pictures.some(({ parts }) => parts.length === 1)) break;
+    const deeper = next.folders.filter(({ total }) => total > 0);
+    const isClassWithSplits = deeper.every(({ name, pictures, total }) => {
+      return splitNamed(name) && pictures.length === total;
+    });
+    if (splitNamed(next.name) || deeper.length === 0 || isClassWithSplits || next.pictures.length > 0) break;
     base = next;
   }
   return base;
 }
 
-/** Whether the folders of this level are splits. A class may be called "train": then its pictures lie directly in it. */
-function hasSplitFolders(tree: Tree, base: string, pictures: Picture[]): boolean {
-  const tops = [...new Set(pictures.filter(({ parts }) => parts.length > 1).map(({ parts }) => parts[0]))];
-  const splits = tops.filter((top) => splitNamed(top));
-  const withClasses = splits.filter((top) =>
-    pictures.some(({ parts }) => parts[0] === top && parts.length > 2),
-  );
-  const others = tops.filter((top) => !splitNamed(top));
-  if (splits.length > 0 && others.length === 0 && withClasses.length === 0) {
-    throw new DataError(`The pictures lie directly in ${quoted(splits)} of ${tree.root}: no class folders`, {
-      code: 'dataset/no-classes',
-      hint: LAYOUT_HINT,
-      details: { root: tree.root, folders: splits },
-    });
-  }
-  const looksSplit = withClasses.filter(
-    (top) => !pictures.some(({ parts }) => parts[0] === top && parts.length === 2),
-  );
-  if (others.length === 0) return withClasses.length > 0;
-  if (looksSplit.length === 0) return false;
-  if (looksSplit.length > 1) return true;
-  throw new DataError(
-    `${tree.root}/${base} is ambiguous: "${looksSplit[0]}" looks like a split, ${quoted(others)} like classes`,
-    {
-      code: 'dataset/ambiguous-layout',
-      hint: `Name one folder (for example ${tree.root}/${base}${looksSplit[0]}), or move the pictures so that all folders are splits or all are classes.`,
-      details: { root: tree.root, splits: looksSplit, others },
-    },
-  );
-}
-
-function readSplitFolders(tree: Tree, base: string, pictures: Picture[]): Labelled {
-  const splits = childFolders(tree, base).filter(splitNamed);
-  const labelled: LabelledFile[] = [];
-  const outside: string[] = [];
-  const unlabelled: string[] = [];
-  const nested: string[] = [];
-  for (const { file, parts } of pictures) {
-    const split = parts.length > 1 ? splitNamed(parts[0]) : undefined;
-    if (!split) {
-      outside.push(file.path);
-      continue;
+function planSplits(base: Folder): FolderPlan {
+  const roles = new Map<string, Role>();
+  const classNames: [string, string][] = [];
+  const foreign: string[] = [];
+  const splits = base.folders.filter(({ name }) => splitNamed(name));
+  for (const outer of splits) {
+    const split = splitNamed(outer.name) as Split;
+    const folder = unwrapped(outer, split);
+    roles.set(folder.path, { split, odd: 'unlabelled' });
+    for (const inner of folder.folders) {
+      if (!mayBeClass(inner)) {
+        foreign.push(inner.path);
+        continue;
+      }
+      const label = classId(inner);
+      classNames.push([inner.name, label]);
+      assign(roles, inner, { label, split, odd: 'nested' });
+      roles.set(inner.path, { label, split });
     }
-    if (parts.length === 2) unlabelled.push(file.path);
-    if (parts.length > 3) nested.push(file.path);
-    labelled.push({ file, split, ...(parts.length > 2 && { label: parts[1] }) });
   }
-  const findings = layoutFindings(outside, nested);
-  if (unlabelled.length > 0) {
-    const pictures = count(unlabelled.length, 'picture lies', 'pictures lie');
-    findings.push(
-      warning('unlabelled', `${pictures} outside the class folders of a split: no label.`, unlabelled),
-    );
+  for (const folder of base.folders) {
+    if (namesUnlabelled(folder.name)) assign(roles, folder, { odd: 'unlabelled' });
   }
+  const names = splits.map(({ name }) => name);
+  const findings = [
+    ...foreignFindings(foreign),
+    ...sameSplitFindings(names),
+    ...spellingFindings('The folders', classNames),
+  ];
   return {
-    pictures: labelled,
-    classIds: splits.flatMap((split) => childFolders(tree, `${base}${split}/`)),
-    layout: `<split>/<class>/ folders (${splits.join(', ')})`,
+    base,
+    layout: `<split>/<class>/ folders (${names.join(', ')})`,
+    classIds: [...new Set(classNames.map(([, id]) => id))],
+    roles,
     findings,
   };
 }
 
-function readPlainFolders(classes: string[], pictures: Picture[]): Labelled {
-  const known = new Set(classes);
-  const labelled: LabelledFile[] = [];
-  const outside: string[] = [];
-  const nested: string[] = [];
-  const ambiguous: string[] = [];
-  let splits = false;
-  for (const { file, parts } of pictures) {
-    const [label, below] = parts;
-    const split = parts.length > 2 ? splitNamed(below) : undefined;
-    if (parts.length === 1) outside.push(file.path);
-    else if (parts.length > 2 && below !== label && known.has(below)) ambiguous.push(file.path);
-    else {
-      if (parts.length > 2 && !split) nested.push(file.path);
-      splits ||= split !== undefined;
-      labelled.push({ file, label, ...(split && { split }) });
-    }
-  }
-  const findings = layoutFindings(outside, nested);
-  if (ambiguous.length > 0) {
-    const what = count(ambiguous.length, 'picture lies', 'pictures lie');
-    findings.push(
-      warning('ambiguous-class', `${what} in a class folder inside another class: left out.`, ambiguous),
-    );
-  }
-  return {
-    pictures: labelled,
-    classIds: classes,
-    layout: splits ? '<class>/<split>/ folders' : '<class>/ folders',
-    findings,
-  };
+/** Archives of splits often hold a folder of the same name, or one for the pictures, before that of the classes. */
+function unwrapped(folder: Folder, split: Split): Folder {
+  const [only, ...more] = folder.folders.filter(({ total }) => total > 0);
+  const isWrapper =
+    only && more.length === 0 && folder.pictures.length === 0 && splitNamed(only.name) === split;
+  return isWrapper ? unwrapped(only, split) : folder;
 }
 
-function layoutFindings(outside: string[], nested: string[]): Finding[] {
+function planClasses(base: Folder): FolderPlan {
+  const roles = new Map<string, Role>();
+  const classes = base.folders.filter(mayBeClass);
+  const foreign = base.folders.filter((folder) => !mayBeClass(folder)).map(({ path }) => path);
+  const classIds = classes.map(classId);
+  const known = new Set(classIds);
+  let hasSplits = false;
+  for (const [i, folder] of classes.entries()) {
+    const label = classIds[i];
+    roles.set(folder.path, { label });
+    for (const inner of folder.folders) {
+      const split = splitNamed(inner.name);
+      const innerId = classId(inner);
+      if (split && inner.total > 0) hasSplits = true;
+      if (innerId !== label && known.has(innerId)) assign(roles, inner, { odd: 'ambiguous' });
+      else if (split) assign(roles, inner, { label, split });
+      else assign(roles, inner, { label, odd: 'nested' });
+    }
+  }
+  const layout = hasSplits ? '<class>/<split>/ folders' : '<class>/ folders';
+  const names = classes.map(({ name }, i): [string, string] => [name, classIds[i]]);
+  const findings = [...foreignFindings(foreign), ...spellingFindings('The folders', names)];
+  return { base, layout, classIds, roles, findings };
+}
+
+/** Gives a folder and all below it a role. */
+function assign(roles: Map<string, Role>, folder: Folder, role: Role): void {
+  roles.set(folder.path, role);
+  for (const inner of folder.folders) assign(roles, inner, role);
+}
+
+/** A name of nothing but invisible characters stays as it is. */
+const classId = ({ name }: Folder) => visible(name) || name;
+
+/** An empty folder is a class that is known by name, as is one of pictures that are not read; one of notes is none. */
+function mayBeClass(folder: Folder): boolean {
+  return folder.total > 0 || isEmpty(folder) || holdsOtherPictures(folder);
+}
+
+function isEmpty({ others, folders }: Folder): boolean {
+  return others.length === 0 && folders.every(isEmpty);
+}
+
+function holdsOtherPictures({ others, folders }: Folder): boolean {
+  return others.some(({ path }) => isOtherPicture(path)) || folders.some(holdsOtherPictures);
+}
+
+function foreignFindings(paths: string[]): Finding[] {
+  if (paths.length === 0) return [];
+  const folders = count(paths.length, 'folder holds', 'folders hold');
+  return [warning('not-classes', `${folders} files, but no pictures: not taken for a class.`, paths)];
+}
+
+function sameSplitFindings(names: readonly string[]): Finding[] {
+  return [...groupBy(names, splitNamed)].flatMap(([split, same]) =>
+    same.length > 1 ? [warning('same-split', `${quoted(same)} are all read as the split ${split}.`)] : [],
+  );
+}
+
+function oddFindings({ outside, unlabelled, nested, ambiguous }: Record<string, string[]>): Finding[] {
   const findings: Finding[] = [];
-  if (outside.length > 0) {
-    const pictures = count(outside.length, 'picture lies', 'pictures lie');
-    findings.push(warning('outside-classes', `${pictures} outside the class folders: left out.`, outside));
-  }
-  if (nested.length > 0) {
-    const pictures = count(nested.length, 'picture lies', 'pictures lie');
-    findings.push(
-      warning(
-        'nested',
-        `${pictures} in sub-folders of a class folder: the class is the outer folder.`,
-        nested,
-      ),
-    );
-  }
+  const say = (code: string, paths: string[], rest: string) => {
+    if (paths.length === 0) return;
+    const pictures = count(paths.length, 'picture lies', 'pictures lie');
+    findings.push(warning(code, `${pictures} ${rest}`, paths));
+  };
+  say('outside-classes', outside, 'outside the class folders: left out.');
+  say('nested', nested, 'in sub-folders of a class folder: the class is the outer folder.');
+  say('ambiguous-class', ambiguous, 'in a class folder inside another class: left out.');
+  say('unlabelled', unlabelled, 'in no class folder: no label.');
   return findings;
 }
 
-function picturesIn(tree: Tree, base: string): Picture[] {
-  return tree.files
-    .filter(({ path }) => path.startsWith(base) && isImagePath(path))
-    .map((file) => ({ file, parts: nfc(file.path.slice(base.length)).split('/') }));
-}
-
-/** Names, as they are on disk, of the folders directly below a base. */
-export function childFolders(tree: Tree, base: string): string[] {
-  return tree.folders
-    .filter((path) => path.startsWith(base) && !path.slice(base.length).includes('/'))
-    .map((path) => path.slice(base.length));
-}
-
-function nfc(text: string): string {
-  return text.normalize('NFC');
-}
-
 function noPictures(tree: Tree): DataError {
-  return new DataError(`No labelled pictures found in ${tree.root} (${count(tree.files.length, 'file')})`, {
+  return new DataError(`No labelled pictures found in ${tree.root} (${contents(tree)})`, {
     code: 'dataset/empty',
     hint: LAYOUT_HINT,
     details: { root: tree.root, files: tree.files.length },
   });
+}
+
+/** What there is instead of pictures: `12 files: 10 .bmp, 2 .txt`, and what was left out. */
+function contents({ files, hidden, findings }: Tree): string {
+  const endings = [
+    ...groupBy(files, ({ path }) => /\.[^./]+$/.exec(path)?.[0].toLowerCase() ?? 'without an ending'),
+  ]
+    .sort(([, a], [, b]) => b.length - a.length)
+    .slice(0, 4)
+    .map(([ending, { length }]) => `${count(length, ending, ending)}`);
+  const there = count(files.length, 'file') + (files.length > 0 ? `: ${endings.join(', ')}` : '');
+  const hides = hidden.length > 0 ? [count(hidden.length, 'hidden file')] : [];
+  return [there, ...hides, ...findings.map(({ message }) => message.replace(/\.$/, ''))].join('; ');
 }

@@ -1,166 +1,177 @@
-import { stat } from 'node:fs/promises';
-import { dirname, posix, resolve } from 'node:path';
-import { DataError, throwIfAborted } from '../errors.ts';
-import { type Labelled, type LabelledFile, splitNamed } from './folders.ts';
-import { diskFile, type SourceFile, type Tree } from './source.ts';
-import { columnOf, type Table } from './table.ts';
+import { DataError } from '../errors.ts';
+import { count } from '../words.ts';
+import { columnsOf, missingColumn } from './columns.ts';
+import type { Labelled, LabelledFile } from './folders.ts';
+import type { Lookup } from './lookup.ts';
+import type { Table } from './table.ts';
 import type { Finding, Split } from './types.ts';
-import { count, quoted, warning } from './wording.ts';
-
-const PATH_COLUMNS = ['path', 'file_name', 'filename', 'file', 'image'];
-const LABEL_COLUMNS = ['label', 'class', 'category'];
-
-/** Finds the file that a table's row names, or nothing. */
-export type Lookup = (path: string) => Promise<SourceFile | undefined>;
-
-/** Files of a tree by their path relative to `base` ('' or ending with `/`); nothing outside the tree is found. */
-export function lookupInTree(tree: Tree, base: string): Lookup {
-  const files = new Map(tree.files.map((file) => [file.path.normalize('NFC'), file]));
-  return async (path) => files.get(posix.join(base, path).normalize('NFC'));
-}
-
-/** Files on disk, relative to the folder of a table that a person named, or absolute. */
-export function lookupOnDisk(table: string): Lookup {
-  const folder = dirname(table);
-  return async (path) => {
-    for (const form of new Set([path, path.normalize('NFC'), path.normalize('NFD')])) {
-      const absolute = resolve(folder, form);
-      const found = await stat(absolute).catch(() => undefined);
-      if (found?.isFile()) return diskFile(posix.normalize(path), absolute);
-    }
-    return undefined;
-  };
-}
-
-/** Whether the table names a label for each path, so that it describes a data set. */
-export function hasLabels(table: Table): boolean {
-  return columnOf(table, PATH_COLUMNS) !== undefined && columnOf(table, LABEL_COLUMNS) !== undefined;
-}
+import { info, quoted, warning } from './wording.ts';
 
 interface Skipped {
   missing: string[];
   repeated: string[];
   contradictory: string[];
+  /** Files that rows put into two splits. */
+  leaking: string[];
   withoutPath: number;
-  /** Rows by the split value that means nothing. */
-  splits: Map<string, number>;
+}
+
+/** A table of pictures, how its paths are found, and the split of rows that name none. */
+export interface PictureTable {
+  table: Table;
+  lookup: Lookup;
+  split?: Split;
 }
 
 /**
- * The pictures that a table lists: columns path and label, and, if there, split and group. `split` is for rows that name none.
- * Rows without their file are left out and said. Throws `DataError` when a column or every file is missing.
+ * The pictures that tables list: their paths and classes, and, if there, splits and groups. Rows without their file are left out
+ * and said. Throws `DataError` when a column or every file is missing, and for rows of a split with an unknown name.
  */
-export async function readListed(
-  table: Table,
-  lookup: Lookup,
-  { split, signal }: { split?: Split; signal?: AbortSignal } = {},
-): Promise<Labelled> {
-  const pathColumn = columnOf(table, PATH_COLUMNS);
-  const labelColumn = columnOf(table, LABEL_COLUMNS);
-  if (!pathColumn || !labelColumn) throw missingColumn(table, pathColumn ? 'label' : 'path');
-  const skipped: Skipped = {
-    missing: [],
-    repeated: [],
-    contradictory: [],
-    withoutPath: 0,
-    splits: new Map(),
-  };
+export async function readListed(tables: readonly PictureTable[], signal?: AbortSignal): Promise<Labelled> {
   const pictures = new Map<string, LabelledFile>();
-  const files = await findAll(
-    table.rows.map(({ values }) => values[pathColumn] ?? ''),
-    lookup,
-    signal,
-  );
-  for (const [i, { values }] of table.rows.entries()) {
-    const path = values[pathColumn] ?? '';
+  const findings: Finding[] = [];
+  for (const each of tables) findings.push(...(await listInto(pictures, each, signal)));
+  const all = [...pictures.values()];
+  const layout = tables.map(({ table }) => table.name).join(', ');
+  return {
+    pictures: all,
+    classIds: [...new Set(all.flatMap(({ label }) => label ?? []))],
+    layout,
+    findings: [...findings, ...splitFindings(layout, all)],
+  };
+}
+
+/** Adds a table's pictures to those known, by where they are; returns what is worth a word. */
+async function listInto(
+  pictures: Map<string, LabelledFile>,
+  { table, lookup, split: own }: PictureTable,
+  signal?: AbortSignal,
+): Promise<Finding[]> {
+  const columns = columnsOf(table);
+  if (!columns) throw missingColumn(table);
+  const splits = table.rows.map(columns.split);
+  checkSplits(table, splits);
+  const skipped: Skipped = { missing: [], repeated: [], contradictory: [], leaking: [], withoutPath: 0 };
+  const paths = table.rows.map((row) => row[columns.path] ?? '');
+  const files = await lookup(paths, { split: own, signal });
+  for (const [i, row] of table.rows.entries()) {
+    const path = paths[i];
     const file = files[i];
-    const named = values.split ? splitNamed(values.split) : split;
     if (path === '') skipped.withoutPath++;
     else if (!file) skipped.missing.push(path);
-    else if (values.split && !named) {
-      skipped.splits.set(values.split, (skipped.splits.get(values.split) ?? 0) + 1);
-    } else {
-      const label = (values[labelColumn] ?? '').normalize('NFC');
-      const before = pictures.get(file.path);
-      if (before)
-        (before.label === (label || undefined) ? skipped.repeated : skipped.contradictory).push(path);
-      else {
-        pictures.set(file.path, {
+    else {
+      const label = columns.label(row) || undefined;
+      const split = splits[i] ?? own;
+      const group = columns.group(row);
+      const before = pictures.get(file.absolute ?? file.path);
+      if (!before) {
+        pictures.set(file.absolute ?? file.path, {
           file,
-          ...(label && { label }),
-          ...(named && { split: named }),
-          ...(values.group && { group: values.group }),
+          ...(label !== undefined && { label }),
+          ...(split && { split }),
+          ...(group && { group }),
         });
-      }
+      } else if (before.label !== label) skipped.contradictory.push(path);
+      else if (before.split !== split) {
+        skipped.leaking.push(path);
+        before.split = heldOut(before.split, split);
+      } else skipped.repeated.push(path);
     }
   }
-  if (pictures.size === 0) throw nothingFound(table, skipped.missing);
-  const labels = [...pictures.values()].flatMap(({ label }) => label ?? []);
-  return {
-    pictures: [...pictures.values()],
-    classIds: labels,
-    layout: table.name,
-    findings: listedFindings(table, skipped, pictures.size - labels.length),
-  };
+  if (columns.hasBoxes && skipped.contradictory.length > 0) throw severalThings(table, skipped.contradictory);
+  if (skipped.missing.length + skipped.withoutPath === table.rows.length)
+    throw nothingFound(table, skipped.missing);
+  return [...columns.findings, ...listedFindings(table, skipped)];
 }
 
-async function findAll(
-  paths: string[],
-  lookup: Lookup,
-  signal?: AbortSignal,
-): Promise<(SourceFile | undefined)[]> {
-  const found: (SourceFile | undefined)[] = [];
-  const atOnce = 64;
-  for (let at = 0; at < paths.length; at += atOnce) {
-    throwIfAborted(signal);
-    const part = paths.slice(at, at + atOnce).map(async (path) => {
-      if (path === '') return undefined;
-      // Windows writes the folders of a path with a backslash; on other systems that is a letter of a name.
-      return (await lookup(path)) ?? (path.includes('\\') ? lookup(path.replaceAll('\\', '/')) : undefined);
-    });
-    found.push(...(await Promise.all(part)));
+/** Throws `DataError` where rows name splits that are not known: what is left would be learnt from, whatever they are. */
+function checkSplits(
+  table: Table,
+  splits: readonly (Split | { unknown: string } | undefined)[],
+): asserts splits is (Split | undefined)[] {
+  const rows = new Map<string, number>();
+  for (const split of splits) {
+    if (typeof split === 'object') rows.set(split.unknown, (rows.get(split.unknown) ?? 0) + 1);
   }
-  return found;
+  if (rows.size === 0) return;
+  const total = [...rows.values()].reduce((a, b) => a + b, 0);
+  const names = [...rows.keys()];
+  const message = `${table.name} has ${count(total, 'row')} of splits with unknown names: ${quoted(names)}`;
+  throw new DataError(message, {
+    code: 'dataset/unknown-split',
+    hint: 'Splits are called train, val (or valid, validation, dev) and test (or testing, eval, holdout). Rename them, or remove the rows.',
+    details: { path: table.name, rows: Object.fromEntries(rows) },
+  });
 }
 
-function listedFindings(table: Table, skipped: Skipped, unlabelled: number): Finding[] {
+/** Of two splits the one that is learnt from less. */
+function heldOut(a: Split | undefined, b: Split | undefined): Split | undefined {
+  return (['test', 'val', 'train'] as const).find((split) => split === a || split === b);
+}
+
+function listedFindings(table: Table, skipped: Skipped): Finding[] {
   const findings: Finding[] = [];
-  const say = (code: string, paths: string[], message: string) => {
-    if (paths.length > 0) findings.push(warning(code, message, paths));
+  const say = (code: string, paths: string[], rest: string) => {
+    if (paths.length === 0) return;
+    findings.push(warning(code, `${table.name}: ${count(paths.length, 'row')} ${rest}`, paths));
   };
-  const rows = (n: number) => count(n, 'row');
-  const { missing, repeated, contradictory, withoutPath, splits } = skipped;
-  say(
-    'missing-files',
-    missing,
-    `${table.name}: ${rows(missing.length)} with no such file next to the table: left out.`,
-  );
-  say('repeated', repeated, `${table.name}: ${rows(repeated.length)} repeated: counted once.`);
+  const { missing, repeated, contradictory, leaking, withoutPath } = skipped;
+  say('missing-files', missing, 'with no such file next to the table: left out.');
+  say('repeated', repeated, 'repeated: counted once.');
   say(
     'contradictory',
     contradictory,
-    `${table.name}: ${rows(contradictory.length)} with another label than an earlier row for the same file: the first one counts.`,
+    'with another label than an earlier row for the same file: the first one counts.',
+  );
+  say(
+    'two-splits',
+    leaking,
+    'with another split than an earlier row for the same file: test counts before val, val before train.',
   );
   if (withoutPath > 0) {
-    findings.push(warning('no-path', `${table.name}: ${rows(withoutPath)} without a path: left out.`));
+    findings.push(
+      warning('no-path', `${table.name}: ${count(withoutPath, 'row')} without a path: left out.`),
+    );
   }
-  if (splits.size > 0) {
-    const n = [...splits.values()].reduce((a, b) => a + b, 0);
-    const message = `${table.name}: ${rows(n)} of split ${quoted([...splits.keys()])}: left out (train, val and test are known).`;
-    findings.push(warning('unknown-split', message));
-  }
-  if (unlabelled > 0)
-    findings.push(warning('unlabelled', `${table.name}: ${rows(unlabelled)} without a label.`));
   return findings;
 }
 
-function missingColumn(table: Table, column: 'path' | 'label'): DataError {
-  const found = table.columns.length > 0 ? `found ${quoted(table.columns)}` : 'the file is empty';
-  return new DataError(`${table.name} has no column "${column}" (${found})`, {
-    code: 'dataset/column',
-    hint: 'The first line names the columns: path,label and, if known, split and group. For example:\n  path,label\n  images/1.jpg,cat',
-    details: { path: table.name, column, columns: table.columns },
-  });
+/** Pictures without a class, and pictures without a split where others have one. */
+function splitFindings(layout: string, pictures: LabelledFile[]): Finding[] {
+  const findings: Finding[] = [];
+  const unlabelled = pictures.filter(({ label }) => label === undefined);
+  if (unlabelled.length > 0) {
+    const message = `${layout}: ${count(unlabelled.length, 'row')} without a label.`;
+    findings.push(warning('unlabelled', message));
+  }
+  const without = pictures.filter(({ split }) => split === undefined);
+  if (without.length === 0 || without.length === pictures.length) return findings;
+  const rows = count(without.length, 'row');
+  if (pictures.some(({ split }) => split === 'train')) {
+    const message = `${layout}: ${rows} without a split, which others have: used by no split.`;
+    return [
+      ...findings,
+      warning(
+        'no-split',
+        message,
+        without.map(({ file }) => file.path),
+      ),
+    ];
+  }
+  for (const picture of without) picture.split = 'train';
+  const message = `${layout}: ${rows} without a split are read as train, which no row is.`;
+  return [...findings, info('blank-is-train', message)];
+}
+
+function severalThings(table: Table, paths: string[]): DataError {
+  return new DataError(
+    `${table.name} lists parts of pictures (boxes), and pictures with parts of several classes: ${quoted(paths)}`,
+    {
+      code: 'dataset/several-labels',
+      hint: 'Cut the parts out, or write a table with the columns path,label in which each picture has one class.',
+      details: { path: table.name, paths: paths.slice(0, 20) },
+    },
+  );
 }
 
 function nothingFound(table: Table, missing: string[]): DataError {

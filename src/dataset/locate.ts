@@ -3,10 +3,11 @@ import { basename, join, resolve } from 'node:path';
 import { DataError } from '../errors.ts';
 import { marksCoopData } from './coop.ts';
 import { dumpName, isFeatureDump } from './feature-dump.ts';
-import { splitNamed } from './folders.ts';
+import { isIndexName } from './indexes.ts';
 import { type KnownDataset, knownDataset } from './known.ts';
-import { naturalOrder } from './order.ts';
-import { INDEX_NAMES } from './read.ts';
+import { isHidden, isLeftover } from './leftovers.ts';
+import { sortNaturally } from './order.ts';
+import { splitNamed } from './splits.ts';
 
 /** A data set that was found: pictures, or a dump of features. */
 export interface Located {
@@ -37,17 +38,18 @@ export async function locateDatasets(path: string): Promise<Located[]> {
 async function locateInside(path: string, depth: number): Promise<Located[]> {
   if (await isFeatureDump(path)) return [located(path, 'features', await dumpName(path))];
   const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
-  if (entries.some(({ name }) => marksCoopData(name) || INDEX_NAMES.includes(name)))
+  if (entries.some(({ name }) => marksCoopData(name) || isIndexName(name)))
     return [located(path, 'pictures', basename(resolve(path)))];
   if (depth === 0) return [];
   const folders = entries.filter(
     (entry) =>
       (entry.isDirectory() || entry.isSymbolicLink()) &&
-      !entry.name.startsWith('.') &&
+      !isHidden(entry.name) &&
+      !isLeftover(entry.name) &&
       !splitNamed(entry.name),
   );
   const all: Located[] = [];
-  for (const name of folders.map((entry) => entry.name).sort(naturalOrder))
+  for (const { name } of sortNaturally(folders, (entry) => entry.name))
     all.push(...(await locateInside(join(path, name), depth - 1)));
   return all;
 }

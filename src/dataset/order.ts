@@ -3,31 +3,32 @@
  * everything else by lower-cased code units; what is left equal falls back to the plain code units.
  */
 export function naturalOrder(a: string, b: string): number {
-  const left = tokens(a);
-  const right = tokens(b);
-  for (let i = 0; i < Math.min(left.length, right.length); i++) {
-    const order = compareTokens(left[i], right[i]);
-    if (order !== 0) return order;
-  }
-  return left.length - right.length || compare(a, b);
+  return compare(naturalKey(a), naturalKey(b)) || compare(a, b);
 }
 
-function tokens(text: string): string[] {
-  return (
-    text
-      .normalize('NFC')
-      .toLowerCase()
-      .match(/[0-9]+|[^0-9]+/g) ?? []
-  );
+/** The items in natural order of their texts: each text is looked at once, however often it is compared. */
+export function sortNaturally<T>(items: readonly T[], textOf: (item: T) => string): T[] {
+  return items
+    .map((item) => {
+      const text = textOf(item);
+      return { item, text, key: naturalKey(text) };
+    })
+    .sort((a, b) => compare(a.key, b.key) || compare(a.text, b.text))
+    .map(({ item }) => item);
 }
 
-/** Numbers stand before texts, so that the order is a total one. */
-function compareTokens(a: string, b: string): number {
-  const numbers = [a, b].map((token) => /^[0-9]/.test(token));
-  if (numbers[0] !== numbers[1]) return numbers[0] ? -1 : 1;
-  if (!numbers[0]) return compare(a, b);
-  const [x, y] = [a, b].map((digits) => digits.replace(/^0+/, ''));
-  return x.length - y.length || compare(x, y);
+/**
+ * A text whose code units compare as the texts do in natural order: a number becomes a unit that stands before all others, the count
+ * of its digits, and the digits.
+ */
+function naturalKey(text: string): string {
+  return text
+    .normalize('NFC')
+    .toLowerCase()
+    .replace(/[0-9]+/g, (digits) => {
+      const value = digits.replace(/^0+/, '');
+      return `\u0000${String.fromCharCode(value.length)}${value}`;
+    });
 }
 
 function compare(a: string, b: string): number {

@@ -1,41 +1,20 @@
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { type Zippable, zipSync } from 'fflate';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { classIds, failure, finding, labelled, ownFolder, warnings } from './folder.fixture.ts';
 import { readDataset } from './read.ts';
 import type { Dataset } from './types.ts';
 
-let root: string;
-beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), 'dataset-'));
-});
-afterEach(() => rm(root, { recursive: true }));
-
-/** Writes files (a picture's bytes are its path) and, for a name that ends with `/`, folders. */
-async function write(...names: (string | [string, string | Uint8Array])[]): Promise<void> {
-  for (const entry of names) {
-    const [name, content] = typeof entry === 'string' ? [entry, entry] : entry;
-    const path = join(root, name);
-    await mkdir(name.endsWith('/') ? path : dirname(path), { recursive: true });
-    if (!name.endsWith('/')) await writeFile(path, content);
-  }
-}
-
-const classIds = ({ classes }: Dataset) => classes.map(({ id }) => id);
-const labelled = ({ classes, examples }: Dataset) =>
-  examples.map(({ id, label, split }) => [id, classes[label]?.id, ...(split ? [split] : [])].join(' '));
-const warnings = ({ findings }: Dataset) =>
-  findings.filter(({ level }) => level === 'warning').map(({ code }) => code.slice('dataset/'.length));
-const finding = ({ findings }: Dataset, code: string) =>
-  findings.find((found) => found.code === `dataset/${code}`);
-const failure = (code: string) => expect.objectContaining({ code: `dataset/${code}`, exitCode: 3 });
+const own = ownFolder();
+const { write } = own;
 
 describe('folders of classes', () => {
   it('reads <class>/*, classes and pictures in natural order', async () => {
     await write('class 10/b10.jpg', 'class 10/b9.PNG', 'class 2/x.webp', '猫/一.jpg', 'cafe\u0301/1.jpg');
-    const dataset = await readDataset(root);
+    const dataset = await readDataset(own.root);
     expect(classIds(dataset)).toEqual(['café', 'class 2', 'class 10', '猫']);
     expect(labelled(dataset).slice(1)).toEqual([
       'class 2/x.webp class 2',
@@ -59,14 +38,14 @@ describe('folders of classes', () => {
       '.git/x.jpg',
       'a/notes.txt',
     );
-    const dataset = await readDataset(root);
+    const dataset = await readDataset(own.root);
     expect(labelled(dataset)).toEqual(['a/1.jpg a', 'b/1.jpg b']);
     expect(finding(dataset, 'not-images')?.paths).toEqual(['a/notes.txt']);
   });
 
   it('keeps a class without pictures, and pictures in sub-folders, and says both', async () => {
     await write('a/1.jpg', 'a/day 1/2.jpg', 'empty/', 'loose.jpg');
-    const dataset = await readDataset(root);
+    const dataset = await readDataset(own.root);
     expect(classIds(dataset)).toEqual(['a', 'empty']);
     expect(labelled(dataset)).toEqual(['a/1.jpg a', 'a/day 1/2.jpg a']);
     expect(warnings(dataset)).toEqual(['outside-classes', 'nested', 'empty-class']);
@@ -75,14 +54,14 @@ describe('folders of classes', () => {
 
   it('leaves out a class folder inside another class', async () => {
     await write('cat/1.jpg', 'dog/1.jpg', 'cat/dog/2.jpg');
-    const dataset = await readDataset(root);
+    const dataset = await readDataset(own.root);
     expect(labelled(dataset)).toEqual(['cat/1.jpg cat', 'dog/1.jpg dog']);
     expect(finding(dataset, 'ambiguous-class')?.paths).toEqual(['cat/dog/2.jpg']);
   });
 
   it('reads {train,valid,test}/<class>/*, and one split of it', async () => {
     await write('train/a/1.jpg', 'Valid/a/2.jpg', 'test/b/3.jpg', 'test/unknown.jpg');
-    const dataset = await readDataset(root);
+    const dataset = await readDataset(own.root);
     expect(labelled(dataset)).toEqual([
       'test/b/3.jpg b test',
       'test/unknown.jpg  test',
@@ -90,19 +69,19 @@ describe('folders of classes', () => {
       'Valid/a/2.jpg a val',
     ]);
     expect(warnings(dataset)).toEqual(['unlabelled']);
-    const test = await readDataset(root, { split: 'test' });
+    const test = await readDataset(own.root, { split: 'test' });
     expect(test.examples).toHaveLength(2);
     expect(classIds(test)).toEqual(['a', 'b']);
   });
 
   it('refuses a split that is not there', async () => {
     await write('train/a/1.jpg', 'train/b/2.jpg');
-    await expect(readDataset(root, { split: 'val' })).rejects.toThrow(/no split "val" \(it has: train\)/);
+    await expect(readDataset(own.root, { split: 'val' })).rejects.toThrow(/no split "val" \(it has: train\)/);
   });
 
   it('reads <class>/{train,test}/*', async () => {
     await write('a/train/1.jpg', 'a/test/2.jpg', 'b/train/3.jpg');
-    const dataset = await readDataset(root);
+    const dataset = await readDataset(own.root);
     expect(labelled(dataset)).toEqual([
       'a/test/2.jpg a test',
       'a/train/1.jpg a train',
@@ -113,37 +92,37 @@ describe('folders of classes', () => {
 
   it('knows a train from a training split', async () => {
     await write('train/1.jpg', 'car/2.jpg', 'bus/3.jpg');
-    expect(classIds(await readDataset(root))).toEqual(['bus', 'car', 'train']);
+    expect(classIds(await readDataset(own.root))).toEqual(['bus', 'car', 'train']);
   });
 
   it('refuses folders of which it cannot tell whether they are splits', async () => {
     await write('train/steam/1.jpg', 'train/diesel/2.jpg', 'car/2.jpg');
-    await expect(readDataset(root)).rejects.toThrow(failure('ambiguous-layout'));
+    await expect(readDataset(own.root)).rejects.toThrow(failure('ambiguous-layout'));
   });
 
   it('goes down into a folder that wraps all', async () => {
     await write('photos/a/1.jpg', 'photos/b/1.jpg');
-    const dataset = await readDataset(root);
+    const dataset = await readDataset(own.root);
     expect(labelled(dataset)).toEqual(['photos/a/1.jpg a', 'photos/b/1.jpg b']);
     expect(finding(dataset, 'wrapped')?.message).toContain('photos/');
   });
 
   it('keeps a sole class as a class', async () => {
     await write('a/1.jpg');
-    expect(classIds(await readDataset(root))).toEqual(['a']);
+    expect(classIds(await readDataset(own.root))).toEqual(['a']);
   });
 
   it('follows links inside the folder; refuses loops, links out of it and broken ones', async () => {
     const outside = await mkdtemp(join(tmpdir(), 'outside-'));
     await writeFile(join(outside, 'secret.jpg'), '');
     await write('a/1.jpg', 'b/2.jpg');
-    await symlink(join(root, 'a'), join(root, 'c'));
-    await symlink(join(root, 'a/1.jpg'), join(root, 'b/linked.jpg'));
-    await symlink(root, join(root, 'b/loop'));
-    await symlink(outside, join(root, 'd'));
-    await symlink(join(outside, 'secret.jpg'), join(root, 'a/out.jpg'));
-    await symlink(join(root, 'gone.jpg'), join(root, 'a/gone.jpg'));
-    const dataset = await readDataset(root);
+    await symlink(join(own.root, 'a'), join(own.root, 'c'));
+    await symlink(join(own.root, 'a/1.jpg'), join(own.root, 'b/linked.jpg'));
+    await symlink(own.root, join(own.root, 'b/loop'));
+    await symlink(outside, join(own.root, 'd'));
+    await symlink(join(outside, 'secret.jpg'), join(own.root, 'a/out.jpg'));
+    await symlink(join(own.root, 'gone.jpg'), join(own.root, 'a/gone.jpg'));
+    const dataset = await readDataset(own.root);
     expect(labelled(dataset)).toEqual(['a/1.jpg a', 'b/2.jpg b', 'b/linked.jpg b', 'c/1.jpg c']);
     expect(finding(dataset, 'link-loop')?.paths).toEqual(['b/loop']);
     expect(finding(dataset, 'link-outside')?.paths?.sort()).toEqual(['a/out.jpg', 'c/out.jpg', 'd']);
@@ -154,7 +133,7 @@ describe('folders of classes', () => {
   it('reads very long names', async () => {
     const long = '长'.repeat(80);
     await write(`${long}/${'x'.repeat(250)}.jpg`, 'b/1.jpg');
-    expect(classIds(await readDataset(root))).toEqual(['b', long]);
+    expect(classIds(await readDataset(own.root))).toEqual(['b', long]);
   });
 });
 
@@ -164,7 +143,7 @@ describe('tables', () => {
       'list.csv',
       '\ufeffPath,Label,split,group\r\nin/3.jpg,"dog, big",test,\r\n"in/2, b.jpg",cat,validation,burst 1\r\nin/1.jpg,cat,Train,burst 1\r\n',
     ]);
-    const dataset = await readDataset(join(root, 'list.csv'));
+    const dataset = await readDataset(join(own.root, 'list.csv'));
     expect(labelled(dataset)).toEqual([
       'in/3.jpg dog, big test',
       'in/2, b.jpg cat val',
@@ -194,23 +173,24 @@ describe('tables', () => {
     ],
   ])('reads %s', async (_, name, content) => {
     await write('1.jpg', '2.jpg', [name, content]);
-    expect(labelled(await readDataset(join(root, name)))).toEqual(['1.jpg a, or b', '2.jpg c']);
+    expect(labelled(await readDataset(join(own.root, name)))).toEqual(['1.jpg a, or b', '2.jpg c']);
   });
 
   it('leaves out, counts and lists rows that cannot be used', async () => {
-    await write('1.jpg', '2.jpg', [
+    await write('1.jpg', '2.jpg', '3.jpg', [
       'list.csv',
-      'path,label,split\n1.jpg,a,\n1.jpg,a,\n./1.jpg,b,\ngone.jpg,a,\n,a,\n2.jpg,a,holdout\n2.jpg,,\n',
+      'path,label,split\n1.jpg,a,train\n1.jpg,a,train\n./1.jpg,b,train\ngone.jpg,a,train\n,a,train\n1.jpg,a,test\n2.jpg,,train\n3.jpg,a,\n',
     ]);
-    const dataset = await readDataset(join(root, 'list.csv'));
-    expect(labelled(dataset)).toEqual(['1.jpg a', '2.jpg ']);
+    const dataset = await readDataset(join(own.root, 'list.csv'));
+    expect(labelled(dataset)).toEqual(['1.jpg a test', '2.jpg  train', '3.jpg a']);
     expect(warnings(dataset)).toEqual([
       'missing-files',
       'repeated',
       'contradictory',
+      'two-splits',
       'no-path',
-      'unknown-split',
       'unlabelled',
+      'no-split',
     ]);
     expect(finding(dataset, 'missing-files')?.paths).toEqual(['gone.jpg']);
   });
@@ -227,12 +207,12 @@ describe('tables', () => {
     ['no file that is there', 'list.csv', 'path,label\ngone.jpg,a', 'empty'],
   ])('refuses a table with %s', async (_, name, content, code) => {
     await write('1.jpg', [name, content]);
-    await expect(readDataset(join(root, name))).rejects.toThrow(failure(code));
+    await expect(readDataset(join(own.root, name))).rejects.toThrow(failure(code));
   });
 
   it('says the line that is wrong', async () => {
     await write('1.jpg', ['list.csv', 'path,label\n1.jpg,a\n1.jpg,a,b\n']);
-    await expect(readDataset(join(root, 'list.csv'))).rejects.toThrow('list.csv, line 3: 3 fields');
+    await expect(readDataset(join(own.root, 'list.csv'))).rejects.toThrow('list.csv, line 3: 3 fields');
   });
 
   it('reads a folder with an index.csv, which may not lead out of it', async () => {
@@ -243,7 +223,7 @@ describe('tables', () => {
       ['data/index.csv', 'path,label\n1.jpg,a\n../out.jpg,b\nx\\..\\2.jpg,c\n'],
       'data/3.jpg',
     );
-    const dataset = await readDataset(join(root, 'data'));
+    const dataset = await readDataset(join(own.root, 'data'));
     expect(labelled(dataset)).toEqual(['1.jpg a', '2.jpg c']);
     expect(finding(dataset, 'missing-files')?.paths).toEqual(['../out.jpg']);
     expect(finding(dataset, 'unlisted')?.paths).toEqual(['3.jpg']);
@@ -257,14 +237,14 @@ describe('tables', () => {
       ['train/metadata.csv', 'file_name,label\n1.jpg,a'],
       ['test/metadata.jsonl', '{"file_name":"2.jpg","label":3}'],
     );
-    expect(labelled(await readDataset(root))).toEqual(['test/2.jpg 3 test', 'train/1.jpg a train']);
+    expect(labelled(await readDataset(own.root))).toEqual(['test/2.jpg 3 test', 'train/1.jpg a train']);
     await write(['metadata.csv', 'file_name,label\ntrain/1.jpg,b']);
-    expect(labelled(await readDataset(root))).toEqual(['train/1.jpg b']);
+    expect(labelled(await readDataset(own.root))).toEqual(['train/1.jpg b']);
   });
 
   it('takes the class folders where the metadata has no labels', async () => {
     await write('a/1.jpg', 'b/2.jpg', ['metadata.csv', 'file_name,text\na/1.jpg,nice']);
-    const dataset = await readDataset(root);
+    const dataset = await readDataset(own.root);
     expect(labelled(dataset)).toEqual(['a/1.jpg a', 'b/2.jpg b']);
     expect(finding(dataset, 'index-unused')?.message).toContain('"file_name", "text"');
   });
@@ -272,14 +252,19 @@ describe('tables', () => {
   it('finds the classes.csv in the data, or takes the one named', async () => {
     await write('n01/1.jpg', 'n02/1.jpg', ['classes.csv', 'id,name\nn01,猫\nn02,狗']);
     const names = ({ classes }: Dataset) => classes.map(({ name }) => name);
-    const dataset = await readDataset(root);
+    const dataset = await readDataset(own.root);
     expect(names(dataset)).toEqual(['猫', '狗']);
     expect(finding(dataset, 'not-images')).toBeUndefined();
     await write(['other.csv', 'id,name\nn01,cat']);
-    expect(names(await readDataset(root, { classes: join(root, 'other.csv') }))).toEqual(['cat', 'n02']);
-    await expect(readDataset(root, { classes: join(root, 'no.csv') })).rejects.toThrow(failure('missing'));
+    expect(names(await readDataset(own.root, { classes: join(own.root, 'other.csv') }))).toEqual([
+      'cat',
+      'n02',
+    ]);
+    await expect(readDataset(own.root, { classes: join(own.root, 'no.csv') })).rejects.toThrow(
+      failure('missing'),
+    );
     await write(['list.csv', 'path,label\nn01/1.jpg,n01']);
-    expect(names(await readDataset(join(root, 'list.csv')))).toEqual(['猫']);
+    expect(names(await readDataset(join(own.root, 'list.csv')))).toEqual(['猫']);
   });
 });
 
@@ -295,7 +280,7 @@ describe('zip archives', () => {
       'photos/empty/': new Uint8Array(),
       '__MACOSX/photos/dog/._2.jpg': bytes('?'),
     });
-    const dataset = await readDataset(join(root, 'photos.zip'));
+    const dataset = await readDataset(join(own.root, 'photos.zip'));
     expect(dataset.name).toBe('photos');
     expect(labelled(dataset)).toEqual(['photos/dog/2.jpg dog', 'photos/猫/1.jpg 猫']);
     expect(warnings(dataset)).toEqual(['empty-class']);
@@ -310,7 +295,7 @@ describe('zip archives', () => {
       'd/images/1.jpg': bytes('1'),
       'd/images/2.jpg': bytes('2'),
     });
-    const dataset = await readDataset(join(root, 'photos.zip'));
+    const dataset = await readDataset(join(own.root, 'photos.zip'));
     expect(labelled(dataset)).toEqual(['d/images/1.jpg 7 train', 'd/images/2.jpg 8 test']);
     expect(dataset.classes.map(({ name }) => name)).toEqual(['cat', 'dog']);
     expect(warnings(dataset)).toEqual([]);
@@ -329,33 +314,33 @@ describe('what is no data set', () => {
     ['several data sets', [['x/a/index.csv', ''], 'x/b/1.jpg'] as [string, string][], 'x', 'several'],
   ])('refuses %s and shows a layout', async (_, files, source, code) => {
     await write(...files);
-    const error = await readDataset(join(root, source)).catch((thrown) => thrown);
+    const error = await readDataset(join(own.root, source)).catch((thrown) => thrown);
     expect(error).toEqual(failure(code));
     expect(error.hint).toBeTruthy();
-    expect(error.message).toContain(root);
+    expect(error.message).toContain(own.root);
   });
 
   it.skipIf(process.getuid?.() === 0)(
     'says which folder may not be read (not testable as root)',
     async () => {
       await write('a/1.jpg', 'b/1.jpg', 'c/1.jpg');
-      await chmod(join(root, 'c'), 0);
-      expect(finding(await readDataset(root), 'unreadable')?.paths).toEqual(['c']);
-      await chmod(join(root, 'c'), 0o700);
+      await chmod(join(own.root, 'c'), 0);
+      expect(finding(await readDataset(own.root), 'unreadable')?.paths).toEqual(['c']);
+      await chmod(join(own.root, 'c'), 0o700);
     },
   );
 
   it('stops when the signal fires', async () => {
     await write('a/1.jpg');
-    await expect(readDataset(root, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+    await expect(readDataset(own.root, { signal: AbortSignal.abort() })).rejects.toMatchObject({
       code: 'interrupted',
     });
   });
 
   it('says which picture is gone since', async () => {
     await write('a/1.jpg');
-    const { examples } = await readDataset(root);
-    await rm(join(root, 'a/1.jpg'));
+    const { examples } = await readDataset(own.root);
+    await rm(join(own.root, 'a/1.jpg'));
     await expect(examples[0].read()).rejects.toThrow(failure('missing'));
   });
 });

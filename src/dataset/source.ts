@@ -1,10 +1,16 @@
+import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
-import { basename, join, resolve, sep } from 'node:path';
-import { systemCode, TipAdapterError, throwIfAborted } from '../errors.ts';
+import { basename, join, posix, resolve, sep } from 'node:path';
+import { DataError, systemCode, TipAdapterError, throwIfAborted } from '../errors.ts';
+import { isImagePath } from '../image/names.ts';
 import { type FileUse, PICTURE, readRegular } from '../store/regular.ts';
 import { openZip } from '../store/zip.ts';
+import { count, number } from '../words.ts';
+import { groupBy } from './groups.ts';
+import { isHidden, isLeftover } from './leftovers.ts';
+import { sortNaturally } from './order.ts';
 import type { Finding } from './types.ts';
-import { count, warning } from './wording.ts';
+import { info, quoted, warning } from './wording.ts';
 
 /** A file of a source, wherever its bytes lie. */
 export interface SourceFile {
@@ -15,21 +21,29 @@ export interface SourceFile {
   read(): Promise<Uint8Array>;
 }
 
-/** A tree of files: a folder on disk or a zip archive, without hidden and system files. */
+/** A folder of a source, with what lies in it. */
+export interface Folder {
+  /** Relative to the source's root; '' or ends with `/`. */
+  path: string;
+  name: string;
+  folders: Folder[];
+  pictures: SourceFile[];
+  /** Files that are no pictures, by their names. */
+  others: SourceFile[];
+  /** Pictures in it and below it. */
+  total: number;
+}
+
+/** A tree of files: a folder on disk or a zip archive. */
 export interface Tree {
   name: string;
   root: string;
+  top: Folder;
+  /** All files below `top`, in natural order. */
   files: SourceFile[];
-  /** Relative paths of all folders, empty ones included. */
-  folders: string[];
+  /** Files whose own name, or a folder's on their way, begins with a dot: read only where a table lists them. */
+  hidden: SourceFile[];
   findings: Finding[];
-}
-
-/** What operating systems leave behind in folders and archives. */
-const SYSTEM_NAMES = new Set(['__macosx', 'thumbs.db', 'desktop.ini', '@eadir']);
-
-function isIgnored(name: string): boolean {
-  return name.startsWith('.') || SYSTEM_NAMES.has(name.toLowerCase());
 }
 
 /** A picture or a table of a data set. */
@@ -44,68 +58,144 @@ export function diskFile(path: string, absolute: string): SourceFile {
   return { path, absolute, read: () => readRegular(absolute, LISTED) };
 }
 
-/** The files of a zip archive; unsafe ones are left out and said. */
+/** The files of a zip archive; those that cannot be read are left out and said. */
 export async function zipTree(path: string): Promise<Tree> {
   const archive = await openZip(path);
+  if (archive.entries.length === 0 && archive.skipped.length > 0) {
+    throw new DataError(`${path} holds no file that can be read: ${reasonsOf(archive.skipped)}`, {
+      code: 'zip/unusable',
+      hint: 'Make it again without a password and with the usual compression, or unpack it and give the folder.',
+      details: { path },
+    });
+  }
   const files: SourceFile[] = [];
-  const folders = new Set<string>();
-  const addFolders = (parts: string[]) => {
-    for (let depth = 1; depth <= parts.length; depth++) folders.add(parts.slice(0, depth).join('/'));
+  const hidden: SourceFile[] = [];
+  const leftovers = new Set<string>();
+  /** Where a leftover of a system begins in a path, or undefined. */
+  const leftoverIn = (parts: string[]) => {
+    const at = parts.findIndex(isLeftover);
+    if (at >= 0) leftovers.add(parts.slice(0, at + 1).join('/'));
+    return at >= 0;
   };
   for (const { name } of archive.entries) {
     const parts = name.split('/');
-    if (parts.some(isIgnored)) continue;
-    addFolders(parts.slice(0, -1));
-    files.push({ path: name, read: () => archive.read(name) });
+    if (leftoverIn(parts)) continue;
+    (parts.some(isHidden) ? hidden : files).push({ path: name, read: () => archive.read(name) });
   }
-  for (const parts of archive.folders.map((folder) => folder.split('/'))) {
-    if (!parts.some(isIgnored)) addFolders(parts);
-  }
-  const name = basename(path).replace(/\.zip$/i, '');
-  return { name, root: resolve(path), files, folders: [...folders], findings: unsafe(archive.skipped) };
+  const folders = archive.folders.filter((folder) => {
+    const parts = folder.split('/');
+    return !leftoverIn(parts) && !parts.some(isHidden);
+  });
+  return {
+    name: basename(path).replace(/\.zip$/i, ''),
+    root: resolve(path),
+    ...grow(
+      sortNaturally(files, (file) => file.path),
+      folders,
+    ),
+    hidden,
+    findings: [...unusable(archive.skipped), ...leftoverFindings([...leftovers])],
+  };
 }
 
-function unsafe(skipped: readonly { name: string; reason: string }[]): Finding[] {
+function unusable(skipped: readonly { name: string; reason: string }[]): Finding[] {
   if (skipped.length === 0) return [];
-  const entries = count(skipped.length, 'entry', 'entries');
   const paths = skipped.map(({ name, reason }) => `${name}: ${reason}`);
-  return [warning('zip-unsafe', `${entries} of the zip cannot be used safely: left out.`, paths)];
+  const message = `${count(skipped.length, 'entry of the zip is', 'entries of the zip are')} left out: ${reasonsOf(skipped)}.`;
+  return [warning('zip-unusable', message, paths)];
+}
+
+/** `5 encrypted, 1 a link`. */
+function reasonsOf(skipped: readonly { reason: string }[]): string {
+  return [...groupBy(skipped, ({ reason }) => reason)]
+    .map(([reason, { length }]) => `${number(length)} ${reason}`)
+    .join(', ');
+}
+
+function leftoverFindings(paths: string[]): Finding[] {
+  if (paths.length === 0) return [];
+  const names = [...new Set(paths.map((path) => posix.basename(path)))];
+  const what = count(paths.length, 'file or folder', 'files and folders');
+  return [info('leftovers', `${what} of systems and tools (${quoted(names)}): left out.`, paths)];
+}
+
+/** The folders that the paths of files, which are in natural order, and of folders make. */
+function grow(files: SourceFile[], folders: readonly string[]): Pick<Tree, 'top' | 'files'> {
+  const known = new Map<string, Folder>();
+  const folderAt = (path: string): Folder => {
+    const before = known.get(path);
+    if (before) return before;
+    const name = path.slice(path.lastIndexOf('/', path.length - 2) + 1, -1);
+    const folder: Folder = { path, name, folders: [], pictures: [], others: [], total: 0 };
+    known.set(path, folder);
+    if (path !== '') folderAt(path.slice(0, path.length - name.length - 1)).folders.push(folder);
+    return folder;
+  };
+  const top = folderAt('');
+  for (const path of folders) folderAt(`${path}/`);
+  for (const file of files) {
+    const folder = folderAt(file.path.slice(0, file.path.lastIndexOf('/') + 1));
+    (isImagePath(file.path) ? folder.pictures : folder.others).push(file);
+  }
+  const finish = (folder: Folder): number => {
+    folder.folders = sortNaturally(folder.folders, ({ name }) => name);
+    folder.total = folder.folders.reduce((sum, inner) => sum + finish(inner), folder.pictures.length);
+    return folder.total;
+  };
+  finish(top);
+  return { top, files };
 }
 
 /**
- * The files below a folder. Links are followed as long as they stay inside the folder and do not lead back to where they
- * are; the others, and folders that may not be read, are left out and said.
+ * The files below a folder. Links stay inside the folder; a folder that several links lead to is read through the first of them
+ * only, so that links which fan out do not multiply. What is left out is said.
  */
 export async function folderTree(folder: string, signal?: AbortSignal): Promise<Tree> {
   const root = resolve(folder);
   const real = await realpath(root);
+  const inside = real.endsWith(sep) ? real : real + sep;
   const files: SourceFile[] = [];
+  const hidden: SourceFile[] = [];
   const folders: string[] = [];
-  const refused = { outside: [] as string[], loop: [] as string[], unreadable: [] as string[] };
+  const leftovers: string[] = [];
+  const refused: Refused = { outside: [], loop: [], again: [], unreadable: [] };
+  /** Real paths of the folders that links were followed to. */
+  const followed = new Set<string>();
 
   /** `trail` holds the real paths from the root down to this folder. */
-  const walk = async (prefix: string, trail: string[]): Promise<void> => {
+  const walk = async (prefix: string, trail: string[], isOpen: boolean): Promise<void> => {
     throwIfAborted(signal);
-    const entries = await readdir(trail[trail.length - 1], { withFileTypes: true });
-    for (const entry of entries) {
-      if (isIgnored(entry.name)) continue;
+    const here = trail[trail.length - 1];
+    const entries = await readdir(here, { withFileTypes: true });
+    for (const entry of sortNaturally(entries, sortName)) {
       const path = prefix + entry.name;
-      let target = join(trail[trail.length - 1], entry.name);
-      let found: { isFile(): boolean; isDirectory(): boolean } = entry;
+      if (isLeftover(entry.name)) {
+        leftovers.push(path);
+        continue;
+      }
+      const shown = isOpen && !isHidden(entry.name);
       try {
+        let target = join(here, entry.name);
+        let found: { isFile(): boolean; isDirectory(): boolean } = entry;
         if (entry.isSymbolicLink()) {
           target = await realpath(target);
+          if (target !== real && !target.startsWith(inside)) {
+            refused.outside.push(path);
+            continue;
+          }
           found = await stat(target);
+          if (found.isDirectory()) {
+            if (trail.includes(target)) refused.loop.push(path);
+            else if (followed.has(target)) refused.again.push(path);
+            if (trail.includes(target) || followed.has(target)) continue;
+            followed.add(target);
+          }
         }
-        if (target !== real && !target.startsWith(real.endsWith(sep) ? real : real + sep)) {
-          refused.outside.push(path);
-        } else if (found.isFile()) {
-          files.push(diskFile(path, join(root, path)));
-        } else if (trail.includes(target)) {
-          refused.loop.push(path);
+        if (found.isFile()) {
+          (shown ? files : hidden).push(diskFile(path, join(root, path)));
         } else if (found.isDirectory()) {
-          folders.push(path);
-          await walk(`${path}/`, [...trail, target]);
+          if (shown) folders.push(path);
+          await walk(`${path}/`, [...trail, target], shown);
         } else {
           refused.unreadable.push(path);
         }
@@ -115,32 +205,31 @@ export async function folderTree(folder: string, signal?: AbortSignal): Promise<
       }
     }
   };
-  await walk('', [real]);
-  return { name: basename(root), root, files, folders, findings: refusals(refused) };
+  await walk('', [real], true);
+  const findings = [...refusals(refused), ...leftoverFindings(leftovers)];
+  return { name: basename(root), root, ...grow(files, folders), hidden, findings };
 }
 
-function refusals(refused: Record<'outside' | 'loop' | 'unreadable', string[]>): Finding[] {
-  const { outside, loop, unreadable } = refused;
+/** The place of an entry among the paths of all files, in natural order. */
+const sortName = (entry: Dirent) => (entry.isFile() ? entry.name : `${entry.name}/`);
+
+type Refused = Record<'outside' | 'loop' | 'again' | 'unreadable', string[]>;
+
+function refusals({ outside, loop, again, unreadable }: Refused): Finding[] {
   const findings: Finding[] = [];
-  if (outside.length > 0) {
-    const links = count(outside.length, 'link leads', 'links lead');
-    findings.push(
-      warning('link-outside', `${links} out of the folder: not followed. Copy what is meant.`, outside),
-    );
-  }
-  if (loop.length > 0) {
-    const links = count(loop.length, 'link leads', 'links lead');
-    findings.push(warning('link-loop', `${links} back to a folder around it: not followed.`, loop));
-  }
-  if (unreadable.length > 0) {
-    const entries = count(unreadable.length, 'file or folder', 'files or folders');
-    findings.push(
-      warning(
-        'unreadable',
-        `${entries} cannot be read (a broken link, no permission, or no regular file): left out.`,
-        unreadable,
-      ),
-    );
-  }
+  const say = (code: string, paths: string[], one: string, many: string, rest: string) => {
+    if (paths.length > 0) findings.push(warning(code, `${count(paths.length, one, many)} ${rest}`, paths));
+  };
+  const lead = ['link leads', 'links lead'] as const;
+  say('link-outside', outside, ...lead, 'out of the folder: not followed. Copy the files that are meant.');
+  say('link-loop', loop, ...lead, 'back to a folder around it: not followed.');
+  say('link-again', again, ...lead, 'to a folder that another link leads to: not followed.');
+  say(
+    'unreadable',
+    unreadable,
+    'file or folder',
+    'files or folders',
+    'cannot be read (a broken link, no permission, or no regular file): left out.',
+  );
   return findings;
 }

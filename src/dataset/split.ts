@@ -1,9 +1,10 @@
 import { DataError, UsageError } from '../errors.ts';
 import { random } from '../math/random.ts';
+import { count } from '../words.ts';
 import { groupBy } from './groups.ts';
-import { naturalOrder } from './order.ts';
+import { naturalOrder, sortNaturally } from './order.ts';
 import type { Dataset, Example, Split } from './types.ts';
-import { count, warning } from './wording.ts';
+import { warning } from './wording.ts';
 
 export interface SplitOptions {
   /** Share of each class's groups to test on, between 0 and 1; `auto` is 0.3. */
@@ -58,10 +59,10 @@ export function splitDataset(dataset: Dataset, { testFraction, seed }: SplitOpti
 /** Labelled examples that stay together, in natural order. */
 function unitsOf({ examples }: Dataset): Example[][] {
   const labelled = examples.filter(({ label }) => label >= 0);
-  labelled.sort((a, b) => naturalOrder(a.id, b.id));
   return [
-    ...groupBy(labelled, ({ group, id }) =>
-      group === undefined ? `picture ${id}` : `group ${group}`,
+    ...groupBy(
+      sortNaturally(labelled, ({ id }) => id),
+      ({ group, id }) => (group === undefined ? `picture ${id}` : `group ${group}`),
     ).values(),
   ];
 }

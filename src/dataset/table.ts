@@ -1,22 +1,37 @@
-import { parse } from 'csv-parse/sync';
+import { type Options, parse } from 'csv-parse/sync';
 import { DataError } from '../errors.ts';
+import { count } from '../words.ts';
+import { decodeText, parseJson, visible } from './text.ts';
 
-/** A table of texts with a header: CSV (`,`, `;` or tab) or JSON Lines. */
+/** A table of texts with a header: CSV (`,`, `;`, tab or `|`) or JSON Lines. */
 export interface Table {
   /** Path or name, for messages. */
   name: string;
-  /** Lower-cased, trimmed. */
+  /** Lower-case, with `_` for blanks and hyphens; columns without a name are left out. */
   columns: string[];
-  rows: { line: number; values: Record<string, string> }[];
+  /** The columns' names as they are written. */
+  written: ReadonlyMap<string, string>;
+  rows: Row[];
+  /** Columns that hold a list of several values in some row of JSON Lines. */
+  lists?: ReadonlySet<string>;
 }
+
+/** A row's values by column; '' where there is none. */
+export type Row = Readonly<Record<string, string>>;
 
 /** Endings of files that `parseTable` reads. */
 export const TABLE_ENDINGS = ['.csv', '.tsv', '.jsonl', '.ndjson'];
 
-/** Reads a table. Throws `DataError` naming the line that is wrong. */
+/** Reads a table. Throws `DataError` naming the line that is wrong, and a column that is given twice. */
 export function parseTable(bytes: Uint8Array, name: string): Table {
-  const text = decode(bytes, name);
+  const text = decodeText(bytes, name);
   return /\.(jsonl|ndjson)$/i.test(name) ? parseJsonLines(text, name) : parseCsv(text, name);
+}
+
+/** A table from rows that are there already; all have the columns of the first. */
+export function tableOf(name: string, rows: Row[]): Table {
+  const columns = Object.keys(rows[0] ?? {});
+  return { name, columns, written: new Map(columns.map((column) => [column, column])), rows };
 }
 
 /** The first of the given column names that the table has. */
@@ -24,76 +39,113 @@ export function columnOf(table: Table, names: readonly string[]): string | undef
   return names.find((name) => table.columns.includes(name));
 }
 
-function decode(bytes: Uint8Array, name: string): string {
-  const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : 'utf-8';
-  try {
-    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new DataError(`${name} is not in UTF-8`, {
-      code: 'dataset/encoding',
-      hint: 'Save it as UTF-8 (in Excel: "CSV UTF-8").',
-      details: { path: name },
-      cause,
-    });
-  }
-}
+/** What spreadsheets write before the header to say how fields are separated: `sep=;`. */
+const SEPARATOR_LINE = /^sep=(.)[^\r\n]*(\r\n|\n|\r|$)/i;
 
-function parseCsv(text: string, name: string): Table {
-  const header = text.split(/\r?\n/).find((line) => line.trim() !== '') ?? '';
-  let records: { record: string[]; info: { lines: number } }[];
+function parseCsv(whole: string, name: string): Table {
+  const [line = '', named] = SEPARATOR_LINE.exec(whole) ?? [];
+  const text = whole.slice(line.length);
+  const header = /^\s*([^\r\n]*)/.exec(text)?.[1] ?? '';
+  const delimiter = named ?? separatorOf(header);
+  const options: Options = {
+    delimiter,
+    // Blanks inside quotes belong to the field: there are files whose names begin with one.
+    trim: delimiter !== '\t',
+    skip_empty_lines: true,
+    relax_column_count: true,
+    // Spreadsheets read a quote in the middle of a field as a letter: 9" pie.
+    relax_quotes: true,
+  };
+  const lineOf = (record: number) => lineOfRecord(text, options, record) + (line === '' ? 0 : 1);
+  let records: string[][];
   try {
-    records = parse(text, {
-      delimiter: separatorOf(header),
-      info: true,
-      skip_empty_lines: true,
-      relax_column_count: true,
-    }) as unknown as typeof records;
+    records = parse(text, options) as unknown as string[][];
   } catch (cause) {
     const { lines } = cause as { lines?: number };
-    const where = lines === undefined ? '' : `, line ${lines}`;
+    const where = lines === undefined ? '' : `, line ${lines + (line === '' ? 0 : 1)}`;
     throw malformed(`${name}${where}: ${(cause as Error).message}`, name, lines, cause);
   }
-  const columns = (records[0]?.record ?? []).map((column) => column.trim().toLowerCase());
-  const rows = records.slice(1).map(({ record, info }) => {
-    if (record.length > columns.length) {
-      throw malformed(
-        `${name}, line ${info.lines}: ${record.length} fields, but the header has ${columns.length}`,
-        name,
-        info.lines,
-      );
+  // Spreadsheets keep rows that were emptied, and columns on the right.
+  const start = records.findIndex(isFilled);
+  const { columns, written } = namesOf(records[start] ?? [], name);
+  const rows: Row[] = [];
+  for (let i = start + 1; i < records.length; i++) {
+    const record = records[i];
+    if (!isFilled(record)) continue;
+    if (record.length > columns.length && isFilled(record.slice(columns.length))) {
+      const at = lineOf(i);
+      const fields = count(record.length, 'field');
+      throw malformed(`${name}, line ${at}: ${fields}, but the header has ${columns.length}`, name, at);
     }
-    const values = Object.fromEntries(columns.map((column, i) => [column, (record[i] ?? '').trim()]));
-    return { line: info.lines, values };
-  });
-  return { name, columns, rows };
+    const values: Record<string, string> = {};
+    for (const [k, column] of columns.entries()) if (column !== '') values[column] = record[k] ?? '';
+    rows.push(values);
+  }
+  return { name, columns: columns.filter((column) => column !== ''), written, rows };
+}
+
+const isFilled = (record: readonly string[]) => record.some((value) => value.trim() !== '');
+
+/** Counting lines takes as long as reading: it is done where there is an error to tell. */
+function lineOfRecord(text: string, options: Options, record: number): number {
+  const records = parse(text, { ...options, info: true, to: record + 1 }) as unknown as {
+    info: { lines: number };
+  }[];
+  return records[record].info.lines;
 }
 
 /** The separator that the header has most of, outside quotes. */
 function separatorOf(header: string): string {
   const bare = header.replace(/"[^"]*"/g, '');
-  const counts = [',', ';', '\t'].map((separator) => ({ separator, n: bare.split(separator).length }));
+  const counts = [',', ';', '\t', '|'].map((separator) => ({ separator, n: bare.split(separator).length }));
   return counts.reduce((best, next) => (next.n > best.n ? next : best)).separator;
 }
 
+/** Names of columns, in the order of the titles; the last ones without a name are no columns. */
+function namesOf(titles: readonly string[], name: string): Pick<Table, 'columns' | 'written'> {
+  const last = titles.findLastIndex((title) => title.trim() !== '');
+  const columns = titles.slice(0, last + 1).map(columnName);
+  const named = columns.filter((column) => column !== '');
+  const twice = named.find((column, i) => named.indexOf(column) !== i);
+  if (twice !== undefined) throw twoColumns(name, twice);
+  return { columns, written: new Map(columns.map((column, i) => [column, visible(titles[i])])) };
+}
+
+const columnName = (title: string) =>
+  visible(title)
+    .toLowerCase()
+    .replace(/[\s-]+/g, '_');
+
+function twoColumns(name: string, column: string): DataError {
+  return new DataError(`${name} has the column "${column}" twice`, {
+    code: 'dataset/column',
+    hint: 'Remove one of them, or give it another name.',
+    details: { path: name, column },
+  });
+}
+
 function parseJsonLines(text: string, name: string): Table {
-  const columns = new Set<string>();
-  const rows: Table['rows'] = [];
+  const written = new Map<string, string>();
+  const rows: Row[] = [];
+  const lists = new Set<string>();
   for (const [i, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue;
     const values: Record<string, string> = {};
     for (const [key, value] of Object.entries(parseObject(line, name, i + 1))) {
-      const column = key.trim().toLowerCase();
-      columns.add(column);
+      const column = columnName(key);
+      if (Object.hasOwn(values, column)) throw twoColumns(`${name}, line ${i + 1}`, column);
+      if (!written.has(column)) written.set(column, visible(key));
       values[column] = textOf(value);
+      if (Array.isArray(value) && value.length > 1) lists.add(column);
     }
-    rows.push({ line: i + 1, values });
+    rows.push(values);
   }
-  return { name, columns: [...columns], rows };
+  return { name, columns: [...written.keys()], written, rows, lists };
 }
 
 function parseObject(line: string, name: string, number: number): object {
   try {
-    const value: unknown = JSON.parse(line);
+    const value = parseJson(line);
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
   } catch (cause) {
     throw malformed(`${name}, line ${number}: ${(cause as Error).message}`, name, number, cause);
@@ -104,7 +156,7 @@ function parseObject(line: string, name: string, number: number): object {
 /** Lists (of prompts) as classes.csv writes them; other structures are of no use to any column. */
 function textOf(value: unknown): string {
   if (Array.isArray(value)) return value.map(textOf).join('|');
-  return typeof value === 'string' || typeof value === 'number' ? String(value).trim() : '';
+  return ['string', 'number', 'boolean'].includes(typeof value) ? String(value) : '';
 }
 
 function malformed(message: string, path: string, line?: number, cause?: unknown): DataError {

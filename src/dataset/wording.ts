@@ -9,11 +9,6 @@ export function warning(code: string, message: string, paths?: string[]): Findin
   return { ...info(code, message, paths), level: 'warning' };
 }
 
-/** `1 picture`, `2 pictures`, `3 classes`. */
-export function count(n: number, singular: string, plural = `${singular}s`): string {
-  return `${n} ${n === 1 ? singular : plural}`;
-}
-
 /** Up to six names in quotes, and how many more there are. */
 export function quoted(names: readonly string[]): string {
   const shown = names.slice(0, 6).map((name) => `"${name}"`);

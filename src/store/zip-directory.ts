@@ -141,9 +141,12 @@ export function decodeName({ rawName, unicodeName: unicode, isUtf8 }: ZipRecord)
   return readText(unicode ?? rawName, unicode !== undefined || isUtf8).replaceAll('\\', '/');
 }
 
+const LENIENT = new TextDecoder('utf-8');
+const STRICT = new TextDecoder('utf-8', { fatal: true });
+
 function readText(bytes: Buffer, isUtf8: boolean): string {
   try {
-    return new TextDecoder('utf-8', { fatal: !isUtf8 }).decode(bytes);
+    return (isUtf8 ? LENIENT : STRICT).decode(bytes);
   } catch {
     return Array.from(bytes, (byte) => (byte < 128 ? String.fromCharCode(byte) : CP437[byte - 128])).join('');
   }

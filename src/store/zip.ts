@@ -11,7 +11,7 @@ export interface Zip {
   readonly entries: readonly { name: string; size: number }[];
   /** Folders that have an entry of their own, without the final slash: an empty one is known by nothing else. */
   readonly folders: readonly string[];
-  /** What was left out, and why: unsafe names, links, encrypted files, bombs. */
+  /** What was left out, and why in a few words: unsafe names, links, encrypted files, unknown compression, bombs. */
   readonly skipped: readonly { name: string; reason: string }[];
   /** The bytes of one file. Throws `DataError` `zip/…` where it is damaged or not in `entries`. */
   read(name: string): Promise<Uint8Array>;
@@ -118,7 +118,7 @@ function sift(records: ZipRecord[], fileSize: number, limits: Required<ZipLimits
       folders.push(name.slice(0, -1));
       continue;
     }
-    const reason = files.has(name) ? 'the name appears twice' : refusalOf(name, record, limits);
+    const reason = files.has(name) ? 'a name that appears twice' : refusalOf(name, record, limits);
     if (reason) {
       skipped.push({ name, reason });
       continue;
@@ -132,18 +132,41 @@ function sift(records: ZipRecord[], fileSize: number, limits: Required<ZipLimits
 
 function refusalOf(name: string, record: ZipRecord, limits: Required<ZipLimits>): string | undefined {
   const { size, compressedSize } = record;
-  if (name === '' || name.includes('\0')) return 'the name is not valid';
-  if (name.startsWith('/') || /^[a-z]:/i.test(name)) return 'the name is absolute';
-  if (name.split('/').includes('..')) return 'the name leads outside';
-  if (record.isLink) return 'it is a link';
-  if (record.isEncrypted) return 'it is encrypted';
-  if (record.method !== 0 && record.method !== 8) return `it is compressed by method ${record.method}`;
-  if (record.method === 0 && size !== compressedSize) return 'its sizes disagree';
-  if (size > limits.mostEntryBytes) return `it unpacks to ${size} bytes`;
+  if (name === '' || name.includes('\0')) return 'a name that is not valid';
+  if (name.startsWith('/') || /^[a-z]:/i.test(name)) return 'an absolute name';
+  if (name.split('/').includes('..')) return 'a name that leads outside';
+  if (record.isLink) return 'a link';
+  if (record.isEncrypted || record.method === AES) return 'encrypted';
+  if (record.method !== STORED && record.method !== DEFLATED) {
+    const known = METHODS.get(record.method);
+    return `compressed by ${known ? `${known} (method ${record.method})` : `method ${record.method}`}, which is not read`;
+  }
+  if (record.method === STORED && size !== compressedSize) return 'sizes that disagree';
+  if (size > limits.mostEntryBytes) return `larger than ${limits.mostEntryBytes} bytes`;
   if (size > 1e6 && size > limits.mostRatio * compressedSize)
-    return `it unpacks to ${size} bytes from ${compressedSize}`;
+    return `compressed to less than 1/${limits.mostRatio} of its size`;
   return undefined;
 }
+
+const STORED = 0;
+const DEFLATED = 8;
+const AES = 99;
+
+/** Compression methods that are not read (APPNOTE 6.3, section 4.4.5). */
+const METHODS = new Map([
+  [1, 'Shrink'],
+  [6, 'Implode'],
+  [9, 'Deflate64'],
+  [12, 'bzip2'],
+  [14, 'LZMA'],
+  [20, 'Zstandard'],
+  [93, 'Zstandard'],
+  [94, 'MP3'],
+  [95, 'XZ'],
+  [96, 'JPEG'],
+  [97, 'WavPack'],
+  [98, 'PPMd'],
+]);
 
 const LOCAL_HEADER = 30;
 
@@ -152,7 +175,7 @@ async function readRecord(readAt: ReadAt, name: string, record: ZipRecord, fail:
   if (header.readUInt32LE(0) !== 0x04034b50) fail('damaged', `"${name}" does not begin where it should`);
   const start = record.offset + LOCAL_HEADER + header.readUInt16LE(26) + header.readUInt16LE(28);
   const stored = await readAt(start, record.compressedSize);
-  const bytes = record.method === 0 ? stored : await unpack(name, stored, record.size, fail);
+  const bytes = record.method === STORED ? stored : await unpack(name, stored, record.size, fail);
   if (bytes.length !== record.size || crc32(bytes) !== record.crc) fail('damaged', `"${name}" is damaged`);
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }

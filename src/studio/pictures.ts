@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { INDEX_NAMES, readDataset } from '../dataset/read.ts';
+import { isIndexName } from '../dataset/indexes.ts';
+import { readDataset } from '../dataset/read.ts';
 import type { Dataset } from '../dataset/types.ts';
 import { sha256 } from '../encoder/record.ts';
 import { DataError } from '../errors.ts';
@@ -101,7 +102,7 @@ function checkHash(hash: string): string {
 
 /** A table of the pictures, at the top of a zip or in the one folder there. */
 const isIndex = (name: string) =>
-  INDEX_NAMES.includes(basename(name)) && name.split('/').length <= 2 && !isHidden(name);
+  isIndexName(basename(name)) && name.split('/').length <= 2 && !isHidden(name);
 
 type Keep = (name: string, bytes: Uint8Array) => Promise<Kept>;
 

@@ -1,0 +1,206 @@
+import { DataError } from '../errors.ts';
+import { count } from '../words.ts';
+import { spellingFindings } from './classes.ts';
+import { splitNamed } from './splits.ts';
+import { columnOf, type Row, type Table } from './table.ts';
+import { visible } from './text.ts';
+import type { Finding, Split } from './types.ts';
+import { info, quoted, warning } from './wording.ts';
+
+const PATH_COLUMNS =
+  `path paths file_name filename filenames file files filepath filepaths file_path file_paths image_path
+  img_path image_file image_name img_name image_filename image img image_id img_id id`.split(/\s+/);
+const LABEL_COLUMNS =
+  `label labels class category class_name label_name category_name target species class_id label_id
+  category_id class_index`.split(/\s+/);
+const SPLIT_COLUMNS = 'split splits set subset partition phase usage fold_type data_set dataset'.split(' ');
+const FLAG = /^is_(train|training|val|valid|validation|test)$/;
+const BOX_COLUMNS = ['bbox', 'xmin', 'x_min', 'bbox_x', 'x1', 'xmax'];
+
+/** What a table that lists pictures says in its columns. */
+export interface Columns {
+  path: string;
+  /** The class a row names, as it is seen; '' for none. */
+  label(row: Row): string;
+  /** The split a row names: its value where that is no known name, undefined where there is none. */
+  split(row: Row): Split | { unknown: string } | undefined;
+  group(row: Row): string;
+  /** Whether rows are parts of pictures. */
+  hasBoxes: boolean;
+  findings: Finding[];
+}
+
+/**
+ * Finds the columns of a table of pictures: their paths, classes (one column, or one for each class that holds 0 or 1), splits (one
+ * column of names, or flags such as `is_valid`) and groups. Undefined for the paths or the classes where no column is known as
+ * such.
+ */
+export function columnsOf(table: Table): Columns | undefined {
+  const path = pathColumn(table);
+  const taken = new Set([path, 'group']);
+  const split = splitColumns(table, taken);
+  const label = path === undefined ? undefined : labelColumn(table, taken);
+  if (path === undefined || !label) return undefined;
+  const unused = table.columns.filter((column) => !taken.has(column)).map((column) => written(table, column));
+  const findings = [...split.findings, ...label.findings];
+  if (unused.length > 0) {
+    const names = count(unused.length, 'column is', 'columns are');
+    findings.push(info('columns-unused', `${table.name}: ${names} not used: ${quoted(unused)}.`));
+  }
+  return {
+    path,
+    label: label.of,
+    split: split.of,
+    group: (row) => visible(row.group ?? ''),
+    hasBoxes: columnOf(table, BOX_COLUMNS) !== undefined,
+    findings,
+  };
+}
+
+/** The column that names the pictures. */
+export function pathColumn(table: Table): string | undefined {
+  return columnOf(table, PATH_COLUMNS);
+}
+
+/** Throws `DataError` that names the column a table of pictures lacks. */
+export function missingColumn(table: Table): DataError {
+  const column = pathColumn(table) ? 'label' : 'path';
+  const found =
+    table.columns.length > 0 ? `found ${quoted([...table.written.values()])}` : 'the file is empty';
+  return new DataError(`${table.name} has no column "${column}" (${found})`, {
+    code: 'dataset/column',
+    hint: 'The first line names the columns: path,label and, if known, split and group. For example:\n  path,label\n  images/1.jpg,cat',
+    details: { path: table.name, column, columns: table.columns },
+  });
+}
+
+const written = ({ written: names }: Table, column: string) => names.get(column) ?? column;
+
+type Taken = Set<string | undefined>;
+
+interface Found<T> {
+  of(row: Row): T;
+  findings: Finding[];
+}
+
+function labelColumn(table: Table, taken: Taken): Found<string> | undefined {
+  const column = columnOf(table, LABEL_COLUMNS) ?? onlyOther(table, taken);
+  if (column === undefined) return flagColumns(table, taken);
+  taken.add(column);
+  if (table.lists?.has(column))
+    throw severalLabels(table, `a list of classes in "${written(table, column)}"`);
+  const values = new Map<string, string>();
+  for (const row of table.rows) {
+    const value = row[column] ?? '';
+    if (values.has(value)) continue;
+    const seen = visible(value);
+    values.set(value, isMissing(seen) ? '' : seen);
+  }
+  asIntegers(values);
+  const findings = [...labelFindings(table, values), ...spellingFindings(table.name, values)];
+  return { of: (row) => values.get(row[column] ?? '') as string, findings };
+}
+
+/** What pandas writes where there is no value. */
+const isMissing = (value: string) => /^(nan|<na>|#n\/?a|<nan>)$/i.test(value);
+
+/** pandas writes 1.0 for 1 where one value of the column is missing. */
+function asIntegers(values: Map<string, string>): void {
+  const named = [...values.values()].filter((value) => value !== '');
+  if (!named.every((value) => /^-?\d+(\.0+)?$/.test(value))) return;
+  for (const [given, value] of values) values.set(given, value.replace(/\.0+$/, ''));
+}
+
+function labelFindings(table: Table, values: ReadonlyMap<string, string>): Finding[] {
+  const odd = [...values.values()].filter((value) => /^(none|null|n\/a|na|undefined)$/i.test(value));
+  if (odd.length === 0) return [];
+  const message = `${table.name}: ${quoted([...new Set(odd)])} is taken for the name of a class; leave the field empty where there is no class.`;
+  return [warning('class-called-none', message)];
+}
+
+/** Of two columns the one that is not the path is the class, where its values repeat: texts about pictures do not. */
+function onlyOther(table: Table, taken: Taken): string | undefined {
+  const [column, ...more] = table.columns.filter((name) => !taken.has(name));
+  if (column === undefined || more.length > 0) return undefined;
+  const values = new Set(table.rows.map((row) => row[column] ?? ''));
+  return 2 * values.size <= table.rows.length ? column : undefined;
+}
+
+/** A column for each class, with a 1 in that of the picture's. */
+function flagColumns(table: Table, taken: Taken): Found<string> | undefined {
+  const columns = table.columns.filter((name) => !taken.has(name));
+  const areFlags = table.rows.every((row) => columns.every((column) => isFlag(row[column] ?? '')));
+  if (columns.length < 2 || table.rows.length === 0 || !areFlags) return undefined;
+  const own = (row: Row) => columns.filter((column) => isTrue(row[column] ?? ''));
+  const several = table.rows.findIndex((row) => own(row).length > 1);
+  if (several >= 0) throw severalLabels(table, `rows with a 1 in several of ${quoted(columns)}`);
+  for (const column of columns) taken.add(column);
+  const of = (row: Row) => {
+    const [column] = own(row);
+    return column === undefined ? '' : visible(written(table, column));
+  };
+  const message = `${table.name}: the columns ${quoted(columns.map((column) => written(table, column)))} are read as the classes.`;
+  return { of, findings: [info('flag-columns', message)] };
+}
+
+function severalLabels(table: Table, what: string): DataError {
+  return new DataError(`${table.name} has ${what}: a picture has one class here`, {
+    code: 'dataset/several-labels',
+    hint: 'Write a table with the columns path,label in which each picture has one class; leave out those with several.',
+    details: { path: table.name },
+  });
+}
+
+const isFlag = (value: string) => /^(0|1|0\.0+|1\.0+|true|false|yes|no)?$/i.test(value);
+const isTrue = (value: string) => /^(1|1\.0+|true|yes)$/i.test(value);
+
+function splitColumns(table: Table, taken: Taken): Found<Split | { unknown: string } | undefined> {
+  const column = splitColumn(table, taken);
+  if (column !== undefined) {
+    taken.add(column);
+    const splits = new Map<string, Split | { unknown: string } | undefined>();
+    for (const row of table.rows) {
+      const value = visible(row[column] ?? '');
+      if (splits.has(row[column] ?? '')) continue;
+      const none = value === '' || isMissing(value);
+      splits.set(row[column] ?? '', none ? undefined : (splitNamed(value) ?? { unknown: value }));
+    }
+    const message = `${table.name}: the column "${written(table, column)}" is read as the split.`;
+    const findings = column === 'split' ? [] : [info('split-column', message)];
+    return { of: (row) => splits.get(row[column] ?? ''), findings };
+  }
+  const flags = table.columns.filter(
+    (name) => FLAG.test(name) && !taken.has(name) && table.rows.every((row) => isFlag(row[name] ?? '')),
+  );
+  if (flags.length === 0) return { of: () => undefined, findings: [] };
+  for (const flag of flags) taken.add(flag);
+  const splitOf = (flag: string) => splitNamed(flag.replace(/^is_/, '')) as Split;
+  const rest: Split = flags.some((flag) => splitOf(flag) === 'train') ? 'test' : 'train';
+  const message = `${table.name}: ${quoted(flags.map((flag) => written(table, flag)))} tell the splits.`;
+  return {
+    of: (row) => {
+      const set = flags.filter((flag) => isTrue(row[flag] ?? '')).map(splitOf);
+      // A picture that is held out by one of the columns is held out.
+      return (['test', 'val', 'train'] as const).find((split) => set.includes(split)) ?? rest;
+    },
+    findings: [info('split-column', message)],
+  };
+}
+
+/** The column called split; else one of another such name that has a split's, or one with nothing but names of splits. */
+function splitColumn(table: Table, taken: Taken): string | undefined {
+  if (table.columns.includes('split')) return 'split';
+  const named = table.columns.filter((name) => !taken.has(name) && !LABEL_COLUMNS.includes(name));
+  const splitsIn = (column: string) => {
+    const values = [...new Set(table.rows.map((row) => row[column] ?? ''))].filter((value) => value !== '');
+    const splits = values.length > 20 ? [] : values.map((value) => splitNamed(value));
+    return { known: new Set(splits.filter(Boolean)).size, all: splits.every(Boolean) };
+  };
+  return (
+    SPLIT_COLUMNS.find((name) => named.includes(name) && splitsIn(name).known > 0) ??
+    named.find((name) => {
+      const { known, all } = splitsIn(name);
+      return all && known > 1;
+    })
+  );
+}

@@ -1,0 +1,137 @@
+import { DataError } from '../errors.ts';
+import type { Folder, Tree } from './source.ts';
+import { namesUnlabelled, splitNamed, splitWithin } from './splits.ts';
+import { quoted } from './wording.ts';
+
+export const LAYOUT_HINT = `Expected one of:
+  photos/cat/1.jpg, photos/dog/2.jpg                    a folder for each class
+  photos/train/cat/1.jpg, photos/test/cat/2.jpg         the same inside train, val and test
+  photos/index.csv with the columns path,label          or split and group too; .jsonl as well
+  photos.zip                                            any of these, zipped`;
+
+const SPLITS_HINT =
+  'Splits are called train, val (or valid, validation, dev) and test (or testing, eval, holdout). Rename the folders, name one of them, or list the pictures in an index.csv with the columns path,label,split.';
+
+/**
+ * Whether the folders of this level are classes or splits. A class may be called "train": then its pictures lie directly in it.
+ * Throws `DataError` where they may be either, and where neither they nor the folders in them can be told to be the classes.
+ */
+export function checkTops(tree: Tree, base: Folder): 'classes' | 'splits' {
+  const tops = base.folders.filter(({ total }) => total > 0);
+  const splits = tops.filter(({ name }) => splitNamed(name));
+  const withClasses = splits.filter(isDeep);
+  const others = tops.filter(({ name }) => !splitNamed(name));
+  const unlabelled = others.filter((top) => namesUnlabelled(top.name) && !isDeep(top));
+  if (splits.length > 0 && others.length === unlabelled.length) {
+    if (withClasses.length > 0) return 'splits';
+    const message = `The pictures lie directly in ${names(splits)} of ${tree.root}: no class folders`;
+    throw refusal(tree, 'no-classes', message, LAYOUT_HINT, splits);
+  }
+  const looksSplit = withClasses.filter(({ pictures }) => pictures.length === 0);
+  if (looksSplit.length === 0) {
+    checkClasses(tree, base, tops);
+    return 'classes';
+  }
+  const classes = new Set(looksSplit.flatMap(childNames));
+  const alike = others.filter((top) => childNames(top).some((name) => classes.has(name)));
+  if (alike.length > 0) {
+    const message = `${tree.root}/${base.path} holds ${names(alike)} beside ${names(looksSplit)}, with the same folders inside: no known split`;
+    throw refusal(tree, 'unknown-split', message, SPLITS_HINT, alike);
+  }
+  if (looksSplit.length > 1) return 'splits';
+  const [split] = looksSplit;
+  throw refusal(
+    tree,
+    'ambiguous-layout',
+    `${tree.root}/${base.path} is ambiguous: "${split.name}" looks like a split, ${names(others)} like classes`,
+    `Name one folder (for example ${tree.root}/${split.path}), or move the pictures so that all folders are splits or all are classes.`,
+    [split, ...others],
+  );
+}
+
+/** What folders that are taken for classes may not be. */
+function checkClasses(tree: Tree, base: Folder, tops: Folder[]): void {
+  const flat = tops.filter(
+    (top) => !isDeep(top) && (namesUnlabelled(top.name) || isHeldOut(top.name)) && tops.length > 1,
+  );
+  if (flat.length > 0) {
+    const message = `${tree.root}/${base.path} is ambiguous: ${names(flat)} may be a class, or pictures to test on that have no label`;
+    const hint = 'Move the folder elsewhere if it is no class; rename it if it is one.';
+    throw refusal(tree, 'ambiguous-layout', message, hint, flat);
+  }
+  const halves = tops.filter(({ name }) => splitWithin(name) && !splitNamed(name));
+  if (new Set(halves.map(({ name }) => splitWithin(name))).size > 1) {
+    const message = `The folders ${names(halves)} of ${tree.root} name a split and something else`;
+    throw refusal(tree, 'unknown-split', message, SPLITS_HINT, halves);
+  }
+  const sets = tops.filter((top) => top.folders.some((inner) => splitNamed(inner.name) && isDeep(inner)));
+  if (sets.length > 1 || (sets.length === 1 && tops.length > 1)) {
+    const message = `${tree.root} holds data sets of their own: ${names(sets)}`;
+    throw refusal(
+      tree,
+      'several',
+      message,
+      `Name one of them, for example ${tree.root}/${sets[0].path}`,
+      sets,
+    );
+  }
+  if (tops.length < 2 || tops.some(({ pictures }) => pictures.length > 0)) return;
+  const common = tops.reduce(
+    (shared, top) => {
+      const own = new Set(childNames(top));
+      return shared.filter((name) => own.has(name));
+    },
+    childNames(tops[0]).filter((name) => !splitNamed(name)),
+  );
+  if (common.length > 1) {
+    const message = `The folders ${names(tops)} of ${tree.root} each hold the folders ${quoted(common)}: which are the classes cannot be told`;
+    throw refusal(tree, 'unknown-split', message, SPLITS_HINT, tops);
+  }
+}
+
+/** Folders that layouts of other programs have for all pictures, and what they put beside them. */
+const PICTURE_FOLDERS = new Set([
+  'image',
+  'images',
+  'img',
+  'imgs',
+  'jpegimages',
+  'jpegs',
+  'jpg',
+  'upload',
+  'uploads',
+]);
+const PARTS = new Set(
+  `${[...PICTURE_FOLDERS].join(' ')} annotation annotations label labels mask masks imagesets segmentationclass
+  segmentationobject gt groundtruth segmentation segmentations bboxes depth trimaps thumbnails previews`.split(
+    /\s+/,
+  ),
+);
+
+/** Throws `DataError` where folders named as the parts of a layout would become classes. */
+export function checkClassNames(tree: Tree, ids: readonly string[]): void {
+  const plain = (name: string) => name.toLowerCase().replace(/[\s_-]/g, '');
+  const own = [...new Set(ids)];
+  if (!own.some((id) => PICTURE_FOLDERS.has(plain(id)))) return;
+  const parts = own.filter((id) => PARTS.has(plain(id)));
+  throw new DataError(
+    `The folders ${quoted(parts)} of ${tree.root} are named as parts of a layout, not as classes`,
+    { code: 'dataset/no-classes', hint: LAYOUT_HINT, details: { root: tree.root, folders: parts } },
+  );
+}
+
+/** "Valid" stands beside "invalid", too. */
+const isHeldOut = (name: string) =>
+  splitNamed(name) === 'test' || (splitNamed(name) === 'val' && name.toLowerCase() !== 'valid');
+
+const isDeep = ({ total, pictures }: Folder) => total > pictures.length;
+const childNames = ({ folders }: Folder) => folders.filter(({ total }) => total > 0).map(({ name }) => name);
+const names = (folders: readonly Folder[]) => quoted(folders.map(({ name }) => name));
+
+function refusal(tree: Tree, code: string, message: string, hint: string, folders: Folder[]): DataError {
+  return new DataError(message, {
+    code: `dataset/${code}`,
+    hint,
+    details: { root: tree.root, folders: folders.map(({ path }) => path) },
+  });
+}

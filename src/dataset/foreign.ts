@@ -1,0 +1,125 @@
+import { posix } from 'node:path';
+import { DataError } from '../errors.ts';
+import { isImagePath } from '../image/names.ts';
+import type { SourceFile, Tree } from './source.ts';
+import type { Table } from './table.ts';
+import { decodeText } from './text.ts';
+
+/** What another program wrote that is not read. */
+interface Foreign {
+  /** What it is: `COCO annotations`. */
+  what: string;
+  /** The file that says so. */
+  file: string;
+  hint?: string;
+}
+
+const TABLE_HINT =
+  'Write a table with the columns path,label (and split, if known) from it, a line for each picture, and save it as index.csv in the folder.';
+const FILES_HINT =
+  'Write its pictures as files, in a folder for each class: photos/cat/1.jpg, photos/dog/2.jpg.';
+const UNPACK_HINT = 'Unpack it and give the folder; of archives only zip is read.';
+
+/** Files that are data sets of other programs by their names. */
+const BY_NAME: readonly [RegExp, string, string][] = [
+  [/\.parquet$/i, 'Parquet tables, as the Hugging Face Hub serves data sets', FILES_HINT],
+  [/\.arrow$/i, 'Arrow tables, as Hugging Face datasets saves them', FILES_HINT],
+  [/\.tar$/i, 'a tar archive, such as the shards of a WebDataset', UNPACK_HINT],
+  [/\.(tar\.\w+|tgz|tbz2?|txz|rar|7z)$/i, 'an archive', UNPACK_HINT],
+  [/\.tfrecords?(-\d+-of-\d+)?$/i, 'TFRecord files', FILES_HINT],
+  [/(^|\/)(data_batch_\d|test_batch|batches\.meta)(\.bin|\.mat|\.txt)?$/, 'CIFAR batches', FILES_HINT],
+  [/-idx[13]-ubyte(\.gz)?$/i, 'IDX files, as MNIST has them', FILES_HINT],
+  [/\.(h5|hdf5|mat|npz|npy|pkl|pickle|pt|mdb|lmdb|rec)$/i, 'arrays in one file', FILES_HINT],
+  [/\.(xlsx?|xlsm|ods|numbers)$/i, 'a spreadsheet', 'Save it as "CSV UTF-8", with the columns path,label.'],
+  [/(^|\/)_annotations\.coco\.json$|(^|\/)instances_[^/]*\.json$/i, 'COCO annotations', TABLE_HINT],
+  [/(^|\/)annotations\/[^/]+\.xml$/i, 'Pascal VOC annotations', TABLE_HINT],
+  [/(^|\/)labels\/(.+\/)?[^/]+\.txt$|(^|\/)_darknet\.labels$/i, 'YOLO annotations', TABLE_HINT],
+  [/(^|\/)list_attr_celeba\.(txt|csv)$/i, "CelebA's attributes", TABLE_HINT],
+];
+
+const LABEL_STUDIO = 'an export of Label Studio';
+
+/** A larger JSON file is told by its name alone. */
+const LARGEST_JSON = 2 ** 26;
+/** So many are looked into. */
+const MOST_JSON = 8;
+
+/** The data set of another program that a tree holds, going by its files. Undefined where none is recognised. */
+export async function recogniseTree(tree: Tree, tables: readonly Table[]): Promise<Foreign | undefined> {
+  const files = tree.files.filter(({ path }) => !isImagePath(path));
+  for (const [pattern, what, hint] of BY_NAME) {
+    const file = files.find(({ path }) => pattern.test(path));
+    if (file) return { what, file: file.path, hint };
+  }
+  const pictures = new Set(tree.files.filter(({ path }) => isImagePath(path)).map(({ path }) => stem(path)));
+  const jsons = files.filter(({ path }) => /\.json$/i.test(path));
+  for (const file of jsons.slice(0, MOST_JSON)) {
+    const what = await recogniseJson(file, pictures.has(stem(file.path)));
+    if (what) return { what, file: file.path };
+  }
+  const xml = files.find(({ path }) => /\.xml$/i.test(path) && pictures.has(stem(path)));
+  if (xml) return { what: 'Pascal VOC annotations', file: xml.path };
+  const txt = files.filter(({ path }) => /\.txt$/i.test(path) && pictures.has(stem(path)));
+  if (2 * txt.length > pictures.size) return { what: 'YOLO annotations', file: txt[0].path };
+  return tables.map(recogniseTable).find(Boolean);
+}
+
+function recogniseTable({ name, columns }: Table): Foreign | undefined {
+  return columns.includes('annotation_id') ? { what: LABEL_STUDIO, file: name } : undefined;
+}
+
+/** Throws `DataError` where a table is that of another program. */
+export function refuseForeignTable(table: Table): void {
+  const foreign = recogniseTable(table);
+  if (foreign) refuseForeign(table.name, foreign);
+}
+
+/** Throws `DataError` that says what a data set was recognised as, and what to do. */
+export function refuseForeign(root: string, { what, file, hint = TABLE_HINT }: Foreign): never {
+  throw new DataError(`${root} holds ${what} (${file}): this layout is not read`, {
+    code: 'dataset/foreign',
+    hint,
+    details: { root, file, what },
+  });
+}
+
+/** Throws `DataError` where a file is a data set of another program. */
+export async function refuseForeignFile(file: SourceFile): Promise<void> {
+  const known = BY_NAME.find(([pattern]) => pattern.test(file.path));
+  const what = known?.[1] ?? (/\.json$/i.test(file.path) ? await recogniseJson(file, false) : undefined);
+  if (what === undefined) return;
+  throw new DataError(`${file.path} is not read: ${what}`, {
+    code: 'dataset/foreign',
+    hint: known?.[2] ?? TABLE_HINT,
+    details: { file: file.path, what },
+  });
+}
+
+async function recogniseJson(file: SourceFile, isBesidePicture: boolean): Promise<string | undefined> {
+  const bytes = await file.read();
+  if (bytes.length > LARGEST_JSON) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(decodeText(bytes, file.path));
+  } catch {
+    return undefined;
+  }
+  if (Array.isArray(value)) {
+    const keys = keysOf(value[0]);
+    return ['annotation_id', 'annotations', 'choice'].some((key) => keys.has(key)) ? LABEL_STUDIO : undefined;
+  }
+  const keys = keysOf(value);
+  if (keys.has('images') && keys.has('annotations')) return 'COCO annotations';
+  if (keys.has('_via_img_metadata') || keys.has('_via_settings')) return 'annotations of VIA';
+  if (keys.has('shapes') && (keys.has('imagePath') || isBesidePicture)) return 'annotations of LabelMe';
+  return undefined;
+}
+
+function keysOf(value: unknown): Set<string> {
+  return new Set(typeof value === 'object' && value !== null ? Object.keys(value) : []);
+}
+
+/** The path without folders named for annotations and without the ending: what a picture and its notes share. */
+function stem(path: string): string {
+  return posix.basename(path).replace(/\.[^.]*$/, '');
+}

@@ -1,0 +1,163 @@
+import { posix } from 'node:path';
+import { DataError } from '../errors.ts';
+import { isImagePath } from '../image/names.ts';
+import { columnsOf, pathColumn } from './columns.ts';
+import type { Labelled } from './folders.ts';
+import { groupBy } from './groups.ts';
+import { readListed } from './listed.ts';
+import { lookupInTree } from './lookup.ts';
+import type { Folder, SourceFile, Tree } from './source.ts';
+import { splitNamed } from './splits.ts';
+import { parseTable, TABLE_ENDINGS, type Table } from './table.ts';
+import type { Finding, Split } from './types.ts';
+import { info, quoted, warning } from './wording.ts';
+
+/** Tables that list a folder's pictures, in any case. */
+const INDEX_NAMES = ['index', 'metadata'].flatMap((name) => TABLE_ENDINGS.map((ending) => name + ending));
+export const CLASSES_NAME = 'classes.csv';
+
+/** Whether a file's name says that it lists the pictures of its folder. */
+export function isIndexName(name: string): boolean {
+  return INDEX_NAMES.includes(name.toLowerCase());
+}
+
+/** A table with the folder it lies in. */
+interface Placed {
+  file: SourceFile;
+  /** '' or ends with `/`. */
+  base: string;
+  table: Table;
+  /** For rows that name none. */
+  split?: Split;
+}
+
+/** What tables say of a tree's pictures. */
+export interface Indexes {
+  labelled: Labelled;
+  files: SourceFile[];
+  findings: Finding[];
+}
+
+/**
+ * Reads the index tables of the data's root, or those of its split folders (as Hugging Face lays them out). `labelled` is absent where
+ * none has paths and classes. Throws `DataError` where two of a folder do.
+ */
+export async function readIndexes(
+  tree: Tree,
+  bases: readonly Folder[],
+  signal?: AbortSignal,
+): Promise<Omit<Indexes, 'labelled'> & Partial<Indexes>> {
+  const named = (folder: Folder) => folder.others.filter(({ path }) => isIndexName(posix.basename(path)));
+  const top = bases.map(named).find((files) => files.length > 0);
+  const inSplits = bases[bases.length - 1].folders.filter(({ name }) => splitNamed(name)).flatMap(named);
+  const placed: Placed[] = [];
+  for (const file of top ?? inSplits) {
+    const base = folderOf(file);
+    const table = parseTable(await file.read(), file.path);
+    placed.push({ file, base, table, split: splitNamed(posix.basename(base)) });
+  }
+  const usable = placed.filter(({ table }) => columnsOf(table));
+  for (const same of groupBy(usable, ({ base }) => base).values()) refuseSeveral(same);
+  const findings = placed.filter((one) => !usable.includes(one)).map(({ table }) => withoutLabels(table));
+  const files = placed.map(({ file }) => file);
+  if (usable.length === 0) return { files, findings };
+  if (top && inSplits.length > 0) {
+    const paths = inSplits.map(({ path }) => path);
+    findings.push(info('index-unused', `${quoted(paths)}: not used, for ${usable[0].file.path} is.`, paths));
+  }
+  return { files, findings, labelled: await readAll(tree, usable, signal) };
+}
+
+/** Tables of other names that lie beside the pictures. */
+export interface OtherTables {
+  placed: Placed[];
+  /** Why one of them cannot be read. */
+  problem?: Error;
+}
+
+/** The tables in the data's root that are neither an index nor about classes, nor what a program has answered. */
+export async function otherTables(bases: readonly Folder[]): Promise<OtherTables> {
+  const placed: Placed[] = [];
+  let problem: Error | undefined;
+  for (const file of bases.map(({ others }) => others.filter(isOtherTable)).find(({ length }) => length) ??
+    []) {
+    try {
+      const table = parseTable(await file.read(), file.path);
+      placed.push({ file, base: folderOf(file), table, split: splitNamed(posix.parse(file.path).name) });
+    } catch (error) {
+      problem ??= error as Error;
+    }
+  }
+  return { placed, problem };
+}
+
+function isOtherTable({ path }: SourceFile): boolean {
+  const name = posix.basename(path).toLowerCase();
+  if (name === CLASSES_NAME || isIndexName(name) || /submission|prediction/.test(name)) return false;
+  return TABLE_ENDINGS.includes(posix.extname(name));
+}
+
+/**
+ * Labels pictures by such tables: those named for a split (`train.csv`), else the only one with paths and classes. Undefined where
+ * there is none. Throws `DataError` where several may be meant.
+ */
+export async function readOtherTables(
+  tree: Tree,
+  { placed }: OtherTables,
+  signal?: AbortSignal,
+): Promise<Indexes | undefined> {
+  const usable = placed.filter(({ table }) => columnsOf(table));
+  const ofSplits = usable.filter(({ split }) => split);
+  const used = ofSplits.length > 0 ? ofSplits : usable;
+  if (used.length === 0) return undefined;
+  for (const same of groupBy(used, ({ split }) => split).values()) refuseSeveral(same);
+  const findings = placed.filter((one) => !usable.includes(one)).map(({ table }) => withoutLabels(table));
+  const labelled = await readAll(tree, used, signal);
+  return { files: placed.map(({ file }) => file), findings, labelled };
+}
+
+/**
+ * Whether a table names most of a tree's pictures without a folder: then the folders they lie in say where they are kept, and not
+ * what they show.
+ */
+export function knowsNoFolders(tree: Tree, { table }: Placed): boolean {
+  const column = pathColumn(table);
+  if (column === undefined) return false;
+  const names = new Set(table.rows.map((row) => row[column]));
+  const pictures = tree.files.filter(({ path }) => isImagePath(path));
+  const listed = pictures.filter(({ path }) => {
+    const { base, name } = posix.parse(path);
+    return names.has(base) || names.has(name);
+  });
+  return 2 * listed.length > pictures.length;
+}
+
+/** Says that a table is not used. */
+export function unusedTable({ table }: Placed): Finding {
+  const how = `rename it to index${posix.extname(table.name)} if it is to count instead of the folders`;
+  return columnsOf(table)
+    ? warning('index-unused', `${table.name} lists pictures with classes, but is not used: ${how}.`)
+    : withoutLabels(table);
+}
+
+function withoutLabels(table: Table): Finding {
+  const columns = quoted([...table.written.values()]);
+  return info('index-unused', `${table.name} has no columns path and label (but ${columns}): not used.`);
+}
+
+function refuseSeveral(placed: readonly Placed[]): void {
+  if (placed.length < 2) return;
+  const paths = placed.map(({ file }) => file.path);
+  throw new DataError(`There are several tables of the same pictures: ${quoted(paths)}`, {
+    code: 'dataset/several-tables',
+    hint: 'Remove or rename all but one, or name the one that is meant instead of its folder.',
+    details: { paths },
+  });
+}
+
+function readAll(tree: Tree, placed: readonly Placed[], signal?: AbortSignal): Promise<Labelled> {
+  const tables = placed.map(({ base, ...rest }) => ({ ...rest, lookup: lookupInTree(tree, base) }));
+  return readListed(tables, signal);
+}
+
+const folderOf = ({ path }: SourceFile) => path.slice(0, path.lastIndexOf('/') + 1);

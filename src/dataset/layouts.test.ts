@@ -1,0 +1,647 @@
+import { readFile, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { zipSync } from 'fflate';
+import { describe, expect, it } from 'vitest';
+import { type Content, classIds, failure, finding, labelled, ownFolder, warnings } from './folder.fixture.ts';
+import { readDataset } from './read.ts';
+
+const own = ownFolder();
+const { write } = own;
+
+/** Pictures by folder: `pics('train/cat', 2)` is train/cat/1.jpg and train/cat/2.jpg. */
+const pics = (folder: string, n = 2) => Array.from({ length: n }, (_, i) => `${folder}/${i + 1}.jpg`);
+const table = (name: string, ...lines: string[]): Content => [name, lines.join('\n')];
+
+describe('splits', () => {
+  it.each([
+    ['Training', 'Testing'],
+    ['seg_train', 'seg_test'],
+    ['TRAIN', 'holdout'],
+    ['train_images', 'test_images'],
+    ['train2017', 'eval'],
+  ])('are the folders %s and %s', async (train, test) => {
+    await write(...pics(`${train}/cat`), ...pics(`${train}/dog`), ...pics(`${test}/cat`));
+    const dataset = await readDataset(own.root);
+    expect(classIds(dataset)).toEqual(['cat', 'dog']);
+    expect(dataset.examples.map(({ split }) => split).sort()).toEqual([
+      'test',
+      'test',
+      ...Array(4).fill('train'),
+    ]);
+    expect(warnings(dataset)).toEqual([]);
+  });
+
+  it('are the values of a column, however they are called', async () => {
+    await write(
+      ...pics('.', 4),
+      table(
+        'index.csv',
+        'path,label,split',
+        '1.jpg,a,training',
+        '2.jpg,b,Training',
+        '3.jpg,a,testing',
+        '4.jpg,a,dev',
+      ),
+    );
+    expect(labelled(await readDataset(own.root))).toEqual([
+      '1.jpg a train',
+      '2.jpg b train',
+      '3.jpg a test',
+      '4.jpg a val',
+    ]);
+  });
+
+  it.each(['set', 'Data Set', 'whatever'])('are in a column called %s', async (column) => {
+    await write(...pics('.'), table('index.csv', `path,label,${column}`, '1.jpg,a,train', '2.jpg,a,test'));
+    const dataset = await readDataset(own.root);
+    expect(labelled(dataset)).toEqual(['1.jpg a train', '2.jpg a test']);
+    expect(finding(dataset, 'split-column')?.message).toContain(`"${column}" is read as the split`);
+  });
+
+  it.each([
+    ['is_valid', ['True', 'False'], ['val', 'train']],
+    ['is_test', ['1', '0'], ['test', 'train']],
+    ['is_train', ['1', '0'], ['train', 'test']],
+  ])('are flags in a column %s', async (column, values, splits) => {
+    await write(
+      ...pics('.'),
+      table('index.csv', `path,label,${column}`, ...values.map((value, i) => `${i + 1}.jpg,a,${value}`)),
+    );
+    expect((await readDataset(own.root)).examples.map(({ split }) => split)).toEqual(splits);
+  });
+
+  it('of unknown names are refused by name, with their rows', async () => {
+    await write(
+      ...pics('.', 3),
+      table('index.csv', 'path,label,split', '1.jpg,a,train', '2.jpg,a,extra', '3.jpg,b,fold 3'),
+    );
+    const error = await readDataset(own.root).catch((thrown) => thrown);
+    expect(error).toEqual(failure('unknown-split'));
+    expect(error.message).toContain('2 rows of splits with unknown names: "extra", "fold 3"');
+  });
+
+  it('of unknown names are refused as folders', async () => {
+    await write(...pics('train/cat'), ...pics('test/cat'), ...pics('extra/cat'));
+    await expect(readDataset(own.root)).rejects.toThrow(failure('unknown-split'));
+  });
+
+  it.each([
+    ['folds', ['fold1', 'fold2', 'fold3']],
+    ['years', ['2023', '2024']],
+    ['cameras', ['front', 'back']],
+  ])('may be %s with the same folders inside: refused', async (_, tops) => {
+    await write(...tops.flatMap((top) => [...pics(`${top}/cat`), ...pics(`${top}/dog`)]));
+    const error = await readDataset(own.root).catch((thrown) => thrown);
+    expect(error).toEqual(failure('unknown-split'));
+    expect(error.message).toContain('each hold the folders "cat", "dog"');
+  });
+
+  it('that name a class too are refused', async () => {
+    await write(...['trainA', 'trainB', 'testA', 'testB'].flatMap((name) => pics(name)));
+    await expect(readDataset(own.root)).rejects.toThrow('name a split and something else');
+  });
+
+  it('lie in a folder of the same name', async () => {
+    await write(
+      ...pics('seg_train/seg_train/sea'),
+      ...pics('seg_test/seg_test/sea'),
+      ...pics('seg_pred/seg_pred'),
+    );
+    const dataset = await readDataset(own.root);
+    expect(classIds(dataset)).toEqual(['sea']);
+    expect(dataset.examples.filter(({ label }) => label < 0)).toHaveLength(2);
+    expect(warnings(dataset)).toEqual(['unlabelled']);
+  });
+
+  it('that two folders are for are said', async () => {
+    await write(...pics('train/cat'), ...pics('Training/cat'), ...pics('test/cat'));
+    expect(finding(await readDataset(own.root), 'same-split')?.message).toBe(
+      '"train", "Training" are all read as the split train.',
+    );
+  });
+
+  it('of which one is flat: its pictures have no label', async () => {
+    await write(...pics('train/cat'), ...pics('train/dog'), ...pics('test'), ...pics('unlabeled'));
+    const dataset = await readDataset(own.root);
+    expect(labelled(dataset)).toEqual([
+      'test/1.jpg  test',
+      'test/2.jpg  test',
+      'train/cat/1.jpg cat train',
+      'train/cat/2.jpg cat train',
+      'train/dog/1.jpg dog train',
+      'train/dog/2.jpg dog train',
+      'unlabeled/1.jpg ',
+      'unlabeled/2.jpg ',
+    ]);
+    expect(warnings(dataset)).toEqual(['unlabelled']);
+  });
+
+  it.each(['test', 'Testing', 'unlabeled', 'validation'])(
+    'a flat folder %s beside classes is refused',
+    async (name) => {
+      await write(...pics('cat'), ...pics('dog'), ...pics(name));
+      await expect(readDataset(own.root)).rejects.toThrow(failure('ambiguous-layout'));
+    },
+  );
+
+  it('valid and invalid are classes', async () => {
+    await write(...pics('valid'), ...pics('invalid'));
+    expect(classIds(await readDataset(own.root))).toEqual(['invalid', 'valid']);
+  });
+
+  it('in folders of several data sets are refused', async () => {
+    await write(...pics('flowers/train/rose'), ...pics('flowers/test/rose'), ...pics('pets/train/cat'));
+    await expect(readDataset(own.root)).rejects.toThrow(failure('several'));
+  });
+
+  it('that only some rows name: the others are in none, or train where none is', async () => {
+    await write(
+      ...pics('.', 3),
+      table('index.csv', 'path,label,split', '1.jpg,a,train', '2.jpg,a,test', '3.jpg,a,'),
+    );
+    expect(finding(await readDataset(own.root), 'no-split')?.paths).toEqual(['3.jpg']);
+    await write(table('index.csv', 'path,label,split', '1.jpg,a,test', '2.jpg,a,', '3.jpg,a,nan'));
+    const dataset = await readDataset(own.root);
+    expect(dataset.examples.map(({ split }) => split)).toEqual(['test', 'train', 'train']);
+    expect(finding(dataset, 'blank-is-train')).toBeDefined();
+  });
+
+  it('two tables put one picture into: the one that is not learnt from counts', async () => {
+    await write(
+      ...pics('images', 2),
+      table('train.csv', 'path,label', 'images/1.jpg,a', 'images/2.jpg,b'),
+      table('test.csv', 'path,label', 'images/1.jpg,a'),
+    );
+    const dataset = await readDataset(own.root);
+    expect(labelled(dataset)).toEqual(['images/1.jpg a test', 'images/2.jpg b train']);
+    expect(warnings(dataset)).toContain('two-splits');
+  });
+});
+
+describe('tables beside pictures', () => {
+  const images = pics('images', 3);
+  const rows = ['images/1.jpg,cat', 'images/2.jpg,cat', 'images/3.jpg,dog'];
+  const expected = ['images/1.jpg cat', 'images/2.jpg cat', 'images/3.jpg dog'];
+
+  it.each(['Index.csv', 'INDEX.CSV', 'Metadata.Csv', 'labels.csv', 'annotations.tsv'])(
+    'called %s',
+    async (name) => {
+      const sep = name.endsWith('tsv') ? '\t' : ',';
+      await write(...images, table(name, ...['path,label', ...rows].map((row) => row.replace(',', sep))));
+      expect(labelled(await readDataset(own.root))).toEqual(expected);
+    },
+  );
+
+  it.each([
+    ['file_name,class', rows],
+    ['filepaths,labels', rows],
+    ['image,species', rows],
+    ['Unnamed: 0,path,label', rows.map((row, i) => `${i},${row}`)],
+    ['id,breed', ['1,cat', '2,cat', '3,dog', '4,dog']],
+    ['image_id,label', ['1,cat', '2,cat', '3,dog']],
+    ['path,label', rows.map((row) => row.replace('/', '\\'))],
+    ['path,label', rows.map((row) => `./${row}`)],
+    ['path,label', rows.map((row) => `file://{root}/${row}`)],
+    ['path,label', rows.map((row) => `{root}/${row}`)],
+    ['path,label', rows.map((row) => `/${row}`)],
+    ['path,label', rows.map((row) => row.replace('images/', ''))],
+    ['path,label', rows.map((row) => row.replace('.jpg', ''))],
+    ['image,cat,dog', ['1,1,0', '2,1.0,0.0', '3,0,1']],
+    ['path,label', rows.map((row) => row.replace('images', '%69mages'))],
+  ])('with columns %s and rows as %j', async (header, lines) => {
+    const filled = lines.map((line) => line.replace('{root}', own.root));
+    await write(...images, table('labels.csv', header, ...filled));
+    expect(labelled(await readDataset(own.root))).toEqual(expected);
+    expect(labelled(await readDataset(join(own.root, 'labels.csv'))).map((one) => one.slice(-10))).toEqual(
+      expected.map((one) => one.slice(-10)),
+    );
+  });
+
+  it('train.csv beside train/ and test/ (Kaggle), names without endings', async () => {
+    await write(
+      ...pics('train', 4),
+      ...pics('test', 4),
+      table('train.csv', 'id,breed', '1,pug', '2,pug', '3,boxer', '4,boxer'),
+      table('sample_submission.csv', 'id,breed', '1,pug', '2,pug', '3,pug', '4,pug'),
+    );
+    const dataset = await readDataset(own.root);
+    expect(labelled(dataset)).toEqual([
+      'train/1.jpg pug train',
+      'train/2.jpg pug train',
+      'train/3.jpg boxer train',
+      'train/4.jpg boxer train',
+    ]);
+    expect(finding(dataset, 'unlisted')?.paths).toHaveLength(4);
+    expect(finding(dataset, 'not-images')?.paths).toEqual(['sample_submission.csv']);
+  });
+
+  it('that does not say which of two folders it means is refused', async () => {
+    await write(...pics('a', 3), ...pics('b', 3), table('index.csv', 'path,label', '1.jpg,x', '2.jpg,y'));
+    await expect(readDataset(own.root)).rejects.toThrow('The table\'s pictures may be those in "a/", "b/"');
+  });
+
+  it('of which there are two are refused', async () => {
+    await write(...images, table('a.csv', 'path,label', ...rows), table('b.csv', 'path,label', ...rows));
+    await expect(readDataset(own.root)).rejects.toThrow(failure('several-tables'));
+    await write(table('index.csv', 'path,label', ...rows), table('metadata.csv', 'path,label', ...rows));
+    await expect(readDataset(own.root)).rejects.toThrow(failure('several-tables'));
+  });
+
+  it('that list pictures kept in parts: the folders are no classes', async () => {
+    const parts = [...pics('part_1', 3), ...['4', '5', '6'].map((name) => `part_2/${name}.jpg`)];
+    const header = 'image_id,dx,age';
+    await write(...parts, table('list.csv', header, ...[1, 2, 3, 4, 5, 6].map((n) => `${n},mole,${n}`)));
+    await expect(readDataset(own.root)).rejects.toThrow(
+      'list.csv has no column "label" (found "image_id", "dx", "age")',
+    );
+  });
+
+  it('do not count beside class folders, and are said', async () => {
+    await write(
+      ...pics('cat'),
+      ...pics('dog'),
+      table('list.csv', 'path,label', 'cat/1.jpg,pet', 'dog/1.jpg,pet'),
+    );
+    const dataset = await readDataset(own.root);
+    expect(classIds(dataset)).toEqual(['cat', 'dog']);
+    expect(finding(dataset, 'index-unused')?.message).toContain('rename it to index.csv');
+  });
+
+  it('are named where they have no known column', async () => {
+    await write(...images, table('list.csv', 'path,colour,size', 'images/1.jpg,red,1'));
+    await expect(readDataset(own.root)).rejects.toThrow(
+      'list.csv has no column "label" (found "path", "colour", "size")',
+    );
+  });
+
+  it('are named where they are broken', async () => {
+    await write(...images, table('list.csv', 'path,label', 'images/1.jpg,a,b'));
+    await expect(readDataset(own.root)).rejects.toThrow('list.csv, line 2');
+  });
+
+  it('say which columns they do not use', async () => {
+    await write(...images, table('index.csv', 'path,label,Width', ...rows.map((row) => `${row},640`)));
+    expect(finding(await readDataset(own.root), 'columns-unused')?.message).toBe(
+      'index.csv: 1 column is not used: "Width".',
+    );
+  });
+
+  it('lie in a zip', async () => {
+    const files = {
+      'images/1.jpg': 'x',
+      'images/2.jpg': 'x',
+      'labels.csv': 'path,label\nimages/1.jpg,a\nimages/2.jpg,b',
+    };
+    const bytes = Object.fromEntries(Object.entries(files).map(([name, text]) => [name, Buffer.from(text)]));
+    await write(['data.zip', zipSync(bytes)]);
+    expect(labelled(await readDataset(join(own.root, 'data.zip')))).toEqual([
+      'images/1.jpg a',
+      'images/2.jpg b',
+    ]);
+  });
+
+  it('name files that begin with a dot', async () => {
+    await write('.a.jpg', '.net/1.jpg', table('index.csv', 'path,label', '.a.jpg,x', '.net/1.jpg,y'));
+    const dataset = await readDataset(own.root);
+    expect(labelled(dataset)).toEqual(['.a.jpg x', '.net/1.jpg y']);
+    expect(finding(dataset, 'hidden')).toBeUndefined();
+  });
+
+  it('name files with blanks at the ends', async () => {
+    await write(' a .jpg', 'b.jpg', table('index.csv', 'path,label', '" a .jpg",x', ' b.jpg ,y'));
+    expect(labelled(await readDataset(own.root))).toEqual([' a .jpg x', 'b.jpg y']);
+  });
+});
+
+describe('labels', () => {
+  const read = async (header: string, ...rows: string[]) => {
+    await write(...pics('.', 6), table('index.csv', header, ...rows.map((row, i) => `${i + 1}.jpg,${row}`)));
+    return readDataset(own.root);
+  };
+
+  it('are one class as 1 and as 1.0, in one table and in two', async () => {
+    const dataset = await read('path,label', '0', '1', '0.0', '1.00');
+    expect(classIds(dataset)).toEqual(['0', '1']);
+    expect(finding(dataset, 'spellings')?.paths).toEqual(['0', '1']);
+    await write(
+      ...pics('two/train'),
+      ...pics('two/test'),
+      table('two/train/metadata.csv', 'file_name,label', '1.jpg,0', '2.jpg,1'),
+      table('two/test/metadata.csv', 'file_name,label', '1.jpg,0.0', '2.jpg,1.0'),
+    );
+    expect(classIds(await readDataset(join(own.root, 'two')))).toEqual(['0', '1']);
+  });
+
+  it('stay as they are where not all are integers', async () => {
+    expect(classIds(await read('path,label', '1.0', '1.5', 'v1.0'))).toEqual(['1.0', '1.5', 'v1.0']);
+  });
+
+  it.each([
+    ['01', '1'],
+    ['class', 'Class'],
+    ['ＣＡＴ', 'cat'],
+    ['a\u200db', 'ab'],
+    ['red_apple', 'red-apple'],
+  ])('"%s" and "%s" are kept apart with a warning', async (a, b) => {
+    expect(warnings(await read('path,label', a, b))).toContain('alike-classes');
+  });
+
+  it.each([
+    ['cat', 'cat\u200b'],
+    ['a cat', 'a\u00a0cat'],
+    ['café', 'cafe\u0301'],
+    ['cat', '\u200ecat'],
+  ])('"%s" and "%s" are one class, which is said', async (a, b) => {
+    const dataset = await read('path,label', a, b);
+    expect(classIds(dataset)).toEqual([a]);
+    expect(finding(dataset, 'spellings')?.paths).toEqual([a]);
+  });
+
+  it('as names of folders are one class, too', async () => {
+    await write(
+      ...pics('train/a cat'),
+      ...pics('test/a\u00a0cat'),
+      ...pics('train/caf\u00e9'),
+      ...pics('test/cafe\u0301'),
+    );
+    const dataset = await readDataset(own.root);
+    expect(classIds(dataset)).toEqual(['a cat', 'café']);
+    expect(finding(dataset, 'spellings')?.paths).toEqual(['a cat', 'café']);
+  });
+
+  it.each(['', 'NaN', 'nan', '<NA>', '#N/A'])('that are "%s" are none', async (value) => {
+    const dataset = await read('path,label', 'a', value);
+    expect(labelled(dataset)).toEqual(['1.jpg a', '2.jpg ']);
+    expect(warnings(dataset)).toContain('unlabelled');
+  });
+
+  it.each(['None', 'null', 'N/A'])('that are "%s" are a class, with a warning', async (value) => {
+    expect(warnings(await read('path,label', 'a', value))).toContain('class-called-none');
+  });
+
+  it('of several classes are refused', async () => {
+    await expect(read('path,cat,dog', '1,0', '1,1')).rejects.toThrow(failure('several-labels'));
+    await write(['index.csv', ''], ['boxes/1.jpg', '']);
+    await write(
+      table('boxes/index.csv', 'filename,class,xmin,ymin', '1.jpg,cat,0,0', '1.jpg,dog,5,5'),
+      table('lists/index.jsonl', '{"path":"1.jpg","label":["cat","dog"]}'),
+      'lists/1.jpg',
+    );
+    await expect(readDataset(join(own.root, 'boxes'))).rejects.toThrow(failure('several-labels'));
+    await expect(readDataset(join(own.root, 'lists'))).rejects.toThrow(failure('several-labels'));
+  });
+
+  it('as integers have the names that a data set card gives', async () => {
+    const card = `---
+license: mit
+dataset_info:
+  features:
+  - name: image
+    dtype: image
+  - name: label
+    dtype:
+      class_label:
+        names:
+          '0': cat
+          '1': "big dog"
+          '10': 'owl''s'
+  splits: []
+---
+# Animals`;
+    await write(...pics('.', 3), ['README.md', card]);
+    await write(
+      table(
+        'metadata.jsonl',
+        '{"file_name":"1.jpg","label":0}',
+        '{"file_name":"2.jpg","label":10}',
+        '{"file_name":"3.jpg","label":1}',
+      ),
+    );
+    for (const source of [own.root, join(own.root, 'metadata.jsonl')]) {
+      const dataset = await readDataset(source);
+      expect(dataset.classes.map(({ id, name }) => `${id} ${name}`)).toEqual([
+        '0 cat',
+        '1 big dog',
+        "10 owl's",
+      ]);
+      expect(warnings(dataset)).toEqual([]);
+    }
+  });
+});
+
+describe('layouts of other programs are refused by name', () => {
+  const coco = JSON.stringify({ images: [{ id: 1, file_name: '1.jpg' }], annotations: [], categories: [] });
+  const cases: [string, Content[], string][] = [
+    ['COCO', [...pics('images'), ['annotations.json', coco]], 'COCO annotations (annotations.json)'],
+    [
+      'COCO with splits',
+      [...pics('train2017'), ...pics('val2017'), ['annotations/instances_val2017.json', coco]],
+      'COCO annotations',
+    ],
+    ['COCO of Roboflow', [...pics('train'), ['train/_annotations.coco.json', coco]], 'COCO annotations'],
+    [
+      'VOC',
+      [...pics('JPEGImages'), 'Annotations/1.xml', 'ImageSets/Main/train.txt', ...pics('SegmentationClass')],
+      'Pascal VOC annotations (Annotations/1.xml)',
+    ],
+    ['VOC beside pictures', ['images/1.jpg', 'images/1.xml'], 'Pascal VOC annotations'],
+    [
+      'YOLO',
+      [...pics('images/train'), ...pics('images/val'), 'labels/train/1.txt', 'data.yaml'],
+      'YOLO annotations',
+    ],
+    [
+      'YOLO of Roboflow',
+      [...pics('train/images'), 'train/labels/1.txt', ...pics('valid/images'), 'valid/labels/1.txt'],
+      'YOLO annotations',
+    ],
+    ['YOLO beside pictures', ['obj/1.jpg', 'obj/1.txt', 'obj/2.jpg', 'obj/2.txt'], 'YOLO annotations'],
+    [
+      'Label Studio, JSON',
+      [...pics('upload'), ['project.json', '[{"id":1,"annotations":[]}]']],
+      'Label Studio (project.json)',
+    ],
+    [
+      'Label Studio, CSV',
+      [
+        ...pics('upload'),
+        table('project.csv', 'image,id,choice,annotation_id', '/data/upload/1/1.jpg,1,cat,1'),
+      ],
+      'Label Studio (project.csv)',
+    ],
+    ['LabelMe', ['images/1.jpg', ['images/1.json', '{"shapes":[],"imagePath":"1.jpg"}']], 'LabelMe'],
+    ['VIA', [...pics('images'), ['via.json', '{"_via_settings":{}}']], 'VIA'],
+    ['Parquet', ['data/train-00000-of-00001.parquet'], 'Parquet tables'],
+    ['Arrow', ['data-00000-of-00001.arrow', ['dataset_info.json', '{}']], 'Arrow tables'],
+    ['WebDataset', ['train-000000.tar', 'train-000001.tar'], 'a tar archive'],
+    ['an archive', ['photos.tar.gz'], 'an archive'],
+    ['TFRecord', ['cats.tfrecord-00000-of-00002'], 'TFRecord files'],
+    ['CIFAR', ['cifar-10-batches-py/data_batch_1', 'cifar-10-batches-py/batches.meta'], 'CIFAR batches'],
+    ['MNIST', ['train-images-idx3-ubyte.gz'], 'IDX files'],
+    ['arrays', ['x_train.npy'], 'arrays in one file'],
+    ['a spreadsheet', [...pics('images'), 'labels.xlsx'], 'a spreadsheet'],
+    ['CelebA', [...pics('img_align_celeba'), 'list_attr_celeba.txt'], "CelebA's attributes"],
+  ];
+  it.each(cases)('%s', async (_, content, what) => {
+    await write(...content);
+    const error = await readDataset(own.root).catch((thrown) => thrown);
+    expect(error).toEqual(failure('foreign'));
+    expect(error.message).toContain(what);
+    expect(error.hint).toBeTruthy();
+  });
+
+  it.each(['a.parquet', 'a.tar', 'a.xlsx', 'a.npz', 'a.tar.gz'])('a file %s', async (name) => {
+    await write(name);
+    await expect(readDataset(join(own.root, name))).rejects.toThrow(failure('foreign'));
+  });
+
+  it('COCO annotations and tables of Label Studio as files', async () => {
+    await write(['a.json', coco], table('b.csv', 'image,choice,annotation_id', '1.jpg,cat,1'), '1.jpg');
+    await expect(readDataset(join(own.root, 'a.json'))).rejects.toThrow('COCO annotations');
+    await expect(readDataset(join(own.root, 'b.csv'))).rejects.toThrow('Label Studio');
+  });
+
+  it('parts of a layout never are classes', async () => {
+    await write(...pics('images'), ...pics('masks'));
+    await expect(readDataset(own.root)).rejects.toThrow('"images", "masks"');
+    await expect(readDataset(own.root)).rejects.toThrow(failure('no-classes'));
+  });
+
+  it('but class folders beside notes are read', async () => {
+    await write(...pics('mask'), ...pics('no_mask'), ['notes.json', '{}'], 'docs/readme.txt', 'LICENSE');
+    const dataset = await readDataset(own.root);
+    expect(classIds(dataset)).toEqual(['mask', 'no_mask']);
+    expect(finding(dataset, 'not-classes')?.paths).toEqual(['docs/']);
+  });
+});
+
+describe('what is left out is said', () => {
+  it('leftovers of systems and tools, in folders and zips', async () => {
+    const leftovers = [
+      '$RECYCLE.BIN',
+      'System Volume Information',
+      'lost+found',
+      '.Trashes',
+      '.Spotlight-V100',
+      '@eaDir',
+      '#recycle',
+      '#snapshot',
+      '__MACOSX',
+      '.ipynb_checkpoints',
+      '.git',
+      '.svn',
+      '.Trash-1000',
+      '@Recycle',
+      '.thumbnails',
+      '__pycache__',
+      'FOUND.000',
+    ];
+    const files = ['.DS_Store', 'Thumbs.db', 'Desktop.ini', '._1.jpg', 'Icon\r', '.nfs000000001234'];
+    const content = [
+      ...pics('cat'),
+      ...pics('dog'),
+      ...leftovers.flatMap((name) => pics(name, 1)),
+      ...files.map((name) => `cat/${name}`),
+    ];
+    await write(...content);
+    const zipped = Object.fromEntries(content.map((name) => [name, Buffer.from(name)]));
+    await write(['zip/data.zip', zipSync(zipped)]);
+    const inZip = await readDataset(join(own.root, 'zip/data.zip'));
+    for (const dataset of [await readDataset(own.root), inZip]) {
+      expect(classIds(dataset)).toEqual(['cat', 'dog']);
+      expect(finding(dataset, 'leftovers')?.paths).toHaveLength(leftovers.length + files.length);
+      expect(finding(dataset, 'leftovers')?.message).toMatch(/^23 files and folders of systems and tools/);
+    }
+  });
+
+  it('hidden folders with pictures', async () => {
+    await write(...pics('c++'), ...pics('c#'), ...pics('.net'), '.env');
+    const dataset = await readDataset(own.root);
+    expect(classIds(dataset)).toEqual(['c#', 'c++']);
+    expect(finding(dataset, 'hidden')).toMatchObject({
+      level: 'warning',
+      paths: ['.env', '.net/1.jpg', '.net/2.jpg'],
+    });
+  });
+
+  it('pictures of formats that are not read; their folder is a class', async () => {
+    await write(...pics('cat'), 'dog/1.bmp', 'dog/2.CR2', 'dog/notes.txt');
+    const dataset = await readDataset(own.root);
+    expect(classIds(dataset)).toEqual(['cat', 'dog']);
+    expect(finding(dataset, 'unread-formats')?.paths).toEqual(['dog/1.bmp', 'dog/2.CR2']);
+    expect(finding(dataset, 'not-images')?.paths).toEqual(['dog/notes.txt']);
+    expect(warnings(dataset)).toContain('empty-class');
+  });
+
+  it('listed files are not told to be no pictures', async () => {
+    await write('a.bmp', 'b.jpg', table('index.csv', 'path,label', 'a.bmp,x', 'b.jpg,y'));
+    const dataset = await readDataset(own.root);
+    expect(finding(dataset, 'not-images')).toBeUndefined();
+    expect(finding(dataset, 'unread-formats')).toBeUndefined();
+  });
+
+  it('what there is, where there is no picture', async () => {
+    await write('a/1.bmp', 'a/2.bmp', 'a/x.txt');
+    await expect(readDataset(own.root)).rejects.toThrow('(3 files: 2 .bmp, 1 .txt)');
+  });
+
+  it('entries of a zip that cannot be read, by reason', async () => {
+    const zip = zipSync({
+      'a/1.jpg': Buffer.from('x'),
+      'a/2.jpg': Buffer.from('x'),
+      'b/1.jpg': Buffer.from('x'),
+    });
+    const entry = (k: number) => {
+      let at = -1;
+      for (let n = 0; n <= k; n++) at = Buffer.from(zip).indexOf('PK\u0001\u0002', at + 1, 'latin1');
+      return at;
+    };
+    zip[entry(0) + 8] |= 1;
+    await write(['some.zip', zip]);
+    const dataset = await readDataset(join(own.root, 'some.zip'));
+    expect(finding(dataset, 'zip-unusable')).toMatchObject({
+      message: '1 entry of the zip is left out: 1 encrypted.',
+      paths: ['a/1.jpg: encrypted'],
+    });
+    zip[entry(1) + 10] = 12;
+    zip[entry(2) + 8] |= 1;
+    await write(['all.zip', zip]);
+    await expect(readDataset(join(own.root, 'all.zip'))).rejects.toMatchObject({
+      code: 'zip/unusable',
+      message: expect.stringContaining('2 encrypted, 1 compressed by bzip2 (method 12)'),
+    });
+  });
+});
+
+describe('links', () => {
+  it('that fan out are followed once: 30 links, 16 pictures', async () => {
+    for (let i = 0; i < 16; i++) await write(`all/d${i}/${i}.jpg`);
+    for (let i = 0; i < 15; i++) {
+      for (const side of ['left', 'right'])
+        await symlink(`../d${i + 1}`, join(own.root, `all/d${i}/${side}`));
+    }
+    const { examples, findings } = await readDataset(own.root);
+    expect(examples.length).toBeLessThanOrEqual(2 * 16);
+    expect(findings.find(({ code }) => code === 'dataset/link-again')?.paths?.length).toBeGreaterThan(0);
+  });
+
+  it('that lead around in a circle end', async () => {
+    await write(...pics('a'), ...pics('b'));
+    await symlink('../b', join(own.root, 'a/to-b'));
+    await symlink('../a', join(own.root, 'b/to-a'));
+    await symlink('.', join(own.root, 'a/self'));
+    await symlink('loop', join(own.root, 'b/loop'));
+    const dataset = await readDataset(own.root);
+    expect(classIds(dataset)).toEqual(['a', 'b']);
+    expect(dataset.examples.length).toBeLessThanOrEqual(8);
+    expect(warnings(dataset)).toEqual(expect.arrayContaining(['link-loop', 'unreadable']));
+  });
+
+  it('to one picture from two classes are two examples of it', async () => {
+    await write('a/1.jpg', 'b/2.jpg');
+    await symlink('../a/1.jpg', join(own.root, 'b/1.jpg'));
+    const dataset = await readDataset(own.root);
+    expect(labelled(dataset)).toEqual(['a/1.jpg a', 'b/1.jpg b', 'b/2.jpg b']);
+    expect(Buffer.from(await dataset.examples[1].read())).toEqual(await readFile(join(own.root, 'a/1.jpg')));
+  });
+});

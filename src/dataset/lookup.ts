@@ -1,0 +1,162 @@
+import type { Dirent } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, posix, resolve } from 'node:path';
+import { DataError, throwIfAborted } from '../errors.ts';
+import { isImagePath } from '../image/names.ts';
+import { groupBy } from './groups.ts';
+import { diskFile, type SourceFile, type Tree } from './source.ts';
+import { splitNamed } from './splits.ts';
+import type { Split } from './types.ts';
+import { quoted } from './wording.ts';
+
+/** Finds the files that a table's rows name, each or nothing. */
+export type Lookup = (
+  paths: readonly string[],
+  context: { split?: Split; signal?: AbortSignal },
+) => Promise<(SourceFile | undefined)[]>;
+
+/**
+ * Files of a tree by their path relative to `base` ('' or ending with `/`), or absolute and inside the tree; nothing outside is
+ * found. A name without an ending is that of the one picture there. Where no row is found, `base` is left for the folder in which
+ * most rows are.
+ */
+export function lookupInTree(tree: Tree, base: string): Lookup {
+  const all = [...tree.files, ...tree.hidden];
+  const files = new Map(all.map((file) => [nfc(file.path), file]));
+  const stems = lazily(() => groupBy(all.filter(isPicture), ({ path }) => stemOf(nfc(path))));
+  const at = (path: string) => {
+    const own = nfc(path);
+    return files.get(own) ?? (isImagePath(own) ? undefined : onlyOne(stems().get(own)));
+  };
+  const root = nfc(tree.root.replaceAll('\\', '/'));
+  const find = (path: string) => {
+    for (const form of formsOf(path)) {
+      const within = nfc(form).startsWith(`${root}/`) ? nfc(form).slice(root.length + 1) : undefined;
+      const file = (within !== undefined && at(within)) || at(posix.join('.', base, form));
+      if (file) return file;
+    }
+    return undefined;
+  };
+  return async (paths, { split }) => {
+    const found = paths.map((path) => (path === '' ? undefined : find(path)));
+    if (found.some(Boolean)) return found;
+    const folder = folderOfMost(all.filter(isPicture), paths, base, split);
+    return folder === undefined ? found : paths.map((path) => (path === '' ? undefined : at(folder + path)));
+  };
+}
+
+/** Rows that are looked up at the same time. */
+const AT_ONCE = 256;
+
+/** Files on disk, relative to the folder of a table that a person named, or absolute. A folder is listed once for all its rows. */
+export function lookupOnDisk(table: string): Lookup {
+  const folder = dirname(table);
+  return async (paths, { signal }) => {
+    const listed = new Map<string, Promise<Map<string, Dirent>>>();
+    const entryOf = async (absolute: string) => {
+      const where = dirname(absolute);
+      if (!listed.has(where)) {
+        throwIfAborted(signal);
+        listed.set(where, listFolder(where));
+      }
+      return (await listed.get(where))?.get(nfc(basename(absolute)));
+    };
+    const find = async (path: string) => {
+      for (const form of formsOf(path)) {
+        const absolute = resolve(folder, form);
+        const entry = await entryOf(absolute);
+        const there = entry ? resolve(dirname(absolute), entry.name) : absolute;
+        // Some file systems know a file by other spellings than that in which they list it.
+        const isFile = entry?.isFile() || (await stat(there).catch(() => undefined))?.isFile();
+        if (isFile) return diskFile(posix.normalize(form), there);
+      }
+      return undefined;
+    };
+    const found: (SourceFile | undefined)[] = [];
+    for (let at = 0; at < paths.length; at += AT_ONCE) {
+      const some = paths.slice(at, at + AT_ONCE);
+      found.push(...(await Promise.all(some.map((path) => (path === '' ? undefined : find(path))))));
+    }
+    return found;
+  };
+}
+
+async function listFolder(folder: string): Promise<Map<string, Dirent>> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  return new Map(entries.map((entry) => [nfc(entry.name), entry]));
+}
+
+/**
+ * A path as it is, without blanks at its ends, with Windows' separators as `/` (elsewhere they are letters of a name), and out of
+ * a web address's encoding.
+ */
+function* formsOf(given: string): Generator<string> {
+  yield given;
+  const path = given.trim();
+  if (path !== given) yield path;
+  if (path.includes('\\')) yield path.replaceAll('\\', '/');
+  const bare = path.replace(/^file:\/\/(localhost)?/, '');
+  if (!/%[0-9a-f]{2}/i.test(bare) && bare === path) return;
+  try {
+    yield decodeURIComponent(bare);
+  } catch {
+    yield bare;
+  }
+}
+
+/**
+ * The folder below `base` from which most of the rows' paths lead to a picture. Throws `DataError` where there are two such folders,
+ * and `split` does not say which is meant.
+ */
+function folderOfMost(
+  pictures: readonly SourceFile[],
+  paths: readonly string[],
+  base: string,
+  split?: Split,
+): string | undefined {
+  const wanted = new Set(paths.map(nfc));
+  const hits = new Map<string, number>();
+  for (const path of pictures.map((picture) => nfc(picture.path))) {
+    if (!path.startsWith(base)) continue;
+    const stem = stemOf(path);
+    for (let end = path.indexOf('/', base.length) + 1; end > 0; end = path.indexOf('/', end) + 1) {
+      if (!wanted.has(path.slice(end)) && !wanted.has(stem.slice(end))) continue;
+      const folder = path.slice(0, end);
+      hits.set(folder, (hits.get(folder) ?? 0) + 1);
+    }
+  }
+  const most = [...hits.values()].reduce((a, b) => Math.max(a, b), 0);
+  const best = [...hits.keys()].filter((folder) => hits.get(folder) === most);
+  const meant = best.filter((folder) => split && splitNamed(posix.basename(folder)) === split);
+  const chosen = meant.length === 1 ? meant : best;
+  if (chosen.length < 2) return chosen[0];
+  throw new DataError(`The table's pictures may be those in ${quoted(chosen)}`, {
+    code: 'dataset/ambiguous-paths',
+    hint: 'Write paths that begin with the folder: train/1.jpg instead of 1.jpg.',
+    details: { folders: chosen },
+  });
+}
+
+function isPicture({ path }: SourceFile): boolean {
+  return isImagePath(path);
+}
+
+function onlyOne<T>(items: readonly T[] | undefined): T | undefined {
+  return items?.length === 1 ? items[0] : undefined;
+}
+
+function stemOf(path: string): string {
+  return path.replace(/\.[^./]*$/, '');
+}
+
+function nfc(text: string): string {
+  return text.normalize('NFC');
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}

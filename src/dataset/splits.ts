@@ -1,0 +1,54 @@
+import type { Split } from './types.ts';
+
+/** What people, papers and programs call the splits: one table for folders, columns, lists of files and dumps of features. */
+const NAMES: Record<Split, readonly string[]> = {
+  train: ['train', 'training', 'trn', 'trainval', 'trainset', 'traindata'],
+  val: ['val', 'valid', 'validation', 'validate', 'validating', 'valset', 'dev', 'devel', 'development'],
+  // What is held out for judging is never learnt from, whatever it is called.
+  test: ['test', 'testing', 'tst', 'testset', 'testdata', 'eval', 'evaluation', 'holdout', 'heldout'],
+};
+
+const SPLITS = new Map(
+  Object.entries(NAMES).flatMap(([split, names]) => names.map((name) => [name, split as Split])),
+);
+
+/** Words beside the split's own: `seg_train`, `Training Data`, `images_test`, `PublicTest`. */
+const BESIDE = new Set(
+  `data dataset set split seg segment image images img imgs pic pics picture pictures photo photos folder dir
+  label labels labeled labelled annotation annotations metadata list index df final full original public private`.split(
+    /\s+/,
+  ),
+);
+
+/** Folders of pictures without labels that stand beside splits. */
+const UNLABELLED = new Set(['unlabelled', 'unlabeled', 'pred', 'predict', 'prediction', 'inference']);
+
+/**
+ * The split that a folder, a file (without its ending) or a table's value stands for, in any case and with the words that go
+ * with it: `Train`, `VALIDATION`, `seg_test`, `train2017`, `hold-out`. Nothing for other names.
+ */
+export function splitNamed(name: string): Split | undefined {
+  return SPLITS.get(ownWords(name).join(''));
+}
+
+/** The split that is part of a name which says more than that: `trainA`, `test_cats`. */
+export function splitWithin(name: string): Split | undefined {
+  return ownWords(name)
+    .map((word) => SPLITS.get(word))
+    .find((split) => split !== undefined);
+}
+
+/** Whether a folder's name says that its pictures have no labels. */
+export function namesUnlabelled(name: string): boolean {
+  return ownWords(name).some((word) => UNLABELLED.has(word)) && splitNamed(name) === undefined;
+}
+
+/** Lower-case words without numbers, and without those that say nothing about the split. */
+function ownWords(name: string): string[] {
+  return name
+    .normalize('NFC')
+    .replace(/(?<=[a-z])(?=[A-Z])/g, ' ')
+    .toLowerCase()
+    .split(/[^\p{L}]+/u)
+    .filter((word) => word !== '' && !BESIDE.has(word));
+}

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { parseTable } from './table.ts';
+
+const read = (text: string, name = 'list.csv') => parseTable(Buffer.from(text), name);
+
+describe('tables as spreadsheets write them', () => {
+  const rows = [
+    { path: '1.jpg', label: 'cat' },
+    { path: '2.jpg', label: 'dog, big' },
+  ];
+  it.each([
+    ['commas', 'path,label\n1.jpg,cat\n2.jpg,"dog, big"'],
+    ['semicolons', 'path;label\n1.jpg;cat\n2.jpg;dog, big'],
+    ['tabs', 'path\tlabel\n1.jpg\tcat\n2.jpg\tdog, big'],
+    ['bars', 'path|label\n1.jpg|cat\n2.jpg|dog, big'],
+    ['a line that names the separator', 'sep=,\npath,label\n1.jpg,cat\n2.jpg,"dog, big"'],
+    ['such a line with a semicolon', '\ufeffsep=;\r\npath;label\r\n1.jpg;cat\r\n2.jpg;dog, big\r\n'],
+    ['such a line against the header', 'sep=;\npath;"label"\n1.jpg;cat\n2.jpg;dog, big'],
+    ['line ends of old Macs', 'path,label\r1.jpg,cat\r2.jpg,"dog, big"\r'],
+    ['blank lines', '\n\npath,label\n\n1.jpg,cat\n\n\n2.jpg,"dog, big"\n\n'],
+    ['empty rows and columns', ',,,\npath,label,,\n1.jpg,cat,,\n,,,\n2.jpg,"dog, big",,\n,,,\n'],
+    ['an index without a name', ',path,label\n0,1.jpg,cat\n1,2.jpg,"dog, big"'],
+    ['blanks around fields', ' Path , LABEL \n 1.jpg , cat \n2.jpg,"dog, big" '],
+    ['an invisible character in the header', '\u200bpath,la\u00adbel\n1.jpg,cat\n2.jpg,"dog, big"'],
+  ])('with %s', (_, text) => {
+    expect(read(text).rows).toEqual(rows);
+  });
+
+  it('with a quote inside a field', () => {
+    const text = 'path,label\n1.jpg,9" apple pie\n2.jpg,"9"" apple pie"\n3.jpg,the "big" one';
+    expect(read(text).rows.map(({ label }) => label)).toEqual([
+      '9" apple pie',
+      '9" apple pie',
+      'the "big" one',
+    ]);
+  });
+
+  it('with names of columns in several words', () => {
+    expect(read('File Name,Class-Name\n1.jpg,cat').columns).toEqual(['file_name', 'class_name']);
+  });
+});
+
+describe('a table is refused', () => {
+  it.each([
+    ['a column twice', 'path,label,label\n1.jpg,a,b', 'list.csv has the column "label" twice'],
+    ['a column twice, in two cases', 'path,Label,label \n1.jpg,a,b', 'the column "label" twice'],
+    [
+      'a field too many',
+      'path,label\n1.jpg,a\n\n2.jpg,a,b',
+      'list.csv, line 4: 3 fields, but the header has 2',
+    ],
+    ['the same below a line for the separator', 'sep=,\npath,label\n1.jpg,a\n2.jpg,a,b', 'line 4: 3 fields'],
+    ['a quote that does not end', 'path,label\n"1.jpg,a\n2.jpg,b', 'list.csv, line'],
+  ])('with %s', (_, text, message) => {
+    expect(() => read(text)).toThrow(message);
+  });
+
+  it.each([
+    [
+      'a key twice',
+      '{"path":"1.jpg","label":"a"}\n{"path":"1.jpg","label":"a","label":"b"}',
+      'line 2: the key "label"',
+    ],
+    ['a key in two cases', '{"path":"1.jpg","Label":"a","label":"b"}', 'line 1 has the column "label" twice'],
+  ])('as JSON Lines with %s', (_, text, message) => {
+    expect(() => read(text, 'list.jsonl')).toThrow(message);
+  });
+});

@@ -1,0 +1,58 @@
+import { DataError } from '../errors.ts';
+
+/**
+ * The text in a file's bytes: UTF-8, or UTF-16 as Excel, Notepad and PowerShell write it, with or without a byte order mark. Throws
+ * `DataError` `dataset/encoding` for anything else.
+ */
+export function decodeText(bytes: Uint8Array, name: string): string {
+  try {
+    return new TextDecoder(encodingOf(bytes), { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new DataError(`${name} is not in UTF-8`, {
+      code: 'dataset/encoding',
+      hint: 'Save it as UTF-8 (in Excel: "CSV UTF-8").',
+      details: { path: name },
+      cause,
+    });
+  }
+}
+
+/** Text of UTF-16 begins with its mark, or with a character whose other byte is zero. */
+function encodingOf([first, second]: Uint8Array): string {
+  if ((first === 0xff && second === 0xfe) || (first > 0 && second === 0)) return 'utf-16le';
+  if ((first === 0xfe && second === 0xff) || (first === 0 && second > 0)) return 'utf-16be';
+  return 'utf-8';
+}
+
+/** JSON whose objects name each key once: `JSON.parse` keeps the last of two. Throws `SyntaxError`, which says what is wrong. */
+export function parseJson(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  const open: Set<string>[] = [];
+  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"(?:\s*:)?|[{}]/g)) {
+    if (token === '{') open.push(new Set());
+    else if (token === '}') open.pop();
+    else if (token.endsWith(':')) {
+      const key = token.slice(1, token.lastIndexOf('"'));
+      const keys = open[open.length - 1];
+      if (keys.has(key)) throw new SyntaxError(`the key "${key}" is given twice`);
+      keys.add(key);
+    }
+  }
+  return value;
+}
+
+/** Characters that are not seen, but for those that change how scripts and emoji look: joiners, variations, tags of flags. */
+const INVISIBLE =
+  /(?!\p{Join_Control}|\p{Variation_Selector}|[\u{e0020}-\u{e007f}])\p{Default_Ignorable_Code_Point}/gu;
+
+/**
+ * A class's name, or another value that is compared, as it is seen: in Unicode form NFC, without characters that are not seen
+ * (zero-width space, byte order mark, soft hyphen, marks of writing direction), every blank a plain one, none at the ends.
+ */
+export function visible(text: string): string {
+  return text
+    .replace(INVISIBLE, '')
+    .replace(/[\s\u0085]+/g, ' ')
+    .trim()
+    .normalize('NFC');
+}
