@@ -86,6 +86,32 @@ describe('add', () => {
     );
   });
 
+  it('a data set, without what it holds out, and tells what was noticed about it', async () => {
+    const { readDataset } = await import('../dataset/read.ts');
+    await writePictures(at('split/train'), { dog: [7], owl: [1] });
+    await writePictures(at('split/test'), { dog: [8], owl: [2] });
+    await writeFiles(at('split'), { 'notes.txt': 'text' });
+    const grown = await base.add(await readDataset(at('split')));
+    expect(grown.data.examples.slice(9).map(({ id }) => id)).toEqual(['train/dog/7.png', 'train/owl/1.png']);
+    expect(grown.findings.map(({ code }) => code)).toEqual([
+      'dataset/found',
+      'dataset/not-images',
+      'dataset/held-out',
+    ]);
+  });
+
+  it('says which new class has no picture that could be read', async () => {
+    await writeFiles(at(), { 'owl.png': 'text' });
+    const grown = await base.add([{ image: at('owl.png'), label: 'owl' }, ...(await named('cat', [9]))]);
+    expect(grown.findings.find(({ code }) => code === 'add/emptied-class')?.paths).toEqual(['owl']);
+  });
+
+  it('a class that is known, however its name is written', async () => {
+    const [image] = await named('cat', [11]);
+    const grown = await base.add([{ ...image, label: '\u200bCAT\u00a0' }]);
+    expect(grown.data.classes).toEqual(base.data.classes);
+  });
+
   it('augmented views of the new examples, where the classifier has them', async () => {
     const small = await fitted('views', { cat: [0], dog: [0] }, { views: 3 });
     const [grown, images] = await asked(async () => small.add(await named('cat', [60])));

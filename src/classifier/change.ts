@@ -1,5 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 import { matchClasses } from '../dataset/classes.ts';
+import { visible } from '../dataset/names.ts';
+import { learnable } from '../dataset/split.ts';
 import type { ClassInfo, Dataset, Example, Finding } from '../dataset/types.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { DataError, UsageError } from '../errors.ts';
@@ -9,6 +11,7 @@ import { checkNeeds } from '../methods/method.ts';
 import { joinSupport, type Support, selectExamples } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { resolveOptions } from '../options.ts';
+import { emptiedClasses } from './emptied.ts';
 import { openTower } from './refit.ts';
 import type { Runtime } from './runtime.ts';
 import { readSource } from './source.ts';
@@ -35,7 +38,7 @@ export async function addExamples(
   added: readonly NewExample[] | Dataset,
   { signal, onProgress }: WorkOptions = {},
 ): Promise<{ data: ClassifierData; findings: Finding[] }> {
-  const { examples, classes } = labelled(data.classes, added);
+  const { examples, classes, findings: told } = labelled(data.classes, added);
   const { seed, exif } = data;
   const views = data.views > 1 ? Array.from({ length: data.views + 1 }, (_, view) => view) : [0];
   const encoded = await runtime.encode(examples, { views, seed, exif, signal, onProgress });
@@ -58,7 +61,17 @@ export async function addExamples(
   const grown = classes.slice(data.classes.length);
   const words =
     grown.length > 0 ? await grownHead(data, runtime, grown, signal) : { head: data.head, findings: [] };
-  const findings = [...changeFindings(encoded.failures, readable.length - kept.length), ...words.findings];
+  const findings = [
+    ...told,
+    ...changeFindings(encoded.failures, readable.length - kept.length),
+    ...emptiedClasses(
+      classes,
+      examples.filter(({ label }) => label >= data.classes.length),
+      readable,
+      { code: 'add/emptied-class', consequence: 'it is known by its name at most.' },
+    ),
+    ...words.findings,
+  ];
   const next: ClassifierData = {
     ...data,
     classes,
@@ -124,24 +137,28 @@ export async function removeParts(
 function labelled(
   known: readonly ClassInfo[],
   added: readonly NewExample[] | Dataset,
-): { examples: Example[]; classes: ClassInfo[] } {
+): { examples: Example[]; classes: ClassInfo[]; findings: readonly Finding[] } {
   const classes = [...known];
+  if ('examples' in added) {
+    const { classes: own, examples, findings } = learnable(added);
+    const { toB } = matchClasses(own, known);
+    const numbers = own.map((info, c) => (toB[c] >= 0 ? toB[c] : classes.push(info) - 1));
+    const numbered = examples
+      .filter(({ label }) => label >= 0)
+      .map((example) => ({ ...example, label: numbers[example.label] }));
+    return { examples: numbered, classes, findings };
+  }
   const numberOf = (info: ClassInfo): number => {
     const [match] = matchClasses([info], classes).toB;
     return match >= 0 ? match : classes.push(info) - 1;
   };
-  if ('examples' in added) {
-    const numbers = added.classes.map(numberOf);
-    const examples = added.examples.filter(({ label }) => label >= 0);
-    return { examples: examples.map((example) => ({ ...example, label: numbers[example.label] })), classes };
-  }
   const examples = added.map(({ image, label }): Example => {
-    const id = label.normalize('NFC');
+    const id = visible(label);
     const name = id.replaceAll('_', ' ').trim();
     if (name === '') throw new UsageError('A label cannot be empty', { code: 'add/label' });
     return { ...readSource(image), label: numberOf({ id, name, promptName: name, prompts: [] }) };
   });
-  return { examples, classes };
+  return { examples, classes, findings: [] };
 }
 
 async function grownHead(

@@ -15,6 +15,7 @@ import {
   wilsonInterval,
 } from '../metrics/index.ts';
 import { isCalibrated } from '../tuning/search-method.ts';
+import { emptiedClasses } from './emptied.ts';
 import { featuresReference, type Runtime } from './runtime.ts';
 import type { ClassifierData, Evaluation, Failure, Prediction, Suspect, WorkOptions } from './types.ts';
 
@@ -84,7 +85,14 @@ export async function encodeTestSet(
       .filter((i) => i < known && own.has(encoded.hashes[i]))
       .map((i) => readable[i].id),
     failures: encoded.failures.map(({ id, error }) => ({ image: id, error })),
-    findings: [...dataset.findings, ...findings],
+    findings: [
+      ...dataset.findings,
+      ...findings,
+      ...emptiedClasses(data.classes, examples, readable.slice(0, known), {
+        code: 'eval/emptied-class',
+        consequence: 'the figures say nothing of it.',
+      }),
+    ],
   };
 }
 
@@ -160,9 +168,8 @@ function judgedExamples(
   const examples = labelled.flatMap((example) =>
     toB[example.label] >= 0 ? [{ ...example, label: toB[example.label] }] : [],
   );
-  const unknown = dataset.classes.filter(
-    (_, c) => toB[c] < 0 && labelled.some((example) => example.label === c),
-  );
+  const there = new Set(labelled.map(({ label }) => label));
+  const unknown = dataset.classes.filter((_, c) => toB[c] < 0 && there.has(c));
   const names = unknown.map(({ name }) => name);
   const strangers = labelled.filter(({ label }) => toB[label] < 0);
   return { examples, strangers, findings: unknownClasses(names, strangers.length) };

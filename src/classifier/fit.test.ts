@@ -102,6 +102,39 @@ describe('fit', () => {
     expect(named?.toSorted()).toEqual(['cat/text.jpg', 'dog/cut.png', 'dog/empty.png']);
   });
 
+  it('says which class has lost all its pictures, and which has fewer than were asked for', async () => {
+    const photos = await writePictures(at('emptied'), { cat: 3, dog: 3, owl: 0 });
+    await writeFiles(photos, { 'owl/1.png': 'text', 'owl/2.png': '', 'dog/3.png': 'text' });
+    const { findings } = await fitted(photos, { method: 'prototype', shots: 4 });
+    const told = (code: string) => findings.find((found) => found.code === code);
+    expect(told('fit/emptied-class')).toMatchObject({
+      level: 'warning',
+      message: expect.stringContaining('1 class has no picture left, because none could be read ("owl")'),
+      paths: ['owl'],
+    });
+    expect(told('dataset/few-pictures')?.message).toContain('"cat (3)", "dog (3)", "owl (0)"');
+    const whole = await fitted(await writePictures(at('whole'), { cat: 3, dog: 3 }));
+    expect(whole.findings.map(({ code }) => code)).toEqual(['dataset/found']);
+  });
+
+  it('learns from train, or where nothing is in it from pictures of no split, and never from val or test', async () => {
+    const photos = await writePictures(at('halves'), { cat: 4, dog: 4 });
+    const rows = (splits: string[]) =>
+      ['cat', 'dog'].flatMap((name) => splits.map((split, i) => `${name}/${i}.png,${name},${split}`));
+    const learnt = async (splits: string[]) => {
+      await writeFiles(photos, { 'index.csv': ['path,label,split', ...rows(splits)].join('\n') });
+      const { data } = await fitted(photos);
+      return data.examples.map(({ id }) => id).filter((id) => id.startsWith('cat'));
+    };
+    expect(await learnt(['training', 'training', 'testing', 'dev'])).toEqual(['cat/0.png', 'cat/1.png']);
+    expect(await learnt(['', '', 'testing', 'testing'])).toEqual(['cat/0.png', 'cat/1.png']);
+    await expect(learnt(['test', 'test', 'val', 'val'])).rejects.toMatchObject({
+      code: 'dataset/no-train',
+      message: expect.stringContaining('all pictures are in test and val'),
+    });
+    await expect(learnt(['a', 'a', 'b', 'b'])).rejects.toMatchObject({ code: 'dataset/unknown-split' });
+  });
+
   it('refuses data without two classes or without a readable picture, and closes what it opened', async () => {
     const one = await writePictures(at('one'), { cat: 2 });
     await expect(fit(one, { encoder })).rejects.toMatchObject({

@@ -1,6 +1,7 @@
 import { isFeatureDump } from '../dataset/feature-dump.ts';
 import { readDataset } from '../dataset/read.ts';
 import { sampleFewShot, shortClasses } from '../dataset/sample.ts';
+import { learnable } from '../dataset/split.ts';
 import type { Dataset, Example, Finding } from '../dataset/types.ts';
 import { chooseEncoder } from '../encoder/choose.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
@@ -15,6 +16,7 @@ import { resolveOptions, type ValuesOf } from '../options.ts';
 import { count, plural } from '../words.ts';
 import { fileCheckpoint } from './checkpoint.ts';
 import { Classifier } from './classifier.ts';
+import { emptiedClasses } from './emptied.ts';
 import { fitFeatures } from './fit-features.ts';
 import { fitFresh } from './fresh.ts';
 import { checkGiven, promptFindings } from './given.ts';
@@ -110,7 +112,8 @@ async function fitDataset(
   runtime: Runtime,
   { signal, onProgress, ...watch }: WorkOptions & FitWatch,
 ): Promise<Classifier> {
-  const drawn = drawExamples(dataset, values);
+  const source = learnable(dataset);
+  const drawn = drawExamples(source, values);
   const encoder = await runtime.encoder();
   const views = values.views > 1 ? Array.from({ length: values.views + 1 }, (_, view) => view) : [0];
   const encoded = await runtime.encode(drawn.examples, {
@@ -120,7 +123,8 @@ async function fitDataset(
     signal,
     onProgress,
   });
-  const kept = drawn.examples.filter((_, i) => !encoded.failed.has(i));
+  const isKept = (_: unknown, i: number) => !encoded.failed.has(i);
+  const kept = drawn.examples.filter(isKept);
   const repeats = await findRepeats(dataset, kept, encoded);
   const support = supportOf(kept, encoded, repeats.groups, values.keys);
   checkClasses(dataset, support, encoded.failures);
@@ -131,9 +135,13 @@ async function fitDataset(
   const templates = templatesOf(values, encoder);
   const words = await roundedHead(encoder, dataset.classes, templates, signal);
   const findings = [
-    ...dataset.findings,
-    ...drawn.findings,
+    ...source.findings,
+    ...(values.shots === undefined ? [] : shortClasses(source, drawn.indices.filter(isKept), values.shots)),
     ...unreadable([...encoded.failures, ...(validation?.failures ?? [])]),
+    ...emptiedClasses(dataset.classes, drawn.examples, kept, {
+      code: 'fit/emptied-class',
+      consequence: 'it is known by its name at most, and never the answer of a method without names.',
+    }),
     ...repeats.findings,
     ...words.findings,
   ];
@@ -173,12 +181,9 @@ async function openEncoder(
 function drawExamples(
   dataset: Dataset,
   { shots, seed }: FitValues,
-): { examples: Example[]; findings: Finding[] } {
-  const split = dataset.examples.some((example) => example.split === 'train') ? 'train' : undefined;
-  const indices = sampleFewShot(dataset, { shots: shots ?? Number.POSITIVE_INFINITY, seed, split });
-  const examples = indices.map((i) => dataset.examples[i]);
-  const findings = shots === undefined ? [] : shortClasses(dataset, indices, shots);
-  return { examples, findings };
+): { indices: number[]; examples: Example[] } {
+  const indices = sampleFewShot(dataset, { shots: shots ?? Number.POSITIVE_INFINITY, seed });
+  return { indices, examples: indices.map((i) => dataset.examples[i]) };
 }
 
 function unreadable(failures: EncodedImages['failures']): Finding[] {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { describeClasses, matchClasses, nameKey } from './classes.ts';
+import { describeClasses, matchClasses } from './classes.ts';
+import { nameKey } from './names.ts';
 import { naturalOrder } from './order.ts';
 import { parseTable } from './table.ts';
 import type { ClassInfo } from './types.ts';

@@ -1,28 +1,15 @@
 import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
 import { groupBy } from './groups.ts';
+import { nameKey, visible } from './names.ts';
 import { sortNaturally } from './order.ts';
 import { columnOf, type Row, type Table } from './table.ts';
-import { visible } from './text.ts';
+
 import type { ClassInfo, Finding } from './types.ts';
 import { didYouMean, info, quoted, warning } from './wording.ts';
 
 const ID_COLUMNS = ['id', 'class', 'name'];
 const PROMPT_NAME_COLUMNS = ['prompt_name', 'prompt'];
-
-/**
- * How a class's name is compared: without regard to case, `_`, `-`, blanks, characters that are not seen, Unicode forms (accents,
- * full width), and how a number is written (1, 01, 1.0).
- */
-export function nameKey(name: string): string {
-  const key = name
-    .replace(/\p{Default_Ignorable_Code_Point}+/gu, '')
-    .normalize('NFKC')
-    .toLowerCase()
-    .replace(/[\s_-]+/g, ' ')
-    .trim();
-  return /^\d+(\.0+)?$/.test(key) ? key.replace(/^0+(?=\d)|\.0+$/g, '') : key;
-}
 
 /**
  * Classes in natural order of their ids. A name is the id with spaces for `_`, unless a classes.csv (columns id or class, name,

@@ -1,9 +1,9 @@
 import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
 import { spellingFindings } from './classes.ts';
+import { visible } from './names.ts';
 import { splitNamed } from './splits.ts';
 import { columnOf, type Row, type Table } from './table.ts';
-import { visible } from './text.ts';
 import type { Finding, Split } from './types.ts';
 import { info, quoted, warning } from './wording.ts';
 

@@ -4,9 +4,9 @@ import { count } from '../words.ts';
 import { spellingFindings } from './classes.ts';
 import { checkClassNames, checkTops, LAYOUT_HINT } from './folder-checks.ts';
 import { groupBy } from './groups.ts';
+import { visible } from './names.ts';
 import type { Folder, SourceFile, Tree } from './source.ts';
 import { namesUnlabelled, splitNamed } from './splits.ts';
-import { visible } from './text.ts';
 import type { Finding, Split } from './types.ts';
 import { info, quoted, warning } from './wording.ts';
 

@@ -11,11 +11,11 @@ import { groupBy } from './groups.ts';
 import { CLASSES_NAME } from './indexes.ts';
 import { readListed } from './listed.ts';
 import { type Lookup, lookupInTree, lookupOnDisk } from './lookup.ts';
+import { visible } from './names.ts';
 import { type Found, readTree } from './read-tree.ts';
 import { diskFile, folderTree, zipTree } from './source.ts';
 import { splitNamed } from './splits.ts';
 import { parseTable, TABLE_ENDINGS } from './table.ts';
-import { visible } from './text.ts';
 import type { Dataset, Example, Finding, Split } from './types.ts';
 import { info, quoted, warning } from './wording.ts';
 

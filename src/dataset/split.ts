@@ -4,7 +4,30 @@ import { count } from '../words.ts';
 import { groupBy } from './groups.ts';
 import { naturalOrder, sortNaturally } from './order.ts';
 import type { Dataset, Example, Split } from './types.ts';
-import { warning } from './wording.ts';
+import { info, warning } from './wording.ts';
+
+/**
+ * The data set with the examples that may be learnt from: those of the train split, or, where none is in it, those of no split. What is
+ * held out is said. Throws `DataError` when nothing is left: what is held out for judging is never learnt from.
+ */
+export function learnable(dataset: Dataset): Dataset {
+  const { examples, findings, root } = dataset;
+  const train = examples.some(({ split }) => split === 'train') ? 'train' : undefined;
+  const kept = examples.filter(({ split }) => split === train);
+  const held = examples.length - kept.length;
+  if (held === 0) return dataset;
+  const splits = [...new Set(examples.map(({ split }) => split))].filter((split) => split && split !== train);
+  if (kept.length === 0) {
+    throw new DataError(`${root} has nothing to learn from: all pictures are in ${splits.join(' and ')}`, {
+      code: 'dataset/no-train',
+      hint: 'Put the pictures to learn from into train/, or name the folder of the split itself.',
+      details: { root, splits },
+    });
+  }
+  const pictures = count(held, 'picture is', 'pictures are');
+  const message = `${pictures} not learnt from, but held out (${splits.join(', ') || 'no split'}).`;
+  return { ...dataset, examples: kept, findings: [...findings, info('held-out', message)] };
+}
 
 export interface SplitOptions {
   /** Share of each class's groups to test on, between 0 and 1; `auto` is 0.3. */

@@ -1,7 +1,8 @@
 import { type Options, parse } from 'csv-parse/sync';
 import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
-import { decodeText, parseJson, visible } from './text.ts';
+import { visible } from './names.ts';
+import { decodeText, parseJson } from './text.ts';
 
 /** A table of texts with a header: CSV (`,`, `;`, tab or `|`) or JSON Lines. */
 export interface Table {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { decodeText, parseJson, visible } from './text.ts';
+import { visible } from './names.ts';
+import { decodeText, parseJson } from './text.ts';
 
 const utf16be = (text: string) => Buffer.from(text, 'utf16le').swap16();
 

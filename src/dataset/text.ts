@@ -40,19 +40,3 @@ export function parseJson(text: string): unknown {
   }
   return value;
 }
-
-/** Characters that are not seen, but for those that change how scripts and emoji look: joiners, variations, tags of flags. */
-const INVISIBLE =
-  /(?!\p{Join_Control}|\p{Variation_Selector}|[\u{e0020}-\u{e007f}])\p{Default_Ignorable_Code_Point}/gu;
-
-/**
- * A class's name, or another value that is compared, as it is seen: in Unicode form NFC, without characters that are not seen
- * (zero-width space, byte order mark, soft hyphen, marks of writing direction), every blank a plain one, none at the ends.
- */
-export function visible(text: string): string {
-  return text
-    .replace(INVISIBLE, '')
-    .replace(/[\s\u0085]+/g, ' ')
-    .trim()
-    .normalize('NFC');
-}

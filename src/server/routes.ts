@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Classifier } from '../classifier/classifier.ts';
+import { matchClasses } from '../dataset/classes.ts';
 import { UsageError } from '../errors.ts';
 import { changeAnswer, examplesAnswer, explanationAnswer, modelAnswer, predict } from './answers.ts';
 import type { Expected, Model } from './model.ts';
@@ -195,9 +196,11 @@ function classByName(
   { data }: Classifier,
   { name, promptName, prompts }: z.infer<typeof schemas.newClassSchema>,
 ) {
-  const id = name.normalize('NFC');
-  if (data.classes.some((known) => known.id === id || known.name === id)) {
-    throw new Refusal(409, `The classifier has a class "${id}"`, { code: 'class/known' });
+  const shown = name.replaceAll('_', ' ');
+  const added = { id: name, name: shown, promptName: promptName ?? shown, prompts };
+  const [known] = matchClasses([added], data.classes).toB;
+  if (known >= 0) {
+    throw new Refusal(409, `The classifier has a class "${data.classes[known].id}"`, { code: 'class/known' });
   }
   if (!data.head) {
     throw new UsageError('The classifier knows classes by their examples alone', {
@@ -205,7 +208,5 @@ function classByName(
       hint: 'Add the class with its first examples.',
     });
   }
-  const shown = id.replaceAll('_', ' ');
-  const added = { id, name: shown, promptName: promptName ?? shown, prompts };
   return { name: 'request', root: '', classes: [added], examples: [], findings: [] };
 }

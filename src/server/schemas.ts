@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { visible } from '../dataset/names.ts';
 
 /** What requests may hold and what answers hold. They check requests, and the OpenAPI document is made of them. */
 
@@ -7,10 +8,10 @@ export const components = z.registry<{ id: string }>();
 
 const className = z
   .string()
-  .trim()
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'has characters that cannot be seen')
+  .overwrite(visible)
   .min(1)
-  .max(255)
-  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'has characters that cannot be seen');
+  .max(255);
 /** Halves of characters come from JSON alone: no address could name what is called so. */
 const wellFormed = z.string().regex(/^\P{Cs}*$/u, 'has half a character');
 const probability = z.number().min(0).max(1);

@@ -1,3 +1,5 @@
+import { nameKey, visible } from '../dataset/names.ts';
+
 /**
  * What a person has put on the table: classes in order, pictures in order, and what they chose. Pure data and pure changes, so
  * that the page and the program apply the same change and come to the same board.
@@ -63,15 +65,9 @@ export const EMPTY_BOARD: Board = {
   confirmed: new Set(),
 };
 
-/** Class names are the same without regard to case and the kind of space between words. */
+/** Whether two names are of one class. */
 export function sameName(a: string, b: string): boolean {
-  const key = (name: string) =>
-    name
-      .normalize('NFC')
-      .toLowerCase()
-      .replace(/[\s_-]+/g, ' ')
-      .trim();
-  return key(a) === key(b);
+  return nameKey(a) === nameKey(b);
 }
 
 /** The board after a command; the same board where nothing changes. */
@@ -135,7 +131,7 @@ const without = <T>(set: ReadonlySet<T>, gone: ReadonlySet<T>): ReadonlySet<T> =
   new Set([...set].filter((one) => !gone.has(one)));
 
 function addClass(board: Board, { id, name }: BoardClass): Board {
-  const clean = name.normalize('NFC').trim();
+  const clean = visible(name);
   if (clean === '' || board.classes.some((known) => known.id === id || sameName(known.name, clean)))
     return board;
   return { ...board, classes: [...board.classes, { id, name: clean }] };
@@ -143,7 +139,7 @@ function addClass(board: Board, { id, name }: BoardClass): Board {
 
 /** Two classes of one name are one class: whoever renames one to the other's name merges them. */
 function renameClass(board: Board, { id, name }: BoardClass): Board {
-  const clean = name.normalize('NFC').trim();
+  const clean = visible(name);
   if (clean === '' || !knows(board, id)) return board;
   const twin = board.classes.find((known) => known.id !== id && sameName(known.name, clean));
   if (twin) return mergeClasses(board, id, twin.id);

@@ -5,13 +5,17 @@ import { createAdaptorServer } from '@hono/node-server';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono } from 'hono';
 import { readDataset } from '../dataset/read.ts';
-import { throwIfAborted, UsageError } from '../errors.ts';
+import { learnable } from '../dataset/split.ts';
+import type { Finding } from '../dataset/types.ts';
+import { DataError, throwIfAborted, UsageError } from '../errors.ts';
 import { listen } from '../server/http.ts';
 import { Refusal } from '../server/problem.ts';
 import { answerHeaders, hostGuard, originGuard } from '../server/security.ts';
-import type { BoardPicture } from './board.ts';
+import { type BoardPicture, sameName } from './board.ts';
+import type { Kept } from './pictures.ts';
 import { studioRoutes, tellProblem } from './routes.ts';
 import { lastAddress, rememberAddress, Session, type SessionOptions } from './session.ts';
+import { problemOf } from './status.ts';
 
 export interface StudioOptions extends SessionOptions {
   /** 0: the one of last time, where it is free, so that a page that is still open finds the session again; else any free one. */
@@ -31,7 +35,8 @@ export interface Studio {
   /** What to open in a browser. */
   readonly address: string;
   readonly session: Session;
-  /** Files of `data` that are no pictures that can be read, and why. */
+  /** What was noticed about `data`, and which of its pictures cannot be read, and why. */
+  readonly findings: readonly Finding[];
   readonly unreadable: readonly string[];
   close(): Promise<void>;
 }
@@ -85,13 +90,15 @@ export async function startStudio({
   }
   const session = await Session.open(options);
   try {
-    const unreadable = data ? await bringIn(session, data, signal, onProgress) : [];
+    const brought = data
+      ? await bringIn(session, data, signal, onProgress)
+      : { findings: [], unreadable: [] };
     const server = createAdaptorServer(studioApp(session, page, exportPage)) as Server;
     const address = await listenAgain(server, options.folder, port);
     return {
       address,
       session,
-      unreadable,
+      ...brought,
       close: async () => {
         const closed = new Promise((resolve) => server.close(resolve));
         server.closeAllConnections();
@@ -116,31 +123,38 @@ async function listenAgain(server: Server, folder: string, port: number): Promis
 
 const HOST = '127.0.0.1';
 
-/** Puts a data set's labelled pictures on the board, in one step; returns what could not be read. */
+/** Puts a data set's pictures on the board, in one step, but for those held out; tells what was noticed and what could not be read. */
 async function bringIn(
   session: Session,
   path: string,
   signal?: AbortSignal,
   onProgress?: StudioOptions['onProgress'],
-): Promise<string[]> {
-  const { classes, examples, name } = await readDataset(path, { signal });
+): Promise<Pick<Studio, 'findings' | 'unreadable'>> {
+  const { classes, examples, findings, name } = learnable(await readDataset(path, { signal }));
   const step = `bring in ${name}`.slice(0, 64);
-  const ids = new Map(session.board.classes.map((known) => [known.name, known.id]));
+  const ids: string[] = [];
   for (const { name: className } of classes) {
-    if (ids.has(className)) continue;
-    const id = crypto.randomUUID();
-    ids.set(className, id);
-    await session.change({ command: { do: 'add-class', id, name: className }, step });
+    const known = session.board.classes.find((one) => sameName(one.name, className));
+    ids.push(known?.id ?? crypto.randomUUID());
+    if (!known)
+      await session.change({ command: { do: 'add-class', id: ids.at(-1) as string, name: className }, step });
   }
   const pictures: BoardPicture[] = [];
   const unreadable: string[] = [];
   for (const [i, { id, label, group, read }] of examples.entries()) {
     throwIfAborted(signal);
-    const kept = await session.pictures.keep(posix.basename(id), await read());
+    const kept = await read()
+      .then((bytes) => session.pictures.keep(posix.basename(id), bytes))
+      .catch((error): Kept => unreadableFile(id, error));
     if ('problem' in kept) unreadable.push(`${id}: ${kept.problem.message}`);
-    else pictures.push({ ...kept, classId: label < 0 ? undefined : ids.get(classes[label].name), group });
+    else pictures.push({ ...kept, classId: label < 0 ? undefined : ids[label], group });
     onProgress?.({ done: i + 1, total: examples.length });
   }
   await session.change({ command: { do: 'add', pictures }, step });
-  return unreadable;
+  return { findings, unreadable };
+}
+
+function unreadableFile(name: string, error: unknown): Kept {
+  if (error instanceof DataError) return { name, problem: problemOf(error) };
+  throw error;
 }

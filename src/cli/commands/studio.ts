@@ -4,7 +4,7 @@ import { flag, integer, text } from '../../options.ts';
 import { count } from '../../words.ts';
 import { defineCommand } from '../command.ts';
 import type { Io } from '../io.ts';
-import { tellSome } from '../wording.ts';
+import { tellFindings, tellSome } from '../wording.ts';
 import { withBar } from '../work.ts';
 
 export const studioCommand = defineCommand({
@@ -52,6 +52,7 @@ export const studioCommand = defineCommand({
       return;
     }
     try {
+      tellFindings(io, studio.findings);
       if (studio.unreadable.length > 0) {
         io.note(`${count(studio.unreadable.length, 'file')} could not be read and stayed out:`);
         tellSome(io, studio.unreadable);
