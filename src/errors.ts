@@ -51,6 +51,19 @@ export class InterruptedError extends TipAdapterError {
   }
 }
 
+/** A message about one of several pictures or files, which names it once. */
+export function messageAbout(name: string, message: string): string {
+  return message.includes(name) ? message : `${name}: ${message}`;
+}
+
+/** The same error, its message naming the picture or file that it is about. */
+export function errorAbout(name: string, error: Error): Error {
+  if (!(error instanceof TipAdapterError) || error.message.includes(name)) return error;
+  const Kind = error.constructor as typeof DataError;
+  const { message, code, hint, details } = error;
+  return new Kind(messageAbout(name, message), { code, hint, details, cause: error });
+}
+
 /** Throws `InterruptedError` if the signal has fired. */
 export function throwIfAborted(signal?: AbortSignal): void {
   if (signal?.aborted) throw new InterruptedError();

@@ -94,7 +94,7 @@ export function resolveOptions<T extends Options>(
     if (result.success) return [name, result.data];
     const flagName = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     const shown = value === undefined ? 'is missing' : `cannot be ${JSON.stringify(value)}`;
-    throw new UsageError(`Option ${flagName} ${shown}: ${result.error.issues[0].message}`, {
+    throw new UsageError(`Option ${flagName} ${shown}: ${requirement(result.error.issues[0])}`, {
       code: 'option/value',
       hint: option.help,
       details: { option: name, value },
@@ -102,3 +102,28 @@ export function resolveOptions<T extends Options>(
   });
   return Object.fromEntries(entries) as ValuesOf<T>;
 }
+
+/** What a value must be, in words: a schema's own message is for programmers. */
+function requirement(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'too_small':
+      if (issue.origin === 'string') return 'it must not be empty';
+      return `it must be ${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}`;
+    case 'too_big':
+      return `it must be at most ${issue.maximum}`;
+    case 'invalid_value':
+      return `it must be one of ${issue.values.join(', ')}`;
+    case 'invalid_type':
+      return `it must be ${KINDS[issue.expected] ?? `of type ${issue.expected}`}`;
+    default:
+      return issue.message;
+  }
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  int: 'a whole number',
+  number: 'a number',
+  string: 'text',
+  boolean: 'true or false',
+  array: 'a list',
+};

@@ -195,7 +195,9 @@ describe('the command line with a small encoder', () => {
         'blue-6.png',
         'blue-7.png',
       ]);
-      expect((await predict(...argv)).err).toMatch(/Copied 0 pictures to .*sorted; 9 pictures there already/);
+      expect((await predict(...argv)).err).toMatch(
+        /Copied 0 pictures to .*sorted; 9 pictures were there already/,
+      );
       await predict(test(), '--copy-to', at('doubted'), '--reject', '1');
       expect(await readdir(at('doubted'))).toContain('unsure');
     });

@@ -4,13 +4,14 @@ import { visible } from '../dataset/names.ts';
 import { learnable } from '../dataset/split.ts';
 import type { ClassInfo, Dataset, Example, Finding } from '../dataset/types.ts';
 import { sharedEngine } from '../engine/node.ts';
-import { DataError, UsageError } from '../errors.ts';
+import { DataError, errorAbout, messageAbout, UsageError } from '../errors.ts';
 import { concatRows, selectRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
 import { checkNeeds } from '../methods/method.ts';
 import { joinSupport, type Support, selectExamples } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { resolveOptions } from '../options.ts';
+import { count, plural } from '../words.ts';
 import { emptiedClasses } from './emptied.ts';
 import { openTower } from './refit.ts';
 import type { Runtime } from './runtime.ts';
@@ -42,7 +43,10 @@ export async function addExamples(
   const { seed, exif } = data;
   const views = data.views > 1 ? Array.from({ length: data.views + 1 }, (_, view) => view) : [0];
   const encoded = await runtime.encode(examples, { views, seed, exif, signal, onProgress });
-  if (encoded.failures.length > 0 && encoded.failed.size === examples.length) throw encoded.failures[0].error;
+  if (encoded.failures.length > 0 && encoded.failed.size === examples.length) {
+    const [{ id, error }] = encoded.failures;
+    throw errorAbout(id, error);
+  }
 
   const readable = examples.filter((_, i) => !encoded.failed.has(i));
   const fresh = supportOf(readable, encoded, Int32Array.from(readable.keys()), data.keys?.type ?? 'half');
@@ -215,12 +219,12 @@ function changeFindings(failures: readonly { id: string; error: Error }[], repea
     findings.push({
       level: 'warning',
       code: 'add/unreadable',
-      message: `${failures.length} pictures could not be read and are left out`,
-      paths: failures.map(({ id, error }) => `${id}: ${error.message}`),
+      message: `${count(failures.length, 'picture')} could not be read and ${plural(failures.length, 'is', 'are')} left out`,
+      paths: failures.map(({ id, error }) => messageAbout(id, error.message)),
     });
   }
   if (repeated > 0) {
-    const message = `${repeated} pictures are examples of that class already and are left out`;
+    const message = `${count(repeated, 'picture')} ${plural(repeated, 'is an example', 'are examples')} of that class already and ${plural(repeated, 'is', 'are')} left out`;
     findings.push({ level: 'info', code: 'add/known', message });
   }
   return findings;

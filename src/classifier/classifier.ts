@@ -2,7 +2,7 @@ import type { Dataset, Finding } from '../dataset/types.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
-import { throwIfAborted } from '../errors.ts';
+import { errorAbout, throwIfAborted } from '../errors.ts';
 import { type Matrix, matrix, row, softmax } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
@@ -106,7 +106,7 @@ export class Classifier {
   /** Why a picture gets its answer: each class's text part and examples' part, and what each example added. */
   async explain(image: ImageSource, { reject, examples, signal }: ExplainOptions = {}): Promise<Explanation> {
     const { features, failures } = await this.#encode([image], { signal });
-    if (failures.length > 0) throw failures[0].error;
+    for (const { id, error } of failures) throw errorAbout(id, error);
     const { votes, ...terms } = await (await this.#scoring()).terms(features, signal);
     const probabilities = Float32Array.from(softmax(scoresOfTerms(terms), this.data.tuning.temperature));
     const prediction = this.#prediction(readSource(image).id, probabilities, reject);

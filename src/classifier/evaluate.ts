@@ -15,6 +15,7 @@ import {
   wilsonInterval,
 } from '../metrics/index.ts';
 import { isCalibrated } from '../tuning/search-method.ts';
+import { count, plural } from '../words.ts';
 import { emptiedClasses } from './emptied.ts';
 import { featuresReference, type Runtime } from './runtime.ts';
 import type { ClassifierData, Evaluation, Failure, Prediction, Suspect, WorkOptions } from './types.ts';
@@ -67,9 +68,18 @@ export async function encodeTestSet(
   const unseen = [...readable.keys()].filter((i) => !own.has(encoded.hashes[i]));
   const kept = unseen.filter((i) => i < known);
   if (kept.length === 0) {
-    throw new DataError(`${dataset.name} has no picture to judge by`, {
+    const where = split ? `The split ${split} of ${dataset.name}` : dataset.name;
+    const why =
+      all.length === 0
+        ? 'it has no labelled picture'
+        : examples.length === 0
+          ? 'the classifier knows none of its classes'
+          : known > 0
+            ? `${plural(known, 'its only picture is an example', 'all its pictures are examples')} of the classifier`
+            : 'none of its pictures could be read';
+    throw new DataError(`${where} cannot judge the classifier: ${why}`, {
       code: 'eval/nothing',
-      hint: 'Give labelled pictures that the classifier has not been fitted to.',
+      hint: 'Give labelled pictures that the classifier was not fitted to.',
       details: { examples: examples.length, own: known, unreadable: encoded.failures.length },
     });
   }
@@ -103,17 +113,20 @@ async function featureTestSet(data: ClassifierData, folder: string, split?: Spli
   const brought = featuresReference(dump, data.encoder.logitScale);
   if (dump.dimension !== dimension || (!data.encoder.preprocessing && brought.id !== id)) {
     throw new ModelError(
-      `${folder} holds ${brought.id}, ${dump.dimension} numbers each; the classifier is for ${dimension} (${id})`,
+      `${folder} holds features of ${brought.id} with ${dump.dimension} dimensions; the classifier was fitted to features of ${id} with ${dimension}`,
       {
         code: 'classifier/other-encoder',
-        hint: 'Features of two encoders do not mix.',
+        hint: 'Give features of the same encoder.',
       },
     );
   }
   const name = split ?? (dump.test ? 'test' : 'val');
   const rows = name === 'train' ? undefined : dump[name];
   if (!rows) {
-    throw new DataError(`${dump.name} has no ${name}.npy to judge by`, { code: 'eval/nothing' });
+    throw new DataError(`${dump.name} has no features of the split ${name}`, {
+      code: 'eval/nothing',
+      hint: 'Give another split, or a folder that holds its features.',
+    });
   }
   const { toB } = matchClasses(dumpClasses(dump), data.classes);
   const [kept, strangers] = [true, false].map((known) =>
@@ -177,7 +190,7 @@ function judgedExamples(
 
 function unknownClasses(names: readonly string[], pictures: number): Finding[] {
   if (names.length === 0) return [];
-  const message = `${pictures} pictures of ${names.length} classes that the classifier does not know: they judge only how well it tells them apart`;
+  const message = `${count(pictures, 'picture')} of ${count(names.length, 'class', 'classes')} that the classifier does not know ${plural(pictures, 'is', 'are')} not part of the accuracy and ${plural(pictures, 'judges', 'judge')} only how well unknown pictures are recognised as such`;
   return [{ level: 'warning', code: 'eval/unknown-classes', message, paths: [...names] }];
 }
 

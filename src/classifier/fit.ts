@@ -9,7 +9,7 @@ import { loadEncoder } from '../encoder/local.ts';
 import type { PullProgress } from '../encoder/pull.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
-import { DataError, UsageError } from '../errors.ts';
+import { DataError, messageAbout, UsageError } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
 import type { FitProgress, Support } from '../methods/task.ts';
 import { resolveOptions, type ValuesOf } from '../options.ts';
@@ -188,7 +188,7 @@ function drawExamples(
 
 function unreadable(failures: EncodedImages['failures']): Finding[] {
   if (failures.length === 0) return [];
-  const paths = failures.map(({ id, error }) => `${id}: ${error.message}`);
+  const paths = failures.map(({ id, error }) => messageAbout(id, error.message));
   const message = `${count(failures.length, 'picture')} could not be read and ${plural(failures.length, 'is', 'are')} left out`;
   return [{ level: 'warning', code: 'fit/unreadable', message, paths }];
 }
@@ -202,11 +202,13 @@ function checkClasses(
     const unread = failures.length > 0;
     throw new DataError(
       unread
-        ? `None of the ${failures.length} pictures in ${name} could be read`
+        ? `None of ${count(failures.length, 'picture')} in ${name} could be read`
         : `${name} has no picture to learn from`,
       {
         code: 'fit/no-pictures',
-        hint: unread ? `The first one: ${failures[0].error.message}` : FOLDERS_HINT,
+        hint: unread
+          ? `The first one: ${messageAbout(failures[0].id, failures[0].error.message)}.`
+          : FOLDERS_HINT,
         details: { paths: failures.map(({ id }) => id) },
       },
     );

@@ -17,26 +17,26 @@ export const fitOptions = {
   encoder: text({
     default: 'auto',
     value: '<name>',
-    help: 'Encoder: a name, hf:owner/repo, a folder, or auto.',
+    help: 'The encoder: a name, hf:owner/repo, a folder, or auto.',
   }),
   method: choice(['auto', ...methods.map(({ id }) => id).filter((id) => id !== 'stack')], {
     default: 'auto',
-    help: 'How examples and class names become an answer; auto picks or stacks by left-out examples.',
+    help: 'The method; auto chooses one, or a stack of several, by left-out examples.',
   }),
-  trainingFree: flag({ help: 'With auto: closed forms only.' }),
+  trainingFree: flag({ help: 'With auto: consider only methods with a closed form.' }),
   shots: optional(
     integer({ min: 1, help: 'Use this many examples per class, drawn by the seed (default: all).' }),
   ),
-  seed: integer({ default: 1, help: 'Decides the draw of examples and the augmented views.' }),
+  seed: integer({ default: 1, help: 'Seed of the draw of examples and of the augmented views.' }),
   views: integer({
     default: 1,
     min: 1,
     max: 64,
-    help: "Views per example: 1 is the picture as it is, 10 the paper's ten random crops, averaged.",
+    help: 'Number of views per example: 1 takes the picture itself; 10 averages ten random crops, as in the paper.',
   }),
   tune: choice(['folds', 'val', 'fixed', 'paper'], {
     default: 'folds',
-    help: 'How the method and its constants are chosen: on the examples themselves, on a validation split, not at all, or, as the published code does, on the test split (optimistic; results say so). Probabilities are calibrated where examples can be left out.',
+    help: 'How the method and its constants are chosen: on the examples (folds), on a validation split (val), not at all (fixed), or on the test split as in the published code (paper), which is optimistic; results say so. Probabilities are calibrated where examples can be left out.',
   }),
   alpha: optional(
     real({ min: 0, help: 'Weight of the examples against the class names; held where it is given.' }),
@@ -47,25 +47,28 @@ export const fitOptions = {
   template: optional(
     texts({
       value: '<prompt>',
-      help: 'Prompt with {} for the class name; may be given several times (averaged).',
+      help: 'A prompt with {} for the class name; may be repeated, and the prompts are averaged.',
     }),
   ),
   prompts: optional(
     text({
       value: '<preset>',
-      help: 'Prompt preset of a public data set: imagenet, caltech101, dtd, eurosat, …',
+      help: 'The prompts of a public data set, such as imagenet, caltech101, dtd or eurosat.',
     }),
   ),
   classes: optional(
-    text({ value: '<file>', help: 'classes.csv: shown name, prompt name and extra prompts per class.' }),
+    text({
+      value: '<file>',
+      help: 'A CSV table with the shown name, the prompt name and further prompts of each class.',
+    }),
   ),
   keys: choice(['half', 'int8'], {
     default: 'half',
-    help: "How the examples' features are kept: 16 bits a number, or 8, half as large; what that changes is measured.",
+    help: 'Precision of the stored features: half keeps 16 bits per number, int8 keeps 8 bits and reports what that changes.',
   }),
   reject: real({ default: 0, min: 0, max: 1, help: 'Answer "none of these" below this probability.' }),
-  exif: flag({ default: true, help: 'Turn photos the way the camera says.' }),
-  thumbnails: flag({ default: true, help: 'Keep tiny pictures of the examples in the classifier file.' }),
+  exif: flag({ default: true, help: 'Rotate photos by their EXIF orientation.' }),
+  thumbnails: flag({ default: true, help: 'Keep thumbnails of the examples in the classifier file.' }),
 } as const;
 
 /**
@@ -87,7 +90,10 @@ function collectMethodOptions(): Options {
   return Object.fromEntries(
     [...found].map(([name, { option, defaults }]) => {
       const { default: _, ...rest } = option;
-      return [name, optional({ ...rest, help: `${option.help} (${defaults.join(', ')})` })];
+      return [
+        name,
+        optional({ ...rest, help: `${option.help.replace(/\.$/, '')} (${defaults.join(', ')}).` }),
+      ];
     }),
   );
 }

@@ -40,7 +40,7 @@ export function benchMethods(list?: string, usual: readonly string[] = USUAL): r
   const ids = list.split(',').map((id) => id.trim());
   for (const id of ids) if (id !== 'auto') methodById(id);
   if (ids.includes('stack')) {
-    throw new UsageError('A stack is what auto makes; it cannot be asked for', {
+    throw new UsageError('The method stack cannot be chosen by name: auto makes it', {
       code: 'bench/stack',
       hint: 'Use auto.',
     });
@@ -76,7 +76,7 @@ export async function writeOutputs(
     'bench.md': sections.map(markdownOf).join('\n\n'),
     'bench.html': renderBenchPage(
       title,
-      `Made by tip-adapter ${version}. Each section says which rows were judged and what constants were chosen on.${missing.length > 0 ? ` Not here: ${missing.join('; ')}.` : ''}`,
+      `Made by tip-adapter ${version}. Each section says which rows were judged and on which rows the constants were chosen.${missing.length > 0 ? ` Missing: ${missing.join('; ')}.` : ''}`,
       sections,
     ),
   };
@@ -103,8 +103,8 @@ function sectionOf(table: FinishedTable, metrics: boolean): BenchSection {
     how: totals.size === 1 ? how.replace('Judged on ', `Judged on ${[...totals][0]} `) : how,
     tables: {
       'Accuracy and its 95% interval': accuracyTable(table),
-      ...(numbers && { 'What it costs, and how sure the best is to be the best': costTable(table) }),
-      ...(numbers && metrics && { 'How far probabilities can be believed': measuresTable(table) }),
+      ...(numbers && { 'Costs, and the p-value of each difference from the best method': costTable(table) }),
+      ...(numbers && metrics && { 'Calibration of the probabilities': measuresTable(table) }),
     },
     axis,
     curves: curvesOf(table),
@@ -116,7 +116,7 @@ function sectionOf(table: FinishedTable, metrics: boolean): BenchSection {
 function notesOf({ published, missing }: BenchSection): string[] {
   return [
     ...(published ? [`Published: ${published}.`] : []),
-    ...(missing.length > 0 ? [`Not here: ${missing.join('; ')}.`] : []),
+    ...(missing.length > 0 ? [`Missing: ${missing.join('; ')}.`] : []),
   ];
 }
 

@@ -17,15 +17,15 @@ export interface Command<T extends Options = Options> {
 
 /** Options that every command has. */
 export const commonOptions = {
-  quiet: flag({ short: 'q', help: 'No progress and no notes; errors are still told.' }),
-  verbose: flag({ help: 'Tell where in the program an error came from.' }),
+  quiet: flag({ short: 'q', help: 'Print no progress and no notes; errors are still printed.' }),
+  verbose: flag({ help: 'Print where in the program an error occurred.' }),
 } as const;
 
 /** Options of every command that computes. */
 const engineOptions = {
   device: choice(DEVICES, {
     default: 'cpu',
-    help: 'What computes; all but cpu are experimental, and cpu takes over from one that refuses.',
+    help: 'The device that computes. All but cpu are experimental; the CPU replaces a device that cannot be used.',
   }),
 } as const;
 
@@ -34,7 +34,7 @@ export function optionsOf({ options, computes }: Command): Options {
   return computes === 'on-device' ? { ...options, ...engineOptions } : options;
 }
 
-export const jsonOption = flag({ help: 'Print JSON; errors are JSON on stderr, too.' });
+export const jsonOption = flag({ help: 'Print JSON; errors are JSON on stderr.' });
 
 /** Keeps the types of the options where a command is written, and forgets them where commands are listed. */
 export function defineCommand<const T extends Options>(command: Command<T>): Command {

@@ -87,7 +87,7 @@ describe('the commands, one after the other', () => {
       seed: 1,
     });
     expect(evaluation.perClass).toHaveLength(3);
-    expect((await run(['eval', classifier(), at('photos')])).out).toMatch(/^Accuracy .* of 6\)/);
+    expect((await run(['eval', classifier(), at('photos')])).out).toMatch(/^Accuracy .* of 6 pictures\)/);
     expect((await run(['eval', classifier(), at('photos'), '--suspects'])).status).toBe(0);
   });
 
@@ -97,7 +97,7 @@ describe('the commands, one after the other', () => {
     expect((await run(fit)).status).toBe(0);
     const { status, out } = await run(['compare', classifier(), other, at('photos')]);
     expect(status).toBe(0);
-    expect(out).toContain('points for the first on 6 pictures');
+    expect(out).toContain('Accuracy of the first less that of the second on 6 pictures: ');
     expect(out).toContain("McNemar's exact test");
     const json = JSON.parse((await run(['compare', classifier(), other, at('photos'), '--json'])).out);
     const { total, first, second, onlyFirst, onlySecond, disagreements } = json;
@@ -187,6 +187,6 @@ describe('the commands, one after the other', () => {
   it('stops at an interrupt with status 130 and one line', async () => {
     const io = recordingIo({ signal: AbortSignal.abort() });
     expect(await runCli(['eval', classifier(), at('photos')], io)).toBe(130);
-    expect(io.err().trimEnd().split('\n').at(-1)).toMatch(/^Interrupted\. What was done is kept/);
+    expect(io.err().trimEnd().split('\n').at(-1)).toMatch(/^Interrupted\. Finished work is kept/);
   });
 });

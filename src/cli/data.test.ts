@@ -29,7 +29,7 @@ describe('data check', () => {
     expect(status).toBe(3);
     expect(out).toMatch(/DTD +features +2 +– +– +3 /);
     expect(out).toContain('split_zhou_EuroSAT.json  from https://github.com/KaiyangZhou/CoOp');
-    expect(err).toContain('Not whole: ImageNet, Caltech101, OxfordPets');
+    expect(err).toContain('Not complete: ImageNet, Caltech101, OxfordPets');
     expect(err).not.toContain('DTD');
   });
 

@@ -5,6 +5,7 @@ import type { ImageSource } from '../classifier/index.ts';
 import { renderReport, type Table } from '../report/index.ts';
 import { percent, probability } from '../report/numbers.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
+import { count } from '../words.ts';
 import { demoReport } from './demo-report.ts';
 import type { Io } from './io.ts';
 import { tableLines } from './print.ts';
@@ -46,17 +47,19 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
     '',
     `${result.source.pictures}.`,
     `Licences: ${result.source.licence}.`,
-    `${dataset.classes.length} classes, ${train} pictures to learn from, ${test.truth.length} to be tested on; ` +
+    `${count(dataset.classes.length, 'class', 'classes')}, ${count(train, 'picture')} to learn from, ${test.truth.length} to test on; ` +
       `read and encoded in ${encodeSeconds.toFixed(1)} s.`,
     '',
     ...tableLines(io, methodTable(result)),
-    "alpha 1 and beta 5.5 are the paper's constants, for CLIP; other encoders need others.",
+    "The constants alpha 1 and beta 5.5 are the paper's, chosen for CLIP; other encoders need others.",
   ]);
   const fitted = result.best.classifier.data;
   const { folds, judges } = fitted.tuning;
   const chosen =
-    folds > 0 ? `on ${folds} folds of the ${judges} examples alone` : 'by rule: too few examples to judge by';
-  io.print([`Chosen ${chosen}. auto took: ${methodText(fitted)}`, '']);
+    folds > 0
+      ? `on ${count(folds, 'fold')} of the ${count(judges, 'example')} alone`
+      : 'by a rule, because there are too few examples to judge by';
+  io.print([`auto chose ${methodText(fitted)}, ${chosen}.`, '']);
   await showAnswers(result, io);
   await saveAll(result, settings, reason, data, io);
   await result.best.classifier.close();
@@ -88,7 +91,7 @@ async function showAnswers({ best, test, dataset }: DemoResult, io: Io): Promise
   const { classifier } = best;
   const pictures = new Map(dataset.examples.map((example) => [example.id, example]));
   const step = Math.max(1, Math.floor(test.truth.length / SHOWN));
-  io.print('Pictures it has never seen, and the examples most like them:');
+  io.print('Pictures that the classifier has not seen, and the examples most like them:');
   for (const { id, label } of test.truth.filter((_, i) => i % step === 0).slice(0, SHOWN)) {
     const { prediction, contributions } = await classifier.explain(pictures.get(id) as ImageSource);
     const truth = classifier.data.classes[label];
@@ -122,10 +125,13 @@ async function saveAll(
     `Saved  ${shown(file)}   the classifier`,
     `       ${shown(page)}   a report with pictures: open it in a browser`,
     '',
-    'Ask it about a picture:',
+    'To classify a picture:',
     `  npx tip-adapter predict ${shown(file)} picture.jpg`,
   ]);
   if (data === undefined) {
-    io.print(['The same with your own photos, one folder for each class:', '  npm start -- ./my-photos']);
+    io.print([
+      'To do the same with your own photos, in one folder for each class:',
+      '  npm start -- ./my-photos',
+    ]);
   }
 }

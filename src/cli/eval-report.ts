@@ -1,5 +1,6 @@
 import type { Classifier, Evaluation } from '../classifier/index.ts';
 import type { Dataset } from '../dataset/types.ts';
+import { leftOut } from '../report/left-out.ts';
 import type { ReportData } from '../report/types.ts';
 import { evaluationReport } from './report-data.ts';
 
@@ -16,16 +17,16 @@ export async function evalReport(
   const pictures = new Map(dataset.examples.map((example) => [example.id, example]));
   const { correct, total, accuracy, interval, seconds, protocol, method, findings } = evaluation;
   return {
-    title: `${dataset.name}: how well are these pictures known?`,
+    title: `${dataset.name}: how many pictures are recognised?`,
     created: new Date().toISOString(),
-    source: { pictures: dataset.root, licence: 'as their owner says' },
-    encoder: { id, dimension, licence, reason: 'The one the classifier was fitted with.' },
+    source: { pictures: dataset.root, licence: 'not stated' },
+    encoder: { id, dimension, licence, reason: 'The classifier was fitted with it.' },
     dataset: {
       name: dataset.name,
       classes: data.classes.length,
       train: data.examples.length,
       test: total,
-      findings: findings.map(({ message }) => message),
+      findings: [...findings.map(({ message }) => message), ...leftOut(evaluation)],
     },
     methods: [{ name: method, note: '', correct, total, accuracy, interval, seconds, protocol }],
     ...(await evaluationReport(classifier, evaluation, pictures, signal)),

@@ -7,6 +7,7 @@ import { DEFAULT_CLIP, REGISTRY } from '../encoder/registry.ts';
 import { folderSize, homeFolder } from '../store/home.ts';
 import { hubAnswers } from '../store/hub.ts';
 import { version } from '../version.ts';
+import { count } from '../words.ts';
 import { bytes } from './wording.ts';
 
 /** One thing that was looked at. `note`: works, but the person should know. */
@@ -54,7 +55,7 @@ function machine(): Check {
   return {
     name: 'Machine',
     state: memory < LOW_MEMORY ? 'note' : 'ok',
-    found: `${process.platform} ${release()} ${process.arch}, ${availableParallelism()} cores, ${bytes(memory)} memory`,
+    found: `${process.platform} ${release()} ${process.arch}, ${count(availableParallelism(), 'core')}, ${bytes(memory)} memory`,
   };
 }
 
@@ -64,8 +65,8 @@ async function library(name: string, load: () => Promise<unknown>): Promise<Chec
     return { name, state: 'ok', found: installedVersion(name) };
   } catch (error) {
     const [reason] = (error as Error).message.split('\n');
-    const hint = `Install again (npm install) on this machine: ${name} has a part of its own for each system.`;
-    return { name, state: 'bad', found: `does not load: ${reason}`, hint };
+    const hint = `Install again on this machine (npm install): ${name} has a different part for each system.`;
+    return { name, state: 'bad', found: `cannot be loaded: ${reason}`, hint };
   }
 }
 

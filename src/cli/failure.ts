@@ -16,7 +16,7 @@ export function tellFailure(error: unknown, io: Io, { json = false, verbose = fa
     io.tell(
       hint
         ? `${message}. ${hint}`
-        : 'Interrupted. What was done is kept: the same command goes on from there.',
+        : 'Interrupted. Finished work is kept; the same command continues from there.',
     );
   } else {
     io.tell({ style: 'red', mark: 'error:', text: message });
@@ -55,7 +55,7 @@ function unexpected(error: unknown): TipAdapterError {
 /** Commander puts its advice into a last line in brackets. */
 function usageError({ message }: CommanderError): UsageError {
   const [, what, advice] = /^(?:error: )?(.*?)(?:\n\((.*)\))?$/s.exec(message) as RegExpExecArray;
-  const hint = advice ?? 'Add --help to see what there is.';
+  const hint = advice ?? 'Add --help to list commands and options.';
   return new UsageError(what[0].toUpperCase() + what.slice(1), { code: 'usage', hint });
 }
 

@@ -6,19 +6,28 @@ import type { Io } from './io.ts';
 
 /**
  * The pictures that a person means by files, folders (all pictures below them), patterns (for shells that do not expand
- * them) and `-` (paths from stdin). A file that is named is kept, there or not: its own error is the better one.
- * `except`: a folder that is left out. Throws `DataError` where a folder or pattern holds no picture.
+ * them) and `-` (paths from stdin, to the letter). A file that is named is kept, there or not: its own error is the better
+ * one. `except`: a folder that is left out. Throws `DataError` where a folder, a pattern or stdin holds no picture.
  */
 export async function findImages(given: readonly string[], io: Io, except?: string): Promise<string[]> {
   const found: string[] = [];
   for (const path of given) {
-    if (path === '-') for await (const line of io.lines()) found.push(...(line.trim() ? [line.trim()] : []));
-    else found.push(...(await imagesAt(path, io.signal)));
+    found.push(...(path === '-' ? await imagesListed(io) : await imagesAt(path, io.signal)));
   }
   const outside = except && resolve(except) + sep;
   const kept = [...new Set(found)].filter((path) => !outside || !resolve(path).startsWith(outside));
   if (kept.length === 0) throw noImages(given.join(' '));
   return kept;
+}
+
+async function imagesListed(io: Io): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const line of io.lines()) if (line.trim() !== '') paths.push(line);
+  if (paths.length > 0) return paths;
+  throw new DataError('Stdin holds no path of a picture', {
+    code: 'images/none',
+    hint: 'Stdin must be a list of paths, one on each line, as find prints them.',
+  });
 }
 
 async function imagesAt(path: string, signal: AbortSignal): Promise<string[]> {
@@ -51,7 +60,7 @@ async function sorted(paths: string[]): Promise<string[]> {
 function noImages(where: string): DataError {
   return new DataError(`There is no picture in ${where}`, {
     code: 'images/none',
-    hint: 'Give pictures (JPEG, PNG, WebP, HEIC, …), folders of them, or patterns such as "photos/*.jpg".',
+    hint: 'Give pictures (such as JPEG, PNG, WebP or HEIC), folders of pictures, or patterns such as "photos/*.jpg".',
     details: { where },
   });
 }

@@ -1,6 +1,7 @@
 import { addAbortSignal, type Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { DataError, TipAdapterError, throwIfAborted } from '../errors.ts';
+import { number } from '../words.ts';
 
 /** The most that is read, in bytes: half a million paths. Stdin can be endless. */
 const LONGEST_LIST = 2 ** 26;
@@ -26,7 +27,7 @@ export async function* linesOf(stdin: Readable, signal: AbortSignal): AsyncGener
     if (error instanceof TipAdapterError) throw error;
     throw new DataError(`Stdin cannot be read: ${(error as Error).message}`, {
       code: 'stdin/unreadable',
-      hint: 'Give it a list of paths, one in each line.',
+      hint: 'Stdin must be a list of paths, one on each line.',
       cause: error,
     });
   }
@@ -35,10 +36,10 @@ export async function* linesOf(stdin: Readable, signal: AbortSignal): AsyncGener
 
 function tooLong(isLine: boolean): DataError {
   const what = isLine
-    ? `a line of more than ${LONGEST_LINE} characters, which is no path`
-    : `more than ${LONGEST_LIST} bytes, the longest list that is read`;
+    ? `a line of more than ${number(LONGEST_LINE)} characters, which is longer than any path`
+    : `more than ${number(LONGEST_LIST)} bytes, the longest list that is read`;
   return new DataError(`Stdin has ${what}`, {
     code: 'stdin/too-long',
-    hint: 'Give it a list of paths, one in each line; for more pictures, give their folder.',
+    hint: 'Stdin must be a list of paths, one on each line. For more pictures, give their folder.',
   });
 }

@@ -43,16 +43,31 @@ describe('runCli', () => {
     [['fti'], "error: Unknown command 'fti'\nhint: Did you mean fit?\n"],
     [['encoders', 'lits'], "error: Unknown command 'lits'\nhint: Did you mean list?\n"],
     [['fit', 'x', '-o', 'y', '--sead', '1'], "error: Unknown option '--sead'\nhint: Did you mean --seed?\n"],
-    [['fit', 'x'], /^error: -o, --output <file> is missing\nhint: For example: tip-adapter fit .* -o .*\n$/],
+    [
+      ['fit', 'x'],
+      /^error: Option -o, --output <file> is missing\nhint: For example: tip-adapter fit .* -o .*\n$/,
+    ],
     [['fit', 'x', '--shotz', '3'], "error: Unknown option '--shotz'\nhint: Did you mean --shots?\n"],
     [['fit', '-o', 'y'], /^error: Missing required argument 'data'\nhint: .*\n$/],
-    [['fit', 'x', '-o', 'y', '--shots', '0'], /^error: Option --shots cannot be "0": .*\nhint: .*\n$/],
-    [['fit', 'x', '-o', 'y', '--seed', 'one'], /^error: Option --seed cannot be "one": .*\nhint: .*\n$/],
-    [['fit', 'x', '-o', 'y', '--tune', 'fold'], /^error: Option --tune cannot be "fold": .*\nhint: .*\n$/],
-    [['predict', 'x', 'y', '--reject', '2'], /^error: Option --reject cannot be "2": .*\nhint: .*\n$/],
+    [
+      ['fit', 'x', '-o', 'y', '--shots', '0'],
+      /^error: Option --shots cannot be "0": it must be at least 1\nhint: .*\n$/,
+    ],
+    [
+      ['fit', 'x', '-o', 'y', '--seed', 'one'],
+      /^error: Option --seed cannot be "one": it must be a number\nhint: .*\n$/,
+    ],
+    [
+      ['fit', 'x', '-o', 'y', '--tune', 'fold'],
+      /^error: Option --tune cannot be "fold": it must be one of .*\nhint: .*\n$/,
+    ],
+    [
+      ['predict', 'x', 'y', '--reject', '2'],
+      /^error: Option --reject cannot be "2": it must be at most 1\nhint: .*\n$/,
+    ],
     [['predict', 'x', 'y', '--csv', '--json'], /^\{"error":\{"code":"usage",.*\}\}\n$/],
-    [['remove', 'x'], /^error: Nothing to remove was named\nhint: .*\n$/],
-    [['encoders', 'pull'], /^error: Give the name of an encoder, or --from-bundle\nhint: .*\n$/],
+    [['remove', 'x'], /^error: No class and no example to remove is given\nhint: .*\n$/],
+    [['encoders', 'pull'], /^error: Give either the name of an encoder or --from-bundle\nhint: .*\n$/],
     [['encoders', 'show', 'clip-vit-b23'], /hint: Did you mean clip-vit-b32\?/],
   ])('refuses %j with status 2, once', async (argv, message) => {
     const { status, out, err } = await run(...argv);

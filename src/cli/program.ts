@@ -26,16 +26,16 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
 
 /** What a command with several words is about, by its first word. */
 const GROUPS: Readonly<Record<string, string>> = {
-  encoders: 'List, get, show, remove and carry encoders.',
-  data: 'Look after public data sets.',
+  encoders: 'List, download, show, remove and bundle encoders.',
+  data: 'Check public data sets.',
 };
 
 /** All commands by name; the one that is named is filled in. */
 async function createProgram(argv: readonly string[], io: Io): Promise<Commander> {
   const program = configure(new Commander('tip-adapter'), io)
-    .description('A handful of labelled pictures in, an image classifier out.')
+    .description('Make image classifiers from a few labelled pictures.')
     .version(version, '--version', 'Print the version.')
-    .addHelpText('after', '\nMore about a command: tip-adapter <command> --help');
+    .addHelpText('after', '\nHelp for a command: tip-adapter <command> --help');
   const groups = new Map<string, Commander>();
   const words = argv.filter((word) => !word.startsWith('-'));
   for (const { name, summary, load } of commands) {
@@ -115,7 +115,7 @@ function flagOf(name: string, option: Option): CommanderOption {
 function checkNeeded({ options, examples }: Command, given: Readonly<Record<string, unknown>>): void {
   for (const [name, option] of Object.entries(options)) {
     if (given[name] !== undefined || option.schema.safeParse(option.default).success) continue;
-    throw new UsageError(`${flagsText(name, option)} is missing`, {
+    throw new UsageError(`Option ${flagsText(name, option)} is missing`, {
       code: 'usage',
       hint: `For example: ${examples[0][0]}`,
     });

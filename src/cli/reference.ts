@@ -31,8 +31,8 @@ export async function renderMethods(): Promise<string> {
 
 <!-- Made by \`node scripts/docs.mjs\` from the table of methods; edit that. -->
 
-One file each in \`src/methods/\`, reading like its paper. The defaults are the papers', for CLIP; \`fit\` chooses alpha and beta by
-leave-one-shot-out where it can, and takes the encoder's own constants where it cannot (one example a class).
+Each method is one file in \`src/methods/\` that follows its paper. The defaults are those of the papers, for CLIP. \`fit\` chooses alpha and beta by
+leave-one-shot-out; with one example per class it takes the encoder's own constants.
 
 ${table}
 `;
@@ -42,21 +42,28 @@ const INTRODUCTION = `# Command line
 
 <!-- Made by \`node scripts/docs.mjs\` from the commands' own tables; edit those. -->
 
-Every command takes \`--quiet\` (${commonOptions.quiet.help}), \`--verbose\` (${commonOptions.verbose.help}) and \`--help\`.`;
+Every command takes \`--help\` and these options:
 
-const OUTCOME = `## What comes out
+${optionList(commonOptions)}`;
+
+const OUTCOME = `## Output
 
 Results go to stdout; progress, notes, warnings and errors go to stderr. Progress is drawn only on a terminal. \`NO_COLOR\` and
 \`FORCE_COLOR\` are respected. With \`--json\`, an error is \`{"error":{"code","message","hint"}}\` on stderr.
+
+Control characters in names of files and classes never reach a terminal or a log: text and tables show them as escapes such as
+\`\\u001b\`. JSON contains the same names exactly, because these are JSON's own escapes. CSV contains names exactly when stdout is a file or
+a pipe, and escaped when it is a terminal. CSV cells are data and are not protected against formulas: a spreadsheet may
+compute a cell that begins with \`=\`, \`+\`, \`-\` or \`@\`, so import CSV of untrusted file names as text.
 
 ${renderMarkdown({
   rows: [
     [0, 'done'],
     [1, 'unexpected error'],
-    [2, 'wrong usage: an unknown option, a value out of range'],
-    [3, 'wrong data: an unreadable picture, a missing folder'],
-    [4, 'classifier file or encoder wrong or missing'],
-    [130, 'interrupted; what was encoded is kept and the same command goes on from there'],
+    [2, 'wrong usage, such as an unknown option or a value out of range'],
+    [3, 'wrong data, such as an unreadable picture or a missing folder'],
+    [4, 'a classifier file or an encoder is wrong or missing'],
+    [130, 'interrupted; finished work is kept and the same command continues from there'],
   ],
   columns: [
     { title: 'Exit status', value: ([status]) => status },
@@ -64,32 +71,37 @@ ${renderMarkdown({
   ],
 })}
 
-Encoders, cached features, downloads and ONNX Runtime's native build are kept in \`TIP_ADAPTER_HOME\`, else in the platform's cache folder.`;
+Encoders, cached features, downloads and ONNX Runtime's native build are kept in the folder \`TIP_ADAPTER_HOME\`, or in the cache folder of the platform.`;
 
 const ON_DEVICES = `## Devices
 
-\`--device\` chooses what computes; \`tip-adapter doctor\` tells which devices there are. Only \`cpu\` is tested on every change; the others are
-experimental. Where a device refuses, one line says why and the CPU does the work.
+\`--device\` chooses the device that computes; \`tip-adapter doctor\` lists the devices of a machine. Only \`cpu\` is tested on every change; the others
+are experimental. If a device cannot be used, one line says why and the CPU replaces it.
 
 | Device | Where | Needs |
 | --- | --- | --- |
-| cpu | everywhere | nothing; where ONNX Runtime's native build cannot be had, its WebAssembly build computes, several times slower, and one line says so |
-| cuda | Linux x64 | CUDA 12 with cuDNN 9, and ONNX Runtime's part for it, which comes with its package: \`npm install onnxruntime-node\`, and \`node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12\` where scripts are not run. Products are in TF32 unless \`NVIDIA_TF32_OVERRIDE=0\` is set |
+| cpu | everywhere | nothing; if ONNX Runtime's native build cannot be downloaded, its WebAssembly build computes, several times slower, and one line says so |
+| cuda | Linux x64 | CUDA 12 with cuDNN 9, and ONNX Runtime's CUDA libraries: \`npm install onnxruntime-node\`, and \`node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12\` where install scripts are not run. Products are in TF32 unless \`NVIDIA_TF32_OVERRIDE=0\` is set |
 | webgpu | Windows, Linux, macOS | a driver for D3D12, Vulkan (\`libvulkan.so.1\`) or Metal |
 | coreml | macOS | nothing |`;
+
+function optionList(options: Options): string {
+  return Object.entries(options)
+    .map(([name, option]) => `- \`${flagsText(name, option)}\` — ${helpText(option)}`)
+    .join('\n');
+}
 
 async function section({ name, summary, load }: ListedCommand): Promise<string> {
   const command = await load();
   const { args, examples } = command;
   const entries = Object.entries(optionsOf(command));
   const usage = ['tip-adapter', name, ...args, ...(entries.length > 0 ? ['[options]'] : [])].join(' ');
-  const lines = entries.map(([option, given]) => `- \`${flagsText(option, given)}\` — ${helpText(given)}`);
   const shown = examples.map(([line, does]) => `# ${does}\n${line}`);
   return [
     `## ${name}`,
     summary,
     `\`\`\`\n${usage}\n\`\`\``,
-    ...(lines.length > 0 ? [lines.join('\n')] : []),
+    ...(entries.length > 0 ? [optionList(optionsOf(command))] : []),
     `\`\`\`sh\n${shown.join('\n\n')}\n\`\`\``,
   ].join('\n\n');
 }

@@ -28,7 +28,7 @@ it('tells warnings with a few of the files they are about', () => {
     { level: 'info', code: 'x/y', message: 'Found.', paths },
     { level: 'warning', code: 'x/z', message: 'Odd', paths },
   ]);
-  expect(io.err()).toBe('Found.\nwarning: Odd\n  1\n  2\n  3\n  4\n  5\n  … and 2 more\n');
+  expect(io.err()).toBe('Found.\nwarning: Odd\n  1\n  2\n  3\n  4\n  5\n  and 2 more\n');
   expect(io.out()).toBe('');
 });
 
@@ -38,7 +38,7 @@ it('names the constants a method uses, and how they were found', () => {
   const tuned = { method: 'tip-adapter', options, tuning: { ...tuning, protocol: 'folds' as const } };
   expect(methodText(tuned)).toBe('tip-adapter, alpha 1.23, beta 9 (tuned by folds)');
   const paper = { ...tuned, tuning: { ...tuning, protocol: 'paper' as const } };
-  expect(methodText(paper)).toContain('on the test split, optimistic');
+  expect(methodText(paper)).toContain('on the test split as in the paper, optimistic');
   const fixed = { ...tuned, tuning: { ...tuning, protocol: 'fixed' as const } };
   expect(methodText(fixed)).toBe('tip-adapter, alpha 1.23, beta 9 (not tuned)');
   expect(methodText({ ...tuned, method: 'zero-shot', options: {} })).toBe('zero-shot');

@@ -4,7 +4,7 @@ import type { Finding } from '../dataset/types.ts';
 import type { Option } from '../options.ts';
 import { percent } from '../report/numbers.ts';
 import { leaveOneShotOut } from '../tuning/folds.ts';
-import { count, plural } from '../words.ts';
+import { count, number, plural } from '../words.ts';
 import type { Io } from './io.ts';
 
 /** A number of bytes as downloads show it: `606 MB`. */
@@ -36,9 +36,9 @@ export function helpText({ help, choices, default: preset }: Option): string {
   if (preset === true) return `Do not ${help[0].toLowerCase()}${help.slice(1)}`;
   const facts = [
     ...(choices ? [`one of ${choices.join(', ')}`] : []),
-    ...(preset === undefined || preset === false ? [] : [`default: ${preset}`]),
+    ...(preset === undefined || preset === false || String(preset) === '' ? [] : [`default: ${preset}`]),
   ];
-  return facts.length > 0 ? `${help} (${facts.join('; ')})` : help;
+  return facts.length > 0 ? `${help.replace(/\.$/, '')} (${facts.join('; ')}).` : help;
 }
 
 const SHOWN = 5;
@@ -58,7 +58,7 @@ export function tellFindings(io: Io, findings: readonly Finding[]): void {
 /** The first few lines of a list, and how many more there are. */
 export function tellSome(io: Io, lines: readonly string[]): void {
   for (const line of lines.slice(0, SHOWN)) io.note(`  ${line}`);
-  if (lines.length > SHOWN) io.note(`  … and ${lines.length - SHOWN} more`);
+  if (lines.length > SHOWN) io.note(`  and ${number(lines.length - SHOWN)} more`);
 }
 
 type Constants = Pick<ClassifierData, 'method' | 'options' | 'tuning'>;
@@ -117,11 +117,13 @@ export function comparedText({ tuning, support, classes }: ClassifierData): stri
     alone > 0
       ? `. ${count(alone, 'class has', 'classes have')} no example to leave out: nothing is known of ${plural(alone, 'it', 'them')}`
       : '';
-  return `Right on ${rows}: ${percent(own.accuracy)} (NLL ${own.nll.toFixed(3)}); ${told.join(', ')}${untold}`;
+  return `Accuracy on ${rows}: ${percent(own.accuracy)} (NLL ${own.nll.toFixed(3)}); ${told.join(', ')}${untold}`;
 }
 
 /** How constants were chosen; who tuned on the test split says so wherever a number of theirs stands. */
 export function protocolText(protocol: string): string {
   if (protocol === 'fixed') return 'not tuned';
-  return protocol === 'paper' ? 'tuned by paper: on the test split, optimistic' : `tuned by ${protocol}`;
+  return protocol === 'paper'
+    ? 'tuned on the test split as in the paper, optimistic'
+    : `tuned by ${protocol}`;
 }

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Classifier } from '../classifier/index.ts';
 import type { PullProgress } from '../encoder/pull.ts';
 import { UsageError } from '../errors.ts';
@@ -56,25 +56,64 @@ export function trainingBar(io: Io): { onFit(progress: FitProgress): void; done(
   const bar = io.progress('Fitting');
   return {
     onFit({ done, total, loss, accuracy = 0 }) {
-      const facts = loss === undefined ? undefined : `loss ${loss.toFixed(3)}, ${percent(accuracy)} right`;
+      const facts =
+        loss === undefined
+          ? undefined
+          : `loss ${loss.toFixed(3)}, ${percent(accuracy)} of the training rows right`;
       bar.update({ done, total, facts });
     },
     done: () => bar.done(),
   };
 }
 
-/** Refuses before the work what could only fail after it: a folder in the file's place, a folder that cannot be written. */
-export async function checkOutput(path: string): Promise<void> {
-  if ((await stat(path).catch(() => undefined))?.isDirectory()) {
-    throw new UsageError(`${path} is a folder; the path of a file is needed`, {
+/**
+ * Refuses before the work what could only fail after it, or would destroy what it reads: a folder in the file's place, a
+ * folder that cannot be written, a file that is also one of the inputs.
+ */
+export async function checkOutput(path: string, inputs: readonly (string | undefined)[] = []): Promise<void> {
+  const target = await found(path);
+  if (target?.isDirectory()) {
+    throw new UsageError(`${path} is a folder, and a file is to be written`, {
       code: 'output/folder',
-      hint: 'Put the name of a file behind it.',
+      hint: 'Add the name of a file to the path.',
       details: { path },
     });
   }
+  for (const input of inputs) {
+    const source = input === undefined ? undefined : await found(input);
+    if (!target || !source || source.dev !== target.dev || source.ino !== target.ino) continue;
+    throw new UsageError(`${path} is a file that this command reads, so the output cannot replace it`, {
+      code: 'output/input',
+      hint: 'Give the output another name.',
+      details: { path, input },
+    });
+  }
+  await checkWritable(path);
+}
+
+/** The same for a folder that files are written into. */
+export async function checkOutputFolder(path: string): Promise<void> {
+  const target = await found(path);
+  if (target && !target.isDirectory()) throw notAFolder(path);
+  await checkWritable(join(path, 'file'));
+}
+
+/** Throws where the nearest folder above that is there is none, or cannot be written. */
+async function checkWritable(path: string): Promise<void> {
   let folder = dirname(resolve(path));
-  while (!(await stat(folder).catch(() => undefined)) && folder !== dirname(folder)) folder = dirname(folder);
+  while (!(await found(folder)) && folder !== dirname(folder)) folder = dirname(folder);
+  if (!(await found(folder))?.isDirectory()) throw notAFolder(folder);
   await access(folder, constants.W_OK).catch((error) => {
     throw diskError(error, path);
+  });
+}
+
+const found = (path: string) => stat(path).catch(() => undefined);
+
+function notAFolder(path: string): UsageError {
+  return new UsageError(`${path} is a file, and a folder is needed there`, {
+    code: 'output/not-a-folder',
+    hint: 'Give another path for the output.',
+    details: { path },
   });
 }

@@ -2,6 +2,7 @@ import type { ClassifierData, Evaluation } from '../classifier/types.ts';
 import { methodById } from '../methods/index.ts';
 import { wilsonInterval } from '../metrics/index.ts';
 import { calibrationText } from '../report/choice.ts';
+import { leftOut } from '../report/left-out.ts';
 import { percent } from '../report/numbers.ts';
 import { markdown, renderMarkdown } from '../report/table.ts';
 import type { Choice } from '../tuning/search-method.ts';
@@ -126,42 +127,25 @@ function comparedTable({ compared = [], judges, protocol }: Choice): string[] {
 const UNMEASURED =
   'It was not measured on pictures that it has not seen. `tip-adapter export <classifier> --to report --data <folder>` measures it.';
 
-function measured({
-  calibrated,
-  accuracy,
-  interval,
-  correct,
-  total,
-  nll,
-  ece,
-  brier,
-  unknown,
-  perClass,
-  excluded,
-  failures,
-  protocol,
-  confusion,
-  classes,
-}: Evaluation): string[] {
+function measured(evaluation: Evaluation): string[] {
+  const { accuracy, interval, correct, total, nll, ece, brier, unknown, perClass, protocol, calibrated } =
+    evaluation;
+  const { confusion, classes } = evaluation;
   const [low, high] = interval;
   const judged = perClass.filter((one) => one.total > 0).sort((a, b) => a.accuracy - b.accuracy);
   const mistakes = confusion
     .flatMap((row, t) => row.map((n, p) => ({ n, t, p })))
     .filter(({ n, t, p }) => n > 0 && t !== p)
     .sort((a, b) => b.n - a.n);
-  const unjudged = perClass.length - judged.length;
+  const left = leftOut(evaluation);
   const names = new Map(perClass.map(({ id, name }) => [id, name]));
   const nameOf = (c: number) => names.get(classes[c]) ?? classes[c];
   return [
     `On ${count(total, 'picture')} that it had not seen${protocol === 'paper' ? ', but was tuned on' : ''}: **${percent(accuracy)}** right (${correct} of ${total}; 95% interval ${percent(low)} to ${percent(high)}), negative log-likelihood ${nll.toFixed(3)}, calibration error ${percent(ece)}${calibrated ? '' : ' (not calibrated)'}, Brier score ${brier.toFixed(3)}.` +
-      (excluded.length > 0
-        ? ` ${count(excluded.length, 'picture')} ${plural(excluded.length, 'was', 'were')} left out as ${plural(excluded.length, 'an example', 'examples')} of the classifier.`
-        : '') +
-      (failures.length > 0 ? ` ${count(failures.length, 'picture')} could not be read.` : '') +
       (unknown
         ? ` ${count(unknown.pictures, 'picture')} of unknown classes ${plural(unknown.pictures, 'is', 'are')} told from the others with an AUROC of ${unknown.auroc.toFixed(3)}.`
-        : '') +
-      (unjudged > 0 ? ` ${count(unjudged, 'class', 'classes')} had no picture to be judged by.` : ''),
+        : ''),
+    ...(left.length > 0 ? [left.join(' ')] : []),
     ...(judged.length > LISTED
       ? [`The ${LISTED} classes with the lowest accuracy, of ${judged.length}:`]
       : []),

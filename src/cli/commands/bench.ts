@@ -5,64 +5,68 @@ import { pickDatasets, SUITE_IDS, SUITES, type Suite } from '../../bench/suites.
 import { shotsTable } from '../../bench/tables.ts';
 import { DataError, UsageError } from '../../errors.ts';
 import { choice, flag, integer, optional, text } from '../../options.ts';
-import { count } from '../../words.ts';
+import { count, plural } from '../../words.ts';
 import { defineCommand } from '../command.ts';
-import { withBar } from '../work.ts';
+import { checkOutputFolder, withBar } from '../work.ts';
 
 export const benchCommand = defineCommand({
   args: ['<data...>'],
   options: {
     suite: optional(
       choice(SUITE_IDS, {
-        help: "A table or figure of the paper, or a further protocol of the field, from CoOp's $DATA folder or features.",
+        help: "A table or figure of the paper, or another protocol of the field, computed from CoOp's $DATA folder or from features.",
       }),
     ),
     shots: optional(
-      text({ value: '<list>', help: "Examples per class (default: 1,2,4,8,16, or the suite's)." }),
+      text({ value: '<list>', help: "Numbers of examples per class (default: 1,2,4,8,16, or the suite's)." }),
     ),
     methods: optional(
-      text({ value: '<list>', help: "Methods, or all (default: auto and the paper's own)." }),
+      text({ value: '<list>', help: "Methods, or all (default: auto, prototype and the paper's)." }),
     ),
     encoders: optional(
-      text({ value: '<list>', help: "Encoders for pictures (default: auto, or the suite's)." }),
+      text({ value: '<list>', help: "Encoders for the pictures (default: auto, or the suite's)." }),
     ),
-    seeds: text({ default: '1,2,3', value: '<list>', help: 'Draws of the examples.' }),
+    seeds: text({ default: '1,2,3', value: '<list>', help: 'Seeds; each one draws its own examples.' }),
     views: integer({
       default: 1,
       min: 1,
       max: 64,
-      help: "Views of each example picture; the paper's keys average 10.",
+      help: "Number of views of each example picture; the paper's keys average 10.",
     }),
     protocol: choice(PROTOCOLS, {
       default: 'folds',
-      help: 'What constants are chosen on: the examples, the validation split, four rows a class of it, or, as published, the reported rows.',
+      help: 'How constants are chosen: by folds of the examples (folds), on the validation split (val) or on four of its rows per class (min4), on the reported rows as published (paper), or not at all (fixed).',
     }),
     metrics: flag({
-      help: 'Show how far probabilities can be believed; and fit once more without a fifth of the classes, to see how pictures of those are rejected.',
+      help: 'Also print the calibration, and fit again without a fifth of the classes to measure how well pictures of those are rejected.',
     }),
     output: text({
       short: 'o',
       default: 'bench',
       value: '<folder>',
-      help: 'Where cells and pages are kept; a second run goes on there.',
+      help: 'The folder for results; a second run continues from what it finds there.',
     }),
   },
   computes: 'on-device',
   examples: [
     [
       'tip-adapter bench photos/ --methods auto,tip-adapter,prototype',
-      'Methods on your own pictures, three draws each.',
+      'Compares methods on your own pictures, over three draws.',
     ],
     [
       'tip-adapter bench features/stanford_cars --methods all --protocol paper',
-      'Features that are there already; tuned as published.',
+      'Compares all methods on features made elsewhere, tuned as published.',
     ],
-    ['tip-adapter bench $DATA --suite table2', "A table of the paper, from CoOp's folder of data sets."],
+    [
+      'tip-adapter bench $DATA --suite table2',
+      "Computes a table of the paper from CoOp's folder of data sets.",
+    ],
   ],
   async run(data, { suite: id, output, protocol, views, metrics, ...given }, io) {
     const { openSources } = await import('../../bench/open.ts');
     const { runTables } = await import('../../bench/run.ts');
     const { benchMethods, writeOutputs } = await import('../bench-outputs.ts');
+    await checkOutputFolder(output);
     const suite: Suite | undefined = id && SUITES[id];
     const choices = {
       methods: benchMethods(given.methods, suite?.methods),
@@ -106,18 +110,21 @@ export const benchCommand = defineCommand({
 function checkFailed(tables: readonly FinishedTable[]): void {
   const failed = new Set(tables.flatMap(({ skipped }) => skipped.filter((fit) => fit.failed)));
   if (failed.size === 0) return;
-  throw new DataError(`${count(failed.size, 'fit')} failed: what would stand in the tables is missing`, {
-    code: 'bench/failed',
-    hint: 'The others are written. The same command tries what failed again.',
-    details: { fits: [...failed] },
-  });
+  throw new DataError(
+    `${count(failed.size, 'fit')} failed and ${plural(failed.size, 'is', 'are')} missing from the tables`,
+    {
+      code: 'bench/failed',
+      hint: 'All other results are written. The same command tries the failed fits again.',
+      details: { fits: [...failed] },
+    },
+  );
 }
 
 function numbers(list: string, name: string): number[] {
   const parsed = list.split(',').map(Number);
   if (parsed.every((n) => Number.isInteger(n) && n > 0)) return [...new Set(parsed)].sort((a, b) => a - b);
-  throw new UsageError(`--${name} cannot be ${list}`, {
+  throw new UsageError(`--${name} cannot be "${list}"`, {
     code: 'option/value',
-    hint: 'Whole numbers with commas between: 1,2,4.',
+    hint: 'Give whole numbers separated by commas, such as 1,2,4.',
   });
 }

@@ -10,7 +10,11 @@ import { tellFindings } from '../wording.ts';
 import { checkOutput, withBar, withClassifier } from '../work.ts';
 
 const output = optional(
-  text({ short: 'o', value: '<file>', help: 'Write here instead of over the classifier.' }),
+  text({
+    short: 'o',
+    value: '<file>',
+    help: 'Write the result to this file instead of replacing the classifier.',
+  }),
 );
 
 export const addCommand = defineCommand({
@@ -18,19 +22,19 @@ export const addCommand = defineCommand({
   computes: 'on-cpu',
   options: {
     label: optional(
-      text({ value: '<class>', help: 'The class of all the pictures given; may be a new one.' }),
+      text({ value: '<class>', help: 'The class of all pictures given; it may be a new one.' }),
     ),
     output,
   },
   examples: [
-    ['tip-adapter add pets.safetensors more-photos/', 'Class folders, as for fit.'],
+    ['tip-adapter add pets.safetensors more-photos/', 'Adds labelled pictures, in any form that fit takes.'],
     [
       'tip-adapter add pets.safetensors hamster/*.jpg --label hamster',
-      'A new class, or more of a known one.',
+      'Adds pictures of one class, which may be new.',
     ],
   ],
   async run([path, ...given], { label, output: target = path }, io) {
-    await change(path, target, io, async (classifier) => {
+    await change({ path, target, given }, io, async (classifier) => {
       const added = label === undefined ? await readLabelled(given, io) : await withLabel(given, label, io);
       return withBar(io, 'Encoding', (bar) =>
         classifier.add(added, { signal: io.signal, onProgress: bar.update }),
@@ -44,31 +48,31 @@ export const removeCommand = defineCommand({
   computes: 'on-cpu',
   options: {
     example: optional(
-      texts({ value: '<id>', help: 'An example, as info --json lists it; may be repeated.' }),
+      texts({ value: '<id>', help: 'Id of an example, as info --json lists it; may be repeated.' }),
     ),
-    class: optional(texts({ value: '<name>', help: 'A class; may be repeated.' })),
+    class: optional(texts({ value: '<name>', help: 'Id or name of a class; may be repeated.' })),
     output,
   },
   examples: [
-    ['tip-adapter remove pets.safetensors --class hamster', 'A class with all its examples.'],
-    ['tip-adapter remove pets.safetensors --example cat/blurred.jpg', 'One example.'],
+    ['tip-adapter remove pets.safetensors --class hamster', 'Removes a class with all its examples.'],
+    ['tip-adapter remove pets.safetensors --example cat/blurred.jpg', 'Removes one example.'],
   ],
   async run([path], { example, class: classes, output: target = path }, io) {
     if (!example && !classes) {
-      throw new UsageError('Nothing to remove was named', {
+      throw new UsageError('No class and no example to remove is given', {
         code: 'usage',
-        hint: 'Give --example <id> or --class <name>; both may be repeated.',
+        hint: 'Add --class <name> or --example <id>; both may be repeated.',
       });
     }
-    await change(path, target, io, (classifier) => classifier.remove({ examples: example, classes }));
+    await change({ path, target }, io, (classifier) => classifier.remove({ examples: example, classes }));
   },
 });
 
 async function readLabelled(given: readonly string[], { signal }: Io) {
   if (given.length > 1 || isImagePath(given[0])) {
-    throw new UsageError('Pictures need --label: what they show', {
+    throw new UsageError('The class of the pictures is not given', {
       code: 'add/label',
-      hint: 'Add --label <class>, or give one folder of class folders.',
+      hint: 'Add --label <class>, or give one data set: a folder with a folder for each class, a table or a zip.',
     });
   }
   const { readDataset } = await import('../../dataset/read.ts');
@@ -81,12 +85,11 @@ async function withLabel(given: readonly string[], label: string, io: Io) {
 
 /** One change after the other: two at a time would lose one of them. */
 async function change(
-  path: string,
-  target: string,
+  { path, target, given = [] }: { path: string; target: string; given?: readonly string[] },
   io: Io,
   act: (classifier: Classifier) => Promise<Classifier>,
 ): Promise<void> {
-  await checkOutput(target);
+  await checkOutput(target, given);
   const { withLock } = await import('../../store/lock.ts');
   const work = () =>
     withClassifier(path, async (before) => {

@@ -1,4 +1,5 @@
 import type { Comparison, Disagreement, Side } from '../../bench/compare.ts';
+import type { Evaluation } from '../../classifier/types.ts';
 import type { Dataset } from '../../dataset/types.ts';
 import { choice, optional } from '../../options.ts';
 import { percent, probability } from '../../report/numbers.ts';
@@ -17,14 +18,21 @@ export const compareCommand = defineCommand({
   args: ['<first>', '<second>', '<data>'],
   options: {
     json: jsonOption,
-    split: optional(choice(['train', 'val', 'test'], { help: 'Judge by this split.' })),
+    split: optional(
+      choice(['train', 'val', 'test'], {
+        help: 'The split to judge by; where there is a test split, it is the default.',
+      }),
+    ),
   },
   computes: 'on-device',
   examples: [
-    ['tip-adapter compare old.safetensors new.safetensors test/', 'Which is better, and how surely.'],
+    [
+      'tip-adapter compare old.safetensors new.safetensors test/',
+      'Says which one is better, with an interval.',
+    ],
     [
       'tip-adapter compare old.safetensors new.safetensors test/ --json',
-      'With every picture on which they differ.',
+      'Lists every picture on which they differ.',
     ],
   ],
   async run([first, second, source], { json, split }, io) {
@@ -38,44 +46,55 @@ export const compareCommand = defineCommand({
         withBar(io, path, (bar) => classifier.evaluate(data, { split, signal, onProgress: bar.update })),
       );
     const evaluations = [await evaluate(first, dataset), await evaluate(second, dataset)] as const;
-    const known = new Set<string>();
-    for (const { findings, failures } of evaluations) {
-      tellFindings(
-        io,
-        findings.filter(({ message }) => !known.has(message)),
-      );
-      for (const { message } of findings) known.add(message);
-      if (failures.length > 0) io.note(`${count(failures.length, 'picture')} could not be read.`);
-    }
+    const findings = evaluations.flatMap((evaluation) => evaluation.findings);
+    tellFindings(io, [...new Map(findings.map((finding) => [finding.message, finding])).values()]);
     const comparison = compareEvaluations(...evaluations);
     if (json) return printJson(io, comparison);
-    tell(io, comparison, [first, second]);
+    tell(io, comparison, evaluations, [first, second]);
   },
 });
 
-function tell(io: Io, comparison: Comparison, paths: readonly [string, string]): void {
-  const { total, leftOut, disagreements, difference, interval, onlyFirst, onlySecond, p } = comparison;
-  if (leftOut.length > 0) {
-    io.note(
-      `${count(leftOut.length, 'picture')} left out: only one of the two can be judged by ${plural(leftOut.length, 'it', 'them')}.`,
-    );
-  }
+/** Pictures that the comparison is not about: examples of either, unreadable ones, those of classes that one does not know. */
+function leftOutLines(comparison: Comparison, evaluations: readonly Evaluation[]): string[] {
+  const own = new Set(evaluations.flatMap(({ excluded }) => excluded));
+  const unread = new Set(evaluations.flatMap(({ failures }) => failures.map(({ image }) => image)));
+  const unknown = comparison.leftOut.filter((image) => !own.has(image) && !unread.has(image)).length;
+  return [
+    own.size > 0 &&
+      `${count(own.size, 'picture')} ${plural(own.size, 'was left out as an example', 'were left out as examples')} of a classifier.`,
+    unread.size > 0 && `${count(unread.size, 'picture')} could not be read.`,
+    unknown > 0 &&
+      `${count(unknown, 'picture')} ${plural(unknown, 'was', 'were')} left out because only one classifier knows the class.`,
+  ].filter((line) => line !== false);
+}
+
+function tell(
+  io: Io,
+  comparison: Comparison,
+  evaluations: readonly Evaluation[],
+  paths: readonly [string, string],
+): void {
+  const { total, disagreements, difference, interval, onlyFirst, onlySecond, p } = comparison;
   const [low, high] = interval.map(points);
   io.print([
     ...tableLines(io, sideTable(comparison, paths)),
     '',
-    `${points(difference)} points for the first on ${count(total, 'picture')} (95% interval ${low} to ${high}).`,
-    `Only the first is right on ${onlyFirst}, only the second on ${onlySecond}: p ${p < 1e-4 ? '< 0.0001' : p.toFixed(4)} (McNemar's exact test).`,
+    `Accuracy of the first less that of the second on ${count(total, 'picture')}: ${points(difference)} points (95% interval ${low} to ${high}).`,
+    `Only the first is right on ${onlyFirst}, only the second on ${onlySecond}; p ${p < 1e-4 ? '< 0.0001' : `= ${p.toFixed(4)}`} (McNemar's exact test).`,
+    ...leftOutLines(comparison, evaluations),
   ]);
   if (disagreements.length === 0) return;
   io.print(['', ...tableLines(io, pictureTable(disagreements.slice(0, SHOWN)))]);
   if (disagreements.length > SHOWN)
-    io.print(`The first ${SHOWN} of ${disagreements.length}; --json has them all.`);
+    io.print(
+      `These are the first ${SHOWN} of ${disagreements.length} pictures on which they differ; --json lists all.`,
+    );
 }
 
 /** Signed, since the second may be the better one. */
 function points(share: number): string {
-  return `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(1)}`;
+  const shown = Math.abs(100 * share).toFixed(1);
+  return `${shown === '0.0' ? '' : share < 0 ? '−' : '+'}${shown}`;
 }
 
 function sideTable(

@@ -7,12 +7,18 @@ import { printJson, tableLines } from '../print.ts';
 export const dataCheckCommand = defineCommand({
   args: ['<folder>'],
   options: {
-    only: optional(text({ value: '<list>', help: 'Look for these only, such as imagenet,dtd.' })),
+    only: optional(text({ value: '<list>', help: 'Check only these, such as imagenet,dtd.' })),
     json: jsonOption,
   },
   examples: [
-    ['tip-adapter data check $DATA', 'The eleven data sets of the paper and two test sets of ImageNet.'],
-    ['tip-adapter data check $DATA --only dtd,eurosat', 'Status 3 where one of the two is not whole.'],
+    [
+      'tip-adapter data check $DATA',
+      'Checks the eleven data sets of the paper and two more test sets of ImageNet.',
+    ],
+    [
+      'tip-adapter data check $DATA --only dtd,eurosat',
+      'Ends with status 3 if one of the two is not complete.',
+    ],
   ],
   async run([folder], { only, json }, io) {
     const { checkKnown } = await import('../../dataset/check-known.ts');
@@ -21,9 +27,9 @@ export const dataCheckCommand = defineCommand({
     else io.print([...tableLines(io, { rows: states, columns: COLUMNS }), ...detailsOf(states)]);
     const lacking = states.filter(({ state }) => state === 'partial' || state === 'absent');
     if (lacking.length === 0) return;
-    throw new DataError(`Not whole: ${lacking.map(({ title }) => title).join(', ')}`, {
+    throw new DataError(`Not complete: ${lacking.map(({ title }) => title).join(', ')}`, {
       code: 'data/incomplete',
-      hint: 'What is there can be used: a benchmark names what it lacks and goes on with the rest.',
+      hint: 'A benchmark uses the data sets that are complete and names the others.',
       details: { folder, lacking: lacking.map(({ id }) => id) },
     });
   },
@@ -34,9 +40,9 @@ async function idsOf(list?: string): Promise<string[] | undefined> {
   return list?.split(',').map((name) => {
     const known = knownDataset(name);
     if (known) return known.id;
-    throw new UsageError(`No public data set is called ${name}`, {
+    throw new UsageError(`There is no public data set named "${name}"`, {
       code: 'data/unknown',
-      hint: `There are ${KNOWN.map(({ id }) => id).join(', ')}.`,
+      hint: `Known are ${KNOWN.map(({ id }) => id).join(', ')}.`,
     });
   });
 }

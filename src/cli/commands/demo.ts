@@ -1,5 +1,6 @@
 import { integer, text } from '../../options.ts';
 import { defineCommand } from '../command.ts';
+import { checkOutputFolder } from '../work.ts';
 
 export const demoCommand = defineCommand({
   args: ['[data]'],
@@ -8,21 +9,22 @@ export const demoCommand = defineCommand({
       short: 'o',
       default: 'tip-adapter-demo',
       value: '<folder>',
-      help: 'Where the classifier and the report are written.',
+      help: 'The folder for the classifier and the report.',
     }),
-    seed: integer({ default: 1, help: 'Decides the draw of examples.' }),
+    seed: integer({ default: 1, help: 'Seed of the draw of examples.' }),
     encoder: text({
       default: 'auto',
       value: '<name>',
-      help: 'Encoder: a name, hf:owner/repo, a folder, or auto.',
+      help: 'The encoder: a name, hf:owner/repo, a folder, or auto.',
     }),
   },
   computes: 'on-device',
   examples: [
-    ['tip-adapter demo', 'On sample pictures.'],
-    ['tip-adapter demo my-photos/', 'On your own: a folder with a folder for each class.'],
+    ['tip-adapter demo', 'Runs on sample pictures.'],
+    ['tip-adapter demo my-photos/', 'Runs on your own pictures: a folder with a folder for each class.'],
   ],
   async run([data], { output, seed, encoder }, io) {
+    await checkOutputFolder(output);
     const { runDemo } = await import('../demo.ts');
     await runDemo(data, { output, seed, encoder }, io);
   },

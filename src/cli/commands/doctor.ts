@@ -5,7 +5,7 @@ import { printJson } from '../print.ts';
 export const doctorCommand = defineCommand({
   args: [],
   options: { json: jsonOption },
-  examples: [['tip-adapter doctor', 'Tells what works, and what to do about what does not.']],
+  examples: [['tip-adapter doctor', 'Lists what works, and what to do about what does not.']],
   async run(_, { json }, io) {
     const { examine } = await import('../examine.ts');
     const checks = await examine(io.signal);
@@ -16,7 +16,7 @@ export const doctorCommand = defineCommand({
     }
     const broken = checks.filter(({ state }) => state === 'bad');
     if (broken.length === 0) return;
-    throw new ModelError(`Not in order: ${broken.map(({ name }) => name).join(', ')}`, {
+    throw new ModelError(`Not working: ${broken.map(({ name }) => name).join(', ')}`, {
       code: 'doctor/broken',
       hint: broken.flatMap(({ hint }) => hint ?? []).join(' ') || undefined,
     });

@@ -5,12 +5,12 @@ import { optional, text } from '../../options.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import { printJson, tableLines } from '../print.ts';
 import { bytes } from '../wording.ts';
-import { pullBar } from '../work.ts';
+import { checkOutput, pullBar } from '../work.ts';
 
 export const listCommand = defineCommand({
   args: [],
   options: { json: jsonOption },
-  examples: [['tip-adapter encoders list', 'What there is, how large, and what is here.']],
+  examples: [['tip-adapter encoders list', 'Lists names, sizes, and which encoders are installed.']],
   async run(_, { json }, io) {
     const { listEncoders } = await import('../../encoder/local.ts');
     const { REGISTRY } = await import('../../encoder/registry.ts');
@@ -31,10 +31,10 @@ export const listCommand = defineCommand({
       rows,
       columns: [
         { title: 'Encoder', value: ({ id }) => id },
-        { title: 'Here', value: (row) => (row.here ? 'yes' : '') },
+        { title: 'Installed', value: (row) => (row.here ? 'yes' : '') },
         { title: 'Size', value: ({ megabytes }) => `${megabytes} MB`, align: 'right' },
         { title: 'Dim', value: ({ dimension }) => dimension },
-        { title: 'What it is', value: ({ about }) => about },
+        { title: 'Description', value: ({ about }) => about },
       ],
     });
     io.print(table);
@@ -45,18 +45,23 @@ export const pullCommand = defineCommand({
   args: ['[name]'],
   computes: 'on-cpu',
   options: {
-    fromBundle: optional(text({ value: '<zip>', help: 'Take it from a bundle, without a network.' })),
+    fromBundle: optional(
+      text({ value: '<zip>', help: 'Install the encoder from a bundle instead of the network.' }),
+    ),
   },
   examples: [
-    ['tip-adapter encoders pull clip-vit-b32', "OpenAI's CLIP, from the Hugging Face hub."],
-    ['tip-adapter encoders pull hf:owner/repo', 'Any dual encoder exported to ONNX.'],
-    ['tip-adapter encoders pull --from-bundle carried.zip', 'On a machine without a network.'],
+    ['tip-adapter encoders pull clip-vit-b32', "Downloads OpenAI's CLIP from the Hugging Face hub."],
+    ['tip-adapter encoders pull hf:owner/repo', 'Downloads any dual encoder that was exported to ONNX.'],
+    [
+      'tip-adapter encoders pull --from-bundle carried.zip',
+      'Installs an encoder on a machine without a network.',
+    ],
   ],
   async run([name], { fromBundle }, io) {
     if (!name === !fromBundle) {
-      throw new UsageError('Give the name of an encoder, or --from-bundle', {
+      throw new UsageError('Give either the name of an encoder or --from-bundle', {
         code: 'usage',
-        hint: 'tip-adapter encoders list shows the names.',
+        hint: 'The command "tip-adapter encoders list" lists the names.',
       });
     }
     if (fromBundle) {
@@ -90,7 +95,7 @@ function announce({ id, source, bytes: size, licence }: PullPlan): string {
 export const showCommand = defineCommand({
   args: ['<name>'],
   options: { json: jsonOption },
-  examples: [['tip-adapter encoders show clip-vit-b32', 'Size, source, licence, files.']],
+  examples: [['tip-adapter encoders show clip-vit-b32', 'Prints its size, source and licence.']],
   async run([name], { json }, io) {
     const { describeEncoder } = await import('../../encoder/local.ts');
     const found = await describeEncoder(name);
@@ -104,7 +109,7 @@ function facts({ registered, local }: EncoderDescription): [string, string | num
     ['Encoder', registered?.id ?? local?.record.id],
     ['About', registered?.about],
     [
-      'Here',
+      'Installed',
       local ? `yes, ${bytes(local.bytes)} in ${local.folder}` : `no, ${registered?.megabytes} MB to download`,
     ],
     ['Dimension', registered?.dimension ?? local?.record.dimension],
@@ -121,7 +126,9 @@ function facts({ registered, local }: EncoderDescription): [string, string | num
 export const removeCommand = defineCommand({
   args: ['<name>'],
   options: {},
-  examples: [['tip-adapter encoders remove clip-vit-b32', 'Frees its space; it can be pulled again.']],
+  examples: [
+    ['tip-adapter encoders remove clip-vit-b32', 'Frees its space; the encoder can be pulled again.'],
+  ],
   async run([name], _, io) {
     const { removeEncoder } = await import('../../encoder/local.ts');
     io.print(`${name}: removed, ${bytes(await removeEncoder(name))} freed`);
@@ -130,17 +137,20 @@ export const removeCommand = defineCommand({
 
 export const bundleCommand = defineCommand({
   args: ['<name>', '<file>'],
-  options: { classifier: optional(text({ value: '<file>', help: 'A classifier to carry along.' })) },
+  options: {
+    classifier: optional(text({ value: '<file>', help: 'A classifier file to put into the bundle.' })),
+  },
   examples: [
     [
       'tip-adapter encoders bundle clip-vit-b32 carried.zip --classifier pets.safetensors',
-      'Both in one file.',
+      'Puts both into one file.',
     ],
   ],
   async run([name, path], { classifier }, io) {
     const { bundleEncoder } = await import('../../encoder/bundle.ts');
+    await checkOutput(path, [classifier]);
     const size = await bundleEncoder(name, path, { classifier, signal: io.signal });
     io.print(`${path}: ${bytes(size)}`);
-    io.note(`There: tip-adapter encoders pull --from-bundle ${path}`);
+    io.note(`On the other machine, run: tip-adapter encoders pull --from-bundle ${path}`);
   },
 });

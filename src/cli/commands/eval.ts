@@ -1,6 +1,7 @@
 import type { Evaluation, Suspect } from '../../classifier/types.ts';
-import { UsageError } from '../../errors.ts';
+import { messageAbout, UsageError } from '../../errors.ts';
 import { choice, flag, optional, text } from '../../options.ts';
+import { leftOut } from '../../report/left-out.ts';
 import { percent, probability } from '../../report/numbers.ts';
 import type { Table } from '../../report/table.ts';
 import { writeFileAtomic } from '../../store/atomic.ts';
@@ -19,23 +20,27 @@ export const evalCommand = defineCommand({
   options: {
     json: jsonOption,
     suspects: flag({ help: 'List the labels that are most likely wrong.' }),
-    split: optional(choice(['train', 'val', 'test'], { help: 'Judge by this split.' })),
+    split: optional(
+      choice(['train', 'val', 'test'], {
+        help: 'The split to judge by; where there is a test split, it is the default.',
+      }),
+    ),
     report: optional(
       text({
         value: '<file>',
-        help: 'Write an HTML page with pictures, charts and the confusion of classes.',
+        help: 'Write an HTML page with pictures, charts and the confusion matrix.',
       }),
     ),
   },
   computes: 'on-device',
   examples: [
-    ['tip-adapter eval pets.safetensors test/', 'Accuracy, over all and by class.'],
-    ['tip-adapter eval pets.safetensors test/ --json > result.json', 'Everything, for programs.'],
-    ['tip-adapter eval pets.safetensors photos/ --suspects', 'Labels to look at again.'],
-    ['tip-adapter eval pets.safetensors test/ --report pets.html', 'A page to look at, and to send around.'],
+    ['tip-adapter eval pets.safetensors test/', 'Prints the accuracy, overall and for each class.'],
+    ['tip-adapter eval pets.safetensors test/ --json > result.json', 'Prints everything as JSON.'],
+    ['tip-adapter eval pets.safetensors photos/ --suspects', 'Lists labels that may be wrong.'],
+    ['tip-adapter eval pets.safetensors test/ --report pets.html', 'Writes a report that one file holds.'],
   ],
   async run([path, source], { json, suspects, split, report }, io) {
-    if (report) await checkOutput(report);
+    if (report) await checkOutput(report, [path, source]);
     const { signal } = io;
     const evaluation = await withClassifier(path, async (classifier) => {
       const { isFeatureDump } = await import('../../dataset/feature-dump.ts');
@@ -64,9 +69,9 @@ export const evalCommand = defineCommand({
 });
 
 function noPictures(): UsageError {
-  return new UsageError('A report shows pictures; a folder of features has none', {
+  return new UsageError('A report shows pictures, and a folder of features has none', {
     code: 'eval/report',
-    hint: 'Use --json, or tip-adapter bench, which draws charts of features, too.',
+    hint: 'Use --json, or tip-adapter bench, which also draws charts for features.',
   });
 }
 
@@ -79,29 +84,29 @@ function plain({ predictions, failures, ...measured }: Evaluation) {
   };
 }
 
-function tell(io: Io, { findings, excluded, failures }: Evaluation): void {
+function tell(io: Io, { findings, failures }: Evaluation): void {
   tellFindings(io, findings);
-  if (excluded.length > 0)
-    io.note(`${count(excluded.length, 'picture')} left out: examples of the classifier itself.`);
   if (failures.length > 0) io.note(`${count(failures.length, 'picture')} could not be read:`);
   tellSome(
     io,
-    failures.map(({ image, error }) => `${image}: ${error.message}`),
+    failures.map(({ image, error }) => messageAbout(image, error.message)),
   );
 }
 
-function summary({ accuracy, correct, total, interval, unknown, ...rest }: Evaluation): string[] {
+function summary(evaluation: Evaluation): string[] {
+  const { accuracy, correct, total, interval, unknown, ...rest } = evaluation;
   const [low, high] = interval.map(percent);
   const { coverage, setSize } = rest.conformal;
   const sets =
     total > 1
-      ? `; sets that may miss a tenth hold ${percent(coverage)}, ${setSize.toFixed(1)} classes on average`
+      ? `; 90% prediction sets, judged on half of the pictures: ${percent(coverage)} hold the right class, ${setSize.toFixed(1)} classes on average`
       : '';
   const apart = unknown
-    ? `Known from unknown: AUROC ${unknown.auroc.toFixed(3)} over ${count(unknown.pictures, 'picture')} of unknown classes`
+    ? `Unknown classes: AUROC ${unknown.auroc.toFixed(3)} against ${count(unknown.pictures, 'picture')} of them`
     : undefined;
   return [
-    `Accuracy ${percent(accuracy)} (${correct} of ${total}), 95% interval ${low} to ${high}`,
+    `Accuracy ${percent(accuracy)} (${correct} of ${count(total, 'picture')}), 95% interval ${low} to ${high}`,
+    ...leftOut(evaluation),
     `Probabilities${rest.calibrated ? '' : ' (not calibrated)'}: NLL ${rest.nll.toFixed(3)}, ECE ${percent(rest.ece)}, Brier ${rest.brier.toFixed(3)}${sets}`,
     ...(apart ? [apart] : []),
     `${rest.method}, encoder ${rest.encoder}, ${protocolText(rest.protocol)}, seed ${rest.seed}`,
@@ -117,7 +122,12 @@ function details(io: Io, evaluation: Evaluation, suspects: boolean): Line[] {
   const most = judged.length > SHOWN;
   const shown = most ? [...judged].sort((a, b) => a.accuracy - b.accuracy).slice(0, SHOWN) : judged;
   const table = tableLines(io, classTable(shown));
-  return most ? [...table, `The ${SHOWN} worst of ${judged.length} classes; --json has them all.`] : table;
+  return most
+    ? [
+        ...table,
+        `These are the ${SHOWN} classes with the lowest accuracy, of ${judged.length}; --json lists all.`,
+      ]
+    : table;
 }
 
 function classTable(rows: Evaluation['perClass']): Table<Evaluation['perClass'][number]> {

@@ -10,11 +10,14 @@ export const explainCommand = defineCommand({
   args: ['<classifier>', '<image>'],
   computes: 'on-cpu',
   options: {
-    top: integer({ default: 5, min: 1, help: 'Show this many classes and examples.' }),
+    top: integer({ default: 5, min: 1, help: 'How many classes and examples to show.' }),
     json: jsonOption,
   },
   examples: [
-    ['tip-adapter explain pets.safetensors new.jpg', 'Parts of the score, and the examples behind it.'],
+    [
+      'tip-adapter explain pets.safetensors new.jpg',
+      'Prints the parts of the score and the examples behind it.',
+    ],
   ],
   async run([path, image], { top, json }, io) {
     const explanation = await withClassifier(path, (classifier) =>

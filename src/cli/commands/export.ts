@@ -1,10 +1,10 @@
-import { resolve } from 'node:path';
-import { UsageError } from '../../errors.ts';
 import type { OnnxInput } from '../../export/index.ts';
 import { ONNX_INPUTS } from '../../export/inputs.ts';
 import { choice, optional, text } from '../../options.ts';
+import { leftOut } from '../../report/left-out.ts';
 import { percent } from '../../report/numbers.ts';
 import { writeFileAtomic } from '../../store/atomic.ts';
+import { count } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import type { Io } from '../io.ts';
 import { printJson } from '../print.ts';
@@ -18,58 +18,54 @@ export const exportCommand = defineCommand({
   options: {
     to: choice(['onnx', 'web', 'report'], {
       default: 'onnx',
-      help: 'A model for any ONNX runtime; a page that classifies pictures and the camera without a network; a model card, with --data judged, and the report of it.',
+      help: 'onnx: a model for any ONNX runtime. web: a page that classifies pictures and camera images without a network. report: a model card and, with --data, a report.',
     }),
     output: optional(
       text({
         short: 'o',
         value: '<file>',
-        help: "Where it is written (default: beside the classifier's file).",
+        help: 'The file to write (default: beside the classifier).',
       }),
     ),
     input: choice([...ONNX_INPUTS], {
       default: 'pixels',
-      help: 'onnx: what the model is fed: pictures as bytes, pictures normalised, or the features of an encoder.',
+      help: 'onnx: the input of the model: pictures as bytes (pixels), normalised pictures (pixel_values), or the features of an encoder (features).',
     }),
     title: optional(
-      text({ value: '<text>', help: "web: the page's heading (default: the data set's name)." }),
+      text({ value: '<text>', help: 'web: the heading of the page (default: the name of the data set).' }),
     ),
-    data: optional(text({ value: '<folder>', help: 'report: labelled pictures that judge it.' })),
+    data: optional(
+      text({ value: '<folder>', help: 'report: labelled pictures to judge the classifier by.' }),
+    ),
     json: jsonOption,
   },
   computes: 'on-device',
   examples: [
-    ['tip-adapter export pets.safetensors --to onnx', 'pets.onnx: from pixels to probabilities.'],
+    [
+      'tip-adapter export pets.safetensors --to onnx',
+      'Writes pets.onnx, a model from pixels to probabilities.',
+    ],
     [
       'tip-adapter export pets.safetensors --to onnx --input features',
-      'The classifier alone, without its encoder.',
+      'Writes the classifier without its encoder.',
     ],
     [
       'tip-adapter export pets.safetensors --to web --title "Our pets"',
-      'pets.html: opens in a browser, off line.',
+      'Writes pets.html, which a browser opens without a network.',
     ],
     [
       'tip-adapter export pets.safetensors --to report --data test/',
-      'pets.md, a model card, and pets.report.html.',
+      'Writes pets.md, a model card, and pets.report.html.',
     ],
   ],
   async run([path], { to, output, json, ...options }, io) {
     const target = output ?? path.replace(/(\.safetensors)?$/, ENDINGS[to]);
-    if (resolve(target) === resolve(path)) throw overItself(path);
-    await checkOutput(target);
+    await checkOutput(target, [path, options.data]);
     const { facts, lines } = await makers[to](path, target, options, io);
     if (json) return printJson(io, facts);
     io.print(lines);
   },
 });
-
-function overItself(path: string): UsageError {
-  return new UsageError(`${path} is the classifier itself`, {
-    code: 'export/over-itself',
-    hint: 'Give --output another name.',
-    details: { path },
-  });
-}
 
 interface Values {
   readonly input: OnnxInput;
@@ -95,7 +91,7 @@ const makers: Readonly<
     const ports = (list: typeof facts.inputs) =>
       list.map(({ name, dtype, shape }) => `${name} ${dtype} [${shape.join(', ')}]`).join(', ');
     tried(io, facts.difference);
-    io.note('How to run it: docs/export.md.');
+    io.note('docs/export.md says how to run it.');
     return {
       facts: { file: target, size: content.length, ...facts },
       lines: [
@@ -124,7 +120,7 @@ const makers: Readonly<
     return withClassifier(path, async (classifier) => {
       if (data === undefined) {
         await writeFileAtomic(target, modelCard(classifier.data));
-        io.note('With --data <folder> of labelled pictures it is judged, too.');
+        io.note('With --data <folder>, the card also has the accuracy on labelled pictures.');
         return { facts: { file: target }, lines: [target] };
       }
       const { readDataset } = await import('../../dataset/read.ts');
@@ -132,7 +128,7 @@ const makers: Readonly<
       const { evalReport } = await import('../eval-report.ts');
       const { signal } = io;
       const page = `${target.replace(/\.md$/, '')}.report.html`;
-      await checkOutput(page);
+      await checkOutput(page, [path, data]);
       const dataset = await readDataset(data, { signal });
       const evaluation = await withBar(io, 'Encoding', (bar) =>
         classifier.evaluate(dataset, { signal, onProgress: bar.update }),
@@ -146,12 +142,18 @@ const makers: Readonly<
       const { accuracy, total, interval } = evaluation;
       return {
         facts: { file: target, report: page, accuracy, total, interval },
-        lines: [`${target}, ${page}: ${percent(accuracy)} of ${total} pictures right`],
+        lines: [
+          `${target}, ${page}`,
+          `Accuracy ${percent(accuracy)} on ${count(total, 'picture')}`,
+          ...leftOut(evaluation),
+        ],
       };
     });
   },
 };
 
 function tried(io: Io, difference: number): void {
-  io.note(`Tried: no probability differs from the classifier's by more than ${difference.toExponential(0)}.`);
+  io.note(
+    `Checked: on a trial input, no probability differs from the classifier's by more than ${difference.toExponential(0)}.`,
+  );
 }

@@ -12,24 +12,28 @@ import { checkOutput, pullBar, trainingBar, withBar } from '../work.ts';
 export const fitCommand = defineCommand({
   args: ['<data>'],
   options: {
-    output: text({ short: 'o', value: '<file>', help: 'Where the classifier is written (.safetensors).' }),
+    output: text({ short: 'o', value: '<file>', help: 'The file to write (.safetensors).' }),
     ...fitOptions,
     ...methodOptions,
     resume: flag({ help: 'Go on with the training that was interrupted; everything else as then.' }),
-    fromBundle: optional(
-      text({ value: '<zip>', help: 'Install the encoder from a bundle first, and use it.' }),
-    ),
+    fromBundle: optional(text({ value: '<zip>', help: 'Install the encoder from this bundle and use it.' })),
   },
   computes: 'on-device',
   examples: [
-    ['tip-adapter fit photos/ -o pets.safetensors', 'photos/cat/*.jpg, photos/dog/*.jpg, …'],
-    ['tip-adapter fit photos/ -o pets.safetensors --shots 16 --seed 1', 'Sixteen pictures of each class.'],
-    ['tip-adapter fit photos/ -o pets.safetensors --encoder clip-vit-b32', 'With a CLIP, downloaded once.'],
-    ['tip-adapter fit features/ -o cars.safetensors --shots 16', 'From embeddings made elsewhere.'],
+    ['tip-adapter fit photos/ -o pets.safetensors', 'Takes photos/cat/1.jpg, photos/dog/2.jpg and so on.'],
+    [
+      'tip-adapter fit photos/ -o pets.safetensors --shots 16 --seed 1',
+      'Takes sixteen pictures of each class.',
+    ],
+    [
+      'tip-adapter fit photos/ -o pets.safetensors --encoder clip-vit-b32',
+      'Uses a CLIP, which is downloaded once.',
+    ],
+    ['tip-adapter fit features/ -o cars.safetensors --shots 16', 'Takes embeddings made elsewhere.'],
   ],
   async run([data], { output, fromBundle, resume, ...given }, io) {
     const started = performance.now();
-    await checkOutput(output);
+    await checkOutput(output, [data, fromBundle, given.classes]);
     const { fit } = await import('../../classifier/index.ts');
     const own = (name: string) => name in methodOptions;
     const { encoder, ...values } = only(given, (name) => !own(name)) as FitValues;
@@ -92,9 +96,9 @@ export const fitCommand = defineCommand({
 function checkWhole({ state, options }: ClassifierData, output: string): void {
   if (typeof state.epochs !== 'number' || state.epochs >= Number(options.epochs)) return;
   throw new InterruptedError(
-    `Interrupted: ${output} holds what ${count(state.epochs, 'epoch')} of ${options.epochs} made`,
+    `Interrupted: ${output} holds the result of ${count(state.epochs, 'epoch')} of ${options.epochs}`,
     {
-      hint: 'The same command with --resume goes on from there.',
+      hint: 'The same command with --resume continues.',
     },
   );
 }

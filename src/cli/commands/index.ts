@@ -19,12 +19,12 @@ export const commands: readonly ListedCommand[] = [
   {
     name: 'fit',
     summary:
-      'Fit a classifier to labelled pictures: a folder of class folders, a CSV or JSONL table, or a zip.',
+      'Fit a classifier to labelled pictures: a folder with a folder for each class, a CSV or JSONL table, or a zip.',
     load: async () => (await import('./fit.ts')).fitCommand,
   },
   {
     name: 'predict',
-    summary: 'Say what is in pictures: files, folders, patterns, or - for paths on stdin.',
+    summary: 'Classify pictures: files, folders, patterns, or - for paths on stdin.',
     load: async () => (await import('./predict.ts')).predictCommand,
   },
   {
@@ -34,68 +34,69 @@ export const commands: readonly ListedCommand[] = [
   },
   {
     name: 'compare',
-    summary: 'Judge two classifiers by the same pictures, and show those on which they differ.',
+    summary: 'Measure two classifiers on the same pictures, and show those on which they differ.',
     load: async () => (await import('./compare.ts')).compareCommand,
   },
   {
     name: 'explain',
-    summary: 'Say why a picture gets its answer: what the class names say, and which examples count most.',
+    summary: 'Explain an answer: the parts of its score, and the examples that count most.',
     load: async () => (await import('./explain.ts')).explainCommand,
   },
   {
     name: 'studio',
-    summary: 'Open the studio, a page to collect pictures, teach and try, on this computer.',
+    summary: 'Open the studio, a page on this computer to collect pictures, teach a classifier and try it.',
     load: async () => (await import('./studio.ts')).studioCommand,
   },
   {
     name: 'serve',
-    summary: 'Answer other programs over HTTP: what is in pictures, and why; teach further examples.',
+    summary: 'Serve classifiers over HTTP: predict, explain, and add examples.',
     load: async () => (await import('./serve.ts')).serveCommand,
   },
   {
     name: 'export',
-    summary: 'Make an ONNX model of a classifier, or a page that works without a network.',
+    summary:
+      'Write a classifier as an ONNX model, as a web page that works without a network, or as a model card.',
     load: async () => (await import('./export.ts')).exportCommand,
   },
   {
     name: 'bench',
     summary:
-      'Compare methods, numbers of examples and draws on pictures or features; a run can be stopped and resumed.',
+      'Compare methods, numbers of examples and draws on pictures or features; a run can be interrupted and continued.',
     load: async () => (await import('./bench.ts')).benchCommand,
   },
   {
     name: 'data check',
-    summary: 'Say which public data sets lie in a folder, what of them is missing, and where to get it.',
+    summary: 'Check which public data sets a folder holds, what they lack, and where to get it.',
     load: async () => (await import('./data.ts')).dataCheckCommand,
   },
   {
     name: 'add',
-    summary: 'Teach a classifier further examples or classes: labelled data, or pictures with --label.',
+    summary: 'Add examples or classes to a classifier: labelled data, or pictures with --label.',
     load: async () => (await import('./change.ts')).addCommand,
   },
   {
     name: 'remove',
-    summary: 'Make a classifier forget examples or classes.',
+    summary: 'Remove examples or classes from a classifier.',
     load: async () => (await import('./change.ts')).removeCommand,
   },
   {
     name: 'info',
-    summary: 'Say what a classifier file holds.',
+    summary: 'Print what a classifier file holds.',
     load: async () => (await import('./info.ts')).infoCommand,
   },
   {
     name: 'encoders list',
-    summary: 'List the encoders that have names, and those on this machine.',
+    summary: 'List the known encoders and those on this machine.',
     load: async () => (await import('./encoders.ts')).listCommand,
   },
   {
     name: 'encoders pull',
-    summary: 'Bring an encoder onto this machine; a download that was cut goes on where it stopped.',
+    summary: 'Download an encoder; an interrupted download continues where it stopped.',
     load: async () => (await import('./encoders.ts')).pullCommand,
   },
   {
     name: 'encoders show',
-    summary: 'Say what is known of an encoder.',
+    summary: 'Print the facts of an encoder.',
     load: async () => (await import('./encoders.ts')).showCommand,
   },
   {
@@ -105,12 +106,12 @@ export const commands: readonly ListedCommand[] = [
   },
   {
     name: 'encoders bundle',
-    summary: 'Put an encoder, and a classifier if you like, into one zip for a machine without a network.',
+    summary: 'Put an encoder, and a classifier if one is given, into a zip for a machine without a network.',
     load: async () => (await import('./encoders.ts')).bundleCommand,
   },
   {
     name: 'doctor',
-    summary: 'Check that this machine has what the program needs.',
+    summary: 'Check whether this machine has what the program needs.',
     load: async () => (await import('./doctor.ts')).doctorCommand,
   },
 ];

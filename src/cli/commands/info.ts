@@ -3,6 +3,7 @@ import { countByClass } from '../../methods/task.ts';
 import { calibrationText } from '../../report/choice.ts';
 import { date } from '../../report/numbers.ts';
 import type { Table } from '../../report/table.ts';
+import { count } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import { printJson, tableLines } from '../print.ts';
 import { methodText } from '../wording.ts';
@@ -11,8 +12,8 @@ export const infoCommand = defineCommand({
   args: ['<classifier>'],
   options: { json: jsonOption },
   examples: [
-    ['tip-adapter info pets.safetensors', 'Classes, method, encoder, where it came from.'],
-    ['tip-adapter info pets.safetensors --json', 'With the ids of all examples.'],
+    ['tip-adapter info pets.safetensors', 'Prints classes, method, encoder and origin.'],
+    ['tip-adapter info pets.safetensors --json', 'Adds the ids of all examples.'],
   ],
   async run([path], { json }, io) {
     const { load } = await import('../../classifier/index.ts');
@@ -27,11 +28,14 @@ function facts({ encoder, ...data }: ClassifierData): [string, string][] {
   return [
     ['Method', methodText(data)],
     ['Calibration', calibrationText(data.tuning)],
-    ['Encoder', `${encoder.id}, ${encoder.dimension} numbers, ${encoder.licence}`],
+    ['Encoder', `${encoder.id}, ${encoder.dimension} dimensions, licence ${encoder.licence}`],
     ['Prompt', data.templates.join(' | ')],
-    ['Data', `${data.dataset}, ${data.shots ?? 'all'} shots, seed ${data.seed}`],
+    [
+      'Data',
+      `${data.dataset}, ${data.shots ? `at most ${count(data.shots, 'example')} per class` : 'all examples'}, seed ${data.seed}`,
+    ],
     ['Rejects', data.reject > 0 ? `below ${data.reject}` : 'never'],
-    ['Made', `${date(data.created)} by ${data.createdBy}; change ${data.version}`],
+    ['Made', `${date(data.created)} by ${data.createdBy}; version ${data.version} of the file`],
   ];
 }
 

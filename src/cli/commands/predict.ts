@@ -1,17 +1,17 @@
 import type { Classifier } from '../../classifier/index.ts';
 import type { Failure, Prediction } from '../../classifier/types.ts';
-import { DataError, throwIfAborted, UsageError } from '../../errors.ts';
+import { DataError, errorAbout, messageAbout, throwIfAborted, UsageError } from '../../errors.ts';
 import { flag, integer, optional, real, text } from '../../options.ts';
 import { jsonText } from '../../printable.ts';
 import { probability } from '../../report/numbers.ts';
 import { renderCsv, type Table } from '../../report/table.ts';
-import { count, UNCALIBRATED } from '../../words.ts';
+import { count, plural, UNCALIBRATED } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import { findImages } from '../images.ts';
 import type { Io } from '../io.ts';
 import { failureJson, printJson, rounded, tableLines } from '../print.ts';
 import { copyByClass } from '../sorting.ts';
-import { withBar, withClassifier } from '../work.ts';
+import { checkOutputFolder, withBar, withClassifier } from '../work.ts';
 
 /** Pictures answered together: with NDJSON, lines come as often as that. */
 const TOGETHER = 256;
@@ -20,32 +20,39 @@ export const predictCommand = defineCommand({
   args: ['<classifier>', '<images...>'],
   options: {
     top: optional(
-      integer({ min: 1, help: 'Show this many classes for each picture (default: 1, and all in JSON).' }),
+      integer({ min: 1, help: 'How many classes to show for each picture (default: 1; in JSON, all).' }),
     ),
     reject: optional(real({ min: 0, max: 1, help: 'Answer "none of these" below this probability.' })),
     copyTo: optional(
-      text({ value: '<folder>', help: 'Copy each picture into a folder of its class; never overwrites.' }),
+      text({
+        value: '<folder>',
+        help: 'Copy each picture into a folder of its class; nothing is overwritten.',
+      }),
     ),
     json: jsonOption,
     csv: flag({ help: 'Print CSV.' }),
-    ndjson: flag({ help: 'Print a line of JSON for each picture, while it goes on.' }),
+    ndjson: flag({ help: 'Print one line of JSON for each picture as soon as it is answered.' }),
   },
   computes: 'on-device',
   examples: [
-    ['tip-adapter predict pets.safetensors new.jpg holiday/', 'A table.'],
+    ['tip-adapter predict pets.safetensors new.jpg holiday/', 'Prints a table.'],
     [
       'tip-adapter predict pets.safetensors holiday/ --copy-to sorted --reject 0.6',
       'Sorts photos into folders.',
     ],
     [
       'find . -name "*.jpg" | tip-adapter predict pets.safetensors - --csv',
-      'Paths from stdin, answers as CSV.',
+      'Takes paths from stdin and prints CSV.',
     ],
   ],
   async run([path, ...given], { top, reject, copyTo, json, csv, ndjson }, io) {
     if ([json, csv, ndjson].filter(Boolean).length > 1) {
-      throw new UsageError('Only one of --json, --csv and --ndjson can be had at a time', { code: 'usage' });
+      throw new UsageError('The options --json, --csv and --ndjson exclude each other', {
+        code: 'usage',
+        hint: 'Give one of them.',
+      });
     }
+    if (copyTo) await checkOutputFolder(copyTo);
     const { predictions, failures } = await withClassifier(path, async (classifier) => {
       const images = await findImages(given, io, copyTo);
       const print = ndjson
@@ -73,7 +80,7 @@ async function predictAll(
   io: Io,
 ): Promise<{ predictions: Prediction[]; failures: Failure[] }> {
   const all = { predictions: [] as Prediction[], failures: [] as Failure[] };
-  await withBar(io, 'Looking', async (bar) => {
+  await withBar(io, 'Classifying', async (bar) => {
     let cachedBefore = 0;
     for (let start = 0; start < images.length; start += TOGETHER) {
       throwIfAborted(io.signal);
@@ -104,21 +111,23 @@ async function sortInto(
   const { copied, known } = await copyByClass(predictions, classifier.data.classes, folder, io.signal);
   const sum = [...copied.values()].reduce((total, n) => total + n, 0);
   const list = [...copied].map(([name, n]) => `${name} ${n}`).join(', ');
-  const already = known > 0 ? `; ${count(known, 'picture')} there already` : '';
+  const already =
+    known > 0 ? `; ${count(known, 'picture')} ${plural(known, 'was', 'were')} there already` : '';
   io.note(`Copied ${count(sum, 'picture')} to ${folder}${list && `: ${list}`}${already}`);
 }
 
 function tellFailures(failures: readonly Failure[], answered: number, io: Io): void {
   if (failures.length === 0) return;
-  if (failures.length === 1 && answered === 0) throw failures[0].error;
-  for (const { image, error } of failures) {
-    io.note(error.message.includes(image) ? error.message : `${image}: ${error.message}`);
-  }
-  throw new DataError(`${failures.length} of ${failures.length + answered} pictures could not be read`, {
-    code: 'predict/unreadable',
-    hint: 'The others were answered.',
-    details: { images: failures.map(({ image }) => image) },
-  });
+  if (failures.length === 1 && answered === 0) throw errorAbout(failures[0].image, failures[0].error);
+  for (const { image, error } of failures) io.note(messageAbout(image, error.message));
+  throw new DataError(
+    `${failures.length} of ${count(failures.length + answered, 'picture')} could not be read`,
+    {
+      code: 'predict/unreadable',
+      hint: answered > 0 ? 'The others are answered.' : undefined,
+      details: { images: failures.map(({ image }) => image) },
+    },
+  );
 }
 
 function resultJson(result: Prediction | Failure, top?: number) {

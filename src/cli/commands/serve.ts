@@ -7,10 +7,13 @@ export const serveCommand = defineCommand({
   options: serverOptions,
   computes: 'on-device',
   examples: [
-    ['tip-adapter serve pets.safetensors', 'On this machine only, at http://127.0.0.1:8080/v1/models/pets.'],
+    [
+      'tip-adapter serve pets.safetensors',
+      'Serves on this machine only, at http://127.0.0.1:8080/v1/models/pets.',
+    ],
     [
       'TIP_ADAPTER_TOKEN=… tip-adapter serve pets=pets-v3.safetensors birds.safetensors --host 0.0.0.0',
-      'For others, who need the token; a classifier may be given a name.',
+      'Serves other machines, which need the token; pets is a name chosen for the first file.',
     ],
   ],
   async run(given, { token = process.env.TIP_ADAPTER_TOKEN, ...values }, io) {

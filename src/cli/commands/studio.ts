@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { flag, integer, text } from '../../options.ts';
-import { count } from '../../words.ts';
+import { count, plural } from '../../words.ts';
 import { defineCommand } from '../command.ts';
 import type { Io } from '../io.ts';
 import { tellFindings, tellSome } from '../wording.ts';
-import { withBar } from '../work.ts';
+import { checkOutputFolder, withBar } from '../work.ts';
 
 export const studioCommand = defineCommand({
   args: ['[data]'],
@@ -14,28 +14,29 @@ export const studioCommand = defineCommand({
       short: 'w',
       default: 'tip-adapter-studio',
       value: '<folder>',
-      help: 'Where the session is kept: pictures, classes and every change.',
+      help: 'The folder of the session: pictures, classes and every change.',
     }),
     encoder: text({
       default: 'auto',
       value: '<name>',
-      help: 'Encoder: a name, hf:owner/repo, a folder, or auto.',
+      help: 'The encoder: a name, hf:owner/repo, a folder, or auto.',
     }),
     port: integer({
       default: 0,
       max: 65_535,
-      help: 'Port on 127.0.0.1; 0 takes the one of last time, or any free one.',
+      help: 'The port on 127.0.0.1; 0 takes the last one again, or any free one.',
     }),
     open: flag({ default: true, help: 'Open the page in the browser.' }),
   },
   computes: 'on-device',
   examples: [
-    ['tip-adapter studio', 'Go on with the session of this folder, or begin one.'],
-    ['tip-adapter studio my-photos/', 'Begin with pictures that are sorted into folders already.'],
+    ['tip-adapter studio', 'Continues the session in this folder, or begins one.'],
+    ['tip-adapter studio my-photos/', 'Begins with pictures that are sorted into folders.'],
   ],
   async run([data], { workspace, encoder, port, open }, io) {
+    await checkOutputFolder(workspace);
     const { startStudio } = await import('../../studio/index.ts');
-    const studio = await withBar(io, 'Bringing in', (bar) =>
+    const studio = await withBar(io, 'Importing', (bar) =>
       startStudio({
         folder: workspace,
         data,
@@ -47,19 +48,21 @@ export const studioCommand = defineCommand({
     ).catch((error) => openAlready(error, data));
     if (typeof studio === 'string') {
       io.print(studio);
-      io.note(`The session in ${workspace} is open already: this is its page.`);
+      io.note(`The session in ${workspace} is open already; this is the address of its page.`);
       if (open) openBrowser(studio, io);
       return;
     }
     try {
       tellFindings(io, studio.findings);
       if (studio.unreadable.length > 0) {
-        io.note(`${count(studio.unreadable.length, 'file')} could not be read and stayed out:`);
+        io.note(
+          `${count(studio.unreadable.length, 'file')} could not be read and ${plural(studio.unreadable.length, 'is', 'are')} left out:`,
+        );
         tellSome(io, studio.unreadable);
       }
       io.print(studio.address);
       io.note(
-        'The studio is open at this address, on this computer only. Ctrl-C closes it; nothing is lost.',
+        'The studio is open at this address, on this computer only. Ctrl-C closes it; everything is saved.',
       );
       if (open) openBrowser(studio.address, io);
       if (!io.signal.aborted) await once(io.signal, 'abort');

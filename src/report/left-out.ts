@@ -1,0 +1,18 @@
+import type { Evaluation } from '../classifier/types.ts';
+import { count, plural } from '../words.ts';
+
+/** What an evaluation's figures are not about, in sentences: stands wherever they stand. */
+export function leftOut({
+  excluded,
+  failures,
+  perClass,
+}: Pick<Evaluation, 'excluded' | 'failures' | 'perClass'>): string[] {
+  const [own, unread] = [excluded.length, failures.length];
+  const empty = perClass.filter(({ total }) => total === 0).length;
+  return [
+    own > 0 &&
+      `${count(own, 'picture')} ${plural(own, 'was left out as an example', 'were left out as examples')} of the classifier.`,
+    unread > 0 && `${count(unread, 'picture')} could not be read.`,
+    empty > 0 && `${count(empty, 'class', 'classes')} had no picture to be judged by.`,
+  ].filter((line) => line !== false);
+}
