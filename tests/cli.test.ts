@@ -13,6 +13,7 @@ import { recordingIo } from '../src/cli/io.fixture.ts';
 import { runCli } from '../src/cli/program.ts';
 import { writeSmallEncoder } from '../src/encoder/small-encoder.fixture.ts';
 import { random } from '../src/math/random.ts';
+import { UNCALIBRATED } from '../src/words.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 
@@ -291,8 +292,8 @@ describe('the command line with a small encoder', () => {
   it('works as a process: data on stdout alone, relative paths, no colour in a pipe', async () => {
     const image = relative(process.cwd(), at('photos', 'test', 'blue', 'blue-5.png'));
     const { status, out, err } = await start(['predict', classifier(), image, '--json']).ended;
-    expect([status, err]).toEqual([0, '']);
-    expect(JSON.parse(out).predictions[0]).toMatchObject({ image, id: 'blue' });
+    expect([status, err]).toEqual([0, `${UNCALIBRATED}\n`]);
+    expect(JSON.parse(out)).toMatchObject({ predictions: [{ image, id: 'blue', calibrated: false }] });
   });
 
   it('ends quietly when its reader has enough', async () => {
