@@ -64,6 +64,14 @@ export function errorAbout(name: string, error: Error): Error {
   return new Kind(messageAbout(name, message), { code, hint, details, cause: error });
 }
 
+/** The error of a call that comes after `close`. `what` was closed: a classifier, an encoder, … */
+export function closedError(what: string): UsageError {
+  return new UsageError(`The ${what} was closed and cannot be used any more`, {
+    code: `${what.replaceAll(' ', '-')}/closed`,
+    hint: 'Call close() when all other calls are done.',
+  });
+}
+
 /** Throws `InterruptedError` if the signal has fired. */
 export function throwIfAborted(signal?: AbortSignal): void {
   if (signal?.aborted) throw new InterruptedError();

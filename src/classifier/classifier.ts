@@ -2,7 +2,7 @@ import type { Dataset, Finding } from '../dataset/types.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
-import { errorAbout, throwIfAborted } from '../errors.ts';
+import { closedError, errorAbout, throwIfAborted } from '../errors.ts';
 import { type Matrix, matrix, row, softmax } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
@@ -40,7 +40,8 @@ const STREAM_CHUNK = 64;
 
 /**
  * A fitted classifier: what is in `data` is what its file holds. It does not change: `add` and `remove` give a new one.
- * Its encoder is opened at the first picture that is not in the feature cache's reach; `close` frees it.
+ * Its encoder is opened at the first picture that is not in the feature cache's reach; `close` frees it. After that only `data`,
+ * `save` and `withReject` can be used: all else throws `UsageError` `classifier/closed`.
  */
 export class Classifier {
   readonly data: ClassifierData;
@@ -48,6 +49,7 @@ export class Classifier {
   readonly findings: readonly Finding[];
   readonly #runtime: Runtime;
   #scorer?: Promise<Scorer>;
+  #closed = false;
 
   constructor(data: ClassifierData, runtime: Runtime, findings: readonly Finding[] = []) {
     this.data = data;
@@ -91,6 +93,7 @@ export class Classifier {
     images: AsyncIterable<ImageSource> | Iterable<ImageSource>,
     options: PredictOptions = {},
   ): AsyncGenerator<Prediction | Failure> {
+    this.#open();
     // One chunk is worked on while the one before is handed out.
     let ahead: Promise<(Prediction | Failure)[]> | undefined;
     for await (const chunk of chunks(images, STREAM_CHUNK)) {
@@ -114,12 +117,13 @@ export class Classifier {
   }
 
   /** Encodes labelled pictures once, to judge this classifier and its refitted relatives by. */
-  encodeTestSet(source: string | Dataset, options: EvaluateOptions = {}): Promise<TestSet> {
-    return encodeTestSet(this.data, this.#runtime, source, options);
+  async encodeTestSet(source: string | Dataset, options: EvaluateOptions = {}): Promise<TestSet> {
+    return encodeTestSet(this.data, this.#open(), source, options);
   }
 
   /** How well it does on labelled pictures (the `test` split where there is one), or on a test set encoded before. */
   async evaluate(source: string | Dataset | TestSet, options: EvaluateOptions = {}): Promise<Evaluation> {
+    this.#open();
     const started = performance.now();
     const isEncoded = typeof source !== 'string' && 'truth' in source;
     const set = isEncoded ? source : await this.encodeTestSet(source, options);
@@ -134,13 +138,13 @@ export class Classifier {
 
   /** The same examples under another method, other constants or fewer shots; nothing is encoded again. */
   async refit(values: RefitValues, signal?: AbortSignal): Promise<Classifier> {
-    const encoder = await this.#runtime.encoder();
+    const encoder = await this.#open().encoder();
     return new Classifier(await refitMethod(this.data, encoder, values, signal), this.#runtime);
   }
 
   /** A small JPEG of a picture whose longer side has `side` pixels. */
-  thumbnail(image: ImageSource, side?: number): Promise<Uint8Array> {
-    return this.#runtime.thumbnail(image, side);
+  async thumbnail(image: ImageSource, side?: number): Promise<Uint8Array> {
+    return this.#open().thumbnail(image, side);
   }
 
   /**
@@ -148,13 +152,13 @@ export class Classifier {
    * beta and temperature stay.
    */
   async add(examples: readonly NewExample[] | Dataset, work: WorkOptions = {}): Promise<Classifier> {
-    const { data, findings } = await addExamples(this.data, this.#runtime, examples, work);
+    const { data, findings } = await addExamples(this.data, this.#open(), examples, work);
     return new Classifier(data, this.#runtime, findings);
   }
 
   /** A new classifier without some examples or classes, named by id or shown name. Throws `UsageError` for unknown ones. */
   async remove(removal: Removal): Promise<Classifier> {
-    return new Classifier(await removeParts(this.data, this.#runtime, removal), this.#runtime);
+    return new Classifier(await removeParts(this.data, this.#open(), removal), this.#runtime);
   }
 
   /** The same classifier, answering "none of these" below another probability. */
@@ -169,11 +173,19 @@ export class Classifier {
 
   /** Frees the encoder and the threads. Classifiers made of this one by `add` and `remove` share them. */
   async close(): Promise<void> {
-    if (this.#scorer) await (await this.#scorer).close();
+    if (this.#closed) return;
+    this.#closed = true;
+    await (await this.#scorer?.catch(() => undefined))?.close();
     await this.#runtime.close();
   }
 
+  #open(): Runtime {
+    if (this.#closed) throw closedError('classifier');
+    return this.#runtime;
+  }
+
   #scoring(): Promise<Scorer> {
+    this.#open();
     const { method, state } = this.data;
     const task = { ...taskOf(this.data), cache: this.#runtime.cache };
     this.#scorer ??= createScorer(sharedEngine(), methodById(method), state, task);
@@ -197,7 +209,7 @@ export class Classifier {
 
   #encode(images: readonly ImageSource[], work: WorkOptions): Promise<EncodedImages> {
     const { exif, seed } = this.data;
-    return this.#runtime.encode(images, { ...work, views: [0], seed, exif });
+    return this.#open().encode(images, { ...work, views: [0], seed, exif });
   }
 
   #prediction(image: string, probabilities: Float32Array, reject = this.data.reject): Prediction {

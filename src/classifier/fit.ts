@@ -13,6 +13,7 @@ import { DataError, messageAbout, UsageError } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
 import type { FitProgress, Support } from '../methods/task.ts';
 import { resolveOptions, type ValuesOf } from '../options.ts';
+import { systemError } from '../system-error.ts';
 import { count, plural } from '../words.ts';
 import { fileCheckpoint } from './checkpoint.ts';
 import { Classifier } from './classifier.ts';
@@ -83,7 +84,7 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     return classifier;
   } catch (error) {
     await runtime.close();
-    throw error;
+    throw systemError(error) ?? error;
   }
 }
 

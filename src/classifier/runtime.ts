@@ -5,7 +5,7 @@ import { loadEncoder } from '../encoder/local.ts';
 import type { Encoder } from '../encoder/types.ts';
 import type { KeyCache } from '../engine/keys/types.ts';
 import { sharedEngine } from '../engine/node.ts';
-import { ModelError } from '../errors.ts';
+import { closedError, ModelError } from '../errors.ts';
 import { createImageLoader, type ImageLoader } from '../image/loader.ts';
 import { type FeatureCache, openFeatureCache } from '../store/feature-cache.ts';
 import { readSource } from './source.ts';
@@ -35,17 +35,21 @@ export function createRuntime(open: () => Promise<Encoder>, { lent = false } = {
   let encoder: Promise<Encoder> | undefined;
   let cache: FeatureCache | undefined;
   let loader: ImageLoader | undefined;
+  let closed = false;
+  const needed = (): Promise<Encoder> => {
+    if (closed) throw closedError('classifier');
+    encoder ??= opened();
+    return encoder;
+  };
   const images = (): ImageLoader => {
+    if (closed) throw closedError('classifier');
     loader ??= createImageLoader();
     return loader;
   };
   return {
-    encoder: () => {
-      encoder ??= opened();
-      return encoder;
-    },
+    encoder: async () => needed(),
     async encode(sources, { views, seed, exif, signal, onProgress }) {
-      encoder ??= opened();
+      const encoder = needed();
       cache ??= openFeatureCache();
       return encodeImages(await encoder, sources.map(readSource), {
         views: [...views],
@@ -60,6 +64,7 @@ export function createRuntime(open: () => Promise<Encoder>, { lent = false } = {
     thumbnail: async (image, side = THUMBNAIL_SIDE) =>
       images().thumbnail(await readSource(image).read(), side),
     close: async () => {
+      closed = true;
       const free = (opened: Encoder) => (lent ? undefined : opened.close());
       // An encoder that could not be opened was an error where it was needed; there is nothing to free.
       const freed = encoder?.catch(() => undefined).then((opened) => opened && free(opened));

@@ -6,6 +6,7 @@ import { listEncoders } from '../encoder/local.ts';
 import { DEFAULT_CLIP, REGISTRY } from '../encoder/registry.ts';
 import { folderSize, homeFolder } from '../store/home.ts';
 import { hubAnswers } from '../store/hub.ts';
+import { systemError } from '../system-error.ts';
 import { version } from '../version.ts';
 import { count } from '../words.ts';
 import { bytes } from './wording.ts';
@@ -106,6 +107,8 @@ function installedVersion(name: string): string {
   return 'unknown version';
 }
 
+const messageOf = (error: Error): string => (systemError(error) ?? error).message;
+
 async function home(): Promise<Check> {
   const folder = homeFolder();
   try {
@@ -113,7 +116,7 @@ async function home(): Promise<Check> {
     return { name: 'Home', state: 'ok', found: `${folder}, ${bytes(await folderSize(folder))}` };
   } catch (error) {
     const hint = 'Set TIP_ADAPTER_HOME to a folder that you can write.';
-    return { name: 'Home', state: 'bad', found: `${folder}: ${(error as Error).message}`, hint };
+    return { name: 'Home', state: 'bad', found: messageOf(error as Error), hint };
   }
 }
 
@@ -125,7 +128,10 @@ async function disk(): Promise<Check> {
 }
 
 async function encoders(): Promise<Check> {
-  const ids = (await listEncoders()).map(({ record }) => record.id);
+  const ids = await listEncoders()
+    .then((found) => found.map(({ record }) => record.id))
+    .catch(messageOf);
+  if (typeof ids === 'string') return { name: 'Encoders', state: 'bad', found: ids };
   return ids.length > 0
     ? { name: 'Encoders', state: 'ok', found: ids.join(', ') }
     : { name: 'Encoders', state: 'note', found: 'none yet; the first fit or demo gets one' };

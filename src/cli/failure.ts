@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
-import { DataError, InterruptedError, TipAdapterError, UsageError } from '../errors.ts';
+import { InterruptedError, TipAdapterError, UsageError } from '../errors.ts';
 import { jsonText } from '../printable.ts';
+import { systemError } from '../system-error.ts';
 import type { Io } from './io.ts';
 
 /** Prints an error, once, and returns the exit status. */
@@ -29,20 +30,7 @@ export function tellFailure(error: unknown, io: Io, { json = false, verbose = fa
 function asFailure(error: unknown, io: Io): TipAdapterError {
   if (error instanceof TipAdapterError) return error;
   if (io.signal.aborted) return new InterruptedError();
-  return systemFailure(error) ?? unexpected(error);
-}
-
-/** What the system says of a file, without its code for it: `EISDIR: illegal operation on a directory, read`. */
-function systemFailure(error: unknown): DataError | undefined {
-  const { code = '', message, path } = error as NodeJS.ErrnoException;
-  const [, reason] = /^E[A-Z0-9]+: ([^,]+)/.exec(message) ?? [];
-  if (!reason || !path) return undefined;
-  return new DataError(`${path} cannot be used: ${reason}`, {
-    code: 'disk/system',
-    hint: 'Check the path, and that you may read and write there.',
-    details: { path, system: code },
-    cause: error,
-  });
+  return systemError(error) ?? unexpected(error);
 }
 
 function unexpected(error: unknown): TipAdapterError {

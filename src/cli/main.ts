@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { systemError } from '../system-error.ts';
+import { tellFailure } from './failure.ts';
 import { runCli } from './program.ts';
 import { processIo } from './terminal.ts';
 
@@ -18,13 +20,20 @@ function interrupt(): void {
 }
 process.on('SIGINT', interrupt);
 process.on('SIGTERM', interrupt);
+// A terminal that closes says so more than once, and is no reason to hurry.
+process.on('SIGHUP', () => controller.abort());
 
-// Whoever reads our output may have seen enough (`| head`).
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit();
-  });
-}
+const io = processIo(controller.signal, interrupt);
 
-process.exitCode = await runCli(process.argv.slice(2), processIo(controller.signal, interrupt));
+// Nothing can be said to someone who has gone.
+process.stderr.on('error', () => {});
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // What is being stopped is stopped in good order; else whoever read our output has seen enough (`| head`).
+  const gone = error.code === 'EPIPE' || process.stdout.isTTY;
+  if (gone && controller.signal.aborted) return;
+  process.exit(
+    gone ? 0 : tellFailure(systemError(error, { path: 'the output', writing: true }) ?? error, io),
+  );
+});
+
+process.exitCode = await runCli(process.argv.slice(2), io);

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { DataError } from '../errors.ts';
+import { unlessMissing } from '../store/regular.ts';
 import { marksCoopData } from './coop.ts';
 import { dumpName, isFeatureDump } from './feature-dump.ts';
 import { isIndexName } from './indexes.ts';
@@ -27,7 +28,7 @@ const DEPTH = 2;
  * are more than a class. Throws `DataError` where there is nothing of that path.
  */
 export async function locateDatasets(path: string): Promise<Located[]> {
-  const found = await stat(path).catch(() => undefined);
+  const found = await stat(path).catch(unlessMissing);
   if (!found) {
     throw new DataError(`There is no file or folder ${path}`, { code: 'dataset/missing', details: { path } });
   }

@@ -2,6 +2,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { DataError, systemCode } from '../errors.ts';
 import { isImagePath } from '../image/names.ts';
+import { unlessMissing } from '../store/regular.ts';
+import { withNamedErrors } from '../system-error.ts';
 import { count } from '../words.ts';
 import { describeClasses } from './classes.ts';
 import { CARD_NAME, cardOf, classNamesOfCard } from './dataset-card.ts';
@@ -32,27 +34,25 @@ export interface ReadOptions {
  * such a table itself, CoOp's layouts, or a zip of any of these. Pictures are listed, not opened. Throws `DataError` when
  * `source` is missing, empty or laid out otherwise; what is merely odd is in `findings`.
  */
-export async function readDataset(source: string, options: ReadOptions = {}): Promise<Dataset> {
-  const found = await read(source, options.signal);
-  const classesTable = options.classes
-    ? parseTable(await diskFile(options.classes, options.classes).read(), options.classes)
-    : found.classesTable;
-  return selectSplit(assemble(found, classesTable), options.split);
+export function readDataset(source: string, options: ReadOptions = {}): Promise<Dataset> {
+  return withNamedErrors(async () => {
+    const found = await read(source, options.signal);
+    const classesTable = options.classes
+      ? parseTable(await diskFile(options.classes, options.classes).read(), options.classes)
+      : found.classesTable;
+    return selectSplit(assemble(found, classesTable), options.split);
+  });
 }
 
 async function read(source: string, signal?: AbortSignal): Promise<Found> {
-  const stats = await stat(source).catch((cause) => {
-    const missing = systemCode(cause) === 'ENOENT';
-    const what = missing
-      ? `There is no file or folder ${source}`
-      : `${source} cannot be opened (${systemCode(cause)})`;
-    throw new DataError(what, {
+  const stats = await stat(source).catch(unlessMissing);
+  if (!stats) {
+    throw new DataError(`There is no file or folder ${source}`, {
       code: 'dataset/missing',
       hint: LAYOUT_HINT,
       details: { path: source },
-      cause,
     });
-  });
+  }
   if (stats.isDirectory()) return readTree(await folderTree(source, signal), signal);
   const ending = extname(source).toLowerCase();
   if (ending === '.zip') return readTree(await zipTree(source), signal);

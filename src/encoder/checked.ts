@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { closedError, ModelError } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
 import type { Encoder } from './types.ts';
 
@@ -7,20 +7,30 @@ const LARGEST = 65504;
 
 /**
  * The encoder, its embeddings looked at on the way out: one that is damaged, or that overflows in half precision, gives what is no
- * number, and every answer would be wrong without a word. Throws `ModelError` naming the picture's or text's place.
+ * number, and every answer would be wrong without a word. Throws `ModelError` naming the picture's or text's place, and `UsageError`
+ * `encoder/closed` after `close`.
  */
 export function checkedEncoder(encoder: Encoder): Encoder {
   const { id, dimension, prepare, textLength, textTower } = encoder;
+  let closed = false;
+  const open = (): Encoder => {
+    if (closed) throw closedError('encoder');
+    return encoder;
+  };
   return {
     ...encoder,
     embedImages: async (pixels, signal) =>
-      checkEmbeddings(await encoder.embedImages(pixels, signal), pixels.length, { id, dimension }, 'picture'),
+      checkEmbeddings(await open().embedImages(pixels, signal), pixels.length, { id, dimension }, 'picture'),
     embedTexts: async (texts, signal) =>
-      checkEmbeddings(await encoder.embedTexts(texts, signal), texts.length, { id, dimension }, 'text'),
-    ...(prepare && { prepare: prepare.bind(encoder) }),
-    ...(textLength && { textLength: textLength.bind(encoder) }),
-    ...(textTower && { textTower: textTower.bind(encoder) }),
-    close: encoder.close.bind(encoder),
+      checkEmbeddings(await open().embedTexts(texts, signal), texts.length, { id, dimension }, 'text'),
+    ...(prepare && { prepare: () => prepare.call(open()) }),
+    ...(textLength && { textLength: async (...given) => textLength.apply(open(), given) }),
+    ...(textTower && { textTower: async () => textTower.call(open()) }),
+    close: async () => {
+      if (closed) return;
+      closed = true;
+      await encoder.close();
+    },
   };
 }
 

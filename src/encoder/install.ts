@@ -2,6 +2,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { diskError, moveFile } from '../store/atomic.ts';
 import { withLock } from '../store/lock.ts';
+import { removeFolder } from '../store/temporary.ts';
 import { encoderFolder, findEncoder, type LocalEncoder } from './local.ts';
 import { type EncoderRecord, RECORD_FILE } from './record.ts';
 
@@ -28,7 +29,7 @@ export async function install(
         const record = await fill(staging);
         await removeOthers(staging, new Set(record.files.map(({ path }) => path)));
         await writeFile(join(staging, RECORD_FILE), `${JSON.stringify(record, null, 2)}\n`);
-        await rm(folder, { recursive: true, force: true });
+        await removeFolder(folder);
         await moveFile(staging, folder);
         return { record, folder };
       } catch (error) {

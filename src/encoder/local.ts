@@ -1,9 +1,12 @@
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { sharedEngine } from '../engine/node.ts';
 import type { Engine } from '../engine/types.ts';
 import { ModelError, throwIfAborted } from '../errors.ts';
 import { folderSize, homeFolder } from '../store/home.ts';
+import { unlessMissing } from '../store/regular.ts';
+import { removeFolder } from '../store/temporary.ts';
+import { withNamedErrors } from '../system-error.ts';
 import { builtinEncoder } from './builtin/encoder.ts';
 import { checkedEncoder } from './checked.ts';
 import { dualEncoder } from './dual-encoder.ts';
@@ -32,7 +35,7 @@ export function encoderFolder(id: string): string {
 /** All whole encoders in the home, by id. */
 export async function listEncoders(): Promise<LocalEncoder[]> {
   const root = homeFolder('encoders');
-  const names = await readdir(root).catch(() => []);
+  const names = (await readdir(root).catch(unlessMissing)) ?? [];
   const found = await Promise.all(
     names.filter((name) => !name.startsWith('.')).map((name) => at(join(root, name))),
   );
@@ -65,12 +68,14 @@ export async function describeEncoder(name: string): Promise<EncoderDescription>
   return { registered, local: local && { ...local, bytes: await folderSize(local.folder) } };
 }
 
-/** Removes an encoder from the home. Returns the bytes freed; throws `UsageError` where it is not there. */
+/** Removes an encoder from the home. Returns the bytes freed; throws `UsageError` for an unknown name, `ModelError` where it is not there. */
 export async function removeEncoder(name: string): Promise<number> {
   const folder = encoderFolder(name);
-  if (!(await stat(folder).catch(() => undefined))) throw unknownName(name);
+  if (!(await stat(folder).catch(unlessMissing))) {
+    throw REGISTRY.some(({ id }) => id === name) ? notHere(name) : unknownName(name);
+  }
   const bytes = await folderSize(folder);
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
   return bytes;
 }
 
@@ -83,11 +88,11 @@ export interface LoadOptions extends PullOptions {
 /**
  * Opens an encoder by registered name, `hf:` or `https:` source, or the path of a folder. One that is on disk never touches
  * the network; another is pulled first. Models are read at their first use, pictures' and texts' separately.
- * Throws `UsageError` for an unknown name, `ModelError` where files are missing or `pull` is false.
+ * Throws `UsageError` for an unknown name, `ModelError` where files are missing or `pull` is false, `DataError` where the disk fails.
  */
 export async function loadEncoder(name: string, options: LoadOptions = {}): Promise<Encoder> {
   const { engine = sharedEngine() } = options;
-  return open(await locateEncoder(name, { ...options, engine }), engine);
+  return withNamedErrors(async () => open(await locateEncoder(name, { ...options, engine }), engine));
 }
 
 /** The files of an encoder, found or pulled as `loadEncoder` does. */
@@ -96,16 +101,18 @@ export async function locateEncoder(name: string, options: LoadOptions = {}): Pr
   throwIfAborted(signal);
   const found = (await findEncoder(name)) ?? (await inFolder(encoderSource(name), engine));
   if (found) return found;
-  if (!pull) {
-    throw new ModelError(`The encoder ${name} is not on this machine`, {
-      code: 'encoder/not-here',
-      hint: `Get it with: tip-adapter encoders pull ${name}`,
-      details: { name },
-    });
-  }
+  if (!pull) throw notHere(name);
   // The parts that download and convert are loaded only where they are needed: predicting must start fast.
   const { pullEncoder } = await import('./pull.ts');
   return pullEncoder(name, { ...options, engine });
+}
+
+function notHere(name: string): ModelError {
+  return new ModelError(`The encoder ${name} is not on this machine`, {
+    code: 'encoder/not-here',
+    hint: `Get it with: tip-adapter encoders pull ${name}`,
+    details: { name },
+  });
 }
 
 function open({ record, folder }: LocalEncoder, engine: Engine): Encoder {

@@ -93,7 +93,7 @@ describe('a loader', () => {
     await loader.close();
     for (const job of [...(await settled)])
       expect(job).toMatchObject({ status: 'rejected', reason: { code: 'interrupted' } });
-    await expect(loader.load(png, request)).rejects.toMatchObject({ code: 'interrupted' });
+    await expect(loader.load(png, request)).rejects.toMatchObject({ code: 'image-loader/closed' });
   });
 
   it('lets a program end that did not close it, and prints nothing of its own', async () => {

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { onAbort } from '../abort.ts';
-import { DataError, InterruptedError, UsageError } from '../errors.ts';
+import { closedError, DataError, InterruptedError, UsageError } from '../errors.ts';
 import type { Pixels, Preprocessing, View } from './types.ts';
 
 export interface LoadRequest {
@@ -18,7 +18,7 @@ export interface LoadRequest {
 export interface ImageLoader {
   /**
    * One crop for each view; the picture is decoded once. Throws `DataError` as `decode` does (`image/decoder-died` where a
-   * thread ended), `InterruptedError` when the signal fires or the loader is closed. A thread that does not soon come to the
+   * thread ended), `InterruptedError` when the signal fires or the loader is closed meanwhile, `UsageError` when it was closed before. A thread that does not soon come to the
    * end of a picture that no one waits for is ended.
    */
   load(bytes: Uint8Array, request: LoadRequest, signal?: AbortSignal): Promise<Pixels[]>;
@@ -63,7 +63,7 @@ const EXTENSION = extname(import.meta.url);
 /** A program's own flags are not for its threads (`--input-type` would end them), but TypeScript needs its loader. */
 const FLAGS = EXTENSION === '.ts' ? undefined : [];
 
-function closedError(): InterruptedError {
+function endedError(): InterruptedError {
   return new InterruptedError('The image loader was closed');
 }
 
@@ -98,7 +98,7 @@ export function createImageLoader({ threads = Math.min(2, availableParallelism()
       if (at >= 0) idle.splice(at, 1);
       waiting?.reject(
         closed
-          ? closedError()
+          ? endedError()
           : new DataError(`Decoding stopped: ${reason}`, {
               code: 'image/decoder-died',
               hint: 'The picture may be damaged or need more memory than there is.',
@@ -134,7 +134,7 @@ export function createImageLoader({ threads = Math.min(2, availableParallelism()
   }
 
   function submit(body: JobBody, signal?: AbortSignal): Promise<Uint8Array[]> {
-    if (closed) return Promise.reject(closedError());
+    if (closed) return Promise.reject(closedError('image loader'));
     if (signal?.aborted) return Promise.reject(new InterruptedError());
     return new Promise((resolve, reject) => {
       const job = { ...body, id: serial++ } as ImageJob;
@@ -170,7 +170,7 @@ export function createImageLoader({ threads = Math.min(2, availableParallelism()
     thumbnail: async (bytes, side) => (await submit({ kind: 'thumbnail', bytes, side }))[0],
     close: async () => {
       closed = true;
-      for (const waiting of queue.splice(0)) waiting.reject(closedError());
+      for (const waiting of queue.splice(0)) waiting.reject(endedError());
       await Promise.all([...[...idle, ...busy.keys()].map((worker) => worker.terminate()), ...ending]);
     },
   };

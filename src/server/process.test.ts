@@ -50,33 +50,56 @@ describe('the process', { timeout: 300_000 }, () => {
     await classifier.close();
   });
 
-  it('answers what it has begun when it is told to stop, and logs nothing but JSON', async () => {
+  it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+    'answers what it has begun at %s, and logs nothing but JSON',
+    async (signal) => {
+      const { child, ended, address } = await serving(path(), '--deadline', '60');
+      const large = await sharp({ create: { width: 2000, height: 2000, channels: 3, background: 'red' } })
+        .png()
+        .toBuffer();
+      const names = Array.from({ length: 16 }, (_, i) => `secret-${i}.png`);
+      const many = form(Object.fromEntries(names.map((name) => [name, large])));
+      const asked = fetch(`${address}/v1/models/animals/predict`, { method: 'POST', body: many });
+      await vi.waitFor(async () => {
+        const metrics = await (await fetch(`${address}/metrics`)).text();
+        expect(metrics).toMatch(/^tip_adapter_queue_pictures 16$/m);
+      }, 10_000);
+      // Under npx every signal comes twice.
+      child.kill(signal);
+      setTimeout(() => child.kill(signal), 20);
+      const response = await asked;
+      expect(response.status).toBe(200);
+      expect(((await response.json()) as Answer).predictions).toHaveLength(16);
+      const { status, log } = await ended;
+      expect(status).toBe(0);
+      const events = log
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).event);
+      expect([events[0], ...events.slice(-3)]).toEqual(['listening', 'stopping', 'request', 'stopped']);
+      expect(log).not.toMatch(/secret/);
+      await expect(fetch(address)).rejects.toThrow();
+    },
+  );
+
+  it('answers what it has begun when its terminal closes, twice', async () => {
     const { child, ended, address } = await serving(path(), '--deadline', '60');
-    const large = await sharp({ create: { width: 2000, height: 2000, channels: 3, background: 'red' } })
-      .png()
-      .toBuffer();
-    const names = Array.from({ length: 16 }, (_, i) => `secret-${i}.png`);
-    const many = form(Object.fromEntries(names.map((name) => [name, large])));
-    const asked = fetch(`${address}/v1/models/animals/predict`, { method: 'POST', body: many });
+    const pictures = Object.fromEntries(
+      await Promise.all(
+        Array.from({ length: 16 }, async (_, i) => [`${i}.png`, await picture('cat', i)] as const),
+      ),
+    );
+    const asked = fetch(`${address}/v1/models/animals/predict`, { method: 'POST', body: form(pictures) });
     await vi.waitFor(async () => {
       const metrics = await (await fetch(`${address}/metrics`)).text();
-      expect(metrics).toMatch(/^tip_adapter_queue_pictures 16$/m);
+      expect(metrics).toMatch(/^tip_adapter_queue_pictures [1-9]/m);
     }, 10_000);
-    // Under npx every signal comes twice.
-    child.kill('SIGTERM');
-    setTimeout(() => child.kill('SIGTERM'), 20);
-    const response = await asked;
-    expect(response.status).toBe(200);
-    expect(((await response.json()) as Answer).predictions).toHaveLength(16);
-    const { status, log } = await ended;
-    expect(status).toBe(0);
-    const events = log
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line).event);
-    expect([events[0], ...events.slice(-3)]).toEqual(['listening', 'stopping', 'request', 'stopped']);
-    expect(log).not.toMatch(/secret/);
-    await expect(fetch(address)).rejects.toThrow();
+    child.stdout.destroy();
+    child.stderr.destroy();
+    child.kill('SIGHUP');
+    setTimeout(() => child.kill('SIGHUP'), 700);
+    expect((await asked).status).toBe(200);
+    expect((await ended).status).toBe(0);
   });
 
   it('killed in the middle of changes, has lost nothing when it is back', async () => {

@@ -107,7 +107,10 @@ describe('diskError', () => {
     const full = Object.assign(new Error('no space'), { code: 'ENOSPC' });
     expect(diskError(full, '/x')).toMatchObject({ code: 'disk/full', cause: full });
     const odd = Object.assign(new Error('i/o error'), { code: 'EIO' });
-    expect(diskError(odd, '/x')).toMatchObject({ code: 'disk/write', message: 'Cannot write /x: i/o error' });
+    expect(diskError(odd, '/x')).toMatchObject({
+      code: 'disk/broken',
+      message: 'Cannot write /x: the disk reports an error',
+    });
     const bug = new TypeError('bug');
     expect(diskError(bug, '/x')).toBe(bug);
   });

@@ -2,7 +2,8 @@ import { constants } from 'node:fs';
 import { copyFile, mkdir, open, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, parse } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DataError, systemCode, TipAdapterError, UsageError } from '../errors.ts';
+import { systemCode, UsageError } from '../errors.ts';
+import { systemError } from '../system-error.ts';
 import { removeAbandoned, temporaryName } from './temporary.ts';
 
 /** What a file is made of: bytes, text, or pieces that come one by one. */
@@ -76,36 +77,7 @@ export async function copyWithoutOverwriting(source: string, folder: string, nam
   }
 }
 
-const DISK_ERRORS: Record<string, { code: string; what: string; hint: string }> = {
-  ENOSPC: { code: 'disk/full', what: 'the disk is full', hint: 'Free some space, or write to another disk.' },
-  EDQUOT: {
-    code: 'disk/full',
-    what: 'the disk quota is used up',
-    hint: 'Free some space, or write elsewhere.',
-  },
-  EROFS: {
-    code: 'disk/read-only',
-    what: 'the disk is read-only',
-    hint: 'Choose a folder that you can write.',
-  },
-  EACCES: { code: 'disk/read-only', what: 'permission denied', hint: 'Choose a folder that you can write.' },
-  EPERM: { code: 'disk/read-only', what: 'not permitted', hint: 'Choose a folder that you can write.' },
-  EISDIR: { code: 'disk/is-a-folder', what: 'it is a folder', hint: 'Give the path of a file.' },
-  ENOTDIR: { code: 'disk/not-a-folder', what: 'a part of the path is a file', hint: 'Choose another path.' },
-  EEXIST: { code: 'disk/not-a-folder', what: 'a part of the path is a file', hint: 'Choose another path.' },
-  ENAMETOOLONG: { code: 'disk/name-too-long', what: 'the name is too long', hint: 'Choose a shorter name.' },
-  ENOENT: { code: 'disk/missing', what: 'it does not exist', hint: 'Check the path.' },
-};
-
 /** A failed write as a `DataError` that says what to do; errors that are not the disk's come back as they are. */
 export function diskError(error: unknown, path: string): unknown {
-  const system = systemCode(error);
-  if (error instanceof TipAdapterError || system === undefined || !/^E[A-Z]+$/.test(system)) return error;
-  const known = DISK_ERRORS[system];
-  return new DataError(`Cannot write ${path}: ${known?.what ?? (error as Error).message}`, {
-    code: known?.code ?? 'disk/write',
-    hint: known?.hint ?? 'Check the disk, or write to another one.',
-    details: { path, system },
-    cause: error,
-  });
+  return systemError(error, { path, writing: true }) ?? error;
 }

@@ -95,9 +95,10 @@ export async function checkRegular(path: string, use: FileUse): Promise<void> {
   await (await openRegular(path, use)).file.close();
 }
 
-/** Of the errors of reading, takes the one that says that there is no such file as an answer. */
+/** Of the errors of reading, takes the one that says that there is no such file or folder as an answer. */
 export function unlessMissing(error: unknown): undefined {
-  if (systemCode((error as { cause?: unknown } | null)?.cause) !== 'ENOENT') throw error;
+  const { cause } = error as { cause?: unknown };
+  if (systemCode(error) !== 'ENOENT' && systemCode(cause) !== 'ENOENT') throw error;
 }
 
 /** What a file is that is not a regular one. */

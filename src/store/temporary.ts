@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { systemCode } from '../errors.ts';
 import { isAlive, thisProcess } from './owner.ts';
 import { isAnswered } from './sign-of-life.ts';
 
@@ -30,6 +31,15 @@ export async function inTemporaryFolder<T>(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Removes a folder, if it is there, so that no part of it is ever seen without the others. */
+export async function removeFolder(path: string): Promise<void> {
+  const aside = join(dirname(path), temporaryName());
+  await rename(path, aside).catch((error) => {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  });
+  await rm(aside, { recursive: true, force: true });
 }
 
 /** Whether the process still runs that works in a folder under this stamp; undefined where the system cannot tell. */

@@ -6,6 +6,7 @@ import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import { z } from 'zod';
+import { onAbort } from '../abort.ts';
 import type { Classifier } from '../classifier/classifier.ts';
 import { DataError, TipAdapterError, UsageError } from '../errors.ts';
 import { methods } from '../methods/index.ts';
@@ -119,7 +120,8 @@ async function tellStatus(stream: SSEStreamingApi, session: Session): Promise<vo
     wake();
   });
   stream.onAbort(() => wake());
-  while (!stream.aborted) {
+  const unwatch = onAbort(session.ending, () => wake());
+  while (!stream.aborted && !session.ending.aborted) {
     if (!latest) {
       await new Promise<void>((resolve) => {
         wake = resolve;
@@ -130,6 +132,7 @@ async function tellStatus(stream: SSEStreamingApi, session: Session): Promise<vo
     latest = undefined;
     await stream.writeSSE({ data });
   }
+  unwatch();
   stop();
 }
 

@@ -138,8 +138,18 @@ export class Session {
     else if (state === 'offered') this.#setEncoder({ ...this.#encoder, state: 'declined' });
   }
 
-  async close(): Promise<void> {
+  /** Fires when the session is about to be closed: what is told to pages without end has to end. */
+  get ending(): AbortSignal {
+    return this.#end.signal;
+  }
+
+  /** Lets what has begun come to its end and takes nothing new that takes long. */
+  end(): void {
     this.#end.abort();
+  }
+
+  async close(): Promise<void> {
+    this.end();
     await this.#opening;
     await this.#lessons?.close();
     await this.#teacher?.close();

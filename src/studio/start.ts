@@ -8,7 +8,7 @@ import { readDataset } from '../dataset/read.ts';
 import { learnable } from '../dataset/split.ts';
 import type { Finding } from '../dataset/types.ts';
 import { DataError, throwIfAborted, UsageError } from '../errors.ts';
-import { listen } from '../server/http.ts';
+import { drained, listen } from '../server/http.ts';
 import { Refusal } from '../server/problem.ts';
 import { answerHeaders, hostGuard, originGuard } from '../server/security.ts';
 import { type BoardPicture, sameName } from './board.ts';
@@ -100,9 +100,8 @@ export async function startStudio({
       session,
       ...brought,
       close: async () => {
-        const closed = new Promise((resolve) => server.close(resolve));
-        server.closeAllConnections();
-        await closed;
+        session.end();
+        await drained(server, PATIENCE, () => {});
         await session.close();
       },
     };
@@ -121,6 +120,8 @@ async function listenAgain(server: Server, folder: string, port: number): Promis
   return address;
 }
 
+/** Milliseconds that requests under way are waited for when the studio is closed. */
+const PATIENCE = 5_000;
 const HOST = '127.0.0.1';
 
 /** Puts a data set's pictures on the board, in one step, but for those held out; tells what was noticed and what could not be read. */

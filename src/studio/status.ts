@@ -1,4 +1,5 @@
 import { TipAdapterError } from '../errors.ts';
+import { systemError } from '../system-error.ts';
 import type { Check } from './check.ts';
 
 /** What the page is told whenever it changes. Plain data: the page's only view of the program's work. */
@@ -157,8 +158,9 @@ interface TrialNeighbour {
 
 /** An error as the page tells it. */
 export function problemOf(error: unknown): Problem {
-  if (error instanceof TipAdapterError) {
-    return { code: error.code, message: error.message, hint: error.hint };
+  const named = systemError(error) ?? error;
+  if (named instanceof TipAdapterError) {
+    return { code: named.code, message: named.message, hint: named.hint };
   }
   return { code: 'unexpected', message: (error as Error).message };
 }
