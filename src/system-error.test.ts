@@ -79,25 +79,16 @@ describe('what the system says of files', () => {
   });
 });
 
-/** Root may read everything: this runs the program as someone who may not. */
+/** Root may read everything: these words begin the command line of someone who may not. */
+const [program, ...someone] = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+const loader = new URL('../tests/typescript.mjs', import.meta.url).href;
+const main = join(import.meta.dirname, 'cli/main.ts');
 const unprivileged = (...args: string[]) =>
-  spawnSync(
-    'setpriv',
-    [
-      '--reuid=65534',
-      '--regid=65534',
-      '--clear-groups',
-      process.execPath,
-      '--import',
-      new URL('../tests/typescript.mjs', import.meta.url).href,
-      join(import.meta.dirname, 'cli/main.ts'),
-      ...args,
-    ],
-    { encoding: 'utf8', env: { ...process.env, HOME: folder, TIP_ADAPTER_HOME: join(folder, 'home') } },
-  );
-
-const possible =
-  spawnSync('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', 'true']).status === 0;
+  spawnSync(program, [...someone, process.execPath, '--import', loader, main, ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, HOME: folder, TIP_ADAPTER_HOME: join(folder, 'home') },
+  });
+const possible = spawnSync(program, [...someone, 'true']).status === 0;
 
 describe.skipIf(!possible)('a folder that may not be read (skipped where setpriv cannot be used)', () => {
   it.each([

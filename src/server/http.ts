@@ -83,10 +83,12 @@ const LAST_GRACE = 1000;
 export async function drained(http: Server, patience: number, stop: () => void): Promise<void> {
   if (!http.listening) return;
   const closed = new Promise<void>((resolve) => http.close(() => resolve()));
-  http.closeIdleConnections();
+  // A connection is idle when its last answer is sent; Node would wait for another request.
+  const idle = setInterval(() => http.closeIdleConnections(), 50);
   const stopped = setTimeout(stop, patience);
   const ended = setTimeout(() => http.closeAllConnections(), patience + LAST_GRACE);
   await closed;
+  clearInterval(idle);
   clearTimeout(stopped);
   clearTimeout(ended);
   stop();
