@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
-import { DataError, systemCode } from '../errors.ts';
+import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/names.ts';
 import { unlessMissing } from '../store/regular.ts';
 import { withNamedErrors } from '../system-error.ts';
