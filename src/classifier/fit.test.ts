@@ -1,7 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { comparedText } from '../cli/wording.ts';
 import { readDataset } from '../dataset/read.ts';
 import { DataError } from '../errors.ts';
+import { modelCard } from '../export/card.ts';
 import { row } from '../math/matrix.ts';
 import { keysOf } from '../methods/task.ts';
 import { type Classifier, load } from './classifier.ts';
@@ -115,6 +117,21 @@ describe('fit', () => {
     expect(told('dataset/few-pictures')?.message).toContain('"cat (3)", "dog (3)", "owl (0)"');
     const whole = await fitted(await writePictures(at('whole'), { cat: 3, dog: 3 }));
     expect(whole.findings.map(({ code }) => code)).toEqual(['dataset/found']);
+  });
+
+  it('says which classes no left-out example could judge, and over which the score is', async () => {
+    const photos = await writePictures(at('uneven'), { cat: 4, dog: 1, ghost: 0 });
+    const classifier = await fitted(photos);
+    expect(classifier.findings.find(({ code }) => code === 'fit/unjudged-class')).toMatchObject({
+      level: 'warning',
+      message: expect.stringMatching(/^2 classes of 3 classes could not be judged .*: "dog", "ghost"$/),
+      paths: ['dog', 'ghost'],
+    });
+    expect(comparedText(classifier.data)).toMatch(/^Accuracy on 4 left-out examples of 1 of 3 classes: /);
+    expect(modelCard(classifier.data)).toContain('4 rows judged, in 4 folds, of 1 of 3 classes.');
+    const even = await fitted(await writePictures(at('even'), { cat: 2, dog: 2 }));
+    expect(even.findings.map(({ code }) => code)).not.toContain('fit/unjudged-class');
+    expect(comparedText(even.data)).toMatch(/^Accuracy on 4 left-out examples: /);
   });
 
   it('learns from train, or where nothing is in it from pictures of no split, and never from val or test', async () => {

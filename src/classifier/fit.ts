@@ -27,6 +27,7 @@ import { findRepeats } from './repeats.ts';
 import { createRuntime, type Runtime, referenceTo, runtimeOf } from './runtime.ts';
 import { describeExamples, roundedHead, supportOf, templatesOf } from './support.ts';
 import type { WorkOptions } from './types.ts';
+import { unjudgedFindings } from './unjudged.ts';
 
 export type FitValues = ValuesOf<typeof fitOptions>;
 
@@ -103,7 +104,7 @@ async function fitFolderOfFeatures(
   watch: FitWatch,
 ): Promise<Classifier> {
   const { data, findings } = await fitFeatures(folder, values, await runtime?.encoder(), watch);
-  const told = [...findings, ...promptFindings(data.method, values)];
+  const told = [...findings, ...promptFindings(data.method, values), ...unjudgedFindings(data)];
   return new Classifier(data, runtime ?? runtimeOf(data.encoder), told);
 }
 
@@ -157,7 +158,11 @@ async function fitDataset(
   };
   const rows = { exact: encoded.features, validation };
   const data = await fitFresh(known, values, encoder, rows, { signal, ...watch });
-  return new Classifier(data, runtime, [...findings, ...promptFindings(data.method, values)]);
+  return new Classifier(data, runtime, [
+    ...findings,
+    ...promptFindings(data.method, values),
+    ...unjudgedFindings(data),
+  ]);
 }
 
 async function openEncoder(

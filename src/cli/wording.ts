@@ -1,10 +1,10 @@
 import type { ClassifierData } from '../classifier/types.ts';
+import { unjudgedClasses } from '../classifier/unjudged.ts';
 import { groupBy } from '../dataset/groups.ts';
 import type { Finding } from '../dataset/types.ts';
 import type { Option } from '../options.ts';
 import { percent } from '../report/numbers.ts';
-import { leaveOneShotOut } from '../tuning/folds.ts';
-import { count, number, plural } from '../words.ts';
+import { count, number } from '../words.ts';
 import type { Io } from './io.ts';
 
 /** A number of bytes as downloads show it: `606 MB`. */
@@ -94,10 +94,11 @@ export function constantsText({ method, options, tuning }: Constants): string {
 }
 
 /**
- * How well the method did on left-out examples, beside Tip-Adapter and zero-shot, and which classes had none to leave out: undefined
+ * How well the method did on left-out examples, beside Tip-Adapter and zero-shot, and of how many classes these were: undefined
  * where nothing was compared.
  */
-export function comparedText({ tuning, support, classes }: ClassifierData): string | undefined {
+export function comparedText(data: ClassifierData): string | undefined {
+  const { classes, tuning } = data;
   const { compared = [], judges, protocol } = tuning;
   const [own, ...others] = compared;
   const rivals = ['tip-adapter', 'zero-shot'].flatMap((id) => others.filter(({ method }) => method === id));
@@ -106,18 +107,13 @@ export function comparedText({ tuning, support, classes }: ClassifierData): stri
     ({ method, accuracy, nll }) =>
       `${method} ${percent(accuracy)} (${percent(own.accuracy - accuracy)} less, NLL ${nll.toFixed(3)})`,
   );
+  const judged = classes.length - unjudgedClasses(data).length;
+  const some = judged < classes.length ? ` of ${judged} of ${count(classes.length, 'class', 'classes')}` : '';
   const rows =
     protocol === 'folds'
-      ? count(judges, 'left-out example')
+      ? `${count(judges, 'left-out example')}${some}`
       : `${count(judges, 'row')} of the validation split`;
-  const { query } = leaveOneShotOut(support);
-  const judged = new Set(support.labels.filter((_, i) => query[i] >= 0)).size;
-  const alone = protocol === 'folds' ? classes.length - judged : 0;
-  const untold =
-    alone > 0
-      ? `. ${count(alone, 'class has', 'classes have')} no example to leave out: nothing is known of ${plural(alone, 'it', 'them')}`
-      : '';
-  return `Accuracy on ${rows}: ${percent(own.accuracy)} (NLL ${own.nll.toFixed(3)}); ${told.join(', ')}${untold}`;
+  return `Accuracy on ${rows}: ${percent(own.accuracy)} (NLL ${own.nll.toFixed(3)}); ${told.join(', ')}`;
 }
 
 /** How constants were chosen; who tuned on the test split says so wherever a number of theirs stands. */

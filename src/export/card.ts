@@ -1,4 +1,5 @@
 import type { ClassifierData, Evaluation } from '../classifier/types.ts';
+import { unjudgedClasses } from '../classifier/unjudged.ts';
 import { methodById } from '../methods/index.ts';
 import { wilsonInterval } from '../metrics/index.ts';
 import { calibrationText } from '../report/choice.ts';
@@ -45,7 +46,7 @@ export function modelCard(data: ClassifierData, evaluation?: Evaluation): string
     `${count(examples.length, 'example')}${data.shots ? ` (at most ${data.shots} of each class, drawn by the seed)` : ''}, ${spreadText(data)}.`,
     table(['Class', 'Examples'], exampleRows(data)),
     '## How it was chosen',
-    choiceText(data.tuning),
+    choiceText(data),
     ...comparedTable(data.tuning),
     '## How good it is',
     ...(evaluation ? measured(evaluation) : [UNMEASURED]),
@@ -107,10 +108,16 @@ const PROTOCOLS: Readonly<Record<Choice['protocol'], string>> = {
     'The constants were chosen on the test split, as the published code does: accuracies on that split are optimistic.',
 };
 
-function choiceText(choice: Choice): string {
+function choiceText(data: ClassifierData): string {
+  const { tuning: choice, classes } = data;
   const { protocol, judges, folds } = choice;
+  const unjudged = unjudgedClasses(data).length;
+  const some =
+    unjudged > 0 ? `, of ${classes.length - unjudged} of ${count(classes.length, 'class', 'classes')}` : '';
   const judged =
-    judges > 0 ? ` ${count(judges, 'row')} judged${folds > 0 ? `, in ${count(folds, 'fold')}` : ''}.` : '';
+    judges > 0
+      ? ` ${count(judges, 'row')} judged${folds > 0 ? `, in ${count(folds, 'fold')}` : ''}${some}.`
+      : '';
   return `${PROTOCOLS[protocol]}${judged} ${calibrationText(choice)}`;
 }
 

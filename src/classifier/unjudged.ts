@@ -1,0 +1,29 @@
+import type { ClassInfo, Finding } from '../dataset/types.ts';
+import { quoted } from '../dataset/wording.ts';
+import { leaveOneShotOut } from '../tuning/folds.ts';
+import { count } from '../words.ts';
+import type { ClassifierData } from './types.ts';
+
+/**
+ * The classes that no left-out example has judged, because they have no two examples that can be parted: a score on left-out
+ * examples says nothing of them. None where other rows judged, or nothing did.
+ */
+export function unjudgedClasses({
+  tuning,
+  support,
+  classes,
+}: Pick<ClassifierData, 'tuning' | 'support' | 'classes'>): ClassInfo[] {
+  if (tuning.folds === 0) return [];
+  const { query } = leaveOneShotOut(support);
+  const judged = new Set(support.labels.filter((_, i) => query[i] >= 0));
+  return classes.filter((_, c) => !judged.has(c));
+}
+
+/** Says which classes those are. */
+export function unjudgedFindings(data: Pick<ClassifierData, 'tuning' | 'support' | 'classes'>): Finding[] {
+  const ids = unjudgedClasses(data).map(({ id }) => id);
+  if (ids.length === 0) return [];
+  const classes = `${count(ids.length, 'class', 'classes')} of ${count(data.classes.length, 'class', 'classes')}`;
+  const message = `${classes} could not be judged by left-out examples, for want of two examples that are not alike: ${quoted(ids)}`;
+  return [{ level: 'warning', code: 'fit/unjudged-class', message, paths: ids }];
+}
