@@ -18,12 +18,20 @@ function tensorLine(name: string, { dtype, shape }: { dtype: DType; shape: reado
   return `\n${name} ${dtype} ${shape.join('x')}\n`;
 }
 
-/** The same of a file that is not read at once. */
-export async function fileHash(file: SafetensorsFile, classifier: string): Promise<string> {
+/** The same of a file that is not read at once. The pieces of one of its tensors are shown to `look`. */
+export async function fileHash(
+  file: SafetensorsFile,
+  classifier: string,
+  shown: string,
+  look: (piece: Uint8Array) => void,
+): Promise<string> {
   const hash = createHash('sha256').update(classifier);
   for (const [name, entry] of [...file.entries].sort(([a], [b]) => (a < b ? -1 : 1))) {
     hash.update(tensorLine(name, entry));
-    for await (const chunk of file.chunks(name)) hash.update(chunk);
+    for await (const chunk of file.chunks(name)) {
+      hash.update(chunk);
+      if (name === shown) look(chunk);
+    }
   }
   return hash.digest('hex');
 }

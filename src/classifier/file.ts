@@ -1,5 +1,6 @@
 import { fileIdentity } from '../engine/keys/node.ts';
 import { ModelError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import type { Matrix } from '../math/matrix.ts';
 import { type DType, sizeOf, type Tensor } from '../math/tensor.ts';
 import type { FileRows } from '../methods/file-rows.ts';
@@ -17,8 +18,9 @@ import { contentHash, fileHash } from './content-hash.ts';
 import { encodeClassifier, FEATURES, FORMAT } from './encode.ts';
 import { fileRows } from './file-rows.ts';
 import { metadataSchema } from './metadata.ts';
+import { rowCheck } from './row-check.ts';
 import { taskOf } from './task.ts';
-import { type Refuse, type TensorReader, tensorReader } from './tensor-reader.ts';
+import { isHeld, type Refuse, type TensorReader, tensorReader } from './tensor-reader.ts';
 import type { ClassifierData } from './types.ts';
 
 /** Writes a classifier's file, whole or not at all. */
@@ -57,11 +59,19 @@ export async function readClassifier(
     if (features && sizeOf(features.shape) > largestInMemory) {
       const refuse = refusal(path);
       const classifier = checkFormat(file.metadata, path, refuse);
-      if (file.metadata.sha256 !== (await fileHash(file, classifier))) refuse('its checksum does not match');
       const tensors = new Map<string, Tensor>();
       for (const name of file.entries.keys())
         if (name !== FEATURES) tensors.set(name, await file.tensor(name));
-      const data = dataOf(tensors, classifier, path, await rowsOf(path, file, tensors, refuse));
+      const take = tensorReader(tensors, refuse);
+      const rows = await rowsOf(path, file, take, refuse);
+      const look = rowCheck({ ...rows.file, name: FEATURES });
+      let wrong: string | undefined;
+      const hash = await fileHash(file, classifier, FEATURES, (piece) => {
+        wrong ??= look(piece);
+      });
+      if (file.metadata.sha256 !== hash) refuse('its checksum does not match');
+      if (wrong) refuse(wrong);
+      const data = dataOf(take, tensors, classifier, path, rows);
       if (isPlain(data.support)) return data;
     }
   } finally {
@@ -74,18 +84,17 @@ export async function readClassifier(
 async function rowsOf(
   path: string,
   file: SafetensorsFile,
-  tensors: ReadonlyMap<string, Tensor>,
+  take: TensorReader,
   refuse: Refuse,
 ): Promise<FileRows> {
   const { dtype, shape } = file.entries.get(FEATURES) as { dtype: DType; shape: readonly number[] };
   const [rows, cols] = shape;
+  if (shape.length !== 2) return refuse(`tensor ${FEATURES} is [${shape.join(', ')}] instead of [any, any]`);
   const identity = fileIdentity(await file.stat());
   const place = { path, identity, offset: file.position(FEATURES), rows, cols };
   if (dtype === 'float16') return fileRows({ ...place, dtype });
-  if (dtype !== 'int8') return refuse('tensor support.features has another form');
-  const take = tensorReader(tensors, refuse);
-  const [steps, scales] = [take.floats('support.steps', cols), take.floats('support.scales', rows)];
-  return fileRows({ ...place, dtype, steps, scales });
+  if (dtype !== 'int8') return refuse(`tensor ${FEATURES} is ${dtype} instead of float16 or int8`);
+  return fileRows({ ...place, dtype, steps: take.steps(cols), scales: take.scales(rows) });
 }
 
 /** The classifier in a file's bytes. Throws `ModelError` naming `path` where anything does not fit. */
@@ -101,7 +110,7 @@ export function decodeClassifier(bytes: Uint8Array, path = 'the file'): Classifi
   const classifier = checkFormat(metadata, path, refuse);
   if (metadata.sha256 !== contentHash(Object.fromEntries(tensors), classifier))
     refuse('its checksum does not match');
-  return dataOf(tensors, classifier, path);
+  return dataOf(tensorReader(tensors, refuse), tensors, classifier, path);
 }
 
 function refusal(path: string): Refuse {
@@ -128,13 +137,16 @@ function checkFormat(metadata: Readonly<Record<string, string>>, path: string, r
 
 /** The classifier that tensors and text describe; features that stay in the file are given as `rows`. */
 function dataOf(
-  tensors: Map<string, Tensor>,
+  take: TensorReader,
+  tensors: ReadonlyMap<string, Tensor>,
   classifier: string,
   path: string,
   rows?: FileRows,
 ): ClassifierData {
   const refuse = refusal(path);
-  const parsed = metadataSchema.safeParse(parseJson(classifier, refuse));
+  const parsed = metadataSchema.safeParse(
+    parseJson(classifier, BOUNDS, (why) => refuse(`its metadata cannot be read: ${why}`)),
+  );
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     return refuse(`${issue.path.join('.') || 'its metadata'}: ${issue.message}`, parsed.error);
@@ -151,13 +163,14 @@ function dataOf(
       },
     );
   }
-  const take = tensorReader(tensors, refuse);
   const d = rest.encoder.dimension;
   const c = rest.classes.length;
   const n = examples.length;
 
   const features = rows ?? readFeatures(take, rest.keys, d);
-  if (features.cols !== d) refuse(`tensor support.features has ${features.cols} columns instead of ${d}`);
+  if (features.cols !== d) refuse(`tensor ${FEATURES} has ${features.cols} columns instead of ${d}`);
+  if (rows && (rows.file.dtype === 'int8') !== (rest.keys?.type === 'int8'))
+    refuse(`tensor ${FEATURES} is ${rows.file.dtype}, and keys say otherwise`);
   const support = {
     features,
     example: take.integers('support.example', features.rows, n),
@@ -169,24 +182,54 @@ function dataOf(
   for (const example of support.example) seen[example] = 1;
   if (seen.includes(0)) refuse('an example has no features');
 
-  const state: Record<string, Tensor | number> = { ...scalars };
-  for (const [name, tensor] of tensors) if (name.startsWith('state.')) state[name.slice(6)] = tensor;
   const pictures = take.pictures(n);
   const data = {
     ...rest,
     head: readHead(take, tensors.has('text.features'), rest.encoder, c, prompts, refuse),
     support,
     examples: examples.map((example, i) => ({ ...example, thumbnail: pictures?.[i] })),
-    state: state as State,
+    state: {},
   };
-  checkMethod(method, data, refuse);
-  return data;
+  const state = readState(take, method, data, scalars, refuse);
+  take.end();
+  const whole = { ...data, state };
+  checkMethod(method, whole, refuse);
+  return whole;
 }
 
-/** Refuses a state that the method cannot score with: writing down its scores finds what is missing or has another shape. */
+/** A million examples have three million values. */
+const BOUNDS = { depth: 16, values: 4_000_000 };
+
+/** What the method learnt: all that it holds, and nothing else, each number in its range. */
+function readState(
+  take: TensorReader,
+  method: Method,
+  data: ClassifierData,
+  scalars: Readonly<Record<string, number>>,
+  refuse: Refuse,
+): State {
+  const held = (() => {
+    try {
+      return method.holds(taskOf(data), resolveOptions(method.options, data.options));
+    } catch (error) {
+      return refuse(`its options do not fit its method ${method.id} (${(error as Error).message})`, error);
+    }
+  })();
+  const foreign = Object.keys(scalars).find((name) => !Object.hasOwn(held, name) || held[name].shape);
+  if (foreign !== undefined) refuse(`scalars.${foreign}: its method ${method.id} has no such number`);
+  return Object.fromEntries(
+    Object.entries(held).map(([name, entry]) => {
+      if (entry.shape) return [name, take.state(`state.${name}`, entry)];
+      const value = scalars[name];
+      if (value === undefined) return refuse(`scalars.${name} is missing`);
+      return isHeld(value, entry) ? [name, value] : refuse(`scalars.${name} is ${value}`);
+    }),
+  );
+}
+
+/** Refuses a classifier that the method cannot score with: writing down its scores finds what does not fit together. */
 function checkMethod(method: Method, data: ClassifierData, refuse: Refuse): void {
   try {
-    resolveOptions(method.options, data.options);
     const { f, state, task } = bindMethod(method, data.state, taskOf(data));
     scoresOf(method, f, state, task);
   } catch (error) {
@@ -195,9 +238,8 @@ function checkMethod(method: Method, data: ClassifierData, refuse: Refuse): void
 }
 
 function readFeatures(take: TensorReader, keys: ClassifierData['keys'], d: number): Matrix {
-  return keys?.type === 'int8'
-    ? take.int8Rows('support.features', take.floats('support.steps', d))
-    : take.matrix('support.features', d);
+  if (keys?.type !== 'int8') return take.matrix(FEATURES, d);
+  return take.int8Rows(FEATURES, take.steps(d));
 }
 
 function readHead(
@@ -215,12 +257,4 @@ function readHead(
   if (prompts?.length !== classes || prompts.some((list, c) => list.length !== counts[c] || counts[c] === 0))
     return refuse('prompts do not match the classes');
   return { ...headFromPrompts(features, promptClass, classes, encoder.logitScale), prompts };
-}
-
-function parseJson(text: string, refuse: Refuse): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    return refuse('its metadata is not JSON', error);
-  }
 }

@@ -8,7 +8,8 @@ export const metadataSchema = z.object({
     .array(
       z.object({ id: z.string(), name: z.string(), promptName: z.string(), prompts: z.array(z.string()) }),
     )
-    .min(2),
+    .min(2)
+    .refine((classes) => new Set(classes.map(({ id }) => id)).size === classes.length, 'two have one id'),
   templates: z.array(z.string()),
   encoder: z.object({
     id: z.string(),
@@ -17,7 +18,7 @@ export const metadataSchema = z.object({
     revision: z.string().optional(),
     licence: z.string(),
     dimension: z.number().int().positive(),
-    logitScale: z.number().positive(),
+    logitScale: z.number().positive().max(1e6),
     preprocessing: z
       .object({
         resize: z.enum(['shortest', 'squash']),
@@ -60,7 +61,7 @@ export const metadataSchema = z.object({
   }),
   reject: z.number().min(0).max(1),
   exif: z.boolean(),
-  views: z.number().int().positive(),
+  views: z.number().int().positive().max(64),
   shots: z.number().int().positive().optional(),
   seed: z.number().int(),
   dataset: z.string(),

@@ -1,55 +1,81 @@
 import { fromHalf } from '../math/half.ts';
 import { fromInt8 } from '../math/int8.ts';
-import { type Matrix, matrix } from '../math/matrix.ts';
+import { type Matrix, matrix, norm, row } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
+import type { Held } from '../methods/method.ts';
+import { rowCheck } from './row-check.ts';
 
 /** Ends in an error that names the file and says why it is no usable classifier. */
 export type Refuse = (reason: string, cause?: unknown) => never;
 
 export type TensorReader = ReturnType<typeof tensorReader>;
 
-/** Reads tensors with their expected shapes; anything else is refused by name. */
+/** Reads tensors with their expected types, shapes and ranges; anything else is refused by name. */
 export function tensorReader(tensors: ReadonlyMap<string, Tensor>, refuse: Refuse) {
-  const get = (name: string, dtype: Tensor['dtype'], rank: number): Tensor => {
+  const left = new Set(tensors.keys());
+  const get = (name: string, dtype: Tensor['dtype'], sizes: readonly (number | null)[]): Tensor => {
     const tensor = tensors.get(name);
     if (!tensor) return refuse(`tensor ${name} is missing`);
-    if (tensor.dtype !== dtype || tensor.shape.length !== rank)
-      return refuse(`tensor ${name} has another form`);
+    left.delete(name);
+    const { shape } = tensor;
+    if (tensor.dtype !== dtype) return refuse(`tensor ${name} is ${tensor.dtype} instead of ${dtype}`);
+    if (shape.length !== sizes.length || sizes.some((size, i) => size !== null && size !== shape[i])) {
+      const wanted = sizes.map((size) => size ?? 'any').join(', ');
+      return refuse(`tensor ${name} is [${shape.join(', ')}] instead of [${wanted}]`);
+    }
     return tensor;
   };
-  const ints = (name: string, length: number, below = Number.POSITIVE_INFINITY): Int32Array => {
-    const { data, shape } = get(name, 'int32', 1);
-    if (shape[0] !== length) return refuse(`tensor ${name} has ${shape[0]} numbers instead of ${length}`);
-    if ((data as Int32Array).some((x) => x < 0 || x >= below))
-      return refuse(`tensor ${name} is out of range`);
-    return data as Int32Array;
+  const ints = (name: string, length: number, below = 2 ** 31): Int32Array => {
+    const data = get(name, 'int32', [length]).data as Int32Array;
+    if (data.some((x) => x < 0 || x >= below)) return refuse(`tensor ${name} is out of range`);
+    return data;
   };
-  const floats = (name: string, length: number): Float32Array => {
-    const { data, shape } = get(name, 'float32', 1);
-    if (shape[0] !== length) return refuse(`tensor ${name} has ${shape[0]} numbers instead of ${length}`);
-    if (!(data as Float32Array).every(Number.isFinite))
-      return refuse(`tensor ${name} holds something that is not a number`);
-    return data as Float32Array;
+  const state = (name: string, held: Held): Tensor => {
+    const tensor = get(name, 'float32', held.shape ?? []);
+    const wrong = (tensor.data as Float32Array).find((x) => !isHeld(x, held));
+    if (wrong !== undefined) return refuse(`tensor ${name} holds ${wrong}`);
+    if (held.unit) checkUnit(name, tensor);
+    return tensor;
   };
+  const checkUnit = (name: string, { shape: [rows, cols], data }: Tensor): void => {
+    const m = matrix(rows, cols, data as Float32Array);
+    for (let i = 0; i < rows; i++) {
+      const length = norm(row(m, i));
+      if (length !== 0 && Math.abs(length - 1) > 1e-3) refuse(`tensor ${name} has a row of length ${length}`);
+    }
+  };
+  const lengths = (name: string, length: number) =>
+    state(name, { shape: [length], least: 0 }).data as Float32Array;
+  /** What goes with features in 8 bits: one unit of each column, and 1 / length of each row. */
+  const steps = (cols: number) => lengths('support.steps', cols);
+  const scales = (rows: number) => lengths('support.scales', rows);
   return {
     integers: ints,
+    state,
+    /** Refuses what was not read: it has no place in the file. */
+    end: (): void => {
+      const [name] = left;
+      if (name !== undefined) refuse(`tensor ${name} has no place in it`);
+    },
     matrix: (name: string, cols: number): Matrix => {
-      const { data, shape } = get(name, 'float16', 2);
-      if (shape[1] !== cols) return refuse(`tensor ${name} has ${shape[1]} columns instead of ${cols}`);
-      if (!allFinite(data as Uint16Array))
-        return refuse(`tensor ${name} holds something that is not a number`);
+      const { shape, data } = get(name, 'float16', [null, cols]);
+      const wrong = rowCheck({ name, dtype: 'float16', cols })(data);
+      if (wrong) refuse(wrong);
       return matrix(shape[0], cols, fromHalf(data as Uint16Array));
     },
-    floats,
-    int8Rows: (name: string, steps: Float32Array): Matrix => {
-      const { data, shape } = get(name, 'int8', 2);
-      if (shape[1] !== steps.length)
-        return refuse(`tensor ${name} has ${shape[1]} columns instead of ${steps.length}`);
-      return matrix(shape[0], shape[1], fromInt8({ values: data as Int8Array, steps }));
+    steps,
+    scales,
+    int8Rows: (name: string, units: Float32Array): Matrix => {
+      const { shape, data } = get(name, 'int8', [null, units.length]);
+      const [rows, cols] = shape;
+      const values = data as Int8Array;
+      const wrong = rowCheck({ name, dtype: 'int8', cols, steps: units, scales: scales(rows) })(values);
+      if (wrong) refuse(wrong);
+      return matrix(rows, cols, fromInt8({ values, steps: units }));
     },
     pictures: (n: number): Uint8Array[] | undefined => {
       if (!tensors.has('thumbnails')) return undefined;
-      const bytes = get('thumbnails', 'uint8', 1).data as Uint8Array;
+      const bytes = get('thumbnails', 'uint8', [null]).data as Uint8Array;
       const offsets = ints('thumbnails.offsets', n + 1, bytes.length + 1);
       if (offsets.some((offset, i) => i > 0 && offset < offsets[i - 1]))
         refuse('tensor thumbnails.offsets goes backwards');
@@ -58,8 +84,14 @@ export function tensorReader(tensors: ReadonlyMap<string, Tensor>, refuse: Refus
   };
 }
 
-/** Half-precision numbers whose exponent bits are all set are infinite or not numbers. */
-function allFinite(halves: Uint16Array): boolean {
-  for (let i = 0; i < halves.length; i++) if ((halves[i] & 0x7c00) === 0x7c00) return false;
-  return true;
+/** Whether a number is one that single precision holds, and lies in its range there. */
+export function isHeld(x: number, { least, above, most, whole }: Held): boolean {
+  const single = Math.fround(x);
+  return (
+    Number.isFinite(single) &&
+    (least === undefined || single >= least) &&
+    (above === undefined || single > above) &&
+    (most === undefined || single <= most) &&
+    (!whole || Number.isInteger(x))
+  );
 }

@@ -41,6 +41,7 @@ export const anchored = defineMethod({
     return state;
   },
   fitSubsets: (task, subsets, candidates) => solve(task, subsets, candidates, COARSE),
+  holds: ({ classes, dimension }) => ({ residual: { shape: [classes, dimension] } }),
   prepare: (state) => state,
   terms: (f, { residual }, task) => ({
     ...(task.head ? { text: zeroShotLogits(f, task) } : {}),

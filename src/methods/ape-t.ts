@@ -7,8 +7,16 @@ import { sum } from '../graph/reduce.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { integer, positive, real } from '../options.ts';
 import { channelMask } from './ape.ts';
-import { cacheTensors } from './cache.ts';
-import { defineMethod, headInputs, type SymbolicState, type SymbolicTask } from './method.ts';
+import { cacheTensors, layoutCache } from './cache.ts';
+import {
+  COUNT,
+  defineMethod,
+  headInputs,
+  SCALE,
+  type SymbolicState,
+  type SymbolicTask,
+  WEIGHT,
+} from './method.ts';
 import { keysOf, type Task } from './task.ts';
 import { type Training, train } from './train.ts';
 
@@ -36,6 +44,17 @@ export const apeT = defineMethod({
     const { parameters, epochs } = await train(task, refinementTraining(task, options));
     const mask = channelMask(task, options.channels, WEIGHTS);
     return { ...parameters, mask, alpha: options.alpha, beta: options.beta, epochs };
+  },
+  holds: ({ classes, dimension, support }) => {
+    const { blocks, size } = layoutCache(support.labels, classes);
+    return {
+      residual: { shape: [classes, dimension] },
+      values: { shape: [blocks, size] },
+      mask: { shape: [dimension], least: 0, most: 1, whole: true },
+      alpha: WEIGHT,
+      beta: SCALE,
+      epochs: COUNT,
+    };
   },
   prepare: ({ epochs: _, ...state }, task) => ({ ...state, ...cacheOf(task) }),
   terms: refinedTerms,

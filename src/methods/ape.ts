@@ -3,7 +3,7 @@ import { dot, type Matrix, matrix, productT, row, softmax, topK, unitRows } from
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { positive, real } from '../options.ts';
 import { affinities, cacheOrder, cacheTensors, classSums } from './cache.ts';
-import { defineMethod } from './method.ts';
+import { defineMethod, SCALE, WEIGHT } from './method.ts';
 import { countByClass, keysOf, type Support, type Task } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
@@ -31,6 +31,12 @@ export const ape = defineMethod({
   fit: (task, { alpha, beta, gamma, channels }) => {
     return { mask: channelMask(task, channels, [0.7, 0.3]), alpha, beta, gamma };
   },
+  holds: ({ dimension }) => ({
+    mask: { shape: [dimension], least: 0, most: 1, whole: true },
+    alpha: WEIGHT,
+    beta: SCALE,
+    gamma: WEIGHT,
+  }),
   prepare: (state, task) => {
     const mask = (state.mask as Tensor).data as Float32Array;
     const { labels } = task.support;

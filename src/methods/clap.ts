@@ -6,7 +6,7 @@ import { mean, sum } from '../graph/reduce.ts';
 import { productT, row, softmax, unitRows } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { integer, positive } from '../options.ts';
-import { defineMethod, headInputs } from './method.ts';
+import { COUNT, defineMethod, headInputs } from './method.ts';
 import type { Task } from './task.ts';
 import { rawText } from './text-head.ts';
 import { type Training, train } from './train.ts';
@@ -31,6 +31,7 @@ export const clap = defineMethod({
     const { parameters, epochs } = await train(task, prototypeTraining(task, options));
     return { prototypes: parameters.prototypes, epochs };
   },
+  holds: ({ classes, dimension }) => ({ prototypes: { shape: [classes, dimension] }, epochs: COUNT }),
   prepare: ({ prototypes }) => ({ prototypes }),
   terms: (f, { prototypes }, { head }) => ({
     text: mul(matmulT(unit(f), unit(prototypes)), head?.logitScale ?? 1), // [m, c]

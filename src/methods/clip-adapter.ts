@@ -5,7 +5,7 @@ import { linear, matmulT, unit } from '../graph/products.ts';
 import { random } from '../math/random.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { integer, positive, real } from '../options.ts';
-import { defineMethod, headInputs, type SymbolicState, type SymbolicTask } from './method.ts';
+import { COUNT, defineMethod, headInputs, SHARE, type SymbolicState, type SymbolicTask } from './method.ts';
 import type { Task } from './task.ts';
 import { type Training, train } from './train.ts';
 
@@ -32,6 +32,12 @@ export const clipAdapter = defineMethod({
     const { parameters, epochs } = await train(task, training);
     return { ...parameters, ratio: options.ratio, epochs };
   },
+  holds: ({ dimension }, { reduction }) => ({
+    w1: { shape: [bottleneck(dimension, reduction), dimension] },
+    w2: { shape: [dimension, bottleneck(dimension, reduction)] },
+    ratio: SHARE,
+    epochs: COUNT,
+  }),
   prepare: ({ epochs: _, ...state }) => state,
   terms: (f, state, task) => ({ text: adaptedLogits(f, state, task) }),
 });
@@ -44,6 +50,10 @@ function adaptedLogits(f: Expr, { w1, w2, ratio }: SymbolicState, { head }: Symb
   return mul(matmulT(unit(mixed), head.weights), head.logitScale);
 }
 
+function bottleneck(dimension: number, reduction: number): number {
+  return Math.max(1, Math.floor(dimension / reduction));
+}
+
 interface Layers {
   readonly w1: Tensor;
   readonly w2: Tensor;
@@ -51,7 +61,7 @@ interface Layers {
 
 /** Uniform in +-1 / sqrt(inputs), as PyTorch starts its linear layers. */
 function initialLayers({ dimension, seed }: Task, reduction: number): Layers {
-  const width = Math.max(1, Math.floor(dimension / reduction));
+  const width = bottleneck(dimension, reduction);
   const layer = (name: string, rows: number, cols: number) => {
     const { uniform } = random('clip-adapter', name, seed);
     const limit = 1 / Math.sqrt(cols);

@@ -8,7 +8,7 @@ import { matmul, matmulT, unit } from '../graph/products.ts';
 import { random } from '../math/random.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { choice, integer, optional, positive, text } from '../options.ts';
-import { defineMethod, headInputs } from './method.ts';
+import { COUNT, defineMethod, headInputs } from './method.ts';
 import type { Task } from './task.ts';
 import type { TextTower } from './text-tower.ts';
 import { type Training, train } from './train.ts';
@@ -51,6 +51,11 @@ export const coOp = defineMethod({
     const embeddings = await embed(task, prompts, parameters.context);
     return { context: parameters.context, text: embeddings, epochs };
   },
+  holds: ({ classes, dimension }) => ({
+    context: { shape: [null, null] },
+    text: { shape: [classes, dimension] },
+    epochs: COUNT,
+  }),
   prepare: ({ text: rows }) => ({ text: rows }),
   terms: (f, state, { head }) => ({
     text: mul(matmulT(unit(f), unit(state.text)), head?.logitScale ?? 1), // [m, c]

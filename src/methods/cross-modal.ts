@@ -6,7 +6,7 @@ import { concatRows, unitRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { integer, positive, real } from '../options.ts';
-import { defineMethod, headInputs } from './method.ts';
+import { defineMethod, headInputs, SHARE } from './method.ts';
 import { plainRows, type Task } from './task.ts';
 import { shuffled, type Training, train } from './train.ts';
 
@@ -31,6 +31,7 @@ export const crossModal = defineMethod({
     const { parameters } = await train(task, headTraining(task, options));
     return { learnt: parameters.learnt, blend: options.blend };
   },
+  holds: ({ classes, dimension }) => ({ learnt: { shape: [classes, dimension] }, blend: SHARE }),
   prepare: (state) => state,
   terms: (f, { learnt, blend }, { head }) => {
     if (!head) throw new Error('a cross-modal probe without a text head: checkNeeds comes first');

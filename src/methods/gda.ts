@@ -6,7 +6,7 @@ import { solvePositive } from '../linalg/solve.ts';
 import { dot, type Matrix, matrix, row } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { positive, real } from '../options.ts';
-import { defineMethod, type State } from './method.ts';
+import { defineMethod, type State, WEIGHT } from './method.ts';
 import { type Samples, samplesOf } from './samples.ts';
 import { countByClass, selectExamples } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
@@ -46,6 +46,11 @@ export const gda = defineMethod({
       yield states;
     }
   },
+  holds: ({ classes, dimension }) => ({
+    weights: { shape: [classes, dimension] },
+    bias: { shape: [classes] },
+    alpha: WEIGHT,
+  }),
   prepare: (state) => state,
   terms: (f, { weights, bias, alpha }, task) => ({
     ...(task.head ? { text: zeroShotLogits(f, task) } : {}),

@@ -24,6 +24,10 @@ export const linearProbe = defineMethod({
     return state;
   },
   fitSubsets: (task, subsets, candidates) => solve(task, subsets, candidates, 1e-4),
+  holds: ({ classes, dimension }) => ({
+    weight: { shape: [classes, dimension] },
+    bias: { shape: [classes] },
+  }),
   prepare: (state) => state,
   terms: (f, { weight, bias }) => ({ method: linear(unit(f), weight, bias) }),
 });

@@ -31,6 +31,11 @@ export const lpPlusPlus = defineMethod({
     }),
   },
   fit: fitProbe,
+  holds: ({ classes, dimension }) => ({
+    w: { shape: [classes, dimension] },
+    b: { shape: [classes] },
+    a: { shape: [classes] },
+  }),
   prepare: (state) => state,
   terms: (f, state, task) => probeTerms(f, state, task),
 });

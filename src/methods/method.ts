@@ -11,6 +11,24 @@ import type { Task } from './task.ts';
  */
 export type State = Readonly<Record<string, Tensor | number>>;
 
+/** What a state has under a name, so that a file's can be checked: a tensor of these sizes (any, where `null`), or a number. */
+export interface Held {
+  readonly shape?: readonly (number | null)[];
+  /** Where its numbers lie; `above` itself is not among them. */
+  readonly least?: number;
+  readonly above?: number;
+  readonly most?: number;
+  readonly whole?: boolean;
+  /** Rows of length 1, or of zeros. */
+  readonly unit?: boolean;
+}
+
+/** Numbers that states hold: weights, sharpnesses and scales, shares, counts. */
+export const WEIGHT: Held = { least: 0 };
+export const SCALE: Held = { above: 0 };
+export const SHARE: Held = { least: 0, most: 1 };
+export const COUNT: Held = { least: 0, whole: true };
+
 /** A state, and the parts of a task, as expressions. */
 export type SymbolicState = Readonly<Record<string, Expr>>;
 
@@ -57,6 +75,11 @@ export interface Method<O extends Options = Options> {
   readonly options: O;
   /** Learns from the task's support set. */
   fit(task: Task, options: ValuesOf<O>): State | Promise<State>;
+  /** What the state has that `fit` gives: all of it, and nothing else. */
+  holds(
+    task: Pick<Task, 'classes' | 'dimension' | 'support'>,
+    options: ValuesOf<O>,
+  ): Readonly<Record<string, Held>>;
   /**
    * The values of its options that a search tries, as a path from strong to weak regularisation or back, which is left where it
    * gets worse; absent where nothing is chosen.

@@ -6,9 +6,9 @@ import { random } from '../math/random.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { optional, positive } from '../options.ts';
 import { kernelRidge } from './kernel-ridge.ts';
-import { defineMethod } from './method.ts';
-import { type Samples, samplesOf } from './samples.ts';
-import type { Task } from './task.ts';
+import { defineMethod, SCALE } from './method.ts';
+import { countSamples, type Samples, samplesOf } from './samples.ts';
+import type { Support, Task } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
 /** Published beta and lambda by shots, for CLIP's features: the row of the largest number of shots that is not above the task's. */
@@ -61,6 +61,7 @@ export const proker = defineMethod({
     );
     return { coefficients: floatTensor([coefficients.rows, coefficients.cols], coefficients.data), beta };
   },
+  holds: ({ classes, support }) => ({ coefficients: { shape: [landmarks(support), classes] }, beta: SCALE }),
   prepare: (state, { support }) => {
     const keys = landmarksOf(samplesOf(support).rows);
     return { ...state, keys: floatTensor([keys.rows, keys.cols], keys.data) };
@@ -89,6 +90,12 @@ async function unexplained({ rows, labels }: Samples, { head, engine, signal }: 
     residual.data[i * residual.cols + label] += 1;
   });
   return residual;
+}
+
+/** How many keys there are. */
+function landmarks(support: Support): number {
+  const samples = countSamples(support);
+  return samples <= EXACT ? samples : LANDMARKS;
 }
 
 /** The samples themselves, or the landmarks drawn from them where there are too many. */

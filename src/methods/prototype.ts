@@ -3,7 +3,7 @@ import { matmulT, unit } from '../graph/products.ts';
 import { matrix, row, unitRows } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { positive } from '../options.ts';
-import { defineMethod } from './method.ts';
+import { defineMethod, SCALE } from './method.ts';
 import { keysOf } from './task.ts';
 
 /** Nearest class mean: cosine with the unit mean of each class's keys (Snell et al., NeurIPS 2017, arXiv 1703.05175). */
@@ -15,6 +15,7 @@ export const prototype = defineMethod({
   ignores: ['prompts'],
   options: { scale: positive({ default: 100, help: 'Multiplier of the cosine.' }) },
   fit: (_, { scale }) => ({ scale }),
+  holds: () => ({ scale: SCALE }),
   prepare: (state, { support, classes }) => {
     const keys = keysOf(support);
     const sums = matrix(classes, keys.cols);

@@ -8,12 +8,21 @@ export interface Samples {
 }
 
 /** Every augmented view as a sample of its own; the plain view of an example that has no other. */
-export function samplesOf({ features, example, view, labels }: Support): Samples {
-  const augmented = new Uint8Array(labels.length);
-  for (let r = 0; r < view.length; r++) if (view[r] > 0) augmented[example[r]] = 1;
-  const rows = [...view.keys()].filter((r) => view[r] > 0 || !augmented[example[r]]);
+export function samplesOf(support: Support): Samples {
+  const { features, example, labels } = support;
+  const rows = sampleRows(support);
   return {
     rows: unitRows(selectRows(features, rows)),
     labels: Int32Array.from(rows, (r) => labels[example[r]]),
   };
+}
+
+export function countSamples(support: Support): number {
+  return sampleRows(support).length;
+}
+
+function sampleRows({ example, view, labels }: Support): number[] {
+  const augmented = new Uint8Array(labels.length);
+  for (let r = 0; r < view.length; r++) if (view[r] > 0) augmented[example[r]] = 1;
+  return [...view.keys()].filter((r) => view[r] > 0 || !augmented[example[r]]);
 }

@@ -1,5 +1,6 @@
 import type { KeyCache } from '../engine/keys/types.ts';
 import type { Engine, Session } from '../engine/types.ts';
+import { ModelError } from '../errors.ts';
 import { type Expr, input } from '../graph/expression.ts';
 import { interpret } from '../graph/interpret.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
@@ -144,6 +145,8 @@ export async function createScorer(
         out[name].data.set(data as Float32Array, start * shape[1]);
       }
     }
+    for (const [name, { data }] of Object.entries(out))
+      if (!data.every(Number.isFinite)) throw noNumber(method, name);
     return out;
   }
 
@@ -180,6 +183,14 @@ export async function createScorer(
       for (const session of sessions.values()) await (await session).close();
     },
   };
+}
+
+function noNumber({ id }: Method, what: string): ModelError {
+  return new ModelError(`The classifier's ${what} are not all numbers`, {
+    code: 'method/not-finite',
+    hint: 'What its method learnt is too large to compute with, or the features are. Fit it again.',
+    details: { method: id, what },
+  });
 }
 
 /**

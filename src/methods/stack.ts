@@ -2,9 +2,12 @@ import { z } from 'zod';
 import { mul } from '../graph/elementwise.ts';
 import type { Expr } from '../graph/expression.ts';
 import { logSoftmax } from '../graph/reduce.ts';
+import { matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { type Option, resolveOptions } from '../options.ts';
-import { checkNeeds, type Method, type State, scoresOf } from './method.ts';
+import { isInFile } from './file-rows.ts';
+import { checkNeeds, type Method, SCALE, SHARE, type State, scoresOf } from './method.ts';
+import type { Task } from './task.ts';
 
 /** One part of a stack. */
 export interface StackPart {
@@ -52,12 +55,23 @@ export function stackOf(methods: readonly Method[]): Method<{ parts: typeof part
       }
       return state;
     },
+    holds: (task, { parts: chosen }) =>
+      Object.assign(
+        {},
+        ...methods
+          .filter(({ id }) => id in chosen)
+          .map((method) => {
+            const held = method.holds(task, resolveOptions(method.options, chosen[method.id].options));
+            return named({ ...held, sharpness: SCALE, share: SHARE }, method.id);
+          }),
+      ),
     prepare: (state, task) =>
       Object.assign(
         {},
         ...partsIn(state).map((method) => {
           const { sharpness, share, ...fitted } = own(state, method.id);
-          return named({ ...method.prepare(fitted as State, task), sharpness, share }, method.id);
+          const prepared = method.prepare(fitted as State, method.votes ? withKeys(task) : task);
+          return named({ ...prepared, sharpness, share }, method.id);
         }),
       ),
     terms: (f, state, task) =>
@@ -68,6 +82,16 @@ export function stackOf(methods: readonly Method[]): Method<{ parts: typeof part
           return [method.id, mul(logSoftmax(mul(scores, sharpness)), share)];
         }),
       ),
+  };
+}
+
+/** The task with its examples in memory: the pages of a file answer for one cache, not for one among other parts. */
+function withKeys(task: Task): Task {
+  const { features } = task.support;
+  if (!isInFile(features)) return task;
+  return {
+    ...task,
+    support: { ...task.support, features: matrix(features.rows, features.cols, features.data) },
   };
 }
 

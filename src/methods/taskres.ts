@@ -5,7 +5,15 @@ import { matmulT, unit } from '../graph/products.ts';
 import { matrix } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { flag, integer, positive } from '../options.ts';
-import { defineMethod, headInputs, type SymbolicState, type SymbolicTask } from './method.ts';
+import {
+  COUNT,
+  defineMethod,
+  headInputs,
+  SCALE,
+  SHARE,
+  type SymbolicState,
+  type SymbolicTask,
+} from './method.ts';
 import type { Task } from './task.ts';
 import { rawText } from './text-head.ts';
 import { type Training, train } from './train.ts';
@@ -31,6 +39,12 @@ export const taskRes = defineMethod({
     const { parameters, epochs } = await train(task, residualTraining(task, options));
     return { residual: parameters.residual, scale: options.scale, raw: Number(options.raw), epochs };
   },
+  holds: ({ classes, dimension }) => ({
+    residual: { shape: [classes, dimension] },
+    scale: SCALE,
+    raw: { ...SHARE, whole: true },
+    epochs: COUNT,
+  }),
   prepare: ({ residual, scale, raw }, task) => ({ residual, scale, base: baseOf(task, raw === 1) }),
   terms: (f, state, task) => ({ text: residualLogits(f, state, task) }),
 });

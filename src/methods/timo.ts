@@ -4,7 +4,7 @@ import { concatRows, dot, type Matrix, matrix, row, softmax, unitRows } from '..
 import { floatTensor } from '../math/tensor.ts';
 import { positive, real } from '../options.ts';
 import { gaussianHead } from './gda.ts';
-import { defineMethod } from './method.ts';
+import { defineMethod, SCALE, WEIGHT } from './method.ts';
 import { type Samples, samplesOf } from './samples.ts';
 import type { TextHead } from './task.ts';
 
@@ -41,6 +41,13 @@ export const timo = defineMethod({
       logitScale: head.logitScale,
     };
   },
+  holds: ({ classes, dimension }) => ({
+    text: { shape: [classes, dimension], unit: true },
+    weights: { shape: [classes, dimension] },
+    bias: { shape: [classes] },
+    alpha: WEIGHT,
+    logitScale: SCALE,
+  }),
   prepare: (state) => state,
   terms: (f, { text, logitScale, weights, bias, alpha }) => ({
     text: mul(matmulT(unit(f), text), logitScale), // [m, c]

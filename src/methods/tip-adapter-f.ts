@@ -9,7 +9,7 @@ import { argmax, type Matrix, matrix, row } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { integer, positive } from '../options.ts';
 import { cacheOrder, cacheTensors } from './cache.ts';
-import { defineMethod, headInputs, type Method, type SymbolicState } from './method.ts';
+import { COUNT, defineMethod, headInputs, type Method, SCALE, type SymbolicState, WEIGHT } from './method.ts';
 import { createScorer } from './score.ts';
 import { keysOf, type Task } from './task.ts';
 import { tipAdapter } from './tip-adapter.ts';
@@ -37,6 +37,12 @@ export const tipAdapterF = defineMethod({
     const { keys, epochs } = await trainKeys(task, keyTraining(task, options));
     return { keys, epochs, alpha: options.alpha, beta: options.beta };
   },
+  holds: ({ dimension, support }) => ({
+    keys: { shape: [support.labels.length, dimension] },
+    epochs: COUNT,
+    alpha: WEIGHT,
+    beta: SCALE,
+  }),
   prepare: ({ keys, epochs: _, ...state }, { support, classes }) => {
     const { shape, data } = keys as Tensor;
     return {

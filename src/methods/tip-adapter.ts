@@ -1,7 +1,7 @@
 import { mul } from '../graph/elementwise.ts';
 import { positive, real } from '../options.ts';
 import { affinities, cacheState, classSums } from './cache.ts';
-import { defineMethod } from './method.ts';
+import { defineMethod, SCALE, WEIGHT } from './method.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
 /**
@@ -19,6 +19,7 @@ export const tipAdapter = defineMethod({
     beta: positive({ default: 5.5, max: 1000, help: "How fast an example's vote fades with distance." }),
   },
   fit: (_, { alpha, beta }) => ({ alpha, beta }),
+  holds: () => ({ alpha: WEIGHT, beta: SCALE }),
   prepare: (state, task) => ({ ...state, ...cacheState(task) }),
   terms: (f, state, task) => ({
     text: zeroShotLogits(f, task),

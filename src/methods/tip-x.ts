@@ -5,7 +5,7 @@ import { dot, type Matrix, matrix, productT, row, softmax as softmaxOf } from '.
 import { floatTensor } from '../math/tensor.ts';
 import { positive, real } from '../options.ts';
 import { cacheTensors, classSums } from './cache.ts';
-import { defineMethod } from './method.ts';
+import { defineMethod, SCALE, WEIGHT } from './method.ts';
 import { countByClass, keysOf } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
@@ -30,6 +30,7 @@ export const tipX = defineMethod({
     temperature: positive({ default: 0.5, help: 'Divides the cosines with the class names.' }),
   },
   fit: (_, { alpha, beta, gamma, temperature }) => ({ alpha, beta, gamma, temperature }),
+  holds: () => ({ alpha: WEIGHT, beta: SCALE, gamma: WEIGHT, temperature: SCALE }),
   prepare: (state, { support, classes, head }) => {
     if (!head) throw new Error('Tip-X without a text head: checkNeeds comes first');
     const keys = keysOf(support);

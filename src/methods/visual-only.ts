@@ -1,6 +1,6 @@
 import { positive } from '../options.ts';
 import { affinities, cacheState, classSums } from './cache.ts';
-import { defineMethod } from './method.ts';
+import { defineMethod, SCALE } from './method.ts';
 
 /**
  * The cache alone, without class names: exp(-beta (1 - f F^T)) L (Tip-Adapter's Fig. 3 names this family the visual-only
@@ -16,6 +16,7 @@ export const visualOnly = defineMethod({
     beta: positive({ default: 5.5, max: 1000, help: "How fast an example's vote fades with distance." }),
   },
   fit: (_, { beta }) => ({ beta }),
+  holds: () => ({ beta: SCALE }),
   prepare: (state, task) => ({ ...state, ...cacheState(task) }),
   terms: (f, state) => ({ cache: classSums(f, state) }),
   votes: affinities,

@@ -18,6 +18,7 @@ export const zeroShot = defineMethod({
   ignores: ['views'],
   options: {},
   fit: () => ({}),
+  holds: () => ({}),
   prepare: (state) => state,
   terms: (f, _, task) => ({ text: zeroShotLogits(f, task) }),
 });

@@ -1,0 +1,240 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { sharedEngine } from '../engine/node.ts';
+import { ModelError } from '../errors.ts';
+import { toHalf } from '../math/half.ts';
+import { matrix } from '../math/matrix.ts';
+import { random } from '../math/random.ts';
+import { floatTensor, sizeOf, type Tensor, type TensorData } from '../math/tensor.ts';
+import { methods } from '../methods/index.ts';
+import type { Method, State } from '../methods/method.ts';
+import { scoreRows } from '../methods/score.ts';
+import { plainSupport } from '../methods/task.ts';
+import { headFromPrompts } from '../methods/text-head.ts';
+import { resolveOptions } from '../options.ts';
+import { parseSafetensors } from '../store/safetensors.ts';
+import { encodeClassifier } from './encode.ts';
+import { decodeClassifier, readClassifier } from './file.ts';
+import { freshData } from './fresh.ts';
+import { sealed } from './sealed.fixture.ts';
+import { rounded } from './support.ts';
+import { taskOf } from './task.ts';
+import type { ClassifierData } from './types.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'file-methods-'));
+const path = join(root, 'mutant.safetensors');
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const [CLASSES, WIDTH] = [3, 8];
+// Unequal, so that no tensor is square and caches have padding.
+const LABELS = [0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2];
+
+function known(keys: 'half' | 'int8'): ClassifierData {
+  const noise = random('file methods');
+  const rows = (n: number) =>
+    matrix(
+      n,
+      WIDTH,
+      Float32Array.from({ length: n * WIDTH }, () => noise.normal()),
+    );
+  const prompts = rounded(rows(2 * CLASSES), 'half');
+  const promptClass = Int32Array.of(0, 0, 1, 1, 2, 2);
+  const names = ['ant', 'bee', 'cow'];
+  return freshData({
+    classes: names.map((id) => ({ id, name: id, promptName: id, prompts: [] })),
+    templates: ['{}', 'a {}'],
+    encoder: {
+      id: 'test',
+      fingerprint: 'a'.repeat(64),
+      source: 'test',
+      licence: 'MIT',
+      dimension: WIDTH,
+      logitScale: 10,
+    },
+    head: {
+      ...headFromPrompts(prompts, promptClass, CLASSES, 10),
+      prompts: names.map((name) => [name, `a ${name}`]),
+    },
+    support: plainSupport(rounded(rows(LABELS.length), keys), LABELS),
+    examples: LABELS.map((_, i) => ({ id: `${i}`, sha256: '' })),
+    dataset: 'test',
+    ...(keys === 'int8' ? { keys: { type: 'int8', cosine: 0, probability: 0, agreement: 1 } } : {}),
+  } as Parameters<typeof freshData>[0]);
+}
+
+/** Few steps; parts for the stack. */
+const QUICK: Record<string, object> = {
+  'cross-modal': { steps: 4 },
+  'lp-plus-plus': { iterations: 5 },
+  stack: {
+    parts: {
+      'tip-adapter': { options: {}, sharpness: 2, share: 0.25 },
+      anchored: { options: {}, sharpness: 1, share: 0.75 },
+    },
+  },
+};
+
+async function fittedFile(id: string, keys: 'half' | 'int8' = 'half'): Promise<Uint8Array> {
+  const data = known(keys);
+  const method = methods.find((one) => one.id === id);
+  if (!method) throw new Error(`no ${id}`);
+  const quick = 'epochs' in method.options ? { epochs: 2 } : {};
+  const options = resolveOptions(method.options, { ...quick, ...QUICK[id] });
+  const state: State =
+    id === 'coop'
+      ? {
+          context: floatTensor([4, 6], new Float32Array(24).fill(0.1)),
+          text: floatTensor([CLASSES, WIDTH], new Float32Array(CLASSES * WIDTH).fill(0.5)),
+          epochs: 1,
+        }
+      : await method.fit({ ...taskOf(data), engine: sharedEngine() }, options);
+  return encodeClassifier({ ...data, method: id, options, state });
+}
+
+/** Both ways of reading refuse the file, naming what is wrong with it. */
+async function expectRefused(file: Uint8Array, name: string, what: string) {
+  const refusal = expect.objectContaining({ name: 'ModelError', message: expect.stringContaining(name) });
+  expect(() => decodeClassifier(file), what).toThrow(refusal);
+  writeFileSync(path, file);
+  await expect(readClassifier(path, { largestInMemory: 0 }), what).rejects.toEqual(refusal);
+}
+
+const withNumber = ({ dtype, shape, data }: Tensor, value: number): Tensor => {
+  const other = data.slice();
+  other[other.length >> 1] = (dtype === 'float16' ? toHalf(Float32Array.of(value))[0] : value) as never;
+  return { dtype, shape, data: other as TensorData };
+};
+
+const transposed = ({ dtype, shape: [rows, cols], data }: Tensor): Tensor => {
+  const other = data.slice();
+  for (let at = 0; at < other.length; at++)
+    other[at] = data[(at % rows) * cols + Math.floor(at / rows)] as never;
+  return { dtype, shape: [cols, rows], data: other as TensorData };
+};
+
+const shorter = ({ dtype, shape: [rows, ...rest], data }: Tensor): Tensor => ({
+  dtype,
+  shape: [rows - 1, ...rest],
+  data: data.slice(0, (rows - 1) * sizeOf(rest)) as TensorData,
+});
+
+const changes: readonly [
+  what: string,
+  suits: (tensor: Tensor) => boolean,
+  change: (tensor: Tensor) => Tensor,
+][] = [
+  ['NaN', ({ dtype }) => dtype.startsWith('float'), (tensor) => withNumber(tensor, Number.NaN)],
+  [
+    'infinity',
+    ({ dtype }) => dtype.startsWith('float'),
+    (tensor) => withNumber(tensor, Number.POSITIVE_INFINITY),
+  ],
+  ['a negative number', ({ dtype }) => dtype === 'int32', (tensor) => withNumber(tensor, -1)],
+  [
+    'another type',
+    () => true,
+    ({ shape, data }) => ({ dtype: 'float64', shape, data: Float64Array.from(data as Float32Array) }),
+  ],
+  ['another rank', () => true, (tensor) => ({ ...tensor, shape: [1, ...tensor.shape] })],
+  ['a row less', ({ shape }) => shape.length > 0, shorter],
+  ['rows for columns', ({ shape }) => shape.length === 2 && shape[0] !== shape[1], transposed],
+];
+
+describe('a classifier file of every method, resealed', () => {
+  it.each(methods.map(({ id }) => id))(
+    '%s: each tensor is checked in memory and page by page',
+    async (id) => {
+      const bytes = await fittedFile(id);
+      const { state } = decodeClassifier(bytes);
+      writeFileSync(path, bytes);
+      expect((await readClassifier(path, { largestInMemory: 0 })).state).toEqual(state);
+      for (const [name, tensor] of parseSafetensors(bytes).tensors) {
+        for (const [what, suits, change] of changes) {
+          if (!suits(tensor)) continue;
+          // Prompts and examples may be any number: then others do not fit them. Of a learnt context any size may be true.
+          if (what === 'a row less' && ['text.features', 'support.features', 'state.context'].includes(name))
+            continue;
+          if (what === 'rows for columns' && name === 'state.context') continue;
+          const altered = sealed(bytes, (_, tensors) => {
+            tensors[name] = change(tensor);
+          });
+          await expectRefused(altered, name, `${name} ${what}`);
+        }
+        const without = sealed(bytes, (_, tensors) => delete tensors[name]);
+        // Without its features a head is a head no more, and its classes have no place.
+        await expectRefused(without, name === 'text.features' ? '' : name, `${name} missing`);
+      }
+      const more = sealed(bytes, (_, tensors) => {
+        tensors['state.more'] = floatTensor([1], Float32Array.of(1));
+      });
+      await expectRefused(more, 'state.more', 'one tensor more');
+    },
+  );
+
+  it.each(methods.map(({ id }) => id))('%s: each number beside the tensors is checked', async (id) => {
+    const bytes = await fittedFile(id);
+    const { scalars } = JSON.parse(parseSafetensors(bytes).metadata.classifier) as {
+      scalars: Record<string, number>;
+    };
+    type Scalars = { scalars: Record<string, unknown> };
+    for (const name of Object.keys(scalars)) {
+      for (const value of [-1, 1e300, 'x', null, undefined]) {
+        const altered = sealed(bytes, (about) => {
+          (about as Scalars).scalars[name] = value;
+        });
+        await expectRefused(altered, `scalars.${name}`, `${name} ${value}`);
+      }
+    }
+    const more = sealed(bytes, (about) => {
+      (about as Scalars).scalars.more = 1;
+    });
+    await expectRefused(more, 'scalars.more', 'one number more');
+  });
+
+  it('stack: answers alike from memory and from the file, where one of its parts is a cache', async () => {
+    const bytes = await fittedFile('stack');
+    writeFileSync(path, bytes);
+    const [near, far] = [decodeClassifier(bytes), await readClassifier(path, { largestInMemory: 0 })];
+    const stack = methods.find(({ id }) => id === 'stack') as Method;
+    const scores = (data: ClassifierData) =>
+      scoreRows(stack, data.state, taskOf(data), near.support.features).data;
+    expect(scores(far)).toEqual(scores(near));
+  });
+
+  it('in 8 bits, whose rows must have the lengths that are stated for them', async () => {
+    const bytes = await fittedFile('tip-adapter', 'int8');
+    const change = (name: string, value: number) =>
+      sealed(bytes, (_, tensors) => {
+        tensors[name] = withNumber(tensors[name], value);
+      });
+    writeFileSync(path, bytes);
+    expect((await readClassifier(path, { largestInMemory: 0 })).support.labels).toHaveLength(LABELS.length);
+    await expectRefused(change('support.scales', 0.5), 'support.scales', 'another length');
+    await expectRefused(change('support.scales', Number.NaN), 'support.scales', 'no length');
+    await expectRefused(change('support.steps', 1), 'support.scales', 'another unit');
+    await expectRefused(change('support.steps', -1), 'support.steps', 'a negative unit');
+    await expectRefused(change('support.features', 99), 'support.scales', 'another number');
+    const half = sealed(bytes, (about) => delete about.keys);
+    await expectRefused(half, 'support.features', 'said to be of 16 bits');
+  });
+});
+
+it('is refused where rows that its method keeps at length 1 have another', async () => {
+  const longer = sealed(await fittedFile('timo'), (_, tensors) => {
+    tensors['state.text'] = withNumber(tensors['state.text'], 2);
+  });
+  await expectRefused(longer, 'state.text has a row of length', 'a longer row');
+});
+
+it('is refused for what it asks of the method that it names', async () => {
+  const bytes = await fittedFile('tip-adapter');
+  const other = sealed(bytes, (about) => Object.assign(about, { method: 'gda' }));
+  expect(() => decodeClassifier(other)).toThrow(ModelError);
+  const twins = sealed(bytes, (about) => {
+    const [first, second] = about.classes as { id: string }[];
+    second.id = first.id;
+  });
+  await expectRefused(twins, 'two have one id', 'two classes of one id');
+});

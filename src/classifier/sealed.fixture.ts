@@ -1,0 +1,18 @@
+import type { Tensor } from '../math/tensor.ts';
+import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
+import { contentHash } from './content-hash.ts';
+
+export type Json = Record<string, unknown>;
+
+/** A classifier's file with changed contents under a checksum that fits them again, as another program would write it. */
+export function sealed(
+  bytes: Uint8Array,
+  change: (about: Json, tensors: Record<string, Tensor>) => void,
+): Uint8Array {
+  const { tensors, metadata } = parseSafetensors(bytes.slice());
+  const about = JSON.parse(metadata.classifier) as Json;
+  const named = Object.fromEntries(tensors);
+  change(about, named);
+  const classifier = JSON.stringify(about);
+  return encodeSafetensors(named, { ...metadata, classifier, sha256: contentHash(named, classifier) });
+}
