@@ -166,6 +166,11 @@ export class Classifier {
     return new Classifier({ ...this.data, reject }, this.#runtime);
   }
 
+  /** The same under another name of what it was made of. */
+  withName(dataset: string): Classifier {
+    return new Classifier({ ...this.data, dataset }, this.#runtime);
+  }
+
   /** Writes the file, whole or not at all. */
   async save(path: string): Promise<void> {
     await writeClassifier(path, this.data);

@@ -31,6 +31,8 @@ export interface Settings {
 }
 
 export interface Board {
+  /** What the person calls the project; '' until they do. */
+  readonly name: string;
   readonly classes: readonly BoardClass[];
   readonly pictures: ReadonlyMap<string, BoardPicture>;
   readonly settings: Settings;
@@ -40,6 +42,7 @@ export interface Board {
 
 /** A board as JSON. */
 export interface BoardJson {
+  readonly name: string;
   readonly classes: readonly BoardClass[];
   readonly pictures: readonly BoardPicture[];
   readonly settings: Settings;
@@ -56,9 +59,11 @@ export type Command =
   | { readonly do: 'rename-class'; readonly id: string; readonly name: string }
   | { readonly do: 'merge-classes'; readonly from: string; readonly into: string }
   | { readonly do: 'discard-class'; readonly id: string }
+  | { readonly do: 'name'; readonly name: string }
   | { readonly do: 'set'; readonly settings: Settings };
 
 export const EMPTY_BOARD: Board = {
+  name: '',
   classes: [],
   pictures: new Map(),
   settings: { method: 'auto', reject: 0 },
@@ -89,9 +94,15 @@ export function applyCommand(board: Board, command: Command): Board {
       return mergeClasses(board, command.from, command.into);
     case 'discard-class':
       return discardClass(board, command.id);
+    case 'name':
+      return nameBoard(board, command.name.normalize('NFC').trim());
     case 'set':
       return { ...board, settings: command.settings };
   }
+}
+
+function nameBoard(board: Board, name: string): Board {
+  return name === board.name ? board : { ...board, name };
 }
 
 const knows = ({ classes }: Board, id: string | undefined) => classes.some((known) => known.id === id);
@@ -164,12 +175,13 @@ function discardClass(board: Board, id: string): Board {
   return { ...kept, classes: board.classes.filter((known) => known.id !== id) };
 }
 
-export function boardToJson({ classes, pictures, settings, confirmed }: Board): BoardJson {
-  return { classes, pictures: [...pictures.values()], settings, confirmed: [...confirmed] };
+export function boardToJson({ name, classes, pictures, settings, confirmed }: Board): BoardJson {
+  return { name, classes, pictures: [...pictures.values()], settings, confirmed: [...confirmed] };
 }
 
-export function boardFromJson({ classes, pictures, settings, confirmed }: BoardJson): Board {
+export function boardFromJson({ name, classes, pictures, settings, confirmed }: BoardJson): Board {
   return {
+    name,
     classes,
     settings,
     pictures: new Map(pictures.map((picture) => [picture.hash, picture])),

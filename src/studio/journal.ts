@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { DataError } from '../errors.ts';
 import { diskError, writeFileAtomic } from '../store/atomic.ts';
 import { type FileUse, readRegular, unlessMissing } from '../store/regular.ts';
-import { type BoardJson, boardFromJson, boardToJson, EMPTY_BOARD } from './board.ts';
+import { type Board, type BoardJson, boardFromJson, boardToJson, EMPTY_BOARD } from './board.ts';
 import { applyChange, beginHistory, type Change, type History } from './history.ts';
 
 /** No half of a character, and nothing that ends a text in other programs. */
@@ -39,6 +39,7 @@ const command = z.discriminatedUnion('do', [
   z.object({ do: z.literal('rename-class'), id: classId, name: className }),
   z.object({ do: z.literal('merge-classes'), from: classId, into: classId }),
   z.object({ do: z.literal('discard-class'), id: classId }),
+  z.object({ do: z.literal('name'), name: z.string().max(200).refine(wellFormed, 'is no text') }),
   z.object({ do: z.literal('set'), settings }),
 ]);
 
@@ -53,7 +54,8 @@ const baseSchema = z.object({
     classes: z.array(z.object({ id: classId, name: className })),
     pictures: z.array(picture),
     settings,
-    // Sessions of before have none.
+    // Sessions of before have neither.
+    name: z.string().default(''),
     confirmed: hashes.default([]),
   }) satisfies z.ZodType<BoardJson>,
 });
@@ -75,12 +77,19 @@ export interface Journal {
   close(): Promise<void>;
 }
 
+/** The board of a folder's session as it is on the disk. Throws `DataError`. */
+export async function boardOnDisk(folder: string): Promise<Board> {
+  return (await readJournal(join(folder, FILE))).history.board;
+}
+
+const FILE = 'session.jsonl';
+
 /**
  * Opens (or begins) the journal in a folder. Every change is appended and flushed before it counts, so a process that is
  * killed loses nothing that was acknowledged; a last line that was cut short is dropped. Throws `DataError`.
  */
 export async function openJournal(folder: string): Promise<Journal> {
-  const path = join(folder, 'session.jsonl');
+  const path = join(folder, FILE);
   let { history, lines, torn } = await readJournal(path);
   if (lines === 0 || torn || lines > LONGEST) {
     await writeFileAtomic(path, torn && lines > 0 ? torn : line({ base: boardToJson(history.board) }));

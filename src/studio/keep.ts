@@ -43,7 +43,11 @@ function nearestOf({ features, groups }: Support) {
 }
 
 /** The latest check as a page of its own. Throws `DataError` `studio/no-check` where nothing has been checked yet. */
-export async function checkReport(checked: Checked | undefined, pictures: Pictures): Promise<string> {
+export async function checkReport(
+  checked: Checked | undefined,
+  pictures: Pictures,
+  project: string,
+): Promise<string> {
   if (!checked) {
     throw new DataError('Nothing has been checked yet', {
       code: 'studio/no-check',
@@ -82,7 +86,7 @@ export async function checkReport(checked: Checked | undefined, pictures: Pictur
   const suspects = wrongFirst.filter(({ label, predicted }) => label !== predicted).slice(0, SUSPECTS);
   const { name, paper } = methodById(data.method);
   const report: ReportData = {
-    title: 'What this classifier has learnt',
+    title: project || 'What this classifier has learnt',
     created: new Date().toISOString(),
     source: { pictures: 'Pictures collected in the studio', licence: 'yours' },
     encoder: {
@@ -92,7 +96,7 @@ export async function checkReport(checked: Checked | undefined, pictures: Pictur
       licence: data.encoder.licence,
     },
     dataset: {
-      name: 'studio',
+      name: project || 'studio',
       classes: names.length,
       train: data.examples.length,
       test: check.total,

@@ -3,21 +3,23 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Context, Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import { z } from 'zod';
 import { onAbort } from '../abort.ts';
 import type { Classifier } from '../classifier/classifier.ts';
-import { DataError, TipAdapterError, UsageError } from '../errors.ts';
+import { TipAdapterError, UsageError } from '../errors.ts';
 import { methods } from '../methods/index.ts';
-import { checked } from '../server/parse.ts';
 import { PROBLEM_TYPE, problem, Refusal } from '../server/problem.ts';
 import { inTemporaryFolder } from '../store/temporary.ts';
 import { boardToJson } from './board.ts';
+import type { Desk } from './desk.ts';
 import { changeSchema } from './journal.ts';
 import { checkReport, classifierFile } from './keep.ts';
+import { exportName } from './names.ts';
 import type { Kept } from './pictures.ts';
 import { projectZip } from './project.ts';
+import { projectRoutes } from './project-routes.ts';
+import { bytes, limited, MEGABYTE, parsed } from './route-tools.ts';
 import type { Session } from './session.ts';
 import { type CheckReport, type MethodFacts, problemOf, type Status } from './status.ts';
 import { tryPicture } from './trial.ts';
@@ -25,7 +27,6 @@ import { tryPicture } from './trial.ts';
 const BINARY = 'application/octet-stream';
 const HTML = 'text/html; charset=utf-8';
 
-const MEGABYTE = 2 ** 20;
 const MOST_PICTURE = 64 * MEGABYTE;
 const MOST_CHANGES = 256 * MEGABYTE;
 const MOST_ZIP = 4096 * MEGABYTE;
@@ -33,17 +34,6 @@ const MOST_ZIP = 4096 * MEGABYTE;
 const changesSchema = z.object({ version: z.number().int(), changes: z.array(changeSchema).max(10_000) });
 const pauseSchema = z.object({ paused: z.boolean() });
 const answerSchema = z.object({ download: z.boolean() });
-
-const limited = (maxSize: number) =>
-  bodyLimit({
-    maxSize,
-    onError: () => {
-      throw new DataError(`More than ${maxSize / MEGABYTE} MB at once are not taken`, {
-        code: 'studio/too-large',
-        hint: 'Bring the pictures in as smaller files.',
-      });
-    },
-  });
 
 const STATUSES: Readonly<Record<string, number>> = { 'studio/no-picture': 404, 'studio/too-large': 413 };
 
@@ -62,40 +52,46 @@ export function tellProblem(error: Error, c: Context): Response {
   return c.body(JSON.stringify(details), status as 400, { 'content-type': PROBLEM_TYPE });
 }
 
-/** What the page asks of a session. `exportPage` is the folder of the built page that exports are made of. */
-export function studioRoutes(session: Session, exportPage?: string): Hono {
+/** What the page asks of the project that is open. `exportPage` is the folder of the built page that exports are made of. */
+export function studioRoutes(desk: Desk, exportPage?: string): Hono {
   const app = new Hono();
-  boardRoutes(app, session);
-  pictureRoutes(app, session);
-  answerRoutes(app, session);
-  keepRoutes(app, session, exportPage);
+  boardRoutes(app, desk);
+  pictureRoutes(app, desk);
+  answerRoutes(app, desk);
+  keepRoutes(app, desk, exportPage);
+  projectRoutes(app, desk);
   return app;
 }
 
-function boardRoutes(app: Hono, session: Session): void {
-  app.get('/board', (c) => c.json({ version: session.version, board: boardToJson(session.board) }));
+function boardRoutes(app: Hono, desk: Desk): void {
+  app.get('/board', (c) => c.json({ version: desk.session.version, board: boardToJson(desk.session.board) }));
 
   app.post('/changes', limited(MOST_CHANGES), async (c) => {
     const { version, changes } = await parsed(c, changesSchema);
     // Another tab was first: this one has to see its board before it changes it.
-    if (version !== session.version) return c.json({ version: session.version }, 409);
-    return c.json({ version: await session.change(...changes) });
+    if (version !== desk.session.version) return c.json({ version: desk.session.version }, 409);
+    return c.json({ version: await desk.session.change(...changes) });
   });
 
-  app.get('/events', (c) => streamSSE(c, (stream) => tellStatus(stream, session)));
+  app.get('/events', (c) => streamSSE(c, (stream) => tellStatus(stream, desk.session)));
 
   app.post('/encoder', async (c) => {
-    session.answerDownload((await parsed(c, answerSchema)).download);
+    desk.session.answerDownload((await parsed(c, answerSchema)).download);
+    return c.json({});
+  });
+
+  app.post('/upgrade', async (c) => {
+    desk.session.answerUpgrade((await parsed(c, answerSchema)).download);
     return c.json({});
   });
 
   app.post('/stop', (c) => {
-    session.lessons?.stop();
+    desk.session.lessons?.stop();
     return c.json({});
   });
 
   app.post('/pause', async (c) => {
-    session.lessons?.pause((await parsed(c, pauseSchema)).paused);
+    desk.session.lessons?.pause((await parsed(c, pauseSchema)).paused);
     return c.json({});
   });
 
@@ -111,7 +107,10 @@ function boardRoutes(app: Hono, session: Session): void {
   );
 }
 
-/** Tells a page the latest status, as fast as it reads: what was overtaken meanwhile is left out, and nothing piles up. */
+/**
+ * Tells a page the latest status, as fast as it reads: what was overtaken meanwhile is left out, and nothing piles up. Ends with the
+ * session, so that the page asks for the next one.
+ */
 async function tellStatus(stream: SSEStreamingApi, session: Session): Promise<void> {
   let latest: Status | undefined;
   let wake = () => {};
@@ -136,39 +135,37 @@ async function tellStatus(stream: SSEStreamingApi, session: Session): Promise<vo
   stop();
 }
 
-function pictureRoutes(app: Hono, session: Session): void {
-  const { pictures } = session;
-
+function pictureRoutes(app: Hono, desk: Desk): void {
   app.post('/pictures', limited(MOST_PICTURE), async (c) => {
     const name = c.req.query('name') ?? '';
-    return c.json(await pictures.keep(name, new Uint8Array(await c.req.arrayBuffer())));
+    return c.json(await desk.session.pictures.keep(name, new Uint8Array(await c.req.arrayBuffer())));
   });
 
   app.post('/zips', limited(MOST_ZIP), (c) =>
     inTemporaryFolder(async (folder) => {
       const path = join(folder, 'pictures.zip');
       if (c.req.raw.body) await pipeline(Readable.fromWeb(c.req.raw.body as never), createWriteStream(path));
-      const kept: Kept[] = await pictures.keepZip(path, c.req.query('name'));
+      const kept: Kept[] = await desk.session.pictures.keepZip(path, c.req.query('name'));
       return c.json(kept);
     }),
   );
 
   app.post('/preview', limited(MOST_PICTURE), async (c) => {
     const picture = new Uint8Array(await c.req.arrayBuffer());
-    return bytes(c, await pictures.preview(picture), { 'content-type': 'image/jpeg' });
+    return bytes(c, await desk.session.pictures.preview(picture), { 'content-type': 'image/jpeg' });
   });
 
   app.get('/thumbnails/:hash', async (c) =>
-    bytes(c, await pictures.thumbnail(c.req.param('hash')), {
+    bytes(c, await desk.session.pictures.thumbnail(c.req.param('hash')), {
       'content-type': 'image/jpeg',
       'cache-control': 'private, max-age=31536000, immutable',
     }),
   );
 }
 
-function answerRoutes(app: Hono, session: Session): void {
+function answerRoutes(app: Hono, desk: Desk): void {
   app.post('/try', limited(MOST_PICTURE), async (c) => {
-    const { answering, status } = session;
+    const { answering, status } = desk.session;
     if (!answering || !status.answering) {
       throw new UsageError('There is nothing to choose between yet', {
         code: 'studio/nothing-taught',
@@ -181,13 +178,13 @@ function answerRoutes(app: Hono, session: Session): void {
 
   app.get('/next', async (c) => {
     const kept = new Set(c.req.query('kept')?.split(','));
-    return c.json((await session.lessons?.next(session.board, kept, c.req.raw.signal)) ?? []);
+    return c.json((await desk.session.lessons?.next(desk.session.board, kept, c.req.raw.signal)) ?? []);
   });
 
-  app.get('/map', async (c) => c.json((await session.lessons?.searchMap(c.req.raw.signal)) ?? null));
+  app.get('/map', async (c) => c.json((await desk.session.lessons?.searchMap(c.req.raw.signal)) ?? null));
 
   app.get('/check', (c) => {
-    const checked = session.lessons?.check;
+    const checked = desk.session.lessons?.check;
     if (!checked) return c.json(null);
     const { check, serial, classifier, lesson, alike } = checked;
     const report: CheckReport = {
@@ -205,58 +202,52 @@ function answerRoutes(app: Hono, session: Session): void {
   });
 }
 
-function keepRoutes(app: Hono, session: Session, exportPage?: string): void {
+function keepRoutes(app: Hono, desk: Desk, exportPage?: string): void {
   /** The classifier that answers now, with the threshold that is set. */
   const kept = (): Classifier => {
-    const { answering, board } = session;
-    if (answering) return answering.withReject(board.settings.reject);
+    const { answering, board } = desk.session;
+    if (answering) return answering.withReject(board.settings.reject).withName(board.name || 'studio');
     throw new UsageError('There is no classifier yet', {
       code: 'studio/nothing-taught',
       hint: 'Bring in pictures of two classes.',
     });
   };
-  const attachment = (name: string, type: string) => ({
+  const attachment = (ending: string, type: string, otherwise?: string) => ({
     'content-type': type,
-    'content-disposition': `attachment; filename="${name}"`,
+    'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(`${exportName(desk.session.board.name, otherwise)}${ending}`)}`,
   });
-  const download = (c: Context, name: string, type: string, content: Uint8Array) =>
-    bytes(c, content, attachment(name, type));
+  const download = (c: Context, ending: string, type: string, content: Uint8Array, otherwise?: string) =>
+    bytes(c, content, attachment(ending, type, otherwise));
 
   app.get('/classifier', async (c) =>
-    download(c, 'classifier.safetensors', BINARY, await classifierFile(kept(), session.pictures)),
+    download(c, '.safetensors', BINARY, await classifierFile(kept(), desk.session.pictures)),
   );
 
   app.get('/onnx', async (c) => {
     const { exportOnnx } = await import('../export/index.ts');
     const { bytes: content } = await exportOnnx(kept(), { signal: c.req.raw.signal });
-    return download(c, 'classifier.onnx', BINARY, content);
+    return download(c, '.onnx', BINARY, content);
   });
 
   app.get('/page', async (c) => {
     const { exportWeb } = await import('../export/index.ts');
     const { bytes: content } = await exportWeb(kept(), { signal: c.req.raw.signal, page: exportPage });
-    return download(c, 'classifier.html', HTML, content);
+    return download(c, '.html', HTML, content);
   });
 
   app.get('/card', async (c) => {
     const { modelCard } = await import('../export/index.ts');
-    return download(c, 'classifier.md', 'text/markdown; charset=utf-8', Buffer.from(modelCard(kept().data)));
+    return download(c, '.md', 'text/markdown; charset=utf-8', Buffer.from(modelCard(kept().data)));
   });
 
   app.get('/project', async (c) => {
-    const zip = await projectZip(session.board, session.pictures);
-    return c.body(ReadableStream.from(zip), 200, attachment('pictures.zip', 'application/zip'));
+    const zip = await projectZip(desk.session.board, desk.session.pictures);
+    return c.body(ReadableStream.from(zip), 200, attachment('.zip', 'application/zip', 'pictures'));
   });
 
   app.get('/report', async (c) => {
-    const report = await checkReport(session.lessons?.check, session.pictures);
-    return download(c, 'report.html', HTML, Buffer.from(report));
+    const { lessons, pictures, board } = desk.session;
+    const report = await checkReport(lessons?.check, pictures, board.name);
+    return download(c, '-report.html', HTML, Buffer.from(report));
   });
 }
-
-async function parsed<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
-  return checked(schema, await c.req.json().catch(() => undefined), 'The request');
-}
-
-const bytes = (c: Context, body: Uint8Array, headers: Record<string, string>) =>
-  c.body(body as Uint8Array<ArrayBuffer>, 200, headers);

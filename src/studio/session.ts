@@ -1,9 +1,11 @@
 import { join, resolve } from 'node:path';
 import { onAbort } from '../abort.ts';
 import type { Classifier } from '../classifier/classifier.ts';
+import { BUILTIN_ID } from '../encoder/builtin/packages.ts';
 import { chooseEncoder } from '../encoder/choose.ts';
 import { loadEncoder } from '../encoder/local.ts';
 import type { PullPlan } from '../encoder/pull.ts';
+import { DEFAULT_CLIP, REGISTRY, type RegisteredEncoder } from '../encoder/registry.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { UsageError } from '../errors.ts';
@@ -24,6 +26,8 @@ export interface SessionOptions {
   readonly folder: string;
   /** A name, or an encoder that is loaded already (the caller closes it). */
   readonly encoder?: string | Encoder;
+  /** Folder of the lock and of the address that the session is served at (default: its own). */
+  readonly home?: string;
 }
 
 /** One person's work: the board and its journal, the pictures, the encoder, and the classifier that is always up to date. */
@@ -37,6 +41,7 @@ export class Session {
   readonly #listeners = new Set<(status: Status) => void>();
   readonly #end = new AbortController();
   #encoder: EncoderStatus = { state: 'loading' };
+  #upgrade?: EncoderStatus;
   #agree?: (yes: boolean) => void;
   #stopDownload?: AbortController;
   #teacher?: Teacher;
@@ -58,9 +63,9 @@ export class Session {
    * Opens the session where it was left. The encoder is opened meanwhile; where it must be downloaded, the page is asked. Throws
    * `UsageError` `studio/in-use` where another program has the session open: two would each write what the other does not know.
    */
-  static async open({ folder, encoder = 'auto' }: SessionOptions): Promise<Session> {
-    const lock = await takeLock(join(folder, 'session.lock'));
-    if (!lock) throw inUse(folder, await lastAddress(folder));
+  static async open({ folder, encoder = 'auto', home = folder }: SessionOptions): Promise<Session> {
+    const lock = await takeLock(join(home, 'session.lock'));
+    if (!lock) throw inUse(home, await lastAddress(home));
     const journal = await openJournal(folder).catch(async (error) => {
       await lock.release();
       throw error;
@@ -87,6 +92,7 @@ export class Session {
       undo: past.length,
       redo: future.length,
       encoder: this.#encoder,
+      upgrade: this.#upgrade,
       ...(this.#lessons?.status ?? { teaching: { stage: 'waiting' } }),
     };
   }
@@ -138,6 +144,26 @@ export class Session {
     else if (state === 'offered') this.#setEncoder({ ...this.#encoder, state: 'declined' });
   }
 
+  /** The person's answer to the offer of CLIP beside the built-in encoder, or a no to its download. */
+  answerUpgrade(yes: boolean): void {
+    const offer = this.#upgrade;
+    if (!offer) return;
+    if (offer.state === 'downloading') {
+      if (!yes) this.#stopDownload?.abort();
+    } else if (yes) this.#opening = this.#getClip(clipOffer());
+    else {
+      this.#upgrade = { ...offer, state: 'declined' };
+      this.#tell();
+    }
+  }
+
+  /** What another session can go on with: the encoder, which this one then leaves open, or the name of the one that was wanted. */
+  lend(): string | Encoder {
+    const encoder = this.#teacher?.encoder;
+    if (encoder) this.#lent = true;
+    return encoder ?? this.#wanted;
+  }
+
   /** Fires when the session is about to be closed: what is told to pages without end has to end. */
   get ending(): AbortSignal {
     return this.#end.signal;
@@ -151,9 +177,7 @@ export class Session {
   async close(): Promise<void> {
     this.end();
     await this.#opening;
-    await this.#lessons?.close();
-    await this.#teacher?.close();
-    if (!this.#lent) await this.#teacher?.encoder.close();
+    await this.#endLessons();
     await this.#loader.close();
     await this.#journal.close();
     await this.#lock.release();
@@ -164,15 +188,54 @@ export class Session {
     try {
       const encoder = typeof wanted === 'string' ? await this.#loadEncoder(wanted) : wanted;
       this.#lent = typeof wanted !== 'string';
-      encoder.prepare?.();
-      this.#teacher = createTeacher(encoder, this.pictures, this.#loader);
-      this.#lessons = new Lessons(this.#teacher, () => this.#tell());
-      const opensText = encoder.textTower !== undefined;
-      this.#setEncoder({ state: 'ready', id: encoder.id, licence: encoder.licence, opensText });
-      this.#lessons.teach(this.board);
+      if (encoder.id === BUILTIN_ID) this.#upgrade = clipOffer();
+      this.#begin(encoder);
     } catch (error) {
       this.#setEncoder({ state: 'failed', problem: problemOf(error) });
     }
+  }
+
+  #begin(encoder: Encoder): void {
+    encoder.prepare?.();
+    this.#teacher = createTeacher(encoder, this.pictures, this.#loader);
+    this.#lessons = new Lessons(this.#teacher, () => this.#tell());
+    const opensText = encoder.textTower !== undefined;
+    this.#setEncoder({ state: 'ready', id: encoder.id, licence: encoder.licence, opensText });
+    this.#lessons.teach(this.board);
+  }
+
+  /** Gets the encoder that is offered beside the built-in one, which answers until the other is there. */
+  async #getClip(offer: EncoderStatus): Promise<void> {
+    const stop = new AbortController();
+    this.#stopDownload = stop;
+    const tell = (upgrade: EncoderStatus | undefined) => {
+      this.#upgrade = upgrade;
+      this.#tell();
+    };
+    tell({ ...offer, state: 'downloading' });
+    try {
+      const encoder = await loadEncoder(offer.id as string, {
+        engine: sharedEngine(),
+        signal: AbortSignal.any([this.#end.signal, stop.signal]),
+        onProgress: ({ step, received, total }) =>
+          tell({ ...offer, state: 'downloading', step, received, total }),
+      });
+      await this.#endLessons();
+      this.#lent = false;
+      tell(undefined);
+      this.#begin(encoder);
+    } catch (error) {
+      tell(stop.signal.aborted ? offer : { ...offer, state: 'failed', problem: problemOf(error) });
+    }
+  }
+
+  async #endLessons(): Promise<void> {
+    const [teacher, lessons] = [this.#teacher, this.#lessons];
+    this.#teacher = undefined;
+    this.#lessons = undefined;
+    await lessons?.close();
+    await teacher?.close();
+    if (!this.#lent) await teacher?.encoder.close();
   }
 
   /** A download that was stopped is offered again: what has come of it is kept. */
@@ -214,6 +277,14 @@ export class Session {
     const { status } = this;
     for (const listener of this.#listeners) listener(status);
   }
+}
+
+/** CLIP, as it is offered where only the built-in encoder is there. */
+function clipOffer(): EncoderStatus {
+  const { id, megabytes, licence, repo } = REGISTRY.find(
+    ({ id }) => id === DEFAULT_CLIP,
+  ) as RegisteredEncoder;
+  return { state: 'offered', id, bytes: megabytes * 1e6, licence, source: repo };
 }
 
 /** Where the address stands at which a folder's session was last served. */

@@ -1,21 +1,17 @@
 import { existsSync } from 'node:fs';
 import type { Server } from 'node:http';
-import { join, posix } from 'node:path';
+import { join } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono } from 'hono';
-import { readDataset } from '../dataset/read.ts';
-import { learnable } from '../dataset/split.ts';
-import type { Finding } from '../dataset/types.ts';
-import { DataError, throwIfAborted, UsageError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import { drained, listen } from '../server/http.ts';
 import { Refusal } from '../server/problem.ts';
 import { answerHeaders, hostGuard, originGuard } from '../server/security.ts';
-import { type BoardPicture, sameName } from './board.ts';
-import type { Kept } from './pictures.ts';
+import { type BroughtIn, bringIn } from './bring-in.ts';
+import { Desk } from './desk.ts';
 import { studioRoutes, tellProblem } from './routes.ts';
-import { lastAddress, rememberAddress, Session, type SessionOptions } from './session.ts';
-import { problemOf } from './status.ts';
+import { lastAddress, rememberAddress, type Session, type SessionOptions } from './session.ts';
 
 export interface StudioOptions extends SessionOptions {
   /** 0: the one of last time, where it is free, so that a page that is still open finds the session again; else any free one. */
@@ -34,10 +30,11 @@ export interface StudioOptions extends SessionOptions {
 export interface Studio {
   /** What to open in a browser. */
   readonly address: string;
+  /** The project that is open now. */
   readonly session: Session;
   /** What was noticed about `data`, and which of its pictures cannot be read, and why. */
-  readonly findings: readonly Finding[];
-  readonly unreadable: readonly string[];
+  readonly findings: BroughtIn['findings'];
+  readonly unreadable: BroughtIn['unreadable'];
   close(): Promise<void>;
 }
 
@@ -52,7 +49,7 @@ const POLICY = [
 ].join('; ');
 
 /** The page, and what it asks: only pages of this server may, whatever else is open in the same browser. */
-function studioApp(session: Session, page: string, exportPage?: string): Hono {
+function studioApp(desk: Desk, page: string, exportPage?: string): Hono {
   const app = new Hono();
   app.onError(tellProblem);
   app.notFound(() => {
@@ -66,7 +63,7 @@ function studioApp(session: Session, page: string, exportPage?: string): Hono {
   );
   app.use(hostGuard([]));
   app.use('/api/*', originGuard([]));
-  app.route('/api', studioRoutes(session, exportPage));
+  app.route('/api', studioRoutes(desk, exportPage));
   app.use(serveStatic({ root: page }));
   return app;
 }
@@ -88,25 +85,28 @@ export async function startStudio({
       details: { page },
     });
   }
-  const session = await Session.open(options);
+  const desk = await Desk.open(options);
   try {
-    const brought = data
-      ? await bringIn(session, data, signal, onProgress)
+    const { findings, unreadable } = data
+      ? await bringIn(desk.session, data, signal, onProgress)
       : { findings: [], unreadable: [] };
-    const server = createAdaptorServer(studioApp(session, page, exportPage)) as Server;
+    const server = createAdaptorServer(studioApp(desk, page, exportPage)) as Server;
     const address = await listenAgain(server, options.folder, port);
     return {
       address,
-      session,
-      ...brought,
+      get session() {
+        return desk.session;
+      },
+      findings,
+      unreadable,
       close: async () => {
-        session.end();
+        desk.session.end();
         await drained(server, PATIENCE, () => {});
-        await session.close();
+        await desk.close();
       },
     };
   } catch (error) {
-    await session.close();
+    await desk.close();
     throw error;
   }
 }
@@ -123,39 +123,3 @@ async function listenAgain(server: Server, folder: string, port: number): Promis
 /** Milliseconds that requests under way are waited for when the studio is closed. */
 const PATIENCE = 5_000;
 const HOST = '127.0.0.1';
-
-/** Puts a data set's pictures on the board, in one step, but for those held out; tells what was noticed and what could not be read. */
-async function bringIn(
-  session: Session,
-  path: string,
-  signal?: AbortSignal,
-  onProgress?: StudioOptions['onProgress'],
-): Promise<Pick<Studio, 'findings' | 'unreadable'>> {
-  const { classes, examples, findings, name } = learnable(await readDataset(path, { signal }));
-  const step = `bring in ${name}`.slice(0, 64);
-  const ids: string[] = [];
-  for (const { name: className } of classes) {
-    const known = session.board.classes.find((one) => sameName(one.name, className));
-    ids.push(known?.id ?? crypto.randomUUID());
-    if (!known)
-      await session.change({ command: { do: 'add-class', id: ids.at(-1) as string, name: className }, step });
-  }
-  const pictures: BoardPicture[] = [];
-  const unreadable: string[] = [];
-  for (const [i, { id, label, group, read }] of examples.entries()) {
-    throwIfAborted(signal);
-    const kept = await read()
-      .then((bytes) => session.pictures.keep(posix.basename(id), bytes))
-      .catch((error): Kept => unreadableFile(id, error));
-    if ('problem' in kept) unreadable.push(`${id}: ${kept.problem.message}`);
-    else pictures.push({ ...kept, classId: label < 0 ? undefined : ids[label], group });
-    onProgress?.({ done: i + 1, total: examples.length });
-  }
-  await session.change({ command: { do: 'add', pictures }, step });
-  return { findings, unreadable };
-}
-
-function unreadableFile(name: string, error: unknown): Kept {
-  if (error instanceof DataError) return { name, problem: problemOf(error) };
-  throw error;
-}

@@ -12,6 +12,23 @@ export interface Status extends LessonStatus {
   readonly undo: number;
   readonly redo: number;
   readonly encoder: EncoderStatus;
+  /** CLIP, offered or on its way, where the built-in encoder answers. */
+  readonly upgrade?: EncoderStatus;
+}
+
+/** A project of the workspace. */
+export interface ProjectFacts {
+  readonly id: string;
+  readonly name: string;
+  readonly folder: string;
+  readonly pictures: number;
+  readonly classes: number;
+}
+
+/** What `GET /projects` tells. */
+export interface Projects {
+  readonly current: string;
+  readonly projects: readonly ProjectFacts[];
 }
 
 export interface EncoderStatus {

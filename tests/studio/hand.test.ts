@@ -103,6 +103,59 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
       }),
     );
 
+  it('begins with two named classes, which are there once one is used, and takes that back', async () => {
+    expect(await page.locator('.first-class .class-name').count()).toBe(2);
+    expect(await page.locator('[data-start] h2').allInnerTexts()).toHaveLength(3);
+    await page.locator('.first-class .class-name').first().click();
+    await page.keyboard.type('apple');
+    await page.keyboard.press('Enter');
+    const [chooser] = await Promise.all([
+      page.waitForEvent('filechooser'),
+      page.locator('.first-class').first().getByText('Upload').click(),
+    ]);
+    await chooser.setFiles([pathOf('apple.png', await colourPicture('red', 1))]);
+    await eventually(count).toBe(1);
+    const { board } = await read();
+    expect(board.classes.map(({ name }) => name)).toEqual(['apple', 'Class 2']);
+    expect(board.pictures[0].classId).toBe(board.classes[0].id);
+    await page.locator('.class-hint', { hasText: 'Upload' }).waitFor();
+    await page.keyboard.press('Control+z');
+    await page.keyboard.press('Control+z');
+    await page.locator('.first-class').first().waitFor();
+    await clear();
+  });
+
+  it('keeps projects apart, each with its name, which its exports have; a copy is its own', async () => {
+    const { board: before } = await read();
+    const open = async (name: string | RegExp) => {
+      await page.getByRole('button', { name: 'Projects' }).click();
+      await page.getByRole('menuitem', { name }).click();
+    };
+    const projectName = page.getByLabel('Name of the project');
+    await projectName.fill('Fruit & 水果');
+    await page.keyboard.press('Enter');
+    await add('fruit.png', await colourPicture('red', 2), await addClass('fruit'));
+    await open('Duplicate this project');
+    await eventually(() => projectName.inputValue()).toBe('Fruit & 水果 (copy)');
+    await eventually(async () => (await read()).board.name).toBe('Fruit & 水果 (copy)');
+    await clear();
+    await open(/^Fruit & 水果, 1 picture/);
+    await eventually(() => projectName.inputValue()).toBe('Fruit & 水果');
+    expect(await count()).toBe(1);
+    await page.getByRole('button', { name: 'Projects' }).click();
+    await eventually(() => page.locator('.menu:popover-open').innerText()).toContain(
+      join(studio.folder, 'session'),
+    );
+    await page.keyboard.press('Escape');
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'All pictures' }).click(),
+    ]);
+    expect(download.suggestedFilename()).toBe('Fruit-&-水果.zip');
+    await change({ do: 'name', name: before.name });
+    await clear();
+  });
+
   it('takes pictures for as long as the button is held with a mouse; the button keeps its size', async () => {
     const id = await addClass('held');
     await page.getByRole('button', { name: 'Take pictures of held' }).click();

@@ -1,7 +1,16 @@
 import type { BoardJson } from '../board.ts';
 import type { Change } from '../history.ts';
 import type { Kept } from '../pictures.ts';
-import type { CheckReport, MethodFacts, NextPicture, Problem, SearchMap, Status, Trial } from '../status.ts';
+import type {
+  CheckReport,
+  MethodFacts,
+  NextPicture,
+  Problem,
+  Projects,
+  SearchMap,
+  Status,
+  Trial,
+} from '../status.ts';
 
 /** What went wrong, as the program told it. */
 export class ApiError extends Error {
@@ -53,6 +62,12 @@ export const api = {
     post<{ version: number }>('changes', { version, changes }),
   methods: () => ask<MethodFacts[]>('methods'),
   answerDownload: (download: boolean) => post('encoder', { download }),
+  answerUpgrade: (download: boolean) => post('upgrade', { download }),
+  projects: () => ask<Projects>('projects'),
+  changeProject: (wanted: { do: 'create' | 'duplicate'; name: string } | { do: 'open'; id: string }) =>
+    post<Projects>('projects', wanted),
+  sample: () => post('sample', {}),
+  samples: () => ask<string[]>('samples'),
   stop: () => post('stop', {}),
   pause: (paused: boolean) => post('pause', { paused }),
   keep: (name: string, picture: Blob) => send<Kept>(`pictures?name=${encodeURIComponent(name)}`, picture),
@@ -70,6 +85,7 @@ export const api = {
   events: () => new EventSource('./api/events'),
 };
 
+export const sampleUrl = (thing: string) => `./api/samples/${thing}`;
 export const thumbnailUrl = (hash: string) => `./api/thumbnails/${hash}`;
 
 export type { CheckReport, Kept, MethodFacts, NextPicture, Problem, SearchMap, Status, Trial };

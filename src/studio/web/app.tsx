@@ -1,4 +1,4 @@
-import { computed, effect, signal } from '@preact/signals';
+import { effect, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { bringIn, incomingOf } from './bring-in.ts';
 import { Camera, cameraFor } from './camera.tsx';
@@ -7,6 +7,8 @@ import { dropTarget, followDrags } from './drop.ts';
 import { Icon } from './icons.tsx';
 import { LANGUAGES, type Language, language, messages } from './messages.ts';
 import { Notices } from './notices.tsx';
+import { PARTS, part, shownPart } from './parts.ts';
+import { Project } from './project.tsx';
 import { classNames, ready, redo, status, undo } from './store.ts';
 import { Teach } from './teach.tsx';
 import { tryPictures } from './tried.ts';
@@ -19,23 +21,15 @@ effect(() => {
   document.documentElement.dataset.theme = theme.value;
 });
 
-const TABS = ['collect', 'teach', 'try'] as const;
-type Tab = (typeof TABS)[number];
-/** The part that a narrow screen shows. */
-const tab = signal<Tab>('collect');
-
-/** Room for two columns: what is collected stays beside the part that is shown. */
-const twoColumns = matchMedia('(min-width: 56.25rem)');
-const isWide = signal(twoColumns.matches);
-twoColumns.addEventListener('change', ({ matches }) => {
-  isWide.value = matches;
-});
-const shown = computed<Tab>(() => (isWide.value && tab.value === 'collect' ? 'teach' : tab.value));
-
 export function App() {
   useEffect(() => listen(), []);
   return (
-    <div class="app" data-tab={shown.value} data-drop={dropTarget.value?.part}>
+    <div
+      class="app"
+      data-tab={shownPart.value}
+      data-drop={dropTarget.value?.part}
+      data-start={status.value?.answering ? undefined : ''}
+    >
       <Header />
       <Notices />
       {ready.value && (
@@ -69,13 +63,13 @@ function Tabs() {
   const m = messages.value;
   return (
     <nav class="tabs" aria-label={m.title}>
-      {TABS.map((name) => (
+      {PARTS.map((name) => (
         <button
           key={name}
           type="button"
-          aria-current={shown.value === name ? 'page' : undefined}
+          aria-current={shownPart.value === name ? 'page' : undefined}
           onClick={() => {
-            tab.value = name;
+            part.value = name;
           }}
         >
           <Icon name={name === 'collect' ? 'pictures' : name === 'teach' ? 'check' : 'try'} />
@@ -95,6 +89,7 @@ function Header() {
         <img src="./icon.svg" alt="" width="28" height="28" />
         {m.title}
       </h1>
+      {ready.value && <Project />}
       <p class="private" title={m.privateMore}>
         <Icon name="lock" />
         {m.private}

@@ -6,6 +6,7 @@ import { FileLabel } from './file-label.tsx';
 import { Icon } from './icons.tsx';
 import { Menu, type MenuItem } from './menu.tsx';
 import { messages } from './messages.ts';
+import { isTouch } from './parts.ts';
 import { headerPlace, namePlace, seek } from './places.ts';
 import { board, classNames, notify, perform } from './store.ts';
 
@@ -22,7 +23,7 @@ export function ClassHeader({ id, count, isOver }: { id: string; count: number; 
         tabIndex={-1}
       >
         <h3>{m.unsorted}</h3>
-        <span class="muted hint">{m.unsortedHint}</span>
+        <span class="muted hint">{isTouch ? m.unsortedTapHint : m.unsortedHint}</span>
         <span class="count">{m.countShort(count)}</span>
       </div>
     );

@@ -1,17 +1,21 @@
 import { useCallback, useLayoutEffect } from 'preact/hooks';
 import { bringIn, COLLECTED } from './bring-in.ts';
+import { cameraFor } from './camera.tsx';
 import { ClassHeader } from './class-header.tsx';
 import { dropClass } from './drop.ts';
 import { FileLabel } from './file-label.tsx';
 import { focusHeading } from './focus.ts';
 import { Icon } from './icons.tsx';
 import { messages } from './messages.ts';
+import { isTouch } from './parts.ts';
 import { Thumbnail } from './pictures.tsx';
 import { headerPlace, namePlace, seek, sought, tabStop } from './places.ts';
 import { ProgressBar } from './progress.tsx';
 import { clearSelection, selectedHashes } from './selection.ts';
 import { SelectionBar } from './selection-bar.tsx';
-import { board, perform, picturesByClass } from './store.ts';
+import { Start } from './start.tsx';
+import { board, classNames, perform, picturesByClass } from './store.ts';
+import { Tour } from './tour.tsx';
 import { VirtualList, type VirtualRow } from './virtual-list.tsx';
 
 const THUMBNAIL = 84;
@@ -40,6 +44,7 @@ export function Collect() {
         <h2 id="collect-heading">{m.heading}</h2>
         <p>{isEmpty ? m.lead : m.total(pictures.size, classes.length)}</p>
       </div>
+      <Tour at="collect" />
       <div class="actions">
         <FileLabel class="button" accept={COLLECTED} onFiles={bringIn}>
           <Icon name="pictures" />
@@ -54,15 +59,7 @@ export function Collect() {
           {m.newClass}
         </button>
       </div>
-      {isEmpty ? (
-        <FileLabel class="drop-hint" accept={COLLECTED} onFiles={bringIn}>
-          <Icon name="pictures" />
-          <strong>{m.dropTitle}</strong>
-          <span>{m.dropText}</span>
-        </FileLabel>
-      ) : (
-        <PictureList />
-      )}
+      {isEmpty ? <Start /> : <PictureList />}
       <ProgressBar />
       <SelectionBar />
     </section>
@@ -134,14 +131,38 @@ function classRows(id: string, hashes: readonly string[], width: number, isOver:
     rows.push({
       key: `${id} hint`,
       height: HINT,
-      render: () => (
-        <p class={`class-hint${isOver ? ' over' : ''}`} data-class={id}>
-          {messages.value.collect.empty}
-        </p>
-      ),
+      render: () => <EmptyClass id={id} isOver={isOver} />,
     });
   }
   return [...rows, { key: `${id} end`, height: END, render: () => null }];
+}
+
+function EmptyClass({ id, isOver }: { id: string; isOver: boolean }) {
+  const m = messages.value.collect;
+  const name = classNames.value.get(id) ?? '';
+  return (
+    <div class={`class-hint${isOver ? ' over' : ''}`} data-class={id}>
+      {!isTouch && <span class="clip">{m.empty}</span>}
+      <button
+        type="button"
+        onClick={() => {
+          cameraFor.value = id;
+        }}
+      >
+        <Icon name="camera" />
+        {m.takePictures}
+      </button>
+      <FileLabel
+        class="button"
+        title={m.addTo(name)}
+        accept={COLLECTED}
+        onFiles={(files) => bringIn(files, { classId: id })}
+      >
+        <Icon name="plus" />
+        {m.upload}
+      </FileLabel>
+    </div>
+  );
 }
 
 function addClass(): void {

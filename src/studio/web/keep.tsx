@@ -1,15 +1,16 @@
-import { signal } from '@preact/signals';
+import { computed, signal } from '@preact/signals';
+import { exportName } from '../names.ts';
 import { Icon } from './icons.tsx';
 import { Either } from './lists.tsx';
 import { messages } from './messages.ts';
 import { board, check, status } from './store.ts';
 
-/** How the downloaded file is used elsewhere. */
-const CODE = {
-  shell: 'tip-adapter predict classifier.safetensors new-pictures/',
+/** How the downloaded files, of this name, are used elsewhere. */
+const codeOf = (name: string) => ({
+  shell: `tip-adapter predict ${name}.safetensors new-pictures/`,
   node: `import { load } from 'tip-adapter';
 
-const classifier = await load('classifier.safetensors');
+const classifier = await load('${name}.safetensors');
 const { predictions } = await classifier.predict(['new.jpg']);
 console.log(predictions[0].name, predictions[0].probability);
 await classifier.close();`,
@@ -17,7 +18,7 @@ await classifier.close();`,
 import json, numpy, onnxruntime
 from PIL import Image
 
-session = onnxruntime.InferenceSession('classifier.onnx')
+session = onnxruntime.InferenceSession('${name}.onnx')
 about = session.get_modelmeta().custom_metadata_map
 how, labels = json.loads(about['preprocessing']), json.loads(about['labels'])
 picture, to, side = Image.open('new.jpg').convert('RGB'), how['resizeTo'], how['crop']
@@ -28,11 +29,12 @@ x, y = (round((s - side) / 2) for s in picture.size)
 pixels = numpy.asarray(picture.crop((x, y, x + side, y + side)))[None]
 p = session.run(['probabilities'], {'pixels': pixels})[0][0]
 print(labels[p.argmax()], p.max())`,
-  curl: `tip-adapter serve classifier.safetensors
-curl -F picture=@new.jpg http://127.0.0.1:8080/v1/models/classifier/predict`,
-} as const;
+  curl: `tip-adapter serve ${name}.safetensors
+curl -F picture=@new.jpg http://127.0.0.1:8080/v1/models/${name}/predict`,
+});
 
-type CodeLanguage = keyof typeof CODE;
+type CodeLanguage = keyof ReturnType<typeof codeOf>;
+const code = computed(() => codeOf(exportName(board.value.name)));
 const chosen = signal<CodeLanguage>('shell');
 const isCopied = signal(false);
 
@@ -47,7 +49,7 @@ export function Keep() {
       {isAnswering && <Classifier />}
       <p class="muted">{m.projectHint}</p>
       <div class="actions">
-        <Download what="project" file="pictures.zip" label={m.project} />
+        <Download what="project" label={m.project} />
       </div>
       <p class="muted small">{m.folder(status.value?.folder ?? '')}</p>
       {isAnswering && <Code />}
@@ -64,30 +66,20 @@ function Classifier() {
         {m.lead} {m.faces}
       </p>
       <div class="actions">
-        <Download what="classifier" file="classifier.safetensors" label={m.classifier} primary />
-        {check.value && <Download what="report" file="report.html" label={m.report} />}
-        <Download what="page" file="classifier.html" label={m.page} />
-        <Download what="onnx" file="classifier.onnx" label={m.onnx} />
-        <Download what="card" file="classifier.md" label={m.card} />
+        <Download what="classifier" label={m.classifier} primary />
+        {check.value && <Download what="report" label={m.report} />}
+        <Download what="page" label={m.page} />
+        <Download what="onnx" label={m.onnx} />
+        <Download what="card" label={m.card} />
       </div>
       <p class="muted small">{m.others}</p>
     </>
   );
 }
 
-function Download({
-  what,
-  file,
-  label,
-  primary,
-}: {
-  what: string;
-  file: string;
-  label: string;
-  primary?: boolean;
-}) {
+function Download({ what, label, primary }: { what: string; label: string; primary?: boolean }) {
   return (
-    <a class={`button${primary ? ' primary' : ''}`} href={`./api/${what}`} download={file}>
+    <a class={`button${primary ? ' primary' : ''}`} href={`./api/${what}`} download>
       <Icon name="down" />
       {label}
     </a>
@@ -101,7 +93,7 @@ function Code() {
     <details class="code">
       <summary>{m.code}</summary>
       <div class="actions">
-        {(Object.keys(CODE) as CodeLanguage[]).map((name) => (
+        {(Object.keys(code.value) as CodeLanguage[]).map((name) => (
           <button
             key={name}
             type="button"
@@ -114,12 +106,12 @@ function Code() {
             {m.languages[name]}
           </button>
         ))}
-        <button type="button" onClick={() => void copy(CODE[chosen.value])}>
+        <button type="button" onClick={() => void copy(code.value[chosen.value])}>
           <Either texts={[m.copy, m.copied]} shown={isCopied.value ? 1 : 0} />
         </button>
       </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
-      <pre tabIndex={0}>{CODE[chosen.value]}</pre>
+      <pre tabIndex={0}>{code.value[chosen.value]}</pre>
     </details>
   );
 }

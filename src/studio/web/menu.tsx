@@ -4,6 +4,8 @@ import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 export interface MenuItem {
   readonly key: string;
   readonly text: string;
+  /** A line below it. */
+  readonly note?: string;
   readonly act?: () => void;
   /** A choice that opens in place of the menu. */
   readonly items?: readonly MenuItem[];
@@ -19,6 +21,7 @@ export function Menu({
   keys,
   class: className = '',
   items,
+  onOpen,
   children,
 }: {
   /** For screen readers, where the button's own text does not say it. */
@@ -28,6 +31,7 @@ export function Menu({
   keys?: string;
   class?: string;
   items: () => readonly MenuItem[];
+  onOpen?(): void;
   children: ComponentChildren;
 }) {
   const id = useId();
@@ -127,6 +131,7 @@ export function Menu({
         aria-label={inner?.text ?? label ?? title}
         onBeforeToggle={({ newState }) => {
           setOpen(newState === 'open');
+          if (newState === 'open') onOpen?.();
           setInner(undefined);
           typed.current.text = '';
         }}
@@ -144,7 +149,10 @@ export function Menu({
               aria-haspopup={item.items ? 'menu' : undefined}
               onClick={() => choose(item)}
             >
-              <span class="clip">{item.text}</span>
+              <span class="clip">
+                {item.text}
+                {item.note && <small class="muted clip">{item.note}</small>}
+              </span>
             </button>
           ))}
       </div>

@@ -58,12 +58,46 @@ export const en = {
     again: 'Try again',
     converting: 'Preparing the model …',
     failed: 'The model cannot be used',
+    upgrade: (id: string, size: string) =>
+      `The built-in encoder answers. CLIP (${id}, ${size}, downloaded once) knows far more things by name: then the names of your classes count, too, and fewer pictures are enough.`,
+  },
+  project: {
+    name: 'Name of the project',
+    untitled: 'Untitled project',
+    all: 'Projects',
+    create: 'New project',
+    duplicate: 'Duplicate this project',
+    numbered: (n: number) => `Project ${n}`,
+    copyOf: (name: string) => `${name} (copy)`,
+    entry: (name: string, pictures: number) => `${name}, ${count(pictures, 'picture')}`,
+  },
+  tour: {
+    title: 'Tour',
+    step: (n: number, of: number) => `${n} of ${of}.`,
+    collect:
+      'Your pictures by class. Drop more on a class, drag them from one class to another, or take them with the camera.',
+    teach:
+      'The large number is the share of your own pictures it recognises when it has not learnt from them. Below it are the labels worth a second look.',
+    try: 'Show it a picture it has not seen. You see the answer and the examples behind it.',
+    keep: 'Take the classifier along as a file, a web page or an ONNX model.',
+    next: 'Next',
+    done: 'Done',
+    close: 'Close the tour for good',
   },
   collect: {
     heading: 'Collect',
     lead: 'A few pictures of each thing are enough.',
-    dropTitle: 'Drop pictures here',
-    dropText: 'Single pictures, whole folders or a zip. Each folder becomes a class. You can paste, too.',
+    startLead: 'Name two classes and give each a few pictures. It learns at once.',
+    takePictures: 'Camera',
+    upload: 'Upload',
+    sample: 'Try it with sample pictures',
+    fetchingSample: 'Fetching the sample pictures …',
+    sampleHint: '36 drawings of 12 things. They are fetched once from the npm registry (22 MB).',
+    tapTitle: 'Tap to add pictures',
+    tapText: 'Single pictures or a zip. Each folder in a zip becomes a class.',
+    dropTitle: 'Drop pictures here, or click',
+    dropText:
+      'Single pictures, whole folders or a zip, anywhere on this page. Each folder becomes a class. You can also paste.',
     addPictures: 'Add pictures',
     addFolder: 'Add a folder',
     newClass: 'New class',
@@ -71,6 +105,7 @@ export const en = {
     className: 'Name of the class',
     unsorted: 'Not sorted yet',
     unsortedHint: 'Drag these onto a class, or select them and choose one.',
+    unsortedTapHint: 'Tap some of these, then choose a class.',
     count: (n: number) => count(n, 'picture'),
     countShort: (n: number) => number(n),
     total: (pictures: number, classes: number) =>
@@ -113,15 +148,15 @@ export const en = {
   teach: {
     heading: 'Check',
     lead: 'On pictures it has not seen.',
-    waiting: 'Two classes with pictures, and it begins to answer.',
+    waiting: 'It begins to answer as soon as two classes have pictures.',
     noModel: 'It begins to answer when the model is ready.',
     onePicture: (names: readonly string[]) =>
-      `${names.length === 1 ? 'There is only one picture' : 'There is only one picture each'} of ${listed(names)}: add a second one.`,
+      `Not tested, for there is only one picture: ${listed(names)}. Add a second one${names.length === 1 ? '' : ' of each'}.`,
     oneBurst: (names: readonly string[]) =>
-      `All pictures of ${listed(names)} were taken in one burst, and a burst is never split. Take a second burst${names.length === 1 ? '' : ' of each'}.`,
+      `Not tested, for all pictures were taken in one burst: ${listed(names)}. Take a second burst${names.length === 1 ? '' : ' of each'}.`,
     takeBurst: (name: string) => `Second burst of ${name}`,
     nearCopies: (names: readonly string[]) =>
-      `The pictures of ${listed(names)} are nearly the same and count as one picture. Add different ones.`,
+      `Not tested, for the pictures are nearly the same: ${listed(names)}. Add different ones.`,
     uneven: (least: string, few: number, most: string, many: number) =>
       `“${most}” has ${count(many, 'picture')}, “${least}” ${few}: pictures of “${least}” help most.`,
     cutNames: (names: readonly string[]) =>
@@ -199,7 +234,9 @@ export const en = {
   try: {
     heading: 'Try',
     lead: 'Show it something new.',
-    drop: 'Drop a picture',
+    drop: 'Drop a picture, or click',
+    tap: 'Tap to choose a picture',
+    samples: 'Drawings it has not seen, by another artist:',
     choose: 'Choose picture',
     camera: 'Use camera',
     stopCamera: 'Stop camera',

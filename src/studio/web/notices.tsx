@@ -2,7 +2,7 @@ import { api, type Problem } from './api.ts';
 import { Icon } from './icons.tsx';
 import { Listed } from './lists.tsx';
 import { megabytes, messages } from './messages.ts';
-import { dismiss, isCut, notices, PASSING, status, tellError, unsaved } from './store.ts';
+import { dismiss, isCut, type Notice, notices, PASSING, status, tellError, unsaved } from './store.ts';
 
 /** Everything the person should know before going on. It lies over the page: nothing moves under a pointer when it comes or goes. */
 export function Notices() {
@@ -21,13 +21,14 @@ export function Notices() {
             {notice.kind === 'unreadable' && (
               <>
                 {m.notice.unreadable(notice.count ?? 0)}
-                <Listed items={notice.files ?? []} first={5} class="files">
-                  {({ name, problem }) => (
-                    <li key={name}>
-                      {name}: <ProblemText problem={problem} />
-                    </li>
-                  )}
-                </Listed>
+                {[...groupByProblem(notice.files ?? []).values()].map(([problem, names]) => (
+                  <div key={problem.message}>
+                    <ProblemText problem={problem} />
+                    <Listed items={names} first={5} class="files">
+                      {(name) => <li key={name}>{name}</li>}
+                    </Listed>
+                  </div>
+                ))}
               </>
             )}
             {notice.problem && <ProblemText problem={notice.problem} />}
@@ -39,6 +40,17 @@ export function Notices() {
       ))}
     </div>
   );
+}
+
+/** Names of files by what is wrong with them: many have the same problem. */
+function groupByProblem(files: NonNullable<Notice['files']>): Map<string, [Problem, string[]]> {
+  const groups = new Map<string, [Problem, string[]]>();
+  for (const { name, problem } of files) {
+    const known = groups.get(problem.message);
+    if (known) known[1].push(name);
+    else groups.set(problem.message, [problem, [name]]);
+  }
+  return groups;
 }
 
 export function ProblemText({ problem }: { problem: Problem }) {

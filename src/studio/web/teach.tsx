@@ -8,7 +8,9 @@ import { messages, percent } from './messages.ts';
 import { Next } from './next.tsx';
 import { ProblemText } from './notices.tsx';
 import { board, check, classNames, methods, perform, picturesByClass, status, tellError } from './store.ts';
+import { Tour } from './tour.tsx';
 import { Untested } from './untested.tsx';
+import { Upgrade } from './upgrade.tsx';
 
 /** What the classifier knows, who answers, and what it gets wrong. */
 export function Teach() {
@@ -20,10 +22,12 @@ export function Teach() {
         <p>{m.lead}</p>
       </div>
       <div class="flow">
+        <Tour at="teach" />
         <Score />
         <Answerer />
         <Next />
         <Findings />
+        <Tour at="keep" />
         <Keep />
       </div>
     </section>
@@ -176,6 +180,7 @@ function Answerer() {
           </button>
         )}
       </div>
+      <Upgrade />
     </div>
   );
 }

@@ -1,7 +1,7 @@
 import { computed, effect, signal } from '@preact/signals';
 import { ApiError, api, type Problem, type Trial } from './api.ts';
 import { bringIn, type Incoming } from './bring-in.ts';
-import { notify, saved, status, tellError } from './store.ts';
+import { board, notify, saved, status, tellError } from './store.ts';
 
 /** A picture that the classifier is shown. */
 export interface Tried {
@@ -85,6 +85,19 @@ effect(() => {
   const round = ++rounds;
   if (serial.value === undefined || keysTried.value === '') return;
   void saved().then(() => askAll(round));
+});
+
+/** Things of the sample that can be tried: those whose pictures are on the board. */
+export const samples = signal<readonly string[]>([]);
+const isSample = computed(() =>
+  [...board.value.pictures.values()].some(({ name }) => name.endsWith(' noto.png')),
+);
+effect(() => {
+  if (!isSample.value) samples.value = [];
+  else
+    void api.samples().then((things) => {
+      samples.value = things;
+    }, tellError);
 });
 
 /** Asks about the one that is shown first; gives way to the next round. */

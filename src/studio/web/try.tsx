@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks';
-import { type Trial, thumbnailUrl } from './api.ts';
+import { sampleUrl, type Trial, thumbnailUrl } from './api.ts';
 import { PICTURES } from './bring-in.ts';
 import { grabFrame, openCamera } from './camera.tsx';
 import { ClassChoice } from './class-choice.tsx';
@@ -9,8 +9,10 @@ import { Icon } from './icons.tsx';
 import { Either } from './lists.tsx';
 import { messages, percent } from './messages.ts';
 import { ProblemText } from './notices.tsx';
+import { isTouch } from './parts.ts';
 import { board, notify, perform, status } from './store.ts';
 import { Waiting } from './teach.tsx';
+import { Tour } from './tour.tsx';
 import {
   answers,
   askFrame,
@@ -18,6 +20,7 @@ import {
   decodeTried,
   isLive,
   keepTried,
+  samples,
   show,
   type Tried,
   told,
@@ -35,6 +38,7 @@ export function Try() {
         <p>{m.lead}</p>
       </div>
       <div class="flow">
+        <Tour at="try" />
         {(isReady || tried.value.length > 0) && <Stage />}
         {isReady ? (
           <>
@@ -62,7 +66,7 @@ function Stage() {
       ) : (
         <FileLabel class="stage-box empty" accept={PICTURES} onFiles={tryPictures}>
           <Icon name="try" />
-          <strong>{m.drop}</strong>
+          <strong>{isTouch ? m.tap : m.drop}</strong>
         </FileLabel>
       )}
       <div class="actions try-actions">
@@ -82,6 +86,7 @@ function Stage() {
           <Either texts={[m.camera, m.stopCamera]} shown={isLive.value ? 1 : 0} />
         </button>
       </div>
+      {!picture && !isLive.value && <Samples />}
       {tried.value.length > 1 && (
         <ul class="tried" aria-label={m.all(tried.value.length)}>
           {tried.value.map((one) => (
@@ -97,6 +102,31 @@ function Stage() {
 function Shown({ picture: { key, url, isBroken }, alt }: { picture: Tried; alt: string }) {
   if (isBroken) return <span class="broken">{messages.value.try.noPreview}</span>;
   return <img src={url} alt={alt} decoding="async" loading="lazy" onError={() => void decodeTried(key)} />;
+}
+
+/** Samples that were not taught, to be tried at a press. */
+function Samples() {
+  const things = samples.value;
+  if (things.length === 0) return null;
+  return (
+    <div>
+      <p class="muted">{messages.value.try.samples}</p>
+      <ul class="recognised samples">
+        {things.map((thing) => (
+          <li key={thing}>
+            <button type="button" title={thing} onClick={() => void trySample(thing)}>
+              <img src={sampleUrl(thing)} alt={thing} />
+            </button>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+async function trySample(thing: string): Promise<void> {
+  const answer = await fetch(sampleUrl(thing)).catch(() => undefined);
+  if (answer?.ok) tryPictures([{ path: `${thing}.png`, file: await answer.blob() }]);
 }
 
 /** One of several: what it was taken for, and the way to see why. */

@@ -1,0 +1,127 @@
+import { cp, mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Encoder } from '../encoder/types.ts';
+import { UsageError } from '../errors.ts';
+import { writeFileAtomic } from '../store/atomic.ts';
+import { boardOnDisk } from './journal.ts';
+import { Session, type SessionOptions } from './session.ts';
+import type { Projects } from './status.ts';
+
+/** The project that lies in the workspace itself. */
+const FIRST = 'first';
+
+/** A workspace's projects, each a folder of its own, of which one is open: the first is the workspace, the others are in `projects/`. */
+export class Desk {
+  readonly #root: string;
+  readonly #ownsEncoder: boolean;
+  #session: Session;
+  #current: string;
+  /** One after the other: two projects are never open at once. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(root: string, ownsEncoder: boolean, session: Session, current: string) {
+    this.#root = root;
+    this.#ownsEncoder = ownsEncoder;
+    this.#session = session;
+    this.#current = current;
+  }
+
+  /** Opens the project that was open last. Throws as `Session.open` does. */
+  static async open({ folder, encoder = 'auto' }: SessionOptions): Promise<Desk> {
+    const last = await readFile(join(folder, CURRENT), 'utf8').catch(() => FIRST);
+    const known = [FIRST, ...(await othersIn(folder))];
+    const current = known.includes(last) ? last : FIRST;
+    const session = await Session.open({ folder: folderOf(folder, current), encoder, home: folder });
+    return new Desk(folder, typeof encoder === 'string', session, current);
+  }
+
+  get session(): Session {
+    return this.#session;
+  }
+
+  get current(): string {
+    return this.#current;
+  }
+
+  async projects(): Promise<Projects> {
+    const ids = [FIRST, ...(await othersIn(this.#root))];
+    const projects = await Promise.all(
+      ids.map(async (id) => {
+        const folder = folderOf(this.#root, id);
+        const { name, pictures, classes } =
+          id === this.#current ? this.#session.board : await boardOnDisk(folder);
+        return { id, name, folder, pictures: pictures.size, classes: classes.length };
+      }),
+    );
+    return { current: this.#current, projects };
+  }
+
+  /** Opens a project in place of the one that is open. Throws `UsageError` where there is none of that id. */
+  switchTo(id: string): Promise<void> {
+    return this.#inTurn(() => this.#open(id));
+  }
+
+  /** Begins a project and opens it. */
+  create(name: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const id = crypto.randomUUID().slice(0, 8);
+      await mkdir(folderOf(this.#root, id), { recursive: true });
+      await this.#open(id);
+      await this.#session.change({ command: { do: 'name', name } });
+    });
+  }
+
+  /** Copies the project that is open, its pictures and its history, and opens the copy. */
+  duplicate(name: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const id = crypto.randomUUID().slice(0, 8);
+      const [from, to] = [folderOf(this.#root, this.#current), folderOf(this.#root, id)];
+      await mkdir(to, { recursive: true });
+      for (const part of ['pictures', 'thumbnails', 'session.jsonl'])
+        await cp(join(from, part), join(to, part), { recursive: true }).catch(() => {});
+      await this.#open(id);
+      await this.#session.change({ command: { do: 'name', name } });
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#turn;
+    const encoder = this.#session.lend();
+    await this.#session.close();
+    if (this.#ownsEncoder) await closeEncoder(encoder);
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  async #open(id: string): Promise<void> {
+    if (id === this.#current) return;
+    if (id !== FIRST && !(await othersIn(this.#root)).includes(id)) {
+      throw new UsageError('There is no such project', { code: 'studio/no-project', details: { id } });
+    }
+    // A project that cannot be read leaves the one that is open as it is.
+    await boardOnDisk(folderOf(this.#root, id));
+    const encoder = this.#session.lend();
+    await this.#session.close();
+    this.#session = await Session.open({ folder: folderOf(this.#root, id), encoder, home: this.#root });
+    this.#current = id;
+    await writeFileAtomic(join(this.#root, CURRENT), Buffer.from(id));
+  }
+}
+
+/** Which project was open last. */
+const CURRENT = 'current-project';
+
+const folderOf = (root: string, id: string) => (id === FIRST ? root : join(root, 'projects', id));
+
+async function othersIn(root: string): Promise<string[]> {
+  const entries = await readdir(join(root, 'projects'), { withFileTypes: true }).catch(() => []);
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+}
+
+async function closeEncoder(encoder: string | Encoder): Promise<void> {
+  if (typeof encoder !== 'string') await encoder.close();
+}

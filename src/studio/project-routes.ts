@@ -1,0 +1,38 @@
+import type { Hono } from 'hono';
+import { z } from 'zod';
+import { Refusal } from '../server/problem.ts';
+import { bringInSample, samplesOf, sampleToTry } from './bring-in.ts';
+import type { Desk } from './desk.ts';
+import { bytes, parsed } from './route-tools.ts';
+
+const name = z.string().trim().min(1).max(200);
+const projectSchema = z.discriminatedUnion('do', [
+  z.object({ do: z.literal('open'), id: z.string().max(64) }),
+  z.object({ do: z.literal('create'), name }),
+  z.object({ do: z.literal('duplicate'), name }),
+]);
+
+/** The projects of the workspace, and the sample. */
+export function projectRoutes(app: Hono, desk: Desk): void {
+  app.get('/projects', async (c) => c.json(await desk.projects()));
+
+  app.post('/projects', async (c) => {
+    const wanted = await parsed(c, projectSchema);
+    if (wanted.do === 'open') await desk.switchTo(wanted.id);
+    else await desk[wanted.do](wanted.name);
+    return c.json(await desk.projects());
+  });
+
+  app.post('/sample', async (c) => {
+    await bringInSample(desk.session, c.req.raw.signal);
+    return c.json({});
+  });
+
+  app.get('/samples', (c) => c.json(samplesOf(desk.session)));
+
+  app.get('/samples/:thing', async (c) => {
+    const picture = await sampleToTry(c.req.param('thing'));
+    if (!picture) throw new Refusal(404, 'There is no such sample', { code: 'studio/not-found' });
+    return bytes(c, picture, { 'content-type': 'image/png' });
+  });
+}

@@ -1,0 +1,74 @@
+import { signal } from '@preact/signals';
+import type { Projects } from '../status.ts';
+import { api } from './api.ts';
+import { Icon } from './icons.tsx';
+import { Menu, type MenuItem } from './menu.tsx';
+import { messages } from './messages.ts';
+import { board, perform, saved, status, tellError } from './store.ts';
+
+const projects = signal<Projects | undefined>(undefined);
+
+/** The name of the project that is open, and the way to the others. */
+export function Project() {
+  const m = messages.value.project;
+  const { name } = board.value;
+  return (
+    <div class="project">
+      <input
+        type="text"
+        class="class-name"
+        aria-label={m.name}
+        title={status.value?.folder}
+        placeholder={m.untitled}
+        value={name}
+        maxLength={200}
+        spellcheck={false}
+        onKeyDown={({ key, currentTarget }) => {
+          if (key === 'Escape') currentTarget.value = name;
+          if (key === 'Enter' || key === 'Escape') currentTarget.blur();
+        }}
+        onBlur={({ currentTarget }) => perform({ do: 'name', name: currentTarget.value.trim() })}
+      />
+      <Menu label={m.all} title={m.all} class="quiet square" items={items} onOpen={readProjects}>
+        <Icon name="open" />
+      </Menu>
+    </div>
+  );
+}
+
+function readProjects(): void {
+  void api.projects().then((read) => {
+    projects.value = read;
+  }, tellError);
+}
+
+function items(): MenuItem[] {
+  const m = messages.value.project;
+  const { current, projects: all } = projects.value ?? { current: '', projects: [] };
+  const numbered = m.numbered(all.length + 1);
+  return [
+    { key: 'create', text: m.create, act: () => void go({ do: 'create', name: numbered }) },
+    {
+      key: 'duplicate',
+      text: m.duplicate,
+      act: () => void go({ do: 'duplicate', name: m.copyOf(board.value.name || m.untitled) }),
+    },
+    ...all.map(({ id, name, folder, pictures }) => ({
+      key: id,
+      text: `${id === current ? '✓ ' : ''}${m.entry(name || m.untitled, pictures)}`,
+      note: folder,
+      act: () => void (id === current ? undefined : go({ do: 'open', id })),
+    })),
+  ];
+}
+
+/** Opens another project: everything on the page is of the one that was open. */
+async function go(wanted: Parameters<typeof api.changeProject>[0]): Promise<void> {
+  try {
+    await saved();
+    await api.changeProject(wanted);
+    location.reload();
+  } catch (error) {
+    tellError(error);
+  }
+}

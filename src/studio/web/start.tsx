@@ -1,0 +1,122 @@
+import { signal } from '@preact/signals';
+import { useState } from 'preact/hooks';
+import { api } from './api.ts';
+import { bringIn, COLLECTED } from './bring-in.ts';
+import { cameraFor } from './camera.tsx';
+import { FileLabel } from './file-label.tsx';
+import { Icon } from './icons.tsx';
+import { messages } from './messages.ts';
+import { isTouch } from './parts.ts';
+import { perform, tellError } from './store.ts';
+
+/** Classes that are there to be filled before anything else is. */
+const FIRST_CLASSES = [0, 1];
+
+/** The names that the first classes have been given; they are on the board from the first picture of either on. */
+type Names = readonly string[];
+
+/** Where a newcomer begins: two classes, a place for pictures that are there already, and pictures to try it with. */
+export function Start() {
+  const m = messages.value.collect;
+  const [given, setGiven] = useState<Names>([]);
+  const names = FIRST_CLASSES.map((i) => given[i] || m.newClassName(i + 1));
+  return (
+    <div class="flow start">
+      <p>{m.startLead}</p>
+      <div class="first-classes">
+        {names.map((name, i) => (
+          <FirstClass
+            key={FIRST_CLASSES[i]}
+            name={name}
+            begin={() => begin(names)[i]}
+            onRename={(typed) => setGiven(FIRST_CLASSES.map((at) => (at === i ? typed : (given[at] ?? ''))))}
+          />
+        ))}
+      </div>
+      <FileLabel class="drop-hint" accept={COLLECTED} onFiles={bringIn}>
+        <Icon name="pictures" />
+        <strong>{isTouch ? m.tapTitle : m.dropTitle}</strong>
+        <span>{isTouch ? m.tapText : m.dropText}</span>
+      </FileLabel>
+      <Sample />
+    </div>
+  );
+}
+
+/** Puts the first classes on the board, in one step; their ids. */
+function begin(names: Names): string[] {
+  const step = crypto.randomUUID();
+  return names.map((name) => {
+    const id = crypto.randomUUID();
+    perform({ do: 'add-class', id, name }, step);
+    return id;
+  });
+}
+
+function FirstClass({
+  name,
+  begin,
+  onRename,
+}: {
+  name: string;
+  begin: () => string;
+  onRename(typed: string): void;
+}) {
+  const m = messages.value.collect;
+  return (
+    <fieldset class="first-class" aria-label={name}>
+      <input
+        type="text"
+        class="class-name"
+        aria-label={m.className}
+        value={name}
+        maxLength={200}
+        spellcheck={false}
+        onFocus={({ currentTarget }) => currentTarget.select()}
+        onKeyDown={({ key, currentTarget }) => key === 'Enter' && currentTarget.blur()}
+        onBlur={({ currentTarget }) => onRename(currentTarget.value.trim())}
+      />
+      <div class="actions">
+        <button
+          type="button"
+          aria-label={m.camera(name)}
+          onClick={() => {
+            cameraFor.value = begin();
+          }}
+        >
+          <Icon name="camera" />
+          {m.takePictures}
+        </button>
+        <FileLabel
+          class="button"
+          title={m.addTo(name)}
+          accept={COLLECTED}
+          onFiles={(files) => bringIn(files, { classId: begin() })}
+        >
+          <Icon name="plus" />
+          {m.upload}
+        </FileLabel>
+      </div>
+    </fieldset>
+  );
+}
+
+const isFetching = signal(false);
+
+/** The demo's pictures, for those who have none at hand. */
+function Sample() {
+  const m = messages.value.collect;
+  const fetchSample = async () => {
+    isFetching.value = true;
+    await api.sample().catch(tellError);
+    isFetching.value = false;
+  };
+  return (
+    <div class="sample">
+      <button type="button" class="primary" disabled={isFetching.value} onClick={() => void fetchSample()}>
+        {isFetching.value ? m.fetchingSample : m.sample}
+      </button>
+      <span class="muted small">{m.sampleHint}</span>
+    </div>
+  );
+}
