@@ -8,10 +8,11 @@ import { UNTUNED } from '../tuning/search-method.ts';
 import { type Board, EMPTY_BOARD, type Settings } from './board.ts';
 import { type Check, checkClassifier } from './check.ts';
 import { type Lesson, lessonOf } from './lesson.ts';
-import { labelNext } from './next.ts';
+import { guessAll, labelNext } from './next.ts';
 import { searchMap } from './search-map.ts';
 import {
   type Answering,
+  type Guess,
   type LessonStatus,
   type NextPicture,
   problemOf,
@@ -126,6 +127,17 @@ export class Lessons {
     const { hashes, rows } = await this.#teacher.embed(looked, signal);
     const { classifier, lesson } = this.#answering;
     return labelNext(classifier, lesson, hashes, rows, kept);
+  }
+
+  /** The likeliest class of each picture that is not sorted yet; none before there is an answer. */
+  async guesses(board: Board, signal?: AbortSignal): Promise<Guess[]> {
+    const unsorted = [...board.pictures.values()].filter(
+      ({ classId, hash }) => !classId && !this.#unusable.has(hash),
+    );
+    if (!this.#answering || unsorted.length === 0) return [];
+    const { hashes, rows } = await this.#teacher.embed(unsorted.slice(0, MOST_GUESSED), signal);
+    const { classifier, lesson } = this.#answering;
+    return guessAll(classifier, lesson, hashes, rows);
   }
 
   /** How many left-out pictures are recognised at each alpha and beta; undefined before the first search. */
@@ -314,6 +326,9 @@ const TOGETHER = 32;
 
 /** Pictures that are not sorted yet of which the best are chosen. */
 const LOOKED_AT = 500;
+
+/** Pictures that are not sorted yet of which each is guessed. */
+const MOST_GUESSED = 5000;
 
 /** Milliseconds in which a classifier that was replaced still answers what it was asked. */
 const GRACE = 5_000;

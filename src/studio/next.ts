@@ -1,7 +1,22 @@
 import type { Classifier } from '../classifier/classifier.ts';
 import { argmax, dot, type Matrix, row, topK, unitRows } from '../math/matrix.ts';
 import type { Lesson } from './lesson.ts';
-import type { NextPicture } from './status.ts';
+import type { Guess, NextPicture } from './status.ts';
+
+/** The likeliest class of each picture. `features` [n, d] are those of `hashes`. */
+export async function guessAll(
+  classifier: Classifier,
+  lesson: Lesson,
+  hashes: readonly string[],
+  features: Matrix,
+): Promise<Guess[]> {
+  const probabilities = await classifier.probabilities(features);
+  return hashes.map((hash, i) => {
+    const p = row(probabilities, i);
+    const best = argmax(p);
+    return { hash, classId: lesson.classes[best].key, probability: p[best] };
+  });
+}
 
 /** Pictures that are proposed at a time, and the most classes that are told of each. */
 const PROPOSED = 8;

@@ -155,6 +155,14 @@ function pictureRoutes(app: Hono, desk: Desk): void {
     return bytes(c, await desk.session.pictures.preview(picture), { 'content-type': 'image/jpeg' });
   });
 
+  app.get('/pictures/:hash', async (c) => {
+    const { pictures } = desk.session;
+    return bytes(c, await pictures.preview(await pictures.read(c.req.param('hash'))), {
+      'content-type': 'image/jpeg',
+      'cache-control': 'private, max-age=31536000, immutable',
+    });
+  });
+
   app.get('/thumbnails/:hash', async (c) =>
     bytes(c, await desk.session.pictures.thumbnail(c.req.param('hash')), {
       'content-type': 'image/jpeg',
@@ -179,6 +187,11 @@ function answerRoutes(app: Hono, desk: Desk): void {
   app.get('/next', async (c) => {
     const kept = new Set(c.req.query('kept')?.split(','));
     return c.json((await desk.session.lessons?.next(desk.session.board, kept, c.req.raw.signal)) ?? []);
+  });
+
+  app.get('/guesses', async (c) => {
+    const { lessons, board } = desk.session;
+    return c.json((await lessons?.guesses(board, c.req.raw.signal)) ?? []);
   });
 
   app.get('/map', async (c) => c.json((await desk.session.lessons?.searchMap(c.req.raw.signal)) ?? null));

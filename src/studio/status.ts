@@ -142,6 +142,13 @@ export interface NextPicture {
   readonly guesses: readonly { readonly id: string; readonly name: string; readonly probability: number }[];
 }
 
+/** The likeliest class of a picture that is not sorted yet. */
+export interface Guess {
+  readonly hash: string;
+  readonly classId: string;
+  readonly probability: number;
+}
+
 /** What a tried picture shows, and why. */
 export interface Trial {
   readonly serial: number;

@@ -105,7 +105,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
 
   it('begins with two named classes, which are there once one is used, and takes that back', async () => {
     expect(await page.locator('.first-class .class-name').count()).toBe(2);
-    expect(await page.locator('[data-start] h2').allInnerTexts()).toHaveLength(3);
+    expect(await page.locator('[data-start] h2').allInnerTexts()).toHaveLength(4);
     await page.locator('.first-class .class-name').first().click();
     await page.keyboard.type('apple');
     await page.keyboard.press('Enter');
@@ -305,6 +305,60 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
     const first = await curve.locator('.marker').first().getAttribute('cy');
     expect(Number(first)).toBeLessThan(100);
     await settled();
+  });
+
+  it('shows a picture large, goes on, crops, moves to a new class and deletes there, each with a way back', async () => {
+    await change({ do: 'set', settings: { method: 'tip-adapter', reject: 0 } });
+    const first = page.locator('.thumbnail').first();
+    await first.focus();
+    await page.keyboard.press('Enter');
+    const large = page.locator('dialog.preview');
+    const name = () => large.getAttribute('aria-label');
+    await eventually(() => large.count()).toBe(1);
+    const one = await name();
+    await page.keyboard.press('ArrowRight');
+    await eventually(name).not.toBe(one);
+    await page.keyboard.press('ArrowLeft');
+    await eventually(name).toBe(one);
+    const hashOf = async (wanted: string | null) =>
+      (await read()).board.pictures.find(({ name: own }) => own === wanted)?.hash;
+    const whole = await hashOf(one);
+    await large.getByRole('button', { name: 'Crop' }).click();
+    const area = (await large.locator('.crop-area').boundingBox())!;
+    await page.mouse.move(area.x + 4, area.y + 4);
+    await page.mouse.down();
+    await page.mouse.move(area.x + area.width / 2, area.y + area.height / 2);
+    await page.mouse.up();
+    await large.getByRole('button', { name: 'Keep this part' }).click();
+    await eventually(() => hashOf(one)).not.toBe(whole);
+    const width = () =>
+      large
+        .locator('.framed img')
+        .evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth);
+    await eventually(width).toBeLessThan(40);
+    await large.getByRole('button', { name: 'Move to …' }).click();
+    await page.getByRole('menuitem', { name: 'New class …' }).click();
+    await page.keyboard.type('cropped');
+    await page.keyboard.press('Enter');
+    await eventually(async () => (await read()).board.classes.at(-1)?.name).toBe('cropped');
+    const before = await count();
+    await page.keyboard.press('Delete');
+    await eventually(count).toBe(before - 1);
+    await large.getByRole('button', { name: 'Close' }).click();
+    await page
+      .locator('.undoable', { hasText: 'Deleted 1 picture' })
+      .getByRole('button', { name: 'Undo' })
+      .click();
+    await eventually(count).toBe(before);
+    for (let i = 0; i < 3; i++) await page.locator('.tools').getByRole('button', { name: 'Undo' }).click();
+    await eventually(() => hashOf(one)).toBe(whole);
+    await eventually(async () => (await read()).board.classes.map(({ name: own }) => own)).not.toContain(
+      'cropped',
+    );
+    await page.locator('#try .nearest .seeable').first().click();
+    await eventually(() => large.count()).toBe(1);
+    await page.keyboard.press('Escape');
+    await eventually(() => large.count()).toBe(0);
   });
 
   it('leaves no text of a chart outside of it, and nothing wider than its column', async () => {

@@ -31,7 +31,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     page = await context.newPage();
     page.setDefaultTimeout(15_000);
     await page.goto(studio.address);
-    await page.locator('.stage.done').waitFor();
+    await page.locator('.stage.done').waitFor({ timeout: 45_000 });
   });
   afterAll(async () => {
     await browser?.close();
@@ -92,7 +92,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     await eventually(() => page.locator(`[data-place="${header(colour)}"] .count`).innerText()).toBe(`${n}`);
   };
   const undone = async (colour: Colour, n: number) => {
-    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.locator('.tools').getByRole('button', { name: 'Undo' }).click();
     await holds(colour, n);
   };
   const scrollTo = (top: number) =>
@@ -183,7 +183,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     await thumbnail(hashes.red[0]).focus();
     await press('m');
     await eventually(focus).toBe('green');
-    await press('End', 'Enter');
+    await press('End', 'ArrowUp', 'Enter');
     await eventually(() => page.locator('.class-header h3').first().innerText()).toBe('Not sorted yet');
     await undone('red', 9);
   });
@@ -235,19 +235,19 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     const next = page.locator('#next .doubt');
     await eventually(() => next.count()).toBeGreaterThan(2);
     const second = await next.nth(1).getAttribute('data-hash');
-    await next.nth(0).getByRole('button').first().focus();
+    await next.nth(0).locator('.actions button').first().focus();
     await press('Enter');
     await eventually(() => page.locator(`#next [data-hash="${second}"] button:focus`).count()).toBe(1);
     // Still so when others have been proposed.
     await page.waitForTimeout(1500);
     expect(await page.locator(`#next [data-hash="${second}"] button:focus`).count()).toBe(1);
-    await page.locator('.stage.done').waitFor();
+    await page.locator('.stage.done').waitFor({ timeout: 45_000 });
     const doubt = page.locator('#suspects .doubt', { hasText: 'You said blue' });
     await doubt.getByRole('button', { name: 'blue is right' }).focus();
     await press('Enter');
     await eventually(() => doubt.count()).toBe(0);
     expect(await focus()).not.toBe('BODY');
-    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.locator('.tools').getByRole('button', { name: 'Undo' }).click();
     await eventually(() => doubt.count()).toBe(1);
   });
 

@@ -52,10 +52,10 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
   const countOf = (name: string) => header(name).locator('.count');
   const names = () =>
     page
-      .locator('.class-name')
+      .locator('.class-header .class-name')
       .evaluateAll((all) => all.map((input) => (input as unknown as { value: string }).value));
   const figure = () => page.locator('.score:not(.stale) .figure');
-  const settled = () => page.locator('.stage.done').waitFor();
+  const settled = () => page.locator('.stage.done').waitFor({ timeout: 45_000 });
   const text = async (locator: ReturnType<Page['locator']>) => (await locator.first().innerText()).trim();
 
   it('takes a folder of folders, and says how well it does on left-out pictures', async () => {
@@ -103,7 +103,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     await mixup.getByRole('button', { name: 'It is red' }).click();
     await eventually(() => text(countOf('red'))).toBe(String(EACH + 1));
     await eventually(() => text(figure())).toMatch(/^100%/);
-    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.locator('.tools').getByRole('button', { name: 'Undo' }).click();
     await eventually(() => text(countOf('red'))).toBe(String(EACH));
     await page.getByRole('button', { name: 'Redo' }).click();
     await eventually(() => text(countOf('red'))).toBe(String(EACH + 1));
@@ -115,7 +115,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     await page.keyboard.press('Enter');
     await eventually(names).toContain(wicked);
     await settled();
-    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.locator('.tools').getByRole('button', { name: 'Undo' }).click();
     await eventually(names).toContain('green');
     await header('green').locator('.class-name').fill('Red');
     await page.keyboard.press('Enter');
@@ -140,7 +140,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     await studio.start();
     await eventually(() => page.locator('.notices').innerText()).not.toContain('does not');
     expect(await names()).toContain('leaf');
-    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.locator('.tools').getByRole('button', { name: 'Undo' }).click();
     await eventually(names).toContain('green');
     await page.getByRole('button', { name: 'Redo' }).click();
     await eventually(names).toContain('leaf');
@@ -166,7 +166,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     const groups = board.pictures.flatMap(({ group }) => group ?? []);
     expect(groups.length).toBeGreaterThan(0);
     expect(new Set(groups).size).toBe(1);
-    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.locator('.tools').getByRole('button', { name: 'Undo' }).click();
     await eventually(() => text(countOf('leaf'))).toBe(String(EACH));
     await settled();
   });

@@ -3,6 +3,7 @@ import type { Change } from '../history.ts';
 import type { Kept } from '../pictures.ts';
 import type {
   CheckReport,
+  Guess,
   MethodFacts,
   NextPicture,
   Problem,
@@ -75,6 +76,7 @@ export const api = {
   try: (picture: Blob) => send<Trial>('try', picture),
   /** `kept` are to be among them: those that the person looks at. */
   next: (kept: readonly string[]) => ask<NextPicture[]>(`next?kept=${kept.join(',')}`),
+  guesses: () => ask<Guess[]>('guesses'),
   preview: async (picture: Blob): Promise<Blob> => {
     const response = await fetch('./api/preview', { method: 'POST', body: picture });
     if (!response.ok) throw new ApiError(response.status, await problemIn(response));
@@ -86,6 +88,7 @@ export const api = {
 };
 
 export const sampleUrl = (thing: string) => `./api/samples/${thing}`;
+export const previewUrl = (hash: string) => `./api/pictures/${hash}`;
 export const thumbnailUrl = (hash: string) => `./api/thumbnails/${hash}`;
 
 export type { CheckReport, Kept, MethodFacts, NextPicture, Problem, SearchMap, Status, Trial };

@@ -5,9 +5,11 @@ import { Camera, cameraFor } from './camera.tsx';
 import { Collect } from './collect.tsx';
 import { dropTarget, followDrags } from './drop.ts';
 import { Icon } from './icons.tsx';
+import { Keep } from './keep.tsx';
 import { LANGUAGES, type Language, language, messages } from './messages.ts';
 import { Notices } from './notices.tsx';
 import { PARTS, part, shownPart } from './parts.ts';
+import { Preview } from './preview.tsx';
 import { Project } from './project.tsx';
 import { classNames, ready, redo, status, undo } from './store.ts';
 import { Teach } from './teach.tsx';
@@ -38,9 +40,11 @@ export function App() {
           <Tabs />
           <Teach />
           <Try />
+          <Keep />
         </main>
       )}
       {cameraFor.value && <Camera />}
+      <Preview />
       <DropHint />
     </div>
   );
@@ -59,6 +63,8 @@ function DropHint() {
   );
 }
 
+const ICONS = { collect: 'pictures', teach: 'check', try: 'try', keep: 'down' } as const;
+
 function Tabs() {
   const m = messages.value;
   return (
@@ -72,7 +78,7 @@ function Tabs() {
             part.value = name;
           }}
         >
-          <Icon name={name === 'collect' ? 'pictures' : name === 'teach' ? 'check' : 'try'} />
+          <Icon name={ICONS[name]} />
           {m.sections[name]}
         </button>
       ))}

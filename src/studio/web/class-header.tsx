@@ -9,6 +9,7 @@ import { messages } from './messages.ts';
 import { isTouch } from './parts.ts';
 import { headerPlace, namePlace, seek } from './places.ts';
 import { board, classNames, notify, perform } from './store.ts';
+import { tellDone } from './undoable.tsx';
 
 /** Name and tools of a class, or of what is not sorted yet (an empty id). */
 export function ClassHeader({ id, count, isOver }: { id: string; count: number; isOver: boolean }) {
@@ -103,12 +104,14 @@ function ClassMenu({ id, name, count }: { id: string; name: string; count: numbe
   const merge = (into: string) => {
     seek(headerPlace(into));
     perform({ do: 'merge-classes', from: id, into });
+    tellDone(m.merged(name, classNames.value.get(into) ?? ''));
   };
   const discard = () => {
     const { classes } = board.value;
     const here = classes.findIndex((one) => one.id === id);
     seek(headerPlace((classes[here + 1] ?? classes[here - 1])?.id ?? ''));
     perform({ do: 'discard-class', id });
+    tellDone(m.discardedClass(name, count));
   };
   const items = (): MenuItem[] => {
     const others = classItems([id], merge);

@@ -16,6 +16,7 @@ import { SelectionBar } from './selection-bar.tsx';
 import { Start } from './start.tsx';
 import { board, classNames, perform, picturesByClass } from './store.ts';
 import { Tour } from './tour.tsx';
+import { Undoable } from './undoable.tsx';
 import { VirtualList, type VirtualRow } from './virtual-list.tsx';
 
 const THUMBNAIL = 84;
@@ -45,23 +46,26 @@ export function Collect() {
         <p>{isEmpty ? m.lead : m.total(pictures.size, classes.length)}</p>
       </div>
       <Tour at="collect" />
-      <div class="actions">
-        <FileLabel class="button" accept={COLLECTED} onFiles={bringIn}>
-          <Icon name="pictures" />
-          {m.addPictures}
-        </FileLabel>
-        <FileLabel class="button" folder onFiles={bringIn}>
-          <Icon name="folder" />
-          {m.addFolder}
-        </FileLabel>
-        <button type="button" onClick={addClass}>
-          <Icon name="plus" />
-          {m.newClass}
-        </button>
+      <div class="toolbar">
+        <div class="actions">
+          <FileLabel class="button" accept={COLLECTED} onFiles={bringIn}>
+            <Icon name="pictures" />
+            {m.addPictures}
+          </FileLabel>
+          <FileLabel class="button" folder onFiles={bringIn}>
+            <Icon name="folder" />
+            {m.addFolder}
+          </FileLabel>
+          <button type="button" onClick={addClass}>
+            <Icon name="plus" />
+            {m.newClass}
+          </button>
+        </div>
+        <SelectionBar />
       </div>
       {isEmpty ? <Start /> : <PictureList />}
       <ProgressBar />
-      <SelectionBar />
+      <Undoable at="collect" />
     </section>
   );
 }

@@ -2,12 +2,21 @@ import { type CheckReport, thumbnailUrl } from './api.ts';
 import { ClassChoice } from './class-choice.tsx';
 import { focusIn, useHandOn } from './focus.ts';
 import { messages, percent } from './messages.ts';
+import { Seeable } from './preview.tsx';
 import { board, classNames, perform } from './store.ts';
 
 export type Answer = CheckReport['answers'][number];
 
 /** A picture whose label and answer differ, and the ways to settle it. */
-export function Doubt({ answer, report }: { answer: Answer; report: CheckReport }) {
+export function Doubt({
+  answer,
+  report,
+  among,
+}: {
+  answer: Answer;
+  report: CheckReport;
+  among: readonly string[];
+}) {
   const m = messages.value.check;
   const { hash, label, predicted, probability } = answer;
   const said = report.classes[label];
@@ -23,7 +32,7 @@ export function Doubt({ answer, report }: { answer: Answer; report: CheckReport 
   const place = (classId: string) => perform({ do: 'place', hashes: [hash], classId });
   return (
     <li class="doubt" ref={item}>
-      <img src={thumbnailUrl(hash)} alt={name} loading="lazy" />
+      <Seeable hash={hash} among={among} src={thumbnailUrl(hash)} />
       <fieldset aria-label={name}>
         <p>
           {m.said(short(said.name))}{' '}

@@ -5,7 +5,9 @@ import { type Answer, Doubt } from './doubt.tsx';
 import { Listed } from './lists.tsx';
 import { messages } from './messages.ts';
 import { Mixups } from './mixups.tsx';
+import { Seeable } from './preview.tsx';
 import { board, check, classNames, perform } from './store.ts';
+import { tellDone } from './undoable.tsx';
 
 /** Wrong answers about pictures that are still where they were, the surest first. */
 const mistakes = computed<readonly Answer[]>(() => {
@@ -38,7 +40,14 @@ export function Findings() {
           <h3>{m.suspects}</h3>
           <p class="muted">{m.suspectsHint}</p>
           <Listed items={suspects} first={FIRST_SUSPECTS} class="doubts">
-            {(answer) => <Doubt key={answer.hash} answer={answer} report={report} />}
+            {(answer) => (
+              <Doubt
+                key={answer.hash}
+                answer={answer}
+                report={report}
+                among={suspects.map(({ hash }) => hash)}
+              />
+            )}
           </Listed>
         </div>
       )}
@@ -104,13 +113,19 @@ function Alike({ report }: { report: CheckReport }) {
             <Listed items={set} first={6} class="recognised">
               {(hash) => (
                 <li key={hash}>
-                  <img src={thumbnailUrl(hash)} alt={pictures.get(hash)?.name ?? ''} loading="lazy" />
+                  <Seeable hash={hash} among={set} src={thumbnailUrl(hash)} />
                 </li>
               )}
             </Listed>
             <p>{classesOf(set).length > 1 ? m.alikeConflict(classesOf(set)) : classesOf(set)[0]}</p>
             <div class="actions">
-              <button type="button" onClick={() => perform({ do: 'discard', hashes: set.slice(1) })}>
+              <button
+                type="button"
+                onClick={() => {
+                  perform({ do: 'discard', hashes: set.slice(1) });
+                  tellDone(messages.value.collect.discarded(set.length - 1));
+                }}
+              >
                 {m.keepFirst}
               </button>
               <button type="button" class="quiet" onClick={() => perform({ do: 'confirm', hashes: set })}>

@@ -11,7 +11,7 @@ export function focusHeading(section: Element | null): void {
 
 /** Gives the focus to the first button in an element. */
 export const focusIn = (element: Element | null | undefined): void =>
-  element?.querySelector<HTMLElement>('button:enabled')?.focus();
+  element?.querySelector<HTMLElement>('button:enabled:not(.seeable)')?.focus();
 
 /** An item of a list that hands the focus on when it goes: to the next item, the one before, or the heading of its part. */
 export function useHandOn<E extends HTMLElement>(): RefObject<E | null> {

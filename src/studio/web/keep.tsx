@@ -4,6 +4,7 @@ import { Icon } from './icons.tsx';
 import { Either } from './lists.tsx';
 import { messages } from './messages.ts';
 import { board, check, status } from './store.ts';
+import { Tour } from './tour.tsx';
 
 /** How the downloaded files, of this name, are used elsewhere. */
 const codeOf = (name: string) => ({
@@ -42,18 +43,25 @@ const isCopied = signal(false);
 export function Keep() {
   const m = messages.value.keep;
   const isAnswering = status.value?.answering !== undefined;
-  if (board.value.pictures.size === 0) return null;
   return (
-    <div class="part" id="keep">
-      <h3>{m.heading}</h3>
-      {isAnswering && <Classifier />}
-      <p class="muted">{m.projectHint}</p>
-      <div class="actions">
-        <Download what="project" label={m.project} />
+    <section id="keep" aria-labelledby="keep-heading">
+      <div class="heading">
+        <h2 id="keep-heading">{m.heading}</h2>
+        <p>{m.lead}</p>
       </div>
-      <p class="muted small">{m.folder(status.value?.folder ?? '')}</p>
-      {isAnswering && <Code />}
-    </div>
+      <div class="flow">
+        <Tour at="keep" />
+        {isAnswering ? <Classifier /> : <p class="placeholder">{m.nothingYet}</p>}
+        {board.value.pictures.size > 0 && (
+          <div class="part">
+            <p class="muted">{m.projectHint}</p>
+            <Download what="project" label={m.project} />
+          </div>
+        )}
+        {isAnswering && <Code />}
+        <p class="muted small">{m.folder(status.value?.folder ?? '')}</p>
+      </div>
+    </section>
   );
 }
 
@@ -61,10 +69,8 @@ export function Keep() {
 function Classifier() {
   const m = messages.value.keep;
   return (
-    <>
-      <p class="muted">
-        {m.lead} {m.faces}
-      </p>
+    <div class="kept">
+      <p class="muted">{m.faces}</p>
       <div class="actions">
         <Download what="classifier" label={m.classifier} primary />
         {check.value && <Download what="report" label={m.report} />}
@@ -73,7 +79,7 @@ function Classifier() {
         <Download what="card" label={m.card} />
       </div>
       <p class="muted small">{m.others}</p>
-    </>
+    </div>
   );
 }
 
@@ -90,7 +96,7 @@ function Download({ what, label, primary }: { what: string; label: string; prima
 function Code() {
   const m = messages.value.keep;
   return (
-    <details class="code">
+    <details class="part code">
       <summary>{m.code}</summary>
       <div class="actions">
         {(Object.keys(code.value) as CodeLanguage[]).map((name) => (

@@ -9,6 +9,8 @@ export interface MenuItem {
   readonly act?: () => void;
   /** A choice that opens in place of the menu. */
   readonly items?: readonly MenuItem[];
+  /** Takes a name, which is asked for in place of the menu; `text` says of what. */
+  readonly name?: (typed: string) => void;
 }
 
 /**
@@ -45,7 +47,7 @@ export function Menu({
     if (!isOpen) return;
     const follow = () => place(list.current as HTMLElement, button.current as HTMLElement);
     follow();
-    entries(list.current as HTMLElement)[0]?.focus({ preventScroll: true });
+    list.current?.querySelector<HTMLElement>('input, [role=menuitem]')?.focus({ preventScroll: true });
     const stop = new AbortController();
     window.addEventListener('resize', follow, { signal: stop.signal });
     // Whatever the button lies in may scroll; the menu's own scrolling moves nothing.
@@ -61,12 +63,20 @@ export function Menu({
     button.current?.focus({ preventScroll: true });
   };
   const choose = (item: MenuItem) => {
-    if (item.items) {
+    if (item.items || item.name) {
       setInner(item);
       return;
     }
     close();
     item.act?.();
+  };
+  const give = (event: KeyboardEvent & { currentTarget: HTMLInputElement }) => {
+    const typed = event.currentTarget.value.trim();
+    if (event.key !== 'Enter' || typed === '') return;
+    // Else it would press the button that the focus goes back to.
+    event.preventDefault();
+    close();
+    inner?.name?.(typed);
   };
   const look = (event: KeyboardEvent & { currentTarget: HTMLElement }) => {
     // What is pressed here is not meant for what lies around the menu.
@@ -77,7 +87,7 @@ export function Menu({
       if (key === 'Escape') event.preventDefault();
       return;
     }
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || inner?.name) return;
     const all = entries(event.currentTarget);
     const here = all.indexOf(document.activeElement as HTMLElement);
     if (key === 'ArrowLeft' && inner) setInner(undefined);
@@ -137,7 +147,18 @@ export function Menu({
         }}
         onKeyDown={look}
       >
+        {isOpen && inner?.name && (
+          <input
+            type="text"
+            class="class-name"
+            aria-label={inner.text}
+            placeholder={inner.text}
+            maxLength={200}
+            onKeyDown={give}
+          />
+        )}
         {isOpen &&
+          !inner?.name &&
           (inner?.items ?? items()).map((item) => (
             <button
               key={item.key}
@@ -146,7 +167,7 @@ export function Menu({
               class="quiet"
               tabIndex={-1}
               title={item.text}
-              aria-haspopup={item.items ? 'menu' : undefined}
+              aria-haspopup={item.items ? 'menu' : item.name ? 'dialog' : undefined}
               onClick={() => choose(item)}
             >
               <span class="clip">

@@ -35,7 +35,7 @@ export const en = {
   dropToCollect: 'Drop to add to the collection',
   dropToClass: (name: string) => `Drop to add to “${name}”`,
   dropToTry: 'Drop to try',
-  sections: { collect: 'Collect', teach: 'Check', try: 'Try' },
+  sections: { collect: 'Collect', teach: 'Check', try: 'Try', keep: 'Keep' },
   cut: (waiting: number) =>
     waiting === 0
       ? 'The program behind this page does not answer. Start it again: everything up to here is saved.'
@@ -70,6 +70,16 @@ export const en = {
     numbered: (n: number) => `Project ${n}`,
     copyOf: (name: string) => `${name} (copy)`,
     entry: (name: string, pictures: number) => `${name}, ${count(pictures, 'picture')}`,
+  },
+  preview: {
+    open: (name: string) => `See ${name} large`,
+    place: (n: number, of: number) => `${number(n)} of ${number(of)}`,
+    before: 'Previous',
+    after: 'Next',
+    crop: 'Crop',
+    cut: 'Keep this part',
+    noCrop: 'Cancel',
+    cropHint: 'Draw a box on the picture, or move it with the arrow keys; with Shift they resize it.',
   },
   tour: {
     title: 'Tour',
@@ -119,7 +129,13 @@ export const en = {
     selected: (n: number) => `${number(n)} selected`,
     moveTo: 'Move to …',
     discard: 'Delete',
-    clear: 'Clear',
+    discarded: (n: number) => `Deleted ${count(n, 'picture')}`,
+    discardedClass: (name: string, n: number) =>
+      n === 0 ? `Deleted “${name}”` : `Deleted “${name}” with ${count(n, 'picture')}`,
+    merged: (from: string, into: string) => `Merged “${from}” into “${into}”`,
+    look: 'View',
+    newClassOf: 'New class …',
+    clear: 'Clear the selection',
     bringing: (done: number, total: number) => `${number(done)} of ${count(total, 'file')} brought in.`,
     unseen: (n: number) => `${count(n, 'picture')} to look at.`,
     timeLeft: (seconds: number) => `About ${duration(Math.max(1, seconds))} left.`,
@@ -192,6 +208,16 @@ export const en = {
       `${count(n, 'picture')} not sorted yet. Those between two classes come first: they teach the most.`,
     which: 'Which class?',
     question: (name: string) => `Which class is ${name}?`,
+    accept: 'Accept all that it is sure of',
+    sureAtLeast: 'At least this sure',
+    guessing: 'Looking at all of them …',
+    sure: (n: number, of: number) =>
+      `${number(n)} of ${number(of)} ${plural(of, 'picture is', 'pictures are')} that sure.`,
+    errors: (wrong: number, of: number, expected: number) =>
+      `Of ${count(of, 'left-out picture')} that sure, ${number(wrong)} ${plural(wrong, 'was', 'were')} wrong: expect about ${number(expected)} wrong here.`,
+    errorsUnknown: 'No left-out picture was that sure, so the number of errors is unknown.',
+    acceptAll: (n: number) => `Accept ${number(n)}`,
+    accepted: (n: number) => `Sorted ${count(n, 'picture')}`,
     another: 'something else …',
     other: (name: string) => `Another class for ${name}`,
   },
@@ -275,9 +301,10 @@ export const en = {
   },
   keep: {
     heading: 'Keep',
-    lead: 'The classifier is yours: one file.',
+    lead: 'The classifier is yours.',
+    nothingYet: 'The classifier can be kept as soon as it answers.',
     classifier: 'Download the classifier',
-    report: 'Download a report',
+    report: 'Report',
     page: 'Web page',
     onnx: 'ONNX model',
     card: 'Model card',

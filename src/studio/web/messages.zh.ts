@@ -70,7 +70,7 @@ export const zh: Messages = {
   dropToCollect: '松开即可添加',
   dropToClass: (name) => `松开即可添加到“${name}”`,
   dropToTry: '松开即可试用',
-  sections: { collect: '收集', teach: '检查', try: '试用' },
+  sections: { collect: '收集', teach: '检查', try: '试用', keep: '保存' },
   cut: (waiting) =>
     waiting === 0
       ? '页面背后的程序没有响应。请重新启动它：到此为止的内容都已保存。'
@@ -106,6 +106,16 @@ export const zh: Messages = {
     numbered: (count) => `项目 ${n(count)}`,
     copyOf: (name) => `${name}（副本）`,
     entry: (name, pictures) => `${name}，${n(pictures)} 张图片`,
+  },
+  preview: {
+    open: (name) => `放大查看 ${name}`,
+    place: (place, of) => `第 ${n(place)} 张，共 ${n(of)} 张`,
+    before: '上一张',
+    after: '下一张',
+    crop: '裁剪',
+    cut: '保留这一部分',
+    noCrop: '取消',
+    cropHint: '在图片上拖出一个方框，或用方向键移动它；按住 Shift 可调整大小。',
   },
   tour: {
     title: '导览',
@@ -151,6 +161,12 @@ export const zh: Messages = {
     selected: (count) => `已选 ${n(count)} 张`,
     moveTo: '移动到……',
     discard: '删除',
+    discarded: (count) => `已删除 ${n(count)} 张图片`,
+    discardedClass: (name, count) =>
+      count === 0 ? `已删除“${name}”` : `已删除“${name}”及其 ${n(count)} 张图片`,
+    merged: (from, into) => `已将“${from}”合并到“${into}”`,
+    look: '查看',
+    newClassOf: '新建类别……',
     clear: '取消选择',
     bringing: (done, total) => `已导入 ${n(done)} / ${n(total)} 个文件。`,
     unseen: (count) => `还有 ${n(count)} 张图片待识别。`,
@@ -219,6 +235,15 @@ export const zh: Messages = {
     hint: (count) => `还有 ${n(count)} 张图片没有分类。介于两个类别之间的排在前面：它们最有帮助。`,
     which: '属于哪个类别？',
     question: (name) => `${name} 属于哪个类别？`,
+    accept: '接受所有有把握的答案',
+    sureAtLeast: '把握至少为',
+    guessing: '正在查看所有图片……',
+    sure: (count, of) => `${n(of)} 张图片中有 ${n(count)} 张达到这一把握。`,
+    errors: (wrong, of, expected) =>
+      `同样有把握的 ${n(of)} 张留出图片中，有 ${n(wrong)} 张答错：这里预计约有 ${n(expected)} 张会错。`,
+    errorsUnknown: '没有留出图片达到这一把握，因此无法估计会错多少。',
+    acceptAll: (count) => `接受 ${n(count)} 张`,
+    accepted: (count) => `已分类 ${n(count)} 张图片`,
     another: '其他……',
     other: (name) => `为 ${name} 选择其他类别`,
   },
@@ -297,9 +322,10 @@ export const zh: Messages = {
   },
   keep: {
     heading: '保存',
-    lead: '分类器归您所有：一个文件。',
+    lead: '分类器归您所有。',
+    nothingYet: '它开始回答后，就可以保存分类器。',
     classifier: '下载分类器',
-    report: '下载报告',
+    report: '报告',
     page: '网页',
     onnx: 'ONNX 模型',
     card: '模型说明',

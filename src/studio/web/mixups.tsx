@@ -4,6 +4,7 @@ import { type CheckReport, thumbnailUrl } from './api.ts';
 import { type Answer, Doubt } from './doubt.tsx';
 import { Listed } from './lists.tsx';
 import { messages, percent } from './messages.ts';
+import { Seeable } from './preview.tsx';
 import { board, check } from './store.ts';
 
 /** Answers of one cell of the confusion matrix: pictures of one class taken for one class. */
@@ -173,6 +174,7 @@ function titleOf(report: CheckReport, label: number, predicted: number): string 
 /** A cell's pictures: mistakes can be settled there. */
 function CellPictures({ cell, report }: { cell: Cell; report: CheckReport }) {
   const { key, label, predicted, answers } = cell;
+  const hashes = answers.map(({ hash }) => hash);
   const isOpen = opened.value === key;
   return (
     <details
@@ -198,7 +200,7 @@ function CellPictures({ cell, report }: { cell: Cell; report: CheckReport }) {
           <Recognised answers={answers} />
         ) : (
           <Listed items={answers} first={FIRST_SHOWN} class="doubts">
-            {(answer) => <Doubt key={answer.hash} answer={answer} report={report} />}
+            {(answer) => <Doubt key={answer.hash} answer={answer} report={report} among={hashes} />}
           </Listed>
         ))}
     </details>
@@ -214,7 +216,7 @@ function Recognised({ answers }: Pick<Cell, 'answers'>) {
     <Listed items={answers.toReversed()} first={FIRST_SHOWN} class="recognised">
       {({ hash, probability }) => (
         <li key={hash}>
-          <img src={thumbnailUrl(hash)} alt={board.value.pictures.get(hash)?.name ?? ''} loading="lazy" />
+          <Seeable hash={hash} among={answers.map((one) => one.hash)} src={thumbnailUrl(hash)} />
           <span class="muted">{percent(probability)}</span>
         </li>
       )}

@@ -1,9 +1,11 @@
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import { Accept } from './accept.tsx';
 import { api, type NextPicture, thumbnailUrl } from './api.ts';
 import { ClassChoice } from './class-choice.tsx';
 import { useHandOn } from './focus.ts';
 import { messages, percent } from './messages.ts';
+import { Seeable } from './preview.tsx';
 import { board, perform, picturesByClass, status } from './store.ts';
 
 /** Pictures that would teach most, as the program last said. */
@@ -49,6 +51,7 @@ export function Next() {
           <Proposal key={picture.hash} picture={picture} />
         ))}
       </ul>
+      <Accept />
     </div>
   );
 }
@@ -86,7 +89,7 @@ function Proposal({ picture: { hash, guesses } }: { picture: NextPicture }) {
   const place = (classId: string) => perform({ do: 'place', hashes: [hash], classId });
   return (
     <li class="doubt" ref={item} data-hash={hash}>
-      <img src={thumbnailUrl(hash)} alt={name} />
+      <Seeable hash={hash} among={stillOpen().map((one) => one.hash)} src={thumbnailUrl(hash)} />
       <fieldset aria-label={m.question(name)}>
         <p class="clip" title={name}>
           {m.which} <span class="muted small">{name}</span>

@@ -1,6 +1,6 @@
 import { computed, signal } from '@preact/signals';
 
-export const PARTS = ['collect', 'teach', 'try'] as const;
+export const PARTS = ['collect', 'teach', 'try', 'keep'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** The part that a narrow screen shows. */

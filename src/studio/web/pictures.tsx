@@ -2,6 +2,7 @@ import { thumbnailUrl } from './api.ts';
 import { DRAGGED } from './drop.ts';
 import { messages } from './messages.ts';
 import { neighbour, reached, seek, tabStop } from './places.ts';
+import { preview } from './preview.tsx';
 import {
   discard,
   isSelected,
@@ -12,7 +13,7 @@ import {
   toggle,
 } from './selection.ts';
 import { openMoveMenu } from './selection-bar.tsx';
-import { board, classNames } from './store.ts';
+import { board, classNames, picturesByClass } from './store.ts';
 
 /** A picture of the board, in a grid of so many columns: select it, drag it, delete it; arrow keys go on to the next one. */
 export function Thumbnail({ hash, columns }: { hash: string; columns: number }) {
@@ -63,6 +64,10 @@ function press(event: KeyboardEvent, hash: string, columns: number): boolean {
   // The key that deletes on a Mac is Backspace.
   if (key === 'Delete' || key === 'Backspace') {
     discard(isSelected(hash) ? selectedHashes() : [hash]);
+    return true;
+  }
+  if (key === 'Enter') {
+    preview(hash, picturesByClass.value.get(board.value.pictures.get(hash)?.classId ?? '') ?? []);
     return true;
   }
   if (key.toLowerCase() === 'm') {

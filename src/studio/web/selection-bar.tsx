@@ -1,7 +1,8 @@
-import { classItems } from './class-choice.tsx';
+import { classItems, newClassItem } from './class-choice.tsx';
 import { Icon } from './icons.tsx';
 import { Menu } from './menu.tsx';
 import { messages } from './messages.ts';
+import { preview } from './preview.tsx';
 import { burstsOf, clearSelection, discard, move, selectBursts, selectedHashes } from './selection.ts';
 import { board } from './store.ts';
 
@@ -15,6 +16,9 @@ export function SelectionBar() {
   return (
     <div class="selection" role="toolbar" aria-label={m.selected(hashes.length)}>
       <span role="status">{m.selected(hashes.length)}</span>
+      <button type="button" onClick={() => preview(hashes[0], hashes)}>
+        {m.look}
+      </button>
       <Menu title={`${m.moveTo} (${MOVE_KEY})`} keys={MOVE_KEY} items={() => targets(hashes)}>
         {m.moveTo}
         <Icon name="open" />
@@ -27,8 +31,15 @@ export function SelectionBar() {
       <button type="button" aria-keyshortcuts="Delete" onClick={() => discard(hashes)}>
         {m.discard}
       </button>
-      <button type="button" class="quiet" aria-keyshortcuts="Escape" onClick={clearSelection}>
-        {m.clear}
+      <button
+        type="button"
+        class="quiet square"
+        aria-keyshortcuts="Escape"
+        aria-label={m.clear}
+        title={m.clear}
+        onClick={clearSelection}
+      >
+        <Icon name="close" />
       </button>
     </div>
   );
@@ -41,13 +52,14 @@ function targets(hashes: readonly string[]) {
   const own = new Set(hashes.map((hash) => board.value.pictures.get(hash)?.classId));
   const [only] = own.size === 1 ? own : [null];
   const classes = classItems(only ? [only] : [], (id) => move(hashes, id));
-  if (only === undefined) return classes;
+  const fresh = newClassItem((id) => move(hashes, id));
+  if (only === undefined) return [...classes, fresh];
   const unsorted = {
     key: '',
     text: messages.value.collect.unsorted,
     act: () => move(hashes, undefined),
   };
-  return [...classes, unsorted];
+  return [...classes, unsorted, fresh];
 }
 
 /** Opens the choice of a class for the selection, which may be about to be shown. */

@@ -1,6 +1,8 @@
 import { signal } from '@preact/signals';
+import { messages } from './messages.ts';
 import { between, placeAfter, seek } from './places.ts';
 import { board, perform, picturesByClass } from './store.ts';
+import { tellDone } from './undoable.tsx';
 
 /** Hashes of the pictures the person has selected. */
 const selected = signal<ReadonlySet<string>>(new Set());
@@ -56,6 +58,7 @@ export function discard(hashes: readonly string[]): void {
   seek(placeAfter(hashes));
   perform({ do: 'discard', hashes });
   selected.value = new Set();
+  tellDone(messages.value.collect.discarded(hashes.length));
 }
 
 /** Moves pictures to a class; undefined: they are not sorted any more. */

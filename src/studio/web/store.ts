@@ -63,6 +63,9 @@ let sending: Promise<void> | undefined;
 /** How many changes wait while the program does not answer. */
 export const unsaved = signal(0);
 
+/** Changes made on this page so far, steps back and forward among them. */
+export const changesMade = signal(0);
+
 /** Changes the board, here at once and in the program right after. Commands of one `step` are undone together. */
 export function perform(command: Command, step?: string): void {
   enqueue({ command, step });
@@ -93,6 +96,7 @@ export async function saved(): Promise<void> {
 const changed = (to: Board, change: Change): Board => applyChange(beginHistory(to), change).board;
 
 function enqueue(change: Change): void {
+  changesMade.value++;
   waiting.push(change);
   send();
 }

@@ -2,13 +2,13 @@ import { computed } from '@preact/signals';
 import { api } from './api.ts';
 import { EpochCurve, LossCurve } from './charts.tsx';
 import { Findings } from './findings.tsx';
-import { Keep } from './keep.tsx';
 import { Either } from './lists.tsx';
 import { messages, percent } from './messages.ts';
 import { Next } from './next.tsx';
 import { ProblemText } from './notices.tsx';
 import { board, check, classNames, methods, perform, picturesByClass, status, tellError } from './store.ts';
 import { Tour } from './tour.tsx';
+import { Undoable } from './undoable.tsx';
 import { Untested } from './untested.tsx';
 import { Upgrade } from './upgrade.tsx';
 
@@ -27,9 +27,8 @@ export function Teach() {
         <Answerer />
         <Next />
         <Findings />
-        <Tour at="keep" />
-        <Keep />
       </div>
+      <Undoable at="teach" />
     </section>
   );
 }

@@ -1,11 +1,10 @@
 import { effect, signal } from '@preact/signals';
 import { Icon } from './icons.tsx';
 import { messages } from './messages.ts';
-import { type Part, part } from './parts.ts';
+import { PARTS, type Part, part } from './parts.ts';
 import { status } from './store.ts';
 
 const STORED = 'tip-adapter.tour';
-const STEPS = ['collect', 'teach', 'try', 'keep'] as const;
 
 /** Where the tour is; undefined: it is over, for good once it was closed. */
 const step = signal<number | undefined>(undefined);
@@ -24,28 +23,27 @@ function end(): void {
 }
 
 function goTo(next: number): void {
-  if (next >= STEPS.length) {
+  if (next >= PARTS.length) {
     end();
     return;
   }
   step.value = next;
-  const name = STEPS[next];
-  part.value = name === 'keep' ? 'teach' : name;
+  part.value = PARTS[next];
   requestAnimationFrame(() => document.querySelector('.tour')?.scrollIntoView({ block: 'nearest' }));
 }
 
 /** The tour's card, in the part that it tells of. */
-export function Tour({ at }: { at: Part | 'keep' }) {
+export function Tour({ at }: { at: Part }) {
   const m = messages.value.tour;
   const now = step.value;
-  if (now === undefined || STEPS[now] !== at) return null;
+  if (now === undefined || PARTS[now] !== at) return null;
   return (
     <aside class="tour" aria-label={m.title}>
       <p>
-        <strong>{m.step(now + 1, STEPS.length)}</strong> {m[at]}
+        <strong>{m.step(now + 1, PARTS.length)}</strong> {m[at]}
       </p>
       <button type="button" class="primary" onClick={() => goTo(now + 1)}>
-        {now + 1 === STEPS.length ? m.done : m.next}
+        {now + 1 === PARTS.length ? m.done : m.next}
       </button>
       <button type="button" class="quiet square" aria-label={m.close} title={m.close} onClick={end}>
         <Icon name="close" />

@@ -10,6 +10,7 @@ import { Either } from './lists.tsx';
 import { messages, percent } from './messages.ts';
 import { ProblemText } from './notices.tsx';
 import { isTouch } from './parts.ts';
+import { Seeable } from './preview.tsx';
 import { board, notify, perform, status } from './store.ts';
 import { Waiting } from './teach.tsx';
 import { Tour } from './tour.tsx';
@@ -237,7 +238,7 @@ function Answer() {
         <ul class="nearest">
           {nearest.map(({ hash, className, similarity }) => (
             <li key={hash}>
-              <img src={thumbnailUrl(hash)} alt={className} />
+              <Seeable hash={hash} among={nearest.map((one) => one.hash)} src={thumbnailUrl(hash)} />
               <span class="clip">{className}</span>
               <span class="muted">{m.similar(percent(similarity))}</span>
             </li>

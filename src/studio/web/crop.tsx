@@ -1,0 +1,122 @@
+import { ApiError, api } from './api.ts';
+import { messages } from './messages.ts';
+import { board, perform } from './store.ts';
+
+/** A part of a picture, as shares of its width and height. */
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The largest square in the middle. */
+export function squareOf({ naturalWidth: wide, naturalHeight: high }: HTMLImageElement): Box {
+  const side = Math.min(wide, high);
+  return {
+    x: (wide - side) / 2 / wide,
+    y: (high - side) / 2 / high,
+    width: side / wide,
+    height: side / high,
+  };
+}
+
+/** Shares that a box moves or grows by at an arrow key. */
+const STEP = 0.02;
+const LEAST = 0.05;
+const within = (value: number, most: number) => Math.min(most, Math.max(0, value));
+
+/** A box over a picture: drawn with the pointer, or moved by arrow keys and resized by them with Shift. */
+export function CropBox({ box, onBox }: { box: Box; onBox(box: Box): void }) {
+  const percent = (share: number) => `${100 * share}%`;
+  const draw = (event: PointerEvent & { currentTarget: HTMLElement }) => {
+    const area = event.currentTarget;
+    area.setPointerCapture(event.pointerId);
+    const { left, top, width, height } = area.getBoundingClientRect();
+    const at = ({ clientX, clientY }: PointerEvent) => [
+      within((clientX - left) / width, 1),
+      within((clientY - top) / height, 1),
+    ];
+    const [fromX, fromY] = at(event);
+    const follow = (moved: PointerEvent) => {
+      const [x, y] = at(moved);
+      if (Math.abs(x - fromX) < LEAST || Math.abs(y - fromY) < LEAST) return;
+      onBox({
+        x: Math.min(x, fromX),
+        y: Math.min(y, fromY),
+        width: Math.abs(x - fromX),
+        height: Math.abs(y - fromY),
+      });
+    };
+    area.addEventListener('pointermove', follow);
+    area.addEventListener('lostpointercapture', () => area.removeEventListener('pointermove', follow), {
+      once: true,
+    });
+  };
+  const press = (event: KeyboardEvent) => {
+    const step = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] }[
+      event.key
+    ];
+    if (!step) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const [dx, dy] = step;
+    if (event.shiftKey) {
+      const width = Math.max(LEAST, Math.min(1 - box.x, box.width + dx));
+      onBox({ ...box, width, height: Math.max(LEAST, Math.min(1 - box.y, box.height + dy)) });
+    } else onBox({ ...box, x: within(box.x + dx, 1 - box.width), y: within(box.y + dy, 1 - box.height) });
+  };
+  return (
+    <div class="crop-area" onPointerDown={draw}>
+      <div
+        class="crop-box"
+        role="img"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys move it.
+        tabIndex={0}
+        aria-label={messages.value.preview.cropHint}
+        onKeyDown={press}
+        style={{
+          left: percent(box.x),
+          top: percent(box.y),
+          width: percent(box.width),
+          height: percent(box.height),
+        }}
+      />
+    </div>
+  );
+}
+
+/** Puts a part of a picture in its place, in one step for undo; resolves with the hash of the part. */
+export async function cropPicture(
+  hash: string,
+  image: HTMLImageElement,
+  box: Box,
+): Promise<string | undefined> {
+  const picture = board.value.pictures.get(hash);
+  if (!picture) return undefined;
+  const canvas = document.createElement('canvas');
+  const { naturalWidth: wide, naturalHeight: high } = image;
+  canvas.width = Math.max(1, Math.round(box.width * wide));
+  canvas.height = Math.max(1, Math.round(box.height * high));
+  canvas
+    .getContext('2d')
+    ?.drawImage(
+      image,
+      box.x * wide,
+      box.y * high,
+      canvas.width,
+      canvas.height,
+      0,
+      0,
+      canvas.width,
+      canvas.height,
+    );
+  const part = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, 'image/jpeg', 0.95));
+  if (!part) return undefined;
+  const kept = await api.keep(picture.name, part);
+  if ('problem' in kept) throw new ApiError(400, kept.problem);
+  const step = crypto.randomUUID();
+  perform({ do: 'discard', hashes: [hash] }, step);
+  perform({ do: 'add', pictures: [{ ...picture, hash: kept.hash }] }, step);
+  return kept.hash;
+}

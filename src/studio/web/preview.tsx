@@ -1,0 +1,143 @@
+import { signal } from '@preact/signals';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { previewUrl } from './api.ts';
+import { classItems, newClassItem } from './class-choice.tsx';
+import { type Box, CropBox, cropPicture, squareOf } from './crop.tsx';
+import { Icon } from './icons.tsx';
+import { Menu } from './menu.tsx';
+import { messages } from './messages.ts';
+import { move } from './selection.ts';
+import { board, classNames, perform, tellError } from './store.ts';
+import { tellDone } from './undoable.tsx';
+
+/** The picture that is seen large, and those that arrow keys go on to. */
+const seen = signal<{ readonly hash: string; readonly among: readonly string[] } | undefined>(undefined);
+
+export function preview(hash: string, among: readonly string[]): void {
+  seen.value = { hash, among };
+}
+
+/** A picture as a button that shows it large; beside it are the others of its list. */
+export function Seeable({ hash, among, src }: { hash: string; among: readonly string[]; src: string }) {
+  const name = board.value.pictures.get(hash)?.name ?? '';
+  return (
+    <button
+      type="button"
+      class="seeable"
+      title={messages.value.preview.open(name)}
+      onClick={() => preview(hash, among)}
+    >
+      <img src={src} alt={name} loading="lazy" decoding="async" />
+    </button>
+  );
+}
+
+export function Preview() {
+  const now = seen.value;
+  const picture = now && board.value.pictures.get(now.hash);
+  return now && picture ? <Large key="preview" hash={now.hash} among={now.among} /> : null;
+}
+
+function Large({ hash, among }: { hash: string; among: readonly string[] }) {
+  const m = messages.value.preview;
+  const dialog = useRef<HTMLDialogElement>(null);
+  const image = useRef<HTMLImageElement>(null);
+  const [crop, setCrop] = useState<Box | undefined>(undefined);
+  const { name = '', classId } = board.value.pictures.get(hash) ?? {};
+  const there = among.filter((one) => board.value.pictures.has(one));
+  const at = there.indexOf(hash);
+  useEffect(() => dialog.current?.showModal(), []);
+  const go = (step: number) => {
+    const next = there[at + step];
+    setCrop(undefined);
+    if (next) preview(next, among);
+  };
+  const discard = () => {
+    const next = there[at + 1] ?? there[at - 1];
+    perform({ do: 'discard', hashes: [hash] });
+    tellDone(messages.value.collect.discarded(1));
+    if (next) preview(next, among);
+    else dialog.current?.close();
+  };
+  const cut = async () => {
+    if (!crop || !image.current) return;
+    const kept = await cropPicture(hash, image.current, crop).catch(tellError);
+    setCrop(undefined);
+    if (kept)
+      preview(
+        kept,
+        among.map((one) => (one === hash ? kept : one)),
+      );
+  };
+  const press = (event: KeyboardEvent) => {
+    if ((event.target as Element).closest('.menu')) return;
+    if (event.key === 'ArrowLeft') go(-1);
+    else if (event.key === 'ArrowRight') go(1);
+    else if (event.key === 'Delete' || event.key === 'Backspace') discard();
+    else return;
+    event.preventDefault();
+  };
+  return (
+    <dialog
+      ref={dialog}
+      class="preview"
+      aria-label={name}
+      onKeyDown={press}
+      onClose={() => {
+        seen.value = undefined;
+      }}
+    >
+      <div class="heading">
+        <p class="clip">
+          <strong>{name}</strong> {classId ? classNames.value.get(classId) : messages.value.collect.unsorted}
+        </p>
+        <p class="muted">{m.place(at + 1, there.length)}</p>
+      </div>
+      <div class="large-picture">
+        <div class="framed">
+          <img ref={image} src={previewUrl(hash)} alt={name} />
+          {crop && <CropBox box={crop} onBox={setCrop} />}
+        </div>
+      </div>
+      <div class="actions">
+        <button type="button" disabled={at <= 0} onClick={() => go(-1)}>
+          {m.before}
+        </button>
+        <button type="button" disabled={at < 0 || at === there.length - 1} onClick={() => go(1)}>
+          {m.after}
+        </button>
+        <Menu
+          title={messages.value.collect.moveTo}
+          items={() => [
+            ...classItems(classId ? [classId] : [], (id) => move([hash], id)),
+            newClassItem((id) => move([hash], id)),
+          ]}
+        >
+          {messages.value.collect.moveTo}
+          <Icon name="open" />
+        </Menu>
+        {crop ? (
+          <>
+            <button type="button" class="primary" onClick={() => void cut()}>
+              {m.cut}
+            </button>
+            <button type="button" onClick={() => setCrop(undefined)}>
+              {m.noCrop}
+            </button>
+          </>
+        ) : (
+          <button type="button" onClick={() => image.current && setCrop(squareOf(image.current))}>
+            {m.crop}
+          </button>
+        )}
+        <button type="button" aria-keyshortcuts="Delete" onClick={discard}>
+          {messages.value.collect.discard}
+        </button>
+        <button type="button" class="last" onClick={() => dialog.current?.close()}>
+          {messages.value.close}
+        </button>
+      </div>
+      {crop && <p class="muted small">{m.cropHint}</p>}
+    </dialog>
+  );
+}
