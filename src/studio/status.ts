@@ -17,7 +17,7 @@ export interface Status extends LessonStatus {
 }
 
 /** A project of the workspace. */
-export interface ProjectFacts {
+interface ProjectFacts {
   readonly id: string;
   readonly name: string;
   readonly folder: string;
