@@ -6,6 +6,9 @@ import { runMutants } from './mutants.ts';
 /** `npm run faults [-- <campaign>… --rounds <n> --seed <n> --only <mutant>]` */
 const MUTANTS: Readonly<Record<string, URL>> = {
   classifier: new URL('classifier.ts', import.meta.url),
+  zips: new URL('zips.ts', import.meta.url),
+  tables: new URL('tables.ts', import.meta.url),
+  configurations: new URL('configurations.ts', import.meta.url),
 };
 const ROUNDS = 10_000;
 

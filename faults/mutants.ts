@@ -49,14 +49,23 @@ export async function runMutants(
       `  ${OUTCOMES.map((outcome) => `${outcome} ${count(verdicts, outcome)}`).join(', ')}`,
       ...(only === undefined ? [] : [`  its files are in ${root}`]),
       ...codes(verdicts),
-      ...bad.slice(0, SHOWN).map(({ index, outcome, what }) => `  ${outcome} --only ${index}  ${what ?? ''}`),
-      ...(bad.length > SHOWN ? [`  and ${bad.length - SHOWN} more`] : []),
+      ...(only === undefined ? kinds(bad) : bad.map(({ outcome, what }) => `  ${outcome}  ${what}`)),
     ],
     faults: bad.length,
   };
 }
 
-const SHOWN = 20;
+/** Faults that are alike, by the first line of the program in which they show, and a mutant that shows them. */
+function kinds(bad: readonly Verdict[]): string[] {
+  const alike = new Map<string, number[]>();
+  for (const { index, outcome, what = '' } of bad) {
+    const [message, ...stack] = what.split('\n');
+    const place = stack.find((line) => line.includes('/src/'))?.replace(/^.*\/src\//, 'src/') ?? '';
+    const kind = `${outcome}: ${place ? `${place.replace(/\)$/, '')} ${message.replace(/:.*/, '')}` : message}`;
+    alike.set(kind, [...(alike.get(kind) ?? []), index]);
+  }
+  return [...alike].map(([kind, indices]) => `  ${indices.length} x ${kind}  (--only ${indices[0]})`);
+}
 
 const count = (verdicts: readonly Verdict[], asked: Outcome) =>
   verdicts.filter(({ outcome }) => outcome === asked).length;

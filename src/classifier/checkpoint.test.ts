@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { constantRate } from '../engine/training/schedule.ts';
 import { mul } from '../graph/elementwise.ts';
@@ -66,6 +67,20 @@ describe('a checkpoint', () => {
     expect(await goesOn([base, trainingOf(base)], [base, trainingOf(base)])).toBe(true);
     const judged = { ...base, validation };
     expect(await goesOn([judged, trainingOf(judged)], [judged, trainingOf(judged)])).toBe(true);
+  });
+
+  it('is refused where a byte of it is another one', async () => {
+    const path = at('damaged.training');
+    const training = trainingOf(base);
+    await train({ ...base, checkpoint: fileCheckpoint(path, {}) }, training);
+    const bytes = await readFile(path);
+    for (const byte of [bytes.length - 1, bytes.length - 5000, bytes.indexOf('"step":"') + 8]) {
+      const damaged = Buffer.from(bytes);
+      damaged[byte] ^= 1;
+      await writeFile(path, damaged);
+      const resumed = train({ ...base, checkpoint: fileCheckpoint(path, { resume: true }) }, training);
+      await expect(resumed, `byte ${byte}`).rejects.toMatchObject({ code: 'fit/checkpoint', exitCode: 4 });
+    }
   });
 
   const tasks: Record<string, Task> = {

@@ -7,6 +7,7 @@ import { hashOf } from '../store/checksum.ts';
 import { readRegular, unlessMissing } from '../store/regular.ts';
 import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
 import { version } from '../version.ts';
+import { contentHash } from './content-hash.ts';
 
 /** A training's state in a safetensors file: what was kept survives a kill, for every write replaces the file as a whole. */
 export interface FileCheckpoint extends Checkpoint {
@@ -15,7 +16,8 @@ export interface FileCheckpoint extends Checkpoint {
 
 /**
  * Keeps the last full epoch in a file. Only with `resume` is what lies there given back: throws `UsageError` where nothing does, or
- * where it is of another training: other examples, class names, prompts, options, seed or version of this package.
+ * where it is of another training: other examples, class names, prompts, options, seed or version of this package, `ModelError` where
+ * it is damaged.
  */
 export function fileCheckpoint(path: string, { resume = false }: { resume?: boolean }): FileCheckpoint {
   return {
@@ -27,8 +29,12 @@ export function fileCheckpoint(path: string, { resume = false }: { resume?: bool
         save: ({ step, parameters, moments }) => {
           const named = (prefix: string, all: TrainingState['parameters']) =>
             Object.entries(all).map(([name, tensor]) => [`${prefix}${name}`, tensor] as const);
-          const tensors = new Map([...named('parameter.', parameters), ...named('moment.', moments)]);
-          return writeFileAtomic(path, encodeSafetensors(tensors, { training, step: String(step) }));
+          const tensors = Object.fromEntries([
+            ...named('parameter.', parameters),
+            ...named('moment.', moments),
+          ]);
+          const sha256 = contentHash(tensors, `${training} ${step}`);
+          return writeFileAtomic(path, encodeSafetensors(tensors, { training, step: String(step), sha256 }));
         },
       };
     },
@@ -50,6 +56,13 @@ async function read(path: string, training: string): Promise<TrainingState> {
     throw new UsageError(`${path} is of another training, and cannot be continued by this one`, {
       code: 'fit/resume',
       hint: 'Use the same pictures, prompts, options, seed and version as the run that was interrupted, or leave out --resume.',
+      details: { path },
+    });
+  }
+  if (metadata.sha256 !== contentHash(Object.fromEntries(tensors), `${training} ${metadata.step}`)) {
+    throw new ModelError(`${path} is damaged: its checksum does not match`, {
+      code: 'fit/checkpoint',
+      hint: 'Leave out --resume to train from the beginning.',
       details: { path },
     });
   }

@@ -1,3 +1,4 @@
+import { DataError } from '../errors.ts';
 import type { Labelled } from './folders.ts';
 import type { SourceFile } from './source.ts';
 import { type Table, tableOf } from './table.ts';
@@ -26,13 +27,23 @@ export async function classNamesOfCard(card: SourceFile): Promise<Table | undefi
     ) ?? [];
   const rows = [...names.matchAll(/^[ \t]+['"]?(\d+)['"]?:[ \t]*(.*?)[ \t]*\r?$/gm)].map(([, id, name]) => ({
     id,
-    name: unquoted(name),
+    name: unquoted(name, card.path),
   }));
   return rows.length > 0 ? tableOf(card.path, rows) : undefined;
 }
 
 /** A YAML text on one line, plain or in quotes. */
-function unquoted(text: string): string {
+function unquoted(text: string, path: string): string {
   if (text.startsWith("'")) return text.slice(1, -1).replaceAll("''", "'");
-  return text.startsWith('"') ? String(JSON.parse(text)) : text;
+  if (!text.startsWith('"')) return text;
+  try {
+    return String(JSON.parse(text));
+  } catch (cause) {
+    throw new DataError(`${path} gives a class the name ${text}, which is no text in quotes`, {
+      code: 'dataset/card',
+      hint: 'Correct the name, or write it without quotes.',
+      details: { path },
+      cause,
+    });
+  }
 }

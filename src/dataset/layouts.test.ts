@@ -391,6 +391,15 @@ describe('labels', () => {
     await expect(readDataset(join(own.root, 'lists'))).rejects.toThrow(failure('several-labels'));
   });
 
+  it('as integers have no name where the card gives one that is no text', async () => {
+    const names = `---\nclass_label:\n  names:\n    0: "cat" or dog\n    1: owl\n---\n`;
+    await write(...pics('.', 2), ['README.md', names]);
+    await write(
+      table('metadata.jsonl', '{"file_name":"1.jpg","label":0}', '{"file_name":"2.jpg","label":1}'),
+    );
+    await expect(readDataset(own.root)).rejects.toThrow(failure('card'));
+  });
+
   it('as integers have the names that a data set card gives', async () => {
     const card = `---
 license: mit

@@ -52,6 +52,20 @@ it('takes a name only as long as it will be on the board', async () => {
   );
 });
 
+it('is refused where its board is none, naming the line', async () => {
+  const picture = { hash: '0'.repeat(64), name: 'a.png' };
+  const cat = { id: 'a', name: 'cat' };
+  for (const changed of [
+    { classes: [cat, cat] },
+    { pictures: [picture, picture] },
+    { pictures: [{ ...picture, classId: 'b' }] },
+  ]) {
+    const base = { classes: [cat], pictures: [], settings: { method: 'auto', reject: 0 }, ...changed };
+    await writeFile(path(), `${JSON.stringify({ base })}\n`);
+    await expect(openJournal(folder)).rejects.toMatchObject({ code: 'studio/journal', details: { line: 1 } });
+  }
+});
+
 it('is as it was left, with the way back', async () => {
   await leave(add('cat'), add('dog'), { move: 'undo' }, add('cow'));
   const journal = await openJournal(folder);

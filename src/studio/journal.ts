@@ -50,15 +50,25 @@ export const changeSchema: z.ZodType<Change> = z.union([
 ]);
 
 const baseSchema = z.object({
-  base: z.object({
-    classes: z.array(z.object({ id: classId, name: className })),
-    pictures: z.array(picture),
-    settings,
-    // Sessions of before have neither.
-    name: z.string().default(''),
-    confirmed: hashes.default([]),
-  }) satisfies z.ZodType<BoardJson>,
+  base: z
+    .object({
+      classes: z.array(z.object({ id: classId, name: className })),
+      pictures: z.array(picture),
+      settings,
+      // Sessions of before have neither.
+      name: z.string().default(''),
+      confirmed: hashes.default([]),
+    })
+    .refine(isWhole, 'is no board') satisfies z.ZodType<BoardJson>,
 });
+
+/** Every class and every picture is there once, and pictures are of classes that are there. */
+function isWhole({ classes, pictures }: BoardJson): boolean {
+  const ids = new Set(classes.map(({ id }) => id));
+  const hashes = new Set(pictures.map(({ hash }) => hash));
+  const known = pictures.every(({ classId }) => classId === undefined || ids.has(classId));
+  return known && ids.size === classes.length && hashes.size === pictures.length;
+}
 
 const JOURNAL: FileUse = {
   area: 'studio',
