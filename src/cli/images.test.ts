@@ -1,25 +1,51 @@
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findImages } from './images.ts';
 import { recordingIo } from './io.fixture.ts';
 
 describe('findImages', () => {
   let root: string;
+  let other: string;
   const find = async (given: string[], lines: string[] = [], except?: string) =>
     (await findImages(given, recordingIo({ lines }), except)).map((path) => relative(root, path));
 
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'images-'));
+    other = await mkdtemp(join(tmpdir(), 'images-'));
     await mkdir(join(root, 'a', 'b'), { recursive: true });
     await mkdir(join(root, 'empty'));
     const files = ['10.jpg', '9.JPG', 'notes.txt', '.hidden.jpg', 'a/b/猫.png', 'x[1].png'];
     for (const file of files) await writeFile(join(root, file), '');
   });
 
+  afterAll(() => Promise.all([root, other].map((folder) => rm(folder, { recursive: true }))));
+
   it('takes all pictures below a folder, in natural order', async () => {
     expect(await find([root])).toEqual(['9.JPG', '10.jpg', join('a', 'b', '猫.png'), 'x[1].png']);
+  });
+
+  it('passes over what systems and tools leave, and what is hidden, and tells it', async () => {
+    const left = join(other, 'left');
+    for (const place of ['photos', '@eaDir', '.thumbnails', '.net']) {
+      await mkdir(join(left, place), { recursive: true });
+      await writeFile(join(left, place, '1.jpg'), '');
+    }
+    const io = recordingIo();
+    expect(await findImages([left], io)).toEqual([join(left, 'photos', '1.jpg')]);
+    expect(io.err()).toContain(
+      '2 files and folders of systems and tools (".thumbnails", "@eaDir"): left out.',
+    );
+    expect(io.err()).toContain('1 file is hidden');
+  });
+
+  it('follows links, also those that lead out, and ends where they lead around', async () => {
+    const linked = join(other, 'linked');
+    await mkdir(linked);
+    await symlink(join(root, 'a'), join(linked, 'out'));
+    await symlink(linked, join(linked, 'round'));
+    expect(await findImages([linked], recordingIo())).toEqual([join(linked, 'out', 'b', '猫.png')]);
   });
 
   it('takes files as they are named, there or not, each once', async () => {

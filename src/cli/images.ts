@@ -1,8 +1,9 @@
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { isAbsolute, join, resolve, sep } from 'node:path';
 import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/names.ts';
 import type { Io } from './io.ts';
+import { tellFindings } from './wording.ts';
 
 /**
  * The pictures that a person means by files, folders (all pictures below them), patterns (for shells that do not expand
@@ -12,7 +13,7 @@ import type { Io } from './io.ts';
 export async function findImages(given: readonly string[], io: Io, except?: string): Promise<string[]> {
   const found: string[] = [];
   for (const path of given) {
-    found.push(...(path === '-' ? await imagesListed(io) : await imagesAt(path, io.signal)));
+    found.push(...(path === '-' ? await imagesListed(io) : await imagesAt(path, io)));
   }
   const outside = except && resolve(except) + sep;
   const kept = [...new Set(found)].filter((path) => !outside || !resolve(path).startsWith(outside));
@@ -30,31 +31,32 @@ async function imagesListed(io: Io): Promise<string[]> {
   });
 }
 
-async function imagesAt(path: string, signal: AbortSignal): Promise<string[]> {
+async function imagesAt(path: string, io: Io): Promise<string[]> {
   const info = await stat(path).catch(() => undefined);
-  if (info?.isDirectory()) return imagesBelow(path);
+  if (info?.isDirectory()) return imagesBelow(path, io);
   const { glob, isDynamicPattern } = await import('tinyglobby');
   if (info || !isDynamicPattern(path)) return [path];
   const pattern = process.platform === 'win32' ? path.replaceAll('\\', '/') : path;
   const matches = (
-    await glob(pattern, { expandDirectories: false, absolute: isAbsolute(path), signal })
+    await glob(pattern, { expandDirectories: false, absolute: isAbsolute(path), signal: io.signal })
   ).filter(isImagePath);
   if (matches.length === 0) throw noImages(path);
   return sorted(matches);
 }
 
-async function imagesBelow(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const paths = entries
-    .filter((entry) => !entry.name.startsWith('.') && isImagePath(entry.name) && !entry.isDirectory())
-    .map((entry) => join(entry.parentPath, entry.name));
+/** The pictures below a folder, and below those that links in it lead to; what is passed over is told. */
+async function imagesBelow(folder: string, io: Io): Promise<string[]> {
+  const { folderTree, hiddenFindings } = await import('../dataset/source.ts');
+  const { files, hidden, findings } = await folderTree(folder, io.signal, { anywhere: true });
+  tellFindings(io, [...findings, ...hiddenFindings(hidden)]);
+  const paths = files.flatMap(({ path }) => (isImagePath(path) ? [join(folder, path)] : []));
   if (paths.length === 0) throw noImages(folder);
-  return sorted(paths);
+  return paths;
 }
 
 async function sorted(paths: string[]): Promise<string[]> {
-  const { naturalOrder } = await import('../dataset/order.ts');
-  return paths.sort(naturalOrder);
+  const { sortNaturally } = await import('../dataset/order.ts');
+  return sortNaturally(paths, (path) => path);
 }
 
 function noImages(where: string): DataError {

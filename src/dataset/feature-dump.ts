@@ -3,11 +3,15 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.ts';
 import { dot, type Matrix, row } from '../math/matrix.ts';
-import { readRegularText } from '../store/regular.ts';
+import { CONFIGURATION_LIMIT, readRegular } from '../store/regular.ts';
 import { count } from '../words.ts';
 import { type DumpTable, openTables } from './dump-tables.ts';
 import { groupBy } from './groups.ts';
-import type { ClassInfo } from './types.ts';
+import { visible } from './names.ts';
+import { splitNamed } from './splits.ts';
+import { decodeText, parseJson } from './text.ts';
+import type { ClassInfo, Split } from './types.ts';
+import { quoted } from './wording.ts';
 
 /** Embeddings with their classes. */
 export interface LabelledRows {
@@ -42,9 +46,12 @@ export interface FeatureDump {
 const info = z.object({
   dataset: z.string().optional(),
   model: z.string().optional(),
-  classes: z.array(z.string()).min(2),
+  classes: z.array(z.string().overwrite(visible).min(1)).min(2),
   files: z.record(z.string(), z.object({ labels: z.array(z.number().int()).optional() })).default({}),
 });
+
+/** A draw of that many examples of each class. */
+const SUPPORT = /^support_(\d+)shot$/;
 
 /** Whether a folder is a dump of features. */
 export async function isFeatureDump(folder: string): Promise<boolean> {
@@ -90,10 +97,18 @@ export async function readFeatureDump(
   };
   const draws = new Map<number, LabelledRows>();
   for (const name of tables.names) {
-    const shots = /^support_(\d+)shot$/.exec(name)?.[1];
+    const shots = SUPPORT.exec(name)?.[1];
     if (shots) draws.set(Number(shots), (await labelled(name)) as LabelledRows);
   }
-  const train = await labelled('train');
+  const ofSplit = async (split: Split) => {
+    const [name, another] = tables.names.filter((table) => splitNamed(table) === split);
+    if (another === undefined) return name === undefined ? undefined : labelled(name);
+    throw new DataError(`${folder} has two tables of the split ${split}: ${name} and ${another}`, {
+      code: 'dump/two-tables',
+      hint: 'Remove or rename one of them.',
+    });
+  };
+  const train = await ofSplit('train');
   if (train) draws.set(largestClass(train.labels), train);
   if (examples && draws.size === 0) {
     throw new DataError(`${folder} has no examples to learn from`, {
@@ -101,7 +116,7 @@ export async function readFeatureDump(
       hint: 'Expected is train.npy, or support_1shot.npy, support_2shot.npy, …, with the class of every row.',
     });
   }
-  const [val, test] = [await labelled('val'), await labelled('test')];
+  const [val, test] = [await ofSplit('val'), await ofSplit('test')];
   const [prompts, text] = [await labelled('prompts'), await read('text')];
   if (text && text.features.rows !== classes.length) {
     throw new DataError(`${text.path} has ${text.features.rows} rows; there are ${classes.length} classes`, {
@@ -109,22 +124,37 @@ export async function readFeatureDump(
       hint: 'Several rows for a class belong into prompts.npy, with the class of each.',
     });
   }
+  const unused = tables.names.filter((table) => !isKnownTable(table));
+  if (unused.length > 0) findings.push(`${folder}: ${quoted(unused)} not used, for no table is called so`);
   const name = dataset ?? basename(resolve(folder));
   const rest = { draws, train, val, test, text: text?.features, prompts, findings };
   return { name, encoder: model ?? 'unknown', classes, dimension, ...rest };
 }
 
+/** Whether a table of that name is read. */
+function isKnownTable(name: string): boolean {
+  return splitNamed(name) !== undefined || SUPPORT.test(name) || name === 'text' || name === 'prompts';
+}
+
 async function readInfo(folder: string): Promise<z.infer<typeof info>> {
   const path = join(folder, 'info.json');
-  const text = await readRegularText(path, { area: 'dump' });
+  const text = decodeText(await readRegular(path, { area: 'dump', limit: CONFIGURATION_LIMIT }), path);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
-    throw new DataError(`${path} is not JSON`, { code: 'dump/info', cause });
+    throw new DataError(`${path} is not JSON: ${(cause as Error).message}`, { code: 'dump/info', cause });
   }
   const parsed = info.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    const { classes } = parsed.data;
+    const twice = classes.find((name, i) => classes.indexOf(name) !== i);
+    if (twice === undefined) return parsed.data;
+    throw new DataError(`${path} names the class "${twice}" twice`, {
+      code: 'dump/classes',
+      hint: 'Labels are places in the list of classes: give each class a name of its own.',
+    });
+  }
   throw new DataError(`${path} does not describe features: ${z.prettifyError(parsed.error)}`, {
     code: 'dump/info',
     hint: 'Expected is {"dataset": …, "model": …, "classes": ["cat", "dog", …]}.',
@@ -169,7 +199,8 @@ function lengthsOf(features: Matrix, path: string): string[] {
 const ROUGH = 5e-3;
 
 function absentClasses(labels: Int32Array, classes: readonly string[], path: string): string[] {
-  const absent = classes.filter((_, c) => !labels.includes(c));
+  const there = new Set(labels);
+  const absent = classes.filter((_, c) => !there.has(c));
   if (absent.length === 0) return [];
   const some = absent.slice(0, 3).join(', ');
   return [

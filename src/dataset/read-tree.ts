@@ -17,7 +17,7 @@ import {
   readOtherTables,
   unusedTable,
 } from './indexes.ts';
-import type { Folder, SourceFile, Tree } from './source.ts';
+import { type Folder, hiddenFindings, type SourceFile, type Tree } from './source.ts';
 import { parseTable, type Table } from './table.ts';
 import type { Finding } from './types.ts';
 import { info, quoted, warning } from './wording.ts';
@@ -161,13 +161,6 @@ function leftOut(
       'pictures are in the folder, but not used from the table',
     );
   }
-  const hidden = tree.hidden.filter((file) => !known.has(file));
-  say(
-    hidden.some(({ path }) => isImagePath(path)) ? warning : info,
-    'hidden',
-    hidden,
-    'file is hidden, for its name or that of a folder begins with a dot',
-    'files are hidden, for their names or those of their folders begin with a dot',
-  );
+  findings.push(...hiddenFindings(tree.hidden.filter((file) => !known.has(file))));
   return findings;
 }

@@ -146,11 +146,28 @@ function grow(files: SourceFile[], folders: readonly string[]): Pick<Tree, 'top'
   return { top, files };
 }
 
+/** Says which files were left out because they are hidden. */
+export function hiddenFindings(files: readonly SourceFile[]): Finding[] {
+  if (files.length === 0) return [];
+  const tell = files.some(({ path }) => isImagePath(path)) ? warning : info;
+  const hidden = count(
+    files.length,
+    'file is hidden, for its name or that of a folder begins with a dot',
+    'files are hidden, for their names or those of their folders begin with a dot',
+  );
+  const paths = files.map(({ path }) => path);
+  return [tell('hidden', `${hidden}: left out.`, paths)];
+}
+
 /**
- * The files below a folder. Links stay inside the folder; a folder that several links lead to is read through the first of them
- * only, so that links which fan out do not multiply. What is left out is said.
+ * The files below a folder. Links stay inside the folder, unless `anywhere` lets them lead out; a folder that several links lead to
+ * is read through the first of them only, so that links which fan out do not multiply. What is left out is said.
  */
-export async function folderTree(folder: string, signal?: AbortSignal): Promise<Tree> {
+export async function folderTree(
+  folder: string,
+  signal?: AbortSignal,
+  { anywhere = false }: { anywhere?: boolean } = {},
+): Promise<Tree> {
   const root = resolve(folder);
   const real = await realpath(root);
   const inside = real.endsWith(sep) ? real : real + sep;
@@ -179,7 +196,7 @@ export async function folderTree(folder: string, signal?: AbortSignal): Promise<
         let found: { isFile(): boolean; isDirectory(): boolean } = entry;
         if (entry.isSymbolicLink()) {
           target = await realpath(target);
-          if (target !== real && !target.startsWith(inside)) {
+          if (!anywhere && target !== real && !target.startsWith(inside)) {
             refused.outside.push(path);
             continue;
           }

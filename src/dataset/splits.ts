@@ -15,7 +15,7 @@ const SPLITS = new Map(
 /** Words beside the split's own: `seg_train`, `Training Data`, `images_test`, `PublicTest`. */
 const BESIDE = new Set(
   `data dataset set split seg segment image images img imgs pic pics picture pictures photo photos folder dir
-  label labels labeled labelled annotation annotations metadata list index df final full original public private`.split(
+  feature features embedding embeddings label labels labeled labelled annotation annotations metadata list index df final full original public private`.split(
     /\s+/,
   ),
 );

@@ -25,7 +25,7 @@ export const PICTURE: FileUse = {
 };
 
 /** A configuration or a list in JSON or text. Tokenizers of many languages have up to 35 MB. */
-const CONFIGURATION_LIMIT = 2 ** 27;
+export const CONFIGURATION_LIMIT = 2 ** 27;
 
 /** Bytes that are read at once. */
 const CHUNK = 2 ** 26;
