@@ -1,7 +1,7 @@
 import type { ClassInfo, Finding } from '../dataset/types.ts';
 import { quoted } from '../dataset/wording.ts';
 import { leaveOneShotOut } from '../tuning/folds.ts';
-import { count } from '../words.ts';
+import { count, number } from '../words.ts';
 import type { ClassifierData } from './types.ts';
 
 /**
@@ -23,7 +23,7 @@ export function unjudgedClasses({
 export function unjudgedFindings(data: Pick<ClassifierData, 'tuning' | 'support' | 'classes'>): Finding[] {
   const ids = unjudgedClasses(data).map(({ id }) => id);
   if (ids.length === 0) return [];
-  const classes = `${count(ids.length, 'class', 'classes')} of ${count(data.classes.length, 'class', 'classes')}`;
+  const classes = `${number(ids.length)} of ${count(data.classes.length, 'class', 'classes')}`;
   const message = `${classes} could not be judged by left-out examples, for want of two examples that are not alike: ${quoted(ids)}`;
   return [{ level: 'warning', code: 'fit/unjudged-class', message, paths: ids }];
 }
