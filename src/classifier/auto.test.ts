@@ -12,7 +12,7 @@ import { taskOf } from './task.ts';
 import type { ClassifierData } from './types.ts';
 
 vi.mock('../image/loader.ts', async (original) =>
-  (await import('./fake-encoder.fixture.ts')).sharedThreads(original),
+  (await import('./fake-encoder.fixture.ts')).sharedDecoders(original),
 );
 
 const at = workspace();

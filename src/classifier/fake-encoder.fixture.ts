@@ -123,10 +123,10 @@ export async function writePictures(
 }
 
 /**
- * For `vi.mock('../image/loader.ts')`: all classifiers of a file of tests decode on the same threads, since starting threads
+ * For `vi.mock('../image/loader.ts')`: all classifiers of a file of tests decode with the same processes, since starting them
  * takes most of the time of a small fit.
  */
-export async function sharedThreads(
+export async function sharedDecoders(
   original: () => Promise<unknown>,
 ): Promise<typeof import('../image/loader.ts')> {
   const { createImageLoader } = (await original()) as typeof import('../image/loader.ts');

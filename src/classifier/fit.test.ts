@@ -11,7 +11,7 @@ import { fakeEncoder, picture, workspace, writeFiles, writePictures } from './fa
 import { type FitOptions, fit } from './fit.ts';
 
 vi.mock('../image/loader.ts', async (original) =>
-  (await import('./fake-encoder.fixture.ts')).sharedThreads(original),
+  (await import('./fake-encoder.fixture.ts')).sharedDecoders(original),
 );
 
 const at = workspace();

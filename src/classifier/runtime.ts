@@ -11,7 +11,7 @@ import { type FeatureCache, openFeatureCache } from '../store/feature-cache.ts';
 import { readSource } from './source.ts';
 import type { EncoderReference, ImageSource, WorkOptions } from './types.ts';
 
-/** What a classifier needs while it works: its encoder, the feature cache, threads that decode. Opened at first use. */
+/** What a classifier needs while it works: its encoder, the feature cache, the image loader. Opened at first use. */
 export interface Runtime {
   encoder(): Promise<Encoder>;
   /** Features of pictures, from the cache where they are known. */

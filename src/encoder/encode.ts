@@ -1,4 +1,4 @@
-import { DataError, InterruptedError, TipAdapterError, throwIfAborted } from '../errors.ts';
+import { DataError, TipAdapterError, throwIfAborted } from '../errors.ts';
 import { createImageLoader, type ImageLoader } from '../image/loader.ts';
 import type { Pixels, View } from '../image/types.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
@@ -23,7 +23,7 @@ export interface EncodeOptions {
   readonly exif?: boolean;
   /** Features known already are taken from here, new ones are put there. */
   readonly cache?: FeatureCache;
-  /** Threads that decode; one is made, and closed again, where none is given. */
+  /** Decodes the pictures; one is made, and closed again, where none is given. */
   readonly loader?: ImageLoader;
   /** Pictures that are prepared, encoded and stored together (default 8). */
   readonly batch?: number;
@@ -251,10 +251,11 @@ async function decodeMissing(
   }
 }
 
+/** What is wrong with a picture. Throws what is not the picture's fault: an interruption, or that nothing can be decoded here. */
 function failureOf({ item, image }: Numbered, error: unknown): EncodeFailure {
-  if (error instanceof InterruptedError) throw error;
+  if (error instanceof TipAdapterError && !(error instanceof DataError)) throw error;
   const known =
-    error instanceof TipAdapterError
+    error instanceof DataError
       ? error
       : new DataError(`${image.id} cannot be read: ${(error as Error).message}`, {
           code: 'image/unreadable',

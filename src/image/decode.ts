@@ -1,51 +1,44 @@
 import sharp, { type Metadata, type Sharp } from 'sharp';
-import { DataError } from '../errors.ts';
 import { decodeHeic } from './heic.ts';
+import { withoutTexts } from './png.ts';
+import { checkSize, empty, notAnImage, refusalOf, unsupported } from './refusals.ts';
 import type { Raster } from './resize.ts';
 import { signatureOf } from './signature.ts';
-
-export interface DecodeOptions {
-  /** Turn the picture as its EXIF orientation says. The reference CLIP does not. */
-  readonly exif?: boolean;
-  /** Larger pictures are refused before they are decoded. */
-  readonly maxPixels?: number;
-}
-
-/** 100 megapixels: more than any phone takes, less than would fill the memory. */
-const MAX_PIXELS = 100_000_000;
-
-/** A thread that is in libvips cannot be ended from outside: libvips itself gives up after this, so that every program ends. */
-const MOST_SECONDS = 20;
+import { type DecodeOptions, MAX_PIXELS } from './types.ts';
 
 /**
  * The pixels of an encoded picture: JPEG, PNG, WebP, GIF, TIFF, AVIF by sharp, HEIC by libheif in WebAssembly. Of an
- * animation, the first frame; CMYK (through its colour profile) and 16-bit pictures become 8-bit sRGB. Throws `DataError`:
- * `image/empty`, `image/not-an-image`, `image/unsupported`, `image/too-large`, `image/truncated`, `image/too-slow`.
+ * animation, the first frame; CMYK (through its colour profile) and 16-bit pictures become 8-bit sRGB. This works in the
+ * calling process, without a limit of time or memory: `createImageLoader` has both. Throws `DataError`: `image/empty`,
+ * `image/not-an-image`, `image/unsupported`, `image/too-large`, `image/too-much-memory`, `image/truncated`.
  */
 export async function decode(
   bytes: Uint8Array,
   { exif = true, maxPixels = MAX_PIXELS }: DecodeOptions = {},
 ): Promise<Raster> {
-  if (bytes.length === 0) {
-    throw new DataError('The file is empty (0 bytes)', {
-      code: 'image/empty',
-      hint: 'Copy or download the picture again.',
-    });
-  }
-  // libvips guesses what it is given: an SVG would be laid out, for hours if it is meant to, before anything else is known of it.
+  if (bytes.length === 0) throw empty();
+  // libvips guesses the format: it would lay out an SVG, which can take hours, before anything else is known of it.
   const signature = signatureOf(bytes);
   if (!signature) throw notAnImage();
   if (!signature.read) throw unsupported(signature.name);
-  if (signature.name === 'HEIC') {
-    return withoutOpaqueAlpha(
-      await decodeHeic(bytes, (width, height) => checkSize(width, height, maxPixels)),
-    );
+  try {
+    const decodeFormat = signature.name === 'HEIC' ? decodeHeic : decodeBySharp;
+    return withoutOpaqueAlpha(await decodeFormat(readable(bytes, signature.name), { exif, maxPixels }));
+  } catch (cause) {
+    throw refusalOf(cause, signature.name);
   }
-  const metadata = await sharp(bytes, { limitInputPixels: false })
-    .metadata()
-    .catch((cause) => {
-      throw truncated(cause);
-    });
+}
+
+/** The bytes as the decoder takes them. */
+function readable(bytes: Uint8Array, format: string): Uint8Array {
+  return format === 'PNG' ? withoutTexts(bytes) : bytes;
+}
+
+async function decodeBySharp(
+  bytes: Uint8Array,
+  { exif, maxPixels }: Required<DecodeOptions>,
+): Promise<Raster> {
+  const metadata = await sharp(bytes, { limitInputPixels: false }).metadata();
   const { width, height, space } = metadata;
   checkSize(width, metadata.pageHeight ?? height, maxPixels);
   // Pillow and the reference CLIP ignore colour profiles; without its profile CMYK would be guesswork.
@@ -57,52 +50,14 @@ export async function decode(
     pages: 1,
   };
   const picture = sharp(bytes, { ...input, autoOrient: exif });
-  try {
-    const { data, info } = await eightBit(picture, metadata, bytes)
-      .timeout({ seconds: MOST_SECONDS })
-      .raw()
-      .toBuffer({ resolveWithObject: true });
-    return withoutOpaqueAlpha({
-      width: info.width,
-      height: info.height,
-      channels: info.channels as Raster['channels'],
-      palette: usesPalette(metadata),
-      data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-    });
-  } catch (cause) {
-    throw (cause as Error).message.startsWith('timeout') ? tooSlow(cause) : truncated(cause);
-  }
-}
-
-function notAnImage(): DataError {
-  return new DataError('The file is not a picture that can be read', {
-    code: 'image/not-an-image',
-    hint: 'Its name may say otherwise, but its contents are not JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC.',
-  });
-}
-
-function truncated(cause: unknown): DataError {
-  return new DataError('The picture is cut short or damaged', {
-    code: 'image/truncated',
-    hint: 'Copy or download it again.',
-    cause,
-  });
-}
-
-function tooSlow(cause: unknown): DataError {
-  return new DataError(`The picture takes longer than ${MOST_SECONDS} s to decode`, {
-    code: 'image/too-slow',
-    hint: 'Make it smaller first, or save it as JPEG or PNG.',
-    cause,
-  });
-}
-
-function unsupported(format: string): DataError {
-  return new DataError(`${format} is not among the formats that are read`, {
-    code: 'image/unsupported',
-    hint: 'Save it as JPEG or PNG first.',
-    details: { format },
-  });
+  const { data, info } = await eightBit(picture, metadata, bytes).raw().toBuffer({ resolveWithObject: true });
+  return {
+    width: info.width,
+    height: info.height,
+    channels: info.channels as Raster['channels'],
+    palette: usesPalette(metadata),
+    data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+  };
 }
 
 const PNG_COLOUR_TYPE = 25;
@@ -128,26 +83,14 @@ function withoutOpaqueAlpha(raster: Raster): Raster {
   const { channels, data } = raster;
   if (channels !== 4) return raster;
   for (let at = 3; at < data.length; at += 4) if (data[at] !== 255) return raster;
-  const rgb = new Uint8Array((data.length / 4) * 3);
-  for (let from = 0, to = 0; from < data.length; from += 4, to += 3) {
-    rgb[to] = data[from];
-    rgb[to + 1] = data[from + 1];
-    rgb[to + 2] = data[from + 2];
+  // In place: a second picture of that size would be most of the memory.
+  let to = 0;
+  for (let from = 0; from < data.length; from += 4, to += 3) {
+    data[to] = data[from];
+    data[to + 1] = data[from + 1];
+    data[to + 2] = data[from + 2];
   }
-  return { ...raster, channels: 3, data: rgb };
-}
-
-function checkSize(width: number, height: number, maxPixels: number): void {
-  if (width * height <= maxPixels) return;
-  const mega = Math.round((width * height) / 1e6);
-  throw new DataError(
-    `The picture has ${width} x ${height} pixels (${mega} megapixels); the limit is ${maxPixels / 1e6}`,
-    {
-      code: 'image/too-large',
-      hint: 'Make it smaller first.',
-      details: { width, height, maxPixels },
-    },
-  );
+  return { ...raster, channels: 3, data: data.subarray(0, to) };
 }
 
 /** A small JPEG of a picture whose longer side has `side` pixels, turned the right way. */

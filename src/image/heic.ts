@@ -1,34 +1,34 @@
-import { DataError } from '../errors.ts';
+import { once } from 'node:events';
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { checkSize } from './refusals.ts';
 import type { Raster } from './resize.ts';
+import type { DecodeOptions } from './types.ts';
+
+const THREAD = new URL(`./heic-worker${extname(import.meta.url)}`, import.meta.url);
+
+/** What the thread says: the size of the picture before it is decoded, then its pixels. */
+export interface HeicAnswer {
+  readonly width: number;
+  readonly height: number;
+  /** RGBA. */
+  readonly data?: Uint8Array;
+}
 
 /**
- * The first picture of a HEIC file, by libheif in WebAssembly; `checkSize` sees its size before anything is decoded.
+ * The first picture of a HEIC file, by libheif in WebAssembly, on a thread of its own: this one stays free to end the process.
  * libheif turns the picture itself: its orientation is part of the format, not of EXIF.
  */
-export async function decodeHeic(
-  bytes: Uint8Array,
-  checkSize: (width: number, height: number) => void,
-): Promise<Raster> {
-  const { default: heic } = await import('heic-decode');
-  const damaged = (cause: unknown) => {
-    throw new DataError('The HEIC picture is cut short or damaged', {
-      code: 'image/truncated',
-      hint: 'Copy it again, or export it as JPEG.',
-      cause,
-    });
-  };
-  const pictures = await heic.all({ buffer: bytes }).catch(damaged);
+export async function decodeHeic(bytes: Uint8Array, { maxPixels }: Required<DecodeOptions>): Promise<Raster> {
+  const thread = new Worker(THREAD, { workerData: bytes });
   try {
-    const [first] = pictures;
-    checkSize(first.width, first.height);
-    const { width, height, data } = await first.decode().catch(damaged);
-    return {
-      width,
-      height,
-      channels: 4,
-      data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-    };
+    // Rejects with what the thread throws.
+    const [size] = (await once(thread, 'message')) as [HeicAnswer];
+    checkSize(size.width, size.height, maxPixels);
+    thread.postMessage('decode');
+    const [{ width, height, data }] = (await once(thread, 'message')) as [Required<HeicAnswer>];
+    return { width, height, channels: 4, data };
   } finally {
-    pictures.dispose();
+    await thread.terminate();
   }
 }

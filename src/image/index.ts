@@ -1,6 +1,6 @@
-export { type DecodeOptions, decode, thumbnail } from './decode.ts';
+export { decode, thumbnail } from './decode.ts';
 export { createImageLoader, type ImageLoader, type LoadRequest } from './loader.ts';
 export { isImagePath } from './names.ts';
 export { cropView, normalize } from './preprocess.ts';
 export { type Box, type Filter, type Raster, resizeToRgb } from './resize.ts';
-export type { Pixels, Preprocessing, View } from './types.ts';
+export type { DecodeOptions, Pixels, Preprocessing, View } from './types.ts';

@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os';
-import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { onAbort } from '../abort.ts';
-import { closedError, DataError, InterruptedError, UsageError } from '../errors.ts';
-import type { Pixels, Preprocessing, View } from './types.ts';
+import { closedError, InterruptedError, systemCode } from '../errors.ts';
+import { type Decoder, DIED, startDecoder } from './decoder.ts';
+import type { Job } from './jobs.ts';
+import { tooSlow } from './refusals.ts';
+import { MAX_PIXELS, type Pixels, type Preprocessing, type View } from './types.ts';
 
 export interface LoadRequest {
   readonly spec: Preprocessing;
@@ -11,141 +12,149 @@ export interface LoadRequest {
   /** Decides the random crops, together with the picture's own bytes and the view's number. */
   readonly seed: number | string;
   readonly exif?: boolean;
-  readonly maxPixels?: number;
 }
 
-/** Decodes, resizes and crops on threads of its own, so that the program's event loop stays free. */
+export interface LoaderOptions {
+  /** Processes that decode, started as they are needed (default: two, or one on a machine of one core). */
+  readonly decoders?: number;
+  /** Pictures of more pixels are refused (default: 100 megapixels). The memory of a decoder follows from it. */
+  readonly maxPixels?: number;
+  /** Longest time for a picture (default 20). */
+  readonly seconds?: number;
+}
+
+/**
+ * Decodes, resizes and crops in processes of its own. Each picture is bounded in time and memory: the process that goes beyond
+ * is ended and replaced.
+ */
 export interface ImageLoader {
   /**
-   * One crop for each view; the picture is decoded once. Throws `DataError` as `decode` does (`image/decoder-died` where a
-   * thread ended), `InterruptedError` when the signal fires or the loader is closed meanwhile, `UsageError` when it was closed before. A thread that does not soon come to the
-   * end of a picture that no one waits for is ended.
+   * One crop for each view; the picture is decoded once. Throws `DataError` as `decode` does, and with `image/too-slow`,
+   * `image/too-much-memory` and `image/decoder-died` (two processes in turn ended); `InterruptedError` when the signal fires or the loader is closed meanwhile; `UsageError` when it was closed before;
+   * `TipAdapterError` `image/no-decoder` where no process can be started or sharp is not installed.
    */
   load(bytes: Uint8Array, request: LoadRequest, signal?: AbortSignal): Promise<Pixels[]>;
-  /** A small JPEG whose longer side has `side` pixels. */
-  thumbnail(bytes: Uint8Array, side: number): Promise<Uint8Array>;
-  /** Ends the threads; what still waits is rejected with `InterruptedError`. */
+  /** A small JPEG whose longer side has `side` pixels. Throws as `load`. */
+  thumbnail(bytes: Uint8Array, side: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /** Ends the processes; what still waits is rejected with `InterruptedError`. */
   close(): Promise<void>;
 }
 
-/** What a thread is asked. */
-export type ImageJob = { id: number; bytes: Uint8Array; maxPixels?: number } & (
-  | ({ kind: 'load' } & LoadRequest)
-  | { kind: 'thumbnail'; side: number }
-);
-
-export type ImageAnswer =
-  | { id: number; results: Uint8Array[] }
-  | {
-      id: number;
-      error: {
-        name: string;
-        message: string;
-        code?: string;
-        hint?: string;
-        details?: Record<string, unknown>;
-      };
-    };
-
-type JobBody = ImageJob extends infer J ? (J extends ImageJob ? Omit<J, 'id'> : never) : never;
-
 interface Waiting {
-  readonly job: ImageJob;
-  resolve(results: Uint8Array[]): void;
+  readonly job: Job;
+  readonly bytes: Uint8Array;
+  /** Whether a decoder has ended while it was at this picture. */
+  retried: boolean;
+  resolve(results: readonly Uint8Array[]): void;
   reject(error: Error): void;
 }
 
-/** Milliseconds that a thread may go on with a picture that no one waits for any more: starting another one takes time, too. */
-const GRACE = 1000;
+/**
+ * Milliseconds that a decoder may go on with a picture that no one waits for any more. Most pictures take less, and starting
+ * another process takes more.
+ */
+const GRACE = 100;
 
-const EXTENSION = extname(import.meta.url);
+/** Longest time for a picture, in seconds. */
+const SECONDS = 20;
 
-/** A program's own flags are not for its threads (`--input-type` would end them), but TypeScript needs its loader. */
-const FLAGS = EXTENSION === '.ts' ? undefined : [];
+/** Bytes that a decoder may take: for itself, and for each pixel of the largest picture. AVIF and HEIC take the most. */
+const OWN_MEMORY = 300e6;
+const MEMORY_OF_PIXEL = 20;
 
 function endedError(): InterruptedError {
   return new InterruptedError('The image loader was closed');
 }
 
-/** A pool of `threads` (default: two, or one on a machine of one core), started as they are needed. */
-export function createImageLoader({ threads = Math.min(2, availableParallelism()) } = {}): ImageLoader {
+export function createImageLoader({
+  decoders: most = Math.min(2, availableParallelism()),
+  maxPixels = MAX_PIXELS,
+  seconds = SECONDS,
+}: LoaderOptions = {}): ImageLoader {
+  const memory = OWN_MEMORY + MEMORY_OF_PIXEL * maxPixels;
   const queue: Waiting[] = [];
-  const idle: Worker[] = [];
-  const busy = new Map<Worker, Waiting>();
-  const ending = new Set<Promise<unknown>>();
-  let serial = 0;
+  const starting = new Set<Decoder>();
+  const idle: Decoder[] = [];
+  const busy = new Map<Decoder, Waiting>();
+  const ending = new Set<Promise<void>>();
   let closed = false;
 
-  function start(): Worker {
-    const worker = new Worker(new URL(`./worker${EXTENSION}`, import.meta.url), { execArgv: FLAGS });
-    worker.on('message', (answer: ImageAnswer) => {
-      const waiting = busy.get(worker);
-      if (!waiting) return;
-      busy.delete(worker);
-      idle.push(worker);
-      worker.unref();
-      if ('error' in answer) {
-        const { name, message, code = 'image/unreadable', ...rest } = answer.error;
-        const Known = name === 'UsageError' ? UsageError : DataError;
-        waiting.reject(new Known(message, { code, ...rest }));
-      } else waiting.resolve(answer.results);
-      next();
-    });
-    const died = (reason: string) => {
-      const waiting = busy.get(worker);
-      busy.delete(worker);
-      const at = idle.indexOf(worker);
-      if (at >= 0) idle.splice(at, 1);
-      waiting?.reject(
-        closed
-          ? endedError()
-          : new DataError(`Decoding stopped: ${reason}`, {
-              code: 'image/decoder-died',
-              hint: 'The picture may be damaged or need more memory than there is.',
-            }),
-      );
-      next();
-    };
-    worker.on('error', (error) => died(error.message));
-    worker.on('exit', (code) => died(`its thread ended with status ${code}`));
-    return worker;
+  function start(): void {
+    const decoder = startDecoder({ memory });
+    starting.add(decoder);
+    decoder.ready.then(
+      () => {
+        if (!starting.delete(decoder)) return;
+        rest(decoder);
+      },
+      (error) => {
+        if (!starting.delete(decoder)) return;
+        end(decoder);
+        // Where others run, this one was too much for the machine: what waits waits for them.
+        if (starting.size + idle.length + busy.size === 0)
+          for (const waiting of queue.splice(0)) waiting.reject(error);
+      },
+    );
   }
 
-  /** Ends the thread that still works on a picture, whatever that does to it; the next picture gets a new one. */
-  function giveUp(waiting: Waiting): void {
-    const [worker] = [...busy].find(([, other]) => other === waiting) ?? [];
-    if (!worker) return;
-    busy.delete(worker);
-    const ended = worker.terminate().finally(() => ending.delete(ended));
+  /** A decoder that is idle keeps no program from ending. */
+  function rest(decoder: Decoder): void {
+    if (decoder.alive) idle.push(decoder);
+    decoder.hold(false);
+    next();
+  }
+
+  function end(decoder: Decoder): void {
+    const ended = decoder.kill().finally(() => ending.delete(ended));
     ending.add(ended);
+  }
+
+  /** Ends the decoder that still works on a picture; the next picture gets another one. */
+  function giveUp(waiting: Waiting): void {
+    const [decoder] = [...busy].find(([, other]) => other === waiting) ?? [];
+    if (!decoder) return;
+    busy.delete(decoder);
+    end(decoder);
     next();
   }
 
   function next(): void {
-    while (queue.length > 0 && (idle.length > 0 || busy.size < threads)) {
-      const waiting = queue.shift() as Waiting;
-      const worker = idle.pop() ?? start();
-      busy.set(worker, waiting);
-      worker.ref();
-      // A view of a larger buffer (a picture inside a zip) would take all of that along; the caller's own stays with it.
-      const bytes = new Uint8Array(waiting.job.bytes);
-      worker.postMessage({ ...waiting.job, bytes }, [bytes.buffer]);
+    while (idle.length > 0 && queue.length > 0) {
+      const decoder = idle.pop() as Decoder;
+      if (decoder.alive) void work(decoder, queue.shift() as Waiting);
     }
+    while (starting.size < queue.length && starting.size + idle.length + busy.size < most) start();
   }
 
-  function submit(body: JobBody, signal?: AbortSignal): Promise<Uint8Array[]> {
+  async function work(decoder: Decoder, waiting: Waiting): Promise<void> {
+    busy.set(decoder, waiting);
+    decoder.hold(true);
+    const limit = setTimeout(() => {
+      waiting.reject(tooSlow(seconds));
+      giveUp(waiting);
+    }, seconds * 1000);
+    try {
+      waiting.resolve(await decoder.run(waiting.job, waiting.bytes));
+    } catch (error) {
+      // Who ended the decoder may have meant the picture before, or the machine: another decoder tells.
+      const again = systemCode(error) === DIED && !waiting.retried && busy.has(decoder);
+      waiting.retried = true;
+      if (again) queue.unshift(waiting);
+      else waiting.reject(error as Error);
+    } finally {
+      clearTimeout(limit);
+    }
+    if (busy.delete(decoder)) rest(decoder);
+  }
+
+  function submit(job: Job, bytes: Uint8Array, signal?: AbortSignal): Promise<readonly Uint8Array[]> {
     if (closed) return Promise.reject(closedError('image loader'));
     if (signal?.aborted) return Promise.reject(new InterruptedError());
     return new Promise((resolve, reject) => {
-      const job = { ...body, id: serial++ } as ImageJob;
-      const abort = () => {
-        const at = queue.indexOf(waiting);
-        if (at >= 0) queue.splice(at, 1);
-        else setTimeout(giveUp, GRACE, waiting).unref();
-        reject(new InterruptedError());
-      };
       const waiting: Waiting = {
         job,
+        bytes,
+        retried: false,
         resolve: (results) => {
           done();
           resolve(results);
@@ -155,23 +164,31 @@ export function createImageLoader({ threads = Math.min(2, availableParallelism()
           reject(error);
         },
       };
-      const done = onAbort(signal, abort);
+      const done = onAbort(signal, () => {
+        const at = queue.indexOf(waiting);
+        if (at >= 0) queue.splice(at, 1);
+        else setTimeout(giveUp, GRACE, waiting).unref();
+        reject(new InterruptedError());
+      });
       queue.push(waiting);
       next();
     });
   }
 
   return {
-    load: async (bytes, request, signal) => {
-      const { spec } = request;
-      const crops = await submit({ kind: 'load', bytes, ...request }, signal);
+    load: async (bytes, { spec, views, seed, exif }, signal) => {
+      const crops = await submit({ kind: 'load', spec, views, seed, exif, maxPixels }, bytes, signal);
       return crops.map((data) => ({ width: spec.crop, height: spec.crop, data }));
     },
-    thumbnail: async (bytes, side) => (await submit({ kind: 'thumbnail', bytes, side }))[0],
+    thumbnail: async (bytes, side, signal) =>
+      (await submit({ kind: 'thumbnail', side, maxPixels }, bytes, signal))[0],
     close: async () => {
       closed = true;
-      for (const waiting of queue.splice(0)) waiting.reject(endedError());
-      await Promise.all([...[...idle, ...busy.keys()].map((worker) => worker.terminate()), ...ending]);
+      for (const waiting of [...queue.splice(0), ...busy.values()]) waiting.reject(endedError());
+      for (const decoder of [...starting, ...idle, ...busy.keys()]) end(decoder);
+      starting.clear();
+      busy.clear();
+      await Promise.all(ending);
     },
   };
 }

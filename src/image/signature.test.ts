@@ -30,7 +30,7 @@ function svgBomb(): string {
 }
 
 describe('the first bytes', () => {
-  const loader = createImageLoader({ threads: 1 });
+  const loader = createImageLoader({ decoders: 1 });
   afterAll(() => loader.close());
 
   it.each([

@@ -27,3 +27,13 @@ export interface Preprocessing {
  * with a random horizontal flip, decided by the seed, the picture's bytes and the number alone.
  */
 export type View = number;
+
+export interface DecodeOptions {
+  /** Turn the picture as its EXIF orientation says. The reference CLIP does not. */
+  readonly exif?: boolean;
+  /** Larger pictures are refused before they are decoded. */
+  readonly maxPixels?: number;
+}
+
+/** 100 megapixels: more than any phone takes. */
+export const MAX_PIXELS = 100_000_000;

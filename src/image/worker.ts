@@ -1,40 +1,60 @@
-import { createHash } from 'node:crypto';
-import { parentPort } from 'node:worker_threads';
-import sharp from 'sharp';
+/**
+ * The process that decodes pictures for a program: it reads jobs from stdin and writes their results to stdout, one after the
+ * other. It never outlives the program, and it ends itself where it takes more memory than it may.
+ */
 import { TipAdapterError } from '../errors.ts';
-import { decode, thumbnail } from './decode.ts';
-import type { ImageAnswer, ImageJob } from './loader.ts';
-import { cropView } from './preprocess.ts';
+import { type Answer, type DecoderSettings, OUT_OF_MEMORY } from './answers.ts';
+import { frameOf, frameReader } from './frames.ts';
+import type { Job } from './jobs.ts';
 
-/** One picture at a time: the pool's threads are the parallelism. */
-sharp.concurrency(1);
-sharp.cache(false);
+/** How often the memory is looked at while a picture is decoded, in milliseconds. */
+const WATCH = 20;
 
-/** Never asked for (`decode` looks at the first bytes), and never to be reached by a file that begins as something else. */
-sharp.block({ operation: ['VipsForeignLoadSvg', 'VipsForeignLoadPdf', 'VipsForeignLoadMagick'] });
+/** Bytes outside the heap that are given back before the next picture comes, which may be long. */
+const LARGE = 2 ** 26;
 
-/** libheif prints what it thinks of a damaged picture; standard output is for the program's data. */
-console.log = () => {};
+const { memory } = JSON.parse(process.argv[2]) as DecoderSettings;
+const write = process.stdout.write.bind(process.stdout);
+const end = (signal: NodeJS.Signals = 'SIGKILL') => process.kill(process.pid, signal);
 
-parentPort?.on('message', async (job: ImageJob) => {
-  try {
-    const results = await work(job);
-    parentPort?.postMessage(
-      { id: job.id, results } satisfies ImageAnswer,
-      results.map((bytes) => bytes.buffer as ArrayBuffer),
-    );
-  } catch (error) {
-    const { name, message } = error as Error;
-    const known =
-      error instanceof TipAdapterError ? { code: error.code, hint: error.hint, details: error.details } : {};
-    parentPort?.postMessage({ id: job.id, error: { name, message, ...known } } satisfies ImageAnswer);
-  }
-});
+/** Libraries print what they think of a damaged picture; nothing but answers may be on stdout. */
+for (const method of ['log', 'info', 'debug', 'warn', 'error'] as const) console[method] = () => {};
 
-async function work(job: ImageJob): Promise<Uint8Array[]> {
-  const { bytes, maxPixels } = job;
-  if (job.kind === 'thumbnail') return [await thumbnail(bytes, job.side, { maxPixels })];
-  const picture = await decode(bytes, { exif: job.exif, maxPixels });
-  const sha256 = job.views.some((view) => view > 0) ? createHash('sha256').update(bytes).digest('hex') : '';
-  return job.views.map((view) => cropView(picture, job.spec, view, job.seed, sha256).data);
+function answer(header: Answer, parts: readonly Uint8Array[] = []): void {
+  for (const piece of frameOf({ header, parts })) write(piece);
+}
+
+function failure(error: unknown): Answer {
+  const { name, message } = error as Error;
+  const known =
+    error instanceof TipAdapterError ? { code: error.code, hint: error.hint, details: error.details } : {};
+  return { kind: 'failure', error: { name, message, ...known } };
+}
+
+// Exiting would wait for what a library computes on another thread.
+const orphaned = () => end();
+process.stdin.on('end', orphaned).on('error', orphaned);
+process.stdout.on('error', orphaned);
+
+// The program decides when its decoders end, not the terminal or the service manager that signals both.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
+
+const jobs = await import('./jobs.ts').catch((error) => answer(failure(error)));
+if (jobs) {
+  const work = async (job: Job, bytes: Uint8Array) => {
+    // Libraries compute on other threads, so that this one sees what they take.
+    const watch = setInterval(() => process.memoryUsage.rss() > memory && end(OUT_OF_MEMORY), WATCH);
+    try {
+      answer({ kind: 'results' }, await jobs.runJob(job, bytes));
+    } catch (error) {
+      answer(failure(error));
+    }
+    clearInterval(watch);
+    if (process.memoryUsage().external > LARGE) globalThis.gc?.();
+  };
+  process.stdin.on(
+    'data',
+    frameReader<Job>(({ header, parts: [bytes] }) => void work(header, bytes)),
+  );
+  answer({ kind: 'ready' });
 }

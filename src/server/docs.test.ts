@@ -10,7 +10,7 @@ import { fittedAnimals, type Served, serve } from './serve.fixture.ts';
 import { createServer, type ServerOptions } from './server.ts';
 
 vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedThreads(original),
+  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
 );
 
 const doc = readFileSync(join(import.meta.dirname, '../../docs/server.md'), 'utf8');

@@ -9,7 +9,7 @@ import { batching } from './batching.ts';
 export interface EncodersOptions {
   /** Opens the encoder that a classifier refers to; throws `ModelError` where it is another one or not there. */
   readonly open?: (reference: EncoderReference) => Promise<Encoder>;
-  /** Threads that decode, for all classifiers. */
+  /** Decodes pictures, for all classifiers. */
   readonly loader: ImageLoader;
   /** Told how many crops are embedded together. */
   onBatch(size: number): void;
@@ -26,7 +26,7 @@ interface Shared {
   borrowers: number;
 }
 
-/** The encoders in memory: classifiers of one encoder share it, its batches and the threads that decode; the last one frees it. */
+/** The encoders in memory: classifiers of one encoder share it, its batches and the image loader; the last one frees it. */
 export class Encoders {
   readonly #options: EncodersOptions;
   readonly #shared = new Map<string, Shared>();

@@ -44,6 +44,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   'class/unknown': 404,
   'example/unknown': 404,
   'image/too-large': 413,
+  'image/too-much-memory': 413,
 };
 
 /** An error as the client is told it. What is not the request's fault is in the log only: it names paths of this machine. */
@@ -61,7 +62,10 @@ function statusOf(error: unknown): number {
   if (error instanceof InterruptedError) return 503;
   if (!(error instanceof TipAdapterError) || error instanceof ModelError) return 500;
   if (OWN_TROUBLE.test(error.code)) return 500;
-  return STATUS_OF_CODE[error.code] ?? (error instanceof DataError ? 422 : 400);
+  const known = STATUS_OF_CODE[error.code];
+  if (known) return known;
+  if (error instanceof DataError) return 422;
+  return error instanceof UsageError ? 400 : 500;
 }
 
 export function problem(status: number, code: string, detail: string, hint?: string): Problem {

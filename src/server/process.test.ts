@@ -7,6 +7,8 @@ import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { picture, workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
 import { fit, load } from '../classifier/index.ts';
 import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
+import { decodersOf, isRunning, memoryOf } from '../image/decoders.fixture.ts';
+import { pngOf } from '../image/png.fixture.ts';
 import { type Answer, form, png, post } from './serve.fixture.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -133,6 +135,44 @@ describe('the process', { timeout: 300_000 }, () => {
       post('application/json', '{"name":"owl"}'),
     );
     expect(named.status).toBe(200);
+  });
+
+  it('answers others in time while pictures come that take seconds to decode or unpack to gigabytes', async () => {
+    const { child, address } = await serving(path());
+    const ask = (bytes: Uint8Array, milliseconds = 10_000, signal?: AbortSignal) =>
+      fetch(`${address}/v1/models/animals/predict`, {
+        method: 'POST',
+        body: bytes,
+        headers: { 'content-type': 'image/png', 'x-deadline-ms': String(milliseconds) },
+        signal,
+      });
+    const cat = await picture('cat', 1);
+    expect((await ask(cat)).status).toBe(200);
+    const bomb = pngOf({ width: 8, height: 8, colourType: 2, texts: 20, bytesOfText: 50_000_000 });
+    const bombs = await Promise.all(Array.from({ length: 6 }, () => ask(bomb)));
+    expect(bombs.map(({ status }) => status)).toEqual(Array(6).fill(200));
+    const large = await sharp({ create: { width: 7000, height: 7000, channels: 3, background: 'red' } })
+      .png({ progressive: true })
+      .toBuffer();
+    const slow = await Promise.all(Array.from({ length: 6 }, () => ask(large, 300)));
+    expect(slow.every(({ status }) => status === 504 || status === 503)).toBe(true);
+    const began = performance.now();
+    expect((await ask(cat)).status).toBe(200);
+    expect(performance.now() - began).toBeLessThan(5000);
+    if (process.platform !== 'linux') return;
+    // Work ends with its request, also where the client has gone.
+    const leaving = new AbortController();
+    const left = ask(large, 10_000, leaving.signal).catch(() => {});
+    const pid = await vi.waitFor(() => {
+      const busy = decodersOf(child.pid).find((one) => memoryOf(one) > 130e6);
+      return busy ?? expect.fail('no decoder is at work');
+    }, 5000);
+    leaving.abort();
+    await left;
+    await vi.waitFor(() => expect(isRunning(pid)).toBe(false), 1000);
+    const decoders = decodersOf(child.pid);
+    child.kill('SIGKILL');
+    await vi.waitFor(() => expect(decoders.filter(isRunning)).toEqual([]), 2000);
   });
 
   it('does not start where everyone could ask, or where the port is taken', async () => {

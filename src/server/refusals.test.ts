@@ -14,7 +14,7 @@ import {
 } from './serve.fixture.ts';
 
 vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedThreads(original),
+  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
 );
 
 const animals = fittedAnimals();

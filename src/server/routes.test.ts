@@ -5,7 +5,7 @@ import { type Route, routes } from './routes.ts';
 import { type Answer, fittedAnimals, form, PREDICT, png, post, type Served, serve } from './serve.fixture.ts';
 
 vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedThreads(original),
+  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
 );
 
 const animals = fittedAnimals();

@@ -1,6 +1,6 @@
 import type { EncoderReference } from '../classifier/types.ts';
 import type { Encoder } from '../encoder/types.ts';
-import { createImageLoader, type ImageLoader } from '../image/loader.ts';
+import { createImageLoader } from '../image/loader.ts';
 import { resolveOptions } from '../options.ts';
 import { Admission } from './admission.ts';
 import { createApp } from './app.ts';
@@ -52,10 +52,12 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   const { log = () => {}, openEncoder } = options;
   checkExposure(values.host, values.token);
   const metrics = createMetrics();
-  const loader = createImageLoader();
+  const loader = createImageLoader({
+    maxPixels: values.maxMegapixels * 1e6,
+  });
   const encoders = new Encoders({
     open: openEncoder,
-    loader: withLimit(loader, values.maxMegapixels * 1e6),
+    loader,
     onBatch: (size) => metrics.batches.observe(size),
   });
   try {
@@ -100,11 +102,4 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     await loader.close();
     throw error;
   }
-}
-
-function withLimit(loader: ImageLoader, maxPixels: number): ImageLoader {
-  return {
-    ...loader,
-    load: (bytes, request, signal) => loader.load(bytes, { ...request, maxPixels }, signal),
-  };
 }

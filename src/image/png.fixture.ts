@@ -1,0 +1,40 @@
+import { crc32, deflateSync } from 'node:zlib';
+
+/** A chunk of a PNG. */
+export function pngChunk(type: string, data: Uint8Array): Buffer {
+  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+  const around = Buffer.alloc(8);
+  around.writeUInt32BE(data.length);
+  around.writeUInt32BE(crc32(body), 4);
+  return Buffer.concat([around.subarray(0, 4), body, around.subarray(4)]);
+}
+
+interface PngFacts {
+  readonly width: number;
+  readonly height: number;
+  /** 0 grey, 2 red, green and blue. */
+  readonly colourType: 0 | 2;
+  /** Compressed texts, and what each unpacks to. */
+  readonly texts?: number;
+  readonly bytesOfText?: number;
+}
+
+/** A black picture of 8 bits, in as few bytes as can be. */
+export function pngOf({ width, height, colourType, texts = 0, bytesOfText = 0 }: PngFacts): Buffer {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width);
+  header.writeUInt32BE(height, 4);
+  header.set([8, colourType], 8);
+  const rows = Buffer.alloc((1 + width * (colourType === 2 ? 3 : 1)) * height);
+  const text = pngChunk(
+    'zTXt',
+    Buffer.concat([Buffer.from('Comment\0\0', 'latin1'), deflateSync(Buffer.alloc(bytesOfText, 'a'))]),
+  );
+  return Buffer.concat([
+    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+    pngChunk('IHDR', header),
+    ...Array<Buffer>(texts).fill(text),
+    pngChunk('IDAT', deflateSync(rows)),
+    pngChunk('IEND', Buffer.alloc(0)),
+  ]);
+}

@@ -1,0 +1,89 @@
+import { DataError, systemCode, TipAdapterError } from '../errors.ts';
+
+/** Longest side of a picture in pixels: rows are held whole, several at a time, while a picture is decoded. */
+const LONGEST_SIDE = 100_000;
+
+/** Throws `DataError` `image/too-large` where a picture has more pixels than allowed, or a side that is too long. */
+export function checkSize(width: number, height: number, maxPixels: number): void {
+  const longest = Math.max(width, height);
+  if (width * height <= maxPixels && longest <= LONGEST_SIDE) return;
+  const mega = Math.round((width * height) / 1e6);
+  const what =
+    longest > LONGEST_SIDE
+      ? `${width} x ${height} pixels; a side may have ${LONGEST_SIDE}`
+      : `${width} x ${height} pixels (${mega} megapixels); the limit is ${maxPixels / 1e6}`;
+  throw new DataError(`The picture has ${what}`, {
+    code: 'image/too-large',
+    hint: 'Make it smaller first.',
+    details: { width, height, maxPixels },
+  });
+}
+
+export function empty(): DataError {
+  return new DataError('The file is empty (0 bytes)', {
+    code: 'image/empty',
+    hint: 'Copy or download the picture again.',
+  });
+}
+
+export function notAnImage(): DataError {
+  return new DataError('The file is not a picture that can be read', {
+    code: 'image/not-an-image',
+    hint: 'Its name may say otherwise, but its contents are not JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC.',
+  });
+}
+
+export function unsupported(format: string, cause?: unknown): DataError {
+  return new DataError(`${format} is not among the formats that are read`, {
+    code: 'image/unsupported',
+    hint: 'Save it as JPEG or PNG first.',
+    details: { format },
+    cause,
+  });
+}
+
+export function tooSlow(seconds: number): DataError {
+  return new DataError(`The picture takes longer than ${seconds} s to decode`, {
+    code: 'image/too-slow',
+    hint: 'Make it smaller first, or save it as JPEG or PNG.',
+  });
+}
+
+/** @param bytes the most that a decoder may take */
+export function tooMuchMemory(bytes?: number, cause?: unknown): DataError {
+  const most = bytes === undefined ? 'there is' : `the ${Math.round(bytes / 1e6)} MB that a decoder may take`;
+  return new DataError(`The picture needs more memory than ${most}`, {
+    code: 'image/too-much-memory',
+    hint: 'Make it smaller first, or save it as JPEG or as a PNG that is not interlaced.',
+    cause,
+  });
+}
+
+/** Classes of the errors that decoding libraries throw; the others are mistakes of this program. */
+const OF_LIBRARIES = ['Error', 'RuntimeError'];
+
+/**
+ * What a failure of a decoding library means. Only what is wrong with the picture is a `DataError`; every other failure comes
+ * back as it is.
+ */
+export function refusalOf(cause: unknown, format: string): unknown {
+  if (cause instanceof TipAdapterError || !(cause instanceof Error)) return cause;
+  const { name, message } = cause;
+  if (/out of memory|allocat|OOM/i.test(message)) return tooMuchMemory(undefined, cause);
+  // A module that is not there has a code of the system's; a damaged picture has none.
+  if (!OF_LIBRARIES.includes(name) || systemCode(cause)) return cause;
+  // sharp says this of every file whose beginning libvips does not recognise, though the first bytes name its format.
+  const unrecognised = message.includes('unsupported image format');
+  if (
+    !unrecognised &&
+    /unsupported|not supported|unimplemented|not implemented|unknown compression/i.test(message)
+  )
+    return unsupported(`This kind of ${format}`, cause);
+  const what = unrecognised ? `cut short, damaged, or an unusual kind of ${format}` : 'cut short or damaged';
+  return new DataError(`The picture is ${what}`, {
+    code: 'image/truncated',
+    hint: 'Copy or download it again.',
+    details: { format, reason: message.split('\n', 1)[0].slice(0, 200) },
+    cause,
+  });
+}
