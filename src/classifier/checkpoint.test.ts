@@ -19,7 +19,7 @@ import { fakeEncoder, workspace, writePictures } from './fake-encoder.fixture.ts
 import { type FitOptions, fit } from './fit.ts';
 
 vi.mock('../image/loader.ts', async (original) =>
-  (await import('./fake-encoder.fixture.ts')).sharedThreads(original),
+  (await import('./fake-encoder.fixture.ts')).sharedDecoders(original),
 );
 
 const at = workspace();

@@ -130,8 +130,15 @@ export async function sharedDecoders(
   original: () => Promise<unknown>,
 ): Promise<typeof import('../image/loader.ts')> {
   const { createImageLoader } = (await original()) as typeof import('../image/loader.ts');
-  const shared = createImageLoader();
-  return { createImageLoader: () => ({ ...shared, close: async () => {} }) };
+  const shared = new Map<string, ReturnType<typeof createImageLoader>>();
+  return {
+    createImageLoader: (options) => {
+      const key = JSON.stringify(options ?? {});
+      const loader = shared.get(key) ?? createImageLoader(options);
+      shared.set(key, loader);
+      return { ...loader, close: async () => {} };
+    },
+  };
 }
 
 /** A temporary folder for a file of tests, which also holds the feature cache; gives paths inside it. */

@@ -30,8 +30,9 @@ export interface LoaderOptions {
 export interface ImageLoader {
   /**
    * One crop for each view; the picture is decoded once. Throws `DataError` as `decode` does, and with `image/too-slow`,
-   * `image/too-much-memory` and `image/decoder-died` (two processes in turn ended); `InterruptedError` when the signal fires or the loader is closed meanwhile; `UsageError` when it was closed before;
-   * `TipAdapterError` `image/no-decoder` where no process can be started or sharp is not installed.
+   * `image/too-much-memory` and `image/decoder-died` (two processes in turn ended); `InterruptedError` when the signal fires or
+   * the loader is closed meanwhile; `UsageError` when it was closed before; `TipAdapterError` `image/no-decoder` where no process
+   * can be started or sharp is not installed.
    */
   load(bytes: Uint8Array, request: LoadRequest, signal?: AbortSignal): Promise<Pixels[]>;
   /** A small JPEG whose longer side has `side` pixels. Throws as `load`. */

@@ -114,17 +114,16 @@ describe('a session', () => {
     });
     for (const id of ['r', 'b']) await opened.change({ command: { do: 'add-class', id, name: id } });
     const [each, together] = [120, 12];
-    for (let from = 0; from < each; from += together) {
-      const pictures = await Promise.all(
-        Array.from({ length: together }, async (_, i) => {
-          const isRed = i % 2 === 0;
-          const colour = isRed ? `rgb(200,${from + i},40)` : `rgb(40,${from + i},200)`;
-          const kept = await opened.pictures.keep(`${from + i}.png`, await picture(colour));
-          return { ...(kept as { name: string; hash: string }), classId: isRed ? 'r' : 'b' };
-        }),
-      );
-      await opened.change({ command: { do: 'add', pictures } });
-    }
+    const pictures = await Promise.all(
+      Array.from({ length: each }, async (_, i) => {
+        const isRed = i % 2 === 0;
+        const colour = isRed ? `rgb(200,${i},40)` : `rgb(40,${i},200)`;
+        const kept = await opened.pictures.keep(`${i}.png`, await picture(colour));
+        return { ...(kept as { name: string; hash: string }), classId: isRed ? 'r' : 'b' };
+      }),
+    );
+    for (let from = 0; from < each; from += together)
+      await opened.change({ command: { do: 'add', pictures: pictures.slice(from, from + together) } });
     await opened.lessons?.settled();
     expect(answered[0]).toBeLessThan(each);
     expect(answered.at(-1)).toBe(each);
