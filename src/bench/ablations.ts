@@ -1,3 +1,4 @@
+import { count, plural } from '../words.ts';
 import type { BenchProtocol, CellSettings } from './cell.ts';
 import type { TablePlan, Trial } from './plan.ts';
 import { ALPHAS, BETAS, CACHE_SIZES, MODULES, MORE_SHOTS, PROMPTS, type Published } from './published.ts';
@@ -20,37 +21,40 @@ export function ablations(source: BenchSource, protocol: BenchProtocol): TablePl
   const one = withOnePrompt(source);
   const cacheOf = (size: number, of: number) => (size < of ? withCacheSize(source, size) : source);
   return [
-    table('alpha', `beta ${BETA}, ${shots} shots; nothing is tuned.`, ALPHAS, (alpha) => [
+    table('alpha', `Beta is ${BETA}, with ${count(shots, 'shot')}; nothing is tuned.`, ALPHAS, (alpha) => [
       { ...row(VARIED, source), settings: fixed(Number(alpha), BETA) },
     ]),
-    table('beta', `alpha ${ALPHA}, ${shots} shots; nothing is tuned.`, BETAS, (beta) => [
+    table('beta', `Alpha is ${ALPHA}, with ${count(shots, 'shot')}; nothing is tuned.`, BETAS, (beta) => [
       { ...row(VARIED, source), settings: fixed(ALPHA, Number(beta)) },
     ]),
     table(
       'cache size',
-      `Keys a class, averages of ${shots} examples; protocol ${protocol}.`,
+      `Keys per class, which average ${count(shots, 'example')}; protocol ${protocol}.`,
       CACHE_SIZES,
       (size) => [
         Number(size) === 0
           ? { ...row(VARIED, source), settings: at({ method: 'zero-shot' }) }
           : { ...row(VARIED, cacheOf(Number(size), shots)), settings: at() },
       ],
-      (size) => (Number(size) > shots ? `${size} keys a class: there are ${shots} examples` : undefined),
+      (size) =>
+        Number(size) > shots
+          ? `${size} keys per class: there ${plural(shots, 'is', 'are')} only ${count(shots, 'example')}`
+          : undefined,
     ),
     table(
       'more shots',
-      `More examples, averaged into a cache of 16 a class; protocol ${protocol}.`,
+      `More examples, averaged into a cache of 16 keys per class; protocol ${protocol}.`,
       MORE_SHOTS,
       (k) =>
         [VARIED, TRAINED].map((method) => ({
           ...row(method, cacheOf(16, Number(k))),
           settings: at({ method, shots: Number(k) }),
         })),
-      (k) => (source.has(Number(k)) ? undefined : `${k} shots: not there`),
+      (k) => (source.has(Number(k)) ? undefined : `${k} shots: not available`),
     ),
     table(
       'prompts',
-      `One prompt a class, or all; ${shots} shots, protocol ${protocol}.`,
+      `One prompt per class, or all of them; ${count(shots, 'shot')}, protocol ${protocol}.`,
       PROMPTS,
       (prompts) =>
         ['zero-shot', VARIED, TRAINED].map((method) => ({
@@ -58,11 +62,13 @@ export function ablations(source: BenchSource, protocol: BenchProtocol): TablePl
           settings: at({ method }),
         })),
       (prompts) =>
-        one || prompts === 'all' ? undefined : 'one prompt beside several: the data has one prompt a class',
+        one || prompts === 'all'
+          ? undefined
+          : 'one prompt against several: the data has one prompt per class',
     ),
     table(
       'trained',
-      `What Tip-Adapter-F trains; ${shots} shots, protocol ${protocol}.`,
+      `The part that Tip-Adapter-F trains; ${count(shots, 'shot')}, protocol ${protocol}.`,
       MODULES,
       (module) => [
         { ...row(TRAINED, source), settings: at({ method: module === 'keys' ? TRAINED : VARIED }) },

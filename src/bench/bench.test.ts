@@ -65,7 +65,7 @@ describe('bench', () => {
     const { status, out, err } = await bench(...common);
     expect(status).toBe(0);
     expect(out).toContain(
-      'Judged on 60 test rows; tuned by folds of the examples alone. One draw of examples.',
+      'Judged on test rows; tuned by folds of the examples alone. There is one draw of examples. Each fit was judged on 60 rows.',
     );
     expect(out).toMatch(/tip-adapter +\d+\.\d\d \(/);
     expect(err).toContain(

@@ -16,6 +16,7 @@ import { writeFileAtomic } from '../store/atomic.ts';
 import { hashOf } from '../store/checksum.ts';
 import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { version } from '../version.ts';
+import { count } from '../words.ts';
 import { type Measures, measureScores } from './measures.ts';
 import { watchMemory } from './memory.ts';
 import { rejectionAuroc } from './rejection.ts';
@@ -117,7 +118,7 @@ async function compute(
   const { shots, seed, protocol } = settings;
   const skip = (reason: string): Skipped => ({ ...settings, data: source.name, reason });
   const support = shots === 0 ? plainSupport(matrix(0, source.dimension), []) : source.draw(shots, seed);
-  if (!support) return skip(`there is no draw of ${shots}`);
+  if (!support) return skip(`there is no draw of ${count(shots, 'example')} per class`);
   const judged = source.judged(support);
   const validation = validationRows(source, judged[0], settings);
   if (protocol !== 'folds' && protocol !== 'fixed' && !validation)

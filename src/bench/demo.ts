@@ -53,12 +53,12 @@ const VARIANTS = [
   },
   {
     name: 'Tip-Adapter-F',
-    note: 'its keys trained for twenty epochs',
+    note: 'keys trained for twenty epochs',
     values: { method: 'tip-adapter-f', tune: 'folds' },
   },
   {
     name: 'auto',
-    note: 'what fit takes by itself',
+    note: 'the default of fit',
     values: { method: 'auto', tune: 'folds' },
   },
 ] as const;
@@ -94,8 +94,7 @@ export async function demonstrate(data: string | undefined, options: DemoOptions
     source: data
       ? { pictures: dataset.name, licence: 'your own' }
       : {
-          pictures:
-            'Forty everyday things, each drawn by four artists: three to learn from, one to be tested on',
+          pictures: 'Forty everyday things, each drawn by four artists: three to learn from, one to test on',
           licence: ARTISTS.map(({ name, licence }) => `${name} ${licence}`).join(', '),
         },
     train: fitted.data.examples.length,
@@ -110,7 +109,7 @@ export async function demonstrate(data: string | undefined, options: DemoOptions
 function namePackage({ note }: DemoOptions): (artist: (typeof ARTISTS)[number]) => void {
   let first = true;
   return (artist) => {
-    if (first) note?.('Getting the sample pictures, 22 MB from the npm registry:');
+    if (first) note?.('Downloading the sample pictures, 22 MB from the npm registry:');
     first = false;
     note?.(`  ${artist.package} ${artist.version} (${artist.licence})`);
   };

@@ -148,10 +148,10 @@ describe('a data set without an example', () => {
       }
     }
     expect(finished[0].plan.columns).toEqual(['0']);
-    expect(finished[0].missing).toEqual(['1, 2 shots: there is no example to learn from']);
+    expect(finished[0].missing).toEqual(['1, 2 shots: there are no examples to learn from']);
     const [table] = unbalancedTables(source, choices);
     expect(table.trials).toEqual([]);
-    expect(table.missing).toEqual(['2 shots: imagenetv2 has no example to learn from']);
+    expect(table.missing).toEqual(['2 shots: imagenetv2 has no examples to learn from']);
   });
 
   it.each([[[]], [['--suite', 'base-to-new']], [['--suite', 'unbalanced']], [['--suite', 'domain']]])(

@@ -62,7 +62,8 @@ describe('bench on pictures with a small encoder', () => {
       '1,2',
     );
     expect(status).toBe(0);
-    expect(out).toContain('Judged on 6 test pictures');
+    expect(out).toContain('Judged on test pictures; ');
+    expect(out).toContain('Each fit was judged on 6 rows.');
     expect(out).toContain('8 shots: no class has so many');
     expect(cells.map(({ shots, seed, examples }) => [shots, seed, examples])).toEqual([
       [1, 1, 3],
@@ -141,7 +142,7 @@ describe('bench on pictures with a small encoder', () => {
     const each = await bench('data', '--methods', 'zero-shot,prototype,auto', '--shots', '2', '--seeds', '1');
     expect(each.status).toBe(0);
     expect(each.err).toContain('left out: auto on ImageNet-V2: auto needs labelled examples');
-    expect(each.out).toContain('2 shots: there is no example to learn from');
+    expect(each.out).toContain('2 shots: there are no examples to learn from');
     expect(each.cells.map(({ data, method, shots }) => `${data} ${method} ${shots}`)).toEqual([
       'ImageNet zero-shot 2',
       'ImageNet prototype 2',

@@ -12,7 +12,7 @@ import { loadEncoder } from '../encoder/local.ts';
 import { TEMPLATES, textHead } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
-import { DataError } from '../errors.ts';
+import { DataError, messageAbout } from '../errors.ts';
 import { selectRows } from '../math/matrix.ts';
 import { type Support, selectExamples } from '../methods/task.ts';
 import { hashOf } from '../store/checksum.ts';
@@ -72,7 +72,7 @@ export async function openPictures({ path, known }: Located, options: OpenOption
         level === 'warning' || LACKS.includes(code) ? [message] : [],
       ),
       ...all.flatMap(({ failures }) =>
-        failures.map(({ id, error }) => `${id} is left out: ${error.message}`),
+        failures.map(({ id, error }) => `${messageAbout(id, error.message)} (left out)`),
       ),
     ],
   };
@@ -104,7 +104,10 @@ async function encodeSplits(
   const pool = testOnly ? [] : poolOf(dataset, shots, seeds);
   const test = ofSplit(dataset, 'test');
   if (test.length === 0)
-    throw new DataError(`${dataset.name} has no test pictures`, { code: 'bench/no-test' });
+    throw new DataError(`${dataset.name} has no test pictures`, {
+      code: 'bench/no-test',
+      hint: 'Give data with a test split, for instance as the folders train and test.',
+    });
   const val = validation ? ofSplit(dataset, 'val') : [];
   const cache = openFeatureCache();
   const total = pool.length + test.length + val.length;

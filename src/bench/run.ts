@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../errors.ts';
+import { count, number } from '../words.ts';
 import { type Cell, type CellSettings, cellsOf, type Skipped } from './cell.ts';
 import type { Part, TablePlan } from './plan.ts';
 import { type Entry, entryOf } from './summary.ts';
@@ -75,10 +76,12 @@ function reductions(entries: readonly Entry[]): string[] {
     .flatMap(({ cells }) => cells)
     .flatMap(({ data, shots, classes, examples }) =>
       examples < classes * shots
-        ? [`${data}, ${shots} shots: ${examples} examples in place of ${classes * shots}`]
+        ? [
+            `${data}, ${count(shots, 'shot')}: ${count(examples, 'example')} instead of ${number(classes * shots)}`,
+          ]
         : [],
     );
-  return [...new Set(found)].map((line) => `${line}: classes with fewer gave all they have`);
+  return [...new Set(found)].map((line) => `${line}, because some classes have fewer`);
 }
 
 /** Methods that look at no example. */

@@ -104,7 +104,7 @@ async function fromDump(
     how: dump.test
       ? 'test rows'
       : dump.val
-        ? 'validation rows (there is no test split; nothing is tuned on them unless a protocol says so)'
+        ? 'validation rows, because there is no test split (they are not used for tuning unless the protocol says so)'
         : `rows of the ${largest}-shot draw that are not nearly equal to one of the examples`,
     notes: findings,
   };

@@ -97,7 +97,7 @@ describe('suites', () => {
     const { out } = await bench('fig5', ...few, '--shots', '4');
     rmSync(join(data, 'ucf101'), { recursive: true });
     expect(out).toContain(
-      'UCF101, 4 shots: 8 examples in place of 24: classes with fewer gave all they have',
+      'UCF101, 4 shots: 8 examples instead of 24, because some classes have fewer',
     );
   });
 
@@ -105,7 +105,7 @@ describe('suites', () => {
     const { json } = await bench('table3', ...few);
     const [{ columns, missing, numbers }] = json().tables;
     expect(columns).toEqual(['RN50', 'RN101', 'ViT-B/32', 'ViT-B/16']);
-    expect(missing).toContain('RN101: no features of it');
+    expect(missing).toContain('RN101: no features');
     expect(numbers.every(({ column }: Numbers) => column === 'RN50')).toBe(true);
   });
 
@@ -149,7 +149,7 @@ describe('suites', () => {
       ['prompts', 6],
       ['trained', 2],
     ]);
-    expect(tables[3].missing).toContain('32 shots: not there');
+    expect(tables[3].missing).toContain('32 shots: not available');
     expect(tables[5].missing).toContain('trained values: no method here trains them');
     const [alpha] = tables;
     const zero = tables[2].numbers.find(({ column }) => column === '0');
@@ -159,7 +159,7 @@ describe('suites', () => {
   it('without their own data take what is given, and say so', async () => {
     const { picked, missing } = pickDatasets(SUITES.table1, await locateDatasets(join(data, 'dtd')));
     expect(picked.map(({ name }) => name)).toEqual(['dtd']);
-    expect(missing).toEqual(['imagenet: not found, so this is about the data given instead']);
+    expect(missing).toEqual(['imagenet: not found, so the given data are used instead']);
   });
 
   it('show calibration, sets and rejection where they are asked for', async () => {

@@ -97,7 +97,7 @@ export const SUITES = {
   },
   domain: {
     about:
-      'Learnt from ImageNet, judged on its V2 and Sketch; or from the first data set given, judged on the others.',
+      'Learned from ImageNet, judged on its V2 and Sketch; or from the first data set given, judged on the others.',
     datasets: ['imagenet', 'imagenet-v2', 'imagenet-sketch'],
     testOnly: ['imagenet-v2', 'imagenet-sketch'],
     methods: PAPER,
@@ -132,7 +132,7 @@ export function pickDatasets(
   if (picked.length === 0) {
     return {
       picked: located,
-      missing: [`${datasets[0]}: not found, so this is about the data given instead`],
+      missing: [`${datasets[0]}: not found, so the given data are used instead`],
     };
   }
   const there = new Set(picked.map(({ known }) => known?.id));

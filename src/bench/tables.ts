@@ -1,3 +1,4 @@
+import { count, plural } from '../words.ts';
 import type { BenchProtocol, CellSettings } from './cell.ts';
 import type { Part, TablePlan, Trial } from './plan.ts';
 import { BACKBONES, ELEVEN_MEAN, ELEVEN_MEAN_B16, IMAGENET_SHOTS } from './published.ts';
@@ -19,10 +20,10 @@ export function shotsTable(source: BenchSource, choices: Choices): TablePlan {
   const beyond = choices.shots.filter((k) => !shots.includes(k));
   const why =
     had.length > 0
-      ? 'no class has so many, or there is no such draw'
+      ? 'no class has so many examples, or there is no such draw'
       : shots[0] > 0
-        ? `not there; ${shots} taken`
-        : 'there is no example to learn from';
+        ? `not available; ${shots} used instead`
+        : 'there are no examples to learn from';
   return {
     ...described(source, choices),
     axis: 'shots',
@@ -48,7 +49,7 @@ export function partOf(
 }
 
 function absent(shots: readonly number[], why: string): string[] {
-  return shots.length > 0 ? [`${shots.join(', ')} shots: ${why}`] : [];
+  return shots.length > 0 ? [`${shots.join(', ')} ${plural(Math.max(...shots), 'shot')}: ${why}`] : [];
 }
 
 /** A number of shots changes nothing for a method that looks at no example, where it is judged by the same rows. */
@@ -63,8 +64,8 @@ export function trial(row: string, column: string, ...parts: readonly Part[]): T
 const TUNED_ON: Readonly<Record<BenchProtocol, string>> = {
   folds: 'tuned by folds of the examples alone',
   val: 'tuned on the validation split',
-  min4: 'tuned on at most four validation rows a class',
-  paper: 'tuned on the reported rows, as published: optimistic',
+  min4: 'tuned on at most four validation rows per class',
+  paper: 'tuned on the reported rows as published, which is optimistic',
   fixed: 'not tuned',
 };
 
@@ -73,7 +74,7 @@ export function described(
   { name, classes, encoder, how, seeded }: BenchSource,
   { protocol }: Pick<Choices, 'protocol'>,
 ): Pick<TablePlan, 'title' | 'how'> {
-  const draw = seeded ? '' : ' One draw of examples.';
+  const draw = seeded ? '' : ' There is one draw of examples.';
   return {
     title: `${name}: ${classes.length} classes, ${encoder}`,
     how: `Judged on ${how}; ${TUNED_ON[protocol]}.${draw}`,
@@ -97,7 +98,7 @@ export function meanTables(sources: readonly BenchSource[], choices: Choices): T
     return [
       {
         title: `Mean over ${own.length} data sets, ${encoder}`,
-        how: `${names}; ${TUNED_ON[choices.protocol]}.`,
+        how: `The data sets are ${names}; ${TUNED_ON[choices.protocol]}.`,
         axis: 'shots',
         columns: shots.map(String),
         trials: choices.methods.flatMap((method) =>
@@ -115,7 +116,7 @@ export function meanTables(sources: readonly BenchSource[], choices: Choices): T
         missing: [
           ...absent(
             choices.shots.filter((k) => !shots.includes(k)),
-            'not in every one of the data sets',
+            'not available in every data set',
           ),
           ...(own.length === ELEVEN ? [] : ['published means: they are over all eleven data sets']),
         ],
@@ -157,10 +158,10 @@ export function encoderTables(sources: readonly BenchSource[], choices: Choices)
       ),
       ...(isImageNet(own[0]) && { published: BACKBONES }),
       missing: [
-        ...shots.flatMap((k, i) => (k < most ? [`${most} shots of ${columns[i]}: ${k} instead`] : [])),
-        ...wanted
-          .filter((column) => !columns.includes(column))
-          .map((column) => `${column}: no features of it`),
+        ...shots.flatMap((k, i) =>
+          k < most ? [`${count(most, 'shot')} of ${columns[i]}: ${k} used instead`] : [],
+        ),
+        ...wanted.filter((column) => !columns.includes(column)).map((column) => `${column}: no features`),
       ],
     };
   });
@@ -175,6 +176,10 @@ export function largestShots(source: BenchSource, wanted: number): number {
 
 export function fewer(source: BenchSource, wanted: number): string[] {
   const shots = largestShots(source, wanted);
-  if (shots === 0) return [`${wanted} shots: ${source.name} has no example to learn from`];
-  return shots < wanted ? [`${wanted} shots: ${source.name} has ${shots}, which are taken`] : [];
+  if (shots === 0) return [`${count(wanted, 'shot')}: ${source.name} has no examples to learn from`];
+  return shots < wanted
+    ? [
+        `${count(wanted, 'shot')}: ${source.name} has ${shots}, which ${plural(shots, 'is', 'are')} used instead`,
+      ]
+    : [];
 }

@@ -1,3 +1,4 @@
+import { count } from '../words.ts';
 import type { Part, TablePlan } from './plan.ts';
 import { DOMAINS, type Published } from './published.ts';
 import type { BenchSource } from './source.ts';
@@ -17,7 +18,7 @@ export function domainTables([source, ...targets]: readonly BenchSource[], choic
   return [
     {
       ...described(source, choices),
-      title: `Learnt from ${source.name}, ${shots} shots, ${source.encoder}`,
+      title: `Learned from ${source.name}, ${count(shots, 'shot')}, ${source.encoder}`,
       axis: 'judged on',
       columns,
       trials: choices.methods.flatMap((method) =>
@@ -26,11 +27,14 @@ export function domainTables([source, ...targets]: readonly BenchSource[], choic
       published,
       missing: [
         ...fewer(source, most),
-        ...foreign.map(({ name }) => `${name}: features of another encoder, or no class of ${source.name}`),
+        ...foreign.map(
+          ({ name, dimension }) =>
+            `${name}: ${dimension === source.dimension ? `it has no class of ${source.name}` : 'its features are of another encoder'}`,
+        ),
         ...fitting.flatMap((target) => {
           const { leftOut } = sharedRows(source, target);
           return leftOut > 0
-            ? [`${target.name}: ${leftOut} rows of classes that ${source.name} does not have`]
+            ? [`${target.name}: ${count(leftOut, 'row')} of classes that ${source.name} does not have`]
             : [];
         }),
       ],
@@ -46,7 +50,7 @@ export function baseToNewTables(given: BenchSource, choices: Choices): TablePlan
   return [
     {
       ...described(source, choices),
-      title: `${given.name}: base to new, ${shots} shots, ${given.encoder}`,
+      title: `${given.name}: base to new, ${count(shots, 'shot')}, ${given.encoder}`,
       axis: 'classes',
       columns,
       trials: choices.methods.flatMap((method) => {
@@ -71,7 +75,7 @@ export function unbalancedTables(given: BenchSource, choices: Choices): TablePla
   return [
     {
       ...described(source, choices),
-      title: `${given.name}: 1 to ${shots} shots, unevenly, ${given.encoder}`,
+      title: `${given.name}: 1 to ${count(shots, 'shot')}, unbalanced, ${given.encoder}`,
       axis: 'classes',
       columns,
       // Without examples no class is rarer than another.

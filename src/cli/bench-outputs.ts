@@ -18,6 +18,7 @@ import {
 import { markdown, renderCsv, renderMarkdown, renderText, type Table } from '../report/index.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { version } from '../version.ts';
+import { count, number } from '../words.ts';
 import type { Io, Line } from './io.ts';
 import { tableLines } from './print.ts';
 
@@ -94,13 +95,13 @@ export async function writeOutputs(
 function sectionOf(table: FinishedTable, metrics: boolean): BenchSection {
   const { title, how, axis, published, costs } = table.plan;
   const { missing } = table;
-  const totals = new Set(table.entries.flatMap(({ cells }) => cells.map(({ total }) => total)));
+  const totals = table.entries.flatMap(({ cells }) => cells.map(({ total }) => total));
   // An ablation of one method compares no costs.
   const methods = new Set(table.entries.map(({ row }) => row)).size;
   const numbers = methods > 1 || (methods === 1 && axis === 'shots');
   return {
     title,
-    how: totals.size === 1 ? how.replace('Judged on ', `Judged on ${[...totals][0]} `) : how,
+    how: totals.length > 0 ? `${how} ${judgedText(totals)}` : how,
     tables: {
       'Accuracy and its 95% interval': accuracyTable(table),
       ...(numbers && { 'Costs, and the p-value of each difference from the best method': costTable(table) }),
@@ -111,6 +112,13 @@ function sectionOf(table: FinishedTable, metrics: boolean): BenchSection {
     published: published && costs ? `${published.source}; costs ${costs.source}` : published?.source,
     missing,
   };
+}
+
+/** How many rows the numbers of a table come from. */
+function judgedText(totals: readonly number[]): string {
+  const [least, most] = [totals.reduce((a, b) => Math.min(a, b)), totals.reduce((a, b) => Math.max(a, b))];
+  const range = least < most ? `${number(least)} to ` : '';
+  return `Each fit was judged on ${range}${count(most, 'row')}.`;
 }
 
 function notesOf({ published, missing }: BenchSection): string[] {
@@ -163,5 +171,5 @@ function leftOut(tables: readonly FinishedTable[]): string[] {
     const line = `${failed ? 'failed' : 'left out'}: ${method} on ${data}: ${reason}`;
     lines.set(line, (lines.get(line) ?? 0) + 1);
   }
-  return [...lines].map(([line, count]) => (count > 1 ? `${line} (${count} fits)` : line));
+  return [...lines].map(([line, fits]) => (fits > 1 ? `${line} (${fits} fits)` : line));
 }

@@ -70,7 +70,7 @@ export function costTable({ plan, entries }: FinishedTable): Table<TextRow> {
   const own = entries.filter((entry) => entry.column === column);
   const pairs = pairBest(own);
   const rows = own.map((entry): TextRow => {
-    const [{ chosen, method, options }] = entry.cells;
+    const [{ options }] = entry.cells;
     const pair = pairs.find(({ worse }) => worse === entry.row);
     const encoding = meanOf(entry, (cell) => cell.encodeMilliseconds);
     const scoring = meanOf(entry, (cell) => cell.scoreMilliseconds) as number;
@@ -78,7 +78,7 @@ export function costTable({ plan, entries }: FinishedTable): Table<TextRow> {
       name: entry.row + partText(entry),
       published: false,
       values: {
-        Took: chosen === method ? '' : chosen,
+        Chosen: chosenText(entry),
         'Accuracy, %': (100 * entry.accuracy).toFixed(2),
         Epochs: epochsOf(options),
         'Fit, s': (meanOf(entry, (cell) => cell.fitSeconds) as number).toFixed(2),
@@ -102,7 +102,7 @@ export function costTable({ plan, entries }: FinishedTable): Table<TextRow> {
   );
   const all = [...rows, ...others];
   const titles = [
-    'Took',
+    'Chosen',
     'Accuracy, %',
     'Epochs',
     'Fit, s',
@@ -116,10 +116,19 @@ export function costTable({ plan, entries }: FinishedTable): Table<TextRow> {
     columns: columnsOf(
       `At ${column}${plan.axis === 'shots' ? ` ${column === '1' ? 'shot' : 'shots'}` : ''}`,
       used,
-      ['Took'],
+      ['Chosen'],
     ),
     rows: all,
   };
+}
+
+/** What a method that chooses took, draw by draw: `anchored`, or `anchored 2 of 3, gda 1 of 3`. */
+function chosenText({ cells }: Entry): string {
+  const times = new Map<string, number>();
+  for (const { chosen } of cells) times.set(chosen, (times.get(chosen) ?? 0) + 1);
+  if (cells.every(({ chosen, method }) => chosen === method)) return '';
+  if (times.size === 1) return cells[0].chosen;
+  return [...times].map(([chosen, n]) => `${chosen} ${n} of ${cells.length}`).join(', ');
 }
 
 function pairText(entry: Entry, own: readonly Entry[], pair: Pairing | undefined): string {
