@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { UsageError } from './errors.ts';
+import { count, plural } from './words.ts';
 
 /**
  * Options are written once, as data. From one table come the checks (zod), the command line's flags and help, and the
@@ -104,17 +105,19 @@ export function resolveOptions<T extends Options>(
 }
 
 /** What a value must be, in words: a schema's own message is for programmers. */
-function requirement(issue: z.core.$ZodIssue): string {
+export function requirement(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'too_small':
-      if (issue.origin === 'string') return 'it must not be empty';
-      return `it must be ${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}`;
+      if (issue.minimum === 1 && issue.origin in SIZES) return 'it must not be empty';
+      return `it must ${sizeOf(issue.origin)}${issue.inclusive ? 'at least' : 'more than'} ${limit(issue.origin, issue.minimum)}`;
     case 'too_big':
-      return `it must be at most ${issue.maximum}`;
+      return `it must ${sizeOf(issue.origin)}${issue.inclusive ? 'at most' : 'less than'} ${limit(issue.origin, issue.maximum)}`;
     case 'invalid_value':
       return `it must be one of ${issue.values.join(', ')}`;
     case 'invalid_type':
       return `it must be ${KINDS[issue.expected] ?? `of type ${issue.expected}`}`;
+    case 'unrecognized_keys':
+      return `it has the unknown ${plural(issue.keys.length, 'field')} ${issue.keys.join(', ')}`;
     default:
       return issue.message;
   }
@@ -126,4 +129,16 @@ const KINDS: Readonly<Record<string, string>> = {
   string: 'text',
   boolean: 'true or false',
   array: 'a list',
+  object: 'an object',
 };
+
+/** What the size of a value counts; a number is its own. */
+const SIZES: Readonly<Record<string, readonly [one: string, many: string]>> = {
+  string: ['character', 'characters'],
+  array: ['entry', 'entries'],
+};
+
+const sizeOf = (origin: string) => (origin in SIZES ? 'have ' : 'be ');
+
+const limit = (origin: string, size: number | bigint) =>
+  origin in SIZES ? count(Number(size), ...SIZES[origin]) : String(size);

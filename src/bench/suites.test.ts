@@ -96,9 +96,7 @@ describe('suites', () => {
     );
     const { out } = await bench('fig5', ...few, '--shots', '4');
     rmSync(join(data, 'ucf101'), { recursive: true });
-    expect(out).toContain(
-      'UCF101, 4 shots: 8 examples instead of 24, because some classes have fewer',
-    );
+    expect(out).toContain('UCF101, 4 shots: 8 examples instead of 24, because some classes have fewer');
   });
 
   it('table3 has a column for each encoder, those that are not there left open', async () => {

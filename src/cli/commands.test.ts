@@ -132,7 +132,7 @@ describe('the commands, one after the other', () => {
     const { status, out, err } = await run([...predict, '--device', refused?.device ?? 'none']);
     expect(status, err).toBe(0);
     expect(JSON.parse(out)).toEqual(onCpu);
-    expect(err).toMatch(/^Device \w+ cannot be used \(.+\); the CPU does the work\n$/);
+    expect(err).toMatch(/^Device \w+ cannot be used \(.+\); the CPU replaces it\n$/);
     expect((await run([...predict, '--device', 'abacus'])).status).toBe(2);
   });
 

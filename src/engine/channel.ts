@@ -50,7 +50,7 @@ export function channelTo(start: (events: ThreadEvents) => Thread): Channel {
     generation++;
     const error = new ModelError(`The engine stopped: ${reason}`, {
       code: outOfMemory ? 'engine/memory' : 'engine/stopped',
-      hint: 'The model may need more memory than there is. The program can go on; the failed step can be tried again.',
+      hint: 'The model may need more memory than this machine has. The program can continue, and the failed step can be tried again.',
     });
     for (const { reject } of pending.values()) reject(error);
     pending.clear();

@@ -52,7 +52,7 @@ export function engineOn(
   let told = false;
 
   function onCpu(reason: string): Device {
-    if (!told) note(`Device ${device} cannot be used (${refusalOf(reason)}); the CPU does the work`);
+    if (!told) note(`Device ${device} cannot be used (${refusalOf(reason)}); the CPU replaces it`);
     told = true;
     return 'cpu';
   }

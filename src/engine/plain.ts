@@ -17,7 +17,7 @@ import type { Engine, Session } from './types.ts';
 export function plainEngine(): Engine {
   return {
     load: async () => {
-      throw new UsageError('The plain engine runs graphs of this library only', { code: 'engine/plain' });
+      throw new UsageError('The plain engine runs only graphs of this library', { code: 'engine/plain' });
     },
     compile: async (outputs) => plainSession(outputs),
     train: async (spec) => {

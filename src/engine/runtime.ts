@@ -144,7 +144,7 @@ function named(error: unknown): { message: string; code?: string; hint?: string 
   if (!OUT_OF_MEMORY.test(message)) return { message };
   return new ModelError(`Out of memory: ${message}`, {
     code: 'engine/memory',
-    hint: 'Take fewer pictures or examples at a time, or a smaller encoder. The program can go on.',
+    hint: 'Use fewer pictures or examples at a time, or a smaller encoder. The program can continue.',
   });
 }
 

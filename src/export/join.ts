@@ -120,7 +120,7 @@ function checkOpset(opset: number): number {
     `The encoder's ONNX file uses operator set ${opset}; at least ${OLDEST_OPSET} is needed to continue it`,
     {
       code: 'export/opset',
-      hint: `Export the encoder again with opset ${OLDEST_OPSET} or newer, or the classifier alone: --input features.`,
+      hint: `Export the encoder again with opset ${OLDEST_OPSET} or newer, or export the classifier alone with --input features.`,
       details: { opset, oldest: OLDEST_OPSET },
     },
   );

@@ -10,6 +10,7 @@ import type { Pixels, Preprocessing } from '../image/types.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { number } from '../words.ts';
 import { headGraph } from './head.ts';
 import type { OnnxInput } from './inputs.ts';
 import { joinModels, type PictureInput } from './join.ts';
@@ -90,7 +91,7 @@ async function trial(
     if (difference <= TOLERANCE) return { inputs, outputs, difference };
     throw new ModelError(`The exported model differs from the classifier by ${difference.toPrecision(2)}`, {
       code: 'export/differs',
-      hint: 'Please report this with the name of the encoder; --input features exports the classifier alone.',
+      hint: 'Please report this with the name of the encoder. The option --input features exports the classifier alone.',
       details: { difference, tolerance: TOLERANCE, encoder: data.encoder.id },
     });
   } finally {
@@ -140,17 +141,20 @@ async function trialPictures(
 /** How pictures are made ready. Throws `UsageError` for a classifier of features that were brought along. */
 function preprocessingOf({ id, preprocessing }: EncoderReference): Preprocessing {
   if (preprocessing) return preprocessing;
-  throw new UsageError(`The classifier was fitted to ${id}: no encoder is known to put in front of it`, {
+  throw new UsageError(`The classifier was fitted to ${id}, for which no encoder is known`, {
     code: 'export/features',
-    hint: 'Export it for features: --input features.',
+    hint: 'Export the classifier alone with --input features.',
     details: { id },
   });
 }
 
 function tooLarge(size: number): ModelError {
-  return new ModelError(`The model would have ${Math.round(size / 1e6)} MB; an ONNX file ends at 2,147`, {
-    code: 'export/too-large',
-    hint: 'Export the classifier alone (--input features), or fit it with a smaller encoder.',
-    details: { bytes: size, largest: LARGEST },
-  });
+  return new ModelError(
+    `The model would have ${number(Math.round(size / 1e6))} MB, and an ONNX file has at most 2,147`,
+    {
+      code: 'export/too-large',
+      hint: 'Export the classifier alone with --input features, or fit it with a smaller encoder.',
+      details: { bytes: size, largest: LARGEST },
+    },
+  );
 }

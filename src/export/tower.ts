@@ -87,7 +87,7 @@ function isHalf(port: Named, path: string): boolean {
   if (elements === FLOAT || elements === FLOAT16) return elements === FLOAT16;
   throw new ModelError(`${path} has "${port.name}" in neither single nor half precision`, {
     code: 'export/tower',
-    hint: 'Export the features instead: --input features.',
+    hint: 'Export the classifier alone with --input features.',
     details: { path, port: port.name, elements },
   });
 }

@@ -10,6 +10,7 @@ import type { Preprocessing } from '../image/types.ts';
 import { methodById } from '../methods/index.ts';
 import { html } from '../report/html.ts';
 import { isCalibrated } from '../tuning/search-method.ts';
+import { count } from '../words.ts';
 import { exportOnnx } from './onnx.ts';
 import type { About } from './page-types.ts';
 
@@ -69,7 +70,7 @@ function aboutOf(data: ClassifierData, title = data.dataset): About {
     calibrated: isCalibrated(tuning),
     reject,
     origin:
-      `${examples.length} examples of ${classes.length} classes, ${methodById(method).name}, ${created.slice(0, 10)}. ` +
+      `${count(examples.length, 'example')} of ${count(classes.length, 'class', 'classes')}, ${methodById(method).name}, ${created.slice(0, 10)}. ` +
       `Encoder ${encoder.id} (${encoder.licence}); ONNX Runtime (MIT); ${createdBy} (MIT).`,
   };
 }
@@ -115,9 +116,9 @@ async function embedded(id: string, bytes: Uint8Array): Promise<Buffer> {
 async function readPart(folder: string, name: string): Promise<string> {
   return readFile(`${folder.replace(/[\\/]$/, '')}/${name}`, 'utf8').catch((cause) => {
     if (systemCode(cause) !== 'ENOENT') throw cause;
-    throw new ModelError(`The page's ${name} is not at ${folder}`, {
+    throw new ModelError(`The part ${name} of the page is missing from ${folder}`, {
       code: 'export/page',
-      hint: 'In a checkout, run npm run build first.',
+      hint: 'In a checkout, run npm run build first; else install tip-adapter again.',
       details: { folder },
       cause,
     });

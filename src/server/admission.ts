@@ -71,7 +71,7 @@ export class Admission {
     if (this.#closed) {
       throw new Refusal(503, 'The server is shutting down', {
         code: 'server/draining',
-        hint: 'Ask again when it is back.',
+        hint: 'Send the request again when the server is back.',
         headers: { 'retry-after': '5' },
       });
     }
@@ -135,9 +135,9 @@ export class Admission {
 
   #refusal(): Refusal {
     const seconds = Math.max(1, Math.ceil(this.#wait / 1000));
-    return new Refusal(503, 'The server has as much to do as it can take', {
+    return new Refusal(503, 'The server is fully loaded', {
       code: 'server/busy',
-      hint: `Ask again in ${seconds} s.`,
+      hint: `Send the request again in ${seconds} s.`,
       details: { pictures: this.#pictures, bytes: this.#bytes },
       headers: { 'retry-after': String(seconds) },
     });

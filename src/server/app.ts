@@ -20,7 +20,7 @@ export function createApp(serving: Serving, log: Log): Hono<ServerEnv> {
   app.notFound(() => {
     throw new Refusal(404, 'There is nothing at this address', {
       code: 'server/not-found',
-      hint: 'GET /openapi.json says what there is.',
+      hint: 'GET /openapi.json lists all addresses.',
     });
   });
   app.use(observe(metrics, log));
@@ -74,7 +74,7 @@ function metricsRoute(app: Hono<ServerEnv>, { admission, registry, metrics }: Se
   const ofModels = (value: (model: Model) => number) => () =>
     registry.all.map((model) => [{ model: model.name }, value(model)] as const);
   const now = [
-    reading('gauge', 'tip_adapter_queue_pictures', 'Pictures waiting or worked on.', () => [
+    reading('gauge', 'tip_adapter_queue_pictures', 'Pictures that wait or are being answered.', () => [
       [{}, admission.pictures],
     ]),
     reading('gauge', 'tip_adapter_queue_bytes', 'Bytes of requests in memory.', () => [
@@ -89,7 +89,7 @@ function metricsRoute(app: Hono<ServerEnv>, { admission, registry, metrics }: Se
     reading(
       'gauge',
       'tip_adapter_model_file_refused',
-      '1 where the file on the disk cannot be used.',
+      '1 if the file on the disk cannot be used, else 0.',
       ofModels(({ problem }) => Number(problem !== undefined)),
     ),
     reading('counter', 'process_cpu_seconds_total', 'Seconds of computing, all threads.', () => {
@@ -113,9 +113,9 @@ function wrongMethod(path: string, methods: readonly string[]) {
   const allow = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
   return (c: Context<ServerEnv>): never => {
     at(c, path);
-    throw new Refusal(405, `This address takes ${allow}`, {
+    throw new Refusal(405, `This address accepts only ${allow}`, {
       code: 'server/method',
-      hint: 'GET /openapi.json says what can be asked.',
+      hint: 'GET /openapi.json lists the methods of every address.',
       headers: { allow },
     });
   };

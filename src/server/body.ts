@@ -20,7 +20,7 @@ export function readBody(
   const encoding = incoming.headers['content-encoding']?.trim() ?? 'identity';
   if (encoding.toLowerCase() !== 'identity') {
     return Promise.reject(
-      new Refusal(415, `Bodies in ${encoding} are not taken`, {
+      new Refusal(415, `The body has the encoding ${encoding}, which is not accepted`, {
         code: 'server/encoding',
         hint: 'Send it uncompressed; pictures are compressed already.',
       }),
@@ -56,8 +56,7 @@ export function readBody(
       stop();
       resolve({ bytes: Buffer.concat(chunks), free });
     };
-    const abandon = () =>
-      fail(new Refusal(400, 'The body ended before it was whole', { code: 'server/half-sent' }));
+    const abandon = () => fail(new Refusal(400, 'The body ended early', { code: 'server/half-sent' }));
     if (incoming.destroyed) abandon();
     else incoming.on('data', take).on('end', finish).on('error', abandon).on('close', abandon);
   });
@@ -66,7 +65,7 @@ export function readBody(
 function tooLarge(limit: number): Refusal {
   return new Refusal(413, `The body has more than ${limit / 2 ** 20} MiB`, {
     code: 'server/too-large',
-    hint: 'Send fewer or smaller pictures at a time.',
+    hint: 'Send fewer or smaller pictures in one request.',
     details: { limit },
   });
 }

@@ -16,34 +16,34 @@ interface Kind {
 }
 
 const KINDS = {
-  late: { status: 408, message: 'The request did not come in time', hint: 'Send it faster, or send less.' },
-  cut: { status: 400, message: 'The request ended before it was whole', hint: 'Send it again.' },
-  headers: { status: 431, message: 'The headers are too long', hint: 'Send 16 KiB of them at most.' },
+  late: { status: 408, message: 'The request did not arrive in time', hint: 'Send it faster, or send less.' },
+  cut: { status: 400, message: 'The request ended early', hint: 'Send it again.' },
+  headers: { status: 431, message: 'The headers are too long', hint: 'Send at most 16 KiB of headers.' },
   noHttp: {
     status: 400,
-    message: 'This is no HTTP request',
-    hint: 'Speak HTTP/1.1 without TLS, and percent-encode addresses.',
+    message: 'This is not an HTTP request',
+    hint: 'Use HTTP/1.1 without TLS, and percent-encode addresses.',
   },
   address: {
     status: 400,
-    message: 'The address or the host of the request is none',
+    message: 'The address or the host of the request is not valid',
     hint: 'Name the server in the header Host, as in 127.0.0.1:8080.',
   },
   expect: {
     status: 417,
-    message: 'The server cannot do what the header Expect asks for',
-    hint: 'Send no such header, or Expect: 100-continue.',
+    message: 'The server does not support this value of the header Expect',
+    hint: 'Leave the header out, or send Expect: 100-continue.',
   },
   connect: {
     status: 501,
-    message: 'The server is no proxy: it does not know CONNECT',
-    hint: 'GET /openapi.json says what there is.',
+    message: 'The server is not a proxy and does not support CONNECT',
+    hint: 'GET /openapi.json lists all addresses.',
     code: 'server/method',
   },
   pipelined: {
     status: 429,
-    message: 'A connection had too many requests waiting',
-    hint: 'Wait for answers, or open several connections.',
+    message: 'Too many requests wait on one connection',
+    hint: 'Wait for answers, or open more connections.',
     code: 'server/pipelined',
   },
 } as const satisfies Record<string, Kind>;

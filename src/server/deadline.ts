@@ -17,7 +17,7 @@ export const DEADLINE_HEADER = 'x-deadline-ms';
 export function deadlineOf(asked: string | undefined, allowed: number): number {
   if (asked === undefined) return allowed;
   if (!/^[1-9]\d{0,8}$/.test(asked)) {
-    throw new Refusal(400, `${DEADLINE_HEADER} is a whole number of milliseconds`, {
+    throw new Refusal(400, `${DEADLINE_HEADER} must be a whole number of milliseconds`, {
       code: 'server/deadline-header',
     });
   }
@@ -39,7 +39,7 @@ export function withDeadline<T>(
       controller.abort();
     };
     const late = () => give(504, `There was no answer within ${milliseconds} ms`, 'server/deadline');
-    const gone = () => give(499, 'The client has gone', 'server/gone');
+    const gone = () => give(499, 'The client closed the connection', 'server/gone');
     const timer = setTimeout(late, milliseconds);
     outgoing.once('close', gone);
     const forget = onAbort(stopping, () => give(503, 'The server is shutting down', 'server/draining'));

@@ -73,16 +73,16 @@ export function tooMany(most: number): Refusal {
 }
 
 function textField(field: string): Refusal {
-  return new Refusal(400, `The form's field "${field.slice(0, LONGEST_ECHO)}" is text, not a file`, {
+  return new Refusal(400, `The field "${field.slice(0, LONGEST_ECHO)}" of the form is text, not a file`, {
     code: 'server/field',
-    hint: 'Files are pictures; everything else goes into the address, as in ?label=cat.',
+    hint: 'Send pictures as files; everything else belongs into the address, as in ?label=cat.',
   });
 }
 
 function brokenForm(cause?: unknown): Refusal {
   return new Refusal(400, 'The form cannot be read', {
     code: 'server/form',
-    hint: 'It ends before it should, or its boundary is another one than its type says.',
+    hint: 'The form ends early, or its boundary differs from the one in its content type.',
     cause,
   });
 }

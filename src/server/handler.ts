@@ -85,7 +85,7 @@ function expectedBy(query: unknown, ifMatch?: string): Expected {
 }
 
 function readOnlyError(): Refusal {
-  return new Refusal(403, 'This server changes no classifier', {
+  return new Refusal(403, 'This server does not change classifiers', {
     code: 'server/read-only',
     hint: 'It was started with --read-only.',
   });

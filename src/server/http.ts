@@ -95,10 +95,13 @@ export async function drained(http: Server, patience: number, stop: () => void):
 }
 
 const LISTEN_HINTS: Readonly<Record<string, readonly [what: string, hint: string]>> = {
-  EADDRINUSE: ['is taken', 'Choose another one with --port.'],
-  EADDRNOTAVAIL: ['is not an address of this machine', 'Give one of its own, or 0.0.0.0 for all of them.'],
-  ENOTFOUND: ['is not known', 'Give an address of this machine.'],
-  EACCES: ['may not be used', 'Ports below 1024 are reserved; choose another one with --port.'],
+  EADDRINUSE: ['is in use', 'Choose another port with --port.'],
+  EADDRNOTAVAIL: [
+    'is not an address of this machine',
+    'Give an address of this machine, or 0.0.0.0 for all of them.',
+  ],
+  ENOTFOUND: ['is not a known address', 'Give an address of this machine.'],
+  EACCES: ['may not be used', 'Ports below 1024 are reserved; choose another port with --port.'],
 };
 
 function listenError(error: unknown, host: string, port: number): unknown {

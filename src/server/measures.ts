@@ -8,9 +8,17 @@ export type Metrics = ReturnType<typeof createMetrics>;
 export function createMetrics() {
   return {
     requests: counter('tip_adapter_requests_total', 'Requests answered, by route and status.'),
-    seconds: histogram('tip_adapter_request_seconds', 'Seconds from the headers to the answer.', SECONDS),
-    pictures: counter('tip_adapter_pictures_total', 'Pictures taken in, by classifier.'),
-    batches: histogram('tip_adapter_batch_size', 'Crops embedded together.', [1, 2, 4, 8, 16, 64]),
-    reloads: counter('tip_adapter_reloads_total', 'Classifier files that other programs changed.'),
+    seconds: histogram(
+      'tip_adapter_request_seconds',
+      'Seconds from the end of the headers to the answer.',
+      SECONDS,
+    ),
+    pictures: counter('tip_adapter_pictures_total', 'Pictures accepted, by classifier.'),
+    batches: histogram(
+      'tip_adapter_batch_size',
+      'Crops that were embedded in one batch.',
+      [1, 2, 4, 8, 16, 64],
+    ),
+    reloads: counter('tip_adapter_reloads_total', 'Reloads of classifier files that other programs changed.'),
   };
 }

@@ -164,16 +164,20 @@ export class Model {
     if (version !== undefined && version !== current.version) {
       throw new Refusal(409, `The classifier has version ${current.version}, not ${version}`, {
         code: 'server/version',
-        hint: 'Look at what has changed, then ask again with the version it has now.',
+        hint: 'Get the current state, then send the change again with its version.',
         details: current,
       });
     }
     if (etags && !etags.includes('*') && !etags.includes(current.etag)) {
-      throw new Refusal(412, `The classifier is ${current.etag}, none of ${etags.join(', ')}`, {
-        code: 'server/etag',
-        hint: 'Look at what has changed, then ask again with the entity tag it has now.',
-        details: current,
-      });
+      throw new Refusal(
+        412,
+        `The entity tag of the classifier is ${current.etag}, which is none of ${etags.join(', ')}`,
+        {
+          code: 'server/etag',
+          hint: 'Get the current state, then send the change again with its entity tag.',
+          details: current,
+        },
+      );
     }
   }
 

@@ -22,7 +22,7 @@ export function openApi(routes: readonly Route[], secured: boolean): Json {
       title: 'tip-adapter',
       version,
       description:
-        'Few-shot image classifiers: what is in a picture, and why; examples and classes can be added.',
+        'Few-shot image classifiers: predict what is in a picture, explain it, and add examples and classes.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     paths: { ...paths, ...plumbing() },
@@ -48,7 +48,7 @@ function operation(route: Route): Json {
     return { name: parameter, in: 'query', required, description, schema: rest };
   });
   const inHeader = changes
-    ? [header('if-match', 'Entity tags; another classifier is refused with 412.')]
+    ? [header('if-match', 'Entity tags; if the classifier has another one, the request is refused with 412.')]
     : [];
   const content = bodyContent(body);
   return {
@@ -58,7 +58,7 @@ function operation(route: Route): Json {
       ...inPath,
       ...inQuery,
       ...inHeader,
-      header(DEADLINE_HEADER, 'Milliseconds within which the answer is of use.'),
+      header(DEADLINE_HEADER, 'Milliseconds within which the answer is needed.'),
     ],
     ...(content ? { requestBody: { required: true, content } } : {}),
     responses: responses(answer),
@@ -104,10 +104,10 @@ function plumbing(): Record<string, Json> {
   });
   return {
     '/healthz': open('health', 'Whether the server is alive.'),
-    '/readyz': open('readiness', 'Whether it takes requests.', {
-      503: { ...answered(healthSchema), description: 'It shuts down' },
+    '/readyz': open('readiness', 'Whether the server accepts requests.', {
+      503: { ...answered(healthSchema), description: 'The server is shutting down' },
     }),
-    '/metrics': own('metrics', "Metrics in Prometheus's text format.", 'text/plain', { type: 'string' }),
+    '/metrics': own('metrics', 'Metrics in the text format of Prometheus.', 'text/plain', { type: 'string' }),
     '/openapi.json': own('document', 'This document.', 'application/json', { type: 'object' }),
   };
 }

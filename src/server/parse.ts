@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { requirement } from '../options.ts';
 import { Refusal } from './problem.ts';
 
 /** Marks that begin or part values in JSON, and how often each may come: far more often than in what is understood. */
@@ -24,11 +25,15 @@ export const mediaType = (contentType: string): string => contentType.split(';')
 export function checkJsonType(contentType: string): void {
   const type = mediaType(contentType);
   if (type === 'application/json') return;
-  throw new Refusal(415, `This does not come as ${type || 'a body without a type'}`, {
-    code: 'server/type',
-    hint: 'Send JSON; with curl: -H content-type:application/json.',
-    details: { type },
-  });
+  throw new Refusal(
+    415,
+    `The body has ${type ? `the content type ${type}` : 'no content type'}, and JSON is needed`,
+    {
+      code: 'server/type',
+      hint: 'Send JSON with its content type; with curl: -H content-type:application/json.',
+      details: { type },
+    },
+  );
 }
 
 /** Refuses (400) an address whose query is not percent-encoded UTF-8: what it means could only be guessed. */
@@ -52,7 +57,11 @@ export function parseJson<T>(schema: z.ZodType<T>, body: Buffer): T {
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
   } catch (cause) {
-    throw new Refusal(400, 'The body is not JSON', { code: 'server/json', cause });
+    throw new Refusal(400, 'The body is not JSON', {
+      code: 'server/json',
+      hint: 'Send JSON in UTF-8.',
+      cause,
+    });
   }
   return checked(schema, value, 'The body');
 }
@@ -62,8 +71,9 @@ export function parseQuery<T>(schema: z.ZodObject & z.ZodType<T>, queries: Recor
   const repeatable = (name: string) => schema.shape[name] instanceof z.ZodArray;
   const values = Object.entries(queries).map(([name, list]) => {
     if (!repeatable(name) && list.length > 1) {
-      throw new Refusal(400, `The query's ${name.slice(0, 64)} is given ${list.length} times`, {
+      throw new Refusal(400, `The parameter ${name.slice(0, 64)} is given ${list.length} times`, {
         code: 'server/request',
+        hint: 'Give it once.',
       });
     }
     return [name, repeatable(name) ? list : list[0]];
@@ -78,15 +88,15 @@ const LONGEST_ECHO = 200;
 export function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const [{ path, message }] = result.error.issues;
-  const where = [path.join('.'), message].filter(Boolean).join(': ');
+  const [issue] = result.error.issues;
+  const where = [issue.path.join('.'), requirement(issue)].filter(Boolean).join(': ');
   throw new Refusal(
     400,
-    `${what} is not understood: ${where.length > LONGEST_ECHO ? `${where.slice(0, LONGEST_ECHO)}…` : where}`,
+    `${what} is not valid: ${where.length > LONGEST_ECHO ? `${where.slice(0, LONGEST_ECHO)}…` : where}`,
     {
       code: 'server/request',
-      hint: 'GET /openapi.json says what is understood.',
-      details: { path: path.join('.') },
+      hint: 'GET /openapi.json describes what is accepted.',
+      details: { path: issue.path.join('.') },
     },
   );
 }

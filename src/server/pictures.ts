@@ -50,11 +50,15 @@ async function picturesOf(
       label,
     }));
   }
-  throw new Refusal(415, `Pictures do not come as ${type || 'a body without a type'}`, {
-    code: 'server/type',
-    hint: 'Send image/…, application/octet-stream, multipart/form-data or application/json; with curl: -H content-type:image/jpeg.',
-    details: { type },
-  });
+  throw new Refusal(
+    415,
+    `The body has ${type ? `the content type ${type}` : 'no content type'}, which holds no picture`,
+    {
+      code: 'server/type',
+      hint: 'Send a picture as image/jpeg or the like, application/octet-stream, multipart/form-data or application/json; with curl: -H content-type:image/jpeg.',
+      details: { type },
+    },
+  );
 }
 
 /** Never a text alone: that would be the path of a file on this machine. */

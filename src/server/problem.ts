@@ -52,7 +52,7 @@ export function problemOf(error: unknown): Problem {
   const status = statusOf(error);
   if (status === 500 || !(error instanceof TipAdapterError)) {
     const code = error instanceof TipAdapterError ? error.code : 'unexpected';
-    return problem(status, code, 'The server could not do this', "The server's log says why.");
+    return problem(status, code, 'The server failed to answer', 'The log of the server says why.');
   }
   return problem(status, error.code, error.message, error.hint);
 }

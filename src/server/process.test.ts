@@ -177,9 +177,9 @@ describe('the process', { timeout: 300_000 }, () => {
 
   it('does not start where everyone could ask, or where the port is taken', async () => {
     const open = await start(path(), '--host', '0.0.0.0').ended;
-    expect([open.status, open.log]).toEqual([2, expect.stringContaining('it needs a token')]);
+    expect([open.status, open.log]).toEqual([2, expect.stringContaining('needs a token')]);
     const { address } = await serving(path());
     const taken = await start(path(), '--port', new URL(address).port).ended;
-    expect([taken.status, taken.log]).toEqual([2, expect.stringContaining('is taken')]);
+    expect([taken.status, taken.log]).toEqual([2, expect.stringContaining('is in use')]);
   });
 });

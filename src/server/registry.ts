@@ -21,7 +21,7 @@ export function modelFile(given: string): ModelFile {
   if (NAME.test(name)) return { name, path };
   throw new UsageError(`"${name}" cannot be the name of a classifier in an address`, {
     code: 'server/name',
-    hint: `Give it one of letters, digits, ".", "_" and "-": my-name=${path}`,
+    hint: `Give it a name of letters, digits, ".", "_" and "-": my-name=${path}`,
     details: { name, path },
   });
 }
@@ -70,7 +70,7 @@ export class Registry {
     if (model) return model;
     throw new Refusal(404, 'There is no classifier of this name', {
       code: 'server/no-model',
-      hint: `There is ${[...this.#models.keys()].join(', ')}.`,
+      hint: `The server has ${[...this.#models.keys()].join(', ')}.`,
     });
   }
 
@@ -90,7 +90,7 @@ export class Registry {
 }
 
 function sameName(name: string): UsageError {
-  return new UsageError(`Two classifiers would be called ${name}`, {
+  return new UsageError(`Two classifiers have the name ${name}`, {
     code: 'server/same-name',
     hint: 'Give one of them another name: other-name=path.',
     details: { name },

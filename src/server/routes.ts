@@ -62,7 +62,7 @@ export const routes: readonly Route[] = [
     method: 'get',
     path: '/v1/models',
     name: 'listModels',
-    summary: 'The classifiers that are served.',
+    summary: 'List the classifiers that are served.',
     query: schemas.noQuery,
     body: 'none',
     answer: schemas.modelsSchema,
@@ -72,7 +72,7 @@ export const routes: readonly Route[] = [
     method: 'get',
     path: MODEL,
     name: 'getModel',
-    summary: 'One classifier.',
+    summary: 'Describe a classifier.',
     query: schemas.noQuery,
     body: 'none',
     answer: schemas.modelSchema,
@@ -82,7 +82,7 @@ export const routes: readonly Route[] = [
     method: 'post',
     path: `${MODEL}/predict`,
     name: 'predict',
-    summary: 'What is in one picture or in several.',
+    summary: 'Classify one picture or several.',
     query: schemas.predictQuery,
     body: 'pictures',
     answer: schemas.predictionsSchema,
@@ -95,13 +95,16 @@ export const routes: readonly Route[] = [
     method: 'post',
     path: `${MODEL}/explain`,
     name: 'explain',
-    summary: 'Why a picture gets its answer: what the class names say, and which examples count most.',
+    summary: 'Explain an answer: the parts of its score, and the examples that count most.',
     query: schemas.explainQuery,
     body: 'pictures',
     answer: schemas.explanationSchema,
     act: ({ model, query: { top }, body: [{ image }, ...more], signal }) => {
       if (more.length > 0)
-        throw new Refusal(400, 'One picture is explained at a time', { code: 'server/one' });
+        throw new Refusal(400, 'The body has several pictures, and one is explained at a time', {
+          code: 'server/one',
+          hint: 'Send each picture in a request of its own.',
+        });
       return model.use(async (classifier) =>
         explanationAnswer(model.name, classifier, await classifier.explain(image, { signal }), top),
       );
@@ -111,7 +114,7 @@ export const routes: readonly Route[] = [
     method: 'get',
     path: `${MODEL}/examples`,
     name: 'listExamples',
-    summary: 'The examples that a classifier remembers.',
+    summary: 'List the examples of a classifier.',
     query: schemas.examplesQuery,
     body: 'none',
     answer: schemas.examplesSchema,
@@ -121,7 +124,7 @@ export const routes: readonly Route[] = [
     method: 'post',
     path: `${MODEL}/examples`,
     name: 'addExamples',
-    summary: 'Teach a classifier further examples; a label that it does not know becomes a new class.',
+    summary: 'Add examples; a label that the classifier does not know becomes a new class.',
     query: schemas.addExamplesQuery,
     body: 'pictures',
     answer: schemas.changeSchema,
@@ -133,7 +136,7 @@ export const routes: readonly Route[] = [
     method: 'delete',
     path: `${MODEL}/examples`,
     name: 'removeExamples',
-    summary: 'Make a classifier forget examples.',
+    summary: 'Remove examples.',
     query: schemas.removeExamplesQuery,
     body: 'none',
     answer: schemas.changeSchema,
@@ -144,7 +147,7 @@ export const routes: readonly Route[] = [
     method: 'post',
     path: `${MODEL}/classes`,
     name: 'addClass',
-    summary: 'Teach a classifier a class by its name alone.',
+    summary: 'Add a class by its name alone.',
     query: schemas.addClassQuery,
     body: schemas.newClassSchema,
     answer: schemas.changeSchema,
@@ -156,7 +159,7 @@ export const routes: readonly Route[] = [
     method: 'delete',
     path: `${MODEL}/classes`,
     name: 'removeClasses',
-    summary: 'Make a classifier forget classes with all their examples.',
+    summary: 'Remove classes with all their examples.',
     query: schemas.removeClassesQuery,
     body: 'none',
     answer: schemas.changeSchema,
@@ -184,9 +187,9 @@ async function change(
 function labelled(pictures: readonly SentPicture[], common?: string) {
   return pictures.map(({ image, label = common }) => {
     if (label !== undefined) return { image, label };
-    throw new UsageError('A picture has no label: what it shows', {
+    throw new UsageError('A picture has no label', {
       code: 'add/label',
-      hint: 'Put it into the address, as in ?label=cat, or give each picture of a JSON body its own.',
+      hint: 'Add the label to the address, as in ?label=cat, or to each picture of a JSON body.',
     });
   });
 }
@@ -200,10 +203,12 @@ function classByName(
   const added = { id: name, name: shown, promptName: promptName ?? shown, prompts };
   const [known] = matchClasses([added], data.classes).toB;
   if (known >= 0) {
-    throw new Refusal(409, `The classifier has a class "${data.classes[known].id}"`, { code: 'class/known' });
+    throw new Refusal(409, `The classifier has a class "${data.classes[known].id}" already`, {
+      code: 'class/known',
+    });
   }
   if (!data.head) {
-    throw new UsageError('The classifier knows classes by their examples alone', {
+    throw new UsageError('The classifier knows classes only by examples, so a name alone is no class', {
       code: 'class/no-text',
       hint: 'Add the class with its first examples.',
     });

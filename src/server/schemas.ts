@@ -13,12 +13,12 @@ const className = z
   .min(1)
   .max(255);
 /** Halves of characters come from JSON alone: no address could name what is called so. */
-const wellFormed = z.string().regex(/^\P{Cs}*$/u, 'has half a character');
+const wellFormed = z.string().regex(/^\P{Cs}*$/u, 'has half of a surrogate pair');
 const probability = z.number().min(0).max(1);
 const given = (schema: z.ZodNumber) =>
   z
     .string()
-    .regex(/^-?(\d+\.?\d*|\.\d+)$/, 'is no number')
+    .regex(/^-?(\d+\.?\d*|\.\d+)$/, 'is not a number')
     .transform(Number)
     .pipe(schema)
     .optional();
@@ -26,7 +26,7 @@ const named = (what: string) =>
   z.array(wellFormed.min(1).max(1024)).min(1).max(1000).describe(`${what}; may be repeated.`);
 
 const version = given(z.number().int().min(0)).describe(
-  'The version that the change is meant for; another one is refused with 409.',
+  'The version that the change applies to; if the classifier has another one, the change is refused with 409.',
 );
 const top = given(z.number().int().min(1).max(10_000)).default(5);
 
@@ -64,7 +64,7 @@ export const picturesSchema = z
     pictures: z.array(
       z.strictObject({
         data: z.string().min(1).describe('The file in base64, with or without `data:…;base64,` in front.'),
-        name: wellFormed.max(255).optional().describe('What the answer calls it.'),
+        name: wellFormed.max(255).optional().describe('Name of the picture in the answer.'),
         label: className.optional().describe('Its class, where examples are added.'),
       }),
     ),
@@ -74,8 +74,12 @@ export const picturesSchema = z
 export const newClassSchema = z
   .strictObject({
     name: className,
-    promptName: className.optional().describe('What prompts call it, where that is not its name.'),
-    prompts: z.array(wellFormed.min(1).max(1000)).max(100).default([]).describe('Further whole prompts.'),
+    promptName: className.optional().describe('Name in prompts, if it differs from the name.'),
+    prompts: z
+      .array(wellFormed.min(1).max(1000))
+      .max(100)
+      .default([])
+      .describe('Further prompts, to the letter.'),
   })
   .register(components, { id: 'NewClass' });
 
@@ -87,7 +91,7 @@ export const problemSchema = z
     detail: z.string().describe('What is wrong, and where.'),
     code: z.string().describe('Stable name of the error, for programs.'),
     hint: z.string().optional().describe('What to do about it.'),
-    requestId: z.string().optional().describe('What the log calls this request.'),
+    requestId: z.string().optional().describe('Id of the request in the log.'),
   })
   .describe('Problem details, RFC 9457.')
   .register(components, { id: 'Problem' });
@@ -128,7 +132,7 @@ export const explanationSchema = z
     prediction: predictionSchema,
     part: z
       .enum(['cache', 'method'])
-      .describe('What `examples` is: votes of examples, or the method as a whole.'),
+      .describe('Meaning of `examples`: votes of examples (cache), or the score of the method as a whole.'),
     classes: z.array(rankedSchema.extend({ text: z.number(), examples: z.number(), score: z.number() })),
     contributions: z.array(
       z.object({
@@ -136,7 +140,7 @@ export const explanationSchema = z
         classId: z.string(),
         className: z.string(),
         similarity: z.number().describe('Cosine with the picture.'),
-        weight: z.number().optional().describe("What it adds to its class's score."),
+        weight: z.number().optional().describe('What it adds to the score of its class.'),
       }),
     ),
   })
@@ -154,7 +158,7 @@ export const modelSchema = z
     encoder: z.string(),
     reject: probability,
     created: z.string(),
-    problem: problemSchema.optional().describe('Why the file as it is on the disk now is not used.'),
+    problem: problemSchema.optional().describe('Why the current file on the disk is not used.'),
   })
   .register(components, { id: 'Model' });
 
@@ -181,9 +185,7 @@ export const changeSchema = z
           about: z.array(z.string()).describe('The pictures or prompts that it is about.'),
         }),
       )
-      .describe(
-        'What was noticed: known pictures, unreadable ones, prompts that the encoder does not read to their end.',
-      ),
+      .describe('Notes, such as pictures that are known or unreadable, and prompts that the encoder cuts.'),
   })
   .register(components, { id: 'Change' });
 

@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { MiddlewareHandler } from 'hono';
 import { UsageError } from '../errors.ts';
+import { count } from '../words.ts';
 import { Refusal } from './problem.ts';
 
 /** Nothing is guessed, framed or told to other sites. */
@@ -33,19 +34,22 @@ const SHORTEST_TOKEN = 16;
 export function checkExposure(host: string, token?: string): void {
   const hint = 'For example: TIP_ADAPTER_TOKEN=$(openssl rand -hex 32) tip-adapter serve …';
   if (token !== undefined && token.length < SHORTEST_TOKEN) {
-    throw new UsageError(`A token needs ${SHORTEST_TOKEN} characters; this one has ${token.length}`, {
-      code: 'server/weak-token',
-      hint,
-    });
+    throw new UsageError(
+      `The token has ${count(token.length, 'character')}, and at least ${SHORTEST_TOKEN} are needed`,
+      {
+        code: 'server/weak-token',
+        hint,
+      },
+    );
   }
   if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
-    throw new UsageError('A token is made of ASCII letters, digits and signs, without blanks', {
+    throw new UsageError('The token has characters other than ASCII letters, digits and signs', {
       code: 'server/weak-token',
       hint,
     });
   }
   if (token === undefined && !isLoopback(host)) {
-    throw new UsageError(`Everyone who reaches ${host} could use the server: it needs a token`, {
+    throw new UsageError(`The server needs a token, because other machines can reach it at ${host}`, {
       code: 'server/token',
       hint,
       details: { host },
@@ -67,9 +71,9 @@ export function hostGuard(allowed: readonly string[]): MiddlewareHandler {
     const name = host.replace(/:\d+$/, '').toLowerCase();
     const isAddress = isIP(name) === 4 || isIP(name.replace(/^\[(.*)\]$/, '$1')) === 6;
     if (!isAddress && !names.has(name)) {
-      throw new Refusal(421, 'The server does not have the name that it was asked by', {
+      throw new Refusal(421, 'The request names another host than this server', {
         code: 'server/host',
-        hint: 'Start it with --allow-host <name>.',
+        hint: 'Start the server with --allow-host <name>.',
       });
     }
     await next();
@@ -88,7 +92,7 @@ export function originGuard(allowed: readonly string[]): MiddlewareHandler {
         ? site === 'none' || site === 'same-origin'
         : origin === `http://${host}` || origin === `https://${host}` || isAllowed(origin);
     if (!isOwn) {
-      throw new Refusal(403, 'Pages of other sites may not ask', {
+      throw new Refusal(403, 'Pages of other sites may not send requests', {
         code: 'server/origin',
         hint: 'Start the server with --cors <origin>.',
       });
@@ -104,7 +108,7 @@ export function tokenGuard(token: string): MiddlewareHandler {
   return async (c, next) => {
     const [, given = ''] = /^Bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '') ?? [];
     if (!timingSafeEqual(digest(given), expected)) {
-      throw new Refusal(401, given ? 'The token is a wrong one' : 'A token is needed', {
+      throw new Refusal(401, given ? 'The token is wrong' : 'A token is needed', {
         code: 'server/token',
         hint: 'Send the header Authorization: Bearer <token>.',
         headers: { 'www-authenticate': 'Bearer realm="tip-adapter"' },

@@ -42,7 +42,7 @@ export async function chooseAutomatically(
   if (task.support.labels.length === 0) {
     throw new UsageError('auto needs labelled examples', {
       code: 'method/needs',
-      hint: 'Give some, or use zero-shot.',
+      hint: 'Give labelled examples, or use zero-shot.',
       details: { method: 'auto' },
     });
   }

@@ -115,7 +115,7 @@ export function openPages(part: KeyPart, open: (path: string, identity: string) 
 export function shorter(path: string): ModelError {
   return new ModelError(`${path} became shorter while it was in use`, {
     code: 'keys/truncated',
-    hint: 'Load the classifier again; replace its file whole, as saving does.',
+    hint: 'Load the classifier again. A file in use must be replaced as a whole, as saving does.',
     details: { path },
   });
 }

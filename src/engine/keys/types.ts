@@ -39,8 +39,8 @@ export interface FileReader {
 
 /** What engines without files say. */
 export function noFiles(): never {
-  throw new UsageError('Keys stay in files only in Node', {
+  throw new UsageError('Only Node can read keys from files', {
     code: 'engine/files',
-    hint: 'Fit the classifier with fewer examples for use in a page.',
+    hint: 'For use in a page, fit the classifier with fewer examples.',
   });
 }

@@ -1,5 +1,6 @@
 import { ModelError, UsageError } from '../../errors.ts';
 import { floatTensor, sizeOf, type Tensor } from '../../math/tensor.ts';
+import { number } from '../../words.ts';
 import { createUpdate, momentCount } from './optimiser.ts';
 import type { TrainingData, TrainingState } from './types.ts';
 
@@ -92,9 +93,12 @@ function reserve(bytes: number): WebAssembly.Memory {
   try {
     return new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE) });
   } catch {
-    throw new ModelError(`Training needs ${Math.ceil(bytes / 2 ** 20)} MB in one piece, which there is not`, {
-      code: 'training/memory',
-      hint: 'Parameters and their moments must fit into 4 GB. Use fewer examples, or a method that is not trained.',
-    });
+    throw new ModelError(
+      `Training needs ${number(Math.ceil(bytes / 2 ** 20))} MiB of memory in one piece, and there is not enough`,
+      {
+        code: 'training/memory',
+        hint: 'Parameters and their moments must fit into 4 GB. Use fewer examples, or a method that is not trained.',
+      },
+    );
   }
 }

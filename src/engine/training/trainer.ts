@@ -34,7 +34,7 @@ export function resultOf(outputs: Readonly<Record<string, Tensor>>): StepResult 
   if (!Number.isFinite(loss)) {
     throw new ModelError(`The training loss became ${loss}`, {
       code: 'training/diverged',
-      hint: 'Lower the learning rate.',
+      hint: 'Use a lower learning rate (--rate).',
     });
   }
   const observed = Object.entries(outputs).filter(([name]) => name.startsWith('observe.'));

@@ -7,7 +7,7 @@ const ENGLISH = {
   none: 'none of these',
   uncalibrated: 'The percentages are not calibrated: no left-out examples have judged them.',
   private: 'Works without a network: no picture leaves this computer.',
-  unreadable: 'This is not a picture that this browser can read:',
+  unreadable: 'This browser cannot read the picture:',
   noCamera: 'The camera cannot be used:',
   failed: 'The classifier does not work here:',
 };
