@@ -32,7 +32,7 @@ export function modelCard(data: ClassifierData, evaluation?: Evaluation): string
         ['Constants', constantsOf(data)],
         [
           'Encoder',
-          `${encoder.id}, ${encoder.licence}${encoder.revision ? `, revision ${encoder.revision}` : ''}`,
+          `${encoder.id}, licence ${encoder.licence}${encoder.revision ? `, revision ${encoder.revision}` : ''}`,
         ],
         ['Encoder from', encoder.source],
         ['Encoder fingerprint', encoder.fingerprint],
