@@ -22,8 +22,13 @@ export interface BenchSection {
 
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
-/** Published numbers are set apart by more than colour: italics in tables, dots and hollow markers in charts. */
-const PUBLISHED_STYLE = html`<style>
+/**
+ * Published numbers are set apart by more than colour: italics in tables, dots and hollow markers in charts. A table that is wider than
+ * the text takes the room to the right of it before it scrolls.
+ */
+const OWN_STYLE = html`<style>
+.scroll{width:max-content;min-width:100%;max-width:calc(50vw + 50% - 2rem)}
+.scroll th,.scroll td{padding-right:.8rem}
 i.published{color:var(--muted)}
 svg .published .line,svg.published .line{stroke-width:1.5;stroke-linecap:round}
 svg .published .marker,svg.published .marker{fill:var(--paper);stroke:var(--line);stroke-width:1.5}
@@ -39,7 +44,7 @@ ${html`<html lang="en">
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <title>${title}</title>
 ${STYLE}
-${PUBLISHED_STYLE}
+${OWN_STYLE}
 </head>
 <body>
 <header><h1>${title}</h1><p>${lead}</p></header>

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Browser, Locator, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { renderBenchPage } from '../../src/report/bench-page.ts';
 import type { BoardJson, Command } from '../../src/studio/board.ts';
 import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
 import { leastContrast } from './contrast.ts';
@@ -411,6 +412,27 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
       }
       return found;
     });
+
+  it('leaves no column of a benchmark outside of its page where there is room', async () => {
+    const columns = Array.from({ length: 6 }, (_, i) => ({
+      title: `column ${i}`,
+      value: () => `method number ${i} with 12.34`,
+    }));
+    const section = {
+      title: 'Few shots',
+      how: '',
+      tables: { Accuracy: { columns, rows: [{ name: 'one', published: false, values: {} }] } },
+    };
+    const html = renderBenchPage('A benchmark', '', [{ ...section, axis: 'shots', curves: [], missing: [] }]);
+    const own = await page.context().newPage();
+    await own.setContent(html);
+    const hidden = await own.locator('.scroll').evaluate((frame) => {
+      const { scrollWidth, clientWidth } = frame as unknown as Record<string, number>;
+      return scrollWidth - clientWidth;
+    });
+    expect(hidden).toBe(0);
+    await own.close();
+  });
 
   it('keeps guesses in their places when another method takes over', async () => {
     await change({ do: 'set', settings: { method: 'tip-adapter', reject: 0 } });

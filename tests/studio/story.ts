@@ -103,11 +103,11 @@ declare const axe: {
   run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>;
 };
 
-/** What axe finds serious or critical on a page as it is now. */
-export async function seriousFindings(page: Page): Promise<string[]> {
+/** What axe finds on a page as it is now, of any weight. */
+export async function findingsOfAxe(page: Page): Promise<string[]> {
   await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
   const { violations } = await page.evaluate(() => axe.run());
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+  return violations.map(
+    ({ id, impact, nodes }) => `${id} (${impact}): ${nodes.map(({ html }) => html).join(' ')}`,
+  );
 }

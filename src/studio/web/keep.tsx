@@ -59,7 +59,7 @@ export function Keep() {
           </div>
         )}
         {isAnswering && <Code />}
-        <p class="muted small">{m.folder(status.value?.folder ?? '')}</p>
+        {board.value.pictures.size > 0 && <p class="muted small">{m.folder(status.value?.folder ?? '')}</p>}
       </div>
     </section>
   );
