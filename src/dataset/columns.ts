@@ -1,7 +1,7 @@
 import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
-import { spellingFindings } from './classes.ts';
 import { visible } from './names.ts';
+import { spellingFindings } from './spellings.ts';
 import { splitNamed } from './splits.ts';
 import { columnOf, type Row, type Table } from './table.ts';
 import type { Finding, Split } from './types.ts';

@@ -8,10 +8,10 @@ import { groupBy } from './groups.ts';
 import { readListed } from './listed.ts';
 import { lookupInTree } from './lookup.ts';
 import { visible } from './names.ts';
-import type { Folder, SourceFile, Tree } from './source.ts';
 import { splitNamed } from './splits.ts';
 import { type Table, tableOf } from './table.ts';
 import { decodeText, parseJson } from './text.ts';
+import type { Folder, SourceFile, Tree } from './tree.ts';
 import type { Split } from './types.ts';
 import { info, warning } from './wording.ts';
 

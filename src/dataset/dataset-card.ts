@@ -1,8 +1,8 @@
 import { DataError } from '../errors.ts';
 import type { Labelled } from './folders.ts';
-import type { SourceFile } from './source.ts';
 import { type Table, tableOf } from './table.ts';
 import { decodeText } from './text.ts';
+import type { SourceFile } from './tree.ts';
 
 export const CARD_NAME = 'readme.md';
 

@@ -1,6 +1,6 @@
 import { DataError } from '../errors.ts';
-import type { Folder, Tree } from './source.ts';
 import { namesUnlabelled, splitNamed, splitWithin } from './splits.ts';
+import type { Folder, Tree } from './tree.ts';
 import { quoted } from './wording.ts';
 
 export const LAYOUT_HINT = `Expected one of:
@@ -108,9 +108,15 @@ const PARTS = new Set(
   ),
 );
 
+const plain = (name: string) => name.toLowerCase().replace(/[\s_-]/g, '');
+
+/** Whether a folder's name says that it is a part of a layout, or holds pictures of no class. */
+export function namesNoClass(name: string): boolean {
+  return PARTS.has(plain(name)) || splitNamed(name) !== undefined || namesUnlabelled(name);
+}
+
 /** Throws `DataError` where folders named as the parts of a layout would become classes. */
 export function checkClassNames(tree: Tree, ids: readonly string[]): void {
-  const plain = (name: string) => name.toLowerCase().replace(/[\s_-]/g, '');
   const own = [...new Set(ids)];
   if (!own.some((id) => PICTURE_FOLDERS.has(plain(id)))) return;
   const parts = own.filter((id) => PARTS.has(plain(id)));

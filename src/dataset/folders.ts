@@ -1,12 +1,12 @@
 import { DataError } from '../errors.ts';
 import { isImagePath, isOtherPicture } from '../image/names.ts';
 import { count } from '../words.ts';
-import { spellingFindings } from './classes.ts';
 import { checkClassNames, checkTops, LAYOUT_HINT } from './folder-checks.ts';
 import { groupBy } from './groups.ts';
 import { visible } from './names.ts';
-import type { Folder, SourceFile, Tree } from './source.ts';
+import { spellingFindings } from './spellings.ts';
 import { namesUnlabelled, splitNamed } from './splits.ts';
+import type { Folder, SourceFile, Tree } from './tree.ts';
 import type { Finding, Split } from './types.ts';
 import { info, quoted, warning } from './wording.ts';
 

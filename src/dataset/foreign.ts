@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
 import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/names.ts';
-import type { SourceFile, Tree } from './source.ts';
 import type { Table } from './table.ts';
 import { decodeText } from './text.ts';
+import type { SourceFile, Tree } from './tree.ts';
 
 /** What another program wrote that is not read. */
 interface Foreign {

@@ -6,9 +6,9 @@ import type { Labelled } from './folders.ts';
 import { groupBy } from './groups.ts';
 import { readListed } from './listed.ts';
 import { lookupInTree } from './lookup.ts';
-import type { Folder, SourceFile, Tree } from './source.ts';
 import { splitNamed } from './splits.ts';
 import { parseTable, TABLE_ENDINGS, type Table } from './table.ts';
+import type { Folder, SourceFile, Tree } from './tree.ts';
 import type { Finding, Split } from './types.ts';
 import { info, quoted, warning } from './wording.ts';
 

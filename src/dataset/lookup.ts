@@ -4,8 +4,9 @@ import { basename, dirname, posix, resolve } from 'node:path';
 import { DataError, throwIfAborted } from '../errors.ts';
 import { isImagePath } from '../image/names.ts';
 import { groupBy } from './groups.ts';
-import { diskFile, type SourceFile, type Tree } from './source.ts';
+import { diskFile } from './source.ts';
 import { splitNamed } from './splits.ts';
+import type { SourceFile, Tree } from './tree.ts';
 import type { Split } from './types.ts';
 import { quoted } from './wording.ts';
 

@@ -17,8 +17,9 @@ import {
   readOtherTables,
   unusedTable,
 } from './indexes.ts';
-import { type Folder, hiddenFindings, type SourceFile, type Tree } from './source.ts';
+import { hiddenFindings } from './source.ts';
 import { parseTable, type Table } from './table.ts';
+import type { Folder, SourceFile, Tree } from './tree.ts';
 import type { Finding } from './types.ts';
 import { info, quoted, warning } from './wording.ts';
 

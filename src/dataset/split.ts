@@ -6,18 +6,27 @@ import { naturalOrder, sortNaturally } from './order.ts';
 import type { Dataset, Example, Split } from './types.ts';
 import { info, warning } from './wording.ts';
 
+/** Whether a picture is held out for judging. Where all are, none is: then they are what a person has. */
+export function heldOut(
+  pictures: readonly { readonly split?: Split }[],
+): (picture: { readonly split?: Split }) => boolean {
+  const judges = ({ split }: { readonly split?: Split }) => split === 'val' || split === 'test';
+  return pictures.every(judges) ? () => false : judges;
+}
+
 /**
- * The data set with the examples that may be learnt from: those of the train split, or, where none is in it, those of no split. What is
- * held out is said. Throws `DataError` when nothing is left: what is held out for judging is never learnt from.
+ * The data set with the examples that may be learnt from: those of the train split, or, where none is in it, those of no split, and
+ * those without a label. What is held out is said. Throws `DataError` when nothing is left: what is held out for judging is never
+ * learnt from.
  */
 export function learnable(dataset: Dataset): Dataset {
   const { examples, findings, root } = dataset;
   const train = examples.some(({ split }) => split === 'train') ? 'train' : undefined;
-  const kept = examples.filter(({ split }) => split === train);
+  const kept = examples.filter(({ split, label }) => split === train || (split === undefined && label < 0));
   const held = examples.length - kept.length;
   if (held === 0) return dataset;
   const splits = [...new Set(examples.map(({ split }) => split))].filter((split) => split && split !== train);
-  if (kept.length === 0) {
+  if (!kept.some(({ label }) => label >= 0)) {
     throw new DataError(`${root} has nothing to learn from: all pictures are in ${splits.join(' and ')}`, {
       code: 'dataset/no-train',
       hint: 'Put the pictures to learn from into train/, or name the folder of the split itself.',

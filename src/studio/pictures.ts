@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { isIndexName } from '../dataset/indexes.ts';
+import { isHidden, isLeftover } from '../dataset/leftovers.ts';
 import { readDataset } from '../dataset/read.ts';
+import { heldOut } from '../dataset/split.ts';
 import type { Dataset } from '../dataset/types.ts';
 import { sha256 } from '../encoder/record.ts';
 import { DataError } from '../errors.ts';
@@ -28,6 +30,12 @@ export type Kept =
     }
   | { readonly name: string; readonly problem: Problem };
 
+/** A picture that a zip's table holds out: it is not kept. */
+export interface HeldOut {
+  readonly name: string;
+  readonly isHeldOut: true;
+}
+
 /** The session's pictures by the sha256 of their bytes, with small ones beside them. Nothing is written twice. */
 export interface Pictures {
   /** Keeps a picture; one that cannot be read is not kept, and its problem is the answer. */
@@ -36,7 +44,7 @@ export interface Pictures {
    * Keeps every picture of a zip, each with its path, and with its class and group where the zip has a table of them. Throws
    * `DataError` `zip/…` where it is no zip, and `dataset/…` where its table is wrong. `called` is its name in messages.
    */
-  keepZip(path: string, called?: string): Promise<Kept[]>;
+  keepZip(path: string, called?: string): Promise<(Kept | HeldOut)[]>;
   read(hash: string): Promise<Uint8Array>;
   /** Bytes of a picture's file. */
   size(hash: string): Promise<number>;
@@ -72,7 +80,7 @@ export function openPictures(folder: string, loader: ImageLoader): Pictures {
       const skipped = zip.skipped.map(
         ({ name, reason }): Kept => ({ name, problem: { code: 'zip/unsafe', message: reason } }),
       );
-      const wanted = zip.entries.filter(({ name }) => isImagePath(name) && !isHidden(name));
+      const wanted = zip.entries.filter(({ name }) => isImagePath(name) && !isPassedOver(name));
       const kept: Kept[] = [];
       for (const { name } of wanted) {
         const bytes = await zip.read(name).catch((error): Kept => ({ name, problem: problemOf(error) }));
@@ -91,8 +99,8 @@ export function openPictures(folder: string, loader: ImageLoader): Pictures {
   };
 }
 
-/** Files that systems put beside pictures. */
-const isHidden = (name: string) => basename(name).startsWith('.') || name.startsWith('__MACOSX/');
+/** What systems and tools put beside pictures, and what is hidden. */
+const isPassedOver = (path: string) => path.split('/').some((name) => isLeftover(name) || isHidden(name));
 
 /** No path comes from outside: a name of 64 hexadecimal digits leads nowhere else. */
 function checkHash(hash: string): string {
@@ -102,16 +110,24 @@ function checkHash(hash: string): string {
 
 /** A table of the pictures, at the top of a zip or in the one folder there. */
 const isIndex = (name: string) =>
-  isIndexName(basename(name)) && name.split('/').length <= 2 && !isHidden(name);
+  isIndexName(basename(name)) && name.split('/').length <= 2 && !isPassedOver(name);
 
 type Keep = (name: string, bytes: Uint8Array) => Promise<Kept>;
 
-/** Keeps the pictures of a table, with what it says of them. */
-async function keepListed({ classes, examples }: Dataset, keep: Keep): Promise<Kept[]> {
-  const kept: Kept[] = [];
-  for (const { id, label, group, read } of examples) {
+/** Keeps the pictures of a table that may be learnt from, with what it says of them. */
+async function keepListed({ classes, examples }: Dataset, keep: Keep): Promise<(Kept | HeldOut)[]> {
+  const isHeldOut = heldOut(examples);
+  const kept: (Kept | HeldOut)[] = [];
+  for (const example of examples) {
+    const { id, label, group, read } = example;
+    const name = basename(id);
+    if (isHeldOut(example)) {
+      kept.push({ name, isHeldOut: true });
+      continue;
+    }
     const className = label < 0 ? '' : classes[label].name;
-    kept.push({ ...(await keep(basename(id), await read())), className, group });
+    const bytes = await read().catch((error): Kept => ({ name, problem: problemOf(error) }));
+    kept.push(bytes instanceof Uint8Array ? { ...(await keep(name, bytes)), className, group } : bytes);
   }
   return kept;
 }

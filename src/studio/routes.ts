@@ -16,7 +16,6 @@ import type { Desk } from './desk.ts';
 import { changeSchema } from './journal.ts';
 import { checkReport, classifierFile } from './keep.ts';
 import { exportName } from './names.ts';
-import type { Kept } from './pictures.ts';
 import { projectZip } from './project.ts';
 import { projectRoutes } from './project-routes.ts';
 import { bytes, limited, MEGABYTE, parsed } from './route-tools.ts';
@@ -145,8 +144,7 @@ function pictureRoutes(app: Hono, desk: Desk): void {
     inTemporaryFolder(async (folder) => {
       const path = join(folder, 'pictures.zip');
       if (c.req.raw.body) await pipeline(Readable.fromWeb(c.req.raw.body as never), createWriteStream(path));
-      const kept: Kept[] = await desk.session.pictures.keepZip(path, c.req.query('name'));
-      return c.json(kept);
+      return c.json(await desk.session.pictures.keepZip(path, c.req.query('name')));
     }),
   );
 

@@ -305,6 +305,28 @@ describe('a session', () => {
 });
 
 describe('the pictures of a session', () => {
+  it('of a zip with a table are those that may be learnt from; one that cannot be read ends nothing', async () => {
+    const { pictures } = await open();
+    const table = 'path,label,split\n1.png,a_b,training\n2.png,a_b,training\n3.png,c,holdout';
+    const files = { 'index.csv': table, '2.png': 'no picture' };
+    const zip = zipSync(
+      {
+        ...Object.fromEntries(Object.entries(files).map(([name, text]) => [name, Buffer.from(text)])),
+        '1.png': await picture('#c01020'),
+        '3.png': await picture('#20c010'),
+      },
+      { level: 0 },
+    );
+    zip[Buffer.from(zip).indexOf('no picture')] ^= 1;
+    const path = join(folder, 'listed.zip');
+    await writeFileAtomic(path, zip);
+    expect(await pictures.keepZip(path)).toMatchObject([
+      { name: '1.png', className: 'a b' },
+      { name: '2.png', problem: { code: 'zip/damaged' } },
+      { name: '3.png', isHeldOut: true },
+    ]);
+  });
+
   it('are those of a zip that can be read; the others are named', async () => {
     const { pictures } = await open();
     const zip = zipSync(
@@ -325,7 +347,9 @@ describe('the pictures of a session', () => {
     const at = Buffer.from(zip).indexOf('no picture');
     zip[at] ^= 1;
     await writeFileAtomic(path, zip);
-    const codes = (await pictures.keepZip(path)).map((each) => ('hash' in each ? 'kept' : each.problem.code));
+    const codes = (await pictures.keepZip(path)).map((each) =>
+      'problem' in each ? each.problem.code : 'kept',
+    );
     expect(codes).toEqual(['kept', 'zip/damaged']);
     await writeFileAtomic(path, zip.subarray(0, 100));
     await expect(pictures.keepZip(path, 'mine.zip')).rejects.toThrow(/^mine\.zip cannot be read/);

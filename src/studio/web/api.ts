@@ -1,6 +1,6 @@
 import type { BoardJson } from '../board.ts';
 import type { Change } from '../history.ts';
-import type { Kept } from '../pictures.ts';
+import type { HeldOut, Kept } from '../pictures.ts';
 import type {
   CheckReport,
   Guess,
@@ -72,7 +72,8 @@ export const api = {
   stop: () => post('stop', {}),
   pause: (paused: boolean) => post('pause', { paused }),
   keep: (name: string, picture: Blob) => send<Kept>(`pictures?name=${encodeURIComponent(name)}`, picture),
-  keepZip: (name: string, zip: Blob) => send<Kept[]>(`zips?name=${encodeURIComponent(name)}`, zip),
+  keepZip: (name: string, zip: Blob) =>
+    send<(Kept | HeldOut)[]>(`zips?name=${encodeURIComponent(name)}`, zip),
   try: (picture: Blob) => send<Trial>('try', picture),
   /** `kept` are to be among them: those that the person looks at. */
   next: (kept: readonly string[]) => ask<NextPicture[]>(`next?kept=${kept.join(',')}`),
@@ -91,4 +92,4 @@ export const sampleUrl = (thing: string) => `./api/samples/${thing}`;
 export const previewUrl = (hash: string) => `./api/pictures/${hash}`;
 export const thumbnailUrl = (hash: string) => `./api/thumbnails/${hash}`;
 
-export type { CheckReport, Kept, MethodFacts, NextPicture, Problem, SearchMap, Status, Trial };
+export type { CheckReport, HeldOut, Kept, MethodFacts, NextPicture, Problem, SearchMap, Status, Trial };

@@ -1,6 +1,8 @@
 import { computed, signal } from '@preact/signals';
+import { isHidden, isLeftover } from '../../dataset/leftovers.ts';
 import { type BoardPicture, sameName } from '../board.ts';
-import { ApiError, api, type Kept } from './api.ts';
+import { type Place, placesOf } from '../places.ts';
+import { ApiError, api, type HeldOut, type Kept } from './api.ts';
 import { answering, board, notify, perform, saved, tellError } from './store.ts';
 
 /** What can be chosen: browsers know HEIC and TIFF by their endings only. */
@@ -35,12 +37,14 @@ export interface Target {
  * others come in; while the program does not answer, they wait for it.
  */
 export async function bringIn(files: readonly Incoming[], target: Target = {}): Promise<void> {
-  const wanted = files.filter(({ path }) => !isHidden(path));
-  if (wanted.length === 0) return;
+  const shown = files.filter(({ path }) => !isPassedOver(path));
+  if (shown.length === 0) return;
   const arrival = new Arrival(target);
+  const places = placesOf(shown.map(({ path }) => path));
+  const wanted = shown.filter(({ path }) => arrival.wants(places.get(path)));
   coming.value = { done: coming.value.done, total: coming.value.total + wanted.length };
   const sorted = inTurn(wanted);
-  const arrived = new Map<number, Kept[]>();
+  const arrived = new Map<number, (Kept | HeldOut)[]>();
   let [taken, added] = [0, 0];
   const work = async () => {
     while (taken < sorted.length) {
@@ -48,7 +52,7 @@ export async function bringIn(files: readonly Incoming[], target: Target = {}): 
       arrived.set(at, await keep(sorted[at], arrival));
       for (let kept = arrived.get(added); kept; kept = arrived.get(added)) {
         arrived.delete(added++);
-        for (const one of kept) arrival.add(one);
+        arrival.addAll(kept, isZip(sorted[added - 1].path) ? undefined : places);
       }
       coming.value = { ...coming.value, done: coming.value.done + 1 };
     }
@@ -61,10 +65,10 @@ export async function bringIn(files: readonly Incoming[], target: Target = {}): 
 }
 
 /** What a file holds: one picture, those of a zip, or a problem under the file's name. */
-async function keep({ path: name, file }: Incoming, arrival: Arrival): Promise<Kept[]> {
+async function keep({ path: name, file }: Incoming, arrival: Arrival): Promise<(Kept | HeldOut)[]> {
   for (;;) {
     try {
-      if (/\.zip$/i.test(name)) return await api.keepZip(name, file);
+      if (isZip(name)) return await api.keepZip(name, file);
       const hash = await hashOf(file);
       return [arrival.knows(hash) ? { name, hash } : await api.keep(name, file)];
     } catch (error) {
@@ -104,8 +108,10 @@ function inTurn(files: readonly Incoming[]): Incoming[] {
 
 const collator = new Intl.Collator(undefined, { numeric: true });
 
-/** What systems put beside pictures. */
-const isHidden = (path: string) => /(^|\/)\.|(^|\/)(Thumbs\.db|desktop\.ini)$/i.test(path);
+const isZip = (path: string) => /\.zip$/i.test(path);
+
+/** What systems and tools put beside pictures, and what is hidden. */
+const isPassedOver = (path: string) => path.split('/').some((name) => isLeftover(name) || isHidden(name));
 
 type Unreadable = Extract<Kept, { problem: unknown }>;
 
@@ -116,25 +122,42 @@ class Arrival {
   readonly #unreadable: Unreadable[] = [];
   #waiting: BoardPicture[] = [];
   #duplicates = 0;
+  #heldOut = 0;
 
   constructor(target: Target) {
     this.#target = target;
   }
 
-  add(kept: Kept): void {
+  /** Whether a picture of that place comes onto the board; one that is held out does not, unless the person named its class. */
+  wants(place: Place | undefined): boolean {
+    const isWanted = this.#target.classId !== undefined || !place?.isHeldOut;
+    if (!isWanted) this.#heldOut++;
+    return isWanted;
+  }
+
+  /** Pictures that came together, with their places; those of a zip have places of their own. */
+  addAll(kept: readonly (Kept | HeldOut)[], places = placesOf(kept.map(({ name }) => name))): void {
+    for (const one of kept) {
+      if ('isHeldOut' in one) this.#heldOut++;
+      else {
+        const place = 'className' in one ? { className: one.className } : places.get(one.name);
+        if (this.wants(place)) this.#add(one, place);
+      }
+    }
+  }
+
+  #add(kept: Kept, place: Place | undefined): void {
     if ('problem' in kept) {
       this.#unreadable.push(kept);
       return;
     }
-    const { hash, name: path, className } = kept;
+    const { hash, name: path } = kept;
     if (this.knows(hash)) {
       this.#duplicates++;
       return;
     }
-    const parts = path.split('/');
-    const { classId = this.#classOf(className ?? parts.at(-2)?.replaceAll('_', ' ')), group = kept.group } =
-      this.#target;
-    this.#waiting.push({ hash, name: parts.at(-1) ?? path, classId, group });
+    const { classId = this.#classOf(place?.className), group = kept.group } = this.#target;
+    this.#waiting.push({ hash, name: path.split('/').at(-1) ?? path, classId, group });
     if (this.#waiting.length >= TOGETHER) this.#flush();
   }
 
@@ -145,6 +168,7 @@ class Arrival {
 
   end(): void {
     this.#flush();
+    if (this.#heldOut > 0) notify({ kind: 'held-out', count: this.#heldOut });
     if (this.#duplicates > 0) notify({ kind: 'duplicates', count: this.#duplicates });
     if (this.#unreadable.length > 0) {
       notify({ kind: 'unreadable', count: this.#unreadable.length, files: this.#unreadable });

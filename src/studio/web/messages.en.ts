@@ -153,6 +153,8 @@ export const en = {
     toggle: 'Without holding: press Enter to start and Enter again to stop.',
   },
   notice: {
+    heldOut: (n: number) =>
+      `${count(n, 'picture')} of a validation or test folder ${plural(n, 'was', 'were')} not added: they stay unseen, so that they can test the classifier.`,
     duplicates: (n: number) =>
       n === 1 ? 'One picture was here already.' : `${number(n)} pictures were here already.`,
     unreadable: (n: number) =>

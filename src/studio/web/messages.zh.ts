@@ -185,6 +185,7 @@ export const zh: Messages = {
     toggle: '也可以不按住：按回车键开始，再按一次结束。',
   },
   notice: {
+    heldOut: (count) => `${n(count)} 张验证集或测试集图片没有加入：留作日后测试，不参与学习。`,
     duplicates: (count) => `有 ${n(count)} 张图片之前已经添加过。`,
     unreadable: (count) => `有 ${n(count)} 个文件无法读取：`,
     tried: (count) => `只试用前 ${n(count)} 张图片。`,

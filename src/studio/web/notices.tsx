@@ -15,6 +15,7 @@ export function Notices() {
         <div key={notice} class={`notice ${PASSING.has(notice.kind) ? '' : 'warning'}`}>
           <div>
             {notice.kind === 'duplicates' && m.notice.duplicates(notice.count ?? 0)}
+            {notice.kind === 'held-out' && m.notice.heldOut(notice.count ?? 0)}
             {notice.kind === 'tried' && m.notice.tried(notice.count ?? 0)}
             {notice.kind === 'nothing' && m.notice.nothing}
             {notice.kind === 'merged' && m.notice.merged(notice.names?.[0] ?? '')}

@@ -13,7 +13,7 @@ export const isCut = signal(false);
 export const ready = signal(false);
 
 export interface Notice {
-  readonly kind: 'problem' | 'duplicates' | 'unreadable' | 'merged' | 'tried' | 'nothing';
+  readonly kind: 'problem' | 'duplicates' | 'unreadable' | 'merged' | 'tried' | 'nothing' | 'held-out';
   readonly problem?: Problem;
   readonly count?: number;
   readonly names?: readonly string[];
