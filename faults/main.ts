@@ -4,30 +4,50 @@ import { machineLine } from '../bench/measure.ts';
 import { runMutants } from './mutants.ts';
 
 /** `npm run faults [-- <campaign>… --rounds <n> --seed <n> --only <mutant>]` */
-const MUTANTS: Readonly<Record<string, URL>> = {
-  classifier: new URL('classifier.ts', import.meta.url),
-  zips: new URL('zips.ts', import.meta.url),
-  tables: new URL('tables.ts', import.meta.url),
-  configurations: new URL('configurations.ts', import.meta.url),
+interface Options {
+  readonly rounds?: number;
+  readonly seed: number;
+  readonly only?: number;
+}
+
+interface Report {
+  readonly lines: readonly string[];
+  /** What there must be none of. */
+  readonly faults: number;
+}
+
+const MUTANTS = 10_000;
+const KILLS = 200;
+
+const mutants =
+  (name: string) =>
+  ({ rounds = MUTANTS, ...options }: Options) =>
+    runMutants(name, new URL(`${name}.ts`, import.meta.url), { rounds, ...options });
+
+const campaigns: Readonly<Record<string, (options: Options) => Promise<Report>>> = {
+  classifier: mutants('classifier'),
+  zips: mutants('zips'),
+  tables: mutants('tables'),
+  configurations: mutants('configurations'),
+  kill: async ({ rounds = KILLS, seed }) => (await import('./kill.ts')).runKills({ rounds, seed }),
 };
-const ROUNDS = 10_000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { rounds: { type: 'string' }, seed: { type: 'string' }, only: { type: 'string' } },
 });
-const unknown = positionals.filter((name) => !(name in MUTANTS));
+const unknown = positionals.filter((name) => !(name in campaigns));
 if (unknown.length > 0) {
   console.error(
-    `There is no campaign ${unknown.join(', ')}. The campaigns are ${Object.keys(MUTANTS).join(', ')}.`,
+    `There is no campaign ${unknown.join(', ')}. The campaigns are ${Object.keys(campaigns).join(', ')}.`,
   );
   process.exit(2);
 }
 console.log(machineLine(availableParallelism()));
-const only = values.only === undefined ? undefined : Number(values.only);
-for (const name of positionals.length > 0 ? positionals : Object.keys(MUTANTS)) {
-  const options = { rounds: Number(values.rounds ?? ROUNDS), seed: Number(values.seed ?? 1), only };
-  const { lines, faults } = await runMutants(name, MUTANTS[name], options);
+const number = (text?: string) => (text === undefined ? undefined : Number(text));
+const options = { rounds: number(values.rounds), seed: number(values.seed) ?? 1, only: number(values.only) };
+for (const name of positionals.length > 0 ? positionals : Object.keys(campaigns)) {
+  const { lines, faults } = await campaigns[name](options);
   console.log(`\n${lines.join('\n')}`);
   if (faults > 0) process.exitCode = 1;
 }

@@ -1,8 +1,11 @@
-import { install, root, tryRun } from './npm.mjs';
+// The built program is what is killed; everything else runs the sources.
+import { install, root, runTool, tryRun } from './npm.mjs';
 
 install();
-process.exitCode = tryRun(
-  process.execPath,
-  ['--import', './tests/typescript.mjs', 'faults/main.ts', ...process.argv.slice(2)],
-  { cwd: root },
-);
+process.exitCode =
+  runTool('typescript/bin/tsc', ['-p', 'tsconfig.build.json']) ||
+  tryRun(
+    process.execPath,
+    ['--import', './tests/typescript.mjs', 'faults/main.ts', ...process.argv.slice(2)],
+    { cwd: root },
+  );

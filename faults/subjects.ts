@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readClassifier } from '../src/classifier/file.ts';
+import { boardOnDisk } from '../src/studio/journal.ts';
+import { type Ended, type Harm, Place, type Running } from './program.ts';
+
+/** A way to change what is kept, which may be harmed while it goes on. */
+export interface Subject {
+  /** Makes what there is before the first change. */
+  prepare(place: Place): Promise<void>;
+  /** The pictures that are kept, by sha256. Throws where what is kept cannot be read. */
+  kept(place: Place): Promise<Set<string>>;
+  /**
+   * Makes changes, `count` of them where nothing stops it, and tells each before it is tried and when it was reported to be done.
+   * `moment` is called when there is something to harm.
+   */
+  change(
+    place: Place,
+    numbers: Iterator<number>,
+    count: number,
+    told: Told,
+    harm?: Harm,
+    moment?: (running: Running) => void,
+  ): Promise<Ended>;
+}
+
+export interface Told {
+  tried(change: Change): void;
+  done(): void;
+}
+
+export interface Change {
+  readonly add?: string;
+  readonly remove?: string;
+  /** Makes the file anew, with these pictures. */
+  readonly fit?: readonly string[];
+}
+
+const FILE = 'pets.safetensors';
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+const next = (numbers: Iterator<number>) => numbers.next().value as number;
+
+async function keptInFile(place: Place): Promise<Set<string>> {
+  const path = place.path('work', FILE);
+  if (!(await stat(path).catch(() => undefined))) return new Set();
+  return new Set((await readClassifier(path)).examples.map((example) => example.sha256));
+}
+
+async function fitOnce(place: Place, method = 'tip-adapter', harm?: Harm): Promise<Running> {
+  const encoder = place.path('encoder');
+  const own = method === 'tip-adapter-f' ? ['--epochs', '3', '--batch', '4'] : [];
+  return place.start(
+    [
+      'fit',
+      place.path('photos'),
+      '-o',
+      FILE,
+      '--encoder',
+      encoder,
+      '--method',
+      method,
+      '--tune',
+      'fixed',
+      ...own,
+    ],
+    harm,
+  );
+}
+
+async function fitted(place: Place): Promise<void> {
+  const { status, stderr } = await (await fitOnce(place)).ended;
+  assert.equal(status, 0, stderr);
+}
+
+async function photos(place: Place): Promise<string[]> {
+  const files = ['red', 'green', 'blue'].flatMap((kind) => [0, 1, 2].map((i) => join(kind, `${i}.png`)));
+  return Promise.all(files.map(async (file) => sha256(await readFile(place.path('photos', file)))));
+}
+
+/** A command that makes one change. */
+function command(
+  start: (place: Place, number: number, harm?: Harm) => Promise<{ running: Running; change: Change }>,
+): Subject['change'] {
+  return async (place, numbers, count, told, harm, moment) => {
+    for (;;) {
+      const { running, change } = await start(place, next(numbers), harm);
+      told.tried(change);
+      moment?.(running);
+      const ended = await running.ended;
+      if (ended.status === 0) told.done();
+      if (--count <= 0 || ended.status !== 0) return ended;
+    }
+  };
+}
+
+function fit(method: string): Subject {
+  return {
+    prepare: async () => {},
+    kept: keptInFile,
+    change: command(async (place, _, harm) => ({
+      running: await fitOnce(place, method, harm),
+      change: { fit: await photos(place) },
+    })),
+  };
+}
+
+const add: Subject = {
+  prepare: fitted,
+  kept: keptInFile,
+  change: command(async (place, number, harm) => {
+    const path = await place.extra(number);
+    return {
+      running: place.start(['add', FILE, path, '--label', ['red', 'green', 'blue'][number % 3]], harm),
+      change: { add: sha256(await readFile(path)) },
+    };
+  }),
+};
+
+const remove: Subject = {
+  prepare: async (place) => {
+    await fitted(place);
+    const { status, stderr } = await place.run(['add', FILE, ...(await many(place, 400)), '--label', 'red']);
+    assert.equal(status, 0, stderr);
+  },
+  kept: keptInFile,
+  change: command(async (place, _, harm) => {
+    const { examples } = await readClassifier(place.path('work', FILE));
+    const { id, sha256 } = examples[examples.length - 1];
+    return { running: place.start(['remove', FILE, '--example', id], harm), change: { remove: sha256 } };
+  }),
+};
+
+const many = (place: Place, count: number) =>
+  Promise.all(Array.from({ length: count }, (_, i) => place.extra(100_000 + i)));
+
+/** A server that is asked to make changes. */
+function served(
+  begin: (place: Place, harm?: Harm) => Running,
+  ask: (address: string, picture: Buffer, number: number) => Promise<void>,
+): Subject['change'] {
+  return async (place, numbers, count, told, harm, moment) => {
+    const running = begin(place, harm);
+    const address = await running.line;
+    if (address !== undefined) {
+      moment?.(running);
+      try {
+        for (let made = 0; made < count; made++) {
+          const number = next(numbers);
+          const picture = await Place.picture(number);
+          told.tried({ add: sha256(picture) });
+          await ask(address, picture, number);
+          told.done();
+        }
+      } catch (error) {
+        // The connection breaks where the program ends; an answer that says why nothing was changed is one as well.
+        if (error instanceof assert.AssertionError) throw error;
+      }
+      running.child.kill('SIGTERM');
+    }
+    return running.ended;
+  };
+}
+
+async function answered(response: Response): Promise<unknown> {
+  const body = await response.text();
+  if (!response.ok) throw new Error(body);
+  return JSON.parse(body);
+}
+
+const serve: Subject = {
+  prepare: fitted,
+  kept: keptInFile,
+  change: served(
+    (place, harm) => place.start(['serve', FILE, '--port', '0'], harm),
+    async (address, body, number) => {
+      const label = ['red', 'green', 'blue'][number % 3];
+      const headers = { 'content-type': 'image/png' };
+      const url = `${address}/v1/models/pets/examples?label=${label}`;
+      await answered(await fetch(url, { method: 'POST', headers, body: new Uint8Array(body) }));
+    },
+  ),
+};
+
+/** The studio without its page and its browser. */
+const STUDIO = `
+const { startStudio } = await import(${JSON.stringify(new URL('../dist/studio/index.js', import.meta.url).href)});
+const studio = await startStudio({ folder: 'session', page: 'page', encoder: process.argv[1] });
+for (const signal of ['SIGTERM', 'SIGHUP']) process.once(signal, () => studio.close());
+console.log(studio.address);`;
+
+const studio: Subject = {
+  prepare: async (place) => {
+    await mkdir(place.path('work', 'page'));
+    await writeFile(place.path('work', 'page', 'index.html'), '');
+  },
+  kept: async (place) => {
+    const { pictures } = await boardOnDisk(place.path('work', 'session'));
+    for (const hash of pictures.keys())
+      assert.equal(
+        sha256(await readFile(place.path('work', 'session', 'pictures', hash))),
+        hash,
+        'a picture is another',
+      );
+    return new Set(pictures.keys());
+  },
+  change: served(
+    (place, harm) => place.node(['--input-type=module', '-e', STUDIO, place.path('encoder')], harm),
+    async (address, body, number) => {
+      const headers = { 'content-type': 'application/json' };
+      const url = `${address}/api/pictures?name=${number}.png`;
+      const kept = (await answered(await fetch(url, { method: 'POST', body: new Uint8Array(body) }))) as {
+        hash: string;
+      };
+      const { version } = (await answered(await fetch(`${address}/api/board`))) as { version: number };
+      const changes = [{ command: { do: 'add', pictures: [{ name: `${number}.png`, hash: kept.hash }] } }];
+      const change = JSON.stringify({ version, changes });
+      await answered(await fetch(`${address}/api/changes`, { method: 'POST', headers, body: change }));
+    },
+  ),
+};
+
+export const SUBJECTS: Readonly<Record<string, Subject>> = {
+  fit: fit('tip-adapter'),
+  'fit with training': fit('tip-adapter-f'),
+  add,
+  remove,
+  'serve, changes': serve,
+  'studio, changes': studio,
+};
