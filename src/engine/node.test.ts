@@ -89,6 +89,27 @@ describe('engine', () => {
     await own.close();
   });
 
+  it.skipIf(process.platform === 'win32')(
+    'leaves nothing in the folder for temporary files, and tells no one what it runs',
+    () => {
+      const { status, stdout, stderr } = runProgram(
+        `import { createEngine } from 'engine/node.ts';
+      import { exp } from 'graph/elementwise.ts';
+      import { input } from 'graph/expression.ts';
+      const { mkdtempSync, readdirSync, rmSync } = await import('node:fs');
+      delete process.env.ORT_DISABLE_TELEMETRY;
+      delete process.env.CI;
+      process.env.TMPDIR = mkdtempSync('/tmp/telemetry-');
+      const engine = createEngine({ threads: 1 });
+      await engine.compile({ y: exp(input('x', [1])) });
+      await engine.close();
+      console.log(readdirSync(process.env.TMPDIR).filter((name) => !name.startsWith('tsx')).join());
+      rmSync(process.env.TMPDIR, { recursive: true });`,
+      );
+      expect([stderr, status, stdout.trim()]).toEqual(['', 0, '']);
+    },
+  );
+
   it('survives a command line of a thousand photos', () => {
     const photos = Array.from(
       { length: 1000 },

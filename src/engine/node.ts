@@ -40,7 +40,16 @@ export function createEngine(options: EngineOptions = {}): Engine {
   return engineOn({ start, settings: { threads }, native, files: true, refusal }, options);
 }
 
+/**
+ * From 1.29 on, ONNX Runtime's builds for Linux and macOS tell Microsoft what they run, and leave a log of each process in the folder
+ * for temporary files. They look at the process's environment, which a thread has a copy of: it is set before the thread starts.
+ */
+function withoutTelemetry(): void {
+  process.env.ORT_DISABLE_TELEMETRY ??= '1';
+}
+
 function start({ answer, died }: ThreadEvents): Thread {
+  withoutTelemetry();
   const state = watchExit();
   const worker = new Worker(new URL(`./worker${EXTENSION}`, import.meta.url), {
     workerData: state,
@@ -99,6 +108,7 @@ function awaitRuns(): void {
  * one may end the process that tries it.
  */
 async function deviceRefusal(device: Device, native: string): Promise<string | undefined> {
+  withoutTelemetry();
   const program = fileURLToPath(new URL(`./device-probe${EXTENSION}`, import.meta.url));
   const probe = fork(program, [device, native], {
     execArgv: FLAGS,
