@@ -29,6 +29,7 @@ const campaigns: Readonly<Record<string, (options: Options) => Promise<Report>>>
   zips: mutants('zips'),
   tables: mutants('tables'),
   configurations: mutants('configurations'),
+  encoders: mutants('encoders'),
   kill: async ({ rounds = KILLS, seed }) => (await import('./kill.ts')).runKills({ rounds, seed }),
 };
 

@@ -74,8 +74,13 @@ describe('tokenizer.json', () => {
 
   it('gives no token numbers that are none', () => {
     const model = { type: 'WordPiece', unk_token: '?', vocab: { '?': 0, a: 1.5, cat: -2 } };
-    for (const text of ['a', 'cat'])
+    for (const text of ['a', 'cat']) {
       expect(() => open(tokenizer({ model })).encode(text)).toThrow(ModelError);
+    }
+    const nameless = { type: 'WordPiece', unk_token: 'gone', vocab: { a: 0 } };
+    expect(() => open(tokenizer({ model: nameless })).encode('a dog')).toThrow(
+      'number undefined for "a dog"',
+    );
   });
 
   it('refuses a text with a character that is spelt in bytes', () => {

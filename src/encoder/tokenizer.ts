@@ -49,9 +49,10 @@ export function createTokenizer(
     } catch (cause) {
       throw unreadable(cause);
     }
-    const bad = ids.find((id) => !Number.isSafeInteger(id) || id < 0 || id === spelt);
-    if (bad === undefined) return ids;
-    if (bad !== spelt) throw unreadable(new Error(`it has the token number ${bad}`));
+    // Where the unknown token is none of the vocabulary, the library gives undefined.
+    const wrong = ids.findIndex((id) => !Number.isSafeInteger(id) || id < 0);
+    if (wrong >= 0) throw unreadable(new Error(`it has the token number ${ids[wrong]} for "${text}"`));
+    if (spelt === undefined || !ids.includes(spelt as number)) return ids;
     throw new ModelError(`The text "${text}" has a character that the encoder's tokenizer spells in bytes`, {
       code: 'encoder/bytes',
       hint: 'Such a character is not understood here: use other words.',
