@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../errors.ts';
-import { fromHalf } from '../math/half.ts';
+import { fromHalf, LARGEST_HALF } from '../math/half.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { parseNpy } from '../store/npy.ts';
@@ -73,10 +73,11 @@ function matrixOf({ dtype, shape, data }: Tensor, path: string): Matrix {
   }
   const values =
     dtype === 'float16' ? fromHalf(data as Uint16Array) : Float32Array.from(data as Float32Array);
-  const bad = values.findIndex((x) => !Number.isFinite(x));
+  const bad = values.findIndex((x) => !(Math.abs(x) <= LARGEST_HALF));
   if (bad >= 0) {
     throw new DataError(`${path}: row ${Math.floor(bad / shape[1])} holds ${values[bad]}`, {
       code: 'dump/not-finite',
+      hint: `Features are kept in half precision: numbers between ${-LARGEST_HALF} and ${LARGEST_HALF}.`,
     });
   }
   return matrix(shape[0], shape[1], values);

@@ -13,6 +13,12 @@ const table = (name: string, ...labels: number[]): [string, Uint8Array][] => [
   [`${name}.labels.npy`, npyLabels(labels)],
 ];
 
+/** A train table with a number of its own. */
+const odd = (number: number): [string, Uint8Array] => [
+  'train.npy',
+  npy(matrix(2, 2, Float32Array.of(1, 0, number, 0))),
+];
+
 const INFO = '{"classes": ["cat", "dog"]}';
 
 describe('a folder of features', () => {
@@ -42,6 +48,19 @@ describe('a folder of features', () => {
       table('train', 0, 1),
       'dump/info',
     ],
+    [
+      'brackets in brackets',
+      `{"classes": ${'['.repeat(1000)}${']'.repeat(1000)}}`,
+      table('train', 0, 1),
+      'dump/info',
+    ],
+    [
+      'a number that half precision does not hold',
+      INFO,
+      [odd(65505), ...table('train', 0, 1).slice(1)],
+      'dump/not-finite',
+    ],
+    ['what is no number', INFO, [odd(Number.NaN), ...table('train', 0, 1).slice(1)], 'dump/not-finite'],
     ['a class without a name', '{"classes": ["cat", " "]}', table('train', 0, 1), 'dump/info'],
   ])('is refused with %s', async (_, info, tables, code) => {
     await write(['info.json', info], ...tables);

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/names.ts';
 import type { Table } from './table.ts';
-import { decodeText } from './text.ts';
+import { decodeText, parseJson } from './text.ts';
 import type { SourceFile, Tree } from './tree.ts';
 
 /** What another program wrote that is not read. */
@@ -100,7 +100,7 @@ async function recogniseJson(file: SourceFile, isBesidePicture: boolean): Promis
   if (bytes.length > LARGEST_JSON) return undefined;
   let value: unknown;
   try {
-    value = JSON.parse(decodeText(bytes, file.path));
+    value = parseJson(decodeText(bytes, file.path));
   } catch {
     return undefined;
   }

@@ -1,4 +1,5 @@
 import { DataError } from '../errors.ts';
+import { parseJson as parseBounded } from '../json.ts';
 
 /**
  * The text in a file's bytes: UTF-8, or UTF-16 as Excel, Notepad and PowerShell write it, with or without a byte order mark. Throws
@@ -24,9 +25,14 @@ function encodingOf([first, second]: Uint8Array): string {
   return 'utf-8';
 }
 
+/** ImageNet's 1.28 million pictures with label and name are five million values. */
+const BOUNDS = { depth: 64, values: 10_000_000 };
+
 /** JSON whose objects name each key once: `JSON.parse` keeps the last of two. Throws `SyntaxError`, which says what is wrong. */
 export function parseJson(text: string): unknown {
-  const value: unknown = JSON.parse(text);
+  const value = parseBounded(text, BOUNDS, (why, cause) => {
+    throw cause ?? new SyntaxError(why);
+  });
   const open: Set<string>[] = [];
   for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"(?:\s*:)?|[{}]/g)) {
     if (token === '{') open.push(new Set());

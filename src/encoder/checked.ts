@@ -1,13 +1,11 @@
 import { closedError, ModelError } from '../errors.ts';
+import { LARGEST_HALF } from '../math/half.ts';
 import type { Matrix } from '../math/matrix.ts';
 import type { Encoder } from './types.ts';
 
-/** Largest number that half precision holds: classifiers keep features so. */
-const LARGEST = 65504;
-
 /**
  * The encoder, its embeddings looked at on the way out: one that is damaged, or that overflows in half precision, gives what is no
- * number, and every answer would be wrong without a word. Throws `ModelError` naming the picture's or text's place, and `UsageError`
+ * number, and every answer would be wrong without a word. Classifiers keep features in half precision, so more than it holds is none. Throws `ModelError` naming the picture's or text's place, and `UsageError`
  * `encoder/closed` after `close`.
  */
 export function checkedEncoder(encoder: Encoder): Encoder {
@@ -53,7 +51,7 @@ export function checkEmbeddings(
     const [got, wanted] = [`${rows} x ${cols} numbers`, `${count} x ${dimension}`];
     refuse(`The encoder ${id} gives ${got} for ${wanted}`, 'dimension', { rows, cols, count, dimension });
   }
-  const at = data.findIndex((x) => !(Math.abs(x) <= LARGEST));
+  const at = data.findIndex((x) => !(Math.abs(x) <= LARGEST_HALF));
   if (at >= 0) {
     const place = `${what} ${Math.floor(at / cols) + 1} of ${count}`;
     refuse(`The encoder ${id} gives ${data[at]} for ${place}`, 'not-finite', { row: Math.floor(at / cols) });
@@ -63,5 +61,5 @@ export function checkEmbeddings(
 
 /** Whether what is kept of a picture is a feature of this encoder. */
 export function isFeature(values: Float32Array | undefined, dimension: number): values is Float32Array {
-  return values?.length === dimension && values.every((x) => Math.abs(x) <= LARGEST);
+  return values?.length === dimension && values.every((x) => Math.abs(x) <= LARGEST_HALF);
 }

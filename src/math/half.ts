@@ -3,6 +3,9 @@
 const scratch = new Float32Array(1);
 const bits = new Uint32Array(scratch.buffer);
 
+/** The largest number there is in half precision. */
+export const LARGEST_HALF = 65504;
+
 /** The 16 bits of the half nearest to x. */
 export function toHalfBits(x: number): number {
   scratch[0] = x;

@@ -60,7 +60,7 @@ export const SMALL_TOKENIZER = {
 };
 
 /** A CLIP of two small transformers under OpenAI's names, its numbers drawn by the seed. */
-export function smallClip(seed = 1): Record<string, Tensor> {
+function smallClip(seed = 1): Record<string, Tensor> {
   const noise = random('small clip', seed);
   const tensors: Record<string, Tensor> = {};
   const add = (name: string, shape: number[], scale = 0.3, middle = 0) => {
@@ -98,7 +98,7 @@ export function smallClip(seed = 1): Record<string, Tensor> {
 }
 
 /** Hugging Face's names of the same. */
-export function hubNames(tensors: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+function hubNames(tensors: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
   const named: Record<string, Tensor> = {};
   for (const [name, tensor] of Object.entries(tensors)) {
     const hub = HUB_NAMES.reduce((text, [ours, theirs]) => text.replace(ours, theirs), name);
@@ -143,7 +143,7 @@ function transposed({ shape: [rows, cols], data }: Tensor): Tensor {
 
 const tower = { hidden_act: 'quick_gelu', hidden_size: WIDTH, intermediate_size: 4 * WIDTH };
 
-export const SMALL_HUB_CONFIG = {
+const SMALL_HUB_CONFIG = {
   architectures: ['CLIPModel'],
   model_type: 'clip',
   projection_dim: DIMENSION,
@@ -168,7 +168,7 @@ export const SMALL_HUB_CONFIG = {
   },
 };
 
-export const SMALL_OPEN_CLIP_CONFIG = {
+const SMALL_OPEN_CLIP_CONFIG = {
   model_cfg: {
     embed_dim: DIMENSION,
     quick_gelu: true,
