@@ -52,6 +52,9 @@ export function askedFor({ method, tune, alpha, beta, options = {}, trainingFree
   if (trainingFree && id !== 'auto') {
     throw noEffect('trainingFree', id, 'It is for the choice that auto makes: leave out one of the two.');
   }
+  const overridden = id === 'auto' ? [] : (methodById(id).overridden ?? []);
+  const vain = overridden.find((pair) => pair.every((name) => names.includes(name)));
+  if (vain) throw noEffect(vain[1], id, `It is decided by ${vain[0]}: leave out one of the two.`);
   const tuned = names.find((name) => name === 'alpha' || name === 'beta');
   if (tuned !== undefined && (tune === 'val' || tune === 'paper')) {
     throw new UsageError(`${tuned} of ${id} cannot be both given and tuned on a split`, {

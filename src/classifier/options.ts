@@ -12,6 +12,9 @@ import {
   texts,
 } from '../options.ts';
 
+/** The methods that can be asked for: a stack is what `auto` makes. */
+const selectable = methods.filter(({ id }) => id !== 'stack');
+
 /** Options of `fit`: written once, for the library's check, the command line, its help and the reference page. */
 export const fitOptions = {
   encoder: text({
@@ -19,7 +22,7 @@ export const fitOptions = {
     value: '<name>',
     help: 'The encoder: a name, hf:owner/repo, a folder, or auto.',
   }),
-  method: choice(['auto', ...methods.map(({ id }) => id).filter((id) => id !== 'stack')], {
+  method: choice(['auto', ...selectable.map(({ id }) => id)], {
     default: 'auto',
     help: 'The method; auto chooses one, or a stack of several, by left-out examples.',
   }),
@@ -79,7 +82,7 @@ export const methodOptions: Options = collectMethodOptions();
 
 function collectMethodOptions(): Options {
   const found = new Map<string, { option: Option; defaults: string[] }>();
-  for (const { id, options } of methods) {
+  for (const { id, options } of selectable) {
     for (const [name, option] of Object.entries(options)) {
       if (name in fitOptions) continue;
       const known = found.get(name) ?? { option, defaults: [] };

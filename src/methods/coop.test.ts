@@ -5,16 +5,11 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { loadEncoder } from '../encoder/local.ts';
 import { createEngine } from '../engine/node.ts';
 import { constantRate } from '../engine/training/schedule.ts';
-import { mul } from '../graph/elementwise.ts';
-import { input } from '../graph/expression.ts';
-import { reshape } from '../graph/layout.ts';
-import { linear } from '../graph/products.ts';
-import { sum } from '../graph/reduce.ts';
 import { matrix } from '../math/matrix.ts';
-import { random } from '../math/random.ts';
-import { floatTensor, type Tensor } from '../math/tensor.ts';
+import type { Tensor } from '../math/tensor.ts';
 import { contextTraining, coOp, promptsOf } from './coop.ts';
 import { expectClose, goldenMatrix, goldenNumbers, goldenTensors, smallTask } from './golden.fixture.ts';
+import { letterTower } from './letter-tower.fixture.ts';
 import { checkNeeds, type Method } from './method.ts';
 import { plainSupport, type Task } from './task.ts';
 import type { TextTower } from './text-tower.ts';
@@ -23,34 +18,6 @@ import { train } from './train.ts';
 const engine = createEngine({ threads: 1 });
 afterAll(() => engine.close());
 const asMatrix = ({ shape, data }: Tensor) => matrix(shape[0], shape[1], data as Float32Array);
-
-/** Words are letters; a text is the projected sum of its tokens' embeddings: enough to learn a context. */
-function letterTower(dimension: number): TextTower {
-  const noise = random('letters');
-  const width = 6;
-  const table = Float32Array.from({ length: 128 * width }, () => noise.normal());
-  const projection = Float32Array.from({ length: dimension * width }, () => noise.normal());
-  return {
-    width,
-    context: 40,
-    tokenize: (text) => Int32Array.of(1, ...Array.from(text, (letter) => letter.charCodeAt(0) % 128), 2),
-    embedTokens: (ids) =>
-      matrix(
-        ids.length,
-        width,
-        Float32Array.from(
-          { length: ids.length * width },
-          (_, at) => table[ids[Math.floor(at / width)] * width + (at % width)],
-        ),
-      ),
-    encode: (embeddings, end) => {
-      const [p] = embeddings.shape;
-      const pooled = sum(mul(embeddings, reshape(sum(end, [1]), [p, 1, 1])), [1]);
-      return linear(pooled, input('tower.projection', [dimension, width]));
-    },
-    weights: { 'tower.projection': floatTensor([dimension, width], projection) },
-  };
-}
 
 describe('CoOp', () => {
   const names = ['ant', 'bee', 'cow', 'dog', 'emu', 'fox'];

@@ -25,8 +25,11 @@ export const coOp = defineMethod({
   needs: ['text', 'examples', 'text-tower'],
   ignores: ['prompts'],
   trains: true,
+  overridden: [['init', 'context']],
   options: {
-    context: integer({ default: 16, min: 1, max: 64, help: 'Learnt words, where they start at random.' }),
+    context: optional(
+      integer({ min: 1, max: 64, help: 'Learnt words, where they start at random (default: 16).' }),
+    ),
     init: optional(text({ help: 'Words to start from, for instance "a photo of a".' })),
     position: choice(['end', 'middle', 'front'], {
       default: 'end',
@@ -83,7 +86,7 @@ export interface Prompts {
 /** Lays out `start V1 … Vm NAME . end` for every class, the name at the end of the context, in its middle or before it. */
 export function promptsOf(
   { textTower, seed }: Task,
-  { context, init, position }: { context: number; init?: string; position: 'end' | 'middle' | 'front' },
+  { context = 16, init, position }: { context?: number; init?: string; position: 'end' | 'middle' | 'front' },
 ): Prompts {
   if (!textTower) throw new Error('CoOp without a text tower: checkNeeds comes first');
   const { tower, names } = textTower;

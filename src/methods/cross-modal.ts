@@ -7,8 +7,8 @@ import { random } from '../math/random.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { integer, positive, real } from '../options.ts';
 import { defineMethod, headInputs, SHARE } from './method.ts';
-import { plainRows, type Task } from './task.ts';
-import { shuffled, type Training, train } from './train.ts';
+import { isPlain, type Task } from './task.ts';
+import { shuffled, type Training, train, viewsOf } from './train.ts';
 
 /**
  * Cross-modal linear probe: each class's text embedding is one more training sample (Lin et al., CVPR 2023, arXiv 2301.06267,
@@ -51,7 +51,9 @@ export function headTraining(
   const shape = [classes, dimension];
   const n = support.labels.length;
   const perEpoch = Math.ceil(n / batch);
-  const rows = concatRows([unitRows(plainRows(support)), head.weights]);
+  // Rows of pictures that have no other view stay the same.
+  const rowsAt = (epoch: number) => concatRows([unitRows(viewsOf(support, epoch)), head.weights]);
+  const plain = isPlain(support) ? rowsAt(0) : undefined;
   const { 'head.weights': weights, ...used } = feeds;
   return {
     parameters: { learnt: floatTensor(shape, Float32Array.from(weights.data as Float32Array)) },
@@ -61,7 +63,7 @@ export function headTraining(
     rate: (total) => cosineRate(rate, total, Math.min(50, total - 1)),
     epochs: Math.max(1, Math.round(steps / perEpoch)),
     batch,
-    rows: () => rows,
+    rows: (epoch) => plain ?? rowsAt(epoch),
     labels: Int32Array.of(...support.labels, ...Int32Array.from({ length: classes }, (_, c) => c)),
     order: (epoch) => {
       const { integer: draw } = random('texts', seed, epoch);

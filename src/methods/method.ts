@@ -70,6 +70,8 @@ export interface Method<O extends Options = Options> {
   readonly needs: readonly Need[];
   /** What of a task it never looks at. */
   readonly ignores?: readonly Ignored[];
+  /** Pairs of its options of which the second has no effect where the first is given. */
+  readonly overridden?: readonly (readonly [by: string, option: string])[];
   /** Learns by steps of an optimiser: it can rest, and be interrupted and continued. */
   readonly trains?: true;
   readonly options: O;

@@ -168,7 +168,7 @@ async function takeStep(
 }
 
 /** Each example's view for an epoch: its augmented views in turn, or the plain one where there is no other. */
-function viewsOf({ features, example, view, labels }: Support, epoch: number): Matrix {
+export function viewsOf({ features, example, view, labels }: Support, epoch: number): Matrix {
   const own: number[][] = Array.from(labels, () => []);
   example.forEach((e, r) => {
     own[e].push(r);

@@ -136,7 +136,10 @@ interface Kernel {
   ): void;
 }
 
-/** Newton's method in (a, b), each step halved until it descends. */
+/**
+ * Newton's method in (a, b), each step halved until it descends. Where none does, because scores that are surer than they should be
+ * have hardly any curvature, the length that suits the direction is found before.
+ */
 function newton(at: MomentsAt, start: { a: number; b: number }): Weights {
   let { a, b } = start;
   let now = at(a, b);
@@ -148,16 +151,23 @@ function newton(at: MomentsAt, start: { a: number; b: number }): Weights {
     const da = ((hbb + ridge) * ga - hab * gb) / determinant;
     const db = ((haa + ridge) * gb - hab * ga) / determinant;
     const expected = ga * da + gb * db;
-    if (!(expected > LEAST)) break;
+    if (expected <= LEAST) break;
     let size = 1;
     let next = at(a - da, b - db);
     while (!(next.nll <= now.nll - 1e-4 * size * expected + NOISE) && size > 1e-6) {
       size /= 2;
       next = at(a - size * da, b - size * db);
     }
-    a -= size * da;
-    b -= size * db;
-    now = next;
+    if (size > 1e-6) {
+      a -= size * da;
+      b -= size * db;
+      now = next;
+      continue;
+    }
+    const { t, nll } = alongLine(at, (length) => ({ a: length * a, b: length * b }));
+    if (!(nll < now.nll - LEAST)) break;
+    [a, b] = [t * a, t * b];
+    now = at(a, b);
   }
   return { a, b, nll: now.nll };
 }
@@ -182,20 +192,24 @@ function alongLine(
   };
   let t = start;
   let now = at(t);
+  // The least value lies between: convex functions fall towards it from both sides.
+  let [low, high] = [0, Number.POSITIVE_INFINITY];
   for (let step = 0; step < STEPS; step++) {
     const move = now.slope / (now.bend + Number.MIN_VALUE);
     if (Math.abs(now.slope * move) < LEAST) break;
-    let size = 1;
-    // A step to or past zero is cut to nine tenths of the way: the end itself is reached in the limit.
-    if (t - move < 0) size = t > 0 ? Math.min(1, (0.9 * t) / move) : 0;
-    if (size === 0) break;
-    let next = at(t - size * move);
-    while (!(next.nll <= now.nll + NOISE) && size > 1e-9) {
-      size /= 2;
-      next = at(t - size * move);
-    }
-    t -= size * move;
-    now = next;
+    if (now.slope > 0) high = t;
+    else low = t;
+    let next = t - move;
+    // Where all rows are sure there is no bend, and the step has no length; at the end, which is 0, it leads beyond.
+    if (!(next > low && next < high)) next = high < Number.POSITIVE_INFINITY ? between(low, high) : 10 * t;
+    if (next === t) break;
+    t = next;
+    now = at(t);
   }
   return { t, nll: now.nll };
+}
+
+/** A point between two others of any size. */
+function between(low: number, high: number): number {
+  return low > 0 ? Math.sqrt(low * high) : high / 10;
 }

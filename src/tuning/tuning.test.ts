@@ -119,6 +119,27 @@ describe('weights of text and cache', () => {
     expect(far.nll).toBeCloseTo(fitWeights(z, s, labels).nll, 7);
   });
 
+  it('are found however sure the scores are, where no row says how much less sure they should be', () => {
+    const times = (m: Matrix, factor: number) =>
+      matrix(
+        m.rows,
+        m.cols,
+        m.data.map((x) => factor * x),
+      );
+    for (const [z, s] of [
+      [noisy(1, 1), noisy(0.7, 2)],
+      [noisy(50, 5), noisy(50, 6)],
+    ]) {
+      const [alone, both] = [fitWeights(undefined, s, labels), fitWeights(z, s, labels)];
+      for (const factor of [1e-4, 30, 1e3, 1e5]) {
+        const sure = fitWeights(undefined, times(s, factor), labels);
+        expect(sure.nll).toBeCloseTo(alone.nll, 4);
+        expect((sure.b * factor) / alone.b).toBeCloseTo(1, 1);
+        expect(fitWeights(times(z, factor), times(s, factor), labels).nll).toBeCloseTo(both.nll, 4);
+      }
+    }
+  });
+
   it('give a finite scale even where every row is right', () => {
     const { b } = fitWeights(undefined, noisy(50, 5), labels);
     expect(b).toBeGreaterThan(0);
