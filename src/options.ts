@@ -1,3 +1,4 @@
+import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { UsageError } from './errors.ts';
 import { count, plural } from './words.ts';
@@ -82,6 +83,17 @@ export function choice<const C extends string>(choices: readonly C[], given: Giv
 /** The same option, which may be left out. */
 export function optional<T>(option: Option<T>): Option<T | undefined> {
   return { ...option, schema: option.schema.optional() };
+}
+
+/** Throws `UsageError` for a name that is none of the known ones: an option that is misspelt would change nothing. */
+export function refuseUnknown(given: object, known: readonly string[]): void {
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new UsageError(`There is no option ${unknown}`, {
+    code: 'option/unknown',
+    hint: `Did you mean ${closest(unknown, known)}?`,
+    details: { option: unknown },
+  });
 }
 
 /** Values with defaults filled in and everything checked. Throws `UsageError` naming the option. */

@@ -1,8 +1,9 @@
 import { count, plural } from '../words.ts';
-import type { BenchProtocol, CellSettings } from './cell.ts';
+import type { CellSettings } from './cell.ts';
 import type { TablePlan, Trial } from './plan.ts';
 import { ALPHAS, BETAS, CACHE_SIZES, MODULES, MORE_SHOTS, PROMPTS, type Published } from './published.ts';
 import type { BenchSource } from './source.ts';
+import type { Choices } from './tables.ts';
 import { withCacheSize, withOnePrompt } from './variations.ts';
 
 /** The constants that the paper varies around. */
@@ -13,10 +14,15 @@ const VARIED = 'tip-adapter';
 const TRAINED = 'tip-adapter-f';
 
 /** The paper's ablations (section 4.4) on a source, at its 16 shots or the most it has. */
-export function ablations(source: BenchSource, protocol: BenchProtocol): TablePlan[] {
+export function ablations(
+  source: BenchSource,
+  { protocol, rejection }: Pick<Choices, 'protocol' | 'rejection'>,
+): TablePlan[] {
   const shots = [16, 8, 4, 2, 1].find((k) => source.has(k)) ?? 1;
   const table = tableOf(source);
-  const at = (change: Partial<CellSettings> = {}) => ({ method: VARIED, shots, protocol, ...change });
+  const at = (change: Partial<CellSettings> = {}) => {
+    return { method: VARIED, shots, protocol, ...(rejection && { rejection }), ...change };
+  };
   const fixed = (alpha: number, beta: number) => at({ protocol: 'fixed', given: { alpha, beta } });
   const one = withOnePrompt(source);
   const cacheOf = (size: number, of: number) => (size < of ? withCacheSize(source, size) : source);

@@ -18,6 +18,10 @@ export interface Suite {
   readonly shots?: readonly number[];
   /** For pictures. */
   readonly encoders?: readonly string[];
+  /** Methods and numbers of shots are the published ones, whatever is asked for. */
+  readonly closed?: true;
+  /** Columns are something other than shots, of which there is one number. */
+  readonly oneShots?: true;
   plan(sources: readonly BenchSource[], choices: Choices): TablePlan[];
 }
 
@@ -87,13 +91,15 @@ export const SUITES = {
     methods: PAPER,
     shots: [16],
     encoders: ['clip-rn50', 'clip-rn101', 'clip-vit-b32', 'clip-vit-b16'],
+    oneShots: true,
     plan: encoderTables,
   },
   ablations: {
     about: 'ImageNet, 16 shots: alpha, beta, size of the cache, more shots, prompts, trained modules.',
     datasets: ['imagenet'],
     shots: [16, 32, 64, 128],
-    plan: (sources, { protocol }) => sources.flatMap((source) => ablations(source, protocol)),
+    closed: true,
+    plan: (sources, choices) => sources.flatMap((source) => ablations(source, choices)),
   },
   domain: {
     about:
@@ -102,6 +108,7 @@ export const SUITES = {
     testOnly: ['imagenet-v2', 'imagenet-sketch'],
     methods: PAPER,
     shots: [16],
+    oneShots: true,
     plan: domainTables,
   },
   'base-to-new': {
@@ -109,12 +116,14 @@ export const SUITES = {
       'Examples of half of the classes; judged on them, on the others, and by the harmonic mean of the two.',
     methods: PAPER,
     shots: [16],
+    oneShots: true,
     plan: (sources, choices) => sources.flatMap((source) => baseToNewTables(source, choices)),
   },
   unbalanced: {
     about: 'Unevenly many examples of the classes: the rarest has one.',
     methods: PAPER,
     shots: [16],
+    oneShots: true,
     plan: (sources, choices) => sources.flatMap((source) => unbalancedTables(source, choices)),
   },
 } satisfies Record<string, Suite>;

@@ -2,7 +2,7 @@ import type { Dataset, Finding } from '../dataset/types.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
-import { closedError, errorAbout, throwIfAborted } from '../errors.ts';
+import { closedError, errorAbout, throwIfAborted, UsageError } from '../errors.ts';
 import { type Matrix, matrix, row, softmax } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
@@ -126,6 +126,12 @@ export class Classifier {
     this.#open();
     const started = performance.now();
     const isEncoded = typeof source !== 'string' && 'truth' in source;
+    if (isEncoded && options.split !== undefined) {
+      throw new UsageError('Option split has no effect on a test set that was encoded before', {
+        code: 'eval/split',
+        hint: 'Give it to encodeTestSet.',
+      });
+    }
     const set = isEncoded ? source : await this.encodeTestSet(source, options);
     const judged = {
       data: this.data,

@@ -12,7 +12,7 @@ import { sharedEngine } from '../engine/node.ts';
 import { DataError, messageAbout, UsageError } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
 import type { FitProgress, Support } from '../methods/task.ts';
-import { resolveOptions, type ValuesOf } from '../options.ts';
+import { refuseUnknown, resolveOptions, type ValuesOf } from '../options.ts';
 import { systemError } from '../system-error.ts';
 import { count, plural } from '../words.ts';
 import { fileCheckpoint } from './checkpoint.ts';
@@ -58,6 +58,7 @@ export interface FitOptions extends Partial<Omit<FitValues, 'encoder'>>, WorkOpt
 export async function fit(source: string | Dataset, options: FitOptions = {}): Promise<Classifier> {
   const { encoder: wanted = 'auto', note, ask, onPull, signal, onProgress, onFit, ...rest } = options;
   const { checkpoint: path, resume, options: own, ...given } = rest;
+  refuseUnknown(given, Object.keys(fitOptions));
   const values = resolveOptions(fitOptions, {
     ...given,
     encoder: typeof wanted === 'string' ? wanted : wanted.id,

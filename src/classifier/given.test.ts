@@ -16,7 +16,7 @@ import { type FitOptions, fit } from './fit.ts';
 import { fitOptions, methodOptions } from './options.ts';
 
 vi.mock('../image/loader.ts', async (original) =>
-  (await import('./fake-encoder.fixture.ts')).sharedThreads(original),
+  (await import('./fake-encoder.fixture.ts')).sharedDecoders(original),
 );
 
 const at = workspace();

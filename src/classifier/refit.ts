@@ -3,6 +3,7 @@ import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { methodById } from '../methods/index.ts';
 import { type Checkpoint, type FitProgress, selectExamples, type Task } from '../methods/task.ts';
+import { refuseUnknown } from '../options.ts';
 import type { FitValues } from './fit.ts';
 import type { Wanted } from './given.ts';
 import { roundedAgain } from './support.ts';
@@ -18,6 +19,8 @@ export type RefitValues = Partial<
   /** Values of the method's own options. */
   options?: Wanted['options'];
 };
+
+const REFITS = ['method', 'tune', 'alpha', 'beta', 'shots', 'seed', 'trainingFree', 'options'] as const;
 
 /** How a fit is followed, stopped and continued. */
 export interface FitWatch {
@@ -71,9 +74,11 @@ export async function refitMethod(
     seed = data.seed,
     trainingFree,
     options,
+    ...unknown
   }: RefitValues,
   signal?: AbortSignal,
 ): Promise<ClassifierData> {
+  refuseUnknown(unknown, REFITS);
   const drawn = shots === undefined ? { ...data, seed } : drawnFrom(data, shots, seed);
   const wanted = { method, tune, alpha, beta, trainingFree, options };
   return fitMethod(drawn, encoder, wanted, {}, { signal });

@@ -9,8 +9,9 @@ export function tellFailure(error: unknown, io: Io, { json = false, verbose = fa
   const failure = error instanceof CommanderError ? usageError(error) : asFailure(error, io);
   const { code, hint, exitCode } = failure;
   // The library knows options, the command line flags.
-  const message =
-    code === 'option/value' ? failure.message.replace(/^Option /, 'Option --') : failure.message;
+  const message = /^(option|method|fit)\//.test(code)
+    ? failure.message.replace(/^Option (\S+)/, (_, name: string) => `Option --${kebab(name)}`)
+    : failure.message;
   if (json) {
     io.tell(jsonText({ error: { code, message, hint } }));
   } else if (code === 'interrupted') {
@@ -55,4 +56,9 @@ function stacks(error: Error): string[] {
   const places = error.stack?.split('\n').filter((line) => line.startsWith('    at ')) ?? [];
   const [first, ...rest] = error.cause instanceof Error ? stacks(error.cause) : [];
   return [`${error.name}: ${error.message}`, ...places, ...(first ? [`caused by ${first}`, ...rest] : [])];
+}
+
+/** `trainingFree` as its flag has it: `training-free`. */
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

@@ -110,6 +110,15 @@ async function checkWritable(path: string): Promise<void> {
 
 const found = (path: string) => stat(path).catch(() => undefined);
 
+/** Refuses an option that would change nothing beside another one. */
+export function inVain(option: string, beside: string, hint: string): UsageError {
+  return new UsageError(`--${option} has no effect with ${beside}`, {
+    code: 'option/no-effect',
+    hint,
+    details: { option },
+  });
+}
+
 function notAFolder(path: string): UsageError {
   return new UsageError(`${path} is a file, and a folder is needed there`, {
     code: 'output/not-a-folder',

@@ -87,7 +87,7 @@ export const routes: readonly Route[] = [
     body: 'pictures',
     answer: schemas.predictionsSchema,
     act: ({ model, query, body, signal }) => {
-      const images = body.map(({ image }) => image);
+      const images = unlabelled(body);
       return model.use((classifier) => predict(model.name, classifier, images, { ...query, signal }));
     },
   }),
@@ -99,7 +99,8 @@ export const routes: readonly Route[] = [
     query: schemas.explainQuery,
     body: 'pictures',
     answer: schemas.explanationSchema,
-    act: ({ model, query: { top }, body: [{ image }, ...more], signal }) => {
+    act: ({ model, query: { top }, body, signal }) => {
+      const [image, ...more] = unlabelled(body);
       if (more.length > 0)
         throw new Refusal(400, 'The body has several pictures, and one is explained at a time', {
           code: 'server/one',
@@ -182,6 +183,17 @@ async function change(
     signal,
   );
   return changeAnswer(model, changed, known);
+}
+
+/** Refuses labels where nothing is learnt. */
+function unlabelled(pictures: readonly SentPicture[]) {
+  return pictures.map(({ image, label }) => {
+    if (label === undefined) return image;
+    throw new Refusal(400, 'A label has no effect here: it is for pictures that are added', {
+      code: 'server/label',
+      hint: 'Leave it out, or send the picture to /examples.',
+    });
+  });
 }
 
 function labelled(pictures: readonly SentPicture[], common?: string) {

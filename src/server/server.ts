@@ -1,7 +1,8 @@
 import type { EncoderReference } from '../classifier/types.ts';
 import type { Encoder } from '../encoder/types.ts';
+import { UsageError } from '../errors.ts';
 import { createImageLoader } from '../image/loader.ts';
-import { resolveOptions } from '../options.ts';
+import { refuseUnknown, resolveOptions } from '../options.ts';
 import { Admission } from './admission.ts';
 import { createApp } from './app.ts';
 import { Encoders } from './encoders.ts';
@@ -40,6 +41,16 @@ const HEADERS_TIMEOUT = 10_000;
 const REQUEST_TIMEOUT = 30_000;
 const POLL_INTERVAL = 1_000;
 
+/** What programs can tell a server, beside what the command line can. */
+const OWN_OPTIONS: readonly (keyof ServerOptions)[] = [
+  'models',
+  'log',
+  'openEncoder',
+  'headersTimeout',
+  'requestTimeout',
+  'pollInterval',
+];
+
 /** Bodies of this many largest requests may be in memory at a time. */
 const LARGEST_BODIES = 8;
 
@@ -48,7 +59,14 @@ const LARGEST_BODIES = 8;
  * than this machine could ask without a token, and `ModelError` where a classifier or its encoder cannot be used.
  */
 export async function createServer(options: ServerOptions): Promise<Server> {
+  refuseUnknown(options, [...Object.keys(serverOptions), ...OWN_OPTIONS]);
   const values = resolveOptions(serverOptions, { ...options });
+  if (values.readOnly && values.changeDeadline !== serverOptions.changeDeadline.default) {
+    throw new UsageError('Option changeDeadline has no effect with readOnly', {
+      code: 'option/no-effect',
+      hint: 'There are no changes: leave out one of the two.',
+    });
+  }
   const { log = () => {}, openEncoder } = options;
   checkExposure(values.host, values.token);
   const metrics = createMetrics();

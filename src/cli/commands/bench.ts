@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { PROTOCOLS } from '../../bench/cell.ts';
 import type { FinishedTable } from '../../bench/run.ts';
-import { pickDatasets, SUITE_IDS, SUITES, type Suite } from '../../bench/suites.ts';
+import { pickDatasets, SUITE_IDS, SUITES, type Suite, type SuiteId } from '../../bench/suites.ts';
 import { shotsTable } from '../../bench/tables.ts';
 import { DataError, UsageError } from '../../errors.ts';
 import { choice, flag, integer, optional, text } from '../../options.ts';
 import { count, plural } from '../../words.ts';
 import { defineCommand } from '../command.ts';
-import { checkOutputFolder, withBar } from '../work.ts';
+import { checkOutputFolder, inVain, withBar } from '../work.ts';
 
 export const benchCommand = defineCommand({
   args: ['<data...>'],
@@ -68,6 +68,7 @@ export const benchCommand = defineCommand({
     const { benchMethods, writeOutputs } = await import('../bench-outputs.ts');
     await checkOutputFolder(output);
     const suite: Suite | undefined = id && SUITES[id];
+    if (id) checkSuite(id, given);
     const choices = {
       methods: benchMethods(given.methods, suite?.methods),
       shots: given.shots ? numbers(given.shots, 'shots') : (suite?.shots ?? [1, 2, 4, 8, 16]),
@@ -78,7 +79,11 @@ export const benchCommand = defineCommand({
     const encoders = given.encoders?.split(',').map((name) => name.trim()) ?? suite?.encoders ?? ['auto'];
     const { sources, missing } = await withBar(io, 'Reading', (bar) =>
       openSources(data, {
-        pick: (located) => (suite ? pickDatasets(suite, located) : { picked: located, missing: [] }),
+        pick: (located) => {
+          const found = suite ? pickDatasets(suite, located) : { picked: located, missing: [] };
+          if (found.picked.every(({ kind }) => kind === 'features')) checkFeatures(views, given.encoders);
+          return found;
+        },
         testOnly: suite?.testOnly ?? [],
         encoders,
         shots: Math.max(...choices.shots),
@@ -105,6 +110,28 @@ export const benchCommand = defineCommand({
     checkFailed(tables);
   },
 });
+
+/** Refuses what a suite does not leave open. */
+function checkSuite(id: SuiteId, { methods, shots }: { methods?: string; shots?: string }): void {
+  const suite: Suite = SUITES[id];
+  if (suite.closed && methods !== undefined) throw inVain('methods', `--suite ${id}`, AS_PUBLISHED);
+  if (suite.closed && shots !== undefined) throw inVain('shots', `--suite ${id}`, AS_PUBLISHED);
+  if (suite.oneShots && shots?.includes(',')) {
+    throw new UsageError(`--suite ${id} takes one number of shots, not ${shots}`, {
+      code: 'option/value',
+      hint: 'Its columns are something else: run it once for each number.',
+    });
+  }
+}
+
+const AS_PUBLISHED = 'Its rows and columns are the published ones.';
+
+/** Refuses what only pictures can follow. */
+function checkFeatures(views: number, encoders: string | undefined): void {
+  if (views > 1) throw inVain('views', 'features', 'They are there already: give pictures.');
+  if (encoders !== undefined)
+    throw inVain('encoders', 'features', 'They are of the encoder that made them: give pictures.');
+}
 
 /** What could be computed is written; a program still learns that it is not all. */
 function checkFailed(tables: readonly FinishedTable[]): void {

@@ -9,8 +9,10 @@ import { defineCommand, jsonOption } from '../command.ts';
 import type { Io } from '../io.ts';
 import { printJson } from '../print.ts';
 import { bytes } from '../wording.ts';
-import { checkOutput, withBar, withClassifier } from '../work.ts';
+import { checkOutput, inVain, withBar, withClassifier } from '../work.ts';
 
+/** What each option is for. */
+const FOR = { input: 'onnx', title: 'web', data: 'report' } as const;
 const ENDINGS = { onnx: '.onnx', web: '.html', report: '.md' } as const;
 
 export const exportCommand = defineCommand({
@@ -27,10 +29,11 @@ export const exportCommand = defineCommand({
         help: 'The file to write (default: beside the classifier).',
       }),
     ),
-    input: choice([...ONNX_INPUTS], {
-      default: 'pixels',
-      help: 'onnx: the input of the model: pictures as bytes (pixels), normalised pictures (pixel_values), or the features of an encoder (features).',
-    }),
+    input: optional(
+      choice([...ONNX_INPUTS], {
+        help: 'onnx: the input of the model: pictures as bytes (pixels, the default), normalised pictures (pixel_values), or the features of an encoder (features).',
+      }),
+    ),
     title: optional(
       text({ value: '<text>', help: 'web: the heading of the page (default: the name of the data set).' }),
     ),
@@ -59,6 +62,10 @@ export const exportCommand = defineCommand({
     ],
   ],
   async run([path], { to, output, json, ...options }, io) {
+    for (const [option, kind] of Object.entries(FOR)) {
+      if (options[option as keyof Values] !== undefined && kind !== to)
+        throw inVain(option, `--to ${to}`, `It is for --to ${kind}.`);
+    }
     const target = output ?? path.replace(/(\.safetensors)?$/, ENDINGS[to]);
     await checkOutput(target, [path, options.data]);
     const { facts, lines } = await makers[to](path, target, options, io);
@@ -68,7 +75,7 @@ export const exportCommand = defineCommand({
 });
 
 interface Values {
-  readonly input: OnnxInput;
+  readonly input?: OnnxInput;
   readonly title?: string;
   readonly data?: string;
 }

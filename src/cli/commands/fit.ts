@@ -7,7 +7,7 @@ import { duration } from '../../report/numbers.ts';
 import { count, UNCALIBRATED } from '../../words.ts';
 import { defineCommand } from '../command.ts';
 import { bytes, comparedText, methodText, tellFindings } from '../wording.ts';
-import { checkOutput, pullBar, trainingBar, withBar } from '../work.ts';
+import { checkOutput, inVain, pullBar, trainingBar, withBar } from '../work.ts';
 
 export const fitCommand = defineCommand({
   args: ['<data>'],
@@ -33,6 +33,9 @@ export const fitCommand = defineCommand({
   ],
   async run([data], { output, fromBundle, resume, ...given }, io) {
     const started = performance.now();
+    if (fromBundle !== undefined && given.encoder !== fitOptions.encoder.default) {
+      throw inVain('encoder', '--from-bundle', 'The bundle has the encoder that is used.');
+    }
     await checkOutput(output, [data, fromBundle, given.classes]);
     const { fit } = await import('../../classifier/index.ts');
     const own = (name: string) => name in methodOptions;

@@ -45,7 +45,7 @@ export const studioCommand = defineCommand({
         signal: io.signal,
         onProgress: (state) => bar.update(state),
       }),
-    ).catch((error) => openAlready(error, data));
+    ).catch((error) => openAlready(error, data === undefined && encoder === 'auto' && port === 0));
     if (typeof studio === 'string') {
       io.print(studio);
       io.note(`The session in ${workspace} is open already; this is the address of its page.`);
@@ -72,10 +72,10 @@ export const studioCommand = defineCommand({
   },
 });
 
-/** The address of a session that is open already. Throws the error where it is another one, or where pictures were to be brought in. */
-function openAlready(error: unknown, data: string | undefined): string {
+/** The address of a session that is open already. Throws the error where it is another one, or where more was asked for than to look. */
+function openAlready(error: unknown, looksOnly: boolean): string {
   const { code, details } = error as { code?: string; details?: { address?: string } };
-  if (code === 'studio/in-use' && details?.address && data === undefined) return details.address;
+  if (code === 'studio/in-use' && details?.address && looksOnly) return details.address;
   throw error;
 }
 

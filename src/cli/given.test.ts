@@ -1,0 +1,90 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import { npy, npyLabels, rowsOf } from '../bench/dump.fixture.ts';
+import { recordingIo } from './io.fixture.ts';
+import { runCli } from './program.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'given-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+const at = (...parts: string[]) => join(root, ...parts);
+
+const CLASSES = ['ant', 'bee', 'cow'];
+mkdirSync(at('features'));
+writeFileSync(at('features', 'info.json'), JSON.stringify({ dataset: 'made', classes: CLASSES }));
+for (const [table, count] of Object.entries({ text: 1, train: 4, test: 3 })) {
+  const labels = CLASSES.flatMap((_, c) => new Array<number>(count).fill(c));
+  writeFileSync(at('features', `${table}.npy`), npy(rowsOf(labels, table)));
+  if (table !== 'text') writeFileSync(at('features', `${table}.labels.npy`), npyLabels(labels));
+}
+const classifier = at('made.safetensors');
+
+async function run(...argv: string[]) {
+  const io = recordingIo();
+  const status = await runCli(argv, io);
+  return { status, err: io.err(), out: io.out() };
+}
+
+it('fits what the refusals are about, and says where constants are from', async () => {
+  const fitted = await run('fit', at('features'), '-o', classifier, '--method', 'gda', '--alpha', '3');
+  expect(fitted.err).not.toContain('error');
+  expect(fitted.out).toMatch(/gda, alpha 3 \(given\), shrinkage [\d.]+ \(tuned by folds\), encoder/);
+  const fixed = await run(
+    ...['fit', at('features'), '-o', at('fixed.safetensors'), '--method', 'gda', '--tune', 'fixed'],
+    ...['--alpha', '3'],
+  );
+  expect(fixed.out).toContain('gda, alpha 3 (given), shrinkage 1 (default), encoder');
+  expect(fixed.err).not.toContain('not calibrated');
+});
+
+it('says that nothing calibrates one example a class, at fit and wherever probabilities are told', async () => {
+  const file = at('single.safetensors');
+  const fitted = await run('fit', at('features'), '-o', file, '--shots', '1', '--method', 'gda');
+  expect(fitted.err).toContain('Probabilities are not calibrated: no left-out examples have judged them.');
+  expect((await run('info', file)).out).toContain('Probabilities are not calibrated');
+  expect((await run('eval', file, at('features'))).out).toContain('Probabilities (not calibrated): NLL');
+  expect(JSON.parse((await run('eval', file, at('features'), '--json')).out)).toMatchObject({
+    calibrated: false,
+    predictions: expect.arrayContaining([expect.objectContaining({ calibrated: false })]),
+  });
+  const compared = await run('compare', file, classifier, at('features'));
+  expect(compared.out).toMatch(/\d \(not calibrated\)/);
+  expect((await run('export', file, '--to', 'report')).status).toBe(0);
+});
+
+const fit = ['fit', at('features'), '-o', at('x.safetensors')];
+const bench = ['bench', at('features'), '-o', at('bench')];
+it.each([
+  [[...fit, '--method', 'zero-shot', '--alpha', '1'], 'zero-shot has no option alpha'],
+  [[...fit, '--method', 'gda', '--epochs', '3'], 'gda has no option epochs'],
+  [[...fit, '--epochs', '3'], 'auto has no option epochs'],
+  [[...fit, '--method', 'gda', '--training-free'], 'Option --training-free has no effect with gda'],
+  [[...fit, '--method', 'gda', '--resume'], 'Option --resume has no effect with gda'],
+  [[...fit, '--method', 'clip-adapter', '--resume'], 'no interrupted training'],
+  [[...fit, '--tune', 'val', '--alpha', '1'], 'alpha of tip-adapter cannot be both given and tuned'],
+  [[...fit, '--views', '3'], 'Option --views has no effect with features'],
+  [[...fit, '--no-exif', '--no-thumbnails'], 'Options exif, thumbnails have no effect with features'],
+  [[...fit, '--template', '{}', '--prompts', 'dtd'], 'template and prompts cannot both be given'],
+  [
+    [...fit, '--encoder', 'clip-vit-b32', '--from-bundle', 'x.zip'],
+    '--encoder has no effect with --from-bundle',
+  ],
+  [[...fit, '--parts', 'x'], "unknown option '--parts'"],
+  [['export', classifier, '--to', 'web', '--input', 'features'], '--input has no effect with --to web'],
+  [['export', classifier, '--to', 'onnx', '--title', 'x'], '--title has no effect with --to onnx'],
+  [['export', classifier, '--to', 'onnx', '--data', 'x'], '--data has no effect with --to onnx'],
+  [
+    ['serve', classifier, '--read-only', '--change-deadline', '5'],
+    'Option --change-deadline has no effect with readOnly',
+  ],
+  [[...bench, '--views', '10'], '--views has no effect with features'],
+  [[...bench, '--encoders', 'auto'], '--encoders has no effect with features'],
+  [[...bench, '--suite', 'ablations', '--shots', '4'], '--shots has no effect with --suite ablations'],
+  [[...bench, '--suite', 'ablations', '--methods', 'gda'], '--methods has no effect with --suite ablations'],
+  [[...bench, '--suite', 'domain', '--shots', '1,2'], '--suite domain takes one number of shots, not 1,2'],
+])('%j is refused', async (argv, message) => {
+  const { status, err } = await run(...argv);
+  expect(err.replace('Unknown', 'unknown')).toContain(message);
+  expect(status).toBe(2);
+});
