@@ -1,4 +1,5 @@
 import stringWidth from 'string-width';
+import { count, plural } from '../words.ts';
 import { type Html, html } from './html.ts';
 
 const CELL = 46;
@@ -42,8 +43,8 @@ export function confusionMatrix(classes: readonly string[], matrix: readonly (re
   const overhang = Math.ceil(letters * LETTER * Math.SQRT1_2);
   const at = (i: number) => i * CELL + CELL / 2;
   return html`<svg viewBox="0 0 ${margin + size + overhang} ${top + size + 4}" width="${margin + size + overhang}" role="img" aria-label="${describe(classes, matrix)}">
-<text class="quiet" x="${margin}" y="12">said to be →</text>
-<text class="quiet" transform="translate(12 ${top + size}) rotate(-90)">really is →</text>
+<text class="quiet" x="${margin}" y="12">answer →</text>
+<text class="quiet" transform="translate(12 ${top + size}) rotate(-90)">true class →</text>
 <g transform="translate(${margin} ${top})">
 ${classes.map(
   (name, i) => html`<text x="-9" y="${at(i) + 4}" text-anchor="end">${short(name)}</text>
@@ -77,7 +78,7 @@ function sum(row: readonly number[]): number {
 function describe(classes: readonly string[], matrix: readonly (readonly number[])[]): string {
   const [worst] = confusions(classes, matrix);
   const detail = worst
-    ? `The most frequent mistake: ${worst.count} of ${worst.total} ${worst.truth} were called ${worst.predicted}.`
+    ? `The most frequent mistake: ${worst.count} of ${count(worst.total, 'picture')} of ${worst.truth} ${plural(worst.count, 'was', 'were')} taken for ${worst.predicted}.`
     : 'There are no mistakes.';
-  return `Confusion matrix of ${classes.length} classes, rows true, columns predicted. ${detail}`;
+  return `Confusion matrix of ${count(classes.length, 'class', 'classes')}; rows are true classes, columns are answers. ${detail}`;
 }

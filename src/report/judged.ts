@@ -1,11 +1,12 @@
+import { count, number, plural } from '../words.ts';
 import type { ReportData } from './types.ts';
 
 /** The words of a report for what judged it. */
 interface Words {
-  /** Behind a count of what was named correctly. */
-  readonly right: (total: string) => string;
+  /** How many of how many were named correctly: the subject of a sentence and its verb. */
+  readonly right: (correct: number, total: number) => string;
   /** Behind what it learned from. */
-  readonly tested: (test: string) => string;
+  readonly tested: (test: number) => string;
   /** A picture of those that judged, and several. */
   readonly one: string;
   readonly many: string;
@@ -15,24 +16,27 @@ interface Words {
 
 const WORDS: Readonly<Record<NonNullable<ReportData['judged']>, Words>> = {
   test: {
-    right: (total) => `of ${total} new pictures were named correctly (accuracy)`,
-    tested: (test) => `was tested on ${test} others`,
+    right: (correct, total) =>
+      `${number(correct)} of ${count(total, 'new picture')} ${plural(correct, 'was', 'were')} named correctly (accuracy)`,
+    tested: (test) => `was tested on ${count(test, 'other')}`,
     one: 'test picture',
     many: 'test pictures',
     protocols: {
       folds: 'on the examples alone (leave-one-shot-out), never on the test pictures',
       val: 'on a validation split, never on the test pictures',
       fixed: 'beforehand, not on any of these pictures',
-      paper: 'on the test pictures themselves, as the published code does: the accuracy is optimistic',
+      paper: 'on the test pictures themselves, as in the published code, so the accuracy is optimistic',
     },
   },
   'left-out': {
-    right: (total) => `of ${total} examples were named correctly (accuracy) while they were left out`,
-    tested: (test) => `was tested on ${test} of them, each while it and those of its round were left out`,
+    right: (correct, total) =>
+      `${number(correct)} of ${count(total, 'example')} ${plural(correct, 'was', 'were')} named correctly (accuracy) while left out`,
+    tested: (test) =>
+      `was tested on ${number(test)} of them, each by a fit without it and the others of its round`,
     one: 'left-out picture',
     many: 'left-out pictures',
     protocols: {
-      folds: 'on the same left-out pictures: the accuracy is slightly optimistic',
+      folds: 'on the same left-out pictures, so the accuracy is slightly optimistic',
       fixed: 'by hand or by the encoder, not on any of these pictures',
     },
   },

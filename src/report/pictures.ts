@@ -15,7 +15,7 @@ export function pictures({ predictions, judged }: ReportData, { total, correct }
   const unknown = predictions.filter(({ truth }) => truth === undefined);
   return html`<section class="pictures">
 <h2>The pictures</h2>
-<p class="lede">What it said about ${wordsFor({ judged }).many}, how sure it was, and which of its examples were most like them.</p>
+<p class="lede">Answers to ${wordsFor({ judged }).many} with their probabilities, and the examples that are most like each picture.</p>
 ${group('Wrong answers', wrong, total - correct)}${group('Right answers', right, correct)}${group('Pictures whose class is not known', unknown, unknown.length)}
 </section>`;
 }
@@ -47,7 +47,7 @@ function verdict({ truth, predicted, probability: value }: ReportPrediction): Ht
   if (truth === undefined) return html`<p class="verdict"><b>${predicted}</b>${sure}</p>`;
   if (truth === predicted)
     return html`<p class="verdict right"><b>${predicted}</b><span>✓ right</span>, ${sure}</p>`;
-  return html`<p class="verdict wrong"><b>${predicted}</b><span>✗ wrong</span>, ${sure}. It is: <strong><bdi>${truth}</bdi></strong></p>`;
+  return html`<p class="verdict wrong"><b>${predicted}</b><span>✗ wrong</span>, ${sure}. The class is <strong><bdi>${truth}</bdi></strong></p>`;
 }
 
 function why(
@@ -59,7 +59,7 @@ function why(
     cachePart !== undefined &&
       (part === 'cache'
         ? html`the examples ${cachePart.toFixed(2)} (cache part)`
-        : html`what it has learnt ${cachePart.toFixed(2)} (method part)`),
+        : html`what it has learned ${cachePart.toFixed(2)} (method part)`),
   ].filter((part) => part !== false);
   if (parts.length === 0 && neighbours.length === 0) return false;
   return html`<div class="why">

@@ -1,4 +1,4 @@
-import { number } from '../words.ts';
+import { count, number } from '../words.ts';
 import { type Html, html } from './html.ts';
 import { percent } from './numbers.ts';
 import type { Calibration } from './types.ts';
@@ -24,12 +24,12 @@ ${TICKS.map(
 <text class="quiet" x="${LEFT - 8}" y="${y(tick) + 4}" text-anchor="end">${100 * tick}%</text>
 <text class="quiet" x="${x(tick)}" y="${y(0) + 20}" text-anchor="middle">${100 * tick}%</text>`,
 )}
-<text class="quiet" x="${x(0.5)}" y="${y(0) + 44}" text-anchor="middle">how sure it said it was</text>
-<text class="quiet" transform="translate(11 ${y(0.5)}) rotate(-90)" text-anchor="middle">how often it was right</text>
+<text class="quiet" x="${x(0.5)}" y="${y(0) + 44}" text-anchor="middle">stated probability</text>
+<text class="quiet" transform="translate(11 ${y(0.5)}) rotate(-90)" text-anchor="middle">share of right answers</text>
 <line class="ideal" x1="${x(0)}" y1="${y(0)}" x2="${x(1)}" y2="${y(1)}"/>
-<text class="quiet" transform="translate(${x(0.17) - 4} ${y(0.17) - 8}) rotate(-45)">exactly honest</text>
+<text class="quiet" transform="translate(${x(0.17) - 4} ${y(0.17) - 8}) rotate(-45)">stated = right</text>
 ${filled.map(
   (bin) =>
-    html`<circle class="bubble" cx="${x(bin.confidence)}" cy="${y(bin.accuracy)}" r="${Math.max(3, LARGEST * Math.sqrt(bin.count / most)).toFixed(1)}"><title>${number(bin.count)} pictures: stated ${percent(bin.confidence)}, right ${percent(bin.accuracy)}</title></circle>`,
+    html`<circle class="bubble" cx="${x(bin.confidence)}" cy="${y(bin.accuracy)}" r="${Math.max(3, LARGEST * Math.sqrt(bin.count / most)).toFixed(1)}"><title>${count(bin.count, 'picture')}: stated ${percent(bin.confidence)}, right ${percent(bin.accuracy)}</title></circle>`,
 )}</svg>`;
 }

@@ -1,4 +1,4 @@
-import { number, UNCALIBRATED } from '../words.ts';
+import { count, number, UNCALIBRATED } from '../words.ts';
 import { type Confusion, confusionMatrix, confusions } from './confusion-matrix.ts';
 import { type Html, html } from './html.ts';
 import { htmlTable } from './html-table.ts';
@@ -23,29 +23,34 @@ export function methods({ methods: rows }: ReportData, chosen: MethodScore): Htm
   const scale = [ticks[0], ticks[ticks.length - 1]] as const;
   const ends = scale.map((share) => `${Math.round(100 * share)}%`).join(' to ');
   return html`<section>
-<h2>Ways to answer <small>methods compared on the same pictures</small></h2>
-<p class="lede">Bands that overlap widely mean that the difference may be chance.</p>
-${htmlTable('The rest of this report is about the method marked with a star.', {
-  columns: [
-    {
-      title: 'Method',
-      value: ({ name }) => name,
-      cell: (row: MethodScore) =>
-        html`${row.name}${row === chosen && ' ★'}<span class="sub">${row.note}</span>`,
-    },
-    { title: 'Right', value: (row) => `${number(row.correct)} / ${number(row.total)}`, align: 'right' },
-    { title: 'Accuracy', value: (row) => percent(row.accuracy), align: 'right' },
-    {
-      title: `95% interval, from ${ends}`,
-      value: ({ interval }) => interval.map(percent).join(' to '),
-      cell: (row) =>
-        html`${range({ value: row.accuracy, interval: row.interval, scale })}<span class="sub">${row.interval.map(percent).join(' to ')}</span>`,
-    },
-    { title: 'Settings chosen by (protocol)', value: ({ protocol }) => protocol },
-    ...(rows.some(({ seconds }) => seconds !== undefined) ? [TIME] : []),
-  ],
-  rows,
-})}</section>`;
+<h2>Methods <small>compared on the same pictures</small></h2>
+${rows.length > 1 && html`<p class="lede">If two bands overlap widely, the difference may be chance.</p>`}
+${htmlTable(
+  rows.length > 1
+    ? 'The rest of this report is about the method marked with a star.'
+    : 'The method of this report',
+  {
+    columns: [
+      {
+        title: 'Method',
+        value: ({ name }) => name,
+        cell: (row: MethodScore) =>
+          html`${row.name}${row === chosen && ' ★'}<span class="sub">${row.note}</span>`,
+      },
+      { title: 'Right', value: (row) => `${number(row.correct)} / ${number(row.total)}`, align: 'right' },
+      { title: 'Accuracy', value: (row) => percent(row.accuracy), align: 'right' },
+      {
+        title: `95% interval, from ${ends}`,
+        value: ({ interval }) => interval.map(percent).join(' to '),
+        cell: (row) =>
+          html`${range({ value: row.accuracy, interval: row.interval, scale })}<span class="sub">${row.interval.map(percent).join(' to ')}</span>`,
+      },
+      { title: 'Constants chosen by (protocol)', value: ({ protocol }) => protocol },
+      ...(rows.some(({ seconds }) => seconds !== undefined) ? [TIME] : []),
+    ],
+    rows,
+  },
+)}</section>`;
 }
 
 const TIME = {
@@ -59,7 +64,7 @@ export function curves({ curves: data = [], judged }: ReportData): Html {
   return html`<section>
 <h2>How many examples does it take? <small>accuracy against shots</small></h2>
 <figure class="curves">${lineChart(data)}
-<figcaption>Share of ${wordsFor({ judged }).many} named correctly; thin bars are intervals. Mind where the vertical axis starts.</figcaption></figure>
+<figcaption>Share of ${wordsFor({ judged }).many} named correctly; thin bars are intervals. A class with fewer examples gives all it has. The vertical axis need not start at 0%.</figcaption></figure>
 <details><summary>The numbers of this chart</summary>${htmlTable(
     'Accuracy and interval for each method and number of examples per class',
     {
@@ -130,24 +135,29 @@ ${classes.length <= LARGEST_MATRIX ? heatMap(classes, matrix, wordsFor({ judged 
 
 function heatMap(classes: readonly string[], matrix: readonly (readonly number[])[], judges: string): Html {
   return html`<figure><div class="scroll matrix" tabindex="0" role="region" aria-label="Confusion matrix">${confusionMatrix(classes, matrix)}</div>
-<figcaption>Each row holds the ${judges} of one class. The outlined diagonal counts right answers, everything beside it mistakes; the stronger the shade, the larger the share of its row.</figcaption></figure>`;
+<figcaption>Each row holds the ${judges} of one class. The outlined diagonal counts right answers, and all other cells count mistakes. A stronger shade stands for a larger share of the row.</figcaption></figure>`;
 }
 
 function mistakes(pairs: readonly Confusion[]): Html {
   if (pairs.length === 0) return html`<p>There are no mistakes.</p>`;
   const shown = pairs.slice(0, PAIRS);
-  return htmlTable(`The ${number(shown.length)} most frequent of ${number(pairs.length)} kinds of mistake`, {
-    columns: [
-      { title: 'Really is', value: ({ truth }) => truth },
-      { title: 'Said to be', value: ({ predicted }) => predicted },
-      {
-        title: 'Pictures',
-        value: (pair) => `${number(pair.count)} of ${number(pair.total)}`,
-        align: 'right',
-      },
-    ],
-    rows: shown,
-  });
+  return htmlTable(
+    shown.length < pairs.length
+      ? `The ${number(shown.length)} most frequent of ${count(pairs.length, 'kind')} of mistake`
+      : `All ${count(pairs.length, 'kind')} of mistake`,
+    {
+      columns: [
+        { title: 'Really is', value: ({ truth }) => truth },
+        { title: 'Said to be', value: ({ predicted }) => predicted },
+        {
+          title: 'Pictures',
+          value: (pair) => `${number(pair.count)} of ${number(pair.total)}`,
+          align: 'right',
+        },
+      ],
+      rows: shown,
+    },
+  );
 }
 
 /** Whether stated probabilities can be believed. */
@@ -156,16 +166,16 @@ export function calibration({ calibration: { bins, ece, nll, temperature, ...res
   return html`<section>
 <h2>Can its probabilities be believed? <small>calibration</small></h2>
 <div class="two"><figure>${reliabilityDiagram(bins)}
-<figcaption>Bubbles on the dashed line: what it says is what happens. Below it: too sure of itself. Above it: too modest. Larger bubbles stand for more pictures.</figcaption></figure>
+<figcaption>On the dashed line, stated probabilities hold. Below it, they are too high; above it, they are too low. Larger bubbles stand for more pictures.</figcaption></figure>
 <dl>
-<dt>${(100 * ece).toFixed(1)} points off on average</dt><dd>Expected calibration error (ECE): the mean distance of the bubbles from the line, weighted by pictures. 0 is perfect.</dd>
-<dt>${nll.toFixed(3)} nats of surprise</dt><dd>Negative log-likelihood (NLL): small when it is sure and right, large when it is sure and wrong.</dd>
-${brier !== undefined && html`<dt>Brier score ${brier.toFixed(3)}</dt><dd>Mean square by which all its probabilities miss the truth: 0 is perfect, 2 the worst.</dd>`}
-${conformal && Number.isFinite(conformal.setSize) && html`<dt>${conformal.setSize.toFixed(1)} classes to hold the right one</dt><dd>As many it must name on average to be right nine times in ten (split-conformal sets; here they held it ${percent(conformal.coverage)} of the time).</dd>`}
-${unknown && html`<dt>${unknown.auroc.toFixed(3)} known from unknown</dt><dd>How often a picture of a known class gets the surer answer than one of the ${unknown.pictures} of unknown classes (AUROC): 1 always, 0.5 by chance.</dd>`}
+<dt>${(100 * ece).toFixed(1)} points off on average</dt><dd>Expected calibration error (ECE): the mean distance of the bubbles from the line, weighted by pictures; 0 is perfect.</dd>
+<dt>${nll.toFixed(3)} nats of surprise</dt><dd>Negative log-likelihood (NLL): small for sure and right answers, large for sure and wrong ones.</dd>
+${brier !== undefined && html`<dt>Brier score ${brier.toFixed(3)}</dt><dd>Mean square error of all probabilities; 0 is perfect, 2 is the worst.</dd>`}
+${conformal && Number.isFinite(conformal.setSize) && html`<dt>${conformal.setSize.toFixed(1)} classes in a 90% set</dt><dd>Average size of a set of classes that holds the right one nine times in ten (split-conformal sets, made with half of the pictures; on the other half they held it in ${percent(conformal.coverage)}).</dd>`}
+${unknown && html`<dt>AUROC ${unknown.auroc.toFixed(3)} for unknown classes</dt><dd>How often a picture of a known class gets a surer answer than one of the ${count(unknown.pictures, 'picture')} of unknown classes; 1 is always, 0.5 is chance.</dd>`}
 ${
   calibrated
-    ? html`<dt>Temperature ${temperature.toFixed(2)}</dt><dd>Scores were divided by this number to make the probabilities honest.</dd>`
+    ? html`<dt>Temperature ${temperature.toFixed(2)}</dt><dd>Scores were divided by this number to calibrate the probabilities.</dd>`
     : html`<dt>Not calibrated</dt><dd>${UNCALIBRATED}</dd>`
 }
 </dl></div></section>`;
@@ -176,7 +186,7 @@ export function suspects(rows: NonNullable<ReportData['suspects']>): Html {
   return html`<section>
 <h2>Labels to look at again <small>suspected label errors</small></h2>
 ${htmlTable(
-  'The classifier disagrees with these labels and is sure of it. It may be wrong: look before changing one.',
+  'The classifier gives these pictures another class with a high probability. It may be wrong: look at a picture before you change its label.',
   {
     columns: [
       { title: 'Labelled', value: ({ label }) => label },

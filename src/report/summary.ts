@@ -1,4 +1,4 @@
-import { number, UNCALIBRATED } from '../words.ts';
+import { count, number, UNCALIBRATED } from '../words.ts';
 import { type Html, html } from './html.ts';
 import { wordsFor } from './judged.ts';
 import { date, percent } from './numbers.ts';
@@ -21,18 +21,20 @@ function howGood(data: ReportData, method: MethodScore): Html {
 <p class="figure">${percent(method.accuracy)}</p>
 ${range({ value: method.accuracy, interval: method.interval, scale: [0, 1], reference: chance })}
 <div class="ends"><span>0%</span><span>100%</span></div>
-<p>${number(method.correct)} ${wordsFor(data).right(number(method.total))} by <strong>${method.name}</strong>. Guessing would get about ${percent(chance)}, the dotted line.</p>
+<p>${wordsFor(data).right(method.correct, method.total)} by <strong>${method.name}</strong>. Guessing would reach about ${percent(chance)}, the dotted line.</p>
 </section>`;
 }
 
 function onWhat({ dataset, encoder, judged }: ReportData): Html {
   const each = dataset.train / Math.max(1, dataset.classes);
-  const shots = Number.isInteger(each) ? `${each} for each class` : `about ${each.toFixed(1)} for each class`;
+  const shots = Number.isInteger(each)
+    ? `${number(each)} for each class`
+    : `about ${each.toFixed(1)} for each class`;
   return html`<section>
 <h2>On what?</h2>
 <p class="figure small">${dataset.name}</p>
-<p>${number(dataset.classes)} classes. It learned from ${number(dataset.train)} pictures (${shots}) and ${wordsFor({ judged }).tested(number(dataset.test))}.</p>
-<p>Pictures are seen through <strong>${encoder.id}</strong>, the encoder that turns each into ${number(encoder.dimension)} numbers.</p>
+<p>${count(dataset.classes, 'class', 'classes')}. The classifier learned from ${count(dataset.train, 'picture')} (${shots}) and ${wordsFor({ judged }).tested(dataset.test)}.</p>
+<p>The encoder <strong>${encoder.id}</strong> turns each picture into ${count(encoder.dimension, 'number')}.</p>
 </section>`;
 }
 
@@ -41,8 +43,8 @@ function howSure({ calibration, judged }: ReportData, method: MethodScore): Html
   return html`<section>
 <h2>How sure is that?</h2>
 <p class="figure small">${percent(low)} to ${percent(high)}</p>
-<p>The true accuracy on pictures of this kind most likely lies in this range (95% confidence interval).</p>
-<p>Its constants were chosen ${wordsFor({ judged }).protocols[method.protocol] ?? `by the protocol “${method.protocol}”`}.</p>
-<p>The probabilities it states are off by ${(100 * calibration.ece).toFixed(1)} points on average (expected calibration error).${calibration.calibrated === false && html` ${UNCALIBRATED}`}</p>
+<p>The accuracy on pictures of this kind most likely lies in this range (95% confidence interval).</p>
+<p>The constants were chosen ${wordsFor({ judged }).protocols[method.protocol] ?? `by the protocol “${method.protocol}”`}.</p>
+<p>The stated probabilities are off by ${(100 * calibration.ece).toFixed(1)} points on average (expected calibration error).${calibration.calibrated === false && html` ${UNCALIBRATED}`}</p>
 </section>`;
 }
