@@ -72,7 +72,7 @@ export async function addExamples(
       classes,
       examples.filter(({ label }) => label >= data.classes.length),
       readable,
-      { code: 'add/emptied-class', consequence: 'it is known by its name at most.' },
+      { code: 'add/emptied-class', consequence: 'such a class is known at most by its name' },
     ),
     ...words.findings,
   ];
@@ -105,7 +105,7 @@ export async function removeParts(
   const gone = new Set((removal.classes ?? []).map((name) => classIndex(data.classes, name)));
   const classes = data.classes.filter((_, c) => !gone.has(c));
   if (classes.length < 2) {
-    throw new UsageError('A classifier needs two classes; this would leave it with fewer', {
+    throw new UsageError('A classifier needs two classes, and this change leaves fewer', {
       code: 'remove/last-classes',
       hint: 'Add another class first.',
     });

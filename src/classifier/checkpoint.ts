@@ -45,7 +45,7 @@ export function fileCheckpoint(path: string, { resume = false }: { resume?: bool
 async function read(path: string, training: string): Promise<TrainingState> {
   const bytes = await readRegular(path, { area: 'fit', Failure: ModelError }).catch(unlessMissing);
   if (!bytes) {
-    throw new UsageError(`There is no interrupted training to go on with: ${path} is missing`, {
+    throw new UsageError(`There is no interrupted training to continue: ${path} is missing`, {
       code: 'fit/resume',
       hint: 'Leave out --resume to train from the beginning.',
       details: { path },
@@ -53,7 +53,7 @@ async function read(path: string, training: string): Promise<TrainingState> {
   }
   const { tensors, metadata } = parseSafetensors(bytes, path);
   if (metadata.training !== training) {
-    throw new UsageError(`${path} is of another training, and cannot be continued by this one`, {
+    throw new UsageError(`${path} belongs to another training, which this command cannot continue`, {
       code: 'fit/resume',
       hint: 'Use the same pictures, prompts, options, seed and version as the run that was interrupted, or leave out --resume.',
       details: { path },

@@ -17,6 +17,6 @@ export function emptiedClasses(
   if (gone.length === 0) return [];
   const ids = gone.sort((a, b) => a - b).map((label) => classes[label].id);
   const have = count(ids.length, 'class has', 'classes have');
-  const message = `${have} no picture left, because none could be read (${quoted(ids)}): ${consequence}`;
+  const message = `${have} no picture left, because none could be read (${quoted(ids)}); ${consequence}`;
   return [{ level: 'warning', code, message, paths: ids }];
 }

@@ -100,7 +100,7 @@ export async function encodeTestSet(
       ...findings,
       ...emptiedClasses(data.classes, examples, readable.slice(0, known), {
         code: 'eval/emptied-class',
-        consequence: 'the figures say nothing of it.',
+        consequence: 'the figures do not cover such a class',
       }),
     ],
   };

@@ -34,7 +34,7 @@ const LARGEST_IN_MEMORY = 2 ** 27;
 const CLASSIFIER: FileUse = {
   area: 'classifier',
   Failure: ModelError,
-  hint: 'Give the file that `tip-adapter fit … -o <file>` wrote.',
+  hint: 'Give a file that tip-adapter fit wrote.',
 };
 
 export interface ReadOptions {
@@ -115,9 +115,9 @@ export function decodeClassifier(bytes: Uint8Array, path = 'the file'): Classifi
 
 function refusal(path: string): Refuse {
   return (reason, cause) => {
-    throw new ModelError(`${path} is not a usable classifier: ${reason}`, {
+    throw new ModelError(`${path} is not a usable classifier: ${reason.replace(`${path} `, 'it ')}`, {
       code: 'classifier/damaged',
-      hint: 'The file was cut short, altered, or written by something else. Fit it again or take another copy.',
+      hint: 'The file was cut short, changed, or written by another program. Fit the classifier again or take another copy.',
       details: { path },
       cause,
     });
@@ -126,7 +126,7 @@ function refusal(path: string): Refuse {
 
 /** The JSON text of a file of this format. */
 function checkFormat(metadata: Readonly<Record<string, string>>, path: string, refuse: Refuse): string {
-  if (metadata.format === undefined) refuse('it is a safetensors file of some other kind');
+  if (metadata.format === undefined) refuse('it is a safetensors file of another kind');
   if (metadata.format === FORMAT) return metadata.classifier ?? '';
   throw new ModelError(`${path} has format ${metadata.format}; this version reads ${FORMAT}`, {
     code: 'classifier/format',

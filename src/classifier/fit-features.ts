@@ -11,7 +11,7 @@ import type { Encoder } from '../encoder/types.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { plainSupport, selectExamples } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
-import { plural } from '../words.ts';
+import { count, plural } from '../words.ts';
 import type { FitValues } from './fit.ts';
 import { fitFresh } from './fresh.ts';
 import type { FitWatch } from './refit.ts';
@@ -36,8 +36,8 @@ export async function fitFeatures(
   const dump = await readFeatureDump(folder);
   if (encoder && encoder.dimension !== dump.dimension) {
     throw new UsageError(
-      `${folder} holds features of ${dump.dimension} numbers; ${encoder.id} makes ${encoder.dimension}`,
-      { code: 'fit/encoder', hint: 'Name the encoder that the features are from, or none.' },
+      `${folder} holds features with ${dump.dimension} dimensions, and ${encoder.id} has ${encoder.dimension}`,
+      { code: 'fit/encoder', hint: 'Give --encoder the encoder that made the features, or leave it out.' },
     );
   }
   const hasText = dump.text !== undefined || dump.prompts !== undefined;
@@ -81,7 +81,7 @@ function refuseUnused(
     `${plural(unused.length, 'Option')} ${unused.join(', ')} ${plural(unused.length, 'has', 'have')} no effect with features`,
     {
       code: 'fit/features-option',
-      hint: 'Leave out what is for pictures, or fit pictures.',
+      hint: 'Leave out the options for pictures, or fit pictures.',
     },
   );
 }
@@ -98,15 +98,18 @@ function drawRows(dump: FeatureDump, { shots, seed }: FitValues): LabelledRows &
   const rows = train ?? (draws.get(largest) as LabelledRows);
   if (shots === undefined) return { ...rows, findings };
   if (shots > largest) {
-    throw new DataError(`${name} has at most ${largest} examples of a class, not ${shots}`, {
-      code: 'fit/shots',
-      hint: `Ask for --shots ${largest} or fewer.`,
-    });
+    throw new DataError(
+      `${name} has at most ${count(largest, 'example')} of a class, and ${shots} are asked for`,
+      {
+        code: 'fit/shots',
+        hint: `Give --shots ${largest} or fewer.`,
+      },
+    );
   }
   const groups = Array.from(rows.labels.keys(), String);
   const chosen = sampleFewShot({ labels: rows.labels, groups }, { shots, seed });
   const { features, labels } = selectExamples(plainSupport(rows.features, rows.labels), chosen);
-  const message = `${name} has no draw of ${shots} a class: ${labels.length} rows of that of ${largest} are taken, by the seed`;
+  const message = `${name} has no draw of ${count(shots, 'example')} per class; ${count(labels.length, 'row')} of the draw of ${largest} ${plural(labels.length, 'is', 'are')} used, chosen by the seed`;
   return {
     features,
     labels,
@@ -119,9 +122,9 @@ function validationOf({ val, test, name }: FeatureDump, tune: FitValues['tune'])
   const rows = tune === 'val' ? val : test;
   if (rows) return rows;
   const split = tune === 'val' ? 'val' : 'test';
-  throw new DataError(`${name} has no ${split}.npy to tune on`, {
+  throw new DataError(`${name} has no features of the split ${split} to tune on`, {
     code: 'fit/no-validation',
-    hint: 'Use --tune folds, which needs none.',
+    hint: 'Use --tune folds, which needs no other split.',
   });
 }
 

@@ -91,7 +91,7 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
 }
 
 function readAlready(): UsageError {
-  return new UsageError('Option classes has no effect on data that were read before', {
+  return new UsageError('Option classes has no effect on data that are already read', {
     code: 'fit/classes',
     hint: 'Give it to readDataset, or give fit the path of the data.',
   });
@@ -143,7 +143,7 @@ async function fitDataset(
     ...unreadable([...encoded.failures, ...(validation?.failures ?? [])]),
     ...emptiedClasses(dataset.classes, drawn.examples, kept, {
       code: 'fit/emptied-class',
-      consequence: 'it is known by its name at most, and never the answer of a method without names.',
+      consequence: 'such a class is known at most by its name, and a method without names never answers it',
     }),
     ...repeats.findings,
     ...words.findings,
@@ -176,7 +176,7 @@ async function openEncoder(
   return loadEncoder(name, {
     confirm: async ({ id, bytes, licence }) => {
       const size = bytes === undefined ? '' : `${Math.round(bytes / 1e6)} MB, `;
-      note?.(`Downloading ${id} (${size}licence ${licence}) …`);
+      note?.(`Downloading ${id} (${size}licence ${licence})`);
       return true;
     },
     engine: sharedEngine(),
@@ -229,7 +229,8 @@ function checkClasses(
   }
 }
 
-const FOLDERS_HINT = 'Put the pictures of each class into a folder of its own: photos/cat/…, photos/dog/….';
+const FOLDERS_HINT =
+  'Put the pictures of each class into a folder of its own, such as photos/cat and photos/dog.';
 
 /** The rows that constants are chosen on: the validation split, or for protocol `paper` the test split. */
 async function encodeSplit(
@@ -243,7 +244,7 @@ async function encodeSplit(
   const { features, failures, failed } = await runtime.encode(examples, { views: [0], seed, exif, signal });
   const kept = examples.filter((_, i) => !failed.has(i));
   if (kept.length === 0) {
-    throw new DataError(`${dataset.name} has no ${split} split to tune on`, {
+    throw new DataError(`${dataset.name} has no split ${split} to tune on`, {
       code: 'fit/no-validation',
       hint: `Put pictures into ${split}/<class>/, or use --tune folds, which needs none.`,
       details: { unreadable: failures.length },

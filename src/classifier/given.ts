@@ -37,6 +37,7 @@ export function askedFor({ method, tune, alpha, beta, options = {}, trainingFree
     if (value === undefined || options[name] === undefined) continue;
     throw new UsageError(`Option ${name} is given twice`, {
       code: 'method/option',
+      hint: 'Give it once.',
       details: { option: name },
     });
   }
@@ -50,7 +51,7 @@ export function askedFor({ method, tune, alpha, beta, options = {}, trainingFree
   const own = Object.fromEntries(names.map((name) => [name, table[name]]));
   const given = resolveOptions(own, Object.fromEntries(all));
   if (trainingFree && id !== 'auto') {
-    throw noEffect('trainingFree', id, 'It is for the choice that auto makes: leave out one of the two.');
+    throw noEffect('trainingFree', id, 'It affects only the choice of auto; leave out one of the two.');
   }
   const overridden = id === 'auto' ? [] : (methodById(id).overridden ?? []);
   const vain = overridden.find((pair) => pair.every((name) => names.includes(name)));
@@ -80,14 +81,15 @@ export function checkGiven(wanted: Wanted & Circumstances): void {
   const { id } = askedFor(wanted);
   const { views = 1, template, prompts, resume, checkpoint } = wanted;
   if (template !== undefined && prompts !== undefined) {
-    throw new UsageError('template and prompts cannot both be given', {
+    throw new UsageError('The options template and prompts exclude each other', {
       code: 'fit/prompts',
-      hint: 'A preset is a list of templates: leave out one of the two.',
+      hint: 'A preset is a list of templates; leave out one of the two.',
     });
   }
   if (resume && checkpoint === undefined) {
-    throw new UsageError('resume needs the checkpoint that an interrupted training left', {
+    throw new UsageError('Option resume needs the checkpoint that an interrupted training left', {
       code: 'fit/resume',
+      hint: 'Give the option checkpoint, or leave out resume.',
     });
   }
   if (id === 'auto') {
@@ -97,18 +99,18 @@ export function checkGiven(wanted: Wanted & Circumstances): void {
   const method = methodById(id);
   if (resume && !method.trains) throw noEffect('resume', id, NOT_TRAINED);
   if (method.ignores?.includes('views') && views > 1) {
-    throw noEffect('views', id, 'It does not learn from examples.');
+    throw noEffect('views', id, 'The method does not learn from examples.');
   }
 }
 
 /** Prompts that are given to a method that does not read them: they are kept for others, and change no answer. */
 export function promptFindings(method: string, { template, prompts }: Circumstances): Finding[] {
   if ((template ?? prompts) === undefined || !methodById(method).ignores?.includes('prompts')) return [];
-  const message = `${method} does not read the prompts that are given: they are kept in the classifier, and change none of its answers`;
+  const message = `${method} does not use prompts; the given ones are kept in the classifier and do not change its answers`;
   return [{ level: 'warning', code: 'fit/unread-prompts', message }];
 }
 
-const NOT_TRAINED = 'It is not trained step by step: there is nothing to go on with.';
+const NOT_TRAINED = 'The method is not trained in steps, so there is nothing to continue.';
 
 function noEffect(option: string, method: string, why: string): UsageError {
   return new UsageError(`Option ${option} has no effect with ${method}`, {

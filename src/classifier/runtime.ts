@@ -96,7 +96,7 @@ export function checkEncoder(
       `the encoder here is ${name(encoder.id, encoder.fingerprint)}`,
     {
       code: 'classifier/other-encoder',
-      hint: 'Features of two encoders do not mix. Load the encoder it was fitted with, or fit again with this one.',
+      hint: 'Use the encoder that the classifier was fitted with, or fit it again with this one.',
       details: { expected: reference.fingerprint, actual: encoder.fingerprint },
     },
   );
@@ -127,9 +127,9 @@ export function featuresReference(
 }
 
 function noEncoder({ id }: EncoderReference): ModelError {
-  return new ModelError(`The classifier was fitted to ${id}, and no encoder is known that makes them`, {
+  return new ModelError(`The classifier was fitted to ${id}, for which no encoder is known`, {
     code: 'classifier/features',
-    hint: 'It judges folders of features (eval). For pictures, name the encoder that made them: fit … --encoder <name>.',
+    hint: 'It can be evaluated on folders of features. For pictures, fit it again with --encoder and the encoder that made the features.',
     details: { id },
   });
 }

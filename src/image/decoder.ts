@@ -141,7 +141,7 @@ function errorOf({ name, message, code, ...rest }: Failure, starting: boolean): 
   if (code === undefined) {
     return new TipAdapterError(`Decoding failed: ${name}: ${message}`, {
       code: 'image/decoder-failed',
-      hint: 'This is no fault of the picture.',
+      hint: 'The picture is not the cause.',
     });
   }
   const Known = name === 'UsageError' ? UsageError : DataError;

@@ -14,7 +14,7 @@ export function checkSize(width: number, height: number, maxPixels: number): voi
       : `${width} x ${height} pixels (${mega} megapixels); the limit is ${maxPixels / 1e6}`;
   throw new DataError(`The picture has ${what}`, {
     code: 'image/too-large',
-    hint: 'Make it smaller first.',
+    hint: 'Make the picture smaller first.',
     details: { width, height, maxPixels },
   });
 }
@@ -34,9 +34,9 @@ export function notAnImage(): DataError {
 }
 
 export function unsupported(format: string, cause?: unknown): DataError {
-  return new DataError(`${format} is not among the formats that are read`, {
+  return new DataError(`The format ${format} is not supported`, {
     code: 'image/unsupported',
-    hint: 'Save it as JPEG or PNG first.',
+    hint: 'Save the picture as JPEG or PNG first.',
     details: { format },
     cause,
   });
@@ -45,7 +45,7 @@ export function unsupported(format: string, cause?: unknown): DataError {
 export function tooSlow(seconds: number): DataError {
   return new DataError(`The picture takes longer than ${seconds} s to decode`, {
     code: 'image/too-slow',
-    hint: 'Make it smaller first, or save it as JPEG or PNG.',
+    hint: 'Make the picture smaller first, or save it as JPEG or PNG.',
   });
 }
 
@@ -54,7 +54,7 @@ export function tooMuchMemory(bytes?: number, cause?: unknown): DataError {
   const most = bytes === undefined ? 'there is' : `the ${Math.round(bytes / 1e6)} MB that a decoder may take`;
   return new DataError(`The picture needs more memory than ${most}`, {
     code: 'image/too-much-memory',
-    hint: 'Make it smaller first, or save it as JPEG or as a PNG that is not interlaced.',
+    hint: 'Make the picture smaller first, or save it as JPEG or as a PNG that is not interlaced.',
     cause,
   });
 }
@@ -82,7 +82,7 @@ export function refusalOf(cause: unknown, format: string): unknown {
   const what = unrecognised ? `cut short, damaged, or an unusual kind of ${format}` : 'cut short or damaged';
   return new DataError(`The picture is ${what}`, {
     code: 'image/truncated',
-    hint: 'Copy or download it again.',
+    hint: 'Copy or download the picture again.',
     details: { format, reason: message.split('\n', 1)[0].slice(0, 200) },
     cause,
   });

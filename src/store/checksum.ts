@@ -66,14 +66,11 @@ export function hashOf(...pieces: readonly (string | ArrayBufferView)[]): string
 
 function compare(path: string, algorithm: string, expected: string | undefined, actual: string): void {
   if (expected === undefined || expected === actual) return;
-  throw new ModelError(
-    `${path} is not the file that was expected: its ${algorithm} is ${actual}, not ${expected}`,
-    {
-      code: 'checksum/mismatch',
-      hint: 'The file was changed on the way or at its source; it is not used.',
-      details: { path, algorithm, expected, actual },
-    },
-  );
+  throw new ModelError(`${path} is not the expected file: its ${algorithm} is ${actual}, not ${expected}`, {
+    code: 'checksum/mismatch',
+    hint: 'The file was changed on the way or at its source and is not used.',
+    details: { path, algorithm, expected, actual },
+  });
 }
 
 function sha512Of(integrity: string): string {

@@ -157,7 +157,7 @@ async function receiveOnce(request: DownloadRequest, part: string): Promise<Atte
     await dropPart(part);
     return {
       done: false,
-      failure: new Error('the server sent another range than the one asked for'),
+      failure: new Error('the server sent another range than the requested one'),
       response,
     };
   }
@@ -172,10 +172,14 @@ async function refused(request: DownloadRequest, part: string, response: Respons
   await response.body?.cancel();
   if (response.status === 416) {
     await dropPart(part);
-    return { done: false, failure: new Error('the server has another file by now'), response };
+    return { done: false, failure: new Error('the file on the server has changed'), response };
   }
   if (isBusy(response.status)) {
-    return { done: false, failure: new Error(`the server answers ${response.status}`), response };
+    return {
+      done: false,
+      failure: new Error(`the server answered with status ${response.status}`),
+      response,
+    };
   }
   throw refusal(response.status, request.url, request.accessHint ?? HUB_ACCESS);
 }
@@ -308,7 +312,7 @@ async function sizeOf(path: string): Promise<number | undefined> {
 function wrongSize({ url, path, size }: DownloadRequest, actual: number): ModelError {
   return new ModelError(`${url} has ${actual} bytes instead of ${size ?? 'fewer'}`, {
     code: 'checksum/size',
-    hint: 'The file was changed at its source; it is not used.',
+    hint: 'The file was changed at its source and is not used.',
     details: { url, path, expected: size, actual },
   });
 }

@@ -135,7 +135,7 @@ export async function patientFetch(options: NetworkOptions): Promise<Fetch> {
 export function unreachable(error: unknown, url: string): Error {
   if (error instanceof ModelError || error instanceof InterruptedError) return error;
   const { host } = new URL(url);
-  return new ModelError(`No answer from ${host}: ${reason(error)}`, {
+  return new ModelError(`${host} cannot be reached: ${reason(error)}`, {
     code: 'network/unreachable',
     hint:
       'Check the connection. A proxy is taken from HTTPS_PROXY, a mirror of the hub from HF_ENDPOINT, ' +
@@ -145,10 +145,25 @@ export function unreachable(error: unknown, url: string): Error {
   });
 }
 
-/** What broke, as the system says it. */
+const REASONS: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'its address is not known',
+  EAI_AGAIN: 'its address could not be looked up',
+  ECONNREFUSED: 'it refuses the connection',
+  ECONNRESET: 'the connection was reset',
+  EPIPE: 'the connection was reset',
+  UND_ERR_SOCKET: 'the connection was closed',
+  ETIMEDOUT: 'the connection timed out',
+  UND_ERR_CONNECT_TIMEOUT: 'the connection timed out',
+  EHOSTUNREACH: 'there is no route to it',
+  ENETUNREACH: 'there is no network',
+};
+
+/** What broke, in words; what has none as the system says it. */
 export function reason(error: unknown): string {
   const cause = rootCause(error) as Error;
-  return cause.message || systemCode(cause) || cause.name;
+  const code = systemCode(cause);
+  const known = code && REASONS[code];
+  return known ? `${known} (${code})` : cause.message || code || cause.name;
 }
 
 function rootCause(error: unknown): unknown {
@@ -162,7 +177,7 @@ export function refusal(status: number, url: string, accessHint: string): ModelE
   const { host, pathname } = new URL(url);
   const details = { url, status };
   if (status === 401 || status === 403) {
-    return new ModelError(`${host} does not let us read ${pathname} (${status})`, {
+    return new ModelError(`${host} denies access to ${pathname} (status ${status})`, {
       code: 'network/denied',
       hint: accessHint,
       details,
@@ -175,7 +190,7 @@ export function refusal(status: number, url: string, accessHint: string): ModelE
       details,
     });
   }
-  return new ModelError(`${host} answers ${status} to ${pathname}`, {
+  return new ModelError(`${host} answered with status ${status} for ${pathname}`, {
     code: 'network/refused',
     hint: 'Try again later.',
     details,

@@ -27,7 +27,7 @@ export function parseNpy(bytes: Uint8Array, origin = 'The file'): Tensor {
   };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(6, bytes.length)).toString('latin1');
-  if (bytes.length < 12 || magic !== '\x93NUMPY') return refuse('magic', 'it does not begin as one');
+  if (bytes.length < 12 || magic !== '\x93NUMPY') return refuse('magic', 'it does not begin like one');
   const version = view.getUint8(6);
   if (version < 1 || version > 3)
     return refuse('version', `it has format version ${version}; 1 to 3 are read`);
