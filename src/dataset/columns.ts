@@ -8,7 +8,7 @@ import type { Finding, Split } from './types.ts';
 import { info, quoted, warning } from './wording.ts';
 
 const PATH_COLUMNS =
-  `path paths file_name filename filenames file files filepath filepaths file_path file_paths image_path
+  `path paths file_name filename filenames file files filepath filepaths file_path file_paths fname image_path
   img_path image_file image_name img_name image_filename image img image_id img_id id`.split(/\s+/);
 const LABEL_COLUMNS =
   `label labels class category class_name label_name category_name target species class_id label_id
@@ -84,7 +84,9 @@ interface Found<T> {
 }
 
 function labelColumn(table: Table, taken: Taken): Found<string> | undefined {
-  const column = columnOf(table, LABEL_COLUMNS) ?? onlyOther(table, taken);
+  const known = LABEL_COLUMNS.filter((name) => table.columns.includes(name));
+  // Of a number and a name for the same class the name says more.
+  const column = known.find((name) => !isNumbered(table, name)) ?? known[0] ?? onlyOther(table, taken);
   if (column === undefined) return flagColumns(table, taken);
   taken.add(column);
   if (table.lists?.has(column))
@@ -100,6 +102,9 @@ function labelColumn(table: Table, taken: Taken): Found<string> | undefined {
   const findings = [...labelFindings(table, values), ...spellingFindings(table.name, values)];
   return { of: (row) => values.get(row[column] ?? '') as string, findings };
 }
+
+const isNumbered = ({ rows }: Table, column: string) =>
+  rows.every((row) => /^\s*(-?\d+(\.0+)?)?\s*$/.test(row[column] ?? ''));
 
 /** What pandas writes where there is no value. */
 const isMissing = (value: string) => /^(nan|<na>|#n\/?a|<nan>)$/i.test(value);

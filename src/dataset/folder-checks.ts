@@ -110,6 +110,11 @@ const PARTS = new Set(
 
 const plain = (name: string) => name.toLowerCase().replace(/[\s_-]/g, '');
 
+/** Whether a folder's name says that it holds the pictures of a layout. */
+export function namesPictures(name: string): boolean {
+  return PICTURE_FOLDERS.has(plain(name));
+}
+
 /** Whether a folder's name says that it is a part of a layout, or holds pictures of no class. */
 export function namesNoClass(name: string): boolean {
   return PARTS.has(plain(name)) || splitNamed(name) !== undefined || namesUnlabelled(name);
@@ -118,7 +123,7 @@ export function namesNoClass(name: string): boolean {
 /** Throws `DataError` where folders named as the parts of a layout would become classes. */
 export function checkClassNames(tree: Tree, ids: readonly string[]): void {
   const own = [...new Set(ids)];
-  if (!own.some((id) => PICTURE_FOLDERS.has(plain(id)))) return;
+  if (!own.some(namesPictures)) return;
   const parts = own.filter((id) => PARTS.has(plain(id)));
   throw new DataError(
     `The folders ${quoted(parts)} of ${tree.root} are named as parts of a layout, not as classes`,

@@ -1,7 +1,7 @@
 import { DataError } from '../errors.ts';
 import { isImagePath, isOtherPicture } from '../image/names.ts';
 import { count } from '../words.ts';
-import { checkClassNames, checkTops, LAYOUT_HINT } from './folder-checks.ts';
+import { checkClassNames, checkTops, LAYOUT_HINT, namesPictures } from './folder-checks.ts';
 import { groupBy } from './groups.ts';
 import { visible } from './names.ts';
 import { spellingFindings } from './spellings.ts';
@@ -27,15 +27,16 @@ export interface Labelled {
 }
 
 /**
- * The folders that may hold the data: the root, and, as long as a level has nothing but one folder, the next one down
+ * The folders that may hold the data: the root, and, as long as a level has pictures in one folder only, the next one down
  * (archives often wrap all they hold in one folder).
  */
 export function candidateBases({ top }: Tree): Folder[] {
   const bases = [top];
   for (;;) {
     const base = bases[bases.length - 1];
-    if (base.folders.length !== 1 || base.pictures.length > 0) return bases;
-    bases.push(base.folders[0]);
+    const [only, ...more] = base.folders.filter(mayBeClass);
+    if (!only || more.length > 0 || base.pictures.length > 0) return bases;
+    bases.push(only);
   }
 }
 
@@ -145,9 +146,9 @@ function planSplits(base: Folder): FolderPlan {
 /** Archives of splits often hold a folder of the same name, or one for the pictures, before that of the classes. */
 function unwrapped(folder: Folder, split: Split): Folder {
   const [only, ...more] = folder.folders.filter(({ total }) => total > 0);
-  const isWrapper =
-    only && more.length === 0 && folder.pictures.length === 0 && splitNamed(only.name) === split;
-  return isWrapper ? unwrapped(only, split) : folder;
+  if (!only || more.length > 0 || folder.pictures.length > 0) return folder;
+  const isOfPictures = namesPictures(only.name) && only.total > only.pictures.length;
+  return isOfPictures || splitNamed(only.name) === split ? unwrapped(only, split) : folder;
 }
 
 function planClasses(base: Folder): FolderPlan {

@@ -25,6 +25,7 @@ const BY_NAME: readonly [RegExp, string, string][] = [
   [/\.parquet$/i, 'Parquet tables, as the Hugging Face Hub serves data sets', FILES_HINT],
   [/\.arrow$/i, 'Arrow tables, as Hugging Face datasets saves them', FILES_HINT],
   [/\.tar$/i, 'a tar archive, such as the shards of a WebDataset', UNPACK_HINT],
+  [/\.zip$/i, 'zip archives', 'Name the archive itself instead of its folder.'],
   [/\.(tar\.\w+|tgz|tbz2?|txz|rar|7z)$/i, 'an archive', UNPACK_HINT],
   [/\.tfrecords?(-\d+-of-\d+)?$/i, 'TFRecord files', FILES_HINT],
   [/(^|\/)(data_batch_\d|test_batch|batches\.meta)(\.bin|\.mat|\.txt)?$/, 'CIFAR batches', FILES_HINT],
@@ -41,8 +42,8 @@ const LABEL_STUDIO = 'an export of Label Studio';
 
 /** A larger JSON file is told by its name alone. */
 const LARGEST_JSON = 2 ** 26;
-/** So many are looked into. */
-const MOST_JSON = 8;
+/** So many files of a kind are looked into. */
+const MOST_READ = 8;
 
 /** The data set of another program that a tree holds, going by its files. Undefined where none is recognised. */
 export async function recogniseTree(tree: Tree, tables: readonly Table[]): Promise<Foreign | undefined> {
@@ -53,14 +54,17 @@ export async function recogniseTree(tree: Tree, tables: readonly Table[]): Promi
   }
   const pictures = new Set(tree.files.filter(({ path }) => isImagePath(path)).map(({ path }) => stem(path)));
   const jsons = files.filter(({ path }) => /\.json$/i.test(path));
-  for (const file of jsons.slice(0, MOST_JSON)) {
+  for (const file of jsons.slice(0, MOST_READ)) {
     const what = await recogniseJson(file, pictures.has(stem(file.path)));
     if (what) return { what, file: file.path };
   }
   const xml = files.find(({ path }) => /\.xml$/i.test(path) && pictures.has(stem(path)));
   if (xml) return { what: 'Pascal VOC annotations', file: xml.path };
-  const txt = files.filter(({ path }) => /\.txt$/i.test(path) && pictures.has(stem(path)));
-  if (2 * txt.length > pictures.size) return { what: 'YOLO annotations', file: txt[0].path };
+  const texts = files.filter(({ path }) => /\.txt$/i.test(path));
+  for (const file of texts.slice(0, MOST_READ)) {
+    const what = await recogniseText(file);
+    if (what) return { what, file: file.path };
+  }
   return tables.map(recogniseTable).find(Boolean);
 }
 
@@ -115,11 +119,19 @@ async function recogniseJson(file: SourceFile, isBesidePicture: boolean): Promis
   return undefined;
 }
 
+async function recogniseText(file: SourceFile): Promise<string | undefined> {
+  const [line] = Buffer.from((await file.read()).subarray(0, 1000))
+    .toString('latin1')
+    .split(/\r?\n/);
+  if (/^\d+( -?\d*\.?\d+){4,}\s*$/.test(line)) return 'YOLO annotations';
+  return /^\S+\.(jpe?g|png)[ \t]+\S/i.test(line) ? 'a list of pictures as text' : undefined;
+}
+
 function keysOf(value: unknown): Set<string> {
   return new Set(typeof value === 'object' && value !== null ? Object.keys(value) : []);
 }
 
-/** The path without folders named for annotations and without the ending: what a picture and its notes share. */
+/** The name without its ending: what a picture and its notes share. */
 function stem(path: string): string {
   return posix.basename(path).replace(/\.[^.]*$/, '');
 }

@@ -101,6 +101,14 @@ describe('splits', () => {
     await expect(readDataset(own.root)).rejects.toThrow('name a split and something else');
   });
 
+  it.each([
+    ['a folder for pictures', ['train/images/cat', 'train/images/dog', 'val/images/cat'], ['cat', 'dog']],
+    ['a wrapper with notes and scripts', ['d-main/data/train/cat', 'd-main/data/test/dog'], ['cat', 'dog']],
+  ])('lie around or in %s', async (_, folders, classes) => {
+    await write(...folders.flatMap((folder) => pics(folder)), 'd-main/README.md', 'd-main/scripts/a.py');
+    expect(classIds(await readDataset(own.root))).toEqual(classes);
+  });
+
   it('lie in a folder of the same name', async () => {
     await write(
       ...pics('seg_train/seg_train/sea'),
@@ -233,6 +241,33 @@ describe('tables beside pictures', () => {
     ]);
     expect(finding(dataset, 'unlisted')?.paths).toHaveLength(4);
     expect(finding(dataset, 'not-images')?.paths).toEqual(['sample_submission.csv']);
+  });
+
+  it('that list pictures of two folders by names that are each there once', async () => {
+    await write('a/1.jpg', 'b/2.jpg', 'b/3.jpg', table('labels.csv', 'id,label', '1,x', '2,y', '3,x'));
+    expect(labelled(await readDataset(own.root))).toEqual(['a/1.jpg x', 'b/2.jpg y', 'b/3.jpg x']);
+  });
+
+  it('with ends of lines of two systems', async () => {
+    await write(...images, ['index.csv', `path,label\r\n${rows.join('\n')}\n`]);
+    expect(labelled(await readDataset(own.root))).toEqual(expected);
+  });
+
+  it('with a number and a name of the class', async () => {
+    await write(
+      ...images,
+      table('index.csv', 'path,label,class_name', ...rows.map((row) => row.replace(',', ',7,'))),
+    );
+    expect(labelled(await readDataset(own.root))).toEqual(expected);
+  });
+
+  it('without a known column, or without a label in any row, are named', async () => {
+    await write(...images, table('list.csv', ...rows));
+    await expect(readDataset(own.root)).rejects.toThrow(
+      'list.csv has no column "path" (found "images/1.jpg", "cat")',
+    );
+    await write(table('metadata.jsonl', '{"path":"images/1.jpg","label":{"name":"cat"}}'));
+    await expect(readDataset(own.root)).rejects.toThrow(failure('no-labels'));
   });
 
   it('that does not say which of two folders it means is refused', async () => {
@@ -464,7 +499,11 @@ describe('layouts of other programs are refused by name', () => {
       [...pics('train/images'), 'train/labels/1.txt', ...pics('valid/images'), 'valid/labels/1.txt'],
       'YOLO annotations',
     ],
-    ['YOLO beside pictures', ['obj/1.jpg', 'obj/1.txt', 'obj/2.jpg', 'obj/2.txt'], 'YOLO annotations'],
+    [
+      'YOLO beside pictures',
+      ['obj/1.jpg', ['obj/1.txt', '0 0.5 0.5 0.1 0.1\n'], 'obj/2.jpg', ['obj/2.txt', '']],
+      'YOLO annotations',
+    ],
     [
       'Label Studio, JSON',
       [...pics('upload'), ['project.json', '[{"id":1,"annotations":[]}]']],
@@ -488,6 +527,12 @@ describe('layouts of other programs are refused by name', () => {
     ['CIFAR', ['cifar-10-batches-py/data_batch_1', 'cifar-10-batches-py/batches.meta'], 'CIFAR batches'],
     ['MNIST', ['train-images-idx3-ubyte.gz'], 'IDX files'],
     ['arrays', ['x_train.npy'], 'arrays in one file'],
+    ['zips in a folder', ['a.zip', 'b.zip'], 'zip archives'],
+    [
+      'a list as text',
+      [...pics('images'), ['train.txt', 'images/1.jpg 0\nimages/2.jpg 1\n']],
+      'a list of pictures as text',
+    ],
     ['a spreadsheet', [...pics('images'), 'labels.xlsx'], 'a spreadsheet'],
     ['CelebA', [...pics('img_align_celeba'), 'list_attr_celeba.txt'], "CelebA's attributes"],
   ];
@@ -514,6 +559,11 @@ describe('layouts of other programs are refused by name', () => {
     await write(...pics('images'), ...pics('masks'));
     await expect(readDataset(own.root)).rejects.toThrow('"images", "masks"');
     await expect(readDataset(own.root)).rejects.toThrow(failure('no-classes'));
+  });
+
+  it('captions beside pictures are not taken for annotations', async () => {
+    await write('1.jpg', ['1.txt', 'a cat'], '2.jpg', ['2.txt', 'a dog']);
+    await expect(readDataset(own.root)).rejects.toThrow(failure('empty'));
   });
 
   it('but class folders beside notes are read', async () => {

@@ -33,6 +33,7 @@ export async function readListed(tables: readonly PictureTable[], signal?: Abort
   for (const each of tables) findings.push(...(await listInto(pictures, each, signal)));
   const all = [...pictures.values()];
   const layout = tables.map(({ table }) => table.name).join(', ');
+  if (all.every(({ label }) => label === undefined)) throw noLabels(layout);
   return {
     pictures: all,
     classIds: [...new Set(all.flatMap(({ label }) => label ?? []))],
@@ -172,6 +173,14 @@ function severalThings(table: Table, paths: string[]): DataError {
       details: { path: table.name, paths: paths.slice(0, 20) },
     },
   );
+}
+
+function noLabels(name: string): DataError {
+  return new DataError(`No picture of ${name} has a label`, {
+    code: 'dataset/no-labels',
+    hint: 'The column label names the class of each picture, as text or as a number.',
+    details: { path: name },
+  });
 }
 
 function nothingFound(table: Table, missing: string[]): DataError {

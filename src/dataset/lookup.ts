@@ -18,8 +18,7 @@ export type Lookup = (
 
 /**
  * Files of a tree by their path relative to `base` ('' or ending with `/`), or absolute and inside the tree; nothing outside is
- * found. A name without an ending is that of the one picture there. Where no row is found, `base` is left for the folder in which
- * most rows are.
+ * found. A name without an ending is that of the one picture there. Where no row is found, pictures in other folders are looked at.
  */
 export function lookupInTree(tree: Tree, base: string): Lookup {
   const all = [...tree.files, ...tree.hidden];
@@ -41,8 +40,7 @@ export function lookupInTree(tree: Tree, base: string): Lookup {
   return async (paths, { split }) => {
     const found = paths.map((path) => (path === '' ? undefined : find(path)));
     if (found.some(Boolean)) return found;
-    const folder = folderOfMost(all.filter(isPicture), paths, base, split);
-    return folder === undefined ? found : paths.map((path) => (path === '' ? undefined : at(folder + path)));
+    return elsewhere(all.filter(isPicture), paths, base, split);
   };
 }
 
@@ -106,35 +104,41 @@ function* formsOf(given: string): Generator<string> {
 }
 
 /**
- * The folder below `base` from which most of the rows' paths lead to a picture. Throws `DataError` where there are two such folders,
- * and `split` does not say which is meant.
+ * The pictures below `base` whose paths end with the rows' paths: those of the folder in which most rows are, or of any folder where
+ * each row ends the path of one picture only. Throws `DataError` where there are two such folders, and `split` does not say which is
+ * meant.
  */
-function folderOfMost(
+function elsewhere(
   pictures: readonly SourceFile[],
   paths: readonly string[],
   base: string,
   split?: Split,
-): string | undefined {
-  const wanted = new Set(paths.map(nfc));
+): (SourceFile | undefined)[] {
+  const ending = new Map<string, Map<string, SourceFile>>(paths.map((path) => [nfc(path), new Map()]));
   const hits = new Map<string, number>();
-  for (const path of pictures.map((picture) => nfc(picture.path))) {
+  for (const file of pictures) {
+    const path = nfc(file.path);
     if (!path.startsWith(base)) continue;
     const stem = stemOf(path);
     for (let end = path.indexOf('/', base.length) + 1; end > 0; end = path.indexOf('/', end) + 1) {
-      if (!wanted.has(path.slice(end)) && !wanted.has(stem.slice(end))) continue;
+      const rows = ending.get(path.slice(end)) ?? ending.get(stem.slice(end));
+      if (!rows) continue;
       const folder = path.slice(0, end);
+      rows.set(folder, file);
       hits.set(folder, (hits.get(folder) ?? 0) + 1);
     }
   }
+  const candidates = paths.map((path) => ending.get(nfc(path)) as Map<string, SourceFile>);
+  if (candidates.every(({ size }) => size < 2)) return candidates.map((found) => [...found.values()][0]);
   const most = [...hits.values()].reduce((a, b) => Math.max(a, b), 0);
   const best = [...hits.keys()].filter((folder) => hits.get(folder) === most);
   const meant = best.filter((folder) => split && splitNamed(posix.basename(folder)) === split);
-  const chosen = meant.length === 1 ? meant : best;
-  if (chosen.length < 2) return chosen[0];
-  throw new DataError(`The table's pictures may be those in ${quoted(chosen)}`, {
+  const [chosen, another] = meant.length === 1 ? meant : best;
+  if (another === undefined) return candidates.map((found) => found.get(chosen));
+  throw new DataError(`The table's pictures may be those in ${quoted(best)}`, {
     code: 'dataset/ambiguous-paths',
     hint: 'Write paths that begin with the folder: train/1.jpg instead of 1.jpg.',
-    details: { folders: chosen },
+    details: { folders: best },
   });
 }
 

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { DataError } from '../errors.ts';
 import { isImagePath, isOtherPicture } from '../image/names.ts';
 import { count } from '../words.ts';
-import { missingColumn, pathColumn } from './columns.ts';
+import { missingColumn } from './columns.ts';
 import { marksCoopData, readCoop } from './coop.ts';
 import { CARD_NAME, cardOf, classNamesOfCard } from './dataset-card.ts';
 import { candidateBases, type Labelled, planFolders, readClassFolders } from './folders.ts';
@@ -37,10 +37,9 @@ export interface Found {
 /** Reads the labelled pictures of a folder or an archive. Throws `DataError` where it holds none, or what they are cannot be told. */
 export async function readTree(tree: Tree, signal?: AbortSignal): Promise<Found> {
   const bases = candidateBases(tree);
-  const base = bases[bases.length - 1];
   const indexes = await readIndexes(tree, bases, signal);
   const coop = indexes.labelled ? undefined : await readCoop(tree, bases, signal);
-  if (indexes.files.length === 0 && !coop) refuseSets(tree, base);
+  if (indexes.files.length === 0 && !coop) refuseSets(tree, bases);
   const unmarked = indexes.labelled || coop ? undefined : await readUnmarked(tree, bases, signal);
   const labelled = (indexes.labelled ?? coop?.labelled ?? unmarked?.labelled) as Labelled;
   const isListed = Boolean(indexes.labelled ?? coop?.listed ?? unmarked?.isListed);
@@ -83,9 +82,8 @@ async function readUnmarked(tree: Tree, bases: readonly Folder[], signal?: Abort
       tables.placed.map(({ table }) => table),
     );
     if (foreign) refuseForeign(tree.root, foreign);
-    if (flat.some(({ table }) => pathColumn(table))) throw missingColumn(flat[0].table);
   }
-  if (plan instanceof DataError) throw plan;
+  if (plan instanceof DataError) throw flat.length > 0 ? missingColumn(flat[0].table) : plan;
   return {
     labelled: readClassFolders(tree, plan),
     files: tables.placed.map(({ file }) => file),
@@ -103,10 +101,10 @@ function attempt<T>(make: () => T): T | DataError {
   }
 }
 /** Folders that are data sets themselves, each with its table, would be mistaken for classes. */
-function refuseSets(tree: Tree, base: Folder): void {
+function refuseSets(tree: Tree, bases: readonly Folder[]): void {
   const isMark = ({ path }: SourceFile) =>
     marksCoopData(posix.basename(path)) || isIndexName(posix.basename(path));
-  const inner = base.folders.filter(({ others }) => others.some(isMark));
+  const inner = bases.flatMap(({ folders }) => folders.filter(({ others }) => others.some(isMark)));
   if (inner.length === 0) return;
   const names = inner.map(({ name }) => name);
   throw new DataError(`${tree.root} holds data sets of their own: ${quoted(names)}`, {
