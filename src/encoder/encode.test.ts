@@ -106,7 +106,7 @@ describe('encoding pictures', () => {
     expect(await kept({ exif: false })).toBe(2);
     expect(await kept({ views: [1], seed: 5 })).toBe(3);
     expect(await kept({ views: [1], seed: 6 })).toBe(4);
-    expect([...cache.kept.keys()][0]).toMatch(/^[0-9a-f]{64}:f:0$/);
+    expect([...cache.kept.keys()][0]).toMatch(/^[0-9a-f]{64}:\d+:f:0$/);
   });
 
   it('keeps what was done when it is interrupted', async () => {

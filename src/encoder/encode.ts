@@ -1,6 +1,6 @@
 import { DataError, TipAdapterError, throwIfAborted } from '../errors.ts';
 import { createImageLoader, type ImageLoader } from '../image/loader.ts';
-import type { Pixels, View } from '../image/types.ts';
+import { DECODING, type Pixels, type View } from '../image/types.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
 import type { FeatureCache } from '../store/feature-cache.ts';
 import { ahead } from './ahead.ts';
@@ -160,7 +160,7 @@ function planOf(encoder: Encoder, { views = [0], seed = 0, exif = true }: Encode
     views,
     seed,
     exif,
-    keys: (hash) => suffixes.map((suffix) => `${hash}:${encoder.fingerprint}:${suffix}`),
+    keys: (hash) => suffixes.map((suffix) => `${hash}:${DECODING}:${encoder.fingerprint}:${suffix}`),
   };
 }
 

@@ -1,16 +1,20 @@
 import sharp, { type Metadata, type Sharp } from 'sharp';
+import { asStill } from './avif.ts';
+import { gifFacts } from './gif.ts';
 import { decodeHeic } from './heic.ts';
+import { toLevels } from './levels.ts';
 import { withoutTexts } from './png.ts';
 import { checkSize, empty, notAnImage, refusalOf, unsupported } from './refusals.ts';
 import type { Raster } from './resize.ts';
 import { signatureOf } from './signature.ts';
+import { isPaletteTiff, tiffFacts, unreadKind } from './tiff.ts';
 import { type DecodeOptions, MAX_PIXELS } from './types.ts';
 
 /**
  * The pixels of an encoded picture: JPEG, PNG, WebP, GIF, TIFF, AVIF by sharp, HEIC by libheif in WebAssembly. Of an
- * animation, the first frame; CMYK (through its colour profile) and 16-bit pictures become 8-bit sRGB. This works in the
+ * animation, the first frame; CMYK (through its colour profile) and pictures of more bits become 8-bit sRGB. This works in the
  * calling process, without a limit of time or memory: `createImageLoader` has both. Throws `DataError`: `image/empty`,
- * `image/not-an-image`, `image/unsupported`, `image/too-large`, `image/too-much-memory`, `image/truncated`.
+ * `image/not-an-image`, `image/unsupported`, `image/range`, `image/too-large`, `image/too-much-memory`, `image/truncated`.
  */
 export async function decode(
   bytes: Uint8Array,
@@ -31,13 +35,18 @@ export async function decode(
 
 /** The bytes as the decoder takes them. */
 function readable(bytes: Uint8Array, format: string): Uint8Array {
-  return format === 'PNG' ? withoutTexts(bytes) : bytes;
+  if (format === 'PNG') return withoutTexts(bytes);
+  return format === 'AVIF' ? asStill(bytes) : bytes;
 }
 
 async function decodeBySharp(
   bytes: Uint8Array,
   { exif, maxPixels }: Required<DecodeOptions>,
 ): Promise<Raster> {
+  const signature = signatureOf(bytes)?.name;
+  const tiff = signature === 'TIFF' ? tiffFacts(bytes) : undefined;
+  const unread = unreadKind(tiff);
+  if (unread) throw unsupported(unread);
   const metadata = await sharp(bytes, { limitInputPixels: false }).metadata();
   const { width, height, space } = metadata;
   checkSize(width, metadata.pageHeight ?? height, maxPixels);
@@ -49,15 +58,46 @@ async function decodeBySharp(
     ignoreIcc: space !== 'cmyk',
     pages: 1,
   };
-  const picture = sharp(bytes, { ...input, autoOrient: exif });
-  const { data, info } = await eightBit(picture, metadata, bytes).raw().toBuffer({ resolveWithObject: true });
-  return {
+  // A TIFF's orientation is part of the format: Pillow, too, always turns it.
+  const picture = sharp(bytes, { ...input, autoOrient: exif || tiff !== undefined });
+  const depth = depthOf(metadata);
+  const { data, info } = await withColours(picture, metadata, bytes)
+    .raw({ depth })
+    .toBuffer({ resolveWithObject: true });
+  const raster: Raster = {
     width: info.width,
     height: info.height,
     channels: info.channels as Raster['channels'],
-    palette: usesPalette(metadata),
-    data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+    palette: metadata.isPalette === true || metadata.bitsPerSample === 1 || isPaletteTiff(tiff),
+    data: levelsOf(data, depth, info.channels),
   };
+  return signature === 'GIF' ? firstFrame(raster, bytes) : raster;
+}
+
+type Depth = keyof typeof SAMPLES;
+
+const SAMPLES = {
+  uchar: Uint8Array,
+  ushort: Uint16Array,
+  int: Int32Array,
+  uint: Uint32Array,
+  float: Float32Array,
+};
+
+/** What the pixels of a picture are read as: their own numbers, where it is for us to say which of them is white. */
+function depthOf({ depth, format, space }: Metadata): Depth {
+  const own = (format === 'tiff' || format === 'png') && space !== 'cmyk' && depth in SAMPLES;
+  return own ? (depth as Depth) : 'uchar';
+}
+
+function levelsOf(data: Buffer, depth: Depth, channels: number): Uint8Array {
+  const Numbers = SAMPLES[depth];
+  const samples = new Numbers(
+    data.buffer as ArrayBuffer,
+    data.byteOffset,
+    data.byteLength / Numbers.BYTES_PER_ELEMENT,
+  );
+  return samples instanceof Uint8Array ? samples : toLevels(samples, channels);
 }
 
 const PNG_COLOUR_TYPE = 25;
@@ -67,15 +107,34 @@ const PNG_RGB = 2;
  * One grey channel stays one (with alpha it is spread, as sharp's raw output would drop that); all else is red, green, blue.
  * The colour that a PNG without an alpha channel declares to be transparent stays visible, as for Pillow.
  */
-function eightBit(picture: Sharp, { space, format, hasAlpha }: Metadata, bytes: Uint8Array): Sharp {
+function withColours(picture: Sharp, metadata: Metadata, bytes: Uint8Array): Sharp {
+  const { space, format, hasAlpha } = metadata;
   const keyed = format === 'png' && bytes[PNG_COLOUR_TYPE] <= PNG_RGB;
   const grey = (space === 'b-w' || space === 'grey16') && (!hasAlpha || keyed);
-  return (keyed ? picture.removeAlpha() : picture).toColourspace(grey ? 'b-w' : 'srgb');
+  const [one, three] = { uchar: ['b-w', 'srgb'], ushort: ['grey16', 'rgb16'] }[
+    depthOf(metadata) as string
+  ] ?? ['b-w', space];
+  return (keyed ? picture.removeAlpha() : picture).toColourspace(grey ? one : three);
 }
 
-/** For Pillow, the first frame of a GIF is a palette picture too, and black-and-white ones are resized as those are. */
-function usesPalette({ isPalette, format, bitsPerSample }: Metadata): boolean {
-  return isPalette === true || format === 'gif' || bitsPerSample === 1;
+/**
+ * For Pillow, the first frame of a GIF is a palette picture, or a grey one where its table counts from black to white; where it is
+ * transparent, the colour in the table shows.
+ */
+function firstFrame(raster: Raster, bytes: Uint8Array): Raster {
+  const facts = gifFacts(bytes);
+  if (!facts) return { ...raster, palette: true };
+  const { data, channels, width } = raster;
+  const { grey, hidden, frame } = facts;
+  const [left, top, right, bottom] = [frame[0], frame[1], frame[0] + frame[2], frame[1] + frame[3]];
+  for (let i = 0; i * channels < data.length; i++) {
+    const [x, y] = [i % width, Math.floor(i / width)];
+    const outside = x < left || x >= right || y < top || y >= bottom;
+    if (!outside && (channels < 4 || data[i * channels + 3] > 0)) continue;
+    data.set(hidden, i * channels);
+    if (channels === 4) data[i * channels + 3] = 255;
+  }
+  return { ...raster, palette: !grey };
 }
 
 /** Alpha that hides nothing changes nothing but the time that resizing takes. */

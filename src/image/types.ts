@@ -37,3 +37,6 @@ export interface DecodeOptions {
 
 /** 100 megapixels: more than any phone takes. */
 export const MAX_PIXELS = 100_000_000;
+
+/** Raised when other pixels come out of the same file: what is kept of pictures is kept under it. */
+export const DECODING = 2;

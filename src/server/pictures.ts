@@ -71,10 +71,10 @@ function named(bytes: Uint8Array, name = ''): ImageSource {
   return id ? { id, read: async () => bytes } : bytes;
 }
 
-/** With or without `data:image/…;base64,` in front. */
+/** With or without `data:image/…;base64,` in front, in one line or in several, as the program `base64` prints it. */
 function decodeBase64(text: string, where: string): Buffer {
   const start = text.startsWith('data:') ? text.indexOf(';base64,') + ';base64,'.length : 0;
-  const encoded = text.slice(start);
+  const encoded = text.slice(start).replace(/\s+/g, '');
   const bytes = Buffer.from(encoded, 'base64');
   // Node skips what is no base64; then fewer bytes come out than the length stands for.
   const whole = encoded.replace(/={1,2}$/, '').length;

@@ -51,7 +51,9 @@ describe('predict', () => {
         { ...expected[1], image: 'dog.png' },
       ]),
     );
-    const data = [cat.toString('base64'), `data:image/png;base64,${dog.toString('base64')}`];
+    const lines = cat.toString('base64').replace(/.{76}/g, '$&\n');
+    expect(lines.match(/\n/g)?.length).toBeGreaterThan(1);
+    const data = [lines, `data:image/png;base64,${dog.toString('base64')}`];
     const based = await predict(
       json({ pictures: [{ data: data[0] }, { data: data[1], name: 'd' }] }),
       '?top=3',

@@ -1,0 +1,40 @@
+/** What the first frame of a GIF89a says of its colours (https://www.w3.org/Graphics/GIF/spec-gif89a.txt, sections 18 to 23). */
+export interface GifFacts {
+  /** The table counts from black to white: its places are levels of grey. */
+  readonly grey: boolean;
+  /** The colour, as red, green and blue, that stands where the picture is transparent or where the frame does not reach. */
+  readonly hidden: readonly [number, number, number];
+  /** Where the frame lies: pixels from the left and from the top, width and height. */
+  readonly frame: readonly [x: number, y: number, width: number, height: number];
+}
+
+const SCREEN = 13;
+const IMAGE = 0x2c;
+const EXTENSION = 0x21;
+const GRAPHIC_CONTROL = 0xf9;
+const HAS_TABLE = 0x80;
+
+/** The facts of a GIF; undefined where it ends before its first frame. */
+export function gifFacts(bytes: Uint8Array): GifFacts | undefined {
+  const tableAt = (at: number, flags: number) =>
+    flags & HAS_TABLE ? bytes.subarray(at, at + (3 << ((flags & 7) + 1))) : undefined;
+  let table = tableAt(SCREEN, bytes[10]);
+  let transparent = 0;
+  let at = SCREEN + (table?.length ?? 0);
+  while (bytes[at] === EXTENSION) {
+    if (bytes[at + 1] === GRAPHIC_CONTROL && bytes[at + 3] & 1) transparent = bytes[at + 6];
+    // Blocks of an extension end with an empty one.
+    for (at += 2; bytes[at] > 0; at += bytes[at] + 1);
+    at++;
+  }
+  if (bytes[at] !== IMAGE) return undefined;
+  table = tableAt(at + 10, bytes[at + 9]) ?? table;
+  if (!table) return undefined;
+  const [r, g, b] = table.subarray(3 * transparent);
+  const [x, y, width, height] = [1, 3, 5, 7].map((field) => bytes[at + field] + 256 * bytes[at + field + 1]);
+  return {
+    frame: [x, y, width, height],
+    grey: table.every((level, i) => level === Math.floor(i / 3)),
+    hidden: [r ?? 0, g ?? 0, b ?? 0],
+  };
+}
