@@ -2,7 +2,7 @@ import { type Classifier, type Evaluation, type FitOptions, fit, type TestSet } 
 import { readDataset } from '../dataset/read.ts';
 import { splitDataset } from '../dataset/split.ts';
 import { ARTISTS, sampleThings } from '../dataset/things.ts';
-import type { Dataset } from '../dataset/types.ts';
+import type { Dataset, Finding } from '../dataset/types.ts';
 
 /** One row of the demo's table. */
 export interface DemoRow {
@@ -21,6 +21,8 @@ interface DemoCurve {
 
 export interface DemoResult {
   readonly dataset: Dataset;
+  /** What was noticed about the pictures. */
+  readonly findings: readonly Finding[];
   readonly source: { pictures: string; licence: string };
   readonly train: number;
   readonly test: TestSet;
@@ -89,8 +91,10 @@ export async function demonstrate(data: string | undefined, options: DemoOptions
     const evaluation = await classifier.evaluate(test, { signal: options.signal });
     rows.push({ name, note, classifier, evaluation, seconds: (performance.now() - from) / 1000 });
   }
+  const noticed = [...fitted.findings, ...test.findings];
   return {
     dataset,
+    findings: [...new Map(noticed.map((finding) => [finding.message, finding])).values()],
     source: data
       ? { pictures: dataset.name, licence: 'your own' }
       : {

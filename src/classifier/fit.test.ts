@@ -119,6 +119,17 @@ describe('fit', () => {
     expect(whole.findings.map(({ code }) => code)).toEqual(['dataset/found']);
   });
 
+  it('says which class has lost all its pictures to be tuned on', async () => {
+    await writePictures(at('tuned/train'), { cat: 2, dog: 2 });
+    await writePictures(at('tuned/val'), { cat: [5, 6] });
+    await writeFiles(at('tuned/val'), { 'dog/1.png': 'text' });
+    const { findings } = await fitted(at('tuned'), { tune: 'val' });
+    expect(findings.find(({ code }) => code === 'fit/emptied-class')).toMatchObject({
+      message: expect.stringContaining('no picture of the split val judges such a class'),
+      paths: ['dog'],
+    });
+  });
+
   it('says which classes no left-out example could judge, and over which the score is', async () => {
     const photos = await writePictures(at('uneven'), { cat: 4, dog: 1, ghost: 0 });
     const classifier = await fitted(photos);

@@ -10,7 +10,6 @@ import type { PullProgress } from '../encoder/pull.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { DataError, messageAbout, UsageError } from '../errors.ts';
-import type { Matrix } from '../math/matrix.ts';
 import type { FitProgress, Support } from '../methods/task.ts';
 import { refuseUnknown, resolveOptions, type ValuesOf } from '../options.ts';
 import { systemError } from '../system-error.ts';
@@ -26,6 +25,7 @@ import type { FitWatch } from './refit.ts';
 import { findRepeats } from './repeats.ts';
 import { createRuntime, type Runtime, referenceTo, runtimeOf } from './runtime.ts';
 import { describeExamples, roundedHead, supportOf, templatesOf } from './support.ts';
+import type { Rows } from './tune.ts';
 import type { WorkOptions } from './types.ts';
 import { unjudgedFindings } from './unjudged.ts';
 
@@ -145,6 +145,7 @@ async function fitDataset(
       code: 'fit/emptied-class',
       consequence: 'such a class is known at most by its name, and a method without names never answers it',
     }),
+    ...(validation?.findings ?? []),
     ...repeats.findings,
     ...words.findings,
   ];
@@ -239,7 +240,7 @@ async function encodeSplit(
   runtime: Runtime,
   { seed, exif }: FitValues,
   signal?: AbortSignal,
-): Promise<{ features: Matrix; labels: Int32Array; failures: EncodedImages['failures'] }> {
+): Promise<Rows & { failures: EncodedImages['failures']; findings: Finding[] }> {
   const examples = dataset.examples.filter((example) => example.split === split && example.label >= 0);
   const { features, failures, failed } = await runtime.encode(examples, { views: [0], seed, exif, signal });
   const kept = examples.filter((_, i) => !failed.has(i));
@@ -250,5 +251,9 @@ async function encodeSplit(
       details: { unreadable: failures.length },
     });
   }
-  return { features, labels: Int32Array.from(kept, ({ label }) => label), failures };
+  const findings = emptiedClasses(dataset.classes, examples, kept, {
+    code: 'fit/emptied-class',
+    consequence: `no picture of the split ${split} judges such a class`,
+  });
+  return { features, labels: Int32Array.from(kept, ({ label }) => label), failures, findings };
 }

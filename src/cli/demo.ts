@@ -9,7 +9,7 @@ import { count } from '../words.ts';
 import { demoReport } from './demo-report.ts';
 import type { Io } from './io.ts';
 import { tableLines } from './print.ts';
-import { methodText } from './wording.ts';
+import { methodText, tellFindings } from './wording.ts';
 
 export interface DemoSettings {
   /** Folder for the classifier and the report. */
@@ -42,7 +42,8 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
     pulling.done();
   });
 
-  const { dataset, train, test, encodeSeconds } = result;
+  const { dataset, findings, train, test, encodeSeconds } = result;
+  if (data !== undefined) tellFindings(io, findings);
   io.print([
     '',
     `${result.source.pictures}.`,

@@ -8,7 +8,7 @@ import { count } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import type { Io } from '../io.ts';
 import { printJson } from '../print.ts';
-import { bytes } from '../wording.ts';
+import { bytes, tellFindings } from '../wording.ts';
 import { checkOutput, inVain, withBar, withClassifier } from '../work.ts';
 
 /** What each option is for. */
@@ -146,7 +146,8 @@ const makers: Readonly<
         page,
         renderReport(await evalReport(classifier, evaluation, dataset, command, signal)),
       );
-      const { accuracy, total, interval } = evaluation;
+      const { accuracy, total, interval, findings } = evaluation;
+      tellFindings(io, findings);
       return {
         facts: { file: target, report: page, accuracy, total, interval },
         lines: [
