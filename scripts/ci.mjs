@@ -14,10 +14,10 @@ const folder = mkdtempSync(join(tmpdir(), 'tip-adapter-ci-'));
 const script = (name, args, env) =>
   tryRun(process.execPath, [join(root, 'scripts', name), ...args], { env: { ...process.env, ...env } });
 
-function test(args) {
+function test(name, args) {
   const counts = join(folder, 'counts.json');
   rmSync(counts, { force: true });
-  const status = script('test.mjs', args, { TIP_ADAPTER_TEST_COUNTS: counts });
+  const status = script(name, args, { TIP_ADAPTER_TEST_COUNTS: counts });
   try {
     const { passed, failed } = JSON.parse(readFileSync(counts, 'utf8'));
     return { passed, failed: failed || (status === 0 ? 0 : 1) };
@@ -28,11 +28,12 @@ function test(args) {
 
 const runs = [
   ['checks', () => ({ passed: 0, failed: script('check.mjs', []) === 0 ? 0 : 1 })],
-  [`tests on Node ${process.versions.node}`, () => test([])],
+  [`tests on Node ${process.versions.node}`, () => test('test.mjs', [])],
   ...OTHER_NODES.map((version) => [
     `tests on Node ${version}`,
-    () => test(['--node', version, ...FOLDERS.map((name) => `src/${name}/`)]),
+    () => test('test.mjs', ['--node', version, ...FOLDERS.map((name) => `src/${name}/`)]),
   ]),
+  ['installed with npm, and run on Bun and Deno', () => test('test-install.mjs', ['npm'])],
 ];
 const results = runs.map(([name, run]) => {
   console.log(`\n=== ${name}`);

@@ -1,8 +1,8 @@
 // npm test: every test, or those of the named folders; `--node 24` runs them on another Node than this one.
 import { delimiter, dirname } from 'node:path';
 import { testBrowser } from './browser.mjs';
-import { nodeBinary } from './node.mjs';
 import { install, runTool } from './npm.mjs';
+import { nodeBinary } from './programs.mjs';
 
 install();
 const args = process.argv.slice(2);

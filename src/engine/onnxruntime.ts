@@ -30,7 +30,7 @@ const PLATFORMS = ['linux-x64', 'linux-arm64', 'win32-x64', 'win32-arm64', 'darw
 const PLATFORM = `${process.platform}-${process.arch}`;
 const BINARIES = `bin/napi-v6/${process.platform}/${process.arch}`;
 
-/** How long a registry may take to begin its answer before the program goes on without. */
+/** How long a connection to the registry may take before the program goes on without. */
 const PATIENCE_MS = 5_000;
 
 /** The build of ONNX Runtime that is used: the native one, or the one in WebAssembly where that cannot be had. */

@@ -1,10 +1,15 @@
-import { constants } from 'node:fs';
+import { constants, fdatasync, fsync } from 'node:fs';
 import { copyFile, mkdir, open, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, parse } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { systemCode, UsageError } from '../errors.ts';
 import { systemError } from '../system-error.ts';
 import { removeAbandoned, temporaryName } from './temporary.ts';
+
+/** Brings to the disk what was written. By descriptor: the file handles of Yarn's Plug'n'Play have no such methods. */
+export const flush = promisify(fdatasync);
+const flushFolder = promisify(fsync);
 
 /** What a file is made of: bytes, text, or pieces that come one by one. */
 export type FileContent = Uint8Array | string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -35,7 +40,7 @@ export async function moveFile(source: string, target: string): Promise<void> {
   await renamePatiently(source, target);
   // A rename lasts only once its folder is flushed; Windows has no such call.
   const folder = await open(dirname(target), 'r').catch(() => undefined);
-  await folder?.sync().catch(() => {});
+  if (folder) await flushFolder(folder.fd).catch(() => {});
   await folder?.close();
 }
 

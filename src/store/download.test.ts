@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DataError, InterruptedError, ModelError } from '../errors.ts';
 import { type DownloadRequest, download, type Progress } from './download.ts';
 import { type FakeHub, integrityOf, sha256Of, startFakeHub } from './fake-hub.fixture.ts';
+import { type Fetch, inTime, isPassing } from './network.ts';
 import { startProxy } from './proxy.fixture.ts';
 
 const MODEL = new Uint8Array(3_000_000).map((_, i) => (i * 2654435761) >>> 24);
@@ -232,6 +233,18 @@ it('goes through the proxy that the environment names', async () => {
   await fresh.download({ ...request, sha256: sha256Of(MODEL) });
   expect(proxy.asked).toEqual([new URL(hub.endpoint).host]);
   proxy.close();
+});
+
+it('a fetch that never answers is given up, so that it can be repeated, and ends at the signal', async () => {
+  const never = (_: unknown, init?: RequestInit) =>
+    new Promise<Response>((_resolve, reject) => {
+      init?.signal?.addEventListener('abort', () => reject(init.signal?.reason));
+    });
+  const failure = await inTime(never as Fetch, 20)('http://127.0.0.1/').catch((error) => error);
+  expect(failure.message).toBe('no answer in 0.02 s');
+  expect(isPassing(failure)).toBe(true);
+  const stopped = inTime(never as Fetch, 60_000)('http://127.0.0.1/', { signal: AbortSignal.timeout(20) });
+  await expect(stopped).rejects.toMatchObject({ name: 'TimeoutError' });
 });
 
 function startChild(child: DownloadRequest): ChildProcess {

@@ -20,8 +20,6 @@ interface Fault {
   match: RegExp;
   /** How many requests; 1 unless told. */
   times?: number;
-  /** Never answer. */
-  silent?: boolean;
   /** Answer with this status and nothing else. */
   status?: number;
   headers?: Record<string, string>;
@@ -164,7 +162,6 @@ async function listen(
         return response.statusCode;
       },
     });
-    if (fault?.silent) return;
     if (fault?.status) return answer(response, fault.status, fault.headers);
     handle(request, response, fault);
   });

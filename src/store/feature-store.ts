@@ -1,7 +1,6 @@
 import {
   closeSync,
   constants,
-  fdatasync,
   fstatSync,
   ftruncateSync,
   mkdirSync,
@@ -11,8 +10,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { DataError, InterruptedError, systemCode } from '../errors.ts';
+import { flush } from './atomic.ts';
 import { ENTRY_WORDS, entryOf, KeyTable } from './key-table.ts';
 import { withLock } from './lock.ts';
 
@@ -38,8 +37,6 @@ const ENTRY = 4 * ENTRY_WORDS;
 const CHUNK = 2 ** 20;
 /** Milliseconds to wait for another process that writes. */
 const PATIENCE = 20_000;
-
-const flush = promisify(fdatasync);
 
 /** Opens the store in a folder, which is made when something is put into it. Throws where that fails. */
 export function openFeatureStore(folder: string): FeatureStore {

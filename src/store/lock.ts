@@ -3,7 +3,7 @@ import { type FileHandle, link, mkdir, open, readFile, rm, stat, writeFile } fro
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemCode, throwIfAborted } from '../errors.ts';
-import { diskError } from './atomic.ts';
+import { diskError, flush } from './atomic.ts';
 import { signOfLife } from './sign-of-life.ts';
 import { isAtWork, newStamp, removeAbandoned, type Stamp, temporaryName } from './temporary.ts';
 
@@ -72,7 +72,7 @@ async function create(path: string): Promise<Lock | undefined> {
   // Written, not touched: that a file system of another machine dates with its own clock.
   const beat = setInterval(() => {
     file.write(stamp, 0).catch(() => {});
-    file.datasync().catch(() => {});
+    flush(file.fd).catch(() => {});
   }, BEAT);
   beat.unref();
   return {

@@ -29,6 +29,8 @@ export interface Route {
   ca?: string[];
   /** False: certificates are not checked. */
   rejectUnauthorized?: boolean;
+  /** Milliseconds for a connection to come about. Default 15,000. */
+  timeout?: number;
 }
 
 let direct: Promise<Fetch> | undefined;
@@ -40,12 +42,17 @@ export function proxyFetch(): Promise<Fetch> {
 }
 
 /** Fetch by a route. */
-export async function fetchBy({ ca, rejectUnauthorized, ...proxies }: Route): Promise<Fetch> {
+export async function fetchBy({
+  ca,
+  rejectUnauthorized,
+  timeout = 15_000,
+  ...proxies
+}: Route): Promise<Fetch> {
   const { EnvHttpProxyAgent, fetch } = await import('undici');
   const tls = { ...(ca && { ca }), ...(rejectUnauthorized === false && { rejectUnauthorized }) };
   const dispatcher = new EnvHttpProxyAgent({
     ...proxies,
-    connect: { timeout: 15_000, ...tls },
+    connect: { timeout, ...tls },
     requestTls: tls,
     proxyTls: tls,
     headersTimeout: SILENCE,
@@ -56,7 +63,7 @@ export async function fetchBy({ ca, rejectUnauthorized, ...proxies }: Route): Pr
 }
 
 /** The same fetch, which gives up an answer that does not begin in time: undici asks a proxy that hangs up again without end. */
-function inTime(send: Fetch, limit: number): Fetch {
+export function inTime(send: Fetch, limit: number): Fetch {
   return async (input, init) => {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(new TypeError(`no answer in ${limit / 1000} s`)), limit);
@@ -69,17 +76,16 @@ function inTime(send: Fetch, limit: number): Fetch {
   };
 }
 
-/** The same fetch, whose first answer must begin within some milliseconds: a server that failed so is not asked again. */
-export function impatient(send: Fetch, patience: number): Fetch {
+/** The same fetch, for those who can do without: a server that does not answer at first is not asked again. */
+export function impatient(send: Fetch): Fetch {
   let answered = false;
   return async (input, init) => {
-    if (answered) return send(input, init);
     try {
-      const response = await inTime(send, patience)(input, init);
+      const response = await send(input, init);
       answered = true;
       return response;
     } catch (error) {
-      throw init?.signal?.aborted ? error : unreachable(error, String(input));
+      throw answered || init?.signal?.aborted ? error : unreachable(error, String(input));
     }
   };
 }

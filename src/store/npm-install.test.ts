@@ -1,31 +1,28 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buffer } from 'node:stream/consumers';
-import { gzipSync } from 'node:zlib';
-import { pack } from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { integrityOf, startFakeRegistry } from './fake-hub.fixture.ts';
 import { installFromNpm } from './npm-install.ts';
+import { tarball } from './tarball.fixture.ts';
 
 let home: string;
 let registry: Awaited<ReturnType<typeof startFakeRegistry>>;
 
-async function packageOf(name: string, files: Record<string, string>) {
-  const packed = pack();
-  for (const [path, content] of Object.entries(files)) packed.entry({ name: `package/${path}` }, content);
-  packed.finalize();
-  const bytes = new Uint8Array(gzipSync(await buffer(packed)));
+function packageOf(name: string, files: Record<string, string>) {
+  const bytes = tarball(
+    Object.entries(files).map(([path, content]) => [{ path: `package/${path}` }, content]),
+  );
   const wanted = (path: string) => !path.startsWith('other/');
   return { bytes, part: { name, version: '1.0.0', integrity: integrityOf(bytes), wanted } };
 }
 
-const large = await packageOf('large', {
+const large = packageOf('large', {
   'package.json': '{"name":"large"}',
   'bin/here/native.node': 'native '.repeat(1000),
   'other/native.node': 'x',
 });
-const small = await packageOf('@scope/small', { 'package.json': '{}', 'index.js': '' });
+const small = packageOf('@scope/small', { 'package.json': '{}', 'index.js': '' });
 const parts = [large.part, small.part];
 
 beforeEach(async () => {
@@ -69,15 +66,12 @@ describe('installFromNpm', () => {
     await installFromNpm(folder(), parts);
   });
 
-  it.each([
-    ['is silent', async () => registry.fail({ match: /large/, silent: true }), /no answer in 0.2 s/],
-    ['refuses', async () => registry.close(), /ECONNREFUSED/],
-  ])('asks a registry that %s only once, where it has no patience', async (_, fail, message) => {
-    await fail();
+  it('asks a registry that refuses only once, where it has no patience', async () => {
+    await registry.close();
     const started = performance.now();
     await expect(installFromNpm(folder(), parts, { patience: 200 })).rejects.toMatchObject({
       code: 'network/unreachable',
-      message: expect.stringMatching(message),
+      message: expect.stringMatching(/ECONNREFUSED/),
     });
     expect(performance.now() - started).toBeLessThan(2000);
   });

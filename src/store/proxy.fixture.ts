@@ -1,12 +1,13 @@
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 
-/** A proxy on 127.0.0.1, and the servers (`host:port`) that it was asked for. */
-export async function startProxy() {
+/** A proxy on 127.0.0.1, and the servers (`host:port`) that it was asked for. It lets through to all, or to the named hosts. */
+export async function startProxy(allowed?: readonly string[]) {
   const asked: string[] = [];
   const proxy = createServer().on('connect', (message, socket) => {
     asked.push(message.url ?? '');
     const [host, port] = (message.url ?? '').split(':');
+    if (allowed && !allowed.includes(host)) return void socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
     const upstream = connect(Number(port), host, () => {
       socket.write('HTTP/1.1 200 OK\r\n\r\n');
       upstream.pipe(socket).pipe(upstream);

@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.ts';
-import { diskError, writeFileAtomic } from '../store/atomic.ts';
+import { diskError, flush, writeFileAtomic } from '../store/atomic.ts';
 import { type FileUse, readRegular, unlessMissing } from '../store/regular.ts';
 import { type Board, type BoardJson, boardFromJson, boardToJson, EMPTY_BOARD } from './board.ts';
 import { applyChange, beginHistory, type Change, type History } from './history.ts';
@@ -120,7 +120,7 @@ export async function openJournal(folder: string): Promise<Journal> {
       // Half a line of before must not be the beginning of this one.
       if (failures > 0) await file.truncate(kept.length);
       await file.appendFile(text);
-      await file.datasync();
+      await flush(file.fd);
       kept = { history: after, length: kept.length + Buffer.byteLength(text) };
     } catch (error) {
       failures++;

@@ -1,0 +1,32 @@
+// Programs for the tests that npm carries: other Nodes, Bun, Deno, package managers. Each is installed at its first use into a
+// folder of its own below node_modules/.cache, and nowhere else.
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { npm, root } from './npm.mjs';
+
+/** The npm package that carries Node's binary for this platform. */
+const NODE = [
+  process.platform === 'darwin' && process.arch === 'arm64' ? 'node-bin' : 'node',
+  process.platform === 'win32' ? 'win' : process.platform,
+  process.arch,
+].join('-');
+
+/** The folder with the commands of a package ("pnpm@12"). */
+export function programFolder(spec) {
+  const folder = join(root, 'node_modules', '.cache', 'programs', spec.replace('/', '+'));
+  const commands = join(folder, 'node_modules', '.bin');
+  if (!existsSync(commands)) {
+    console.error(`Installing ${spec} for the tests (once)`);
+    mkdirSync(folder, { recursive: true });
+    npm(['install', '--prefix', folder, '--no-audit', '--no-fund', spec]);
+  }
+  return commands;
+}
+
+/** The binary of another Node, by a version that npm understands ("24", "26.10.0"). */
+export function nodeBinary(version) {
+  const commands = programFolder(`${NODE}@${version}`);
+  return process.platform === 'win32'
+    ? join(commands, '..', NODE, 'bin', 'node.exe')
+    : join(commands, 'node');
+}
