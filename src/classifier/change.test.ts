@@ -134,6 +134,23 @@ describe('add', () => {
     });
   });
 
+  it('says which pictures are examples of another class', async () => {
+    const grown = await base.add([
+      { image: { id: 'a.png', read: () => picture('cat', 0) }, label: 'dog' },
+      { image: { id: 'b.png', read: () => picture('owl', 0) }, label: 'dog' },
+      { image: { id: 'c.png', read: () => picture('owl', 0) }, label: 'fox' },
+    ]);
+    expect(grown.findings).toMatchObject([
+      {
+        level: 'warning',
+        code: 'add/same-picture',
+        message: '2 pictures are examples of two classes',
+        paths: ['a.png is "dog", and as cat/0.png "cat"', 'c.png is "fox", and as b.png "dog"'],
+      },
+    ]);
+    expect((await grown.add(await named('fox', [9]))).findings).toEqual([]);
+  });
+
   it('gives examples of one name names of their own, so that each can be removed', async () => {
     const upload = (number: number) => ({
       image: { id: 'cat/0.png', read: () => picture('cat', number) },

@@ -68,6 +68,12 @@ export async function addExamples(
   const findings = [
     ...told,
     ...changeFindings(encoded.failures, readable.length - kept.length),
+    ...otherClassFindings(
+      classes,
+      [...data.examples, ...kept.map((i) => described[i])],
+      [...data.support.labels, ...kept.map((i) => readable[i].label)],
+      data.examples.length,
+    ),
     ...emptiedClasses(
       classes,
       examples.filter(({ label }) => label >= data.classes.length),
@@ -228,6 +234,26 @@ function changeFindings(failures: readonly { id: string; error: Error }[], repea
     findings.push({ level: 'info', code: 'add/known', message });
   }
   return findings;
+}
+
+/** Says which examples, from `start` on, are pictures that are examples of another class too: one of the labels is wrong. */
+function otherClassFindings(
+  classes: readonly ClassInfo[],
+  examples: readonly SupportExample[],
+  labels: readonly number[],
+  start: number,
+): Finding[] {
+  const known = new Map<string, number>();
+  const twice = examples.flatMap(({ id, sha256 }, i) => {
+    const before = known.get(sha256) ?? i;
+    known.set(sha256, before);
+    if (i < start || labels[before] === labels[i]) return [];
+    const [one, other] = [before, i].map((k) => `"${classes[labels[k]].id}"`);
+    return [`${id} is ${other}, and as ${examples[before].id} ${one}`];
+  });
+  if (twice.length === 0) return [];
+  const message = `${count(twice.length, 'picture is an example', 'pictures are examples')} of two classes`;
+  return [{ level: 'warning', code: 'add/same-picture', message, paths: twice }];
 }
 
 function classIndex(classes: readonly ClassInfo[], name: string): number {
