@@ -14,7 +14,9 @@ const LABEL_COLUMNS =
   `label labels class category class_name label_name category_name target species class_id label_id
   category_id class_index`.split(/\s+/);
 const SPLIT_COLUMNS = 'split splits set subset partition phase usage fold_type data_set dataset'.split(' ');
-const FLAG = /^is_(train|training|val|valid|validation|test)$/;
+const FLAG = /^(is|in)_(train|training|val|valid|validation|test|testing|holdout)$/;
+/** Flags as long as another column is known to hold the classes: one of these may be a class. */
+const BARE_FLAG = /^(train|training|val|validation|test|testing|holdout)$/;
 const BOX_COLUMNS = ['bbox', 'xmin', 'x_min', 'bbox_x', 'x1', 'xmax'];
 
 /** What a table that lists pictures says in its columns. */
@@ -91,6 +93,7 @@ function labelColumn(table: Table, taken: Taken): Found<string> | undefined {
   taken.add(column);
   if (table.lists?.has(column))
     throw severalLabels(table, `a list of classes in "${written(table, column)}"`);
+  if (table.rounded?.has(column)) throw roundedLabels(table, column);
   const values = new Map<string, string>();
   for (const row of table.rows) {
     const value = row[column] ?? '';
@@ -156,8 +159,19 @@ function severalLabels(table: Table, what: string): DataError {
   });
 }
 
-const isFlag = (value: string) => /^(0|1|0\.0+|1\.0+|true|false|yes|no)?$/i.test(value);
-const isTrue = (value: string) => /^(1|1\.0+|true|yes)$/i.test(value);
+function roundedLabels(table: Table, column: string): DataError {
+  return new DataError(
+    `${table.name} has numbers in "${written(table, column)}" that are too large to be told apart`,
+    {
+      code: 'dataset/table',
+      hint: 'Write them as text, between quotes: JSON keeps 15 digits of a number.',
+      details: { path: table.name, column },
+    },
+  );
+}
+
+const isFlag = (value: string) => /^(0|1|0\.0+|1\.0+|true|false|yes|no|t|f|y|n)?$/i.test(value);
+const isTrue = (value: string) => /^(1|1\.0+|true|yes|t|y)$/i.test(value);
 
 function splitColumns(table: Table, taken: Taken): Found<Split | { unknown: string } | undefined> {
   const column = splitColumn(table, taken);
@@ -174,12 +188,10 @@ function splitColumns(table: Table, taken: Taken): Found<Split | { unknown: stri
     const findings = column === 'split' ? [] : [info('split-column', message)];
     return { of: (row) => splits.get(row[column] ?? ''), findings };
   }
-  const flags = table.columns.filter(
-    (name) => FLAG.test(name) && !taken.has(name) && table.rows.every((row) => isFlag(row[name] ?? '')),
-  );
-  if (flags.length === 0) return { of: () => undefined, findings: [] };
+  const flags = flagsOfSplits(table, taken);
+  if (flags.length === 0) return { of: () => undefined, findings: unknownSplits(table, taken) };
   for (const flag of flags) taken.add(flag);
-  const splitOf = (flag: string) => splitNamed(flag.replace(/^is_/, '')) as Split;
+  const splitOf = (flag: string) => splitNamed(flag.replace(/^i[sn]_/, '')) as Split;
   const rest: Split = flags.some((flag) => splitOf(flag) === 'train') ? 'test' : 'train';
   const message = `${table.name}: ${quoted(flags.map((flag) => written(table, flag)))} tell the splits.`;
   return {
@@ -190,6 +202,35 @@ function splitColumns(table: Table, taken: Taken): Found<Split | { unknown: stri
     },
     findings: [info('split-column', message)],
   };
+}
+
+/** Columns that say of each row whether it is of a split. Throws `DataError` where one is named so and says something else. */
+function flagsOfSplits(table: Table, taken: Taken): string[] {
+  const hasClasses = columnOf(table, LABEL_COLUMNS) !== undefined;
+  return table.columns.filter((name) => {
+    if (taken.has(name) || !(FLAG.test(name) || (hasClasses && BARE_FLAG.test(name)))) return false;
+    const others = [...new Set(table.rows.map((row) => row[name] ?? ''))].filter((value) => !isFlag(value));
+    if (others.length === 0) return true;
+    if (!FLAG.test(name)) return false;
+    throw new DataError(
+      `${table.name}: "${written(table, name)}" is neither true nor false: ${quoted(others)}`,
+      {
+        code: 'dataset/unknown-split',
+        hint: 'Write true or false (or 1 and 0, yes and no), or give the column another name if it does not tell the split.',
+        details: { path: table.name, column: name, values: others.slice(0, 20) },
+      },
+    );
+  });
+}
+
+/** A column whose name says that it tells the splits, and whose few values are not known: 0, 1 and 2 in `partition`. */
+function unknownSplits(table: Table, taken: Taken): Finding[] {
+  return SPLIT_COLUMNS.filter((name) => table.columns.includes(name) && !taken.has(name)).flatMap((name) => {
+    const values = [...new Set(table.rows.map((row) => row[name] ?? ''))];
+    if (values.length < 2 || values.length > 20 || 2 * values.length > table.rows.length) return [];
+    const message = `${table.name}: the column "${written(table, name)}" may tell the splits, but its values are no known names: ${quoted(values)}; it is not used.`;
+    return [warning('unknown-split-column', message)];
+  });
 }
 
 /** The column called split; else one of another such name that has a split's, or one with nothing but names of splits. */

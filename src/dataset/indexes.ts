@@ -112,6 +112,10 @@ export async function readOtherTables(
   if (used.length === 0) return undefined;
   for (const same of groupBy(used, ({ split }) => split).values()) refuseSeveral(same);
   const findings = placed.filter((one) => !usable.includes(one)).map(({ table }) => withoutLabels(table));
+  for (const { table } of usable.filter((one) => !used.includes(one))) {
+    const message = `${table.name} lists pictures with classes, but its name is that of no known split, as those of ${quoted(used.map((one) => one.table.name))} are: not used.`;
+    findings.push(warning('index-unused', message));
+  }
   const labelled = await readAll(tree, used, signal);
   return { files: placed.map(({ file }) => file), findings, labelled };
 }

@@ -62,12 +62,48 @@ describe('splits', () => {
     ['is_valid', ['True', 'False'], ['val', 'train']],
     ['is_test', ['1', '0'], ['test', 'train']],
     ['is_train', ['1', '0'], ['train', 'test']],
+    ['is_train', ['Y', 'N'], ['train', 'test']],
+    ['is_training', ['t', 'f'], ['train', 'test']],
+    ['in_test', ['no', 'yes'], ['train', 'test']],
+    ['Train', ['True', 'False'], ['train', 'test']],
+    ['test', ['0', '1'], ['train', 'test']],
   ])('are flags in a column %s', async (column, values, splits) => {
     await write(
       ...pics('.'),
       table('index.csv', `path,label,${column}`, ...values.map((value, i) => `${i + 1}.jpg,a,${value}`)),
     );
     expect((await readDataset(own.root)).examples.map(({ split }) => split)).toEqual(splits);
+  });
+
+  it('are no flags where such a column is a class', async () => {
+    await write(...pics('.'), table('index.csv', 'path,train,plane', '1.jpg,1,0', '2.jpg,0,1'));
+    expect(labelled(await readDataset(own.root))).toEqual(['1.jpg train', '2.jpg plane']);
+  });
+
+  it('of flags that are neither true nor false are refused', async () => {
+    await write(...pics('.'), table('index.csv', 'path,label,is_train', '1.jpg,a,1', '2.jpg,b,later'));
+    const error = await readDataset(own.root).catch((thrown) => thrown);
+    expect(error).toEqual(failure('unknown-split'));
+    expect(error.message).toBe('index.csv: "is_train" is neither true nor false: "later"');
+  });
+
+  it('of unknown names are said in a column that may be meant for them', async () => {
+    const rows = [0, 1, 2, 0, 1, 2].map((part, i) => `${i + 1}.jpg,${i % 2},${part}`);
+    await write(...pics('.', 6), table('index.csv', 'path,label,partition', ...rows));
+    expect(finding(await readDataset(own.root), 'unknown-split-column')?.message).toBe(
+      'index.csv: the column "partition" may tell the splits, but its values are no known names: "0", "1", "2"; it is not used.',
+    );
+  });
+
+  it('of known names are tables, and a table of another name beside them is said', async () => {
+    await write(
+      ...pics('.', 4),
+      table('train.csv', 'path,label', '1.jpg,a', '2.jpg,b'),
+      table('essai.csv', 'path,label', '3.jpg,a', '4.jpg,b'),
+    );
+    const dataset = await readDataset(own.root);
+    expect(labelled(dataset)).toEqual(['1.jpg a train', '2.jpg b train']);
+    expect(finding(dataset, 'index-unused')?.message).toContain('essai.csv lists pictures with classes');
   });
 
   it('of unknown names are refused by name, with their rows', async () => {
@@ -424,6 +460,17 @@ describe('labels', () => {
     );
     await expect(readDataset(join(own.root, 'boxes'))).rejects.toThrow(failure('several-labels'));
     await expect(readDataset(join(own.root, 'lists'))).rejects.toThrow(failure('several-labels'));
+  });
+
+  it('that are numbers too large for JSON are refused; as text they are kept', async () => {
+    const line = (n: number, label: string) =>
+      `{"path":"${n}.jpg","phash":12345678901234567890,"label":${label}}`;
+    const lines = (...labels: string[]) =>
+      table('index.jsonl', ...labels.map((label, i) => line(i + 1, label)));
+    await write(...pics('.'), lines('9007199254740993', '9007199254740992'));
+    await expect(readDataset(own.root)).rejects.toThrow('numbers in "label" that are too large');
+    await write(lines('"9007199254740993"', '"9007199254740992"'));
+    expect(classIds(await readDataset(own.root))).toEqual(['9007199254740992', '9007199254740993']);
   });
 
   it('as integers have no name where the card gives one that is no text', async () => {

@@ -17,6 +17,7 @@ describe('tables as spreadsheets write them', () => {
     ['such a line with a semicolon', '\ufeffsep=;\r\npath;label\r\n1.jpg;cat\r\n2.jpg;dog, big\r\n'],
     ['such a line against the header', 'sep=;\npath;"label"\n1.jpg;cat\n2.jpg;dog, big'],
     ['line ends of old Macs', 'path,label\r1.jpg,cat\r2.jpg,"dog, big"\r'],
+    ['line ends of two programs', 'path,label\r\n1.jpg,cat\n2.jpg,"dog, big"\r\n'],
     ['blank lines', '\n\npath,label\n\n1.jpg,cat\n\n\n2.jpg,"dog, big"\n\n'],
     ['empty rows and columns', ',,,\npath,label,,\n1.jpg,cat,,\n,,,\n2.jpg,"dog, big",,\n,,,\n'],
     ['an index without a name', ',path,label\n0,1.jpg,cat\n1,2.jpg,"dog, big"'],
@@ -32,6 +33,21 @@ describe('tables as spreadsheets write them', () => {
       '9" apple pie',
       '9" apple pie',
       'the "big" one',
+    ]);
+  });
+
+  it('with line ends of two programs in rows that are short', () => {
+    const text = 'path,label,split,group\r\n1.jpg,cat\n2.jpg,dog\n';
+    expect(read(text).rows.map(({ label }) => label)).toEqual(['cat', 'dog']);
+  });
+
+  it('with names of columns that every object has', () => {
+    const text = '{"path":"1.jpg","constructor":"b"}\n{"path":"2.jpg","__proto__":"c"}';
+    const { columns, rows } = read(text, 'list.jsonl');
+    expect(columns.map((column) => rows.map((row) => row[column]))).toEqual([
+      ['1.jpg', '2.jpg'],
+      ['b', undefined],
+      [undefined, 'c'],
     ]);
   });
 

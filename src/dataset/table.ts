@@ -15,6 +15,8 @@ export interface Table {
   rows: Row[];
   /** Columns that hold a list of several values in some row of JSON Lines. */
   lists?: ReadonlySet<string>;
+  /** Columns that hold numbers which JSON Lines do not keep exactly. */
+  rounded?: ReadonlySet<string>;
 }
 
 /** A row's values by column; '' where there is none. */
@@ -50,6 +52,8 @@ function parseCsv(whole: string, name: string): Table {
   const delimiter = named ?? separatorOf(header);
   const options: Options = {
     delimiter,
+    // A file that two programs wrote has both kinds of line ends.
+    record_delimiter: ['\r\n', '\n', '\r'],
     // Blanks inside quotes belong to the field: there are files whose names begin with one.
     trim: delimiter !== '\t',
     // Files that were edited on two systems have both ends of lines.
@@ -114,10 +118,13 @@ function namesOf(titles: readonly string[], name: string): Pick<Table, 'columns'
   return { columns, written: new Map(columns.map((column, i) => [column, visible(titles[i])])) };
 }
 
-const columnName = (title: string) =>
-  visible(title)
+function columnName(title: string): string {
+  const name = visible(title)
     .toLowerCase()
     .replace(/[\s-]+/g, '_');
+  // Rows are plain objects: a row without such a column would answer with what every object has.
+  return name in Object.prototype ? `${name}_` : name;
+}
 
 function twoColumns(name: string, column: string): DataError {
   return new DataError(`${name} has the column "${column}" twice`, {
@@ -131,6 +138,7 @@ function parseJsonLines(text: string, name: string): Table {
   const written = new Map<string, string>();
   const rows: Row[] = [];
   const lists = new Set<string>();
+  const rounded = new Set<string>();
   for (const [i, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue;
     const values: Record<string, string> = {};
@@ -140,11 +148,14 @@ function parseJsonLines(text: string, name: string): Table {
       if (!written.has(column)) written.set(column, visible(key));
       values[column] = textOf(value);
       if (Array.isArray(value) && value.length > 1) lists.add(column);
+      if ([value].flat().some(isRounded)) rounded.add(column);
     }
     rows.push(values);
   }
-  return { name, columns: [...written.keys()], written, rows, lists };
+  return { name, columns: [...written.keys()], written, rows, lists, rounded };
 }
+
+const isRounded = (value: unknown) => typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER;
 
 function parseObject(line: string, name: string, number: number): object {
   try {
