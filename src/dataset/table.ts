@@ -56,8 +56,6 @@ function parseCsv(whole: string, name: string): Table {
     record_delimiter: ['\r\n', '\n', '\r'],
     // Blanks inside quotes belong to the field: there are files whose names begin with one.
     trim: delimiter !== '\t',
-    // Files that were edited on two systems have both ends of lines.
-    record_delimiter: ['\r\n', '\n', '\r'],
     skip_empty_lines: true,
     relax_column_count: true,
     // Spreadsheets read a quote in the middle of a field as a letter: 9" pie.
