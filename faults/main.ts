@@ -31,6 +31,7 @@ const campaigns: Readonly<Record<string, (options: Options) => Promise<Report>>>
   configurations: mutants('configurations'),
   encoders: mutants('encoders'),
   kill: async ({ rounds = KILLS, seed }) => (await import('./kill.ts')).runKills({ rounds, seed }),
+  syscalls: async (options) => (await import('./syscalls.ts')).runSyscalls(options),
 };
 
 const { values, positionals } = parseArgs({
@@ -49,6 +50,6 @@ const number = (text?: string) => (text === undefined ? undefined : Number(text)
 const options = { rounds: number(values.rounds), seed: number(values.seed) ?? 1, only: number(values.only) };
 for (const name of positionals.length > 0 ? positionals : Object.keys(campaigns)) {
   const { lines, faults } = await campaigns[name](options);
-  console.log(`\n${lines.join('\n')}`);
+  if (lines.length > 0) console.log(`\n${lines.join('\n')}`);
   if (faults > 0) process.exitCode = 1;
 }

@@ -21,7 +21,12 @@ export interface Ended {
   readonly stdout: string;
   readonly stderr: string;
   readonly seconds: number;
+  /** It did not come to an end, and was ended. */
+  readonly late: boolean;
 }
+
+/** Seconds after which a program is ended: far more than any takes on a busy machine. */
+const LATE = 120;
 
 /** A program that runs. */
 export interface Running {
@@ -103,8 +108,14 @@ export class Place {
         told[name] += text;
       });
     }
+    let late = false;
+    const ending = setTimeout(() => {
+      late = true;
+      child.kill('SIGKILL');
+    }, 1000 * LATE);
     const ended = once(child, 'close').then(([status, signal]) => {
-      return { ...told, status, signal, seconds: (performance.now() - started) / 1000 } as Ended;
+      clearTimeout(ending);
+      return { ...told, status, signal, seconds: (performance.now() - started) / 1000, late } as Ended;
     });
     const line = Promise.race([
       once(createInterface({ input: child.stdout }), 'line').then(([first]) => first as string),

@@ -1,0 +1,119 @@
+import { spawnSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import type { Harm } from './program.ts';
+import { SUBJECTS } from './subjects.ts';
+import { inParallel, Victim } from './victim.ts';
+
+const HOOK = new URL('strace-hook.mjs', import.meta.url).href;
+const dist = (path: string) => new URL(`../dist/${path}.js`, import.meta.url).href;
+
+/** Calls that change the disk, and those that read it. */
+const CHANGING = [
+  'openat',
+  'mkdir',
+  'write',
+  'pwrite64',
+  'pwritev',
+  'ftruncate',
+  'fsync',
+  'fdatasync',
+  'rename',
+  'link',
+  'unlink',
+];
+const READING = ['read', 'pread64', 'statx', 'getdents64', 'readlink', 'close'];
+
+/** Everything that the commands load while they work. */
+const MODULES = [
+  'cli/program',
+  'cli/commands/index',
+  'cli/commands/fit',
+  'cli/commands/change',
+  'cli/commands/serve',
+  'classifier/index',
+  'encoder/local',
+  'encoder/dual-record',
+  'dataset/read',
+  'engine/node',
+  'server/index',
+  'studio/index',
+  'store/lock',
+].map(dist);
+
+/** A call to let fail: the thread, by its place among those that are there at the start, and which of its calls it is. */
+interface Place {
+  readonly thread: number;
+  readonly call: string;
+  readonly nth: number;
+}
+
+/** Lets each system call of each subject on its own files fail, once each, with EIO, and with ENOSPC where it changes something. */
+export async function runSyscalls({ rounds, seed }: { rounds?: number; seed: number }) {
+  if (spawnSync('strace', ['-V']).status !== 0)
+    return { lines: ['System calls that fail: skipped, there is no strace'], faults: 0 };
+  let faults = 0;
+  console.log(`\nSystem calls that fail once with EIO or ENOSPC, seed ${seed}`);
+  await inParallel(Object.keys(SUBJECTS), async (name) => {
+    const victim = await Victim.make(name);
+    const places = await placesOf(victim);
+    const cases = places.flatMap((place) =>
+      (CHANGING.includes(place.call) ? ['EIO', 'ENOSPC'] : ['EIO']).map((error) => ({ place, error })),
+    );
+    const some =
+      rounds === undefined ? cases : cases.filter((_, i) => i % Math.ceil(cases.length / rounds) === 0);
+    for (const { place, error } of some) await fail(victim, place, error);
+    console.log(victim.report(`${name}, ${places.length} calls on its files`));
+    faults += victim.faults;
+    await victim.close();
+  });
+  return { lines: [], faults };
+}
+
+function traced(
+  victim: Victim,
+  options: readonly string[],
+  thread?: number,
+): { harm: Harm; log: string; threads: string } {
+  const [log, threads] = [victim.place.path('strace.log'), victim.place.path('threads')];
+  const job = { modules: MODULES, options: ['-y', '-s', '0', '-o', log, ...options], thread };
+  const env = { FAULTS_STRACE: JSON.stringify(job), FAULTS_THREADS: threads };
+  return { harm: { flags: ['--import', HOOK], env }, log, threads };
+}
+
+/** Every call on the subject's own files, in the threads that are there from the start. */
+async function placesOf(victim: Victim): Promise<Place[]> {
+  const { harm, log, threads } = traced(victim, ['-e', `trace=${[...CHANGING, ...READING].join()}`]);
+  await victim.change(1, harm);
+  await victim.check('watched by strace');
+  const ids = (await readFile(threads, 'utf8')).split(' ');
+  const counts = new Map<string, number>();
+  const places: Place[] = [];
+  for (const line of (await readFile(log, 'utf8')).split('\n')) {
+    const [, id, call] = /^(\d+)\s+(\w+)\(/.exec(line) ?? [];
+    if (call === undefined) continue;
+    const nth = (counts.get(`${id} ${call}`) ?? 0) + 1;
+    counts.set(`${id} ${call}`, nth);
+    if (isOwn(victim, line)) places.push({ thread: ids.indexOf(id), call, nth });
+  }
+  return places;
+}
+
+/** Whether a call is on a file in the folder that it works in, its home or the one for temporary files. */
+const isOwn = ({ place }: Victim, line: string) =>
+  line.replace(/AT_FDCWD<[^>]*>, "(?=\/)/, '').includes(place.folder);
+
+async function fail(victim: Victim, { thread, call, nth }: Place, error: string): Promise<void> {
+  const when = `${call} ${nth} of thread ${thread} failing with ${error}`;
+  const inject = `inject=${call}:error=${error}:when=${nth}`;
+  const { harm, log } = traced(victim, ['-e', `trace=${call}`, '-e', inject], thread);
+  const { status, signal, stderr } = await victim.change(1, harm);
+  const injected = (await readFile(log, 'utf8')).split('\n').find((line) => line.includes('INJECTED'));
+  // Threads take turns in other ways than they did: then another call failed, or none.
+  if (!injected || !isOwn(victim, injected)) victim.count('missed');
+  else if (signal !== null) victim.fault('signal', `${when}: ended by ${signal}; ${injected}`);
+  else if (status === 1 || /fault of the program|"unexpected"/.test(stderr))
+    victim.fault('unnamed error', `${when}: ${stderr.slice(-400)}; ${injected}`);
+  else victim.count(status === 0 ? 'done' : 'named error');
+  await victim.check(when);
+  if ((await victim.place.litter()).length > 0) await victim.goOn(when);
+}
