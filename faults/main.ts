@@ -27,6 +27,7 @@ const mutants =
 const campaigns: Readonly<Record<string, (options: Options) => Promise<Report>>> = {
   classifier: mutants('classifier'),
   zips: mutants('zips'),
+  pictures: mutants('pictures'),
   tables: mutants('tables'),
   configurations: mutants('configurations'),
   encoders: mutants('encoders'),
