@@ -1,7 +1,7 @@
 import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, openSync, readFileSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, lstat, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -164,6 +164,33 @@ describe.skipIf(process.platform !== 'linux')('what is no regular file', () => {
     expect(predicted.status).toBe(3);
     expect(JSON.parse(predicted.out).predictions).toHaveLength(4);
     expect(JSON.parse(predicted.out).failures).toHaveLength(5);
+  });
+
+  describe.each(Object.entries(KINDS).slice(0, 3))('%s', (_, make) => {
+    it('is not written over', async () => {
+      const folder = await mkdtemp(at('out-'));
+      const output = join(folder, 'x.safetensors');
+      await make(output);
+      const before = await lstat(output);
+      const { status, err } = await tip('fit', at('photos'), '-o', output, '--encoder', at('encoder'));
+      expect([status, err]).toEqual([
+        2,
+        expect.stringMatching(/is a (pipe|device), and a file is to be written/),
+      ]);
+      expect((await lstat(output)).ino).toBe(before.ino);
+    });
+
+    it('in the place of a lock is refused by name', async () => {
+      const folder = await mkdtemp(at('lock-'));
+      const classifier = join(folder, 'x.safetensors');
+      await cp(at('good'), classifier);
+      await make(`${classifier}.lock`);
+      const { status, err } = await tip('remove', classifier, '--class', 'red');
+      expect([status, err]).toEqual([
+        3,
+        expect.stringMatching(/lock is a (pipe|device), not a regular file/),
+      ]);
+    });
   });
 
   it('from which stdin never ends is refused as a list of pictures', async () => {

@@ -7,6 +7,7 @@ import { UsageError } from '../errors.ts';
 import type { FitProgress } from '../methods/task.ts';
 import { percent } from '../report/numbers.ts';
 import { diskError } from '../store/atomic.ts';
+import { kindOf } from '../store/regular.ts';
 import type { Io, ProgressBar } from './io.ts';
 
 /** Opens a saved classifier, works with it and closes it, whatever happens. */
@@ -72,8 +73,9 @@ export function trainingBar(io: Io): { onFit(progress: FitProgress): void; done(
  */
 export async function checkOutput(path: string, inputs: readonly (string | undefined)[] = []): Promise<void> {
   const target = await found(path);
-  if (target?.isDirectory()) {
-    throw new UsageError(`${path} is a folder, and a file is to be written`, {
+  const kind = kindOf(target);
+  if (kind) {
+    throw new UsageError(`${path} is ${kind}, and a file is to be written`, {
       code: 'output/folder',
       hint: 'Add the name of a file to the path.',
       details: { path },

@@ -1,10 +1,11 @@
 import { constants, fdatasync, fsync } from 'node:fs';
-import { copyFile, mkdir, open, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, parse } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { systemCode, UsageError } from '../errors.ts';
+import { DataError, systemCode, UsageError } from '../errors.ts';
 import { systemError } from '../system-error.ts';
+import { kindOf } from './regular.ts';
 import { removeAbandoned, temporaryName } from './temporary.ts';
 
 /** Brings to the disk what was written. By descriptor: the file handles of Yarn's Plug'n'Play have no such methods. */
@@ -24,6 +25,7 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
   try {
     await mkdir(dirname(path), { recursive: true });
     const target = await realpath(path).catch(() => path);
+    await refuseIrregular(target, path);
     // A name of its own, not the target's with an ending: that could exceed the longest name allowed.
     temporary = join(dirname(target), temporaryName());
     await removeAbandoned(dirname(target));
@@ -33,6 +35,18 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
     if (temporary) await rm(temporary, { force: true }).catch(() => {});
     throw diskError(error, path);
   }
+}
+
+/** A rename would put a file in the place of a pipe or a device that other programs use. */
+async function refuseIrregular(target: string, path: string): Promise<void> {
+  const found = await stat(target).catch(() => undefined);
+  const kind = kindOf(found);
+  if (!kind || found?.isDirectory()) return;
+  throw new DataError(`Cannot write ${path}: it is ${kind}, not a regular file`, {
+    code: 'disk/irregular',
+    hint: 'Give the path of a file.',
+    details: { path },
+  });
 }
 
 /** Renames over whatever is at `target` and makes the rename last. */

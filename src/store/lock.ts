@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto';
-import { type FileHandle, link, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemCode, throwIfAborted } from '../errors.ts';
 import { diskError, flush } from './atomic.ts';
+import { readRegular, unlessMissing } from './regular.ts';
 import { signOfLife } from './sign-of-life.ts';
 import { isAtWork, newStamp, removeAbandoned, type Stamp, temporaryName } from './temporary.ts';
 
@@ -13,6 +14,9 @@ const STALE = 30_000;
 /** An empty lock is about to be filled, where a file system cannot make it with its content. */
 const FILLING = 2_000;
 const POLL = 100;
+
+/** More bytes than any lock has. */
+const LONGEST_STAMP = 4096;
 
 /** A lock that is held until it is released. */
 export interface Lock {
@@ -123,12 +127,8 @@ async function fill(path: string, stamp: Stamp): Promise<FileHandle> {
 }
 
 async function contentOf(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  const bytes = await readRegular(path, { area: 'lock', limit: LONGEST_STAMP }).catch(unlessMissing);
+  return bytes?.toString('utf8');
 }
 
 /** Whether no one holds a lock any more in which this stands. */

@@ -69,7 +69,7 @@ describe('readRegular', () => {
     await symlink('/proc/self/mem', at('mem'));
     await expect(readRegular(at('mem'), { area: 'test' })).rejects.toMatchObject({
       code: 'test/unreadable',
-      message: `${at('mem')} cannot be read: i/o error (EIO)`,
+      message: `Cannot read ${at('mem')}: the disk reports an error`,
     });
   });
 });

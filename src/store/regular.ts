@@ -1,6 +1,7 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { DataError, type ModelError, systemCode, TipAdapterError } from '../errors.ts';
+import { systemError } from '../system-error.ts';
 
 /** What a file is read as. It decides how large the file may be and what its errors are called. */
 export interface FileUse {
@@ -102,7 +103,7 @@ export function unlessMissing(error: unknown): undefined {
 }
 
 /** What a file is that is not a regular one. */
-function kindOf(stats: Stats | undefined): string | undefined {
+export function kindOf(stats: Stats | undefined): string | undefined {
   if (!stats || stats.isFile()) return undefined;
   if (stats.isDirectory()) return 'a folder';
   if (stats.isFIFO()) return 'a pipe';
@@ -124,11 +125,8 @@ function tooLarge(path: string, limit: number, use: FileUse): Error {
 }
 
 function unreadable(path: string, cause: unknown, use: FileUse): Error {
-  const system = systemCode(cause);
-  if (system === 'ENOENT') return failure(`There is no file ${path}`, 'missing', path, use, cause);
-  const { message } = cause as Error;
-  // Node's message is `EACCES: permission denied, open '<path>'`.
-  const [, reason] = /^[A-Z0-9]+: ([^,]+)/.exec(message) ?? [];
-  const what = reason ? `${reason} (${system})` : message;
-  return failure(`${path} cannot be read: ${what}`, 'unreadable', path, use, cause);
+  if (systemCode(cause) === 'ENOENT') return failure(`There is no file ${path}`, 'missing', path, use, cause);
+  const named = systemError(cause, { path, writing: false });
+  const message = named?.message ?? `Cannot read ${path}: ${(cause as Error).message}`;
+  return failure(message, 'unreadable', path, { hint: named?.hint, ...use }, cause);
 }
