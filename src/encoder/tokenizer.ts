@@ -36,9 +36,9 @@ export function createTokenizer(
   let tokenizer: Tokenizer;
   try {
     const { eos_token } = config;
-    // The library is told the parts that it does not look for itself.
-    const whole = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, ...json };
-    tokenizer = new Tokenizer({ added_tokens: [], ...whole }, { eos_token });
+    // The library needs every part to be named; the decoder is not used.
+    const parts = { added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null };
+    tokenizer = new Tokenizer({ ...parts, ...json, decoder: null }, { eos_token });
   } catch (cause) {
     throw unreadable(cause);
   }

@@ -45,6 +45,61 @@ const picture: Pixels = {
   data: Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => (i * 37) % 256),
 };
 
+/** What `PretrainedConfig` of transformers 4.16 put into every configuration. */
+const TRANSFORMERS_4_16 = {
+  _name_or_path: '',
+  add_cross_attention: false,
+  architectures: null,
+  bad_words_ids: null,
+  bos_token_id: 0,
+  chunk_size_feed_forward: 0,
+  cross_attention_hidden_size: null,
+  decoder_start_token_id: null,
+  diversity_penalty: 0,
+  do_sample: false,
+  dropout: 0,
+  early_stopping: false,
+  encoder_no_repeat_ngram_size: 0,
+  finetuning_task: null,
+  forced_bos_token_id: null,
+  forced_eos_token_id: null,
+  gradient_checkpointing: false,
+  id2label: { 0: 'LABEL_0', 1: 'LABEL_1' },
+  is_decoder: false,
+  is_encoder_decoder: false,
+  label2id: { LABEL_0: 0, LABEL_1: 1 },
+  length_penalty: 1,
+  max_length: 20,
+  min_length: 0,
+  no_repeat_ngram_size: 0,
+  num_beam_groups: 1,
+  num_beams: 1,
+  num_return_sequences: 1,
+  output_attentions: false,
+  output_hidden_states: false,
+  output_scores: false,
+  pad_token_id: 1,
+  prefix: null,
+  problem_type: null,
+  pruned_heads: {},
+  remove_invalid_values: false,
+  repetition_penalty: 1,
+  return_dict: true,
+  return_dict_in_generate: false,
+  sep_token_id: null,
+  task_specific_params: null,
+  temperature: 1,
+  tie_encoder_decoder: false,
+  tie_word_embeddings: true,
+  tokenizer_class: null,
+  top_k: 50,
+  top_p: 1,
+  torch_dtype: null,
+  torchscript: false,
+  transformers_version: '4.16.0.dev0',
+  use_bfloat16: false,
+};
+
 async function answersOf(folder: string) {
   const encoder = await loadEncoder(folder, { engine });
   const image = [...(await encoder.embedImages([picture])).data];
@@ -121,6 +176,15 @@ describe('the configuration of a CLIP from weights', () => {
       c.vision_config.image_size = [32, 32];
     });
     expect(await answersOf(same)).toEqual(await answersOf(folders.hub));
+  });
+
+  it("may hold all that transformers 4.16 wrote, as OpenAI's own does", async () => {
+    const written = altered('hub', (c) => {
+      Object.assign(c, { text_config_dict: null, vision_config_dict: null, transformers_version: null });
+      for (const part of [c.text_config, c.vision_config]) Object.assign(part, TRANSFORMERS_4_16);
+      c.text_config.eos_token_id = 2;
+    });
+    expect(await answersOf(written)).toEqual(await answersOf(folders.hub));
   });
 
   it('is text_config_dict, where there is one, with defaults for what it leaves out', async () => {

@@ -57,10 +57,8 @@ export async function withClip<T>(
   folder: string,
   use: (checkpoint: ClipCheckpoint, facts: ClipFacts) => Promise<T>,
 ): Promise<T> {
-  const read = await readConfigurationFiles(
-    folder,
-    record.files.map(({ path }) => path),
-  );
+  const paths = record.files.map(({ path }) => path).filter((path) => !path.startsWith('tokenizer'));
+  const read = await readConfigurationFiles(folder, paths);
   const checkpoint = await openCheckpoint(join(folder, record.imageModel));
   try {
     const facts = await clipFacts(checkpoint, read);
