@@ -104,7 +104,7 @@ describe('bench on pictures with a small encoder', () => {
     );
     const { status, out, err, cells } = await bench('eurosat', '--methods', 'prototype', '--shots', '2,4');
     expect(status).toBe(0);
-    expect(err).toContain('6 rows with no such file');
+    expect(err).toContain('6 rows are left out, because the files are not there');
     expect(err).toContain('1 class has no pictures in test: "blue"');
     expect(out).toContain('EuroSAT: 3 classes');
     expect(cells[0]).toMatchObject({ total: 4, classes: 3 });

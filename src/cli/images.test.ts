@@ -35,7 +35,7 @@ describe('findImages', () => {
     const io = recordingIo();
     expect(await findImages([left], io)).toEqual([join(left, 'photos', '1.jpg')]);
     expect(io.err()).toContain(
-      '2 files and folders of systems and tools (".thumbnails", "@eaDir"): left out.',
+      '2 files and folders of systems and tools are left out (".thumbnails", "@eaDir").',
     );
     expect(io.err()).toContain('1 file is hidden');
   });

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, TipAdapterError } from '../errors.ts';
+import { count, number } from '../words.ts';
 import { isFeatureDump, readFeatureDump } from './feature-dump.ts';
 import { KNOWN, type KnownDataset, knownDataset } from './known.ts';
 import { readDataset } from './read.ts';
@@ -56,7 +57,7 @@ async function checkOne(
   if (await isFeatureDump(path)) return { ...base, ...(await checkDump(path)) };
   const there = await Promise.all(places.map((place) => stat(place.path).catch(() => undefined)));
   const get = places.filter((_, i) => !there[i]);
-  const problems = get.map((place) => `${place.path} is not there`);
+  const problems = get.map((place) => `${place.path} is missing`);
   if (problems.length > 0) return { ...base, state: 'partial', problems, get };
   try {
     const dataset = await readDataset(path, { signal });
@@ -92,10 +93,12 @@ function compare(known: KnownDataset, { classes, examples, findings }: Dataset) 
   const problems = [
     ...(classes.length === known.classes
       ? []
-      : [`${classes.length} classes; published are ${known.classes}`]),
+      : [`${count(classes.length, 'class', 'classes')} instead of the published ${number(known.classes)}`]),
     ...(['train', 'val', 'test'] as const).flatMap((split) => {
       const [found, published] = [splits[split] ?? 0, known[split] ?? 0];
-      return found === published ? [] : [`${found} ${split} pictures; published are ${published}`];
+      return found === published
+        ? []
+        : [`${count(found, `${split} picture`)} instead of the published ${number(published)}`];
     }),
     ...findings.flatMap(({ level, message }) => (level === 'warning' ? [message] : [])),
   ];

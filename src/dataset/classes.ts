@@ -36,9 +36,9 @@ export function describeClasses(
 function matchRows(table: Table, ids: string[]) {
   const column = columnOf(table, ID_COLUMNS);
   if (!column) {
-    throw new DataError(`${table.name} has no column "id" (found ${quoted(table.columns)})`, {
+    throw new DataError(`${table.name} has no column "id" (it has ${quoted(table.columns)})`, {
       code: 'dataset/column',
-      hint: 'The columns are id (the class as it is called in the data), name, prompt_name and prompts (separated by |).',
+      hint: 'The columns are id (the name of the class in the data), name, prompt_name and prompts (separated by |).',
       details: { path: table.name, columns: table.columns },
     });
   }
@@ -68,7 +68,7 @@ function matchRows(table: Table, ids: string[]) {
     findings.push(
       warning(
         'repeated-class',
-        `${table.name}: more than one row for ${quoted(repeated)}: the first counts.`,
+        `${table.name} has more than one row for ${quoted(repeated)}; the first counts.`,
       ),
     );
   }
@@ -86,7 +86,7 @@ function nameFindings(classes: ClassInfo[]): Finding[] {
     findings.push(
       warning(
         'codes',
-        `${count(codes.length, 'class is', 'classes are')} named by a code, which no text encoder knows: ${quoted(codes.map(({ id }) => id))}. A classes.csv with the columns id,name says what they mean.`,
+        `${count(codes.length, 'class is', 'classes are')} named by a code, which no text encoder knows: ${quoted(codes.map(({ id }) => id))}. A classes.csv with the columns id,name can say what they mean.`,
       ),
     );
   }
@@ -95,14 +95,14 @@ function nameFindings(classes: ClassInfo[]): Finding[] {
     findings.push(
       info(
         'other-script',
-        `${count(foreign.length, 'class name is', 'class names are')} not in Latin letters, and most text encoders know English only: ${quoted(foreign.map(({ id }) => id))}. The column prompt_name of a classes.csv gives a name for them.`,
+        `${count(foreign.length, 'class name is', 'class names are')} not in Latin letters, and most text encoders know English only: ${quoted(foreign.map(({ id }) => id))}. The column prompt_name of a classes.csv can give other names for them.`,
       ),
     );
   }
   for (const alike of groupBy(classes, ({ name }) => nameKey(name)).values()) {
     if (alike.length < 2) continue;
     const names = quoted(alike.map(({ id }) => id));
-    const message = `${names} differ in case, blanks, Unicode forms or how a number is written only, but are kept as different classes.`;
+    const message = `${names} differ only in case, blanks, Unicode forms or the form of a number, and are kept as different classes.`;
     findings.push(warning('alike-classes', message));
   }
   return findings;

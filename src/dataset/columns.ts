@@ -47,7 +47,7 @@ export function columnsOf(table: Table): Columns | undefined {
   const findings = [...split.findings, ...label.findings];
   if (unused.length > 0) {
     const names = count(unused.length, 'column is', 'columns are');
-    findings.push(info('columns-unused', `${table.name}: ${names} not used: ${quoted(unused)}.`));
+    findings.push(info('columns-unused', `${table.name}: ${names} not used (${quoted(unused)}).`));
   }
   return {
     path,
@@ -68,10 +68,10 @@ export function pathColumn(table: Table): string | undefined {
 export function missingColumn(table: Table): DataError {
   const column = pathColumn(table) ? 'label' : 'path';
   const found =
-    table.columns.length > 0 ? `found ${quoted([...table.written.values()])}` : 'the file is empty';
+    table.columns.length > 0 ? `it has ${quoted([...table.written.values()])}` : 'the file is empty';
   return new DataError(`${table.name} has no column "${column}" (${found})`, {
     code: 'dataset/column',
-    hint: 'The first line names the columns: path,label and, if known, split and group. For example:\n  path,label\n  images/1.jpg,cat',
+    hint: 'The first line must name the columns path,label and, if known, split and group; a row is then images/1.jpg,cat.',
     details: { path: table.name, column, columns: table.columns },
   });
 }
@@ -122,7 +122,7 @@ function asIntegers(values: Map<string, string>): void {
 function labelFindings(table: Table, values: ReadonlyMap<string, string>): Finding[] {
   const odd = [...values.values()].filter((value) => /^(none|null|n\/a|na|undefined)$/i.test(value));
   if (odd.length === 0) return [];
-  const message = `${table.name}: ${quoted([...new Set(odd)])} is taken for the name of a class; leave the field empty where there is no class.`;
+  const message = `${table.name}: ${quoted([...new Set(odd)])} counts as the name of a class; leave the field empty where there is no class.`;
   return [warning('class-called-none', message)];
 }
 
@@ -152,7 +152,7 @@ function flagColumns(table: Table, taken: Taken): Found<string> | undefined {
 }
 
 function severalLabels(table: Table, what: string): DataError {
-  return new DataError(`${table.name} has ${what}: a picture has one class here`, {
+  return new DataError(`${table.name} has ${what}, but a picture can have only one class`, {
     code: 'dataset/several-labels',
     hint: 'Write a table with the columns path,label in which each picture has one class; leave out those with several.',
     details: { path: table.name },
@@ -193,7 +193,7 @@ function splitColumns(table: Table, taken: Taken): Found<Split | { unknown: stri
   for (const flag of flags) taken.add(flag);
   const splitOf = (flag: string) => splitNamed(flag.replace(/^i[sn]_/, '')) as Split;
   const rest: Split = flags.some((flag) => splitOf(flag) === 'train') ? 'test' : 'train';
-  const message = `${table.name}: ${quoted(flags.map((flag) => written(table, flag)))} tell the splits.`;
+  const message = `${table.name}: ${quoted(flags.map((flag) => written(table, flag)))} are read as the splits.`;
   return {
     of: (row) => {
       const set = flags.filter((flag) => isTrue(row[flag] ?? '')).map(splitOf);

@@ -124,7 +124,7 @@ describe("CoOp's split files", () => {
     ['no JSON', '{"train": [', 'is not a split file'],
     ['no label', { train: [['a.jpg', 'cat']] }, 'train.0'],
     ['another split', { extra: [['a.jpg', 0, 'cat']] }, 'is not a split file'],
-    ['no picture', split, 'None of the 5 rows'],
+    ['no picture', split, 'None of 5 rows'],
   ])('with %s are refused', async (_, content, message) => {
     await write({ 'images/other/1.jpg': '', 'split_zhou_Things.json': content });
     await expect(readDataset(root)).rejects.toThrow(message);

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/names.ts';
-import { count } from '../words.ts';
+import { count, plural } from '../words.ts';
 import type { Labelled, LabelledFile } from './folders.ts';
 import { groupBy } from './groups.ts';
 import { readListed } from './listed.ts';
@@ -51,7 +51,7 @@ export async function readCoop(
     const [splitFile, another] = named(SPLIT_FILE);
     const variants = named(VARIANTS);
     const classnames = others.find(({ path }) => path === base + CLASSNAMES);
-    if (another) throw malformed(another.path, `${splitFile.path} is one, too: remove one of them`);
+    if (another) throw malformed(another.path, `${splitFile.path} is one as well; remove one of them`);
     if (splitFile) return readSplitFile(tree, base, splitFile, signal);
     if (variants.length > 0) return readVariants(tree, base, variants, signal);
     const names = classnames && (await readClassnames(classnames));
@@ -112,7 +112,7 @@ function parseSplit(text: string, path: string): z.infer<typeof splitSchema> {
 function malformed(path: string, what: string, cause?: unknown): DataError {
   return new DataError(`${path} is not a split file: ${what}`, {
     code: 'dataset/split-file',
-    hint: 'Expected is {"train": [["folder/1.jpg", 0, "cat"], …], "val": […], "test": […]}.',
+    hint: 'The file must be {"train": [["folder/1.jpg", 0, "cat"], …], "val": […], "test": […]}.',
     details: { path },
     cause,
   });
@@ -188,12 +188,16 @@ function readImageNet(
   const findings = [];
   if (there.size < ids.length) {
     const missing = ids.filter((id) => !there.has(id)).map((id) => `${id} ${names.get(id)}`);
-    const message = `${count(missing.length, 'class', 'classes')} of ${CLASSNAMES} without a picture: left out.`;
+    const message = `${count(missing.length, 'class', 'classes')} of ${CLASSNAMES} ${plural(missing.length, 'has no picture and is', 'have no picture and are')} left out.`;
     findings.push(info('missing-classes', message, missing));
   }
   if (outside.length > 0) {
-    const lie = count(outside.length, 'picture lies', 'pictures lie');
-    findings.push(warning('outside-classes', `${lie} outside the class folders: left out.`, outside));
+    const out = count(
+      outside.length,
+      'picture is left out, because it is outside the class folders',
+      'pictures are left out, because they are outside the class folders',
+    );
+    findings.push(warning('outside-classes', `${out}.`, outside));
   }
   const layout = `ImageNet's folders and ${CLASSNAMES}`;
   const known = [...names].filter(([id]) => there.has(id));

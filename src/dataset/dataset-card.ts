@@ -39,7 +39,7 @@ function unquoted(text: string, path: string): string {
   try {
     return String(JSON.parse(text));
   } catch (cause) {
-    throw new DataError(`${path} gives a class the name ${text}, which is no text in quotes`, {
+    throw new DataError(`${path} gives a class the name ${text}, which is not a text in quotes`, {
       code: 'dataset/card',
       hint: 'Correct the name, or write it without quotes.',
       details: { path },

@@ -43,9 +43,9 @@ export async function openTables(
         const { tensors } = parseSafetensors(bytes, path);
         const features = tensors.get('features');
         if (!features) {
-          throw new DataError(`${path} has no tensor "features" (but ${[...tensors.keys()].join(', ')})`, {
+          throw new DataError(`${path} has no tensor "features" (it has ${[...tensors.keys()].join(', ')})`, {
             code: 'dump/tensors',
-            hint: 'Expected are features [n, d] and labels [n].',
+            hint: 'The file needs the tensors features [n, d] and labels [n].',
           });
         }
         const labels = tensors.get('labels');
@@ -67,7 +67,7 @@ export async function openTables(
 function matrixOf({ dtype, shape, data }: Tensor, path: string): Matrix {
   if (shape.length !== 2) throw new DataError(`${path} is not a table of rows`, { code: 'dump/shape' });
   if (!['float16', 'float32', 'float64'].includes(dtype)) {
-    throw new DataError(`${path} holds ${dtype}; features are float16, float32 or float64`, {
+    throw new DataError(`${path} holds ${dtype}, and features must be float16, float32 or float64`, {
       code: 'dump/type',
     });
   }
@@ -86,9 +86,12 @@ function matrixOf({ dtype, shape, data }: Tensor, path: string): Matrix {
 /** Labels, whichever integers they are kept as. */
 function integersOf({ dtype, shape, data }: Tensor, path: string): Int32Array {
   if (shape.length !== 1 || !['int32', 'int64', 'uint8', 'int8'].includes(dtype)) {
-    throw new DataError(`${path}: labels are ${dtype} [${shape.join(', ')}], not a list of integers`, {
-      code: 'dump/labels',
-    });
+    throw new DataError(
+      `${path} has labels of ${dtype} [${shape.join(', ')}] instead of a list of integers`,
+      {
+        code: 'dump/labels',
+      },
+    );
   }
   return Int32Array.from(data as ArrayLike<number | bigint>, Number);
 }

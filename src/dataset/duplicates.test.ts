@@ -164,6 +164,6 @@ describe('duplicateFindings', () => {
       ['info', 'dataset/duplicates', ['0.jpg', '1.jpg']],
       ['warning', 'dataset/same-picture', ['0.jpg', '1.jpg']],
     ]);
-    expect(findings[1].message).toContain('0.jpg is "cat", 1.jpg is "dog"');
+    expect(findings[1].message).toContain('0.jpg is "cat", and 1.jpg is "dog"');
   });
 });

@@ -208,7 +208,7 @@ export function duplicateFindings(dataset: Dataset, { groups, conflicts }: Dupli
   const findings: Finding[] = [];
   if (groups.length > 0) {
     const alike = groups.flat();
-    const message = `${count(alike.length, 'picture')} in ${count(groups.length, 'group')} of the same or nearly the same picture: never on both sides of a split.`;
+    const message = `${count(alike.length, 'picture')} in ${count(groups.length, 'group')} are the same or nearly the same; a group is never on both sides of a split.`;
     findings.push(
       info(
         'duplicates',
@@ -219,7 +219,7 @@ export function duplicateFindings(dataset: Dataset, { groups, conflicts }: Dupli
   }
   for (const { a, b } of conflicts) {
     const [x, y] = [dataset.examples[a], dataset.examples[b]];
-    const message = `The same picture under two classes: ${x.id} is "${dataset.classes[x.label].id}", ${y.id} is "${dataset.classes[y.label].id}".`;
+    const message = `The same picture is in two classes: ${x.id} is "${dataset.classes[x.label].id}", and ${y.id} is "${dataset.classes[y.label].id}".`;
     findings.push(warning('same-picture', message, [x.id, y.id]));
   }
   return findings;

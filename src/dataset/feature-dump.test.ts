@@ -36,7 +36,7 @@ describe('a folder of features', () => {
     await write(...table('test_features', 1), ...table('extra', 0));
     const { train, val, test, findings } = await readFeatureDump(own.root);
     expect([train, val, test].map((rows) => rows?.labels.length)).toEqual([3, 2, 1]);
-    expect(findings).toContain(`${own.root}: "extra" not used, for no table is called so`);
+    expect(findings).toContain(`${own.root}: "extra" is not used, because no table has this name`);
   });
 
   it.each([

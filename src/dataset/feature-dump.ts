@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { DataError } from '../errors.ts';
 import { dot, type Matrix, row } from '../math/matrix.ts';
 import { CONFIGURATION_LIMIT, readRegular } from '../store/regular.ts';
-import { count } from '../words.ts';
+import { count, plural } from '../words.ts';
 import { type DumpTable, openTables } from './dump-tables.ts';
 import { groupBy } from './groups.ts';
 import { visible } from './names.ts';
@@ -80,7 +80,7 @@ export async function readFeatureDump(
     if (!table) return undefined;
     const { features, path } = table;
     if (dimension > 0 && features.cols !== dimension) {
-      throw new DataError(`${path} has ${features.cols} columns, the other files ${dimension}`, {
+      throw new DataError(`${path} has ${features.cols} columns, and the other files have ${dimension}`, {
         code: 'dump/width',
       });
     }
@@ -113,19 +113,25 @@ export async function readFeatureDump(
   if (examples && draws.size === 0) {
     throw new DataError(`${folder} has no examples to learn from`, {
       code: 'dump/no-support',
-      hint: 'Expected is train.npy, or support_1shot.npy, support_2shot.npy, …, with the class of every row.',
+      hint: 'The folder needs train.npy, or support_1shot.npy, support_2shot.npy and so on, with the class of every row.',
     });
   }
   const [val, test] = [await ofSplit('val'), await ofSplit('test')];
   const [prompts, text] = [await labelled('prompts'), await read('text')];
   if (text && text.features.rows !== classes.length) {
-    throw new DataError(`${text.path} has ${text.features.rows} rows; there are ${classes.length} classes`, {
-      code: 'dump/text',
-      hint: 'Several rows for a class belong into prompts.npy, with the class of each.',
-    });
+    throw new DataError(
+      `${text.path} has ${count(text.features.rows, 'row')}, and there are ${count(classes.length, 'class', 'classes')}`,
+      {
+        code: 'dump/text',
+        hint: 'Put several rows for a class into prompts.npy, with the class of each.',
+      },
+    );
   }
   const unused = tables.names.filter((table) => !isKnownTable(table));
-  if (unused.length > 0) findings.push(`${folder}: ${quoted(unused)} not used, for no table is called so`);
+  if (unused.length > 0)
+    findings.push(
+      `${folder}: ${quoted(unused)} ${plural(unused.length, 'is', 'are')} not used, because no table has this name`,
+    );
   const name = dataset ?? basename(resolve(folder));
   const rest = { draws, train, val, test, text: text?.features, prompts, findings };
   return { name, encoder: model ?? 'unknown', classes, dimension, ...rest };
@@ -152,25 +158,28 @@ async function readInfo(folder: string): Promise<z.infer<typeof info>> {
     if (twice === undefined) return parsed.data;
     throw new DataError(`${path} names the class "${twice}" twice`, {
       code: 'dump/classes',
-      hint: 'Labels are places in the list of classes: give each class a name of its own.',
+      hint: 'Labels are places in the list of classes, so every class needs a name of its own.',
     });
   }
   throw new DataError(`${path} does not describe features: ${z.prettifyError(parsed.error)}`, {
     code: 'dump/info',
-    hint: 'Expected is {"dataset": …, "model": …, "classes": ["cat", "dog", …]}.',
+    hint: 'The file must be {"dataset": …, "model": …, "classes": ["cat", "dog", …]}.',
   });
 }
 
 function checkLabels({ labels, features, path }: DumpTable, classes: readonly string[]): Int32Array {
   if (labels?.length !== features.rows) {
-    throw new DataError(`${path} has ${features.rows} rows and ${labels?.length ?? 'no'} labels`, {
-      code: 'dump/labels',
-    });
+    throw new DataError(
+      `${path} has ${count(features.rows, 'row')} and ${labels ? count(labels.length, 'label') : 'no labels'}`,
+      {
+        code: 'dump/labels',
+      },
+    );
   }
   const wrong = labels.findIndex((label) => label < 0 || label >= classes.length);
   if (wrong < 0) return labels;
   throw new DataError(
-    `${path}: row ${wrong} has label ${labels[wrong]}; there are classes 0 to ${classes.length - 1}`,
+    `${path}: row ${wrong} has label ${labels[wrong]}, and the classes are 0 to ${classes.length - 1}`,
     { code: 'dump/label' },
   );
 }
@@ -183,7 +192,7 @@ function lengthsOf(features: Matrix, path: string): string[] {
     if (length === 0) {
       throw new DataError(`${path}: row ${i} is all zeros`, {
         code: 'dump/zero-row',
-        hint: 'An embedding without a direction cannot be compared; embed that picture again.',
+        hint: 'Such an embedding cannot be compared; embed the picture again.',
       });
     }
     shortest = Math.min(shortest, length);
@@ -191,7 +200,7 @@ function lengthsOf(features: Matrix, path: string): string[] {
   }
   if (shortest > 1 - ROUGH && longest < 1 + ROUGH) return [];
   return [
-    `${path}: rows are ${shortest.toPrecision(3)} to ${longest.toPrecision(3)} long, not 1; methods bring them to unit length where they need it`,
+    `${path}: rows have lengths of ${shortest.toPrecision(3)} to ${longest.toPrecision(3)} instead of 1; methods scale them where they need unit length`,
   ];
 }
 
@@ -204,7 +213,7 @@ function absentClasses(labels: Int32Array, classes: readonly string[], path: str
   if (absent.length === 0) return [];
   const some = absent.slice(0, 3).join(', ');
   return [
-    `${path}: ${count(absent.length, 'class', 'classes')} without a row (${some}${absent.length > 3 ? ', …' : ''})`,
+    `${path}: ${count(absent.length, 'class has', 'classes have')} no row (${some}${absent.length > 3 ? ` and ${absent.length - 3} more` : ''})`,
   ];
 }
 

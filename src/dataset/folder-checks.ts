@@ -1,16 +1,14 @@
 import { DataError } from '../errors.ts';
+import { plural } from '../words.ts';
 import { namesUnlabelled, splitNamed, splitWithin } from './splits.ts';
 import type { Folder, Tree } from './tree.ts';
 import { quoted } from './wording.ts';
 
-export const LAYOUT_HINT = `Expected one of:
-  photos/cat/1.jpg, photos/dog/2.jpg                    a folder for each class
-  photos/train/cat/1.jpg, photos/test/cat/2.jpg         the same inside train, val and test
-  photos/index.csv with the columns path,label          or split and group too; .jsonl as well
-  photos.zip                                            any of these, zipped`;
+export const LAYOUT_HINT =
+  'Give a folder with a folder for each class (photos/cat/1.jpg), the same inside train, val and test (photos/train/cat/1.jpg), a folder with a table index.csv or index.jsonl of the columns path and label, or one of these as a zip.';
 
 const SPLITS_HINT =
-  'Splits are called train, val (or valid, validation, dev) and test (or testing, eval, holdout). Rename the folders, name one of them, or list the pictures in an index.csv with the columns path,label,split.';
+  'Known splits are train, val (or valid, validation, dev) and test (or testing, eval, holdout). Rename the folders, give one of them, or list the pictures in an index.csv with the columns path,label,split.';
 
 /**
  * Whether the folders of this level are classes or splits. A class may be called "train": then its pictures lie directly in it.
@@ -24,7 +22,7 @@ export function checkTops(tree: Tree, base: Folder): 'classes' | 'splits' {
   const unlabelled = others.filter((top) => namesUnlabelled(top.name) && !isDeep(top));
   if (splits.length > 0 && others.length === unlabelled.length) {
     if (withClasses.length > 0) return 'splits';
-    const message = `The pictures lie directly in ${names(splits)} of ${tree.root}: no class folders`;
+    const message = `The pictures are directly in ${names(splits)} of ${tree.root}, without class folders`;
     throw refusal(tree, 'no-classes', message, LAYOUT_HINT, splits);
   }
   const looksSplit = withClasses.filter(({ pictures }) => pictures.length === 0);
@@ -35,7 +33,7 @@ export function checkTops(tree: Tree, base: Folder): 'classes' | 'splits' {
   const classes = new Set(looksSplit.flatMap(childNames));
   const alike = others.filter((top) => childNames(top).some((name) => classes.has(name)));
   if (alike.length > 0) {
-    const message = `${tree.root}/${base.path} holds ${names(alike)} beside ${names(looksSplit)}, with the same folders inside: no known split`;
+    const message = `${tree.root}/${base.path} holds ${names(alike)} beside ${names(looksSplit)} with the same folders inside, and ${plural(alike.length, 'its name is no known split', 'their names are no known splits')}`;
     throw refusal(tree, 'unknown-split', message, SPLITS_HINT, alike);
   }
   if (looksSplit.length > 1) return 'splits';
@@ -43,8 +41,8 @@ export function checkTops(tree: Tree, base: Folder): 'classes' | 'splits' {
   throw refusal(
     tree,
     'ambiguous-layout',
-    `${tree.root}/${base.path} is ambiguous: "${split.name}" looks like a split, ${names(others)} like classes`,
-    `Name one folder (for example ${tree.root}/${split.path}), or move the pictures so that all folders are splits or all are classes.`,
+    `${tree.root}/${base.path} is ambiguous: "${split.name}" looks like a split, ${names(others)} look like classes`,
+    `Give one folder (for example ${tree.root}/${split.path}), or move the pictures so that all folders are splits or all are classes.`,
     [split, ...others],
   );
 }
@@ -56,22 +54,22 @@ function checkClasses(tree: Tree, base: Folder, tops: Folder[]): void {
   );
   if (flat.length > 0) {
     const message = `${tree.root}/${base.path} is ambiguous: ${names(flat)} may be a class, or pictures to test on that have no label`;
-    const hint = 'Move the folder elsewhere if it is no class; rename it if it is one.';
+    const hint = 'Move the folder elsewhere if it is not a class, or rename it if it is one.';
     throw refusal(tree, 'ambiguous-layout', message, hint, flat);
   }
   const halves = tops.filter(({ name }) => splitWithin(name) && !splitNamed(name));
   if (new Set(halves.map(({ name }) => splitWithin(name))).size > 1) {
-    const message = `The folders ${names(halves)} of ${tree.root} name a split and something else`;
+    const message = `The folders ${names(halves)} of ${tree.root} are named by a split and something else`;
     throw refusal(tree, 'unknown-split', message, SPLITS_HINT, halves);
   }
   const sets = tops.filter((top) => top.folders.some((inner) => splitNamed(inner.name) && isDeep(inner)));
   if (sets.length > 1 || (sets.length === 1 && tops.length > 1)) {
-    const message = `${tree.root} holds data sets of their own: ${names(sets)}`;
+    const message = `${tree.root} holds several data sets: ${names(sets)}`;
     throw refusal(
       tree,
       'several',
       message,
-      `Name one of them, for example ${tree.root}/${sets[0].path}`,
+      `Give one of them, for example ${tree.root}/${sets[0].path}.`,
       sets,
     );
   }
@@ -84,7 +82,7 @@ function checkClasses(tree: Tree, base: Folder, tops: Folder[]): void {
     childNames(tops[0]).filter((name) => !splitNamed(name)),
   );
   if (common.length > 1) {
-    const message = `The folders ${names(tops)} of ${tree.root} each hold the folders ${quoted(common)}: which are the classes cannot be told`;
+    const message = `The folders ${names(tops)} of ${tree.root} each hold the folders ${quoted(common)}, so it is not clear which are the classes`;
     throw refusal(tree, 'unknown-split', message, SPLITS_HINT, tops);
   }
 }

@@ -65,7 +65,7 @@ export function planFolders(tree: Tree): FolderPlan {
   const plan = layout === 'splits' ? planSplits(base) : planClasses(base);
   checkClassNames(tree, plan.classIds);
   if (base.path !== '') {
-    const message = `All pictures lie in ${base.path}: the classes are its sub-folders.`;
+    const message = `All pictures are in ${base.path}; its sub-folders are the classes.`;
     plan.findings.unshift(info('wrapped', message));
   }
   return plan;
@@ -200,8 +200,12 @@ function holdsOtherPictures({ others, folders }: Folder): boolean {
 
 function foreignFindings(paths: string[]): Finding[] {
   if (paths.length === 0) return [];
-  const folders = count(paths.length, 'folder holds', 'folders hold');
-  return [warning('not-classes', `${folders} files, but no pictures: not taken for a class.`, paths)];
+  const folders = count(
+    paths.length,
+    'folder is not a class, because it holds files but no pictures',
+    'folders are not classes, because they hold files but no pictures',
+  );
+  return [warning('not-classes', `${folders}.`, paths)];
 }
 
 function sameSplitFindings(names: readonly string[]): Finding[] {
@@ -212,20 +216,26 @@ function sameSplitFindings(names: readonly string[]): Finding[] {
 
 function oddFindings({ outside, unlabelled, nested, ambiguous }: Record<string, string[]>): Finding[] {
   const findings: Finding[] = [];
-  const say = (code: string, paths: string[], rest: string) => {
+  const say = (code: string, paths: string[], verb: readonly [one: string, many: string], rest: string) => {
     if (paths.length === 0) return;
-    const pictures = count(paths.length, 'picture lies', 'pictures lie');
-    findings.push(warning(code, `${pictures} ${rest}`, paths));
+    const pictures = count(paths.length, `picture ${verb[0]}`, `pictures ${verb[1]}`);
+    findings.push(warning(code, `${pictures} ${rest}.`, paths));
   };
-  say('outside-classes', outside, 'outside the class folders: left out.');
-  say('nested', nested, 'in sub-folders of a class folder: the class is the outer folder.');
-  say('ambiguous-class', ambiguous, 'in a class folder inside another class: left out.');
-  say('unlabelled', unlabelled, 'in no class folder: no label.');
+  const out = ['is left out, because it is', 'are left out, because they are'] as const;
+  say('outside-classes', outside, out, 'outside the class folders');
+  say('nested', nested, ['is', 'are'], 'in sub-folders of a class folder; the outer folder is the class');
+  say('ambiguous-class', ambiguous, out, 'in a class folder inside another class');
+  say(
+    'unlabelled',
+    unlabelled,
+    ['has no label, because it is', 'have no label, because they are'],
+    'in no class folder',
+  );
   return findings;
 }
 
 function noPictures(tree: Tree): DataError {
-  return new DataError(`No labelled pictures found in ${tree.root} (${contents(tree)})`, {
+  return new DataError(`${tree.root} has no labelled pictures (${contents(tree)})`, {
     code: 'dataset/empty',
     hint: LAYOUT_HINT,
     details: { root: tree.root, files: tree.files.length },
@@ -240,7 +250,7 @@ function contents({ files, hidden, findings }: Tree): string {
     .sort(([, a], [, b]) => b.length - a.length)
     .slice(0, 4)
     .map(([ending, { length }]) => `${count(length, ending, ending)}`);
-  const there = count(files.length, 'file') + (files.length > 0 ? `: ${endings.join(', ')}` : '');
+  const there = files.length > 0 ? `${count(files.length, 'file')}: ${endings.join(', ')}` : 'it is empty';
   const hides = hidden.length > 0 ? [count(hidden.length, 'hidden file')] : [];
   return [there, ...hides, ...findings.map(({ message }) => message.replace(/\.$/, ''))].join('; ');
 }

@@ -15,10 +15,10 @@ interface Foreign {
 }
 
 const TABLE_HINT =
-  'Write a table with the columns path,label (and split, if known) from it, a line for each picture, and save it as index.csv in the folder.';
+  'Write a table with the columns path,label (and split, if known) from it, with a line for each picture, and save it as index.csv in the folder.';
 const FILES_HINT =
   'Write its pictures as files, in a folder for each class: photos/cat/1.jpg, photos/dog/2.jpg.';
-const UNPACK_HINT = 'Unpack it and give the folder; of archives only zip is read.';
+const UNPACK_HINT = 'Unpack it and give the folder; zip is the only archive that is read.';
 
 /** Files that are data sets of other programs by their names. */
 const BY_NAME: readonly [RegExp, string, string][] = [
@@ -80,7 +80,7 @@ export function refuseForeignTable(table: Table): void {
 
 /** Throws `DataError` that says what a data set was recognised as, and what to do. */
 export function refuseForeign(root: string, { what, file, hint = TABLE_HINT }: Foreign): never {
-  throw new DataError(`${root} holds ${what} (${file}): this layout is not read`, {
+  throw new DataError(`${root} holds ${what} (${file}), a layout that is not supported`, {
     code: 'dataset/foreign',
     hint,
     details: { root, file, what },
@@ -92,7 +92,7 @@ export async function refuseForeignFile(file: SourceFile): Promise<void> {
   const known = BY_NAME.find(([pattern]) => pattern.test(file.path));
   const what = known?.[1] ?? (/\.json$/i.test(file.path) ? await recogniseJson(file, false) : undefined);
   if (what === undefined) return;
-  throw new DataError(`${file.path} is not read: ${what}`, {
+  throw new DataError(`${file.path} is not supported: ${what}`, {
     code: 'dataset/foreign',
     hint: known?.[2] ?? TABLE_HINT,
     details: { file: file.path, what },

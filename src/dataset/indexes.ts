@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/names.ts';
+import { plural } from '../words.ts';
 import { columnsOf, pathColumn } from './columns.ts';
 import type { Labelled } from './folders.ts';
 import { groupBy } from './groups.ts';
@@ -63,7 +64,13 @@ export async function readIndexes(
   if (usable.length === 0) return { files, findings };
   if (top && inSplits.length > 0) {
     const paths = inSplits.map(({ path }) => path);
-    findings.push(info('index-unused', `${quoted(paths)}: not used, for ${usable[0].file.path} is.`, paths));
+    findings.push(
+      info(
+        'index-unused',
+        `${quoted(paths)} ${plural(paths.length, 'is', 'are')} not used, because ${usable[0].file.path} is used.`,
+        paths,
+      ),
+    );
   }
   return { files, findings, labelled: await readAll(tree, usable, signal) };
 }
@@ -138,15 +145,18 @@ export function knowsNoFolders(tree: Tree, { table }: Placed): boolean {
 
 /** Says that a table is not used. */
 export function unusedTable({ table }: Placed): Finding {
-  const how = `rename it to index${posix.extname(table.name)} if it is to count instead of the folders`;
+  const how = `rename it to index${posix.extname(table.name)} to use it instead of the folders`;
   return columnsOf(table)
-    ? warning('index-unused', `${table.name} lists pictures with classes, but is not used: ${how}.`)
+    ? warning('index-unused', `${table.name} lists pictures with classes, but is not used; ${how}.`)
     : withoutLabels(table);
 }
 
 function withoutLabels(table: Table): Finding {
   const columns = quoted([...table.written.values()]);
-  return info('index-unused', `${table.name} has no columns path and label (but ${columns}): not used.`);
+  return info(
+    'index-unused',
+    `${table.name} is not used, because it has no columns path and label (it has ${columns}).`,
+  );
 }
 
 function refuseSeveral(placed: readonly Placed[]): void {
@@ -154,7 +164,7 @@ function refuseSeveral(placed: readonly Placed[]): void {
   const paths = placed.map(({ file }) => file.path);
   throw new DataError(`There are several tables of the same pictures: ${quoted(paths)}`, {
     code: 'dataset/several-tables',
-    hint: 'Remove or rename all but one, or name the one that is meant instead of its folder.',
+    hint: 'Remove or rename all but one, or give the path of one instead of the folder.',
     details: { paths },
   });
 }

@@ -76,9 +76,9 @@ describe('the check of a folder', () => {
     expect(byId.eurosat).toMatchObject({ state: 'partial', classes: 10, splits: { train: 12, val: 10 } });
     expect(byId.eurosat.problems).toEqual(
       expect.arrayContaining([
-        '12 train pictures; published are 13500',
-        '0 test pictures; published are 8100',
-        expect.stringContaining('10 rows with no such file'),
+        '12 train pictures instead of the published 13,500',
+        '0 test pictures instead of the published 8,100',
+        expect.stringContaining('10 rows are left out, because the files are not there'),
       ]),
     );
   });

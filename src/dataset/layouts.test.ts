@@ -113,7 +113,7 @@ describe('splits', () => {
     );
     const error = await readDataset(own.root).catch((thrown) => thrown);
     expect(error).toEqual(failure('unknown-split'));
-    expect(error.message).toContain('2 rows of splits with unknown names: "extra", "fold 3"');
+    expect(error.message).toContain('2 rows of unknown splits: "extra", "fold 3"');
   });
 
   it('of unknown names are refused as folders', async () => {
@@ -134,7 +134,7 @@ describe('splits', () => {
 
   it('that name a class too are refused', async () => {
     await write(...['trainA', 'trainB', 'testA', 'testB'].flatMap((name) => pics(name)));
-    await expect(readDataset(own.root)).rejects.toThrow('name a split and something else');
+    await expect(readDataset(own.root)).rejects.toThrow('named by a split and something else');
   });
 
   it.each([
@@ -323,7 +323,7 @@ describe('tables beside pictures', () => {
     const header = 'image_id,dx,age';
     await write(...parts, table('list.csv', header, ...[1, 2, 3, 4, 5, 6].map((n) => `${n},mole,${n}`)));
     await expect(readDataset(own.root)).rejects.toThrow(
-      'list.csv has no column "label" (found "image_id", "dx", "age")',
+      'list.csv has no column "label" (it has "image_id", "dx", "age")',
     );
   });
 
@@ -341,7 +341,7 @@ describe('tables beside pictures', () => {
   it('are named where they have no known column', async () => {
     await write(...images, table('list.csv', 'path,colour,size', 'images/1.jpg,red,1'));
     await expect(readDataset(own.root)).rejects.toThrow(
-      'list.csv has no column "label" (found "path", "colour", "size")',
+      'list.csv has no column "label" (it has "path", "colour", "size")',
     );
   });
 
@@ -353,7 +353,7 @@ describe('tables beside pictures', () => {
   it('say which columns they do not use', async () => {
     await write(...images, table('index.csv', 'path,label,Width', ...rows.map((row) => `${row},640`)));
     expect(finding(await readDataset(own.root), 'columns-unused')?.message).toBe(
-      'index.csv: 1 column is not used: "Width".',
+      'index.csv: 1 column is not used ("Width").',
     );
   });
 
@@ -706,7 +706,7 @@ describe('what is left out is said', () => {
     await write(['some.zip', zip]);
     const dataset = await readDataset(join(own.root, 'some.zip'));
     expect(finding(dataset, 'zip-unusable')).toMatchObject({
-      message: '1 entry of the zip is left out: 1 encrypted.',
+      message: '1 entry of the zip is left out (1 encrypted).',
       paths: ['a/1.jpg: encrypted'],
     });
     zip[entry(1) + 10] = 12;

@@ -1,5 +1,5 @@
 import { DataError } from '../errors.ts';
-import { count } from '../words.ts';
+import { count, plural } from '../words.ts';
 import { columnsOf, missingColumn } from './columns.ts';
 import type { Labelled, LabelledFile } from './folders.ts';
 import type { Lookup } from './lookup.ts';
@@ -97,10 +97,10 @@ function checkSplits(
   if (rows.size === 0) return;
   const total = [...rows.values()].reduce((a, b) => a + b, 0);
   const names = [...rows.keys()];
-  const message = `${table.name} has ${count(total, 'row')} of splits with unknown names: ${quoted(names)}`;
+  const message = `${table.name} has ${count(total, 'row')} of unknown splits: ${quoted(names)}`;
   throw new DataError(message, {
     code: 'dataset/unknown-split',
-    hint: 'Splits are called train, val (or valid, validation, dev) and test (or testing, eval, holdout). Rename them, or remove the rows.',
+    hint: 'Known splits are train, val (or valid, validation, dev) and test (or testing, eval, holdout). Rename the others, or remove their rows.',
     details: { path: table.name, rows: Object.fromEntries(rows) },
   });
 }
@@ -112,26 +112,37 @@ function heldOut(a: Split | undefined, b: Split | undefined): Split | undefined 
 
 function listedFindings(table: Table, skipped: Skipped): Finding[] {
   const findings: Finding[] = [];
-  const say = (code: string, paths: string[], rest: string) => {
+  const say = (code: string, paths: string[], one: string, many: string) => {
     if (paths.length === 0) return;
-    findings.push(warning(code, `${table.name}: ${count(paths.length, 'row')} ${rest}`, paths));
+    const rows = count(paths.length, `row ${one}`, `rows ${many}`);
+    findings.push(warning(code, `${table.name}: ${rows}.`, paths));
   };
   const { missing, repeated, contradictory, leaking, withoutPath } = skipped;
-  say('missing-files', missing, 'with no such file next to the table: left out.');
-  say('repeated', repeated, 'repeated: counted once.');
+  say(
+    'missing-files',
+    missing,
+    'is left out, because the file is not there',
+    'are left out, because the files are not there',
+  );
+  say('repeated', repeated, 'repeats an earlier one and counts once', 'repeat earlier ones and count once');
   say(
     'contradictory',
     contradictory,
-    'with another label than an earlier row for the same file: the first one counts.',
+    'has another label than an earlier row for the same file; the first one counts',
+    'have another label than an earlier row for the same file; the first one counts',
   );
   say(
     'two-splits',
     leaking,
-    'with another split than an earlier row for the same file: test counts before val, val before train.',
+    'has another split than an earlier row for the same file; test counts before val, and val before train',
+    'have another split than an earlier row for the same file; test counts before val, and val before train',
   );
   if (withoutPath > 0) {
     findings.push(
-      warning('no-path', `${table.name}: ${count(withoutPath, 'row')} without a path: left out.`),
+      warning(
+        'no-path',
+        `${table.name}: ${count(withoutPath, 'row has', 'rows have')} no path and ${plural(withoutPath, 'is', 'are')} left out.`,
+      ),
     );
   }
   return findings;
@@ -142,14 +153,14 @@ function splitFindings(layout: string, pictures: LabelledFile[]): Finding[] {
   const findings: Finding[] = [];
   const unlabelled = pictures.filter(({ label }) => label === undefined);
   if (unlabelled.length > 0) {
-    const message = `${layout}: ${count(unlabelled.length, 'row')} without a label.`;
+    const message = `${layout}: ${count(unlabelled.length, 'row has', 'rows have')} no label.`;
     findings.push(warning('unlabelled', message));
   }
   const without = pictures.filter(({ split }) => split === undefined);
   if (without.length === 0 || without.length === pictures.length) return findings;
   const rows = count(without.length, 'row');
   if (pictures.some(({ split }) => split === 'train')) {
-    const message = `${layout}: ${rows} without a split, which others have: used by no split.`;
+    const message = `${layout}: ${rows} without a split, which others have, ${plural(without.length, 'belongs', 'belong')} to no split.`;
     return [
       ...findings,
       warning(
@@ -160,13 +171,13 @@ function splitFindings(layout: string, pictures: LabelledFile[]): Finding[] {
     ];
   }
   for (const picture of without) picture.split = 'train';
-  const message = `${layout}: ${rows} without a split are read as train, which no row is.`;
+  const message = `${layout}: ${rows} without a split ${plural(without.length, 'is', 'are')} read as train, because no row is.`;
   return [...findings, info('blank-is-train', message)];
 }
 
 function severalThings(table: Table, paths: string[]): DataError {
   return new DataError(
-    `${table.name} lists parts of pictures (boxes), and pictures with parts of several classes: ${quoted(paths)}`,
+    `${table.name} lists parts of pictures (boxes), and some pictures have parts of several classes: ${quoted(paths)}`,
     {
       code: 'dataset/several-labels',
       hint: 'Cut the parts out, or write a table with the columns path,label in which each picture has one class.',
@@ -186,10 +197,10 @@ function noLabels(name: string): DataError {
 function nothingFound(table: Table, missing: string[]): DataError {
   const first = missing.length > 0 ? ` (the first: ${missing[0]})` : '';
   return new DataError(
-    `None of the ${count(table.rows.length, 'row')} of ${table.name} leads to a picture${first}`,
+    `None of ${count(table.rows.length, 'row')} of ${table.name} leads to a picture${first}`,
     {
       code: 'dataset/empty',
-      hint: 'Paths are relative to the folder the table lies in, or, in a table that is named itself, absolute.',
+      hint: 'Paths are relative to the folder of the table; in a table that is given itself, they may be absolute.',
       details: { path: table.name, rows: table.rows.length, missing: missing.slice(0, 20) },
     },
   );

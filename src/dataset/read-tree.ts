@@ -107,9 +107,9 @@ function refuseSets(tree: Tree, bases: readonly Folder[]): void {
   const inner = bases.flatMap(({ folders }) => folders.filter(({ others }) => others.some(isMark)));
   if (inner.length === 0) return;
   const names = inner.map(({ name }) => name);
-  throw new DataError(`${tree.root} holds data sets of their own: ${quoted(names)}`, {
+  throw new DataError(`${tree.root} holds several data sets: ${quoted(names)}`, {
     code: 'dataset/several',
-    hint: `Name one of them, for example ${tree.root}/${inner[0].path.slice(0, -1)}`,
+    hint: `Give one of them, for example ${tree.root}/${inner[0].path.slice(0, -1)}.`,
     details: { root: tree.root, folders: names },
   });
 }
@@ -131,7 +131,7 @@ function leftOut(
   const rest = tree.files.filter((file) => !known.has(file));
   const say = (tell: typeof info, code: string, files: readonly SourceFile[], one: string, many: string) => {
     if (files.length === 0) return;
-    const message = `${count(files.length, one, many)}: left out.`;
+    const message = `${count(files.length, one, many)}.`;
     const paths = files.map(({ path }) => path);
     findings.push(tell(code, message, paths));
   };
@@ -141,23 +141,23 @@ function leftOut(
     warning,
     'unread-formats',
     unread,
-    'picture is of a format that is not read',
-    'pictures are of formats that are not read',
+    'picture is left out, because its format is not supported',
+    'pictures are left out, because their formats are not supported',
   );
   say(
     info,
     'not-images',
     notes.filter((file) => !unread.includes(file)),
-    'file is no picture',
-    'files are no pictures',
+    'file is left out, because it is not a picture',
+    'files are left out, because they are not pictures',
   );
   if (isListed) {
     say(
       info,
       'unlisted',
       rest.filter(({ path }) => isImagePath(path)),
-      'picture is in the folder, but not used from the table',
-      'pictures are in the folder, but not used from the table',
+      'picture in the folder is left out, because the table does not use it',
+      'pictures in the folder are left out, because the table does not use them',
     );
   }
   findings.push(...hiddenFindings(tree.hidden.filter((file) => !known.has(file))));

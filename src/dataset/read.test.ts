@@ -25,7 +25,7 @@ describe('folders of classes', () => {
     const [first] = dataset.examples;
     expect(new TextDecoder().decode(await first.read())).toBe('cafe\u0301/1.jpg');
     expect(existsSync(first.path!)).toBe(true);
-    expect(finding(dataset, 'found')?.message).toBe('4 classes, 5 pictures: read from <class>/ folders.');
+    expect(finding(dataset, 'found')?.message).toBe('4 classes, 5 pictures, read from <class>/ folders.');
   });
 
   it('passes over hidden and system files; counts and lists what is no picture', async () => {
@@ -76,7 +76,7 @@ describe('folders of classes', () => {
 
   it('refuses a split that is not there', async () => {
     await write('train/a/1.jpg', 'train/b/2.jpg');
-    await expect(readDataset(own.root, { split: 'val' })).rejects.toThrow(/no split "val" \(it has: train\)/);
+    await expect(readDataset(own.root, { split: 'val' })).rejects.toThrow(/no split "val" \(it has train\)/);
   });
 
   it('reads <class>/{train,test}/*', async () => {
@@ -151,7 +151,7 @@ describe('tables', () => {
     ]);
     expect(dataset.examples.map(({ group }) => group)).toEqual([undefined, 'burst 1', 'burst 1']);
     expect(dataset.findings.map(({ message }) => message)).toEqual([
-      '2 classes, 3 pictures (1 train, 1 val, 1 test): read from list.csv.',
+      '2 classes, 3 pictures (1 train, 1 val, 1 test), read from list.csv.',
       '1 class has no pictures in val: "dog, big"',
       '1 class has no pictures in test: "cat"',
     ]);
@@ -212,7 +212,7 @@ describe('tables', () => {
 
   it('says the line that is wrong', async () => {
     await write('1.jpg', ['list.csv', 'path,label\n1.jpg,a\n1.jpg,a,b\n']);
-    await expect(readDataset(join(own.root, 'list.csv'))).rejects.toThrow('list.csv, line 3: 3 fields');
+    await expect(readDataset(join(own.root, 'list.csv'))).rejects.toThrow('list.csv, line 3, has 3 fields');
   });
 
   it('reads a folder with an index.csv, which may not lead out of it', async () => {

@@ -4,7 +4,7 @@ import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/names.ts';
 import { unlessMissing } from '../store/regular.ts';
 import { withNamedErrors } from '../system-error.ts';
-import { count } from '../words.ts';
+import { count, number } from '../words.ts';
 import { describeClasses } from './classes.ts';
 import { CARD_NAME, cardOf, classNamesOfCard } from './dataset-card.ts';
 import { LAYOUT_HINT } from './folder-checks.ts';
@@ -59,7 +59,7 @@ async function read(source: string, signal?: AbortSignal): Promise<Found> {
   if (TABLE_ENDINGS.includes(ending)) return readTableFile(source, signal);
   if (!isImagePath(source)) await refuseForeignFile(diskFile(source, resolve(source)));
   const kind = isImagePath(source) ? 'a single picture' : 'neither a folder, a table nor a zip archive';
-  throw new DataError(`${source} is ${kind}, not a data set`, {
+  throw new DataError(`${source} is ${kind}, and a data set is needed`, {
     code: 'dataset/kind',
     hint: LAYOUT_HINT,
     details: { path: source },
@@ -117,7 +117,7 @@ function assemble(
       read: file.read,
     };
   });
-  const found = info('found', `${counts(classes.length, examples)}: read from ${labelled.layout}.`);
+  const found = info('found', `${counts(classes.length, examples)}, read from ${labelled.layout}.`);
   const empty = [...emptyClasses({ classes, examples }), ...absentClasses({ classes, examples })];
   return {
     name,
@@ -133,7 +133,7 @@ function assemble(
 function counts(classes: number, examples: Example[]): string {
   const bySplit = (['train', 'val', 'test'] as const).flatMap((split) => {
     const n = examples.filter((example) => example.split === split).length;
-    return n > 0 ? [`${n} ${split}`] : [];
+    return n > 0 ? [`${number(n)} ${split}`] : [];
   });
   const splits = bySplit.length > 0 ? ` (${bySplit.join(', ')})` : '';
   return `${count(classes, 'class', 'classes')}, ${count(examples.length, 'picture')}${splits}`;
@@ -144,7 +144,7 @@ function emptyClasses({ classes, examples }: Pick<Dataset, 'classes' | 'examples
   const empty = classes.filter((_, i) => !seen.has(i)).map(({ id }) => id);
   if (empty.length === 0) return [];
   const n = count(empty.length, 'class has', 'classes have');
-  return [warning('empty-class', `${n} no pictures and can only be known by name: ${quoted(empty)}`, empty)];
+  return [warning('empty-class', `${n} no pictures and can be known only by name: ${quoted(empty)}`, empty)];
 }
 
 /** Classes that a split cannot judge by; those that cannot be taught are counted where examples are drawn. */
@@ -165,7 +165,7 @@ function selectSplit(dataset: Dataset, split?: Split): Dataset {
   const examples = dataset.examples.filter((example) => example.split === split);
   if (examples.length > 0) return { ...dataset, examples };
   const there = [...new Set(dataset.examples.map((example) => example.split ?? 'none'))];
-  throw new DataError(`${dataset.root} has no split "${split}" (it has: ${there.join(', ')})`, {
+  throw new DataError(`${dataset.root} has no split "${split}" (it has ${there.join(', ')})`, {
     code: 'dataset/no-split',
     hint: 'Put the pictures into train/ and test/ folders, or fill a column split in the table.',
     details: { root: dataset.root, split, there },

@@ -37,7 +37,7 @@ interface Row {
  */
 export function sampleFewShot(source: Dataset | Labels, { shots, seed, split }: FewShotOptions): number[] {
   if (shots !== Number.POSITIVE_INFINITY && !(Number.isInteger(shots) && shots >= 0)) {
-    throw new UsageError(`The number of shots must be a whole number, got ${shots}`, {
+    throw new UsageError(`The number of shots must be a whole number, not ${shots}`, {
       code: 'dataset/shots',
       details: { shots },
     });

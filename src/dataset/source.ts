@@ -68,7 +68,7 @@ export async function zipTree(path: string): Promise<Tree> {
 function unusable(skipped: readonly { name: string; reason: string }[]): Finding[] {
   if (skipped.length === 0) return [];
   const paths = skipped.map(({ name, reason }) => `${name}: ${reason}`);
-  const message = `${count(skipped.length, 'entry of the zip is', 'entries of the zip are')} left out: ${reasonsOf(skipped)}.`;
+  const message = `${count(skipped.length, 'entry of the zip is', 'entries of the zip are')} left out (${reasonsOf(skipped)}).`;
   return [warning('zip-unusable', message, paths)];
 }
 
@@ -82,8 +82,12 @@ function reasonsOf(skipped: readonly { reason: string }[]): string {
 function leftoverFindings(paths: string[]): Finding[] {
   if (paths.length === 0) return [];
   const names = [...new Set(paths.map((path) => posix.basename(path)))];
-  const what = count(paths.length, 'file or folder', 'files and folders');
-  return [info('leftovers', `${what} of systems and tools (${quoted(names)}): left out.`, paths)];
+  const what = count(
+    paths.length,
+    'file or folder of a system or tool is',
+    'files and folders of systems and tools are',
+  );
+  return [info('leftovers', `${what} left out (${quoted(names)}).`, paths)];
 }
 
 /** Says which files were left out because they are hidden. */
@@ -92,11 +96,11 @@ export function hiddenFindings(files: readonly SourceFile[]): Finding[] {
   const tell = files.some(({ path }) => isImagePath(path)) ? warning : info;
   const hidden = count(
     files.length,
-    'file is hidden, for its name or that of a folder begins with a dot',
-    'files are hidden, for their names or those of their folders begin with a dot',
+    'file is left out, because its name or that of a folder begins with a dot',
+    'files are left out, because their names or those of their folders begin with a dot',
   );
   const paths = files.map(({ path }) => path);
-  return [tell('hidden', `${hidden}: left out.`, paths)];
+  return [tell('hidden', `${hidden}.`, paths)];
 }
 
 /**
@@ -174,19 +178,32 @@ type Refused = Record<'outside' | 'loop' | 'again' | 'unreadable', string[]>;
 
 function refusals({ outside, loop, again, unreadable }: Refused): Finding[] {
   const findings: Finding[] = [];
-  const say = (code: string, paths: string[], one: string, many: string, rest: string) => {
-    if (paths.length > 0) findings.push(warning(code, `${count(paths.length, one, many)} ${rest}`, paths));
+  const say = (code: string, paths: string[], one: string, many: string) => {
+    if (paths.length > 0) findings.push(warning(code, `${count(paths.length, one, many)}.`, paths));
   };
-  const lead = ['link leads', 'links lead'] as const;
-  say('link-outside', outside, ...lead, 'out of the folder: not followed. Copy the files that are meant.');
-  say('link-loop', loop, ...lead, 'back to a folder around it: not followed.');
-  say('link-again', again, ...lead, 'to a folder that another link leads to: not followed.');
+  say(
+    'link-outside',
+    outside,
+    'link is not followed, because it leads out of the folder; copy the file that is meant',
+    'links are not followed, because they lead out of the folder; copy the files that are meant',
+  );
+  say(
+    'link-loop',
+    loop,
+    'link is not followed, because it leads back to a folder around it',
+    'links are not followed, because they lead back to folders around them',
+  );
+  say(
+    'link-again',
+    again,
+    'link is not followed, because another link leads to the same folder',
+    'links are not followed, because other links lead to the same folders',
+  );
   say(
     'unreadable',
     unreadable,
-    'file or folder',
-    'files or folders',
-    'cannot be read (a broken link, no permission, or no regular file): left out.',
+    'file or folder is left out, because it cannot be read (a broken link, no permission, or not a regular file)',
+    'files or folders are left out, because they cannot be read (broken links, no permission, or not regular files)',
   );
   return findings;
 }

@@ -10,6 +10,6 @@ export function spellingFindings(origin: string, pairs: Iterable<readonly [strin
   if (several.length === 0) return [];
   const names = several.map(([read]) => read);
   const classes = count(names.length, 'class is', 'classes are');
-  const message = `${origin}: ${classes} written in several ways that look or mean the same (blanks, invisible characters, accents, 1.0 for 1), each read as one: ${quoted(names)}`;
+  const message = `${origin}: ${classes} written in several ways that look or mean the same (blanks, invisible characters, accents, 1.0 for 1) and counted as one: ${quoted(names)}`;
   return [info('spellings', message, names)];
 }

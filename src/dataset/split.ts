@@ -27,14 +27,17 @@ export function learnable(dataset: Dataset): Dataset {
   if (held === 0) return dataset;
   const splits = [...new Set(examples.map(({ split }) => split))].filter((split) => split && split !== train);
   if (!kept.some(({ label }) => label >= 0)) {
-    throw new DataError(`${root} has nothing to learn from: all pictures are in ${splits.join(' and ')}`, {
-      code: 'dataset/no-train',
-      hint: 'Put the pictures to learn from into train/, or name the folder of the split itself.',
-      details: { root, splits },
-    });
+    throw new DataError(
+      `${root} has nothing to learn from, because all pictures are in ${splits.join(' and ')}`,
+      {
+        code: 'dataset/no-train',
+        hint: 'Put the pictures to learn from into train/, or give the folder of the split itself.',
+        details: { root, splits },
+      },
+    );
   }
   const pictures = count(held, 'picture is', 'pictures are');
-  const message = `${pictures} not learnt from, but held out (${splits.join(', ') || 'no split'}).`;
+  const message = `${pictures} held out (${splits.join(', ') || 'no split'}) and not learned from.`;
   return { ...dataset, examples: kept, findings: [...findings, info('held-out', message)] };
 }
 
@@ -53,7 +56,7 @@ export interface SplitOptions {
 export function splitDataset(dataset: Dataset, { testFraction, seed }: SplitOptions): Dataset {
   const fraction = testFraction === 'auto' ? 0.3 : testFraction;
   if (!(fraction > 0 && fraction < 1)) {
-    throw new UsageError(`The test fraction must lie between 0 and 1, got ${testFraction}`, {
+    throw new UsageError(`The test fraction must be between 0 and 1, not ${testFraction}`, {
       code: 'dataset/test-fraction',
       details: { testFraction },
     });
@@ -77,7 +80,7 @@ export function splitDataset(dataset: Dataset, { testFraction, seed }: SplitOpti
   if (![...splitOf.values()].includes('test')) {
     throw new DataError(`${dataset.root} cannot be split: no class has two pictures that are not alike`, {
       code: 'dataset/too-few-to-split',
-      hint: 'Add pictures, or give the test pictures in a folder of their own.',
+      hint: 'Add pictures, or put the test pictures into a folder of their own.',
       details: { root: dataset.root, examples: dataset.examples.length },
     });
   }
@@ -119,8 +122,8 @@ export function withoutLeaks(dataset: Dataset): Dataset {
     group !== undefined && split !== undefined && RANK[split] < (highest.get(group) ?? 0);
   const paths = dataset.examples.filter(leaks).map(({ id }) => id);
   if (paths.length === 0) return dataset;
-  const pictures = count(paths.length, 'picture', 'pictures');
-  const message = `${pictures} of train or val left out: the same or nearly the same is in a later split.`;
+  const pictures = count(paths.length, 'picture of train or val is', 'pictures of train or val are');
+  const message = `${pictures} left out, because the same or nearly the same picture is in a later split.`;
   return {
     ...dataset,
     examples: dataset.examples.filter((example) => !leaks(example)),

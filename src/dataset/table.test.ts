@@ -63,9 +63,13 @@ describe('a table is refused', () => {
     [
       'a field too many',
       'path,label\n1.jpg,a\n\n2.jpg,a,b',
-      'list.csv, line 4: 3 fields, but the header has 2',
+      'list.csv, line 4, has 3 fields, but the header has 2',
     ],
-    ['the same below a line for the separator', 'sep=,\npath,label\n1.jpg,a\n2.jpg,a,b', 'line 4: 3 fields'],
+    [
+      'the same below a line for the separator',
+      'sep=,\npath,label\n1.jpg,a\n2.jpg,a,b',
+      'line 4, has 3 fields',
+    ],
     ['a quote that does not end', 'path,label\n"1.jpg,a\n2.jpg,b', 'list.csv, line'],
   ])('with %s', (_, text, message) => {
     expect(() => read(text)).toThrow(message);

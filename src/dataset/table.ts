@@ -80,7 +80,7 @@ function parseCsv(whole: string, name: string): Table {
     if (record.length > columns.length && isFilled(record.slice(columns.length))) {
       const at = lineOf(i);
       const fields = count(record.length, 'field');
-      throw malformed(`${name}, line ${at}: ${fields}, but the header has ${columns.length}`, name, at);
+      throw malformed(`${name}, line ${at}, has ${fields}, but the header has ${columns.length}`, name, at);
     }
     const values: Record<string, string> = {};
     for (const [k, column] of columns.entries()) if (column !== '') values[column] = record[k] ?? '';
@@ -162,7 +162,7 @@ function parseObject(line: string, name: string, number: number): object {
   } catch (cause) {
     throw malformed(`${name}, line ${number}: ${(cause as Error).message}`, name, number, cause);
   }
-  throw malformed(`${name}, line ${number}: not a JSON object`, name, number);
+  throw malformed(`${name}, line ${number}, is not a JSON object`, name, number);
 }
 
 /** Lists (of prompts) as classes.csv writes them; other structures are of no use to any column. */
