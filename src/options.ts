@@ -107,7 +107,7 @@ export function resolveOptions<T extends Options>(
     if (result.success) return [name, result.data];
     const flagName = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     const shown = value === undefined ? 'is missing' : `cannot be ${JSON.stringify(value)}`;
-    throw new UsageError(`Option ${flagName} ${shown}: ${requirement(result.error.issues[0])}`, {
+    throw new UsageError(`Option ${flagName} ${shown}: ${faultOf(result.error)}`, {
       code: 'option/value',
       hint: option.help,
       details: { option: name, value },
@@ -116,8 +116,14 @@ export function resolveOptions<T extends Options>(
   return Object.fromEntries(entries) as ValuesOf<T>;
 }
 
+/** What is wrong with a value, and where in it: `classes.0: it must be text`. Of several faults the first. */
+export function faultOf(error: z.ZodError): string {
+  const [issue] = error.issues;
+  return [issue.path.join('.'), requirement(issue)].filter(Boolean).join(': ');
+}
+
 /** What a value must be, in words: a schema's own message is for programmers. */
-export function requirement(issue: z.core.$ZodIssue): string {
+function requirement(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'too_small':
       if (issue.minimum === 1 && issue.origin in SIZES) return 'it must not be empty';

@@ -9,7 +9,7 @@ import { type Method, type State, scoresOf } from '../methods/method.ts';
 import { bindMethod } from '../methods/score.ts';
 import { countByClass, isPlain } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
-import { resolveOptions } from '../options.ts';
+import { faultOf, resolveOptions } from '../options.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { type FileUse, readRegular } from '../store/regular.ts';
 import { openSafetensors, parseSafetensors, type SafetensorsFile } from '../store/safetensors.ts';
@@ -148,8 +148,7 @@ function dataOf(
     parseJson(classifier, BOUNDS, (why) => refuse(`its metadata cannot be read: ${why}`)),
   );
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    return refuse(`${issue.path.join('.') || 'its metadata'}: ${issue.message}`, parsed.error);
+    return refuse(`its metadata cannot be used: ${faultOf(parsed.error)}`, parsed.error);
   }
   const { scalars, prompts, examples, ...rest } = parsed.data;
   const method = methods.find(({ id }) => id === rest.method);

@@ -22,10 +22,7 @@ export function tellFailure(error: unknown, io: Io, { json = false, verbose = fa
     );
   } else {
     io.tell({ style: 'red', mark: 'error:', text: message });
-    // A hint may be a list. Its other lines are indented, so that no name in it can look like an error of the program.
-    const [first, ...rest] = hint?.split('\n') ?? [];
-    if (first) io.tell({ style: 'cyan', mark: 'hint:', text: first });
-    for (const line of rest) io.tell(`  ${line.trim()}`);
+    if (hint) io.tell({ style: 'cyan', mark: 'hint:', text: hint });
   }
   if (verbose && error instanceof Error) for (const line of stacks(error)) io.tell(line);
   return exitCode;

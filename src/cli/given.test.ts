@@ -65,7 +65,7 @@ it.each([
   [[...fit, '--tune', 'val', '--alpha', '1'], 'alpha of tip-adapter cannot be both given and tuned'],
   [[...fit, '--views', '3'], 'Option --views has no effect with features'],
   [[...fit, '--no-exif', '--no-thumbnails'], 'Options exif, thumbnails have no effect with features'],
-  [[...fit, '--template', '{}', '--prompts', 'dtd'], 'template and prompts cannot both be given'],
+  [[...fit, '--template', '{}', '--prompts', 'dtd'], 'The options template and prompts exclude each other'],
   [
     [...fit, '--encoder', 'clip-vit-b32', '--from-bundle', 'x.zip'],
     '--encoder has no effect with --from-bundle',

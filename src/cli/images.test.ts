@@ -37,7 +37,7 @@ describe('findImages', () => {
     expect(io.err()).toContain(
       '2 files and folders of systems and tools are left out (".thumbnails", "@eaDir").',
     );
-    expect(io.err()).toContain('1 file is hidden');
+    expect(io.err()).toContain('1 file is left out, because its name');
   });
 
   it('follows links, also those that lead out, and ends where they lead around', async () => {

@@ -76,13 +76,6 @@ describe('runCli', () => {
     else expect(err).toMatch(message);
   });
 
-  it('tells a hint of several lines line by line, each but the first indented', async () => {
-    const { err } = await run('fit', 'no\nwhere', '-o', 'y');
-    expect(err).toMatch(
-      /^error: There is no file or folder no\\nwhere\nhint: [^\n]+:\n( {2}photos\S+ .*\n){4}$/,
-    );
-  });
-
   it('tells errors as JSON with --json', async () => {
     const { status, err } = await run('info', 'nowhere.safetensors', '--json');
     expect(status).toBe(4);

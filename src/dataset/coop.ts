@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/names.ts';
+import { faultOf } from '../options.ts';
 import { count, plural } from '../words.ts';
 import type { Labelled, LabelledFile } from './folders.ts';
 import { groupBy } from './groups.ts';
@@ -105,8 +106,7 @@ function parseSplit(text: string, path: string): z.infer<typeof splitSchema> {
   }
   const parsed = splitSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const [{ path: at, message }] = parsed.error.issues;
-  throw malformed(path, `${at.join('.') || 'the whole'}: ${message}`);
+  throw malformed(path, faultOf(parsed.error));
 }
 
 function malformed(path: string, what: string, cause?: unknown): DataError {

@@ -3,6 +3,7 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.ts';
 import { dot, type Matrix, row } from '../math/matrix.ts';
+import { faultOf } from '../options.ts';
 import { CONFIGURATION_LIMIT, readRegular } from '../store/regular.ts';
 import { count, plural } from '../words.ts';
 import { type DumpTable, openTables } from './dump-tables.ts';
@@ -161,7 +162,7 @@ async function readInfo(folder: string): Promise<z.infer<typeof info>> {
       hint: 'Labels are places in the list of classes, so every class needs a name of its own.',
     });
   }
-  throw new DataError(`${path} does not describe features: ${z.prettifyError(parsed.error)}`, {
+  throw new DataError(`${path} does not describe features: ${faultOf(parsed.error)}`, {
     code: 'dump/info',
     hint: 'The file must be {"dataset": …, "model": …, "classes": ["cat", "dog", …]}.',
   });

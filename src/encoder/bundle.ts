@@ -5,9 +5,8 @@ import { DataError, UsageError } from '../errors.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { checkFile } from '../store/checksum.ts';
 import { install } from './install.ts';
-import { findEncoder, type LocalEncoder } from './local.ts';
+import { findEncoder, type LocalEncoder, notInstalled } from './local.ts';
 import { type EncoderRecord, parseRecord, RECORD_FILE } from './record.ts';
-import { unknownName } from './registry.ts';
 import { entryBytes, notABundle, readZipDirectory, type ZipEntry, zipFiles } from './zip.ts';
 
 /** Where things lie inside a bundle. */
@@ -27,7 +26,7 @@ export async function bundleEncoder(
   { classifier, signal }: { classifier?: string; signal?: AbortSignal } = {},
 ): Promise<number> {
   const local = await findEncoder(name);
-  if (!local) throw unknownName(name);
+  if (!local) throw notInstalled(name);
   const { record, folder } = local;
   const files = [RECORD_FILE, ...record.files.map((file) => file.path)].map((file) => ({
     path: ENCODER + file,
@@ -84,9 +83,9 @@ async function place(path: string, entry: ZipEntry, target: string, signal?: Abo
   for await (const chunk of entryBytes(path, entry, signal)) hash.update(chunk);
   const { sha256 } = await checkFile(target, {}, signal);
   if (sha256 === hash.digest('hex')) return;
-  throw new DataError(`${target} is there already, and is another file than the one in ${path}`, {
+  throw new DataError(`${target} exists already and differs from the file in ${path}`, {
     code: 'encoder/bundle-target',
-    hint: 'Move it away, or unpack into another folder.',
+    hint: 'Move the file away, or put the bundle into another folder.',
     details: { path: target },
   });
 }

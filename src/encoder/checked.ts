@@ -43,7 +43,7 @@ export function checkEmbeddings(
   const refuse = (message: string, code: string, details: object): never => {
     throw new ModelError(message, {
       code: `encoder/${code}`,
-      hint: 'The encoder is damaged, or not what its configuration says. Get it again, or take another.',
+      hint: 'The encoder is damaged, or differs from its configuration. Get it again, or use another one.',
       details: { encoder: id, ...details },
     });
   };

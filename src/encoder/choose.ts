@@ -34,19 +34,19 @@ const PERSON_PATIENCE = 15_000;
  * terminal is offered CLIP once, if the hub answers; the answer is remembered.
  */
 export async function chooseEncoder(wanted: string, options: ChooseOptions = {}): Promise<Choice> {
-  if (wanted !== 'auto') return { name: wanted, reason: `Encoder ${wanted}: as asked for.` };
+  if (wanted !== 'auto') return { name: wanted, reason: `Encoder: ${wanted}.` };
   const clip = await clipOnDisk();
-  if (clip) return { name: clip, reason: `Encoder ${clip}: a CLIP that is on this machine.` };
+  if (clip) return { name: clip, reason: `Encoder: ${clip}, a CLIP on this machine.` };
   const offered = REGISTRY.find(({ id }) => id === DEFAULT_CLIP) as RegisteredEncoder;
   if (await acceptsOffer(offered, options)) {
-    return { name: offered.id, reason: `Encoder ${offered.id}: chosen just now; it stays on this machine.` };
+    return { name: offered.id, reason: `Encoder: ${offered.id}, which stays on this machine.` };
   }
   const size = `${offered.megabytes} MB`;
   return {
     name: BUILTIN_ID,
     reason:
-      `Encoder ${BUILTIN_ID}: the built-in one (not CLIP), as no CLIP is on this machine; ` +
-      `"tip-adapter encoders pull ${offered.id}" gets one (${size}).`,
+      `Encoder: ${BUILTIN_ID}, the built-in one (not CLIP), because no CLIP is on this machine; ` +
+      `"tip-adapter encoders pull ${offered.id}" downloads one (${size}).`,
   };
 }
 
@@ -72,7 +72,7 @@ async function acceptsOffer(
     return false;
   throwIfAborted(signal);
   const stop = new AbortController();
-  const question = `Download ${id} (OpenAI's CLIP, ${megabytes} MB)? It knows far more things by name than the built-in encoder.`;
+  const question = `Download ${id} (OpenAI's CLIP, ${megabytes} MB)? It knows far more names than the built-in encoder.`;
   let timer: NodeJS.Timeout | undefined;
   const silence = new Promise<boolean>((resolve) => {
     timer = setTimeout(() => resolve(false), patience);

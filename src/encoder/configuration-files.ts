@@ -27,13 +27,13 @@ export function parseObject(text: string, where: string): Json {
   const refuse = (why: string, cause?: unknown): never => {
     throw new ModelError(`${where} cannot be read: ${why}`, {
       code: 'encoder/json',
-      hint: 'The file is damaged: get it again.',
+      hint: 'The file is damaged; get it again.',
       details: { path: where },
       cause,
     });
   };
   const value = parseJson(text, BOUNDS, refuse);
-  return isJson(value) ? value : refuse('it holds no object');
+  return isJson(value) ? value : refuse('it is not a JSON object');
 }
 
 /** The configuration files among the paths of an encoder's folder, parsed. */

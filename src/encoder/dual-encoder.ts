@@ -123,11 +123,11 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
 function otherDimension({ id, dimension }: EncoderRecord, { rows, cols }: Matrix, count: number): ModelError {
   return new ModelError(
     rows === count
-      ? `The towers of ${id} do not fit: pictures have ${dimension} numbers, texts ${cols}`
+      ? `The towers of ${id} do not fit: pictures have ${dimension} dimensions, and texts have ${cols}`
       : `A tower of ${id} gives ${rows} rows for ${count} inputs`,
     {
       code: 'encoder/dimension',
-      hint: 'Export both models with their projection into the common space, for batches of any size.',
+      hint: 'Export both models with their projection into the common space and for batches of any size.',
       details: { pictures: dimension, texts: cols, rows, count },
     },
   );

@@ -81,11 +81,11 @@ describe('configuration', () => {
   });
 
   it.each([
-    [{ 'config.json': { model_type: 'made-up' } }, 'config.json cannot be followed: model_type'],
+    [{ 'config.json': { model_type: 'made-up' } }, 'config.json cannot be used: model_type'],
     [{ 'config.json': { projection_dim: 0.5 } }, 'projection_dim'],
     [{ 'config.json': { logit_scale: 1000 } }, 'logit_scale'],
     [{ 'config.json': { text_config: [] } }, 'text_config'],
-    [{ 'tokenizer.json': {} }, 'tokenizer.json cannot be followed: model'],
+    [{ 'tokenizer.json': {} }, 'tokenizer.json cannot be used: model'],
     [{ 'tokenizer_config.json': { pad_token: 7 } }, 'pad_token'],
   ])('is refused by name where it is %j', (files, message) => {
     expect(() => read(files)).toThrow(message);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ModelError } from '../errors.ts';
 import type { Preprocessing } from '../image/types.ts';
+import { faultOf } from '../options.ts';
 import type { Json } from './fields.ts';
 import { preprocessingOf, preprocessorOf } from './preprocessor-config.ts';
 import type { Precision, TextRule } from './record.ts';
@@ -65,8 +66,8 @@ export function findDualFiles(paths: readonly string[], precision: Precision, wh
     throw new ModelError(`${where} has no ${precision} image and text model in ONNX`, {
       code: 'encoder/no-model',
       hint: others.length
-        ? `It has ${others.join(', ')}: add #${others[0]} to the encoder's name.`
-        : 'Expected are vision_model.onnx and text_model.onnx, or model.onnx, in the folder or in onnx/; or the weights of a CLIP: open_clip_model.safetensors or model.safetensors.',
+        ? `It has ${others.join(', ')}; add #${others[0]} to the name of the encoder.`
+        : 'The folder, or onnx/ in it, needs vision_model.onnx and text_model.onnx, or model.onnx; or the folder needs the weights of a CLIP, open_clip_model.safetensors or model.safetensors.',
       details: { where, precision, others },
     });
   }
@@ -170,10 +171,10 @@ export function readConfiguration(read: (path: string) => Json | undefined): Dua
 function parsed<T>(schema: z.ZodType<T>, json: Json, file: string): T {
   const result = schema.safeParse(json);
   if (result.success) return result.data;
-  const [{ path, message }] = result.error.issues;
-  throw new ModelError(`${file} cannot be followed: ${path.join('.')}: ${message}`, {
+  throw new ModelError(`${file} cannot be used: ${faultOf(result.error)}`, {
     code: 'encoder/field',
-    details: { file, field: path.join('.') },
+    hint: 'The file is damaged, or of an encoder that is not supported. Get it again, or use another encoder.',
+    details: { file, field: result.error.issues[0].path.join('.') },
   });
 }
 

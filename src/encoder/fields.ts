@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { ModelError } from '../errors.ts';
+import { faultOf } from '../options.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 
@@ -40,21 +41,21 @@ export function readFields<F extends Fields>(
   within = '',
 ): Values<F> {
   const refuse = (field: string, why: string): never => {
-    throw new ModelError(`${file} cannot be followed: ${within}${field} ${why}`, {
+    throw new ModelError(`${file} cannot be used: ${within}${field} ${why}`, {
       code: 'encoder/field',
       hint,
       details: { file, field: `${within}${field}` },
     });
   };
-  if (!isJson(json)) return refuse('', 'it holds no object');
+  if (!isJson(json)) return refuse('', 'it is not a JSON object');
   const values: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(json)) {
     if (value === null || value === undefined) continue;
     const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
-    if (field === undefined) refuse(name, `(${shown(value)}) is not understood`);
+    if (field === undefined) refuse(name, `(${shown(value)}) is not supported`);
     else if (isSchema(field)) {
       const parsed = field.safeParse(value);
-      if (!parsed.success) refuse(name, `cannot be ${shown(value)}: ${parsed.error.issues[0].message}`);
+      if (!parsed.success) refuse(name, `cannot be ${shown(value)}: ${faultOf(parsed.error)}`);
       values[name] = parsed.data;
     } else if (typeof field !== 'string') {
       if (!isJson(value)) refuse(name, `cannot be ${shown(value)}: it must be an object`);

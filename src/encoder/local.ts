@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { sharedEngine } from '../engine/node.ts';
 import type { Engine } from '../engine/types.ts';
-import { ModelError, throwIfAborted } from '../errors.ts';
+import { ModelError, type TipAdapterError, throwIfAborted, UsageError } from '../errors.ts';
 import { folderSize, homeFolder } from '../store/home.ts';
 import { unlessMissing } from '../store/regular.ts';
 import { removeFolder } from '../store/temporary.ts';
@@ -64,16 +64,14 @@ export interface EncoderDescription {
 export async function describeEncoder(name: string): Promise<EncoderDescription> {
   const local = await findEncoder(name);
   const registered = REGISTRY.find(({ id }) => id === name);
-  if (!local && !registered) throw unknownName(name);
+  if (!local && !registered) throw notInstalled(name);
   return { registered, local: local && { ...local, bytes: await folderSize(local.folder) } };
 }
 
 /** Removes an encoder from the home. Returns the bytes freed; throws `UsageError` for an unknown name, `ModelError` where it is not there. */
 export async function removeEncoder(name: string): Promise<number> {
   const folder = encoderFolder(name);
-  if (!(await stat(folder).catch(unlessMissing))) {
-    throw REGISTRY.some(({ id }) => id === name) ? notHere(name) : unknownName(name);
-  }
+  if (!(await stat(folder).catch(unlessMissing))) throw notInstalled(name);
   const bytes = await folderSize(folder);
   await removeFolder(folder);
   return bytes;
@@ -107,6 +105,17 @@ export async function locateEncoder(name: string, options: LoadOptions = {}): Pr
   return pullEncoder(name, { ...options, engine });
 }
 
+/** The error for a name that no encoder on this machine has. */
+export function notInstalled(name: string): TipAdapterError {
+  if (REGISTRY.some(({ id }) => id === name)) return notHere(name);
+  if (!/[\\/]/.test(name)) return unknownName(name);
+  return new UsageError(`No encoder on this machine is installed as ${name}`, {
+    code: 'encoder/unknown',
+    hint: 'Give a name that tip-adapter encoders list prints. A folder with an encoder is used where it is.',
+    details: { name },
+  });
+}
+
 function notHere(name: string): ModelError {
   return new ModelError(`The encoder ${name} is not on this machine`, {
     code: 'encoder/not-here',
@@ -125,7 +134,7 @@ async function inFolder(source: EncoderSource, engine: Engine): Promise<LocalEnc
   if (source.kind !== 'folder') return undefined;
   const folder = resolve(source.path);
   if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
-    throw new ModelError(`There is no encoder's folder ${folder}`, {
+    throw new ModelError(`There is no folder ${folder} with an encoder`, {
       code: 'encoder/no-folder',
       hint: 'Check the path.',
       details: { folder },

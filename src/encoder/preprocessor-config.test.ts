@@ -147,16 +147,13 @@ describe('preprocessor_config.json', () => {
     [{ ...given, do_center_crop: false }, /without do_center_crop/],
     [{ ...given, image_mean: [0.5] }, /image_mean/],
     [{ ...given, image_std: [0, 1, 1] }, /image_std/],
-    [{ ...given, crop_pct: 0.875 }, /crop_pct \(0\.875\) is not understood/],
+    [{ ...given, crop_pct: 0.875 }, /crop_pct \(0\.875\) is not supported/],
     [{ ...given, rescale_offset: true }, /rescale_offset/],
     [{ ...given, resize_mode: 'longest' }, /resize_mode/],
-    [
-      { ...given, image_processor_type: 'ConvNextImageProcessor' },
-      /ConvNextImageProcessor is not understood/,
-    ],
+    [{ ...given, image_processor_type: 'ConvNextImageProcessor' }, /ConvNextImageProcessor is not supported/],
     [{ image_processor_type: 'SiglipImageProcessor', do_center_crop: true }, /has no do_center_crop/],
-    [{ size: 224, crop_size: 224, resample: 3 }, /image_mean is not stated/],
-    [{ size: 224, crop_size: 224 }, /resample is not stated/],
+    [{ size: 224, crop_size: 224, resample: 3 }, /image_mean is missing/],
+    [{ size: 224, crop_size: 224 }, /resample is missing/],
   ])('refuses %o by name', (config, message) => {
     expect(() => preprocessingOf(config)).toThrowError(message);
   });

@@ -124,7 +124,7 @@ export function preprocessorOf(
 /** Throws `ModelError` naming what the file asks for and this program does not do. */
 export function preprocessingOf(json: unknown, file = 'preprocessor_config.json'): Preprocessing {
   const refuse = (why: string): never => {
-    throw new ModelError(`${file} cannot be followed: ${why}`, {
+    throw new ModelError(`${file} cannot be used: ${why}`, {
       code: 'encoder/preprocessing',
       details: { file },
     });
@@ -133,11 +133,11 @@ export function preprocessingOf(json: unknown, file = 'preprocessor_config.json'
   const name = stated.image_processor_type ?? stated.feature_extractor_type;
   const plain = name?.replace(/(Fast|Pil)$/, '');
   const known = plain === undefined || Object.hasOwn(CLASSES, plain);
-  if (!known) refuse(`image_processor_type ${name} is not understood`);
+  if (!known) refuse(`image_processor_type ${name} is not supported`);
   const { crops, ...defaults }: Defaults = plain === undefined ? { crops: true } : CLASSES[plain];
   const c: Stated = { ...defaults, ...stated };
   const need = <T>(value: T | undefined, field: string): T =>
-    value ?? refuse(`${field} is not stated, and no image_processor_type that would have its own`);
+    value ?? refuse(`${field} is missing, and so is an image_processor_type that has a default for it`);
 
   const { side: size, square } = sideOf(need(c.size, 'size'), c.default_to_square, refuse);
   const squash = c.resize_mode ? c.resize_mode === 'squash' : square;

@@ -32,9 +32,9 @@ export function presetTemplates(name: string): readonly string[] {
   const found = TEMPLATES[name];
   if (found) return found;
   const names = Object.keys(TEMPLATES);
-  throw new UsageError(`There are no prompt templates named "${name}"`, {
+  throw new UsageError(`There is no prompt preset named "${name}"`, {
     code: 'prompts/unknown-preset',
-    hint: `Did you mean ${closest(name, names)}? There are ${names.join(', ')}.`,
+    hint: `Did you mean ${closest(name, names)}? Known are ${names.join(', ')}.`,
     details: { name, names },
   });
 }

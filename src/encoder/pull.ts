@@ -59,9 +59,9 @@ export async function pullEncoder(name: string, options: PullOptions = {}): Prom
     case 'https':
       return pullBundle(source, options);
     case 'folder':
-      throw new UsageError(`${source.path} is a folder on this machine; it needs no pull`, {
+      throw new UsageError(`${source.path} is a folder on this machine and need not be pulled`, {
         code: 'encoder/folder',
-        hint: 'Give the path where an encoder is asked for.',
+        hint: 'Give the path to --encoder.',
       });
   }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ModelError } from '../errors.ts';
 import type { Preprocessing } from '../image/types.ts';
+import { faultOf } from '../options.ts';
 import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { ENCODER_FILE, parseObject } from './configuration-files.ts';
 import type { Json } from './fields.ts';
@@ -97,7 +98,7 @@ export async function readRecord(folder: string): Promise<EncoderRecord | undefi
 /** @param where what to call the text in an error */
 export function parseRecord(text: string, where: string): EncoderRecord {
   const parsed = record.safeParse(parseObject(text, where));
-  if (!parsed.success) throw unreadable(where, z.prettifyError(parsed.error), parsed.error);
+  if (!parsed.success) throw unreadable(where, faultOf(parsed.error), parsed.error);
   return parsed.data;
 }
 

@@ -30,7 +30,7 @@ describe('names of encoders', () => {
 
   it.each([
     ['clip-vitb32', /Did you mean clip-vit-b32\?/],
-    ['resnet', /There are resnet50-minilm/],
+    ['resnet', /Known are resnet50-minilm/],
     ['hf:me/mine#quantised', /Did you mean quantized\?/],
     ['npm:left-pad@1.0.0', /resnet50-minilm/],
     ['https://example.org/e.zip', /sha256/],

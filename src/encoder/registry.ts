@@ -64,30 +64,37 @@ const MOBILE = { precision: 'fp32', dimension: 512, licence: 'Apple ASCL' } as c
 export const REGISTRY: readonly RegisteredEncoder[] = [
   {
     id: BUILTIN_ID,
-    about: 'Built in: ResNet50 (ImageNet) with MiniLM for names. Not CLIP; works wherever npm works.',
+    about:
+      'Built in: ResNet50 (ImageNet) with MiniLM for names. It is not CLIP, and works wherever npm works.',
     precision: 'fp32',
     dimension: 2048,
     megabytes: Math.round((RESNET.bytes + MINILM.bytes) / 1e6),
     licence: 'MIT and Apache-2.0',
   },
-  { id: 'clip-vit-b32', about: "OpenAI's CLIP, the fast one.", precision: 'fp32', megabytes: 606, ...B32 },
+  {
+    id: 'clip-vit-b32',
+    about: "OpenAI's CLIP ViT-B/32, a fast one.",
+    precision: 'fp32',
+    megabytes: 606,
+    ...B32,
+  },
   {
     id: 'clip-vit-b32-fp16',
-    about: 'The same in half precision: half the download, slightly other features.',
+    about: 'The same in half precision: half the download, slightly different features.',
     precision: 'fp16',
     megabytes: 303,
     ...B32,
   },
   {
     id: 'clip-vit-b32-int8',
-    about: 'The same in 8-bit integers: a quarter of the download, noticeably other features.',
+    about: 'The same in 8-bit integers: a quarter of the download, noticeably different features.',
     precision: 'quantized',
     megabytes: 154,
     ...B32,
   },
   {
     id: 'clip-vit-b16',
-    about: "OpenAI's CLIP with smaller patches: better, four times slower.",
+    about: "OpenAI's CLIP ViT-B/16, with smaller patches: better, four times slower.",
     precision: 'fp32',
     megabytes: 599,
     ...B16,
@@ -101,7 +108,7 @@ export const REGISTRY: readonly RegisteredEncoder[] = [
   },
   {
     id: 'clip-rn50',
-    about: "OpenAI's CLIP with a ResNet50, the paper's main encoder; built from its weights.",
+    about: "OpenAI's CLIP with a ResNet50, the main encoder of the paper; built from its weights.",
     repo: 'timm/resnet50_clip.openai',
     megabytes: 408,
     dimension: 1024,
@@ -117,7 +124,7 @@ export const REGISTRY: readonly RegisteredEncoder[] = [
   },
   {
     id: 'clip-rn50x16',
-    about: 'The same with a ResNet50 sixteen times as much work, 384 pixels.',
+    about: 'The same with a ResNet50 of sixteen times the work, at 384 pixels.',
     repo: 'timm/resnet50x16_clip.openai',
     megabytes: 1160,
     dimension: 768,
@@ -141,7 +148,7 @@ export const REGISTRY: readonly RegisteredEncoder[] = [
   },
   {
     id: 'clip-vit-l14',
-    about: "OpenAI's largest at 224 pixels; built from its weights.",
+    about: "OpenAI's CLIP ViT-L/14, its largest at 224 pixels; built from its weights.",
     repo: 'openai/clip-vit-large-patch14',
     megabytes: 1710,
     dimension: 768,
@@ -149,17 +156,35 @@ export const REGISTRY: readonly RegisteredEncoder[] = [
   },
   {
     id: 'mobileclip-s0',
-    about: "Apple's smallest.",
+    about: "Apple's MobileCLIP, the smallest.",
     repo: 'Xenova/mobileclip_s0',
     megabytes: 215,
     ...MOBILE,
   },
-  { id: 'mobileclip-s1', about: "Apple's second.", repo: 'Xenova/mobileclip_s1', megabytes: 340, ...MOBILE },
-  { id: 'mobileclip-s2', about: "Apple's third.", repo: 'Xenova/mobileclip_s2', megabytes: 396, ...MOBILE },
-  { id: 'mobileclip-b', about: "Apple's largest.", repo: 'Xenova/mobileclip_b', megabytes: 599, ...MOBILE },
+  {
+    id: 'mobileclip-s1',
+    about: "Apple's MobileCLIP, the second.",
+    repo: 'Xenova/mobileclip_s1',
+    megabytes: 340,
+    ...MOBILE,
+  },
+  {
+    id: 'mobileclip-s2',
+    about: "Apple's MobileCLIP, the third.",
+    repo: 'Xenova/mobileclip_s2',
+    megabytes: 396,
+    ...MOBILE,
+  },
+  {
+    id: 'mobileclip-b',
+    about: "Apple's MobileCLIP, the largest.",
+    repo: 'Xenova/mobileclip_b',
+    megabytes: 599,
+    ...MOBILE,
+  },
   {
     id: 'siglip-base',
-    about: "Google's SigLIP, base size, 224 pixels.",
+    about: "Google's SigLIP, base size, at 224 pixels.",
     repo: 'Xenova/siglip-base-patch16-224',
     precision: 'fp32',
     dimension: 768,
@@ -168,7 +193,7 @@ export const REGISTRY: readonly RegisteredEncoder[] = [
   },
   {
     id: 'jina-clip-v1',
-    about: "Jina's CLIP: long texts.",
+    about: "Jina's CLIP, for long texts.",
     repo: 'jinaai/jina-clip-v1',
     precision: 'fp32',
     dimension: 768,
@@ -217,7 +242,7 @@ export function encoderSource(name: string): EncoderSource {
         precision: precisionOf(suffix, name),
       };
     case 'npm':
-      throw new UsageError(`${name} is a package; the encoder made of packages is ${BUILTIN_ID}`, {
+      throw new UsageError(`${name} is a package, and the only encoder made of packages is ${BUILTIN_ID}`, {
         code: 'encoder/package',
       });
   }
@@ -232,7 +257,7 @@ function precisionOf(text: string, name: string): Precision {
   if ((PRECISIONS as readonly string[]).includes(text)) return text as Precision;
   throw new UsageError(`"${text}" in "${name}" is not a precision`, {
     code: 'encoder/precision',
-    hint: `Did you mean ${closest(text, PRECISIONS)}? There are ${PRECISIONS.join(', ')}.`,
+    hint: `Did you mean ${closest(text, PRECISIONS)}? Known are ${PRECISIONS.join(', ')}.`,
   });
 }
 
@@ -243,7 +268,7 @@ export function unknownName(name: string): UsageError {
   const near = distance(name, nearest) <= Math.max(3, name.length / 2);
   return new UsageError(`There is no encoder named "${name}"`, {
     code: 'encoder/unknown',
-    hint: `${near ? `Did you mean ${nearest}? ` : ''}There are ${ids.join(', ')}; or give hf:owner/repo or a folder.`,
+    hint: `${near ? `Did you mean ${nearest}? ` : ''}Known are ${ids.join(', ')}. For others, give hf:owner/repo or a folder with a slash, such as ./${name}.`,
     details: { name, nearest },
   });
 }

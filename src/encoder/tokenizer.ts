@@ -53,11 +53,14 @@ export function createTokenizer(
     const wrong = ids.findIndex((id) => !Number.isSafeInteger(id) || id < 0);
     if (wrong >= 0) throw unreadable(new Error(`it has the token number ${ids[wrong]} for "${text}"`));
     if (spelt === undefined || !ids.includes(spelt as number)) return ids;
-    throw new ModelError(`The text "${text}" has a character that the encoder's tokenizer spells in bytes`, {
-      code: 'encoder/bytes',
-      hint: 'Such a character is not understood here: use other words.',
-      details: { text },
-    });
+    throw new ModelError(
+      `The text "${text}" has a character that the tokenizer of the encoder spells in bytes`,
+      {
+        code: 'encoder/bytes',
+        hint: 'Such a character is not supported; use other words.',
+        details: { text },
+      },
+    );
   };
   return {
     encode: (text) => {

@@ -121,11 +121,14 @@ export function textFeeds(
 export function asMatrix({ dtype, shape, data }: Tensor): Matrix {
   const half = dtype === 'float16';
   if (shape.length !== 2 || (!half && dtype !== 'float32')) {
-    throw new ModelError(`The model gives ${dtype} numbers [${shape.join(', ')}], no row for each input`, {
-      code: 'encoder/outputs',
-      hint: 'Export the model with its projection into the common space.',
-      details: { dtype, shape },
-    });
+    throw new ModelError(
+      `The model gives ${dtype} numbers [${shape.join(', ')}] instead of a row for each input`,
+      {
+        code: 'encoder/outputs',
+        hint: 'Export the model with its projection into the common space.',
+        details: { dtype, shape },
+      },
+    );
   }
   return matrix(shape[0], shape[1], half ? fromHalf(data as Uint16Array) : (data as Float32Array));
 }
@@ -147,7 +150,7 @@ export function factsOf(record: EncoderRecord): Omit<Encoder, 'embedImages' | 'e
 export function checkSizes(pixels: readonly Pixels[], size: number): void {
   const wrong = pixels.find(({ width, height }) => width !== size || height !== size);
   if (!wrong) return;
-  throw new UsageError(`The encoder takes ${size} x ${size} pixels, got ${wrong.width} x ${wrong.height}`, {
+  throw new UsageError(`The encoder takes ${size} x ${size} pixels, not ${wrong.width} x ${wrong.height}`, {
     code: 'encoder/size',
     details: { size, width: wrong.width, height: wrong.height },
   });

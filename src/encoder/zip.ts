@@ -60,7 +60,7 @@ export async function readZipDirectory(path: string): Promise<ZipEntry[]> {
     const { size } = stats;
     const tail = await readAt(file, Math.max(0, size - END_LENGTH - LONGEST_COMMENT), size);
     const at = lastSignature(tail);
-    if (at < 0) throw notABundle(path, 'it is no zip file, or its end is missing');
+    if (at < 0) throw notABundle(path, 'it is not a zip file, or its end is missing');
     const count = tail.readUInt16LE(at + 10);
     const start = tail.readUInt32LE(at + 16);
     const end = start + tail.readUInt32LE(at + 12);
@@ -124,9 +124,9 @@ async function readAt(file: FileHandle, start: number, end: number): Promise<Buf
 
 /** The error of a file that is not what `bundleEncoder` writes. */
 export function notABundle(path: string, why: string): ModelError {
-  return new ModelError(`${path} is not an encoder's bundle: ${why}`, {
+  return new ModelError(`${path} is not a bundle of an encoder: ${why}`, {
     code: 'encoder/bundle',
-    hint: 'Make it with: tip-adapter encoders bundle NAME FILE',
+    hint: 'Make a bundle with: tip-adapter encoders bundle <name> <file>',
     details: { path },
   });
 }

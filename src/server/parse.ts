@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { requirement } from '../options.ts';
+import { faultOf } from '../options.ts';
 import { Refusal } from './problem.ts';
 
 /** Marks that begin or part values in JSON, and how often each may come: far more often than in what is understood. */
@@ -88,15 +88,14 @@ const LONGEST_ECHO = 200;
 export function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const where = [issue.path.join('.'), requirement(issue)].filter(Boolean).join(': ');
+  const where = faultOf(result.error);
   throw new Refusal(
     400,
     `${what} is not valid: ${where.length > LONGEST_ECHO ? `${where.slice(0, LONGEST_ECHO)}…` : where}`,
     {
       code: 'server/request',
       hint: 'GET /openapi.json describes what is accepted.',
-      details: { path: issue.path.join('.') },
+      details: { path: result.error.issues[0].path.join('.') },
     },
   );
 }

@@ -186,6 +186,6 @@ describe('a small random text tower', () => {
 
   it('names a weight that is missing, and weights that are not CLIP', () => {
     expect(() => asInputs(checkpoint)('ln_final.gain')).toThrow('ln_final.gain');
-    expect(() => openAiNames(checkpointOf(new Map([['fc.weight', ids]])))).toThrow("not CLIP's");
+    expect(() => openAiNames(checkpointOf(new Map([['fc.weight', ids]])))).toThrow('not those of a CLIP');
   });
 });

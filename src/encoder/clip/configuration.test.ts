@@ -139,7 +139,7 @@ describe('the configuration of a CLIP from weights', () => {
       'a field',
       'hub',
       (c) => (c.vision_config.use_rope = true),
-      'vision_config.use_rope (true) is not understood',
+      'vision_config.use_rope (true) is not supported',
     ],
     ['a model', 'hub', (c) => (c.model_type = 'altclip'), 'model_type'],
     ['a size', 'hub', (c) => (c.vision_config.image_size = 64), 'vision_config.image_size is 64'],
@@ -160,7 +160,7 @@ describe('the configuration of a CLIP from weights', () => {
       'preprocess_cfg.resize_mode',
     ],
     ['a stretched input', 'openClip', (c) => (c.preprocess_cfg.size = 64), 'preprocess_cfg.size is 64'],
-  ])('is refused by name for %s that is not understood', async (_, names, change, name) => {
+  ])('is refused by name for %s that is not supported', async (_, names, change, name) => {
     const refused = loadEncoder(altered(names, change), { engine });
     await expect(refused).rejects.toBeInstanceOf(ModelError);
     await expect(refused).rejects.toThrow(name);

@@ -231,7 +231,7 @@ const OPEN_CLIP = {
   },
 } as const satisfies Fields;
 
-const HINT = 'Use an ONNX export of this model: its graph says what is to be computed.';
+const HINT = 'Use an ONNX export of the model, whose graph says what to compute.';
 
 /** For OpenAI's own weights, which came without a configuration. */
 const OPENAI_HINT =
@@ -255,14 +255,11 @@ export function clipConfiguration(
 }
 
 function missing(file: string, hubNames: boolean): ModelError {
-  return new ModelError(
-    `The weights of a CLIP are here without ${file}, which says how they are to be used`,
-    {
-      code: 'clip/no-configuration',
-      hint: `Take it from where the weights are from.${hubNames ? '' : ` ${OPENAI_HINT}`}`,
-      details: { file },
-    },
-  );
+  return new ModelError(`The weights of a CLIP lack ${file}, which says how to use them`, {
+    code: 'clip/no-configuration',
+    hint: `Get it from the source of the weights.${hubNames ? '' : ` ${OPENAI_HINT}`}`,
+    details: { file },
+  });
 }
 
 function hubConfiguration(config: Values<typeof HUB>): ClipConfiguration {

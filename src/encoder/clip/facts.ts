@@ -49,7 +49,7 @@ function checkSizes(sizes: readonly Size[], shape: ClipShape): void {
     if (stated === undefined || size === undefined || stated === size) continue;
     throw new ModelError(`${field} is ${stated}, but the weights are of ${size}`, {
       code: 'clip/size',
-      hint: 'Configuration and weights are of two models, or the weights are to be stretched, which is not done here.',
+      hint: 'The configuration and the weights are of two models, or the weights need resizing, which is not supported.',
       details: { field, stated, size },
     });
   }
@@ -59,9 +59,9 @@ function checkSizes(sizes: readonly Size[], shape: ClipShape): void {
 function checkTensors(checkpoint: ClipCheckpoint, shape: ClipShape): void {
   const [unknown] = [...checkpoint.foreign, ...unusedNames(checkpoint, shape)];
   if (unknown === undefined) return;
-  throw new ModelError(`The weights hold ${unknown}, which is not understood`, {
+  throw new ModelError(`The weights hold ${unknown}, which is not supported`, {
     code: 'clip/tensor',
-    hint: 'They are of a variant of CLIP. Use an ONNX export of this model.',
+    hint: 'They are of a variant of CLIP; use an ONNX export of the model.',
     details: { name: unknown },
   });
 }

@@ -64,7 +64,7 @@ describe.skipIf(!existsSync(golden))('variants of CLIP (../shared/golden/familie
     ['openclip-custom-argmax', 'model_cfg.custom_text'],
     ['openclip-custom-clipa', 'model_cfg.custom_text'],
     ['openclip-custom-metaclip2', 'model_cfg.custom_text'],
-    ['openclip-siglip-timm', "not CLIP's"],
+    ['openclip-siglip-timm', 'not those of a CLIP'],
     ['hf-siglip', 'model_type'],
   ])('%s is refused by name', async (folder, field) => {
     await expect(factsOf(folder)).rejects.toThrow(field);

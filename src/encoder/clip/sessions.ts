@@ -64,11 +64,14 @@ export async function withClip<T>(
     const facts = await clipFacts(checkpoint, read);
     // An earlier version ran some models by other arithmetic: what is kept under its fingerprint must not be mixed with this.
     if (isDeepStrictEqual(facts.recipe, record.recipe)) return await use(checkpoint, facts);
-    throw new ModelError(`The encoder ${record.id} was described before its configuration was understood`, {
-      code: 'encoder/record',
-      hint: 'Remove the encoder, pull it again, and fit its classifiers again.',
-      details: { recorded: record.recipe, configured: facts.recipe },
-    });
+    throw new ModelError(
+      `The record of the encoder ${record.id} is from a version that did not understand its configuration`,
+      {
+        code: 'encoder/record',
+        hint: 'Remove the encoder, pull it again, and fit its classifiers again.',
+        details: { recorded: record.recipe, configured: facts.recipe },
+      },
+    );
   } finally {
     await checkpoint.close();
   }
@@ -85,7 +88,7 @@ function checkedTokenizer({ encode, count }: TextTokenizer, { vocabulary, end }:
       throw new ModelError(
         foreign === undefined
           ? `The tokenizer does not end a text with token ${end}, which the configuration says ends it`
-          : `The tokenizer gives token ${foreign}; the weights know ${vocabulary}`,
+          : `The tokenizer gives token ${foreign}, and the weights have ${vocabulary}`,
         { code: 'clip/tokens', hint: 'The tokenizer is of another model.', details: { end, vocabulary } },
       );
     },

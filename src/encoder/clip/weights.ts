@@ -49,9 +49,9 @@ export function openAiNames(checkpoint: Checkpoint): ClipCheckpoint {
   const names = [...checkpoint.shapes.keys()];
   const hub = names.some((name) => name.startsWith('text_model.'));
   if (!hub && !names.includes('visual.conv1.weight')) {
-    throw new ModelError("The weights are not CLIP's", {
+    throw new ModelError('The weights are not those of a CLIP', {
       code: 'clip/names',
-      hint: "Known are OpenAI's and open_clip's names (visual.conv1.weight, …) and Hugging Face's CLIPModel (text_model.…, vision_model.…).",
+      hint: "Known are the names of OpenAI and open_clip (such as visual.conv1.weight) and of Hugging Face's CLIPModel (text_model and vision_model).",
       details: { names: names.slice(0, 10) },
     });
   }
@@ -121,7 +121,7 @@ export function shapeOf({ shapes }: Checkpoint, rules: ClipRules): ClipShape {
     throw new ModelError(
       stated === undefined
         ? `The configuration does not say how many heads the ${tower} tower has`
-        : `The ${tower} tower is ${width} wide, which is no multiple of its ${stated} heads`,
+        : `The ${tower} tower has the width ${width}, which is not a multiple of its ${stated} heads`,
       { code: 'clip/heads', details: { width, heads: stated } },
     );
   };
@@ -174,11 +174,11 @@ export function shapeOf({ shapes }: Checkpoint, rules: ClipRules): ClipShape {
 function sideOf(places: number): number {
   const side = Math.round(Math.sqrt(places));
   if (side > 0 && side * side === places) return side;
-  throw misshapen(`${places} places are no square`);
+  throw misshapen(`${places} places are not a square`);
 }
 
 export function misshapen(why: string, cause?: unknown): ModelError {
-  return new ModelError(`The weights do not fit together as a CLIP's: ${why}`, {
+  return new ModelError(`The weights do not fit together as a CLIP: ${why}`, {
     code: 'clip/shape',
     hint: 'They may be damaged, or of another model.',
     cause,
