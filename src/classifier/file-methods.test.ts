@@ -10,7 +10,7 @@ import { random } from '../math/random.ts';
 import { floatTensor, sizeOf, type Tensor, type TensorData } from '../math/tensor.ts';
 import { methods } from '../methods/index.ts';
 import type { Method, State } from '../methods/method.ts';
-import { scoreRows } from '../methods/score.ts';
+import { createScorer, scoreRows } from '../methods/score.ts';
 import { plainSupport } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { resolveOptions } from '../options.ts';
@@ -226,6 +226,21 @@ it('is refused where rows that its method keeps at length 1 have another', async
     tensors['state.text'] = withNumber(tensors['state.text'], 2);
   });
   await expectRefused(longer, 'state.text has a row of length', 'a longer row');
+});
+
+it('answers with an error, not without numbers, where what it holds overflows', async () => {
+  const huge = sealed(await fittedFile('linear-probe'), (_, tensors) => {
+    const { shape } = tensors['state.weight'];
+    tensors['state.weight'] = floatTensor(shape, new Float32Array(sizeOf(shape)).fill(3e38));
+  });
+  const data = decodeClassifier(huge);
+  const method = methods.find(({ id }) => id === data.method) as Method;
+  const scorer = await createScorer(sharedEngine(), method, data.state, taskOf(data));
+  const rows = matrix(1, WIDTH, new Float32Array(WIDTH).fill(1));
+  const refusal = expect.objectContaining({ code: 'method/not-finite' });
+  await expect(scorer.scores(rows)).rejects.toEqual(refusal);
+  await expect(scorer.terms(rows)).rejects.toEqual(refusal);
+  await scorer.close();
 });
 
 it('is refused for what it asks of the method that it names', async () => {
