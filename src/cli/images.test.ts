@@ -22,6 +22,14 @@ describe('findImages', () => {
 
   afterAll(() => Promise.all([root, other].map((folder) => rm(folder, { recursive: true }))));
 
+  it.each([
+    ['a picture', '\ufffd\0\u0010JFIF'],
+    ['a list for xargs -0', 'a.png\0b.png\0'],
+    ['UTF-16', 'a\0.\0p\0n\0g\0'],
+  ])('refuses %s on stdin', async (_, line) => {
+    await expect(find(['-'], [line])).rejects.toThrow('Stdin holds zero bytes, which no path has');
+  });
+
   it('takes all pictures below a folder, in natural order', async () => {
     expect(await find([root])).toEqual(['9.JPG', '10.jpg', join('a', 'b', '猫.png'), 'x[1].png']);
   });

@@ -23,11 +23,18 @@ export async function findImages(given: readonly string[], io: Io, except?: stri
 
 async function imagesListed(io: Io): Promise<string[]> {
   const paths: string[] = [];
-  for await (const line of io.lines()) if (line.trim() !== '') paths.push(line);
+  for await (const line of io.lines()) {
+    if (line.includes('\0')) throw noList('Stdin holds zero bytes, which no path has');
+    if (line.trim() !== '') paths.push(line);
+  }
   if (paths.length > 0) return paths;
-  throw new DataError('Stdin holds no path of a picture', {
+  throw noList('Stdin holds no path of a picture');
+}
+
+function noList(message: string): DataError {
+  return new DataError(message, {
     code: 'images/none',
-    hint: 'Stdin must be a list of paths, one on each line, as find prints them.',
+    hint: 'Stdin must be a list of paths in UTF-8, one on each line, as find prints them.',
   });
 }
 
