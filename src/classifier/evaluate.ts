@@ -113,7 +113,7 @@ async function featureTestSet(data: ClassifierData, folder: string, split?: Spli
   const brought = featuresReference(dump, data.encoder.logitScale);
   if (dump.dimension !== dimension || (!data.encoder.preprocessing && brought.id !== id)) {
     throw new ModelError(
-      `${folder} holds features of ${brought.id} with ${dump.dimension} dimensions; the classifier was fitted to features of ${id} with ${dimension}`,
+      `${folder} has rows of ${dump.dimension} dimensions (${brought.id}); the classifier was fitted to rows of ${dimension} (${id})`,
       {
         code: 'classifier/other-encoder',
         hint: 'Give features of the same encoder.',
