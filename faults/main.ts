@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { machineLine } from '../bench/measure.ts';
 import { runMutants } from './mutants.ts';
+import type { Report } from './serving.ts';
 
 /** `npm run faults [-- <campaign>… --rounds <n> --seed <n> --only <mutant>]` */
 interface Options {
@@ -10,14 +11,9 @@ interface Options {
   readonly only?: number;
 }
 
-interface Report {
-  readonly lines: readonly string[];
-  /** What there must be none of. */
-  readonly faults: number;
-}
-
 const MUTANTS = 10_000;
 const KILLS = 200;
+const REQUESTS = 100_000;
 
 const mutants =
   (name: string) =>
@@ -32,6 +28,9 @@ const campaigns: Readonly<Record<string, (options: Options) => Promise<Report>>>
   configurations: mutants('configurations'),
   encoders: mutants('encoders'),
   kill: async ({ rounds = KILLS, seed }) => (await import('./kill.ts')).runKills({ rounds, seed }),
+  overload: async () => (await import('./serving.ts')).runOverload(),
+  endurance: async ({ rounds = REQUESTS }) => (await import('./serving.ts')).runEndurance({ rounds }),
+  hostile: async (options) => (await import('./hostile.ts')).runHostile(options),
   syscalls: async (options) => (await import('./syscalls.ts')).runSyscalls(options),
 };
 

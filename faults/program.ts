@@ -8,11 +8,12 @@ import { writeSmallEncoder } from '../src/encoder/small-encoder.fixture.ts';
 
 const MAIN = join(import.meta.dirname, '../dist/cli/main.js');
 
-/** What is put before `node`, behind it, and into the environment, to harm the program. */
+/** Options of Node and variables of the environment that harm the program. */
 export interface Harm {
-  readonly before?: readonly string[];
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Seconds after which it is ended: far more than any command takes on a busy machine. */
+  readonly patience?: number;
 }
 
 export interface Ended {
@@ -24,9 +25,6 @@ export interface Ended {
   /** It did not come to an end, and was ended. */
   readonly late: boolean;
 }
-
-/** Seconds after which a program is ended: far more than any takes on a busy machine. */
-const LATE = 120;
 
 /** A program that runs. */
 export interface Running {
@@ -88,10 +86,9 @@ export class Place {
     return this.node([MAIN, ...args], harm);
   }
 
-  node(args: readonly string[], { before = [], flags = [], env = {} }: Harm = {}): Running {
-    const [command, ...rest] = [...before, process.execPath, ...flags, ...args];
+  node(args: readonly string[], { flags = [], env = {}, patience = 120 }: Harm = {}): Running {
     const started = performance.now();
-    const child = spawn(command, rest, {
+    const child = spawn(process.execPath, [...flags, ...args], {
       cwd: this.path('work'),
       env: {
         ...process.env,
@@ -112,7 +109,7 @@ export class Place {
     const ending = setTimeout(() => {
       late = true;
       child.kill('SIGKILL');
-    }, 1000 * LATE);
+    }, 1000 * patience);
     const ended = once(child, 'close').then(([status, signal]) => {
       clearTimeout(ending);
       return { ...told, status, signal, seconds: (performance.now() - started) / 1000, late } as Ended;
