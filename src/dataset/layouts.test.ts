@@ -300,7 +300,7 @@ describe('tables beside pictures', () => {
   it('without a known column, or without a label in any row, are named', async () => {
     await write(...images, table('list.csv', ...rows));
     await expect(readDataset(own.root)).rejects.toThrow(
-      'list.csv has no column "path" (found "images/1.jpg", "cat")',
+      'list.csv has no column "path" (it has "images/1.jpg", "cat")',
     );
     await write(table('metadata.jsonl', '{"path":"images/1.jpg","label":{"name":"cat"}}'));
     await expect(readDataset(own.root)).rejects.toThrow(failure('no-labels'));
