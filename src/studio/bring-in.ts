@@ -1,9 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
-import { readDataset } from '../dataset/read.ts';
 import { learnable } from '../dataset/split.ts';
 import { sampleThings } from '../dataset/things.ts';
-import type { Finding } from '../dataset/types.ts';
+import type { Dataset, Finding } from '../dataset/types.ts';
 import { DataError, throwIfAborted } from '../errors.ts';
 import { type BoardPicture, sameName } from './board.ts';
 import type { Kept } from './pictures.ts';
@@ -19,11 +18,11 @@ export interface BroughtIn {
 /** Puts a data set's pictures on the board, in one step, but for those held out; tells what was noticed and what could not be read. */
 export async function bringIn(
   session: Session,
-  path: string,
+  data: Dataset,
   signal?: AbortSignal,
   onProgress?: (progress: { done: number; total: number }) => void,
 ): Promise<BroughtIn> {
-  const { classes, examples, findings, name } = learnable(await readDataset(path, { signal }));
+  const { classes, examples, findings, name } = learnable(data);
   const step = `bring in ${name}`.slice(0, 64);
   const ids: string[] = [];
   for (const { name: className } of classes) {

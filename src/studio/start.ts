@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono } from 'hono';
+import { readDataset } from '../dataset/read.ts';
 import { UsageError } from '../errors.ts';
 import { drained, listen } from '../server/http.ts';
 import { Refusal } from '../server/problem.ts';
@@ -85,10 +86,12 @@ export async function startStudio({
       details: { page },
     });
   }
+  // Data that cannot be read is refused before the session begins and an encoder is fetched.
+  const dataset = data === undefined ? undefined : await readDataset(data, { signal });
   const desk = await Desk.open(options);
   try {
-    const { findings, unreadable } = data
-      ? await bringIn(desk.session, data, signal, onProgress)
+    const { findings, unreadable } = dataset
+      ? await bringIn(desk.session, dataset, signal, onProgress)
       : { findings: [], unreadable: [] };
     const server = createAdaptorServer(studioApp(desk, page, exportPage)) as Server;
     const address = await listenAgain(server, options.folder, port);
