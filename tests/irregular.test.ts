@@ -163,7 +163,7 @@ describe.skipIf(process.platform !== 'linux')('what is no regular file', () => {
     const predicted = await tip('predict', at('good'), folder, '--json');
     expect(predicted.status).toBe(3);
     expect(JSON.parse(predicted.out).predictions).toHaveLength(4);
-    expect(predicted.err).toMatch(/4 files or folders cannot be read/);
+    expect(predicted.err).toMatch(/4 files or folders are left out/);
     expect(JSON.parse(predicted.out).failures).toHaveLength(1);
   });
 
