@@ -93,7 +93,7 @@ const possible = spawnSync(program, [...someone, 'true']).status === 0;
 describe.skipIf(!possible)('a folder that may not be read (skipped where setpriv cannot be used)', () => {
   it.each([
     ['fit', 'locked', '-o', 'pets.safetensors'],
-    ['bench', 'locked'],
+    ['bench', 'locked', '-o', 'locked/results'],
     ['fit', 'photos', '-o', 'locked/pets.safetensors'],
     ['encoders', 'list'],
     ['studio', '-w', 'locked'],

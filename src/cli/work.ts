@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Classifier } from '../classifier/index.ts';
 import type { PullProgress } from '../encoder/pull.ts';
 import { UsageError } from '../errors.ts';
@@ -97,12 +97,11 @@ export async function checkOutput(path: string, inputs: readonly (string | undef
 export async function checkOutputFolder(path: string): Promise<void> {
   const target = await found(path);
   if (target && !target.isDirectory()) throw notAFolder(path);
-  await checkWritable(join(path, 'file'));
+  await checkWritable(path, resolve(path));
 }
 
 /** Throws where the nearest folder above that is there is none, or cannot be written. */
-async function checkWritable(path: string): Promise<void> {
-  let folder = dirname(resolve(path));
+async function checkWritable(path: string, folder = dirname(resolve(path))): Promise<void> {
   while (!(await found(folder)) && folder !== dirname(folder)) folder = dirname(folder);
   if (!(await found(folder))?.isDirectory()) throw notAFolder(folder);
   await access(folder, constants.W_OK).catch((error) => {

@@ -55,7 +55,7 @@ describe.skipIf(!there)(
         encoder: folderOf(name),
         method,
         tune: 'fixed',
-        ...(method === 'coop' ? { epochs: 1 } : {}),
+        ...(method === 'coop' ? { options: { epochs: 1 } } : {}),
       });
       const { bytes, difference, inputs } = await exportOnnx(classifier);
       expect(difference).toBeLessThan(1e-5);

@@ -11,7 +11,7 @@ export function asStill(avif: Uint8Array): Uint8Array {
   if (String.fromCharCode(...avif.subarray(KIND, KIND + 4)) !== 'avis') return avif;
   const boxes = topBoxes(avif);
   if (boxes.includes('moov') && !boxes.includes('meta'))
-    throw unsupported('An animated AVIF without a still picture');
+    throw unsupported('animated AVIF without a still picture');
   // Not slice(): that of a Buffer shares its memory.
   const still = new Uint8Array(avif);
   still.set(Buffer.from('avif'), KIND);

@@ -53,7 +53,7 @@ describe('every kind of picture', () => {
     withoutStill.write('moov', sequence.indexOf('meta'), 'latin1');
     await expect(decode(withoutStill)).rejects.toMatchObject({
       code: 'image/unsupported',
-      message: 'An animated AVIF without a still picture is not among the formats that are read',
+      message: 'The format animated AVIF without a still picture is not supported',
     });
   });
 });

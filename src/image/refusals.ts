@@ -78,7 +78,7 @@ export function refusalOf(cause: unknown, format: string): unknown {
     !unrecognised &&
     /unsupported|not supported|unimplemented|not implemented|unknown compression/i.test(message)
   )
-    return unsupported(`This kind of ${format}`, cause);
+    return unsupported(`of this kind of ${format}`, cause);
   const what = unrecognised ? `cut short, damaged, or an unusual kind of ${format}` : 'cut short or damaged';
   return new DataError(`The picture is ${what}`, {
     code: 'image/truncated',
