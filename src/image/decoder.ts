@@ -68,8 +68,8 @@ export function startDecoder(settings: DecoderSettings): Decoder {
       return resolve();
     }
     const { stdin, stdout, stderr } = child;
-    // The process alone, as long as it is held, keeps the program from ending.
-    for (const pipe of [stdin, stdout, stderr] as Socket[]) pipe?.unref();
+    // The process alone, as long as it is held, keeps the program from ending. Bun's pipes cannot be told so, and need not be.
+    for (const pipe of [stdin, stdout, stderr] as (Partial<Socket> | null)[]) pipe?.unref?.();
     const died = (reason: string) => {
       alive = false;
       fail(begun ? cannotStart(words.trim() || reason) : dead(reason, settings));
