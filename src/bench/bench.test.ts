@@ -141,7 +141,7 @@ describe('a dump of features', () => {
     ],
     [
       'another width',
-      '4 columns, the other files 8',
+      '4 columns, and the other files have 8',
       (_: Record<string, unknown>, files: Record<string, Buffer>) => {
         files['val.npy'] = npy(matrix(18, 4));
       },
@@ -191,7 +191,7 @@ describe('a dump of features', () => {
     ],
     [
       'a safetensors file without features',
-      'no tensor "features" (but rows)',
+      'no tensor "features" (it has rows)',
       (info: Record<string, unknown>, files: Record<string, Buffer>) => {
         files['val.safetensors'] = safetensors({ rows: featuresTensor(rowsOf([0], 'val')) });
         forget('val.npy', info, files);
@@ -199,7 +199,7 @@ describe('a dump of features', () => {
     ],
     [
       'labels that are no list',
-      'labels are int64 [3, 1]',
+      'labels of int64 [3, 1]',
       (info: Record<string, unknown>, files: Record<string, Buffer>) => {
         files['val.safetensors'] = safetensors({
           features: featuresTensor(rowsOf([0, 1, 2], 'val')),
@@ -210,7 +210,7 @@ describe('a dump of features', () => {
     ],
     [
       'another head',
-      '2 rows; there are 3 classes',
+      '2 rows, and there are 3 classes',
       (_: Record<string, unknown>, files: Record<string, Buffer>) => {
         files['text.npy'] = npy(rowsOf([0, 1], 'text'));
       },
@@ -253,8 +253,8 @@ describe('a dump of features', () => {
       }),
     );
     expect(findings).toEqual([
-      expect.stringContaining('val.npy: 2 classes without a row (bee, cow)'),
-      expect.stringContaining('text.npy: rows are 5.00 to 5.00 long, not 1'),
+      expect.stringContaining('val.npy: 2 classes have no row (bee, cow)'),
+      expect.stringContaining('text.npy: rows have lengths of 5.00 to 5.00 instead of 1'),
     ]);
   });
 });

@@ -108,7 +108,7 @@ describe.skipIf(!chromiumPath)(`one training step in Chromium${chromiumMissing}`
     const { step, notes } = await alone.evaluate(() => page.step({ device: 'webgpu' }));
     expectSame(step);
     expect(notes).toHaveLength(1);
-    expect(notes[0]).toMatch(/^Device webgpu cannot be used \(.+\); the CPU does the work$/);
+    expect(notes[0]).toMatch(/^Device webgpu cannot be used \(.+\); the CPU replaces it$/);
   });
 
   it('is the one of Node on WebGPU, computed in software', async (context) => {
