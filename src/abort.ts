@@ -1,3 +1,5 @@
+import { InterruptedError, throwIfAborted } from './errors.ts';
+
 const listening = new WeakMap<AbortSignal, Set<() => void>>();
 
 /**
@@ -22,4 +24,52 @@ export function onAbort(signal: AbortSignal | undefined, callback: () => void): 
   const own = () => callback();
   callbacks.add(own);
   return () => callbacks.delete(own);
+}
+
+/** Milliseconds that a piece of work may hold a thread before others have their turn. */
+const TURN = 20;
+
+/** Lets everything else that waits for this thread have its turn. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === 'function') setImmediate(resolve);
+    else setTimeout(resolve);
+  });
+}
+
+/**
+ * Does work that would hold the thread for long in pieces, from one `yield` to the next, so that a signal can fire meanwhile. Throws
+ * `InterruptedError` when it has.
+ */
+export async function inTurns<T>(work: Generator<unknown, T>, signal?: AbortSignal): Promise<T> {
+  let since = performance.now();
+  for (;;) {
+    throwIfAborted(signal);
+    const { done, value } = work.next();
+    if (done) return value;
+    if (performance.now() - since < TURN) continue;
+    await turn();
+    since = performance.now();
+  }
+}
+
+/** Does the same work in one piece. */
+export function atOnce<T>(work: Generator<unknown, T>): T {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
+}
+
+/**
+ * Lets the caller go as soon as the signal fires, with `InterruptedError`, whatever part of the work does not look at the signal:
+ * opening a model, decoding a picture. What is still going on then ends by itself, and no one hears of it.
+ */
+export function interruptible<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  if (!signal) return work();
+  if (signal.aborted) return Promise.reject(new InterruptedError());
+  return new Promise((resolve, reject) => {
+    const forget = onAbort(signal, () => reject(new InterruptedError()));
+    work().then(resolve, reject).finally(forget);
+  });
 }

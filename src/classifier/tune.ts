@@ -8,7 +8,7 @@ import type { Checkpoint, Task } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
 import { chooseAutomatically } from '../tuning/auto.ts';
 import { paperGrid, tuneAsPublished } from '../tuning/paper.ts';
-import { fitWeights } from '../tuning/scale.ts';
+import { fitWeightsInTurns } from '../tuning/scale.ts';
 import {
   type Choice,
   foldJury,
@@ -114,7 +114,7 @@ async function bySplit(
   const scorer = await createScorer(engine, method, state, task);
   // Not by the task's signal: a training that was interrupted has left something that is to be calibrated.
   const scores = await scorer.scores(features).finally(() => scorer.close());
-  const { b, nll } = fitWeights(undefined, scores, labels);
+  const { b, nll } = await fitWeightsInTurns(undefined, scores, labels);
   return { temperature: 1 / b, nll, judges: labels.length, folds: 0 };
 }
 

@@ -1,3 +1,4 @@
+import { inTurns } from '../abort.ts';
 import type { Engine } from '../engine/types.ts';
 import { UsageError } from '../errors.ts';
 import { checkNeeds, methodById } from '../methods/index.ts';
@@ -12,7 +13,7 @@ import {
   shareCorrect,
   UNTUNED,
 } from './search-method.ts';
-import { stackMethods } from './stack.ts';
+import { stacking } from './stack.ts';
 import { type SearchRange, tuneByFolds, tuneByValidation } from './tune.ts';
 
 /** The method that suits a task, its options, and how they were chosen. */
@@ -62,7 +63,7 @@ export async function chooseAutomatically(
     found.set(method.id, await searchMethod(engine, method, stage(task, i, stages), jury));
   }
   const { labels } = jury.judges;
-  const stacked = stackMethods(found, labels);
+  const stacked = await inTurns(stacking(found, labels), task.signal);
   const all = new Map(found);
   for (const [i, rival] of rivals.entries()) {
     const candidates = rival.votes ? [await cacheConstants(engine, task, range, jury)] : undefined;

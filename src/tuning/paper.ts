@@ -3,7 +3,7 @@ import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Task } from '../methods/task.ts';
 import { type Affinities, alphaIntervals, type BetaRange, countAt } from './alpha-intervals.ts';
 import { judgeClassSums, judgeZeroShot, splitJudges } from './cache-search.ts';
-import { fitWeights } from './scale.ts';
+import { fitWeightsInTurns } from './scale.ts';
 import type { CacheChoice } from './tune.ts';
 
 /** Upper ends of the published grid for a data set. */
@@ -50,7 +50,7 @@ export async function tuneAsPublished(
     const { alpha, beta } = paperSearch(zeroShot, sums.affinities, reported.labels, grid);
     const chosen = await sums.at(beta);
     const scores = zeroShot ? addScaled(zeroShot, alpha, chosen) : chosen;
-    const { b, nll } = fitWeights(undefined, scores, reported.labels);
+    const { b, nll } = await fitWeightsInTurns(undefined, scores, reported.labels, { signal: task.signal });
     return {
       alpha,
       beta,

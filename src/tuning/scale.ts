@@ -1,3 +1,4 @@
+import { atOnce, inTurns } from '../abort.ts';
 import { layOutArrays } from '../engine/kernels/arrays.ts';
 import { instantiate } from '../engine/kernels/instantiate.ts';
 import { wasm } from '../engine/kernels/search.wasm.ts';
@@ -30,17 +31,40 @@ export function fitWeights(
   z: Matrix | undefined,
   s: Matrix,
   labels: ArrayLike<number>,
-  { maxRatio = Number.POSITIVE_INFINITY, start = { a: 1, b: 0 } }: Limits = {},
+  limits: Limits = {},
 ): Weights {
+  return atOnce(searchWeights(z, s, labels, limits));
+}
+
+/** The same without holding the thread for long. Throws `InterruptedError` when the signal fires. */
+export function fitWeightsInTurns(
+  z: Matrix | undefined,
+  s: Matrix,
+  labels: ArrayLike<number>,
+  { signal, ...limits }: Limits & { signal?: AbortSignal } = {},
+): Promise<Weights> {
+  return inTurns(searchWeights(z, s, labels, limits), signal);
+}
+
+/** Work that rests before each look at the scores. */
+export type Steps<T> = Generator<void, T>;
+
+/** The same, to be done in turns. */
+export function* searchWeights(
+  z: Matrix | undefined,
+  s: Matrix,
+  labels: ArrayLike<number>,
+  { maxRatio = Number.POSITIVE_INFINITY, start = { a: 1, b: 0 } }: Limits = {},
+): Steps<Weights> {
   const at = crossEntropy(z ?? s, s, labels);
   if (!z) {
-    const { t, nll } = alongLine(at, (b) => ({ a: 0, b }), start.b || 1);
+    const { t, nll } = yield* alongLine(at, (b) => ({ a: 0, b }), start.b || 1);
     return { a: 0, b: t, nll };
   }
-  const free = newton(at, start);
+  const free = yield* newton(at, start);
   if (free.b >= 0 && free.a * maxRatio >= free.b && free.a > 0) return free;
-  const textOnly = alongLine(at, (a) => ({ a, b: 0 }));
-  const steep = alongLine(at, (b) => ({ a: b / maxRatio, b }));
+  const textOnly = yield* alongLine(at, (a) => ({ a, b: 0 }));
+  const steep = yield* alongLine(at, (b) => ({ a: b / maxRatio, b }));
   return textOnly.nll <= steep.nll
     ? { a: textOnly.t, b: 0, nll: textOnly.nll }
     : { a: steep.t / maxRatio, b: steep.t, nll: steep.nll };
@@ -71,7 +95,7 @@ interface Moments {
   curvature: [number, number, number];
 }
 
-type MomentsAt = (a: number, b: number) => Moments;
+type MomentsAt = (a: number, b: number) => Steps<Moments>;
 
 /** Numbers of each matrix that are in the kernel's memory at a time: they stay in the processor's second cache. */
 const CHUNK = 1 << 15;
@@ -96,7 +120,8 @@ function crossEntropy(z: Matrix, s: Matrix, labels: ArrayLike<number>): MomentsA
     for (let i = 0; i < rows; i++) own.labels[i] = labels[start + i];
   };
 
-  return (a, b) => {
+  return function* (a, b) {
+    yield;
     let nll = 0;
     let [ga, gb, haa, hab, hbb] = [0, 0, 0, 0, 0];
     for (let start = 0; start < n; start += chunk) {
@@ -140,9 +165,9 @@ interface Kernel {
  * Newton's method in (a, b), each step halved until it descends. Where none does, because scores that are surer than they should be
  * have hardly any curvature, the length that suits the direction is found before.
  */
-function newton(at: MomentsAt, start: { a: number; b: number }): Weights {
+function* newton(at: MomentsAt, start: { a: number; b: number }): Steps<Weights> {
   let { a, b } = start;
-  let now = at(a, b);
+  let now = yield* at(a, b);
   for (let step = 0; step < STEPS; step++) {
     const [ga, gb] = now.gradient;
     const [haa, hab, hbb] = now.curvature;
@@ -153,10 +178,10 @@ function newton(at: MomentsAt, start: { a: number; b: number }): Weights {
     const expected = ga * da + gb * db;
     if (expected <= LEAST) break;
     let size = 1;
-    let next = at(a - da, b - db);
+    let next = yield* at(a - da, b - db);
     while (!(next.nll <= now.nll - 1e-4 * size * expected + NOISE) && size > 1e-6) {
       size /= 2;
-      next = at(a - size * da, b - size * db);
+      next = yield* at(a - size * da, b - size * db);
     }
     if (size > 1e-6) {
       a -= size * da;
@@ -164,26 +189,26 @@ function newton(at: MomentsAt, start: { a: number; b: number }): Weights {
       now = next;
       continue;
     }
-    const { t, nll } = alongLine(at, (length) => ({ a: length * a, b: length * b }));
+    const { t, nll } = yield* alongLine(at, (length) => ({ a: length * a, b: length * b }));
     if (!(nll < now.nll - LEAST)) break;
     [a, b] = [t * a, t * b];
-    now = at(a, b);
+    now = yield* at(a, b);
   }
   return { a, b, nll: now.nll };
 }
 
 /** The same in one number t ≥ 0, for a line through the (a, b) plane. */
-function alongLine(
+function* alongLine(
   moments: MomentsAt,
   point: (t: number) => { a: number; b: number },
   start = 1,
-): { t: number; nll: number } {
+): Steps<{ t: number; nll: number }> {
   const origin = point(0);
   const da = point(1).a - origin.a;
   const db = point(1).b - origin.b;
-  const at = (t: number) => {
+  const at = function* (t: number) {
     const { a, b } = point(t);
-    const { nll, gradient, curvature } = moments(a, b);
+    const { nll, gradient, curvature } = yield* moments(a, b);
     return {
       nll,
       slope: gradient[0] * da + gradient[1] * db,
@@ -191,7 +216,7 @@ function alongLine(
     };
   };
   let t = start;
-  let now = at(t);
+  let now = yield* at(t);
   // The least value lies between: convex functions fall towards it from both sides.
   let [low, high] = [0, Number.POSITIVE_INFINITY];
   for (let step = 0; step < STEPS; step++) {
@@ -204,7 +229,7 @@ function alongLine(
     if (!(next > low && next < high)) next = high < Number.POSITIVE_INFINITY ? between(low, high) : 10 * t;
     if (next === t) break;
     t = next;
-    now = at(t);
+    now = yield* at(t);
   }
   return { t, nll: now.nll };
 }

@@ -6,7 +6,7 @@ import { resolveOptions } from '../options.ts';
 import { foldJudges, type Judges, splitJudges } from './cache-search.ts';
 import { leaveOneShotOut } from './folds.ts';
 import { termsOutOfFold } from './out-of-fold.ts';
-import { fitWeights } from './scale.ts';
+import { fitWeightsInTurns } from './scale.ts';
 import type { Protocol } from './tune.ts';
 
 /** How a classifier's numbers were chosen. */
@@ -123,7 +123,7 @@ export async function searchMethod(
   const judge = weighs && task.head ? weighed : tempered;
   const found: Judged[] = [];
   for await (const terms of termsOutOfFold(engine, method, task, judges, tried)) {
-    found.push(judge(tried[found.length], terms, judges.labels));
+    found.push(await judge(tried[found.length], terms, judges.labels, task.signal));
     if (isPast(found)) break;
   }
   const surface = found.map(({ options: values, nll }) => {
@@ -156,9 +156,14 @@ type Terms = Readonly<Record<string, Matrix>>;
 type Judged = Omit<Found, 'surface' | 'tuned'>;
 
 /** The scores as they are, with the temperature that suits them. */
-function tempered(options: Found['options'], terms: Terms, labels: Int32Array): Judged {
+async function tempered(
+  options: Found['options'],
+  terms: Terms,
+  labels: Int32Array,
+  signal?: AbortSignal,
+): Promise<Judged> {
   const scores = Object.values(terms).reduce((total, term) => combined(1, total, 1, term));
-  const { b, nll } = fitWeights(undefined, scores, labels);
+  const { b, nll } = await fitWeightsInTurns(undefined, scores, labels, { signal });
   return { options, temperature: 1 / b, nll, scores };
 }
 
@@ -166,9 +171,14 @@ function tempered(options: Found['options'], terms: Terms, labels: Int32Array): 
 const MAX_ALPHA = 1000;
 
 /** Weight and temperature of the examples' term against the names' together: a convex problem. */
-function weighed(options: Found['options'], { text, ...rest }: Terms, labels: Int32Array): Judged {
+async function weighed(
+  options: Found['options'],
+  { text, ...rest }: Terms,
+  labels: Int32Array,
+  signal?: AbortSignal,
+): Promise<Judged> {
   const [own] = Object.values(rest);
-  const { a, b, nll } = fitWeights(text, own, labels, { maxRatio: MAX_ALPHA });
+  const { a, b, nll } = await fitWeightsInTurns(text, own, labels, { maxRatio: MAX_ALPHA, signal });
   const alpha = b / a;
   return { options: { ...options, alpha }, temperature: 1 / a, nll, scores: combined(1, text, alpha, own) };
 }

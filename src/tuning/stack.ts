@@ -1,6 +1,7 @@
+import { atOnce } from '../abort.ts';
 import { logSumExp, type Matrix, matrix, row } from '../math/matrix.ts';
 import type { StackPart } from '../methods/stack.ts';
-import { fitWeights } from './scale.ts';
+import { type Steps, searchWeights } from './scale.ts';
 import type { Found } from './search-method.ts';
 
 /** Methods that are worth their place in a stack, and what the stack then says about the judges. */
@@ -16,6 +17,11 @@ export interface Stacked {
  * likelihood larger by more than numbers fitted to noise would (Akaike: 1/q each, for q judges). The weights of two are convex to find, and exact.
  */
 export function stackMethods(found: ReadonlyMap<string, Found>, labels: Int32Array): Stacked {
+  return atOnce(stacking(found, labels));
+}
+
+/** The same, to be done in turns. */
+export function* stacking(found: ReadonlyMap<string, Found>, labels: Int32Array): Steps<Stacked> {
   const penalised = ({ nll, tuned }: Found) => nll + tuned.length / labels.length;
   const ranked = [...found].sort(([, x], [, y]) => penalised(x) - penalised(y));
   const [[first, best]] = ranked;
@@ -23,8 +29,9 @@ export function stackMethods(found: ReadonlyMap<string, Found>, labels: Int32Arr
   let nll = best.nll;
   const weights = new Map([[first, 1]]);
   for (const [id, next] of ranked.slice(1)) {
+    yield;
     const other = logProbabilities(next);
-    const { a, b, nll: joint } = fitWeights(scores, other, labels);
+    const { a, b, nll: joint } = yield* searchWeights(scores, other, labels);
     const worth = Math.max(LEAST_GAIN, (1 + next.tuned.length) / labels.length);
     if (!(joint < nll - worth) || a <= 0) continue;
     for (const [part, weight] of weights) weights.set(part, weight * a);

@@ -4,7 +4,7 @@ import type { Task } from '../methods/task.ts';
 import { foldJudges, type Judges, judgeClassSums, judgeZeroShot, splitJudges } from './cache-search.ts';
 import { leaveOneShotOut } from './folds.ts';
 import { goldenSearch } from './golden-search.ts';
-import { fitWeights, type Weights } from './scale.ts';
+import { fitWeightsInTurns, type Weights } from './scale.ts';
 
 /** How the numbers of a method were chosen; every result says which. */
 export type Protocol =
@@ -101,8 +101,12 @@ async function searchCache(
     const votes = await sums.at(beta);
     const weights =
       zeroShot && given.alpha !== undefined
-        ? atAlpha(zeroShot, votes, given.alpha, judges.labels)
-        : fitWeights(zeroShot, votes, judges.labels, { maxRatio: maxAlpha, start: nearest?.weights });
+        ? await atAlpha(zeroShot, votes, given.alpha, judges.labels, signal)
+        : await fitWeightsInTurns(zeroShot, votes, judges.labels, {
+            maxRatio: maxAlpha,
+            start: nearest?.weights,
+            signal,
+          });
     seen.push({ beta, weights });
     return weights.nll;
   };
@@ -129,8 +133,14 @@ async function searchCache(
 }
 
 /** The weights of text and cache whose ratio is given: one temperature. */
-function atAlpha(zeroShot: Matrix, votes: Matrix, alpha: number, labels: Int32Array): Weights {
+async function atAlpha(
+  zeroShot: Matrix,
+  votes: Matrix,
+  alpha: number,
+  labels: Int32Array,
+  signal?: AbortSignal,
+): Promise<Weights> {
   const scores = { ...votes, data: zeroShot.data.map((z, i) => z + alpha * votes.data[i]) };
-  const { b, nll } = fitWeights(undefined, scores, labels);
+  const { b, nll } = await fitWeightsInTurns(undefined, scores, labels, { signal });
   return { a: b, b: alpha * b, nll };
 }
