@@ -1,4 +1,4 @@
-import { InterruptedError, throwIfAborted } from './errors.ts';
+import { throwIfAborted } from './errors.ts';
 
 const listening = new WeakMap<AbortSignal, Set<() => void>>();
 
@@ -30,7 +30,7 @@ export function onAbort(signal: AbortSignal | undefined, callback: () => void): 
 const TURN = 20;
 
 /** Lets everything else that waits for this thread have its turn. */
-export function turn(): Promise<void> {
+function turn(): Promise<void> {
   return new Promise((resolve) => {
     if (typeof setImmediate === 'function') setImmediate(resolve);
     else setTimeout(resolve);
@@ -59,17 +59,4 @@ export function atOnce<T>(work: Generator<unknown, T>): T {
     const { done, value } = work.next();
     if (done) return value;
   }
-}
-
-/**
- * Lets the caller go as soon as the signal fires, with `InterruptedError`, whatever part of the work does not look at the signal:
- * opening a model, decoding a picture. What is still going on then ends by itself, and no one hears of it.
- */
-export function interruptible<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-  if (!signal) return work();
-  if (signal.aborted) return Promise.reject(new InterruptedError());
-  return new Promise((resolve, reject) => {
-    const forget = onAbort(signal, () => reject(new InterruptedError()));
-    work().then(resolve, reject).finally(forget);
-  });
 }
