@@ -6,10 +6,18 @@ import { inParallel, Victim } from './victim.ts';
 const HOOK = new URL('kill-at.mjs', import.meta.url).href;
 
 /** Kills each subject before and behind each of its steps on the disk, then all of them at `rounds` random moments. */
-export async function runKills({ rounds, seed }: { rounds: number; seed: number }) {
+export async function runKills({
+  rounds,
+  seed,
+  subject,
+}: {
+  rounds: number;
+  seed: number;
+  subject?: string;
+}) {
   let faults = 0;
   console.log(`\nkill -9, seed ${seed}`);
-  const names = Object.keys(SUBJECTS);
+  const names = subject === undefined ? Object.keys(SUBJECTS) : [subject];
   const each = Math.ceil(rounds / names.length);
   const ways = names.flatMap((name) => [
     { name, what: 'at each of its steps on the disk', kill: killAtSteps },

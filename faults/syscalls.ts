@@ -48,12 +48,20 @@ interface Place {
 }
 
 /** Lets each system call of each subject on its own files fail, once each, with EIO, and with ENOSPC where it changes something. */
-export async function runSyscalls({ rounds, seed }: { rounds?: number; seed: number }) {
+export async function runSyscalls({
+  rounds,
+  seed,
+  subject,
+}: {
+  rounds?: number;
+  seed: number;
+  subject?: string;
+}) {
   if (spawnSync('strace', ['-V']).status !== 0)
     return { lines: ['System calls that fail: skipped, there is no strace'], faults: 0 };
   let faults = 0;
   console.log(`\nSystem calls that fail once with EIO or ENOSPC, seed ${seed}`);
-  await inParallel(Object.keys(SUBJECTS), async (name) => {
+  await inParallel(subject === undefined ? Object.keys(SUBJECTS) : [subject], async (name) => {
     const victim = await Victim.make(name);
     const places = await placesOf(victim);
     const cases = places.flatMap((place) =>

@@ -123,6 +123,7 @@ describe("CoOp's split files", () => {
   it.each([
     ['no JSON', '{"train": [', 'is not a split file'],
     ['no label', { train: [['a.jpg', 'cat']] }, 'train.0'],
+    ['a label without a name', { train: [['a.jpg', 0, '\u200b']] }, 'label 0 has no name'],
     ['another split', { extra: [['a.jpg', 0, 'cat']] }, 'is not a split file'],
     ['no picture', split, 'None of 5 rows'],
   ])('with %s are refused', async (_, content, message) => {

@@ -122,6 +122,7 @@ function malformed(path: string, what: string, cause?: unknown): DataError {
 function classIds(rows: readonly { label: number; name: string }[], path: string): Map<number, string> {
   const names = new Map<number, string>();
   for (const { label, name } of rows) {
+    if (name.trim() === '') throw malformed(path, `label ${label} has no name`);
     const before = names.get(label) ?? name;
     if (before !== name) {
       throw malformed(path, `label ${label} is both "${before}" and "${name}"`);

@@ -1,43 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import sharp from 'sharp';
-import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { picture, workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
 import { fit, load } from '../classifier/index.ts';
 import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import { decodersOf, isRunning, memoryOf } from '../image/decoders.fixture.ts';
 import { pngOf } from '../image/png.fixture.ts';
+import { programs } from './program.fixture.ts';
 import { type Answer, form, png, post } from './serve.fixture.ts';
 
-const root = join(import.meta.dirname, '../..');
-
-const started: ChildProcess[] = [];
-afterEach(() => {
-  for (const child of started.splice(0)) child.kill('SIGKILL');
-});
-
-/** Starts the real program, as a shell does. */
-function start(...args: string[]) {
-  const loader = new URL('../../tests/typescript.mjs', import.meta.url).href;
-  const main = join(root, 'src/cli/main.ts');
-  const child = spawn(process.execPath, ['--import', loader, main, 'serve', ...args]);
-  started.push(child);
-  let log = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    log += text;
-  });
-  const ended = once(child, 'close').then(([status]) => ({ status: status as number | null, log }));
-  return { child, ended };
-}
-
-/** The same, once it listens. */
-async function serving(...args: string[]) {
-  const { child, ended } = start(...args, '--port', '0');
-  const [address] = (await once(createInterface(child.stdout), 'line')) as [string];
-  return { child, ended, address };
-}
+const { start, listening } = programs();
+const serving = (...args: string[]) => listening('serve', ...args, '--port', '0');
 
 describe('the process', { timeout: 300_000 }, () => {
   const at = workspace();
@@ -176,10 +148,16 @@ describe('the process', { timeout: 300_000 }, () => {
   });
 
   it('does not start where everyone could ask, or where the port is taken', async () => {
-    const open = await start(path(), '--host', '0.0.0.0').ended;
+    const open = await start('serve', path(), '--host', '0.0.0.0').ended;
     expect([open.status, open.log]).toEqual([2, expect.stringContaining('needs a token')]);
     const { address } = await serving(path());
-    const taken = await start(path(), '--port', new URL(address).port).ended;
-    expect([taken.status, taken.log]).toEqual([2, expect.stringContaining('is in use')]);
+    const taken = await start('serve', path(), '--port', new URL(address).port).ended;
+    expect(taken.status).toBe(2);
+    // The server never ran, so nothing is logged about its end.
+    expect(taken.log.split('\n')).toEqual([
+      expect.stringMatching(/^error: .* is in use$/),
+      expect.stringMatching(/^hint: /),
+      '',
+    ]);
   });
 });

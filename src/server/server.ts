@@ -109,11 +109,12 @@ export async function createServer(options: ServerOptions): Promise<Server> {
       },
       close: async () => {
         admission.close();
-        log('info', 'stopping', { pictures: admission.pictures });
+        const { listening } = http;
+        if (listening) log('info', 'stopping', { pictures: admission.pictures });
         await drained(http, values.deadline * 1000, () => stopping.abort());
         await registry.close();
         await loader.close();
-        log('info', 'stopped');
+        if (listening) log('info', 'stopped');
       },
     };
   } catch (error) {

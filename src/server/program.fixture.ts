@@ -1,0 +1,44 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { afterEach } from 'vitest';
+
+const root = join(import.meta.dirname, '../..');
+
+interface Started {
+  readonly child: ChildProcessByStdio<null, Readable, Readable>;
+  /** The exit code and all of stderr. */
+  readonly ended: Promise<{ readonly status: number | null; readonly log: string }>;
+}
+
+/** Starts the real program, as a shell does. Every test kills what it leaves running. */
+export function programs() {
+  const started: Started[] = [];
+  afterEach(() => {
+    for (const { child } of started.splice(0)) child.kill('SIGKILL');
+  });
+
+  function start(...args: string[]): Started {
+    const loader = new URL('../../tests/typescript.mjs', import.meta.url).href;
+    const argv = ['--import', loader, join(root, 'src/cli/main.ts'), ...args];
+    const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let log = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log += text;
+    });
+    const ended = once(child, 'close').then(([status]) => ({ status: status as number | null, log }));
+    started.push({ child, ended });
+    return { child, ended };
+  }
+
+  /** The same, once it has printed its address. */
+  async function listening(...args: string[]): Promise<Started & { readonly address: string }> {
+    const { child, ended } = start(...args);
+    const [address] = (await once(createInterface(child.stdout), 'line')) as [string];
+    return { child, ended, address };
+  }
+
+  return { start, listening };
+}
