@@ -1,5 +1,5 @@
 // Programs for the tests that npm carries: other Nodes, Bun, Deno, package managers. Each is installed at its first use into a
-// folder of its own below node_modules/.cache, and nowhere else.
+// folder of its own below .cache, and nowhere else.
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { npm, root } from './npm.mjs';
@@ -13,7 +13,7 @@ const NODE = [
 
 /** The folder with the commands of a package ("pnpm@12"). */
 export function programFolder(spec) {
-  const folder = join(root, 'node_modules', '.cache', 'programs', spec.replace('/', '+'));
+  const folder = join(root, '.cache', 'programs', spec.replace('/', '+'));
   const commands = join(folder, 'node_modules', '.bin');
   if (!existsSync(commands)) {
     console.error(`Installing ${spec} for the tests (once)`);
