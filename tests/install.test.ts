@@ -84,7 +84,14 @@ describe.skipIf(!given)('installed into a fresh project (npm run test:install)',
     // What runs these tests is no part of the project.
     for (const key of Object.keys(env))
       if (/^(NODE_OPTIONS|VITEST.*|npm_(?!config_).*|INIT_CWD)$/.test(key)) delete env[key];
-    const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, args, {
+      cwd,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // A program that hangs fails by itself, and is not left behind.
+      timeout: 240_000,
+      killSignal: 'SIGKILL',
+    });
     const output = { out: '', err: '' };
     child.stdout.setEncoding('utf8').on('data', (text) => (output.out += text));
     child.stderr.setEncoding('utf8').on('data', (text) => (output.err += text));
