@@ -174,7 +174,7 @@ describe.skipIf(!given)('installed into a fresh project (npm run test:install)',
           npm_config_registry: 'http://127.0.0.1:10/',
         };
         expect(await use([...command, main], cwd, offline)).toMatch(
-          /ONNX Runtime's native build cannot be used \(No answer from 127\.0\.0\.1:10: .*\); its WebAssembly build computes/,
+          /ONNX Runtime's native build cannot be used \(127\.0\.0\.1:10 cannot be reached: .*\); its WebAssembly build computes/,
         );
       },
     );

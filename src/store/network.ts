@@ -76,12 +76,16 @@ export function inTime(send: Fetch, limit: number): Fetch {
   };
 }
 
+/** Milliseconds after which those who can do without go on without the first answer. */
+const PATIENCE = 15_000;
+
 /** The same fetch, for those who can do without: a server that does not answer at first is not asked again. */
 export function impatient(send: Fetch): Fetch {
+  const first = inTime(send, PATIENCE);
   let answered = false;
   return async (input, init) => {
     try {
-      const response = await send(input, init);
+      const response = await (answered ? send : first)(input, init);
       answered = true;
       return response;
     } catch (error) {
