@@ -10,7 +10,7 @@ import { ModelError } from '../errors.ts';
 import type { Task } from '../methods/task.ts';
 import type { Cell } from './cell.ts';
 import { npy, npyLabels, rowsOf } from './dump.fixture.ts';
-import { openSource } from './source.ts';
+import { openSource } from './open.ts';
 
 /** Fails fits; what is not failed is done as ever. */
 let breaks: (wanted: Wanted, task: Task) => void = () => {};

@@ -1,6 +1,7 @@
 import { type Located, locateDatasets } from '../dataset/locate.ts';
 import { DataError, ModelError, type TipAdapterError } from '../errors.ts';
-import { type BenchSource, type OpenOptions, openSource } from './source.ts';
+import { openFeatures } from './features.ts';
+import type { BenchSource, OpenOptions } from './source.ts';
 
 export interface OpenSourcesOptions extends Omit<OpenOptions, 'encoder' | 'testOnly' | 'onProgress'> {
   /** Which of what was found is used, and what is lacking, in words. */
@@ -10,6 +11,13 @@ export interface OpenSourcesOptions extends Omit<OpenOptions, 'encoder' | 'testO
   /** For pictures: each of them encodes all. */
   readonly encoders: readonly string[];
   onProgress?(progress: { done: number; total: number; now: string }): void;
+}
+
+/** Opens a folder of features, or pictures, which are encoded. Throws `DataError` where there is nothing to judge by. */
+export async function openSource(located: Located, options: OpenOptions): Promise<BenchSource> {
+  if (located.kind === 'features') return openFeatures(located, options);
+  const { openPictures } = await import('./pictures.ts');
+  return openPictures(located, options);
 }
 
 /**

@@ -7,7 +7,8 @@ import { recordingIo } from '../cli/io.fixture.ts';
 import { runCli } from '../cli/program.ts';
 import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import type { Cell } from './cell.ts';
-import { type OpenOptions, openSource } from './source.ts';
+import { openSource } from './open.ts';
+import type { OpenOptions } from './source.ts';
 
 const COLOURS = { red: '#d02020', green: '#20b040', blue: '#2040d0' };
 const SPLITS = { train: 4, val: 2, test: 2 };

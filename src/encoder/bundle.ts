@@ -1,20 +1,21 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { DataError, UsageError } from '../errors.ts';
+import { DataError, ModelError, TipAdapterError, throwIfAborted, UsageError } from '../errors.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { checkFile } from '../store/checksum.ts';
+import { checkRegular, type FileUse, openRegular, readUpTo } from '../store/regular.ts';
+import { openZip, type Zip } from '../store/zip.ts';
+import { MOST_ZIP_BYTES, type ZipFile, zipped } from '../store/zip-writer.ts';
 import { install } from './install.ts';
 import { findEncoder, type LocalEncoder, notInstalled } from './local.ts';
 import { type EncoderRecord, parseRecord, RECORD_FILE } from './record.ts';
-import { entryBytes, notABundle, readZipDirectory, type ZipEntry, zipFiles } from './zip.ts';
 
 /** Where things lie inside a bundle. */
 const ENCODER = 'encoder/';
 const CLASSIFIER = 'classifier/';
 
-/** Zip's own limit for a file without its 64-bit extension. */
-const LARGEST = 0xffff_fffe;
+const BUNDLE: FileUse = { area: 'bundle', Failure: ModelError };
 
 /**
  * Writes one zip file that carries an encoder of the home, and a classifier's file if given, to a machine without a network.
@@ -34,15 +35,27 @@ export async function bundleEncoder(
   }));
   if (classifier) files.push({ path: CLASSIFIER + basename(classifier), source: classifier });
   const sizes = await Promise.all(files.map(async ({ source }) => (await stat(source)).size));
-  if (sizes.reduce((total, size) => total + size, 0) > LARGEST) {
+  if (sizes.reduce((total, size) => total + size, 0) > MOST_ZIP_BYTES) {
     throw new UsageError(`${name} is too large for a bundle (4 GB)`, {
       code: 'encoder/bundle-size',
       hint: `Copy the folder ${folder} instead, and give its path as the encoder.`,
       details: { name, folder },
     });
   }
-  await writeFileAtomic(path, zipFiles(files, signal));
+  await writeFileAtomic(path, zipped(files.map((file) => carriedFile(file, signal))));
   return (await stat(path)).size;
+}
+
+function carriedFile({ path, source }: { path: string; source: string }, signal?: AbortSignal): ZipFile {
+  return { name: path, chunks: piecesOf(source, signal) };
+}
+
+async function* piecesOf(source: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  const { file, stats } = await openRegular(source, BUNDLE);
+  for await (const chunk of readUpTo(file, stats.size)) {
+    throwIfAborted(signal);
+    yield chunk;
+  }
 }
 
 /** What came out of a bundle. */
@@ -60,27 +73,44 @@ export async function unbundle(
   path: string,
   { folder = dirname(path), id, signal }: { folder?: string; id?: string; signal?: AbortSignal } = {},
 ): Promise<Unbundled> {
-  const entries = new Map((await readZipDirectory(path)).map((entry) => [entry.path, entry]));
-  const carriedRecord = await recordIn(path, entries);
-  const record = { ...carriedRecord, id: id ?? carriedRecord.id };
-  const local = await install(record.id, (staging) => extract(path, entries, record, staging, signal), {
-    signal,
-    replace: true,
+  await checkRegular(path, BUNDLE);
+  return asBundle(path, async () => {
+    const zip = await openZip(path, { mostEntryBytes: MOST_ZIP_BYTES });
+    const carriedRecord = await recordIn(path, zip);
+    const record = { ...carriedRecord, id: id ?? carriedRecord.id };
+    const local = await install(record.id, (staging) => extract(path, zip, record, staging, signal), {
+      signal,
+      replace: true,
+    });
+    const carried = zip.entries.find(({ name }) => name.startsWith(CLASSIFIER));
+    if (!carried) return local;
+    const classifier = join(folder, basename(carried.name));
+    await place(path, zip, carried.name, classifier, signal);
+    return { ...local, classifier };
   });
-  const carried = [...entries.values()].find((entry) => entry.path.startsWith(CLASSIFIER));
-  if (!carried) return local;
-  const classifier = join(folder, basename(carried.path));
-  await place(path, carried, classifier, signal);
-  return { ...local, classifier };
+}
+
+/** What is wrong with a zip is wrong with the bundle that it is. */
+async function asBundle<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof TipAdapterError) || !error.code.startsWith('zip/')) throw error;
+    throw notABundle(path, error.message, error);
+  }
 }
 
 /** Writes an entry to a path where nothing is yet, or the same already. */
-async function place(path: string, entry: ZipEntry, target: string, signal?: AbortSignal): Promise<void> {
-  if (!(await stat(target).catch(() => undefined))) {
-    return writeFileAtomic(target, entryBytes(path, entry, signal));
-  }
+async function place(
+  path: string,
+  zip: Zip,
+  name: string,
+  target: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (!(await stat(target).catch(() => undefined))) return writeFileAtomic(target, zip.chunks(name, signal));
   const hash = createHash('sha256');
-  for await (const chunk of entryBytes(path, entry, signal)) hash.update(chunk);
+  for await (const chunk of zip.chunks(name, signal)) hash.update(chunk);
   const { sha256 } = await checkFile(target, {}, signal);
   if (sha256 === hash.digest('hex')) return;
   throw new DataError(`${target} exists already and differs from the file in ${path}`, {
@@ -90,32 +120,39 @@ async function place(path: string, entry: ZipEntry, target: string, signal?: Abo
   });
 }
 
-type Entries = ReadonlyMap<string, ZipEntry>;
-
 /** Longest record believed. */
 const RECORD_LIMIT = 1 << 20;
 
-async function recordIn(path: string, entries: Entries): Promise<EncoderRecord> {
-  const entry = entries.get(ENCODER + RECORD_FILE);
-  if (!entry || entry.bytes > RECORD_LIMIT) throw notABundle(path, `it has no ${ENCODER}${RECORD_FILE}`);
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of entryBytes(path, entry)) chunks.push(chunk);
-  return parseRecord(Buffer.concat(chunks).toString('utf8'), path);
+async function recordIn(path: string, zip: Zip): Promise<EncoderRecord> {
+  const name = ENCODER + RECORD_FILE;
+  const size = zip.entries.find((entry) => entry.name === name)?.size ?? Number.POSITIVE_INFINITY;
+  if (size > RECORD_LIMIT) throw notABundle(path, `it has no ${name}`);
+  return parseRecord(Buffer.from(await zip.read(name)).toString('utf8'), path);
 }
 
 async function extract(
   path: string,
-  entries: Entries,
+  zip: Zip,
   record: EncoderRecord,
   staging: string,
   signal?: AbortSignal,
 ): Promise<EncoderRecord> {
+  const sizes = new Map(zip.entries.map(({ name, size }) => [name, size]));
   for (const { path: file, bytes, sha256 } of record.files) {
-    const entry = entries.get(ENCODER + file);
-    if (entry?.bytes !== bytes) throw notABundle(path, `${file} is missing or has another size`);
+    if (sizes.get(ENCODER + file) !== bytes) throw notABundle(path, `${file} is missing or has another size`);
     const target = join(staging, file);
-    await writeFileAtomic(target, entryBytes(path, entry, signal));
+    await writeFileAtomic(target, zip.chunks(ENCODER + file, signal));
     await checkFile(target, { size: bytes, sha256 }, signal);
   }
   return record;
+}
+
+/** The error of a file that is not what `bundleEncoder` writes. */
+function notABundle(path: string, why: string, cause?: unknown): ModelError {
+  return new ModelError(`${path} is not a bundle of an encoder: ${why}`, {
+    code: 'encoder/bundle',
+    hint: 'Make a bundle with: tip-adapter encoders bundle <name> <file>',
+    details: { path },
+    cause,
+  });
 }

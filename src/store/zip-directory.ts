@@ -1,5 +1,4 @@
 import { crc32 } from 'node:zlib';
-import type { ReadAt } from './zip.ts';
 
 /** One entry of a zip's central directory (APPNOTE 6.3, section 4.3.12). */
 export interface ZipRecord {
@@ -17,6 +16,8 @@ export interface ZipRecord {
   /** Of the local header, from the start of the file. */
   offset: number;
 }
+
+export type ReadAt = (position: number, length: number) => Promise<Buffer>;
 
 export type Fail = (code: string, what: string) => never;
 

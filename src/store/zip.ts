@@ -1,9 +1,16 @@
 import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
-import { DataError } from '../errors.ts';
-import { openRegular } from './regular.ts';
-import { decodeName, type Fail, locateDirectory, parseDirectory, type ZipRecord } from './zip-directory.ts';
+import { DataError, throwIfAborted } from '../errors.ts';
+import { openRegular, readUpTo } from './regular.ts';
+import {
+  decodeName,
+  type Fail,
+  locateDirectory,
+  parseDirectory,
+  type ReadAt,
+  type ZipRecord,
+} from './zip-directory.ts';
 
 /** A zip whose files are read one by one; its file is open only while something is read. */
 export interface Zip {
@@ -15,6 +22,8 @@ export interface Zip {
   readonly skipped: readonly { name: string; reason: string }[];
   /** The bytes of one file. Throws `DataError` `zip/…` where it is damaged or not in `entries`. */
   read(name: string): Promise<Uint8Array>;
+  /** The same bytes piece by piece, for a file that is stored as it is and may be larger than memory. */
+  chunks(name: string, signal?: AbortSignal): AsyncGenerator<Uint8Array>;
 }
 
 export interface ZipLimits {
@@ -57,13 +66,28 @@ export async function openZip(path: string, limits: ZipLimits = {}, called = pat
     return sift(records, size, all, fail);
   });
   const { files, folders, skipped } = found;
+  const recordOf = (name: string) => files.get(name) ?? fail('no-entry', `it has no "${name}"`);
   return {
     entries: [...files].map(([name, record]) => ({ name, size: record.size })),
     folders,
     skipped,
     read: async (name) => {
-      const record = files.get(name) ?? fail('no-entry', `it has no "${name}"`);
+      const record = recordOf(name);
       return reading(path, fail, (readAt) => readRecord(readAt, name, record, fail));
+    },
+    async *chunks(name, signal) {
+      const record = recordOf(name);
+      if (record.method !== STORED) fail('compressed', `"${name}" is compressed`);
+      const start = await reading(path, fail, (readAt) => startOf(readAt, name, record, fail));
+      let [length, crc] = [0, 0];
+      const { file } = await openRegular(path, { area: 'zip' });
+      for await (const chunk of readUpTo(file, record.size, start)) {
+        throwIfAborted(signal);
+        length += chunk.length;
+        crc = crc32(chunk, crc);
+        yield chunk;
+      }
+      if (length !== record.size || crc !== record.crc) fail('damaged', `"${name}" is damaged`);
     },
   };
 }
@@ -82,8 +106,6 @@ async function reading<T>(
     await file.close();
   }
 }
-
-export type ReadAt = (position: number, length: number) => Promise<Buffer>;
 
 async function readExactly(
   file: FileHandle,
@@ -170,11 +192,15 @@ const METHODS = new Map([
 
 const LOCAL_HEADER = 30;
 
-async function readRecord(readAt: ReadAt, name: string, record: ZipRecord, fail: Fail): Promise<Uint8Array> {
+/** Position of an entry's bytes, behind its local header. */
+async function startOf(readAt: ReadAt, name: string, record: ZipRecord, fail: Fail): Promise<number> {
   const header = await readAt(record.offset, LOCAL_HEADER);
   if (header.readUInt32LE(0) !== 0x04034b50) fail('damaged', `"${name}" does not begin where it should`);
-  const start = record.offset + LOCAL_HEADER + header.readUInt16LE(26) + header.readUInt16LE(28);
-  const stored = await readAt(start, record.compressedSize);
+  return record.offset + LOCAL_HEADER + header.readUInt16LE(26) + header.readUInt16LE(28);
+}
+
+async function readRecord(readAt: ReadAt, name: string, record: ZipRecord, fail: Fail): Promise<Uint8Array> {
+  const stored = await readAt(await startOf(readAt, name, record, fail), record.compressedSize);
   const bytes = record.method === STORED ? stored : await unpack(name, stored, record.size, fail);
   if (bytes.length !== record.size || crc32(bytes) !== record.crc) fail('damaged', `"${name}" is damaged`);
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -1,7 +1,7 @@
-import { Zip, ZipPassThrough } from 'fflate';
 import { DataError } from '../errors.ts';
 import { renderCsv } from '../report/table.ts';
 import { nameGiver } from '../store/names.ts';
+import { MOST_ZIP_BYTES, MOST_ZIP_ENTRIES, type ZipFile, zipped } from '../store/zip-writer.ts';
 import type { Board } from './board.ts';
 import type { Pictures } from './pictures.ts';
 
@@ -13,10 +13,6 @@ interface Entry {
   readonly hash: string;
 }
 
-/** What a zip without 64-bit sizes can hold. */
-const MOST_ENTRIES = 65_534;
-const MOST_BYTES = 2 ** 32 - 2 ** 26;
-
 /**
  * Everything that was collected, as a zip, chunk by chunk: a folder of pictures for each class, `index.csv` with every
  * picture's path, class and group, and `classes.csv` with the classes' names to the letter. Another studio takes it up as it was,
@@ -27,14 +23,14 @@ export async function projectZip(board: Board, pictures: Pictures): Promise<Asyn
   const entries = entriesOf(board);
   let bytes = 0;
   for (const { hash } of entries) bytes += await pictures.size(hash);
-  if (entries.length > MOST_ENTRIES || bytes > MOST_BYTES) {
+  if (entries.length > MOST_ZIP_ENTRIES || bytes > MOST_ZIP_BYTES) {
     throw new DataError(`${entries.length} pictures of ${bytes} bytes are more than a zip holds`, {
       code: 'studio/project-too-large',
       hint: "Copy the session's folder instead; `tip-adapter studio --workspace` opens it anywhere.",
       details: { pictures: entries.length, bytes },
     });
   }
-  return zipped(entries, board, pictures);
+  return zipped(filesOf(entries, board, pictures));
 }
 
 /** Class by class in the board's order, what is not sorted yet at the end. */
@@ -57,36 +53,15 @@ function entriesOf({ classes, pictures }: Board): Entry[] {
 
 const UNSORTED = 'unsorted';
 
-async function* zipped(
+async function* filesOf(
   entries: readonly Entry[],
   { classes }: Board,
   pictures: Pictures,
-): AsyncGenerator<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  const zip = new Zip((error, chunk) => {
-    if (error) throw error;
-    chunks.push(chunk);
-  });
-  // Pictures are compressed already.
-  const put = (path: string, bytes: Uint8Array) => {
-    const file = new ZipPassThrough(path);
-    zip.add(file);
-    file.push(bytes, true);
-  };
-  put('index.csv', csv(entries, ['path', 'label', 'group']));
-  put(
-    'classes.csv',
-    csv(
-      classes.map(({ name }) => ({ id: name, name })),
-      ['id', 'name'],
-    ),
-  );
-  for (const { path, hash } of entries) {
-    put(path, await pictures.read(hash));
-    yield* chunks.splice(0);
-  }
-  zip.end();
-  yield* chunks.splice(0);
+): AsyncGenerator<ZipFile> {
+  yield { name: 'index.csv', chunks: [csv(entries, ['path', 'label', 'group'])] };
+  const names = classes.map(({ name }) => ({ id: name, name }));
+  yield { name: 'classes.csv', chunks: [csv(names, ['id', 'name'])] };
+  for (const { path, hash } of entries) yield { name: path, chunks: [await pictures.read(hash)] };
 }
 
 function csv<Row>(rows: readonly Row[], columns: readonly (keyof Row & string)[]): Uint8Array {

@@ -323,3 +323,6 @@ export const en = {
     languages: { shell: 'Terminal', node: 'Node.js', python: 'Python (ONNX)', curl: 'curl' },
   },
 };
+
+/** Every text of the page, once for each language. The compiler refuses a language that lacks one. */
+export type Messages = typeof en;

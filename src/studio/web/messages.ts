@@ -1,9 +1,6 @@
 import { computed, effect, signal } from '@preact/signals';
-import { en } from './messages.en.ts';
+import { en, type Messages } from './messages.en.ts';
 import { zh } from './messages.zh.ts';
-
-/** Every text of the page, once a language; the compiler sees to it that no language lacks one. */
-export type Messages = typeof en;
 
 export const LANGUAGES = { en: 'English', zh: '简体中文' } as const;
 export type Language = keyof typeof LANGUAGES;

@@ -1,4 +1,4 @@
-import type { Messages } from './messages.ts';
+import type { Messages } from './messages.en.ts';
 
 const n = (value: number) => value.toLocaleString('zh-CN');
 
