@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import type { Reporter, TestModule } from 'vitest/node';
+import type { Reporter, TestCase, TestModule } from 'vitest/node';
 
 /**
  * Prints every skipped test with its reason, then the one line `N passed, N failed`, last. Both numbers also go to the file
@@ -15,7 +15,8 @@ export default class SummaryReporter implements Reporter {
       for (const test of module.children.allTests()) {
         const { state } = test.result();
         if (state === 'passed') passed++;
-        else if (state === 'skipped') skipped.push(`${module.relativeModuleId} > ${test.fullName}`);
+        else if (state === 'skipped' || isLeftOut(test))
+          skipped.push(`${module.relativeModuleId} > ${test.fullName}`);
         else failed++;
       }
     }
@@ -26,4 +27,9 @@ export default class SummaryReporter implements Reporter {
       console.log(`${passed} passed, ${failed} failed${skipped.length ? `, ${skipped.length} skipped` : ''}`);
     });
   }
+}
+
+/** Whether its group is skipped: a test of a skipped group within a skipped group stays pending. */
+function isLeftOut({ parent }: TestCase): boolean {
+  return parent.type === 'suite' && parent.state() === 'skipped';
 }

@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { previewUrl } from './api.ts';
 import { classItems, newClassItem } from './class-choice.tsx';
 import { type Box, CropBox, cropPicture, squareOf } from './crop.tsx';
@@ -46,7 +46,8 @@ function Large({ hash, among }: { hash: string; among: readonly string[] }) {
   const { name = '', classId } = board.value.pictures.get(hash) ?? {};
   const there = among.filter((one) => board.value.pictures.has(one));
   const at = there.indexOf(hash);
-  useEffect(() => dialog.current?.showModal(), []);
+  // Before anything is painted: the next key is the dialog's.
+  useLayoutEffect(() => dialog.current?.showModal(), []);
   const go = (step: number) => {
     const next = there[at + step];
     setCrop(undefined);
