@@ -45,7 +45,16 @@ class Ledger implements Told {
 }
 
 /** What may go wrong; there must be none of it. */
-const FAULTS = ['lost', 'corrupt', 'litter', 'slow', 'failed', 'signal', 'unnamed error'] as const;
+const FAULTS = [
+  'lost',
+  'corrupt',
+  'litter',
+  'slow',
+  'failed',
+  'signal',
+  'unnamed error',
+  'unharmed',
+] as const;
 export type Fault = (typeof FAULTS)[number];
 
 /** A subject in a place of its own that is harmed again and again. */

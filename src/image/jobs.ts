@@ -21,8 +21,11 @@ export type Job = DecodeOptions &
 sharp.concurrency(1);
 sharp.cache(false);
 
-/** Never asked for (`decode` looks at the first bytes), and never to be reached by a file that begins as something else. */
-sharp.block({ operation: ['VipsForeignLoadSvg', 'VipsForeignLoadPdf', 'VipsForeignLoadMagick'] });
+/** libvips has loaders only of the formats that are read, whatever it was built with. */
+sharp.block({ operation: ['VipsForeignLoad'] });
+sharp.unblock({
+  operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].map((format) => `VipsForeignLoad${format}`),
+});
 
 /** One result for each view, or one small JPEG. Throws as `decode`, and `UsageError` where a crop does not fit. */
 export async function runJob(job: Job, bytes: Uint8Array): Promise<Uint8Array[]> {
