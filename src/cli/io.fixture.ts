@@ -16,6 +16,7 @@ export function recordingIo({
   });
   return {
     ...writers(screen('out'), screen('err')),
+    announce: (address) => screen('out').write(`${address}\n`),
     terminal: false,
     width: 80,
     signal: new AbortController().signal,

@@ -28,6 +28,8 @@ export type Line =
 export interface Io {
   /** Lines of results on stdout. */
   print(lines: Line | readonly Line[]): void;
+  /** The address at which a command now answers, on stdout. Unlike other commands, it goes on if stdout is closed. */
+  announce(address: string): void;
   /** Text for programs on stdout, byte for byte; on a terminal, control characters are shown as escapes. */
   data(text: string): void;
   /** A line to the person, on stderr; `--quiet` silences it. */

@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { printable } from '../printable.ts';
 import type { Io } from './io.ts';
@@ -31,6 +32,15 @@ export function processIo(signal: AbortSignal, interrupt: () => void): Io {
         return stderr.isTTY ? columns(stderr) : undefined;
       },
     }),
+    announce(address) {
+      hideBars();
+      try {
+        // The stream would report an error to everyone; this call reports it here.
+        writeSync(stdout.fd, `${address}\n`);
+      } catch {
+        // No one reads it; the command goes on.
+      }
+    },
     terminal: stdout.isTTY === true,
     get width() {
       return columns(stdout, stderr);

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { picture, workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
@@ -73,6 +75,17 @@ describe('the process', { timeout: 300_000 }, () => {
     child.kill('SIGHUP');
     setTimeout(() => child.kill('SIGHUP'), 700);
     expect((await asked).status).toBe(200);
+    expect((await ended).status).toBe(0);
+  });
+
+  it('serves on where no one reads stdout', async () => {
+    const { child, ended } = start('serve', path(), '--port', '0');
+    child.stdout.destroy();
+    const [line] = (await once(createInterface(child.stderr), 'line')) as [string];
+    const { event, address } = JSON.parse(line);
+    expect(event).toBe('listening');
+    expect((await fetch(`${address}/healthz`)).status).toBe(200);
+    child.kill('SIGTERM');
     expect((await ended).status).toBe(0);
   });
 

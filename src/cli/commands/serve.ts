@@ -23,7 +23,7 @@ export const serveCommand = defineCommand({
     const server = await createServer({ ...values, token, models, log });
     try {
       const address = await server.listen();
-      io.print(address);
+      io.announce(address);
       if (!io.signal.aborted) await once(io.signal, 'abort');
     } finally {
       await server.close();

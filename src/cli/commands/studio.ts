@@ -60,7 +60,7 @@ export const studioCommand = defineCommand({
         );
         tellSome(io, studio.unreadable);
       }
-      io.print(studio.address);
+      io.announce(studio.address);
       io.note(
         'The studio is open at this address, on this computer only. Ctrl-C closes it; everything is saved.',
       );
