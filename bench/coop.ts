@@ -11,6 +11,7 @@ import { matrix, unitRows } from '../src/math/matrix.ts';
 import { random } from '../src/math/random.ts';
 import { floatTensor, sizeOf, type Tensor } from '../src/math/tensor.ts';
 import { contextTraining, promptsOf } from '../src/methods/coop.ts';
+import type { TaskWith } from '../src/methods/method.ts';
 import { plainSupport, type Task } from '../src/methods/task.ts';
 import type { TextTower } from '../src/methods/text-tower.ts';
 import { train } from '../src/methods/train.ts';
@@ -50,7 +51,7 @@ async function steps(
   }, 20);
   const times: number[] = [];
   let last = 0;
-  const task: Task = {
+  const task: TaskWith<'text-tower'> = {
     ...randomTask(classes, dimension, BATCH * (count + 1)),
     textTower: { tower, names: Array.from({ length: classes }, (_, c) => `class ${c}`) },
     engine,

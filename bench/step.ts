@@ -8,7 +8,8 @@ import { type Matrix, matrix, unitRows } from '../src/math/matrix.ts';
 import { random } from '../src/math/random.ts';
 import { floatTensor, type Tensor } from '../src/math/tensor.ts';
 import { countCorrect, crossEntropy } from '../src/methods/loss.ts';
-import { plainSupport, type Task } from '../src/methods/task.ts';
+import type { TaskWith } from '../src/methods/method.ts';
+import { plainSupport } from '../src/methods/task.ts';
 import { keyTraining } from '../src/methods/tip-adapter-f.ts';
 import { median, milliseconds, ratio } from './measure.ts';
 import { torchPeer } from './torch.ts';
@@ -108,7 +109,7 @@ async function prepareStep(dimension: number): Promise<{ trainer: Trainer; feeds
 }
 
 /** A 16-shot task of ImageNet's size on random features. */
-export function imagenetSized(dimension: number): Task {
+export function imagenetSized(dimension: number): TaskWith<'text'> {
   const text = unitNoise(CLASSES, dimension);
   const promptClass = Int32Array.from({ length: CLASSES }, (_, c) => c);
   const labels = Int32Array.from({ length: KEYS }, (_, i) => i % CLASSES);

@@ -8,8 +8,8 @@ import { random } from '../src/math/random.ts';
 import { floatTensor, type Tensor } from '../src/math/tensor.ts';
 import { cacheTensors, classSums } from '../src/methods/cache.ts';
 import { crossEntropy } from '../src/methods/loss.ts';
-import { headInputs, type SymbolicState } from '../src/methods/method.ts';
-import { plainSupport, type Task } from '../src/methods/task.ts';
+import { headInputs, type SymbolicState, type TaskWith } from '../src/methods/method.ts';
+import { plainSupport } from '../src/methods/task.ts';
 import { keyTraining, trainKeys } from '../src/methods/tip-adapter-f.ts';
 import { zeroShotLogits } from '../src/methods/zero-shot.ts';
 
@@ -43,7 +43,7 @@ function rows(name: string, count: number): Matrix {
   );
 }
 
-function problem(engine: Engine): Task {
+function problem(engine: Engine): TaskWith<'text'> {
   const weights = rows('classes', CLASSES);
   return {
     classes: CLASSES,
@@ -76,7 +76,7 @@ export async function trainingStep(engine: Engine): Promise<StepNumbers> {
   );
   const labels = input('labels', ['m', 1]);
   const f = input('f', ['m', WIDTH]);
-  const scores = add(zeroShotLogits(f, symbolic), mul(classSums(f, state), state.alpha));
+  const scores = add(zeroShotLogits(f, symbolic.head), mul(classSums(f, state), state.alpha));
   const loss = crossEntropy(scores, labels);
   const batch = {
     f: floatTensor([QUERIES, WIDTH], rows('queries', QUERIES).data),

@@ -8,6 +8,7 @@ import { matrix, selectRows } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { smallTask } from '../methods/golden.fixture.ts';
 import { methodById } from '../methods/index.ts';
+import type { TaskWith } from '../methods/method.ts';
 import { plainSupport, type Task } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { keyTraining } from '../methods/tip-adapter-f.ts';
@@ -32,8 +33,8 @@ const half = [...smallTask.support.labels.keys()].filter((i) => i % 2 === 0);
 const features = selectRows(smallTask.support.features, half);
 const labels = half.map((i) => smallTask.support.labels[i]);
 const validation = { features: selectRows(features, [1, 2]), labels: Int32Array.of(labels[1], labels[2]) };
-const base: Task = { ...smallTask, support: plainSupport(features, labels) };
-const { head } = base as { head: NonNullable<Task['head']> };
+const base: TaskWith<'text'> = { ...smallTask, support: plainSupport(features, labels) };
+const { head } = base;
 
 /** The same numbers but for one, which is off by the least there is. */
 function nudged(data: Float32Array): Float32Array {
@@ -47,7 +48,7 @@ const nudgedMatrix = (m: { rows: number; cols: number; data: Float32Array }) =>
 
 describe('a checkpoint', () => {
   const numbers = { alpha: 1, beta: 5.5, epochs: 2, rate: 1e-3, batch: 9 };
-  const trainingOf = (task: Task): Training => keyTraining(task, numbers);
+  const trainingOf = (task: TaskWith<'text'>): Training => keyTraining(task, numbers);
   let serial = 0;
 
   /** Whether a training goes on where another one was kept. */
@@ -83,7 +84,7 @@ describe('a checkpoint', () => {
     }
   });
 
-  const tasks: Record<string, Task> = {
+  const tasks: Record<string, TaskWith<'text'>> = {
     'another example': { ...base, support: { ...base.support, features: nudgedMatrix(features) } },
     'another label': {
       ...base,
@@ -162,7 +163,7 @@ describe('a method that trains', () => {
     ['clap', { epochs: 2 }, { epochs: 3, rate: 0.2, batch: 5 }],
     ['ape-t', { epochs: 2 }, { alpha: 2, beta: 2, channels: 0.9, epochs: 3, rate: 0.002, batch: 5 }],
   ];
-  const task: Task = {
+  const task: TaskWith<'text'> = {
     ...base,
     // Names of other lengths: raw and unit text differ.
     head: headFromPrompts(

@@ -7,7 +7,7 @@ import { anchored } from './anchored.ts';
 import { expectClose, goldenMatrix, goldenTensors, smallQueries, smallTask } from './golden.fixture.ts';
 import { minimise } from './lbfgs.ts';
 import { linearProbe } from './linear-probe.ts';
-import type { Method, State } from './method.ts';
+import type { State } from './method.ts';
 import { scoreRows } from './score.ts';
 import { keysOf, selectExamples, type Task } from './task.ts';
 
@@ -73,8 +73,7 @@ describe('text-anchored logistic regression', () => {
       folds.push(states);
     const [, [first]] = folds;
     await engine.close();
-    const scores = (state: typeof alone) =>
-      scoreRows(anchored as unknown as Method, state, smallTask, smallQueries);
+    const scores = (state: typeof alone) => scoreRows(anchored, state, smallTask, smallQueries);
     expectClose(scores(again), scores(alone), 0.05);
     expectClose(scores(first), scores(alone), 1);
   });
@@ -84,7 +83,7 @@ describe('linear probe', () => {
   it('follows the golden fixture', async () => {
     const golden = goldenTensors('trained/linear_probe');
     const state = await linearProbe.fit(smallTask, { c: 0.316 });
-    const got = scoreRows(linearProbe as unknown as Method, state, smallTask, smallQueries);
+    const got = scoreRows(linearProbe, state, smallTask, smallQueries);
     expectClose(got, goldenMatrix(golden, 'query_logits'), 2e-4);
   });
 });

@@ -4,7 +4,7 @@ import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { optional, positive } from '../options.ts';
 import { first, regressions } from './anchored-regression.ts';
-import { defineMethod, type Method, type State } from './method.ts';
+import { defineMethod, type State } from './method.ts';
 import { createScorer, scoreRows } from './score.ts';
 import { keysOf, type Task } from './task.ts';
 import { zeroShot, zeroShotLogits } from './zero-shot.ts';
@@ -44,7 +44,7 @@ export const anchored = defineMethod({
   holds: ({ classes, dimension }) => ({ residual: { shape: [classes, dimension] } }),
   prepare: (state) => state,
   terms: (f, { residual }, task) => ({
-    ...(task.head ? { text: zeroShotLogits(f, task) } : {}),
+    ...(task.head ? { text: zeroShotLogits(f, task.head) } : {}),
     method: mul(matmulT(unit(f), residual), SCALE), // s f D^T
   }),
 });
@@ -80,9 +80,8 @@ async function* solve(
 }
 
 async function zeroShotOf(keys: Matrix, task: Task): Promise<Matrix> {
-  const method = zeroShot as unknown as Method;
-  if (!task.engine) return scoreRows(method, {}, task, keys);
-  const scorer = await createScorer(task.engine, method, {}, task);
+  if (!task.engine) return scoreRows(zeroShot, {}, task, keys);
+  const scorer = await createScorer(task.engine, zeroShot, {}, task);
   try {
     return await scorer.scores(keys, task.signal);
   } finally {

@@ -14,7 +14,8 @@ import {
   headInputs,
   SCALE,
   type SymbolicState,
-  type SymbolicTask,
+  type SymbolicTaskWith,
+  type TaskWith,
   WEIGHT,
 } from './method.ts';
 import { keysOf, type Task } from './task.ts';
@@ -70,9 +71,8 @@ function cacheOf({ support, classes }: Task): Record<string, Tensor> {
 function refinedTerms(
   f: Expr,
   { keys, logValues, blockClass, residual, values, mask, alpha, beta }: SymbolicState,
-  { head }: SymbolicTask,
+  { head }: SymbolicTaskWith<'text'>,
 ) {
-  if (!head) throw new Error('APE-T without a text head: checkNeeds comes first');
   const [blocks, size] = logValues.shape as number[];
   const query = unit(f);
   const refined = mul(residual, mask); // R [c, d]
@@ -90,7 +90,7 @@ function refinedTerms(
 
 /** The published training: AdamW with a decay of 0.1, cosine to zero; R starts at 0 and v at 1. */
 function refinementTraining(
-  task: Task,
+  task: TaskWith<'text'>,
   {
     alpha,
     beta,

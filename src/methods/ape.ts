@@ -3,8 +3,8 @@ import { dot, type Matrix, matrix, productT, row, softmax, topK, unitRows } from
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { positive, real } from '../options.ts';
 import { affinities, cacheOrder, cacheTensors, classSums } from './cache.ts';
-import { defineMethod, SCALE, WEIGHT } from './method.ts';
-import { countByClass, keysOf, type Support, type Task } from './task.ts';
+import { defineMethod, SCALE, type TaskWith, WEIGHT } from './method.ts';
+import { countByClass, keysOf, type Support } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
 /**
@@ -42,7 +42,7 @@ export const ape = defineMethod({
     const { labels } = task.support;
     const keys = masked(keysOf(task.support), mask);
     const cache = cacheTensors(keys, labels, task.classes);
-    const logits = productT(keys, masked(textOf(task), mask));
+    const logits = productT(keys, masked(task.head.weights, mask));
     const gaps = Float32Array.from(labels, (label, i) => -Math.log2(softmax(row(logits, i))[label])); // KL(L_i | p_i)
     const gamma = state.gamma as number;
     return {
@@ -52,21 +52,20 @@ export const ape = defineMethod({
     };
   },
   terms: (f, state, task) => ({
-    text: zeroShotLogits(f, task),
+    text: zeroShotLogits(f, task.head),
     cache: mul(classSums(mul(f, state.mask), state), state.alpha), // [m, c]
   }),
   votes: (f, state) => mul(affinities(mul(f, state.mask), state), state.alpha), // [m, n]
 });
 
-function textOf({ head }: Task): Matrix {
-  if (!head) throw new Error('APE without a text head: checkNeeds comes first');
-  return head.weights;
-}
-
 /** 1 for the share of channels that tell classes apart best, 0 for the others, [d]. */
-export function channelMask(task: Task, share: number, weights: readonly [number, number]): Tensor {
+export function channelMask(
+  task: TaskWith<'text'>,
+  share: number,
+  weights: readonly [number, number],
+): Tensor {
   const mask = new Float32Array(task.dimension);
-  const kept = topK(relevance(textOf(task), task.support, weights), Math.ceil(share * task.dimension));
+  const kept = topK(relevance(task.head.weights, task.support, weights), Math.ceil(share * task.dimension));
   for (const k of kept) mask[k] = 1;
   return floatTensor([task.dimension], mask);
 }

@@ -6,8 +6,7 @@ import { mean, sum } from '../graph/reduce.ts';
 import { productT, row, softmax, unitRows } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { integer, positive } from '../options.ts';
-import { COUNT, defineMethod, headInputs } from './method.ts';
-import type { Task } from './task.ts';
+import { COUNT, defineMethod, headInputs, type TaskWith } from './method.ts';
 import { rawText } from './text-head.ts';
 import { type Training, train } from './train.ts';
 
@@ -34,13 +33,13 @@ export const clap = defineMethod({
   holds: ({ classes, dimension }) => ({ prototypes: { shape: [classes, dimension] }, epochs: COUNT }),
   prepare: ({ prototypes }) => ({ prototypes }),
   terms: (f, { prototypes }, { head }) => ({
-    text: mul(matmulT(unit(f), unit(prototypes)), head?.logitScale ?? 1), // [m, c]
+    text: mul(matmulT(unit(f), unit(prototypes)), head.logitScale), // [m, c]
   }),
 });
 
 /** The published training: SGD with momentum on every view of every example. */
 export function prototypeTraining(
-  task: Task,
+  task: TaskWith<'text'>,
   { epochs, rate, batch }: { epochs: number; rate: number; batch: number },
 ): Training {
   const { feeds } = headInputs(task);
@@ -69,8 +68,7 @@ export function prototypeTraining(
 }
 
 /** Lambda of each class: zero-shot's mean probability of it on its own rows, [c]; 1 for a class without any. */
-export function trustInText({ support, head, classes }: Task): Float32Array {
-  if (!head) throw new Error('CLAP without a text head: checkNeeds comes first');
+export function trustInText({ support, head, classes }: TaskWith<'text'>): Float32Array {
   const cosines = productT(unitRows(support.features), head.weights);
   const sums = new Float64Array(classes);
   const counts = new Float64Array(classes);

@@ -10,8 +10,8 @@ import type { Tensor } from '../math/tensor.ts';
 import { contextTraining, coOp, promptsOf } from './coop.ts';
 import { expectClose, goldenMatrix, goldenNumbers, goldenTensors, smallTask } from './golden.fixture.ts';
 import { letterTower } from './letter-tower.fixture.ts';
-import { checkNeeds, type Method } from './method.ts';
-import { plainSupport, type Task } from './task.ts';
+import { checkNeeds, type TaskWith } from './method.ts';
+import { plainSupport } from './task.ts';
 import type { TextTower } from './text-tower.ts';
 import { train } from './train.ts';
 
@@ -21,7 +21,10 @@ const asMatrix = ({ shape, data }: Tensor) => matrix(shape[0], shape[1], data as
 
 describe('CoOp', () => {
   const names = ['ant', 'bee', 'cow', 'dog', 'emu', 'fox'];
-  const task: Task = { ...smallTask, textTower: { tower: letterTower(32), names } };
+  const task: TaskWith<'text' | 'text-tower'> = {
+    ...smallTask,
+    textTower: { tower: letterTower(32), names },
+  };
   const options = { context: 4, position: 'end', rate: 0.05, batch: 16, epochs: 8 } as const;
 
   it('learns words that fit the examples better, the same on both engines', async () => {
@@ -59,7 +62,7 @@ describe('CoOp', () => {
   });
 
   it('refuses an encoder whose text side is closed', () => {
-    expect(() => checkNeeds(coOp as unknown as Method, smallTask)).toThrow('text side');
+    expect(() => checkNeeds(coOp, smallTask)).toThrow('text side');
   });
 });
 
@@ -109,7 +112,7 @@ describe.skipIf(!there)(
         logitScale: numbers.logit_scale,
       };
       const losses: number[] = [];
-      const task: Task = {
+      const task: TaskWith<'text-tower'> = {
         classes: 6,
         dimension: 64,
         support: plainSupport(features, labels),

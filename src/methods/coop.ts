@@ -8,7 +8,7 @@ import { matmul, matmulT, unit } from '../graph/products.ts';
 import { random } from '../math/random.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { choice, integer, optional, positive, text } from '../options.ts';
-import { COUNT, defineMethod, headInputs } from './method.ts';
+import { COUNT, defineMethod, headInputs, type TaskWith } from './method.ts';
 import type { Task } from './task.ts';
 import type { TextTower } from './text-tower.ts';
 import { type Training, train } from './train.ts';
@@ -61,7 +61,7 @@ export const coOp = defineMethod({
   }),
   prepare: ({ text: rows }) => ({ text: rows }),
   terms: (f, state, { head }) => ({
-    text: mul(matmulT(unit(f), unit(state.text)), head?.logitScale ?? 1), // [m, c]
+    text: mul(matmulT(unit(f), unit(state.text)), head.logitScale), // [m, c]
   }),
 });
 
@@ -85,10 +85,9 @@ export interface Prompts {
 
 /** Lays out `start V1 … Vm NAME . end` for every class, the name at the end of the context, in its middle or before it. */
 export function promptsOf(
-  { textTower, seed }: Task,
+  { textTower, seed }: TaskWith<'text-tower'>,
   { context = 16, init, position }: { context?: number; init?: string; position: 'end' | 'middle' | 'front' },
 ): Prompts {
-  if (!textTower) throw new Error('CoOp without a text tower: checkNeeds comes first');
   const { tower, names } = textTower;
   const words = (phrase: string) => Array.from(tower.tokenize(phrase)).slice(1, -1);
   const [first, ...rest] = tower.tokenize('');

@@ -6,8 +6,8 @@ import { concatRows, unitRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { integer, positive, real } from '../options.ts';
-import { defineMethod, headInputs, SHARE } from './method.ts';
-import { isPlain, type Task } from './task.ts';
+import { defineMethod, headInputs, SHARE, type TaskWith } from './method.ts';
+import { isPlain } from './task.ts';
 import { shuffled, type Training, train, viewsOf } from './train.ts';
 
 /**
@@ -34,7 +34,6 @@ export const crossModal = defineMethod({
   holds: ({ classes, dimension }) => ({ learnt: { shape: [classes, dimension] }, blend: SHARE }),
   prepare: (state) => state,
   terms: (f, { learnt, blend }, { head }) => {
-    if (!head) throw new Error('a cross-modal probe without a text head: checkNeeds comes first');
     const blended = add(learnt, mul(sub(head.weights, learnt), blend));
     return { text: mul(matmulT(unit(f), blended), head.logitScale) }; // [m, c]
   },
@@ -42,12 +41,11 @@ export const crossModal = defineMethod({
 
 /** The published training: AdamW, a cosine after fifty steps of warm-up. */
 export function headTraining(
-  task: Task,
+  task: TaskWith<'text'>,
   { steps, rate, batch }: { steps: number; rate: number; batch: number },
 ): Training {
   const { task: symbolic, feeds } = headInputs(task);
   const { classes, dimension, support, seed, head } = task;
-  if (!head) throw new Error('a cross-modal probe without a text head: checkNeeds comes first');
   const shape = [classes, dimension];
   const n = support.labels.length;
   const perEpoch = Math.ceil(n / batch);
@@ -58,7 +56,7 @@ export function headTraining(
   return {
     parameters: { learnt: floatTensor(shape, Float32Array.from(weights.data as Float32Array)) },
     fixed: used,
-    scores: ({ f }) => mul(matmulT(f, input('learnt', shape)), symbolic.head?.logitScale ?? 1),
+    scores: ({ f }) => mul(matmulT(f, input('learnt', shape)), symbolic.head.logitScale),
     optimiser: { kind: 'adamw', weightDecay: 0.01 },
     rate: (total) => cosineRate(rate, total, Math.min(50, total - 1)),
     epochs: Math.max(1, Math.round(steps / perEpoch)),

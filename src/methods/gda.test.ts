@@ -4,7 +4,6 @@ import { concatRows, matrix, row } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { gaussianHead, gda } from './gda.ts';
 import { expectClose, goldenMatrix, goldenTensors, smallQueries, smallTask } from './golden.fixture.ts';
-import type { Method } from './method.ts';
 import { samplesOf } from './samples.ts';
 import { scoreRows } from './score.ts';
 import { selectExamples } from './task.ts';
@@ -13,7 +12,7 @@ import { zeroShot } from './zero-shot.ts';
 const golden = goldenTensors('tip_adapter/small');
 const engine = createEngine({ threads: 1 });
 afterAll(() => engine.close());
-const method = gda as unknown as Method;
+const method = gda;
 const published = { alpha: 0.1, shrinkage: 1 };
 
 describe('Gaussian discriminant analysis', () => {
@@ -34,7 +33,7 @@ describe('Gaussian discriminant analysis', () => {
     const first = [0, 1, 2, 3, 4, 5].map((label) => smallTask.support.labels.indexOf(label));
     const task = { ...smallTask, support: selectExamples(smallTask.support, first) };
     const scores = scoreRows(method, await gda.fit(task, published), task, smallQueries);
-    const expected = scoreRows(zeroShot as unknown as Method, {}, task, smallQueries);
+    const expected = scoreRows(zeroShot, {}, task, smallQueries);
     const shifted = scores.data.map((x) => x + 0.1 * Math.log(6));
     expectClose(matrix(scores.rows, scores.cols, shifted), expected);
   });

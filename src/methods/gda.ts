@@ -53,7 +53,7 @@ export const gda = defineMethod({
   }),
   prepare: (state) => state,
   terms: (f, { weights, bias, alpha }, task) => ({
-    ...(task.head ? { text: zeroShotLogits(f, task) } : {}),
+    ...(task.head ? { text: zeroShotLogits(f, task.head) } : {}),
     method: mul(linear(unit(f), weights, bias), alpha), // [m, c]
   }),
 });

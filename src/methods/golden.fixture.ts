@@ -4,7 +4,8 @@ import { expect } from 'vitest';
 import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { parseSafetensors } from '../store/safetensors.ts';
-import { plainSupport, type Task } from './task.ts';
+import type { TaskWith } from './method.ts';
+import { plainSupport } from './task.ts';
 
 const folder = join(import.meta.dirname, '../../tests/fixtures/golden');
 
@@ -29,7 +30,7 @@ const small = goldenTensors('tip_adapter/small');
 const text = goldenMatrix(small, 'text_weights');
 
 /** The small problem: 6 classes, 8 examples each, not sorted, 32 numbers a row. */
-export const smallTask: Task = {
+export const smallTask: TaskWith<'text'> = {
   classes: 6,
   dimension: 32,
   support: plainSupport(

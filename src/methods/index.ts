@@ -43,10 +43,10 @@ const single = [
   lpPlusPlus,
   apeT,
   coOp,
-] as unknown as Method[];
+] satisfies Method[];
 
 /** Every method by its id. */
-export const methods: readonly Method[] = [...single, stackOf(single) as unknown as Method];
+export const methods: readonly Method[] = [...single, stackOf(single)];
 
 /** The method of that id. Throws `UsageError` with the nearest name where there is none. */
 export function methodById(id: string): Method {

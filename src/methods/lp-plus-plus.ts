@@ -10,8 +10,14 @@ import { dot, type Matrix, matrix, norm, row } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { flag, integer } from '../options.ts';
 import { crossEntropy } from './loss.ts';
-import { defineMethod, type State, type SymbolicState, type SymbolicTask } from './method.ts';
-import { keysOf, type Task } from './task.ts';
+import {
+  defineMethod,
+  type State,
+  type SymbolicState,
+  type SymbolicTaskWith,
+  type TaskWith,
+} from './method.ts';
+import { keysOf } from './task.ts';
 
 /**
  * LP++: a linear probe beside a weight of its own for each class name, scores_c = f w_c + b_c + a_c f t_c, without the logit scale
@@ -41,8 +47,11 @@ export const lpPlusPlus = defineMethod({
 });
 
 /** `text` a_c f t_c and `method` f w_c + b_c, [m, c] each. */
-function probeTerms(f: Parameters<typeof unit>[0], { w, b, a }: SymbolicState, { head }: SymbolicTask) {
-  if (!head) throw new Error('LP++ without a text head: checkNeeds comes first');
+function probeTerms(
+  f: Parameters<typeof unit>[0],
+  { w, b, a }: SymbolicState,
+  { head }: SymbolicTaskWith<'text'>,
+) {
   return { text: mul(matmulT(unit(f), head.weights), a), method: linear(unit(f), w, b) };
 }
 
@@ -51,11 +60,10 @@ const MOMENTUM: Optimiser = { kind: 'sgd', momentum: 0.9 };
 const EVERY = 10;
 
 async function fitProbe(
-  task: Task,
+  task: TaskWith<'text'>,
   { iterations, official }: { iterations: number; official: boolean },
 ): Promise<State> {
   const { classes, dimension, support, head, engine = plainEngine(), signal } = task;
-  if (!head) throw new Error('LP++ without a text head: checkNeeds comes first');
   const keys = keysOf(support);
   const n = keys.rows;
   const { products, square } = await withProducts(

@@ -34,12 +34,24 @@ export type SymbolicState = Readonly<Record<string, Expr>>;
 
 export interface SymbolicTask {
   readonly classes: number;
-  /** Unit rows [c, d] and the logit scale, where there is a text head. */
-  readonly head?: { readonly weights: Expr; readonly logitScale: Expr };
+  readonly head?: SymbolicHead;
+}
+
+/** The text head: unit rows [c, d] and the logit scale. */
+export interface SymbolicHead {
+  readonly weights: Expr;
+  readonly logitScale: Expr;
+}
+
+interface HeadInputs<T extends SymbolicTask> {
+  readonly task: T;
+  readonly feeds: Record<string, Tensor>;
 }
 
 /** The text head as inputs of a graph, and what they are fed. */
-export function headInputs({ classes, head }: Task): { task: SymbolicTask; feeds: Record<string, Tensor> } {
+export function headInputs(task: TaskWith<'text'>): HeadInputs<SymbolicTaskWith<'text'>>;
+export function headInputs(task: Task): HeadInputs<SymbolicTask>;
+export function headInputs({ classes, head }: Task): HeadInputs<SymbolicTask> {
   if (!head) return { task: { classes }, feeds: {} };
   const { weights, logitScale } = head;
   const shape = [weights.rows, weights.cols];
@@ -58,11 +70,28 @@ export function headInputs({ classes, head }: Task): { task: SymbolicTask; feeds
 /** What a method cannot do without. */
 export type Need = 'text' | 'examples' | 'two-examples' | 'several-prompts' | 'text-tower';
 
+/** The part of a task that is there where a need is met. */
+interface PartOf {
+  text: 'head';
+  'several-prompts': 'head';
+  'text-tower': 'textTower';
+}
+
+type PartsOf<N extends Need> = PartOf[N & keyof PartOf];
+
+/** A task that has what these needs name. */
+export type TaskWith<N extends Need> = Task & Required<Pick<Task, PartsOf<N>>>;
+export type SymbolicTaskWith<N extends Need> = SymbolicTask &
+  Required<Pick<SymbolicTask, PartsOf<N> & keyof SymbolicTask>>;
+
 /** Prompts, where class names are not read or have prompts of the method's own; views, where no example is learnt from. */
 type Ignored = 'prompts' | 'views';
 
-/** A way to turn support examples and a text head into scores; one file each, reading like its paper. */
-export interface Method<O extends Options = Options> {
+/**
+ * A way to turn support examples and a text head into scores; one file each, reading like its paper. Its functions are called with tasks
+ * that have what it `needs`: `checkNeeds` refuses others.
+ */
+export interface Method<O extends Options = Options, N extends Need = never> {
   readonly id: string;
   readonly name: string;
   /** Authors, venue, arXiv number. */
@@ -76,7 +105,7 @@ export interface Method<O extends Options = Options> {
   readonly trains?: true;
   readonly options: O;
   /** Learns from the task's support set. */
-  fit(task: Task, options: ValuesOf<O>): State | Promise<State>;
+  fit(task: TaskWith<N>, options: ValuesOf<O>): State | Promise<State>;
   /** What the state has that `fit` gives: all of it, and nothing else. */
   holds(
     task: Pick<Task, 'classes' | 'dimension' | 'support'>,
@@ -86,31 +115,33 @@ export interface Method<O extends Options = Options> {
    * The values of its options that a search tries, as a path from strong to weak regularisation or back, which is left where it
    * gets worse; absent where nothing is chosen.
    */
-  search?(task: Task): readonly Partial<ValuesOf<O>>[];
+  search?(task: TaskWith<N>): readonly Partial<ValuesOf<O>>[];
   /**
    * The states for each subset of the examples, for one candidate's options after the other, where that is faster than one fit
    * after the other. Whoever stops asking saves the rest.
    */
   fitSubsets?(
-    task: Task,
+    task: TaskWith<N>,
     subsets: readonly (readonly number[])[],
     candidates: readonly ValuesOf<O>[],
   ): AsyncIterable<State[]>;
   /** Adds what follows from the support set and the state alone, and is therefore not saved: keys in cache order, … */
-  prepare(state: State, task: Task): State;
+  prepare(state: State, task: TaskWith<N>): State;
   /**
    * The score of each class, [m, c], as terms that add up to it, named by where they come from: `text` for the zero-shot
    * part, `cache` for the examples' votes, `method` for anything else. `f` holds embeddings as the encoder gives them, [m, d].
    */
-  terms(f: Expr, state: SymbolicState, task: SymbolicTask): Readonly<Record<string, Expr>>;
+  terms(f: Expr, state: SymbolicState, task: SymbolicTaskWith<N>): Readonly<Record<string, Expr>>;
   /** Each key's vote for its own class, [m, n] in the order of the prepared keys, where the method has a cache. */
   votes?(f: Expr, state: SymbolicState): Expr;
   /** Its training counts the task's validation rows that are right after every epoch. */
   readonly validates?: true;
 }
 
-/** Keeps the option types of a method's table. */
-export function defineMethod<const O extends Options>(method: Method<O>): Method<O> {
+/** Keeps the types of a method's options, and gives its functions tasks that have what it needs. */
+export function defineMethod<const O extends Options, const N extends Need>(
+  method: Method<O, N> & { readonly needs: readonly N[] },
+): Method<O, N> {
   return method;
 }
 

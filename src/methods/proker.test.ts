@@ -3,14 +3,12 @@ import { createEngine } from '../engine/node.ts';
 import { matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { expectClose, goldenMatrix, goldenTensors, smallQueries, smallTask } from './golden.fixture.ts';
-import type { Method } from './method.ts';
 import { proker } from './proker.ts';
 import { scoreRows } from './score.ts';
 
 const golden = goldenTensors('tip_adapter/small');
 const engine = createEngine({ threads: 1 });
 afterAll(() => engine.close());
-const method = proker as unknown as Method;
 
 describe('ProKeR', () => {
   it.each([
@@ -21,7 +19,7 @@ describe('ProKeR', () => {
     const state = await proker.fit(task, { beta, lambda });
     const coefficients = matrix(48, 6, (state.coefficients as Tensor).data as Float32Array);
     expectClose(coefficients, goldenMatrix(golden, `proker_b${beta}_l${lambda}.A`));
-    const scores = scoreRows(method, state, task, smallQueries);
+    const scores = scoreRows(proker, state, task, smallQueries);
     const expected = goldenMatrix(golden, `proker_b${beta}_l${lambda}.logits`);
     expectClose(
       matrix(

@@ -6,7 +6,7 @@ import { random } from '../math/random.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { optional, positive } from '../options.ts';
 import { kernelRidge } from './kernel-ridge.ts';
-import { defineMethod, SCALE } from './method.ts';
+import { defineMethod, SCALE, type TaskWith } from './method.ts';
 import { countSamples, type Samples, samplesOf } from './samples.ts';
 import type { Support, Task } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
@@ -70,8 +70,8 @@ export const proker = defineMethod({
     const affinity = exp(mul(sub(matmulT(unit(f), keys), 1), beta)); // [m, n]
     const residual = matmul(affinity, coefficients); // [m, c]
     return {
-      text: zeroShotLogits(f, task),
-      method: task.head ? mul(residual, task.head.logitScale) : residual,
+      text: zeroShotLogits(f, task.head),
+      method: mul(residual, task.head.logitScale),
     };
   },
 });
@@ -82,8 +82,10 @@ function publishedFor({ support, classes }: Task): { beta: number; lambda: numbe
 }
 
 /** Y - F W^T. */
-async function unexplained({ rows, labels }: Samples, { head, engine, signal }: Task): Promise<Matrix> {
-  if (!head) throw new Error('ProKeR without a text head: checkNeeds comes first');
+async function unexplained(
+  { rows, labels }: Samples,
+  { head, engine, signal }: TaskWith<'text'>,
+): Promise<Matrix> {
   const residual = await withProducts(engine, ({ productT }) => productT(rows, head.weights), signal);
   for (let at = 0; at < residual.data.length; at++) residual.data[at] *= -1;
   labels.forEach((label, i) => {

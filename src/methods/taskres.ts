@@ -2,7 +2,6 @@ import { cosineRate } from '../engine/training/schedule.ts';
 import { add, mul } from '../graph/elementwise.ts';
 import { input } from '../graph/expression.ts';
 import { matmulT, unit } from '../graph/products.ts';
-import { matrix } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { flag, integer, positive } from '../options.ts';
 import {
@@ -12,9 +11,9 @@ import {
   SCALE,
   SHARE,
   type SymbolicState,
-  type SymbolicTask,
+  type SymbolicTaskWith,
+  type TaskWith,
 } from './method.ts';
-import type { Task } from './task.ts';
 import { rawText } from './text-head.ts';
 import { type Training, train } from './train.ts';
 
@@ -53,19 +52,19 @@ export const taskRes = defineMethod({
 function residualLogits(
   f: Parameters<typeof unit>[0],
   { base, residual, scale }: SymbolicState,
-  { head }: SymbolicTask,
+  { head }: SymbolicTaskWith<'text'>,
 ) {
-  return mul(matmulT(unit(f), unit(add(base, mul(residual, scale)))), head?.logitScale ?? 1);
+  return mul(matmulT(unit(f), unit(add(base, mul(residual, scale)))), head.logitScale);
 }
 
-function baseOf(task: Task, raw: boolean) {
-  const { rows, cols, data } = raw ? rawText(task) : (task.head?.weights ?? matrix(0, 0));
+function baseOf(task: TaskWith<'text'>, raw: boolean) {
+  const { rows, cols, data } = raw ? rawText(task) : task.head.weights;
   return floatTensor([rows, cols], data);
 }
 
 /** The published training: Adam with an L2 term, cosine to zero. */
 export function residualTraining(
-  task: Task,
+  task: TaskWith<'text'>,
   {
     scale,
     raw,

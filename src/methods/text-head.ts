@@ -1,5 +1,6 @@
 import { type Matrix, matrix, row, unitRows } from '../math/matrix.ts';
-import { countByClass, type Task, type TextHead } from './task.ts';
+import type { TaskWith } from './method.ts';
+import { countByClass, type TextHead } from './task.ts';
 
 /**
  * The zero-shot classifier of a prompt ensemble: each class's row is the unit mean of its prompts' unit embeddings (CLIP,
@@ -24,9 +25,8 @@ export function headFromPrompts(
 }
 
 /** Each class's mean prompt embedding at its own length, [c, d]: what methods start from that do not normalise the text. */
-export function rawText({ head, classes, dimension }: Task): Matrix {
+export function rawText({ head, classes, dimension }: TaskWith<'text'>): Matrix {
   const means = matrix(classes, dimension);
-  if (!head) return means;
   const counts = countByClass(head.promptClass, classes);
   head.promptClass.forEach((label, p) => {
     const target = row(means, label);

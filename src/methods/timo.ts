@@ -25,7 +25,6 @@ export const timo = defineMethod({
     shrinkage: positive({ default: 1, help: 'Multiplier of the identity that is added to the covariance.' }),
   },
   fit: async ({ support, head, classes, engine, signal }, { alpha, gamma, shrinkage }) => {
-    if (!head) throw new Error('TIMO without a text head: checkNeeds comes first');
     const pictures = samplesOf(support);
     const prompts: Samples = { rows: unitRows(head.promptFeatures), labels: head.promptClass };
     const cosines = nearness(pictures, prompts, classes);

@@ -13,8 +13,9 @@ import {
   smallQueries,
   smallTask,
 } from './golden.fixture.ts';
+import type { TaskWith } from './method.ts';
 import { scoreRows } from './score.ts';
-import { type Checkpoint, plainSupport, type Task } from './task.ts';
+import { type Checkpoint, plainSupport } from './task.ts';
 import { keyTraining, tipAdapterF, trainKeys } from './tip-adapter-f.ts';
 
 const golden = goldenTensors('tip_adapter_f/trajectory');
@@ -29,7 +30,7 @@ const batches = golden.get('batch_indices') as Tensor;
 const rowsOf = ({ shape, data }: Tensor) => matrix(shape[0], shape[1], data as Float32Array);
 
 /** The training of the fixture, with its own views and order. */
-function goldenTraining(task: Task) {
+function goldenTraining(task: TaskWith<'text'>) {
   return {
     ...keyTraining(task, published),
     rows: (epoch: number) =>
@@ -48,7 +49,7 @@ describe.each([
   it('through all twenty epochs', async () => {
     const losses: number[] = [];
     const kept: TrainingState[] = [];
-    const task: Task = {
+    const task: TaskWith<'text'> = {
       ...smallTask,
       engine: runs,
       onProgress: ({ loss }) => losses.push(loss as number),
@@ -72,7 +73,7 @@ describe.each([
 
 describe('an interrupted training', () => {
   const bytes = ({ data }: Tensor) => Buffer.from((data as Float32Array).buffer).toString('hex');
-  const training = (task: Task) => ({ ...keyTraining(task, { ...published, epochs: 4 }) });
+  const training = (task: TaskWith<'text'>) => ({ ...keyTraining(task, { ...published, epochs: 4 }) });
 
   it('leaves its last full epoch, and goes on to the same bytes as one that was not', async () => {
     const whole = await trainKeys({ ...smallTask, engine }, training(smallTask));
@@ -158,7 +159,7 @@ describe('ragged classes', () => {
         Float32Array.from({ length: labels.length * 32 }, () => noise.normal()),
       ),
     );
-    const task: Task = { ...smallTask, support: plainSupport(features, labels) };
+    const task: TaskWith<'text'> = { ...smallTask, support: plainSupport(features, labels) };
     const options = { ...published, epochs: 3, batch: 8 };
     const [a, b] = [
       await trainKeys({ ...task, engine }, keyTraining(task, options)),

@@ -9,7 +9,15 @@ import { argmax, type Matrix, matrix, row } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { integer, positive } from '../options.ts';
 import { cacheOrder, cacheTensors } from './cache.ts';
-import { COUNT, defineMethod, headInputs, type Method, SCALE, type SymbolicState, WEIGHT } from './method.ts';
+import {
+  COUNT,
+  defineMethod,
+  headInputs,
+  SCALE,
+  type SymbolicState,
+  type TaskWith,
+  WEIGHT,
+} from './method.ts';
 import { createScorer } from './score.ts';
 import { keysOf, type Task } from './task.ts';
 import { tipAdapter } from './tip-adapter.ts';
@@ -63,7 +71,7 @@ export async function trainKeys(task: Task, training: Training): Promise<{ keys:
 
 /** The published training: AdamW, cosine to zero over all steps. */
 export function keyTraining(
-  task: Task,
+  task: TaskWith<'text'>,
   {
     alpha,
     beta,
@@ -83,7 +91,7 @@ export function keyTraining(
       alpha: floatTensor([], Float32Array.of(alpha)),
       beta: floatTensor([], Float32Array.of(beta)),
     },
-    scores: ({ f }) => add(zeroShotLogits(f, symbolic), mul(inputs.classSums, input('alpha', []))),
+    scores: ({ f }) => add(zeroShotLogits(f, symbolic.head), mul(inputs.classSums, input('alpha', []))),
     blocks,
     optimiser: { kind: 'adamw', eps: 1e-4, weightDecay: 0.01 },
     rate: (steps) => cosineRate(rate, steps),
@@ -97,7 +105,7 @@ export function keyTraining(
 function judgeOf(task: Task, alpha: number, beta: number): Training['judge'] {
   const { validation, engine = plainEngine(), signal } = task;
   if (!validation) return undefined;
-  const method = tipAdapterF as unknown as Method;
+  const method = tipAdapterF;
   return async ({ keys }) => {
     const scorer = await createScorer(engine, method, { keys: byExample(keys, task), alpha, beta }, task);
     const scores = await scorer.scores(validation.features, signal);

@@ -22,7 +22,7 @@ export const tipAdapter = defineMethod({
   holds: () => ({ alpha: WEIGHT, beta: SCALE }),
   prepare: (state, task) => ({ ...state, ...cacheState(task) }),
   terms: (f, state, task) => ({
-    text: zeroShotLogits(f, task),
+    text: zeroShotLogits(f, task.head),
     cache: mul(classSums(f, state), state.alpha), // [m, c]
   }),
   votes: (f, state) => mul(affinities(f, state), state.alpha), // [m, n]

@@ -32,7 +32,6 @@ export const tipX = defineMethod({
   fit: (_, { alpha, beta, gamma, temperature }) => ({ alpha, beta, gamma, temperature }),
   holds: () => ({ alpha: WEIGHT, beta: SCALE, gamma: WEIGHT, temperature: SCALE }),
   prepare: (state, { support, classes, head }) => {
-    if (!head) throw new Error('Tip-X without a text head: checkNeeds comes first');
     const keys = keysOf(support);
     const cosines = productT(keys, head.weights);
     const logs = matrix(cosines.rows, classes); // log p_F, [n, c]
@@ -55,8 +54,8 @@ export const tipX = defineMethod({
     };
   },
   terms: (f, state, task) => {
-    const text = zeroShotLogits(f, task);
-    const p = softmax(div(text, mul(state.temperature, task.head?.logitScale ?? 1))); // [m, c]
+    const text = zeroShotLogits(f, task.head);
+    const p = softmax(div(text, mul(state.temperature, task.head.logitScale))); // [m, c]
     const negentropy = sum(mul(p, log(p)), [1], true); // [m, 1]
     // KL is linear in log p_F: the sum over a class's examples is a product with the sum of theirs.
     const divergences = sub(mul(negentropy, state.counts), matmulT(p, state.logSums)); // [m, c]

@@ -17,9 +17,8 @@ import {
   smallTask,
 } from './golden.fixture.ts';
 import { lpPlusPlus } from './lp-plus-plus.ts';
-import type { Method } from './method.ts';
+import type { TaskWith } from './method.ts';
 import { scoreRows } from './score.ts';
-import type { Task } from './task.ts';
 import { residualTraining, taskRes } from './taskres.ts';
 import { tipAdapter } from './tip-adapter.ts';
 import { type Training, train } from './train.ts';
@@ -31,7 +30,7 @@ afterAll(() => engine.close());
 const everyRow = [Array.from({ length: 48 }, (_, i) => i)];
 
 /** Full batches at a constant rate, as the fixtures are: parameters after `epochs` steps, and the loss before each. */
-async function follow(task: Task, training: Training, epochs: number, rate: number) {
+async function follow(task: TaskWith<'text'>, training: Training, epochs: number, rate: number) {
   const losses: number[] = [];
   const { parameters } = await train(
     { ...task, onProgress: ({ loss }) => losses.push(loss as number) },
@@ -61,7 +60,7 @@ const engines = [
 ] as const;
 
 describe.each(engines)('heads follow PyTorch on the %s engine', (_, runs) => {
-  const task: Task = { ...smallTask, engine: runs };
+  const task: TaskWith<'text'> = { ...smallTask, engine: runs };
 
   it('TaskRes on unit text', async () => {
     const golden = goldenTensors('trained/taskres');
@@ -76,7 +75,7 @@ describe.each(engines)('heads follow PyTorch on the %s engine', (_, runs) => {
     const decayed = await follow(task, training, 5, 2e-3);
     expectClose(asMatrix(decayed.parameters.residual), goldenMatrix(golden, 'x_after_5_weight_decay'), 1e-5);
     const state = { residual: five.parameters.residual, scale: 0.5, raw: 0 };
-    const scores = scoreRows(taskRes as unknown as Method, state, task, smallQueries);
+    const scores = scoreRows(taskRes, state, task, smallQueries);
     expectClose(scores, goldenMatrix(golden, 'query_logits_after_5'));
   });
 
@@ -100,7 +99,7 @@ describe.each(engines)('heads follow PyTorch on the %s engine', (_, runs) => {
     expectClose(asMatrix(five.parameters.w2), goldenMatrix(golden, 'w2_after_5'), 1e-5);
     expectLosses(five.losses, numbers.clip_adapter.loss_before_each_step);
     const state = { ...five.parameters, ratio: 0.2 };
-    const scores = scoreRows(clipAdapter as unknown as Method, state, task, smallQueries);
+    const scores = scoreRows(clipAdapter, state, task, smallQueries);
     expectClose(scores, goldenMatrix(golden, 'query_logits_after_5'));
   });
 
@@ -113,15 +112,10 @@ describe.each(engines)('heads follow PyTorch on the %s engine', (_, runs) => {
     expectClose(asMatrix(five.parameters.learnt), goldenMatrix(golden, 'head_after_5'), 1e-5);
     expectLosses(five.losses, numbers.cross_modal.loss_before_each_step);
     const scores = (blend: number) =>
-      scoreRows(
-        crossModal as unknown as Method,
-        { learnt: five.parameters.learnt, blend },
-        task,
-        smallQueries,
-      );
+      scoreRows(crossModal, { learnt: five.parameters.learnt, blend }, task, smallQueries);
     expectClose(scores(0), goldenMatrix(golden, 'query_logits_after_5'));
     const half = { learnt: tensorOf(goldenMatrix(golden, 'wiseft_head_after_5')), blend: 0 };
-    expectClose(scores(0.5), scoreRows(crossModal as unknown as Method, half, task, smallQueries), 1e-3);
+    expectClose(scores(0.5), scoreRows(crossModal, half, task, smallQueries), 1e-3);
   });
 
   it.each([
@@ -136,7 +130,7 @@ describe.each(engines)('heads follow PyTorch on the %s engine', (_, runs) => {
         : goldenMatrix(golden, 'text_raw');
     const views = goldenTensors('tip_adapter_f/trajectory').get('train_views') as Tensor;
     const base = withText(task, text);
-    const raw: Task = {
+    const raw: TaskWith<'text'> = {
       ...base,
       support: {
         ...base.support,
@@ -167,12 +161,7 @@ describe.each(engines)('heads follow PyTorch on the %s engine', (_, runs) => {
       expect(trust[c]).toBeCloseTo(value, 5);
     });
     if (momentum === 0) return;
-    const scores = scoreRows(
-      clap as unknown as Method,
-      { prototypes: parameters.prototypes },
-      raw,
-      smallQueries,
-    );
+    const scores = scoreRows(clap, { prototypes: parameters.prototypes }, raw, smallQueries);
     expectClose(scores, goldenMatrix(golden, 'query_logits_after_10'), 1e-3);
   });
 });
@@ -198,7 +187,7 @@ describe.each(engines)('LP++ follows PyTorch on the %s engine', (_, runs) => {
         expectClose(got, matrix(1, 6, data as Float32Array), tolerance);
       }
       if (iterations < 300) continue;
-      const scores = scoreRows(lpPlusPlus as unknown as Method, state, smallTask, smallQueries);
+      const scores = scoreRows(lpPlusPlus, state, smallTask, smallQueries);
       expectClose(scores, goldenMatrix(golden, `${kind}.query_logits`), 5e-3);
     }
   });
@@ -217,8 +206,8 @@ describe('APE-T', () => {
       beta: 5.5,
     };
     expectClose(
-      scoreRows(apeT as unknown as Method, state, smallTask, smallQueries),
-      scoreRows(tipAdapter as unknown as Method, { alpha: 1, beta: 5.5 }, smallTask, smallQueries),
+      scoreRows(apeT, state, smallTask, smallQueries),
+      scoreRows(tipAdapter, { alpha: 1, beta: 5.5 }, smallTask, smallQueries),
     );
   });
 
@@ -236,7 +225,7 @@ describe('APE-T', () => {
   });
 });
 
-function withText(task: Task, raw: Matrix): Task {
+function withText(task: TaskWith<'text'>, raw: Matrix): TaskWith<'text'> {
   const promptClass = Int32Array.of(0, 1, 2, 3, 4, 5);
   return { ...task, head: { weights: unitRows(raw), promptFeatures: raw, promptClass, logitScale: 100 } };
 }

@@ -1,12 +1,11 @@
 import { mul } from '../graph/elementwise.ts';
 import type { Expr } from '../graph/expression.ts';
 import { matmulT, unit } from '../graph/products.ts';
-import { defineMethod, type SymbolicTask } from './method.ts';
+import { defineMethod, type SymbolicHead } from './method.ts';
 
 /** Zero-shot logits: s f W^T, [m, c] (Radford et al., ICML 2021, arXiv 2103.00020, section 3.1). */
-export function zeroShotLogits(f: Expr, { head }: SymbolicTask): Expr {
-  if (!head) throw new Error('zero-shot logits without a text head: checkNeeds comes first');
-  return mul(matmulT(unit(f), head.weights), head.logitScale);
+export function zeroShotLogits(f: Expr, { weights, logitScale }: SymbolicHead): Expr {
+  return mul(matmulT(unit(f), weights), logitScale);
 }
 
 /** Zero-shot CLIP: the picture is compared with each class's prompts; examples are not looked at. */
@@ -20,5 +19,5 @@ export const zeroShot = defineMethod({
   fit: () => ({}),
   holds: () => ({}),
   prepare: (state) => state,
-  terms: (f, _, task) => ({ text: zeroShotLogits(f, task) }),
+  terms: (f, _, task) => ({ text: zeroShotLogits(f, task.head) }),
 });
