@@ -154,10 +154,11 @@ export class Classifier {
   }
 
   /**
-   * A new classifier that has learnt further examples, and classes it did not know. Nothing known is encoded again; alpha,
+   * A new classifier that has learnt further examples, and classes it did not know; a string is the path of labelled pictures or of
+   * a folder of features. Nothing known is encoded again; alpha,
    * beta and temperature stay.
    */
-  async add(examples: readonly NewExample[] | Dataset, work: WorkOptions = {}): Promise<Classifier> {
+  async add(examples: readonly NewExample[] | Dataset | string, work: WorkOptions = {}): Promise<Classifier> {
     const { data, findings } = await addExamples(this.data, this.#open(), examples, work);
     return new Classifier(data, this.#runtime, findings);
   }

@@ -2,7 +2,7 @@ import { matchClasses } from '../dataset/classes.ts';
 import { dumpClasses, isFeatureDump, readFeatureDump } from '../dataset/feature-dump.ts';
 import { readDataset } from '../dataset/read.ts';
 import type { Dataset, Example, Finding, Split } from '../dataset/types.ts';
-import { DataError, ModelError } from '../errors.ts';
+import { DataError } from '../errors.ts';
 import { argmax, type Matrix, row, selectRows } from '../math/matrix.ts';
 import {
   auroc,
@@ -17,7 +17,8 @@ import {
 import { isCalibrated } from '../tuning/search-method.ts';
 import { count, plural } from '../words.ts';
 import { emptiedClasses } from './emptied.ts';
-import { featuresReference, type Runtime } from './runtime.ts';
+import { featuresOf, type Runtime } from './runtime.ts';
+import { rowHashes } from './support.ts';
 import type { ClassifierData, Evaluation, Failure, Prediction, Suspect, WorkOptions } from './types.ts';
 
 export interface EvaluateOptions extends WorkOptions {
@@ -108,18 +109,7 @@ export async function encodeTestSet(
 
 /** Rows of a folder of features, as a test set. Throws `DataError` where the split is not there, `ModelError` for other features. */
 async function featureTestSet(data: ClassifierData, folder: string, split?: Split): Promise<TestSet> {
-  const dump = await readFeatureDump(folder);
-  const { id, dimension } = data.encoder;
-  const brought = featuresReference(dump, data.encoder.logitScale);
-  if (dump.dimension !== dimension || (!data.encoder.preprocessing && brought.id !== id)) {
-    throw new ModelError(
-      `${folder} has rows of ${dump.dimension} dimensions (${brought.id}); the classifier was fitted to rows of ${dimension} (${id})`,
-      {
-        code: 'classifier/other-encoder',
-        hint: 'Give features of the same encoder.',
-      },
-    );
-  }
+  const dump = featuresOf(data.encoder, await readFeatureDump(folder), folder);
   const name = split ?? (dump.test ? 'test' : 'val');
   const rows = name === 'train' ? undefined : dump[name];
   if (!rows) {
@@ -129,15 +119,29 @@ async function featureTestSet(data: ClassifierData, folder: string, split?: Spli
     });
   }
   const { toB } = matchClasses(dumpClasses(dump), data.classes);
-  const [kept, strangers] = [true, false].map((known) =>
-    [...rows.labels.keys()].filter((i) => toB[rows.labels[i]] >= 0 === known),
+  const [known, strangers] = [true, false].map((isKnown) =>
+    [...rows.labels.keys()].filter((i) => toB[rows.labels[i]] >= 0 === isKnown),
   );
+  const own = new Set(data.examples.map(({ sha256 }) => sha256));
+  const hashes = rowHashes(rows.features);
+  const kept = known.filter((i) => !own.has(hashes[i]));
+  if (kept.length === 0) {
+    const why =
+      known.length > 0
+        ? 'all its rows are examples of the classifier'
+        : 'the classifier knows none of its classes';
+    throw new DataError(`The split ${name} of ${dump.name} cannot judge the classifier: ${why}`, {
+      code: 'eval/nothing',
+      hint: 'Give features that the classifier was not fitted to.',
+    });
+  }
+  const nameOf = (i: number) => `${name} row ${i}`;
   const unknown = dump.classes.filter((_, c) => toB[c] < 0 && rows.labels.includes(c));
   return {
     features: selectRows(rows.features, kept),
-    truth: kept.map((i) => ({ id: `${name} row ${i}`, label: toB[rows.labels[i]] })),
+    truth: kept.map((i) => ({ id: nameOf(i), label: toB[rows.labels[i]] })),
     strangers: selectRows(rows.features, strangers),
-    excluded: [],
+    excluded: known.filter((i) => own.has(hashes[i])).map(nameOf),
     failures: [],
     findings: unknownClasses(unknown, strangers.length),
   };

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { random } from '../math/random.ts';
 import { load } from './classifier.ts';
@@ -56,6 +56,63 @@ describe('a folder of features', () => {
     await expect(loaded.predict(['photo.jpg'])).rejects.toMatchObject({ code: 'classifier/features' });
     await classifier.close();
     await loaded.close();
+  });
+
+  it('takes further rows, and leaves out those it has', async () => {
+    const classifier = await fit(folder, { method: 'prototype', shots: 2 });
+    const further = await writeDump(at('further'), { text: false });
+    const grown = await classifier.add(further);
+    expect(grown.data.examples).toHaveLength(6 + 24);
+    expect(grown.data.support.labels.slice(0, 9)).toEqual(Int32Array.of(0, 1, 2, 0, 1, 2, 0, 1, 2));
+    expect(new Set(grown.data.examples.map(({ id }) => id)).size).toBe(30);
+    const again = await grown.add(further);
+    expect(again.data.examples).toHaveLength(30);
+    expect(again.findings).toContainEqual(
+      expect.objectContaining({ message: '24 rows are examples of that class already and are left out' }),
+    );
+    const removed = await again.remove({ examples: ['row 0'] });
+    expect(removed.data.examples).toHaveLength(29);
+    await classifier.close();
+  });
+
+  it('takes rows of new classes with their texts, and refuses those without, and features of another origin', async () => {
+    const classifier = await fit(folder, { method: 'tip-adapter', shots: 2 });
+    const other = await writeDump(at('other'));
+    const rename = (classes: string[], model = 'some CLIP') =>
+      readFile(`${other}/info.json`, 'utf8').then((text) =>
+        writeFile(`${other}/info.json`, JSON.stringify({ ...JSON.parse(text), classes, model })),
+      );
+    await rename(['owl', 'emu', 'cat']);
+    const grown = await classifier.add(other);
+    expect(grown.data.classes.map(({ id }) => id)).toEqual([...CLASSES, 'emu']);
+    expect(grown.data.support.labels.slice(6, 9)).toEqual(Int32Array.of(2, 3, 0));
+    expect(grown.data.head?.prompts).toEqual([['cat'], ['dog'], ['owl'], ['emu']]);
+    expect(grown.data.head?.weights.rows).toBe(4);
+    await rm(`${other}/text.npy`);
+    const { files, ...rest } = JSON.parse(await readFile(`${other}/info.json`, 'utf8'));
+    const { 'text.npy': _, ...kept } = files;
+    await writeFile(`${other}/info.json`, JSON.stringify({ ...rest, files: kept }));
+    await expect(classifier.add(other)).rejects.toMatchObject({ code: 'add/no-text' });
+    await rename(CLASSES, 'another CLIP');
+    await expect(classifier.add(other)).rejects.toMatchObject({ code: 'classifier/other-encoder' });
+    await classifier.close();
+  });
+
+  it('does not judge by rows that are examples', async () => {
+    const classifier = await fit(folder, { method: 'prototype', shots: 2 });
+    await copyFile(`${folder}/support_2shot.npy`, `${folder}/test.npy`);
+    const path = `${folder}/info.json`;
+    const before = await readFile(path, 'utf8');
+    const info = JSON.parse(before);
+    info.files['test.npy'] = info.files['support_2shot.npy'];
+    await writeFile(path, JSON.stringify(info));
+    await expect(classifier.evaluate(folder)).rejects.toMatchObject({
+      code: 'eval/nothing',
+      message: expect.stringContaining('all its rows are examples of the classifier'),
+    });
+    await rm(`${folder}/test.npy`);
+    await writeFile(path, before);
+    await classifier.close();
   });
 
   it('becomes a classifier for pictures where the encoder is named', async () => {

@@ -16,7 +16,7 @@ import type { FitValues } from './fit.ts';
 import { fitFresh } from './fresh.ts';
 import type { FitWatch } from './refit.ts';
 import { featuresReference, referenceTo } from './runtime.ts';
-import { rounded, roundedHead, templatesOf } from './support.ts';
+import { rounded, roundedHead, rowHashes, templatesOf } from './support.ts';
 import type { ClassifierData } from './types.ts';
 
 /** OpenAI's CLIP, whose features such folders hold as a rule. */
@@ -53,7 +53,7 @@ export async function fitFeatures(
     encoder: encoder ? referenceTo(encoder) : featuresReference(dump, LOGIT_SCALE),
     head: words?.head ?? headOf(dump, classes, encoder?.logitScale ?? LOGIT_SCALE),
     support: plainSupport(rounded(features, values.keys), labels),
-    examples: Array.from(labels, (_, i) => ({ id: `row ${i}`, sha256: '' })),
+    examples: rowHashes(features).map((sha256, i) => ({ id: `row ${i}`, sha256 })),
     dataset: dump.name,
   };
   const rows = { exact: features, validation: validationOf(dump, values.tune) };
@@ -87,7 +87,10 @@ function refuseUnused(
 }
 
 /** The draw of the wanted size, or one by the seed from all rows there are. */
-function drawRows(dump: FeatureDump, { shots, seed }: FitValues): LabelledRows & { findings: Finding[] } {
+export function drawRows(
+  dump: FeatureDump,
+  { shots, seed = 1 }: Partial<Pick<FitValues, 'shots' | 'seed'>> = {},
+): LabelledRows & { findings: Finding[] } {
   const { draws, train, name } = dump;
   const findings = dump.findings.map(
     (message): Finding => ({ level: 'warning', code: 'fit/features', message, paths: [] }),
@@ -128,7 +131,8 @@ function validationOf({ val, test, name }: FeatureDump, tune: FitValues['tune'])
   });
 }
 
-function headOf(
+/** The text side of a folder of features; undefined where it has none. */
+export function headOf(
   { text, prompts }: FeatureDump,
   classes: readonly ClassInfo[],
   logitScale: number,

@@ -126,10 +126,24 @@ export function featuresReference(
   };
 }
 
+/** Features for a classifier. Throws `ModelError` where they are of another encoder than its own. */
+export function featuresOf<T extends { encoder: string; dimension: number }>(
+  own: EncoderReference,
+  dump: T,
+  folder: string,
+): T {
+  const { id } = featuresReference(dump, own.logitScale);
+  if (dump.dimension === own.dimension && (own.preprocessing || id === own.id)) return dump;
+  throw new ModelError(
+    `${folder} has rows of ${dump.dimension} dimensions (${id}); the classifier was fitted to rows of ${own.dimension} (${own.id})`,
+    { code: 'classifier/other-encoder', hint: 'Give features of the same encoder.' },
+  );
+}
+
 function noEncoder({ id }: EncoderReference): ModelError {
   return new ModelError(`The classifier was fitted to ${id}, for which no encoder is known`, {
     code: 'classifier/features',
-    hint: 'It can be evaluated on folders of features. For pictures, fit it again with --encoder and the encoder that made the features.',
+    hint: 'Give it folders of features (add, eval, compare). For pictures, fit it again with --encoder and the encoder that made the features.',
     details: { id },
   });
 }

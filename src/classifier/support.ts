@@ -1,10 +1,11 @@
+import { createHash } from 'node:crypto';
 import type { ClassInfo, Example, Finding } from '../dataset/types.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
 import { type CutPrompt, presetTemplates, textHead } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { roundToHalf } from '../math/half.ts';
 import { roundToInt8 } from '../math/int8.ts';
-import { type Matrix, matrix, unitRows } from '../math/matrix.ts';
+import { type Matrix, matrix, row, unitRows } from '../math/matrix.ts';
 import type { Support } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { count, plural } from '../words.ts';
@@ -19,6 +20,12 @@ export function rounded(features: Matrix, keys: Keys): Matrix {
   return keys === 'int8'
     ? roundToInt8(unitRows(features))
     : matrix(features.rows, features.cols, roundToHalf(features.data));
+}
+
+/** The sha256 of each row in half precision: what tells that features which were brought along are known. */
+export function rowHashes(features: Matrix): string[] {
+  const half = rounded(features, 'half');
+  return Array.from({ length: half.rows }, (_, i) => createHash('sha256').update(row(half, i)).digest('hex'));
 }
 
 /** A support set put together of others, as the file will hold it: in 8 bits a column's unit depends on all rows. */

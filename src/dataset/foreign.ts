@@ -18,6 +18,7 @@ const TABLE_HINT =
   'Write a table with the columns path,label (and split, if known) from it, with a line for each picture, and save it as index.csv in the folder.';
 const FILES_HINT =
   'Write its pictures as files, in a folder for each class: photos/cat/1.jpg, photos/dog/2.jpg.';
+const ARRAYS_HINT = `${FILES_HINT} Features are given as a folder with train.npy and an info.json that names the classes.`;
 const UNPACK_HINT = 'Unpack it and give the folder; zip is the only archive that is read.';
 
 /** Files that are data sets of other programs by their names. */
@@ -30,7 +31,7 @@ const BY_NAME: readonly [RegExp, string, string][] = [
   [/\.tfrecords?(-\d+-of-\d+)?$/i, 'TFRecord files', FILES_HINT],
   [/(^|\/)(data_batch_\d|test_batch|batches\.meta)(\.bin|\.mat|\.txt)?$/, 'CIFAR batches', FILES_HINT],
   [/-idx[13]-ubyte(\.gz)?$/i, 'IDX files, as MNIST has them', FILES_HINT],
-  [/\.(h5|hdf5|mat|npz|npy|pkl|pickle|pt|mdb|lmdb|rec)$/i, 'arrays in one file', FILES_HINT],
+  [/\.(h5|hdf5|mat|npz|npy|pkl|pickle|pt|mdb|lmdb|rec)$/i, 'arrays in one file', ARRAYS_HINT],
   [/\.(xlsx?|xlsm|ods|numbers)$/i, 'a spreadsheet', 'Save it as "CSV UTF-8", with the columns path,label.'],
   [/(^|\/)_annotations\.coco\.json$|(^|\/)instances_[^/]*\.json$/i, 'COCO annotations', TABLE_HINT],
   [/(^|\/)annotations\/[^/]+\.xml$/i, 'Pascal VOC annotations', TABLE_HINT],

@@ -35,7 +35,7 @@ export const addCommand = defineCommand({
   ],
   async run([path, ...given], { label, output: target = path }, io) {
     await change({ path, target, given }, io, async (classifier) => {
-      const added = label === undefined ? await readLabelled(given, io) : await withLabel(given, label, io);
+      const added = label === undefined ? dataOf(given) : await withLabel(given, label, io);
       return withBar(io, 'Encoding', (bar) =>
         classifier.add(added, { signal: io.signal, onProgress: bar.update }),
       );
@@ -68,15 +68,14 @@ export const removeCommand = defineCommand({
   },
 });
 
-async function readLabelled(given: readonly string[], { signal }: Io) {
+function dataOf(given: readonly string[]): string {
   if (given.length > 1 || isImagePath(given[0])) {
     throw new UsageError('The class of the pictures is not given', {
       code: 'add/label',
-      hint: 'Add --label <class>, or give one data set: a folder with a folder for each class, a table or a zip.',
+      hint: 'Add --label <class>, or give one data set: a folder with a folder for each class, a table or a zip, or a folder of features.',
     });
   }
-  const { readDataset } = await import('../../dataset/read.ts');
-  return readDataset(given[0], { signal });
+  return given[0];
 }
 
 async function withLabel(given: readonly string[], label: string, io: Io) {

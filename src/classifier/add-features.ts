@@ -1,0 +1,75 @@
+import { matchClasses } from '../dataset/classes.ts';
+import { dumpClasses, type FeatureDump, readFeatureDump } from '../dataset/feature-dump.ts';
+import type { Finding } from '../dataset/types.ts';
+import { quoted } from '../dataset/wording.ts';
+import { DataError } from '../errors.ts';
+import { selectRows } from '../math/matrix.ts';
+import { plainSupport } from '../methods/task.ts';
+import { headFromPrompts } from '../methods/text-head.ts';
+import { drawRows, headOf } from './fit-features.ts';
+import { type Growth, grown, grownHead } from './grow.ts';
+import { featuresOf, type Runtime } from './runtime.ts';
+import { rounded, roundedHead, rowHashes } from './support.ts';
+import type { ClassifierData, WorkOptions } from './types.ts';
+
+/**
+ * The data with the rows of a folder of features as further examples, not fitted yet: all rows of its table `train`, or of its largest
+ * draw. Throws `ModelError` for features of another encoder, and `DataError` where new classes lack the texts that the classifier
+ * has.
+ */
+export async function addFeatures(
+  data: ClassifierData,
+  runtime: Runtime,
+  folder: string,
+  { signal }: WorkOptions = {},
+): Promise<{ data: ClassifierData; findings: Finding[] }> {
+  const dump = featuresOf(data.encoder, await readFeatureDump(folder), folder);
+  const own = dumpClasses(dump);
+  const classes = [...data.classes];
+  const { toB } = matchClasses(own, data.classes);
+  const numbers = own.map((info, c) => (toB[c] >= 0 ? toB[c] : classes.push(info) - 1));
+  const fresh = own.flatMap((_, c) => (toB[c] < 0 ? [c] : []));
+  const rows = drawRows(dump);
+  const { head, findings } = await headWith(data, runtime, { dump, folder, fresh }, signal);
+  const labels = rows.labels.map((label) => numbers[label]);
+  const growth: Growth = {
+    classes,
+    head,
+    support: plainSupport(rounded(rows.features, data.keys?.type ?? 'half'), labels),
+    described: rowHashes(rows.features).map((sha256, i) => ({ id: `row ${i}`, sha256 })),
+    noun: 'row',
+  };
+  const next = grown(data, growth);
+  return { data: next.data, findings: [...rows.findings, ...next.findings, ...findings] };
+}
+
+/** The head with texts of the folder's fresh classes: the folder's own, or those of the classifier's encoder. */
+async function headWith(
+  { head, encoder, templates }: ClassifierData,
+  runtime: Runtime,
+  { dump, folder, fresh }: { dump: FeatureDump; folder: string; fresh: readonly number[] },
+  signal?: AbortSignal,
+): Promise<{ head: ClassifierData['head']; findings: Finding[] }> {
+  if (!head || fresh.length === 0) return { head, findings: [] };
+  const classes = dumpClasses(dump);
+  const added = fresh.map((c) => classes[c]);
+  const texts = headOf(dump, classes, head.logitScale);
+  if (texts) {
+    const rows = [...texts.promptClass.keys()].filter((p) => fresh.includes(texts.promptClass[p]));
+    const features = selectRows(texts.promptFeatures, rows);
+    const labels = Int32Array.from(rows, (p) => fresh.indexOf(texts.promptClass[p]));
+    const prompts = fresh.map((c) => texts.prompts[c]);
+    const more = { ...headFromPrompts(features, labels, fresh.length, head.logitScale), prompts };
+    return { head: grownHead(head, more), findings: [] };
+  }
+  if (!encoder.preprocessing) {
+    const names = added.map(({ name }) => name);
+    throw new DataError(`${folder} has no text features of the new classes ${quoted(names)}`, {
+      code: 'add/no-text',
+      hint: 'The classifier uses the class names. Put text.npy, with a row for each class, into the folder.',
+      details: { folder, classes: names },
+    });
+  }
+  const { head: more, findings } = await roundedHead(await runtime.encoder(), added, templates, signal);
+  return { head: grownHead(head, more), findings };
+}

@@ -1,0 +1,104 @@
+import type { ClassInfo, Finding } from '../dataset/types.ts';
+import { concatRows } from '../math/matrix.ts';
+import { joinSupport, type Support, selectExamples } from '../methods/task.ts';
+import { headFromPrompts } from '../methods/text-head.ts';
+import { count, plural } from '../words.ts';
+import { roundedAgain } from './support.ts';
+import type { ClassifierData, SupportExample } from './types.ts';
+
+type Head = NonNullable<ClassifierData['head']>;
+
+/** What is added to a classifier. */
+export interface Growth {
+  /** The classifier's own classes, then the new ones. */
+  readonly classes: readonly ClassInfo[];
+  readonly head: ClassifierData['head'];
+  /** The further examples, labelled by place in `classes`. */
+  readonly support: Support;
+  readonly described: readonly SupportExample[];
+  /** What an example is called: a picture, or a row of features. */
+  readonly noun: string;
+}
+
+/** The data with further examples, not fitted yet. Those that are known already are left out and reported. */
+export function grown(
+  data: ClassifierData,
+  { classes, head, support, described, noun }: Growth,
+): { data: ClassifierData; findings: Finding[] } {
+  const known = new Set(data.examples.map(({ sha256 }, i) => `${sha256} ${data.support.labels[i]}`));
+  const kept = described.flatMap(({ sha256 }, i) => {
+    const key = `${sha256} ${support.labels[i]}`;
+    if (known.has(key)) return [];
+    known.add(key);
+    return [i];
+  });
+  const joined = joinSupport(data.support, regrouped(data.support, selectExamples(support, kept)));
+  const added = kept.map((i) => described[i]);
+  const next: ClassifierData = {
+    ...data,
+    classes,
+    head,
+    support: roundedAgain(joined, data.keys),
+    examples: [...data.examples, ...distinctIds(data.examples, added)],
+    version: data.version + 1,
+  };
+  const all = [...data.examples, ...added];
+  const findings = [
+    ...knownFindings(described.length - kept.length, noun),
+    ...otherClassFindings(classes, all, joined.labels, { start: data.examples.length, noun }),
+  ];
+  return { data: next, findings };
+}
+
+/** A head with the prompts of further classes, which are numbered from 0 in `more`. */
+export function grownHead(head: Head, more: Head): Head {
+  const before = head.prompts.length;
+  const features = concatRows([head.promptFeatures, more.promptFeatures]);
+  const promptClass = Int32Array.from([...head.promptClass, ...more.promptClass.map((c) => c + before)]);
+  const prompts = [...head.prompts, ...more.prompts];
+  return { ...headFromPrompts(features, promptClass, prompts.length, head.logitScale), prompts };
+}
+
+/** The added examples, renamed where an id is taken: ids are how an example is removed again. */
+function distinctIds(before: readonly SupportExample[], added: readonly SupportExample[]): SupportExample[] {
+  const taken = new Set(before.map(({ id }) => id));
+  return added.map((example) => {
+    let { id } = example;
+    for (let n = 2; taken.has(id); n++) id = `${example.id} (${n})`;
+    taken.add(id);
+    return { ...example, id };
+  });
+}
+
+/** The fresh examples with groups of their own. */
+function regrouped(before: Support, fresh: Support): Support {
+  const start = before.groups.reduce((most, group) => Math.max(most, group + 1), 0);
+  return { ...fresh, groups: fresh.groups.map((group) => group + start) };
+}
+
+function knownFindings(repeated: number, noun: string): Finding[] {
+  if (repeated === 0) return [];
+  const [are, left] = [plural(repeated, 'is an example', 'are examples'), plural(repeated, 'is', 'are')];
+  const message = `${count(repeated, noun)} ${are} of that class already and ${left} left out`;
+  return [{ level: 'info', code: 'add/known', message }];
+}
+
+/** Says which examples, from `start` on, are examples of another class too: one of the labels is wrong. */
+function otherClassFindings(
+  classes: readonly ClassInfo[],
+  examples: readonly SupportExample[],
+  labels: ArrayLike<number>,
+  { start, noun }: { start: number; noun: string },
+): Finding[] {
+  const known = new Map<string, number>();
+  const twice = examples.flatMap(({ id, sha256 }, i) => {
+    const before = known.get(sha256) ?? i;
+    known.set(sha256, before);
+    if (i < start || labels[before] === labels[i]) return [];
+    const [one, other] = [before, i].map((k) => `"${classes[labels[k]].id}"`);
+    return [`${id} is ${other}, and as ${examples[before].id} ${one}`];
+  });
+  if (twice.length === 0) return [];
+  const message = `${count(twice.length, `${noun} is an example`, `${noun}s are examples`)} of two classes`;
+  return [{ level: 'warning', code: 'add/same-picture', message, paths: twice }];
+}
