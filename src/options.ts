@@ -1,6 +1,6 @@
-import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { UsageError } from './errors.ts';
+import { suggestion } from './nearest.ts';
 import { count, plural } from './words.ts';
 
 /**
@@ -91,7 +91,7 @@ export function refuseUnknown(given: object, known: readonly string[]): void {
   if (unknown === undefined) return;
   throw new UsageError(`There is no option ${unknown}`, {
     code: 'option/unknown',
-    hint: `Did you mean ${closest(unknown, known)}?`,
+    hint: `${suggestion(unknown, known)}Known are ${known.join(', ')}.`,
     details: { option: unknown },
   });
 }

@@ -68,7 +68,7 @@ describe('runCli', () => {
     [['predict', 'x', 'y', '--csv', '--json'], /^\{"error":\{"code":"usage",.*\}\}\n$/],
     [['remove', 'x'], /^error: No class and no example to remove is given\nhint: .*\n$/],
     [['encoders', 'pull'], /^error: Give either the name of an encoder or --from-bundle\nhint: .*\n$/],
-    [['encoders', 'show', 'clip-vit-b23'], /hint: Did you mean clip-vit-b32\?/],
+    [['encoders', 'show', 'clip-vit-b23'], /hint: Did you mean "clip-vit-b32"\?/],
   ])('refuses %j with status 2, once', async (argv, message) => {
     const { status, out, err } = await run(...argv);
     expect([status, out]).toEqual([2, '']);

@@ -1,4 +1,4 @@
-import { closest, distance } from 'fastest-levenshtein';
+import { nearestName } from '../nearest.ts';
 import type { Finding } from './types.ts';
 
 export function info(code: string, message: string, paths?: string[]): Finding {
@@ -17,7 +17,6 @@ export function quoted(names: readonly string[]): string {
 
 /** ` (did you mean "dog"?)` when a known name is near enough to be a slip of the pen, else nothing. */
 export function didYouMean(unknown: string, known: readonly string[]): string {
-  if (known.length === 0) return '';
-  const guess = closest(unknown, known);
-  return distance(unknown, guess) <= Math.max(1, unknown.length / 3) ? ` (did you mean "${guess}"?)` : '';
+  const guess = nearestName(unknown, known);
+  return guess === undefined ? '' : ` (did you mean "${guess}"?)`;
 }

@@ -32,7 +32,7 @@ describe('presets', () => {
   it('are found by name, and a near name is suggested', () => {
     expect(presetTemplates('dtd')).toEqual(['{} texture.']);
     expect(() => presetTemplates('eurosta')).toThrowError(
-      expect.objectContaining({ hint: expect.stringContaining('Did you mean eurosat?') }),
+      expect.objectContaining({ hint: expect.stringContaining('Did you mean "eurosat"?') }),
     );
   });
 });

@@ -1,7 +1,7 @@
-import { closest } from 'fastest-levenshtein';
 import { UsageError } from '../errors.ts';
 import type { TextHead } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
+import { suggestion } from '../nearest.ts';
 import type { Encoder } from './types.ts';
 
 /** Prompt templates of the paper (Zhang et al. 2022, appendix; CLIP's authors' choices) for the public benchmarks. */
@@ -34,7 +34,7 @@ export function presetTemplates(name: string): readonly string[] {
   const names = Object.keys(TEMPLATES);
   throw new UsageError(`There is no prompt preset named "${name}"`, {
     code: 'prompts/unknown-preset',
-    hint: `Did you mean ${closest(name, names)}? Known are ${names.join(', ')}.`,
+    hint: `${suggestion(name, names)}Known are ${names.join(', ')}.`,
     details: { name, names },
   });
 }

@@ -29,9 +29,9 @@ describe('names of encoders', () => {
   });
 
   it.each([
-    ['clip-vitb32', /Did you mean clip-vit-b32\?/],
+    ['clip-vitb32', /Did you mean "clip-vit-b32"\?/],
     ['resnet', /Known are resnet50-minilm/],
-    ['hf:me/mine#quantised', /Did you mean quantized\?/],
+    ['hf:me/mine#quantised', /Did you mean "quantized"\?/],
     ['npm:left-pad@1.0.0', /resnet50-minilm/],
     ['https://example.org/e.zip', /sha256/],
   ])('%s is refused with advice', (name, advice) => {

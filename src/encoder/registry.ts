@@ -1,5 +1,5 @@
-import { closest, distance } from 'fastest-levenshtein';
 import { UsageError } from '../errors.ts';
+import { suggestion } from '../nearest.ts';
 import { parseSource } from '../store/sources.ts';
 import { BUILTIN_ID, MINILM, RESNET } from './builtin/packages.ts';
 import { PRECISIONS, type Precision } from './record.ts';
@@ -257,18 +257,16 @@ function precisionOf(text: string, name: string): Precision {
   if ((PRECISIONS as readonly string[]).includes(text)) return text as Precision;
   throw new UsageError(`"${text}" in "${name}" is not a precision`, {
     code: 'encoder/precision',
-    hint: `Did you mean ${closest(text, PRECISIONS)}? Known are ${PRECISIONS.join(', ')}.`,
+    hint: `${suggestion(text, PRECISIONS)}Known are ${PRECISIONS.join(', ')}.`,
   });
 }
 
 /** The error for a name that nothing has. */
 export function unknownName(name: string): UsageError {
   const ids = REGISTRY.map((entry) => entry.id);
-  const nearest = closest(name, ids);
-  const near = distance(name, nearest) <= Math.max(3, name.length / 2);
   return new UsageError(`There is no encoder named "${name}"`, {
     code: 'encoder/unknown',
-    hint: `${near ? `Did you mean ${nearest}? ` : ''}Known are ${ids.join(', ')}. For others, give hf:owner/repo or a folder with a slash, such as ./${name}.`,
-    details: { name, nearest },
+    hint: `${suggestion(name, ids)}Known are ${ids.join(', ')}. For others, give hf:owner/repo or a folder with a slash, such as ./${name}.`,
+    details: { name },
   });
 }

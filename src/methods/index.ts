@@ -1,5 +1,5 @@
-import { distance } from 'fastest-levenshtein';
 import { UsageError } from '../errors.ts';
+import { suggestion } from '../nearest.ts';
 import { anchored } from './anchored.ts';
 import { ape } from './ape.ts';
 import { apeT } from './ape-t.ts';
@@ -52,10 +52,10 @@ export const methods: readonly Method[] = [...single, stackOf(single)];
 export function methodById(id: string): Method {
   const found = methods.find((method) => method.id === id);
   if (found) return found;
-  const nearest = methods.reduce((a, b) => (distance(id, b.id) < distance(id, a.id) ? b : a));
+  const ids = methods.map((method) => method.id);
   throw new UsageError(`There is no method "${id}"`, {
     code: 'method/unknown',
-    hint: `Did you mean ${nearest.id}? There are: ${methods.map((method) => method.id).join(', ')}.`,
+    hint: `${suggestion(id, ids)}Known are ${ids.join(', ')}.`,
   });
 }
 
