@@ -1,5 +1,6 @@
 import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
+import { joinedFindings, joinedLabels } from './joined-labels.ts';
 import { visible } from './names.ts';
 import { spellingFindings } from './spellings.ts';
 import { splitNamed } from './splits.ts';
@@ -39,6 +40,7 @@ export interface Columns {
  */
 export function columnsOf(table: Table): Columns | undefined {
   const path = pathColumn(table);
+  if (path !== undefined && table.objects?.has(path)) throw objectsIn(table, path, PATH_HINT);
   const taken = new Set([path, 'group']);
   const split = splitColumns(table, taken);
   const label = path === undefined ? undefined : labelColumn(table, taken);
@@ -93,6 +95,7 @@ function labelColumn(table: Table, taken: Taken): Found<string> | undefined {
   taken.add(column);
   if (table.lists?.has(column))
     throw severalLabels(table, `a list of classes in "${written(table, column)}"`);
+  if (table.objects?.has(column)) throw objectsIn(table, column, LABEL_HINT);
   if (table.rounded?.has(column)) throw roundedLabels(table, column);
   const values = new Map<string, string>();
   for (const row of table.rows) {
@@ -102,7 +105,16 @@ function labelColumn(table: Table, taken: Taken): Found<string> | undefined {
     values.set(value, isMissing(seen) ? '' : seen);
   }
   asIntegers(values);
-  const findings = [...labelFindings(table, values), ...spellingFindings(table.name, values)];
+  const joined = joinedLabels([...values.values()]);
+  if (joined.certain.length > 0)
+    throw severalLabels(
+      table,
+      `several classes in one field of "${written(table, column)}": ${quoted(joined.certain)}`,
+    );
+  const findings = [
+    ...labelFindings(table, values, joined.possible),
+    ...spellingFindings(table.name, values),
+  ];
   return { of: (row) => values.get(row[column] ?? '') as string, findings };
 }
 
@@ -119,11 +131,16 @@ function asIntegers(values: Map<string, string>): void {
   for (const [given, value] of values) values.set(given, value.replace(/\.0+$/, ''));
 }
 
-function labelFindings(table: Table, values: ReadonlyMap<string, string>): Finding[] {
+function labelFindings(
+  table: Table,
+  values: ReadonlyMap<string, string>,
+  joined: readonly string[],
+): Finding[] {
+  const several = joinedFindings(table.name, joined);
   const odd = [...values.values()].filter((value) => /^(none|null|n\/a|na|undefined)$/i.test(value));
-  if (odd.length === 0) return [];
+  if (odd.length === 0) return several;
   const message = `${table.name}: ${quoted([...new Set(odd)])} counts as the name of a class; leave the field empty where there is no class.`;
-  return [warning('class-called-none', message)];
+  return [...several, warning('class-called-none', message)];
 }
 
 /** Of two columns the one that is not the path is the class, where its values repeat: texts about pictures do not. */
@@ -156,6 +173,17 @@ function severalLabels(table: Table, what: string): DataError {
     code: 'dataset/several-labels',
     hint: 'Write a table with the columns path,label in which each picture has one class; leave out those with several.',
     details: { path: table.name },
+  });
+}
+
+const LABEL_HINT = 'Write the name of the class as text: {"path": "images/1.jpg", "label": "cat"}.';
+const PATH_HINT = 'Write the path of the picture as text: {"path": "images/1.jpg", "label": "cat"}.';
+
+function objectsIn(table: Table, column: string, hint: string): DataError {
+  return new DataError(`${table.name} has an object in "${written(table, column)}", and a text is needed`, {
+    code: 'dataset/table',
+    hint,
+    details: { path: table.name, column },
   });
 }
 

@@ -12,6 +12,45 @@ const { write } = own;
 const pics = (folder: string, n = 2) => Array.from({ length: n }, (_, i) => `${folder}/${i + 1}.jpg`);
 const table = (name: string, ...lines: string[]): Content => [name, lines.join('\n')];
 
+describe('one field with several classes', () => {
+  it.each([
+    ['index.csv', 'path,label\n1.jpg,cat\n2.jpg,cat|dog', '"cat|dog"'],
+    ['index.csv', 'path,label\n1.jpg,cat\n2.jpg,"dog, cat"\n3.jpg,dog', '"dog, cat"'],
+    ['index.csv', 'path,label\n1.jpg,cat\n2.jpg,dog;cat\n3.jpg,dog', '"dog;cat"'],
+    ['index.jsonl', '{"path":"1.jpg","label":["cat","dog"]}', 'a list of classes in "label"'],
+  ])('is refused in %s: %j', async (name, text, message) => {
+    await write(...pics('.', 3), [name, text]);
+    await expect(readDataset(own.root)).rejects.toMatchObject({
+      code: 'dataset/several-labels',
+      message: expect.stringContaining(message),
+      hint: expect.stringContaining('one class'),
+    });
+  });
+
+  it.each([
+    '{"path":"1.jpg","label":{"name":"cat"}}',
+    '{"path":{"file":"1.jpg"},"label":"cat"}',
+    '{"path":"1.jpg","label":[{"name":"cat"}]}',
+  ])('is refused as an object: %s', async (line) => {
+    await write(...pics('.'), ['index.jsonl', `${line}\n{"path":"2.jpg","label":"dog"}`]);
+    await expect(readDataset(own.root)).rejects.toMatchObject({
+      code: 'dataset/table',
+      message: expect.stringMatching(/index\.jsonl has an object in "(label|path)"/),
+      hint: expect.stringContaining('"label": "cat"'),
+    });
+  });
+
+  it('may be a name with blanks, which is said; commas in names are none', async () => {
+    await write(
+      ...pics('.', 4),
+      table('index.csv', 'path;label', '1.jpg;apple', '2.jpg;pie', '3.jpg;apple pie', '4.jpg;cat, big'),
+    );
+    const dataset = await readDataset(own.root);
+    expect(classIds(dataset)).toEqual(['apple', 'apple pie', 'cat, big', 'pie']);
+    expect(finding(dataset, 'joined-labels')?.message).toContain('"apple pie" may each be several classes');
+  });
+});
+
 describe('splits', () => {
   it.each([
     ['Training', 'Testing'],
@@ -302,7 +341,7 @@ describe('tables beside pictures', () => {
     await expect(readDataset(own.root)).rejects.toThrow(
       'list.csv has no column "path" (it has "images/1.jpg", "cat")',
     );
-    await write(table('metadata.jsonl', '{"path":"images/1.jpg","label":{"name":"cat"}}'));
+    await write(table('metadata.jsonl', '{"path":"images/1.jpg","label":null}'));
     await expect(readDataset(own.root)).rejects.toThrow(failure('no-labels'));
   });
 

@@ -15,6 +15,8 @@ export interface Table {
   rows: Row[];
   /** Columns that hold a list of several values in some row of JSON Lines. */
   lists?: ReadonlySet<string>;
+  /** Columns that hold an object in some row of JSON Lines. */
+  objects?: ReadonlySet<string>;
   /** Columns that hold numbers which JSON Lines do not keep exactly. */
   rounded?: ReadonlySet<string>;
 }
@@ -136,6 +138,7 @@ function parseJsonLines(text: string, name: string): Table {
   const written = new Map<string, string>();
   const rows: Row[] = [];
   const lists = new Set<string>();
+  const objects = new Set<string>();
   const rounded = new Set<string>();
   for (const [i, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue;
@@ -146,13 +149,15 @@ function parseJsonLines(text: string, name: string): Table {
       if (!written.has(column)) written.set(column, visible(key));
       values[column] = textOf(value);
       if (Array.isArray(value) && value.length > 1) lists.add(column);
+      if ([value].flat().some(isObject)) objects.add(column);
       if ([value].flat().some(isRounded)) rounded.add(column);
     }
     rows.push(values);
   }
-  return { name, columns: [...written.keys()], written, rows, lists, rounded };
+  return { name, columns: [...written.keys()], written, rows, lists, objects, rounded };
 }
 
+const isObject = (value: unknown) => typeof value === 'object' && value !== null;
 const isRounded = (value: unknown) => typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER;
 
 function parseObject(line: string, name: string, number: number): object {

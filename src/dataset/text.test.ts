@@ -37,8 +37,13 @@ describe('JSON', () => {
     '{"a": 1, "b": 2, "a": 3}',
     '{"x": {"a": 1, "c": "\\"a\\":", "a" : 2}}',
     '[{"b": 1, "a": {}, "a": {}}]',
+    '{"a": 1, "\\u0061": 2}',
   ])('with a key that is given twice is refused: %s', (text) => {
     expect(() => parseJson(text)).toThrow('the key "a" is given twice');
+  });
+
+  it('with keys that differ only in how they are escaped', () => {
+    expect(parseJson('{"\\u0061\\\\": 1, "a": 2}')).toEqual({ 'a\\': 1, a: 2 });
   });
 
   it('that is broken is refused', () => {

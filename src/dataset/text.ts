@@ -38,7 +38,8 @@ export function parseJson(text: string): unknown {
     if (token === '{') open.push(new Set());
     else if (token === '}') open.pop();
     else if (token.endsWith(':')) {
-      const key = token.slice(1, token.lastIndexOf('"'));
+      // Escapes count as what they stand for: "a" and "\u0061" are one key.
+      const key = JSON.parse(token.slice(0, token.lastIndexOf('"') + 1)) as string;
       const keys = open[open.length - 1];
       if (keys.has(key)) throw new SyntaxError(`the key "${key}" is given twice`);
       keys.add(key);
