@@ -17,6 +17,8 @@ export interface Option<T = unknown> {
   /** One-letter form on the command line. */
   readonly short?: string;
   readonly choices?: readonly string[];
+  /** A flag that is on where it is not given, though no default says so: it is typed to turn it off. */
+  readonly isOn?: boolean;
   /** May be given several times; the values become an array. */
   readonly repeatable?: boolean;
 }

@@ -5,7 +5,7 @@ import { learnable } from '../dataset/split.ts';
 import type { Dataset, Example, Finding } from '../dataset/types.ts';
 import { chooseEncoder } from '../encoder/choose.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
-import { loadEncoder } from '../encoder/local.ts';
+import { checkEncoderName, loadEncoder } from '../encoder/local.ts';
 import type { PullProgress } from '../encoder/pull.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
@@ -64,6 +64,7 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     encoder: typeof wanted === 'string' ? wanted : wanted.id,
   });
   checkGiven({ ...values, options: own, resume, checkpoint: path });
+  if (typeof wanted === 'string') await checkEncoderName(wanted);
   if (values.classes !== undefined && typeof source !== 'string') throw readAlready();
   const open = () => openEncoder(wanted, { note, ask, onPull, signal });
   const runtime = createRuntime(open, { lent: typeof wanted !== 'string' });

@@ -1,4 +1,5 @@
 import type { Finding } from '../dataset/types.ts';
+import { checkTemplate, presetTemplates } from '../encoder/prompts.ts';
 import { UsageError } from '../errors.ts';
 import { methodById, methods } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
@@ -80,6 +81,8 @@ interface Circumstances {
 export function checkGiven(wanted: Wanted & Circumstances): void {
   const { id } = askedFor(wanted);
   const { views = 1, template, prompts, resume, checkpoint } = wanted;
+  template?.forEach(checkTemplate);
+  if (prompts !== undefined) presetTemplates(prompts);
   if (template !== undefined && prompts !== undefined) {
     throw new UsageError('The options template and prompts exclude each other', {
       code: 'fit/prompts',

@@ -86,16 +86,19 @@ function collectMethodOptions(): Options {
     for (const [name, option] of Object.entries(options)) {
       if (name in fitOptions) continue;
       const known = found.get(name) ?? { option, defaults: [] };
-      known.defaults.push(option.default === undefined ? id : `${id} ${option.default}`);
+      known.defaults.push(
+        ['undefined', 'boolean'].includes(typeof option.default) ? id : `${id} ${option.default}`,
+      );
       found.set(name, known);
     }
   }
   return Object.fromEntries(
     [...found].map(([name, { option, defaults }]) => {
-      const { default: _, ...rest } = option;
+      const { default: preset, ...rest } = option;
+      const shown = preset === true ? { ...rest, isOn: true } : rest;
       return [
         name,
-        optional({ ...rest, help: `${option.help.replace(/\.$/, '')} (${defaults.join(', ')}).` }),
+        optional({ ...shown, help: `${option.help.replace(/\.$/, '')} (${defaults.join(', ')}).` }),
       ];
     }),
   );

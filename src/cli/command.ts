@@ -11,6 +11,11 @@ export interface Command<T extends Options = Options> {
   readonly computes?: 'on-device' | 'on-cpu';
   /** What to type, and what it does. */
   readonly examples: readonly (readonly [command: string, does: string])[];
+  /**
+   * Throws `UsageError` for arguments and options that do not fit together or cannot be followed: before anything is downloaded,
+   * read or written.
+   */
+  check?(args: readonly string[], values: ValuesOf<T>): void | Promise<void>;
   /** `args` as typed, one after the other; `values` checked and with defaults. */
   run(args: readonly string[], values: ValuesOf<T>, io: Io): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -115,7 +115,7 @@ describe('the commands, one after the other', () => {
       [picture('red'), picture('blue')],
     );
     const [header, ...rows] = csv.out.trimEnd().split('\r\n');
-    expect(header).toBe('image,id,name,probability,rejected,name_2,probability_2');
+    expect(header).toBe('image,id,name,probability,calibrated,rejected,name_2,probability_2,error');
     expect(rows.map((row) => row.split(',')[0])).toEqual([picture('red'), picture('blue')]);
     const lines = (await run(['predict', classifier(), at('photos/test/*/*.png'), '--ndjson'])).out
       .trimEnd()
@@ -145,12 +145,38 @@ describe('the commands, one after the other', () => {
       '--csv',
     ]);
     expect(status).toBe(3);
-    expect(out.trimEnd().split('\r\n')).toHaveLength(2);
+    const [header, answer, failed] = out
+      .trimEnd()
+      .split('\r\n')
+      .map((line) => line.split(','));
+    expect(header).toEqual(['image', 'id', 'name', 'probability', 'calibrated', 'rejected', 'error']);
+    expect(answer[header.indexOf('calibrated')]).toBe('true');
+    expect(failed.slice(0, 6)).toEqual([at('broken.jpg'), '', '', '', '', '']);
+    expect(failed[6]).not.toBe('');
     expect(err).toContain(`${at('broken.jpg')}: `);
     expect(err).toContain('error: 1 of 2 pictures could not be read');
     const alone = await run(['predict', classifier(), at('nowhere.jpg')]);
     expect(alone).toMatchObject({ status: 3, out: '' });
     expect(alone.err.match(/nowhere\.jpg/g)).toHaveLength(1);
+  });
+
+  it('eval, compare and the report say that figures are about a part, and end with status 3', async () => {
+    const data = at('partly');
+    await cp(at('photos', 'test'), data, { recursive: true });
+    await cp(at('broken.jpg'), join(data, 'red', 'broken.jpg'));
+    for (const command of [
+      ['eval', classifier(), data],
+      ['compare', classifier(), classifier(), data],
+      ['export', classifier(), '--to', 'report', '--data', data, '-o', at('card.md')],
+    ]) {
+      const { status, out, err } = await run(command);
+      expect(status, command[0]).toBe(3);
+      expect(out).toContain('The figures do not cover 1 picture that could not be read.');
+      expect(err).toContain('error: 1 of 7 pictures could not be read');
+      expect(JSON.parse((await run([...command, '--json'])).out)).toMatchObject({ partial: true });
+    }
+    const whole = await run(['eval', classifier(), at('photos'), '--json']);
+    expect([whole.status, JSON.parse(whole.out).partial]).toEqual([0, false]);
   });
 
   it('predict --copy-to sorts, and puts the rejected aside', async () => {

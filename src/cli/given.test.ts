@@ -1,10 +1,17 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, beforeEach, expect, it, vi } from 'vitest';
 import { npy, npyLabels, rowsOf } from '../bench/dump.fixture.ts';
 import { recordingIo } from './io.fixture.ts';
 import { runCli } from './program.ts';
+
+const { prepared } = vi.hoisted(() => ({ prepared: vi.fn() }));
+vi.mock('../engine/onnxruntime.ts', async (original) => {
+  const actual = await original<typeof import('../engine/onnxruntime.ts')>();
+  return { ...actual, chooseRuntime: prepared.mockImplementation(actual.chooseRuntime) };
+});
+beforeEach(() => prepared.mockClear());
 
 const root = mkdtempSync(join(tmpdir(), 'given-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -55,22 +62,31 @@ it('says that nothing calibrates one example a class, at fit and wherever probab
 
 const fit = ['fit', at('features'), '-o', at('x.safetensors')];
 const bench = ['bench', at('features'), '-o', at('bench')];
+const predict = ['predict', classifier, 'x.jpg'];
 it.each([
   [[...fit, '--method', 'zero-shot', '--alpha', '1'], 'zero-shot has no option alpha'],
   [[...fit, '--method', 'gda', '--epochs', '3'], 'gda has no option epochs'],
   [[...fit, '--epochs', '3'], 'auto has no option epochs'],
   [[...fit, '--method', 'gda', '--training-free'], 'Option --training-free has no effect with gda'],
   [[...fit, '--method', 'gda', '--resume'], 'Option --resume has no effect with gda'],
-  [[...fit, '--method', 'clip-adapter', '--resume'], 'no interrupted training'],
   [[...fit, '--tune', 'val', '--alpha', '1'], 'alpha of tip-adapter cannot be both given and tuned'],
-  [[...fit, '--views', '3'], 'Option --views has no effect with features'],
-  [[...fit, '--no-exif', '--no-thumbnails'], 'Options exif, thumbnails have no effect with features'],
   [[...fit, '--template', '{}', '--prompts', 'dtd'], 'The options template and prompts exclude each other'],
   [
     [...fit, '--encoder', 'clip-vit-b32', '--from-bundle', 'x.zip'],
     '--encoder has no effect with --from-bundle',
   ],
   [[...fit, '--parts', 'x'], "unknown option '--parts'"],
+  [[...fit, '--template', 'a photo'], 'The template "a photo" has no {}'],
+  [[...fit, '--prompts', 'imagenett'], 'There is no prompt preset named "imagenett"'],
+  [[...fit, '--encoder', 'clip-vit-b23'], 'There is no encoder named "clip-vit-b23"'],
+  [[...fit, '--method', 'gda', '--no-raw'], 'gda has no option raw'],
+  [[...predict, '--json', '--csv'], '--json, --csv and --ndjson exclude each other'],
+  [['demo', '-o', at('demo'), '--encoder', 'clipp'], 'There is no encoder named "clipp"'],
+  [['studio', '-w', at('studio'), '--encoder', 'clipp'], 'There is no encoder named "clipp"'],
+  [['remove', classifier], 'No class and no example to remove'],
+  [['add', classifier, 'x.jpg'], 'The class of the pictures is not given'],
+  [['serve', classifier, '--host', '0.0.0.0'], 'token'],
+  [[...bench, '--methods', 'gdaa'], 'There is no method "gdaa"'],
   [['export', classifier, '--to', 'web', '--input', 'features'], '--input has no effect with --to web'],
   [['export', classifier, '--to', 'onnx', '--title', 'x'], '--title has no effect with --to onnx'],
   [['export', classifier, '--to', 'onnx', '--data', 'x'], '--data has no effect with --to onnx'],
@@ -78,13 +94,49 @@ it.each([
     ['serve', classifier, '--read-only', '--change-deadline', '5'],
     'Option --change-deadline has no effect with readOnly',
   ],
-  [[...bench, '--views', '10'], '--views has no effect with features'],
-  [[...bench, '--encoders', 'auto'], '--encoders has no effect with features'],
   [[...bench, '--suite', 'ablations', '--shots', '4'], '--shots has no effect with --suite ablations'],
   [[...bench, '--suite', 'ablations', '--methods', 'gda'], '--methods has no effect with --suite ablations'],
   [[...bench, '--suite', 'domain', '--shots', '1,2'], '--suite domain takes one number of shots, not 1,2'],
-])('%j is refused', async (argv, message) => {
+])('%j is refused before anything is downloaded', async (argv, message) => {
   const { status, err } = await run(...argv);
+  expect(prepared).not.toHaveBeenCalled();
   expect(err.replace('Unknown', 'unknown')).toContain(message);
   expect(status).toBe(2);
+});
+
+it.each([
+  [[...bench, '--views', '10'], '--views has no effect with features'],
+  [[...bench, '--encoders', 'auto'], '--encoders has no effect with features'],
+  [[...fit, '--views', '3'], 'Option --views has no effect with features'],
+  [[...fit, '--no-exif', '--no-thumbnails'], 'Options exif, thumbnails have no effect with features'],
+  [[...fit, '--method', 'clip-adapter', '--resume'], 'no interrupted training'],
+])('%j is refused once it is known what the data are', async (argv, message) => {
+  const { status, err } = await run(...argv);
+  expect(err).toContain(message);
+  expect(status).toBe(2);
+});
+
+it('takes the embeddings of TaskRes at their own length, or not with --no-raw', async () => {
+  const file = at('taskres.safetensors');
+  const taskres = ['fit', at('features'), '-o', file, '--method', 'taskres', '--epochs', '1'];
+  const raw = async (...more: string[]) => {
+    expect((await run(...taskres, ...more)).status).toBe(0);
+    return JSON.parse((await run('info', file, '--json')).out).options.raw;
+  };
+  expect([await raw(), await raw('--no-raw')]).toEqual([true, false]);
+  expect((await run('fit', '--help')).out).toMatch(
+    /--no-raw +Do not take the names' embeddings at their\s+own length/,
+  );
+});
+
+it('adds the rows of a folder of features', async () => {
+  const grown = at('grown.safetensors');
+  const fitted = await run('fit', at('features'), '-o', grown, '--shots', '1', '--method', 'prototype');
+  expect(fitted.status, fitted.err).toBe(0);
+  const added = await run('add', grown, at('features'));
+  expect(added.out).toContain('grown.safetensors: 3 classes, 12 examples (+9)');
+  expect(added.err).toContain('3 rows are examples of that class already and are left out');
+  const file = await run('add', grown, at('features', 'train.npy'));
+  expect(file.status).toBe(3);
+  expect(file.err).toContain('Features are given as a folder with train.npy and an info.json');
 });

@@ -77,11 +77,15 @@ async function fill(target: Commander, command: Command, io: Io): Promise<void> 
   }
   target.addHelpText('after', examplesOf(command));
   target.action(async () => {
-    const given = target.opts();
+    // A flag that is on by default counts as given only where it is.
+    const given = Object.fromEntries(
+      Object.entries(target.opts()).filter(([name]) => target.getOptionValueSource(name) !== 'default'),
+    );
     checkNeeded(command, given);
     const common = resolveOptions(commonOptions, given);
     const { device = 'cpu', ...values } = resolveOptions(options, given);
     const own = common.quiet ? quiet(io) : io;
+    await command.check?.(target.args, values);
     if (command.computes) await chooseDevice(device as Device, own);
     await command.run(target.args, values, own);
   });

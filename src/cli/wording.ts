@@ -25,15 +25,18 @@ export function clock(seconds: number): string {
 }
 
 /** How an option is typed: `-o, --output <file>`; one that is on by default is typed to turn it off. */
-export function flagsText(name: string, { short, value: named, choices, default: preset }: Option): string {
+export function flagsText(name: string, { short, value: named, choices, ...option }: Option): string {
   const value = choices ? '<name>' : named;
   const long = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  return `${short ? `-${short}, ` : ''}--${preset === true ? 'no-' : ''}${long}${value ? ` ${value}` : ''}`;
+  return `${short ? `-${short}, ` : ''}--${isOn(option) ? 'no-' : ''}${long}${value ? ` ${value}` : ''}`;
 }
 
+const isOn = ({ isOn: set, default: preset }: Pick<Option, 'isOn' | 'default'>) => set ?? preset === true;
+
 /** What an option does, and what it is without being given. */
-export function helpText({ help, choices, default: preset }: Option): string {
-  if (preset === true) return `Do not ${help[0].toLowerCase()}${help.slice(1)}`;
+export function helpText({ help, choices, ...option }: Option): string {
+  const { default: preset } = option;
+  if (isOn(option)) return `Do not ${help[0].toLowerCase()}${help.slice(1)}`;
   const facts = [
     ...(choices ? [`one of ${choices.join(', ')}`] : []),
     ...(preset === undefined || preset === false || String(preset) === '' ? [] : [`default: ${preset}`]),

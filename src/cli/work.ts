@@ -3,11 +3,12 @@ import { access, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Classifier } from '../classifier/index.ts';
 import type { PullProgress } from '../encoder/pull.ts';
-import { UsageError } from '../errors.ts';
+import { DataError, UsageError } from '../errors.ts';
 import type { FitProgress } from '../methods/task.ts';
 import { percent } from '../report/numbers.ts';
 import { diskError } from '../store/atomic.ts';
 import { kindOf } from '../store/regular.ts';
+import { count, number } from '../words.ts';
 import type { Io, ProgressBar } from './io.ts';
 
 /** Opens a saved classifier, works with it and closes it, whatever happens. */
@@ -23,6 +24,23 @@ export async function withClassifier<T>(
     await classifier.close();
   }
 }
+
+/** Throws `DataError` where pictures could not be read: what is printed is about the others, and a program learns that. */
+export function checkAllRead(
+  unread: readonly string[],
+  { all, code, hint }: { all: number; code: string; hint?: string },
+): void {
+  if (unread.length === 0) return;
+  throw new DataError(`${number(unread.length)} of ${count(all, 'picture')} could not be read`, {
+    code,
+    hint,
+    details: { images: unread },
+  });
+}
+
+/** What to do about figures that are not about all pictures. */
+export const PARTIAL_HINT =
+  'The figures are about the others only. Remove these pictures or write them anew, and measure again.';
 
 /** Shows a bar while the work goes on. */
 export async function withBar<T>(io: Io, title: string, work: (bar: ProgressBar) => Promise<T>): Promise<T> {

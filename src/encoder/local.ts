@@ -105,6 +105,11 @@ export async function locateEncoder(name: string, options: LoadOptions = {}): Pr
   return pullEncoder(name, { ...options, engine });
 }
 
+/** Throws `UsageError` for a name that no encoder can have; nothing is read from the network. `auto` is one that can be had. */
+export async function checkEncoderName(name: string): Promise<void> {
+  if (name !== 'auto' && !(await findEncoder(name))) encoderSource(name);
+}
+
 /** The error for a name that no encoder on this machine has. */
 export function notInstalled(name: string): TipAdapterError {
   if (REGISTRY.some(({ id }) => id === name)) return notHere(name);

@@ -39,8 +39,8 @@ export function presetTemplates(name: string): readonly string[] {
   });
 }
 
-/** The template with the class name in the place of `{}`; underscores of the name become spaces. */
-export function renderPrompt(template: string, className: string): string {
+/** Throws `UsageError` for a template without a place for the class name. */
+export function checkTemplate(template: string): void {
   if (!template.includes('{}')) {
     throw new UsageError(`The template "${template}" has no {} for the class name`, {
       code: 'prompts/template',
@@ -48,6 +48,11 @@ export function renderPrompt(template: string, className: string): string {
       details: { template },
     });
   }
+}
+
+/** The template with the class name in the place of `{}`; underscores of the name become spaces. */
+export function renderPrompt(template: string, className: string): string {
+  checkTemplate(template);
   return template.replaceAll('{}', () => className.replaceAll('_', ' ').trim());
 }
 

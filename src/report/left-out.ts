@@ -12,7 +12,12 @@ export function leftOut({
   return [
     own > 0 &&
       `${count(own, 'picture')} ${plural(own, 'was left out as an example', 'were left out as examples')} of the classifier.`,
-    unread > 0 && `${count(unread, 'picture')} could not be read.`,
+    unread > 0 && unreadLine(unread),
     empty > 0 && `${count(empty, 'class', 'classes')} had no picture to be judged by.`,
   ].filter((line) => line !== false);
+}
+
+/** Said beside figures that unreadable pictures are missing from. */
+export function unreadLine(unread: number): string {
+  return `The figures do not cover ${count(unread, 'picture')} that could not be read.`;
 }

@@ -54,6 +54,22 @@ const OWN_OPTIONS: readonly (keyof ServerOptions)[] = [
 /** Bodies of this many largest requests may be in memory at a time. */
 const LARGEST_BODIES = 8;
 
+/** Throws `UsageError` for options that do not fit together, and where others than this machine could ask without a token. */
+export function checkServing({
+  readOnly,
+  changeDeadline,
+  host,
+  token,
+}: Pick<ServerValues, 'readOnly' | 'changeDeadline' | 'host' | 'token'>): void {
+  if (readOnly && changeDeadline !== serverOptions.changeDeadline.default) {
+    throw new UsageError('Option changeDeadline has no effect with readOnly', {
+      code: 'option/no-effect',
+      hint: 'There are no changes: leave out one of the two.',
+    });
+  }
+  checkExposure(host, token);
+}
+
 /**
  * A server for classifiers, ready to listen: their files are read and their encoders loaded. Throws `UsageError` where others
  * than this machine could ask without a token, and `ModelError` where a classifier or its encoder cannot be used.
@@ -61,14 +77,8 @@ const LARGEST_BODIES = 8;
 export async function createServer(options: ServerOptions): Promise<Server> {
   refuseUnknown(options, [...Object.keys(serverOptions), ...OWN_OPTIONS]);
   const values = resolveOptions(serverOptions, { ...options });
-  if (values.readOnly && values.changeDeadline !== serverOptions.changeDeadline.default) {
-    throw new UsageError('Option changeDeadline has no effect with readOnly', {
-      code: 'option/no-effect',
-      hint: 'There are no changes: leave out one of the two.',
-    });
-  }
+  checkServing(values);
   const { log = () => {}, openEncoder } = options;
-  checkExposure(values.host, values.token);
   const metrics = createMetrics();
   const loader = createImageLoader({
     maxPixels: values.maxMegapixels * 1e6,

@@ -62,13 +62,21 @@ export const benchCommand = defineCommand({
       "Computes a table of the paper from CoOp's folder of data sets.",
     ],
   ],
+  async check(_, { suite, output, ...given }) {
+    await checkOutputFolder(output);
+    if (suite) checkSuite(suite, given);
+    const { benchMethods } = await import('../bench-outputs.ts');
+    benchMethods(given.methods, undefined);
+    if (given.shots) numbers(given.shots, 'shots');
+    numbers(given.seeds, 'seeds');
+    const { checkEncoderName } = await import('../../encoder/local.ts');
+    for (const name of namesIn(given.encoders) ?? []) await checkEncoderName(name);
+  },
   async run(data, { suite: id, output, protocol, views, metrics, ...given }, io) {
     const { openSources } = await import('../../bench/open.ts');
     const { runTables } = await import('../../bench/run.ts');
     const { benchMethods, writeOutputs } = await import('../bench-outputs.ts');
-    await checkOutputFolder(output);
     const suite: Suite | undefined = id && SUITES[id];
-    if (id) checkSuite(id, given);
     const choices = {
       methods: benchMethods(given.methods, suite?.methods),
       shots: given.shots ? numbers(given.shots, 'shots') : (suite?.shots ?? [1, 2, 4, 8, 16]),
@@ -76,7 +84,7 @@ export const benchCommand = defineCommand({
       rejection: metrics,
     };
     const seeds = numbers(given.seeds, 'seeds');
-    const encoders = given.encoders?.split(',').map((name) => name.trim()) ?? suite?.encoders ?? ['auto'];
+    const encoders = namesIn(given.encoders) ?? suite?.encoders ?? ['auto'];
     const { sources, missing } = await withBar(io, 'Reading', (bar) =>
       openSources(data, {
         pick: (located) => {
@@ -146,6 +154,8 @@ function checkFailed(tables: readonly FinishedTable[]): void {
     },
   );
 }
+
+const namesIn = (list: string | undefined) => list?.split(',').map((name) => name.trim());
 
 function numbers(list: string, name: string): number[] {
   const parsed = list.split(',').map(Number);

@@ -33,9 +33,13 @@ export const addCommand = defineCommand({
       'Adds pictures of one class, which may be new.',
     ],
   ],
+  async check([path, ...given], { label, output: target = path }) {
+    if (label === undefined) checkData(given);
+    await checkOutput(target, given);
+  },
   async run([path, ...given], { label, output: target = path }, io) {
-    await change({ path, target, given }, io, async (classifier) => {
-      const added = label === undefined ? dataOf(given) : await withLabel(given, label, io);
+    await change({ path, target }, io, async (classifier) => {
+      const added = label === undefined ? given[0] : await withLabel(given, label, io);
       return withBar(io, 'Encoding', (bar) =>
         classifier.add(added, { signal: io.signal, onProgress: bar.update }),
       );
@@ -57,25 +61,28 @@ export const removeCommand = defineCommand({
     ['tip-adapter remove pets.safetensors --class hamster', 'Removes a class with all its examples.'],
     ['tip-adapter remove pets.safetensors --example cat/blurred.jpg', 'Removes one example.'],
   ],
-  async run([path], { example, class: classes, output: target = path }, io) {
+  async check([path], { example, class: classes, output: target = path }) {
     if (!example && !classes) {
       throw new UsageError('No class and no example to remove is given', {
         code: 'usage',
         hint: 'Add --class <name> or --example <id>; both may be repeated.',
       });
     }
+    await checkOutput(target, []);
+  },
+  async run([path], { example, class: classes, output: target = path }, io) {
     await change({ path, target }, io, (classifier) => classifier.remove({ examples: example, classes }));
   },
 });
 
-function dataOf(given: readonly string[]): string {
+/** Throws `UsageError` for pictures whose class is not known. */
+function checkData(given: readonly string[]): void {
   if (given.length > 1 || isImagePath(given[0])) {
     throw new UsageError('The class of the pictures is not given', {
       code: 'add/label',
       hint: 'Add --label <class>, or give one data set: a folder with a folder for each class, a table or a zip, or a folder of features.',
     });
   }
-  return given[0];
 }
 
 async function withLabel(given: readonly string[], label: string, io: Io) {
@@ -84,11 +91,10 @@ async function withLabel(given: readonly string[], label: string, io: Io) {
 
 /** One change after the other: two at a time would lose one of them. */
 async function change(
-  { path, target, given = [] }: { path: string; target: string; given?: readonly string[] },
+  { path, target }: { path: string; target: string },
   io: Io,
   act: (classifier: Classifier) => Promise<Classifier>,
 ): Promise<void> {
-  await checkOutput(target, given);
   const { withLock } = await import('../../store/lock.ts');
   const work = () =>
     withClassifier(path, async (before) => {

@@ -2,6 +2,7 @@ import type { Comparison, Disagreement, Side } from '../../bench/compare.ts';
 import type { Evaluation } from '../../classifier/types.ts';
 import type { Dataset } from '../../dataset/types.ts';
 import { choice, optional } from '../../options.ts';
+import { unreadLine } from '../../report/left-out.ts';
 import { percent, probability } from '../../report/numbers.ts';
 import type { Table } from '../../report/table.ts';
 import { count, plural } from '../../words.ts';
@@ -9,7 +10,7 @@ import { defineCommand, jsonOption } from '../command.ts';
 import type { Io } from '../io.ts';
 import { printJson, tableLines } from '../print.ts';
 import { protocolText, tellFindings } from '../wording.ts';
-import { withBar, withClassifier } from '../work.ts';
+import { checkAllRead, PARTIAL_HINT, withBar, withClassifier } from '../work.ts';
 
 /** Pictures shown without --json. */
 const SHOWN = 40;
@@ -49,8 +50,11 @@ export const compareCommand = defineCommand({
     const findings = evaluations.flatMap((evaluation) => evaluation.findings);
     tellFindings(io, [...new Map(findings.map((finding) => [finding.message, finding])).values()]);
     const comparison = compareEvaluations(...evaluations);
-    if (json) return printJson(io, comparison);
-    tell(io, comparison, evaluations, [first, second]);
+    const unread = [...new Set(evaluations.flatMap(({ failures }) => failures.map(({ image }) => image)))];
+    if (json) printJson(io, { ...comparison, partial: unread.length > 0, unread });
+    else tell(io, comparison, evaluations, [first, second]);
+    const { total } = comparison;
+    checkAllRead(unread, { all: total + unread.length, code: 'compare/unreadable', hint: PARTIAL_HINT });
   },
 });
 
@@ -62,7 +66,7 @@ function leftOutLines(comparison: Comparison, evaluations: readonly Evaluation[]
   return [
     own.size > 0 &&
       `${count(own.size, 'picture')} ${plural(own.size, 'was left out as an example', 'were left out as examples')} of a classifier.`,
-    unread.size > 0 && `${count(unread.size, 'picture')} could not be read.`,
+    unread.size > 0 && unreadLine(unread.size),
     unknown > 0 &&
       `${count(unknown, 'picture')} ${plural(unknown, 'was', 'were')} left out because only one classifier knows the class.`,
   ].filter((line) => line !== false);

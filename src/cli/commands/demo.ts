@@ -23,8 +23,12 @@ export const demoCommand = defineCommand({
     ['tip-adapter demo', 'Runs on sample pictures.'],
     ['tip-adapter demo my-photos/', 'Runs on your own pictures: a folder with a folder for each class.'],
   ],
-  async run([data], { output, seed, encoder }, io) {
+  async check(_, { output, encoder }) {
     await checkOutputFolder(output);
+    const { checkEncoderName } = await import('../../encoder/local.ts');
+    await checkEncoderName(encoder);
+  },
+  async run([data], { output, seed, encoder }, io) {
     const { runDemo } = await import('../demo.ts');
     await runDemo(data, { output, seed, encoder }, io);
   },

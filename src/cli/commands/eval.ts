@@ -10,7 +10,7 @@ import { defineCommand, jsonOption } from '../command.ts';
 import type { Io, Line } from '../io.ts';
 import { failureJson, printJson, tableLines } from '../print.ts';
 import { protocolText, tellFindings, tellSome } from '../wording.ts';
-import { checkOutput, withBar, withClassifier } from '../work.ts';
+import { checkAllRead, checkOutput, PARTIAL_HINT, withBar, withClassifier } from '../work.ts';
 
 /** Classes shown without --json; with more, those that go worst. */
 const SHOWN = 20;
@@ -39,8 +39,10 @@ export const evalCommand = defineCommand({
     ['tip-adapter eval pets.safetensors photos/ --suspects', 'Lists labels that may be wrong.'],
     ['tip-adapter eval pets.safetensors test/ --report pets.html', 'Writes a report that one file holds.'],
   ],
-  async run([path, source], { json, suspects, split, report }, io) {
+  async check([path, source], { report }) {
     if (report) await checkOutput(report, [path, source]);
+  },
+  async run([path, source], { json, suspects, split, report }, io) {
     const { signal } = io;
     const evaluation = await withClassifier(path, async (classifier) => {
       const { isFeatureDump } = await import('../../dataset/feature-dump.ts');
@@ -65,6 +67,11 @@ export const evalCommand = defineCommand({
     if (json) printJson(io, plain(evaluation));
     else io.print([...summary(evaluation), '', ...details(io, evaluation, suspects)]);
     if (report) io.note(`Report: ${report}`);
+    const { failures, total } = evaluation;
+    checkAllRead(
+      failures.map(({ image }) => image),
+      { all: total + failures.length, code: 'eval/unreadable', hint: PARTIAL_HINT },
+    );
   },
 });
 
@@ -79,6 +86,7 @@ function noPictures(): UsageError {
 function plain({ predictions, failures, ...measured }: Evaluation) {
   return {
     ...measured,
+    partial: failures.length > 0,
     failures: failures.map(failureJson),
     predictions: predictions.map(({ ranking: _, ...answer }) => answer),
   };

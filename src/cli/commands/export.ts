@@ -9,7 +9,7 @@ import { defineCommand, jsonOption } from '../command.ts';
 import type { Io } from '../io.ts';
 import { printJson } from '../print.ts';
 import { bytes, tellFindings } from '../wording.ts';
-import { checkOutput, inVain, withBar, withClassifier } from '../work.ts';
+import { checkAllRead, checkOutput, inVain, PARTIAL_HINT, withBar, withClassifier } from '../work.ts';
 
 /** What each option is for. */
 const FOR = { input: 'onnx', title: 'web', data: 'report' } as const;
@@ -61,18 +61,34 @@ export const exportCommand = defineCommand({
       'Writes pets.md, a model card, and pets.report.html.',
     ],
   ],
-  async run([path], { to, output, json, ...options }, io) {
+  async check([path], { to, output, json: _, ...options }) {
     for (const [option, kind] of Object.entries(FOR)) {
       if (options[option as keyof Values] !== undefined && kind !== to)
         throw inVain(option, `--to ${to}`, `It is for --to ${kind}.`);
     }
-    const target = output ?? path.replace(/(\.safetensors)?$/, ENDINGS[to]);
+    const target = targetOf(path, { to, output });
     await checkOutput(target, [path, options.data]);
-    const { facts, lines } = await makers[to](path, target, options, io);
-    if (json) return printJson(io, facts);
-    io.print(lines);
+    if (options.data !== undefined) await checkOutput(pageOf(target), [path, options.data]);
+  },
+  async run([path], { to, output, json, ...options }, io) {
+    const {
+      facts,
+      lines,
+      unread = [],
+      judged = 0,
+    } = await makers[to](path, targetOf(path, { to, output }), options, io);
+    if (json) printJson(io, facts);
+    else io.print(lines);
+    checkAllRead(unread, { all: judged + unread.length, code: 'export/unreadable', hint: PARTIAL_HINT });
   },
 });
+
+function targetOf(path: string, { to, output }: { to: keyof typeof ENDINGS; output?: string }): string {
+  return output ?? path.replace(/(\.safetensors)?$/, ENDINGS[to]);
+}
+
+/** The report beside a model card. */
+const pageOf = (card: string) => `${card.replace(/\.md$/, '')}.report.html`;
 
 interface Values {
   readonly input?: OnnxInput;
@@ -84,6 +100,9 @@ interface Values {
 interface Made {
   readonly facts: Readonly<Record<string, unknown>>;
   readonly lines: readonly string[];
+  /** Pictures that the figures are not about, because they could not be read, and the count of those they are about. */
+  readonly unread?: readonly string[];
+  readonly judged?: number;
 }
 
 const makers: Readonly<
@@ -134,8 +153,7 @@ const makers: Readonly<
       const { renderReport } = await import('../../report/index.ts');
       const { evalReport } = await import('../eval-report.ts');
       const { signal } = io;
-      const page = `${target.replace(/\.md$/, '')}.report.html`;
-      await checkOutput(page, [path, data]);
+      const page = pageOf(target);
       const dataset = await readDataset(data, { signal });
       const evaluation = await withBar(io, 'Encoding', (bar) =>
         classifier.evaluate(dataset, { signal, onProgress: bar.update }),
@@ -146,15 +164,17 @@ const makers: Readonly<
         page,
         renderReport(await evalReport(classifier, evaluation, dataset, command, signal)),
       );
-      const { accuracy, total, interval, findings } = evaluation;
+      const { accuracy, total, interval, findings, failures } = evaluation;
       tellFindings(io, findings);
       return {
-        facts: { file: target, report: page, accuracy, total, interval },
+        facts: { file: target, report: page, accuracy, total, interval, partial: failures.length > 0 },
         lines: [
           `${target}, ${page}`,
           `Accuracy ${percent(accuracy)} on ${count(total, 'picture')}`,
           ...leftOut(evaluation),
         ],
+        unread: failures.map(({ image }) => image),
+        judged: total,
       };
     });
   },

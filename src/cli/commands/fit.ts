@@ -31,15 +31,24 @@ export const fitCommand = defineCommand({
     ],
     ['tip-adapter fit features/ -o cars.safetensors --shots 16', 'Takes embeddings made elsewhere.'],
   ],
-  async run([data], { output, fromBundle, resume, ...given }, io) {
-    const started = performance.now();
+  async check([data], { output, fromBundle, resume, ...given }) {
     if (fromBundle !== undefined && given.encoder !== fitOptions.encoder.default) {
       throw inVain('encoder', '--from-bundle', 'The bundle has the encoder that is used.');
     }
     await checkOutput(output, [data, fromBundle, given.classes]);
+    const { checkGiven } = await import('../../classifier/given.ts');
+    const { values, options } = parted(given);
+    checkGiven({ ...values, options, resume, checkpoint: `${output}.training` });
+    const { checkEncoderName } = await import('../../encoder/local.ts');
+    await checkEncoderName(values.encoder);
+  },
+  async run([data], { output, fromBundle, resume, ...given }, io) {
+    const started = performance.now();
     const { fit } = await import('../../classifier/index.ts');
-    const own = (name: string) => name in methodOptions;
-    const { encoder, ...values } = only(given, (name) => !own(name)) as FitValues;
+    const {
+      values: { encoder, ...values },
+      options,
+    } = parted(given);
     const pulling = pullBar(io);
     const training = trainingBar(io);
     const classifier = await withBar(io, 'Encoding', async (bar) => {
@@ -47,7 +56,7 @@ export const fitCommand = defineCommand({
         return await fit(data, {
           ...values,
           encoder: fromBundle ? await installBundle(fromBundle, io.signal) : encoder,
-          options: only(given, own),
+          options,
           checkpoint: `${output}.training`,
           resume,
           signal: io.signal,
@@ -104,6 +113,15 @@ function checkWhole({ state, options }: ClassifierData, output: string): void {
       hint: 'The same command with --resume continues.',
     },
   );
+}
+
+/** The options of every fit, and those of the method. */
+function parted(given: Readonly<Record<string, unknown>>): {
+  values: FitValues;
+  options: Record<string, unknown>;
+} {
+  const own = (name: string) => name in methodOptions;
+  return { values: only(given, (name) => !own(name)) as FitValues, options: only(given, own) };
 }
 
 function only(

@@ -1,6 +1,6 @@
 import type { Classifier } from '../../classifier/index.ts';
 import type { Failure, Prediction } from '../../classifier/types.ts';
-import { DataError, errorAbout, messageAbout, throwIfAborted, UsageError } from '../../errors.ts';
+import { errorAbout, messageAbout, throwIfAborted, UsageError } from '../../errors.ts';
 import { flag, integer, optional, real, text } from '../../options.ts';
 import { jsonText } from '../../printable.ts';
 import { probability } from '../../report/numbers.ts';
@@ -11,7 +11,7 @@ import { findImages } from '../images.ts';
 import type { Io } from '../io.ts';
 import { failureJson, printJson, rounded, tableLines } from '../print.ts';
 import { copyByClass } from '../sorting.ts';
-import { checkOutputFolder, withBar, withClassifier } from '../work.ts';
+import { checkAllRead, checkOutputFolder, withBar, withClassifier } from '../work.ts';
 
 /** Pictures answered together: with NDJSON, lines come as often as that. */
 const TOGETHER = 256;
@@ -45,7 +45,7 @@ export const predictCommand = defineCommand({
       'Takes paths from stdin and prints CSV.',
     ],
   ],
-  async run([path, ...given], { top, reject, copyTo, json, csv, ndjson }, io) {
+  async check(_, { copyTo, json, csv, ndjson }) {
     if ([json, csv, ndjson].filter(Boolean).length > 1) {
       throw new UsageError('The options --json, --csv and --ndjson exclude each other', {
         code: 'usage',
@@ -53,6 +53,8 @@ export const predictCommand = defineCommand({
       });
     }
     if (copyTo) await checkOutputFolder(copyTo);
+  },
+  async run([path, ...given], { top, reject, copyTo, json, csv, ndjson }, io) {
     const { predictions, failures } = await withClassifier(path, async (classifier) => {
       const images = await findImages(given, io, copyTo);
       const print = ndjson
@@ -66,7 +68,7 @@ export const predictCommand = defineCommand({
     if (json) {
       const answers = predictions.map((prediction) => resultJson(prediction, top));
       printJson(io, { predictions: answers, failures: failures.map(failureJson) });
-    } else if (csv) io.data(renderCsv(csvTable(predictions, top ?? 1)));
+    } else if (csv) io.data(renderCsv(csvTable([...predictions, ...failures], top ?? 1)));
     else if (!ndjson && predictions.length > 0)
       io.print(tableLines(io, table(predictions, top ?? 1, io.terminal ? commonFolder(predictions) : '')));
     tellFailures(failures, predictions.length, io);
@@ -120,18 +122,18 @@ function tellFailures(failures: readonly Failure[], answered: number, io: Io): v
   if (failures.length === 0) return;
   if (failures.length === 1 && answered === 0) throw errorAbout(failures[0].image, failures[0].error);
   for (const { image, error } of failures) io.note(messageAbout(image, error.message));
-  throw new DataError(
-    `${failures.length} of ${count(failures.length + answered, 'picture')} could not be read`,
+  checkAllRead(
+    failures.map(({ image }) => image),
     {
+      all: failures.length + answered,
       code: 'predict/unreadable',
       hint: answered > 0 ? 'The others are answered.' : undefined,
-      details: { images: failures.map(({ image }) => image) },
     },
   );
 }
 
 function resultJson(result: Prediction | Failure, top?: number) {
-  if ('error' in result) return failureJson(result);
+  if (isFailure(result)) return failureJson(result);
   const { ranking, ...answer } = result;
   return { ...answer, ranking: ranking.slice(0, top) };
 }
@@ -157,26 +159,36 @@ function table(rows: readonly Prediction[], top: number, folder: string): Table<
   };
 }
 
-function csvTable(predictions: readonly Prediction[], top: number): Table<Prediction> {
-  const ranks = Array.from({ length: Math.min(top, predictions[0]?.ranking.length ?? 1) }, (_, i) => i);
+/** Pictures that could not be read have a row, too: a table that leaves them out looks whole. */
+function csvTable(results: readonly (Prediction | Failure)[], top: number): Table<Prediction | Failure> {
+  const answered =
+    (value: (prediction: Prediction) => string) =>
+    (result: Prediction | Failure): string =>
+      isFailure(result) ? '' : value(result);
+  const first = results.find((result): result is Prediction => !isFailure(result));
+  const ranks = Array.from({ length: Math.min(top, first?.ranking.length ?? 1) }, (_, i) => i);
   return {
-    rows: predictions,
+    rows: results,
     columns: [
       { title: 'image', value: ({ image }) => image },
-      { title: 'id', value: ({ id }) => id },
-      { title: 'name', value: ({ name }) => name },
-      { title: 'probability', value: ({ probability: p }) => p.toFixed(6) },
-      { title: 'rejected', value: ({ rejected }) => String(rejected) },
+      { title: 'id', value: answered(({ id }) => id) },
+      { title: 'name', value: answered(({ name }) => name) },
+      { title: 'probability', value: answered(({ probability: p }) => p.toFixed(6)) },
+      { title: 'calibrated', value: answered(({ calibrated }) => String(calibrated)) },
+      { title: 'rejected', value: answered(({ rejected }) => String(rejected)) },
       ...ranks.slice(1).flatMap((rank) => [
-        { title: `name_${rank + 1}`, value: ({ ranking }: Prediction) => ranking[rank].name },
+        { title: `name_${rank + 1}`, value: answered(({ ranking }) => ranking[rank].name) },
         {
           title: `probability_${rank + 1}`,
-          value: ({ ranking }: Prediction) => ranking[rank].probability.toFixed(6),
+          value: answered(({ ranking }) => ranking[rank].probability.toFixed(6)),
         },
       ]),
+      { title: 'error', value: (result) => (isFailure(result) ? result.error.message : '') },
     ],
   };
 }
+
+const isFailure = (result: Prediction | Failure): result is Failure => 'error' in result;
 
 /** What the paths of all pictures begin with, up to a separator. */
 function commonFolder(predictions: readonly Prediction[]): string {

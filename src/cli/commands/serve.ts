@@ -16,6 +16,11 @@ export const serveCommand = defineCommand({
       'Serves other machines, which need the token; pets is a name chosen for the first file.',
     ],
   ],
+  async check(given, { token = process.env.TIP_ADAPTER_TOKEN, ...values }) {
+    const { checkServing, modelFile } = await import('../../server/index.ts');
+    checkServing({ ...values, token });
+    given.forEach(modelFile);
+  },
   async run(given, { token = process.env.TIP_ADAPTER_TOKEN, ...values }, io) {
     const { boundedWriter, createServer, jsonLog, modelFile } = await import('../../server/index.ts');
     const models = given.map(modelFile);

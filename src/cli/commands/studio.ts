@@ -33,8 +33,12 @@ export const studioCommand = defineCommand({
     ['tip-adapter studio', 'Continues the session in this folder, or begins one.'],
     ['tip-adapter studio my-photos/', 'Begins with pictures that are sorted into folders.'],
   ],
-  async run([data], { workspace, encoder, port, open }, io) {
+  async check(_, { workspace, encoder }) {
     await checkOutputFolder(workspace);
+    const { checkEncoderName } = await import('../../encoder/local.ts');
+    await checkEncoderName(encoder);
+  },
+  async run([data], { workspace, encoder, port, open }, io) {
     const { startStudio } = await import('../../studio/index.ts');
     const studio = await withBar(io, 'Importing', (bar) =>
       startStudio({
