@@ -56,6 +56,8 @@ function probeTerms(
 }
 
 const MOMENTUM: Optimiser = { kind: 'sgd', momentum: 0.9 };
+/** Multiplier of the mean f t_c in a's start: 1 / lambda of eq. 13, as the authors' code has it (`calculate_init_alpha`). */
+const NAME_WEIGHT = 250;
 /** a is moved by plain gradient every so many iterations. */
 const EVERY = 10;
 
@@ -77,7 +79,7 @@ async function fitProbe(
   const { sums, cosines, squares } = statistics(keys, products, support.labels);
   const w = sums.data.slice();
   const b = new Float32Array(classes);
-  const a = new Float32Array(classes).fill(250 * mean(cosines));
+  const a = new Float32Array(classes).fill(NAME_WEIGHT * mean(cosines));
   // Eq. 8 and 10: the largest steps for which the loss is sure to fall.
   const rate = (4 * n) / largestEigenvalue(square);
   const rateOfA = n / (4 * Math.max(...squares));
