@@ -8,7 +8,7 @@ import { UsageError } from '../src/errors.ts';
 import { fromRows, type Matrix } from '../src/math/matrix.ts';
 import { type Random, random } from '../src/math/random.ts';
 import { floatTensor, type Tensor, type TensorData } from '../src/math/tensor.ts';
-import { methodById, methods } from '../src/methods/index.ts';
+import { listMethods, methodById } from '../src/methods/index.ts';
 import { scoreRows } from '../src/methods/score.ts';
 import { encodeSafetensors, parseSafetensors } from '../src/store/safetensors.ts';
 import type { Campaign } from './campaign.ts';
@@ -26,7 +26,7 @@ export const campaign: Campaign = {
   prepare: async (folder) => {
     const dump = await writeFeatures(join(folder, 'features'));
     await mkdir(join(folder, 'classifiers'));
-    for (const { id } of methods) {
+    for (const { id } of listMethods()) {
       for (const keys of ['half', 'int8'] as const) {
         try {
           const classifier = await fit(dump, { method: id, keys, tune: 'fixed', seed: 1 });

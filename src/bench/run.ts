@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../errors.ts';
+import { methodById } from '../methods/index.ts';
 import { count, number } from '../words.ts';
 import { type Cell, type CellSettings, cellsOf, type Skipped } from './cell.ts';
 import type { Part, TablePlan } from './plan.ts';
@@ -84,12 +85,14 @@ function reductions(entries: readonly Entry[]): string[] {
   return [...new Set(found)].map((line) => `${line}, because some classes have fewer`);
 }
 
-/** Methods that look at no example. */
-export const WITHOUT_EXAMPLES: readonly string[] = ['zero-shot'];
+/** Whether a method learns from examples; one that does not is fitted once for all draws. */
+export function learnsFromExamples(id: string): boolean {
+  return id === 'auto' || methodById(id).needs.includes('examples');
+}
 
 /** Where a further seed would only repeat the same numbers, there is one draw. */
 function drawsOf({ source, settings }: Part, seeds: readonly number[]): CellSettings[] {
-  const differs = source.judgedByDraw || !WITHOUT_EXAMPLES.includes(settings.method);
+  const differs = source.judgedByDraw || learnsFromExamples(settings.method);
   return (source.seeded && differs ? seeds : seeds.slice(0, 1)).map((seed) => ({ ...settings, seed }));
 }
 

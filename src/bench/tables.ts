@@ -2,7 +2,7 @@ import { count, plural } from '../words.ts';
 import type { BenchProtocol, CellSettings } from './cell.ts';
 import type { Part, TablePlan, Trial } from './plan.ts';
 import { BACKBONES, ELEVEN_MEAN, ELEVEN_MEAN_B16, IMAGENET_SHOTS } from './published.ts';
-import { WITHOUT_EXAMPLES } from './run.ts';
+import { learnsFromExamples } from './run.ts';
 import type { BenchSource } from './source.ts';
 
 /** What a person chose, or what the suite chooses. */
@@ -54,7 +54,7 @@ function absent(shots: readonly number[], why: string): string[] {
 
 /** A number of shots changes nothing for a method that looks at no example, where it is judged by the same rows. */
 function shotsOf({ judgedByDraw }: BenchSource, method: string, k: number, all: readonly number[]): number {
-  return WITHOUT_EXAMPLES.includes(method) && !judgedByDraw ? all[0] : k;
+  return !learnsFromExamples(method) && !judgedByDraw ? all[0] : k;
 }
 
 export function trial(row: string, column: string, ...parts: readonly Part[]): Trial {

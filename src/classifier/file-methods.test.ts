@@ -8,7 +8,7 @@ import { toHalf } from '../math/half.ts';
 import { matrix } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { floatTensor, sizeOf, type Tensor, type TensorData } from '../math/tensor.ts';
-import { methods } from '../methods/index.ts';
+import { listMethods, methodById } from '../methods/index.ts';
 import type { Method, State } from '../methods/method.ts';
 import { createScorer, scoreRows } from '../methods/score.ts';
 import { plainSupport } from '../methods/task.ts';
@@ -23,6 +23,7 @@ import { rounded } from './support.ts';
 import { taskOf } from './task.ts';
 import type { ClassifierData } from './types.ts';
 
+const methods: readonly Method[] = [...listMethods(), methodById('stack')];
 const root = mkdtempSync(join(tmpdir(), 'file-methods-'));
 const path = join(root, 'mutant.safetensors');
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -78,7 +79,7 @@ const QUICK: Record<string, object> = {
 
 async function fittedFile(id: string, keys: 'half' | 'int8' = 'half'): Promise<Uint8Array> {
   const data = known(keys);
-  const method = methods.find((one) => one.id === id);
+  const method = methodById(id);
   if (!method) throw new Error(`no ${id}`);
   const quick = 'epochs' in method.options ? { epochs: 2 } : {};
   const options = resolveOptions(method.options, { ...quick, ...QUICK[id] });

@@ -4,8 +4,8 @@ import { parseJson } from '../json.ts';
 import type { Matrix } from '../math/matrix.ts';
 import { type DType, sizeOf, type Tensor } from '../math/tensor.ts';
 import type { FileRows } from '../methods/file-rows.ts';
-import { methods } from '../methods/index.ts';
 import { type Method, type State, scoresOf } from '../methods/method.ts';
+import { methodIfKnown } from '../methods/registry.ts';
 import { bindMethod } from '../methods/score.ts';
 import { countByClass, isPlain } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
@@ -151,13 +151,13 @@ function dataOf(
     return refuse(`its metadata cannot be used: ${faultOf(parsed.error)}`, parsed.error);
   }
   const { scalars, prompts, examples, ...rest } = parsed.data;
-  const method = methods.find(({ id }) => id === rest.method);
+  const method = methodIfKnown(rest.method);
   if (!method) {
     throw new ModelError(
-      `${path} uses the method "${rest.method}", which tip-adapter ${version} does not have`,
+      `${path} uses the method "${rest.method}", which tip-adapter ${version} does not have and no program has registered`,
       {
         code: 'classifier/method',
-        hint: 'The classifier was made by a newer version: update tip-adapter.',
+        hint: 'Update tip-adapter where a newer version made the classifier. A method of your own is registered before it is loaded: registerMethod, or --import in the command line.',
         details: { path, method: rest.method },
       },
     );

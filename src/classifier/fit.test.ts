@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { comparedText } from '../cli/wording.ts';
+import { comparedText } from '../cli/fitted-text.ts';
 import { readDataset } from '../dataset/read.ts';
 import { DataError } from '../errors.ts';
 import { modelCard } from '../export/card.ts';

@@ -8,7 +8,7 @@ import { constant, type Expr } from '../graph/expression.ts';
 import { fromRows, matrix, row } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { floatTensor } from '../math/tensor.ts';
-import { methodById, methods } from '../methods/index.ts';
+import { listMethods, methodById } from '../methods/index.ts';
 import { letterTower } from '../methods/letter-tower.fixture.ts';
 import type { Classifier } from './classifier.ts';
 import { fakeEncoder, workspace, writePictures } from './fake-encoder.fixture.ts';
@@ -49,9 +49,7 @@ const encoder = {
       }),
     ),
 };
-const ids = [...methods.map(({ id }) => id).filter((id) => id !== 'stack'), 'auto'] as NonNullable<
-  FitOptions['method']
->[];
+const ids = [...listMethods().map(({ id }) => id), 'auto'] as NonNullable<FitOptions['method']>[];
 
 beforeAll(async () => {
   await writePictures(at('data/train'), { cat: 3, dog: 3, owl: 3 });

@@ -1,8 +1,7 @@
 import type { Finding } from '../dataset/types.ts';
 import { checkTemplate, presetTemplates } from '../encoder/prompts.ts';
 import { UsageError } from '../errors.ts';
-import { methodById, methods } from '../methods/index.ts';
-import type { Method } from '../methods/method.ts';
+import { listMethods, methodById, tipAdapter } from '../methods/index.ts';
 import { type Options, resolveOptions } from '../options.ts';
 import type { Protocol } from '../tuning/tune.ts';
 
@@ -45,7 +44,7 @@ export function askedFor({ method, tune, alpha, beta, options = {}, trainingFree
   const all = Object.entries({ alpha, beta, ...options }).filter(([, value]) => value !== undefined);
   const names = all.map(([name]) => name);
   const isCache = names.includes('alpha') || names.includes('beta') || tune === 'paper';
-  const id = method === 'auto' && isCache ? 'tip-adapter' : method;
+  const id = method === 'auto' && isCache ? tipAdapter.id : method;
   const table: Options = id === 'auto' ? {} : methodById(id).options;
   const foreign = names.find((name) => !(name in table));
   if (foreign !== undefined) throw hasNone(id, foreign);
@@ -124,7 +123,9 @@ function noEffect(option: string, method: string, why: string): UsageError {
 }
 
 function hasNone(method: string, option: string): UsageError {
-  const having = methods.filter(({ options }: Method) => option in options).map(({ id }) => id);
+  const having = listMethods()
+    .filter(({ options }) => option in options)
+    .map(({ id }) => id);
   return new UsageError(`${method} has no option ${option}`, {
     code: 'method/option',
     hint:

@@ -1,4 +1,4 @@
-import { methods } from '../methods/index.ts';
+import { listMethods } from '../methods/index.ts';
 import {
   choice,
   flag,
@@ -12,8 +12,7 @@ import {
   texts,
 } from '../options.ts';
 
-/** The methods that can be asked for: a stack is what `auto` makes. */
-const selectable = methods.filter(({ id }) => id !== 'stack');
+const builtIn = listMethods();
 
 /** Options of `fit`: written once, for the library's check, the command line, its help and the reference page. */
 export const fitOptions = {
@@ -22,7 +21,7 @@ export const fitOptions = {
     value: '<name>',
     help: 'The encoder: a name, hf:owner/repo, a folder, or auto.',
   }),
-  method: choice(['auto', ...selectable.map(({ id }) => id)], {
+  method: choice(['auto', ...builtIn.map(({ id }) => id)], {
     default: 'auto',
     help: 'The method; auto chooses one, or a stack of several, by left-out examples.',
   }),
@@ -82,7 +81,7 @@ export const methodOptions: Options = collectMethodOptions();
 
 function collectMethodOptions(): Options {
   const found = new Map<string, { option: Option; defaults: string[] }>();
-  for (const { id, options } of selectable) {
+  for (const { id, options } of builtIn) {
     for (const [name, option] of Object.entries(options)) {
       if (name in fitOptions) continue;
       const known = found.get(name) ?? { option, defaults: [] };

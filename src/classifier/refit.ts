@@ -66,7 +66,7 @@ export async function refitMethod(
   encoder: Pick<Encoder, 'defaults' | 'textTower'>,
   {
     // A stack is what `auto` made: for other examples it is chosen anew.
-    method = data.method === 'stack' ? 'auto' : data.method,
+    method = methodById(data.method).composite ? 'auto' : data.method,
     tune = 'folds',
     alpha,
     beta,

@@ -4,7 +4,7 @@ import stringWidth from 'string-width';
 import type { FinishedTable } from '../bench/run.ts';
 import type { BenchSource } from '../bench/source.ts';
 import { UsageError } from '../errors.ts';
-import { methodById, methods } from '../methods/index.ts';
+import { listMethods, methodById } from '../methods/index.ts';
 import { jsonText } from '../printable.ts';
 import { type BenchSection, renderBenchPage } from '../report/bench-page.ts';
 import {
@@ -22,26 +22,20 @@ import { count, number } from '../words.ts';
 import type { Io, Line } from './io.ts';
 import { tableLines } from './print.ts';
 
-/** What is compared unless something else is asked for: the paper's methods that need no text tower, and the default. */
-const USUAL = [
-  'zero-shot',
-  'visual-only',
-  'linear-probe',
-  'clip-adapter',
-  'tip-adapter',
-  'tip-adapter-f',
-  'prototype',
-  'auto',
-];
-
-/** The methods of a list with commas, `all` of them, or the usual ones. Throws `UsageError` for an unknown one. */
-export function benchMethods(list?: string, usual: readonly string[] = USUAL): readonly string[] {
-  if (list === undefined) return usual;
-  if (list === 'all') return [...methods.map(({ id }) => id).filter((id) => id !== 'stack'), 'auto'];
+/**
+ * The methods of a list with commas, `all` of them, or, where there is no list, the usual ones: those of the paper that need no text
+ * tower, and the default. Throws `UsageError` for an unknown one.
+ */
+export function benchMethods(list?: string, usual?: readonly string[]): readonly string[] {
+  if (list === undefined && usual) return usual;
+  const all = listMethods();
+  if (list === undefined || list === 'all') {
+    return [...all.filter(({ benchmarked }) => list ?? benchmarked).map(({ id }) => id), 'auto'];
+  }
   const ids = list.split(',').map((id) => id.trim());
-  for (const id of ids) if (id !== 'auto') methodById(id);
-  if (ids.includes('stack')) {
-    throw new UsageError('The method stack cannot be chosen by name: auto makes it', {
+  const composite = ids.find((id) => id !== 'auto' && methodById(id).composite);
+  if (composite !== undefined) {
+    throw new UsageError(`The method ${composite} cannot be chosen by name: auto makes it`, {
       code: 'bench/stack',
       hint: 'Use auto.',
     });

@@ -7,9 +7,10 @@ import { percent, probability } from '../report/numbers.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { count } from '../words.ts';
 import { demoReport } from './demo-report.ts';
+import { methodText } from './fitted-text.ts';
 import type { Io } from './io.ts';
 import { tableLines } from './print.ts';
-import { methodText, tellFindings } from './wording.ts';
+import { tellFindings } from './wording.ts';
 
 export interface DemoSettings {
   /** Folder for the classifier and the report. */

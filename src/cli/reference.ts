@@ -12,13 +12,13 @@ export async function renderReference(): Promise<string> {
 
 /** The page docs/methods.md: every method with its paper, what it needs and its options, from the table of methods. */
 export async function renderMethods(): Promise<string> {
-  const { methods } = await import('../methods/index.ts');
+  const { listMethods } = await import('../methods/index.ts');
   const options = (table: Options) =>
     Object.entries(table).map(
       ([name, { default: value }]) => `${name}${value === undefined ? '' : ` ${value}`}`,
     );
   const table = renderMarkdown({
-    rows: methods,
+    rows: listMethods(),
     columns: [
       { title: '--method', value: ({ id }) => id },
       { title: 'Name', value: ({ name }) => name },

@@ -3,7 +3,7 @@ import { matrix, row } from '../math/matrix.ts';
 import { reliabilityBins } from '../metrics/calibration.ts';
 import { calibrationText } from '../report/choice.ts';
 import type { ReportData, ReportPrediction } from '../report/types.ts';
-import { constantsText } from './wording.ts';
+import { constantsText } from './fitted-text.ts';
 
 /** Pictures shown in a report: wrong answers first. */
 const SHOWN = 24;

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { flag, integer } from '../options.ts';
+import { methodText } from './fitted-text.ts';
 import { recordingIo } from './io.fixture.ts';
-import { bytes, clock, flagsText, helpText, methodText, tellFindings } from './wording.ts';
+import { bytes, clock, flagsText, helpText, tellFindings } from './wording.ts';
 
 it('says sizes and times as people do', () => {
   expect([0, 999, 1000, 9.96e6, 606_000_000, 1.25e9].map(bytes)).toEqual([

@@ -1,10 +1,6 @@
-import type { ClassifierData } from '../classifier/types.ts';
-import { unjudgedClasses } from '../classifier/unjudged.ts';
-import { groupBy } from '../dataset/groups.ts';
 import type { Finding } from '../dataset/types.ts';
 import type { Option } from '../options.ts';
-import { percent } from '../report/numbers.ts';
-import { count, number } from '../words.ts';
+import { number } from '../words.ts';
 import type { Io } from './io.ts';
 
 /** A number of bytes as downloads show it: `606 MB`. */
@@ -62,67 +58,4 @@ export function tellFindings(io: Io, findings: readonly Finding[]): void {
 export function tellSome(io: Io, lines: readonly string[]): void {
   for (const line of lines.slice(0, SHOWN)) io.note(`  ${line}`);
   if (lines.length > SHOWN) io.note(`  and ${number(lines.length - SHOWN)} more`);
-}
-
-type Constants = Pick<ClassifierData, 'method' | 'options' | 'tuning'>;
-
-/** A method with the constants it uses and how they were found: `tip-adapter, alpha 1.2, beta 9 (tuned by folds)`. */
-export function methodText(data: Constants): string {
-  const constants = constantsText(data);
-  return constants === '' ? data.method : `${data.method}, ${constants}`;
-}
-
-/**
- * A method's constants, and where they are from: `shrinkage 1 (tuned by folds), alpha 3 (given), epochs 20 (default)`; for a stack its
- * parts: `anchored 62% + gda 38% (tuned by folds)`.
- */
-export function constantsText({ method, options, tuning }: Constants): string {
-  const chosen = protocolText(tuning.protocol);
-  if (method === 'stack') {
-    const parts = Object.entries(options.parts as Record<string, { share: number }>);
-    return `${parts.map(([id, { share }]) => `${id} ${Math.round(100 * share)}%`).join(' + ')} (${chosen})`;
-  }
-  const { tuned = [], given } = tuning;
-  const from = (name: string): string => {
-    // A file of before does not tell one from the other.
-    if (given === undefined || tuned.includes(name)) return chosen;
-    return given.includes(name) ? 'given' : 'default';
-  };
-  const numbers = Object.entries(options).flatMap(([name, value]) =>
-    typeof value === 'number' ? [{ from: from(name), text: `${name} ${Number(value.toPrecision(3))}` }] : [],
-  );
-  return [...groupBy(numbers, (number) => number.from)]
-    .map(([origin, own]) => `${own.map(({ text }) => text).join(', ')} (${origin})`)
-    .join(', ');
-}
-
-/**
- * How well the method did on left-out examples, beside Tip-Adapter and zero-shot, and of how many classes these were: undefined
- * where nothing was compared.
- */
-export function comparedText(data: ClassifierData): string | undefined {
-  const { classes, tuning } = data;
-  const { compared = [], judges, protocol } = tuning;
-  const [own, ...others] = compared;
-  const rivals = ['tip-adapter', 'zero-shot'].flatMap((id) => others.filter(({ method }) => method === id));
-  if (!own || rivals.length === 0) return undefined;
-  const told = rivals.map(
-    ({ method, accuracy, nll }) =>
-      `${method} ${percent(accuracy)} (${percent(own.accuracy - accuracy)} less, NLL ${nll.toFixed(3)})`,
-  );
-  const judged = classes.length - unjudgedClasses(data).length;
-  const some = judged < classes.length ? ` of ${judged} of ${count(classes.length, 'class', 'classes')}` : '';
-  const rows =
-    protocol === 'folds'
-      ? `${count(judges, 'left-out example')}${some}`
-      : `${count(judges, 'row')} of the validation split`;
-  return `Accuracy on ${rows}: ${percent(own.accuracy)} (NLL ${own.nll.toFixed(3)}); ${told.join(', ')}`;
-}
-
-/** How constants were chosen; who tuned on the test split says so wherever a number of theirs stands. */
-export function protocolText(protocol: string): string {
-  if (protocol === 'fixed') return 'not tuned';
-  return protocol === 'paper'
-    ? 'tuned on the test split as in the paper, optimistic'
-    : `tuned by ${protocol}`;
 }

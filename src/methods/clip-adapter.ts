@@ -27,6 +27,7 @@ export const clipAdapter = defineMethod({
   name: 'CLIP-Adapter',
   paper: 'Gao et al., IJCV 2023, arXiv 2110.04544, eq. 3-5',
   needs: ['text', 'examples'],
+  benchmarked: true,
   trains: true,
   options: {
     ratio: real({ default: 0.2, min: 0, max: 1, help: 'Share of the adapted embedding in the mixture.' }),

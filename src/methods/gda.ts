@@ -7,6 +7,7 @@ import { dot, type Matrix, matrix, row } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { positive, real } from '../options.ts';
 import { defineMethod, type State, WEIGHT } from './method.ts';
+import { proker } from './proker.ts';
 import { type Samples, samplesOf } from './samples.ts';
 import { countByClass, selectExamples } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
@@ -21,6 +22,14 @@ export const gda = defineMethod({
   name: 'Gaussian discriminant analysis',
   paper: 'Wang et al., ICLR 2024, arXiv 2402.04087, eq. 4-6',
   needs: ['examples'],
+  auto: {
+    order: 3,
+    closedForm: true,
+    // Each fold leaves out one example of a class: of what is left there must be a covariance.
+    suits: ({ support, classes }) => support.labels.length >= 3 * classes,
+    // Where there is a full covariance, a kernel adds nothing to it that was measured, and it costs more.
+    replaces: ({ support, dimension }) => (support.labels.length >= dimension ? [proker.id] : []),
+  },
   options: {
     alpha: real({ default: 0.1, min: 0, help: "Weight of the Gaussians' log-odds against the class names." }),
     shrinkage: positive({ default: 1, help: 'Multiplier of the identity that is added to the covariance.' }),

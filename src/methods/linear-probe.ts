@@ -15,6 +15,7 @@ export const linearProbe = defineMethod({
   name: 'Linear probe',
   paper: 'Radford et al., ICML 2021, arXiv 2103.00020, section 3.2',
   needs: ['examples'],
+  benchmarked: true,
   ignores: ['prompts'],
   options: { c: positive({ default: 0.316, help: 'Weight of the examples against the penalty.' }) },
   search: () => [-1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5, 3].map((power) => ({ c: 10 ** power })),

@@ -136,6 +136,26 @@ export interface Method<O extends Options = Options, N extends Need = never> {
   votes?(f: Expr, state: SymbolicState): Expr;
   /** Its training counts the task's validation rows that are right after every epoch. */
   readonly validates?: true;
+  /** Made of other methods by `auto`, and not to be asked for. */
+  readonly composite?: true;
+  /** How `auto` considers it; methods without this are not considered. */
+  readonly auto?: AutoRole<N>;
+  /** `auto` is compared with it, in this order. */
+  readonly baseline?: number;
+  /** One of those that benchmarks compare unless others are asked for. */
+  readonly benchmarked?: true;
+}
+
+/** What `auto` needs to know of a method. */
+export interface AutoRole<N extends Need = never> {
+  /** Methods are tried in this order; without examples to judge by, the first that suits is taken. */
+  readonly order: number;
+  /** Fitted in closed form: considered where trained methods are not wanted. */
+  readonly closedForm?: true;
+  /** Whether the examples are enough for it, beyond what it needs. */
+  suits?(task: TaskWith<N>): boolean;
+  /** Ids of methods that add nothing to this one on the task, and cost more. */
+  replaces?(task: TaskWith<N>): readonly string[];
 }
 
 /** Keeps the types of a method's options, and gives its functions tasks that have what it needs. */

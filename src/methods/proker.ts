@@ -35,6 +35,7 @@ export const proker = defineMethod({
   name: 'ProKeR',
   paper: 'Bendou et al., CVPR 2025, arXiv 2501.11175, eq. 8-10',
   needs: ['text', 'examples'],
+  auto: { order: 2, closedForm: true },
   options: {
     beta: optional(
       positive({ max: 1000, help: 'How fast the kernel fades with distance; by the number of shots.' }),

@@ -12,6 +12,8 @@ export const prototype = defineMethod({
   name: 'Nearest class mean',
   paper: 'Snell et al., NeurIPS 2017, arXiv 1703.05175',
   needs: ['examples'],
+  auto: { order: 4, closedForm: true },
+  benchmarked: true,
   ignores: ['prompts'],
   options: { scale: positive({ default: 100, help: 'Multiplier of the cosine.' }) },
   fit: (_, { scale }) => ({ scale }),

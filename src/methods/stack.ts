@@ -18,6 +18,9 @@ export interface StackPart {
   readonly share: number;
 }
 
+/** The id of what `auto` makes of several methods. */
+export const STACK = 'stack';
+
 const parts: Option<Readonly<Record<string, StackPart>>> = {
   schema: z.record(
     z.string(),
@@ -35,18 +38,19 @@ const parts: Option<Readonly<Record<string, StackPart>>> = {
  * (a log-linear pool; Wolpert, Neural Networks 1992, for weights from left-out predictions). The state holds the parts' states
  * under their names, so that nothing else needs to know that there are several.
  */
-export function stackOf(methods: readonly Method[]): Method<{ parts: typeof parts }> {
+export function stackOf(methods: () => readonly Method[]): Method<{ parts: typeof parts }> {
   const partsIn = (state: Readonly<Record<string, unknown>>) =>
-    methods.filter(({ id }) => `${id}.share` in state);
+    methods().filter(({ id }) => `${id}.share` in state);
   return {
-    id: 'stack',
+    id: STACK,
     name: 'Stack',
     paper: 'Wolpert, Neural Networks 1992; Hinton, Neural Computation 2002',
     needs: ['examples'],
+    composite: true,
     options: { parts },
     fit: async (task, { parts: chosen }) => {
       const state: Record<string, Tensor | number> = {};
-      for (const method of methods.filter(({ id }) => id in chosen)) {
+      for (const method of methods().filter(({ id }) => id in chosen)) {
         const { options, sharpness, share } = chosen[method.id];
         checkNeeds(method, task);
         const start = task.start && own(task.start, method.id);
@@ -58,7 +62,7 @@ export function stackOf(methods: readonly Method[]): Method<{ parts: typeof part
     holds: (task, { parts: chosen }) =>
       Object.assign(
         {},
-        ...methods
+        ...methods()
           .filter(({ id }) => id in chosen)
           .map((method) => {
             const held = method.holds(task, resolveOptions(method.options, chosen[method.id].options));

@@ -24,6 +24,7 @@ export const tipAdapterF = defineMethod({
   name: 'Tip-Adapter-F',
   paper: 'Zhang et al., ECCV 2022, arXiv 2207.09519, section 3.2',
   needs: ['text', 'examples'],
+  benchmarked: true,
   trains: true,
   options: {
     ...tipAdapter.options,

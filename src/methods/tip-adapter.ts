@@ -14,6 +14,8 @@ export const tipAdapter = defineMethod({
   name: 'Tip-Adapter',
   paper: 'Zhang et al., ECCV 2022, arXiv 2207.09519, eq. 3-6',
   needs: ['text', 'examples'],
+  baseline: 1,
+  benchmarked: true,
   options: {
     alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes against the class names." }),
     beta: positive({ default: 5.5, max: 1000, help: "How fast an example's vote fades with distance." }),

@@ -11,6 +11,7 @@ export const visualOnly = defineMethod({
   name: 'Visual-only cache',
   paper: 'Zhang et al., ECCV 2022, arXiv 2207.09519, section 3.3',
   needs: ['examples'],
+  benchmarked: true,
   ignores: ['prompts'],
   options: {
     beta: positive({ default: 5.5, max: 1000, help: "How fast an example's vote fades with distance." }),

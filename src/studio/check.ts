@@ -4,7 +4,7 @@ import { sampleFewShot } from '../dataset/sample.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { throwIfAborted } from '../errors.ts';
 import { argmax, type Matrix, matrix, row, selectRows, softmax } from '../math/matrix.ts';
-import { methodById } from '../methods/index.ts';
+import { methodById, tipAdapter } from '../methods/index.ts';
 import { createScorer } from '../methods/score.ts';
 import { plainRows, selectExamples } from '../methods/task.ts';
 import { type ReliabilityBin, reliabilityBins, wilsonInterval } from '../metrics/index.ts';
@@ -146,7 +146,7 @@ async function askTheRest(data: ClassifierData, drawn: readonly number[], consta
   const shown = new Set(drawn.map((i) => support.groups[i]));
   const asked = [...support.labels.keys()].filter((i) => !shown.has(support.groups[i]));
   const task = { ...taskOf(data), support: selectExamples(support, drawn) };
-  const scorer = await createScorer(sharedEngine(), methodById('tip-adapter'), { ...constants }, task);
+  const scorer = await createScorer(sharedEngine(), tipAdapter, { ...constants }, task);
   const scores = await scorer.scores(selectRows(plainRows(support), asked));
   await scorer.close();
   const correct = asked.filter((i, r) => argmax(row(scores, r)) === support.labels[i]).length;

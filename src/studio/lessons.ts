@@ -2,7 +2,7 @@ import { onAbort } from '../abort.ts';
 import type { Classifier } from '../classifier/classifier.ts';
 import type { ClassifierData } from '../classifier/types.ts';
 import { InterruptedError } from '../errors.ts';
-import { methodById } from '../methods/index.ts';
+import { methodById, tipAdapter } from '../methods/index.ts';
 import type { FitProgress } from '../methods/task.ts';
 import { UNTUNED } from '../tuning/search-method.ts';
 import { type Board, EMPTY_BOARD, type Settings } from './board.ts';
@@ -243,15 +243,15 @@ export class Lessons {
     this.#set({ stage: 'searching' });
     const apart = await this.#teacher.apart(lesson, signal);
     const watch = { signal, onFit, resume };
-    const tuned = await this.#teacher.searched(apart, settings, { method: 'tip-adapter' }, watch);
+    const tuned = await this.#teacher.searched(apart, settings, { method: tipAdapter.id }, watch);
     this.#tuned = tunedOf(tuned);
     const hand = byHand(settings);
     if (hand) {
-      const own = await this.#teacher.searched(apart, settings, { method: 'tip-adapter', ...hand }, watch);
+      const own = await this.#teacher.searched(apart, settings, { method: tipAdapter.id, ...hand }, watch);
       await this.#takeOver(own, lesson, 'hand');
     } else {
-      await this.#takeOver(tuned, lesson, method === 'tip-adapter' ? 'searched' : 'instant');
-      if (method !== 'tip-adapter') {
+      await this.#takeOver(tuned, lesson, method === tipAdapter.id ? 'searched' : 'instant');
+      if (method !== tipAdapter.id) {
         if (this.#tuned && method !== 'auto')
           await this.#teacher.rehearse(apart, settings, method, this.#tuned, watch);
         losses.length = 0;
@@ -278,11 +278,11 @@ export class Lessons {
     const before = this.#answering?.classifier;
     const { method, options, classes, examples } = classifier.data;
     const { alpha, beta } = options as { alpha?: number; beta?: number };
-    const isTip = method === 'tip-adapter';
+    const isTip = method === tipAdapter.id;
     const status: Answering = {
       serial: ++this.#serial,
       method,
-      parts: method === 'stack' ? partsOf(options) : undefined,
+      parts: methodById(method).composite && partsOf(options),
       by,
       calibrated: classifier.calibrated,
       classes: classes.length,

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { onAbort } from '../abort.ts';
 import type { Classifier } from '../classifier/classifier.ts';
 import { TipAdapterError, UsageError } from '../errors.ts';
-import { methods } from '../methods/index.ts';
+import { listMethods } from '../methods/index.ts';
 import { PROBLEM_TYPE, problem, Refusal } from '../server/problem.ts';
 import { inTemporaryFolder } from '../store/temporary.ts';
 import { boardToJson } from './board.ts';
@@ -96,9 +96,9 @@ function boardRoutes(app: Hono, desk: Desk): void {
 
   app.get('/methods', (c) =>
     c.json(
-      methods
-        // The studio asks with one prompt a class, and a stack is what `auto` makes.
-        .filter(({ id, needs }) => id !== 'stack' && !needs.includes('several-prompts'))
+      listMethods()
+        // The studio asks with one prompt a class.
+        .filter(({ needs }) => !needs.includes('several-prompts'))
         .map(({ id, name, paper, needs, trains }): MethodFacts => {
           return { id, name, paper, opensText: needs.includes('text-tower'), trains: trains === true };
         }),

@@ -17,7 +17,7 @@ import { sharedEngine } from '../engine/node.ts';
 import type { ImageLoader } from '../image/loader.ts';
 import { roundToHalf } from '../math/half.ts';
 import { fromRows, type Matrix, matrix, norm, row, unitRows } from '../math/matrix.ts';
-import { methodById } from '../methods/index.ts';
+import { methodById, tipAdapter } from '../methods/index.ts';
 import { type FitProgress, selectExamples, type Task } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { resolveOptions } from '../options.ts';
@@ -195,7 +195,7 @@ export function createTeacher(
       return { hashes, rows };
     },
     async live(lesson, settings, { alpha, beta, calibration = UNTUNED }) {
-      const wanted = { method: 'tip-adapter', tune: 'fixed', alpha, beta } as const;
+      const wanted = { method: tipAdapter.id, tune: 'fixed', alpha, beta } as const;
       const data = await fitMethod(dataOf(lesson, settings), encoder, wanted, { calibration });
       const { features, labels } = data.support;
       const cache = keysInMemory(features, gather(lesson).scales, labels, lesson.classes.length);

@@ -1,8 +1,9 @@
 import { inTurns } from '../abort.ts';
 import type { Engine } from '../engine/types.ts';
 import { UsageError } from '../errors.ts';
-import { checkNeeds, methodById } from '../methods/index.ts';
+import { baselineMethods, checkNeeds, listMethods } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
+import { STACK } from '../methods/stack.ts';
 import type { FitProgress, Task } from '../methods/task.ts';
 import {
   type Choice,
@@ -23,12 +24,6 @@ export interface AutoChoice {
   readonly choice: Choice;
 }
 
-/** What is considered, in the order of the rule for one shot: each was the best of all, or made a stack better, on some data. */
-const CONSIDERED = ['anchored', 'proker', 'gda', 'prototype'];
-const TRAINED = ['anchored'];
-/** What the answer is compared with; a cache was never the best by left-out examples, or flattered by what it is tuned on. */
-const RIVALS = ['tip-adapter', 'zero-shot'];
-
 /**
  * Picks or stacks methods by the judges' negative log-likelihood. Without judges (one example a class) by rule: the
  * text-anchored regression, whose penalty is strong there, or in closed form ProKeR with its published constants. Throws `UsageError`
@@ -47,17 +42,13 @@ export async function chooseAutomatically(
       details: { method: 'auto' },
     });
   }
-  const ids = trainingFree ? CONSIDERED.filter((id) => !TRAINED.includes(id)) : CONSIDERED;
-  const suiting = ids.map(methodById).filter((method) => suits(method, task));
-  // Where there is a full covariance, a kernel adds nothing to it that was measured, and it costs more.
-  const dense = suiting.some(({ id }) => id === 'gda') && task.support.labels.length >= task.dimension;
-  const considered = suiting.filter(({ id }) => !(dense && id === 'proker'));
+  const considered = consideredFor(task, trainingFree);
   if (!jury) {
     const [method] = considered;
     return { method: method.id, options: {}, choice: UNTUNED };
   }
-  const rivals = RIVALS.map(methodById).filter((rival) => suits(rival, task));
-  const stages = considered.length + rivals.length;
+  const baselines = baselineMethods().filter((method) => suits(method, task));
+  const stages = considered.length + baselines.length;
   const found = new Map<string, Found>();
   for (const [i, method] of considered.entries()) {
     found.set(method.id, await searchMethod(engine, method, stage(task, i, stages), jury));
@@ -65,10 +56,10 @@ export async function chooseAutomatically(
   const { labels } = jury.judges;
   const stacked = await inTurns(stacking(found, labels), task.signal);
   const all = new Map(found);
-  for (const [i, rival] of rivals.entries()) {
-    const candidates = rival.votes ? [await cacheConstants(engine, task, range, jury)] : undefined;
+  for (const [i, baseline] of baselines.entries()) {
+    const candidates = baseline.votes ? [await cacheConstants(engine, task, range, jury)] : undefined;
     const own = stage(task, considered.length + i, stages);
-    all.set(rival.id, await searchMethod(engine, rival, own, jury, candidates));
+    all.set(baseline.id, await searchMethod(engine, baseline, own, jury, candidates));
   }
   const compared = ranked(all, labels);
   const how = { protocol: jury.protocol, judges: labels.length, folds: jury.folds };
@@ -78,18 +69,26 @@ export async function chooseAutomatically(
     const choice = { ...how, temperature, nll, tuned, surface, compared: firstIs(compared, id) };
     return { method: id, options, choice };
   }
-  const own = { method: 'stack', nll: stacked.nll, accuracy: shareCorrect(stacked.scores, labels) };
+  const own = { method: STACK, nll: stacked.nll, accuracy: shareCorrect(stacked.scores, labels) };
   const { parts, temperature, nll } = stacked;
   return {
-    method: 'stack',
+    method: STACK,
     options: { parts },
     choice: { ...how, temperature, nll, surface: [], compared: [own, ...compared] },
   };
 }
 
+/** The methods that suit a task, in their order, without those that another one replaces. */
+function consideredFor(task: Task, trainingFree: boolean): Method[] {
+  const suiting = listMethods()
+    .filter(({ auto }) => auto && (auto.closedForm || !trainingFree))
+    .filter((method) => suits(method, task) && (method.auto?.suits?.(task) ?? true))
+    .sort((a, b) => Number(a.auto?.order) - Number(b.auto?.order));
+  const replaced = new Set(suiting.flatMap(({ auto }) => auto?.replaces?.(task) ?? []));
+  return suiting.filter(({ id }) => !replaced.has(id));
+}
+
 function suits(method: Method, task: Task): boolean {
-  // Each fold leaves out one example of a class: of what is left there must be a covariance.
-  if (method.id === 'gda' && task.support.labels.length < 3 * task.classes) return false;
   try {
     checkNeeds(method, task);
     return true;

@@ -7,9 +7,10 @@ import { percent, probability } from '../../report/numbers.ts';
 import type { Table } from '../../report/table.ts';
 import { count, plural } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
+import { protocolText } from '../fitted-text.ts';
 import type { Io } from '../io.ts';
 import { printJson, tableLines } from '../print.ts';
-import { protocolText, tellFindings } from '../wording.ts';
+import { tellFindings } from '../wording.ts';
 import { checkAllRead, PARTIAL_HINT, withBar, withClassifier } from '../work.ts';
 
 /** Pictures shown without --json. */

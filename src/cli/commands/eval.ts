@@ -7,9 +7,10 @@ import type { Table } from '../../report/table.ts';
 import { writeFileAtomic } from '../../store/atomic.ts';
 import { count } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
+import { protocolText } from '../fitted-text.ts';
 import type { Io, Line } from '../io.ts';
 import { failureJson, printJson, tableLines } from '../print.ts';
-import { protocolText, tellFindings, tellSome } from '../wording.ts';
+import { tellFindings, tellSome } from '../wording.ts';
 import { checkAllRead, checkOutput, PARTIAL_HINT, withBar, withClassifier } from '../work.ts';
 
 /** Classes shown without --json; with more, those that go worst. */

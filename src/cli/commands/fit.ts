@@ -6,7 +6,8 @@ import { flag, optional, text } from '../../options.ts';
 import { duration } from '../../report/numbers.ts';
 import { count, UNCALIBRATED } from '../../words.ts';
 import { defineCommand } from '../command.ts';
-import { bytes, comparedText, methodText, tellFindings } from '../wording.ts';
+import { comparedText, methodText } from '../fitted-text.ts';
+import { bytes, tellFindings } from '../wording.ts';
 import { checkOutput, inVain, pullBar, trainingBar, withBar } from '../work.ts';
 
 export const fitCommand = defineCommand({

@@ -5,8 +5,8 @@ import { date } from '../../report/numbers.ts';
 import type { Table } from '../../report/table.ts';
 import { count } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
+import { methodText } from '../fitted-text.ts';
 import { printJson, tableLines } from '../print.ts';
-import { methodText } from '../wording.ts';
 
 export const infoCommand = defineCommand({
   args: ['<classifier>'],

@@ -1,0 +1,96 @@
+import { UsageError } from '../errors.ts';
+import { suggestion } from '../nearest.ts';
+import { anchored } from './anchored.ts';
+import { ape } from './ape.ts';
+import { apeT } from './ape-t.ts';
+import { clap } from './clap.ts';
+import { clipAdapter } from './clip-adapter.ts';
+import { coOp } from './coop.ts';
+import { crossModal } from './cross-modal.ts';
+import { gda } from './gda.ts';
+import { linearProbe } from './linear-probe.ts';
+import { lpPlusPlus } from './lp-plus-plus.ts';
+import type { Method } from './method.ts';
+import { proker } from './proker.ts';
+import { prototype } from './prototype.ts';
+import { stackOf } from './stack.ts';
+import { taskRes } from './taskres.ts';
+import { timo } from './timo.ts';
+import { tipAdapter } from './tip-adapter.ts';
+import { tipAdapterF } from './tip-adapter-f.ts';
+import { tipX } from './tip-x.ts';
+import { visualOnly } from './visual-only.ts';
+import { zeroShot } from './zero-shot.ts';
+
+const builtIn: readonly Method[] = [
+  zeroShot,
+  visualOnly,
+  linearProbe,
+  clipAdapter,
+  tipAdapter,
+  tipAdapterF,
+  prototype,
+  anchored,
+  gda,
+  proker,
+  ape,
+  tipX,
+  timo,
+  taskRes,
+  crossModal,
+  clap,
+  lpPlusPlus,
+  apeT,
+  coOp,
+];
+
+const known = new Map<string, Method>();
+for (const method of [...builtIn, stackOf(() => listMethods())]) known.set(method.id, method);
+
+/**
+ * Adds a method for this process: `fit`, saved classifiers and benchmarks know it by its id from then on. Throws `UsageError` where
+ * another method has the id.
+ */
+export function registerMethod<M extends Method>(method: M): M {
+  const other = known.get(method.id);
+  if (other !== undefined && other !== method) {
+    throw new UsageError(`There are two methods "${method.id}"`, {
+      code: 'method/taken',
+      hint: 'Give one of them another id.',
+      details: { id: method.id },
+    });
+  }
+  known.set(method.id, method);
+  return method;
+}
+
+/** The methods that can be asked for: built in, in the order of the papers' tables, then those that were registered. */
+export function listMethods(): readonly Method[] {
+  return [...known.values()].filter(({ composite }) => !composite);
+}
+
+/** The method of that id, where there is one. */
+export function methodIfKnown(id: string): Method | undefined {
+  return known.get(id);
+}
+
+/** The method of that id. Throws `UsageError` with the nearest name where there is none. */
+export function methodById(id: string): Method {
+  const found = known.get(id);
+  if (found) return found;
+  const ids = listMethods().map((method) => method.id);
+  throw new UsageError(`There is no method "${id}"`, {
+    code: 'method/unknown',
+    hint: `${suggestion(id, ids)}Known are ${ids.join(', ')}.`,
+  });
+}
+
+/**
+ * The methods that `auto` is compared with, in their order. It does not consider them itself: a cache was never the best by left-out
+ * examples, or flattered by what it is tuned on.
+ */
+export function baselineMethods(): Method[] {
+  return listMethods()
+    .filter(({ baseline }) => baseline !== undefined)
+    .sort((a, b) => Number(a.baseline) - Number(b.baseline));
+}
