@@ -147,7 +147,7 @@ export interface Method<O extends Options = Options, N extends Need = never> {
 }
 
 /** What `auto` needs to know of a method. */
-export interface AutoRole<N extends Need = never> {
+interface AutoRole<N extends Need = never> {
   /** Methods are tried in this order; without examples to judge by, the first that suits is taken. */
   readonly order: number;
   /** Fitted in closed form: considered where trained methods are not wanted. */
