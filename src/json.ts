@@ -37,7 +37,7 @@ function exceeded(text: string, { depth, values }: JsonBounds): string | undefin
       count++;
       if (++open > depth) return `it is nested more than ${depth} deep`;
     } else if (character === CLOSE_LIST || character === CLOSE_OBJECT) open--;
-    if (count > values) return `it holds more than ${values} values`;
+    if (count > values) return `it has too many values (more than ${values})`;
   }
   return undefined;
 }

@@ -14,4 +14,5 @@ export function count(n: number, one: string, many?: string): string {
 }
 
 /** Said beside probabilities that nothing has calibrated. */
-export const UNCALIBRATED = 'Probabilities are not calibrated: no left-out examples have judged them.';
+export const UNCALIBRATED =
+  'Probabilities are not calibrated, because there were no left-out examples to calibrate them on.';

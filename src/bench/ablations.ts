@@ -44,7 +44,7 @@ export function ablations(
       ],
       (size) =>
         Number(size) > shots
-          ? `${size} keys per class: there ${plural(shots, 'is', 'are')} only ${count(shots, 'example')}`
+          ? `${count(Number(size), 'key')} per class: there ${plural(shots, 'is', 'are')} only ${count(shots, 'example')}`
           : undefined,
     ),
     table(
@@ -56,7 +56,7 @@ export function ablations(
           ...row(method, cacheOf(16, Number(k))),
           settings: at({ method, shots: Number(k) }),
         })),
-      (k) => (source.has(Number(k)) ? undefined : `${k} shots: not available`),
+      (k) => (source.has(Number(k)) ? undefined : `${count(Number(k), 'shot')}: not available`),
     ),
     table(
       'prompts',
@@ -117,7 +117,7 @@ function tableOf(source: BenchSource) {
     const isPapers = source.known?.id === 'imagenet';
     return {
       title: `${source.name}: ${axis}, ${source.encoder}`,
-      how: `${what} Judged on ${source.how}.`,
+      how: `${what} Evaluated on ${source.how}.`,
       axis,
       columns,
       trials,

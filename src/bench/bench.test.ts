@@ -65,11 +65,11 @@ describe('bench', () => {
     const { status, out, err } = await bench(...common);
     expect(status).toBe(0);
     expect(out).toContain(
-      'Judged on test rows; tuned by folds of the examples alone. There is one draw of examples. Each fit was judged on 60 rows.',
+      'Evaluated on test rows; tuned by folds of the examples alone. There is one draw of examples. Each fit was evaluated on 60 rows.',
     );
     expect(out).toMatch(/tip-adapter +\d+\.\d\d \(/);
     expect(err).toContain(
-      'left out: coop on made: CoOp needs an encoder whose text side can be opened (2 fits)',
+      'left out: coop on made: CoOp needs an encoder whose text tower takes learnt words (2 fits)',
     );
     const { cells }: { cells: Cell[] } = JSON.parse(readFileSync(join(output, 'bench.json'), 'utf8'));
     // Zero-shot looks at no example: one cell; there is no draw of eight.

@@ -55,7 +55,7 @@ export function compareEvaluations(first: Evaluation, second: Evaluation): Compa
     return other ? [{ one, other }] : [];
   });
   if (pairs.length === 0) {
-    throw new DataError('No picture can judge both classifiers', {
+    throw new DataError('There is no picture on which both classifiers can be measured', {
       code: 'compare/nothing',
       hint: 'Give labelled pictures of classes that both know and that neither was fitted to.',
       details: { first: first.total, second: second.total },

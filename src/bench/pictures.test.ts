@@ -63,8 +63,8 @@ describe('bench on pictures with a small encoder', () => {
       '1,2',
     );
     expect(status).toBe(0);
-    expect(out).toContain('Judged on test pictures; ');
-    expect(out).toContain('Each fit was judged on 6 rows.');
+    expect(out).toContain('Evaluated on test pictures; ');
+    expect(out).toContain('Each fit was evaluated on 6 rows.');
     expect(out).toContain('8 shots: no class has so many');
     expect(cells.map(({ shots, seed, examples }) => [shots, seed, examples])).toEqual([
       [1, 1, 3],
@@ -134,7 +134,7 @@ describe('bench on pictures with a small encoder', () => {
       '4',
     );
     expect(err).toContain('missing: imagenet-sketch: not found');
-    expect(out).toMatch(/By judged on +ImageNet, % +ImageNet-V2, %/);
+    expect(out).toMatch(/By test set +ImageNet, % +ImageNet-V2, %/);
     for (const on of ['ImageNet', 'ImageNet-V2'])
       expect(cells.filter((cell) => cell.on === on).map(({ total }) => total)).toEqual([6, 6, 6]);
     // Colours are told apart by their own colour, so that another numbering of classes would show.

@@ -163,7 +163,7 @@ describe('suites', () => {
   it('show calibration, sets and rejection where they are asked for', async () => {
     const { out, json } = await bench('table1', ...few, '--metrics');
     expect(out).toMatch(
-      /Probabilities at 16 +NLL +ECE +Brier +90% sets hold +Classes a set +Rejection AUROC/,
+      /Probabilities at 16 +NLL +ECE +Brier +90% sets hold +Classes per set +Rejection AUROC/,
     );
     for (const { auroc, coverage, setSize } of json().cells) {
       expect(auroc).toBeGreaterThan(0.5);

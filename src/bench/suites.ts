@@ -103,7 +103,7 @@ export const SUITES = {
   },
   domain: {
     about:
-      'Learned from ImageNet, judged on its V2 and Sketch; or from the first data set given, judged on the others.',
+      'Learned from ImageNet, evaluated on its V2 and Sketch; or learned from the first data set given, evaluated on the others.',
     datasets: ['imagenet', 'imagenet-v2', 'imagenet-sketch'],
     testOnly: ['imagenet-v2', 'imagenet-sketch'],
     methods: PAPER,
@@ -113,7 +113,7 @@ export const SUITES = {
   },
   'base-to-new': {
     about:
-      'Examples of half of the classes; judged on them, on the others, and by the harmonic mean of the two.',
+      'Examples of half of the classes; evaluated on these, on the others, and by the harmonic mean of the two.',
     methods: PAPER,
     shots: [16],
     oneShots: true,

@@ -76,8 +76,8 @@ export function described(
 ): Pick<TablePlan, 'title' | 'how'> {
   const draw = seeded ? '' : ' There is one draw of examples.';
   return {
-    title: `${name}: ${classes.length} classes, ${encoder}`,
-    how: `Judged on ${how}; ${TUNED_ON[protocol]}.${draw}`,
+    title: `${name}: ${count(classes.length, 'class', 'classes')}, ${encoder}`,
+    how: `Evaluated on ${how}; ${TUNED_ON[protocol]}.${draw}`,
   };
 }
 
@@ -97,7 +97,7 @@ export function meanTables(sources: readonly BenchSource[], choices: Choices): T
     const names = own.map(({ name }) => name).join(', ');
     return [
       {
-        title: `Mean over ${own.length} data sets, ${encoder}`,
+        title: `Mean over ${count(own.length, 'data set')}, ${encoder}`,
         how: `The data sets are ${names}; ${TUNED_ON[choices.protocol]}.`,
         axis: 'shots',
         columns: shots.map(String),
@@ -150,7 +150,7 @@ export function encoderTables(sources: readonly BenchSource[], choices: Choices)
     const wanted = isImageNet(own[0]) ? Object.keys(BACKBONES.rows[0].values) : [];
     return {
       title: `${name}: encoders`,
-      how: `Judged on ${own[0].how}; ${TUNED_ON[choices.protocol]}.`,
+      how: `Evaluated on ${own[0].how}; ${TUNED_ON[choices.protocol]}.`,
       axis: 'encoder',
       columns: [...columns, ...wanted.filter((column) => !columns.includes(column))],
       trials: choices.methods.flatMap((method) =>

@@ -19,7 +19,7 @@ export function domainTables([source, ...targets]: readonly BenchSource[], choic
     {
       ...described(source, choices),
       title: `Learned from ${source.name}, ${count(shots, 'shot')}, ${source.encoder}`,
-      axis: 'judged on',
+      axis: 'test set',
       columns,
       trials: choices.methods.flatMap((method) =>
         columns.map((on) => trial(method, on, { ...partOf(shared, choices, method, shots), on })),

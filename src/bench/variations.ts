@@ -5,6 +5,7 @@ import { matrix, row, selectRows, unitRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { keysOf, plainSupport, type Support, selectExamples } from '../methods/task.ts';
 import { hashOf } from '../store/checksum.ts';
+import { count } from '../words.ts';
 import type { BenchSource, JudgedRows } from './source.ts';
 
 /** The same source, changed in a way that `as` names: its cells are other cells. */
@@ -117,7 +118,7 @@ export function baseToNew(source: BenchSource): BenchSource {
       const [all] = source.judged(support);
       return [{ ...all, on: 'all' }, among(all, 'base', base), among(all, 'new', fresh)];
     },
-    how: `${source.how}; examples of the first ${base.length} of ${source.order.length} classes`,
+    how: `${source.how}; examples of the first ${base.length} of ${count(source.order.length, 'class', 'classes')}`,
   });
 }
 

@@ -241,13 +241,13 @@ describe('evaluate', () => {
     expect(result.suspects).toMatchObject([{ image: 'cat/swapped.png', label: 'cat', predicted: 'dog' }]);
   });
 
-  it('says which class it cannot judge because none of its pictures could be read', async () => {
+  it('says which class it does not evaluate because none of its pictures could be read', async () => {
     await writeFiles(at('judged'), { 'dog/1.png': await picture('dog', 33), 'cat/1.png': 'broken' });
     const { findings } = await fitted.evaluate(at('judged'));
     expect(findings.find(({ code }) => code === 'eval/emptied-class')?.paths).toEqual(['cat']);
   });
 
-  it('refuses data that leaves nothing to judge by', async () => {
+  it('refuses data that leaves nothing to evaluate on', async () => {
     await expect(fitted.evaluate(at('photos'))).rejects.toMatchObject({
       code: 'eval/nothing',
       exitCode: 3,

@@ -78,7 +78,7 @@ export async function encodeTestSet(
           : known > 0
             ? `${plural(known, 'its only picture is an example', 'all its pictures are examples')} of the classifier`
             : 'none of its pictures could be read';
-    throw new DataError(`${where} cannot judge the classifier: ${why}`, {
+    throw new DataError(`${where} cannot be used to evaluate the classifier: ${why}`, {
       code: 'eval/nothing',
       hint: 'Give labelled pictures that the classifier was not fitted to.',
       details: { examples: examples.length, own: known, unreadable: encoded.failures.length },
@@ -194,7 +194,7 @@ function judgedExamples(
 
 function unknownClasses(names: readonly string[], pictures: number): Finding[] {
   if (names.length === 0) return [];
-  const message = `${count(pictures, 'picture')} of ${count(names.length, 'class', 'classes')} that the classifier does not know ${plural(pictures, 'is', 'are')} not part of the accuracy and ${plural(pictures, 'judges', 'judge')} only how well unknown pictures are recognised as such`;
+  const message = `${count(pictures, 'picture')} of ${count(names.length, 'class', 'classes')} that the classifier does not know ${plural(pictures, 'is', 'are')} not part of the accuracy and ${plural(pictures, 'measures', 'measure')} only how well unknown pictures are recognised as such`;
   return [{ level: 'warning', code: 'eval/unknown-classes', message, paths: [...names] }];
 }
 

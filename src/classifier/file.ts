@@ -14,6 +14,7 @@ import { writeFileAtomic } from '../store/atomic.ts';
 import { type FileUse, readRegular } from '../store/regular.ts';
 import { openSafetensors, parseSafetensors, type SafetensorsFile } from '../store/safetensors.ts';
 import { version } from '../version.ts';
+import { count } from '../words.ts';
 import { contentHash, fileHash } from './content-hash.ts';
 import { encodeClassifier, FEATURES, FORMAT } from './encode.ts';
 import { fileRows } from './file-rows.ts';
@@ -167,7 +168,7 @@ function dataOf(
   const n = examples.length;
 
   const features = rows ?? readFeatures(take, rest.keys, d);
-  if (features.cols !== d) refuse(`tensor ${FEATURES} has ${features.cols} columns instead of ${d}`);
+  if (features.cols !== d) refuse(`tensor ${FEATURES} has ${count(features.cols, 'column')} instead of ${d}`);
   if (rows && (rows.file.dtype === 'int8') !== (rest.keys?.type === 'int8'))
     refuse(`tensor ${FEATURES} is ${rows.file.dtype}, and keys say otherwise`);
   const support = {

@@ -36,7 +36,7 @@ export async function fitFeatures(
   const dump = await readFeatureDump(folder);
   if (encoder && encoder.dimension !== dump.dimension) {
     throw new UsageError(
-      `${folder} holds features with ${dump.dimension} dimensions, and ${encoder.id} has ${encoder.dimension}`,
+      `${folder} holds features with ${count(dump.dimension, 'dimension')}, and ${encoder.id} has ${encoder.dimension}`,
       { code: 'fit/encoder', hint: 'Give --encoder the encoder that made the features, or leave it out.' },
     );
   }

@@ -125,7 +125,7 @@ describe('fit', () => {
     await writeFiles(at('tuned/val'), { 'dog/1.png': 'text' });
     const { findings } = await fitted(at('tuned'), { tune: 'val' });
     expect(findings.find(({ code }) => code === 'fit/emptied-class')).toMatchObject({
-      message: expect.stringContaining('no picture of the split val judges such a class'),
+      message: expect.stringContaining('such a class is not evaluated on the split val'),
       paths: ['dog'],
     });
   });
@@ -135,11 +135,15 @@ describe('fit', () => {
     const classifier = await fitted(photos);
     expect(classifier.findings.find(({ code }) => code === 'fit/unjudged-class')).toMatchObject({
       level: 'warning',
-      message: expect.stringMatching(/^2 of 3 classes could not be judged .*: "dog", "ghost"$/),
+      message: expect.stringMatching(
+        /^2 of 3 classes could not be evaluated on left-out examples, .*: "dog", "ghost"$/,
+      ),
       paths: ['dog', 'ghost'],
     });
     expect(comparedText(classifier.data)).toMatch(/^Accuracy on 4 left-out examples of 1 of 3 classes: /);
-    expect(modelCard(classifier.data)).toContain('4 rows judged, in 4 folds, of 1 of 3 classes.');
+    expect(modelCard(classifier.data)).toContain(
+      'Accuracy and NLL are of 4 rows in 4 folds, of 1 of 3 classes.',
+    );
     const even = await fitted(await writePictures(at('even'), { cat: 2, dog: 2 }));
     expect(even.findings.map(({ code }) => code)).not.toContain('fit/unjudged-class');
     expect(comparedText(even.data)).toMatch(/^Accuracy on 4 left-out examples: /);

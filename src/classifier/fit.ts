@@ -211,7 +211,7 @@ function checkClasses(
     const unread = failures.length > 0;
     throw new DataError(
       unread
-        ? `None of ${count(failures.length, 'picture')} in ${name} could be read`
+        ? `No picture in ${name} could be read (${count(failures.length, 'file')} tried)`
         : `${name} has no picture to learn from`,
       {
         code: 'fit/no-pictures',
@@ -254,7 +254,7 @@ async function encodeSplit(
   }
   const findings = emptiedClasses(dataset.classes, examples, kept, {
     code: 'fit/emptied-class',
-    consequence: `no picture of the split ${split} judges such a class`,
+    consequence: `such a class is not evaluated on the split ${split}`,
   });
   return { features, labels: Int32Array.from(kept, ({ label }) => label), failures, findings };
 }

@@ -41,10 +41,10 @@ export const fitOptions = {
     help: 'How the method and its constants are chosen: on the examples (folds), on a validation split (val), not at all (fixed), or on the test split as in the published code (paper), which is optimistic; results say so. Probabilities are calibrated where examples can be left out.',
   }),
   alpha: optional(
-    real({ min: 0, help: 'Weight of the examples against the class names; held where it is given.' }),
+    real({ min: 0, help: 'Weight of the examples against the class names; a given value is kept.' }),
   ),
   beta: optional(
-    positive({ max: 1000, help: "How fast an example's vote fades with distance; held where it is given." }),
+    positive({ max: 1000, help: "How fast an example's vote fades with distance; a given value is kept." }),
   ),
   template: optional(
     texts({

@@ -8,6 +8,7 @@ import { sharedEngine } from '../engine/node.ts';
 import { closedError, ModelError } from '../errors.ts';
 import { createImageLoader, type ImageLoader } from '../image/loader.ts';
 import { type FeatureCache, openFeatureCache } from '../store/feature-cache.ts';
+import { count } from '../words.ts';
 import { readSource } from './source.ts';
 import type { EncoderReference, ImageSource, WorkOptions } from './types.ts';
 
@@ -135,7 +136,7 @@ export function featuresOf<T extends { encoder: string; dimension: number }>(
   const { id } = featuresReference(dump, own.logitScale);
   if (dump.dimension === own.dimension && (own.preprocessing || id === own.id)) return dump;
   throw new ModelError(
-    `${folder} has rows of ${dump.dimension} dimensions (${id}); the classifier was fitted to rows of ${own.dimension} (${own.id})`,
+    `${folder} has rows of ${count(dump.dimension, 'dimension')} (${id}); the classifier was fitted to rows of ${own.dimension} (${own.id})`,
     { code: 'classifier/other-encoder', hint: 'Give features of the same encoder.' },
   );
 }

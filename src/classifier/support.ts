@@ -103,8 +103,8 @@ export function cutFindings(cut: readonly CutPrompt[], encoder: string): Finding
     {
       level: 'warning',
       code: 'prompts/cut',
-      message: `${count(cut.length, 'prompt')} ${are} longer than the ${read} tokens that ${encoder} reads; ${ends} not read`,
-      paths: cut.map(({ prompt, tokens }) => `${prompt} (${tokens} tokens)`),
+      message: `${count(cut.length, 'prompt')} ${are} longer than the ${count(read, 'token')} that ${encoder} reads; ${ends} not read`,
+      paths: cut.map(({ prompt, tokens }) => `${prompt} (${count(tokens, 'token')})`),
     },
   ];
 }

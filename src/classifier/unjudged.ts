@@ -24,6 +24,6 @@ export function unjudgedFindings(data: Pick<ClassifierData, 'tuning' | 'support'
   const ids = unjudgedClasses(data).map(({ id }) => id);
   if (ids.length === 0) return [];
   const classes = `${number(ids.length)} of ${count(data.classes.length, 'class', 'classes')}`;
-  const message = `${classes} could not be judged by left-out examples, for want of two examples that are not alike: ${quoted(ids)}`;
+  const message = `${classes} could not be evaluated on left-out examples, because that takes two examples that are not alike: ${quoted(ids)}`;
   return [{ level: 'warning', code: 'fit/unjudged-class', message, paths: ids }];
 }

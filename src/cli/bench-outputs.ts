@@ -71,7 +71,7 @@ export async function writeOutputs(
     'bench.md': sections.map(markdownOf).join('\n\n'),
     'bench.html': renderBenchPage(
       title,
-      `Made by tip-adapter ${version}. Each section says which rows were judged and on which rows the constants were chosen.${missing.length > 0 ? ` Missing: ${missing.join('; ')}.` : ''}`,
+      `Made by tip-adapter ${version}. Each section says on which rows the methods were evaluated and on which the constants were chosen.${missing.length > 0 ? ` Missing: ${missing.join('; ')}.` : ''}`,
       sections,
     ),
   };
@@ -112,7 +112,7 @@ function sectionOf(table: FinishedTable, metrics: boolean): BenchSection {
 function judgedText(totals: readonly number[]): string {
   const [least, most] = [totals.reduce((a, b) => Math.min(a, b)), totals.reduce((a, b) => Math.max(a, b))];
   const range = least < most ? `${number(least)} to ` : '';
-  return `Each fit was judged on ${range}${count(most, 'row')}.`;
+  return `Each fit was evaluated on ${range}${count(most, 'row')}.`;
 }
 
 function notesOf({ published, missing }: BenchSection): string[] {
@@ -165,5 +165,5 @@ function leftOut(tables: readonly FinishedTable[]): string[] {
     const line = `${failed ? 'failed' : 'left out'}: ${method} on ${data}: ${reason}`;
     lines.set(line, (lines.get(line) ?? 0) + 1);
   }
-  return [...lines].map(([line, fits]) => (fits > 1 ? `${line} (${fits} fits)` : line));
+  return [...lines].map(([line, fits]) => (fits > 1 ? `${line} (${count(fits, 'fit')})` : line));
 }

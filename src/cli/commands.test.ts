@@ -97,7 +97,7 @@ describe('the commands, one after the other', () => {
     expect((await run(fit)).status).toBe(0);
     const { status, out } = await run(['compare', classifier(), other, at('photos')]);
     expect(status).toBe(0);
-    expect(out).toContain('Accuracy of the first less that of the second on 6 pictures: ');
+    expect(out).toContain('Accuracy of the first minus that of the second on 6 pictures: ');
     expect(out).toContain("McNemar's exact test");
     const json = JSON.parse((await run(['compare', classifier(), other, at('photos'), '--json'])).out);
     const { total, first, second, onlyFirst, onlySecond, disagreements } = json;

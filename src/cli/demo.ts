@@ -60,7 +60,7 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
   const chosen =
     folds > 0
       ? `on ${count(folds, 'fold')} of the ${count(judges, 'example')} alone`
-      : 'by a rule, because there are too few examples to judge by';
+      : 'by a rule, because there are too few examples to compare methods on';
   io.print([`auto chose ${methodText(fitted)}, ${chosen}.`, '']);
   await showAnswers(result, io);
   await saveAll(result, settings, reason, data, io);
@@ -124,16 +124,16 @@ async function saveAll(
   const shown = (path: string) => relative(process.cwd(), path) || path;
   io.print([
     '',
-    `Saved  ${shown(file)}   the classifier`,
-    `       ${shown(page)}   a report with pictures: open it in a browser`,
+    `The classifier is saved in ${shown(file)}.`,
+    `A report with pictures is in ${shown(page)}: open it in a browser.`,
     '',
     'To classify a picture:',
     `  npx tip-adapter predict ${shown(file)} picture.jpg`,
   ]);
   if (data === undefined) {
     io.print([
-      'To do the same with your own photos, in one folder for each class:',
-      '  npm start -- ./my-photos',
+      'To do the same with your own photos, with a folder for each class:',
+      '  npx tip-adapter demo ./my-photos',
     ]);
   }
 }

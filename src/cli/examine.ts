@@ -134,7 +134,7 @@ async function encoders(): Promise<Check> {
   if (typeof ids === 'string') return { name: 'Encoders', state: 'bad', found: ids };
   return ids.length > 0
     ? { name: 'Encoders', state: 'ok', found: ids.join(', ') }
-    : { name: 'Encoders', state: 'note', found: 'none yet; the first fit or demo gets one' };
+    : { name: 'Encoders', state: 'note', found: 'none yet; the first fit or demo downloads one' };
 }
 
 async function hub(signal: AbortSignal): Promise<Check> {

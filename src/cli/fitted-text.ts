@@ -48,8 +48,7 @@ export function comparedText(data: ClassifierData): string | undefined {
   const baselines = baselineMethods().flatMap(({ id }) => others.filter(({ method }) => method === id));
   if (!own || baselines.length === 0) return undefined;
   const told = baselines.map(
-    ({ method, accuracy, nll }) =>
-      `${method} ${percent(accuracy)} (${percent(own.accuracy - accuracy)} less, NLL ${nll.toFixed(3)})`,
+    ({ method, accuracy, nll }) => `${method} ${percent(accuracy)} (NLL ${nll.toFixed(3)})`,
   );
   const judged = classes.length - unjudgedClasses(data).length;
   const some = judged < classes.length ? ` of ${judged} of ${count(classes.length, 'class', 'classes')}` : '';

@@ -48,7 +48,9 @@ it('fits what the refusals are about, and says where constants are from', async 
 it('says that nothing calibrates one example a class, at fit and wherever probabilities are told', async () => {
   const file = at('single.safetensors');
   const fitted = await run('fit', at('features'), '-o', file, '--shots', '1', '--method', 'gda');
-  expect(fitted.err).toContain('Probabilities are not calibrated: no left-out examples have judged them.');
+  expect(fitted.err).toContain(
+    'Probabilities are not calibrated, because there were no left-out examples to calibrate them on.',
+  );
   expect((await run('info', file)).out).toContain('Probabilities are not calibrated');
   expect((await run('eval', file, at('features'))).out).toContain('Probabilities (not calibrated): NLL');
   expect(JSON.parse((await run('eval', file, at('features'), '--json')).out)).toMatchObject({

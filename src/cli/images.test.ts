@@ -27,7 +27,7 @@ describe('findImages', () => {
     ['a list for xargs -0', 'a.png\0b.png\0'],
     ['UTF-16', 'a\0.\0p\0n\0g\0'],
   ])('refuses %s on stdin', async (_, line) => {
-    await expect(find(['-'], [line])).rejects.toThrow('Stdin holds zero bytes, which no path has');
+    await expect(find(['-'], [line])).rejects.toThrow('Stdin holds NUL characters, which no path contains');
   });
 
   it('takes all pictures below a folder, in natural order', async () => {

@@ -24,11 +24,11 @@ export async function findImages(given: readonly string[], io: Io, except?: stri
 async function imagesListed(io: Io): Promise<string[]> {
   const paths: string[] = [];
   for await (const line of io.lines()) {
-    if (line.includes('\0')) throw noList('Stdin holds zero bytes, which no path has');
+    if (line.includes('\0')) throw noList('Stdin holds NUL characters, which no path contains');
     if (line.trim() !== '') paths.push(line);
   }
   if (paths.length > 0) return paths;
-  throw noList('Stdin holds no path of a picture');
+  throw noList('There is no path on stdin');
 }
 
 function noList(message: string): DataError {

@@ -1,7 +1,7 @@
 import { addAbortSignal, type Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { DataError, TipAdapterError, throwIfAborted } from '../errors.ts';
-import { number } from '../words.ts';
+import { count } from '../words.ts';
 
 /** The most that is read, in bytes: half a million paths. Stdin can be endless. */
 const LONGEST_LIST = 2 ** 26;
@@ -36,8 +36,8 @@ export async function* linesOf(stdin: Readable, signal: AbortSignal): AsyncGener
 
 function tooLong(isLine: boolean): DataError {
   const what = isLine
-    ? `a line of more than ${number(LONGEST_LINE)} characters, which is longer than any path`
-    : `more than ${number(LONGEST_LIST)} bytes, the longest list that is read`;
+    ? `a line of more than ${count(LONGEST_LINE, 'character')}, which is longer than any path`
+    : `more than ${count(LONGEST_LIST, 'byte')}, the longest list that is read`;
   return new DataError(`Stdin has ${what}`, {
     code: 'stdin/too-long',
     hint: 'Stdin must be a list of paths, one on each line. For more pictures, give their folder.',

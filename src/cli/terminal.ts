@@ -47,7 +47,7 @@ export function processIo(signal: AbortSignal, interrupt: () => void): Io {
     },
     signal,
     progress(title) {
-      if (!stderr.isTTY) return { update() {}, done() {} };
+      if (!stderr.isTTY || isDumb()) return { update() {}, done() {} };
       const drawn = terminalBar(title, (text) => stderr.write(text), {
         width: () => columns(stderr),
       });
@@ -71,12 +71,17 @@ function columns(...streams: readonly NodeJS.WriteStream[]): number {
   return streams.map((stream) => stream.columns).find((width) => width > 0) ?? WIDTH;
 }
 
-/** NO_COLOR (any value) and FORCE_COLOR are what people agreed upon. */
+/** NO_COLOR and FORCE_COLOR count with any value that is not empty (https://no-color.org, https://force-color.org). */
 function coloured(stream: NodeJS.WriteStream): boolean {
-  const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
+  const { NO_COLOR, FORCE_COLOR } = process.env;
   if (NO_COLOR) return false;
-  if (FORCE_COLOR !== undefined) return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false';
-  return stream.isTTY === true && TERM !== 'dumb';
+  if (FORCE_COLOR) return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false';
+  return stream.isTTY === true && !isDumb();
+}
+
+/** A terminal that obeys no codes: it has neither colours nor a line that can be erased. */
+function isDumb(): boolean {
+  return process.env.TERM === 'dumb';
 }
 
 /** Yes or no; silence, the end of input and Ctrl-C are a no. */

@@ -93,7 +93,7 @@ export async function checkOutput(path: string, inputs: readonly (string | undef
   const target = await found(path);
   const kind = kindOf(target);
   if (kind) {
-    throw new UsageError(`${path} is ${kind}, and a file is to be written`, {
+    throw new UsageError(`${path} is ${kind}, but the output must be a file`, {
       code: 'output/folder',
       hint: 'Add the name of a file to the path.',
       details: { path },
@@ -139,7 +139,7 @@ export function inVain(option: string, beside: string, hint: string): UsageError
 }
 
 function notAFolder(path: string): UsageError {
-  return new UsageError(`${path} is a file, and a folder is needed there`, {
+  return new UsageError(`${path} is a file, but a folder is needed there`, {
     code: 'output/not-a-folder',
     hint: 'Give another path for the output.',
     details: { path },

@@ -256,7 +256,7 @@ function unknownSplits(table: Table, taken: Taken): Finding[] {
   return SPLIT_COLUMNS.filter((name) => table.columns.includes(name) && !taken.has(name)).flatMap((name) => {
     const values = [...new Set(table.rows.map((row) => row[name] ?? ''))];
     if (values.length < 2 || values.length > 20 || 2 * values.length > table.rows.length) return [];
-    const message = `${table.name}: the column "${written(table, name)}" may tell the splits, but its values are no known names: ${quoted(values)}; it is not used.`;
+    const message = `${table.name}: the column "${written(table, name)}" may tell the splits, but is not used, because its values are not names of known splits: ${quoted(values)}.`;
     return [warning('unknown-split-column', message)];
   });
 }

@@ -125,7 +125,7 @@ describe("CoOp's split files", () => {
     ['no label', { train: [['a.jpg', 'cat']] }, 'train.0'],
     ['a label without a name', { train: [['a.jpg', 0, '\u200b']] }, 'label 0 has no name'],
     ['another split', { extra: [['a.jpg', 0, 'cat']] }, 'is not a split file'],
-    ['no picture', split, 'None of 5 rows'],
+    ['no picture', split, 'the first of 5 missing files'],
   ])('with %s are refused', async (_, content, message) => {
     await write({ 'images/other/1.jpg': '', 'split_zhou_Things.json': content });
     await expect(readDataset(root)).rejects.toThrow(message);

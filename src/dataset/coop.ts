@@ -52,7 +52,7 @@ export async function readCoop(
     const [splitFile, another] = named(SPLIT_FILE);
     const variants = named(VARIANTS);
     const classnames = others.find(({ path }) => path === base + CLASSNAMES);
-    if (another) throw malformed(another.path, `${splitFile.path} is one as well; remove one of them`);
+    if (another) throw malformed(another.path, `${splitFile.path} is a split file, too; remove one of them`);
     if (splitFile) return readSplitFile(tree, base, splitFile, signal);
     if (variants.length > 0) return readVariants(tree, base, variants, signal);
     const names = classnames && (await readClassnames(classnames));

@@ -208,7 +208,7 @@ export function duplicateFindings(dataset: Dataset, { groups, conflicts }: Dupli
   const findings: Finding[] = [];
   if (groups.length > 0) {
     const alike = groups.flat();
-    const message = `${count(alike.length, 'picture')} in ${count(groups.length, 'group')} are the same or nearly the same; a group is never on both sides of a split.`;
+    const message = `${count(alike.length, 'picture')} are the same or nearly the same, in ${count(groups.length, 'group')}; a group is never on both sides of a split.`;
     findings.push(
       info(
         'duplicates',

@@ -81,9 +81,12 @@ export async function readFeatureDump(
     if (!table) return undefined;
     const { features, path } = table;
     if (dimension > 0 && features.cols !== dimension) {
-      throw new DataError(`${path} has ${features.cols} columns, and the other files have ${dimension}`, {
-        code: 'dump/width',
-      });
+      throw new DataError(
+        `${path} has ${count(features.cols, 'column')}, and the other files have ${dimension}`,
+        {
+          code: 'dump/width',
+        },
+      );
     }
     dimension = features.cols;
     findings.push(...lengthsOf(features, path));

@@ -33,7 +33,7 @@ export function checkTops(tree: Tree, base: Folder): 'classes' | 'splits' {
   const classes = new Set(looksSplit.flatMap(childNames));
   const alike = others.filter((top) => childNames(top).some((name) => classes.has(name)));
   if (alike.length > 0) {
-    const message = `${tree.root}/${base.path} holds ${names(alike)} beside ${names(looksSplit)} with the same folders inside, and ${plural(alike.length, 'its name is no known split', 'their names are no known splits')}`;
+    const message = `${tree.root}/${base.path} holds ${names(alike)} beside ${names(looksSplit)} with the same folders inside, and ${plural(alike.length, 'its name is not that of a known split', 'their names are not those of known splits')}`;
     throw refusal(tree, 'unknown-split', message, SPLITS_HINT, alike);
   }
   if (looksSplit.length > 1) return 'splits';
@@ -59,7 +59,7 @@ function checkClasses(tree: Tree, base: Folder, tops: Folder[]): void {
   }
   const halves = tops.filter(({ name }) => splitWithin(name) && !splitNamed(name));
   if (new Set(halves.map(({ name }) => splitWithin(name))).size > 1) {
-    const message = `The folders ${names(halves)} of ${tree.root} are named by a split and something else`;
+    const message = `The names of the folders ${names(halves)} of ${tree.root} each hold a split and something else`;
     throw refusal(tree, 'unknown-split', message, SPLITS_HINT, halves);
   }
   const sets = tops.filter((top) => top.folders.some((inner) => splitNamed(inner.name) && isDeep(inner)));

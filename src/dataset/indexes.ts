@@ -120,7 +120,7 @@ export async function readOtherTables(
   for (const same of groupBy(used, ({ split }) => split).values()) refuseSeveral(same);
   const findings = placed.filter((one) => !usable.includes(one)).map(({ table }) => withoutLabels(table));
   for (const { table } of usable.filter((one) => !used.includes(one))) {
-    const message = `${table.name} lists pictures with classes, but its name is that of no known split, as those of ${quoted(used.map((one) => one.table.name))} are: not used.`;
+    const message = `${table.name} lists pictures with classes, but is not used, because its name is not that of a known split, unlike ${quoted(used.map((one) => one.table.name))}.`;
     findings.push(warning('index-unused', message));
   }
   const labelled = await readAll(tree, used, signal);

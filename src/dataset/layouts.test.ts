@@ -130,7 +130,7 @@ describe('splits', () => {
     const rows = [0, 1, 2, 0, 1, 2].map((part, i) => `${i + 1}.jpg,${i % 2},${part}`);
     await write(...pics('.', 6), table('index.csv', 'path,label,partition', ...rows));
     expect(finding(await readDataset(own.root), 'unknown-split-column')?.message).toBe(
-      'index.csv: the column "partition" may tell the splits, but its values are no known names: "0", "1", "2"; it is not used.',
+      'index.csv: the column "partition" may tell the splits, but is not used, because its values are not names of known splits: "0", "1", "2".',
     );
   });
 
@@ -173,7 +173,7 @@ describe('splits', () => {
 
   it('that name a class too are refused', async () => {
     await write(...['trainA', 'trainB', 'testA', 'testB'].flatMap((name) => pics(name)));
-    await expect(readDataset(own.root)).rejects.toThrow('named by a split and something else');
+    await expect(readDataset(own.root)).rejects.toThrow('each hold a split and something else');
   });
 
   it.each([
@@ -512,7 +512,7 @@ describe('labels', () => {
     expect(classIds(await readDataset(own.root))).toEqual(['9007199254740992', '9007199254740993']);
   });
 
-  it('as integers have no name where the card gives one that is no text', async () => {
+  it('as integers have no name where the card gives one that is not a text', async () => {
     const names = `---\nclass_label:\n  names:\n    0: "cat" or dog\n    1: owl\n---\n`;
     await write(...pics('.', 2), ['README.md', names]);
     await write(

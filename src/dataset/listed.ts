@@ -195,13 +195,11 @@ function noLabels(name: string): DataError {
 }
 
 function nothingFound(table: Table, missing: string[]): DataError {
-  const first = missing.length > 0 ? ` (the first: ${missing[0]})` : '';
-  return new DataError(
-    `None of ${count(table.rows.length, 'row')} of ${table.name} leads to a picture${first}`,
-    {
-      code: 'dataset/empty',
-      hint: 'Paths are relative to the folder of the table; in a table that is given itself, they may be absolute.',
-      details: { path: table.name, rows: table.rows.length, missing: missing.slice(0, 20) },
-    },
-  );
+  const first =
+    missing.length > 0 ? ` (the first of ${count(missing.length, 'missing file')}: ${missing[0]})` : '';
+  return new DataError(`No row of ${table.name} leads to a picture${first}`, {
+    code: 'dataset/empty',
+    hint: 'Paths are relative to the folder of the table; in a table that is given itself, they may be absolute.',
+    details: { path: table.name, rows: table.rows.length, missing: missing.slice(0, 20) },
+  });
 }

@@ -32,8 +32,8 @@ describe('embeddings on their way out', () => {
     ['no number', of(1, Number.NaN), 'NaN for'],
     ['an infinite one', of(Number.NEGATIVE_INFINITY, 0), '-Infinity for'],
     ['more than half precision holds', of(0, 65505), '65505 for'],
-    ['another width', matrix(1, 3), '1 x 3 numbers for 1 x 2'],
-    ['another count', matrix(2, 2), '2 x 2 numbers for 1 x 2'],
+    ['another width', matrix(1, 3), '1 x 3 numbers instead of 1 x 2'],
+    ['another count', matrix(2, 2), '2 x 2 numbers instead of 1 x 2'],
   ])('are refused by name where they hold %s', async (_, rows, what) => {
     const encoder = checkedEncoder(giving(rows));
     const refusal = expect.objectContaining({ name: 'ModelError', message: expect.stringContaining(what) });

@@ -49,7 +49,12 @@ export function checkEmbeddings(
   };
   if (rows !== count || cols !== dimension || data.length !== rows * cols) {
     const [got, wanted] = [`${rows} x ${cols} numbers`, `${count} x ${dimension}`];
-    refuse(`The encoder ${id} gives ${got} for ${wanted}`, 'dimension', { rows, cols, count, dimension });
+    refuse(`The encoder ${id} gives ${got} instead of ${wanted}`, 'dimension', {
+      rows,
+      cols,
+      count,
+      dimension,
+    });
   }
   const at = data.findIndex((x) => !(Math.abs(x) <= LARGEST_HALF));
   if (at >= 0) {

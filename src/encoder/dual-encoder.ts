@@ -5,6 +5,7 @@ import { normalize } from '../image/preprocess.ts';
 import type { Pixels } from '../image/types.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
+import { count, number } from '../words.ts';
 import { ahead } from './ahead.ts';
 import { clipSessions } from './clip/sessions.ts';
 import { isWeights } from './dual-files.ts';
@@ -120,15 +121,19 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
   };
 }
 
-function otherDimension({ id, dimension }: EncoderRecord, { rows, cols }: Matrix, count: number): ModelError {
+function otherDimension(
+  { id, dimension }: EncoderRecord,
+  { rows, cols }: Matrix,
+  inputs: number,
+): ModelError {
   return new ModelError(
-    rows === count
-      ? `The towers of ${id} do not fit: pictures have ${dimension} dimensions, and texts have ${cols}`
-      : `A tower of ${id} gives ${rows} rows for ${count} inputs`,
+    rows === inputs
+      ? `The towers of ${id} do not fit: pictures have ${count(dimension, 'dimension')}, and texts have ${cols}`
+      : `A tower of ${id} gives ${count(rows, 'row')} instead of ${number(inputs)}`,
     {
       code: 'encoder/dimension',
       hint: 'Export both models with their projection into the common space and for batches of any size.',
-      details: { pictures: dimension, texts: cols, rows, count },
+      details: { pictures: dimension, texts: cols, rows, count: inputs },
     },
   );
 }

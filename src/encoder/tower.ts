@@ -122,7 +122,7 @@ export function asMatrix({ dtype, shape, data }: Tensor): Matrix {
   const half = dtype === 'float16';
   if (shape.length !== 2 || (!half && dtype !== 'float32')) {
     throw new ModelError(
-      `The model gives ${dtype} numbers [${shape.join(', ')}] instead of a row for each input`,
+      `The model gives a tensor ${dtype} [${shape.join(', ')}] instead of a row for each input`,
       {
         code: 'encoder/outputs',
         hint: 'Export the model with its projection into the common space.',

@@ -2,6 +2,7 @@ import { InterruptedError, type ModelError, UsageError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
 import { sizeOf, type Tensor } from '../math/tensor.ts';
 import { printable } from '../printable.ts';
+import { count } from '../words.ts';
 import { channelTo, type Thread, type ThreadEvents, type Without } from './channel.ts';
 import { type Device, type EngineOptions, refusalOf } from './device.ts';
 import { keyCacheOn } from './keys/client.ts';
@@ -226,11 +227,14 @@ function detach(feeds: Readonly<Record<string, Tensor>>): {
 
 function checkFilled(name: string, { shape, data }: Tensor): void {
   if (data.length === sizeOf(shape)) return;
-  throw new UsageError(`Input "${name}" of shape [${shape.join(', ')}] holds ${data.length} numbers`, {
-    code: 'engine/feed',
-    hint: 'A buffer that was handed over (`transfer`) is empty afterwards.',
-    details: { name, shape, length: data.length },
-  });
+  throw new UsageError(
+    `Input "${name}" of shape [${shape.join(', ')}] holds ${count(data.length, 'number')}`,
+    {
+      code: 'engine/feed',
+      hint: 'A buffer that was handed over (`transfer`) is empty afterwards.',
+      details: { name, shape, length: data.length },
+    },
+  );
 }
 
 /** One engine for a whole program: made at its first use, unless one with other options was set before. */

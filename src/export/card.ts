@@ -101,7 +101,7 @@ function exampleRows(data: ClassifierData): string[][] {
 
 const PROTOCOLS: Readonly<Record<Choice['protocol'], string>> = {
   folds:
-    'The method and its constants were chosen on the examples themselves: each example was judged by a classifier that had seen neither it nor its near-duplicates.',
+    'The method and its constants were chosen on the examples themselves: each example was classified by a fit without it and without its near-duplicates.',
   val: 'The method and its constants were chosen on a validation split.',
   fixed: 'Nothing was tuned: constants were given, or are the defaults of the method or the encoder.',
   paper:
@@ -116,7 +116,7 @@ function choiceText(data: ClassifierData): string {
     unjudged > 0 ? `, of ${classes.length - unjudged} of ${count(classes.length, 'class', 'classes')}` : '';
   const judged =
     judges > 0
-      ? ` ${count(judges, 'row')} judged${folds > 0 ? `, in ${count(folds, 'fold')}` : ''}${some}.`
+      ? ` Accuracy and NLL are of ${count(judges, 'row')}${folds > 0 ? ` in ${count(folds, 'fold')}` : ''}${some}.`
       : '';
   return `${PROTOCOLS[protocol]}${judged} ${calibrationText(choice)}`;
 }
@@ -183,12 +183,12 @@ function limits(data: ClassifierData, evaluation?: Evaluation): string {
   const points = [
     `It knows ${count(data.classes.length, 'class', 'classes')} and nothing else: ${data.reject > 0 ? 'a picture of anything else is answered with "none of these" only if its probability stays below the threshold' : 'a picture of anything else is still assigned to one of them'}.`,
     fewest < 5
-      ? `The smallest class has ${count(fewest, 'example')}; the classifier has not seen what these do not show.`
+      ? `The smallest class has ${count(fewest, 'example')}; the classifier has not seen what its examples do not show.`
       : undefined,
     'The figures do not hold for pictures taken in another way than the examples (light, camera, background, a drawing instead of a photo).',
-    evaluation ? undefined : 'It was not judged on any picture outside its examples.',
+    evaluation ? undefined : 'It was not evaluated on any picture outside its examples.',
     evaluation && evaluation.total < 100
-      ? 'It was judged on few pictures: read the intervals, not the figures alone.'
+      ? 'It was evaluated on few pictures: read the intervals, not the figures alone.'
       : undefined,
     'The encoder was trained on pictures from the web and has their biases. Do not use the classifier to decide about people.',
   ];

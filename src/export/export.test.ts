@@ -198,7 +198,7 @@ describe('a model card', () => {
     const compared = [{ method: 'gda', nll: 0.5, accuracy: 0.75 }];
     const tuning = { ...classifier.data.tuning, protocol: 'folds', judges: 12, folds: 4, compared } as const;
     const chosen = modelCard({ ...classifier.data, tuning });
-    expect(chosen).toContain('12 rows judged, in 4 folds');
+    expect(chosen).toContain('Accuracy and NLL are of 12 rows in 4 folds');
     expect(chosen).toContain('| gda | 75.0% (46.8% to 91.1%) | 0.500 |');
   });
 

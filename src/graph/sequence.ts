@@ -38,7 +38,7 @@ const layerNormOp: Op<Epsilon> = {
     const width = x.shape[x.shape.length - 1];
     for (const operand of [gain, bias]) {
       if (operand.shape.length !== 1 || operand.shape[0] !== width) {
-        throw shapeError('layerNorm', `needs ${width} numbers`, x, operand);
+        throw shapeError('layerNorm', `needs vectors of ${width}`, x, operand);
       }
     }
     return { shape: x.shape, dtype: x.dtype };

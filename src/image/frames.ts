@@ -64,5 +64,5 @@ export function frameReader<Header>(onFrame: (frame: Frame<Header>) => void): (c
 
 function atMost(limit: number, size: number): number {
   if (size <= limit) return size;
-  throw new RangeError(`A frame of ${size} bytes`);
+  throw new RangeError(`A frame is too large (${size})`);
 }

@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.ts';
+import { count } from '../words.ts';
 
 /** A row-major float32 matrix: element (i, j) is `data[i * cols + j]`. */
 export interface Matrix {
@@ -14,10 +15,13 @@ export function matrix(
   data: Float32Array = new Float32Array(rows * cols),
 ): Matrix {
   if (data.length !== rows * cols) {
-    throw new UsageError(`A ${rows} x ${cols} matrix needs ${rows * cols} numbers, got ${data.length}`, {
-      code: 'matrix/shape',
-      details: { rows, cols, length: data.length },
-    });
+    throw new UsageError(
+      `A ${rows} x ${cols} matrix needs ${count(rows * cols, 'number')}, got ${data.length}`,
+      {
+        code: 'matrix/shape',
+        details: { rows, cols, length: data.length },
+      },
+    );
   }
   return { rows, cols, data };
 }
@@ -28,7 +32,7 @@ export function fromRows(rows: ArrayLike<number>[]): Matrix {
   const out = matrix(rows.length, cols);
   rows.forEach((values, i) => {
     if (values.length !== cols) {
-      throw new UsageError(`Row ${i} has ${values.length} numbers, row 0 has ${cols}`, {
+      throw new UsageError(`Row ${i} has ${count(values.length, 'number')}, row 0 has ${cols}`, {
         code: 'matrix/ragged',
       });
     }

@@ -23,7 +23,7 @@ export const ape = defineMethod({
     gamma: real({
       default: 0.1,
       min: 0,
-      help: 'How much more an example counts that its class name does not explain.',
+      help: 'How much more an example counts if its class name does not explain it.',
     }),
     channels: positive({ default: 800 / 1024, max: 1, help: 'Share of the channels that are kept.' }),
   },

@@ -8,6 +8,7 @@ import { matmul, matmulT, unit } from '../graph/products.ts';
 import { random } from '../math/random.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { choice, integer, optional, positive, text } from '../options.ts';
+import { count } from '../words.ts';
 import { COUNT, defineMethod, headInputs, type TaskWith } from './method.ts';
 import type { Task } from './task.ts';
 import type { TextTower } from './text-tower.ts';
@@ -28,7 +29,7 @@ export const coOp = defineMethod({
   overridden: [['init', 'context']],
   options: {
     context: optional(
-      integer({ min: 1, max: 64, help: 'Learnt words, where they start at random (default: 16).' }),
+      integer({ min: 1, max: 64, help: 'Number of learnt words, if they start at random (default: 16).' }),
     ),
     init: optional(text({ help: 'Words to start from, for instance "a photo of a".' })),
     position: choice(['end', 'middle', 'front'], {
@@ -103,7 +104,7 @@ export function promptsOf(
     const row = [first, ...open.slice(0, before), ...own, ...open.slice(before), ...stop, last];
     if (row.length <= tower.context) return row;
     throw new UsageError(
-      `The ${m} learnt words and the name "${name}" make ${row.length} tokens; the encoder reads ${tower.context}`,
+      `${count(m, 'learnt word')} and the name "${name}" make ${count(row.length, 'token')}; the encoder reads ${tower.context}`,
       {
         code: 'coop/too-long',
         hint: 'Learn fewer words (--context), or give the class a shorter prompt name in classes.csv.',

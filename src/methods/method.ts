@@ -202,11 +202,11 @@ export function checkNeeds(
     refuse('two examples of a class', 'Give more pictures, or use tip-adapter or anchored.');
   }
   if (method.needs.includes('several-prompts') && largest(head?.promptClass ?? []) < 2) {
-    refuse('several prompts a class', 'Give --template more than once, or --prompts imagenet.');
+    refuse('several prompts per class', 'Give --template more than once, or --prompts imagenet.');
   }
   if (method.needs.includes('text-tower') && !textTower) {
     refuse(
-      'an encoder whose text side can be opened',
+      'an encoder whose text tower takes learnt words',
       'Use a CLIP that is built from weights: tip-adapter encoders list names them.',
     );
   }

@@ -149,6 +149,8 @@ describe('refusals', () => {
     expect(() => score({ classes: 5 })).toThrow(/label 5/);
     expect(() => score({ dimension: 31 })).toThrow(/32 columns/);
     expect(() => plainSupport(matrix(1, 2, Float32Array.of(1, Number.NaN)), [0])).toThrow(/Row 0.*NaN/);
-    expect(() => plainSupport(matrix(1, 2), [0, 1])).toThrow(/1 rows of features need 1 labels/);
+    expect(() => plainSupport(matrix(1, 2), [0, 1])).toThrow(
+      /1 row of features and 2 labels do not fit together/,
+    );
   });
 });

@@ -38,10 +38,15 @@ export const proker = defineMethod({
   auto: { order: 2, closedForm: true },
   options: {
     beta: optional(
-      positive({ max: 1000, help: 'How fast the kernel fades with distance; by the number of shots.' }),
+      positive({
+        max: 1000,
+        help: 'How fast the kernel fades with distance; by default it depends on the number of shots.',
+      }),
     ),
     lambda: optional(
-      positive({ help: 'Weight of smoothness against the examples; by the number of shots.' }),
+      positive({
+        help: 'Weight of smoothness against the examples; by default it depends on the number of shots.',
+      }),
     ),
   },
   search: (task) => {

@@ -188,7 +188,7 @@ export async function createScorer(
 function noNumber({ id }: Method, what: string): ModelError {
   return new ModelError(`The classifier's ${what} are not all numbers`, {
     code: 'method/not-finite',
-    hint: 'What its method learnt is too large to compute with, or the features are. Fit it again.',
+    hint: 'The numbers that its method learnt, or the features, are too large to compute with. Fit it again.',
     details: { method: id, what },
   });
 }

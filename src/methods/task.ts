@@ -4,6 +4,7 @@ import type { Engine } from '../engine/types.ts';
 import { UsageError } from '../errors.ts';
 import { concatRows, type Matrix, matrix, row, selectRows, unitRows } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
+import { count } from '../words.ts';
 import type { TextTower } from './text-tower.ts';
 
 /** The labelled examples a method learns from: n examples, r rows (an example has one row for each view of it). */
@@ -103,9 +104,12 @@ export function plainSupport(
 ): Support {
   const n = features.rows;
   if (labels.length !== n || (groups && groups.length !== n)) {
-    throw new UsageError(`${n} rows of features need ${n} labels, got ${labels.length}`, {
-      code: 'support/labels',
-    });
+    throw new UsageError(
+      `${count(n, 'row')} of features and ${count(labels.length, 'label')} do not fit together`,
+      {
+        code: 'support/labels',
+      },
+    );
   }
   const bad = features.data.findIndex((x) => !Number.isFinite(x));
   if (bad >= 0) {
@@ -140,7 +144,7 @@ export function checkTask({ classes, dimension, support, head }: Task): void {
   }
   if (support.features.rows > 0 && support.features.cols !== dimension) {
     throw new UsageError(
-      `The support's features have ${support.features.cols} columns, the task ${dimension}`,
+      `The support's features have ${count(support.features.cols, 'column')}, the task ${dimension}`,
       {
         code: 'task/width',
       },

@@ -1,6 +1,7 @@
 import type { Cell } from '../bench/cell.ts';
 import type { FinishedTable } from '../bench/run.ts';
 import { type Entry, meanOf, type Pairing, pairBest } from '../bench/summary.ts';
+import { count, plural } from '../words.ts';
 import { PUBLISHED } from './line-chart.ts';
 import type { Table } from './table.ts';
 import type { Curve } from './types.ts';
@@ -33,7 +34,7 @@ export function accuracyTable(
   { intervals = true }: { intervals?: boolean } = {},
 ): Table<TextRow> {
   const title = (column: string) =>
-    plan.axis === 'shots' ? `${column} ${column === '1' ? 'shot' : 'shots'}, %` : `${column}, %`;
+    plan.axis === 'shots' ? `${count(Number(column), 'shot')}, %` : `${column}, %`;
   const rows = [...new Set(plan.trials.map(({ row }) => row))].map((name): TextRow => {
     const own = entries.filter(({ row }) => row === name);
     return {
@@ -61,7 +62,7 @@ function accuracyText(entry: Entry, withInterval: boolean): string {
 
 /** Said beside a mean that is not over all draws. */
 function partText({ draws, planned }: Entry): string {
-  return draws < planned ? `, ${draws} of ${planned} draws` : '';
+  return draws < planned ? `, ${draws} of ${count(planned, 'draw')}` : '';
 }
 
 /** What the last column costs, and how sure the best of it is to be the best. */
@@ -82,7 +83,7 @@ export function costTable({ plan, entries }: FinishedTable): Table<TextRow> {
         'Accuracy, %': (100 * entry.accuracy).toFixed(2),
         Epochs: epochsOf(options),
         'Fit, s': (meanOf(entry, (cell) => cell.fitSeconds) as number).toFixed(2),
-        'Score, ms a row': scoring.toFixed(3),
+        'Score, ms per row': scoring.toFixed(3),
         ...(encoding !== undefined && { 'With encoding, ms': (scoring + encoding).toFixed(1) }),
         'Peak MiB': String(Math.max(...entry.cells.map((cell) => cell.peakMemory))),
         'p against the best': pairText(entry, own, pair),
@@ -106,7 +107,7 @@ export function costTable({ plan, entries }: FinishedTable): Table<TextRow> {
     'Accuracy, %',
     'Epochs',
     'Fit, s',
-    'Score, ms a row',
+    'Score, ms per row',
     'With encoding, ms',
     'Peak MiB',
     'p against the best',
@@ -114,7 +115,7 @@ export function costTable({ plan, entries }: FinishedTable): Table<TextRow> {
   const used = titles.filter((title) => all.some(({ values }) => values[title]));
   return {
     columns: columnsOf(
-      `At ${column}${plan.axis === 'shots' ? ` ${column === '1' ? 'shot' : 'shots'}` : ''}`,
+      `At ${column}${plan.axis === 'shots' ? ` ${plural(Number(column), 'shot')}` : ''}`,
       used,
       ['Chosen'],
     ),
@@ -138,8 +139,8 @@ function pairText(entry: Entry, own: readonly Entry[], pair: Pairing | undefined
 
 function epochsOf({ epochs, steps, iterations }: Readonly<Record<string, unknown>>): string {
   if (epochs !== undefined) return String(epochs);
-  const count = steps ?? iterations;
-  return count === undefined ? '' : `${count} steps`;
+  const own = steps ?? iterations;
+  return own === undefined ? '' : count(Number(own), 'step');
 }
 
 /** How far the probabilities of the last column can be believed. */
@@ -150,7 +151,7 @@ export function measuresTable({ plan, entries }: FinishedTable): Table<TextRow> 
     ECE: [(cell) => cell.ece, 4],
     Brier: [(cell) => cell.brier, 3],
     '90% sets hold': [(cell) => cell.coverage, 3],
-    'Classes a set': [(cell) => cell.setSize, 2],
+    'Classes per set': [(cell) => cell.setSize, 2],
     'Rejection AUROC': [(cell) => cell.auroc, 3],
   };
   const rows = entries

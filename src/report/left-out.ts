@@ -13,7 +13,7 @@ export function leftOut({
     own > 0 &&
       `${count(own, 'picture')} ${plural(own, 'was left out as an example', 'were left out as examples')} of the classifier.`,
     unread > 0 && unreadLine(unread),
-    empty > 0 && `${count(empty, 'class', 'classes')} had no picture to be judged by.`,
+    empty > 0 && `${count(empty, 'class', 'classes')} had no picture to be evaluated on.`,
   ].filter((line) => line !== false);
 }
 

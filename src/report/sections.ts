@@ -147,8 +147,8 @@ function mistakes(pairs: readonly Confusion[]): Html {
       : `All ${count(pairs.length, 'kind')} of mistake`,
     {
       columns: [
-        { title: 'Really is', value: ({ truth }) => truth },
-        { title: 'Said to be', value: ({ predicted }) => predicted },
+        { title: 'True class', value: ({ truth }) => truth },
+        { title: 'Answer', value: ({ predicted }) => predicted },
         {
           title: 'Pictures',
           value: (pair) => `${number(pair.count)} of ${number(pair.total)}`,
@@ -208,7 +208,7 @@ export function provenance({ source, encoder, dataset, provenance: facts, comman
   const rows = [
     { label: 'Pictures', value: source.pictures },
     { label: 'Licence of the pictures', value: source.licence },
-    { label: 'Encoder', value: `${encoder.id}, ${number(encoder.dimension)} dimensions` },
+    { label: 'Encoder', value: `${encoder.id}, ${count(encoder.dimension, 'dimension')}` },
     { label: 'Why this encoder', value: encoder.reason },
     { label: 'Licence of the encoder', value: encoder.licence },
     ...facts,

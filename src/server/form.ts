@@ -1,4 +1,5 @@
 import { Busboy } from '@fastify/busboy';
+import { count } from '../words.ts';
 import { Refusal } from './problem.ts';
 
 /** A file of a form; where it was, on the client's machine, may be part of the name. */
@@ -65,7 +66,7 @@ function boundaryOf(contentType: string): string {
 const unescaped = (name: string) => name.replaceAll('%22', '"');
 
 export function tooMany(most: number): Refusal {
-  return new Refusal(413, `There are more than ${most} pictures`, {
+  return new Refusal(413, `There are more than ${count(most, 'picture')}`, {
     code: 'server/too-many',
     hint: 'Send them in several requests.',
     details: { most },

@@ -79,7 +79,7 @@ export const newClassSchema = z
       .array(wellFormed.min(1).max(1000))
       .max(100)
       .default([])
-      .describe('Further prompts, to the letter.'),
+      .describe('Further prompts, used exactly as given.'),
   })
   .register(components, { id: 'NewClass' });
 
@@ -104,11 +104,7 @@ const predictionSchema = z
     id: z.string(),
     name: z.string(),
     probability: probability.describe('Probability of that class.'),
-    calibrated: z
-      .boolean()
-      .describe(
-        'Whether probabilities were fitted to left-out examples, so that their size can be believed.',
-      ),
+    calibrated: z.boolean().describe('Whether the probabilities were calibrated on left-out examples.'),
     rejected: z.boolean().describe('True where the answer is "none of these".'),
     ranking: z.array(rankedSchema).describe('Most probable first.'),
   })
@@ -149,7 +145,7 @@ export const explanationSchema = z
 export const modelSchema = z
   .object({
     name: z.string(),
-    version: z.int().describe('Raised by every change.'),
+    version: z.int().describe('Increases by 1 with every change.'),
     etag: z.string(),
     classes: z.array(z.object({ id: z.string(), name: z.string(), examples: z.int() })),
     examples: z.int(),
@@ -185,7 +181,9 @@ export const changeSchema = z
           about: z.array(z.string()).describe('The pictures or prompts that it is about.'),
         }),
       )
-      .describe('Notes, such as pictures that are known or unreadable, and prompts that the encoder cuts.'),
+      .describe(
+        'Notes, such as pictures that are examples already or cannot be read, and prompts that are too long for the encoder.',
+      ),
   })
   .register(components, { id: 'Change' });
 

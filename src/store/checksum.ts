@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ModelError, throwIfAborted, UsageError } from '../errors.ts';
+import { count, number } from '../words.ts';
 import { openRegular, readUpTo } from './regular.ts';
 
 /** What a file must be. Hashes are those that a publisher gave; none is ever made up. */
@@ -30,7 +31,7 @@ export async function checkFile(path: string, expected: Expected, signal?: Abort
   const { size } = stats;
   if (expected.size !== undefined && size !== expected.size) {
     await file.close();
-    throw new ModelError(`${path} has ${size} bytes instead of ${expected.size}`, {
+    throw new ModelError(`${path} has ${count(size, 'byte')} instead of ${number(expected.size)}`, {
       code: 'checksum/size',
       details: { path, expected: expected.size, actual: size },
     });

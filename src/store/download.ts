@@ -5,6 +5,7 @@ import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { DataError, ModelError, throwIfAborted } from '../errors.ts';
+import { count, number } from '../words.ts';
 import { diskError, moveFile, writeFileAtomic } from './atomic.ts';
 import { type Checked, checkFile, type Expected } from './checksum.ts';
 import { withLock } from './lock.ts';
@@ -310,11 +311,14 @@ async function sizeOf(path: string): Promise<number | undefined> {
 }
 
 function wrongSize({ url, path, size }: DownloadRequest, actual: number): ModelError {
-  return new ModelError(`${url} has ${actual} bytes instead of ${size ?? 'fewer'}`, {
-    code: 'checksum/size',
-    hint: 'The file was changed at its source and is not used.',
-    details: { url, path, expected: size, actual },
-  });
+  return new ModelError(
+    `${url} has ${count(actual, 'byte')} instead of ${size === undefined ? 'fewer' : number(size)}`,
+    {
+      code: 'checksum/size',
+      hint: 'The file was changed at its source and is not used.',
+      details: { url, path, expected: size, actual },
+    },
+  );
 }
 
 function gaveUp({ url, path }: DownloadRequest, { failure, total }: Attempt, received: number): Error {

@@ -166,7 +166,7 @@ describe('a folder that cannot be used', () => {
     expect(warnings).toEqual([expect.stringContaining('are not kept')]);
   });
 
-  it('since another program does not stop writing: works in memory', async () => {
+  it('because another program keeps writing: works in memory', async () => {
     vi.spyOn(AbortSignal, 'timeout').mockReturnValue(AbortSignal.abort());
     const lock = await takeLock(join(folder, 'features.lock'));
     const cache = openHere();

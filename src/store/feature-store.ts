@@ -156,7 +156,7 @@ export function openFeatureStore(folder: string): FeatureStore {
 
 function tellBusy(error: unknown): never {
   if (!(error instanceof InterruptedError)) throw error;
-  throw new DataError('another program does not stop writing to it', { code: 'cache/busy', cause: error });
+  throw new DataError('another program keeps writing to it', { code: 'cache/busy', cause: error });
 }
 
 /** A process that was killed may have left a part of an entry. */

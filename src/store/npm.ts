@@ -5,6 +5,7 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Parser } from 'tar';
 import { ModelError, TipAdapterError, throwIfAborted } from '../errors.ts';
+import { count } from '../words.ts';
 import { type Downloaded, download } from './download.ts';
 import { homeFolder } from './home.ts';
 import { type Fetch, fetchBy, impatient, patientFetch, refusal } from './network.ts';
@@ -214,7 +215,7 @@ function isInside(path: string): boolean {
 }
 
 function tooLarge(tarball: string, mostBytes: number): ModelError {
-  return new ModelError(`The wanted files of ${tarball} are larger than ${mostBytes} bytes`, {
+  return new ModelError(`The wanted files of ${tarball} are larger than ${count(mostBytes, 'byte')}`, {
     code: 'tarball/too-large',
     details: { tarball, mostBytes },
   });

@@ -1,5 +1,6 @@
 import { DataError } from '../errors.ts';
 import { type DType, sizeOf, type Tensor } from '../math/tensor.ts';
+import { count, number } from '../words.ts';
 
 /** NumPy's names of the little-endian types that are read. */
 const TYPES: Record<string, { dtype: DType; bytes: number; view(buffer: ArrayBuffer): Tensor['data'] }> = {
@@ -27,10 +28,11 @@ export function parseNpy(bytes: Uint8Array, origin = 'The file'): Tensor {
   };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(6, bytes.length)).toString('latin1');
-  if (bytes.length < 12 || magic !== '\x93NUMPY') return refuse('magic', 'it does not begin like one');
+  if (bytes.length < 12 || magic !== '\x93NUMPY')
+    return refuse('magic', 'its first bytes are not those of one');
   const version = view.getUint8(6);
   if (version < 1 || version > 3)
-    return refuse('version', `it has format version ${version}; 1 to 3 are read`);
+    return refuse('version', `its format version is ${version}, and 1 to 3 are supported`);
   const long = version >= 2;
   const start = (long ? 12 : 10) + (long ? view.getUint32(8, true) : view.getUint16(8, true));
   if (start > bytes.length) return refuse('truncated', 'its header is cut short');
@@ -40,9 +42,9 @@ export function parseNpy(bytes: Uint8Array, origin = 'The file'): Tensor {
   const [, dims] = /'shape':\s*\(((?:\s*\d+\s*,)*\s*(?:\d+\s*)?)\)/.exec(header) ?? [];
   if (descr === undefined || order === undefined || dims === undefined)
     return refuse('header', 'its header is damaged');
-  if (!Object.hasOwn(TYPES, descr)) return refuse('type', `it holds numbers of type ${descr}`);
+  if (!Object.hasOwn(TYPES, descr)) return refuse('type', `its type ${descr} is not supported`);
   const type = TYPES[descr];
-  if (order === 'True') return refuse('order', 'it is in Fortran order');
+  if (order === 'True') return refuse('order', 'its order is that of Fortran, which is not supported');
   const shape = dims
     .split(',')
     .filter((dim) => dim.trim() !== '')
@@ -51,7 +53,7 @@ export function parseNpy(bytes: Uint8Array, origin = 'The file'): Tensor {
   if (start + length !== bytes.length) {
     return refuse(
       'length',
-      `${bytes.length - start} bytes of numbers for shape [${shape}], which takes ${length}`,
+      `it holds ${count(bytes.length - start, 'byte')} of numbers, and its shape [${shape}] needs ${number(length)}`,
     );
   }
   return { dtype: type.dtype, shape, data: type.view(new Uint8Array(bytes.subarray(start)).buffer) };

@@ -2,6 +2,7 @@ import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { DataError, type ModelError, systemCode, TipAdapterError } from '../errors.ts';
 import { systemError } from '../system-error.ts';
+import { count } from '../words.ts';
 
 /** What a file is read as. It decides how large the file may be and what its errors are called. */
 export interface FileUse {
@@ -121,7 +122,12 @@ function irregular(path: string, kind: string, use: FileUse, cause?: unknown): E
 }
 
 function tooLarge(path: string, limit: number, use: FileUse): Error {
-  return failure(`${path} has more than ${limit} bytes, the most that is read`, 'too-many-bytes', path, use);
+  return failure(
+    `${path} has more than ${count(limit, 'byte')}, the most that is read`,
+    'too-many-bytes',
+    path,
+    use,
+  );
 }
 
 function unreadable(path: string, cause: unknown, use: FileUse): Error {

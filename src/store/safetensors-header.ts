@@ -1,6 +1,7 @@
 import { DataError, ModelError } from '../errors.ts';
 import { parseJson as parseBounded } from '../json.ts';
 import type { DType, Tensor, TensorData } from '../math/tensor.ts';
+import { count, number, plural } from '../words.ts';
 
 /** The JSON header of a safetensors file, checked: tensors tile the data without holes or overlaps. */
 export interface Header {
@@ -130,11 +131,12 @@ function parseEntry(name: string, value: unknown, fail: Fail): Entry {
   const unknown = Object.keys(others)[0];
   if (unknown !== undefined) fail('entry', `tensor "${name}" has an unknown field "${unknown}"`);
   const dtype = BY_NAME.get(typeName as string);
-  if (dtype === undefined) return fail('dtype', `tensor "${name}" has the type ${JSON.stringify(typeName)}`);
+  if (dtype === undefined)
+    return fail('dtype', `tensor "${name}" has the unknown type ${JSON.stringify(typeName)}`);
   if (!isSizes(shape) || shape.length > MAX_RANK)
-    return fail('shape', `tensor "${name}" has the shape ${JSON.stringify(shape)}`);
+    return fail('shape', `tensor "${name}" has the invalid shape ${JSON.stringify(shape)}`);
   if (!isSizes(offsets) || offsets.length !== 2 || offsets[1] < offsets[0]) {
-    return fail('offsets', `tensor "${name}" has the offsets ${JSON.stringify(offsets)}`);
+    return fail('offsets', `tensor "${name}" has the invalid offsets ${JSON.stringify(offsets)}`);
   }
   const [begin, end] = offsets;
   // In exact integers: a product of sizes may exceed 2^53 and come back as a plausible number.
@@ -142,7 +144,7 @@ function parseEntry(name: string, value: unknown, fail: Fail): Entry {
   if (needed !== BigInt(end - begin)) {
     fail(
       'size',
-      `tensor "${name}" [${shape.join(', ')}] ${typeName} needs ${needed} bytes and has ${end - begin}`,
+      `tensor "${name}" [${shape.join(', ')}] ${typeName} needs ${count(Number(needed), 'byte')} and has ${number(end - begin)}`,
     );
   }
   return { dtype, shape, begin, end };
@@ -154,11 +156,20 @@ function checkTiling(entries: Map<string, Entry>, dataLength: number, fail: Fail
     (a, b) => a[1].begin - b[1].begin || a[1].end - b[1].end,
   )) {
     if (begin < at) fail('overlap', `tensor "${name}" overlaps the one before it`);
-    if (begin > at) fail('hole', `${begin - at} bytes before tensor "${name}" belong to no tensor`);
+    if (begin > at)
+      fail(
+        'hole',
+        `${count(begin - at, 'byte')} before tensor "${name}" ${plural(begin - at, 'belongs', 'belong')} to no tensor`,
+      );
     at = end;
   }
-  if (at > dataLength) fail('truncated', `its tensors need ${at} bytes and ${dataLength} are there`);
-  if (at < dataLength) fail('hole', `${dataLength - at} bytes at the end belong to no tensor`);
+  if (at > dataLength)
+    fail('truncated', `its tensors need ${count(at, 'byte')}, and it has ${number(dataLength)}`);
+  if (at < dataLength)
+    fail(
+      'hole',
+      `${count(dataLength - at, 'byte')} at the end ${plural(dataLength - at, 'belongs', 'belong')} to no tensor`,
+    );
 }
 
 function parseMetadata(value: unknown, fail: Fail): Record<string, string> {
@@ -193,9 +204,9 @@ export function layOut(
   const text = JSON.stringify(Object.fromEntries([['__metadata__', metadata], ...described]));
   const bytes = new TextEncoder().encode(text);
   if (bytes.length > MAX_HEADER - 8) {
-    throw new DataError(`The header of this safetensors file would have ${bytes.length} bytes`, {
+    throw new DataError(`The header of this safetensors file would have ${count(bytes.length, 'byte')}`, {
       code: 'safetensors/header-too-large',
-      hint: `No program reads more than ${MAX_HEADER}. A classifier keeps its examples' names and hashes there: give it fewer.`,
+      hint: `No program reads more than ${number(MAX_HEADER)}. A classifier keeps its examples' names and hashes there: give it fewer.`,
       details: { bytes: bytes.length },
     });
   }

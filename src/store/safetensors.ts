@@ -2,6 +2,7 @@ import type { Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { ModelError, UsageError } from '../errors.ts';
 import { type DType, sizeOf, type Tensor, type TensorData } from '../math/tensor.ts';
+import { count, number } from '../words.ts';
 import { type FileUse, openRegular } from './regular.ts';
 import { type Header, layOut, MAX_HEADER, parseHeader, TYPES, tensorBytes } from './safetensors-header.ts';
 
@@ -120,10 +121,12 @@ function headerLength(prefix: Uint8Array, fileSize: number, origin: string): num
       details: { origin, fileSize },
     });
   };
-  if (fileSize < 8) fail('truncated', `it has ${fileSize} bytes, fewer than the 8 of a header length`);
+  if (fileSize < 8)
+    fail('truncated', `it has ${count(fileSize, 'byte')}, fewer than the 8 of a header length`);
   const length = new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true);
-  if (length > MAX_HEADER) fail('header-too-large', `its header would have ${length} bytes`);
-  if (length > fileSize - 8) fail('truncated', `its header has ${length} bytes, the file only ${fileSize}`);
+  if (length > MAX_HEADER) fail('header-too-large', `its header would have ${count(Number(length), 'byte')}`);
+  if (length > fileSize - 8)
+    fail('truncated', `its header has ${count(Number(length), 'byte')}, the file only ${number(fileSize)}`);
   return Number(length);
 }
 
@@ -163,7 +166,7 @@ function checkTensor(name: string, { dtype, shape, data }: Tensor): void {
   if (fits && name !== '__metadata__') return;
   const what = fits
     ? 'the name is reserved'
-    : `[${shape.join(', ')}] ${dtype} does not fit its ${data.length} elements`;
+    : `[${shape.join(', ')}] ${dtype} does not fit its ${count(data.length, 'element')}`;
   throw new UsageError(`Tensor "${name}" cannot be stored: ${what}`, {
     code: 'safetensors/tensor',
     details: { name, dtype, shape, length: data.length },

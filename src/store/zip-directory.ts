@@ -130,7 +130,7 @@ function number64(bytes: Buffer, at: number, fail: Fail): number {
   const value = bytes.readBigUInt64LE(at);
   return value <= BigInt(Number.MAX_SAFE_INTEGER)
     ? Number(value)
-    : fail('damaged', 'its zip64 sizes are absurd');
+    : fail('damaged', 'its zip64 sizes are larger than any file');
 }
 
 /** Upper half of code page 437, in which names without the UTF-8 flag are by the standard. */

@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
 import { DataError, throwIfAborted } from '../errors.ts';
+import { count, number } from '../words.ts';
 import { openRegular, readUpTo } from './regular.ts';
 import {
   decodeName,
@@ -61,7 +62,11 @@ export async function openZip(path: string, limits: ZipLimits = {}, called = pat
   const all = { ...LIMITS, ...limits };
   const found = await reading(path, fail, async (readAt, size) => {
     const directory = await locateDirectory(readAt, size, fail);
-    if (directory.count > all.mostEntries) fail('too-many', `it has ${directory.count} entries`);
+    if (directory.count > all.mostEntries)
+      fail(
+        'too-many',
+        `it has ${count(directory.count, 'entry', 'entries')}, and at most ${number(all.mostEntries)} are read`,
+      );
     const records = parseDirectory(await readAt(directory.start, directory.length), directory.count, fail);
     return sift(records, size, all, fail);
   });
@@ -146,7 +151,8 @@ function sift(records: ZipRecord[], fileSize: number, limits: Required<ZipLimits
       continue;
     }
     total += record.size;
-    if (total > limits.mostBytes) fail('too-large', `it unpacks to more than ${limits.mostBytes} bytes`);
+    if (total > limits.mostBytes)
+      fail('too-large', `it unpacks to more than ${count(limits.mostBytes, 'byte')}`);
     files.set(name, record);
   }
   return { files, folders, skipped };
@@ -164,7 +170,7 @@ function refusalOf(name: string, record: ZipRecord, limits: Required<ZipLimits>)
     return `compressed by ${known ? `${known} (method ${record.method})` : `method ${record.method}`}, which is not read`;
   }
   if (record.method === STORED && size !== compressedSize) return 'sizes that disagree';
-  if (size > limits.mostEntryBytes) return `larger than ${limits.mostEntryBytes} bytes`;
+  if (size > limits.mostEntryBytes) return `larger than ${count(limits.mostEntryBytes, 'byte')}`;
   if (size > 1e6 && size > limits.mostRatio * compressedSize)
     return `compressed to less than 1/${limits.mostRatio} of its size`;
   return undefined;

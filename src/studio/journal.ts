@@ -10,10 +10,10 @@ import { applyChange, beginHistory, type Change, type History } from './history.
 /** No half of a character, and nothing that ends a text in other programs. */
 const wellFormed = (text: string) => !/\p{Surrogate}|\0/u.test(text);
 /** As long as it will be on the board. */
-const className = z.string().normalize('NFC').min(1).max(200).refine(wellFormed, 'is no text');
+const className = z.string().normalize('NFC').min(1).max(200).refine(wellFormed, 'is not well-formed text');
 const picture = z.object({
   hash: z.string().regex(/^[0-9a-f]{64}$/),
-  name: z.string().max(500).refine(wellFormed, 'is no text'),
+  name: z.string().max(500).refine(wellFormed, 'is not well-formed text'),
   classId: z.string().max(64).optional(),
   group: z.string().max(100).optional(),
 });
@@ -39,7 +39,10 @@ const command = z.discriminatedUnion('do', [
   z.object({ do: z.literal('rename-class'), id: classId, name: className }),
   z.object({ do: z.literal('merge-classes'), from: classId, into: classId }),
   z.object({ do: z.literal('discard-class'), id: classId }),
-  z.object({ do: z.literal('name'), name: z.string().max(200).refine(wellFormed, 'is no text') }),
+  z.object({
+    do: z.literal('name'),
+    name: z.string().max(200).refine(wellFormed, 'is not well-formed text'),
+  }),
   z.object({ do: z.literal('set'), settings }),
 ]);
 
@@ -59,7 +62,7 @@ const baseSchema = z.object({
       name: z.string().default(''),
       confirmed: hashes.default([]),
     })
-    .refine(isWhole, 'is no board') satisfies z.ZodType<BoardJson>,
+    .refine(isWhole, 'is not a board') satisfies z.ZodType<BoardJson>,
 });
 
 /** Every class and every picture is there once, and pictures are of classes that are there. */

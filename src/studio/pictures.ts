@@ -139,7 +139,7 @@ async function readKept(path: string, hash: string): Promise<Uint8Array> {
 function notKept(hash: string, cause: unknown): never {
   throw new DataError(`The picture ${hash.slice(0, 12)} is not in this session`, {
     code: 'studio/no-picture',
-    hint: 'It was removed from the disk; bring it in again.',
+    hint: 'It was removed from the disk; add it again.',
     details: { hash },
     cause,
   });

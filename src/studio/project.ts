@@ -2,6 +2,7 @@ import { DataError } from '../errors.ts';
 import { renderCsv } from '../report/table.ts';
 import { nameGiver } from '../store/names.ts';
 import { MOST_ZIP_BYTES, MOST_ZIP_ENTRIES, type ZipFile, zipped } from '../store/zip-writer.ts';
+import { count, plural } from '../words.ts';
 import type { Board } from './board.ts';
 import type { Pictures } from './pictures.ts';
 
@@ -24,11 +25,14 @@ export async function projectZip(board: Board, pictures: Pictures): Promise<Asyn
   let bytes = 0;
   for (const { hash } of entries) bytes += await pictures.size(hash);
   if (entries.length > MOST_ZIP_ENTRIES || bytes > MOST_ZIP_BYTES) {
-    throw new DataError(`${entries.length} pictures of ${bytes} bytes are more than a zip holds`, {
-      code: 'studio/project-too-large',
-      hint: "Copy the session's folder instead; `tip-adapter studio --workspace` opens it anywhere.",
-      details: { pictures: entries.length, bytes },
-    });
+    throw new DataError(
+      `${count(entries.length, 'picture')} of ${count(bytes, 'byte')} together ${plural(entries.length, 'does', 'do')} not fit into a zip`,
+      {
+        code: 'studio/project-too-large',
+        hint: "Copy the session's folder instead; `tip-adapter studio --workspace` opens it anywhere.",
+        details: { pictures: entries.length, bytes },
+      },
+    );
   }
   return zipped(filesOf(entries, board, pictures));
 }

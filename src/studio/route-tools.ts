@@ -10,9 +10,9 @@ export const limited = (maxSize: number) =>
   bodyLimit({
     maxSize,
     onError: () => {
-      throw new DataError(`More than ${maxSize / MEGABYTE} MB at once are not taken`, {
+      throw new DataError(`The request is larger than ${maxSize / MEGABYTE} MB`, {
         code: 'studio/too-large',
-        hint: 'Bring the pictures in as smaller files.',
+        hint: 'Add the pictures in smaller files.',
       });
     },
   });

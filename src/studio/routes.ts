@@ -175,7 +175,7 @@ function answerRoutes(app: Hono, desk: Desk): void {
     if (!answering || !status.answering) {
       throw new UsageError('There is nothing to choose between yet', {
         code: 'studio/nothing-taught',
-        hint: 'Bring in pictures of two classes.',
+        hint: 'Add pictures of two classes.',
       });
     }
     const picture = new Uint8Array(await c.req.arrayBuffer());
@@ -220,7 +220,7 @@ function keepRoutes(app: Hono, desk: Desk, exportPage?: string): void {
     if (answering) return answering.withReject(board.settings.reject).withName(board.name || 'studio');
     throw new UsageError('There is no classifier yet', {
       code: 'studio/nothing-taught',
-      hint: 'Bring in pictures of two classes.',
+      hint: 'Add pictures of two classes.',
     });
   };
   const attachment = (ending: string, type: string, otherwise?: string) => ({

@@ -87,7 +87,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     );
     await eventually(() => text(countOf('blue'))).toBe(String(EACH + 1));
     const notices = page.locator('.notices');
-    await eventually(() => notices.innerText()).toContain('One picture was here already');
+    await eventually(() => notices.innerText()).toContain('1 picture was here already');
     expect(await notices.innerText()).toContain('<b>no picture</b>.png');
     await page.locator('.notice button').first().click();
     await page.locator('.notice button').first().click();

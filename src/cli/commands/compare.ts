@@ -22,7 +22,7 @@ export const compareCommand = defineCommand({
     json: jsonOption,
     split: optional(
       choice(['train', 'val', 'test'], {
-        help: 'The split to judge by; where there is a test split, it is the default.',
+        help: 'The split to evaluate on; by default the test split, where there is one.',
       }),
     ),
   },
@@ -84,7 +84,7 @@ function tell(
   io.print([
     ...tableLines(io, sideTable(comparison, paths)),
     '',
-    `Accuracy of the first less that of the second on ${count(total, 'picture')}: ${points(difference)} points (95% interval ${low} to ${high}).`,
+    `Accuracy of the first minus that of the second on ${count(total, 'picture')}: ${points(difference)} points (95% interval ${low} to ${high}).`,
     `Only the first is right on ${onlyFirst}, only the second on ${onlySecond}; p ${p < 1e-4 ? '< 0.0001' : `= ${p.toFixed(4)}`} (McNemar's exact test).`,
     ...leftOutLines(comparison, evaluations),
   ]);
@@ -92,7 +92,7 @@ function tell(
   io.print(['', ...tableLines(io, pictureTable(disagreements.slice(0, SHOWN)))]);
   if (disagreements.length > SHOWN)
     io.print(
-      `These are the first ${SHOWN} of ${disagreements.length} pictures on which they differ; --json lists all.`,
+      `These are the first ${SHOWN} of ${count(disagreements.length, 'picture')} on which they differ; --json lists all.`,
     );
 }
 

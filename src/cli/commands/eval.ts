@@ -23,7 +23,7 @@ export const evalCommand = defineCommand({
     suspects: flag({ help: 'List the labels that are most likely wrong.' }),
     split: optional(
       choice(['train', 'val', 'test'], {
-        help: 'The split to judge by; where there is a test split, it is the default.',
+        help: 'The split to evaluate on; by default the test split, where there is one.',
       }),
     ),
     report: optional(
@@ -108,7 +108,7 @@ function summary(evaluation: Evaluation): string[] {
   const { coverage, setSize } = rest.conformal;
   const sets =
     total > 1
-      ? `; 90% prediction sets, judged on half of the pictures: ${percent(coverage)} hold the right class, ${setSize.toFixed(1)} classes on average`
+      ? `; 90% prediction sets, measured on half of the pictures: ${percent(coverage)} hold the right class, ${setSize.toFixed(1)} classes on average`
       : '';
   const apart = unknown
     ? `Unknown classes: AUROC ${unknown.auroc.toFixed(3)} against ${count(unknown.pictures, 'picture')} of them`

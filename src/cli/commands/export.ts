@@ -38,7 +38,7 @@ export const exportCommand = defineCommand({
       text({ value: '<text>', help: 'web: the heading of the page (default: the name of the data set).' }),
     ),
     data: optional(
-      text({ value: '<folder>', help: 'report: labelled pictures to judge the classifier by.' }),
+      text({ value: '<folder>', help: 'report: labelled pictures to evaluate the classifier on.' }),
     ),
     json: jsonOption,
   },

@@ -16,7 +16,9 @@ export const fitCommand = defineCommand({
     output: text({ short: 'o', value: '<file>', help: 'The file to write (.safetensors).' }),
     ...fitOptions,
     ...methodOptions,
-    resume: flag({ help: 'Go on with the training that was interrupted; everything else as then.' }),
+    resume: flag({
+      help: 'Continue an interrupted training; pictures and all other options must be the same as before.',
+    }),
     fromBundle: optional(text({ value: '<zip>', help: 'Install the encoder from this bundle and use it.' })),
   },
   computes: 'on-device',

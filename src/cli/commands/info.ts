@@ -28,7 +28,7 @@ function facts({ encoder, ...data }: ClassifierData): [string, string][] {
   return [
     ['Method', methodText(data)],
     ['Calibration', calibrationText(data.tuning)],
-    ['Encoder', `${encoder.id}, ${encoder.dimension} dimensions, licence ${encoder.licence}`],
+    ['Encoder', `${encoder.id}, ${count(encoder.dimension, 'dimension')}, licence ${encoder.licence}`],
     ['Prompt', data.templates.join(' | ')],
     [
       'Data',

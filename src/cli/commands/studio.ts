@@ -24,7 +24,7 @@ export const studioCommand = defineCommand({
     port: integer({
       default: 0,
       max: 65_535,
-      help: 'The port on 127.0.0.1; 0 takes the last one again, or any free one.',
+      help: 'The port on 127.0.0.1; 0 takes the port of the last time, or any free one.',
     }),
     open: flag({ default: true, help: 'Open the page in the browser.' }),
   },

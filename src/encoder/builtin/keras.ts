@@ -3,6 +3,7 @@ import { add, relu } from '../../graph/elementwise.ts';
 import { constant, type Expr, input } from '../../graph/expression.ts';
 import { conv2d, globalAveragePool, maxPool } from '../../graph/vision.ts';
 import { floatTensor, sizeOf } from '../../math/tensor.ts';
+import { count } from '../../words.ts';
 
 /**
  * Reads the Keras "layers model" of TensorFlow.js (`model.json` and weight shards) as a graph of ours: the layers ResNet50
@@ -35,9 +36,12 @@ export function readKerasModel(modelJson: Uint8Array, read: (path: string) => Ui
     for (const { name, shape, dtype } of weights) {
       const length = sizeOf(shape);
       if (dtype !== 'float32' || (at + length) * 4 > bytes.length) {
-        throw new ModelError(`The Keras weight ${name} (${dtype}, ${length} numbers) does not fit its file`, {
-          code: 'encoder/keras-weights',
-        });
+        throw new ModelError(
+          `The Keras weight ${name} (${dtype}, ${count(length, 'number')}) does not fit its file`,
+          {
+            code: 'encoder/keras-weights',
+          },
+        );
       }
       tensors.set(name, { shape, data: new Float32Array(bytes.buffer, at * 4, length) });
       at += length;

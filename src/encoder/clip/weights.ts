@@ -1,6 +1,7 @@
 import { ModelError } from '../../errors.ts';
 import { fromBfloat16, fromHalf } from '../../math/half.ts';
 import { floatTensor, sizeOf, type Tensor } from '../../math/tensor.ts';
+import { plural } from '../../words.ts';
 import type { ResNetShape } from './resnet.ts';
 import type { TextShape } from './text.ts';
 import type { BlockShape } from './transformer.ts';
@@ -121,7 +122,7 @@ export function shapeOf({ shapes }: Checkpoint, rules: ClipRules): ClipShape {
     throw new ModelError(
       stated === undefined
         ? `The configuration does not say how many heads the ${tower} tower has`
-        : `The ${tower} tower has the width ${width}, which is not a multiple of its ${stated} heads`,
+        : `The ${tower} tower has the width ${width}, which is not a multiple of its ${stated} ${plural(stated, 'head')}`,
       { code: 'clip/heads', details: { width, heads: stated } },
     );
   };

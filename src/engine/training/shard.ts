@@ -25,7 +25,9 @@ export async function createShard<G>(
   const { count, perChunk, sliced } = blocks as NonNullable<TrainingData['blocks']>;
   const chunks = count / perChunk;
   if (!Number.isInteger(chunks)) {
-    throw new UsageError(`${count} blocks do not make chunks of ${perChunk}`, { code: 'training/chunks' });
+    throw new UsageError(`The number of blocks, ${count}, is not a multiple of ${perChunk}`, {
+      code: 'training/chunks',
+    });
   }
   const store = allocate(data);
   const shared = plan.shared && (await compile(plan.shared));

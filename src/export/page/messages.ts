@@ -5,7 +5,8 @@ const ENGLISH = {
   camera: 'Use the camera',
   stop: 'Stop the camera',
   none: 'none of these',
-  uncalibrated: 'The percentages are not calibrated: no left-out examples have judged them.',
+  uncalibrated:
+    'The percentages are not calibrated, because there were no left-out examples to calibrate them on.',
   private: 'Works without a network: no picture leaves this computer.',
   unreadable: 'This browser cannot read the picture:',
   noCamera: 'The camera cannot be used:',
