@@ -1,5 +1,6 @@
 import { DataError } from '../errors.ts';
 import { plural } from '../words.ts';
+import { groupBy } from './groups.ts';
 import { namesUnlabelled, splitNamed, splitWithin } from './splits.ts';
 import type { Folder, Tree } from './tree.ts';
 import { quoted } from './wording.ts';
@@ -9,6 +10,8 @@ export const LAYOUT_HINT =
 
 const SPLITS_HINT =
   'Known splits are train, val (or valid, validation, dev) and test (or testing, eval, holdout). Rename the folders, give one of them, or list the pictures in an index.csv with the columns path,label,split.';
+
+const LEVELS_HINT = `If the outer folders are splits: ${SPLITS_HINT} If they are the classes, move the pictures out of the inner folders.`;
 
 /**
  * Whether the folders of this level are classes or splits. A class may be called "train": then its pictures lie directly in it.
@@ -73,18 +76,29 @@ function checkClasses(tree: Tree, base: Folder, tops: Folder[]): void {
       sets,
     );
   }
-  if (tops.length < 2 || tops.some(({ pictures }) => pictures.length > 0)) return;
-  const common = tops.reduce(
-    (shared, top) => {
-      const own = new Set(childNames(top));
-      return shared.filter((name) => own.has(name));
-    },
-    childNames(tops[0]).filter((name) => !splitNamed(name)),
-  );
-  if (common.length > 1) {
-    const message = `The folders ${names(tops)} of ${tree.root} each hold the folders ${quoted(common)}, so it is not clear which are the classes`;
-    throw refusal(tree, 'unknown-split', message, SPLITS_HINT, tops);
+  const shared = sharedNames(tops);
+  if (shared.length > 0) {
+    const holders = tops.filter((top) => childNames(top).some((name) => shared.includes(name)));
+    const message = `The folders ${names(holders)} of ${tree.root} hold folders of the same names, ${quoted(shared)}, so it is not clear which are the classes`;
+    throw refusal(tree, 'unknown-split', message, LEVELS_HINT, holders);
   }
+}
+
+/**
+ * Names of folders that lie in several of the folders above, where most of the pictures and at least half of the names are: those above
+ * may then be splits in words that are not known. Names of layouts and of splits, and numbers alone (days, sessions) of which there
+ * is only one, are no such names.
+ */
+function sharedNames(tops: readonly Folder[]): string[] {
+  const deep = tops.filter(({ pictures, total }) => 2 * pictures.length < total);
+  if (deep.length < 2 || deep.length < tops.length) return [];
+  const all = groupBy(
+    deep.flatMap(childNames).filter((name) => !namesNoClass(name)),
+    (name) => name,
+  );
+  const shared = [...all].filter(([, { length }]) => length > 1).map(([name]) => name);
+  if (2 * shared.length < all.size) return [];
+  return shared.length > 1 || shared.some((name) => /\p{L}/u.test(name)) ? shared : [];
 }
 
 /** Folders that layouts of other programs have for all pictures, and what they put beside them. */

@@ -2,11 +2,12 @@ import { posix } from 'node:path';
 import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/names.ts';
 import { plural } from '../words.ts';
-import { columnsOf, pathColumn } from './columns.ts';
+import { columnsOf, missingColumn, pathColumn } from './columns.ts';
 import type { Labelled } from './folders.ts';
 import { groupBy } from './groups.ts';
 import { readListed } from './listed.ts';
 import { lookupInTree } from './lookup.ts';
+import { nameKey } from './names.ts';
 import { splitNamed } from './splits.ts';
 import { parseTable, TABLE_ENDINGS, type Table } from './table.ts';
 import type { Folder, SourceFile, Tree } from './tree.ts';
@@ -47,7 +48,7 @@ export async function readIndexes(
   tree: Tree,
   bases: readonly Folder[],
   signal?: AbortSignal,
-): Promise<Omit<Indexes, 'labelled'> & Partial<Indexes>> {
+): Promise<Omit<Indexes, 'labelled'> & Partial<Indexes> & { unused: Table[] }> {
   const named = (folder: Folder) => folder.others.filter(({ path }) => isIndexName(posix.basename(path)));
   const top = bases.map(named).find((files) => files.length > 0);
   const inSplits = bases[bases.length - 1].folders.filter(({ name }) => splitNamed(name)).flatMap(named);
@@ -59,9 +60,12 @@ export async function readIndexes(
   }
   const usable = placed.filter(({ table }) => columnsOf(table));
   for (const same of groupBy(usable, ({ base }) => base).values()) refuseSeveral(same);
-  const findings = placed.filter((one) => !usable.includes(one)).map(({ table }) => withoutLabels(table));
+  const unused = placed.filter((one) => !usable.includes(one)).map(({ table }) => table);
+  const bare = unused.find(hasNoHeader);
+  if (bare) throw missingColumn(bare);
+  const findings = unused.map(withoutLabels);
   const files = placed.map(({ file }) => file);
-  if (usable.length === 0) return { files, findings };
+  if (usable.length === 0) return { files, findings, unused };
   if (top && inSplits.length > 0) {
     const paths = inSplits.map(({ path }) => path);
     findings.push(
@@ -72,7 +76,7 @@ export async function readIndexes(
       ),
     );
   }
-  return { files, findings, labelled: await readAll(tree, usable, signal) };
+  return { files, findings, unused, labelled: await readAll(tree, usable, signal) };
 }
 
 /** Tables of other names that lie beside the pictures. */
@@ -153,10 +157,40 @@ export function unusedTable({ table }: Placed): Finding {
 
 function withoutLabels(table: Table): Finding {
   const columns = quoted([...table.written.values()]);
-  return info(
-    'index-unused',
-    `${table.name} is not used, because it has no columns path and label (it has ${columns}).`,
-  );
+  const message = `${table.name} is not used, because it has no columns path and label (it has ${columns}).`;
+  // A table that is not about pictures is no cause for worry.
+  const isAboutPictures = hasNoHeader(table) || pathColumn(table) !== undefined;
+  return (isAboutPictures ? warning : info)('index-unused', message);
+}
+
+/** Whether the first line of a table is a picture already, and not the names of the columns. */
+function hasNoHeader({ written }: Table): boolean {
+  return [...written.values()].some(isImagePath);
+}
+
+/**
+ * Throws `DataError` where a table that is not used says of a picture in a class folder that it is of another of those classes.
+ */
+export function refuseContradiction(table: Table, classIds: readonly string[]): void {
+  const path = pathColumn(table);
+  if (path === undefined) return;
+  const ids = new Map(classIds.map((id) => [nameKey(id), id]));
+  const columns = table.columns.filter((column) => column !== path);
+  for (const row of table.rows) {
+    const folders = (row[path] ?? '').split(/[\\/]/).slice(0, -1);
+    const folder = folders.reverse().find((name) => ids.has(nameKey(name)));
+    if (folder === undefined) continue;
+    const values = columns.map((column) => nameKey(row[column] ?? '')).filter((value) => ids.has(value));
+    if (values.length === 0 || values.includes(nameKey(folder))) continue;
+    throw new DataError(
+      `${table.name} contradicts the folders: ${row[path]} is "${ids.get(values[0])}" there, and lies in "${folder}"`,
+      {
+        code: 'dataset/contradiction',
+        hint: 'To use the table, name its columns path and label and call it index.csv; to use the folders, remove it.',
+        details: { path: table.name, picture: row[path] },
+      },
+    );
+  }
 }
 
 function refuseSeveral(placed: readonly Placed[]): void {

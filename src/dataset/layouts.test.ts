@@ -12,6 +12,36 @@ const { write } = own;
 const pics = (folder: string, n = 2) => Array.from({ length: n }, (_, i) => `${folder}/${i + 1}.jpg`);
 const table = (name: string, ...lines: string[]): Content => [name, lines.join('\n')];
 
+describe('a table beside class folders', () => {
+  const photos = [...pics('cat'), ...pics('dog')];
+
+  it('without a header is refused as an index, and warned about under another name', async () => {
+    const rows = ['cat/1.jpg,cat', 'dog/1.jpg,dog'];
+    await write(...photos, table('labels.csv', ...rows));
+    expect(warnings(await readDataset(own.root))).toEqual(['index-unused']);
+    await write(table('index.csv', ...rows));
+    const error = await readDataset(own.root).catch((thrown) => thrown);
+    expect(error).toEqual(failure('column'));
+    expect(error.message).toBe('index.csv has no column "path" (it has "cat/1.jpg", "cat")');
+    expect(error.hint).toContain('The first line must name the columns');
+  });
+
+  it('with columns that are not known is warned about', async () => {
+    await write(...photos, table('metadata.csv', 'file_name,text', 'cat/1.jpg,A cat.', 'dog/1.jpg,A dog.'));
+    expect(warnings(await readDataset(own.root))).toEqual(['index-unused']);
+  });
+
+  it('that contradicts the folders is refused', async () => {
+    await write(...photos, table('index.csv', 'path,animal,day', 'cat/1.jpg,cat,1', 'cat\\2.jpg,Dog,2'));
+    const error = await readDataset(own.root).catch((thrown) => thrown);
+    expect(error).toEqual(failure('contradiction'));
+    expect(error.message).toBe(
+      'index.csv contradicts the folders: cat\\2.jpg is "dog" there, and lies in "cat"',
+    );
+    expect(error.hint).toContain('name its columns path and label');
+  });
+});
+
 describe('one field with several classes', () => {
   it.each([
     ['index.csv', 'path,label\n1.jpg,cat\n2.jpg,cat|dog', '"cat|dog"'],
@@ -155,6 +185,34 @@ describe('splits', () => {
     expect(error.message).toContain('2 rows of unknown splits: "extra", "fold 3"');
   });
 
+  it.each([
+    ['entrainement', 'essai', ['chat', 'chien'], ['chat', 'chien']],
+    ['entrainement', 'essai', ['chat'], ['chat']],
+    ['Trainingsdaten', 'Testdaten', ['Hund', 'Katze', 'Maus'], ['Hund', 'Katze']],
+    ['训练', '测试', ['猫', '狗'], ['猫', '狗']],
+    ['обучение', 'проверка', ['0', '1', '2'], ['0', '1', '2']],
+  ])('in words that are not known are refused: %s and %s', async (train, test, learnt, judged) => {
+    await write(
+      ...learnt.flatMap((name) => pics(`${train}/${name}`)),
+      ...judged.flatMap((name) => pics(`${test}/${name}`)),
+      `${train}/all.jpg`,
+    );
+    const error = await readDataset(own.root).catch((thrown) => thrown);
+    expect(error).toEqual(failure('unknown-split'));
+    expect(error.message).toContain(`"${train}"`);
+    expect(error.message).toContain(`"${test}"`);
+    expect(error.hint).toContain('Rename the folders');
+  });
+
+  it.each([
+    [['cat/images', 'dog/images']],
+    [['cat/2023', 'dog/2023']],
+    [['cat/indoor', 'dog/outdoor', 'owl/night']],
+  ])('are not what lies below the classes %j', async (folders) => {
+    await write(...folders.flatMap((folder) => pics(folder)));
+    expect(classIds(await readDataset(own.root))).toEqual(folders.map((folder) => folder.split('/')[0]));
+  });
+
   it('of unknown names are refused as folders', async () => {
     await write(...pics('train/cat'), ...pics('test/cat'), ...pics('extra/cat'));
     await expect(readDataset(own.root)).rejects.toThrow(failure('unknown-split'));
@@ -168,7 +226,7 @@ describe('splits', () => {
     await write(...tops.flatMap((top) => [...pics(`${top}/cat`), ...pics(`${top}/dog`)]));
     const error = await readDataset(own.root).catch((thrown) => thrown);
     expect(error).toEqual(failure('unknown-split'));
-    expect(error.message).toContain('each hold the folders "cat", "dog"');
+    expect(error.message).toContain('hold folders of the same names, "cat", "dog"');
   });
 
   it('that name a class too are refused', async () => {

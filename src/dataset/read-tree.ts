@@ -15,6 +15,7 @@ import {
   otherTables,
   readIndexes,
   readOtherTables,
+  refuseContradiction,
   unusedTable,
 } from './indexes.ts';
 import { hiddenFindings } from './source.ts';
@@ -40,7 +41,8 @@ export async function readTree(tree: Tree, signal?: AbortSignal): Promise<Found>
   const indexes = await readIndexes(tree, bases, signal);
   const coop = indexes.labelled ? undefined : await readCoop(tree, bases, signal);
   if (indexes.files.length === 0 && !coop) refuseSets(tree, bases);
-  const unmarked = indexes.labelled || coop ? undefined : await readUnmarked(tree, bases, signal);
+  const unmarked =
+    indexes.labelled || coop ? undefined : await readUnmarked(tree, bases, indexes.unused, signal);
   const labelled = (indexes.labelled ?? coop?.labelled ?? unmarked?.labelled) as Labelled;
   const isListed = Boolean(indexes.labelled ?? coop?.listed ?? unmarked?.isListed);
   const classesFile = fileIn(bases, CLASSES_NAME);
@@ -65,9 +67,15 @@ interface Unmarked extends Indexes {
 
 /**
  * Reads data that no file marks: class folders, or a table of any name where there are none. Throws `DataError` where neither is
- * there: what another program wrote is named.
+ * there, where a table contradicts the folders, and for what another program wrote, which is named. `unused` are index tables without
+ * paths and classes.
  */
-async function readUnmarked(tree: Tree, bases: readonly Folder[], signal?: AbortSignal): Promise<Unmarked> {
+async function readUnmarked(
+  tree: Tree,
+  bases: readonly Folder[],
+  unused: readonly Table[],
+  signal?: AbortSignal,
+): Promise<Unmarked> {
   const tables = await otherTables(bases);
   const plan = attempt(() => planFolders(tree));
   const hasClasses = !(plan instanceof DataError) && plan.classIds.length > 1;
@@ -84,6 +92,8 @@ async function readUnmarked(tree: Tree, bases: readonly Folder[], signal?: Abort
     if (foreign) refuseForeign(tree.root, foreign);
   }
   if (plan instanceof DataError) throw flat.length > 0 ? missingColumn(flat[0].table) : plan;
+  for (const table of [...unused, ...tables.placed.map((one) => one.table)])
+    refuseContradiction(table, plan.classIds);
   return {
     labelled: readClassFolders(tree, plan),
     files: tables.placed.map(({ file }) => file),
