@@ -82,6 +82,25 @@ describe('resize', () => {
     expect(resizeToRgb(picture, whole(picture), picture, whole(picture), 'bicubic')).toEqual(rgb);
   });
 
+  it('agrees with Pillow 13 on a small picture, smaller and larger', () => {
+    const picture = noise(7, 5);
+    const resized = (width: number, height: number, filter: 'bicubic' | 'bilinear') =>
+      resizeToRgb(picture, whole(picture), { width, height }, { x: 0, y: 0, width, height }, filter);
+    const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex');
+    expect([...resized(3, 2, 'bicubic')]).toEqual([
+      167, 184, 168, 106, 86, 84, 79, 132, 163, 152, 141, 117, 66, 53, 92, 160, 167, 206,
+    ]);
+    expect([...resized(3, 2, 'bilinear')]).toEqual([
+      163, 176, 161, 106, 93, 94, 85, 131, 164, 147, 139, 122, 79, 66, 96, 153, 161, 199,
+    ]);
+    expect(sha256(resized(9, 8, 'bicubic'))).toBe(
+      '512d2e830fc5a2e39a691b8a3f013627c9e8cdb6800b2c80fb1f1b8888a8c742',
+    );
+    expect(sha256(resized(9, 8, 'bilinear'))).toBe(
+      '8bb5ac65a9bafef5b2b8819a53aaf62a1416107385ca37d78a7ec68f451fce0d',
+    );
+  });
+
   it('computes a window as it would the whole', () => {
     const picture = noise(60, 40);
     const size = { width: 30, height: 20 };
@@ -90,6 +109,21 @@ describe('resize', () => {
     for (let y = 0; y < 7; y++) {
       const from = ((y + 3) * 30 + 5) * 3;
       expect(part.subarray(y * 30, y * 30 + 30)).toEqual(all.subarray(from, from + 30));
+    }
+  });
+});
+
+describe('the centre crop', () => {
+  it('begins at the even pixel where the middle lies between two, as in Python', () => {
+    const spec = { ...CLIP, resizeTo: 6, crop: 6 };
+    for (const [width, first] of [
+      [7, 0],
+      [9, 2],
+      [11, 2],
+    ]) {
+      const picture = noise(width, 6);
+      const { data } = cropView(picture, spec, 0, 0, '');
+      expect([...data.subarray(0, 18)]).toEqual([...picture.data.subarray(first * 3, first * 3 + 18)]);
     }
   });
 });

@@ -80,6 +80,11 @@ describe('random', () => {
     );
   });
 
+  it('shuffles into every order', () => {
+    const orders = Array.from({ length: 200 }, (_, seed) => random(seed).shuffle(['a', 'b', 'c']).join(''));
+    expect(new Set(orders).size).toBe(6);
+  });
+
   it('is uniform and normal', () => {
     const r = random('moments');
     const uniform = Array.from({ length: 20_000 }, () => r.uniform());
@@ -102,6 +107,7 @@ describe('half precision', () => {
     expect(fromHalfBits(toHalfBits(1 + 2 ** -11))).toBe(1);
     expect(fromHalfBits(toHalfBits(1 + 3 * 2 ** -11))).toBe(1 + 2 ** -9);
     expect(fromHalfBits(toHalfBits(70000))).toBe(Number.POSITIVE_INFINITY);
+    expect([1, 3, 5].map((halves) => toHalfBits(halves * 2 ** -25))).toEqual([0, 2, 2]);
     fc.assert(
       fc.property(fc.float({ min: -60000, max: 60000, noNaN: true }), (x) => {
         const [rounded] = roundToHalf(Float32Array.of(x));

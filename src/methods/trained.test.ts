@@ -229,3 +229,22 @@ function withText(task: TaskWith<'text'>, raw: Matrix): TaskWith<'text'> {
   const promptClass = Int32Array.of(0, 1, 2, 3, 4, 5);
   return { ...task, head: { weights: unitRows(raw), promptFeatures: raw, promptClass, logitScale: 100 } };
 }
+
+it('a training of other labels is another training to a checkpoint', async () => {
+  const identity = async (labels: Int32Array) => {
+    const parts: unknown[] = [];
+    const checkpoint = {
+      open: async (pieces: Iterable<unknown>) => {
+        parts.push(...pieces);
+        return { save: async () => {} };
+      },
+    };
+    const options = { scale: 0.5, raw: false, epochs: 1, rate: 2e-3, batch: 48 };
+    await train({ ...smallTask, checkpoint }, { ...residualTraining(smallTask, options), labels });
+    return parts;
+  };
+  const { labels } = smallTask.support;
+  const other = labels.map((label) => 5 - label);
+  expect(await identity(labels)).toEqual(await identity(labels));
+  expect(await identity(labels)).not.toEqual(await identity(other));
+});

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { matrix, productT, row, selectRows, softmax, unitRows } from '../math/matrix.ts';
+import { matrix, productT, row, selectRows, softmax, topK, unitRows } from '../math/matrix.ts';
+import { random } from '../math/random.ts';
 import { resolveOptions } from '../options.ts';
+import { channelMask } from './ape.ts';
 import { expectClose, smallQueries, smallTask } from './golden.fixture.ts';
 import { checkNeeds, methodById } from './index.ts';
 import { scoreRows } from './score.ts';
-import { keysOf } from './task.ts';
+import { keysOf, plainSupport } from './task.ts';
 
 async function scores(id: string, options: Record<string, number>, task = smallTask) {
   const method = methodById(id);
@@ -37,6 +39,32 @@ describe('APE', () => {
       });
     }
     expectClose(await scores('ape', { channels: 1, gamma, beta: 4 }), expected, 1e-3);
+  });
+
+  it('keeps the channels in which classes differ and their names vary, whatever the numbers of examples', () => {
+    const next = random('channels');
+    const rowsOf = (n: number) => unitRows(matrix(n, 6, Float32Array.from({ length: n * 6 }, next.normal)));
+    for (let round = 0; round < 50; round++) {
+      const [names, rows] = [rowsOf(3), rowsOf(6)];
+      const own = [[0], [1, 2], [3, 4, 5]].map((ids, c) => [row(names, c), ...ids.map((i) => row(rows, i))]);
+      const relevance = Array.from({ length: 6 }, (_, k) => {
+        const at = [0, 1, 2].map((c) => row(names, c)[k]);
+        const mean = (xs: number[]) => xs.reduce((sum, x) => sum + x, 0) / xs.length;
+        const across = own.flatMap((a, i) =>
+          own.slice(i + 1).flatMap((b) => a.flatMap((x) => b.map((y) => x[k] * y[k]))),
+        );
+        return mean(at.map((x) => (x - mean(at)) ** 2)) * 1.5 - mean(across);
+      });
+      const task = {
+        ...smallTask,
+        classes: 3,
+        dimension: 6,
+        support: plainSupport(rows, [0, 1, 1, 2, 2, 2]),
+        head: { weights: names, promptFeatures: names, promptClass: Int32Array.of(0, 1, 2), logitScale: 100 },
+      };
+      const { data } = channelMask(task, 0.5, [1, 1]);
+      expect(topK(relevance, 3).every((k) => (data as Float32Array)[k] === 1)).toBe(true);
+    }
   });
 
   it('keeps the channels in which the class names vary', async () => {
