@@ -119,6 +119,12 @@ describe('add', () => {
     await expectSameScores(grown, await fitted('more views', { cat: [0, 60], dog: [0] }, { views: 3 }));
   });
 
+  it('examples whose groups are their own, so that none is left out with another', async () => {
+    const grown = await base.add(await named('dog', [5, 6]));
+    const { groups } = grown.data.support;
+    expect(new Set(groups).size).toBe(groups.length);
+  });
+
   it('skips and names unreadable pictures; throws where there is no other', async () => {
     await writeFiles(at(), { 'broken.png': 'broken' });
     const broken = { image: at('broken.png'), label: 'cat' };
@@ -174,6 +180,8 @@ describe('remove', () => {
     const [smaller, images, texts] = await asked(() => base.remove({ classes: ['Dog'] }));
     expect([images, texts]).toEqual([0, []]);
     await expectSameScores(smaller, await fitted('no dogs', { cat: 3, fox: 4 }));
+    const { classes, head } = smaller.data;
+    expect(head?.prompts).toEqual(classes.map(({ name }) => [`a photo of a ${name}.`]));
   });
 
   it('the last example of a class leaves the class to its name', async () => {

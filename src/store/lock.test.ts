@@ -88,6 +88,14 @@ describe('a lock', () => {
     expect(await isFree()).toBe(true);
   });
 
+  it('is left where it has become the lock of another', async () => {
+    const lock = await takeLock(path);
+    const other = stamp({ pid: 1 });
+    await writeFile(path, other);
+    await lock?.release();
+    expect(await readFile(path, 'utf8')).toBe(other);
+  });
+
   it('lets work follow work', async () => {
     const order: string[] = [];
     const work = (name: string) =>

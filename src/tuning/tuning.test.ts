@@ -27,6 +27,11 @@ describe('leave-one-shot-out', () => {
             const own = new Set(groups.filter((_, k) => labels[k] === labels[i]));
             if (own.size < 2) expect(query[i]).toBe(-1);
             else expect(query[i]).toBe(hidden[i]);
+            const classes = rows.filter((_, k) => groups[k] === groups[i]).map(([label]) => label);
+            const alone = classes.every((label) =>
+              rows.every(([other, group]) => other !== label || group === groups[i]),
+            );
+            if (alone) expect(hidden[i]).toBe(-1);
             for (let j = 0; j < i; j++) {
               if (groups[i] === groups[j]) expect(hidden[i]).toBe(hidden[j]);
             }
