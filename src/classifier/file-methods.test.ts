@@ -244,6 +244,23 @@ it('answers with an error, not without numbers, where what it holds overflows', 
   await scorer.close();
 });
 
+it('answers with an error, not with scores of 0, where a length overflows on the way', async () => {
+  const huge = sealed(await fittedFile('clip-adapter'), (_, tensors) => {
+    const { shape } = tensors['state.w1'];
+    tensors['state.w1'] = floatTensor(shape, new Float32Array(sizeOf(shape)).fill(1e37));
+    tensors['state.w2'] = floatTensor(tensors['state.w2'].shape, new Float32Array(sizeOf(shape)).fill(0.1));
+  });
+  const data = decodeClassifier(huge);
+  const method = methods.find(({ id }) => id === data.method) as Method;
+  const rows = matrix(1, WIDTH, new Float32Array(WIDTH).fill(1));
+  expect(scoreRows(method, data.state, taskOf(data), rows).data.some((score) => Math.abs(score) > 1)).toBe(
+    true,
+  );
+  const scorer = await createScorer(sharedEngine(), method, data.state, taskOf(data));
+  await expect(scorer.scores(rows)).rejects.toMatchObject({ code: 'method/not-finite' });
+  await scorer.close();
+});
+
 it('is refused for what it asks of the method that it names', async () => {
   const bytes = await fittedFile('tip-adapter');
   const other = sealed(bytes, (about) => Object.assign(about, { method: 'gda' }));

@@ -103,10 +103,14 @@ export function swapLast(x: Expr): Expr {
   return transpose(x, [...Array(rank - 2).keys(), rank - 1, rank - 2]);
 }
 
-/** Rows divided by their Euclidean length; a row of zeros stays one, and its gradient passes unchanged. */
+/**
+ * Rows divided by their Euclidean length; a row of zeros stays one, and its gradient passes unchanged. A row whose length is too large
+ * for the precision becomes no number: divided by infinity it would pass for a row of zeros.
+ */
 export function unit(x: Expr): Expr {
   const squares = sum(mul(x, x), [x.shape.length - 1], true);
-  return div(x, sqrt(where(equal(squares, 0), 1, squares)));
+  const length = sqrt(where(equal(squares, 0), 1, squares));
+  return div(x, where(equal(length, Number.POSITIVE_INFINITY), Number.NaN, length));
 }
 
 function stackedProduct(a: Value, b: Value): Value {
