@@ -13,7 +13,7 @@ import { tellFindings } from './wording.ts';
 export async function findImages(given: readonly string[], io: Io, except?: string): Promise<string[]> {
   const found: string[] = [];
   for (const path of given) {
-    found.push(...(path === '-' ? await imagesListed(io) : await imagesAt(path, io)));
+    for (const image of path === '-' ? await imagesListed(io) : await imagesAt(path, io)) found.push(image);
   }
   const outside = except && resolve(except) + sep;
   const kept = [...new Set(found)].filter((path) => !outside || !resolve(path).startsWith(outside));

@@ -96,7 +96,7 @@ export function textFeeds(
   rows: readonly (readonly number[])[],
   { padding, length, pad }: TextRule,
 ): Record<string, Tensor> {
-  const width = padding === 'fixed' ? length : Math.max(...rows.map((row) => row.length));
+  const width = padding === 'fixed' ? length : rows.reduce((most, row) => Math.max(most, row.length), 0);
   const values: Record<string, (row: readonly number[], at: number) => number> = {
     input_ids: (row, at) => (at < row.length ? row[at] : pad),
     attention_mask: (row, at) => Number(at < row.length),

@@ -112,7 +112,7 @@ export function promptsOf(
       },
     );
   });
-  const t = Math.max(...rows.map((row) => row.length));
+  const t = rows.reduce((most, row) => Math.max(most, row.length), 0);
   const fixed = new Float32Array(rows.length * t * tower.width);
   const places = new Float32Array(rows.length * t * m);
   const end = new Float32Array(rows.length * t);

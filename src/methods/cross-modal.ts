@@ -62,7 +62,7 @@ export function headTraining(
     epochs: Math.max(1, Math.round(steps / perEpoch)),
     batch,
     rows: (epoch) => plain ?? rowsAt(epoch),
-    labels: Int32Array.of(...support.labels, ...Int32Array.from({ length: classes }, (_, c) => c)),
+    labels: Int32Array.from([...support.labels, ...Array(classes).keys()]),
     order: (epoch) => {
       const { integer: draw } = random('texts', seed, epoch);
       return shuffled(n, Math.min(batch, n), seed, epoch).map((pictures) => [

@@ -216,5 +216,7 @@ export function checkNeeds(
 function largest(numbers: ArrayLike<number>): number {
   const counts = new Map<number, number>();
   for (let i = 0; i < numbers.length; i++) counts.set(numbers[i], (counts.get(numbers[i]) ?? 0) + 1);
-  return Math.max(0, ...counts.values());
+  let most = 0;
+  for (const n of counts.values()) most = Math.max(most, n);
+  return most;
 }

@@ -30,7 +30,7 @@ export const timo = defineMethod({
     const cosines = nearness(pictures, prompts, classes);
     const both: Samples = {
       rows: concatRows([pictures.rows, scaledRows(prompts.rows, cosines)]),
-      labels: Int32Array.of(...pictures.labels, ...prompts.labels),
+      labels: Int32Array.from([...pictures.labels, ...prompts.labels]),
     };
     const text = guidedText(prompts, cosines, head, gamma);
     return {

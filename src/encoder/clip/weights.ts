@@ -114,7 +114,7 @@ export function shapeOf({ shapes }: Checkpoint, rules: ClipRules): ClipShape {
   };
   const count = (pattern: RegExp) => {
     const numbers = [...shapes.keys()].flatMap((name) => pattern.exec(name)?.slice(1).map(Number) ?? []);
-    return Math.max(-1, ...numbers) + 1;
+    return numbers.reduce((most, n) => Math.max(most, n), -1) + 1;
   };
   const headsOf = (width: number, { heads }: TowerRules, tower: string): number => {
     const stated = heads(width);
