@@ -37,6 +37,12 @@ function turn(): Promise<void> {
   });
 }
 
+/** Gives everything else its turn between two pieces of work. Throws `InterruptedError` where the signal has fired. */
+export async function giveWay(signal?: AbortSignal): Promise<void> {
+  await turn();
+  throwIfAborted(signal);
+}
+
 /**
  * Does work that would hold the thread for long in pieces, from one `yield` to the next, so that a signal can fire meanwhile. Throws
  * `InterruptedError` when it has.

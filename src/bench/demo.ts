@@ -87,7 +87,7 @@ export async function demonstrate(data: string | undefined, options: DemoOptions
   const rows: DemoRow[] = [];
   for (const { name, note, values } of VARIANTS) {
     const from = performance.now();
-    const classifier = await fitted.refit(values, options.signal);
+    const classifier = await fitted.refit(values, options);
     const evaluation = await classifier.evaluate(test, { signal: options.signal });
     rows.push({ name, note, classifier, evaluation, seconds: (performance.now() - from) / 1000 });
   }
@@ -128,7 +128,7 @@ async function curvesOf(fitted: Classifier, test: TestSet, signal?: AbortSignal)
     VARIANTS.map(async ({ name, values }) => {
       const points: DemoCurve['points'] = [];
       for (const k of shots) {
-        const classifier = await fitted.refit({ ...values, shots: k }, signal);
+        const classifier = await fitted.refit({ ...values, shots: k }, { signal });
         const { accuracy, interval } = await classifier.evaluate(test, { signal });
         points.push({ shots: k, accuracy, low: interval[0], high: interval[1] });
       }

@@ -23,7 +23,7 @@ export async function addFeatures(
   folder: string,
   { signal }: WorkOptions = {},
 ): Promise<{ data: ClassifierData; findings: Finding[] }> {
-  const dump = featuresOf(data.encoder, await readFeatureDump(folder), folder);
+  const dump = featuresOf(data.encoder, await readFeatureDump(folder, { signal }), folder);
   const own = dumpClasses(dump);
   const classes = [...data.classes];
   const { toB } = matchClasses(own, data.classes);

@@ -1,3 +1,4 @@
+import { giveWay } from '../abort.ts';
 import { matchClasses } from '../dataset/classes.ts';
 import { isFeatureDump } from '../dataset/feature-dump.ts';
 import { visible } from '../dataset/names.ts';
@@ -51,7 +52,7 @@ export async function addExamples(
     if (!(await isFeatureDump(added)))
       return addExamples(data, runtime, await readDataset(added, { signal }), { signal, onProgress });
     const { data: next, findings } = await addFeatures(data, runtime, added, { signal });
-    return { data: await refitted(next, runtime), findings };
+    return { data: await refitted(next, runtime, signal), findings };
   }
   const { examples, classes, findings: told } = labelled(data.classes, added);
   const { seed, exif } = data;
@@ -84,7 +85,7 @@ export async function addExamples(
     ),
     ...words.findings,
   ];
-  return { data: await refitted(next.data, runtime), findings };
+  return { data: await refitted(next.data, runtime, signal), findings };
 }
 
 /** The data without some examples or classes. */
@@ -92,6 +93,7 @@ export async function removeParts(
   data: ClassifierData,
   runtime: Runtime,
   removal: Removal,
+  { signal }: Pick<WorkOptions, 'signal'> = {},
 ): Promise<ClassifierData> {
   const gone = new Set((removal.classes ?? []).map((name) => classIndex(data.classes, name)));
   const classes = data.classes.filter((_, c) => !gone.has(c));
@@ -125,7 +127,7 @@ export async function removeParts(
     examples: kept.map((i) => data.examples[i]),
     version: data.version + 1,
   };
-  return refitted(next, runtime);
+  return refitted(next, runtime, signal);
 }
 
 /** Examples with the classifier's class numbers; classes it does not know are put after those it does. */
@@ -168,13 +170,18 @@ async function headWith(
 }
 
 /** The method fitted to the changed examples with the constants it had. */
-async function refitted(data: ClassifierData, runtime: Runtime): Promise<ClassifierData> {
+async function refitted(
+  data: ClassifierData,
+  runtime: Runtime,
+  signal?: AbortSignal,
+): Promise<ClassifierData> {
+  await giveWay(signal);
   const method = methodById(data.method);
   const textTower = method.needs.includes('text-tower')
     ? await openTower(data, await runtime.encoder(), method.id)
     : undefined;
   // What was learnt before is nearly right: a convex fit begins there.
-  const task = { ...taskOf(data), engine: sharedEngine(), textTower, start: data.state };
+  const task = { ...taskOf(data, signal), engine: sharedEngine(), textTower, start: data.state };
   checkNeeds(method, task);
   return { ...data, state: await method.fit(task, resolveOptions(method.options, data.options)) };
 }

@@ -110,7 +110,7 @@ export class Classifier {
   async explain(image: ImageSource, { reject, examples, signal }: ExplainOptions = {}): Promise<Explanation> {
     const { features, failures } = await this.#encode([image], { signal });
     for (const { id, error } of failures) throw errorAbout(id, error);
-    const { votes, ...terms } = await (await this.#scoring()).terms(features, signal);
+    const { votes, ...terms } = await (await this.#scoring()).termsAndVotes(features, signal);
     const probabilities = Float32Array.from(softmax(scoresOfTerms(terms), this.data.tuning.temperature));
     const prediction = this.#prediction(readSource(image).id, probabilities, reject);
     return explainRow(this.data, prediction, { features: row(features, 0), terms, votes, examples });
@@ -143,7 +143,7 @@ export class Classifier {
   }
 
   /** The same examples under another method, other constants or fewer shots; nothing is encoded again. */
-  async refit(values: RefitValues, signal?: AbortSignal): Promise<Classifier> {
+  async refit(values: RefitValues, { signal }: Pick<WorkOptions, 'signal'> = {}): Promise<Classifier> {
     const encoder = await this.#open().encoder();
     return new Classifier(await refitMethod(this.data, encoder, values, signal), this.#runtime);
   }
@@ -164,8 +164,8 @@ export class Classifier {
   }
 
   /** A new classifier without some examples or classes, named by id or shown name. Throws `UsageError` for unknown ones. */
-  async remove(removal: Removal): Promise<Classifier> {
-    return new Classifier(await removeParts(this.data, this.#open(), removal), this.#runtime);
+  async remove(removal: Removal, work: Pick<WorkOptions, 'signal'> = {}): Promise<Classifier> {
+    return new Classifier(await removeParts(this.data, this.#open(), removal, work), this.#runtime);
   }
 
   /** The same classifier, answering "none of these" below another probability. */
@@ -179,8 +179,8 @@ export class Classifier {
   }
 
   /** Writes the file, whole or not at all. */
-  async save(path: string): Promise<void> {
-    await writeClassifier(path, this.data);
+  async save(path: string, { signal }: Pick<WorkOptions, 'signal'> = {}): Promise<void> {
+    await writeClassifier(path, this.data, signal);
   }
 
   /** Frees the encoder and the threads. Classifiers made of this one by `add` and `remove` share them. */

@@ -1,3 +1,4 @@
+import { inTurns } from '../abort.ts';
 import { matchClasses } from '../dataset/classes.ts';
 import { dumpClasses, isFeatureDump, readFeatureDump } from '../dataset/feature-dump.ts';
 import { readDataset } from '../dataset/read.ts';
@@ -57,7 +58,8 @@ export async function encodeTestSet(
   source: string | Dataset,
   { split, signal, onProgress }: EvaluateOptions = {},
 ): Promise<TestSet> {
-  if (typeof source === 'string' && (await isFeatureDump(source))) return featureTestSet(data, source, split);
+  if (typeof source === 'string' && (await isFeatureDump(source)))
+    return featureTestSet(data, source, { split, signal });
   const dataset = typeof source === 'string' ? await readDataset(source, { signal }) : source;
   const { examples, strangers, findings } = judgedExamples(data, dataset, split);
   const { seed, exif } = data;
@@ -108,8 +110,12 @@ export async function encodeTestSet(
 }
 
 /** Rows of a folder of features, as a test set. Throws `DataError` where the split is not there, `ModelError` for other features. */
-async function featureTestSet(data: ClassifierData, folder: string, split?: Split): Promise<TestSet> {
-  const dump = featuresOf(data.encoder, await readFeatureDump(folder), folder);
+async function featureTestSet(
+  data: ClassifierData,
+  folder: string,
+  { split, signal }: EvaluateOptions,
+): Promise<TestSet> {
+  const dump = featuresOf(data.encoder, await readFeatureDump(folder, { signal }), folder);
   const name = split ?? (dump.test ? 'test' : 'val');
   const rows = name === 'train' ? undefined : dump[name];
   if (!rows) {
@@ -157,7 +163,8 @@ export async function evaluate(
   const others = await classifier.probabilities(strangers, signal);
   const unknown =
     strangers.rows > 0 ? { pictures: others.rows, auroc: rejection(probabilities, others) } : undefined;
-  return { ...measure(classifier, probabilities, truth), unknown, ...rest };
+  const measures = await inTurns(measure(classifier, probabilities, truth), signal);
+  return { ...measures, unknown, ...rest };
 }
 
 /** How well the largest probability tells pictures of known classes from others. */
@@ -198,17 +205,23 @@ function unknownClasses(names: readonly string[], pictures: number): Finding[] {
   return [{ level: 'warning', code: 'eval/unknown-classes', message, paths: [...names] }];
 }
 
-/** The measures that follow from probabilities [n, c] and true classes alone. */
-function measure(
+/** The measures that follow from probabilities [n, c] and true classes alone, in pieces. */
+function* measure(
   { data, prediction }: Judged,
   probabilities: Matrix,
   truth: readonly { id: string; label: number }[],
-): Omit<Evaluation, 'excluded' | 'failures' | 'findings' | 'seconds' | 'unknown'> {
+): Generator<undefined, Omit<Evaluation, 'excluded' | 'failures' | 'findings' | 'seconds' | 'unknown'>> {
   const { classes, encoder, method, tuning, seed } = data;
   const labels = truth.map(({ label }) => label);
   const predicted = truth.map((_, i) => argmax(row(probabilities, i)));
   const correct = predicted.filter((c, i) => c === labels[i]).length;
   const total = truth.length;
+  const predictions: Evaluation['predictions'][number][] = [];
+  for (const [i, { id, label }] of truth.entries()) {
+    const { id: own, name } = classes[label];
+    predictions.push({ ...prediction(id, row(probabilities, i)), label: own, labelName: name });
+    yield;
+  }
   return {
     calibrated: isCalibrated(tuning),
     accuracy: correct / total,
@@ -231,11 +244,7 @@ function measure(
     protocol: tuning.protocol,
     seed,
     suspects: suspects(data, probabilities, truth),
-    predictions: truth.map(({ id, label }, i) => ({
-      ...prediction(id, row(probabilities, i)),
-      label: classes[label].id,
-      labelName: classes[label].name,
-    })),
+    predictions,
   };
 }
 

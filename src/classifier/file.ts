@@ -1,5 +1,6 @@
+import { giveWay } from '../abort.ts';
 import { fileIdentity } from '../engine/keys/node.ts';
-import { ModelError } from '../errors.ts';
+import { ModelError, throwIfAborted } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import type { Matrix } from '../math/matrix.ts';
 import { type DType, sizeOf, type Tensor } from '../math/tensor.ts';
@@ -25,8 +26,15 @@ import { isHeld, type Refuse, type TensorReader, tensorReader } from './tensor-r
 import type { ClassifierData } from './types.ts';
 
 /** Writes a classifier's file, whole or not at all. */
-export async function writeClassifier(path: string, data: ClassifierData): Promise<void> {
-  await writeFileAtomic(path, encodeClassifier(data));
+export async function writeClassifier(
+  path: string,
+  data: ClassifierData,
+  signal?: AbortSignal,
+): Promise<void> {
+  await giveWay(signal);
+  const bytes = encodeClassifier(data);
+  await giveWay(signal);
+  await writeFileAtomic(path, bytes);
 }
 
 /** Features with more numbers than that stay in the file: in memory they would take half a gigabyte. */
@@ -41,6 +49,7 @@ const CLASSIFIER: FileUse = {
 export interface ReadOptions {
   /** Most numbers of the examples' features that are held in memory; those of more are read page by page when asked. */
   largestInMemory?: number;
+  signal?: AbortSignal;
 }
 
 /**
@@ -49,7 +58,7 @@ export interface ReadOptions {
  */
 export async function readClassifier(
   path: string,
-  { largestInMemory = LARGEST_IN_MEMORY }: ReadOptions = {},
+  { largestInMemory = LARGEST_IN_MEMORY, signal }: ReadOptions = {},
 ): Promise<ClassifierData> {
   const file = await openSafetensors(path, CLASSIFIER).catch((cause: ModelError) => {
     if (cause.code.startsWith(CLASSIFIER.area)) throw cause;
@@ -68,6 +77,7 @@ export async function readClassifier(
       const look = rowCheck({ ...rows.file, name: FEATURES });
       let wrong: string | undefined;
       const hash = await fileHash(file, classifier, FEATURES, (piece) => {
+        throwIfAborted(signal);
         wrong ??= look(piece);
       });
       if (file.metadata.sha256 !== hash) refuse('its checksum does not match');
@@ -78,7 +88,11 @@ export async function readClassifier(
   } finally {
     await file.close();
   }
-  return decodeClassifier(await readRegular(path, CLASSIFIER), path);
+  const bytes = await readRegular(path, CLASSIFIER);
+  await giveWay(signal);
+  const data = decodeClassifier(bytes, path);
+  await giveWay(signal);
+  return data;
 }
 
 /** The examples' features, left in the file. */

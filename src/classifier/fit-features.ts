@@ -1,3 +1,4 @@
+import { giveWay } from '../abort.ts';
 import {
   dumpClasses,
   type FeatureDump,
@@ -33,7 +34,8 @@ export async function fitFeatures(
   encoder: Encoder | undefined,
   watch: FitWatch,
 ): Promise<{ data: ClassifierData; findings: Finding[] }> {
-  const dump = await readFeatureDump(folder);
+  const dump = await readFeatureDump(folder, { signal: watch.signal });
+  await giveWay(watch.signal);
   if (encoder && encoder.dimension !== dump.dimension) {
     throw new UsageError(
       `${folder} holds features with ${count(dump.dimension, 'dimension')}, and ${encoder.id} has ${encoder.dimension}`,
@@ -47,12 +49,14 @@ export async function fitFeatures(
   const templates = encoder && !hasText ? templatesOf(values, encoder) : ['{}'];
   const words =
     encoder && !hasText ? await roundedHead(encoder, classes, templates, watch.signal) : undefined;
+  const kept = rounded(features, values.keys);
+  await giveWay(watch.signal);
   const known = {
     classes,
     templates,
     encoder: encoder ? referenceTo(encoder) : featuresReference(dump, LOGIT_SCALE),
     head: words?.head ?? headOf(dump, classes, encoder?.logitScale ?? LOGIT_SCALE),
-    support: plainSupport(rounded(features, values.keys), labels),
+    support: plainSupport(kept, labels),
     examples: rowHashes(features).map((sha256, i) => ({ id: `row ${i}`, sha256 })),
     dataset: dump.name,
   };

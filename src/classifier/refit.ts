@@ -1,3 +1,4 @@
+import { giveWay } from '../abort.ts';
 import { sampleFewShot } from '../dataset/sample.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
@@ -40,6 +41,7 @@ export async function fitMethod(
   { validation, calibration }: { validation?: Rows; calibration?: Calibration } = {},
   { signal, onFit, checkpoint, resume }: FitWatch = {},
 ): Promise<ClassifierData> {
+  await giveWay(signal);
   const engine = sharedEngine();
   const textTower = await openTower(data, encoder, wanted.method);
   const task = { ...taskOf(data, signal), engine, textTower, onProgress: onFit, resume, validation };

@@ -1,3 +1,4 @@
+import { giveWay } from '../abort.ts';
 import type { CacheDefaults } from '../encoder/types.ts';
 import type { Engine } from '../engine/types.ts';
 import type { Matrix } from '../math/matrix.ts';
@@ -75,6 +76,7 @@ export async function fitWanted(
   // A cache whose keys are trained is surer afterwards than it was when its constants were chosen.
   const isSettled = calibration !== undefined || (isCalibrated(choice) && !method.trains);
   const before = isSettled || validation ? undefined : await byFolds(engine, method, task, options);
+  await giveWay(task.signal);
   const state = await method.fit({ ...task, checkpoint }, options);
   const after = !isSettled && validation ? await bySplit(engine, method, state, task, validation) : undefined;
   const protocol = after && wanted.tune;
@@ -99,6 +101,7 @@ async function byFolds(
 ): Promise<Calibration | undefined> {
   const jury = foldJury(task, TO_TEMPER);
   if (!jury) return undefined;
+  await giveWay(task.signal);
   const { temperature, nll } = await searchMethod(engine, method, task, jury, [options]);
   return { temperature, nll, judges: jury.judges.labels.length, folds: jury.folds };
 }

@@ -71,10 +71,10 @@ function matrixOf({ dtype, shape, data }: Tensor, path: string): Matrix {
       code: 'dump/type',
     });
   }
-  const values =
-    dtype === 'float16' ? fromHalf(data as Uint16Array) : Float32Array.from(data as Float32Array);
-  const bad = values.findIndex((x) => !(Math.abs(x) <= LARGEST_HALF));
-  if (bad >= 0) {
+  const values = dtype === 'float16' ? fromHalf(data as Uint16Array) : new Float32Array(data as Float32Array);
+  let bad = 0;
+  while (Math.abs(values[bad]) <= LARGEST_HALF) bad++;
+  if (bad < values.length) {
     throw new DataError(`${path}: row ${Math.floor(bad / shape[1])} holds ${values[bad]}`, {
       code: 'dump/not-finite',
       hint: `Features are kept in half precision: numbers between ${-LARGEST_HALF} and ${LARGEST_HALF}.`,

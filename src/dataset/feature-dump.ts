@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { giveWay } from '../abort.ts';
 import { DataError } from '../errors.ts';
 import { dot, type Matrix, row } from '../math/matrix.ts';
 import { faultOf } from '../options.ts';
@@ -70,7 +71,7 @@ export async function dumpName(folder: string): Promise<string> {
  */
 export async function readFeatureDump(
   folder: string,
-  { examples = true }: { examples?: boolean } = {},
+  { examples = true, signal }: { examples?: boolean; signal?: AbortSignal } = {},
 ): Promise<FeatureDump> {
   const { dataset, model, classes, files } = await readInfo(folder);
   const tables = await openTables(folder, new Map(Object.entries(files)));
@@ -78,6 +79,7 @@ export async function readFeatureDump(
   let dimension = 0;
   const read = async (name: string): Promise<DumpTable | undefined> => {
     const table = await tables.read(name);
+    await giveWay(signal);
     if (!table) return undefined;
     const { features, path } = table;
     if (dimension > 0 && features.cols !== dimension) {
@@ -222,7 +224,10 @@ function absentClasses(labels: Int32Array, classes: readonly string[], path: str
 }
 
 function largestClass(labels: Int32Array): number {
-  return Math.max(...[...groupBy(labels, (label) => label).values()].map(({ length }) => length));
+  return [...groupBy(labels, (label) => label).values()].reduce(
+    (most, { length }) => Math.max(most, length),
+    0,
+  );
 }
 
 /** A dump's classes as those of pictures are described. */

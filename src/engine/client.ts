@@ -58,6 +58,14 @@ export function engineOn(
     return 'cpu';
   }
 
+  /**
+   * Sends what needs no answer. What frees memory comes before whatever is sent next, and whoever was interrupted does not wait for
+   * the work before it.
+   */
+  function tell(request: Parameters<typeof send>[0]): void {
+    send(request).catch(() => {});
+  }
+
   async function choose(): Promise<Device> {
     const reason = await platform.refusal?.(device);
     return reason === undefined ? device : onCpu(reason);
@@ -128,7 +136,7 @@ export function engineOn(
         await send({ kind: 'keep', session, feeds });
       },
       close: async () => {
-        if (alive(loaded)) await send({ kind: 'close', session });
+        if (alive(loaded)) tell({ kind: 'close', session });
       },
     };
   }
@@ -148,7 +156,7 @@ export function engineOn(
       },
       read: async () => ((await send({ kind: 'train-read', trainer })) as { state: TrainingState }).state,
       close: async () => {
-        if (alive(born)) await send({ kind: 'train-close', trainer });
+        if (alive(born)) tell({ kind: 'train-close', trainer });
       },
     };
   }

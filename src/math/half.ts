@@ -9,7 +9,11 @@ export const LARGEST_HALF = 65504;
 /** The 16 bits of the half nearest to x. */
 export function toHalfBits(x: number): number {
   scratch[0] = x;
-  const word = bits[0];
+  return halfOfWord(bits[0]);
+}
+
+/** The 16 bits of the half nearest to the number that the 32 bits of `word` stand for. */
+function halfOfWord(word: number): number {
   const sign = (word >>> 16) & 0x8000;
   const exponent = (word >>> 23) & 0xff;
   const mantissa = word & 0x7fffff;
@@ -44,7 +48,8 @@ export function fromHalfBits(h: number): number {
 export function toHalf(values: Float32Array): Uint16Array {
   // Not `Uint16Array.from`: that lists the values first, and a list has fewer places than a matrix may have numbers.
   const out = new Uint16Array(values.length);
-  for (let i = 0; i < values.length; i++) out[i] = toHalfBits(values[i]);
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  for (let i = 0; i < words.length; i++) out[i] = halfOfWord(words[i]);
   return out;
 }
 

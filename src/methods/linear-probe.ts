@@ -47,7 +47,10 @@ async function* solve(
   const keys = keysOf(support);
   // The bias is the weight of one more column. Scaled like this, all parameters are of one size, and descent is even.
   const rows = matrix(keys.rows, d + 1);
-  for (let i = 0; i < keys.rows; i++) row(rows, i).set([...row(keys, i).map((x) => x * SCALE), BIAS_SCALE]);
+  for (let i = 0; i < keys.rows; i++) {
+    row(rows, i).set(row(keys, i).map((x) => x * SCALE));
+    row(rows, i)[d] = BIAS_SCALE;
+  }
   const solutions = regressions(task, {
     rows,
     subsets,

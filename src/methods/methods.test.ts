@@ -125,7 +125,7 @@ describe('the cache', () => {
 
   it("votes add up to the cache's part, class by class", async () => {
     const scorer = await createScorer(engine, methodById('tip-adapter'), { alpha: 2, beta: 3 }, task);
-    const { cache, votes } = await scorer.terms(queries);
+    const { cache, votes } = await scorer.termsAndVotes(queries);
     const sums = matrix(queries.rows, 6);
     for (let m = 0; m < queries.rows; m++) {
       row(votes, m).forEach((vote, example) => {

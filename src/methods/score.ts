@@ -62,8 +62,10 @@ const CHUNK_NUMBERS = 1 << 24;
 export interface Scorer {
   /** Scores [m, c] of embeddings as the encoder gives them, [m, d]. */
   scores(features: Matrix, signal?: AbortSignal): Promise<Matrix>;
-  /** Each term of the scores, [m, c]; and, where there is a cache, each example's `votes`, [m, n]. */
+  /** Each term of the scores, [m, c]. */
   terms(features: Matrix, signal?: AbortSignal): Promise<Record<string, Matrix>>;
+  /** The same and, where there is a cache, each example's `votes`, [m, n]. */
+  termsAndVotes(features: Matrix, signal?: AbortSignal): Promise<Record<string, Matrix>>;
   close(): Promise<void>;
 }
 
@@ -141,12 +143,11 @@ export async function createScorer(
       const f = floatTensor([m, features.cols], queries.data);
       const results = await session.run({ f, ...(await answersOf(session, queries, signal)) }, { signal });
       for (const [name, { shape, data }] of Object.entries(results)) {
+        if (!allFinite(data as Float32Array)) throw noNumber(method, name);
         out[name] ??= matrix(features.rows, shape[1]);
         out[name].data.set(data as Float32Array, start * shape[1]);
       }
     }
-    for (const [name, { data }] of Object.entries(out))
-      if (!data.every(Number.isFinite)) throw noNumber(method, name);
     return out;
   }
 
@@ -171,7 +172,11 @@ export async function createScorer(
       return (await run(session, features, signal)).scores ?? matrix(0, task.classes);
     },
     terms: async (features, signal) => {
-      const session = await compiled('terms', () => ({
+      const session = await compiled('terms', () => method.terms(bound.f, bound.state, bound.task));
+      return run(session, features, signal);
+    },
+    termsAndVotes: async (features, signal) => {
+      const session = await compiled('votes', () => ({
         ...method.terms(bound.f, bound.state, bound.task),
         ...(method.votes ? { votes: method.votes(bound.f, bound.state) } : {}),
       }));
@@ -183,6 +188,11 @@ export async function createScorer(
       for (const session of sessions.values()) await (await session).close();
     },
   };
+}
+
+function allFinite(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
+  return true;
 }
 
 function noNumber({ id }: Method, what: string): ModelError {

@@ -142,7 +142,8 @@ export const routes: readonly Route[] = [
     body: 'none',
     answer: schemas.changeSchema,
     changes: true,
-    act: ({ query: { id }, ...ask }) => change(ask, (classifier) => classifier.remove({ examples: id })),
+    act: ({ query: { id }, ...ask }) =>
+      change(ask, (classifier) => classifier.remove({ examples: id }, { signal: ask.signal })),
   }),
   route({
     method: 'post',
@@ -165,7 +166,8 @@ export const routes: readonly Route[] = [
     body: 'none',
     answer: schemas.changeSchema,
     changes: true,
-    act: ({ query: { name }, ...ask }) => change(ask, (classifier) => classifier.remove({ classes: name })),
+    act: ({ query: { name }, ...ask }) =>
+      change(ask, (classifier) => classifier.remove({ classes: name }, { signal: ask.signal })),
   }),
 ];
 

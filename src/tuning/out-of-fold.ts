@@ -1,3 +1,4 @@
+import { giveWay } from '../abort.ts';
 import type { Engine } from '../engine/types.ts';
 import { type Matrix, matrix, row, selectRows } from '../math/matrix.ts';
 import type { Method, State } from '../methods/method.ts';
@@ -41,7 +42,7 @@ export async function* termsOutOfFold(
   candidates: readonly ValuesOf<Options>[],
 ): AsyncGenerator<Record<string, Matrix>> {
   const task = { ...whole, engine, onProgress: undefined, checkpoint: undefined };
-  const parts = partsOf(judges, task);
+  const parts = await partsOf(judges, task);
   const total = candidates.length * parts.length;
   let done = 0;
   const progress = () => whole.onProgress?.({ done: done++, total, unit: 'fold' });
@@ -51,8 +52,9 @@ export async function* termsOutOfFold(
     if (method.fitSubsets) parts.forEach(progress);
     const terms: Record<string, Matrix> = {};
     for (const [k, part] of parts.entries()) {
+      await giveWay(task.signal);
       const scorer = await createScorer(engine, method, states[k], part.task);
-      const { votes: _, ...own } = await scorer.terms(selectRows(judges.queries, part.judges), task.signal);
+      const own = await scorer.terms(selectRows(judges.queries, part.judges), task.signal);
       await scorer.close();
       for (const [name, term] of Object.entries(own)) {
         terms[name] ??= matrix(judges.labels.length, task.classes);
@@ -75,19 +77,23 @@ async function* fitEach(
     const states: State[] = [];
     for (const { task } of parts) {
       progress();
+      await giveWay(task.signal);
       states.push(await method.fit(task, options));
     }
     yield states;
   }
 }
 
-function partsOf({ fold, keyFold }: Judges, task: Task): Part[] {
-  return [...new Set(fold)].map((number) => {
+async function partsOf({ fold, keyFold }: Judges, task: Task): Promise<Part[]> {
+  const parts: Part[] = [];
+  for (const number of new Set(fold)) {
+    await giveWay(task.signal);
     const examples = [...keyFold.keys()].filter((i) => keyFold[i] !== number);
-    return {
+    parts.push({
       judges: [...fold.keys()].filter((i) => fold[i] === number),
       examples,
       task: { ...task, support: selectExamples(task.support, examples) },
-    };
-  });
+    });
+  }
+  return parts;
 }

@@ -71,7 +71,9 @@ export const removeCommand = defineCommand({
     await checkOutput(target, []);
   },
   async run([path], { example, class: classes, output: target = path }, io) {
-    await change({ path, target }, io, (classifier) => classifier.remove({ examples: example, classes }));
+    await change({ path, target }, io, (classifier) =>
+      classifier.remove({ examples: example, classes }, { signal: io.signal }),
+    );
   },
 });
 
