@@ -218,7 +218,7 @@ describe('a classifier file', () => {
     expect(newer).toMatchObject({
       code: 'classifier/method',
       exitCode: 4,
-      hint: expect.stringContaining('update'),
+      hint: expect.stringContaining('Update tip-adapter'),
     });
     const { tensors, metadata } = parseSafetensors(bytes);
     const format = refusal(encodeSafetensors(tensors, { ...metadata, format: 'tip-adapter/2' }));
