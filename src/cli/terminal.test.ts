@@ -104,6 +104,7 @@ describe('the streams of the process', () => {
   it.each(WIDTHS)('%s columns: lines fit, and 80 are taken where the terminal does not know', (columns) => {
     const { out, err } = written(true, columns, { TERM: 'xterm', NO_COLOR: '1' });
     const width = columns || 80;
+    expect(out).toBe(written(true, width, { TERM: 'xterm', NO_COLOR: '1' }).out);
     expect(out).not.toContain(ESCAPE);
     for (const line of out.split('\n'))
       expect(stringWidth(line)).toBeLessThanOrEqual(Math.max(width, NARROWEST));

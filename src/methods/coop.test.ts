@@ -62,7 +62,7 @@ describe('CoOp', () => {
   });
 
   it('refuses an encoder whose text side is closed', () => {
-    expect(() => checkNeeds(coOp, smallTask)).toThrow('text side');
+    expect(() => checkNeeds(coOp, smallTask)).toThrow('text tower');
   });
 });
 

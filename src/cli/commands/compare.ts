@@ -5,7 +5,7 @@ import { choice, optional } from '../../options.ts';
 import { unreadLine } from '../../report/left-out.ts';
 import { percent, probability } from '../../report/numbers.ts';
 import type { Table } from '../../report/table.ts';
-import { count, plural } from '../../words.ts';
+import { count, number, plural } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import { protocolText } from '../fitted-text.ts';
 import type { Io } from '../io.ts';
@@ -85,7 +85,7 @@ function tell(
     ...tableLines(io, sideTable(comparison, paths)),
     '',
     `Accuracy of the first minus that of the second on ${count(total, 'picture')}: ${points(difference)} points (95% interval ${low} to ${high}).`,
-    `Only the first is right on ${onlyFirst}, only the second on ${onlySecond}; p ${p < 1e-4 ? '< 0.0001' : `= ${p.toFixed(4)}`} (McNemar's exact test).`,
+    `Only the first is right on ${count(onlyFirst, 'picture')}, only the second on ${number(onlySecond)}; p ${p < 1e-4 ? '< 0.0001' : `= ${p.toFixed(4)}`} (McNemar's exact test).`,
     ...leftOutLines(comparison, evaluations),
   ]);
   if (disagreements.length === 0) return;

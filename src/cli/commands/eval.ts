@@ -37,7 +37,7 @@ export const evalCommand = defineCommand({
   examples: [
     ['tip-adapter eval pets.safetensors test/', 'Prints the accuracy, overall and for each class.'],
     ['tip-adapter eval pets.safetensors test/ --json > result.json', 'Prints everything as JSON.'],
-    ['tip-adapter eval pets.safetensors photos/ --suspects', 'Lists labels that may be wrong.'],
+    ['tip-adapter eval pets.safetensors test/ --suspects', 'Lists labels that may be wrong.'],
     ['tip-adapter eval pets.safetensors test/ --report pets.html', 'Writes a report that one file holds.'],
   ],
   async check([path, source], { report }) {
