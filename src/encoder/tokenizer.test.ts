@@ -20,6 +20,28 @@ describe('text cleaning', () => {
   });
 });
 
+it('a text that is too long loses what stands before its last token', () => {
+  const vocab = { '[UNK]': 0, '[CLS]': 1, '[SEP]': 2, one: 3, two: 4, three: 5 };
+  const special = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
+  const tokenizer = {
+    model: { type: 'WordPiece', unk_token: '[UNK]', continuing_subword_prefix: '##', vocab },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
+    post_processor: {
+      type: 'TemplateProcessing',
+      single: [special('[CLS]'), { Sequence: { id: 'A', type_id: 0 } }, special('[SEP]')],
+      pair: [],
+      special_tokens: {
+        '[CLS]': { id: '[CLS]', ids: [1], tokens: ['[CLS]'] },
+        '[SEP]': { id: '[SEP]', ids: [2], tokens: ['[SEP]'] },
+      },
+    },
+  };
+  const { encode, count } = createTokenizer({ tokenizer }, { cleaning: 'none', length: 4 });
+  expect(encode('one two')).toEqual([1, 3, 4, 2]);
+  expect(encode('one two three')).toEqual([1, 3, 4, 2]);
+  expect(count('one two three')).toBe(5);
+});
+
 const needed = [golden, tokenizerFile];
 describe.skipIf(!needed.every((url) => existsSync(url)))(
   'CLIP tokens (needs ../shared/golden and data)',

@@ -1,0 +1,15 @@
+import { expect, it } from 'vitest';
+import { fromInt8, toInt8 } from './int8.ts';
+import { fromRows } from './matrix.ts';
+
+it('the largest number of a column is 127 units, whatever its sign', () => {
+  const rows = fromRows([
+    [1, -4, 0],
+    [-0.25, 1, 0],
+  ]);
+  const int8 = toInt8(rows);
+  expect([...int8.values]).toEqual([127, -127, 0, -32, 32, 0]);
+  fromInt8(int8).forEach((x, at) => {
+    expect(Math.abs(x - rows.data[at])).toBeLessThan(0.02);
+  });
+});
