@@ -26,7 +26,10 @@ const task = {
   classes: 2,
   dimension: 2,
   seed: 1,
-  support: plainSupport(unitRows(rows), Int32Array.from({ length: EXAMPLES }, (_, i) => i % 2)),
+  support: plainSupport(
+    unitRows(rows),
+    Int32Array.from({ length: EXAMPLES }, (_, i) => i % 2),
+  ),
   head: headFromPrompts(text, Int32Array.of(0, 0, 1, 1), 2, 100),
   engine,
 };
