@@ -111,9 +111,11 @@ function fit(method: string): Subject {
     change: command(async (place, _, harm) => ({
       running: fitOnce(place, method, harm),
       change: { fit: await photos(place) },
-      // A picture that could not be read is left out, and told.
+      // A picture or folder that cannot be read is left out, and the command says so.
       made: async ({ stderr }) =>
-        / could not be read and /.test(stderr) ? { fit: [...(await keptInFile(place))] } : undefined,
+        / could not be read and | left out, because /.test(stderr)
+          ? { fit: [...(await keptInFile(place))] }
+          : undefined,
     })),
   };
 }
@@ -197,10 +199,18 @@ const serve: Subject = {
   ),
 };
 
-/** The studio without its page and its browser. */
+const dist = (path: string) => JSON.stringify(new URL(`../dist/${path}.js`, import.meta.url).href);
+
+/** The studio without its page and its browser, which ends as the command does. */
 const STUDIO = `
-const { startStudio } = await import(${JSON.stringify(new URL('../dist/studio/index.js', import.meta.url).href)});
-const studio = await startStudio({ folder: 'session', page: 'page', encoder: process.argv[1] });
+const { startStudio } = await import(${dist('studio/index')});
+const { systemError } = await import(${dist('system-error')});
+const end = (error) => {
+  console.error(error);
+  process.exit((systemError(error) ?? error).exitCode ?? 1);
+};
+process.on('unhandledRejection', end);
+const studio = await startStudio({ folder: 'session', page: 'page', encoder: process.argv[1] }).catch(end);
 for (const signal of ['SIGTERM', 'SIGHUP']) process.once(signal, () => studio.close());
 console.log(studio.address);`;
 

@@ -55,7 +55,7 @@ export async function moveFile(source: string, target: string): Promise<void> {
   // A rename lasts only once its folder is flushed; Windows has no such call.
   const folder = await open(dirname(target), 'r').catch(() => undefined);
   if (folder) await flushFolder(folder.fd).catch(() => {});
-  await folder?.close();
+  await folder?.close().catch(() => {});
 }
 
 /** On Windows a virus scanner or another reader may hold the target for a moment. */
