@@ -19,6 +19,8 @@ export interface Option<T = unknown> {
   readonly choices?: readonly string[];
   /** A flag that is on where it is not given, though no default says so: it is typed to turn it off. */
   readonly isOn?: boolean;
+  /** Taken, but not listed in help. */
+  readonly hidden?: boolean;
   /** May be given several times; the values become an array. */
   readonly repeatable?: boolean;
 }
@@ -80,6 +82,11 @@ export function choice<const C extends string>(choices: readonly C[], given: Giv
     choices,
     schema: z.enum(choices as [C, ...C[]]) as z.ZodType<C>,
   };
+}
+
+/** The name of something that is listed in help, and to which a program can add: whoever uses it refuses unknown ones. */
+export function nameOf(listed: readonly string[], given: Given<string>): Option<string> {
+  return { ...text(given), choices: listed };
 }
 
 /** The same option, which may be left out. */

@@ -10,6 +10,8 @@ import type { PullProgress } from '../encoder/pull.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { DataError, messageAbout, UsageError } from '../errors.ts';
+import type { Method } from '../methods/method.ts';
+import { registerMethod } from '../methods/registry.ts';
 import type { FitProgress, Support } from '../methods/task.ts';
 import { refuseUnknown, resolveOptions, type ValuesOf } from '../options.ts';
 import { systemError } from '../system-error.ts';
@@ -31,7 +33,9 @@ import { unjudgedFindings } from './unjudged.ts';
 
 export type FitValues = ValuesOf<typeof fitOptions>;
 
-export interface FitOptions extends Partial<Omit<FitValues, 'encoder'>>, WorkOptions {
+export interface FitOptions extends Partial<Omit<FitValues, 'encoder' | 'method'>>, WorkOptions {
+  /** An id, or a method of one's own, which is known by its id from then on (`registerMethod`). Default: `auto`. */
+  method?: string | Method;
   /** A name, or an encoder that is loaded already (the caller closes it). */
   encoder?: string | Encoder;
   /** Told in one line what was chosen and why. */
@@ -56,11 +60,22 @@ export interface FitOptions extends Partial<Omit<FitValues, 'encoder'>>, WorkOpt
  * Throws `DataError` where fewer than two classes are left, `ModelError` where the encoder fails, `UsageError` for options.
  */
 export async function fit(source: string | Dataset, options: FitOptions = {}): Promise<Classifier> {
-  const { encoder: wanted = 'auto', note, ask, onPull, signal, onProgress, onFit, ...rest } = options;
+  const {
+    method = 'auto',
+    encoder: wanted = 'auto',
+    note,
+    ask,
+    onPull,
+    signal,
+    onProgress,
+    onFit,
+    ...rest
+  } = options;
   const { checkpoint: path, resume, options: own, ...given } = rest;
   refuseUnknown(given, Object.keys(fitOptions));
   const values = resolveOptions(fitOptions, {
     ...given,
+    method: typeof method === 'string' ? method : registerMethod(method).id,
     encoder: typeof wanted === 'string' ? wanted : wanted.id,
   });
   checkGiven({ ...values, options: own, resume, checkpoint: path });

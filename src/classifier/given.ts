@@ -45,7 +45,15 @@ export function askedFor({ method, tune, alpha, beta, options = {}, trainingFree
   const names = all.map(([name]) => name);
   const isCache = names.includes('alpha') || names.includes('beta') || tune === 'paper';
   const id = method === 'auto' && isCache ? tipAdapter.id : method;
-  const table: Options = id === 'auto' ? {} : methodById(id).options;
+  const chosen = id === 'auto' ? undefined : methodById(id);
+  if (chosen?.composite) {
+    throw new UsageError(`The method ${id} cannot be chosen by name: auto makes it`, {
+      code: 'method/composite',
+      hint: 'Use auto.',
+      details: { method: id },
+    });
+  }
+  const table: Options = chosen?.options ?? {};
   const foreign = names.find((name) => !(name in table));
   if (foreign !== undefined) throw hasNone(id, foreign);
   const own = Object.fromEntries(names.map((name) => [name, table[name]]));
@@ -53,8 +61,7 @@ export function askedFor({ method, tune, alpha, beta, options = {}, trainingFree
   if (trainingFree && id !== 'auto') {
     throw noEffect('trainingFree', id, 'It affects only the choice of auto; leave out one of the two.');
   }
-  const overridden = id === 'auto' ? [] : (methodById(id).overridden ?? []);
-  const vain = overridden.find((pair) => pair.every((name) => names.includes(name)));
+  const vain = chosen?.overridden?.find((pair) => pair.every((name) => names.includes(name)));
   if (vain) throw noEffect(vain[1], id, `It is decided by ${vain[0]}: leave out one of the two.`);
   const tuned = names.find((name) => name === 'alpha' || name === 'beta');
   if (tuned !== undefined && (tune === 'val' || tune === 'paper')) {

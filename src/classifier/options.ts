@@ -3,6 +3,7 @@ import {
   choice,
   flag,
   integer,
+  nameOf,
   type Option,
   type Options,
   optional,
@@ -12,8 +13,6 @@ import {
   texts,
 } from '../options.ts';
 
-const builtIn = listMethods();
-
 /** Options of `fit`: written once, for the library's check, the command line, its help and the reference page. */
 export const fitOptions = {
   encoder: text({
@@ -21,9 +20,9 @@ export const fitOptions = {
     value: '<name>',
     help: 'The encoder: a name, hf:owner/repo, a folder, or auto.',
   }),
-  method: choice(['auto', ...builtIn.map(({ id }) => id)], {
+  method: nameOf(['auto', ...listMethods().map(({ id }) => id)], {
     default: 'auto',
-    help: 'The method; auto chooses one, or a stack of several, by left-out examples.',
+    help: 'The method, or a JavaScript module that exports one; auto chooses one, or a stack of several, by left-out examples. --help with it lists its own options.',
   }),
   trainingFree: flag({ help: 'With auto: consider only methods with a closed form.' }),
   shots: optional(
@@ -74,31 +73,23 @@ export const fitOptions = {
 } as const;
 
 /**
- * The methods' own options that `fit` does not have: each may be left out, and then is what its method says. One name is one
- * flag, whichever methods have it.
+ * The options of methods beside those of `fit`, for a command line that names this method: its own, and hidden those of the others, so
+ * that whoever gives one is told which methods have it. Each may be left out, and then is what the method says.
  */
-export const methodOptions: Options = collectMethodOptions();
-
-function collectMethodOptions(): Options {
-  const found = new Map<string, { option: Option; defaults: string[] }>();
-  for (const { id, options } of builtIn) {
+export function methodOptions(id: string): Options {
+  const found: Record<string, Option> = {};
+  const named = listMethods().find((method) => method.id === id);
+  for (const name of ['alpha', 'beta'] as const)
+    if (named && !(name in named.options)) found[name] = { ...fitOptions[name], hidden: true };
+  for (const { id: other, options } of listMethods()) {
     for (const [name, option] of Object.entries(options)) {
-      if (name in fitOptions) continue;
-      const known = found.get(name) ?? { option, defaults: [] };
-      known.defaults.push(
-        ['undefined', 'boolean'].includes(typeof option.default) ? id : `${id} ${option.default}`,
-      );
-      found.set(name, known);
+      const isOwn = other === id;
+      if (!isOwn && (name in fitOptions || name in found)) continue;
+      const { default: preset, help, ...rest } = option;
+      const isNumber = typeof preset === 'number' || typeof preset === 'string';
+      const text = isNumber ? `${help.replace(/\.$/, '')} (default: ${preset}).` : help;
+      found[name] = optional({ ...rest, help: text, isOn: preset === true, hidden: !isOwn });
     }
   }
-  return Object.fromEntries(
-    [...found].map(([name, { option, defaults }]) => {
-      const { default: preset, ...rest } = option;
-      const shown = preset === true ? { ...rest, isOn: true } : rest;
-      return [
-        name,
-        optional({ ...shown, help: `${option.help.replace(/\.$/, '')} (${defaults.join(', ')}).` }),
-      ];
-    }),
-  );
+  return found;
 }

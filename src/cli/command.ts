@@ -1,5 +1,5 @@
 import { DEVICES } from '../engine/device.ts';
-import { choice, flag, type Options, type ValuesOf } from '../options.ts';
+import { choice, flag, type Options, optional, texts, type ValuesOf } from '../options.ts';
 import type { Io } from './io.ts';
 
 /** What a command takes and does: everything that parsing, help and the reference page need, as data. */
@@ -7,6 +7,8 @@ export interface Command<T extends Options = Options> {
   /** `<data>` must be there, `[data]` may, `<images...>` is one or more. */
   readonly args: readonly string[];
   readonly options: T;
+  /** Options that depend on what is typed; they come before `options` of the same name. */
+  more?(argv: readonly string[]): Promise<Options>;
   /** The command embeds, trains or scores: it takes the options of the engine, too, unless it computes on the CPU alone. */
   readonly computes?: 'on-device' | 'on-cpu';
   /** What to type, and what it does. */
@@ -23,6 +25,12 @@ export interface Command<T extends Options = Options> {
 /** Options that every command has. */
 export const commonOptions = {
   quiet: flag({ short: 'q', help: 'Print no progress and no notes; errors are still printed.' }),
+  import: optional(
+    texts({
+      value: '<module>',
+      help: 'Import methods and encoders of your own from a JavaScript module; may be repeated.',
+    }),
+  ),
   verbose: flag({ help: 'Print where in the program an error occurred.' }),
 } as const;
 
@@ -44,4 +52,10 @@ export const jsonOption = flag({ help: 'Print JSON; errors are JSON on stderr.' 
 /** Keeps the types of the options where a command is written, and forgets them where commands are listed. */
 export function defineCommand<const T extends Options>(command: Command<T>): Command {
   return command as unknown as Command;
+}
+
+/** The value of a flag as it is typed, before anything is checked: `--method gda` or `--method=gda`. */
+export function typedValue(argv: readonly string[], flag: string): string | undefined {
+  const at = argv.findLastIndex((word) => word === flag || word.startsWith(`${flag}=`));
+  return at < 0 ? undefined : argv[at] === flag ? argv[at + 1] : argv[at].slice(flag.length + 1);
 }

@@ -126,7 +126,7 @@ it('takes the embeddings of TaskRes at their own length, or not with --no-raw', 
     return JSON.parse((await run('info', file, '--json')).out).options.raw;
   };
   expect([await raw(), await raw('--no-raw')]).toEqual([true, false]);
-  expect((await run('fit', '--help')).out).toMatch(
+  expect((await run('fit', '--help', '--method', 'taskres')).out).toMatch(
     /--no-raw +Do not take the names' embeddings at their\s+own length/,
   );
 });

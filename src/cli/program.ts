@@ -13,8 +13,9 @@ import { flagsText, helpText } from './wording.ts';
 export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   const told = { json: argv.includes('--json'), verbose: argv.includes('--verbose') };
   try {
-    const program = await createProgram(argv, io);
-    await program.parseAsync([...argv], { from: 'user' });
+    const own = await withOwn(argv);
+    const program = await createProgram(own, io);
+    await program.parseAsync([...own], { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
@@ -45,7 +46,7 @@ async function createProgram(argv: readonly string[], io: Io): Promise<Commander
     }
     const parent = second ? (groups.get(first) as Commander) : program;
     const target = configure(parent.command(second ?? first), io).description(summary);
-    if (words[0] === first && (!second || words[1] === second)) await fill(target, await load(), io);
+    if (words[0] === first && (!second || words[1] === second)) await fill(target, await load(), argv, io);
   }
   return program;
 }
@@ -67,10 +68,10 @@ function configure(target: Commander, io: Io): Commander {
     });
 }
 
-async function fill(target: Commander, command: Command, io: Io): Promise<void> {
+async function fill(target: Commander, command: Command, argv: readonly string[], io: Io): Promise<void> {
   const { resolveOptions } = await import('../options.ts');
   const { commonOptions, optionsOf } = await import('./command.ts');
-  const options = optionsOf(command);
+  const options = { ...optionsOf(command), ...(await command.more?.(argv)) };
   for (const argument of command.args) target.argument(argument);
   for (const [name, option] of Object.entries({ ...options, ...commonOptions })) {
     target.addOption(flagOf(name, option));
@@ -89,6 +90,13 @@ async function fill(target: Commander, command: Command, io: Io): Promise<void> 
     if (command.computes) await chooseDevice(device as Device, own);
     await command.run(target.args, values, own);
   });
+}
+
+/** The command line with ids in place of modules. Most have none, and load nothing for it. */
+async function withOwn(argv: readonly string[]): Promise<readonly string[]> {
+  if (!argv.some((word) => /\.[mc]?[jt]s\b/.test(word))) return argv;
+  const { withExtensions } = await import('./extensions.ts');
+  return withExtensions(argv);
 }
 
 /** Everything a command computes, it computes on the shared engine; what that needs is brought first. */
@@ -111,6 +119,7 @@ async function chooseDevice(device: Device, io: Io): Promise<void> {
 /** Values are checked by the table's own schema, so Commander only collects them. */
 function flagOf(name: string, option: Option): CommanderOption {
   const flag = new CommanderOption(flagsText(name, option), helpText(option));
+  if (option.hidden) flag.hideHelp();
   if (option.repeatable) flag.argParser((given: string, before?: string[]) => [...(before ?? []), given]);
   return flag;
 }

@@ -13,10 +13,6 @@ export async function renderReference(): Promise<string> {
 /** The page docs/methods.md: every method with its paper, what it needs and its options, from the table of methods. */
 export async function renderMethods(): Promise<string> {
   const { listMethods } = await import('../methods/index.ts');
-  const options = (table: Options) =>
-    Object.entries(table).map(
-      ([name, { default: value }]) => `${name}${value === undefined ? '' : ` ${value}`}`,
-    );
   const table = renderMarkdown({
     rows: listMethods(),
     columns: [
@@ -24,9 +20,11 @@ export async function renderMethods(): Promise<string> {
       { title: 'Name', value: ({ name }) => name },
       { title: 'Paper', value: ({ paper }) => paper },
       { title: 'Needs', value: ({ needs }) => needs.join(', ') },
-      { title: 'Options and defaults', value: (method) => options(method.options).join(', ') || 'none' },
     ],
   });
+  const sections = listMethods()
+    .filter(({ options }) => Object.keys(options).length > 0)
+    .map(({ id, name, options }) => `### ${name}\n\n\`--method ${id}\`\n\n${optionList(options)}`);
   return `# Methods
 
 <!-- Made by \`node scripts/docs.mjs\` from the table of methods; edit that. -->
@@ -35,6 +33,12 @@ Each method is one file in \`src/methods/\` that follows its paper. The defaults
 leave-one-shot-out; with one example per class it takes the encoder's own constants.
 
 ${table}
+
+## Options
+
+\`tip-adapter fit --help --method <id>\` prints those of a method. alpha and beta are chosen where they are not given.
+
+${sections.join('\n\n')}
 `;
 }
 

@@ -9,14 +9,17 @@ import type { Encoder } from './types.ts';
  * `encoder/closed` after `close`.
  */
 export function checkedEncoder(encoder: Encoder): Encoder {
-  const { id, dimension, prepare, textLength, textTower } = encoder;
+  const { id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source } =
+    encoder;
+  const { prepare, textLength, textTower } = encoder;
   let closed = false;
   const open = (): Encoder => {
     if (closed) throw closedError('encoder');
     return encoder;
   };
   return {
-    ...encoder,
+    // One by one: those of a class are not its objects' own.
+    ...{ id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source },
     embedImages: async (pixels, signal) =>
       checkEmbeddings(await open().embedImages(pixels, signal), pixels.length, { id, dimension }, 'picture'),
     embedTexts: async (texts, signal) =>

@@ -10,5 +10,6 @@ export {
 export { describeEncoder, listEncoders, loadEncoder, removeEncoder } from './local.ts';
 export { presetTemplates, renderPrompt, TEMPLATES, textHead } from './prompts.ts';
 export { type PullOptions, type PullPlan, type PullProgress, pullEncoder } from './pull.ts';
+export { registerEncoder } from './registered.ts';
 export { REGISTRY, type RegisteredEncoder } from './registry.ts';
 export type { CacheDefaults, Encoder } from './types.ts';

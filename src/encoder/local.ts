@@ -12,6 +12,7 @@ import { checkedEncoder } from './checked.ts';
 import { dualEncoder } from './dual-encoder.ts';
 import type { PullOptions } from './pull.ts';
 import { type EncoderRecord, readRecord } from './record.ts';
+import { registeredEncoder } from './registered.ts';
 import {
   type EncoderSource,
   encoderSource,
@@ -84,12 +85,14 @@ export interface LoadOptions extends PullOptions {
 }
 
 /**
- * Opens an encoder by registered name, `hf:` or `https:` source, or the path of a folder. One that is on disk never touches
+ * Opens an encoder by the id of one that was registered (`registerEncoder`), a name of the list, `hf:` or `https:` source, or the path of a folder. One that is on disk never touches
  * the network; another is pulled first. Models are read at their first use, pictures' and texts' separately.
  * Throws `UsageError` for an unknown name, `ModelError` where files are missing or `pull` is false, `DataError` where the disk fails.
  */
 export async function loadEncoder(name: string, options: LoadOptions = {}): Promise<Encoder> {
   const { engine = sharedEngine() } = options;
+  const own = registeredEncoder(name);
+  if (own) return own;
   return withNamedErrors(async () => open(await locateEncoder(name, { ...options, engine }), engine));
 }
 
@@ -107,7 +110,8 @@ export async function locateEncoder(name: string, options: LoadOptions = {}): Pr
 
 /** Throws `UsageError` for a name that no encoder can have; nothing is read from the network. `auto` is one that can be had. */
 export async function checkEncoderName(name: string): Promise<void> {
-  if (name !== 'auto' && !(await findEncoder(name))) encoderSource(name);
+  if (name === 'auto' || registeredEncoder(name)) return;
+  if (!(await findEncoder(name))) encoderSource(name);
 }
 
 /** The error for a name that no encoder on this machine has. */

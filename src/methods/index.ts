@@ -2,8 +2,35 @@
  * Methods: what each learns of a task, and its scores as one expression. A method of one's own is an object made by `defineMethod`; `fit`
  * takes it as its option `method`, and `registerMethod` makes it known by its id to saved classifiers and benchmarks.
  */
+export {
+  choice,
+  flag,
+  integer,
+  type Option,
+  type Options,
+  optional,
+  positive,
+  real,
+  text,
+  texts,
+} from '../options.ts';
 export { affinities, cacheTensors, classSums } from './cache.ts';
-export { checkNeeds, defineMethod, type Method, type Need, type State, scoresOf } from './method.ts';
+export {
+  COUNT,
+  checkNeeds,
+  defineMethod,
+  type Held,
+  type Method,
+  type Need,
+  SCALE,
+  SHARE,
+  type State,
+  type SymbolicState,
+  type SymbolicTask,
+  scoresOf,
+  type TaskWith,
+  WEIGHT,
+} from './method.ts';
 export { prototype } from './prototype.ts';
 export { baselineMethods, listMethods, methodById, registerMethod } from './registry.ts';
 export { createScorer, type Scorer, scoreRows } from './score.ts';

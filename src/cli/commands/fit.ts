@@ -5,7 +5,7 @@ import { InterruptedError } from '../../errors.ts';
 import { flag, optional, text } from '../../options.ts';
 import { duration } from '../../report/numbers.ts';
 import { count, UNCALIBRATED } from '../../words.ts';
-import { defineCommand } from '../command.ts';
+import { defineCommand, typedValue } from '../command.ts';
 import { comparedText, methodText } from '../fitted-text.ts';
 import { bytes, tellFindings } from '../wording.ts';
 import { checkOutput, inVain, pullBar, trainingBar, withBar } from '../work.ts';
@@ -15,12 +15,12 @@ export const fitCommand = defineCommand({
   options: {
     output: text({ short: 'o', value: '<file>', help: 'The file to write (.safetensors).' }),
     ...fitOptions,
-    ...methodOptions,
     resume: flag({
       help: 'Continue an interrupted training; pictures and all other options must be the same as before.',
     }),
     fromBundle: optional(text({ value: '<zip>', help: 'Install the encoder from this bundle and use it.' })),
   },
+  more: async (argv) => methodOptions(typedValue(argv, '--method') ?? 'auto'),
   computes: 'on-device',
   examples: [
     ['tip-adapter fit photos/ -o pets.safetensors', 'Takes photos/cat/1.jpg, photos/dog/2.jpg and so on.'],
@@ -33,6 +33,7 @@ export const fitCommand = defineCommand({
       'Uses a CLIP, which is downloaded once.',
     ],
     ['tip-adapter fit features/ -o cars.safetensors --shots 16', 'Takes embeddings made elsewhere.'],
+    ['tip-adapter fit --help --method gda', "Lists a method's own options."],
   ],
   async check([data], { output, fromBundle, resume, ...given }) {
     if (fromBundle !== undefined && given.encoder !== fitOptions.encoder.default) {
@@ -123,8 +124,11 @@ function parted(given: Readonly<Record<string, unknown>>): {
   values: FitValues;
   options: Record<string, unknown>;
 } {
-  const own = (name: string) => name in methodOptions;
-  return { values: only(given, (name) => !own(name)) as FitValues, options: only(given, own) };
+  const isCommon = (name: string) => name in fitOptions;
+  return {
+    values: only(given, isCommon) as FitValues,
+    options: only(given, (name) => !isCommon(name) && given[name] !== undefined),
+  };
 }
 
 function only(

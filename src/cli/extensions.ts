@@ -1,0 +1,75 @@
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { registerEncoder } from '../encoder/registered.ts';
+import type { Encoder } from '../encoder/types.ts';
+import { UsageError } from '../errors.ts';
+import type { Method } from '../methods/method.ts';
+import { registerMethod } from '../methods/registry.ts';
+
+/** Options whose values name methods or encoders: one, or several with commas. */
+const NAMING = ['--method', '--methods', '--encoder', '--encoders'];
+
+/**
+ * A command line with ids in place of the modules (`./my-method.mjs`) that stand among its methods and encoders, once these and those of
+ * `--import` are known to this process. Throws `UsageError` where a module cannot be imported or exports neither.
+ */
+export async function withExtensions(argv: readonly string[]): Promise<string[]> {
+  const words = argv.flatMap((word) => /^(--\w+)=(.*)$/s.exec(word)?.slice(1) ?? [word]);
+  const named: string[] = [];
+  for (const [i, word] of words.entries()) {
+    const before = words[i - 1];
+    if (before === '--import') await importExtensions(word);
+    named.push(NAMING.includes(before) ? await withIds(word) : word);
+  }
+  return named;
+}
+
+async function withIds(value: string): Promise<string> {
+  const ids: string[] = [];
+  for (const part of value.split(',')) ids.push(isModule(part) ? await idIn(part) : part);
+  return ids.join(',');
+}
+
+const isModule = (value: string) => /\.[mc]?[jt]s$/.test(value);
+
+async function idIn(path: string): Promise<string> {
+  const ids = await importExtensions(path);
+  if (ids.length === 1) return ids[0];
+  throw refusal(path, `exports ${ids.join(', ')}, and one is needed`);
+}
+
+/** Registers what a module exports. Returns the ids. */
+async function importExtensions(path: string): Promise<string[]> {
+  const module: Record<string, unknown> = await import(pathToFileURL(resolve(path)).href).catch((cause) => {
+    throw refusal(path, `cannot be imported: ${(cause as Error).message}`, cause);
+  });
+  // The default export may have a name, too.
+  const values = [...new Set(Object.values(module))];
+  const found = values.flatMap((value) => {
+    if (isEncoder(value)) registerEncoder(value);
+    else if (isMethod(value)) registerMethod(value);
+    else return [];
+    return [value.id];
+  });
+  if (found.length === 0) throw refusal(path, 'exports neither a method nor an encoder');
+  return found;
+}
+
+const has = (value: unknown, ...functions: string[]) =>
+  typeof value === 'object' &&
+  value !== null &&
+  typeof (value as { id?: unknown }).id === 'string' &&
+  functions.every((name) => typeof (value as Record<string, unknown>)[name] === 'function');
+
+const isMethod = (value: unknown): value is Method => has(value, 'fit', 'holds', 'prepare', 'terms');
+
+const isEncoder = (value: unknown): value is Encoder => has(value, 'embedImages', 'embedTexts', 'close');
+
+function refusal(path: string, what: string, cause?: unknown): UsageError {
+  return new UsageError(`The module ${path} ${what}`, {
+    code: 'import',
+    hint: 'A module exports methods (defineMethod) and encoders (objects of the type Encoder).',
+    details: { path },
+    cause,
+  });
+}
