@@ -21,6 +21,7 @@ import {
   unknownName,
 } from './registry.ts';
 import type { Encoder } from './types.ts';
+import { verifyFiles } from './verified.ts';
 
 /** An encoder on disk, ready for use without a network. */
 export interface LocalEncoder {
@@ -100,7 +101,7 @@ export async function loadEncoder(name: string, options: LoadOptions = {}): Prom
 export async function locateEncoder(name: string, options: LoadOptions = {}): Promise<LocalEncoder> {
   const { engine = sharedEngine(), signal, pull = true } = options;
   throwIfAborted(signal);
-  const found = (await findEncoder(name)) ?? (await inFolder(encoderSource(name), engine));
+  const found = (await verified(await findEncoder(name))) ?? (await inFolder(encoderSource(name), engine));
   if (found) return found;
   if (!pull) throw notHere(name);
   // The parts that download and convert are loaded only where they are needed: predicting must start fast.
@@ -112,6 +113,12 @@ export async function locateEncoder(name: string, options: LoadOptions = {}): Pr
 export async function checkEncoderName(name: string): Promise<void> {
   if (name === 'auto' || registeredEncoder(name)) return;
   if (!(await findEncoder(name))) encoderSource(name);
+}
+
+/** An encoder with a record, once its files are found to be those of the record. */
+async function verified(encoder: LocalEncoder | undefined): Promise<LocalEncoder | undefined> {
+  if (encoder) await verifyFiles(encoder);
+  return encoder;
 }
 
 /** The error for a name that no encoder on this machine has. */
@@ -149,7 +156,7 @@ async function inFolder(source: EncoderSource, engine: Engine): Promise<LocalEnc
       details: { folder },
     });
   }
-  const ours = await at(folder);
+  const ours = await verified(await at(folder));
   if (ours) return ours;
   const { describeFolder } = await import('./dual-record.ts');
   return { record: await describeFolder(folder, source, engine), folder };
