@@ -4,7 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeEmbeddings } from '../src/encoder/clip/text.ts';
 import { asInputs } from '../src/encoder/clip/towers.ts';
-import { loadEncoder } from '../src/encoder/local.ts';
+import { loadEncoder } from '../src/encoder/load.ts';
 import { createEngine } from '../src/engine/node.ts';
 import type { Engine } from '../src/engine/types.ts';
 import { matrix, unitRows } from '../src/math/matrix.ts';

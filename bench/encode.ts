@@ -3,7 +3,8 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, write
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeImages } from '../src/encoder/encode.ts';
-import { findEncoder, loadEncoder } from '../src/encoder/local.ts';
+import { findEncoder } from '../src/encoder/installed.ts';
+import { loadEncoder } from '../src/encoder/load.ts';
 import { createEngine } from '../src/engine/node.ts';
 import { createImageLoader } from '../src/image/loader.ts';
 import { normalize } from '../src/image/preprocess.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { encodeImages } from '../src/encoder/encode.ts';
-import { loadEncoder } from '../src/encoder/local.ts';
+import { loadEncoder } from '../src/encoder/load.ts';
 import { sharedEngine } from '../src/engine/node.ts';
 import { photoPaths, tinyClip } from './inputs.ts';
 

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fit } from '../src/classifier/index.ts';
 import { readDataset } from '../src/dataset/read.ts';
 import { sampleThings } from '../src/dataset/things.ts';
-import { loadEncoder } from '../src/encoder/local.ts';
+import { loadEncoder } from '../src/encoder/load.ts';
 import { sharedEngine } from '../src/engine/node.ts';
 import { createImageLoader } from '../src/image/loader.ts';
 import type { Pixels, Preprocessing } from '../src/image/types.ts';

@@ -228,7 +228,7 @@ async function refitting(): Promise<string[]> {
   for (let count = total - ADDED - 1; count < total; count++) {
     const lesson = lessonOf(count);
     const started = performance.now();
-    await teacher.learn(lesson);
+    await teacher.embedLesson(lesson);
     const classifier = await teacher.live(lesson, settings, constants);
     await classifier.probabilities(query);
     times.push(performance.now() - started);

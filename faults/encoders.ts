@@ -3,7 +3,7 @@ import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { writeSmallClip } from '../src/encoder/clip/small-clip.fixture.ts';
 import { describeFolder } from '../src/encoder/dual-record.ts';
-import { loadEncoder } from '../src/encoder/local.ts';
+import { loadEncoder } from '../src/encoder/load.ts';
 import { RECORD_FILE } from '../src/encoder/record.ts';
 import { writeSmallEncoder } from '../src/encoder/small-encoder.fixture.ts';
 import type { Encoder } from '../src/encoder/types.ts';

@@ -14,6 +14,6 @@
 export * from './classifier/index.ts';
 export { readDataset } from './dataset/read.ts';
 export type { Dataset } from './dataset/types.ts';
-export { loadEncoder } from './encoder/local.ts';
+export { loadEncoder } from './encoder/load.ts';
 export type { Encoder } from './encoder/types.ts';
 export * from './errors.ts';

@@ -30,7 +30,7 @@ const PORTABLE = ['math', 'graph', 'linalg', 'metrics', 'methods', 'tuning'];
 const src = join(import.meta.dirname, '..', 'src');
 const files = readdirSync(src, { recursive: true, withFileTypes: true })
   .filter(
-    (entry) => entry.isFile() && /\.ts$/.test(entry.name) && !/\.(test|fixture|d)\.ts$/.test(entry.name),
+    (entry) => entry.isFile() && /\.tsx?$/.test(entry.name) && !/\.(test|fixture|d)\.ts$/.test(entry.name),
   )
   .map((entry) => posix.join(entry.parentPath.slice(src.length + 1).replaceAll('\\', '/'), entry.name));
 
@@ -60,4 +60,46 @@ describe('layers', () => {
   it.each(files.filter((file) => PORTABLE.includes(file.split('/')[0])))('%s needs no platform', (file) => {
     expect(importsOf(file).filter((name) => name.startsWith('node:') || name === 'sharp')).toEqual([]);
   });
+
+  it('are without circles of files', () => {
+    expect(circles(files.map((file): [string, string[]] => [file, filesOf(file)]))).toEqual([]);
+    // The search itself: a circle of three, and none where two ways lead to one file.
+    expect(
+      circles([
+        ['a', ['b']],
+        ['b', ['c']],
+        ['c', ['a']],
+      ]),
+    ).toEqual(['a > b > c > a']);
+    expect(
+      circles([
+        ['a', ['b', 'c']],
+        ['b', ['d']],
+        ['c', ['d']],
+        ['d', []],
+      ]),
+    ).toEqual([]);
+  });
 });
+
+function filesOf(file: string): string[] {
+  return importsOf(file)
+    .filter((name) => name.startsWith('.'))
+    .map((name) => posix.join(posix.dirname(file), name));
+}
+
+/** A circle for each import that leads back to a file on the way to it. */
+function circles(imports: readonly (readonly [string, readonly string[]])[]): string[] {
+  const next = new Map(imports);
+  const done = new Set<string>();
+  const found: string[] = [];
+  const visit = (file: string, way: readonly string[]): void => {
+    const at = way.indexOf(file);
+    if (at >= 0) found.push([...way.slice(at), file].join(' > '));
+    if (at >= 0 || done.has(file)) return;
+    for (const other of next.get(file) ?? []) visit(other, [...way, file]);
+    done.add(file);
+  };
+  for (const [file] of imports) visit(file, []);
+  return found;
+}

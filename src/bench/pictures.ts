@@ -8,7 +8,7 @@ import { splitDataset } from '../dataset/split.ts';
 import type { Dataset, Example, Split } from '../dataset/types.ts';
 import { chooseEncoder } from '../encoder/choose.ts';
 import { type EncodedImages, encodeImages } from '../encoder/encode.ts';
-import { loadEncoder } from '../encoder/local.ts';
+import { loadEncoder } from '../encoder/load.ts';
 import { TEMPLATES, textHead } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';

@@ -6,9 +6,10 @@ import { DataError } from '../errors.ts';
 import { selectRows } from '../math/matrix.ts';
 import { plainSupport } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
+import { featuresOf } from './encoder-reference.ts';
+import type { EncoderSession } from './encoder-session.ts';
 import { drawRows, headOf } from './fit-features.ts';
 import { type Growth, grown, grownHead } from './grow.ts';
-import { featuresOf, type Runtime } from './runtime.ts';
 import { rounded, roundedHead, rowHashes } from './support.ts';
 import type { ClassifierData, WorkOptions } from './types.ts';
 
@@ -19,7 +20,7 @@ import type { ClassifierData, WorkOptions } from './types.ts';
  */
 export async function addFeatures(
   data: ClassifierData,
-  runtime: Runtime,
+  session: EncoderSession,
   folder: string,
   { signal }: WorkOptions = {},
 ): Promise<{ data: ClassifierData; findings: Finding[] }> {
@@ -30,7 +31,7 @@ export async function addFeatures(
   const numbers = own.map((info, c) => (toB[c] >= 0 ? toB[c] : classes.push(info) - 1));
   const fresh = own.flatMap((_, c) => (toB[c] < 0 ? [c] : []));
   const rows = drawRows(dump);
-  const { head, findings } = await headWith(data, runtime, { dump, folder, fresh }, signal);
+  const { head, findings } = await headWith(data, session, { dump, folder, fresh }, signal);
   const labels = rows.labels.map((label) => numbers[label]);
   const growth: Growth = {
     classes,
@@ -46,7 +47,7 @@ export async function addFeatures(
 /** The head with texts of the folder's fresh classes: the folder's own, or those of the classifier's encoder. */
 async function headWith(
   { head, encoder, templates }: ClassifierData,
-  runtime: Runtime,
+  session: EncoderSession,
   { dump, folder, fresh }: { dump: FeatureDump; folder: string; fresh: readonly number[] },
   signal?: AbortSignal,
 ): Promise<{ head: ClassifierData['head']; findings: Finding[] }> {
@@ -70,6 +71,6 @@ async function headWith(
       details: { folder, classes: names },
     });
   }
-  const { head: more, findings } = await roundedHead(await runtime.encoder(), added, templates, signal);
+  const { head: more, findings } = await roundedHead(await session.encoder(), added, templates, signal);
   return { head: grownHead(head, more), findings };
 }

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { methodById } from '../methods/index.ts';
 import { resolveOptions } from '../options.ts';
-import { removeParts } from './change.ts';
 import type { Classifier } from './classifier.ts';
-import { encodeClassifier } from './encode.ts';
+import type { EncoderSession } from './encoder-session.ts';
 import { fakeEncoder, workspace, writePictures } from './fake-encoder.fixture.ts';
 import { decodeClassifier } from './file.ts';
+import { classifierBytes } from './file-bytes.ts';
 import { fit } from './fit.ts';
-import type { Runtime } from './runtime.ts';
+import { removeParts } from './remove.ts';
 import { taskOf } from './task.ts';
 import type { ClassifierData } from './types.ts';
 
@@ -34,7 +34,7 @@ beforeAll(async () => {
 afterAll(() => fitted.close());
 
 /** Nothing is encoded where examples go. */
-const NO_RUNTIME = {} as Runtime;
+const NO_RUNTIME = {} as EncoderSession;
 
 describe('fit without a method', () => {
   it('says what it took and how others did on the same left-out examples', () => {
@@ -55,7 +55,7 @@ describe('fit without a method', () => {
 
 describe('a stack, as any other method,', () => {
   it('is in the file what it was in memory', () => {
-    const { state, options, method } = decodeClassifier(encodeClassifier(stacked));
+    const { state, options, method } = decodeClassifier(classifierBytes(stacked));
     expect({ state, options, method }).toEqual({
       state: stacked.state,
       options: stacked.options,
@@ -74,7 +74,7 @@ describe('a stack, as any other method,', () => {
 describe('a file of before', () => {
   it('whose tuning held alpha and beta is read', () => {
     const tuning = { ...fitted.data.tuning, alpha: 1, beta: 5.5, compared: undefined };
-    const { tuning: read } = decodeClassifier(encodeClassifier({ ...fitted.data, tuning }));
+    const { tuning: read } = decodeClassifier(classifierBytes({ ...fitted.data, tuning }));
     expect(read.temperature).toBe(fitted.data.tuning.temperature);
     expect(read).not.toHaveProperty('alpha');
   });

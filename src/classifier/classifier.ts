@@ -7,12 +7,13 @@ import { type Matrix, matrix, row, softmax } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
 import { isCalibrated } from '../tuning/search-method.ts';
-import { addExamples, type NewExample, type Removal, removeParts } from './change.ts';
+import { addExamples, type NewExample } from './add.ts';
+import { type EncoderSession, sessionFor } from './encoder-session.ts';
 import { type EvaluateOptions, encodeTestSet, evaluate, type TestSet } from './evaluate.ts';
 import { explainRow, scoresOfTerms } from './explain.ts';
 import { type ReadOptions, readClassifier, writeClassifier } from './file.ts';
 import { type RefitValues, refitMethod } from './refit.ts';
-import { type Runtime, runtimeOf } from './runtime.ts';
+import { type Removal, removeParts } from './remove.ts';
 import { readSource } from './source.ts';
 import { taskOf } from './task.ts';
 import type {
@@ -47,14 +48,14 @@ export class Classifier {
   readonly data: ClassifierData;
   /** What was noticed about the pictures while fitting or adding; not saved. */
   readonly findings: readonly Finding[];
-  readonly #runtime: Runtime;
+  readonly #session: EncoderSession;
   #scorer?: Promise<Scorer>;
   #closed = false;
 
-  constructor(data: ClassifierData, runtime: Runtime, findings: readonly Finding[] = []) {
+  constructor(data: ClassifierData, session: EncoderSession, findings: readonly Finding[] = []) {
     this.data = data;
     this.findings = findings;
-    this.#runtime = runtime;
+    this.#session = session;
   }
 
   /** Whether its probabilities were fitted to examples that were left out, or to a split. */
@@ -145,7 +146,7 @@ export class Classifier {
   /** The same examples under another method, other constants or fewer shots; nothing is encoded again. */
   async refit(values: RefitValues, { signal }: Pick<WorkOptions, 'signal'> = {}): Promise<Classifier> {
     const encoder = await this.#open().encoder();
-    return new Classifier(await refitMethod(this.data, encoder, values, signal), this.#runtime);
+    return new Classifier(await refitMethod(this.data, encoder, values, signal), this.#session);
   }
 
   /** A small JPEG of a picture whose longer side has `side` pixels. */
@@ -160,22 +161,22 @@ export class Classifier {
    */
   async add(examples: readonly NewExample[] | Dataset | string, work: WorkOptions = {}): Promise<Classifier> {
     const { data, findings } = await addExamples(this.data, this.#open(), examples, work);
-    return new Classifier(data, this.#runtime, findings);
+    return new Classifier(data, this.#session, findings);
   }
 
   /** A new classifier without some examples or classes, named by id or shown name. Throws `UsageError` for unknown ones. */
   async remove(removal: Removal, work: Pick<WorkOptions, 'signal'> = {}): Promise<Classifier> {
-    return new Classifier(await removeParts(this.data, this.#open(), removal, work), this.#runtime);
+    return new Classifier(await removeParts(this.data, this.#open(), removal, work), this.#session);
   }
 
   /** The same classifier, answering "none of these" below another probability. */
   withReject(reject: number): Classifier {
-    return new Classifier({ ...this.data, reject }, this.#runtime);
+    return new Classifier({ ...this.data, reject }, this.#session);
   }
 
   /** The same under another name of what it was made of. */
   withName(dataset: string): Classifier {
-    return new Classifier({ ...this.data, dataset }, this.#runtime);
+    return new Classifier({ ...this.data, dataset }, this.#session);
   }
 
   /** Writes the file, whole or not at all. */
@@ -188,18 +189,18 @@ export class Classifier {
     if (this.#closed) return;
     this.#closed = true;
     await (await this.#scorer?.catch(() => undefined))?.close();
-    await this.#runtime.close();
+    await this.#session.close();
   }
 
-  #open(): Runtime {
+  #open(): EncoderSession {
     if (this.#closed) throw closedError('classifier');
-    return this.#runtime;
+    return this.#session;
   }
 
   #scoring(): Promise<Scorer> {
     this.#open();
     const { method, state } = this.data;
-    const task = { ...taskOf(this.data), cache: this.#runtime.cache };
+    const task = { ...taskOf(this.data), cache: this.#session.cache };
     this.#scorer ??= createScorer(sharedEngine(), methodById(method), state, task);
     return this.#scorer;
   }
@@ -245,7 +246,7 @@ export interface LoadOptions extends ReadOptions {
  */
 export async function load(path: string, { encoder, ...reading }: LoadOptions = {}): Promise<Classifier> {
   const data = await readClassifier(path, reading);
-  return new Classifier(data, runtimeOf(data.encoder, encoder));
+  return new Classifier(data, sessionFor(data.encoder, encoder));
 }
 
 async function* chunks<T>(items: AsyncIterable<T> | Iterable<T>, size: number): AsyncGenerator<T[]> {

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loadEncoder } from '../encoder/local.ts';
+import { loadEncoder } from '../encoder/load.ts';
 import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import { UsageError } from '../errors.ts';
 import { createImageLoader } from '../image/loader.ts';

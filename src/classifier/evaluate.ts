@@ -18,7 +18,8 @@ import {
 import { isCalibrated } from '../tuning/search-method.ts';
 import { count, plural } from '../words.ts';
 import { emptiedClasses } from './emptied.ts';
-import { featuresOf, type Runtime } from './runtime.ts';
+import { featuresOf } from './encoder-reference.ts';
+import type { EncoderSession } from './encoder-session.ts';
 import { rowHashes } from './support.ts';
 import type { ClassifierData, Evaluation, Failure, Prediction, Suspect, WorkOptions } from './types.ts';
 
@@ -54,7 +55,7 @@ export interface TestSet {
  */
 export async function encodeTestSet(
   data: ClassifierData,
-  runtime: Runtime,
+  session: EncoderSession,
   source: string | Dataset,
   { split, signal, onProgress }: EvaluateOptions = {},
 ): Promise<TestSet> {
@@ -64,7 +65,7 @@ export async function encodeTestSet(
   const { examples, strangers, findings } = judgedExamples(data, dataset, split);
   const { seed, exif } = data;
   const all = [...examples, ...strangers];
-  const encoded = await runtime.encode(all, { views: [0], seed, exif, signal, onProgress });
+  const encoded = await session.encode(all, { views: [0], seed, exif, signal, onProgress });
   const readable = all.filter((_, i) => !encoded.failed.has(i));
   const known = examples.filter((_, i) => !encoded.failed.has(i)).length;
   const own = new Set(data.examples.map(({ sha256 }) => sha256));

@@ -15,9 +15,9 @@ import { plainSupport } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { resolveOptions } from '../options.ts';
 import { parseSafetensors } from '../store/safetensors.ts';
-import { encodeClassifier } from './encode.ts';
 import { decodeClassifier, readClassifier } from './file.ts';
-import { freshData } from './fresh.ts';
+import { classifierBytes } from './file-bytes.ts';
+import { unlearnt } from './learn.ts';
 import { sealed } from './sealed.fixture.ts';
 import { rounded } from './support.ts';
 import { taskOf } from './task.ts';
@@ -43,7 +43,7 @@ function known(keys: 'half' | 'int8'): ClassifierData {
   const prompts = rounded(rows(2 * CLASSES), 'half');
   const promptClass = Int32Array.of(0, 0, 1, 1, 2, 2);
   const names = ['ant', 'bee', 'cow'];
-  return freshData({
+  return unlearnt({
     classes: names.map((id) => ({ id, name: id, promptName: id, prompts: [] })),
     templates: ['{}', 'a {}'],
     encoder: {
@@ -62,7 +62,7 @@ function known(keys: 'half' | 'int8'): ClassifierData {
     examples: LABELS.map((_, i) => ({ id: `${i}`, sha256: '' })),
     dataset: 'test',
     ...(keys === 'int8' ? { keys: { type: 'int8', cosine: 0, probability: 0, agreement: 1 } } : {}),
-  } as Parameters<typeof freshData>[0]);
+  } as Parameters<typeof unlearnt>[0]);
 }
 
 /** Few steps; parts for the stack. */
@@ -91,7 +91,7 @@ async function fittedFile(id: string, keys: 'half' | 'int8' = 'half'): Promise<U
           epochs: 1,
         }
       : await method.fit({ ...taskOf(data), engine: sharedEngine() }, options);
-  return encodeClassifier({ ...data, method: id, options, state });
+  return classifierBytes({ ...data, method: id, options, state });
 }
 
 /** Both ways of reading refuse the file, naming what is wrong with it. */

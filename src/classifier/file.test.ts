@@ -9,9 +9,9 @@ import { scoreRows } from '../methods/score.ts';
 import { plainRows } from '../methods/task.ts';
 import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
 import { type Classifier, load } from './classifier.ts';
-import { encodeClassifier } from './encode.ts';
 import { fakeEncoder, workspace, writePictures } from './fake-encoder.fixture.ts';
 import { decodeClassifier } from './file.ts';
+import { classifierBytes } from './file-bytes.ts';
 import { fit } from './fit.ts';
 import { type Json, sealed as resealed } from './sealed.fixture.ts';
 import { taskOf } from './task.ts';
@@ -27,7 +27,7 @@ beforeAll(async () => {
     shots: 3,
     method: 'tip-adapter',
   });
-  bytes = encodeClassifier(classifier.data);
+  bytes = classifierBytes(classifier.data);
 });
 afterAll(() => classifier.close());
 
@@ -85,7 +85,7 @@ describe('a classifier file', () => {
   it('gives back what was saved; the same content gives the same bytes', () => {
     const data = decodeClassifier(bytes);
     expect(data).toEqual(classifier.data);
-    expect(Buffer.compare(encodeClassifier(classifier.data), bytes)).toBe(0);
+    expect(Buffer.compare(classifierBytes(classifier.data), bytes)).toBe(0);
   });
 
   it('is refused where it is cut, at every length', () => {
@@ -284,13 +284,13 @@ describe('many examples', () => {
       (['half', 'int8'] as const).map((keys) => fit(photos, { encoder, method: 'tip-adapter', keys })),
     );
     expect(half.data.keys).toBeUndefined();
-    const { keys } = decodeClassifier(encodeClassifier(int8.data));
+    const { keys } = decodeClassifier(classifierBytes(int8.data));
     expect(keys?.cosine).toBeGreaterThan(0);
     expect(keys?.cosine).toBeLessThan(1e-3);
     expect(keys?.probability).toBeLessThan(0.05);
     expect(keys?.agreement).toBeGreaterThan(0.9);
     const size = (data: typeof half.data) =>
-      parseSafetensors(encodeClassifier(data)).tensors.get('support.features')?.data.byteLength;
+      parseSafetensors(classifierBytes(data)).tensors.get('support.features')?.data.byteLength;
     expect(size(int8.data)).toBe((size(half.data) as number) / 2);
     for (const one of [half, int8]) await one.close();
   });

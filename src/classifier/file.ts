@@ -17,7 +17,7 @@ import { openSafetensors, parseSafetensors, type SafetensorsFile } from '../stor
 import { version } from '../version.ts';
 import { count } from '../words.ts';
 import { contentHash, fileHash } from './content-hash.ts';
-import { encodeClassifier, FEATURES, FORMAT } from './encode.ts';
+import { classifierBytes, FEATURES, FORMAT } from './file-bytes.ts';
 import { fileRows } from './file-rows.ts';
 import { metadataSchema } from './metadata.ts';
 import { rowCheck } from './row-check.ts';
@@ -32,7 +32,7 @@ export async function writeClassifier(
   signal?: AbortSignal,
 ): Promise<void> {
   await giveWay(signal);
-  const bytes = encodeClassifier(data);
+  const bytes = classifierBytes(data);
   await giveWay(signal);
   await writeFileAtomic(path, bytes);
 }

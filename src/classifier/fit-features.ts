@@ -13,10 +13,10 @@ import { DataError, UsageError } from '../errors.ts';
 import { plainSupport, selectExamples } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { count, plural } from '../words.ts';
-import type { FitValues } from './fit.ts';
-import { fitFresh } from './fresh.ts';
-import type { FitWatch } from './refit.ts';
-import { featuresReference, referenceTo } from './runtime.ts';
+import { featuresReference, referenceTo } from './encoder-reference.ts';
+import type { Wanted } from './given.ts';
+import { type FitWatch, learn } from './learn.ts';
+import type { FitValues } from './options.ts';
 import { rounded, roundedHead, rowHashes, templatesOf } from './support.ts';
 import type { ClassifierData } from './types.ts';
 
@@ -30,7 +30,7 @@ const LOGIT_SCALE = 100;
  */
 export async function fitFeatures(
   folder: string,
-  values: FitValues & { options?: Readonly<Record<string, unknown>> },
+  values: FitValues & Pick<Wanted, 'options'>,
   encoder: Encoder | undefined,
   watch: FitWatch,
 ): Promise<{ data: ClassifierData; findings: Finding[] }> {
@@ -59,10 +59,11 @@ export async function fitFeatures(
     support: plainSupport(kept, labels),
     examples: rowHashes(features).map((sha256, i) => ({ id: `row ${i}`, sha256 })),
     dataset: dump.name,
+    ...{ reject: values.reject, shots: values.shots, seed: values.seed },
   };
-  const rows = { exact: features, validation: validationOf(dump, values.tune) };
-  const defaults = { defaults: encoder?.defaults ?? CLIP_DEFAULTS };
-  const data = await fitFresh(known, values, defaults, rows, watch);
+  const exact = values.keys === 'int8' ? features : undefined;
+  const rows = { exact, validation: validationOf(dump, values.tune) };
+  const data = await learn(known, values, { defaults: encoder?.defaults ?? CLIP_DEFAULTS }, rows, watch);
   return { data, findings: [...findings, ...(words?.findings ?? [])] };
 }
 

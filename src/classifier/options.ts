@@ -11,6 +11,7 @@ import {
   real,
   text,
   texts,
+  type ValuesOf,
 } from '../options.ts';
 
 /** Options of `fit`: written once, for the library's check, the command line, its help and the reference page. */
@@ -71,6 +72,8 @@ export const fitOptions = {
   exif: flag({ default: true, help: 'Rotate photos by their EXIF orientation.' }),
   thumbnails: flag({ default: true, help: 'Keep thumbnails of the examples in the classifier file.' }),
 } as const;
+
+export type FitValues = ValuesOf<typeof fitOptions>;
 
 /**
  * The options of methods beside those of `fit`, for a command line that names this method: its own, and hidden those of the others, so

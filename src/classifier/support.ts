@@ -9,7 +9,7 @@ import { type Matrix, matrix, row, unitRows } from '../math/matrix.ts';
 import type { Support } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { count, plural } from '../words.ts';
-import type { Runtime } from './runtime.ts';
+import type { EncoderSession } from './encoder-session.ts';
 import type { ClassifierData, SupportExample } from './types.ts';
 
 /** How the examples' features are kept in the file. */
@@ -52,11 +52,11 @@ export function supportOf(
   };
 }
 
-/** Who the examples are: id, hash and, with a runtime to make them, small pictures. */
+/** Who the examples are: id, hash and, with a session to make them, small pictures. */
 export async function describeExamples(
   examples: readonly Example[],
   { hashes }: EncodedImages,
-  pictures?: Runtime,
+  pictures?: EncoderSession,
 ): Promise<SupportExample[]> {
   return Promise.all(
     examples.map(async (example, i) => ({

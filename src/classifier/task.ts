@@ -1,9 +1,13 @@
 import type { Task } from '../methods/task.ts';
 import type { ClassifierData } from './types.ts';
 
+type Classified = Pick<ClassifierData, 'classes' | 'encoder' | 'support' | 'head'> & {
+  readonly seed?: number;
+};
+
 /** The classification problem a classifier stands for, as its method sees it. */
 export function taskOf(
-  { classes, encoder, support, head, seed }: ClassifierData,
+  { classes, encoder, support, head, seed = 1 }: Classified,
   signal?: AbortSignal,
 ): Task {
   return { classes: classes.length, dimension: encoder.dimension, support, head, seed, signal };

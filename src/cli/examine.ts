@@ -2,7 +2,7 @@ import { mkdir, statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism, release, totalmem } from 'node:os';
 import { dirname } from 'node:path';
-import { listEncoders } from '../encoder/local.ts';
+import { listEncoders } from '../encoder/installed.ts';
 import { DEFAULT_CLIP, REGISTRY } from '../encoder/registry.ts';
 import { folderSize, homeFolder } from '../store/home.ts';
 import { hubAnswers } from '../store/hub.ts';

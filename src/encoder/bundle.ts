@@ -8,7 +8,7 @@ import { checkRegular, type FileUse, openRegular, readUpTo } from '../store/regu
 import { openZip, type Zip } from '../store/zip.ts';
 import { MOST_ZIP_BYTES, type ZipFile, zipped } from '../store/zip-writer.ts';
 import { install } from './install.ts';
-import { findEncoder, type LocalEncoder, notInstalled } from './local.ts';
+import { findEncoder, type LocalEncoder, notInstalled } from './installed.ts';
 import { type EncoderRecord, parseRecord, RECORD_FILE } from './record.ts';
 
 /** Where things lie inside a bundle. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { chooseEncoder } from './choose.ts';
-import { encoderFolder } from './local.ts';
+import { encoderFolder } from './installed.ts';
 import { type EncoderRecord, RECORD_FILE } from './record.ts';
 import { CLIP_DEFAULTS } from './registry.ts';
 

@@ -5,7 +5,7 @@ import { homeFolder } from '../store/home.ts';
 import { hubAnswers } from '../store/hub.ts';
 import type { Fetch } from '../store/network.ts';
 import { BUILTIN_ID } from './builtin/packages.ts';
-import { listEncoders } from './local.ts';
+import { listEncoders } from './installed.ts';
 import { DEFAULT_CLIP, REGISTRY, type RegisteredEncoder } from './registry.ts';
 
 export interface ChooseOptions {

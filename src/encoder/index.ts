@@ -7,7 +7,8 @@ export {
   type EncodeProgress,
   encodeImages,
 } from './encode.ts';
-export { describeEncoder, listEncoders, loadEncoder, removeEncoder } from './local.ts';
+export { describeEncoder, listEncoders, removeEncoder } from './installed.ts';
+export { loadEncoder } from './load.ts';
 export { presetTemplates, renderPrompt, TEMPLATES, textHead } from './prompts.ts';
 export { type PullOptions, type PullPlan, type PullProgress, pullEncoder } from './pull.ts';
 export { registerEncoder } from './registered.ts';

@@ -3,7 +3,7 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import { diskError, moveFile } from '../store/atomic.ts';
 import { withLock } from '../store/lock.ts';
 import { removeFolder } from '../store/temporary.ts';
-import { encoderFolder, findEncoder, type LocalEncoder } from './local.ts';
+import { encoderFolder, findEncoder, type LocalEncoder } from './installed.ts';
 import { type EncoderRecord, RECORD_FILE } from './record.ts';
 
 /**

@@ -12,7 +12,8 @@ import { floatTensor } from '../math/tensor.ts';
 import { commitOf, type FakeHub, startFakeHub } from '../store/fake-hub.fixture.ts';
 import { parseSafetensors } from '../store/safetensors.ts';
 import { bundleEncoder, unbundle } from './bundle.ts';
-import { describeEncoder, encoderFolder, listEncoders, loadEncoder, removeEncoder } from './local.ts';
+import { describeEncoder, encoderFolder, listEncoders, removeEncoder } from './installed.ts';
+import { loadEncoder } from './load.ts';
 import { pullEncoder } from './pull.ts';
 import { sha256 } from './record.ts';
 

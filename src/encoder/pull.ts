@@ -14,7 +14,7 @@ import { unbundle } from './bundle.ts';
 import { findDualFiles } from './dual-files.ts';
 import { dualRecord, measured } from './dual-record.ts';
 import { install } from './install.ts';
-import { findEncoder, type LocalEncoder } from './local.ts';
+import { findEncoder, type LocalEncoder } from './installed.ts';
 import type { EncoderRecord, RecordedFile } from './record.ts';
 import { type EncoderSource, encoderSource } from './registry.ts';
 

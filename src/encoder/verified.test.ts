@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { checkFile } from '../store/checksum.ts';
-import type { LocalEncoder } from './local.ts';
+import type { LocalEncoder } from './installed.ts';
 import { verifyFiles } from './verified.ts';
 
 let folder: string;

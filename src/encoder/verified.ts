@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { checkFile } from '../store/checksum.ts';
-import type { LocalEncoder } from './local.ts';
+import type { LocalEncoder } from './installed.ts';
 
 /** Which files of an encoder's folder had the right sha256, by size and time of their last change. */
 const STAMP_FILE = '.verified.json';

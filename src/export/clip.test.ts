@@ -4,7 +4,7 @@ import * as ort from 'onnxruntime-web';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
 import { fit } from '../classifier/index.ts';
-import { loadEncoder, locateEncoder } from '../encoder/local.ts';
+import { loadEncoder, locateEncoder } from '../encoder/load.ts';
 import { normalize } from '../image/preprocess.ts';
 import { exportOnnx } from './index.ts';
 import { encodeModel } from './onnx-model.ts';

@@ -3,8 +3,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeClassifier } from '../classifier/encode.ts';
 import { fakeEncoder, workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
+import { classifierBytes } from '../classifier/file-bytes.ts';
 import { type Classifier, fit, load } from '../classifier/index.ts';
 import { taskOf } from '../classifier/task.ts';
 import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
@@ -147,10 +147,7 @@ describe('an exported classifier of features', () => {
       },
     });
     const state = await stack.fit(taskOf(one.data), options);
-    writeFileSync(
-      at('stack.safetensors'),
-      encodeClassifier({ ...one.data, method: 'stack', options, state }),
-    );
+    writeFileSync(at('stack.safetensors'), classifierBytes({ ...one.data, method: 'stack', options, state }));
     const stacked = await load(at('stack.safetensors'), { encoder: own });
     const { difference } = await exportOnnx(stacked, { input: 'features' });
     expect(difference).toBeLessThan(1e-5);

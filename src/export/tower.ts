@@ -4,7 +4,7 @@ import { imageGraph } from '../encoder/clip/towers.ts';
 import { ENCODER_FILE } from '../encoder/configuration-files.ts';
 import { IMAGE_OUTPUTS } from '../encoder/dual-encoder.ts';
 import { isWeights } from '../encoder/dual-files.ts';
-import type { LocalEncoder } from '../encoder/local.ts';
+import type { LocalEncoder } from '../encoder/installed.ts';
 import { lazyTokenizer, outputNamed, textFeeds } from '../encoder/tower.ts';
 import type { PortInfo } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';

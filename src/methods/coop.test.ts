@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { loadEncoder } from '../encoder/local.ts';
+import { loadEncoder } from '../encoder/load.ts';
 import { createEngine } from '../engine/node.ts';
 import { constantRate } from '../engine/training/schedule.ts';
 import { matrix } from '../math/matrix.ts';

@@ -1,7 +1,5 @@
-import { type Runtime, runtimeOf, THUMBNAIL_SIDE } from '../classifier/runtime.ts';
-import { readSource } from '../classifier/source.ts';
+import { type EncoderSession, lentSession, sessionFor } from '../classifier/encoder-session.ts';
 import type { EncoderReference } from '../classifier/types.ts';
-import { encodeImages } from '../encoder/encode.ts';
 import type { Encoder } from '../encoder/types.ts';
 import type { ImageLoader } from '../image/loader.ts';
 import { batching } from './batching.ts';
@@ -17,7 +15,7 @@ export interface EncodersOptions {
 
 /** What a classifier works with until it is given back. */
 export interface BorrowedEncoder {
-  readonly runtime: Runtime;
+  readonly session: EncoderSession;
   release(): Promise<void>;
 }
 
@@ -52,7 +50,8 @@ export class Encoders {
       await (await own.encoder.catch(() => undefined))?.close();
     };
     try {
-      return { runtime: servingRuntime(await own.encoder, this.#options.loader), release };
+      // Nothing that a client sends is kept, so there is no feature cache: it would grow with every picture.
+      return { session: lentSession(await own.encoder, this.#options.loader), release };
     } catch (error) {
       await release();
       throw error;
@@ -60,21 +59,10 @@ export class Encoders {
   }
 
   async #open(reference: EncoderReference): Promise<Encoder> {
-    const { open = (wanted: EncoderReference) => runtimeOf(wanted).encoder() } = this.#options;
+    const { open = (wanted: EncoderReference) => sessionFor(wanted).encoder() } = this.#options;
     const encoder = await open(reference);
     const side = encoder.preprocessing.crop;
     await encoder.embedImages([{ width: side, height: side, data: new Uint8Array(3 * side * side) }]);
     return batching(encoder, this.#options.onBatch);
   }
-}
-
-/** Nothing that a client sends is kept, so there is no feature cache: it would grow with every picture. */
-function servingRuntime(encoder: Encoder, loader: ImageLoader): Runtime {
-  return {
-    encoder: async () => encoder,
-    encode: (images, { views, seed, exif, signal }) =>
-      encodeImages(encoder, images.map(readSource), { views, seed, exif, signal, loader }),
-    thumbnail: async (image, side = THUMBNAIL_SIDE) => loader.thumbnail(await readSource(image).read(), side),
-    close: async () => {},
-  };
 }

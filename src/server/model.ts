@@ -191,7 +191,7 @@ export class Model {
 async function read(path: string, signature: string, encoders: Encoders): Promise<Loaded> {
   const data = await readClassifier(path);
   const encoder = await encoders.borrow(data.encoder);
-  const classifier = new Classifier(data, encoder.runtime);
+  const classifier = new Classifier(data, encoder.session);
   return { classifier, encoder, etag: etagOf(classifier, signature), users: 0, retired: false };
 }
 

@@ -1,5 +1,5 @@
 import type { Classifier } from '../classifier/classifier.ts';
-import { encodeClassifier } from '../classifier/encode.ts';
+import { classifierBytes } from '../classifier/file-bytes.ts';
 import { DataError } from '../errors.ts';
 import { dot, row, topK, unitRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
@@ -19,7 +19,7 @@ export async function classifierFile({ data }: Classifier, pictures: Pictures): 
       thumbnail: await pictures.thumbnail(example.sha256),
     })),
   );
-  return encodeClassifier({ ...data, examples });
+  return classifierBytes({ ...data, examples });
 }
 
 /** Pictures shown in a report, wrong answers first. */

@@ -201,11 +201,11 @@ export class Lessons {
       if (done < total) this.#set({ stage: 'looking', done, total });
       if (done >= FIRST && done < total && performance.now() >= next) {
         const known = lessonOf(board, (hash) => usable(hash) && isKnown(hash));
-        await this.#teacher.learn({ classes: known.classes, examples: [] }, { signal });
+        await this.#teacher.embedLesson({ classes: known.classes, examples: [] }, { signal });
         if (known.classes.length >= 2) await this.#instant(known, board);
         next = performance.now() + ANSWER_EVERY;
       }
-      const failed = await this.#teacher.learn(lesson, {
+      const failed = await this.#teacher.embedLesson(lesson, {
         most: TOGETHER,
         signal,
         onProgress: ({ done: more }) => this.#set({ stage: 'looking', done: done + more, total }),

@@ -3,7 +3,7 @@ import { onAbort } from '../abort.ts';
 import type { Classifier } from '../classifier/classifier.ts';
 import { BUILTIN_ID } from '../encoder/builtin/packages.ts';
 import { chooseEncoder } from '../encoder/choose.ts';
-import { loadEncoder } from '../encoder/local.ts';
+import { loadEncoder } from '../encoder/load.ts';
 import type { PullPlan } from '../encoder/pull.ts';
 import { DEFAULT_CLIP, REGISTRY, type RegisteredEncoder } from '../encoder/registry.ts';
 import type { Encoder } from '../encoder/types.ts';

@@ -54,7 +54,7 @@ it('answers for lessons that grow, shrink and change their order as their saved 
     [3, 0, 5, 4, 1, 2],
   ]) {
     const lesson = lessonOf(places);
-    expect(await teacher.learn(lesson)).toEqual([]);
+    expect(await teacher.embedLesson(lesson)).toEqual([]);
     const live = await teacher.live(lesson, SETTINGS, CONSTANTS);
     const file = join(folder, `${places.join('')}.safetensors`);
     await live.save(file);
@@ -88,7 +88,7 @@ it('tells the classes whose name the encoder does not read to its end', async ()
   const teacher = createTeacher(encoder, { read: (hash) => picture(HUES[Number(hash[0])]) }, loader);
   const lesson = lessonOf([0, 2]);
   expect(teacher.cut(lesson)).toEqual([]);
-  await teacher.learn(lesson);
+  await teacher.embedLesson(lesson);
   expect(teacher.cut(lesson)).toEqual(['other']);
   await teacher.close();
   await loader.close();

@@ -1,9 +1,8 @@
 import { Classifier } from '../classifier/classifier.ts';
-import { freshData } from '../classifier/fresh.ts';
+import { referenceTo } from '../classifier/encoder-reference.ts';
+import { lentSession } from '../classifier/encoder-session.ts';
 import type { Wanted } from '../classifier/given.ts';
-import { fitMethod } from '../classifier/refit.ts';
-import { type Runtime, referenceTo } from '../classifier/runtime.ts';
-import { readSource } from '../classifier/source.ts';
+import { type Known, learn } from '../classifier/learn.ts';
 import { taskOf } from '../classifier/task.ts';
 import type { Calibration } from '../classifier/tune.ts';
 import type { ClassifierData, Progress } from '../classifier/types.ts';
@@ -36,15 +35,15 @@ export interface Constants {
   readonly calibration?: Calibration;
 }
 
-interface LearnOptions {
+interface EmbedOptions {
   /** Pictures to embed now; the others are left for the next call. */
   most?: number;
   signal?: AbortSignal;
   onProgress?(progress: Progress): void;
 }
 
-/** What `learn` needs of a lesson. */
-interface ToLearn {
+/** What is embedded of a lesson. */
+interface ToEmbed {
   readonly classes: Lesson['classes'];
   readonly examples: readonly Pick<Lesson['examples'][number], 'hash' | 'id'>[];
 }
@@ -58,8 +57,8 @@ export interface Teacher {
   /** Whether memory has the features of a picture. */
   knows(hash: string): boolean;
   /** Embeds what the lesson has and memory has not. Returns hashes of pictures that could not be embedded. */
-  learn(lesson: Lesson, options?: LearnOptions): Promise<string[]>;
-  /** Classes whose name the encoder does not read to its end, by their keys; as far as they were learnt. */
+  embedLesson(lesson: Lesson, options?: EmbedOptions): Promise<string[]>;
+  /** Classes whose name the encoder does not read to its end, by their keys; as far as they were embedded. */
   cut(lesson: Pick<Lesson, 'classes'>): string[];
   /** Features of pictures, [n, d], and whose they are: those that cannot be embedded are left out. */
   embed(
@@ -114,12 +113,16 @@ export function createTeacher(
   const cut = new Set<string>();
   const gather = gatherer(features, encoder.dimension);
   let head: ClassifierData['head'] | undefined;
-  const runtime = tryingRuntime(encoder, loader);
+  // Pictures that are tried are remembered in memory, a few of them, instead of on the disk.
+  const session = lentSession(encoder, loader, recentFeatures());
   const templates = [encoder.defaults.template];
 
   const promptOf = ({ promptName }: Lesson['classes'][number]) => renderPrompt(templates[0], promptName);
 
-  async function learn({ classes, examples }: ToLearn, { most, signal, onProgress }: LearnOptions = {}) {
+  async function embedLesson(
+    { classes, examples }: ToEmbed,
+    { most, signal, onProgress }: EmbedOptions = {},
+  ) {
     const prompts = classes.map(promptOf);
     const unread = [...new Set(prompts.filter((prompt) => !texts.has(prompt)))];
     if (unread.length > 0) {
@@ -161,9 +164,9 @@ export function createTeacher(
     return head;
   }
 
-  function dataOf(lesson: Lesson, { reject }: Settings): ClassifierData {
+  function knownOf(lesson: Lesson, { reject }: Settings): Known {
     const { classes, examples } = lesson;
-    return freshData({
+    return {
       classes: classes.map(({ key: _, ...info }) => info),
       templates,
       encoder: referenceTo(encoder),
@@ -178,17 +181,17 @@ export function createTeacher(
       examples: examples.map(({ id, hash }) => ({ id, sha256: hash })),
       reject,
       dataset: 'studio',
-    });
+    };
   }
 
   return {
     encoder,
     knows: (hash) => features.has(hash),
-    learn,
+    embedLesson,
     cut: ({ classes }) => classes.filter((info) => cut.has(promptOf(info))).map(({ key }) => key),
     async embed(wanted, signal) {
       const examples = wanted.map(({ hash, name }) => ({ hash, id: name }));
-      await learn({ classes: [], examples }, { signal });
+      await embedLesson({ classes: [], examples }, { signal });
       const hashes = wanted.map(({ hash }) => hash).filter((hash) => features.has(hash));
       const rows = matrix(hashes.length, encoder.dimension);
       hashes.forEach((hash, i) => void row(rows, i).set(features.get(hash) as Float32Array));
@@ -196,28 +199,28 @@ export function createTeacher(
     },
     async live(lesson, settings, { alpha, beta, calibration = UNTUNED }) {
       const wanted = { method: tipAdapter.id, tune: 'fixed', alpha, beta } as const;
-      const data = await fitMethod(dataOf(lesson, settings), encoder, wanted, { calibration });
+      const data = await learn(knownOf(lesson, settings), wanted, encoder, { calibration });
       const { features, labels } = data.support;
       const cache = keysInMemory(features, gather(lesson).scales, labels, lesson.classes.length);
-      return new Classifier(data, { ...runtime, cache });
+      return new Classifier(data, { ...session, cache });
     },
     apart: (lesson, signal) => groupAlike(lesson, gather(lesson).rows, signal),
     async rehearse(lesson, settings, id, { alpha, beta }, { signal, onFit, resume }) {
       const method = methodById(id);
-      const data = dataOf(lesson, settings);
-      const { query, hidden, count } = leaveOneShotOut(data.support, PARTS);
+      const known = knownOf(lesson, settings);
+      const { query, hidden, count } = leaveOneShotOut(known.support, PARTS);
       if (!method.validates || count < 2) return;
       const all = [...hidden.keys()];
       const asked = selectExamples(
-        data.support,
+        known.support,
         all.filter((i) => query[i] === 0),
       );
       const taught = selectExamples(
-        data.support,
+        known.support,
         all.filter((i) => hidden[i] !== 0),
       );
       const task: Task = {
-        ...taskOf({ ...data, support: taught }, signal),
+        ...taskOf({ ...known, support: taught }, signal),
         engine: sharedEngine(),
         onProgress: onFit,
         resume,
@@ -227,22 +230,10 @@ export function createTeacher(
     },
     async searched(lesson, settings, sought, watch) {
       const wanted = { ...sought, tune: 'folds' } as const;
-      const data = await fitMethod(dataOf(lesson, settings), encoder, wanted, {}, watch);
-      return new Classifier(data, runtime);
+      const data = await learn(knownOf(lesson, settings), wanted, encoder, {}, watch);
+      return new Classifier(data, session);
     },
     close: () => cache.close(),
-  };
-}
-
-/** What a classifier needs to try pictures: the encoder, and a memory of the last few of them instead of the disk. */
-function tryingRuntime(encoder: Encoder, loader: ImageLoader): Runtime {
-  const recent = recentFeatures();
-  return {
-    encoder: async () => encoder,
-    encode: (images, { views, seed, exif, signal }) =>
-      encodeImages(encoder, images.map(readSource), { views, seed, exif, signal, loader, cache: recent }),
-    thumbnail: async (image, side = 96) => loader.thumbnail(await readSource(image).read(), side),
-    close: async () => {},
   };
 }
 

@@ -69,7 +69,7 @@ export const benchCommand = defineCommand({
     benchMethods(given.methods, undefined);
     if (given.shots) numbers(given.shots, 'shots');
     numbers(given.seeds, 'seeds');
-    const { checkEncoderName } = await import('../../encoder/local.ts');
+    const { checkEncoderName } = await import('../../encoder/load.ts');
     for (const name of namesIn(given.encoders) ?? []) await checkEncoderName(name);
   },
   async run(data, { suite: id, output, protocol, views, metrics, ...given }, io) {

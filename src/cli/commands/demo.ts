@@ -25,7 +25,7 @@ export const demoCommand = defineCommand({
   ],
   async check(_, { output, encoder }) {
     await checkOutputFolder(output);
-    const { checkEncoderName } = await import('../../encoder/local.ts');
+    const { checkEncoderName } = await import('../../encoder/load.ts');
     await checkEncoderName(encoder);
   },
   async run([data], { output, seed, encoder }, io) {

@@ -1,4 +1,4 @@
-import type { EncoderDescription } from '../../encoder/local.ts';
+import type { EncoderDescription } from '../../encoder/installed.ts';
 import type { PullPlan } from '../../encoder/pull.ts';
 import { UsageError } from '../../errors.ts';
 import { optional, text } from '../../options.ts';
@@ -12,7 +12,7 @@ export const listCommand = defineCommand({
   options: { json: jsonOption },
   examples: [['tip-adapter encoders list', 'Lists names, sizes, and which encoders are installed.']],
   async run(_, { json }, io) {
-    const { listEncoders } = await import('../../encoder/local.ts');
+    const { listEncoders } = await import('../../encoder/installed.ts');
     const { REGISTRY } = await import('../../encoder/registry.ts');
     const local = await listEncoders();
     const here = new Set(local.map(({ record }) => record.id));
@@ -97,7 +97,7 @@ export const showCommand = defineCommand({
   options: { json: jsonOption },
   examples: [['tip-adapter encoders show clip-vit-b32', 'Prints its size, source and licence.']],
   async run([name], { json }, io) {
-    const { describeEncoder } = await import('../../encoder/local.ts');
+    const { describeEncoder } = await import('../../encoder/installed.ts');
     const found = await describeEncoder(name);
     if (json) return printJson(io, found);
     io.print(facts(found).map(([label, value]) => `${label.padEnd(13)}${value}`));
@@ -130,7 +130,7 @@ export const removeCommand = defineCommand({
     ['tip-adapter encoders remove clip-vit-b32', 'Frees its space; the encoder can be pulled again.'],
   ],
   async run([name], _, io) {
-    const { removeEncoder } = await import('../../encoder/local.ts');
+    const { removeEncoder } = await import('../../encoder/installed.ts');
     io.print(`${name}: removed, ${bytes(await removeEncoder(name))} freed`);
   },
 });

@@ -1,5 +1,4 @@
-import type { FitValues } from '../../classifier/fit.ts';
-import { fitOptions, methodOptions } from '../../classifier/options.ts';
+import { type FitValues, fitOptions, methodOptions } from '../../classifier/options.ts';
 import type { ClassifierData } from '../../classifier/types.ts';
 import { InterruptedError } from '../../errors.ts';
 import { flag, optional, text } from '../../options.ts';
@@ -43,7 +42,7 @@ export const fitCommand = defineCommand({
     const { checkGiven } = await import('../../classifier/given.ts');
     const { values, options } = parted(given);
     checkGiven({ ...values, options, resume, checkpoint: `${output}.training` });
-    const { checkEncoderName } = await import('../../encoder/local.ts');
+    const { checkEncoderName } = await import('../../encoder/load.ts');
     await checkEncoderName(values.encoder);
   },
   async run([data], { output, fromBundle, resume, ...given }, io) {

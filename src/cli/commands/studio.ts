@@ -35,7 +35,7 @@ export const studioCommand = defineCommand({
   ],
   async check(_, { workspace, encoder }) {
     await checkOutputFolder(workspace);
-    const { checkEncoderName } = await import('../../encoder/local.ts');
+    const { checkEncoderName } = await import('../../encoder/load.ts');
     await checkEncoderName(encoder);
   },
   async run([data], { workspace, encoder, port, open }, io) {

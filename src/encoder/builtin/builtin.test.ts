@@ -7,7 +7,7 @@ import { createImageLoader } from '../../image/loader.ts';
 import type { Pixels } from '../../image/types.ts';
 import { argmax, type Matrix, matrix, productT, row, softmax, unitRows } from '../../math/matrix.ts';
 import { parseSafetensors } from '../../store/safetensors.ts';
-import { loadEncoder } from '../local.ts';
+import { loadEncoder } from '../load.ts';
 import type { Encoder } from '../types.ts';
 import { HEAD_FILE } from './build.ts';
 import { builtinOnMachine } from './machine.fixture.ts';

@@ -1,4 +1,4 @@
-import { findEncoder } from '../local.ts';
+import { findEncoder } from '../installed.ts';
 import { pullEncoder } from '../pull.ts';
 import { BUILTIN_ID } from './packages.ts';
 

@@ -8,7 +8,7 @@ import type { Pixels } from '../../image/types.ts';
 import { floatTensor } from '../../math/tensor.ts';
 import { encodeSafetensors, parseSafetensors } from '../../store/safetensors.ts';
 import { describeFolder } from '../dual-record.ts';
-import { loadEncoder } from '../local.ts';
+import { loadEncoder } from '../load.ts';
 import { RECORD_FILE } from '../record.ts';
 import { SMALL_TOKENIZER, writeSmallClip } from './small-clip.fixture.ts';
 

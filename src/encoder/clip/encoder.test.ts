@@ -7,7 +7,7 @@ import { input } from '../../graph/expression.ts';
 import type { Pixels } from '../../image/types.ts';
 import { floatTensor, type Tensor } from '../../math/tensor.ts';
 import { encodeSafetensors, parseSafetensors } from '../../store/safetensors.ts';
-import { loadEncoder } from '../local.ts';
+import { loadEncoder } from '../load.ts';
 
 const shared = join(import.meta.dirname, '../../../../shared');
 const there = existsSync(join(shared, 'golden/tiny_clip_vit')) && existsSync(join(shared, 'data/tokenizer'));

@@ -16,7 +16,7 @@ export const FORMAT = 'tip-adapter/1';
 export const FEATURES = 'support.features';
 
 /** The bytes of a classifier's file. */
-export function encodeClassifier(data: ClassifierData): Uint8Array {
+export function classifierBytes(data: ClassifierData): Uint8Array {
   const { head, support, examples, state, encoder, ...rest } = data;
   const tensors: Record<string, Tensor> = {
     ...featureTensors(data),

@@ -1,0 +1,118 @@
+import { matchClasses } from '../dataset/classes.ts';
+import { isFeatureDump } from '../dataset/feature-dump.ts';
+import { visible } from '../dataset/names.ts';
+import { readDataset } from '../dataset/read.ts';
+import { learnable } from '../dataset/split.ts';
+import type { ClassInfo, Dataset, Example, Finding } from '../dataset/types.ts';
+import { errorAbout, messageAbout, UsageError } from '../errors.ts';
+import { count, plural } from '../words.ts';
+import { addFeatures } from './add-features.ts';
+import { emptiedClasses } from './emptied.ts';
+import type { EncoderSession } from './encoder-session.ts';
+import { grown, grownHead } from './grow.ts';
+import { learnAgain } from './learn.ts';
+import { readSource } from './source.ts';
+import { describeExamples, roundedHead, supportOf } from './support.ts';
+import type { ClassifierData, ImageSource, WorkOptions } from './types.ts';
+
+/** A picture and the class it shows: an id or a shown name; a name that is not known yet becomes a new class. */
+export interface NewExample {
+  readonly image: ImageSource;
+  readonly label: string;
+}
+
+/**
+ * The data with further examples: pictures, a data set, or the path of one or of a folder of features. Those that are known already
+ * are left out and reported.
+ */
+export async function addExamples(
+  data: ClassifierData,
+  session: EncoderSession,
+  added: readonly NewExample[] | Dataset | string,
+  { signal, onProgress }: WorkOptions = {},
+): Promise<{ data: ClassifierData; findings: Finding[] }> {
+  if (typeof added === 'string') {
+    if (!(await isFeatureDump(added)))
+      return addExamples(data, session, await readDataset(added, { signal }), { signal, onProgress });
+    const { data: next, findings } = await addFeatures(data, session, added, { signal });
+    return { data: await learnAgain(next, session, signal), findings };
+  }
+  const { examples, classes, findings: told } = labelled(data.classes, added);
+  const { seed, exif } = data;
+  const views = data.views > 1 ? Array.from({ length: data.views + 1 }, (_, view) => view) : [0];
+  const encoded = await session.encode(examples, { views, seed, exif, signal, onProgress });
+  if (encoded.failures.length > 0 && encoded.failed.size === examples.length) {
+    const [{ id, error }] = encoded.failures;
+    throw errorAbout(id, error);
+  }
+
+  const readable = examples.filter((_, i) => !encoded.failed.has(i));
+  const support = supportOf(readable, encoded, Int32Array.from(readable.keys()), data.keys?.type ?? 'half');
+  const described = await describeExamples(
+    readable,
+    encoded,
+    data.examples.every((example) => example.thumbnail) ? session : undefined,
+  );
+  const fresh = classes.slice(data.classes.length);
+  const words = await headWith(data, session, fresh, signal);
+  const next = grown(data, { classes, head: words.head, support, described, noun: 'picture' });
+  const findings = [
+    ...told,
+    ...unreadFindings(encoded.failures),
+    ...next.findings,
+    ...emptiedClasses(
+      classes,
+      examples.filter(({ label }) => label >= data.classes.length),
+      readable,
+      { code: 'add/emptied-class', consequence: 'such a class is known at most by its name' },
+    ),
+    ...words.findings,
+  ];
+  return { data: await learnAgain(next.data, session, signal), findings };
+}
+
+/** Examples with the classifier's class numbers; classes it does not know are put after those it does. */
+function labelled(
+  known: readonly ClassInfo[],
+  added: readonly NewExample[] | Dataset,
+): { examples: Example[]; classes: ClassInfo[]; findings: readonly Finding[] } {
+  const classes = [...known];
+  if ('examples' in added) {
+    const { classes: own, examples, findings } = learnable(added);
+    const { toB } = matchClasses(own, known);
+    const numbers = own.map((info, c) => (toB[c] >= 0 ? toB[c] : classes.push(info) - 1));
+    const numbered = examples
+      .filter(({ label }) => label >= 0)
+      .map((example) => ({ ...example, label: numbers[example.label] }));
+    return { examples: numbered, classes, findings };
+  }
+  const numberOf = (info: ClassInfo): number => {
+    const [match] = matchClasses([info], classes).toB;
+    return match >= 0 ? match : classes.push(info) - 1;
+  };
+  const examples = added.map(({ image, label }): Example => {
+    const id = visible(label);
+    const name = id.replaceAll('_', ' ').trim();
+    if (name === '') throw new UsageError('A label cannot be empty', { code: 'add/label' });
+    return { ...readSource(image), label: numberOf({ id, name, promptName: name, prompts: [] }) };
+  });
+  return { examples, classes, findings: [] };
+}
+
+async function headWith(
+  { head, templates }: ClassifierData,
+  session: EncoderSession,
+  fresh: readonly ClassInfo[],
+  signal?: AbortSignal,
+): Promise<{ head: ClassifierData['head']; findings: Finding[] }> {
+  if (!head || fresh.length === 0) return { head, findings: [] };
+  const { head: more, findings } = await roundedHead(await session.encoder(), fresh, templates, signal);
+  return { head: grownHead(head, more), findings };
+}
+
+function unreadFindings(failures: readonly { id: string; error: Error }[]): Finding[] {
+  if (failures.length === 0) return [];
+  const message = `${count(failures.length, 'picture')} could not be read and ${plural(failures.length, 'is', 'are')} left out`;
+  const paths = failures.map(({ id, error }) => messageAbout(id, error.message));
+  return [{ level: 'warning', code: 'add/unreadable', message, paths }];
+}

@@ -1,0 +1,122 @@
+import { giveWay } from '../abort.ts';
+import type { Encoder } from '../encoder/types.ts';
+import { sharedEngine } from '../engine/node.ts';
+import type { Matrix } from '../math/matrix.ts';
+import { methodById, tipAdapter } from '../methods/index.ts';
+import { checkNeeds } from '../methods/method.ts';
+import type { Checkpoint, FitProgress, Task } from '../methods/task.ts';
+import { resolveOptions } from '../options.ts';
+import { UNTUNED } from '../tuning/search-method.ts';
+import { version } from '../version.ts';
+import type { EncoderSession } from './encoder-session.ts';
+import type { Wanted } from './given.ts';
+import { measureKeys } from './key-store.ts';
+import { taskOf } from './task.ts';
+import { type Calibration, fitWanted, type Rows } from './tune.ts';
+import type { ClassifierData } from './types.ts';
+
+/** What is known of a classifier before a method is chosen. */
+export type Known = Pick<
+  ClassifierData,
+  'classes' | 'templates' | 'encoder' | 'head' | 'support' | 'examples' | 'dataset'
+> &
+  Partial<Pick<ClassifierData, 'reject' | 'exif' | 'views' | 'shots' | 'seed'>>;
+
+/** The data of a classifier that has learnt nothing yet, made now. */
+export function unlearnt(known: Known): ClassifierData {
+  return {
+    reject: 0,
+    exif: true,
+    views: 1,
+    seed: 1,
+    ...known,
+    method: tipAdapter.id,
+    options: {},
+    state: {},
+    tuning: UNTUNED,
+    created: new Date().toISOString(),
+    createdBy: `tip-adapter ${version}`,
+    version: 1,
+  };
+}
+
+/** Rows beside the examples. */
+export interface OtherRows {
+  /** The examples' features before they were rounded to 8 bits, [r, d]: what that changes is measured. */
+  readonly exact?: Matrix;
+  /** What constants are chosen on, where not on the examples. */
+  readonly validation?: Rows;
+  /** A temperature that was found before for these constants. */
+  readonly calibration?: Calibration;
+}
+
+/**
+ * Makes a classifier of what is known: chooses the method and its constants, fits it and calibrates it. This is the one door for examples
+ * that are embedded already, wherever they came from: pictures, folders of features, the studio.
+ */
+export async function learn(
+  known: Known,
+  wanted: Wanted,
+  encoder: Pick<Encoder, 'defaults' | 'textTower'>,
+  { exact, ...rows }: OtherRows = {},
+  watch: FitWatch = {},
+): Promise<ClassifierData> {
+  const data = await fitMethod(unlearnt(known), encoder, wanted, rows, watch);
+  return exact ? { ...data, keys: await measureKeys(data, exact, watch.signal) } : data;
+}
+
+/** How a fit is followed, stopped and continued. */
+export interface FitWatch {
+  signal?: AbortSignal;
+  /** Told how far a training or search is. */
+  onFit?(progress: FitProgress): void;
+  checkpoint?: Checkpoint;
+  /** Awaited before every step of a training: until it resolves the training rests. */
+  resume?(): Promise<void>;
+}
+
+/** Chooses the method's constants, fits it and calibrates it: the part of fitting that needs features only. */
+export async function fitMethod(
+  data: ClassifierData,
+  encoder: Pick<Encoder, 'defaults' | 'textTower'>,
+  wanted: Wanted,
+  { validation, calibration }: Omit<OtherRows, 'exact'> = {},
+  { signal, onFit, checkpoint, resume }: FitWatch = {},
+): Promise<ClassifierData> {
+  await giveWay(signal);
+  const engine = sharedEngine();
+  const textTower = await openTower(data, encoder, wanted.method);
+  const task = { ...taskOf(data, signal), engine, textTower, onProgress: onFit, resume, validation };
+  const { defaults } = encoder;
+  const how = { defaults, validation, checkpoint, calibration };
+  const { method, options, state, choice } = await fitWanted(engine, task, wanted, how);
+  return { ...data, method, options, state, tuning: choice };
+}
+
+/** The open text tower with the classes' names, for a method that needs it and an encoder that has it. */
+async function openTower(
+  { classes }: ClassifierData,
+  encoder: Pick<Encoder, 'textTower'>,
+  id: string,
+): Promise<Task['textTower']> {
+  const needed = id !== 'auto' && methodById(id).needs.includes('text-tower');
+  const tower = needed ? await encoder.textTower?.() : undefined;
+  return tower && { tower, names: classes.map(({ promptName }) => promptName) };
+}
+
+/** The method fitted to the changed examples with the constants it had. */
+export async function learnAgain(
+  data: ClassifierData,
+  session: Pick<EncoderSession, 'encoder'>,
+  signal?: AbortSignal,
+): Promise<ClassifierData> {
+  await giveWay(signal);
+  const method = methodById(data.method);
+  const textTower = method.needs.includes('text-tower')
+    ? await openTower(data, await session.encoder(), method.id)
+    : undefined;
+  // What was learnt before is nearly right: a convex fit begins there.
+  const task = { ...taskOf(data, signal), engine: sharedEngine(), textTower, start: data.state };
+  checkNeeds(method, task);
+  return { ...data, state: await method.fit(task, resolveOptions(method.options, data.options)) };
+}

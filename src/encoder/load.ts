@@ -1,0 +1,79 @@
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { sharedEngine } from '../engine/node.ts';
+import type { Engine } from '../engine/types.ts';
+import { ModelError, throwIfAborted } from '../errors.ts';
+import { withNamedErrors } from '../system-error.ts';
+import { builtinEncoder } from './builtin/encoder.ts';
+import { checkedEncoder } from './checked.ts';
+import { dualEncoder } from './dual-encoder.ts';
+import { encoderIn, findEncoder, type LocalEncoder, notHere } from './installed.ts';
+import type { PullOptions } from './pull.ts';
+import { registeredEncoder } from './registered.ts';
+import { type EncoderSource, encoderSource } from './registry.ts';
+import type { Encoder } from './types.ts';
+import { verifyFiles } from './verified.ts';
+
+export interface LoadOptions extends PullOptions {
+  readonly engine?: Engine;
+  /** Download what is not on disk (default true). */
+  readonly pull?: boolean;
+}
+
+/**
+ * Opens an encoder by the id of one that was registered (`registerEncoder`), a name of the list, `hf:` or `https:` source, or the path
+ * of a folder. One that is on disk never touches the network; another is pulled first. Models are read at their first use, pictures' and texts' separately.
+ * Throws `UsageError` for an unknown name, `ModelError` where files are missing or `pull` is false, `DataError` where the disk fails.
+ */
+export async function loadEncoder(name: string, options: LoadOptions = {}): Promise<Encoder> {
+  const { engine = sharedEngine() } = options;
+  const own = registeredEncoder(name);
+  if (own) return own;
+  return withNamedErrors(async () => open(await locateEncoder(name, { ...options, engine }), engine));
+}
+
+/** The files of an encoder, found or pulled as `loadEncoder` does. */
+export async function locateEncoder(name: string, options: LoadOptions = {}): Promise<LocalEncoder> {
+  const { engine = sharedEngine(), signal, pull = true } = options;
+  throwIfAborted(signal);
+  const found = (await verified(await findEncoder(name))) ?? (await inFolder(encoderSource(name), engine));
+  if (found) return found;
+  if (!pull) throw notHere(name);
+  // The parts that download and convert are loaded only where they are needed: predicting must start fast.
+  const { pullEncoder } = await import('./pull.ts');
+  return pullEncoder(name, { ...options, engine });
+}
+
+/** Throws `UsageError` for a name that no encoder can have; nothing is read from the network. `auto` is one that can be had. */
+export async function checkEncoderName(name: string): Promise<void> {
+  if (name === 'auto' || registeredEncoder(name)) return;
+  if (!(await findEncoder(name))) encoderSource(name);
+}
+
+/** An encoder with a record, once its files are found to be those of the record. */
+async function verified(encoder: LocalEncoder | undefined): Promise<LocalEncoder | undefined> {
+  if (encoder) await verifyFiles(encoder);
+  return encoder;
+}
+
+function open({ record, folder }: LocalEncoder, engine: Engine): Encoder {
+  const kind = record.kind === 'dual' ? dualEncoder : builtinEncoder;
+  return checkedEncoder(kind(record, folder, engine));
+}
+
+/** A folder given by its path: one of ours by its record, an exported model by its configuration. */
+async function inFolder(source: EncoderSource, engine: Engine): Promise<LocalEncoder | undefined> {
+  if (source.kind !== 'folder') return undefined;
+  const folder = resolve(source.path);
+  if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
+    throw new ModelError(`There is no folder ${folder} with an encoder`, {
+      code: 'encoder/no-folder',
+      hint: 'Check the path.',
+      details: { folder },
+    });
+  }
+  const ours = await verified(await encoderIn(folder));
+  if (ours) return ours;
+  const { describeFolder } = await import('./dual-record.ts');
+  return { record: await describeFolder(folder, source, engine), folder };
+}
