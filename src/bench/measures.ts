@@ -1,4 +1,4 @@
-import { logSumExp, type Matrix, matrix, row, softmax } from '../math/matrix.ts';
+import { logSumExp, type Matrix, row, softmaxRows } from '../math/matrix.ts';
 import { brierScore, expectedCalibrationError } from '../metrics/calibration.ts';
 import { conformalHalves } from '../metrics/conformal.ts';
 
@@ -17,12 +17,11 @@ export interface Measures {
 
 /** Measures of scores [n, c] at a temperature. With fewer than two rows there are no sets: their measures are NaN. */
 export function measureScores(scores: Matrix, labels: Int32Array, temperature: number): Measures {
-  const probabilities = matrix(scores.rows, scores.cols);
+  const probabilities = softmaxRows(scores, temperature);
   let surprise = 0;
   for (let i = 0; i < scores.rows; i++) {
     const scaled = Float64Array.from(row(scores, i), (x) => x / temperature);
     surprise += logSumExp(scaled) - scaled[labels[i]];
-    row(probabilities, i).set(softmax(scaled));
   }
   return {
     nll: surprise / scores.rows,

@@ -3,7 +3,7 @@ import type { EncodedImages } from '../encoder/encode.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { closedError, errorAbout, throwIfAborted, UsageError } from '../errors.ts';
-import { type Matrix, matrix, row, softmax } from '../math/matrix.ts';
+import { type Matrix, row, softmax, softmaxRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
 import { isCalibrated } from '../tuning/search-method.ts';
@@ -70,11 +70,7 @@ export class Classifier {
 
   /** Probabilities [m, c] of embeddings as the encoder gives them, [m, d]; `calibrated` says whether they can be believed. */
   async probabilities(features: Matrix, signal?: AbortSignal): Promise<Matrix> {
-    const scores = await this.scores(features, signal);
-    const out = matrix(scores.rows, scores.cols);
-    for (let i = 0; i < scores.rows; i++)
-      out.data.set(softmax(row(scores, i), this.data.tuning.temperature), i * out.cols);
-    return out;
+    return softmaxRows(await this.scores(features, signal), this.data.tuning.temperature);
   }
 
   /** What is in each picture. Unreadable pictures are listed beside the answers, not thrown. */

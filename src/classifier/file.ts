@@ -1,5 +1,4 @@
 import { giveWay } from '../abort.ts';
-import { fileIdentity } from '../engine/keys/node.ts';
 import { ModelError, throwIfAborted } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import type { Matrix } from '../math/matrix.ts';
@@ -12,7 +11,7 @@ import { countByClass, isPlain } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { faultOf, resolveOptions } from '../options.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
-import { type FileUse, readRegular } from '../store/regular.ts';
+import { type FileUse, fileIdentity, readRegular } from '../store/regular.ts';
 import { openSafetensors, parseSafetensors, type SafetensorsFile } from '../store/safetensors.ts';
 import { version } from '../version.ts';
 import { count } from '../words.ts';

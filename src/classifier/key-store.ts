@@ -1,5 +1,5 @@
 import { sharedEngine } from '../engine/node.ts';
-import { argmax, dot, type Matrix, matrix, norm, row, selectRows, softmax } from '../math/matrix.ts';
+import { argmax, dot, type Matrix, norm, row, selectRows, softmaxRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
 import { createScorer } from '../methods/score.ts';
 import { rounded } from './support.ts';
@@ -42,11 +42,7 @@ export async function measureKeys(
 async function probabilities(data: ClassifierData, queries: Matrix, signal?: AbortSignal): Promise<Matrix> {
   const scorer = await createScorer(sharedEngine(), methodById(data.method), data.state, taskOf(data));
   try {
-    const scores = await scorer.scores(queries, signal);
-    const out = matrix(scores.rows, scores.cols);
-    for (let i = 0; i < scores.rows; i++)
-      out.data.set(softmax(row(scores, i), data.tuning.temperature), i * out.cols);
-    return out;
+    return softmaxRows(await scorer.scores(queries, signal), data.tuning.temperature);
   } finally {
     await scorer.close();
   }

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-
-const triple = z.tuple([z.number(), z.number(), z.number()]);
+import { preprocessingSchema } from '../image/preprocessing.ts';
 
 /** The JSON text in a classifier's file: all of it that is not a tensor. */
 export const metadataSchema = z.object({
@@ -19,19 +18,7 @@ export const metadataSchema = z.object({
     licence: z.string(),
     dimension: z.number().int().positive(),
     logitScale: z.number().positive().max(1e6),
-    preprocessing: z
-      .object({
-        resize: z.enum(['shortest', 'squash']),
-        resizeTo: z.number().int().positive(),
-        crop: z.number().int().positive(),
-        filter: z.enum(['bicubic', 'bilinear']),
-        channels: z.enum(['rgb', 'bgr']),
-        layout: z.enum(['nchw', 'nhwc']),
-        scale: z.number(),
-        mean: triple,
-        std: triple,
-      })
-      .optional(),
+    preprocessing: preprocessingSchema.optional(),
   }),
   prompts: z.array(z.array(z.string())).optional(),
   examples: z.array(z.object({ id: z.string(), sha256: z.string() })),

@@ -2,10 +2,10 @@ import { DataError, TipAdapterError, throwIfAborted } from '../errors.ts';
 import { createImageLoader, type ImageLoader } from '../image/loader.ts';
 import { DECODING, type Pixels, type View } from '../image/types.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
+import { sha256 } from '../store/checksum.ts';
 import type { FeatureCache } from '../store/feature-cache.ts';
 import { ahead } from './ahead.ts';
 import { isFeature } from './checked.ts';
-import { sha256 } from './record.ts';
 import type { Encoder } from './types.ts';
 
 /** A picture to encode; `read` gives its file's bytes. */

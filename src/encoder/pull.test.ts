@@ -9,13 +9,13 @@ import { normalize } from '../image/preprocess.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { floatTensor } from '../math/tensor.ts';
+import { sha256 } from '../store/checksum.ts';
 import { commitOf, type FakeHub, startFakeHub } from '../store/fake-hub.fixture.ts';
 import { parseSafetensors } from '../store/safetensors.ts';
 import { bundleEncoder, unbundle } from './bundle.ts';
 import { describeEncoder, encoderFolder, listEncoders, removeEncoder } from './installed.ts';
 import { loadEncoder } from './load.ts';
 import { pullEncoder } from './pull.ts';
-import { sha256 } from './record.ts';
 
 const shared = new URL('../../../shared/', import.meta.url);
 const exported = new URL('golden/tiny_clip_onnx/', shared);

@@ -1,9 +1,10 @@
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ModelError } from '../errors.ts';
+import { preprocessingSchema as preprocessing } from '../image/preprocessing.ts';
 import type { Preprocessing } from '../image/types.ts';
 import { faultOf } from '../options.ts';
+import { sha256 } from '../store/checksum.ts';
 import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { ENCODER_FILE, parseObject } from './configuration-files.ts';
 import type { Json } from './fields.ts';
@@ -15,20 +16,7 @@ export const RECORD_FILE = 'encoder.json';
 export const PRECISIONS = ['fp32', 'fp16', 'int8', 'uint8', 'quantized', 'q4', 'q4f16', 'bnb4'] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
-const triple = z.tuple([z.number(), z.number(), z.number()]);
 const count = z.number().int().positive();
-
-const preprocessing: z.ZodType<Preprocessing> = z.object({
-  resize: z.enum(['shortest', 'squash']),
-  resizeTo: count,
-  crop: count,
-  filter: z.enum(['bicubic', 'bilinear']),
-  channels: z.enum(['rgb', 'bgr']),
-  layout: z.enum(['nchw', 'nhwc']),
-  scale: z.number(),
-  mean: triple,
-  std: triple,
-});
 
 const defaults: z.ZodType<CacheDefaults> = z.object({
   alpha: z.number(),
@@ -131,10 +119,6 @@ export function fingerprintOf(meaning: {
 /** The meaning of a tokenizer.json, as a sha256: padding and truncation are decided by the text rule instead. */
 export function tokenizerMeaning({ padding: _, truncation: __, version: ___, ...meaning }: Json): string {
   return sha256(canonical(meaning));
-}
-
-export function sha256(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
 }
 
 /** JSON with keys in sorted order. */

@@ -1,4 +1,5 @@
-import { bytesField, Message, textField, varintField } from '../graph/protobuf.ts';
+import { modelMessage } from '../graph/onnx.ts';
+import { bytesField, Message, textField } from '../graph/protobuf.ts';
 import { fieldsOf, textOf, type WireField } from './wire.ts';
 
 /**
@@ -68,22 +69,7 @@ export function encodeModel(
   { ir, opsets, functions, graph }: OnnxModel,
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
-  const model = new Message();
-  varintField(model, 1, ir);
-  textField(model, 2, 'tip-adapter');
-  bytesField(model, 7, encodeGraph(graph));
-  for (const [domain, version] of opsets) {
-    const opset = new Message();
-    textField(opset, 1, domain);
-    varintField(opset, 2, version);
-    bytesField(model, 8, opset);
-  }
-  for (const [key, value] of Object.entries(metadata)) {
-    const entry = new Message();
-    textField(entry, 1, key);
-    textField(entry, 2, value);
-    bytesField(model, 14, entry);
-  }
+  const model = modelMessage(encodeGraph(graph), { ir, opsets, metadata });
   for (const definition of functions) bytesField(model, 25, definition);
   return model.bytes();
 }

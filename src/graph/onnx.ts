@@ -39,21 +39,39 @@ export function toOnnx(
     bytesField(graph, 12, valueInfo(name, expr));
   }
 
-  const opset = new Message();
-  textField(opset, 1, '');
-  varintField(opset, 2, 17);
+  return modelMessage(graph, { ir: 8, opsets: [['', 17]], metadata }).bytes();
+}
+
+/** A ModelProto around a GraphProto; `opsets` are versions by domain. */
+export function modelMessage(
+  graph: Message,
+  {
+    ir,
+    opsets,
+    metadata,
+  }: {
+    ir: number;
+    opsets: Iterable<readonly [domain: string, version: number]>;
+    metadata: Readonly<Record<string, string>>;
+  },
+): Message {
   const model = new Message();
-  varintField(model, 1, 8);
+  varintField(model, 1, ir);
   textField(model, 2, 'tip-adapter');
   bytesField(model, 7, graph);
-  bytesField(model, 8, opset);
+  for (const [domain, version] of opsets) {
+    const opset = new Message();
+    textField(opset, 1, domain);
+    varintField(opset, 2, version);
+    bytesField(model, 8, opset);
+  }
   for (const [key, value] of Object.entries(metadata)) {
     const entry = new Message();
     textField(entry, 1, key);
     textField(entry, 2, value);
     bytesField(model, 14, entry);
   }
-  return model.bytes();
+  return model;
 }
 
 /** TensorProto.DataType. */

@@ -179,3 +179,10 @@ export function softmax(values: ArrayLike<number>, temperature = 1): Float64Arra
   const total = logSumExp(scaled);
   return scaled.map((v) => Math.exp(v - total));
 }
+
+/** Softmax of each row / temperature, [m, c]. */
+export function softmaxRows(scores: Matrix, temperature = 1): Matrix {
+  const out = matrix(scores.rows, scores.cols);
+  for (let i = 0; i < scores.rows; i++) row(out, i).set(softmax(row(scores, i), temperature));
+  return out;
+}

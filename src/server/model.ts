@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { Classifier } from '../classifier/classifier.ts';
 import { readClassifier, writeClassifier } from '../classifier/file.ts';
-import { sha256 } from '../encoder/record.ts';
-import { fileIdentity } from '../engine/keys/node.ts';
 import { throwIfAborted } from '../errors.ts';
+import { sha256 } from '../store/checksum.ts';
 import { withLock } from '../store/lock.ts';
+import { fileIdentity } from '../store/regular.ts';
 import type { BorrowedEncoder, Encoders } from './encoders.ts';
 import { Refusal } from './problem.ts';
 

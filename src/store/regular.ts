@@ -103,6 +103,11 @@ export function unlessMissing(error: unknown): undefined {
   if (systemCode(error) !== 'ENOENT' && systemCode(cause) !== 'ENOENT') throw error;
 }
 
+/** Tells a file from another that took its place under the same name. */
+export function fileIdentity({ dev, ino, size, mtimeMs }: Stats): string {
+  return [dev, ino, size, mtimeMs].join(' ');
+}
+
 /** What a file is that is not a regular one. */
 export function kindOf(stats: Stats | undefined): string | undefined {
   if (!stats || stats.isFile()) return undefined;

@@ -3,7 +3,7 @@ import type { ClassifierData } from '../classifier/types.ts';
 import { sampleFewShot } from '../dataset/sample.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { throwIfAborted } from '../errors.ts';
-import { argmax, type Matrix, matrix, row, selectRows, softmax } from '../math/matrix.ts';
+import { argmax, type Matrix, matrix, row, selectRows, softmaxRows } from '../math/matrix.ts';
 import { methodById, tipAdapter } from '../methods/index.ts';
 import { createScorer } from '../methods/score.ts';
 import { plainRows, selectExamples } from '../methods/task.ts';
@@ -99,10 +99,7 @@ async function leftOutProbabilities(
   for (const term of Object.values(terms)) {
     for (let i = 0; i < out.data.length; i++) out.data[i] += term.data[i];
   }
-  for (let i = 0; i < out.rows; i++) {
-    out.data.set(softmax(row(out, i), data.tuning.temperature), i * out.cols);
-  }
-  return out;
+  return softmaxRows(out, data.tuning.temperature);
 }
 
 const CURVE_SHOTS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32];

@@ -8,8 +8,9 @@ import { toHalf } from '../../math/half.ts';
 import { inverseLengths, roundToInt8, toInt8 } from '../../math/int8.ts';
 import { dot, type Matrix, matrix, row, unitRows } from '../../math/matrix.ts';
 import { random } from '../../math/random.ts';
+import { fileIdentity } from '../../store/regular.ts';
 import { createEngine } from '../node.ts';
-import { fileIdentity, openFile } from './node.ts';
+import { openFile } from './node.ts';
 import { openPages } from './pages.ts';
 import type { KeyFile } from './types.ts';
 

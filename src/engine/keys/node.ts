@@ -1,11 +1,7 @@
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { ModelError } from '../../errors.ts';
+import { fileIdentity } from '../../store/regular.ts';
 import type { FileReader } from './types.ts';
-
-/** Tells a file from another that took its place under the same name. */
-export function fileIdentity({ dev, ino, size, mtimeMs }: Stats): string {
-  return [dev, ino, size, mtimeMs].join(' ');
-}
 
 /** Opens a file whose place in memory is taken by pages. Throws `ModelError` where another file has its name by now. */
 export function openFile(path: string, identity: string): FileReader {

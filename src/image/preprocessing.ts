@@ -1,0 +1,18 @@
+import { z } from 'zod';
+import type { Preprocessing } from './types.ts';
+
+const count = z.number().int().positive();
+const triple = z.tuple([z.number(), z.number(), z.number()]);
+
+/** An encoder's preprocessing as files keep it. */
+export const preprocessingSchema: z.ZodType<Preprocessing> = z.object({
+  resize: z.enum(['shortest', 'squash']),
+  resizeTo: count,
+  crop: count,
+  filter: z.enum(['bicubic', 'bilinear']),
+  channels: z.enum(['rgb', 'bgr']),
+  layout: z.enum(['nchw', 'nhwc']),
+  scale: z.number(),
+  mean: triple,
+  std: triple,
+});
