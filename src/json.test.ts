@@ -20,8 +20,8 @@ describe('parseJson', () => {
   it.each([
     ['[[[[]]]]', 'nested more than 3 deep'],
     ['{"a":{"b":{"c":{}}}}', 'nested more than 3 deep'],
-    ['[1,2,3,4,5,6,7,8,9,10,11]', 'more than 10 values'],
-    ['[[],[],[],[],[],[]]', 'more than 10 values'],
+    ['[1,2,3,4,5,6,7,8,9,10,11]', 'too many values (more than 10)'],
+    ['[[],[],[],[],[],[]]', 'too many values (more than 10)'],
     ['[1,', 'not JSON'],
     ['"open', 'not JSON'],
     ['', 'not JSON'],

@@ -89,7 +89,7 @@ const calls: Record<string, (signal: AbortSignal) => Promise<unknown>> = {
   evaluate: (signal) => known.evaluate(features, { signal }),
   load: (signal) => load(at('known.safetensors'), { signal }),
   save: (signal) => known.save(at('written', 'old.safetensors'), { signal }),
-  scores: (signal) => known.scores(matrix(EXAMPLES, 256), signal),
+  scores: (signal) => known.scores(matrix(EXAMPLES, 256), { signal }),
 };
 
 /** Milliseconds for which this thread has waited for a processor so far: on a busy machine that is most of what a clock shows. */

@@ -17,6 +17,7 @@ import { type Removal, removeParts } from './remove.ts';
 import { readSource } from './source.ts';
 import { taskOf } from './task.ts';
 import type {
+  Abortable,
   ClassifierData,
   Evaluation,
   Explanation,
@@ -29,6 +30,12 @@ import type {
 export interface PredictOptions extends WorkOptions {
   /** Overrides the classifier's own rejection threshold. */
   reject?: number;
+}
+
+/** Answers, and the pictures that could not be read. */
+export interface Predictions {
+  readonly predictions: Prediction[];
+  readonly failures: Failure[];
 }
 
 export interface ExplainOptions extends PredictOptions {
@@ -52,6 +59,7 @@ export class Classifier {
   #scorer?: Promise<Scorer>;
   #closed = false;
 
+  /** @internal Classifiers come from `fit` and `load`. */
   constructor(data: ClassifierData, session: EncoderSession, findings: readonly Finding[] = []) {
     this.data = data;
     this.findings = findings;
@@ -64,20 +72,28 @@ export class Classifier {
   }
 
   /** Scores [m, c] of embeddings as the encoder gives them, [m, d], in the order of `data.classes`. */
-  async scores(features: Matrix, signal?: AbortSignal): Promise<Matrix> {
+  async scores(features: Matrix, { signal }: Abortable = {}): Promise<Matrix> {
     return (await this.#scoring()).scores(features, signal);
   }
 
   /** Probabilities [m, c] of embeddings as the encoder gives them, [m, d]; `calibrated` says whether they can be believed. */
-  async probabilities(features: Matrix, signal?: AbortSignal): Promise<Matrix> {
-    return softmaxRows(await this.scores(features, signal), this.data.tuning.temperature);
+  async probabilities(features: Matrix, work: Abortable = {}): Promise<Matrix> {
+    return softmaxRows(await this.scores(features, work), this.data.tuning.temperature);
   }
 
+  /** What is in a picture. Throws `DataError` where it cannot be read. */
+  async predict(image: ImageSource, options?: PredictOptions): Promise<Prediction>;
   /** What is in each picture. Unreadable pictures are listed beside the answers, not thrown. */
+  async predict(images: readonly ImageSource[], options?: PredictOptions): Promise<Predictions>;
   async predict(
-    images: readonly ImageSource[],
+    images: ImageSource | readonly ImageSource[],
     options: PredictOptions = {},
-  ): Promise<{ predictions: Prediction[]; failures: Failure[] }> {
+  ): Promise<Prediction | Predictions> {
+    if (!isList(images)) {
+      const [answer] = await this.#answers([images], options);
+      if (isFailure(answer)) throw errorAbout(answer.image, answer.error);
+      return answer;
+    }
     const answers = await this.#answers(images, options);
     return {
       predictions: answers.filter((answer): answer is Prediction => !isFailure(answer)),
@@ -132,7 +148,7 @@ export class Classifier {
     const set = isEncoded ? source : await this.encodeTestSet(source, options);
     const judged = {
       data: this.data,
-      probabilities: (features: Matrix, signal?: AbortSignal) => this.probabilities(features, signal),
+      probabilities: (features: Matrix, signal?: AbortSignal) => this.probabilities(features, { signal }),
       prediction: (image: string, probabilities: Float32Array) => this.#prediction(image, probabilities),
     };
     const evaluation = await evaluate(judged, set, options.signal);
@@ -140,7 +156,7 @@ export class Classifier {
   }
 
   /** The same examples under another method, other constants or fewer shots; nothing is encoded again. */
-  async refit(values: RefitValues, { signal }: Pick<WorkOptions, 'signal'> = {}): Promise<Classifier> {
+  async refit(values: RefitValues, { signal }: Abortable = {}): Promise<Classifier> {
     const encoder = await this.#open().encoder();
     return new Classifier(await refitMethod(this.data, encoder, values, signal), this.#session);
   }
@@ -161,7 +177,7 @@ export class Classifier {
   }
 
   /** A new classifier without some examples or classes, named by id or shown name. Throws `UsageError` for unknown ones. */
-  async remove(removal: Removal, work: Pick<WorkOptions, 'signal'> = {}): Promise<Classifier> {
+  async remove(removal: Removal, work: Abortable = {}): Promise<Classifier> {
     return new Classifier(await removeParts(this.data, this.#open(), removal, work), this.#session);
   }
 
@@ -176,7 +192,7 @@ export class Classifier {
   }
 
   /** Writes the file, whole or not at all. */
-  async save(path: string, { signal }: Pick<WorkOptions, 'signal'> = {}): Promise<void> {
+  async save(path: string, { signal }: Abortable = {}): Promise<void> {
     await writeClassifier(path, this.data, signal);
   }
 
@@ -186,6 +202,10 @@ export class Classifier {
     this.#closed = true;
     await (await this.#scorer?.catch(() => undefined))?.close();
     await this.#session.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   #open(): EncoderSession {
@@ -207,7 +227,7 @@ export class Classifier {
     { reject, ...work }: PredictOptions,
   ): Promise<(Prediction | Failure)[]> {
     const { features, rows, failures } = await this.#encode(images, work);
-    const probabilities = await this.probabilities(features, work.signal);
+    const probabilities = await this.probabilities(features, work);
     const answers: (Prediction | Failure)[] = [];
     rows.forEach(({ item }, i) => {
       answers[item] = this.#prediction(readSource(images[item]).id, row(probabilities, i), reject);
@@ -255,6 +275,10 @@ async function* chunks<T>(items: AsyncIterable<T> | Iterable<T>, size: number): 
     }
   }
   if (chunk.length > 0) yield chunk;
+}
+
+function isList(images: ImageSource | readonly ImageSource[]): images is readonly ImageSource[] {
+  return Array.isArray(images);
 }
 
 /** The picture a failed or answered item stands for. */

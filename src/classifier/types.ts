@@ -4,8 +4,24 @@ import type { State } from '../methods/method.ts';
 import type { Support, TextHead } from '../methods/task.ts';
 import type { Choice } from '../tuning/search-method.ts';
 
-/** Where a picture comes from: a path, its bytes, or an example of a data set. */
-export type ImageSource = string | Uint8Array | Pick<Example, 'id' | 'read'>;
+/**
+ * Where a picture comes from: a path, a `file:` URL, the bytes of a file (as an array or a Blob), pixels, or an example of a data set.
+ */
+export type ImageSource =
+  | string
+  | URL
+  | Uint8Array
+  | ArrayBuffer
+  | Blob
+  | ImagePixels
+  | Pick<Example, 'id' | 'read'>;
+
+/** A decoded picture, row by row from the top: three (RGB) or four (RGBA) bytes a pixel, as in the web's ImageData. */
+export interface ImagePixels {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array | Uint8ClampedArray;
+}
 
 /** The encoder a classifier was fitted with; no other may be used with it. */
 export interface EncoderReference {
@@ -109,8 +125,12 @@ export interface Progress {
   readonly cached: number;
 }
 
-export interface WorkOptions {
+/** What can be stopped: where the signal fires, the call rejects with `InterruptedError` within a tenth of a second. */
+export interface Abortable {
   signal?: AbortSignal;
+}
+
+export interface WorkOptions extends Abortable {
   onProgress?(progress: Progress): void;
 }
 

@@ -1,3 +1,4 @@
+import { closable } from '../closable.ts';
 import { closedError, ModelError } from '../errors.ts';
 import { LARGEST_HALF } from '../math/half.ts';
 import type { Matrix } from '../math/matrix.ts';
@@ -8,7 +9,7 @@ import type { Encoder } from './types.ts';
  * number, and every answer would be wrong without a word. Classifiers keep features in half precision, so more than it holds is none. Throws `ModelError` naming the picture's or text's place, and `UsageError`
  * `encoder/closed` after `close`.
  */
-export function checkedEncoder(encoder: Encoder): Encoder {
+export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
   const { id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source } =
     encoder;
   const { prepare, textLength, textTower } = encoder;
@@ -17,7 +18,7 @@ export function checkedEncoder(encoder: Encoder): Encoder {
     if (closed) throw closedError('encoder');
     return encoder;
   };
-  return {
+  return closable<Encoder>({
     // One by one: those of a class are not its objects' own.
     ...{ id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source },
     embedImages: async (pixels, signal) =>
@@ -32,7 +33,7 @@ export function checkedEncoder(encoder: Encoder): Encoder {
       closed = true;
       await encoder.close();
     },
-  };
+  });
 }
 
 /** Embeddings of `count` pictures or texts, of the encoder's dimension, all of them numbers. */

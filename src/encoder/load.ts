@@ -25,7 +25,10 @@ export interface LoadOptions extends PullOptions {
  * of a folder. One that is on disk never touches the network; another is pulled first. Models are read at their first use, pictures' and texts' separately.
  * Throws `UsageError` for an unknown name, `ModelError` where files are missing or `pull` is false, `DataError` where the disk fails.
  */
-export async function loadEncoder(name: string, options: LoadOptions = {}): Promise<Encoder> {
+export async function loadEncoder(
+  name: string,
+  options: LoadOptions = {},
+): Promise<Encoder & AsyncDisposable> {
   const { engine = sharedEngine() } = options;
   const own = registeredEncoder(name);
   if (own) return own;
@@ -56,7 +59,7 @@ async function verified(encoder: LocalEncoder | undefined): Promise<LocalEncoder
   return encoder;
 }
 
-function open({ record, folder }: LocalEncoder, engine: Engine): Encoder {
+function open({ record, folder }: LocalEncoder, engine: Engine): Encoder & AsyncDisposable {
   const kind = record.kind === 'dual' ? dualEncoder : builtinEncoder;
   return checkedEncoder(kind(record, folder, engine));
 }

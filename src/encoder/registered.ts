@@ -1,3 +1,4 @@
+import { closable } from '../closable.ts';
 import { UsageError } from '../errors.ts';
 import { checkedEncoder } from './checked.ts';
 import type { Encoder } from './types.ts';
@@ -21,7 +22,7 @@ export function registerEncoder(encoder: Encoder): void {
 }
 
 /** The registered encoder of that id. It stays open when it is closed: it is lent to whoever asks for it. */
-export function registeredEncoder(id: string): Encoder | undefined {
+export function registeredEncoder(id: string): (Encoder & AsyncDisposable) | undefined {
   const encoder = known.get(id);
-  return encoder && { ...checkedEncoder(encoder), close: async () => {} };
+  return encoder && closable({ ...checkedEncoder(encoder), close: async () => {} });
 }

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { closable } from '../closable.ts';
 import type { Thread, ThreadEvents } from './channel.ts';
 import { engineOn, sharedBy } from './client.ts';
 import { DEVICES, type Device, type EngineOptions } from './device.ts';
@@ -29,7 +30,7 @@ const NEEDS_NATIVE = "it needs ONNX Runtime's native build";
  * default; other devices are experimental. The native build is downloaded from npm where it is not on the machine; where it
  * cannot be had, `note` is told so and the build in WebAssembly computes.
  */
-export function createEngine(options: EngineOptions = {}): Engine {
+export function createEngine(options: EngineOptions = {}): Engine & AsyncDisposable {
   const { threads = availableParallelism(), note = (line) => console.warn(line) } = options;
   const native = async (error?: unknown) =>
     (await (error ? giveUpNative(error, note) : chooseRuntime({ note }))).native;
@@ -37,7 +38,7 @@ export function createEngine(options: EngineOptions = {}): Engine {
     const folder = await native();
     return folder === undefined ? NEEDS_NATIVE : deviceRefusal(device, folder);
   };
-  return engineOn({ start, settings: { threads }, native, files: true, refusal }, options);
+  return closable(engineOn({ start, settings: { threads }, native, files: true, refusal }, options));
 }
 
 /**

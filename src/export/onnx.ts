@@ -83,7 +83,7 @@ async function trial(
   try {
     const { feed, features } =
       input === 'features' ? trialFeatures(data) : await trialPictures(data, input, signal);
-    const expected = await classifier.probabilities(features, signal);
+    const expected = await classifier.probabilities(features, { signal });
     const { probabilities } = await session.run({ [input]: feed }, { outputs: ['probabilities'], signal });
     const got = probabilities.data as Float32Array;
     const difference = expected.data.reduce((most, p, i) => Math.max(most, Math.abs(p - got[i])), 0);

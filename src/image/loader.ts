@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { onAbort } from '../abort.ts';
+import { closable } from '../closable.ts';
 import { closedError, InterruptedError, systemCode } from '../errors.ts';
 import { type Decoder, DIED, startDecoder } from './decoder.ts';
 import type { Job } from './jobs.ts';
@@ -71,7 +72,7 @@ export function createImageLoader({
   decoders: most = Math.min(2, availableParallelism()),
   maxPixels = MAX_PIXELS,
   seconds = SECONDS,
-}: LoaderOptions = {}): ImageLoader {
+}: LoaderOptions = {}): ImageLoader & AsyncDisposable {
   const memory = OWN_MEMORY + MEMORY_OF_PIXEL * maxPixels;
   const queue: Waiting[] = [];
   const starting = new Set<Decoder>();
@@ -176,7 +177,7 @@ export function createImageLoader({
     });
   }
 
-  return {
+  return closable<ImageLoader>({
     load: async (bytes, { spec, views, seed, exif }, signal) => {
       const crops = await submit({ kind: 'load', spec, views, seed, exif, maxPixels }, bytes, signal);
       return crops.map((data) => ({ width: spec.crop, height: spec.crop, data }));
@@ -191,5 +192,5 @@ export function createImageLoader({
       busy.clear();
       await Promise.all(ending);
     },
-  };
+  });
 }

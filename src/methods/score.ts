@@ -1,3 +1,4 @@
+import { closable } from '../closable.ts';
 import type { KeyCache } from '../engine/keys/types.ts';
 import type { Engine, Session } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';
@@ -74,7 +75,7 @@ export async function createScorer(
   method: Method,
   state: State,
   task: Task,
-): Promise<Scorer> {
+): Promise<Scorer & AsyncDisposable> {
   const bound = bindMethod(method, state, task);
   const { features: rows, labels } = task.support;
   const opened =
@@ -164,7 +165,7 @@ export async function createScorer(
     return out;
   }
 
-  return {
+  return closable<Scorer>({
     scores: async (features, signal) => {
       const session = await compiled('scores', () => ({
         scores: scoresOf(method, bound.f, bound.state, bound.task),
@@ -187,7 +188,7 @@ export async function createScorer(
       await opened?.close();
       for (const session of sessions.values()) await (await session).close();
     },
-  };
+  });
 }
 
 function allFinite(values: Float32Array): boolean {

@@ -1,4 +1,5 @@
 import type { EncoderReference } from '../classifier/types.ts';
+import { closable } from '../closable.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { UsageError } from '../errors.ts';
 import { createImageLoader } from '../image/loader.ts';
@@ -74,7 +75,7 @@ export function checkServing({
  * A server for classifiers, ready to listen: their files are read and their encoders loaded. Throws `UsageError` where others
  * than this machine could ask without a token, and `ModelError` where a classifier or its encoder cannot be used.
  */
-export async function createServer(options: ServerOptions): Promise<Server> {
+export async function createServer(options: ServerOptions): Promise<Server & AsyncDisposable> {
   refuseUnknown(options, [...Object.keys(serverOptions), ...OWN_OPTIONS]);
   const values = resolveOptions(serverOptions, { ...options });
   checkServing(values);
@@ -111,7 +112,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
         log('info', 'broken-request', { id: requestId, status, code, detail });
       },
     });
-    return {
+    return closable<Server>({
       listen: async () => {
         const address = await listen(http, values.host, values.port);
         log('info', 'listening', { address, models: registry.all.map(({ name }) => name) });
@@ -126,7 +127,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
         await loader.close();
         if (listening) log('info', 'stopped');
       },
-    };
+    });
   } catch (error) {
     await loader.close();
     throw error;

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { closable } from '../closable.ts';
 import { type FeatureStore, openFeatureStore } from './feature-store.ts';
 import { homeFolder } from './home.ts';
 
@@ -35,7 +36,7 @@ export interface FeatureCacheOptions {
 export function openFeatureCache(
   folder: string = homeFolder('features'),
   { onWarning = () => {} }: FeatureCacheOptions = {},
-): FeatureCache {
+): FeatureCache & AsyncDisposable {
   const memory = new Map<string, Buffer>();
   let store: FeatureStore | undefined;
   let writable = true;
@@ -55,7 +56,7 @@ export function openFeatureCache(
     return sealed && unseal(key, sealed);
   };
 
-  return {
+  return closable<FeatureCache>({
     getMany: (keys) => {
       try {
         store?.refresh();
@@ -90,7 +91,7 @@ export function openFeatureCache(
       await store?.close();
       store = undefined;
     },
-  };
+  });
 }
 
 /** 128 bits are plenty: keys are counted in millions, and the value's checksum covers the key as well. */

@@ -209,12 +209,12 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
   });
 
   it('opens a choice of files from its drop areas', async () => {
+    await eventually(() => page.locator('.drop-hint').count()).toBe(1);
     for (const area of [page.locator('.drop-hint'), page.locator('#try .stage-box')]) {
       if ((await area.count()) === 0) continue;
       const [chooser] = await Promise.all([page.waitForEvent('filechooser'), area.click()]);
       expect(chooser.isMultiple()).toBe(true);
     }
-    expect(await page.locator('.drop-hint').count()).toBe(1);
   });
 
   it('takes what is dropped anywhere, shows where it would go, and tells of every file it did not take', async () => {
