@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -9,56 +9,11 @@ const repository = join(import.meta.dirname, '..');
 const project = mkdtempSync(join(tmpdir(), 'extensions-'));
 const at = (name: string) => join(project, name);
 
-/** What a project outside of this repository has: the package, and one file for what it adds. */
-const METHOD = `
-import { mul } from 'tip-adapter/graph';
-import { affinities, cacheTensors, classSums, defineMethod, keysOf, positive, WEIGHT } from 'tip-adapter/methods';
-
-/** The examples' votes alone, with a weight: a cache without names. */
-export default defineMethod({
-  id: 'votes',
-  name: 'Votes',
-  paper: 'none',
-  needs: ['examples'],
-  options: { weight: positive({ default: 2, help: 'Weight of the votes.' }), beta: positive({ default: 5, help: 'Sharpness.' }) },
-  fit: (_, { weight, beta }) => ({ weight, beta }),
-  holds: () => ({ weight: WEIGHT, beta: WEIGHT }),
-  prepare: (state, { support, classes }) => ({ ...state, ...cacheTensors(keysOf(support), support.labels, classes) }),
-  terms: (f, state) => ({ cache: mul(classSums(f, state), state.weight) }),
-  votes: (f, state) => mul(affinities(f, state), state.weight),
-});
-`;
-
-const ENCODER = `
-/** Mean colours as embeddings; names of colours as texts. */
-const NAMES = { red: [1, 0, 0], green: [0, 1, 0], blue: [0, 0, 1] };
-class Colours {
-  id = 'colours';
-  fingerprint = 'c'.repeat(64);
-  dimension = 3;
-  logitScale = 100;
-  licence = 'MIT';
-  source = 'here';
-  preprocessing = {
-    resize: 'shortest', resizeTo: 8, crop: 8, filter: 'bicubic', channels: 'rgb', layout: 'nchw', scale: 1 / 255,
-    mean: [0, 0, 0], std: [1, 1, 1],
-  };
-  defaults = { alpha: 1, beta: 5.5, maxAlpha: 50, maxBeta: 50, template: 'the colour {}' };
-  async embedImages(pixels) {
-    const data = new Float32Array(3 * pixels.length);
-    pixels.forEach(({ data: values }, i) => {
-      values.forEach((value, j) => { data[3 * i + (j % 3)] += (3 * value) / 255 / values.length; });
-    });
-    return { rows: pixels.length, cols: 3, data };
-  }
-  async embedTexts(texts) {
-    const rows = texts.map((text) => Object.entries(NAMES).find(([name]) => text.includes(name))?.[1] ?? [1, 1, 1]);
-    return { rows: texts.length, cols: 3, data: Float32Array.from(rows.flat()) };
-  }
-  async close() {}
-}
-export const colours = new Colours();
-`;
+/** What a project outside of this repository has: the package, and one file for each thing that it adds, as the page shows them. */
+const page = readFileSync(join(repository, 'docs/extending.md'), 'utf8');
+const files = [...page.matchAll(/```js\n\/\/ (\S+)\n([\s\S]*?)```/g)].map(
+  ([, name, code]) => [name, code] as const,
+);
 
 function tip(...args: string[]) {
   const program = ['--import', join(repository, 'tests/typescript.mjs'), join(repository, 'src/cli/main.ts')];
@@ -77,8 +32,7 @@ beforeAll(async () => {
   const exported = ['methods', 'graph', 'encoder'].map((name) => [`./${name}`, `./src/${name}/index.ts`]);
   const described = { name: 'tip-adapter', type: 'module', exports: Object.fromEntries(exported) };
   writeFileSync(join(folder, 'package.json'), JSON.stringify(described));
-  writeFileSync(at('votes.mjs'), METHOD);
-  writeFileSync(at('colours.mjs'), ENCODER);
+  for (const [name, code] of files) writeFileSync(at(name), code);
   for (const background of ['red', 'green', 'blue']) {
     mkdirSync(at(`photos/${background}`), { recursive: true });
     for (const side of [20, 30, 40]) {
