@@ -1,11 +1,16 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Harm } from './program.ts';
 import { SUBJECTS } from './subjects.ts';
 import { inParallel, Victim } from './victim.ts';
 
 const HOOK = new URL('strace-hook.mjs', import.meta.url).href;
-const dist = (path: string) => new URL(`../dist/${path}.js`, import.meta.url).href;
+function dist(path: string): string {
+  const url = new URL(`../dist/${path}.js`, import.meta.url);
+  if (!existsSync(url)) throw new Error(`There is no dist/${path}.js: name the module as it is called now`);
+  return url.href;
+}
 
 /** Calls that change the disk, and those that read it. */
 const CHANGING = [
@@ -31,7 +36,7 @@ const MODULES = [
   'cli/commands/change',
   'cli/commands/serve',
   'classifier/index',
-  'encoder/local',
+  'encoder/load',
   'encoder/dual-record',
   'dataset/read',
   'engine/node',
