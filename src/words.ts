@@ -16,3 +16,12 @@ export function count(n: number, one: string, many?: string): string {
 /** Said beside probabilities that nothing has calibrated. */
 export const UNCALIBRATED =
   'Probabilities are not calibrated, because there were no left-out examples to calibrate them on.';
+
+/** What was given in place of something else: `a number`, `a list`, `an object of type Date`. */
+export function describedValue(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object'
+    ? `an object of type ${value.constructor?.name ?? 'Object'}`
+    : `a ${typeof value}`;
+}

@@ -57,6 +57,18 @@ describe('fit', () => {
     expect(encoder.asked.texts).toContain('a photo of a 柴犬.');
   });
 
+  it.each([
+    [undefined, {}, 'What is fitted to cannot be undefined'],
+    [7, {}, 'What is fitted to cannot be a number'],
+    [{ path: 'photos' }, {}, 'What is fitted to cannot be an object of type Object'],
+    ['photos', { method: {} }, 'A method needs id, a string'],
+    ['photos', { method: { id: 'own', needs: [], options: {} } }, 'A method needs fit, a function'],
+    ['photos', { encoder: {} }, 'An encoder needs id, a string'],
+  ])('says what it was given in place of what it takes: %j, %j', async (source, options, message) => {
+    const given = { encoder, ...options } as FitOptions;
+    await expect(fit(source as string, given)).rejects.toMatchObject({ name: 'UsageError', message });
+  });
+
   it('names the prompts that the encoder does not read to their end, of templates and of classes alike', async () => {
     const photos = await writePictures(at('cut'), { cat: 2, dog: 2 });
     await writeFiles(photos, { 'classes.csv': 'id,prompts\ncat,one two three four five six seven\n' });

@@ -1,6 +1,7 @@
 import { isFeatureDump } from '../dataset/feature-dump.ts';
 import { readDataset } from '../dataset/read.ts';
 import type { Dataset } from '../dataset/types.ts';
+import { checkedEncoder } from '../encoder/checked.ts';
 import { chooseEncoder } from '../encoder/choose.ts';
 import { checkEncoderName, loadEncoder } from '../encoder/load.ts';
 import type { PullProgress } from '../encoder/pull.ts';
@@ -12,6 +13,7 @@ import { registerMethod } from '../methods/registry.ts';
 import type { FitProgress } from '../methods/task.ts';
 import { refuseUnknown, resolveOptions } from '../options.ts';
 import { systemError } from '../system-error.ts';
+import { describedValue } from '../words.ts';
 import { fileCheckpoint } from './checkpoint.ts';
 import { Classifier } from './classifier.ts';
 import { openSession, sessionFor } from './encoder-session.ts';
@@ -65,10 +67,11 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
   const values = resolveOptions(fitOptions, {
     ...given,
     method: typeof method === 'string' ? method : registerMethod(method).id,
-    encoder: typeof wanted === 'string' ? wanted : wanted.id,
+    encoder: typeof wanted === 'string' ? wanted : checkedEncoder(wanted).id,
   });
   checkGiven({ ...values, options: own, resume, checkpoint: path });
   if (typeof wanted === 'string') await checkEncoderName(wanted);
+  checkSource(source);
   if (values.classes !== undefined && typeof source !== 'string') throw readAlready();
   const open = () => openEncoder(wanted, { note, ask, onPull, signal });
   const session = openSession(open, { lent: typeof wanted !== 'string' });
@@ -94,6 +97,14 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
 
 async function datasetOf(source: string | Dataset, classes?: string, signal?: AbortSignal): Promise<Dataset> {
   return typeof source === 'string' ? readDataset(source, { classes, signal }) : source;
+}
+
+function checkSource(source: unknown): void {
+  if (typeof source === 'string' || Array.isArray((source as Partial<Dataset> | undefined)?.examples)) return;
+  throw new UsageError(`What is fitted to cannot be ${describedValue(source)}`, {
+    code: 'fit/source',
+    hint: 'Give the path of labelled pictures, or a data set that readDataset returned.',
+  });
 }
 
 function readAlready(): UsageError {

@@ -3,6 +3,7 @@ import { UsageError } from '../errors.ts';
 import { encodePixels } from '../image/pixels.ts';
 import { sha256 } from '../store/checksum.ts';
 import { PICTURE, readRegular } from '../store/regular.ts';
+import { describedValue } from '../words.ts';
 import type { ImagePixels, ImageSource } from './types.ts';
 
 /** A picture with a name, whatever it was given as. Throws `UsageError` for what is no picture's source. */
@@ -17,7 +18,7 @@ export function readSource(image: ImageSource): { id: string; read(): Promise<Ui
   }
   if (isPixels(image)) return { id: named(image.data), read: () => encodePixels(image) };
   if (typeof image?.read === 'function' && typeof image.id === 'string') return image;
-  throw new UsageError(`A picture cannot be ${described(image)}`, {
+  throw new UsageError(`A picture cannot be ${describedValue(image)}`, {
     code: 'image/source',
     hint: 'Give a path, a file: URL, bytes, a Blob, pixels ({ width, height, data }) or an example of a data set.',
   });
@@ -37,12 +38,4 @@ function pathOf(url: URL): string {
 function isPixels(image: Exclude<ImageSource, string>): image is ImagePixels {
   const { width, height, data } = Object(image) as Partial<ImagePixels>;
   return typeof width === 'number' && typeof height === 'number' && ArrayBuffer.isView(data);
-}
-
-function described(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  if (Array.isArray(value)) return 'a list';
-  return typeof value === 'object'
-    ? `an object of type ${value.constructor?.name ?? 'Object'}`
-    : `a ${typeof value}`;
 }

@@ -1,8 +1,21 @@
 import { closable } from '../closable.ts';
-import { closedError, ModelError } from '../errors.ts';
+import { closedError, ModelError, UsageError } from '../errors.ts';
 import { LARGEST_HALF } from '../math/half.ts';
 import type { Matrix } from '../math/matrix.ts';
 import type { Encoder } from './types.ts';
+
+/** What an encoder cannot do without. */
+const PARTS = [
+  ['id', 'string'],
+  ['fingerprint', 'string'],
+  ['dimension', 'number'],
+  ['logitScale', 'number'],
+  ['preprocessing', 'object'],
+  ['defaults', 'object'],
+  ['embedImages', 'function'],
+  ['embedTexts', 'function'],
+  ['close', 'function'],
+] as const;
 
 /**
  * The encoder, its embeddings looked at on the way out: one that is damaged, or that overflows in half precision, gives what is no
@@ -10,6 +23,13 @@ import type { Encoder } from './types.ts';
  * `encoder/closed` after `close`.
  */
 export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
+  const missing = PARTS.find(([name, type]) => typeof encoder?.[name] !== type);
+  if (missing) {
+    throw new UsageError(`An encoder needs ${missing[0]}, a ${missing[1]}`, {
+      code: 'encoder/parts',
+      hint: 'Give the name of an encoder, or an object of the type Encoder.',
+    });
+  }
   const { id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source } =
     encoder;
   const { prepare, textLength, textTower } = encoder;

@@ -44,6 +44,17 @@ const builtIn: readonly Method[] = [
   coOp,
 ];
 
+/** What makes an object a method. */
+const PARTS = [
+  ['id', 'string'],
+  ['needs', 'object'],
+  ['options', 'object'],
+  ['fit', 'function'],
+  ['holds', 'function'],
+  ['prepare', 'function'],
+  ['terms', 'function'],
+] as const;
+
 const known = new Map<string, Method>();
 for (const method of [...builtIn, stackOf(() => listMethods())]) known.set(method.id, method);
 
@@ -52,6 +63,13 @@ for (const method of [...builtIn, stackOf(() => listMethods())]) known.set(metho
  * another method has the id.
  */
 export function registerMethod<M extends Method>(method: M): M {
+  const missing = PARTS.find(([name, type]) => typeof method?.[name] !== type);
+  if (missing) {
+    throw new UsageError(`A method needs ${missing[0]}, a ${missing[1]}`, {
+      code: 'method/parts',
+      hint: 'Make it with defineMethod.',
+    });
+  }
   const other = known.get(method.id);
   if (other !== undefined && other !== method) {
     throw new UsageError(`There are two methods "${method.id}"`, {
