@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { writeFileAtomic } from './atomic.ts';
+import { withLock } from './lock.ts';
+import { isAnswered, signOfLife } from './sign-of-life.ts';
 
 // Opened folders fail when they are closed, as on a broken disk.
 vi.mock('node:fs/promises', async (original) => {
@@ -24,5 +26,14 @@ it('a file is written although its folder cannot be closed', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'tip-atomic-'));
   await writeFileAtomic(join(folder, 'a'), 'new');
   expect(await readFile(join(folder, 'a'), 'utf8')).toBe('new');
+  await rm(folder, { recursive: true });
+});
+
+it('a lock is given back although its folder cannot be closed', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tip-lock-'));
+  expect(await withLock(join(folder, 'a.lock'), async () => 'done')).toBe('done');
+  const stop = await signOfLife(folder, 'a.sock');
+  expect(await isAnswered(folder, 'a.sock')).toBe(process.platform === 'linux' ? true : undefined);
+  await stop();
   await rm(folder, { recursive: true });
 });

@@ -19,7 +19,7 @@ export async function signOfLife(folder: string, name: string): Promise<() => Pr
   server.unref();
   return async () => {
     await new Promise((resolve) => server.close(resolve));
-    await place.close();
+    await place.close().catch(() => {});
   };
 }
 
@@ -40,7 +40,7 @@ export async function isAnswered(folder: string, name: string): Promise<boolean 
       });
     });
   } finally {
-    await place.close();
+    await place.close().catch(() => {});
   }
 }
 
