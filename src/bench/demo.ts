@@ -3,20 +3,27 @@ import { readDataset } from '../dataset/read.ts';
 import { splitDataset } from '../dataset/split.ts';
 import { ARTISTS, sampleThings } from '../dataset/things.ts';
 import type { Dataset, Finding } from '../dataset/types.ts';
+import { BUILTIN_ID } from '../encoder/builtin/packages.ts';
+import { countByClass } from '../methods/task.ts';
+import { learnsFromExamples } from './run.ts';
+
+/** A method of the demo at one number of examples a class. */
+export interface DemoPoint {
+  /** 0: class names alone. */
+  readonly shots: number;
+  readonly evaluation: Evaluation;
+}
 
 /** One row of the demo's table. */
 export interface DemoRow {
   readonly name: string;
   readonly note: string;
+  /** By number of examples; the last has all there are. */
+  readonly points: readonly DemoPoint[];
+  /** Fitted to all examples. */
   readonly classifier: Classifier;
-  readonly evaluation: Evaluation;
-  /** Choosing constants, fitting and scoring the test pictures; encoding is counted apart. */
+  /** Choosing constants, fitting and scoring the test pictures, for all numbers of examples; encoding is counted apart. */
   readonly seconds: number;
-}
-
-interface DemoCurve {
-  readonly name: string;
-  readonly points: { shots: number; accuracy: number; low: number; high: number }[];
 }
 
 export interface DemoResult {
@@ -29,7 +36,6 @@ export interface DemoResult {
   readonly rows: readonly DemoRow[];
   /** The row that is saved. */
   readonly best: DemoRow;
-  readonly curves: readonly DemoCurve[];
   /** Reading and encoding all pictures, in seconds. */
   readonly encodeSeconds: number;
 }
@@ -39,34 +45,24 @@ export interface DemoOptions
   onProgress?: FitOptions['onProgress'];
 }
 
-/** The paper's constants, and the methods it compares, in the order of its argument. */
-const VARIANTS = [
-  { name: 'Zero-shot', note: 'class names only', values: { method: 'zero-shot' } },
-  { name: 'Visual-only cache', note: 'examples only', values: { method: 'visual-only' } },
-  {
-    name: 'Tip-Adapter, alpha 1 beta 5.5',
-    note: "the paper's constants",
-    values: { method: 'tip-adapter', tune: 'fixed', alpha: 1, beta: 5.5 },
-  },
-  {
-    name: 'Tip-Adapter, tuned',
-    note: 'without a validation set',
-    values: { method: 'tip-adapter', tune: 'folds' },
-  },
+type Variant = Pick<DemoRow, 'name' | 'note'> & { readonly method: string; readonly clip?: true };
+
+/** What examples add to names, in the order of the paper's argument; training the keys pays where the names are CLIP's. */
+const VARIANTS: readonly Variant[] = [
+  { name: 'Names alone', note: 'zero-shot', method: 'zero-shot' },
+  { name: 'Examples alone', note: 'a cache without names', method: 'visual-only' },
+  { name: 'Tip-Adapter', note: 'names and a cache of the examples', method: 'tip-adapter' },
   {
     name: 'Tip-Adapter-F',
-    note: 'keys trained for twenty epochs',
-    values: { method: 'tip-adapter-f', tune: 'folds' },
+    note: 'the same, its keys trained for twenty epochs',
+    method: 'tip-adapter-f',
+    clip: true,
   },
-  {
-    name: 'auto',
-    note: 'the default of fit',
-    values: { method: 'auto', tune: 'folds' },
-  },
-] as const;
+  { name: 'auto', note: 'the default of fit', method: 'auto' },
+];
 
-/** Shots of the curve: doublings up to what the classes have. */
-const CURVE_SHOTS = [1, 2, 3, 4, 8, 16];
+/** Numbers of examples: doublings up to what the classes have, and 3, which the sample has. */
+const SHOTS = [1, 2, 3, 4, 8, 16];
 
 /** The sample, or a person's own pictures (split by seed where they are not split): encoded once, compared under each method. */
 export async function demonstrate(data: string | undefined, options: DemoOptions): Promise<DemoResult> {
@@ -84,13 +80,10 @@ export async function demonstrate(data: string | undefined, options: DemoOptions
   });
   const encodeSeconds = (performance.now() - started) / 1000;
 
+  const isClip = fitted.data.encoder.id !== BUILTIN_ID;
   const rows: DemoRow[] = [];
-  for (const { name, note, values } of VARIANTS) {
-    const from = performance.now();
-    const classifier = await fitted.refit(values, options);
-    const evaluation = await classifier.evaluate(test, { signal: options.signal });
-    rows.push({ name, note, classifier, evaluation, seconds: (performance.now() - from) / 1000 });
-  }
+  for (const variant of VARIANTS)
+    if (isClip || !variant.clip) rows.push(await rowOf(variant, fitted, test, options.signal));
   const noticed = [...fitted.findings, ...test.findings];
   return {
     dataset,
@@ -98,14 +91,14 @@ export async function demonstrate(data: string | undefined, options: DemoOptions
     source: data
       ? { pictures: dataset.name, licence: 'your own' }
       : {
-          pictures: 'Forty everyday things, each drawn by four artists: three to learn from, one to test on',
+          pictures:
+            'A hundred everyday things, each drawn by four artists: three to learn from, one to test on (drawings, not photos)',
           licence: ARTISTS.map(({ name, licence }) => `${name} ${licence}`).join(', '),
         },
     train: fitted.data.examples.length,
     test,
     rows,
     best: rows[rows.length - 1],
-    curves: await curvesOf(fitted, test, options.signal),
     encodeSeconds,
   };
 }
@@ -119,20 +112,24 @@ function namePackage({ note }: DemoOptions): (artist: (typeof ARTISTS)[number]) 
   };
 }
 
-async function curvesOf(fitted: Classifier, test: TestSet, signal?: AbortSignal): Promise<DemoCurve[]> {
-  const counts = new Map<number, number>();
-  for (const label of fitted.data.support.labels) counts.set(label, (counts.get(label) ?? 0) + 1);
-  const most = Math.max(...counts.values());
-  const shots = CURVE_SHOTS.filter((k) => k <= most);
-  return Promise.all(
-    VARIANTS.map(async ({ name, values }) => {
-      const points: DemoCurve['points'] = [];
-      for (const k of shots) {
-        const classifier = await fitted.refit({ ...values, shots: k }, { signal });
-        const { accuracy, interval } = await classifier.evaluate(test, { signal });
-        points.push({ shots: k, accuracy, low: interval[0], high: interval[1] });
-      }
-      return { name, points };
-    }),
-  );
+async function rowOf(
+  { name, note, method }: Variant,
+  fitted: Classifier,
+  test: TestSet,
+  signal?: AbortSignal,
+): Promise<DemoRow> {
+  const started = performance.now();
+  const points: DemoPoint[] = [];
+  let classifier = fitted;
+  for (const shots of shotsOf(method, fitted)) {
+    classifier = await fitted.refit({ method, tune: 'folds', ...(shots > 0 && { shots }) }, { signal });
+    points.push({ shots, evaluation: await classifier.evaluate(test, { signal }) });
+  }
+  return { name, note, points, classifier, seconds: (performance.now() - started) / 1000 };
+}
+
+function shotsOf(method: string, { data: { support, classes } }: Classifier): number[] {
+  if (!learnsFromExamples(method)) return [0];
+  const most = Math.max(...countByClass(support.labels, classes.length));
+  return [...SHOTS.filter((k) => k < most), most];
 }

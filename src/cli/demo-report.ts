@@ -1,13 +1,14 @@
-import type { DemoResult } from '../bench/demo.ts';
+import type { DemoPoint, DemoResult, DemoRow } from '../bench/demo.ts';
 import type { ReportData } from '../report/types.ts';
 import { evaluationReport } from './report-data.ts';
 
 /** Everything the HTML report of a demo shows. */
 export async function demoReport(
-  { dataset, source, train, test, rows, best, curves }: DemoResult,
+  { dataset, source, train, test, rows, best }: DemoResult,
   { reason, command }: { reason: string; command: string },
 ): Promise<ReportData> {
-  const { classifier, evaluation } = best;
+  const { classifier } = best;
+  const evaluation = lastOf(best);
   const { encoder, created } = classifier.data;
   const pictures = new Map(dataset.examples.map((example) => [example.id, example]));
   return {
@@ -22,19 +23,22 @@ export async function demoReport(
       test: test.truth.length,
       findings: [...classifier.findings, ...test.findings].map(({ message }) => message),
     },
-    methods: rows.map(({ name, note, evaluation: result, seconds }) => ({
-      name,
-      note,
-      correct: result.correct,
-      total: result.total,
-      accuracy: result.accuracy,
-      interval: result.interval,
-      seconds,
-      protocol: result.protocol,
-    })),
+    methods: rows.map((row) => {
+      const { correct, total, accuracy, interval, protocol } = lastOf(row);
+      const { name, note, seconds } = row;
+      return { name, note, correct, total, accuracy, interval, seconds, protocol };
+    }),
     method: best.name,
-    curves: curves.map(({ name, points }) => ({ name, points: [...points] })),
+    curves: rows
+      .filter(({ points }) => points.length > 1)
+      .map(({ name, points }) => ({ name, points: points.map(pointOf) })),
     ...(await evaluationReport(classifier, evaluation, pictures)),
     command,
   };
+}
+
+const lastOf = ({ points }: DemoRow) => (points.at(-1) as DemoPoint).evaluation;
+
+function pointOf({ shots, evaluation: { accuracy, interval } }: DemoPoint) {
+  return { shots, accuracy, low: interval[0], high: interval[1] };
 }

@@ -1,11 +1,12 @@
 import { mkdir } from 'node:fs/promises';
-import { join, relative } from 'node:path';
-import { type DemoResult, type DemoRow, demonstrate } from '../bench/demo.ts';
-import type { ImageSource } from '../classifier/index.ts';
+import { join, relative, resolve } from 'node:path';
+import { type DemoPoint, type DemoResult, type DemoRow, demonstrate } from '../bench/demo.ts';
+import type { Evaluation, ImageSource } from '../classifier/index.ts';
 import { renderReport, type Table } from '../report/index.ts';
 import { percent, probability } from '../report/numbers.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { count } from '../words.ts';
+import { openBrowser } from './browser.ts';
 import { demoReport } from './demo-report.ts';
 import { methodText } from './fitted-text.ts';
 import type { Io } from './io.ts';
@@ -17,6 +18,8 @@ export interface DemoSettings {
   readonly output: string;
   readonly seed: number;
   readonly encoder: string;
+  /** Whether the report is opened in a browser. */
+  readonly open: boolean;
 }
 
 /** Unseen pictures whose answers are shown with their nearest examples. */
@@ -52,8 +55,8 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
     `${count(dataset.classes.length, 'class', 'classes')}, ${count(train, 'picture')} to learn from, ${test.truth.length} to test on; ` +
       `read and encoded in ${encodeSeconds.toFixed(1)} s.`,
     '',
+    `Accuracy on the ${count(test.truth.length, 'test picture')}, by the number of examples of each class:`,
     ...tableLines(io, methodTable(result)),
-    "The constants alpha 1 and beta 5.5 are the paper's, chosen for CLIP; other encoders need others.",
   ]);
   const fitted = result.best.classifier.data;
   const { folds, judges } = fitted.tuning;
@@ -68,25 +71,32 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
 }
 
 function methodTable({ rows }: DemoResult): Table<DemoRow> {
+  const shots = [...new Set(rows.flatMap(({ points }) => points.map((point) => point.shots)))].sort(
+    (a, b) => a - b,
+  );
+  const at = ({ points }: DemoRow, wanted: number) =>
+    points.find((point) => point.shots === wanted)?.evaluation;
   return {
     columns: [
       { title: 'Method', value: ({ name }) => name },
-      {
-        title: 'Correct',
-        value: ({ evaluation }) => `${evaluation.correct}/${evaluation.total}`,
-        align: 'right',
-      },
-      { title: 'Accuracy', value: ({ evaluation }) => percent(evaluation.accuracy), align: 'right' },
-      {
-        title: '95% interval',
-        value: ({ evaluation: { interval } }) => `${percent(interval[0])} to ${percent(interval[1])}`,
-        align: 'right',
-      },
+      ...shots.map((k) => ({
+        title: String(k),
+        value: (row: DemoRow) => {
+          const evaluation = at(row, k);
+          return evaluation ? percent(evaluation.accuracy) : '';
+        },
+        align: 'right' as const,
+      })),
+      { title: '95% interval of the last', value: (row) => intervalText(lastOf(row)), align: 'right' },
       { title: 'Seconds', value: ({ seconds }) => seconds.toFixed(2), align: 'right' },
     ],
     rows,
   };
 }
+
+const lastOf = ({ points }: DemoRow) => (points.at(-1) as DemoPoint).evaluation;
+
+const intervalText = ({ interval: [low, high] }: Evaluation) => `${percent(low)} to ${percent(high)}`;
 
 /** A few test pictures, evenly spread, with the examples that voted most for the answer. */
 async function showAnswers({ best, test, dataset }: DemoResult, io: Io): Promise<void> {
@@ -109,7 +119,7 @@ async function showAnswers({ best, test, dataset }: DemoResult, io: Io): Promise
 
 async function saveAll(
   result: DemoResult,
-  { output, seed }: DemoSettings,
+  { output, seed, open }: DemoSettings,
   reason: string,
   data: string | undefined,
   io: Io,
@@ -130,6 +140,7 @@ async function saveAll(
     'To classify a picture:',
     `  npx tip-adapter predict ${shown(file)} picture.jpg`,
   ]);
+  if (open) openBrowser(resolve(page), io);
   if (data === undefined) {
     io.print([
       'To do the same with your own photos, with a folder for each class:',

@@ -1,19 +1,24 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { ModelError } from '../errors.ts';
 import { homeFolder } from '../store/home.ts';
 import { extractMembers, npmTarball } from '../store/npm.ts';
 
 /**
- * The sample `things`: forty everyday things as four artists drew them, from icon packages with open licences. The first
+ * The sample `things`: a hundred everyday things as four artists drew them, from icon packages with open licences. The first
  * three teach, the fourth asks: `train/<thing>/{noto,openmoji,twemoji}.png`, `test/<thing>/fluent.png`.
  */
 const THINGS =
-  `dog cat horse elephant tiger monkey penguin snail butterfly octopus dolphin crab banana red-apple
-  strawberry pizza hamburger hot-beverage bread mushroom bicycle airplane sailboat automobile locomotive umbrella guitar
-  violin telephone laptop cactus sunflower tulip snowman castle tent anchor scissors key hammer`.split(/\s+/);
+  `dog cat horse elephant tiger lion bear monkey giraffe zebra kangaroo camel pig rabbit fox owl eagle duck
+  flamingo parrot penguin turtle crocodile snake frog snail butterfly spider ant octopus dolphin shark lobster
+  banana red-apple strawberry pineapple watermelon grapes cherries lemon carrot broccoli mushroom bread
+  cheese-wedge egg pizza hamburger hot-dog popcorn doughnut birthday-cake hot-beverage wine-glass bicycle
+  motorcycle automobile bus tractor ambulance locomotive airplane helicopter rocket sailboat anchor parachute
+  castle tent fountain volcano rainbow snowman snowflake sunflower tulip cactus palm-tree umbrella guitar violin
+  trumpet drum telephone laptop television camera microscope telescope light-bulb candle bell key scissors hammer
+  screwdriver ladder broom toothbrush`.split(/\s+/);
 
 interface Artist {
   readonly id: string;
@@ -78,8 +83,9 @@ export interface SampleOptions {
  * Throws `ModelError` where the registry cannot be reached or a package has other contents than pinned.
  */
 export async function sampleThings({ signal, onPackage }: SampleOptions = {}): Promise<string> {
-  const folder = join(homeFolder(), 'samples', 'things');
+  const folder = join(homeFolder(), 'samples', 'hundred', 'things');
   if (existsSync(folder)) return folder;
+  await mkdir(dirname(folder), { recursive: true });
   const unfinished = `${folder}.${process.pid}.part`;
   await rm(unfinished, { recursive: true, force: true });
   let codes: Map<string, string> | undefined;

@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.ts';
+import { count } from '../words.ts';
 
 /** A PNG of pixels, three or four bytes each, row by row. Throws `UsageError` where their number does not fit the size. */
 export async function encodePixels({
@@ -13,7 +14,7 @@ export async function encodePixels({
   const channels = data.length / (width * height);
   if (!(Number.isInteger(width) && Number.isInteger(height)) || (channels !== 3 && channels !== 4)) {
     throw new UsageError(
-      `Pixels of ${width} x ${height} need 3 or 4 bytes each; there are ${data.length} bytes`,
+      `Pixels of ${width} x ${height} need 3 or 4 bytes each; there are ${count(data.length, 'byte')}`,
       {
         code: 'image/pixels',
         hint: 'Give width, height, and data with the bytes of RGB or RGBA pixels.',

@@ -1,4 +1,4 @@
-import { integer, text } from '../../options.ts';
+import { flag, integer, text } from '../../options.ts';
 import { defineCommand } from '../command.ts';
 import { checkOutputFolder } from '../work.ts';
 
@@ -12,6 +12,7 @@ export const demoCommand = defineCommand({
       help: 'The folder for the classifier and the report.',
     }),
     seed: integer({ default: 1, help: 'Seed of the draw of examples.' }),
+    open: flag({ help: 'Open the report in a browser.' }),
     encoder: text({
       default: 'auto',
       value: '<name>',
@@ -28,8 +29,8 @@ export const demoCommand = defineCommand({
     const { checkEncoderName } = await import('../../encoder/load.ts');
     await checkEncoderName(encoder);
   },
-  async run([data], { output, seed, encoder }, io) {
+  async run([data], settings, io) {
     const { runDemo } = await import('../demo.ts');
-    await runDemo(data, { output, seed, encoder }, io);
+    await runDemo(data, settings, io);
   },
 });

@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { flag, integer, text } from '../../options.ts';
 import { count, plural } from '../../words.ts';
+import { openBrowser } from '../browser.ts';
 import { defineCommand } from '../command.ts';
-import type { Io } from '../io.ts';
 import { tellFindings, tellSome } from '../wording.ts';
 import { checkOutputFolder, withBar } from '../work.ts';
 
@@ -81,18 +80,4 @@ function openAlready(error: unknown, looksOnly: boolean): string {
   const { code, details } = error as { code?: string; details?: { address?: string } };
   if (code === 'studio/in-use' && details?.address && looksOnly) return details.address;
   throw error;
-}
-
-/** The system's way to open an address. Where there is none, the person has the address to click. */
-function openBrowser(address: string, io: Io): void {
-  if (!io.terminal) return;
-  const [program, ...args] =
-    process.platform === 'darwin'
-      ? ['open']
-      : process.platform === 'win32'
-        ? ['cmd', '/c', 'start', '']
-        : ['xdg-open'];
-  const child = spawn(program, [...args, address], { detached: true, stdio: 'ignore' });
-  child.on('error', () => {});
-  child.unref();
 }
