@@ -29,17 +29,21 @@ beforeAll(async () => {
   const folder = at('node_modules/tip-adapter');
   mkdirSync(folder, { recursive: true });
   symlinkSync(join(repository, 'src'), join(folder, 'src'));
-  const exported = ['methods', 'graph', 'encoder'].map((name) => [`./${name}`, `./src/${name}/index.ts`]);
+  const exported = ['methods', 'graph', 'encoder', 'dataset'].map((name) => [
+    `./${name}`,
+    `./src/${name}/index.ts`,
+  ]);
   const described = { name: 'tip-adapter', type: 'module', exports: Object.fromEntries(exported) };
   writeFileSync(join(folder, 'package.json'), JSON.stringify(described));
   for (const [name, code] of files) writeFileSync(at(name), code);
   for (const background of ['red', 'green', 'blue']) {
     mkdirSync(at(`photos/${background}`), { recursive: true });
-    for (const side of [20, 30, 40]) {
+    mkdirSync(at('flat'), { recursive: true });
+    for (const side of [20, 30, 40, 100]) {
       const create = { width: side, height: side, channels: 3, background } as const;
-      await sharp({ create })
-        .png()
-        .toFile(at(`photos/${background}/${side}.png`));
+      const picture = sharp({ create }).png();
+      if (side < 100) await picture.toFile(at(`photos/${background}/${side}.png`));
+      await picture.toFile(at(`flat/${background}-${side}.png`));
     }
   }
 });
@@ -84,6 +88,20 @@ describe('a project outside of this repository', () => {
     );
     expect([bench.status, bench.err]).toEqual([0, expect.any(String)]);
     expect(bench.out).toMatch(/votes +100/);
+  });
+
+  it('adds a data set layout in one file', { timeout: 240_000 }, () => {
+    const layout = ['--import', './prefix.mjs'];
+    expect(tip('fit', 'flat', '-o', 'flat.safetensors').err).toMatch(/flat has no labelled pictures/);
+    const fitted = tip('fit', 'flat', '-o', 'flat.safetensors', ...layout);
+    expect([fitted.status, fitted.out]).toEqual([0, expect.stringContaining('3 classes, 9 examples')]);
+    expect(fitted.err).toContain('read from pictures named <class>-<number>.png');
+    const evaluated = tip('eval', 'flat.safetensors', 'flat', ...layout);
+    expect([evaluated.status, evaluated.out]).toEqual([0, expect.stringContaining('3 of 3 pictures')]);
+    // Data laid out otherwise are read as before.
+    expect(tip('eval', 'flat.safetensors', 'photos', ...layout).err).toContain(
+      'all its pictures are examples',
+    );
   });
 
   it('is told what is missing where they are not imported', () => {

@@ -2,6 +2,7 @@ import { inTurns } from '../abort.ts';
 import { matchClasses } from '../dataset/classes.ts';
 import { dumpClasses, isFeatureDump, readFeatureDump } from '../dataset/feature-dump.ts';
 import { readDataset } from '../dataset/read.ts';
+import { splitNamed } from '../dataset/splits.ts';
 import type { Dataset, Example, Finding, Split } from '../dataset/types.ts';
 import { DataError } from '../errors.ts';
 import { argmax, type Matrix, row, selectRows } from '../math/matrix.ts';
@@ -98,7 +99,10 @@ export async function encodeTestSet(
     excluded: [...readable.keys()]
       .filter((i) => i < known && own.has(encoded.hashes[i]))
       .map((i) => readable[i].id),
-    failures: encoded.failures.map(({ id, error }) => ({ image: id, error })),
+    failures: [
+      ...unlisted(dataset, wantedSplit(dataset, split)),
+      ...encoded.failures.map(({ id, error }) => ({ image: id, error })),
+    ],
     findings: [
       ...dataset.findings,
       ...findings,
@@ -185,7 +189,7 @@ function judgedExamples(
   dataset: Dataset,
   split?: Split,
 ): { examples: Example[]; strangers: Example[]; findings: Finding[] } {
-  const wanted = split ?? (dataset.examples.some((example) => example.split === 'test') ? 'test' : undefined);
+  const wanted = wantedSplit(dataset, split);
   const labelled = dataset.examples.filter(
     (example) => example.label >= 0 && (wanted === undefined || example.split === wanted),
   );
@@ -198,6 +202,25 @@ function judgedExamples(
   const names = unknown.map(({ name }) => name);
   const strangers = labelled.filter(({ label }) => toB[label] < 0);
   return { examples, strangers, findings: unknownClasses(names, strangers.length) };
+}
+
+function wantedSplit({ examples }: Dataset, split?: Split): Split | undefined {
+  return split ?? (examples.some((example) => example.split === 'test') ? 'test' : undefined);
+}
+
+/** Files and folders of the split, or of all of them, that could not be read when the data set was listed: what is in them is not judged. */
+function unlisted({ unreadable = [] }: Dataset, wanted?: Split): Failure[] {
+  const isWanted = (folder: string) => wanted === undefined || (splitNamed(folder) ?? wanted) === wanted;
+  return unreadable
+    .filter((path) => path.split('/').every(isWanted))
+    .map((image) => ({
+      image,
+      error: new DataError(`${image} cannot be read`, {
+        code: 'eval/unlisted',
+        hint: 'Check permissions and links.',
+        details: { path: image },
+      }),
+    }));
 }
 
 function unknownClasses(names: readonly string[], pictures: number): Finding[] {

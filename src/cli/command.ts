@@ -28,7 +28,7 @@ export const commonOptions = {
   import: optional(
     texts({
       value: '<module>',
-      help: 'Import methods and encoders of your own from a JavaScript module; may be repeated.',
+      help: 'Import methods, encoders and data set layouts of your own from a JavaScript module; may be repeated.',
     }),
   ),
   verbose: flag({ help: 'Print where in the program an error occurred.' }),

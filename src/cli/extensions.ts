@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { Layout } from '../dataset/layout.ts';
+import { registerLayout } from '../dataset/layouts.ts';
 import { registerEncoder } from '../encoder/registered.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { UsageError } from '../errors.ts';
@@ -11,7 +13,8 @@ const NAMING = ['--method', '--methods', '--encoder', '--encoders'];
 
 /**
  * A command line with ids in place of the modules (`./my-method.mjs`) that stand among its methods and encoders, once these and those of
- * `--import` are known to this process. Throws `UsageError` where a module cannot be imported or exports neither.
+ * `--import`, and the data set layouts in them, are known to this process. Throws `UsageError` where a module cannot be imported or exports
+ * nothing of the kind.
  */
 export async function withExtensions(argv: readonly string[]): Promise<string[]> {
   const words = argv.flatMap((word) => /^(--\w+)=(.*)$/s.exec(word)?.slice(1) ?? [word]);
@@ -35,24 +38,27 @@ const isModule = (value: string) => /\.[mc]?[jt]s$/.test(value);
 async function idIn(path: string): Promise<string> {
   const ids = await importExtensions(path);
   if (ids.length === 1) return ids[0];
-  throw refusal(path, `exports ${ids.join(', ')}, and one is needed`);
+  throw refusal(
+    path,
+    ids.length === 0 ? 'exports no method or encoder' : `exports ${ids.join(', ')}, and one is needed`,
+  );
 }
 
-/** Registers what a module exports. Returns the ids. */
+/** Registers what a module exports. Returns the ids of methods and encoders. */
 async function importExtensions(path: string): Promise<string[]> {
   const module: Record<string, unknown> = await import(pathToFileURL(resolve(path)).href).catch((cause) => {
     throw refusal(path, `cannot be imported: ${(cause as Error).message}`, cause);
   });
   // The default export may have a name, too.
   const values = [...new Set(Object.values(module))];
-  const found = values.flatMap((value) => {
-    if (isEncoder(value)) registerEncoder(value);
-    else if (isMethod(value)) registerMethod(value);
-    else return [];
-    return [value.id];
-  });
-  if (found.length === 0) throw refusal(path, 'exports neither a method nor an encoder');
-  return found;
+  const methods = values.filter(isMethod).map(registerMethod);
+  const encoders = values.filter(isEncoder);
+  encoders.forEach(registerEncoder);
+  const layouts = values.filter(isLayout).map(registerLayout);
+  const named = [...methods, ...encoders];
+  if (named.length + layouts.length === 0)
+    throw refusal(path, 'exports neither a method, nor an encoder, nor a layout');
+  return named.map(({ id }) => id);
 }
 
 const has = (value: unknown, ...functions: string[]) =>
@@ -65,10 +71,13 @@ const isMethod = (value: unknown): value is Method => has(value, 'fit', 'holds',
 
 const isEncoder = (value: unknown): value is Encoder => has(value, 'embedImages', 'embedTexts', 'close');
 
+const isLayout = (value: unknown): value is Layout =>
+  has(value, 'read') && typeof (value as { about?: unknown }).about === 'string';
+
 function refusal(path: string, what: string, cause?: unknown): UsageError {
   return new UsageError(`The module ${path} ${what}`, {
     code: 'import',
-    hint: 'A module exports methods (defineMethod) and encoders (objects of the type Encoder).',
+    hint: 'A module exports methods (defineMethod), encoders and data set layouts (objects of the types Encoder and Layout).',
     details: { path },
     cause,
   });

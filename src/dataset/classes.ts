@@ -110,7 +110,7 @@ function nameFindings(classes: ClassInfo[]): Finding[] {
 
 /** WordNet ids, numbers, `class_7`. */
 function isCode(name: string): boolean {
-  return /^(n\d{6,}|\d+(\.\d+)?|(class|cls|label|category|cat|id|c)[\s_-]*\d+)$/i.test(name.trim());
+  return /^(n\d{6,}|\d+([.,]\d+)?|(class|cls|label|category|cat|id|c)[\s_-]*\d+)$/i.test(name.trim());
 }
 
 function isNotLatin(name: string): boolean {

@@ -1,9 +1,10 @@
 import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
 import { joinedFindings, joinedLabels } from './joined-labels.ts';
+import { compareLabels, isNumbered } from './label-columns.ts';
 import { visible } from './names.ts';
 import { spellingFindings } from './spellings.ts';
-import { splitNamed } from './splits.ts';
+import { meansSplit, splitNamed } from './splits.ts';
 import { columnOf, type Row, type Table } from './table.ts';
 import type { Finding, Split } from './types.ts';
 import { info, quoted, warning } from './wording.ts';
@@ -14,7 +15,9 @@ const PATH_COLUMNS =
 const LABEL_COLUMNS =
   `label labels class category class_name label_name category_name target species class_id label_id
   category_id class_index`.split(/\s+/);
-const SPLIT_COLUMNS = 'split splits set subset partition phase usage fold_type data_set dataset'.split(' ');
+export const SPLIT_COLUMNS = 'split splits set subset partition phase usage fold_type data_set dataset'.split(
+  ' ',
+);
 const FLAG = /^(is|in)_(train|training|val|valid|validation|test|testing|holdout)$/;
 /** Flags as long as another column is known to hold the classes: one of these may be a class. */
 const BARE_FLAG = /^(train|training|val|validation|test|testing|holdout)$/;
@@ -25,11 +28,13 @@ export interface Columns {
   path: string;
   /** The class a row names, as it is seen; '' for none. */
   label(row: Row): string;
-  /** The split a row names: its value where that is no known name, undefined where there is none. */
-  split(row: Row): Split | { unknown: string } | undefined;
+  /** The split a row names: its value where that is no known name, undefined where there is none. Absent where no column tells it. */
+  split?(row: Row): Split | { unknown: string } | undefined;
   group(row: Row): string;
   /** Whether rows are parts of pictures. */
   hasBoxes: boolean;
+  /** Columns that are none of these. */
+  unused: string[];
   findings: Finding[];
 }
 
@@ -45,18 +50,20 @@ export function columnsOf(table: Table): Columns | undefined {
   const split = splitColumns(table, taken);
   const label = path === undefined ? undefined : labelColumn(table, taken);
   if (path === undefined || !label) return undefined;
-  const unused = table.columns.filter((column) => !taken.has(column)).map((column) => written(table, column));
-  const findings = [...split.findings, ...label.findings];
+  const unused = table.columns.filter((column) => !taken.has(column));
+  const findings = [...(split?.findings ?? []), ...label.findings];
   if (unused.length > 0) {
     const names = count(unused.length, 'column is', 'columns are');
-    findings.push(info('columns-unused', `${table.name}: ${names} not used (${quoted(unused)}).`));
+    const titles = unused.map((column) => written(table, column));
+    findings.push(info('columns-unused', `${table.name}: ${names} not used (${quoted(titles)}).`));
   }
   return {
     path,
     label: label.of,
-    split: split.of,
+    split: split?.of,
     group: (row) => visible(row.group ?? ''),
     hasBoxes: columnOf(table, BOX_COLUMNS) !== undefined,
+    unused,
     findings,
   };
 }
@@ -104,31 +111,31 @@ function labelColumn(table: Table, taken: Taken): Found<string> | undefined {
     const seen = visible(value);
     values.set(value, isMissing(seen) ? '' : seen);
   }
-  asIntegers(values);
   const joined = joinedLabels([...values.values()]);
   if (joined.certain.length > 0)
     throw severalLabels(
       table,
       `several classes in one field of "${written(table, column)}": ${quoted(joined.certain)}`,
     );
+  // After it is known that "1,0" is not two classes.
+  asIntegers(values);
+  const others = known.filter((name) => name !== column);
   const findings = [
+    ...others.flatMap((other) => compareLabels(table, column, other)),
     ...labelFindings(table, values, joined.possible),
     ...spellingFindings(table.name, values),
   ];
   return { of: (row) => values.get(row[column] ?? '') as string, findings };
 }
 
-const isNumbered = ({ rows }: Table, column: string) =>
-  rows.every((row) => /^\s*(-?\d+(\.0+)?)?\s*$/.test(row[column] ?? ''));
-
 /** What pandas writes where there is no value. */
 const isMissing = (value: string) => /^(nan|<na>|#n\/?a|<nan>)$/i.test(value);
 
-/** pandas writes 1.0 for 1 where one value of the column is missing. */
+/** pandas writes 1.0 for 1 where one value of the column is missing, and spreadsheets in much of Europe write 1,0. */
 function asIntegers(values: Map<string, string>): void {
   const named = [...values.values()].filter((value) => value !== '');
-  if (!named.every((value) => /^-?\d+(\.0+)?$/.test(value))) return;
-  for (const [given, value] of values) values.set(given, value.replace(/\.0+$/, ''));
+  if (!named.every((value) => /^-?\d+([.,]0+)?$/.test(value))) return;
+  for (const [given, value] of values) values.set(given, value.replace(/[.,]0+$/, ''));
 }
 
 function labelFindings(
@@ -143,12 +150,13 @@ function labelFindings(
   return [...several, warning('class-called-none', message)];
 }
 
-/** Of two columns the one that is not the path is the class, where its values repeat: texts about pictures do not. */
+/** Of two columns the one that is not the path is the class, where its values repeat (texts about pictures do not) and are not splits. */
 function onlyOther(table: Table, taken: Taken): string | undefined {
   const [column, ...more] = table.columns.filter((name) => !taken.has(name));
   if (column === undefined || more.length > 0) return undefined;
   const values = new Set(table.rows.map((row) => row[column] ?? ''));
-  return 2 * values.size <= table.rows.length ? column : undefined;
+  const tellsSplits = [...values].every((value) => value === '' || meansSplit(value));
+  return 2 * values.size <= table.rows.length && !tellsSplits ? column : undefined;
 }
 
 /** A column for each class, with a 1 in that of the picture's. */
@@ -198,10 +206,13 @@ function roundedLabels(table: Table, column: string): DataError {
   );
 }
 
-const isFlag = (value: string) => /^(0|1|0\.0+|1\.0+|true|false|yes|no|t|f|y|n)?$/i.test(value);
-const isTrue = (value: string) => /^(1|1\.0+|true|yes|t|y)$/i.test(value);
+const isFlag = (value: string) => /^([01]([.,]0+)?|true|false|yes|no|t|f|y|n)?$/i.test(value);
+const isTrue = (value: string) => /^(1([.,]0+)?|true|yes|t|y)$/i.test(value);
 
-function splitColumns(table: Table, taken: Taken): Found<Split | { unknown: string } | undefined> {
+function splitColumns(
+  table: Table,
+  taken: Taken,
+): Found<Split | { unknown: string } | undefined> | undefined {
   const column = splitColumn(table, taken);
   if (column !== undefined) {
     taken.add(column);
@@ -217,7 +228,7 @@ function splitColumns(table: Table, taken: Taken): Found<Split | { unknown: stri
     return { of: (row) => splits.get(row[column] ?? ''), findings };
   }
   const flags = flagsOfSplits(table, taken);
-  if (flags.length === 0) return { of: () => undefined, findings: unknownSplits(table, taken) };
+  if (flags.length === 0) return undefined;
   for (const flag of flags) taken.add(flag);
   const splitOf = (flag: string) => splitNamed(flag.replace(/^i[sn]_/, '')) as Split;
   const rest: Split = flags.some((flag) => splitOf(flag) === 'train') ? 'test' : 'train';
@@ -248,16 +259,6 @@ function flagsOfSplits(table: Table, taken: Taken): string[] {
         details: { path: table.name, column: name, values: others.slice(0, 20) },
       },
     );
-  });
-}
-
-/** A column whose name says that it tells the splits, and whose few values are not known: 0, 1 and 2 in `partition`. */
-function unknownSplits(table: Table, taken: Taken): Finding[] {
-  return SPLIT_COLUMNS.filter((name) => table.columns.includes(name) && !taken.has(name)).flatMap((name) => {
-    const values = [...new Set(table.rows.map((row) => row[name] ?? ''))];
-    if (values.length < 2 || values.length > 20 || 2 * values.length > table.rows.length) return [];
-    const message = `${table.name}: the column "${written(table, name)}" may tell the splits, but is not used, because its values are not names of known splits: ${quoted(values)}.`;
-    return [warning('unknown-split-column', message)];
   });
 }
 

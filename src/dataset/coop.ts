@@ -4,33 +4,23 @@ import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/names.ts';
 import { faultOf } from '../options.ts';
 import { count, plural } from '../words.ts';
-import type { Labelled, LabelledFile } from './folders.ts';
+import { candidateBases } from './folders.ts';
 import { groupBy } from './groups.ts';
+import { withUnusedIndexes } from './indexes.ts';
+import type { Labelled, LabelledFile, Layout } from './layout.ts';
 import { readListed } from './listed.ts';
 import { lookupInTree } from './lookup.ts';
 import { visible } from './names.ts';
 import { splitNamed } from './splits.ts';
-import { type Table, tableOf } from './table.ts';
+import { tableOf } from './table.ts';
 import { decodeText, parseJson } from './text.ts';
-import type { Folder, SourceFile, Tree } from './tree.ts';
+import type { SourceFile, Tree } from './tree.ts';
 import type { Split } from './types.ts';
 import { info, warning } from './wording.ts';
 
 const SPLIT_FILE = /^split_zhou_.+\.json$/;
 const CLASSNAMES = 'classnames.txt';
 const VARIANTS = /^images_variant_(train|val|test)\.txt$/;
-
-/** What a data set laid out as CoOp's scripts expect it holds, with the files that say so. */
-interface CoopData {
-  readonly labelled: Labelled;
-  /** Whether pictures are listed, so that others in the folder are no part of it. */
-  readonly listed?: true;
-  /** Class ids as the data set numbers them. */
-  readonly order?: readonly string[];
-  /** Shown names of classes whose ids are codes or repeat each other. */
-  readonly classes?: Table;
-  readonly files: readonly SourceFile[];
-}
 
 /** Whether a file marks its folder as a data set in CoOp's layout. */
 export function marksCoopData(name: string): boolean {
@@ -39,15 +29,20 @@ export function marksCoopData(name: string): boolean {
 
 /**
  * The layouts of CoOp (Zhou et al., IJCV 2022; its DATASETS.md): `split_zhou_*.json`, FGVC Aircraft's lists, and ImageNet, its
- * V2, Sketch, A and R with a `classnames.txt`. ImageNet's `val` is the test split, as everywhere in the field. Nothing where
- * no such file lies in `bases`. Throws `DataError` where one is malformed or contradicts itself.
+ * V2, Sketch, A and R with a `classnames.txt`. ImageNet's `val` is the test split, as everywhere in the field.
  */
-export async function readCoop(
-  tree: Tree,
-  bases: readonly Folder[],
-  signal?: AbortSignal,
-): Promise<CoopData | undefined> {
-  for (const { path: base, others } of bases) {
+export const coopLayout: Layout = {
+  id: 'coop',
+  about: "CoOp's folders: split_zhou_*.json, FGVC Aircraft's lists, ImageNet with classnames.txt",
+  async read(tree, { signal }) {
+    const labelled = await readCoop(tree, signal);
+    return labelled && withUnusedIndexes(tree, labelled, signal);
+  },
+};
+
+/** Throws `DataError` where a file of theirs is malformed or contradicts itself. */
+async function readCoop(tree: Tree, signal?: AbortSignal): Promise<Labelled | undefined> {
+  for (const { path: base, others } of candidateBases(tree)) {
     const named = (pattern: RegExp) => others.filter(({ path }) => pattern.test(posix.basename(path)));
     const [splitFile, another] = named(SPLIT_FILE);
     const variants = named(VARIANTS);
@@ -71,7 +66,7 @@ async function readSplitFile(
   base: string,
   file: SourceFile,
   signal?: AbortSignal,
-): Promise<CoopData> {
+): Promise<Labelled> {
   const splits = parseSplit(await textOf(file), file.path);
   const rows = Object.entries(splits).flatMap(([split, items]) =>
     items.map(([path, label, name]) => ({ path, label, name: visible(name), split })),
@@ -82,19 +77,9 @@ async function readSplitFile(
     rows.map(({ path, label, split }) => ({ path, label: ids.get(label) as string, split })),
   );
   const labelled = await readListed([{ table, lookup: lookupInTree(tree, base) }], signal);
-  const names = new Map(rows.map(({ label, name }) => [label, name]));
-  const classes = tableOf(
-    file.path,
-    [...ids].map(([label, id]) => ({ id, name: (names.get(label) as string).replaceAll('_', ' ') })),
-  );
+  const names = new Map(rows.map(({ label, name }) => [ids.get(label) as string, name.replaceAll('_', ' ')]));
   const order = [...ids].sort(([a], [b]) => a - b).map(([, id]) => id);
-  return {
-    labelled: { ...labelled, classIds: [...ids.values()] },
-    listed: true,
-    order,
-    classes,
-    files: [file],
-  };
+  return { ...labelled, classIds: [...ids.values()], isListed: true, order, names, files: [file] };
 }
 
 function parseSplit(text: string, path: string): z.infer<typeof splitSchema> {
@@ -144,7 +129,7 @@ async function readVariants(
   base: string,
   files: readonly SourceFile[],
   signal?: AbortSignal,
-): Promise<CoopData> {
+): Promise<Labelled> {
   const rows = [];
   for (const file of files) {
     const split = splitNamed(posix.parse(file.path).name.replace('images_variant_', '')) as Split;
@@ -154,9 +139,9 @@ async function readVariants(
   const table = tableOf(`${base}images_variant_*.txt`, rows);
   const list = tree.files.find(({ path }) => path === `${base}variants.txt`);
   const labelled = await readListed([{ table, lookup: lookupInTree(tree, base) }], signal);
-  if (!list) return { labelled, listed: true, files };
+  if (!list) return { ...labelled, isListed: true, files };
   const order = (await textOf(list)).split(/\r?\n/).filter((line) => line !== '');
-  return { labelled, listed: true, order, files: [...files, list] };
+  return { ...labelled, isListed: true, order, files: [...files, list] };
 }
 
 /** Names by WordNet id, in ImageNet's order; nothing where the file is about something else. */
@@ -166,11 +151,7 @@ async function readClassnames(file: SourceFile): Promise<ReadonlyMap<string, str
 }
 
 /** Folders are WordNet ids, or, in ImageNet-V2, places in `classnames.txt`: read as text, 10 would come before 2. */
-function readImageNet(
-  tree: Tree,
-  base: string,
-  names: ReadonlyMap<string, string>,
-): Pick<CoopData, 'labelled' | 'order' | 'classes'> {
+function readImageNet(tree: Tree, base: string, names: ReadonlyMap<string, string>): Labelled {
   const ids = [...names.keys()];
   const pictures: LabelledFile[] = [];
   const outside: string[] = [];
@@ -202,14 +183,8 @@ function readImageNet(
   }
   const layout = `ImageNet's folders and ${CLASSNAMES}`;
   const known = [...names].filter(([id]) => there.has(id));
-  return {
-    labelled: { pictures, classIds: [...there], layout, findings },
-    order: known.map(([id]) => id),
-    classes: tableOf(
-      CLASSNAMES,
-      known.map(([id, name]) => ({ id, name })),
-    ),
-  };
+  const order = known.map(([id]) => id);
+  return { pictures, classIds: [...there], layout, findings, order, names: new Map(known) };
 }
 
 /** Lines of a first word and the rest. */

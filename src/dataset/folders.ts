@@ -1,30 +1,15 @@
 import { DataError } from '../errors.ts';
 import { isImagePath, isOtherPicture } from '../image/names.ts';
-import { count } from '../words.ts';
+import { count, plural } from '../words.ts';
 import { checkClassNames, checkTops, LAYOUT_HINT, namesPictures } from './folder-checks.ts';
 import { groupBy } from './groups.ts';
+import type { Labelled, LabelledFile } from './layout.ts';
 import { visible } from './names.ts';
 import { spellingFindings } from './spellings.ts';
 import { namesUnlabelled, splitNamed } from './splits.ts';
-import type { Folder, SourceFile, Tree } from './tree.ts';
+import type { Folder, Tree } from './tree.ts';
 import type { Finding, Split } from './types.ts';
 import { info, quoted, warning } from './wording.ts';
-
-/** A picture with what the source says about it; `label` is a class id, absent when unlabelled. */
-export interface LabelledFile {
-  file: SourceFile;
-  label?: string;
-  split?: Split;
-  group?: string;
-}
-
-/** What a layout gives: pictures, class ids (those without pictures included), and the layout in words. */
-export interface Labelled {
-  pictures: LabelledFile[];
-  classIds: string[];
-  layout: string;
-  findings: Finding[];
-}
 
 /**
  * The folders that may hold the data: the root, and, as long as a level has pictures in one folder only, the next one down
@@ -87,7 +72,38 @@ export function readClassFolders(tree: Tree, { layout, classIds, roles, findings
     pictures.push({ file, ...(label !== undefined && { label }), ...(split && { split }) });
   }
   if (pictures.length === 0) throw noPictures(tree);
-  return { pictures, classIds, layout, findings: [...findings, ...oddFindings(odd)] };
+  const unread = unreadClasses(tree, roles, pictures);
+  return { pictures, classIds, layout, findings: [...findings, ...unread, ...oddFindings(odd)] };
+}
+
+/**
+ * Says which classes lack what cannot be read. Throws `DataError` where a class has no picture left for that reason: a classifier would
+ * never answer it, though there are pictures of it.
+ */
+function unreadClasses(
+  { root, unreadable }: Tree,
+  roles: ReadonlyMap<string, Role>,
+  pictures: readonly LabelledFile[],
+): Finding[] {
+  const paths = groupBy(unreadable, (path) => {
+    const own = roles.get(`${path}/`) ?? roles.get(path.slice(0, path.lastIndexOf('/') + 1));
+    return own?.label;
+  });
+  paths.delete(undefined);
+  if (paths.size === 0) return [];
+  const there = new Set(pictures.map(({ label }) => label));
+  const names = [...paths.keys()] as string[];
+  const empty = names.filter((name) => !there.has(name));
+  if (empty.length > 0) {
+    const classes = plural(empty.length, 'class', 'classes');
+    throw new DataError(`No picture of the ${classes} ${quoted(empty)} of ${root} can be read`, {
+      code: 'dataset/unreadable-class',
+      hint: 'Check permissions and links, or remove the folders of these classes.',
+      details: { root, classes: empty, paths: empty.flatMap((name) => paths.get(name) ?? []).slice(0, 20) },
+    });
+  }
+  const message = `${count(names.length, 'class lacks', 'classes lack')} pictures that cannot be read: ${quoted(names)}.`;
+  return [warning('unreadable-class', message, names)];
 }
 
 /** A sole folder is a wrapper, not a class, when it has sub-folders and no pictures of its own. */

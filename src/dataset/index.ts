@@ -7,8 +7,11 @@ export {
   NEAR_DUPLICATE,
   nearDuplicates,
 } from './duplicates.ts';
+export type { Labelled, LabelledFile, Layout, LayoutResult } from './layout.ts';
+export { registerLayout } from './layouts.ts';
 export { type ReadOptions, readDataset } from './read.ts';
 export { sampleFewShot } from './sample.ts';
 export { splitDataset, withoutLeaks } from './split.ts';
 export { sampleThings } from './things.ts';
+export type { Folder, SourceFile, Tree } from './tree.ts';
 export type { ClassInfo, Dataset, Example, Finding, Split } from './types.ts';

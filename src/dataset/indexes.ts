@@ -3,14 +3,15 @@ import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/names.ts';
 import { plural } from '../words.ts';
 import { columnsOf, missingColumn, pathColumn } from './columns.ts';
-import type { Labelled } from './folders.ts';
+import { candidateBases } from './folders.ts';
 import { groupBy } from './groups.ts';
+import type { Labelled, Layout } from './layout.ts';
 import { readListed } from './listed.ts';
 import { lookupInTree } from './lookup.ts';
 import { nameKey } from './names.ts';
 import { splitNamed } from './splits.ts';
 import { parseTable, TABLE_ENDINGS, type Table } from './table.ts';
-import type { Folder, SourceFile, Tree } from './tree.ts';
+import { type Folder, oncePerTree, type SourceFile, type Tree } from './tree.ts';
 import type { Finding, Split } from './types.ts';
 import { info, quoted, warning } from './wording.ts';
 
@@ -33,22 +34,22 @@ interface Placed {
   split?: Split;
 }
 
-/** What tables say of a tree's pictures. */
-export interface Indexes {
-  labelled: Labelled;
+/** The index tables of a tree. */
+interface Indexes {
   files: SourceFile[];
+  /** Those without paths and classes. */
+  unused: Table[];
   findings: Finding[];
+  /** What the others say of the pictures. */
+  labelled?: Labelled;
 }
 
 /**
- * Reads the index tables of the data's root, or those of its split folders (as Hugging Face lays them out). `labelled` is absent where
- * none has paths and classes. Throws `DataError` where two of a folder do.
+ * Reads the index tables of the data's root, or those of its split folders (as Hugging Face lays them out). Throws `DataError` where
+ * two of a folder have paths and classes.
  */
-export async function readIndexes(
-  tree: Tree,
-  bases: readonly Folder[],
-  signal?: AbortSignal,
-): Promise<Omit<Indexes, 'labelled'> & Partial<Indexes> & { unused: Table[] }> {
+export const indexesOf = oncePerTree(async (tree, signal): Promise<Indexes> => {
+  const bases = candidateBases(tree);
   const named = (folder: Folder) => folder.others.filter(({ path }) => isIndexName(posix.basename(path)));
   const top = bases.map(named).find((files) => files.length > 0);
   const inSplits = bases[bases.length - 1].folders.filter(({ name }) => splitNamed(name)).flatMap(named);
@@ -77,6 +78,30 @@ export async function readIndexes(
     );
   }
   return { files, findings, unused, labelled: await readAll(tree, usable, signal) };
+});
+
+/** A table that is named as an index, with paths and labels. */
+export const indexLayout: Layout = {
+  id: 'index',
+  about: 'a table index.csv or metadata.csv (.tsv, .jsonl, .ndjson) in the folder or in those of the splits',
+  async read(tree, { signal }) {
+    const { labelled } = await indexesOf(tree, signal);
+    return labelled && withUnusedIndexes(tree, { ...labelled, isListed: true }, signal);
+  },
+};
+
+/** The pictures of a tree with what is to be said about its index tables. */
+export async function withUnusedIndexes(
+  tree: Tree,
+  labelled: Labelled,
+  signal?: AbortSignal,
+): Promise<Labelled> {
+  const { files, findings } = await indexesOf(tree, signal);
+  return {
+    ...labelled,
+    files: [...files, ...(labelled.files ?? [])],
+    findings: [...labelled.findings, ...findings],
+  };
 }
 
 /** Tables of other names that lie beside the pictures. */
@@ -116,7 +141,7 @@ export async function readOtherTables(
   tree: Tree,
   { placed }: OtherTables,
   signal?: AbortSignal,
-): Promise<Indexes | undefined> {
+): Promise<Labelled | undefined> {
   const usable = placed.filter(({ table }) => columnsOf(table));
   const ofSplits = usable.filter(({ split }) => split);
   const used = ofSplits.length > 0 ? ofSplits : usable;
@@ -128,7 +153,11 @@ export async function readOtherTables(
     findings.push(warning('index-unused', message));
   }
   const labelled = await readAll(tree, used, signal);
-  return { files: placed.map(({ file }) => file), findings, labelled };
+  return {
+    ...labelled,
+    files: placed.map(({ file }) => file),
+    findings: [...labelled.findings, ...findings],
+  };
 }
 
 /**

@@ -160,7 +160,7 @@ describe('splits', () => {
     const rows = [0, 1, 2, 0, 1, 2].map((part, i) => `${i + 1}.jpg,${i % 2},${part}`);
     await write(...pics('.', 6), table('index.csv', 'path,label,partition', ...rows));
     expect(finding(await readDataset(own.root), 'unknown-split-column')?.message).toBe(
-      'index.csv: the column "partition" may tell the splits, but is not used, because its values are not names of known splits: "0", "1", "2".',
+      'index.csv: the column "partition" may tell the splits, but is not used (its values are not names of known splits: "0", "1", "2"), so all rows may be learnt from. If it tells the splits, call it split and its values train, val and test.',
     );
   });
 
@@ -389,7 +389,11 @@ describe('tables beside pictures', () => {
   it('with a number and a name of the class', async () => {
     await write(
       ...images,
-      table('index.csv', 'path,label,class_name', ...rows.map((row) => row.replace(',', ',7,'))),
+      table(
+        'index.csv',
+        'path,label,class_name',
+        ...rows.map((row) => row.replace(',', row.endsWith('cat') ? ',7,' : ',3,')),
+      ),
     );
     expect(labelled(await readDataset(own.root))).toEqual(expected);
   });
@@ -807,6 +811,11 @@ describe('what is left out is said', () => {
       paths: ['a/1.jpg: encrypted'],
     });
     zip[entry(1) + 10] = 12;
+    await write(['class.zip', zip]);
+    await expect(readDataset(join(own.root, 'class.zip'))).rejects.toMatchObject({
+      code: 'dataset/unreadable-class',
+      details: { classes: ['a'], paths: ['a/1.jpg', 'a/2.jpg'] },
+    });
     zip[entry(2) + 8] |= 1;
     await write(['all.zip', zip]);
     await expect(readDataset(join(own.root, 'all.zip'))).rejects.toMatchObject({

@@ -1,8 +1,9 @@
 import { DataError } from '../errors.ts';
 import { count, plural } from '../words.ts';
 import { columnsOf, missingColumn } from './columns.ts';
-import type { Labelled, LabelledFile } from './folders.ts';
+import type { Labelled, LabelledFile } from './layout.ts';
 import type { Lookup } from './lookup.ts';
+import { suspectSplits } from './split-suspects.ts';
 import type { Table } from './table.ts';
 import type { Finding, Split } from './types.ts';
 import { info, quoted, warning } from './wording.ts';
@@ -50,7 +51,7 @@ async function listInto(
 ): Promise<Finding[]> {
   const columns = columnsOf(table);
   if (!columns) throw missingColumn(table);
-  const splits = table.rows.map(columns.split);
+  const splits = table.rows.map((row) => columns.split?.(row));
   checkSplits(table, splits);
   const skipped: Skipped = { missing: [], repeated: [], contradictory: [], leaking: [], withoutPath: 0 };
   const paths = table.rows.map((row) => row[columns.path] ?? '');
@@ -82,7 +83,8 @@ async function listInto(
   if (columns.hasBoxes && skipped.contradictory.length > 0) throw severalThings(table, skipped.contradictory);
   if (skipped.missing.length + skipped.withoutPath === table.rows.length)
     throw nothingFound(table, skipped.missing);
-  return [...columns.findings, ...listedFindings(table, skipped)];
+  const suspects = columns.split || own ? [] : suspectSplits(table, columns);
+  return [...columns.findings, ...suspects, ...listedFindings(table, skipped)];
 }
 
 /** Throws `DataError` where rows name splits that are not known: what is left would be learnt from, whatever they are. */

@@ -16,7 +16,7 @@ export function visible(text: string): string {
 
 /**
  * How a class's name is compared: without regard to case, `_`, `-`, blanks, characters that are not seen, Unicode forms (accents,
- * full width), and how a number is written (1, 01, 1.0).
+ * full width), and how a number is written (1, 01, 1.0, 1,0).
  */
 export function nameKey(name: string): string {
   const key = name
@@ -25,5 +25,5 @@ export function nameKey(name: string): string {
     .toLowerCase()
     .replace(/[\s_-]+/g, ' ')
     .trim();
-  return /^\d+(\.0+)?$/.test(key) ? key.replace(/^0+(?=\d)|\.0+$/g, '') : key;
+  return /^\d+([.,]0+)?$/.test(key) ? key.replace(/^0+(?=\d)|[.,]0+$/g, '') : key;
 }

@@ -1,28 +1,16 @@
 import { posix } from 'node:path';
-import { DataError } from '../errors.ts';
 import { isImagePath, isOtherPicture } from '../image/names.ts';
 import { count } from '../words.ts';
-import { missingColumn } from './columns.ts';
-import { marksCoopData, readCoop } from './coop.ts';
 import { CARD_NAME, cardOf, classNamesOfCard } from './dataset-card.ts';
-import { candidateBases, type Labelled, planFolders, readClassFolders } from './folders.ts';
-import { recogniseTree, refuseForeign } from './foreign.ts';
-import {
-  CLASSES_NAME,
-  type Indexes,
-  isIndexName,
-  knowsNoFolders,
-  otherTables,
-  readIndexes,
-  readOtherTables,
-  refuseContradiction,
-  unusedTable,
-} from './indexes.ts';
+import { candidateBases } from './folders.ts';
+import { CLASSES_NAME } from './indexes.ts';
+import type { Labelled } from './layout.ts';
+import { readLayout } from './layouts.ts';
 import { hiddenFindings } from './source.ts';
-import { parseTable, type Table } from './table.ts';
+import { parseTable, type Table, tableOf } from './table.ts';
 import type { Folder, SourceFile, Tree } from './tree.ts';
 import type { Finding } from './types.ts';
-import { info, quoted, warning } from './wording.ts';
+import { info, warning } from './wording.ts';
 
 /** Labelled pictures of a source, before they are numbered. */
 export interface Found {
@@ -30,113 +18,54 @@ export interface Found {
   root: string;
   labelled: Labelled;
   findings: Finding[];
-  /** Class ids as the source numbers them. */
-  order?: readonly string[];
+  unreadable?: readonly string[];
   classesTable?: Table;
 }
 
-/** Reads the labelled pictures of a folder or an archive. Throws `DataError` where it holds none, or what they are cannot be told. */
+/** Reads the labelled pictures of a folder or an archive. Throws `DataError` where it holds none, or where no layout fits. */
 export async function readTree(tree: Tree, signal?: AbortSignal): Promise<Found> {
+  const labelled = await readLayout(tree, signal);
   const bases = candidateBases(tree);
-  const indexes = await readIndexes(tree, bases, signal);
-  const coop = indexes.labelled ? undefined : await readCoop(tree, bases, signal);
-  if (indexes.files.length === 0 && !coop) refuseSets(tree, bases);
-  const unmarked =
-    indexes.labelled || coop ? undefined : await readUnmarked(tree, bases, indexes.unused, signal);
-  const labelled = (indexes.labelled ?? coop?.labelled ?? unmarked?.labelled) as Labelled;
-  const isListed = Boolean(indexes.labelled ?? coop?.listed ?? unmarked?.isListed);
-  const classesFile = fileIn(bases, CLASSES_NAME);
-  const card = cardOf(labelled, fileIn(bases, CARD_NAME));
-  const used = [...indexes.files, ...(coop?.files ?? []), ...(unmarked?.files ?? []), classesFile, card];
-  const findings = [
-    ...tree.findings,
-    ...indexes.findings,
-    ...(unmarked?.findings ?? []),
-    ...leftOut(tree, labelled, { used, isListed }),
-  ];
+  // A file that the layout has read is the layout's own.
+  const beside = (name: string) => fileIn(bases, name, labelled.files);
+  const classesFile = beside(CLASSES_NAME);
+  const card = cardOf(labelled, beside(CARD_NAME));
+  const findings = [...tree.findings, ...leftOut(tree, labelled, [classesFile, card])];
   const classesTable = classesFile
     ? parseTable(await classesFile.read(), classesFile.path)
-    : (coop?.classes ?? (card && (await classNamesOfCard(card))));
-  return { name: tree.name, root: tree.root, labelled, findings, order: coop?.order, classesTable };
+    : (namesTable(labelled) ?? (card && (await classNamesOfCard(card))));
+  const { name, root, unreadable } = tree;
+  return { name, root, unreadable, labelled, findings, classesTable };
 }
 
-interface Unmarked extends Indexes {
-  /** Whether pictures are listed, so that others in the folder are no part of it. */
-  isListed: boolean;
+/** The names that a layout gives its classes. */
+function namesTable({ layout, names }: Labelled): Table | undefined {
+  return (
+    names &&
+    tableOf(
+      layout,
+      [...names].map(([id, name]) => ({ id, name })),
+    )
+  );
 }
 
-/**
- * Reads data that no file marks: class folders, or a table of any name where there are none. Throws `DataError` where neither is
- * there, where a table contradicts the folders, and for what another program wrote, which is named. `unused` are index tables without
- * paths and classes.
- */
-async function readUnmarked(
-  tree: Tree,
-  bases: readonly Folder[],
-  unused: readonly Table[],
-  signal?: AbortSignal,
-): Promise<Unmarked> {
-  const tables = await otherTables(bases);
-  const plan = attempt(() => planFolders(tree));
-  const hasClasses = !(plan instanceof DataError) && plan.classIds.length > 1;
-  const flat = hasClasses ? tables.placed.filter((table) => knowsNoFolders(tree, table)) : tables.placed;
-  const listed = await readOtherTables(tree, { placed: flat }, signal);
-  if (listed) return { ...listed, isListed: true };
-  if (flat.length > 0 && hasClasses) throw missingColumn(flat[0].table);
-  if (!hasClasses) {
-    if (tables.problem) throw tables.problem;
-    const foreign = await recogniseTree(
-      tree,
-      tables.placed.map(({ table }) => table),
-    );
-    if (foreign) refuseForeign(tree.root, foreign);
-  }
-  if (plan instanceof DataError) throw flat.length > 0 ? missingColumn(flat[0].table) : plan;
-  for (const table of [...unused, ...tables.placed.map((one) => one.table)])
-    refuseContradiction(table, plan.classIds);
-  return {
-    labelled: readClassFolders(tree, plan),
-    files: tables.placed.map(({ file }) => file),
-    findings: tables.placed.map(unusedTable),
-    isListed: false,
-  };
-}
-
-function attempt<T>(make: () => T): T | DataError {
-  try {
-    return make();
-  } catch (error) {
-    if (error instanceof DataError) return error;
-    throw error;
-  }
-}
-/** Folders that are data sets themselves, each with its table, would be mistaken for classes. */
-function refuseSets(tree: Tree, bases: readonly Folder[]): void {
-  const isMark = ({ path }: SourceFile) =>
-    marksCoopData(posix.basename(path)) || isIndexName(posix.basename(path));
-  const inner = bases.flatMap(({ folders }) => folders.filter(({ others }) => others.some(isMark)));
-  if (inner.length === 0) return;
-  const names = inner.map(({ name }) => name);
-  throw new DataError(`${tree.root} holds several data sets: ${quoted(names)}`, {
-    code: 'dataset/several',
-    hint: `Give one of them, for example ${tree.root}/${inner[0].path.slice(0, -1)}.`,
-    details: { root: tree.root, folders: names },
-  });
-}
-
-/** The first file of that name, in any case, in the first of the folders that has one. */
-function fileIn(folders: readonly Folder[], wanted: string): SourceFile | undefined {
+/** The first file of that name, in any case, in the first of the folders that has one, but for those that are taken. */
+function fileIn(
+  folders: readonly Folder[],
+  wanted: string,
+  taken: readonly SourceFile[] = [],
+): SourceFile | undefined {
   const files = folders.flatMap(({ others }) => others);
-  return files.find(({ path }) => posix.basename(path).toLowerCase() === wanted);
+  return files.find((file) => posix.basename(file.path).toLowerCase() === wanted && !taken.includes(file));
 }
 
 /** What is in a tree and neither a picture that is used nor a file that was read. */
 function leftOut(
   tree: Tree,
-  { pictures }: Labelled,
-  { used, isListed }: { used: readonly (SourceFile | undefined)[]; isListed: boolean },
+  { pictures, files = [], isListed }: Labelled,
+  others: readonly (SourceFile | undefined)[],
 ): Finding[] {
-  const known = new Set([...used, ...pictures.map(({ file }) => file)]);
+  const known = new Set([...others, ...files, ...pictures.map(({ file }) => file)]);
   const findings: Finding[] = [];
   const rest = tree.files.filter((file) => !known.has(file));
   const say = (tell: typeof info, code: string, files: readonly SourceFile[], one: string, many: string) => {

@@ -325,10 +325,27 @@ describe('what is no data set', () => {
     async () => {
       await write('a/1.jpg', 'b/1.jpg', 'c/1.jpg');
       await chmod(join(own.root, 'c'), 0);
-      expect(finding(await readDataset(own.root), 'unreadable')?.paths).toEqual(['c']);
+      await expect(readDataset(own.root)).rejects.toMatchObject({
+        code: 'dataset/unreadable-class',
+        details: { classes: ['c'] },
+      });
       await chmod(join(own.root, 'c'), 0o700);
     },
   );
+
+  it('refuses a class that cannot be read, and says which lack pictures for that reason', async () => {
+    await write('train/a/1.jpg', 'train/b/1.jpg', 'test/a/1.jpg', 'test/b/');
+    await symlink('gone.jpg', join(own.root, 'test/b/1.jpg'));
+    const dataset = await readDataset(own.root);
+    expect(dataset.unreadable).toEqual(['test/b/1.jpg']);
+    expect(finding(dataset, 'unreadable-class')?.paths).toEqual(['b']);
+    await rm(join(own.root, 'train/b/1.jpg'));
+    await expect(readDataset(own.root)).rejects.toMatchObject({
+      code: 'dataset/unreadable-class',
+      message: expect.stringMatching(/^No picture of the class "b" of .* can be read$/),
+      details: { paths: ['test/b/1.jpg'] },
+    });
+  });
 
   it('stops when the signal fires', async () => {
     await write('a/1.jpg');

@@ -101,9 +101,10 @@ function lookupNear(table: string): Lookup {
 }
 
 function assemble(
-  { name, root, labelled, findings, order, classesTable }: Found,
+  { name, root, unreadable, labelled, findings, classesTable }: Found,
   table = classesTable,
 ): Dataset {
+  const { order } = labelled;
   const { classes, findings: classFindings } = describeClasses(labelled.classIds, table);
   const indexOf = new Map(classes.map(({ id }, i) => [id, i]));
   const examples = labelled.pictures.map(({ file, label, split, group }): Example => {
@@ -125,6 +126,7 @@ function assemble(
     classes,
     ...(order && { order: order.flatMap((id) => indexOf.get(visible(id)) ?? []) }),
     examples,
+    ...(unreadable?.length && { unreadable }),
     findings: [found, ...labelled.findings, ...empty, ...findings, ...classFindings],
   };
 }

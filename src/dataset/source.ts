@@ -49,7 +49,7 @@ export async function zipTree(path: string): Promise<Tree> {
     if (leftoverIn(parts)) continue;
     (parts.some(isHidden) ? hidden : files).push({ path: name, read: () => archive.read(name) });
   }
-  const folders = archive.folders.filter((folder) => {
+  const folders = [...new Set([...archive.folders, ...foldersOf(archive.skipped)])].filter((folder) => {
     const parts = folder.split('/');
     return !leftoverIn(parts) && !parts.some(isHidden);
   });
@@ -62,7 +62,16 @@ export async function zipTree(path: string): Promise<Tree> {
     ),
     hidden,
     findings: [...unusable(archive.skipped), ...leftoverFindings([...leftovers])],
+    unreadable: archive.skipped.map(({ name }) => name),
   };
+}
+
+/** The folders of pictures that cannot be read: a class of nothing else is a class all the same. Unsafe names lead to none. */
+function foldersOf(skipped: readonly { name: string }[]): string[] {
+  return skipped
+    .filter(({ name }) => isImagePath(name) && posix.normalize(name) === name && !/^(\/|\.\.\/)/.test(name))
+    .map(({ name }) => posix.dirname(name))
+    .filter((folder) => folder !== '.');
 }
 
 function unusable(skipped: readonly { name: string; reason: string }[]): Finding[] {
@@ -168,7 +177,8 @@ export async function folderTree(
   };
   await walk('', [real], true);
   const findings = [...refusals(refused), ...leftoverFindings(leftovers)];
-  return { name: basename(root), root, ...grow(files, folders), hidden, findings };
+  const { unreadable } = refused;
+  return { name: basename(root), root, ...grow(files, folders), hidden, findings, unreadable };
 }
 
 /** The place of an entry among the paths of all files, in natural order. */

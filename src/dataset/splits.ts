@@ -31,6 +31,33 @@ export function splitNamed(name: string): Split | undefined {
   return SPLITS.get(ownWords(name).join(''));
 }
 
+/** How words for training, validation and testing begin in other languages, in small letters and without accents. */
+const FOREIGN = new RegExp(
+  `^(${[
+    'entrain|apprentissage|essai|epreuve', // French
+    'entrena|aprendizaje|prueba|treino|treina|aprendizagem|teste', // Spanish, Portuguese
+    'addestra|allena|apprendimento|prova', // Italian
+    'lern|ubung|pruf|validier|auswert|oefen|toets|validat', // German, Dutch
+    'traning|trening|opplaring|valider|koulutus|testi', // Scandinavian, Finnish
+    'uczac|ucze|testow|walid|trenov|egitim|dogrula|sinama|latih|uji', // Polish, Czech, Turkish, Indonesian
+    'обуч|трениров|тест|валид|проверк|навчан', // Russian, Ukrainian
+    '训练|訓練|学习|学習|测试|測試|验证|驗證|検証|評価|评估|テスト|トレーニング|훈련|학습|시험|테스트|검증', // Chinese, Japanese, Korean
+    'تدريب|اختبار|אימון|בדיקה|प्रशिक्षण|परीक्षण', // Arabic, Hebrew, Hindi
+  ].join('|')})`,
+  'u',
+);
+
+/** Whether a value names a split, in English or in another language: `train`, `Prüfung`, `测试集`. */
+export function meansSplit(value: string): boolean {
+  if (splitNamed(value) !== undefined) return true;
+  const plain = value
+    .normalize('NFD')
+    .replace(/[\u0300-\u036f]/g, '')
+    .normalize('NFC')
+    .toLowerCase();
+  return plain.split(/[^\p{L}\p{M}]+/u).some((word) => FOREIGN.test(word));
+}
+
 /** The split that is part of a name which says more than that: `trainA`, `test_cats`. */
 export function splitWithin(name: string): Split | undefined {
   return ownWords(name)

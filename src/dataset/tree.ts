@@ -34,6 +34,20 @@ export interface Tree {
   /** Files whose own name, or a folder's on their way, begins with a dot: read only where a table lists them. */
   hidden: SourceFile[];
   findings: Finding[];
+  /** Paths of files and folders that could not be read when the tree was listed. */
+  unreadable: readonly string[];
+}
+
+/** Several layouts look at the same things of a tree: each is found out once. */
+export function oncePerTree<T>(
+  read: (tree: Tree, signal?: AbortSignal) => Promise<T>,
+): (tree: Tree, signal?: AbortSignal) => Promise<T> {
+  const known = new WeakMap<Tree, Promise<T>>();
+  return (tree, signal) => {
+    const found = known.get(tree) ?? read(tree, signal);
+    known.set(tree, found);
+    return found;
+  };
 }
 
 /** The folders that the paths of files, which are in natural order, and of folders make. */

@@ -35,6 +35,8 @@ export interface Dataset {
   /** Classes in the source's own order, where it numbers them. */
   order?: number[];
   examples: Example[];
+  /** Files and folders, relative to the root, that could not be read when the pictures were listed. */
+  unreadable?: readonly string[];
   /** What was found, in words, and what was skipped. */
   findings: Finding[];
 }

@@ -13,6 +13,14 @@ import type { Json } from './fields.ts';
 import { type EncoderRecord, fingerprintOf, type RecordedFile, tokenizerMeaning } from './record.ts';
 import { CLIP_DEFAULTS, type EncoderSource } from './registry.ts';
 
+/** Throws `ModelError` where a folder does not hold the files of a model; they are not read. */
+export async function checkFolder(
+  folder: string,
+  { precision }: EncoderSource & { kind: 'folder' },
+): Promise<void> {
+  findDualFiles(await pathsIn(folder), precision, folder);
+}
+
 /** The record of an exported model's folder, made from its configuration and the hashes of its weights. */
 export async function describeFolder(
   folder: string,

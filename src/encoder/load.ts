@@ -47,10 +47,18 @@ export async function locateEncoder(name: string, options: LoadOptions = {}): Pr
   return pullEncoder(name, { ...options, engine });
 }
 
-/** Throws `UsageError` for a name that no encoder can have; nothing is read from the network. `auto` is one that can be had. */
+/**
+ * Throws `UsageError` for a name that no encoder can have, and `ModelError` for a folder that is not there or holds no model; nothing is
+ * read from the network. `auto` is a name.
+ */
 export async function checkEncoderName(name: string): Promise<void> {
-  if (name === 'auto' || registeredEncoder(name)) return;
-  if (!(await findEncoder(name))) encoderSource(name);
+  if (name === 'auto' || registeredEncoder(name) || (await findEncoder(name))) return;
+  const source = encoderSource(name);
+  if (source.kind !== 'folder') return;
+  const folder = await existing(source);
+  if (await encoderIn(folder)) return;
+  const { checkFolder } = await import('./dual-record.ts');
+  await checkFolder(folder, source);
 }
 
 /** An encoder with a record, once its files are found to be those of the record. */
@@ -67,16 +75,19 @@ function open({ record, folder }: LocalEncoder, engine: Engine): Encoder & Async
 /** A folder given by its path: one of ours by its record, an exported model by its configuration. */
 async function inFolder(source: EncoderSource, engine: Engine): Promise<LocalEncoder | undefined> {
   if (source.kind !== 'folder') return undefined;
-  const folder = resolve(source.path);
-  if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
-    throw new ModelError(`There is no folder ${folder} with an encoder`, {
-      code: 'encoder/no-folder',
-      hint: 'Check the path.',
-      details: { folder },
-    });
-  }
+  const folder = await existing(source);
   const ours = await verified(await encoderIn(folder));
   if (ours) return ours;
   const { describeFolder } = await import('./dual-record.ts');
   return { record: await describeFolder(folder, source, engine), folder };
+}
+
+async function existing({ path }: EncoderSource & { kind: 'folder' }): Promise<string> {
+  const folder = resolve(path);
+  if ((await stat(folder).catch(() => undefined))?.isDirectory()) return folder;
+  throw new ModelError(`There is no folder ${folder} with an encoder`, {
+    code: 'encoder/no-folder',
+    hint: 'Check the path.',
+    details: { folder },
+  });
 }

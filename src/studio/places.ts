@@ -19,7 +19,7 @@ export interface Place {
  */
 export function placesOf(paths: readonly string[]): ReadonlyMap<string, Place> {
   const files = sortNaturally(paths, (path) => path).map((path) => ({ path, read: noBytes }));
-  const tree = { name: '', root: 'The folder', ...grow(files, []), hidden: [], findings: [] };
+  const tree = { name: '', root: 'The folder', ...grow(files, []), hidden: [], findings: [], unreadable: [] };
   try {
     const { pictures } = readClassFolders(tree, planFolders(tree));
     const isHeldOut = heldOut(pictures);

@@ -1,0 +1,99 @@
+import { DataError, UsageError } from '../errors.ts';
+import { coopLayout } from './coop.ts';
+import { indexLayout } from './indexes.ts';
+import type { Labelled, LabelledFile, Layout, LayoutResult } from './layout.ts';
+import { visible } from './names.ts';
+import { severalSets } from './several-sets.ts';
+import type { Tree } from './tree.ts';
+import type { Split } from './types.ts';
+import { classFolders, foreignData, tableLayout } from './unmarked.ts';
+
+/** The first that matches is read. What a file marks comes before what folders alone say. */
+const builtIn: readonly Layout[] = [
+  indexLayout,
+  coopLayout,
+  severalSets,
+  tableLayout,
+  foreignData,
+  classFolders,
+];
+
+const own = new Map<string, Layout>();
+const SPLITS: readonly Split[] = ['train', 'val', 'test'];
+
+/**
+ * Makes a layout known to this process: `readDataset`, and with it every command, tries it before those that are built in, in the order
+ * of registration. Throws `UsageError` where another layout has the id.
+ *
+ * ```ts
+ * // Pictures in one folder, named <class>-<number>.jpg.
+ * registerLayout({
+ *   id: 'prefix',
+ *   about: 'pictures named <class>-<number>.jpg',
+ *   async read({ files }) {
+ *     const pictures = files.flatMap((file) => {
+ *       const [, label] = /^(\w+)-\d+\.jpg$/.exec(file.path) ?? [];
+ *       return label ? [{ file, label }] : [];
+ *     });
+ *     return pictures.length > 0 ? { pictures } : undefined;
+ *   },
+ * });
+ * ```
+ */
+export function registerLayout<L extends Layout>(layout: L): L {
+  const { id } = layout;
+  const other = own.get(id) ?? builtIn.find((one) => one.id === id);
+  if (other !== undefined && other !== layout) {
+    throw new UsageError(`There are two layouts "${id}"`, {
+      code: 'layout/taken',
+      hint: 'Give one of them another id.',
+      details: { id },
+    });
+  }
+  own.set(id, layout);
+  return layout;
+}
+
+/** The labelled pictures of a tree by the first layout that matches. Throws `DataError` where none does. */
+export async function readLayout(tree: Tree, signal?: AbortSignal): Promise<Labelled> {
+  for (const layout of own.values()) {
+    const result = await layout.read(tree, { signal });
+    if (result) return complete(layout, checked(layout, result));
+  }
+  for (const layout of builtIn) {
+    const result = await layout.read(tree, { signal });
+    if (result) return complete(layout, result);
+  }
+  throw new Error('Class folders are the last layout, which answers or throws');
+}
+
+function complete({ about }: Layout, result: LayoutResult): Labelled {
+  const classIds = result.classIds ?? [...new Set(result.pictures.flatMap(({ label }) => label ?? []))];
+  return { layout: about, findings: [], ...result, classIds };
+}
+
+/** Throws `DataError` where a registered layout returns what cannot be a data set. Labels are read as all others are. */
+function checked({ id }: Layout, result: LayoutResult): LayoutResult {
+  const refuse = (what: string) =>
+    new DataError(`The layout "${id}" returned ${what}`, {
+      code: 'dataset/layout',
+      hint: 'The type Layout of tip-adapter/dataset says what a layout returns.',
+      details: { layout: id },
+    });
+  if (!Array.isArray(result.pictures)) throw refuse('no list of pictures');
+  const paths = new Set<string>();
+  const pictures = result.pictures.map((picture: LabelledFile): LabelledFile => {
+    const { file, label, split } = picture ?? {};
+    if (typeof file?.path !== 'string' || typeof file.read !== 'function')
+      throw refuse('a picture without a file of the tree');
+    if (paths.has(file.path)) throw refuse(`the picture ${file.path} twice`);
+    paths.add(file.path);
+    if (label !== undefined && (typeof label !== 'string' || visible(label) === ''))
+      throw refuse(`a label of ${file.path} that is not a text`);
+    if (split !== undefined && !SPLITS.includes(split))
+      throw refuse(`the split "${split}" of ${file.path}, which is not train, val or test`);
+    return label === undefined ? picture : { ...picture, label: visible(label) };
+  });
+  if (!pictures.some(({ label }) => label !== undefined)) throw refuse('no picture with a label');
+  return { ...result, pictures };
+}

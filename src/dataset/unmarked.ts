@@ -1,0 +1,92 @@
+import { DataError } from '../errors.ts';
+import { missingColumn } from './columns.ts';
+import { candidateBases, type FolderPlan, planFolders, readClassFolders } from './folders.ts';
+import { recogniseTree, refuseForeign } from './foreign.ts';
+import {
+  indexesOf,
+  knowsNoFolders,
+  type OtherTables,
+  otherTables,
+  readOtherTables,
+  refuseContradiction,
+  unusedTable,
+  withUnusedIndexes,
+} from './indexes.ts';
+import type { Layout } from './layout.ts';
+import { oncePerTree } from './tree.ts';
+
+/** What there is in a tree that no file marks: tables of any name, and folders that may be classes. */
+interface Unmarked {
+  tables: OtherTables;
+  /** The tables that may say what the pictures are. */
+  usable: OtherTables['placed'];
+  /** How the folders lie, or why they are no classes. */
+  plan: FolderPlan | DataError;
+  hasClasses: boolean;
+}
+
+const unmarkedOf = oncePerTree(async (tree): Promise<Unmarked> => {
+  const tables = await otherTables(candidateBases(tree));
+  const plan = attempt(() => planFolders(tree));
+  const hasClasses = !(plan instanceof DataError) && plan.classIds.length > 1;
+  const usable = hasClasses ? tables.placed.filter((table) => knowsNoFolders(tree, table)) : tables.placed;
+  return { tables, usable, plan, hasClasses };
+});
+
+/** A table of any name where no folders are classes, or where it names the pictures without their folders. */
+export const tableLayout: Layout = {
+  id: 'table',
+  about: 'a table of another name with paths and labels, where no folders are classes',
+  async read(tree, { signal }) {
+    const { usable, hasClasses } = await unmarkedOf(tree, signal);
+    const listed = await readOtherTables(tree, { placed: usable }, signal);
+    if (!listed) {
+      if (usable.length > 0 && hasClasses) throw missingColumn(usable[0].table);
+      return undefined;
+    }
+    return withUnusedIndexes(tree, { ...listed, isListed: true }, signal);
+  },
+};
+
+/** What another program wrote where no folders are classes: it is refused by name. */
+export const foreignData: Layout = {
+  id: 'foreign',
+  about: 'a layout of another program (refused)',
+  async read(tree, { signal }) {
+    const { tables, hasClasses } = await unmarkedOf(tree, signal);
+    if (hasClasses) return undefined;
+    if (tables.problem) throw tables.problem;
+    const foreign = await recogniseTree(
+      tree,
+      tables.placed.map(({ table }) => table),
+    );
+    if (foreign) refuseForeign(tree.root, foreign);
+    return undefined;
+  },
+};
+
+/** Class folders, alone or in splits. A table that contradicts them is an error; another one is reported as not used. */
+export const classFolders: Layout = {
+  id: 'folders',
+  about: 'a folder for each class, alone, in splits or with splits in it',
+  async read(tree, { signal }) {
+    const { tables, usable, plan } = await unmarkedOf(tree, signal);
+    if (plan instanceof DataError) throw usable.length > 0 ? missingColumn(usable[0].table) : plan;
+    const { unused } = await indexesOf(tree, signal);
+    for (const table of [...unused, ...tables.placed.map((one) => one.table)])
+      refuseContradiction(table, plan.classIds);
+    const labelled = readClassFolders(tree, plan);
+    const findings = [...labelled.findings, ...tables.placed.map(unusedTable)];
+    const files = tables.placed.map(({ file }) => file);
+    return withUnusedIndexes(tree, { ...labelled, findings, files }, signal);
+  },
+};
+
+function attempt<T>(make: () => T): T | DataError {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof DataError) return error;
+    throw error;
+  }
+}
