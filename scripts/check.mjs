@@ -1,4 +1,4 @@
-// Types, lint and format, dead exports, package lint: all of them run, and any of them fails the check.
+// Types, lint and format, dead exports, package lint, changelog: all of them run, and any of them fails the check.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { install, root, runTool } from './npm.mjs';
@@ -15,6 +15,7 @@ const checks = [
   ['dead exports', 'knip/bin/knip.js', []],
   ...(existsSync(join(root, 'dist')) ? [] : [['build', 'typescript/bin/tsc', ['-p', 'tsconfig.build.json']]]),
   ['package', 'publint/src/cli.js', []],
+  ['changelog', '../scripts/changelog.mjs', []],
 ];
 const failed = checks.filter(([name, tool, args]) => {
   console.log(`— ${name}`);

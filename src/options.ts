@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { currentNames, type Former, flagName } from './deprecation.ts';
 import { UsageError } from './errors.ts';
 import { suggestion } from './nearest.ts';
 import { count, plural } from './words.ts';
@@ -23,6 +24,8 @@ export interface Option<T = unknown> {
   readonly hidden?: boolean;
   /** May be given several times; the values become an array. */
   readonly repeatable?: boolean;
+  /** The name that it had before, which still works. */
+  readonly formerly?: Former;
 }
 
 export type Options = Readonly<Record<string, Option>>;
@@ -35,6 +38,7 @@ interface Given<T> {
   default?: T;
   short?: string;
   value?: string;
+  formerly?: Former;
 }
 
 /** Text from the command line becomes a number here; anything else is refused. */
@@ -108,15 +112,15 @@ export function refuseUnknown(given: object, known: readonly string[]): void {
 /** Values with defaults filled in and everything checked. Throws `UsageError` naming the option. */
 export function resolveOptions<T extends Options>(
   table: T,
-  given: Readonly<Record<string, unknown>>,
+  values: Readonly<Record<string, unknown>>,
 ): ValuesOf<T> {
+  const given = currentNames(table, values);
   const entries = Object.entries(table).map(([name, option]) => {
     const value = given[name] ?? option.default;
     const result = option.schema.safeParse(value);
     if (result.success) return [name, result.data];
-    const flagName = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     const shown = value === undefined ? 'is missing' : `cannot be ${JSON.stringify(value)}`;
-    throw new UsageError(`Option ${flagName} ${shown}: ${faultOf(result.error)}`, {
+    throw new UsageError(`Option ${flagName(name)} ${shown}: ${faultOf(result.error)}`, {
       code: 'option/value',
       hint: option.help,
       details: { option: name, value },

@@ -17,6 +17,8 @@ describe('the Node versions', () => {
       expect(engines.node).toContain(Number.parseInt(line, 10) < 26 ? line : '>=24');
     const listed = /OTHER_NODES = (\[.*\])/.exec(read('scripts/ci.mjs'))?.[1] as string;
     expect(majors(listed)).toEqual(TESTED_NODES.slice(1).map(Number));
+    const matrix = /node: (\[.*\])/.exec(read('.github/workflows/ci.yml'))?.[1] as string;
+    expect(matrix).toBe(`[${TESTED_NODES.map((line) => `'${line}'`).join(', ')}]`);
   });
 
   it.each([

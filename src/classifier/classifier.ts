@@ -1,4 +1,5 @@
 import type { Dataset, Finding } from '../dataset/types.ts';
+import { signalOf } from '../deprecation.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
@@ -72,13 +73,20 @@ export class Classifier {
   }
 
   /** Scores [m, c] of embeddings as the encoder gives them, [m, d], in the order of `data.classes`. */
-  async scores(features: Matrix, { signal }: Abortable = {}): Promise<Matrix> {
-    return (await this.#scoring()).scores(features, signal);
+  async scores(features: Matrix, work?: Abortable): Promise<Matrix>;
+  /** @deprecated Until 0.2: give `{ signal }`. */
+  async scores(features: Matrix, signal: AbortSignal): Promise<Matrix>;
+  async scores(features: Matrix, work: Abortable | AbortSignal = {}): Promise<Matrix> {
+    return (await this.#scoring()).scores(features, signalOf(work));
   }
 
   /** Probabilities [m, c] of embeddings as the encoder gives them, [m, d]; `calibrated` says whether they can be believed. */
-  async probabilities(features: Matrix, work: Abortable = {}): Promise<Matrix> {
-    return softmaxRows(await this.scores(features, work), this.data.tuning.temperature);
+  async probabilities(features: Matrix, work?: Abortable): Promise<Matrix>;
+  /** @deprecated Until 0.2: give `{ signal }`. */
+  async probabilities(features: Matrix, signal: AbortSignal): Promise<Matrix>;
+  async probabilities(features: Matrix, work: Abortable | AbortSignal = {}): Promise<Matrix> {
+    const scores = await this.scores(features, { signal: signalOf(work) });
+    return softmaxRows(scores, this.data.tuning.temperature);
   }
 
   /** What is in a picture. Throws `DataError` where it cannot be read. */

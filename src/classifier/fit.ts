@@ -2,6 +2,7 @@ import { isFeatureDump } from '../dataset/feature-dump.ts';
 import { readDataset } from '../dataset/read.ts';
 import type { Dataset } from '../dataset/types.ts';
 import { checkedEncoder } from '../encoder/checked.ts';
+import { currentNames } from '../deprecation.ts';
 import { chooseEncoder } from '../encoder/choose.ts';
 import { checkEncoderName, loadEncoder } from '../encoder/load.ts';
 import type { PullProgress } from '../encoder/pull.ts';
@@ -62,7 +63,8 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     onFit,
     ...rest
   } = options;
-  const { checkpoint: path, resume, options: own, ...given } = rest;
+  const { checkpoint: path, resume, options: own, ...general } = rest;
+  const given = currentNames(fitOptions, general);
   refuseUnknown(given, Object.keys(fitOptions));
   const values = resolveOptions(fitOptions, {
     ...given,

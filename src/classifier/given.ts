@@ -1,7 +1,9 @@
 import type { Finding } from '../dataset/types.ts';
 import { checkTemplate, presetTemplates } from '../encoder/prompts.ts';
+import { currentNames } from '../deprecation.ts';
 import { UsageError } from '../errors.ts';
 import { listMethods, methodById, tipAdapter } from '../methods/index.ts';
+import { methodIfKnown } from '../methods/registry.ts';
 import { type Options, resolveOptions } from '../options.ts';
 import type { Protocol } from '../tuning/tune.ts';
 
@@ -32,7 +34,8 @@ export interface Asked {
  * What is asked for. alpha, beta and the published search are Tip-Adapter's where no method is named. Throws `UsageError` naming option
  * and method where an option would change nothing.
  */
-export function askedFor({ method, tune, alpha, beta, options = {}, trainingFree }: Wanted): Asked {
+export function askedFor({ method, tune, alpha, beta, trainingFree, ...wanted }: Wanted): Asked {
+  const options = currentNames(methodIfKnown(method)?.options ?? {}, wanted.options ?? {});
   for (const [name, value] of Object.entries({ alpha, beta })) {
     if (value === undefined || options[name] === undefined) continue;
     throw new UsageError(`Option ${name} is given twice`, {

@@ -94,7 +94,7 @@ describe('the reference pages', () => {
   it.each([
     ['cli.md', renderReference],
     ['methods.md', renderMethods],
-  ])('docs/%s is what the tables say (npm run build && node scripts/docs.mjs)', async (name, render) => {
+  ])('docs/%s is what the tables say (npm run docs)', async (name, render) => {
     const written = await readFile(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
     expect(written.replaceAll('\r\n', '\n')).toBe(await render());
   });

@@ -1,7 +1,8 @@
 import { Command as Commander, CommanderError, Option as CommanderOption } from 'commander';
 import type { Device } from '../engine/device.ts';
+import { currentNames } from '../deprecation.ts';
 import { UsageError } from '../errors.ts';
-import type { Option } from '../options.ts';
+import type { Option, Options } from '../options.ts';
 import { version } from '../version.ts';
 import type { Command } from './command.ts';
 import { commands } from './commands/index.ts';
@@ -73,15 +74,18 @@ async function fill(target: Commander, command: Command, argv: readonly string[]
   const { commonOptions, optionsOf } = await import('./command.ts');
   const options = { ...optionsOf(command), ...(await command.more?.(argv)) };
   for (const argument of command.args) target.argument(argument);
-  for (const [name, option] of Object.entries({ ...options, ...commonOptions })) {
+  const table: Options = { ...options, ...commonOptions };
+  for (const [name, option] of Object.entries(table)) {
     target.addOption(flagOf(name, option));
+    if (option.formerly) target.addOption(flagOf(option.formerly.name, { ...option, short: undefined, hidden: true }));
   }
   target.addHelpText('after', examplesOf(command));
   target.action(async () => {
     // A flag that is on by default counts as given only where it is.
-    const given = Object.fromEntries(
+    const typed = Object.fromEntries(
       Object.entries(target.opts()).filter(([name]) => target.getOptionValueSource(name) !== 'default'),
     );
+    const given = currentNames(table, typed, io.note);
     checkNeeded(command, given);
     const common = resolveOptions(commonOptions, given);
     const { device = 'cpu', ...values } = resolveOptions(options, given);

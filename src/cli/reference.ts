@@ -27,7 +27,7 @@ export async function renderMethods(): Promise<string> {
     .map(({ id, name, options }) => `### ${name}\n\n\`--method ${id}\`\n\n${optionList(options)}`);
   return `# Methods
 
-<!-- Made by \`node scripts/docs.mjs\` from the table of methods; edit that. -->
+<!-- Made by \`npm run docs\` from the table of methods; edit that. -->
 
 Each method is one file in \`src/methods/\` that follows its paper. The defaults are those of the papers, for CLIP. \`fit\` chooses alpha and beta by
 leave-one-shot-out; with one example per class it takes the encoder's own constants.
@@ -44,7 +44,7 @@ ${sections.join('\n\n')}
 
 const INTRODUCTION = `# Command line
 
-<!-- Made by \`node scripts/docs.mjs\` from the commands' own tables; edit those. -->
+<!-- Made by \`npm run docs\` from the commands' own tables; edit those. -->
 
 Every command takes \`--help\` and these options:
 

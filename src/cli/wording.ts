@@ -1,4 +1,5 @@
 import type { Finding } from '../dataset/types.ts';
+import { flagName } from '../deprecation.ts';
 import type { Option } from '../options.ts';
 import { number } from '../words.ts';
 import type { Io } from './io.ts';
@@ -23,8 +24,7 @@ export function clock(seconds: number): string {
 /** How an option is typed: `-o, --output <file>`; one that is on by default is typed to turn it off. */
 export function flagsText(name: string, { short, value: named, choices, ...option }: Option): string {
   const value = choices ? '<name>' : named;
-  const long = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  return `${short ? `-${short}, ` : ''}--${isOn(option) ? 'no-' : ''}${long}${value ? ` ${value}` : ''}`;
+  return `${short ? `-${short}, ` : ''}--${isOn(option) ? 'no-' : ''}${flagName(name)}${value ? ` ${value}` : ''}`;
 }
 
 const isOn = ({ isOn: set, default: preset }: Pick<Option, 'isOn' | 'default'>) => set ?? preset === true;

@@ -1,5 +1,6 @@
 import type { EncoderReference } from '../classifier/types.ts';
 import { closable } from '../closable.ts';
+import { currentNames } from '../deprecation.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { UsageError } from '../errors.ts';
 import { createImageLoader } from '../image/loader.ts';
@@ -76,8 +77,9 @@ export function checkServing({
  * than this machine could ask without a token, and `ModelError` where a classifier or its encoder cannot be used.
  */
 export async function createServer(options: ServerOptions): Promise<Server & AsyncDisposable> {
-  refuseUnknown(options, [...Object.keys(serverOptions), ...OWN_OPTIONS]);
-  const values = resolveOptions(serverOptions, { ...options });
+  const given = currentNames(serverOptions, { ...options });
+  refuseUnknown(given, [...Object.keys(serverOptions), ...OWN_OPTIONS]);
+  const values = resolveOptions(serverOptions, given);
   checkServing(values);
   const { log = () => {}, openEncoder } = options;
   const metrics = createMetrics();

@@ -1,0 +1,4 @@
+export function changelogFault(
+  text: string,
+  about: { changed: boolean; version?: string },
+): string | undefined;
