@@ -10,7 +10,10 @@ const KINDS = ['Added', 'Changed', 'Deprecated', 'Removed', 'Fixed', 'Security']
 
 /** What is wrong with the text of a changelog, or undefined. */
 export function changelogFault(text, { changed, version }) {
-  const parts = [...text.matchAll(/^## (.*)\n([^]*?)(?=^## |^\[|(?![^]))/gm)].map(([, title, body]) => ({ title, body }));
+  const parts = text
+    .split(/^## /m)
+    .slice(1)
+    .map((part) => ({ title: part.split('\n')[0], body: part }));
   if (parts[0]?.title !== '[Unreleased]') return 'the first part must be "## [Unreleased]"';
   const strange = parts.slice(1).find(({ title }) => !/^\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d$/.test(title));
   if (strange) return `"## ${strange.title}" must be "## [1.2.3] - 2026-01-31"`;
@@ -21,7 +24,8 @@ export function changelogFault(text, { changed, version }) {
   if (changed && !hasEntry(parts[0])) return 'src changed after the last tag, and Unreleased has no entry';
   const empty = parts.slice(1).find((part) => !hasEntry(part));
   if (empty) return `"## ${empty.title}" has no entry`;
-  if (version !== undefined && !parts[1]?.title.startsWith(`[${version}]`)) return `the newest version must be ${version}`;
+  if (version !== undefined && !parts[1]?.title.startsWith(`[${version}]`))
+    return `the newest version must be ${version}`;
   return undefined;
 }
 

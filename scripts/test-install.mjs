@@ -1,5 +1,5 @@
 // npm run test:install: packs the package, installs it into fresh projects with each package manager (or those that are named) and
-// runs it there, on Bun and Deno, too. Minutes; continuous integration does it with npm alone.
+// runs it there, on Bun and Deno, too; programs are checked against its types with an older TypeScript. Minutes; continuous integration does it with npm alone.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,5 +32,8 @@ const setup = {
     .map(([name, spec]) => [name, commandsOf(spec)]),
   runtimes: Object.entries(RUNTIMES).map(([name, spec]) => [name, join(commandsOf(spec), name)]),
 };
-process.exitCode = script('test.mjs', ['tests/install'], { TIP_ADAPTER_INSTALL: JSON.stringify(setup) });
+process.exitCode = script('test.mjs', ['tests/install', 'tests/types'], {
+  TIP_ADAPTER_INSTALL: JSON.stringify(setup),
+  TIP_ADAPTER_TYPESCRIPT: join(programFolder('typescript@5.9'), '../typescript/bin/tsc'),
+});
 rmSync(folder, { recursive: true });

@@ -9,7 +9,7 @@ export interface Former {
 const told = new Set<string>();
 
 /** Tells a programmer once that something has another form now: as a warning of Node's, in a page on the console. */
-export function deprecate(message: string): void {
+function deprecate(message: string): void {
   if (told.has(message)) return;
   told.add(message);
   if (typeof process === 'object') process.emitWarning(message, 'DeprecationWarning');

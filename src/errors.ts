@@ -12,6 +12,7 @@ export interface ErrorOptions {
   cause?: unknown;
 }
 
+/** What every error of this package is: `code` for programs, `hint` for people, `details` for facts. */
 export class TipAdapterError extends Error {
   /** Process exit status of the command line: 1 unexpected, 2 usage, 3 data, 4 model or encoder, 130 interrupted. */
   readonly exitCode: number = 1;

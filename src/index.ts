@@ -16,4 +16,11 @@ export { readDataset } from './dataset/read.ts';
 export type { Dataset } from './dataset/types.ts';
 export { loadEncoder } from './encoder/load.ts';
 export type { Encoder } from './encoder/types.ts';
-export * from './errors.ts';
+export {
+  DataError,
+  type ErrorOptions,
+  InterruptedError,
+  ModelError,
+  TipAdapterError,
+  UsageError,
+} from './errors.ts';

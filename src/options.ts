@@ -28,12 +28,14 @@ export interface Option<T = unknown> {
   readonly formerly?: Former;
 }
 
+/** Options by name. */
 export type Options = Readonly<Record<string, Option>>;
 
 /** The checked values of a table of options. */
 export type ValuesOf<T extends Options> = { [K in keyof T]: T[K] extends Option<infer V> ? V : never };
 
-interface Given<T> {
+/** What is said of an option, whatever its type. */
+export interface OptionFacts<T> {
   help: string;
   default?: T;
   short?: string;
@@ -48,12 +50,14 @@ const numeric = (schema: z.ZodNumber) =>
     schema,
   );
 
-export function real(given: Given<number> & { min?: number; max?: number }): Option<number> {
+/** An option that is a number from `min` to `max`. */
+export function real(given: OptionFacts<number> & { min?: number; max?: number }): Option<number> {
   const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = given;
   return { value: '<number>', ...given, schema: numeric(z.number().min(min).max(max)) as z.ZodType<number> };
 }
 
-export function positive(given: Given<number> & { max?: number }): Option<number> {
+/** An option that is a number above 0, at most `max`. */
+export function positive(given: OptionFacts<number> & { max?: number }): Option<number> {
   const { max = Number.MAX_VALUE } = given;
   return {
     value: '<number>',
@@ -62,24 +66,32 @@ export function positive(given: Given<number> & { max?: number }): Option<number
   };
 }
 
-export function integer(given: Given<number> & { min?: number; max?: number }): Option<number> {
+/** An option that is a whole number from `min` (default 0) to `max`. */
+export function integer(given: OptionFacts<number> & { min?: number; max?: number }): Option<number> {
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = given;
   return { value: '<n>', ...given, schema: numeric(z.number().int().min(min).max(max)) as z.ZodType<number> };
 }
 
-export function text(given: Given<string>): Option<string> {
+/** An option that is text, not empty. */
+export function text(given: OptionFacts<string>): Option<string> {
   return { value: '<text>', ...given, schema: z.string().min(1) };
 }
 
-export function texts(given: Given<string[]>): Option<string[]> {
+/** An option that is a list of texts; on the command line it is given several times. */
+export function texts(given: OptionFacts<string[]>): Option<string[]> {
   return { value: '<text>', ...given, schema: z.array(z.string().min(1)), repeatable: true };
 }
 
-export function flag(given: Given<boolean>): Option<boolean> {
+/** An option that is on or off (default: off). */
+export function flag(given: OptionFacts<boolean>): Option<boolean> {
   return { default: false, ...given, schema: z.boolean() };
 }
 
-export function choice<const C extends string>(choices: readonly C[], given: Given<NoInfer<C>>): Option<C> {
+/** An option that is one of a few words. */
+export function choice<const C extends string>(
+  choices: readonly C[],
+  given: OptionFacts<NoInfer<C>>,
+): Option<C> {
   return {
     value: `<${choices.join('|')}>`,
     ...given,
@@ -89,7 +101,7 @@ export function choice<const C extends string>(choices: readonly C[], given: Giv
 }
 
 /** The name of something that is listed in help, and to which a program can add: whoever uses it refuses unknown ones. */
-export function nameOf(listed: readonly string[], given: Given<string>): Option<string> {
+export function nameOf(listed: readonly string[], given: OptionFacts<string>): Option<string> {
   return { ...text(given), choices: listed };
 }
 

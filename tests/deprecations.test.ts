@@ -38,13 +38,17 @@ const renamed = registerMethod(
     baseline: undefined,
     options: {
       ...tipAdapter.options,
-      beta: positive({ default: 5, help: 'Sharpness.', formerly: { name: 'sharpnessOfVotes', until: '99.0' } }),
+      beta: positive({
+        default: 5,
+        help: 'Sharpness.',
+        formerly: { name: 'sharpnessOfVotes', until: '99.0' },
+      }),
     },
   }),
 );
 
 describe('what was renamed', () => {
-  it("works under its former name on the command line, and a note says the new one", async () => {
+  it('works under its former name on the command line, and a note says the new one', async () => {
     const io = recordingIo();
     const file = join(folder, 'x.safetensors');
     const line = ['fit', features, '-o', file, '--method', 'renamed', '--tune', 'fixed'];
@@ -66,7 +70,9 @@ describe('what was renamed', () => {
 
   it('a signal in the place of options is heard, with a warning', async () => {
     await using classifier = await fit(features, { method: 'prototype' });
-    const rows = fromRows([[...classifier.data.support.features.data.slice(0, classifier.data.support.features.cols)]]);
+    const rows = fromRows([
+      [...classifier.data.support.features.data.slice(0, classifier.data.support.features.cols)],
+    ]);
     const warned = once(process, 'warning');
     for (const call of [classifier.scores, classifier.probabilities]) {
       await expect(call.call(classifier, rows, AbortSignal.abort())).rejects.toThrow(InterruptedError);

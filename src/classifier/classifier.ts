@@ -12,7 +12,7 @@ import { addExamples, type NewExample } from './add.ts';
 import { type EncoderSession, sessionFor } from './encoder-session.ts';
 import { type EvaluateOptions, encodeTestSet, evaluate, type TestSet } from './evaluate.ts';
 import { explainRow, scoresOfTerms } from './explain.ts';
-import { type ReadOptions, readClassifier, writeClassifier } from './file.ts';
+import { type FileOptions, readClassifier, writeClassifier } from './file.ts';
 import { type RefitValues, refitMethod } from './refit.ts';
 import { type Removal, removeParts } from './remove.ts';
 import { readSource } from './source.ts';
@@ -28,6 +28,7 @@ import type {
   WorkOptions,
 } from './types.ts';
 
+/** How pictures are classified. */
 export interface PredictOptions extends WorkOptions {
   /** Overrides the classifier's own rejection threshold. */
   reject?: number;
@@ -39,6 +40,7 @@ export interface Predictions {
   readonly failures: Failure[];
 }
 
+/** How an answer is explained. */
 export interface ExplainOptions extends PredictOptions {
   /** Examples that are told of, those that count most (default: all; a hundred where they stay in a file). */
   examples?: number;
@@ -259,7 +261,8 @@ export class Classifier {
   }
 }
 
-export interface LoadOptions extends ReadOptions {
+/** How a saved classifier is read. */
+export interface LoadOptions extends FileOptions {
   /** An encoder that is loaded already (the caller closes it); it must be the one the classifier was fitted with. */
   encoder?: Encoder;
 }

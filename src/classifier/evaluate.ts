@@ -24,6 +24,7 @@ import type { EncoderSession } from './encoder-session.ts';
 import { rowHashes } from './support.ts';
 import type { ClassifierData, Evaluation, Failure, Prediction, Suspect, WorkOptions } from './types.ts';
 
+/** By what a classifier is judged. */
 export interface EvaluateOptions extends WorkOptions {
   /** Which split; default: `test` where there is one, else everything labelled. */
   split?: Split;

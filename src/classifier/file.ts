@@ -45,7 +45,8 @@ const CLASSIFIER: FileUse = {
   hint: 'Give a file that tip-adapter fit wrote.',
 };
 
-export interface ReadOptions {
+/** How a classifier's file is read. */
+export interface FileOptions {
   /** Most numbers of the examples' features that are held in memory; those of more are read page by page when asked. */
   largestInMemory?: number;
   signal?: AbortSignal;
@@ -57,7 +58,7 @@ export interface ReadOptions {
  */
 export async function readClassifier(
   path: string,
-  { largestInMemory = LARGEST_IN_MEMORY, signal }: ReadOptions = {},
+  { largestInMemory = LARGEST_IN_MEMORY, signal }: FileOptions = {},
 ): Promise<ClassifierData> {
   const file = await openSafetensors(path, CLASSIFIER).catch((cause: ModelError) => {
     if (cause.code.startsWith(CLASSIFIER.area)) throw cause;

@@ -1,8 +1,8 @@
 import { isFeatureDump } from '../dataset/feature-dump.ts';
 import { readDataset } from '../dataset/read.ts';
 import type { Dataset } from '../dataset/types.ts';
-import { checkedEncoder } from '../encoder/checked.ts';
 import { currentNames } from '../deprecation.ts';
+import { checkedEncoder } from '../encoder/checked.ts';
 import { chooseEncoder } from '../encoder/choose.ts';
 import { checkEncoderName, loadEncoder } from '../encoder/load.ts';
 import type { PullProgress } from '../encoder/pull.ts';
@@ -25,6 +25,7 @@ import { type FitValues, fitOptions } from './options.ts';
 import type { WorkOptions } from './types.ts';
 import { unjudgedFindings } from './unjudged.ts';
 
+/** What `fit` can be told: the values of `fitOptions`, a method or an encoder as an object, and who is told of the progress. */
 export interface FitOptions extends Partial<Omit<FitValues, 'encoder' | 'method'>>, WorkOptions {
   /** An id, or a method of one's own, which is known by its id from then on (`registerMethod`). Default: `auto`. */
   method?: string | Method;

@@ -1,6 +1,6 @@
 import type { Finding } from '../dataset/types.ts';
-import { checkTemplate, presetTemplates } from '../encoder/prompts.ts';
 import { currentNames } from '../deprecation.ts';
+import { checkTemplate, presetTemplates } from '../encoder/prompts.ts';
 import { UsageError } from '../errors.ts';
 import { listMethods, methodById, tipAdapter } from '../methods/index.ts';
 import { methodIfKnown } from '../methods/registry.ts';

@@ -1,8 +1,17 @@
 export type { NewExample } from './add.ts';
-export { Classifier, isFailure, type LoadOptions, load, type PredictOptions } from './classifier.ts';
+export {
+  type Classifier,
+  type ExplainOptions,
+  isFailure,
+  type LoadOptions,
+  load,
+  type Predictions,
+  type PredictOptions,
+} from './classifier.ts';
 export type { EvaluateOptions, TestSet } from './evaluate.ts';
+export type { FileOptions } from './file.ts';
 export { type FitOptions, fit } from './fit.ts';
-export { fitOptions } from './options.ts';
+export { type FitValues, fitOptions } from './options.ts';
 export type { RefitValues } from './refit.ts';
 export type { Removal } from './remove.ts';
 export type * from './types.ts';

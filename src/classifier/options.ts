@@ -73,6 +73,7 @@ export const fitOptions = {
   thumbnails: flag({ default: true, help: 'Keep thumbnails of the examples in the classifier file.' }),
 } as const;
 
+/** The checked values of `fitOptions`. */
 export type FitValues = ValuesOf<typeof fitOptions>;
 
 /**

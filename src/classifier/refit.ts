@@ -3,7 +3,6 @@ import type { Encoder } from '../encoder/types.ts';
 import { methodById } from '../methods/index.ts';
 import { selectExamples } from '../methods/task.ts';
 import { refuseUnknown } from '../options.ts';
-import type { Wanted } from './given.ts';
 import { fitMethod } from './learn.ts';
 import type { FitValues } from './options.ts';
 import { roundedAgain } from './support.ts';
@@ -15,7 +14,7 @@ export type RefitValues = Partial<
 > & {
   tune?: 'folds' | 'fixed';
   /** Values of the method's own options. */
-  options?: Wanted['options'];
+  options?: Readonly<Record<string, unknown>>;
 };
 
 const REFITS = ['method', 'tune', 'alpha', 'beta', 'shots', 'seed', 'trainingFree', 'options'] as const;

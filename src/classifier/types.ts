@@ -93,6 +93,7 @@ export interface Ranked {
   readonly probability: number;
 }
 
+/** What is in a picture: the most probable class, and the probability of every class. */
 export interface Prediction {
   /** The picture's path or id. */
   readonly image: string;
@@ -118,6 +119,7 @@ export interface Failure {
   readonly error: Error;
 }
 
+/** How many of the pictures are encoded. */
 export interface Progress {
   readonly done: number;
   readonly total: number;
@@ -130,10 +132,12 @@ export interface Abortable {
   signal?: AbortSignal;
 }
 
+/** What can be stopped, and says how far it is. */
 export interface WorkOptions extends Abortable {
   onProgress?(progress: Progress): void;
 }
 
+/** A class's score by its parts: text and examples add up to it. */
 export interface ExplainedClass extends Ranked {
   /** Zero-shot part of the score. */
   readonly text: number;
@@ -142,6 +146,7 @@ export interface ExplainedClass extends Ranked {
   readonly score: number;
 }
 
+/** What one example had to do with an answer. */
 export interface Contribution {
   /** Id of the support example. */
   readonly example: string;
@@ -154,6 +159,7 @@ export interface Contribution {
   readonly thumbnail?: Uint8Array;
 }
 
+/** Why a picture got its answer. */
 export interface Explanation {
   readonly prediction: Prediction;
   /** Most probable first. */
@@ -174,6 +180,7 @@ export interface Suspect {
   readonly predictedProbability: number;
 }
 
+/** How a classifier did on labelled pictures. Shares and probabilities lie between 0 and 1. */
 export interface Evaluation {
   /** Whether the judged probabilities are calibrated. */
   readonly calibrated: boolean;

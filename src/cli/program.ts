@@ -1,6 +1,6 @@
 import { Command as Commander, CommanderError, Option as CommanderOption } from 'commander';
-import type { Device } from '../engine/device.ts';
 import { currentNames } from '../deprecation.ts';
+import type { Device } from '../engine/device.ts';
 import { UsageError } from '../errors.ts';
 import type { Option, Options } from '../options.ts';
 import { version } from '../version.ts';
@@ -77,7 +77,8 @@ async function fill(target: Commander, command: Command, argv: readonly string[]
   const table: Options = { ...options, ...commonOptions };
   for (const [name, option] of Object.entries(table)) {
     target.addOption(flagOf(name, option));
-    if (option.formerly) target.addOption(flagOf(option.formerly.name, { ...option, short: undefined, hidden: true }));
+    if (option.formerly)
+      target.addOption(flagOf(option.formerly.name, { ...option, short: undefined, hidden: true }));
   }
   target.addHelpText('after', examplesOf(command));
   target.action(async () => {

@@ -117,6 +117,7 @@ function isNotLatin(name: string): boolean {
   return /\p{L}/u.test(name) && !/\p{Script=Latin}/u.test(name);
 }
 
+/** Which class of one data set is which of another. */
 export interface ClassMatching {
   /** For each class of `a`, the index of its class in `b`, or -1. */
   toB: number[];

@@ -12,6 +12,7 @@ export interface DuplicatePair {
   similarity: number;
 }
 
+/** Examples that are the same picture, by their positions. */
 export interface Duplicates {
   /** Sets of two and more examples that are the same picture, in ascending order. */
   groups: number[][];
@@ -37,6 +38,7 @@ export function exactDuplicates(hashes: readonly string[], labels?: ArrayLike<nu
  */
 export const NEAR_DUPLICATE = 0.974;
 
+/** What counts as the same picture, and how cosines are computed. */
 export interface NearDuplicateOptions {
   /** Least cosine; default `NEAR_DUPLICATE`. */
   threshold?: number;

@@ -1,17 +1,18 @@
-export { matchClasses } from './classes.ts';
+export { type ClassMatching, matchClasses } from './classes.ts';
 export {
   type DuplicatePair,
   type Duplicates,
   exactDuplicates,
   groupDuplicates,
   NEAR_DUPLICATE,
+  type NearDuplicateOptions,
   nearDuplicates,
 } from './duplicates.ts';
 export type { Labelled, LabelledFile, Layout, LayoutResult } from './layout.ts';
 export { registerLayout } from './layouts.ts';
 export { type ReadOptions, readDataset } from './read.ts';
-export { sampleFewShot } from './sample.ts';
-export { splitDataset, withoutLeaks } from './split.ts';
-export { sampleThings } from './things.ts';
+export { type FewShotOptions, type Labels, sampleFewShot } from './sample.ts';
+export { type SplitOptions, splitDataset, withoutLeaks } from './split.ts';
+export { type Artist, type SampleOptions, sampleThings } from './things.ts';
 export type { Folder, SourceFile, Tree } from './tree.ts';
 export type { ClassInfo, Dataset, Example, Finding, Split } from './types.ts';

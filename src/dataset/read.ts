@@ -21,6 +21,7 @@ import { parseTable, TABLE_ENDINGS } from './table.ts';
 import type { Dataset, Example, Finding, Split } from './types.ts';
 import { info, quoted, warning } from './wording.ts';
 
+/** How a data set is read. */
 export interface ReadOptions {
   /** Keep the examples of this split only (all classes stay). */
   split?: Split;

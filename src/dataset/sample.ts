@@ -12,6 +12,7 @@ export interface Labels {
   groups?: readonly (string | undefined)[];
 }
 
+/** How examples are drawn. */
 export interface FewShotOptions {
   /** Pictures a class; `Infinity` takes all. */
   shots: number;

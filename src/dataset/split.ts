@@ -41,6 +41,7 @@ export function learnable(dataset: Dataset): Dataset {
   return { ...dataset, examples: kept, findings: [...findings, info('held-out', message)] };
 }
 
+/** How a data set is divided. */
 export interface SplitOptions {
   /** Share of each class's groups to test on, between 0 and 1; `auto` is 0.3. */
   testFraction: number | 'auto';

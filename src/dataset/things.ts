@@ -20,7 +20,8 @@ const THINGS =
   trumpet drum telephone laptop television camera microscope telescope light-bulb candle bell key scissors hammer
   screwdriver ladder broom toothbrush`.split(/\s+/);
 
-interface Artist {
+/** An icon package on the npm registry, pinned by version and integrity. */
+export interface Artist {
   readonly id: string;
   readonly name: string;
   readonly package: string;
@@ -72,6 +73,7 @@ export const ARTISTS: readonly Artist[] = [
 /** Side of the drawn pictures, in pixels. */
 const SIDE = 256;
 
+/** Who is told, and the signal that stops. */
 export interface SampleOptions {
   signal?: AbortSignal;
   /** Told about each package that is fetched. */

@@ -10,6 +10,7 @@ export interface ClassInfo {
   prompts: string[];
 }
 
+/** What pictures are for: to learn from, to choose constants by, to judge by. */
 export type Split = 'train' | 'val' | 'test';
 
 /** One picture with its label. Its bytes are read only when asked for. */
@@ -27,6 +28,7 @@ export interface Example {
   read(): Promise<Uint8Array>;
 }
 
+/** Labelled pictures with their classes, as `readDataset` gives them. */
 export interface Dataset {
   name: string;
   /** Absolute path of the folder, table or archive it was read from. */
@@ -41,6 +43,7 @@ export interface Dataset {
   findings: Finding[];
 }
 
+/** Something noticed about the data, in words and by a name for programs. */
 export interface Finding {
   level: 'info' | 'warning';
   /** Stable machine-readable name, e.g. `dataset/not-images`. */

@@ -8,6 +8,7 @@ import { BUILTIN_ID } from './builtin/packages.ts';
 import { listEncoders } from './installed.ts';
 import { DEFAULT_CLIP, REGISTRY, type RegisteredEncoder } from './registry.ts';
 
+/** Who is asked, and for how long. */
 export interface ChooseOptions {
   /** A person is there to be asked. */
   readonly interactive?: boolean;
@@ -20,7 +21,8 @@ export interface ChooseOptions {
   readonly patience?: number;
 }
 
-export interface Choice {
+/** The encoder that is used. */
+export interface EncoderChoice {
   readonly name: string;
   /** One line for people: which encoder is used, and why. */
   readonly reason: string;
@@ -33,7 +35,7 @@ const PERSON_PATIENCE = 15_000;
  * Which encoder to use: the one asked for; for `auto` a CLIP that is on this machine, else the built-in one. A person at a
  * terminal is offered CLIP once, if the hub answers; the answer is remembered.
  */
-export async function chooseEncoder(wanted: string, options: ChooseOptions = {}): Promise<Choice> {
+export async function chooseEncoder(wanted: string, options: ChooseOptions = {}): Promise<EncoderChoice> {
   if (wanted !== 'auto') return { name: wanted, reason: `Encoder: ${wanted}.` };
   const clip = await clipOnDisk();
   if (clip) return { name: clip, reason: `Encoder: ${clip}, a CLIP on this machine.` };

@@ -14,6 +14,7 @@ export interface EncodableImage {
   read(): Promise<Uint8Array>;
 }
 
+/** How pictures are encoded. */
 export interface EncodeOptions {
   /** Crops of every picture (default: the plain centre crop). */
   readonly views?: readonly View[];
@@ -31,6 +32,7 @@ export interface EncodeOptions {
   onProgress?(progress: EncodeProgress): void;
 }
 
+/** How many pictures are encoded. */
 export interface EncodeProgress {
   /** Pictures finished: encoded, found in the cache or unreadable. */
   readonly done: number;
@@ -40,6 +42,7 @@ export interface EncodeProgress {
   readonly failures: number;
 }
 
+/** Embeddings of pictures, and the pictures that could not be read. */
 export interface EncodedImages {
   /** Raw embeddings, one row for every view of every readable picture, picture by picture: [rows, d]. */
   readonly features: Matrix;
@@ -55,6 +58,7 @@ export interface EncodedImages {
   readonly hashes: readonly string[];
 }
 
+/** A picture that could not be read: its position among those given, its id, and why. */
 export interface EncodeFailure {
   readonly item: number;
   readonly id: string;

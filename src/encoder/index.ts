@@ -1,16 +1,31 @@
-export { bundleEncoder, unbundle } from './bundle.ts';
-export { chooseEncoder } from './choose.ts';
+export { bundleEncoder, type Unbundled, unbundle } from './bundle.ts';
+export { type ChooseOptions, chooseEncoder, type EncoderChoice } from './choose.ts';
 export {
+  type EncodableImage,
   type EncodedImages,
   type EncodeFailure,
   type EncodeOptions,
   type EncodeProgress,
   encodeImages,
 } from './encode.ts';
-export { describeEncoder, listEncoders, removeEncoder } from './installed.ts';
-export { loadEncoder } from './load.ts';
-export { presetTemplates, renderPrompt, TEMPLATES, textHead } from './prompts.ts';
+export {
+  describeEncoder,
+  type EncoderDescription,
+  type LocalEncoder,
+  listEncoders,
+  removeEncoder,
+} from './installed.ts';
+export { type LoadOptions, loadEncoder } from './load.ts';
+export {
+  type CutPrompt,
+  type PromptedClass,
+  presetTemplates,
+  renderPrompt,
+  TEMPLATES,
+  textHead,
+} from './prompts.ts';
 export { type PullOptions, type PullPlan, type PullProgress, pullEncoder } from './pull.ts';
+export type { EncoderRecord, Precision } from './record.ts';
 export { registerEncoder } from './registered.ts';
 export { REGISTRY, type RegisteredEncoder } from './registry.ts';
-export type { CacheDefaults, Encoder } from './types.ts';
+export type { CacheDefaults, Encoder, TextLength } from './types.ts';

@@ -14,6 +14,7 @@ import { type EncoderSource, encoderSource } from './registry.ts';
 import type { Encoder } from './types.ts';
 import { verifyFiles } from './verified.ts';
 
+/** How an encoder is opened: on which engine (default: the shared one), and whether it may be downloaded. */
 export interface LoadOptions extends PullOptions {
   readonly engine?: Engine;
   /** Download what is not on disk (default true). */

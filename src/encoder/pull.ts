@@ -18,6 +18,7 @@ import { findEncoder, type LocalEncoder } from './installed.ts';
 import type { EncoderRecord, RecordedFile } from './record.ts';
 import { type EncoderSource, encoderSource } from './registry.ts';
 
+/** How an encoder is downloaded, and who is asked and told. */
 export interface PullOptions extends NetworkOptions {
   /** Models are tried, and the built-in one converted, on this engine (default: the shared one). */
   readonly engine?: Engine;
@@ -35,6 +36,7 @@ export interface PullPlan {
   readonly licence: string;
 }
 
+/** How far a pull is, in bytes. The built-in encoder is converted after its download. */
 export interface PullProgress {
   readonly step: 'download' | 'convert';
   readonly received: number;

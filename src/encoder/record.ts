@@ -14,6 +14,7 @@ import type { CacheDefaults } from './types.ts';
 export const RECORD_FILE = 'encoder.json';
 
 export const PRECISIONS = ['fp32', 'fp16', 'int8', 'uint8', 'quantized', 'q4', 'q4f16', 'bnb4'] as const;
+/** Number types of an ONNX model, named as in the hub's file names. */
 export type Precision = (typeof PRECISIONS)[number];
 
 const count = z.number().int().positive();

@@ -61,6 +61,7 @@ const FROM_WEIGHTS = { precision: 'fp32', licence: 'MIT' } as const;
 
 const MOBILE = { precision: 'fp32', dimension: 512, licence: 'Apple ASCL' } as const;
 
+/** The encoders that are known by name. */
 export const REGISTRY: readonly RegisteredEncoder[] = [
   {
     id: BUILTIN_ID,

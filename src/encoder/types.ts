@@ -39,6 +39,7 @@ export interface Encoder {
   close(): Promise<void>;
 }
 
+/** Tokens of each text, and how many of them the encoder reads at most. */
 export interface TextLength {
   readonly tokens: readonly number[];
   readonly read: number;

@@ -1,5 +1,6 @@
 /** What computes: the CPU everywhere, the others where the machine and the runtime's build have them. Experimental but `cpu`. */
 export const DEVICES = ['cpu', 'cuda', 'webgpu', 'coreml'] as const;
+/** What an engine computes on; one of `DEVICES`. */
 export type Device = (typeof DEVICES)[number];
 
 /** What an engine is made with. */

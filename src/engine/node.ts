@@ -146,4 +146,8 @@ export function examineDevices(): Promise<{ device: Device; refused?: string }[]
   );
 }
 
+/**
+ * `sharedEngine()` gives the engine that everything computes on unless it is given one; it is made at the first call.
+ * `setSharedEngine(engine)` puts another in its place.
+ */
 export const { sharedEngine, setSharedEngine } = sharedBy(createEngine);

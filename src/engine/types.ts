@@ -17,6 +17,7 @@ export interface Engine {
   close(): Promise<void>;
 }
 
+/** A model or graph that an engine holds, ready to run. */
 export interface Session {
   readonly inputs: readonly PortInfo[];
   readonly outputs: readonly PortInfo[];
@@ -30,6 +31,7 @@ export interface Session {
   close(): Promise<void>;
 }
 
+/** Names of the outputs to compute (default: all), a signal to stop at, and buffers that are handed over. */
 export interface RunOptions {
   outputs?: readonly string[];
   signal?: AbortSignal;

@@ -16,7 +16,8 @@ declare const crossOriginIsolated: boolean;
 declare const location: { readonly href: string };
 declare const navigator: { readonly hardwareConcurrency: number };
 
-interface WebEngineOptions extends EngineOptions {
+/** What the engine of a page can be told. */
+export interface WebEngineOptions extends EngineOptions {
   /**
    * Where the files of this package's `dist/onnxruntime-web` lie (`ort-wasm-simd-threaded.wasm`, `.mjs`; with `asyncify` for
    * WebGPU), with a slash at the end, absolute or relative to the page. Default: where the bundler put them.
@@ -50,4 +51,8 @@ function start({ answer, died }: ThreadEvents): Thread {
   };
 }
 
+/**
+ * `sharedEngine()` gives the engine that everything computes on unless it is given one; it is made at the first call.
+ * `setSharedEngine(engine)` puts another in its place.
+ */
 export const { sharedEngine, setSharedEngine } = sharedBy(createEngine);

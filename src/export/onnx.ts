@@ -18,6 +18,7 @@ import { exportMetadata } from './metadata.ts';
 import { encodeModel, parseModel } from './onnx-model.ts';
 import { imageTower } from './tower.ts';
 
+/** An exported model, and what has to be known to run it. */
 export interface OnnxExport {
   readonly bytes: Uint8Array;
   /** Version of the standard operator set the model uses. */

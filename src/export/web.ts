@@ -14,6 +14,7 @@ import { count } from '../words.ts';
 import { exportOnnx } from './onnx.ts';
 import type { About } from './page-types.ts';
 
+/** An exported page. */
 export interface WebExport {
   /** The page: one HTML file. */
   readonly bytes: Uint8Array;
@@ -21,6 +22,7 @@ export interface WebExport {
   readonly difference: number;
 }
 
+/** How a page is made. */
 export interface WebOptions {
   /** Heading of the page; default: the data set's name. */
   title?: string;

@@ -51,21 +51,36 @@ function unary(name: string, onnxType: string, f: (x: number) => number) {
   return (x: Operand): Expr => apply(op, [x], {});
 }
 
+/** x + y, number by number; axes of size 1 are repeated. As for all operations here, shapes that do not fit throw `UsageError`. */
 export const add = binary('add', 'Add', (x, y) => x + y);
+/** x - y, number by number. */
 export const sub = binary('sub', 'Sub', (x, y) => x - y);
+/** x y, number by number. */
 export const mul = binary('mul', 'Mul', (x, y) => x * y);
+/** x / y, number by number. */
 export const div = binary('div', 'Div', (x, y) => x / y);
+/** The larger of x and y, number by number. */
 export const maximum = binary('maximum', 'Max', Math.max);
+/** Whether x < y, number by number: a bool expression. */
 export const less = binary('less', 'Less', (x, y) => Number(x < y), 'bool');
+/** Whether x = y, number by number: a bool expression. */
 export const equal = binary('equal', 'Equal', (x, y) => Number(x === y), 'bool');
 
+/** -x. */
 export const neg = unary('neg', 'Neg', (x) => -x);
+/** e to the x. */
 export const exp = unary('exp', 'Exp', Math.exp);
+/** Natural logarithm of x. */
 export const log = unary('log', 'Log', Math.log);
+/** Square root of x. */
 export const sqrt = unary('sqrt', 'Sqrt', Math.sqrt);
+/** Hyperbolic tangent of x. */
 export const tanh = unary('tanh', 'Tanh', Math.tanh);
+/** 1 / (1 + exp(-x)). */
 export const sigmoid = unary('sigmoid', 'Sigmoid', (x) => 1 / (1 + Math.exp(-x)));
+/** Error function of x. */
 export const erf = unary('erf', 'Erf', erfOf);
+/** The larger of x and 0. */
 export const relu = unary('relu', 'Relu', (x) => Math.max(x, 0));
 
 /** x squared. */

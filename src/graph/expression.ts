@@ -17,7 +17,9 @@ export interface Expr<A extends object = object> {
 
 /** A size known now, or the name of one known only when the graph is fed: equal names are equal sizes. */
 export type Dim = number | string;
+/** Sizes of an expression, outermost first; a name is a size that is known when the graph is fed. */
 export type Shape = readonly Dim[];
+/** Number types that expressions have. */
 export type ExprType = 'float32' | 'int64' | 'bool';
 
 /** An operation: what it gives, how it is computed and how it is written. Its gradient is a rule in `gradient.ts`. */
@@ -49,6 +51,7 @@ export interface OnnxWriter {
   tensor(tensor: Tensor): string;
 }
 
+/** An attribute of an ONNX node: INT, INTS, STRING or FLOAT. */
 export type OnnxAttribute = number | readonly number[] | string | { readonly float: number };
 
 /** An expression or a plain number, which stands for a float32 scalar constant. */
@@ -101,6 +104,7 @@ export function isConstant(expr: Expr): expr is Expr<{ readonly tensor: Tensor }
   return (expr.op as unknown) === constantOp;
 }
 
+/** A float32 number that is part of the graph, of shape []. */
 export function scalar(value: number): Expr {
   return constant({ dtype: 'float32', shape: [], data: Float32Array.of(value) });
 }

@@ -17,13 +17,26 @@ export {
   tanh,
   where,
 } from './elementwise.ts';
-export { constant, type Dim, type Expr, input, type Operand, type Shape, scalar } from './expression.ts';
+export {
+  constant,
+  type Dim,
+  type Expr,
+  type ExprType,
+  input,
+  type OnnxAttribute,
+  type OnnxWriter,
+  type Op,
+  type Operand,
+  type Shape,
+  scalar,
+  type Value,
+} from './expression.ts';
 export { gradients } from './gradient.ts';
 export { interpret } from './interpret.ts';
 export { concat, expandTo, fill, pad, reshape, slice, transpose } from './layout.ts';
 export { toOnnx } from './onnx.ts';
-export { gemm, linear, matmul, matmulT, swapLast, unit } from './products.ts';
+export { type GemmOptions, gemm, linear, matmul, matmulT, swapLast, unit } from './products.ts';
 export { logSoftmax, logSumExp, max, mean, softmax, stop, sum } from './reduce.ts';
 export { attention, causalMask, gather, layerNorm } from './sequence.ts';
 export { simplify } from './simplify.ts';
-export { averagePool, conv2d, globalAveragePool, maxPool } from './vision.ts';
+export { averagePool, conv2d, globalAveragePool, maxPool, type PoolOptions, type Window } from './vision.ts';

@@ -42,7 +42,8 @@ const gemmOp: Op<Transposed> = {
     write.node('Gemm', operands, { transA: Number(transposeA), transB: Number(transposeB) }),
 };
 
-interface GemmOptions {
+/** How `gemm` takes its operands, and what it adds. */
+export interface GemmOptions {
   transposeA?: boolean;
   transposeB?: boolean;
   bias?: Expr;

@@ -1,9 +1,8 @@
 import { apply, type Dim, type Expr, type Op, shapeError, type Value, zeros } from './expression.ts';
 import { mean } from './reduce.ts';
 
-/** Operations on images [n, channels, height, width]. */
-
-type Window = {
+/** The window of an operation on images [n, channels, height, width], in pixels: height first. */
+export type Window = {
   readonly kernel: readonly [number, number];
   readonly stride: readonly [number, number];
   /** Pixels added at top, left, bottom, right. */
@@ -91,7 +90,8 @@ const averagePoolOp = pooling(
   {},
 );
 
-type PoolOptions = { kernel: Window['kernel']; stride: Window['stride']; pads?: Window['pads'] };
+/** A window of a pooling; without padding unless `pads` are given. */
+export type PoolOptions = { kernel: Window['kernel']; stride: Window['stride']; pads?: Window['pads'] };
 
 /** Largest value in each window; padding never wins. */
 export function maxPool(x: Expr, { kernel, stride, pads = [0, 0, 0, 0] }: PoolOptions): Expr {

@@ -1,5 +1,5 @@
 export { decode, thumbnail } from './decode.ts';
-export { createImageLoader, type ImageLoader, type LoadRequest } from './loader.ts';
+export { createImageLoader, type ImageLoader, type LoaderOptions, type LoadRequest } from './loader.ts';
 export { isImagePath } from './names.ts';
 export { cropView, normalize } from './preprocess.ts';
 export { type Box, type Filter, type Raster, resizeToRgb } from './resize.ts';

@@ -7,6 +7,7 @@ import type { Job } from './jobs.ts';
 import { tooSlow } from './refusals.ts';
 import { MAX_PIXELS, type Pixels, type Preprocessing, type View } from './types.ts';
 
+/** What is made of a picture: the size and the numbers that an encoder takes, once for each view. */
 export interface LoadRequest {
   readonly spec: Preprocessing;
   readonly views: readonly View[];
@@ -15,6 +16,7 @@ export interface LoadRequest {
   readonly exif?: boolean;
 }
 
+/** Bounds of a loader. */
 export interface LoaderOptions {
   /** Processes that decode, started as they are needed (default: two, or one on a machine of one core). */
   readonly decoders?: number;
@@ -68,6 +70,7 @@ function endedError(): InterruptedError {
   return new InterruptedError('The image loader was closed');
 }
 
+/** A loader of pictures with its own processes, which start when they are needed. The caller closes it. */
 export function createImageLoader({
   decoders: most = Math.min(2, availableParallelism()),
   maxPixels = MAX_PIXELS,

@@ -22,6 +22,7 @@ export interface Box {
   readonly height: number;
 }
 
+/** Resampling filters, as in Pillow. */
 export type Filter = 'bicubic' | 'bilinear';
 
 const PRECISION = 22;

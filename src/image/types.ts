@@ -28,6 +28,7 @@ export interface Preprocessing {
  */
 export type View = number;
 
+/** How a picture is decoded. */
 export interface DecodeOptions {
   /** Turn the picture as its EXIF orientation says. The reference CLIP does not. */
   readonly exif?: boolean;

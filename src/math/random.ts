@@ -13,6 +13,7 @@ export interface Random {
   shuffle<T>(items: readonly T[]): T[];
 }
 
+/** A generator that gives the same numbers for the same seed on every machine. */
 export function random(...seed: (string | number)[]): Random {
   const state = seedState(seed.join('\u0000'));
 

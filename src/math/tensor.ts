@@ -17,6 +17,7 @@ export type DType =
   | 'int8'
   | 'bool';
 
+/** The numbers of a tensor, row-major; the array type goes with its `dtype`. */
 export type TensorData =
   | Float32Array
   | Float64Array
@@ -31,6 +32,7 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((n, dim) => n * dim, 1);
 }
 
+/** A float32 tensor of these sizes over this array, which is not copied. */
 export function floatTensor(shape: readonly number[], data: Float32Array): Tensor {
   return { dtype: 'float32', shape, data };
 }

@@ -2,31 +2,39 @@
  * Methods: what each learns of a task, and its scores as one expression. A method of one's own is an object made by `defineMethod`; `fit`
  * takes it as its option `method`, and `registerMethod` makes it known by its id to saved classifiers and benchmarks.
  */
+export type { Former } from '../deprecation.ts';
 export {
   choice,
   flag,
   integer,
   type Option,
+  type OptionFacts,
   type Options,
   optional,
   positive,
   real,
   text,
   texts,
+  type ValuesOf,
 } from '../options.ts';
 export { affinities, cacheTensors, classSums } from './cache.ts';
 export {
+  type AutoRole,
   COUNT,
   checkNeeds,
   defineMethod,
   type Held,
+  type Ignored,
   type Method,
   type Need,
+  type NeededParts,
   SCALE,
   SHARE,
   type State,
+  type SymbolicHead,
   type SymbolicState,
   type SymbolicTask,
+  type SymbolicTaskWith,
   scoresOf,
   type TaskWith,
   WEIGHT,
@@ -34,8 +42,20 @@ export {
 export { prototype } from './prototype.ts';
 export { baselineMethods, listMethods, methodById, registerMethod } from './registry.ts';
 export { createScorer, type Scorer, scoreRows } from './score.ts';
-export { keysOf, plainSupport, type Support, type Task, type TextHead } from './task.ts';
+export type { StackPart } from './stack.ts';
+export {
+  type Checkpoint,
+  type FitProgress,
+  type IdentityPart,
+  type KeptTraining,
+  keysOf,
+  plainSupport,
+  type Support,
+  type Task,
+  type TextHead,
+} from './task.ts';
 export { headFromPrompts } from './text-head.ts';
+export type { TextTower } from './text-tower.ts';
 export { tipAdapter } from './tip-adapter.ts';
 export { tipAdapterF } from './tip-adapter-f.ts';
 export { visualOnly } from './visual-only.ts';

@@ -23,15 +23,19 @@ export interface Held {
   readonly unit?: boolean;
 }
 
-/** Numbers that states hold: weights, sharpnesses and scales, shares, counts. */
+/** A number of a state that weighs or sharpens: 0 or more. */
 export const WEIGHT: Held = { least: 0 };
+/** A number of a state that scales: above 0. */
 export const SCALE: Held = { above: 0 };
+/** A number of a state that is a share: 0 to 1. */
 export const SHARE: Held = { least: 0, most: 1 };
+/** A number of a state that counts: 0, 1, 2 and so on. */
 export const COUNT: Held = { least: 0, whole: true };
 
 /** A state, and the parts of a task, as expressions. */
 export type SymbolicState = Readonly<Record<string, Expr>>;
 
+/** What `terms` sees of a task: the number of classes, and the text head where there is one. */
 export interface SymbolicTask {
   readonly classes: number;
   readonly head?: SymbolicHead;
@@ -70,22 +74,21 @@ export function headInputs({ classes, head }: Task): HeadInputs<SymbolicTask> {
 /** What a method cannot do without. */
 export type Need = 'text' | 'examples' | 'two-examples' | 'several-prompts' | 'text-tower';
 
-/** The part of a task that is there where a need is met. */
-interface PartOf {
+/** The part of a task that is there where a need is met, by need. */
+export interface NeededParts {
   text: 'head';
   'several-prompts': 'head';
   'text-tower': 'textTower';
 }
 
-type PartsOf<N extends Need> = PartOf[N & keyof PartOf];
-
 /** A task that has what these needs name. */
-export type TaskWith<N extends Need> = Task & Required<Pick<Task, PartsOf<N>>>;
+export type TaskWith<N extends Need> = Task & Required<Pick<Task, NeededParts[N & keyof NeededParts]>>;
+/** The same as expressions. */
 export type SymbolicTaskWith<N extends Need> = SymbolicTask &
-  Required<Pick<SymbolicTask, PartsOf<N> & keyof SymbolicTask>>;
+  Required<Pick<SymbolicTask, NeededParts[N & keyof NeededParts] & keyof SymbolicTask>>;
 
 /** Prompts, where class names are not read or have prompts of the method's own; views, where no example is learnt from. */
-type Ignored = 'prompts' | 'views';
+export type Ignored = 'prompts' | 'views';
 
 /**
  * A way to turn support examples and a text head into scores; one file each, reading like its paper. Its functions are called with tasks
@@ -147,7 +150,7 @@ export interface Method<O extends Options = Options, N extends Need = never> {
 }
 
 /** What `auto` needs to know of a method. */
-interface AutoRole<N extends Need = never> {
+export interface AutoRole<N extends Need = never> {
   /** Methods are tried in this order; without examples to judge by, the first that suits is taken. */
   readonly order: number;
   /** Fitted in closed form: considered where trained methods are not wanted. */

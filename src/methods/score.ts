@@ -1,3 +1,5 @@
+// Pages without Node's types need the library of AsyncDisposable.
+/// <reference lib="esnext.disposable" preserve="true" />
 import { closable } from '../closable.ts';
 import type { KeyCache } from '../engine/keys/types.ts';
 import type { Engine, Session } from '../engine/types.ts';
@@ -70,6 +72,7 @@ export interface Scorer {
   close(): Promise<void>;
 }
 
+/** A scorer of a method's state on an engine. The caller closes it. Throws `UsageError` if the task lacks what the method needs. */
 export async function createScorer(
   engine: Engine,
   method: Method,

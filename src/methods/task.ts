@@ -76,7 +76,8 @@ export interface Checkpoint {
   open(identity: Iterable<IdentityPart>): Promise<KeptTraining>;
 }
 
-interface KeptTraining {
+/** The state of a training that was kept, and where more of it goes. */
+export interface KeptTraining {
   /** The state to go on from; undefined where the training begins. */
   readonly state?: TrainingState;
   save(state: TrainingState): Promise<void>;

@@ -55,6 +55,7 @@ export interface Curve {
   points: { shots: number; accuracy: number; low: number; high: number }[];
 }
 
+/** How far probabilities can be believed. */
 export interface Calibration {
   /** Mean negative log-likelihood, in nats. */
   nll: number;

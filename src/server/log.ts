@@ -7,6 +7,7 @@ export type Log = (
   facts?: Readonly<Record<string, unknown>>,
 ) => void;
 
+/** A log that writes one line of JSON for each event: time (ISO 8601), level, event and its facts. */
 export function jsonLog(write: (line: string) => void): Log {
   return (level, event, facts = {}) =>
     write(`${jsonText({ time: new Date().toISOString(), level, event, ...facts })}\n`);

@@ -40,4 +40,5 @@ export const serverOptions = {
   maxMegapixels: positive({ default: 50, value: '<n>', help: 'Largest picture, in megapixels.' }),
 } as const;
 
+/** The checked values of `serverOptions`. */
 export type ServerValues = ValuesOf<typeof serverOptions>;

@@ -15,6 +15,7 @@ import { type ServerValues, serverOptions } from './options.ts';
 import { type ModelFile, Registry } from './registry.ts';
 import { checkExposure } from './security.ts';
 
+/** What a server is made of: its classifiers, the values of `serverOptions`, and times. */
 export interface ServerOptions extends Partial<ServerValues> {
   readonly models: readonly ModelFile[];
   /** Told of every request, and of what happens between them. */
@@ -28,6 +29,7 @@ export interface ServerOptions extends Partial<ServerValues> {
   readonly pollInterval?: number;
 }
 
+/** A server that is ready to listen. */
 export interface Server {
   /** Starts to listen; resolves with the address. Throws `UsageError` where the port is taken or the address is another machine's. */
   listen(): Promise<string>;

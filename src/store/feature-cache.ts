@@ -19,11 +19,13 @@ export interface FeatureCache {
   close(): Promise<void>;
 }
 
+/** A vector under its key. */
 export interface CacheEntry {
   key: string;
   value: Float32Array;
 }
 
+/** Who is told when the cache cannot be used. */
 export interface FeatureCacheOptions {
   /** Told in a sentence when the cache cannot be used and features stay in memory. */
   onWarning?: (message: string) => void;

@@ -1,5 +1,18 @@
-export { writeFileAtomic } from './atomic.ts';
-export { type FeatureCache, openFeatureCache } from './feature-cache.ts';
-export { homeFolder } from './home.ts';
+export { type FileContent, writeFileAtomic } from './atomic.ts';
+export {
+  type CacheEntry,
+  type FeatureCache,
+  type FeatureCacheOptions,
+  openFeatureCache,
+} from './feature-cache.ts';
+export { type HomePart, homeFolder } from './home.ts';
+export type { Fetch, NetworkOptions } from './network.ts';
 export { parseNpy } from './npy.ts';
-export { encodeSafetensors, openSafetensors, parseSafetensors, type Safetensors } from './safetensors.ts';
+export type { FileUse } from './regular.ts';
+export {
+  encodeSafetensors,
+  openSafetensors,
+  parseSafetensors,
+  type Safetensors,
+  type SafetensorsFile,
+} from './safetensors.ts';

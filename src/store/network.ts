@@ -4,6 +4,7 @@ import { InterruptedError, ModelError, systemCode, throwIfAborted } from '../err
 /** The web's fetch, or a stand-in. */
 export type Fetch = typeof globalThis.fetch;
 
+/** How requests are made. */
 export interface NetworkOptions {
   signal?: AbortSignal;
   /** In place of the built-in fetch, which goes through HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */

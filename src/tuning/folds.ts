@@ -1,5 +1,6 @@
 import type { Support } from '../methods/task.ts';
 
+/** Folds of n examples: in which one each is asked, and in which it is missing. */
 export interface Folds {
   /** Which fold each example is the query of, [n]; -1 where it never is. */
   readonly query: Int32Array;

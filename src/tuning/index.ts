@@ -7,7 +7,14 @@ export {
   countAt,
 } from './alpha-intervals.ts';
 export { type AutoChoice, chooseAutomatically } from './auto.ts';
-export { foldJudges, type Judges, judgeClassSums, judgeZeroShot, splitJudges } from './cache-search.ts';
+export {
+  type ClassSumsAt,
+  foldJudges,
+  type Judges,
+  judgeClassSums,
+  judgeZeroShot,
+  splitJudges,
+} from './cache-search.ts';
 export { type Folds, leaveOneShotOut } from './folds.ts';
 export { outOfFold } from './out-of-fold.ts';
 export {
@@ -18,10 +25,11 @@ export {
   searchSurface,
   tuneAsPublished,
 } from './paper.ts';
-export { fitWeights, type Weights } from './scale.ts';
+export { fitWeights, type Limits, type Weights } from './scale.ts';
 export {
   type Choice,
   type Compared,
+  type Enough,
   type Found,
   foldJury,
   type Jury,

@@ -12,7 +12,8 @@ export interface Weights {
   readonly nll: number;
 }
 
-interface Limits {
+/** Bounds of the weights, and where their search begins. */
+export interface Limits {
   /** a is at least b divided by this. */
   readonly maxRatio?: number;
   /** Where to start: the answer of a similar problem saves most of the steps. */

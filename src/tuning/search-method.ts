@@ -37,6 +37,7 @@ export function isCalibrated({ judges }: Pick<Choice, 'judges'>): boolean {
   return judges > 0;
 }
 
+/** How a method did on the judges: mean negative log-likelihood in nats, and accuracy (0..1). */
 export interface Compared {
   readonly method: string;
   readonly nll: number;
@@ -66,7 +67,7 @@ export interface Jury {
 /** Every further fold costs a fit of each candidate; four tell nearly all there is to know. */
 const MOST_FOLDS = 4;
 /** How many judges, of how many folds at least, are enough: folds beyond are left alone. */
-interface Enough {
+export interface Enough {
   readonly judges: number;
   readonly folds: number;
 }
@@ -98,8 +99,6 @@ export function splitJury(
   return { judges: splitJudges(support, features, labels), protocol, folds: 0 };
 }
 
-type Values = Readonly<Record<string, unknown>>;
-
 /**
  * Chooses a method's options, among `candidates` or those it names itself, by the judges' mean negative log-likelihood; each
  * candidate has a temperature of its own, so that it is judged by what it knows and not by how loudly it says so. Options that are
@@ -110,8 +109,8 @@ export async function searchMethod(
   method: Method,
   task: Task,
   { judges }: Jury,
-  candidates: readonly Values[] = method.search?.(task) ?? [{}],
-  given: Values = {},
+  candidates: readonly Readonly<Record<string, unknown>>[] = method.search?.(task) ?? [{}],
+  given: Readonly<Record<string, unknown>> = {},
 ): Promise<Found> {
   const tuned = candidates.length > 1 ? Object.keys(candidates[0]).filter((name) => !(name in given)) : [];
   // The weight of the examples' term is not tried but found exactly.
@@ -136,7 +135,7 @@ export async function searchMethod(
 }
 
 /** Values that differ, in order. */
-function distinct(candidates: readonly Values[]): Values[] {
+function distinct<T extends object>(candidates: readonly T[]): T[] {
   return [...new Map(candidates.map((candidate) => [JSON.stringify(candidate), candidate])).values()];
 }
 

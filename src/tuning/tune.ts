@@ -33,12 +33,14 @@ export interface CacheChoice {
   readonly surface: readonly SurfacePoint[];
 }
 
+/** Mean negative log-likelihood (nats) of the judges at one pair of constants. */
 export interface SurfacePoint {
   readonly alpha: number;
   readonly beta: number;
   readonly nll: number;
 }
 
+/** Where alpha and beta are searched. */
 export interface SearchRange {
   readonly minBeta: number;
   readonly maxBeta: number;

@@ -1,6 +1,7 @@
 /** Learning rate of each step, counted from 0. */
 export type Schedule = (step: number) => number;
 
+/** The same learning rate at every step. */
 export function constantRate(rate: number): Schedule {
   return () => rate;
 }

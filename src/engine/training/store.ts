@@ -1,7 +1,8 @@
 import { ModelError, UsageError } from '../../errors.ts';
 import { floatTensor, sizeOf, type Tensor } from '../../math/tensor.ts';
 import { number } from '../../words.ts';
-import { createUpdate, momentCount } from './optimiser.ts';
+import { createUpdate } from './kernel-update.ts';
+import { momentCount } from './optimiser.ts';
 import type { TrainingData, TrainingState } from './types.ts';
 
 /** Parameters, moments and one gradient in one memory, where the optimiser's kernel reaches them. */

@@ -37,6 +37,7 @@ export type TrainingData = Pick<TrainingSpec, 'parameters' | 'fixed' | 'optimise
   readonly blocks?: Omit<Blocks, 'partial'>;
 };
 
+/** What a training step computed: the mean loss of its rows, and the observed scalars by name. */
 export interface StepResult {
   /** Before the update. */
   readonly loss: number;

@@ -1,0 +1,60 @@
+import { instantiate } from '../kernels/instantiate.ts';
+import { wasm } from '../kernels/optimisers.wasm.ts';
+import { adamSettings, type Optimiser } from './optimiser.ts';
+
+interface Kernels {
+  sgd(p: number, g: number, m: number, n: number, rate: number, momentum: number, decay: number): void;
+  adam(
+    p: number,
+    g: number,
+    m: number,
+    v: number,
+    n: number,
+    rate: number,
+    beta1: number,
+    beta2: number,
+    eps: number,
+    decay: number,
+    decoupled: boolean,
+    correction1: number,
+    correction2: number,
+  ): void;
+}
+
+/** Byte addresses of a parameter (or a part of it), its gradient and its moments, and how many numbers, padded to a multiple of 4. */
+interface Place {
+  readonly parameter: number;
+  readonly gradient: number;
+  readonly moments: readonly number[];
+  readonly count: number;
+}
+
+/** Takes one step: the `step`-th, counted from 1. */
+export type Update = (place: Place, step: number, rate: number) => void;
+
+/** The optimiser as WebAssembly SIMD on a memory that holds everything. */
+export function createUpdate(optimiser: Optimiser, memory: WebAssembly.Memory): Update {
+  const kernels = instantiate<Kernels>(wasm, memory);
+  if (optimiser.kind === 'sgd') {
+    const { momentum = 0, weightDecay = 0 } = optimiser;
+    return ({ parameter, gradient, moments: [m], count }, _, rate) =>
+      kernels.sgd(parameter, gradient, m, count, rate, momentum, weightDecay);
+  }
+  const { beta1, beta2, eps, weightDecay, decoupled } = adamSettings(optimiser);
+  return ({ parameter, gradient, moments: [m, v], count }, step, rate) =>
+    kernels.adam(
+      parameter,
+      gradient,
+      m,
+      v,
+      count,
+      rate,
+      beta1,
+      beta2,
+      eps,
+      weightDecay,
+      decoupled,
+      1 - beta1 ** step,
+      1 - beta2 ** step,
+    );
+}

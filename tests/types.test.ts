@@ -1,0 +1,78 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ENTRIES, emitDeclarations, TYPESCRIPT, tsc } from './declarations.ts';
+
+const root = join(import.meta.dirname, '..');
+const project = mkdtempSync(join(tmpdir(), 'types-'));
+afterAll(() => rmSync(project, { recursive: true }));
+
+/** An older compiler is what `npm run test:install` brings. */
+const OLDER = process.env.TIP_ADAPTER_TYPESCRIPT;
+const compilers: [string, string][] = [
+  ['7', TYPESCRIPT],
+  ...(OLDER ? [['5.9', OLDER] as [string, string]] : []),
+];
+
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const programs = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code);
+const OPTIONS = { target: 'ES2023', strict: true, skipLibCheck: false, noEmit: true };
+
+/** What a program imports of each entry: everything, so that all declarations are checked. */
+const importing = (entries: readonly string[]) =>
+  entries
+    .map((entry, i) => `import * as entry${i} from '${entry.replace('.', 'tip-adapter')}';\nvoid entry${i};`)
+    .join('\n');
+
+function linkPackage(name: string): void {
+  const link = join(project, 'node_modules', name);
+  mkdirSync(dirname(link), { recursive: true });
+  symlinkSync(join(root, 'node_modules', name), link, 'junction');
+}
+
+beforeAll(() => {
+  const installed = join(project, 'node_modules/tip-adapter');
+  emitDeclarations(join(installed, 'dist'));
+  const described = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  writeFileSync(join(installed, 'package.json'), JSON.stringify(described));
+  for (const name of [...Object.keys(described.dependencies), '@types/node']) linkPackage(name);
+  writeFileSync(join(project, 'package.json'), '{"type":"module"}');
+  programs.forEach((code, i) => {
+    writeFileSync(join(project, `readme${i}.ts`), code);
+  });
+  const entries = Object.keys(ENTRIES).filter((entry) => !entry.endsWith('(browser)'));
+  writeFileSync(join(project, 'all.ts'), importing(entries));
+  writeFileSync(join(project, 'page.ts'), importing(PORTABLE));
+});
+
+/** Entries that run in a page, too. */
+const PORTABLE = ['./math', './graph', './engine', './metrics', './methods', './tuning'];
+
+function check(compiler: string, compilerOptions: object, files: readonly string[]): string {
+  const config = join(project, 'tsconfig.json');
+  writeFileSync(config, JSON.stringify({ compilerOptions: { ...OPTIONS, ...compilerOptions }, files }));
+  return tsc(compiler, ['-p', config], project);
+}
+
+const MODULES = [
+  { module: 'NodeNext', moduleResolution: 'NodeNext' },
+  { module: 'ESNext', moduleResolution: 'Bundler' },
+];
+
+describe.each(compilers)('TypeScript %s', { timeout: 240_000 }, (_, compiler) => {
+  it.each(
+    MODULES.flatMap((module) => [
+      { ...module, lib: ['ES2023'], types: ['node'] },
+      { ...module, lib: ['ES2023', 'DOM', 'DOM.Iterable'], types: ['node'] },
+    ]),
+  )('checks a program for Node with $moduleResolution, $lib', (options) => {
+    const files = ['all.ts', ...programs.map((_, i) => `readme${i}.ts`)];
+    expect(check(compiler, options, files)).toBe('');
+  });
+
+  it("checks a page's program without Node's types", () => {
+    const options = { ...MODULES[1], lib: ['ES2023', 'DOM'], types: [], customConditions: ['browser'] };
+    expect(check(compiler, options, ['page.ts'])).toBe('');
+  });
+});
