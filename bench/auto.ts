@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { taskOf } from '../src/classifier/classifier-task.ts';
 import { fit } from '../src/classifier/index.ts';
-import { taskOf } from '../src/classifier/task.ts';
 import { readDataset } from '../src/dataset/read.ts';
 import { createEngine } from '../src/engine/node.ts';
 import type { Engine } from '../src/engine/types.ts';
@@ -12,7 +12,7 @@ import { createScorer } from '../src/methods/score.ts';
 import { resolveOptions } from '../src/options.ts';
 import { parseNpy } from '../src/store/npy.ts';
 import { chooseAutomatically } from '../src/tuning/auto.ts';
-import { foldJury, searchMethod, shareCorrect } from '../src/tuning/search-method.ts';
+import { searchMethod, shareCorrect, tuningSetOfFolds } from '../src/tuning/search-method.ts';
 import { PHOTOS } from './inputs.ts';
 
 const FEATURES = join(PHOTOS, '../clip_vitb32');
@@ -31,24 +31,30 @@ export async function benchAuto(): Promise<string[]> {
   const only = process.env.BENCH_AUTO?.split(',');
   for (const [name, shots, load] of [...featureSets(), ...photoSets()]) {
     if (only && !only.includes(name) && !only.includes(`${name}:${shots}`)) continue;
-    for (const { task, test } of await load()) lines.push(await judged(engine, name, shots, task, test));
+    for (const { task, test } of await load()) lines.push(await evaluated(engine, name, shots, task, test));
     console.log(lines.at(-1));
   }
   await engine.close();
   return lines;
 }
 
-async function judged(engine: Engine, name: string, shots: number, task: Task, test: Rows): Promise<string> {
+async function evaluated(
+  engine: Engine,
+  name: string,
+  shots: number,
+  task: Task,
+  test: Rows,
+): Promise<string> {
   const started = performance.now();
-  const jury = foldJury(task);
-  const { method, options, choice } = await chooseAutomatically(engine, task, RANGE, { jury });
+  const tuningSet = tuningSetOfFolds(task);
+  const { method, options, choice } = await chooseAutomatically(engine, task, RANGE, { tuningSet });
   const auto = await measure(engine, method, options, task, test, choice.temperature);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const parts: string[] = [];
   const once = ['anchored', 'proker', 'prototype', 'tip-adapter', 'zero-shot'];
   for (const id of choice.compared?.map(({ method: each }) => each) ?? once) {
     if (id === 'stack' || (methodById(id).needs.includes('text') && !task.head)) continue;
-    const found = jury && (await searchMethod(engine, methodById(id), task, jury));
+    const found = tuningSet && (await searchMethod(engine, methodById(id), task, tuningSet));
     const { text } = await measure(engine, id, found?.options ?? {}, task, test, found?.temperature ?? 1);
     // A cache is searched elsewhere (`photos`); here it stands with its published constants, and says so.
     parts.push(`${id}${methodById(id).votes ? ' (1, 5.5)' : ''} ${text}`);

@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os';
 
 import { join } from 'node:path';
-import { encodeEmbeddings } from '../src/encoder/clip/text.ts';
+import { encodeEmbeddings } from '../src/encoder/clip/text-transformer.ts';
 import { asInputs } from '../src/encoder/clip/towers.ts';
 import { loadEncoder } from '../src/encoder/load.ts';
 import { createEngine } from '../src/engine/node.ts';

@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sampleThings } from '../src/dataset/things.ts';
-import { isImagePath } from '../src/image/names.ts';
+import { isImagePath } from '../src/image/image-paths.ts';
 
 const shared = join(import.meta.dirname, '../../shared');
 

@@ -4,7 +4,7 @@ import { matrix, unitRows } from '../src/math/matrix.ts';
 import { random } from '../src/math/random.ts';
 import { plainSupport, type Task } from '../src/methods/task.ts';
 import { alphaIntervals, bestAlpha } from '../src/tuning/alpha-intervals.ts';
-import { judgeClassSums, judgeZeroShot, splitJudges } from '../src/tuning/cache-search.ts';
+import { prepareClassSums, textLogits, tuningRowsOfSplit } from '../src/tuning/cache-search.ts';
 import { paperSearch } from '../src/tuning/paper.ts';
 import { median, milliseconds, ratio } from './measure.ts';
 import { torchPeer } from './torch.ts';
@@ -48,10 +48,10 @@ export async function benchSearch(): Promise<string[]> {
     seed: 1,
   };
   const labels = Int32Array.from({ length: QUERIES }, (_, i) => i % CLASSES);
-  const judges = splitJudges(task.support, noise(QUERIES), labels);
+  const tuningRows = tuningRowsOfSplit(task.support, noise(QUERIES), labels);
   const prepared = async () => {
-    const zeroShot = await judgeZeroShot(engine, task, judges);
-    const sums = await judgeClassSums(engine, task, judges);
+    const zeroShot = await textLogits(engine, task, tuningRows);
+    const sums = await prepareClassSums(engine, task, tuningRows);
     await sums.close();
     if (!zeroShot) throw new Error('the task has a text head');
     return { zeroShot, affinities: sums.affinities };

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { taskOf } from '../src/classifier/classifier-task.ts';
 import { contentHash } from '../src/classifier/content-hash.ts';
 import { fit, load } from '../src/classifier/index.ts';
-import { taskOf } from '../src/classifier/task.ts';
 import { UsageError } from '../src/errors.ts';
 import { fromRows, type Matrix } from '../src/math/matrix.ts';
 import { type Random, random } from '../src/math/random.ts';

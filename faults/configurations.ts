@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { fileCheckpoint } from '../src/classifier/checkpoint.ts';
+import { fileCheckpoint } from '../src/classifier/training-checkpoint.ts';
 import { readFeatureDump } from '../src/dataset/feature-dump.ts';
 import { readDataset } from '../src/dataset/read.ts';
 import { parseRecord } from '../src/encoder/record.ts';

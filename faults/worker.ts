@@ -24,7 +24,7 @@ export interface Verdict {
   readonly peak?: number;
 }
 
-async function judge(examine: Examine, seed: string, index: number): Promise<Omit<Verdict, 'index'>> {
+async function examineOne(examine: Examine, seed: string, index: number): Promise<Omit<Verdict, 'index'>> {
   try {
     await examine(random('faults', seed, index));
     return { outcome: 'right' };
@@ -48,7 +48,7 @@ process.once('message', async ({ module, folder, scratch, seed }: Job) => {
   const { campaign } = (await import(module)) as { campaign: Campaign };
   const examine = await campaign.open(folder, scratch);
   process.on('message', async (index: number) => {
-    say({ index, ...(await judge(examine, seed, index)), peak: peakMemory() });
+    say({ index, ...(await examineOne(examine, seed, index)), peak: peakMemory() });
   });
   say({ ready: true });
 });

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { npy, npyLabels, rowsOf } from '../src/bench/dump.fixture.ts';
+import { fitOptions } from '../src/classifier/fit-options.ts';
 import { fit } from '../src/classifier/index.ts';
-import { fitOptions } from '../src/classifier/options.ts';
 import { commands } from '../src/cli/commands/index.ts';
 import { recordingIo } from '../src/cli/io.fixture.ts';
 import { runCli } from '../src/cli/program.ts';
@@ -13,7 +13,7 @@ import { InterruptedError } from '../src/errors.ts';
 import { fromRows } from '../src/math/index.ts';
 import { defineMethod, listMethods, registerMethod, tipAdapter } from '../src/methods/index.ts';
 import { positive } from '../src/options.ts';
-import { serverOptions } from '../src/server/options.ts';
+import { serverOptions } from '../src/server/server-options.ts';
 import { version } from '../src/version.ts';
 
 const src = join(import.meta.dirname, '..', 'src');

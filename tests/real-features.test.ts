@@ -2,7 +2,12 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createEngine } from '../src/engine/node.ts';
 import { type Matrix, matrix, row, selectRows } from '../src/math/matrix.ts';
 import type { State, Task } from '../src/methods/index.ts';
-import { foldJudges, judgeClassSums, judgeZeroShot, splitJudges } from '../src/tuning/cache-search.ts';
+import {
+  prepareClassSums,
+  textLogits,
+  tuningRowsOfFolds,
+  tuningRowsOfSplit,
+} from '../src/tuning/cache-search.ts';
 import { leaveOneShotOut } from '../src/tuning/folds.ts';
 import { paperGrid, paperSearch } from '../src/tuning/paper.ts';
 import { tuneByFolds } from '../src/tuning/tune.ts';
@@ -57,9 +62,9 @@ describe.skipIf(!there)('real CLIP features (needs ../shared/data/clip_vitb32)',
 
     it('the published search, tuned on the evaluated rows', async () => {
       const task = taskOf('stanford_cars', 2, 196, engine, head);
-      const judges = splitJudges(task.support, test.features, test.labels);
-      const zeroShot = (await judgeZeroShot(engine, task, judges)) as Matrix;
-      const sums = await judgeClassSums(engine, task, judges);
+      const tuningRows = tuningRowsOfSplit(task.support, test.features, test.labels);
+      const zeroShot = (await textLogits(engine, task, tuningRows)) as Matrix;
+      const sums = await prepareClassSums(engine, task, tuningRows);
       const best = paperSearch(zeroShot, sums.affinities, test.labels, paperGrid('cars'));
       await sums.close();
       const expected = reference.K2.tip_grid_tuned_on_the_evaluated_split;
@@ -83,12 +88,12 @@ describe.skipIf(!there)('real CLIP features (needs ../shared/data/clip_vitb32)',
 
     it('hides each fold from its queries', async () => {
       const task = taskOf('stanford_cars', 2, 196, engine, head);
-      const judges = foldJudges(task.support, leaveOneShotOut(task.support));
-      const sums = await judgeClassSums(engine, task, judges);
+      const tuningRows = tuningRowsOfFolds(task.support, leaveOneShotOut(task.support));
+      const sums = await prepareClassSums(engine, task, tuningRows);
       const at = await sums.at(5.5);
       await sums.close();
-      const { keyFold, queries, labels } = judges;
-      const unhidden = [...keyFold.keys()].filter((i) => keyFold[i] !== judges.fold[7]);
+      const { keyFold, queries, labels } = tuningRows;
+      const unhidden = [...keyFold.keys()].filter((i) => keyFold[i] !== tuningRows.fold[7]);
       const direct = unhidden
         .filter((i) => task.support.labels[i] === labels[7])
         .map((i) => {

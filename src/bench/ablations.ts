@@ -1,8 +1,8 @@
 import { count, plural } from '../words.ts';
+import type { BenchSource } from './bench-source.ts';
 import type { CellSettings } from './cell.ts';
-import type { TablePlan, Trial } from './plan.ts';
 import { ALPHAS, BETAS, CACHE_SIZES, MODULES, MORE_SHOTS, PROMPTS, type Published } from './published.ts';
-import type { BenchSource } from './source.ts';
+import type { TablePlan, Trial } from './table-plan.ts';
 import type { Choices } from './tables.ts';
 import { withCacheSize, withOnePrompt } from './variations.ts';
 

@@ -8,8 +8,8 @@ import { readFeatureDump } from '../dataset/feature-dump.ts';
 import { matrix } from '../math/matrix.ts';
 import type { Cell } from './cell.ts';
 import { featuresTensor, labelsTensor, npy, npyLabels, rowsOf, safetensors } from './dump.fixture.ts';
-import type { Part, Trial } from './plan.ts';
-import { entryOf, pairBest } from './summary.ts';
+import { entryOf, pairBest } from './table-entries.ts';
+import type { Part, Trial } from './table-plan.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'bench-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -61,7 +61,7 @@ describe('bench', () => {
   const output = join(root, 'out');
   const common = [folder, '--methods', 'zero-shot,tip-adapter,coop,auto', '--shots', '1,4,8', '-o', output];
 
-  it('shows every method by shots, says what was judged and what was left out', async () => {
+  it('shows every method by shots, says what was tested and what was left out', async () => {
     const { status, out, err } = await bench(...common);
     expect(status).toBe(0);
     expect(out).toContain(

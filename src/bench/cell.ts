@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Wanted } from '../classifier/given.ts';
-import { fitWanted } from '../classifier/tune.ts';
+import { fitWanted } from '../classifier/model-selection.ts';
 import type { LabelledRows } from '../dataset/feature-dump.ts';
 import { sampleFewShot } from '../dataset/sample.ts';
 import { sharedEngine } from '../engine/node.ts';
@@ -17,10 +17,10 @@ import { hashOf } from '../store/checksum.ts';
 import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { version } from '../version.ts';
 import { count } from '../words.ts';
+import type { BenchSource, TestRows } from './bench-source.ts';
 import { type Measures, measureScores } from './measures.ts';
-import { watchMemory } from './memory.ts';
+import { watchMemory } from './peak-memory.ts';
 import { rejectionAuroc } from './rejection.ts';
-import type { BenchSource, JudgedRows } from './source.ts';
 
 /** How a method's constants are chosen: on the examples, on a validation split or a few rows of it, or on the reported rows. */
 export const PROTOCOLS = ['folds', 'val', 'min4', 'paper', 'fixed'] as const;
@@ -42,7 +42,7 @@ export interface Cell extends CellSettings, Measures {
   readonly data: string;
   readonly encoder: string;
   readonly fingerprint: string;
-  /** Which of the rows that the fit was judged by; '' where there are no others. */
+  /** Which of the test rows; '' where there are no others. */
   readonly on: string;
   /** Classes that were answered among. */
   readonly classes: number;
@@ -50,7 +50,7 @@ export interface Cell extends CellSettings, Measures {
   readonly correct: number;
   readonly total: number;
   readonly accuracy: number;
-  /** 95% Wilson interval over the judged rows. */
+  /** 95% Wilson interval over the test rows. */
   readonly interval: readonly [number, number];
   /** AUROC of rejecting pictures of held-out classes. */
   readonly auroc?: number;
@@ -60,9 +60,9 @@ export interface Cell extends CellSettings, Measures {
   readonly fitSeconds: number;
   readonly scoreMilliseconds: number;
   readonly encodeMilliseconds?: number;
-  /** Peak resident memory of the process while this was fitted and judged (on Linux; elsewhere, since it began), MiB. */
+  /** Peak resident memory of the process while this was fitted and tested (on Linux; elsewhere, since it began), MiB. */
   readonly peakMemory: number;
-  /** A character for each judged row, `1` where it was right: for paired tests. */
+  /** A character for each test row, `1` where it was right: for paired tests. */
   readonly right: string;
   readonly version: string;
 }
@@ -119,25 +119,25 @@ async function compute(
   const skip = (reason: string): Skipped => ({ ...settings, data: source.name, reason });
   const support = shots === 0 ? plainSupport(matrix(0, source.dimension), []) : source.draw(shots, seed);
   if (!support) return skip(`there is no draw of ${count(shots, 'example')} per class`);
-  const judged = source.judged(support);
-  const validation = validationRows(source, judged[0], settings);
+  const testRows = source.testRows(support);
+  const validation = validationRows(source, testRows[0], settings);
   if (protocol !== 'folds' && protocol !== 'fixed' && !validation)
     return skip('there is no validation split');
   const engine = sharedEngine();
   const { head, textTower, dimension, classes } = source;
   const given = { support, head, textTower, seed, validation };
   const task = { ...given, classes: classes.length, dimension, engine, signal };
-  return fitAndJudge(source, settings, task, judged).catch((error) => {
+  return fitAndTest(source, settings, task, testRows).catch((error) => {
     if (error instanceof UsageError && error.code === 'method/needs') return skip(error.message);
     throw error;
   });
 }
 
-async function fitAndJudge(
+async function fitAndTest(
   source: BenchSource,
   settings: CellSettings,
   task: Task & { readonly engine: Engine },
-  judged: readonly JudgedRows[],
+  testRows: readonly TestRows[],
 ): Promise<Cell[]> {
   const { engine, support, classes, validation, signal } = task;
   const peak = watchMemory();
@@ -150,11 +150,11 @@ async function fitAndJudge(
   const { temperature } = fitted.choice;
   const scorer = await createScorer(engine, method, state, task);
   const answers = [];
-  for (const rows of judged) answers.push(await judge(scorer, rows, classes, temperature, signal));
+  for (const rows of testRows) answers.push(await evaluateRows(scorer, rows, classes, temperature, signal));
   await scorer.close();
   const peakMemory = peak();
   const auroc = settings.rejection
-    ? await rejectionAuroc(engine, method, options, task, judged[0], temperature)
+    ? await rejectionAuroc(engine, method, options, task, testRows[0], temperature)
     : undefined;
   return answers.map((answer) => ({
     ...settings,
@@ -184,9 +184,9 @@ function wantedOf(source: BenchSource, { method, protocol, given = {} }: CellSet
   return { method, tune, prompts: nameOf(source), alpha, beta, options };
 }
 
-async function judge(
+async function evaluateRows(
   scorer: Scorer,
-  { on, features, labels, among }: JudgedRows,
+  { on, features, labels, among }: TestRows,
   classes: number,
   temperature: number,
   signal?: AbortSignal,
@@ -226,10 +226,10 @@ function selectColumns(scores: Matrix, columns: readonly number[]): Matrix {
 /** The rows a protocol tunes on: the validation split, at most four of each class of it, or the reported rows themselves. */
 function validationRows(
   { val }: BenchSource,
-  judged: LabelledRows,
+  testRows: LabelledRows,
   { protocol, shots, seed }: CellSettings,
 ): LabelledRows | undefined {
-  if (protocol === 'paper') return judged;
+  if (protocol === 'paper') return testRows;
   if (protocol === 'val') return val;
   if (protocol !== 'min4' || !val) return undefined;
   const kept = sampleFewShot({ labels: val.labels }, { shots: Math.min(shots, 4), seed });

@@ -18,8 +18,8 @@ beforeEach(() => {
   breaks = () => {};
 });
 
-vi.mock('../classifier/tune.ts', async (original) => {
-  const tune = await original<typeof import('../classifier/tune.ts')>();
+vi.mock('../classifier/model-selection.ts', async (original) => {
+  const tune = await original<typeof import('../classifier/model-selection.ts')>();
   return {
     ...tune,
     fitWanted: async (...given: Parameters<typeof tune.fitWanted>) => {

@@ -10,7 +10,7 @@ export interface Measures {
   readonly ece: number;
   /** Brier score, 0..2. */
   readonly brier: number;
-  /** Split-conformal sets that may miss a tenth: made from the even rows, judged on the odd ones. */
+  /** Split-conformal sets that may miss a tenth: made from the even rows, tested on the odd ones. */
   readonly coverage: number;
   readonly setSize: number;
 }

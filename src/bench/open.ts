@@ -1,7 +1,7 @@
 import { type Located, locateDatasets } from '../dataset/locate.ts';
 import { DataError, ModelError, type TipAdapterError } from '../errors.ts';
-import { openFeatures } from './features.ts';
-import type { BenchSource, OpenOptions } from './source.ts';
+import type { BenchSource, OpenOptions } from './bench-source.ts';
+import { openFeatures } from './feature-source.ts';
 
 export interface OpenSourcesOptions extends Omit<OpenOptions, 'encoder' | 'testOnly' | 'onProgress'> {
   /** Which of what was found is used, and what is lacking, in words. */
@@ -13,10 +13,10 @@ export interface OpenSourcesOptions extends Omit<OpenOptions, 'encoder' | 'testO
   onProgress?(progress: { done: number; total: number; now: string }): void;
 }
 
-/** Opens a folder of features, or pictures, which are encoded. Throws `DataError` where there is nothing to judge by. */
+/** Opens a folder of features, or pictures, which are encoded. Throws `DataError` where there is nothing to test on. */
 export async function openSource(located: Located, options: OpenOptions): Promise<BenchSource> {
   if (located.kind === 'features') return openFeatures(located, options);
-  const { openPictures } = await import('./pictures.ts');
+  const { openPictures } = await import('./picture-source.ts');
   return openPictures(located, options);
 }
 

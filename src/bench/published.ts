@@ -93,7 +93,7 @@ export const BACKBONES = published(PAPER, ['RN50', 'RN101', 'ViT-B/32', 'ViT-B/1
   'tip-adapter-f': [65.51, 68.56, 68.65, 73.69],
 });
 
-/** 16 shots of ImageNet, judged on it and on two other test sets of its classes. */
+/** 16 shots of ImageNet, tested on it and on two other test sets of its classes. */
 export const DOMAINS = published(`${PAPER}; RN50`, ['ImageNet', 'ImageNet-V2', 'ImageNet-Sketch'], {
   'zero-shot': [60.33, 53.27, 35.44],
   'linear-probe': [56.13, 45.61, 19.13],

@@ -12,7 +12,7 @@ const HELD_OUT = 0.2;
 
 /**
  * How well confidence tells pictures of known classes from those of unknown ones: a fifth of the classes, drawn by the seed, are kept
- * from the method, names and examples; then AUROC over all judged rows. Undefined where fewer than two classes would stay.
+ * from the method, names and examples; then AUROC over all test rows. Undefined where fewer than two classes would stay.
  */
 export async function rejectionAuroc(
   engine: Engine,

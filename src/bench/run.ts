@@ -2,8 +2,8 @@ import { throwIfAborted } from '../errors.ts';
 import { methodById } from '../methods/index.ts';
 import { count, number } from '../words.ts';
 import { type Cell, type CellSettings, cellsOf, type Skipped } from './cell.ts';
-import type { Part, TablePlan } from './plan.ts';
-import { type Entry, entryOf } from './summary.ts';
+import { type Entry, entryOf } from './table-entries.ts';
+import type { Part, TablePlan } from './table-plan.ts';
 
 export interface BenchProgress {
   readonly done: number;
@@ -92,7 +92,7 @@ export function learnsFromExamples(id: string): boolean {
 
 /** Where a further seed would only repeat the same numbers, there is one draw. */
 function drawsOf({ source, settings }: Part, seeds: readonly number[]): CellSettings[] {
-  const differs = source.judgedByDraw || learnsFromExamples(settings.method);
+  const differs = source.testsByDraw || learnsFromExamples(settings.method);
   return (source.seeded && differs ? seeds : seeds.slice(0, 1)).map((seed) => ({ ...settings, seed }));
 }
 

@@ -107,7 +107,7 @@ describe('suites', () => {
     expect(numbers.every(({ column }: Numbers) => column === 'RN50')).toBe(true);
   });
 
-  it('domain learns once and judges on each test set', async () => {
+  it('domain learns once and is tested on each test set', async () => {
     const { json, err } = await bench('domain', ...few);
     const [{ columns, numbers }] = json().tables;
     expect(columns).toEqual(['ImageNet', 'ImageNet-V2']);

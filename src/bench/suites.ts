@@ -1,8 +1,8 @@
 import type { Located } from '../dataset/locate.ts';
 import { ablations } from './ablations.ts';
-import type { TablePlan } from './plan.ts';
+import type { BenchSource } from './bench-source.ts';
 import { COSTS } from './published.ts';
-import type { BenchSource } from './source.ts';
+import type { TablePlan } from './table-plan.ts';
 import { type Choices, encoderTables, isImageNet, meanTables, shotsTable } from './tables.ts';
 import { baseToNewTables, domainTables, unbalancedTables } from './transfer.ts';
 
@@ -12,7 +12,7 @@ export interface Suite {
   readonly about: string;
   /** Ids of the data sets it is about, the first to learn from; without them it is about whatever is given. */
   readonly datasets?: readonly string[];
-  /** Of those, the ones that are only judged by. */
+  /** Of those, the ones that serve only as test sets. */
   readonly testOnly?: readonly string[];
   readonly methods?: readonly string[];
   readonly shots?: readonly number[];

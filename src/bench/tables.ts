@@ -1,9 +1,9 @@
 import { count, plural } from '../words.ts';
+import type { BenchSource } from './bench-source.ts';
 import type { BenchProtocol, CellSettings } from './cell.ts';
-import type { Part, TablePlan, Trial } from './plan.ts';
 import { BACKBONES, ELEVEN_MEAN, ELEVEN_MEAN_B16, IMAGENET_SHOTS } from './published.ts';
 import { learnsFromExamples } from './run.ts';
-import type { BenchSource } from './source.ts';
+import type { Part, TablePlan, Trial } from './table-plan.ts';
 
 /** What a person chose, or what the suite chooses. */
 export interface Choices {
@@ -52,9 +52,9 @@ function absent(shots: readonly number[], why: string): string[] {
   return shots.length > 0 ? [`${shots.join(', ')} ${plural(Math.max(...shots), 'shot')}: ${why}`] : [];
 }
 
-/** A number of shots changes nothing for a method that looks at no example, where it is judged by the same rows. */
-function shotsOf({ judgedByDraw }: BenchSource, method: string, k: number, all: readonly number[]): number {
-  return !learnsFromExamples(method) && !judgedByDraw ? all[0] : k;
+/** A number of shots changes nothing for a method that looks at no example, where it is tested on the same rows. */
+function shotsOf({ testsByDraw }: BenchSource, method: string, k: number, all: readonly number[]): number {
+  return !learnsFromExamples(method) && !testsByDraw ? all[0] : k;
 }
 
 export function trial(row: string, column: string, ...parts: readonly Part[]): Trial {
@@ -69,7 +69,7 @@ const TUNED_ON: Readonly<Record<BenchProtocol, string>> = {
   fixed: 'not tuned',
 };
 
-/** Title of a source's table, and what its numbers were judged and tuned on. */
+/** Title of a source's table, and the rows that its numbers were measured and tuned on. */
 export function described(
   { name, classes, encoder, how, seeded }: BenchSource,
   { protocol }: Pick<Choices, 'protocol'>,

@@ -1,16 +1,16 @@
 import { count } from '../words.ts';
-import type { Part, TablePlan } from './plan.ts';
+import type { BenchSource } from './bench-source.ts';
 import { DOMAINS, type Published } from './published.ts';
-import type { BenchSource } from './source.ts';
+import type { Part, TablePlan } from './table-plan.ts';
 import { type Choices, described, fewer, isImageNet, largestShots, partOf, trial } from './tables.ts';
-import { alsoJudgedOn, baseToNew, sharedRows, unbalanced } from './variations.ts';
+import { alsoTestedOn, baseToNew, sharedRows, unbalanced } from './variations.ts';
 
 export function domainTables([source, ...targets]: readonly BenchSource[], choices: Choices): TablePlan[] {
   const fitting = targets.filter(
     (target) => target.dimension === source.dimension && sharedRows(source, target).labels.length > 0,
   );
   const foreign = targets.filter((target) => !fitting.includes(target));
-  const shared = alsoJudgedOn(source, fitting);
+  const shared = alsoTestedOn(source, fitting);
   const most = Math.max(...choices.shots);
   const shots = largestShots(source, most);
   const columns = [source, ...fitting].map(({ name }) => name);

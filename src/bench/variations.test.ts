@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { CLIP_DEFAULTS } from '../encoder/registry.ts';
 import { dot, matrix, row } from '../math/matrix.ts';
 import { countByClass, plainSupport } from '../methods/task.ts';
+import type { BenchSource } from './bench-source.ts';
 import { rowsOf } from './dump.fixture.ts';
-import type { BenchSource } from './source.ts';
-import { alsoJudgedOn, baseToNew, sharedRows, unbalanced, withCacheSize } from './variations.ts';
+import { alsoTestedOn, baseToNew, sharedRows, unbalanced, withCacheSize } from './variations.ts';
 
 const CLASSES = ['ant', 'bee', 'cow', 'dog', 'elk'];
 
@@ -25,7 +25,7 @@ function source(change: Partial<BenchSource> = {}): BenchSource {
       const drawn = CLASSES.flatMap((_, c) => new Array<number>(shots).fill(c));
       return plainSupport(rowsOf(drawn, `draw ${seed}`), drawn);
     },
-    judged: () => [{ on: '', features: rowsOf(labels, 'judged'), labels: Int32Array.from(labels) }],
+    testRows: () => [{ on: '', features: rowsOf(labels, 'test'), labels: Int32Array.from(labels) }],
     how: 'test rows',
     notes: [],
     ...change,
@@ -39,7 +39,7 @@ describe('variations of a source', () => {
     expect(varied.val?.labels).toEqual(Int32Array.of(4));
     const support = varied.draw(2, 1)!;
     expect(new Set(support.labels)).toEqual(new Set([4, 3, 2]));
-    const [all, base, fresh] = varied.judged(support);
+    const [all, base, fresh] = varied.testRows(support);
     expect(base).toMatchObject({ on: 'base', among: [4, 3, 2] });
     expect(fresh).toMatchObject({ on: 'new', among: [1, 0] });
     expect([...fresh.labels]).toEqual([0, 0, 0, 1, 1, 1]);
@@ -66,11 +66,11 @@ describe('variations of a source', () => {
     expect(new Set(frequent).size).toBeGreaterThan(2);
   });
 
-  it('unbalanced is judged on the rows of the rarest and of the most frequent classes', () => {
+  it('unbalanced is tested on the rows of the rarest and of the most frequent classes', () => {
     const varied = unbalanced(source());
     const support = varied.draw(9, 3)!;
     const counts = countByClass(support.labels, CLASSES.length);
-    const [all, rarest, frequent] = varied.judged(support);
+    const [all, rarest, frequent] = varied.testRows(support);
     expect(all.labels).toHaveLength(15);
     expect(counts[rarest.labels[0]]).toBe(1);
     expect(counts[frequent.labels[0]]).toBe(9);
@@ -100,11 +100,11 @@ describe('variations of a source', () => {
     const target = source({
       name: 'other',
       classes: ['Cow', 'ant', 'zebra'],
-      judged: () => [{ on: '', features: matrix(4, 8), labels: Int32Array.of(0, 1, 2, 2) }],
+      testRows: () => [{ on: '', features: matrix(4, 8), labels: Int32Array.of(0, 1, 2, 2) }],
     });
     expect(sharedRows(source(), target)).toMatchObject({ labels: Int32Array.of(2, 0), leftOut: 2 });
-    const judged = alsoJudgedOn(source(), [target]).judged(source().draw(1, 1)!);
-    expect(judged.map(({ on, labels }) => [on, labels.length])).toEqual([
+    const testRows = alsoTestedOn(source(), [target]).testRows(source().draw(1, 1)!);
+    expect(testRows.map(({ on, labels }) => [on, labels.length])).toEqual([
       ['made', 15],
       ['other', 2],
     ]);

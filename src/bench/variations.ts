@@ -6,7 +6,7 @@ import { random } from '../math/random.ts';
 import { keysOf, plainSupport, type Support, selectExamples } from '../methods/task.ts';
 import { hashOf } from '../store/checksum.ts';
 import { count } from '../words.ts';
-import type { BenchSource, JudgedRows } from './source.ts';
+import type { BenchSource, TestRows } from './bench-source.ts';
 
 /** The same source, changed in a way that `as` names: its cells are other cells. */
 function varied(source: BenchSource, as: string, change: Partial<BenchSource>): BenchSource {
@@ -56,12 +56,12 @@ export function withOnePrompt(source: BenchSource): BenchSource | undefined {
   return plainHead && varied(source, 'one prompt', { head: plainHead });
 }
 
-/** Judged by other test sets of the same classes as well. Rows of classes that the source does not know are left out. */
-export function alsoJudgedOn(source: BenchSource, targets: readonly BenchSource[]): BenchSource {
+/** Tested on other test sets of the same classes as well. Rows of classes that the source does not know are left out. */
+export function alsoTestedOn(source: BenchSource, targets: readonly BenchSource[]): BenchSource {
   const rows = targets.map((target) => sharedRows(source, target));
   return varied(source, `judged on ${targets.map(({ fingerprint }) => fingerprint).join()}`, {
-    judged: (support) => [
-      ...source.judged(support).map((own) => ({ ...own, on: source.name })),
+    testRows: (support) => [
+      ...source.testRows(support).map((own) => ({ ...own, on: source.name })),
       ...rows.map(({ on, features, labels }) => ({ on, features, labels })),
     ],
   });
@@ -71,8 +71,8 @@ export function alsoJudgedOn(source: BenchSource, targets: readonly BenchSource[
 export function sharedRows(
   source: BenchSource,
   target: BenchSource,
-): JudgedRows & { readonly leftOut: number } {
-  const [{ features, labels }] = target.judged(plainSupport(matrix(0, target.dimension), []));
+): TestRows & { readonly leftOut: number } {
+  const [{ features, labels }] = target.testRows(plainSupport(matrix(0, target.dimension), []));
   const same =
     source.classes.length === target.classes.length &&
     source.classes.every((name, c) => nameKey(name) === nameKey(target.classes[c]));
@@ -89,13 +89,13 @@ export function sharedRows(
 
 /**
  * Examples of the first half of the classes only, in the source's own order (CoCoOp, Zhou et al., CVPR 2022, section 4.1: the odd
- * class is a base class); judged on base classes among base classes, and on new ones among new ones. All names are known.
+ * class is a base class); tested on base classes among base classes, and on new ones among new ones. All names are known.
  */
 export function baseToNew(source: BenchSource): BenchSource {
   const half = Math.ceil(source.order.length / 2);
   const base = source.order.slice(0, half);
   const fresh = source.order.slice(half);
-  const among = (rows: LabelledRows, on: string, classes: readonly number[]): JudgedRows => ({
+  const among = (rows: LabelledRows, on: string, classes: readonly number[]): TestRows => ({
     on,
     among: classes,
     ...ofClasses(rows, classes),
@@ -114,8 +114,8 @@ export function baseToNew(source: BenchSource): BenchSource {
     },
     // Rows of new classes are not for tuning.
     val: source.val && ofClasses(source.val, base),
-    judged: (support) => {
-      const [all] = source.judged(support);
+    testRows: (support) => {
+      const [all] = source.testRows(support);
       return [{ ...all, on: 'all' }, among(all, 'base', base), among(all, 'new', fresh)];
     },
     how: `${source.how}; examples of the first ${base.length} of ${count(source.order.length, 'class', 'classes')}`,
@@ -124,18 +124,18 @@ export function baseToNew(source: BenchSource): BenchSource {
 
 /**
  * Unevenly many examples a class: `shots` of the most frequent, one of the rarest, falling exponentially between (Cui et al., CVPR 2019,
- * section 5.1); which class is frequent is drawn by the seed. Judged on all rows, and on those of the rarest and most frequent third.
+ * section 5.1); which class is frequent is drawn by the seed. Tested on all rows, and on those of the rarest and most frequent third.
  */
 export function unbalanced(source: BenchSource): BenchSource {
   return varied(source, 'unbalanced', {
     seeded: true,
-    judgedByDraw: true,
+    testsByDraw: true,
     draw: (shots, seed) => {
       const support = source.draw(shots, seed);
       return support && thinned(support, shots, source.classes.length, seed);
     },
-    judged: (support) => {
-      const [all] = source.judged(support);
+    testRows: (support) => {
+      const [all] = source.testRows(support);
       const counts = source.classes.map((_, c) => support.labels.filter((label) => label === c).length);
       const ranked = [...counts.keys()].sort((a, b) => counts[a] - counts[b] || a - b);
       const third = Math.max(1, Math.floor(ranked.length / 3));

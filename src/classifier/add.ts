@@ -10,8 +10,8 @@ import { addFeatures } from './add-features.ts';
 import { emptiedClasses } from './emptied.ts';
 import type { EncoderSession } from './encoder-session.ts';
 import { grown, grownHead } from './grow.ts';
+import { readSource } from './image-source.ts';
 import { learnAgain } from './learn.ts';
-import { readSource } from './source.ts';
 import { describeExamples, roundedHead, supportOf } from './support.ts';
 import type { ClassifierData, ImageSource, WorkOptions } from './types.ts';
 

@@ -2,13 +2,13 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { methodById } from '../methods/index.ts';
 import { resolveOptions } from '../options.ts';
 import type { Classifier } from './classifier.ts';
+import { taskOf } from './classifier-task.ts';
 import type { EncoderSession } from './encoder-session.ts';
 import { fakeEncoder, workspace, writePictures } from './fake-encoder.fixture.ts';
 import { decodeClassifier } from './file.ts';
 import { classifierBytes } from './file-bytes.ts';
 import { fit } from './fit.ts';
 import { removeParts } from './remove.ts';
-import { taskOf } from './task.ts';
 import type { ClassifierData } from './types.ts';
 
 vi.mock('../image/loader.ts', async (original) =>

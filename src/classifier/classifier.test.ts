@@ -40,7 +40,7 @@ describe('a saved classifier', () => {
     expect(fitted.data.tuning).toMatchObject({ protocol: 'folds' });
   });
 
-  it('predicts, judges and explains as the fitted one', async () => {
+  it('predicts, evaluates and explains as the fitted one', async () => {
     expect(await loaded.predict(unseen)).toEqual(await fitted.predict(unseen));
     expect(await loaded.explain(unseen[0])).toEqual(await fitted.explain(unseen[0]));
     const { seconds: _, ...after } = await loaded.evaluate(at('unseen'));
@@ -49,13 +49,13 @@ describe('a saved classifier', () => {
   });
 
   it('names both encoders where another one is given', async () => {
-    const stranger = await load(at('pets.safetensors'), { encoder: fakeEncoder('other', 'b') });
-    const failure = await stranger.predict(unseen).catch((error) => error);
+    const other = await load(at('pets.safetensors'), { encoder: fakeEncoder('other', 'b') });
+    const failure = await other.predict(unseen).catch((error) => error);
     expect(failure).toBeInstanceOf(ModelError);
     expect(failure).toMatchObject({ code: 'classifier/other-encoder', exitCode: 4 });
     expect(failure.message).toContain('fake (aaaaaaaaaaaa)');
     expect(failure.message).toContain('other (bbbbbbbbbbbb)');
-    await stranger.close();
+    await other.close();
   });
 
   it('leaves an encoder that it was lent open', async () => {

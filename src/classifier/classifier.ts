@@ -9,14 +9,14 @@ import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
 import { isCalibrated } from '../tuning/search-method.ts';
 import { addExamples, type NewExample } from './add.ts';
+import { taskOf } from './classifier-task.ts';
 import { type EncoderSession, sessionFor } from './encoder-session.ts';
 import { type EvaluateOptions, encodeTestSet, evaluate, type TestSet } from './evaluate.ts';
 import { explainRow, scoresOfTerms } from './explain.ts';
 import { type FileOptions, readClassifier, writeClassifier } from './file.ts';
+import { readSource } from './image-source.ts';
 import { type RefitValues, refitMethod } from './refit.ts';
 import { type Removal, removeParts } from './remove.ts';
-import { readSource } from './source.ts';
-import { taskOf } from './task.ts';
 import type {
   Abortable,
   ClassifierData,
@@ -139,7 +139,7 @@ export class Classifier {
     return explainRow(this.data, prediction, { features: row(features, 0), terms, votes, examples });
   }
 
-  /** Encodes labelled pictures once, to judge this classifier and its refitted relatives by. */
+  /** Encodes labelled pictures once, to test this classifier and its refitted relatives on. */
   async encodeTestSet(source: string | Dataset, options: EvaluateOptions = {}): Promise<TestSet> {
     return encodeTestSet(this.data, this.#open(), source, options);
   }
@@ -156,12 +156,12 @@ export class Classifier {
       });
     }
     const set = isEncoded ? source : await this.encodeTestSet(source, options);
-    const judged = {
+    const evaluable = {
       data: this.data,
       probabilities: (features: Matrix, signal?: AbortSignal) => this.probabilities(features, { signal }),
       prediction: (image: string, probabilities: Float32Array) => this.#prediction(image, probabilities),
     };
-    const evaluation = await evaluate(judged, set, options.signal);
+    const evaluation = await evaluate(evaluable, set, options.signal);
     return { ...evaluation, seconds: (performance.now() - started) / 1000 };
   }
 

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { interpreterEngine } from '../engine/interpreter-engine.ts';
 import { createEngine } from '../engine/node.ts';
-import { plainEngine } from '../engine/plain.ts';
 import { matrix } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import type { Tensor } from '../math/tensor.ts';
@@ -13,10 +13,10 @@ import { createScorer, scoreRows } from '../methods/score.ts';
 import type { Support, Task } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { resolveOptions } from '../options.ts';
+import { taskOf } from './classifier-task.ts';
 import { readClassifier, writeClassifier } from './file.ts';
 import { unlearnt } from './learn.ts';
 import { rounded } from './support.ts';
-import { taskOf } from './task.ts';
 import type { ClassifierData } from './types.ts';
 
 /**
@@ -93,7 +93,7 @@ const close = (a: ArrayLike<number>, b: ArrayLike<number>, tolerance: number) =>
 describe.each([...listMethods().map(({ id }) => id), 'stack'])('%s', (id) => {
   it('learns the same on the interpreter and on the engine, and what it says it holds', async () => {
     const { method, options, task } = problem(id);
-    const plain = await method.fit({ ...task, engine: plainEngine() }, options);
+    const plain = await method.fit({ ...task, engine: interpreterEngine() }, options);
     const fast = await method.fit({ ...task, engine }, options);
     const held = method.holds(task, options);
     expect(Object.keys(plain).sort()).toEqual(Object.keys(held).sort());

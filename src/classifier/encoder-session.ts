@@ -8,7 +8,7 @@ import { closedError } from '../errors.ts';
 import { createImageLoader, type ImageLoader } from '../image/loader.ts';
 import { type FeatureCache, openFeatureCache } from '../store/feature-cache.ts';
 import { checkEncoder, FEATURES, noEncoder } from './encoder-reference.ts';
-import { readSource } from './source.ts';
+import { readSource } from './image-source.ts';
 import type { EncoderReference, ImageSource, WorkOptions } from './types.ts';
 
 /** What a classifier needs while it works: its encoder, the feature cache, the image loader. Opened at first use. */

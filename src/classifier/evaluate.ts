@@ -24,35 +24,35 @@ import type { EncoderSession } from './encoder-session.ts';
 import { rowHashes } from './support.ts';
 import type { ClassifierData, Evaluation, Failure, Prediction, Suspect, WorkOptions } from './types.ts';
 
-/** By what a classifier is judged. */
+/** What a classifier is tested on. */
 export interface EvaluateOptions extends WorkOptions {
   /** Which split; default: `test` where there is one, else everything labelled. */
   split?: Split;
 }
 
 /** What evaluating needs of a classifier. */
-interface Judged {
+interface Evaluable {
   readonly data: ClassifierData;
   probabilities(features: Matrix, signal?: AbortSignal): Promise<Matrix>;
   prediction(image: string, probabilities: Float32Array): Prediction;
 }
 
-/** Labelled pictures, encoded and matched with a classifier's classes: several classifiers can be judged by them. */
+/** Labelled pictures, encoded and matched with a classifier's classes: several classifiers can be tested on them. */
 export interface TestSet {
   /** Embeddings as the encoder gives them, [n, d]. */
   readonly features: Matrix;
   /** Picture and true class of each row, in the classifier's numbering. */
   readonly truth: readonly { readonly id: string; readonly label: number }[];
-  /** Embeddings of pictures of classes that the classifier does not know. */
-  readonly strangers: Matrix;
+  /** Embeddings of pictures of unknown classes. */
+  readonly unknownFeatures: Matrix;
   readonly excluded: readonly string[];
   readonly failures: readonly Failure[];
   readonly findings: readonly Finding[];
 }
 
 /**
- * Encodes labelled pictures to judge by. Pictures that are the classifier's own examples are left out and counted; classes
- * are matched by name; pictures of classes it does not know judge only how well it tells them apart. Throws `DataError` where nothing
+ * Encodes labelled pictures to test on. Pictures that are the classifier's own examples are left out and counted; classes
+ * are matched by name; pictures of unknown classes measure only how well it recognises them as such. Throws `DataError` where nothing
  * is left.
  */
 export async function encodeTestSet(
@@ -64,9 +64,9 @@ export async function encodeTestSet(
   if (typeof source === 'string' && (await isFeatureDump(source)))
     return featureTestSet(data, source, { split, signal });
   const dataset = typeof source === 'string' ? await readDataset(source, { signal }) : source;
-  const { examples, strangers, findings } = judgedExamples(data, dataset, split);
+  const { examples, unknownExamples, findings } = testExamples(data, dataset, split);
   const { seed, exif } = data;
-  const all = [...examples, ...strangers];
+  const all = [...examples, ...unknownExamples];
   const encoded = await session.encode(all, { views: [0], seed, exif, signal, onProgress });
   const readable = all.filter((_, i) => !encoded.failed.has(i));
   const known = examples.filter((_, i) => !encoded.failed.has(i)).length;
@@ -93,7 +93,7 @@ export async function encodeTestSet(
     // One view each: row i of the features is readable picture i.
     features: selectRows(encoded.features, kept),
     truth: kept.map((i) => ({ id: readable[i].id, label: readable[i].label })),
-    strangers: selectRows(
+    unknownFeatures: selectRows(
       encoded.features,
       unseen.filter((i) => i >= known),
     ),
@@ -131,7 +131,7 @@ async function featureTestSet(
     });
   }
   const { toB } = matchClasses(dumpClasses(dump), data.classes);
-  const [known, strangers] = [true, false].map((isKnown) =>
+  const [known, unknownRows] = [true, false].map((isKnown) =>
     [...rows.labels.keys()].filter((i) => toB[rows.labels[i]] >= 0 === isKnown),
   );
   const own = new Set(data.examples.map(({ sha256 }) => sha256));
@@ -142,7 +142,7 @@ async function featureTestSet(
       known.length > 0
         ? 'all its rows are examples of the classifier'
         : 'the classifier knows none of its classes';
-    throw new DataError(`The split ${name} of ${dump.name} cannot judge the classifier: ${why}`, {
+    throw new DataError(`The split ${name} of ${dump.name} cannot test the classifier: ${why}`, {
       code: 'eval/nothing',
       hint: 'Give features that the classifier was not fitted to.',
     });
@@ -152,23 +152,23 @@ async function featureTestSet(
   return {
     features: selectRows(rows.features, kept),
     truth: kept.map((i) => ({ id: nameOf(i), label: toB[rows.labels[i]] })),
-    strangers: selectRows(rows.features, strangers),
+    unknownFeatures: selectRows(rows.features, unknownRows),
     excluded: known.filter((i) => own.has(hashes[i])).map(nameOf),
     failures: [],
-    findings: unknownClasses(unknown, strangers.length),
+    findings: unknownClasses(unknown, unknownRows.length),
   };
 }
 
 /** Accuracy, calibration and confusion on labelled pictures. */
 export async function evaluate(
-  classifier: Judged,
-  { features, truth, strangers, ...rest }: TestSet,
+  classifier: Evaluable,
+  { features, truth, unknownFeatures, ...rest }: TestSet,
   signal?: AbortSignal,
 ): Promise<Omit<Evaluation, 'seconds'>> {
   const probabilities = await classifier.probabilities(features, signal);
-  const others = await classifier.probabilities(strangers, signal);
+  const others = await classifier.probabilities(unknownFeatures, signal);
   const unknown =
-    strangers.rows > 0 ? { pictures: others.rows, auroc: rejection(probabilities, others) } : undefined;
+    unknownFeatures.rows > 0 ? { pictures: others.rows, auroc: rejection(probabilities, others) } : undefined;
   const measures = await inTurns(measure(classifier, probabilities, truth), signal);
   return { ...measures, unknown, ...rest };
 }
@@ -185,11 +185,11 @@ function rejection(known: Matrix, others: Matrix): number {
 }
 
 /** Labelled pictures of the split, with the classifier's class numbers. */
-function judgedExamples(
+function testExamples(
   { classes }: ClassifierData,
   dataset: Dataset,
   split?: Split,
-): { examples: Example[]; strangers: Example[]; findings: Finding[] } {
+): { examples: Example[]; unknownExamples: Example[]; findings: Finding[] } {
   const wanted = wantedSplit(dataset, split);
   const labelled = dataset.examples.filter(
     (example) => example.label >= 0 && (wanted === undefined || example.split === wanted),
@@ -201,15 +201,15 @@ function judgedExamples(
   const there = new Set(labelled.map(({ label }) => label));
   const unknown = dataset.classes.filter((_, c) => toB[c] < 0 && there.has(c));
   const names = unknown.map(({ name }) => name);
-  const strangers = labelled.filter(({ label }) => toB[label] < 0);
-  return { examples, strangers, findings: unknownClasses(names, strangers.length) };
+  const unknownExamples = labelled.filter(({ label }) => toB[label] < 0);
+  return { examples, unknownExamples, findings: unknownClasses(names, unknownExamples.length) };
 }
 
 function wantedSplit({ examples }: Dataset, split?: Split): Split | undefined {
   return split ?? (examples.some((example) => example.split === 'test') ? 'test' : undefined);
 }
 
-/** Files and folders of the split, or of all of them, that could not be read when the data set was listed: what is in them is not judged. */
+/** Files and folders of the split, or of all of them, that could not be read when the data set was listed: what is in them is not evaluated. */
 function unlisted({ unreadable = [] }: Dataset, wanted?: Split): Failure[] {
   const isWanted = (folder: string) => wanted === undefined || (splitNamed(folder) ?? wanted) === wanted;
   return unreadable
@@ -232,7 +232,7 @@ function unknownClasses(names: readonly string[], pictures: number): Finding[] {
 
 /** The measures that follow from probabilities [n, c] and true classes alone, in pieces. */
 function* measure(
-  { data, prediction }: Judged,
+  { data, prediction }: Evaluable,
   probabilities: Matrix,
   truth: readonly { id: string; label: number }[],
 ): Generator<undefined, Omit<Evaluation, 'excluded' | 'failures' | 'findings' | 'seconds' | 'unknown'>> {

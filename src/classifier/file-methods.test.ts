@@ -15,12 +15,12 @@ import { plainSupport } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { resolveOptions } from '../options.ts';
 import { parseSafetensors } from '../store/safetensors.ts';
+import { taskOf } from './classifier-task.ts';
 import { decodeClassifier, readClassifier } from './file.ts';
 import { classifierBytes } from './file-bytes.ts';
 import { unlearnt } from './learn.ts';
 import { sealed } from './sealed.fixture.ts';
 import { rounded } from './support.ts';
-import { taskOf } from './task.ts';
 import type { ClassifierData } from './types.ts';
 
 const methods: readonly Method[] = [...listMethods(), methodById('stack')];

@@ -9,12 +9,12 @@ import { scoreRows } from '../methods/score.ts';
 import { plainRows } from '../methods/task.ts';
 import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
 import { type Classifier, load } from './classifier.ts';
+import { taskOf } from './classifier-task.ts';
 import { fakeEncoder, workspace, writePictures } from './fake-encoder.fixture.ts';
 import { decodeClassifier } from './file.ts';
 import { classifierBytes } from './file-bytes.ts';
 import { fit } from './fit.ts';
 import { type Json, sealed as resealed } from './sealed.fixture.ts';
-import { taskOf } from './task.ts';
 
 const at = workspace();
 const encoder = fakeEncoder();

@@ -15,12 +15,12 @@ import { type FileUse, fileIdentity, readRegular } from '../store/regular.ts';
 import { openSafetensors, parseSafetensors, type SafetensorsFile } from '../store/safetensors.ts';
 import { version } from '../version.ts';
 import { count } from '../words.ts';
+import { taskOf } from './classifier-task.ts';
 import { contentHash, fileHash } from './content-hash.ts';
 import { classifierBytes, FEATURES, FORMAT } from './file-bytes.ts';
-import { fileRows } from './file-rows.ts';
 import { metadataSchema } from './metadata.ts';
 import { rowCheck } from './row-check.ts';
-import { taskOf } from './task.ts';
+import { fileRows } from './rows-from-file.ts';
 import { isHeld, type Refuse, type TensorReader, tensorReader } from './tensor-reader.ts';
 import type { ClassifierData } from './types.ts';
 

@@ -44,7 +44,7 @@ describe('a folder of features', () => {
     folder = await writeDump(at('dump'));
   });
 
-  it('is fitted, saved, loaded and judged without an encoder', async () => {
+  it('is fitted, saved, loaded and evaluated without an encoder', async () => {
     const classifier = await fit(folder, { method: 'tip-adapter', shots: 8 });
     expect(classifier.data.examples.length).toBe(24);
     expect(classifier.data.encoder).toMatchObject({ id: 'features of some CLIP', dimension: WIDTH });
@@ -98,7 +98,7 @@ describe('a folder of features', () => {
     await classifier.close();
   });
 
-  it('does not judge by rows that are examples', async () => {
+  it('does not test on rows that are examples', async () => {
     const classifier = await fit(folder, { method: 'prototype', shots: 2 });
     await copyFile(`${folder}/support_2shot.npy`, `${folder}/test.npy`);
     const path = `${folder}/info.json`;

@@ -14,9 +14,9 @@ import { plainSupport, selectExamples } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { count, plural } from '../words.ts';
 import { featuresReference, referenceTo } from './encoder-reference.ts';
+import type { FitValues } from './fit-options.ts';
 import type { Wanted } from './given.ts';
 import { type FitWatch, learn } from './learn.ts';
-import type { FitValues } from './options.ts';
 import { rounded, roundedHead, rowHashes, templatesOf } from './support.ts';
 import type { ClassifierData } from './types.ts';
 

@@ -8,12 +8,12 @@ import { count, plural } from '../words.ts';
 import { emptiedClasses } from './emptied.ts';
 import { referenceTo } from './encoder-reference.ts';
 import type { EncoderSession } from './encoder-session.ts';
+import type { FitValues } from './fit-options.ts';
 import type { Wanted } from './given.ts';
 import { type FitWatch, learn } from './learn.ts';
-import type { FitValues } from './options.ts';
+import type { Rows } from './model-selection.ts';
 import { findRepeats } from './repeats.ts';
 import { describeExamples, roundedHead, supportOf, templatesOf } from './support.ts';
-import type { Rows } from './tune.ts';
 import type { ClassifierData, WorkOptions } from './types.ts';
 
 /** A classifier's data from labelled pictures. Throws `DataError` where fewer than two classes are left. */

@@ -142,7 +142,7 @@ describe('fit', () => {
     });
   });
 
-  it('says which classes no left-out example could judge, and over which the score is', async () => {
+  it('says which classes no left-out example belongs to, and over which the score is', async () => {
     const photos = await writePictures(at('uneven'), { cat: 4, dog: 1, ghost: 0 });
     const classifier = await fitted(photos);
     expect(classifier.findings.find(({ code }) => code === 'fit/unjudged-class')).toMatchObject({

@@ -15,15 +15,15 @@ import type { FitProgress } from '../methods/task.ts';
 import { refuseUnknown, resolveOptions } from '../options.ts';
 import { systemError } from '../system-error.ts';
 import { describedValue } from '../words.ts';
-import { fileCheckpoint } from './checkpoint.ts';
 import { Classifier } from './classifier.ts';
 import { openSession, sessionFor } from './encoder-session.ts';
 import { fitFeatures } from './fit-features.ts';
+import { type FitValues, fitOptions } from './fit-options.ts';
 import { fitPictures } from './fit-pictures.ts';
 import { checkGiven, promptFindings } from './given.ts';
-import { type FitValues, fitOptions } from './options.ts';
+import { fileCheckpoint } from './training-checkpoint.ts';
 import type { WorkOptions } from './types.ts';
-import { unjudgedFindings } from './unjudged.ts';
+import { unevaluatedFindings } from './unevaluated.ts';
 
 /** What `fit` can be told: the values of `fitOptions`, a method or an encoder as an object, and who is told of the progress. */
 export interface FitOptions extends Partial<Omit<FitValues, 'encoder' | 'method'>>, WorkOptions {
@@ -90,7 +90,7 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
         ? await fitPictures(await datasetOf(source, values.classes, signal), all, session, watch)
         : await fitFeatures(features, all, await used?.encoder(), watch);
     if (!signal?.aborted) await checkpoint?.remove();
-    const told = [...findings, ...promptFindings(data.method, values), ...unjudgedFindings(data)];
+    const told = [...findings, ...promptFindings(data.method, values), ...unevaluatedFindings(data)];
     return new Classifier(data, used ?? sessionFor(data.encoder), told);
   } catch (error) {
     await session.close();

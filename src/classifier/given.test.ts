@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { interpreterEngine } from '../engine/interpreter-engine.ts';
 import { setSharedEngine } from '../engine/node.ts';
-import { plainEngine } from '../engine/plain.ts';
 import { UsageError } from '../errors.ts';
 import { mul } from '../graph/elementwise.ts';
 import { constant, type Expr } from '../graph/expression.ts';
@@ -13,7 +13,7 @@ import { letterTower } from '../methods/letter-tower.fixture.ts';
 import type { Classifier } from './classifier.ts';
 import { fakeEncoder, workspace, writePictures } from './fake-encoder.fixture.ts';
 import { type FitOptions, fit } from './fit.ts';
-import { fitOptions, methodOptions } from './options.ts';
+import { fitOptions, methodOptions } from './fit-options.ts';
 
 vi.mock('../image/loader.ts', async (original) =>
   (await import('./fake-encoder.fixture.ts')).sharedDecoders(original),
@@ -21,7 +21,7 @@ vi.mock('../image/loader.ts', async (original) =>
 
 const at = workspace();
 // Nothing here is large enough to be worth a thread.
-setSharedEngine(plainEngine());
+setSharedEngine(interpreterEngine());
 const letters = letterTower(16);
 /** Reads texts in order: a word counts for more the later it stands. */
 const tower = {

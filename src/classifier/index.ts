@@ -11,7 +11,7 @@ export {
 export type { EvaluateOptions, TestSet } from './evaluate.ts';
 export type { FileOptions } from './file.ts';
 export { type FitOptions, fit } from './fit.ts';
-export { type FitValues, fitOptions } from './options.ts';
+export { type FitValues, fitOptions } from './fit-options.ts';
 export type { RefitValues } from './refit.ts';
 export type { Removal } from './remove.ts';
 export type * from './types.ts';

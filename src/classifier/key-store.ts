@@ -2,8 +2,8 @@ import { sharedEngine } from '../engine/node.ts';
 import { argmax, dot, type Matrix, norm, row, selectRows, softmaxRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
 import { createScorer } from '../methods/score.ts';
+import { taskOf } from './classifier-task.ts';
 import { rounded } from './support.ts';
-import { taskOf } from './task.ts';
 import type { ClassifierData, KeyStore } from './types.ts';
 
 /** Examples that are asked both ways. */

@@ -8,11 +8,11 @@ import type { Checkpoint, FitProgress, Task } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
 import { UNTUNED } from '../tuning/search-method.ts';
 import { version } from '../version.ts';
+import { taskOf } from './classifier-task.ts';
 import type { EncoderSession } from './encoder-session.ts';
 import type { Wanted } from './given.ts';
 import { measureKeys } from './key-store.ts';
-import { taskOf } from './task.ts';
-import { type Calibration, fitWanted, type Rows } from './tune.ts';
+import { type Calibration, fitWanted, type Rows } from './model-selection.ts';
 import type { ClassifierData } from './types.ts';
 
 /** What is known of a classifier before a method is chosen. */

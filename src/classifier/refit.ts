@@ -3,8 +3,8 @@ import type { Encoder } from '../encoder/types.ts';
 import { methodById } from '../methods/index.ts';
 import { selectExamples } from '../methods/task.ts';
 import { refuseUnknown } from '../options.ts';
+import type { FitValues } from './fit-options.ts';
 import { fitMethod } from './learn.ts';
-import type { FitValues } from './options.ts';
 import { roundedAgain } from './support.ts';
 import type { ClassifierData } from './types.ts';
 

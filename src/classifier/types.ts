@@ -182,7 +182,7 @@ export interface Suspect {
 
 /** How a classifier did on labelled pictures. Shares and probabilities lie between 0 and 1. */
 export interface Evaluation {
-  /** Whether the judged probabilities are calibrated. */
+  /** Whether the probabilities are calibrated. */
   readonly calibrated: boolean;
   readonly accuracy: number;
   readonly correct: number;

@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import stringWidth from 'string-width';
+import type { BenchSource } from '../bench/bench-source.ts';
 import type { FinishedTable } from '../bench/run.ts';
-import type { BenchSource } from '../bench/source.ts';
 import { UsageError } from '../errors.ts';
 import { listMethods, methodById } from '../methods/index.ts';
 import { jsonText } from '../printable.ts';
@@ -95,7 +95,7 @@ function sectionOf(table: FinishedTable, metrics: boolean): BenchSection {
   const numbers = methods > 1 || (methods === 1 && axis === 'shots');
   return {
     title,
-    how: totals.length > 0 ? `${how} ${judgedText(totals)}` : how,
+    how: totals.length > 0 ? `${how} ${rowsText(totals)}` : how,
     tables: {
       'Accuracy and its 95% interval': accuracyTable(table),
       ...(numbers && { 'Costs, and the p-value of each difference from the best method': costTable(table) }),
@@ -109,7 +109,7 @@ function sectionOf(table: FinishedTable, metrics: boolean): BenchSection {
 }
 
 /** How many rows the numbers of a table come from. */
-function judgedText(totals: readonly number[]): string {
+function rowsText(totals: readonly number[]): string {
   const [least, most] = [totals.reduce((a, b) => Math.min(a, b)), totals.reduce((a, b) => Math.max(a, b))];
   const range = least < most ? `${number(least)} to ` : '';
   return `Each fit was evaluated on ${range}${count(most, 'row')}.`;

@@ -1,4 +1,5 @@
 import { DEVICES } from '../engine/device.ts';
+import { UsageError } from '../errors.ts';
 import { choice, flag, type Options, optional, texts, type ValuesOf } from '../options.ts';
 import type { Io } from './io.ts';
 
@@ -58,4 +59,13 @@ export function defineCommand<const T extends Options>(command: Command<T>): Com
 export function typedValue(argv: readonly string[], flag: string): string | undefined {
   const at = argv.findLastIndex((word) => word === flag || word.startsWith(`${flag}=`));
   return at < 0 ? undefined : argv[at] === flag ? argv[at + 1] : argv[at].slice(flag.length + 1);
+}
+
+/** Refuses an option that has no effect beside another one. */
+export function noEffect(option: string, beside: string, hint: string): UsageError {
+  return new UsageError(`--${option} has no effect with ${beside}`, {
+    code: 'option/no-effect',
+    hint,
+    details: { option },
+  });
 }

@@ -91,7 +91,7 @@ describe('the commands, one after the other', () => {
     expect((await run(['eval', classifier(), at('photos'), '--suspects'])).status).toBe(0);
   });
 
-  it('compare judges two by the same pictures', async () => {
+  it('compare tests two on the same pictures', async () => {
     const other = at('other.safetensors');
     const fit = ['fit', at('photos'), '-o', other, '--encoder', at('encoder'), '--method', 'zero-shot'];
     expect((await run(fit)).status).toBe(0);

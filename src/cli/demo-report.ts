@@ -1,4 +1,4 @@
-import type { DemoPoint, DemoResult, DemoRow } from '../bench/demo.ts';
+import type { DemoPoint, DemoResult, DemoRow } from '../bench/demo-comparison.ts';
 import type { ReportData } from '../report/types.ts';
 import { evaluationReport } from './report-data.ts';
 

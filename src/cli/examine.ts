@@ -9,7 +9,7 @@ import { hubAnswers } from '../store/hub.ts';
 import { systemError } from '../system-error.ts';
 import { version } from '../version.ts';
 import { count } from '../words.ts';
-import { bytes } from './wording.ts';
+import { bytes } from './format.ts';
 
 /** One thing that was looked at. `note`: works, but the person should know. */
 export interface Check {

@@ -52,7 +52,7 @@ describe('tip-adapter export', () => {
     expect(facts.difference).toBeLessThan(1e-5);
   });
 
-  it('writes a model card, and with pictures the report that judges it', async () => {
+  it('writes a model card, and with pictures the report that tests it', async () => {
     const alone = await run(classifier(), '--to', 'report', '-o', at('card.md'));
     expect(alone.status, alone.err).toBe(0);
     expect(await readFile(at('card.md'), 'utf8')).toContain('It was not measured on pictures');

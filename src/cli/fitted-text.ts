@@ -1,5 +1,5 @@
 import type { ClassifierData } from '../classifier/types.ts';
-import { unjudgedClasses } from '../classifier/unjudged.ts';
+import { unevaluatedClasses } from '../classifier/unevaluated.ts';
 import { groupBy } from '../dataset/groups.ts';
 import { baselineMethods, methodById } from '../methods/index.ts';
 import { percent } from '../report/numbers.ts';
@@ -50,8 +50,9 @@ export function comparedText(data: ClassifierData): string | undefined {
   const told = baselines.map(
     ({ method, accuracy, nll }) => `${method} ${percent(accuracy)} (NLL ${nll.toFixed(3)})`,
   );
-  const judged = classes.length - unjudgedClasses(data).length;
-  const some = judged < classes.length ? ` of ${judged} of ${count(classes.length, 'class', 'classes')}` : '';
+  const evaluated = classes.length - unevaluatedClasses(data).length;
+  const some =
+    evaluated < classes.length ? ` of ${evaluated} of ${count(classes.length, 'class', 'classes')}` : '';
   const rows =
     protocol === 'folds'
       ? `${count(judges, 'left-out example')}${some}`

@@ -1,9 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { isAbsolute, join, resolve, sep } from 'node:path';
 import { DataError } from '../errors.ts';
-import { isImagePath } from '../image/names.ts';
+import { isImagePath } from '../image/image-paths.ts';
+import { count, number } from '../words.ts';
 import type { Io } from './io.ts';
-import { tellFindings } from './wording.ts';
+import { tellFindings } from './tell.ts';
 
 /**
  * The pictures that a person means by files, folders (all pictures below them), patterns (for shells that do not expand
@@ -73,3 +74,20 @@ function noImages(where: string): DataError {
     details: { where },
   });
 }
+
+/** Throws `DataError` where pictures could not be read: what is printed is about the others, and a program learns that. */
+export function checkAllRead(
+  unread: readonly string[],
+  { all, code, hint }: { all: number; code: string; hint?: string },
+): void {
+  if (unread.length === 0) return;
+  throw new DataError(`${number(unread.length)} of ${count(all, 'picture')} could not be read`, {
+    code,
+    hint,
+    details: { images: unread },
+  });
+}
+
+/** What to do about figures that are not about all pictures. */
+export const PARTIAL_HINT =
+  'The figures are about the others only. Remove these pictures or write them anew, and measure again.';

@@ -7,8 +7,8 @@ import { version } from '../version.ts';
 import type { Command } from './command.ts';
 import { commands } from './commands/index.ts';
 import { tellFailure } from './failure.ts';
+import { flagsText, helpText } from './help-text.ts';
 import { type Io, quiet } from './io.ts';
-import { flagsText, helpText } from './wording.ts';
 
 /** Runs one command line (without `node` and the program's name). Returns the exit status; never throws. */
 export async function runCli(argv: readonly string[], io: Io): Promise<number> {
@@ -107,7 +107,7 @@ async function withOwn(argv: readonly string[]): Promise<readonly string[]> {
 /** Everything a command computes, it computes on the shared engine; what that needs is brought first. */
 async function chooseDevice(device: Device, io: Io): Promise<void> {
   const { chooseRuntime } = await import('../engine/onnxruntime.ts');
-  const { withBar } = await import('./work.ts');
+  const { withBar } = await import('./progress-bars.ts');
   const note = (line: string) => io.note(line);
   await withBar(io, 'Downloading ONNX Runtime', (bar) =>
     chooseRuntime({

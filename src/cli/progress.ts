@@ -1,8 +1,8 @@
 import stringWidth from 'string-width';
 import { printable } from '../printable.ts';
 import { number } from '../words.ts';
+import { bytes, clock } from './format.ts';
 import type { ProgressBar, ProgressState } from './io.ts';
-import { bytes, clock } from './wording.ts';
 
 const BAR = 20;
 const REDRAW_MS = 100;

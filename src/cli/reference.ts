@@ -2,7 +2,7 @@ import type { Options } from '../options.ts';
 import { renderMarkdown } from '../report/table.ts';
 import { commonOptions, optionsOf } from './command.ts';
 import { commands, type ListedCommand } from './commands/index.ts';
-import { flagsText, helpText } from './wording.ts';
+import { flagsText, helpText } from './help-text.ts';
 
 /** The page docs/cli.md: every command with its options and examples, from the tables that drive the program itself. */
 export async function renderReference(): Promise<string> {

@@ -14,7 +14,7 @@ const TOP = 3;
 const SUSPECTS = 10;
 const BINS = 10;
 
-/** What a report says of one classifier's evaluation; `pictures` are the judged ones by their ids. */
+/** What a report says of one classifier's evaluation; `pictures` are those that it was tested on, by their ids. */
 export async function evaluationReport(
   classifier: Classifier,
   evaluation: Evaluation,

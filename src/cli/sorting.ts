@@ -4,8 +4,8 @@ import type { Prediction } from '../classifier/types.ts';
 import type { ClassInfo } from '../dataset/types.ts';
 import { throwIfAborted } from '../errors.ts';
 import { copyWithoutOverwriting } from '../store/atomic.ts';
-import { nameGiver } from '../store/names.ts';
 import { PICTURE, readRegular } from '../store/regular.ts';
+import { nameGiver } from '../store/safe-names.ts';
 
 /** Where pictures go that the classifier takes for none of its classes. */
 const UNSURE = 'unsure';

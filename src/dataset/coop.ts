@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.ts';
-import { isImagePath } from '../image/names.ts';
+import { isImagePath } from '../image/image-paths.ts';
 import { faultOf } from '../options.ts';
 import { count, plural } from '../words.ts';
 import { candidateBases } from './folders.ts';

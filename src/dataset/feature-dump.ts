@@ -24,7 +24,7 @@ export interface LabelledRows {
 /**
  * A folder of features instead of pictures. `info.json` names the classes; tables are `.npy` files whose labels stand in
  * `info.json` or in `<table>.labels.npy`, or `.safetensors` files with `features` and `labels`: `train`, to draw examples from,
- * or `support_<k>shot`, drawn ones; `val` and `test`, to judge by; `text`, a row for each class, or `prompts`, several.
+ * or `support_<k>shot`, drawn ones; `val`, to tune on, and `test`, to test on; `text`, a row for each class, or `prompts`, several.
  */
 export interface FeatureDump {
   readonly name: string;

@@ -1,5 +1,5 @@
 import { DataError } from '../errors.ts';
-import { isImagePath, isOtherPicture } from '../image/names.ts';
+import { isImagePath, isOtherPicture } from '../image/image-paths.ts';
 import { count, plural } from '../words.ts';
 import { checkClassNames, checkTops, LAYOUT_HINT, namesPictures } from './folder-checks.ts';
 import { groupBy } from './groups.ts';

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { DataError } from '../errors.ts';
-import { isImagePath } from '../image/names.ts';
+import { isImagePath } from '../image/image-paths.ts';
 import type { Table } from './table.ts';
 import { decodeText, parseJson } from './text.ts';
 import type { SourceFile, Tree } from './tree.ts';

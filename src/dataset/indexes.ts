@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { DataError } from '../errors.ts';
-import { isImagePath } from '../image/names.ts';
+import { isImagePath } from '../image/image-paths.ts';
 import { plural } from '../words.ts';
 import { columnsOf, missingColumn, pathColumn } from './columns.ts';
 import { candidateBases } from './folders.ts';

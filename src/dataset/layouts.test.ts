@@ -191,10 +191,10 @@ describe('splits', () => {
     ['Trainingsdaten', 'Testdaten', ['Hund', 'Katze', 'Maus'], ['Hund', 'Katze']],
     ['训练', '测试', ['猫', '狗'], ['猫', '狗']],
     ['обучение', 'проверка', ['0', '1', '2'], ['0', '1', '2']],
-  ])('in words that are not known are refused: %s and %s', async (train, test, learnt, judged) => {
+  ])('in words that are not known are refused: %s and %s', async (train, test, learnt, heldOut) => {
     await write(
       ...learnt.flatMap((name) => pics(`${train}/${name}`)),
-      ...judged.flatMap((name) => pics(`${test}/${name}`)),
+      ...heldOut.flatMap((name) => pics(`${test}/${name}`)),
       `${train}/all.jpg`,
     );
     const error = await readDataset(own.root).catch((thrown) => thrown);

@@ -2,7 +2,7 @@ import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, posix, resolve } from 'node:path';
 import { DataError, throwIfAborted } from '../errors.ts';
-import { isImagePath } from '../image/names.ts';
+import { isImagePath } from '../image/image-paths.ts';
 import { groupBy } from './groups.ts';
 import { diskFile } from './source.ts';
 import { splitNamed } from './splits.ts';

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { isImagePath, isOtherPicture } from '../image/names.ts';
+import { isImagePath, isOtherPicture } from '../image/image-paths.ts';
 import { count } from '../words.ts';
 import { CARD_NAME, cardOf, classNamesOfCard } from './dataset-card.ts';
 import { candidateBases } from './folders.ts';

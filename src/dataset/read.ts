@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { DataError } from '../errors.ts';
-import { isImagePath } from '../image/names.ts';
+import { isImagePath } from '../image/image-paths.ts';
 import { unlessMissing } from '../store/regular.ts';
 import { withNamedErrors } from '../system-error.ts';
 import { count, number } from '../words.ts';
@@ -150,7 +150,7 @@ function emptyClasses({ classes, examples }: Pick<Dataset, 'classes' | 'examples
   return [warning('empty-class', `${n} no pictures and can be known only by name: ${quoted(empty)}`, empty)];
 }
 
-/** Classes that a split cannot judge by; those that cannot be taught are counted where examples are drawn. */
+/** Classes that a split holds no picture of; those that cannot be taught are counted where examples are drawn. */
 function absentClasses({ classes, examples }: Pick<Dataset, 'classes' | 'examples'>): Finding[] {
   const seen = new Set(examples.map(({ label }) => label));
   const bySplit = groupBy(examples, ({ split }) => split);

@@ -2,7 +2,7 @@ import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, posix, resolve, sep } from 'node:path';
 import { DataError, systemCode, TipAdapterError, throwIfAborted } from '../errors.ts';
-import { isImagePath } from '../image/names.ts';
+import { isImagePath } from '../image/image-paths.ts';
 import { type FileUse, PICTURE, readRegular } from '../store/regular.ts';
 import { openZip } from '../store/zip.ts';
 import { count, number } from '../words.ts';

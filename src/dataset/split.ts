@@ -6,17 +6,17 @@ import { naturalOrder, sortNaturally } from './order.ts';
 import type { Dataset, Example, Split } from './types.ts';
 import { info, warning } from './wording.ts';
 
-/** Whether a picture is held out for judging. Where all are, none is: then they are what a person has. */
+/** Whether a picture is held out for tuning and testing. Where all are, none is: then they are what a person has. */
 export function heldOut(
   pictures: readonly { readonly split?: Split }[],
 ): (picture: { readonly split?: Split }) => boolean {
-  const judges = ({ split }: { readonly split?: Split }) => split === 'val' || split === 'test';
-  return pictures.every(judges) ? () => false : judges;
+  const isHeldOut = ({ split }: { readonly split?: Split }) => split === 'val' || split === 'test';
+  return pictures.every(isHeldOut) ? () => false : isHeldOut;
 }
 
 /**
  * The data set with the examples that may be learnt from: those of the train split, or, where none is in it, those of no split, and
- * those without a label. What is held out is said. Throws `DataError` when nothing is left: what is held out for judging is never
+ * those without a label. What is held out is said. Throws `DataError` when nothing is left: what is held out for tuning and testing is never
  * learnt from.
  */
 export function learnable(dataset: Dataset): Dataset {

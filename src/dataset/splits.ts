@@ -4,7 +4,7 @@ import type { Split } from './types.ts';
 const NAMES: Record<Split, readonly string[]> = {
   train: ['train', 'training', 'trn', 'trainval', 'trainset', 'traindata'],
   val: ['val', 'valid', 'validation', 'validate', 'validating', 'valset', 'dev', 'devel', 'development'],
-  // What is held out for judging is never learnt from, whatever it is called.
+  // What is held out for tuning and testing is never learnt from, whatever it is called.
   test: ['test', 'testing', 'tst', 'testset', 'testdata', 'eval', 'evaluation', 'holdout', 'heldout'],
 };
 

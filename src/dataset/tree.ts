@@ -1,4 +1,4 @@
-import { isImagePath } from '../image/names.ts';
+import { isImagePath } from '../image/image-paths.ts';
 import { sortNaturally } from './order.ts';
 import type { Finding } from './types.ts';
 

@@ -10,7 +10,7 @@ export interface ClassInfo {
   prompts: string[];
 }
 
-/** What pictures are for: to learn from, to choose constants by, to judge by. */
+/** What pictures are for: to learn from, to tune on, to test on. */
 export type Split = 'train' | 'val' | 'test';
 
 /** One picture with its label. Its bytes are read only when asked for. */

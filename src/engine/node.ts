@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { closable } from '../closable.ts';
 import type { Thread, ThreadEvents } from './channel.ts';
-import { engineOn, sharedBy } from './client.ts';
 import { DEVICES, type Device, type EngineOptions } from './device.ts';
 import { chooseRuntime, giveUpNative, installedRuntime } from './onnxruntime.ts';
 import { type Answer, BUSY, ENDING } from './protocol.ts';
+import { sharedBy, threadedEngine } from './threaded-engine.ts';
 import type { Engine } from './types.ts';
 
 const EXTENSION = extname(import.meta.url);
@@ -38,7 +38,7 @@ export function createEngine(options: EngineOptions = {}): Engine & AsyncDisposa
     const folder = await native();
     return folder === undefined ? NEEDS_NATIVE : deviceRefusal(device, folder);
   };
-  return closable(engineOn({ start, settings: { threads }, native, files: true, refusal }, options));
+  return closable(threadedEngine({ start, settings: { threads }, native, files: true, refusal }, options));
 }
 
 /**

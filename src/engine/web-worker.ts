@@ -1,6 +1,6 @@
 import type { InferenceSession } from 'onnxruntime-node';
 import type { Answer, Request, Settings } from './protocol.ts';
-import { type Backend, buffersOf, createRuntime } from './runtime.ts';
+import { type Backend, buffersOf, createRequestHandler } from './request-handler.ts';
 
 declare const self: {
   onmessage: (event: { data: Request }) => void;
@@ -8,7 +8,7 @@ declare const self: {
 };
 
 /** The thread of a page that owns onnxruntime-web: the build with WebGPU is fetched only where that is asked for. */
-const answer = createRuntime(async ({ device, threads, wasmPaths }: Settings): Promise<Backend> => {
+const answer = createRequestHandler(async ({ device, threads, wasmPaths }: Settings): Promise<Backend> => {
   const ort =
     device === 'webgpu' ? await import('onnxruntime-web/webgpu') : await import('onnxruntime-web/wasm');
   ort.env.logLevel = 'fatal';

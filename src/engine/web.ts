@@ -1,7 +1,7 @@
 import type { Thread, ThreadEvents } from './channel.ts';
-import { engineOn, sharedBy } from './client.ts';
 import type { EngineOptions } from './device.ts';
 import type { Answer } from './protocol.ts';
+import { sharedBy, threadedEngine } from './threaded-engine.ts';
 import type { Engine } from './types.ts';
 
 /** The parts of a page's interface that are used here: the library is checked without the types of the DOM. */
@@ -34,7 +34,7 @@ export function createEngine(options: WebEngineOptions = {}): Engine {
   const { threads = most, wasmPaths } = options;
   const folder = wasmPaths && new URL(wasmPaths, location.href).href;
   const settings = { threads: Math.min(threads, most), wasmPaths: folder };
-  return engineOn({ start, settings, files: false }, options);
+  return threadedEngine({ start, settings, files: false }, options);
 }
 
 function start({ answer, died }: ThreadEvents): Thread {

@@ -4,7 +4,7 @@ import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ModelError } from '../errors.ts';
 import { openFile } from './keys/node.ts';
 import { BUSY, ENDING, NATIVE_REFUSED, type Request, type Settings } from './protocol.ts';
-import { type Backend, buffersOf, createRuntime } from './runtime.ts';
+import { type Backend, buffersOf, createRequestHandler } from './request-handler.ts';
 
 type Runtime = { InferenceSession: typeof InferenceSession; Tensor: typeof Tensor };
 
@@ -15,7 +15,7 @@ const FATAL = 4;
  * The thread that owns ONNX Runtime: `session.run()` computes on the thread that calls it, so the event loop of the
  * program must not be the one that does.
  */
-const answer = createRuntime(backendFor, openFile);
+const answer = createRequestHandler(backendFor, openFile);
 
 async function backendFor({ device, threads, native }: Settings): Promise<Backend> {
   const ort = native === undefined ? await wasmRuntime(threads) : nativeRuntime(native);

@@ -1,5 +1,5 @@
 import type { ClassifierData, Evaluation } from '../classifier/types.ts';
-import { unjudgedClasses } from '../classifier/unjudged.ts';
+import { unevaluatedClasses } from '../classifier/unevaluated.ts';
 import { methodById } from '../methods/index.ts';
 import { wilsonInterval } from '../metrics/index.ts';
 import { calibrationText } from '../report/choice.ts';
@@ -15,7 +15,7 @@ const LISTED = 30;
 const MISTAKES = 10;
 
 /**
- * A classifier's model card, in Markdown: what it is, which examples it has seen, how it was chosen and judged, with 95%
+ * A classifier's model card, in Markdown: what it is, which examples it has seen, how it was chosen and tested, with 95%
  * intervals, and its limits. Without an evaluation it has only the scores on left-out examples, and says so.
  */
 export function modelCard(data: ClassifierData, evaluation?: Evaluation): string {
@@ -111,14 +111,16 @@ const PROTOCOLS: Readonly<Record<Choice['protocol'], string>> = {
 function choiceText(data: ClassifierData): string {
   const { tuning: choice, classes } = data;
   const { protocol, judges, folds } = choice;
-  const unjudged = unjudgedClasses(data).length;
+  const unevaluated = unevaluatedClasses(data).length;
   const some =
-    unjudged > 0 ? `, of ${classes.length - unjudged} of ${count(classes.length, 'class', 'classes')}` : '';
-  const judged =
+    unevaluated > 0
+      ? `, of ${classes.length - unevaluated} of ${count(classes.length, 'class', 'classes')}`
+      : '';
+  const figures =
     judges > 0
       ? ` Accuracy and NLL are of ${count(judges, 'row')}${folds > 0 ? ` in ${count(folds, 'fold')}` : ''}${some}.`
       : '';
-  return `${PROTOCOLS[protocol]}${judged} ${calibrationText(choice)}`;
+  return `${PROTOCOLS[protocol]}${figures} ${calibrationText(choice)}`;
 }
 
 function comparedTable({ compared = [], judges, protocol }: Choice): string[] {
@@ -139,7 +141,7 @@ function measured(evaluation: Evaluation): string[] {
     evaluation;
   const { confusion, classes } = evaluation;
   const [low, high] = interval;
-  const judged = perClass.filter((one) => one.total > 0).sort((a, b) => a.accuracy - b.accuracy);
+  const tested = perClass.filter((one) => one.total > 0).sort((a, b) => a.accuracy - b.accuracy);
   const mistakes = confusion
     .flatMap((row, t) => row.map((n, p) => ({ n, t, p })))
     .filter(({ n, t, p }) => n > 0 && t !== p)
@@ -153,12 +155,12 @@ function measured(evaluation: Evaluation): string[] {
         ? ` ${count(unknown.pictures, 'picture')} of unknown classes ${plural(unknown.pictures, 'is', 'are')} told from the others with an AUROC of ${unknown.auroc.toFixed(3)}.`
         : ''),
     ...(left.length > 0 ? [left.join(' ')] : []),
-    ...(judged.length > LISTED
-      ? [`The ${LISTED} classes with the lowest accuracy, of ${judged.length}:`]
+    ...(tested.length > LISTED
+      ? [`The ${LISTED} classes with the lowest accuracy, of ${tested.length}:`]
       : []),
     table(
       ['Class', 'Right', 'Of', '95% interval'],
-      judged.slice(0, LISTED).map(({ name, correct: right, total: of }) => {
+      tested.slice(0, LISTED).map(({ name, correct: right, total: of }) => {
         const [from, to] = wilsonInterval(right, of);
         return [name, String(right), String(of), `${percent(from)} to ${percent(to)}`];
       }),

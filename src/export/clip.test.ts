@@ -6,9 +6,9 @@ import { workspace, writePictures } from '../classifier/fake-encoder.fixture.ts'
 import { fit } from '../classifier/index.ts';
 import { loadEncoder, locateEncoder } from '../encoder/load.ts';
 import { normalize } from '../image/preprocess.ts';
+import { imageTower } from './image-tower.ts';
 import { exportOnnx } from './index.ts';
 import { encodeModel } from './onnx-model.ts';
-import { imageTower } from './tower.ts';
 
 const shared = join(import.meta.dirname, '../../../shared');
 const golden = join(shared, 'golden');

@@ -3,10 +3,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { taskOf } from '../classifier/classifier-task.ts';
 import { fakeEncoder, workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
 import { classifierBytes } from '../classifier/file-bytes.ts';
 import { type Classifier, fit, load } from '../classifier/index.ts';
-import { taskOf } from '../classifier/task.ts';
 import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import { decode } from '../image/decode.ts';
 import { cropView, normalize } from '../image/preprocess.ts';
@@ -181,7 +181,7 @@ describe('an exported classifier of features', () => {
 });
 
 describe('a model card', () => {
-  it('tells what is known, and that nothing judged it', () => {
+  it('tells what is known, and that it was tuned on nothing', () => {
     const card = modelCard(classifier.data);
     for (const part of [
       'classifier of 3 classes',

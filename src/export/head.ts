@@ -1,4 +1,4 @@
-import { taskOf } from '../classifier/task.ts';
+import { taskOf } from '../classifier/classifier-task.ts';
 import type { ClassifierData } from '../classifier/types.ts';
 import { div } from '../graph/elementwise.ts';
 import { constant, type Expr, input } from '../graph/expression.ts';

@@ -4,8 +4,8 @@ import { graphWriter, valueInfo } from '../graph/onnx.ts';
 import { Message } from '../graph/protobuf.ts';
 import type { Preprocessing } from '../image/types.ts';
 import { floatTensor } from '../math/tensor.ts';
+import type { ImageTower } from './image-tower.ts';
 import { type OnnxGraph, type OnnxModel, type OnnxNode, parseGraph, renamed } from './onnx-model.ts';
-import type { ImageTower } from './tower.ts';
 import { fieldsOf, integersOf, textOf } from './wire.ts';
 
 /** What a joined model is fed: `pixels` uint8 [n, side, side, 3], or `pixel_values` float32 [n, 3, side, side], normalised. */

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DataError, InterruptedError, TipAdapterError, UsageError } from '../errors.ts';
-import { type Answer, type DecoderSettings, type Failure, OUT_OF_MEMORY } from './answers.ts';
+import { type Answer, type DecoderSettings, type Failure, OUT_OF_MEMORY } from './decoder-protocol.ts';
 import { frameOf, frameReader } from './frames.ts';
 import type { Job } from './jobs.ts';
 import { tooMuchMemory } from './refusals.ts';

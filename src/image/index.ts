@@ -1,6 +1,6 @@
 export { decode, thumbnail } from './decode.ts';
+export { isImagePath } from './image-paths.ts';
 export { createImageLoader, type ImageLoader, type LoaderOptions, type LoadRequest } from './loader.ts';
-export { isImagePath } from './names.ts';
 export { cropView, normalize } from './preprocess.ts';
 export { type Box, type Filter, type Raster, resizeToRgb } from './resize.ts';
 export type { DecodeOptions, Pixels, Preprocessing, View } from './types.ts';

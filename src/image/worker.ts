@@ -3,7 +3,7 @@
  * other. It never outlives the program, and it ends itself where it takes more memory than it may.
  */
 import { TipAdapterError } from '../errors.ts';
-import { type Answer, type DecoderSettings, OUT_OF_MEMORY } from './answers.ts';
+import { type Answer, type DecoderSettings, OUT_OF_MEMORY } from './decoder-protocol.ts';
 import { frameOf, frameReader } from './frames.ts';
 import type { Job } from './jobs.ts';
 

@@ -2,7 +2,7 @@ import type { Engine } from '../engine/types.ts';
 import { throwIfAborted } from '../errors.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
 import { cholesky, choleskySolve } from './cholesky.ts';
-import { type Products, withProducts } from './products.ts';
+import { type Products, withProducts } from './matrix-products.ts';
 
 /** Unknowns eliminated at a time: the diagonal blocks are factored in float64 here, all else is products of the engine. */
 const BLOCK = 256;

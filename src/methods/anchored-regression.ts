@@ -1,4 +1,4 @@
-import { plainEngine } from '../engine/plain.ts';
+import { interpreterEngine } from '../engine/interpreter-engine.ts';
 import { add, mul, sub } from '../graph/elementwise.ts';
 import { input } from '../graph/expression.ts';
 import { gradients } from '../graph/gradient.ts';
@@ -34,7 +34,7 @@ const ITERATIONS = 200;
  * number; each way to regularise begins where the one before ended, and is not computed before it is asked for.
  */
 export async function* regressions(
-  { engine = plainEngine(), support: { labels }, classes, signal }: Task,
+  { engine = interpreterEngine(), support: { labels }, classes, signal }: Task,
   { rows, subsets, offset, decays, start, tolerance }: Regressions,
 ): AsyncGenerator<Tensor[]> {
   const [n, p, k] = [rows.rows, rows.cols, subsets.length];

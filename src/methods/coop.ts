@@ -1,4 +1,4 @@
-import { plainEngine } from '../engine/plain.ts';
+import { interpreterEngine } from '../engine/interpreter-engine.ts';
 import { cosineRate, type Schedule } from '../engine/training/schedule.ts';
 import { UsageError } from '../errors.ts';
 import { add, mul } from '../graph/elementwise.ts';
@@ -181,7 +181,7 @@ export function contextTraining(
 }
 
 async function embed({ engine, signal }: Task, prompts: Prompts, context: Tensor): Promise<Tensor> {
-  const runs = engine ?? plainEngine();
+  const runs = engine ?? interpreterEngine();
   const session = await runs.compile({ text: encodeContext(input('context', context.shape), prompts) });
   const { text: rows } = await session.run({ ...promptFeeds(prompts), context }, { signal });
   await session.close();

@@ -1,7 +1,7 @@
 import type { Engine } from '../engine/types.ts';
 import { mul } from '../graph/elementwise.ts';
 import { linear, unit } from '../graph/products.ts';
-import { withProducts } from '../linalg/products.ts';
+import { withProducts } from '../linalg/matrix-products.ts';
 import { solvePositive } from '../linalg/solve.ts';
 import { dot, type Matrix, matrix, row } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';

@@ -1,6 +1,6 @@
 import type { Engine } from '../engine/types.ts';
 import { throwIfAborted } from '../errors.ts';
-import { type Products, withProducts } from '../linalg/products.ts';
+import { type Products, withProducts } from '../linalg/matrix-products.ts';
 import { factorPositive, solveLower, solvePositive, solveUpper } from '../linalg/solve.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
 

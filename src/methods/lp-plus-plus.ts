@@ -1,11 +1,11 @@
-import { plainEngine } from '../engine/plain.ts';
+import { interpreterEngine } from '../engine/interpreter-engine.ts';
 import { type Optimiser, referenceUpdate } from '../engine/training/optimiser.ts';
 import { throwIfAborted } from '../errors.ts';
 import { add, mul } from '../graph/elementwise.ts';
 import { input } from '../graph/expression.ts';
 import { gradients } from '../graph/gradient.ts';
 import { linear, matmulT, unit } from '../graph/products.ts';
-import { withProducts } from '../linalg/products.ts';
+import { withProducts } from '../linalg/matrix-products.ts';
 import { dot, type Matrix, matrix, norm, row } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { flag, integer } from '../options.ts';
@@ -65,7 +65,7 @@ async function fitProbe(
   task: TaskWith<'text'>,
   { iterations, official }: { iterations: number; official: boolean },
 ): Promise<State> {
-  const { classes, dimension, support, head, engine = plainEngine(), signal } = task;
+  const { classes, dimension, support, head, engine = interpreterEngine(), signal } = task;
   const keys = keysOf(support);
   const n = keys.rows;
   const { products, square } = await withProducts(

@@ -151,7 +151,7 @@ export interface Method<O extends Options = Options, N extends Need = never> {
 
 /** What `auto` needs to know of a method. */
 export interface AutoRole<N extends Need = never> {
-  /** Methods are tried in this order; without examples to judge by, the first that suits is taken. */
+  /** Methods are tried in this order; without tuning rows, the first that suits is taken. */
   readonly order: number;
   /** Fitted in closed form: considered where trained methods are not wanted. */
   readonly closedForm?: true;

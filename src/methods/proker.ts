@@ -1,6 +1,6 @@
 import { exp, mul, sub } from '../graph/elementwise.ts';
 import { matmul, matmulT, unit } from '../graph/products.ts';
-import { withProducts } from '../linalg/products.ts';
+import { withProducts } from '../linalg/matrix-products.ts';
 import { type Matrix, selectRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { floatTensor } from '../math/tensor.ts';

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { interpreterEngine } from '../engine/interpreter-engine.ts';
 import { createEngine } from '../engine/node.ts';
-import { plainEngine } from '../engine/plain.ts';
 import type { TrainingState } from '../engine/training/types.ts';
 import { argmax, matrix, row, unitRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
@@ -43,7 +43,7 @@ function goldenTraining(task: TaskWith<'text'>) {
 }
 
 describe.each([
-  ['plain', plainEngine()],
+  ['interpreter', interpreterEngine()],
   ['node', engine],
 ])('Tip-Adapter-F follows PyTorch on the %s engine', (_, runs) => {
   it('through all twenty epochs', async () => {
@@ -115,11 +115,11 @@ describe('a validation split', () => {
     const task = { ...smallTask, engine, validation };
     const training = keyTraining(task, options);
     const right: number[] = [];
-    const judge = async (parameters: Readonly<Record<string, Tensor>>) => {
-      right.push((await training.judge?.(parameters)) as number);
+    const countCorrect = async (parameters: Readonly<Record<string, Tensor>>) => {
+      right.push((await training.countCorrect?.(parameters)) as number);
       return right.at(-1) as number;
     };
-    const { keys, epochs } = await trainKeys(task, { ...training, judge });
+    const { keys, epochs } = await trainKeys(task, { ...training, countCorrect });
     expect(right).toHaveLength(6);
     expect(epochs).toBe(right.indexOf(Math.max(...right)) + 1);
     expect(epochs).toBeLessThan(6);

@@ -1,4 +1,4 @@
-import { plainEngine } from '../engine/plain.ts';
+import { interpreterEngine } from '../engine/interpreter-engine.ts';
 import { cosineRate } from '../engine/training/schedule.ts';
 import { add, mul } from '../graph/elementwise.ts';
 import { input } from '../graph/expression.ts';
@@ -88,13 +88,13 @@ export function keyTraining(
     rate: (steps) => cosineRate(rate, steps),
     epochs,
     batch,
-    judge: judgeOf(task, alpha, beta),
+    countCorrect: countCorrectOf(task, alpha, beta),
   };
 }
 
 /** Counts the validation rows that trained keys get right, where there are such rows. */
-function judgeOf(task: Task, alpha: number, beta: number): Training['judge'] {
-  const { validation, engine = plainEngine(), signal } = task;
+function countCorrectOf(task: Task, alpha: number, beta: number): Training['countCorrect'] {
+  const { validation, engine = interpreterEngine(), signal } = task;
   if (!validation) return undefined;
   const method = tipAdapterF;
   return async ({ keys }) => {

@@ -1,4 +1,4 @@
-import { plainEngine } from '../engine/plain.ts';
+import { interpreterEngine } from '../engine/interpreter-engine.ts';
 import type { Optimiser } from '../engine/training/optimiser.ts';
 import type { Schedule } from '../engine/training/schedule.ts';
 import type { Blocks, Trainer, TrainingSpec, TrainingState } from '../engine/training/types.ts';
@@ -40,7 +40,7 @@ export interface Training {
   /** Classes of those rows, [r], where they are not the examples' own. */
   readonly labels?: ArrayLike<number>;
   /** How many of the task's validation rows parameters get right; where it is there, the best epoch is kept, unless it only watches. */
-  judge?(parameters: Readonly<Record<string, Tensor>>): Promise<number>;
+  countCorrect?(parameters: Readonly<Record<string, Tensor>>): Promise<number>;
   /** The rows of each batch of an epoch, by default shuffled by the task's seed; as many batches in every epoch. */
   order?(epoch: number): readonly ArrayLike<number>[];
 }
@@ -81,7 +81,7 @@ export async function train(task: Task, training: Training): Promise<Trained> {
   };
   const kept = await checkpoint?.open(identityOf(task, { ...training, rows, order, labels: classOf }, spec));
   const { start, best: sofar } = kept?.state ? unpacked(kept.state) : {};
-  const engine = task.engine ?? plainEngine();
+  const engine = task.engine ?? interpreterEngine();
   const trainer = await engine.train({ ...spec, start }, task.signal);
   let state: TrainingState | undefined = start;
   let best: Best | undefined = sofar;
@@ -94,9 +94,9 @@ export async function train(task: Task, training: Training): Promise<Trained> {
         const taken = await takeStep(trainer, features, classOf, members, rateAt(at));
         task.onProgress?.({ done: at + 1, total: epochs * steps, unit: 'step', ...taken });
       }
-      if (kept || training.judge) state = await trainer.read();
-      if (training.judge && task.validation && state) {
-        const right = await training.judge(state.parameters);
+      if (kept || training.countCorrect) state = await trainer.read();
+      if (training.countCorrect && task.validation && state) {
+        const right = await training.countCorrect(state.parameters);
         const done = (epoch + 1) * steps;
         const validated = right / task.validation.labels.length;
         task.onProgress?.({ done, total: epochs * steps, unit: 'step', validated });
@@ -199,7 +199,7 @@ function* identityOf(
     rate,
     epochs,
     batch,
-    judge,
+    countCorrect,
     ...training
   }: Training & Required<Pick<Training, 'rows' | 'order' | 'labels'>>,
   { loss, parameters, fixed = {}, optimiser, blocks }: TrainingSpec,
@@ -221,7 +221,7 @@ function* identityOf(
   yield training.rows(0).data;
   yield Int32Array.from(training.labels);
   for (const numbers of [support.features.data, support.example, support.view, support.labels]) yield numbers;
-  if (judge && validation) {
+  if (countCorrect && validation) {
     yield 'validation';
     yield validation.features.data;
     yield validation.labels;

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { interpreterEngine } from '../engine/interpreter-engine.ts';
 import { createEngine } from '../engine/node.ts';
-import { plainEngine } from '../engine/plain.ts';
 import { constantRate } from '../engine/training/schedule.ts';
 import { type Matrix, matrix, unitRows } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
@@ -55,7 +55,7 @@ function expectLosses(got: readonly number[], expected: readonly number[]): void
 }
 
 const engines = [
-  ['plain', plainEngine()],
+  ['interpreter', interpreterEngine()],
   ['node', engine],
 ] as const;
 

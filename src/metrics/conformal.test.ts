@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fromRows, matrix, softmax } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
-import { conformalQuantile, conformalSets, judgeSets } from './conformal.ts';
+import { conformalQuantile, conformalSets, evaluateSets } from './conformal.ts';
 
 /** Probabilities [n, 2] with the given probability for class 0, which is the true one. */
 const certain = (p: number[]) => fromRows(p.map((x) => [x, 1 - x]));
@@ -41,7 +41,7 @@ describe('conformal sets', () => {
       [0, 1, 2],
     ]);
     expect(conformalSets(p, 0.5)).toEqual([[1], []]);
-    expect(judgeSets(conformalSets(p, 0.5), [1, 0])).toEqual({
+    expect(evaluateSets(conformalSets(p, 0.5), [1, 0])).toEqual({
       covered: 1,
       coverage: 0.5,
       meanSize: 0.5,
@@ -57,7 +57,7 @@ describe('conformal sets', () => {
         const r = random('conformal', seed);
         const p = fromRows(Array.from({ length: rows }, () => softmax([r.normal(), r.normal(), r.normal()])));
         const labels = Int32Array.from({ length: rows }, () => r.integer(3));
-        const { coverage } = judgeSets(conformalSets(p, conformalQuantile(p, labels, share)), labels);
+        const { coverage } = evaluateSets(conformalSets(p, conformalQuantile(p, labels, share)), labels);
         expect(coverage).toBeGreaterThanOrEqual(1 - share - 1e-9);
       }),
     );

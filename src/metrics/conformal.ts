@@ -35,7 +35,7 @@ export function conformalSets(probabilities: Matrix, quantile: number): number[]
 }
 
 /** How well sets do on rows they were not made from: share that contain the true class, and how many classes they name. */
-export function judgeSets(
+export function evaluateSets(
   sets: readonly (readonly number[])[],
   labels: ArrayLike<number>,
 ): { covered: number; coverage: number; meanSize: number; maxSize: number; empty: number } {
@@ -51,7 +51,7 @@ export function judgeSets(
 }
 
 /**
- * Split-conformal sets of rows that nothing was tuned on: made from the even rows, judged on the odd ones. `coverage` is the share of sets
+ * Split-conformal sets of rows that nothing was tuned on: made from the even rows, tested on the odd ones. `coverage` is the share of sets
  * that hold the true class, which is 1 - `miss` but for chance; `setSize` their mean size. NaN with fewer than two rows.
  */
 export function conformalHalves(
@@ -63,8 +63,8 @@ export function conformalHalves(
     const own = Array.from({ length: labels.length }, (_, i) => i).filter((i) => i % 2 === odd);
     return { p: selectRows(probabilities, own), y: Int32Array.from(own, (i) => labels[i]) };
   };
-  const [calibration, judged] = [half(0), half(1)];
+  const [calibration, test] = [half(0), half(1)];
   const quantile = conformalQuantile(calibration.p, calibration.y, miss);
-  const { coverage, meanSize } = judgeSets(conformalSets(judged.p, quantile), judged.y);
+  const { coverage, meanSize } = evaluateSets(conformalSets(test.p, quantile), test.y);
   return { coverage, setSize: meanSize };
 }

@@ -9,9 +9,9 @@ import {
   brierScore,
   conformalQuantile,
   conformalSets,
+  evaluateSets,
   expectedCalibrationError,
   fitTemperature,
-  judgeSets,
   negativeLogLikelihood,
   reliabilityBins,
 } from './index.ts';
@@ -139,7 +139,7 @@ describe.skipIf(!there)('calibration of real CLIP scores (needs ../shared/data/c
       const quantile = conformalQuantile(probabilities(even.scores, expected.temperature), even.truth, 0.1);
       expect(Math.abs(quantile - expected.quantile)).toBeLessThan(1e-5);
       const sets = conformalSets(probabilities(odd.scores, expected.temperature), quantile);
-      const { covered, meanSize, empty } = judgeSets(sets, odd.truth);
+      const { covered, meanSize, empty } = evaluateSets(sets, odd.truth);
       expect(Math.abs(covered - expected.covered)).toBeLessThanOrEqual(1);
       expect(Math.abs(empty - expected.empty_sets)).toBeLessThanOrEqual(1);
       expect(Math.abs(meanSize - expected.mean_set_size) * sets.length).toBeLessThanOrEqual(1.01);

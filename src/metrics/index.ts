@@ -14,7 +14,7 @@ export {
   type ReliabilityBin,
   reliabilityBins,
 } from './calibration.ts';
-export { conformalHalves, conformalQuantile, conformalSets, judgeSets } from './conformal.ts';
+export { conformalHalves, conformalQuantile, conformalSets, evaluateSets } from './conformal.ts';
 export { confusionMatrix } from './confusion.ts';
 export { type MeanInterval, meanInterval } from './mean-interval.ts';
 export { type McNemar, mcnemar, pairedBootstrap } from './paired.ts';

@@ -33,6 +33,6 @@ export function perClass(
 
 /** Mean of the classes' accuracies, every class counting the same; classes without a row are left out. NaN without any. */
 export function macroAccuracy(counts: readonly Counts[]): number {
-  const judged = counts.filter(({ total }) => total > 0);
-  return judged.reduce((sum, { accuracy }) => sum + accuracy, 0) / judged.length;
+  const tested = counts.filter(({ total }) => total > 0);
+  return tested.reduce((sum, { accuracy }) => sum + accuracy, 0) / tested.length;
 }

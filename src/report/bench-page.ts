@@ -9,7 +9,7 @@ import type { Curve } from './types.ts';
 /** One table of a benchmark, and curves where its columns are numbers. */
 export interface BenchSection {
   readonly title: string;
-  /** Which rows were judged and what was tuned on: the first thing to read. */
+  /** Which rows the numbers were measured and tuned on: the first thing to read. */
   readonly how: string;
   /** Tables by their captions. */
   readonly tables: Readonly<Record<string, Table<TextRow>>>;

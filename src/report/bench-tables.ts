@@ -1,6 +1,6 @@
 import type { Cell } from '../bench/cell.ts';
 import type { FinishedTable } from '../bench/run.ts';
-import { type Entry, meanOf, type Pairing, pairBest } from '../bench/summary.ts';
+import { type Entry, meanOf, type Pairing, pairBest } from '../bench/table-entries.ts';
 import { count, plural } from '../words.ts';
 import { PUBLISHED } from './line-chart.ts';
 import type { Table } from './table.ts';

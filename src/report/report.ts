@@ -1,6 +1,6 @@
 import { UsageError } from '../errors.ts';
+import { pictures } from './gallery.ts';
 import { html } from './html.ts';
-import { pictures } from './pictures.ts';
 import { calibration, confusion, curves, methods, perClass, provenance, suspects } from './sections.ts';
 import { summary } from './summary.ts';
 import { STYLE } from './theme.ts';

@@ -1,13 +1,13 @@
 import { count, number, UNCALIBRATED } from '../words.ts';
 import { type Confusion, confusionMatrix, confusions } from './confusion-matrix.ts';
+import { picture } from './gallery.ts';
 import { type Html, html } from './html.ts';
 import { htmlTable } from './html-table.ts';
-import { wordsFor } from './judged.ts';
 import { lineChart } from './line-chart.ts';
 import { duration, percent, probability, shareTicks } from './numbers.ts';
-import { picture } from './pictures.ts';
 import { range } from './range.ts';
 import { reliabilityDiagram } from './reliability-diagram.ts';
+import { wordsFor } from './tested-on.ts';
 import type { MethodScore, ReportData } from './types.ts';
 
 const LARGEST_MATRIX = 20;
@@ -60,11 +60,11 @@ const TIME = {
 } as const;
 
 /** Accuracy against the number of examples, with the numbers behind the picture. */
-export function curves({ curves: data = [], judged }: ReportData): Html {
+export function curves({ curves: data = [], testedOn }: ReportData): Html {
   return html`<section>
 <h2>How many examples does it take? <small>accuracy against shots</small></h2>
 <figure class="curves">${lineChart(data)}
-<figcaption>Share of ${wordsFor({ judged }).many} named correctly; thin bars are intervals. A class with fewer examples gives all it has. The vertical axis need not start at 0%.</figcaption></figure>
+<figcaption>Share of ${wordsFor({ testedOn }).many} named correctly; thin bars are intervals. A class with fewer examples gives all it has. The vertical axis need not start at 0%.</figcaption></figure>
 <details><summary>The numbers of this chart</summary>${htmlTable(
     'Accuracy and interval for each method and number of examples per class',
     {
@@ -84,8 +84,8 @@ export function curves({ curves: data = [], judged }: ReportData): Html {
 }
 
 /** Accuracy of each class, hardest first; of many classes the easier ones are folded away. */
-export function perClass({ perClass: classes, judged }: ReportData): Html {
-  const none = `no ${wordsFor({ judged }).one}`;
+export function perClass({ perClass: classes, testedOn }: ReportData): Html {
+  const none = `no ${wordsFor({ testedOn }).one}`;
   const rows = [...classes].sort((a, b) => byRecall(a, b));
   const rest = rows.slice(HARDEST);
   return html`<section>
@@ -127,15 +127,15 @@ function byRecall(a: ReportData['perClass'][number], b: ReportData['perClass'][n
 }
 
 /** What is taken for what: a heat map of up to 20 classes, else the most frequent mistakes. */
-export function confusion({ classes, confusion: matrix, judged }: ReportData): Html {
+export function confusion({ classes, confusion: matrix, testedOn }: ReportData): Html {
   return html`<section>
 <h2>What is taken for what? <small>confusion matrix</small></h2>
-${classes.length <= LARGEST_MATRIX ? heatMap(classes, matrix, wordsFor({ judged }).many) : mistakes(confusions(classes, matrix))}</section>`;
+${classes.length <= LARGEST_MATRIX ? heatMap(classes, matrix, wordsFor({ testedOn }).many) : mistakes(confusions(classes, matrix))}</section>`;
 }
 
-function heatMap(classes: readonly string[], matrix: readonly (readonly number[])[], judges: string): Html {
+function heatMap(classes: readonly string[], matrix: readonly (readonly number[])[], pictures: string): Html {
   return html`<figure><div class="scroll matrix" tabindex="0" role="region" aria-label="Confusion matrix">${confusionMatrix(classes, matrix)}</div>
-<figcaption>Each row holds the ${judges} of one class. The outlined diagonal counts right answers, and all other cells count mistakes. A stronger shade stands for a larger share of the row.</figcaption></figure>`;
+<figcaption>Each row holds the ${pictures} of one class. The outlined diagonal counts right answers, and all other cells count mistakes. A stronger shade stands for a larger share of the row.</figcaption></figure>`;
 }
 
 function mistakes(pairs: readonly Confusion[]): Html {

@@ -1,8 +1,8 @@
 import { count, number, UNCALIBRATED } from '../words.ts';
 import { type Html, html } from './html.ts';
-import { wordsFor } from './judged.ts';
 import { date, percent } from './numbers.ts';
 import { range } from './range.ts';
+import { wordsFor } from './tested-on.ts';
 import type { MethodScore, ReportData } from './types.ts';
 
 /** The first screen: how good is it, on what, and how sure is that. */
@@ -25,7 +25,7 @@ ${range({ value: method.accuracy, interval: method.interval, scale: [0, 1], refe
 </section>`;
 }
 
-function onWhat({ dataset, encoder, judged }: ReportData): Html {
+function onWhat({ dataset, encoder, testedOn }: ReportData): Html {
   const each = dataset.train / Math.max(1, dataset.classes);
   const shots = Number.isInteger(each)
     ? `${number(each)} for each class`
@@ -33,18 +33,18 @@ function onWhat({ dataset, encoder, judged }: ReportData): Html {
   return html`<section>
 <h2>On what?</h2>
 <p class="figure small">${dataset.name}</p>
-<p>${count(dataset.classes, 'class', 'classes')}. The classifier learned from ${count(dataset.train, 'picture')} (${shots}) and ${wordsFor({ judged }).tested(dataset.test)}.</p>
+<p>${count(dataset.classes, 'class', 'classes')}. The classifier learned from ${count(dataset.train, 'picture')} (${shots}) and ${wordsFor({ testedOn }).tested(dataset.test)}.</p>
 <p>The encoder <strong>${encoder.id}</strong> turns each picture into ${count(encoder.dimension, 'number')}.</p>
 </section>`;
 }
 
-function howSure({ calibration, judged }: ReportData, method: MethodScore): Html {
+function howSure({ calibration, testedOn }: ReportData, method: MethodScore): Html {
   const [low, high] = method.interval;
   return html`<section>
 <h2>How sure is that?</h2>
 <p class="figure small">${percent(low)} to ${percent(high)}</p>
 <p>The accuracy on pictures of this kind most likely lies in this range (95% confidence interval).</p>
-<p>The constants were chosen ${wordsFor({ judged }).protocols[method.protocol] ?? `by the protocol “${method.protocol}”`}.</p>
+<p>The constants were chosen ${wordsFor({ testedOn }).protocols[method.protocol] ?? `by the protocol “${method.protocol}”`}.</p>
 <p>The stated probabilities are off by ${(100 * calibration.ece).toFixed(1)} points on average (expected calibration error).${calibration.calibrated === false && html` ${UNCALIBRATED}`}</p>
 </section>`;
 }

@@ -10,10 +10,10 @@ export interface ReportData {
   /** `classes`, `train` and `test` are counts; `findings` are sentences about what was noticed in the data. */
   dataset: { name: string; classes: number; train: number; test: number; findings: string[] };
   /**
-   * What judged it: `test` pictures, which it has not learnt from (the default), or its own examples, each `left-out` with those of
+   * What it was tested on: `test` pictures, which it has not learnt from (the default), or its own examples, each `left-out` with those of
    * its round while it was asked.
    */
-  judged?: 'test' | 'left-out';
+  testedOn?: 'test' | 'left-out';
   methods: MethodScore[];
   /** Name of the method that everything but `methods` and `curves` is about. Default: the last of `methods`. */
   method?: string;
@@ -68,7 +68,7 @@ export interface Calibration {
   /** Pictures of unknown classes, and AUROC of telling them apart. */
   unknown?: { pictures: number; auroc: number };
   temperature: number;
-  /** False where nothing judged the temperature (default: true). */
+  /** False where the temperature was found on no rows (default: true). */
   calibrated?: boolean;
   /** `confidence` and `accuracy` are means over the bin's `count` pictures. */
   bins: { low: number; high: number; count: number; confidence: number; accuracy: number }[];

@@ -3,11 +3,11 @@ import { cors } from 'hono/cors';
 import type { Admission } from './admission.ts';
 import { handler, type Serving } from './handler.ts';
 import type { Log } from './log.ts';
-import { reading, renderMetrics } from './metrics.ts';
 import type { Model } from './model.ts';
 import { observe, type ServerEnv, tellProblem } from './observe.ts';
 import { openApi } from './openapi.ts';
 import { Refusal } from './problem.ts';
+import { reading, renderMetrics } from './prometheus.ts';
 import { routes } from './routes.ts';
 import { answerHeaders, hostGuard, originGuard, tokenGuard } from './security.ts';
 

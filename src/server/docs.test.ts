@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { fakeEncoder, picture } from '../classifier/fake-encoder.fixture.ts';
-import { serverOptions } from './options.ts';
 import { fittedAnimals, type Served, serve } from './serve.fixture.ts';
 import { createServer, type ServerOptions } from './server.ts';
+import { serverOptions } from './server-options.ts';
 
 vi.mock('../image/loader.ts', async (original) =>
   (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),

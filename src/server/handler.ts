@@ -3,15 +3,15 @@ import { jsonText } from '../printable.ts';
 import type { Admission } from './admission.ts';
 import { type HeldBody, readBody } from './body.ts';
 import { DEADLINE_HEADER, deadlineOf, withDeadline } from './deadline.ts';
-import type { Metrics } from './measures.ts';
+import type { Metrics } from './metrics.ts';
 import type { Expected, Model } from './model.ts';
+import type { Registry } from './model-registry.ts';
 import type { ServerEnv } from './observe.ts';
-import type { ServerValues } from './options.ts';
 import { checkEncoding, checkJsonType, parseJson, parseQuery } from './parse.ts';
-import { picturesIn } from './pictures.ts';
 import { Refusal } from './problem.ts';
-import type { Registry } from './registry.ts';
+import { picturesIn } from './request-pictures.ts';
 import type { Route } from './routes.ts';
+import type { ServerValues } from './server-options.ts';
 
 /** What all routes share. */
 export interface Serving {

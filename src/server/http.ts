@@ -11,8 +11,8 @@ import {
   brokenResponse,
   writeBroken,
 } from './broken.ts';
+import { oneAtATime } from './connection-queue.ts';
 import type { ServerEnv } from './observe.ts';
-import { oneAtATime } from './pipeline.ts';
 
 export interface HttpOptions {
   /** Milliseconds for a request's headers to come, and for all of it. */

@@ -5,7 +5,7 @@ import { throwIfAborted } from '../errors.ts';
 import { sha256 } from '../store/checksum.ts';
 import { withLock } from '../store/lock.ts';
 import { fileIdentity } from '../store/regular.ts';
-import type { BorrowedEncoder, Encoders } from './encoders.ts';
+import type { BorrowedEncoder, EncoderPool } from './encoder-pool.ts';
 import { Refusal } from './problem.ts';
 
 /** A classifier as it was read or written, and its encoder; `users` are the requests it is answering. */
@@ -40,14 +40,14 @@ export interface Reload {
 export class Model {
   readonly name: string;
   readonly #path: string;
-  readonly #encoders: Encoders;
+  readonly #encoders: EncoderPool;
   #loaded: Loaded;
   /** What the file looked like when it was last read or written. */
   #signature: string;
   #problem?: Error;
   #work: Promise<unknown> = Promise.resolve();
 
-  private constructor(name: string, path: string, encoders: Encoders, loaded: Loaded, signature: string) {
+  private constructor(name: string, path: string, encoders: EncoderPool, loaded: Loaded, signature: string) {
     this.name = name;
     this.#path = path;
     this.#encoders = encoders;
@@ -56,7 +56,7 @@ export class Model {
   }
 
   /** Reads the file and opens its encoder. Throws `ModelError` where either cannot be used. */
-  static async open(name: string, path: string, encoders: Encoders): Promise<Model> {
+  static async open(name: string, path: string, encoders: EncoderPool): Promise<Model> {
     const signature = await signatureOf(path);
     return new Model(name, path, encoders, await read(path, signature, encoders), signature);
   }
@@ -188,7 +188,7 @@ export class Model {
   }
 }
 
-async function read(path: string, signature: string, encoders: Encoders): Promise<Loaded> {
+async function read(path: string, signature: string, encoders: EncoderPool): Promise<Loaded> {
   const data = await readClassifier(path);
   const encoder = await encoders.borrow(data.encoder);
   const classifier = new Classifier(data, encoder.session);

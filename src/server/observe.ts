@@ -4,7 +4,7 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { TipAdapterError } from '../errors.ts';
 import { jsonText } from '../printable.ts';
 import type { Log } from './log.ts';
-import type { Metrics } from './measures.ts';
+import type { Metrics } from './metrics.ts';
 import { PROBLEM_TYPE, problemOf, Refusal } from './problem.ts';
 
 /** What is known of a request, for the log and the metrics. */

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { fakeEncoder } from '../classifier/fake-encoder.fixture.ts';
-import { modelFile } from './registry.ts';
+import { modelFile } from './model-registry.ts';
 import { type Route, routes } from './routes.ts';
 import { type Answer, fittedAnimals, form, PREDICT, png, post, type Served, serve } from './serve.fixture.ts';
 

@@ -2,11 +2,11 @@ import type { z } from 'zod';
 import type { Classifier } from '../classifier/classifier.ts';
 import { matchClasses } from '../dataset/classes.ts';
 import { UsageError } from '../errors.ts';
-import { changeAnswer, examplesAnswer, explanationAnswer, modelAnswer, predict } from './answers.ts';
 import type { Expected, Model } from './model.ts';
-import type { SentPicture } from './pictures.ts';
+import type { Registry } from './model-registry.ts';
 import { Refusal } from './problem.ts';
-import type { Registry } from './registry.ts';
+import type { SentPicture } from './request-pictures.ts';
+import { changeAnswer, examplesAnswer, explanationAnswer, modelAnswer, predict } from './responses.ts';
 import * as schemas from './schemas.ts';
 
 type BodyKind = 'none' | 'pictures' | z.ZodType;

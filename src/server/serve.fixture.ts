@@ -5,7 +5,7 @@ import type { Classifier } from '../classifier/classifier.ts';
 import { fakeEncoder, picture, workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
 import { fit } from '../classifier/fit.ts';
 import type { Encoder } from '../encoder/types.ts';
-import type { ModelFile } from './registry.ts';
+import type { ModelFile } from './model-registry.ts';
 import { createServer, type Server, type ServerOptions } from './server.ts';
 
 /** A line of the log. */

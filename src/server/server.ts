@@ -7,13 +7,13 @@ import { createImageLoader } from '../image/loader.ts';
 import { refuseUnknown, resolveOptions } from '../options.ts';
 import { Admission } from './admission.ts';
 import { createApp } from './app.ts';
-import { Encoders } from './encoders.ts';
+import { EncoderPool } from './encoder-pool.ts';
 import { drained, httpServer, listen } from './http.ts';
 import type { Log } from './log.ts';
-import { createMetrics } from './measures.ts';
-import { type ServerValues, serverOptions } from './options.ts';
-import { type ModelFile, Registry } from './registry.ts';
+import { createMetrics } from './metrics.ts';
+import { type ModelFile, Registry } from './model-registry.ts';
 import { checkExposure } from './security.ts';
+import { type ServerValues, serverOptions } from './server-options.ts';
 
 /** What a server is made of: its classifiers, the values of `serverOptions`, and times. */
 export interface ServerOptions extends Partial<ServerValues> {
@@ -88,7 +88,7 @@ export async function createServer(options: ServerOptions): Promise<Server & Asy
   const loader = createImageLoader({
     maxPixels: values.maxMegapixels * 1e6,
   });
-  const encoders = new Encoders({
+  const encoders = new EncoderPool({
     open: openEncoder,
     loader,
     onBatch: (size) => metrics.batches.observe(size),

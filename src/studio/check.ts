@@ -1,4 +1,4 @@
-import { taskOf } from '../classifier/task.ts';
+import { taskOf } from '../classifier/classifier-task.ts';
 import type { ClassifierData } from '../classifier/types.ts';
 import { sampleFewShot } from '../dataset/sample.ts';
 import { sharedEngine } from '../engine/node.ts';
@@ -9,7 +9,7 @@ import { createScorer } from '../methods/score.ts';
 import { plainRows, selectExamples } from '../methods/task.ts';
 import { type ReliabilityBin, reliabilityBins, wilsonInterval } from '../metrics/index.ts';
 import { resolveOptions } from '../options.ts';
-import { foldJudges } from '../tuning/cache-search.ts';
+import { tuningRowsOfFolds } from '../tuning/cache-search.ts';
 import { leaveOneShotOut } from '../tuning/folds.ts';
 import { outOfFold } from '../tuning/out-of-fold.ts';
 
@@ -93,9 +93,9 @@ async function leftOutProbabilities(
 ): Promise<Matrix> {
   const method = methodById(data.method);
   const options = resolveOptions(method.options, data.options);
-  const judges = foldJudges(data.support, folds);
-  const [terms] = await outOfFold(sharedEngine(), method, taskOf(data, signal), judges, [options]);
-  const out = matrix(judges.labels.length, data.classes.length);
+  const tuningRows = tuningRowsOfFolds(data.support, folds);
+  const [terms] = await outOfFold(sharedEngine(), method, taskOf(data, signal), tuningRows, [options]);
+  const out = matrix(tuningRows.labels.length, data.classes.length);
   for (const term of Object.values(terms)) {
     for (let i = 0; i < out.data.length; i++) out.data[i] += term.data[i];
   }

@@ -9,7 +9,7 @@ import type { ReportData, ReportPrediction } from '../report/types.ts';
 import { count, plural } from '../words.ts';
 import type { Check } from './check.ts';
 import type { Checked } from './lessons.ts';
-import type { Pictures } from './pictures.ts';
+import type { Pictures } from './picture-store.ts';
 
 /** The bytes of a classifier's file, its examples' small pictures included. */
 export async function classifierFile({ data }: Classifier, pictures: Pictures): Promise<Uint8Array> {
@@ -113,7 +113,7 @@ export async function checkReport(
         protocol: data.tuning.protocol,
       },
     ],
-    judged: 'left-out',
+    testedOn: 'left-out',
     curves: [{ name: 'Tip-Adapter', points: [...check.curve] }],
     perClass: names.map((className, c) => ({ name: className, ...check.perClass[c] })),
     classes: names,

@@ -5,10 +5,10 @@ import { InterruptedError } from '../errors.ts';
 import { methodById, tipAdapter } from '../methods/index.ts';
 import type { FitProgress } from '../methods/task.ts';
 import { UNTUNED } from '../tuning/search-method.ts';
+import { guessAll, labelNext } from './active-learning.ts';
 import { type Board, EMPTY_BOARD, type Settings } from './board.ts';
 import { type Check, checkClassifier } from './check.ts';
 import { type Lesson, lessonOf } from './lesson.ts';
-import { guessAll, labelNext } from './next.ts';
 import { searchMap } from './search-map.ts';
 import {
   type Answering,
@@ -221,7 +221,7 @@ export class Lessons {
     const hand = byHand(settings);
     const { defaults } = this.#teacher.encoder;
     const known = this.#tuned ?? { alpha: defaults.alpha, beta: defaults.beta, calibration: UNTUNED };
-    // The temperature that was found for other constants is nearer than none, but no one has judged it.
+    // The temperature that was found for other constants is nearer than none, but it was not found on any rows.
     const near = { ...UNTUNED, temperature: known.calibration.temperature };
     const constants = hand ? { ...hand, calibration: near } : known;
     const classifier = await this.#teacher.live(lesson, settings, constants);

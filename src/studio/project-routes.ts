@@ -1,8 +1,8 @@
 import type { Hono } from 'hono';
 import { z } from 'zod';
 import { Refusal } from '../server/problem.ts';
-import { bringInSample, samplesOf, sampleToTry } from './bring-in.ts';
 import type { Desk } from './desk.ts';
+import { importSample, samplesOf, sampleToTry } from './import-pictures.ts';
 import { bytes, parsed } from './route-tools.ts';
 
 const name = z.string().trim().min(1).max(200);
@@ -24,7 +24,7 @@ export function projectRoutes(app: Hono, desk: Desk): void {
   });
 
   app.post('/sample', async (c) => {
-    await bringInSample(desk.session, c.req.raw.signal);
+    await importSample(desk.session, c.req.raw.signal);
     return c.json({});
   });
 

@@ -1,10 +1,10 @@
 import { DataError } from '../errors.ts';
 import { renderCsv } from '../report/table.ts';
-import { nameGiver } from '../store/names.ts';
+import { nameGiver } from '../store/safe-names.ts';
 import { MOST_ZIP_BYTES, MOST_ZIP_ENTRIES, type ZipFile, zipped } from '../store/zip-writer.ts';
 import { count, plural } from '../words.ts';
 import type { Board } from './board.ts';
-import type { Pictures } from './pictures.ts';
+import type { Pictures } from './picture-store.ts';
 
 /** A picture's place in the zip, and what the table there says of it. */
 interface Entry {

@@ -1,8 +1,8 @@
-import { taskOf } from '../classifier/task.ts';
+import { taskOf } from '../classifier/classifier-task.ts';
 import type { ClassifierData } from '../classifier/types.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { throwIfAborted } from '../errors.ts';
-import { foldJudges, judgeClassSums, judgeZeroShot } from '../tuning/cache-search.ts';
+import { prepareClassSums, textLogits, tuningRowsOfFolds } from '../tuning/cache-search.ts';
 import { leaveOneShotOut } from '../tuning/folds.ts';
 import { searchSurface } from '../tuning/paper.ts';
 import { ALPHA, BETA, valueAt } from './scales.ts';
@@ -11,8 +11,8 @@ import type { SearchMap } from './status.ts';
 /** Points of each scale. */
 const POINTS = 25;
 
-/** Judges beyond would only make a smooth map smoother. */
-const MOST_JUDGES = 600;
+/** Rows beyond would only make a smooth map smoother. */
+const MOST_ROWS = 600;
 const MOST_FOLDS = 4;
 
 /**
@@ -23,17 +23,17 @@ export async function searchMap(data: ClassifierData, signal?: AbortSignal): Pro
   const task = taskOf(data, signal);
   const folds = leaveOneShotOut(task.support, MOST_FOLDS);
   if (folds.count < 2) return undefined;
-  const every = Math.ceil(folds.query.length / MOST_JUDGES);
+  const every = Math.ceil(folds.query.length / MOST_ROWS);
   const query = folds.query.map((fold, i) => (i % every === 0 ? fold : -1));
-  const judges = foldJudges(task.support, { ...folds, query });
-  const zeroShot = await judgeZeroShot(sharedEngine(), task, judges);
-  const { affinities, close } = await judgeClassSums(sharedEngine(), task, judges, signal);
+  const tuningRows = tuningRowsOfFolds(task.support, { ...folds, query });
+  const zeroShot = await textLogits(sharedEngine(), task, tuningRows);
+  const { affinities, close } = await prepareClassSums(sharedEngine(), task, tuningRows, signal);
   await close();
   const [alphas, betas] = [pointsOf(ALPHA), pointsOf(BETA)];
   const recognised: (readonly number[])[] = [];
   for (const beta of betas) {
     const betas = { first: beta, step: 0, count: 1 };
-    const { accuracy } = searchSurface(zeroShot, affinities, judges.labels, { alphas, betas });
+    const { accuracy } = searchSurface(zeroShot, affinities, tuningRows.labels, { alphas, betas });
     recognised.push(accuracy[0]);
     // Whoever asks about a picture meanwhile gets a turn.
     await new Promise((resolve) => setImmediate(resolve));

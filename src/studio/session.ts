@@ -17,7 +17,7 @@ import type { Board } from './board.ts';
 import type { Change } from './history.ts';
 import { type Journal, openJournal } from './journal.ts';
 import { Lessons } from './lessons.ts';
-import { openPictures, type Pictures } from './pictures.ts';
+import { openPictures, type Pictures } from './picture-store.ts';
 import { type EncoderStatus, problemOf, type Status } from './status.ts';
 import { createTeacher, type Teacher } from './teacher.ts';
 

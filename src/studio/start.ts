@@ -9,8 +9,8 @@ import { UsageError } from '../errors.ts';
 import { drained, listen } from '../server/http.ts';
 import { Refusal } from '../server/problem.ts';
 import { answerHeaders, hostGuard, originGuard } from '../server/security.ts';
-import { type BroughtIn, bringIn } from './bring-in.ts';
 import { Desk } from './desk.ts';
+import { type ImportedPictures, importPictures } from './import-pictures.ts';
 import { studioRoutes, tellProblem } from './routes.ts';
 import { lastAddress, rememberAddress, type Session, type SessionOptions } from './session.ts';
 
@@ -34,8 +34,8 @@ export interface Studio {
   /** The project that is open now. */
   readonly session: Session;
   /** What was noticed about `data`, and which of its pictures cannot be read, and why. */
-  readonly findings: BroughtIn['findings'];
-  readonly unreadable: BroughtIn['unreadable'];
+  readonly findings: ImportedPictures['findings'];
+  readonly unreadable: ImportedPictures['unreadable'];
   close(): Promise<void>;
 }
 
@@ -91,7 +91,7 @@ export async function startStudio({
   const desk = await Desk.open(options);
   try {
     const { findings, unreadable } = dataset
-      ? await bringIn(desk.session, dataset, signal, onProgress)
+      ? await importPictures(desk.session, dataset, signal, onProgress)
       : { findings: [], unreadable: [] };
     const server = createAdaptorServer(studioApp(desk, page, exportPage)) as Server;
     const address = await listenAgain(server, options.folder, port);

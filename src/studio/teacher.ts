@@ -1,10 +1,10 @@
 import { Classifier } from '../classifier/classifier.ts';
+import { taskOf } from '../classifier/classifier-task.ts';
 import { referenceTo } from '../classifier/encoder-reference.ts';
 import { lentSession } from '../classifier/encoder-session.ts';
 import type { Wanted } from '../classifier/given.ts';
 import { type Known, learn } from '../classifier/learn.ts';
-import { taskOf } from '../classifier/task.ts';
-import type { Calibration } from '../classifier/tune.ts';
+import type { Calibration } from '../classifier/model-selection.ts';
 import type { ClassifierData, Progress } from '../classifier/types.ts';
 import { nearDuplicates } from '../dataset/duplicates.ts';
 import { DisjointSets, groupBy } from '../dataset/groups.ts';
@@ -25,13 +25,13 @@ import { leaveOneShotOut } from '../tuning/folds.ts';
 import { UNTUNED } from '../tuning/search-method.ts';
 import type { Settings } from './board.ts';
 import type { Lesson } from './lesson.ts';
-import type { Pictures } from './pictures.ts';
+import type { Pictures } from './picture-store.ts';
 import { recentFeatures } from './recent-features.ts';
 
 export interface Constants {
   readonly alpha: number;
   readonly beta: number;
-  /** The temperature that was found for these constants, and who judged it; without one probabilities are not calibrated. */
+  /** The temperature that was found for these constants, and the rows that it was found on; without one probabilities are not calibrated. */
   readonly calibration?: Calibration;
 }
 

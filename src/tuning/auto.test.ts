@@ -8,20 +8,20 @@ import { resolveOptions } from '../options.ts';
 import { chooseAutomatically } from './auto.ts';
 import { outOfFold } from './out-of-fold.ts';
 import { fitWeights } from './scale.ts';
-import { type Found, foldJury, type Jury, searchMethod, shareCorrect } from './search-method.ts';
-import { stackMethods } from './stack.ts';
+import { type Found, searchMethod, shareCorrect, type TuningSet, tuningSetOfFolds } from './search-method.ts';
+import { stackMethods } from './stacking.ts';
 
 const engine = createEngine();
 afterAll(() => engine.close());
 const RANGE = { minBeta: 0.5, maxBeta: 60, maxAlpha: 300 };
-const jury = foldJury(smallTask) as Jury;
+const tuningSet = tuningSetOfFolds(smallTask) as TuningSet;
 
 describe('scores of left-out examples', () => {
   it('are those of a fit to the examples that are not hidden, fold by fold or all folds at once', async () => {
     const anchored = methodById('anchored');
     const oneByOne = { ...anchored, fitSubsets: undefined };
-    const [a] = await outOfFold(engine, anchored, smallTask, jury.judges, [{ strength: 0.3 }]);
-    const [b] = await outOfFold(engine, oneByOne, smallTask, jury.judges, [{ strength: 0.3 }]);
+    const [a] = await outOfFold(engine, anchored, smallTask, tuningSet.rows, [{ strength: 0.3 }]);
+    const [b] = await outOfFold(engine, oneByOne, smallTask, tuningSet.rows, [{ strength: 0.3 }]);
     expectClose(a.text, b.text, 1e-4);
     const answers = ({ text, method }: Record<string, Matrix>) => {
       const scores = text.data.map((x, i) => x + method.data[i]);
@@ -38,42 +38,44 @@ describe('scores of left-out examples', () => {
     expect(mean).toBeLessThan(0.02);
   });
 
-  it('do not see the example they judge', async () => {
-    // Labels are noise: what has not seen the judges' labels is right by chance alone.
+  it('do not see the example they are about', async () => {
+    // Labels are noise: what has not seen the rows' labels is right by chance alone.
     const { normal, integer } = random('noise', 1);
     const [n, d] = [120, 64];
     const features = matrix(n, d, Float32Array.from({ length: n * d }, normal));
     const labels = Int32Array.from({ length: n }, () => integer(4));
     const task: Task = { classes: 4, dimension: d, support: plainSupport(features, labels), seed: 1 };
-    const own = foldJury(task) as Jury;
+    const own = tuningSetOfFolds(task) as TuningSet;
     const { scores } = await searchMethod(engine, methodById('anchored'), task, own);
-    expect(shareCorrect(scores, own.judges.labels)).toBeLessThan(0.45);
+    expect(shareCorrect(scores, own.rows.labels)).toBeLessThan(0.45);
   });
 });
 
 describe('choosing options', () => {
   it('takes the candidate with the least NLL, at its own temperature', async () => {
-    const found = await searchMethod(engine, methodById('linear-probe'), smallTask, jury);
+    const found = await searchMethod(engine, methodById('linear-probe'), smallTask, tuningSet);
     const seen = found.surface.map(({ nll }) => nll);
     expect(found.nll).toBe(Math.min(...seen));
-    const alone = await searchMethod(engine, methodById('linear-probe'), smallTask, jury, [found.options]);
+    const alone = await searchMethod(engine, methodById('linear-probe'), smallTask, tuningSet, [
+      found.options,
+    ]);
     expect(alone.nll).toBeCloseTo(found.nll, 1);
   });
 
   it('leaves a path that gets worse', async () => {
     const path = [10, 1e-4, 1000].map((c) => ({ c }));
-    const { surface } = await searchMethod(engine, methodById('linear-probe'), smallTask, jury, path);
+    const { surface } = await searchMethod(engine, methodById('linear-probe'), smallTask, tuningSet, path);
     expect(surface.map(({ c }) => c)).toEqual([10, 1e-4]);
   });
 
-  it('stops judging where there are judges enough, by no less than two folds', () => {
+  it('stops where there are rows enough, of no less than two folds', () => {
     const count = (classes: number, shots: number) => {
       const labels = Array.from({ length: classes * shots }, (_, i) => i % classes);
-      return foldJury({ ...smallTask, support: plainSupport(matrix(labels.length, 1), labels) });
+      return tuningSetOfFolds({ ...smallTask, support: plainSupport(matrix(labels.length, 1), labels) });
     };
-    expect(count(400, 16)).toMatchObject({ folds: 2, judges: { labels: { length: 3200 } } });
-    expect(count(1000, 2)).toMatchObject({ folds: 2, judges: { labels: { length: 2000 } } });
-    expect(count(10, 16)).toMatchObject({ folds: 4, judges: { labels: { length: 160 } } });
+    expect(count(400, 16)).toMatchObject({ folds: 2, rows: { labels: { length: 3200 } } });
+    expect(count(1000, 2)).toMatchObject({ folds: 2, rows: { labels: { length: 2000 } } });
+    expect(count(10, 16)).toMatchObject({ folds: 4, rows: { labels: { length: 160 } } });
   });
 });
 
@@ -154,7 +156,7 @@ describe('a stack', () => {
 
 describe('auto', () => {
   it('compares what it takes with Tip-Adapter and zero-shot, on the same left-out examples', async () => {
-    const { choice, method, options } = await chooseAutomatically(engine, smallTask, RANGE, { jury });
+    const { choice, method, options } = await chooseAutomatically(engine, smallTask, RANGE, { tuningSet });
     const compared = choice.compared ?? [];
     expect(compared[0].method).toBe(method);
     expect(compared.map((each) => each.method)).toEqual(expect.arrayContaining(['tip-adapter', 'zero-shot']));
@@ -166,15 +168,15 @@ describe('auto', () => {
   it('says how far it is, from nothing to nearly all', async () => {
     const shares: number[] = [];
     const onProgress = ({ done, total }: { done: number; total: number }) => void shares.push(done / total);
-    await chooseAutomatically(engine, { ...smallTask, onProgress }, RANGE, { jury });
+    await chooseAutomatically(engine, { ...smallTask, onProgress }, RANGE, { tuningSet });
     expect(shares[0]).toBe(0);
     expect(shares).toEqual(shares.toSorted((x, y) => x - y));
     expect(shares.at(-1)).toBeGreaterThan(0.7);
     expect(shares.at(-1)).toBeLessThan(1);
   });
 
-  it('keeps to closed forms where asked to, and to a rule where nothing judges', async () => {
-    const free = await chooseAutomatically(engine, smallTask, RANGE, { jury, trainingFree: true });
+  it('keeps to closed forms where asked to, and to a rule without tuning rows', async () => {
+    const free = await chooseAutomatically(engine, smallTask, RANGE, { tuningSet, trainingFree: true });
     expect(JSON.stringify(free)).not.toContain('anchored');
     const rule = await chooseAutomatically(engine, smallTask, RANGE);
     expect(rule).toMatchObject({ method: 'anchored', choice: { protocol: 'fixed', judges: 0 } });

@@ -9,12 +9,12 @@ import {
   type Choice,
   type Compared,
   type Found,
-  type Jury,
   searchMethod,
   shareCorrect,
+  type TuningSet,
   UNTUNED,
 } from './search-method.ts';
-import { stacking } from './stack.ts';
+import { stacking } from './stacking.ts';
 import { type SearchRange, tuneByFolds, tuneByValidation } from './tune.ts';
 
 /** The method that suits a task, its options, and how they were chosen. */
@@ -25,7 +25,7 @@ export interface AutoChoice {
 }
 
 /**
- * Picks or stacks methods by the judges' negative log-likelihood. Without judges (one example a class) by rule: the
+ * Picks or stacks methods by the negative log-likelihood of the tuning rows. Without any (one example a class) by rule: the
  * text-anchored regression, whose penalty is strong there, or in closed form ProKeR with its published constants. Throws `UsageError`
  * where there is no example.
  */
@@ -33,7 +33,7 @@ export async function chooseAutomatically(
   engine: Engine,
   task: Task,
   range: SearchRange,
-  { jury, trainingFree = false }: { jury?: Jury; trainingFree?: boolean } = {},
+  { tuningSet, trainingFree = false }: { tuningSet?: TuningSet; trainingFree?: boolean } = {},
 ): Promise<AutoChoice> {
   if (task.support.labels.length === 0) {
     throw new UsageError('auto needs labelled examples', {
@@ -43,7 +43,7 @@ export async function chooseAutomatically(
     });
   }
   const considered = consideredFor(task, trainingFree);
-  if (!jury) {
+  if (!tuningSet) {
     const [method] = considered;
     return { method: method.id, options: {}, choice: UNTUNED };
   }
@@ -51,18 +51,18 @@ export async function chooseAutomatically(
   const stages = considered.length + baselines.length;
   const found = new Map<string, Found>();
   for (const [i, method] of considered.entries()) {
-    found.set(method.id, await searchMethod(engine, method, stage(task, i, stages), jury));
+    found.set(method.id, await searchMethod(engine, method, stage(task, i, stages), tuningSet));
   }
-  const { labels } = jury.judges;
+  const { labels } = tuningSet.rows;
   const stacked = await inTurns(stacking(found, labels), task.signal);
   const all = new Map(found);
   for (const [i, baseline] of baselines.entries()) {
-    const candidates = baseline.votes ? [await cacheConstants(engine, task, range, jury)] : undefined;
+    const candidates = baseline.votes ? [await cacheConstants(engine, task, range, tuningSet)] : undefined;
     const own = stage(task, considered.length + i, stages);
-    all.set(baseline.id, await searchMethod(engine, baseline, own, jury, candidates));
+    all.set(baseline.id, await searchMethod(engine, baseline, own, tuningSet, candidates));
   }
   const compared = ranked(all, labels);
-  const how = { protocol: jury.protocol, judges: labels.length, folds: jury.folds };
+  const how = { protocol: tuningSet.protocol, judges: labels.length, folds: tuningSet.folds };
   const [[id], ...others] = Object.entries(stacked.parts);
   if (others.length === 0) {
     const { options, temperature, nll, tuned, surface } = found.get(id) as Found;
@@ -101,7 +101,7 @@ async function cacheConstants(
   engine: Engine,
   task: Task,
   range: SearchRange,
-  { judges: { queries, labels }, protocol }: Jury,
+  { rows: { queries, labels }, protocol }: TuningSet,
 ): Promise<Readonly<Record<string, number>>> {
   const tuned =
     protocol === 'val'
@@ -119,7 +119,7 @@ function stage(task: Task, index: number, count: number): Task {
   return { ...task, onProgress: part };
 }
 
-/** Every considered method, and those to beat, on the same judges: best first. */
+/** Every considered method, and the baselines, on the same tuning rows: best first. */
 function ranked(found: ReadonlyMap<string, Found>, labels: Int32Array): Compared[] {
   return [...found]
     .map(([method, { nll, scores }]) => ({ method, nll, accuracy: shareCorrect(scores, labels) }))

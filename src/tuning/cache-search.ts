@@ -11,8 +11,8 @@ import { keysOf, plainRows, type Support, type Task } from '../methods/task.ts';
 import type { Affinities } from './alpha-intervals.ts';
 import type { Folds } from './folds.ts';
 
-/** Rows with known classes on which a choice is judged: left-out examples, or a validation split. */
-export interface Judges {
+/** Rows with known classes that candidates are compared on: left-out examples, or a validation split. */
+export interface TuningRows {
   /** Unit rows, [q, d]. */
   readonly queries: Matrix;
   readonly labels: Int32Array;
@@ -23,7 +23,7 @@ export interface Judges {
 }
 
 /** The plain view of every example that is some fold's query. */
-export function foldJudges(support: Support, { query, hidden }: Folds): Judges {
+export function tuningRowsOfFolds(support: Support, { query, hidden }: Folds): TuningRows {
   const examples = [...query.keys()].filter((i) => query[i] >= 0);
   return {
     queries: unitRows(selectRows(plainRows(support), examples)),
@@ -34,7 +34,7 @@ export function foldJudges(support: Support, { query, hidden }: Folds): Judges {
 }
 
 /** A validation split: every key votes. */
-export function splitJudges(support: Support, features: Matrix, labels: Int32Array): Judges {
+export function tuningRowsOfSplit(support: Support, features: Matrix, labels: Int32Array): TuningRows {
   return {
     queries: unitRows(features),
     labels,
@@ -43,11 +43,11 @@ export function splitJudges(support: Support, features: Matrix, labels: Int32Arr
   };
 }
 
-/** Zero-shot logits of the judges, [q, c], or undefined without a text head. */
-export async function judgeZeroShot(
+/** Zero-shot logits of the tuning rows, [q, c], or undefined without a text head. */
+export async function textLogits(
   engine: Engine,
   { head }: Task,
-  { queries }: Judges,
+  { queries }: TuningRows,
 ): Promise<Matrix | undefined> {
   if (!head) return undefined;
   const f = input('f', ['q', queries.cols]);
@@ -58,17 +58,17 @@ export async function judgeZeroShot(
   return matrix(queries.rows, head.weights.rows, logits.data as Float32Array);
 }
 
-/** Class sums of the cache at one sharpness for all judges, [q, c]. */
+/** Class sums of the cache at one sharpness for all tuning rows, [q, c]. */
 export type ClassSumsAt = (beta: number) => Promise<Matrix>;
 
 /** Numbers of one chunk of affinities that are sent to the engine at a time. */
 const CHUNK_NUMBERS = 1 << 24;
 
-/** Computes the judges' affinities once; then class sums for any beta cost one pass of exp. */
-export async function judgeClassSums(
+/** Computes the affinities of the tuning rows once; then class sums for any beta cost one pass of exp. */
+export async function prepareClassSums(
   engine: Engine,
   { support, classes }: Task,
-  { queries, fold, keyFold }: Judges,
+  { queries, fold, keyFold }: TuningRows,
   signal?: AbortSignal,
 ): Promise<{ at: ClassSumsAt; affinities: Affinities; close(): Promise<void> }> {
   const tensors = cacheTensors(keysOf(support), support.labels, classes);

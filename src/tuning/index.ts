@@ -9,11 +9,11 @@ export {
 export { type AutoChoice, chooseAutomatically } from './auto.ts';
 export {
   type ClassSumsAt,
-  foldJudges,
-  type Judges,
-  judgeClassSums,
-  judgeZeroShot,
-  splitJudges,
+  prepareClassSums,
+  type TuningRows,
+  textLogits,
+  tuningRowsOfFolds,
+  tuningRowsOfSplit,
 } from './cache-search.ts';
 export { type Folds, leaveOneShotOut } from './folds.ts';
 export { outOfFold } from './out-of-fold.ts';
@@ -31,12 +31,12 @@ export {
   type Compared,
   type Enough,
   type Found,
-  foldJury,
-  type Jury,
   searchMethod,
-  splitJury,
+  type TuningSet,
+  tuningSetOfFolds,
+  tuningSetOfSplit,
 } from './search-method.ts';
-export { type Stacked, stackMethods } from './stack.ts';
+export { type Stacked, stackMethods } from './stacking.ts';
 export {
   type CacheChoice,
   type Protocol,

@@ -5,28 +5,28 @@ import type { Method, State } from '../methods/method.ts';
 import { createScorer } from '../methods/score.ts';
 import { selectExamples, type Task } from '../methods/task.ts';
 import type { Options, ValuesOf } from '../options.ts';
-import type { Judges } from './cache-search.ts';
+import type { TuningRows } from './cache-search.ts';
 
-/** The judges that see the same examples, the examples they see, and those as a task of their own. */
+/** The tuning rows of a fold, the examples that are not hidden from them, and those as a task of their own. */
 interface Part {
-  readonly judges: readonly number[];
+  readonly rows: readonly number[];
   readonly examples: readonly number[];
   readonly task: Task;
 }
 
 /**
- * What a method says about each judge when it has learnt from the examples that are not hidden from it: the terms of its scores,
+ * What a method says about each tuning row when it has learnt from the examples that are not hidden from it: the terms of its scores,
  * [q, c] each, for each candidate's options.
  */
 export async function outOfFold(
   engine: Engine,
   method: Method,
   task: Task,
-  judges: Judges,
+  tuningRows: TuningRows,
   candidates: readonly ValuesOf<Options>[],
 ): Promise<Record<string, Matrix>[]> {
   const all: Record<string, Matrix>[] = [];
-  for await (const terms of termsOutOfFold(engine, method, task, judges, candidates)) all.push(terms);
+  for await (const terms of termsOutOfFold(engine, method, task, tuningRows, candidates)) all.push(terms);
   return all;
 }
 
@@ -38,11 +38,11 @@ export async function* termsOutOfFold(
   engine: Engine,
   method: Method,
   whole: Task,
-  judges: Judges,
+  tuningRows: TuningRows,
   candidates: readonly ValuesOf<Options>[],
 ): AsyncGenerator<Record<string, Matrix>> {
   const task = { ...whole, engine, onProgress: undefined, checkpoint: undefined };
-  const parts = await partsOf(judges, task);
+  const parts = await partsOf(tuningRows, task);
   const total = candidates.length * parts.length;
   let done = 0;
   const progress = () => whole.onProgress?.({ done: done++, total, unit: 'fold' });
@@ -54,12 +54,12 @@ export async function* termsOutOfFold(
     for (const [k, part] of parts.entries()) {
       await giveWay(task.signal);
       const scorer = await createScorer(engine, method, states[k], part.task);
-      const own = await scorer.terms(selectRows(judges.queries, part.judges), task.signal);
+      const own = await scorer.terms(selectRows(tuningRows.queries, part.rows), task.signal);
       await scorer.close();
       for (const [name, term] of Object.entries(own)) {
-        terms[name] ??= matrix(judges.labels.length, task.classes);
-        part.judges.forEach((judge, r) => {
-          terms[name].data.set(row(term, r), judge * task.classes);
+        terms[name] ??= matrix(tuningRows.labels.length, task.classes);
+        part.rows.forEach((target, r) => {
+          terms[name].data.set(row(term, r), target * task.classes);
         });
       }
     }
@@ -84,13 +84,13 @@ async function* fitEach(
   }
 }
 
-async function partsOf({ fold, keyFold }: Judges, task: Task): Promise<Part[]> {
+async function partsOf({ fold, keyFold }: TuningRows, task: Task): Promise<Part[]> {
   const parts: Part[] = [];
   for (const number of new Set(fold)) {
     await giveWay(task.signal);
     const examples = [...keyFold.keys()].filter((i) => keyFold[i] !== number);
     parts.push({
-      judges: [...fold.keys()].filter((i) => fold[i] === number),
+      rows: [...fold.keys()].filter((i) => fold[i] === number),
       examples,
       task: { ...task, support: selectExamples(task.support, examples) },
     });

@@ -2,7 +2,7 @@ import type { Engine } from '../engine/types.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Task } from '../methods/task.ts';
 import { type Affinities, alphaIntervals, type BetaRange, countAt } from './alpha-intervals.ts';
-import { judgeClassSums, judgeZeroShot, splitJudges } from './cache-search.ts';
+import { prepareClassSums, textLogits, tuningRowsOfSplit } from './cache-search.ts';
 import { fitWeightsInTurns } from './scale.ts';
 import type { CacheChoice } from './tune.ts';
 
@@ -43,9 +43,9 @@ export async function tuneAsPublished(
   reported: { features: Matrix; labels: Int32Array },
   grid: PaperGrid,
 ): Promise<CacheChoice> {
-  const judges = splitJudges(task.support, reported.features, reported.labels);
-  const zeroShot = await judgeZeroShot(engine, task, judges);
-  const sums = await judgeClassSums(engine, task, judges, task.signal);
+  const tuningRows = tuningRowsOfSplit(task.support, reported.features, reported.labels);
+  const zeroShot = await textLogits(engine, task, tuningRows);
+  const sums = await prepareClassSums(engine, task, tuningRows, task.signal);
   try {
     const { alpha, beta } = paperSearch(zeroShot, sums.affinities, reported.labels, grid);
     const chosen = await sums.at(beta);
@@ -100,7 +100,7 @@ export interface SearchSurface {
   readonly accuracy: readonly (readonly number[])[];
 }
 
-/** How many judges are right at each alpha and beta, as a share; without text the logits are the cache's alone. */
+/** How many tuning rows are right at each alpha and beta, as a share; without text the logits are the cache's alone. */
 export function searchSurface(
   zeroShot: Matrix | undefined,
   affinities: Affinities,

@@ -3,7 +3,7 @@ import { argmax, type Matrix, row } from '../math/matrix.ts';
 import type { Method } from '../methods/method.ts';
 import type { Task } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
-import { foldJudges, type Judges, splitJudges } from './cache-search.ts';
+import { type TuningRows, tuningRowsOfFolds, tuningRowsOfSplit } from './cache-search.ts';
 import { leaveOneShotOut } from './folds.ts';
 import { termsOutOfFold } from './out-of-fold.ts';
 import { fitWeightsInTurns } from './scale.ts';
@@ -13,23 +13,23 @@ import type { Protocol } from './tune.ts';
 export interface Choice {
   /** Scores divided by it are calibrated log-odds; 1 where nothing could be fitted. */
   readonly temperature: number;
-  /** Mean negative log-likelihood of the judges, where there were any. */
+  /** Mean negative log-likelihood of the tuning rows, where there are any. */
   readonly nll?: number;
   /** How the constants were chosen. */
   readonly protocol: Protocol;
-  /** Rows that judged, and folds they came from (0: not folds). They judged the temperature, too: without any there is none. */
+  /** How many tuning rows there are, under the name of the file format, and of how many folds (0: not folds). Without any there is no temperature. */
   readonly judges: number;
   readonly folds: number;
-  /** Names of the options that the judges chose, and of those that the person gave; the others have their defaults. */
+  /** Names of the options that were tuned, and of those that the person gave; the others have their defaults. */
   readonly tuned?: readonly string[];
   readonly given?: readonly string[];
   /** What was looked at: the options' values and the `nll` they reached. */
   readonly surface: readonly Readonly<Record<string, number>>[];
-  /** How methods did on the same judges, the chosen one first. */
+  /** How methods did on the same tuning rows, the chosen one first. */
   readonly compared?: readonly Compared[];
 }
 
-/** Where nothing has judged: constants as they are, and probabilities that are not calibrated. */
+/** Without tuning rows: constants as they are, and probabilities that are not calibrated. */
 export const UNTUNED: Choice = { temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] };
 
 /** Whether probabilities were fitted to rows whose classes are known. */
@@ -41,74 +41,74 @@ export function isCalibrated({ judges }: Pick<Choice, 'judges'>): boolean {
 export interface Compared {
   readonly method: string;
   readonly nll: number;
-  /** Share of the judges that were right. */
+  /** Share of the tuning rows that were right. */
   readonly accuracy: number;
 }
 
-/** A method's best options by the judges, and what it then says about them. */
+/** A method's best options, and what it then says about the tuning rows. */
 export interface Found {
   readonly options: Readonly<Record<string, unknown>>;
   readonly temperature: number;
   readonly nll: number;
-  /** Options that were fitted to the judges, beside the temperature: what flatters the likelihood. */
+  /** Options that were fitted to the tuning rows, beside the temperature: what flatters the likelihood. */
   readonly tuned: readonly string[];
   /** [q, c]. */
   readonly scores: Matrix;
   readonly surface: Choice['surface'];
 }
 
-/** Rows that judge, and where they come from. */
-export interface Jury {
-  readonly judges: Judges;
+/** Tuning rows, and where they come from. */
+export interface TuningSet {
+  readonly rows: TuningRows;
   readonly protocol: Protocol;
   readonly folds: number;
 }
 
 /** Every further fold costs a fit of each candidate; four tell nearly all there is to know. */
 const MOST_FOLDS = 4;
-/** How many judges, of how many folds at least, are enough: folds beyond are left alone. */
+/** How many rows, of how many folds at least, are enough: folds beyond are left alone. */
 export interface Enough {
-  readonly judges: number;
+  readonly rows: number;
   readonly folds: number;
 }
 /** To tell candidates apart. */
-const TO_CHOOSE: Enough = { judges: 2500, folds: 2 };
+const TO_CHOOSE: Enough = { rows: 2500, folds: 2 };
 /** To find one number, a temperature, where every fold costs a training. */
-export const TO_TEMPER: Enough = { judges: 500, folds: 1 };
+export const TO_TEMPER: Enough = { rows: 500, folds: 1 };
 
-/** Leave-one-shot-out judges; undefined where no class has two groups of examples. */
-export function foldJury({ support }: Task, enough = TO_CHOOSE): Jury | undefined {
+/** Leave-one-shot-out tuning rows; undefined where no class has two groups of examples. */
+export function tuningSetOfFolds({ support }: Task, enough = TO_CHOOSE): TuningSet | undefined {
   const folds = leaveOneShotOut(support, MOST_FOLDS);
   if (folds.count < 2) return undefined;
   const sizes = Array.from(
     { length: folds.count },
     (_, fold) => folds.query.filter((own) => own === fold).length,
   );
-  let [count, judges] = [0, 0];
-  while (count < folds.count && (count < enough.folds || judges < enough.judges)) judges += sizes[count++];
+  let [count, rows] = [0, 0];
+  while (count < folds.count && (count < enough.folds || rows < enough.rows)) rows += sizes[count++];
   const query = folds.query.map((fold) => (fold < count ? fold : -1));
-  return { judges: foldJudges(support, { ...folds, query }), protocol: 'folds', folds: count };
+  return { rows: tuningRowsOfFolds(support, { ...folds, query }), protocol: 'folds', folds: count };
 }
 
-/** Rows of a split as judges, features [q, d] as the encoder gives them: the validation split, or for `paper` the reported rows. */
-export function splitJury(
+/** Rows of a split as tuning rows, features [q, d] as the encoder gives them: the validation split, or for `paper` the reported rows. */
+export function tuningSetOfSplit(
   { support }: Task,
   { features, labels }: { features: Matrix; labels: Int32Array },
   protocol: 'val' | 'paper' = 'val',
-): Jury {
-  return { judges: splitJudges(support, features, labels), protocol, folds: 0 };
+): TuningSet {
+  return { rows: tuningRowsOfSplit(support, features, labels), protocol, folds: 0 };
 }
 
 /**
- * Chooses a method's options, among `candidates` or those it names itself, by the judges' mean negative log-likelihood; each
- * candidate has a temperature of its own, so that it is judged by what it knows and not by how loudly it says so. Options that are
+ * Chooses a method's options, among `candidates` or those it names itself, by the mean negative log-likelihood of the tuning rows; each
+ * candidate has a temperature of its own, so that it is compared by what it knows and not by how loudly it says so. Options that are
  * `given` are held. A single candidate is given its temperature.
  */
 export async function searchMethod(
   engine: Engine,
   method: Method,
   task: Task,
-  { judges }: Jury,
+  { rows }: TuningSet,
   candidates: readonly Readonly<Record<string, unknown>>[] = method.search?.(task) ?? [{}],
   given: Readonly<Record<string, unknown>> = {},
 ): Promise<Found> {
@@ -119,10 +119,10 @@ export async function searchMethod(
     candidates.map((candidate) => ({ ...candidate, ...(weighs && { alpha: 1 }), ...given })),
   ).map((values) => resolveOptions(method.options, values));
   // Without names there is nothing that alpha weighs against: a temperature is all.
-  const judge = weighs && task.head ? weighed : tempered;
-  const found: Judged[] = [];
-  for await (const terms of termsOutOfFold(engine, method, task, judges, tried)) {
-    found.push(await judge(tried[found.length], terms, judges.labels, task.signal));
+  const evaluate = weighs && task.head ? weighed : tempered;
+  const found: Evaluated[] = [];
+  for await (const terms of termsOutOfFold(engine, method, task, rows, tried)) {
+    found.push(await evaluate(tried[found.length], terms, rows.labels, task.signal));
     if (isPast(found)) break;
   }
   const surface = found.map(({ options: values, nll }) => {
@@ -143,16 +143,16 @@ function distinct<T extends object>(candidates: readonly T[]): T[] {
 const RISE = 0.01;
 
 /** Whether a path of candidates has passed its lowest point: along a path of a penalty the likelihood falls, then rises. */
-function isPast(found: readonly Judged[]): boolean {
-  return (found.at(-1) as Judged).nll > bestOf(found).nll + RISE;
+function isPast(found: readonly Evaluated[]): boolean {
+  return (found.at(-1) as Evaluated).nll > bestOf(found).nll + RISE;
 }
 
-function bestOf(found: readonly Judged[]): Judged {
+function bestOf(found: readonly Evaluated[]): Evaluated {
   return found.reduce((x, y) => (y.nll < x.nll ? y : x));
 }
 
 type Terms = Readonly<Record<string, Matrix>>;
-type Judged = Omit<Found, 'surface' | 'tuned'>;
+type Evaluated = Omit<Found, 'surface' | 'tuned'>;
 
 /** The scores as they are, with the temperature that suits them. */
 async function tempered(
@@ -160,7 +160,7 @@ async function tempered(
   terms: Terms,
   labels: Int32Array,
   signal?: AbortSignal,
-): Promise<Judged> {
+): Promise<Evaluated> {
   const scores = Object.values(terms).reduce((total, term) => combined(1, total, 1, term));
   const { b, nll } = await fitWeightsInTurns(undefined, scores, labels, { signal });
   return { options, temperature: 1 / b, nll, scores };
@@ -175,7 +175,7 @@ async function weighed(
   { text, ...rest }: Terms,
   labels: Int32Array,
   signal?: AbortSignal,
-): Promise<Judged> {
+): Promise<Evaluated> {
   const [own] = Object.values(rest);
   const { a, b, nll } = await fitWeightsInTurns(text, own, labels, { maxRatio: MAX_ALPHA, signal });
   const alpha = b / a;

@@ -1,7 +1,13 @@
 import type { Engine } from '../engine/types.ts';
 import type { Matrix } from '../math/matrix.ts';
 import type { Task } from '../methods/task.ts';
-import { foldJudges, type Judges, judgeClassSums, judgeZeroShot, splitJudges } from './cache-search.ts';
+import {
+  prepareClassSums,
+  type TuningRows,
+  textLogits,
+  tuningRowsOfFolds,
+  tuningRowsOfSplit,
+} from './cache-search.ts';
 import { leaveOneShotOut } from './folds.ts';
 import { goldenSearch } from './golden-search.ts';
 import { fitWeightsInTurns, type Weights } from './scale.ts';
@@ -23,10 +29,10 @@ export interface CacheChoice {
   readonly beta: number;
   /** Scores divided by it are calibrated log-odds; 1 where nothing could be fitted. */
   readonly temperature: number;
-  /** Mean negative log-likelihood of the judges, where there were any. */
+  /** Mean negative log-likelihood on the tuning rows, where there are any. */
   readonly nll?: number;
   readonly protocol: Protocol;
-  /** Rows that judged, and folds they came from (0: not folds). */
+  /** How many tuning rows there are, and of how many folds (0: not folds). */
   readonly judges: number;
   readonly folds: number;
   /** The best alpha at each beta looked at: the search surface's ridge. */
@@ -58,8 +64,8 @@ export async function tuneByFolds(
 ): Promise<CacheChoice | undefined> {
   const folds = leaveOneShotOut(task.support, mostFolds(task));
   if (folds.count < 2) return undefined;
-  const judges = foldJudges(task.support, folds);
-  return searchCache(engine, task, judges, range, { protocol: 'folds', folds: folds.count }, signal);
+  const tuningRows = tuningRowsOfFolds(task.support, folds);
+  return searchCache(engine, task, tuningRows, range, { protocol: 'folds', folds: folds.count }, signal);
 }
 
 /** Chooses alpha, beta and temperature on a validation split: features [q, d] as the encoder gives them. */
@@ -70,41 +76,41 @@ export async function tuneByValidation(
   range: SearchRange,
   signal?: AbortSignal,
 ): Promise<CacheChoice> {
-  const judges = splitJudges(task.support, validation.features, validation.labels);
-  return searchCache(engine, task, judges, range, { protocol: 'val', folds: 0 }, signal);
+  const tuningRows = tuningRowsOfSplit(task.support, validation.features, validation.labels);
+  return searchCache(engine, task, tuningRows, range, { protocol: 'val', folds: 0 }, signal);
 }
 
-/** More judges than this do not change the choice, only its price. */
-const ENOUGH_JUDGES = 4000;
+/** More rows than this do not change the choice, only its price. */
+const ENOUGH_ROWS = 4000;
 
 function mostFolds({ support }: Task): number {
   const perClass = support.labels.length / new Set(support.labels).size;
-  return Math.max(4, Math.ceil((ENOUGH_JUDGES / support.labels.length) * perClass));
+  return Math.max(4, Math.ceil((ENOUGH_ROWS / support.labels.length) * perClass));
 }
 
 /**
- * Minimises the judges' negative log-likelihood: for each beta the weights of text and cache are found exactly (a convex
+ * Minimises the negative log-likelihood of the tuning rows: for each beta the weights of text and cache are found exactly (a convex
  * problem, `fitWeights`), and beta by a coarse geometric grid refined by golden sections. alpha = 0 is within reach. A constant that is
  * given is held.
  */
 async function searchCache(
   engine: Engine,
   task: Task,
-  judges: Judges,
+  tuningRows: TuningRows,
   { minBeta, maxBeta, maxAlpha, given = {} }: SearchRange,
   how: { protocol: Protocol; folds: number },
   signal?: AbortSignal,
 ): Promise<CacheChoice> {
-  const zeroShot = await judgeZeroShot(engine, task, judges);
-  const sums = await judgeClassSums(engine, task, judges, signal);
+  const zeroShot = await textLogits(engine, task, tuningRows);
+  const sums = await prepareClassSums(engine, task, tuningRows, signal);
   const seen: { beta: number; weights: Weights }[] = [];
-  const judge = async (beta: number): Promise<number> => {
+  const nllAt = async (beta: number): Promise<number> => {
     const nearest = seen.toSorted((x, y) => Math.abs(x.beta - beta) - Math.abs(y.beta - beta))[0];
     const votes = await sums.at(beta);
     const weights =
       zeroShot && given.alpha !== undefined
-        ? await atAlpha(zeroShot, votes, given.alpha, judges.labels, signal)
-        : await fitWeightsInTurns(zeroShot, votes, judges.labels, {
+        ? await atAlpha(zeroShot, votes, given.alpha, tuningRows.labels, signal)
+        : await fitWeightsInTurns(zeroShot, votes, tuningRows.labels, {
             maxRatio: maxAlpha,
             start: nearest?.weights,
             signal,
@@ -114,8 +120,8 @@ async function searchCache(
   };
   try {
     if (given.beta === undefined) {
-      await goldenSearch((logBeta) => judge(Math.exp(logBeta)), Math.log(minBeta), Math.log(maxBeta));
-    } else await judge(given.beta);
+      await goldenSearch((logBeta) => nllAt(Math.exp(logBeta)), Math.log(minBeta), Math.log(maxBeta));
+    } else await nllAt(given.beta);
   } finally {
     await sums.close();
   }
@@ -126,7 +132,7 @@ async function searchCache(
     beta: best.beta,
     temperature: 1 / (zeroShot ? best.weights.a : best.weights.b),
     nll: best.weights.nll,
-    judges: judges.labels.length,
+    judges: tuningRows.labels.length,
     ...how,
     surface: seen
       .map(({ beta, weights }) => ({ alpha: alphaOf(weights), beta, nll: weights.nll }))

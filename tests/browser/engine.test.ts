@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { interpreterEngine } from '../../src/engine/interpreter-engine.ts';
 import { createEngine } from '../../src/engine/node.ts';
-import { plainEngine } from '../../src/engine/plain.ts';
 import type { Engine } from '../../src/engine/types.ts';
 import { type StepNumbers, trainedKeys, trainingStep } from '../engine-parity.ts';
 import { chromiumMissing, chromiumPath, launchChromium, SOFTWARE_WEBGPU } from './chromium.ts';
@@ -20,8 +20,8 @@ declare const navigator: { readonly gpu?: { requestAdapter(): Promise<object | n
 let expected: StepNumbers;
 let expectedKeys: number[];
 beforeAll(async () => {
-  expected = await trainingStep(plainEngine());
-  expectedKeys = await trainedKeys(plainEngine());
+  expected = await trainingStep(interpreterEngine());
+  expectedKeys = await trainedKeys(interpreterEngine());
 });
 
 function expectClose(got: readonly number[], wanted: readonly number[]): void {

@@ -108,7 +108,7 @@ describe.skipIf(!chromiumPath)(`what the studio keeps${chromiumMissing}`, () => 
     await sharp(picture).modulate({ brightness: 0.9 }).toFile(changed);
     const before = studio.session.board.pictures.size;
     await page.locator('input[type=file]:not([webkitdirectory])').first().setInputFiles(changed);
-    const proposal = page.locator('#next .doubt');
+    const proposal = page.locator('#next .review');
     await proposal.waitFor();
     expect(await proposal.getByRole('img').getAttribute('alt')).toBe('unsorted.png');
     await proposal.getByRole('button', { name: /^blue/ }).focus();

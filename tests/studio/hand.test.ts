@@ -446,7 +446,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
         .toBuffer();
       await add(`${i} ${name}`, mixed);
     }
-    const next = page.locator('#next .doubt');
+    const next = page.locator('#next .review');
     await eventually(() => next.count()).toBeGreaterThan(0);
     await settled();
     expect((await next.first().locator('p').innerText()).startsWith('Which class?')).toBe(true);

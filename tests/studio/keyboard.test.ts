@@ -232,7 +232,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
   it('goes from one open question to the next', async () => {
     for (let i = 0; i < 4; i++) await add('green', 40 + i);
     await add('red', 80, ids.blue);
-    const next = page.locator('#next .doubt');
+    const next = page.locator('#next .review');
     await eventually(() => next.count()).toBeGreaterThan(2);
     const second = await next.nth(1).getAttribute('data-hash');
     await next.nth(0).locator('.actions button').first().focus();
@@ -242,13 +242,13 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     await page.waitForTimeout(1500);
     expect(await page.locator(`#next [data-hash="${second}"] button:focus`).count()).toBe(1);
     await page.locator('.stage.done').waitFor({ timeout: 45_000 });
-    const doubt = page.locator('#suspects .doubt', { hasText: 'You said blue' });
-    await doubt.getByRole('button', { name: 'blue is right' }).focus();
+    const review = page.locator('#suspects .review', { hasText: 'You said blue' });
+    await review.getByRole('button', { name: 'blue is right' }).focus();
     await press('Enter');
-    await eventually(() => doubt.count()).toBe(0);
+    await eventually(() => review.count()).toBe(0);
     expect(await focus()).not.toBe('BODY');
     await page.locator('.tools').getByRole('button', { name: 'Undo' }).click();
-    await eventually(() => doubt.count()).toBe(1);
+    await eventually(() => review.count()).toBe(1);
   });
 
   it('takes a burst from one Enter to the next', async () => {
@@ -291,8 +291,8 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
         (_, i): Command => ({ do: 'add-class', id: `more-${i}`, name: `kind ${i}` }),
       ),
     );
-    await eventually(() => page.locator('#next .doubt').count()).toBeGreaterThan(0);
-    await page.locator('#suspects .doubt').first().waitFor();
+    await eventually(() => page.locator('#next .review').count()).toBeGreaterThan(0);
+    await page.locator('#suspects .review').first().waitFor();
     const sideways = (part: string) =>
       page.locator(part).evaluate((element) => {
         const { scrollWidth, clientWidth } = element as unknown as Record<string, number>;

@@ -88,8 +88,8 @@ describe.skipIf(missing !== undefined)(`the studio with photos${missing ? ` (${m
       [...studio.session.board.pictures.values()].find(({ name }) => name.startsWith('stray'))?.classId;
     const cell = page.getByRole('button', { name: new RegExp(`^${first.name} taken for ${second.name}: `) });
     await cell.click();
-    const doubt = page.locator('.mixup[open] .doubt', { has: page.locator('img[alt^="stray"]') });
-    await doubt.getByRole('button', { name: `It is ${second.name}` }).click();
+    const review = page.locator('.mixup[open] .review', { has: page.locator('img[alt^="stray"]') });
+    await review.getByRole('button', { name: `It is ${second.name}` }).click();
     await expect.poll(stray).toBe(idOf(second.name));
     await page.keyboard.press('Control+z');
     await expect.poll(stray).toBe(idOf(first.name));

@@ -6,8 +6,9 @@ import { shotsTable } from '../../bench/tables.ts';
 import { DataError, UsageError } from '../../errors.ts';
 import { choice, flag, integer, optional, text } from '../../options.ts';
 import { count, plural } from '../../words.ts';
-import { defineCommand } from '../command.ts';
-import { checkOutputFolder, inVain, withBar } from '../work.ts';
+import { defineCommand, noEffect } from '../command.ts';
+import { checkOutputFolder } from '../output-checks.ts';
+import { withBar } from '../progress-bars.ts';
 
 export const benchCommand = defineCommand({
   args: ['<data...>'],
@@ -122,8 +123,8 @@ export const benchCommand = defineCommand({
 /** Refuses what a suite does not leave open. */
 function checkSuite(id: SuiteId, { methods, shots }: { methods?: string; shots?: string }): void {
   const suite: Suite = SUITES[id];
-  if (suite.closed && methods !== undefined) throw inVain('methods', `--suite ${id}`, AS_PUBLISHED);
-  if (suite.closed && shots !== undefined) throw inVain('shots', `--suite ${id}`, AS_PUBLISHED);
+  if (suite.closed && methods !== undefined) throw noEffect('methods', `--suite ${id}`, AS_PUBLISHED);
+  if (suite.closed && shots !== undefined) throw noEffect('shots', `--suite ${id}`, AS_PUBLISHED);
   if (suite.oneShots && shots?.includes(',')) {
     throw new UsageError(`--suite ${id} takes one number of shots, not ${shots}`, {
       code: 'option/value',
@@ -136,9 +137,9 @@ const AS_PUBLISHED = 'Its rows and columns are the published ones.';
 
 /** Refuses what only pictures can follow. */
 function checkFeatures(views: number, encoders: string | undefined): void {
-  if (views > 1) throw inVain('views', 'features', 'They are there already: give pictures.');
+  if (views > 1) throw noEffect('views', 'features', 'They are there already: give pictures.');
   if (encoders !== undefined)
-    throw inVain('encoders', 'features', 'They are of the encoder that made them: give pictures.');
+    throw noEffect('encoders', 'features', 'They are of the encoder that made them: give pictures.');
 }
 
 /** What could be computed is written; a program still learns that it is not all. */

@@ -1,4 +1,4 @@
-import type { Comparison, Disagreement, Side } from '../../bench/compare.ts';
+import type { Comparison, Disagreement, Side } from '../../bench/paired-comparison.ts';
 import type { Evaluation } from '../../classifier/types.ts';
 import type { Dataset } from '../../dataset/types.ts';
 import { choice, optional } from '../../options.ts';
@@ -8,10 +8,12 @@ import type { Table } from '../../report/table.ts';
 import { count, number, plural } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import { protocolText } from '../fitted-text.ts';
+import { checkAllRead, PARTIAL_HINT } from '../images.ts';
 import type { Io } from '../io.ts';
+import { withClassifier } from '../open-classifier.ts';
 import { printJson, tableLines } from '../print.ts';
-import { tellFindings } from '../wording.ts';
-import { checkAllRead, PARTIAL_HINT, withBar, withClassifier } from '../work.ts';
+import { withBar } from '../progress-bars.ts';
+import { tellFindings } from '../tell.ts';
 
 /** Pictures shown without --json. */
 const SHOWN = 40;
@@ -40,7 +42,7 @@ export const compareCommand = defineCommand({
   async run([first, second, source], { json, split }, io) {
     const { isFeatureDump } = await import('../../dataset/feature-dump.ts');
     const { readDataset } = await import('../../dataset/read.ts');
-    const { compareEvaluations } = await import('../../bench/compare.ts');
+    const { compareEvaluations } = await import('../../bench/paired-comparison.ts');
     const { signal } = io;
     const dataset = (await isFeatureDump(source)) ? source : await readDataset(source, { signal });
     const evaluate = (path: string, data: Dataset | string) =>

@@ -1,6 +1,6 @@
 import { flag, integer, text } from '../../options.ts';
 import { defineCommand } from '../command.ts';
-import { checkOutputFolder } from '../work.ts';
+import { checkOutputFolder } from '../output-checks.ts';
 
 export const demoCommand = defineCommand({
   args: ['[data]'],
@@ -30,7 +30,7 @@ export const demoCommand = defineCommand({
     await checkEncoderName(encoder);
   },
   async run([data], settings, io) {
-    const { runDemo } = await import('../demo.ts');
+    const { runDemo } = await import('../run-demo.ts');
     await runDemo(data, settings, io);
   },
 });

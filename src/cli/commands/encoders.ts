@@ -3,9 +3,10 @@ import type { PullPlan } from '../../encoder/pull.ts';
 import { UsageError } from '../../errors.ts';
 import { optional, text } from '../../options.ts';
 import { defineCommand, jsonOption } from '../command.ts';
+import { bytes } from '../format.ts';
+import { checkOutput } from '../output-checks.ts';
 import { printJson, tableLines } from '../print.ts';
-import { bytes } from '../wording.ts';
-import { checkOutput, pullBar } from '../work.ts';
+import { pullBar } from '../progress-bars.ts';
 
 export const listCommand = defineCommand({
   args: [],

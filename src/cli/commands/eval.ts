@@ -8,10 +8,13 @@ import { writeFileAtomic } from '../../store/atomic.ts';
 import { count } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import { protocolText } from '../fitted-text.ts';
+import { checkAllRead, PARTIAL_HINT } from '../images.ts';
 import type { Io, Line } from '../io.ts';
+import { withClassifier } from '../open-classifier.ts';
+import { checkOutput } from '../output-checks.ts';
 import { failureJson, printJson, tableLines } from '../print.ts';
-import { tellFindings, tellSome } from '../wording.ts';
-import { checkAllRead, checkOutput, PARTIAL_HINT, withBar, withClassifier } from '../work.ts';
+import { withBar } from '../progress-bars.ts';
+import { tellFindings, tellSome } from '../tell.ts';
 
 /** Classes shown without --json; with more, those that go worst. */
 const SHOWN = 20;
@@ -127,14 +130,14 @@ function details(io: Io, evaluation: Evaluation, suspects: boolean): Line[] {
     const { suspects: found } = evaluation;
     return found.length > 0 ? tableLines(io, suspectTable(found)) : ['No label looks wrong.'];
   }
-  const judged = evaluation.perClass.filter(({ total }) => total > 0);
-  const most = judged.length > SHOWN;
-  const shown = most ? [...judged].sort((a, b) => a.accuracy - b.accuracy).slice(0, SHOWN) : judged;
+  const tested = evaluation.perClass.filter(({ total }) => total > 0);
+  const most = tested.length > SHOWN;
+  const shown = most ? [...tested].sort((a, b) => a.accuracy - b.accuracy).slice(0, SHOWN) : tested;
   const table = tableLines(io, classTable(shown));
   return most
     ? [
         ...table,
-        `These are the ${SHOWN} classes with the lowest accuracy, of ${judged.length}; --json lists all.`,
+        `These are the ${SHOWN} classes with the lowest accuracy, of ${tested.length}; --json lists all.`,
       ]
     : table;
 }

@@ -3,8 +3,8 @@ import { integer } from '../../options.ts';
 import { probability } from '../../report/numbers.ts';
 import type { Table } from '../../report/table.ts';
 import { defineCommand, jsonOption } from '../command.ts';
+import { withClassifier } from '../open-classifier.ts';
 import { printJson, tableLines } from '../print.ts';
-import { withClassifier } from '../work.ts';
 
 export const explainCommand = defineCommand({
   args: ['<classifier>', '<image>'],

@@ -5,11 +5,15 @@ import { leftOut } from '../../report/left-out.ts';
 import { percent } from '../../report/numbers.ts';
 import { writeFileAtomic } from '../../store/atomic.ts';
 import { count } from '../../words.ts';
-import { defineCommand, jsonOption } from '../command.ts';
+import { defineCommand, jsonOption, noEffect } from '../command.ts';
+import { bytes } from '../format.ts';
+import { checkAllRead, PARTIAL_HINT } from '../images.ts';
 import type { Io } from '../io.ts';
+import { withClassifier } from '../open-classifier.ts';
+import { checkOutput } from '../output-checks.ts';
 import { printJson } from '../print.ts';
-import { bytes, tellFindings } from '../wording.ts';
-import { checkAllRead, checkOutput, inVain, PARTIAL_HINT, withBar, withClassifier } from '../work.ts';
+import { withBar } from '../progress-bars.ts';
+import { tellFindings } from '../tell.ts';
 
 /** What each option is for. */
 const FOR = { input: 'onnx', title: 'web', data: 'report' } as const;
@@ -64,7 +68,7 @@ export const exportCommand = defineCommand({
   async check([path], { to, output, json: _, ...options }) {
     for (const [option, kind] of Object.entries(FOR)) {
       if (options[option as keyof Values] !== undefined && kind !== to)
-        throw inVain(option, `--to ${to}`, `It is for --to ${kind}.`);
+        throw noEffect(option, `--to ${to}`, `It is for --to ${kind}.`);
     }
     const target = targetOf(path, { to, output });
     await checkOutput(target, [path, options.data]);
@@ -75,11 +79,11 @@ export const exportCommand = defineCommand({
       facts,
       lines,
       unread = [],
-      judged = 0,
+      tested = 0,
     } = await makers[to](path, targetOf(path, { to, output }), options, io);
     if (json) printJson(io, facts);
     else io.print(lines);
-    checkAllRead(unread, { all: judged + unread.length, code: 'export/unreadable', hint: PARTIAL_HINT });
+    checkAllRead(unread, { all: tested + unread.length, code: 'export/unreadable', hint: PARTIAL_HINT });
   },
 });
 
@@ -102,7 +106,7 @@ interface Made {
   readonly lines: readonly string[];
   /** Pictures that the figures are not about, because they could not be read, and the count of those they are about. */
   readonly unread?: readonly string[];
-  readonly judged?: number;
+  readonly tested?: number;
 }
 
 const makers: Readonly<
@@ -174,7 +178,7 @@ const makers: Readonly<
           ...leftOut(evaluation),
         ],
         unread: failures.map(({ image }) => image),
-        judged: total,
+        tested: total,
       };
     });
   },

@@ -1,13 +1,15 @@
-import { type FitValues, fitOptions, methodOptions } from '../../classifier/options.ts';
+import { type FitValues, fitOptions, methodOptions } from '../../classifier/fit-options.ts';
 import type { ClassifierData } from '../../classifier/types.ts';
 import { InterruptedError } from '../../errors.ts';
 import { flag, optional, text } from '../../options.ts';
 import { duration } from '../../report/numbers.ts';
 import { count, UNCALIBRATED } from '../../words.ts';
-import { defineCommand, typedValue } from '../command.ts';
+import { defineCommand, noEffect, typedValue } from '../command.ts';
 import { comparedText, methodText } from '../fitted-text.ts';
-import { bytes, tellFindings } from '../wording.ts';
-import { checkOutput, inVain, pullBar, trainingBar, withBar } from '../work.ts';
+import { bytes } from '../format.ts';
+import { checkOutput } from '../output-checks.ts';
+import { pullBar, trainingBar, withBar } from '../progress-bars.ts';
+import { tellFindings } from '../tell.ts';
 
 export const fitCommand = defineCommand({
   args: ['<data>'],
@@ -36,7 +38,7 @@ export const fitCommand = defineCommand({
   ],
   async check([data], { output, fromBundle, resume, ...given }) {
     if (fromBundle !== undefined && given.encoder !== fitOptions.encoder.default) {
-      throw inVain('encoder', '--from-bundle', 'The bundle has the encoder that is used.');
+      throw noEffect('encoder', '--from-bundle', 'The bundle has the encoder that is used.');
     }
     await checkOutput(output, [data, fromBundle, given.classes]);
     const { checkGiven } = await import('../../classifier/given.ts');

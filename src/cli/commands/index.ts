@@ -72,12 +72,12 @@ export const commands: readonly ListedCommand[] = [
   {
     name: 'add',
     summary: 'Add examples or classes to a classifier: labelled data, or pictures with --label.',
-    load: async () => (await import('./change.ts')).addCommand,
+    load: async () => (await import('./add-remove.ts')).addCommand,
   },
   {
     name: 'remove',
     summary: 'Remove examples or classes from a classifier.',
-    load: async () => (await import('./change.ts')).removeCommand,
+    load: async () => (await import('./add-remove.ts')).removeCommand,
   },
   {
     name: 'info',

@@ -7,11 +7,13 @@ import { probability } from '../../report/numbers.ts';
 import { renderCsv, type Table } from '../../report/table.ts';
 import { count, plural, UNCALIBRATED } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
-import { findImages } from '../images.ts';
+import { checkAllRead, findImages } from '../images.ts';
 import type { Io } from '../io.ts';
+import { withClassifier } from '../open-classifier.ts';
+import { checkOutputFolder } from '../output-checks.ts';
 import { failureJson, printJson, rounded, tableLines } from '../print.ts';
+import { withBar } from '../progress-bars.ts';
 import { copyByClass } from '../sorting.ts';
-import { checkAllRead, checkOutputFolder, withBar, withClassifier } from '../work.ts';
 
 /** Pictures answered together: with NDJSON, lines come as often as that. */
 const TOGETHER = 256;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { serverOptions } from '../../server/options.ts';
+import { serverOptions } from '../../server/server-options.ts';
 import { defineCommand } from '../command.ts';
 
 export const serveCommand = defineCommand({

@@ -3,8 +3,9 @@ import { flag, integer, text } from '../../options.ts';
 import { count, plural } from '../../words.ts';
 import { openBrowser } from '../browser.ts';
 import { defineCommand } from '../command.ts';
-import { tellFindings, tellSome } from '../wording.ts';
-import { checkOutputFolder, withBar } from '../work.ts';
+import { checkOutputFolder } from '../output-checks.ts';
+import { withBar } from '../progress-bars.ts';
+import { tellFindings, tellSome } from '../tell.ts';
 
 export const studioCommand = defineCommand({
   args: ['[data]'],

@@ -8,7 +8,7 @@ import { random } from '../../math/random.ts';
 import { floatTensor, sizeOf, type Tensor } from '../../math/tensor.ts';
 import { parseSafetensors } from '../../store/safetensors.ts';
 import { resnetLayers } from './resnet.ts';
-import { encodeEmbeddings, textLayers, textTower } from './text.ts';
+import { encodeEmbeddings, textLayers, textTower } from './text-transformer.ts';
 import { asInputs, imageGraph, textGraph, weightsOf } from './towers.ts';
 import { vitLayers } from './vit.ts';
 import { type Checkpoint, type ClipRules, openAiNames, shapeOf } from './weights.ts';

@@ -13,7 +13,7 @@ import type { TextTokenizer } from '../tokenizer.ts';
 import { type Lazy, type LazySession, lazily, sessionOf } from '../tower.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { type ClipFacts, clipFacts } from './facts.ts';
-import { encodeEmbeddings, type TextShape } from './text.ts';
+import { encodeEmbeddings, type TextShape } from './text-transformer.ts';
 import { asInputs, imageGraph, textGraph, weightsOf } from './towers.ts';
 import type { Checkpoint, ClipCheckpoint, ClipShape } from './weights.ts';
 

@@ -2,7 +2,7 @@ import { ModelError } from '../../errors.ts';
 import { constant, type Expr, input } from '../../graph/expression.ts';
 import type { Tensor } from '../../math/tensor.ts';
 import { resnetTower } from './resnet.ts';
-import { textTower } from './text.ts';
+import { textTower } from './text-transformer.ts';
 import type { Weights } from './transformer.ts';
 import { vitTower } from './vit.ts';
 import type { Checkpoint, ClipShape } from './weights.ts';

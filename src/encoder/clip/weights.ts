@@ -3,7 +3,7 @@ import { fromBfloat16, fromHalf } from '../../math/half.ts';
 import { floatTensor, sizeOf, type Tensor } from '../../math/tensor.ts';
 import { plural } from '../../words.ts';
 import type { ResNetShape } from './resnet.ts';
-import type { TextShape } from './text.ts';
+import type { TextShape } from './text-transformer.ts';
 import type { BlockShape } from './transformer.ts';
 import type { VitShape } from './vit.ts';
 

@@ -3,13 +3,13 @@ import { mul, sub } from '../../graph/elementwise.ts';
 import { input } from '../../graph/expression.ts';
 import { sum } from '../../graph/reduce.ts';
 import { floatTensor } from '../../math/tensor.ts';
-import { plainEngine } from '../plain.ts';
+import { interpreterEngine } from '../interpreter-engine.ts';
 
 it('blocks in several chunks are trained as in one', async () => {
   const start = Float32Array.from({ length: 16 }, (_, i) => (i % 5) - 2);
   const trained = async (perChunk: number) => {
     const gap = sub(input('blockSums', [4]), input('target', [4]));
-    const trainer = await plainEngine().train({
+    const trainer = await interpreterEngine().train({
       parameters: { x: floatTensor([4, 4], start.slice()) },
       loss: sum(mul(gap, gap), [0]),
       optimiser: { kind: 'sgd' },

@@ -1,7 +1,7 @@
 import { UsageError } from '../../errors.ts';
 import { floatTensor, sizeOf, type Tensor } from '../../math/tensor.ts';
+import { allocate } from './parameter-store.ts';
 import type { BlockPlan } from './plan.ts';
-import { allocate } from './store.ts';
 import { pick } from './trainer.ts';
 import type { Run, TrainingData, TrainingState } from './types.ts';
 

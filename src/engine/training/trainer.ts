@@ -1,6 +1,6 @@
 import { ModelError } from '../../errors.ts';
 import type { Tensor } from '../../math/tensor.ts';
-import { allocate } from './store.ts';
+import { allocate } from './parameter-store.ts';
 import type { Run, StepResult, Trainer, TrainingData, TrainingSpec } from './types.ts';
 
 /** A spec without its expressions. */

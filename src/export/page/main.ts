@@ -2,7 +2,7 @@ import './style.css';
 import type { About, Asked, Told } from '../page-types.ts';
 import { takeEmbedded } from './embedded.ts';
 import { messages } from './messages.ts';
-import { readPicture, readVideo } from './pictures.ts';
+import { readPicture, readVideo } from './read-picture.ts';
 import PageWorker from './worker.ts?worker&inline';
 
 const about: About = JSON.parse(document.getElementById('about')?.textContent ?? '');

@@ -1,6 +1,5 @@
 import { effect, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { bringIn, incomingOf } from './bring-in.ts';
 import { Camera, cameraFor } from './camera.tsx';
 import { Collect } from './collect.tsx';
 import { dropTarget, followDrags } from './drop.ts';
@@ -15,6 +14,7 @@ import { classNames, ready, redo, status, undo } from './store.ts';
 import { Teach } from './teach.tsx';
 import { tryPictures } from './tried.ts';
 import { Try } from './try.tsx';
+import { incomingOf, uploadPictures } from './upload.ts';
 
 const THEMES = ['auto', 'light', 'dark'] as const;
 const theme = signal(localStorage.getItem('tip-adapter.theme') ?? 'auto');
@@ -163,7 +163,7 @@ function listen(): () => void {
     const isTrying = document.activeElement?.closest('#try');
     void incomingOf(event.clipboardData).then((files) => {
       if (isTrying) tryPictures(files);
-      else void bringIn(files);
+      else void uploadPictures(files);
     });
   });
   on('keydown', (event) => {

@@ -1,9 +1,9 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { bringIn, type Incoming } from './bring-in.ts';
 import { Either } from './lists.tsx';
 import { messages } from './messages.ts';
 import { classNames } from './store.ts';
+import { type Incoming, uploadPictures } from './upload.ts';
 
 /** The class that pictures are taken of; undefined: the camera is closed. */
 export const cameraFor = signal<string | undefined>(undefined);
@@ -87,7 +87,7 @@ export function Camera() {
     setOn(false);
     clearInterval(current.timer);
     void Promise.all(current.frames)
-      .then((frames) => bringIn(frames, { classId, group: current.group }))
+      .then((frames) => uploadPictures(frames, { classId, group: current.group }))
       .catch(() => setDenied(true));
   };
   return (

@@ -1,5 +1,4 @@
 import { sameName } from '../board.ts';
-import { bringIn, COLLECTED } from './bring-in.ts';
 import { cameraFor } from './camera.tsx';
 import { classItems } from './class-choice.tsx';
 import { FileLabel } from './file-label.tsx';
@@ -7,9 +6,10 @@ import { Icon } from './icons.tsx';
 import { Menu, type MenuItem } from './menu.tsx';
 import { messages } from './messages.ts';
 import { isTouch } from './parts.ts';
-import { headerPlace, namePlace, seek } from './places.ts';
+import { headerPlace, namePlace, seek } from './roving-focus.ts';
 import { board, classNames, notify, perform } from './store.ts';
 import { tellDone } from './undoable.tsx';
+import { COLLECTED, uploadPictures } from './upload.ts';
 
 /** Name and tools of a class, or of what is not sorted yet (an empty id). */
 export function ClassHeader({ id, count, isOver }: { id: string; count: number; isOver: boolean }) {
@@ -59,7 +59,7 @@ export function ClassHeader({ id, count, isOver }: { id: string; count: number; 
         class="button quiet square"
         title={m.addTo(name)}
         accept={COLLECTED}
-        onFiles={(files) => bringIn(files, { classId: id })}
+        onFiles={(files) => uploadPictures(files, { classId: id })}
       >
         <Icon name="plus" />
       </FileLabel>

@@ -1,5 +1,4 @@
 import { useCallback, useLayoutEffect } from 'preact/hooks';
-import { bringIn, COLLECTED } from './bring-in.ts';
 import { cameraFor } from './camera.tsx';
 import { ClassHeader } from './class-header.tsx';
 import { dropClass } from './drop.ts';
@@ -8,15 +7,16 @@ import { focusHeading } from './focus.ts';
 import { Icon } from './icons.tsx';
 import { messages } from './messages.ts';
 import { isTouch } from './parts.ts';
-import { Thumbnail } from './pictures.tsx';
-import { headerPlace, namePlace, seek, sought, tabStop } from './places.ts';
 import { ProgressBar } from './progress.tsx';
+import { headerPlace, namePlace, seek, sought, tabStop } from './roving-focus.ts';
 import { clearSelection, selectedHashes } from './selection.ts';
 import { SelectionBar } from './selection-bar.tsx';
 import { Start } from './start.tsx';
 import { board, classNames, perform, picturesByClass } from './store.ts';
+import { Thumbnail } from './thumbnails.tsx';
 import { Tour } from './tour.tsx';
 import { Undoable } from './undoable.tsx';
+import { COLLECTED, uploadPictures } from './upload.ts';
 import { VirtualList, type VirtualRow } from './virtual-list.tsx';
 
 const THUMBNAIL = 84;
@@ -48,11 +48,11 @@ export function Collect() {
       <Tour at="collect" />
       <div class="toolbar">
         <div class="actions">
-          <FileLabel class="button" accept={COLLECTED} onFiles={bringIn}>
+          <FileLabel class="button" accept={COLLECTED} onFiles={uploadPictures}>
             <Icon name="pictures" />
             {m.addPictures}
           </FileLabel>
-          <FileLabel class="button" folder onFiles={bringIn}>
+          <FileLabel class="button" folder onFiles={uploadPictures}>
             <Icon name="folder" />
             {m.addFolder}
           </FileLabel>
@@ -160,7 +160,7 @@ function EmptyClass({ id, isOver }: { id: string; isOver: boolean }) {
         class="button"
         title={m.addTo(name)}
         accept={COLLECTED}
-        onFiles={(files) => bringIn(files, { classId: id })}
+        onFiles={(files) => uploadPictures(files, { classId: id })}
       >
         <Icon name="plus" />
         {m.upload}

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
-import { bringIn, incomingOf } from './bring-in.ts';
 import { notify, perform } from './store.ts';
 import { tryPictures } from './tried.ts';
+import { incomingOf, uploadPictures } from './upload.ts';
 
 /** Type of what is dragged inside the page: the hashes of pictures. */
 export const DRAGGED = 'application/x-tip-adapter-pictures';
@@ -58,5 +58,5 @@ async function take(data: DataTransfer, { part, classId, what }: DropTarget): Pr
   const files = await incomingOf(data);
   if (files.length === 0) notify({ kind: 'nothing' });
   else if (part === 'try') tryPictures(files);
-  else await bringIn(files, { classId: classId || undefined });
+  else await uploadPictures(files, { classId: classId || undefined });
 }

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { filesOf, type Incoming } from './bring-in.ts';
+import { filesOf, type Incoming } from './upload.ts';
 
 /** Something to press that lets the person choose files, or a folder. */
 export function FileLabel({

@@ -1,7 +1,7 @@
 import { computed } from '@preact/signals';
 import { type CheckReport, thumbnailUrl } from './api.ts';
 import { AccuracyCurve, Reliability } from './charts.tsx';
-import { type Answer, Doubt } from './doubt.tsx';
+import { type Answer, LabelReview } from './label-review.tsx';
 import { Listed } from './lists.tsx';
 import { messages } from './messages.ts';
 import { Mixups } from './mixups.tsx';
@@ -39,9 +39,9 @@ export function Findings() {
         <div class="part" id="suspects">
           <h3>{m.suspects}</h3>
           <p class="muted">{m.suspectsHint}</p>
-          <Listed items={suspects} first={FIRST_SUSPECTS} class="doubts">
+          <Listed items={suspects} first={FIRST_SUSPECTS} class="reviews">
             {(answer) => (
-              <Doubt
+              <LabelReview
                 key={answer.hash}
                 answer={answer}
                 report={report}
@@ -107,7 +107,7 @@ function Alike({ report }: { report: CheckReport }) {
     <div class="part" id="alike">
       <h3>{m.alike}</h3>
       <p class="muted">{m.alikeHint}</p>
-      <Listed items={sets} first={FIRST_SETS} class="doubts">
+      <Listed items={sets} first={FIRST_SETS} class="reviews">
         {(set) => (
           <li key={set[0]} class="alike">
             <Listed items={set} first={6} class="recognised">

@@ -1,5 +1,5 @@
 import { computed, signal } from '@preact/signals';
-import { exportName } from '../names.ts';
+import { exportName } from '../export-name.ts';
 import { Icon } from './icons.tsx';
 import { Either } from './lists.tsx';
 import { messages } from './messages.ts';

@@ -1,7 +1,7 @@
 import { render } from 'preact';
 import { App } from './app.tsx';
-import { bringing } from './bring-in.ts';
 import { connect, unsaved } from './store.ts';
+import { bringing } from './upload.ts';
 
 connect();
 // Pictures that are on their way, and changes that wait for the program, would be lost with the page.

@@ -1,7 +1,7 @@
 import { computed, signal } from '@preact/signals';
 import { useState } from 'preact/hooks';
 import { type CheckReport, thumbnailUrl } from './api.ts';
-import { type Answer, Doubt } from './doubt.tsx';
+import { type Answer, LabelReview } from './label-review.tsx';
 import { Listed } from './lists.tsx';
 import { messages, percent } from './messages.ts';
 import { Seeable } from './preview.tsx';
@@ -199,8 +199,8 @@ function CellPictures({ cell, report }: { cell: Cell; report: CheckReport }) {
         (label === predicted ? (
           <Recognised answers={answers} />
         ) : (
-          <Listed items={answers} first={FIRST_SHOWN} class="doubts">
-            {(answer) => <Doubt key={answer.hash} answer={answer} report={report} among={hashes} />}
+          <Listed items={answers} first={FIRST_SHOWN} class="reviews">
+            {(answer) => <LabelReview key={answer.hash} answer={answer} report={report} among={hashes} />}
           </Listed>
         ))}
     </details>

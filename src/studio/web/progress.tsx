@@ -1,7 +1,7 @@
 import { computed, effect, signal } from '@preact/signals';
-import { bringing } from './bring-in.ts';
 import { messages } from './messages.ts';
 import { status } from './store.ts';
+import { bringing } from './upload.ts';
 
 /** Pictures that are on the board and not looked at yet. */
 const unseen = computed(() => {

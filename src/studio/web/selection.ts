@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import { messages } from './messages.ts';
-import { between, placeAfter, seek } from './places.ts';
+import { between, placeAfter, seek } from './roving-focus.ts';
 import { board, perform, picturesByClass } from './store.ts';
 import { tellDone } from './undoable.tsx';
 

@@ -1,13 +1,13 @@
 import { signal } from '@preact/signals';
 import { useState } from 'preact/hooks';
 import { api } from './api.ts';
-import { bringIn, COLLECTED } from './bring-in.ts';
 import { cameraFor } from './camera.tsx';
 import { FileLabel } from './file-label.tsx';
 import { Icon } from './icons.tsx';
 import { messages } from './messages.ts';
 import { isTouch } from './parts.ts';
 import { perform, tellError } from './store.ts';
+import { COLLECTED, uploadPictures } from './upload.ts';
 
 /** Classes that are there to be filled before anything else is. */
 const FIRST_CLASSES = [0, 1];
@@ -33,7 +33,7 @@ export function Start() {
           />
         ))}
       </div>
-      <FileLabel class="drop-hint" accept={COLLECTED} onFiles={bringIn}>
+      <FileLabel class="drop-hint" accept={COLLECTED} onFiles={uploadPictures}>
         <Icon name="pictures" />
         <strong>{isTouch ? m.tapTitle : m.dropTitle}</strong>
         <span>{isTouch ? m.tapText : m.dropText}</span>
@@ -91,7 +91,7 @@ function FirstClass({
           class="button"
           title={m.addTo(name)}
           accept={COLLECTED}
-          onFiles={(files) => bringIn(files, { classId: begin() })}
+          onFiles={(files) => uploadPictures(files, { classId: begin() })}
         >
           <Icon name="plus" />
           {m.upload}

@@ -2,9 +2,9 @@ import { computed } from '@preact/signals';
 import { api } from './api.ts';
 import { EpochCurve, LossCurve } from './charts.tsx';
 import { Findings } from './findings.tsx';
+import { LabelNext } from './label-next.tsx';
 import { Either } from './lists.tsx';
 import { messages, percent } from './messages.ts';
-import { Next } from './next.tsx';
 import { ProblemText } from './notices.tsx';
 import { board, check, classNames, methods, perform, picturesByClass, status, tellError } from './store.ts';
 import { Tour } from './tour.tsx';
@@ -25,7 +25,7 @@ export function Teach() {
         <Tour at="teach" />
         <Score />
         <Answerer />
-        <Next />
+        <LabelNext />
         <Findings />
       </div>
       <Undoable at="teach" />

@@ -1,7 +1,7 @@
 import { computed, effect, signal } from '@preact/signals';
 import { ApiError, api, type Problem, type Trial } from './api.ts';
-import { bringIn, type Incoming } from './bring-in.ts';
 import { board, notify, saved, status, tellError } from './store.ts';
+import { type Incoming, uploadPictures } from './upload.ts';
 
 /** A picture that the classifier is shown. */
 export interface Tried {
@@ -72,7 +72,7 @@ export function show(key: number): void {
 
 /** Puts a picture that was tried into a class: from then on it is an example. */
 export async function keepTried({ name, picture }: Tried, classId: string): Promise<void> {
-  await bringIn([{ path: name, file: picture }], { classId });
+  await uploadPictures([{ path: name, file: picture }], { classId });
 }
 
 const serial = computed(() => status.value?.answering?.serial);

@@ -1,6 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { sampleUrl, type Trial, thumbnailUrl } from './api.ts';
-import { PICTURES } from './bring-in.ts';
 import { grabFrame, openCamera } from './camera.tsx';
 import { ClassChoice } from './class-choice.tsx';
 import { Constants } from './constants.tsx';
@@ -28,6 +27,7 @@ import {
   tried,
   tryPictures,
 } from './tried.ts';
+import { PICTURES } from './upload.ts';
 
 export function Try() {
   const m = messages.value.try;

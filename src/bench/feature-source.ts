@@ -1,0 +1,87 @@
+import { type FeatureDump, type LabelledRows, readFeatureDump } from '../dataset/feature-dump.ts';
+import type { Located } from '../dataset/locate.ts';
+import { sampleFewShot } from '../dataset/sample.ts';
+import { CLIP_DEFAULTS } from '../encoder/registry.ts';
+import { dot, row, selectRows, unitRows } from '../math/matrix.ts';
+import { plainSupport, type Support, selectExamples } from '../methods/task.ts';
+import { headFromPrompts } from '../methods/text-head.ts';
+import { hashOf } from '../store/checksum.ts';
+import type { BenchSource, OpenOptions } from './bench-source.ts';
+
+/** Opens a folder of features. Throws `DataError` where it cannot be read. */
+export async function openFeatures(
+  { path, name, known }: Located,
+  { testOnly = false }: OpenOptions,
+): Promise<BenchSource> {
+  const dump = await readFeatureDump(path, { examples: !testOnly });
+  const { encoder, classes, dimension, draws, train, findings } = dump;
+  const test = dump.test ?? dump.val;
+  const largest = Math.max(0, ...draws.keys());
+  return {
+    name: known?.title ?? name,
+    known,
+    encoder,
+    fingerprint: fingerprintOf(dump),
+    classes,
+    order: [...classes.keys()],
+    dimension,
+    ...headsOf(dump),
+    defaults: CLIP_DEFAULTS,
+    seeded: train !== undefined,
+    // Without test rows, those of the largest draw that a smaller one leaves are taken.
+    has: (shots) =>
+      (draws.has(shots) || (train !== undefined && shots <= largest)) &&
+      (test !== undefined || shots < largest),
+    draw: (shots, seed) => drawOf(dump, shots, seed),
+    // Rows that are reported are not for tuning too.
+    val: dump.test ? dump.val : undefined,
+    testRows: (support) => [{ on: '', ...(test ?? others(draws.get(largest) as LabelledRows, support)) }],
+    testsByDraw: test === undefined,
+    how: dump.test
+      ? 'test rows'
+      : dump.val
+        ? 'validation rows, because there is no test split (they are not used for tuning unless the protocol says so)'
+        : `rows of the ${largest}-shot draw that are not nearly equal to one of the examples`,
+    notes: findings,
+  };
+}
+
+/** By the seed from the training rows; without those, the draw that was brought. */
+function drawOf({ draws, train }: FeatureDump, shots: number, seed: number): Support | undefined {
+  if (!train) {
+    const rows = draws.get(shots);
+    return rows && plainSupport(rows.features, rows.labels);
+  }
+  const drawn = sampleFewShot({ labels: train.labels }, { shots, seed });
+  return selectExamples(plainSupport(train.features, train.labels), drawn);
+}
+
+/** OpenAI's CLIP, whose features such folders hold as a rule. */
+const LOGIT_SCALE = 100;
+
+function headsOf({ text, prompts, classes }: FeatureDump): Pick<BenchSource, 'head' | 'plainHead'> {
+  const plain = text && headFromPrompts(text, Int32Array.from(classes.keys()), classes.length, LOGIT_SCALE);
+  if (!prompts) return { head: plain };
+  const head = headFromPrompts(prompts.features, prompts.labels, classes.length, LOGIT_SCALE);
+  return { head, plainHead: plain };
+}
+
+/** Copies of a picture, even differently augmented, lie nearer than this; other pictures of a class do not. */
+const SAME = 0.97;
+
+function others({ features, labels }: LabelledRows, support: Support): LabelledRows {
+  const [rows, keys] = [unitRows(features), unitRows(support.features)];
+  const kept = [...labels.keys()].filter((i) =>
+    support.labels.every((label, k) => label !== labels[i] || dot(row(rows, i), row(keys, k)) < SAME),
+  );
+  return { features: selectRows(features, kept), labels: Int32Array.from(kept, (i) => labels[i]) };
+}
+
+/** Sha256 (hex) of every number and name that a dump's cells come from. */
+function fingerprintOf({ encoder, classes, draws, train, val, test, text, prompts }: FeatureDump): string {
+  const tables = { ...Object.fromEntries(draws), train, val, test, prompts };
+  const pieces = Object.entries(tables).flatMap(([name, rows]) =>
+    rows ? [`${name} ${rows.features.cols}`, rows.features.data, rows.labels] : [],
+  );
+  return hashOf(JSON.stringify({ encoder, classes }), ...pieces, ...(text ? ['text', text.data] : []));
+}

@@ -1,0 +1,196 @@
+import { findRepeats } from '../classifier/repeats.ts';
+import { cutFindings } from '../classifier/support.ts';
+import type { LabelledRows } from '../dataset/feature-dump.ts';
+import type { Located } from '../dataset/locate.ts';
+import { readDataset } from '../dataset/read.ts';
+import { sampleFewShot } from '../dataset/sample.ts';
+import { splitDataset } from '../dataset/split.ts';
+import type { Dataset, Example, Split } from '../dataset/types.ts';
+import { chooseEncoder } from '../encoder/choose.ts';
+import { type EncodedImages, encodeImages } from '../encoder/encode.ts';
+import { loadEncoder } from '../encoder/load.ts';
+import { TEMPLATES, textHead } from '../encoder/prompts.ts';
+import type { Encoder } from '../encoder/types.ts';
+import { sharedEngine } from '../engine/node.ts';
+import { DataError, messageAbout } from '../errors.ts';
+import { selectRows } from '../math/matrix.ts';
+import { type Support, selectExamples } from '../methods/task.ts';
+import { hashOf } from '../store/checksum.ts';
+import { openFeatureCache } from '../store/feature-cache.ts';
+import type { BenchSource, OpenOptions } from './bench-source.ts';
+
+/**
+ * Encodes those pictures that will be drawn and those of the test split, with the prompts of the public data set where it is one.
+ * Throws `DataError` where there is nothing to test on.
+ */
+export async function openPictures({ path, known }: Located, options: OpenOptions): Promise<BenchSource> {
+  const { testOnly = false, views = 1, signal, note } = options;
+  const read = await readDataset(path, { signal });
+  const dataset = testOnly ? read : splitDataset(read, { testFraction: 'auto', seed: 1 });
+  const { name, reason } = await chooseEncoder(options.encoder, { signal });
+  note?.(reason);
+  const encoder = await loadEncoder(name, { engine: sharedEngine(), signal });
+  const { learnt, tested, tuned } = await encodeSplits(dataset, encoder, options);
+  const support = await supportOf(dataset, learnt);
+  const templates = known && TEMPLATES[known.id.replace(/^imagenet-.*/, 'imagenet')];
+  const heads = await headsOf(encoder, dataset, templates, signal);
+  const encodeMilliseconds = await timeOf(encoder, tested.kept, signal);
+  const tower = await encoder.textTower?.();
+  // A method that learns prompts needs the text tower as long as there are cells.
+  if (!tower) await encoder.close();
+  const own = new Set(learnt.hashes);
+  const place = new Map(learnt.kept.map(({ id }, i) => [id, i]));
+  const largest = Math.max(0, ...dataset.classes.map((_, c) => countOf(dataset, c)));
+  const all = [learnt, tested, tuned];
+  return {
+    name: known?.title ?? dataset.name,
+    known,
+    encoder: encoder.id,
+    fingerprint: fingerprintOf(dataset, encoder, { views, templates, splits: [learnt, tested, tuned] }),
+    classes: dataset.classes.map(({ id }) => id),
+    order: dataset.order ?? [...dataset.classes.keys()],
+    dimension: encoder.dimension,
+    ...heads,
+    textTower: tower && { tower, names: dataset.classes.map(({ promptName }) => promptName) },
+    defaults: encoder.defaults,
+    seeded: true,
+    has: (k) => k <= largest,
+    draw: (k, seed) => {
+      const drawn = sampleFewShot(dataset, { shots: k, seed, split: 'train' });
+      return selectExamples(
+        support,
+        drawn.flatMap((i) => place.get(dataset.examples[i].id) ?? []),
+      );
+    },
+    val: tuned.kept.length > 0 ? rowsOf(tuned) : undefined,
+    testRows: () => [{ on: '', ...rowsOf(tested, own) }],
+    how: 'test pictures',
+    encodeMilliseconds,
+    notes: [
+      ...heads.notes,
+      ...dataset.findings.flatMap(({ level, code, message }) =>
+        level === 'warning' || LACKS.includes(code) ? [message] : [],
+      ),
+      ...all.flatMap(({ failures }) =>
+        failures.map(({ id, error }) => `${messageAbout(id, error.message)} (left out)`),
+      ),
+    ],
+  };
+}
+
+/** Sha256 (hex) of everything that the cells of these pictures come from. */
+function fingerprintOf(
+  { classes, order }: Dataset,
+  { fingerprint, dimension, logitScale, defaults }: Encoder,
+  { splits, ...how }: { views: number; templates?: readonly string[]; splits: readonly Readable[] },
+): string {
+  const pictures = splits.map(({ kept, hashes }) =>
+    kept.map(({ id, label, group }, i) => [id, hashes[i], label, group]),
+  );
+  const encoder = { fingerprint, dimension, logitScale, defaults };
+  return hashOf(JSON.stringify({ encoder, ...how, classes, order, pictures }));
+}
+
+/** Encoded pictures, and those of them that could be read. */
+interface Readable extends EncodedImages {
+  readonly kept: readonly Example[];
+}
+
+async function encodeSplits(
+  dataset: Dataset,
+  encoder: Encoder,
+  { shots, seeds, views = 1, validation = false, testOnly = false, signal, onProgress }: OpenOptions,
+): Promise<Record<'learnt' | 'tested' | 'tuned', Readable>> {
+  const pool = testOnly ? [] : poolOf(dataset, shots, seeds);
+  const test = ofSplit(dataset, 'test');
+  if (test.length === 0)
+    throw new DataError(`${dataset.name} has no test pictures`, {
+      code: 'bench/no-test',
+      hint: 'Give data with a test split, for instance as the folders train and test.',
+    });
+  const val = validation ? ofSplit(dataset, 'val') : [];
+  const cache = openFeatureCache();
+  const total = pool.length + test.length + val.length;
+  let before = 0;
+  const encode = async (examples: readonly Example[], wanted: readonly number[]): Promise<Readable> => {
+    const encoded = await encodeImages(encoder, examples, {
+      views: wanted,
+      seed: 1,
+      cache,
+      signal,
+      onProgress: ({ done }) => onProgress?.({ done: before + done, total }),
+    });
+    before += examples.length;
+    return { ...encoded, kept: examples.filter((_, i) => !encoded.failed.has(i)) };
+  };
+  // The plain view, and, for the paper's averaged keys, augmented ones.
+  const learnt = await encode(pool, views === 1 ? [0] : Array.from({ length: views + 1 }, (_, view) => view));
+  return { learnt, tested: await encode(test, [0]), tuned: await encode(val, [0]) };
+}
+
+async function headsOf(
+  encoder: Encoder,
+  { classes }: Dataset,
+  templates: readonly string[] | undefined,
+  signal?: AbortSignal,
+): Promise<Pick<BenchSource, 'head' | 'plainHead' | 'notes'>> {
+  const head = await textHead(encoder, classes, templates, signal);
+  const notes = cutFindings(head.cut, encoder.id).map(
+    ({ message, paths }) => `${message}: ${paths?.join(', ')}`,
+  );
+  if (!templates || templates.length === 1) return { head, notes };
+  return { head, plainHead: await textHead(encoder, classes, [PLAIN], signal), notes };
+}
+
+/** Findings that a reader of numbers must know, though they are nothing odd. */
+const LACKS = ['dataset/absent-class', 'dataset/missing-classes'];
+
+/** The paper's one prompt beside an ensemble (its section 4.4). */
+const PLAIN = 'a photo of a {}.';
+
+/** Every picture of any draw, in the order of the data set. */
+function poolOf(dataset: Dataset, shots: number, seeds: readonly number[]): Example[] {
+  const drawn = new Set(seeds.flatMap((seed) => sampleFewShot(dataset, { shots, seed, split: 'train' })));
+  return [...drawn].sort((a, b) => a - b).map((i) => dataset.examples[i]);
+}
+
+function ofSplit({ examples }: Dataset, split: Split): Example[] {
+  return examples.filter((example) => example.split === split && example.label >= 0);
+}
+
+function countOf({ examples }: Dataset, c: number): number {
+  return examples.filter(({ label, split }) => label === c && split === 'train').length;
+}
+
+async function supportOf(dataset: Dataset, { kept, features, rows, ...rest }: Readable): Promise<Support> {
+  const position = new Map<number, number>();
+  for (const { item } of rows) if (!position.has(item)) position.set(item, position.size);
+  const repeats =
+    kept.length > 0 ? await findRepeats(dataset, kept, { features, rows, ...rest }) : { groups: [] };
+  return {
+    features,
+    example: Int32Array.from(rows, ({ item }) => position.get(item) as number),
+    view: Int32Array.from(rows, ({ view }) => view),
+    labels: Int32Array.from(kept, ({ label }) => label),
+    groups: Int32Array.from(repeats.groups),
+  };
+}
+
+/** Plain rows, but for pictures that are examples as well. */
+function rowsOf(
+  { features, hashes, kept }: Readable,
+  without: ReadonlySet<string> = new Set(),
+): LabelledRows {
+  const own = [...kept.keys()].filter((i) => !without.has(hashes[i]));
+  return { features: selectRows(features, own), labels: Int32Array.from(own, (i) => kept[i].label) };
+}
+
+/** Pictures that are encoded anew to take the time. */
+const TIMED = 16;
+
+async function timeOf(encoder: Encoder, examples: readonly Example[], signal?: AbortSignal): Promise<number> {
+  const some = examples.slice(0, TIMED);
+  const started = performance.now();
+  await encodeImages(encoder, some, { signal });
+  return (performance.now() - started) / some.length;
+}

@@ -1,0 +1,226 @@
+import { giveWay } from '../abort.ts';
+import type { CacheDefaults } from '../encoder/types.ts';
+import type { Engine } from '../engine/types.ts';
+import type { Matrix } from '../math/matrix.ts';
+import { methodById } from '../methods/index.ts';
+import { checkNeeds, type Method, type State } from '../methods/method.ts';
+import { createScorer } from '../methods/score.ts';
+import type { Checkpoint, Task } from '../methods/task.ts';
+import { resolveOptions } from '../options.ts';
+import { chooseAutomatically } from '../tuning/auto.ts';
+import { paperGrid, tuneAsPublished } from '../tuning/paper.ts';
+import { fitWeightsInTurns } from '../tuning/scale.ts';
+import {
+  type Choice,
+  isCalibrated,
+  searchMethod,
+  TO_TEMPER,
+  type TuningSet,
+  tuningSetOfFolds,
+  tuningSetOfSplit,
+  UNTUNED,
+} from '../tuning/search-method.ts';
+import { type Protocol, tuneByFolds, tuneByValidation } from '../tuning/tune.ts';
+import { type Asked, askedFor, type Wanted } from './given.ts';
+
+/** Smallest sharpness a search looks at: below it a cache only counts examples. */
+const MIN_BETA = 0.5;
+
+/** A method, its options, and how they were chosen. */
+export interface Chosen {
+  readonly method: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly choice: Choice;
+}
+
+/** The same, fitted. */
+export interface Fitted extends Chosen {
+  readonly state: State;
+}
+
+/** Rows with known classes, [q, d] as the encoder gives them. */
+export interface Rows {
+  readonly features: Matrix;
+  readonly labels: Int32Array;
+}
+
+/** How constants are found besides by what the person says. */
+interface Circumstances {
+  /** What suits the encoder. */
+  readonly defaults: CacheDefaults;
+  /** The rows that the protocols `val` and `paper` look at. */
+  readonly validation?: Rows;
+  readonly checkpoint?: Checkpoint;
+  /** A temperature that is known, or not to be looked for: nothing is left out to find one. */
+  readonly calibration?: Calibration;
+}
+
+/** A temperature, and the rows that it was found on. */
+export type Calibration = Pick<Choice, 'temperature' | 'nll' | 'judges' | 'folds'>;
+
+/**
+ * The method asked for, or the one that suits, with its constants chosen by the protocol asked for and its probabilities calibrated:
+ * on the split that the protocol looks at, else on left-out examples, whatever the protocol, where a class has two that can be parted.
+ * Throws `UsageError` for an option that would change nothing, and for a method that the task does not suit.
+ */
+export async function fitWanted(
+  engine: Engine,
+  task: Task,
+  wanted: Wanted,
+  { defaults, validation, checkpoint, calibration }: Circumstances,
+): Promise<Fitted> {
+  const chosen = await chooseMethod(engine, task, defaults, wanted, validation);
+  const method = methodById(chosen.method);
+  const options = resolveOptions(method.options, chosen.options);
+  const choice = { ...chosen.choice, ...(calibration && calibrationOf(calibration)) };
+  // A cache whose keys are trained is surer afterwards than it was when its constants were chosen.
+  const isSettled = calibration !== undefined || (isCalibrated(choice) && !method.trains);
+  const before = isSettled || validation ? undefined : await byFolds(engine, method, task, options);
+  await giveWay(task.signal);
+  const state = await method.fit({ ...task, checkpoint }, options);
+  const after = !isSettled && validation ? await bySplit(engine, method, state, task, validation) : undefined;
+  const protocol = after && wanted.tune;
+  return {
+    method: method.id,
+    options,
+    state,
+    choice: { ...choice, ...(protocol && { protocol }), ...before, ...after },
+  };
+}
+
+function calibrationOf({ temperature, nll, judges, folds }: Calibration): Calibration {
+  return { temperature, nll, judges, folds };
+}
+
+/** The temperature that suits what the method says of examples that it has not learnt from; undefined where none can be left out. */
+async function byFolds(
+  engine: Engine,
+  method: Method,
+  task: Task,
+  options: Chosen['options'],
+): Promise<Calibration | undefined> {
+  const tuningSet = tuningSetOfFolds(task, TO_TEMPER);
+  if (!tuningSet) return undefined;
+  await giveWay(task.signal);
+  const { temperature, nll } = await searchMethod(engine, method, task, tuningSet, [options]);
+  return { temperature, nll, judges: tuningSet.rows.labels.length, folds: tuningSet.folds };
+}
+
+/** The temperature that suits what the fitted method says of a split. */
+async function bySplit(
+  engine: Engine,
+  method: Method,
+  state: State,
+  task: Task,
+  { features, labels }: Rows,
+): Promise<Calibration> {
+  const scorer = await createScorer(engine, method, state, task);
+  // Not by the task's signal: a training that was interrupted has left something that is to be calibrated.
+  const scores = await scorer.scores(features).finally(() => scorer.close());
+  const { b, nll } = await fitWeightsInTurns(undefined, scores, labels);
+  return { temperature: 1 / b, nll, judges: labels.length, folds: 0 };
+}
+
+/** The method asked for, or the one that suits, with its constants chosen by the protocol asked for. Throws as `fitWanted`. */
+export async function chooseMethod(
+  engine: Engine,
+  task: Task,
+  defaults: CacheDefaults,
+  wanted: Wanted,
+  validation?: Rows,
+): Promise<Chosen> {
+  const asked = askedFor(wanted);
+  const { method, options, choice } = await choose(
+    engine,
+    task,
+    defaults,
+    { ...wanted, ...asked },
+    validation,
+  );
+  const given = Object.keys(asked.given);
+  return {
+    method,
+    options: { ...options, ...asked.given },
+    choice: { ...choice, ...(given.length > 0 && { given }) },
+  };
+}
+
+async function choose(
+  engine: Engine,
+  task: Task,
+  defaults: CacheDefaults,
+  { id, given, tune, prompts, trainingFree }: Wanted & Asked,
+  validation?: Rows,
+): Promise<Chosen> {
+  const constants = given as { alpha?: number; beta?: number };
+  const range = {
+    minBeta: MIN_BETA,
+    maxBeta: defaults.maxBeta,
+    maxAlpha: defaults.maxAlpha,
+    given: constants,
+  };
+  if (id === 'auto') {
+    return chooseAutomatically(engine, task, range, {
+      tuningSet: tuningSetOf(task, tune, validation),
+      trainingFree,
+    });
+  }
+  const method = methodById(id);
+  checkNeeds(method, task);
+  if (!method.votes) return searched(engine, method, task, tuningSetOf(task, tune, validation), given);
+  const own = ['alpha', 'beta'].filter((name) => name in method.options) as ('alpha' | 'beta')[];
+  const untuned = Object.fromEntries(own.map((name) => [name, constants[name] ?? defaults[name]]));
+  const fixed = { method: id, options: untuned, choice: UNTUNED };
+  if (tune === 'fixed') return fixed;
+  // A cache that differs from the plain one is tuned by what it says itself.
+  if (method.search && tune !== 'paper') {
+    return searched(engine, method, task, tuningSetOf(task, tune, validation), given, untuned);
+  }
+  // A method without text is tuned without it, even where the task has a head.
+  const seen = method.needs.includes('text') ? task : { ...task, head: undefined };
+  const tuned =
+    tune === 'folds'
+      ? await tuneByFolds(engine, seen, range, task.signal)
+      : tune === 'paper'
+        ? await tuneAsPublished(engine, seen, validation as Rows, paperGrid(prompts))
+        : await tuneByValidation(engine, seen, validation as Rows, range, task.signal);
+  if (!tuned) return fixed;
+  const { alpha, beta, ...choice } = tuned;
+  const options = { alpha, beta };
+  const chosen = own.filter((name) => !(name in given));
+  return {
+    method: id,
+    options: Object.fromEntries(own.map((name) => [name, options[name]])),
+    choice: {
+      ...choice,
+      // Where both are given there was nothing to choose but the temperature.
+      protocol: chosen.length > 0 || tune !== 'folds' ? choice.protocol : 'fixed',
+      tuned: chosen,
+      surface: choice.surface.map((point) => ({ ...point })),
+    },
+  };
+}
+
+/** The best of the options that a method names itself; `untuned` where there is nothing to choose by. */
+async function searched(
+  engine: Engine,
+  method: Method,
+  task: Task,
+  tuningSet: TuningSet | undefined,
+  given: Asked['given'],
+  untuned: Chosen['options'] = {},
+): Promise<Chosen> {
+  if (!tuningSet || !method.search) return { method: method.id, options: untuned, choice: UNTUNED };
+  const found = await searchMethod(engine, method, task, tuningSet, undefined, given);
+  const { options, temperature, nll, tuned, surface } = found;
+  const { protocol, folds, rows } = tuningSet;
+  const isFixed = protocol === 'folds' && tuned.length === 0;
+  const choice = { temperature, nll, tuned, surface, folds, judges: rows.labels.length };
+  return { method: method.id, options, choice: { ...choice, protocol: isFixed ? 'fixed' : protocol } };
+}
+
+/** What candidates are compared on; undefined where the protocol looks at nothing, or no example can be left out. */
+function tuningSetOf(task: Task, tune: Protocol, validation?: Rows): TuningSet | undefined {
+  if (tune === 'folds') return tuningSetOfFolds(task);
+  return tune !== 'fixed' && validation ? tuningSetOfSplit(task, validation, tune) : undefined;
+}

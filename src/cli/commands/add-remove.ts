@@ -1,0 +1,120 @@
+import type { Classifier } from '../../classifier/index.ts';
+import { UsageError } from '../../errors.ts';
+import { isImagePath } from '../../image/image-paths.ts';
+import { optional, text, texts } from '../../options.ts';
+import { count } from '../../words.ts';
+import { defineCommand } from '../command.ts';
+import { findImages } from '../images.ts';
+import type { Io } from '../io.ts';
+import { withClassifier } from '../open-classifier.ts';
+import { checkOutput } from '../output-checks.ts';
+import { withBar } from '../progress-bars.ts';
+import { tellFindings } from '../tell.ts';
+
+const output = optional(
+  text({
+    short: 'o',
+    value: '<file>',
+    help: 'Write the result to this file instead of replacing the classifier.',
+  }),
+);
+
+export const addCommand = defineCommand({
+  args: ['<classifier>', '<data...>'],
+  computes: 'on-cpu',
+  options: {
+    label: optional(
+      text({ value: '<class>', help: 'The class of all pictures given; it may be a new one.' }),
+    ),
+    output,
+  },
+  examples: [
+    ['tip-adapter add pets.safetensors more-photos/', 'Adds labelled pictures, in any form that fit takes.'],
+    [
+      'tip-adapter add pets.safetensors hamster/*.jpg --label hamster',
+      'Adds pictures of one class, which may be new.',
+    ],
+  ],
+  async check([path, ...given], { label, output: target = path }) {
+    if (label === undefined) checkData(given);
+    await checkOutput(target, given);
+  },
+  async run([path, ...given], { label, output: target = path }, io) {
+    await updateClassifier({ path, target }, io, async (classifier) => {
+      const added = label === undefined ? given[0] : await withLabel(given, label, io);
+      return withBar(io, 'Encoding', (bar) =>
+        classifier.add(added, { signal: io.signal, onProgress: bar.update }),
+      );
+    });
+  },
+});
+
+export const removeCommand = defineCommand({
+  args: ['<classifier>'],
+  computes: 'on-cpu',
+  options: {
+    example: optional(
+      texts({ value: '<id>', help: 'Id of an example, as info --json lists it; may be repeated.' }),
+    ),
+    class: optional(texts({ value: '<name>', help: 'Id or name of a class; may be repeated.' })),
+    output,
+  },
+  examples: [
+    ['tip-adapter remove pets.safetensors --class hamster', 'Removes a class with all its examples.'],
+    ['tip-adapter remove pets.safetensors --example cat/blurred.jpg', 'Removes one example.'],
+  ],
+  async check([path], { example, class: classes, output: target = path }) {
+    if (!example && !classes) {
+      throw new UsageError('No class and no example to remove is given', {
+        code: 'usage',
+        hint: 'Add --class <name> or --example <id>; both may be repeated.',
+      });
+    }
+    await checkOutput(target, []);
+  },
+  async run([path], { example, class: classes, output: target = path }, io) {
+    await updateClassifier({ path, target }, io, (classifier) =>
+      classifier.remove({ examples: example, classes }, { signal: io.signal }),
+    );
+  },
+});
+
+/** Throws `UsageError` for pictures whose class is not known. */
+function checkData(given: readonly string[]): void {
+  if (given.length > 1 || isImagePath(given[0])) {
+    throw new UsageError('The class of the pictures is not given', {
+      code: 'add/label',
+      hint: 'Add --label <class>, or give one data set: a folder with a folder for each class, a table or a zip, or a folder of features.',
+    });
+  }
+}
+
+async function withLabel(given: readonly string[], label: string, io: Io) {
+  return (await findImages(given, io)).map((image) => ({ image, label }));
+}
+
+/** Applies one update after the other: two at a time would lose one of them. */
+async function updateClassifier(
+  { path, target }: { path: string; target: string },
+  io: Io,
+  act: (classifier: Classifier) => Promise<Classifier>,
+): Promise<void> {
+  const { withLock } = await import('../../store/lock.ts');
+  const work = () =>
+    withClassifier(path, async (before) => {
+      const after = await act(before);
+      await after.save(target);
+      tellFindings(io, after.findings);
+      return [before, after].map(({ data }) => [data.classes.length, data.examples.length]);
+    });
+  const [before, after] = await withLock(`${target}.lock`, work, io.signal);
+  const [classes, examples] = after.map((n, i) => ({ n, change: n - before[i] }));
+  io.print(
+    `${target}: ${count(classes.n, 'class', 'classes')}${signed(classes.change)}, ` +
+      `${count(examples.n, 'example')}${signed(examples.change)}`,
+  );
+}
+
+function signed(change: number): string {
+  return change === 0 ? '' : ` (${change > 0 ? '+' : '−'}${Math.abs(change)})`;
+}

@@ -1,0 +1,16 @@
+/** A number of bytes as downloads show it: `606 MB`. */
+export function bytes(value: number): string {
+  if (value < 1000) return `${Math.round(value)} B`;
+  const [unit, size] = [['GB', 1e9] as const, ['MB', 1e6] as const, ['KB', 1e3] as const].find(
+    ([, least]) => value >= least,
+  ) as readonly [string, number];
+  const scaled = value / size;
+  return `${scaled < 9.95 ? scaled.toFixed(1) : Math.round(scaled)} ${unit}`;
+}
+
+/** A time to wait: `12 s`, `3 min`. */
+export function clock(seconds: number): string {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}

@@ -1,0 +1,21 @@
+import { flagName } from '../deprecation.ts';
+import type { Option } from '../options.ts';
+
+/** How an option is typed: `-o, --output <file>`; one that is on by default is typed to turn it off. */
+export function flagsText(name: string, { short, value: named, choices, ...option }: Option): string {
+  const value = choices ? '<name>' : named;
+  return `${short ? `-${short}, ` : ''}--${isOn(option) ? 'no-' : ''}${flagName(name)}${value ? ` ${value}` : ''}`;
+}
+
+const isOn = ({ isOn: set, default: preset }: Pick<Option, 'isOn' | 'default'>) => set ?? preset === true;
+
+/** What an option does, and what it is without being given. */
+export function helpText({ help, choices, ...option }: Option): string {
+  const { default: preset } = option;
+  if (isOn(option)) return `Do not ${help[0].toLowerCase()}${help.slice(1)}`;
+  const facts = [
+    ...(choices ? [`one of ${choices.join(', ')}`] : []),
+    ...(preset === undefined || preset === false || String(preset) === '' ? [] : [`default: ${preset}`]),
+  ];
+  return facts.length > 0 ? `${help.replace(/\.$/, '')} (${facts.join('; ')}).` : help;
+}

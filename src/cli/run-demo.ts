@@ -1,0 +1,150 @@
+import { mkdir } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import { type DemoPoint, type DemoResult, type DemoRow, demonstrate } from '../bench/demo-comparison.ts';
+import type { Evaluation, ImageSource } from '../classifier/index.ts';
+import { renderReport, type Table } from '../report/index.ts';
+import { percent, probability } from '../report/numbers.ts';
+import { writeFileAtomic } from '../store/atomic.ts';
+import { count } from '../words.ts';
+import { openBrowser } from './browser.ts';
+import { demoReport } from './demo-report.ts';
+import { methodText } from './fitted-text.ts';
+import type { Io } from './io.ts';
+import { tableLines } from './print.ts';
+import { tellFindings } from './tell.ts';
+
+export interface DemoSettings {
+  /** Folder for the classifier and the report. */
+  readonly output: string;
+  readonly seed: number;
+  readonly encoder: string;
+  /** Whether the report is opened in a browser. */
+  readonly open: boolean;
+}
+
+/** Unseen pictures whose answers are shown with their nearest examples. */
+const SHOWN = 5;
+
+/** The demo: sample pictures or a person's own, every method of the paper that needs no training, a classifier and a report. */
+export async function runDemo(data: string | undefined, settings: DemoSettings, io: Io): Promise<void> {
+  let reason = '';
+  const bar = io.progress('Encoding pictures');
+  const pulling = io.progress('Getting the encoder');
+  const result = await demonstrate(data, {
+    encoder: settings.encoder,
+    seed: settings.seed,
+    ask: io.ask,
+    signal: io.signal,
+    note: (line) => {
+      reason ||= line.startsWith('Encoder') ? line : '';
+      io.note(line);
+    },
+    onPull: ({ received, total = 0 }) => pulling.update({ done: received, total, unit: 'bytes' }),
+    onProgress: (state) => bar.update(state),
+  }).finally(() => {
+    bar.done();
+    pulling.done();
+  });
+
+  const { dataset, findings, train, test, encodeSeconds } = result;
+  if (data !== undefined) tellFindings(io, findings);
+  io.print([
+    '',
+    `${result.source.pictures}.`,
+    `Licences: ${result.source.licence}.`,
+    `${count(dataset.classes.length, 'class', 'classes')}, ${count(train, 'picture')} to learn from, ${test.truth.length} to test on; ` +
+      `read and encoded in ${encodeSeconds.toFixed(1)} s.`,
+    '',
+    `Accuracy on the ${count(test.truth.length, 'test picture')}, by the number of examples of each class:`,
+    ...tableLines(io, methodTable(result)),
+  ]);
+  const fitted = result.best.classifier.data;
+  const { folds, judges } = fitted.tuning;
+  const chosen =
+    folds > 0
+      ? `on ${count(folds, 'fold')} of the ${count(judges, 'example')} alone`
+      : 'by a rule, because there are too few examples to compare methods on';
+  io.print([`auto chose ${methodText(fitted)}, ${chosen}.`, '']);
+  await showAnswers(result, io);
+  await saveAll(result, settings, reason, data, io);
+  await result.best.classifier.close();
+}
+
+function methodTable({ rows }: DemoResult): Table<DemoRow> {
+  const shots = [...new Set(rows.flatMap(({ points }) => points.map((point) => point.shots)))].sort(
+    (a, b) => a - b,
+  );
+  const at = ({ points }: DemoRow, wanted: number) =>
+    points.find((point) => point.shots === wanted)?.evaluation;
+  return {
+    columns: [
+      { title: 'Method', value: ({ name }) => name },
+      ...shots.map((k) => ({
+        title: String(k),
+        value: (row: DemoRow) => {
+          const evaluation = at(row, k);
+          return evaluation ? percent(evaluation.accuracy) : '';
+        },
+        align: 'right' as const,
+      })),
+      { title: '95% interval of the last', value: (row) => intervalText(lastOf(row)), align: 'right' },
+      { title: 'Seconds', value: ({ seconds }) => seconds.toFixed(2), align: 'right' },
+    ],
+    rows,
+  };
+}
+
+const lastOf = ({ points }: DemoRow) => (points.at(-1) as DemoPoint).evaluation;
+
+const intervalText = ({ interval: [low, high] }: Evaluation) => `${percent(low)} to ${percent(high)}`;
+
+/** A few test pictures, evenly spread, with the examples that voted most for the answer. */
+async function showAnswers({ best, test, dataset }: DemoResult, io: Io): Promise<void> {
+  const { classifier } = best;
+  const pictures = new Map(dataset.examples.map((example) => [example.id, example]));
+  const step = Math.max(1, Math.floor(test.truth.length / SHOWN));
+  io.print('Pictures that the classifier has not seen, and the examples most like them:');
+  for (const { id, label } of test.truth.filter((_, i) => i % step === 0).slice(0, SHOWN)) {
+    const { prediction, contributions } = await classifier.explain(pictures.get(id) as ImageSource);
+    const truth = classifier.data.classes[label];
+    const verdict = prediction.id === truth.id ? 'right' : `wrong: ${truth.name}`;
+    const alike = contributions.filter(({ classId }) => classId === prediction.id).slice(0, 2);
+    io.print([
+      `  ${id}`,
+      `    ${prediction.name}, ${probability(prediction.probability)} sure (${verdict}); ` +
+        `like ${alike.map(({ example }) => example).join(', ')}`,
+    ]);
+  }
+}
+
+async function saveAll(
+  result: DemoResult,
+  { output, seed, open }: DemoSettings,
+  reason: string,
+  data: string | undefined,
+  io: Io,
+): Promise<void> {
+  await mkdir(output, { recursive: true });
+  const name = result.dataset.name.replace(/[^\p{L}\p{N}._-]+/gu, '-') || 'classifier';
+  const file = join(output, `${name}.safetensors`);
+  const page = join(output, `${name}.html`);
+  const command = `tip-adapter demo${data ? ` ${data}` : ''} --seed ${seed}`;
+  await result.best.classifier.save(file);
+  await writeFileAtomic(page, renderReport(await demoReport(result, { reason, command })));
+  const shown = (path: string) => relative(process.cwd(), path) || path;
+  io.print([
+    '',
+    `The classifier is saved in ${shown(file)}.`,
+    `A report with pictures is in ${shown(page)}: open it in a browser.`,
+    '',
+    'To classify a picture:',
+    `  npx tip-adapter predict ${shown(file)} picture.jpg`,
+  ]);
+  if (open) openBrowser(resolve(page), io);
+  if (data === undefined) {
+    io.print([
+      'To do the same with your own photos, with a folder for each class:',
+      '  npx tip-adapter demo ./my-photos',
+    ]);
+  }
+}

@@ -1,0 +1,70 @@
+import { UsageError } from '../errors.ts';
+import { type Expr, inputsOf } from '../graph/expression.ts';
+import { interpret } from '../graph/interpret.ts';
+import type { DType, Tensor } from '../math/tensor.ts';
+import { noFiles } from './keys/types.ts';
+import { planTraining } from './training/plan.ts';
+import { createShard } from './training/shard.ts';
+import { createShardedTrainer } from './training/sharded.ts';
+import { createTrainer, dataOf } from './training/trainer.ts';
+import type { Run } from './training/types.ts';
+import type { Engine, Session } from './types.ts';
+
+/**
+ * An engine without ONNX Runtime: the interpreter, in float64 inside each run. For small problems, for tests, and for callers
+ * that bring bare matrices; it cannot load files.
+ */
+export function interpreterEngine(): Engine {
+  return {
+    load: async () => {
+      throw new UsageError('The interpreter runs only graphs of this library, not model files', {
+        code: 'engine/plain',
+      });
+    },
+    compile: async (outputs) => interpreterSession(outputs),
+    train: async (spec) => {
+      const { loss, blocks } = planTraining(spec);
+      const data = dataOf(spec);
+      if (!blocks) return createTrainer(interpreterRun(loss), data);
+      const shard = await createShard(blocks, data, async (graph) => interpreterRun(graph));
+      return createShardedTrainer(interpreterRun(loss), [shard], data);
+    },
+    openKeys: noFiles,
+    close: async () => {},
+  };
+}
+
+function interpreterRun(outputs: Readonly<Record<string, Expr>>): Run {
+  const { inputs, run, close } = interpreterSession(outputs);
+  return { inputs: inputs.map(({ name }) => name), run: (feeds) => run(feeds), close };
+}
+
+function interpreterSession(outputs: Readonly<Record<string, Expr>>): Session {
+  let kept: Record<string, Tensor> = {};
+  const port = ([name, { shape, dtype }]: [string, Expr]) => ({ name, dtype, shape });
+  const inputs = inputsOf(Object.values(outputs));
+  return {
+    inputs: inputs.map((expr) => port([expr.attributes.name, expr])),
+    outputs: Object.entries(outputs).map(port),
+    run: async (feeds, { outputs: wanted = Object.keys(outputs) } = {}) => {
+      const asked = Object.fromEntries(wanted.map((name) => [name, outputs[name]]));
+      const values = interpret(asked, { ...kept, ...feeds });
+      return Object.fromEntries(
+        Object.entries(values).map(([name, { shape, data }]) => [
+          name,
+          tensorOf(outputs[name].dtype, shape, data),
+        ]),
+      );
+    },
+    keep: async (feeds) => {
+      kept = { ...kept, ...feeds };
+    },
+    close: async () => {},
+  };
+}
+
+function tensorOf(dtype: DType, shape: readonly number[], data: Float64Array): Tensor {
+  if (dtype === 'int64') return { dtype, shape, data: BigInt64Array.from(data, (x) => BigInt(x)) };
+  if (dtype === 'bool') return { dtype, shape, data: Uint8Array.from(data) };
+  return { dtype: 'float32', shape, data: Float32Array.from(data) };
+}

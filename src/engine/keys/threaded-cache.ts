@@ -1,0 +1,81 @@
+import { concatRows, type Matrix, matrix, selectRows } from '../../math/matrix.ts';
+import { floatTensor, type Tensor } from '../../math/tensor.ts';
+import { type Channel, channelTo, type Thread, type ThreadEvents } from '../channel.ts';
+import { QUERIES } from './pages.ts';
+import type { KeyCache, KeyFile, KeyPart } from './types.ts';
+
+/** A cache of keys in a file, shared out over threads of its own: each reads and answers for some of the rows. */
+export function threadedKeyCache(
+  start: (events: ThreadEvents) => Thread,
+  threads: number,
+  file: KeyFile,
+  labels: Int32Array,
+  classes: number,
+): KeyCache {
+  const parts = Math.max(1, Math.min(threads, file.rows));
+  const shards = Array.from({ length: parts }, (_, k) => {
+    const [from, to] = [k, k + 1].map((n) => Math.floor((n * file.rows) / parts));
+    return createShard(channelTo(start), partOf(file, from, to, labels, classes));
+  });
+
+  async function ask(features: Matrix, beta: number, each: boolean, signal?: AbortSignal): Promise<Matrix[]> {
+    return Promise.all(shards.map((shard) => shard.ask(features, beta, each, signal)));
+  }
+
+  return {
+    async classSums(features, beta, signal) {
+      const chunks: Matrix[] = [matrix(0, classes)];
+      for (let at = 0; at < features.rows; at += QUERIES) {
+        const rows = Array.from({ length: Math.min(QUERIES, features.rows - at) }, (_, i) => at + i);
+        chunks.push(total(await ask(selectRows(features, rows), beta, false, signal)));
+      }
+      return concatRows(chunks);
+    },
+    async votes(feature, beta, signal) {
+      const parts = await ask(matrix(1, feature.length, feature.slice()), beta, true, signal);
+      const out = new Float32Array(file.rows);
+      parts.reduce((at, { data }) => {
+        out.set(data, at);
+        return at + data.length;
+      }, 0);
+      return out;
+    },
+    close: async () => void (await Promise.all(shards.map((shard) => shard.close()))),
+  };
+}
+
+function createShard({ send, alive, generation, close }: Channel, part: KeyPart) {
+  let opened = -1;
+  return {
+    async ask(features: Matrix, beta: number, each: boolean, signal?: AbortSignal): Promise<Matrix> {
+      if (!alive(opened)) {
+        await send({ kind: 'keys', part }, [], signal);
+        opened = generation();
+      }
+      const feeds = floatTensor([features.rows, features.cols], features.data);
+      const answer = await send({ kind: 'keys-sums', features: feeds, beta, each }, [], signal);
+      const { shape, data } = (answer as { tensors: Record<string, Tensor> }).tensors.sums;
+      return matrix(shape[0], shape[1], data as Float32Array);
+    },
+    close,
+  };
+}
+
+function partOf(file: KeyFile, from: number, to: number, labels: Int32Array, classes: number): KeyPart {
+  const bytesPerRow = file.cols * (file.dtype === 'int8' ? 1 : 2);
+  return {
+    ...file,
+    offset: file.offset + from * bytesPerRow,
+    rows: to - from,
+    // Copies: a view would be sent with the whole of its buffer.
+    scales: file.scales?.slice(from, to),
+    labels: labels.slice(from, to),
+    classes,
+  };
+}
+
+function total(parts: readonly Matrix[]): Matrix {
+  const [first, ...others] = parts;
+  for (const { data } of others) for (let i = 0; i < data.length; i++) first.data[i] += data[i];
+  return first;
+}

@@ -1,0 +1,206 @@
+import type { InferenceSession, OnnxValue, Tensor as OrtTensor, TypedTensor } from 'onnxruntime-node';
+import { ModelError, TipAdapterError } from '../errors.ts';
+import { matrix } from '../math/matrix.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { type KeyPages, openPages } from './keys/pages.ts';
+import { type FileReader, noFiles } from './keys/types.ts';
+import type { Answer, Request, Settings } from './protocol.ts';
+import { createShard, type Shard } from './training/shard.ts';
+import { createTrainer } from './training/trainer.ts';
+import type { Run, Trainer } from './training/types.ts';
+import type { PortInfo } from './types.ts';
+
+/** A build of ONNX Runtime, which is one interface in Node and in a page. */
+export interface Backend {
+  readonly ort: {
+    readonly Tensor: new (
+      type: 'float32',
+      data: Float32Array,
+      dims: readonly number[],
+    ) => TypedTensor<'float32'>;
+  };
+  create(model: Uint8Array | string): Promise<InferenceSession>;
+  /** Whether outputs can be written into arrays that are there: the web build leaves such arrays zero. */
+  readonly preallocates: boolean;
+}
+
+/** Answers requests inside the worker thread: with sessions and trainers of ONNX Runtime, and with keys in files. Never throws. */
+export function createRequestHandler(
+  backendFor: (settings: Settings) => Promise<Backend>,
+  openFile: (path: string, identity: string) => FileReader = noFiles,
+): (request: Request) => Promise<Answer> {
+  const sessions = new Map<number, LoadedSession>();
+  const trainers = new Map<number, Trainer>();
+  /** A thread has at most one of these: it is made for them. */
+  let shard: Shard | undefined;
+
+  let keys: KeyPages | undefined;
+
+  function own<T>(one: T | undefined): T {
+    if (!one) throw new Error('this thread was started for something else');
+    return one;
+  }
+
+  async function handle(request: Request): Promise<Answer> {
+    const { id } = request;
+    switch (request.kind) {
+      case 'load': {
+        const backend = await backendFor(request.settings);
+        const session = await backend.create(request.model);
+        sessions.set(request.session, { backend, session, kept: {} });
+        return {
+          id,
+          ports: { inputs: session.inputMetadata.map(port), outputs: session.outputMetadata.map(port) },
+        };
+      }
+      case 'keep': {
+        const { backend, kept } = found(sessions, request.session, 'session');
+        Object.assign(kept, toOrt(backend, request.feeds));
+        return { id, tensors: {} };
+      }
+      case 'run': {
+        const { backend, session, kept } = found(sessions, request.session, 'session');
+        const feeds = { ...kept, ...toOrt(backend, request.feeds) };
+        const wanted = Object.fromEntries(session.inputNames.map((name) => [name, feeds[name]]));
+        return {
+          id,
+          tensors: fromOrt(await session.run(wanted, request.outputs ?? session.outputNames), true),
+        };
+      }
+      case 'close':
+        await sessions.get(request.session)?.session.release();
+        sessions.delete(request.session);
+        return { id, tensors: {} };
+      case 'train': {
+        const backend = await backendFor(request.settings);
+        const loss = await runner(backend, request.loss);
+        trainers.set(request.trainer, createTrainer(loss, request.data));
+        return { id, tensors: {} };
+      }
+      case 'train-step':
+        return {
+          id,
+          result: await found(trainers, request.trainer, 'trainer').step(request.feeds, request.rate),
+        };
+      case 'train-read':
+        return { id, state: await found(trainers, request.trainer, 'trainer').read() };
+      case 'train-close':
+        await trainers.get(request.trainer)?.close();
+        trainers.delete(request.trainer);
+        return { id, tensors: {} };
+      case 'shard': {
+        const backend = await backendFor(request.settings);
+        shard = await createShard(request.plan, request.data, (model) => runner(backend, model));
+        return { id, tensors: {} };
+      }
+      case 'shard-forward':
+        return { id, tensors: { results: await own(shard).forward(request.feeds) } };
+      case 'shard-backward':
+        await own(shard).backward(request.upstream, request.rate);
+        return { id, tensors: {} };
+      case 'shard-read':
+        return { id, state: await own(shard).read() };
+      case 'keys':
+        keys?.close();
+        keys = openPages(request.part, openFile);
+        return { id, tensors: {} };
+      case 'keys-sums': {
+        const { shape, data } = request.features;
+        const features = matrix(shape[0], shape[1], data as Float32Array);
+        const sums = own(keys).sums(features, request.beta, request.each);
+        return { id, tensors: { sums: floatTensor([sums.rows, sums.cols], sums.data) } };
+      }
+    }
+  }
+
+  return async (request) => {
+    try {
+      return await handle(request);
+    } catch (error) {
+      const { message, code, hint } = named(error);
+      return { id: request.id, error: message, code, hint };
+    }
+  };
+}
+
+interface LoadedSession {
+  readonly backend: Backend;
+  readonly session: InferenceSession;
+  readonly kept: Record<string, OrtTensor>;
+}
+
+function found<T>(all: ReadonlyMap<number, T>, id: number, what: string): T {
+  const one = all.get(id);
+  if (!one) throw new Error(`${what} ${id} is closed`);
+  return one;
+}
+
+/** ONNX Runtime reports a lack of memory in words only. */
+const OUT_OF_MEMORY = /bad_alloc|failed to allocate|allocation failed|out of memory|shape is too large/i;
+
+function named(error: unknown): { message: string; code?: string; hint?: string } {
+  if (error instanceof TipAdapterError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (!OUT_OF_MEMORY.test(message)) return { message };
+  return new ModelError(`Out of memory: ${message}`, {
+    code: 'engine/memory',
+    hint: 'Use fewer pictures or examples at a time, or a smaller encoder. The program can continue.',
+  });
+}
+
+/** Buffers of an answer that are handed over instead of copied. */
+export function buffersOf(answer: Answer): ArrayBuffer[] {
+  const tensors =
+    'tensors' in answer
+      ? Object.values(answer.tensors)
+      : 'state' in answer
+        ? [...Object.values(answer.state.parameters), ...Object.values(answer.state.moments)]
+        : [];
+  return tensors.map(({ data }) => data.buffer as ArrayBuffer);
+}
+
+/** A graph of a training step. Its outputs stay in this thread: they need no copy of their own. */
+async function runner(backend: Backend, model: Uint8Array): Promise<Run> {
+  const session = await backend.create(model);
+  return {
+    inputs: session.inputNames,
+    run: async (feeds, into?: Readonly<Record<string, Tensor>>) => {
+      const wanted =
+        into && backend.preallocates
+          ? {
+              ...Object.fromEntries(session.outputNames.map((name) => [name, null])),
+              ...toOrt(backend, into),
+            }
+          : session.outputNames;
+      return fromOrt(await session.run(toOrt(backend, feeds), wanted), false);
+    },
+    close: () => session.release(),
+  };
+}
+
+function port(meta: InferenceSession.ValueMetadata): PortInfo {
+  if (!meta.isTensor) return { name: meta.name, dtype: 'unknown', shape: [] };
+  return { name: meta.name, dtype: meta.type, shape: meta.shape };
+}
+
+function toOrt({ ort }: Backend, feeds: Readonly<Record<string, Tensor>>): Record<string, OrtTensor> {
+  return Object.fromEntries(
+    Object.entries(feeds).map(([name, { dtype, data, shape }]) => [
+      name,
+      new ort.Tensor(dtype as 'float32', data as Float32Array, shape),
+    ]),
+  );
+}
+
+/** Views on the runtime's own memory cannot be handed to another thread: `own` copies them out. */
+function fromOrt(results: Readonly<Record<string, OnnxValue>>, own: boolean): Record<string, Tensor> {
+  return Object.fromEntries(
+    Object.entries(results).map(([name, value]) => {
+      const { type, dims, data } = value as OrtTensor;
+      return [
+        name,
+        { dtype: type, shape: dims, data: own ? (data as Float32Array).slice() : data } as Tensor,
+      ];
+    }),
+  );
+}

@@ -1,0 +1,262 @@
+import { InterruptedError, type ModelError, UsageError } from '../errors.ts';
+import { toOnnx } from '../graph/onnx.ts';
+import { sizeOf, type Tensor } from '../math/tensor.ts';
+import { printable } from '../printable.ts';
+import { count } from '../words.ts';
+import { channelTo, type Thread, type ThreadEvents, type Without } from './channel.ts';
+import { type Device, type EngineOptions, refusalOf } from './device.ts';
+import { threadedKeyCache } from './keys/threaded-cache.ts';
+import { noFiles } from './keys/types.ts';
+import { type Answer, NATIVE_REFUSED, type Request, type Settings } from './protocol.ts';
+import { type BlockPlan, mapPlan, planTraining } from './training/plan.ts';
+import type { Shard } from './training/shard.ts';
+import { createShardedTrainer, shardData } from './training/sharded.ts';
+import { dataOf } from './training/trainer.ts';
+import type {
+  Run,
+  StepResult,
+  Trainer,
+  TrainingData,
+  TrainingSpec,
+  TrainingState,
+} from './training/types.ts';
+import type { Engine, PortInfo, RunOptions, Session } from './types.ts';
+
+/** What differs between Node and a page. */
+export interface Platform {
+  start(events: ThreadEvents): Thread;
+  readonly settings: Omit<Settings, 'device' | 'native'>;
+  /** The folder of the native build, if one is used; `error` is why the one that was given does not load. */
+  native?(error?: unknown): Promise<string | undefined>;
+  /** Whether its threads can read files. */
+  readonly files: boolean;
+  /** Why a device cannot be used, asked once before its first use; undefined where it may be tried. */
+  refusal?(device: Device): Promise<string | undefined>;
+}
+
+/** A thread that can hold a part of a training. */
+interface ShardHost {
+  shard(plan: BlockPlan<Uint8Array>, data: TrainingData, signal?: AbortSignal): Promise<Shard>;
+}
+
+/**
+ * An engine on a thread that starts at the first use. A thread that dies rejects what was running and is replaced: sessions
+ * load themselves again at their next use.
+ */
+export function threadedEngine(
+  platform: Platform,
+  { device = 'cpu', note = (line) => console.warn(printable(line)) }: EngineOptions,
+): Engine & ShardHost {
+  const { send, alive, generation, close } = channelTo(platform.start);
+  let serial = 0;
+  let chosen: Promise<Device> | undefined;
+  let told = false;
+
+  function onCpu(reason: string): Device {
+    if (!told) note(`Device ${device} cannot be used (${refusalOf(reason)}); the CPU replaces it`);
+    told = true;
+    return 'cpu';
+  }
+
+  /**
+   * Sends what needs no answer. What frees memory comes before whatever is sent next, and whoever was interrupted does not wait for
+   * the work before it.
+   */
+  function tell(request: Parameters<typeof send>[0]): void {
+    send(request).catch(() => {});
+  }
+
+  async function choose(): Promise<Device> {
+    const reason = await platform.refusal?.(device);
+    return reason === undefined ? device : onCpu(reason);
+  }
+
+  /** Sends what opens a runtime, and sends it again where the native build does not load. */
+  async function open(
+    request: Without<Extract<Request, { settings: Settings }>, 'id' | 'settings'>,
+    device: Device,
+    signal?: AbortSignal,
+  ): Promise<Answer> {
+    const ask = (native: string | undefined) =>
+      send({ ...request, settings: { ...platform.settings, device, native } }, [], signal);
+    try {
+      return await ask(await platform.native?.());
+    } catch (error) {
+      if ((error as ModelError).code !== NATIVE_REFUSED) throw error;
+      return ask(await platform.native?.(error));
+    }
+  }
+
+  /** Sends models to the device, and to the CPU where only that accepts them: from then on, all. */
+  async function prepare(
+    request: Without<Extract<Request, { kind: 'load' | 'train' }>, 'id' | 'settings'>,
+    signal?: AbortSignal,
+  ): Promise<Answer> {
+    chosen ??= device === 'cpu' ? Promise.resolve(device) : choose();
+    const used = await chosen;
+    try {
+      return await open(request, used, signal);
+    } catch (error) {
+      if (used === 'cpu' || error instanceof InterruptedError) throw error;
+      const answer = await open(request, 'cpu', signal);
+      chosen = Promise.resolve(onCpu((error as Error).message));
+      return answer;
+    }
+  }
+
+  async function load(model: Uint8Array | string): Promise<Session> {
+    const session = serial++;
+    let kept: Record<string, Tensor> = {};
+    let loaded = -1;
+    let ports: { inputs: PortInfo[]; outputs: PortInfo[] } | undefined;
+
+    async function ready(): Promise<void> {
+      if (alive(loaded)) return;
+      const answer = await prepare({ kind: 'load', session, model });
+      if ('ports' in answer) ports = answer.ports;
+      loaded = generation();
+      if (Object.keys(kept).length > 0) await send({ kind: 'keep', session, feeds: kept });
+    }
+
+    await ready();
+    const { inputs, outputs } = ports as { inputs: PortInfo[]; outputs: PortInfo[] };
+    return {
+      inputs,
+      outputs,
+      run: async (feeds, { outputs: wanted, signal, transfer = [] }: RunOptions = {}) => {
+        await ready();
+        const own = detach(feeds);
+        const request = { kind: 'run', session, feeds: own.feeds, outputs: wanted } as const;
+        const answer = await send(request, [...transfer, ...own.buffers], signal);
+        return 'tensors' in answer ? answer.tensors : {};
+      },
+      keep: async (feeds) => {
+        kept = { ...kept, ...feeds };
+        await ready();
+        await send({ kind: 'keep', session, feeds });
+      },
+      close: async () => {
+        if (alive(loaded)) tell({ kind: 'close', session });
+      },
+    };
+  }
+
+  async function train(spec: TrainingSpec, signal?: AbortSignal): Promise<Trainer> {
+    const { loss, blocks } = mapPlan(planTraining(spec), (graph) => toOnnx(graph));
+    const data = dataOf(spec);
+    if (blocks) return trainSharded(loss, blocks, data, signal);
+    const trainer = serial++;
+    await prepare({ kind: 'train', trainer, loss, data }, signal);
+    const born = generation();
+    return {
+      step: async (feeds, rate) => {
+        const own = detach(feeds);
+        const request = { kind: 'train-step', trainer, feeds: own.feeds, rate } as const;
+        return ((await send(request, own.buffers, signal)) as { result: StepResult }).result;
+      },
+      read: async () => ((await send({ kind: 'train-read', trainer })) as { state: TrainingState }).state,
+      close: async () => {
+        if (alive(born)) tell({ kind: 'train-close', trainer });
+      },
+    };
+  }
+
+  /** Each core has a thread of its own with some of the blocks: everything in a step is shared out, not the products alone. */
+  async function trainSharded(
+    loss: Uint8Array,
+    plan: BlockPlan<Uint8Array>,
+    data: TrainingData,
+    signal?: AbortSignal,
+  ): Promise<Trainer> {
+    const single = { ...platform, settings: { ...platform.settings, threads: 1 } };
+    const shards = await Promise.all(
+      shardData(data, platform.settings.threads).map((part) =>
+        threadedEngine(single, { device: 'cpu', note }).shard(plan, part, signal),
+      ),
+    );
+    const session = await load(loss);
+    const used = new Set(session.inputs.map(({ name }) => name));
+    const fixed = Object.entries(data.fixed ?? {}).filter(([name]) => used.has(name));
+    await session.keep(Object.fromEntries(fixed));
+    const inputs = [...used].filter((name) => !fixed.some(([known]) => known === name));
+    const run: Run = { inputs, run: (feeds) => session.run(feeds, { signal }), close: session.close };
+    return createShardedTrainer(run, shards, data);
+  }
+
+  async function shard(
+    plan: BlockPlan<Uint8Array>,
+    data: TrainingData,
+    signal?: AbortSignal,
+  ): Promise<Shard> {
+    await open({ kind: 'shard', plan, data }, 'cpu', signal);
+    return {
+      forward: async (feeds) => {
+        const own = detach(feeds);
+        const answer = await send({ kind: 'shard-forward', feeds: own.feeds }, own.buffers, signal);
+        return (answer as { tensors: Record<string, Tensor> }).tensors.results;
+      },
+      backward: async (upstream, rate) => {
+        const { feeds, buffers } = detach({ upstream });
+        await send({ kind: 'shard-backward', upstream: feeds.upstream, rate }, buffers, signal);
+      },
+      read: async () => ((await send({ kind: 'shard-read' })) as { state: TrainingState }).state,
+      close,
+    };
+  }
+
+  return {
+    load,
+    compile: (outputs) => load(toOnnx(outputs)),
+    train,
+    shard,
+    openKeys: (file, labels, classes) =>
+      platform.files
+        ? threadedKeyCache(platform.start, platform.settings.threads, file, labels, classes)
+        : noFiles(),
+    close,
+  };
+}
+
+/** A view on part of a buffer would be sent with the whole of it: such parts are copied out, and the copies handed over. */
+function detach(feeds: Readonly<Record<string, Tensor>>): {
+  feeds: Record<string, Tensor>;
+  buffers: ArrayBuffer[];
+} {
+  const buffers: ArrayBuffer[] = [];
+  const own = Object.entries(feeds).map(([name, tensor]): [string, Tensor] => {
+    checkFilled(name, tensor);
+    if (tensor.data.byteLength === tensor.data.buffer.byteLength) return [name, tensor];
+    const data = tensor.data.slice();
+    buffers.push(data.buffer as ArrayBuffer);
+    return [name, { ...tensor, data }];
+  });
+  return { feeds: Object.fromEntries(own), buffers };
+}
+
+function checkFilled(name: string, { shape, data }: Tensor): void {
+  if (data.length === sizeOf(shape)) return;
+  throw new UsageError(
+    `Input "${name}" of shape [${shape.join(', ')}] holds ${count(data.length, 'number')}`,
+    {
+      code: 'engine/feed',
+      hint: 'A buffer that was handed over (`transfer`) is empty afterwards.',
+      details: { name, shape, length: data.length },
+    },
+  );
+}
+
+/** One engine for a whole program: made at its first use, unless one with other options was set before. */
+export function sharedBy(create: () => Engine) {
+  let shared: Engine | undefined;
+  return {
+    /** The engine that everything in a program shares. */
+    sharedEngine: (): Engine => {
+      shared ??= create();
+      return shared;
+    },
+    /** Makes the shared engine another one, before the work that uses it. */
+    setSharedEngine: (engine: Engine): void => {
+      shared = engine;
+    },
+  };
+}

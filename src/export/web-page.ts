@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import type { Classifier } from '../classifier/classifier.ts';
+import type { ClassifierData } from '../classifier/types.ts';
+import { ModelError, systemCode } from '../errors.ts';
+import type { Preprocessing } from '../image/types.ts';
+import { methodById } from '../methods/index.ts';
+import { html } from '../report/html.ts';
+import { isCalibrated } from '../tuning/search-method.ts';
+import { count } from '../words.ts';
+import { exportOnnx } from './onnx-export.ts';
+import type { About } from './page-types.ts';
+
+/** An exported page. */
+export interface WebExport {
+  /** The page: one HTML file. */
+  readonly bytes: Uint8Array;
+  /** Largest difference of a probability of its model from the classifier's own, on the trial input. */
+  readonly difference: number;
+}
+
+/** How a page is made. */
+export interface WebOptions {
+  /** Heading of the page; default: the data set's name. */
+  title?: string;
+  /** The folder with the page's script and style sheet; default: where the build puts them. */
+  page?: string;
+  signal?: AbortSignal;
+}
+
+const PAGE = fileURLToPath(new URL('./page/', import.meta.url));
+
+/**
+ * The classifier as one HTML file that classifies pictures and what a camera shows in a browser, without a network: model and
+ * runtime are in it, and its policy allows no connection. Throws as `exportOnnx`, and `ModelError` (`export/page`) where the package
+ * was not built.
+ */
+export async function exportWeb(
+  classifier: Classifier,
+  { title, page = PAGE, signal }: WebOptions = {},
+): Promise<WebExport> {
+  const [code, style, runtime] = await Promise.all([
+    readPart(page, 'page.js'),
+    readPart(page, 'page.css'),
+    readFile(fileURLToPath(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm'))),
+  ]);
+  // Nothing in the script may end it early.
+  const script = code.replaceAll('</script', '<\\/script');
+  const { bytes: model, difference } = await exportOnnx(classifier, { input: 'pixels', signal });
+  const about = JSON.stringify(aboutOf(classifier.data, title)).replaceAll('<', '\\u003c');
+  const bytes = Buffer.concat([
+    Buffer.from(headOf(title ?? classifier.data.dataset, script, style)),
+    Buffer.from(`<script type="application/json" id="about">${about}</script>\n`),
+    await embedded('wasm', runtime),
+    await embedded('model', model),
+    Buffer.from(`<script type="module">${script}</script>\n</body>\n</html>\n`),
+  ]);
+  return { bytes, difference };
+}
+
+function aboutOf(data: ClassifierData, title = data.dataset): About {
+  const { classes, encoder, tuning, reject, exif, examples, method, created, createdBy } = data;
+  return {
+    title,
+    labels: classes.map(({ name }) => name),
+    // `exportOnnx` refused a classifier without.
+    preprocessing: encoder.preprocessing as Preprocessing,
+    exif,
+    calibrated: isCalibrated(tuning),
+    reject,
+    origin:
+      `${count(examples.length, 'example')} of ${count(classes.length, 'class', 'classes')}, ${methodById(method).name}, ${created.slice(0, 10)}. ` +
+      `Encoder ${encoder.id} (${encoder.licence}); ONNX Runtime (MIT); ${createdBy} (MIT).`,
+  };
+}
+
+function headOf(title: string, script: string, style: string): string {
+  const policy = [
+    "default-src 'none'",
+    `script-src ${hashOf(script)} 'wasm-unsafe-eval' blob:`,
+    'worker-src blob:',
+    `style-src ${hashOf(style)}`,
+    'img-src blob:',
+    'media-src blob: mediastream:',
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join('; ');
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+${html`<title>${title}</title>`}
+<style>${style}</style>
+</head>
+<body>
+`;
+}
+
+function hashOf(content: string): string {
+  return `'sha256-${createHash('sha256').update(content).digest('base64')}'`;
+}
+
+/** Bytes as gzip in base64, where a script may take them; a browser executes nothing of it. */
+async function embedded(id: string, bytes: Uint8Array): Promise<Buffer> {
+  const content = await promisify(gzip)(bytes, { level: 6 });
+  return Buffer.concat([
+    Buffer.from(`<script type="application/gzip" id="${id}">`),
+    Buffer.from(content.toString('base64'), 'latin1'),
+    Buffer.from('</script>\n'),
+  ]);
+}
+
+async function readPart(folder: string, name: string): Promise<string> {
+  return readFile(`${folder.replace(/[\\/]$/, '')}/${name}`, 'utf8').catch((cause) => {
+    if (systemCode(cause) !== 'ENOENT') throw cause;
+    throw new ModelError(`The part ${name} of the page is missing from ${folder}`, {
+      code: 'export/page',
+      hint: 'In a checkout, run npm run build first; else install tip-adapter again.',
+      details: { folder },
+      cause,
+    });
+  });
+}

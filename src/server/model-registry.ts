@@ -1,0 +1,98 @@
+import { basename, extname } from 'node:path';
+import { UsageError } from '../errors.ts';
+import type { EncoderPool } from './encoder-pool.ts';
+import { Model, type Reload } from './model.ts';
+import { Refusal } from './problem.ts';
+
+/** Where a classifier is; `name` is what clients call it. */
+export interface ModelFile {
+  readonly name: string;
+  readonly path: string;
+}
+
+/** What may stand in an address without being written differently. */
+const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/;
+
+/** `pets=/srv/pets-v3.safetensors`, or a path whose file name is the name. Throws `UsageError` where that can be no name. */
+export function modelFile(given: string): ModelFile {
+  const [, chosen, rest] = /^([^=/\\]+)=(.+)$/s.exec(given) ?? [];
+  const path = rest ?? given;
+  const name = chosen ?? basename(path, extname(path));
+  if (NAME.test(name)) return { name, path };
+  throw new UsageError(`"${name}" cannot be the name of a classifier in an address`, {
+    code: 'server/name',
+    hint: `Give it a name of letters, digits, ".", "_" and "-": my-name=${path}`,
+    details: { name, path },
+  });
+}
+
+/** The classifiers that are served, by name, kept as their files are. */
+export class Registry {
+  readonly #models: ReadonlyMap<string, Model>;
+  readonly #poll: NodeJS.Timeout;
+  /** Looks that are not over: a classifier whose change waits for another program keeps no other one waiting. */
+  readonly #looking = new Map<Model, Promise<void>>();
+
+  private constructor(models: ReadonlyMap<string, Model>, every: number, told: (reload: Reload) => void) {
+    this.#models = models;
+    this.#poll = setInterval(() => {
+      for (const model of this.all) if (!this.#looking.has(model)) this.#look(model, told);
+    }, every).unref();
+  }
+
+  /** Opens all files; looks `every` so many milliseconds whether one was changed by another program, and tells. */
+  static async open(
+    files: readonly ModelFile[],
+    encoders: EncoderPool,
+    every: number,
+    told: (reload: Reload) => void,
+  ): Promise<Registry> {
+    const models = new Map<string, Model>();
+    try {
+      for (const { name, path } of files) {
+        if (models.has(name)) throw sameName(name);
+        models.set(name, await Model.open(name, path, encoders));
+      }
+    } catch (error) {
+      await Promise.all([...models.values()].map((model) => model.close()));
+      throw error;
+    }
+    return new Registry(models, every, told);
+  }
+
+  get all(): Model[] {
+    return [...this.#models.values()];
+  }
+
+  /** Throws a `Refusal` (404) where there is none of this name. */
+  get(name: string): Model {
+    const model = this.#models.get(name);
+    if (model) return model;
+    throw new Refusal(404, 'There is no classifier of this name', {
+      code: 'server/no-model',
+      hint: `The server has ${[...this.#models.keys()].join(', ')}.`,
+    });
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#poll);
+    await Promise.all(this.#looking.values());
+    await Promise.all(this.all.map((model) => model.close()));
+  }
+
+  #look(model: Model, told: (reload: Reload) => void): void {
+    const looked = model.refresh().then((reload) => {
+      this.#looking.delete(model);
+      if (reload) told(reload);
+    });
+    this.#looking.set(model, looked);
+  }
+}
+
+function sameName(name: string): UsageError {
+  return new UsageError(`Two classifiers have the name ${name}`, {
+    code: 'server/same-name',
+    hint: 'Give one of them another name: other-name=path.',
+    details: { name },
+  });
+}

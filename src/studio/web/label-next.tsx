@@ -1,0 +1,109 @@
+import { signal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { Accept } from './accept.tsx';
+import { api, type NextPicture, thumbnailUrl } from './api.ts';
+import { ClassChoice } from './class-choice.tsx';
+import { useHandOn } from './focus.ts';
+import { messages, percent } from './messages.ts';
+import { Seeable } from './preview.tsx';
+import { board, perform, picturesByClass, status } from './store.ts';
+
+/** Pictures that would teach most, as the program last said. */
+const proposed = signal<readonly NextPicture[]>([]);
+
+/** Guesses that have a button from the start; another one may come behind them. */
+const FIRST = 3;
+
+/** Milliseconds in which changes are waited for: a person labels several pictures one after the other. */
+const PATIENCE = 400;
+
+/** What is not sorted yet and would teach most, each with the classes it is most likely of. */
+export function LabelNext() {
+  const m = messages.value.next;
+  const unsorted = picturesByClass.value.get('') ?? [];
+  const serial = status.value?.answering?.serial;
+  const count = unsorted.length;
+  useEffect(() => {
+    if (count === 0 || serial === undefined) {
+      proposed.value = [];
+      return;
+    }
+    const timer = setTimeout(() => {
+      // What cannot be had now is asked for again after the next change.
+      void api.next(stillOpen().map(({ hash }) => hash)).then(
+        (pictures) => {
+          proposed.value = steady(pictures);
+        },
+        () => {},
+      );
+    }, PATIENCE);
+    return () => clearTimeout(timer);
+  }, [count, serial]);
+
+  const open = stillOpen();
+  if (open.length === 0) return null;
+  return (
+    <div class="part" id="next">
+      <h3>{m.heading}</h3>
+      <p class="muted">{m.hint(count)}</p>
+      <ul class="reviews">
+        {open.map((picture) => (
+          <Proposal key={picture.hash} picture={picture} />
+        ))}
+      </ul>
+      <Accept />
+    </div>
+  );
+}
+
+/** Proposed before and not sorted yet. */
+const stillOpen = () =>
+  proposed.value.filter(({ hash }) => {
+    const picture = board.value.pictures.get(hash);
+    return picture && !picture.classId;
+  });
+
+/** Those proposed before stay where they are, and so do the guesses of each: none takes the place of another under a finger. */
+function steady(pictures: readonly NextPicture[]): NextPicture[] {
+  const before = new Map(stillOpen().map((picture) => [picture.hash, picture]));
+  const latest = new Map(pictures.map((picture) => [picture.hash, picture]));
+  const kept = [...before.values()].map((picture) => inPlace(picture, latest.get(picture.hash)));
+  return [...kept, ...pictures.filter(({ hash }) => !before.has(hash))];
+}
+
+/** A picture's guesses in the places they had, as probable as they are now; a first guess that is new comes behind them. */
+function inPlace(before: NextPicture, now: NextPicture | undefined): NextPicture {
+  if (!now) return before;
+  const latest = new Map(now.guesses.map((guess) => [guess.id, guess]));
+  const kept = before.guesses.slice(0, FIRST).map((guess) => latest.get(guess.id) ?? guess);
+  const [top] = now.guesses;
+  return { ...now, guesses: kept.some(({ id }) => id === top.id) ? kept : [...kept, top] };
+}
+
+function Proposal({ picture: { hash, guesses } }: { picture: NextPicture }) {
+  const m = messages.value.next;
+  const item = useHandOn<HTMLLIElement>();
+  const name = board.value.pictures.get(hash)?.name ?? '';
+  const { classes } = board.value;
+  const known = guesses.slice(0, FIRST + 1).filter(({ id }) => classes.some((one) => one.id === id));
+  const place = (classId: string) => perform({ do: 'place', hashes: [hash], classId });
+  return (
+    <li class="review" ref={item} data-hash={hash}>
+      <Seeable hash={hash} among={stillOpen().map((one) => one.hash)} src={thumbnailUrl(hash)} />
+      <fieldset aria-label={m.question(name)}>
+        <p class="clip" title={name}>
+          {m.which} <span class="muted small">{name}</span>
+        </p>
+        <div class="actions">
+          {known.map((guess) => (
+            <button key={guess.id} type="button" title={guess.name} onClick={() => place(guess.id)}>
+              <span class="clip">{guess.name}</span>{' '}
+              <span class="muted share">{percent(guess.probability)}</span>
+            </button>
+          ))}
+          <ClassChoice label={m.other(name)} except={known.map(({ id }) => id)} onChoose={place} />
+        </div>
+      </fieldset>
+    </li>
+  );
+}

@@ -1,0 +1,69 @@
+import { type CheckReport, thumbnailUrl } from './api.ts';
+import { ClassChoice } from './class-choice.tsx';
+import { focusIn, useHandOn } from './focus.ts';
+import { messages, percent } from './messages.ts';
+import { Seeable } from './preview.tsx';
+import { board, classNames, perform } from './store.ts';
+
+export type Answer = CheckReport['answers'][number];
+
+/** A picture whose label and answer differ, and the ways to settle it. */
+export function LabelReview({
+  answer,
+  report,
+  among,
+}: {
+  answer: Answer;
+  report: CheckReport;
+  among: readonly string[];
+}) {
+  const m = messages.value.check;
+  const { hash, label, predicted, probability } = answer;
+  const said = report.classes[label];
+  const other = report.classes[predicted];
+  const name = board.value.pictures.get(hash)?.name ?? '';
+  const isThere = classNames.value.has(other.id);
+  const item = useHandOn<HTMLLIElement>();
+  const confirm = () => {
+    // Where the picture stays in the list, its button does not.
+    focusIn(item.current);
+    perform({ do: 'confirm', hashes: [hash] });
+  };
+  const place = (classId: string) => perform({ do: 'place', hashes: [hash], classId });
+  return (
+    <li class="review" ref={item}>
+      <Seeable hash={hash} among={among} src={thumbnailUrl(hash)} />
+      <fieldset aria-label={name}>
+        <p>
+          {m.said(short(said.name))}{' '}
+          <span class="muted">{m.says(short(other.name), percent(probability))}</span>
+        </p>
+        <div class="actions">
+          <button
+            type="button"
+            title={m.relabel(other.name)}
+            disabled={!isThere}
+            onClick={() => place(other.id)}
+          >
+            <span class="clip">{m.relabel(other.name)}</span>
+          </button>
+          {!board.value.confirmed.has(hash) && (
+            <button type="button" title={m.right(said.name)} onClick={confirm}>
+              <span class="clip">{m.right(said.name)}</span>
+            </button>
+          )}
+          <ClassChoice
+            label={messages.value.next.other(name)}
+            except={[said.id, other.id]}
+            onChoose={place}
+          />
+        </div>
+      </fieldset>
+    </li>
+  );
+}
+
+const LONGEST = 48;
+
+/** A name within a sentence; its button tells all of it. */
+const short = (name: string) => (name.length > LONGEST ? `${name.slice(0, LONGEST)}…` : name);

@@ -1,0 +1,83 @@
+import { thumbnailUrl } from './api.ts';
+import { DRAGGED } from './drop.ts';
+import { messages } from './messages.ts';
+import { preview } from './preview.tsx';
+import { neighbour, reached, seek, tabStop } from './roving-focus.ts';
+import {
+  discard,
+  isSelected,
+  selectBursts,
+  selectClassOf,
+  selectedHashes,
+  selectTo,
+  toggle,
+} from './selection.ts';
+import { openMoveMenu } from './selection-bar.tsx';
+import { board, classNames, picturesByClass } from './store.ts';
+
+/** A picture of the board, in a grid of so many columns: select it, drag it, delete it; arrow keys go on to the next one. */
+export function Thumbnail({ hash, columns }: { hash: string; columns: number }) {
+  const m = messages.value.collect;
+  const picture = board.value.pictures.get(hash);
+  if (!picture) return null;
+  const chosen = isSelected(hash);
+  const shown = picture.classId ? (classNames.value.get(picture.classId) ?? '') : m.unsorted;
+  return (
+    <button
+      type="button"
+      class={`thumbnail${picture.group ? ' burst' : ''}`}
+      draggable
+      tabIndex={tabStop(picture.classId ?? '') === hash ? 0 : -1}
+      data-place={hash}
+      aria-pressed={chosen}
+      aria-label={`${picture.name}, ${shown}${picture.group ? `, ${m.burst}` : ''}`}
+      title={picture.name}
+      onFocus={() => reached(hash)}
+      onClick={(event) => {
+        // Safari gives a pressed button no focus; the keys that follow are meant for it.
+        event.currentTarget.focus({ preventScroll: true });
+        if (event.shiftKey) selectTo(hash);
+        else toggle(hash);
+      }}
+      onDblClick={() => selectBursts([hash])}
+      onDragStart={(event) => {
+        event.dataTransfer?.setData(DRAGGED, JSON.stringify(chosen ? selectedHashes() : [hash]));
+      }}
+      onKeyDown={(event) => {
+        if (press(event, hash, columns)) event.preventDefault();
+      }}
+    >
+      <img src={thumbnailUrl(hash)} alt="" loading="lazy" decoding="async" draggable={false} />
+    </button>
+  );
+}
+
+/** What a key does to the picture that has the focus; false: nothing. */
+function press(event: KeyboardEvent, hash: string, columns: number): boolean {
+  const { key, shiftKey } = event;
+  if (event.altKey) return false;
+  if (event.ctrlKey || event.metaKey) {
+    if (key.toLowerCase() !== 'a') return false;
+    selectClassOf(hash);
+    return true;
+  }
+  // The key that deletes on a Mac is Backspace.
+  if (key === 'Delete' || key === 'Backspace') {
+    discard(isSelected(hash) ? selectedHashes() : [hash]);
+    return true;
+  }
+  if (key === 'Enter') {
+    preview(hash, picturesByClass.value.get(board.value.pictures.get(hash)?.classId ?? '') ?? []);
+    return true;
+  }
+  if (key.toLowerCase() === 'm') {
+    if (!isSelected(hash)) toggle(hash);
+    openMoveMenu();
+    return true;
+  }
+  const next = neighbour(hash, key, columns);
+  if (!next) return false;
+  seek(next, true);
+  if (shiftKey) selectTo(next, isSelected(hash) ? undefined : hash);
+  return true;
+}

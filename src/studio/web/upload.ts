@@ -1,0 +1,225 @@
+import { computed, signal } from '@preact/signals';
+import { isHidden, isLeftover } from '../../dataset/leftovers.ts';
+import { type BoardPicture, sameName } from '../board.ts';
+import { type PathLabel, pathLabels } from '../path-labels.ts';
+import { ApiError, api, type HeldOut, type Kept } from './api.ts';
+import { answering, board, notify, perform, saved, tellError } from './store.ts';
+
+/** What can be chosen: browsers know HEIC and TIFF by their endings only. */
+export const PICTURES = 'image/*,.heic,.heif,.tif,.tiff';
+export const COLLECTED = `${PICTURES},.zip`;
+
+/** A file on its way in, with the folders it lay in. */
+export interface Incoming {
+  readonly path: string;
+  readonly file: File | Blob;
+}
+
+/** How far everything that is being brought in is. */
+const coming = signal({ done: 0, total: 0 });
+/** The same; undefined when nothing is. */
+export const bringing = computed(() => (coming.value.total > 0 ? coming.value : undefined));
+
+/** Files that are sent at the same time: enough to keep both of the program's decoding threads busy. */
+const AT_ONCE = 4;
+/** Pictures that come onto the board together, so that a long drop is seen to grow and a crash loses little. */
+const TOGETHER = 24;
+
+export interface Target {
+  /** Class of every picture; undefined: the folder it lies in says it. */
+  readonly classId?: string;
+  /** Pictures that belong together. */
+  readonly group?: string;
+}
+
+/**
+ * Keeps the files and puts the pictures among them on the board, in one step for undo. A file that is refused is told, and the
+ * others come in; while the program does not answer, they wait for it.
+ */
+export async function uploadPictures(files: readonly Incoming[], target: Target = {}): Promise<void> {
+  const shown = files.filter(({ path }) => !isPassedOver(path));
+  if (shown.length === 0) return;
+  const arrival = new Arrival(target);
+  const labels = pathLabels(shown.map(({ path }) => path));
+  const wanted = shown.filter(({ path }) => arrival.wants(labels.get(path)));
+  coming.value = { done: coming.value.done, total: coming.value.total + wanted.length };
+  const sorted = inTurn(wanted);
+  const arrived = new Map<number, (Kept | HeldOut)[]>();
+  let [taken, added] = [0, 0];
+  const work = async () => {
+    while (taken < sorted.length) {
+      const at = taken++;
+      arrived.set(at, await keep(sorted[at], arrival));
+      for (let kept = arrived.get(added); kept; kept = arrived.get(added)) {
+        arrived.delete(added++);
+        arrival.addAll(kept, isZip(sorted[added - 1].path) ? undefined : labels);
+      }
+      coming.value = { ...coming.value, done: coming.value.done + 1 };
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  arrival.end();
+  // Until the program has them, what is to be looked at is not known.
+  await saved();
+  if (coming.value.done === coming.value.total) coming.value = { done: 0, total: 0 };
+}
+
+/** What a file holds: one picture, those of a zip, or a problem under the file's name. */
+async function keep({ path: name, file }: Incoming, arrival: Arrival): Promise<(Kept | HeldOut)[]> {
+  for (;;) {
+    try {
+      if (isZip(name)) return await api.keepZip(name, file);
+      const hash = await hashOf(file);
+      return [arrival.knows(hash) ? { name, hash } : await api.keep(name, file)];
+    } catch (error) {
+      if (error instanceof ApiError) return [{ name, problem: error.problem }];
+      // A file that the browser cannot read any more fails as a program that is gone does.
+      if (await api.isThere())
+        return [{ name, problem: { code: 'file', message: (error as Error).message } }];
+      tellError(error);
+      await answering();
+    }
+  }
+}
+
+/** What is on the board already need not travel. */
+async function hashOf(file: Blob): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer()));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/**
+ * One file of each folder in turn, folders and files as their names go: classes are where one looks for them, and the first
+ * hundred pictures, which answer first, are of all of them.
+ */
+function inTurn(files: readonly Incoming[]): Incoming[] {
+  const folders = new Map<string, Incoming[]>();
+  for (const file of files.toSorted((a, b) => collator.compare(a.path, b.path))) {
+    const folder = file.path.split('/').slice(0, -1).join('/');
+    const own = folders.get(folder) ?? [];
+    own.push(file);
+    folders.set(folder, own);
+  }
+  return [...folders.values()]
+    .flatMap((own) => own.map((file, turn) => ({ file, turn })))
+    .toSorted((a, b) => a.turn - b.turn)
+    .map(({ file }) => file);
+}
+
+const collator = new Intl.Collator(undefined, { numeric: true });
+
+const isZip = (path: string) => /\.zip$/i.test(path);
+
+/** What systems and tools put beside pictures, and what is hidden. */
+const isPassedOver = (path: string) => path.split('/').some((name) => isLeftover(name) || isHidden(name));
+
+type Unreadable = Extract<Kept, { problem: unknown }>;
+
+/** Gathers what was kept into commands of one step, and remembers what was not. */
+class Arrival {
+  readonly #target: Target;
+  readonly #step = crypto.randomUUID();
+  readonly #unreadable: Unreadable[] = [];
+  #waiting: BoardPicture[] = [];
+  #duplicates = 0;
+  #heldOut = 0;
+
+  constructor(target: Target) {
+    this.#target = target;
+  }
+
+  /** Whether a picture with that label comes onto the board; a held-out one does not, unless the person named its class. */
+  wants(label: PathLabel | undefined): boolean {
+    const isWanted = this.#target.classId !== undefined || !label?.isHeldOut;
+    if (!isWanted) this.#heldOut++;
+    return isWanted;
+  }
+
+  /** Pictures that came together, with the labels of their paths; those of a zip have labels of their own. */
+  addAll(kept: readonly (Kept | HeldOut)[], labels = pathLabels(kept.map(({ name }) => name))): void {
+    for (const one of kept) {
+      if ('isHeldOut' in one) this.#heldOut++;
+      else {
+        const label = 'className' in one ? { className: one.className } : labels.get(one.name);
+        if (this.wants(label)) this.#add(one, label);
+      }
+    }
+  }
+
+  #add(kept: Kept, label: PathLabel | undefined): void {
+    if ('problem' in kept) {
+      this.#unreadable.push(kept);
+      return;
+    }
+    const { hash, name: path } = kept;
+    if (this.knows(hash)) {
+      this.#duplicates++;
+      return;
+    }
+    const { classId = this.#classOf(label?.className), group = kept.group } = this.#target;
+    this.#waiting.push({ hash, name: path.split('/').at(-1) ?? path, classId, group });
+    if (this.#waiting.length >= TOGETHER) this.#flush();
+  }
+
+  /** Whether a picture is on the board, or about to be. */
+  knows(hash: string): boolean {
+    return board.value.pictures.has(hash) || this.#waiting.some((other) => other.hash === hash);
+  }
+
+  end(): void {
+    this.#flush();
+    if (this.#heldOut > 0) notify({ kind: 'held-out', count: this.#heldOut });
+    if (this.#duplicates > 0) notify({ kind: 'duplicates', count: this.#duplicates });
+    if (this.#unreadable.length > 0) {
+      notify({ kind: 'unreadable', count: this.#unreadable.length, files: this.#unreadable });
+    }
+  }
+
+  #flush(): void {
+    if (this.#waiting.length === 0) return;
+    perform({ do: 'add', pictures: this.#waiting }, this.#step);
+    this.#waiting = [];
+  }
+
+  /** The class of a name, made where there is none. */
+  #classOf(name: string | undefined): string | undefined {
+    if (!name) return undefined;
+    const known = board.value.classes.find((other) => sameName(other.name, name));
+    if (known) return known.id;
+    const id = crypto.randomUUID();
+    perform({ do: 'add-class', id, name: name.slice(0, 200) }, this.#step);
+    return id;
+  }
+}
+
+/** Everything that was dropped or pasted, folders walked through. */
+export async function incomingOf(data: DataTransfer): Promise<Incoming[]> {
+  // Entries are only there during the event: all are taken before the first is waited for.
+  const entries = [...data.items].flatMap((item) => item.webkitGetAsEntry?.() ?? []);
+  if (entries.length === 0) return filesOf(data.files);
+  return (await Promise.all(entries.map((entry) => walk(entry, '')))).flat();
+}
+
+export function filesOf(files: Iterable<File>): Incoming[] {
+  return [...files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+}
+
+async function walk(entry: FileSystemEntry, folder: string): Promise<Incoming[]> {
+  const path = folder ? `${folder}/${entry.name}` : entry.name;
+  if (entry.isFile) {
+    const file = await new Promise<File>((resolve, reject) =>
+      (entry as FileSystemFileEntry).file(resolve, reject),
+    ).catch(() => new Blob());
+    // What the browser may not read comes as nothing, and is told as that.
+    return [{ path, file }];
+  }
+  const reader = (entry as FileSystemDirectoryEntry).createReader();
+  const found: Incoming[] = [];
+  for (;;) {
+    const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
+      reader.readEntries(resolve, reject),
+    ).catch(() => []);
+    if (some.length === 0) return found;
+    for (const child of some) found.push(...(await walk(child, path)));
+  }
+}

@@ -1,0 +1,69 @@
+import { atOnce } from '../abort.ts';
+import { logSumExp, type Matrix, matrix, row } from '../math/matrix.ts';
+import type { StackPart } from '../methods/stack.ts';
+import { type Steps, searchWeights } from './scale.ts';
+import type { Found } from './search-method.ts';
+
+/** Methods that are worth their place in a stack, and what the stack then says about the tuning rows. */
+export interface Stacked {
+  readonly parts: Readonly<Record<string, StackPart>>;
+  readonly temperature: number;
+  readonly nll: number;
+  readonly scores: Matrix;
+}
+
+/**
+ * Begins with the best method on the tuning rows and takes further ones, the next best first, for as long as each makes their
+ * likelihood larger by more than numbers fitted to noise would (Akaike: 1/q each, for q rows). The weights of two are convex to find, and exact.
+ */
+export function stackMethods(found: ReadonlyMap<string, Found>, labels: Int32Array): Stacked {
+  return atOnce(stacking(found, labels));
+}
+
+/** The same, to be done in turns. */
+export function* stacking(found: ReadonlyMap<string, Found>, labels: Int32Array): Steps<Stacked> {
+  const penalised = ({ nll, tuned }: Found) => nll + tuned.length / labels.length;
+  const ranked = [...found].sort(([, x], [, y]) => penalised(x) - penalised(y));
+  const [[first, best]] = ranked;
+  let scores = logProbabilities(best);
+  let nll = best.nll;
+  const weights = new Map([[first, 1]]);
+  for (const [id, next] of ranked.slice(1)) {
+    yield;
+    const other = logProbabilities(next);
+    const { a, b, nll: joint } = yield* searchWeights(scores, other, labels);
+    const worth = Math.max(LEAST_GAIN, (1 + next.tuned.length) / labels.length);
+    if (!(joint < nll - worth) || a <= 0) continue;
+    for (const [part, weight] of weights) weights.set(part, weight * a);
+    weights.set(id, b);
+    scores = matrix(
+      scores.rows,
+      scores.cols,
+      scores.data.map((x, i) => a * x + b * other.data[i]),
+    );
+    nll = joint;
+  }
+  const total = [...weights.values()].reduce((sum, weight) => sum + weight, 0);
+  const parts = [...weights].map(([id, weight]): [string, StackPart] => {
+    const { options, temperature } = found.get(id) as Found;
+    return [id, { options, sharpness: 1 / temperature, share: weight / total }];
+  });
+  return { parts: Object.fromEntries(parts), temperature: 1 / total, nll, scores };
+}
+
+/** What a part must add, in mean log-likelihood, to be worth its computing. */
+const LEAST_GAIN = 1e-3;
+
+/** log softmax(scores / temperature), [q, c]. */
+function logProbabilities({ scores, temperature }: Found): Matrix {
+  const out = matrix(scores.rows, scores.cols);
+  for (let i = 0; i < scores.rows; i++) {
+    const target = row(out, i);
+    row(scores, i).forEach((x, c) => {
+      target[c] = x / temperature;
+    });
+    const total = logSumExp(target);
+    for (let c = 0; c < target.length; c++) target[c] -= total;
+  }
+  return out;
+}
