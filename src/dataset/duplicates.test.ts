@@ -166,4 +166,16 @@ describe('duplicateFindings', () => {
     ]);
     expect(findings[1].message).toContain('0.jpg is "cat", and 1.jpg is "dog"');
   });
+
+  it('counts pictures under two classes where they are many', () => {
+    const labels = [0, 0, 0, 0, 0, 1, 1, 1, 1, 1];
+    const hashes = labels.map((_, i) => `${i % 5}`);
+    const [, many, ...more] = duplicateFindings(dataset(labels), exactDuplicates(hashes, labels));
+    expect(more).toEqual([]);
+    expect(many).toMatchObject({ level: 'warning', code: 'dataset/same-picture' });
+    expect(many.message).toContain(
+      '5 pairs of pictures are the same or nearly the same in two classes: "cat" and "dog" (5)',
+    );
+    expect(many.paths?.[0]).toBe('0.jpg and 5.jpg');
+  });
 });

@@ -1,6 +1,6 @@
 import { throwIfAborted } from '../errors.ts';
 import { dot, type Matrix, matrix, norm, productT, row } from '../math/matrix.ts';
-import { count } from '../words.ts';
+import { count, number } from '../words.ts';
 import { DisjointSets, groupBy } from './groups.ts';
 import type { Dataset, Finding } from './types.ts';
 import { info, warning } from './wording.ts';
@@ -205,7 +205,7 @@ export function groupDuplicates(dataset: Dataset, sets: readonly (readonly numbe
   };
 }
 
-/** Duplicates in words: how many, and each pair that has one picture under two classes. */
+/** Duplicates in words: how many, and which pairs have one picture under two classes, one by one or, where they are many, by class. */
 export function duplicateFindings(dataset: Dataset, { groups, conflicts }: Duplicates): Finding[] {
   const findings: Finding[] = [];
   if (groups.length > 0) {
@@ -219,10 +219,31 @@ export function duplicateFindings(dataset: Dataset, { groups, conflicts }: Dupli
       ),
     );
   }
+  if (conflicts.length > FEW) return [...findings, manyConflicts(dataset, conflicts)];
   for (const { a, b } of conflicts) {
     const [x, y] = [dataset.examples[a], dataset.examples[b]];
     const message = `The same picture is in two classes: ${x.id} is "${dataset.classes[x.label].id}", and ${y.id} is "${dataset.classes[y.label].id}".`;
     findings.push(warning('same-picture', message, [x.id, y.id]));
   }
   return findings;
+}
+
+/** So many conflicts are told one by one. */
+const FEW = 3;
+
+/** Many pictures under two classes: two folders of the same pictures, such as one that is a link to the other. */
+function manyConflicts({ classes, examples }: Dataset, conflicts: readonly DuplicatePair[]): Finding {
+  const between = groupBy(conflicts, ({ a, b }) => {
+    const names = [a, b].map((i) => classes[examples[i].label].id);
+    return names
+      .sort()
+      .map((name) => `"${name}"`)
+      .join(' and ');
+  });
+  const most = [...between].sort(([, p], [, q]) => q.length - p.length);
+  const shown = most.slice(0, FEW).map(([names, { length }]) => `${names} (${number(length)})`);
+  const more = most.length > FEW ? `, and ${count(most.length - FEW, 'other pair')} of classes` : '';
+  const message = `${count(conflicts.length, 'pair')} of pictures are the same or nearly the same in two classes: ${shown.join(', ')}${more}.`;
+  const paths = conflicts.map(({ a, b }) => `${examples[a].id} and ${examples[b].id}`);
+  return warning('same-picture', message, paths);
 }

@@ -34,7 +34,10 @@ const BY_NAME: readonly [RegExp, string, string][] = [
   [/\.(h5|hdf5|mat|npz|npy|pkl|pickle|pt|mdb|lmdb|rec)$/i, 'arrays in one file', ARRAYS_HINT],
   [/\.(xlsx?|xlsm|ods|numbers)$/i, 'a spreadsheet', 'Save it as "CSV UTF-8", with the columns path,label.'],
   [/(^|\/)_annotations\.coco\.json$|(^|\/)instances_[^/]*\.json$/i, 'COCO annotations', TABLE_HINT],
+  [/(^|\/)annotations\.xml$/i, 'annotations of CVAT', TABLE_HINT],
   [/(^|\/)annotations\/[^/]+\.xml$/i, 'Pascal VOC annotations', TABLE_HINT],
+  [/(^|\/)_classes\.csv$/i, "Roboflow's tables of classes", TABLE_HINT],
+  [/\.manifest$/i, 'a manifest of Amazon SageMaker', TABLE_HINT],
   [/(^|\/)labels\/(.+\/)?[^/]+\.txt$|(^|\/)_darknet\.labels$/i, 'YOLO annotations', TABLE_HINT],
   [/(^|\/)list_attr_celeba\.(txt|csv)$/i, "CelebA's attributes", TABLE_HINT],
 ];

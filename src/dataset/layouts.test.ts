@@ -682,6 +682,9 @@ describe('layouts of other programs are refused by name', () => {
       'a list of pictures as text',
     ],
     ['a spreadsheet', [...pics('images'), 'labels.xlsx'], 'a spreadsheet'],
+    ['CVAT', [...pics('images'), 'annotations.xml'], 'annotations of CVAT'],
+    ['Roboflow', [...pics('train'), 'train/_classes.csv', ...pics('valid')], "Roboflow's tables of classes"],
+    ['SageMaker', [...pics('.'), 'output.manifest'], 'a manifest of Amazon SageMaker'],
     ['CelebA', [...pics('img_align_celeba'), 'list_attr_celeba.txt'], "CelebA's attributes"],
   ];
   it.each(cases)('%s', async (_, content, what) => {
@@ -792,6 +795,25 @@ describe('what is left out is said', () => {
     await expect(readDataset(own.root)).rejects.toThrow('(3 files: 2 .bmp, 1 .txt)');
   });
 
+  it('lists of splits that are not read, archives, and files without an ending', async () => {
+    await write('images/cat/1.jpg', 'images/cat/2', 'images/dog/1.jpg', 'images/more.zip', 'LICENSE');
+    await write('meta/train.txt', 'meta/classes.txt', 'train_test_split.txt', 'testlist01.txt', 'train.log');
+    await write('training_log.txt', 'contest.txt');
+    const dataset = await readDataset(own.root);
+    expect(finding(dataset, 'split-files')).toMatchObject({
+      level: 'warning',
+      paths: ['meta/train.txt', 'testlist01.txt', 'train_test_split.txt'],
+    });
+    expect(finding(dataset, 'archives')).toMatchObject({ level: 'warning', paths: ['images/more.zip'] });
+    expect(finding(dataset, 'no-ending')).toMatchObject({ level: 'warning', paths: ['images/cat/2'] });
+    expect(finding(dataset, 'not-images')).toMatchObject({
+      level: 'info',
+      paths: ['contest.txt', 'LICENSE', 'meta/classes.txt', 'train.log', 'training_log.txt'],
+    });
+    await write('split/train/cat/1.jpg', 'split/train/dog/1.jpg', 'split/train.txt');
+    expect(warnings(await readDataset(join(own.root, 'split')))).toEqual([]);
+  });
+
   it('entries of a zip that cannot be read, by reason', async () => {
     const zip = zipSync({
       'a/1.jpg': Buffer.from('x'),
@@ -847,6 +869,16 @@ describe('links', () => {
     expect(classIds(dataset)).toEqual(['a', 'b']);
     expect(dataset.examples.length).toBeLessThanOrEqual(8);
     expect(warnings(dataset)).toEqual(expect.arrayContaining(['link-loop', 'unreadable']));
+  });
+
+  it('to a class folder are said, because its pictures are there twice', async () => {
+    await write(...pics('cat'), ...pics('dog'));
+    await symlink('cat', join(own.root, 'a kitty'));
+    await symlink('cat', join(own.root, 'kitty'));
+    const dataset = await readDataset(own.root);
+    expect(classIds(dataset)).toEqual(['a kitty', 'cat', 'dog']);
+    expect(finding(dataset, 'link-twice')).toMatchObject({ level: 'warning', paths: ['a kitty'] });
+    expect(finding(dataset, 'link-again')?.paths).toEqual(['kitty']);
   });
 
   it('to one picture from two classes are two examples of it', async () => {

@@ -128,9 +128,11 @@ export async function folderTree(
   const hidden: SourceFile[] = [];
   const folders: string[] = [];
   const leftovers: string[] = [];
-  const refused: Refused = { outside: [], loop: [], again: [], unreadable: [] };
-  /** Real paths of the folders that links were followed to. */
-  const followed = new Set<string>();
+  const refused: Refused = { outside: [], loop: [], again: [], twice: [], unreadable: [] };
+  /** Links that were followed, by the real paths of the folders they lead to. */
+  const followed = new Map<string, string>();
+  /** Real paths of the folders that were read under their own names. */
+  const own = new Set<string>();
 
   /** `trail` holds the real paths from the root down to this folder. */
   const walk = async (prefix: string, trail: string[], isOpen: boolean): Promise<void> => {
@@ -158,13 +160,14 @@ export async function folderTree(
             if (trail.includes(target)) refused.loop.push(path);
             else if (followed.has(target)) refused.again.push(path);
             if (trail.includes(target) || followed.has(target)) continue;
-            followed.add(target);
+            followed.set(target, path);
           }
         }
         if (found.isFile()) {
           (shown ? files : hidden).push(diskFile(path, join(root, path)));
         } else if (found.isDirectory()) {
           if (shown) folders.push(path);
+          if (shown && !entry.isSymbolicLink()) own.add(target);
           await walk(`${path}/`, [...trail, target], shown);
         } else {
           refused.unreadable.push(path);
@@ -176,6 +179,7 @@ export async function folderTree(
     }
   };
   await walk('', [real], true);
+  refused.twice.push(...[...followed].flatMap(([target, link]) => (own.has(target) ? [link] : [])));
   const findings = [...refusals(refused), ...leftoverFindings(leftovers)];
   const { unreadable } = refused;
   return { name: basename(root), root, ...grow(files, folders), hidden, findings, unreadable };
@@ -184,9 +188,9 @@ export async function folderTree(
 /** The place of an entry among the paths of all files, in natural order. */
 const sortName = (entry: Dirent) => (entry.isFile() ? entry.name : `${entry.name}/`);
 
-type Refused = Record<'outside' | 'loop' | 'again' | 'unreadable', string[]>;
+type Refused = Record<'outside' | 'loop' | 'again' | 'twice' | 'unreadable', string[]>;
 
-function refusals({ outside, loop, again, unreadable }: Refused): Finding[] {
+function refusals({ outside, loop, again, twice, unreadable }: Refused): Finding[] {
   const findings: Finding[] = [];
   const say = (code: string, paths: string[], one: string, many: string) => {
     if (paths.length > 0) findings.push(warning(code, `${count(paths.length, one, many)}.`, paths));
@@ -208,6 +212,12 @@ function refusals({ outside, loop, again, unreadable }: Refused): Finding[] {
     again,
     'link is not followed, because another link leads to the same folder',
     'links are not followed, because other links lead to the same folders',
+  );
+  say(
+    'link-twice',
+    twice,
+    'link leads to a folder that is read under its own name, too, so its pictures are there twice',
+    'links lead to folders that are read under their own names, too, so their pictures are there twice',
   );
   say(
     'unreadable',
