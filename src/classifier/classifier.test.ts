@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { symlink, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InterruptedError, ModelError } from '../errors.ts';
 import { row } from '../math/matrix.ts';
@@ -239,6 +239,25 @@ describe('evaluate', () => {
     expect(result.failures.map(({ image }) => image)).toEqual(['dog/broken.png']);
     expect([result.total, result.correct]).toEqual([2, 1]);
     expect(result.suspects).toMatchObject([{ image: 'cat/swapped.png', label: 'cat', predicted: 'dog' }]);
+  });
+
+  it('counts what could not be read when the pictures of the split were listed', async () => {
+    await writeFiles(at('listed'), {
+      ...Object.fromEntries(
+        await Promise.all(
+          ['train', 'test'].flatMap((split, k) =>
+            (['dog', 'cat'] as const).map(async (name) => [
+              `${split}/${name}/1.png`,
+              await picture(name, 60 + k),
+            ]),
+          ),
+        ),
+      ),
+    });
+    for (const split of ['train', 'test']) await symlink('gone.png', at(`listed/${split}/cat/2.png`));
+    const { failures, total } = await fitted.evaluate(at('listed'));
+    expect(failures.map(({ image }) => image)).toEqual(['test/cat/2.png']);
+    expect(total).toBe(2);
   });
 
   it('says which class it does not evaluate because none of its pictures could be read', async () => {

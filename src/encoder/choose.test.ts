@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { chooseEncoder } from './choose.ts';
 import { encoderFolder } from './installed.ts';
+import { checkEncoderName } from './load.ts';
 import { type EncoderRecord, RECORD_FILE } from './record.ts';
 import { CLIP_DEFAULTS } from './registry.ts';
 
@@ -114,5 +115,16 @@ describe('choosing an encoder', () => {
     const choice = await chooseEncoder('auto', { interactive: true, ask, fetch: hub, patience: 20 });
     expect(choice.name).toBe('resnet50-minilm');
     expect(withdrawn).toBe(true);
+  });
+});
+
+describe('a name of an encoder, before it is opened', () => {
+  it('is refused where no encoder can have it, or its folder is not there or holds no model', async () => {
+    for (const name of ['auto', 'clip-vit-b32', 'hf:owner/repo']) await checkEncoderName(name);
+    await expect(checkEncoderName('clip-vit-b33')).rejects.toMatchObject({ exitCode: 2 });
+    const folder = await mkdtemp(join(tmpdir(), 'no-encoder-'));
+    await expect(checkEncoderName(folder)).rejects.toMatchObject({ code: 'encoder/no-model', exitCode: 4 });
+    await rm(folder, { recursive: true });
+    await expect(checkEncoderName(folder)).rejects.toMatchObject({ code: 'encoder/no-folder' });
   });
 });
