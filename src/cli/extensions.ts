@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Layout } from '../dataset/layout.ts';
+import type { Layout } from '../dataset/dataset-layout.ts';
 import { registerLayout } from '../dataset/layouts.ts';
 import { registerEncoder } from '../encoder/registered.ts';
 import type { Encoder } from '../encoder/types.ts';

@@ -1,5 +1,5 @@
 import { DataError } from '../errors.ts';
-import type { Labelled } from './layout.ts';
+import type { Labelled } from './dataset-layout.ts';
 import { type Table, tableOf } from './table.ts';
 import { decodeText } from './text.ts';
 import type { SourceFile } from './tree.ts';

@@ -1,9 +1,9 @@
 import { DataError } from '../errors.ts';
 import { isImagePath, isOtherPicture } from '../image/image-paths.ts';
 import { count, plural } from '../words.ts';
+import type { Labelled, LabelledFile } from './dataset-layout.ts';
 import { checkClassNames, checkTops, LAYOUT_HINT, namesPictures } from './folder-checks.ts';
 import { groupBy } from './groups.ts';
-import type { Labelled, LabelledFile } from './layout.ts';
 import { visible } from './names.ts';
 import { spellingFindings } from './spellings.ts';
 import { namesUnlabelled, splitNamed } from './splits.ts';

@@ -1,4 +1,5 @@
 export { type ClassMatching, matchClasses } from './classes.ts';
+export type { Labelled, LabelledFile, Layout, LayoutResult } from './dataset-layout.ts';
 export {
   type DuplicatePair,
   type Duplicates,
@@ -8,7 +9,6 @@ export {
   type NearDuplicateOptions,
   nearDuplicates,
 } from './duplicates.ts';
-export type { Labelled, LabelledFile, Layout, LayoutResult } from './layout.ts';
 export { registerLayout } from './layouts.ts';
 export { type ReadOptions, readDataset } from './read.ts';
 export { type FewShotOptions, type Labels, sampleFewShot } from './sample.ts';

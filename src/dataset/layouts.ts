@@ -1,7 +1,7 @@
 import { DataError, UsageError } from '../errors.ts';
 import { coopLayout } from './coop.ts';
+import type { Labelled, LabelledFile, Layout, LayoutResult } from './dataset-layout.ts';
 import { indexLayout } from './indexes.ts';
-import type { Labelled, LabelledFile, Layout, LayoutResult } from './layout.ts';
 import { visible } from './names.ts';
 import { severalSets } from './several-sets.ts';
 import type { Tree } from './tree.ts';

@@ -1,7 +1,7 @@
 import { DataError } from '../errors.ts';
 import { count, plural } from '../words.ts';
 import { columnsOf, missingColumn } from './columns.ts';
-import type { Labelled, LabelledFile } from './layout.ts';
+import type { Labelled, LabelledFile } from './dataset-layout.ts';
 import type { Lookup } from './lookup.ts';
 import { suspectSplits } from './split-suspects.ts';
 import type { Table } from './table.ts';

@@ -1,13 +1,13 @@
 import { posix } from 'node:path';
 import { CARD_NAME, cardOf, classNamesOfCard } from './dataset-card.ts';
+import type { Labelled } from './dataset-layout.ts';
 import { candidateBases } from './folders.ts';
 import { CLASSES_NAME } from './indexes.ts';
-import type { Labelled } from './layout.ts';
 import { readLayout } from './layouts.ts';
-import { leftOut } from './left-out.ts';
 import { parseTable, type Table, tableOf } from './table.ts';
 import type { Folder, SourceFile, Tree } from './tree.ts';
 import type { Finding } from './types.ts';
+import { unusedFiles } from './unused-files.ts';
 
 /** Labelled pictures of a source, before they are numbered. */
 export interface Found {
@@ -27,7 +27,7 @@ export async function readTree(tree: Tree, signal?: AbortSignal): Promise<Found>
   const beside = (name: string) => fileIn(bases, name, labelled.files);
   const classesFile = beside(CLASSES_NAME);
   const card = cardOf(labelled, beside(CARD_NAME));
-  const findings = [...tree.findings, ...leftOut(tree, labelled, [classesFile, card])];
+  const findings = [...tree.findings, ...unusedFiles(tree, labelled, [classesFile, card])];
   const classesTable = classesFile
     ? parseTable(await classesFile.read(), classesFile.path)
     : (namesTable(labelled) ?? (card && (await classNamesOfCard(card))));

@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
 import { DataError } from '../errors.ts';
 import { marksCoopData } from './coop.ts';
+import type { Layout } from './dataset-layout.ts';
 import { candidateBases } from './folders.ts';
 import { indexesOf, isIndexName } from './indexes.ts';
-import type { Layout } from './layout.ts';
 import type { SourceFile } from './tree.ts';
 import { quoted } from './wording.ts';
 

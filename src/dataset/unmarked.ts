@@ -1,5 +1,6 @@
 import { DataError } from '../errors.ts';
 import { missingColumn } from './columns.ts';
+import type { Layout } from './dataset-layout.ts';
 import { candidateBases, type FolderPlan, planFolders, readClassFolders } from './folders.ts';
 import { recogniseTree, refuseForeign } from './foreign.ts';
 import {
@@ -12,7 +13,6 @@ import {
   unusedTable,
   withUnusedIndexes,
 } from './indexes.ts';
-import type { Layout } from './layout.ts';
 import { oncePerTree } from './tree.ts';
 
 /** What there is in a tree that no file marks: tables of any name, and folders that may be classes. */

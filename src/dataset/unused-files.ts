@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
 import { isImagePath, isOtherPicture } from '../image/image-paths.ts';
 import { count } from '../words.ts';
+import type { Labelled } from './dataset-layout.ts';
 import { groupBy } from './groups.ts';
-import type { Labelled } from './layout.ts';
 import { hiddenFindings } from './source.ts';
 import { splitWithin } from './splits.ts';
 import type { SourceFile, Tree } from './tree.ts';
@@ -76,7 +76,7 @@ function listsSplit(path: string): boolean {
 }
 
 /** What is in a tree and neither a picture that is used nor one of the files that were read. */
-export function leftOut(
+export function unusedFiles(
   tree: Tree,
   labelled: Labelled,
   read: readonly (SourceFile | undefined)[],
