@@ -12,7 +12,7 @@ import { random } from '../src/math/random.ts';
 import { floatTensor, sizeOf, type Tensor } from '../src/math/tensor.ts';
 import { contextTraining, promptsOf } from '../src/methods/coop.ts';
 import type { TaskWith } from '../src/methods/method.ts';
-import { plainSupport, type Task } from '../src/methods/task.ts';
+import { plainSupport } from '../src/methods/task.ts';
 import type { TextTower } from '../src/methods/text-tower.ts';
 import { train } from '../src/methods/train.ts';
 import { milliseconds } from './measure.ts';
@@ -51,7 +51,7 @@ async function steps(
   }, 20);
   const times: number[] = [];
   let last = 0;
-  const task: TaskWith<'text-tower'> = {
+  const task: TaskWith<'text' | 'text-tower'> = {
     ...randomTask(classes, dimension, BATCH * (count + 1)),
     textTower: { tower, names: Array.from({ length: classes }, (_, c) => `class ${c}`) },
     engine,
@@ -69,7 +69,7 @@ async function steps(
   return `  ${title}, ${classes} classes x ${tokens} tokens: ${milliseconds(times)} a step, ${memory} MiB above the process with its weights`;
 }
 
-function randomTask(classes: number, dimension: number, examples: number): Omit<Task, 'textTower'> {
+function randomTask(classes: number, dimension: number, examples: number): TaskWith<'text'> {
   const { normal } = random('coop', classes);
   const noise = (rows: number) =>
     unitRows(matrix(rows, dimension, Float32Array.from({ length: rows * dimension }, normal)));

@@ -143,7 +143,7 @@ export function resolveOptions<T extends Options>(
 
 /** What is wrong with a value, and where in it: `classes.0: it must be text`. Of several faults the first. */
 export function faultOf(error: z.ZodError): string {
-  const [issue] = error.issues;
+  const issue = error.issues[0]!;
   return [issue.path.join('.'), requirement(issue)].filter(Boolean).join(': ');
 }
 
@@ -183,5 +183,7 @@ const SIZES: Readonly<Record<string, readonly [one: string, many: string]>> = {
 
 const sizeOf = (origin: string) => (origin in SIZES ? 'have ' : 'be ');
 
-const limit = (origin: string, size: number | bigint) =>
-  origin in SIZES ? count(Number(size), ...SIZES[origin]) : String(size);
+const limit = (origin: string, size: number | bigint) => {
+  const words = SIZES[origin];
+  return words ? count(Number(size), ...words) : String(size);
+};

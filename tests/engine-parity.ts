@@ -1,6 +1,6 @@
 import type { Engine } from '../src/engine/types.ts';
 import { add, mul } from '../src/graph/elementwise.ts';
-import { input } from '../src/graph/expression.ts';
+import { input, inputsLike } from '../src/graph/expression.ts';
 import { gradients } from '../src/graph/gradient.ts';
 import { softmax } from '../src/graph/reduce.ts';
 import { type Matrix, matrix, unitRows } from '../src/math/matrix.ts';
@@ -8,7 +8,7 @@ import { random } from '../src/math/random.ts';
 import { floatTensor, type Tensor } from '../src/math/tensor.ts';
 import { cacheTensors, classSums } from '../src/methods/cache.ts';
 import { crossEntropy } from '../src/methods/loss.ts';
-import { headInputs, type SymbolicState, type TaskWith } from '../src/methods/method.ts';
+import { headInputs, type TaskWith } from '../src/methods/method.ts';
 import { plainSupport } from '../src/methods/task.ts';
 import { keyTraining, trainKeys } from '../src/methods/tip-adapter-f.ts';
 import { zeroShotLogits } from '../src/methods/zero-shot.ts';
@@ -67,13 +67,11 @@ export async function trainingStep(engine: Engine): Promise<StepNumbers> {
     alpha: floatTensor([], Float32Array.of(1.3)),
     beta: floatTensor([], Float32Array.of(5.5)),
   };
-  const tensors: Record<string, Tensor> = {
+  const tensors = {
     ...cacheTensors(task.support.features, LABELS, CLASSES),
     ...scalars,
   };
-  const state: SymbolicState = Object.fromEntries(
-    Object.entries(tensors).map(([name, { shape }]) => [name, input(name, shape)]),
-  );
+  const state = inputsLike(tensors);
   const labels = input('labels', ['m', 1]);
   const f = input('f', ['m', WIDTH]);
   const scores = add(zeroShotLogits(f, symbolic.head), mul(classSums(f, state), state.alpha));

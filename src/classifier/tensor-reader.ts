@@ -1,7 +1,6 @@
-import { fromHalf } from '../math/half.ts';
 import { fromInt8 } from '../math/int8.ts';
-import { type Matrix, matrix, norm, row } from '../math/matrix.ts';
-import type { Tensor } from '../math/tensor.ts';
+import { type Matrix, matrix, matrixOf, norm, row } from '../math/matrix.ts';
+import { ofRank, type Tensor } from '../math/tensor.ts';
 import type { Held } from '../methods/method.ts';
 import { rowCheck } from './row-check.ts';
 
@@ -58,16 +57,16 @@ export function tensorReader(tensors: ReadonlyMap<string, Tensor>, refuse: Refus
       if (name !== undefined) refuse(`tensor ${name} has no place in it`);
     },
     matrix: (name: string, cols: number): Matrix => {
-      const { shape, data } = get(name, 'float16', [null, cols]);
-      const wrong = rowCheck({ name, dtype: 'float16', cols })(data);
+      const rows = get(name, 'float16', [null, cols]);
+      const wrong = rowCheck({ name, dtype: 'float16', cols })(rows.data);
       if (wrong) refuse(wrong);
-      return matrix(shape[0], cols, fromHalf(data as Uint16Array));
+      return matrixOf(rows);
     },
     steps,
     scales,
     int8Rows: (name: string, units: Float32Array): Matrix => {
       const { shape, data } = get(name, 'int8', [null, units.length]);
-      const [rows, cols] = shape;
+      const [rows, cols] = ofRank(shape, 2);
       const values = data as Int8Array;
       const wrong = rowCheck({ name, dtype: 'int8', cols, steps: units, scales: scales(rows) })(values);
       if (wrong) refuse(wrong);

@@ -1,8 +1,8 @@
 import type { Engine, PortInfo, Session } from '../engine/types.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
-import { fromHalf, toHalf } from '../math/half.ts';
-import { concatRows, type Matrix, matrix } from '../math/matrix.ts';
+import { toHalf } from '../math/half.ts';
+import { concatRows, type Matrix, matrix, matrixOf } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { checkRegular, unlessMissing } from '../store/regular.ts';
 import { ENCODER_FILE, readJson } from './configuration-files.ts';
@@ -118,9 +118,9 @@ export function textFeeds(
 }
 
 /** An output [n, d] as a matrix of float32. Throws `ModelError` where it is none. */
-export function asMatrix({ dtype, shape, data }: Tensor): Matrix {
-  const half = dtype === 'float16';
-  if (shape.length !== 2 || (!half && dtype !== 'float32')) {
+export function asMatrix(output: Tensor): Matrix {
+  const { dtype, shape } = output;
+  if (shape.length !== 2 || (dtype !== 'float16' && dtype !== 'float32')) {
     throw new ModelError(
       `The model gives a tensor ${dtype} [${shape.join(', ')}] instead of a row for each input`,
       {
@@ -130,7 +130,7 @@ export function asMatrix({ dtype, shape, data }: Tensor): Matrix {
       },
     );
   }
-  return matrix(shape[0], shape[1], half ? fromHalf(data as Uint16Array) : (data as Float32Array));
+  return matrixOf(output);
 }
 
 /** Consecutive groups of at most `size`. */

@@ -10,11 +10,12 @@ async function probe(device: string, native: string): Promise<{ refused?: string
     const session = await ort.InferenceSession.create(toOnnx({ y: exp(input('x', [1])) }), {
       executionProviders: [device],
     });
-    const { y } = await session.run({ x: new ort.Tensor('float32', Float32Array.of(0), [1]) });
-    return y.data[0] === 1 ? {} : { refused: `it computes exp(0) = ${y.data[0]}` };
+    const outputs = await session.run({ x: new ort.Tensor('float32', Float32Array.of(0), [1]) });
+    const y = outputs.y?.data[0];
+    return y === 1 ? {} : { refused: `it computes exp(0) = ${y}` };
   } catch (error) {
     return { refused: (error as Error).message };
   }
 }
 
-process.send?.(await probe(process.argv[2], process.argv[3]), () => process.disconnect());
+process.send?.(await probe(process.argv[2]!, process.argv[3]!), () => process.disconnect());

@@ -15,6 +15,6 @@ export interface EngineOptions {
 
 /** The sentence of a runtime's refusal that a person can use: without paths into its source. */
 export function refusalOf(message: string): string {
-  const [first] = message.trim().split('\n');
+  const first = message.trim().split('\n')[0]!;
   return first.match(/\b(?:failed to|backend not|no available|cannot|unsupported)\b.*$/i)?.[0] ?? first;
 }

@@ -39,22 +39,22 @@ function interpreterRun(outputs: Readonly<Record<string, Expr>>): Run {
   return { inputs: inputs.map(({ name }) => name), run: (feeds) => run(feeds), close };
 }
 
-function interpreterSession(outputs: Readonly<Record<string, Expr>>): Session {
+function interpreterSession<Name extends string>(outputs: Readonly<Record<Name, Expr>>): Session<Name> {
   let kept: Record<string, Tensor> = {};
   const port = ([name, { shape, dtype }]: [string, Expr]) => ({ name, dtype, shape });
-  const inputs = inputsOf(Object.values(outputs));
+  const exprs: Readonly<Record<string, Expr>> = outputs;
+  const inputs = inputsOf(Object.values(exprs));
   return {
     inputs: inputs.map((expr) => port([expr.attributes.name, expr])),
-    outputs: Object.entries(outputs).map(port),
-    run: async (feeds, { outputs: wanted = Object.keys(outputs) } = {}) => {
-      const asked = Object.fromEntries(wanted.map((name) => [name, outputs[name]]));
+    outputs: Object.entries(exprs).map(port),
+    run: async (feeds, { outputs: wanted = Object.keys(exprs) } = {}) => {
+      const asked = Object.fromEntries(wanted.map((name) => [name, exprs[name]!]));
       const values = interpret(asked, { ...kept, ...feeds });
-      return Object.fromEntries(
-        Object.entries(values).map(([name, { shape, data }]) => [
-          name,
-          tensorOf(outputs[name].dtype, shape, data),
-        ]),
-      );
+      const entries = Object.entries(values).map(([name, { shape, data }]) => [
+        name,
+        tensorOf(asked[name]!.dtype, shape, data),
+      ]);
+      return Object.fromEntries(entries);
     },
     keep: async (feeds) => {
       kept = { ...kept, ...feeds };

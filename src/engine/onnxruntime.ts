@@ -119,8 +119,9 @@ function buildIn(native: string | undefined): RuntimeBuild | undefined {
 
 /** Another program may have brought an older one. */
 function isRecent(version: string): boolean {
-  const [[major, minor], [ours, oldest]] = [version, VERSION].map((text) => text.split('.').map(Number));
-  return major === ours && minor >= oldest;
+  const [major, minor] = version.split('.');
+  const [ours, oldest] = VERSION.split('.');
+  return major === ours && Number(minor) >= Number(oldest);
 }
 
 /** Why there is no native build for this machine; undefined where there is one. */

@@ -46,6 +46,11 @@ export type Answer =
   | { id: number; state: TrainingState }
   | { id: number; error: string; code?: string; hint?: string };
 
+/** The tensors of an answer, under the names that answers to such a request give them. */
+export function tensorsOf<Name extends string>(answer: Answer): Record<Name, Tensor> {
+  return ('tensors' in answer ? answer.tensors : {}) as Record<Name, Tensor>;
+}
+
 /** The code of the error of a thread that cannot load the native build. */
 export const NATIVE_REFUSED = 'engine/native';
 

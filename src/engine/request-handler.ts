@@ -1,12 +1,12 @@
 import type { InferenceSession, OnnxValue, Tensor as OrtTensor, TypedTensor } from 'onnxruntime-node';
 import { ModelError, TipAdapterError } from '../errors.ts';
-import { matrix } from '../math/matrix.ts';
+import { matrixOf } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { type KeyPages, openPages } from './keys/pages.ts';
 import { type FileReader, noFiles } from './keys/types.ts';
 import type { Answer, Request, Settings } from './protocol.ts';
 import { createShard, type Shard } from './training/shard.ts';
-import { createTrainer } from './training/trainer.ts';
+import { createTrainer, pick } from './training/trainer.ts';
 import type { Run, Trainer } from './training/types.ts';
 import type { PortInfo } from './types.ts';
 
@@ -60,11 +60,10 @@ export function createRequestHandler(
       }
       case 'run': {
         const { backend, session, kept } = found(sessions, request.session, 'session');
-        const feeds = { ...kept, ...toOrt(backend, request.feeds) };
-        const wanted = Object.fromEntries(session.inputNames.map((name) => [name, feeds[name]]));
+        const feeds = pick({ inputs: session.inputNames }, { ...kept, ...toOrt(backend, request.feeds) });
         return {
           id,
-          tensors: fromOrt(await session.run(wanted, request.outputs ?? session.outputNames), true),
+          tensors: fromOrt(await session.run(feeds, request.outputs ?? session.outputNames), true),
         };
       }
       case 'close':
@@ -105,9 +104,7 @@ export function createRequestHandler(
         keys = openPages(request.part, openFile);
         return { id, tensors: {} };
       case 'keys-sums': {
-        const { shape, data } = request.features;
-        const features = matrix(shape[0], shape[1], data as Float32Array);
-        const sums = own(keys).sums(features, request.beta, request.each);
+        const sums = own(keys).sums(matrixOf(request.features), request.beta, request.each);
         return { id, tensors: { sums: floatTensor([sums.rows, sums.cols], sums.data) } };
       }
     }

@@ -7,7 +7,7 @@ import { channelTo, type Thread, type ThreadEvents, type Without } from './chann
 import { type Device, type EngineOptions, refusalOf } from './device.ts';
 import { threadedKeyCache } from './keys/threaded-cache.ts';
 import { noFiles } from './keys/types.ts';
-import { type Answer, NATIVE_REFUSED, type Request, type Settings } from './protocol.ts';
+import { type Answer, NATIVE_REFUSED, type Request, type Settings, tensorsOf } from './protocol.ts';
 import { type BlockPlan, mapPlan, planTraining } from './training/plan.ts';
 import type { Shard } from './training/shard.ts';
 import { createShardedTrainer, shardData } from './training/sharded.ts';
@@ -104,7 +104,7 @@ export function threadedEngine(
     }
   }
 
-  async function load(model: Uint8Array | string): Promise<Session> {
+  async function load<Name extends string>(model: Uint8Array | string): Promise<Session<Name>> {
     const session = serial++;
     let kept: Record<string, Tensor> = {};
     let loaded = -1;
@@ -123,12 +123,15 @@ export function threadedEngine(
     return {
       inputs,
       outputs,
-      run: async (feeds, { outputs: wanted, signal, transfer = [] }: RunOptions = {}) => {
+      run: async <Asked extends string>(
+        feeds: Readonly<Record<string, Tensor>>,
+        { outputs: wanted, signal, transfer = [] }: RunOptions<Asked> = {},
+      ) => {
         await ready();
         const own = detach(feeds);
         const request = { kind: 'run', session, feeds: own.feeds, outputs: wanted } as const;
         const answer = await send(request, [...transfer, ...own.buffers], signal);
-        return 'tensors' in answer ? answer.tensors : {};
+        return tensorsOf<Asked>(answer);
       },
       keep: async (feeds) => {
         kept = { ...kept, ...feeds };
@@ -193,11 +196,11 @@ export function threadedEngine(
       forward: async (feeds) => {
         const own = detach(feeds);
         const answer = await send({ kind: 'shard-forward', feeds: own.feeds }, own.buffers, signal);
-        return (answer as { tensors: Record<string, Tensor> }).tensors.results;
+        return tensorsOf<'results'>(answer).results;
       },
       backward: async (upstream, rate) => {
         const { feeds, buffers } = detach({ upstream });
-        await send({ kind: 'shard-backward', upstream: feeds.upstream, rate }, buffers, signal);
+        await send({ kind: 'shard-backward', upstream: feeds.upstream!, rate }, buffers, signal);
       },
       read: async () => ((await send({ kind: 'shard-read' })) as { state: TrainingState }).state,
       close,

@@ -8,7 +8,7 @@ export interface Engine {
   /** Prepares a model: ONNX bytes, or the path of a file. Throws `ModelError` where the runtime refuses it. */
   load(model: Uint8Array | string): Promise<Session>;
   /** Prepares a graph of ours. */
-  compile(outputs: Readonly<Record<string, Expr>>): Promise<Session>;
+  compile<Name extends string>(outputs: Readonly<Record<Name, Expr>>): Promise<Session<Name>>;
   /** Begins to train: parameters stay beside the runtime until they are read. */
   train(spec: TrainingSpec, signal?: AbortSignal): Promise<Trainer>;
   /** A cache whose keys stay in a file, with the class of each row. Only Node has files: elsewhere throws `UsageError`. */
@@ -17,23 +17,26 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** A model or graph that an engine holds, ready to run. */
-export interface Session {
+/** A model or graph that an engine holds, ready to run; `Name` are its outputs', where they are known. */
+export interface Session<Name extends string = string> {
   readonly inputs: readonly PortInfo[];
   readonly outputs: readonly PortInfo[];
   /**
    * Computes all outputs, or those asked for. Buffers listed in `transfer` are handed over, not copied, and are empty
    * afterwards. Throws `InterruptedError` as soon as the signal fires; `ModelError` where the runtime fails.
    */
-  run(feeds: Readonly<Record<string, Tensor>>, options?: RunOptions): Promise<Record<string, Tensor>>;
+  run<Asked extends Name = Name>(
+    feeds: Readonly<Record<string, Tensor>>,
+    options?: RunOptions<Asked>,
+  ): Promise<Record<Asked, Tensor>>;
   /** Keeps inputs beside the model, so that later runs need not send them again; run's own feeds win. */
   keep(feeds: Readonly<Record<string, Tensor>>): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Names of the outputs to compute (default: all), a signal to stop at, and buffers that are handed over. */
-export interface RunOptions {
-  outputs?: readonly string[];
+export interface RunOptions<Name extends string = string> {
+  outputs?: readonly Name[];
   signal?: AbortSignal;
   transfer?: readonly ArrayBuffer[];
 }

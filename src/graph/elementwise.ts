@@ -28,7 +28,7 @@ export function broadcastShape(op: string, a: Expr, b: Expr): Shape {
 }
 
 function binary(name: string, onnxType: string, f: (x: number, y: number) => number, dtype?: ExprType) {
-  const op: Op = {
+  const op: Op<object, [Expr, Expr]> = {
     name,
     broadcasts: true,
     infer: ([a, b]) => {
@@ -42,7 +42,7 @@ function binary(name: string, onnxType: string, f: (x: number, y: number) => num
 }
 
 function unary(name: string, onnxType: string, f: (x: number) => number) {
-  const op: Op = {
+  const op: Op<object, [Expr]> = {
     name,
     infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
     evaluate: ([x]) => ({ shape: x.shape, data: x.data.map(f) }),
@@ -88,7 +88,7 @@ export function square(x: Expr): Expr {
   return mul(x, x);
 }
 
-const whereOp: Op = {
+const whereOp: Op<object, [Expr, Expr, Expr]> = {
   name: 'where',
   infer: ([condition, a, b]) => {
     if (condition.dtype !== 'bool')
@@ -110,7 +110,7 @@ function broadcastMap(operands: readonly Value[], f: (...xs: number[]) => number
   const rank = Math.max(...operands.map((o) => o.shape.length));
   const padded = operands.map((o) => [...new Array<number>(rank - o.shape.length).fill(1), ...o.shape]);
   const shape = Array.from({ length: rank }, (_, axis) =>
-    padded.reduce((size, s) => (s[axis] === 1 ? size : s[axis]), 1),
+    padded.reduce((size, s) => (s[axis] === 1 ? size : s[axis]!), 1),
   );
   const strides = padded.map((s) => stridesOf(s).map((stride, axis) => (s[axis] === 1 ? 0 : stride)));
   const out = zeros(shape);
@@ -118,13 +118,13 @@ function broadcastMap(operands: readonly Value[], f: (...xs: number[]) => number
   const at = operands.map(() => 0);
   const xs = operands.map(() => 0);
   for (let i = 0; i < out.data.length; i++) {
-    for (let k = 0; k < operands.length; k++) xs[k] = operands[k].data[at[k]];
+    for (let k = 0; k < operands.length; k++) xs[k] = operands[k]!.data[at[k]!]!;
     out.data[i] = f(...xs);
     for (let axis = rank - 1; axis >= 0; axis--) {
-      index[axis]++;
-      for (let k = 0; k < operands.length; k++) at[k] += strides[k][axis];
-      if (index[axis] < shape[axis]) break;
-      for (let k = 0; k < operands.length; k++) at[k] -= strides[k][axis] * shape[axis];
+      index[axis]!++;
+      for (let k = 0; k < operands.length; k++) at[k]! += strides[k]![axis]!;
+      if (index[axis]! < shape[axis]!) break;
+      for (let k = 0; k < operands.length; k++) at[k]! -= strides[k]![axis]! * shape[axis]!;
       index[axis] = 0;
     }
   }

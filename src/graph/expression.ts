@@ -22,18 +22,31 @@ export type Shape = readonly Dim[];
 /** Number types that expressions have. */
 export type ExprType = 'float32' | 'int64' | 'bool';
 
-/** An operation: what it gives, how it is computed and how it is written. Its gradient is a rule in `gradient.ts`. */
-export interface Op<A extends object = object> {
+/**
+ * An operation: what it gives, how it is computed and how it is written. Its gradient is a rule in `gradient.ts`. The
+ * tuple `Operands` says how many operands it takes.
+ */
+export interface Op<A extends object = object, Operands extends readonly Expr[] = readonly Expr[]> {
   readonly name: string;
   /** Axes of size 1 are repeated to fit the other operands. */
   readonly broadcasts?: boolean;
   /** Shape and type of the result. Throws `UsageError`, naming the operation and the shapes, where operands do not fit. */
-  infer(operands: readonly Expr[], attributes: A): { shape: Shape; dtype: ExprType };
+  infer(operands: Operands, attributes: A): { shape: Shape; dtype: ExprType };
   /** The result in float64, for the interpreter. */
-  evaluate(operands: readonly Value[], attributes: A, expr: Expr): Value;
+  evaluate(operands: Each<Operands, Value>, attributes: A, expr: Applied<A, Operands>): Value;
   /** Writes ONNX nodes and returns the name of the result. */
-  onnx(operands: readonly string[], attributes: A, write: OnnxWriter, expr: Expr): string;
+  onnx(
+    operands: Each<Operands, string>,
+    attributes: A,
+    write: OnnxWriter,
+    expr: Applied<A, Operands>,
+  ): string;
 }
+
+type Applied<A extends object, Operands extends readonly Expr[]> = Expr<A> & { readonly operands: Operands };
+
+/** A tuple of the same length whose members are all of one type. */
+type Each<Operands extends readonly Expr[], T> = { readonly [I in keyof Operands]: T };
 
 /** A computed tensor of the interpreter; integers and booleans are held as numbers too. */
 export interface Value {
@@ -57,9 +70,13 @@ export type OnnxAttribute = number | readonly number[] | string | { readonly flo
 /** An expression or a plain number, which stands for a float32 scalar constant. */
 export type Operand = Expr | number;
 
-export function apply<A extends object>(op: Op<A>, operands: readonly Operand[], attributes: A): Expr<A> {
+export function apply<A extends object, Operands extends readonly Expr[]>(
+  op: Op<A, Operands>,
+  operands: Each<Operands, Operand>,
+  attributes: A,
+): Expr<A> {
   const exprs = operands.map((operand) => (typeof operand === 'number' ? scalar(operand) : operand));
-  return { op, operands: exprs, attributes, ...op.infer(exprs, attributes) };
+  return { op, operands: exprs, attributes, ...op.infer(exprs as readonly Expr[] as Operands, attributes) };
 }
 
 type InputAttributes = { readonly name: string; readonly shape: Shape; readonly dtype: ExprType };
@@ -79,6 +96,14 @@ const inputOp: Op<InputAttributes> = {
 /** A tensor that is fed by name when the graph runs. */
 export function input(name: string, shape: Shape, dtype: ExprType = 'float32'): Expr {
   return apply(inputOp, [], { name, shape, dtype });
+}
+
+/** Each tensor as an input of its name and shape. */
+export function inputsLike<T extends Readonly<Record<string, Tensor>>>(
+  tensors: T,
+): { readonly [Name in keyof T]: Expr } {
+  const entries = Object.entries(tensors).map(([name, { shape }]) => [name, input(name, shape)]);
+  return Object.fromEntries(entries);
 }
 
 export function isInput(expr: Expr): expr is Expr<InputAttributes> {
@@ -123,7 +148,7 @@ export function topological(outputs: readonly Expr[]): Expr[] {
     if (!seen.has(output)) stack.push({ expr: output, next: 0 });
     seen.add(output);
     while (stack.length > 0) {
-      const top = stack[stack.length - 1];
+      const top = stack[stack.length - 1]!;
       const operand = top.expr.operands[top.next++];
       if (operand === undefined) {
         order.push(top.expr);
@@ -163,13 +188,25 @@ export function shapeError(op: string, message: string, ...operands: readonly Ex
   });
 }
 
+/** Whether every size is known before the graph is fed. */
+export function isKnown(shape: Shape): shape is readonly number[] {
+  return shape.every((dim) => typeof dim === 'number');
+}
+
+/** The size of an axis. Throws `UsageError`, naming the operation, where it is known only when the graph is fed. */
+export function knownSize(op: string, x: Expr, axis: number): number {
+  const size = x.shape[axis];
+  if (typeof size === 'number') return size;
+  throw shapeError(op, `axis ${axis} has no known size`, x);
+}
+
 /** Strides of a dense row-major tensor. */
 export function stridesOf(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length);
   let step = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     strides[axis] = step;
-    step *= shape[axis];
+    step *= shape[axis]!;
   }
   return strides;
 }

@@ -37,35 +37,32 @@ function fed(name: string, shape: number[]): Tensor {
   );
 }
 
+/** A case names those it has. */
+type Inputs = Record<'a' | 'b' | 'bias', Expr>;
+
 /** Compares the graph's gradient of a weighted sum of the output with central differences in float64. */
-function check(shapes: Record<string, number[]>, build: (inputs: Record<string, Expr>) => Expr): void {
-  const inputs = Object.fromEntries(
-    Object.entries(shapes).map(([name, shape]) => [name, input(name, shape)]),
-  );
+function check(shapes: Record<string, number[]>, build: (inputs: Inputs) => Expr): void {
+  const names = Object.keys(shapes);
+  const inputs = Object.entries(shapes).map(([name, shape]) => input(name, shape));
   const feeds = Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, fed(name, shape)]));
-  const out = build(inputs);
+  const out = build(Object.fromEntries(inputs.map((expr, i) => [names[i], expr])) as Inputs);
   const weight = fed('weight', out.shape as number[]);
   const loss = sum(mul(out, input('weight', out.shape)), [...out.shape.keys()]);
-  const names = Object.keys(shapes);
-  const grads = gradients(
-    loss,
-    names.map((name) => inputs[name]),
-  );
-  const got = interpret(Object.fromEntries(names.map((name, i) => [name, grads[i]])), { ...feeds, weight });
+  const grads = gradients(loss, inputs);
+  const got = interpret(Object.fromEntries(grads.map((expr, i) => [names[i], expr])), { ...feeds, weight });
   const lossAt = (changed: Record<string, Tensor>) =>
-    interpret({ loss }, { ...feeds, ...changed, weight }).loss.data[0];
-  for (const name of names) {
-    const { data, shape } = feeds[name];
-    expect(got[name].shape, name).toEqual(shape);
+    interpret({ loss }, { ...feeds, ...changed, weight }).loss.data[0]!;
+  for (const [name, { data, shape }] of Object.entries(feeds)) {
+    expect(got[name]!.shape, name).toEqual(shape);
     for (let i = 0; i < data.length; i++) {
       const step = 1e-5;
       const moved = (by: number): Record<string, Tensor> => {
         const next = Float64Array.from(data as Float32Array);
-        next[i] += by;
+        next[i]! += by;
         return { [name]: { dtype: 'float64', shape, data: next } };
       };
       const numeric = (lossAt(moved(step)) - lossAt(moved(-step))) / (2 * step);
-      expect(Math.abs(got[name].data[i] - numeric), `${name}[${i}]`).toBeLessThan(
+      expect(Math.abs(got[name]!.data[i]! - numeric), `${name}[${i}]`).toBeLessThan(
         1e-6 * (1 + Math.abs(numeric)),
       );
     }
@@ -76,7 +73,7 @@ const AB = { a: [3, 4], b: [3, 4] };
 const A = { a: [3, 4] };
 
 describe('gradients agree with central differences', () => {
-  it.each<[string, Record<string, number[]>, (inputs: Record<string, Expr>) => Expr]>([
+  it.each<[string, Record<string, number[]>, (inputs: Inputs) => Expr]>([
     ['add', AB, ({ a, b }) => add(a, b)],
     ['add, broadcast', { a: [3, 4], b: [4] }, ({ a, b }) => add(a, b)],
     ['sub, broadcast', { a: [3, 1], b: [3, 4] }, ({ a, b }) => sub(a, b)],
@@ -136,7 +133,7 @@ describe('gradients agree with central differences', () => {
           for (const [first, second] of [
             [full, repeated],
             [repeated, full],
-          ]) {
+          ] as const) {
             check({ a: [...first, 2, 3], b: [...second, 3, 2] }, ({ a, b }) => matmul(a, b));
             check({ a: [...first, 2], b: [...second, 2] }, ({ a, b }) => mul(a, b));
           }

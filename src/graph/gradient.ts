@@ -1,6 +1,6 @@
 import { UsageError } from '../errors.ts';
 import { add, div, equal, exp, less, mul, neg, sqrt, sub, where } from './elementwise.ts';
-import { type Expr, type Shape, scalar, shapeError, topological } from './expression.ts';
+import { type Expr, knownSize, type Shape, scalar, topological } from './expression.ts';
 import {
   type Along,
   expandTo,
@@ -17,42 +17,43 @@ import { gemm, matmul, swapLast, type Transposed } from './products.ts';
 import { mean, sum } from './reduce.ts';
 import type { Epsilon } from './sequence.ts';
 
-/** Gradients with respect to the operands, given that of the result; undefined where there is none. */
-type Rule<A extends object = object> = (expr: Expr<A>, g: Expr) => readonly (Expr | undefined)[];
+/**
+ * Gradients with respect to the operands, given the result y, its gradient g and the operands; undefined where there is
+ * none.
+ */
+type Rule<A extends object = object> = (
+  y: Expr<A>,
+  g: Expr,
+  ...operands: readonly Expr[]
+) => readonly (Expr | undefined)[];
 
 /** Types a rule by the attributes of its operation. */
 const rule = <A extends object>(derive: Rule<A>): Rule => derive as Rule;
 
 /** The gradient of each operation, by its name: y = op(a, b, …), g = d loss / d y. */
 const RULES: Readonly<Record<string, Rule>> = {
-  add: ({ operands: [a, b] }, g) => [sumTo(g, a.shape), sumTo(g, b.shape)],
-  sub: ({ operands: [a, b] }, g) => [sumTo(g, a.shape), sumTo(neg(g), b.shape)],
-  mul: ({ operands: [a, b] }, g) => [sumTo(mul(g, b), a.shape), sumTo(mul(g, a), b.shape)],
-  div: (y, g) => {
-    const [a, b] = y.operands;
-    return [sumTo(div(g, b), a.shape), sumTo(neg(div(mul(g, y), b)), b.shape)];
-  },
-  maximum: ({ operands: [a, b] }, g) => [
-    sumTo(where(less(a, b), 0, g), a.shape),
-    sumTo(where(less(a, b), g, 0), b.shape),
-  ],
-  where: ({ operands: [condition, a, b] }, g) => [
+  add: (_, g, a, b) => [sumTo(g, a.shape), sumTo(g, b.shape)],
+  sub: (_, g, a, b) => [sumTo(g, a.shape), sumTo(neg(g), b.shape)],
+  mul: (_, g, a, b) => [sumTo(mul(g, b), a.shape), sumTo(mul(g, a), b.shape)],
+  div: (y, g, a, b) => [sumTo(div(g, b), a.shape), sumTo(neg(div(mul(g, y), b)), b.shape)],
+  maximum: (_, g, a, b) => [sumTo(where(less(a, b), 0, g), a.shape), sumTo(where(less(a, b), g, 0), b.shape)],
+  where: (_, g, condition, a, b) => [
     undefined,
     sumTo(where(condition, g, 0), a.shape),
     sumTo(where(condition, 0, g), b.shape),
   ],
   neg: (_, g) => [neg(g)],
   exp: (y, g) => [mul(g, y)],
-  log: ({ operands: [x] }, g) => [div(g, x)],
+  log: (_, g, x) => [div(g, x)],
   sqrt: (y, g) => [div(mul(g, 0.5), y)],
   tanh: (y, g) => [mul(g, sub(1, mul(y, y)))],
   sigmoid: (y, g) => [mul(g, mul(y, sub(1, y)))],
-  erf: ({ operands: [x] }, g) => [mul(g, mul(exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI)))],
-  relu: ({ operands: [x] }, g) => [where(less(0, x), g, 0)],
+  erf: (_, g, x) => [mul(g, mul(exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI)))],
+  relu: (_, g, x) => [where(less(0, x), g, 0)],
 
-  sum: ({ operands: [x] }, g) => [expandTo(g, x.shape, x)],
+  sum: (_, g, x) => [expandTo(g, x.shape, x)],
   // Each of several equal maxima gets the gradient that it would get alone.
-  max: (y, g) => [where(equal(y.operands[0], y), g, 0)],
+  max: (y, g, x) => [where(equal(x, y), g, 0)],
   count: () => [undefined],
   stop: () => [undefined],
   softmax: (y, g) => {
@@ -60,38 +61,35 @@ const RULES: Readonly<Record<string, Rule>> = {
     return [sub(weighted, mul(y, sum(weighted, [y.shape.length - 1], true)))];
   },
 
-  reshape: ({ operands: [x] }, g) => [reshape(g, x.shape)],
+  reshape: (_, g, x) => [reshape(g, x.shape)],
   transpose: rule<Order>(({ attributes: { order } }, g) => [
     transpose(
       g,
       order.map((_, i) => order.indexOf(i)),
     ),
   ]),
-  expand: ({ operands: [x] }, g) => [sumTo(g, x.shape)],
-  concat: rule<Along>(({ operands, attributes: { axis } }, g) => {
+  expand: (_, g, x) => [sumTo(g, x.shape)],
+  concat: rule<Along>(({ attributes: { axis } }, g, ...operands) => {
     let start = 0;
     return operands.map((operand) => {
-      start += knownSize(operand, axis);
-      return slice(g, axis, start - knownSize(operand, axis), start);
+      start += knownSize('gradient', operand, axis);
+      return slice(g, axis, start - knownSize('gradient', operand, axis), start);
     });
   }),
-  slice: rule<Range>(({ operands: [x], attributes: { axis, start, end } }, g) => [
-    pad(g, axis, start, knownSize(x, axis) - end),
+  slice: rule<Range>(({ attributes: { axis, start, end } }, g, x) => [
+    pad(g, axis, start, knownSize('gradient', x, axis) - end),
   ]),
-  pad: rule<Padding>(({ operands: [x], attributes: { axis, before } }, g) => [
-    slice(g, axis, before, before + knownSize(x, axis)),
+  pad: rule<Padding>(({ attributes: { axis, before } }, g, x) => [
+    slice(g, axis, before, before + knownSize('gradient', x, axis)),
   ]),
 
-  gemm: rule<Transposed>(({ operands: [a, b, bias], attributes: { transposeA: ta, transposeB: tb } }, g) => [
+  gemm: rule<Transposed>(({ attributes: { transposeA: ta, transposeB: tb } }, g, a, b, bias?: Expr) => [
     ta ? gemm(b, g, { transposeA: tb, transposeB: true }) : gemm(g, b, { transposeB: !tb }),
     tb ? gemm(g, a, { transposeA: true, transposeB: ta }) : gemm(a, g, { transposeA: !ta }),
     ...(bias ? [sumTo(g, bias.shape)] : []),
   ]),
-  matmul: ({ operands: [a, b] }, g) => [
-    sumTo(matmul(g, swapLast(b)), a.shape),
-    sumTo(matmul(swapLast(a), g), b.shape),
-  ],
-  layerNorm: rule<Epsilon>(({ operands: [x, gain, bias], attributes: { epsilon } }, g) => {
+  matmul: (_, g, a, b) => [sumTo(matmul(g, swapLast(b)), a.shape), sumTo(matmul(swapLast(a), g), b.shape)],
+  layerNorm: rule<Epsilon>(({ attributes: { epsilon } }, g, x, gain, bias) => {
     const last = [x.shape.length - 1];
     const centred = sub(x, mean(x, last, true));
     const deviation = sqrt(add(mean(mul(centred, centred), last, true), epsilon));
@@ -112,19 +110,15 @@ function sumTo(g: Expr, shape: Shape): Expr {
   return axes.length === 0 ? g : reshape(sum(g, axes), shape);
 }
 
-/** The size of an axis. Throws `UsageError` where it is known only when the graph is fed. */
-function knownSize(x: Expr, axis: number): number {
-  const size = x.shape[axis];
-  if (typeof size === 'number') return size;
-  throw shapeError('gradient', `axis ${axis} has no known size`, x);
-}
-
 /**
  * Reverse-mode gradients: d loss / d parameter for each parameter, as expressions of the same graph. The loss must be a
  * scalar. A parameter the loss does not depend on has a gradient of zeros. Throws `UsageError` where an operation on the
  * way has no gradient.
  */
-export function gradients(loss: Expr, parameters: readonly Expr[]): Expr[] {
+export function gradients<const P extends readonly Expr[]>(
+  loss: Expr,
+  parameters: P,
+): { -readonly [I in keyof P]: Expr } {
   if (loss.shape.length !== 0) {
     throw new UsageError('Only a scalar has a gradient here; sum or average it first', {
       code: 'graph/gradient-shape',
@@ -145,7 +139,7 @@ export function gradients(loss: Expr, parameters: readonly Expr[]): Expr[] {
         details: { op: expr.op.name },
       });
     }
-    const parts = derive(expr, g);
+    const parts = derive(expr, g, ...expr.operands);
     expr.operands.forEach((operand, i) => {
       const part = parts[i];
       if (!part || !needed.has(operand)) return;
@@ -153,5 +147,7 @@ export function gradients(loss: Expr, parameters: readonly Expr[]): Expr[] {
       flowing.set(operand, sofar ? add(sofar, part) : part);
     });
   }
-  return parameters.map((parameter) => flowing.get(parameter) ?? fill(0, parameter.shape));
+  return parameters.map((parameter) => flowing.get(parameter) ?? fill(0, parameter.shape)) as {
+    -readonly [I in keyof P]: Expr;
+  };
 }

@@ -13,7 +13,7 @@ export function interpret<Name extends string>(
   const values = new Map<Expr, Value>();
   for (const expr of topological(Object.values(outputs))) {
     const fed = isInput(expr) ? feeds[expr.attributes.name] : undefined;
-    const operands = expr.operands.map((operand) => values.get(operand) as Value);
+    const operands = expr.operands.map((operand) => values.get(operand)!);
     values.set(expr, fed ? toValue(fed) : expr.op.evaluate(operands, expr.attributes, expr));
   }
   const named = Object.entries(outputs) as [Name, Expr][];

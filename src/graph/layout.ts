@@ -3,6 +3,7 @@ import {
   apply,
   type Dim,
   type Expr,
+  isKnown,
   type Op,
   type Shape,
   scalar,
@@ -17,11 +18,10 @@ import {
 
 type To = { readonly shape: Shape };
 
-const reshapeOp: Op<To> = {
+const reshapeOp: Op<To, [Expr]> = {
   name: 'reshape',
   infer: ([x], { shape }) => {
-    const known = (s: Shape) => s.every((dim) => typeof dim === 'number');
-    if (known(x.shape) && known(shape) && sizeOf(x.shape as number[]) !== sizeOf(shape as number[])) {
+    if (isKnown(x.shape) && isKnown(shape) && sizeOf(x.shape) !== sizeOf(shape)) {
       throw shapeError('reshape', `cannot become ${showShape(shape)}`, x);
     }
     return { shape, dtype: x.dtype };
@@ -44,9 +44,9 @@ const reshapeOp: Op<To> = {
 
 function resolve(dim: Dim, i: number, names: Shape, sizes: readonly number[]): number {
   if (typeof dim === 'number') return dim;
-  if (names[i] === dim) return sizes[i];
+  if (names[i] === dim) return sizes[i]!;
   const named = names.indexOf(dim);
-  return named >= 0 ? sizes[named] : -1;
+  return named >= 0 ? sizes[named]! : -1;
 }
 
 /** The same numbers in another shape. At most one size may be a name that is not at the same place in x. */
@@ -56,19 +56,19 @@ export function reshape(x: Expr, shape: Shape): Expr {
 
 export type Order = { readonly order: readonly number[] };
 
-const transposeOp: Op<Order> = {
+const transposeOp: Op<Order, [Expr]> = {
   name: 'transpose',
   infer: ([x], { order }) => {
     if (order.length !== x.shape.length)
       throw shapeError('transpose', `order [${order}] has another rank`, x);
-    return { shape: order.map((axis) => x.shape[axis]), dtype: x.dtype };
+    return { shape: order.map((axis) => x.shape[axis]!), dtype: x.dtype };
   },
   evaluate: ([x], { order }) => {
     const strides = stridesOf(x.shape);
     return gatherStrided(
       x,
-      order.map((axis) => x.shape[axis]),
-      order.map((axis) => strides[axis]),
+      order.map((axis) => x.shape[axis]!),
+      order.map((axis) => strides[axis]!),
     );
   },
   onnx: ([x], { order }, write) => write.node('Transpose', [x], { perm: order }),
@@ -82,7 +82,7 @@ export function transpose(
   return apply(transposeOp, [x], { order });
 }
 
-const expandOp: Op<To> = {
+const expandOp: Op<To, [Expr, ...Expr[]]> = {
   name: 'expand',
   infer: ([x], { shape }) => {
     const lead = shape.length - x.shape.length;
@@ -94,30 +94,28 @@ const expandOp: Op<To> = {
   evaluate: ([x, ...like], { shape }, { operands }) => {
     const sizes = shape.map((dim) => {
       if (typeof dim === 'number') return dim;
-      for (let k = 0; k < like.length; k++) {
-        const axis = operands[k + 1].shape.indexOf(dim);
-        if (axis >= 0) return like[k].shape[axis];
+      for (const [k, other] of like.entries()) {
+        const axis = operands[k + 1]!.shape.indexOf(dim);
+        if (axis >= 0) return other.shape[axis]!;
       }
-      return x.shape[operands[0].shape.indexOf(dim)];
+      return x.shape[operands[0].shape.indexOf(dim)]!;
     });
     const lead = sizes.length - x.shape.length;
     const strides = stridesOf(x.shape);
     return gatherStrided(
       x,
       sizes,
-      sizes.map((_, i) => (i < lead || x.shape[i - lead] === 1 ? 0 : strides[i - lead])),
+      sizes.map((_, i) => (i < lead || x.shape[i - lead] === 1 ? 0 : strides[i - lead]!)),
     );
   },
   onnx: ([x, ...like], { shape }, write, { operands }) => {
-    if (shape.every((dim) => typeof dim === 'number')) {
-      return write.node('Expand', [x, write.integers(shape as number[])]);
-    }
+    if (isKnown(shape)) return write.node('Expand', [x, write.integers(shape)]);
     const parts = shape.map((dim) => {
       if (typeof dim === 'number') return write.integers([dim]);
       const k = operands.findIndex((operand) => operand.shape.includes(dim));
-      const source = k === 0 ? x : like[k - 1];
+      const source = k === 0 ? x : like[k - 1]!;
       const sizes = write.node('Shape', [source]);
-      return write.node('Gather', [sizes, write.integers([operands[k].shape.indexOf(dim)])], { axis: 0 });
+      return write.node('Gather', [sizes, write.integers([operands[k]!.shape.indexOf(dim)])], { axis: 0 });
     });
     return write.node('Expand', [x, write.node('Concat', parts, { axis: 0 })]);
   },
@@ -133,14 +131,14 @@ export function fill(value: number, shape: Shape): Expr {
   return expandTo(scalar(value), shape);
 }
 
-/** Whether the expression only repeats another (its first operand). */
-export function isExpansion(expr: Expr): boolean {
-  return (expr.op as unknown) === expandOp;
+/** What the expression repeats, where it does nothing else. */
+export function repeated(expr: Expr): Expr | undefined {
+  return (expr.op as unknown) === expandOp ? expr.operands[0] : undefined;
 }
 
 export type Along = { readonly axis: number };
 
-const concatOp: Op<Along> = {
+const concatOp: Op<Along, [Expr, ...Expr[]]> = {
   name: 'concat',
   infer: (operands, { axis }) => {
     const [first] = operands;
@@ -152,25 +150,23 @@ const concatOp: Op<Along> = {
         throw shapeError('concat', `cannot join along axis ${axis}`, first, other);
       }
     }
-    const sizes = operands.map((operand) => operand.shape[axis]);
-    const total = sizes.every((size) => typeof size === 'number')
-      ? sizes.reduce((n: number, size) => n + (size as number), 0)
-      : sizes.join('+');
+    const sizes: Shape = operands.map((operand) => operand.shape[axis]!);
+    const total = isKnown(sizes) ? sizes.reduce((n, size) => n + size, 0) : sizes.join('+');
     return { shape: first.shape.map((dim, i) => (i === axis ? total : dim)), dtype: first.dtype };
   },
   evaluate: (operands, { axis }) => {
     const [first] = operands;
     const shape = first.shape.map((dim, i) =>
-      i === axis ? operands.reduce((n, o) => n + o.shape[axis], 0) : dim,
+      i === axis ? operands.reduce((n, o) => n + o.shape[axis]!, 0) : dim,
     );
     const out = zeros(shape);
     const inner = sizeOf(shape.slice(axis + 1));
     const outer = sizeOf(shape.slice(0, axis));
     let offset = 0;
     for (const operand of operands) {
-      const length = operand.shape[axis] * inner;
+      const length = operand.shape[axis]! * inner;
       for (let i = 0; i < outer; i++) {
-        out.data.set(operand.data.subarray(i * length, (i + 1) * length), i * shape[axis] * inner + offset);
+        out.data.set(operand.data.subarray(i * length, (i + 1) * length), i * shape[axis]! * inner + offset);
       }
       offset += length;
     }
@@ -180,13 +176,13 @@ const concatOp: Op<Along> = {
 };
 
 /** Tensors one after the other along an axis. */
-export function concat(operands: readonly Expr[], axis: number): Expr {
+export function concat(operands: readonly [Expr, ...Expr[]], axis: number): Expr {
   return apply(concatOp, operands, { axis });
 }
 
 export type Range = Along & { readonly start: number; readonly end: number };
 
-const sliceOp: Op<Range> = {
+const sliceOp: Op<Range, [Expr]> = {
   name: 'slice',
   infer: ([x], { axis, start, end }) => {
     const size = x.shape[axis];
@@ -197,7 +193,7 @@ const sliceOp: Op<Range> = {
   },
   evaluate: ([x], { axis, start, end }) => {
     const shape = x.shape.map((dim, i) => (i === axis ? end - start : dim));
-    return gatherStrided(x, shape, stridesOf(x.shape), start * stridesOf(x.shape)[axis]);
+    return gatherStrided(x, shape, stridesOf(x.shape), start * stridesOf(x.shape)[axis]!);
   },
   onnx: ([x], { axis, start, end }, write) =>
     write.node('Slice', [x, write.integers([start]), write.integers([end]), write.integers([axis])]),
@@ -210,7 +206,7 @@ export function slice(x: Expr, axis: number, start: number, end: number): Expr {
 
 export type Padding = Along & { readonly before: number; readonly after: number };
 
-const padOp: Op<Padding> = {
+const padOp: Op<Padding, [Expr]> = {
   name: 'pad',
   infer: ([x], { axis, before, after }) => {
     const size = x.shape[axis];
@@ -221,9 +217,9 @@ const padOp: Op<Padding> = {
     const shape = x.shape.map((dim, i) => (i === axis ? dim + before + after : dim));
     const out = zeros(shape);
     const inner = sizeOf(shape.slice(axis + 1));
-    const length = x.shape[axis] * inner;
+    const length = x.shape[axis]! * inner;
     for (let i = 0; i < sizeOf(shape.slice(0, axis)); i++) {
-      out.data.set(x.data.subarray(i * length, (i + 1) * length), i * shape[axis] * inner + before * inner);
+      out.data.set(x.data.subarray(i * length, (i + 1) * length), i * shape[axis]! * inner + before * inner);
     }
     return out;
   },
@@ -247,11 +243,11 @@ function gatherStrided(x: Value, shape: readonly number[], strides: readonly num
   const index = new Array<number>(shape.length).fill(0);
   let at = offset;
   for (let i = 0; i < out.data.length; i++) {
-    out.data[i] = x.data[at];
+    out.data[i] = x.data[at]!;
     for (let axis = shape.length - 1; axis >= 0; axis--) {
-      at += strides[axis];
-      if (++index[axis] < shape[axis]) break;
-      at -= strides[axis] * shape[axis];
+      at += strides[axis]!;
+      if (++index[axis]! < shape[axis]!) break;
+      at -= strides[axis]! * shape[axis]!;
       index[axis] = 0;
     }
   }

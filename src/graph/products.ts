@@ -1,6 +1,6 @@
 import { sizeOf } from '../math/tensor.ts';
 import { broadcastShape, div, equal, mul, sqrt, where } from './elementwise.ts';
-import { apply, type Expr, type Op, shapeError, type Value, zeros } from './expression.ts';
+import { apply, type Dim, type Expr, type Op, shapeError, type Value, zeros } from './expression.ts';
 import { reshape, transpose } from './layout.ts';
 import { sum } from './reduce.ts';
 
@@ -8,12 +8,17 @@ import { sum } from './reduce.ts';
 
 export type Transposed = { readonly transposeA: boolean; readonly transposeB: boolean };
 
-const gemmOp: Op<Transposed> = {
+/** The sizes of a matrix, or of its transpose. */
+function rowsAndColumns<D extends Dim>([rows, columns]: readonly D[], transposed: boolean): [D, D] {
+  return transposed ? [columns!, rows!] : [rows!, columns!];
+}
+
+const gemmOp: Op<Transposed, [Expr, Expr, ...Expr[]]> = {
   name: 'gemm',
   infer: ([a, b, bias], { transposeA, transposeB }) => {
     if (a.shape.length !== 2 || b.shape.length !== 2) throw shapeError('gemm', 'takes two matrices', a, b);
-    const [m, k] = transposeA ? [a.shape[1], a.shape[0]] : a.shape;
-    const [k2, n] = transposeB ? [b.shape[1], b.shape[0]] : b.shape;
+    const [m, k] = rowsAndColumns(a.shape, transposeA);
+    const [k2, n] = rowsAndColumns(b.shape, transposeB);
     if (k !== k2) throw shapeError('gemm', `inner sizes ${k} and ${k2} differ`, a, b);
     const fits = ({ shape }: Expr) =>
       shape.length === 1 ? shape[0] === n : shape.length === 2 && shape[0] === m && shape[1] === 1;
@@ -23,16 +28,16 @@ const gemmOp: Op<Transposed> = {
     return { shape: [m, n], dtype: 'float32' };
   },
   evaluate: ([a, b, bias], { transposeA, transposeB }) => {
-    const [m, k] = transposeA ? [a.shape[1], a.shape[0]] : a.shape;
-    const n = transposeB ? b.shape[0] : b.shape[1];
+    const [m, k] = rowsAndColumns(a.shape, transposeA);
+    const [, n] = rowsAndColumns(b.shape, transposeB);
     const [ai, ak] = transposeA ? [1, m] : [k, 1];
     const [bk, bj] = transposeB ? [1, k] : [n, 1];
     const byRow = bias?.shape.length === 2;
     const out = zeros([m, n]);
     for (let i = 0; i < m; i++) {
       for (let j = 0; j < n; j++) {
-        let total = bias ? bias.data[byRow ? i : j] : 0;
-        for (let p = 0; p < k; p++) total += a.data[i * ai + p * ak] * b.data[p * bk + j * bj];
+        let total = bias ? bias.data[byRow ? i : j]! : 0;
+        for (let p = 0; p < k; p++) total += a.data[i * ai + p * ak]! * b.data[p * bk + j * bj]!;
         out.data[i * n + j] = total;
       }
     }
@@ -71,23 +76,22 @@ export function linear(x: Expr, weight: Expr, bias?: Expr): Expr {
   const named = lead.filter((dim) => typeof dim === 'string');
   // All leading axes become one: a single large product instead of a batch of small ones.
   const rows = named.length === 0 ? sizeOf(known) : `${[...named, sizeOf(known)].join('*')}`;
-  const flat = reshape(x, [rows, x.shape[x.shape.length - 1]]);
-  return reshape(gemm(flat, weight, { transposeB: true, bias }), [...lead, weight.shape[0]]);
+  const flat = reshape(x, [rows, x.shape.at(-1)!]);
+  return reshape(gemm(flat, weight, { transposeB: true, bias }), [...lead, weight.shape[0]!]);
 }
 
-const matmulOp: Op = {
+const matmulOp: Op<object, [Expr, Expr]> = {
   name: 'matmul',
   infer: ([a, b]) => {
     if (a.shape.length < 2 || b.shape.length < 2)
       throw shapeError('matmul', 'takes matrices or stacks of them', a, b);
-    if (a.shape[a.shape.length - 1] !== b.shape[b.shape.length - 2])
-      throw shapeError('matmul', 'inner sizes differ', a, b);
+    if (a.shape.at(-1) !== b.shape.at(-2)) throw shapeError('matmul', 'inner sizes differ', a, b);
     const batch = broadcastShape(
       'matmul',
       { ...a, shape: a.shape.slice(0, -2) },
       { ...b, shape: b.shape.slice(0, -2) },
     );
-    return { shape: [...batch, a.shape[a.shape.length - 2], b.shape[b.shape.length - 1]], dtype: 'float32' };
+    return { shape: [...batch, a.shape.at(-2)!, b.shape.at(-1)!], dtype: 'float32' };
   },
   evaluate: ([a, b]) => stackedProduct(a, b),
   onnx: (operands, _, write) => write.node('MatMul', operands),
@@ -115,13 +119,13 @@ export function unit(x: Expr): Expr {
 }
 
 function stackedProduct(a: Value, b: Value): Value {
-  const [m, k] = a.shape.slice(-2);
-  const n = b.shape[b.shape.length - 1];
+  const [m, k] = rowsAndColumns(a.shape.slice(-2), false);
+  const n = b.shape.at(-1)!;
   const batchOf = (v: Value) => v.shape.slice(0, -2);
   const rank = Math.max(batchOf(a).length, batchOf(b).length);
   const padTo = (s: readonly number[]) => [...new Array<number>(rank - s.length).fill(1), ...s];
   const [batchA, batchB] = [padTo(batchOf(a)), padTo(batchOf(b))];
-  const batch = batchA.map((size, i) => (size === 1 ? batchB[i] : size));
+  const batch = batchA.map((size, i) => (size === 1 ? batchB[i]! : size));
   const out = zeros([...batch, m, n]);
   for (let s = 0; s < sizeOf(batch); s++) {
     const atA = stackIndex(s, batch, batchA) * m * k;
@@ -129,7 +133,7 @@ function stackedProduct(a: Value, b: Value): Value {
     for (let i = 0; i < m; i++) {
       for (let j = 0; j < n; j++) {
         let total = 0;
-        for (let p = 0; p < k; p++) total += a.data[atA + i * k + p] * b.data[atB + p * n + j];
+        for (let p = 0; p < k; p++) total += a.data[atA + i * k + p]! * b.data[atB + p * n + j]!;
         out.data[(s * m + i) * n + j] = total;
       }
     }
@@ -142,9 +146,9 @@ function stackIndex(s: number, batch: readonly number[], own: readonly number[])
   let index = 0;
   let step = 1;
   for (let axis = batch.length - 1; axis >= 0; axis--) {
-    index += own[axis] === 1 ? 0 : (s % batch[axis]) * step;
-    s = Math.floor(s / batch[axis]);
-    step *= own[axis];
+    index += own[axis] === 1 ? 0 : (s % batch[axis]!) * step;
+    s = Math.floor(s / batch[axis]!);
+    step *= own[axis]!;
   }
   return index;
 }

@@ -17,11 +17,11 @@ export type Axes = { readonly axes: readonly number[] };
 
 function reduction(
   name: string,
-  onnx: Op<Axes>['onnx'],
+  onnx: Op<Axes, [Expr]>['onnx'],
   start: number,
   fold: (total: number, x: number) => number,
 ) {
-  const op: Op<Axes> = {
+  const op: Op<Axes, [Expr]> = {
     name,
     infer: ([x], { axes }) => {
       if (axes.some((axis) => axis < 0 || axis >= x.shape.length)) {
@@ -54,11 +54,11 @@ function reduceValue(
   const index = new Array<number>(x.shape.length).fill(0);
   let at = 0;
   for (let i = 0; i < x.data.length; i++) {
-    out.data[at] = fold(out.data[at], x.data[i]);
+    out.data[at] = fold(out.data[at]!, x.data[i]!);
     for (let axis = x.shape.length - 1; axis >= 0; axis--) {
-      at += strides[axis];
-      if (++index[axis] < x.shape[axis]) break;
-      at -= strides[axis] * x.shape[axis];
+      at += strides[axis]!;
+      if (++index[axis]! < x.shape[axis]!) break;
+      at -= strides[axis]! * x.shape[axis]!;
       index[axis] = 0;
     }
   }
@@ -81,12 +81,12 @@ export const max = reduction(
   Math.max,
 );
 
-const countOp: Op<Axes> = {
+const countOp: Op<Axes, [Expr]> = {
   name: 'count',
   infer: () => ({ shape: [], dtype: 'float32' }),
   evaluate: ([x], { axes }) => ({
     shape: [],
-    data: Float64Array.of(axes.reduce((n, axis) => n * x.shape[axis], 1)),
+    data: Float64Array.of(axes.reduce((n, axis) => n * x.shape[axis]!, 1)),
   }),
   onnx: ([x], { axes }, write) => {
     const sizes = write.node('Gather', [write.node('Shape', [x]), write.integers(axes)], { axis: 0 });
@@ -111,7 +111,7 @@ export function logSumExp(x: Expr, axis = x.shape.length - 1): Expr {
   return add(log(sum(exp(sub(x, top)), [axis], true)), top);
 }
 
-const stopOp: Op = {
+const stopOp: Op<object, [Expr]> = {
   name: 'stop',
   infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
   evaluate: ([x]) => x,
@@ -128,17 +128,17 @@ export function logSoftmax(x: Expr): Expr {
   return sub(x, logSumExp(x));
 }
 
-const softmaxOp: Op = {
+const softmaxOp: Op<object, [Expr]> = {
   name: 'softmax',
   infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
   evaluate: ([x]) => {
-    const width = x.shape[x.shape.length - 1];
+    const width = x.shape[x.shape.length - 1]!;
     const out = zeros(x.shape);
     for (let at = 0; at < x.data.length; at += width) {
       const values = x.data.subarray(at, at + width);
       const top = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
       const total = values.reduce((n, v) => n + Math.exp(v - top), 0);
-      for (let j = 0; j < width; j++) out.data[at + j] = Math.exp(values[j] - top) / total;
+      for (let j = 0; j < width; j++) out.data[at + j] = Math.exp(values[j]! - top) / total;
     }
     return out;
   },

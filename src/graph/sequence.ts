@@ -1,21 +1,22 @@
+import { ofRank } from '../math/tensor.ts';
 import { add, mul } from './elementwise.ts';
-import { apply, constant, type Expr, type Op, shapeError, zeros } from './expression.ts';
+import { apply, constant, type Expr, knownSize, type Op, shapeError, zeros } from './expression.ts';
 import { reshape, transpose } from './layout.ts';
 import { matmul, swapLast } from './products.ts';
 import { softmax } from './reduce.ts';
 
 /** Operations on sequences of tokens. */
 
-const gatherOp: Op = {
+const gatherOp: Op<object, [Expr, Expr]> = {
   name: 'gather',
   infer: ([table, ids]) => {
     if (table.shape.length !== 2 || ids.dtype !== 'int64') {
       throw shapeError('gather', 'takes a table and whole numbers', table, ids);
     }
-    return { shape: [...ids.shape, table.shape[1]], dtype: table.dtype };
+    return { shape: [...ids.shape, table.shape[1]!], dtype: table.dtype };
   },
   evaluate: ([table, ids]) => {
-    const [, width] = table.shape;
+    const width = table.shape[1]!;
     const out = zeros([...ids.shape, width]);
     ids.data.forEach((id, i) => {
       out.data.set(table.data.subarray(id * width, (id + 1) * width), i * width);
@@ -32,7 +33,7 @@ export function gather(table: Expr, ids: Expr): Expr {
 
 export type Epsilon = { readonly epsilon: number };
 
-const layerNormOp: Op<Epsilon> = {
+const layerNormOp: Op<Epsilon, [Expr, Expr, Expr]> = {
   name: 'layerNorm',
   infer: ([x, gain, bias]) => {
     const width = x.shape[x.shape.length - 1];
@@ -51,7 +52,8 @@ const layerNormOp: Op<Epsilon> = {
       const middle = own.reduce((total, v) => total + v, 0) / width;
       const spread = own.reduce((total, v) => total + (v - middle) ** 2, 0) / width;
       for (let j = 0; j < width; j++) {
-        out.data[start + j] = ((own[j] - middle) / Math.sqrt(spread + epsilon)) * gain.data[j] + bias.data[j];
+        out.data[start + j] =
+          ((own[j]! - middle) / Math.sqrt(spread + epsilon)) * gain.data[j]! + bias.data[j]!;
       }
     }
     return out;
@@ -67,9 +69,9 @@ export function layerNorm(x: Expr, gain: Expr, bias: Expr, epsilon = 1e-5): Expr
 
 /** Softmax(q k^T / sqrt(d)) v by heads: q [n, t, w], k and v [n, s, w]; `mask` [t, s] is added to the products. */
 export function attention(q: Expr, k: Expr, v: Expr, heads: number, mask?: Expr): Expr {
-  const [n, t, w] = q.shape;
-  const d = (w as number) / heads;
-  const split = (x: Expr) => transpose(reshape(x, [x.shape[0], x.shape[1], heads, d]), [0, 2, 1, 3]);
+  const [n, t, w] = ofRank(q.shape, 3);
+  const d = knownSize('attention', q, 2) / heads;
+  const split = (x: Expr) => transpose(reshape(x, [...x.shape.slice(0, 2), heads, d]), [0, 2, 1, 3]);
   const products = matmul(mul(split(q), 1 / Math.sqrt(d)), swapLast(split(k))); // [n, heads, t, s]
   const weights = softmax(mask ? add(products, mask) : products);
   return reshape(transpose(matmul(weights, split(v)), [0, 2, 1, 3]), [n, t, w]);

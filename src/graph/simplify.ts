@@ -1,7 +1,7 @@
 import { sizeOf } from '../math/tensor.ts';
 import { broadcastShape } from './elementwise.ts';
-import { constant, type Expr, isConstant, isInput, topological, type Value } from './expression.ts';
-import { isExpansion } from './layout.ts';
+import { constant, type Expr, isConstant, isInput, isKnown, topological, type Value } from './expression.ts';
+import { repeated } from './layout.ts';
 
 /** Results larger than this stay computed at run time: folding must not blow up the file. */
 const FOLD_LIMIT = 1 << 16;
@@ -45,8 +45,8 @@ function keyOf(expr: Expr, identify: (object: object) => number): string {
 function fold(expr: Expr): Expr {
   const { operands, shape, dtype } = expr;
   if (operands.length === 0 || dtype !== 'float32' || !operands.every(isConstant)) return expr;
-  if (!shape.every((dim) => typeof dim === 'number') || sizeOf(shape as number[]) > FOLD_LIMIT) return expr;
-  if (operands.some((operand) => sizeOf(operand.shape as number[]) > FOLD_LIMIT)) return expr;
+  if (!isKnown(shape) || sizeOf(shape) > FOLD_LIMIT) return expr;
+  if (operands.some((operand) => operand.attributes.tensor.data.length > FOLD_LIMIT)) return expr;
   const values = operands.map((operand): Value => operand.op.evaluate([], operand.attributes, operand));
   const value = expr.op.evaluate(values, expr.attributes, expr);
   return constant({ dtype, shape: value.shape, data: Float32Array.from(value.data) });
@@ -54,22 +54,23 @@ function fold(expr: Expr): Expr {
 
 /** x * 1 is x; and what broadcasts need not be fed a repeated operand: gradients of sums are full of both. */
 function shorten(expr: Expr): Expr {
-  if (!expr.op.broadcasts) return expr;
-  if (expr.op.name === 'mul') {
-    const one = expr.operands.findIndex(isOne);
-    const other = expr.operands[1 - one];
-    if (one >= 0 && sameShape(other, expr)) return other;
-  }
   const [a, b] = expr.operands;
+  if (!expr.op.broadcasts || !a || !b) return expr;
+  if (expr.op.name === 'mul') {
+    if (isOne(a) && sameShape(b, expr)) return b;
+    if (isOne(b) && sameShape(a, expr)) return a;
+  }
   const fits = (x: Expr, y: Expr) => sameShape({ shape: broadcastShape(expr.op.name, x, y) }, expr);
-  if (isExpansion(a) && fits(a.operands[0], b)) return shorten({ ...expr, operands: [a.operands[0], b] });
-  if (isExpansion(b) && fits(a, b.operands[0])) return shorten({ ...expr, operands: [a, b.operands[0]] });
+  const [shortA, shortB] = [repeated(a), repeated(b)];
+  if (shortA && fits(shortA, b)) return shorten({ ...expr, operands: [shortA, b] });
+  if (shortB && fits(a, shortB)) return shorten({ ...expr, operands: [a, shortB] });
   return expr;
 }
 
 function isOne(expr: Expr): boolean {
-  if (!isConstant(expr) || sizeOf(expr.shape as number[]) > FOLD_LIMIT) return false;
-  return (expr.attributes.tensor.data as Float32Array).every((x) => x === 1);
+  if (!isConstant(expr)) return false;
+  const { data } = expr.attributes.tensor;
+  return data.length <= FOLD_LIMIT && data.every((x: number | bigint) => x === 1);
 }
 
 function sameShape(a: Pick<Expr, 'shape'>, b: Pick<Expr, 'shape'>): boolean {

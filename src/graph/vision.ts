@@ -1,3 +1,4 @@
+import { ofRank } from '../math/tensor.ts';
 import { apply, type Dim, type Expr, type Op, shapeError, type Value, zeros } from './expression.ts';
 import { mean } from './reduce.ts';
 
@@ -9,30 +10,36 @@ export type Window = {
   readonly pads: readonly [number, number, number, number];
 };
 
-function outputSize(size: Dim, axis: 0 | 1, { kernel, stride, pads }: Window): Dim {
-  if (typeof size === 'string') return `${size}~${kernel[axis]}/${stride[axis]}`;
-  return Math.floor((size + pads[axis] + pads[axis + 2] - kernel[axis]) / stride[axis]) + 1;
+function imageShape(name: string, x: Expr): [Dim, Dim, Dim, Dim] {
+  if (x.shape.length !== 4) throw shapeError(name, 'takes images [n, c, h, w]', x);
+  return ofRank(x.shape, 4);
 }
 
-const convOp: Op<Window> = {
+function outputSize(size: number, axis: 0 | 1, window: Window): number;
+function outputSize(size: Dim, axis: 0 | 1, window: Window): Dim;
+function outputSize(size: Dim, axis: 0 | 1, { kernel, stride, pads }: Window): Dim {
+  if (typeof size === 'string') return `${size}~${kernel[axis]}/${stride[axis]}`;
+  return Math.floor((size + pads[axis] + pads[axis + 2]! - kernel[axis]) / stride[axis]) + 1;
+}
+
+const convOp: Op<Window, [Expr, Expr, ...Expr[]]> = {
   name: 'conv2d',
   infer: ([x, weight, bias], window) => {
-    if (x.shape.length !== 4 || weight.shape.length !== 4 || x.shape[1] !== weight.shape[1]) {
-      throw shapeError('conv2d', 'channels do not fit', x, weight);
-    }
-    if (bias && bias.shape[0] !== weight.shape[0])
-      throw shapeError('conv2d', 'the bias does not fit', weight, bias);
-    const [h, w] = [outputSize(x.shape[2], 0, window), outputSize(x.shape[3], 1, window)];
-    return { shape: [x.shape[0], weight.shape[0], h, w], dtype: 'float32' };
+    const [n, channels, height, width] = imageShape('conv2d', x);
+    const [filters, expected] = imageShape('conv2d', weight);
+    if (channels !== expected) throw shapeError('conv2d', 'channels do not fit', x, weight);
+    if (bias && bias.shape[0] !== filters) throw shapeError('conv2d', 'the bias does not fit', weight, bias);
+    const size = [outputSize(height, 0, window), outputSize(width, 1, window)];
+    return { shape: [n, filters, ...size], dtype: 'float32' };
   },
   evaluate: ([x, weight, bias], window) => {
-    const [filters, channels] = weight.shape;
+    const [filters, channels] = ofRank(weight.shape, 4);
     return slideWindow(x, window, filters, (plane, filter, out) => {
-      let total = bias ? bias.data[filter] : 0;
+      let total = bias ? bias.data[filter]! : 0;
       for (let c = 0; c < channels; c++) {
         const at = (filter * channels + c) * window.kernel[0] * window.kernel[1];
         plane(c, (value, tap) => {
-          total += value * weight.data[at + tap];
+          total += value * weight.data[at + tap]!;
         });
       }
       out(total);
@@ -61,18 +68,16 @@ function pooling(
   onnxType: string,
   fold: (values: number[]) => number,
   extra: Record<string, number>,
-): Op<Window> {
+): Op<Window, [Expr]> {
   return {
     name,
     infer: ([x], window) => {
-      if (x.shape.length !== 4) throw shapeError(name, 'takes images [n, c, h, w]', x);
-      return {
-        shape: [x.shape[0], x.shape[1], outputSize(x.shape[2], 0, window), outputSize(x.shape[3], 1, window)],
-        dtype: 'float32',
-      };
+      const [n, channels, height, width] = imageShape(name, x);
+      const size = [outputSize(height, 0, window), outputSize(width, 1, window)];
+      return { shape: [n, channels, ...size], dtype: 'float32' };
     },
     evaluate: ([x], window) =>
-      slideWindow(x, window, x.shape[1], (plane, channel, out) => {
+      slideWindow(x, window, x.shape[1]!, (plane, channel, out) => {
         const values: number[] = [];
         plane(channel, (value) => values.push(value));
         out(fold(values));
@@ -117,9 +122,9 @@ function slideWindow(
   outputs: number,
   emit: (plane: Plane, channel: number, out: (value: number) => void) => void,
 ): Value {
-  const [n, channels, height, width] = x.shape;
+  const [n, channels, height, width] = ofRank(x.shape, 4);
   const window = { kernel, stride, pads };
-  const [h, w] = [outputSize(height, 0, window) as number, outputSize(width, 1, window) as number];
+  const [h, w] = [outputSize(height, 0, window), outputSize(width, 1, window)];
   const result = zeros([n, outputs, h, w]);
   let at = 0;
   for (let image = 0; image < n; image++) {
@@ -133,7 +138,7 @@ function slideWindow(
               for (let kj = 0; kj < kernel[1]; kj++) {
                 const z = j * stride[1] + kj - pads[1];
                 if (z < 0 || z >= width) continue;
-                visit(x.data[((image * channels + c) * height + y) * width + z], ki * kernel[1] + kj);
+                visit(x.data[((image * channels + c) * height + y) * width + z]!, ki * kernel[1] + kj);
               }
             }
           };

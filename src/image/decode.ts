@@ -109,7 +109,7 @@ const PNG_RGB = 2;
  */
 function withColours(picture: Sharp, metadata: Metadata, bytes: Uint8Array): Sharp {
   const { space, format, hasAlpha } = metadata;
-  const keyed = format === 'png' && bytes[PNG_COLOUR_TYPE] <= PNG_RGB;
+  const keyed = format === 'png' && bytes[PNG_COLOUR_TYPE]! <= PNG_RGB;
   const grey = (space === 'b-w' || space === 'grey16') && (!hasAlpha || keyed);
   const [one, three] = { uchar: ['b-w', 'srgb'], ushort: ['grey16', 'rgb16'] }[
     depthOf(metadata) as string
@@ -130,7 +130,7 @@ function firstFrame(raster: Raster, bytes: Uint8Array): Raster {
   for (let i = 0; i * channels < data.length; i++) {
     const [x, y] = [i % width, Math.floor(i / width)];
     const outside = x < left || x >= right || y < top || y >= bottom;
-    if (!outside && (channels < 4 || data[i * channels + 3] > 0)) continue;
+    if (!outside && (channels < 4 || data[i * channels + 3]! > 0)) continue;
     data.set(hidden, i * channels);
     if (channels === 4) data[i * channels + 3] = 255;
   }
@@ -145,9 +145,9 @@ function withoutOpaqueAlpha(raster: Raster): Raster {
   // In place: a second picture of that size would be most of the memory.
   let to = 0;
   for (let from = 0; from < data.length; from += 4, to += 3) {
-    data[to] = data[from];
-    data[to + 1] = data[from + 1];
-    data[to + 2] = data[from + 2];
+    data[to] = data[from]!;
+    data[to + 1] = data[from + 1]!;
+    data[to + 2] = data[from + 2]!;
   }
   return { ...raster, channels: 3, data: data.subarray(0, to) };
 }

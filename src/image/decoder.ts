@@ -137,7 +137,7 @@ export function startDecoder(settings: DecoderSettings): Decoder {
 export const DIED = 'image/decoder-died';
 
 function errorOf({ name, message, code, ...rest }: Failure, starting: boolean): Error {
-  if (starting) return cannotStart(message.split('\n', 1)[0]);
+  if (starting) return cannotStart(message.split('\n', 1)[0]!);
   if (code === undefined) {
     return new TipAdapterError(`Decoding failed: ${name}: ${message}`, {
       code: 'image/decoder-failed',

@@ -18,22 +18,22 @@ const HAS_TABLE = 0x80;
 export function gifFacts(bytes: Uint8Array): GifFacts | undefined {
   const tableAt = (at: number, flags: number) =>
     flags & HAS_TABLE ? bytes.subarray(at, at + (3 << ((flags & 7) + 1))) : undefined;
-  let table = tableAt(SCREEN, bytes[10]);
+  let table = tableAt(SCREEN, bytes[10]!);
   let transparent = 0;
   let at = SCREEN + (table?.length ?? 0);
   while (bytes[at] === EXTENSION) {
-    if (bytes[at + 1] === GRAPHIC_CONTROL && bytes[at + 3] & 1) transparent = bytes[at + 6];
+    if (bytes[at + 1] === GRAPHIC_CONTROL && bytes[at + 3]! & 1) transparent = bytes[at + 6]!;
     // Blocks of an extension end with an empty one.
-    for (at += 2; bytes[at] > 0; at += bytes[at] + 1);
+    for (at += 2; bytes[at]! > 0; at += bytes[at]! + 1);
     at++;
   }
   if (bytes[at] !== IMAGE) return undefined;
-  table = tableAt(at + 10, bytes[at + 9]) ?? table;
+  table = tableAt(at + 10, bytes[at + 9]!) ?? table;
   if (!table) return undefined;
   const [r, g, b] = table.subarray(3 * transparent);
-  const [x, y, width, height] = [1, 3, 5, 7].map((field) => bytes[at + field] + 256 * bytes[at + field + 1]);
+  const word = (offset: number) => bytes[at + offset]! + 256 * bytes[at + offset + 1]!;
   return {
-    frame: [x, y, width, height],
+    frame: [word(1), word(3), word(5), word(7)],
     grey: table.every((level, i) => level === Math.floor(i / 3)),
     hidden: [r ?? 0, g ?? 0, b ?? 0],
   };

@@ -8,6 +8,7 @@ console.log = () => {};
 
 const port = parentPort as MessagePort;
 const [first] = await heic.all({ buffer: workerData });
+if (!first) throw new Error('it holds no picture');
 port.postMessage({ width: first.width, height: first.height } satisfies HeicAnswer);
 await once(port, 'message');
 const { width, height, data: rgba } = await first.decode();

@@ -257,7 +257,7 @@ describe('decoding', () => {
       whole,
       'bicubic',
     );
-    expect((await loader.load(grey, request))[0].data).toEqual(direct);
+    expect((await loader.load(grey, request))[0]!.data).toEqual(direct);
   });
 
   it('shows the colour that a PNG declares to be transparent', async () => {
@@ -285,7 +285,7 @@ describe('decoding', () => {
     expect([picture.width, picture.height]).toEqual([48, 32]);
     const at = (x: number, y: number) => [...picture.data.subarray((y * 48 + x) * 3, (y * 48 + x) * 3 + 3)];
     const near = (got: number[], wanted: number[]) =>
-      got.every((level, k) => Math.abs(level - wanted[k]) < 12);
+      got.every((level, k) => Math.abs(level - wanted[k]!) < 12);
     expect([near(at(5, 5), [32, 64, 192]), near(at(40, 25), [192, 64, 32])]).toEqual([true, true]);
     await expect(decode(heic.subarray(0, 300))).rejects.toMatchObject({ code: 'image/truncated' });
     await expect(decode(heic, { maxPixels: 1000 })).rejects.toMatchObject({ code: 'image/too-large' });

@@ -16,7 +16,7 @@ export function toLevels(samples: Samples, channels: number): Uint8Array {
   let [least, most] = [0, 0];
   for (let at = 0; at < samples.length; at++) {
     if (at % channels >= colours) continue;
-    const value = samples[at];
+    const value = samples[at]!;
     if (Number.isNaN(value)) throw noLevels('numbers that are none (NaN)');
     if (value < least) least = value;
     else if (value > most) most = value;
@@ -25,7 +25,7 @@ export function toLevels(samples: Samples, channels: number): Uint8Array {
   const opaque = samples instanceof Float32Array ? level : (value: number) => Math.min(255, value >> 8);
   const levels = new Uint8Array(samples.length);
   for (let at = 0; at < samples.length; at++)
-    levels[at] = at % channels < colours ? level(samples[at]) : opaque(samples[at]);
+    levels[at] = at % channels < colours ? level(samples[at]!) : opaque(samples[at]!);
   return levels;
 }
 

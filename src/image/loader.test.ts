@@ -98,7 +98,7 @@ describe('a loader', () => {
     await kill();
     await kill();
     await expect(lost).rejects.toMatchObject({ code: 'image/decoder-died', exitCode: 3 });
-    expect((await next)[0].data.length).toBe(16 * 16 * 3);
+    expect((await next)[0]!.data.length).toBe(16 * 16 * 3);
   });
 
   it.skipIf(!linux)('replaces an idle process that has ended', async () => {
@@ -107,7 +107,7 @@ describe('a loader', () => {
     const [pid] = decodersOf();
     process.kill(pid, 'SIGKILL');
     await until(() => expect(isRunning(pid)).toBe(false));
-    expect((await loader.load(png, request))[0].data.length).toBe(16 * 16 * 3);
+    expect((await loader.load(png, request))[0]!.data.length).toBe(16 * 16 * 3);
   });
 
   it.skipIf(!linux)('ends a process whose picture no one waits for any more', async () => {
@@ -120,7 +120,7 @@ describe('a loader', () => {
     leaving.abort();
     await expect(left).rejects.toMatchObject({ code: 'interrupted' });
     await until(() => expect(isRunning(pid)).toBe(false), 600);
-    expect((await next)[0].data.length).toBe(16 * 16 * 3);
+    expect((await next)[0]!.data.length).toBe(16 * 16 * 3);
   });
 
   it.skipIf(!linux)('keeps a process that soon comes to the end of such a picture', async () => {
@@ -194,7 +194,7 @@ describe('the limits of a picture', () => {
       [1, 100_000],
     ]) {
       const narrow = pngOf({ width, height, colourType: 2 });
-      expect((await open().load(narrow, { ...request, views: [0, 1, 2] }))[2].data.length).toBe(16 * 16 * 3);
+      expect((await open().load(narrow, { ...request, views: [0, 1, 2] }))[2]!.data.length).toBe(16 * 16 * 3);
     }
   });
 
@@ -203,7 +203,7 @@ describe('the limits of a picture', () => {
     expect(bomb.length).toBeLessThan(1.1e6);
     const loader = open({ seconds: 1 });
     await loader.load(png, request);
-    expect((await loader.load(bomb, request))[0].data).toEqual(new Uint8Array(16 * 16 * 3));
+    expect((await loader.load(bomb, request))[0]!.data).toEqual(new Uint8Array(16 * 16 * 3));
   });
 });
 
@@ -283,7 +283,7 @@ describe('a program that decodes', () => {
     const loader = open();
     await loader.load(png, request);
     const answer = loader.load(slow, request);
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(decodersOf()[0], signal);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(decodersOf()[0]!, signal);
     expect(await answer).toHaveLength(1);
   });
 

@@ -186,7 +186,7 @@ export function createImageLoader({
       return crops.map((data) => ({ width: spec.crop, height: spec.crop, data }));
     },
     thumbnail: async (bytes, side, signal) =>
-      (await submit({ kind: 'thumbnail', side, maxPixels }, bytes, signal))[0],
+      (await submit({ kind: 'thumbnail', side, maxPixels }, bytes, signal))[0]!,
     close: async () => {
       closed = true;
       for (const waiting of [...queue.splice(0), ...busy.values()]) waiting.reject(endedError());

@@ -80,7 +80,7 @@ function randomBox({ width, height }: Raster, r: ReturnType<typeof random>): Box
     }
   }
   const ratio = width / height;
-  const [low, high] = LOG_RATIO.map(Math.exp);
+  const [low, high] = [Math.exp(LOG_RATIO[0]), Math.exp(LOG_RATIO[1])];
   const w = ratio > high ? Math.round(height * high) : width;
   const h = ratio < low ? Math.round(width / low) : height;
   return { x: Math.trunc((width - w) / 2), y: Math.trunc((height - h) / 2), width: w, height: h };
@@ -103,14 +103,14 @@ export function normalize(pixels: readonly Pixels[], spec: Preprocessing): Float
   const area = spec.crop * spec.crop;
   const out = new Float32Array(pixels.length * area * 3);
   // 256 levels a channel: a table is exact, and faster than arithmetic.
-  const levels = mean.map((m, k) => Float32Array.from({ length: 256 }, (_, p) => (p * scale - m) / std[k]));
+  const levels = mean.map((m, k) => Float32Array.from({ length: 256 }, (_, p) => (p * scale - m) / std[k]!));
   pixels.forEach(({ data }, n) => {
     for (let k = 0; k < 3; k++) {
-      const level = levels[k];
+      const level = levels[k]!;
       const source = channels === 'rgb' ? k : 2 - k;
       const start = layout === 'nchw' ? (n * 3 + k) * area : n * area * 3 + k;
       const step = layout === 'nchw' ? 1 : 3;
-      for (let i = 0; i < area; i++) out[start + i * step] = level[data[i * 3 + source]];
+      for (let i = 0; i < area; i++) out[start + i * step] = level[data[i * 3 + source]!]!;
     }
   });
   return out;

@@ -83,7 +83,7 @@ export function refusalOf(cause: unknown, format: string): unknown {
   return new DataError(`The picture is ${what}`, {
     code: 'image/truncated',
     hint: 'Copy or download the picture again.',
-    details: { format, reason: message.split('\n', 1)[0].slice(0, 200) },
+    details: { format, reason: message.split('\n', 1)[0]!.slice(0, 200) },
     cause,
   });
 }

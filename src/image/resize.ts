@@ -87,10 +87,10 @@ function kernelOf(input: number, output: number, first: number, length: number, 
     let total = 0;
     for (let k = 0; k < count; k++) {
       raw[k] = weight((start + k - centre + 0.5) * (1 / stretch));
-      total += raw[k];
+      total += raw[k]!;
     }
     for (let k = 0; k < count; k++) {
-      const share = (total !== 0 ? raw[k] / total : raw[k]) * (1 << PRECISION);
+      const share = (total !== 0 ? raw[k]! / total : raw[k]!) * (1 << PRECISION);
       weights[i * taps + k] = Math.trunc(share < 0 ? share - 0.5 : share + 0.5);
     }
     starts[i] = start;
@@ -115,8 +115,8 @@ function resample(
   const across = kernelOf(box.width, size.width, window.x, window.width, filter);
   const down = kernelOf(box.height, size.height, window.y, window.height, filter);
   const last = window.height - 1;
-  const top = down.starts[0];
-  const rows = down.starts[last] + down.counts[last] - top;
+  const top = down.starts[0]!;
+  const rows = down.starts[last]! + down.counts[last]! - top;
   const stride = window.width * channels;
   const narrow = new Uint8Array(rows * stride);
   for (let y = 0; y < rows; y++) {
@@ -128,12 +128,12 @@ function resample(
   const sums = new Int32Array(stride);
   for (let y = 0; y < window.height; y++) {
     sums.fill(HALF);
-    for (let k = 0; k < down.counts[y]; k++) {
-      const weight = down.weights[y * down.taps + k];
-      const at = (down.starts[y] - top + k) * stride;
-      for (let x = 0; x < stride; x++) sums[x] += Math.imul(weight, narrow[at + x]);
+    for (let k = 0; k < down.counts[y]!; k++) {
+      const weight = down.weights[y * down.taps + k]!;
+      const at = (down.starts[y]! - top + k) * stride;
+      for (let x = 0; x < stride; x++) sums[x]! += Math.imul(weight, narrow[at + x]!);
     }
-    for (let x = 0; x < stride; x++) out[y * stride + x] = clamp(sums[x]);
+    for (let x = 0; x < stride; x++) out[y * stride + x] = clamp(sums[x]!);
   }
   return out;
 }
@@ -145,13 +145,13 @@ function passRgb(data: Uint8Array, source: number, kernel: Kernel, out: Uint8Arr
     let r = HALF;
     let g = HALF;
     let b = HALF;
-    let at = source + starts[x] * 3;
-    const end = x * taps + counts[x];
+    let at = source + starts[x]! * 3;
+    const end = x * taps + counts[x]!;
     for (let k = x * taps; k < end; k++) {
-      const weight = weights[k];
-      r = (r + Math.imul(weight, data[at])) | 0;
-      g = (g + Math.imul(weight, data[at + 1])) | 0;
-      b = (b + Math.imul(weight, data[at + 2])) | 0;
+      const weight = weights[k]!;
+      r = (r + Math.imul(weight, data[at]!)) | 0;
+      g = (g + Math.imul(weight, data[at + 1]!)) | 0;
+      b = (b + Math.imul(weight, data[at + 2]!)) | 0;
       at += 3;
     }
     out[target + x * 3] = clamp(r);
@@ -172,9 +172,9 @@ function passPlanes(
   for (let x = 0; x < starts.length; x++) {
     for (let c = 0; c < channels; c++) {
       let sum = HALF;
-      const at = source + starts[x] * channels + c;
-      for (let k = 0; k < counts[x]; k++)
-        sum = (sum + Math.imul(weights[x * taps + k], data[at + k * channels])) | 0;
+      const at = source + starts[x]! * channels + c;
+      for (let k = 0; k < counts[x]!; k++)
+        sum = (sum + Math.imul(weights[x * taps + k]!, data[at + k * channels]!)) | 0;
       out[target + x * channels + c] = clamp(sum);
     }
   }
@@ -192,8 +192,8 @@ function nearest(
   let at = 0;
   for (let y = 0; y < window.height; y++) {
     for (let x = 0; x < window.width; x++) {
-      const source = ((box.y + rows[window.y + y]) * width + box.x + columns[window.x + x]) * channels;
-      for (let c = 0; c < channels; c++) out[at++] = data[source + c];
+      const source = ((box.y + rows[window.y + y]!) * width + box.x + columns[window.x + x]!) * channels;
+      for (let c = 0; c < channels; c++) out[at++] = data[source + c]!;
     }
   }
   return out;
@@ -215,9 +215,9 @@ function nearestSources(input: number, output: number): Int32Array {
 function premultiply({ data, channels }: Raster): Uint8Array {
   const out = data.slice();
   for (let at = 0; at < out.length; at += channels) {
-    const alpha = out[at + channels - 1];
+    const alpha = out[at + channels - 1]!;
     for (let c = 0; c < channels - 1; c++) {
-      const product = out[at + c] * alpha + 128;
+      const product = out[at + c]! * alpha + 128;
       out[at + c] = ((product >> 8) + product) >> 8;
     }
   }
@@ -227,10 +227,10 @@ function premultiply({ data, channels }: Raster): Uint8Array {
 /** Colours divided by alpha again, truncated; opaque and fully transparent pixels stay as they are. */
 function unpremultiply(data: Uint8Array, channels: number): Uint8Array {
   for (let at = 0; at < data.length; at += channels) {
-    const alpha = data[at + channels - 1];
+    const alpha = data[at + channels - 1]!;
     if (alpha === 0 || alpha === 255) continue;
     for (let c = 0; c < channels - 1; c++)
-      data[at + c] = Math.min(255, Math.trunc((255 * data[at + c]) / alpha));
+      data[at + c] = Math.min(255, Math.trunc((255 * data[at + c]!) / alpha));
   }
   return data;
 }
@@ -241,9 +241,9 @@ function toRgb(data: Uint8Array, channels: number): Uint8Array {
   const out = new Uint8Array(pixels * 3);
   for (let i = 0; i < pixels; i++) {
     const at = i * channels;
-    out[i * 3] = data[at];
-    out[i * 3 + 1] = data[at + (channels > 2 ? 1 : 0)];
-    out[i * 3 + 2] = data[at + (channels > 2 ? 2 : 0)];
+    out[i * 3] = data[at]!;
+    out[i * 3 + 1] = data[at + (channels > 2 ? 1 : 0)]!;
+    out[i * 3 + 2] = data[at + (channels > 2 ? 2 : 0)]!;
   }
   return out;
 }

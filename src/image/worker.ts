@@ -13,7 +13,7 @@ const WATCH = 20;
 /** Bytes outside the heap that are given back before the next picture comes, which may be long. */
 const LARGE = 2 ** 26;
 
-const { memory } = JSON.parse(process.argv[2]) as DecoderSettings;
+const { memory } = JSON.parse(process.argv[2]!) as DecoderSettings;
 const write = process.stdout.write.bind(process.stdout);
 const end = (signal: NodeJS.Signals = 'SIGKILL') => process.kill(process.pid, signal);
 
@@ -54,7 +54,7 @@ if (jobs) {
   };
   process.stdin.on(
     'data',
-    frameReader<Job>(({ header, parts: [bytes] }) => void work(header, bytes)),
+    frameReader<Job>(({ header, parts }) => void work(header, parts[0]!)),
   );
   answer({ kind: 'ready' });
 }

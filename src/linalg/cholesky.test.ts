@@ -10,7 +10,7 @@ function positiveDefinite(n: number, seed: number): Float64Array {
   return Float64Array.from({ length: n * n }, (_, at) => {
     const [i, j] = [Math.floor(at / n), at % n];
     let sum = i === j ? 1 : 0;
-    for (let k = 0; k < n; k++) sum += g[i * n + k] * g[j * n + k];
+    for (let k = 0; k < n; k++) sum += g[i * n + k]! * g[j * n + k]!;
     return sum;
   });
 }
@@ -19,13 +19,13 @@ function product(a: Float64Array, b: Float64Array, n: number, columns: number): 
   return Float64Array.from({ length: n * columns }, (_, at) => {
     const [i, j] = [Math.floor(at / columns), at % columns];
     let sum = 0;
-    for (let k = 0; k < n; k++) sum += a[i * n + k] * b[k * columns + j];
+    for (let k = 0; k < n; k++) sum += a[i * n + k]! * b[k * columns + j]!;
     return sum;
   });
 }
 
 const largestGap = (a: Float64Array, b: Float64Array) =>
-  a.reduce((gap, value, i) => Math.max(gap, Math.abs(value - b[i])), 0);
+  a.reduce((gap, value, i) => Math.max(gap, Math.abs(value - b[i]!)), 0);
 
 describe('Cholesky', () => {
   it('factors the textbook example', () => {

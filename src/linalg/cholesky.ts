@@ -8,10 +8,10 @@ export function cholesky(a: Float64Array, n: number): Float64Array {
   const l = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
     for (let j = 0; j <= i; j++) {
-      let sum = a[i * n + j];
-      for (let k = 0; k < j; k++) sum -= l[i * n + k] * l[j * n + k];
+      let sum = a[i * n + j]!;
+      for (let k = 0; k < j; k++) sum -= l[i * n + k]! * l[j * n + k]!;
       if (j < i) {
-        l[i * n + j] = sum / l[j * n + j];
+        l[i * n + j] = sum / l[j * n + j]!;
         continue;
       }
       if (!(sum > 0)) {
@@ -42,11 +42,11 @@ export function choleskySolve(l: Float64Array, n: number, b: Float64Array, colum
     }
     for (let i = 0; i < n; i++) {
       subtractRows(panel, width, i, 0, i, l, i * n, 1);
-      divideRow(panel, width, i, l[i * n + i]);
+      divideRow(panel, width, i, l[i * n + i]!);
     }
     for (let i = n - 1; i >= 0; i--) {
       subtractRows(panel, width, i, i + 1, n, l, i, n);
-      divideRow(panel, width, i, l[i * n + i]);
+      divideRow(panel, width, i, l[i * n + i]!);
     }
     for (let i = 0; i < n; i++) x.set(panel.subarray(i * width, (i + 1) * width), i * columns + from);
   }
@@ -68,22 +68,22 @@ function subtractRows(
   let k = from;
   for (; k + 4 <= to; k += 4) {
     const at = base + k * step;
-    const [f0, f1, f2, f3] = [l[at], l[at + step], l[at + 2 * step], l[at + 3 * step]];
+    const [f0, f1, f2, f3] = [l[at]!, l[at + step]!, l[at + 2 * step]!, l[at + 3 * step]!];
     const row = k * width;
     for (let j = 0; j < width; j++) {
-      panel[target + j] -=
-        f0 * panel[row + j] +
-        f1 * panel[row + width + j] +
-        f2 * panel[row + 2 * width + j] +
-        f3 * panel[row + 3 * width + j];
+      panel[target + j]! -=
+        f0 * panel[row + j]! +
+        f1 * panel[row + width + j]! +
+        f2 * panel[row + 2 * width + j]! +
+        f3 * panel[row + 3 * width + j]!;
     }
   }
   for (; k < to; k++) {
-    const f = l[base + k * step];
-    for (let j = 0; j < width; j++) panel[target + j] -= f * panel[k * width + j];
+    const f = l[base + k * step]!;
+    for (let j = 0; j < width; j++) panel[target + j]! -= f * panel[k * width + j]!;
   }
 }
 
 function divideRow(panel: Float64Array, width: number, i: number, by: number): void {
-  for (let at = i * width; at < (i + 1) * width; at++) panel[at] /= by;
+  for (let at = i * width; at < (i + 1) * width; at++) panel[at]! /= by;
 }

@@ -1,9 +1,9 @@
 import { interpreterEngine } from '../engine/interpreter-engine.ts';
-import type { Engine } from '../engine/types.ts';
+import type { Engine, Session } from '../engine/types.ts';
 import { sub } from '../graph/elementwise.ts';
 import { type Expr, input } from '../graph/expression.ts';
 import { gemm, matmul } from '../graph/products.ts';
-import { type Matrix, matrix } from '../math/matrix.ts';
+import { type Matrix, matrixOf } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
 
 const a = input('a', ['m', 'k']);
@@ -39,7 +39,7 @@ export async function withProducts<T>(
   signal?: AbortSignal,
 ): Promise<T> {
   const executor = engine ?? interpreterEngine();
-  const sessions = new Map<string, ReturnType<Engine['compile']>>();
+  const sessions = new Map<string, Promise<Session<'out'>>>();
   const run = async (name: keyof typeof GRAPHS, operands: Record<string, Matrix>): Promise<Matrix> => {
     const compiled = sessions.get(name) ?? executor.compile({ out: GRAPHS[name] });
     sessions.set(name, compiled);
@@ -47,7 +47,7 @@ export async function withProducts<T>(
       Object.entries(operands).map(([key, { rows, cols, data }]) => [key, floatTensor([rows, cols], data)]),
     );
     const { out } = await (await compiled).run(feeds, { signal });
-    return matrix(out.shape[0], out.shape[1], out.data as Float32Array);
+    return matrixOf(out);
   };
   try {
     const entries = Object.keys(GRAPHS).map((name) => [

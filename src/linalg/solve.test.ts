@@ -24,7 +24,7 @@ describe('blocked solve', () => {
     const b = matrix(n, 3, Float32Array.from({ length: 3 * n }, normal));
     const blocked = await solvePositive(lowerRows, b, engine);
     const exact = await solvePositive(lowerRows, b);
-    const worst = blocked.data.reduce((most, x, i) => Math.max(most, Math.abs(x - exact.data[i])), 0);
+    const worst = blocked.data.reduce((most, x, i) => Math.max(most, Math.abs(x - exact.data[i]!)), 0);
     expect(worst).toBeLessThan(2e-5);
     expect(row(exact, 0).some((x) => Math.abs(x) > 0.1)).toBe(true);
   });

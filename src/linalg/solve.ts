@@ -65,8 +65,8 @@ export async function factorPositive(
   for (let j = 0; j < count; j++) {
     throwIfAborted(signal);
     const at = j * BLOCK;
-    const pivot = columns([rows[j]], 0, at);
-    const diagonal = columns([rows[j]], at, rows[j].cols);
+    const pivot = columns([rows[j]!], 0, at);
+    const diagonal = columns([rows[j]!], at, rows[j]!.cols);
     const inverse = invertFactor(at > 0 ? await subtractT(pivot, pivot, diagonal) : diagonal);
     inverses.push(inverse);
     const atOnce = Math.max(1, Math.floor(SENT / (BLOCK * (at + BLOCK))));
@@ -89,9 +89,9 @@ export async function solveLower(
   const y = matrix(b.rows, b.cols);
   for (let i = 0; i < rows.length; i++) {
     const at = i * BLOCK;
-    const own = rowRange(b, at, rows[i].cols);
-    const rest = at > 0 ? await subtract(columns([rows[i]], 0, at), rowRange(y, 0, at), own) : own;
-    y.data.set((await product(inverses[i], rest)).data, at * b.cols);
+    const own = rowRange(b, at, rows[i]!.cols);
+    const rest = at > 0 ? await subtract(columns([rows[i]!], 0, at), rowRange(y, 0, at), own) : own;
+    y.data.set((await product(inverses[i]!, rest)).data, at * b.cols);
   }
   return y;
 }
@@ -105,11 +105,11 @@ export async function solveUpper(
   const x = matrix(y.rows, y.cols);
   for (let i = rows.length - 1; i >= 0; i--) {
     const at = i * BLOCK;
-    const end = rows[i].cols;
+    const end = rows[i]!.cols;
     const own = rowRange(y, at, end);
     const below = columns(rows.slice(i + 1), at, end);
     const rest = end < y.rows ? await subtractTransposed(below, rowRange(x, end, y.rows), own) : own;
-    x.data.set((await transposedProduct(inverses[i], rest)).data, at * y.cols);
+    x.data.set((await transposedProduct(inverses[i]!, rest)).data, at * y.cols);
   }
   return x;
 }
@@ -123,10 +123,10 @@ function invertFactor(block: Matrix): Matrix {
     const target = inverse.subarray(i * n, (i + 1) * n);
     target[i] = 1;
     for (let k = 0; k < i; k++) {
-      const factor = l[i * n + k];
-      for (let j = 0; j <= k; j++) target[j] -= factor * inverse[k * n + j];
+      const factor = l[i * n + k]!;
+      for (let j = 0; j <= k; j++) target[j]! -= factor * inverse[k * n + j]!;
     }
-    for (let j = 0; j <= i; j++) target[j] /= l[i * n + i];
+    for (let j = 0; j <= i; j++) target[j]! /= l[i * n + i]!;
   }
   return matrix(n, n, Float32Array.from(inverse));
 }

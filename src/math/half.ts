@@ -9,7 +9,7 @@ export const LARGEST_HALF = 65504;
 /** The 16 bits of the half nearest to x. */
 export function toHalfBits(x: number): number {
   scratch[0] = x;
-  return halfOfWord(bits[0]);
+  return halfOfWord(bits[0]!);
 }
 
 /** The 16 bits of the half nearest to the number that the 32 bits of `word` stand for. */
@@ -49,7 +49,7 @@ export function toHalf(values: Float32Array): Uint16Array {
   // Not `Uint16Array.from`: that lists the values first, and a list has fewer places than a matrix may have numbers.
   const out = new Uint16Array(values.length);
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  for (let i = 0; i < words.length; i++) out[i] = halfOfWord(words[i]);
+  for (let i = 0; i < words.length; i++) out[i] = halfOfWord(words[i]!);
   return out;
 }
 
@@ -57,14 +57,14 @@ export function toHalf(values: Float32Array): Uint16Array {
 export function fromHalf(values: Uint16Array): Float32Array {
   const table = halfTable();
   const out = new Float32Array(values.length);
-  for (let i = 0; i < values.length; i++) out[i] = table[values[i]];
+  for (let i = 0; i < values.length; i++) out[i] = table[values[i]!]!;
   return out;
 }
 
 /** Float32 values of bfloat16 bits: the upper half of a float32. */
 export function fromBfloat16(values: Uint16Array): Float32Array {
   const words = new Uint32Array(values.length);
-  for (let i = 0; i < values.length; i++) words[i] = values[i] << 16;
+  for (let i = 0; i < values.length; i++) words[i] = values[i]! << 16;
   return new Float32Array(words.buffer);
 }
 

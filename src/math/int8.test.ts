@@ -10,6 +10,6 @@ it('the largest number of a column is 127 units, whatever its sign', () => {
   const int8 = toInt8(rows);
   expect([...int8.values]).toEqual([127, -127, 0, -32, 32, 0]);
   fromInt8(int8).forEach((x, at) => {
-    expect(Math.abs(x - rows.data[at])).toBeLessThan(0.02);
+    expect(Math.abs(x - rows.data[at]!)).toBeLessThan(0.02);
   });
 });

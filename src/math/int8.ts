@@ -14,12 +14,12 @@ export interface Int8Rows {
 export function toInt8({ rows, cols, data }: Matrix): Int8Rows {
   const steps = new Float32Array(cols);
   for (let i = 0; i < rows; i++)
-    for (let j = 0; j < cols; j++) steps[j] = Math.max(steps[j], Math.abs(data[i * cols + j]));
-  for (let j = 0; j < cols; j++) steps[j] /= 127;
+    for (let j = 0; j < cols; j++) steps[j] = Math.max(steps[j]!, Math.abs(data[i * cols + j]!));
+  for (let j = 0; j < cols; j++) steps[j]! /= 127;
   const values = new Int8Array(rows * cols);
   for (let i = 0; i < rows; i++)
     for (let j = 0; j < cols; j++)
-      if (steps[j] > 0) values[i * cols + j] = Math.round(data[i * cols + j] / steps[j]);
+      if (steps[j]! > 0) values[i * cols + j] = Math.round(data[i * cols + j]! / steps[j]!);
   return { values, steps };
 }
 
@@ -28,7 +28,7 @@ export function fromInt8({ values, steps }: Int8Rows): Float32Array {
   const cols = steps.length;
   const out = new Float32Array(values.length);
   for (let start = 0; start < values.length; start += cols)
-    for (let j = 0; j < cols; j++) out[start + j] = values[start + j] * steps[j];
+    for (let j = 0; j < cols; j++) out[start + j] = values[start + j]! * steps[j]!;
   return out;
 }
 
@@ -42,7 +42,7 @@ export function inverseLengths({ values, steps }: Int8Rows): Float32Array {
   const cols = steps.length;
   return Float32Array.from({ length: values.length / cols }, (_, i) => {
     let squares = 0;
-    for (let j = 0; j < cols; j++) squares += (values[i * cols + j] * steps[j]) ** 2;
+    for (let j = 0; j < cols; j++) squares += (values[i * cols + j]! * steps[j]!) ** 2;
     return squares > 0 ? 1 / Math.sqrt(squares) : 0;
   });
 }

@@ -47,7 +47,7 @@ describe('matrix', () => {
     expect(topK([1, 3, 3, 2], 3)).toEqual([1, 2, 3]);
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 9 })), fc.nat(60), (values, k) => {
-        const sorted = [...values.keys()].sort((a, b) => values[b] - values[a] || a - b);
+        const sorted = [...values.keys()].sort((a, b) => values[b]! - values[a]! || a - b);
         expect(topK(values, k)).toEqual(sorted.slice(0, k));
       }),
     );
@@ -110,7 +110,7 @@ describe('half precision', () => {
     expect([1, 3, 5].map((halves) => toHalfBits(halves * 2 ** -25))).toEqual([0, 2, 2]);
     fc.assert(
       fc.property(fc.float({ min: -60000, max: 60000, noNaN: true }), (x) => {
-        const [rounded] = roundToHalf(Float32Array.of(x));
+        const rounded = roundToHalf(Float32Array.of(x))[0]!;
         expect(Math.abs(rounded - x)).toBeLessThanOrEqual(Math.max(Math.abs(x) * 2 ** -11, 2 ** -25));
       }),
     );
@@ -124,7 +124,7 @@ describe('half precision', () => {
 
 describe('erf', () => {
   it("follows C's in double precision", () => {
-    const known = [
+    const known: [number, number][] = [
       [0, 0],
       [1e-8, 1.1283791670955126e-8],
       [-0.001, -0.0011283787909692365],

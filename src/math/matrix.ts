@@ -1,5 +1,7 @@
 import { UsageError } from '../errors.ts';
 import { count } from '../words.ts';
+import { fromHalf } from './half.ts';
+import { ofRank, type Tensor } from './tensor.ts';
 
 /** A row-major float32 matrix: element (i, j) is `data[i * cols + j]`. */
 export interface Matrix {
@@ -26,6 +28,17 @@ export function matrix(
   return { rows, cols, data };
 }
 
+/**
+ * A tensor [rows, cols] as a matrix: float32 is not copied, float16 is widened. Throws `UsageError` when it has another type
+ * or rank.
+ */
+export function matrixOf({ dtype, shape, data }: Tensor): Matrix {
+  const [rows, cols] = ofRank(shape, 2);
+  if (data instanceof Float32Array) return matrix(rows, cols, data);
+  if (dtype === 'float16') return matrix(rows, cols, fromHalf(data as Uint16Array));
+  throw new UsageError(`A matrix is made of float32 or float16, not of ${dtype}`, { code: 'matrix/dtype' });
+}
+
 /** A matrix from nested arrays. Throws `UsageError` when rows differ in length. */
 export function fromRows(rows: ArrayLike<number>[]): Matrix {
   const cols = rows[0]?.length ?? 0;
@@ -49,7 +62,7 @@ export function row(m: Matrix, i: number): Float32Array {
 /** The rows with the given indices, copied in that order. */
 export function selectRows(m: Matrix, indices: ArrayLike<number>): Matrix {
   const out = matrix(indices.length, m.cols);
-  for (let k = 0; k < indices.length; k++) out.data.set(row(m, indices[k]), k * m.cols);
+  for (let k = 0; k < indices.length; k++) out.data.set(row(m, indices[k]!), k * m.cols);
   return out;
 }
 
@@ -81,14 +94,14 @@ export function unitRows(m: Matrix): Matrix {
     const length = norm(source);
     const scale = length > 0 ? 1 / length : 0;
     const target = row(out, i);
-    for (let j = 0; j < m.cols; j++) target[j] = source[j] * scale;
+    for (let j = 0; j < m.cols; j++) target[j] = source[j]! * scale;
   }
   return out;
 }
 
 export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let sum = 0;
-  for (let j = 0; j < a.length; j++) sum += a[j] * b[j];
+  for (let j = 0; j < a.length; j++) sum += a[j]! * b[j]!;
   return sum;
 }
 
@@ -119,11 +132,11 @@ function fourDots(left: Float32Array, b: Matrix, from: number, out: Float32Array
   const [b0, b1, b2, b3] = [row(b, from), row(b, from + 1), row(b, from + 2), row(b, from + 3)];
   let [s0, s1, s2, s3] = [0, 0, 0, 0];
   for (let k = 0; k < left.length; k++) {
-    const x = left[k];
-    s0 += x * b0[k];
-    s1 += x * b1[k];
-    s2 += x * b2[k];
-    s3 += x * b3[k];
+    const x = left[k]!;
+    s0 += x * b0[k]!;
+    s1 += x * b1[k]!;
+    s2 += x * b2[k]!;
+    s3 += x * b3[k]!;
   }
   out[from] = s0;
   out[from + 1] = s1;
@@ -134,7 +147,7 @@ function fourDots(left: Float32Array, b: Matrix, from: number, out: Float32Array
 /** Index of the largest value; the lowest index wins a tie. -1 when empty. */
 export function argmax(values: ArrayLike<number>): number {
   let best = -1;
-  for (let i = 0; i < values.length; i++) if (best < 0 || values[i] > values[best]) best = i;
+  for (let i = 0; i < values.length; i++) if (best < 0 || values[i]! > values[best]!) best = i;
   return best;
 }
 
@@ -145,17 +158,17 @@ const FEW = 32;
 export function topK(values: ArrayLike<number>, k: number): number[] {
   if (k > FEW) {
     return Array.from(values, (_, i) => i)
-      .sort((a, b) => values[b] - values[a] || a - b)
+      .sort((a, b) => values[b]! - values[a]! || a - b)
       .slice(0, k);
   }
   const best: number[] = [];
   for (let i = 0; i < values.length; i++) {
-    const value = values[i];
+    const value = values[i]!;
     // Most are passed over by the first comparison.
-    if (best.length === k && !(value > values[best[k - 1]])) continue;
+    if (best.length === k && !(value > values[best[k - 1]!]!)) continue;
     let place = Math.min(best.length, k - 1);
-    while (place > 0 && value > values[best[place - 1]]) {
-      best[place] = best[place - 1];
+    while (place > 0 && value > values[best[place - 1]!]!) {
+      best[place] = best[place - 1]!;
       place--;
     }
     best[place] = i;
@@ -166,10 +179,10 @@ export function topK(values: ArrayLike<number>, k: number): number[] {
 /** Natural log of the sum of exponentials, without overflow. */
 export function logSumExp(values: ArrayLike<number>): number {
   let max = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < values.length; i++) if (values[i] > max) max = values[i];
+  for (let i = 0; i < values.length; i++) if (values[i]! > max) max = values[i]!;
   if (max === Number.NEGATIVE_INFINITY) return max;
   let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += Math.exp(values[i] - max);
+  for (let i = 0; i < values.length; i++) sum += Math.exp(values[i]! - max);
   return max + Math.log(sum);
 }
 

@@ -15,17 +15,18 @@ export interface Random {
 
 /** A generator that gives the same numbers for the same seed on every machine. */
 export function random(...seed: (string | number)[]): Random {
-  const state = seedState(seed.join('\u0000'));
+  const word = splitmix(seed.join('\u0000'));
+  let [a, b, c, d] = [word(), word(), word(), word()];
 
   const next = (): number => {
-    const result = Math.imul(rotl(Math.imul(state[1], 5), 7), 9) >>> 0;
-    const t = state[1] << 9;
-    state[2] ^= state[0];
-    state[3] ^= state[1];
-    state[1] ^= state[2];
-    state[0] ^= state[3];
-    state[2] ^= t;
-    state[3] = rotl(state[3], 11);
+    const result = Math.imul(rotl(Math.imul(b, 5), 7), 9) >>> 0;
+    const t = b << 9;
+    c ^= a;
+    d ^= b;
+    b ^= c;
+    a ^= d;
+    c ^= t;
+    d = rotl(d, 11);
     return result;
   };
 
@@ -39,7 +40,7 @@ export function random(...seed: (string | number)[]): Random {
       const out = [...items];
       for (let i = out.length - 1; i > 0; i--) {
         const j = integer(i + 1);
-        [out[i], out[j]] = [out[j], out[i]];
+        [out[i], out[j]] = [out[j]!, out[i]!];
       }
       return out;
     },
@@ -50,21 +51,19 @@ function rotl(x: number, k: number): number {
   return (x << k) | (x >>> (32 - k));
 }
 
-/** Four words of state from a text: FNV-1a over UTF-16 units, then splitmix32. */
-function seedState(text: string): Int32Array {
+/** Words of state from a text: FNV-1a over UTF-16 units, then splitmix32. */
+function splitmix(text: string): () => number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) {
     hash = Math.imul(hash ^ (text.charCodeAt(i) & 0xff), 0x01000193);
     hash = Math.imul(hash ^ (text.charCodeAt(i) >>> 8), 0x01000193);
   }
-  const state = new Int32Array(4);
-  for (let k = 0; k < 4; k++) {
+  return () => {
     hash = (hash + 0x9e3779b9) | 0;
     let z = hash ^ (hash >>> 16);
     z = Math.imul(z, 0x21f0aaad);
     z ^= z >>> 15;
     z = Math.imul(z, 0x735a2d97);
-    state[k] = z ^ (z >>> 15);
-  }
-  return state;
+    return z ^ (z >>> 15);
+  };
 }

@@ -1,3 +1,5 @@
+import { UsageError } from '../errors.ts';
+
 /** A dense row-major tensor: what graphs are fed, what engines return, what safetensors files hold. */
 export interface Tensor {
   readonly dtype: DType;
@@ -30,6 +32,21 @@ export type TensorData =
 /** Number of elements of a shape; 1 for a scalar. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((n, dim) => n * dim, 1);
+}
+
+interface OfRank<D> {
+  2: [D, D];
+  3: [D, D, D];
+  4: [D, D, D, D];
+}
+
+/** The sizes of a shape that must be of this rank. Throws `UsageError` where it is of another. */
+export function ofRank<D, R extends keyof OfRank<D>>(shape: readonly D[], rank: R): OfRank<D>[R] {
+  if (shape.length === rank) return [...shape] as OfRank<D>[R];
+  throw new UsageError(`A tensor [${shape.join(', ')}] is given where one with ${rank} axes is needed`, {
+    code: 'tensor/rank',
+    details: { shape, rank },
+  });
 }
 
 /** A float32 tensor of these sizes over this array, which is not copied. */

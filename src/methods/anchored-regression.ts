@@ -77,9 +77,9 @@ export async function* regressions(
   }
 }
 
-/** The first of several solutions; the others are not computed. */
-export async function first<T>(solutions: AsyncIterable<T>): Promise<T> {
-  for await (const solution of solutions) return solution;
+/** The first subset's solution for the first way to regularise; the others are not computed. */
+export async function first<T>(solutions: AsyncIterable<readonly T[]>): Promise<T> {
+  for await (const [solution] of solutions) if (solution !== undefined) return solution;
   throw new Error('there is no solution: nothing was asked for');
 }
 

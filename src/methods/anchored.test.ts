@@ -7,7 +7,6 @@ import { anchored } from './anchored.ts';
 import { expectClose, goldenMatrix, goldenTensors, smallQueries, smallTask } from './golden.fixture.ts';
 import { minimise } from './lbfgs.ts';
 import { linearProbe } from './linear-probe.ts';
-import type { State } from './method.ts';
 import { scoreRows } from './score.ts';
 import { keysOf, selectExamples, type Task } from './task.ts';
 
@@ -25,8 +24,8 @@ function gradientAt({ support, head, classes, dimension }: Task, residual: Float
   for (let i = 0; i < keys.rows; i++) {
     const p = softmax(row(logits, i).map((x) => x * scale));
     for (let c = 0; c < classes; c++) {
-      const error = (p[c] - (support.labels[i] === c ? 1 : 0)) / keys.rows;
-      for (let j = 0; j < dimension; j++) gradient[c * dimension + j] += scale * error * row(keys, i)[j];
+      const error = (p[c]! - (support.labels[i] === c ? 1 : 0)) / keys.rows;
+      for (let j = 0; j < dimension; j++) gradient[c * dimension + j]! += scale * error * row(keys, i)[j]!;
     }
   }
   return gradient;
@@ -68,7 +67,7 @@ describe('text-anchored logistic regression', () => {
     const again = await anchored.fit(task, { strength: 0.3 });
     const all = [...smallTask.support.labels.keys()];
     const candidates = [{ strength: 1 }, { strength: 0.3 }];
-    const folds: State[][] = [];
+    const folds: { residual: Tensor }[][] = [];
     for await (const states of anchored.fitSubsets!(task, [all, all.slice(6)], candidates))
       folds.push(states);
     const [, [first]] = folds;
@@ -95,13 +94,13 @@ describe('L-BFGS', () => {
     const weight = (i: number) => 10 ** (i / 15);
     const { x } = await minimise(
       async (at) => ({
-        value: at.reduce((sum, v, i) => sum + 0.5 * weight(i) * (v - target[i]) ** 2, 0),
-        gradient: at.map((v, i) => weight(i) * (v - target[i])),
+        value: at.reduce((sum, v, i) => sum + 0.5 * weight(i) * (v - target[i]!) ** 2, 0),
+        gradient: at.map((v, i) => weight(i) * (v - target[i]!)),
       }),
       new Float32Array(30),
       { iterations: 200, tolerance: 1e-12 },
     );
-    expect(largest(x.map((v, i) => v - target[i]))).toBeLessThan(1e-4);
+    expect(largest(x.map((v, i) => v - target[i]!))).toBeLessThan(1e-4);
   });
 
   it('stops when told to', async () => {

@@ -4,7 +4,7 @@ import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { optional, positive } from '../options.ts';
 import { first, regressions } from './anchored-regression.ts';
-import { defineMethod, type State } from './method.ts';
+import { defineMethod } from './method.ts';
 import { createScorer, scoreRows } from './score.ts';
 import { keysOf, type Task } from './task.ts';
 import { zeroShot, zeroShotLogits } from './zero-shot.ts';
@@ -36,11 +36,7 @@ export const anchored = defineMethod({
       head?.logitScale === SCALE ? [1, 0.3, 0.1] : few ? [1, 0.3, 0.1, 0.03] : [3, 1, 0.3, 0.1];
     return strengths.map((strength) => ({ strength }));
   },
-  fit: async (task, options) => {
-    const all = [...task.support.labels.keys()];
-    const [state] = await first(solve(task, [all], [options], PRECISE));
-    return state;
-  },
+  fit: (task, options) => first(solve(task, [[...task.support.labels.keys()]], [options], PRECISE)),
   fitSubsets: (task, subsets, candidates) => solve(task, subsets, candidates, COARSE),
   holds: ({ classes, dimension }) => ({ residual: { shape: [classes, dimension] } }),
   prepare: (state) => state,
@@ -59,10 +55,10 @@ async function* solve(
   subsets: readonly (readonly number[])[],
   candidates: readonly { strength?: number }[],
   tolerance: number,
-): AsyncGenerator<State[]> {
+): AsyncGenerator<{ residual: Tensor }[]> {
   const { head, support, dimension, start } = task;
   const keys = keysOf(support);
-  const shots = subsets[0].length / new Set(support.labels).size;
+  const shots = subsets[0]!.length / new Set(support.labels).size;
   const solutions = regressions(task, {
     rows: matrix(
       keys.rows,

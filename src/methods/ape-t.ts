@@ -1,13 +1,13 @@
 import { cosineRate } from '../engine/training/schedule.ts';
 import { add, exp, mul, sub } from '../graph/elementwise.ts';
-import { type Expr, input } from '../graph/expression.ts';
+import { type Expr, inputsLike } from '../graph/expression.ts';
 import { reshape } from '../graph/layout.ts';
 import { linear, matmul, matmulT, unit } from '../graph/products.ts';
 import { sum } from '../graph/reduce.ts';
-import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { floatTensor, ofRank, type Tensor } from '../math/tensor.ts';
 import { integer, positive, real } from '../options.ts';
 import { channelMask } from './ape.ts';
-import { cacheTensors, layoutCache } from './cache.ts';
+import { type CacheTensors, cacheTensors, layoutCache } from './cache.ts';
 import {
   COUNT,
   defineMethod,
@@ -64,21 +64,29 @@ export const apeT = defineMethod({
 /** How much a channel's agreement between classes counts, and its variance (`w_training` of the published settings). */
 const WEIGHTS = [0.2, 0.8] as const;
 
-function cacheOf({ support, classes }: Task): Record<string, Tensor> {
+type Refined = CacheTensors & {
+  readonly residual: Tensor;
+  readonly values: Tensor;
+  readonly mask: Tensor;
+  readonly alpha: number | Tensor;
+  readonly beta: number | Tensor;
+};
+
+function cacheOf({ support, classes }: Task): CacheTensors {
   return cacheTensors(keysOf(support), support.labels, classes);
 }
 
 function refinedTerms(
   f: Expr,
-  { keys, logValues, blockClass, residual, values, mask, alpha, beta }: SymbolicState,
+  { keys, logValues, blockClass, residual, values, mask, alpha, beta }: SymbolicState<Refined>,
   { head }: SymbolicTaskWith<'text'>,
 ) {
-  const [blocks, size] = logValues.shape as number[];
+  const [blocks, size] = ofRank(logValues.shape, 2);
   const query = unit(f);
   const refined = mul(residual, mask); // R [c, d]
-  const bias = reshape(sub(logValues, beta), [blocks * size]);
+  const bias = reshape(sub(logValues, beta), [keys.shape[0]!]);
   const votes = exp(linear(mul(query, beta), keys, bias)); // [m, n]
-  const weighted = mul(reshape(votes, [f.shape[0], blocks, size]), reshape(values, [1, blocks, size]));
+  const weighted = mul(reshape(votes, [f.shape[0]!, blocks, size]), reshape(values, [1, blocks, size]));
   const perBlock = sum(weighted, [2]);
   const perClass = blockClass ? matmul(perBlock, blockClass) : perBlock; // [m, c]
   const moved = matmulT(query, refined); // f R^T [m, c]
@@ -99,7 +107,7 @@ function refinementTraining(
     rate,
     batch,
   }: { alpha: number; beta: number; channels: number; epochs: number; rate: number; batch: number },
-): Training {
+): Training<'residual' | 'values'> {
   const { task: symbolic, feeds } = headInputs(task);
   const cache = cacheOf(task);
   const shape = [task.classes, task.dimension];
@@ -113,9 +121,7 @@ function refinementTraining(
     residual: floatTensor(shape, new Float32Array(task.classes * task.dimension)),
     values: floatTensor(cache.logValues.shape, new Float32Array(cache.logValues.data.length).fill(1)),
   };
-  const state = Object.fromEntries(
-    Object.entries({ ...fixed, ...parameters }).map(([name, tensor]) => [name, input(name, tensor.shape)]),
-  );
+  const state = inputsLike({ ...fixed, ...parameters });
   return {
     parameters,
     fixed: { ...feeds, ...fixed },

@@ -38,17 +38,16 @@ export const ape = defineMethod({
     gamma: WEIGHT,
   }),
   prepare: (state, task) => {
-    const mask = (state.mask as Tensor).data as Float32Array;
+    const mask = state.mask.data as Float32Array;
     const { labels } = task.support;
     const keys = masked(keysOf(task.support), mask);
     const cache = cacheTensors(keys, labels, task.classes);
     const logits = productT(keys, masked(task.head.weights, mask));
-    const gaps = Float32Array.from(labels, (label, i) => -Math.log2(softmax(row(logits, i))[label])); // KL(L_i | p_i)
-    const gamma = state.gamma as number;
+    const gaps = Float32Array.from(labels, (label, i) => -Math.log2(softmax(row(logits, i))[label]!)); // KL(L_i | p_i)
     return {
       ...state,
       ...cache,
-      logValues: weighted(cache.logValues, cacheOrder(labels, task.classes), gaps, gamma),
+      logValues: weighted(cache.logValues, cacheOrder(labels, task.classes), gaps, state.gamma),
     };
   },
   terms: (f, state, task) => ({
@@ -81,14 +80,14 @@ function relevance(weights: Matrix, support: Support, [w0, w1]: readonly [number
   const counts = countByClass(support.labels, c).map((n) => n + 1);
   support.labels.forEach((label, i) => {
     row(keys, i).forEach((x, k) => {
-      sums[label * weights.cols + k] += x;
+      sums[label * weights.cols + k]! += x;
     });
   });
   const total = counts.reduce((n, count) => n + count, 0);
   const pairs = total * total - counts.reduce((n, count) => n + count * count, 0);
   return Float64Array.from({ length: weights.cols }, (_, k) => {
     const column = (values: ArrayLike<number>) =>
-      Float64Array.from({ length: c }, (_row, i) => values[i * weights.cols + k]);
+      Float64Array.from({ length: c }, (_row, i) => values[i * weights.cols + k]!);
     const [ofClass, text] = [column(sums), column(weights.data)];
     const similarity = (sumOf(ofClass) ** 2 - dot(ofClass, ofClass)) / pairs;
     const variance = (dot(text, text) - sumOf(text) ** 2 / c) / (c - 1);
@@ -106,7 +105,7 @@ function masked(rows: Matrix, mask: Float32Array): Matrix {
     matrix(
       rows.rows,
       rows.cols,
-      rows.data.map((x, at) => x * mask[at % rows.cols]),
+      rows.data.map((x, at) => x * mask[at % rows.cols]!),
     ),
   );
 }
@@ -115,6 +114,8 @@ function masked(rows: Matrix, mask: Float32Array): Matrix {
 function weighted({ shape, data }: Tensor, order: Int32Array, gaps: Float32Array, gamma: number): Tensor {
   return floatTensor(
     shape,
-    Float32Array.from(data as Float32Array, (value, at) => (order[at] < 0 ? value : gamma * gaps[order[at]])),
+    Float32Array.from(data as Float32Array, (value, at) =>
+      order[at]! < 0 ? value : gamma * gaps[order[at]!]!,
+    ),
   );
 }

@@ -3,10 +3,9 @@ import { type Expr, input } from '../graph/expression.ts';
 import { reshape, slice, transpose } from '../graph/layout.ts';
 import { gemm, matmul, unit } from '../graph/products.ts';
 import { sum } from '../graph/reduce.ts';
-import { type Matrix, matrix, row } from '../math/matrix.ts';
-import { floatTensor, type Tensor } from '../math/tensor.ts';
-import { cacheOrder, cacheTensors } from './cache.ts';
-import type { SymbolicState } from './method.ts';
+import { type Matrix, matrix, matrixOf, row } from '../math/matrix.ts';
+import { floatTensor, ofRank, type Tensor } from '../math/tensor.ts';
+import { type CacheTensors, cacheOrder, cacheTensors } from './cache.ts';
 import type { Task } from './task.ts';
 
 /** Keys of a chunk: large enough for a product at full speed, small enough to stay in a core's cache until it is updated. */
@@ -15,7 +14,7 @@ const CHUNK_KEYS = 400;
 /** The cache cut into equal chunks of whole blocks, the last filled up with blocks whose values are zero. */
 export function cacheInBlocks(keys: Matrix, { support, classes, dimension }: Task) {
   const { keys: placed, logValues, blockClass } = cacheTensors(keys, support.labels, classes);
-  const [blocks, size] = logValues.shape;
+  const [blocks, size] = ofRank(logValues.shape, 2);
   const wanted = Math.min(blocks, Math.max(1, CHUNK_KEYS / size));
   // Four blocks at a time: the optimiser's kernel takes four numbers at once, whatever the width of a row.
   const perChunk = Math.ceil(wanted / 4) * 4;
@@ -25,7 +24,7 @@ export function cacheInBlocks(keys: Matrix, { support, classes, dimension }: Tas
     out.set(data);
     return out;
   };
-  const cache: { keys: Tensor; logValues: Tensor; blockClass?: Tensor } = {
+  const cache: CacheTensors = {
     keys: floatTensor(
       [count * size, dimension],
       filled(placed.data as Float32Array, count * size * dimension, 0),
@@ -50,19 +49,19 @@ export function cacheInBlocks(keys: Matrix, { support, classes, dimension }: Tas
 }
 
 /** Sums of the affinities over each block's keys, [blocks, b]: the transposed layout, in which no product moves a matrix. */
-function blockSums(f: Expr, { keys, logValues, beta }: SymbolicState): Expr {
-  const [blocks, size] = logValues.shape as number[];
-  const bias = reshape(sub(logValues, beta), [blocks * size, 1]);
+function blockSums(f: Expr, { keys, logValues, beta }: { keys: Expr; logValues: Expr; beta: Expr }): Expr {
+  const [blocks, size] = ofRank(logValues.shape, 2);
+  const bias = reshape(sub(logValues, beta), [keys.shape[0]!, 1]);
   const votes = gemm(keys, mul(unit(f), beta), { transposeB: true, bias }); // [blocks * size, b]
-  return sum(exp(reshape(votes, [blocks, size, f.shape[0]])), [1]);
+  return sum(exp(reshape(votes, [blocks, size, f.shape[0]!])), [1]);
 }
 
 /** Keys in cache order, [places, d], back in the order of the examples, [n, d]. */
-export function byExample({ shape, data }: Tensor, { support, classes }: Task): Tensor {
-  const placed = matrix(shape[0], shape[1], data as Float32Array);
-  const out = matrix(support.labels.length, shape[1]);
+export function byExample(keys: Tensor, { support, classes }: Task): Tensor {
+  const placed = matrixOf(keys);
+  const out = matrix(support.labels.length, placed.cols);
   cacheOrder(support.labels, classes).forEach((example, place) => {
-    if (example >= 0) out.data.set(row(placed, place), example * shape[1]);
+    if (example >= 0) out.data.set(row(placed, place), example * placed.cols);
   });
   return floatTensor([out.rows, out.cols], out.data);
 }

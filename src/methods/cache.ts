@@ -4,9 +4,9 @@ import { reshape } from '../graph/layout.ts';
 import { linear, matmul, unit } from '../graph/products.ts';
 import { sum } from '../graph/reduce.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
-import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { floatTensor, ofRank, type Tensor } from '../math/tensor.ts';
 import { isInFile } from './file-rows.ts';
-import type { State, SymbolicState } from './method.ts';
+import type { SymbolicState } from './method.ts';
 import { countByClass, keysOf, type Task } from './task.ts';
 
 /**
@@ -28,7 +28,7 @@ export interface CacheLayout {
 export function layoutCache(labels: ArrayLike<number>, classes: number): CacheLayout {
   const counts = countByClass(labels, classes);
   const members: number[][] = Array.from({ length: classes }, () => []);
-  for (let i = 0; i < labels.length; i++) members[labels[i]].push(i);
+  for (let i = 0; i < labels.length; i++) members[labels[i]!]!.push(i);
 
   const largest = counts.reduce((a, b) => Math.max(a, b), 1);
   const blocksOf = (size: number) => counts.reduce((n, count) => n + Math.ceil(count / size), 0);
@@ -61,35 +61,35 @@ const ABSENT = -1e4;
  * The tensors a cache is run with: `keys` [blocks * size, d], `logValues` [blocks, size] (log of each key's value: 0 for an
  * example, minus infinity in effect for padding) and, where classes differ in size, `blockClass` [blocks, c], one-hot.
  */
-export function cacheTensors(
-  keys: Matrix,
-  labels: ArrayLike<number>,
-  classes: number,
-): Record<string, Tensor> {
+export type CacheTensors = {
+  readonly keys: Tensor;
+  readonly logValues: Tensor;
+  readonly blockClass?: Tensor;
+};
+
+export function cacheTensors(keys: Matrix, labels: ArrayLike<number>, classes: number): CacheTensors {
   const { size, blocks, order, classOfBlock } = layoutCache(labels, classes);
   const placed = matrix(order.length, keys.cols);
   order.forEach((example, place) => {
     if (example >= 0) placed.data.set(row(keys, example), place * keys.cols);
   });
-  const tensors: Record<string, Tensor> = {
+  const tensors = {
     keys: floatTensor([order.length, keys.cols], placed.data),
     logValues: floatTensor(
       [blocks, size],
       Float32Array.from(order, (example) => (example < 0 ? ABSENT : 0)),
     ),
   };
-  if (classOfBlock) {
-    const oneHot = matrix(blocks, classes);
-    classOfBlock.forEach((label, block) => {
-      oneHot.data[block * classes + label] = 1;
-    });
-    tensors.blockClass = floatTensor([blocks, classes], oneHot.data);
-  }
-  return tensors;
+  if (!classOfBlock) return tensors;
+  const oneHot = matrix(blocks, classes);
+  classOfBlock.forEach((label, block) => {
+    oneHot.data[block * classes + label] = 1;
+  });
+  return { ...tensors, blockClass: floatTensor([blocks, classes], oneHot.data) };
 }
 
 /** What the examples' cache is run with: tensors, or nothing where something else answers for the keys: their file, or the caller. */
-export function cacheState({ support, classes, cache }: Task): State {
+export function cacheState({ support, classes, cache }: Task): Partial<CacheTensors> {
   return cache || isInFile(support.features) ? {} : cacheTensors(keysOf(support), support.labels, classes);
 }
 
@@ -98,8 +98,13 @@ export function cacheOrder(labels: ArrayLike<number>, classes: number): Int32Arr
   return layoutCache(labels, classes).order;
 }
 
+type FedCache = { readonly affinities: Expr; readonly classSums: Expr };
+
+/** What a cache is asked by: its keys, or what something else answers for them. */
+type CacheState = SymbolicState<Partial<CacheTensors> & { beta: number }> & Partial<FedCache>;
+
 /** A cache whose keys are not in the graph: what it answers is fed. */
-export function fedCache({ support, classes }: Task): SymbolicState {
+export function fedCache({ support, classes }: Task): FedCache {
   return {
     affinities: input('affinities', ['m', support.labels.length]),
     classSums: input('classSums', ['m', classes]),
@@ -107,17 +112,17 @@ export function fedCache({ support, classes }: Task): SymbolicState {
 }
 
 /** Values of the keys: exp(-beta (1 - cosine)), [m, n] (eq. 3, with the one-hot value's class left to the block). */
-export function affinities(f: Expr, { keys, logValues, beta, affinities: fed }: SymbolicState): Expr {
+export function affinities(f: Expr, { keys, logValues, beta, affinities: fed }: CacheState): Expr {
   if (fed) return fed;
   // beta is folded into the few query rows, -beta and the values into the product's bias: no pass over [m, n] but exp.
-  const bias = reshape(sub(logValues, beta), [keys.shape[0]]);
-  return exp(linear(mul(unit(f), beta), keys, bias));
+  const bias = reshape(sub(logValues!, beta), [keys!.shape[0]!]);
+  return exp(linear(mul(unit(f), beta), keys!, bias));
 }
 
 /** Sum of the affinities over each class's keys, [m, c] (eq. 5: A L). */
-export function classSums(f: Expr, state: SymbolicState): Expr {
+export function classSums(f: Expr, state: CacheState): Expr {
   if (state.classSums) return state.classSums;
-  const [blocks, size] = state.logValues.shape;
-  const perBlock = sum(reshape(affinities(f, state), [f.shape[0], blocks, size]), [2]);
+  const [blocks, size] = ofRank(state.logValues!.shape, 2);
+  const perBlock = sum(reshape(affinities(f, state), [f.shape[0]!, blocks, size]), [2]);
   return state.blockClass ? matmul(perBlock, state.blockClass) : perBlock;
 }

@@ -41,7 +41,7 @@ export const clap = defineMethod({
 export function prototypeTraining(
   task: TaskWith<'text'>,
   { epochs, rate, batch }: { epochs: number; rate: number; batch: number },
-): Training {
+): Training<'prototypes'> {
   const { feeds } = headInputs(task);
   const { features, example, labels } = task.support;
   const shape = [task.classes, task.dimension];
@@ -63,7 +63,7 @@ export function prototypeTraining(
     epochs,
     batch,
     rows: () => rows,
-    labels: Int32Array.from(example, (e) => labels[e]),
+    labels: Int32Array.from(example, (e) => labels[e]!),
   };
 }
 
@@ -73,9 +73,9 @@ export function trustInText({ support, head, classes }: TaskWith<'text'>): Float
   const sums = new Float64Array(classes);
   const counts = new Float64Array(classes);
   support.example.forEach((e, r) => {
-    const label = support.labels[e];
-    sums[label] += softmax(row(cosines, r), 1 / head.logitScale)[label];
-    counts[label]++;
+    const label = support.labels[e]!;
+    sums[label]! += softmax(row(cosines, r), 1 / head.logitScale)[label]!;
+    counts[label]!++;
   });
-  return Float32Array.from(sums, (total, c) => (counts[c] > 0 ? total / counts[c] : 1));
+  return Float32Array.from(sums, (total, c) => (counts[c]! > 0 ? total / counts[c]! : 1));
 }

@@ -5,15 +5,7 @@ import { linear, matmulT, unit } from '../graph/products.ts';
 import { random } from '../math/random.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { integer, positive, real } from '../options.ts';
-import {
-  COUNT,
-  defineMethod,
-  headInputs,
-  SHARE,
-  type SymbolicState,
-  type SymbolicTaskWith,
-  type TaskWith,
-} from './method.ts';
+import { COUNT, defineMethod, headInputs, SHARE, type SymbolicTaskWith, type TaskWith } from './method.ts';
 import type { Task } from './task.ts';
 import { type Training, train } from './train.ts';
 
@@ -52,7 +44,11 @@ export const clipAdapter = defineMethod({
 });
 
 /** s unit(f') W^T, [m, c]; f as the encoder gives it. */
-function adaptedLogits(f: Expr, { w1, w2, ratio }: SymbolicState, { head }: SymbolicTaskWith<'text'>): Expr {
+function adaptedLogits(
+  f: Expr,
+  { w1, w2, ratio }: { w1: Expr; w2: Expr; ratio: Expr },
+  { head }: SymbolicTaskWith<'text'>,
+): Expr {
   const adapted = relu(linear(relu(linear(f, w1)), w2));
   const mixed = add(f, mul(add(adapted, mul(f, -1)), ratio)); // r h + (1 - r) f
   return mul(matmulT(unit(mixed), head.weights), head.logitScale);
@@ -83,7 +79,7 @@ export function adapterTraining(
   task: TaskWith<'text'>,
   { ratio, epochs, rate, batch }: { ratio: number; epochs: number; rate: number; batch: number },
   layers: Layers,
-): Training {
+): Training<'w1' | 'w2'> {
   const { task: symbolic, feeds } = headInputs(task);
   const state = {
     w1: input('w1', layers.w1.shape),

@@ -17,7 +17,7 @@ import { train } from './train.ts';
 
 const engine = createEngine({ threads: 1 });
 afterAll(() => engine.close());
-const asMatrix = ({ shape, data }: Tensor) => matrix(shape[0], shape[1], data as Float32Array);
+const asMatrix = ({ shape, data }: Tensor) => matrix(shape[0]!, shape[1]!, data as Float32Array);
 
 describe('CoOp', () => {
   const names = ['ant', 'bee', 'cow', 'dog', 'emu', 'fox'];
@@ -40,7 +40,7 @@ describe('CoOp', () => {
   it('lays the class name at the end, in the middle or before the context', () => {
     const shown = (position: 'end' | 'middle' | 'front') => {
       const { places } = promptsOf(task, { context: 4, position });
-      const t = places.shape[0] / 6;
+      const t = places.shape[0]! / 6;
       return Array.from({ length: t }, (_, i) =>
         Array.from((places.data as Float32Array).subarray(i * 4, i * 4 + 4)).indexOf(1),
       );
@@ -112,7 +112,7 @@ describe.skipIf(!there)(
         logitScale: numbers.logit_scale,
       };
       const losses: number[] = [];
-      const task: TaskWith<'text-tower'> = {
+      const task: TaskWith<'text' | 'text-tower'> = {
         classes: 6,
         dimension: 64,
         support: plainSupport(features, labels),

@@ -91,11 +91,11 @@ export function promptsOf(
 ): Prompts {
   const { tower, names } = textTower;
   const words = (phrase: string) => Array.from(tower.tokenize(phrase)).slice(1, -1);
-  const [first, ...rest] = tower.tokenize('');
-  const last = rest[rest.length - 1];
+  const ends = Array.from(tower.tokenize(''));
+  const [first, last] = [ends[0]!, ends.at(-1)!];
   const start =
     init === undefined ? randomContext(context, tower.width, seed) : contextOf(tower, words(init));
-  const m = start.shape[0];
+  const m = start.shape[0]!;
   const open = Array.from({ length: m }, (_, i) => -1 - i);
   const rows = names.map((name) => {
     const tokens = words(`${name}.`);
@@ -159,10 +159,10 @@ function promptFeeds({ tower, fixed, places, end }: Prompts): Record<string, Ten
 
 /** The published training: SGD with momentum, the first epoch at 1e-5, then a cosine to zero. */
 export function contextTraining(
-  task: Task,
+  task: TaskWith<'text'>,
   { epochs, rate, batch }: { epochs: number; rate: number; batch: number },
   prompts: Prompts,
-): Training {
+): Training<'context'> {
   const { feeds } = headInputs(task);
   const text = encodeContext(input('context', prompts.start.shape), prompts);
   const warm = (steps: number): Schedule => {

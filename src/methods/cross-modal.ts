@@ -43,7 +43,7 @@ export const crossModal = defineMethod({
 export function headTraining(
   task: TaskWith<'text'>,
   { steps, rate, batch }: { steps: number; rate: number; batch: number },
-): Training {
+): Training<'learnt'> {
   const { task: symbolic, feeds } = headInputs(task);
   const { classes, dimension, support, seed, head } = task;
   const shape = [classes, dimension];

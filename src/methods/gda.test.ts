@@ -56,13 +56,13 @@ describe('Gaussian discriminant analysis', () => {
     const means = matrix(6, 32);
     const counts = new Float32Array(6);
     labels.forEach((label, i) => {
-      counts[label]++;
+      counts[label]!++;
       row(rows, i).forEach((x, j) => {
-        row(means, label)[j] += x;
+        row(means, label)[j]! += x;
       });
     });
     means.data.forEach((x, at) => {
-      means.data[at] = x / counts[Math.floor(at / 32)];
+      means.data[at] = x / counts[Math.floor(at / 32)]!;
     });
     const padded = [0, 1, 2, 3].map(() => means);
     const tall = {
@@ -71,7 +71,7 @@ describe('Gaussian discriminant analysis', () => {
     };
     // The ridge is divided by n - 1: 19 against 43.
     const same = await gaussianHead(tall, 6, (0.3 * 43) / 19);
-    const asMatrix = ({ shape, data }: Tensor) => matrix(shape[0], shape[1], data as Float32Array);
+    const asMatrix = ({ shape, data }: Tensor) => matrix(shape[0]!, shape[1]!, data as Float32Array);
     const largest = Math.max(...(same.weights.data as Float32Array).map(Math.abs));
     expectClose(asMatrix(wide.weights), asMatrix(same.weights), largest * 1e-4);
   });

@@ -6,7 +6,7 @@ import { solvePositive } from '../linalg/solve.ts';
 import { dot, type Matrix, matrix, row } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { positive, real } from '../options.ts';
-import { defineMethod, type State, WEIGHT } from './method.ts';
+import { defineMethod, WEIGHT } from './method.ts';
 import { proker } from './proker.ts';
 import { type Samples, samplesOf } from './samples.ts';
 import { countByClass, selectExamples } from './task.ts';
@@ -38,7 +38,7 @@ export const gda = defineMethod({
     [0.3, 1, 3, 10].flatMap((shrinkage) =>
       [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3].map((alpha) => ({ shrinkage, alpha })),
     ),
-  fit: async ({ support, classes, engine, signal }, { alpha, shrinkage }): Promise<State> => {
+  fit: async ({ support, classes, engine, signal }, { alpha, shrinkage }) => {
     const head = await gaussianHead(samplesOf(support), classes, shrinkage, engine, signal);
     return { ...head, alpha };
   },
@@ -48,7 +48,7 @@ export const gda = defineMethod({
       folds.push(await estimate(samplesOf(selectExamples(support, subset)), classes, engine, signal));
     }
     for (const { alpha, shrinkage } of candidates) {
-      const states: State[] = [];
+      const states: (Discriminant & { alpha: number })[] = [];
       for (const gaussians of folds) {
         states.push({ ...(await discriminant(gaussians, shrinkage, engine, signal)), alpha });
       }
@@ -67,14 +67,17 @@ export const gda = defineMethod({
   }),
 });
 
-/** Weights [c, d] and bias [c] of the discriminant of samples. */
+/** Weights [c, d] and bias [c]. */
+type Discriminant = { readonly weights: Tensor; readonly bias: Tensor };
+
+/** The discriminant of samples. */
 export async function gaussianHead(
   samples: Samples,
   classes: number,
   shrinkage: number,
   engine?: Engine,
   signal?: AbortSignal,
-): Promise<{ weights: Tensor; bias: Tensor }> {
+): Promise<Discriminant> {
   const gaussians = await estimate(samples, classes, engine, signal);
   return discriminant(gaussians, shrinkage, engine, signal);
 }
@@ -113,7 +116,7 @@ function classMeans(rows: Matrix, labels: Int32Array, counts: Int32Array): Matri
   const sums = new Float64Array(counts.length * rows.cols);
   labels.forEach((label, i) => {
     const source = row(rows, i);
-    for (let j = 0; j < source.length; j++) sums[label * rows.cols + j] += source[j] / counts[label];
+    for (let j = 0; j < source.length; j++) sums[label * rows.cols + j]! += source[j]! / counts[label]!;
   });
   return matrix(counts.length, rows.cols, Float32Array.from(sums));
 }
@@ -124,10 +127,10 @@ async function discriminant(
   shrinkage: number,
   engine?: Engine,
   signal?: AbortSignal,
-): Promise<{ weights: Tensor; bias: Tensor }> {
+): Promise<Discriminant> {
   const [c, d] = [means.rows, means.cols];
   let trace = 0;
-  for (let j = 0; j < square.rows; j++) trace += square.data[j * square.rows + j];
+  for (let j = 0; j < square.rows; j++) trace += square.data[j * square.rows + j]!;
   const weights = matrix(c, d);
   if (trace > 0) {
     const ridge = (shrinkage * trace) / (centred.rows - 1);
@@ -139,7 +142,7 @@ async function discriminant(
         async (run) => run.product(transposed(await solve(await run.productT(centred, means))), centred),
         signal,
       );
-      weights.data.set(means.data.map((x, i) => ((x - explained.data[i]) * d) / ridge));
+      weights.data.set(means.data.map((x, i) => ((x - explained.data[i]!) * d) / ridge));
     } else {
       weights.data.set(transposed(await solve(transposed(means))).data.map((x) => x * d));
     }
@@ -154,11 +157,11 @@ async function discriminant(
 
 /** A class without samples scores as the others do on average: nothing speaks for or against it. */
 function averageWhereAbsent(values: Matrix, counts: Int32Array): Matrix {
-  const present = [...counts.keys()].filter((k) => counts[k] > 0);
+  const present = [...counts.keys()].filter((k) => counts[k]! > 0);
   if (present.length === counts.length) return values;
   const mean = new Float64Array(values.cols);
   for (const k of present) {
-    for (let j = 0; j < values.cols; j++) mean[j] += row(values, k)[j] / present.length;
+    for (let j = 0; j < values.cols; j++) mean[j]! += row(values, k)[j]! / present.length;
   }
   counts.forEach((count, k) => {
     if (count === 0) row(values, k).set(mean);
@@ -175,7 +178,7 @@ function ridged(a: Matrix, ridge: number): (from: number, to: number) => Matrix 
     const out = matrix(to - from, to);
     for (let i = from; i < to; i++) {
       out.data.set(row(a, i).subarray(0, to), (i - from) * to);
-      out.data[(i - from) * to + i] += ridge;
+      out.data[(i - from) * to + i]! += ridge;
     }
     return out;
   };
@@ -184,11 +187,11 @@ function ridged(a: Matrix, ridge: number): (from: number, to: number) => Matrix 
 function transposed(m: Matrix): Matrix {
   const out = matrix(m.cols, m.rows);
   for (let i = 0; i < m.rows; i++) {
-    for (let j = 0; j < m.cols; j++) out.data[j * m.rows + i] = m.data[i * m.cols + j];
+    for (let j = 0; j < m.cols; j++) out.data[j * m.rows + i] = m.data[i * m.cols + j]!;
   }
   return out;
 }
 
 function subtractFrom(target: Float32Array, values: Float32Array): void {
-  for (let j = 0; j < target.length; j++) target[j] -= values[j];
+  for (let j = 0; j < target.length; j++) target[j]! -= values[j]!;
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { type Matrix, matrix } from '../math/matrix.ts';
+import { type Matrix, matrixOf } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { parseSafetensors } from '../store/safetensors.ts';
 import type { TaskWith } from './method.ts';
@@ -21,9 +21,8 @@ export function goldenNumbers(name: string): any {
 
 /** A tensor of two axes as a matrix; one of one axis as a single row. */
 export function goldenMatrix(tensors: Map<string, Tensor>, name: string): Matrix {
-  const { shape, data } = tensors.get(name) as Tensor;
-  const [rows, cols] = shape.length === 1 ? [1, shape[0]] : shape;
-  return matrix(rows, cols, data as Float32Array);
+  const tensor = tensors.get(name) as Tensor;
+  return matrixOf(tensor.shape.length === 1 ? { ...tensor, shape: [1, ...tensor.shape] } : tensor);
 }
 
 const small = goldenTensors('tip_adapter/small');
@@ -49,6 +48,6 @@ export const smallQueries = goldenMatrix(small, 'query_features');
 
 export function expectClose(got: Matrix, expected: Matrix, tolerance = 1e-4): void {
   expect([got.rows, got.cols]).toEqual([expected.rows, expected.cols]);
-  const worst = got.data.reduce((most, x, i) => Math.max(most, Math.abs(x - expected.data[i])), 0);
+  const worst = got.data.reduce((most, x, i) => Math.max(most, Math.abs(x - expected.data[i]!)), 0);
   expect(worst).toBeLessThan(tolerance);
 }

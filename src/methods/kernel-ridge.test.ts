@@ -11,7 +11,7 @@ const queries = unitRows(gaussian(50, 4));
 const targets = matrix(
   180,
   1,
-  Float32Array.from({ length: 180 }, (_, i) => Math.sin(3 * rows.data[4 * i])),
+  Float32Array.from({ length: 180 }, (_, i) => Math.sin(3 * rows.data[4 * i]!)),
 );
 const kernel = { beta: 2, lambda: 0.1 };
 
@@ -26,7 +26,7 @@ describe('kernel ridge', () => {
     const exact = await predictions(rows);
     const gap = async (landmarks: number) => {
       const near = await predictions(selectRows(rows, [...Array(landmarks).keys()]));
-      return near.reduce((most, x, i) => Math.max(most, Math.abs(x - exact[i])), 0);
+      return near.reduce((most, x, i) => Math.max(most, Math.abs(x - exact[i]!)), 0);
     };
     const gaps = [await gap(12), await gap(60), await gap(120), await gap(180)];
     expect(gaps).toEqual(gaps.toSorted((x, y) => y - x));

@@ -38,7 +38,7 @@ export async function kernelRidge(
             )
           : await byLandmarks(rows, keys, targets, kernel, products, { engine, signal });
       // (K / lambda + I)^-1 = lambda (K + lambda I)^-1.
-      for (let at = 0; at < data.length; at++) data[at] *= kernel.lambda;
+      for (let at = 0; at < data.length; at++) data[at]! *= kernel.lambda;
       return matrix(keys.rows, targets.cols, data);
     },
     signal,
@@ -48,7 +48,7 @@ export async function kernelRidge(
 /** exp(-beta (1 - x y)), [x rows, y rows]. */
 async function kernelOf(x: Matrix, y: Matrix, beta: number, { productT }: Products): Promise<Matrix> {
   const k = await productT(x, y);
-  for (let at = 0; at < k.data.length; at++) k.data[at] = Math.exp(beta * (k.data[at] - 1));
+  for (let at = 0; at < k.data.length; at++) k.data[at] = Math.exp(beta * (k.data[at]! - 1));
   return k;
 }
 
@@ -56,7 +56,7 @@ async function kernelOf(x: Matrix, y: Matrix, beta: number, { productT }: Produc
 function ridgedKernel(rows: Matrix, beta: number, ridge: number, products: Products) {
   return async (from: number, to: number): Promise<Matrix> => {
     const k = await kernelOf(rowRange(rows, from, to), rowRange(rows, 0, to), beta, products);
-    for (let i = from; i < to; i++) k.data[(i - from) * to + i] += ridge;
+    for (let i = from; i < to; i++) k.data[(i - from) * to + i]! += ridge;
     return k;
   };
 }
@@ -91,7 +91,7 @@ async function byLandmarks(
     addTo(a, await products.productT(features, features));
     addTo(right, await products.product(features, rowRange(targets, from, to)));
   }
-  for (let i = 0; i < m; i++) a.data[i * m + i] += lambda;
+  for (let i = 0; i < m; i++) a.data[i * m + i]! += lambda;
   const solution = await solvePositive((from, to) => lowerOf(a, from, to), right, engine, signal);
   return solveUpper(factor, solution, products);
 }
@@ -103,7 +103,7 @@ function lowerOf(a: Matrix, from: number, to: number): Matrix {
 }
 
 function addTo(target: Matrix, values: Matrix): void {
-  for (let at = 0; at < target.data.length; at++) target.data[at] += values.data[at];
+  for (let at = 0; at < target.data.length; at++) target.data[at]! += values.data[at]!;
 }
 
 function rowRange(m: Matrix, from: number, to: number): Matrix {

@@ -79,20 +79,19 @@ function remember(memory: Step[], before: Point, after: Point): void {
 function descent(gradient: Float32Array, memory: readonly Step[]): Float32Array {
   const q = gradient.slice();
   const shares = memory.map(() => 0);
-  for (let k = memory.length - 1; k >= 0; k--) {
-    const { s, y, curvature } = memory[k];
+  for (const [k, { s, y, curvature }] of [...memory.entries()].reverse()) {
     shares[k] = dot(s, q) / curvature;
-    addScaled(q, y, -shares[k]);
+    addScaled(q, y, -shares[k]!);
   }
   const last = memory.at(-1);
   if (last) {
     const scale = last.curvature / dot(last.y, last.y);
-    for (let i = 0; i < q.length; i++) q[i] *= scale;
+    for (let i = 0; i < q.length; i++) q[i]! *= scale;
   }
   memory.forEach(({ s, y, curvature }, k) => {
-    addScaled(q, s, shares[k] - dot(y, q) / curvature);
+    addScaled(q, s, shares[k]! - dot(y, q) / curvature);
   });
-  for (let i = 0; i < q.length; i++) q[i] = -q[i];
+  for (let i = 0; i < q.length; i++) q[i] = -q[i]!;
   return q;
 }
 
@@ -154,15 +153,15 @@ function dot(a: Float32Array, b: Float32Array): number {
   let [s0, s1, s2, s3] = [0, 0, 0, 0];
   let i = 0;
   for (; i + 4 <= a.length; i += 4) {
-    s0 += a[i] * b[i];
-    s1 += a[i + 1] * b[i + 1];
-    s2 += a[i + 2] * b[i + 2];
-    s3 += a[i + 3] * b[i + 3];
+    s0 += a[i]! * b[i]!;
+    s1 += a[i + 1]! * b[i + 1]!;
+    s2 += a[i + 2]! * b[i + 2]!;
+    s3 += a[i + 3]! * b[i + 3]!;
   }
-  for (; i < a.length; i++) s0 += a[i] * b[i];
+  for (; i < a.length; i++) s0 += a[i]! * b[i]!;
   return s0 + s1 + s2 + s3;
 }
 
 function addScaled(target: Float32Array, source: Float32Array, scale: number): void {
-  for (let i = 0; i < target.length; i++) target[i] += scale * source[i];
+  for (let i = 0; i < target.length; i++) target[i]! += scale * source[i]!;
 }

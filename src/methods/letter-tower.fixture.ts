@@ -24,11 +24,11 @@ export function letterTower(dimension: number): TextTower {
         width,
         Float32Array.from(
           { length: ids.length * width },
-          (_, at) => table[ids[Math.floor(at / width)] * width + (at % width)],
+          (_, at) => table[ids[Math.floor(at / width)]! * width + (at % width)]!,
         ),
       ),
     encode: (embeddings, end) => {
-      const [p] = embeddings.shape;
+      const p = embeddings.shape[0]!;
       const pooled = sum(mul(embeddings, reshape(sum(end, [1]), [p, 1, 1])), [1]);
       return linear(pooled, input('tower.projection', [dimension, width]));
     },

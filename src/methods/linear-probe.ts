@@ -3,7 +3,7 @@ import { matrix, row } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { positive } from '../options.ts';
 import { first, regressions } from './anchored-regression.ts';
-import { defineMethod, type State } from './method.ts';
+import { defineMethod } from './method.ts';
 import { keysOf, type Task } from './task.ts';
 
 /**
@@ -19,11 +19,7 @@ export const linearProbe = defineMethod({
   ignores: ['prompts'],
   options: { c: positive({ default: 0.316, help: 'Weight of the examples against the penalty.' }) },
   search: () => [-1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5, 3].map((power) => ({ c: 10 ** power })),
-  fit: async (task, options) => {
-    const all = [...task.support.labels.keys()];
-    const [state] = await first(solve(task, [all], [options], 1e-8));
-    return state;
-  },
+  fit: (task, options) => first(solve(task, [[...task.support.labels.keys()]], [options], 1e-8)),
   fitSubsets: (task, subsets, candidates) => solve(task, subsets, candidates, 1e-4),
   holds: ({ classes, dimension }) => ({
     weight: { shape: [classes, dimension] },
@@ -37,12 +33,14 @@ export const linearProbe = defineMethod({
 const SCALE = 100;
 const BIAS_SCALE = 10;
 
+type Probe = { readonly weight: Tensor; readonly bias: Tensor };
+
 async function* solve(
   task: Task,
   subsets: readonly (readonly number[])[],
   candidates: readonly { c: number }[],
   tolerance: number,
-): AsyncGenerator<State[]> {
+): AsyncGenerator<Probe[]> {
   const { support, dimension: d, classes } = task;
   const keys = keysOf(support);
   // The bias is the weight of one more column. Scaled like this, all parameters are of one size, and descent is even.
@@ -55,7 +53,7 @@ async function* solve(
     rows,
     subsets,
     decays: candidates.map(({ c }) => {
-      const decay = new Float32Array(d + 1).fill((0.5 * SCALE ** 2) / (c * subsets[0].length));
+      const decay = new Float32Array(d + 1).fill((0.5 * SCALE ** 2) / (c * subsets[0]!.length));
       decay[d] = 0;
       return decay;
     }),
@@ -65,7 +63,7 @@ async function* solve(
 }
 
 /** Columns of weights [c, d], and the last one, the bias [c], for features as they are. */
-function parted({ data }: Tensor, classes: number, d: number): State {
+function parted({ data }: Tensor, classes: number, d: number): Probe {
   const whole = matrix(classes, d + 1, data as Float32Array);
   const weight = matrix(classes, d);
   const bias = new Float32Array(classes);
@@ -75,7 +73,7 @@ function parted({ data }: Tensor, classes: number, d: number): State {
         .subarray(0, d)
         .map((x) => x * SCALE),
     );
-    bias[c] = row(whole, c)[d] * BIAS_SCALE;
+    bias[c] = row(whole, c)[d]! * BIAS_SCALE;
   }
   return { weight: floatTensor([classes, d], weight.data), bias: floatTensor([classes], bias) };
 }

@@ -2,21 +2,15 @@ import { interpreterEngine } from '../engine/interpreter-engine.ts';
 import { type Optimiser, referenceUpdate } from '../engine/training/optimiser.ts';
 import { throwIfAborted } from '../errors.ts';
 import { add, mul } from '../graph/elementwise.ts';
-import { input } from '../graph/expression.ts';
+import { type Expr, input } from '../graph/expression.ts';
 import { gradients } from '../graph/gradient.ts';
 import { linear, matmulT, unit } from '../graph/products.ts';
 import { withProducts } from '../linalg/matrix-products.ts';
 import { dot, type Matrix, matrix, norm, row } from '../math/matrix.ts';
-import { floatTensor } from '../math/tensor.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { flag, integer } from '../options.ts';
 import { crossEntropy } from './loss.ts';
-import {
-  defineMethod,
-  type State,
-  type SymbolicState,
-  type SymbolicTaskWith,
-  type TaskWith,
-} from './method.ts';
+import { defineMethod, type SymbolicState, type SymbolicTaskWith, type TaskWith } from './method.ts';
 import { keysOf } from './task.ts';
 
 /**
@@ -46,12 +40,11 @@ export const lpPlusPlus = defineMethod({
   terms: (f, state, task) => probeTerms(f, state, task),
 });
 
+/** Weights [c, d] and bias [c] of the probe, and the names' weights [c]. */
+type Probe = { readonly w: Tensor; readonly b: Tensor; readonly a: Tensor };
+
 /** `text` a_c f t_c and `method` f w_c + b_c, [m, c] each. */
-function probeTerms(
-  f: Parameters<typeof unit>[0],
-  { w, b, a }: SymbolicState,
-  { head }: SymbolicTaskWith<'text'>,
-) {
+function probeTerms(f: Expr, { w, b, a }: SymbolicState<Probe>, { head }: SymbolicTaskWith<'text'>) {
   return { text: mul(matmulT(unit(f), head.weights), a), method: linear(unit(f), w, b) };
 }
 
@@ -64,7 +57,7 @@ const EVERY = 10;
 async function fitProbe(
   task: TaskWith<'text'>,
   { iterations, official }: { iterations: number; official: boolean },
-): Promise<State> {
+): Promise<Probe> {
   const { classes, dimension, support, head, engine = interpreterEngine(), signal } = task;
   const keys = keysOf(support);
   const n = keys.rows;
@@ -108,13 +101,13 @@ async function fitProbe(
     });
     const own = slopes.ga.data as Float32Array;
     own.forEach((g, c) => {
-      total[c] = official ? total[c] + g : g;
+      total[c] = official ? total[c]! + g : g;
     });
     referenceUpdate(MOMENTUM, w, slopes.gw.data as Float32Array, [momentum.w], k, rate);
     referenceUpdate(MOMENTUM, b, slopes.gb.data as Float32Array, [momentum.b], k, rate);
     if (k % EVERY === 0) {
       total.forEach((g, c) => {
-        a[c] -= rateOfA * g;
+        a[c]! -= rateOfA * g;
       });
     }
     task.onProgress?.({ done: k, total: iterations, unit: 'step' });
@@ -135,18 +128,18 @@ function statistics(keys: Matrix, products: Matrix, labels: Int32Array) {
   const squares = new Float64Array(products.cols);
   labels.forEach((label, i) => {
     addTo(row(sums, label), row(keys, i));
-    own[label] += row(products, i)[label];
-    counts[label]++;
+    own[label]! += row(products, i)[label]!;
+    counts[label]!++;
     row(products, i).forEach((x, c) => {
-      squares[c] += x * x;
+      squares[c]! += x * x;
     });
   });
-  const present = [...counts.keys()].filter((c) => counts[c] > 0);
-  return { sums, cosines: present.map((c) => own[c] / counts[c]), squares };
+  const present = [...counts.keys()].filter((c) => counts[c]! > 0);
+  return { sums, cosines: present.map((c) => own[c]! / counts[c]!), squares };
 }
 
 function addTo(target: Float32Array, source: Float32Array): void {
-  for (let j = 0; j < source.length; j++) target[j] += source[j];
+  for (let j = 0; j < source.length; j++) target[j]! += source[j]!;
 }
 
 function mean(values: readonly number[]): number {

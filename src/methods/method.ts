@@ -33,7 +33,7 @@ export const SHARE: Held = { least: 0, most: 1 };
 export const COUNT: Held = { least: 0, whole: true };
 
 /** A state, and the parts of a task, as expressions. */
-export type SymbolicState = Readonly<Record<string, Expr>>;
+export type SymbolicState<S extends State = State> = { readonly [Name in keyof S]: Expr };
 
 /** What `terms` sees of a task: the number of classes, and the text head where there is one. */
 export interface SymbolicTask {
@@ -47,15 +47,17 @@ export interface SymbolicHead {
   readonly logitScale: Expr;
 }
 
-interface HeadInputs<T extends SymbolicTask> {
+interface HeadInputs<T extends SymbolicTask, Name extends string> {
   readonly task: T;
-  readonly feeds: Record<string, Tensor>;
+  readonly feeds: Record<Name, Tensor>;
 }
 
 /** The text head as inputs of a graph, and what they are fed. */
-export function headInputs(task: TaskWith<'text'>): HeadInputs<SymbolicTaskWith<'text'>>;
-export function headInputs(task: Task): HeadInputs<SymbolicTask>;
-export function headInputs({ classes, head }: Task): HeadInputs<SymbolicTask> {
+export function headInputs(
+  task: TaskWith<'text'>,
+): HeadInputs<SymbolicTaskWith<'text'>, 'head.weights' | 'head.logitScale'>;
+export function headInputs(task: Task): HeadInputs<SymbolicTask, string>;
+export function headInputs({ classes, head }: Task): HeadInputs<SymbolicTask, string> {
   if (!head) return { task: { classes }, feeds: {} };
   const { weights, logitScale } = head;
   const shape = [weights.rows, weights.cols];
@@ -92,9 +94,14 @@ export type Ignored = 'prompts' | 'views';
 
 /**
  * A way to turn support examples and a text head into scores; one file each, reading like its paper. Its functions are called with tasks
- * that have what it `needs`: `checkNeeds` refuses others.
+ * that have what it `needs`: `checkNeeds` refuses others. `S` is the state it learns, `P` the prepared one it scores with.
  */
-export interface Method<O extends Options = Options, N extends Need = never> {
+export interface Method<
+  O extends Options = Options,
+  N extends Need = never,
+  S extends State = State,
+  P extends State = State,
+> {
   readonly id: string;
   readonly name: string;
   /** Authors, venue, arXiv number. */
@@ -108,7 +115,7 @@ export interface Method<O extends Options = Options, N extends Need = never> {
   readonly trains?: true;
   readonly options: O;
   /** Learns from the task's support set. */
-  fit(task: TaskWith<N>, options: ValuesOf<O>): State | Promise<State>;
+  fit(task: TaskWith<N>, options: ValuesOf<O>): S | Promise<S>;
   /** What the state has that `fit` gives: all of it, and nothing else. */
   holds(
     task: Pick<Task, 'classes' | 'dimension' | 'support'>,
@@ -127,16 +134,16 @@ export interface Method<O extends Options = Options, N extends Need = never> {
     task: TaskWith<N>,
     subsets: readonly (readonly number[])[],
     candidates: readonly ValuesOf<O>[],
-  ): AsyncIterable<State[]>;
+  ): AsyncIterable<S[]>;
   /** Adds what follows from the support set and the state alone, and is therefore not saved: keys in cache order, … */
-  prepare(state: State, task: TaskWith<N>): State;
+  prepare(state: S, task: TaskWith<N>): P;
   /**
    * The score of each class, [m, c], as terms that add up to it, named by where they come from: `text` for the zero-shot
    * part, `cache` for the examples' votes, `method` for anything else. `f` holds embeddings as the encoder gives them, [m, d].
    */
-  terms(f: Expr, state: SymbolicState, task: SymbolicTaskWith<N>): Readonly<Record<string, Expr>>;
+  terms(f: Expr, state: SymbolicState<P>, task: SymbolicTaskWith<N>): Readonly<Record<string, Expr>>;
   /** Each key's vote for its own class, [m, n] in the order of the prepared keys, where the method has a cache. */
-  votes?(f: Expr, state: SymbolicState): Expr;
+  votes?(f: Expr, state: SymbolicState<P>): Expr;
   /** Its training counts the task's validation rows that are right after every epoch. */
   readonly validates?: true;
   /** Made of other methods by `auto`, and not to be asked for. */
@@ -161,10 +168,10 @@ export interface AutoRole<N extends Need = never> {
   replaces?(task: TaskWith<N>): readonly string[];
 }
 
-/** Keeps the types of a method's options, and gives its functions tasks that have what it needs. */
-export function defineMethod<const O extends Options, const N extends Need>(
-  method: Method<O, N> & { readonly needs: readonly N[] },
-): Method<O, N> {
+/** Keeps the types of a method's options and states, and gives its functions tasks that have what it needs. */
+export function defineMethod<const O extends Options, const N extends Need, S extends State, P extends State>(
+  method: Method<O, N, S, P> & { readonly needs: readonly N[] },
+): Method<O, N, S, P> {
   return method;
 }
 
@@ -218,7 +225,7 @@ export function checkNeeds(
 /** How often the most frequent number occurs. */
 function largest(numbers: ArrayLike<number>): number {
   const counts = new Map<number, number>();
-  for (let i = 0; i < numbers.length; i++) counts.set(numbers[i], (counts.get(numbers[i]) ?? 0) + 1);
+  for (let i = 0; i < numbers.length; i++) counts.set(numbers[i]!, (counts.get(numbers[i]!) ?? 0) + 1);
   let most = 0;
   for (const n of counts.values()) most = Math.max(most, n);
   return most;

@@ -68,14 +68,14 @@ describe('the cache', () => {
       fc.property(fc.uniqueArray(fc.integer({ min: 0, max: 47 }), { minLength: 1 }), (chosen) => {
         const support = plainSupport(
           selectRows(task.support.features, chosen),
-          Int32Array.from(chosen, (i) => labels[i]),
+          Int32Array.from(chosen, (i) => labels[i]!),
         );
         const got = scores(support, 'visual-only');
         const expected = matrix(queries.rows, 6);
         const affinity = get('affinity');
         for (let m = 0; m < queries.rows; m++) {
           for (const i of chosen)
-            expected.data[m * 6 + labels[i]] += Math.exp(-3 * (1 - row(affinity, m)[i]));
+            expected.data[m * 6 + labels[i]!]! += Math.exp(-3 * (1 - row(affinity, m)[i]!));
         }
         expectClose(got, expected);
       }),
@@ -87,7 +87,7 @@ describe('the cache', () => {
     const order = random('order').shuffle([...labels.keys()]);
     const shuffled = plainSupport(
       selectRows(task.support.features, order),
-      Int32Array.from(order, (i) => labels[i]),
+      Int32Array.from(order, (i) => labels[i]!),
     );
     expectClose(scores(shuffled), scores(task.support));
   });
@@ -129,7 +129,7 @@ describe('the cache', () => {
     const sums = matrix(queries.rows, 6);
     for (let m = 0; m < queries.rows; m++) {
       row(votes, m).forEach((vote, example) => {
-        sums.data[m * 6 + labels[example]] += vote;
+        sums.data[m * 6 + labels[example]!]! += vote;
       });
     }
     expectClose(sums, cache);

@@ -84,7 +84,7 @@ export const proker = defineMethod({
 
 function publishedFor({ support, classes }: Task): { beta: number; lambda: number } {
   const shots = support.labels.length / classes;
-  return PUBLISHED.findLast((entry) => entry.shots <= shots) ?? PUBLISHED[0];
+  return PUBLISHED.findLast((entry) => entry.shots <= shots) ?? PUBLISHED[0]!;
 }
 
 /** Y - F W^T. */
@@ -93,9 +93,9 @@ async function unexplained(
   { head, engine, signal }: TaskWith<'text'>,
 ): Promise<Matrix> {
   const residual = await withProducts(engine, ({ productT }) => productT(rows, head.weights), signal);
-  for (let at = 0; at < residual.data.length; at++) residual.data[at] *= -1;
+  for (let at = 0; at < residual.data.length; at++) residual.data[at]! *= -1;
   labels.forEach((label, i) => {
-    residual.data[i * residual.cols + label] += 1;
+    residual.data[i * residual.cols + label]! += 1;
   });
   return residual;
 }

@@ -24,7 +24,7 @@ export const prototype = defineMethod({
     support.labels.forEach((label, i) => {
       const target = row(sums, label);
       row(keys, i).forEach((x, j) => {
-        target[j] += x;
+        target[j]! += x;
       });
     });
     return { ...state, means: floatTensor([classes, keys.cols], unitRows(sums).data) };

@@ -13,7 +13,7 @@ export function samplesOf(support: Support): Samples {
   const rows = sampleRows(support);
   return {
     rows: unitRows(selectRows(features, rows)),
-    labels: Int32Array.from(rows, (r) => labels[example[r]]),
+    labels: Int32Array.from(rows, (r) => labels[example[r]!]!),
   };
 }
 
@@ -23,6 +23,6 @@ export function countSamples(support: Support): number {
 
 function sampleRows({ example, view, labels }: Support): number[] {
   const augmented = new Uint8Array(labels.length);
-  for (let r = 0; r < view.length; r++) if (view[r] > 0) augmented[example[r]] = 1;
-  return [...view.keys()].filter((r) => view[r] > 0 || !augmented[example[r]]);
+  for (let r = 0; r < view.length; r++) if (view[r]! > 0) augmented[example[r]!] = 1;
+  return [...view.keys()].filter((r) => view[r]! > 0 || !augmented[example[r]!]);
 }

@@ -119,7 +119,7 @@ export async function createScorer(
         row(votes, i).set(await cache.votes(row(queries, i), beta, signal));
         const own = row(sums, i);
         row(votes, i).forEach((vote, example) => {
-          own[labels[example]] += vote;
+          own[labels[example]!]! += vote;
         });
       }
       answers.affinities = floatTensor([votes.rows, votes.cols], votes.data);
@@ -148,8 +148,8 @@ export async function createScorer(
       const results = await session.run({ f, ...(await answersOf(session, queries, signal)) }, { signal });
       for (const [name, { shape, data }] of Object.entries(results)) {
         if (!allFinite(data as Float32Array)) throw noNumber(method, name);
-        out[name] ??= matrix(features.rows, shape[1]);
-        out[name].data.set(data as Float32Array, start * shape[1]);
+        out[name] ??= matrix(features.rows, shape[1]!);
+        out[name].data.set(data as Float32Array, start * shape[1]!);
       }
     }
     return out;
@@ -162,7 +162,7 @@ export async function createScorer(
     const out = matrix(placed.rows, labels.length);
     for (let i = 0; i < out.rows; i++) {
       order.forEach((example, place) => {
-        if (example >= 0) out.data[i * out.cols + example] = placed.data[i * placed.cols + place];
+        if (example >= 0) out.data[i * out.cols + example] = placed.data[i * placed.cols + place]!;
       });
     }
     return out;

@@ -39,6 +39,11 @@ const parts: Option<Readonly<Record<string, StackPart>>> = {
  * under their names, so that nothing else needs to know that there are several.
  */
 export function stackOf(methods: () => readonly Method[]): Method<{ parts: typeof parts }> {
+  const chosenOf = (chosen: Readonly<Record<string, StackPart>>) =>
+    methods().flatMap((method) => {
+      const part = chosen[method.id];
+      return part ? [{ method, ...part }] : [];
+    });
   const partsIn = (state: Readonly<Record<string, unknown>>) =>
     methods().filter(({ id }) => `${id}.share` in state);
   return {
@@ -50,8 +55,7 @@ export function stackOf(methods: () => readonly Method[]): Method<{ parts: typeo
     options: { parts },
     fit: async (task, { parts: chosen }) => {
       const state: Record<string, Tensor | number> = {};
-      for (const method of methods().filter(({ id }) => id in chosen)) {
-        const { options, sharpness, share } = chosen[method.id];
+      for (const { method, options, sharpness, share } of chosenOf(chosen)) {
         checkNeeds(method, task);
         const start = task.start && own(task.start, method.id);
         const fitted = await method.fit({ ...task, start }, resolveOptions(method.options, options));
@@ -62,12 +66,10 @@ export function stackOf(methods: () => readonly Method[]): Method<{ parts: typeo
     holds: (task, { parts: chosen }) =>
       Object.assign(
         {},
-        ...methods()
-          .filter(({ id }) => id in chosen)
-          .map((method) => {
-            const held = method.holds(task, resolveOptions(method.options, chosen[method.id].options));
-            return named({ ...held, sharpness: SCALE, share: SHARE }, method.id);
-          }),
+        ...chosenOf(chosen).map(({ method, options }) => {
+          const held = method.holds(task, resolveOptions(method.options, options));
+          return named({ ...held, sharpness: SCALE, share: SHARE }, method.id);
+        }),
       ),
     prepare: (state, task) =>
       Object.assign(
@@ -83,7 +85,7 @@ export function stackOf(methods: () => readonly Method[]): Method<{ parts: typeo
         partsIn(state).map((method): [string, Expr] => {
           const { sharpness, share, ...fitted } = own(state, method.id);
           const scores = scoresOf(method, f, fitted, task);
-          return [method.id, mul(logSoftmax(mul(scores, sharpness)), share)];
+          return [method.id, mul(logSoftmax(mul(scores, sharpness!)), share!)];
         }),
       ),
   };

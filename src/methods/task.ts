@@ -167,13 +167,13 @@ export function keysOf({ features, example, view, labels }: Support): Matrix {
   const unit = unitRows(features);
   if (isPlain({ example, view, labels })) return unit;
   const augmented = new Uint8Array(labels.length);
-  for (let r = 0; r < view.length; r++) if (view[r] > 0) augmented[example[r]] = 1;
+  for (let r = 0; r < view.length; r++) if (view[r]! > 0) augmented[example[r]!] = 1;
   const sums = matrix(labels.length, features.cols);
   for (let r = 0; r < view.length; r++) {
-    if (augmented[example[r]] && view[r] === 0) continue;
-    const target = row(sums, example[r]);
+    if (augmented[example[r]!] && view[r] === 0) continue;
+    const target = row(sums, example[r]!);
     const source = row(unit, r);
-    for (let j = 0; j < source.length; j++) target[j] += source[j];
+    for (let j = 0; j < source.length; j++) target[j]! += source[j]!;
   }
   return unitRows(sums);
 }
@@ -186,7 +186,7 @@ export function isPlain({ example, view, labels }: Pick<Support, 'example' | 'vi
 /** The plain view of each example, [n, d], as the encoder gives it; the first view where there is no plain one. */
 export function plainRows({ features, example, view, labels }: Support): Matrix {
   const first = new Int32Array(labels.length).fill(-1);
-  for (let r = 0; r < view.length; r++) if (first[example[r]] < 0 || view[r] === 0) first[example[r]] = r;
+  for (let r = 0; r < view.length; r++) if (first[example[r]!]! < 0 || view[r] === 0) first[example[r]!] = r;
   return selectRows(features, first);
 }
 
@@ -196,13 +196,13 @@ export function selectExamples(support: Support, examples: readonly number[]): S
   examples.forEach((from, to) => {
     renumbered[from] = to;
   });
-  const rows = Array.from(support.example.keys()).filter((r) => renumbered[support.example[r]] >= 0);
+  const rows = Array.from(support.example.keys()).filter((r) => renumbered[support.example[r]!]! >= 0);
   return {
     features: selectRows(support.features, rows),
-    example: Int32Array.from(rows, (r) => renumbered[support.example[r]]),
-    view: Int32Array.from(rows, (r) => support.view[r]),
-    labels: Int32Array.from(examples, (e) => support.labels[e]),
-    groups: Int32Array.from(examples, (e) => support.groups[e]),
+    example: Int32Array.from(rows, (r) => renumbered[support.example[r]!]!),
+    view: Int32Array.from(rows, (r) => support.view[r]!),
+    labels: Int32Array.from(examples, (e) => support.labels[e]!),
+    groups: Int32Array.from(examples, (e) => support.groups[e]!),
   };
 }
 
@@ -229,6 +229,6 @@ export function joinSupport(a: Support, b: Support): Support {
 /** Number of examples of each class, [c]. */
 export function countByClass(labels: ArrayLike<number>, classes: number): Int32Array {
   const counts = new Int32Array(classes);
-  for (let i = 0; i < labels.length; i++) counts[labels[i]]++;
+  for (let i = 0; i < labels.length; i++) counts[labels[i]!]!++;
   return counts;
 }

@@ -1,6 +1,6 @@
 import { cosineRate } from '../engine/training/schedule.ts';
 import { add, mul } from '../graph/elementwise.ts';
-import { input } from '../graph/expression.ts';
+import { type Expr, input } from '../graph/expression.ts';
 import { matmulT, unit } from '../graph/products.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { flag, integer, positive } from '../options.ts';
@@ -10,7 +10,6 @@ import {
   headInputs,
   SCALE,
   SHARE,
-  type SymbolicState,
   type SymbolicTaskWith,
   type TaskWith,
 } from './method.ts';
@@ -50,8 +49,8 @@ export const taskRes = defineMethod({
 
 /** s f unit(t + scale x)^T, [m, c]. */
 function residualLogits(
-  f: Parameters<typeof unit>[0],
-  { base, residual, scale }: SymbolicState,
+  f: Expr,
+  { base, residual, scale }: { base: Expr; residual: Expr; scale: Expr },
   { head }: SymbolicTaskWith<'text'>,
 ) {
   return mul(matmulT(unit(f), unit(add(base, mul(residual, scale)))), head.logitScale);
@@ -72,7 +71,7 @@ export function residualTraining(
     rate,
     batch,
   }: { scale: number; raw: boolean; epochs: number; rate: number; batch: number },
-): Training {
+): Training<'residual'> {
   const { task: symbolic, feeds } = headInputs(task);
   const shape = [task.classes, task.dimension];
   const base = baseOf(task, raw);

@@ -19,7 +19,7 @@ export function headFromPrompts(
   promptClass.forEach((label, p) => {
     const target = row(sums, label);
     const source = row(unit, p);
-    for (let j = 0; j < source.length; j++) target[j] += source[j];
+    for (let j = 0; j < source.length; j++) target[j]! += source[j]!;
   });
   return { weights: unitRows(sums), promptFeatures, promptClass, logitScale };
 }
@@ -31,7 +31,7 @@ export function rawText({ head, classes, dimension }: TaskWith<'text'>): Matrix 
   head.promptClass.forEach((label, p) => {
     const target = row(means, label);
     const source = row(head.promptFeatures, p);
-    for (let j = 0; j < source.length; j++) target[j] += source[j] / counts[label];
+    for (let j = 0; j < source.length; j++) target[j]! += source[j]! / counts[label]!;
   });
   return means;
 }

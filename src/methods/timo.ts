@@ -69,10 +69,11 @@ function guidedText(prompts: Samples, cosines: Float32Array, { weights }: TextHe
   const guided = matrix(weights.rows, weights.cols);
   for (let c = 0; c < weights.rows; c++) {
     const own = [...prompts.labels.keys()].filter((p) => prompts.labels[p] === c);
-    const length = Math.hypot(...own.map((p) => cosines[p])) || 1;
-    const shares = softmax(own.map((p) => (gamma * cosines[p]) / length));
+    const near = own.map((p) => cosines[p]!);
+    const length = Math.hypot(...near) || 1;
+    const shares = softmax(near.map((cosine) => (gamma * cosine) / length));
     own.forEach((p, i) => {
-      addScaled(row(guided, c), row(prompts.rows, p), shares[i]);
+      addScaled(row(guided, c), row(prompts.rows, p), shares[i]!);
     });
   }
   return unitRows(guided);
@@ -82,10 +83,10 @@ function scaledRows(rows: Matrix, factors: Float32Array): Matrix {
   return matrix(
     rows.rows,
     rows.cols,
-    rows.data.map((x, at) => x * factors[Math.floor(at / rows.cols)]),
+    rows.data.map((x, at) => x * factors[Math.floor(at / rows.cols)]!),
   );
 }
 
 function addScaled(target: Float32Array, values: Float32Array, factor: number): void {
-  for (let j = 0; j < target.length; j++) target[j] += factor * values[j];
+  for (let j = 0; j < target.length; j++) target[j]! += factor * values[j]!;
 }

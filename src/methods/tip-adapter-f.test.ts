@@ -27,7 +27,7 @@ const published = { alpha: 1, beta: 5.5, epochs: 20, rate: 1e-3, batch: 16 };
 const views = golden.get('train_views') as Tensor;
 const batches = golden.get('batch_indices') as Tensor;
 
-const rowsOf = ({ shape, data }: Tensor) => matrix(shape[0], shape[1], data as Float32Array);
+const rowsOf = ({ shape, data }: Tensor) => matrix(shape[0]!, shape[1]!, data as Float32Array);
 
 /** The training of the fixture, with its own views and order. */
 function goldenTraining(task: TaskWith<'text'>) {
@@ -166,7 +166,7 @@ describe('ragged classes', () => {
       await trainKeys(task, keyTraining(task, options)),
     ];
     expectClose(rowsOf(a.keys), rowsOf(b.keys), 1e-5);
-    const moved = rowsOf(a.keys).data.some((x, i) => Math.abs(x - features.data[i]) > 1e-4);
+    const moved = rowsOf(a.keys).data.some((x, i) => Math.abs(x - features.data[i]!) > 1e-4);
     expect(moved).toBe(true);
   });
 });

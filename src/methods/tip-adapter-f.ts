@@ -2,7 +2,7 @@ import { interpreterEngine } from '../engine/interpreter-engine.ts';
 import { cosineRate } from '../engine/training/schedule.ts';
 import { add, mul } from '../graph/elementwise.ts';
 import { input } from '../graph/expression.ts';
-import { argmax, matrix, row } from '../math/matrix.ts';
+import { argmax, matrixOf, row } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { integer, positive } from '../options.ts';
 import { cacheTensors } from './cache.ts';
@@ -43,11 +43,7 @@ export const tipAdapterF = defineMethod({
     beta: SCALE,
   }),
   prepare: ({ keys, epochs: _, ...state }, { support, classes }) => {
-    const { shape, data } = keys as Tensor;
-    return {
-      ...state,
-      ...cacheTensors(matrix(shape[0], shape[1], data as Float32Array), support.labels, classes),
-    };
+    return { ...state, ...cacheTensors(matrixOf(keys), support.labels, classes) };
   },
   terms: tipAdapter.terms,
   votes: tipAdapter.votes,
@@ -55,7 +51,10 @@ export const tipAdapterF = defineMethod({
 });
 
 /** Trained keys, [n, d] in the order of the examples, and the full epochs behind them. */
-export async function trainKeys(task: Task, training: Training): Promise<{ keys: Tensor; epochs: number }> {
+export async function trainKeys(
+  task: Task,
+  training: Training<'keys'>,
+): Promise<{ keys: Tensor; epochs: number }> {
   const { parameters, epochs } = await train(task, training);
   return { keys: byExample(parameters.keys, task), epochs };
 }
@@ -70,7 +69,7 @@ export function keyTraining(
     rate,
     batch,
   }: { alpha: number; beta: number; epochs: number; rate: number; batch: number },
-): Training {
+): Training<'keys'> {
   const { task: symbolic, feeds } = headInputs(task);
   const { cache, inputs, blocks } = cacheInBlocks(keysOf(task.support), task);
   return {
@@ -93,7 +92,7 @@ export function keyTraining(
 }
 
 /** Counts the validation rows that trained keys get right, where there are such rows. */
-function countCorrectOf(task: Task, alpha: number, beta: number): Training['countCorrect'] {
+function countCorrectOf(task: Task, alpha: number, beta: number): Training<'keys'>['countCorrect'] {
   const { validation, engine = interpreterEngine(), signal } = task;
   if (!validation) return undefined;
   const method = tipAdapterF;

@@ -36,13 +36,13 @@ export const tipX = defineMethod({
     const cosines = productT(keys, head.weights);
     const logs = matrix(cosines.rows, classes); // log p_F, [n, c]
     for (let i = 0; i < cosines.rows; i++) {
-      row(logs, i).set(softmaxOf(row(cosines, i), state.temperature as number).map(Math.log));
+      row(logs, i).set(softmaxOf(row(cosines, i), state.temperature).map(Math.log));
     }
     const sums = matrix(classes, classes);
     support.labels.forEach((label, i) => {
       const target = row(sums, label);
       row(logs, i).forEach((x, k) => {
-        target[k] += x;
+        target[k]! += x;
       });
     });
     return {

@@ -18,10 +18,10 @@ interface Batch {
   readonly labels: Expr;
 }
 
-/** What is trained on a task's examples, and how. */
-export interface Training {
+/** What is trained on a task's examples, and how; `Name` are the parameters'. */
+export interface Training<Name extends string = string> {
   /** Start values; each is an input of the scores by its name. */
-  readonly parameters: Readonly<Record<string, Tensor>>;
+  readonly parameters: Readonly<Record<Name, Tensor>>;
   /** Other inputs of the scores. */
   readonly fixed: Readonly<Record<string, Tensor>>;
   /** Scores [b, c] of a batch. */
@@ -40,14 +40,14 @@ export interface Training {
   /** Classes of those rows, [r], where they are not the examples' own. */
   readonly labels?: ArrayLike<number>;
   /** How many of the task's validation rows parameters get right; where it is there, the best epoch is kept, unless it only watches. */
-  countCorrect?(parameters: Readonly<Record<string, Tensor>>): Promise<number>;
+  countCorrect?(parameters: Readonly<Record<Name, Tensor>>): Promise<number>;
   /** The rows of each batch of an epoch, by default shuffled by the task's seed; as many batches in every epoch. */
   order?(epoch: number): readonly ArrayLike<number>[];
 }
 
 /** What training leaves behind. */
-export interface Trained {
-  readonly parameters: Readonly<Record<string, Tensor>>;
+export interface Trained<Name extends string = string> {
+  readonly parameters: Readonly<Record<Name, Tensor>>;
   /** Full epochs behind the parameters: fewer than asked for where it was interrupted and a checkpoint was kept, or an earlier epoch was the best. */
   readonly epochs: number;
 }
@@ -57,6 +57,7 @@ export interface Trained {
  * the last one, and the next continues there, to the same bytes as one that was never interrupted. Throws `InterruptedError`
  * where there is nothing to give, `ModelError` where the loss stops being a number.
  */
+export function train<Name extends string>(task: Task, training: Training<Name>): Promise<Trained<Name>>;
 export async function train(task: Task, training: Training): Promise<Trained> {
   const { epochs, batch, rate } = training;
   const { support, seed, checkpoint } = task;
@@ -139,7 +140,7 @@ function unpacked(state: TrainingState): { start: TrainingState; best?: Best } {
   if (!numbers) return { start: state };
   const part = (wanted: boolean) =>
     Object.entries(rest).filter(([name]) => name.startsWith(BEST) === wanted) as [string, Tensor][];
-  const [epochs, right] = numbers.data as Float32Array;
+  const [epochs, right] = numbers.data as unknown as readonly [number, number];
   const parameters = Object.fromEntries(
     part(true).map(([name, tensor]) => [name.slice(BEST.length), tensor]),
   );
@@ -159,26 +160,26 @@ async function takeStep(
 ): Promise<{ loss: number; accuracy: number }> {
   const rows = Array.from(members);
   const batch = selectRows(features, rows);
-  const labels = Float32Array.from(rows, (i) => classOf[i]);
+  const labels = Float32Array.from(rows, (i) => classOf[i]!);
   const { loss, observed } = await trainer.step(
     { f: floatTensor([batch.rows, batch.cols], batch.data), labels: floatTensor([rows.length, 1], labels) },
     rate,
   );
-  return { loss, accuracy: observed.correct / rows.length };
+  return { loss, accuracy: observed.correct! / rows.length };
 }
 
 /** Each example's view for an epoch: its augmented views in turn, or the plain one where there is no other. */
 export function viewsOf({ features, example, view, labels }: Support, epoch: number): Matrix {
   const own: number[][] = Array.from(labels, () => []);
   example.forEach((e, r) => {
-    own[e].push(r);
+    own[e]!.push(r);
   });
   return selectRows(
     features,
     own.map((all) => {
-      const augmented = all.filter((r) => view[r] > 0);
+      const augmented = all.filter((r) => view[r]! > 0);
       const choice = augmented.length > 0 ? augmented : all;
-      return choice[epoch % choice.length];
+      return choice[epoch % choice.length]!;
     }),
   );
 }
@@ -229,8 +230,8 @@ function* identityOf(
 }
 
 function* tensorsOf(tensors: Readonly<Record<string, Tensor>>): Generator<IdentityPart> {
-  for (const name of Object.keys(tensors).sort()) {
-    const { dtype, shape, data } = tensors[name];
+  const byName = Object.entries(tensors).sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [name, { dtype, shape, data }] of byName) {
     yield `${name} ${dtype} ${shape.join('x')}`;
     yield data;
   }

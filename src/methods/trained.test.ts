@@ -45,12 +45,12 @@ async function follow(task: TaskWith<'text'>, training: Training, epochs: number
   return { parameters, losses };
 }
 
-const asMatrix = ({ shape, data }: Tensor): Matrix => matrix(shape[0], shape[1], data as Float32Array);
+const asMatrix = ({ shape, data }: Tensor): Matrix => matrix(shape[0]!, shape[1]!, data as Float32Array);
 const tensorOf = ({ rows, cols, data }: Matrix): Tensor => floatTensor([rows, cols], data);
 
 function expectLosses(got: readonly number[], expected: readonly number[]): void {
   got.forEach((loss, i) => {
-    expect(Math.abs(loss - expected[i])).toBeLessThan(1e-5);
+    expect(Math.abs(loss - expected[i]!)).toBeLessThan(1e-5);
   });
 }
 
@@ -68,12 +68,12 @@ describe.each(engines)('heads follow PyTorch on the %s engine', (_, runs) => {
     const training = residualTraining(task, options);
     const plain = { ...training, optimiser: { kind: 'adam' } as const };
     const one = await follow(task, plain, 1, 2e-3);
-    expectClose(asMatrix(one.parameters.residual), goldenMatrix(golden, 'x_after_1'), 1e-5);
+    expectClose(asMatrix(one.parameters.residual!), goldenMatrix(golden, 'x_after_1'), 1e-5);
     const five = await follow(task, plain, 5, 2e-3);
-    expectClose(asMatrix(five.parameters.residual), goldenMatrix(golden, 'x_after_5'), 1e-5);
+    expectClose(asMatrix(five.parameters.residual!), goldenMatrix(golden, 'x_after_5'), 1e-5);
     expectLosses(five.losses, numbers.taskres.loss_before_each_step);
     const decayed = await follow(task, training, 5, 2e-3);
-    expectClose(asMatrix(decayed.parameters.residual), goldenMatrix(golden, 'x_after_5_weight_decay'), 1e-5);
+    expectClose(asMatrix(decayed.parameters.residual!), goldenMatrix(golden, 'x_after_5_weight_decay'), 1e-5);
     const state = { residual: five.parameters.residual, scale: 0.5, raw: 0 };
     const scores = scoreRows(taskRes, state, task, smallQueries);
     expectClose(scores, goldenMatrix(golden, 'query_logits_after_5'));
@@ -85,7 +85,7 @@ describe.each(engines)('heads follow PyTorch on the %s engine', (_, runs) => {
     const options = { scale: 0.5, raw: true, epochs: 5, rate: 2e-3, batch: 48 };
     const training = { ...residualTraining(raw, options), optimiser: { kind: 'adam' } as const };
     const five = await follow(raw, training, 5, 2e-3);
-    expectClose(asMatrix(five.parameters.residual), goldenMatrix(golden, 'raw_x_after_5'), 1e-5);
+    expectClose(asMatrix(five.parameters.residual!), goldenMatrix(golden, 'raw_x_after_5'), 1e-5);
     expectLosses(five.losses, numbers.taskres.raw_loss_before_each_step);
   });
 
@@ -95,8 +95,8 @@ describe.each(engines)('heads follow PyTorch on the %s engine', (_, runs) => {
     const options = { ratio: 0.2, epochs: 5, rate: 0.01, batch: 48 };
     const sgd = { ...adapterTraining(task, options, layers), optimiser: { kind: 'sgd' } as const };
     const five = await follow(task, sgd, 5, 0.01);
-    expectClose(asMatrix(five.parameters.w1), goldenMatrix(golden, 'w1_after_5'), 1e-5);
-    expectClose(asMatrix(five.parameters.w2), goldenMatrix(golden, 'w2_after_5'), 1e-5);
+    expectClose(asMatrix(five.parameters.w1!), goldenMatrix(golden, 'w1_after_5'), 1e-5);
+    expectClose(asMatrix(five.parameters.w2!), goldenMatrix(golden, 'w2_after_5'), 1e-5);
     expectLosses(five.losses, numbers.clip_adapter.loss_before_each_step);
     const state = { ...five.parameters, ratio: 0.2 };
     const scores = scoreRows(clipAdapter, state, task, smallQueries);
@@ -109,10 +109,10 @@ describe.each(engines)('heads follow PyTorch on the %s engine', (_, runs) => {
     const batch = [...indices('image_indices'), ...indices('text_indices').map((c) => 48 + c)];
     const training = headTraining(task, { steps: 5, rate: 1e-3, batch: 8 });
     const five = await follow(task, { ...training, order: () => [batch] }, 5, 1e-3);
-    expectClose(asMatrix(five.parameters.learnt), goldenMatrix(golden, 'head_after_5'), 1e-5);
+    expectClose(asMatrix(five.parameters.learnt!), goldenMatrix(golden, 'head_after_5'), 1e-5);
     expectLosses(five.losses, numbers.cross_modal.loss_before_each_step);
     const scores = (blend: number) =>
-      scoreRows(crossModal, { learnt: five.parameters.learnt, blend }, task, smallQueries);
+      scoreRows(crossModal, { learnt: five.parameters.learnt!, blend }, task, smallQueries);
     expectClose(scores(0), goldenMatrix(golden, 'query_logits_after_5'));
     const half = { learnt: tensorOf(goldenMatrix(golden, 'wiseft_head_after_5')), blend: 0 };
     expectClose(scores(0.5), scoreRows(crossModal, half, task, smallQueries), 1e-3);
@@ -151,17 +151,17 @@ describe.each(engines)('heads follow PyTorch on the %s engine', (_, runs) => {
       rate,
     );
     const close = kind === 'unit' ? 1e-4 : 1e-5;
-    expectClose(asMatrix(parameters.prototypes), goldenMatrix(golden, expected), close);
+    expectClose(asMatrix(parameters.prototypes!), goldenMatrix(golden, expected), close);
     const told = numbers.clap[kind === 'unit' ? 'unit' : 'no_momentum'];
     const wanted = momentum === 0.9 && kind === 'clap' ? numbers.clap : told;
-    expect(Math.abs(losses[9] - wanted.loss_before_each_step[9])).toBeLessThan(1e-4);
+    expect(Math.abs(losses[9]! - wanted.loss_before_each_step[9])).toBeLessThan(1e-4);
     if (kind === 'unit') return;
     const trust = trustInText(raw);
     numbers.clap.multipliers.forEach((value: number, c: number) => {
       expect(trust[c]).toBeCloseTo(value, 5);
     });
     if (momentum === 0) return;
-    const scores = scoreRows(clap, { prototypes: parameters.prototypes }, raw, smallQueries);
+    const scores = scoreRows(clap, { prototypes: parameters.prototypes! }, raw, smallQueries);
     expectClose(scores, goldenMatrix(golden, 'query_logits_after_10'), 1e-3);
   });
 });
@@ -176,14 +176,10 @@ describe.each(engines)('LP++ follows PyTorch on the %s engine', (_, runs) => {
     for (const kind of ['zeroed', 'official']) {
       const options = { iterations, official: kind === 'official' };
       const state = await lpPlusPlus.fit({ ...smallTask, engine: runs }, options);
-      expectClose(
-        asMatrix(state.w as Tensor),
-        goldenMatrix(golden, `${kind}.w_after_${iterations}`),
-        tolerance,
-      );
-      for (const name of ['b', 'a']) {
+      expectClose(asMatrix(state.w), goldenMatrix(golden, `${kind}.w_after_${iterations}`), tolerance);
+      for (const name of ['b', 'a'] as const) {
         const { data } = golden.get(`${kind}.${name === 'a' ? 'alpha' : 'b'}_after_${iterations}`) as Tensor;
-        const got = matrix(1, 6, (state[name] as Tensor).data as Float32Array);
+        const got = matrix(1, 6, state[name].data as Float32Array);
         expectClose(got, matrix(1, 6, data as Float32Array), tolerance);
       }
       if (iterations < 300) continue;
@@ -217,7 +213,7 @@ describe('APE-T', () => {
     const a = await apeT.fit({ ...smallTask, onProgress }, options);
     const b = await apeT.fit({ ...smallTask, engine }, options);
     expectClose(asMatrix(a.residual as Tensor), asMatrix(b.residual as Tensor), 1e-4);
-    expect(losses.at(-1)).toBeLessThan(losses[0]);
+    expect(losses.at(-1)).toBeLessThan(losses[0]!);
     const { data } = a.mask as Tensor;
     expect((a.values as Tensor).data.every((v) => Number(v) === 1)).toBe(false);
     const moved = (a.residual as Tensor).data as Float32Array;

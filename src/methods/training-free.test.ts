@@ -34,8 +34,8 @@ describe('APE', () => {
     const logits = productT(keys, text);
     for (let m = 0; m < expected.rows; m++) {
       labels.forEach((label, i) => {
-        const weight = softmax(row(logits, i))[label] ** (-gamma / Math.LN2);
-        expected.data[m * 6 + label] += weight * Math.exp(-4 * (1 - row(affinity, m)[i]));
+        const weight = softmax(row(logits, i))[label]! ** (-gamma / Math.LN2);
+        expected.data[m * 6 + label]! += weight * Math.exp(-4 * (1 - row(affinity, m)[i]!));
       });
     }
     expectClose(await scores('ape', { channels: 1, gamma, beta: 4 }), expected, 1e-3);
@@ -51,7 +51,7 @@ describe('APE', () => {
         const at = [0, 1, 2].map((c) => row(names, c)[k]);
         const mean = (xs: number[]) => xs.reduce((sum, x) => sum + x, 0) / xs.length;
         const across = own.flatMap((a, i) =>
-          own.slice(i + 1).flatMap((b) => a.flatMap((x) => b.map((y) => x[k] * y[k]))),
+          own.slice(i + 1).flatMap((b) => a.flatMap((x) => b.map((y) => x[k]! * y[k]!))),
         );
         return mean(at.map((x) => (x - mean(at)) ** 2)) * 1.5 - mean(across);
       });
@@ -90,8 +90,8 @@ describe('Tip-X', () => {
       const p = names(queries, m);
       labels.forEach((label, i) => {
         const q = names(keys, i);
-        const divergence = p.reduce((sum, x, c) => sum + x * Math.log(x / q[c]), 0);
-        expected.data[m * 6 + label] += 2 * (1 - slope * divergence);
+        const divergence = p.reduce((sum, x, c) => sum + x * Math.log(x / q[c]!), 0);
+        expected.data[m * 6 + label]! += 2 * (1 - slope * divergence);
       });
     }
     expectClose(scoreRows(method, state, smallTask, smallQueries), expected, 1e-3);

@@ -34,7 +34,7 @@ export function accuracy(scores: Matrix, labels: ArrayLike<number>): Accuracy {
 export function topKAccuracy(scores: Matrix, labels: ArrayLike<number>, k: number): Accuracy {
   checkLabels(scores, labels);
   let correct = 0;
-  for (let i = 0; i < scores.rows; i++) if (rank(row(scores, i), labels[i]) < k) correct++;
+  for (let i = 0; i < scores.rows; i++) if (rank(row(scores, i), labels[i]!) < k) correct++;
   const total = scores.rows;
   return { correct, total, accuracy: correct / total, interval: wilsonInterval(correct, total) };
 }
@@ -43,7 +43,7 @@ export function topKAccuracy(scores: Matrix, labels: ArrayLike<number>, k: numbe
 function rank(scores: Float32Array, label: number): number {
   let before = 0;
   for (let c = 0; c < scores.length; c++) {
-    if (scores[c] > scores[label] || (scores[c] === scores[label] && c < label)) before++;
+    if (scores[c]! > scores[label]! || (scores[c] === scores[label] && c < label)) before++;
   }
   // A row without a number has no order: its true class comes last.
   return Number.isNaN(scores[label]) ? scores.length : before;

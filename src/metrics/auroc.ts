@@ -6,12 +6,12 @@
  * @param scores [n] @param positive [n]
  */
 export function auroc(scores: ArrayLike<number>, positive: ArrayLike<boolean>): number {
-  const order = Array.from(scores, (_, i) => i).sort((a, b) => scores[a] - scores[b]);
+  const order = Array.from(scores, (_, i) => i).sort((a, b) => scores[a]! - scores[b]!);
   let positives = 0;
   let rankSum = 0;
   for (let start = 0; start < order.length; ) {
     let end = start + 1;
-    while (end < order.length && scores[order[end]] === scores[order[start]]) end++;
+    while (end < order.length && scores[order[end]!] === scores[order[start]!]) end++;
     const tied = order.slice(start, end).filter((i) => positive[i]).length;
     positives += tied;
     rankSum += (tied * (start + 1 + end)) / 2;

@@ -33,7 +33,7 @@ function drawn(rows: number, truth: number, seed: number): { logits: Matrix; lab
 
 function nll({ logits, labels }: { logits: Matrix; labels: Int32Array }, temperature: number): number {
   return (
-    labels.reduce((sum, label, i) => sum - Math.log(softmax(row(logits, i), temperature)[label]), 0) /
+    labels.reduce((sum, label, i) => sum - Math.log(softmax(row(logits, i), temperature)[label]!), 0) /
     labels.length
   );
 }

@@ -9,7 +9,7 @@ export function negativeLogLikelihood(probabilities: Matrix, labels: ArrayLike<n
   checkLabels(probabilities, labels);
   let total = 0;
   for (let i = 0; i < labels.length; i++)
-    total -= Math.log(Math.max(row(probabilities, i)[labels[i]], 1e-12));
+    total -= Math.log(Math.max(row(probabilities, i)[labels[i]!]!, 1e-12));
   return total / labels.length;
 }
 
@@ -48,17 +48,17 @@ export function reliabilityBins(
   for (let i = 0; i < labels.length; i++) {
     const p = row(probabilities, i);
     const best = argmax(p);
-    const bin = Math.min(bins - 1, Math.max(0, Math.ceil(p[best] * bins) - 1));
-    count[bin]++;
-    confidence[bin] += p[best];
-    correct[bin] += Number(best === labels[i]);
+    const bin = Math.min(bins - 1, Math.max(0, Math.ceil(p[best]! * bins) - 1));
+    count[bin]!++;
+    confidence[bin]! += p[best]!;
+    correct[bin]! += Number(best === labels[i]);
   }
   return Array.from(count, (n, b) => ({
     low: b / bins,
     high: (b + 1) / bins,
     count: n,
-    confidence: confidence[b] / n,
-    accuracy: correct[b] / n,
+    confidence: confidence[b]! / n,
+    accuracy: correct[b]! / n,
   }));
 }
 

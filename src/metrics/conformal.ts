@@ -20,17 +20,20 @@ export function conformalQuantile(probabilities: Matrix, labels: ArrayLike<numbe
       details: { miss },
     });
   }
-  const scores = Float64Array.from({ length: labels.length }, (_, i) => 1 - row(probabilities, i)[labels[i]]);
+  const scores = Float64Array.from(
+    { length: labels.length },
+    (_, i) => 1 - row(probabilities, i)[labels[i]!]!,
+  );
   // The small number takes back what (n + 1)(1 - miss) may gain by rounding, e.g. 10 * (1 - 0.1).
   const k = Math.ceil((labels.length + 1) * (1 - miss) - 1e-9);
-  return k > scores.length ? 1 : scores.sort()[k - 1];
+  return k > scores.length ? 1 : scores.sort()[k - 1]!;
 }
 
 /** The classes of each row with 1 - p ≤ `quantile`, most probable first; a set may be empty. Probabilities [n, c]. */
 export function conformalSets(probabilities: Matrix, quantile: number): number[][] {
   return Array.from({ length: probabilities.rows }, (_, i) => {
     const p = row(probabilities, i);
-    return topK(p, p.length).filter((c) => 1 - p[c] <= quantile);
+    return topK(p, p.length).filter((c) => 1 - p[c]! <= quantile);
   });
 }
 
@@ -40,7 +43,7 @@ export function evaluateSets(
   labels: ArrayLike<number>,
 ): { covered: number; coverage: number; meanSize: number; maxSize: number; empty: number } {
   const sizes = sets.map((set) => set.length);
-  const covered = sets.filter((set, i) => set.includes(labels[i])).length;
+  const covered = sets.filter((set, i) => set.includes(labels[i]!)).length;
   return {
     covered,
     coverage: covered / sets.length,
@@ -61,7 +64,7 @@ export function conformalHalves(
 ): { coverage: number; setSize: number } {
   const half = (odd: number) => {
     const own = Array.from({ length: labels.length }, (_, i) => i).filter((i) => i % 2 === odd);
-    return { p: selectRows(probabilities, own), y: Int32Array.from(own, (i) => labels[i]) };
+    return { p: selectRows(probabilities, own), y: Int32Array.from(own, (i) => labels[i]!) };
   };
   const [calibration, test] = [half(0), half(1)];
   const quantile = conformalQuantile(calibration.p, calibration.y, miss);

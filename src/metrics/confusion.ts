@@ -5,6 +5,6 @@ export function confusionMatrix(
   classes: number,
 ): number[][] {
   const counts = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-  for (let i = 0; i < labels.length; i++) counts[labels[i]][predicted[i]]++;
+  for (let i = 0; i < labels.length; i++) counts[labels[i]!]![predicted[i]!]!++;
   return counts;
 }

@@ -40,7 +40,7 @@ interface Conformal {
 function load(name: string): Matrix {
   const { dtype, shape, data } = parseNpy(readFileSync(join(features, `${name}.npy`)));
   const values = dtype === 'float16' ? fromHalf(data as Uint16Array) : (data as Float32Array);
-  return matrix(shape[0], shape[1], values);
+  return matrix(shape[0]!, shape[1]!, values);
 }
 
 function labelsOf(name: string): Int32Array {
@@ -54,10 +54,10 @@ function cosine(a: Matrix, i: number, b: Matrix, k: number): number {
   const [x, y, width] = [a.data, b.data, a.cols];
   let [s0, s1, s2, s3] = [0, 0, 0, 0];
   for (let j = i * width, l = k * width, end = j + width; j < end; j += 4, l += 4) {
-    s0 += x[j] * y[l];
-    s1 += x[j + 1] * y[l + 1];
-    s2 += x[j + 2] * y[l + 2];
-    s3 += x[j + 3] * y[l + 3];
+    s0 += x[j]! * y[l]!;
+    s1 += x[j + 1]! * y[l + 1]!;
+    s2 += x[j + 2]! * y[l + 2]!;
+    s3 += x[j + 3]! * y[l + 3]!;
   }
   return s0 + s1 + s2 + s3;
 }
@@ -70,7 +70,7 @@ function logits(alpha: number): Matrix {
   for (let i = 0; i < images.rows; i++) {
     const scores = Float64Array.from({ length: text.rows }, (_, c) => 100 * cosine(images, i, text, c));
     for (let k = 0; alpha > 0 && k < keys.rows; k++) {
-      scores[values[k]] += alpha * Math.exp(-5.5 * (1 - cosine(images, i, keys, k)));
+      scores[values[k]!]! += alpha * Math.exp(-5.5 * (1 - cosine(images, i, keys, k)));
     }
     row(out, i).set(scores);
   }

@@ -11,7 +11,7 @@ export function checkLabels({ rows, cols }: Matrix, labels: ArrayLike<number>): 
     });
   }
   for (let i = 0; i < rows; i++) {
-    if (Number.isInteger(labels[i]) && labels[i] >= 0 && labels[i] < cols) continue;
+    if (Number.isInteger(labels[i]) && labels[i]! >= 0 && labels[i]! < cols) continue;
     throw new UsageError(`The label of row ${i} is ${labels[i]}; the classes are 0 to ${cols - 1}`, {
       code: 'metrics/labels',
       details: { row: i, label: labels[i], classes: cols },

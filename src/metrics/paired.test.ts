@@ -45,7 +45,7 @@ describe('paired bootstrap', () => {
     const r = random('paired');
     const first = Array.from({ length: 500 }, () => r.normal());
     const second = first.map((value) => value - 0.1 + 0.5 * r.normal());
-    const gaps = first.map((value, i) => value - second[i]);
+    const gaps = first.map((value, i) => value - second[i]!);
     const mean = gaps.reduce((x, y) => x + y, 0) / 500;
     const error = Math.sqrt(gaps.reduce((sum, gap) => sum + (gap - mean) ** 2, 0)) / 500;
     const { difference, interval } = pairedBootstrap(first, second, { resamples: 4000 });

@@ -52,16 +52,16 @@ export function pairedBootstrap(
 ): { difference: number; interval: [low: number, high: number] } {
   checkPaired(first, second);
   const n = first.length;
-  const gaps = Float64Array.from({ length: n }, (_, i) => first[i] - second[i]);
+  const gaps = Float64Array.from({ length: n }, (_, i) => first[i]! - second[i]!);
   const { integer } = random('paired-bootstrap', seed);
   const means = Float64Array.from({ length: resamples }, () => {
     let sum = 0;
-    for (let i = 0; i < n; i++) sum += gaps[integer(n)];
+    for (let i = 0; i < n; i++) sum += gaps[integer(n)]!;
     return sum / n;
   }).sort();
   return {
     difference: gaps.reduce((sum, gap) => sum + gap, 0) / n,
-    interval: [means[Math.floor(0.025 * (resamples - 1))], means[Math.ceil(0.975 * (resamples - 1))]],
+    interval: [means[Math.floor(0.025 * (resamples - 1))]!, means[Math.ceil(0.975 * (resamples - 1))]!],
   };
 }
 

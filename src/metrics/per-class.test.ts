@@ -31,9 +31,9 @@ describe('classes', () => {
         const truth = pairs.map(([, y]) => y);
         const confusion = confusionMatrix(predicted, truth, classes);
         perClass(predicted, truth, classes).forEach(({ correct, total, answered }, c) => {
-          expect(correct).toBe(confusion[c][c]);
-          expect(total).toBe(confusion[c].reduce((x, y) => x + y, 0));
-          expect(answered).toBe(confusion.reduce((sum, counts) => sum + counts[c], 0));
+          expect(correct).toBe(confusion[c]![c]);
+          expect(total).toBe(confusion[c]!.reduce((x, y) => x + y, 0));
+          expect(answered).toBe(confusion.reduce((sum, counts) => sum + counts[c]!, 0));
         });
       }),
     );

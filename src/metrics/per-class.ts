@@ -18,16 +18,16 @@ export function perClass(
   const total = new Int32Array(classes);
   const answered = new Int32Array(classes);
   for (let i = 0; i < labels.length; i++) {
-    total[labels[i]]++;
-    answered[predicted[i]]++;
-    if (predicted[i] === labels[i]) correct[labels[i]]++;
+    total[labels[i]!]!++;
+    answered[predicted[i]!]!++;
+    if (predicted[i] === labels[i]) correct[labels[i]!]!++;
   }
   return Array.from(total, (n, c) => ({
-    correct: correct[c],
+    correct: correct[c]!,
     total: n,
-    accuracy: correct[c] / n,
-    answered: answered[c],
-    precision: correct[c] / answered[c],
+    accuracy: correct[c]! / n,
+    answered: answered[c]!,
+    precision: correct[c]! / answered[c]!,
   }));
 }
 

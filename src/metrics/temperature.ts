@@ -46,14 +46,14 @@ function likelihood(
     let [sum, first, second] = [0, 0, 0];
     for (let c = 0; c < z.length; c++) {
       // Measured from the largest logit: all three sums stay small and the exponential never overflows.
-      const gap = z[c] - top;
+      const gap = z[c]! - top;
       const weight = Math.exp(a * gap);
       sum += weight;
       first += weight * gap;
       second += weight * gap * gap;
     }
     const mean = first / sum;
-    const own = z[labels[i]] - top;
+    const own = z[labels[i]!]! - top;
     nll += Math.log(sum) - a * own;
     slope += mean - own;
     bend += second / sum - mean * mean;

@@ -76,7 +76,7 @@ function compare(path: string, algorithm: string, expected: string | undefined, 
 
 function sha512Of(integrity: string): string {
   const found = integrity.split(/\s+/).find((part) => part.startsWith('sha512-'));
-  if (found) return found.slice('sha512-'.length).split('?')[0];
+  if (found) return found.slice('sha512-'.length).split('?')[0]!;
   throw new UsageError(`The integrity "${integrity}" holds no sha512`, {
     code: 'checksum/integrity',
     hint: 'Give it as in a package-lock.json: sha512-…',

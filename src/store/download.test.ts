@@ -55,7 +55,7 @@ describe('a download', () => {
     expect(hub.requests.find(({ server }) => server === 'hub')?.headers.authorization).toBe(
       'Bearer hf_secret',
     );
-    expect(cdnRequests()[0].headers.authorization).toBeUndefined();
+    expect(cdnRequests()[0]!.headers.authorization).toBeUndefined();
   });
 
   it('is not repeated when the file is there as expected, and is when it is not', async () => {
@@ -69,7 +69,7 @@ describe('a download', () => {
   });
 
   it('of an empty file', async () => {
-    hub.repos[REPO].files['empty.bin'] = '';
+    hub.repos[REPO]!.files['empty.bin'] = '';
     await download({ ...request, url: request.url.replace('model.onnx', 'empty.bin') });
     expect((await stat(request.path)).size).toBe(0);
   });
@@ -164,7 +164,7 @@ describe('refusals', () => {
   });
 
   it('401 points to HF_TOKEN', async () => {
-    hub.repos[REPO].token = 'hf_right';
+    hub.repos[REPO]!.token = 'hf_right';
     const error = await failure();
     expect(error).toMatchObject({ code: 'network/denied', details: { status: 401 } });
     expect(error.hint).toContain('HF_TOKEN');

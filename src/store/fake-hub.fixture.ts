@@ -106,7 +106,7 @@ export async function startFakeHub(repos: Record<string, FakeRepo>): Promise<Fak
       });
     }
     if (path.startsWith(`${api}/tree/`)) return sendTree(request, response, repo, url);
-    const [, revision, file] = /\/resolve\/([^/]+)\/(.+)$/.exec(path) ?? [];
+    const [, revision, file = ''] = /\/resolve\/([^/]+)\/(.+)$/.exec(path) ?? [];
     if (!revision || !stands(repo, revision) || repo.files[file] === undefined) return answer(response, 404);
     sendFile(request, response, repo, file, cdn.endpoint, fault);
   });
@@ -194,7 +194,7 @@ function sendFile(
   cdn: string,
   fault: Fault | undefined,
 ): void {
-  const content = repo.files[path];
+  const content = repo.files[path]!;
   response.setHeader('x-repo-commit', commitOf(repo));
   if (!inLfs(repo, path)) {
     sendBytes(request, response, bytesOf(content), { etag: `"${gitOidOf(content)}"`, ...fault });
@@ -216,7 +216,7 @@ function sendTree(request: IncomingMessage, response: ServerResponse, repo: Fake
     response.setHeader('link', `<http://${request.headers.host}${url.pathname}${url.search}>; rel="next"`);
   }
   const entries = paths.slice(start, start + 2).map((path) => {
-    const content = repo.files[path];
+    const content = repo.files[path]!;
     const size = bytesOf(content).length;
     if (!inLfs(repo, path)) return { type: 'file', path, size, oid: gitOidOf(content) };
     const lfs = { oid: sha256Of(content), size, pointerSize: 130 };

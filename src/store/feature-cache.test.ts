@@ -31,7 +31,7 @@ const valuesOf = (list: CacheEntry[]) => list.map(({ value }) => value);
 function countHeld(cache: FeatureCache, list: CacheEntry[]): number {
   const same = (a: Float32Array | undefined, b: Float32Array) =>
     a !== undefined && Buffer.compare(Buffer.from(a.buffer), Buffer.from(b.buffer)) === 0;
-  return cache.getMany(keysOf(list)).filter((value, i) => same(value, list[i].value)).length;
+  return cache.getMany(keysOf(list)).filter((value, i) => same(value, list[i]!.value)).length;
 }
 
 /** Fills a cache and closes it. */
@@ -84,14 +84,14 @@ describe('damage', () => {
     await filled(list);
     const path = join(folder, 'features.data');
     const bytes = await readFile(path);
-    const at = bytes.indexOf(Buffer.from(list[17].value.buffer));
-    bytes[at + 900] ^= 1;
+    const at = bytes.indexOf(Buffer.from(list[17]!.value.buffer));
+    bytes[at + 900]! ^= 1;
     await writeFile(path, bytes);
     const cache = openHere();
     const found = cache.getMany(keysOf(list));
     expect(found[17]).toBeUndefined();
     expect(found.filter(Boolean)).toHaveLength(199);
-    await cache.putMany([list[17]]);
+    await cache.putMany([list[17]!]);
     expect(countHeld(cache, list)).toBe(200);
     expect(cache.stats().entries).toBe(200);
     await cache.close();

@@ -63,7 +63,7 @@ export function openFeatureStore(folder: string): FeatureStore {
     // What an earlier version kept its features in.
     if (writable) for (const name of LEGACY) rmSync(join(folder, name), { force: true });
     close();
-    files = { index: opened[0], data: opened[1], writable };
+    files = { index: opened[0]!, data: opened[1]!, writable };
   }
 
   function close(): void {

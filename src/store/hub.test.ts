@@ -41,7 +41,7 @@ const failure = (...args: Parameters<typeof resolveHub>) =>
 describe('listHub', () => {
   it('gives the commit and every file with its size and hash, over several pages', async () => {
     const { commit, files } = await listHub(REPO);
-    expect(commit).toBe(commitOf(hub.repos[REPO]));
+    expect(commit).toBe(commitOf(hub.repos[REPO]!));
     expect(files.map(({ path }) => path)).toEqual(Object.keys(FILES));
     expect(files[0]).toEqual({
       path: 'onnx/vision model.onnx',
@@ -102,7 +102,7 @@ describe('resolveHub', () => {
 
   it('stays with the commit that it recorded until asked to refresh', async () => {
     const first = await resolveHub(REPO, 'main', WANTED);
-    hub.repos[REPO].files['config.json'] = '{"a": 2}';
+    hub.repos[REPO]!.files['config.json'] = '{"a": 2}';
     expect((await resolveHub(REPO, 'main', WANTED)).commit).toBe(first.commit);
     const fresh = await resolveHub(REPO, 'main', WANTED, { refresh: true });
     expect(fresh.commit).not.toBe(first.commit);
@@ -132,7 +132,7 @@ describe('resolveHub', () => {
   });
 
   it('sends the token to the hub alone', async () => {
-    hub.repos[REPO].token = 'secret';
+    hub.repos[REPO]!.token = 'secret';
     expect(await failure(REPO, 'main', WANTED)).toMatchObject({ code: 'network/denied' });
     vi.stubEnv('HF_TOKEN', 'secret');
     await resolveHub(REPO, 'main', WANTED);
@@ -158,12 +158,12 @@ describe('resolveHub', () => {
 
   it('bytes that are not what the hub promised are refused: by sha256, by git sha1', async () => {
     hub.fail({ match: /blobs/, instead: new Uint8Array(200_000) });
-    expect(await failure(REPO, 'main', [WANTED[0]])).toMatchObject({
+    expect(await failure(REPO, 'main', [WANTED[0]!])).toMatchObject({
       code: 'checksum/mismatch',
       details: { algorithm: 'sha256' },
     });
     hub.fail({ match: /config/, instead: Buffer.from('{"a": 7}') });
-    expect(await failure(REPO, 'main', [WANTED[1]])).toMatchObject({
+    expect(await failure(REPO, 'main', [WANTED[1]!])).toMatchObject({
       code: 'checksum/mismatch',
       details: { algorithm: 'git sha1' },
     });

@@ -30,7 +30,7 @@ it('finds every key that was taken in, and no other', () => {
 
 it('tells keys apart that differ in any word, and takes the last place of a key', () => {
   const near = [0, 1, 2, 3].map((word) =>
-    Uint32Array.from(keys[0], (value, i) => value ^ Number(i === word)),
+    Uint32Array.from(keys[0]!, (value, i) => value ^ Number(i === word)),
   );
   const all = [keys[0], ...near];
   const table = tableOf([
@@ -43,11 +43,11 @@ it('tells keys apart that differ in any word, and takes the last place of a key'
 
 it('passes over an entry in which any bit is another one', () => {
   for (let bit = 0; bit < 32 * ENTRY_WORDS; bit++) {
-    const entry = entryOf(keys[1], placeOf(1));
-    entry[bit >> 5] ^= 1 << (bit & 31);
-    expect(tableOf([entry, entryOf(keys[2], placeOf(2))]).size, `bit ${bit}`).toBe(1);
+    const entry = entryOf(keys[1]!, placeOf(1));
+    entry[bit >> 5]! ^= 1 << (bit & 31);
+    expect(tableOf([entry, entryOf(keys[2]!, placeOf(2))]).size, `bit ${bit}`).toBe(1);
   }
-  expect(tableOf([entryOf(keys[1], { offset: 0, length: 2 ** 25 }), new Uint32Array(ENTRY_WORDS)]).size).toBe(
-    0,
-  );
+  expect(
+    tableOf([entryOf(keys[1]!, { offset: 0, length: 2 ** 25 }), new Uint32Array(ENTRY_WORDS)]).size,
+  ).toBe(0);
 });

@@ -33,25 +33,25 @@ export class KeyTable {
   /** Takes in entries, the last one of a key; those whose checksum does not fit are passed over. */
   add(entries: Uint32Array): void {
     for (let at = 0; at + ENTRY_WORDS <= entries.length; at += ENTRY_WORDS) {
-      if (entries[at + CHECK] !== checkOf(entries, at) || entries[at + LENGTH] > LARGEST) continue;
+      if (entries[at + CHECK] !== checkOf(entries, at) || entries[at + LENGTH]! > LARGEST) continue;
       let slot = this.#slotOf(entries, at);
       if (this.#slots[slot] === 0) {
         if (this.#grow()) slot = this.#slotOf(entries, at);
         this.#slots[slot] = ++this.#size;
       }
-      const place = (this.#slots[slot] - 1) * ENTRY_WORDS;
-      for (let word = 0; word < ENTRY_WORDS; word++) this.#entries[place + word] = entries[at + word];
+      const place = (this.#slots[slot]! - 1) * ENTRY_WORDS;
+      for (let word = 0; word < ENTRY_WORDS; word++) this.#entries[place + word] = entries[at + word]!;
     }
   }
 
   find(key: Uint32Array): Place | undefined {
-    const number = this.#slots[this.#slotOf(key, 0)];
+    const number = this.#slots[this.#slotOf(key, 0)]!;
     if (number === 0) return undefined;
     const at = (number - 1) * ENTRY_WORDS;
     const entries = this.#entries;
     return {
-      offset: entries[at + OFFSET] + entries[at + OFFSET + 1] * 2 ** 32,
-      length: entries[at + LENGTH],
+      offset: entries[at + OFFSET]! + entries[at + OFFSET + 1]! * 2 ** 32,
+      length: entries[at + LENGTH]!,
     };
   }
 
@@ -74,8 +74,8 @@ export class KeyTable {
   #slotOf(words: Uint32Array, at: number): number {
     const entries = this.#entries;
     const mask = this.#slots.length - 1;
-    for (let slot = words[at] & mask; ; slot = (slot + 1) & mask) {
-      const number = this.#slots[slot];
+    for (let slot = words[at]! & mask; ; slot = (slot + 1) & mask) {
+      const number = this.#slots[slot]!;
       if (number === 0) return slot;
       const other = (number - 1) * ENTRY_WORDS;
       if (
@@ -93,7 +93,7 @@ export class KeyTable {
 function checkOf(words: Uint32Array, at: number): number {
   let hash = 0x811c9dc5;
   for (let i = at; i < at + CHECK; i++) {
-    hash = Math.imul(hash ^ words[i], 0x01000193);
+    hash = Math.imul(hash ^ words[i]!, 0x01000193);
     hash ^= hash >>> 15;
   }
   return hash >>> 0;

@@ -137,7 +137,7 @@ describe('a lock of a process that is gone', () => {
     // What a process leaves that is killed while it takes a lock over.
     const turns = await turnsWhile(() => isFree());
     expect(turns).toHaveLength(1);
-    await writeFile(join(folder, turns[0]), dead);
+    await writeFile(join(folder, turns[0]!), dead);
     await left(dead);
     let inside = 0;
     let done = 0;
@@ -149,7 +149,7 @@ describe('a lock of a process that is gone', () => {
     };
     await Promise.all(Array.from({ length: 20 }, () => withLock(path, work)));
     expect(done).toBe(20);
-    await writeFile(join(folder, turns[0]), dead);
+    await writeFile(join(folder, turns[0]!), dead);
     expect(await isFree()).toBe(true);
     expect(await readdir(folder)).toEqual([]);
   });

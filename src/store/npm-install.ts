@@ -33,7 +33,7 @@ export async function installFromNpm(
         await rm(staging, { recursive: true, force: true });
         for (const [i, { name, wanted }] of packages.entries()) {
           const inside = (path: string) => path.startsWith(INSIDE) && wanted(path.slice(INSIDE.length));
-          for (const [path, bytes] of await extractMembers(tarballs[i], inside, { signal })) {
+          for (const [path, bytes] of await extractMembers(tarballs[i]!, inside, { signal })) {
             const target = join(staging, 'node_modules', name, path.slice(INSIDE.length));
             await mkdir(dirname(target), { recursive: true });
             await writeFile(target, bytes, { flush: true });

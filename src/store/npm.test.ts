@@ -141,7 +141,7 @@ describe('extractMembers', () => {
   it('reads some of many members of every size, whatever lies between them', async () => {
     const sizes = Array.from(
       { length: 90 },
-      (_, i) => [0, 1, 511, 512, 513, 5000, 70_000, 400_000][i % 8] + i,
+      (_, i) => [0, 1, 511, 512, 513, 5000, 70_000, 400_000][i % 8]! + i,
     );
     const path = await write(
       tarball(sizes.map((size, i) => [{ path: `package/${i}` }, `${i}`.repeat(size)])),

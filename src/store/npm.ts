@@ -132,7 +132,7 @@ function certificatesOf(pem: string): string[] {
 function parseNpmrc(text: string): [string, string][] {
   return text.split(/\r?\n/).flatMap((line) => {
     const [, key, value] = /^\s*([^#;=\s][^=]*?)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
-    if (key === undefined) return [];
+    if (key === undefined || value === undefined) return [];
     const bare = value.replace(/^(["'])(.*)\1$/, '$2');
     return [[key, bare.replace(/\$\{([^}]+)\}/g, (whole, name) => process.env[name] ?? whole)]];
   });

@@ -43,7 +43,7 @@ export function parseNpy(bytes: Uint8Array, origin = 'The file'): Tensor {
   if (descr === undefined || order === undefined || dims === undefined)
     return refuse('header', 'its header is damaged');
   if (!Object.hasOwn(TYPES, descr)) return refuse('type', `its type ${descr} is not supported`);
-  const type = TYPES[descr];
+  const type = TYPES[descr]!;
   if (order === 'True') return refuse('order', 'its order is that of Fortran, which is not supported');
   const shape = dims
     .split(',')

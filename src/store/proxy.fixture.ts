@@ -6,7 +6,7 @@ export async function startProxy(allowed?: readonly string[]) {
   const asked: string[] = [];
   const proxy = createServer().on('connect', (message, socket) => {
     asked.push(message.url ?? '');
-    const [host, port] = (message.url ?? '').split(':');
+    const [host = '', port] = (message.url ?? '').split(':');
     if (allowed && !allowed.includes(host)) return void socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
     const upstream = connect(Number(port), host, () => {
       socket.write('HTTP/1.1 200 OK\r\n\r\n');

@@ -117,7 +117,7 @@ const SPACE = ' \t\n\r';
 /** Whether a colon follows. */
 function isKey(json: string, end: number): boolean {
   let at = end;
-  while (at < json.length && SPACE.includes(json[at])) at++;
+  while (at < json.length && SPACE.includes(json[at]!)) at++;
   return json[at] === ':';
 }
 
@@ -135,10 +135,10 @@ function parseEntry(name: string, value: unknown, fail: Fail): Entry {
     return fail('dtype', `tensor "${name}" has the unknown type ${JSON.stringify(typeName)}`);
   if (!isSizes(shape) || shape.length > MAX_RANK)
     return fail('shape', `tensor "${name}" has the invalid shape ${JSON.stringify(shape)}`);
-  if (!isSizes(offsets) || offsets.length !== 2 || offsets[1] < offsets[0]) {
+  const [begin, end] = isSizes(offsets) && offsets.length === 2 ? offsets : [];
+  if (begin === undefined || end === undefined || end < begin) {
     return fail('offsets', `tensor "${name}" has the invalid offsets ${JSON.stringify(offsets)}`);
   }
-  const [begin, end] = offsets;
   // In exact integers: a product of sizes may exceed 2^53 and come back as a plausible number.
   const needed = shape.reduce((n, size) => n * BigInt(size), BigInt(TYPES[dtype].array.BYTES_PER_ELEMENT));
   if (needed !== BigInt(end - begin)) {

@@ -19,7 +19,7 @@ const FORMS = 'hf:owner/repo[@revision], npm:name@version, https://…#sha256=�
  * Throws `UsageError` `source/…` for a malformed one, an unknown scheme and an address without a sha256.
  */
 export function parseSource(text: string): Source {
-  const scheme = /^([a-z][a-z0-9+]+):/i.exec(text)?.[1].toLowerCase();
+  const scheme = /^([a-z][a-z0-9+]+):/i.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined) return { kind: 'folder', path: resolve(text) };
   const rest = text.slice(scheme.length + 1);
   if (scheme === 'hf') return parseHub(text, rest);
@@ -48,7 +48,7 @@ const REPO = /^[\w][\w.-]*(?:\/[\w][\w.-]*)?$/;
 const REVISION = /^[\w][\w./-]*$/;
 
 function parseHub(text: string, rest: string): Source {
-  const [, repo, revision] = /^([^@]*)(?:@(.*))?$/s.exec(rest) ?? [];
+  const [, repo = '', revision] = /^([^@]*)(?:@(.*))?$/s.exec(rest) ?? [];
   if (!REPO.test(repo)) throw malformed(text, `"${repo}" is not the name of a hub repository`);
   if (revision !== undefined && (!REVISION.test(revision) || revision.includes('..'))) {
     throw malformed(text, `"${revision}" is not a revision`);
@@ -59,14 +59,15 @@ function parseHub(text: string, rest: string): Source {
 function parseNpm(text: string, rest: string): Source {
   const [, name, version] =
     /^((?:@[a-z0-9~][\w.~-]*\/)?[a-z0-9~][\w.~-]*)@(\d+\.\d+\.\d+[\w.+-]*)$/i.exec(rest) ?? [];
-  if (name === undefined) throw malformed(text, 'a package needs a name and an exact version');
+  if (name === undefined || version === undefined)
+    throw malformed(text, 'a package needs a name and an exact version');
   return { kind: 'npm', name, version };
 }
 
 function parseUrl(text: string): Source {
   if (!URL.canParse(text)) throw malformed(text, 'it is not an address');
   const url = new URL(text);
-  const sha256 = /^#sha256=([0-9a-f]{64})$/i.exec(url.hash)?.[1].toLowerCase();
+  const sha256 = /^#sha256=([0-9a-f]{64})$/i.exec(url.hash)?.[1]?.toLowerCase();
   if (sha256 === undefined) {
     throw new UsageError(`${text} does not say which bytes to expect`, {
       code: 'source/no-sha256',

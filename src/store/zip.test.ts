@@ -71,9 +71,9 @@ describe('openZip', () => {
     const zipped = zipSync({ 'Kase.jpg': strToU8('x') });
     const name = Buffer.from(zipped).lastIndexOf('Kase');
     zipped.set([0x84], name + 1);
-    expect((await openBytes(zipped)).entries[0].name).toBe('Käse.jpg');
+    expect((await openBytes(zipped)).entries[0]!.name).toBe('Käse.jpg');
     const unsaid = zipSync({ 'Käse.jpg': strToU8('x') });
-    expect((await openBytes(patchRecord(unsaid, 0, 9, [0]))).entries[0].name).toBe('Käse.jpg');
+    expect((await openBytes(patchRecord(unsaid, 0, 9, [0]))).entries[0]!.name).toBe('Käse.jpg');
   });
 
   it('skips and reports what leads outside, links, encrypted files, unknown methods', async () => {
@@ -147,7 +147,7 @@ describe('openZip', () => {
 
   it('notices damage when reading', async () => {
     const bytes = zipSync({ a: [strToU8('content'), { level: 0 }] });
-    bytes[bytes.indexOf(strToU8('content')[0], 31)] ^= 1;
+    bytes[bytes.indexOf(strToU8('content')[0]!, 31)]! ^= 1;
     const zip = await openBytes(bytes);
     await expect(zip.read('a')).rejects.toMatchObject({ code: 'zip/damaged', exitCode: 3 });
   });

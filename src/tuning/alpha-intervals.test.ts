@@ -34,11 +34,11 @@ function margin(
     owner.forEach((own, block) => {
       if (own !== c) return;
       const at = (query * owner.length + block) * size;
-      for (let k = 0; k < size; k++) sum += Math.exp(beta * (cosines[at + k] - 1));
+      for (let k = 0; k < size; k++) sum += Math.exp(beta * (cosines[at + k]! - 1));
     });
-    return z.data[query * classes + c] + alpha * sum;
+    return z.data[query * classes + c]! + alpha * sum;
   };
-  const own = score(labels[query]);
+  const own = score(labels[query]!);
   let best = Number.NEGATIVE_INFINITY;
   for (let c = 0; c < classes; c++) if (c !== labels[query]) best = Math.max(best, score(c));
   return own - best;
@@ -64,10 +64,10 @@ describe('alphas for which the true class wins', () => {
           for (const i of [0, 60, 199, 200, 419]) {
             for (const alpha of [0, 0.01, 0.3, 1, 4, 30]) {
               for (let query = 0; query < 6; query++) {
-                const by = margin(given, size, query, alpha, found.betas[i]);
+                const by = margin(given, size, query, alpha, found.betas[i]!);
                 if (Math.abs(by) < 1e-3) continue;
                 const at = i * 6 + query;
-                expect(found.lower[at] <= alpha && alpha <= found.upper[at]).toBe(by > 0);
+                expect(found.lower[at]! <= alpha && alpha <= found.upper[at]!).toBe(by > 0);
               }
             }
           }
@@ -145,7 +145,7 @@ describe('alphas for which the true class wins', () => {
       const given = { parts, blocks: 2, size: 1, owner: Int32Array.of(0, 1) };
       const { betas, lower } = alphaIntervals(z, given, [0], range);
       const drift = betas.map((beta, i) =>
-        Math.abs(lower[i] * Math.exp(beta * (Math.fround(cosine) - 1)) - 1),
+        Math.abs(lower[i]! * Math.exp(beta * (Math.fround(cosine) - 1)) - 1),
       );
       expect(Math.max(...drift), `cosine ${cosine}`).toBeLessThan(1e-5);
     }

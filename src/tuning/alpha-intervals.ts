@@ -80,7 +80,7 @@ export function alphaIntervals(
       text.set(row(z, query));
       for (let block = 0; block < blocks; block++) {
         const place = (block >> 2) * size * 4 + (block & 3);
-        for (let k = 0; k < size; k++) cosines[place + k * 4] = part[start + block * size + k];
+        for (let k = 0; k < size; k++) cosines[place + k * 4] = part[start + block * size + k]!;
       }
       kernel.votesOf(at.cosines, at.factors, places, step);
       for (let from = 0; from < count; from += FRESH) {
@@ -95,14 +95,14 @@ export function alphaIntervals(
           at.z,
           at.sums,
           z.cols,
-          labels[query],
+          labels[query]!,
           own,
           at.lower,
           at.upper,
         );
         for (let i = 0; i < own; i++) {
-          lower[(from + i) * queries + query] = low[i];
-          upper[(from + i) * queries + query] = high[i];
+          lower[(from + i) * queries + query] = low[i]!;
+          upper[(from + i) * queries + query] = high[i]!;
         }
       }
     }
@@ -118,7 +118,8 @@ export function countAt(
 ): number[] {
   return alphas.map((alpha) => {
     let right = 0;
-    for (let q = i * queries; q < (i + 1) * queries; q++) if (lower[q] <= alpha && alpha <= upper[q]) right++;
+    for (let q = i * queries; q < (i + 1) * queries; q++)
+      if (lower[q]! <= alpha && alpha <= upper[q]!) right++;
     return right;
   });
 }
@@ -136,24 +137,24 @@ export function bestAlpha(
   const closes = new Float32Array(queries);
   let own = 0;
   for (let q = i * queries; q < (i + 1) * queries; q++) {
-    if (lower[q] > upper[q] || lower[q] > most) continue;
-    opens[own] = lower[q];
-    closes[own++] = Math.min(upper[q], most);
+    if (lower[q]! > upper[q]! || lower[q]! > most) continue;
+    opens[own] = lower[q]!;
+    closes[own++] = Math.min(upper[q]!, most);
   }
   opens.subarray(0, own).sort();
   closes.subarray(0, own).sort();
   let [open, closed, correct, alpha] = [0, 0, 0, 0];
   while (open < own) {
-    if (opens[open] > closes[closed]) {
+    if (opens[open]! > closes[closed]!) {
       closed++;
       continue;
     }
     open++;
     // Only where the next end is a closing one is the stretch as good as it gets.
-    const next = open < own ? opens[open] : Number.POSITIVE_INFINITY;
-    if (open - closed > correct && next > opens[open - 1]) {
+    const next = open < own ? opens[open]! : Number.POSITIVE_INFINITY;
+    if (open - closed > correct && next > opens[open - 1]!) {
       correct = open - closed;
-      alpha = (opens[open - 1] + Math.min(next, closes[closed])) / 2;
+      alpha = (opens[open - 1]! + Math.min(next, closes[closed]!)) / 2;
     }
   }
   return { alpha, correct };

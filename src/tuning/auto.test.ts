@@ -22,9 +22,9 @@ describe('scores of left-out examples', () => {
     const oneByOne = { ...anchored, fitSubsets: undefined };
     const [a] = await outOfFold(engine, anchored, smallTask, tuningSet.rows, [{ strength: 0.3 }]);
     const [b] = await outOfFold(engine, oneByOne, smallTask, tuningSet.rows, [{ strength: 0.3 }]);
-    expectClose(a.text, b.text, 1e-4);
+    expectClose(a!.text!, b!.text!, 1e-4);
     const answers = ({ text, method }: Record<string, Matrix>) => {
-      const scores = text.data.map((x, i) => x + method.data[i]);
+      const scores = text.data.map((x, i) => x + method.data[i]!);
       return matrix(
         48,
         6,
@@ -34,7 +34,7 @@ describe('scores of left-out examples', () => {
       );
     };
     const [together, apart] = [answers(a), answers(b)];
-    const mean = together.data.reduce((sum, p, i) => sum + Math.abs(p - apart.data[i]), 0) / (48 * 6);
+    const mean = together.data.reduce((sum, p, i) => sum + Math.abs(p - apart.data[i]!), 0) / (48 * 6);
     expect(mean).toBeLessThan(0.02);
   });
 
@@ -100,17 +100,17 @@ describe('a stack', () => {
     ]);
     const { parts, scores, nll, temperature } = stackMethods(found, labels);
     expect(Object.keys(parts)).toEqual(['a', 'b']);
-    expect(parts.a.share + parts.b.share).toBeCloseTo(1);
-    expect(parts.a.share).toBeGreaterThan(parts.b.share);
+    expect(parts.a!.share + parts.b!.share).toBeCloseTo(1);
+    expect(parts.a!.share).toBeGreaterThan(parts.b!.share);
     expect(shareCorrect(scores, labels)).toBeGreaterThan(shareCorrect(expert('a', 0.7).scores, labels));
     const pooled = (i: number) =>
       [0, 1, 2].map((c) =>
         Object.entries(parts).reduce((sum, [id, { sharpness, share }]) => {
           const p = softmax(row(found.get(id)!.scores, i), 1 / sharpness);
-          return sum + (share * Math.log(p[c])) / temperature;
+          return sum + (share * Math.log(p[c]!)) / temperature;
         }, 0),
       );
-    const mean = labels.reduce((sum, label, i) => sum - Math.log(softmax(pooled(i))[label]), 0) / 200;
+    const mean = labels.reduce((sum, label, i) => sum - Math.log(softmax(pooled(i))[label]!), 0) / 200;
     expect(mean).toBeCloseTo(nll, 1);
   });
 
@@ -148,7 +148,7 @@ describe('a stack', () => {
     );
     for (let i = 0; i < 5; i++) {
       softmax(row(stacked, i)).forEach((p, c) => {
-        expect(p).toBeCloseTo(softmax(row(alone, i))[c], 4);
+        expect(p).toBeCloseTo(softmax(row(alone, i))[c]!, 4);
       });
     }
   });
@@ -158,9 +158,9 @@ describe('auto', () => {
   it('compares what it takes with Tip-Adapter and zero-shot, on the same left-out examples', async () => {
     const { choice, method, options } = await chooseAutomatically(engine, smallTask, RANGE, { tuningSet });
     const compared = choice.compared ?? [];
-    expect(compared[0].method).toBe(method);
+    expect(compared[0]!.method).toBe(method);
     expect(compared.map((each) => each.method)).toEqual(expect.arrayContaining(['tip-adapter', 'zero-shot']));
-    expect(compared[0].nll).toBeLessThanOrEqual(Math.min(...compared.map(({ nll }) => nll)) + 0.1);
+    expect(compared[0]!.nll).toBeLessThanOrEqual(Math.min(...compared.map(({ nll }) => nll)) + 0.1);
     expect(resolveOptions(methodById(method).options, options)).toBeTruthy();
     expect(choice).toMatchObject({ protocol: 'folds', folds: 4, judges: 48 });
   });

@@ -44,8 +44,7 @@ export async function chooseAutomatically(
   }
   const considered = consideredFor(task, trainingFree);
   if (!tuningSet) {
-    const [method] = considered;
-    return { method: method.id, options: {}, choice: UNTUNED };
+    return { method: considered[0]!.id, options: {}, choice: UNTUNED };
   }
   const baselines = baselineMethods().filter((method) => suits(method, task));
   const stages = considered.length + baselines.length;
@@ -63,8 +62,8 @@ export async function chooseAutomatically(
   }
   const compared = ranked(all, labels);
   const how = { protocol: tuningSet.protocol, judges: labels.length, folds: tuningSet.folds };
-  const [[id], ...others] = Object.entries(stacked.parts);
-  if (others.length === 0) {
+  const [id, ...others] = Object.keys(stacked.parts);
+  if (id !== undefined && others.length === 0) {
     const { options, temperature, nll, tuned, surface } = found.get(id) as Found;
     const choice = { ...how, temperature, nll, tuned, surface, compared: firstIs(compared, id) };
     return { method: id, options, choice };

@@ -5,7 +5,7 @@ import { reshape } from '../graph/layout.ts';
 import { matmul, matmulT } from '../graph/products.ts';
 import { sum } from '../graph/reduce.ts';
 import { type Matrix, matrix, selectRows, unitRows } from '../math/matrix.ts';
-import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { floatTensor, ofRank, type Tensor } from '../math/tensor.ts';
 import { cacheOrder, cacheTensors, layoutCache } from '../methods/cache.ts';
 import { keysOf, plainRows, type Support, type Task } from '../methods/task.ts';
 import type { Affinities } from './alpha-intervals.ts';
@@ -24,11 +24,11 @@ export interface TuningRows {
 
 /** The plain view of every example that is some fold's query. */
 export function tuningRowsOfFolds(support: Support, { query, hidden }: Folds): TuningRows {
-  const examples = [...query.keys()].filter((i) => query[i] >= 0);
+  const examples = [...query.keys()].filter((i) => query[i]! >= 0);
   return {
     queries: unitRows(selectRows(plainRows(support), examples)),
-    labels: Int32Array.from(examples, (i) => support.labels[i]),
-    fold: Int32Array.from(examples, (i) => query[i]),
+    labels: Int32Array.from(examples, (i) => support.labels[i]!),
+    fold: Int32Array.from(examples, (i) => query[i]!),
     keyFold: hidden,
   };
 }
@@ -73,9 +73,9 @@ export async function prepareClassSums(
 ): Promise<{ at: ClassSumsAt; affinities: Affinities; close(): Promise<void> }> {
   const tensors = cacheTensors(keysOf(support), support.labels, classes);
   const order = cacheOrder(support.labels, classes);
-  const [n, d] = tensors.keys.shape;
-  const [blocks, size] = tensors.logValues.shape;
-  const placeFold = Float32Array.from(order, (example) => (example < 0 ? -3 : keyFold[example]));
+  const [n, d] = ofRank(tensors.keys.shape, 2);
+  const [blocks, size] = ofRank(tensors.logValues.shape, 2);
+  const placeFold = Float32Array.from(order, (example) => (example < 0 ? -3 : keyFold[example]!));
 
   const f = input('f', ['q', d]);
   const hidden = equal(input('fold', ['q', 1]), input('placeFold', [1, n]));
@@ -112,7 +112,7 @@ export async function prepareClassSums(
   const summing = await engine.compile({ sums });
   if (tensors.blockClass) await summing.keep({ blockClass: tensors.blockClass });
   // A single chunk stays beside the model; more would hold all affinities twice.
-  if (parts.length === 1) await summing.keep({ cosines: parts[0] });
+  if (parts.length === 1) await summing.keep({ cosines: parts[0]! });
 
   return {
     affinities: {

@@ -20,7 +20,7 @@ export function leaveOneShotOut({ labels, groups }: Support, most = Number.POSIT
   labels.forEach((label, i) => {
     const seen = numbers.get(label) ?? new Map<number, number>();
     numbers.set(label, seen);
-    if (!seen.has(groups[i])) seen.set(groups[i], seen.size);
+    if (!seen.has(groups[i]!)) seen.set(groups[i]!, seen.size);
   });
   // A group may span classes (one picture under two names): it has one number and leaves as a whole.
   const foldOfGroup = new Map<number, number>();
@@ -30,6 +30,6 @@ export function leaveOneShotOut({ labels, groups }: Support, most = Number.POSIT
   }
   const hidden = Int32Array.from(groups, (group) => foldOfGroup.get(group) ?? -1);
   const alone = (label: number) => (numbers.get(label)?.size ?? 0) < 2;
-  const query = hidden.map((fold, i) => (alone(labels[i]) ? -1 : fold));
+  const query = hidden.map((fold, i) => (alone(labels[i]!) ? -1 : fold));
   return { query, hidden, count: query.reduce((most, fold) => Math.max(most, fold + 1), 0) };
 }

@@ -53,13 +53,13 @@ export async function* termsOutOfFold(
     const terms: Record<string, Matrix> = {};
     for (const [k, part] of parts.entries()) {
       await giveWay(task.signal);
-      const scorer = await createScorer(engine, method, states[k], part.task);
+      const scorer = await createScorer(engine, method, states[k]!, part.task);
       const own = await scorer.terms(selectRows(tuningRows.queries, part.rows), task.signal);
       await scorer.close();
       for (const [name, term] of Object.entries(own)) {
         terms[name] ??= matrix(tuningRows.labels.length, task.classes);
         part.rows.forEach((target, r) => {
-          terms[name].data.set(row(term, r), target * task.classes);
+          terms[name]!.data.set(row(term, r), target * task.classes);
         });
       }
     }

@@ -29,7 +29,7 @@ const SCALES: Readonly<Record<string, readonly [number, number]>> = {
 
 /** The published grid of a data set, ImageNet's where the name is another. */
 export function paperGrid(dataset = 'imagenet'): PaperGrid {
-  const [betaScale, alphaScale] = SCALES[dataset] ?? SCALES.imagenet;
+  const [betaScale, alphaScale] = SCALES[dataset] ?? SCALES.imagenet!;
   return { betaScale, alphaScale };
 }
 
@@ -82,12 +82,10 @@ export function paperSearch(
     betas: { first: 0.1, step: (betaScale - 0.1) / 200, count: 200 },
   });
   const counts = accuracy.map((row) => row.map((share) => Math.round(share * labels.length)));
-  let best = zeroShot
-    ? { alpha: 0, beta: betas[0], correct: counts[0][0] }
-    : { alpha: 0, beta: betas[0], correct: -1 };
+  let best = { alpha: 0, beta: betas[0]!, correct: zeroShot ? counts[0]![0]! : -1 };
   counts.forEach((own, i) => {
     (zeroShot ? own.slice(1) : own).forEach((correct, j) => {
-      if (correct > best.correct) best = { alpha: alphas[j], beta: betas[i], correct };
+      if (correct > best.correct) best = { alpha: alphas[j]!, beta: betas[i]!, correct };
     });
   });
   return best;
@@ -117,5 +115,5 @@ export function searchSurface(
 }
 
 function addScaled(z: Matrix, alpha: number, s: Matrix): Matrix {
-  return { ...z, data: z.data.map((x, i) => x + alpha * s.data[i]) };
+  return { ...z, data: z.data.map((x, i) => x + alpha * s.data[i]!) };
 }

@@ -118,7 +118,7 @@ function crossEntropy(z: Matrix, s: Matrix, labels: ArrayLike<number>): MomentsA
     held = start;
     own.z.set(z.data.subarray(start * c, (start + rows) * c));
     own.s.set(s.data.subarray(start * c, (start + rows) * c));
-    for (let i = 0; i < rows; i++) own.labels[i] = labels[start + i];
+    for (let i = 0; i < rows; i++) own.labels[i] = labels[start + i]!;
   };
 
   return function* (a, b) {
@@ -130,14 +130,14 @@ function crossEntropy(z: Matrix, s: Matrix, labels: ArrayLike<number>): MomentsA
       hold(start, rows);
       kernel.moments(at.z, at.s, at.labels, rows, c, a, b, at.w, at.moments);
       for (let i = 0; i < rows * MOMENTS; i += MOMENTS) {
-        const evenZ = smoothing * moments[i + 4];
-        const evenS = smoothing * moments[i + 5];
-        nll += moments[i] + Math.log(moments[i + 1]) - a * evenZ - b * evenS;
-        ga += moments[i + 2] - evenZ;
-        gb += moments[i + 3] - evenS;
-        haa += moments[i + 6];
-        hab += moments[i + 7];
-        hbb += moments[i + 8];
+        const evenZ = smoothing * moments[i + 4]!;
+        const evenS = smoothing * moments[i + 5]!;
+        nll += moments[i]! + Math.log(moments[i + 1]!) - a * evenZ - b * evenS;
+        ga += moments[i + 2]! - evenZ;
+        gb += moments[i + 3]! - evenS;
+        haa += moments[i + 6]!;
+        hab += moments[i + 7]!;
+        hbb += moments[i + 8]!;
       }
     }
     if (!Number.isFinite(nll)) for (const scores of [z, s]) demandFinite(scores);

@@ -85,7 +85,7 @@ export function tuningSetOfFolds({ support }: Task, enough = TO_CHOOSE): TuningS
     (_, fold) => folds.query.filter((own) => own === fold).length,
   );
   let [count, rows] = [0, 0];
-  while (count < folds.count && (count < enough.folds || rows < enough.rows)) rows += sizes[count++];
+  while (count < folds.count && (count < enough.folds || rows < enough.rows)) rows += sizes[count++]!;
   const query = folds.query.map((fold) => (fold < count ? fold : -1));
   return { rows: tuningRowsOfFolds(support, { ...folds, query }), protocol: 'folds', folds: count };
 }
@@ -112,7 +112,7 @@ export async function searchMethod(
   candidates: readonly Readonly<Record<string, unknown>>[] = method.search?.(task) ?? [{}],
   given: Readonly<Record<string, unknown>> = {},
 ): Promise<Found> {
-  const tuned = candidates.length > 1 ? Object.keys(candidates[0]).filter((name) => !(name in given)) : [];
+  const tuned = candidates.length > 1 ? Object.keys(candidates[0]!).filter((name) => !(name in given)) : [];
   // The weight of the examples' term is not tried but found exactly.
   const weighs = tuned.includes('alpha');
   const tried = distinct(
@@ -122,7 +122,7 @@ export async function searchMethod(
   const evaluate = weighs && task.head ? weighed : tempered;
   const found: Evaluated[] = [];
   for await (const terms of termsOutOfFold(engine, method, task, rows, tried)) {
-    found.push(await evaluate(tried[found.length], terms, rows.labels, task.signal));
+    found.push(await evaluate(tried[found.length]!, terms, rows.labels, task.signal));
     if (isPast(found)) break;
   }
   const surface = found.map(({ options: values, nll }) => {
@@ -177,14 +177,14 @@ async function weighed(
   signal?: AbortSignal,
 ): Promise<Evaluated> {
   const [own] = Object.values(rest);
-  const { a, b, nll } = await fitWeightsInTurns(text, own, labels, { maxRatio: MAX_ALPHA, signal });
+  const { a, b, nll } = await fitWeightsInTurns(text, own!, labels, { maxRatio: MAX_ALPHA, signal });
   const alpha = b / a;
-  return { options: { ...options, alpha }, temperature: 1 / a, nll, scores: combined(1, text, alpha, own) };
+  return { options: { ...options, alpha }, temperature: 1 / a, nll, scores: combined(1, text!, alpha, own!) };
 }
 
 /** a x + b y. */
 function combined(a: number, x: Matrix, b: number, y: Matrix): Matrix {
-  const data = x.data.map((value, i) => a * value + b * y.data[i]);
+  const data = x.data.map((value, i) => a * value + b * y.data[i]!);
   return { ...x, data };
 }
 

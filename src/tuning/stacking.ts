@@ -24,7 +24,7 @@ export function stackMethods(found: ReadonlyMap<string, Found>, labels: Int32Arr
 export function* stacking(found: ReadonlyMap<string, Found>, labels: Int32Array): Steps<Stacked> {
   const penalised = ({ nll, tuned }: Found) => nll + tuned.length / labels.length;
   const ranked = [...found].sort(([, x], [, y]) => penalised(x) - penalised(y));
-  const [[first, best]] = ranked;
+  const [first, best] = ranked[0]!;
   let scores = logProbabilities(best);
   let nll = best.nll;
   const weights = new Map([[first, 1]]);
@@ -39,7 +39,7 @@ export function* stacking(found: ReadonlyMap<string, Found>, labels: Int32Array)
     scores = matrix(
       scores.rows,
       scores.cols,
-      scores.data.map((x, i) => a * x + b * other.data[i]),
+      scores.data.map((x, i) => a * x + b * other.data[i]!),
     );
     nll = joint;
   }
@@ -63,7 +63,7 @@ function logProbabilities({ scores, temperature }: Found): Matrix {
       target[c] = x / temperature;
     });
     const total = logSumExp(target);
-    for (let c = 0; c < target.length; c++) target[c] -= total;
+    for (let c = 0; c < target.length; c++) target[c]! -= total;
   }
   return out;
 }

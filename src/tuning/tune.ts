@@ -148,7 +148,7 @@ async function atAlpha(
   labels: Int32Array,
   signal?: AbortSignal,
 ): Promise<Weights> {
-  const scores = { ...votes, data: zeroShot.data.map((z, i) => z + alpha * votes.data[i]) };
+  const scores = { ...votes, data: zeroShot.data.map((z, i) => z + alpha * votes.data[i]!) };
   const { b, nll } = await fitWeightsInTurns(undefined, scores, labels, { signal });
   return { a: b, b: alpha * b, nll };
 }

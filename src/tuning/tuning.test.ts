@@ -62,10 +62,10 @@ describe('weights of text and cache', () => {
     const smoothing = 1 / (own.length + 1);
     let total = 0;
     own.forEach((label, i) => {
-      const scores = Array.from(row(z, i), (x, c) => a * x + b * row(s, i)[c]);
+      const scores = Array.from(row(z, i), (x, c) => a * x + b * row(s, i)[c]!);
       const lse = logSumExp(scores);
       const mean = scores.reduce((x, y) => x + y, 0) / scores.length;
-      total += lse - (1 - smoothing) * scores[label] - smoothing * mean;
+      total += lse - (1 - smoothing) * scores[label]! - smoothing * mean;
     });
     return total / own.length;
   };

@@ -48,14 +48,14 @@ function classSums(keys: Matrix, labels: Int32Array, classes: number, features: 
   const out = new Float64Array(features.rows * classes);
   for (let i = 0; i < f.rows; i++)
     for (let n = 0; n < k.rows; n++)
-      out[i * classes + labels[n]] += Math.exp(BETA * (dot(row(k, n), row(f, i)) - 1));
+      out[i * classes + labels[n]!]! += Math.exp(BETA * (dot(row(k, n), row(f, i)) - 1));
   return out;
 }
 
 function expectNear(got: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number) {
   expect(got.length).toBe(expected.length);
   for (let i = 0; i < got.length; i++)
-    expect(Math.abs(got[i] - expected[i])).toBeLessThanOrEqual(tolerance * Math.max(1, expected[i]));
+    expect(Math.abs(got[i]! - expected[i]!)).toBeLessThanOrEqual(tolerance * Math.max(1, expected[i]!));
 }
 
 describe('keys in a file', () => {
@@ -102,7 +102,7 @@ describe('keys in a file', () => {
       const votes = await cache.votes(row(features, 69), BETA);
       const total = new Float64Array(classes);
       votes.forEach((vote, n) => {
-        total[labels[n]] += vote;
+        total[labels[n]!]! += vote;
       });
       expectNear(total, row(sums, 69), 1e-5);
       expect((await cache.classSums(matrix(0, cols), BETA)).rows).toBe(0);

@@ -37,7 +37,7 @@ describe('keys in memory', () => {
           );
           const votes = await cache.votes(f, BETA);
           votes.forEach((vote, i) => {
-            expect(vote).toBeCloseTo(expected[i], 5);
+            expect(vote).toBeCloseTo(expected[i]!, 5);
           });
           for (let c = 0; c < classes; c++) {
             const own = expected.filter((_, i) => labels[i] === c).reduce((a, b) => a + b, 0);

@@ -18,7 +18,7 @@ export function keysInMemory(
     const unit = feature.map((value) => value / length);
     const out = new Float32Array(keys.rows);
     for (let i = 0; i < keys.rows; i++) {
-      out[i] = Math.exp(beta * (scales[i] * dotAt(keys.data, i * keys.cols, unit) - 1));
+      out[i] = Math.exp(beta * (scales[i]! * dotAt(keys.data, i * keys.cols, unit) - 1));
     }
     return out;
   }
@@ -29,7 +29,7 @@ export function keysInMemory(
       for (let q = 0; q < features.rows; q++) {
         const sums = row(out, q);
         votesOf(row(features, q), beta).forEach((vote, i) => {
-          sums[labels[i]] += vote;
+          sums[labels[i]!]! += vote;
         });
       }
       return out;
@@ -44,11 +44,11 @@ function dotAt(data: Float32Array, at: number, values: Float32Array): number {
   let [a, b, c, e] = [0, 0, 0, 0];
   const even = values.length & ~3;
   for (let j = 0; j < even; j += 4) {
-    a += data[at + j] * values[j];
-    b += data[at + j + 1] * values[j + 1];
-    c += data[at + j + 2] * values[j + 2];
-    e += data[at + j + 3] * values[j + 3];
+    a += data[at + j]! * values[j]!;
+    b += data[at + j + 1]! * values[j + 1]!;
+    c += data[at + j + 2]! * values[j + 2]!;
+    e += data[at + j + 3]! * values[j + 3]!;
   }
-  for (let j = even; j < values.length; j++) a += data[at + j] * values[j];
+  for (let j = even; j < values.length; j++) a += data[at + j]! * values[j]!;
   return a + b + c + e;
 }

@@ -54,7 +54,7 @@ export function openPages(part: KeyPart, open: (path: string, identity: string) 
   function vote(count: number, m: number, beta: number): void {
     const { keys, labels, queries, queryScales, sums, scales, room } = at;
     if (dtype === 'int8' && m === 1) {
-      kernel.votes8One(keys, scales, labels, count, cols, queries, view('queryScales')[0], beta, sums);
+      kernel.votes8One(keys, scales, labels, count, cols, queries, view('queryScales')[0]!, beta, sums);
     } else if (dtype === 'int8') {
       kernel.votes8(keys, scales, labels, count, cols, queries, queryScales, m, beta, sums);
     } else {
@@ -71,13 +71,13 @@ export function openPages(part: KeyPart, open: (path: string, identity: string) 
       const values = row(features, i);
       const length = norm(values) || 1;
       if (dtype === 'float16') {
-        for (let j = 0; j < cols; j++) view('queries')[i * width + j] = values[j] / length;
+        for (let j = 0; j < cols; j++) view('queries')[i * width + j] = values[j]! / length;
         continue;
       }
       // A key's columns have units of their own: the query takes them over.
-      const own = steps ? values.map((x, j) => x * steps[j]) : values;
+      const own = steps ? values.map((x, j) => x * steps[j]!) : values;
       const top = own.reduce((most, x) => Math.max(most, Math.abs(x)), 0) || 1;
-      for (let j = 0; j < cols; j++) integers[i * width + j] = Math.round((own[j] / top) * largest);
+      for (let j = 0; j < cols; j++) integers[i * width + j] = Math.round((own[j]! / top) * largest);
       view('queryScales')[i] = top / (largest * length);
     }
   }
@@ -91,7 +91,7 @@ export function openPages(part: KeyPart, open: (path: string, identity: string) 
       const out = matrix(features.rows, each ? rows : classes);
       const take = (count: number, first: number) => {
         for (let c = 0; c < count; c++)
-          for (let q = 0; q < features.rows; q++) out.data[q * out.cols + first + c] = sums[c * m + q];
+          for (let q = 0; q < features.rows; q++) out.data[q * out.cols + first + c] = sums[c * m + q]!;
       };
       sums.fill(0);
       for (let start = 0; start < rows; start += perPage) {

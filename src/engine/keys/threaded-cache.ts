@@ -1,6 +1,7 @@
-import { concatRows, type Matrix, matrix, selectRows } from '../../math/matrix.ts';
-import { floatTensor, type Tensor } from '../../math/tensor.ts';
+import { concatRows, type Matrix, matrix, matrixOf, selectRows } from '../../math/matrix.ts';
+import { floatTensor } from '../../math/tensor.ts';
 import { type Channel, channelTo, type Thread, type ThreadEvents } from '../channel.ts';
+import { tensorsOf } from '../protocol.ts';
 import { QUERIES } from './pages.ts';
 import type { KeyCache, KeyFile, KeyPart } from './types.ts';
 
@@ -14,8 +15,8 @@ export function threadedKeyCache(
 ): KeyCache {
   const parts = Math.max(1, Math.min(threads, file.rows));
   const shards = Array.from({ length: parts }, (_, k) => {
-    const [from, to] = [k, k + 1].map((n) => Math.floor((n * file.rows) / parts));
-    return createShard(channelTo(start), partOf(file, from, to, labels, classes));
+    const at = (n: number) => Math.floor((n * file.rows) / parts);
+    return createShard(channelTo(start), partOf(file, at(k), at(k + 1), labels, classes));
   });
 
   async function ask(features: Matrix, beta: number, each: boolean, signal?: AbortSignal): Promise<Matrix[]> {
@@ -54,8 +55,7 @@ function createShard({ send, alive, generation, close }: Channel, part: KeyPart)
       }
       const feeds = floatTensor([features.rows, features.cols], features.data);
       const answer = await send({ kind: 'keys-sums', features: feeds, beta, each }, [], signal);
-      const { shape, data } = (answer as { tensors: Record<string, Tensor> }).tensors.sums;
-      return matrix(shape[0], shape[1], data as Float32Array);
+      return matrixOf(tensorsOf<'sums'>(answer).sums);
     },
     close,
   };
@@ -75,7 +75,8 @@ function partOf(file: KeyFile, from: number, to: number, labels: Int32Array, cla
 }
 
 function total(parts: readonly Matrix[]): Matrix {
-  const [first, ...others] = parts;
-  for (const { data } of others) for (let i = 0; i < data.length; i++) first.data[i] += data[i];
-  return first;
+  return parts.reduce((sum, { data }) => {
+    for (let i = 0; i < data.length; i++) sum.data[i]! += data[i]!;
+    return sum;
+  });
 }

@@ -37,16 +37,16 @@ export function createUpdate(optimiser: Optimiser, memory: WebAssembly.Memory): 
   const kernels = instantiate<Kernels>(wasm, memory);
   if (optimiser.kind === 'sgd') {
     const { momentum = 0, weightDecay = 0 } = optimiser;
-    return ({ parameter, gradient, moments: [m], count }, _, rate) =>
-      kernels.sgd(parameter, gradient, m, count, rate, momentum, weightDecay);
+    return ({ parameter, gradient, moments, count }, _, rate) =>
+      kernels.sgd(parameter, gradient, moments[0]!, count, rate, momentum, weightDecay);
   }
   const { beta1, beta2, eps, weightDecay, decoupled } = adamSettings(optimiser);
-  return ({ parameter, gradient, moments: [m, v], count }, step, rate) =>
+  return ({ parameter, gradient, moments, count }, step, rate) =>
     kernels.adam(
       parameter,
       gradient,
-      m,
-      v,
+      moments[0]!,
+      moments[1]!,
       count,
       rate,
       beta1,

@@ -27,22 +27,23 @@ export function referenceUpdate(
   step: number,
   rate: number,
 ): void {
-  const [m, v] = moments;
+  const m = moments[0]!;
   if (optimiser.kind === 'sgd') {
     const { momentum = 0, weightDecay = 0 } = optimiser;
     for (let i = 0; i < p.length; i++) {
-      m[i] = momentum * m[i] + g[i] + weightDecay * p[i];
-      p[i] -= rate * m[i];
+      m[i] = momentum * m[i]! + g[i]! + weightDecay * p[i]!;
+      p[i]! -= rate * m[i]!;
     }
     return;
   }
+  const v = moments[1]!;
   const { beta1, beta2, eps, weightDecay, decoupled } = adamSettings(optimiser);
   for (let i = 0; i < p.length; i++) {
-    const gradient = decoupled ? g[i] : g[i] + weightDecay * p[i];
-    if (decoupled) p[i] *= 1 - rate * weightDecay;
-    m[i] = beta1 * m[i] + (1 - beta1) * gradient;
-    v[i] = beta2 * v[i] + (1 - beta2) * gradient * gradient;
-    p[i] -= (rate * (m[i] / (1 - beta1 ** step))) / (Math.sqrt(v[i] / (1 - beta2 ** step)) + eps);
+    const gradient = decoupled ? g[i]! : g[i]! + weightDecay * p[i]!;
+    if (decoupled) p[i]! *= 1 - rate * weightDecay;
+    m[i] = beta1 * m[i]! + (1 - beta1) * gradient;
+    v[i] = beta2 * v[i]! + (1 - beta2) * gradient * gradient;
+    p[i]! -= (rate * (m[i]! / (1 - beta1 ** step))) / (Math.sqrt(v[i]! / (1 - beta2 ** step)) + eps);
   }
 }
 

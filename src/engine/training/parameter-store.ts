@@ -35,7 +35,7 @@ export function allocate({ parameters, optimiser, start, blocks }: TrainingData)
   const view = (at: number, count: number) => new Float32Array(memory.buffer, at, count);
   const places: Record<string, { parameter: number; moments: number[]; count: number }> = {};
   const tensors: Record<string, Tensor> = {};
-  for (const [name, { shape, data }] of Object.entries(parameters)) {
+  for (const [name, { shape }] of Object.entries(parameters)) {
     const size = sizeOf(shape);
     if (parts > 1 && (size / parts) % 4 !== 0) {
       throw new UsageError(`A chunk of ${name} must hold a multiple of 4 numbers`, {
@@ -47,7 +47,7 @@ export function allocate({ parameters, optimiser, start, blocks }: TrainingData)
       moments: Array.from({ length: momentCount(optimiser) }, () => take(size)),
       count: padded(size),
     };
-    view(place.parameter, size).set((start?.parameters[name].data ?? data) as Float32Array);
+    view(place.parameter, size).set((start?.parameters ?? parameters)[name]!.data as Float32Array);
     place.moments.forEach((at, i) => {
       const known = start?.moments[`${name}.${i + 1}`];
       if (known) view(at, size).set(known.data as Float32Array);
@@ -62,7 +62,7 @@ export function allocate({ parameters, optimiser, start, blocks }: TrainingData)
     scratch: (shape) => floatTensor(shape, view(gradient, sizeOf(shape))),
     update: (name, { data }, step, rate, index = 0, of = 1) => {
       if (data.buffer !== memory.buffer) view(gradient, data.length).set(data as Float32Array);
-      const { parameter, moments, count } = places[name];
+      const { parameter, moments, count } = places[name]!;
       const offset = (index * count * 4) / of;
       const place = {
         parameter: parameter + offset,
@@ -75,11 +75,11 @@ export function allocate({ parameters, optimiser, start, blocks }: TrainingData)
     read: (step) => ({
       step,
       parameters: Object.fromEntries(
-        Object.entries(places).map(([name, place]) => [name, copy(place.parameter, tensors[name].shape)]),
+        Object.entries(places).map(([name, place]) => [name, copy(place.parameter, tensors[name]!.shape)]),
       ),
       moments: Object.fromEntries(
         Object.entries(places).flatMap(([name, place]) =>
-          place.moments.map((at, i) => [`${name}.${i + 1}`, copy(at, tensors[name].shape)]),
+          place.moments.map((at, i) => [`${name}.${i + 1}`, copy(at, tensors[name]!.shape)]),
         ),
       ),
     }),

@@ -79,8 +79,6 @@ function splitPartial(partial: Expr, parameters: readonly string[], sliced: read
     partial,
     ...Object.fromEntries(parameters.map((name, i) => [`gradient.${name}`, slopes[i]])),
   });
-  const ahead = graph.partial;
-  const back: Graph = Object.fromEntries(Object.entries(graph).filter(([name]) => name !== 'partial'));
   const ofChunk = new Set<Expr>();
   for (const expr of topological(Object.values(graph))) {
     const own =
@@ -88,16 +86,13 @@ function splitPartial(partial: Expr, parameters: readonly string[], sliced: read
     if (own || expr.operands.some((operand) => ofChunk.has(operand))) ofChunk.add(expr);
   }
   const sharedBy = frontier(Object.values(graph), (expr) => !ofChunk.has(expr));
-  const cut = replaceBy('shared', sharedBy);
-  const [aheadCut, ...backCut] = cut([ahead, ...Object.values(back)]);
-  const forwardCut = new Set(topological([aheadCut]));
-  const saved = frontier(backCut, (expr) => forwardCut.has(expr));
-  const names = Object.keys(back);
-  const slopesCut = replaceBy('saved', saved)(backCut);
+  const { partial: ahead, ...back } = replaceBy('shared', sharedBy, graph);
+  const inForward = new Set(topological([ahead!]));
+  const saved = frontier(Object.values(back), (expr) => inForward.has(expr));
   return {
     shared: sharedBy.length > 0 ? named('shared', sharedBy) : undefined,
-    forward: { partial: aheadCut, ...named('saved', saved) },
-    backward: Object.fromEntries(names.map((name, i) => [name, slopesCut[i]])),
+    forward: { partial: ahead!, ...named('saved', saved) },
+    backward: replaceBy('saved', saved, back),
   };
 }
 
@@ -115,18 +110,16 @@ function named(prefix: string, exprs: readonly Expr[]): Graph {
   return Object.fromEntries(exprs.map((expr, i) => [`${prefix}.${i}`, expr]));
 }
 
-/** Rebuilds expressions with some of their parts as inputs. */
-function replaceBy(prefix: string, parts: readonly Expr[]): (exprs: readonly Expr[]) => Expr[] {
+/** Rebuilds a graph with some of its parts as inputs. */
+function replaceBy(prefix: string, parts: readonly Expr[], graph: Graph): Graph {
   const replaced = new Map(
     parts.map((expr, i): [Expr, Expr] => [expr, input(`${prefix}.${i}`, expr.shape, expr.dtype)]),
   );
-  return (exprs) => {
-    for (const expr of topological(exprs)) {
-      if (replaced.has(expr)) continue;
-      const operands = expr.operands.map((operand) => replaced.get(operand) as Expr);
-      const changed = operands.some((operand, i) => operand !== expr.operands[i]);
-      replaced.set(expr, changed ? { ...expr, operands } : expr);
-    }
-    return exprs.map((expr) => replaced.get(expr) as Expr);
-  };
+  for (const expr of topological(Object.values(graph))) {
+    if (replaced.has(expr)) continue;
+    const operands = expr.operands.map((operand) => replaced.get(operand)!);
+    const changed = operands.some((operand, i) => operand !== expr.operands[i]);
+    replaced.set(expr, changed ? { ...expr, operands } : expr);
+  }
+  return Object.fromEntries(Object.entries(graph).map(([name, expr]) => [name, replaced.get(expr)!]));
 }

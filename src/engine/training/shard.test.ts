@@ -27,7 +27,7 @@ it('blocks in several chunks are trained as in one', async () => {
         (await trainer.step({ target: floatTensor([4], Float32Array.of(1, 2, 3, 4)) }, 0.001)).loss,
       );
     }
-    return { losses, x: [...((await trainer.read()).parameters.x.data as Float32Array)] };
+    return { losses, x: [...((await trainer.read()).parameters.x!.data as Float32Array)] };
   };
   const whole = await trained(4);
   const sums = [0, 1, 2, 3].map((block) =>
@@ -35,7 +35,7 @@ it('blocks in several chunks are trained as in one', async () => {
   );
   const loss = sums.reduce((total, own, block) => total + (own - (block + 1)) ** 2, 0);
   expect(whole.losses[0]).toBeCloseTo(loss, 4);
-  expect(whole.losses[2]).toBeLessThan(whole.losses[0]);
+  expect(whole.losses[2]).toBeLessThan(whole.losses[0]!);
   expect(await trained(1)).toEqual(whole);
   expect(await trained(2)).toEqual(whole);
 });

@@ -34,13 +34,16 @@ export async function createShard<G>(
   const [forward, backward] = [await compile(plan.forward), await compile(plan.backward)];
   const own = Array.from({ length: chunks }, (_, chunk) =>
     Object.fromEntries(
-      sliced.map((name) => [name, slice(store.tensors[name] ?? fixed[name], chunk, chunk + 1, chunks)]),
+      sliced.map((name) => [name, slice(store.tensors[name] ?? fixed[name]!, chunk, chunk + 1, chunks)]),
     ),
   );
   const names = Object.keys(parameters);
   // With one parameter its gradient is written where the optimiser reads it.
-  const [only] = names;
-  const into = names.length === 1 ? { [`gradient.${only}`]: store.scratch(own[0][only].shape) } : undefined;
+  const [only, ...others] = names;
+  const into =
+    only !== undefined && others.length === 0
+      ? { [`gradient.${only}`]: store.scratch(own[0]![only]!.shape) }
+      : undefined;
   // What a chunk saves lies where it saved it in the last step, as long as batches have the same size.
   let saved: Readonly<Record<string, Tensor>>[] = [];
   let batch: Readonly<Record<string, Tensor>> = {};
@@ -62,9 +65,10 @@ export async function createShard<G>(
           saved[chunk],
         );
         saved[chunk] = rest;
-        all ??= new Float32Array(partial.data.length * chunks);
-        shape = [count, ...partial.shape.slice(1)];
-        all.set(partial.data as Float32Array, chunk * partial.data.length);
+        const { shape: part, data } = partial!;
+        all ??= new Float32Array(data.length * chunks);
+        shape = [count, ...part.slice(1)];
+        all.set(data as Float32Array, chunk * data.length);
       }
       return floatTensor(shape, all as Float32Array);
     },
@@ -74,7 +78,7 @@ export async function createShard<G>(
         const part = { ...own[chunk], ...saved[chunk], upstream: slice(upstream, chunk, chunk + 1, chunks) };
         const outputs = await backward.run(pick(backward, { ...batch, ...part }), into);
         for (const name of names) {
-          store.update(name, outputs[`gradient.${name}`], step, rate, chunk, chunks);
+          store.update(name, outputs[`gradient.${name}`]!, step, rate, chunk, chunks);
         }
       }
     },
@@ -87,7 +91,7 @@ export async function createShard<G>(
 
 /** Parts `from` to `to` of `parts` equal ones along the first axis, without a copy. */
 export function slice({ dtype, shape, data }: Tensor, from: number, to: number, parts: number): Tensor {
-  const rows = (shape[0] / parts) * (to - from);
+  const rows = (shape[0]! / parts) * (to - from);
   const size = sizeOf(shape) / parts;
   return { dtype, shape: [rows, ...shape.slice(1)], data: data.subarray(from * size, to * size) };
 }

@@ -15,10 +15,10 @@ export function createShardedTrainer(loss: Run, shards: readonly Shard[], data: 
       const results = await Promise.all(shards.map((shard) => shard.forward(feeds)));
       const outputs = await loss.run(pick(loss, { ...data.fixed, ...feeds, [result]: join(results) }));
       const answer = resultOf(outputs);
-      const slope = outputs['gradient.result'];
+      const slope = outputs['gradient.result']!;
       await Promise.all(
         shards.map((shard, i) =>
-          shard.backward(slice(slope, ranges[i][0], ranges[i][1], count / perChunk), rate),
+          shard.backward(slice(slope, ranges[i]![0], ranges[i]![1], count / perChunk), rate),
         ),
       );
       return answer;
@@ -66,19 +66,19 @@ function shareOut(items: number, shares: number): [number, number][] {
 }
 
 function joinStates(states: readonly TrainingState[]): TrainingState {
-  const [first] = states;
+  const first = states[0]!;
   const all = (of: (state: TrainingState) => Readonly<Record<string, Tensor>>) =>
     Object.fromEntries(
-      Object.keys(of(first)).map((name) => [name, join(states.map((state) => of(state)[name]))]),
+      Object.keys(of(first)).map((name) => [name, join(states.map((state) => of(state)[name]!))]),
     );
   return { step: first.step, parameters: all((s) => s.parameters), moments: all((s) => s.moments) };
 }
 
 /** Tensors one after the other along the first axis. */
 function join(parts: readonly Tensor[]): Tensor {
-  if (parts.length === 1) return parts[0];
-  const rows = parts.reduce((n, { shape }) => n + shape[0], 0);
-  const shape = [rows, ...parts[0].shape.slice(1)];
+  if (parts.length === 1) return parts[0]!;
+  const rows = parts.reduce((n, { shape }) => n + shape[0]!, 0);
+  const shape = [rows, ...parts[0]!.shape.slice(1)];
   const data = new Float32Array(sizeOf(shape));
   let at = 0;
   for (const part of parts) {

@@ -19,7 +19,7 @@ export function createTrainer(loss: Run, data: TrainingData): Trainer {
       step++;
       const outputs = await loss.run(pick(loss, { ...data.fixed, ...feeds, ...store.tensors }));
       for (const name of Object.keys(data.parameters)) {
-        store.update(name, outputs[`gradient.${name}`], step, rate);
+        store.update(name, outputs[`gradient.${name}`]!, step, rate);
       }
       return resultOf(outputs);
     },
@@ -30,7 +30,7 @@ export function createTrainer(loss: Run, data: TrainingData): Trainer {
 
 /** Loss and observations of a step's outputs. Throws `ModelError` where the loss is no number any more. */
 export function resultOf(outputs: Readonly<Record<string, Tensor>>): StepResult {
-  const loss = Number(outputs.loss.data[0]);
+  const loss = Number(outputs.loss!.data[0]);
   if (!Number.isFinite(loss)) {
     throw new ModelError(`The training loss became ${loss}`, {
       code: 'training/diverged',
@@ -44,9 +44,10 @@ export function resultOf(outputs: Readonly<Record<string, Tensor>>): StepResult 
   };
 }
 
-export function pick(
+/** Those of the feeds that a graph takes. */
+export function pick<T>(
   { inputs }: Pick<Run, 'inputs'>,
-  feeds: Readonly<Record<string, Tensor>>,
-): Record<string, Tensor> {
-  return Object.fromEntries(inputs.map((name) => [name, feeds[name]]));
+  feeds: Readonly<Record<string, T>>,
+): Record<string, T> {
+  return Object.fromEntries(Object.entries(feeds).filter(([name]) => inputs.includes(name)));
 }
