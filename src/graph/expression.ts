@@ -43,10 +43,13 @@ export interface Op<A extends object = object, Operands extends readonly Expr[] 
   ): string;
 }
 
-type Applied<A extends object, Operands extends readonly Expr[]> = Expr<A> & { readonly operands: Operands };
+/** An expression of an operation whose operands are these. */
+export type Applied<A extends object, Operands extends readonly Expr[]> = Expr<A> & {
+  readonly operands: Operands;
+};
 
 /** A tuple of the same length whose members are all of one type. */
-type Each<Operands extends readonly Expr[], T> = { readonly [I in keyof Operands]: T };
+export type Each<Operands extends readonly Expr[], T> = { readonly [I in keyof Operands]: T };
 
 /** A computed tensor of the interpreter; integers and booleans are held as numbers too. */
 export interface Value {

@@ -18,8 +18,10 @@ export {
   where,
 } from './elementwise.ts';
 export {
+  type Applied,
   constant,
   type Dim,
+  type Each,
   type Expr,
   type ExprType,
   input,

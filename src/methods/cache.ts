@@ -67,6 +67,7 @@ export type CacheTensors = {
   readonly blockClass?: Tensor;
 };
 
+/** The tensors of a cache of keys [n, d] and their classes. */
 export function cacheTensors(keys: Matrix, labels: ArrayLike<number>, classes: number): CacheTensors {
   const { size, blocks, order, classOfBlock } = layoutCache(labels, classes);
   const placed = matrix(order.length, keys.cols);
@@ -98,10 +99,11 @@ export function cacheOrder(labels: ArrayLike<number>, classes: number): Int32Arr
   return layoutCache(labels, classes).order;
 }
 
-type FedCache = { readonly affinities: Expr; readonly classSums: Expr };
+/** What answers for the keys of a cache in their place, [m, n] and [m, c]. */
+export type FedCache = { readonly affinities: Expr; readonly classSums: Expr };
 
 /** What a cache is asked by: its keys, or what something else answers for them. */
-type CacheState = SymbolicState<Partial<CacheTensors> & { beta: number }> & Partial<FedCache>;
+export type CacheState = SymbolicState<Partial<CacheTensors> & { beta: number }> & Partial<FedCache>;
 
 /** A cache whose keys are not in the graph: what it answers is fed. */
 export function fedCache({ support, classes }: Task): FedCache {

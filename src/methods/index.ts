@@ -17,7 +17,14 @@ export {
   texts,
   type ValuesOf,
 } from '../options.ts';
-export { affinities, cacheTensors, classSums } from './cache.ts';
+export {
+  affinities,
+  type CacheState,
+  type CacheTensors,
+  cacheTensors,
+  classSums,
+  type FedCache,
+} from './cache.ts';
 export {
   type AutoRole,
   COUNT,
