@@ -1,7 +1,7 @@
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sampleThings } from '../src/dataset/things.ts';
+import { sampleDataset } from '../src/dataset/sample-dataset.ts';
 import { isImagePath } from '../src/image/image-paths.ts';
 
 const shared = join(import.meta.dirname, '../../shared');
@@ -12,7 +12,7 @@ export const PHOTOS = join(shared, 'data/photos');
 /** Paths of real photos where they are there (Caltech-101), else of the sample's pictures; repeated up to `count`. */
 export async function photoPaths(count: number): Promise<{ paths: string[]; what: string }> {
   const real = join(PHOTOS, 'caltech101/images/test');
-  const folder = existsSync(real) ? real : await sampleThings();
+  const folder = existsSync(real) ? real : await sampleDataset();
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter(isImagePath)
     .sort()

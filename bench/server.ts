@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fit } from '../src/classifier/index.ts';
 import { readDataset } from '../src/dataset/read.ts';
-import { sampleThings } from '../src/dataset/things.ts';
+import { sampleDataset } from '../src/dataset/sample-dataset.ts';
 import { loadEncoder } from '../src/encoder/load.ts';
 import { sharedEngine } from '../src/engine/node.ts';
 import { createImageLoader } from '../src/image/loader.ts';
@@ -191,7 +191,7 @@ const SHOTS = 4;
 
 async function fitPhotos(encoder: string, path: string): Promise<void> {
   const real = join(PHOTOS_FOLDER, 'caltech101');
-  const classifier = await fit(await readDataset(existsSync(real) ? real : await sampleThings()), {
+  const classifier = await fit(await readDataset(existsSync(real) ? real : await sampleDataset()), {
     encoder,
     shots: SHOTS,
     method: 'tip-adapter',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { fit } from '../src/classifier/index.ts';
-import { sampleThings } from '../src/dataset/things.ts';
+import { sampleDataset } from '../src/dataset/sample-dataset.ts';
 import { median } from './measure.ts';
 
 const MAIN = join(import.meta.dirname, '../dist/cli/main.js');
@@ -13,7 +13,7 @@ const RUNS = 7;
 /** Whole processes: `predict` on one picture with the built-in encoder, and `--help`. Needs `npm run build` first. */
 export async function benchStart(): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'start-'));
-  const things = await sampleThings();
+  const things = await sampleDataset();
   const classifier = await fit(things, { encoder: 'resnet50-minilm' });
   const file = join(folder, 'things.safetensors');
   await classifier.save(file);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Wanted } from '../classifier/given.ts';
 import { fitWanted } from '../classifier/model-selection.ts';
 import type { LabelledRows } from '../dataset/feature-dump.ts';
-import { sampleFewShot } from '../dataset/sample.ts';
+import { sampleFewShot } from '../dataset/few-shot.ts';
 import { sharedEngine } from '../engine/node.ts';
 import type { Engine } from '../engine/types.ts';
 import { TipAdapterError, throwIfAborted, UsageError } from '../errors.ts';

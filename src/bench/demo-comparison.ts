@@ -1,7 +1,7 @@
 import { type Classifier, type Evaluation, type FitOptions, fit, type TestSet } from '../classifier/index.ts';
 import { readDataset } from '../dataset/read.ts';
+import { ARTISTS, sampleDataset } from '../dataset/sample-dataset.ts';
 import { splitDataset } from '../dataset/split.ts';
-import { ARTISTS, sampleThings } from '../dataset/things.ts';
 import type { Dataset, Finding } from '../dataset/types.ts';
 import { BUILTIN_ID } from '../encoder/builtin/packages.ts';
 import { countByClass } from '../methods/task.ts';
@@ -68,7 +68,7 @@ const SHOTS = [1, 2, 3, 4, 8, 16];
 export async function demonstrate(data: string | undefined, options: DemoOptions): Promise<DemoResult> {
   const started = performance.now();
   const seed = options.seed ?? 1;
-  const folder = data ?? (await sampleThings({ signal: options.signal, onPackage: namePackage(options) }));
+  const folder = data ?? (await sampleDataset({ signal: options.signal, onPackage: namePackage(options) }));
   const dataset = splitDataset(await readDataset(folder, { signal: options.signal }), {
     testFraction: 'auto',
     seed,

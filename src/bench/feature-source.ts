@@ -1,6 +1,6 @@
 import { type FeatureDump, type LabelledRows, readFeatureDump } from '../dataset/feature-dump.ts';
+import { sampleFewShot } from '../dataset/few-shot.ts';
 import type { Located } from '../dataset/locate.ts';
-import { sampleFewShot } from '../dataset/sample.ts';
 import { CLIP_DEFAULTS } from '../encoder/registry.ts';
 import { dot, row, selectRows, unitRows } from '../math/matrix.ts';
 import { plainSupport, type Support, selectExamples } from '../methods/task.ts';

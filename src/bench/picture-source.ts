@@ -1,9 +1,9 @@
 import { findRepeats } from '../classifier/repeats.ts';
 import { cutFindings } from '../classifier/support.ts';
 import type { LabelledRows } from '../dataset/feature-dump.ts';
+import { sampleFewShot } from '../dataset/few-shot.ts';
 import type { Located } from '../dataset/locate.ts';
 import { readDataset } from '../dataset/read.ts';
-import { sampleFewShot } from '../dataset/sample.ts';
 import { splitDataset } from '../dataset/split.ts';
 import type { Dataset, Example, Split } from '../dataset/types.ts';
 import { chooseEncoder } from '../encoder/choose.ts';

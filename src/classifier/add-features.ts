@@ -1,7 +1,7 @@
 import { matchClasses } from '../dataset/classes.ts';
 import { dumpClasses, type FeatureDump, readFeatureDump } from '../dataset/feature-dump.ts';
+import { quoted } from '../dataset/findings.ts';
 import type { Finding } from '../dataset/types.ts';
-import { quoted } from '../dataset/wording.ts';
 import { DataError } from '../errors.ts';
 import { selectRows } from '../math/matrix.ts';
 import { plainSupport } from '../methods/task.ts';

@@ -1,5 +1,5 @@
+import { quoted } from '../dataset/findings.ts';
 import type { ClassInfo, Example, Finding } from '../dataset/types.ts';
-import { quoted } from '../dataset/wording.ts';
 import { count } from '../words.ts';
 
 /**

@@ -5,7 +5,7 @@ import {
   type LabelledRows,
   readFeatureDump,
 } from '../dataset/feature-dump.ts';
-import { sampleFewShot } from '../dataset/sample.ts';
+import { sampleFewShot } from '../dataset/few-shot.ts';
 import type { ClassInfo, Finding } from '../dataset/types.ts';
 import { CLIP_DEFAULTS } from '../encoder/registry.ts';
 import type { Encoder } from '../encoder/types.ts';

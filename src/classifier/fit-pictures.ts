@@ -1,4 +1,4 @@
-import { sampleFewShot, shortClasses } from '../dataset/sample.ts';
+import { sampleFewShot, shortClasses } from '../dataset/few-shot.ts';
 import { learnable } from '../dataset/split.ts';
 import type { Dataset, Example, Finding } from '../dataset/types.ts';
 import type { EncodedImages } from '../encoder/encode.ts';

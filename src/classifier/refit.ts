@@ -1,4 +1,4 @@
-import { sampleFewShot } from '../dataset/sample.ts';
+import { sampleFewShot } from '../dataset/few-shot.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { methodById } from '../methods/index.ts';
 import { selectExamples } from '../methods/task.ts';

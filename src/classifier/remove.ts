@@ -1,6 +1,6 @@
 import { matchClasses } from '../dataset/classes.ts';
+import { quoted } from '../dataset/findings.ts';
 import type { ClassInfo } from '../dataset/types.ts';
-import { quoted } from '../dataset/wording.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { selectRows } from '../math/matrix.ts';
 import { selectExamples } from '../methods/task.ts';

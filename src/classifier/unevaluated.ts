@@ -1,5 +1,5 @@
+import { quoted } from '../dataset/findings.ts';
 import type { ClassInfo, Finding } from '../dataset/types.ts';
-import { quoted } from '../dataset/wording.ts';
 import { leaveOneShotOut } from '../tuning/folds.ts';
 import { count, number } from '../words.ts';
 import type { ClassifierData } from './types.ts';

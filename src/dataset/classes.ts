@@ -1,12 +1,11 @@
 import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
+import { didYouMean, info, quoted, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
-import { nameKey, visible } from './names.ts';
+import { columnOf, type Row, type Table } from './label-table.ts';
+import { nameKey, visible } from './name-key.ts';
 import { sortNaturally } from './order.ts';
-import { columnOf, type Row, type Table } from './table.ts';
-
 import type { ClassInfo, Finding } from './types.ts';
-import { didYouMean, info, quoted, warning } from './wording.ts';
 
 const ID_COLUMNS = ['id', 'class', 'name'];
 const PROMPT_NAME_COLUMNS = ['prompt_name', 'prompt'];

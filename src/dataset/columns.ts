@@ -1,13 +1,13 @@
 import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
+import { info, quoted, warning } from './findings.ts';
 import { joinedFindings, joinedLabels } from './joined-labels.ts';
 import { compareLabels, isNumbered } from './label-columns.ts';
-import { visible } from './names.ts';
+import { columnOf, type Row, type Table } from './label-table.ts';
+import { visible } from './name-key.ts';
 import { spellingFindings } from './spellings.ts';
 import { meansSplit, splitNamed } from './splits.ts';
-import { columnOf, type Row, type Table } from './table.ts';
 import type { Finding, Split } from './types.ts';
-import { info, quoted, warning } from './wording.ts';
 
 const PATH_COLUMNS =
   `path paths file_name filename filenames file files filepath filepaths file_path file_paths fname image_path

@@ -1,7 +1,7 @@
 import { DataError } from '../errors.ts';
 import type { Labelled } from './dataset-layout.ts';
-import { type Table, tableOf } from './table.ts';
-import { decodeText } from './text.ts';
+import { decodeText } from './decode-text.ts';
+import { type Table, tableOf } from './label-table.ts';
 import type { SourceFile } from './tree.ts';
 
 export const CARD_NAME = 'readme.md';

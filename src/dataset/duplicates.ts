@@ -1,9 +1,9 @@
 import { throwIfAborted } from '../errors.ts';
 import { dot, type Matrix, matrix, norm, productT, row } from '../math/matrix.ts';
 import { count, number } from '../words.ts';
+import { info, warning } from './findings.ts';
 import { DisjointSets, groupBy } from './groups.ts';
 import type { Dataset, Finding } from './types.ts';
-import { info, warning } from './wording.ts';
 
 /** Indices of two examples, and the cosine of their features (1 for the same bytes). */
 export interface DuplicatePair {

@@ -7,13 +7,13 @@ import { dot, type Matrix, row } from '../math/matrix.ts';
 import { faultOf } from '../options.ts';
 import { CONFIGURATION_LIMIT, readRegular } from '../store/regular.ts';
 import { count, plural } from '../words.ts';
+import { decodeText, parseJson } from './decode-text.ts';
 import { type DumpTable, openTables } from './dump-tables.ts';
+import { quoted } from './findings.ts';
 import { groupBy } from './groups.ts';
-import { visible } from './names.ts';
+import { visible } from './name-key.ts';
 import { splitNamed } from './splits.ts';
-import { decodeText, parseJson } from './text.ts';
 import type { ClassInfo, Split } from './types.ts';
-import { quoted } from './wording.ts';
 
 /** Embeddings with their classes. */
 export interface LabelledRows {

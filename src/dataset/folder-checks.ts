@@ -1,9 +1,9 @@
 import { DataError } from '../errors.ts';
 import { plural } from '../words.ts';
+import { quoted } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { namesUnlabelled, splitNamed, splitWithin } from './splits.ts';
 import type { Folder, Tree } from './tree.ts';
-import { quoted } from './wording.ts';
 
 export const LAYOUT_HINT =
   'Give a folder with a folder for each class (photos/cat/1.jpg), the same inside train, val and test (photos/train/cat/1.jpg), a folder with a table index.csv or index.jsonl of the columns path and label, or one of these as a zip.';

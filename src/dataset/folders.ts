@@ -2,14 +2,14 @@ import { DataError } from '../errors.ts';
 import { isImagePath, isOtherPicture } from '../image/image-paths.ts';
 import { count, plural } from '../words.ts';
 import type { Labelled, LabelledFile } from './dataset-layout.ts';
+import { info, quoted, warning } from './findings.ts';
 import { checkClassNames, checkTops, LAYOUT_HINT, namesPictures } from './folder-checks.ts';
 import { groupBy } from './groups.ts';
-import { visible } from './names.ts';
+import { visible } from './name-key.ts';
 import { spellingFindings } from './spellings.ts';
 import { namesUnlabelled, splitNamed } from './splits.ts';
 import type { Folder, Tree } from './tree.ts';
 import type { Finding, Split } from './types.ts';
-import { info, quoted, warning } from './wording.ts';
 
 /**
  * The folders that may hold the data: the root, and, as long as a level has pictures in one folder only, the next one down

@@ -9,10 +9,10 @@ export {
   type NearDuplicateOptions,
   nearDuplicates,
 } from './duplicates.ts';
+export { type FewShotOptions, type Labels, sampleFewShot } from './few-shot.ts';
 export { registerLayout } from './layouts.ts';
 export { type ReadOptions, readDataset } from './read.ts';
-export { type FewShotOptions, type Labels, sampleFewShot } from './sample.ts';
+export { type Artist, type SampleOptions, sampleDataset } from './sample-dataset.ts';
 export { type SplitOptions, splitDataset, withoutLeaks } from './split.ts';
-export { type Artist, type SampleOptions, sampleThings } from './things.ts';
 export type { Folder, SourceFile, Tree } from './tree.ts';
 export type { ClassInfo, Dataset, Example, Finding, Split } from './types.ts';

@@ -4,16 +4,16 @@ import { isImagePath } from '../image/image-paths.ts';
 import { plural } from '../words.ts';
 import { columnsOf, missingColumn, pathColumn } from './columns.ts';
 import type { Labelled, Layout } from './dataset-layout.ts';
+import { info, quoted, warning } from './findings.ts';
 import { candidateBases } from './folders.ts';
 import { groupBy } from './groups.ts';
+import { parseTable, TABLE_ENDINGS, type Table } from './label-table.ts';
 import { readListed } from './listed.ts';
 import { lookupInTree } from './lookup.ts';
-import { nameKey } from './names.ts';
+import { nameKey } from './name-key.ts';
 import { splitNamed } from './splits.ts';
-import { parseTable, TABLE_ENDINGS, type Table } from './table.ts';
 import { type Folder, oncePerTree, type SourceFile, type Tree } from './tree.ts';
 import type { Finding, Split } from './types.ts';
-import { info, quoted, warning } from './wording.ts';
 
 /** Tables that list a folder's pictures, in any case. */
 const INDEX_NAMES = ['index', 'metadata'].flatMap((name) => TABLE_ENDINGS.map((ending) => name + ending));

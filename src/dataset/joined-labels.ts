@@ -1,6 +1,6 @@
-import { visible } from './names.ts';
+import { quoted, warning } from './findings.ts';
+import { visible } from './name-key.ts';
 import type { Finding } from './types.ts';
-import { quoted, warning } from './wording.ts';
 
 /**
  * Labels that are several classes joined: with a bar always; with a comma, a semicolon or a plus where each part is a class elsewhere.

@@ -1,9 +1,9 @@
 import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
-import { nameKey, visible } from './names.ts';
-import type { Table } from './table.ts';
+import { quoted, warning } from './findings.ts';
+import type { Table } from './label-table.ts';
+import { nameKey, visible } from './name-key.ts';
 import type { Finding } from './types.ts';
-import { quoted, warning } from './wording.ts';
 
 /** Whether a column holds nothing but whole numbers: codes of classes. */
 export function isNumbered({ rows }: Table, column: string): boolean {

@@ -2,11 +2,11 @@ import { DataError } from '../errors.ts';
 import { count, plural } from '../words.ts';
 import { columnsOf, missingColumn } from './columns.ts';
 import type { Labelled, LabelledFile } from './dataset-layout.ts';
+import { info, quoted, warning } from './findings.ts';
+import type { Table } from './label-table.ts';
 import type { Lookup } from './lookup.ts';
 import { suspectSplits } from './split-suspects.ts';
-import type { Table } from './table.ts';
 import type { Finding, Split } from './types.ts';
-import { info, quoted, warning } from './wording.ts';
 
 interface Skipped {
   missing: string[];

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { DataError } from '../errors.ts';
 import { unlessMissing } from '../store/regular.ts';
-import { marksCoopData } from './coop.ts';
+import { marksCoopData } from './coop-splits.ts';
 import { dumpName, isFeatureDump } from './feature-dump.ts';
 import { isIndexName } from './indexes.ts';
 import { type KnownDataset, knownDataset } from './known.ts';

@@ -3,12 +3,12 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, posix, resolve } from 'node:path';
 import { DataError, throwIfAborted } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
+import { quoted } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { diskFile } from './source.ts';
 import { splitNamed } from './splits.ts';
 import type { SourceFile, Tree } from './tree.ts';
 import type { Split } from './types.ts';
-import { quoted } from './wording.ts';
 
 /** Finds the files that a table's rows name, each or nothing. */
 export type Lookup = (

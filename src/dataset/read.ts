@@ -7,19 +7,19 @@ import { withNamedErrors } from '../system-error.ts';
 import { count, number } from '../words.ts';
 import { describeClasses } from './classes.ts';
 import { CARD_NAME, cardOf, classNamesOfCard } from './dataset-card.ts';
+import { info, quoted, warning } from './findings.ts';
 import { LAYOUT_HINT } from './folder-checks.ts';
 import { refuseForeignFile, refuseForeignTable } from './foreign.ts';
 import { groupBy } from './groups.ts';
 import { CLASSES_NAME } from './indexes.ts';
+import { parseTable, TABLE_ENDINGS } from './label-table.ts';
 import { readListed } from './listed.ts';
 import { type Lookup, lookupInTree, lookupOnDisk } from './lookup.ts';
-import { visible } from './names.ts';
+import { visible } from './name-key.ts';
 import { type Found, readTree } from './read-tree.ts';
 import { diskFile, folderTree, zipTree } from './source.ts';
 import { splitNamed } from './splits.ts';
-import { parseTable, TABLE_ENDINGS } from './table.ts';
 import type { Dataset, Example, Finding, Split } from './types.ts';
-import { info, quoted, warning } from './wording.ts';
 
 /** How a data set is read. */
 export interface ReadOptions {

@@ -1,11 +1,11 @@
 import { posix } from 'node:path';
 import { DataError } from '../errors.ts';
-import { marksCoopData } from './coop.ts';
+import { marksCoopData } from './coop-splits.ts';
 import type { Layout } from './dataset-layout.ts';
+import { quoted } from './findings.ts';
 import { candidateBases } from './folders.ts';
 import { indexesOf, isIndexName } from './indexes.ts';
 import type { SourceFile } from './tree.ts';
-import { quoted } from './wording.ts';
 
 /** Folders that are data sets themselves, each with its table: they are refused, because they would be mistaken for classes. */
 export const severalSets: Layout = {

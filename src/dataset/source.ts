@@ -6,12 +6,12 @@ import { isImagePath } from '../image/image-paths.ts';
 import { type FileUse, PICTURE, readRegular } from '../store/regular.ts';
 import { openZip } from '../store/zip.ts';
 import { count, number } from '../words.ts';
+import { info, quoted, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { isHidden, isLeftover } from './leftovers.ts';
 import { sortNaturally } from './order.ts';
 import { grow, type SourceFile, type Tree } from './tree.ts';
 import type { Finding } from './types.ts';
-import { info, quoted, warning } from './wording.ts';
 
 /** A picture or a table of a data set. */
 const LISTED: FileUse = {

@@ -1,7 +1,7 @@
 import { count } from '../words.ts';
+import { info, quoted } from './findings.ts';
 import { groupBy } from './groups.ts';
 import type { Finding } from './types.ts';
-import { info, quoted } from './wording.ts';
 
 /** Says that names which are one class are written in several ways; `pairs` are of the name as it is written and as it is read. */
 export function spellingFindings(origin: string, pairs: Iterable<readonly [string, string]>): Finding[] {

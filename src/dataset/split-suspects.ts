@@ -1,11 +1,11 @@
 import { DataError } from '../errors.ts';
 import { type Columns, SPLIT_COLUMNS } from './columns.ts';
+import { quoted, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
-import { visible } from './names.ts';
+import type { Row, Table } from './label-table.ts';
+import { visible } from './name-key.ts';
 import { meansSplit } from './splits.ts';
-import type { Row, Table } from './table.ts';
 import type { Finding } from './types.ts';
-import { quoted, warning } from './wording.ts';
 
 /** A column with more values does not tell splits, unless its name says so. */
 const MOST_VALUES = 4;

@@ -1,10 +1,10 @@
 import { DataError, UsageError } from '../errors.ts';
 import { random } from '../math/random.ts';
 import { count } from '../words.ts';
+import { info, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { naturalOrder, sortNaturally } from './order.ts';
 import type { Dataset, Example, Split } from './types.ts';
-import { info, warning } from './wording.ts';
 
 /** Whether a picture is held out for tuning and testing. Where all are, none is: then they are what a person has. */
 export function heldOut(

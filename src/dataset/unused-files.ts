@@ -2,12 +2,12 @@ import { posix } from 'node:path';
 import { isImagePath, isOtherPicture } from '../image/image-paths.ts';
 import { count } from '../words.ts';
 import type { Labelled } from './dataset-layout.ts';
+import { info, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { hiddenFindings } from './source.ts';
 import { splitWithin } from './splits.ts';
 import type { SourceFile, Tree } from './tree.ts';
 import type { Finding } from './types.ts';
-import { info, warning } from './wording.ts';
 
 /** A kind of file that is neither a picture that is used nor a file that was read, and what is said of it. */
 interface Kind {

@@ -1,6 +1,6 @@
 import { taskOf } from '../classifier/classifier-task.ts';
 import type { ClassifierData } from '../classifier/types.ts';
-import { sampleFewShot } from '../dataset/sample.ts';
+import { sampleFewShot } from '../dataset/few-shot.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { throwIfAborted } from '../errors.ts';
 import { argmax, type Matrix, matrix, row, selectRows, softmaxRows } from '../math/matrix.ts';

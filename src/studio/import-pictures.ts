@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
+import { sampleDataset } from '../dataset/sample-dataset.ts';
 import { learnable } from '../dataset/split.ts';
-import { sampleThings } from '../dataset/things.ts';
 import type { Dataset, Finding } from '../dataset/types.ts';
 import { DataError, throwIfAborted } from '../errors.ts';
 import { type BoardPicture, sameName } from './board.ts';
@@ -60,7 +60,7 @@ const SAMPLE =
  * the npm registry where it is not on this machine yet. Throws `ModelError` where it cannot be had.
  */
 export async function importSample(session: Session, signal?: AbortSignal): Promise<void> {
-  const folder = await sampleThings({ signal });
+  const folder = await sampleDataset({ signal });
   const step = 'sample pictures';
   const pictures: BoardPicture[] = [];
   const classes = SAMPLE.map((name) => ({ id: crypto.randomUUID(), name }));
@@ -88,5 +88,5 @@ export function samplesOf({ board }: Session): string[] {
 /** The drawing of a thing that was not taught. Undefined for what is none of the sample's things. */
 export async function sampleToTry(thing: string): Promise<Uint8Array | undefined> {
   if (!SAMPLE.includes(thing)) return undefined;
-  return readFile(join(await sampleThings(), 'test', thing, 'fluent.png'));
+  return readFile(join(await sampleDataset(), 'test', thing, 'fluent.png'));
 }

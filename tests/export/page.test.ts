@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { workspace } from '../../src/classifier/fake-encoder.fixture.ts';
 import { type Classifier, fit } from '../../src/classifier/index.ts';
-import { sampleThings } from '../../src/dataset/things.ts';
+import { sampleDataset } from '../../src/dataset/sample-dataset.ts';
 import { writeSmallEncoder } from '../../src/encoder/small-encoder.fixture.ts';
 import { exportWeb } from '../../src/export/index.ts';
 import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
@@ -33,7 +33,7 @@ describe.skipIf(!chromiumPath)(`an exported page in Chromium${chromiumMissing}`,
       configFile: join(root, 'src/export/page/vite.config.ts'),
       build: { outDir: at('page'), emptyOutDir: true },
     });
-    classifier = await fit(await sampleThings(), {
+    classifier = await fit(await sampleDataset(), {
       encoder: await writeSmallEncoder(at('encoder')),
       method: 'tip-adapter',
       tune: 'fixed',
@@ -108,7 +108,7 @@ describe.skipIf(!chromiumPath)(`an exported page in Chromium${chromiumMissing}`,
   }
 
   it('gives the answers of predict, without a network', async () => {
-    const things = await sampleThings();
+    const things = await sampleDataset();
     const answers = new Set<string>();
     for (const [name, path] of Object.entries(await variants())) {
       const file = name.startsWith('example') ? join(things, path) : path;
@@ -128,7 +128,7 @@ describe.skipIf(!chromiumPath)(`an exported page in Chromium${chromiumMissing}`,
     expect(await page.title()).toBe(TITLE);
     expect(await page.locator('h1').textContent()).toBe(TITLE);
     const names = classifier.data.classes.map(({ name }) => name);
-    const things = await sampleThings();
+    const things = await sampleDataset();
     const rejected = new Set<boolean>();
     for (const path of [at('plain.png'), ...classifier.data.examples.map(({ id }) => join(things, id))]) {
       const got = await probabilities(path);

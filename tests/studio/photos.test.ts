@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { workspace } from '../../src/classifier/fake-encoder.fixture.ts';
 import { load } from '../../src/classifier/index.ts';
 import { readDataset } from '../../src/dataset/read.ts';
-import { sampleThings } from '../../src/dataset/things.ts';
+import { sampleDataset } from '../../src/dataset/sample-dataset.ts';
 import { builtinOnMachine } from '../../src/encoder/builtin/machine.fixture.ts';
 import { type Studio, startStudio } from '../../src/studio/index.ts';
 import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
@@ -23,7 +23,7 @@ const EACH = 5;
 
 /** A folder of real photos by class, or of the sample's drawings where those are not there; one more of each is kept aside. */
 async function writePictures(): Promise<{ top: string; aside: { path: string; name: string }[] }> {
-  const source = existsSync(PHOTOS) ? PHOTOS : await sampleThings();
+  const source = existsSync(PHOTOS) ? PHOTOS : await sampleDataset();
   const { classes, examples } = await readDataset(source);
   const top = at('pictures');
   const aside: { path: string; name: string }[] = [];

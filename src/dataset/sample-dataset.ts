@@ -84,7 +84,7 @@ export interface SampleOptions {
  * The folder of the sample, fetched and drawn at the first call (22 MB from the npm registry) and found on disk afterwards.
  * Throws `ModelError` where the registry cannot be reached or a package has other contents than pinned.
  */
-export async function sampleThings({ signal, onPackage }: SampleOptions = {}): Promise<string> {
+export async function sampleDataset({ signal, onPackage }: SampleOptions = {}): Promise<string> {
   const folder = join(homeFolder(), 'samples', 'hundred', 'things');
   if (existsSync(folder)) return folder;
   await mkdir(dirname(folder), { recursive: true });

@@ -1,8 +1,8 @@
 import { type Options, parse } from 'csv-parse/sync';
 import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
-import { visible } from './names.ts';
-import { decodeText, parseJson } from './text.ts';
+import { decodeText, parseJson } from './decode-text.ts';
+import { visible } from './name-key.ts';
 
 /** A table of texts with a header: CSV (`,`, `;`, tab or `|`) or JSON Lines. */
 export interface Table {

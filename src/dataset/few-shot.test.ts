@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sampleFewShot, shortClasses } from './sample.ts';
+import { sampleFewShot, shortClasses } from './few-shot.ts';
 import { splitDataset, withoutLeaks } from './split.ts';
 import type { Dataset, Example } from './types.ts';
 

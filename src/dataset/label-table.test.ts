@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseTable } from './table.ts';
+import { parseTable } from './label-table.ts';
 
 const read = (text: string, name = 'list.csv') => parseTable(Buffer.from(text), name);
 
