@@ -50,15 +50,51 @@ export function fitWeightsInTurns(
 /** Work that rests before each look at the scores. */
 export type Steps<T> = Generator<void, T>;
 
+/**
+ * So much a row's scores differ at least. Where they are no better than chance, the best weights are 0, and every answer would be the first
+ * class: rounded to single precision, the scores would be equal.
+ */
+const LEAST_SPREAD = 0.01;
+
 /** The same, to be done in turns. */
 export function* searchWeights(
   z: Matrix | undefined,
   s: Matrix,
   labels: ArrayLike<number>,
-  { maxRatio = Number.POSITIVE_INFINITY, start = { a: 1, b: 0 } }: Limits = {},
+  limits: Limits = {},
 ): Steps<Weights> {
   const at = crossEntropy(z ?? s, s, labels);
-  if (!z) {
+  const found = yield* leastCrossEntropy(at, z !== undefined, limits);
+  // Scores that differ so little are within that distance of chance.
+  if (found.nll < Math.log(s.cols) - LEAST_SPREAD) return found;
+  const spread = largestSpread(found.a, z ?? s, found.b, s);
+  if (spread === 0 || spread >= LEAST_SPREAD) return found;
+  const a = (found.a * LEAST_SPREAD) / spread;
+  const b = (found.b * LEAST_SPREAD) / spread;
+  return { a, b, nll: (yield* at(a, b)).nll };
+}
+
+/** The largest difference between two scores of one row, of a Z + b S. */
+function largestSpread(a: number, z: Matrix, b: number, s: Matrix): number {
+  let spread = 0;
+  for (let start = 0; start < s.data.length; start += s.cols) {
+    let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    for (let i = start; i < start + s.cols; i++) {
+      const score = a * z.data[i]! + b * s.data[i]!;
+      low = Math.min(low, score);
+      high = Math.max(high, score);
+    }
+    spread = Math.max(spread, high - low);
+  }
+  return spread;
+}
+
+function* leastCrossEntropy(
+  at: MomentsAt,
+  isPair: boolean,
+  { maxRatio = Number.POSITIVE_INFINITY, start = { a: 1, b: 0 } }: Limits,
+): Steps<Weights> {
+  if (!isPair) {
     const { t, nll } = yield* alongLine(at, (b) => ({ a: 0, b }), start.b || 1);
     return { a: 0, b: t, nll };
   }

@@ -117,6 +117,23 @@ describe('weights of text and cache', () => {
     expect(b / a).toBeCloseTo(50, 6);
   });
 
+  it('leave scores apart that are no better than chance, so that the answers are not all the first class', () => {
+    // The class of each row has its lowest score; the highest is that of the class before.
+    const labels = Int32Array.from({ length: 12 }, (_, i) => i % 3);
+    const wrong = matrix(
+      12,
+      3,
+      Float32Array.from({ length: 36 }, (_, k) => -50 * ((Math.floor(k / 3) + 2 - (k % 3)) % 3)),
+    );
+    for (const { a, b, nll } of [fitWeights(undefined, wrong, labels), fitWeights(wrong, wrong, labels)]) {
+      expect(100 * (a + b)).toBeCloseTo(0.01, 6);
+      expect(nll).toBeCloseTo(Math.log(3), 2);
+      expect(nll).toBeGreaterThan(Math.log(3));
+    }
+    const none = matrix(12, 3, new Float32Array(36));
+    expect(fitWeights(undefined, none, labels).nll).toBeCloseTo(Math.log(3), 6);
+  });
+
   it('are the same from any start', () => {
     const z = noisy(1, 1);
     const s = noisy(0.7, 2);
