@@ -105,7 +105,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
     );
 
   it('begins with two named classes, which are there once one is used, and takes that back', async () => {
-    expect(await page.locator('.first-class .class-name').count()).toBe(2);
+    await eventually(() => page.locator('.first-class .class-name').count()).toBe(2);
     expect(await page.locator('[data-start] h2').allInnerTexts()).toHaveLength(4);
     await page.locator('.first-class .class-name').first().click();
     await page.keyboard.type('apple');
