@@ -67,7 +67,7 @@ function fakeEngine(inputs: PortInfo[], outputs: PortInfo[], seen: Record<string
   const results = (feeds: Record<string, Tensor>): Record<string, Tensor> => {
     const made: Record<string, Tensor> = {};
     for (const { name, dtype } of outputs) {
-      const source = name.startsWith('text') ? feeds.input_ids : feeds.pixel_values;
+      const source = name.startsWith('text') ? feeds.input_ids! : feeds.pixel_values!;
       const [n] = source.shape;
       const values = numbers(source);
       const width = values.length / n;
@@ -138,9 +138,9 @@ describe('a dual encoder', () => {
     const text = [port('text_embeds')];
     await dualEncoder(two, folder, fakeEngine(masked, text, seen)).embedTexts(['a b c', 'b']);
     expect(seen).toHaveLength(1);
-    expect([...seen[0].attention_mask.data]).toEqual([1, 1, 1, 1, 0, 0]);
-    expect(seen[0].input_ids.dtype).toBe('int32');
-    expect([...seen[0].position_ids.data]).toEqual([0n, 1n, 2n, 0n, 1n, 2n]);
+    expect([...seen[0]!.attention_mask!.data]).toEqual([1, 1, 1, 1, 0, 0]);
+    expect(seen[0]!.input_ids!.dtype).toBe('int32');
+    expect([...seen[0]!.position_ids!.data]).toEqual([0n, 1n, 2n, 0n, 1n, 2n]);
 
     const bare = dualEncoder(two, folder, fakeEngine([port('input_ids', 'int64')], text));
     expect([...(await bare.embedTexts(['a b c', 'b', 'c c c'])).data]).toEqual([6, 3, 2, 1, 9, 3]);

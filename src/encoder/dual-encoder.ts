@@ -53,7 +53,7 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
     textFeeds(inputs, [(await tokenizer.get()).encode('')], text);
 
   function pixelFeeds(inputs: readonly PortInfo[], data: Float32Array, n: number): Record<string, Tensor> {
-    const port = inputs.find(({ name }) => name === 'pixel_values') ?? inputs[0];
+    const port = inputs.find(({ name }) => name === 'pixel_values') ?? inputs[0]!;
     return { [port.name]: floatInput(port, [n, 3, size, size], data) };
   }
 
@@ -65,7 +65,7 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
     signal?: AbortSignal,
   ): Promise<Matrix> {
     const output = outputNamed(session.outputs, names, model);
-    return asMatrix((await session.run(feeds, { outputs: [output], signal }))[output]);
+    return asMatrix((await session.run(feeds, { outputs: [output], signal }))[output]!);
   }
 
   return {
@@ -98,7 +98,7 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
         const { inputs } = session as Session;
         const feeds = textFeeds(
           inputs,
-          batch.map((i) => rows[i]),
+          batch.map((i) => rows[i]!),
           text,
         );
         if (combined) Object.assign(feeds, blankImages(inputs));

@@ -53,7 +53,7 @@ export function findDualFiles(paths: readonly string[], precision: Precision, wh
   const towers = (chosen: Precision) => {
     for (const folder of ['', 'onnx/']) {
       const name = (stem: string) => `${folder}${stem}${SUFFIX[chosen]}.onnx`;
-      const [image, text, both] = ['vision_model', 'text_model', 'model'].map(name);
+      const [image, text, both] = [name('vision_model'), name('text_model'), name('model')];
       if (present.has(image) && present.has(text)) return { imageModel: image, textModel: text };
       if (present.has(both)) return { imageModel: both, textModel: both };
     }
@@ -174,7 +174,7 @@ function parsed<T>(schema: z.ZodType<T>, json: Json, file: string): T {
   throw new ModelError(`${file} cannot be used: ${faultOf(result.error)}`, {
     code: 'encoder/field',
     hint: 'The file is damaged, or of an encoder that is not supported. Get it again, or use another encoder.',
-    details: { file, field: result.error.issues[0].path.join('.') },
+    details: { file, field: result.error.issues[0]!.path.join('.') },
   });
 }
 

@@ -16,7 +16,7 @@ const loader = {
     return views.map((view) => ({
       width: 1,
       height: 1,
-      data: Uint8Array.of(bytes[0], view, exif ? seed : 255),
+      data: Uint8Array.of(bytes[0]!, view, exif ? seed : 255),
     }));
   },
   close: async () => {},

@@ -135,7 +135,7 @@ async function encodeGroup(
     const encoded = await encoder.embedImages(pixels, signal);
     const entries = missing.map(({ key }, i) => ({ key, value: row(encoded, i).slice() }));
     missing.forEach(({ prepared, at }, i) => {
-      prepared.features[at] = entries[i].value;
+      prepared.features[at] = entries[i]!.value;
     });
     await cache?.putMany(entries);
   }
@@ -205,13 +205,13 @@ async function prepareGroup(
   const width = plan.views.length;
   return Promise.all(
     group.map((numbered, i) => {
-      const { bytes, hash, failure } = read[i];
+      const { bytes, hash, failure } = read[i]!;
       const features = plan.views.map((_, v) => {
         const kept = known?.[i * width + v];
         return isFeature(kept, plan.encoder.dimension) ? kept : undefined;
       });
       return bytes
-        ? decodeMissing(numbered, bytes, hash, keys[i], features, plan, loader, signal)
+        ? decodeMissing(numbered, bytes, hash, keys[i]!, features, plan, loader, signal)
         : { item: numbered.item, hash, features: [], missing: [], failure };
     }),
   );
@@ -242,13 +242,13 @@ async function decodeMissing(
   const wanted = [...features.keys()].filter((at) => features[at] === undefined);
   if (wanted.length === 0) return { item, hash, features, missing: [] };
   try {
-    const request = { spec: encoder.preprocessing, views: wanted.map((at) => views[at]), seed, exif };
+    const request = { spec: encoder.preprocessing, views: wanted.map((at) => views[at]!), seed, exif };
     const pixels = await loader.load(bytes, request, signal);
     return {
       item,
       hash,
       features,
-      missing: wanted.map((at, k) => ({ at, key: keys[at], pixels: pixels[k] })),
+      missing: wanted.map((at, k) => ({ at, key: keys[at]!, pixels: pixels[k]! })),
     };
   } catch (error) {
     return { item, hash, features: [], missing: [], failure: failureOf(numbered, error) };

@@ -134,7 +134,7 @@ export function preprocessingOf(json: unknown, file = 'preprocessor_config.json'
   const plain = name?.replace(/(Fast|Pil)$/, '');
   const known = plain === undefined || Object.hasOwn(CLASSES, plain);
   if (!known) refuse(`image_processor_type ${name} is not supported`);
-  const { crops, ...defaults }: Defaults = plain === undefined ? { crops: true } : CLASSES[plain];
+  const { crops, ...defaults }: Defaults = plain === undefined ? { crops: true } : CLASSES[plain]!;
   const c: Stated = { ...defaults, ...stated };
   const need = <T>(value: T | undefined, field: string): T =>
     value ?? refuse(`${field} is missing, and so is an image_processor_type that has a default for it`);
@@ -151,7 +151,7 @@ export function preprocessingOf(json: unknown, file = 'preprocessor_config.json'
     resize: squash ? 'squash' : 'shortest',
     resizeTo: size,
     crop,
-    filter: FILTERS[need(c.interpolation ?? c.resample, 'resample')],
+    filter: FILTERS[need(c.interpolation ?? c.resample, 'resample')]!,
     channels: 'rgb',
     layout: 'nchw',
     scale: (c.do_rescale ?? true) ? (c.rescale_factor ?? 1 / 255) : 1,

@@ -75,7 +75,8 @@ export async function cutPrompts(encoder: Encoder, prompts: readonly string[]): 
   const length = await encoder.textLength?.(prompts);
   if (!length) return [];
   const { tokens, read } = length;
-  return prompts.flatMap((prompt, i) => (tokens[i] > read ? [{ prompt, tokens: tokens[i], read }] : []));
+  const measured = prompts.map((prompt, i): CutPrompt => ({ prompt, tokens: tokens[i]!, read }));
+  return measured.filter((prompt) => prompt.tokens > read);
 }
 
 /**
@@ -94,7 +95,7 @@ export async function textHead(
   ]);
   const bare = prompts.findIndex((list) => list.length === 0);
   if (bare >= 0) {
-    throw new UsageError(`The class "${classes[bare].promptName}" has no prompt`, { code: 'prompts/none' });
+    throw new UsageError(`The class "${classes[bare]!.promptName}" has no prompt`, { code: 'prompts/none' });
   }
   const promptFeatures = await encoder.embedTexts(prompts.flat(), signal);
   const promptClass = Int32Array.from(prompts.flatMap((list, c) => list.map(() => c)));

@@ -38,13 +38,13 @@ function exportedFiles(): Record<string, Uint8Array> {
 
 function largestGap(a: Matrix, b: Matrix): number {
   expect([a.rows, a.cols]).toEqual([b.rows, b.cols]);
-  return a.data.reduce((gap, value, i) => Math.max(gap, Math.abs(value - b.data[i])), 0);
+  return a.data.reduce((gap, value, i) => Math.max(gap, Math.abs(value - b.data[i]!)), 0);
 }
 
 function reference(name: string): Matrix {
   const { tensors } = parseSafetensors(readFileSync(new URL('outputs.safetensors', golden)));
   const { shape, data } = tensors.get(name)!;
-  return matrix(shape[0], shape[1], data as Float32Array);
+  return matrix(shape[0]!, shape[1]!, data as Float32Array);
 }
 
 const needed = [exported, golden, tokenizer];
@@ -91,7 +91,7 @@ describe.skipIf(!needed.every((url) => existsSync(url)))(
       });
       expect(planned).toBe(record.files.reduce((sum, { bytes }) => sum + bytes, 0));
       expect(seen.at(-1)).toBe(planned);
-      expect(record).toMatchObject({ id: NAME, revision: commitOf(hub.repos['tiny/clip']), dimension: 64 });
+      expect(record).toMatchObject({ id: NAME, revision: commitOf(hub.repos['tiny/clip']!), dimension: 64 });
       expect(record.logitScale).toBeCloseTo(24.802, 3);
       expect(record.files.map(({ path }) => path)).not.toContain('README.md');
       expect(folder).toBe(encoderFolder(NAME));
@@ -119,7 +119,7 @@ describe.skipIf(!needed.every((url) => existsSync(url)))(
         data: Uint8Array.from({ length: 64 * 64 * 3 }, () => integer(256)),
       }));
       const values = floatTensor([6, 3, 64, 64], normalize(pixels, record.preprocessing));
-      const whole = (await session.run({ pixel_values: values })).image_embeds.data as Float32Array;
+      const whole = (await session.run({ pixel_values: values })).image_embeds!.data as Float32Array;
       const encoder = await loadEncoder(NAME, { engine });
       expect(largestGap(await encoder.embedImages(pixels), matrix(6, 64, whole))).toBeLessThan(1e-5);
       await expect(
@@ -229,7 +229,7 @@ describe.skipIf(!needed.every((url) => existsSync(url)))(
 
       await removeEncoder(NAME);
       const bytes = await readFile(bundle);
-      bytes[Math.floor(bytes.length / 2)] ^= 1;
+      bytes[Math.floor(bytes.length / 2)]! ^= 1;
       await writeFile(bundle, bytes);
       await expect(unbundle(bundle)).rejects.toMatchObject({ code: 'encoder/bundle' });
       await writeFile(bundle, bytes.subarray(0, bytes.length / 2));

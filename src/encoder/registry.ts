@@ -227,7 +227,7 @@ export type EncoderSource =
 export function encoderSource(name: string): EncoderSource {
   const registered = REGISTRY.find((entry) => entry.id === name);
   if (registered) return registeredSource(registered);
-  const [, place, suffix = 'fp32'] = /^(.*?)(?:#(\w+))?$/s.exec(name) as RegExpExecArray;
+  const [, place = '', suffix = 'fp32'] = /^(.*?)(?:#(\w+))?$/s.exec(name) as RegExpExecArray;
   if (!/[\\/:]|^\.+$/.test(place)) throw unknownName(name);
   const source = parseSource(place);
   switch (source.kind) {

@@ -66,7 +66,7 @@ export function createTokenizer(
     encode: (text) => {
       const ids = tokensOf(text);
       if (ids.length <= length) return ids;
-      return [...ids.slice(0, length - 1), ids[ids.length - 1]];
+      return [...ids.slice(0, length - 1), ...ids.slice(-1)];
     },
     count: (text) => tokensOf(text).length,
   };

@@ -74,7 +74,7 @@ export async function lengthOfTexts(
 /** The name of the wanted result among a model's outputs. */
 export function outputNamed(ports: readonly PortInfo[], names: readonly string[], model: string): string {
   const found = names.find((name) => ports.some((port) => port.name === name));
-  const only = ports.length === 1 && ports[0].shape.length === 2 ? ports[0].name : undefined;
+  const only = ports.length === 1 && ports[0]!.shape.length === 2 ? ports[0]!.name : undefined;
   if (found ?? only) return (found ?? only) as string;
   throw new ModelError(`${model} has none of the outputs ${names.join(', ')}`, {
     code: 'encoder/outputs',
@@ -98,7 +98,7 @@ export function textFeeds(
 ): Record<string, Tensor> {
   const width = padding === 'fixed' ? length : rows.reduce((most, row) => Math.max(most, row.length), 0);
   const values: Record<string, (row: readonly number[], at: number) => number> = {
-    input_ids: (row, at) => (at < row.length ? row[at] : pad),
+    input_ids: (row, at) => (at < row.length ? row[at]! : pad),
     attention_mask: (row, at) => Number(at < row.length),
     position_ids: (_, at) => at,
     token_type_ids: () => 0,

@@ -4,7 +4,7 @@ import type { Engine } from '../../engine/types.ts';
 import { ModelError, throwIfAborted } from '../../errors.ts';
 import { toOnnx } from '../../graph/onnx.ts';
 import { type Matrix, matrix } from '../../math/matrix.ts';
-import { floatTensor, type Tensor } from '../../math/tensor.ts';
+import { floatTensor, ofRank, type Tensor } from '../../math/tensor.ts';
 import { encodeSafetensors } from '../../store/safetensors.ts';
 import { type EncoderRecord, fingerprintOf, tokenizerMeaning } from '../record.ts';
 import { type KerasModel, pooledFeature, readKerasModel } from './keras.ts';
@@ -113,17 +113,20 @@ export async function buildBuiltin(
 const HEAD_LAYER = 'fc1000';
 
 function classifierLayer(keras: KerasModel): Record<string, Tensor> {
-  const [kernel, bias] = ['kernel', 'bias'].map((name) => keras.weight(HEAD_LAYER, name));
-  return { kernel: floatTensor(kernel.shape, kernel.data), bias: floatTensor(bias.shape, bias.data) };
+  const tensor = (name: string): Tensor => {
+    const { shape, data } = keras.weight(HEAD_LAYER, name);
+    return floatTensor(shape, data);
+  };
+  return { kernel: tensor('kernel'), bias: tensor('bias') };
 }
 
 /** One row a class, [1000, 2048]. */
 function classifierVectors(keras: KerasModel): Matrix {
   const { shape, data } = keras.weight(HEAD_LAYER, 'kernel');
-  const [features, classes] = shape;
+  const [features, classes] = ofRank(shape, 2);
   const out = matrix(classes, features);
   for (let j = 0; j < features; j++) {
-    for (let c = 0; c < classes; c++) out.data[c * features + j] = data[j * classes + c];
+    for (let c = 0; c < classes; c++) out.data[c * features + j] = data[j * classes + c]!;
   }
   return out;
 }
@@ -131,7 +134,7 @@ function classifierVectors(keras: KerasModel): Matrix {
 /** `{"0": "tench", "1": "great_white_shark", …}` as names in order. */
 function labels(json: Uint8Array): string[] {
   const named = JSON.parse(new TextDecoder().decode(json)) as Record<string, string>;
-  return Object.keys(named).map((_, i) => named[i].replaceAll('_', ' '));
+  return Object.keys(named).map((_, i) => named[i]!.replaceAll('_', ' '));
 }
 
 function member(members: Members, path: string): Uint8Array {

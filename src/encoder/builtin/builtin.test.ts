@@ -29,13 +29,13 @@ describe.skipIf(missing !== undefined)(title, () => {
 
   const rows = (name: string): Matrix => {
     const { shape, data } = tensors.get(name)!;
-    return matrix(shape[0], shape[1], data as Float32Array);
+    return matrix(shape[0]!, shape[1]!, data as Float32Array);
   };
   /** Largest difference relative to the largest number. */
   const gap = (a: Matrix, b: Matrix): number => {
     expect([a.rows, a.cols]).toEqual([b.rows, b.cols]);
     const largest = b.data.reduce((top, value) => Math.max(top, Math.abs(value)), 0);
-    return a.data.reduce((top, value, i) => Math.max(top, Math.abs(value - b.data[i])), 0) / largest;
+    return a.data.reduce((top, value, i) => Math.max(top, Math.abs(value - b.data[i]!)), 0) / largest;
   };
 
   beforeAll(async () => {
@@ -66,7 +66,9 @@ describe.skipIf(missing !== undefined)(title, () => {
     const { data } = tensors.get('crops')!;
     const size = 224 * 224 * 3;
     for (let i = 0; i < 2; i++)
-      expect(Buffer.compare(pixels[i].data, (data as Uint8Array).subarray(i * size, (i + 1) * size))).toBe(0);
+      expect(Buffer.compare(pixels[i]!.data, (data as Uint8Array).subarray(i * size, (i + 1) * size))).toBe(
+        0,
+      );
   });
 
   it('gives the reference features and, through the classifier, its probabilities', async () => {
@@ -80,7 +82,7 @@ describe.skipIf(missing !== undefined)(title, () => {
     for (let i = 0; i < features.rows; i++) {
       const logits = Float64Array.from(bias);
       row(features, i).forEach((value, j) => {
-        for (let c = 0; c < logits.length; c++) logits[c] += value * kernel[j * logits.length + c];
+        for (let c = 0; c < logits.length; c++) logits[c]! += value * kernel[j * logits.length + c]!;
       });
       probabilities.data.set(softmax(logits), i * bias.length);
     }

@@ -35,7 +35,11 @@ export function builtinEncoder(record: EncoderRecord, folder: string, engine: En
         const { run } = await image.get();
         const data = normalize(batch, record.preprocessing);
         const feeds = { pixel_values: floatTensor([batch.length, 3, size, size], data) };
-        const { feature } = await run(feeds, { signal, transfer: [data.buffer as ArrayBuffer] });
+        const { feature } = await run(feeds, {
+          outputs: ['feature'],
+          signal,
+          transfer: [data.buffer as ArrayBuffer],
+        });
         return asMatrix(feature);
       };
       const parts: Matrix[] = [];
@@ -47,7 +51,7 @@ export function builtinEncoder(record: EncoderRecord, folder: string, engine: En
       const embedded = await sentences.embed(texts, signal);
       const { run } = await map.get();
       const feeds = { sentences: floatTensor([embedded.rows, embedded.cols], embedded.data) };
-      return asMatrix((await run(feeds, { signal })).rows);
+      return asMatrix((await run(feeds, { outputs: ['rows'], signal })).rows);
     },
     textLength: sentences.textLength,
     close: async () => {

@@ -1,8 +1,8 @@
 import { ModelError } from '../../errors.ts';
 import { add, relu } from '../../graph/elementwise.ts';
-import { constant, type Expr, input } from '../../graph/expression.ts';
+import { constant, type Expr, input, knownSize } from '../../graph/expression.ts';
 import { conv2d, globalAveragePool, maxPool } from '../../graph/vision.ts';
-import { floatTensor, sizeOf } from '../../math/tensor.ts';
+import { floatTensor, ofRank, sizeOf } from '../../math/tensor.ts';
 import { count } from '../../words.ts';
 
 /**
@@ -66,17 +66,22 @@ export function pooledFeature(model: KerasModel): Expr {
   const values = new Map<string, Layered>();
   const normalized = new Map<string, Config>();
   for (const { class_name, config, inbound_nodes } of model.layers) {
-    if (class_name === 'BatchNormalization') normalized.set(inbound_nodes[0][0][0], config);
+    if (class_name === 'BatchNormalization') normalized.set(inbound_nodes[0]![0]![0], config);
   }
   for (const { class_name, config, inbound_nodes } of model.layers) {
-    const operands = (inbound_nodes[0] ?? []).map(([name]) => values.get(name) as Layered);
+    const operands = (inbound_nodes[0] ?? []).map(([name]) => values.get(name)!);
     const build = BUILDERS[class_name];
     if (!build) {
       throw new ModelError(`The Keras layer ${config.name} is a ${class_name}, which is not known here`, {
         code: 'encoder/keras-layer',
       });
     }
-    const value = build(operands, config, model, normalized.get(config.name));
+    const value = build(
+      operands as readonly Layered[] as Operands,
+      config,
+      model,
+      normalized.get(config.name),
+    );
     if (class_name === 'GlobalAveragePooling2D') return value.x;
     values.set(config.name, value);
   }
@@ -90,17 +95,19 @@ interface Layered {
 }
 
 type Config = KerasLayer['config'];
-type Builder = (operands: Layered[], config: Config, model: KerasModel, batchNorm?: Config) => Layered;
+type Builder = (operands: Operands, config: Config, model: KerasModel, batchNorm?: Config) => Layered;
+/** As many as the layer takes: none for the input, two for `Add`. */
+type Operands = readonly [Layered, Layered];
 
 const NO_PADS = [0, 0, 0, 0] as const;
 
 const BUILDERS: Readonly<Record<string, Builder>> = {
   InputLayer: (_, { batch_input_shape }) => {
-    const [, height, width, channels] = batch_input_shape as number[];
+    const [, height, width, channels] = batch_input_shape as [null, number, number, number];
     return { x: input('pixel_values', ['n', channels, height, width]), pads: NO_PADS };
   },
   ZeroPadding2D: ([{ x }], { padding }) => {
-    const [[top, bottom], [left, right]] = padding as number[][];
+    const [[top, bottom], [left, right]] = padding as [[number, number], [number, number]];
     return { x, pads: [top, left, bottom, right] };
   },
   Conv2D: ([{ x, pads }], config, model, batchNorm) => {
@@ -128,14 +135,18 @@ const BUILDERS: Readonly<Record<string, Builder>> = {
 };
 
 /** Keras's `same`: the output is ceil(size / stride), odd padding goes to the end. */
-function samePads({ shape }: Expr, weight: Expr, stride: readonly number[]): Layered['pads'] {
-  const [vertical, horizontal] = [0, 1].map((axis) => {
-    const size = shape[axis + 2] as number;
-    const kernel = weight.shape[axis + 2] as number;
-    const total = Math.max((Math.ceil(size / stride[axis]) - 1) * stride[axis] + kernel - size, 0);
-    return [Math.floor(total / 2), Math.ceil(total / 2)];
-  });
-  return [vertical[0], horizontal[0], vertical[1], horizontal[1]];
+function samePads(x: Expr, weight: Expr, stride: readonly [number, number]): Layered['pads'] {
+  const total = (axis: 0 | 1): number => {
+    const [size, kernel] = [knownSize('conv2d', x, axis + 2), knownSize('conv2d', weight, axis + 2)];
+    return Math.max((Math.ceil(size / stride[axis]) - 1) * stride[axis] + kernel - size, 0);
+  };
+  const [vertical, horizontal] = [total(0), total(1)];
+  return [
+    Math.floor(vertical / 2),
+    Math.floor(horizontal / 2),
+    Math.ceil(vertical / 2),
+    Math.ceil(horizontal / 2),
+  ];
 }
 
 /** Kernel [kh, kw, in, out] as [out, in, kh, kw], scaled, and bias shifted, by the batch normalisation that follows. */
@@ -146,15 +157,15 @@ function foldedConvolution(
 ): { weight: Expr; bias: Expr } {
   const kernel = model.weight(conv, 'kernel');
   const bias = Float64Array.from(model.weight(conv, 'bias').data);
-  const [kh, kw, channels, filters] = kernel.shape;
+  const [kh, kw, channels, filters] = ofRank(kernel.shape, 4);
   const gain = new Float64Array(filters).fill(1);
   if (batchNorm) {
-    const [gamma, beta, mean, variance] = ['gamma', 'beta', 'moving_mean', 'moving_variance'].map(
-      (name) => model.weight(batchNorm.name, name).data,
-    );
+    const values = (name: string) => model.weight(batchNorm.name, name).data;
+    const [gamma, beta] = [values('gamma'), values('beta')];
+    const [mean, variance] = [values('moving_mean'), values('moving_variance')];
     for (let f = 0; f < filters; f++) {
-      gain[f] = gamma[f] / Math.sqrt(variance[f] + (batchNorm.epsilon as number));
-      bias[f] = (bias[f] - mean[f]) * gain[f] + beta[f];
+      gain[f] = gamma[f]! / Math.sqrt(variance[f]! + (batchNorm.epsilon as number));
+      bias[f] = (bias[f]! - mean[f]!) * gain[f]! + beta[f]!;
     }
   }
   const weight = new Float32Array(kernel.data.length);
@@ -163,7 +174,7 @@ function foldedConvolution(
     for (let c = 0; c < channels; c++) {
       const from = (tap * channels + c) * filters;
       for (let f = 0; f < filters; f++)
-        weight[(f * channels + c) * taps + tap] = kernel.data[from + f] * gain[f];
+        weight[(f * channels + c) * taps + tap] = kernel.data[from + f]! * gain[f]!;
     }
   }
   return {

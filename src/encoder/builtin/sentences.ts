@@ -30,7 +30,7 @@ export function openSentences(folder: string, model: string, engine: Engine): Se
       for (let i = 0; i < texts.length; i++) {
         throwIfAborted(signal);
         const { last_hidden_state: hidden } = await run(
-          textFeeds(inputs, [encode(texts[i])], SENTENCE_RULE),
+          textFeeds(inputs, [encode(texts[i]!)], SENTENCE_RULE),
           {
             outputs: ['last_hidden_state'],
             signal,
@@ -49,7 +49,7 @@ export function openSentences(folder: string, model: string, engine: Engine): Se
 function meanOfTokens(tokens: Matrix, target: Float32Array): void {
   const sum = new Float64Array(tokens.cols);
   tokens.data.forEach((value, at) => {
-    sum[at % tokens.cols] += value;
+    sum[at % tokens.cols]! += value;
   });
   const length = norm(sum);
   sum.forEach((value, j) => {

@@ -30,7 +30,7 @@ export function fitTextMap(anchors: Matrix, vectors: Matrix): TextMap {
     for (let j = 0; j <= i; j++) {
       kernel[i * n + j] = Math.exp(SHARPNESS * (dot(row(anchors, i), row(anchors, j)) - 1));
     }
-    kernel[i * n + i] += RIDGE;
+    kernel[i * n + i]! += RIDGE;
   }
   const solved = choleskySolve(cholesky(kernel, n), n, centred(vectors), vectors.cols);
   return { anchors, coefficients: matrix(n, vectors.cols, Float32Array.from(solved)) };
@@ -47,6 +47,6 @@ export function mapTexts({ anchors, coefficients }: TextMap): Expr {
 function centred(m: Matrix): Float64Array {
   const mean = new Float64Array(m.cols);
   for (let i = 0; i < m.rows; i++)
-    for (let j = 0; j < m.cols; j++) mean[j] += m.data[i * m.cols + j] / m.rows;
-  return Float64Array.from(m.data, (value, at) => value - mean[at % m.cols]);
+    for (let j = 0; j < m.cols; j++) mean[j]! += m.data[i * m.cols + j]! / m.rows;
+  return Float64Array.from(m.data, (value, at) => value - mean[at % m.cols]!);
 }

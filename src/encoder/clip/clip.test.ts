@@ -35,7 +35,7 @@ function expectNear(got: ArrayLike<number>, expected: Tensor, tolerance: number)
   const values = expected.data as Float32Array;
   expect(got.length).toBe(values.length);
   let worst = 0;
-  for (let i = 0; i < values.length; i++) worst = Math.max(worst, Math.abs(got[i] - values[i]));
+  for (let i = 0; i < values.length; i++) worst = Math.max(worst, Math.abs(got[i]! - values[i]!));
   expect(worst).toBeLessThan(tolerance);
 }
 
@@ -80,8 +80,8 @@ describe.skipIf(!existsSync(golden))('CLIP from weights follows PyTorch (../shar
     const image = shape.image;
     const pixels = input('pixel_values', ['n', 3, 64, 64]);
     const { embedded, blocks } = vitLayers(pixels, asInputs(checkpoint), image);
-    const used = await weightsOf(checkpoint, (weights) => vitLayers(pixels, weights, image).blocks[0]);
-    const session = await engine.compile({ embedded, block0: blocks[0] });
+    const used = await weightsOf(checkpoint, (weights) => vitLayers(pixels, weights, image).blocks[0]!);
+    const session = await engine.compile({ embedded, block0: blocks[0]! });
     const feeds = Object.fromEntries([...used].map(([name, tensor]) => [`clip.${name}`, tensor]));
     const got = await session.run({ ...feeds, pixel_values: inputs.get('pixel_values') as Tensor });
     expectNear(got.embedded.data as Float32Array, outputs.get('vision_after_ln_pre') as Tensor, 1e-4);
@@ -95,7 +95,7 @@ describe.skipIf(!existsSync(golden))('CLIP from weights follows PyTorch (../shar
     expect(image).toMatchObject({ size: 64, layers: [1, 1, 1, 1], heads: 8 });
     const pixels = input('pixel_values', ['n', 3, 64, 64]);
     const maps = resnetLayers(pixels, asInputs(checkpoint), image);
-    const used = await weightsOf(checkpoint, (weights) => resnetLayers(pixels, weights, image)[4]);
+    const used = await weightsOf(checkpoint, (weights) => resnetLayers(pixels, weights, image)[4]!);
     const names = ['stem', 'layer1', 'layer2', 'layer3', 'layer4'];
     const session = await engine.compile(Object.fromEntries(maps.map((map, i) => [names[i], map])));
     const feeds = Object.fromEntries([...used].map(([name, tensor]) => [`clip.${name}`, tensor]));
@@ -104,7 +104,7 @@ describe.skipIf(!existsSync(golden))('CLIP from weights follows PyTorch (../shar
     const got = await session.run({ ...feeds, pixel_values: first });
     const outputs = read('tiny_clip_rn/outputs.safetensors');
     for (const name of names) {
-      expectNear(got[name].data as Float32Array, outputs.get(`vision_after_${name}`) as Tensor, 5e-4);
+      expectNear(got[name]!.data as Float32Array, outputs.get(`vision_after_${name}`) as Tensor, 5e-4);
     }
   });
 });
@@ -169,7 +169,7 @@ describe('a small random text tower', () => {
     const cut = [17, 3, 4, 19, 0, 0, 17, 5, 6, 7, 8, 19];
     const embeddings = Float32Array.from(
       { length: 12 * 8 },
-      (_, at) => table[cut[Math.floor(at / 8)] * 8 + (at % 8)],
+      (_, at) => table[cut[Math.floor(at / 8)]! * 8 + (at % 8)]!,
     );
     const end = Float32Array.from(cut, (id) => Number(id === 19));
     const short = {

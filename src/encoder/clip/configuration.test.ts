@@ -123,7 +123,7 @@ describe('the configuration of a CLIP from weights', () => {
     const [before, after] = [await answersOf(folders[names]), await answersOf(altered(names, change))];
     expect(after.fingerprint).not.toBe(before.fingerprint);
     for (const tower of ['image', 'text'] as const) {
-      const differs = before[tower].some((x, i) => Math.abs(x - after[tower][i]) > 1e-4);
+      const differs = before[tower].some((x, i) => Math.abs(x - after[tower][i]!) > 1e-4);
       if (towers.length > 0) expect(differs, tower).toBe(towers.includes(tower));
     }
   });
@@ -216,7 +216,7 @@ describe('the configuration of a CLIP from weights', () => {
     await expect(encoder.embedTexts(['a cat'])).rejects.toMatchObject({ code: 'clip/tokens' });
     const { cols, data } = await encoder.embedTexts(['a q', 'a q cat', 'a q q', 'b q']);
     const [first, ...others] = [0, 1, 2, 3].map((i) => [...data.subarray(i * cols, (i + 1) * cols)]);
-    const same = (row: number[]) => row.every((x, j) => Math.abs(x - first[j]) < 1e-5);
+    const same = (row: number[]) => row.every((x, j) => Math.abs(x - first[j]!) < 1e-5);
     expect(others.map(same)).toEqual([true, true, false]);
     await encoder.close();
   });

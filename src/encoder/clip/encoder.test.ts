@@ -71,10 +71,10 @@ describe.skipIf(!there)(
       const [first, ...others] = embedded;
       for (const { images, texts, fingerprint } of others) {
         images.data.forEach((x, i) => {
-          expect(Math.abs(x - first.images.data[i])).toBeLessThan(1e-4);
+          expect(Math.abs(x - first.images.data[i]!)).toBeLessThan(1e-4);
         });
         texts.data.forEach((x, i) => {
-          expect(Math.abs(x - first.texts.data[i])).toBeLessThan(1e-4);
+          expect(Math.abs(x - first.texts.data[i]!)).toBeLessThan(1e-4);
         });
         expect(fingerprint).not.toBe(first.fingerprint);
       }
@@ -84,7 +84,7 @@ describe.skipIf(!there)(
       const encoder = await loadEncoder(folders.openClip, { engine });
       const tower = await encoder.textTower?.();
       if (!tower) throw new Error('no tower');
-      const tokens = tower.tokenize(TEXTS[0]);
+      const tokens = tower.tokenize(TEXTS[0]!);
       const t = tokens.length;
       const outputs = { out: tower.encode(input('e', [1, t, tower.width]), input('end', [1, t])) };
       const session = await engine.compile(outputs);
@@ -96,9 +96,9 @@ describe.skipIf(!there)(
           Float32Array.from(tokens, (_, i) => Number(i === t - 1)),
         ),
       });
-      const expected = await encoder.embedTexts([TEXTS[0]]);
+      const expected = await encoder.embedTexts([TEXTS[0]!]);
       (out.data as Float32Array).forEach((x, i) => {
-        expect(Math.abs(x - expected.data[i])).toBeLessThan(1e-4);
+        expect(Math.abs(x - expected.data[i]!)).toBeLessThan(1e-4);
       });
       await encoder.close();
     });

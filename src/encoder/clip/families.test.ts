@@ -31,8 +31,8 @@ function difference(got: Tensor, wanted: Tensor): number {
   expect(a.length).toBe(b.length);
   let [worst, largest] = [0, 0];
   for (let i = 0; i < b.length; i++) {
-    worst = Math.max(worst, Math.abs(a[i] - b[i]));
-    largest = Math.max(largest, Math.abs(b[i]));
+    worst = Math.max(worst, Math.abs(a[i]! - b[i]!));
+    largest = Math.max(largest, Math.abs(b[i]!));
   }
   return worst / largest;
 }

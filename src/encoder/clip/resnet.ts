@@ -1,9 +1,10 @@
 import { add, relu } from '../../graph/elementwise.ts';
-import type { Expr } from '../../graph/expression.ts';
+import { type Expr, knownSize } from '../../graph/expression.ts';
 import { concat, reshape, slice, transpose } from '../../graph/layout.ts';
 import { mean } from '../../graph/reduce.ts';
 import { attention } from '../../graph/sequence.ts';
 import { averagePool, conv2d } from '../../graph/vision.ts';
+import { ofRank } from '../../math/tensor.ts';
 import { dense, type Weights } from './transformer.ts';
 
 export interface ResNetShape {
@@ -23,7 +24,7 @@ export interface ResNetShape {
  */
 export function resnetTower(pixels: Expr, weights: Weights, shape: ResNetShape): Expr {
   const maps = resnetLayers(pixels, weights, shape);
-  return attentionPool(maps[maps.length - 1], weights, shape.heads);
+  return attentionPool(maps[maps.length - 1]!, weights, shape.heads);
 }
 
 /** Maps [n, c, h, w] after the stem and after each of the four layers. */
@@ -34,7 +35,7 @@ export function resnetLayers(pixels: Expr, weights: Weights, { layers }: ResNetS
   }
   const maps = [halved(x)];
   layers.forEach((blocks, layer) => {
-    let map = maps[layer];
+    let map = maps[layer]!;
     for (let block = 0; block < blocks; block++) {
       const stride = layer > 0 && block === 0 ? 2 : 1;
       map = bottleneck(map, weights, `visual.layer${layer + 1}.${block}`, stride, block === 0);
@@ -72,13 +73,14 @@ function halved(x: Expr): Expr {
 
 /** The mean over places asks all places, itself included: multi-head attention with one query. */
 function attentionPool(x: Expr, weights: Weights, heads: number): Expr {
-  const [n, channels, height, width] = x.shape;
-  const places = (height as number) * (width as number);
-  const tokens = transpose(reshape(x, [n, channels, places]), [0, 2, 1]);
   const name = 'visual.attnpool';
+  const [n, channels] = ofRank(x.shape, 4);
+  const places = knownSize(name, x, 2) * knownSize(name, x, 3);
+  const tokens = transpose(reshape(x, [n, channels, places]), [0, 2, 1]);
   const all = add(concat([mean(tokens, [1], true), tokens], 1), weights(`${name}.positional_embedding`));
   const query = dense(slice(all, 1, 0, 1), weights, `${name}.q_proj`);
-  const [keys, values] = ['k', 'v'].map((part) => dense(all, weights, `${name}.${part}_proj`));
+  const keys = dense(all, weights, `${name}.k_proj`);
+  const values = dense(all, weights, `${name}.v_proj`);
   const pooled = reshape(attention(query, keys, values, heads), [n, channels]);
   return dense(pooled, weights, `${name}.c_proj`);
 }

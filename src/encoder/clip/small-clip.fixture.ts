@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toHalf } from '../../math/half.ts';
 import { random } from '../../math/random.ts';
-import { floatTensor, sizeOf, type Tensor } from '../../math/tensor.ts';
+import { floatTensor, ofRank, sizeOf, type Tensor } from '../../math/tensor.ts';
 import { encodeSafetensors } from '../../store/safetensors.ts';
 
 const [SIDE, PATCH, WIDTH, CONTEXT, DIMENSION] = [32, 16, 16, 12, 8];
@@ -108,7 +108,7 @@ function hubNames(tensors: Readonly<Record<string, Tensor>>): Record<string, Ten
       const size = tensor.data.length / 3;
       for (const [i, part] of [...'qkv'].entries()) {
         const data = (tensor.data as Float32Array).slice(i * size, (i + 1) * size);
-        named[`${joint[1]}${part}_proj.${joint[2]}`] = floatTensor([rows / 3, ...rest], data);
+        named[`${joint[1]}${part}_proj.${joint[2]}`] = floatTensor([rows! / 3, ...rest], data);
       }
     } else named[hub] = /^(visual|text)_projection/.test(hub) ? transposed(tensor) : tensor;
   }
@@ -134,7 +134,8 @@ const HUB_NAMES: readonly (readonly [RegExp, string])[] = [
   [/\.mlp\.c_proj/, '.mlp.fc2'],
 ];
 
-function transposed({ shape: [rows, cols], data }: Tensor): Tensor {
+function transposed({ shape, data }: Tensor): Tensor {
+  const [rows, cols] = ofRank(shape, 2);
   const out = Float32Array.from({ length: rows * cols }, (_, at) =>
     Number(data[(at % rows) * cols + Math.floor(at / rows)]),
   );

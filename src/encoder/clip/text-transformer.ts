@@ -1,5 +1,5 @@
 import { add, equal, less, mul, where } from '../../graph/elementwise.ts';
-import { constant, type Expr } from '../../graph/expression.ts';
+import { constant, type Expr, knownSize } from '../../graph/expression.ts';
 import { expandTo, reshape, slice } from '../../graph/layout.ts';
 import { matmul } from '../../graph/products.ts';
 import { max, sum } from '../../graph/reduce.ts';
@@ -32,7 +32,7 @@ function tokenNumber(id: number): Expr {
 /** 1 at the first of a text's tokens that is the wanted one, 0 elsewhere, [n, t]: texts may be padded with their end token. */
 function firstPlace(ids: Expr, wanted: Expr): Expr {
   const found = where(equal(ids, expandTo(wanted, ids.shape, ids)), 1, 0);
-  const before = matmul(found, constant(strictlyUpper(ids.shape[1] as number)));
+  const before = matmul(found, constant(strictlyUpper(knownSize('firstPlace', ids, 1))));
   return where(less(before, 0.5), found, 0);
 }
 
@@ -45,16 +45,15 @@ function strictlyUpper(t: number): Tensor {
 /** The same from the tokens' embeddings [n, t, w], with `end` [n, t] 1 at the last token of each text and 0 elsewhere. */
 export function encodeEmbeddings(embeddings: Expr, end: Expr, weights: Weights, shape: TextShape): Expr {
   const blocks = textLayers(embeddings, weights, shape);
-  const [n, t] = embeddings.shape;
-  const normed = norm(blocks.at(-1) as Expr, weights, 'ln_final', shape);
-  const pooled = sum(mul(normed, reshape(end, [n, t, 1])), [1]);
+  const normed = norm(blocks.at(-1)!, weights, 'ln_final', shape);
+  const pooled = sum(mul(normed, reshape(end, [...end.shape, 1])), [1]);
   return matmul(pooled, weights('text_projection'));
 }
 
 /** Tokens [n, t, w] after each block. */
 export function textLayers(embeddings: Expr, weights: Weights, shape: TextShape): Expr[] {
   const { context, blocks } = shape;
-  const length = embeddings.shape[1] as number;
+  const length = knownSize('textLayers', embeddings, 1);
   const places = weights('positional_embedding');
   const placed = add(embeddings, length < context ? slice(places, 0, 0, length) : places);
   const mask = causalMask(length);

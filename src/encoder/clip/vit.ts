@@ -3,6 +3,7 @@ import type { Expr } from '../../graph/expression.ts';
 import { concat, expandTo, reshape, slice, transpose } from '../../graph/layout.ts';
 import { matmul } from '../../graph/products.ts';
 import { conv2d } from '../../graph/vision.ts';
+import { ofRank } from '../../math/tensor.ts';
 import { type BlockShape, norm, residualBlock, type Weights } from './transformer.ts';
 
 export interface VitShape extends BlockShape {
@@ -18,7 +19,7 @@ export interface VitShape extends BlockShape {
 export function vitTower(pixels: Expr, weights: Weights, shape: VitShape): Expr {
   const { embedded, blocks } = vitLayers(pixels, weights, shape);
   const tokens = blocks.at(-1) ?? embedded;
-  const first = reshape(slice(tokens, 1, 0, 1), [pixels.shape[0], shape.width]);
+  const first = reshape(slice(tokens, 1, 0, 1), [pixels.shape[0]!, shape.width]);
   return matmul(norm(first, weights, 'visual.ln_post', shape), weights('visual.proj'));
 }
 
@@ -29,7 +30,7 @@ export function vitLayers(
   shape: VitShape,
 ): { embedded: Expr; blocks: Expr[] } {
   const { size, patch, width, blocks } = shape;
-  const [n] = pixels.shape;
+  const [n] = ofRank(pixels.shape, 4);
   const patches = (size / patch) ** 2;
   const grid = conv2d(pixels, weights('visual.conv1.weight'), { stride: [patch, patch] });
   const tokens = transpose(reshape(grid, [n, width, patches]), [0, 2, 1]);

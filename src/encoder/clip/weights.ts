@@ -1,6 +1,6 @@
 import { ModelError } from '../../errors.ts';
 import { fromBfloat16, fromHalf } from '../../math/half.ts';
-import { floatTensor, sizeOf, type Tensor } from '../../math/tensor.ts';
+import { floatTensor, ofRank, sizeOf, type Tensor } from '../../math/tensor.ts';
 import { plural } from '../../words.ts';
 import type { ResNetShape } from './resnet.ts';
 import type { TextShape } from './text-transformer.ts';
@@ -63,7 +63,7 @@ export function openAiNames(checkpoint: Checkpoint): ClipCheckpoint {
   async function tensor(name: string): Promise<Tensor> {
     const part = /^(.*\.attn\.)([qkv])_proj\.(weight|bias)$/.exec(name);
     if (part && !hub) {
-      return third(await read(`${part[1]}in_proj_${part[3]}`), 'qkv'.indexOf(part[2]));
+      return third(await read(`${part[1]}in_proj_${part[3]}`), 'qkv'.indexOf(part[2]!));
     }
     if (hub && (name === 'visual.proj' || name === 'text_projection')) return transposed(await read(name));
     const conv = /^(visual\..*?)(conv(\d)|downsample\.0)\.(weight|bias)$/.exec(name);
@@ -84,7 +84,7 @@ export function openAiNames(checkpoint: Checkpoint): ClipCheckpoint {
       known && /^(visual\..*?)(?:bn(\d)|downsample\.1)\.(bias|weight|running_mean|running_var)$/.exec(known);
     if (joint) {
       for (const part of 'qkv')
-        shapes.set(`${joint[1]}${part}_proj.${joint[2]}`, [shape[0] / 3, ...shape.slice(1)]);
+        shapes.set(`${joint[1]}${part}_proj.${joint[2]}`, [shape[0]! / 3, ...shape.slice(1)]);
     } else if (normal) {
       if (normal[3] === 'bias')
         shapes.set(`${normal[1]}${normal[2] ? `conv${normal[2]}` : 'downsample.0'}.bias`, shape);
@@ -105,12 +105,12 @@ const WITHOUT_EFFECT =
 
 /** Reads the architecture off the tensors' shapes and the rules. Throws `ModelError` where they make no CLIP. */
 export function shapeOf({ shapes }: Checkpoint, rules: ClipRules): ClipShape {
-  const of = (name: string, rank: number): readonly number[] => {
+  const of = <R extends 2 | 4>(name: string, rank: R) => {
     const shape = shapes.get(name);
     if (!shape)
       throw new ModelError(`The weights have no ${name}`, { code: 'clip/missing', details: { name } });
     if (shape.length !== rank || shape.includes(0)) throw misshapen(`${name} is [${shape.join(', ')}]`);
-    return shape;
+    return ofRank(shape, rank);
   };
   const count = (pattern: RegExp) => {
     const numbers = [...shapes.keys()].flatMap((name) => pattern.exec(name)?.slice(1).map(Number) ?? []);
@@ -232,7 +232,7 @@ function widened({ dtype, shape, data }: Tensor): Tensor {
 }
 
 function third({ shape, data }: Tensor, index: number): Tensor {
-  const rows = shape[0] / 3;
+  const rows = shape[0]! / 3;
   const size = sizeOf(shape) / 3;
   return floatTensor(
     [rows, ...shape.slice(1)],
@@ -240,7 +240,8 @@ function third({ shape, data }: Tensor, index: number): Tensor {
   );
 }
 
-function transposed({ shape: [rows, cols], data }: Tensor): Tensor {
+function transposed({ shape, data }: Tensor): Tensor {
+  const [rows, cols] = ofRank(shape, 2);
   const out = new Float32Array(rows * cols);
   for (let i = 0; i < rows; i++)
     for (let j = 0; j < cols; j++) out[j * rows + i] = Number(data[i * cols + j]);
@@ -255,19 +256,22 @@ async function foldedPart(
   bias: boolean,
 ): Promise<Tensor> {
   const values = async (name: string) => (await read(`${normal}.${name}`)).data as Float32Array;
-  const [gain, shift, middle, spread] = await Promise.all(
-    ['weight', 'bias', 'running_mean', 'running_var'].map(values),
-  );
-  const scale = gain.map((g, i) => g / Math.sqrt(spread[i] + 1e-5));
+  const [gain, shift, middle, spread] = await Promise.all([
+    values('weight'),
+    values('bias'),
+    values('running_mean'),
+    values('running_var'),
+  ]);
+  const scale = gain.map((g, i) => g / Math.sqrt(spread[i]! + 1e-5));
   if (bias)
     return floatTensor(
       [gain.length],
-      shift.map((b, i) => b - middle[i] * scale[i]),
+      shift.map((b, i) => b - middle[i]! * scale[i]!),
     );
   const { shape, data } = await read(`${conv}.weight`);
-  const size = sizeOf(shape) / shape[0];
+  const size = sizeOf(shape) / shape[0]!;
   return floatTensor(
     shape,
-    (data as Float32Array).map((x, at) => x * scale[Math.floor(at / size)]),
+    (data as Float32Array).map((x, at) => x * scale[Math.floor(at / size)]!),
   );
 }
