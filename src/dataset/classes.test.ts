@@ -70,7 +70,7 @@ describe('describeClasses', () => {
       table('id,name\nelefant,Elephant\ndog,Dog\ndog,Hound'),
     );
     expect(codes(findings)).toEqual(['dataset/unknown-class', 'dataset/repeated-class']);
-    expect(findings[0].message).toContain('"elefant" (did you mean "elephant"?)');
+    expect(findings[0]!.message).toContain('"elefant" (did you mean "elephant"?)');
   });
 
   it('refuses a classes.csv without a column that names the class', () => {
@@ -126,7 +126,7 @@ describe('matchClasses', () => {
         match.toB.forEach((j, i) => {
           if (j < 0) return;
           expect(match.toA[j]).toBe(i);
-          expect(nameKey(a[i].id)).toBe(nameKey(b[j].id));
+          expect(nameKey(a[i]!.id)).toBe(nameKey(b[j]!.id));
         });
         expect(matchClasses(a, a).toB).toEqual(a.map((_, i) => i));
       }),

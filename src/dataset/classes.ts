@@ -173,17 +173,17 @@ function certainPairs(
   const partnersOfB = b.map(() => new Set<number>());
   for (const [keyOfA, keyOfB] of pass) {
     const open = toA.flatMap((other, j) => (other < 0 ? [j] : []));
-    const byKey = groupBy(open, (j) => keyOfB(b[j]));
+    const byKey = groupBy(open, (j) => keyOfB(b[j]!));
     for (const [i, info] of a.entries()) {
-      if (toB[i] >= 0) continue;
+      if (toB[i]! >= 0) continue;
       for (const j of byKey.get(keyOfA(info)) ?? []) {
-        partnersOfA[i].add(j);
-        partnersOfB[j].add(i);
+        partnersOfA[i]!.add(j);
+        partnersOfB[j]!.add(i);
       }
     }
   }
   return partnersOfA.flatMap((partners, i): [number, number][] => {
     const [j] = partners;
-    return partners.size === 1 && partnersOfB[j].size === 1 ? [[i, j]] : [];
+    return j !== undefined && partners.size === 1 && partnersOfB[j]!.size === 1 ? [[i, j]] : [];
   });
 }

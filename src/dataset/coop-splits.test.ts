@@ -22,7 +22,7 @@ async function write(files: Record<string, unknown>): Promise<void> {
 }
 
 const labelled = ({ classes, examples }: Dataset) =>
-  examples.map(({ id, label, split }) => `${split} ${classes[label].id} ${id}`);
+  examples.map(({ id, label, split }) => `${split} ${classes[label]!.id} ${id}`);
 const finding = ({ findings }: Dataset, code: string) =>
   findings.find((found) => found.code === `dataset/${code}`);
 const failure = (code: string) => expect.objectContaining({ code: `dataset/${code}`, exitCode: 3 });
@@ -54,7 +54,7 @@ describe("CoOp's split files", () => {
     ];
     await write({ ...pictures, 'split_zhou_Things.json': { train } });
     const { classes, order } = await readDataset(root);
-    expect(order?.map((c) => classes[c].id)).toEqual(['shark_fin', 'wood', 'bush']);
+    expect(order?.map((c) => classes[c]!.id)).toEqual(['shark_fin', 'wood', 'bush']);
   });
 
   it('say which pictures there are, wherever beside them these lie', async () => {

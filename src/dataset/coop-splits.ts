@@ -47,7 +47,8 @@ async function readCoop(tree: Tree, signal?: AbortSignal): Promise<Labelled | un
     const [splitFile, another] = named(SPLIT_FILE);
     const variants = named(VARIANTS);
     const classnames = others.find(({ path }) => path === base + CLASSNAMES);
-    if (another) throw malformed(another.path, `${splitFile.path} is a split file, too; remove one of them`);
+    if (splitFile && another)
+      throw malformed(another.path, `${splitFile.path} is a split file, too; remove one of them`);
     if (splitFile) return readSplitFile(tree, base, splitFile, signal);
     if (variants.length > 0) return readVariants(tree, base, variants, signal);
     const names = classnames && (await readClassnames(classnames));
@@ -194,7 +195,7 @@ function wordAndRest(text: string): [string, string][] {
     .map((line) => line.trim())
     .filter((line) => line !== '')
     .map((line) => {
-      const [word] = line.split(' ', 1);
+      const word = line.split(' ', 1)[0]!;
       return [word, line.slice(word.length + 1)];
     });
 }

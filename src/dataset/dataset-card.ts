@@ -25,10 +25,12 @@ export async function classNamesOfCard(card: SourceFile): Promise<Table | undefi
     /^[ \t]*class_label:[ \t]*\r?\n[ \t]*names:[ \t]*\r?\n((?:[ \t]+['"]?\d+['"]?:.*(?:\r?\n|$))+)/m.exec(
       yaml,
     ) ?? [];
-  const rows = [...names.matchAll(/^[ \t]+['"]?(\d+)['"]?:[ \t]*(.*?)[ \t]*\r?$/gm)].map(([, id, name]) => ({
-    id,
-    name: unquoted(name, card.path),
-  }));
+  const rows = [...names.matchAll(/^[ \t]+['"]?(\d+)['"]?:[ \t]*(.*?)[ \t]*\r?$/gm)].map(
+    ([, id = '', name = '']) => ({
+      id,
+      name: unquoted(name, card.path),
+    }),
+  );
   return rows.length > 0 ? tableOf(card.path, rows) : undefined;
 }
 

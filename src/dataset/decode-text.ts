@@ -19,7 +19,9 @@ export function decodeText(bytes: Uint8Array, name: string): string {
 }
 
 /** Text of UTF-16 begins with its mark, or with a character whose other byte is zero. */
-function encodingOf([first, second]: Uint8Array): string {
+function encodingOf(bytes: Uint8Array): string {
+  if (bytes.length < 2) return 'utf-8';
+  const [first, second] = [bytes[0]!, bytes[1]!];
   if ((first === 0xff && second === 0xfe) || (first > 0 && second === 0)) return 'utf-16le';
   if ((first === 0xfe && second === 0xff) || (first === 0 && second > 0)) return 'utf-16be';
   return 'utf-8';
@@ -40,7 +42,7 @@ export function parseJson(text: string): unknown {
     else if (token.endsWith(':')) {
       // Escapes count as what they stand for: "a" and "\u0061" are one key.
       const key = JSON.parse(token.slice(0, token.lastIndexOf('"') + 1)) as string;
-      const keys = open[open.length - 1];
+      const keys = open[open.length - 1]!;
       if (keys.has(key)) throw new SyntaxError(`the key "${key}" is given twice`);
       keys.add(key);
     }

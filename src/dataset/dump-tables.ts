@@ -65,7 +65,9 @@ export async function openTables(
 }
 
 function matrixOf({ dtype, shape, data }: Tensor, path: string): Matrix {
-  if (shape.length !== 2) throw new DataError(`${path} is not a table of rows`, { code: 'dump/shape' });
+  const [rows, cols] = shape;
+  if (rows === undefined || cols === undefined || shape.length !== 2)
+    throw new DataError(`${path} is not a table of rows`, { code: 'dump/shape' });
   if (!['float16', 'float32', 'float64'].includes(dtype)) {
     throw new DataError(`${path} holds ${dtype}, and features must be float16, float32 or float64`, {
       code: 'dump/type',
@@ -73,14 +75,14 @@ function matrixOf({ dtype, shape, data }: Tensor, path: string): Matrix {
   }
   const values = dtype === 'float16' ? fromHalf(data as Uint16Array) : new Float32Array(data as Float32Array);
   let bad = 0;
-  while (Math.abs(values[bad]) <= LARGEST_HALF) bad++;
+  while (Math.abs(values[bad]!) <= LARGEST_HALF) bad++;
   if (bad < values.length) {
-    throw new DataError(`${path}: row ${Math.floor(bad / shape[1])} holds ${values[bad]}`, {
+    throw new DataError(`${path}: row ${Math.floor(bad / cols)} holds ${values[bad]}`, {
       code: 'dump/not-finite',
       hint: `Features are kept in half precision: numbers between ${-LARGEST_HALF} and ${LARGEST_HALF}.`,
     });
   }
-  return matrix(shape[0], shape[1], values);
+  return matrix(rows, cols, values);
 }
 
 /** Labels, whichever integers they are kept as. */

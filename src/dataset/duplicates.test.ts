@@ -27,7 +27,7 @@ function clustered(n: number, d: number, spread: number): Matrix {
   const centres = Array.from({ length: 20 }, () => Array.from({ length: d }, () => r.normal()));
   const rows = Array.from({ length: n }, () => {
     const size = spread * r.uniform();
-    return centres[r.integer(20)].map((x) => x + size * r.normal());
+    return centres[r.integer(20)]!.map((x) => x + size * r.normal());
   });
   return unitRows(fromRows(rows));
 }
@@ -150,7 +150,7 @@ describe('groupDuplicates', () => {
       fc.property(fc.array(pair, { maxLength: 6 }), fc.integer(), (pairs, seed) => {
         const data = dataset(Array.from({ length: 20 }, (_, i) => i % 2));
         const { examples } = splitDataset(groupDuplicates(data, pairs), { testFraction: 'auto', seed });
-        for (const [a, b] of pairs) expect(examples[a].split).toBe(examples[b].split);
+        for (const [a, b] of pairs) expect(examples[a]!.split).toBe(examples[b]!.split);
       }),
     );
   });
@@ -164,7 +164,7 @@ describe('duplicateFindings', () => {
       ['info', 'dataset/duplicates', ['0.jpg', '1.jpg']],
       ['warning', 'dataset/same-picture', ['0.jpg', '1.jpg']],
     ]);
-    expect(findings[1].message).toContain('0.jpg is "cat", and 1.jpg is "dog"');
+    expect(findings[1]!.message).toContain('0.jpg is "cat", and 1.jpg is "dog"');
   });
 
   it('counts pictures under two classes where they are many', () => {

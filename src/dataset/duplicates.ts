@@ -25,8 +25,8 @@ export function exactDuplicates(hashes: readonly string[], labels?: ArrayLike<nu
   const found = new DuplicateSets(hashes.length, labels);
   for (const members of groupBy(hashes.keys(), (i) => hashes[i]).values()) {
     // One picture for each class of the group is enough to find its conflicts.
-    const firsts = labels ? [...groupBy(members, (i) => labels[i]).values()].map(([first]) => first) : [];
-    for (const i of members) found.add(members[0], i, 1);
+    const firsts = labels ? [...groupBy(members, (i) => labels[i]).values()].map((same) => same[0]!) : [];
+    for (const i of members) found.add(members[0]!, i, 1);
     for (const [k, i] of firsts.entries()) for (const j of firsts.slice(0, k)) found.add(i, j, 1);
   }
   return found.result();
@@ -90,7 +90,7 @@ function pairsAbove({ rows, cols, data }: Matrix, limit: number, offset: number)
   const found: number[] = [];
   for (let i = 0; i < rows; i++) {
     for (let j = Math.max(0, i + 1 - offset); j < cols; j++)
-      if (data[i * cols + j] >= limit) found.push(i * cols + j);
+      if (data[i * cols + j]! >= limit) found.push(i * cols + j);
   }
   return found;
 }
@@ -128,7 +128,7 @@ function orthonormal(features: Matrix, k: number): Matrix {
     const v = Float64Array.from(row(features, Math.floor((n * features.rows) / k)));
     for (const direction of directions) {
       const along = dot(direction, v);
-      for (let j = 0; j < v.length; j++) v[j] -= along * direction[j];
+      for (let j = 0; j < v.length; j++) v[j]! -= along * direction[j]!;
     }
     const length = norm(v);
     if (length > 0.01) directions.push(v.map((x) => x / length));
@@ -176,7 +176,7 @@ class DuplicateSets {
 
   #inConflict(a: number, b: number): boolean {
     const labels = this.#labels;
-    return labels !== undefined && labels[a] !== labels[b] && labels[a] >= 0 && labels[b] >= 0;
+    return labels !== undefined && labels[a] !== labels[b] && labels[a]! >= 0 && labels[b]! >= 0;
   }
 }
 
@@ -187,14 +187,14 @@ class DuplicateSets {
 export function groupDuplicates(dataset: Dataset, sets: readonly (readonly number[])[]): Dataset {
   const { examples } = dataset;
   const joined = new DisjointSets(examples.length);
-  for (const members of groupBy(examples.keys(), (i) => examples[i].group ?? i).values()) {
-    for (const i of members) joined.union(members[0], i);
+  for (const members of groupBy(examples.keys(), (i) => examples[i]!.group ?? i).values()) {
+    for (const i of members) joined.union(members[0]!, i);
   }
-  for (const set of sets) for (const i of set) joined.union(set[0], i);
+  for (const set of sets) for (const i of set) joined.union(set[0]!, i);
   const groupOf = new Map<number, string>();
   for (const members of joined.groups()) {
-    const before = members.map((i) => examples[i].group).find((group) => group !== undefined);
-    for (const i of members) groupOf.set(i, before ?? `like ${examples[members[0]].id}`);
+    const before = members.map((i) => examples[i]!.group).find((group) => group !== undefined);
+    for (const i of members) groupOf.set(i, before ?? `like ${examples[members[0]!]!.id}`);
   }
   return {
     ...dataset,
@@ -215,14 +215,14 @@ export function duplicateFindings(dataset: Dataset, { groups, conflicts }: Dupli
       info(
         'duplicates',
         message,
-        alike.map((i) => dataset.examples[i].id),
+        alike.map((i) => dataset.examples[i]!.id),
       ),
     );
   }
   if (conflicts.length > FEW) return [...findings, manyConflicts(dataset, conflicts)];
   for (const { a, b } of conflicts) {
-    const [x, y] = [dataset.examples[a], dataset.examples[b]];
-    const message = `The same picture is in two classes: ${x.id} is "${dataset.classes[x.label].id}", and ${y.id} is "${dataset.classes[y.label].id}".`;
+    const [x, y] = [dataset.examples[a]!, dataset.examples[b]!];
+    const message = `The same picture is in two classes: ${x.id} is "${dataset.classes[x.label]!.id}", and ${y.id} is "${dataset.classes[y.label]!.id}".`;
     findings.push(warning('same-picture', message, [x.id, y.id]));
   }
   return findings;
@@ -234,7 +234,7 @@ const FEW = 3;
 /** Many pictures under two classes: two folders of the same pictures, such as one that is a link to the other. */
 function manyConflicts({ classes, examples }: Dataset, conflicts: readonly DuplicatePair[]): Finding {
   const between = groupBy(conflicts, ({ a, b }) => {
-    const names = [a, b].map((i) => classes[examples[i].label].id);
+    const names = [a, b].map((i) => classes[examples[i]!.label]!.id);
     return names
       .sort()
       .map((name) => `"${name}"`)
@@ -244,6 +244,6 @@ function manyConflicts({ classes, examples }: Dataset, conflicts: readonly Dupli
   const shown = most.slice(0, FEW).map(([names, { length }]) => `${names} (${number(length)})`);
   const more = most.length > FEW ? `, and ${count(most.length - FEW, 'other pair')} of classes` : '';
   const message = `${count(conflicts.length, 'pair')} of pictures are the same or nearly the same in two classes: ${shown.join(', ')}${more}.`;
-  const paths = conflicts.map(({ a, b }) => `${examples[a].id} and ${examples[b].id}`);
+  const paths = conflicts.map(({ a, b }) => `${examples[a]!.id} and ${examples[b]!.id}`);
   return warning('same-picture', message, paths);
 }

@@ -21,7 +21,7 @@ const rows = fc.array(
   },
 );
 const draw = fc.record({ shots: fc.integer({ min: 0, max: 9 }), seed: fc.integer() });
-const ids = (data: Dataset, indices: number[]) => indices.map((i) => data.examples[i].id);
+const ids = (data: Dataset, indices: number[]) => indices.map((i) => data.examples[i]!.id);
 
 describe('sampleFewShot', () => {
   it('nests: the k-shot draw of a class begins every longer one', () => {
@@ -31,7 +31,7 @@ describe('sampleFewShot', () => {
         const few = sampleFewShot(data, { shots, seed });
         const more = sampleFewShot(data, { shots: shots + 3, seed });
         for (const label of [0, 1, 2, 3]) {
-          const of = (drawn: number[]) => drawn.filter((i) => data.examples[i].label === label);
+          const of = (drawn: number[]) => drawn.filter((i) => data.examples[i]!.label === label);
           expect(of(more).slice(0, of(few).length)).toEqual(of(few));
           const there = data.examples.filter((example) => example.label === label).length;
           expect(of(few)).toHaveLength(Math.min(shots, there));
@@ -67,9 +67,9 @@ describe('sampleFewShot', () => {
         const data = dataset(all);
         const unit = ({ group, id }: Example) => group ?? id;
         for (const label of [0, 1, 2, 3]) {
-          const drawn = sampleFewShot(data, options).filter((i) => data.examples[i].label === label);
+          const drawn = sampleFewShot(data, options).filter((i) => data.examples[i]!.label === label);
           const units = new Set(data.examples.filter((example) => example.label === label).map(unit));
-          expect(new Set(drawn.map((i) => unit(data.examples[i]))).size).toBe(
+          expect(new Set(drawn.map((i) => unit(data.examples[i]!))).size).toBe(
             Math.min(drawn.length, units.size),
           );
         }
@@ -107,7 +107,7 @@ describe('sampleFewShot', () => {
       { label: 0, group: 0 },
       { label: 0, group: 0 },
     ]);
-    data.examples[1].split = 'train';
+    data.examples[1]!.split = 'train';
     expect(sampleFewShot(data, { shots: 5, seed: 1, split: 'train' })).toEqual([1]);
   });
 
@@ -186,7 +186,7 @@ describe('splitDataset', () => {
     const data = dataset(Array.from({ length: 20 }, (_, i) => ({ label: 0, group: i < 2 ? 1 : 0 })));
     const testing = (d: Dataset) => d.examples.filter(({ split }) => split === 'test').length;
     expect(testing(splitDataset(data, { testFraction: 'auto', seed: 1 }))).toBeGreaterThanOrEqual(6);
-    data.examples[0].split = 'val';
+    data.examples[0]!.split = 'val';
     const split = splitDataset(data, { testFraction: 0.5, seed: 1 });
     expect(split.examples.slice(0, 2).map((example) => example.split)).toEqual(['val', 'val']);
     expect(testing(split)).toBe(9);
@@ -211,7 +211,7 @@ describe('withoutLeaks', () => {
   it('leaves out of train what lies in val or test too, and says so', () => {
     const data = dataset([1, 1, 2, 2, 3, 0].map((group) => ({ label: 0, group })));
     const splits = ['train', 'test', 'train', 'val', 'train', 'train'] as const;
-    for (const [i, split] of splits.entries()) data.examples[i].split = split;
+    for (const [i, split] of splits.entries()) data.examples[i]!.split = split;
     const clean = withoutLeaks(data);
     expect(clean.examples.map(({ id }) => id)).toEqual(['0/1.jpg', '0/3.jpg', '0/4.jpg', '0/5.jpg']);
     expect(clean.findings[0]).toMatchObject({ code: 'dataset/split-leak', paths: ['0/0.jpg', '0/2.jpg'] });

@@ -88,8 +88,8 @@ function rowOf(dataset: Dataset, { id, label, group }: Example, index: number): 
 export function shortClasses(dataset: Dataset, drawn: readonly number[], shots: number): Finding[] {
   if (shots === Number.POSITIVE_INFINITY) return [];
   const given = dataset.classes.map(() => 0);
-  for (const index of drawn) given[dataset.examples[index].label]++;
-  const short = dataset.classes.flatMap(({ id }, i) => (given[i] < shots ? [`${id} (${given[i]})`] : []));
+  for (const index of drawn) given[dataset.examples[index]!.label]!++;
+  const short = dataset.classes.flatMap(({ id }, i) => (given[i]! < shots ? [`${id} (${given[i]})`] : []));
   if (short.length === 0) return [];
   const n = count(short.length, 'class has', 'classes have');
   return [warning('few-pictures', `${n} fewer than ${count(shots, 'picture')}: ${quoted(short)}`)];

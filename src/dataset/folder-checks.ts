@@ -40,7 +40,7 @@ export function checkTops(tree: Tree, base: Folder): 'classes' | 'splits' {
     throw refusal(tree, 'unknown-split', message, SPLITS_HINT, alike);
   }
   if (looksSplit.length > 1) return 'splits';
-  const [split] = looksSplit;
+  const split = looksSplit[0]!;
   throw refusal(
     tree,
     'ambiguous-layout',
@@ -72,7 +72,7 @@ function checkClasses(tree: Tree, base: Folder, tops: Folder[]): void {
       tree,
       'several',
       message,
-      `Give one of them, for example ${tree.root}/${sets[0].path}.`,
+      `Give one of them, for example ${tree.root}/${sets[0]!.path}.`,
       sets,
     );
   }

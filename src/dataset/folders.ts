@@ -18,7 +18,7 @@ import type { Finding, Split } from './types.ts';
 export function candidateBases({ top }: Tree): Folder[] {
   const bases = [top];
   for (;;) {
-    const base = bases[bases.length - 1];
+    const base = bases[bases.length - 1]!;
     const [only, ...more] = base.folders.filter(mayBeClass);
     if (!only || more.length > 0 || base.pictures.length > 0) return bases;
     bases.push(only);
@@ -109,7 +109,7 @@ function unreadClasses(
 /** A sole folder is a wrapper, not a class, when it has sub-folders and no pictures of its own. */
 function classBase(tree: Tree): Folder {
   const bases = candidateBases(tree);
-  let base = bases[0];
+  let base = bases[0]!;
   for (const next of bases.slice(1)) {
     const deeper = next.folders.filter(({ total }) => total > 0);
     const isClassWithSplits = deeper.every(({ name, pictures, total }) => {
@@ -187,7 +187,7 @@ function planClasses(base: Folder): FolderPlan {
     }
   }
   const layout = hasSplits ? '<class>/<split>/ folders' : '<class>/ folders';
-  const names = classes.map(({ name }, i): [string, string] => [name, classIds[i]]);
+  const names = classes.map(({ name }, i): [string, string] => [name, classIds[i]!]);
   const findings = [...foreignFindings(foreign), ...spellingFindings('The folders', names)];
   return { base, layout, classIds, roles, findings };
 }
@@ -230,7 +230,12 @@ function sameSplitFindings(names: readonly string[]): Finding[] {
   );
 }
 
-function oddFindings({ outside, unlabelled, nested, ambiguous }: Record<string, string[]>): Finding[] {
+function oddFindings({
+  outside,
+  unlabelled,
+  nested,
+  ambiguous,
+}: Record<'outside' | 'unlabelled' | 'nested' | 'ambiguous', string[]>): Finding[] {
   const findings: Finding[] = [];
   const say = (code: string, paths: string[], verb: readonly [one: string, many: string], rest: string) => {
     if (paths.length === 0) return;

@@ -124,7 +124,7 @@ async function recogniseJson(file: SourceFile, isBesidePicture: boolean): Promis
 }
 
 async function recogniseText(file: SourceFile): Promise<string | undefined> {
-  const [line] = Buffer.from((await file.read()).subarray(0, 1000))
+  const [line = ''] = Buffer.from((await file.read()).subarray(0, 1000))
     .toString('latin1')
     .split(/\r?\n/);
   if (/^\d+( -?\d*\.?\d+){4,}\s*$/.test(line)) return 'YOLO annotations';

@@ -21,8 +21,8 @@ export class DisjointSets {
   find(i: number): number {
     const parent = this.#parent;
     while (parent[i] !== i) {
-      parent[i] = parent[parent[i]];
-      i = parent[i];
+      parent[i] = parent[parent[i]!]!;
+      i = parent[i]!;
     }
     return i;
   }

@@ -52,7 +52,7 @@ export const indexesOf = oncePerTree(async (tree, signal): Promise<Indexes> => {
   const bases = candidateBases(tree);
   const named = (folder: Folder) => folder.others.filter(({ path }) => isIndexName(posix.basename(path)));
   const top = bases.map(named).find((files) => files.length > 0);
-  const inSplits = bases[bases.length - 1].folders.filter(({ name }) => splitNamed(name)).flatMap(named);
+  const inSplits = bases[bases.length - 1]!.folders.filter(({ name }) => splitNamed(name)).flatMap(named);
   const placed: Placed[] = [];
   for (const file of top ?? inSplits) {
     const base = folderOf(file);
@@ -72,7 +72,7 @@ export const indexesOf = oncePerTree(async (tree, signal): Promise<Indexes> => {
     findings.push(
       info(
         'index-unused',
-        `${quoted(paths)} ${plural(paths.length, 'is', 'are')} not used, because ${usable[0].file.path} is used.`,
+        `${quoted(paths)} ${plural(paths.length, 'is', 'are')} not used, because ${usable[0]!.file.path} is used.`,
         paths,
       ),
     );
@@ -212,7 +212,7 @@ export function refuseContradiction(table: Table, classIds: readonly string[]): 
     const values = columns.map((column) => nameKey(row[column] ?? '')).filter((value) => ids.has(value));
     if (values.length === 0 || values.includes(nameKey(folder))) continue;
     throw new DataError(
-      `${table.name} contradicts the folders: ${row[path]} is "${ids.get(values[0])}" there, and lies in "${folder}"`,
+      `${table.name} contradicts the folders: ${row[path]} is "${ids.get(values[0]!)}" there, and lies in "${folder}"`,
       {
         code: 'dataset/contradiction',
         hint: 'To use the table, name its columns path and label and call it index.csv; to use the folders, remove it.',

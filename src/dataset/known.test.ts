@@ -70,11 +70,11 @@ describe('the check of a folder', () => {
     const states = await checkKnown(root, { ids: ['eurosat', 'dtd', 'ucf101'] });
     const byId = Object.fromEntries(states.map((state) => [state.id, state]));
     expect(byId.ucf101).toMatchObject({ state: 'absent', path: join(root, 'ucf101') });
-    expect(byId.dtd.get.map(({ path }) => path)).toEqual([
+    expect(byId.dtd!.get.map(({ path }) => path)).toEqual([
       join(root, 'dtd/split_zhou_DescribableTextures.json'),
     ]);
     expect(byId.eurosat).toMatchObject({ state: 'partial', classes: 10, splits: { train: 12, val: 10 } });
-    expect(byId.eurosat.problems).toEqual(
+    expect(byId.eurosat!.problems).toEqual(
       expect.arrayContaining([
         '12 train pictures instead of the published 13,500',
         '0 test pictures instead of the published 8,100',

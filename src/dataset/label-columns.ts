@@ -69,8 +69,8 @@ export function compareLabels(table: Table, used: string, other: string): Findin
       const [a, b] = [nameKey(name), nameKey(code)];
       return a !== b && names.has(a) && codes.has(b);
     });
-    if (differ.length === 0) return [];
     const [first] = differ;
+    if (!first) return [];
     throw disagree(
       `${count(differ.length, 'row is', 'rows are')} ${quoted([first[0]])} in one and ${quoted([first[1]])} in the other`,
       { first },
@@ -84,7 +84,7 @@ export function compareLabels(table: Table, used: string, other: string): Findin
   });
   const isMostly = split.length > 0 && agree.length >= MOSTLY * pairs.length;
   if (ambiguous.length > 0 && (isSame || isMostly)) {
-    const [code, own] = ambiguous[0];
+    const [code, own] = ambiguous[0]!;
     const shown = own.slice(0, 4).map(({ value, rows }) => `"${value}" (${count(rows, 'row')})`);
     throw disagree(`the code ${code} is ${shown.join(' and ')}`, {
       code,

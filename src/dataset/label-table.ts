@@ -77,7 +77,7 @@ function parseCsv(whole: string, name: string): Table {
   const { columns, written } = namesOf(records[start] ?? [], name);
   const rows: Row[] = [];
   for (let i = start + 1; i < records.length; i++) {
-    const record = records[i];
+    const record = records[i]!;
     if (!isFilled(record)) continue;
     if (record.length > columns.length && isFilled(record.slice(columns.length))) {
       const at = lineOf(i);
@@ -98,7 +98,7 @@ function lineOfRecord(text: string, options: Options, record: number): number {
   const records = parse(text, { ...options, info: true, to: record + 1 }) as unknown as {
     info: { lines: number };
   }[];
-  return records[record].info.lines;
+  return records[record]!.info.lines;
 }
 
 /** The separator that the header has most of, outside quotes. */
@@ -115,7 +115,7 @@ function namesOf(titles: readonly string[], name: string): Pick<Table, 'columns'
   const named = columns.filter((column) => column !== '');
   const twice = named.find((column, i) => named.indexOf(column) !== i);
   if (twice !== undefined) throw twoColumns(name, twice);
-  return { columns, written: new Map(columns.map((column, i) => [column, visible(titles[i])])) };
+  return { columns, written: new Map(columns.map((column, i) => [column, visible(titles[i]!)])) };
 }
 
 function columnName(title: string): string {

@@ -825,7 +825,7 @@ describe('what is left out is said', () => {
       for (let n = 0; n <= k; n++) at = Buffer.from(zip).indexOf('PK\u0001\u0002', at + 1, 'latin1');
       return at;
     };
-    zip[entry(0) + 8] |= 1;
+    zip[entry(0) + 8]! |= 1;
     await write(['some.zip', zip]);
     const dataset = await readDataset(join(own.root, 'some.zip'));
     expect(finding(dataset, 'zip-unusable')).toMatchObject({
@@ -838,7 +838,7 @@ describe('what is left out is said', () => {
       code: 'dataset/unreadable-class',
       details: { classes: ['a'], paths: ['a/1.jpg', 'a/2.jpg'] },
     });
-    zip[entry(2) + 8] |= 1;
+    zip[entry(2) + 8]! |= 1;
     await write(['all.zip', zip]);
     await expect(readDataset(join(own.root, 'all.zip'))).rejects.toMatchObject({
       code: 'zip/unusable',
@@ -886,6 +886,6 @@ describe('links', () => {
     await symlink('../a/1.jpg', join(own.root, 'b/1.jpg'));
     const dataset = await readDataset(own.root);
     expect(labelled(dataset)).toEqual(['a/1.jpg a', 'b/1.jpg b', 'b/2.jpg b']);
-    expect(Buffer.from(await dataset.examples[1].read())).toEqual(await readFile(join(own.root, 'a/1.jpg')));
+    expect(Buffer.from(await dataset.examples[1]!.read())).toEqual(await readFile(join(own.root, 'a/1.jpg')));
   });
 });

@@ -57,7 +57,7 @@ async function listInto(
   const paths = table.rows.map((row) => row[columns.path] ?? '');
   const files = await lookup(paths, { split: own, signal });
   for (const [i, row] of table.rows.entries()) {
-    const path = paths[i];
+    const path = paths[i]!;
     const file = files[i];
     if (path === '') skipped.withoutPath++;
     else if (!file) skipped.missing.push(path);

@@ -134,7 +134,7 @@ function elsewhere(
   const best = [...hits.keys()].filter((folder) => hits.get(folder) === most);
   const meant = best.filter((folder) => split && splitNamed(posix.basename(folder)) === split);
   const [chosen, another] = meant.length === 1 ? meant : best;
-  if (another === undefined) return candidates.map((found) => found.get(chosen));
+  if (chosen !== undefined && another === undefined) return candidates.map((found) => found.get(chosen));
   throw new DataError(`The table's pictures may be those in ${quoted(best)}`, {
     code: 'dataset/ambiguous-paths',
     hint: 'Write paths that begin with the folder: train/1.jpg instead of 1.jpg.',

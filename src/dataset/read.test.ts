@@ -155,7 +155,7 @@ describe('tables', () => {
       '1 class has no pictures in val: "dog, big"',
       '1 class has no pictures in test: "cat"',
     ]);
-    expect(new TextDecoder().decode(await dataset.examples[0].read())).toBe('in/3.jpg');
+    expect(new TextDecoder().decode(await dataset.examples[0]!.read())).toBe('in/3.jpg');
   });
 
   it.each([
@@ -284,8 +284,8 @@ describe('zip archives', () => {
     expect(dataset.name).toBe('photos');
     expect(labelled(dataset)).toEqual(['photos/dog/2.jpg dog', 'photos/猫/1.jpg 猫']);
     expect(warnings(dataset)).toEqual(['empty-class']);
-    expect(dataset.examples[0].path).toBeUndefined();
-    expect(new TextDecoder().decode(await dataset.examples[0].read())).toBe('dog');
+    expect(dataset.examples[0]!.path).toBeUndefined();
+    expect(new TextDecoder().decode(await dataset.examples[0]!.read())).toBe('dog');
   });
 
   it('reads an index and a classes.csv inside', async () => {
@@ -358,7 +358,7 @@ describe('what is no data set', () => {
     await write('a/1.jpg');
     const { examples } = await readDataset(own.root);
     await rm(join(own.root, 'a/1.jpg'));
-    await expect(examples[0].read()).rejects.toThrow(failure('missing'));
+    await expect(examples[0]!.read()).rejects.toThrow(failure('missing'));
   });
 });
 
@@ -381,7 +381,7 @@ describe.skipIf(!existsSync(shared))('real photos (skipped where ../shared/data 
     expect(examples.map(({ id, label }) => [id, label])).toEqual(
       dataset.examples.map(({ id, label }) => [id, label]),
     );
-    expect((await dataset.examples[0].read()).subarray(0, 2)).toEqual(Buffer.from([0xff, 0xd8]));
+    expect((await dataset.examples[0]!.read()).subarray(0, 2)).toEqual(Buffer.from([0xff, 0xd8]));
   });
 
   it('refuses the folder of data sets', async () => {

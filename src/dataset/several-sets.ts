@@ -22,7 +22,7 @@ export const severalSets: Layout = {
     const names = inner.map(({ name }) => name);
     throw new DataError(`${tree.root} holds several data sets: ${quoted(names)}`, {
       code: 'dataset/several',
-      hint: `Give one of them, for example ${tree.root}/${inner[0].path.slice(0, -1)}.`,
+      hint: `Give one of them, for example ${tree.root}/${inner[0]!.path.slice(0, -1)}.`,
       details: { root: tree.root, folders: names },
     });
   },

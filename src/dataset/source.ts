@@ -137,7 +137,7 @@ export async function folderTree(
   /** `trail` holds the real paths from the root down to this folder. */
   const walk = async (prefix: string, trail: string[], isOpen: boolean): Promise<void> => {
     throwIfAborted(signal);
-    const here = trail[trail.length - 1];
+    const here = trail[trail.length - 1]!;
     const entries = await readdir(here, { withFileTypes: true });
     for (const entry of sortNaturally(entries, sortName)) {
       const path = prefix + entry.name;

@@ -69,10 +69,10 @@ export function splitDataset(dataset: Dataset, { testFraction, seed }: SplitOpti
     if (unit.some(({ split }) => split === 'val')) for (const example of unit) splitOf.set(example, 'val');
     else free.push(unit);
   }
-  for (const [label, units] of groupBy(free, ([first]) => first.label)) {
-    const { id } = dataset.classes[label];
-    const placed = units.map((unit) => ({ unit, at: random('split', seed, id, name(unit[0])).uniform() }));
-    placed.sort((a, b) => a.at - b.at || naturalOrder(a.unit[0].id, b.unit[0].id));
+  for (const [label, units] of groupBy(free, (unit) => unit[0]!.label)) {
+    const { id } = dataset.classes[label]!;
+    const placed = units.map((unit) => ({ unit, at: random('split', seed, id, name(unit[0]!)).uniform() }));
+    placed.sort((a, b) => a.at - b.at || naturalOrder(a.unit[0]!.id, b.unit[0]!.id));
     const n = Math.min(Math.max(1, Math.round(fraction * placed.length)), placed.length - 1);
     placed.forEach(({ unit }, i) => {
       for (const example of unit) splitOf.set(example, i < n ? 'test' : 'train');

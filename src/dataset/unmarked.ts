@@ -41,7 +41,7 @@ export const tableLayout: Layout = {
     const { usable, hasClasses } = await unmarkedOf(tree, signal);
     const listed = await readOtherTables(tree, { placed: usable }, signal);
     if (!listed) {
-      if (usable.length > 0 && hasClasses) throw missingColumn(usable[0].table);
+      if (usable.length > 0 && hasClasses) throw missingColumn(usable[0]!.table);
       return undefined;
     }
     return withUnusedIndexes(tree, { ...listed, isListed: true }, signal);
@@ -71,7 +71,7 @@ export const classFolders: Layout = {
   about: 'a folder for each class, alone, in splits or with splits in it',
   async read(tree, { signal }) {
     const { tables, usable, plan } = await unmarkedOf(tree, signal);
-    if (plan instanceof DataError) throw usable.length > 0 ? missingColumn(usable[0].table) : plan;
+    if (plan instanceof DataError) throw usable.length > 0 ? missingColumn(usable[0]!.table) : plan;
     const { unused } = await indexesOf(tree, signal);
     for (const table of [...unused, ...tables.placed.map((one) => one.table)])
       refuseContradiction(table, plan.classIds);
