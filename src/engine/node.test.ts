@@ -1,13 +1,16 @@
+import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { exp, mul, sub } from '../graph/elementwise.ts';
 import { input } from '../graph/expression.ts';
 import { interpret } from '../graph/interpret.ts';
 import { reshape } from '../graph/layout.ts';
-import { matmulT } from '../graph/products.ts';
+import { matmulT, unit } from '../graph/products.ts';
 import { logSoftmax, sum } from '../graph/reduce.ts';
+import { fromRows, unitRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { createEngine } from './node.ts';
+import { plainEngine } from './plain.ts';
 import { runProgram } from './program.fixture.ts';
 
 const engine = createEngine();
@@ -44,6 +47,29 @@ describe('engine', () => {
         expect(Math.abs(Number(got[name].data[i]) - value)).toBeLessThan(1e-5 * (1 + Math.abs(value)));
       });
     }
+    await session.close();
+  });
+
+  it.each([
+    ['the engine', engine],
+    ['the interpreter', plainEngine()],
+  ])('makes rows of any length unit, as float64 does, in %s', async (_, own) => {
+    const session = await own.compile({ unit: unit(input('x', ['m', 4])) });
+    const number = fc
+      .tuple(fc.double({ min: -1, max: 1, noNaN: true }), fc.integer({ min: -45, max: 38 }))
+      .map(([x, exponent]) => Math.fround(x * 10 ** exponent));
+    const rows = fc.array(fc.array(number, { minLength: 4, maxLength: 4 }), { minLength: 1, maxLength: 20 });
+    const alike = (factor: number) => [3, -4, 0, 12].map((x) => x * factor);
+    await fc.assert(
+      fc.asyncProperty(rows, async (given) => {
+        const x = fromRows(given);
+        const got = await session.run({ x: floatTensor([x.rows, 4], x.data.slice()) });
+        unitRows(x).data.forEach((value, i) => {
+          expect(Math.abs(Number(got.unit.data[i]) - value), `${given}`).toBeLessThan(1e-6);
+        });
+      }),
+      { numRuns: 100, examples: [[[1e-45, 1e-23, 1e-20, 1e-13, 0, 1, 1e17, 1e18, 1e37].map(alike)]] },
+    );
     await session.close();
   });
 

@@ -1,5 +1,5 @@
 import { sizeOf } from '../math/tensor.ts';
-import { broadcastShape, div, equal, mul, sqrt, where } from './elementwise.ts';
+import { broadcastShape, div, equal, less, mul, sqrt, where } from './elementwise.ts';
 import { apply, type Dim, type Expr, type Op, shapeError, type Value, zeros } from './expression.ts';
 import { reshape, transpose } from './layout.ts';
 import { sum } from './reduce.ts';
@@ -108,14 +108,23 @@ export function swapLast(x: Expr): Expr {
   return transpose(x, [...Array(rank - 2).keys(), rank - 1, rank - 2]);
 }
 
+/** Sums of squares beyond these are not exact in single precision, or no numbers of it. */
+const [LEAST_SQUARES, MOST_SQUARES] = [1e-24, 1e36];
+/** Brings a row into their middle; a power of two, so that no number is rounded. */
+const FAR = 2 ** 100;
+
 /**
- * Rows divided by their Euclidean length; a row of zeros stays one, and its gradient passes unchanged. A row whose length is too large
- * for the precision becomes no number: divided by infinity it would pass for a row of zeros.
+ * Rows divided by their Euclidean length, however long or short they are; a row of zeros stays one, and its gradient passes
+ * unchanged. A row that holds infinity becomes no number.
  */
 export function unit(x: Expr): Expr {
-  const squares = sum(mul(x, x), [x.shape.length - 1], true);
-  const length = sqrt(where(equal(squares, 0), 1, squares));
-  return div(x, where(equal(length, Number.POSITIVE_INFINITY), Number.NaN, length));
+  const last = [x.shape.length - 1];
+  const rough = sum(mul(x, x), last, true);
+  const scale = where(less(rough, LEAST_SQUARES), FAR, where(less(MOST_SQUARES, rough), 1 / FAR, 1));
+  const scaled = mul(x, scale);
+  const squares = sum(mul(scaled, scaled), last, true);
+  const isZero = equal(squares, 0);
+  return div(scaled, where(isZero, scale, sqrt(where(isZero, 1, squares))));
 }
 
 function stackedProduct(a: Value, b: Value): Value {
