@@ -82,7 +82,7 @@ export function findDualFiles(paths: readonly string[], precision: Precision, wh
     [...models].some((model) =>
       model.endsWith('.json')
         ? /^model-\d+-of-\d+\.safetensors$/.test(path)
-        : path.startsWith(`${model}_data`),
+        : path.startsWith(`${model}_data`) || path === `${model}.data`,
     ),
   );
   return { ...found, all: [...models, ...external, ...CONFIGURATION.filter((path) => present.has(path))] };

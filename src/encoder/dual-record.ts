@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Abortable, waitFor } from '../abort.ts';
 import type { Engine } from '../engine/types.ts';
 import type { Pixels } from '../image/types.ts';
 import { checkFile } from '../store/checksum.ts';
@@ -9,6 +10,7 @@ import { clipFacts } from './clip/facts.ts';
 import { readConfigurationFiles } from './configuration-files.ts';
 import { dualEncoder } from './dual-encoder.ts';
 import { type DualConfiguration, findDualFiles, isWeights, readConfiguration } from './dual-files.ts';
+import { externalFiles } from './external-data.ts';
 import type { Json } from './fields.ts';
 import { type EncoderRecord, fingerprintOf, type RecordedFile, tokenizerMeaning } from './record.ts';
 import { CLIP_DEFAULTS, type EncoderSource } from './registry.ts';
@@ -26,18 +28,20 @@ export async function describeFolder(
   folder: string,
   { id, precision }: EncoderSource & { kind: 'folder' },
   engine: Engine,
+  { signal }: Abortable = {},
 ): Promise<EncoderRecord> {
   const origin = { id, source: folder, licence: 'unknown', precision };
   const paths = await pathsIn(folder);
-  const { all } = findDualFiles(paths, precision, folder);
+  const { all, imageModel, textModel } = findDualFiles(paths, precision, folder);
+  const external = await externalFiles(folder, [imageModel, textModel]);
   const files = await Promise.all(
-    all.map(async (path): Promise<RecordedFile> => {
-      const { size, sha256 } = await checkFile(join(folder, path), {});
+    [...new Set([...all, ...external])].map(async (path): Promise<RecordedFile> => {
+      const { size, sha256 } = await checkFile(join(folder, path), {}, signal);
       return { path, bytes: size, sha256 };
     }),
   );
   const record = await dualRecord(folder, files, origin);
-  return record.dimension > 0 ? record : measured(record, folder, engine);
+  return record.dimension > 0 ? record : measured(record, folder, engine, { signal });
 }
 
 /** What is known of a model beside its files. */
@@ -62,9 +66,7 @@ export async function dualRecord(
     ? await weightsFacts(join(folder, imageModel), read)
     : readConfiguration(read);
   const { preprocessing, text, logitScale, dimension = 0, recipe } = facts;
-  const weights = files
-    .filter(({ path }) => /\.onnx(_data.*)?$|\.safetensors$/.test(path))
-    .map(({ sha256 }) => sha256);
+  const weights = files.filter(({ path }) => !path.endsWith('.json')).map(({ sha256 }) => sha256);
   const fingerprint = fingerprintOf({
     weights: weights.sort(),
     precision: origin.precision,
@@ -111,16 +113,17 @@ export async function measured(
   record: EncoderRecord,
   folder: string,
   engine: Engine,
+  work: Abortable = {},
 ): Promise<EncoderRecord> {
   const size = record.preprocessing.crop;
   const blank: Pixels = { width: size, height: size, data: new Uint8Array(size * size * 3) };
   const encoder = dualEncoder(record, folder, engine);
   try {
-    const image = await encoder.embedImages([blank]);
+    const image = await waitFor(encoder.embedImages([blank], work), work.signal);
     const dimension = image.cols;
     checkEmbeddings(image, 1, { ...record, dimension }, 'picture');
     const texts = checkedEncoder(dualEncoder({ ...record, dimension }, folder, engine));
-    await texts.embedTexts(['a']).finally(() => texts.close());
+    await texts.embedTexts(['a'], work).finally(() => texts.close());
     return { ...record, dimension };
   } finally {
     await encoder.close();

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { Abortable } from '../abort.ts';
 import { sharedEngine } from '../engine/node.ts';
 import type { Engine } from '../engine/types.ts';
 import { ModelError, throwIfAborted } from '../errors.ts';
@@ -40,7 +41,9 @@ export async function loadEncoder(
 export async function locateEncoder(name: string, options: LoadOptions = {}): Promise<LocalEncoder> {
   const { engine = sharedEngine(), signal, pull = true } = options;
   throwIfAborted(signal);
-  const found = (await verified(await findEncoder(name))) ?? (await inFolder(encoderSource(name), engine));
+  const found =
+    (await verified(await findEncoder(name), options)) ??
+    (await inFolder(encoderSource(name), engine, options));
   if (found) return found;
   if (!pull) throw notHere(name);
   // The parts that download and convert are loaded only where they are needed: predicting must start fast.
@@ -63,8 +66,11 @@ export async function checkEncoderName(name: string): Promise<void> {
 }
 
 /** An encoder with a record, once its files are found to be those of the record. */
-async function verified(encoder: LocalEncoder | undefined): Promise<LocalEncoder | undefined> {
-  if (encoder) await verifyFiles(encoder);
+async function verified(
+  encoder: LocalEncoder | undefined,
+  { signal }: Abortable,
+): Promise<LocalEncoder | undefined> {
+  if (encoder) await verifyFiles(encoder, { signal });
   return encoder;
 }
 
@@ -74,13 +80,17 @@ function open({ record, folder }: LocalEncoder, engine: Engine): Encoder & Async
 }
 
 /** A folder given by its path: one of ours by its record, an exported model by its configuration. */
-async function inFolder(source: EncoderSource, engine: Engine): Promise<LocalEncoder | undefined> {
+async function inFolder(
+  source: EncoderSource,
+  engine: Engine,
+  { signal }: Abortable,
+): Promise<LocalEncoder | undefined> {
   if (source.kind !== 'folder') return undefined;
   const folder = await existing(source);
-  const ours = await verified(await encoderIn(folder));
+  const ours = await verified(await encoderIn(folder), { signal });
   if (ours) return ours;
   const { describeFolder } = await import('./dual-record.ts');
-  return { record: await describeFolder(folder, source, engine), folder };
+  return { record: await describeFolder(folder, source, engine, { signal }), folder };
 }
 
 async function existing({ path }: EncoderSource & { kind: 'folder' }): Promise<string> {

@@ -113,7 +113,7 @@ async function pullBuiltin(id: string, options: PullOptions): Promise<LocalEncod
         engine,
         signal,
       );
-      return { ...record, files: await recordFiles(folder, paths) };
+      return { ...record, files: await recordFiles(folder, paths, signal) };
     },
     options,
   );
@@ -143,7 +143,12 @@ async function pullFromHub(source: HubSource, options: PullOptions): Promise<Loc
       // Tried where they were downloaded to, and moved last: what fails here need not be downloaded again.
       const downloads = dirname((files.get('tokenizer.json') as LocalFile).path);
       const { engine = sharedEngine() } = options;
-      const record = await measured(await dualRecord(downloads, recorded, origin), downloads, engine);
+      const record = await measured(
+        await dualRecord(downloads, recorded, origin),
+        downloads,
+        engine,
+        options,
+      );
       for (const [path, file] of files) await move(file.path, join(folder, path));
       return record;
     },
@@ -174,10 +179,14 @@ async function pullBundle(
   return { record, folder };
 }
 
-async function recordFiles(folder: string, paths: readonly string[]): Promise<RecordedFile[]> {
+async function recordFiles(
+  folder: string,
+  paths: readonly string[],
+  signal?: AbortSignal,
+): Promise<RecordedFile[]> {
   return Promise.all(
     paths.map(async (path) => {
-      const { size, sha256 } = await checkFile(join(folder, path), {});
+      const { size, sha256 } = await checkFile(join(folder, path), {}, signal);
       return { path, bytes: size, sha256 };
     }),
   );

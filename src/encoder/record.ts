@@ -45,6 +45,10 @@ const inside = z
   .regex(/^[^/\\:][^\\:]*$/)
   .refine((path) => !path.split('/').includes('..'), 'leaves the folder');
 
+export function isInside(path: string): boolean {
+  return inside.safeParse(path).success;
+}
+
 const file = z.object({
   path: inside,
   bytes: z.number().int().nonnegative(),

@@ -22,20 +22,20 @@ it('hashes weights once, and again where they were changed', async () => {
   ];
   const encoder = { record: { files }, folder } as unknown as LocalEncoder;
   const check = vi.fn(checkFile);
-  await verifyFiles(encoder, check);
-  await verifyFiles(encoder, check);
+  await verifyFiles(encoder, { check });
+  await verifyFiles(encoder, { check });
   expect(check).toHaveBeenCalledTimes(1);
 
   // Of the same size, and with the time of its last change put back.
   const { atime, mtime } = await stat(weights);
   await writeFile(weights, wrong);
   await utimes(weights, atime, mtime);
-  await expect(verifyFiles(encoder, check)).rejects.toMatchObject({
+  await expect(verifyFiles(encoder, { check })).rejects.toMatchObject({
     code: 'checksum/mismatch',
     message: expect.stringContaining('model.onnx is not the expected file'),
   });
   await rm(weights);
-  await expect(verifyFiles(encoder, check)).rejects.toMatchObject({ exitCode: 4 });
+  await expect(verifyFiles(encoder, { check })).rejects.toMatchObject({ exitCode: 4 });
 });
 
 it('hashes again where its notes cannot be read', async () => {

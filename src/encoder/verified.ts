@@ -1,7 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Abortable } from '../abort.ts';
+import { ModelError } from '../errors.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { checkFile } from '../store/checksum.ts';
+import { externalFiles } from './external-data.ts';
 import type { LocalEncoder } from './installed.ts';
 
 /** Which files of an encoder's folder had the right sha256, by size and time of their last change. */
@@ -13,7 +16,7 @@ const STAMP_FILE = '.verified.json';
  */
 export async function verifyFiles(
   { record, folder }: LocalEncoder,
-  check: typeof checkFile = checkFile,
+  { signal, check = checkFile }: Abortable & { check?: typeof checkFile } = {},
 ): Promise<void> {
   const path = join(folder, STAMP_FILE);
   const known = await readFile(path, 'utf8').then(parsed, () => ({}) as Record<string, unknown>);
@@ -24,13 +27,30 @@ export async function verifyFiles(
     const { size, mtimeMs, ctimeMs } = await stat(file).catch(() => ({ size: -1, mtimeMs: 0, ctimeMs: 0 }));
     const stamp = `${sha256} ${size} ${mtimeMs} ${ctimeMs}`;
     if (known[name] !== stamp) {
-      await check(file, { size: bytes, sha256 });
+      await check(file, { size: bytes, sha256 }, signal);
       isNew = true;
     }
     stamps[name] = stamp;
   }
+  if (isNew && record.kind === 'dual') await checkExternal({ record, folder });
   // A folder that cannot be written only means that its files are hashed again.
   if (isNew) await writeFileAtomic(path, JSON.stringify(stamps)).catch(() => {});
+}
+
+/** Weights that lie outside of a model's file are among the files of the record, too, whatever they are called. */
+async function checkExternal({ record, folder }: LocalEncoder): Promise<void> {
+  const known = new Set(record.files.map(({ path }) => path));
+  const external = await externalFiles(folder, [record.imageModel, record.textModel]);
+  const unknown = external.find((path) => !known.has(path));
+  if (unknown === undefined) return;
+  throw new ModelError(
+    `The record of ${record.id} does not name ${unknown}, in which its models keep weights`,
+    {
+      code: 'encoder/external-data',
+      hint: 'Remove the encoder and pull it again, or give the path of its folder as the encoder.',
+      details: { id: record.id, path: unknown },
+    },
+  );
 }
 
 function parsed(text: string): Record<string, unknown> {

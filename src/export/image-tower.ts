@@ -1,19 +1,20 @@
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { withClip } from '../encoder/clip/sessions.ts';
 import { imageGraph } from '../encoder/clip/towers.ts';
 import { ENCODER_FILE } from '../encoder/configuration-files.ts';
 import { IMAGE_OUTPUTS } from '../encoder/dual-encoder.ts';
 import { isWeights } from '../encoder/dual-files.ts';
+import { EXTERNAL_DATA, externalPath, externalPlace } from '../encoder/external-data.ts';
 import type { LocalEncoder } from '../encoder/installed.ts';
 import { lazyTokenizer, outputNamed, textFeeds } from '../encoder/tower.ts';
 import type { PortInfo } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
 import { bytesField, Message } from '../graph/protobuf.ts';
+import { fieldsOf } from '../graph/wire.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { readRegular } from '../store/regular.ts';
 import { type Named, type OnnxModel, parseModel, portType, pruned } from './onnx-model.ts';
-import { fieldsOf, textOf } from './wire.ts';
 
 /** The part of an encoder that embeds pictures, as an ONNX model. */
 export interface ImageTower {
@@ -55,7 +56,7 @@ export async function imageTower({ record, folder }: LocalEncoder): Promise<Imag
     });
   }
   const initializers = await Promise.all(
-    graph.initializers.map((weight) => withinFile(weight, dirname(path))),
+    graph.initializers.map((weight) => withinFile(weight, folder, record.imageModel)),
   );
   const others = inputs.filter((input) => input !== pixels).map(portInfo);
   const emptyText = others.length > 0 ? (await lazyTokenizer(folder, record.text).get()).encode('') : [];
@@ -93,25 +94,19 @@ function isHalf(port: Named, path: string): boolean {
 }
 
 const RAW_DATA = 9;
-const EXTERNAL_DATA = 13;
 const DATA_LOCATION = 14;
 
-/** A weight that lies in a file beside the model (external_data), brought into the model. */
-async function withinFile(weight: Named, folder: string): Promise<Named> {
+/** A weight that lies in a file beside the model, brought into the model. */
+async function withinFile(weight: Named, folder: string, model: string): Promise<Named> {
   const fields = fieldsOf(weight.bytes);
-  const entries = fields.filter(({ number }) => number === EXTERNAL_DATA);
-  if (entries.length === 0) return weight;
-  const facts = new Map(
-    entries.map(({ content }) => {
-      const [key, value] = fieldsOf(content).map(textOf);
-      return [key, value];
-    }),
-  );
-  const file = await readRegular(join(folder, facts.get('location') ?? ''), ENCODER_FILE);
-  const start = Number(facts.get('offset') ?? 0);
+  const place = externalPlace(fields);
+  if (!place) return weight;
+  const path = externalPath(model, place.get('location') ?? '');
+  const file = await readRegular(join(folder, path), ENCODER_FILE);
+  const start = Number(place.get('offset') ?? 0);
   const tensor = new Message();
   for (const { number, raw } of fields)
     if (number !== EXTERNAL_DATA && number !== DATA_LOCATION) tensor.push(raw);
-  bytesField(tensor, RAW_DATA, file.subarray(start, start + Number(facts.get('length') ?? file.length)));
+  bytesField(tensor, RAW_DATA, file.subarray(start, start + Number(place.get('length') ?? file.length)));
   return { name: weight.name, bytes: tensor.bytes() };
 }

@@ -2,11 +2,11 @@ import { ModelError } from '../errors.ts';
 import type { OnnxWriter } from '../graph/expression.ts';
 import { graphWriter, valueInfo } from '../graph/onnx.ts';
 import { Message } from '../graph/protobuf.ts';
+import { fieldsOf, integersOf, textOf } from '../graph/wire.ts';
 import type { Preprocessing } from '../image/types.ts';
 import { floatTensor } from '../math/tensor.ts';
 import type { ImageTower } from './image-tower.ts';
 import { type OnnxGraph, type OnnxModel, type OnnxNode, parseGraph, renamed } from './onnx-model.ts';
-import { fieldsOf, integersOf, textOf } from './wire.ts';
 
 /** What a joined model is fed: `pixels` uint8 [n, side, side, 3], or `pixel_values` float32 [n, 3, side, side], normalised. */
 export type PictureInput = 'pixels' | 'pixel_values';

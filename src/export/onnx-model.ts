@@ -1,6 +1,6 @@
 import { modelMessage } from '../graph/onnx.ts';
 import { bytesField, Message, textField } from '../graph/protobuf.ts';
-import { fieldsOf, textOf, type WireField } from './wire.ts';
+import { fieldsOf, textOf, type WireField } from '../graph/wire.ts';
 
 /**
  * An ONNX file as far as joining two of them needs it: who computes what from what. Everything else (attributes, weights,

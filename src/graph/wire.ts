@@ -62,7 +62,7 @@ function varint(bytes: Uint8Array, place: { at: number }): number {
 
 function cutShort(): ModelError {
   return new ModelError('The ONNX file is cut short or damaged', {
-    code: 'export/damaged',
-    hint: 'Remove the encoder and pull it again.',
+    code: 'onnx/damaged',
+    hint: 'Get the model again.',
   });
 }
