@@ -198,15 +198,22 @@ describe('fit with a checkpoint', () => {
   const encoder = fakeEncoder();
 
   async function fitted(folder: string, options: FitOptions) {
-    const given = { encoder, thumbnails: false, method: 'tip-adapter-f', tune: 'fixed', ...options } as const;
+    // Tuned on a split: calibrating on left-out examples would train on each fold before a checkpoint is looked at.
+    const given = { encoder, thumbnails: false, method: 'tip-adapter-f', tune: 'val', ...options } as const;
     const classifier = await fit(folder, { ...given, options: { epochs: 6, batch: 2, ...options.options } });
     open.push(classifier);
     return classifier;
   }
 
   it('goes on with the same pictures, prompts and options alone, to the same bytes', async () => {
-    const photos = await writePictures(at('photos'), { cat: 3, dog: 3 });
-    const others = await writePictures(at('others'), { cat: 3, dog: [0, 1, 7] });
+    const [photos, others] = await Promise.all(
+      Object.entries({ photos: 2, others: 7 }).map(([name, last]) =>
+        writePictures(at(name), {
+          ...{ 'train/cat': 3, 'train/dog': [0, 1, last] },
+          ...{ 'val/cat': [3], 'val/dog': [3] },
+        }),
+      ),
+    );
     const checkpoint = at('fit.training');
     const whole = await fitted(photos, {});
     const stop = new AbortController();
@@ -215,7 +222,7 @@ describe('fit with a checkpoint', () => {
       signal: stop.signal,
       onFit: ({ done }) => done === 7 && stop.abort(),
     });
-    expect(part.data.state.epochs).toBe(2);
+    expect(part.data.state.epochs).toBeLessThanOrEqual(2);
     const changes: FitOptions[] = [
       { template: ['a drawing of a {}.'] },
       { prompts: 'eurosat' },

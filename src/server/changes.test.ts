@@ -20,6 +20,9 @@ vi.mock('../image/loader.ts', async (original) =>
   (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
 );
 
+/** For machines that are busy with something else. */
+const PATIENT = { timeout: 30_000 };
+
 const animals = fittedAnimals();
 
 describe('changes', () => {
@@ -134,18 +137,18 @@ describe('changes', () => {
     await writeFile(`${path}.new`, animals.file);
     await rename(`${path}.new`, path);
     const version = async () => (await server.ask('/v1/models/animals')).json.version;
-    await vi.waitFor(async () => expect(await version()).toBe(1), 5000);
+    await vi.waitFor(async () => expect(await version()).toBe(1), PATIENT);
     await writeFile(path, animals.file.subarray(0, 500));
     await vi.waitFor(async () => {
       const { json } = await server.ask('/v1/models/animals');
       expect(json.problem?.code).toBe('classifier/damaged');
-    }, 5000);
+    }, PATIENT);
     expect((await server.ask(PREDICT, png(animals.cat))).status).toBe(200);
     expect((await change('classes?name=fox', { method: 'DELETE' })).status).toBe(500);
     await writeFile(path, animals.file);
     await vi.waitFor(
       async () => expect((await server.ask('/v1/models/animals')).json.problem).toBeUndefined(),
-      5000,
+      PATIENT,
     );
   });
 
@@ -160,7 +163,7 @@ describe('changes', () => {
     await rename(`${free.path}.new`, free.path);
     await vi.waitFor(
       () => expect(two.told).toContainEqual(expect.objectContaining({ event: 'reload', model: 'free' })),
-      5000,
+      PATIENT,
     );
     await rm(`${held.path}.lock`);
     expect((await waiting).status).toBe(200);
@@ -172,10 +175,10 @@ describe('changes', () => {
     const problem = async () => (await one.ask('/v1/models/animals')).json.problem?.code;
     await rm(piped);
     spawnSync('sh', ['-c', 'mkfifo "$0"', piped]);
-    await vi.waitFor(async () => expect(await problem()).toBe('classifier/unreadable'), 5000);
+    await vi.waitFor(async () => expect(await problem()).toBe('classifier/unreadable'), PATIENT);
     expect((await one.ask(PREDICT, png(animals.cat))).status).toBe(200);
     await rm(piped);
     await writeFile(piped, animals.file);
-    await vi.waitFor(async () => expect(await problem()).toBeUndefined(), 5000);
+    await vi.waitFor(async () => expect(await problem()).toBeUndefined(), PATIENT);
   });
 });

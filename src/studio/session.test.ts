@@ -101,7 +101,7 @@ describe('a session', () => {
     const slow = {
       ...encoder,
       embedImages: async (pixels: Parameters<typeof encoder.embedImages>[0]) => {
-        await new Promise((resolve) => setTimeout(resolve, 10 * pixels.length));
+        await new Promise((resolve) => setTimeout(resolve, 5 * pixels.length));
         return encoder.embedImages(pixels);
       },
     };
@@ -113,7 +113,8 @@ describe('a session', () => {
       if (teaching.stage === 'looking') seen.push(teaching.done ?? 0);
     });
     for (const id of ['r', 'b']) await opened.change({ command: { do: 'add-class', id, name: id } });
-    const [each, together] = [120, 12];
+    // Steps of at most 32 pictures: some step ends when the first hundred are known, and not yet all.
+    const [each, together] = [144, 12];
     const pictures = await Promise.all(
       Array.from({ length: each }, async (_, i) => {
         const isRed = i % 2 === 0;
