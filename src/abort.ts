@@ -1,4 +1,9 @@
-import { throwIfAborted } from './errors.ts';
+import { InterruptedError, throwIfAborted } from './errors.ts';
+
+/** What can be stopped. */
+export interface Abortable {
+  signal?: AbortSignal;
+}
 
 const listening = new WeakMap<AbortSignal, Set<() => void>>();
 
@@ -24,6 +29,17 @@ export function onAbort(signal: AbortSignal | undefined, callback: () => void): 
   const own = () => callback();
   callbacks.add(own);
   return () => callbacks.delete(own);
+}
+
+/** Waits for work that goes on for others: where the signal fires, only the waiting ends. Throws `InterruptedError` then. */
+export function waitFor<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (!signal) return work;
+  return new Promise((resolve, reject) => {
+    const interrupt = () => reject(new InterruptedError());
+    const forget = onAbort(signal, interrupt);
+    if (signal.aborted) interrupt();
+    work.then(resolve, reject).finally(forget);
+  });
 }
 
 /** Milliseconds that a piece of work may hold a thread before others have their turn. */

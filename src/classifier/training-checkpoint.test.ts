@@ -230,8 +230,6 @@ describe('fit with a checkpoint', () => {
       { views: 2 },
       { shots: 2 },
       { keys: 'int8' },
-      { alpha: 2 },
-      { beta: 2 },
       { options: { rate: 0.1 } },
       { encoder: fakeEncoder('other', 'b', 20) },
     ];

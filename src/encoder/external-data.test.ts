@@ -3,7 +3,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { plainEngine } from '../engine/plain.ts';
+import { interpreterEngine } from '../engine/interpreter-engine.ts';
 import { ModelError } from '../errors.ts';
 import { bytesField, Message, textField, varintField } from '../graph/protobuf.ts';
 import { fieldsOf } from '../graph/wire.ts';
@@ -75,7 +75,7 @@ const described = (folder: string) =>
   describeFolder(
     folder,
     { kind: 'folder', id: folder, path: folder, precision: 'fp32' } as never,
-    plainEngine(),
+    interpreterEngine(),
   );
 
 describe('weights outside of a model', () => {
@@ -109,7 +109,7 @@ describe('weights outside of a model', () => {
     const folder = await withWeightsIn('weights.bin', 'irregular');
     await rm(join(folder, 'weights.bin'));
     await expect(described(folder)).rejects.toThrow(ModelError);
-    spawnSync('mkfifo', [join(folder, 'weights.bin')]);
+    spawnSync('sh', ['-c', 'mkfifo "$0"', join(folder, 'weights.bin')]);
     await expect(described(folder)).rejects.toThrow('is a pipe');
   });
 

@@ -9,8 +9,8 @@ import { logSoftmax, sum } from '../graph/reduce.ts';
 import { fromRows, unitRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { floatTensor } from '../math/tensor.ts';
+import { interpreterEngine } from './interpreter-engine.ts';
 import { createEngine } from './node.ts';
-import { plainEngine } from './plain.ts';
 import { runProgram } from './program.fixture.ts';
 
 const engine = createEngine();
@@ -52,7 +52,7 @@ describe('engine', () => {
 
   it.each([
     ['the engine', engine],
-    ['the interpreter', plainEngine()],
+    ['the interpreter', interpreterEngine()],
   ])('makes rows of any length unit, as float64 does, in %s', async (_, own) => {
     const session = await own.compile({ unit: unit(input('x', ['m', 4])) });
     const number = fc
