@@ -77,7 +77,7 @@ function* locationsIn(model: Uint8Array): Generator<string> {
     const place = kind === 'tensor' ? externalPlace(fields) : undefined;
     if (place) yield place.get('location') ?? '';
     for (const { number, content } of fields) {
-      const inner = WAYS[kind][number];
+      const inner = WAYS[kind]?.[number];
       if (inner) messages.push([inner, content]);
     }
   }

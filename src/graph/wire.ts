@@ -25,7 +25,7 @@ export function fieldsOf(message: Uint8Array): WireField[] {
     const tag = varint(message, place);
     const kind = tag & 7;
     const integer = kind === VARINT ? varint(message, place) : 0;
-    const length = kind === DELIMITED ? varint(message, place) : FIXED_LENGTHS[kind];
+    const length = kind === DELIMITED ? varint(message, place) : (FIXED_LENGTHS[kind] ?? Number.NaN);
     const end = place.at + length;
     if (!(end <= message.length)) throw cutShort();
     const content = message.subarray(place.at, kind === DELIMITED ? end : place.at);
@@ -53,7 +53,7 @@ function varint(bytes: Uint8Array, place: { at: number }): number {
   let value = 0n;
   for (let shift = 0n; shift < 70n; shift += 7n) {
     if (place.at >= bytes.length) throw cutShort();
-    const byte = bytes[place.at++];
+    const byte = bytes[place.at++] as number;
     value |= BigInt(byte & 127) << shift;
     if (byte < 128) return Number(BigInt.asIntN(64, value));
   }
