@@ -58,7 +58,7 @@ export function modelCard(data: ClassifierData, evaluation?: Evaluation): string
 
 /** The prompts' templates; one that is the name and nothing else is said in words. */
 function promptsText(templates: readonly string[]): string {
-  if (templates.length === 1 && templates[0].trim() === '{}') return 'the name of the class';
+  if (templates.length === 1 && templates[0]!.trim() === '{}') return 'the name of the class';
   return templates.slice(0, 3).join(' · ') + (templates.length > 3 ? ' · …' : '');
 }
 
@@ -79,7 +79,7 @@ function keysText({ cosine, probability, agreement }: NonNullable<ClassifierData
 
 function countsOf({ classes, support }: ClassifierData): number[] {
   const counts = classes.map(() => 0);
-  for (const label of support.labels) counts[label]++;
+  for (const label of support.labels) counts[label]!++;
   return counts;
 }
 
@@ -91,7 +91,7 @@ function spreadText(data: ClassifierData): string {
 
 function exampleRows(data: ClassifierData): string[][] {
   const counts = countsOf(data);
-  const rows = data.classes.map(({ name }, c) => ({ name, n: counts[c] }));
+  const rows = data.classes.map(({ name }, c) => ({ name, n: counts[c]! }));
   const shown = rows.length > LISTED ? rows.sort((a, b) => a.n - b.n).slice(0, LISTED) : rows;
   const listed = shown.map(({ name, n }) => [name, String(n)]);
   return rows.length > LISTED
@@ -148,7 +148,7 @@ function measured(evaluation: Evaluation): string[] {
     .sort((a, b) => b.n - a.n);
   const left = leftOut(evaluation);
   const names = new Map(perClass.map(({ id, name }) => [id, name]));
-  const nameOf = (c: number) => names.get(classes[c]) ?? classes[c];
+  const nameOf = (c: number) => names.get(classes[c]!) ?? classes[c]!;
   return [
     `On ${count(total, 'picture')} that it had not seen${protocol === 'paper' ? ', but was tuned on' : ''}: **${percent(accuracy)}** right (${correct} of ${total}; 95% interval ${percent(low)} to ${percent(high)}), negative log-likelihood ${nll.toFixed(3)}, calibration error ${percent(ece)}${calibrated ? '' : ' (not calibrated)'}, Brier score ${brier.toFixed(3)}.` +
       (unknown
@@ -198,6 +198,6 @@ function limits(data: ClassifierData, evaluation?: Evaluation): string {
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const columns = head.map((title, j) => ({ title, value: (row: readonly string[]) => row[j] }));
+  const columns = head.map((title, j) => ({ title, value: (row: readonly string[]) => row[j]! }));
   return renderMarkdown({ rows, columns });
 }

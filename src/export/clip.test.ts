@@ -59,7 +59,7 @@ describe.skipIf(!there)(
       });
       const { bytes, difference, inputs } = await exportOnnx(classifier);
       expect(difference).toBeLessThan(1e-5);
-      const side = inputs[0].shape[1] as number;
+      const side = inputs[0]!.shape[1] as number;
       const session = await ort.InferenceSession.create(bytes);
       // Two pictures at once: the first dimension is free.
       const blank = new ort.Tensor('uint8', new Uint8Array(2 * side * side * 3), [2, side, side, 3]);
@@ -84,8 +84,8 @@ describe.skipIf(!there)(
       const results = await session.run({
         [input.name]: new ort.Tensor('float32', pixels, [1, 3, side, side]),
       });
-      const got = results[output.name].data as Float32Array;
-      const worst = Math.max(...got.map((x, i) => Math.abs(x - expected.data[i])));
+      const got = results[output.name]!.data as Float32Array;
+      const worst = Math.max(...got.map((x, i) => Math.abs(x - expected.data[i]!)));
       expect(worst).toBeLessThan(1e-5 * Math.max(...expected.data));
       await session.release();
     });

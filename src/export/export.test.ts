@@ -35,7 +35,7 @@ async function writePhotos(folder: string, seed = 1): Promise<string> {
       const [width, height] = [40 + 9 * i, 60 - 7 * i];
       const data = Uint8Array.from(
         { length: width * height * 3 },
-        (_, k) => colour[k % 3] + own.integer(40) - 20,
+        (_, k) => colour[k % 3]! + own.integer(40) - 20,
       );
       await sharp(data, { raw: { width, height, channels: 3 } })
         .png()
@@ -70,7 +70,8 @@ async function cropsAndAnswers(): Promise<{ pixels: Uint8Array; spec: Preprocess
 
 function expectSame(got: ArrayLike<number>, expected: readonly number[], tolerance = 1e-5) {
   expect(got.length).toBe(expected.length);
-  for (let i = 0; i < got.length; i++) expect(Math.abs(got[i] - expected[i])).toBeLessThanOrEqual(tolerance);
+  for (let i = 0; i < got.length; i++)
+    expect(Math.abs(got[i]! - expected[i]!)).toBeLessThanOrEqual(tolerance);
 }
 
 describe.each(['node', 'web'] as const)('an exported model in onnxruntime-%s', (runtime) => {
@@ -234,8 +235,8 @@ describe('the Python example', () => {
       const { stdout, stderr } = spawnSync('python3', ['-c', example], { cwd: at('.'), encoding: 'utf8' });
       expect(stderr).toBe('');
       const [name, p] = stdout.trim().split(' ');
-      expect(name).toBe(predictions[0].name);
-      expect(Number(p)).toBeCloseTo(predictions[0].probability, 3);
+      expect(name).toBe(predictions[0]!.name);
+      expect(Number(p)).toBeCloseTo(predictions[0]!.probability, 3);
     },
   );
 });

@@ -16,7 +16,7 @@ import type { Task } from '../methods/task.ts';
 export function headGraph(data: ClassifierData): { probabilities: Expr; scores: Expr } {
   const method = methodById(data.method);
   const { state, task, feeds } = bindMethod(method, data.state, inMemory(taskOf(data)));
-  const fixed = (name: string) => constant(feeds[name]);
+  const fixed = (name: string) => constant(feeds[name]!);
   const features = input('features', ['n', data.encoder.dimension]);
   const scores = scoresOf(
     method,

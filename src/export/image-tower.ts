@@ -63,7 +63,7 @@ export async function imageTower({ record, folder }: LocalEncoder): Promise<Imag
   return {
     model: { ...model, graph: { ...graph, inputs, initializers } },
     input: { name: pixels.name, half: isHalf(pixels, path) },
-    output: { name: output, half: isHalf(graph.outputs[0], path) },
+    output: { name: output, half: isHalf(graph.outputs[0]!, path) },
     others: textFeeds(others, [emptyText], record.text),
   };
 }

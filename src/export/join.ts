@@ -2,7 +2,7 @@ import { ModelError } from '../errors.ts';
 import type { OnnxWriter } from '../graph/expression.ts';
 import { graphWriter, valueInfo } from '../graph/onnx.ts';
 import { Message } from '../graph/protobuf.ts';
-import { fieldsOf, integersOf, textOf } from '../graph/wire.ts';
+import { fieldsOf, integersOf, textOf, type WireField } from '../graph/wire.ts';
 import type { Preprocessing } from '../image/types.ts';
 import { floatTensor } from '../math/tensor.ts';
 import type { ImageTower } from './image-tower.ts';
@@ -105,7 +105,7 @@ function lookUp(write: OnnxWriter, { channels, scale, mean, std }: Preprocessing
   const table = Float32Array.from({ length: 3 * LEVELS }, (_, at) => {
     const channel = Math.floor(at / LEVELS);
     const k = bgr ? 2 - channel : channel;
-    return ((at % LEVELS) * scale - mean[k]) / std[k];
+    return ((at % LEVELS) * scale - mean[k]!) / std[k]!;
   });
   const firsts = { dtype: 'int32', shape: [3], data: Int32Array.of(0, LEVELS, 2 * LEVELS) } as const;
   const places = write.node('Add', [write.node('Cast', ['pixels'], { to: INT32 }), write.tensor(firsts)]);
@@ -126,19 +126,24 @@ function checkOpset(opset: number): number {
   );
 }
 
+/** Whether an attribute has this name, which is its first field. */
+function isNamed([name]: readonly WireField[], wanted: string): boolean {
+  return name !== undefined && textOf(name) === wanted;
+}
+
 /** The classifier's graph in the forms of an operator set: it is written in those of 17. */
 function suited(graph: OnnxGraph, opset: number): OnnxGraph {
   if (opset < AXES_AS_INPUT) return graph;
   const message = new Message();
   const write = graphWriter(message);
   const nodes = graph.nodes.map((node): OnnxNode => {
-    const axes = node.attributes.map(fieldsOf).find(([name]) => textOf(name) === 'axes');
+    const axes = node.attributes.map(fieldsOf).find((fields) => isNamed(fields, 'axes'));
     if (!axes || !/^Reduce(Max|Prod)$/.test(node.type)) return node;
     const values = axes.filter(({ number }) => number === 8).flatMap(integersOf);
     return {
       ...node,
       inputs: [...node.inputs, `axes/${write.integers(values)}`],
-      attributes: node.attributes.filter((attribute) => textOf(fieldsOf(attribute)[0]) !== 'axes'),
+      attributes: node.attributes.filter((attribute) => !isNamed(fieldsOf(attribute), 'axes')),
     };
   });
   const axes = renamed(parseGraph(message.bytes()), (name) => `axes/${name}`);

@@ -87,7 +87,7 @@ async function trial(
     const expected = await classifier.probabilities(features, { signal });
     const { probabilities } = await session.run({ [input]: feed }, { outputs: ['probabilities'], signal });
     const got = probabilities.data as Float32Array;
-    const difference = expected.data.reduce((most, p, i) => Math.max(most, Math.abs(p - got[i])), 0);
+    const difference = expected.data.reduce((most, p, i) => Math.max(most, Math.abs(p - got[i]!)), 0);
     const { inputs, outputs } = session;
     if (difference <= TOLERANCE) return { inputs, outputs, difference };
     throw new ModelError(`The exported model differs from the classifier by ${difference.toPrecision(2)}`, {

@@ -53,7 +53,7 @@ function varint(bytes: Uint8Array, place: { at: number }): number {
   let value = 0n;
   for (let shift = 0n; shift < 70n; shift += 7n) {
     if (place.at >= bytes.length) throw cutShort();
-    const byte = bytes[place.at++] as number;
+    const byte = bytes[place.at++]!;
     value |= BigInt(byte & 127) << shift;
     if (byte < 128) return Number(BigInt.asIntN(64, value));
   }

@@ -71,7 +71,7 @@ export function costTable({ plan, entries }: FinishedTable): Table<TextRow> {
   const own = entries.filter((entry) => entry.column === column);
   const pairs = pairBest(own);
   const rows = own.map((entry): TextRow => {
-    const [{ options }] = entry.cells;
+    const { options } = entry.cells[0]!;
     const pair = pairs.find(({ worse }) => worse === entry.row);
     const encoding = meanOf(entry, (cell) => cell.encodeMilliseconds);
     const scoring = meanOf(entry, (cell) => cell.scoreMilliseconds) as number;
@@ -128,7 +128,7 @@ function chosenText({ cells }: Entry): string {
   const times = new Map<string, number>();
   for (const { chosen } of cells) times.set(chosen, (times.get(chosen) ?? 0) + 1);
   if (cells.every(({ chosen, method }) => chosen === method)) return '';
-  if (times.size === 1) return cells[0].chosen;
+  if (times.size === 1) return cells[0]!.chosen;
   return [...times].map(([chosen, n]) => `${chosen} ${n} of ${cells.length}`).join(', ');
 }
 

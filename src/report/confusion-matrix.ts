@@ -21,8 +21,8 @@ export function confusions(classes: readonly string[], matrix: readonly (readonl
   const pairs = matrix.flatMap((row, i) => {
     const total = sum(row);
     return row.map((count, j) => ({
-      truth: classes[i],
-      predicted: classes[j],
+      truth: classes[i]!,
+      predicted: classes[j]!,
       count,
       total,
       wrong: i !== j,

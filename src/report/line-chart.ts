@@ -34,7 +34,7 @@ export function lineChart(curves: readonly Curve[], axis = 'examples per class (
     Math.min(...points.map(({ low }) => low)),
     Math.max(...points.map(({ high }) => high)),
   );
-  const [floor, ceiling] = [ticks[0], ticks[ticks.length - 1]];
+  const [floor, ceiling] = [ticks[0]!, ticks[ticks.length - 1]!];
   const slot = (RIGHT - LEFT) / shots.length;
   const dodge = Math.min(11, (slot * 0.6) / curves.length);
   const x = (shot: number) => LEFT + (shots.indexOf(shot) + 0.5) * slot;
@@ -98,7 +98,7 @@ export const PUBLISHED = ' (published)';
 /** How a curve is told from the others: a published one has the colour and marker of its namesake. */
 function look(curves: readonly Curve[], i: number) {
   const names = [...new Set(curves.map(({ name }) => name.replace(PUBLISHED, '')))];
-  const { name, published = false } = curves[i];
+  const { name, published = false } = curves[i]!;
   const at = names.indexOf(name.replace(PUBLISHED, ''));
   const colours = LIGHT.series.length;
   // Where the colours begin anew, markers and dashes are other ones.

@@ -63,7 +63,7 @@ export function exampleReport(changes: Partial<ReportData> = {}): ReportData {
       curve('Tip-Adapter, paper settings', [0.702, 0.8, 0.894, 0.91, 0.918]),
       curve('Tip-Adapter, tuned', [0.741, 0.83, 0.925, 0.944, 0.957]),
     ],
-    perClass: CLASSES.map((name, i) => ({ name, correct: CONFUSION[i][i], total: 16 })),
+    perClass: CLASSES.map((name, i) => ({ name, correct: CONFUSION[i]![i]!, total: 16 })),
     classes: CLASSES,
     confusion: CONFUSION,
     calibration: {
@@ -122,13 +122,13 @@ function score(
 function curve(name: string, accuracies: number[]): NonNullable<ReportData['curves']>[number] {
   const points = accuracies.map((accuracy, i) => {
     const half = name === 'Zero-shot' ? 0 : 0.05 / (1 + i);
-    return { shots: SHOTS[i], accuracy, low: accuracy - half, high: accuracy + half / 2 };
+    return { shots: SHOTS[i]!, accuracy, low: accuracy - half, high: accuracy + half / 2 };
   });
   return { name, points };
 }
 
 function prediction(truth: string, predicted: string, probability: number): ReportPrediction {
-  const others = [truth, ...CLASSES].filter(
+  const [second = '', third = ''] = [truth, ...CLASSES].filter(
     (name, i, names) => name !== predicted && names.indexOf(name) === i,
   );
   return {
@@ -136,11 +136,11 @@ function prediction(truth: string, predicted: string, probability: number): Repo
     truth,
     predicted,
     probability,
-    top: [predicted, others[0], others[1]].map((name, i) => ({
+    top: [predicted, second, third].map((name, i) => ({
       name,
-      probability: [probability, (1 - probability) * 0.7, (1 - probability) * 0.2][i],
+      probability: [probability, (1 - probability) * 0.7, (1 - probability) * 0.2][i]!,
     })),
-    neighbours: [predicted, predicted, others[0], predicted].map((name, i) => ({
+    neighbours: [predicted, predicted, second, predicted].map((name, i) => ({
       image: PIXEL,
       name,
       weight: 0.82 - i * 0.17,

@@ -157,7 +157,7 @@ function fills({ paper, accent, wrong }: Palette): string[] {
     const [over, under] = [channels(colour), channels(paper)];
     return `#${over
       .map((value, i) =>
-        Math.round(under[i] + FULL_CELL * (value - under[i]))
+        Math.round(under[i]! + FULL_CELL * (value - under[i]!))
           .toString(16)
           .padStart(2, '0'),
       )

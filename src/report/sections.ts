@@ -20,7 +20,7 @@ export function methods({ methods: rows }: ReportData, chosen: MethodScore): Htm
     Math.min(...rows.map(({ interval }) => interval[0])),
     Math.max(...rows.map(({ interval }) => interval[1])),
   );
-  const scale = [ticks[0], ticks[ticks.length - 1]] as const;
+  const scale = [ticks[0]!, ticks.at(-1)!] as const;
   const ends = scale.map((share) => `${Math.round(100 * share)}%`).join(' to ');
   return html`<section>
 <h2>Methods <small>compared on the same pictures</small></h2>

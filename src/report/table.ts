@@ -33,13 +33,13 @@ export function renderText<Row>(
   const cells = table.rows.map((row) => table.columns.map((column) => printable(String(column.value(row)))));
   const right = table.columns.map((column) => isRight(table, column));
   const natural = table.columns.map((column, j) => {
-    const widest = cells.reduce((most, row) => Math.max(most, stringWidth(row[j])), stringWidth(titles[j]));
+    const widest = cells.reduce((most, row) => Math.max(most, stringWidth(row[j]!)), stringWidth(titles[j]!));
     return Math.min(widest, column.maxWidth ?? widest);
   });
   const widths = shrink(natural, width - GAP.length * Math.max(0, natural.length - 1));
   const line = (texts: readonly string[]) =>
     texts
-      .map((text, j) => pad(cut(text, widths[j]), widths[j], right[j]))
+      .map((text, j) => pad(cut(text, widths[j]!), widths[j]!, right[j]!))
       .join(GAP)
       .trimEnd();
   const rule = widths.map((columns) => '─'.repeat(columns)).join(GAP);
@@ -76,8 +76,8 @@ function shrink(natural: readonly number[], available: number): number[] {
   let excess = widths.reduce((sum, columns) => sum + columns, 0) - available;
   while (excess > 0) {
     const widest = widths.indexOf(Math.max(...widths));
-    if (widest < 0 || widths[widest] <= NARROWEST) break;
-    widths[widest]--;
+    if (widest < 0 || widths[widest]! <= NARROWEST) break;
+    widths[widest]!--;
     excess--;
   }
   return widths;
