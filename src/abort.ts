@@ -1,6 +1,6 @@
 import { InterruptedError, throwIfAborted } from './errors.ts';
 
-/** What can be stopped. */
+/** What can be stopped: where the signal fires, the call rejects with `InterruptedError` within a tenth of a second. */
 export interface Abortable {
   signal?: AbortSignal;
 }
@@ -42,6 +42,9 @@ export function waitFor<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
   });
 }
 
+/** Work that rests at each `yield`, so that others get their turn: for `inTurns`, or for `atOnce`. */
+export type Pieces<T> = Generator<unknown, T>;
+
 /** Milliseconds that a piece of work may hold a thread before others have their turn. */
 const TURN = 20;
 
@@ -63,7 +66,7 @@ export async function giveWay(signal?: AbortSignal): Promise<void> {
  * Does work that would hold the thread for long in pieces, from one `yield` to the next, so that a signal can fire meanwhile. Throws
  * `InterruptedError` when it has.
  */
-export async function inTurns<T>(work: Generator<unknown, T>, signal?: AbortSignal): Promise<T> {
+export async function inTurns<T>(work: Pieces<T>, signal?: AbortSignal): Promise<T> {
   let since = performance.now();
   for (;;) {
     throwIfAborted(signal);
@@ -76,7 +79,7 @@ export async function inTurns<T>(work: Generator<unknown, T>, signal?: AbortSign
 }
 
 /** Does the same work in one piece. */
-export function atOnce<T>(work: Generator<unknown, T>): T {
+export function atOnce<T>(work: Pieces<T>): T {
   for (;;) {
     const { done, value } = work.next();
     if (done) return value;

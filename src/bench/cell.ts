@@ -192,7 +192,7 @@ async function evaluateRows(
   signal?: AbortSignal,
 ) {
   const from = performance.now();
-  const all = await scorer.scores(features, signal);
+  const all = await scorer.scores(features, { signal });
   const scoreMilliseconds = (performance.now() - from) / labels.length;
   const scores = among ? selectColumns(all, among) : all;
   const truth = among ? labels.map((label) => among.indexOf(label)) : labels;

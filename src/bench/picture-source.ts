@@ -31,7 +31,7 @@ export async function openPictures({ path, known }: Located, options: OpenOption
   note?.(reason);
   const encoder = await loadEncoder(name, { engine: sharedEngine(), signal });
   const { learnt, tested, tuned } = await encodeSplits(dataset, encoder, options);
-  const support = await supportOf(dataset, learnt);
+  const support = await supportOf(dataset, learnt, signal);
   const templates = known && TEMPLATES[known.id.replace(/^imagenet-.*/, 'imagenet')];
   const heads = await headsOf(encoder, dataset, templates, signal);
   const encodeMilliseconds = await timeOf(encoder, tested.kept, signal);
@@ -134,12 +134,12 @@ async function headsOf(
   templates: readonly string[] | undefined,
   signal?: AbortSignal,
 ): Promise<Pick<BenchSource, 'head' | 'plainHead' | 'notes'>> {
-  const head = await textHead(encoder, classes, templates, signal);
+  const head = await textHead(encoder, classes, templates, { signal });
   const notes = cutFindings(head.cut, encoder.id).map(
     ({ message, paths }) => `${message}: ${paths?.join(', ')}`,
   );
   if (!templates || templates.length === 1) return { head, notes };
-  return { head, plainHead: await textHead(encoder, classes, [PLAIN], signal), notes };
+  return { head, plainHead: await textHead(encoder, classes, [PLAIN], { signal }), notes };
 }
 
 /** Findings that a reader of numbers must know, though they are nothing odd. */
@@ -162,11 +162,17 @@ function countOf({ examples }: Dataset, c: number): number {
   return examples.filter(({ label, split }) => label === c && split === 'train').length;
 }
 
-async function supportOf(dataset: Dataset, { kept, features, rows, ...rest }: Readable): Promise<Support> {
+async function supportOf(
+  dataset: Dataset,
+  { kept, features, rows, ...rest }: Readable,
+  signal?: AbortSignal,
+): Promise<Support> {
   const position = new Map<number, number>();
   for (const { item } of rows) if (!position.has(item)) position.set(item, position.size);
   const repeats =
-    kept.length > 0 ? await findRepeats(dataset, kept, { features, rows, ...rest }) : { groups: [] };
+    kept.length > 0
+      ? await findRepeats(dataset, kept, { features, rows, ...rest }, { signal })
+      : { groups: [] };
   return {
     features,
     example: Int32Array.from(rows, ({ item }) => position.get(item) as number),

@@ -31,7 +31,7 @@ export async function rejectionAuroc(
   const smaller = amongClasses(task, known);
   const state = await method.fit(smaller, options);
   const scorer = await createScorer(engine, method, state, smaller);
-  const scores = await scorer.scores(features, task.signal).finally(() => scorer.close());
+  const scores = await scorer.scores(features, task).finally(() => scorer.close());
   const confidence = Float64Array.from(labels, (_, i) => Math.max(...softmax(row(scores, i), temperature)));
   return auroc(
     confidence,

@@ -1,3 +1,4 @@
+import { inTurns } from '../abort.ts';
 import { matchClasses } from '../dataset/classes.ts';
 import { dumpClasses, type FeatureDump, readFeatureDump } from '../dataset/feature-dump.ts';
 import { quoted } from '../dataset/findings.ts';
@@ -10,7 +11,7 @@ import { featuresOf } from './encoder-reference.ts';
 import type { EncoderSession } from './encoder-session.ts';
 import { drawRows, headOf } from './fit-features.ts';
 import { type Growth, grown, grownHead } from './grow.ts';
-import { rounded, roundedHead, rowHashes } from './support.ts';
+import { roundedHead, roundedInPieces, rowHashes } from './support.ts';
 import type { ClassifierData, WorkOptions } from './types.ts';
 
 /**
@@ -33,11 +34,15 @@ export async function addFeatures(
   const rows = drawRows(dump);
   const { head, findings } = await headWith(data, session, { dump, folder, fresh }, signal);
   const labels = rows.labels.map((label) => numbers[label]);
+  const half = await inTurns(roundedInPieces(rows.features, 'half'), signal);
+  const kept =
+    data.keys?.type === 'int8' ? await inTurns(roundedInPieces(rows.features, 'int8'), signal) : half;
+  const hashes = await inTurns(rowHashes(half), signal);
   const growth: Growth = {
     classes,
     head,
-    support: plainSupport(rounded(rows.features, data.keys?.type ?? 'half'), labels),
-    described: rowHashes(rows.features).map((sha256, i) => ({ id: `row ${i}`, sha256 })),
+    support: plainSupport(kept, labels),
+    described: hashes.map((sha256, i) => ({ id: `row ${i}`, sha256 })),
     noun: 'row',
   };
   const next = grown(data, growth);

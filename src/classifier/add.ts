@@ -52,6 +52,7 @@ export async function addExamples(
     readable,
     encoded,
     data.examples.every((example) => example.thumbnail) ? session : undefined,
+    { signal },
   );
   const fresh = classes.slice(data.classes.length);
   const words = await headWith(data, session, fresh, signal);

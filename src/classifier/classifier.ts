@@ -1,3 +1,4 @@
+import { waitFor } from '../abort.ts';
 import type { Dataset, Finding } from '../dataset/types.ts';
 import { signalOf } from '../deprecation.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
@@ -10,7 +11,7 @@ import { createScorer, type Scorer } from '../methods/score.ts';
 import { isCalibrated } from '../tuning/search-method.ts';
 import { addExamples, type NewExample } from './add.ts';
 import { taskOf } from './classifier-task.ts';
-import { type EncoderSession, sessionFor } from './encoder-session.ts';
+import { type EncoderSession, sessionFor, type ThumbnailOptions } from './encoder-session.ts';
 import { type EvaluateOptions, encodeTestSet, evaluate, type TestSet } from './evaluate.ts';
 import { explainRow, scoresOfTerms } from './explain.ts';
 import { type FileOptions, readClassifier, writeClassifier } from './file.ts';
@@ -79,7 +80,8 @@ export class Classifier {
   /** @deprecated Until 0.2: give `{ signal }`. */
   async scores(features: Matrix, signal: AbortSignal): Promise<Matrix>;
   async scores(features: Matrix, work: Abortable | AbortSignal = {}): Promise<Matrix> {
-    return (await this.#scoring()).scores(features, signalOf(work));
+    const signal = signalOf(work);
+    return (await waitFor(this.#scoring(), signal)).scores(features, { signal });
   }
 
   /** Probabilities [m, c] of embeddings as the encoder gives them, [m, d]; `calibrated` says whether they can be believed. */
@@ -133,7 +135,9 @@ export class Classifier {
   async explain(image: ImageSource, { reject, examples, signal }: ExplainOptions = {}): Promise<Explanation> {
     const { features, failures } = await this.#encode([image], { signal });
     for (const { id, error } of failures) throw errorAbout(id, error);
-    const { votes, ...terms } = await (await this.#scoring()).termsAndVotes(features, signal);
+    const { votes, ...terms } = await (await waitFor(this.#scoring(), signal)).termsAndVotes(features, {
+      signal,
+    });
     const probabilities = Float32Array.from(softmax(scoresOfTerms(terms), this.data.tuning.temperature));
     const prediction = this.#prediction(readSource(image).id, probabilities, reject);
     return explainRow(this.data, prediction, { features: row(features, 0), terms, votes, examples });
@@ -167,13 +171,13 @@ export class Classifier {
 
   /** The same examples under another method, other constants or fewer shots; nothing is encoded again. */
   async refit(values: RefitValues, { signal }: Abortable = {}): Promise<Classifier> {
-    const encoder = await this.#open().encoder();
+    const encoder = await waitFor(this.#open().encoder(), signal);
     return new Classifier(await refitMethod(this.data, encoder, values, signal), this.#session);
   }
 
-  /** A small JPEG of a picture whose longer side has `side` pixels. */
-  async thumbnail(image: ImageSource, side?: number): Promise<Uint8Array> {
-    return this.#open().thumbnail(image, side);
+  /** A small JPEG of a picture. Throws `DataError` where it cannot be read. */
+  async thumbnail(image: ImageSource, options: ThumbnailOptions = {}): Promise<Uint8Array> {
+    return this.#open().thumbnail(image, options);
   }
 
   /**

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { atOnce, type Pieces } from '../abort.ts';
 import type { DType, Tensor } from '../math/tensor.ts';
 import type { SafetensorsFile } from '../store/safetensors.ts';
 import { tensorBytes } from '../store/safetensors-header.ts';
@@ -8,9 +9,26 @@ import { tensorBytes } from '../store/safetensors-header.ts';
  * altered number would otherwise be a wrong answer that nobody notices.
  */
 export function contentHash(tensors: Readonly<Record<string, Tensor>>, classifier: string): string {
+  return atOnce(contentHashInPieces(tensors, classifier));
+}
+
+/** Bytes that are hashed in one piece of work. */
+const PIECE = 2 ** 22;
+
+/** The same as work that rests. */
+export function* contentHashInPieces(
+  tensors: Readonly<Record<string, Tensor>>,
+  classifier: string,
+): Pieces<string> {
   const hash = createHash('sha256').update(classifier);
-  for (const name of Object.keys(tensors).sort())
-    hash.update(tensorLine(name, tensors[name])).update(tensorBytes(tensors[name]));
+  for (const name of Object.keys(tensors).sort()) {
+    hash.update(tensorLine(name, tensors[name]));
+    const bytes = tensorBytes(tensors[name]);
+    for (let at = 0; at < bytes.length; at += PIECE) {
+      hash.update(bytes.subarray(at, at + PIECE));
+      yield;
+    }
+  }
   return hash.digest('hex');
 }
 

@@ -1,3 +1,4 @@
+import { type Abortable, waitFor } from '../abort.ts';
 import { checkedEncoder } from '../encoder/checked.ts';
 import { type EncodedImages, encodeImages } from '../encoder/encode.ts';
 import { loadEncoder } from '../encoder/load.ts';
@@ -22,8 +23,13 @@ export interface EncoderSession {
   /** The examples' keys, where they are at hand: then none are laid out to score. */
   readonly cache?: KeyCache;
   /** A small JPEG of a picture whose longer side has `side` pixels. */
-  thumbnail(image: ImageSource, side?: number): Promise<Uint8Array>;
+  thumbnail(image: ImageSource, options?: ThumbnailOptions): Promise<Uint8Array>;
   close(): Promise<void>;
+}
+
+export interface ThumbnailOptions extends Abortable {
+  /** Pixels of the longer side (default 96). */
+  side?: number;
 }
 
 /** Longest side of a remembered example's picture, in pixels. */
@@ -51,7 +57,7 @@ export function openSession(open: () => Promise<Encoder>, { lent = false } = {})
     async encode(sources, { views, seed, exif, signal, onProgress }) {
       const encoder = needed();
       cache ??= openFeatureCache();
-      return encodeImages(await encoder, sources.map(readSource), {
+      return encodeImages(await waitFor(encoder, signal), sources.map(readSource), {
         views: [...views],
         seed,
         exif,
@@ -61,8 +67,8 @@ export function openSession(open: () => Promise<Encoder>, { lent = false } = {})
         onProgress: ({ done, total = sources.length, hits }) => onProgress?.({ done, total, cached: hits }),
       });
     },
-    thumbnail: async (image, side = THUMBNAIL_SIDE) =>
-      images().thumbnail(await readSource(image).read(), side),
+    thumbnail: async (image, { side = THUMBNAIL_SIDE, signal } = {}) =>
+      images().thumbnail(await readSource(image).read(), side, { signal }),
     close: async () => {
       closed = true;
       const free = (opened: Encoder) => (lent ? undefined : opened.close());
@@ -79,7 +85,8 @@ export function lentSession(encoder: Encoder, loader: ImageLoader, features?: Fe
     encoder: async () => encoder,
     encode: (images, { views, seed, exif, signal }) =>
       encodeImages(encoder, images.map(readSource), { views, seed, exif, signal, loader, cache: features }),
-    thumbnail: async (image, side = THUMBNAIL_SIDE) => loader.thumbnail(await readSource(image).read(), side),
+    thumbnail: async (image, { side = THUMBNAIL_SIDE, signal } = {}) =>
+      loader.thumbnail(await readSource(image).read(), side, { signal }),
     close: async () => {},
   };
 }

@@ -21,7 +21,7 @@ import { count, plural } from '../words.ts';
 import { emptiedClasses } from './emptied.ts';
 import { featuresOf } from './encoder-reference.ts';
 import type { EncoderSession } from './encoder-session.ts';
-import { rowHashes } from './support.ts';
+import { roundedInPieces, rowHashes } from './support.ts';
 import type { ClassifierData, Evaluation, Failure, Prediction, Suspect, WorkOptions } from './types.ts';
 
 /** What a classifier is tested on. */
@@ -135,7 +135,8 @@ async function featureTestSet(
     [...rows.labels.keys()].filter((i) => toB[rows.labels[i]] >= 0 === isKnown),
   );
   const own = new Set(data.examples.map(({ sha256 }) => sha256));
-  const hashes = rowHashes(rows.features);
+  const half = await inTurns(roundedInPieces(rows.features, 'half'), signal);
+  const hashes = await inTurns(rowHashes(half), signal);
   const kept = known.filter((i) => !own.has(hashes[i]));
   if (kept.length === 0) {
     const why =

@@ -1,9 +1,11 @@
+import { atOnce, type Pieces } from '../abort.ts';
 import { toHalf } from '../math/half.ts';
-import { inverseLengths, toInt8 } from '../math/int8.ts';
+import { inverseLengths, toInt8InPieces } from '../math/int8.ts';
 import type { Matrix } from '../math/matrix.ts';
+import { converted } from '../math/pieces.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { encodeSafetensors } from '../store/safetensors.ts';
-import { contentHash } from './content-hash.ts';
+import { contentHashInPieces } from './content-hash.ts';
 import type { ClassifierData } from './types.ts';
 
 /**
@@ -17,16 +19,24 @@ export const FEATURES = 'support.features';
 
 /** The bytes of a classifier's file. */
 export function classifierBytes(data: ClassifierData): Uint8Array {
+  const { tensors, metadata } = atOnce(classifierContent(data));
+  return encodeSafetensors(tensors, metadata);
+}
+
+/** Tensors and metadata of a classifier's file, as work that rests. */
+export function* classifierContent(
+  data: ClassifierData,
+): Pieces<{ tensors: Record<string, Tensor>; metadata: Record<string, string> }> {
   const { head, support, examples, state, encoder, ...rest } = data;
   const tensors: Record<string, Tensor> = {
-    ...featureTensors(data),
+    ...(yield* featureTensors(data)),
     'support.example': integers(support.example),
     'support.view': integers(support.view),
     'support.labels': integers(support.labels),
     'support.groups': integers(support.groups),
   };
   if (head) {
-    tensors['text.features'] = half(head.promptFeatures);
+    tensors['text.features'] = yield* half(head.promptFeatures);
     tensors['text.class'] = integers(head.promptClass);
   }
   const scalars: Record<string, number> = {};
@@ -44,20 +54,21 @@ export function classifierBytes(data: ClassifierData): Uint8Array {
     tensors.thumbnails = { dtype: 'uint8', shape: [bytes.length], data: new Uint8Array(bytes) };
     tensors['thumbnails.offsets'] = integers(offsets);
   }
-  const metadata = {
+  const described = {
     ...rest,
     encoder,
     prompts: head?.prompts,
     examples: examples.map(({ id, sha256 }) => ({ id, sha256 })),
     scalars,
   };
-  const classifier = JSON.stringify(metadata);
-  return encodeSafetensors(tensors, { format: FORMAT, classifier, sha256: contentHash(tensors, classifier) });
+  const classifier = JSON.stringify(described);
+  const sha256 = yield* contentHashInPieces(tensors, classifier);
+  return { tensors, metadata: { format: FORMAT, classifier, sha256 } };
 }
 
-function featureTensors({ support: { features }, keys }: ClassifierData): Record<string, Tensor> {
-  if (keys?.type !== 'int8') return { 'support.features': half(features) };
-  const int8 = toInt8(features);
+function* featureTensors({ support: { features }, keys }: ClassifierData): Pieces<Record<string, Tensor>> {
+  if (keys?.type !== 'int8') return { 'support.features': yield* half(features) };
+  const int8 = yield* toInt8InPieces(features);
   return {
     'support.features': { dtype: 'int8', shape: [features.rows, features.cols], data: int8.values },
     'support.steps': floatTensor([features.cols], int8.steps),
@@ -65,8 +76,9 @@ function featureTensors({ support: { features }, keys }: ClassifierData): Record
   };
 }
 
-function half({ rows, cols, data }: Matrix): Tensor {
-  return { dtype: 'float16', shape: [rows, cols], data: toHalf(data) };
+function* half({ rows, cols, data }: Matrix): Pieces<Tensor> {
+  const halves = yield* converted(data, new Uint16Array(data.length), toHalf);
+  return { dtype: 'float16', shape: [rows, cols], data: halves };
 }
 
 function integers(data: Int32Array): Tensor {

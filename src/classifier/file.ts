@@ -1,4 +1,4 @@
-import { giveWay } from '../abort.ts';
+import { atOnce, inTurns, type Pieces } from '../abort.ts';
 import { ModelError, throwIfAborted } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import type { Matrix } from '../math/matrix.ts';
@@ -6,18 +6,23 @@ import { type DType, sizeOf, type Tensor } from '../math/tensor.ts';
 import type { FileRows } from '../methods/file-rows.ts';
 import { type Method, type State, scoresOf } from '../methods/method.ts';
 import { methodIfKnown } from '../methods/registry.ts';
-import { bindMethod } from '../methods/score.ts';
+import { bindInPieces } from '../methods/score.ts';
 import { countByClass, isPlain } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { faultOf, resolveOptions } from '../options.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { type FileUse, fileIdentity, readRegular } from '../store/regular.ts';
-import { openSafetensors, parseSafetensors, type SafetensorsFile } from '../store/safetensors.ts';
+import {
+  openSafetensors,
+  parseSafetensors,
+  type SafetensorsFile,
+  safetensorsPieces,
+} from '../store/safetensors.ts';
 import { version } from '../version.ts';
 import { count } from '../words.ts';
 import { taskOf } from './classifier-task.ts';
-import { contentHash, fileHash } from './content-hash.ts';
-import { classifierBytes, FEATURES, FORMAT } from './file-bytes.ts';
+import { contentHashInPieces, fileHash } from './content-hash.ts';
+import { classifierContent, FEATURES, FORMAT } from './file-bytes.ts';
 import { metadataSchema } from './metadata.ts';
 import { rowCheck } from './row-check.ts';
 import { fileRows } from './rows-from-file.ts';
@@ -30,10 +35,8 @@ export async function writeClassifier(
   data: ClassifierData,
   signal?: AbortSignal,
 ): Promise<void> {
-  await giveWay(signal);
-  const bytes = classifierBytes(data);
-  await giveWay(signal);
-  await writeFileAtomic(path, bytes);
+  const { tensors, metadata } = await inTurns(classifierContent(data), signal);
+  await writeFileAtomic(path, safetensorsPieces(tensors, metadata), { signal });
 }
 
 /** Features with more numbers than that stay in the file: in memory they would take half a gigabyte. */
@@ -82,17 +85,13 @@ export async function readClassifier(
       });
       if (file.metadata.sha256 !== hash) refuse('its checksum does not match');
       if (wrong) refuse(wrong);
-      const data = dataOf(take, tensors, classifier, path, rows);
+      const data = await inTurns(dataOf(take, tensors, classifier, path, rows), signal);
       if (isPlain(data.support)) return data;
     }
   } finally {
     await file.close();
   }
-  const bytes = await readRegular(path, CLASSIFIER);
-  await giveWay(signal);
-  const data = decodeClassifier(bytes, path);
-  await giveWay(signal);
-  return data;
+  return inTurns(decoding(await readRegular(path, CLASSIFIER, { signal }), path), signal);
 }
 
 /** The examples' features, left in the file. */
@@ -113,7 +112,11 @@ async function rowsOf(
 }
 
 /** The classifier in a file's bytes. Throws `ModelError` naming `path` where anything does not fit. */
-export function decodeClassifier(bytes: Uint8Array, path = 'the file'): ClassifierData {
+export function decodeClassifier(bytes: Uint8Array, path?: string): ClassifierData {
+  return atOnce(decoding(bytes, path));
+}
+
+function* decoding(bytes: Uint8Array, path = 'the file'): Pieces<ClassifierData> {
   const refuse = refusal(path);
   const { tensors, metadata } = (() => {
     try {
@@ -123,9 +126,9 @@ export function decodeClassifier(bytes: Uint8Array, path = 'the file'): Classifi
     }
   })();
   const classifier = checkFormat(metadata, path, refuse);
-  if (metadata.sha256 !== contentHash(Object.fromEntries(tensors), classifier))
-    refuse('its checksum does not match');
-  return dataOf(tensorReader(tensors, refuse), tensors, classifier, path);
+  const hash = yield* contentHashInPieces(Object.fromEntries(tensors), classifier);
+  if (metadata.sha256 !== hash) refuse('its checksum does not match');
+  return yield* dataOf(tensorReader(tensors, refuse), tensors, classifier, path);
 }
 
 function refusal(path: string): Refuse {
@@ -151,13 +154,13 @@ function checkFormat(metadata: Readonly<Record<string, string>>, path: string, r
 }
 
 /** The classifier that tensors and text describe; features that stay in the file are given as `rows`. */
-function dataOf(
+function* dataOf(
   take: TensorReader,
   tensors: ReadonlyMap<string, Tensor>,
   classifier: string,
   path: string,
   rows?: FileRows,
-): ClassifierData {
+): Pieces<ClassifierData> {
   const refuse = refusal(path);
   const parsed = metadataSchema.safeParse(
     parseJson(classifier, BOUNDS, (why) => refuse(`its metadata cannot be read: ${why}`)),
@@ -181,7 +184,7 @@ function dataOf(
   const c = rest.classes.length;
   const n = examples.length;
 
-  const features = rows ?? readFeatures(take, rest.keys, d);
+  const features = rows ?? (yield* readFeatures(take, rest.keys, d));
   if (features.cols !== d) refuse(`tensor ${FEATURES} has ${count(features.cols, 'column')} instead of ${d}`);
   if (rows && (rows.file.dtype === 'int8') !== (rest.keys?.type === 'int8'))
     refuse(`tensor ${FEATURES} is ${rows.file.dtype}, and keys say otherwise`);
@@ -199,7 +202,7 @@ function dataOf(
   const pictures = take.pictures(n);
   const data = {
     ...rest,
-    head: readHead(take, tensors.has('text.features'), rest.encoder, c, prompts, refuse),
+    head: yield* readHead(take, tensors.has('text.features'), rest.encoder, c, prompts, refuse),
     support,
     examples: examples.map((example, i) => ({ ...example, thumbnail: pictures?.[i] })),
     state: {},
@@ -207,7 +210,7 @@ function dataOf(
   const state = readState(take, method, data, scalars, refuse);
   take.end();
   const whole = { ...data, state };
-  checkMethod(method, whole, refuse);
+  yield* checkMethod(method, whole, refuse);
   return whole;
 }
 
@@ -242,30 +245,30 @@ function readState(
 }
 
 /** Refuses a classifier that the method cannot score with: writing down its scores finds what does not fit together. */
-function checkMethod(method: Method, data: ClassifierData, refuse: Refuse): void {
+function* checkMethod(method: Method, data: ClassifierData, refuse: Refuse): Pieces<void> {
   try {
-    const { f, state, task } = bindMethod(method, data.state, taskOf(data));
+    const { f, state, task } = yield* bindInPieces(method, data.state, taskOf(data));
     scoresOf(method, f, state, task);
   } catch (error) {
     refuse(`its method ${method.id} does not fit it (${(error as Error).message})`, error);
   }
 }
 
-function readFeatures(take: TensorReader, keys: ClassifierData['keys'], d: number): Matrix {
-  if (keys?.type !== 'int8') return take.matrix(FEATURES, d);
-  return take.int8Rows(FEATURES, take.steps(d));
+function* readFeatures(take: TensorReader, keys: ClassifierData['keys'], d: number): Pieces<Matrix> {
+  if (keys?.type !== 'int8') return yield* take.matrix(FEATURES, d);
+  return yield* take.int8Rows(FEATURES, take.steps(d));
 }
 
-function readHead(
+function* readHead(
   take: TensorReader,
   present: boolean,
   encoder: { dimension: number; logitScale: number },
   classes: number,
   prompts: string[][] | undefined,
   refuse: Refuse,
-): ClassifierData['head'] {
+): Pieces<ClassifierData['head']> {
   if (!present) return undefined;
-  const features = take.matrix('text.features', encoder.dimension);
+  const features = yield* take.matrix('text.features', encoder.dimension);
   const promptClass = take.integers('text.class', features.rows, classes);
   const counts = countByClass(promptClass, classes);
   if (prompts?.length !== classes || prompts.some((list, c) => list.length !== counts[c] || counts[c] === 0))

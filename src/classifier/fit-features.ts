@@ -1,4 +1,4 @@
-import { giveWay } from '../abort.ts';
+import { giveWay, inTurns } from '../abort.ts';
 import {
   dumpClasses,
   type FeatureDump,
@@ -17,7 +17,7 @@ import { featuresReference, referenceTo } from './encoder-reference.ts';
 import type { FitValues } from './fit-options.ts';
 import type { Wanted } from './given.ts';
 import { type FitWatch, learn } from './learn.ts';
-import { rounded, roundedHead, rowHashes, templatesOf } from './support.ts';
+import { rounded, roundedHead, roundedInPieces, rowHashes, templatesOf } from './support.ts';
 import type { ClassifierData } from './types.ts';
 
 /** OpenAI's CLIP, whose features such folders hold as a rule. */
@@ -49,15 +49,16 @@ export async function fitFeatures(
   const templates = encoder && !hasText ? templatesOf(values, encoder) : ['{}'];
   const words =
     encoder && !hasText ? await roundedHead(encoder, classes, templates, watch.signal) : undefined;
-  const kept = rounded(features, values.keys);
-  await giveWay(watch.signal);
+  const half = await inTurns(roundedInPieces(features, 'half'), watch.signal);
+  const kept = values.keys === 'int8' ? await inTurns(roundedInPieces(features, 'int8'), watch.signal) : half;
+  const hashes = await inTurns(rowHashes(half), watch.signal);
   const known = {
     classes,
     templates,
     encoder: encoder ? referenceTo(encoder) : featuresReference(dump, LOGIT_SCALE),
     head: words?.head ?? headOf(dump, classes, encoder?.logitScale ?? LOGIT_SCALE),
     support: plainSupport(kept, labels),
-    examples: rowHashes(features).map((sha256, i) => ({ id: `row ${i}`, sha256 })),
+    examples: hashes.map((sha256, i) => ({ id: `row ${i}`, sha256 })),
     dataset: dump.name,
     ...{ reject: values.reject, shots: values.shots, seed: values.seed },
   };

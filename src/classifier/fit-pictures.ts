@@ -1,3 +1,4 @@
+import { waitFor } from '../abort.ts';
 import { sampleFewShot, shortClasses } from '../dataset/few-shot.ts';
 import { learnable } from '../dataset/split.ts';
 import type { Dataset, Example, Finding } from '../dataset/types.ts';
@@ -25,7 +26,7 @@ export async function fitPictures(
 ): Promise<{ data: ClassifierData; findings: Finding[] }> {
   const source = learnable(dataset);
   const drawn = drawExamples(source, values);
-  const encoder = await session.encoder();
+  const encoder = await waitFor(session.encoder(), signal);
   const views = values.views > 1 ? Array.from({ length: values.views + 1 }, (_, view) => view) : [0];
   const encoded = await session.encode(drawn.examples, {
     views,
@@ -36,7 +37,7 @@ export async function fitPictures(
   });
   const isKept = (_: unknown, i: number) => !encoded.failed.has(i);
   const kept = drawn.examples.filter(isKept);
-  const repeats = await findRepeats(dataset, kept, encoded);
+  const repeats = await findRepeats(dataset, kept, encoded, { signal });
   const support = supportOf(kept, encoded, repeats.groups, values.keys);
   checkClasses(dataset, support, encoded.failures);
   const validation =
@@ -64,7 +65,7 @@ export async function fitPictures(
     encoder: referenceTo(encoder),
     head: words.head,
     support,
-    examples: await describeExamples(kept, encoded, values.thumbnails ? session : undefined),
+    examples: await describeExamples(kept, encoded, values.thumbnails ? session : undefined, { signal }),
     dataset: dataset.name,
     ...{ reject, exif, views: values.views, shots, seed },
   };

@@ -42,7 +42,7 @@ export async function measureKeys(
 async function probabilities(data: ClassifierData, queries: Matrix, signal?: AbortSignal): Promise<Matrix> {
   const scorer = await createScorer(sharedEngine(), methodById(data.method), data.state, taskOf(data));
   try {
-    return softmaxRows(await scorer.scores(queries, signal), data.tuning.temperature);
+    return softmaxRows(await scorer.scores(queries, { signal }), data.tuning.temperature);
   } finally {
     await scorer.close();
   }

@@ -1,4 +1,4 @@
-import { giveWay } from '../abort.ts';
+import { giveWay, waitFor } from '../abort.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
 import type { Matrix } from '../math/matrix.ts';
@@ -85,7 +85,7 @@ export async function fitMethod(
 ): Promise<ClassifierData> {
   await giveWay(signal);
   const engine = sharedEngine();
-  const textTower = await openTower(data, encoder, wanted.method);
+  const textTower = await waitFor(openTower(data, encoder, wanted.method), signal);
   const task = { ...taskOf(data, signal), engine, textTower, onProgress: onFit, resume, validation };
   const { defaults } = encoder;
   const how = { defaults, validation, checkpoint, calibration };
@@ -113,7 +113,7 @@ export async function learnAgain(
   await giveWay(signal);
   const method = methodById(data.method);
   const textTower = method.needs.includes('text-tower')
-    ? await openTower(data, await session.encoder(), method.id)
+    ? await waitFor(openTower(data, await session.encoder(), method.id), signal)
     : undefined;
   // What was learnt before is nearly right: a convex fit begins there.
   const task = { ...taskOf(data, signal), engine: sharedEngine(), textTower, start: data.state };

@@ -180,10 +180,10 @@ async function choose(
   const seen = method.needs.includes('text') ? task : { ...task, head: undefined };
   const tuned =
     tune === 'folds'
-      ? await tuneByFolds(engine, seen, range, task.signal)
+      ? await tuneByFolds(engine, seen, range)
       : tune === 'paper'
         ? await tuneAsPublished(engine, seen, validation as Rows, paperGrid(prompts))
-        : await tuneByValidation(engine, seen, validation as Rows, range, task.signal);
+        : await tuneByValidation(engine, seen, validation as Rows, range);
   if (!tuned) return fixed;
   const { alpha, beta, ...choice } = tuned;
   const options = { alpha, beta };

@@ -1,3 +1,4 @@
+import type { Abortable } from '../abort.ts';
 import {
   duplicateFindings,
   exactDuplicates,
@@ -20,13 +21,16 @@ export async function findRepeats(
   dataset: Dataset,
   examples: readonly Example[],
   { features, rows, hashes }: EncodedImages,
+  { signal }: Abortable = {},
 ): Promise<{ groups: Int32Array; findings: Finding[] }> {
   const labels = Int32Array.from(examples, (example) => example.label);
   const plain = rows.flatMap(({ view }, r) => (view === 0 ? [r] : []));
-  const { product, close } = await engineProduct();
-  const near = await nearDuplicates(unitRows(selectRows(features, plain)), { labels, product }).finally(
-    close,
-  );
+  const { product, close } = await engineProduct(signal);
+  const near = await nearDuplicates(unitRows(selectRows(features, plain)), {
+    labels,
+    product,
+    signal,
+  }).finally(close);
   const same = exactDuplicates(hashes, labels);
   const seen = { ...dataset, examples: [...examples] };
   const grouped = groupDuplicates(seen, [...same.groups, ...near.groups]);
@@ -40,7 +44,7 @@ export async function findRepeats(
 }
 
 /** a b^T on the engine, for any sizes. */
-async function engineProduct(): Promise<{
+async function engineProduct(signal?: AbortSignal): Promise<{
   product(a: Matrix, b: Matrix): Promise<Matrix>;
   close(): Promise<void>;
 }> {
@@ -50,7 +54,7 @@ async function engineProduct(): Promise<{
   const tensor = ({ rows, cols, data }: Matrix) => floatTensor([rows, cols], data);
   return {
     product: async (a, b) => {
-      const results = await session.run({ a: tensor(a), b: tensor(b) });
+      const results = await session.run({ a: tensor(a), b: tensor(b) }, { signal });
       return matrix(a.rows, b.rows, results.product.data as Float32Array);
     },
     close: () => session.close(),

@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
+import { type Abortable, atOnce, type Pieces } from '../abort.ts';
 import type { ClassInfo, Example, Finding } from '../dataset/types.ts';
+import { ahead } from '../encoder/ahead.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
 import { type CutPrompt, presetTemplates, textHead } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { roundToHalf } from '../math/half.ts';
-import { roundToInt8 } from '../math/int8.ts';
-import { type Matrix, matrix, row, unitRows } from '../math/matrix.ts';
+import { roundToInt8, roundToInt8InPieces } from '../math/int8.ts';
+import { type Matrix, matrix, row, unitRowsInPieces } from '../math/matrix.ts';
+import { converted } from '../math/pieces.ts';
 import type { Support } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { count, plural } from '../words.ts';
@@ -17,15 +20,24 @@ export type Keys = 'half' | 'int8';
 
 /** Features as the file will hold them. */
 export function rounded(features: Matrix, keys: Keys): Matrix {
-  return keys === 'int8'
-    ? roundToInt8(unitRows(features))
-    : matrix(features.rows, features.cols, roundToHalf(features.data));
+  return atOnce(roundedInPieces(features, keys));
 }
 
-/** The sha256 of each row in half precision: what tells that features which were brought along are known. */
-export function rowHashes(features: Matrix): string[] {
-  const half = rounded(features, 'half');
-  return Array.from({ length: half.rows }, (_, i) => createHash('sha256').update(row(half, i)).digest('hex'));
+/** The same as work that rests. */
+export function* roundedInPieces(features: Matrix, keys: Keys): Pieces<Matrix> {
+  if (keys === 'int8') return yield* roundToInt8InPieces(yield* unitRowsInPieces(features));
+  const { rows, cols, data } = features;
+  return matrix(rows, cols, yield* converted(data, new Float32Array(data.length), roundToHalf));
+}
+
+/** The sha256 of each row of features in half precision: what tells that features which were brought along are known. */
+export function* rowHashes(half: Matrix): Pieces<string[]> {
+  const hashes: string[] = [];
+  for (let i = 0; i < half.rows; i++) {
+    hashes.push(createHash('sha256').update(row(half, i)).digest('hex'));
+    yield;
+  }
+  return hashes;
 }
 
 /** A support set put together of others, as the file will hold it: in 8 bits a column's unit depends on all rows. */
@@ -57,15 +69,20 @@ export async function describeExamples(
   examples: readonly Example[],
   { hashes }: EncodedImages,
   pictures?: EncoderSession,
+  work: Abortable = {},
 ): Promise<SupportExample[]> {
-  return Promise.all(
-    examples.map(async (example, i) => ({
-      id: example.id,
-      sha256: hashes[i],
-      thumbnail: pictures && (await pictures.thumbnail(example)),
-    })),
-  );
+  const describe = async ([i, example]: [number, Example]): Promise<SupportExample> => ({
+    id: example.id,
+    sha256: hashes[i],
+    thumbnail: await pictures?.thumbnail(example, work),
+  });
+  const described: SupportExample[] = [];
+  for await (const one of ahead(examples.entries(), describe, READ_AHEAD)) described.push(one);
+  return described;
 }
+
+/** Pictures whose bytes are in memory at a time to make small ones of them. */
+const READ_AHEAD = 16;
 
 /** The prompts that a person wants, or the encoder's own. */
 export function templatesOf(
@@ -87,7 +104,7 @@ export async function roundedHead(
     encoder,
     [...classes],
     [...templates],
-    signal,
+    { signal },
   );
   const kept = rounded(promptFeatures, 'half');
   const head = { ...headFromPrompts(kept, promptClass, classes.length, encoder.logitScale), prompts };

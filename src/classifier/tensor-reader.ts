@@ -1,5 +1,8 @@
+import type { Pieces } from '../abort.ts';
+import { fromHalf } from '../math/half.ts';
 import { fromInt8 } from '../math/int8.ts';
-import { type Matrix, matrix, matrixOf, norm, row } from '../math/matrix.ts';
+import { type Matrix, matrix, norm, row } from '../math/matrix.ts';
+import { converted } from '../math/pieces.ts';
 import { ofRank, type Tensor } from '../math/tensor.ts';
 import type { Held } from '../methods/method.ts';
 import { rowCheck } from './row-check.ts';
@@ -56,21 +59,34 @@ export function tensorReader(tensors: ReadonlyMap<string, Tensor>, refuse: Refus
       const [name] = left;
       if (name !== undefined) refuse(`tensor ${name} has no place in it`);
     },
-    matrix: (name: string, cols: number): Matrix => {
-      const rows = get(name, 'float16', [null, cols]);
-      const wrong = rowCheck({ name, dtype: 'float16', cols })(rows.data);
-      if (wrong) refuse(wrong);
-      return matrixOf(rows);
+    *matrix(name: string, cols: number): Pieces<Matrix> {
+      const { shape, data } = get(name, 'float16', [null, cols]);
+      const look = rowCheck({ name, dtype: 'float16', cols });
+      const numbers = (halves: Uint16Array) => {
+        const wrong = look(halves);
+        return wrong ? refuse(wrong) : fromHalf(halves);
+      };
+      return matrix(
+        ofRank(shape, 2)[0],
+        cols,
+        yield* converted(data as Uint16Array, new Float32Array(data.length), numbers),
+      );
     },
     steps,
     scales,
-    int8Rows: (name: string, units: Float32Array): Matrix => {
+    *int8Rows(name: string, units: Float32Array): Pieces<Matrix> {
       const { shape, data } = get(name, 'int8', [null, units.length]);
       const [rows, cols] = ofRank(shape, 2);
-      const values = data as Int8Array;
-      const wrong = rowCheck({ name, dtype: 'int8', cols, steps: units, scales: scales(rows) })(values);
-      if (wrong) refuse(wrong);
-      return matrix(rows, cols, fromInt8({ values, steps: units }));
+      const look = rowCheck({ name, dtype: 'int8', cols, steps: units, scales: scales(rows) });
+      const numbers = (values: Int8Array) => {
+        const wrong = look(values);
+        return wrong ? refuse(wrong) : fromInt8({ values, steps: units });
+      };
+      return matrix(
+        rows,
+        cols,
+        yield* converted(data as Int8Array, new Float32Array(data.length), numbers, cols),
+      );
     },
     pictures: (n: number): Uint8Array[] | undefined => {
       if (!tensors.has('thumbnails')) return undefined;

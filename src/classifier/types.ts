@@ -1,3 +1,4 @@
+import type { Abortable } from '../abort.ts';
 import type { ClassInfo, Example, Finding } from '../dataset/types.ts';
 import type { Preprocessing } from '../image/types.ts';
 import type { State } from '../methods/method.ts';
@@ -15,6 +16,8 @@ export type ImageSource =
   | Blob
   | ImagePixels
   | Pick<Example, 'id' | 'read'>;
+
+export type { Abortable };
 
 /** A decoded picture, row by row from the top: three (RGB) or four (RGBA) bytes a pixel, as in the web's ImageData. */
 export interface ImagePixels {
@@ -125,11 +128,6 @@ export interface Progress {
   readonly total: number;
   /** How many of them came from the feature cache. */
   readonly cached: number;
-}
-
-/** What can be stopped: where the signal fires, the call rejects with `InterruptedError` within a tenth of a second. */
-export interface Abortable {
-  signal?: AbortSignal;
 }
 
 /** What can be stopped, and says how far it is. */

@@ -89,7 +89,7 @@ async function explained(
   const { prediction, classes, contributions, part } = await classifier.explain(image, { signal });
   const [top] = classes;
   return {
-    image: dataUri(await classifier.thumbnail(image, PICTURE_SIDE)),
+    image: dataUri(await classifier.thumbnail(image, { side: PICTURE_SIDE, signal })),
     truth,
     predicted: prediction.name,
     probability: prediction.probability,

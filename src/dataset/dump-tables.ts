@@ -1,8 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Abortable, inTurns, type Pieces } from '../abort.ts';
 import { DataError } from '../errors.ts';
 import { fromHalf, LARGEST_HALF } from '../math/half.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
+import { converted, PIECE } from '../math/pieces.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { parseNpy } from '../store/npy.ts';
 import { readRegular } from '../store/regular.ts';
@@ -19,7 +21,7 @@ export interface DumpTable {
 export interface DumpTables {
   readonly names: readonly string[];
   /** Throws `DataError` where the file is not there, holds no table or a number that is none. */
-  read(name: string): Promise<DumpTable | undefined>;
+  read(name: string, work?: Abortable): Promise<DumpTable | undefined>;
 }
 
 /** Opens a folder of `<table>.npy` (labels in `listed`, or in `<table>.labels.npy`) and `<table>.safetensors`. */
@@ -34,7 +36,7 @@ export async function openTables(
     readRegular(path, { area: 'dump', hint: 'It is one of the files that info.json names.' });
   return {
     names: [...byName.keys()],
-    async read(name) {
+    async read(name, { signal } = {}) {
       const file = byName.get(name);
       if (file === undefined) return undefined;
       const path = join(folder, file);
@@ -50,9 +52,9 @@ export async function openTables(
         }
         const labels = tensors.get('labels');
         const own = labels && integersOf(labels, path);
-        return { features: matrixOf(features, path), labels: own, path };
+        return { features: await inTurns(matrixOf(features, path), signal), labels: own, path };
       }
-      const features = matrixOf(parseNpy(bytes, path), path);
+      const features = await inTurns(matrixOf(parseNpy(bytes, path), path), signal);
       const given = listed.get(file)?.labels;
       const beside = join(folder, `${name}.labels.npy`);
       if (given || !there.includes(`${name}.labels.npy`)) {
@@ -64,7 +66,7 @@ export async function openTables(
   };
 }
 
-function matrixOf({ dtype, shape, data }: Tensor, path: string): Matrix {
+function* matrixOf({ dtype, shape, data }: Tensor, path: string): Pieces<Matrix> {
   const [rows, cols] = shape;
   if (rows === undefined || cols === undefined || shape.length !== 2)
     throw new DataError(`${path} is not a table of rows`, { code: 'dump/shape' });
@@ -73,9 +75,14 @@ function matrixOf({ dtype, shape, data }: Tensor, path: string): Matrix {
       code: 'dump/type',
     });
   }
-  const values = dtype === 'float16' ? fromHalf(data as Uint16Array) : new Float32Array(data as Float32Array);
+  const convert = dtype === 'float16' ? fromHalf : (part: Float32Array) => part;
+  const values = yield* converted(
+    data as Float32Array,
+    new Float32Array(data.length),
+    convert as (part: Float32Array) => Float32Array,
+  );
   let bad = 0;
-  while (Math.abs(values[bad]!) <= LARGEST_HALF) bad++;
+  while (Math.abs(values[bad]!) <= LARGEST_HALF) if (++bad % PIECE === 0) yield;
   if (bad < values.length) {
     throw new DataError(`${path}: row ${Math.floor(bad / cols)} holds ${values[bad]}`, {
       code: 'dump/not-finite',

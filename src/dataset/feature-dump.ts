@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
-import { giveWay } from '../abort.ts';
+import { inTurns, type Pieces } from '../abort.ts';
 import { DataError } from '../errors.ts';
-import { dot, type Matrix, row } from '../math/matrix.ts';
+import { type Matrix, norm, row } from '../math/matrix.ts';
 import { faultOf } from '../options.ts';
 import { CONFIGURATION_LIMIT, readRegular } from '../store/regular.ts';
 import { count, plural } from '../words.ts';
@@ -78,8 +78,7 @@ export async function readFeatureDump(
   const findings: string[] = [];
   let dimension = 0;
   const read = async (name: string): Promise<DumpTable | undefined> => {
-    const table = await tables.read(name);
-    await giveWay(signal);
+    const table = await tables.read(name, { signal });
     if (!table) return undefined;
     const { features, path } = table;
     if (dimension > 0 && features.cols !== dimension) {
@@ -91,7 +90,7 @@ export async function readFeatureDump(
       );
     }
     dimension = features.cols;
-    findings.push(...lengthsOf(features, path));
+    findings.push(...(await inTurns(lengthsOf(features, path), signal)));
     return table;
   };
   const labelled = async (name: string): Promise<LabelledRows | undefined> => {
@@ -191,10 +190,11 @@ function checkLabels({ labels, features, path }: DumpTable, classes: readonly st
 }
 
 /** Directions are what counts: a row of zeros has none; other lengths than one are said. */
-function lengthsOf(features: Matrix, path: string): string[] {
+function* lengthsOf(features: Matrix, path: string): Pieces<string[]> {
   let [shortest, longest] = [Number.POSITIVE_INFINITY, 0];
   for (let i = 0; i < features.rows; i++) {
-    const length = Math.sqrt(dot(row(features, i), row(features, i)));
+    yield;
+    const length = norm(row(features, i));
     if (length === 0) {
       throw new DataError(`${path}: row ${i} is all zeros`, {
         code: 'dump/zero-row',

@@ -1,3 +1,4 @@
+import { waitFor } from '../abort.ts';
 import { closable } from '../closable.ts';
 import { closedError, ModelError, UsageError } from '../errors.ts';
 import { LARGEST_HALF } from '../math/half.ts';
@@ -19,8 +20,9 @@ const PARTS = [
 
 /**
  * The encoder, its embeddings looked at on the way out: one that is damaged, or that overflows in half precision, gives what is no
- * number, and every answer would be wrong without a word. Classifiers keep features in half precision, so more than it holds is none. Throws `ModelError` naming the picture's or text's place, and `UsageError`
- * `encoder/closed` after `close`.
+ * number, and every answer would be wrong without a word. Classifiers keep features in half precision, so more than it holds is none.
+ * A caller whose signal fires is let go at once, even while a model is loaded, and where an encoder does not hear signals. Throws
+ * `ModelError` naming the picture's or text's place, and `UsageError` `encoder/closed` after `close`.
  */
 export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
   const missing = PARTS.find(([name, type]) => typeof encoder?.[name] !== type);
@@ -41,10 +43,14 @@ export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
   return closable<Encoder>({
     // One by one: those of a class are not its objects' own.
     ...{ id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source },
-    embedImages: async (pixels, signal) =>
-      checkEmbeddings(await open().embedImages(pixels, signal), pixels.length, { id, dimension }, 'picture'),
-    embedTexts: async (texts, signal) =>
-      checkEmbeddings(await open().embedTexts(texts, signal), texts.length, { id, dimension }, 'text'),
+    embedImages: async (pixels, work) => {
+      const embeddings = await waitFor(open().embedImages(pixels, work), work?.signal);
+      return checkEmbeddings(embeddings, pixels.length, { id, dimension }, 'picture');
+    },
+    embedTexts: async (texts, work) => {
+      const embeddings = await waitFor(open().embedTexts(texts, work), work?.signal);
+      return checkEmbeddings(embeddings, texts.length, { id, dimension }, 'text');
+    },
     ...(prepare && { prepare: () => prepare.call(open()) }),
     ...(textLength && { textLength: async (...given) => textLength.apply(open(), given) }),
     ...(textTower && { textTower: async () => textTower.call(open()) }),

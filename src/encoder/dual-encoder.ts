@@ -71,7 +71,7 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
   return {
     ...factsOf(record),
     prepare: () => void image.get().catch(() => {}),
-    embedImages: async (pixels, signal) => {
+    embedImages: async (pixels, { signal } = {}) => {
       checkSizes(pixels, size);
       const encode = async (batch: Pixels[]): Promise<Matrix> => {
         throwIfAborted(signal);
@@ -87,7 +87,7 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
         parts.push(part);
       return stack(parts, record.dimension);
     },
-    embedTexts: async (texts, signal) => {
+    embedTexts: async (texts, { signal } = {}) => {
       const { encode } = await tokenizer.get();
       const rows = texts.map(encode);
       const session = texts.length > 0 ? await words.get() : undefined;

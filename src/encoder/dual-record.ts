@@ -119,11 +119,11 @@ export async function measured(
   const blank: Pixels = { width: size, height: size, data: new Uint8Array(size * size * 3) };
   const encoder = dualEncoder(record, folder, engine);
   try {
-    const image = await waitFor(encoder.embedImages([blank], work.signal), work.signal);
+    const image = await waitFor(encoder.embedImages([blank], work), work.signal);
     const dimension = image.cols;
     checkEmbeddings(image, 1, { ...record, dimension }, 'picture');
     const texts = checkedEncoder(dualEncoder({ ...record, dimension }, folder, engine));
-    await texts.embedTexts(['a'], work.signal).finally(() => texts.close());
+    await texts.embedTexts(['a'], work).finally(() => texts.close());
     return { ...record, dimension };
   } finally {
     await encoder.close();

@@ -132,7 +132,7 @@ async function encodeGroup(
   const missing = group.flatMap((prepared) => prepared.missing.map((part) => ({ prepared, ...part })));
   if (missing.length > 0) {
     const pixels = missing.map((part) => part.pixels);
-    const encoded = await encoder.embedImages(pixels, signal);
+    const encoded = await encoder.embedImages(pixels, { signal });
     const entries = missing.map(({ key }, i) => ({ key, value: row(encoded, i).slice() }));
     missing.forEach(({ prepared, at }, i) => {
       prepared.features[at] = entries[i]!.value;
@@ -243,7 +243,7 @@ async function decodeMissing(
   if (wanted.length === 0) return { item, hash, features, missing: [] };
   try {
     const request = { spec: encoder.preprocessing, views: wanted.map((at) => views[at]!), seed, exif };
-    const pixels = await loader.load(bytes, request, signal);
+    const pixels = await loader.load(bytes, request, { signal });
     return {
       item,
       hash,

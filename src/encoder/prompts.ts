@@ -1,3 +1,4 @@
+import type { Abortable } from '../abort.ts';
 import { UsageError } from '../errors.ts';
 import type { TextHead } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
@@ -88,7 +89,7 @@ export async function textHead(
   encoder: Encoder,
   classes: readonly PromptedClass[],
   templates: readonly string[] = [encoder.defaults.template],
-  signal?: AbortSignal,
+  work: Abortable = {},
 ): Promise<TextHead & { prompts: string[][]; cut: CutPrompt[] }> {
   const prompts = classes.map(({ promptName, prompts: own = [] }) => [
     ...new Set([...templates.map((template) => renderPrompt(template, promptName)), ...own]),
@@ -97,7 +98,7 @@ export async function textHead(
   if (bare >= 0) {
     throw new UsageError(`The class "${classes[bare]!.promptName}" has no prompt`, { code: 'prompts/none' });
   }
-  const promptFeatures = await encoder.embedTexts(prompts.flat(), signal);
+  const promptFeatures = await encoder.embedTexts(prompts.flat(), work);
   const promptClass = Int32Array.from(prompts.flatMap((list, c) => list.map(() => c)));
   const head = headFromPrompts(promptFeatures, promptClass, classes.length, encoder.logitScale);
   return { ...head, prompts, cut: await cutPrompts(encoder, prompts.flat()) };

@@ -1,3 +1,4 @@
+import type { Abortable } from '../abort.ts';
 import type { Pixels, Preprocessing } from '../image/types.ts';
 import type { Matrix } from '../math/matrix.ts';
 import type { TextTower } from '../methods/text-tower.ts';
@@ -28,9 +29,9 @@ export interface Encoder {
   /** Begins to load the image tower, so that it is ready when the first pixels are; failures show at `embedImages`. */
   prepare?(): void;
   /** Raw embeddings [n, d]. Throws `UsageError` where pixels do not have the encoder's size. */
-  embedImages(pixels: Pixels[], signal?: AbortSignal): Promise<Matrix>;
+  embedImages(pixels: Pixels[], work?: Abortable): Promise<Matrix>;
   /** Raw embeddings [n, d]. Of a text with more tokens than `textLength` says the end is not read. */
-  embedTexts(texts: string[], signal?: AbortSignal): Promise<Matrix>;
+  embedTexts(texts: string[], work?: Abortable): Promise<Matrix>;
   /** Tokens of each text, start and end included, and how many of them are read; missing where texts of any length are. */
   textLength?(texts: readonly string[]): Promise<TextLength>;
   /** The open text tower, for methods that learn prompts; missing where the encoder is not built from weights. */

@@ -1,3 +1,4 @@
+import type { Abortable } from '../abort.ts';
 import { InterruptedError, type ModelError, UsageError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
 import { sizeOf, type Tensor } from '../math/tensor.ts';
@@ -104,21 +105,28 @@ export function threadedEngine(
     }
   }
 
-  async function load<Name extends string>(model: Uint8Array | string): Promise<Session<Name>> {
+  async function load<Name extends string>(
+    model: Uint8Array | string,
+    work: Abortable = {},
+  ): Promise<Session<Name>> {
     const session = serial++;
     let kept: Record<string, Tensor> = {};
     let loaded = -1;
     let ports: { inputs: PortInfo[]; outputs: PortInfo[] } | undefined;
 
-    async function ready(): Promise<void> {
+    async function ready({ signal }: Abortable): Promise<void> {
       if (alive(loaded)) return;
-      const answer = await prepare({ kind: 'load', session, model });
+      const answer = await prepare({ kind: 'load', session, model }, signal).catch((error) => {
+        // What is loaded in the end although no one waits for it is freed then.
+        if (error instanceof InterruptedError) tell({ kind: 'close', session });
+        throw error;
+      });
       if ('ports' in answer) ports = answer.ports;
       loaded = generation();
       if (Object.keys(kept).length > 0) await send({ kind: 'keep', session, feeds: kept });
     }
 
-    await ready();
+    await ready(work);
     const { inputs, outputs } = ports as { inputs: PortInfo[]; outputs: PortInfo[] };
     return {
       inputs,
@@ -127,16 +135,16 @@ export function threadedEngine(
         feeds: Readonly<Record<string, Tensor>>,
         { outputs: wanted, signal, transfer = [] }: RunOptions<Asked> = {},
       ) => {
-        await ready();
+        await ready({ signal });
         const own = detach(feeds);
         const request = { kind: 'run', session, feeds: own.feeds, outputs: wanted } as const;
         const answer = await send(request, [...transfer, ...own.buffers], signal);
         return tensorsOf<Asked>(answer);
       },
-      keep: async (feeds) => {
+      keep: async (feeds, work = {}) => {
         kept = { ...kept, ...feeds };
-        await ready();
-        await send({ kind: 'keep', session, feeds });
+        await ready(work);
+        await send({ kind: 'keep', session, feeds }, [], work.signal);
       },
       close: async () => {
         if (alive(loaded)) tell({ kind: 'close', session });
@@ -144,7 +152,7 @@ export function threadedEngine(
     };
   }
 
-  async function train(spec: TrainingSpec, signal?: AbortSignal): Promise<Trainer> {
+  async function train(spec: TrainingSpec, { signal }: Abortable = {}): Promise<Trainer> {
     const { loss, blocks } = mapPlan(planTraining(spec), (graph) => toOnnx(graph));
     const data = dataOf(spec);
     if (blocks) return trainSharded(loss, blocks, data, signal);
@@ -172,18 +180,21 @@ export function threadedEngine(
     signal?: AbortSignal,
   ): Promise<Trainer> {
     const single = { ...platform, settings: { ...platform.settings, threads: 1 } };
-    const shards = await Promise.all(
-      shardData(data, platform.settings.threads).map((part) =>
-        threadedEngine(single, { device: 'cpu', note }).shard(plan, part, signal),
-      ),
-    );
-    const session = await load(loss);
-    const used = new Set(session.inputs.map(({ name }) => name));
-    const fixed = Object.entries(data.fixed ?? {}).filter(([name]) => used.has(name));
-    await session.keep(Object.fromEntries(fixed));
-    const inputs = [...used].filter((name) => !fixed.some(([known]) => known === name));
-    const run: Run = { inputs, run: (feeds) => session.run(feeds, { signal }), close: session.close };
-    return createShardedTrainer(run, shards, data);
+    const parts = shardData(data, platform.settings.threads);
+    const engines = parts.map(() => threadedEngine(single, { device: 'cpu', note }));
+    try {
+      const shards = await Promise.all(engines.map((engine, i) => engine.shard(plan, parts[i]!, signal)));
+      const session = await load(loss, { signal });
+      const used = new Set(session.inputs.map(({ name }) => name));
+      const fixed = Object.entries(data.fixed ?? {}).filter(([name]) => used.has(name));
+      await session.keep(Object.fromEntries(fixed), { signal });
+      const inputs = [...used].filter((name) => !fixed.some(([known]) => known === name));
+      const run: Run = { inputs, run: (feeds) => session.run(feeds, { signal }), close: session.close };
+      return createShardedTrainer(run, shards, data);
+    } catch (error) {
+      for (const engine of engines) void engine.close();
+      throw error;
+    }
   }
 
   async function shard(
@@ -209,7 +220,7 @@ export function threadedEngine(
 
   return {
     load,
-    compile: (outputs) => load(toOnnx(outputs)),
+    compile: (outputs, work) => load(toOnnx(outputs), work),
     train,
     shard,
     openKeys: (file, labels, classes) =>

@@ -131,7 +131,7 @@ async function trialPictures(
   const picture: Pixels = { width: side, height: side, data };
   const encoder = await loadEncoder(reference.id, { signal });
   try {
-    const features = await encoder.embedImages([picture], signal);
+    const features = await encoder.embedImages([picture], { signal });
     if (input === 'pixels') return { feed: { dtype: 'uint8', shape: [1, side, side, 3], data }, features };
     return { feed: floatTensor([1, 3, side, side], normalize([picture], preprocessing)), features };
   } finally {

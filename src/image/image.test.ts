@@ -306,7 +306,7 @@ describe('decoding', () => {
 
   it('stops at once when asked to', async () => {
     const controller = new AbortController();
-    const waiting = loader.load(await base.png().toBuffer(), request, controller.signal);
+    const waiting = loader.load(await base.png().toBuffer(), request, { signal: controller.signal });
     controller.abort();
     await expect(waiting).rejects.toMatchObject({ exitCode: 130 });
   });

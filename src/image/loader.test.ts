@@ -115,7 +115,7 @@ describe('a loader', () => {
     await loader.load(png, request);
     const [pid] = decodersOf();
     const leaving = new AbortController();
-    const left = loader.load(slow, request, leaving.signal);
+    const left = loader.load(slow, request, { signal: leaving.signal });
     const next = loader.load(png, request);
     leaving.abort();
     await expect(left).rejects.toMatchObject({ code: 'interrupted' });
@@ -128,7 +128,7 @@ describe('a loader', () => {
     await loader.load(png, request);
     const [pid] = decodersOf();
     const leaving = new AbortController();
-    const left = loader.load(png, request, leaving.signal);
+    const left = loader.load(png, request, { signal: leaving.signal });
     leaving.abort();
     await expect(left).rejects.toMatchObject({ code: 'interrupted' });
     await loader.load(png, request);

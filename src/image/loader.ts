@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { onAbort } from '../abort.ts';
+import { type Abortable, onAbort } from '../abort.ts';
 import { closable } from '../closable.ts';
 import { closedError, InterruptedError, systemCode } from '../errors.ts';
 import { type Decoder, DIED, startDecoder } from './decoder.ts';
@@ -37,9 +37,9 @@ export interface ImageLoader {
    * the loader is closed meanwhile; `UsageError` when it was closed before; `TipAdapterError` `image/no-decoder` where no process
    * can be started or sharp is not installed.
    */
-  load(bytes: Uint8Array, request: LoadRequest, signal?: AbortSignal): Promise<Pixels[]>;
+  load(bytes: Uint8Array, request: LoadRequest, work?: Abortable): Promise<Pixels[]>;
   /** A small JPEG whose longer side has `side` pixels. Throws as `load`. */
-  thumbnail(bytes: Uint8Array, side: number, signal?: AbortSignal): Promise<Uint8Array>;
+  thumbnail(bytes: Uint8Array, side: number, work?: Abortable): Promise<Uint8Array>;
   /** Ends the processes; what still waits is rejected with `InterruptedError`. */
   close(): Promise<void>;
 }
@@ -181,11 +181,11 @@ export function createImageLoader({
   }
 
   return closable<ImageLoader>({
-    load: async (bytes, { spec, views, seed, exif }, signal) => {
+    load: async (bytes, { spec, views, seed, exif }, { signal } = {}) => {
       const crops = await submit({ kind: 'load', spec, views, seed, exif, maxPixels }, bytes, signal);
       return crops.map((data) => ({ width: spec.crop, height: spec.crop, data }));
     },
-    thumbnail: async (bytes, side, signal) =>
+    thumbnail: async (bytes, side, { signal } = {}) =>
       (await submit({ kind: 'thumbnail', side, maxPixels }, bytes, signal))[0]!,
     close: async () => {
       closed = true;

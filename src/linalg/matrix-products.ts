@@ -41,7 +41,7 @@ export async function withProducts<T>(
   const executor = engine ?? interpreterEngine();
   const sessions = new Map<string, Promise<Session<'out'>>>();
   const run = async (name: keyof typeof GRAPHS, operands: Record<string, Matrix>): Promise<Matrix> => {
-    const compiled = sessions.get(name) ?? executor.compile({ out: GRAPHS[name] });
+    const compiled = sessions.get(name) ?? executor.compile({ out: GRAPHS[name] }, { signal });
     sessions.set(name, compiled);
     const feeds = Object.fromEntries(
       Object.entries(operands).map(([key, { rows, cols, data }]) => [key, floatTensor([rows, cols], data)]),

@@ -1,4 +1,6 @@
+import { atOnce, type Pieces } from '../abort.ts';
 import { type Matrix, matrix } from './matrix.ts';
+import { converted } from './pieces.ts';
 
 /** Rows in 8 bits: number (i, j) is `values[i * cols + j] * steps[j]`. */
 export interface Int8Rows {
@@ -11,17 +13,29 @@ export interface Int8Rows {
  * Rows [n, d] in 8 bits, the largest number of each column as 127: some columns of CLIP's embeddings are ten times as large as the
  * others, and would cost these their digits. What is rounded already stays as it is.
  */
-export function toInt8({ rows, cols, data }: Matrix): Int8Rows {
+export function toInt8(m: Matrix): Int8Rows {
+  return atOnce(toInt8InPieces(m));
+}
+
+/** The same as work that rests. */
+export function* toInt8InPieces({ rows, cols, data }: Matrix): Pieces<Int8Rows> {
   const steps = new Float32Array(cols);
-  for (let i = 0; i < rows; i++)
+  for (let i = 0; i < rows; i++) {
     for (let j = 0; j < cols; j++) steps[j] = Math.max(steps[j]!, Math.abs(data[i * cols + j]!));
+    if (i % ROWS === ROWS - 1) yield;
+  }
   for (let j = 0; j < cols; j++) steps[j]! /= 127;
   const values = new Int8Array(rows * cols);
-  for (let i = 0; i < rows; i++)
+  for (let i = 0; i < rows; i++) {
     for (let j = 0; j < cols; j++)
       if (steps[j]! > 0) values[i * cols + j] = Math.round(data[i * cols + j]! / steps[j]!);
+    if (i % ROWS === ROWS - 1) yield;
+  }
   return { values, steps };
 }
+
+/** Rows in one piece of work. */
+const ROWS = 1024;
 
 /** The rows' numbers, [n, d]. */
 export function fromInt8({ values, steps }: Int8Rows): Float32Array {
@@ -34,7 +48,14 @@ export function fromInt8({ values, steps }: Int8Rows): Float32Array {
 
 /** The rows as they are after being stored in 8 bits. */
 export function roundToInt8(m: Matrix): Matrix {
-  return matrix(m.rows, m.cols, fromInt8(toInt8(m)));
+  return atOnce(roundToInt8InPieces(m));
+}
+
+/** The same as work that rests. */
+export function* roundToInt8InPieces(m: Matrix): Pieces<Matrix> {
+  const { values, steps } = yield* toInt8InPieces(m);
+  const numbers = (part: Int8Array) => fromInt8({ values: part, steps });
+  return matrix(m.rows, m.cols, yield* converted(values, new Float32Array(values.length), numbers, m.cols));
 }
 
 /** 1 / length of each row, 0 for a row of zeros, [n]. */

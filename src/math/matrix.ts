@@ -1,3 +1,4 @@
+import { atOnce, type Pieces } from '../abort.ts';
 import { UsageError } from '../errors.ts';
 import { count } from '../words.ts';
 import { fromHalf } from './half.ts';
@@ -86,10 +87,19 @@ export function concatRows(parts: Matrix[]): Matrix {
   return out;
 }
 
+/** Rows in one piece of work. */
+const ROWS = 1024;
+
 /** Each row divided by its Euclidean length (rows of zeros stay zero). Sums are in float64. */
 export function unitRows(m: Matrix): Matrix {
+  return atOnce(unitRowsInPieces(m));
+}
+
+/** The same as work that rests. */
+export function* unitRowsInPieces(m: Matrix): Pieces<Matrix> {
   const out = matrix(m.rows, m.cols);
   for (let i = 0; i < m.rows; i++) {
+    if (i % ROWS === ROWS - 1) yield;
     const source = row(m, i);
     const length = norm(source);
     const scale = length > 0 ? 1 / length : 0;
@@ -111,6 +121,14 @@ export function norm(a: ArrayLike<number>): number {
 
 /** a b^T in float64 sums, stored as float32: [n, d] x [m, d] → [n, m]. For small products; the engine does large ones. */
 export function productT(a: Matrix, b: Matrix): Matrix {
+  return atOnce(productTInPieces(a, b));
+}
+
+/** Multiplications in one piece of a product: about 10 ms. */
+const PIECE = 1e7;
+
+/** The same product as work that rests. */
+export function* productTInPieces(a: Matrix, b: Matrix): Pieces<Matrix> {
   if (a.cols !== b.cols) {
     throw new UsageError(`Cannot multiply rows of width ${a.cols} with rows of width ${b.cols}`, {
       code: 'matrix/width',
@@ -118,7 +136,9 @@ export function productT(a: Matrix, b: Matrix): Matrix {
   }
   const out = matrix(a.rows, b.rows);
   const whole = b.rows - (b.rows % 4);
+  const rowsOfPiece = Math.max(1, Math.floor(PIECE / b.data.length));
   for (let i = 0; i < a.rows; i++) {
+    if (i % rowsOfPiece === rowsOfPiece - 1) yield;
     const left = row(a, i);
     const target = row(out, i);
     for (let j = 0; j < whole; j += 4) fourDots(left, b, j, target);

@@ -49,15 +49,16 @@ export async function* regressions(
   const loss = add(sum(losses, [0, 1, 2]), penalty);
   const [gradient] = gradients(loss, [parameters]);
 
-  const session = await engine.compile({ loss, gradient });
+  const session = await engine.compile({ loss, gradient }, { signal });
   try {
-    await session.keep({
+    const kept = {
       rows: floatTensor([n, p], rows.data),
       // Fed rather than made of the labels in the graph: an evaluation is mostly passes over [n, k, c].
       truth: floatTensor([n, 1, classes], oneHot(labels, classes).data),
       weights: floatTensor([n, k, 1], meansOver(subsets, n).data),
       ...(given ? { offset: floatTensor([n, 1, classes], given.data) } : {}),
-    });
+    };
+    await session.keep(kept, { signal });
     let x: Float32Array = new Float32Array(k * size);
     if (start?.shape[1] === p) {
       const known = (start.data as Float32Array).subarray(0, size);

@@ -80,7 +80,7 @@ async function zeroShotOf(keys: Matrix, task: Task): Promise<Matrix> {
   if (!task.engine) return scoreRows(zeroShot, {}, task, keys);
   const scorer = await createScorer(task.engine, zeroShot, {}, task);
   try {
-    return await scorer.scores(keys, task.signal);
+    return await scorer.scores(keys, task);
   } finally {
     await scorer.close();
   }

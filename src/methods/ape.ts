@@ -1,5 +1,5 @@
 import { mul } from '../graph/elementwise.ts';
-import { dot, type Matrix, matrix, productT, row, softmax, topK, unitRows } from '../math/matrix.ts';
+import { dot, type Matrix, matrix, productTInPieces, row, softmax, topK, unitRows } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { positive, real } from '../options.ts';
 import { affinities, cacheOrder, cacheTensors, classSums } from './cache.ts';
@@ -37,12 +37,12 @@ export const ape = defineMethod({
     beta: SCALE,
     gamma: WEIGHT,
   }),
-  prepare: (state, task) => {
+  prepare: function* (state, task) {
     const mask = state.mask.data as Float32Array;
     const { labels } = task.support;
     const keys = masked(keysOf(task.support), mask);
     const cache = cacheTensors(keys, labels, task.classes);
-    const logits = productT(keys, masked(task.head.weights, mask));
+    const logits = yield* productTInPieces(keys, masked(task.head.weights, mask));
     const gaps = Float32Array.from(labels, (label, i) => -Math.log2(softmax(row(logits, i))[label]!)); // KL(L_i | p_i)
     return {
       ...state,

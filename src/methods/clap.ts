@@ -1,9 +1,10 @@
+import { inTurns, type Pieces } from '../abort.ts';
 import { cosineRate } from '../engine/training/schedule.ts';
 import { mul, square, sub } from '../graph/elementwise.ts';
 import { input } from '../graph/expression.ts';
 import { matmulT, unit } from '../graph/products.ts';
 import { mean, sum } from '../graph/reduce.ts';
-import { productT, row, softmax, unitRows } from '../math/matrix.ts';
+import { productTInPieces, row, softmax, unitRows } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { integer, positive } from '../options.ts';
 import { COUNT, defineMethod, headInputs, type TaskWith } from './method.ts';
@@ -27,7 +28,8 @@ export const clap = defineMethod({
     batch: integer({ default: 256, min: 1, help: 'Rows per step.' }),
   },
   fit: async (task, options) => {
-    const { parameters, epochs } = await train(task, prototypeTraining(task, options));
+    const trust = await inTurns(trustInText(task), task.signal);
+    const { parameters, epochs } = await train(task, prototypeTraining(task, trust, options));
     return { prototypes: parameters.prototypes, epochs };
   },
   holds: ({ classes, dimension }) => ({ prototypes: { shape: [classes, dimension] }, epochs: COUNT }),
@@ -37,9 +39,10 @@ export const clap = defineMethod({
   }),
 });
 
-/** The published training: SGD with momentum on every view of every example. */
+/** The published training: SGD with momentum on every view of every example; `trust` is `trustInText`. */
 export function prototypeTraining(
   task: TaskWith<'text'>,
+  trust: Float32Array,
   { epochs, rate, batch }: { epochs: number; rate: number; batch: number },
 ): Training<'prototypes'> {
   const { feeds } = headInputs(task);
@@ -54,7 +57,7 @@ export function prototypeTraining(
     fixed: {
       'head.logitScale': feeds['head.logitScale'],
       names: text,
-      multipliers: floatTensor([task.classes], trustInText(task)),
+      multipliers: floatTensor([task.classes], trust),
     },
     scores: ({ f }) => mul(matmulT(f, unit(prototypes)), input('head.logitScale', [])),
     penalty: mean(mul(distances, input('multipliers', [task.classes])), [0]),
@@ -68,14 +71,15 @@ export function prototypeTraining(
 }
 
 /** Lambda of each class: zero-shot's mean probability of it on its own rows, [c]; 1 for a class without any. */
-export function trustInText({ support, head, classes }: TaskWith<'text'>): Float32Array {
-  const cosines = productT(unitRows(support.features), head.weights);
+export function* trustInText({ support, head, classes }: TaskWith<'text'>): Pieces<Float32Array> {
+  const cosines = yield* productTInPieces(unitRows(support.features), head.weights);
   const sums = new Float64Array(classes);
   const counts = new Float64Array(classes);
-  support.example.forEach((e, r) => {
+  for (const [r, e] of support.example.entries()) {
     const label = support.labels[e]!;
     sums[label]! += softmax(row(cosines, r), 1 / head.logitScale)[label]!;
     counts[label]!++;
-  });
+    yield;
+  }
   return Float32Array.from(sums, (total, c) => (counts[c]! > 0 ? total / counts[c]! : 1));
 }

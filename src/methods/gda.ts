@@ -1,3 +1,4 @@
+import { giveWay } from '../abort.ts';
 import type { Engine } from '../engine/types.ts';
 import { mul } from '../graph/elementwise.ts';
 import { linear, unit } from '../graph/products.ts';
@@ -98,11 +99,14 @@ async function estimate(
   signal?: AbortSignal,
 ): Promise<Gaussians> {
   const counts = countByClass(labels, classes);
+  await giveWay(signal);
   const means = classMeans(rows, labels, counts);
+  await giveWay(signal);
   const centred = matrix(rows.rows, rows.cols, rows.data.slice());
   labels.forEach((label, i) => {
     subtractFrom(row(centred, i), row(means, label));
   });
+  await giveWay(signal);
   const square = await withProducts(
     engine,
     (run) => (isWide(centred) ? run.productT(centred, centred) : run.transposedProduct(centred, centred)),

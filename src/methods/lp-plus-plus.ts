@@ -1,6 +1,6 @@
+import { inTurns, type Pieces } from '../abort.ts';
 import { interpreterEngine } from '../engine/interpreter-engine.ts';
 import { type Optimiser, referenceUpdate } from '../engine/training/optimiser.ts';
-import { throwIfAborted } from '../errors.ts';
 import { add, mul } from '../graph/elementwise.ts';
 import { type Expr, input } from '../graph/expression.ts';
 import { gradients } from '../graph/gradient.ts';
@@ -69,12 +69,12 @@ async function fitProbe(
     }),
     signal,
   );
-  const { sums, cosines, squares } = statistics(keys, products, support.labels);
+  const { sums, cosines, squares } = await inTurns(statistics(keys, products, support.labels), signal);
   const w = sums.data.slice();
   const b = new Float32Array(classes);
   const a = new Float32Array(classes).fill(NAME_WEIGHT * mean(cosines));
   // Eq. 8 and 10: the largest steps for which the loss is sure to fall.
-  const rate = (4 * n) / largestEigenvalue(square);
+  const rate = (4 * n) / (await inTurns(largestEigenvalue(square), signal));
   const rateOfA = n / (4 * Math.max(...squares));
 
   const state = { w: input('w', [classes, dimension]), b: input('b', [classes]), a: input('a', [classes]) };
@@ -84,35 +84,39 @@ async function fitProbe(
   );
   const loss = crossEntropy(scores, input('labels', [n, 1]));
   const [gw, gb, ga] = gradients(loss, [state.w, state.b, state.a]);
-  const session = await engine.compile({ gw, gb, ga });
-  await session.keep({
-    f: floatTensor([n, dimension], keys.data),
-    products: floatTensor([n, classes], products.data),
-    labels: floatTensor([n, 1], Float32Array.from(support.labels)),
-  });
-  const momentum = { w: new Float32Array(w.length), b: new Float32Array(classes) };
-  const total = new Float32Array(classes);
-  for (let k = 1; k <= iterations; k++) {
-    throwIfAborted(signal);
-    const slopes = await session.run({
-      w: floatTensor([classes, dimension], w.slice()),
-      b: floatTensor([classes], b.slice()),
-      a: floatTensor([classes], a.slice()),
-    });
-    const own = slopes.ga.data as Float32Array;
-    own.forEach((g, c) => {
-      total[c] = official ? total[c]! + g : g;
-    });
-    referenceUpdate(MOMENTUM, w, slopes.gw.data as Float32Array, [momentum.w], k, rate);
-    referenceUpdate(MOMENTUM, b, slopes.gb.data as Float32Array, [momentum.b], k, rate);
-    if (k % EVERY === 0) {
-      total.forEach((g, c) => {
-        a[c]! -= rateOfA * g;
+  const session = await engine.compile({ gw, gb, ga }, { signal });
+  try {
+    const kept = {
+      f: floatTensor([n, dimension], keys.data),
+      products: floatTensor([n, classes], products.data),
+      labels: floatTensor([n, 1], Float32Array.from(support.labels)),
+    };
+    await session.keep(kept, { signal });
+    const momentum = { w: new Float32Array(w.length), b: new Float32Array(classes) };
+    const total = new Float32Array(classes);
+    for (let k = 1; k <= iterations; k++) {
+      const at = {
+        w: floatTensor([classes, dimension], w.slice()),
+        b: floatTensor([classes], b.slice()),
+        a: floatTensor([classes], a.slice()),
+      };
+      const slopes = await session.run(at, { signal });
+      const own = slopes.ga.data as Float32Array;
+      own.forEach((g, c) => {
+        total[c] = official ? total[c]! + g : g;
       });
+      referenceUpdate(MOMENTUM, w, slopes.gw.data as Float32Array, [momentum.w], k, rate);
+      referenceUpdate(MOMENTUM, b, slopes.gb.data as Float32Array, [momentum.b], k, rate);
+      if (k % EVERY === 0) {
+        total.forEach((g, c) => {
+          a[c]! -= rateOfA * g;
+        });
+      }
+      task.onProgress?.({ done: k, total: iterations, unit: 'step' });
     }
-    task.onProgress?.({ done: k, total: iterations, unit: 'step' });
+  } finally {
+    await session.close();
   }
-  await session.close();
   return {
     w: floatTensor([classes, dimension], w),
     b: floatTensor([classes], b),
@@ -121,19 +125,20 @@ async function fitProbe(
 }
 
 /** Of keys [n, d] and their products with the names [n, c]: sums of each class's rows [c, d]; means over a class of f t_c; sums over all rows of (f t_c)^2. */
-function statistics(keys: Matrix, products: Matrix, labels: Int32Array) {
+function* statistics(keys: Matrix, products: Matrix, labels: Int32Array) {
   const sums = matrix(products.cols, keys.cols);
   const own = new Float64Array(products.cols);
   const counts = new Float64Array(products.cols);
   const squares = new Float64Array(products.cols);
-  labels.forEach((label, i) => {
+  for (const [i, label] of labels.entries()) {
     addTo(row(sums, label), row(keys, i));
     own[label]! += row(products, i)[label]!;
     counts[label]!++;
     row(products, i).forEach((x, c) => {
       squares[c]! += x * x;
     });
-  });
+    yield;
+  }
   const present = [...counts.keys()].filter((c) => counts[c]! > 0);
   return { sums, cosines: present.map((c) => own[c]! / counts[c]!), squares };
 }
@@ -147,10 +152,11 @@ function mean(values: readonly number[]): number {
 }
 
 /** Largest eigenvalue of a symmetric matrix without negative ones, by power iteration, to 1e-9 of itself. */
-function largestEigenvalue(square: Matrix): number {
+function* largestEigenvalue(square: Matrix): Pieces<number> {
   let v = new Float64Array(square.rows).fill(1 / Math.sqrt(square.rows));
   let value = 0;
   for (let k = 0; k < 1000; k++) {
+    yield;
     const image = Float64Array.from(v, (_, i) => dot(row(square, i), v));
     const next = dot(v, image);
     if (Math.abs(next - value) < 1e-9 * next) return next;

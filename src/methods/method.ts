@@ -1,3 +1,4 @@
+import type { Pieces } from '../abort.ts';
 import { UsageError } from '../errors.ts';
 import { add } from '../graph/elementwise.ts';
 import { type Expr, input } from '../graph/expression.ts';
@@ -135,8 +136,11 @@ export interface Method<
     subsets: readonly (readonly number[])[],
     candidates: readonly ValuesOf<O>[],
   ): AsyncIterable<S[]>;
-  /** Adds what follows from the support set and the state alone, and is therefore not saved: keys in cache order, … */
-  prepare(state: S, task: TaskWith<N>): P;
+  /**
+   * Adds what follows from the support set and the state alone, and is therefore not saved: keys in cache order, … Where that takes
+   * long it is a generator that rests at each `yield`.
+   */
+  prepare(state: S, task: TaskWith<N>): P | Pieces<P>;
   /**
    * The score of each class, [m, c], as terms that add up to it, named by where they come from: `text` for the zero-shot
    * part, `cache` for the examples' votes, `method` for anything else. `f` holds embeddings as the encoder gives them, [m, d].
@@ -166,6 +170,16 @@ export interface AutoRole<N extends Need = never> {
   suits?(task: TaskWith<N>): boolean;
   /** Ids of methods that add nothing to this one on the task, and cost more. */
   replaces?(task: TaskWith<N>): readonly string[];
+}
+
+/** What `prepare` gives, in pieces. */
+export function* prepared<O extends Options, N extends Need, S extends State, P extends State>(
+  method: Method<O, N, S, P>,
+  state: S,
+  task: TaskWith<N>,
+): Pieces<P> {
+  const made = method.prepare(state, task);
+  return Symbol.iterator in made ? yield* made as Pieces<P> : made;
 }
 
 /** Keeps the types of a method's options and states, and gives its functions tasks that have what it needs. */

@@ -1,5 +1,6 @@
 // Pages without Node's types need the library of AsyncDisposable.
 /// <reference lib="esnext.disposable" preserve="true" />
+import { type Abortable, atOnce, inTurns, type Pieces, waitFor } from '../abort.ts';
 import { closable } from '../closable.ts';
 import type { KeyCache } from '../engine/keys/types.ts';
 import type { Engine, Session } from '../engine/types.ts';
@@ -14,6 +15,7 @@ import {
   checkNeeds,
   headInputs,
   type Method,
+  prepared,
   type State,
   type SymbolicState,
   type SymbolicTask,
@@ -31,6 +33,11 @@ export interface BoundMethod {
 
 /** Makes inputs of a fitted state and its task: their sizes are part of the graph, their numbers are fed. */
 export function bindMethod(method: Method, state: State, task: Task): BoundMethod {
+  return atOnce(bindInPieces(method, state, task));
+}
+
+/** The same as work that rests. */
+export function* bindInPieces(method: Method, state: State, task: Task): Pieces<BoundMethod> {
   checkTask(task);
   checkNeeds(method, task, { fitted: true });
   const { task: symbolic, feeds } = headInputs(task);
@@ -39,14 +46,14 @@ export function bindMethod(method: Method, state: State, task: Task): BoundMetho
     feeds[name] = tensor;
     return input(name, tensor.shape);
   };
-  const prepared = method.prepare(state, task);
+  const whole = yield* prepared(method, state, task);
   return {
     f: input('f', ['m', task.dimension]),
     state: {
       ...Object.fromEntries(
-        Object.entries(prepared).map(([name, value]) => [name, feed(`state.${name}`, value)]),
+        Object.entries(whole).map(([name, value]) => [name, feed(`state.${name}`, value)]),
       ),
-      ...(answersElsewhere(method, prepared, task) ? fedCache(task) : {}),
+      ...(answersElsewhere(method, whole, task) ? fedCache(task) : {}),
     },
     task: symbolic,
     feeds,
@@ -54,8 +61,8 @@ export function bindMethod(method: Method, state: State, task: Task): BoundMetho
 }
 
 /** Whether the cache's keys are not in the state: their file answers for them, or the caller. */
-function answersElsewhere({ votes }: Method, prepared: State, { support, cache }: Task): boolean {
-  return votes !== undefined && !('keys' in prepared) && (cache !== undefined || isInFile(support.features));
+function answersElsewhere({ votes }: Method, whole: State, { support, cache }: Task): boolean {
+  return votes !== undefined && !('keys' in whole) && (cache !== undefined || isInFile(support.features));
 }
 
 /** Rows of queries in one run: a few tens of megabytes of affinities. */
@@ -64,11 +71,11 @@ const CHUNK_NUMBERS = 1 << 24;
 /** A fitted method, ready to score any number of feature rows. */
 export interface Scorer {
   /** Scores [m, c] of embeddings as the encoder gives them, [m, d]. */
-  scores(features: Matrix, signal?: AbortSignal): Promise<Matrix>;
+  scores(features: Matrix, work?: Abortable): Promise<Matrix>;
   /** Each term of the scores, [m, c]. */
-  terms(features: Matrix, signal?: AbortSignal): Promise<Record<string, Matrix>>;
+  terms(features: Matrix, work?: Abortable): Promise<Record<string, Matrix>>;
   /** The same and, where there is a cache, each example's `votes`, [m, n]. */
-  termsAndVotes(features: Matrix, signal?: AbortSignal): Promise<Record<string, Matrix>>;
+  termsAndVotes(features: Matrix, work?: Abortable): Promise<Record<string, Matrix>>;
   close(): Promise<void>;
 }
 
@@ -79,7 +86,7 @@ export async function createScorer(
   state: State,
   task: Task,
 ): Promise<Scorer & AsyncDisposable> {
-  const bound = bindMethod(method, state, task);
+  const bound = await inTurns(bindInPieces(method, state, task), task.signal);
   const { features: rows, labels } = task.support;
   const opened =
     bound.state.classSums && !task.cache && isInFile(rows)
@@ -169,22 +176,22 @@ export async function createScorer(
   }
 
   return closable<Scorer>({
-    scores: async (features, signal) => {
-      const session = await compiled('scores', () => ({
+    scores: async (features, { signal } = {}) => {
+      const ready = compiled('scores', () => ({
         scores: scoresOf(method, bound.f, bound.state, bound.task),
       }));
-      return (await run(session, features, signal)).scores ?? matrix(0, task.classes);
+      return (await run(await waitFor(ready, signal), features, signal)).scores ?? matrix(0, task.classes);
     },
-    terms: async (features, signal) => {
-      const session = await compiled('terms', () => method.terms(bound.f, bound.state, bound.task));
-      return run(session, features, signal);
+    terms: async (features, { signal } = {}) => {
+      const ready = compiled('terms', () => method.terms(bound.f, bound.state, bound.task));
+      return run(await waitFor(ready, signal), features, signal);
     },
-    termsAndVotes: async (features, signal) => {
-      const session = await compiled('votes', () => ({
+    termsAndVotes: async (features, { signal } = {}) => {
+      const ready = compiled('votes', () => ({
         ...method.terms(bound.f, bound.state, bound.task),
         ...(method.votes ? { votes: method.votes(bound.f, bound.state) } : {}),
       }));
-      const { votes, ...terms } = await run(session, features, signal);
+      const { votes, ...terms } = await run(await waitFor(ready, signal), features, signal);
       return votes ? { ...terms, votes: cache ? votes : byExample(votes) } : terms;
     },
     close: async () => {

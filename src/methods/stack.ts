@@ -6,7 +6,7 @@ import { matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { type Option, resolveOptions } from '../options.ts';
 import { isInFile } from './file-rows.ts';
-import { checkNeeds, type Method, SCALE, SHARE, type State, scoresOf } from './method.ts';
+import { checkNeeds, type Method, prepared, SCALE, SHARE, scoresOf } from './method.ts';
 import type { Task } from './task.ts';
 
 /** One part of a stack. */
@@ -71,15 +71,15 @@ export function stackOf(methods: () => readonly Method[]): Method<{ parts: typeo
           return named({ ...held, sharpness: SCALE, share: SHARE }, method.id);
         }),
       ),
-    prepare: (state, task) =>
-      Object.assign(
-        {},
-        ...partsIn(state).map((method) => {
-          const { sharpness, share, ...fitted } = own(state, method.id);
-          const prepared = method.prepare(fitted as State, method.votes ? withKeys(task) : task);
-          return named({ ...prepared, sharpness, share }, method.id);
-        }),
-      ),
+    prepare: function* (state, task) {
+      const all: Record<string, Tensor | number> = {};
+      for (const method of partsIn(state)) {
+        const { sharpness, share, ...fitted } = own(state, method.id);
+        const part = yield* prepared(method, fitted, method.votes ? withKeys(task) : task);
+        Object.assign(all, named({ ...part, sharpness, share }, method.id));
+      }
+      return all;
+    },
     terms: (f, state, task) =>
       Object.fromEntries(
         partsIn(state).map((method): [string, Expr] => {

@@ -112,8 +112,9 @@ export function plainSupport(
       },
     );
   }
-  const bad = features.data.findIndex((x) => !Number.isFinite(x));
-  if (bad >= 0) {
+  let bad = 0;
+  while (Number.isFinite(features.data[bad])) bad++;
+  if (bad < features.data.length) {
     throw new UsageError(
       `Row ${Math.floor(bad / features.cols)} of the features holds ${features.data[bad]}`,
       {

@@ -98,7 +98,7 @@ function countCorrectOf(task: Task, alpha: number, beta: number): Training<'keys
   const method = tipAdapterF;
   return async ({ keys }) => {
     const scorer = await createScorer(engine, method, { keys: byExample(keys, task), alpha, beta }, task);
-    const scores = await scorer.scores(validation.features, signal);
+    const scores = await scorer.scores(validation.features, { signal });
     await scorer.close();
     return validation.labels.reduce((n, label, i) => n + Number(argmax(row(scores, i)) === label), 0);
   };

@@ -1,7 +1,8 @@
+import type { Pieces } from '../abort.ts';
 import { div, log, mul, sub } from '../graph/elementwise.ts';
 import { matmulT } from '../graph/products.ts';
 import { softmax, sum } from '../graph/reduce.ts';
-import { dot, type Matrix, matrix, productT, row, softmax as softmaxOf } from '../math/matrix.ts';
+import { dot, type Matrix, matrix, productTInPieces, row, softmax as softmaxOf } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { positive, real } from '../options.ts';
 import { cacheTensors, classSums } from './cache.ts';
@@ -31,11 +32,12 @@ export const tipX = defineMethod({
   },
   fit: (_, { alpha, beta, gamma, temperature }) => ({ alpha, beta, gamma, temperature }),
   holds: () => ({ alpha: WEIGHT, beta: SCALE, gamma: WEIGHT, temperature: SCALE }),
-  prepare: (state, { support, classes, head }) => {
+  prepare: function* (state, { support, classes, head }) {
     const keys = keysOf(support);
-    const cosines = productT(keys, head.weights);
+    const cosines = yield* productTInPieces(keys, head.weights);
     const logs = matrix(cosines.rows, classes); // log p_F, [n, c]
     for (let i = 0; i < cosines.rows; i++) {
+      yield;
       row(logs, i).set(softmaxOf(row(cosines, i), state.temperature).map(Math.log));
     }
     const sums = matrix(classes, classes);
@@ -50,7 +52,7 @@ export const tipX = defineMethod({
       ...cacheTensors(keys, support.labels, classes),
       logSums: floatTensor([classes, classes], sums.data),
       counts: floatTensor([classes], Float32Array.from(countByClass(support.labels, classes))),
-      slope: slopeOf(keys, logs),
+      slope: yield* slopeOf(keys, logs),
     };
   },
   terms: (f, state, task) => {
@@ -69,11 +71,12 @@ export const tipX = defineMethod({
 });
 
 /** How much of the affinities' range a unit of divergence is: the furthest of sampled examples is as far by both. */
-function slopeOf(keys: Matrix, logs: Matrix): number {
+function* slopeOf(keys: Matrix, logs: Matrix): Pieces<number> {
   const step = Math.max(1, Math.ceil(keys.rows / SAMPLED));
   const sampled = [...Array(keys.rows).keys()].filter((i) => i % step === 0);
   let [least, furthest] = [1, 0];
   for (const i of sampled) {
+    yield;
     const p = row(logs, i).map(Math.exp);
     const negentropy = dot(p, row(logs, i));
     for (const j of sampled) {

@@ -83,7 +83,7 @@ export async function train(task: Task, training: Training): Promise<Trained> {
   const kept = await checkpoint?.open(identityOf(task, { ...training, rows, order, labels: classOf }, spec));
   const { start, best: sofar } = kept?.state ? unpacked(kept.state) : {};
   const engine = task.engine ?? interpreterEngine();
-  const trainer = await engine.train({ ...spec, start }, task.signal);
+  const trainer = await engine.train({ ...spec, start }, { signal: task.signal });
   let state: TrainingState | undefined = start;
   let best: Best | undefined = sofar;
   try {

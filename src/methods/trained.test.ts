@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { atOnce } from '../abort.ts';
 import { interpreterEngine } from '../engine/interpreter-engine.ts';
 import { createEngine } from '../engine/node.ts';
 import { constantRate } from '../engine/training/schedule.ts';
@@ -139,7 +140,7 @@ describe.each(engines)('heads follow PyTorch on the %s engine', (_, runs) => {
         view: Int32Array.from({ length: 960 }, (_row, r) => 1 + Math.floor(r / 48)),
       },
     };
-    const training = prototypeTraining(raw, { epochs: 10, rate, batch: 960 });
+    const training = prototypeTraining(raw, atOnce(trustInText(raw)), { epochs: 10, rate, batch: 960 });
     const { parameters, losses } = await follow(
       raw,
       {
@@ -156,7 +157,7 @@ describe.each(engines)('heads follow PyTorch on the %s engine', (_, runs) => {
     const wanted = momentum === 0.9 && kind === 'clap' ? numbers.clap : told;
     expect(Math.abs(losses[9]! - wanted.loss_before_each_step[9])).toBeLessThan(1e-4);
     if (kind === 'unit') return;
-    const trust = trustInText(raw);
+    const trust = atOnce(trustInText(raw));
     numbers.clap.multipliers.forEach((value: number, c: number) => {
       expect(trust[c]).toBeCloseTo(value, 5);
     });

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { atOnce } from '../abort.ts';
 import { matrix, productT, row, selectRows, softmax, topK, unitRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { resolveOptions } from '../options.ts';
 import { channelMask } from './ape.ts';
 import { expectClose, smallQueries, smallTask } from './golden.fixture.ts';
 import { checkNeeds, methodById } from './index.ts';
+import { prepared } from './method.ts';
 import { scoreRows } from './score.ts';
 import { keysOf, plainSupport } from './task.ts';
 
@@ -82,7 +84,7 @@ describe('Tip-X', () => {
   it('adds a vote for each example, less the more the class names see it differently', async () => {
     const method = methodById('tip-x');
     const state = { alpha: 0, beta: 1, gamma: 2, temperature: 0.5 };
-    const { slope } = method.prepare(state, smallTask) as { slope: number };
+    const { slope } = atOnce(prepared(method, state, smallTask)) as { slope: number };
     const expected = await scores('zero-shot', {});
     const names = (rows: typeof keys, i: number) =>
       softmax(row(productT(selectRows(rows, [i]), text), 0), 0.5);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import type { Abortable } from '../abort.ts';
 import { fakeEncoder } from '../classifier/fake-encoder.fixture.ts';
 import { InterruptedError } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
@@ -18,7 +19,7 @@ function heldEncoder() {
   const held: { pixels: Pixels[]; answer(): void; fail(error: Error): void; signal?: AbortSignal }[] = [];
   const encoder = {
     ...fakeEncoder(),
-    embedImages: (pixels: Pixels[], signal?: AbortSignal) =>
+    embedImages: (pixels: Pixels[], { signal }: Abortable = {}) =>
       new Promise<ReturnType<typeof fromRows>>((resolve, reject) =>
         held.push({
           pixels,
@@ -82,8 +83,8 @@ it('lets a caller go whose signal fires, and goes on for the others of its batch
   const shared = batching(encoder, () => {});
   const first = shared.embedImages([crop(0, 0)]);
   const [leaving, staying] = [new AbortController(), new AbortController()];
-  const left = shared.embedImages([crop(1, 0)], leaving.signal);
-  const stayed = shared.embedImages([crop(2, 0), crop(2, 1)], staying.signal);
+  const left = shared.embedImages([crop(1, 0)], { signal: leaving.signal });
+  const stayed = shared.embedImages([crop(2, 0), crop(2, 1)], { signal: staying.signal });
   held[0].answer();
   await first;
   await settle();
@@ -99,8 +100,8 @@ it('stops computing where all callers of a batch are gone, and never begins for 
   const { encoder, held } = heldEncoder();
   const shared = batching(encoder, () => {});
   const leaving = new AbortController();
-  const left = shared.embedImages([crop(0, 0)], leaving.signal);
-  const queued = shared.embedImages([crop(1, 0)], leaving.signal);
+  const left = shared.embedImages([crop(0, 0)], { signal: leaving.signal });
+  const queued = shared.embedImages([crop(1, 0)], { signal: leaving.signal });
   leaving.abort();
   await expect(left).rejects.toBeInstanceOf(InterruptedError);
   await expect(queued).rejects.toBeInstanceOf(InterruptedError);
@@ -108,7 +109,9 @@ it('stops computing where all callers of a batch are gone, and never begins for 
   held[0].answer();
   await settle();
   expect(held).toHaveLength(1);
-  await expect(shared.embedImages([crop(2, 0)], leaving.signal)).rejects.toBeInstanceOf(InterruptedError);
+  await expect(shared.embedImages([crop(2, 0)], { signal: leaving.signal })).rejects.toBeInstanceOf(
+    InterruptedError,
+  );
 });
 
 it('tells every caller of a batch where the encoder fails, and goes on with the next', async () => {

@@ -1,4 +1,4 @@
-import { onAbort } from '../abort.ts';
+import { type Abortable, onAbort } from '../abort.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { InterruptedError } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
@@ -52,7 +52,7 @@ export function batching(encoder: Encoder, onBatch: (size: number) => void): Enc
     const pixels = batch.flatMap((caller) => caller.pixels);
     onBatch(pixels.length);
     try {
-      const features = await encoder.embedImages(pixels, stop.signal);
+      const features = await encoder.embedImages(pixels, { signal: stop.signal });
       let start = 0;
       for (const caller of batch) {
         const end = start + caller.pixels.length * features.cols;
@@ -66,7 +66,7 @@ export function batching(encoder: Encoder, onBatch: (size: number) => void): Enc
     }
   }
 
-  function embedImages(pixels: Pixels[], signal?: AbortSignal): Promise<Matrix> {
+  function embedImages(pixels: Pixels[], { signal }: Abortable = {}): Promise<Matrix> {
     if (signal?.aborted) return Promise.reject(new InterruptedError());
     return new Promise((resolve, reject) => {
       const leave = () => {

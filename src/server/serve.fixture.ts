@@ -96,10 +96,10 @@ export function slowEncoder(milliseconds: number): Encoder & { readonly batches:
   return {
     ...encoder,
     batches,
-    embedImages: async (pixels, signal) => {
+    embedImages: async (pixels, work) => {
       batches.push(pixels.length);
       await new Promise((resolve) => setTimeout(resolve, milliseconds));
-      return encoder.embedImages(pixels, signal);
+      return encoder.embedImages(pixels, work);
     },
   };
 }

@@ -3,7 +3,8 @@ import { copyFile, mkdir, open, realpath, rename, rm, stat, writeFile } from 'no
 import { basename, dirname, join, parse } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { DataError, systemCode, UsageError } from '../errors.ts';
+import type { Abortable } from '../abort.ts';
+import { DataError, systemCode, throwIfAborted, UsageError } from '../errors.ts';
 import { systemError } from '../system-error.ts';
 import { kindOf } from './regular.ts';
 import { removeAbandoned, temporaryName } from './temporary.ts';
@@ -18,9 +19,14 @@ export type FileContent = Uint8Array | string | Iterable<Uint8Array> | AsyncIter
 /**
  * Writes a file whole or not at all: into a temporary file beside it, flushed to the disk, then renamed. Whoever reads
  * `path` meanwhile sees the old file or the new one, and of two writers one whole file stays. Missing folders are made;
- * a symbolic link is written through. Throws `DataError` (`disk/…`) where the folder cannot be written or the disk is full.
+ * a symbolic link is written through. Throws `DataError` (`disk/…`) where the folder cannot be written or the disk is full, and
+ * `InterruptedError` where the signal fires before the file has its name: then nothing is changed.
  */
-export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  content: FileContent,
+  { signal }: Abortable = {},
+): Promise<void> {
   let temporary: string | undefined;
   try {
     await mkdir(dirname(path), { recursive: true });
@@ -29,10 +35,12 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
     // A name of its own, not the target's with an ending: that could exceed the longest name allowed.
     temporary = join(dirname(target), temporaryName());
     await removeAbandoned(dirname(target));
-    await writeFile(temporary, content, { flag: 'wx', flush: true });
+    await writeFile(temporary, content, { flag: 'wx', flush: true, signal });
+    throwIfAborted(signal);
     await moveFile(temporary, target);
   } catch (error) {
     if (temporary) await rm(temporary, { force: true }).catch(() => {});
+    throwIfAborted(signal);
     throw diskError(error, path);
   }
 }

@@ -3,15 +3,18 @@ import { type DType, sizeOf, type Tensor } from '../math/tensor.ts';
 import { count, number } from '../words.ts';
 
 /** NumPy's names of the little-endian types that are read. */
-const TYPES: Record<string, { dtype: DType; bytes: number; view(buffer: ArrayBuffer): Tensor['data'] }> = {
-  '<f2': { dtype: 'float16', bytes: 2, view: (buffer) => new Uint16Array(buffer) },
-  '<f4': { dtype: 'float32', bytes: 4, view: (buffer) => new Float32Array(buffer) },
-  '<f8': { dtype: 'float64', bytes: 8, view: (buffer) => new Float64Array(buffer) },
-  '<i4': { dtype: 'int32', bytes: 4, view: (buffer) => new Int32Array(buffer) },
-  '<i8': { dtype: 'int64', bytes: 8, view: (buffer) => new BigInt64Array(buffer) },
-  '|u1': { dtype: 'uint8', bytes: 1, view: (buffer) => new Uint8Array(buffer) },
-  '|i1': { dtype: 'int8', bytes: 1, view: (buffer) => new Int8Array(buffer) },
-  '|b1': { dtype: 'bool', bytes: 1, view: (buffer) => new Uint8Array(buffer) },
+const TYPES: Record<
+  string,
+  { dtype: DType; bytes: number; view(...at: [ArrayBuffer, number, number]): Tensor['data'] }
+> = {
+  '<f2': { dtype: 'float16', bytes: 2, view: (...at) => new Uint16Array(...at) },
+  '<f4': { dtype: 'float32', bytes: 4, view: (...at) => new Float32Array(...at) },
+  '<f8': { dtype: 'float64', bytes: 8, view: (...at) => new Float64Array(...at) },
+  '<i4': { dtype: 'int32', bytes: 4, view: (...at) => new Int32Array(...at) },
+  '<i8': { dtype: 'int64', bytes: 8, view: (...at) => new BigInt64Array(...at) },
+  '|u1': { dtype: 'uint8', bytes: 1, view: (...at) => new Uint8Array(...at) },
+  '|i1': { dtype: 'int8', bytes: 1, view: (...at) => new Int8Array(...at) },
+  '|b1': { dtype: 'bool', bytes: 1, view: (...at) => new Uint8Array(...at) },
 };
 
 /**
@@ -56,5 +59,9 @@ export function parseNpy(bytes: Uint8Array, origin = 'The file'): Tensor {
       `it holds ${count(bytes.length - start, 'byte')} of numbers, and its shape [${shape}] needs ${number(length)}`,
     );
   }
-  return { dtype: type.dtype, shape, data: type.view(new Uint8Array(bytes.subarray(start)).buffer) };
+  const numbers = bytes.subarray(start);
+  // Not slice(): a Buffer's shares its memory, and would be as misaligned.
+  const { buffer, byteOffset } = numbers.byteOffset % type.bytes === 0 ? numbers : new Uint8Array(numbers);
+  const data = type.view(buffer as ArrayBuffer, byteOffset, sizeOf(shape));
+  return { dtype: type.dtype, shape, data };
 }

@@ -1,6 +1,7 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { DataError, type ModelError, systemCode, TipAdapterError } from '../errors.ts';
+import type { Abortable } from '../abort.ts';
+import { DataError, type ModelError, systemCode, TipAdapterError, throwIfAborted } from '../errors.ts';
 import { systemError } from '../system-error.ts';
 import { count } from '../words.ts';
 
@@ -59,7 +60,7 @@ export async function openRegular(path: string, use: FileUse): Promise<{ file: F
 }
 
 /** The bytes of a regular file, never more than the limit of `use` even where the file's size is wrong. Throws as `openRegular`. */
-export async function readRegular(path: string, use: FileUse): Promise<Buffer> {
+export async function readRegular(path: string, use: FileUse, { signal }: Abortable = {}): Promise<Buffer> {
   const limit = use.limit ?? LARGEST;
   const { file, stats } = await openRegular(path, { ...use, limit });
   try {
@@ -67,6 +68,7 @@ export async function readRegular(path: string, use: FileUse): Promise<Buffer> {
     let bytes = Buffer.allocUnsafeSlow(size || FIRST);
     let length = 0;
     for (;;) {
+      throwIfAborted(signal);
       const { bytesRead } = await file.read(bytes, length, Math.min(bytes.length - length, CHUNK), length);
       length += bytesRead;
       if (bytesRead === 0 || length === size) return bytes.subarray(0, length);

@@ -146,19 +146,25 @@ export function encodeSafetensors(
   tensors: ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
+  return Buffer.concat([...safetensorsPieces(tensors, metadata)]);
+}
+
+/** The same bytes piece by piece: views on the tensors, so that a large file is never in memory twice. */
+export function* safetensorsPieces(
+  tensors: ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Generator<Uint8Array> {
   const named = [...(tensors instanceof Map ? tensors : Object.entries(tensors))] as [string, Tensor][];
   for (const [name, tensor] of named) checkTensor(name, tensor);
   const { header, order } = layOut(named, metadata);
-  const total = order.reduce((sum, [, tensor]) => sum + tensor.data.byteLength, 0);
-  const bytes = new Uint8Array(8 + header.length + total);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(header.length), true);
-  bytes.set(header, 8);
-  let at = 8 + header.length;
+  const length = new Uint8Array(8);
+  new DataView(length.buffer).setBigUint64(0, BigInt(header.length), true);
+  yield length;
+  yield header;
   for (const [, tensor] of order) {
-    bytes.set(tensorBytes(tensor), at);
-    at += tensor.data.byteLength;
+    const bytes = tensorBytes(tensor);
+    for (let at = 0; at < bytes.length; at += CHUNK) yield bytes.subarray(at, at + CHUNK);
   }
-  return bytes;
 }
 
 function checkTensor(name: string, { dtype, shape, data }: Tensor): void {

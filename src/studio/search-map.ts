@@ -27,7 +27,7 @@ export async function searchMap(data: ClassifierData, signal?: AbortSignal): Pro
   const query = folds.query.map((fold, i) => (i % every === 0 ? fold : -1));
   const tuningRows = tuningRowsOfFolds(task.support, { ...folds, query });
   const zeroShot = await textLogits(sharedEngine(), task, tuningRows);
-  const { affinities, close } = await prepareClassSums(sharedEngine(), task, tuningRows, signal);
+  const { affinities, close } = await prepareClassSums(sharedEngine(), task, tuningRows);
   await close();
   const [alphas, betas] = [pointsOf(ALPHA), pointsOf(BETA)];
   const recognised: (readonly number[])[] = [];

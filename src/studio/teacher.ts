@@ -126,7 +126,7 @@ export function createTeacher(
     const prompts = classes.map(promptOf);
     const unread = [...new Set(prompts.filter((prompt) => !texts.has(prompt)))];
     if (unread.length > 0) {
-      const rows = await encoder.embedTexts(unread, signal);
+      const rows = await encoder.embedTexts(unread, { signal });
       for (const { prompt } of await cutPrompts(encoder, unread)) cut.add(prompt);
       unread.forEach((prompt, i) => {
         texts.set(prompt, roundToHalf(row(rows, i)));

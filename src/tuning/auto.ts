@@ -104,8 +104,8 @@ async function cacheConstants(
 ): Promise<Readonly<Record<string, number>>> {
   const tuned =
     protocol === 'val'
-      ? await tuneByValidation(engine, task, { features: queries, labels }, range, task.signal)
-      : await tuneByFolds(engine, task, range, task.signal);
+      ? await tuneByValidation(engine, task, { features: queries, labels }, range)
+      : await tuneByFolds(engine, task, range);
   return tuned ? { alpha: tuned.alpha, beta: tuned.beta } : {};
 }
 

@@ -46,14 +46,14 @@ export function tuningRowsOfSplit(support: Support, features: Matrix, labels: In
 /** Zero-shot logits of the tuning rows, [q, c], or undefined without a text head. */
 export async function textLogits(
   engine: Engine,
-  { head }: Task,
+  { head, signal }: Task,
   { queries }: TuningRows,
 ): Promise<Matrix | undefined> {
   if (!head) return undefined;
   const f = input('f', ['q', queries.cols]);
   const weights = input('weights', [head.weights.rows, head.weights.cols]);
-  const session = await engine.compile({ logits: mul(matmulT(f, weights), head.logitScale) });
-  const { logits } = await session.run({ f: asTensor(queries), weights: asTensor(head.weights) });
+  const session = await engine.compile({ logits: mul(matmulT(f, weights), head.logitScale) }, { signal });
+  const { logits } = await session.run({ f: asTensor(queries), weights: asTensor(head.weights) }, { signal });
   await session.close();
   return matrix(queries.rows, head.weights.rows, logits.data as Float32Array);
 }
@@ -67,9 +67,8 @@ const CHUNK_NUMBERS = 1 << 24;
 /** Computes the affinities of the tuning rows once; then class sums for any beta cost one pass of exp. */
 export async function prepareClassSums(
   engine: Engine,
-  { support, classes }: Task,
+  { support, classes, signal }: Task,
   { queries, fold, keyFold }: TuningRows,
-  signal?: AbortSignal,
 ): Promise<{ at: ClassSumsAt; affinities: Affinities; close(): Promise<void> }> {
   const tensors = cacheTensors(keysOf(support), support.labels, classes);
   const order = cacheOrder(support.labels, classes);
@@ -82,15 +81,16 @@ export async function prepareClassSums(
   // A hidden or padding key gets a cosine so low that its vote is zero at any beta.
   const absent = input('absent', [1, n]);
   const cosines = where(hidden, -1e4, sub(matmulT(f, input('keys', [n, d])), absent));
-  const product = await engine.compile({ cosines });
-  await product.keep({
+  const product = await engine.compile({ cosines }, { signal });
+  const kept = {
     keys: tensors.keys,
     placeFold: floatTensor([1, n], placeFold),
     absent: floatTensor(
       [1, n],
       (tensors.logValues.data as Float32Array).map((v) => -v),
     ),
-  });
+  };
+  await product.keep(kept, { signal });
   const chunk = Math.max(1, Math.floor(CHUNK_NUMBERS / n));
   const parts: Tensor[] = [];
   for (let start = 0; start < queries.rows; start += chunk) {
@@ -109,10 +109,10 @@ export async function prepareClassSums(
   const votes = exp(mul(sub(input('cosines', ['q', n]), 1), input('beta', [])));
   const perBlock = sum(reshape(votes, ['q', blocks, size]), [2]);
   const sums = tensors.blockClass ? matmul(perBlock, input('blockClass', [blocks, classes])) : perBlock;
-  const summing = await engine.compile({ sums });
-  if (tensors.blockClass) await summing.keep({ blockClass: tensors.blockClass });
+  const summing = await engine.compile({ sums }, { signal });
+  if (tensors.blockClass) await summing.keep({ blockClass: tensors.blockClass }, { signal });
   // A single chunk stays beside the model; more would hold all affinities twice.
-  if (parts.length === 1) await summing.keep({ cosines: parts[0]! });
+  if (parts.length === 1) await summing.keep({ cosines: parts[0]! }, { signal });
 
   return {
     affinities: {

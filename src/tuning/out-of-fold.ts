@@ -54,7 +54,7 @@ export async function* termsOutOfFold(
     for (const [k, part] of parts.entries()) {
       await giveWay(task.signal);
       const scorer = await createScorer(engine, method, states[k]!, part.task);
-      const own = await scorer.terms(selectRows(tuningRows.queries, part.rows), task.signal);
+      const own = await scorer.terms(selectRows(tuningRows.queries, part.rows), task);
       await scorer.close();
       for (const [name, term] of Object.entries(own)) {
         terms[name] ??= matrix(tuningRows.labels.length, task.classes);

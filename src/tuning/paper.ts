@@ -45,7 +45,7 @@ export async function tuneAsPublished(
 ): Promise<CacheChoice> {
   const tuningRows = tuningRowsOfSplit(task.support, reported.features, reported.labels);
   const zeroShot = await textLogits(engine, task, tuningRows);
-  const sums = await prepareClassSums(engine, task, tuningRows, task.signal);
+  const sums = await prepareClassSums(engine, task, tuningRows);
   try {
     const { alpha, beta } = paperSearch(zeroShot, sums.affinities, reported.labels, grid);
     const chosen = await sums.at(beta);

@@ -60,12 +60,11 @@ export async function tuneByFolds(
   engine: Engine,
   task: Task,
   range: SearchRange,
-  signal?: AbortSignal,
 ): Promise<CacheChoice | undefined> {
   const folds = leaveOneShotOut(task.support, mostFolds(task));
   if (folds.count < 2) return undefined;
   const tuningRows = tuningRowsOfFolds(task.support, folds);
-  return searchCache(engine, task, tuningRows, range, { protocol: 'folds', folds: folds.count }, signal);
+  return searchCache(engine, task, tuningRows, range, { protocol: 'folds', folds: folds.count });
 }
 
 /** Chooses alpha, beta and temperature on a validation split: features [q, d] as the encoder gives them. */
@@ -74,10 +73,9 @@ export async function tuneByValidation(
   task: Task,
   validation: { features: Matrix; labels: Int32Array },
   range: SearchRange,
-  signal?: AbortSignal,
 ): Promise<CacheChoice> {
   const tuningRows = tuningRowsOfSplit(task.support, validation.features, validation.labels);
-  return searchCache(engine, task, tuningRows, range, { protocol: 'val', folds: 0 }, signal);
+  return searchCache(engine, task, tuningRows, range, { protocol: 'val', folds: 0 });
 }
 
 /** More rows than this do not change the choice, only its price. */
@@ -99,10 +97,10 @@ async function searchCache(
   tuningRows: TuningRows,
   { minBeta, maxBeta, maxAlpha, given = {} }: SearchRange,
   how: { protocol: Protocol; folds: number },
-  signal?: AbortSignal,
 ): Promise<CacheChoice> {
+  const { signal } = task;
   const zeroShot = await textLogits(engine, task, tuningRows);
-  const sums = await prepareClassSums(engine, task, tuningRows, signal);
+  const sums = await prepareClassSums(engine, task, tuningRows);
   const seen: { beta: number; weights: Weights }[] = [];
   const nllAt = async (beta: number): Promise<number> => {
     const nearest = seen.toSorted((x, y) => Math.abs(x.beta - beta) - Math.abs(y.beta - beta))[0];

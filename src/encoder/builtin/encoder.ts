@@ -28,7 +28,7 @@ export function builtinEncoder(record: EncoderRecord, folder: string, engine: En
   return {
     ...factsOf(record),
     prepare: () => void image.get().catch(() => {}),
-    embedImages: async (pixels, signal) => {
+    embedImages: async (pixels, { signal } = {}) => {
       checkSizes(pixels, size);
       const encode = async (batch: Pixels[]): Promise<Matrix> => {
         throwIfAborted(signal);
@@ -46,7 +46,7 @@ export function builtinEncoder(record: EncoderRecord, folder: string, engine: En
       for await (const part of ahead(batches(pixels, BATCH), encode, 1)) parts.push(part);
       return stack(parts, record.dimension);
     },
-    embedTexts: async (texts, signal) => {
+    embedTexts: async (texts, { signal } = {}) => {
       if (texts.length === 0) return stack([], record.dimension);
       const embedded = await sentences.embed(texts, signal);
       const { run } = await map.get();
