@@ -1,12 +1,28 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { zipSync } from 'fflate';
 import { beforeAll, expect, it } from 'vitest';
+import { sessionFor } from '../src/classifier/encoder-session.ts';
 import { fakeEncoder, picture, workspace, writeFiles } from '../src/classifier/fake-encoder.fixture.ts';
-import { type Classifier, fit, load } from '../src/index.ts';
+import { readFeatureDump } from '../src/dataset/feature-dump.ts';
+import { bundleEncoder, unbundle } from '../src/encoder/bundle.ts';
+import { describeFolder } from '../src/encoder/dual-record.ts';
+import { encoderFolder } from '../src/encoder/installed.ts';
+import { writeSmallEncoder } from '../src/encoder/small-encoder.fixture.ts';
+import type { Encoder } from '../src/encoder/types.ts';
+import { sharedEngine } from '../src/engine/node.ts';
+import { exportOnnx } from '../src/export/onnx.ts';
+import { createImageLoader } from '../src/image/loader.ts';
+import { Classifier, type FitOptions, fit, load, loadEncoder, readDataset } from '../src/index.ts';
 import { matrix } from '../src/math/matrix.ts';
 import { floatTensor } from '../src/math/tensor.ts';
+import { plainSupport } from '../src/methods/task.ts';
+import { sha256 } from '../src/store/checksum.ts';
 import { encodeSafetensors } from '../src/store/safetensors.ts';
+import type { Lesson } from '../src/studio/lesson.ts';
+import { createTeacher, type Teacher } from '../src/studio/teacher.ts';
 
 /** Milliseconds in which work ends whose signal fires. */
 const PROMPT = 100;
@@ -51,9 +67,15 @@ async function writeFeatures(name: string, rows: number, width: number): Promise
 
 let features: string;
 let narrow: string;
+/** A few features, for methods that train and for searches. */
+let few: string;
 let photos: string;
+/** A zip of many pictures of which only the names matter. */
+let archive: string;
 let known: Classifier;
 let learnt: Classifier;
+let seen: Classifier;
+let large: Classifier;
 let paths: string[];
 
 beforeAll(async () => {
@@ -71,24 +93,130 @@ beforeAll(async () => {
   known = await fit(features, { method: 'zero-shot', tune: 'fixed' });
   learnt = await fit(narrow, { encoder, method: 'prototype', tune: 'fixed' });
   learnt = await learnt.refit({ method: 'linear-probe', tune: 'fixed' });
+  few = await writeFeatures('few', 1000, 128);
+  seen = await fit(photos, { encoder: unseen(), method: 'prototype', tune: 'fixed', shots: 2 });
+  archive = at('archive.zip');
+  const names = Array.from({ length: 60_000 }, (_, i) => [`class ${i % CLASSES}/${i}.png`, new Uint8Array()]);
+  await writeFile(archive, zipSync(Object.fromEntries(names), { level: 0 }));
+  const rows = 150_000;
+  const examples = Array.from({ length: rows }, (_, i) => ({
+    id: `row ${i}`,
+    sha256: `${i}`.padStart(64, '0'),
+  }));
+  const label = (i: number) => i % CLASSES;
+  const data = Float32Array.from({ length: rows * 256 }, (_, i) => 1 / (1 + (i % 977)));
+  const support = plainSupport(
+    matrix(rows, 256, data),
+    Int32Array.from({ length: rows }, (_, i) => label(i)),
+  );
+  large = new Classifier({ ...known.data, support, examples }, sessionFor(known.data.encoder));
+  await large.save(at('large.safetensors'));
+  await writeHeavyEncoder();
   await known.save(at('known.safetensors'));
   await writeFile(at('written', 'old.safetensors'), 'old');
 }, 600_000);
 
-const fitted = (method: string, signal: AbortSignal) =>
-  fit(features, { method, tune: 'fixed', signal }).then((classifier) => classifier.close());
+/** An encoder whose features no cache knows. */
+const unseen = () => ({ ...fakeEncoder(), fingerprint: sha256(`${serial++}`) });
+let serial = 0;
+
+/** An encoder that does not hear signals. */
+const deaf: Encoder = {
+  ...fakeEncoder(),
+  embedImages: async (pixels) => {
+    await sleep(800);
+    return fakeEncoder().embedImages(pixels);
+  },
+};
+
+/** An encoder with a file of half a gigabyte, as an exported model by its configuration and as one that is installed. */
+async function writeHeavyEncoder(): Promise<void> {
+  const exported = await writeSmallEncoder(at('exported'));
+  await writeFile(join(exported, 'vision_model.onnx_data'), '');
+  await truncate(join(exported, 'vision_model.onnx_data'), 2 ** 29);
+  const record = await describeFolder(
+    exported,
+    { kind: 'folder', id: 'heavy', path: exported, precision: 'fp32' },
+    sharedEngine(),
+  );
+  const installed = encoderFolder('heavy');
+  await cp(exported, installed, { recursive: true });
+  await writeFile(join(installed, 'encoder.json'), JSON.stringify(record));
+}
+
+const lesson = (count: number): Lesson => ({
+  classes: ['cat', 'dog'].map((id) => ({ key: id, id, name: id, promptName: id, prompts: [] })),
+  examples: paths.slice(0, count).map((path, i) => ({ hash: path, id: path, label: i % 2, group: i })),
+});
+const studio = async <T>(work: (teacher: Teacher) => Promise<T>) => {
+  const loader = createImageLoader();
+  const teacher = createTeacher(unseen(), { read: (hash) => readFile(hash) }, loader);
+  await work(teacher).finally(async () => {
+    await teacher.close();
+    await loader.close();
+  });
+};
+
+const fitted = (source: string, options: FitOptions) =>
+  fit(source, { tune: 'fixed', ...options }).then((classifier) => classifier.close());
 const label = 'class 1';
 
 const calls: Record<string, (signal: AbortSignal) => Promise<unknown>> = {
-  'fit, zero-shot': (signal) => fitted('zero-shot', signal),
-  'fit, a cache': (signal) => fitted('tip-adapter', signal),
+  'fit, zero-shot': (signal) => fitted(features, { method: 'zero-shot', signal }),
+  'fit, a cache': (signal) => fitted(features, { method: 'tip-adapter', signal }),
+  'fit, folds': (signal) => fitted(few, { method: 'tip-adapter', tune: 'folds', signal }),
+  'fit, auto': (signal) => fitted(few, { method: 'auto', tune: 'folds', signal }),
+  'fit, a training': (signal) => fitted(few, { method: 'tip-adapter-f', signal }),
+  'fit, many trainings': (signal) => fitted(few, { method: 'clap', options: { epochs: 100 }, signal }),
+  'fit, Gaussians': (signal) => fitted(features, { method: 'gda', signal }),
+  'fit, LP++': (signal) => fitted(features, { method: 'lp-plus-plus', options: { iterations: 20 }, signal }),
+  'fit, keys by text': (signal) => fitted(features, { method: 'ape', signal }),
+  'fit, from pictures': (signal) => fitted(photos, { encoder: unseen(), method: 'tip-adapter', signal }),
+  'fit, in 8 bits': (signal) => fitted(features, { method: 'zero-shot', keys: 'int8', signal }),
   refit: (signal) => learnt.refit({ method: 'linear-probe', tune: 'fixed' }, { signal }),
   add: (signal) => learnt.add([{ image: paths[0], label }], { signal }),
+  'add, many pictures': (signal) =>
+    seen.add(
+      paths.map((image, i) => ({ image, label: ['cat', 'dog'][i % 2] })),
+      { signal },
+    ),
   remove: (signal) => learnt.remove({ classes: [label] }, { signal }),
   predict: (signal) => learnt.predict(paths, { signal }),
+  predictEach: async (signal) => {
+    for await (const _ of learnt.predictEach(paths, { signal }));
+  },
+  explain: (signal) =>
+    new Classifier(
+      learnt.data,
+      sessionFor(learnt.data.encoder, { ...deaf, fingerprint: encoder.fingerprint }),
+    ).explain(paths[serial++ % PICTURES], { signal }),
+  encodeTestSet: (signal) => known.encodeTestSet(features, { signal }),
+  readDataset: (signal) => readDataset(archive, { signal }),
+  readFeatureDump: (signal) => readFeatureDump(features, { signal }),
+  'loadEncoder, a folder': (signal) =>
+    loadEncoder(at('exported'), { signal }).then((opened) => opened.close()),
+  'loadEncoder, an installed one': async (signal) => {
+    await rm(join(encoderFolder('heavy'), '.verified.json'), { force: true });
+    await loadEncoder('heavy', { signal }).then((opened) => opened.close());
+  },
+  'bundleEncoder and unbundle': async (signal) => {
+    await bundleEncoder('heavy', at('heavy.zip'), { signal });
+    await unbundle(at('heavy.zip'), { id: 'copy', signal });
+  },
+  exportOnnx: (signal) => exportOnnx(known, { input: 'features', signal }),
+  'the studio, embedding': (signal) => studio((teacher) => teacher.embedLesson(lesson(PICTURES), { signal })),
+  'the studio, searching': (signal) =>
+    studio(async (teacher) => {
+      await teacher.embedLesson(lesson(60), { signal });
+      const watch = { signal, onFit: () => {}, resume: async () => {} };
+      const settings = { method: 'auto', reject: 0 };
+      await teacher.searched({ ...lesson(60), alike: [] }, settings, { method: 'auto' }, watch);
+    }),
   evaluate: (signal) => known.evaluate(features, { signal }),
   load: (signal) => load(at('known.safetensors'), { signal }),
   save: (signal) => known.save(at('written', 'old.safetensors'), { signal }),
+  'load, a large file': (signal) => load(at('large.safetensors'), { signal }),
+  'save, a large file': (signal) => large.save(at('written', 'old.safetensors'), { signal }),
   scores: (signal) => known.scores(matrix(EXAMPLES, 256), { signal }),
 };
 

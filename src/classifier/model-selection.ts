@@ -114,8 +114,8 @@ async function bySplit(
   task: Task,
   { features, labels }: Rows,
 ): Promise<Calibration> {
-  const scorer = await createScorer(engine, method, state, task);
   // Not by the task's signal: a training that was interrupted has left something that is to be calibrated.
+  const scorer = await createScorer(engine, method, state, { ...task, signal: undefined });
   const scores = await scorer.scores(features).finally(() => scorer.close());
   const { b, nll } = await fitWeightsInTurns(undefined, scores, labels);
   return { temperature: 1 / b, nll, judges: labels.length, folds: 0 };

@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
+import { giveWay } from '../abort.ts';
 import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
 import { unlessMissing } from '../store/regular.ts';
@@ -38,6 +39,7 @@ export interface ReadOptions {
 export function readDataset(source: string, options: ReadOptions = {}): Promise<Dataset> {
   return withNamedErrors(async () => {
     const found = await read(source, options.signal);
+    await giveWay(options.signal);
     const classesTable = options.classes
       ? parseTable(await diskFile(options.classes, options.classes).read(), options.classes)
       : found.classesTable;

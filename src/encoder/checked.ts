@@ -1,5 +1,6 @@
 import { waitFor } from '../abort.ts';
 import { closable } from '../closable.ts';
+import { signalOf } from '../deprecation.ts';
 import { closedError, ModelError, UsageError } from '../errors.ts';
 import { LARGEST_HALF } from '../math/half.ts';
 import type { Matrix } from '../math/matrix.ts';
@@ -43,12 +44,14 @@ export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
   return closable<Encoder>({
     // One by one: those of a class are not its objects' own.
     ...{ id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source },
-    embedImages: async (pixels, work) => {
-      const embeddings = await waitFor(open().embedImages(pixels, work), work?.signal);
+    embedImages: async (pixels, work = {}) => {
+      const signal = signalOf(work);
+      const embeddings = await waitFor(open().embedImages(pixels, { signal }), signal);
       return checkEmbeddings(embeddings, pixels.length, { id, dimension }, 'picture');
     },
-    embedTexts: async (texts, work) => {
-      const embeddings = await waitFor(open().embedTexts(texts, work), work?.signal);
+    embedTexts: async (texts, work = {}) => {
+      const signal = signalOf(work);
+      const embeddings = await waitFor(open().embedTexts(texts, { signal }), signal);
       return checkEmbeddings(embeddings, texts.length, { id, dimension }, 'text');
     },
     ...(prepare && { prepare: () => prepare.call(open()) }),

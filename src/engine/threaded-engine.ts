@@ -1,4 +1,5 @@
 import type { Abortable } from '../abort.ts';
+import { signalOf } from '../deprecation.ts';
 import { InterruptedError, type ModelError, UsageError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
 import { sizeOf, type Tensor } from '../math/tensor.ts';
@@ -152,7 +153,8 @@ export function threadedEngine(
     };
   }
 
-  async function train(spec: TrainingSpec, { signal }: Abortable = {}): Promise<Trainer> {
+  async function train(spec: TrainingSpec, work: Abortable = {}): Promise<Trainer> {
+    const signal = signalOf(work);
     const { loss, blocks } = mapPlan(planTraining(spec), (graph) => toOnnx(graph));
     const data = dataOf(spec);
     if (blocks) return trainSharded(loss, blocks, data, signal);

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { type Abortable, onAbort } from '../abort.ts';
 import { closable } from '../closable.ts';
+import { signalOf } from '../deprecation.ts';
 import { closedError, InterruptedError, systemCode } from '../errors.ts';
 import { type Decoder, DIED, startDecoder } from './decoder.ts';
 import type { Job } from './jobs.ts';
@@ -181,12 +182,12 @@ export function createImageLoader({
   }
 
   return closable<ImageLoader>({
-    load: async (bytes, { spec, views, seed, exif }, { signal } = {}) => {
-      const crops = await submit({ kind: 'load', spec, views, seed, exif, maxPixels }, bytes, signal);
+    load: async (bytes, { spec, views, seed, exif }, work = {}) => {
+      const crops = await submit({ kind: 'load', spec, views, seed, exif, maxPixels }, bytes, signalOf(work));
       return crops.map((data) => ({ width: spec.crop, height: spec.crop, data }));
     },
-    thumbnail: async (bytes, side, { signal } = {}) =>
-      (await submit({ kind: 'thumbnail', side, maxPixels }, bytes, signal))[0]!,
+    thumbnail: async (bytes, side, work = {}) =>
+      (await submit({ kind: 'thumbnail', side, maxPixels }, bytes, signalOf(work)))[0]!,
     close: async () => {
       closed = true;
       for (const waiting of [...queue.splice(0), ...busy.values()]) waiting.reject(endedError());

@@ -2,6 +2,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Abortable, atOnce, inTurns, type Pieces, waitFor } from '../abort.ts';
 import { closable } from '../closable.ts';
+import { signalOf } from '../deprecation.ts';
 import type { KeyCache } from '../engine/keys/types.ts';
 import type { Engine, Session } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';
@@ -176,17 +177,20 @@ export async function createScorer(
   }
 
   return closable<Scorer>({
-    scores: async (features, { signal } = {}) => {
+    scores: async (features, work = {}) => {
+      const signal = signalOf(work);
       const ready = compiled('scores', () => ({
         scores: scoresOf(method, bound.f, bound.state, bound.task),
       }));
       return (await run(await waitFor(ready, signal), features, signal)).scores ?? matrix(0, task.classes);
     },
-    terms: async (features, { signal } = {}) => {
+    terms: async (features, work = {}) => {
+      const signal = signalOf(work);
       const ready = compiled('terms', () => method.terms(bound.f, bound.state, bound.task));
       return run(await waitFor(ready, signal), features, signal);
     },
-    termsAndVotes: async (features, { signal } = {}) => {
+    termsAndVotes: async (features, work = {}) => {
+      const signal = signalOf(work);
       const ready = compiled('votes', () => ({
         ...method.terms(bound.f, bound.state, bound.task),
         ...(method.votes ? { votes: method.votes(bound.f, bound.state) } : {}),
