@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { zipSync } from 'fflate';
 import { beforeAll, expect, it } from 'vitest';
+import { Classifier } from '../src/classifier/classifier.ts';
 import { sessionFor } from '../src/classifier/encoder-session.ts';
 import { fakeEncoder, picture, workspace, writeFiles } from '../src/classifier/fake-encoder.fixture.ts';
 import { readFeatureDump } from '../src/dataset/feature-dump.ts';
@@ -13,9 +14,9 @@ import { encoderFolder } from '../src/encoder/installed.ts';
 import { writeSmallEncoder } from '../src/encoder/small-encoder.fixture.ts';
 import type { Encoder } from '../src/encoder/types.ts';
 import { sharedEngine } from '../src/engine/node.ts';
-import { exportOnnx } from '../src/export/onnx.ts';
+import { exportOnnx } from '../src/export/index.ts';
 import { createImageLoader } from '../src/image/loader.ts';
-import { Classifier, type FitOptions, fit, load, loadEncoder, readDataset } from '../src/index.ts';
+import { type FitOptions, fit, load, loadEncoder, readDataset } from '../src/index.ts';
 import { matrix } from '../src/math/matrix.ts';
 import { floatTensor } from '../src/math/tensor.ts';
 import { plainSupport } from '../src/methods/task.ts';
@@ -96,7 +97,7 @@ beforeAll(async () => {
   few = await writeFeatures('few', 1000, 128);
   seen = await fit(photos, { encoder: unseen(), method: 'prototype', tune: 'fixed', shots: 2 });
   archive = at('archive.zip');
-  const names = Array.from({ length: 60_000 }, (_, i) => [`class ${i % CLASSES}/${i}.png`, new Uint8Array()]);
+  const names = Array.from({ length: 30_000 }, (_, i) => [`class ${i % CLASSES}/${i}.png`, new Uint8Array()]);
   await writeFile(archive, zipSync(Object.fromEntries(names), { level: 0 }));
   const rows = 150_000;
   const examples = Array.from({ length: rows }, (_, i) => ({

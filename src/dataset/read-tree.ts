@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { giveWay } from '../abort.ts';
 import { CARD_NAME, cardOf, classNamesOfCard } from './dataset-card.ts';
 import type { Labelled } from './dataset-layout.ts';
 import { candidateBases } from './folders.ts';
@@ -21,7 +22,9 @@ export interface Found {
 
 /** Reads the labelled pictures of a folder or an archive. Throws `DataError` where it holds none, or where no layout fits. */
 export async function readTree(tree: Tree, signal?: AbortSignal): Promise<Found> {
+  await giveWay(signal);
   const labelled = await readLayout(tree, signal);
+  await giveWay(signal);
   const bases = candidateBases(tree);
   // A file that the layout has read is the layout's own.
   const beside = (name: string) => fileIn(bases, name, labelled.files);

@@ -58,7 +58,7 @@ async function read(source: string, signal?: AbortSignal): Promise<Found> {
   }
   if (stats.isDirectory()) return readTree(await folderTree(source, signal), signal);
   const ending = extname(source).toLowerCase();
-  if (ending === '.zip') return readTree(await zipTree(source), signal);
+  if (ending === '.zip') return readTree(await zipTree(source, signal), signal);
   if (TABLE_ENDINGS.includes(ending)) return readTableFile(source, signal);
   if (!isImagePath(source)) await refuseForeignFile(diskFile(source, resolve(source)));
   const kind = isImagePath(source) ? 'a single picture' : 'neither a folder, a table nor a zip archive';

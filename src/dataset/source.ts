@@ -1,6 +1,7 @@
 import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, posix, resolve, sep } from 'node:path';
+import { giveWay } from '../abort.ts';
 import { DataError, systemCode, TipAdapterError, throwIfAborted } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
 import { type FileUse, PICTURE, readRegular } from '../store/regular.ts';
@@ -26,8 +27,8 @@ export function diskFile(path: string, absolute: string): SourceFile {
 }
 
 /** The files of a zip archive; those that cannot be read are left out and said. */
-export async function zipTree(path: string): Promise<Tree> {
-  const archive = await openZip(path);
+export async function zipTree(path: string, signal?: AbortSignal): Promise<Tree> {
+  const archive = await openZip(path, { signal });
   if (archive.entries.length === 0 && archive.skipped.length > 0) {
     throw new DataError(`${path} holds no file that can be read: ${reasonsOf(archive.skipped)}`, {
       code: 'zip/unusable',
@@ -49,6 +50,7 @@ export async function zipTree(path: string): Promise<Tree> {
     if (leftoverIn(parts)) continue;
     (parts.some(isHidden) ? hidden : files).push({ path: name, read: () => archive.read(name) });
   }
+  await giveWay(signal);
   const folders = [...new Set([...archive.folders, ...foldersOf(archive.skipped)])].filter((folder) => {
     const parts = folder.split('/');
     return !leftoverIn(parts) && !parts.some(isHidden);

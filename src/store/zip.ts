@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
+import { type Abortable, giveWay } from '../abort.ts';
 import { DataError, throwIfAborted } from '../errors.ts';
 import { count, number } from '../words.ts';
 import { openRegular, readUpTo } from './regular.ts';
@@ -27,7 +28,7 @@ export interface Zip {
   chunks(name: string, signal?: AbortSignal): AsyncGenerator<Uint8Array>;
 }
 
-export interface ZipLimits {
+export interface ZipLimits extends Abortable {
   /** Files in the zip. */
   mostEntries?: number;
   /** Bytes of all files, uncompressed. */
@@ -38,7 +39,9 @@ export interface ZipLimits {
   mostRatio?: number;
 }
 
-const LIMITS: Required<ZipLimits> = {
+type Limits = Required<Omit<ZipLimits, 'signal'>>;
+
+const LIMITS: Limits = {
   mostEntries: 1_000_000,
   mostBytes: 2 ** 36,
   mostEntryBytes: 2 ** 29,
@@ -68,7 +71,10 @@ export async function openZip(path: string, limits: ZipLimits = {}, called = pat
         `it has ${count(directory.count, 'entry', 'entries')}, and at most ${number(all.mostEntries)} are read`,
       );
     const records = parseDirectory(await readAt(directory.start, directory.length), directory.count, fail);
-    return sift(records, size, all, fail);
+    await giveWay(limits.signal);
+    const sifted = sift(records, size, all, fail);
+    await giveWay(limits.signal);
+    return sifted;
   });
   const { files, folders, skipped } = found;
   const recordOf = (name: string) => files.get(name) ?? fail('no-entry', `it has no "${name}"`);
@@ -127,7 +133,7 @@ async function readExactly(
 }
 
 /** The files that may be read, by name, and the rest with reasons. */
-function sift(records: ZipRecord[], fileSize: number, limits: Required<ZipLimits>, fail: Fail) {
+function sift(records: ZipRecord[], fileSize: number, limits: Limits, fail: Fail) {
   const files = new Map<string, ZipRecord>();
   const folders: string[] = [];
   const skipped: { name: string; reason: string }[] = [];
@@ -158,7 +164,7 @@ function sift(records: ZipRecord[], fileSize: number, limits: Required<ZipLimits
   return { files, folders, skipped };
 }
 
-function refusalOf(name: string, record: ZipRecord, limits: Required<ZipLimits>): string | undefined {
+function refusalOf(name: string, record: ZipRecord, limits: Limits): string | undefined {
   const { size, compressedSize } = record;
   if (name === '' || name.includes('\0')) return 'a name that is not valid';
   if (name.startsWith('/') || /^[a-z]:/i.test(name)) return 'an absolute name';
