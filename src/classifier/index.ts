@@ -8,6 +8,7 @@ export {
   type Predictions,
   type PredictOptions,
 } from './classifier.ts';
+export type { ThumbnailOptions } from './encoder-session.ts';
 export type { EvaluateOptions, TestSet } from './evaluate.ts';
 export type { FileOptions } from './file.ts';
 export { type FitOptions, fit } from './fit.ts';

@@ -2,6 +2,7 @@
  * Methods: what each learns of a task, and its scores as one expression. A method of one's own is an object made by `defineMethod`; `fit`
  * takes it as its option `method`, and `registerMethod` makes it known by its id to saved classifiers and benchmarks.
  */
+export type { Pieces } from '../abort.ts';
 export type { Former } from '../deprecation.ts';
 export {
   choice,
