@@ -27,6 +27,7 @@ export interface EncoderSession {
   close(): Promise<void>;
 }
 
+/** How large a thumbnail is. */
 export interface ThumbnailOptions extends Abortable {
   /** Pixels of the longer side (default 96). */
   side?: number;
