@@ -35,13 +35,30 @@ export async function writeFileAtomic(
     // A name of its own, not the target's with an ending: that could exceed the longest name allowed.
     temporary = join(dirname(target), temporaryName());
     await removeAbandoned(dirname(target));
-    await writeFile(temporary, content, { flag: 'wx', flush: true, signal });
+    await writeContent(temporary, content, signal);
     throwIfAborted(signal);
     await moveFile(temporary, target);
   } catch (error) {
     if (temporary) await rm(temporary, { force: true }).catch(() => {});
     throwIfAborted(signal);
     throw diskError(error, path);
+  }
+}
+
+/** Pieces are written one by one: Bun's `writeFile` writes more than there is of pieces that are parts of a buffer. */
+async function writeContent(path: string, content: FileContent, signal?: AbortSignal): Promise<void> {
+  if (typeof content === 'string' || content instanceof Uint8Array)
+    return writeFile(path, content, { flag: 'wx', flush: true, signal });
+  const file = await open(path, 'wx');
+  try {
+    for await (const piece of content) {
+      throwIfAborted(signal);
+      for (let at = 0; at < piece.length; )
+        at += (await file.write(piece, at, piece.length - at)).bytesWritten;
+    }
+    await flush(file.fd);
+  } finally {
+    await file.close();
   }
 }
 
