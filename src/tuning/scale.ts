@@ -1,4 +1,4 @@
-import { atOnce, inTurns } from '../abort.ts';
+import { atOnce, inTurns, type Pieces } from '../abort.ts';
 import { layOutArrays } from '../engine/kernels/arrays.ts';
 import { instantiate } from '../engine/kernels/instantiate.ts';
 import { wasm } from '../engine/kernels/search.wasm.ts';
@@ -47,9 +47,6 @@ export function fitWeightsInTurns(
   return inTurns(searchWeights(z, s, labels, limits), signal);
 }
 
-/** Work that rests before each look at the scores. */
-export type Steps<T> = Generator<void, T>;
-
 /**
  * So much a row's scores differ at least. Where they are no better than chance, the best weights are 0, and every answer would be the first
  * class: rounded to single precision, the scores would be equal.
@@ -62,7 +59,7 @@ export function* searchWeights(
   s: Matrix,
   labels: ArrayLike<number>,
   limits: Limits = {},
-): Steps<Weights> {
+): Pieces<Weights> {
   const at = crossEntropy(z ?? s, s, labels);
   const found = yield* leastCrossEntropy(at, z !== undefined, limits);
   // Scores that differ so little are within that distance of chance.
@@ -93,7 +90,7 @@ function* leastCrossEntropy(
   at: MomentsAt,
   isPair: boolean,
   { maxRatio = Number.POSITIVE_INFINITY, start = { a: 1, b: 0 } }: Limits,
-): Steps<Weights> {
+): Pieces<Weights> {
   if (!isPair) {
     const { t, nll } = yield* alongLine(at, (b) => ({ a: 0, b }), start.b || 1);
     return { a: 0, b: t, nll };
@@ -132,7 +129,7 @@ interface Moments {
   curvature: [number, number, number];
 }
 
-type MomentsAt = (a: number, b: number) => Steps<Moments>;
+type MomentsAt = (a: number, b: number) => Pieces<Moments>;
 
 /** Numbers of each matrix that are in the kernel's memory at a time: they stay in the processor's second cache. */
 const CHUNK = 1 << 15;
@@ -202,7 +199,7 @@ interface Kernel {
  * Newton's method in (a, b), each step halved until it descends. Where none does, because scores that are surer than they should be
  * have hardly any curvature, the length that suits the direction is found before.
  */
-function* newton(at: MomentsAt, start: { a: number; b: number }): Steps<Weights> {
+function* newton(at: MomentsAt, start: { a: number; b: number }): Pieces<Weights> {
   let { a, b } = start;
   let now = yield* at(a, b);
   for (let step = 0; step < STEPS; step++) {
@@ -239,7 +236,7 @@ function* alongLine(
   moments: MomentsAt,
   point: (t: number) => { a: number; b: number },
   start = 1,
-): Steps<{ t: number; nll: number }> {
+): Pieces<{ t: number; nll: number }> {
   const origin = point(0);
   const da = point(1).a - origin.a;
   const db = point(1).b - origin.b;

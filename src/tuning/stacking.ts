@@ -1,7 +1,7 @@
-import { atOnce } from '../abort.ts';
+import { atOnce, type Pieces } from '../abort.ts';
 import { logSumExp, type Matrix, matrix, row } from '../math/matrix.ts';
 import type { StackPart } from '../methods/stack.ts';
-import { type Steps, searchWeights } from './scale.ts';
+import { searchWeights } from './scale.ts';
 import type { Found } from './search-method.ts';
 
 /** Methods that are worth their place in a stack, and what the stack then says about the tuning rows. */
@@ -21,7 +21,7 @@ export function stackMethods(found: ReadonlyMap<string, Found>, labels: Int32Arr
 }
 
 /** The same, to be done in turns. */
-export function* stacking(found: ReadonlyMap<string, Found>, labels: Int32Array): Steps<Stacked> {
+export function* stacking(found: ReadonlyMap<string, Found>, labels: Int32Array): Pieces<Stacked> {
   const penalised = ({ nll, tuned }: Found) => nll + tuned.length / labels.length;
   const ranked = [...found].sort(([, x], [, y]) => penalised(x) - penalised(y));
   const [first, best] = ranked[0]!;
