@@ -1,10 +1,14 @@
+import { openEncoder } from '../classifier/fit.ts';
 import { type Classifier, type Evaluation, type FitOptions, fit, type TestSet } from '../classifier/index.ts';
 import { readDataset } from '../dataset/read.ts';
 import { ARTISTS, sampleDataset } from '../dataset/sample-dataset.ts';
+import { PHOTOS, photosInReach, samplePhotos } from '../dataset/sample-photos.ts';
 import { splitDataset } from '../dataset/split.ts';
 import type { Dataset, Finding } from '../dataset/types.ts';
 import { BUILTIN_ID } from '../encoder/builtin/packages.ts';
+import { ModelError } from '../errors.ts';
 import { countByClass } from '../methods/task.ts';
+import type { Progress } from '../store/download.ts';
 import { learnsFromExamples } from './run.ts';
 
 /** A method of the demo at one number of examples a class. */
@@ -30,7 +34,7 @@ export interface DemoResult {
   readonly dataset: Dataset;
   /** What was noticed about the pictures. */
   readonly findings: readonly Finding[];
-  readonly source: { pictures: string; licence: string };
+  readonly source: DemoSource;
   readonly train: number;
   readonly test: TestSet;
   readonly rows: readonly DemoRow[];
@@ -38,11 +42,21 @@ export interface DemoResult {
   readonly best: DemoRow;
   /** Reading and encoding all pictures, in seconds. */
   readonly encodeSeconds: number;
+  /** Frees the encoder and the classifiers. */
+  close(): Promise<void>;
+}
+
+/** What the pictures of a demo are, and under which licence. */
+interface DemoSource {
+  readonly pictures: string;
+  readonly licence: string;
 }
 
 export interface DemoOptions
   extends Pick<FitOptions, 'encoder' | 'seed' | 'note' | 'ask' | 'onPull' | 'signal'> {
   onProgress?: FitOptions['onProgress'];
+  /** Told how far the download of the sample photos is. */
+  onPhotos?(progress: Progress): void;
 }
 
 type Variant = Pick<DemoRow, 'name' | 'note'> & { readonly method: string; readonly clip?: true };
@@ -61,46 +75,85 @@ const VARIANTS: readonly Variant[] = [
   { name: 'auto', note: 'the default of fit', method: 'auto' },
 ];
 
-/** Numbers of examples: doublings up to what the classes have, and 3, which the sample has. */
-const SHOTS = [1, 2, 3, 4, 8, 16];
+/** Numbers of examples: doublings up to what the largest class has, and that. */
+const SHOTS = [1, 2, 4, 8, 16];
 
-/** The sample, or a person's own pictures (split by seed where they are not split): encoded once, compared under each method. */
+/** A sample, or a person's own pictures (split by seed where they are not split): encoded once, compared under each method. */
 export async function demonstrate(data: string | undefined, options: DemoOptions): Promise<DemoResult> {
-  const started = performance.now();
   const seed = options.seed ?? 1;
-  const folder = data ?? (await sampleDataset({ signal: options.signal, onPackage: namePackage(options) }));
-  const dataset = splitDataset(await readDataset(folder, { signal: options.signal }), {
-    testFraction: 'auto',
-    seed,
-  });
-  const fitted = await fit(dataset, { ...options, seed, method: 'tip-adapter', tune: 'fixed' });
-  const test = await fitted.encodeTestSet(dataset, {
-    signal: options.signal,
-    onProgress: options.onProgress,
-  });
-  const encodeSeconds = (performance.now() - started) / 1000;
+  const encoder = await openEncoder(options.encoder ?? 'auto', options);
+  try {
+    const isClip = encoder.id !== BUILTIN_ID;
+    const { folder, source } =
+      data === undefined ? await sampleFor(isClip, options) : { folder: data, source: undefined };
+    const started = performance.now();
+    const dataset = splitDataset(await readDataset(folder, { signal: options.signal }), {
+      testFraction: 'auto',
+      seed,
+    });
+    const fitted = await fit(dataset, { ...options, encoder, seed, method: 'tip-adapter', tune: 'fixed' });
+    const test = await fitted.encodeTestSet(dataset, {
+      signal: options.signal,
+      onProgress: options.onProgress,
+    });
+    const encodeSeconds = (performance.now() - started) / 1000;
 
-  const isClip = fitted.data.encoder.id !== BUILTIN_ID;
-  const rows: DemoRow[] = [];
-  for (const variant of VARIANTS)
-    if (isClip || !variant.clip) rows.push(await rowOf(variant, fitted, test, options.signal));
-  const noticed = [...fitted.findings, ...test.findings];
-  return {
-    dataset,
-    findings: [...new Map(noticed.map((finding) => [finding.message, finding])).values()],
-    source: data
-      ? { pictures: dataset.name, licence: 'your own' }
-      : {
-          pictures:
-            'A hundred everyday things, each drawn by four artists: three to learn from, one to test on (drawings, not photos)',
-          licence: ARTISTS.map(({ name, licence }) => `${name} ${licence}`).join(', '),
-        },
-    train: fitted.data.examples.length,
-    test,
-    rows,
-    best: rows[rows.length - 1],
-    encodeSeconds,
-  };
+    const rows: DemoRow[] = [];
+    for (const variant of VARIANTS)
+      if (isClip || !variant.clip) rows.push(await rowOf(variant, fitted, test, options.signal));
+    const noticed = [...fitted.findings, ...test.findings];
+    return {
+      dataset,
+      findings: [...new Map(noticed.map((finding) => [finding.message, finding])).values()],
+      source: source ?? { pictures: dataset.name, licence: 'your own' },
+      train: fitted.data.examples.length,
+      test,
+      rows,
+      best: rows[rows.length - 1],
+      encodeSeconds,
+      close: async () => {
+        await fitted.close();
+        await encoder.close();
+      },
+    };
+  } catch (error) {
+    await encoder.close();
+    throw error;
+  }
+}
+
+const DRAWINGS: DemoSource = {
+  pictures:
+    'A hundred everyday things, each drawn by four artists: three to learn from, one to test on (drawings, not photos)',
+  licence: ARTISTS.map(({ name, licence }) => `${name} ${licence}`).join(', '),
+};
+
+/** Photos for an encoder that knows names as CLIP does, where they can be had; else drawings. */
+async function sampleFor(
+  isClip: boolean,
+  { signal, note, onPhotos: onProgress, ...options }: DemoOptions,
+): Promise<{ folder: string; source: DemoSource }> {
+  if (isClip) {
+    const folder = await photos();
+    const pictures = `Twenty kinds of snacks, photos from Open Images (hf:${PHOTOS.repo})`;
+    if (folder) return { folder, source: { pictures, licence: PHOTOS.licence } };
+  }
+  const folder = await sampleDataset({ signal, onPackage: namePackage({ note, ...options }) });
+  return { folder, source: DRAWINGS };
+
+  async function photos(): Promise<string | undefined> {
+    if (!(await photosInReach({ signal }))) {
+      note?.('The Hugging Face hub does not answer, so the sample is drawings instead of photos.');
+      return undefined;
+    }
+    try {
+      return await samplePhotos({ signal, onProgress });
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      note?.(`${error.message}. The sample is drawings instead of photos.`);
+      return undefined;
+    }
+  }
 }
 
 function namePackage({ note }: DemoOptions): (artist: (typeof ARTISTS)[number]) => void {

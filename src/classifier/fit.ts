@@ -117,9 +117,10 @@ function readAlready(): UsageError {
   });
 }
 
-async function openEncoder(
+/** Opens the encoder that `fit` would use; an object is handed on. The choice and a download are told to `note`. */
+export async function openEncoder(
   wanted: string | Encoder,
-  { note, ask, onPull, signal }: Pick<FitOptions, 'note' | 'ask' | 'onPull' | 'signal'>,
+  { note, ask, onPull, signal }: Pick<FitOptions, 'note' | 'ask' | 'onPull' | 'signal'> = {},
 ): Promise<Encoder> {
   if (typeof wanted !== 'string') return wanted;
   const { name, reason } = await chooseEncoder(wanted, { interactive: ask !== undefined, ask, signal });

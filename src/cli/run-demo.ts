@@ -30,6 +30,7 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
   let reason = '';
   const bar = io.progress('Encoding pictures');
   const pulling = io.progress('Getting the encoder');
+  const fetching = io.progress('Getting the sample photos');
   const result = await demonstrate(data, {
     encoder: settings.encoder,
     seed: settings.seed,
@@ -40,10 +41,12 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
       io.note(line);
     },
     onPull: ({ received, total = 0 }) => pulling.update({ done: received, total, unit: 'bytes' }),
+    onPhotos: ({ received, total = 0 }) => fetching.update({ done: received, total, unit: 'bytes' }),
     onProgress: (state) => bar.update(state),
   }).finally(() => {
     bar.done();
     pulling.done();
+    fetching.done();
   });
 
   const { dataset, findings, train, test, encodeSeconds } = result;
@@ -67,7 +70,7 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
   io.print([`auto chose ${methodText(fitted)}, ${chosen}.`, '']);
   await showAnswers(result, io);
   await saveAll(result, settings, reason, data, io);
-  await result.best.classifier.close();
+  await result.close();
 }
 
 function methodTable({ rows }: DemoResult): Table<DemoRow> {

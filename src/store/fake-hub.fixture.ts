@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A model repository on the fake hub. */
+/** A repository on the fake hub, under `owner/name` or `datasets/owner/name`. */
 export interface FakeRepo {
   files: Record<string, Uint8Array | string>;
   /** Files kept in LFS: redirected to the CDN. All but `.json` and `.txt` unless told. */
@@ -89,13 +89,13 @@ export async function startFakeHub(repos: Record<string, FakeRepo>): Promise<Fak
     const url = new URL(request.url ?? '', 'http://hub');
     const path = decodeURIComponent(url.pathname);
     const name = Object.keys(repos).find((repo) =>
-      `${path}/`.replace('/api/models', '').startsWith(`/${repo}/`),
+      `${path}/`.replace(/^\/api(\/models)?/, '').startsWith(`/${repo}/`),
     );
     const repo = name === undefined ? undefined : repos[name];
     if (repo?.token && request.headers.authorization !== `Bearer ${repo.token}`) return answer(response, 401);
     // Without a token the real hub does not tell a missing repository from a private one.
     if (!repo || name === undefined) return answer(response, request.headers.authorization ? 404 : 401);
-    const api = `/api/models/${name}`;
+    const api = name.startsWith('datasets/') ? `/api/${name}` : `/api/models/${name}`;
     if (path === api || path.startsWith(`${api}/revision/`)) {
       if (!stands(repo, path.slice(`${api}/revision/`.length) || 'main')) return answer(response, 404);
       return sendJson(response, {
@@ -210,7 +210,8 @@ function sendFile(
 /** Two files a page, as the real hub gives long lists in pages. */
 function sendTree(request: IncomingMessage, response: ServerResponse, repo: FakeRepo, url: URL): void {
   const start = Number(url.searchParams.get('cursor') ?? 0);
-  const paths = Object.keys(repo.files);
+  const [, folder = ''] = /\/tree\/[^/]+\/(.+)$/.exec(decodeURIComponent(url.pathname)) ?? [];
+  const paths = Object.keys(repo.files).filter((path) => path.startsWith(folder && `${folder}/`));
   if (start + 2 < paths.length) {
     url.searchParams.set('cursor', String(start + 2));
     response.setHeader('link', `<http://${request.headers.host}${url.pathname}${url.search}>; rel="next"`);

@@ -8,7 +8,7 @@ import { type Fetch, type NetworkOptions, patientFetch, proxyFetch, refusal } fr
 import type { FetchOptions } from './sources.ts';
 
 /** A file of a hub repository as the hub's API describes it. */
-interface HubEntry {
+export interface HubEntry {
   path: string;
   /** Bytes. */
   size: number;
@@ -64,7 +64,7 @@ function tokenHeaders(): Record<string, string> {
 const ACCESS_HINT =
   'The repository may not exist, or be private or gated: check its name; set HF_TOKEN to a token that may read it, and accept its terms on its page.';
 
-/** Whether the hub answers a question about `repo` within `timeout` milliseconds. Never throws. */
+/** Whether the hub answers a question about `repo` (`owner/name`, or `datasets/owner/name`) within `timeout` milliseconds. Never throws. */
 export async function hubAnswers(
   timeout: number,
   repo: string,
@@ -74,7 +74,8 @@ export async function hubAnswers(
     const send = options.fetch ?? (await proxyFetch());
     const late = AbortSignal.timeout(timeout);
     const signal = options.signal ? AbortSignal.any([late, options.signal]) : late;
-    const response = await send(`${hubEndpoint()}/api/models/${repo}`, { headers: tokenHeaders(), signal });
+    const api = repo.startsWith('datasets/') ? repo : `models/${repo}`;
+    const response = await send(`${hubEndpoint()}/api/${api}`, { headers: tokenHeaders(), signal });
     await response.body?.cancel();
     // A login page of some network answers, too, but not with JSON.
     return response.ok && /json/.test(response.headers.get('content-type') ?? '');
@@ -92,28 +93,67 @@ export async function listHub(
   revision = 'main',
   options: NetworkOptions = {},
 ): Promise<HubListing> {
-  const { listFiles, modelInfo } = await import('@huggingface/hub');
-  const fetch = await hubFetch(options);
-  const where = { hubUrl: hubEndpoint(), fetch };
-  try {
+  return asking({ repo, revision }, options, async (where) => {
+    const { modelInfo } = await import('@huggingface/hub');
     const { sha: commit } = await modelInfo({ ...where, name: repo, revision, additionalFields: ['sha'] });
     if (!/^[0-9a-f]{40}$/.test(commit ?? '')) throw new Error('no commit in its answer');
-    const files: HubEntry[] = [];
-    for await (const entry of listFiles({ ...where, repo, revision: commit, recursive: true })) {
-      if (entry.type !== 'file') continue;
-      const { path, lfs, oid } = entry;
-      files.push(lfs ? { path, size: lfs.size, sha256: lfs.oid } : { path, size: entry.size, gitOid: oid });
-    }
-    return { commit, files };
+    return { commit, files: await entriesIn(where, repo, commit) };
+  });
+}
+
+/**
+ * The files in a folder of a repository (`owner/name`, or `datasets/owner/name`) at a commit, those in folders inside it included.
+ * Throws `ModelError` `network/…`.
+ */
+export function listHubFolder(
+  repo: string,
+  commit: string,
+  folder: string,
+  options: NetworkOptions = {},
+): Promise<HubEntry[]> {
+  return asking({ repo, revision: commit }, options, (where) => entriesIn(where, repo, commit, folder));
+}
+
+/** How the hub's API is reached. */
+interface HubAddress {
+  hubUrl: string;
+  fetch: Fetch;
+}
+
+async function entriesIn(
+  where: HubAddress,
+  repo: string,
+  commit: string,
+  path?: string,
+): Promise<HubEntry[]> {
+  const { listFiles } = await import('@huggingface/hub');
+  const files: HubEntry[] = [];
+  for await (const entry of listFiles({ ...where, repo, revision: commit, path, recursive: true })) {
+    if (entry.type !== 'file') continue;
+    const { path, lfs, oid } = entry;
+    files.push(lfs ? { path, size: lfs.size, sha256: lfs.oid } : { path, size: entry.size, gitOid: oid });
+  }
+  return files;
+}
+
+/** Asks the hub's API; what goes wrong is thrown in our words. */
+async function asking<T>(
+  what: { repo: string; revision: string },
+  options: NetworkOptions,
+  question: (where: HubAddress) => Promise<T>,
+): Promise<T> {
+  const fetch = await hubFetch(options);
+  try {
+    return await question({ hubUrl: hubEndpoint(), fetch });
   } catch (error) {
     throwIfAborted(options.signal);
     if (error instanceof ModelError) throw error;
     throw new ModelError(
-      `${hubEndpoint()} gives no usable answer about ${repo}: ${(error as Error).message}`,
+      `${hubEndpoint()} gives no usable answer about ${what.repo}: ${(error as Error).message}`,
       {
         code: 'network/odd-answer',
         hint: 'Check HF_ENDPOINT: it has to be a Hugging Face hub or a full mirror of one.',
-        details: { repo, revision },
+        details: what,
         cause: error,
       },
     );
@@ -230,30 +270,53 @@ function selectEntries(
   });
 }
 
-async function fetchEntries(
+/** Files that are fetched at the same time. */
+const AT_ONCE = 8;
+
+/**
+ * Fetches files of a repository at a commit into `folder`, each under its path and checked against its entry; those that are
+ * there already are not fetched again. The first failure stops the others. Throws as `download` does.
+ */
+export async function fetchEntries(
   repo: string,
   commit: string,
   folder: string,
-  entries: HubEntry[],
-  options: HubOptions,
+  entries: readonly HubEntry[],
+  { onProgress, signal, ...options }: HubOptions = {},
 ): Promise<Map<string, LocalFile>> {
   const total = entries.reduce((sum, { size }) => sum + size, 0);
-  const files = new Map<string, LocalFile>();
-  let before = 0;
-  for (const { path, ...expected } of entries) {
-    const done = await download({
-      ...options,
-      ...expected,
-      url: `${hubEndpoint()}/${repo}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`,
-      path: join(folder, path),
-      headers: tokenHeaders(),
-      accessHint: ACCESS_HINT,
-      onProgress: ({ received }) => options.onProgress?.({ received: before + received, total }),
-    });
-    files.set(path, { path: done.path, size: done.size, sha256: done.sha256 });
-    before += done.size;
+  const received = new Float64Array(entries.length);
+  const files: [string, LocalFile][] = [];
+  const stop = new AbortController();
+  const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+  const waiting = entries.entries();
+  const fetchNext = async () => {
+    for (const [i, { path, ...expected }] of waiting) {
+      const done = await download({
+        ...options,
+        ...expected,
+        signal: both,
+        url: `${hubEndpoint()}/${repo}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`,
+        path: join(folder, path),
+        headers: tokenHeaders(),
+        accessHint: ACCESS_HINT,
+        onProgress: (state) => {
+          received[i] = state.received;
+          onProgress?.({ received: received.reduce((sum, bytes) => sum + bytes, 0), total });
+        },
+      });
+      files[i] = [path, { path: done.path, size: done.size, sha256: done.sha256 }];
+    }
+  };
+  const work = Array.from({ length: AT_ONCE }, fetchNext);
+  try {
+    await Promise.all(work);
+  } catch (error) {
+    stop.abort();
+    await Promise.allSettled(work);
+    throw error;
   }
-  return files;
+  return new Map(files);
 }
 
 function checkPath(path: string): void {
