@@ -82,7 +82,7 @@ export async function writeOutputs(
     files.push(path);
   }
   const notes = [...missing.map((line) => `missing: ${line}`), ...leftOut(finished)];
-  const tables = sections.flatMap((section, i) => textOf(section, finished[i], io));
+  const tables = sections.flatMap((section, i) => textOf(section, finished[i]!, io));
   return { tables, files, notes };
 }
 
@@ -124,8 +124,13 @@ function notesOf({ published, missing }: BenchSection): string[] {
 
 function textOf(section: BenchSection, finished: FinishedTable, io: Io): Line[] {
   const { title, how, tables } = section;
-  const [accuracy, ...rest] = Object.values<Table<TextRow>>(tables);
-  const isWide = io.terminal && stringWidth(renderText(accuracy).split('\n')[1]) > io.width;
+  const [, ...rest] = Object.values<Table<TextRow>>(tables);
+  const accuracy = accuracyTable(finished);
+  const isWide =
+    io.terminal &&
+    renderText(accuracy)
+      .split('\n')
+      .some((line) => stringWidth(line) > io.width);
   // Cut off in the middle an interval says nothing.
   const fitting = isWide ? accuracyTable(finished, { intervals: false }) : accuracy;
   const lines = [fitting, ...rest].flatMap((table) => ['', ...tableLines(io, table)]);

@@ -3,25 +3,39 @@ import { UsageError } from '../errors.ts';
 import { choice, flag, type Options, optional, texts, type ValuesOf } from '../options.ts';
 import type { Io } from './io.ts';
 
+/** The type of what is typed for `args` of a command. */
+type Typed<A extends readonly string[]> = number extends A['length']
+  ? readonly string[]
+  : A extends readonly [infer First, ...infer Rest extends readonly string[]]
+    ? readonly [...TypedOne<First>, ...Typed<Rest>]
+    : readonly [];
+type TypedOne<A> = A extends `<${string}...>`
+  ? [string, ...string[]]
+  : A extends `<${string}>`
+    ? [string]
+    : [string?];
+
 /** What a command takes and does: everything that parsing, help and the reference page need, as data. */
-export interface Command<T extends Options = Options> {
+export interface Command<T extends Options = Options, A extends readonly string[] = readonly string[]> {
   /** `<data>` must be there, `[data]` may, `<images...>` is one or more. */
-  readonly args: readonly string[];
+  readonly args: A;
   readonly options: T;
   /** Options that depend on what is typed; they come before `options` of the same name. */
   more?(argv: readonly string[]): Promise<Options>;
   /** The command embeds, trains or scores: it takes the options of the engine, too, unless it computes on the CPU alone. */
   readonly computes?: 'on-device' | 'on-cpu';
   /** What to type, and what it does. */
-  readonly examples: readonly (readonly [command: string, does: string])[];
+  readonly examples: readonly [Example, ...Example[]];
   /**
    * Throws `UsageError` for arguments and options that do not fit together or cannot be followed: before anything is downloaded,
    * read or written.
    */
-  check?(args: readonly string[], values: ValuesOf<T>): void | Promise<void>;
+  check?(args: Typed<A>, values: ValuesOf<T>): void | Promise<void>;
   /** `args` as typed, one after the other; `values` checked and with defaults. */
-  run(args: readonly string[], values: ValuesOf<T>, io: Io): Promise<void>;
+  run(args: Typed<A>, values: ValuesOf<T>, io: Io): Promise<void>;
 }
+
+type Example = readonly [command: string, does: string];
 
 /** Options that every command has. */
 export const commonOptions = {
@@ -50,15 +64,17 @@ export function optionsOf({ options, computes }: Command): Options {
 
 export const jsonOption = flag({ help: 'Print JSON; errors are JSON on stderr.' });
 
-/** Keeps the types of the options where a command is written, and forgets them where commands are listed. */
-export function defineCommand<const T extends Options>(command: Command<T>): Command {
+/** Keeps the types of arguments and options where a command is written, and forgets them where commands are listed. */
+export function defineCommand<const T extends Options, const A extends readonly string[]>(
+  command: Command<T, A>,
+): Command {
   return command as unknown as Command;
 }
 
 /** The value of a flag as it is typed, before anything is checked: `--method gda` or `--method=gda`. */
 export function typedValue(argv: readonly string[], flag: string): string | undefined {
   const at = argv.findLastIndex((word) => word === flag || word.startsWith(`${flag}=`));
-  return at < 0 ? undefined : argv[at] === flag ? argv[at + 1] : argv[at].slice(flag.length + 1);
+  return at < 0 ? undefined : argv[at] === flag ? argv[at + 1] : argv[at]!.slice(flag.length + 1);
 }
 
 /** Refuses an option that has no effect beside another one. */

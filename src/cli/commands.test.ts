@@ -150,9 +150,9 @@ describe('the commands, one after the other', () => {
       .split('\r\n')
       .map((line) => line.split(','));
     expect(header).toEqual(['image', 'id', 'name', 'probability', 'calibrated', 'rejected', 'error']);
-    expect(answer[header.indexOf('calibrated')]).toBe('true');
-    expect(failed.slice(0, 6)).toEqual([at('broken.jpg'), '', '', '', '', '']);
-    expect(failed[6]).not.toBe('');
+    expect(answer?.[4]).toBe('true');
+    expect(failed?.slice(0, 6)).toEqual([at('broken.jpg'), '', '', '', '', '']);
+    expect(failed?.[6]).toMatch(/./);
     expect(err).toContain(`${at('broken.jpg')}: `);
     expect(err).toContain('error: 1 of 2 pictures could not be read');
     const alone = await run(['predict', classifier(), at('nowhere.jpg')]);

@@ -21,7 +21,7 @@ export interface Check {
 
 /** The oldest Node of each line that every change is tested on. */
 export const TESTED_NODES = ['20.19', '22', '24', '26'] as const;
-const OLDEST_NODE = [20, 19] as const;
+const [OLDEST_NODE] = TESTED_NODES;
 const LOW_MEMORY = 2e9;
 const LOW_DISK = 1e9;
 const HUB_PATIENCE = 2000;
@@ -40,14 +40,13 @@ export function interpreter(versions: NodeJS.ProcessVersions = process.versions)
     const found = `${bun ?? deno} (as Node ${node}), tip-adapter ${version}; tested there: the programs of the README`;
     return { name: bun ? 'Bun' : 'Deno', state: 'note', found };
   }
-  const [major, minor] = node.split('.').map(Number);
-  const old = major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1]);
-  const tested = TESTED_NODES.some((line) => Number.parseInt(line, 10) === major);
+  const old = node.localeCompare(OLDEST_NODE, 'en', { numeric: true }) < 0;
+  const tested = TESTED_NODES.some((line) => Number.parseInt(line, 10) === Number.parseInt(node, 10));
   return {
     name: 'Node',
     state: old ? 'bad' : tested ? 'ok' : 'note',
     found: `${node}, tip-adapter ${version}${tested ? '' : `; tested on ${TESTED_NODES.join(', ')}`}`,
-    hint: old ? `Install Node ${OLDEST_NODE.join('.')} or newer.` : undefined,
+    hint: old ? `Install Node ${OLDEST_NODE} or newer.` : undefined,
   };
 }
 

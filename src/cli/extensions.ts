@@ -22,7 +22,7 @@ export async function withExtensions(argv: readonly string[]): Promise<string[]>
   for (const [i, word] of words.entries()) {
     const before = words[i - 1];
     if (before === '--import') await importExtensions(word);
-    named.push(NAMING.includes(before) ? await withIds(word) : word);
+    named.push(NAMING.some((name) => name === before) ? await withIds(word) : word);
   }
   return named;
 }
@@ -37,10 +37,11 @@ const isModule = (value: string) => /\.[mc]?[jt]s$/.test(value);
 
 async function idIn(path: string): Promise<string> {
   const ids = await importExtensions(path);
-  if (ids.length === 1) return ids[0];
+  const [id] = ids;
+  if (id !== undefined && ids.length === 1) return id;
   throw refusal(
     path,
-    ids.length === 0 ? 'exports no method or encoder' : `exports ${ids.join(', ')}, and one is needed`,
+    id === undefined ? 'exports no method or encoder' : `exports ${ids.join(', ')}, and one is needed`,
   );
 }
 

@@ -45,7 +45,10 @@ function unexpected(error: unknown): TipAdapterError {
 function usageError({ message }: CommanderError): UsageError {
   const [, what, advice] = /^(?:error: )?(.*?)(?:\n\((.*)\))?$/s.exec(message) as RegExpExecArray;
   const hint = advice ?? 'Add --help to list commands and options.';
-  return new UsageError(what[0].toUpperCase() + what.slice(1), { code: 'usage', hint });
+  return new UsageError(
+    what!.replace(/^./, (letter) => letter.toUpperCase()),
+    { code: 'usage', hint },
+  );
 }
 
 /** Where an error and its causes came from, line by line. */

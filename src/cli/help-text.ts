@@ -12,7 +12,7 @@ const isOn = ({ isOn: set, default: preset }: Pick<Option, 'isOn' | 'default'>) 
 /** What an option does, and what it is without being given. */
 export function helpText({ help, choices, ...option }: Option): string {
   const { default: preset } = option;
-  if (isOn(option)) return `Do not ${help[0].toLowerCase()}${help.slice(1)}`;
+  if (isOn(option)) return `Do not ${help.replace(/^./, (letter) => letter.toLowerCase())}`;
   const facts = [
     ...(choices ? [`one of ${choices.join(', ')}`] : []),
     ...(preset === undefined || preset === false || String(preset) === '' ? [] : [`default: ${preset}`]),

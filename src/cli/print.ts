@@ -14,7 +14,7 @@ export function tableLines<Row>(io: Io, table: Table<Row>): Line[] {
   const [header, rule, ...rows] = renderText(table, { width: io.terminal ? io.width : undefined }).split(
     '\n',
   );
-  return [{ style: 'bold', mark: header }, { style: 'dim', mark: rule }, ...rows];
+  return [{ style: 'bold', mark: header! }, { style: 'dim', mark: rule! }, ...rows];
 }
 
 /** A value as JSON for programs and people. */

@@ -41,9 +41,9 @@ async function createProgram(argv: readonly string[], io: Io): Promise<Commander
   const groups = new Map<string, Commander>();
   const words = argv.filter((word) => !word.startsWith('-'));
   for (const { name, summary, load } of commands) {
-    const [first, second] = name.split(' ');
+    const [first = name, second] = name.split(' ');
     if (second && !groups.has(first)) {
-      groups.set(first, configure(program.command(first), io).description(GROUPS[first]));
+      groups.set(first, configure(program.command(first), io).description(GROUPS[first]!));
     }
     const parent = second ? (groups.get(first) as Commander) : program;
     const target = configure(parent.command(second ?? first), io).description(summary);

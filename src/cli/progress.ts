@@ -18,7 +18,8 @@ export function renderBar(
   width: number,
 ): string {
   const amount = unit === 'bytes' ? bytes : number;
-  const parts = [total ? `${amount(done)} of ${amount(total)}` : amount(done)];
+  const far = total ? `${amount(done)} of ${amount(total)}` : amount(done);
+  const parts = [far];
   if (perSecond > 0) {
     parts.push(`${amount(perSecond >= 10 ? Math.round(perSecond) : Math.round(10 * perSecond) / 10)}/s`);
     if (total && done < total) parts.push(`${clock((total - done) / perSecond)} left`);
@@ -28,7 +29,7 @@ export function renderBar(
   const bar = total ? `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)} ` : '';
   const facts = parts.join(' · ');
   const heading = printable(title);
-  const candidates = [`${heading} ${bar}${facts}`, `${heading} ${facts}`, facts, parts[0]];
+  const candidates = [`${heading} ${bar}${facts}`, `${heading} ${facts}`, facts, far];
   return candidates.find((line) => stringWidth(line) < width) ?? '';
 }
 
@@ -50,10 +51,10 @@ export function terminalBar(
       const time = now();
       if (time - drawn < REDRAW_MS) return;
       samples.push({ time, done: state.done });
-      while (samples.length > 2 && samples[0].time < time - WINDOW_MS) samples.shift();
+      while (samples.length > 2 && samples[0]!.time < time - WINDOW_MS) samples.shift();
       drawn = time;
       visible = true;
-      const [first] = samples;
+      const first = samples[0]!;
       const rate = time > first.time ? (1000 * (state.done - first.done)) / (time - first.time) : 0;
       write(ERASE + renderBar(title, state, rate, width()));
     },

@@ -68,7 +68,7 @@ ${renderMarkdown({
     [3, 'wrong data, such as an unreadable picture or a missing folder'],
     [4, 'a classifier file or an encoder is wrong or missing'],
     [130, 'interrupted; finished work is kept and the same command continues from there'],
-  ],
+  ] as const,
   columns: [
     { title: 'Exit status', value: ([status]) => status },
     { title: 'Meaning', value: ([, meaning]) => meaning },

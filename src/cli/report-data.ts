@@ -87,7 +87,7 @@ async function explained(
   signal?: AbortSignal,
 ): Promise<ReportPrediction> {
   const { prediction, classes, contributions, part } = await classifier.explain(image, { signal });
-  const [top] = classes;
+  const top = classes[0]!; // the answer: there is no classifier without classes
   return {
     image: dataUri(await classifier.thumbnail(image, { side: PICTURE_SIDE, signal })),
     truth,

@@ -109,7 +109,7 @@ async function showAnswers({ best, test, dataset }: DemoResult, io: Io): Promise
   io.print('Pictures that the classifier has not seen, and the examples most like them:');
   for (const { id, label } of test.truth.filter((_, i) => i % step === 0).slice(0, SHOWN)) {
     const { prediction, contributions } = await classifier.explain(pictures.get(id) as ImageSource);
-    const truth = classifier.data.classes[label];
+    const truth = classifier.data.classes[label]!;
     const verdict = prediction.id === truth.id ? 'right' : `wrong: ${truth.name}`;
     const alike = contributions.filter(({ classId }) => classId === prediction.id).slice(0, 2);
     io.print([

@@ -6,17 +6,17 @@ import { copyByClass } from './sorting.ts';
 
 it('copies by class, never overwrites, and copies nothing twice', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sorting-'));
-  const paths = ['one', 'two'].map((name) => join(folder, name, 'a.jpg'));
-  for (const path of paths) {
+  const [one, two] = [join(folder, 'one', 'a.jpg'), join(folder, 'two', 'a.jpg')];
+  for (const path of [one, two]) {
     await mkdir(dirname(path));
     await writeFile(path, path.slice(-9));
   }
   const base = { id: 'c', name: 'cat', probability: 0.9, ranking: [] };
   const classes = [{ id: 'c', name: 'cat', promptName: 'cat', prompts: [] }];
   const predictions = [
-    { ...base, image: paths[0], calibrated: true, rejected: false },
-    { ...base, image: paths[1], calibrated: true, rejected: false },
-    { ...base, image: paths[0], calibrated: true, rejected: true },
+    { ...base, image: one, calibrated: true, rejected: false },
+    { ...base, image: two, calibrated: true, rejected: false },
+    { ...base, image: one, calibrated: true, rejected: true },
   ];
   const sort = () => copyByClass(predictions, classes, join(folder, 'out'), new AbortController().signal);
   const first = await sort();

@@ -61,7 +61,7 @@ describe('at every width of a terminal', () => {
 
 describe('the streams of the process', () => {
   const streams = [process.stdout, process.stderr] as const;
-  const before = streams.map(({ isTTY, columns }) => ({ isTTY, columns }));
+  const before = new Map(streams.map((stream) => [stream, { isTTY: stream.isTTY, columns: stream.columns }]));
   const define = (stream: NodeJS.WriteStream, facts: { isTTY?: boolean; columns?: number }) => {
     for (const [name, value] of Object.entries(facts))
       Object.defineProperty(stream, name, { value, configurable: true, writable: true });
@@ -96,7 +96,7 @@ describe('the streams of the process', () => {
   afterEach(() => {
     vi.restoreAllMocks();
     vi.unstubAllEnvs();
-    for (const [i, stream] of streams.entries()) define(stream, before[i]);
+    for (const [stream, facts] of before) define(stream, facts);
   });
 
   const ESCAPE = '\u001b';
@@ -175,7 +175,7 @@ describe('the commands', () => {
       const pets = at('pets.safetensors');
       const lines = [
         ['predict', pets, at('photos'), '--top', '2'],
-        ['explain', pets, at('photos', Object.keys(LABELS)[0], '長い名前の写真その0.png')],
+        ['explain', pets, at('photos', Object.keys(LABELS)[0]!, '長い名前の写真その0.png')],
         ['eval', pets, at('photos')],
         ['eval', pets, at('photos'), '--suspects'],
         ['compare', pets, at('other.safetensors'), at('photos')],

@@ -24,7 +24,7 @@ function heldEncoder() {
         held.push({
           pixels,
           signal,
-          answer: () => resolve(fromRows(pixels.map(({ data }) => [data[0], data[1]]))),
+          answer: () => resolve(fromRows(pixels.map(({ data }) => [...data.subarray(0, 2)]))),
           fail: reject,
         }),
       ),
@@ -74,7 +74,7 @@ it('embeds what came while a batch was computed together, and a full second batc
   for (const { answer } of held) answer();
   await settle();
   expect(held.map(({ pixels }) => pixels.length)).toEqual([1, 8, 20]);
-  held[2].answer();
+  held[2]!.answer();
   expect((await Promise.all(answers)).map(({ rows }) => rows)).toEqual([1, 1, 3, 4, 20]);
 });
 
@@ -85,14 +85,14 @@ it('lets a caller go whose signal fires, and goes on for the others of its batch
   const [leaving, staying] = [new AbortController(), new AbortController()];
   const left = shared.embedImages([crop(1, 0)], { signal: leaving.signal });
   const stayed = shared.embedImages([crop(2, 0), crop(2, 1)], { signal: staying.signal });
-  held[0].answer();
+  held[0]!.answer();
   await first;
   await settle();
-  expect(held[1].pixels).toHaveLength(3);
+  expect(held[1]!.pixels).toHaveLength(3);
   leaving.abort();
   await expect(left).rejects.toBeInstanceOf(InterruptedError);
-  expect(held[1].signal?.aborted).toBe(false);
-  held[1].answer();
+  expect(held[1]!.signal?.aborted).toBe(false);
+  held[1]!.answer();
   expect([...(await stayed).data]).toEqual([2, 0, 2, 1]);
 });
 
@@ -105,8 +105,8 @@ it('stops computing where all callers of a batch are gone, and never begins for 
   leaving.abort();
   await expect(left).rejects.toBeInstanceOf(InterruptedError);
   await expect(queued).rejects.toBeInstanceOf(InterruptedError);
-  expect(held[0].signal?.aborted).toBe(true);
-  held[0].answer();
+  expect(held[0]!.signal?.aborted).toBe(true);
+  held[0]!.answer();
   await settle();
   expect(held).toHaveLength(1);
   await expect(shared.embedImages([crop(2, 0)], { signal: leaving.signal })).rejects.toBeInstanceOf(
@@ -119,12 +119,12 @@ it('tells every caller of a batch where the encoder fails, and goes on with the 
   const shared = batching(encoder, () => {});
   const first = shared.embedImages([crop(0, 0)]);
   const failing = [1, 2].map((caller) => shared.embedImages([crop(caller, 0)]));
-  held[0].answer();
+  held[0]!.answer();
   await first;
   await settle();
-  held[1].fail(new Error('broken'));
+  held[1]!.fail(new Error('broken'));
   for (const one of failing) await expect(one).rejects.toThrow('broken');
   const after = shared.embedImages([crop(3, 0)]);
-  held[2].answer();
+  held[2]!.answer();
   expect([...(await after).data]).toEqual([3, 0]);
 });

@@ -31,8 +31,8 @@ export function batching(encoder: Encoder, onBatch: (size: number) => void): Enc
   function next(): void {
     while (queue.length > 0 && (computing === 0 || (computing === 1 && waiting() >= FULL))) {
       const batch: Waiting[] = [];
-      for (let size = 0; queue.length > 0 && size < FULL; size += batch[batch.length - 1].pixels.length) {
-        batch.push(queue.shift() as Waiting);
+      for (let size = 0; queue.length > 0 && size < FULL; size += batch.at(-1)!.pixels.length) {
+        batch.push(queue.shift()!);
       }
       computing++;
       void embed(batch).finally(() => {

@@ -15,7 +15,7 @@ vi.mock('../image/loader.ts', async (original) =>
 
 const doc = readFileSync(join(import.meta.dirname, '../../docs/server.md'), 'utf8');
 const commands = [...doc.matchAll(/```sh\n([\s\S]*?)```/g)]
-  .flatMap(([, block]) => block.replace(/ \|\n\s+/g, ' | ').split('\n'))
+  .flatMap(([, block]) => block!.replace(/ \|\n\s+/g, ' | ').split('\n'))
   .filter((line) => line.includes('curl') && line.includes('127.0.0.1'));
 
 /** Curl and a shell, which a Windows machine may lack. */
@@ -75,7 +75,7 @@ describe('docs/server.md', () => {
     const startUp = ['server/listen', 'server/name', 'server/same-name', 'server/weak-token'];
     const sources = readdirSync(import.meta.dirname).filter((file) => /^[a-z-]+\.ts$/.test(file));
     const source = sources.map((file) => readFileSync(join(import.meta.dirname, file), 'utf8')).join('\n');
-    const codes = new Set([...source.matchAll(/'(server\/[a-z0-9-]+)'/g)].map(([, code]) => code));
+    const codes = new Set([...source.matchAll(/'(server\/[a-z0-9-]+)'/g)].map(([, code]) => code!));
     expect(codes.size).toBeGreaterThan(20);
     for (const code of codes) if (!startUp.includes(code)) expect(doc).toContain(`\`${code}\``);
     for (const [code] of doc.matchAll(/(?<=`)server\/[a-z0-9-]+(?=`)/g)) expect(codes).toContain(code);

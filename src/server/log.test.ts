@@ -42,7 +42,7 @@ describe('the log', () => {
     const kept = written.length;
     write(line);
     read();
-    expect(JSON.parse(written[kept])).toMatchObject({ event: 'lines-dropped', dropped: 5000 - kept });
+    expect(JSON.parse(written[kept]!)).toMatchObject({ event: 'lines-dropped', dropped: 5000 - kept });
     expect(written[kept + 1]).toBe(line);
   });
 });

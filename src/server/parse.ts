@@ -19,7 +19,8 @@ function checkMarks(body: Buffer): void {
 }
 
 /** A type of content without its parameters. */
-export const mediaType = (contentType: string): string => contentType.split(';')[0].trim().toLowerCase();
+export const mediaType = (contentType: string): string =>
+  contentType.replace(/;.*/s, '').trim().toLowerCase();
 
 /** Refuses (415) what does not say that it is JSON: pages of other sites may send everything else without being asked. */
 export function checkJsonType(contentType: string): void {
@@ -95,7 +96,7 @@ export function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): 
     {
       code: 'server/request',
       hint: 'GET /openapi.json describes what is accepted.',
-      details: { path: result.error.issues[0].path.join('.') },
+      details: { path: result.error.issues[0]!.path.join('.') },
     },
   );
 }

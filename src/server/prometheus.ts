@@ -63,7 +63,10 @@ export interface Histogram extends Family {
 
 /** `bounds` are the upper ends of the buckets, ascending. */
 export function histogram(name: string, help: string, bounds: readonly number[]): Histogram {
-  const series = new Map<string, { labels: Labels; buckets: number[]; sum: number; count: number }>();
+  const series = new Map<
+    string,
+    { labels: Labels; buckets: { bound: number; count: number }[]; sum: number; count: number }
+  >();
   return {
     name,
     help,
@@ -72,20 +75,20 @@ export function histogram(name: string, help: string, bounds: readonly number[])
       const key = labelText(labels);
       let own = series.get(key);
       if (!own) {
-        own = { labels, buckets: bounds.map(() => 0), sum: 0, count: 0 };
+        own = { labels, buckets: bounds.map((bound) => ({ bound, count: 0 })), sum: 0, count: 0 };
         series.set(key, own);
       }
       own.sum += value;
       own.count++;
-      const at = bounds.findIndex((bound) => value <= bound);
-      if (at >= 0) own.buckets[at]++;
+      const bucket = own.buckets.find(({ bound }) => value <= bound);
+      if (bucket) bucket.count++;
     },
     *samples() {
       for (const { labels, buckets, sum, count } of series.values()) {
         let below = 0;
-        for (const [i, bound] of bounds.entries()) {
-          below += buckets[i];
-          yield ['_bucket', labelText({ ...labels, le: bound }), below] as const;
+        for (const bucket of buckets) {
+          below += bucket.count;
+          yield ['_bucket', labelText({ ...labels, le: bucket.bound }), below] as const;
         }
         yield ['_bucket', labelText({ ...labels, le: '+Inf' }), count] as const;
         yield ['_sum', labelText(labels), sum] as const;

@@ -147,7 +147,7 @@ describe('bad input', () => {
       expect([query, status, json.detail]).toEqual([
         query,
         400,
-        expect.stringContaining(query.split('=')[0]),
+        expect.stringContaining(query.split('=')[0]!),
       ]);
     }
     const teach = '/v1/models/animals/examples';

@@ -21,7 +21,7 @@ export function modelAnswer({ name, data, etag, problem }: Model): z.infer<typeo
     name,
     version: data.version,
     etag,
-    classes: data.classes.map(({ id, name: shown }, c) => ({ id, name: shown, examples: counts[c] })),
+    classes: data.classes.map(({ id, name: shown }, c) => ({ id, name: shown, examples: counts[c]! })),
     examples: data.examples.length,
     method: data.method,
     calibrated: isCalibrated(data.tuning),
@@ -81,7 +81,7 @@ export function examplesAnswer(
     total: data.examples.length,
     examples: shown.map(({ id, sha256 }, i) => ({
       id,
-      classId: data.classes[data.support.labels[offset + i]].id,
+      classId: data.classes[data.support.labels[offset + i]!]!.id,
       sha256,
     })),
   };

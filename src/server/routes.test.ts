@@ -73,7 +73,7 @@ describe('the other routes', () => {
     const expected = await animals.classifier.explain(animals.dog);
     expect(prediction.name).toBe(expected.prediction.name);
     expect(classes).toEqual(close(expected.classes.slice(0, 2)));
-    expect(contributions[0].example).toBe(expected.contributions[0].example);
+    expect(contributions[0].example).toBe(expected.contributions[0]!.example);
     const two = form({ a: animals.cat, b: animals.dog });
     const refused = await server.ask('/v1/models/animals/explain', { method: 'POST', body: two });
     expect(refused.json.code).toBe('server/one');
@@ -161,7 +161,7 @@ describe('the OpenAPI document', () => {
     const { parameters } = document.paths['/v1/models/{model}/predict'].post;
     expect(parameters[1]).toMatchObject({ name: 'top', in: 'query', schema: { default: 5, minimum: 1 } });
     for (const [, name] of JSON.stringify(document).matchAll(/#\/components\/schemas\/(\w+)/g)) {
-      expect(document.components.schemas).toHaveProperty(name);
+      expect(document.components.schemas).toHaveProperty(name!);
     }
   });
 });

@@ -100,14 +100,14 @@ export const routes: readonly Route[] = [
     body: 'pictures',
     answer: schemas.explanationSchema,
     act: ({ model, query: { top }, body, signal }) => {
-      const [image, ...more] = unlabelled(body);
+      const [image, ...more] = unlabelled(body); // at least one: see picturesIn
       if (more.length > 0)
         throw new Refusal(400, 'The body has several pictures, and one is explained at a time', {
           code: 'server/one',
           hint: 'Send each picture in a request of its own.',
         });
       return model.use(async (classifier) =>
-        explanationAnswer(model.name, classifier, await classifier.explain(image, { signal }), top),
+        explanationAnswer(model.name, classifier, await classifier.explain(image!, { signal }), top),
       );
     },
   }),
@@ -215,9 +215,10 @@ function classByName(
 ) {
   const shown = name.replaceAll('_', ' ');
   const added = { id: name, name: shown, promptName: promptName ?? shown, prompts };
-  const [known] = matchClasses([added], data.classes).toB;
-  if (known >= 0) {
-    throw new Refusal(409, `The classifier has a class "${data.classes[known].id}" already`, {
+  const { toA } = matchClasses([added], data.classes);
+  const known = data.classes.find((_, c) => toA[c] === 0);
+  if (known) {
+    throw new Refusal(409, `The classifier has a class "${known.id}" already`, {
       code: 'class/known',
     });
   }

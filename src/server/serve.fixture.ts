@@ -75,7 +75,7 @@ export function fittedAnimals() {
     await classifier.save(at('fitted.safetensors'));
     const file = await readFile(at('fitted.safetensors'));
     const cat = await picture('cat', 7);
-    const answer = (await classifier.predict([cat])).predictions[0].name;
+    const answer = (await classifier.predict([cat])).predictions[0]!.name;
     const copy = async (name: string) => {
       const path = at(`${name}.safetensors`);
       await writeFile(path, file);

@@ -80,7 +80,7 @@ export const removeCommand = defineCommand({
 });
 
 /** Throws `UsageError` for pictures whose class is not known. */
-function checkData(given: readonly string[]): void {
+function checkData(given: readonly [string, ...string[]]): void {
   if (given.length > 1 || isImagePath(given[0])) {
     throw new UsageError('The class of the pictures is not given', {
       code: 'add/label',
@@ -105,15 +105,16 @@ async function updateClassifier(
       const after = await act(before);
       await after.save(target);
       tellFindings(io, after.findings);
-      return [before, after].map(({ data }) => [data.classes.length, data.examples.length]);
+      return { before: sizesOf(before), after: sizesOf(after) };
     });
-  const [before, after] = await withLock(`${target}.lock`, work, io.signal);
-  const [classes, examples] = after.map((n, i) => ({ n, change: n - before[i] }));
+  const { before, after } = await withLock(`${target}.lock`, work, io.signal);
   io.print(
-    `${target}: ${count(classes.n, 'class', 'classes')}${signed(classes.change)}, ` +
-      `${count(examples.n, 'example')}${signed(examples.change)}`,
+    `${target}: ${count(after.classes, 'class', 'classes')}${signed(after.classes - before.classes)}, ` +
+      `${count(after.examples, 'example')}${signed(after.examples - before.examples)}`,
   );
 }
+
+const sizesOf = ({ data }: Classifier) => ({ classes: data.classes.length, examples: data.examples.length });
 
 function signed(change: number): string {
   return change === 0 ? '' : ` (${change > 0 ? '+' : '−'}${Math.abs(change)})`;

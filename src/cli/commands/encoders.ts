@@ -74,7 +74,7 @@ export const pullCommand = defineCommand({
     const { pullEncoder } = await import('../../encoder/pull.ts');
     const bar = pullBar(io);
     try {
-      const { record, folder } = await pullEncoder(name, {
+      const { record, folder } = await pullEncoder(name!, {
         signal: io.signal,
         onProgress: bar.onPull,
         async confirm(plan) {

@@ -42,7 +42,7 @@ function facts({ encoder, ...data }: ClassifierData): [string, string][] {
 function classTable({ classes, support }: ClassifierData): Table<{ name: string; id: string; n: number }> {
   const counts = countByClass(support.labels, classes.length);
   return {
-    rows: classes.map(({ name, id }, c) => ({ name, id, n: counts[c] })),
+    rows: classes.map(({ name, id }, c) => ({ name, id, n: counts[c]! })),
     columns: [
       { title: 'Class', value: ({ name }) => name },
       { title: 'Examples', value: ({ n }) => n },
@@ -59,6 +59,6 @@ function description(data: ClassifierData) {
     encoder,
     tuning: tuned,
     classes: classes.map((info, c) => ({ ...info, examples: counts[c], prompts: head?.prompts[c] ?? [] })),
-    examples: examples.map(({ id, sha256 }, i) => ({ id, class: classes[support.labels[i]].id, sha256 })),
+    examples: examples.map(({ id, sha256 }, i) => ({ id, class: classes[support.labels[i]!]!.id, sha256 })),
   };
 }

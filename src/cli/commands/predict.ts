@@ -121,8 +121,9 @@ async function sortInto(
 }
 
 function tellFailures(failures: readonly Failure[], answered: number, io: Io): void {
-  if (failures.length === 0) return;
-  if (failures.length === 1 && answered === 0) throw errorAbout(failures[0].image, failures[0].error);
+  const [failure] = failures;
+  if (!failure) return;
+  if (failures.length === 1 && answered === 0) throw errorAbout(failure.image, failure.error);
   for (const { image, error } of failures) io.note(messageAbout(image, error.message));
   checkAllRead(
     failures.map(({ image }) => image),
@@ -168,6 +169,7 @@ function csvTable(results: readonly (Prediction | Failure)[], top: number): Tabl
     (result: Prediction | Failure): string =>
       isFailure(result) ? '' : value(result);
   const first = results.find((result): result is Prediction => !isFailure(result));
+  // Every answer ranks all classes.
   const ranks = Array.from({ length: Math.min(top, first?.ranking.length ?? 1) }, (_, i) => i);
   return {
     rows: results,
@@ -179,10 +181,10 @@ function csvTable(results: readonly (Prediction | Failure)[], top: number): Tabl
       { title: 'calibrated', value: answered(({ calibrated }) => String(calibrated)) },
       { title: 'rejected', value: answered(({ rejected }) => String(rejected)) },
       ...ranks.slice(1).flatMap((rank) => [
-        { title: `name_${rank + 1}`, value: answered(({ ranking }) => ranking[rank].name) },
+        { title: `name_${rank + 1}`, value: answered(({ ranking }) => ranking[rank]!.name) },
         {
           title: `probability_${rank + 1}`,
-          value: answered(({ ranking }) => ranking[rank].probability.toFixed(6)),
+          value: answered(({ ranking }) => ranking[rank]!.probability.toFixed(6)),
         },
       ]),
       { title: 'error', value: (result) => (isFailure(result) ? result.error.message : '') },
@@ -194,7 +196,7 @@ const isFailure = (result: Prediction | Failure): result is Failure => 'error' i
 
 /** What the paths of all pictures begin with, up to a separator. */
 function commonFolder(predictions: readonly Prediction[]): string {
-  const [first, ...others] = predictions.map(({ image }) => image.split(/(?<=[\\/])/).slice(0, -1));
+  const [first = [], ...others] = predictions.map(({ image }) => image.split(/(?<=[\\/])/).slice(0, -1));
   const end = first.findIndex((part, i) => others.some((parts) => parts[i] !== part));
   return first.slice(0, end < 0 ? undefined : end).join('');
 }
