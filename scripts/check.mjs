@@ -1,4 +1,4 @@
-// Types, lint and format, dead exports, package lint, changelog: all of them run, and any of them fails the check.
+// Types, lint and format, dead exports, package lint, changelog, links: all of them run, and any of them fails the check.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { install, root, runTool } from './npm.mjs';
@@ -17,6 +17,7 @@ const checks = [
   ...(existsSync(join(root, 'dist')) ? [] : [['build', 'typescript/bin/tsc', ['-p', 'tsconfig.build.json']]]),
   ['package', 'publint/src/cli.js', []],
   ['changelog', '../scripts/changelog.mjs', []],
+  ['links', '../scripts/links.mjs', []],
 ];
 const failed = checks.filter(([name, tool, args]) => {
   console.log(`— ${name}`);

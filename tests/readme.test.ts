@@ -69,10 +69,4 @@ describe('the README', () => {
       for (const [option] of line.matchAll(/--[a-z-]+/g)) expect(reference).toContain(option);
     }
   });
-
-  it('leads only to pages that exist', () => {
-    for (const [, page] of readme.matchAll(/\]\((?!http)([^)#]+)\)/g)) {
-      expect(() => readFileSync(join(root, page))).not.toThrow();
-    }
-  });
 });

@@ -22,8 +22,8 @@ const segmenter = new Intl.Segmenter();
 
 /**
  * The table as lines for a terminal, without a final newline: the header, a rule, a line for each row. Control characters
- * in cells are shown as escapes, so that no name moves the cursor or breaks a line.
- * @param options.width Columns of the terminal: the widest table columns shrink until a line fits. Default: no limit.
+ * in cells are shown as escapes, so that no name moves the cursor or breaks a line. The widest columns of the table shrink until a
+ * line fits into `width` columns of the terminal (default: no limit).
  */
 export function renderText<Row>(
   table: Table<Row>,
