@@ -1,6 +1,6 @@
 import type { LabelledRows } from '../dataset/feature-dump.ts';
 import { groupBy } from '../dataset/groups.ts';
-import { nameKey } from '../dataset/name-key.ts';
+import { nameKey } from '../dataset/names.ts';
 import { matrix, row, selectRows, unitRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { keysOf, plainSupport, type Support, selectExamples } from '../methods/task.ts';

@@ -1,6 +1,6 @@
 import { matchClasses } from '../dataset/classes.ts';
 import { isFeatureDump } from '../dataset/feature-dump.ts';
-import { visible } from '../dataset/name-key.ts';
+import { visible } from '../dataset/names.ts';
 import { readDataset } from '../dataset/read.ts';
 import { learnable } from '../dataset/split.ts';
 import type { ClassInfo, Dataset, Example, Finding } from '../dataset/types.ts';

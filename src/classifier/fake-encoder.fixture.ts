@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll } from 'vitest';
-import { nameKey } from '../dataset/name-key.ts';
+import { nameKey } from '../dataset/names.ts';
 import type { Encoder } from '../encoder/types.ts';
 import type { Pixels } from '../image/types.ts';
 import { fromRows } from '../math/matrix.ts';

@@ -63,7 +63,7 @@ async function imagesBelow(folder: string, io: Io): Promise<string[]> {
 }
 
 async function sorted(paths: string[]): Promise<string[]> {
-  const { sortNaturally } = await import('../dataset/order.ts');
+  const { sortNaturally } = await import('../dataset/names.ts');
   return sortNaturally(paths, (path) => path);
 }
 

@@ -2,8 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { describeClasses, matchClasses } from './classes.ts';
 import { parseTable } from './label-table.ts';
-import { nameKey } from './name-key.ts';
-import { naturalOrder } from './order.ts';
+import { nameKey, naturalOrder } from './names.ts';
 import type { ClassInfo } from './types.ts';
 
 const table = (text: string) => parseTable(new TextEncoder().encode(text), 'classes.csv');

@@ -3,8 +3,7 @@ import { count } from '../words.ts';
 import { didYouMean, info, quoted, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { columnOf, type Row, type Table } from './label-table.ts';
-import { nameKey, visible } from './name-key.ts';
-import { sortNaturally } from './order.ts';
+import { nameKey, sortNaturally, visible } from './names.ts';
 import type { ClassInfo, Finding } from './types.ts';
 
 const ID_COLUMNS = ['id', 'class', 'name'];

@@ -4,8 +4,7 @@ import { info, quoted, warning } from './findings.ts';
 import { joinedFindings, joinedLabels } from './joined-labels.ts';
 import { compareLabels, isNumbered } from './label-columns.ts';
 import { columnOf, type Row, type Table } from './label-table.ts';
-import { visible } from './name-key.ts';
-import { spellingFindings } from './spellings.ts';
+import { spellingFindings, visible } from './names.ts';
 import { meansSplit, splitNamed } from './splits.ts';
 import type { Finding, Split } from './types.ts';
 

@@ -13,7 +13,7 @@ import { withUnusedIndexes } from './indexes.ts';
 import { tableOf } from './label-table.ts';
 import { readListed } from './listed.ts';
 import { lookupInTree } from './lookup.ts';
-import { visible } from './name-key.ts';
+import { visible } from './names.ts';
 import { splitNamed } from './splits.ts';
 import type { SourceFile, Tree } from './tree.ts';
 import type { Split } from './types.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { decodeText, parseJson } from './decode-text.ts';
-import { visible } from './name-key.ts';
+import { visible } from './names.ts';
 
 const utf16be = (text: string) => Buffer.from(text, 'utf16le').swap16();
 

@@ -11,7 +11,7 @@ import { decodeText, parseJson } from './decode-text.ts';
 import { type DumpTable, openTables } from './dump-tables.ts';
 import { quoted } from './findings.ts';
 import { groupBy } from './groups.ts';
-import { visible } from './name-key.ts';
+import { visible } from './names.ts';
 import { splitNamed } from './splits.ts';
 import type { ClassInfo, Split } from './types.ts';
 

@@ -3,7 +3,7 @@ import { random } from '../math/random.ts';
 import { count } from '../words.ts';
 import { quoted, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
-import { naturalOrder } from './order.ts';
+import { naturalOrder } from './names.ts';
 import type { Dataset, Example, Finding, Split } from './types.ts';
 
 /** Bare labels, for callers without a data set; -1 is unlabelled. A row's identity is its index. */

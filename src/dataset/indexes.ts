@@ -10,7 +10,7 @@ import { groupBy } from './groups.ts';
 import { parseTable, TABLE_ENDINGS, type Table } from './label-table.ts';
 import { readListed } from './listed.ts';
 import { lookupInTree } from './lookup.ts';
-import { nameKey } from './name-key.ts';
+import { nameKey } from './names.ts';
 import { splitNamed } from './splits.ts';
 import { type Folder, oncePerTree, type SourceFile, type Tree } from './tree.ts';
 import type { Finding, Split } from './types.ts';

@@ -1,5 +1,5 @@
 import { quoted, warning } from './findings.ts';
-import { visible } from './name-key.ts';
+import { visible } from './names.ts';
 import type { Finding } from './types.ts';
 
 /**

@@ -2,7 +2,7 @@ import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
 import { quoted, warning } from './findings.ts';
 import type { Table } from './label-table.ts';
-import { nameKey, visible } from './name-key.ts';
+import { nameKey, visible } from './names.ts';
 import type { Finding } from './types.ts';
 
 /** Whether a column holds nothing but whole numbers: codes of classes. */

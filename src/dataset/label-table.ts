@@ -2,7 +2,7 @@ import { type Options, parse } from 'csv-parse/sync';
 import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
 import { decodeText, parseJson } from './decode-text.ts';
-import { visible } from './name-key.ts';
+import { visible } from './names.ts';
 
 /** A table of texts with a header: CSV (`,`, `;`, tab or `|`) or JSON Lines. */
 export interface Table {

@@ -2,7 +2,7 @@ import { DataError, UsageError } from '../errors.ts';
 import { coopLayout } from './coop-splits.ts';
 import type { Labelled, LabelledFile, Layout, LayoutResult } from './dataset-layout.ts';
 import { indexLayout } from './indexes.ts';
-import { visible } from './name-key.ts';
+import { visible } from './names.ts';
 import { severalSets } from './several-sets.ts';
 import type { Tree } from './tree.ts';
 import type { Split } from './types.ts';

@@ -7,7 +7,7 @@ import { dumpName, isFeatureDump } from './feature-dump.ts';
 import { isIndexName } from './indexes.ts';
 import { type KnownDataset, knownDataset } from './known.ts';
 import { isHidden, isLeftover } from './leftovers.ts';
-import { sortNaturally } from './order.ts';
+import { sortNaturally } from './names.ts';
 import { splitNamed } from './splits.ts';
 
 /** A data set that was found: pictures, or a dump of features. */

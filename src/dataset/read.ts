@@ -16,7 +16,7 @@ import { CLASSES_NAME } from './indexes.ts';
 import { parseTable, TABLE_ENDINGS } from './label-table.ts';
 import { readListed } from './listed.ts';
 import { type Lookup, lookupInTree, lookupOnDisk } from './lookup.ts';
-import { visible } from './name-key.ts';
+import { visible } from './names.ts';
 import { type Found, readTree } from './read-tree.ts';
 import { diskFile, folderTree, zipTree } from './source.ts';
 import { splitNamed } from './splits.ts';

@@ -10,7 +10,7 @@ import { count, number } from '../words.ts';
 import { info, quoted, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { isHidden, isLeftover } from './leftovers.ts';
-import { sortNaturally } from './order.ts';
+import { sortNaturally } from './names.ts';
 import { grow, type SourceFile, type Tree } from './tree.ts';
 import type { Finding } from './types.ts';
 

@@ -3,7 +3,7 @@ import { type Columns, SPLIT_COLUMNS } from './columns.ts';
 import { quoted, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
 import type { Row, Table } from './label-table.ts';
-import { visible } from './name-key.ts';
+import { visible } from './names.ts';
 import { meansSplit } from './splits.ts';
 import type { Finding } from './types.ts';
 

@@ -3,7 +3,7 @@ import { random } from '../math/random.ts';
 import { count } from '../words.ts';
 import { info, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
-import { naturalOrder, sortNaturally } from './order.ts';
+import { naturalOrder, sortNaturally } from './names.ts';
 import type { Dataset, Example, Split } from './types.ts';
 
 /** Whether a picture is held out for tuning and testing. Where all are, none is: then they are what a person has. */

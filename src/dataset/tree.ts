@@ -1,5 +1,5 @@
 import { isImagePath } from '../image/image-paths.ts';
-import { sortNaturally } from './order.ts';
+import { sortNaturally } from './names.ts';
 import type { Finding } from './types.ts';
 
 /** A file of a source, wherever its bytes lie. */

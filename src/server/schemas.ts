@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { visible } from '../dataset/name-key.ts';
+import { visible } from '../dataset/names.ts';
 
 /** What requests may hold and what answers hold. They check requests, and the OpenAPI document is made of them. */
 

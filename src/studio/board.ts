@@ -1,4 +1,4 @@
-import { nameKey, visible } from '../dataset/name-key.ts';
+import { nameKey, visible } from '../dataset/names.ts';
 
 /**
  * What a person has put on the table: classes in order, pictures in order, and what they chose. Pure data and pure changes, so

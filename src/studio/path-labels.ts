@@ -1,6 +1,6 @@
 import { namesNoClass } from '../dataset/folder-checks.ts';
 import { planFolders, readClassFolders } from '../dataset/folders.ts';
-import { sortNaturally } from '../dataset/order.ts';
+import { sortNaturally } from '../dataset/names.ts';
 import { heldOut } from '../dataset/split.ts';
 import { grow } from '../dataset/tree.ts';
 import { DataError } from '../errors.ts';

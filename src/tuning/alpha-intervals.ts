@@ -1,8 +1,7 @@
 import { layOutArrays } from '../engine/kernels/arrays.ts';
 import { instantiate } from '../engine/kernels/instantiate.ts';
 import { wasm } from '../engine/kernels/search.wasm.ts';
-import type { Matrix } from '../math/matrix.ts';
-import { row } from '../math/matrix.ts';
+import { type Matrix, row } from '../math/matrix.ts';
 
 /**
  * For queries and sharpnesses, the alphas for which the true class wins: z + alpha s is linear in alpha, so each other class

@@ -1,0 +1,82 @@
+import { count } from '../words.ts';
+import { info, quoted } from './findings.ts';
+import { groupBy } from './groups.ts';
+import type { Finding } from './types.ts';
+
+/** Characters that are not seen, but for those that change how scripts and emoji look: joiners, variations, tags of flags. */
+const INVISIBLE =
+  /(?!\p{Join_Control}|\p{Variation_Selector}|[\u{e0020}-\u{e007f}])\p{Default_Ignorable_Code_Point}/gu;
+
+/**
+ * A class's name, or another value that is compared, as it is seen: in Unicode form NFC, without characters that are not seen
+ * (zero-width space, byte order mark, soft hyphen, marks of writing direction), every blank a plain one, none at the ends.
+ */
+export function visible(text: string): string {
+  return text
+    .replace(INVISIBLE, '')
+    .replace(/[\s\u0085]+/g, ' ')
+    .trim()
+    .normalize('NFC');
+}
+
+/**
+ * How a class's name is compared: without regard to case, `_`, `-`, blanks, characters that are not seen, Unicode forms (accents,
+ * full width), and how a number is written (1, 01, 1.0, 1,0).
+ */
+export function nameKey(name: string): string {
+  const key = name
+    .replace(/\p{Default_Ignorable_Code_Point}+/gu, '')
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(/[\s_-]+/g, ' ')
+    .trim();
+  return /^\d+([.,]0+)?$/.test(key) ? key.replace(/^0+(?=\d)|[.,]0+$/g, '') : key;
+}
+
+/**
+ * Natural order that is the same on every machine: runs of digits compare as numbers (`class_2` before `class_10`),
+ * everything else by lower-cased code units; what is left equal falls back to the plain code units.
+ */
+export function naturalOrder(a: string, b: string): number {
+  return compare(naturalKey(a), naturalKey(b)) || compare(a, b);
+}
+
+/** The items in natural order of their texts: each text is looked at once, however often it is compared. */
+export function sortNaturally<T>(items: readonly T[], textOf: (item: T) => string): T[] {
+  return items
+    .map((item) => {
+      const text = textOf(item);
+      return { item, text, key: naturalKey(text) };
+    })
+    .sort((a, b) => compare(a.key, b.key) || compare(a.text, b.text))
+    .map(({ item }) => item);
+}
+
+/**
+ * A text whose code units compare as the texts do in natural order: a number becomes a unit that stands before all others, the count
+ * of its digits, and the digits.
+ */
+function naturalKey(text: string): string {
+  return text
+    .normalize('NFC')
+    .toLowerCase()
+    .replace(/[0-9]+/g, (digits) => {
+      const value = digits.replace(/^0+/, '');
+      return `\u0000${String.fromCharCode(value.length)}${value}`;
+    });
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Says that names which are one class are written in several ways; `pairs` are of the name as it is written and as it is read. */
+export function spellingFindings(origin: string, pairs: Iterable<readonly [string, string]>): Finding[] {
+  const spellings = groupBy(new Map(pairs), ([, read]) => read);
+  const several = [...spellings].filter(([read, given]) => read !== '' && given.length > 1);
+  if (several.length === 0) return [];
+  const names = several.map(([read]) => read);
+  const classes = count(names.length, 'class is', 'classes are');
+  const message = `${origin}: ${classes} written in several ways that look or mean the same (blanks, invisible characters, accents, 1.0 for 1) and counted as one: ${quoted(names)}`;
+  return [info('spellings', message, names)];
+}
