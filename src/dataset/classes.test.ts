@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { describeClasses, matchClasses } from './classes.ts';
-import { parseTable } from './label-table.ts';
+import { parseTable } from './text-files.ts';
 import { nameKey, naturalOrder } from './names.ts';
 import type { ClassInfo } from './types.ts';
 

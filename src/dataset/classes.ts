@@ -2,7 +2,7 @@ import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
 import { didYouMean, info, quoted, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
-import { columnOf, type Row, type Table } from './label-table.ts';
+import { columnOf, type Row, type Table } from './text-files.ts';
 import { nameKey, sortNaturally, visible } from './names.ts';
 import type { ClassInfo, Finding } from './types.ts';
 

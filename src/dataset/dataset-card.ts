@@ -1,7 +1,6 @@
 import { DataError } from '../errors.ts';
 import type { Labelled } from './dataset-layout.ts';
-import { decodeText } from './decode-text.ts';
-import { type Table, tableOf } from './label-table.ts';
+import { decodeText, type Table, tableOf } from './text-files.ts';
 import type { SourceFile } from './tree.ts';
 
 export const CARD_NAME = 'readme.md';

@@ -1,8 +1,7 @@
 import { posix } from 'node:path';
 import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
-import { decodeText, parseJson } from './decode-text.ts';
-import type { Table } from './label-table.ts';
+import { decodeText, parseJson, type Table } from './text-files.ts';
 import type { SourceFile, Tree } from './tree.ts';
 
 /** What another program wrote that is not read. */

@@ -7,7 +7,7 @@ import type { Labelled, Layout } from './dataset-layout.ts';
 import { info, quoted, warning } from './findings.ts';
 import { candidateBases } from './folders.ts';
 import { groupBy } from './groups.ts';
-import { parseTable, TABLE_ENDINGS, type Table } from './label-table.ts';
+import { parseTable, TABLE_ENDINGS, type Table } from './text-files.ts';
 import { readListed } from './listed.ts';
 import { lookupInTree } from './lookup.ts';
 import { nameKey } from './names.ts';

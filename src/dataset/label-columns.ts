@@ -1,7 +1,7 @@
 import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
 import { quoted, warning } from './findings.ts';
-import type { Table } from './label-table.ts';
+import type { Table } from './text-files.ts';
 import { nameKey, visible } from './names.ts';
 import type { Finding } from './types.ts';
 

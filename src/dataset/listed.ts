@@ -3,7 +3,7 @@ import { count, plural } from '../words.ts';
 import { columnsOf, missingColumn } from './columns.ts';
 import type { Labelled, LabelledFile } from './dataset-layout.ts';
 import { info, quoted, warning } from './findings.ts';
-import type { Table } from './label-table.ts';
+import type { Table } from './text-files.ts';
 import type { Lookup } from './lookup.ts';
 import { suspectSplits } from './split-suspects.ts';
 import type { Finding, Split } from './types.ts';

@@ -4,7 +4,7 @@ import { CARD_NAME, cardOf, classNamesOfCard } from './dataset-card.ts';
 import type { Labelled } from './dataset-layout.ts';
 import { candidateBases } from './folders.ts';
 import { CLASSES_NAME } from './indexes.ts';
-import { parseTable, type Table, tableOf } from './label-table.ts';
+import { parseTable, type Table, tableOf } from './text-files.ts';
 import { readLayout } from './layouts.ts';
 import type { Folder, SourceFile, Tree } from './tree.ts';
 import type { Finding } from './types.ts';

@@ -13,7 +13,7 @@ import { LAYOUT_HINT } from './folder-checks.ts';
 import { refuseForeignFile, refuseForeignTable } from './foreign.ts';
 import { groupBy } from './groups.ts';
 import { CLASSES_NAME } from './indexes.ts';
-import { parseTable, TABLE_ENDINGS } from './label-table.ts';
+import { parseTable, TABLE_ENDINGS } from './text-files.ts';
 import { readListed } from './listed.ts';
 import { type Lookup, lookupInTree, lookupOnDisk } from './lookup.ts';
 import { visible } from './names.ts';

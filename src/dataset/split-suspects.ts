@@ -2,7 +2,7 @@ import { DataError } from '../errors.ts';
 import { type Columns, SPLIT_COLUMNS } from './columns.ts';
 import { quoted, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
-import type { Row, Table } from './label-table.ts';
+import type { Row, Table } from './text-files.ts';
 import { visible } from './names.ts';
 import { meansSplit } from './splits.ts';
 import type { Finding } from './types.ts';

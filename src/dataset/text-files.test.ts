@@ -1,5 +1,54 @@
 import { describe, expect, it } from 'vitest';
-import { parseTable } from './label-table.ts';
+import { decodeText, parseJson, parseTable } from './text-files.ts';
+
+const utf16be = (text: string) => Buffer.from(text, 'utf16le').swap16();
+
+describe('text of files', () => {
+  it.each([
+    ['UTF-8', Buffer.from('path,ä')],
+    ['UTF-8 with a mark', Buffer.from('\ufeffpath,ä')],
+    ['UTF-16LE with a mark', Buffer.from('\ufeffpath,ä', 'utf16le')],
+    ['UTF-16BE with a mark', utf16be('\ufeffpath,ä')],
+    ['UTF-16LE without one', Buffer.from('path,ä', 'utf16le')],
+    ['UTF-16BE without one', utf16be('path,ä')],
+  ])('is read as %s', (_, bytes) => {
+    expect(decodeText(bytes, 'list.csv')).toBe('path,ä');
+  });
+
+  it('is refused in another encoding', () => {
+    expect(() => decodeText(Buffer.from('caf\u00e9,x', 'latin1'), 'list.csv')).toThrow(
+      'list.csv is not in UTF-8',
+    );
+  });
+
+  it('is empty', () => {
+    expect(decodeText(new Uint8Array(), 'list.csv')).toBe('');
+  });
+});
+
+describe('JSON', () => {
+  it('is read', () => {
+    const value = { a: [{ b: 'x:{"y": 1}' }, { b: '\\"b": "' }], 'c"': { a: null } };
+    expect(parseJson(JSON.stringify(value))).toEqual(value);
+  });
+
+  it.each([
+    '{"a": 1, "b": 2, "a": 3}',
+    '{"x": {"a": 1, "c": "\\"a\\":", "a" : 2}}',
+    '[{"b": 1, "a": {}, "a": {}}]',
+    '{"a": 1, "\\u0061": 2}',
+  ])('with a key that is given twice is refused: %s', (text) => {
+    expect(() => parseJson(text)).toThrow('the key "a" is given twice');
+  });
+
+  it('with keys that differ only in how they are escaped', () => {
+    expect(parseJson('{"\\u0061\\\\": 1, "a": 2}')).toEqual({ 'a\\': 1, a: 2 });
+  });
+
+  it('that is broken is refused', () => {
+    expect(() => parseJson('{"a": ')).toThrow(SyntaxError);
+  });
+});
 
 const read = (text: string, name = 'list.csv') => parseTable(Buffer.from(text), name);
 

@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+import { visible } from './names.ts';
+
+describe('names as they are seen', () => {
+  it.each([
+    ['zero-width space', 'apple\u200b pie\u200b'],
+    ['byte order mark', '\ufeffapple pie'],
+    ['no-break space', 'apple\u00a0pie'],
+    ['soft hyphen', 'ap\u00adple pie'],
+    ['marks of direction', '\u200eapple\u202a pie\u202c\u2069'],
+    ['word joiner', 'apple\u2060 pie'],
+    ['blanks', ' apple\u3000\t pie\n'],
+  ])('have no %s', (_, name) => {
+    expect(visible(name)).toBe('apple pie');
+  });
+
+  it('are in form NFC, also where something invisible stood before an accent', () => {
+    expect(visible('cafe\u0301')).toBe('café');
+    expect(visible('cafe\u200b\u0301')).toBe('café');
+  });
+
+  it('keep what changes how scripts and emoji look', () => {
+    for (const name of ['👩‍🌾', '❤️', 'می‌خواهم', '猫', '🏴󠁧󠁢󠁥󠁮󠁧󠁿'])
+      expect(visible(name)).toBe(name.normalize('NFC'));
+  });
+});
