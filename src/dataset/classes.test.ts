@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { describeClasses, matchClasses } from './classes.ts';
-import { parseTable } from './text-files.ts';
 import { nameKey, naturalOrder } from './names.ts';
+import { parseTable } from './text-files.ts';
 import type { ClassInfo } from './types.ts';
 
 const table = (text: string) => parseTable(new TextEncoder().encode(text), 'classes.csv');

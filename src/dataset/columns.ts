@@ -3,9 +3,9 @@ import { count } from '../words.ts';
 import { info, quoted, warning } from './findings.ts';
 import { joinedFindings, joinedLabels } from './joined-labels.ts';
 import { compareLabels, isNumbered } from './label-columns.ts';
-import { columnOf, type Row, type Table } from './text-files.ts';
 import { spellingFindings, visible } from './names.ts';
 import { meansSplit, splitNamed } from './splits.ts';
+import { columnOf, type Row, type Table } from './text-files.ts';
 import type { Finding, Split } from './types.ts';
 
 const PATH_COLUMNS =

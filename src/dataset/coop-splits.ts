@@ -5,7 +5,6 @@ import { isImagePath } from '../image/image-paths.ts';
 import { faultOf } from '../options.ts';
 import { count, plural } from '../words.ts';
 import type { Labelled, LabelledFile, Layout } from './dataset-layout.ts';
-import { decodeText, parseJson, tableOf } from './text-files.ts';
 import { info, warning } from './findings.ts';
 import { candidateBases } from './folders.ts';
 import { groupBy } from './groups.ts';
@@ -14,6 +13,7 @@ import { readListed } from './listed.ts';
 import { lookupInTree } from './lookup.ts';
 import { visible } from './names.ts';
 import { splitNamed } from './splits.ts';
+import { decodeText, parseJson, tableOf } from './text-files.ts';
 import type { SourceFile, Tree } from './tree.ts';
 import type { Split } from './types.ts';
 

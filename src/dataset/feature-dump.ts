@@ -7,12 +7,12 @@ import { type Matrix, norm, row } from '../math/matrix.ts';
 import { faultOf } from '../options.ts';
 import { CONFIGURATION_LIMIT, readRegular } from '../store/regular.ts';
 import { count, plural } from '../words.ts';
-import { decodeText, parseJson } from './text-files.ts';
 import { type DumpTable, openTables } from './dump-tables.ts';
 import { quoted } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { visible } from './names.ts';
 import { splitNamed } from './splits.ts';
+import { decodeText, parseJson } from './text-files.ts';
 import type { ClassInfo, Split } from './types.ts';
 
 /** Embeddings with their classes. */

@@ -2,22 +2,22 @@ import { posix } from 'node:path';
 import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
 import { plural } from '../words.ts';
+import { CLASSES_NAME } from './classes.ts';
 import { columnsOf, missingColumn, pathColumn } from './columns.ts';
 import type { Labelled, Layout } from './dataset-layout.ts';
 import { info, quoted, warning } from './findings.ts';
 import { candidateBases } from './folders.ts';
 import { groupBy } from './groups.ts';
-import { parseTable, TABLE_ENDINGS, type Table } from './text-files.ts';
 import { readListed } from './listed.ts';
 import { lookupInTree } from './lookup.ts';
 import { nameKey } from './names.ts';
 import { splitNamed } from './splits.ts';
+import { parseTable, TABLE_ENDINGS, type Table } from './text-files.ts';
 import { type Folder, oncePerTree, type SourceFile, type Tree } from './tree.ts';
 import type { Finding, Split } from './types.ts';
 
 /** Tables that list a folder's pictures, in any case. */
 const INDEX_NAMES = ['index', 'metadata'].flatMap((name) => TABLE_ENDINGS.map((ending) => name + ending));
-export const CLASSES_NAME = 'classes.csv';
 
 /** Whether a file's name says that it lists the pictures of its folder. */
 export function isIndexName(name: string): boolean {

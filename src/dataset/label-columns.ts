@@ -1,8 +1,8 @@
 import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
 import { quoted, warning } from './findings.ts';
-import type { Table } from './text-files.ts';
 import { nameKey, visible } from './names.ts';
+import type { Table } from './text-files.ts';
 import type { Finding } from './types.ts';
 
 /** Whether a column holds nothing but whole numbers: codes of classes. */

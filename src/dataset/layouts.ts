@@ -2,6 +2,7 @@ import { DataError, UsageError } from '../errors.ts';
 import { coopLayout } from './coop-splits.ts';
 import type { Labelled, LabelledFile, Layout, LayoutResult } from './dataset-layout.ts';
 import { indexLayout } from './indexes.ts';
+import { givenTable } from './listed.ts';
 import { visible } from './names.ts';
 import { severalSets } from './several-sets.ts';
 import type { Tree } from './tree.ts';
@@ -10,6 +11,7 @@ import { classFolders, foreignData, tableLayout } from './unmarked.ts';
 
 /** The first that matches is read. What a file marks comes before what folders alone say. */
 const builtIn: readonly Layout[] = [
+  givenTable,
   indexLayout,
   coopLayout,
   severalSets,
@@ -56,7 +58,7 @@ export function registerLayout<L extends Layout>(layout: L): L {
 
 /** The labelled pictures of a tree by the first layout that matches. Throws `DataError` where none does. */
 export async function readLayout(tree: Tree, signal?: AbortSignal): Promise<Labelled> {
-  for (const layout of own.values()) {
+  for (const layout of tree.table ? [] : own.values()) {
     const result = await layout.read(tree, { signal });
     if (result) return complete(layout, checked(layout, result));
   }

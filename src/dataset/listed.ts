@@ -1,11 +1,12 @@
 import { DataError } from '../errors.ts';
 import { count, plural } from '../words.ts';
 import { columnsOf, missingColumn } from './columns.ts';
-import type { Labelled, LabelledFile } from './dataset-layout.ts';
+import type { Labelled, LabelledFile, Layout } from './dataset-layout.ts';
 import { info, quoted, warning } from './findings.ts';
-import type { Table } from './text-files.ts';
-import type { Lookup } from './lookup.ts';
+import { refuseForeignTable } from './foreign.ts';
+import { type Lookup, lookupNear } from './lookup.ts';
 import { suspectSplits } from './split-suspects.ts';
+import { parseTable, type Table } from './text-files.ts';
 import type { Finding, Split } from './types.ts';
 
 interface Skipped {
@@ -42,6 +43,18 @@ export async function readListed(tables: readonly PictureTable[], signal?: Abort
     findings: [...findings, ...splitFindings(layout, all)],
   };
 }
+
+/** A table that is given itself. */
+export const givenTable: Layout = {
+  id: 'given-table',
+  about: 'a table itself, with paths and labels',
+  async read({ root, table: file }, { signal }) {
+    if (!file) return undefined;
+    const table = parseTable(await file.read(), file.path);
+    refuseForeignTable(table);
+    return { ...(await readListed([{ table, lookup: lookupNear(root) }], signal)), files: [file] };
+  },
+};
 
 /** Adds a table's pictures to those known, by where they are; returns what is worth a word. */
 async function listInto(

@@ -1,11 +1,11 @@
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, posix, resolve } from 'node:path';
+import { basename, dirname, extname, posix, resolve } from 'node:path';
 import { DataError, throwIfAborted } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
 import { quoted } from './findings.ts';
 import { groupBy } from './groups.ts';
-import { diskFile } from './source.ts';
+import { diskFile, folderTree } from './source.ts';
 import { splitNamed } from './splits.ts';
 import type { SourceFile, Tree } from './tree.ts';
 import type { Split } from './types.ts';
@@ -47,8 +47,19 @@ export function lookupInTree(tree: Tree, base: string): Lookup {
 /** Rows that are looked up at the same time. */
 const AT_ONCE = 256;
 
-/** Files on disk, relative to the folder of a table that a person named, or absolute. A folder is listed once for all its rows. */
-export function lookupOnDisk(table: string): Lookup {
+/** Files on disk; where no row leads to one, those that lie anywhere below the folder of the table, whose path is given. */
+export function lookupNear(table: string): Lookup {
+  return async (paths, context) => {
+    const found = await lookupOnDisk(table)(paths, context);
+    if (found.some(Boolean)) return found;
+    const tree = await folderTree(dirname(table), context.signal);
+    const split = splitNamed(basename(table, extname(table)));
+    return lookupInTree(tree, '')(paths, { split, ...context });
+  };
+}
+
+/** Files on disk, relative to the folder of a table, or absolute. A folder is listed once for all its rows. */
+function lookupOnDisk(table: string): Lookup {
   const folder = dirname(table);
   return async (paths, { signal }) => {
     const listed = new Map<string, Promise<Map<string, Dirent>>>();

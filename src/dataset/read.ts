@@ -1,26 +1,25 @@
-import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, extname, join, resolve } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { extname, posix, resolve } from 'node:path';
 import { giveWay } from '../abort.ts';
 import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
 import { unlessMissing } from '../store/regular.ts';
 import { withNamedErrors } from '../system-error.ts';
 import { count, number } from '../words.ts';
-import { describeClasses } from './classes.ts';
-import { CARD_NAME, cardOf, classNamesOfCard } from './dataset-card.ts';
+import { CARD_NAME, CLASSES_NAME, cardOf, classNamesOfCard, describeClasses } from './classes.ts';
+import type { Labelled } from './dataset-layout.ts';
 import { info, quoted, warning } from './findings.ts';
 import { LAYOUT_HINT } from './folder-checks.ts';
-import { refuseForeignFile, refuseForeignTable } from './foreign.ts';
+import { candidateBases } from './folders.ts';
+import { refuseForeignFile } from './foreign.ts';
 import { groupBy } from './groups.ts';
-import { CLASSES_NAME } from './indexes.ts';
-import { parseTable, TABLE_ENDINGS } from './text-files.ts';
-import { readListed } from './listed.ts';
-import { type Lookup, lookupInTree, lookupOnDisk } from './lookup.ts';
+import { readLayout } from './layouts.ts';
 import { visible } from './names.ts';
-import { type Found, readTree } from './read-tree.ts';
-import { diskFile, folderTree, zipTree } from './source.ts';
-import { splitNamed } from './splits.ts';
+import { diskFile, folderTree, tableTree, zipTree } from './source.ts';
+import { parseTable, TABLE_ENDINGS, type Table, tableOf } from './text-files.ts';
+import type { SourceFile, Tree } from './tree.ts';
 import type { Dataset, Example, Finding, Split } from './types.ts';
+import { unusedFiles } from './unused-files.ts';
 
 /** How a data set is read. */
 export interface ReadOptions {
@@ -36,18 +35,19 @@ export interface ReadOptions {
  * such a table itself, CoOp's layouts, or a zip of any of these. Pictures are listed, not opened. Throws `DataError` when
  * `source` is missing, empty or laid out otherwise; what is merely odd is in `findings`.
  */
-export function readDataset(source: string, options: ReadOptions = {}): Promise<Dataset> {
+export function readDataset(source: string, { split, classes, signal }: ReadOptions = {}): Promise<Dataset> {
   return withNamedErrors(async () => {
-    const found = await read(source, options.signal);
-    await giveWay(options.signal);
-    const classesTable = options.classes
-      ? parseTable(await diskFile(options.classes, options.classes).read(), options.classes)
-      : found.classesTable;
-    return selectSplit(assemble(found, classesTable), options.split);
+    const tree = await openSource(source, signal);
+    await giveWay(signal);
+    const labelled = await readLayout(tree, signal);
+    await giveWay(signal);
+    const names = await readClassNames(tree, labelled, classes);
+    return selectSplit(assemble(tree, labelled, names), split);
   });
 }
 
-async function read(source: string, signal?: AbortSignal): Promise<Found> {
+/** The files of a source. Throws `DataError` where it is none. */
+async function openSource(source: string, signal?: AbortSignal): Promise<Tree> {
   const stats = await stat(source).catch(unlessMissing);
   if (!stats) {
     throw new DataError(`There is no file or folder ${source}`, {
@@ -56,10 +56,10 @@ async function read(source: string, signal?: AbortSignal): Promise<Found> {
       details: { path: source },
     });
   }
-  if (stats.isDirectory()) return readTree(await folderTree(source, signal), signal);
+  if (stats.isDirectory()) return folderTree(source, signal);
   const ending = extname(source).toLowerCase();
-  if (ending === '.zip') return readTree(await zipTree(source, signal), signal);
-  if (TABLE_ENDINGS.includes(ending)) return readTableFile(source, signal);
+  if (ending === '.zip') return zipTree(source, signal);
+  if (TABLE_ENDINGS.includes(ending)) return tableTree(source, [CLASSES_NAME, CARD_NAME]);
   if (!isImagePath(source)) await refuseForeignFile(diskFile(source, resolve(source)));
   const kind = isImagePath(source) ? 'a single picture' : 'neither a folder, a table nor a zip archive';
   throw new DataError(`${source} is ${kind}, and a data set is needed`, {
@@ -69,46 +69,43 @@ async function read(source: string, signal?: AbortSignal): Promise<Found> {
   });
 }
 
-async function readTableFile(source: string, signal?: AbortSignal): Promise<Found> {
-  const root = resolve(source);
-  const table = parseTable(await diskFile(source, root).read(), basename(source));
-  refuseForeignTable(table);
-  const labelled = await readListed([{ table, lookup: lookupNear(root) }], signal);
-  const beside = await readdir(dirname(root));
-  const fileBeside = (wanted: string) => {
-    const name = beside.find((other) => other.toLowerCase() === wanted && other !== basename(root));
-    return name === undefined ? undefined : diskFile(name, join(dirname(root), name));
-  };
-  const classes = fileBeside(CLASSES_NAME);
-  const card = cardOf(labelled, fileBeside(CARD_NAME));
-  return {
-    name: basename(source, extname(source)),
-    root,
-    labelled,
-    findings: [],
-    classesTable: classes
-      ? parseTable(await classes.read(), CLASSES_NAME)
-      : card && (await classNamesOfCard(card)),
-  };
+/** A table with the names of the classes, if there is one, and the files that were looked at for it. */
+interface ClassNames {
+  table?: Table;
+  files: SourceFile[];
 }
 
-/** Files on disk; where no row leads to one, those that lie anywhere below the table's folder. */
-function lookupNear(table: string): Lookup {
-  return async (paths, context) => {
-    const found = await lookupOnDisk(table)(paths, context);
-    if (found.some(Boolean)) return found;
-    const tree = await folderTree(dirname(table), context.signal);
-    const split = splitNamed(basename(table, extname(table)));
-    return lookupInTree(tree, '')(paths, { split, ...context });
-  };
+/** The names of the classes: those of the table at `given`, else of a classes.csv, else the layout's, else a data set card's. */
+async function readClassNames(tree: Tree, labelled: Labelled, given?: string): Promise<ClassNames> {
+  const others = candidateBases(tree).flatMap((base) => base.others);
+  // A file that the layout has read is the layout's own.
+  const named = (name: string) =>
+    others.find(
+      (file) => posix.basename(file.path).toLowerCase() === name && !labelled.files?.includes(file),
+    );
+  const [file, card] = [named(CLASSES_NAME), cardOf(labelled, named(CARD_NAME))];
+  const own = file
+    ? parseTable(await file.read(), file.path)
+    : (namesTable(labelled) ?? (card && (await classNamesOfCard(card))));
+  const table = given ? parseTable(await diskFile(given, given).read(), given) : own;
+  return { table, files: [file, card].flatMap((one) => one ?? []) };
 }
 
-function assemble(
-  { name, root, unreadable, labelled, findings, classesTable }: Found,
-  table = classesTable,
-): Dataset {
+/** The names that a layout gives its classes. */
+function namesTable({ layout, names }: Labelled): Table | undefined {
+  return (
+    names &&
+    tableOf(
+      layout,
+      Array.from(names, ([id, name]) => ({ id, name })),
+    )
+  );
+}
+
+/** The data set of labelled pictures whose classes are numbered, with all that was found. */
+function assemble(tree: Tree, labelled: Labelled, names: ClassNames): Dataset {
   const { order } = labelled;
-  const { classes, findings: classFindings } = describeClasses(labelled.classIds, table);
+  const { classes, findings: classFindings } = describeClasses(labelled.classIds, names.table);
   const indexOf = new Map(classes.map(({ id }, i) => [id, i]));
   const examples = labelled.pictures.map(({ file, label, split, group }): Example => {
     const index = label === undefined ? -1 : (indexOf.get(label) ?? -1);
@@ -121,16 +118,22 @@ function assemble(
       read: file.read,
     };
   });
-  const found = info('found', `${counts(classes.length, examples)}, read from ${labelled.layout}.`);
-  const empty = [...emptyClasses({ classes, examples }), ...absentClasses({ classes, examples })];
   return {
-    name,
-    root,
+    name: tree.name,
+    root: tree.root,
     classes,
     ...(order && { order: order.flatMap((id) => indexOf.get(visible(id)) ?? []) }),
     examples,
-    ...(unreadable?.length && { unreadable }),
-    findings: [found, ...labelled.findings, ...empty, ...findings, ...classFindings],
+    ...(tree.unreadable.length > 0 && { unreadable: tree.unreadable }),
+    findings: [
+      info('found', `${counts(classes.length, examples)}, read from ${labelled.layout}.`),
+      ...labelled.findings,
+      ...emptyClasses({ classes, examples }),
+      ...absentClasses({ classes, examples }),
+      ...tree.findings,
+      ...unusedFiles(tree, labelled, names.files),
+      ...classFindings,
+    ],
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
-import { basename, join, posix, resolve, sep } from 'node:path';
+import { basename, dirname, extname, join, posix, resolve, sep } from 'node:path';
 import { giveWay } from '../abort.ts';
 import { DataError, systemCode, TipAdapterError, throwIfAborted } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
@@ -24,6 +24,26 @@ const LISTED: FileUse = {
 /** A file on disk under the name by which the source calls it. */
 export function diskFile(path: string, absolute: string): SourceFile {
   return { path, absolute, read: () => readRegular(absolute, LISTED) };
+}
+
+/** A table that is given itself, with the files of some names, in any case, that lie beside it. */
+export async function tableTree(path: string, beside: readonly string[]): Promise<Tree> {
+  const root = resolve(path);
+  const [folder, name] = [dirname(root), basename(root)];
+  const others = (await readdir(folder)).filter(
+    (other) => other !== name && beside.includes(other.toLowerCase()),
+  );
+  const [table, ...files] = [name, ...others].map((one) => diskFile(one, join(folder, one)));
+  const all = grow([table!, ...files], []);
+  return {
+    name: basename(path, extname(path)),
+    root,
+    table,
+    ...all,
+    hidden: [],
+    findings: [],
+    unreadable: [],
+  };
 }
 
 /** The files of a zip archive; those that cannot be read are left out and said. */

@@ -2,9 +2,9 @@ import { DataError } from '../errors.ts';
 import { type Columns, SPLIT_COLUMNS } from './columns.ts';
 import { quoted, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
-import type { Row, Table } from './text-files.ts';
 import { visible } from './names.ts';
 import { meansSplit } from './splits.ts';
+import type { Row, Table } from './text-files.ts';
 import type { Finding } from './types.ts';
 
 /** A column with more values does not tell splits, unless its name says so. */

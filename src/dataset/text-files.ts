@@ -1,7 +1,7 @@
 import { type Options, parse } from 'csv-parse/sync';
 import { DataError } from '../errors.ts';
-import { count } from '../words.ts';
 import { parseJson as parseBounded } from '../json.ts';
+import { count } from '../words.ts';
 import { visible } from './names.ts';
 
 /**

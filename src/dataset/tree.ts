@@ -24,11 +24,13 @@ export interface Folder {
   total: number;
 }
 
-/** A tree of files: a folder on disk or a zip archive. */
+/** A tree of files: a folder on disk, a zip archive, or a table that is given itself. */
 export interface Tree {
   name: string;
   root: string;
   top: Folder;
+  /** The table that is given itself: the pictures that it lists may lie anywhere. */
+  table?: SourceFile;
   /** All files below `top`, in natural order. */
   files: SourceFile[];
   /** Files whose own name, or a folder's on their way, begins with a dot: read only where a table lists them. */

@@ -76,11 +76,9 @@ function listsSplit(path: string): boolean {
 }
 
 /** What is in a tree and neither a picture that is used nor one of the files that were read. */
-export function unusedFiles(
-  tree: Tree,
-  labelled: Labelled,
-  read: readonly (SourceFile | undefined)[],
-): Finding[] {
+export function unusedFiles(tree: Tree, labelled: Labelled, read: readonly SourceFile[]): Finding[] {
+  // What lies beside a table that is given itself is not meant.
+  if (tree.table) return [];
   const { pictures, files = [], isListed } = labelled;
   const known = new Set([...read, ...files, ...pictures.map(({ file }) => file)]);
   // Pictures outside of class folders are told with these.
