@@ -1,14 +1,16 @@
-// npm run docs: writes docs/cli.md, docs/methods.md and docs/licences.md from what they describe, and checks the links of all documents.
+// npm run docs: writes docs/cli.md, docs/methods.md, docs/licences.md and man/tip-adapter.1 from what they describe, and checks the links of all documents.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { install, root } from './npm.mjs';
 
 install();
 await import('../tests/typescript.mjs');
+const { renderManual } = await import('../src/cli/manual.ts');
 const { renderMethods, renderReference } = await import('../src/cli/reference.ts');
 const { renderLicences } = await import('./licences.mjs');
 const { documents, linkFaults, reportFaults } = await import('./links.mjs');
 writeFileSync(join(root, 'docs', 'cli.md'), await renderReference());
 writeFileSync(join(root, 'docs', 'methods.md'), await renderMethods());
 writeFileSync(join(root, 'docs', 'licences.md'), renderLicences());
+writeFileSync(join(root, 'man', 'tip-adapter.1'), await renderManual());
 process.exitCode = reportFaults(linkFaults(documents())) ? 0 : 1;

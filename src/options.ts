@@ -18,6 +18,8 @@ export interface Option<T = unknown> {
   /** One-letter form on the command line. */
   readonly short?: string;
   readonly choices?: readonly string[];
+  /** The value is the id of one of these or, for a `<list>`, several ids: completions know them. */
+  readonly names?: 'encoders' | 'methods';
   /** A flag that is on where it is not given, though no default says so: it is typed to turn it off. */
   readonly isOn?: boolean;
   /** Taken, but not listed in help. */
@@ -40,6 +42,7 @@ export interface OptionFacts<T> {
   default?: T;
   short?: string;
   value?: string;
+  names?: Option['names'];
   formerly?: Former;
 }
 

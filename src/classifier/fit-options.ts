@@ -19,6 +19,7 @@ export const fitOptions = {
   encoder: text({
     default: 'auto',
     value: '<name>',
+    names: 'encoders',
     help: 'The encoder: a name, hf:owner/repo, a folder, or auto.',
   }),
   method: nameOf(['auto', ...listMethods().map(({ id }) => id)], {

@@ -11,13 +11,15 @@ type Typed<A extends readonly string[]> = number extends A['length']
     : readonly [];
 type TypedOne<A> = A extends `<${string}...>`
   ? [string, ...string[]]
-  : A extends `<${string}>`
-    ? [string]
-    : [string?];
+  : A extends `[${string}...]`
+    ? string[]
+    : A extends `<${string}>`
+      ? [string]
+      : [string?];
 
 /** What a command takes and does: everything that parsing, help and the reference page need, as data. */
 export interface Command<T extends Options = Options, A extends readonly string[] = readonly string[]> {
-  /** `<data>` must be there, `[data]` may, `<images...>` is one or more. */
+  /** `<data>` must be there, `[data]` may, `<images...>` is one or more, `[words...]` any number. */
   readonly args: A;
   readonly options: T;
   /** Options that depend on what is typed; they come before `options` of the same name. */
@@ -32,7 +34,25 @@ export interface Command<T extends Options = Options, A extends readonly string[
    */
   check?(args: Typed<A>, values: ValuesOf<T>): void | Promise<void>;
   /** `args` as typed, one after the other; `values` checked and with defaults. */
-  run(args: Typed<A>, values: ValuesOf<T>, io: Io): Promise<void>;
+  run(args: Typed<A>, values: ValuesOf<T>, io: Io, program: Program): Promise<void>;
+}
+
+/** A command by name. What it takes and does is loaded when it is asked for, so that the program starts fast. */
+export interface ListedCommand {
+  /** As typed: `fit`, `encoders pull`. */
+  readonly name: string;
+  /** One sentence in plain words. */
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
+/** The program that a command is part of. */
+export interface Program {
+  readonly commands: readonly ListedCommand[];
+  /** What the commands are about that begin with one word: `encoders`. */
+  readonly groups: Readonly<Record<string, string>>;
+  /** Runs another command line. Throws its error. */
+  run(argv: readonly string[], io: Io): Promise<void>;
 }
 
 type Example = readonly [command: string, does: string];

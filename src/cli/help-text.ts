@@ -7,7 +7,9 @@ export function flagsText(name: string, { short, value: named, choices, ...optio
   return `${short ? `-${short}, ` : ''}--${isOn(option) ? 'no-' : ''}${flagName(name)}${value ? ` ${value}` : ''}`;
 }
 
-const isOn = ({ isOn: set, default: preset }: Pick<Option, 'isOn' | 'default'>) => set ?? preset === true;
+/** Whether a flag is on where it is not given. */
+export const isOn = ({ isOn: set, default: preset }: Pick<Option, 'isOn' | 'default'>) =>
+  set ?? preset === true;
 
 /** What an option does, and what it is without being given. */
 export function helpText({ help, choices, ...option }: Option): string {

@@ -1,8 +1,11 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { version } from '../version.ts';
 import { commands } from './commands/index.ts';
 import { recordingIo } from './io.fixture.ts';
+import { renderManual } from './manual.ts';
 import { runCli } from './program.ts';
 import { renderMethods, renderReference } from './reference.ts';
 
@@ -90,12 +93,25 @@ describe('runCli', () => {
   });
 });
 
+describe('the manual page', () => {
+  const isHere = spawnSync('mandoc', ['-T', 'lint'], { input: '' }).error === undefined;
+  it.skipIf(!isHere)('has no fault that mandoc finds (needs mandoc)', () => {
+    const { stdout } = spawnSync('mandoc', ['-T', 'lint', '-W', 'warning'], {
+      input: readFileSync(new URL('../../man/tip-adapter.1', import.meta.url)),
+      encoding: 'utf8',
+    });
+    // The page has no date: it would change with every day.
+    expect(stdout.split('\n').filter((line) => line && !/missing date/.test(line))).toEqual([]);
+  });
+});
+
 describe('the reference pages', () => {
   it.each([
-    ['cli.md', renderReference],
-    ['methods.md', renderMethods],
-  ])('docs/%s is what the tables say (npm run docs)', async (name, render) => {
-    const written = await readFile(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+    ['docs/cli.md', renderReference],
+    ['docs/methods.md', renderMethods],
+    ['man/tip-adapter.1', renderManual],
+  ])('%s is what the tables say (npm run docs)', async (name, render) => {
+    const written = await readFile(new URL(`../../${name}`, import.meta.url), 'utf8');
     expect(written.replaceAll('\r\n', '\n')).toBe(await render());
   });
 });

@@ -4,8 +4,8 @@ import type { Device } from '../engine/device.ts';
 import { UsageError } from '../errors.ts';
 import type { Option, Options } from '../options.ts';
 import { version } from '../version.ts';
-import type { Command } from './command.ts';
-import { commands } from './commands/index.ts';
+import type { Command, Program } from './command.ts';
+import { commands, groups } from './commands/index.ts';
 import { tellFailure } from './failure.ts';
 import { flagsText, helpText } from './help-text.ts';
 import { type Io, quiet } from './io.ts';
@@ -14,9 +14,7 @@ import { type Io, quiet } from './io.ts';
 export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   const told = { json: argv.includes('--json'), verbose: argv.includes('--verbose') };
   try {
-    const own = await withOwn(argv);
-    const program = await createProgram(own, io);
-    await program.parseAsync([...own], { from: 'user' });
+    await runLine(argv, io);
     return 0;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
@@ -26,26 +24,39 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-/** What a command with several words is about, by its first word. */
-const GROUPS: Readonly<Record<string, string>> = {
-  encoders: 'List, download, show, remove and bundle encoders.',
-  data: 'Check public data sets.',
-};
+/** The same, but throws. */
+async function runLine(argv: readonly string[], io: Io): Promise<void> {
+  const own = await withOwn(argv);
+  const program = await createProgram(own, io);
+  await program.parseAsync(withoutVainHelp(own), { from: 'user' });
+}
+
+const PROGRAM: Program = { commands, groups, run: runLine };
+
+/** Commander would answer a request for the help of an unknown command with the help of all. */
+function withoutVainHelp(argv: readonly string[]): string[] {
+  const [first, second = ''] = argv.filter((word) => !word.startsWith('-'));
+  const isKnown =
+    first === undefined ||
+    commands.some(({ name }) => name === first || name === `${first} ${second}`) ||
+    (second === '' && first in groups);
+  return isKnown ? [...argv] : argv.filter((word) => word !== '--help' && word !== '-h');
+}
 
 /** All commands by name; the one that is named is filled in. */
 async function createProgram(argv: readonly string[], io: Io): Promise<Commander> {
   const program = configure(new Commander('tip-adapter'), io)
     .description('Make image classifiers from a few labelled pictures.')
     .version(version, '--version', 'Print the version.')
-    .addHelpText('after', '\nHelp for a command: tip-adapter <command> --help');
-  const groups = new Map<string, Commander>();
+    .addHelpText('after', '\nHelp for a command: tip-adapter help <command>');
+  const parents = new Map<string, Commander>();
   const words = argv.filter((word) => !word.startsWith('-'));
   for (const { name, summary, load } of commands) {
     const [first = name, second] = name.split(' ');
-    if (second && !groups.has(first)) {
-      groups.set(first, configure(program.command(first), io).description(GROUPS[first]!));
+    if (second && !parents.has(first)) {
+      parents.set(first, configure(program.command(first), io).description(groups[first]!));
     }
-    const parent = second ? (groups.get(first) as Commander) : program;
+    const parent = second ? (parents.get(first) as Commander) : program;
     const target = configure(parent.command(second ?? first), io).description(summary);
     if (words[0] === first && (!second || words[1] === second)) await fill(target, await load(), argv, io);
   }
@@ -93,7 +104,7 @@ async function fill(target: Commander, command: Command, argv: readonly string[]
     const own = common.quiet ? quiet(io) : io;
     await command.check?.(target.args, values);
     if (command.computes) await chooseDevice(device as Device, own);
-    await command.run(target.args, values, own);
+    await command.run(target.args, values, own, PROGRAM);
   });
 }
 

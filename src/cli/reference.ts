@@ -1,12 +1,14 @@
 import type { Options } from '../options.ts';
 import { renderMarkdown } from '../report/table.ts';
-import { commonOptions, optionsOf } from './command.ts';
-import { commands, type ListedCommand } from './commands/index.ts';
+import { commonOptions } from './command.ts';
+import { commands } from './commands/index.ts';
+import { EXIT_STATUSES } from './exit-statuses.ts';
 import { flagsText, helpText } from './help-text.ts';
+import { type TabledCommand, tabledCommands } from './tables.ts';
 
 /** The page docs/cli.md: every command with its options and examples, from the tables that drive the program itself. */
 export async function renderReference(): Promise<string> {
-  const sections = await Promise.all(commands.map(section));
+  const sections = (await tabledCommands(commands)).map(section);
   return `${[INTRODUCTION, ...sections, ON_DEVICES, OUTCOME].join('\n\n')}\n`;
 }
 
@@ -61,14 +63,7 @@ a pipe, and escaped when it is a terminal. CSV cells are data and are not protec
 compute a cell that begins with \`=\`, \`+\`, \`-\` or \`@\`, so import CSV of untrusted file names as text.
 
 ${renderMarkdown({
-  rows: [
-    [0, 'done'],
-    [1, 'unexpected error'],
-    [2, 'wrong usage, such as an unknown option or a value out of range'],
-    [3, 'wrong data, such as an unreadable picture or a missing folder'],
-    [4, 'a classifier file or an encoder is wrong or missing'],
-    [130, 'interrupted; finished work is kept and the same command continues from there'],
-  ] as const,
+  rows: EXIT_STATUSES,
   columns: [
     { title: 'Exit status', value: ([status]) => status },
     { title: 'Meaning', value: ([, meaning]) => meaning },
@@ -95,17 +90,15 @@ function optionList(options: Options): string {
     .join('\n');
 }
 
-async function section({ name, summary, load }: ListedCommand): Promise<string> {
-  const command = await load();
-  const { args, examples } = command;
-  const entries = Object.entries(optionsOf(command));
+function section({ name, summary, command: { args, examples }, options }: TabledCommand): string {
+  const entries = Object.entries(options);
   const usage = ['tip-adapter', name, ...args, ...(entries.length > 0 ? ['[options]'] : [])].join(' ');
   const shown = examples.map(([line, does]) => `# ${does}\n${line}`);
   return [
     `## ${name}`,
     summary,
     `\`\`\`\n${usage}\n\`\`\``,
-    ...(entries.length > 0 ? [optionList(optionsOf(command))] : []),
+    ...(entries.length > 0 ? [optionList(options)] : []),
     `\`\`\`sh\n${shown.join('\n\n')}\n\`\`\``,
   ].join('\n\n');
 }

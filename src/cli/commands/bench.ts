@@ -22,10 +22,18 @@ export const benchCommand = defineCommand({
       text({ value: '<list>', help: "Numbers of examples per class (default: 1,2,4,8,16, or the suite's)." }),
     ),
     methods: optional(
-      text({ value: '<list>', help: "Methods, or all (default: auto, prototype and the paper's)." }),
+      text({
+        value: '<list>',
+        names: 'methods',
+        help: "Methods, or all (default: auto, prototype and the paper's).",
+      }),
     ),
     encoders: optional(
-      text({ value: '<list>', help: "Encoders for the pictures (default: auto, or the suite's)." }),
+      text({
+        value: '<list>',
+        names: 'encoders',
+        help: "Encoders for the pictures (default: auto, or the suite's).",
+      }),
     ),
     seeds: text({ default: '1,2,3', value: '<list>', help: 'Seeds; each one draws its own examples.' }),
     views: integer({

@@ -16,6 +16,7 @@ export const demoCommand = defineCommand({
     encoder: text({
       default: 'auto',
       value: '<name>',
+      names: 'encoders',
       help: 'The encoder: a name, hf:owner/repo, a folder, or auto.',
     }),
   },

@@ -1,13 +1,10 @@
-import type { Command } from '../command.ts';
+import type { ListedCommand } from '../command.ts';
 
-/** A command by name. What it takes and does is loaded when it is asked for, so that the program starts fast. */
-export interface ListedCommand {
-  /** As typed: `fit`, `encoders pull`. */
-  readonly name: string;
-  /** One sentence in plain words. */
-  readonly summary: string;
-  load(): Promise<Command>;
-}
+/** What a command with several words is about, by its first word. */
+export const groups: Readonly<Record<string, string>> = {
+  encoders: 'List, download, show, remove and bundle encoders.',
+  data: 'Check public data sets.',
+};
 
 /** Every command, in the order in which a person meets them. */
 export const commands: readonly ListedCommand[] = [
@@ -113,5 +110,15 @@ export const commands: readonly ListedCommand[] = [
     name: 'doctor',
     summary: 'Check whether this machine has what the program needs.',
     load: async () => (await import('./doctor.ts')).doctorCommand,
+  },
+  {
+    name: 'completions',
+    summary: 'Print a script that makes a shell complete command lines of this program.',
+    load: async () => (await import('./completions.ts')).completionsCommand,
+  },
+  {
+    name: 'help',
+    summary: 'Print the help of a command.',
+    load: async () => (await import('./help.ts')).helpCommand,
   },
 ];
