@@ -1,9 +1,19 @@
 import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
 import { info, quoted, warning } from './findings.ts';
-import { joinedFindings, joinedLabels } from './joined-labels.ts';
-import { compareLabels, isNumbered } from './label-columns.ts';
-import { spellingFindings, visible } from './names.ts';
+import { groupBy } from './groups.ts';
+import {
+  type Found,
+  isFlag,
+  isMissing,
+  isTrue,
+  LABEL_COLUMNS,
+  labelColumn,
+  objectsIn,
+  type Taken,
+  written,
+} from './label-columns.ts';
+import { visible } from './names.ts';
 import { meansSplit, splitNamed } from './splits.ts';
 import { columnOf, type Row, type Table } from './text-files.ts';
 import type { Finding, Split } from './types.ts';
@@ -11,12 +21,7 @@ import type { Finding, Split } from './types.ts';
 const PATH_COLUMNS =
   `path paths file_name filename filenames file files filepath filepaths file_path file_paths fname image_path
   img_path image_file image_name img_name image_filename image img image_id img_id id`.split(/\s+/);
-const LABEL_COLUMNS =
-  `label labels class category class_name label_name category_name target species class_id label_id
-  category_id class_index`.split(/\s+/);
-export const SPLIT_COLUMNS = 'split splits set subset partition phase usage fold_type data_set dataset'.split(
-  ' ',
-);
+const SPLIT_COLUMNS = 'split splits set subset partition phase usage fold_type data_set dataset'.split(' ');
 const FLAG = /^(is|in)_(train|training|val|valid|validation|test|testing|holdout)$/;
 /** Flags as long as another column is known to hold the classes: one of these may be a class. */
 const BARE_FLAG = /^(train|training|val|validation|test|testing|holdout)$/;
@@ -84,129 +89,7 @@ export function missingColumn(table: Table): DataError {
   });
 }
 
-const written = ({ written: names }: Table, column: string) => names.get(column) ?? column;
-
-type Taken = Set<string | undefined>;
-
-interface Found<T> {
-  of(row: Row): T;
-  findings: Finding[];
-}
-
-function labelColumn(table: Table, taken: Taken): Found<string> | undefined {
-  const known = LABEL_COLUMNS.filter((name) => table.columns.includes(name));
-  // Of a number and a name for the same class the name says more.
-  const column = known.find((name) => !isNumbered(table, name)) ?? known[0] ?? onlyOther(table, taken);
-  if (column === undefined) return flagColumns(table, taken);
-  taken.add(column);
-  if (table.lists?.has(column))
-    throw severalLabels(table, `a list of classes in "${written(table, column)}"`);
-  if (table.objects?.has(column)) throw objectsIn(table, column, LABEL_HINT);
-  if (table.rounded?.has(column)) throw roundedLabels(table, column);
-  const values = new Map<string, string>();
-  for (const row of table.rows) {
-    const value = row[column] ?? '';
-    if (values.has(value)) continue;
-    const seen = visible(value);
-    values.set(value, isMissing(seen) ? '' : seen);
-  }
-  const joined = joinedLabels([...values.values()]);
-  if (joined.certain.length > 0)
-    throw severalLabels(
-      table,
-      `several classes in one field of "${written(table, column)}": ${quoted(joined.certain)}`,
-    );
-  // After it is known that "1,0" is not two classes.
-  asIntegers(values);
-  const others = known.filter((name) => name !== column);
-  const findings = [
-    ...others.flatMap((other) => compareLabels(table, column, other)),
-    ...labelFindings(table, values, joined.possible),
-    ...spellingFindings(table.name, values),
-  ];
-  return { of: (row) => values.get(row[column] ?? '') as string, findings };
-}
-
-/** What pandas writes where there is no value. */
-const isMissing = (value: string) => /^(nan|<na>|#n\/?a|<nan>)$/i.test(value);
-
-/** pandas writes 1.0 for 1 where one value of the column is missing, and spreadsheets in much of Europe write 1,0. */
-function asIntegers(values: Map<string, string>): void {
-  const named = [...values.values()].filter((value) => value !== '');
-  if (!named.every((value) => /^-?\d+([.,]0+)?$/.test(value))) return;
-  for (const [given, value] of values) values.set(given, value.replace(/[.,]0+$/, ''));
-}
-
-function labelFindings(
-  table: Table,
-  values: ReadonlyMap<string, string>,
-  joined: readonly string[],
-): Finding[] {
-  const several = joinedFindings(table.name, joined);
-  const odd = [...values.values()].filter((value) => /^(none|null|n\/a|na|undefined)$/i.test(value));
-  if (odd.length === 0) return several;
-  const message = `${table.name}: ${quoted([...new Set(odd)])} counts as the name of a class; leave the field empty where there is no class.`;
-  return [...several, warning('class-called-none', message)];
-}
-
-/** Of two columns the one that is not the path is the class, where its values repeat (texts about pictures do not) and are not splits. */
-function onlyOther(table: Table, taken: Taken): string | undefined {
-  const [column, ...more] = table.columns.filter((name) => !taken.has(name));
-  if (column === undefined || more.length > 0) return undefined;
-  const values = new Set(table.rows.map((row) => row[column] ?? ''));
-  const tellsSplits = [...values].every((value) => value === '' || meansSplit(value));
-  return 2 * values.size <= table.rows.length && !tellsSplits ? column : undefined;
-}
-
-/** A column for each class, with a 1 in that of the picture's. */
-function flagColumns(table: Table, taken: Taken): Found<string> | undefined {
-  const columns = table.columns.filter((name) => !taken.has(name));
-  const areFlags = table.rows.every((row) => columns.every((column) => isFlag(row[column] ?? '')));
-  if (columns.length < 2 || table.rows.length === 0 || !areFlags) return undefined;
-  const own = (row: Row) => columns.filter((column) => isTrue(row[column] ?? ''));
-  const several = table.rows.findIndex((row) => own(row).length > 1);
-  if (several >= 0) throw severalLabels(table, `rows with a 1 in several of ${quoted(columns)}`);
-  for (const column of columns) taken.add(column);
-  const of = (row: Row) => {
-    const [column] = own(row);
-    return column === undefined ? '' : visible(written(table, column));
-  };
-  const message = `${table.name}: the columns ${quoted(columns.map((column) => written(table, column)))} are read as the classes.`;
-  return { of, findings: [info('flag-columns', message)] };
-}
-
-function severalLabels(table: Table, what: string): DataError {
-  return new DataError(`${table.name} has ${what}, but a picture can have only one class`, {
-    code: 'dataset/several-labels',
-    hint: 'Write a table with the columns path,label in which each picture has one class; leave out those with several.',
-    details: { path: table.name },
-  });
-}
-
-const LABEL_HINT = 'Write the name of the class as text: {"path": "images/1.jpg", "label": "cat"}.';
 const PATH_HINT = 'Write the path of the picture as text: {"path": "images/1.jpg", "label": "cat"}.';
-
-function objectsIn(table: Table, column: string, hint: string): DataError {
-  return new DataError(`${table.name} has an object in "${written(table, column)}", and a text is needed`, {
-    code: 'dataset/table',
-    hint,
-    details: { path: table.name, column },
-  });
-}
-
-function roundedLabels(table: Table, column: string): DataError {
-  return new DataError(
-    `${table.name} has numbers in "${written(table, column)}" that are too large to be told apart`,
-    {
-      code: 'dataset/table',
-      hint: 'Write them as text, between quotes: JSON keeps 15 digits of a number.',
-      details: { path: table.name, column },
-    },
-  );
-}
-
-const isFlag = (value: string) => /^([01]([.,]0+)?|true|false|yes|no|t|f|y|n)?$/i.test(value);
-const isTrue = (value: string) => /^(1([.,]0+)?|true|yes|t|y)$/i.test(value);
 
 function splitColumns(
   table: Table,
@@ -278,3 +161,55 @@ function splitColumn(table: Table, taken: Taken): string | undefined {
     })
   );
 }
+
+/** A column with more values does not tell splits, unless its name says so. */
+const MOST_VALUES = 4;
+const MOST_VALUES_NAMED = 20;
+
+/** Columns with few values that are about files, and not about what they are used for. */
+const ABOUT_FILES = new Set(
+  'width height depth channels mode format extension ext orientation rotation quality dpi'.split(' '),
+);
+
+/**
+ * Warns of unused columns that may tell the splits, though neither name nor values say so: those with up to four values, each in most of
+ * the classes, and those that are named for splits. Throws `DataError` where a value names a split, in whatever language: rows held out
+ * for testing would be learnt from.
+ */
+export function suspectSplits(table: Table, { unused, label }: Columns): Finding[] {
+  const classes = [...groupBy(table.rows, label)].filter(([name]) => name !== '').map(([, rows]) => rows);
+  return unused.flatMap((column) => {
+    const inColumn = (row: Row) => visible(row[column] ?? '');
+    const values = [...new Set(table.rows.map(inColumn))];
+    const isFew = values.length > 1 && values.length <= MOST_VALUES;
+    const isNamed =
+      SPLIT_COLUMNS.includes(column) &&
+      values.length > 1 &&
+      values.length <= MOST_VALUES_NAMED &&
+      2 * values.length <= table.rows.length;
+    if (!isFew && !isNamed) return [];
+    const inClasses = classes.map((rows) => new Set(rows.map(inColumn)));
+    const title = `${table.name}: the column "${written(table, column)}"`;
+    const shown = quoted(values.map((value) => value || '(empty)'));
+    if (isFew && inClasses.some(({ size }) => size > 1) && values.some(isSplit)) {
+      throw new DataError(`${title} seems to tell the splits under another name: ${shown}`, {
+        code: 'dataset/unknown-split',
+        hint: `${RENAME} If it tells something else, remove it.`,
+        details: { path: table.name, column, values },
+      });
+    }
+    const isInMost = (value: string) => 2 * inClasses.filter((own) => own.has(value)).length > classes.length;
+    const divides = isFew && classes.length > 1 && !ABOUT_FILES.has(column) && values.every(isInMost);
+    if (!divides && !isNamed) return [];
+    const why = isNamed
+      ? 'its values are not names of known splits'
+      : 'each of its values is in most classes';
+    const message = `${title} may tell the splits, but is not used (${why}: ${shown}), so all rows may be learnt from. ${RENAME}`;
+    return [warning('unknown-split-column', message)];
+  });
+}
+
+const RENAME = 'If it tells the splits, call it split and its values train, val and test.';
+
+/** "Valid" stands beside "invalid", too. */
+const isSplit = (value: string) => meansSplit(value) && value.toLowerCase() !== 'valid';

@@ -1,12 +1,168 @@
 import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
-import { quoted, warning } from './findings.ts';
-import { nameKey, visible } from './names.ts';
-import type { Table } from './text-files.ts';
+import { info, quoted, warning } from './findings.ts';
+import { nameKey, spellingFindings, visible } from './names.ts';
+import { meansSplit } from './splits.ts';
+import type { Row, Table } from './text-files.ts';
 import type { Finding } from './types.ts';
 
+export const LABEL_COLUMNS =
+  `label labels class category class_name label_name category_name target species class_id label_id
+  category_id class_index`.split(/\s+/);
+
+/** Columns that have a meaning already. */
+export type Taken = Set<string | undefined>;
+
+/** What rows say in a column, and what is to be told of it. */
+export interface Found<T> {
+  of(row: Row): T;
+  findings: Finding[];
+}
+
+/** A column's name as it is written. */
+export const written = ({ written: names }: Table, column: string) => names.get(column) ?? column;
+
+export const isFlag = (value: string) => /^([01]([.,]0+)?|true|false|yes|no|t|f|y|n)?$/i.test(value);
+export const isTrue = (value: string) => /^(1([.,]0+)?|true|yes|t|y)$/i.test(value);
+
+/** What tells the classes of the rows: one column, or one for each class that holds 0 or 1. Throws `DataError` where a row has several. */
+export function labelColumn(table: Table, taken: Taken): Found<string> | undefined {
+  const known = LABEL_COLUMNS.filter((name) => table.columns.includes(name));
+  // Of a number and a name for the same class the name says more.
+  const column = known.find((name) => !isNumbered(table, name)) ?? known[0] ?? onlyOther(table, taken);
+  if (column === undefined) return flagColumns(table, taken);
+  taken.add(column);
+  if (table.lists?.has(column))
+    throw severalLabels(table, `a list of classes in "${written(table, column)}"`);
+  if (table.objects?.has(column)) throw objectsIn(table, column, LABEL_HINT);
+  if (table.rounded?.has(column)) throw roundedLabels(table, column);
+  const values = new Map<string, string>();
+  for (const row of table.rows) {
+    const value = row[column] ?? '';
+    if (values.has(value)) continue;
+    const seen = visible(value);
+    values.set(value, isMissing(seen) ? '' : seen);
+  }
+  const joined = joinedLabels([...values.values()]);
+  if (joined.certain.length > 0)
+    throw severalLabels(
+      table,
+      `several classes in one field of "${written(table, column)}": ${quoted(joined.certain)}`,
+    );
+  // After it is known that "1,0" is not two classes.
+  asIntegers(values);
+  const others = known.filter((name) => name !== column);
+  const findings = [
+    ...others.flatMap((other) => compareLabels(table, column, other)),
+    ...labelFindings(table, values, joined.possible),
+    ...spellingFindings(table.name, values),
+  ];
+  return { of: (row) => values.get(row[column] ?? '') as string, findings };
+}
+
+/** What pandas writes where there is no value. */
+export const isMissing = (value: string) => /^(nan|<na>|#n\/?a|<nan>)$/i.test(value);
+
+/** pandas writes 1.0 for 1 where one value of the column is missing, and spreadsheets in much of Europe write 1,0. */
+function asIntegers(values: Map<string, string>): void {
+  const named = [...values.values()].filter((value) => value !== '');
+  if (!named.every((value) => /^-?\d+([.,]0+)?$/.test(value))) return;
+  for (const [given, value] of values) values.set(given, value.replace(/[.,]0+$/, ''));
+}
+
+function labelFindings(
+  { name }: Table,
+  values: ReadonlyMap<string, string>,
+  joined: readonly string[],
+): Finding[] {
+  const findings: Finding[] = [];
+  if (joined.length > 0) {
+    const message = `${name}: ${quoted(joined)} may each be several classes, because other rows have their words as classes; each is read as a class of its own.`;
+    findings.push(warning('joined-labels', message));
+  }
+  const odd = [...values.values()].filter((value) => /^(none|null|n\/a|na|undefined)$/i.test(value));
+  if (odd.length > 0) {
+    const message = `${name}: ${quoted([...new Set(odd)])} counts as the name of a class; leave the field empty where there is no class.`;
+    findings.push(warning('class-called-none', message));
+  }
+  return findings;
+}
+
+/** Of two columns the one that is not the path is the class, where its values repeat (texts about pictures do not) and are not splits. */
+function onlyOther(table: Table, taken: Taken): string | undefined {
+  const [column, ...more] = table.columns.filter((name) => !taken.has(name));
+  if (column === undefined || more.length > 0) return undefined;
+  const values = new Set(table.rows.map((row) => row[column] ?? ''));
+  const tellsSplits = [...values].every((value) => value === '' || meansSplit(value));
+  return 2 * values.size <= table.rows.length && !tellsSplits ? column : undefined;
+}
+
+/** A column for each class, with a 1 in that of the picture's. */
+function flagColumns(table: Table, taken: Taken): Found<string> | undefined {
+  const columns = table.columns.filter((name) => !taken.has(name));
+  const areFlags = table.rows.every((row) => columns.every((column) => isFlag(row[column] ?? '')));
+  if (columns.length < 2 || table.rows.length === 0 || !areFlags) return undefined;
+  const own = (row: Row) => columns.filter((column) => isTrue(row[column] ?? ''));
+  const several = table.rows.findIndex((row) => own(row).length > 1);
+  if (several >= 0) throw severalLabels(table, `rows with a 1 in several of ${quoted(columns)}`);
+  for (const column of columns) taken.add(column);
+  const of = (row: Row) => {
+    const [column] = own(row);
+    return column === undefined ? '' : visible(written(table, column));
+  };
+  const message = `${table.name}: the columns ${quoted(columns.map((column) => written(table, column)))} are read as the classes.`;
+  return { of, findings: [info('flag-columns', message)] };
+}
+
+function severalLabels(table: Table, what: string): DataError {
+  return new DataError(`${table.name} has ${what}, but a picture can have only one class`, {
+    code: 'dataset/several-labels',
+    hint: 'Write a table with the columns path,label in which each picture has one class; leave out those with several.',
+    details: { path: table.name },
+  });
+}
+
+const LABEL_HINT = 'Write the name of the class as text: {"path": "images/1.jpg", "label": "cat"}.';
+
+export function objectsIn(table: Table, column: string, hint: string): DataError {
+  return new DataError(`${table.name} has an object in "${written(table, column)}", and a text is needed`, {
+    code: 'dataset/table',
+    hint,
+    details: { path: table.name, column },
+  });
+}
+
+function roundedLabels(table: Table, column: string): DataError {
+  return new DataError(
+    `${table.name} has numbers in "${written(table, column)}" that are too large to be told apart`,
+    {
+      code: 'dataset/table',
+      hint: 'Write them as text, between quotes: JSON keeps 15 digits of a number.',
+      details: { path: table.name, column },
+    },
+  );
+}
+
+/**
+ * Labels that are several classes joined: with a bar always; with a comma, a semicolon or a plus where each part is a class elsewhere.
+ * With blanks it is only possible: "apple pie" stands beside "apple" and "pie".
+ */
+function joinedLabels(values: readonly string[]): { certain: string[]; possible: string[] } {
+  const labels = [...new Set(values)];
+  const parts = (label: string, separator: string) =>
+    label.split(separator).flatMap((part) => visible(part) || []);
+  const whole = new Set(labels);
+  const made = (separator: string) =>
+    labels.filter((label) => {
+      const own = parts(label, separator);
+      return own.length > 1 && own.every((part) => whole.has(part));
+    });
+  const barred = labels.filter((label) => parts(label, '|').length > 1);
+  return { certain: [...new Set([...barred, ...[',', ';', '+'].flatMap(made)])], possible: made(' ') };
+}
+
 /** Whether a column holds nothing but whole numbers: codes of classes. */
-export function isNumbered({ rows }: Table, column: string): boolean {
+function isNumbered({ rows }: Table, column: string): boolean {
   return rows.every((row) => /^\s*(-?\d+([.,]0+)?)?\s*$/.test(row[column] ?? ''));
 }
 
@@ -45,7 +201,7 @@ const MOSTLY = 0.8;
  * class in one column and another in the other: it cannot be told which is wrong. Columns that sort more coarsely or more finely, such as
  * `category` beside `species`, do not contradict each other.
  */
-export function compareLabels(table: Table, used: string, other: string): Finding[] {
+function compareLabels(table: Table, used: string, other: string): Finding[] {
   const pairs = table.rows.flatMap((row): [string, string][] => {
     const [name, code] = [visible(row[used] ?? ''), visible(row[other] ?? '')];
     return name === '' || code === '' ? [] : [[name, code]];
@@ -56,8 +212,7 @@ export function compareLabels(table: Table, used: string, other: string): Findin
     names.add(nameKey(code), name);
     codes.add(nameKey(name), code);
   }
-  const title = (column: string) => `"${table.written.get(column) ?? column}"`;
-  const both = `${table.name}: the columns ${title(used)} and ${title(other)}`;
+  const both = `${table.name}: the columns "${written(table, used)}" and "${written(table, other)}"`;
   const disagree = (what: string, details: object) =>
     new DataError(`${both} disagree: ${what}`, {
       code: 'dataset/contradiction',

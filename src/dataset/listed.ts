@@ -1,11 +1,10 @@
 import { DataError } from '../errors.ts';
 import { count, plural } from '../words.ts';
-import { columnsOf, missingColumn } from './columns.ts';
+import { columnsOf, missingColumn, suspectSplits } from './columns.ts';
 import type { Labelled, LabelledFile, Layout } from './dataset-layout.ts';
 import { info, quoted, warning } from './findings.ts';
 import { refuseForeignTable } from './foreign.ts';
 import { type Lookup, lookupNear } from './lookup.ts';
-import { suspectSplits } from './split-suspects.ts';
 import { parseTable, type Table } from './text-files.ts';
 import type { Finding, Split } from './types.ts';
 
