@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { createEngine } from '../src/engine/node.ts';
 import { type Matrix, matrix, row, selectRows } from '../src/math/matrix.ts';
+import { leaveOneShotOut } from '../src/methods/folds.ts';
 import type { State, Task } from '../src/methods/index.ts';
 import {
   prepareClassSums,
@@ -8,7 +9,6 @@ import {
   tuningRowsOfFolds,
   tuningRowsOfSplit,
 } from '../src/tuning/cache-search.ts';
-import { leaveOneShotOut } from '../src/tuning/folds.ts';
 import { paperGrid, paperSearch } from '../src/tuning/paper.ts';
 import { tuneByFolds } from '../src/tuning/tune.ts';
 import { countCorrect, golden, headOf, load, type Rows, taskOf, there } from './real.fixture.ts';

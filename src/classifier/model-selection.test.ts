@@ -4,7 +4,7 @@ import { smallTask } from '../methods/golden.fixture.ts';
 import { methodById } from '../methods/index.ts';
 import { searchMethod, type TuningSet, tuningSetOfFolds } from '../tuning/search-method.ts';
 import { tuneByFolds } from '../tuning/tune.ts';
-import { chooseMethod } from './model-selection.ts';
+import { chooseMethod, fitWanted } from './model-selection.ts';
 
 const engine = createEngine();
 afterAll(() => engine.close());
@@ -39,5 +39,18 @@ describe('choosing the constants of a cache', () => {
     const single = { ...smallTask, support: oneShot };
     const alone = await chooseMethod(engine, single, defaults, { method: 'ape', tune: 'folds' });
     expect(alone).toMatchObject({ options: { alpha: 7, beta: 3 }, choice: { protocol: 'fixed' } });
+  });
+});
+
+describe('a method that sets its own scale', () => {
+  it('is calibrated by the examples it left out itself, and by a split where one is looked at', async () => {
+    const wanted = { method: 'whitened', tune: 'folds' } as const;
+    const { choice } = await fitWanted(engine, smallTask, wanted, { defaults });
+    expect(choice).toMatchObject({ temperature: 1, judges: 48, folds: 4 });
+    const { support } = smallTask;
+    const validation = { features: support.features, labels: support.labels };
+    const bySplit = await fitWanted(engine, smallTask, { ...wanted, tune: 'val' }, { defaults, validation });
+    expect(bySplit.choice).toMatchObject({ protocol: 'val', judges: 48, folds: 0 });
+    expect(bySplit.choice.temperature).not.toBe(1);
   });
 });

@@ -75,7 +75,7 @@ export async function fitWanted(
   const choice = { ...chosen.choice, ...(calibration && calibrationOf(calibration)) };
   // A cache whose keys are trained is surer afterwards than it was when its constants were chosen.
   const isSettled = calibration !== undefined || (isCalibrated(choice) && !method.trains);
-  const before = isSettled || validation ? undefined : await byFolds(engine, method, task, options);
+  const before = isSettled || validation ? undefined : await bySelfOrFolds(engine, method, task, options);
   await giveWay(task.signal);
   const state = await method.fit({ ...task, checkpoint }, options);
   const after = !isSettled && validation ? await bySplit(engine, method, state, task, validation) : undefined;
@@ -90,6 +90,17 @@ export async function fitWanted(
 
 function calibrationOf({ temperature, nll, judges, folds }: Calibration): Calibration {
   return { temperature, nll, judges, folds };
+}
+
+/** None where the method sets its own scale; else by folds. */
+async function bySelfOrFolds(
+  engine: Engine,
+  method: Method,
+  task: Task,
+  options: Chosen['options'],
+): Promise<Calibration | undefined> {
+  const own = method.calibrates?.(task, options);
+  return own ? { temperature: 1, ...own } : byFolds(engine, method, task, options);
 }
 
 /** The temperature that suits what the method says of examples that it has not learnt from; undefined where none can be left out. */

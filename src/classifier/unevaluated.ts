@@ -1,6 +1,6 @@
 import { quoted } from '../dataset/findings.ts';
 import type { ClassInfo, Finding } from '../dataset/types.ts';
-import { leaveOneShotOut } from '../tuning/folds.ts';
+import { leaveOneShotOut } from '../methods/folds.ts';
 import { count, number } from '../words.ts';
 import type { ClassifierData } from './types.ts';
 

@@ -32,7 +32,7 @@ export async function renderMethods(): Promise<string> {
 <!-- Made by \`npm run docs\` from the table of methods; edit that. -->
 
 Each method is one file in \`src/methods/\` that follows its paper. The defaults are those of the papers, for CLIP. \`fit\` chooses alpha and beta by
-leave-one-shot-out; with one example per class it takes the encoder's own constants.
+leave-one-shot-out; with one example per class it takes the encoder's own constants. [Whitened centred cosine](whitened.md) is this package's own and has a page with its derivation.
 
 ${table}
 

@@ -12,23 +12,35 @@ const SENT = 2 ** 24;
 /** Rows `from` to `to` of a symmetric matrix, up to and with the diagonal: [to - from, to]. */
 export type LowerRows = (from: number, to: number) => Matrix | Promise<Matrix>;
 
+/** Those of a symmetric matrix that is there, with `ridge` added to its diagonal. */
+export function lowerRows(a: Matrix, ridge = 0): LowerRows {
+  return (from, to) => {
+    const out = matrix(to - from, to);
+    for (let i = from; i < to; i++) {
+      out.data.set(row(a, i).subarray(0, to), (i - from) * to);
+      out.data[(i - from) * to + i]! += ridge;
+    }
+    return out;
+  };
+}
+
 /**
  * X of A X = B for a symmetric positive definite A [n, n], given by its rows, and B [n, c]. Blocked left-looking Cholesky:
  * float32 outside the diagonal blocks, half of A in memory (n = 16,000: 0.5 GB). Throws `UsageError` where A is not positive
  * definite; `InterruptedError`.
  */
 export async function solvePositive(
-  lowerRows: LowerRows,
+  rows: LowerRows,
   b: Matrix,
   engine?: Engine,
   signal?: AbortSignal,
 ): Promise<Matrix> {
   const n = b.rows;
-  if (n <= BLOCK || !engine) return solveSmall(await lowerRows(0, n), b);
+  if (n <= BLOCK || !engine) return solveSmall(await rows(0, n), b);
   return withProducts(
     engine,
     async (products) => {
-      const factor = await factorPositive(lowerRows, n, products, signal);
+      const factor = await factorPositive(rows, n, products, signal);
       const y = await solveLower(factor, b, products);
       return solveUpper(factor, y, products);
     },
@@ -53,14 +65,14 @@ export interface Factor {
 
 /** The blocked factor of a symmetric positive definite matrix [n, n], given by its rows. */
 export async function factorPositive(
-  lowerRows: LowerRows,
+  given: LowerRows,
   n: number,
   { productT, subtractT }: Products,
   signal?: AbortSignal,
 ): Promise<Factor> {
   const count = Math.ceil(n / BLOCK);
   const rows: Matrix[] = [];
-  for (let i = 0; i < count; i++) rows.push(await lowerRows(i * BLOCK, Math.min(n, (i + 1) * BLOCK)));
+  for (let i = 0; i < count; i++) rows.push(await given(i * BLOCK, Math.min(n, (i + 1) * BLOCK)));
   const inverses: Matrix[] = [];
   for (let j = 0; j < count; j++) {
     throwIfAborted(signal);

@@ -3,7 +3,7 @@ import type { Engine } from '../engine/types.ts';
 import { mul } from '../graph/elementwise.ts';
 import { linear, unit } from '../graph/products.ts';
 import { withProducts } from '../linalg/matrix-products.ts';
-import { solvePositive } from '../linalg/solve.ts';
+import { lowerRows, solvePositive } from '../linalg/solve.ts';
 import { dot, type Matrix, matrix, row } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { positive, real } from '../options.ts';
@@ -138,7 +138,7 @@ async function discriminant(
   const weights = matrix(c, d);
   if (trace > 0) {
     const ridge = (shrinkage * trace) / (centred.rows - 1);
-    const solve = (b: Matrix) => solvePositive(ridged(square, ridge), b, engine, signal);
+    const solve = (b: Matrix) => solvePositive(lowerRows(square, ridge), b, engine, signal);
     if (isWide(centred)) {
       // Fewer samples than dimensions: (X^T X + r I)^-1 m = (m - X^T (X X^T + r I)^-1 X m) / r.
       const explained = await withProducts(
@@ -175,17 +175,6 @@ function averageWhereAbsent(values: Matrix, counts: Int32Array): Matrix {
 
 function isWide({ rows, cols }: Matrix): boolean {
   return rows < cols;
-}
-
-function ridged(a: Matrix, ridge: number): (from: number, to: number) => Matrix {
-  return (from, to) => {
-    const out = matrix(to - from, to);
-    for (let i = from; i < to; i++) {
-      out.data.set(row(a, i).subarray(0, to), (i - from) * to);
-      out.data[(i - from) * to + i]! += ridge;
-    }
-    return out;
-  };
 }
 
 function transposed(m: Matrix): Matrix {

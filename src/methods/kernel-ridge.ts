@@ -1,8 +1,8 @@
 import type { Engine } from '../engine/types.ts';
 import { throwIfAborted } from '../errors.ts';
 import { type Products, withProducts } from '../linalg/matrix-products.ts';
-import { factorPositive, solveLower, solvePositive, solveUpper } from '../linalg/solve.ts';
-import { type Matrix, matrix, row } from '../math/matrix.ts';
+import { factorPositive, lowerRows, solveLower, solvePositive, solveUpper } from '../linalg/solve.ts';
+import { type Matrix, matrix } from '../math/matrix.ts';
 
 /** k(x, y) = exp(-beta (1 - x y)), and the weight of smoothness. */
 interface Kernel {
@@ -91,15 +91,8 @@ async function byLandmarks(
     addTo(a, await products.productT(features, features));
     addTo(right, await products.product(features, rowRange(targets, from, to)));
   }
-  for (let i = 0; i < m; i++) a.data[i * m + i]! += lambda;
-  const solution = await solvePositive((from, to) => lowerOf(a, from, to), right, engine, signal);
+  const solution = await solvePositive(lowerRows(a, lambda), right, engine, signal);
   return solveUpper(factor, solution, products);
-}
-
-function lowerOf(a: Matrix, from: number, to: number): Matrix {
-  const out = matrix(to - from, to);
-  for (let i = from; i < to; i++) out.data.set(row(a, i).subarray(0, to), (i - from) * to);
-  return out;
 }
 
 function addTo(target: Matrix, values: Matrix): void {

@@ -148,6 +148,11 @@ export interface Method<
   terms(f: Expr, state: SymbolicState<P>, task: SymbolicTaskWith<N>): Readonly<Record<string, Expr>>;
   /** Each key's vote for its own class, [m, n] in the order of the prepared keys, where the method has a cache. */
   votes?(f: Expr, state: SymbolicState<P>): Expr;
+  /**
+   * How many of the task's examples, of how many folds, it leaves out itself to set the scale of its scores: they are log-odds as they
+   * are, and no temperature is looked for among the folds. Undefined where these options leave that to others.
+   */
+  calibrates?(task: TaskWith<N>, options: ValuesOf<O>): { judges: number; folds: number } | undefined;
   /** Its training counts the task's validation rows that are right after every epoch. */
   readonly validates?: true;
   /** Made of other methods by `auto`, and not to be asked for. */

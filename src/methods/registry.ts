@@ -20,6 +20,7 @@ import { tipAdapter } from './tip-adapter.ts';
 import { tipAdapterF } from './tip-adapter-f.ts';
 import { tipX } from './tip-x.ts';
 import { visualOnly } from './visual-only.ts';
+import { whitened } from './whitened.ts';
 import { zeroShot } from './zero-shot.ts';
 
 const builtIn: readonly Method[] = [
@@ -31,6 +32,7 @@ const builtIn: readonly Method[] = [
   tipAdapterF,
   prototype,
   anchored,
+  whitened,
   gda,
   proker,
   ape,

@@ -4,13 +4,13 @@ import { sampleFewShot } from '../dataset/few-shot.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { throwIfAborted } from '../errors.ts';
 import { argmax, type Matrix, matrix, row, selectRows, softmaxRows } from '../math/matrix.ts';
+import { leaveOneShotOut } from '../methods/folds.ts';
 import { methodById, tipAdapter } from '../methods/index.ts';
 import { createScorer } from '../methods/score.ts';
 import { plainRows, selectExamples } from '../methods/task.ts';
 import { type ReliabilityBin, reliabilityBins, wilsonInterval } from '../metrics/index.ts';
 import { resolveOptions } from '../options.ts';
 import { tuningRowsOfFolds } from '../tuning/cache-search.ts';
-import { leaveOneShotOut } from '../tuning/folds.ts';
 import { outOfFold } from '../tuning/out-of-fold.ts';
 
 /** How well a classifier does on pictures while it has not learnt from them; classes are numbers of its own. */

@@ -7,9 +7,9 @@ import { sum } from '../graph/reduce.ts';
 import { type Matrix, matrix, selectRows, unitRows } from '../math/matrix.ts';
 import { floatTensor, ofRank, type Tensor } from '../math/tensor.ts';
 import { cacheOrder, cacheTensors, layoutCache } from '../methods/cache.ts';
+import type { Folds } from '../methods/folds.ts';
 import { keysOf, plainRows, type Support, type Task } from '../methods/task.ts';
 import type { Affinities } from './alpha-intervals.ts';
-import type { Folds } from './folds.ts';
 
 /** Rows with known classes that candidates are compared on: left-out examples, or a validation split. */
 export interface TuningRows {

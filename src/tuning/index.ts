@@ -1,3 +1,4 @@
+export { type Folds, leaveOneShotOut } from '../methods/folds.ts';
 export {
   type Affinities,
   type AlphaIntervals,
@@ -15,7 +16,6 @@ export {
   tuningRowsOfFolds,
   tuningRowsOfSplit,
 } from './cache-search.ts';
-export { type Folds, leaveOneShotOut } from './folds.ts';
 export { outOfFold } from './out-of-fold.ts';
 export {
   type PaperGrid,

@@ -1,10 +1,10 @@
 import type { Engine } from '../engine/types.ts';
 import { argmax, type Matrix, row } from '../math/matrix.ts';
+import { leaveOneShotOut } from '../methods/folds.ts';
 import type { Method } from '../methods/method.ts';
 import type { Task } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
 import { type TuningRows, tuningRowsOfFolds, tuningRowsOfSplit } from './cache-search.ts';
-import { leaveOneShotOut } from './folds.ts';
 import { termsOutOfFold } from './out-of-fold.ts';
 import { fitWeightsInTurns } from './scale.ts';
 import type { Protocol } from './tune.ts';

@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/types.ts';
 import type { Matrix } from '../math/matrix.ts';
+import { leaveOneShotOut } from '../methods/folds.ts';
 import type { Task } from '../methods/task.ts';
 import {
   prepareClassSums,
@@ -8,7 +9,6 @@ import {
   tuningRowsOfFolds,
   tuningRowsOfSplit,
 } from './cache-search.ts';
-import { leaveOneShotOut } from './folds.ts';
 import { goldenSearch } from './golden-search.ts';
 import { fitWeightsInTurns, type Weights } from './scale.ts';
 

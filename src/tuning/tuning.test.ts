@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fromRows, logSumExp, type Matrix, matrix, row } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
+import { leaveOneShotOut } from '../methods/folds.ts';
 import { plainSupport } from '../methods/task.ts';
-import { leaveOneShotOut } from './folds.ts';
 import { fitWeights } from './scale.ts';
 
 const features = (n: number) => matrix(n, 1, new Float32Array(n).fill(1));

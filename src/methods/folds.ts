@@ -1,4 +1,4 @@
-import type { Support } from '../methods/task.ts';
+import type { Support } from './task.ts';
 
 /** Folds of n examples: in which one each is asked, and in which it is missing. */
 export interface Folds {
@@ -15,7 +15,10 @@ export interface Folds {
  * a cache of few shots looks useless.) A group is never split; a class with a single group keeps it as a key and is never
  * the query. With `most`, higher numbers wrap around, so that there are at most that many folds.
  */
-export function leaveOneShotOut({ labels, groups }: Support, most = Number.POSITIVE_INFINITY): Folds {
+export function leaveOneShotOut(
+  { labels, groups }: Pick<Support, 'labels' | 'groups'>,
+  most = Number.POSITIVE_INFINITY,
+): Folds {
   const numbers = new Map<number, Map<number, number>>();
   labels.forEach((label, i) => {
     const seen = numbers.get(label) ?? new Map<number, number>();

@@ -1,0 +1,198 @@
+import { inTurns } from '../abort.ts';
+import { div, equal, maximum, mul, sqrt, sub, where } from '../graph/elementwise.ts';
+import type { Expr } from '../graph/expression.ts';
+import { linear, matmulT, unit } from '../graph/products.ts';
+import { sum } from '../graph/reduce.ts';
+import { type Products, withProducts } from '../linalg/matrix-products.ts';
+import { concatRows, type Matrix, matrix, selectRows } from '../math/matrix.ts';
+import { floatTensor } from '../math/tensor.ts';
+import { optional, positive } from '../options.ts';
+import { likelyScales } from './likely-scales.ts';
+import { defineMethod, WEIGHT } from './method.ts';
+import type { TextHead } from './task.ts';
+import { type Examples, examplesOf } from './whitened-examples.ts';
+import { foldsLeftOut, type LeftOut, leftOutCosines } from './whitened-left-out.ts';
+import {
+  centredRows,
+  expectedWeight,
+  type Mixture,
+  mixed,
+  mixtureByRule,
+  mixtureLeftOut,
+  unexplainedBy,
+} from './whitened-names.ts';
+import { directions, isWide, type Whitening, whiteningOf } from './whitening.ts';
+import { zeroShotLogits } from './zero-shot.ts';
+
+/** The scale of the cosines that is expected before anything is seen, and how far the logarithm of the fitted one strays. */
+const SCALE = { value: 15, deviation: 0.3 };
+/** Below so many examples a class there are too few residuals for a covariance within classes. */
+const FEW = 1.5;
+
+/**
+ * Whitened centred cosine: z_c = b s f w_c + k cos_P(f - g, p_c), where P whitens what varies within classes (as linear discriminant
+ * analysis does), g is the centre of the examples, and p_c = unit_P(m_c - g) + e unit_P(w_c - w), the class's mean beside its name,
+ * each centred in its own modality. docs/whitened.md derives it. Closed form but for the scales b, k and e, which left-out examples
+ * choose under priors from two examples a class on, and a rule at one. Examples of one class and group are one.
+ */
+export const whitened = defineMethod({
+  id: 'whitened',
+  name: 'Whitened centred cosine',
+  paper: 'This package (docs/whitened.md); after Fisher 1936 and Wang et al., ICLR 2024, arXiv 2402.04087',
+  needs: ['examples'],
+  benchmarked: true,
+  options: {
+    ridge: optional(
+      positive({
+        help: 'Variance added in every direction, in mean variances; by default it depends on the numbers of examples and dimensions.',
+      }),
+    ),
+    scale: optional(
+      positive({ help: 'Multiplier of the cosine (default: 15 at one shot, else by left-out examples).' }),
+    ),
+  },
+  fit: (task, given) => {
+    const { head, engine, signal } = task;
+    const examples = examplesOf(task);
+    const fitted = (products: Products) => {
+      const how = { products, signal, given };
+      return head ? withNames(examples, head, how) : withoutNames(examples, how);
+    };
+    return withProducts(engine, fitted, signal);
+  },
+  calibrates: (task, { scale }) => (scale === undefined ? leftOutOf(examplesOf(task)) : undefined),
+  holds: ({ classes, dimension }) => ({
+    centre: { shape: [dimension] },
+    whitening: { shape: [null, dimension] },
+    prototypes: { shape: [classes, dimension] },
+    scale: WEIGHT,
+    weight: WEIGHT,
+  }),
+  prepare: (state) => state,
+  terms: (f, { centre, whitening, prototypes, scale, weight }, task) => {
+    const x = sub(unit(f), centre); // [m, d]
+    const cosines = div(linear(x, prototypes), lengths(x, whitening)); // [m, c]
+    return {
+      ...(task.head ? { text: mul(zeroShotLogits(f, task.head), weight) } : {}),
+      method: mul(cosines, scale),
+    };
+  },
+});
+
+/** Lengths of rows in P, [m, 1]: |x|^2 - |V x|^2 where V has fewer rows than dimensions, else |V x|^2. */
+function lengths(x: Expr, v: Expr): Expr {
+  const through = squares(matmulT(x, v));
+  const [rows, cols] = v.shape as [number, number];
+  const all = isWide({ rows, cols }) ? sub(squares(x), through) : through;
+  const least = maximum(all, 0);
+  return sqrt(where(equal(least, 0), 1, least));
+}
+
+const squares = (x: Expr) => sum(mul(x, x), [1], true);
+
+interface How {
+  readonly products: Products;
+  readonly signal?: AbortSignal;
+  readonly given: { readonly ridge?: number; readonly scale?: number };
+}
+
+/** z_c = k cos_P(f - g, m_c - g). */
+async function withoutNames(examples: Examples, { products, signal, given }: How) {
+  const spread = isFew(examples) ? aroundCentre(examples) : withinClasses(examples);
+  const whitening = await whiteningOf(spread, ridgeOf(examples, given), products, signal);
+  const { duals } = await directions(examples.means, whitening, products);
+  const scale = given.scale ?? (await scaleOf(examples, whitening, products, signal));
+  return stateOf(examples, whitening, duals, scale, 0);
+}
+
+/** A rule where no example can be left out; else the scale that left-out examples make likely. */
+async function scaleOf(examples: Examples, whitening: Whitening, products: Products, signal?: AbortSignal) {
+  if (isFew(examples)) return SCALE.value;
+  const { means: scores, labels } = await leftOutCosines(examples, whitening, undefined, products);
+  const { scale } = await inTurns(likelyScales({ scores, labels }, SCALE), signal);
+  return scale * surer(examples);
+}
+
+/** z_c = b s f w_c + k cos_P(f - g, unit_P(m_c - g) + e unit_P(w_c - w)). */
+async function withNames(examples: Examples, { weights, logitScale }: TextHead, how: How) {
+  const { products, signal, given } = how;
+  const ridge = ridgeOf(examples, given);
+  const names = centredRows(weights);
+  const zeroShot = multiplied(await products.productT(examples.rows, weights), logitScale);
+  const weight = await expectedWeight(zeroShot, examples.labels, signal);
+  const unexplained = unexplainedBy(names, examples);
+  const total = multiplied(unexplained, 1 / Math.sqrt(Math.max(1, unexplained.rows - 1)));
+  let whitening: Whitening;
+  let mixture: Mixture;
+  if (isFew(examples)) {
+    whitening = await whiteningOf(total, ridge, products, signal);
+    const expected = { weight, scale: SCALE.value };
+    mixture = await mixtureByRule(examples, names, unexplained, whitening, expected, products);
+  } else {
+    const within = withinClasses(examples);
+    const own = await whiteningOf(within, ridge, products, signal);
+    const leftOut = await leftOutCosines(examples, own, names, products);
+    const found = await inTurns(
+      mixtureLeftOut(leftOut as Required<LeftOut>, selectRows(zeroShot, leftOut.examples), weight, SCALE),
+      signal,
+    );
+    // With the shot that was left out, the examples tell more beside the names.
+    const { shots } = examples;
+    mixture = { ...found, share: found.share * (1 - 0.6 / shots), scale: found.scale * surer(examples) };
+    const beside = multiplied(total, Math.sqrt(0.4 / shots));
+    whitening = await whiteningOf(concatRows([within, beside]), ridge, products, signal);
+  }
+  const seen = await directions(examples.means, whitening, products);
+  const named = await directions(names, whitening, products);
+  const prototypes = mixed(seen.duals, named, names, mixture.share);
+  return stateOf(examples, whitening, prototypes, given.scale ?? mixture.scale, mixture.weight);
+}
+
+/** Whether the examples are too few for a covariance within classes, and for being left out. */
+function isFew({ shots }: Examples): boolean {
+  return shots < FEW;
+}
+
+/** How many examples are left out, and in how many folds. */
+function leftOutOf(examples: Examples): { judges: number; folds: number } {
+  const folds = isFew(examples) ? [] : foldsLeftOut(examples);
+  return { judges: folds.flat().length, folds: folds.length };
+}
+
+/** Rows X of the covariance within classes, X^T X, and of the one around the centre. */
+function withinClasses({ residuals, labels, present }: Examples): Matrix {
+  return multiplied(residuals, 1 / Math.sqrt(labels.length - present));
+}
+function aroundCentre({ centred }: Examples): Matrix {
+  return multiplied(centred, 1 / Math.sqrt(Math.max(1, centred.rows - 1)));
+}
+
+/** Variance that is added in every direction, in mean variances: the more, the fewer examples there are for each direction. */
+function ridgeOf(examples: Examples, { ridge }: How['given']): number {
+  if (ridge !== undefined) return ridge;
+  const { rows, cols } = examples.rows;
+  return isFew(examples) ? Math.max(10, cols / rows) : Math.max(6 / examples.shots, cols / (3 * rows));
+}
+
+/** How much surer the answer may be with the shot that left-out examples lacked. */
+function surer({ shots }: Examples): number {
+  return 1 + 0.4 / shots;
+}
+
+function multiplied({ rows, cols, data }: Matrix, by: number): Matrix {
+  return matrix(
+    rows,
+    cols,
+    data.map((x) => x * by),
+  );
+}
+
+function stateOf({ centre }: Examples, { v }: Whitening, prototypes: Matrix, scale: number, weight: number) {
+  return {
+    centre: floatTensor([centre.length], centre),
+    whitening: floatTensor([v.rows, v.cols], v.data),
+    prototypes: floatTensor([prototypes.rows, prototypes.cols], prototypes.data),
+    scale,
+    weight,
+  };
+}

@@ -1,0 +1,81 @@
+import type { Products } from '../linalg/matrix-products.ts';
+import { factorPositive, lowerRows, solveLower } from '../linalg/solve.ts';
+import { dot, type Matrix, matrix, row } from '../math/matrix.ts';
+
+/** The inner product <x, y>_P = x^T P y with P = (I + S / level)^-1 for a covariance S [d, d]: in it, what varies within classes counts less. */
+export interface Whitening {
+  /** V [k, d]: P = I - V^T V where k < d, and P = V^T V where k = d. */
+  readonly v: Matrix;
+  /** The variance that is added in every direction: the ridge times the mean variance tr(S) / d. */
+  readonly level: number;
+}
+
+/**
+ * P for S = X^T X, X [n, d]. With fewer rows than dimensions in the rows' span, by Woodbury's identity: V = L^-1 X / sqrt(level) with
+ * L L^T = I + X X^T / level; otherwise V = L^-1 with L L^T = I + S / level. Where nothing varies P is I. Throws `InterruptedError`.
+ */
+export async function whiteningOf(
+  x: Matrix,
+  ridge: number,
+  products: Products,
+  signal?: AbortSignal,
+): Promise<Whitening> {
+  const d = x.cols;
+  const level = (ridge * dot(x.data, x.data)) / d;
+  const scaled = matrix(
+    x.rows,
+    d,
+    x.data.map((value) => (level > 0 ? value / Math.sqrt(level) : 0)),
+  );
+  const square = isWide(x)
+    ? await products.productT(scaled, scaled)
+    : await products.transposedProduct(scaled, scaled);
+  const factor = await factorPositive(lowerRows(square, 1), square.rows, products, signal);
+  return { v: await solveLower(factor, isWide(x) ? scaled : identity(d), products), level };
+}
+
+/** A P, [n, d]. */
+export async function whiten(a: Matrix, { v }: Whitening, { product, productT }: Products): Promise<Matrix> {
+  const through = await product(await productT(a, v), v);
+  if (!isWide(v)) return through;
+  return matrix(
+    a.rows,
+    a.cols,
+    a.data.map((value, at) => value - through.data[at]!),
+  );
+}
+
+/** Rows by their direction in P. */
+export interface Directions {
+  /** unit_P(a) P, [n, d]: the inner product of x with one of them is <x, unit_P(a)>_P. A row of zeros stays one. */
+  readonly duals: Matrix;
+  /** Lengths in P, [n]. */
+  readonly lengths: Float64Array;
+}
+
+/** The directions of rows, [n, d]. */
+export async function directions(a: Matrix, whitening: Whitening, products: Products): Promise<Directions> {
+  const duals = await whiten(a, whitening, products);
+  const lengths = rowProducts(duals, a).map((square) => Math.sqrt(Math.max(0, square)));
+  for (let i = 0; i < a.rows; i++) {
+    const own = row(duals, i);
+    for (let j = 0; j < own.length; j++) own[j] = lengths[i]! > 0 ? own[j]! / lengths[i]! : 0;
+  }
+  return { duals, lengths };
+}
+
+/** Whether P is I - V^T V. */
+export function isWide({ rows, cols }: { readonly rows: number; readonly cols: number }): boolean {
+  return rows < cols;
+}
+
+/** The inner product of each row of `a` with the same row of `b`, [n]. */
+export function rowProducts(a: Matrix, b: Matrix): Float64Array {
+  return Float64Array.from({ length: a.rows }, (_, i) => dot(row(a, i), row(b, i)));
+}
+
+function identity(d: number): Matrix {
+  const out = matrix(d, d);
+  for (let j = 0; j < d; j++) out.data[j * d + j] = 1;
+  return out;
+}
