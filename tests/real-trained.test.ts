@@ -2,6 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createEngine } from '../src/engine/node.ts';
 import { methodById } from '../src/methods/index.ts';
 import { resolveOptions } from '../src/options.ts';
+import { searchMethod, tuningSetOfFolds } from '../src/tuning/search-method.ts';
 import { countCorrect, golden, headOf, load, taskOf, there } from './real.fixture.ts';
 
 const engine = createEngine();
@@ -26,3 +27,26 @@ describe.skipIf(!there)(
     });
   },
 );
+
+describe.skipIf(!there)('the linear probe on real features of Caltech-101', () => {
+  it('chooses C by the left-out likelihoods of scikit-learn 1.9.1 (LogisticRegression, tol 1e-5, 4 shots)', async () => {
+    const expected = [
+      { c: 10, nll: 0.4387, accuracy: 89.9 },
+      { c: 10 ** 1.5, nll: 0.4323, accuracy: 90.18 },
+      { c: 100, nll: 0.433, accuracy: 90.18 },
+    ];
+    const task = taskOf('caltech101', 4, 100, engine);
+    const method = methodById('linear-probe');
+    const path = expected.map(({ c }) => ({ c }));
+    const found = await searchMethod(engine, method, task, tuningSetOfFolds(task)!, path);
+    found.surface.forEach(({ nll }, i) => {
+      expect(Math.abs(nll! - expected[i]!.nll)).toBeLessThan(0.005);
+    });
+    const chosen = expected.find(({ c }) => c === found.options.c)!;
+    expect(chosen.c).toBeGreaterThan(10);
+    const test = load('caltech101', 'test');
+    const state = await method.fit(task, resolveOptions(method.options, { c: chosen.c }));
+    const correct = await countCorrect(engine, method.id, state, task, test);
+    expect(Math.abs((100 * correct) / test.labels.length - chosen.accuracy)).toBeLessThan(0.15);
+  });
+});

@@ -22,11 +22,16 @@ export interface Regressions {
   readonly decays: readonly Float32Array[];
   /** Where to begin, [c, p]: it only saves steps. */
   readonly start?: Tensor;
-  /** What may be left to gain where a solution ends, in mean cross-entropy. */
+  /**
+   * What may be left to gain where a solution ends: a share of what it gains over V = 0 in mean cross-entropy, and no more than so many
+   * nats. Under a strong penalty the whole of it may be a thousandth of a nat, which a temperature then makes large.
+   */
   readonly tolerance: number;
 }
 
 const ITERATIONS = 200;
+/** Gains below this, in nats, are lost in float32. */
+const LEAST_GAIN = 1e-6;
 
 /**
  * For each way to regularise, and each subset, the parameters V [c, p] that minimise mean_i CE(offset_i + V x_i, y_i) +
@@ -64,13 +69,17 @@ export async function* regressions(
       const known = (start.data as Float32Array).subarray(0, size);
       for (let j = 0; j < k; j++) x.set(known, j * size);
     }
+    const evaluate = async (at: Float32Array) => {
+      const results = await session.run({ parameters: floatTensor([k * classes, p], at) }, { signal });
+      return { value: results.loss.data[0] as number, gradient: results.gradient.data as Float32Array };
+    };
+    let nothing: number | undefined;
     for (const decay of decays) {
       await session.keep({ decay: floatTensor([1, p], decay) });
-      const evaluate = async (at: Float32Array) => {
-        const results = await session.run({ parameters: floatTensor([k * classes, p], at) }, { signal });
-        return { value: results.loss.data[0] as number, gradient: results.gradient.data as Float32Array };
-      };
-      x = (await minimise(evaluate, x, { iterations: ITERATIONS, tolerance: tolerance * k, signal })).x;
+      nothing ??= (await evaluate(new Float32Array(k * size))).value;
+      const gained = (value: number) => Math.min(1, Math.max(LEAST_GAIN, nothing! / k - value / k));
+      const enough = (value: number) => tolerance * k * gained(value);
+      x = (await minimise(evaluate, x, { iterations: ITERATIONS, tolerance: enough, signal })).x;
       yield subsets.map((_, j) => floatTensor([classes, p], x.slice(j * size, (j + 1) * size)));
     }
   } finally {

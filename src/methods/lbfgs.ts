@@ -16,8 +16,8 @@ export interface Minimum extends Point {
 
 interface Limits {
   readonly iterations?: number;
-  /** Ends where the value is expected to fall by less than this in all. */
-  readonly tolerance?: number;
+  /** Ends where the value is expected to fall by less than this in all, given how large it is. */
+  readonly tolerance?: (value: number) => number;
   readonly signal?: AbortSignal;
 }
 
@@ -32,7 +32,7 @@ const MEMORY = 5;
 export async function minimise(
   objective: Objective,
   start: Float32Array,
-  { iterations = 60, tolerance = 1e-7, signal }: Limits = {},
+  { iterations = 60, tolerance = () => 1e-7, signal }: Limits = {},
 ): Promise<Minimum> {
   let evaluations = 0;
   const at = async (x: Float32Array): Promise<Point> => {
@@ -47,7 +47,7 @@ export async function minimise(
     const direction = descent(now.gradient, memory);
     const slope = dot(direction, now.gradient);
     // Before anything is known of the curvature a small gradient promises nothing, large or small.
-    if (!(-slope / 2 > (memory.length > 0 ? tolerance : 0))) break;
+    if (!(-slope / 2 > (memory.length > 0 ? tolerance(now.value) : 0))) break;
     // Without a memory of curvature the length of the first step is a guess.
     const length = memory.length > 0 ? 1 : Math.min(1, 0.1 / Math.sqrt(-slope));
     const next = await lineSearch(at, now, direction, slope, length);

@@ -29,9 +29,8 @@ export const linearProbe = defineMethod({
   terms: (f, { weight, bias }) => ({ method: linear(unit(f), weight, bias) }),
 });
 
-/** Multipliers of unit features and of the bias's column while weights are sought. */
+/** Multiplier of unit features, and of the bias's column of ones, while weights are sought. */
 const SCALE = 100;
-const BIAS_SCALE = 10;
 
 type Probe = { readonly weight: Tensor; readonly bias: Tensor };
 
@@ -47,7 +46,7 @@ async function* solve(
   const rows = matrix(keys.rows, d + 1);
   for (let i = 0; i < keys.rows; i++) {
     row(rows, i).set(row(keys, i).map((x) => x * SCALE));
-    row(rows, i)[d] = BIAS_SCALE;
+    row(rows, i)[d] = SCALE;
   }
   const solutions = regressions(task, {
     rows,
@@ -73,7 +72,7 @@ function parted({ data }: Tensor, classes: number, d: number): Probe {
         .subarray(0, d)
         .map((x) => x * SCALE),
     );
-    bias[c] = row(whole, c)[d]! * BIAS_SCALE;
+    bias[c] = row(whole, c)[d]! * SCALE;
   }
   return { weight: floatTensor([classes, d], weight.data), bias: floatTensor([classes], bias) };
 }

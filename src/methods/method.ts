@@ -123,13 +123,13 @@ export interface Method<
     options: ValuesOf<O>,
   ): Readonly<Record<string, Held>>;
   /**
-   * The values of its options that a search tries, as a path from strong to weak regularisation or back, which is left where it
-   * gets worse; absent where nothing is chosen.
+   * The values of its options that a search tries, all of them, as a path from strong to weak regularisation or back: each begins
+   * where the one before ended. Absent where nothing is chosen.
    */
   search?(task: TaskWith<N>): readonly Partial<ValuesOf<O>>[];
   /**
    * The states for each subset of the examples, for one candidate's options after the other, where that is faster than one fit
-   * after the other. Whoever stops asking saves the rest.
+   * after the other.
    */
   fitSubsets?(
     task: TaskWith<N>,

@@ -100,7 +100,8 @@ export function tuningSetOfSplit(
 }
 
 /**
- * Chooses a method's options, among `candidates` or those it names itself, by the mean negative log-likelihood of the tuning rows; each
+ * Chooses a method's options, among `candidates` or those it names itself, by the mean negative log-likelihood of the tuning rows. All
+ * candidates are tried: along a path of a penalty the likelihood may rise before it falls to its lowest point. Each
  * candidate has a temperature of its own, so that it is compared by what it knows and not by how loudly it says so. Options that are
  * `given` are held. A single candidate is given its temperature.
  */
@@ -123,7 +124,6 @@ export async function searchMethod(
   const found: Evaluated[] = [];
   for await (const terms of termsOutOfFold(engine, method, task, rows, tried)) {
     found.push(await evaluate(tried[found.length]!, terms, rows.labels, task.signal));
-    if (isPast(found)) break;
   }
   const surface = found.map(({ options: values, nll }) => {
     const numbers = Object.entries(values).filter(
@@ -137,14 +137,6 @@ export async function searchMethod(
 /** Values that differ, in order. */
 function distinct<T extends object>(candidates: readonly T[]): T[] {
   return [...new Map(candidates.map((candidate) => [JSON.stringify(candidate), candidate])).values()];
-}
-
-/** A rise that is more than the noise of coarse solutions, in mean log-likelihood. */
-const RISE = 0.01;
-
-/** Whether a path of candidates has passed its lowest point: along a path of a penalty the likelihood falls, then rises. */
-function isPast(found: readonly Evaluated[]): boolean {
-  return (found.at(-1) as Evaluated).nll > bestOf(found).nll + RISE;
 }
 
 function bestOf(found: readonly Evaluated[]): Evaluated {

@@ -1,0 +1,75 @@
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createEngine } from '../engine/node.ts';
+import { matmulT } from '../graph/products.ts';
+import { matrix, row } from '../math/matrix.ts';
+import { random } from '../math/random.ts';
+import { floatTensor } from '../math/tensor.ts';
+import { defineMethod } from '../methods/method.ts';
+import { plainSupport } from '../methods/task.ts';
+import { real } from '../options.ts';
+import { searchMethod, tuningSetOfFolds } from './search-method.ts';
+
+const CLASSES = 4;
+const SHOTS = 6;
+
+/** Rows that say their class in the first half of their columns, and nothing in the second. */
+const task = (() => {
+  const { normal } = random('paths');
+  const labels = Array.from({ length: CLASSES * SHOTS }, (_, i) => i % CLASSES);
+  const features = matrix(labels.length, 2 * CLASSES);
+  labels.forEach((label, i) => {
+    row(features, i)[label] = 1;
+    for (let c = 0; c < CLASSES; c++) row(features, i)[CLASSES + c] = normal();
+  });
+  return { classes: CLASSES, dimension: 2 * CLASSES, support: plainSupport(features, labels), seed: 1 };
+})();
+
+/** A method that knows as much of the class as its option says: 0 nothing, 1 all. */
+const knowing = (path: readonly number[]) =>
+  defineMethod({
+    id: 'knowing',
+    name: 'Knowing',
+    paper: 'none',
+    needs: ['examples'],
+    options: { share: real({ default: 0, help: 'What it knows.' }) },
+    search: () => path.map((share) => ({ share })),
+    fit: (_, { share }) => {
+      const weights = new Float32Array(CLASSES * 2 * CLASSES);
+      for (let c = 0; c < CLASSES; c++) {
+        weights[c * 2 * CLASSES + c] = share;
+        weights[c * 2 * CLASSES + CLASSES + c] = 1 - share;
+      }
+      return { weights: floatTensor([CLASSES, 2 * CLASSES], weights) };
+    },
+    holds: () => ({ weights: {} }),
+    prepare: (state) => state,
+    terms: (f, { weights }) => ({ method: matmulT(f, weights) }),
+  });
+
+const engine = createEngine();
+afterAll(() => engine.close());
+
+describe('the search of a path', () => {
+  const tuningSet = tuningSetOfFolds(task)!;
+  const found = (path: readonly number[]) => searchMethod(engine, knowing(path), task, tuningSet);
+
+  it('takes the best candidate wherever it stands, however often the likelihood falls and rises before', async () => {
+    const paths = fc.uniqueArray(fc.integer({ min: 0, max: 9 }), { minLength: 2, maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(paths, async (tenths) => {
+        const { options, surface, nll } = await found(tenths.map((tenth) => tenth / 10));
+        expect(options.share).toBe(Math.max(...tenths) / 10);
+        expect(surface.map(({ share }) => share)).toEqual(tenths.map((tenth) => tenth / 10));
+        expect(nll).toBe(Math.min(...surface.map((point) => point.nll!)));
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('goes on where the second point of a linear probe is worse and the fourth far better', async () => {
+    const { options, surface } = await found([0.3, 0.1, 0.15, 0.8, 0.85, 0.9]);
+    expect(surface[1]!.nll!).toBeGreaterThan(surface[0]!.nll! + 0.01);
+    expect(options.share).toBe(0.9);
+  });
+});
