@@ -173,9 +173,9 @@ describe('duplicateFindings', () => {
     const [, many, ...more] = duplicateFindings(dataset(labels), exactDuplicates(hashes, labels));
     expect(more).toEqual([]);
     expect(many).toMatchObject({ level: 'warning', code: 'dataset/same-picture' });
-    expect(many.message).toContain(
+    expect(many?.message).toContain(
       '5 pairs of pictures are the same or nearly the same in two classes: "cat" and "dog" (5)',
     );
-    expect(many.paths?.[0]).toBe('0.jpg and 5.jpg');
+    expect(many?.paths?.[0]).toBe('0.jpg and 5.jpg');
   });
 });

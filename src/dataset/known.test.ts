@@ -86,7 +86,7 @@ describe('the check of a folder', () => {
   it('takes a dump of features for what it is', async () => {
     await write({ 'dtd/info.json': info('dtd'), 'dtd/test.npy': 'nothing' });
     const [state] = await checkKnown(root, { ids: ['dtd'] });
-    expect(state.state).toBe('partial');
-    expect(state.problems[0]).toContain('not a usable .npy file');
+    expect(state?.state).toBe('partial');
+    expect(state?.problems[0]).toContain('not a usable .npy file');
   });
 });

@@ -22,7 +22,7 @@ describe('folders of classes', () => {
       'class 10/b10.jpg class 10',
       '猫/一.jpg 猫',
     ]);
-    const [first] = dataset.examples;
+    const first = dataset.examples[0]!;
     expect(new TextDecoder().decode(await first.read())).toBe('cafe\u0301/1.jpg');
     expect(existsSync(first.path!)).toBe(true);
     expect(finding(dataset, 'found')?.message).toBe('4 classes, 5 pictures, read from <class>/ folders.');

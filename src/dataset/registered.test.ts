@@ -22,8 +22,8 @@ describe("a layout of one's own", () => {
     await own.write('mark', 'a/1.png', 'b/2.png', 'b/notes.txt', ['index.csv', 'path,label\na/1.png,x']);
     answer = ([one, two]) => ({
       pictures: [
-        { file: one, label: ' n1\u200b', split: 'train' },
-        { file: two, label: 'n2', split: 'test', group: 'g' },
+        { file: one!, label: ' n1\u200b', split: 'train' },
+        { file: two!, label: 'n2', split: 'test', group: 'g' },
       ],
       classIds: ['n1', 'n2', 'n3'],
       names: new Map([['n1', 'first']]),

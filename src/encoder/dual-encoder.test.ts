@@ -68,7 +68,7 @@ function fakeEngine(inputs: PortInfo[], outputs: PortInfo[], seen: Record<string
     const made: Record<string, Tensor> = {};
     for (const { name, dtype } of outputs) {
       const source = name.startsWith('text') ? feeds.input_ids! : feeds.pixel_values!;
-      const [n] = source.shape;
+      const n = source.shape[0]!;
       const values = numbers(source);
       const width = values.length / n;
       const rows = Array.from({ length: n }, (_, i) => {
@@ -160,7 +160,7 @@ describe('a dual encoder', () => {
     const engine = fakeEngine([port('pixel_values', 'float16', 4)], [port('image_embeds', 'float16')], seen);
     const images = await dualEncoder(quantized, folder, engine).embedImages([pixel(3, 4), pixel(5, 6)]);
     expect([...images.data]).toEqual([3, 4, 5, 6]);
-    expect(seen.map(({ pixel_values }) => pixel_values.shape[0])).toEqual([1, 1]);
+    expect(seen.map(({ pixel_values }) => pixel_values!.shape[0])).toEqual([1, 1]);
   });
 
   it('names the outputs that a model lacks, and towers that do not fit', async () => {

@@ -90,7 +90,7 @@ describe('weights outside of a model', () => {
     };
     expect(await embedded(folder)).toEqual(await embedded(whole));
     const weights = await readFile(join(folder, 'weights.bin'));
-    weights[3] ^= 1;
+    weights[3]! ^= 1;
     await writeFile(join(folder, 'weights.bin'), weights);
     expect((await described(folder)).fingerprint).not.toBe(record.fingerprint);
   });
@@ -135,7 +135,7 @@ describe('weights outside of a model', () => {
     const model = await readFile(path);
     for (let i = 0; i < 200; i++) {
       const damaged = Buffer.from(model.subarray(0, i % 2 ? model.length : (i * model.length) / 200));
-      if (damaged.length > 0) damaged[(i * 7919) % damaged.length] ^= 1 << (i % 8);
+      if (damaged.length > 0) damaged[(i * 7919) % damaged.length]! ^= 1 << (i % 8);
       await writeFile(path, damaged);
       await externalFiles(folder, ['vision_model.onnx']).catch((error) =>
         expect(error).toBeInstanceOf(ModelError),

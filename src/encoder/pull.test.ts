@@ -109,7 +109,7 @@ describe.skipIf(!needed.every((url) => existsSync(url)))(
       const session = await engine.load(join(folder, record.imageModel));
       const { tensors } = parseSafetensors(readFileSync(new URL('inputs.safetensors', golden)));
       const { image_embeds } = await session.run({ pixel_values: tensors.get('pixel_values')! });
-      const direct = matrix(4, 64, image_embeds.data as Float32Array);
+      const direct = matrix(4, 64, image_embeds!.data as Float32Array);
       expect(largestGap(direct, reference('image_embeds'))).toBeLessThan(1e-4);
 
       const { integer } = random('pictures', 1);

@@ -64,7 +64,7 @@ describe.skipIf(!there)(
       // Two pictures at once: the first dimension is free.
       const blank = new ort.Tensor('uint8', new Uint8Array(2 * side * side * 3), [2, side, side, 3]);
       const { probabilities } = await session.run({ pixels: blank });
-      expect(probabilities.dims).toEqual([2, 3]);
+      expect(probabilities?.dims).toEqual([2, 3]);
       await session.release();
       await classifier.close();
     });

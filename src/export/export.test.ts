@@ -89,7 +89,7 @@ describe.each(['node', 'web'] as const)('an exported model in onnxruntime-%s', (
     const { ort, session } = await open(bytes);
     const fed = new ort.Tensor('uint8', pixels, [IMAGES.length, side, side, 3]);
     const { probabilities } = await session.run({ pixels: fed } as never);
-    expectSame(probabilities.data as Float32Array, expected);
+    expectSame(probabilities!.data as Float32Array, expected);
     await session.release();
   });
 
@@ -105,7 +105,7 @@ describe.each(['node', 'web'] as const)('an exported model in onnxruntime-%s', (
     const { ort, session } = await open((await exportOnnx(classifier, { input: 'pixel_values' })).bytes);
     const fed = new ort.Tensor('float32', normalize(crops, spec), [IMAGES.length, 3, side, side]);
     const { probabilities } = await session.run({ pixel_values: fed } as never);
-    expectSame(probabilities.data as Float32Array, expected);
+    expectSame(probabilities!.data as Float32Array, expected);
     await session.release();
   });
 });
@@ -130,7 +130,7 @@ describe('an exported classifier of features', () => {
     const { probabilities } = await session.run({
       features: new ort.Tensor('float32', features.data, [features.rows, features.cols]),
     });
-    expectSame(probabilities.data as Float32Array, [...(await small.probabilities(features)).data]);
+    expectSame(probabilities!.data as Float32Array, [...(await small.probabilities(features)).data]);
     await session.release();
     await small.close();
   });

@@ -35,7 +35,7 @@ describe('renderReport', () => {
   });
 
   it('shows embedded pictures of known types only', () => {
-    const [first] = exampleReport().predictions;
+    const first = exampleReport().predictions[0]!;
     for (const image of [
       'https://example.org/a.png',
       'data:text/html;base64,AAAA',
@@ -165,21 +165,24 @@ function fills({ paper, accent, wrong }: Palette): string[] {
   });
 }
 
-function channels(colour: string): number[] {
-  return [1, 3, 5].map((i) => Number.parseInt(colour.slice(i, i + 2), 16));
+function channels(colour: string): [number, number, number] {
+  const channel = (i: number) => Number.parseInt(colour.slice(i, i + 2), 16);
+  return [channel(1), channel(3), channel(5)];
 }
 
 /** WCAG 2 contrast ratio. */
 function contrast(a: string, b: string): number {
-  const [high, low] = [luminance(a), luminance(b)].sort((x, y) => y - x);
-  return (high + 0.05) / (low + 0.05);
+  const [one, other] = [luminance(a), luminance(b)];
+  return (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
 }
 
 function luminance(colour: string): number {
-  const [r, g, b] = channels(colour)
-    .map((value) => value / 255)
-    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  const linear = (channel: number) => {
+    const value = channel / 255;
+    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  };
+  const [r, g, b] = channels(colour);
+  return 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
 }
 
 /** The data with every text but pictures replaced; equal texts stay equal. */
@@ -200,5 +203,5 @@ function blank<T>(value: T): T {
 
 /** Names of the elements of a page, in order. */
 function tags(page: string): string[] {
-  return Array.from(page.matchAll(/<\/?([a-z][a-z0-9]*)/gi), ([, name]) => name);
+  return Array.from(page.matchAll(/<\/?([a-z][a-z0-9]*)/gi), ([, name]) => name!);
 }

@@ -14,7 +14,7 @@ export async function guessAll(
   return hashes.map((hash, i) => {
     const p = row(probabilities, i);
     const best = argmax(p);
-    return { hash, classId: lesson.classes[best].key, probability: p[best] };
+    return { hash, classId: lesson.classes[best]!.key, probability: p[best]! };
   });
 }
 
@@ -36,23 +36,23 @@ export async function labelNext(
   kept: ReadonlySet<string> = new Set(),
 ): Promise<NextPicture[]> {
   const probabilities = await classifier.probabilities(features);
-  const unit = unitRows(features);
-  const margins = hashes.map((_, i) => {
+  const units = unitRows(features);
+  const pictures = hashes.map((hash, i) => {
     const p = row(probabilities, i);
     const best = argmax(p);
-    return p[best] - p.reduce((most, x, c) => (c === best ? most : Math.max(most, x)), 0);
+    const margin = p[best]! - p.reduce((most, x, c) => (c === best ? most : Math.max(most, x)), 0);
+    return { hash, p, margin, unit: row(units, i) };
   });
-  const chosen = [...hashes.keys()].filter((i) => kept.has(hashes[i]));
-  for (const i of [...hashes.keys()].sort((a, b) => margins[a] - margins[b])) {
+  const chosen = pictures.filter(({ hash }) => kept.has(hash));
+  for (const picture of pictures.toSorted((a, b) => a.margin - b.margin)) {
     if (chosen.length >= PROPOSED) break;
-    if (chosen.every((other) => dot(row(unit, other), row(unit, i)) < ALIKE)) chosen.push(i);
+    if (chosen.every(({ unit }) => dot(unit, picture.unit) < ALIKE)) chosen.push(picture);
   }
-  return chosen.map((i) => ({
-    hash: hashes[i],
-    guesses: topK(row(probabilities, i), GUESSES).map((c) => ({
-      id: lesson.classes[c].key,
-      name: lesson.classes[c].name,
-      probability: probabilities.data[i * probabilities.cols + c],
-    })),
+  return chosen.map(({ hash, p }) => ({
+    hash,
+    guesses: topK(p, GUESSES).map((c) => {
+      const { key: id, name } = lesson.classes[c]!;
+      return { id, name, probability: p[c]! };
+    }),
   }));
 }

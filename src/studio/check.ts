@@ -61,14 +61,14 @@ export async function checkClassifier(
 ): Promise<Check | undefined> {
   const folds = leaveOneShotOut(data.support, MOST_FOLDS);
   if (folds.count < 2) return undefined;
-  const examples = [...folds.query.keys()].filter((i) => folds.query[i] >= 0);
+  const examples = [...folds.query.keys()].filter((i) => folds.query[i]! >= 0);
   const probabilities = await leftOutProbabilities(data, folds, signal); // [q, c]
-  const labels = examples.map((i) => data.support.labels[i]);
+  const labels = examples.map((i) => data.support.labels[i]!);
   const answers = examples.map((example, i): Answer => {
     const p = row(probabilities, i);
     const predicted = argmax(p);
-    const label = labels[i];
-    return { example, label, predicted, labelProbability: p[label], probability: p[predicted] };
+    const label = labels[i]!;
+    return { example, label, predicted, labelProbability: p[label]!, probability: p[predicted]! };
   });
   const correct = answers.filter(({ label, predicted }) => label === predicted).length;
   return {
@@ -96,8 +96,8 @@ async function leftOutProbabilities(
   const tuningRows = tuningRowsOfFolds(data.support, folds);
   const [terms] = await outOfFold(sharedEngine(), method, taskOf(data, signal), tuningRows, [options]);
   const out = matrix(tuningRows.labels.length, data.classes.length);
-  for (const term of Object.values(terms)) {
-    for (let i = 0; i < out.data.length; i++) out.data[i] += term.data[i];
+  for (const term of Object.values(terms!)) {
+    for (let i = 0; i < out.data.length; i++) out.data[i]! += term.data[i]!;
   }
   return softmaxRows(out, data.tuning.temperature);
 }

@@ -167,21 +167,22 @@ async function readJournal(path: string): Promise<{ history: History; lines: num
   const bytes = await readRegular(path, JOURNAL).catch(unlessMissing);
   const text = bytes?.toString('utf8') ?? '';
   const end = text.lastIndexOf('\n') + 1;
-  const lines = text.slice(0, end).split('\n').slice(0, -1);
-  if (lines.length === 0) return { history: beginHistory(EMPTY_BOARD), lines: 0 };
-  const read = <T>(schema: z.ZodType<T>, at: number): T => {
+  const [base, ...changes] = text.slice(0, end).split('\n').slice(0, -1);
+  if (base === undefined) return { history: beginHistory(EMPTY_BOARD), lines: 0 };
+  const read = <T>(schema: z.ZodType<T>, line: string, at: number): T => {
     try {
-      return schema.parse(JSON.parse(lines[at]));
+      return schema.parse(JSON.parse(line));
     } catch (cause) {
-      throw new DataError(`${path} is damaged in line ${at + 1}`, {
+      throw new DataError(`${path} is damaged in line ${at}`, {
         code: 'studio/journal',
         hint: 'Move the file away to begin anew; the pictures stay beside it.',
-        details: { path, line: at + 1 },
+        details: { path, line: at },
         cause,
       });
     }
   };
-  let history = beginHistory(boardFromJson(read(baseSchema, 0).base));
-  for (let at = 1; at < lines.length; at++) history = applyChange(history, read(changeSchema, at));
-  return { history, lines: lines.length, torn: end < text.length ? text.slice(0, end) : undefined };
+  let history = beginHistory(boardFromJson(read(baseSchema, base, 1).base));
+  for (const [i, change] of changes.entries())
+    history = applyChange(history, read(changeSchema, change, i + 2));
+  return { history, lines: 1 + changes.length, torn: end < text.length ? text.slice(0, end) : undefined };
 }

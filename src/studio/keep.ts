@@ -37,7 +37,7 @@ function nearestOf({ features, groups }: Support) {
       group === groups[example] ? Number.NEGATIVE_INFINITY : dot(row(unit, i), own),
     );
     return topK(similarities, NEAREST)
-      .map((i) => ({ example: i, similarity: similarities[i] }))
+      .map((i) => ({ example: i, similarity: similarities[i]! }))
       .filter(({ similarity }) => similarity > Number.NEGATIVE_INFINITY);
   };
 }
@@ -62,21 +62,21 @@ export async function checkReport(
       Number(a.label === a.predicted) - Number(b.label === b.predicted) || b.probability - a.probability,
   );
   const picture = async (example: number) =>
-    `data:image/jpeg;base64,${Buffer.from(await pictures.thumbnail(lesson.examples[example].hash)).toString('base64')}`;
+    `data:image/jpeg;base64,${Buffer.from(await pictures.thumbnail(lesson.examples[example]!.hash)).toString('base64')}`;
   const nearest = nearestOf(data.support);
   const shown = await Promise.all(
     wrongFirst.slice(0, SHOWN).map(
       async ({ example, label, predicted, probability }): Promise<ReportPrediction> => ({
         image: await picture(example),
-        truth: names[label],
-        predicted: names[predicted],
+        truth: names[label]!,
+        predicted: names[predicted]!,
         probability,
-        top: [{ name: names[predicted], probability }],
+        top: [{ name: names[predicted]!, probability }],
         part: 'method',
         neighbours: await Promise.all(
           nearest(example).map(async ({ example: i, similarity }) => ({
             image: await picture(i),
-            name: names[data.support.labels[i]],
+            name: names[data.support.labels[i]!]!,
             weight: similarity,
           })),
         ),
@@ -115,7 +115,7 @@ export async function checkReport(
     ],
     testedOn: 'left-out',
     curves: [{ name: 'Tip-Adapter', points: [...check.curve] }],
-    perClass: names.map((className, c) => ({ name: className, ...check.perClass[c] })),
+    perClass: names.map((className, c) => ({ name: className, ...check.perClass[c]! })),
     classes: names,
     confusion: names.map((_, truth) =>
       names.map(
@@ -138,8 +138,8 @@ export async function checkReport(
     suspects: await Promise.all(
       suspects.map(async ({ example, label, predicted, probability }) => ({
         image: await picture(example),
-        label: names[label],
-        predicted: names[predicted],
+        label: names[label]!,
+        predicted: names[predicted]!,
         probability,
       })),
     ),

@@ -358,7 +358,7 @@ function byHand({ alpha, beta }: Settings): { alpha: number; beta: number } | un
 function untestableOf(lesson: Lesson, apart: Apart): Untestable[] {
   const groups = ({ classes, examples }: Lesson) => {
     const sets = classes.map(() => new Set<number>());
-    for (const { label, group } of examples) sets[label].add(group);
+    for (const { label, group } of examples) sets[label]!.add(group);
     return sets.map(({ size }) => size);
   };
   const [own, joined] = [groups(lesson), groups(apart)];
@@ -366,7 +366,7 @@ function untestableOf(lesson: Lesson, apart: Apart): Untestable[] {
   const seen = new Set<number>();
   for (const { label } of lesson.examples) (seen.has(label) ? several : seen).add(label);
   return lesson.classes.flatMap(({ key: id }, c): Untestable[] =>
-    joined[c] > 1 ? [] : [{ id, why: !several.has(c) ? 'one' : own[c] === 1 ? 'burst' : 'alike' }],
+    joined[c]! > 1 ? [] : [{ id, why: !several.has(c) ? 'one' : own[c] === 1 ? 'burst' : 'alike' }],
   );
 }
 

@@ -125,7 +125,7 @@ async function keepListed({ classes, examples }: Dataset, keep: Keep): Promise<(
       kept.push({ name, isHeldOut: true });
       continue;
     }
-    const className = label < 0 ? '' : classes[label].name;
+    const className = label < 0 ? '' : classes[label]!.name;
     const bytes = await read().catch((error): Kept => ({ name, problem: problemOf(error) }));
     kept.push(bytes instanceof Uint8Array ? { ...(await keep(name, bytes)), className, group } : bytes);
   }

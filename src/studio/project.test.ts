@@ -86,6 +86,6 @@ it('says so where there is more than a zip holds', async () => {
 it('names a picture that was removed from the disk', async () => {
   const pictures = openPictures(join(folder, 'here'), loader);
   const board = await collected(pictures);
-  await rm(join(folder, 'here', 'pictures', [...board.pictures.keys()][0]));
+  await rm(join(folder, 'here', 'pictures', [...board.pictures.keys()][0]!));
   await expect(projectZip(board, pictures)).rejects.toMatchObject({ code: 'studio/no-picture' });
 });

@@ -49,7 +49,8 @@ function entriesOf({ classes, pictures }: Board): Entry[] {
     return [...pictures.values()]
       .filter(({ classId }) => classId === own)
       .map(({ hash, name, group = '' }) => {
-        const [, stem, ending] = /^(.*?)(\.\w{1,8})?$/s.exec(name) ?? [];
+        const [ending = ''] = /\.\w{1,8}$/.exec(name) ?? [];
+        const stem = name.slice(0, name.length - ending.length);
         return { path: `${folder}/${fileName(stem, ending)}`, label, group, hash };
       });
   });

@@ -206,7 +206,7 @@ function answerRoutes(app: Hono, desk: Desk): void {
       classes: lesson.classes.map(({ key, name }) => ({ id: key, name })),
       answers: check.answers.map(({ example, ...answer }) => ({
         ...answer,
-        hash: lesson.examples[example].hash,
+        hash: lesson.examples[example]!.hash,
       })),
     };
     return c.json(report);

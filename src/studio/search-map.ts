@@ -34,7 +34,7 @@ export async function searchMap(data: ClassifierData, signal?: AbortSignal): Pro
   for (const beta of betas) {
     const betas = { first: beta, step: 0, count: 1 };
     const { accuracy } = searchSurface(zeroShot, affinities, tuningRows.labels, { alphas, betas });
-    recognised.push(accuracy[0]);
+    recognised.push(...accuracy);
     // Whoever asks about a picture meanwhile gets a turn.
     await new Promise((resolve) => setImmediate(resolve));
     throwIfAborted(signal);

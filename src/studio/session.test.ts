@@ -59,7 +59,7 @@ describe('a session', () => {
     expect(status.answering).toMatchObject({ by: 'searched', classes: 2, pictures: 4 });
     expect(lessons?.check?.check.total).toBe(4);
     const trial = await tryPicture(answering!, 1, await picture('#b01818'));
-    expect(trial.classes[0].name).toBe('red');
+    expect(trial.classes[0]!.name).toBe('red');
     expect(trial.nearest).toHaveLength(4);
   });
 
@@ -71,7 +71,7 @@ describe('a session', () => {
     const { temperature } = opened.answering!.data.tuning;
     expect(Math.abs(Math.log(temperature))).toBeGreaterThan(0.1);
     const { classes } = await tryPicture(opened.answering!, 1, await picture('#7018a8'));
-    const [one, other] = classes;
+    const [one, other] = [classes[0]!, classes[1]!];
     const nats = one.text + one.examples - other.text - other.examples;
     expect(nats).toBeCloseTo(Math.log(one.probability / other.probability), 4);
   });
@@ -257,9 +257,9 @@ describe('a session', () => {
     const names = next.map(({ hash }) => opened.board.pictures.get(hash)?.name);
     expect(names).toHaveLength(3);
     expect(names[0]).toMatch(/#7[01]/);
-    const [{ hash, guesses }] = next;
+    const { hash, guesses } = next[0]!;
     expect(guesses.map(({ id }) => id).sort()).toEqual(['b', 'r']);
-    expect(guesses[0].probability).toBeGreaterThanOrEqual(guesses[1].probability);
+    expect(guesses[0]!.probability).toBeGreaterThanOrEqual(guesses[1]!.probability);
     await opened.change({ command: { do: 'place', hashes: [hash], classId: 'r' } });
     expect((await opened.lessons?.next(opened.board))?.some((one) => one.hash === hash)).toBe(false);
   });
@@ -273,8 +273,8 @@ describe('a session', () => {
     expect(all.every((share) => Number.isInteger(4 * share))).toBe(true);
     const { alpha = 0, beta = 0 } = opened.status.answering?.tuned ?? {};
     const nearest = (values: readonly number[] = [], wanted: number) =>
-      values.reduce((best, x, i) => (Math.abs(x - wanted) < Math.abs(values[best] - wanted) ? i : best), 0);
-    const chosen = map?.recognised[nearest(map.betas, beta)][nearest(map.alphas, alpha)];
+      values.reduce((best, x, i) => (Math.abs(x - wanted) < Math.abs(values[best]! - wanted) ? i : best), 0);
+    const chosen = map?.recognised[nearest(map.betas, beta)]?.[nearest(map.alphas, alpha)];
     expect(chosen).toBe(Math.max(...all));
   });
 
@@ -318,7 +318,7 @@ describe('the pictures of a session', () => {
       },
       { level: 0 },
     );
-    zip[Buffer.from(zip).indexOf('no picture')] ^= 1;
+    zip[Buffer.from(zip).indexOf('no picture')]! ^= 1;
     const path = join(folder, 'listed.zip');
     await writeFileAtomic(path, zip);
     expect(await pictures.keepZip(path)).toMatchObject([
@@ -346,7 +346,7 @@ describe('the pictures of a session', () => {
     expect(kept.map((each) => 'hash' in each)).toEqual([true, false]);
     // The bytes of one entry are damaged: the others come in.
     const at = Buffer.from(zip).indexOf('no picture');
-    zip[at] ^= 1;
+    zip[at]! ^= 1;
     await writeFileAtomic(path, zip);
     const codes = (await pictures.keepZip(path)).map((each) =>
       'problem' in each ? each.problem.code : 'kept',

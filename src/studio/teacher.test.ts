@@ -35,7 +35,7 @@ function lessonOf(places: readonly number[]): Lesson {
     examples: places.map((i) => ({
       hash: String(i).repeat(64),
       id: `${i}.png`,
-      label: HUES[i] < 30 || HUES[i] > 330 ? 0 : 1,
+      label: HUES[i]! < 30 || HUES[i]! > 330 ? 0 : 1,
       group: i,
     })),
   };
@@ -44,7 +44,7 @@ function lessonOf(places: readonly number[]): Lesson {
 it('answers for lessons that grow, shrink and change their order as their saved files do', async () => {
   const encoder = fakeEncoder();
   const loader = createImageLoader();
-  const teacher = createTeacher(encoder, { read: (hash) => picture(HUES[Number(hash[0])]) }, loader);
+  const teacher = createTeacher(encoder, { read: (hash) => picture(HUES[Number(hash[0])]!) }, loader);
   const query = await picture(10);
   for (const places of [
     [0, 2],
@@ -64,10 +64,11 @@ it('answers for lessons that grow, shrink and change their order as their saved 
       expected.contributions.map(({ example }) => example),
     );
     answer.classes.forEach(({ id, probability, text, examples }, c) => {
-      expect(id).toBe(expected.classes[c].id);
-      expect(probability).toBeCloseTo(expected.classes[c].probability, 5);
-      expect(text).toBeCloseTo(expected.classes[c].text, 4);
-      expect(examples).toBeCloseTo(expected.classes[c].examples, 5);
+      const other = expected.classes[c]!;
+      expect(id).toBe(other.id);
+      expect(probability).toBeCloseTo(other.probability, 5);
+      expect(text).toBeCloseTo(other.text, 4);
+      expect(examples).toBeCloseTo(other.examples, 5);
     });
     await kept.close();
     await live.close();
@@ -85,7 +86,7 @@ it('tells the classes whose name the encoder does not read to its end', async ()
     }),
   };
   const loader = createImageLoader();
-  const teacher = createTeacher(encoder, { read: (hash) => picture(HUES[Number(hash[0])]) }, loader);
+  const teacher = createTeacher(encoder, { read: (hash) => picture(HUES[Number(hash[0])]!) }, loader);
   const lesson = lessonOf([0, 2]);
   expect(teacher.cut(lesson)).toEqual([]);
   await teacher.embedLesson(lesson);

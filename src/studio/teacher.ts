@@ -115,9 +115,9 @@ export function createTeacher(
   let head: ClassifierData['head'] | undefined;
   // Pictures that are tried are remembered in memory, a few of them, instead of on the disk.
   const session = lentSession(encoder, loader, recentFeatures());
-  const templates = [encoder.defaults.template];
+  const { template } = encoder.defaults;
 
-  const promptOf = ({ promptName }: Lesson['classes'][number]) => renderPrompt(templates[0], promptName);
+  const promptOf = ({ promptName }: Lesson['classes'][number]) => renderPrompt(template, promptName);
 
   async function embedLesson(
     { classes, examples }: ToEmbed,
@@ -145,9 +145,9 @@ export function createTeacher(
       },
     );
     encoded.rows.forEach(({ item }, i) => {
-      features.set(unseen[item].hash, roundToHalf(row(encoded.features, i)));
+      features.set(unseen[item]!.hash, roundToHalf(row(encoded.features, i)));
     });
-    return encoded.failures.map(({ item }) => unseen[item].hash);
+    return encoded.failures.map(({ item }) => unseen[item]!.hash);
   }
 
   /** The text head of a lesson's classes; of the same classes as before it is the same one. */
@@ -155,7 +155,7 @@ export function createTeacher(
     const prompts = classes.map(promptOf);
     if (
       prompts.length !== head?.prompts.length ||
-      prompts.some((prompt, c) => prompt !== head?.prompts[c][0])
+      prompts.some((prompt, c) => prompt !== head?.prompts[c]?.[0])
     ) {
       const rows = fromRows(prompts.map((prompt) => texts.get(prompt) as Float32Array));
       const made = headFromPrompts(rows, Int32Array.from(prompts.keys()), prompts.length, encoder.logitScale);
@@ -168,7 +168,7 @@ export function createTeacher(
     const { classes, examples } = lesson;
     return {
       classes: classes.map(({ key: _, ...info }) => info),
-      templates,
+      templates: [template],
       encoder: referenceTo(encoder),
       head: headOf(lesson),
       support: {
@@ -250,13 +250,13 @@ function gatherer(features: ReadonlyMap<string, Float32Array>, dimension: number
     const goesOn =
       count <= scales.length &&
       count >= filled.length &&
-      filled.every(({ hash }, i) => hash === examples[i].hash);
+      filled.every(({ hash }, i) => hash === examples[i]!.hash);
     if (!goesOn) {
       scales = new Float32Array(Math.ceil(count * ROOM));
       rows = new Float32Array(scales.length * dimension);
     }
     for (let i = goesOn ? filled.length : 0; i < count; i++) {
-      const feature = features.get(examples[i].hash) as Float32Array;
+      const feature = features.get(examples[i]!.hash)!;
       rows.set(feature, i * dimension);
       scales[i] = 1 / (norm(feature) || 1);
     }
@@ -282,12 +282,12 @@ async function groupAlike(lesson: Lesson, features: Matrix, signal: AbortSignal)
   if (examples.length > MOST_COMPARED) return { ...lesson, alike: [] };
   const { groups: sets } = await nearDuplicates(unitRows(features), { signal });
   const joined = new DisjointSets(examples.length);
-  const sameGroup = groupBy(examples.keys(), (i) => examples[i].group).values();
-  for (const [first, ...rest] of [...sameGroup, ...sets]) for (const i of rest) joined.union(first, i);
-  const isBurst = (set: readonly number[]) => set.every((i) => examples[i].group === examples[set[0]].group);
+  const sameGroup = groupBy(examples.keys(), (i) => examples[i]!.group).values();
+  for (const [first, ...rest] of [...sameGroup, ...sets]) for (const i of rest) joined.union(first!, i);
+  const isBurst = (set: readonly number[]) => new Set(set.map((i) => examples[i]!.group)).size === 1;
   return {
     ...lesson,
     examples: examples.map((example, i) => ({ ...example, group: joined.find(i) })),
-    alike: sets.filter((set) => !isBurst(set)).map((set) => set.map((i) => examples[i].hash)),
+    alike: sets.filter((set) => !isBurst(set)).map((set) => set.map((i) => examples[i]!.hash)),
   };
 }

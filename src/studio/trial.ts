@@ -10,9 +10,9 @@ export async function tryPicture(classifier: Classifier, serial: number, bytes: 
   const started = performance.now();
   const { classes, contributions, part } = await classifier.explain(bytes, { examples: NEAREST });
   const { temperature } = classifier.data.tuning;
-  const [leastText, leastOwn] = (['text', 'examples'] as const).map((part) =>
-    classes.reduce((least, one) => Math.min(least, one[part]), Number.POSITIVE_INFINITY),
-  );
+  const least = (part: 'text' | 'examples') =>
+    classes.reduce((least, one) => Math.min(least, one[part]), Number.POSITIVE_INFINITY);
+  const [leastText, leastOwn] = [least('text'), least('examples')];
   const hashOf = (example: string) =>
     classifier.data.examples.find(({ id }) => id === example)?.sha256 as string;
   return {

@@ -46,7 +46,7 @@ describe.skipIf(missing !== undefined)(title, () => {
     const loader = createImageLoader();
     const load = async ({ path }: { path: string }) => {
       const options = { spec: encoder.preprocessing, views: [0], seed: 0, exif: false };
-      return (await loader.load(readFileSync(new URL(path, golden)), options))[0];
+      return (await loader.load(readFileSync(new URL(path, golden)), options))[0]!;
     };
     pixels = await Promise.all(facts.files.map(load));
     await loader.close();

@@ -60,10 +60,10 @@ describe.skipIf(!existsSync(golden))('CLIP from weights follows PyTorch (../shar
     const outputs = read(`${folder}/outputs.safetensors`);
     const image = await engine.compile(await imageGraph(checkpoint, shape));
     const { image_embeds } = await image.run({ pixel_values: inputs.get('pixel_values') as Tensor });
-    expectNear(image_embeds.data as Float32Array, outputs.get('image_embeds') as Tensor, tolerance);
+    expectNear(image_embeds!.data as Float32Array, outputs.get('image_embeds') as Tensor, tolerance);
     const text = await engine.compile(await textGraph(checkpoint, shape));
     const { text_embeds } = await text.run({ input_ids: wholeNumbers(inputs.get('input_ids') as Tensor) });
-    expectNear(text_embeds.data as Float32Array, outputs.get('text_embeds') as Tensor, tolerance);
+    expectNear(text_embeds!.data as Float32Array, outputs.get('text_embeds') as Tensor, tolerance);
   });
 
   it('ViT: inside the towers', async () => {

@@ -216,7 +216,7 @@ describe('the configuration of a CLIP from weights', () => {
     await expect(encoder.embedTexts(['a cat'])).rejects.toMatchObject({ code: 'clip/tokens' });
     const { cols, data } = await encoder.embedTexts(['a q', 'a q cat', 'a q q', 'b q']);
     const [first, ...others] = [0, 1, 2, 3].map((i) => [...data.subarray(i * cols, (i + 1) * cols)]);
-    const same = (row: number[]) => row.every((x, j) => Math.abs(x - first[j]!) < 1e-5);
+    const same = (row: number[]) => row.every((x, j) => Math.abs(x - first![j]!) < 1e-5);
     expect(others.map(same)).toEqual([true, true, false]);
     await encoder.close();
   });

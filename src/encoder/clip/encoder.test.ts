@@ -71,12 +71,12 @@ describe.skipIf(!there)(
       const [first, ...others] = embedded;
       for (const { images, texts, fingerprint } of others) {
         images.data.forEach((x, i) => {
-          expect(Math.abs(x - first.images.data[i]!)).toBeLessThan(1e-4);
+          expect(Math.abs(x - first!.images.data[i]!)).toBeLessThan(1e-4);
         });
         texts.data.forEach((x, i) => {
-          expect(Math.abs(x - first.texts.data[i]!)).toBeLessThan(1e-4);
+          expect(Math.abs(x - first!.texts.data[i]!)).toBeLessThan(1e-4);
         });
-        expect(fingerprint).not.toBe(first.fingerprint);
+        expect(fingerprint).not.toBe(first!.fingerprint);
       }
     });
 
