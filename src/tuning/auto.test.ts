@@ -62,12 +62,6 @@ describe('choosing options', () => {
     expect(alone.nll).toBeCloseTo(found.nll, 1);
   });
 
-  it('leaves a path that gets worse', async () => {
-    const path = [10, 1e-4, 1000].map((c) => ({ c }));
-    const { surface } = await searchMethod(engine, methodById('linear-probe'), smallTask, tuningSet, path);
-    expect(surface.map(({ c }) => c)).toEqual([10, 1e-4]);
-  });
-
   it('stops where there are rows enough, of no less than two folds', () => {
     const count = (classes: number, shots: number) => {
       const labels = Array.from({ length: classes * shots }, (_, i) => i % classes);
