@@ -1,5 +1,4 @@
 import { inTurns } from '../abort.ts';
-import { matchClasses } from '../dataset/classes.ts';
 import { dumpClasses, type FeatureDump, readFeatureDump } from '../dataset/feature-dump.ts';
 import { quoted } from '../dataset/findings.ts';
 import type { Finding } from '../dataset/types.ts';
@@ -10,7 +9,7 @@ import { headFromPrompts } from '../methods/text-head.ts';
 import { featuresOf } from './encoder-reference.ts';
 import type { EncoderSession } from './encoder-session.ts';
 import { drawRows, headOf } from './fit-features.ts';
-import { type Growth, grown, grownHead } from './grow.ts';
+import { type Growth, grown, grownHead, joinClasses } from './grow.ts';
 import { roundedHead, roundedInPieces, rowHashes } from './support.ts';
 import type { ClassifierData, WorkOptions } from './types.ts';
 
@@ -27,13 +26,12 @@ export async function addFeatures(
 ): Promise<{ data: ClassifierData; findings: Finding[] }> {
   const dump = featuresOf(data.encoder, await readFeatureDump(folder, { signal }), folder);
   const own = dumpClasses(dump);
-  const classes = [...data.classes];
-  const { toB } = matchClasses(own, data.classes);
-  const numbers = own.map((info, c) => (toB[c] >= 0 ? toB[c] : classes.push(info) - 1));
-  const fresh = own.flatMap((_, c) => (toB[c] < 0 ? [c] : []));
+  const { classes, places } = joinClasses(data.classes, own);
+  const fresh = [...own.keys()].filter((c) => places[c]! >= data.classes.length);
   const rows = drawRows(dump);
   const { head, findings } = await headWith(data, session, { dump, folder, fresh }, signal);
-  const labels = rows.labels.map((label) => numbers[label]);
+  // The labels are places in `own`, as the reader has checked.
+  const labels = rows.labels.map((label) => places[label]!);
   const half = await inTurns(roundedInPieces(rows.features, 'half'), signal);
   const kept =
     data.keys?.type === 'int8' ? await inTurns(roundedInPieces(rows.features, 'int8'), signal) : half;
@@ -58,13 +56,13 @@ async function headWith(
 ): Promise<{ head: ClassifierData['head']; findings: Finding[] }> {
   if (!head || fresh.length === 0) return { head, findings: [] };
   const classes = dumpClasses(dump);
-  const added = fresh.map((c) => classes[c]);
+  const added = fresh.map((c) => classes[c]!);
   const texts = headOf(dump, classes, head.logitScale);
   if (texts) {
-    const rows = [...texts.promptClass.keys()].filter((p) => fresh.includes(texts.promptClass[p]));
+    const rows = [...texts.promptClass.keys()].filter((p) => fresh.includes(texts.promptClass[p]!));
     const features = selectRows(texts.promptFeatures, rows);
-    const labels = Int32Array.from(rows, (p) => fresh.indexOf(texts.promptClass[p]));
-    const prompts = fresh.map((c) => texts.prompts[c]);
+    const labels = Int32Array.from(rows, (p) => fresh.indexOf(texts.promptClass[p]!));
+    const prompts = fresh.map((c) => texts.prompts[c]!);
     const more = { ...headFromPrompts(features, labels, fresh.length, head.logitScale), prompts };
     return { head: grownHead(head, more), findings: [] };
   }

@@ -39,11 +39,11 @@ async function expectSameScores(a: Classifier, b: Classifier) {
   const aligned = matrix(
     y.rows,
     y.cols,
-    Float32Array.from(x.data, (_, i) => y.data[i - (i % y.cols) + order[i % y.cols]]),
+    Float32Array.from(x.data, (_, i) => y.data[i - (i % y.cols) + order[i % y.cols]!]!),
   );
   expect(x.rows).toBeGreaterThan(0);
   x.data.forEach((score, i) => {
-    expect(Math.abs(score - aligned.data[i])).toBeLessThan(1e-5 * Math.max(1, Math.abs(score)));
+    expect(Math.abs(score - aligned.data[i]!)).toBeLessThan(1e-5 * Math.max(1, Math.abs(score)));
   });
 }
 
@@ -107,8 +107,7 @@ describe('add', () => {
   });
 
   it('a class that is known, however its name is written', async () => {
-    const [image] = await named('cat', [11]);
-    const grown = await base.add([{ ...image, label: '\u200bCAT\u00a0' }]);
+    const grown = await base.add(await named('cat', [11], '\u200bCAT\u00a0'));
     expect(grown.data.classes).toEqual(base.data.classes);
   });
 

@@ -1,3 +1,4 @@
+import { checkSource } from '../dataset/check-source.ts';
 import { matchClasses } from '../dataset/classes.ts';
 import { isFeatureDump } from '../dataset/feature-dump.ts';
 import { visible } from '../dataset/names.ts';
@@ -9,8 +10,8 @@ import { count, plural } from '../words.ts';
 import { addFeatures } from './add-features.ts';
 import { emptiedClasses } from './emptied.ts';
 import type { EncoderSession } from './encoder-session.ts';
-import { grown, grownHead } from './grow.ts';
-import { readSource } from './image-source.ts';
+import { grown, grownHead, joinClasses } from './grow.ts';
+import { isList, readSource } from './image-source.ts';
 import { learnAgain } from './learn.ts';
 import { describeExamples, roundedHead, supportOf } from './support.ts';
 import type { ClassifierData, ImageSource, WorkOptions } from './types.ts';
@@ -41,10 +42,8 @@ export async function addExamples(
   const { seed, exif } = data;
   const views = data.views > 1 ? Array.from({ length: data.views + 1 }, (_, view) => view) : [0];
   const encoded = await session.encode(examples, { views, seed, exif, signal, onProgress });
-  if (encoded.failures.length > 0 && encoded.failed.size === examples.length) {
-    const [{ id, error }] = encoded.failures;
-    throw errorAbout(id, error);
-  }
+  const [unread] = encoded.failures;
+  if (unread && encoded.failed.size === examples.length) throw errorAbout(unread.id, unread.error);
 
   const readable = examples.filter((_, i) => !encoded.failed.has(i));
   const support = supportOf(readable, encoded, Int32Array.from(readable.keys()), data.keys?.type ?? 'half');
@@ -77,18 +76,18 @@ function labelled(
   known: readonly ClassInfo[],
   added: readonly NewExample[] | Dataset,
 ): { examples: Example[]; classes: ClassInfo[]; findings: readonly Finding[] } {
-  const classes = [...known];
-  if ('examples' in added) {
+  if (!isList(added)) {
+    checkSource(added);
     const { classes: own, examples, findings } = learnable(added);
-    const { toB } = matchClasses(own, known);
-    const numbers = own.map((info, c) => (toB[c] >= 0 ? toB[c] : classes.push(info) - 1));
+    const { classes, places } = joinClasses(known, own);
     const numbered = examples
       .filter(({ label }) => label >= 0)
-      .map((example) => ({ ...example, label: numbers[example.label] }));
+      .map((example) => ({ ...example, label: places[example.label]! }));
     return { examples: numbered, classes, findings };
   }
+  const classes = [...known];
   const numberOf = (info: ClassInfo): number => {
-    const [match] = matchClasses([info], classes).toB;
+    const match = matchClasses([info], classes).toB[0]!;
     return match >= 0 ? match : classes.push(info) - 1;
   };
   const examples = added.map(({ image, label }): Example => {

@@ -64,7 +64,7 @@ describe('a stack, as any other method,', () => {
   });
 
   it('is fitted again when examples go, beginning where it was', async () => {
-    const smaller = await removeParts(stacked, NO_RUNTIME, { examples: [stacked.examples[0].id] });
+    const smaller = await removeParts(stacked, NO_RUNTIME, { examples: [stacked.examples[0]!.id] });
     expect(smaller.method).toBe('stack');
     expect(Object.keys(smaller.state)).toEqual(Object.keys(stacked.state));
     expect(smaller.state['anchored.residual']).not.toEqual(stacked.state['anchored.residual']);

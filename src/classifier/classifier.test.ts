@@ -42,7 +42,7 @@ describe('a saved classifier', () => {
 
   it('predicts, evaluates and explains as the fitted one', async () => {
     expect(await loaded.predict(unseen)).toEqual(await fitted.predict(unseen));
-    expect(await loaded.explain(unseen[0])).toEqual(await fitted.explain(unseen[0]));
+    expect(await loaded.explain(unseen[0]!)).toEqual(await fitted.explain(unseen[0]!));
     const { seconds: _, ...after } = await loaded.evaluate(at('unseen'));
     const { seconds: __, ...before } = await fitted.evaluate(at('unseen'));
     expect(after).toEqual(before);
@@ -79,9 +79,8 @@ describe('predict', () => {
   });
 
   it('rejects below the threshold, its own or the given one', async () => {
-    const [{ probability }] = (await fitted.predict([unseen[0]])).predictions;
-    const rejected = async (reject?: number) =>
-      (await fitted.predict([unseen[0]], { reject })).predictions[0].rejected;
+    const { probability } = await fitted.predict(unseen[0]!);
+    const rejected = async (reject?: number) => (await fitted.predict(unseen[0]!, { reject })).rejected;
     expect(await rejected()).toBe(false);
     expect(await rejected(probability)).toBe(false);
     expect(await rejected(probability + 1e-6)).toBe(true);
@@ -91,7 +90,7 @@ describe('predict', () => {
     await writeFiles(at('bad'), { 'text.jpg': 'no picture', 'empty.png': '' });
     const { predictions, failures } = await fitted.predict([
       at('bad/text.jpg'),
-      unseen[0],
+      unseen[0]!,
       at('bad/gone.png'),
       at('bad/empty.png'),
     ]);
@@ -116,12 +115,12 @@ async function gathered<T>(stream: AsyncIterable<T>): Promise<T[]> {
 describe('predictEach', () => {
   it('answers in order, failures in their place, over more pictures than one chunk', async () => {
     await writeFile(at('broken.png'), 'broken');
-    const images = Array.from({ length: 150 }, (_, i) => (i % 50 === 7 ? at('broken.png') : unseen[i % 5]));
+    const images = Array.from({ length: 150 }, (_, i) => (i % 50 === 7 ? at('broken.png') : unseen[i % 5]!));
     const results = await gathered(fitted.predictEach(images));
     expect(results.map(({ image }) => image)).toEqual(images);
     expect(results.flatMap((result, i) => (isFailure(result) ? [i] : []))).toEqual([7, 57, 107]);
     const { predictions } = await fitted.predict(unseen);
-    const [last, alone] = [results[149] as Prediction, predictions[4]];
+    const [last, alone] = [results[149] as Prediction, predictions[4]!];
     // The last digits of a product depend on how many rows it has.
     expect(last.probability).toBeCloseTo(alone.probability, 6);
     expect({ ...last, probability: 0, ranking: [] }).toEqual({ ...alone, probability: 0, ranking: [] });
@@ -136,7 +135,7 @@ describe('predictEach', () => {
   it('stops with exit status 130 when the signal fires', async () => {
     const controller = new AbortController();
     const endless = function* () {
-      for (let i = 0; ; i++) yield unseen[i % 5];
+      for (let i = 0; ; i++) yield unseen[i % 5]!;
     };
     let seen = 0;
     const failure = await (async () => {
@@ -164,9 +163,9 @@ describe('explain', () => {
 
   it.each(Object.entries(variants))('%s: parts add up to the scores', async (method, part) => {
     const relative = await fitted.refit({ method: method as keyof typeof variants });
-    const explanation = await relative.explain(unseen[2]);
+    const explanation = await relative.explain(unseen[2]!);
     expect(explanation.part).toBe(part);
-    const stored = await relative.predict([unseen[2]]);
+    const stored = await relative.predict([unseen[2]!]);
     expect(explanation.prediction).toEqual(stored.predictions[0]);
 
     const embedded = await relative.encodeTestSet(at('unseen'));
@@ -174,7 +173,7 @@ describe('explain', () => {
     const scores = row(await relative.scores(embedded.features), position);
     for (const { id, text, examples, score } of explanation.classes) {
       expect(text + examples).toBeCloseTo(score, 5);
-      expect(score).toBeCloseTo(scores[relative.data.classes.findIndex((info) => info.id === id)], 4);
+      expect(score).toBeCloseTo(scores[relative.data.classes.findIndex((info) => info.id === id)]!, 4);
       const weights = explanation.contributions.filter(({ classId }) => classId === id);
       if (part === 'cache')
         expect(weights.reduce((sum, { weight = Number.NaN }) => sum + weight, 0)).toBeCloseTo(examples, 4);
@@ -183,7 +182,7 @@ describe('explain', () => {
     expect(explanation.classes.some(({ text }) => text !== 0)).toBe(/tip|zero/.test(method));
     expect(explanation.classes.some(({ examples }) => examples !== 0)).toBe(method !== 'zero-shot');
     expect(explanation.contributions).toHaveLength(12);
-    expect(explanation.contributions[0].classId).toBe('dog');
+    expect(explanation.contributions[0]!.classId).toBe('dog');
     const { contributions } = explanation;
     const order = contributions.map(({ weight, similarity }) => weight ?? similarity);
     expect(order).toEqual(order.toSorted((a, b) => b - a));
@@ -192,7 +191,7 @@ describe('explain', () => {
   it('finds the picture itself where it is an example', async () => {
     const { contributions } = await fitted.explain(at('photos/cat/2.png'));
     expect(contributions[0]).toMatchObject({ example: 'cat/2.png', className: 'cat' });
-    expect(contributions[0].similarity).toBeCloseTo(1, 3);
+    expect(contributions[0]!.similarity).toBeCloseTo(1, 3);
   });
 
   it('throws what is wrong with the picture', async () => {
@@ -211,7 +210,7 @@ describe('evaluate', () => {
       expect.objectContaining({ code: 'eval/unknown-classes', paths: ['owl'] }),
     );
     const total = result.confusion.flat().reduce((a, b) => a + b, 0);
-    const diagonal = result.confusion.reduce((sum, counts, c) => sum + counts[c], 0);
+    const diagonal = result.confusion.reduce((sum, counts, c) => sum + counts[c]!, 0);
     expect([total, diagonal]).toEqual([result.total, result.correct]);
     expect(result.accuracy).toBe(result.correct / result.total);
     expect(result.perClass.map((counts) => counts.total)).toEqual([2, 2, 1]);

@@ -12,12 +12,13 @@ import { isCalibrated } from '../tuning/search-method.ts';
 import { addExamples, type NewExample } from './add.ts';
 import { taskOf } from './classifier-task.ts';
 import { type EncoderSession, sessionFor, type ThumbnailOptions } from './encoder-session.ts';
-import { type EvaluateOptions, encodeTestSet, evaluate, type TestSet } from './evaluate.ts';
+import { evaluate } from './evaluate.ts';
 import { explainRow, scoresOfTerms } from './explain.ts';
 import { type FileOptions, readClassifier, writeClassifier } from './file.ts';
-import { readSource } from './image-source.ts';
+import { isList, readSource } from './image-source.ts';
 import { type RefitValues, refitMethod } from './refit.ts';
 import { type Removal, removeParts } from './remove.ts';
+import { type EvaluateOptions, encodeTestSet, type TestSet } from './test-set.ts';
 import type {
   Abortable,
   ClassifierData,
@@ -102,7 +103,7 @@ export class Classifier {
     options: PredictOptions = {},
   ): Promise<Prediction | Predictions> {
     if (!isList(images)) {
-      const [answer] = await this.#answers([images], options);
+      const answer = (await this.#answers([images], options))[0]!;
       if (isFailure(answer)) throw errorAbout(answer.image, answer.error);
       return answer;
     }
@@ -152,7 +153,7 @@ export class Classifier {
   async evaluate(source: string | Dataset | TestSet, options: EvaluateOptions = {}): Promise<Evaluation> {
     this.#open();
     const started = performance.now();
-    const isEncoded = typeof source !== 'string' && 'truth' in source;
+    const isEncoded = isTestSet(source);
     if (isEncoded && options.split !== undefined) {
       throw new UsageError('Option split has no effect on a test set that was encoded before', {
         code: 'eval/split',
@@ -244,7 +245,7 @@ export class Classifier {
     const probabilities = await this.probabilities(features, work);
     const answers: (Prediction | Failure)[] = [];
     rows.forEach(({ item }, i) => {
-      answers[item] = this.#prediction(readSource(images[item]).id, row(probabilities, i), reject);
+      answers[item] = this.#prediction(readSource(images[item]!).id, row(probabilities, i), reject);
     });
     for (const { item, id, error } of failures) answers[item] = { image: id, error };
     return answers;
@@ -257,9 +258,9 @@ export class Classifier {
 
   #prediction(image: string, probabilities: Float32Array, reject = this.data.reject): Prediction {
     const ranking = this.data.classes
-      .map(({ id, name }, i) => ({ id, name, probability: probabilities[i] }))
+      .map(({ id, name }, i) => ({ id, name, probability: probabilities[i]! }))
       .sort((a, b) => b.probability - a.probability);
-    const [{ id, name, probability }] = ranking;
+    const { id, name, probability } = ranking[0]!;
     const { calibrated } = this;
     return { image, id, name, probability, calibrated, rejected: probability < reject, ranking };
   }
@@ -292,8 +293,8 @@ async function* chunks<T>(items: AsyncIterable<T> | Iterable<T>, size: number): 
   if (chunk.length > 0) yield chunk;
 }
 
-function isList(images: ImageSource | readonly ImageSource[]): images is readonly ImageSource[] {
-  return Array.isArray(images);
+function isTestSet(source: string | Dataset | TestSet): source is TestSet {
+  return 'truth' in Object(source);
 }
 
 /** The picture a failed or answered item stands for. */

@@ -40,7 +40,7 @@ const calls: Record<string, () => Promise<unknown>> = {
 
 describe('a closed classifier', () => {
   it.each(Object.keys(calls))('refuses %s by name', async (name) => {
-    const error = await calls[name]().catch((error) => error);
+    const error = await calls[name]!().catch((error) => error);
     expect(error).toBeInstanceOf(UsageError);
     expect(error).toMatchObject({ code: 'classifier/closed', exitCode: 2 });
   });

@@ -21,15 +21,19 @@ export function* contentHashInPieces(
   classifier: string,
 ): Pieces<string> {
   const hash = createHash('sha256').update(classifier);
-  for (const name of Object.keys(tensors).sort()) {
-    hash.update(tensorLine(name, tensors[name]));
-    const bytes = tensorBytes(tensors[name]);
+  for (const [name, tensor] of byName(Object.entries(tensors))) {
+    hash.update(tensorLine(name, tensor));
+    const bytes = tensorBytes(tensor);
     for (let at = 0; at < bytes.length; at += PIECE) {
       hash.update(bytes.subarray(at, at + PIECE));
       yield;
     }
   }
   return hash.digest('hex');
+}
+
+function byName<T>(entries: Iterable<[string, T]>): [string, T][] {
+  return [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 function tensorLine(name: string, { dtype, shape }: { dtype: DType; shape: readonly number[] }): string {
@@ -44,7 +48,7 @@ export async function fileHash(
   look: (piece: Uint8Array) => void,
 ): Promise<string> {
   const hash = createHash('sha256').update(classifier);
-  for (const [name, entry] of [...file.entries].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [name, entry] of byName(file.entries)) {
     hash.update(tensorLine(name, entry));
     for await (const chunk of file.chunks(name)) {
       hash.update(chunk);

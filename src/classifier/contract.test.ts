@@ -34,13 +34,13 @@ const rows = (n: number) => {
 
 /** Examples with a plain and two augmented views, but for the last, which has the plain one alone. */
 function supportWithViews(): Support {
-  const places = LABELS.flatMap((_, i) =>
-    i === LABELS.length - 1 ? [[i, 0]] : [0, 1, 2].map((v) => [i, v]),
+  const places = LABELS.flatMap((_, example) =>
+    (example === LABELS.length - 1 ? [0] : [0, 1, 2]).map((view) => ({ example, view })),
   );
   return {
     features: rows(places.length),
-    example: Int32Array.from(places, ([example]) => example),
-    view: Int32Array.from(places, ([, view]) => view),
+    example: Int32Array.from(places, ({ example }) => example),
+    view: Int32Array.from(places, ({ view }) => view),
     labels: Int32Array.from(LABELS),
     groups: Int32Array.from(LABELS.keys()),
   };
@@ -85,8 +85,8 @@ afterAll(async () => {
 const close = (a: ArrayLike<number>, b: ArrayLike<number>, tolerance: number) => {
   expect(a.length).toBe(b.length);
   for (let i = 0; i < a.length; i++)
-    expect(Math.abs(a[i] - b[i]), `number ${i}: ${a[i]} and ${b[i]}`).toBeLessThan(
-      tolerance * (1 + Math.abs(b[i])),
+    expect(Math.abs(a[i]! - b[i]!), `number ${i}: ${a[i]} and ${b[i]}`).toBeLessThan(
+      tolerance * (1 + Math.abs(b[i]!)),
     );
 };
 
@@ -98,7 +98,7 @@ describe.each([...listMethods().map(({ id }) => id), 'stack'])('%s', (id) => {
     const held = method.holds(task, options);
     expect(Object.keys(plain).sort()).toEqual(Object.keys(held).sort());
     for (const [name, value] of Object.entries(plain)) {
-      const { shape } = held[name];
+      const { shape } = held[name]!;
       expect(typeof value === 'number', name).toBe(shape === undefined);
       if (typeof value === 'number') continue;
       expect(value.shape, name).toEqual(shape?.map((size) => size ?? expect.any(Number)));
@@ -117,7 +117,7 @@ describe.each([...listMethods().map(({ id }) => id), 'stack'])('%s', (id) => {
     close(scores.data, scoreRows(method, state, task, queries).data, 1e-3);
     const { votes, ...parts } = terms;
     const sum = scores.data.map((_, i) =>
-      Object.values(parts).reduce((total, { data }) => total + data[i], 0),
+      Object.values(parts).reduce((total, { data }) => total + data[i]!, 0),
     );
     close(sum, scores.data, 1e-4);
     if (votes) expect([votes.rows, votes.cols]).toEqual([queries.rows, LABELS.length]);

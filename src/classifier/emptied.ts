@@ -12,10 +12,10 @@ export function emptiedClasses(
   kept: readonly Example[],
   { code, consequence }: { code: string; consequence: string },
 ): Finding[] {
-  const left = new Set(kept.map(({ label }) => label));
-  const gone = [...new Set(examples.map(({ label }) => label))].filter((label) => !left.has(label));
-  if (gone.length === 0) return [];
-  const ids = gone.sort((a, b) => a - b).map((label) => classes[label].id);
+  const labelsOf = (some: readonly Example[]) => new Set(some.map(({ label }) => label));
+  const [before, left] = [labelsOf(examples), labelsOf(kept)];
+  const ids = classes.filter((_, c) => before.has(c) && !left.has(c)).map(({ id }) => id);
+  if (ids.length === 0) return [];
   const have = count(ids.length, 'class has', 'classes have');
   const message = `${have} no picture left, because none could be read (${quoted(ids)}); ${consequence}`;
   return [{ level: 'warning', code, message, paths: ids }];

@@ -17,7 +17,7 @@ export interface Explained {
 export function scoresOfTerms(terms: Readonly<Record<string, Matrix>>): Float32Array {
   return Object.values(terms)
     .map((term) => row(term, 0))
-    .reduce((total, term) => total.map((value, c) => value + term[c]));
+    .reduce((total, term) => total.map((value, c) => value + term[c]!));
 }
 
 /** Takes one picture's score apart. */
@@ -31,13 +31,15 @@ export function explainRow(
   const examplesPart = new Float32Array(classes.length);
   for (const part of Object.values(parts)) {
     row(part, 0).forEach((value, c) => {
-      examplesPart[c] += value;
+      examplesPart[c]! += value;
     });
   }
-  const index = new Map(classes.map(({ id }, c) => [id, c]));
+  const partsOf = new Map(
+    classes.map(({ id }, c) => [id, { text: textPart[c]!, examples: examplesPart[c]! }]),
+  );
   const explained = prediction.ranking.map((ranked): ExplainedClass => {
-    const c = index.get(ranked.id) as number;
-    return { ...ranked, text: textPart[c], examples: examplesPart[c], score: textPart[c] + examplesPart[c] };
+    const { text, examples } = partsOf.get(ranked.id)!;
+    return { ...ranked, text, examples, score: text + examples };
   });
   return {
     prediction,
@@ -61,10 +63,10 @@ function contributionsOf(
   const length = norm(features) || 1;
   return told
     .map((i, place): Contribution => {
-      const { id: classId, name: className } = classes[support.labels[i]];
+      const { id: classId, name: className } = classes[support.labels[i]!]!;
       const own = key(place);
       const similarity = dot(own, features) / (length * (norm(own) || 1));
-      const { id, thumbnail } = examples[i];
+      const { id, thumbnail } = examples[i]!;
       return { example: id, classId, className, similarity, weight: votes?.[i], thumbnail };
     })
     .sort((a, b) => (b.weight ?? b.similarity) - (a.weight ?? a.similarity) || b.similarity - a.similarity)
@@ -76,8 +78,8 @@ function keysAt(support: Support, examples: readonly number[]): (place: number) 
   const { features } = support;
   if (isPlain(support)) {
     return isInFile(features)
-      ? (place) => features.row(examples[place])
-      : (place) => row(features, examples[place]);
+      ? (place) => features.row(examples[place]!)
+      : (place) => row(features, examples[place]!);
   }
   const keys = keysOf(selectExamples(support, examples));
   return (place) => row(keys, place);

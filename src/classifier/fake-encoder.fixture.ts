@@ -63,15 +63,13 @@ function statistics({ width, height, data }: Pixels): number[] {
     for (let x = 0; x < width; x++) {
       const quadrant = 2 * Number(y >= height / 2) + Number(x >= width / 2);
       for (let k = 0; k < 3; k++) {
-        quadrants[quadrant * 3 + k] +=
-          (data[(y * width + x) * 3 + k] - 127.5) / ((127.5 * width * height) / 4);
+        quadrants[quadrant * 3 + k]! +=
+          (data[(y * width + x) * 3 + k]! - 127.5) / ((127.5 * width * height) / 4);
       }
     }
   }
-  const [red, green, blue] = [0, 1, 2].map((k) =>
-    [0, 3, 6, 9].reduce((sum, q) => sum + quadrants[q + k] / 4, 0),
-  );
-  return [...quadrants, red, green, blue, quadrants[0] - quadrants[11]];
+  const colours = [0, 1, 2].map((k) => [0, 3, 6, 9].reduce((sum, q) => sum + quadrants[q + k]! / 4, 0));
+  return [...quadrants, ...colours, quadrants[0]! - quadrants[11]!];
 }
 
 /** Numbers in -1..1 that depend on the names alone. */
@@ -88,7 +86,7 @@ export async function picture(kind: string, number: number): Promise<Buffer> {
   for (let i = 0; i < data.length; i++) {
     const [x, y] = [Math.floor(i / 3) % SIDE, Math.floor(i / 3 / SIDE)];
     const at = 3 * (2 * Number(y >= SIDE / 2) + Number(x >= SIDE / 2)) + (i % 3);
-    data[i] = Math.round(127.5 + 95 * common[at] + 32 * own[at]);
+    data[i] = Math.round(127.5 + 95 * common[at]! + 32 * own[at]!);
   }
   return sharp(data, { raw: { width: SIDE, height: SIDE, channels: 3 } })
     .png()

@@ -48,7 +48,7 @@ export function* classifierContent(
     const pictures = examples.map((example) => example.thumbnail as Uint8Array);
     const offsets = new Int32Array(pictures.length + 1);
     pictures.forEach((picture, i) => {
-      offsets[i + 1] = offsets[i] + picture.length;
+      offsets[i + 1] = offsets[i]! + picture.length;
     });
     const bytes = Buffer.concat(pictures);
     tensors.thumbnails = { dtype: 'uint8', shape: [bytes.length], data: new Uint8Array(bytes) };

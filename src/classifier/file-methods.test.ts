@@ -7,7 +7,7 @@ import { ModelError } from '../errors.ts';
 import { toHalf } from '../math/half.ts';
 import { matrix } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
-import { floatTensor, sizeOf, type Tensor, type TensorData } from '../math/tensor.ts';
+import { floatTensor, ofRank, sizeOf, type Tensor, type TensorData } from '../math/tensor.ts';
 import { listMethods, methodById } from '../methods/index.ts';
 import type { Method, State } from '../methods/method.ts';
 import { createScorer, scoreRows } from '../methods/score.ts';
@@ -108,7 +108,8 @@ const withNumber = ({ dtype, shape, data }: Tensor, value: number): Tensor => {
   return { dtype, shape, data: other as TensorData };
 };
 
-const transposed = ({ dtype, shape: [rows, cols], data }: Tensor): Tensor => {
+const transposed = ({ dtype, shape, data }: Tensor): Tensor => {
+  const [rows, cols] = ofRank(shape, 2);
   const other = data.slice();
   for (let at = 0; at < other.length; at++)
     other[at] = data[(at % rows) * cols + Math.floor(at / rows)] as never;
@@ -117,8 +118,8 @@ const transposed = ({ dtype, shape: [rows, cols], data }: Tensor): Tensor => {
 
 const shorter = ({ dtype, shape: [rows, ...rest], data }: Tensor): Tensor => ({
   dtype,
-  shape: [rows - 1, ...rest],
-  data: data.slice(0, (rows - 1) * sizeOf(rest)) as TensorData,
+  shape: [rows! - 1, ...rest],
+  data: data.slice(0, -sizeOf(rest)) as TensorData,
 });
 
 const changes: readonly [
@@ -176,7 +177,7 @@ describe('a classifier file of every method, resealed', () => {
 
   it.each(methods.map(({ id }) => id))('%s: each number beside the tensors is checked', async (id) => {
     const bytes = await fittedFile(id);
-    const { scalars } = JSON.parse(parseSafetensors(bytes).metadata.classifier) as {
+    const { scalars } = JSON.parse(parseSafetensors(bytes).metadata.classifier!) as {
       scalars: Record<string, number>;
     };
     type Scalars = { scalars: Record<string, unknown> };
@@ -208,7 +209,7 @@ describe('a classifier file of every method, resealed', () => {
     const bytes = await fittedFile('tip-adapter', 'int8');
     const change = (name: string, value: number) =>
       sealed(bytes, (_, tensors) => {
-        tensors[name] = withNumber(tensors[name], value);
+        tensors[name] = withNumber(tensors[name]!, value);
       });
     writeFileSync(path, bytes);
     expect((await readClassifier(path, { largestInMemory: 0 })).support.labels).toHaveLength(LABELS.length);
@@ -224,14 +225,14 @@ describe('a classifier file of every method, resealed', () => {
 
 it('is refused where rows that its method keeps at length 1 have another', async () => {
   const longer = sealed(await fittedFile('timo'), (_, tensors) => {
-    tensors['state.text'] = withNumber(tensors['state.text'], 2);
+    tensors['state.text'] = withNumber(tensors['state.text']!, 2);
   });
   await expectRefused(longer, 'state.text has a row of length', 'a longer row');
 });
 
 it('answers with an error, not without numbers, where what it holds overflows', async () => {
   const huge = sealed(await fittedFile('linear-probe'), (_, tensors) => {
-    const { shape } = tensors['state.weight'];
+    const { shape } = tensors['state.weight']!;
     tensors['state.weight'] = floatTensor(shape, new Float32Array(sizeOf(shape)).fill(3e38));
   });
   const data = decodeClassifier(huge);
@@ -246,9 +247,13 @@ it('answers with an error, not without numbers, where what it holds overflows', 
 
 it('answers as float64 does, not with scores of 0, where a length overflows on the way', async () => {
   const huge = sealed(await fittedFile('clip-adapter'), (_, tensors) => {
-    const { shape } = tensors['state.w1'];
-    tensors['state.w1'] = floatTensor(shape, new Float32Array(sizeOf(shape)).fill(1e37));
-    tensors['state.w2'] = floatTensor(tensors['state.w2'].shape, new Float32Array(sizeOf(shape)).fill(0.1));
+    for (const [name, value] of [
+      ['state.w1', 1e37],
+      ['state.w2', 0.1],
+    ] as const) {
+      const { shape } = tensors[name]!;
+      tensors[name] = floatTensor(shape, new Float32Array(sizeOf(shape)).fill(value));
+    }
   });
   const data = decodeClassifier(huge);
   const method = methods.find(({ id }) => id === data.method) as Method;
@@ -268,7 +273,7 @@ it('is refused for what it asks of the method that it names', async () => {
   const other = sealed(bytes, (about) => Object.assign(about, { method: 'gda' }));
   expect(() => decodeClassifier(other)).toThrow(ModelError);
   const twins = sealed(bytes, (about) => {
-    const [first, second] = about.classes as { id: string }[];
+    const [first, second] = about.classes as [{ id: string }, { id: string }];
     second.id = first.id;
   });
   await expectRefused(twins, 'two have one id', 'two classes of one id');

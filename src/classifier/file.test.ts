@@ -66,7 +66,7 @@ function changeAt(
   change: (holder: Json, key: string | number) => void,
 ) {
   const holder = path.slice(0, -1).reduce((inner, key) => inner[key] as Json, value);
-  change(holder, path[path.length - 1]);
+  change(holder, path.at(-1)!);
 }
 
 const wrong: [string, (holder: Json, key: string | number) => void][] = [
@@ -97,7 +97,7 @@ describe('a classifier file', () => {
   it('is refused where any byte is another one', () => {
     for (let i = 0; i < bytes.length; i += i < 4000 ? 5 : 101) {
       const altered = bytes.slice();
-      altered[i] ^= 1 << (i % 8);
+      altered[i]! ^= 1 << (i % 8);
       // Space to `\t`, or letters of a key nobody reads, may leave the header's meaning as it was.
       const error = refusal(altered);
       if (error === undefined) expect(decodeClassifier(altered), `byte ${i}`).toEqual(classifier.data);
@@ -125,7 +125,7 @@ describe('a classifier file', () => {
     const queries = plainRows(classifier.data.support);
     const { classifier: text } = parseSafetensors(bytes).metadata;
     let accepted = 0;
-    for (const path of places(JSON.parse(text))) {
+    for (const path of places(JSON.parse(text!))) {
       if (path[0] === 'tuning' && path[1] === 'surface' && path.length > 2 && path[2] !== 0) continue;
       for (const [what, change] of wrong) {
         const file = sealed((about) => changeAt(about, path, change));
@@ -150,7 +150,7 @@ describe('a classifier file', () => {
     expect(names).toHaveLength(9);
     const replaced = (name: string, change: (tensor: Tensor) => Tensor) =>
       sealed((_, tensors) => {
-        tensors[name] = change(tensors[name]);
+        tensors[name] = change(tensors[name]!);
       });
     const withNumber = (index: number, value: number) => (tensor: Tensor) => {
       const data = tensor.data.slice() as Int32Array;
@@ -176,8 +176,8 @@ describe('a classifier file', () => {
       expectRefused(
         replaced(name, ({ dtype, shape, data }) => ({
           dtype,
-          shape: [shape[0] - 1, ...shape.slice(1)],
-          data: data.slice(0, (data.length / shape[0]) * (shape[0] - 1)) as TensorData,
+          shape: [shape[0]! - 1, ...shape.slice(1)],
+          data: data.slice(0, (data.length / shape[0]!) * (shape[0]! - 1)) as TensorData,
         })),
         `${name} shortened`,
       );
@@ -187,7 +187,7 @@ describe('a classifier file', () => {
       delete tensors.thumbnails;
       delete tensors['thumbnails.offsets'];
     });
-    expect(decodeClassifier(bare).examples[0].thumbnail).toBeUndefined();
+    expect(decodeClassifier(bare).examples[0]!.thumbnail).toBeUndefined();
     const NAN = 0x7e00;
     const INFINITY = 0x7c00;
     for (const name of ['support.features', 'text.features']) {
@@ -266,10 +266,10 @@ describe('many examples', () => {
     const [known, told] = [await near.explain(image), await far.explain(image)];
     expect(told.contributions.length).toBe(known.contributions.length);
     told.contributions.forEach(({ example, weight, similarity }, i) => {
-      const same = known.contributions.find((other) => other.example === example);
-      expect(weight).toBeCloseTo(same?.weight as number, 2);
-      expect(similarity).toBeCloseTo(same?.similarity as number, 3);
-      if (i > 0) expect(weight).toBeLessThanOrEqual(told.contributions[i - 1].weight as number);
+      const same = known.contributions.find((other) => other.example === example)!;
+      expect(weight).toBeCloseTo(same.weight!, 2);
+      expect(similarity).toBeCloseTo(same.similarity, 3);
+      if (i > 0) expect(weight).toBeLessThanOrEqual(told.contributions[i - 1]!.weight!);
     });
     // What changes the examples reads them all; the file is replaced, and says the same.
     const grown = await far.add([{ image: `${photos}/dog/0.png`, label: 'cat' }]);
@@ -280,9 +280,8 @@ describe('many examples', () => {
 
   it('say what 8 bits change, and take half the room', async () => {
     const photos = await writePictures(at('eight'), { cat: 5, dog: 7 });
-    const [half, int8] = await Promise.all(
-      (['half', 'int8'] as const).map((keys) => fit(photos, { encoder, method: 'tip-adapter', keys })),
-    );
+    const fitted = (keys: 'half' | 'int8') => fit(photos, { encoder, method: 'tip-adapter', keys });
+    const [half, int8] = [await fitted('half'), await fitted('int8')];
     expect(half.data.keys).toBeUndefined();
     const { keys } = decodeClassifier(classifierBytes(int8.data));
     expect(keys?.cosine).toBeGreaterThan(0);
@@ -290,8 +289,8 @@ describe('many examples', () => {
     expect(keys?.probability).toBeLessThan(0.05);
     expect(keys?.agreement).toBeGreaterThan(0.9);
     const size = (data: typeof half.data) =>
-      parseSafetensors(classifierBytes(data)).tensors.get('support.features')?.data.byteLength;
-    expect(size(int8.data)).toBe((size(half.data) as number) / 2);
+      parseSafetensors(classifierBytes(data)).tensors.get('support.features')!.data.byteLength;
+    expect(size(int8.data)).toBe(size(half.data) / 2);
     for (const one of [half, int8]) await one.close();
   });
 });
@@ -299,7 +298,7 @@ describe('many examples', () => {
 describe('save', () => {
   it('of two writers at once leaves one whole file and nothing else', async () => {
     const path = at('shared', 'pets.safetensors');
-    const other = await classifier.remove({ examples: [classifier.data.examples[0].id] });
+    const other = await classifier.remove({ examples: [classifier.data.examples[0]!.id] });
     await Promise.all(Array.from({ length: 8 }, (_, i) => (i % 2 ? classifier : other).save(path)));
     const { data } = await load(path);
     expect([4, 5]).toContain(data.examples.length);

@@ -2,7 +2,7 @@ import { atOnce, inTurns, type Pieces } from '../abort.ts';
 import { ModelError, throwIfAborted } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import type { Matrix } from '../math/matrix.ts';
-import { type DType, sizeOf, type Tensor } from '../math/tensor.ts';
+import { sizeOf, type Tensor } from '../math/tensor.ts';
 import type { FileRows } from '../methods/file-rows.ts';
 import { type Method, type State, scoresOf } from '../methods/method.ts';
 import { methodIfKnown } from '../methods/registry.ts';
@@ -15,6 +15,7 @@ import { type FileUse, fileIdentity, readRegular } from '../store/regular.ts';
 import {
   openSafetensors,
   parseSafetensors,
+  type SafetensorsEntry,
   type SafetensorsFile,
   safetensorsPieces,
 } from '../store/safetensors.ts';
@@ -76,7 +77,7 @@ export async function readClassifier(
       for (const name of file.entries.keys())
         if (name !== FEATURES) tensors.set(name, await file.tensor(name));
       const take = tensorReader(tensors, refuse);
-      const rows = await rowsOf(path, file, take, refuse);
+      const rows = await rowsOf(path, file, features, take, refuse);
       const look = rowCheck({ ...rows.file, name: FEATURES });
       let wrong: string | undefined;
       const hash = await fileHash(file, classifier, FEATURES, (piece) => {
@@ -98,12 +99,14 @@ export async function readClassifier(
 async function rowsOf(
   path: string,
   file: SafetensorsFile,
+  features: SafetensorsEntry,
   take: TensorReader,
   refuse: Refuse,
 ): Promise<FileRows> {
-  const { dtype, shape } = file.entries.get(FEATURES) as { dtype: DType; shape: readonly number[] };
-  const [rows, cols] = shape;
-  if (shape.length !== 2) return refuse(`tensor ${FEATURES} is [${shape.join(', ')}] instead of [any, any]`);
+  const { dtype, shape } = features;
+  const [rows, cols, ...more] = shape;
+  if (rows === undefined || cols === undefined || more.length > 0)
+    return refuse(`tensor ${FEATURES} is [${shape.join(', ')}] instead of [any, any]`);
   const identity = fileIdentity(await file.stat());
   const place = { path, identity, offset: file.position(FEATURES), rows, cols };
   if (dtype === 'float16') return fileRows({ ...place, dtype });
@@ -234,7 +237,7 @@ function readState(
       return refuse(`its options do not fit its method ${method.id} (${(error as Error).message})`, error);
     }
   })();
-  const foreign = Object.keys(scalars).find((name) => !Object.hasOwn(held, name) || held[name].shape);
+  const foreign = Object.keys(scalars).find((name) => !Object.hasOwn(held, name) || held[name]!.shape);
   if (foreign !== undefined) refuse(`scalars.${foreign}: its method ${method.id} has no such number`);
   return Object.fromEntries(
     Object.entries(held).map(([name, entry]) => {

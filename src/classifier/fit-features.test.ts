@@ -20,7 +20,7 @@ function npy(rows: readonly (readonly number[])[]): Buffer {
 const noise = random('dump', 1);
 const centres = CLASSES.map(() => Array.from({ length: WIDTH }, () => noise.normal()));
 const unit = (row: number[]) => row.map((x) => x / Math.hypot(...row));
-const near = (label: number) => unit(centres[label].map((x) => x + 0.4 * noise.normal()));
+const near = (label: number) => unit(centres[label]!.map((x) => x + 0.4 * noise.normal()));
 
 async function writeDump(folder: string, { text = true } = {}): Promise<string> {
   const draw = (count: number) =>

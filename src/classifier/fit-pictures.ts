@@ -79,7 +79,7 @@ function drawExamples(
   { shots, seed }: FitValues,
 ): { indices: number[]; examples: Example[] } {
   const indices = sampleFewShot(dataset, { shots: shots ?? Number.POSITIVE_INFINITY, seed });
-  return { indices, examples: indices.map((i) => dataset.examples[i]) };
+  return { indices, examples: indices.map((i) => dataset.examples[i]!) };
 }
 
 function unreadable(failures: EncodedImages['failures']): Finding[] {
@@ -95,26 +95,27 @@ function checkClasses(
   failures: EncodedImages['failures'],
 ): void {
   if (labels.length === 0) {
-    const unread = failures.length > 0;
+    const [unread] = failures;
     throw new DataError(
       unread
         ? `No picture in ${name} could be read (${count(failures.length, 'file')} tried)`
         : `${name} has no picture to learn from`,
       {
         code: 'fit/no-pictures',
-        hint: unread
-          ? `The first one: ${messageAbout(failures[0].id, failures[0].error.message)}.`
-          : FOLDERS_HINT,
+        hint: unread ? `The first one: ${messageAbout(unread.id, unread.error.message)}.` : FOLDERS_HINT,
         details: { paths: failures.map(({ id }) => id) },
       },
     );
   }
   if (classes.length < 2) {
-    throw new DataError(`A classifier needs two classes; ${name} has one: ${classes[0].name}`, {
-      code: 'fit/one-class',
-      hint: FOLDERS_HINT,
-      details: { classes: classes.map((info) => info.id) },
-    });
+    throw new DataError(
+      `A classifier needs two classes; ${name} has one: ${classes.map((info) => info.name)}`,
+      {
+        code: 'fit/one-class',
+        hint: FOLDERS_HINT,
+        details: { classes: classes.map((info) => info.id) },
+      },
+    );
   }
 }
 

@@ -38,7 +38,7 @@ describe('fit', () => {
     const ghost = classes.find(({ id }) => id === 'ghost');
     expect(ghost?.examples).toBe(0);
     expect(ghost?.text).not.toBe(0);
-    expect((await classifier.predict([at('ragged/owl/1.png')])).predictions[0].id).toBe('owl');
+    expect((await classifier.predict([at('ragged/owl/1.png')])).predictions[0]!.id).toBe('owl');
   });
 
   it('takes class names in Chinese and very long ones, from folder to file to answer', async () => {
@@ -51,16 +51,16 @@ describe('fit', () => {
     const images = ['猫', '柴犬', long].map((name) => at('names', name, '1.png'));
     const { predictions } = await loaded.predict(images);
     expect(predictions.map(({ id }) => id)).toEqual(['猫', '柴犬', long]);
-    expect(predictions[2].name).toBe(long.replaceAll('_', ' '));
-    const { contributions } = await loaded.explain(images[0]);
+    expect(predictions[2]!.name).toBe(long.replaceAll('_', ' '));
+    const { contributions } = await loaded.explain(images[0]!);
     expect(contributions[0]).toMatchObject({ example: '猫/1.png', className: '猫' });
     expect(encoder.asked.texts).toContain('a photo of a 柴犬.');
   });
 
   it.each([
-    [undefined, {}, 'What is fitted to cannot be undefined'],
-    [7, {}, 'What is fitted to cannot be a number'],
-    [{ path: 'photos' }, {}, 'What is fitted to cannot be an object of type Object'],
+    [undefined, {}, 'A data set cannot be undefined'],
+    [7, {}, 'A data set cannot be a number'],
+    [{ path: 'photos' }, {}, 'A data set cannot be an object of type Object'],
     ['photos', { method: {} }, 'A method needs id, a string'],
     ['photos', { method: { id: 'own', needs: [], options: {} } }, 'A method needs fit, a function'],
     ['photos', { encoder: {} }, 'An encoder needs id, a string'],
@@ -261,11 +261,11 @@ describe('fit', () => {
         const length = Math.hypot(...x);
         return Array.from(x, (value) => value / length);
       };
-      const augmented = rows.filter((r) => view[r] > 0).map((r) => unit(row(features, r)));
+      const augmented = rows.filter((r) => view[r]! > 0).map((r) => unit(row(features, r)));
       expect(augmented[0]).not.toEqual(augmented[1]);
-      const mean = unit(augmented[0].map((_, j) => augmented.reduce((sum, x) => sum + x[j], 0)));
+      const mean = unit(augmented[0]!.map((_, j) => augmented.reduce((sum, x) => sum + x[j]!, 0)));
       row(keysOf(data.support), e).forEach((x, j) => {
-        expect(x).toBeCloseTo(mean[j], 5);
+        expect(x).toBeCloseTo(mean[j]!, 5);
       });
     }
   });

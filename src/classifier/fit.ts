@@ -1,3 +1,4 @@
+import { checkSource } from '../dataset/check-source.ts';
 import { isFeatureDump } from '../dataset/feature-dump.ts';
 import { readDataset } from '../dataset/read.ts';
 import type { Dataset } from '../dataset/types.ts';
@@ -14,7 +15,6 @@ import { registerMethod } from '../methods/registry.ts';
 import type { FitProgress } from '../methods/task.ts';
 import { refuseUnknown, resolveOptions } from '../options.ts';
 import { systemError } from '../system-error.ts';
-import { describedValue } from '../words.ts';
 import { Classifier } from './classifier.ts';
 import { openSession, sessionFor } from './encoder-session.ts';
 import { fitFeatures } from './fit-features.ts';
@@ -100,14 +100,6 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
 
 async function datasetOf(source: string | Dataset, classes?: string, signal?: AbortSignal): Promise<Dataset> {
   return typeof source === 'string' ? readDataset(source, { classes, signal }) : source;
-}
-
-function checkSource(source: unknown): void {
-  if (typeof source === 'string' || Array.isArray((source as Partial<Dataset> | undefined)?.examples)) return;
-  throw new UsageError(`What is fitted to cannot be ${describedValue(source)}`, {
-    code: 'fit/source',
-    hint: 'Give the path of labelled pictures, or a data set that readDataset returned.',
-  });
 }
 
 function readAlready(): UsageError {

@@ -27,7 +27,7 @@ const letters = letterTower(16);
 const tower = {
   ...letters,
   encode: (embeddings: Expr, end: Expr) => {
-    const [, t] = embeddings.shape as number[];
+    const [, t] = embeddings.shape as [number, number];
     const order = floatTensor(
       [1, t, 1],
       Float32Array.from({ length: t }, (_, i) => 1 + 0.1 * i),
@@ -102,7 +102,7 @@ const COMMON: Record<string, [value: unknown, changes: (one: Classifier, other: 
   views: [2, ({ data }) => data.views === 2 && data.support.features.rows === 27],
   template: [['a drawing of a {}.', 'a {}.'], ({ data }) => data.templates[0] === 'a drawing of a {}.'],
   prompts: ['imagenet', ({ data }) => data.templates.length === 7],
-  classes: [undefined, ({ data }) => data.classes[0].name === 'Kitty'],
+  classes: [undefined, ({ data }) => data.classes[0]!.name === 'Kitty'],
   keys: ['int8', ({ data }) => data.keys?.type === 'int8'],
   reject: [0.3, ({ data }) => data.reject === 0.3],
   exif: [false, ({ data }) => !data.exif],

@@ -59,7 +59,7 @@ export function askedFor({ method, tune, alpha, beta, trainingFree, ...wanted }:
   const table: Options = chosen?.options ?? {};
   const foreign = names.find((name) => !(name in table));
   if (foreign !== undefined) throw hasNone(id, foreign);
-  const own = Object.fromEntries(names.map((name) => [name, table[name]]));
+  const own = Object.fromEntries(names.map((name) => [name, table[name]!]));
   const given = resolveOptions(own, Object.fromEntries(all));
   if (trainingFree && id !== 'auto') {
     throw noEffect('trainingFree', id, 'It affects only the choice of auto; leave out one of the two.');

@@ -1,3 +1,4 @@
+import { matchClasses } from '../dataset/classes.ts';
 import type { ClassInfo, Finding } from '../dataset/types.ts';
 import { concatRows } from '../math/matrix.ts';
 import { joinSupport, type Support, selectExamples } from '../methods/task.ts';
@@ -20,6 +21,17 @@ export interface Growth {
   readonly noun: string;
 }
 
+/** The known classes, then those of `own` that are none of them, and the place in that list of each of `own`. */
+export function joinClasses(
+  known: readonly ClassInfo[],
+  own: readonly ClassInfo[],
+): { classes: ClassInfo[]; places: number[] } {
+  const classes = [...known];
+  const { toB } = matchClasses(own, known);
+  const places = own.map((info, c) => (toB[c]! >= 0 ? toB[c]! : classes.push(info) - 1));
+  return { classes, places };
+}
+
 /** The data with further examples, not fitted yet. Those that are known already are left out and reported. */
 export function grown(
   data: ClassifierData,
@@ -33,7 +45,7 @@ export function grown(
     return [i];
   });
   const joined = joinSupport(data.support, regrouped(data.support, selectExamples(support, kept)));
-  const added = kept.map((i) => described[i]);
+  const added = kept.map((i) => described[i]!);
   const next: ClassifierData = {
     ...data,
     classes,
@@ -95,8 +107,8 @@ function otherClassFindings(
     const before = known.get(sha256) ?? i;
     known.set(sha256, before);
     if (i < start || labels[before] === labels[i]) return [];
-    const [one, other] = [before, i].map((k) => `"${classes[labels[k]].id}"`);
-    return [`${id} is ${other}, and as ${examples[before].id} ${one}`];
+    const [one, other] = [before, i].map((k) => `"${classes[labels[k]!]!.id}"`);
+    return [`${id} is ${other}, and as ${examples[before]!.id} ${one}`];
   });
   if (twice.length === 0) return [];
   const message = `${count(twice.length, `${noun} is an example`, `${noun}s are examples`)} of two classes`;

@@ -45,7 +45,7 @@ it('a picture is the same wherever it comes from', async () => {
   const { predictions, failures } = await classifier.predict(sources);
   expect(failures).toEqual([]);
   for (const { name, probability } of predictions)
-    expect({ name, probability }).toEqual({ name: 'cat', probability: predictions[0].probability });
+    expect({ name, probability }).toEqual({ name: 'cat', probability: predictions[0]!.probability });
 });
 
 it('one picture has one answer, and throws where it cannot be read', async () => {

@@ -24,6 +24,10 @@ export function readSource(image: ImageSource): { id: string; read(): Promise<Ui
   });
 }
 
+export function isList(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value);
+}
+
 const named = (bytes: Uint8Array | Uint8ClampedArray) =>
   `bytes:${sha256(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)).slice(0, 12)}`;
 

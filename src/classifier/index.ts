@@ -9,10 +9,10 @@ export {
   type PredictOptions,
 } from './classifier.ts';
 export type { ThumbnailOptions } from './encoder-session.ts';
-export type { EvaluateOptions, TestSet } from './evaluate.ts';
 export type { FileOptions } from './file.ts';
 export { type FitOptions, fit } from './fit.ts';
 export { type FitValues, fitOptions } from './fit-options.ts';
 export type { RefitValues } from './refit.ts';
 export type { Removal } from './remove.ts';
+export type { EvaluateOptions, TestSet } from './test-set.ts';
 export type * from './types.ts';

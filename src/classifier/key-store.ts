@@ -32,7 +32,7 @@ export async function measureKeys(
   for (let i = 0; i < queries.rows; i++) {
     const [p, q] = [row(ours, i), row(theirs, i)];
     p.forEach((x, c) => {
-      probability = Math.max(probability, Math.abs(x - q[c]));
+      probability = Math.max(probability, Math.abs(x - q[c]!));
     });
     if (argmax(p) === argmax(q)) equal++;
   }

@@ -49,7 +49,7 @@ function drawnFrom(data: ClassifierData, shots: number, seed: number): Classifie
   return {
     ...data,
     support: roundedAgain(selectExamples(data.support, chosen), data.keys),
-    examples: chosen.map((i) => data.examples[i]),
+    examples: chosen.map((i) => data.examples[i]!),
     shots,
     seed,
   };

@@ -34,26 +34,26 @@ export async function removeParts(
   }
   const forgotten = new Set((removal.examples ?? []).map((id) => exampleIndex(data, id)));
   const kept = [...data.examples.keys()].filter(
-    (i) => !forgotten.has(i) && !gone.has(data.support.labels[i]),
+    (i) => !forgotten.has(i) && !gone.has(data.support.labels[i]!),
   );
   const renumbered = data.classes.map((info) => classes.indexOf(info));
   const support = roundedAgain(selectExamples(data.support, kept), data.keys);
   const { head } = data;
-  const prompts = head ? [...head.promptClass.keys()].filter((p) => !gone.has(head.promptClass[p])) : [];
+  const prompts = head ? [...head.promptClass.keys()].filter((p) => !gone.has(head.promptClass[p]!)) : [];
   const next = {
     ...data,
     classes,
     head: head && {
       ...headFromPrompts(
         selectRows(head.promptFeatures, prompts),
-        Int32Array.from(prompts, (p) => renumbered[head.promptClass[p]]),
+        Int32Array.from(prompts, (p) => renumbered[head.promptClass[p]!]!),
         classes.length,
         head.logitScale,
       ),
       prompts: head.prompts.filter((_, c) => !gone.has(c)),
     },
-    support: { ...support, labels: support.labels.map((label) => renumbered[label]) },
-    examples: kept.map((i) => data.examples[i]),
+    support: { ...support, labels: support.labels.map((label) => renumbered[label]!) },
+    examples: kept.map((i) => data.examples[i]!),
     version: data.version + 1,
   };
   return learnAgain(next, session, signal);
@@ -61,7 +61,7 @@ export async function removeParts(
 
 function classIndex(classes: readonly ClassInfo[], name: string): number {
   const wanted = { id: name, name, promptName: name, prompts: [] };
-  const [match] = matchClasses([wanted], classes).toB;
+  const match = matchClasses([wanted], classes).toB[0]!;
   if (match >= 0) return match;
   const names = classes.map((info) => info.name);
   throw new UsageError(`The classifier has no class "${name}"`, {

@@ -30,7 +30,8 @@ export function rowCheck({
     return ({ buffer, byteOffset, byteLength }) => {
       const halves = new Uint16Array(buffer, byteOffset, byteLength / 2);
       for (let i = 0; i < halves.length; i++)
-        if ((halves[i] & EXPONENT) === EXPONENT) return `tensor ${name} holds something that is not a number`;
+        if ((halves[i]! & EXPONENT) === EXPONENT)
+          return `tensor ${name} holds something that is not a number`;
       return undefined;
     };
   }
@@ -46,7 +47,7 @@ export function rowCheck({
       column += count;
       if (column < cols) break;
       const own = squares > 0 ? 1 / Math.sqrt(squares) : 0;
-      if (!(Math.abs(own - lengths[row]) <= TOLERANCE * own))
+      if (!(Math.abs(own - lengths[row]!) <= TOLERANCE * own))
         return `tensor support.scales says ${lengths[row]} of row ${row} of ${name}, which has ${own}`;
       row++;
       column = squares = 0;
@@ -63,6 +64,6 @@ function sumOfSquares(
   count: number,
 ): number {
   let sum = 0;
-  for (let i = 0; i < count; i++) sum += values[at + i] * values[at + i] * units[column + i];
+  for (let i = 0; i < count; i++) sum += values[at + i]! * values[at + i]! * units[column + i]!;
   return sum;
 }

@@ -10,7 +10,7 @@ export function sealed(
   change: (about: Json, tensors: Record<string, Tensor>) => void,
 ): Uint8Array {
   const { tensors, metadata } = parseSafetensors(bytes.slice());
-  const about = JSON.parse(metadata.classifier) as Json;
+  const about = JSON.parse(metadata.classifier!) as Json;
   const named = Object.fromEntries(tensors);
   change(about, named);
   const classifier = JSON.stringify(about);

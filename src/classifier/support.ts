@@ -73,7 +73,7 @@ export async function describeExamples(
 ): Promise<SupportExample[]> {
   const describe = async ([i, example]: [number, Example]): Promise<SupportExample> => ({
     id: example.id,
-    sha256: hashes[i],
+    sha256: hashes[i]!,
     thumbnail: await pictures?.thumbnail(example, work),
   });
   const described: SupportExample[] = [];
@@ -113,14 +113,14 @@ export async function roundedHead(
 
 /** Says which prompts an encoder does not read to their end. */
 export function cutFindings(cut: readonly CutPrompt[], encoder: string): Finding[] {
-  if (cut.length === 0) return [];
-  const [{ read }] = cut;
+  const [first] = cut;
+  if (!first) return [];
   const [are, ends] = [plural(cut.length, 'is', 'are'), plural(cut.length, 'its end is', 'their ends are')];
   return [
     {
       level: 'warning',
       code: 'prompts/cut',
-      message: `${count(cut.length, 'prompt')} ${are} longer than the ${count(read, 'token')} that ${encoder} reads; ${ends} not read`,
+      message: `${count(cut.length, 'prompt')} ${are} longer than the ${count(first.read, 'token')} that ${encoder} reads; ${ends} not read`,
       paths: cut.map(({ prompt, tokens }) => `${prompt} (${count(tokens, 'token')})`),
     },
   ];

@@ -1,7 +1,7 @@
 import type { Pieces } from '../abort.ts';
 import { fromHalf } from '../math/half.ts';
 import { fromInt8 } from '../math/int8.ts';
-import { type Matrix, matrix, norm, row } from '../math/matrix.ts';
+import { type Matrix, matrix, matrixOf, norm, row } from '../math/matrix.ts';
 import { converted } from '../math/pieces.ts';
 import { ofRank, type Tensor } from '../math/tensor.ts';
 import type { Held } from '../methods/method.ts';
@@ -39,9 +39,9 @@ export function tensorReader(tensors: ReadonlyMap<string, Tensor>, refuse: Refus
     if (held.unit) checkUnit(name, tensor);
     return tensor;
   };
-  const checkUnit = (name: string, { shape: [rows, cols], data }: Tensor): void => {
-    const m = matrix(rows, cols, data as Float32Array);
-    for (let i = 0; i < rows; i++) {
+  const checkUnit = (name: string, tensor: Tensor): void => {
+    const m = matrixOf(tensor);
+    for (let i = 0; i < m.rows; i++) {
       const length = norm(row(m, i));
       if (length !== 0 && Math.abs(length - 1) > 1e-3) refuse(`tensor ${name} has a row of length ${length}`);
     }
@@ -92,7 +92,7 @@ export function tensorReader(tensors: ReadonlyMap<string, Tensor>, refuse: Refus
       if (!tensors.has('thumbnails')) return undefined;
       const bytes = get('thumbnails', 'uint8', [null]).data as Uint8Array;
       const offsets = ints('thumbnails.offsets', n + 1, bytes.length + 1);
-      if (offsets.some((offset, i) => i > 0 && offset < offsets[i - 1]))
+      if (offsets.some((offset, i) => i > 0 && offset < offsets[i - 1]!))
         refuse('tensor thumbnails.offsets goes backwards');
       return Array.from({ length: n }, (_, i) => bytes.slice(offsets[i], offsets[i + 1]));
     },

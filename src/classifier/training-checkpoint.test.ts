@@ -31,8 +31,8 @@ const refused = { code: 'fit/resume', exitCode: 2 };
 /** The small problem with half of its examples, so that there are others. */
 const half = [...smallTask.support.labels.keys()].filter((i) => i % 2 === 0);
 const features = selectRows(smallTask.support.features, half);
-const labels = half.map((i) => smallTask.support.labels[i]);
-const validation = { features: selectRows(features, [1, 2]), labels: Int32Array.of(labels[1], labels[2]) };
+const labels = half.map((i) => smallTask.support.labels[i]!);
+const validation = { features: selectRows(features, [1, 2]), labels: Int32Array.from(labels.slice(1, 3)) };
 const base: TaskWith<'text'> = { ...smallTask, support: plainSupport(features, labels) };
 const { head } = base;
 
@@ -40,7 +40,7 @@ const { head } = base;
 function nudged(data: Float32Array): Float32Array {
   const out = data.slice();
   const bits = new Int32Array(out.buffer);
-  bits[bits.length - 1] += 1;
+  bits[bits.length - 1]! += 1;
   return out;
 }
 const nudgedMatrix = (m: { rows: number; cols: number; data: Float32Array }) =>
@@ -77,7 +77,7 @@ describe('a checkpoint', () => {
     const bytes = await readFile(path);
     for (const byte of [bytes.length - 1, bytes.length - 5000, bytes.indexOf('"step":"') + 8]) {
       const damaged = Buffer.from(bytes);
-      damaged[byte] ^= 1;
+      damaged[byte]! ^= 1;
       await writeFile(path, damaged);
       const resumed = train({ ...base, checkpoint: fileCheckpoint(path, { resume: true }) }, training);
       await expect(resumed, `byte ${byte}`).rejects.toMatchObject({ code: 'fit/checkpoint', exitCode: 4 });
@@ -123,7 +123,7 @@ describe('a checkpoint', () => {
   });
 
   const training = trainingOf(base);
-  const { keys } = training.parameters;
+  const keys = training.parameters.keys!;
   const trainings: Record<string, Training> = {
     'another alpha': keyTraining(base, { ...numbers, alpha: 1.001 }),
     'another beta': keyTraining(base, { ...numbers, beta: 5.501 }),
@@ -206,14 +206,12 @@ describe('fit with a checkpoint', () => {
   }
 
   it('goes on with the same pictures, prompts and options alone, to the same bytes', async () => {
-    const [photos, others] = await Promise.all(
-      Object.entries({ photos: 2, others: 7 }).map(([name, last]) =>
-        writePictures(at(name), {
-          ...{ 'train/cat': 3, 'train/dog': [0, 1, last] },
-          ...{ 'val/cat': [3], 'val/dog': [3] },
-        }),
-      ),
-    );
+    const written = (name: string, last: number) =>
+      writePictures(at(name), {
+        ...{ 'train/cat': 3, 'train/dog': [0, 1, last] },
+        ...{ 'val/cat': [3], 'val/dog': [3] },
+      });
+    const [photos, others] = [await written('photos', 2), await written('others', 7)];
     const checkpoint = at('fit.training');
     const whole = await fitted(photos, {});
     const stop = new AbortController();

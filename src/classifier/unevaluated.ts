@@ -15,7 +15,7 @@ export function unevaluatedClasses({
 }: Pick<ClassifierData, 'tuning' | 'support' | 'classes'>): ClassInfo[] {
   if (tuning.folds === 0) return [];
   const { query } = leaveOneShotOut(support);
-  const evaluated = new Set(support.labels.filter((_, i) => query[i] >= 0));
+  const evaluated = new Set(support.labels.filter((_, i) => query[i]! >= 0));
   return classes.filter((_, c) => !evaluated.has(c));
 }
 

@@ -1,6 +1,7 @@
 import { UsageError } from '../errors.ts';
 import { random } from '../math/random.ts';
 import { count } from '../words.ts';
+import { checkSource } from './check-source.ts';
 import { quoted, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { naturalOrder } from './names.ts';
@@ -68,6 +69,7 @@ function unit({ group, id }: Pick<Row, 'group' | 'id'>): string {
 
 function rowsOf(source: Dataset | Labels, split?: Split): Row[] {
   if ('examples' in source) {
+    checkSource(source);
     const rows = source.examples.map((example, index) => ({
       ...rowOf(source, example, index),
       split: example.split,

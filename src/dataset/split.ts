@@ -1,6 +1,7 @@
 import { DataError, UsageError } from '../errors.ts';
 import { random } from '../math/random.ts';
 import { count } from '../words.ts';
+import { checkSource } from './check-source.ts';
 import { info, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { naturalOrder, sortNaturally } from './names.ts';
@@ -62,6 +63,7 @@ export function splitDataset(dataset: Dataset, { testFraction, seed }: SplitOpti
       details: { testFraction },
     });
   }
+  checkSource(dataset);
   if (dataset.examples.some(({ split }) => split === 'test')) return dataset;
   const splitOf = new Map<Example, Split>();
   const free: Example[][] = [];

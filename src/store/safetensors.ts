@@ -15,11 +15,14 @@ export interface Safetensors {
   metadata: Record<string, string>;
 }
 
+/** Type and shape of a tensor. */
+export type SafetensorsEntry = Pick<Tensor, 'dtype' | 'shape'>;
+
 /** A safetensors file of any size: the header is in memory, tensors are read when asked for. */
 export interface SafetensorsFile {
   readonly metadata: Record<string, string>;
-  /** Type and shape of every tensor, by name. */
-  readonly entries: ReadonlyMap<string, { dtype: DType; shape: readonly number[] }>;
+  /** By name. */
+  readonly entries: ReadonlyMap<string, SafetensorsEntry>;
   /** Reads one tensor. Throws `ModelError` where there is none of that name or the file became shorter. */
   tensor(name: string): Promise<Tensor>;
   /** The bytes of one tensor, some megabytes at a time. */

@@ -1,0 +1,226 @@
+import { inTurns } from '../abort.ts';
+import { checkSource } from '../dataset/check-source.ts';
+import { matchClasses } from '../dataset/classes.ts';
+import { dumpClasses, isFeatureDump, readFeatureDump } from '../dataset/feature-dump.ts';
+import { readDataset } from '../dataset/read.ts';
+import { splitNamed } from '../dataset/splits.ts';
+import type { Dataset, Example, Finding, Split } from '../dataset/types.ts';
+import { DataError, UsageError } from '../errors.ts';
+import { type Matrix, selectRows } from '../math/matrix.ts';
+import { count, plural } from '../words.ts';
+import { emptiedClasses } from './emptied.ts';
+import { featuresOf } from './encoder-reference.ts';
+import type { EncoderSession } from './encoder-session.ts';
+import { roundedInPieces, rowHashes } from './support.ts';
+import type { ClassifierData, Failure, WorkOptions } from './types.ts';
+
+/** What a classifier is tested on. */
+export interface EvaluateOptions extends WorkOptions {
+  /** Which split; default: `test` where there is one, else everything labelled. */
+  split?: Split;
+}
+
+/** Labelled pictures, encoded and matched with a classifier's classes: several classifiers can be tested on them. */
+export interface TestSet {
+  /** Fingerprint of the encoder, and ids of the classifier's classes: it is for classifiers that have the same. */
+  readonly encoder: string;
+  readonly classes: readonly string[];
+  /** Embeddings as the encoder gives them, [n, d]. */
+  readonly features: Matrix;
+  /** What each row shows: picture, its sha256 as in `SupportExample`, and true class, as a place in `classes`. */
+  readonly truth: readonly { readonly id: string; readonly sha256: string; readonly label: number }[];
+  /** Embeddings of pictures of unknown classes. */
+  readonly unknownFeatures: Matrix;
+  readonly excluded: readonly string[];
+  readonly failures: readonly Failure[];
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Encodes labelled pictures to test on. Pictures that are the classifier's own examples are left out and counted; classes
+ * are matched by name; pictures of unknown classes measure only how well it recognises them as such. Throws `DataError` where nothing
+ * is left.
+ */
+export async function encodeTestSet(
+  data: ClassifierData,
+  session: EncoderSession,
+  source: string | Dataset,
+  { split, signal, onProgress }: EvaluateOptions = {},
+): Promise<TestSet> {
+  if (typeof source === 'string' && (await isFeatureDump(source)))
+    return featureTestSet(data, source, { split, signal });
+  checkSource(source);
+  const dataset = typeof source === 'string' ? await readDataset(source, { signal }) : source;
+  const { examples, unknownExamples, findings } = testExamples(data, dataset, split);
+  const { seed, exif } = data;
+  const all = [...examples, ...unknownExamples];
+  const encoded = await session.encode(all, { views: [0], seed, exif, signal, onProgress });
+  const readable = all.filter((_, i) => !encoded.failed.has(i));
+  const known = examples.filter((_, i) => !encoded.failed.has(i)).length;
+  const own = new Set(data.examples.map(({ sha256 }) => sha256));
+  const unseen = [...readable.keys()].filter((i) => !own.has(encoded.hashes[i]!));
+  const kept = unseen.filter((i) => i < known);
+  if (kept.length === 0) {
+    const where = split ? `The split ${split} of ${dataset.name}` : dataset.name;
+    const why =
+      all.length === 0
+        ? 'it has no labelled picture'
+        : examples.length === 0
+          ? 'the classifier knows none of its classes'
+          : known > 0
+            ? `${plural(known, 'its only picture is an example', 'all its pictures are examples')} of the classifier`
+            : 'none of its pictures could be read';
+    throw new DataError(`${where} cannot be used to evaluate the classifier: ${why}`, {
+      code: 'eval/nothing',
+      hint: 'Give labelled pictures that the classifier was not fitted to.',
+      details: { examples: examples.length, own: known, unreadable: encoded.failures.length },
+    });
+  }
+  return {
+    ...testedOn(data),
+    // One view each: row i of the features is readable picture i.
+    features: selectRows(encoded.features, kept),
+    truth: kept.map((i) => {
+      const { id, label } = readable[i]!;
+      return { id, label, sha256: encoded.hashes[i]! };
+    }),
+    unknownFeatures: selectRows(
+      encoded.features,
+      unseen.filter((i) => i >= known),
+    ),
+    excluded: [...readable.keys()]
+      .filter((i) => i < known && own.has(encoded.hashes[i]!))
+      .map((i) => readable[i]!.id),
+    failures: [
+      ...unlisted(dataset, wantedSplit(dataset, split)),
+      ...encoded.failures.map(({ id, error }) => ({ image: id, error })),
+    ],
+    findings: [
+      ...dataset.findings,
+      ...findings,
+      ...emptiedClasses(data.classes, examples, readable.slice(0, known), {
+        code: 'eval/emptied-class',
+        consequence: 'the figures do not cover such a class',
+      }),
+    ],
+  };
+}
+
+/** Rows of a folder of features, as a test set. Throws `DataError` where the split is not there, `ModelError` for other features. */
+async function featureTestSet(
+  data: ClassifierData,
+  folder: string,
+  { split, signal }: EvaluateOptions,
+): Promise<TestSet> {
+  const dump = featuresOf(data.encoder, await readFeatureDump(folder, { signal }), folder);
+  const name = split ?? (dump.test ? 'test' : 'val');
+  const rows = name === 'train' ? undefined : dump[name];
+  if (!rows) {
+    throw new DataError(`${dump.name} has no features of the split ${name}`, {
+      code: 'eval/nothing',
+      hint: 'Give another split, or a folder that holds its features.',
+    });
+  }
+  const { toB } = matchClasses(dumpClasses(dump), data.classes);
+  // The reader has checked that a label is one of the folder's classes.
+  const labels = rows.labels.map((label) => toB[label]!);
+  const known = [...labels.keys()].filter((i) => labels[i]! >= 0);
+  const unknownRows = [...labels.keys()].filter((i) => labels[i]! < 0);
+  const own = new Set(data.examples.map(({ sha256 }) => sha256));
+  const half = await inTurns(roundedInPieces(rows.features, 'half'), signal);
+  const hashes = await inTurns(rowHashes(half), signal);
+  const kept = known.filter((i) => !own.has(hashes[i]!));
+  if (kept.length === 0) {
+    const why =
+      known.length > 0
+        ? 'all its rows are examples of the classifier'
+        : 'the classifier knows none of its classes';
+    throw new DataError(`The split ${name} of ${dump.name} cannot test the classifier: ${why}`, {
+      code: 'eval/nothing',
+      hint: 'Give features that the classifier was not fitted to.',
+    });
+  }
+  const nameOf = (i: number) => `${name} row ${i}`;
+  const unknown = dump.classes.filter((_, c) => toB[c]! < 0 && rows.labels.includes(c));
+  return {
+    ...testedOn(data),
+    features: selectRows(rows.features, kept),
+    truth: kept.map((i) => ({ id: nameOf(i), label: labels[i]!, sha256: hashes[i]! })),
+    unknownFeatures: selectRows(rows.features, unknownRows),
+    excluded: known.filter((i) => own.has(hashes[i]!)).map(nameOf),
+    failures: [],
+    findings: unknownClasses(unknown, unknownRows.length),
+  };
+}
+
+function testedOn({ encoder, classes }: ClassifierData): Pick<TestSet, 'encoder' | 'classes'> {
+  return { encoder: encoder.fingerprint, classes: classes.map(({ id }) => id) };
+}
+
+/** Refuses a test set that was encoded for another classifier: its rows or labels mean something else there, or were learnt. */
+export function checkTestSet(data: ClassifierData, set: TestSet): void {
+  const { encoder, classes } = testedOn(data);
+  const own = new Set(data.examples.map(({ sha256 }) => sha256));
+  const learnt = set.truth.filter(({ sha256 }) => own.has(sha256)).length;
+  const isSame = set.classes.length === classes.length && set.classes.every((id, c) => id === classes[c]);
+  const why =
+    set.encoder !== encoder
+      ? 'it was encoded with another encoder'
+      : !isSame
+        ? 'it was encoded for other classes'
+        : learnt > 0
+          ? `${count(learnt, 'picture')} of it ${plural(learnt, 'is an example', 'are examples')} of the classifier`
+          : undefined;
+  if (why === undefined) return;
+  throw new UsageError(`The test set cannot be used to evaluate the classifier: ${why}`, {
+    code: 'eval/other-classifier',
+    hint: 'Encode it with this classifier: encodeTestSet.',
+    details: { encoder: set.encoder, classes: set.classes, learnt },
+  });
+}
+
+/** Labelled pictures of the split, with the classifier's class numbers. */
+function testExamples(
+  { classes }: ClassifierData,
+  dataset: Dataset,
+  split?: Split,
+): { examples: Example[]; unknownExamples: Example[]; findings: Finding[] } {
+  const wanted = wantedSplit(dataset, split);
+  const labelled = dataset.examples.filter(
+    (example) => example.label >= 0 && (wanted === undefined || example.split === wanted),
+  );
+  const { toB } = matchClasses(dataset.classes, [...classes]);
+  const examples = labelled.flatMap((example) =>
+    toB[example.label]! >= 0 ? [{ ...example, label: toB[example.label]! }] : [],
+  );
+  const there = new Set(labelled.map(({ label }) => label));
+  const unknown = dataset.classes.filter((_, c) => toB[c]! < 0 && there.has(c));
+  const names = unknown.map(({ name }) => name);
+  const unknownExamples = labelled.filter(({ label }) => toB[label]! < 0);
+  return { examples, unknownExamples, findings: unknownClasses(names, unknownExamples.length) };
+}
+
+function wantedSplit({ examples }: Dataset, split?: Split): Split | undefined {
+  return split ?? (examples.some((example) => example.split === 'test') ? 'test' : undefined);
+}
+
+/** Files and folders of the split, or of all of them, that could not be read when the data set was listed: what is in them is not evaluated. */
+function unlisted({ unreadable = [] }: Dataset, wanted?: Split): Failure[] {
+  const isWanted = (folder: string) => wanted === undefined || (splitNamed(folder) ?? wanted) === wanted;
+  return unreadable
+    .filter((path) => path.split('/').every(isWanted))
+    .map((image) => ({
+      image,
+      error: new DataError(`${image} cannot be read`, {
+        code: 'eval/unlisted',
+        hint: 'Check permissions and links.',
+        details: { path: image },
+      }),
+    }));
+}
+
+function unknownClasses(names: readonly string[], pictures: number): Finding[] {
+  if (names.length === 0) return [];
+  const message = `${count(pictures, 'picture')} of ${count(names.length, 'class', 'classes')} that the classifier does not know ${plural(pictures, 'is', 'are')} not part of the accuracy and ${plural(pictures, 'measures', 'measure')} only how well unknown pictures are recognised as such`;
+  return [{ level: 'warning', code: 'eval/unknown-classes', message, paths: [...names] }];
+}
