@@ -52,6 +52,13 @@ export class InterruptedError extends TipAdapterError {
   }
 }
 
+const TROUBLESHOOTING = 'https://github.com/tip-adapter/tip-adapter/blob/main/docs/troubleshooting.md';
+
+/** Where an error's code is explained. The anchor is the one that GitHub gives the heading. */
+export function errorLink(code: string): string {
+  return `${TROUBLESHOOTING}#${code.replaceAll('/', '')}`;
+}
+
 /** A message about one of several pictures or files, which names it once. */
 export function messageAbout(name: string, message: string): string {
   return message.includes(name) ? message : `${name}: ${message}`;

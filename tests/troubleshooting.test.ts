@@ -2,7 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseMarkdown, slugOf } from '../scripts/markdown.mjs';
+import { errorLink } from '../src/errors.ts';
 
+const PAGE = 'https://github.com/tip-adapter/tip-adapter/blob/main/docs/troubleshooting.md';
 const root = join(import.meta.dirname, '..');
 const page = readFileSync(join(root, 'docs/troubleshooting.md'), 'utf8').replaceAll('\r\n', '\n');
 const listed = [...page.matchAll(/^### (.*)$/gm)].map(([, code]) => code);
@@ -74,6 +76,16 @@ describe('docs/troubleshooting.md', () => {
     for (const code of listed) {
       expect(slugOf(code)).toBe(code.replace('/', '-'));
       expect(anchors).toContain(code.replace('/', '-'));
+    }
+  });
+
+  it('is linked from each error by the anchor that GitHub gives the heading', () => {
+    for (const code of listed) {
+      const slug = code
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}\p{Pc} -]/gu, '')
+        .replaceAll(' ', '-');
+      expect(errorLink(code)).toBe(`${PAGE}#${slug}`);
     }
   });
 

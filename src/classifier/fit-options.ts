@@ -1,3 +1,4 @@
+import { encoderOption } from '../encoder/encoder-option.ts';
 import { listMethods } from '../methods/index.ts';
 import {
   choice,
@@ -16,14 +17,10 @@ import {
 
 /** Options of `fit`: written once, for the library's check, the command line, its help and the reference page. */
 export const fitOptions = {
-  encoder: text({
-    default: 'auto',
-    value: '<name>',
-    names: 'encoders',
-    help: 'The encoder: a name, hf:owner/repo, a folder, or auto.',
-  }),
+  encoder: encoderOption,
   method: nameOf(['auto', ...listMethods().map(({ id }) => id)], {
     default: 'auto',
+    names: 'methods',
     help: 'The method, or a JavaScript module that exports one; auto chooses one, or a stack of several, by left-out examples. --help with it lists its own options.',
   }),
   trainingFree: flag({ help: 'With auto: consider only methods with a closed form.' }),

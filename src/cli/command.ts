@@ -66,11 +66,13 @@ export const commonOptions = {
       help: 'Import methods, encoders and data set layouts of your own from a JavaScript module; may be repeated.',
     }),
   ),
-  verbose: flag({ help: 'Print where in the program an error occurred.' }),
+  verbose: flag({
+    help: 'Print where in the program an error occurred, and what was taken from a config file.',
+  }),
 } as const;
 
 /** Options of every command that computes. */
-const engineOptions = {
+export const engineOptions = {
   device: choice(DEVICES, {
     default: 'cpu',
     help: 'The device that computes. All but cpu are experimental; the CPU replaces a device that cannot be used.',

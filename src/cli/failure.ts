@@ -1,11 +1,21 @@
 import { CommanderError } from 'commander';
-import { InterruptedError, TipAdapterError, UsageError } from '../errors.ts';
+import { errorLink, InterruptedError, TipAdapterError, UsageError } from '../errors.ts';
 import { jsonText } from '../printable.ts';
 import { systemError } from '../system-error.ts';
 import type { Io } from './io.ts';
 
+/** How errors are told. */
+export interface Told {
+  json: boolean;
+  verbose: boolean;
+}
+
 /** Prints an error, once, and returns the exit status. */
-export function tellFailure(error: unknown, io: Io, { json = false, verbose = false } = {}): number {
+export function tellFailure(
+  error: unknown,
+  io: Io,
+  { json = false, verbose = false }: Partial<Told> = {},
+): number {
   const failure = error instanceof CommanderError ? usageError(error) : asFailure(error, io);
   const { code, hint, exitCode } = failure;
   // The library knows options, the command line flags.
@@ -13,7 +23,7 @@ export function tellFailure(error: unknown, io: Io, { json = false, verbose = fa
     ? failure.message.replace(/^Option (\S+)/, (_, name: string) => `Option --${kebab(name)}`)
     : failure.message;
   if (json) {
-    io.tell(jsonText({ error: { code, message, hint } }));
+    io.tell(jsonText({ error: { code, message, hint, link: errorLink(code) } }));
   } else if (code === 'interrupted') {
     io.tell(
       hint
@@ -23,6 +33,8 @@ export function tellFailure(error: unknown, io: Io, { json = false, verbose = fa
   } else {
     io.tell({ style: 'red', mark: 'error:', text: message });
     if (hint) io.tell({ style: 'cyan', mark: 'hint:', text: hint });
+    // What is mistyped needs no page.
+    if (code !== 'usage') io.tell({ style: 'dim', mark: `${code}:`, text: errorLink(code) });
   }
   if (verbose && error instanceof Error) for (const line of stacks(error)) io.tell(line);
   return exitCode;

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { errorLink } from '../errors.ts';
 import { version } from '../version.ts';
 import { commands } from './commands/index.ts';
 import { recordingIo } from './io.fixture.ts';
@@ -54,19 +55,19 @@ describe('runCli', () => {
     [['fit', '-o', 'y'], /^error: Missing required argument 'data'\nhint: .*\n$/],
     [
       ['fit', 'x', '-o', 'y', '--shots', '0'],
-      /^error: Option --shots cannot be "0": it must be at least 1\nhint: .*\n$/,
+      /^error: Option --shots cannot be "0": it must be at least 1\nhint: .*\noption\/value: https:.*\n$/,
     ],
     [
       ['fit', 'x', '-o', 'y', '--seed', 'one'],
-      /^error: Option --seed cannot be "one": it must be a number\nhint: .*\n$/,
+      /^error: Option --seed cannot be "one": it must be a number\nhint: .*\noption\/value: https:.*\n$/,
     ],
     [
       ['fit', 'x', '-o', 'y', '--tune', 'fold'],
-      /^error: Option --tune cannot be "fold": it must be one of .*\nhint: .*\n$/,
+      /^error: Option --tune cannot be "fold": it must be one of .*\nhint: .*\noption\/value: https:.*\n$/,
     ],
     [
       ['predict', 'x', 'y', '--reject', '2'],
-      /^error: Option --reject cannot be "2": it must be at most 1\nhint: .*\n$/,
+      /^error: Option --reject cannot be "2": it must be at most 1\nhint: .*\noption\/value: https:.*\n$/,
     ],
     [['predict', 'x', 'y', '--csv', '--json'], /^\{"error":\{"code":"usage",.*\}\}\n$/],
     [['remove', 'x'], /^error: No class and no example to remove is given\nhint: .*\n$/],
@@ -83,8 +84,48 @@ describe('runCli', () => {
     const { status, err } = await run('info', 'nowhere.safetensors', '--json');
     expect(status).toBe(4);
     const { error } = JSON.parse(err);
-    expect(Object.keys(error)).toEqual(['code', 'message', 'hint']);
+    expect(Object.keys(error)).toEqual(['code', 'message', 'hint', 'link']);
     expect(error.message).toContain('nowhere.safetensors');
+  });
+
+  it('tells where a code is explained, but for what is mistyped', async () => {
+    const { err } = await run('info', 'nowhere.safetensors');
+    expect(err).toBe(
+      `error: There is no file nowhere.safetensors\nhint: Give a file that tip-adapter fit wrote.\nclassifier/missing: ${errorLink('classifier/missing')}\n`,
+    );
+    expect((await run('fti')).err).not.toContain('https:');
+  });
+
+  it.each([
+    [['fti', '--help'], 'fit'],
+    [['help', 'fti'], 'fit'],
+    [['help', 'encoders', 'lits'], 'list'],
+  ])('does not answer %j with the help of something else', async (argv, near) => {
+    const { status, out, err } = await run(...argv);
+    expect([status, out]).toEqual([2, '']);
+    expect(err).toContain(`Did you mean ${near}?`);
+  });
+
+  it('prints the same help by help and by --help', async () => {
+    for (const words of [[], ['fit'], ['encoders'], ['encoders', 'pull'], ['help']]) {
+      const asked = await run('help', ...words);
+      expect(asked).toEqual({ status: 0, out: (await run(...words, '--help')).out, err: '' });
+      expect(asked.out).toMatch(/^Usage: tip-adapter/);
+    }
+  });
+
+  it('prints the versions of all that decides a result', async () => {
+    const { status, out } = await run('--version', '--verbose');
+    expect(status).toBe(0);
+    expect(
+      out
+        .split('\n')
+        .slice(0, 5)
+        .map((line) => line.split(/ {2,}/)[0]),
+    ).toEqual([version, 'Node', 'ONNX Runtime', 'sharp', 'libvips']);
+    expect(JSON.parse((await run('--version', '--json')).out)).toEqual({ version });
+    const wrong = await run('--version', '--verbos');
+    expect([wrong.status, wrong.err]).toEqual([2, expect.stringContaining('Did you mean "--verbose"?')]);
   });
 
   it('tells where an error came from with --verbose only', async () => {

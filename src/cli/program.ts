@@ -1,20 +1,18 @@
 import { Command as Commander, CommanderError, Option as CommanderOption } from 'commander';
-import { currentNames } from '../deprecation.ts';
-import type { Device } from '../engine/device.ts';
-import { UsageError } from '../errors.ts';
+import { flagName } from '../deprecation.ts';
 import type { Option, Options } from '../options.ts';
 import { version } from '../version.ts';
 import type { Command, Program } from './command.ts';
 import { commands, groups } from './commands/index.ts';
-import { tellFailure } from './failure.ts';
-import { flagsText, helpText } from './help-text.ts';
-import { type Io, quiet } from './io.ts';
+import { type Told, tellFailure } from './failure.ts';
+import { flagsText, helpText, isOn } from './help-text.ts';
+import type { Io } from './io.ts';
 
 /** Runs one command line (without `node` and the program's name). Returns the exit status; never throws. */
 export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   const told = { json: argv.includes('--json'), verbose: argv.includes('--verbose') };
   try {
-    await runLine(argv, io);
+    await runLine(argv, io, told);
     return 0;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
@@ -24,14 +22,24 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-/** The same, but throws. */
-async function runLine(argv: readonly string[], io: Io): Promise<void> {
+/** The same, but throws. A config may change how errors are told. */
+async function runLine(argv: readonly string[], io: Io, told: Told): Promise<void> {
+  if (argv[0] === '--version' && argv.length > 1) return printVersions(argv, io);
   const own = await withOwn(argv);
-  const program = await createProgram(own, io);
+  const program = await createProgram(own, io, told);
   await program.parseAsync(withoutVainHelp(own), { from: 'user' });
 }
 
-const PROGRAM: Program = { commands, groups, run: runLine };
+async function printVersions(argv: readonly string[], io: Io): Promise<void> {
+  const { tellVersions } = await import('./versions.ts');
+  await tellVersions(argv.slice(1), io);
+}
+
+const PROGRAM: Program = {
+  commands,
+  groups,
+  run: (argv, io) => runLine(argv, io, { json: false, verbose: false }),
+};
 
 /** Commander would answer a request for the help of an unknown command with the help of all. */
 function withoutVainHelp(argv: readonly string[]): string[] {
@@ -44,10 +52,14 @@ function withoutVainHelp(argv: readonly string[]): string[] {
 }
 
 /** All commands by name; the one that is named is filled in. */
-async function createProgram(argv: readonly string[], io: Io): Promise<Commander> {
+async function createProgram(argv: readonly string[], io: Io, told: Told): Promise<Commander> {
   const program = configure(new Commander('tip-adapter'), io)
     .description('Make image classifiers from a few labelled pictures.')
-    .version(version, '--version', 'Print the version.')
+    .version(
+      version,
+      '--version',
+      'Print the version; --verbose adds those of Node, the libraries and the encoders.',
+    )
     .addHelpText('after', '\nHelp for a command: tip-adapter help <command>');
   const parents = new Map<string, Commander>();
   const words = argv.filter((word) => !word.startsWith('-'));
@@ -58,7 +70,8 @@ async function createProgram(argv: readonly string[], io: Io): Promise<Commander
     }
     const parent = second ? (parents.get(first) as Commander) : program;
     const target = configure(parent.command(second ?? first), io).description(summary);
-    if (words[0] === first && (!second || words[1] === second)) await fill(target, await load(), argv, io);
+    if (words[0] === first && (!second || words[1] === second))
+      await fill(target, { name, command: await load() }, argv, io, told);
   }
   return program;
 }
@@ -80,14 +93,23 @@ function configure(target: Commander, io: Io): Commander {
     });
 }
 
-async function fill(target: Commander, command: Command, argv: readonly string[], io: Io): Promise<void> {
-  const { resolveOptions } = await import('../options.ts');
+async function fill(
+  target: Commander,
+  { name: commandName, command }: { name: string; command: Command },
+  argv: readonly string[],
+  io: Io,
+  told: Told,
+): Promise<void> {
   const { commonOptions, optionsOf } = await import('./command.ts');
-  const options = { ...optionsOf(command), ...(await command.more?.(argv)) };
+  const { NO_CONFIG, openConfig, runCommand } = await import('./run-command.ts');
+  const isHelp = argv.includes('--help') || argv.includes('-h');
+  const config = isHelp ? NO_CONFIG : await openConfig(commandName, commands);
+  const options = { ...optionsOf(command), ...(await command.more?.([...config.words, ...argv])) };
   for (const argument of command.args) target.argument(argument);
   const table: Options = { ...options, ...commonOptions };
   for (const [name, option] of Object.entries(table)) {
     target.addOption(flagOf(name, option));
+    if (!option.value && !option.choices) target.addOption(oppositeOf(name, option));
     if (option.formerly)
       target.addOption(flagOf(option.formerly.name, { ...option, short: undefined, hidden: true }));
   }
@@ -95,16 +117,9 @@ async function fill(target: Commander, command: Command, argv: readonly string[]
   target.action(async () => {
     // A flag that is on by default counts as given only where it is.
     const typed = Object.fromEntries(
-      Object.entries(target.opts()).filter(([name]) => target.getOptionValueSource(name) !== 'default'),
+      Object.entries(target.opts()).filter(([option]) => target.getOptionValueSource(option) !== 'default'),
     );
-    const given = currentNames(table, typed, io.note);
-    checkNeeded(command, given);
-    const common = resolveOptions(commonOptions, given);
-    const { device = 'cpu', ...values } = resolveOptions(options, given);
-    const own = common.quiet ? quiet(io) : io;
-    await command.check?.(target.args, values);
-    if (command.computes) await chooseDevice(device as Device, own);
-    await command.run(target.args, values, own, PROGRAM);
+    await runCommand(command, { args: target.args, typed, options, config }, { io, told, program: PROGRAM });
   });
 }
 
@@ -115,23 +130,6 @@ async function withOwn(argv: readonly string[]): Promise<readonly string[]> {
   return withExtensions(argv);
 }
 
-/** Everything a command computes, it computes on the shared engine; what that needs is brought first. */
-async function chooseDevice(device: Device, io: Io): Promise<void> {
-  const { chooseRuntime } = await import('../engine/onnxruntime.ts');
-  const { withBar } = await import('./progress-bars.ts');
-  const note = (line: string) => io.note(line);
-  await withBar(io, 'Downloading ONNX Runtime', (bar) =>
-    chooseRuntime({
-      note,
-      signal: io.signal,
-      onDownload: ({ received, total }) => bar.update({ done: received, total, unit: 'bytes' }),
-    }),
-  );
-  if (device === 'cpu') return;
-  const { createEngine, setSharedEngine } = await import('../engine/node.ts');
-  setSharedEngine(createEngine({ device, note }));
-}
-
 /** Values are checked by the table's own schema, so Commander only collects them. */
 function flagOf(name: string, option: Option): CommanderOption {
   const flag = new CommanderOption(flagsText(name, option), helpText(option));
@@ -140,15 +138,9 @@ function flagOf(name: string, option: Option): CommanderOption {
   return flag;
 }
 
-/** Ours and not Commander's: that one would complain of it before it looks for misspelt flags. */
-function checkNeeded({ options, examples }: Command, given: Readonly<Record<string, unknown>>): void {
-  for (const [name, option] of Object.entries(options)) {
-    if (given[name] !== undefined || option.schema.safeParse(option.default).success) continue;
-    throw new UsageError(`Option ${flagsText(name, option)} is missing`, {
-      code: 'usage',
-      hint: `For example: ${examples[0][0]}`,
-    });
-  }
+/** What turns a flag the other way, for one that a config has set. */
+function oppositeOf(name: string, option: Option): CommanderOption {
+  return new CommanderOption(`--${isOn(option) ? '' : 'no-'}${flagName(name)}`).hideHelp();
 }
 
 function examplesOf({ examples }: Command): string {

@@ -2,6 +2,7 @@ import type { Options } from '../options.ts';
 import { renderMarkdown } from '../report/table.ts';
 import { commonOptions } from './command.ts';
 import { commands } from './commands/index.ts';
+import { sharedOptions } from './config.ts';
 import { EXIT_STATUSES } from './exit-statuses.ts';
 import { flagsText, helpText } from './help-text.ts';
 import { type TabledCommand, tabledCommands } from './tables.ts';
@@ -48,14 +49,40 @@ const INTRODUCTION = `# Command line
 
 <!-- Made by \`npm run docs\` from the commands' own tables; edit those. -->
 
-Every command takes \`--help\` and these options:
+Every command takes \`--help\` (\`tip-adapter help fit\` is the same) and these options:
 
-${optionList(commonOptions)}`;
+${optionList(commonOptions)}
+
+\`tip-adapter --version --verbose\` also prints the versions of Node, ONNX Runtime, sharp and libvips, and the installed encoders with their fingerprints.
+
+## The config file
+
+Options that are repeated can be put into \`tip-adapter.json\`, or into the field \`tip-adapter\` of \`package.json\`. The file is looked for in the working
+folder and above it, up to the folder with \`package.json\`; outside of a project, in the working folder alone.
+
+\`\`\`json
+{
+  "$schema": "./node_modules/tip-adapter/schema/config.json",
+  "encoder": "clip-vit-b32",
+  "fit": { "shots": 16, "method": "tip-adapter" },
+  "serve": { "port": 9000 },
+  "updates": false
+}
+\`\`\`
+
+- Options at the top (${Object.keys(sharedOptions)
+  .map((name) => `\`${name}\``)
+  .join(', ')}) are for every command that has them; a section named after a command (\`fit\`,
+  \`encoders pull\`) is for that command and comes first. Names are those of programs: \`trainingFree\` for \`--training-free\`.
+- What is typed comes before the config, and the config before the defaults. A flag that the config sets is turned off by its opposite: \`--no-quiet\`.
+- With \`--verbose\`, one line on stderr says what was taken from the config.
+- Paths are relative to the config and stay in its folder, and modules (\`--import\`) are not accepted: a folder from somewhere else runs no code and writes nothing elsewhere.
+- \`"updates": true\` asks the npm registry for a newer version, at most once a day and for at most a second, and prints a note if there is one.`;
 
 const OUTCOME = `## Output
 
 Results go to stdout; progress, notes, warnings and errors go to stderr. Progress is drawn only on a terminal. \`NO_COLOR\` and
-\`FORCE_COLOR\` are respected. With \`--json\`, an error is \`{"error":{"code","message","hint"}}\` on stderr.
+\`FORCE_COLOR\` are respected. With \`--json\`, an error is \`{"error":{"code","message","hint","link"}}\` on stderr.
 
 Control characters in names of files and classes never reach a terminal or a log: text and tables show them as escapes such as
 \`\\u001b\`. JSON contains the same names exactly, because these are JSON's own escapes. CSV contains names exactly when stdout is a file or

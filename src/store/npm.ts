@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Parser } from 'tar';
+import type { Abortable } from '../abort.ts';
 import { ModelError, TipAdapterError, throwIfAborted } from '../errors.ts';
 import { count } from '../words.ts';
 import { type Downloaded, download } from './download.ts';
@@ -52,6 +53,16 @@ export async function npmTarball(wanted: NpmPackage, options: NpmOptions = {}): 
     if (!(error instanceof ModelError) || error.code !== 'network/not-found') throw error;
     return fetchFrom(await tarballUrl(wanted, registry, settings, network));
   }
+}
+
+/** The version of a package that its tag `latest` names; undefined where the registry does not answer so. Rejects where it does not answer. */
+export async function latestVersion(name: string, { signal }: Abortable): Promise<string | undefined> {
+  const settings = await npmSettings();
+  const url = `${registryOf(name, settings)}${name.replace('/', '%2f')}/latest`;
+  const send = await fetchAsNpm(settings);
+  const response = await send(url, { signal, headers: authorization(url, settings) });
+  const { version } = (await response.json()) as { version?: unknown };
+  return typeof version === 'string' && /^\d+\.\d+\.\d+$/.test(version) ? version : undefined;
 }
 
 async function tarballUrl(

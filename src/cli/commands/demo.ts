@@ -1,3 +1,4 @@
+import { encoderOption } from '../../encoder/encoder-option.ts';
 import { flag, integer, text } from '../../options.ts';
 import { defineCommand } from '../command.ts';
 import { checkOutputFolder } from '../output-checks.ts';
@@ -13,12 +14,7 @@ export const demoCommand = defineCommand({
     }),
     seed: integer({ default: 1, help: 'Seed of the draw of examples.' }),
     open: flag({ help: 'Open the report in a browser.' }),
-    encoder: text({
-      default: 'auto',
-      value: '<name>',
-      names: 'encoders',
-      help: 'The encoder: a name, hf:owner/repo, a folder, or auto.',
-    }),
+    encoder: encoderOption,
   },
   computes: 'on-device',
   examples: [

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { encoderOption } from '../../encoder/encoder-option.ts';
 import { flag, integer, text } from '../../options.ts';
 import { count, plural } from '../../words.ts';
 import { openBrowser } from '../browser.ts';
@@ -16,12 +17,7 @@ export const studioCommand = defineCommand({
       value: '<folder>',
       help: 'The folder of the session: pictures, classes and every change.',
     }),
-    encoder: text({
-      default: 'auto',
-      value: '<name>',
-      names: 'encoders',
-      help: 'The encoder: a name, hf:owner/repo, a folder, or auto.',
-    }),
+    encoder: encoderOption,
     port: integer({
       default: 0,
       max: 65_535,

@@ -1,0 +1,103 @@
+import { currentNames } from '../deprecation.ts';
+import type { Device } from '../engine/device.ts';
+import { UsageError } from '../errors.ts';
+import { type Options, resolveOptions } from '../options.ts';
+import { type Command, commonOptions, type ListedCommand, type Program } from './command.ts';
+import type { Configured } from './config.ts';
+import { findConfig } from './config-file.ts';
+import type { Told } from './failure.ts';
+import { flagsText } from './help-text.ts';
+import { type Io, quiet } from './io.ts';
+
+/** What a config holds for a command. */
+interface OpenConfig {
+  /** As shown to a person. */
+  readonly shown: string;
+  /** Its texts as they would be typed. */
+  readonly words: readonly string[];
+  /** Its values, checked against the options of the command. */
+  check(table: Options): Configured;
+}
+
+export const NO_CONFIG: OpenConfig = {
+  shown: '',
+  words: [],
+  check: () => ({ values: {}, fields: {}, updates: false }),
+};
+
+/** The config of the working folder, for a command. */
+export async function openConfig(command: string, commands: readonly ListedCommand[]): Promise<OpenConfig> {
+  const file = await findConfig(process.cwd());
+  if (!file) return NO_CONFIG;
+  const { configured, wordsOf } = await import('./config.ts');
+  const names = commands.map(({ name }) => name);
+  return {
+    shown: file.shown,
+    words: wordsOf(file, command),
+    check: (table) => configured(file, command, { table, commands: names }),
+  };
+}
+
+/** Runs a command by what is typed and configured: checks all of it, chooses the device, and tells how errors are to be told. */
+export async function runCommand(
+  command: Command,
+  {
+    args,
+    typed,
+    options,
+    config,
+  }: { args: readonly string[]; typed: Record<string, unknown>; options: Options; config: OpenConfig },
+  { io, told, program }: { io: Io; told: Told; program: Program },
+): Promise<void> {
+  const table = { ...options, ...commonOptions };
+  const preset = config.check(table);
+  const given = currentNames(table, { ...preset.values, ...typed }, io.note);
+  told.json = given.json === true;
+  told.verbose = given.verbose === true;
+  checkNeeded(command, given);
+  const common = resolveOptions(commonOptions, given);
+  const { device = 'cpu', ...values } = resolveOptions(options, given);
+  const own = common.quiet ? quiet(io) : io;
+  const taken = Object.keys(preset.fields).filter((option) => !(option in typed));
+  if (common.verbose && taken.length > 0)
+    own.note(`From ${config.shown}: ${taken.map((option) => preset.fields[option]).join(', ')}`);
+  const notice = preset.updates && !common.quiet ? askForUpdate() : undefined;
+  await command.check?.(args, values);
+  if (command.computes) await chooseDevice(device as Device, own);
+  await command.run(args, values, own, program);
+  const newer = await notice;
+  if (newer) own.note(newer);
+}
+
+async function askForUpdate(): Promise<string | undefined> {
+  const { updateNotice } = await import('./update-notice.ts');
+  return updateNotice();
+}
+
+/** Everything a command computes, it computes on the shared engine; what that needs is brought first. */
+async function chooseDevice(device: Device, io: Io): Promise<void> {
+  const { chooseRuntime } = await import('../engine/onnxruntime.ts');
+  const { withBar } = await import('./progress-bars.ts');
+  const note = (line: string) => io.note(line);
+  await withBar(io, 'Downloading ONNX Runtime', (bar) =>
+    chooseRuntime({
+      note,
+      signal: io.signal,
+      onDownload: ({ received, total }) => bar.update({ done: received, total, unit: 'bytes' }),
+    }),
+  );
+  if (device === 'cpu') return;
+  const { createEngine, setSharedEngine } = await import('../engine/node.ts');
+  setSharedEngine(createEngine({ device, note }));
+}
+
+/** Ours and not Commander's: that one would complain of it before it looks for misspelt flags. */
+function checkNeeded({ options, examples }: Command, given: Readonly<Record<string, unknown>>): void {
+  for (const [name, option] of Object.entries(options)) {
+    if (given[name] !== undefined || option.schema.safeParse(option.default).success) continue;
+    throw new UsageError(`Option ${flagsText(name, option)} is missing`, {
+      code: 'usage',
+      hint: `For example: ${examples[0][0]}`,
+    });
+  }
+}
