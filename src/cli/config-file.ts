@@ -5,7 +5,7 @@ import { parseJson } from '../json.ts';
 import { readRegularText } from '../store/regular.ts';
 
 /** The name of a config file. */
-export const CONFIG_FILE = 'tip-adapter.json';
+const CONFIG_FILE = 'tip-adapter.json';
 
 /** A config as it was found. */
 export interface ConfigFile {
