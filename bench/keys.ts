@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeClassifier } from '../src/classifier/file.ts';
 import { load } from '../src/classifier/index.ts';
-import { rounded } from '../src/classifier/support.ts';
+import { rounded } from '../src/classifier/rounding.ts';
 import type { ClassifierData } from '../src/classifier/types.ts';
 import { sharedEngine } from '../src/engine/node.ts';
 import { matrix, row, unitRows } from '../src/math/matrix.ts';

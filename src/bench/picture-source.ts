@@ -1,5 +1,5 @@
-import { findRepeats } from '../classifier/repeats.ts';
-import { cutFindings } from '../classifier/support.ts';
+import { cutFindings } from '../classifier/class-texts.ts';
+import { findRepeats } from '../classifier/examples.ts';
 import type { LabelledRows } from '../dataset/feature-dump.ts';
 import { sampleFewShot } from '../dataset/few-shot.ts';
 import type { Located } from '../dataset/locate.ts';

@@ -5,15 +5,15 @@ import { visible } from '../dataset/names.ts';
 import { readDataset } from '../dataset/read.ts';
 import { learnable } from '../dataset/split.ts';
 import type { ClassInfo, Dataset, Example, Finding } from '../dataset/types.ts';
-import { errorAbout, messageAbout, UsageError } from '../errors.ts';
-import { count, plural } from '../words.ts';
-import { addFeatures } from './add-features.ts';
-import { emptiedClasses } from './emptied.ts';
+import { errorAbout, UsageError } from '../errors.ts';
+import { headWith } from './class-texts.ts';
 import type { EncoderSession } from './encoder-session.ts';
-import { grown, grownHead, joinClasses } from './grow.ts';
+import { embedExamples } from './examples.ts';
+import { addFeatures } from './features.ts';
+import { emptiedClasses, unreadable } from './fit-findings.ts';
+import { grown, joinClasses } from './grow.ts';
 import { isList, readSource } from './image-source.ts';
 import { learnAgain } from './learn.ts';
-import { describeExamples, roundedHead, supportOf } from './support.ts';
 import type { ClassifierData, ImageSource, WorkOptions } from './types.ts';
 
 /** A picture and the class it shows: an id or a shown name; a name that is not known yet becomes a new class. */
@@ -39,31 +39,27 @@ export async function addExamples(
     return { data: await learnAgain(next, session, signal), findings };
   }
   const { examples, classes, findings: told } = labelled(data.classes, added);
-  const { seed, exif } = data;
-  const views = data.views > 1 ? Array.from({ length: data.views + 1 }, (_, view) => view) : [0];
-  const encoded = await session.encode(examples, { views, seed, exif, signal, onProgress });
-  const [unread] = encoded.failures;
-  if (unread && encoded.failed.size === examples.length) throw errorAbout(unread.id, unread.error);
-
-  const readable = examples.filter((_, i) => !encoded.failed.has(i));
-  const support = supportOf(readable, encoded, Int32Array.from(readable.keys()), data.keys?.type ?? 'half');
-  const described = await describeExamples(
-    readable,
-    encoded,
-    data.examples.every((example) => example.thumbnail) ? session : undefined,
-    { signal },
-  );
-  const fresh = classes.slice(data.classes.length);
-  const words = await headWith(data, session, fresh, signal);
+  const { kept, failures, support, described } = await embedExamples(session, examples, {
+    views: data.views,
+    seed: data.seed,
+    exif: data.exif,
+    keys: data.keys?.type ?? 'half',
+    thumbnails: data.examples.every((example) => example.thumbnail),
+    signal,
+    onProgress,
+  });
+  const [unread] = failures;
+  if (unread && kept.length === 0) throw errorAbout(unread.id, unread.error);
+  const words = await headWith(data, classes.slice(data.classes.length), session, { signal });
   const next = grown(data, { classes, head: words.head, support, described, noun: 'picture' });
   const findings = [
     ...told,
-    ...unreadFindings(encoded.failures),
+    ...unreadable('add/unreadable', failures),
     ...next.findings,
     ...emptiedClasses(
       classes,
       examples.filter(({ label }) => label >= data.classes.length),
-      readable,
+      kept,
       { code: 'add/emptied-class', consequence: 'such a class is known at most by its name' },
     ),
     ...words.findings,
@@ -97,22 +93,4 @@ function labelled(
     return { ...readSource(image), label: numberOf({ id, name, promptName: name, prompts: [] }) };
   });
   return { examples, classes, findings: [] };
-}
-
-async function headWith(
-  { head, templates }: ClassifierData,
-  session: EncoderSession,
-  fresh: readonly ClassInfo[],
-  signal?: AbortSignal,
-): Promise<{ head: ClassifierData['head']; findings: Finding[] }> {
-  if (!head || fresh.length === 0) return { head, findings: [] };
-  const { head: more, findings } = await roundedHead(await session.encoder(), fresh, templates, signal);
-  return { head: grownHead(head, more), findings };
-}
-
-function unreadFindings(failures: readonly { id: string; error: Error }[]): Finding[] {
-  if (failures.length === 0) return [];
-  const message = `${count(failures.length, 'picture')} could not be read and ${plural(failures.length, 'is', 'are')} left out`;
-  const paths = failures.map(({ id, error }) => messageAbout(id, error.message));
-  return [{ level: 'warning', code: 'add/unreadable', message, paths }];
 }

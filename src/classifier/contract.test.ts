@@ -16,7 +16,7 @@ import { resolveOptions } from '../options.ts';
 import { taskOf } from './classifier-task.ts';
 import { readClassifier, writeClassifier } from './file.ts';
 import { unlearnt } from './learn.ts';
-import { rounded } from './support.ts';
+import { rounded } from './rounding.ts';
 import type { ClassifierData } from './types.ts';
 
 /**

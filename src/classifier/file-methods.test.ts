@@ -19,8 +19,8 @@ import { taskOf } from './classifier-task.ts';
 import { decodeClassifier, readClassifier } from './file.ts';
 import { classifierBytes } from './file-bytes.ts';
 import { unlearnt } from './learn.ts';
+import { rounded } from './rounding.ts';
 import { sealed } from './sealed.fixture.ts';
-import { rounded } from './support.ts';
 import type { ClassifierData } from './types.ts';
 
 const methods: readonly Method[] = [...listMethods(), methodById('stack')];

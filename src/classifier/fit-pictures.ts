@@ -1,100 +1,95 @@
 import { waitFor } from '../abort.ts';
 import { sampleFewShot, shortClasses } from '../dataset/few-shot.ts';
 import { learnable } from '../dataset/split.ts';
-import type { Dataset, Example, Finding } from '../dataset/types.ts';
+import type { Dataset, Example } from '../dataset/types.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
 import { DataError, messageAbout } from '../errors.ts';
-import type { Support } from '../methods/task.ts';
-import { count, plural } from '../words.ts';
-import { emptiedClasses } from './emptied.ts';
+import { count } from '../words.ts';
+import { roundedHead, templatesOf } from './class-texts.ts';
 import { referenceTo } from './encoder-reference.ts';
 import type { EncoderSession } from './encoder-session.ts';
+import { embedExamples } from './examples.ts';
+import { emptiedClasses, unreadable } from './fit-findings.ts';
 import type { FitValues } from './fit-options.ts';
-import type { Wanted } from './given.ts';
-import { type FitWatch, learn } from './learn.ts';
-import type { Rows } from './model-selection.ts';
-import { findRepeats } from './repeats.ts';
-import { describeExamples, roundedHead, supportOf, templatesOf } from './support.ts';
-import type { ClassifierData, WorkOptions } from './types.ts';
+import type { Prepared } from './learn.ts';
+import type { WorkOptions } from './types.ts';
 
-/** A classifier's data from labelled pictures. Throws `DataError` where fewer than two classes are left. */
-export async function fitPictures(
+/** What a classifier learns from in labelled pictures. Throws `DataError` where fewer than two classes are left. */
+export async function preparePictures(
   dataset: Dataset,
-  values: FitValues & Pick<Wanted, 'options'>,
+  values: FitValues,
   session: EncoderSession,
-  { signal, onProgress, ...watch }: WorkOptions & FitWatch,
-): Promise<{ data: ClassifierData; findings: Finding[] }> {
+  { signal, onProgress }: WorkOptions,
+): Promise<Prepared> {
+  const { classes, name } = dataset;
+  const { reject, exif, views, shots = Number.POSITIVE_INFINITY, seed, keys, thumbnails, tune } = values;
   const source = learnable(dataset);
-  const drawn = drawExamples(source, values);
+  const drawn = sampleFewShot(source, { shots, seed });
+  const examples = drawn.map((i) => source.examples[i]!);
   const encoder = await waitFor(session.encoder(), signal);
-  const views = values.views > 1 ? Array.from({ length: values.views + 1 }, (_, view) => view) : [0];
-  const encoded = await session.encode(drawn.examples, {
-    views,
-    seed: values.seed,
-    exif: values.exif,
-    signal,
-    onProgress,
-  });
-  const isKept = (_: unknown, i: number) => !encoded.failed.has(i);
-  const kept = drawn.examples.filter(isKept);
-  const repeats = await findRepeats(dataset, kept, encoded, { signal });
-  const support = supportOf(kept, encoded, repeats.groups, values.keys);
-  checkClasses(dataset, support, encoded.failures);
-  const validation =
-    values.tune === 'val' || values.tune === 'paper'
-      ? await encodeSplit(dataset, values.tune === 'val' ? 'val' : 'test', session, values, signal)
-      : undefined;
+  const how = { views, seed, exif, keys, thumbnails, dataset, signal, onProgress };
+  const embedded = await embedExamples(session, examples, how);
+  const { kept, failures, support, described, exact } = embedded;
+  checkClasses(dataset, kept, failures);
+  // The rows that constants are chosen on: the validation split, or for protocol `paper` the test split.
+  const split = tune === 'val' ? 'val' : tune === 'paper' ? 'test' : undefined;
+  const others = split ? dataset.examples.filter((one) => one.split === split && one.label >= 0) : [];
+  const encoded = split && (await session.encode(others, { views: [0], seed, exif, signal }));
+  const read = others.filter((_, i) => !encoded?.failed.has(i));
+  if (encoded && read.length === 0) throw noSplit(name, split, encoded.failures);
   const templates = templatesOf(values, encoder);
-  const words = await roundedHead(encoder, dataset.classes, templates, signal);
-  const findings = [
-    ...source.findings,
-    ...(values.shots === undefined ? [] : shortClasses(source, drawn.indices.filter(isKept), values.shots)),
-    ...unreadable([...encoded.failures, ...(validation?.failures ?? [])]),
-    ...emptiedClasses(dataset.classes, drawn.examples, kept, {
-      code: 'fit/emptied-class',
-      consequence: 'such a class is known at most by its name, and a method without names never answers it',
-    }),
-    ...(validation?.findings ?? []),
-    ...repeats.findings,
-    ...words.findings,
-  ];
-  const { reject, exif, shots, seed } = values;
-  const known = {
-    classes: dataset.classes,
-    templates,
-    encoder: referenceTo(encoder),
-    head: words.head,
-    support,
-    examples: await describeExamples(kept, encoded, values.thumbnails ? session : undefined, { signal }),
-    dataset: dataset.name,
-    ...{ reject, exif, views: values.views, shots, seed },
+  const words = await roundedHead(encoder, classes, templates, signal);
+  return {
+    known: {
+      classes,
+      templates,
+      encoder: referenceTo(encoder),
+      head: words.head,
+      support,
+      examples: described,
+      dataset: name,
+      ...{ reject, exif, views, shots: values.shots, seed },
+    },
+    encoder,
+    rows: {
+      exact,
+      validation: encoded && {
+        features: encoded.features,
+        labels: Int32Array.from(read, ({ label }) => label),
+      },
+    },
+    findings: [
+      ...source.findings,
+      ...shortClasses(classes, kept, shots),
+      ...unreadable('fit/unreadable', [...failures, ...(encoded?.failures ?? [])]),
+      ...emptiedClasses(classes, examples, kept, {
+        code: 'fit/emptied-class',
+        consequence: 'such a class is known at most by its name, and a method without names never answers it',
+      }),
+      ...emptiedClasses(classes, others, read, {
+        code: 'fit/emptied-class',
+        consequence: `such a class is not evaluated on the split ${split}`,
+      }),
+      ...embedded.findings,
+      ...words.findings,
+    ],
   };
-  const exact = values.keys === 'int8' ? encoded.features : undefined;
-  const data = await learn(known, values, encoder, { exact, validation }, { signal, ...watch });
-  return { data, findings };
 }
 
-function drawExamples(
-  dataset: Dataset,
-  { shots, seed }: FitValues,
-): { indices: number[]; examples: Example[] } {
-  const indices = sampleFewShot(dataset, { shots: shots ?? Number.POSITIVE_INFINITY, seed });
-  return { indices, examples: indices.map((i) => dataset.examples[i]!) };
-}
-
-function unreadable(failures: EncodedImages['failures']): Finding[] {
-  if (failures.length === 0) return [];
-  const paths = failures.map(({ id, error }) => messageAbout(id, error.message));
-  const message = `${count(failures.length, 'picture')} could not be read and ${plural(failures.length, 'is', 'are')} left out`;
-  return [{ level: 'warning', code: 'fit/unreadable', message, paths }];
+function noSplit(name: string, split: string, failures: EncodedImages['failures']): DataError {
+  return new DataError(`${name} has no split ${split} to tune on`, {
+    code: 'fit/no-validation',
+    hint: `Put pictures into ${split}/<class>/, or use --tune folds, which needs none.`,
+    details: { unreadable: failures.length },
+  });
 }
 
 function checkClasses(
   { classes, name }: Dataset,
-  { labels }: Support,
+  kept: readonly Example[],
   failures: EncodedImages['failures'],
 ): void {
-  if (labels.length === 0) {
+  if (kept.length === 0) {
     const [unread] = failures;
     throw new DataError(
       unread
@@ -121,28 +116,3 @@ function checkClasses(
 
 const FOLDERS_HINT =
   'Put the pictures of each class into a folder of its own, such as photos/cat and photos/dog.';
-
-/** The rows that constants are chosen on: the validation split, or for protocol `paper` the test split. */
-async function encodeSplit(
-  dataset: Dataset,
-  split: 'val' | 'test',
-  session: EncoderSession,
-  { seed, exif }: FitValues,
-  signal?: AbortSignal,
-): Promise<Rows & { failures: EncodedImages['failures']; findings: Finding[] }> {
-  const examples = dataset.examples.filter((example) => example.split === split && example.label >= 0);
-  const { features, failures, failed } = await session.encode(examples, { views: [0], seed, exif, signal });
-  const kept = examples.filter((_, i) => !failed.has(i));
-  if (kept.length === 0) {
-    throw new DataError(`${dataset.name} has no split ${split} to tune on`, {
-      code: 'fit/no-validation',
-      hint: `Put pictures into ${split}/<class>/, or use --tune folds, which needs none.`,
-      details: { unreadable: failures.length },
-    });
-  }
-  const findings = emptiedClasses(dataset.classes, examples, kept, {
-    code: 'fit/emptied-class',
-    consequence: `such a class is not evaluated on the split ${split}`,
-  });
-  return { features, labels: Int32Array.from(kept, ({ label }) => label), failures, findings };
-}

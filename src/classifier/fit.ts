@@ -17,13 +17,14 @@ import { refuseUnknown, resolveOptions } from '../options.ts';
 import { systemError } from '../system-error.ts';
 import { Classifier } from './classifier.ts';
 import { openSession, sessionFor } from './encoder-session.ts';
-import { fitFeatures } from './fit-features.ts';
+import { prepareFeatures } from './features.ts';
+import { unevaluatedFindings } from './fit-findings.ts';
 import { type FitValues, fitOptions } from './fit-options.ts';
-import { fitPictures } from './fit-pictures.ts';
+import { preparePictures } from './fit-pictures.ts';
 import { checkGiven, promptFindings } from './given.ts';
+import { learn } from './learn.ts';
 import { fileCheckpoint } from './training-checkpoint.ts';
 import type { WorkOptions } from './types.ts';
-import { unevaluatedFindings } from './unevaluated.ts';
 
 /** What `fit` can be told: the values of `fitOptions`, a method or an encoder as an object, and who is told of the progress. */
 export interface FitOptions extends Partial<Omit<FitValues, 'encoder' | 'method'>>, WorkOptions {
@@ -80,15 +81,18 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
   const session = openSession(open, { lent: typeof wanted !== 'string' });
   try {
     const checkpoint = path === undefined ? undefined : fileCheckpoint(path, { resume });
-    const watch = { signal, onProgress, onFit, checkpoint };
-    const all = { ...values, options: own };
     const features = typeof source === 'string' && (await isFeatureDump(source)) ? source : undefined;
     // A classifier of features is one for features, unless an encoder is named.
     const used = features !== undefined && wanted === 'auto' ? undefined : session;
-    const { data, findings } =
+    const { known, encoder, rows, findings } =
       features === undefined
-        ? await fitPictures(await datasetOf(source, values.classes, signal), all, session, watch)
-        : await fitFeatures(features, all, await used?.encoder(), watch);
+        ? await preparePictures(await datasetOf(source, values.classes, signal), values, session, {
+            signal,
+            onProgress,
+          })
+        : await prepareFeatures(features, values, await used?.encoder(), { signal });
+    const watch = { signal, onFit, checkpoint };
+    const data = await learn(known, { ...values, options: own }, encoder, rows, watch);
     if (!signal?.aborted) await checkpoint?.remove();
     const told = [...findings, ...promptFindings(data.method, values), ...unevaluatedFindings(data)];
     return new Classifier(data, used ?? sessionFor(data.encoder), told);

@@ -1,13 +1,9 @@
 import { matchClasses } from '../dataset/classes.ts';
 import type { ClassInfo, Finding } from '../dataset/types.ts';
-import { concatRows } from '../math/matrix.ts';
 import { joinSupport, type Support, selectExamples } from '../methods/task.ts';
-import { headFromPrompts } from '../methods/text-head.ts';
 import { count, plural } from '../words.ts';
-import { roundedAgain } from './support.ts';
+import { roundedAgain } from './rounding.ts';
 import type { ClassifierData, SupportExample } from './types.ts';
-
-type Head = NonNullable<ClassifierData['head']>;
 
 /** What is added to a classifier. */
 export interface Growth {
@@ -60,15 +56,6 @@ export function grown(
     ...otherClassFindings(classes, all, joined.labels, { start: data.examples.length, noun }),
   ];
   return { data: next, findings };
-}
-
-/** A head with the prompts of further classes, which are numbered from 0 in `more`. */
-export function grownHead(head: Head, more: Head): Head {
-  const before = head.prompts.length;
-  const features = concatRows([head.promptFeatures, more.promptFeatures]);
-  const promptClass = Int32Array.from([...head.promptClass, ...more.promptClass.map((c) => c + before)]);
-  const prompts = [...head.prompts, ...more.prompts];
-  return { ...headFromPrompts(features, promptClass, prompts.length, head.logitScale), prompts };
 }
 
 /** The added examples, renamed where an id is taken: ids are how an example is removed again. */

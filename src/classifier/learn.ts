@@ -1,9 +1,11 @@
 import { giveWay, waitFor } from '../abort.ts';
+import type { Finding } from '../dataset/types.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/node.ts';
-import type { Matrix } from '../math/matrix.ts';
+import { argmax, dot, type Matrix, norm, row, selectRows, softmaxRows } from '../math/matrix.ts';
 import { methodById, tipAdapter } from '../methods/index.ts';
 import { checkNeeds } from '../methods/method.ts';
+import { createScorer } from '../methods/score.ts';
 import type { Checkpoint, FitProgress, Task } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
 import { UNTUNED } from '../tuning/search-method.ts';
@@ -11,9 +13,9 @@ import { version } from '../version.ts';
 import { taskOf } from './classifier-task.ts';
 import type { EncoderSession } from './encoder-session.ts';
 import type { Wanted } from './given.ts';
-import { measureKeys } from './key-store.ts';
 import { type Calibration, fitWanted, type Rows } from './model-selection.ts';
-import type { ClassifierData } from './types.ts';
+import { rounded } from './rounding.ts';
+import type { ClassifierData, KeyStore } from './types.ts';
 
 /** What is known of a classifier before a method is chosen. */
 export type Known = Pick<
@@ -38,6 +40,14 @@ export function unlearnt(known: Known): ClassifierData {
     createdBy: `tip-adapter ${version}`,
     version: 1,
   };
+}
+
+/** What `learn` is given, and what is to be told of it. */
+export interface Prepared {
+  readonly known: Known;
+  readonly encoder: Pick<Encoder, 'defaults' | 'textTower'>;
+  readonly rows: OtherRows;
+  readonly findings: readonly Finding[];
 }
 
 /** Rows beside the examples. */
@@ -119,4 +129,46 @@ export async function learnAgain(
   const task = { ...taskOf(data, signal), engine: sharedEngine(), textTower, start: data.state };
   checkNeeds(method, task);
   return { ...data, state: await method.fit(task, resolveOptions(method.options, data.options)) };
+}
+
+/** Examples that are asked both ways. */
+const ASKED = 1000;
+
+/** What 8 bits change: the classifier as it is against one of the same constants whose examples have 16 bits, `features` [r, d]. */
+async function measureKeys(data: ClassifierData, features: Matrix, signal?: AbortSignal): Promise<KeyStore> {
+  const half = rounded(features, 'half');
+  const step = Math.ceil(half.rows / ASKED);
+  const queries = selectRows(
+    half,
+    [...Array(half.rows).keys()].filter((r) => r % step === 0),
+  );
+  const exact = { ...data, support: { ...data.support, features: half } };
+  const [ours, theirs] = [
+    await probabilities(data, queries, signal),
+    await probabilities(exact, queries, signal),
+  ];
+  let [cosine, probability, equal] = [0, 0, 0];
+  for (let r = 0; r < half.rows; r++)
+    cosine = Math.max(cosine, distance(row(data.support.features, r), row(half, r)));
+  for (let i = 0; i < queries.rows; i++) {
+    const [p, q] = [row(ours, i), row(theirs, i)];
+    p.forEach((x, c) => {
+      probability = Math.max(probability, Math.abs(x - q[c]!));
+    });
+    if (argmax(p) === argmax(q)) equal++;
+  }
+  return { type: 'int8', cosine, probability, agreement: equal / queries.rows };
+}
+
+async function probabilities(data: ClassifierData, queries: Matrix, signal?: AbortSignal): Promise<Matrix> {
+  const scorer = await createScorer(sharedEngine(), methodById(data.method), data.state, taskOf(data));
+  try {
+    return softmaxRows(await scorer.scores(queries, { signal }), data.tuning.temperature);
+  } finally {
+    await scorer.close();
+  }
+}
+
+function distance(a: Float32Array, b: Float32Array): number {
+  return 1 - dot(a, b) / (norm(a) * norm(b) || 1);
 }

@@ -5,7 +5,7 @@ import { selectExamples } from '../methods/task.ts';
 import { refuseUnknown } from '../options.ts';
 import type { FitValues } from './fit-options.ts';
 import { fitMethod } from './learn.ts';
-import { roundedAgain } from './support.ts';
+import { roundedAgain } from './rounding.ts';
 import type { ClassifierData } from './types.ts';
 
 /** What can change without encoding anything. */

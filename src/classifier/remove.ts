@@ -8,7 +8,7 @@ import { headFromPrompts } from '../methods/text-head.ts';
 import { suggestion } from '../nearest.ts';
 import type { EncoderSession } from './encoder-session.ts';
 import { learnAgain } from './learn.ts';
-import { roundedAgain } from './support.ts';
+import { roundedAgain } from './rounding.ts';
 import type { ClassifierData, WorkOptions } from './types.ts';
 
 /** What to forget, by example id, class id or shown name. */

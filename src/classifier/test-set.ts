@@ -8,10 +8,10 @@ import type { Dataset, Example, Finding, Split } from '../dataset/types.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { type Matrix, selectRows } from '../math/matrix.ts';
 import { count, plural } from '../words.ts';
-import { emptiedClasses } from './emptied.ts';
 import { featuresOf } from './encoder-reference.ts';
 import type { EncoderSession } from './encoder-session.ts';
-import { roundedInPieces, rowHashes } from './support.ts';
+import { emptiedClasses } from './fit-findings.ts';
+import { roundedInPieces, rowHashes } from './rounding.ts';
 import type { ClassifierData, Failure, WorkOptions } from './types.ts';
 
 /** What a classifier is tested on. */

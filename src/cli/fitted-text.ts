@@ -1,5 +1,5 @@
+import { unevaluatedClasses } from '../classifier/fit-findings.ts';
 import type { ClassifierData } from '../classifier/types.ts';
-import { unevaluatedClasses } from '../classifier/unevaluated.ts';
 import { groupBy } from '../dataset/groups.ts';
 import { baselineMethods, methodById } from '../methods/index.ts';
 import { percent } from '../report/numbers.ts';

@@ -117,9 +117,10 @@ describe('sampleFewShot', () => {
       { label: 0, group: 0 },
       { label: 1, group: 0 },
     ]);
-    const [finding] = shortClasses(data, sampleFewShot(data, { shots: 2, seed: 1 }), 2);
+    const drawn = sampleFewShot(data, { shots: 2, seed: 1 }).map((i) => data.examples[i]!);
+    const [finding] = shortClasses(data.classes, drawn, 2);
     expect(finding?.message).toBe('3 classes have fewer than 2 pictures: "b (1)", "c (0)", "d (0)"');
-    expect(shortClasses(data, [0], Number.POSITIVE_INFINITY)).toEqual([]);
+    expect(shortClasses(data.classes, drawn, Number.POSITIVE_INFINITY)).toEqual([]);
     expect(() => sampleFewShot(data, { shots: 1.5, seed: 1 })).toThrow(
       expect.objectContaining({ code: 'dataset/shots' }),
     );

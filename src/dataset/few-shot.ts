@@ -5,7 +5,7 @@ import { checkSource } from './check-source.ts';
 import { quoted, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { naturalOrder } from './names.ts';
-import type { Dataset, Example, Finding, Split } from './types.ts';
+import type { ClassInfo, Dataset, Example, Finding, Split } from './types.ts';
 
 /** Bare labels, for callers without a data set; -1 is unlabelled. A row's identity is its index. */
 export interface Labels {
@@ -87,11 +87,15 @@ function rowOf(dataset: Dataset, { id, label, group }: Example, index: number): 
 }
 
 /** Says which classes gave fewer pictures than were asked for. */
-export function shortClasses(dataset: Dataset, drawn: readonly number[], shots: number): Finding[] {
+export function shortClasses(
+  classes: readonly ClassInfo[],
+  drawn: readonly Pick<Example, 'label'>[],
+  shots: number,
+): Finding[] {
   if (shots === Number.POSITIVE_INFINITY) return [];
-  const given = dataset.classes.map(() => 0);
-  for (const index of drawn) given[dataset.examples[index]!.label]!++;
-  const short = dataset.classes.flatMap(({ id }, i) => (given[i]! < shots ? [`${id} (${given[i]})`] : []));
+  const given = classes.map(() => 0);
+  for (const { label } of drawn) given[label]!++;
+  const short = classes.flatMap(({ id }, i) => (given[i]! < shots ? [`${id} (${given[i]})`] : []));
   if (short.length === 0) return [];
   const n = count(short.length, 'class has', 'classes have');
   return [warning('few-pictures', `${n} fewer than ${count(shots, 'picture')}: ${quoted(short)}`)];

@@ -1,5 +1,5 @@
+import { unevaluatedClasses } from '../classifier/fit-findings.ts';
 import type { ClassifierData, Evaluation } from '../classifier/types.ts';
-import { unevaluatedClasses } from '../classifier/unevaluated.ts';
 import { methodById } from '../methods/index.ts';
 import { wilsonInterval } from '../metrics/index.ts';
 import { calibrationText } from '../report/choice.ts';

@@ -6,66 +6,124 @@ import {
   readFeatureDump,
 } from '../dataset/feature-dump.ts';
 import { sampleFewShot } from '../dataset/few-shot.ts';
+import { quoted } from '../dataset/findings.ts';
 import type { ClassInfo, Finding } from '../dataset/types.ts';
 import { CLIP_DEFAULTS } from '../encoder/registry.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { DataError, UsageError } from '../errors.ts';
+import { selectRows } from '../math/matrix.ts';
 import { plainSupport, selectExamples } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { count, plural } from '../words.ts';
-import { featuresReference, referenceTo } from './encoder-reference.ts';
+import { type Head, headWith, roundedHead, templatesOf } from './class-texts.ts';
+import { featuresOf, featuresReference, referenceTo } from './encoder-reference.ts';
+import type { EncoderSession } from './encoder-session.ts';
 import type { FitValues } from './fit-options.ts';
-import type { Wanted } from './given.ts';
-import { type FitWatch, learn } from './learn.ts';
-import { rounded, roundedHead, roundedInPieces, rowHashes, templatesOf } from './support.ts';
-import type { ClassifierData } from './types.ts';
+import { grown, joinClasses } from './grow.ts';
+import type { Prepared } from './learn.ts';
+import { type Keys, rounded, roundedInPieces, rowHashes } from './rounding.ts';
+import type { Abortable, ClassifierData } from './types.ts';
 
 /** OpenAI's CLIP, whose features such folders hold as a rule. */
 const LOGIT_SCALE = 100;
 
 /**
- * A classifier from a folder of features instead of pictures. With an `encoder` it is one for that encoder's pictures, whose text
- * side takes the place of a missing text.npy; without, one for features of the same origin. Throws `DataError` where the folder has not
- * what is asked for, `UsageError` where the encoder's features have another width.
+ * What a classifier learns from in a folder of features instead of pictures. With an `encoder` it is one for that encoder's pictures,
+ * whose text side takes the place of a missing text.npy; without, one for features of the same origin. Throws `DataError` where the
+ * folder has not what is asked for, `UsageError` where the encoder's features have another width.
  */
-export async function fitFeatures(
+export async function prepareFeatures(
   folder: string,
-  values: FitValues & Pick<Wanted, 'options'>,
+  values: FitValues,
   encoder: Encoder | undefined,
-  watch: FitWatch,
-): Promise<{ data: ClassifierData; findings: Finding[] }> {
-  const dump = await readFeatureDump(folder, { signal: watch.signal });
-  await giveWay(watch.signal);
+  { signal }: Abortable,
+): Promise<Prepared> {
+  const dump = await readFeatureDump(folder, { signal });
+  await giveWay(signal);
   if (encoder && encoder.dimension !== dump.dimension) {
     throw new UsageError(
       `${folder} holds features with ${count(dump.dimension, 'dimension')}, and ${encoder.id} has ${encoder.dimension}`,
       { code: 'fit/encoder', hint: 'Give --encoder the encoder that made the features, or leave it out.' },
     );
   }
-  const hasText = dump.text !== undefined || dump.prompts !== undefined;
-  refuseUnused(values, encoder && !hasText);
-  const { features, labels, findings } = drawRows(dump, values);
+  const embedder = dump.text === undefined && dump.prompts === undefined ? encoder : undefined;
+  refuseUnused(values, embedder !== undefined);
+  const { findings, ...drawn } = drawRows(dump, values);
   const classes = dumpClasses(dump);
-  const templates = encoder && !hasText ? templatesOf(values, encoder) : ['{}'];
-  const words =
-    encoder && !hasText ? await roundedHead(encoder, classes, templates, watch.signal) : undefined;
-  const half = await inTurns(roundedInPieces(features, 'half'), watch.signal);
-  const kept = values.keys === 'int8' ? await inTurns(roundedInPieces(features, 'int8'), watch.signal) : half;
-  const hashes = await inTurns(rowHashes(half), watch.signal);
+  const templates = embedder ? templatesOf(values, embedder) : ['{}'];
+  const words = embedder && (await roundedHead(embedder, classes, templates, signal));
+  const { support, described } = await asExamples(drawn, values.keys, { signal });
   const known = {
     classes,
     templates,
     encoder: encoder ? referenceTo(encoder) : featuresReference(dump, LOGIT_SCALE),
     head: words?.head ?? headOf(dump, classes, encoder?.logitScale ?? LOGIT_SCALE),
-    support: plainSupport(kept, labels),
-    examples: hashes.map((sha256, i) => ({ id: `row ${i}`, sha256 })),
+    support,
+    examples: described,
     dataset: dump.name,
     ...{ reject: values.reject, shots: values.shots, seed: values.seed },
   };
-  const exact = values.keys === 'int8' ? features : undefined;
-  const rows = { exact, validation: validationOf(dump, values.tune) };
-  const data = await learn(known, values, { defaults: encoder?.defaults ?? CLIP_DEFAULTS }, rows, watch);
-  return { data, findings: [...findings, ...(words?.findings ?? [])] };
+  const exact = values.keys === 'int8' ? drawn.features : undefined;
+  return {
+    known,
+    encoder: { defaults: encoder?.defaults ?? CLIP_DEFAULTS },
+    rows: { exact, validation: validationOf(dump, values.tune) },
+    findings: [...findings, ...(words?.findings ?? [])],
+  };
+}
+
+/** Rows of features as examples, each a group of its own. */
+async function asExamples({ features, labels }: LabelledRows, keys: Keys, { signal }: Abortable) {
+  const half = await inTurns(roundedInPieces(features, 'half'), signal);
+  const kept = keys === 'int8' ? await inTurns(roundedInPieces(features, 'int8'), signal) : half;
+  const hashes = await inTurns(rowHashes(half), signal);
+  const described = hashes.map((sha256, i) => ({ id: `row ${i}`, sha256 }));
+  return { support: plainSupport(kept, labels), described };
+}
+
+/**
+ * The data with the rows of a folder of features as further examples, not fitted yet: all rows of its table `train`, or of its largest
+ * draw. Throws `ModelError` for features of another encoder, and `DataError` where new classes lack the texts that the classifier
+ * has.
+ */
+export async function addFeatures(
+  data: ClassifierData,
+  session: EncoderSession,
+  folder: string,
+  { signal }: Abortable = {},
+): Promise<{ data: ClassifierData; findings: Finding[] }> {
+  const dump = featuresOf(data.encoder, await readFeatureDump(folder, { signal }), folder);
+  const own = dumpClasses(dump);
+  const { classes, places } = joinClasses(data.classes, own);
+  const fresh = [...own.keys()].filter((c) => places[c]! >= data.classes.length);
+  const { findings, ...rows } = drawRows(dump);
+  const added = classes.slice(data.classes.length);
+  const texts = data.head && textsOf(dump, fresh, data.head.logitScale);
+  if (data.head && fresh.length > 0 && !texts && !data.encoder.preprocessing) {
+    const names = added.map(({ name }) => name);
+    throw new DataError(`${folder} has no text features of the new classes ${quoted(names)}`, {
+      code: 'add/no-text',
+      hint: 'The classifier uses the class names. Put text.npy, with a row for each class, into the folder.',
+      details: { folder, classes: names },
+    });
+  }
+  const { head, findings: told } = await headWith(data, added, session, { texts, signal });
+  // The labels are places in `own`, as the reader has checked.
+  const labels = rows.labels.map((label) => places[label]!);
+  const examples = await asExamples({ ...rows, labels }, data.keys?.type ?? 'half', { signal });
+  const next = grown(data, { classes, head, ...examples, noun: 'row' });
+  return { data: next.data, findings: [...findings, ...next.findings, ...told] };
+}
+
+/** The texts that a folder of features has of some of its classes, which are numbered anew; undefined where it has none. */
+function textsOf(dump: FeatureDump, some: readonly number[], logitScale: number): Head | undefined {
+  const all = headOf(dump, dumpClasses(dump), logitScale);
+  if (!all) return undefined;
+  const rows = [...all.promptClass.keys()].filter((p) => some.includes(all.promptClass[p]!));
+  const features = selectRows(all.promptFeatures, rows);
+  const labels = Int32Array.from(rows, (p) => some.indexOf(all.promptClass[p]!));
+  const prompts = some.map((c) => all.prompts[c]!);
+  return { ...headFromPrompts(features, labels, some.length, logitScale), prompts };
 }
 
 /** Throws `UsageError` for options that only pictures, or texts that are embedded here, can follow. */
@@ -93,7 +151,7 @@ function refuseUnused(
 }
 
 /** The draw of the wanted size, or one by the seed from all rows there are. */
-export function drawRows(
+function drawRows(
   dump: FeatureDump,
   { shots, seed = 1 }: Partial<Pick<FitValues, 'shots' | 'seed'>> = {},
 ): LabelledRows & { findings: Finding[] } {
@@ -138,11 +196,11 @@ function validationOf({ val, test, name }: FeatureDump, tune: FitValues['tune'])
 }
 
 /** The text side of a folder of features; undefined where it has none. */
-export function headOf(
+function headOf(
   { text, prompts }: FeatureDump,
   classes: readonly ClassInfo[],
   logitScale: number,
-): ClassifierData['head'] {
+): Head | undefined {
   const rows = prompts ?? (text && { features: text, labels: Int32Array.from(classes.keys()) });
   if (!rows) return undefined;
   const own = classes.map(({ name }, c) =>

@@ -1,0 +1,77 @@
+import type { Abortable } from '../abort.ts';
+import type { ClassInfo, Finding } from '../dataset/types.ts';
+import { type CutPrompt, presetTemplates, textHead } from '../encoder/prompts.ts';
+import type { Encoder } from '../encoder/types.ts';
+import { concatRows } from '../math/matrix.ts';
+import { headFromPrompts } from '../methods/text-head.ts';
+import { count, plural } from '../words.ts';
+import type { EncoderSession } from './encoder-session.ts';
+import { rounded } from './rounding.ts';
+import type { ClassifierData } from './types.ts';
+
+/** A text head with the prompts that it was made of. */
+export type Head = NonNullable<ClassifierData['head']>;
+
+/** The prompts that a person wants, or the encoder's own. */
+export function templatesOf(
+  { template, prompts }: { template?: readonly string[]; prompts?: string },
+  encoder: Pick<Encoder, 'defaults'>,
+): string[] {
+  if (template) return [...template];
+  return prompts ? [...presetTemplates(prompts)] : [encoder.defaults.template];
+}
+
+/** The text head with its embeddings rounded to half precision, as the file will hold them, and what is to be told of its prompts. */
+export async function roundedHead(
+  encoder: Encoder,
+  classes: readonly ClassInfo[],
+  templates: readonly string[],
+  signal?: AbortSignal,
+): Promise<{ head: Head; findings: Finding[] }> {
+  const { promptFeatures, promptClass, prompts, cut } = await textHead(
+    encoder,
+    [...classes],
+    [...templates],
+    { signal },
+  );
+  const kept = rounded(promptFeatures, 'half');
+  const head = { ...headFromPrompts(kept, promptClass, classes.length, encoder.logitScale), prompts };
+  return { head, findings: cutFindings(cut, encoder.id) };
+}
+
+/** Says which prompts an encoder does not read to their end. */
+export function cutFindings(cut: readonly CutPrompt[], encoder: string): Finding[] {
+  const [first] = cut;
+  if (!first) return [];
+  const [are, ends] = [plural(cut.length, 'is', 'are'), plural(cut.length, 'its end is', 'their ends are')];
+  return [
+    {
+      level: 'warning',
+      code: 'prompts/cut',
+      message: `${count(cut.length, 'prompt')} ${are} longer than the ${count(first.read, 'token')} that ${encoder} reads; ${ends} not read`,
+      paths: cut.map(({ prompt, tokens }) => `${prompt} (${count(tokens, 'token')})`),
+    },
+  ];
+}
+
+/** The head of a classifier with further classes: with their own texts where they have some, else with those of its templates. */
+export async function headWith(
+  { head, templates }: Pick<ClassifierData, 'head' | 'templates'>,
+  fresh: readonly ClassInfo[],
+  session: Pick<EncoderSession, 'encoder'>,
+  { texts, signal }: Abortable & { texts?: Head } = {},
+): Promise<{ head: ClassifierData['head']; findings: Finding[] }> {
+  if (!head || fresh.length === 0) return { head, findings: [] };
+  if (texts) return { head: joined(head, texts), findings: [] };
+  const { head: more, findings } = await roundedHead(await session.encoder(), fresh, templates, signal);
+  return { head: joined(head, more), findings };
+}
+
+/** A head with the prompts of further classes, which are numbered from 0 in `more`. */
+function joined(head: Head, more: Head): Head {
+  const before = head.prompts.length;
+  const features = concatRows([head.promptFeatures, more.promptFeatures]);
+  const promptClass = Int32Array.from([...head.promptClass, ...more.promptClass.map((c) => c + before)]);
+  const prompts = [...head.prompts, ...more.prompts];
+  return { ...headFromPrompts(features, promptClass, prompts.length, head.logitScale), prompts };
+}

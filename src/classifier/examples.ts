@@ -1,0 +1,127 @@
+import type { Abortable } from '../abort.ts';
+import {
+  duplicateFindings,
+  exactDuplicates,
+  groupDuplicates,
+  nearDuplicates,
+} from '../dataset/duplicates.ts';
+import type { Dataset, Example, Finding } from '../dataset/types.ts';
+import { ahead } from '../encoder/ahead.ts';
+import type { EncodedImages } from '../encoder/encode.ts';
+import { sharedEngine } from '../engine/node.ts';
+import { input } from '../graph/expression.ts';
+import { matmulT } from '../graph/products.ts';
+import { type Matrix, matrix, selectRows, unitRows } from '../math/matrix.ts';
+import { floatTensor } from '../math/tensor.ts';
+import type { Support } from '../methods/task.ts';
+import type { EncoderSession } from './encoder-session.ts';
+import { type Keys, rounded } from './rounding.ts';
+import type { SupportExample, WorkOptions } from './types.ts';
+
+/** Labelled pictures as a method learns from them. */
+export interface Embedded {
+  /** The pictures that could be read; `support` and `described` are of these. */
+  readonly kept: readonly Example[];
+  readonly failures: EncodedImages['failures'];
+  readonly support: Support;
+  readonly described: readonly SupportExample[];
+  /** Their features before they were rounded to 8 bits, [r, d]. */
+  readonly exact?: Matrix;
+  /** Which of them are the same picture, in words. */
+  readonly findings: readonly Finding[];
+}
+
+/** How pictures are embedded. */
+export interface EmbedOptions extends WorkOptions {
+  /** 1 takes the picture itself, more are as many augmented views beside it. */
+  readonly views: number;
+  readonly seed: number;
+  readonly exif: boolean;
+  readonly keys: Keys;
+  readonly thumbnails: boolean;
+  /** The data set whose groups count, and in which the same pictures are found; without it each picture is a group of its own. */
+  readonly dataset?: Dataset;
+}
+
+/** Embeds labelled pictures, puts those into one group that no fold may part, and rounds their features as the file will hold them. */
+export async function embedExamples(
+  session: EncoderSession,
+  examples: readonly Example[],
+  { views, seed, exif, keys, thumbnails, dataset, signal, onProgress }: EmbedOptions,
+): Promise<Embedded> {
+  const all = views > 1 ? Array.from({ length: views + 1 }, (_, view) => view) : [0];
+  const encoded = await session.encode(examples, { views: all, seed, exif, signal, onProgress });
+  const { features, rows, failed, failures, hashes } = encoded;
+  const kept = examples.filter((_, i) => !failed.has(i));
+  const repeats = dataset && (await findRepeats(dataset, kept, encoded, { signal }));
+  const position = new Map<number, number>();
+  for (const { item } of rows)
+    if (!failed.has(item) && !position.has(item)) position.set(item, position.size);
+  const support = {
+    features: rounded(features, keys),
+    example: Int32Array.from(rows, ({ item }) => position.get(item) as number),
+    view: Int32Array.from(rows, ({ view }) => view),
+    labels: Int32Array.from(kept, ({ label }) => label),
+    groups: repeats?.groups ?? Int32Array.from(kept.keys()),
+  };
+  const describe = async ([i, example]: [number, Example]): Promise<SupportExample> => ({
+    id: example.id,
+    sha256: hashes[i]!,
+    thumbnail: thumbnails ? await session.thumbnail(example, { signal }) : undefined,
+  });
+  const described: SupportExample[] = [];
+  for await (const one of ahead(kept.entries(), describe, READ_AHEAD)) described.push(one);
+  const exact = keys === 'int8' ? features : undefined;
+  return { kept, failures, support, described, exact, findings: repeats?.findings ?? [] };
+}
+
+/** Pictures whose bytes are in memory at a time to make small ones of them. */
+const READ_AHEAD = 16;
+
+/**
+ * Finds the same and nearly the same pictures among encoded examples and puts them, and whatever the data set grouped, into
+ * groups that no fold parts. Returns the group number of each example and what to tell the person.
+ */
+export async function findRepeats(
+  dataset: Dataset,
+  examples: readonly Example[],
+  { features, rows, hashes }: EncodedImages,
+  { signal }: Abortable = {},
+): Promise<{ groups: Int32Array; findings: Finding[] }> {
+  const labels = Int32Array.from(examples, (example) => example.label);
+  const plain = rows.flatMap(({ view }, r) => (view === 0 ? [r] : []));
+  const { product, close } = await engineProduct(signal);
+  const near = await nearDuplicates(unitRows(selectRows(features, plain)), {
+    labels,
+    product,
+    signal,
+  }).finally(close);
+  const same = exactDuplicates(hashes, labels);
+  const seen = { ...dataset, examples: [...examples] };
+  const grouped = groupDuplicates(seen, [...same.groups, ...near.groups]);
+  const numbers = new Map<string, number>();
+  const groups = Int32Array.from(grouped.examples, ({ group }, i) => {
+    const key = group === undefined ? `example ${i}` : `group ${group}`;
+    if (!numbers.has(key)) numbers.set(key, numbers.size);
+    return numbers.get(key) as number;
+  });
+  return { groups, findings: duplicateFindings(seen, near) };
+}
+
+/** a b^T on the engine, for any sizes. */
+async function engineProduct(signal?: AbortSignal): Promise<{
+  product(a: Matrix, b: Matrix): Promise<Matrix>;
+  close(): Promise<void>;
+}> {
+  const session = await sharedEngine().compile({
+    product: matmulT(input('a', ['n', 'd']), input('b', ['m', 'd'])),
+  });
+  const tensor = ({ rows, cols, data }: Matrix) => floatTensor([rows, cols], data);
+  return {
+    product: async (a, b) => {
+      const results = await session.run({ a: tensor(a), b: tensor(b) }, { signal });
+      return matrix(a.rows, b.rows, results.product.data as Float32Array);
+    },
+    close: () => session.close(),
+  };
+}

@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto';
+import { atOnce, type Pieces } from '../abort.ts';
+import { roundToHalf } from '../math/half.ts';
+import { roundToInt8, roundToInt8InPieces } from '../math/int8.ts';
+import { type Matrix, matrix, row, unitRowsInPieces } from '../math/matrix.ts';
+import { converted } from '../math/pieces.ts';
+import type { Support } from '../methods/task.ts';
+import type { ClassifierData } from './types.ts';
+
+/** How the examples' features are kept in the file. */
+export type Keys = 'half' | 'int8';
+
+/** Features as the file will hold them. */
+export function rounded(features: Matrix, keys: Keys): Matrix {
+  return atOnce(roundedInPieces(features, keys));
+}
+
+/** The same as work that rests. */
+export function* roundedInPieces(features: Matrix, keys: Keys): Pieces<Matrix> {
+  if (keys === 'int8') return yield* roundToInt8InPieces(yield* unitRowsInPieces(features));
+  const { rows, cols, data } = features;
+  return matrix(rows, cols, yield* converted(data, new Float32Array(data.length), roundToHalf));
+}
+
+/** The sha256 of each row of features in half precision: what tells that features which were brought along are known. */
+export function* rowHashes(half: Matrix): Pieces<string[]> {
+  const hashes: string[] = [];
+  for (let i = 0; i < half.rows; i++) {
+    hashes.push(createHash('sha256').update(row(half, i)).digest('hex'));
+    yield;
+  }
+  return hashes;
+}
+
+/** A support set put together of others, as the file will hold it: in 8 bits a column's unit depends on all rows. */
+export function roundedAgain(support: Support, keys: ClassifierData['keys']): Support {
+  return keys?.type === 'int8' ? { ...support, features: roundToInt8(support.features) } : support;
+}
