@@ -1,4 +1,5 @@
-// npm run docs: writes docs/cli.md, docs/methods.md, docs/licences.md and man/tip-adapter.1 from what they describe, and checks the links of all documents.
+// npm run docs: writes docs/cli.md, docs/methods.md, docs/licences.md and man/tip-adapter.1 from what they describe, checks the links
+// of all documents, builds the site in site/built and checks its links. `npm run docs -- --pages` does not build the site.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { install, root } from './npm.mjs';
@@ -13,4 +14,6 @@ writeFileSync(join(root, 'docs', 'cli.md'), await renderReference());
 writeFileSync(join(root, 'docs', 'methods.md'), await renderMethods());
 writeFileSync(join(root, 'docs', 'licences.md'), renderLicences());
 writeFileSync(join(root, 'man', 'tip-adapter.1'), await renderManual());
-process.exitCode = reportFaults(linkFaults(documents())) ? 0 : 1;
+const isRight = reportFaults(linkFaults(documents()));
+const isWhole = process.argv.includes('--pages') || (await import('./site.mjs')).buildSite();
+process.exitCode = isRight && isWhole ? 0 : 1;

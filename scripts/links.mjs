@@ -6,6 +6,13 @@ import { pathToFileURL } from 'node:url';
 import { parseMarkdown } from './markdown.mjs';
 import { root } from './npm.mjs';
 
+export const REPOSITORY = 'https://github.com/tip-adapter/tip-adapter';
+const RAW = 'https://raw.githubusercontent.com/tip-adapter/tip-adapter/main/';
+const SITE = 'https://tip-adapter.github.io/tip-adapter/';
+
+/** Documents outside of docs/ that are pages of the site, too. */
+export const BESIDE = { changelog: 'CHANGELOG.md', contributing: 'CONTRIBUTING.md', security: 'SECURITY.md' };
+
 /** The documents of the repository, by their paths. */
 export function documents() {
   const files = ['.', 'docs', '.github'].flatMap((folder) =>
@@ -21,7 +28,11 @@ export function linkFaults(texts, exists = existsSync) {
   const parsed = new Map([...texts].map(([path, text]) => [path, parseMarkdown(text)]));
   return [...parsed].flatMap(([path, { links }]) =>
     links.flatMap(({ target, line }) => {
-      const fault = /^[a-z][a-z+.-]*:|^\/\//i.test(target) ? addressFault(target) : inside(path, target);
+      const own = ownFile(target);
+      const isElsewhere = !own && /^[a-z][a-z+.-]*:|^\/\//i.test(target);
+      const fault = isElsewhere
+        ? addressFault(target)
+        : inside(own ? join(root, 'README.md') : path, own ?? target);
       return fault ? [`${relative(root, path)}:${line}: ${fault}`] : [];
     }),
   );
@@ -30,10 +41,24 @@ export function linkFaults(texts, exists = existsSync) {
     const [file, anchor] = target.split('#').map(decodeURIComponent);
     const to = file === '' ? path : resolve(dirname(path), file);
     if (!parsed.has(to) && !exists(to)) return `there is no ${relative(root, to)}`;
-    if (anchor !== undefined && !parsed.get(to)?.anchors.has(anchor))
+    // GitHub gives the lines of a source file anchors.
+    const isLine = !parsed.has(to) && /^L\d+$/.test(anchor);
+    if (anchor !== undefined && !isLine && !parsed.get(to)?.anchors.has(anchor))
       return `${relative(root, to)} has no #${anchor}`;
     return undefined;
   }
+}
+
+/** The file behind an address of this project: a page of the site, or a file on GitHub; README has such addresses, for npm shows it alone. */
+function ownFile(target) {
+  if (target.startsWith(SITE)) {
+    const [page, anchor] = target.slice(SITE.length).split('#');
+    const file =
+      BESIDE[page] ?? (page.endsWith('/') || page === '' ? `docs/${page}index.md` : `docs/${page}.md`);
+    return page.startsWith('api/') ? undefined : anchor === undefined ? file : `${file}#${anchor}`;
+  }
+  const start = [`${REPOSITORY}/blob/main/`, RAW].find((each) => target.startsWith(each));
+  return start && target.slice(start.length);
 }
 
 /** What is wrong with the form of an address elsewhere. */

@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { linkPackage } from './documents.ts';
 
 const repository = join(import.meta.dirname, '..');
 const project = mkdtempSync(join(tmpdir(), 'extensions-'));
@@ -15,9 +16,11 @@ const files = [...page.matchAll(/```js\n\/\/ (\S+)\n([\s\S]*?)```/g)].map(
   ([, name, code]) => [name, code] as const,
 );
 
-function tip(...args: string[]) {
-  const program = ['--import', join(repository, 'tests/typescript.mjs'), join(repository, 'src/cli/main.ts')];
-  const { status, stdout, stderr } = spawnSync(process.execPath, [...program, ...args], {
+const tip = (...args: string[]) => run(join(repository, 'src/cli/main.ts'), ...args);
+
+function run(...program: string[]) {
+  const args = ['--import', join(repository, 'tests/typescript.mjs'), ...program];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     cwd: project,
     encoding: 'utf8',
     env: { ...process.env, TIP_ADAPTER_HOME: at('home') },
@@ -26,15 +29,7 @@ function tip(...args: string[]) {
 }
 
 beforeAll(async () => {
-  const folder = at('node_modules/tip-adapter');
-  mkdirSync(folder, { recursive: true });
-  symlinkSync(join(repository, 'src'), join(folder, 'src'));
-  const exported = ['methods', 'graph', 'encoder', 'dataset'].map((name) => [
-    `./${name}`,
-    `./src/${name}/index.ts`,
-  ]);
-  const described = { name: 'tip-adapter', type: 'module', exports: Object.fromEntries(exported) };
-  writeFileSync(join(folder, 'package.json'), JSON.stringify(described));
+  linkPackage(project);
   for (const [name, code] of files) writeFileSync(at(name), code);
   for (const background of ['red', 'green', 'blue']) {
     mkdirSync(at(`photos/${background}`), { recursive: true });
@@ -102,6 +97,10 @@ describe('a project outside of this repository', () => {
     expect(tip('eval', 'flat.safetensors', 'photos', ...layout).err).toContain(
       'all its pictures are examples',
     );
+  });
+
+  it('does the same in a program', { timeout: 240_000 }, () => {
+    expect(run('program.mjs')).toEqual({ status: 0, out: 'red\n', err: '' });
   });
 
   it('is told what is missing where they are not imported', () => {

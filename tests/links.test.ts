@@ -27,6 +27,9 @@ describe('links of the documents', () => {
     '```md\n[code](gone.md)\n```',
     '[anchor](b.md#other-page)',
     '<img src="../LICENSE">',
+    '[a line](../LICENSE#L1)',
+    '[the site](https://tip-adapter.github.io/tip-adapter/b#other-page)',
+    '[GitHub](https://github.com/tip-adapter/tip-adapter/blob/main/LICENSE)',
   ])('are right (case %#)', (text) => expect(faults(text)).toEqual([]));
 
   it.each([
@@ -37,6 +40,8 @@ describe('links of the documents', () => {
     ['[x](../LICENSE#gone)', 'docs/a.md:1: LICENSE has no #gone'],
     ['[x](https://gone)', 'docs/a.md:1: https://gone is not the address of a page'],
     ['[x](http://example.org)', 'docs/a.md:1: http://example.org is not the address of a page'],
+    ['[x](https://tip-adapter.github.io/tip-adapter/gone)', 'docs/a.md:1: there is no docs/gone.md'],
+    ['[x](https://github.com/tip-adapter/tip-adapter/blob/main/gone)', 'docs/a.md:1: there is no gone'],
     ['<a href="gone.md">x</a>', 'docs/a.md:1: there is no docs/gone.md'],
   ])('are found wrong (case %#)', (text, fault) => expect(faults(text)).toEqual([fault]));
 

@@ -124,8 +124,8 @@ function section({ name, summary, command: { args, examples }, options }: Tabled
   return [
     `## ${name}`,
     summary,
-    `\`\`\`\n${usage}\n\`\`\``,
+    `\`\`\`text\n${usage}\n\`\`\``,
     ...(entries.length > 0 ? [optionList(options)] : []),
-    `\`\`\`sh\n${shown.join('\n\n')}\n\`\`\``,
+    `\`\`\`shell\n${shown.join('\n\n')}\n\`\`\``,
   ].join('\n\n');
 }

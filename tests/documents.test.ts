@@ -1,0 +1,166 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commonOptions, optionsOf } from '../src/cli/command.ts';
+import { commands } from '../src/cli/commands/index.ts';
+import { sampleDataset } from '../src/dataset/sample-dataset.ts';
+import { findEncoder } from '../src/encoder/installed.ts';
+import { type Options, resolveOptions } from '../src/options.ts';
+import { blocksOf, isPrinted, root, runPage, updatePage } from './documents.ts';
+
+const docs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+  .map((name) => `docs/${name.replaceAll('\\', '/')}`)
+  .filter((name) => name.endsWith('.md'));
+const PAGES = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...docs].sort();
+
+/** Pages that are run here, block by block, each in a folder of its own. */
+const RUN = PAGES.filter(
+  (page) => page === 'README.md' || /^docs\/(?:zh\/)?(?:tutorials\/|first-classifier)/.test(page),
+);
+/** Pages of which other tests run every block. */
+const RUN_ELSEWHERE: Readonly<Record<string, string>> = {
+  'docs/server.md': 'src/server/docs.test.ts',
+  'docs/extending.md': 'tests/extensions.test.ts',
+  'docs/export.md': 'src/export/export.test.ts',
+};
+/** Languages whose blocks no test runs: data, output, configuration, and commands that need what a test does not have. */
+const NOT_RUN = ['text', 'json', 'csv', 'ini', 'dockerfile', 'yaml', 'shell', 'python'];
+/** Write outputs into the pages in place of comparing them. */
+const UPDATE = process.env.TIP_ADAPTER_UPDATE_DOCUMENTS === '1';
+
+const hasShell = spawnSync('sh', ['-c', 'curl --version']).status === 0;
+const builtIn = await findEncoder('resnet50-minilm');
+const missing = [
+  ...(hasShell ? [] : ['a shell with curl']),
+  ...(builtIn ? [] : ['the built-in encoder on this machine']),
+];
+
+describe('code blocks of the documents', () => {
+  it('are run by a test, or marked as not run by their language', () => {
+    for (const page of PAGES)
+      for (const { language, line } of blocksOf(page)) {
+        const isRun = RUN.includes(page) || page in RUN_ELSEWHERE;
+        const known = isRun ? ['sh', 'ts', 'js', ...NOT_RUN] : NOT_RUN;
+        expect(known, `${page}:${line}: ${language || 'no language'}`).toContain(language);
+      }
+    for (const test of Object.values(RUN_ELSEWHERE)) expect(existsSync(join(root, test)), test).toBe(true);
+  });
+
+  it('name only commands, options and values that exist', async () => {
+    const lines = PAGES.flatMap((page) =>
+      blocksOf(page)
+        .filter(({ language }) => language === 'sh' || language === 'shell')
+        .flatMap(({ code }) =>
+          [...code.matchAll(/(?:^|[;|&] *|npx |= *)tip-adapter ([^#|&\n]*)/gm)].map(([, line]) => ({
+            page,
+            line: line.trim(),
+          })),
+        ),
+    );
+    expect(lines.length).toBeGreaterThan(60);
+    for (const { page, line } of lines)
+      expect(await commandFault(line), `${page}: tip-adapter ${line}`).toBeUndefined();
+  });
+});
+
+describe.skipIf(missing.length > 0)(
+  `pages that are run (${missing.length > 0 ? `skipped: this needs ${missing.join(' and ')}` : 'with the built-in encoder'})`,
+  { timeout: 480_000 },
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), 'documents-'));
+    const home = join(folder, 'home');
+    /** A home with the built-in encoder alone: outputs depend on it. */
+    beforeAll(async () => {
+      mkdirSync(join(home, 'encoders'), { recursive: true });
+      symlinkSync(builtIn?.folder as string, join(home, 'encoders/resnet50-minilm'), 'junction');
+      const samples = dirname(dirname(await sampleDataset()));
+      symlinkSync(samples, join(home, 'samples'), 'junction');
+    }, 240_000);
+    afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+    it.each(RUN)('%s', async (page) => {
+      const cwd = join(folder, page.replace(/\W/g, '-'));
+      mkdirSync(cwd, { recursive: true });
+      if (page === 'README.md') await writePhotos(cwd);
+      const steps = await runPage(page, cwd, home);
+      if (UPDATE) updatePage(page, steps);
+      for (const { block, expected, printed, status } of steps) {
+        const where = `${page}:${block.line}\n${block.code}\n${printed}`;
+        expect(status === 0, where).toBe(!/^error: /m.test(expected?.code ?? ''));
+        if (!expected) continue;
+        if (!isPrinted(printed, expected.code)) expect(printed, where).toBe(UPDATE ? printed : expected.code);
+      }
+    });
+  },
+);
+
+describe('the comparison of outputs', () => {
+  it.each([
+    ['in 1.2 s\n', 'in 17 s\n', true],
+    ['a\nb\nc\n', 'a\n…\nc\n', true],
+    ['a\nc\n', 'a\n…\nc\n', true],
+    ['a\nb\n', 'a\n', false],
+    ['94%', '95%', false],
+    ['3 shots', '4 shots', false],
+    ['a.b', 'axb', false],
+  ])('of %j with %j', (printed, expected, same) => expect(isPrinted(printed, expected)).toBe(same));
+});
+
+/** What README takes for granted: photos by class, others to test on, and a new one. */
+async function writePhotos(folder: string): Promise<void> {
+  const things = await sampleDataset();
+  for (const animal of ['cat', 'dog', 'owl']) {
+    cpSync(join(things, 'train', animal), join(folder, 'photos', animal), { recursive: true });
+    cpSync(join(things, 'test', animal), join(folder, 'test-photos', animal), { recursive: true });
+  }
+  for (const name of ['new.jpg', 'rabbit1.jpg', 'rabbit2.jpg', 'inbox/1.jpg']) {
+    const thing = name.startsWith('rabbit')
+      ? `train/rabbit/${name.includes('1') ? 'noto' : 'twemoji'}`
+      : 'test/owl/fluent';
+    cpSync(join(things, `${thing}.png`), join(folder, name));
+  }
+}
+
+/** What is wrong with a command line of `tip-adapter`, by the tables that drive the program. */
+async function commandFault(line: string): Promise<string | undefined> {
+  const words = [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, a, b, c]) => a ?? b ?? c);
+  const found = commands.find(({ name }) => `${line} `.startsWith(`${name} `));
+  if (!found)
+    return words[0] === '--help' || words[0] === '--version' ? undefined : 'there is no such command';
+  // A method of one's own has options of its own.
+  if (/ --methods? \S*\.mjs/.test(line)) return undefined;
+  const command = await found.load();
+  const options: Options = { ...commonOptions, ...optionsOf(command), ...(await command.more?.(words)) };
+  const names = new Map<string, string>();
+  for (const [name, { short }] of Object.entries(options)) {
+    const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    for (const word of [`--${flag}`, `--no-${flag}`, `-${short}`]) names.set(word, name);
+  }
+  const given: Record<string, unknown> = {};
+  const rest = words.slice(found.name.split(' ').length);
+  const free: string[] = [];
+  for (let i = 0; i < rest.length; i++) {
+    const word = rest[i];
+    if (word === '--help' || word === '-h') return undefined;
+    if (!/^--?[a-z]/.test(word)) {
+      free.push(word);
+      continue;
+    }
+    const name = names.get(word);
+    if (name === undefined) return `there is no option ${word}`;
+    if (word.startsWith('--no-')) given[name] = false;
+    else if (options[name].schema.safeParse(true).success) given[name] = true;
+    else if (options[name].repeatable) given[name] = [...((given[name] as string[]) ?? []), rest[++i]];
+    else given[name] = rest[++i];
+  }
+  const needed = command.args.filter((arg) => arg.startsWith('<')).length;
+  if (free.length < needed) return `${command.args.slice(free.length).join(' ')} is missing`;
+  try {
+    resolveOptions(options, given);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
