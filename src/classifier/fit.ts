@@ -81,16 +81,18 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
   const session = openSession(open, { lent: typeof wanted !== 'string' });
   try {
     const checkpoint = path === undefined ? undefined : fileCheckpoint(path, { resume });
-    const features = typeof source === 'string' && (await isFeatureDump(source)) ? source : undefined;
+    const isFeatures = typeof source === 'string' && (await isFeatureDump(source));
     // A classifier of features is one for features, unless an encoder is named.
-    const used = features !== undefined && wanted === 'auto' ? undefined : session;
-    const { known, encoder, rows, findings } =
-      features === undefined
-        ? await preparePictures(await datasetOf(source, values.classes, signal), values, session, {
-            signal,
-            onProgress,
-          })
-        : await prepareFeatures(features, values, await used?.encoder(), { signal });
+    const used = isFeatures && wanted === 'auto' ? undefined : session;
+    const { classes } = values;
+    const { known, encoder, rows, findings } = isFeatures
+      ? await prepareFeatures(source, values, await used?.encoder(), { signal })
+      : await preparePictures(
+          typeof source === 'string' ? await readDataset(source, { classes, signal }) : source,
+          values,
+          session,
+          { signal, onProgress },
+        );
     const watch = { signal, onFit, checkpoint };
     const data = await learn(known, { ...values, options: own }, encoder, rows, watch);
     if (!signal?.aborted) await checkpoint?.remove();
@@ -100,10 +102,6 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     await session.close();
     throw systemError(error) ?? error;
   }
-}
-
-async function datasetOf(source: string | Dataset, classes?: string, signal?: AbortSignal): Promise<Dataset> {
-  return typeof source === 'string' ? readDataset(source, { classes, signal }) : source;
 }
 
 function readAlready(): UsageError {
