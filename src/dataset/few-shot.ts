@@ -63,7 +63,7 @@ function drawOrder(rows: Row[], seed: number | string): number[] {
 }
 
 /** What is drawn or split as one: a group, or a picture without one. */
-function unit({ group, id }: Pick<Row, 'group' | 'id'>): string {
+export function unit({ group, id }: Pick<Row, 'group' | 'id'>): string {
   return group === undefined ? `picture ${id}` : `group ${group}`;
 }
 

@@ -2,6 +2,7 @@ import { DataError, UsageError } from '../errors.ts';
 import { random } from '../math/random.ts';
 import { count } from '../words.ts';
 import { checkSource } from './check-source.ts';
+import { unit } from './few-shot.ts';
 import { info, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { naturalOrder, sortNaturally } from './names.ts';
@@ -97,12 +98,8 @@ export function splitDataset(dataset: Dataset, { testFraction, seed }: SplitOpti
 /** Labelled examples that stay together, in natural order. */
 function unitsOf({ examples }: Dataset): Example[][] {
   const labelled = examples.filter(({ label }) => label >= 0);
-  return [
-    ...groupBy(
-      sortNaturally(labelled, ({ id }) => id),
-      ({ group, id }) => (group === undefined ? `picture ${id}` : `group ${group}`),
-    ).values(),
-  ];
+  const sorted = sortNaturally(labelled, ({ id }) => id);
+  return [...groupBy(sorted, unit).values()];
 }
 
 /** The same on every machine, whatever form its file system gives accents. */
