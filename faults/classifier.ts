@@ -71,12 +71,12 @@ async function checkAnswers(path: string, queries: Matrix): Promise<void> {
     }
     engine.data.forEach((score, i) => {
       assert(
-        Math.abs(score - scores.data[i]) < 1e-3 * largest,
+        Math.abs(score - scores.data[i]!) < 1e-3 * largest,
         `the engine scores ${score}, plain arithmetic ${scores.data[i]}`,
       );
     });
     a.data.forEach((p, i) => {
-      assert(Math.abs(p - b.data[i]) < 5e-3, `read whole ${p}, read by pages ${b.data[i]}`);
+      assert(Math.abs(p - b.data[i]!) < 5e-3, `read whole ${p}, read by pages ${b.data[i]}`);
     });
   } finally {
     await whole.close();
@@ -89,7 +89,7 @@ function mutate(original: Buffer, random: Random): Uint8Array {
   if (random.integer(8) === 0) return mutateBytes(original, random);
   const { tensors, metadata } = parseSafetensors(original);
   const named: Record<string, Tensor> = Object.fromEntries(tensors);
-  let about: unknown = JSON.parse(metadata.classifier);
+  let about: unknown = JSON.parse(metadata.classifier!);
   if (random.integer(2)) about = mutateJson(about, random);
   else mutateTensor(named, random);
   const classifier = JSON.stringify(about) ?? '';
@@ -100,19 +100,19 @@ function mutate(original: Buffer, random: Random): Uint8Array {
 const ODD_NUMBERS = [Number.NaN, Number.POSITIVE_INFINITY, -1, 0, 1, 3e38, 1e-45, 65504, 2 ** 31, -(2 ** 31)];
 
 function mutateTensor(tensors: Record<string, Tensor>, random: Random): void {
-  const name = pick(random, Object.keys(tensors));
-  const { dtype, shape, data } = tensors[name];
-  const width = shape.length > 1 ? shape[shape.length - 1] : 1;
+  const [name, tensor] = pick(random, Object.entries(tensors));
+  const { dtype, shape, data } = tensor;
+  const width = shape.length > 1 ? shape.at(-1)! : 1;
   const other = data.slice() as TensorData;
   switch (random.integer(8)) {
     case 0:
       delete tensors[name];
       break;
     case 1:
-      tensors[pick(random, [`${name}x`, 'state.extra', 'state.keys', 'state.alpha'])] = tensors[name];
+      tensors[pick(random, [`${name}x`, 'state.extra', 'state.keys', 'state.alpha'])] = tensor;
       break;
     case 2:
-      tensors[name] = tensors[pick(random, Object.keys(tensors))];
+      tensors[name] = pick(random, Object.values(tensors));
       break;
     case 3:
       tensors[name] = floatTensor(

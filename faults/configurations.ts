@@ -220,7 +220,8 @@ const cache: Kind = {
     const opened = openFeatureCache(folder, { onWarning: (warning) => warnings.push(warning) });
     const check = () =>
       opened.getMany(entries.map(({ key }) => key)).map((value, i) => {
-        if (value) assert.deepEqual(value, entries[i].value, `${entries[i].key} has other numbers`);
+        const entry = entries[i]!;
+        if (value) assert.deepEqual(value, entry.value, `${entry.key} has other numbers`);
         return value;
       });
     check();
@@ -277,7 +278,7 @@ function mutate(path: string, content: Buffer, random: Random): string | Buffer 
       if (!isLines) return JSON.stringify(mutateJson(JSON.parse(content.toString()), random)) ?? '';
       const all = content.toString().trimEnd().split('\n');
       const at = random.integer(all.length);
-      all[at] = JSON.stringify(mutateJson(JSON.parse(all[at]), random)) ?? '';
+      all[at] = JSON.stringify(mutateJson(JSON.parse(all[at]!), random)) ?? '';
       return `${random.integer(4) ? all.join('\n') : random.shuffle(all).join('\n')}\n`;
     }
   }

@@ -136,18 +136,18 @@ function mutateSafetensors(bytes: Buffer, random: Random): Uint8Array {
     return Buffer.concat([size, Buffer.from(header), bytes.subarray(8 + length)]);
   }
   const tensors: Record<string, Tensor> = Object.fromEntries(parseSafetensors(bytes).tensors);
-  const name = pick(random, Object.keys(tensors));
-  const { dtype, shape, data } = tensors[name];
+  const [name, tensor] = pick(random, Object.entries(tensors));
+  const { dtype, shape, data } = tensor;
   const other = data.slice() as TensorData;
   switch (random.integer(6)) {
     case 0:
       delete tensors[name];
       break;
     case 1:
-      tensors[pick(random, ODD_NAMES)] = tensors[name];
+      tensors[pick(random, ODD_NAMES)] = tensor;
       break;
     case 2:
-      tensors[name] = tensors[pick(random, Object.keys(tensors))];
+      tensors[name] = pick(random, Object.values(tensors));
       break;
     case 3:
       tensors[name] = {

@@ -93,10 +93,10 @@ if (values.help) {
   console.log(USAGE);
   process.exit();
 }
-const unknown = positionals.find((name) => !(name in campaigns));
+const unknown = positionals.find((name) => !Object.hasOwn(campaigns, name));
 if (unknown !== undefined) refuse(`There is no campaign "${unknown}".`);
 const { subject } = values;
-if (subject !== undefined && !(subject in SUBJECTS)) refuse(`There is no subject "${subject}".`);
+if (subject !== undefined && !Object.hasOwn(SUBJECTS, subject)) refuse(`There is no subject "${subject}".`);
 console.log(machineLine(availableParallelism()));
 const number = (text?: string) => (text === undefined ? undefined : Number(text));
 const options = {
@@ -106,7 +106,7 @@ const options = {
   subject,
 };
 for (const name of positionals.length > 0 ? positionals : Object.keys(campaigns)) {
-  const { lines, faults } = await campaigns[name].run(options);
+  const { lines, faults } = await campaigns[name]!.run(options);
   if (lines.length > 0) console.log(`\n${lines.join('\n')}`);
   if (faults > 0) process.exitCode = 1;
 }

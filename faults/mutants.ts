@@ -59,7 +59,7 @@ export async function runMutants(
 function kinds(bad: readonly Verdict[]): string[] {
   const alike = new Map<string, number[]>();
   for (const { index, outcome, what = '' } of bad) {
-    const [message, ...stack] = what.split('\n');
+    const [message = what, ...stack] = what.split('\n');
     const place = stack.find((line) => line.includes('/src/'))?.replace(/^.*\/src\//, 'src/') ?? '';
     const kind = `${outcome}: ${place ? `${place.replace(/\)$/, '')} ${message.replace(/:.*/, '')}` : message}`;
     alike.set(kind, [...(alike.get(kind) ?? []), index]);

@@ -1,6 +1,6 @@
 import type { Random } from '../src/math/random.ts';
 
-export const pick = <T>(random: Random, items: readonly T[]): T => items[random.integer(items.length)];
+export const pick = <T>(random: Random, items: readonly T[]): T => items[random.integer(items.length)]!;
 
 /** Numbers at which code changes its mind. */
 const EDGES = [0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
@@ -16,7 +16,7 @@ function span(bytes: Buffer, random: Random): [from: number, to: number] {
 
 const BYTE_CHANGES: readonly ByteChange[] = [
   (bytes, random) => {
-    if (bytes.length > 0) bytes[random.integer(bytes.length)] ^= 1 << random.integer(8);
+    if (bytes.length > 0) bytes[random.integer(bytes.length)]! ^= 1 << random.integer(8);
     return bytes;
   },
   (bytes, random) => {

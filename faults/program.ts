@@ -34,19 +34,17 @@ export interface Running {
   readonly line: Promise<string | undefined>;
 }
 
-const COLOURS: Readonly<Record<string, readonly [number, number, number]>> = {
-  red: [200, 40, 40],
-  green: [40, 200, 40],
-  blue: [40, 40, 200],
-};
-const CLASSES = Object.keys(COLOURS);
+const COLOURS = { red: [200, 40, 40], green: [40, 200, 40], blue: [40, 40, 200] } as const;
+const CLASSES = ['red', 'green', 'blue'] as const;
+/** Numbers are of the classes in turn. */
+export const classOf = (number: number) => CLASSES[number % CLASSES.length]!;
 
 /** A folder with a small encoder and pictures, and the built program to work in it. */
 export class Place {
   readonly folder: string;
   /** Bytes of a picture that no other number has. */
-  static async picture(number: number, kind = CLASSES[number % CLASSES.length]): Promise<Buffer> {
-    const [r, g, b] = COLOURS[kind];
+  static async picture(number: number): Promise<Buffer> {
+    const [r, g, b] = COLOURS[classOf(number)];
     const background = { r, g: g + (number % 50), b: b + (Math.floor(number / 50) % 50) };
     return sharp({
       create: { width: 36 + (Math.floor(number / 2500) % 9), height: 36, channels: 3, background },

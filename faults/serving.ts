@@ -169,7 +169,7 @@ export function runEndurance({ rounds }: { rounds: number }): Promise<Report> {
       ],
       wrong: {
         'not answered': asked - answered,
-        'memory grown': Number(marks[MARKS - 1] > GROWTH * marks[1]),
+        'memory grown': Number(marks.at(-1)! > GROWTH * marks[1]!),
       },
     };
   });

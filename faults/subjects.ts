@@ -4,7 +4,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readClassifier } from '../src/classifier/file.ts';
 import { boardOnDisk } from '../src/studio/journal.ts';
-import { type Ended, type Harm, Place, type Running } from './program.ts';
+import { classOf, type Ended, type Harm, Place, type Running } from './program.ts';
 
 /** A way to change what is kept, which may be harmed while it goes on. */
 export interface Subject {
@@ -126,7 +126,7 @@ const add: Subject = {
   change: command(async (place, number, harm) => {
     const path = await place.extra(number);
     return {
-      running: place.start(['add', FILE, path, '--label', ['red', 'green', 'blue'][number % 3]], harm),
+      running: place.start(['add', FILE, path, '--label', classOf(number)], harm),
       change: { add: sha256(await readFile(path)) },
     };
   }),
@@ -141,7 +141,7 @@ const remove: Subject = {
   kept: keptInFile,
   change: command(async (place, _, harm) => {
     const { examples } = await readClassifier(place.path('work', FILE));
-    const { id, sha256 } = examples[examples.length - 1];
+    const { id, sha256 } = examples.at(-1)!;
     return { running: place.start(['remove', FILE, '--example', id], harm), change: { remove: sha256 } };
   }),
 };
@@ -191,7 +191,7 @@ const serve: Subject = {
   change: served(
     (place, harm) => place.start(['serve', FILE, '--port', '0'], harm),
     async (address, body, number) => {
-      const label = ['red', 'green', 'blue'][number % 3];
+      const label = classOf(number);
       const headers = { 'content-type': 'image/png' };
       const url = `${address}/v1/models/pets/examples?label=${label}`;
       await answered(await fetch(url, { method: 'POST', headers, body: new Uint8Array(body) }));

@@ -103,7 +103,7 @@ async function placesOf(victim: Victim): Promise<Place[]> {
   const places: Place[] = [];
   for (const line of (await readFile(log, 'utf8')).split('\n')) {
     const [, id, call] = /^(\d+)\s+(\w+)\(/.exec(line) ?? [];
-    if (call === undefined) continue;
+    if (id === undefined || call === undefined) continue;
     const nth = (counts.get(`${id} ${call}`) ?? 0) + 1;
     counts.set(`${id} ${call}`, nth);
     if (isOwn(victim, line)) places.push({ thread: ids.indexOf(id), call, nth });

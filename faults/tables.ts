@@ -10,7 +10,7 @@ import { mutateBytes, mutateText, pick } from './mutate.ts';
 const PICTURES = 12;
 const CLASSES = ['red panda', 'dog', 'großer "Uhu"'];
 const files = Array.from({ length: PICTURES }, (_, i) => `images/${['a', 'b'][i % 2]}/${i}.jpg`);
-const labelOf = (i: number) => CLASSES[i % CLASSES.length];
+const labelOf = (i: number) => CLASSES[i % CLASSES.length]!;
 
 const quoted = (cell: string) => (/[",;\t\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
 const csv = (rows: readonly (readonly string[])[], between = ',', end = '\n') =>
@@ -25,7 +25,7 @@ interface Original {
 }
 
 const plain = csv([['path', 'label'], ...files.map((path, i) => [path, labelOf(i)])]);
-const split = (i: number) => ['train', 'val', 'test'][(i >> 2) % 3];
+const split = (i: number) => ['train', 'val', 'test'][(i >> 2) % 3]!;
 
 const originals: readonly Original[] = [
   { name: 'index.csv', text: plain },
@@ -105,8 +105,9 @@ function check({ classes, examples, findings }: Dataset, tables: readonly Buffer
     assert(!seen.has(id), `${id} is there twice`);
     seen.add(id);
     assert(words.includes(plainly(id.split('/').at(-1)?.split('.')[0] ?? '')), `${id} is in no table`);
-    if (label >= 0)
-      assert(words.includes(plainly(classes[label].id)), `"${classes[label].id}" is in no table`);
+    if (label < 0) continue;
+    const classId = classes[label]!.id;
+    assert(words.includes(plainly(classId)), `"${classId}" is in no table`);
   }
   const names = classes.map(({ id }) => id);
   assert.equal(new Set(names).size, names.length, `a class is there twice: ${names.join(', ')}`);

@@ -73,7 +73,7 @@ export class Victim {
   }
 
   static async make(name: string): Promise<Victim> {
-    const subject = SUBJECTS[name];
+    const subject = SUBJECTS[name]!;
     const place = await new Place(await mkdtemp(join(tmpdir(), 'faults-'))).prepare();
     await subject.prepare(place);
     return new Victim(subject, place, await subject.kept(place));

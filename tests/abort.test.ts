@@ -33,6 +33,7 @@ const encoder = fakeEncoder();
 const CLASSES = 20;
 const EXAMPLES = 20_000;
 const PICTURES = 400;
+const kindOf = (i: number) => (i % 2 === 0 ? 'cat' : 'dog');
 
 /** A folder of features, each near its class's centre. */
 async function writeFeatures(name: string, rows: number, width: number): Promise<string> {
@@ -48,7 +49,7 @@ async function writeFeatures(name: string, rows: number, width: number): Promise
       Float32Array.from(
         { length: count * width },
         (_, at) =>
-          centres[(Math.floor(at / width) % CLASSES) * width + (at % width)] / 4 + (spread * noise()) / 4,
+          centres[(Math.floor(at / width) % CLASSES) * width + (at % width)]! / 4 + (spread * noise()) / 4,
       ),
     ),
     labels: {
@@ -83,13 +84,13 @@ beforeAll(async () => {
   features = await writeFeatures('features', EXAMPLES, 256);
   narrow = await writeFeatures('narrow', EXAMPLES, encoder.dimension);
   const files = await Promise.all(
-    Array.from({ length: PICTURES }, async (_, i) => [
-      `${['cat', 'dog'][i % 2]}/${i}.png`,
-      await picture(['cat', 'dog'][i % 2], i),
-    ]),
+    Array.from({ length: PICTURES }, async (_, i) => ({
+      name: `${kindOf(i)}/${i}.png`,
+      bytes: await picture(kindOf(i), i),
+    })),
   );
-  photos = await writeFiles(at('photos'), Object.fromEntries(files));
-  paths = files.map(([name]) => join(photos, name as string));
+  photos = await writeFiles(at('photos'), Object.fromEntries(files.map(({ name, bytes }) => [name, bytes])));
+  paths = files.map(({ name }) => join(photos, name));
   await mkdir(at('written'));
   known = await fit(features, { method: 'zero-shot', tune: 'fixed' });
   learnt = await fit(narrow, { encoder, method: 'prototype', tune: 'fixed' });
@@ -176,10 +177,10 @@ const calls: Record<string, (signal: AbortSignal) => Promise<unknown>> = {
   'fit, from pictures': (signal) => fitted(photos, { encoder: unseen(), method: 'tip-adapter', signal }),
   'fit, in 8 bits': (signal) => fitted(features, { method: 'zero-shot', keys: 'int8', signal }),
   refit: (signal) => learnt.refit({ method: 'linear-probe', tune: 'fixed' }, { signal }),
-  add: (signal) => learnt.add([{ image: paths[0], label }], { signal }),
+  add: (signal) => learnt.add([{ image: paths[0]!, label }], { signal }),
   'add, many pictures': (signal) =>
     seen.add(
-      paths.map((image, i) => ({ image, label: ['cat', 'dog'][i % 2] })),
+      paths.map((image, i) => ({ image, label: kindOf(i) })),
       { signal },
     ),
   remove: (signal) => learnt.remove({ classes: [label] }, { signal }),
@@ -191,7 +192,7 @@ const calls: Record<string, (signal: AbortSignal) => Promise<unknown>> = {
     new Classifier(
       learnt.data,
       sessionFor(learnt.data.encoder, { ...deaf, fingerprint: encoder.fingerprint }),
-    ).explain(paths[serial++ % PICTURES], { signal }),
+    ).explain(paths[serial++ % PICTURES]!, { signal }),
   encodeTestSet: (signal) => known.encodeTestSet(features, { signal }),
   readDataset: (signal) => readDataset(archive, { signal }),
   readFeatureDump: (signal) => readFeatureDump(features, { signal }),

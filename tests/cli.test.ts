@@ -51,7 +51,7 @@ async function picture(colour: Colour, number: number): Promise<Buffer> {
   const side = 48;
   const data = Buffer.alloc(side * side * 3);
   for (let i = 0; i < data.length; i++)
-    data[i] = Math.max(0, Math.min(255, COLOURS[colour][i % 3] + 120 * (uniform() - 0.5)));
+    data[i] = Math.max(0, Math.min(255, COLOURS[colour][i % 3]! + 120 * (uniform() - 0.5)));
   return sharp(data, { raw: { width: side, height: side, channels: 3 } })
     .png()
     .toBuffer();
@@ -162,7 +162,7 @@ describe('the command line with a small encoder', () => {
       const [good] = await pictures(folder, 'red', [9, 10]);
       await writeFile(join(folder, 'empty.png'), '');
       await writeFile(join(folder, 'text.jpg'), 'no picture');
-      await copyFile(good, join(folder, 'short.png'));
+      await copyFile(good!, join(folder, 'short.png'));
       await truncate(join(folder, 'short.png'), 2000);
       const { status, out, err } = await predict(folder, '--json');
       expect(status).toBe(3);
@@ -220,7 +220,7 @@ describe('the command line with a small encoder', () => {
       const { status, out } = await tip(['add', changed, at('more'), '--label', '赤い 写真']);
       expect([status, out]).toEqual([0, expect.stringContaining('4 classes (+1), 11 examples (+2)')]);
       const answer = async (file: string) => {
-        const { out: text } = await tip(['predict', file, images[0], '--json', '--top', '3']);
+        const { out: text } = await tip(['predict', file, images[0]!, '--json', '--top', '3']);
         const { ranking } = JSON.parse(text).predictions[0] as {
           ranking: { id: string; probability: number }[];
         };
@@ -231,8 +231,8 @@ describe('the command line with a small encoder', () => {
       expect(await counts()).toEqual([3, 9]);
       // What is fitted anew from where it was ends as near to the best as any fit, not on the same last digit.
       for (const [i, { id, probability }] of (await answer(changed)).entries()) {
-        expect(id).toBe(before[i].id);
-        expect(probability).toBeCloseTo(before[i].probability, 2);
+        expect(id).toBe(before[i]!.id);
+        expect(probability).toBeCloseTo(before[i]!.probability, 2);
       }
     });
 

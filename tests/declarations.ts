@@ -146,7 +146,7 @@ const keyOf = ({ file, name }: Place) => `${file}#${name}`;
 function read(text: string, file: string): Module {
   const module: Module = { text, declared: new Map(), imported: new Map(), exported: new Map(), all: [] };
   const { program, errors } = parseSync(file, text);
-  if (errors.length > 0) throw new Error(`${file}: ${errors[0].message}`);
+  if (errors.length > 0) throw new Error(`${file}: ${errors[0]!.message}`);
   const declare = (node: Node, start: number): string[] => {
     const names = namesOf(node);
     for (const name of names)

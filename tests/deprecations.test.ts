@@ -98,9 +98,8 @@ it('goes when its version has come', async () => {
     );
   expect(exports.length).toBeGreaterThan(0);
   const isNewer = (until: string) => {
-    const [major, minor] = until.split('.').map(Number);
-    const [ownMajor, ownMinor] = version.split('.').map(Number);
-    return major > ownMajor || (major === ownMajor && minor > ownMinor);
+    const [own] = /^\d+\.\d+/.exec(version)!;
+    return until.localeCompare(own, 'en', { numeric: true }) > 0;
   };
   expect([...options, ...exports].filter(({ until }) => !isNewer(until))).toEqual([]);
 });

@@ -101,12 +101,12 @@ export async function trainingStep(engine: Engine): Promise<StepNumbers> {
   const { parameters } = await trainer.read();
   await trainer.close();
   await session.keep({ ...feeds, ...fixed, labels: batch.labels });
-  const after = await session.run({ f: batch.f, keys: parameters.keys }, { outputs: ['probabilities'] });
+  const after = await session.run({ f: batch.f, keys: parameters.keys! }, { outputs: ['probabilities'] });
   await session.close();
   return {
     loss: Number(before.loss.data[0]),
     gradient: numbers(before.gradient),
-    keys: numbers(parameters.keys),
+    keys: numbers(parameters.keys!),
     probabilities: numbers(after.probabilities),
   };
 }

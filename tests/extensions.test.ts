@@ -13,7 +13,7 @@ const at = (name: string) => join(project, name);
 /** What a project outside of this repository has: the package, and one file for each thing that it adds, as the page shows them. */
 const page = readFileSync(join(repository, 'docs/extending.md'), 'utf8');
 const files = [...page.matchAll(/```js\n\/\/ (\S+)\n([\s\S]*?)```/g)].map(
-  ([, name, code]) => [name, code] as const,
+  ([, name, code]) => [name!, code!] as const,
 );
 
 const tip = (...args: string[]) => run(join(repository, 'src/cli/main.ts'), ...args);

@@ -211,11 +211,11 @@ describe.skipIf(onWindows)(
       const loader = new URL('typescript.mjs', import.meta.url).href;
       const main = join(root, 'src/cli/main.ts');
       await cp(photos(), at('new'), { recursive: true });
-      for (const argv of [
+      for (const [command, ...args] of [
         ['serve', `pets=${classifier()}`, '--port', '0'],
         ['studio', at('new'), '--no-open', '--encoder', encoder(), '--workspace', at(`session ${HOSTILE}`)],
-      ]) {
-        const child = spawn(process.execPath, ['--import', loader, main, ...argv]);
+      ] as const) {
+        const child = spawn(process.execPath, ['--import', loader, main, command, ...args]);
         children.push(child);
         let told = '';
         child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -225,8 +225,8 @@ describe.skipIf(onWindows)(
         const [address] = (await Promise.race([once(createInterface(child.stdout), 'line'), ended])) as [
           string,
         ];
-        expectClean(address, argv[0]);
-        if (argv[0] === 'serve') {
+        expectClean(address, command);
+        if (command === 'serve') {
           const model = `${address}/v1/models/pets`;
           const body = await readFile(picture());
           for (const [path, init] of [
@@ -243,7 +243,7 @@ describe.skipIf(onWindows)(
         child.kill('SIGTERM');
         await ended;
         expect(told).not.toBe('');
-        expectClean(told, argv[0]);
+        expectClean(told, command);
       }
     });
   },

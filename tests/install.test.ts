@@ -25,14 +25,15 @@ const HOSTS = [new URL(REGISTRY).host, 'registry.yarnpkg.com'];
 const MOST_MEGABYTES = 150;
 
 /** How each adds packages to a project, and runs a command of one. */
-const ADD: Record<string, readonly string[]> = {
+type Words = readonly [program: string, ...args: string[]];
+const ADD: Record<string, Words> = {
   npm: ['npm', 'install', '--no-audit', '--no-fund'],
   pnpm: ['pnpm', 'add'],
   'yarn 1': ['yarn', 'add', '--non-interactive'],
   yarn: ['yarn', 'add'],
   bun: ['bun', 'add'],
 };
-const RUN: Record<string, readonly string[]> = {
+const RUN: Record<string, Words> = {
   npm: ['npx', '--no'],
   pnpm: ['pnpm', 'exec'],
   'yarn 1': ['yarn', '--silent', 'run'],
@@ -70,7 +71,7 @@ describe.skipIf(!given)('installed into a fresh project (npm run test:install)',
     return folder;
   }
 
-  async function run([program, ...args]: readonly string[], cwd: string, more: NodeJS.ProcessEnv = {}) {
+  async function run([program, ...args]: Words, cwd: string, more: NodeJS.ProcessEnv = {}) {
     const env: NodeJS.ProcessEnv = {
       ...process.env,
       HTTP_PROXY: proxy.endpoint,
@@ -103,7 +104,7 @@ describe.skipIf(!given)('installed into a fresh project (npm run test:install)',
   const PREDICT = ['predict', 'colours.safetensors', join(root, 'photos/blue/1.jpg'), '--json'];
 
   /** Fits and predicts; returns what was said. */
-  async function use(command: readonly string[], cwd: string, env: NodeJS.ProcessEnv): Promise<string> {
+  async function use(command: Words, cwd: string, env: NodeJS.ProcessEnv): Promise<string> {
     const fit = await run([...command, ...FIT], cwd, env);
     expect(fit.status, fit.err).toBe(0);
     const predict = await run([...command, ...PREDICT], cwd, env);
@@ -112,7 +113,7 @@ describe.skipIf(!given)('installed into a fresh project (npm run test:install)',
     return fit.err + predict.err;
   }
 
-  async function runtimeOf(command: readonly string[], cwd: string, env: NodeJS.ProcessEnv): Promise<string> {
+  async function runtimeOf(command: Words, cwd: string, env: NodeJS.ProcessEnv): Promise<string> {
     const doctor = await run([...command, 'doctor', '--json'], cwd, env);
     const checks: { name: string; found: string }[] = JSON.parse(doctor.out);
     return checks.find(({ name }) => name === 'ONNX Runtime')?.found ?? '';
@@ -124,13 +125,13 @@ describe.skipIf(!given)('installed into a fresh project (npm run test:install)',
       const cwd = project(name);
       const env = { PATH: `${commands}${delimiter}${process.env.PATH}` };
       proxy.asked.length = 0;
-      const { status, out, err } = await run([...ADD[name], setup.tarball], cwd, env);
+      const { status, out, err } = await run([...ADD[name]!, setup.tarball], cwd, env);
       expect(status, out + err).toBe(0);
       const { megabytes, scripts } = installed(cwd);
       console.log(`${name}: ${megabytes.toFixed(0)} MB`);
       expect(megabytes).toBeLessThan(MOST_MEGABYTES);
       expect(scripts).toEqual([]);
-      const tip = [...RUN[name], 'tip-adapter'];
+      const tip: Words = [...RUN[name]!, 'tip-adapter'];
       expect(await use(tip, cwd, env)).not.toContain('WebAssembly');
       expect(proxy.asked.filter((asked) => !HOSTS.includes(asked.replace(/:443$/, '')))).toEqual([]);
       expect(await runtimeOf(tip, cwd, env)).toContain(`native (${join(home, 'runtime')}`);
@@ -139,27 +140,27 @@ describe.skipIf(!given)('installed into a fresh project (npm run test:install)',
 
   it.skipIf(setup.managers.length === 1)('npm: takes the runtime that the project installed', async () => {
     const cwd = project('own-runtime');
-    const add = [...ADD.npm, '--ignore-scripts', setup.tarball, 'onnxruntime-node@1.30.0'];
+    const add: Words = [...ADD.npm!, '--ignore-scripts', setup.tarball, 'onnxruntime-node@1.30.0'];
     expect((await run(add, cwd)).status).toBe(0);
     const empty = { TIP_ADAPTER_HOME: join(root, 'empty'), npm_config_registry: 'http://127.0.0.1:10/' };
     expect(await use(['npx', '--no', 'tip-adapter'], cwd, empty)).not.toContain('WebAssembly');
     expect(await runtimeOf(['npx', '--no', 'tip-adapter'], cwd, empty)).toContain(`native (${cwd}`);
   });
 
-  describe.skipIf(setup.managers[0][0] !== 'npm')('the programs of the README, with npm', () => {
+  describe.skipIf(setup.managers[0]?.[0] !== 'npm')('the programs of the README, with npm', () => {
     const cwd = join(root, 'npm');
     const main = 'node_modules/tip-adapter/dist/cli/main.js';
     const readme = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8');
-    const [library, matrices] = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code);
+    const [library, matrices] = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code!);
 
     it.each([['node', process.execPath] as const, ...setup.runtimes])(
       'run on %s, natively and in WebAssembly',
       async (name, program) => {
-        const command = name === 'deno' ? [program, 'run', '-A'] : [program];
-        writeFileSync(join(cwd, 'matrices.mjs'), matrices);
+        const command: Words = name === 'deno' ? [program, 'run', '-A'] : [program];
+        writeFileSync(join(cwd, 'matrices.mjs'), matrices!);
         writeFileSync(
           join(cwd, 'library.mjs'),
-          library
+          library!
             .replace("'photos/'", JSON.stringify(join(root, 'photos')))
             .replace('seed: 1', `seed: 1, encoder: ${JSON.stringify(join(root, 'encoder'))}`)
             .replace("'new.jpg'", JSON.stringify(join(root, 'photos/blue/1.jpg'))),

@@ -99,10 +99,10 @@ describe.skipIf(!there)('real CLIP features (needs ../shared/data/clip_vitb32)',
         .map((i) => {
           const key = row(task.support.features, i);
           const length = Math.hypot(...key);
-          const cosine = row(queries, 7).reduce((total, x, j) => total + x * (key[j] / length), 0);
+          const cosine = row(queries, 7).reduce((total, x, j) => total + x * (key[j]! / length), 0);
           return Math.exp(-5.5 * (1 - cosine));
         });
-      expect(row(at, 7)[labels[7]]).toBeCloseTo(
+      expect(row(at, 7)[labels[7]!]).toBeCloseTo(
         direct.reduce((a, b) => a + b, 0),
         4,
       );
@@ -132,7 +132,7 @@ describe.skipIf(!there)('real CLIP features (needs ../shared/data/clip_vitb32)',
       const kept = [...all.labels.keys()].filter((i) => !excluded.has(i));
       const test = {
         features: selectRows(all.features, kept),
-        labels: Int32Array.from(kept, (i) => all.labels[i]),
+        labels: Int32Array.from(kept, (i) => all.labels[i]!),
       };
       expect(test.labels.length).toBe(expected.evaluated_rows);
       expectCount(await correct('zero-shot', {}, task, test), expected.zero_shot);

@@ -39,7 +39,7 @@ describe.skipIf(!there)(
       const kept = [...all.labels.keys()].filter((i) => !excluded.has(i));
       const test = {
         features: selectRows(all.features, kept),
-        labels: Int32Array.from(kept, (i) => all.labels[i]),
+        labels: Int32Array.from(kept, (i) => all.labels[i]!),
       };
       const task = taskOf('imagenet', shots, 1000, engine, headOf('imagenet'));
       const { correct: proker, flippable_1e4 } = expected.proker_default;

@@ -29,7 +29,7 @@ export function load(dataset: string, file: string): Rows {
   const { dtype, shape, data } = parseNpy(readFileSync(join(folder, `${file}.npy`)));
   const values = dtype === 'float16' ? fromHalf(data as Uint16Array) : (data as Float32Array);
   return {
-    features: matrix(shape[0], shape[1], values),
+    features: matrix(shape[0]!, shape[1]!, values),
     labels: Int32Array.from(info.files[`${file}.npy`].labels ?? []),
   };
 }

@@ -7,7 +7,7 @@ import { errorLink } from '../src/errors.ts';
 const PAGE = 'https://github.com/tip-adapter/tip-adapter/blob/main/docs/troubleshooting.md';
 const root = join(import.meta.dirname, '..');
 const page = readFileSync(join(root, 'docs/troubleshooting.md'), 'utf8').replaceAll('\r\n', '\n');
-const listed = [...page.matchAll(/^### (.*)$/gm)].map(([, code]) => code);
+const listed = [...page.matchAll(/^### (.*)$/gm)].map(([, code]) => code!);
 
 const src = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
   .filter((name) => /\.ts$/.test(name) && !/\.(test|fixture|d)\.ts$/.test(name))
@@ -29,13 +29,13 @@ const TWO_PARTS: Readonly<Record<string, readonly [area: string, call: RegExp]>>
 /** The codes in a file: those that stand there whole, and those of two parts. */
 function codesIn(name: string, text: string): string[] {
   const whole = [...text.matchAll(/\bcode:([^,}]*)/g)].flatMap(([, value]) =>
-    [...value.matchAll(/'([a-z0-9-]+\/[a-z0-9-]+|usage|import|interrupted|unexpected)'/g)].map(
-      ([, code]) => code,
+    [...value!.matchAll(/'([a-z0-9-]+\/[a-z0-9-]+|usage|import|interrupted|unexpected)'/g)].map(
+      ([, code]) => code!,
     ),
   );
   const named = [
     ...text.matchAll(/^(?:export )?const (?:DIED|NATIVE_REFUSED) = '([a-z]+\/[a-z-]+)';$/gm),
-  ].map(([, code]) => code);
+  ].map(([, code]) => code!);
   const [area, call] = TWO_PARTS[name] ?? ['', /(?!)/g];
   return [...whole, ...named, ...[...text.matchAll(call)].map(([, part]) => `${area}/${part}`)];
 }
@@ -45,7 +45,7 @@ const isFinding = (text: string, code: string) =>
   new RegExp(`level: '(?:info|warning)',\\s+code: '${code}'`).test(text) || /emptied-class$/.test(code);
 
 const closed = src.flatMap(([, text]) =>
-  [...text.matchAll(/closedError\('([a-z ]+)'\)/g)].map(([, what]) => `${what.replaceAll(' ', '-')}/closed`),
+  [...text.matchAll(/closedError\('([a-z ]+)'\)/g)].map(([, what]) => `${what!.replaceAll(' ', '-')}/closed`),
 );
 const readFrom = src.flatMap(([, text]) =>
   [...text.matchAll(/\barea: '([a-z]+)'/g)].flatMap(([, area]) =>

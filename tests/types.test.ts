@@ -39,7 +39,7 @@ beforeAll(() => {
   for (const name of [...Object.keys(described.dependencies), '@types/node']) linkPackage(name);
   writeFileSync(join(project, 'package.json'), '{"type":"module"}');
   programs.forEach((code, i) => {
-    writeFileSync(join(project, `readme${i}.ts`), code);
+    writeFileSync(join(project, `readme${i}.ts`), code!);
   });
   const entries = Object.keys(ENTRIES).filter((entry) => !entry.endsWith('(browser)'));
   writeFileSync(join(project, 'all.ts'), importing(entries));

@@ -11,10 +11,14 @@ export function flagsText(name: string, { short, value: named, choices, ...optio
 export const isOn = ({ isOn: set, default: preset }: Pick<Option, 'isOn' | 'default'>) =>
   set ?? preset === true;
 
+/** What the flag does that turns off what is on. */
+export const negated = (help: string): string =>
+  `Do not ${help.replace(/^./, (letter) => letter.toLowerCase())}`;
+
 /** What an option does, and what it is without being given. */
 export function helpText({ help, choices, ...option }: Option): string {
   const { default: preset } = option;
-  if (isOn(option)) return `Do not ${help.replace(/^./, (letter) => letter.toLowerCase())}`;
+  if (isOn(option)) return negated(help);
   const facts = [
     ...(choices ? [`one of ${choices.join(', ')}`] : []),
     ...(preset === undefined || preset === false || String(preset) === '' ? [] : [`default: ${preset}`]),

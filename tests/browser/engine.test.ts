@@ -26,7 +26,7 @@ beforeAll(async () => {
 
 function expectClose(got: readonly number[], wanted: readonly number[]): void {
   expect(got).toHaveLength(wanted.length);
-  expect(Math.max(...got.map((value, i) => Math.abs(value - wanted[i])))).toBeLessThan(1e-4);
+  expect(Math.max(...got.map((value, i) => Math.abs(value - wanted[i]!)))).toBeLessThan(1e-4);
 }
 
 function expectSame(got: StepNumbers): void {

@@ -25,7 +25,7 @@ async function bundle(entry: string): Promise<{ platform: string[]; bytes: numbe
       },
     ],
   })) as Rolldown.RolldownOutput[];
-  const [{ code }] = result[0].output;
+  const [{ code }] = result[0]!.output;
   return { platform, bytes: code.length };
 }
 

@@ -36,32 +36,29 @@ function contrastOf(element: unknown): { contrast: number; text: string } {
   // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
   const { document, getComputedStyle } = globalThis as any;
   const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
-  const rgba = (colour: string): number[] => {
+  type Channels = readonly [r: number, g: number, b: number];
+  const rgba = (colour: string): readonly [...Channels, a: number] => {
     canvas.clearRect(0, 0, 1, 1);
     canvas.fillStyle = colour;
     canvas.fillRect(0, 0, 1, 1);
     const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
     return [r, g, b, a / 255];
   };
-  const over = ([r, g, b, a]: number[], [x, y, z]: number[]) => [
+  const over = ([r, g, b, a]: ReturnType<typeof rgba>, [x, y, z]: Channels): Channels => [
     r * a + x * (1 - a),
     g * a + y * (1 - a),
     b * a + z * (1 - a),
   ];
   // biome-ignore lint/suspicious/noExplicitAny: an element of the page.
-  const behind = (one: any): number[] => {
+  const behind = (one: any): Channels => {
     if (!one) return [255, 255, 255];
     return over(rgba(getComputedStyle(one).backgroundColor), behind(one.parentElement));
   };
   // biome-ignore lint/suspicious/noExplicitAny: an element of the page.
   const opacity = (one: any): number =>
     one ? Number(getComputedStyle(one).opacity) * opacity(one.parentElement) : 1;
-  const light = (colour: number[]) => {
-    const [r, g, b] = colour.map((c) =>
-      c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4,
-    );
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
+  const linear = (c: number) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4);
+  const light = ([r, g, b]: Channels) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
   // biome-ignore lint/suspicious/noExplicitAny: an element of the page.
   const top = element as any;
   const texts = [top, ...top.querySelectorAll('*')].filter(
@@ -74,8 +71,8 @@ function contrastOf(element: unknown): { contrast: number; text: string } {
   const contrasts = texts.map((one) => {
     const back = behind(one);
     const [r, g, b, a] = rgba(getComputedStyle(one).color);
-    const [bright, dim] = [light(over([r, g, b, a * opacity(one)], back)), light(back)].sort((x, y) => y - x);
-    return (bright + 0.05) / (dim + 0.05);
+    const [text, ground] = [light(over([r, g, b, a * opacity(one)], back)), light(back)];
+    return (Math.max(text, ground) + 0.05) / (Math.min(text, ground) + 0.05);
   });
   return { contrast: Math.min(...contrasts, 21), text: top.innerText.trim() };
 }

@@ -27,7 +27,7 @@ async function writePhotos(folder: string): Promise<void> {
       const [width, height] = [50 + 9 * i, 70 - 7 * i];
       const data = Uint8Array.from(
         { length: width * height * 3 },
-        (_, k) => colour[k % 3] + own.integer(80) - 40,
+        (_, k) => colour[k % 3]! + own.integer(80) - 40,
       );
       await sharp(data, { raw: { width, height, channels: 3 } })
         .png()
@@ -87,8 +87,8 @@ describe.skipIf(!chromiumPath)(`what the studio keeps${chromiumMissing}`, () => 
     const bars = page.locator('.bars[data-probabilities]');
     await bars.waitFor();
     const probabilities: number[] = JSON.parse((await bars.getAttribute('data-probabilities')) as string);
-    expect(await page.locator('.status').textContent()).toBe(predictions[0].name);
-    expect(Math.max(...probabilities)).toBeCloseTo(predictions[0].probability, 3);
+    expect(await page.locator('.status').textContent()).toBe(predictions[0]!.name);
+    expect(Math.max(...probabilities)).toBeCloseTo(predictions[0]!.probability, 3);
     await context.close();
   });
 

@@ -118,7 +118,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
     await eventually(count).toBe(1);
     const { board } = await read();
     expect(board.classes.map(({ name }) => name)).toEqual(['apple', 'Class 2']);
-    expect(board.pictures[0].classId).toBe(board.classes[0].id);
+    expect(board.pictures[0]?.classId).toBe(board.classes[0]!.id);
     await page.locator('.class-hint', { hasText: 'Upload' }).waitFor();
     await page.keyboard.press('Control+z');
     await page.keyboard.press('Control+z');
@@ -218,15 +218,14 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
   });
 
   it('takes what is dropped anywhere, shows where it would go, and tells of every file it did not take', async () => {
-    const files = await Promise.all(
-      [1, 2, 3].map(async (i) => pathOf(`dropped ${i}.png`, await colourPicture('blue', 60 + i))),
-    );
-    await drag([files[0]], page.locator('.top h1'), false);
+    const dropped = async (i: number) => pathOf(`dropped ${i}.png`, await colourPicture('blue', 60 + i));
+    const [one, two, three] = [await dropped(1), await dropped(2), await dropped(3)];
+    await drag([one], page.locator('.top h1'), false);
     await eventually(() => page.locator('.drop-target').innerText()).toContain('Drop to add');
-    await drag([files[0]], page.locator('.top h1'), true);
+    await drag([one], page.locator('.top h1'), true);
     await eventually(count).toBe(1);
     expect(await page.locator('.drop-target').count()).toBe(0);
-    await drag([files[1]], page.locator('#teach-heading'), true);
+    await drag([two], page.locator('#teach-heading'), true);
     await eventually(count).toBe(2);
     const texts = Array.from({ length: 8 }, (_, i) => pathOf(`no picture ${i}.jpg`, Buffer.from('hello')));
     await settledPlaces();
@@ -237,7 +236,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
     expect(await places()).toEqual(before);
     await notice.getByRole('button', { name: 'Show 3 more' }).click();
     for (const i of texts.keys()) expect(await notice.innerText()).toContain(`no picture ${i}.jpg`);
-    await drag([files[2]], notice, true);
+    await drag([three], notice, true);
     await eventually(count).toBe(3);
     await notice.getByRole('button', { name: 'Close' }).click();
     await clear();
@@ -284,14 +283,15 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
     await page.getByText('Names and examples').click();
     const parts = page.locator('.bars.parts');
     await eventually(() => page.locator('#try [data-took]').count()).toBe(1);
-    const numbers = (await parts.locator('.number').allInnerTexts()).map((text) =>
-      text.split(' + ').map(Number),
-    );
-    expect(Math.min(...numbers.map(([name]) => name))).toBe(0);
-    expect(Math.min(...numbers.map(([, examples]) => examples))).toBe(0);
-    expect(Math.max(...numbers.map(([name, examples]) => name + examples))).toBe(100);
+    const numbers = (await parts.locator('.number').allInnerTexts()).map((text) => {
+      const [name, examples] = text.split(' + ');
+      return { name: Number(name), examples: Number(examples) };
+    });
+    expect(Math.min(...numbers.map(({ name }) => name))).toBe(0);
+    expect(Math.min(...numbers.map(({ examples }) => examples))).toBe(0);
+    expect(Math.max(...numbers.map(({ name, examples }) => name + examples))).toBe(100);
     const wide = await parts.evaluate((list) => {
-      const { scrollWidth, clientWidth } = list as unknown as Record<string, number>;
+      const { scrollWidth, clientWidth } = list as unknown as Record<'scrollWidth' | 'clientWidth', number>;
       return scrollWidth - clientWidth;
     });
     expect(wide).toBe(0);
@@ -427,7 +427,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
     const own = await page.context().newPage();
     await own.setContent(html);
     const hidden = await own.locator('.scroll').evaluate((frame) => {
-      const { scrollWidth, clientWidth } = frame as unknown as Record<string, number>;
+      const { scrollWidth, clientWidth } = frame as unknown as Record<'scrollWidth' | 'clientWidth', number>;
       return scrollWidth - clientWidth;
     });
     expect(hidden).toBe(0);

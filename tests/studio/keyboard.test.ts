@@ -101,7 +101,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     }, top);
 
   it('stops once in each class; arrow keys, Home and End lead on', async () => {
-    await thumbnail(hashes.red[0]).focus();
+    await thumbnail(hashes.red[0]!).focus();
     await press('ArrowRight', 'ArrowRight');
     expect(await focus()).toBe(hashes.red[2]);
     await press('End');
@@ -119,8 +119,8 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
   });
 
   it('selects ranges, a whole class and bursts; Escape takes it all back', async () => {
-    await thumbnail(hashes.red[1]).click();
-    await thumbnail(hashes.red[6]).click({ modifiers: ['Shift'] });
+    await thumbnail(hashes.red[1]!).click();
+    await thumbnail(hashes.red[6]!).click({ modifiers: ['Shift'] });
     expect(await selected()).toBe(6);
     await press('Shift+ArrowRight');
     expect(await selected()).toBe(7);
@@ -133,12 +133,12 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
 
     const own: string[] = [];
     for (const number of [70, 71, 72]) own.push(await add('blue', number, ids.blue, 'one burst'));
-    await thumbnail(own[0]).click();
+    await thumbnail(own[0]!).click();
     await page.getByRole('button', { name: 'Whole burst' }).click();
     expect(await selected()).toBe(3);
     expect(await page.getByRole('button', { name: 'Whole burst' }).count()).toBe(0);
     await press('Escape');
-    await thumbnail(own[1]).dblclick();
+    await thumbnail(own[1]!).dblclick();
     expect(await selected()).toBe(3);
     await press('Backspace');
     await eventually(() => count('blue')).toBe(9);
@@ -147,7 +147,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
   });
 
   it('goes on at the next picture after Delete, and at the header after the last', async () => {
-    await thumbnail(hashes.green[3]).focus();
+    await thumbnail(hashes.green[3]!).focus();
     await press('Delete');
     expect(await focus()).toBe(hashes.green[4]);
     await eventually(() => count('green')).toBe(8);
@@ -161,7 +161,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
   });
 
   it('looks for a class in a menu without choosing it, and moves by Enter', async () => {
-    await thumbnail(hashes.red[2]).focus();
+    await thumbnail(hashes.red[2]!).focus();
     await press('m');
     await eventually(focus).toBe('green');
     await press('ArrowDown');
@@ -180,7 +180,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     expect(await focus()).toBe(hashes.red[3]);
     await undone('blue', 9);
 
-    await thumbnail(hashes.red[0]).focus();
+    await thumbnail(hashes.red[0]!).focus();
     await press('m');
     await eventually(focus).toBe('green');
     await press('End', 'ArrowUp', 'Enter');
@@ -295,7 +295,10 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     await page.locator('#suspects .review').first().waitFor();
     const sideways = (part: string) =>
       page.locator(part).evaluate((element) => {
-        const { scrollWidth, clientWidth } = element as unknown as Record<string, number>;
+        const { scrollWidth, clientWidth } = element as unknown as Record<
+          'scrollWidth' | 'clientWidth',
+          number
+        >;
         return scrollWidth - clientWidth;
       });
     for (const width of [1440, 1024, 390]) {
@@ -327,7 +330,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
 
   it('reaches every class by Tab, however long the list', async () => {
     await page.setViewportSize({ width: 1440, height: 900 });
-    await thumbnail(hashes.red[0]).focus();
+    await thumbnail(hashes.red[0]!).focus();
     for (let i = 0; i < 400 && (await focus()) !== 'More for kind 59'; i++) await press('Tab');
     expect(await focus()).toBe('More for kind 59');
   });

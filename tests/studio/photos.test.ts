@@ -32,11 +32,11 @@ async function writePictures(): Promise<{ top: string; aside: { path: string; na
     mkdirSync(join(top, name), { recursive: true });
     const kept = own.slice(0, Math.min(EACH, own.length - 1));
     for (const path of kept) copyFileSync(path, join(top, name, `${name} ${basename(path)}`));
-    aside.push({ path: own[kept.length], name });
+    aside.push({ path: own[kept.length]!, name });
   });
   // One lies in the wrong folder.
-  const [first, second] = aside;
-  const [stray] = readdirSync(join(top, second.name));
+  const [first, second] = [aside[0]!, aside[1]!];
+  const stray = readdirSync(join(top, second.name))[0]!;
   renameSync(join(top, second.name, stray), join(top, first.name, `stray ${stray}`));
   return { top, aside };
 }
@@ -81,7 +81,7 @@ describe.skipIf(missing !== undefined)(`the studio with photos${missing ? ` (${m
   });
 
   it('finds the one in the wrong folder, sets it right from the matrix, and takes that back', async () => {
-    const [first, second] = pictures.aside;
+    const [first, second] = [pictures.aside[0]!, pictures.aside[1]!];
     const { classes } = studio.session.board;
     const idOf = (name: string) => classes.find((one) => one.name === name)?.id;
     const stray = () =>
@@ -99,7 +99,7 @@ describe.skipIf(missing !== undefined)(`the studio with photos${missing ? ` (${m
   });
 
   it('gives answers that predict and the exported page, off line, give, too', async () => {
-    const { path } = pictures.aside[2];
+    const { path } = pictures.aside[2]!;
     await page.locator('#try-file').setInputFiles(path);
     const verdict = page.locator('.verdict strong');
     await verdict.waitFor();
@@ -114,7 +114,7 @@ describe.skipIf(missing !== undefined)(`the studio with photos${missing ? ` (${m
     await download('Web page', 'foods.html');
     const classifier = await load(at('foods.safetensors'));
     const { predictions } = await classifier.predict([path]);
-    const [{ name, probability }] = predictions;
+    const { name, probability } = predictions[0]!;
     await classifier.close();
     expect(await verdict.innerText()).toBe(name);
     expect(await page.locator('.bars .number').first().innerText()).toBe(`${Math.round(100 * probability)}%`);

@@ -47,13 +47,13 @@ function quadrants({ data }: Pixels): number[] {
     const [pixel, channel] = [Math.floor(i / 3), i % 3];
     const [x, y] = [pixel % SIDE, Math.floor(pixel / SIDE)];
     const quadrant = 2 * Number(y >= SIDE / 2) + Number(x >= SIDE / 2);
-    sums[3 * quadrant + channel] += data[i] / 255 / ((SIDE * SIDE) / 4) - 0.5 / ((SIDE * SIDE) / 4);
+    sums[3 * quadrant + channel]! += data[i]! / 255 / ((SIDE * SIDE) / 4) - 0.5 / ((SIDE * SIDE) / 4);
   }
   return sums;
 }
 
 if (process.argv[1] === import.meta.filename) {
   const [folder, page, port] = process.argv.slice(2);
-  const studio = await startStudio({ folder, page, port: Number(port), encoder: colourEncoder });
+  const studio = await startStudio({ folder: folder!, page, port: Number(port), encoder: colourEncoder });
   console.log(studio.address);
 }

@@ -78,7 +78,7 @@ export function colourPicture(colour: Colour, number: number): Promise<Buffer> {
     Array.from({ length: side * side * 3 }, (_, i) => {
       const [x, y] = [Math.floor(i / 3) % side, Math.floor(i / 3 / side)];
       const field = 2 * Number(y >= side / 2) + Number(x >= side / 2);
-      return Math.min(255, Math.max(0, Math.round(shades[field][i % 3])));
+      return Math.min(255, Math.max(0, Math.round(shades[field]![i % 3]!)));
     }),
   );
   return sharp(data, { raw: { width: side, height: side, channels: 3 } })

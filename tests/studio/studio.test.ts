@@ -237,8 +237,8 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     await download.saveAs(file);
     const classifier = await load(file, { encoder: colourEncoder });
     const { predictions } = await classifier.predict([picture]);
-    expect(predictions[0].name).toBe(answer.name);
-    expect(`${Math.round(100 * predictions[0].probability)}%`).toBe(answer.share);
+    expect(predictions[0]!.name).toBe(answer.name);
+    expect(`${Math.round(100 * predictions[0]!.probability)}%`).toBe(answer.share);
     expect(classifier.data.examples.every(({ thumbnail }) => thumbnail)).toBe(true);
     await classifier.close();
     const report = await (await fetch(`${studio.address}/api/report`)).text();

@@ -3,7 +3,7 @@ import { REGISTRY } from '../../encoder/registry.ts';
 import { listMethods } from '../../methods/index.ts';
 import type { Option } from '../../options.ts';
 import type { Program } from '../command.ts';
-import { isOn } from '../help-text.ts';
+import { isOn, negated } from '../help-text.ts';
 import { listedOptions, type TabledCommand, tabledCommands } from '../tables.ts';
 import { SHELLS } from './shells.ts';
 
@@ -70,7 +70,7 @@ function flagOf(name: string, option: Option): CompletedFlag {
   return {
     flag: `--${off ? 'no-' : ''}${flagName(name)}`,
     short: short && `-${short}`,
-    about: headline(off ? `Do not ${help[0].toLowerCase()}${help.slice(1)}` : help),
+    about: headline(off ? negated(help) : help),
     value: option.value ? placeOfValue(option) : undefined,
     repeatable,
   };

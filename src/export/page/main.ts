@@ -88,10 +88,11 @@ function classify(raster: Extract<Asked, { kind: 'classify' }>['raster']): Promi
 
 function showAnswer(probabilities: Float32Array): void {
   const ranked = about.labels
-    .map((name, c) => ({ name, p: probabilities[c] }))
+    .map((name, c) => ({ name, p: probabilities[c]! }))
     .sort((a, b) => b.p - a.p)
     .slice(0, SHOWN);
-  const rejected = ranked[0].p < about.reject;
+  const top = ranked[0]!;
+  const rejected = top.p < about.reject;
   const rows = ranked.map(({ name, p }) => {
     const bar = element('meter', { min: 0, max: 1, value: p });
     bar.setAttribute('aria-label', name);
@@ -102,7 +103,7 @@ function showAnswer(probabilities: Float32Array): void {
     ]);
   });
   bars.replaceChildren(...rows);
-  status.textContent = rejected ? messages.none : ranked[0].name;
+  status.textContent = rejected ? messages.none : top.name;
   status.classList.toggle('rejected', rejected);
   // For programs that read the page.
   bars.dataset.probabilities = JSON.stringify(Array.from(probabilities));

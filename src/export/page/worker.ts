@@ -35,7 +35,7 @@ async function work(asked: Asked): Promise<void> {
   const results = await session.run({ pixels: new ort.Tensor('uint8', data, [1, side, side, 3]) }, [
     'probabilities',
   ]);
-  tell({ kind: 'answer', id, probabilities: Float32Array.from(results.probabilities.data as Float32Array) });
+  tell({ kind: 'answer', id, probabilities: Float32Array.from(results.probabilities!.data as Float32Array) });
 }
 
 /** A canvas has four channels; alpha is looked at only where there is any. */
@@ -44,9 +44,9 @@ function rasterOf({ width, height, data, palette }: Extract<Asked, { kind: 'clas
     if (data[at] !== 255) return { width, height, data, palette, channels: 4 as const };
   const rgb = new Uint8Array(width * height * 3);
   for (let from = 0, to = 0; from < data.length; from += 4, to += 3) {
-    rgb[to] = data[from];
-    rgb[to + 1] = data[from + 1];
-    rgb[to + 2] = data[from + 2];
+    rgb[to] = data[from]!;
+    rgb[to + 1] = data[from + 1]!;
+    rgb[to + 2] = data[from + 2]!;
   }
   return { width, height, data: rgb, palette, channels: 3 as const };
 }

@@ -182,7 +182,7 @@ export function SearchSurface({
             y={y(alpha) - high / 2}
             width={wide + 0.4}
             height={high + 0.4}
-            style={{ fillOpacity: 0.06 + (0.84 * (recognised[i][j] - least)) / (most - least || 1) }}
+            style={{ fillOpacity: 0.06 + (0.84 * (recognised[i]![j]! - least)) / (most - least || 1) }}
           />
         )),
       )}

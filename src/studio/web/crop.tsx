@@ -24,6 +24,12 @@ export function squareOf({ naturalWidth: wide, naturalHeight: high }: HTMLImageE
 /** Shares that a box moves or grows by at an arrow key. */
 const STEP = 0.02;
 const LEAST = 0.05;
+const STEPS: ReadonlyMap<string, readonly [dx: number, dy: number]> = new Map([
+  ['ArrowLeft', [-STEP, 0]],
+  ['ArrowRight', [STEP, 0]],
+  ['ArrowUp', [0, -STEP]],
+  ['ArrowDown', [0, STEP]],
+]);
 const within = (value: number, most: number) => Math.min(most, Math.max(0, value));
 
 /** A box over a picture: drawn with the pointer, or moved by arrow keys and resized by them with Shift. */
@@ -33,7 +39,7 @@ export function CropBox({ box, onBox }: { box: Box; onBox(box: Box): void }) {
     const area = event.currentTarget;
     area.setPointerCapture(event.pointerId);
     const { left, top, width, height } = area.getBoundingClientRect();
-    const at = ({ clientX, clientY }: PointerEvent) => [
+    const at = ({ clientX, clientY }: PointerEvent): readonly [number, number] => [
       within((clientX - left) / width, 1),
       within((clientY - top) / height, 1),
     ];
@@ -54,9 +60,7 @@ export function CropBox({ box, onBox }: { box: Box; onBox(box: Box): void }) {
     });
   };
   const press = (event: KeyboardEvent) => {
-    const step = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] }[
-      event.key
-    ];
+    const step = STEPS.get(event.key);
     if (!step) return;
     event.preventDefault();
     event.stopPropagation();

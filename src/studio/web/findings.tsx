@@ -16,7 +16,7 @@ const mistakes = computed<readonly Answer[]>(() => {
   const { pictures } = board.value;
   return report.answers
     .filter(({ label, predicted }) => label !== predicted)
-    .filter(({ hash, label }) => pictures.get(hash)?.classId === report.classes[label].id)
+    .filter(({ hash, label }) => pictures.get(hash)?.classId === report.classes[label]!.id)
     .toSorted((a, b) => b.probability - b.labelProbability - (a.probability - a.labelProbability));
 });
 
@@ -74,11 +74,11 @@ export function Findings() {
             </tr>
           </thead>
           <tbody>
-            {report.perClass.map(({ correct, total }, c) => (
-              <tr key={report.classes[c].id}>
-                <th scope="row">{report.classes[c].name}</th>
+            {report.classes.map(({ id, name }, c) => (
+              <tr key={id}>
+                <th scope="row">{name}</th>
                 <td>
-                  {correct}/{total}
+                  {report.perClass[c]!.correct}/{report.perClass[c]!.total}
                 </td>
               </tr>
             ))}
@@ -139,6 +139,6 @@ function Alike({ report }: { report: CheckReport }) {
   );
 }
 
-/** Whether the last step up is more than a few points. */
+/** Whether the last step up of a curve of several points is more than a few points. */
 const stillClimbs = (curve: CheckReport['curve']): boolean =>
-  curve[curve.length - 1].accuracy - curve[curve.length - 2].accuracy > 0.02;
+  curve.at(-1)!.accuracy - curve.at(-2)!.accuracy > 0.02;

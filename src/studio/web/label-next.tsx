@@ -76,8 +76,8 @@ function inPlace(before: NextPicture, now: NextPicture | undefined): NextPicture
   if (!now) return before;
   const latest = new Map(now.guesses.map((guess) => [guess.id, guess]));
   const kept = before.guesses.slice(0, FIRST).map((guess) => latest.get(guess.id) ?? guess);
-  const [top] = now.guesses;
-  return { ...now, guesses: kept.some(({ id }) => id === top.id) ? kept : [...kept, top] };
+  const added = now.guesses.slice(0, 1).filter((top) => !kept.some(({ id }) => id === top.id));
+  return { ...now, guesses: [...kept, ...added] };
 }
 
 function Proposal({ picture: { hash, guesses } }: { picture: NextPicture }) {

@@ -19,8 +19,8 @@ export function LabelReview({
 }) {
   const m = messages.value.check;
   const { hash, label, predicted, probability } = answer;
-  const said = report.classes[label];
-  const other = report.classes[predicted];
+  const said = report.classes[label]!;
+  const other = report.classes[predicted]!;
   const name = board.value.pictures.get(hash)?.name ?? '';
   const isThere = classNames.value.has(other.id);
   const item = useHandOn<HTMLLIElement>();

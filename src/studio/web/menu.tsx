@@ -197,7 +197,7 @@ function step(all: readonly HTMLElement[], here: number, key: string): HTMLEleme
 function startingWith(all: readonly HTMLElement[], here: number, typed: string): HTMLElement | undefined {
   const isRepeated = new Set(typed).size === 1;
   const from = here + Number(isRepeated);
-  const start = isRepeated ? typed[0] : typed;
+  const start = isRepeated ? typed.charAt(0) : typed;
   return [...all.slice(from), ...all.slice(0, from)].find((entry) =>
     entry.textContent?.toLowerCase().startsWith(start),
   );

@@ -21,11 +21,12 @@ const keyOf = (label: number, predicted: number) => `${label}-${predicted}`;
 const cells = computed<ReadonlyMap<string, Cell>>(() => {
   const report = check.value;
   const found = new Map<string, Cell & { answers: Answer[] }>();
+  if (!report) return found;
   const { pictures } = board.value;
-  const surest = (report?.answers ?? []).toSorted((a, b) => b.probability - a.probability);
+  const surest = report.answers.toSorted((a, b) => b.probability - a.probability);
   for (const answer of surest) {
     const { hash, label, predicted } = answer;
-    if (pictures.get(hash)?.classId !== report?.classes[label].id) continue;
+    if (pictures.get(hash)?.classId !== report.classes[label]!.id) continue;
     const key = keyOf(label, predicted);
     const cell = found.get(key) ?? { key, label, predicted, answers: [] };
     cell.answers.push(answer);
@@ -79,10 +80,10 @@ function classesShown(report: CheckReport): number[] {
   if (all.length <= MOST_CLASSES) return all;
   const wrong = all.map(() => 0);
   for (const { label, predicted, answers } of mistakes.value) {
-    wrong[label] += answers.length;
-    wrong[predicted] += answers.length;
+    wrong[label]! += answers.length;
+    wrong[predicted]! += answers.length;
   }
-  const most = all.filter((c) => wrong[c] > 0).sort((a, b) => wrong[b] - wrong[a]);
+  const most = all.filter((c) => wrong[c]! > 0).sort((a, b) => wrong[b]! - wrong[a]!);
   return most.slice(0, MOST_CLASSES).sort((a, b) => a - b);
 }
 
@@ -91,7 +92,7 @@ function Matrix({ report }: { report: CheckReport }) {
   const m = messages.value.check;
   const shown = classesShown(report);
   if (shown.length < 2) return null;
-  const name = (c: number) => report.classes[c].name;
+  const name = (c: number) => report.classes[c]!.name;
   return (
     <>
       <table class="matrix" aria-describedby="matrix-text">
@@ -136,7 +137,7 @@ function CellButton({
   const key = keyOf(label, predicted);
   const count = cells.value.get(key)?.answers.length ?? 0;
   if (count === 0) return null;
-  const share = count / report.perClass[label].total;
+  const share = count / report.perClass[label]!.total;
   return (
     <button
       type="button"
@@ -167,7 +168,7 @@ function show(key: string | undefined): void {
 
 function titleOf(report: CheckReport, label: number, predicted: number): string {
   const m = messages.value.check;
-  const name = (c: number) => report.classes[c].name;
+  const name = (c: number) => report.classes[c]!.name;
   return label === predicted ? m.rightCell(name(label)) : m.mixup(name(label), name(predicted));
 }
 

@@ -45,8 +45,8 @@ const grids = () => [...picturesByClass.value.values()].filter((hashes) => hashe
 /** All that lies from one picture to another, both included. */
 export function between(one: string, other: string): string[] {
   const all = grids().flat();
-  const [from, to] = [all.indexOf(one), all.indexOf(other)].sort((a, b) => a - b);
-  return all.slice(Math.max(0, from), to + 1);
+  const ends = [all.indexOf(one), all.indexOf(other)];
+  return all.slice(Math.max(0, Math.min(...ends)), Math.max(...ends) + 1);
 }
 
 /** The picture that an arrow key, Home or End leads to in grids of so many columns. */
@@ -54,6 +54,7 @@ export function neighbour(hash: string, key: string, columns: number): string | 
   const all = grids();
   const grid = all.findIndex((hashes) => hashes.includes(hash));
   const [hashes, before, after] = [all[grid], all[grid - 1], all[grid + 1]];
+  if (!hashes) return undefined;
   const here = hashes.indexOf(hash);
   const column = here % columns;
   switch (key) {
@@ -83,7 +84,7 @@ export function neighbour(hash: string, key: string, columns: number): string | 
 /** Where to go on when some pictures leave their place: the next one that stays, the one before, or the header of the class. */
 export function placeAfter(leaving: readonly string[]): string {
   const gone = new Set(leaving);
-  const from = board.value.pictures.has(last) ? last : leaving[0];
+  const [from = ''] = board.value.pictures.has(last) ? [last] : leaving;
   const hashes = picturesByClass.value.get(classOf(from)) ?? [];
   const here = hashes.indexOf(from);
   const stays = (hash: string) => !gone.has(hash);

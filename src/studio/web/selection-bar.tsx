@@ -12,11 +12,12 @@ const MOVE_KEY = 'M';
 export function SelectionBar() {
   const m = messages.value.collect;
   const hashes = selectedHashes();
-  if (hashes.length === 0) return null;
+  const [first] = hashes;
+  if (first === undefined) return null;
   return (
     <div class="selection" role="toolbar" aria-label={m.selected(hashes.length)}>
       <span role="status">{m.selected(hashes.length)}</span>
-      <button type="button" onClick={() => preview(hashes[0], hashes)}>
+      <button type="button" onClick={() => preview(first, hashes)}>
         {m.look}
       </button>
       <Menu title={`${m.moveTo} (${MOVE_KEY})`} keys={MOVE_KEY} items={() => targets(hashes)}>

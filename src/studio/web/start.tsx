@@ -28,7 +28,7 @@ export function Start() {
           <FirstClass
             key={FIRST_CLASSES[i]}
             name={name}
-            begin={() => begin(names)[i]}
+            begin={() => begin(names)[i]!}
             onRename={(typed) => setGiven(FIRST_CLASSES.map((at) => (at === i ? typed : (given[at] ?? ''))))}
           />
         ))}

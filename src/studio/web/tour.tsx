@@ -23,12 +23,13 @@ function end(): void {
 }
 
 function goTo(next: number): void {
-  if (next >= PARTS.length) {
+  const at = PARTS[next];
+  if (!at) {
     end();
     return;
   }
   step.value = next;
-  part.value = PARTS[next];
+  part.value = at;
   requestAnimationFrame(() => document.querySelector('.tour')?.scrollIntoView({ block: 'nearest' }));
 }
 

@@ -135,7 +135,7 @@ function TriedPicture({ picture }: { picture: Tried }) {
   const { key, name } = picture;
   const answer = answers.value.get(key);
   const isShown = current.value?.key === key;
-  const verdict = answer && ('problem' in answer ? '?' : verdictOf(answer.trial.classes[0]));
+  const verdict = answer && ('problem' in answer ? '?' : verdictOf(answer.trial.classes[0]!));
   return (
     <li>
       <button type="button" aria-pressed={isShown} title={name} onClick={() => show(key)}>
@@ -196,7 +196,7 @@ function Answer() {
     );
   }
   const { calibrated, classes, nearest, part, milliseconds } = answer.trial;
-  const [top] = classes;
+  const top = classes[0]!;
   return (
     <>
       <p class="verdict">

@@ -49,10 +49,10 @@ export async function uploadPictures(files: readonly Incoming[], target: Target 
   const work = async () => {
     while (taken < sorted.length) {
       const at = taken++;
-      arrived.set(at, await keep(sorted[at], arrival));
+      arrived.set(at, await keep(sorted[at]!, arrival));
       for (let kept = arrived.get(added); kept; kept = arrived.get(added)) {
         arrived.delete(added++);
-        arrival.addAll(kept, isZip(sorted[added - 1].path) ? undefined : labels);
+        arrival.addAll(kept, isZip(sorted[added - 1]!.path) ? undefined : labels);
       }
       coming.value = { ...coming.value, done: coming.value.done + 1 };
     }

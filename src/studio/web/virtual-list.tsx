@@ -79,15 +79,14 @@ export function VirtualList({
       }}
     >
       <div class="virtual" style={{ height: `${offsets[rows.length] ?? 0}px` }}>
-        {shownRows(rows, first, last, place).map((i) => (
-          <div
-            key={rows[i].key}
-            class="row"
-            style={{ top: `${offsets[i]}px`, height: `${rows[i].height}px` }}
-          >
-            {rows[i].render()}
-          </div>
-        ))}
+        {shownRows(rows, first, last, place).map((i) => {
+          const { key, height, render } = rows[i]!;
+          return (
+            <div key={key} class="row" style={{ top: `${offsets[i]}px`, height: `${height}px` }}>
+              {render()}
+            </div>
+          );
+        })}
       </div>
     </div>
   );
@@ -157,7 +156,7 @@ function shownRows(
 function offsetsOf(rows: readonly VirtualRow[]): Float64Array {
   const offsets = new Float64Array(rows.length + 1);
   rows.forEach(({ height }, i) => {
-    offsets[i + 1] = offsets[i] + height;
+    offsets[i + 1] = offsets[i]! + height;
   });
   return offsets;
 }
@@ -167,7 +166,7 @@ function rowAt(offsets: Float64Array, y: number): number {
   let [low, high] = [0, Math.max(0, offsets.length - 2)];
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (offsets[middle] <= y) low = middle;
+    if (offsets[middle]! <= y) low = middle;
     else high = middle - 1;
   }
   return low;
