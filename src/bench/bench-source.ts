@@ -44,6 +44,15 @@ export interface BenchSource {
   readonly notes: readonly string[];
 }
 
+export function isImageNet({ known }: Pick<BenchSource, 'known'>): boolean {
+  return known?.id === 'imagenet';
+}
+
+/** Whether the published code searches alpha and beta on the validation split of such data, and not on the reported rows. */
+export function searchesValidation(source: Pick<BenchSource, 'known' | 'val'>): boolean {
+  return source.val !== undefined && !isImageNet(source);
+}
+
 export interface OpenOptions {
   readonly encoder: string;
   /** Largest number of examples that will be drawn, and the seeds they are drawn by. */

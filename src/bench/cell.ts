@@ -17,7 +17,7 @@ import { hashOf } from '../store/checksum.ts';
 import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { version } from '../version.ts';
 import { count } from '../words.ts';
-import type { BenchSource, TestRows } from './bench-source.ts';
+import { type BenchSource, searchesValidation, type TestRows } from './bench-source.ts';
 import { type Measures, measureScores } from './measures.ts';
 import { watchMemory } from './peak-memory.ts';
 import { rejectionAuroc } from './rejection.ts';
@@ -75,7 +75,7 @@ export interface Skipped extends CellSettings {
 }
 
 /** Raised when kept cells come to mean something else. */
-const FORMAT = 3;
+const FORMAT = 4;
 
 /**
  * The cells of one fit, from the folder where they are kept, or computed and kept there. A fit that goes wrong says why and is tried
@@ -117,17 +117,19 @@ async function compute(
 ): Promise<Cell[] | Skipped> {
   const { shots, seed, protocol } = settings;
   const skip = (reason: string): Skipped => ({ ...settings, data: source.name, reason });
-  const support = shots === 0 ? plainSupport(matrix(0, source.dimension), []) : source.draw(shots, seed);
-  if (!support) return skip(`there is no draw of ${count(shots, 'example')} per class`);
+  const drawn = shots === 0 ? plainSupport(matrix(0, source.dimension), []) : source.draw(shots, seed);
+  if (!drawn) return skip(`there is no draw of ${count(shots, 'example')} per class`);
+  const support = protocol === 'paper' ? { ...drawn, averagesEmbeddings: true as const } : drawn;
   const testRows = source.testRows(support);
   const validation = validationRows(source, testRows[0], settings);
   if (protocol !== 'folds' && protocol !== 'fixed' && !validation)
     return skip('there is no validation split');
   const engine = sharedEngine();
   const { head, textTower, dimension, classes } = source;
-  const given = { support, head, textTower, seed, validation };
-  const task = { ...given, classes: classes.length, dimension, engine, signal };
-  return fitAndTest(source, settings, task, testRows).catch((error) => {
+  // The published code picks the best epoch by the reported rows, whatever it searches constants on.
+  const own = { support, head, textTower, seed, validation: protocol === 'paper' ? testRows[0] : validation };
+  const task = { ...own, classes: classes.length, dimension, engine, signal };
+  return fitAndTest(source, settings, task, { testRows, validation }).catch((error) => {
     if (error instanceof UsageError && error.code === 'method/needs') return skip(error.message);
     throw error;
   });
@@ -137,9 +139,9 @@ async function fitAndTest(
   source: BenchSource,
   settings: CellSettings,
   task: Task & { readonly engine: Engine },
-  testRows: readonly TestRows[],
+  { testRows, validation }: { testRows: readonly TestRows[]; validation?: LabelledRows },
 ): Promise<Cell[]> {
-  const { engine, support, classes, validation, signal } = task;
+  const { engine, support, classes, signal } = task;
   const peak = watchMemory();
   const started = performance.now();
   const wanted = wantedOf(source, settings);
@@ -223,13 +225,17 @@ function selectColumns(scores: Matrix, columns: readonly number[]): Matrix {
   return out;
 }
 
-/** The rows a protocol tunes on: the validation split, at most four of each class of it, or the reported rows themselves. */
+/**
+ * The rows a protocol chooses constants on: the validation split, at most four of each class of it, or as the published code does, the validation
+ * split where there is one, but for ImageNet the reported rows.
+ */
 function validationRows(
-  { val }: BenchSource,
+  source: BenchSource,
   testRows: LabelledRows,
   { protocol, shots, seed }: CellSettings,
 ): LabelledRows | undefined {
-  if (protocol === 'paper') return testRows;
+  const { val } = source;
+  if (protocol === 'paper') return searchesValidation(source) ? val : testRows;
   if (protocol === 'val') return val;
   if (protocol !== 'min4' || !val) return undefined;
   const kept = sampleFewShot({ labels: val.labels }, { shots: Math.min(shots, 4), seed });

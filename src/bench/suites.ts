@@ -1,9 +1,9 @@
 import type { Located } from '../dataset/locate.ts';
 import { ablations } from './ablations.ts';
-import type { BenchSource } from './bench-source.ts';
+import { type BenchSource, isImageNet } from './bench-source.ts';
 import { COSTS } from './published.ts';
 import type { TablePlan } from './table-plan.ts';
-import { type Choices, encoderTables, isImageNet, meanTables, shotsTable } from './tables.ts';
+import { type Choices, encoderTables, meanTables, shotsTable } from './tables.ts';
 import { baseToNewTables, domainTables, unbalancedTables } from './transfer.ts';
 
 /** A table or figure, or a further protocol of the field: which data, and what is done with it. */

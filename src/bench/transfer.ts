@@ -1,8 +1,8 @@
 import { count } from '../words.ts';
-import type { BenchSource } from './bench-source.ts';
+import { type BenchSource, isImageNet } from './bench-source.ts';
 import { DOMAINS, type Published } from './published.ts';
 import type { Part, TablePlan } from './table-plan.ts';
-import { type Choices, described, fewer, isImageNet, largestShots, partOf, trial } from './tables.ts';
+import { type Choices, described, fewer, largestShots, partOf, trial } from './tables.ts';
 import { alsoTestedOn, baseToNew, sharedRows, unbalanced } from './variations.ts';
 
 export function domainTables([source, ...targets]: readonly BenchSource[], choices: Choices): TablePlan[] {

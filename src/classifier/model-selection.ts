@@ -1,14 +1,15 @@
-import { giveWay } from '../abort.ts';
+import { giveWay, inTurns } from '../abort.ts';
 import type { CacheDefaults } from '../encoder/types.ts';
 import type { Engine } from '../engine/types.ts';
 import type { Matrix } from '../math/matrix.ts';
+import type { CacheTensors } from '../methods/cache.ts';
 import { methodById } from '../methods/index.ts';
-import { checkNeeds, type Method, type State } from '../methods/method.ts';
+import { checkNeeds, type Method, prepared, type State } from '../methods/method.ts';
 import { createScorer } from '../methods/score.ts';
 import type { Checkpoint, Task } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
 import { chooseAutomatically } from '../tuning/auto.ts';
-import { paperGrid, tuneAsPublished } from '../tuning/paper.ts';
+import { paperGrid, paperStart, searchTrainedKeys, tuneAsPublished } from '../tuning/paper.ts';
 import { fitWeightsInTurns } from '../tuning/scale.ts';
 import {
   type Choice,
@@ -48,7 +49,7 @@ export interface Rows {
 interface Circumstances {
   /** What suits the encoder. */
   readonly defaults: CacheDefaults;
-  /** The rows that the protocols `val` and `paper` look at. */
+  /** The rows that the protocols `val` and `paper` choose constants on. Those that pick the best epoch are the task's own. */
   readonly validation?: Rows;
   readonly checkpoint?: Checkpoint;
   /** A temperature that is known, or not to be looked for: nothing is left out to find one. */
@@ -77,15 +78,40 @@ export async function fitWanted(
   const isSettled = calibration !== undefined || (isCalibrated(choice) && !method.trains);
   const before = isSettled || validation ? undefined : await bySelfOrFolds(engine, method, task, options);
   await giveWay(task.signal);
-  const state = await method.fit({ ...task, checkpoint }, options);
+  const trained = await method.fit({ ...task, checkpoint }, options);
+  const constants =
+    wanted.tune === 'paper' && trainsKeys(method) && validation
+      ? await constantsOfKeys(engine, method, trained, task, { ...wanted, options }, validation)
+      : {};
+  const state = { ...trained, ...constants };
   const after = !isSettled && validation ? await bySplit(engine, method, state, task, validation) : undefined;
   const protocol = after && wanted.tune;
   return {
     method: method.id,
-    options,
+    options: { ...options, ...constants },
     state,
     choice: { ...choice, ...(protocol && { protocol }), ...before, ...after },
   };
+}
+
+/** A cache whose keys are trained, which the published code searches alpha and beta of afterwards. */
+function trainsKeys({ trains, votes }: Method): boolean {
+  return Boolean(trains && votes);
+}
+
+/** alpha and beta of trained keys, as published: searched on the split, and compared on the rows that picked the best epoch. */
+async function constantsOfKeys(
+  engine: Engine,
+  method: Method,
+  state: State,
+  task: Task,
+  { prompts, options }: { prompts?: string; options: Chosen['options'] },
+  searched: Rows,
+): Promise<{ alpha: number; beta: number }> {
+  const cache = (await inTurns(prepared(method, state, task), task.signal)) as unknown as CacheTensors;
+  const rows = { searched, reported: task.validation ?? searched };
+  const start = options as { alpha: number; beta: number };
+  return searchTrainedKeys(engine, task, cache, start, rows, paperGrid(prompts));
 }
 
 function calibrationOf({ temperature, nll, judges, folds }: Calibration): Calibration {
@@ -183,8 +209,16 @@ async function choose(
   const untuned = Object.fromEntries(own.map((name) => [name, constants[name] ?? defaults[name]]));
   const fixed = { method: id, options: untuned, choice: UNTUNED };
   if (tune === 'fixed') return fixed;
+  if (tune === 'paper' && trainsKeys(method)) {
+    const start = Object.entries(paperStart(prompts)).filter(([name]) => name in method.options);
+    return {
+      method: id,
+      options: Object.fromEntries(start),
+      choice: { ...UNTUNED, protocol: tune, tuned: own },
+    };
+  }
   // A cache that differs from the plain one is tuned by what it says itself.
-  if (method.search && tune !== 'paper') {
+  if (method.search) {
     return searched(engine, method, task, tuningSetOf(task, tune, validation), given, untuned);
   }
   // A method without text is tuned without it, even where the task has a head.

@@ -15,7 +15,7 @@ import {
 } from './golden.fixture.ts';
 import { methodById } from './index.ts';
 import { createScorer, scoreRows } from './score.ts';
-import { keysOf, plainSupport, type Support, type Task } from './task.ts';
+import { keysOf, plainSupport, type Support, selectExamples, type Task } from './task.ts';
 
 const tensors = goldenTensors('tip_adapter/small');
 const small = goldenNumbers('tip_adapter/small');
@@ -121,6 +121,11 @@ describe('the cache', () => {
     };
     const half = Math.fround(Math.SQRT1_2);
     expect([...keysOf(support).data]).toEqual([expect.closeTo(half, 6), expect.closeTo(half, 6)]);
+    const published = keysOf(selectExamples({ ...support, averagesEmbeddings: true }, [0]));
+    expect([...published.data]).toEqual([
+      expect.closeTo(1 / Math.sqrt(5), 6),
+      expect.closeTo(2 / Math.sqrt(5), 6),
+    ]);
   });
 
   it("votes add up to the cache's part, class by class", async () => {

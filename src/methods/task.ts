@@ -19,6 +19,8 @@ export interface Support {
   readonly labels: Int32Array;
   /** What must not be split between a fold's query and its cache, [n]: equal numbers stay together. */
   readonly groups: Int32Array;
+  /** Whether a key is the mean of embeddings as they come, which is how the published code averages views, and not of unit rows. */
+  readonly averagesEmbeddings?: true;
 }
 
 /** The zero-shot classifier: what the text encoder says about each class. */
@@ -162,18 +164,18 @@ export function checkTask({ classes, dimension, support, head }: Task): void {
 
 /**
  * One cache key per example, [n, d] unit rows: the mean of its unit rows over the augmented views, unit again (paper,
- * section 3.1 of the published code's data augmentation); the plain view where no other exists.
+ * section 3.1 of the published code's data augmentation); the plain view where no other exists. With `averagesEmbeddings` the mean of its embeddings.
  */
-export function keysOf({ features, example, view, labels }: Support): Matrix {
-  const unit = unitRows(features);
-  if (isPlain({ example, view, labels })) return unit;
+export function keysOf({ features, example, view, labels, averagesEmbeddings }: Support): Matrix {
+  if (isPlain({ example, view, labels })) return unitRows(features);
+  const rows = averagesEmbeddings ? features : unitRows(features);
   const augmented = new Uint8Array(labels.length);
   for (let r = 0; r < view.length; r++) if (view[r]! > 0) augmented[example[r]!] = 1;
   const sums = matrix(labels.length, features.cols);
   for (let r = 0; r < view.length; r++) {
     if (augmented[example[r]!] && view[r] === 0) continue;
     const target = row(sums, example[r]!);
-    const source = row(unit, r);
+    const source = row(rows, r);
     for (let j = 0; j < source.length; j++) target[j]! += source[j]!;
   }
   return unitRows(sums);
@@ -199,6 +201,7 @@ export function selectExamples(support: Support, examples: readonly number[]): S
   });
   const rows = Array.from(support.example.keys()).filter((r) => renumbered[support.example[r]!]! >= 0);
   return {
+    ...support,
     features: selectRows(support.features, rows),
     example: Int32Array.from(rows, (r) => renumbered[support.example[r]!]!),
     view: Int32Array.from(rows, (r) => support.view[r]!),
@@ -216,6 +219,7 @@ export function joinSupport(a: Support, b: Support): Support {
     return both;
   };
   return {
+    ...a,
     features: concatRows([a.features, b.features]),
     example: join(
       a.example,

@@ -6,7 +6,7 @@ import { matmul, matmulT } from '../graph/products.ts';
 import { sum } from '../graph/reduce.ts';
 import { type Matrix, matrix, selectRows, unitRows } from '../math/matrix.ts';
 import { floatTensor, ofRank, type Tensor } from '../math/tensor.ts';
-import { cacheOrder, cacheTensors, layoutCache } from '../methods/cache.ts';
+import { type CacheTensors, cacheOrder, cacheTensors, layoutCache } from '../methods/cache.ts';
 import type { Folds } from '../methods/folds.ts';
 import { keysOf, plainRows, type Support, type Task } from '../methods/task.ts';
 import type { Affinities } from './alpha-intervals.ts';
@@ -64,13 +64,16 @@ export type ClassSumsAt = (beta: number) => Promise<Matrix>;
 /** Numbers of one chunk of affinities that are sent to the engine at a time. */
 const CHUNK_NUMBERS = 1 << 24;
 
-/** Computes the affinities of the tuning rows once; then class sums for any beta cost one pass of exp. */
+/**
+ * Computes the affinities of the tuning rows once; then class sums for any beta cost one pass of exp. The keys are the examples', or
+ * those of a cache of them that was trained.
+ */
 export async function prepareClassSums(
   engine: Engine,
   { support, classes, signal }: Task,
   { queries, fold, keyFold }: TuningRows,
+  tensors: CacheTensors = cacheTensors(keysOf(support), support.labels, classes),
 ): Promise<{ at: ClassSumsAt; affinities: Affinities; close(): Promise<void> }> {
-  const tensors = cacheTensors(keysOf(support), support.labels, classes);
   const order = cacheOrder(support.labels, classes);
   const [n, d] = ofRank(tensors.keys.shape, 2);
   const [blocks, size] = ofRank(tensors.logValues.shape, 2);

@@ -19,10 +19,13 @@ export {
 export { outOfFold } from './out-of-fold.ts';
 export {
   type PaperGrid,
+  type PaperStart,
   paperGrid,
   paperSearch,
+  paperStart,
   type SearchSurface,
   searchSurface,
+  searchTrainedKeys,
   tuneAsPublished,
 } from './paper.ts';
 export { fitWeights, type Limits, type Weights } from './scale.ts';
