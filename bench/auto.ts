@@ -5,8 +5,7 @@ import { fit } from '../src/classifier/index.ts';
 import { readDataset } from '../src/dataset/read.ts';
 import { createEngine } from '../src/engine/node.ts';
 import type { Engine } from '../src/engine/types.ts';
-import { fromHalf } from '../src/math/half.ts';
-import { dot, type Matrix, matrix, row, selectRows, unitRows } from '../src/math/matrix.ts';
+import { dot, type Matrix, matrixOf, row, selectRows, unitRows } from '../src/math/matrix.ts';
 import { methodById, plainSupport, type Task } from '../src/methods/index.ts';
 import { createScorer } from '../src/methods/score.ts';
 import { resolveOptions } from '../src/options.ts';
@@ -86,7 +85,7 @@ async function measure(
   for (let i = 0; i < scores.rows; i++) {
     const values = Float64Array.from(row(scores, i), (x) => x / temperature);
     const top = Math.max(...values);
-    nll += top + Math.log(values.reduce((sum, v) => sum + Math.exp(v - top), 0)) - values[test.labels[i]];
+    nll += top + Math.log(values.reduce((sum, v) => sum + Math.exp(v - top), 0)) - values[test.labels[i]!]!;
   }
   return { accuracy, text: `${accuracy.toFixed(2)} / ${(nll / scores.rows).toFixed(3)}` };
 }
@@ -131,15 +130,13 @@ function unlike(rows: Rows, support: Rows): Rows {
   const same = (i: number) =>
     support.labels.some((label, j) => label === rows.labels[i] && dot(row(a, i), row(b, j)) >= 0.97);
   const kept = [...rows.labels.keys()].filter((i) => !same(i));
-  return { features: selectRows(rows.features, kept), labels: Int32Array.from(kept, (i) => rows.labels[i]) };
+  return { features: selectRows(rows.features, kept), labels: Int32Array.from(kept, (i) => rows.labels[i]!) };
 }
 
 function rowsOf(dataset: string, file: string): Rows {
   const info = JSON.parse(readFileSync(join(FEATURES, dataset, 'info.json'), 'utf8'));
-  const { dtype, shape, data } = parseNpy(readFileSync(join(FEATURES, dataset, `${file}.npy`)));
-  const values = dtype === 'float16' ? fromHalf(data as Uint16Array) : (data as Float32Array);
-  const labels = Int32Array.from(info.files[`${file}.npy`].labels ?? []);
-  return { features: matrix(shape[0], shape[1], values), labels };
+  const labels = Int32Array.from(info.files[`${file}.npy`].labels);
+  return { features: matrixOf(parseNpy(readFileSync(join(FEATURES, dataset, `${file}.npy`)))), labels };
 }
 
 /** Photos with the built-in encoder, three draws each. */

@@ -35,9 +35,9 @@ export async function benchEncode(): Promise<string[]> {
   const ready: Tensor[] = [];
   for (let i = 0; i < size; i += BATCH) {
     const pixels = await Promise.all(
-      blocks[0]
+      blocks[0]!
         .slice(i, i + BATCH)
-        .map(async (path) => (await loader.load(readFileSync(path), { spec, views: [0], seed: 1 }))[0]),
+        .map(async (path) => (await loader.load(readFileSync(path), { spec, views: [0], seed: 1 }))[0]!),
     );
     ready.push(floatTensor([pixels.length, 3, spec.crop, spec.crop], normalize(pixels, spec)));
   }
@@ -49,13 +49,13 @@ export async function benchEncode(): Promise<string[]> {
         for (const pixel_values of ready) await bare.run({ pixel_values });
       },
       ours: async () => {
-        const items = blocks[block++ % BLOCKS].map((path) => ({
+        const items = blocks[block++ % BLOCKS]!.map((path) => ({
           id: path,
           read: async () => readFileSync(path),
         }));
         await encodeImages(encoder, items, { loader });
       },
-      ...(peer ? { peer: () => peer(blocks[block % BLOCKS]) } : {}),
+      ...(peer ? { peer: () => peer(blocks[block % BLOCKS]!) } : {}),
     },
     BLOCKS,
   );

@@ -17,7 +17,7 @@ export async function photoPaths(count: number): Promise<{ paths: string[]; what
     .filter(isImagePath)
     .sort()
     .map((file) => join(folder, file));
-  const paths = Array.from({ length: count }, (_, i) => files[i % files.length]);
+  const paths = Array.from({ length: count }, (_, i) => files[i % files.length]!);
   const name = existsSync(real) ? 'photos of Caltech-101' : 'pictures of the sample';
   return { paths, what: files.length < count ? `${name} (${files.length}, repeated)` : name };
 }

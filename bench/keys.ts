@@ -28,7 +28,7 @@ export async function benchKeys(): Promise<string[]> {
     const folder = mkdtempSync(join(tmpdir(), 'keys-'));
     const path = join(folder, 'many.safetensors');
     const run = (what: string) => {
-      const part = [...process.execArgv, process.argv[1], '--part', 'keys', what, path, keys];
+      const part = [...process.execArgv, process.argv[1]!, '--part', 'keys', what, path, keys];
       const { status, stdout, stderr } = spawnSync(process.execPath, part, { encoding: 'utf8' });
       if (status !== 0) throw new Error(stderr);
       return stdout.trimEnd();

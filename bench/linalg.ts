@@ -12,7 +12,7 @@ export async function benchLinalg(): Promise<string[]> {
     [3136, 1024],
     [16_000, 16_000],
     [40_000, 4096],
-  ]) {
+  ] as const) {
     const rows = clustered(n);
     const targets = matrix(n, 200);
     for (let i = 0; i < n; i++) targets.data[i * 200 + (i % 200)] = 1;
@@ -33,6 +33,6 @@ function clustered(n: number): Matrix {
   const { normal } = random('clusters', n);
   const centres = Array.from({ length: 200 }, () => Float32Array.from({ length: 512 }, () => 2 + normal()));
   return unitRows(
-    fromRows(Array.from({ length: n }, (_, i) => centres[i % 200].map((x) => x + 0.7 * normal()))),
+    fromRows(Array.from({ length: n }, (_, i) => centres[i % 200]!.map((x) => x + 0.7 * normal()))),
   );
 }

@@ -43,7 +43,7 @@ async function send({ url, pictures, connections, amount, rate, seconds }: Load)
     });
   });
   const [from, to] = [connections, ends.length - 1 - connections];
-  const saturated = to > from ? ((to - from) * 1000) / (ends[to] - ends[from]) : Number.NaN;
+  const saturated = to > from ? ((to - from) * 1000) / (ends[to]! - ends[from]!) : Number.NaN;
   return { seconds: (last - started) / 1000, saturated, took, errors: errors + timeouts };
 }
 

@@ -17,7 +17,7 @@ const parts: Record<string, (args: string[]) => Promise<string[]>> = {
   search: async () => (await import('./search.ts')).benchSearch(),
   keys: async ([what, path, keys]) => {
     const { benchKeys, keysPart } = await import('./keys.ts');
-    return what ? keysPart(what, path, keys as 'int8' | 'half') : benchKeys();
+    return what ? keysPart(what, path!, keys as 'int8' | 'half') : benchKeys();
   },
   clip: async () => (await import('./clip.ts')).benchClip(),
   coop: async () => (await import('./coop.ts')).benchCoop(),
@@ -42,7 +42,7 @@ const groups: Record<string, readonly string[]> = {
 
 const [first, ...rest] = process.argv.slice(2);
 if (first === '--part') {
-  console.log((await parts[rest[0]](rest.slice(1))).join('\n'));
+  console.log((await parts[rest[0]!]!(rest.slice(1))).join('\n'));
 } else {
   const asked = process.argv
     .slice(2)
@@ -57,7 +57,7 @@ if (first === '--part') {
   console.log(machineLine(availableParallelism()));
   for (const name of asked.length > 0 ? asked : Object.keys(parts)) {
     console.log();
-    const args = [...process.execArgv, process.argv[1], '--part', name];
+    const args = [...process.execArgv, process.argv[1]!, '--part', name];
     const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
     if (status !== 0) process.exitCode = 1;
   }

@@ -8,30 +8,33 @@ export function machineLine(threads: number): string {
 }
 
 /** Runs the candidates in turn, A B A B …, after one round of warm-up: a machine that slows down slows all of them. */
-export async function alternate(
-  candidates: Readonly<Record<string, () => Promise<unknown>>>,
+export async function alternate<Candidates extends Readonly<Record<string, () => Promise<unknown>>>>(
+  candidates: Candidates,
   rounds: number,
-): Promise<Record<string, number[]>> {
-  const times = Object.fromEntries(Object.keys(candidates).map((name) => [name, [] as number[]]));
+): Promise<Record<keyof Candidates, number[]>> {
+  const timed = Object.entries(candidates).map(([name, run]) => ({ name, run, times: [] as number[] }));
   for (let round = 0; round <= rounds; round++) {
-    for (const [name, run] of Object.entries(candidates)) {
+    for (const { run, times } of timed) {
       const start = performance.now();
       await run();
-      if (round > 0) times[name].push(performance.now() - start);
+      if (round > 0) times.push(performance.now() - start);
     }
   }
-  return times;
+  return Object.fromEntries(timed.map(({ name, times }) => [name, times])) as Record<
+    keyof Candidates,
+    number[]
+  >;
 }
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 /** Median of the ratios of paired runs, with their smallest and largest. */
 export function ratio(a: readonly number[], b: readonly number[]): string {
-  const ratios = a.map((x, i) => x / b[i]);
+  const ratios = a.map((x, i) => x / b[i]!);
   return `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)})`;
 }
 

@@ -57,7 +57,7 @@ export async function benchPhotos(): Promise<string[]> {
           { title: 'Method', value: (row: Row) => row.method },
           ...shots.map((k, i) => ({
             title: `${k} shots`,
-            value: (row: Row) => row.accuracies[i],
+            value: (row: Row) => row.accuracies[i]!,
             align: 'right' as const,
           })),
         ],

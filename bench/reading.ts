@@ -25,7 +25,7 @@ export function benchReading(): string[] {
   try {
     for (const classes of CLASSES) {
       for (const [what, source] of Object.entries(writeSources(folder, classes))) {
-        const args = [...process.execArgv, process.argv[1], '--part', 'reading', source];
+        const args = [...process.execArgv, process.argv[1]!, '--part', 'reading', source];
         const { stdout, status } = spawnSync(process.execPath, args, { encoding: 'utf8' });
         if (status !== 0) throw new Error(`${source} cannot be read`);
         lines.push(
@@ -65,7 +65,7 @@ function writeSources(folder: string, classes: number): Record<string, string> {
 }
 
 function writeFolders(root: string, paths: readonly string[]): void {
-  for (const folder of new Set(paths.map((path) => path.split('/')[0]))) {
+  for (const folder of new Set(paths.map((path) => path.split('/')[0]!))) {
     mkdirSync(join(root, folder), { recursive: true });
   }
   for (const path of paths) closeSync(openSync(join(root, path), 'w'));

@@ -55,9 +55,9 @@ async function scoreMany(engine: Engine): Promise<string[]> {
       threads: availableParallelism(),
       repeat: 1,
     };
-    const { official_ms, expert_ms } = peer('score', settings);
-    times.official.push(official_ms * SHARE);
-    times.expert.push(expert_ms * SHARE);
+    const figure = peer('score', settings);
+    times.official.push(figure('official_ms') * SHARE);
+    times.expert.push(figure('expert_ms') * SHARE);
   }
   await scorer.close();
   const lines = [

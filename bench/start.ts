@@ -46,7 +46,7 @@ export async function benchStart(): Promise<string[]> {
     `Whole processes, median of ${RUNS}`,
     `  --help                              ${timed(() => ['--help'])}`,
     `  predict, picture in feature cache   ${timed(() => ['predict', file, known])}`,
-    `  predict, picture never seen         ${timed(() => ['predict', file, fresh[next++]])}   (at most 1.5 s)`,
+    `  predict, picture never seen         ${timed(() => ['predict', file, fresh[next++]!])}   (at most 1.5 s)`,
   ];
   rmSync(folder, { recursive: true, force: true });
   return lines;

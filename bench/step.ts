@@ -40,7 +40,7 @@ export async function benchStep(): Promise<string[]> {
     };
     for (let round = 0; round <= ROUNDS; round++) {
       const ours = await timed(() => trainer.step(feeds, 1e-3));
-      const product = await timed(() => bare.run({ f: feeds.f }));
+      const product = await timed(() => bare.run({ f: feeds.f! }));
       if (round === 0) continue;
       times.ours.push(ours);
       // The text head's product belongs to the floor too.
@@ -54,13 +54,13 @@ export async function benchStep(): Promise<string[]> {
         repeat: STEPS,
         threads: availableParallelism(),
       };
-      const { official_ms, expert_ms } = peer('step', settings);
-      times.official.push(official_ms);
-      times.expert.push(expert_ms);
+      const figure = peer('step', settings);
+      times.official.push(figure('official_ms'));
+      times.expert.push(figure('expert_ms'));
     }
     await trainer.close();
     await engine.close();
-    const share = median(times.floor.map((floor, i) => floor / times.ours[i]));
+    const share = median(times.floor.map((floor, i) => floor / times.ours[i]!));
     lines.push(
       `  ${dimension} numbers a key: ${milliseconds(times.ours)}; floor ${milliseconds(times.floor)}, of which it reaches ${Math.round(share * 100)}%`,
     );

@@ -36,7 +36,7 @@ export async function benchStudio(): Promise<string[]> {
 }
 
 const p95 = (values: readonly number[]) =>
-  [...values].sort((a, b) => a - b)[Math.ceil(0.95 * values.length) - 1];
+  [...values].sort((a, b) => a - b)[Math.ceil(0.95 * values.length) - 1]!;
 const spread = (values: readonly number[]) =>
   `${median(values).toFixed(1)} ms, p95 ${p95(values).toFixed(1)} ms`;
 
@@ -85,10 +85,10 @@ async function writeSession(folder: string): Promise<void> {
   );
   const board = Array.from({ length: PICTURES }, (_, i) => {
     // What follows the end of a JPEG makes it another file and the same picture.
-    const bytes = Buffer.concat([drawn[i % CLASSES], Buffer.from(String(i))]);
+    const bytes = Buffer.concat([drawn[i % CLASSES]!, Buffer.from(String(i))]);
     const hash = createHash('sha256').update(bytes).digest('hex');
     writeFileSync(join(pictures, hash), bytes);
-    writeFileSync(join(thumbnails, `${hash}.jpg`), drawn[i % CLASSES]);
+    writeFileSync(join(thumbnails, `${hash}.jpg`), drawn[i % CLASSES]!);
     return { hash, name: `${i}.jpg`, classId: `c${i % CLASSES}` };
   });
   const settings = { method: 'tip-adapter', reject: 0 };

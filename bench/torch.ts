@@ -9,7 +9,7 @@ const PYTHON = '/usr/bin/python3';
 const SLOW = 3;
 
 /** What PyTorch needs for the same work, in the same minute: medians in milliseconds as its script prints them. */
-export type Peer = (work: string, settings: Record<string, number | true>) => Record<string, number>;
+export type Peer = (work: string, settings: Record<string, number | true>) => (figure: string) => number;
 
 /** PyTorch beside us, or in words why it is not here. */
 export function torchPeer(): Peer | string {
@@ -24,9 +24,14 @@ export function torchPeer(): Peer | string {
       value === true ? [`--${name}`] : [`--${name}`, String(value)],
     );
     const line = execFileSync(PYTHON, [PEERS, work, ...flags], { encoding: 'utf8' });
-    return JSON.parse(line) as Record<string, number>;
+    const figures = JSON.parse(line) as Record<string, unknown>;
+    return (figure) => {
+      const value = figures[figure];
+      if (typeof value === 'number') return value;
+      throw new Error(`${PEERS} ${work} gives no ${figure}: ${line}`);
+    };
   };
-  const { gflops } = run('gemm', { m: 256, n: 2000, d: 1024, threads: 1, repeat: 3 });
+  const gflops = run('gemm', { m: 256, n: 2000, d: 1024, threads: 1, repeat: 3 })('gflops');
   if (gflops > SLOW) return run;
   return `PyTorch is not measured: its products run at ${gflops} GFLOP/s here, on a BLAS without vector code (Debian: install libopenblas0-pthread)`;
 }

@@ -129,7 +129,7 @@ function tableOf(source: BenchSource) {
 
 /** The columns as published; numbers in ascending order. */
 function columnsOf({ rows }: Published): string[] {
-  const columns = Object.keys(rows[0].values);
+  const columns = Object.keys(rows[0]!.values);
   return columns.every((column) => Number.isFinite(Number(column)))
     ? columns.sort((a, b) => Number(a) - Number(b))
     : columns;

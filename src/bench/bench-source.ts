@@ -34,7 +34,7 @@ export interface BenchSource {
   draw(shots: number, seed: number): Support | undefined;
   readonly val?: LabelledRows;
   /** The rows that are reported, for a draw; `how` says which they are. */
-  testRows(support: Support): readonly TestRows[];
+  testRows(support: Support): readonly [TestRows, ...TestRows[]];
   /** Whether those rows are others for another draw. */
   readonly testsByDraw?: boolean;
   readonly how: string;

@@ -91,10 +91,10 @@ describe('bench', () => {
   it('keeps finished cells, and computes them again where the data changed', async () => {
     const cells = join(output, 'cells');
     const before = readdirSync(cells).length;
-    const old = readFileSync(join(cells, readdirSync(cells)[0]), 'utf8');
+    const old = readFileSync(join(cells, readdirSync(cells)[0]!), 'utf8');
     await bench(...common);
     expect(readdirSync(cells)).toHaveLength(before);
-    expect(readFileSync(join(cells, readdirSync(cells)[0]), 'utf8')).toBe(old);
+    expect(readFileSync(join(cells, readdirSync(cells)[0]!), 'utf8')).toBe(old);
     dump('made', (_, files) => {
       files['test.npy'] = npy(
         rowsOf(
@@ -142,7 +142,7 @@ describe('a dump of features', () => {
       'not a number',
       'row 1 holds NaN',
       (_: Record<string, unknown>, files: Record<string, Buffer>) =>
-        files['test.npy'].writeFloatLE(Number.NaN, files['test.npy'].length - 60 * 32 + 36),
+        files['test.npy']!.writeFloatLE(Number.NaN, files['test.npy']!.length - 60 * 32 + 36),
     ],
     [
       'another width',
@@ -155,14 +155,14 @@ describe('a dump of features', () => {
       'a label too large',
       'row 0 has label 7',
       (info: Record<string, unknown>) => {
-        (info.files as Record<string, { labels: number[] }>)['val.npy'].labels[0] = 7;
+        (info.files as Record<string, { labels: number[] }>)['val.npy']!.labels[0] = 7;
       },
     ],
     [
       'too few labels',
       '18 rows and 17 labels',
       (info: Record<string, unknown>) => {
-        (info.files as Record<string, { labels: number[] }>)['val.npy'].labels.pop();
+        (info.files as Record<string, { labels: number[] }>)['val.npy']!.labels.pop();
       },
     ],
     [
@@ -181,7 +181,7 @@ describe('a dump of features', () => {
       'a row of zeros',
       'row 2 is all zeros',
       (_: Record<string, unknown>, files: Record<string, Buffer>) => {
-        files['test.npy'].fill(0, files['test.npy'].length - 58 * 32, files['test.npy'].length - 57 * 32);
+        files['test.npy']!.fill(0, files['test.npy']!.length - 58 * 32, files['test.npy']!.length - 57 * 32);
       },
     ],
     [
@@ -230,10 +230,10 @@ describe('a dump of features', () => {
     const other = await readFeatureDump(
       dump('other kinds', (info, files) => {
         const own = info.files as Record<string, { labels: number[] }>;
-        files['val.labels.npy'] = npyLabels(own['val.npy'].labels);
+        files['val.labels.npy'] = npyLabels(own['val.npy']!.labels);
         files['test.safetensors'] = safetensors({
-          features: featuresTensor(rowsOf(own['test.npy'].labels, 'test.npy')),
-          labels: labelsTensor([60], own['test.npy'].labels),
+          features: featuresTensor(rowsOf(own['test.npy']!.labels, 'test.npy')),
+          labels: labelsTensor([60], own['test.npy']!.labels),
         });
         forget('test.npy', info, files);
         delete (own as Record<string, unknown>)['val.npy'];
@@ -246,7 +246,7 @@ describe('a dump of features', () => {
   it('says which classes a table lacks and that rows are not of unit length', async () => {
     const { findings } = await readFeatureDump(
       dump('odd', (info, files) => {
-        (info.files as Record<string, { labels: number[] }>)['val.npy'].labels.fill(0);
+        (info.files as Record<string, { labels: number[] }>)['val.npy']!.labels.fill(0);
         const rows = rowsOf([0, 1, 2], 'text');
         files['text.npy'] = npy(
           matrix(
@@ -293,7 +293,7 @@ describe('summaries', () => {
       [0.9, 2],
       [0.6, 2],
     ]);
-    const [pair] = pairBest(entries);
+    const pair = pairBest(entries)[0]!;
     // Six rows on which only `a` is right: 2 / 2^6.
     expect(pair).toMatchObject({ better: 'a', worse: 'b' });
     expect(pair.p).toBeCloseTo(2 / 64, 10);

@@ -139,7 +139,7 @@ async function fitAndTest(
   source: BenchSource,
   settings: CellSettings,
   task: Task & { readonly engine: Engine },
-  { testRows, validation }: { testRows: readonly TestRows[]; validation?: LabelledRows },
+  { testRows, validation }: { testRows: ReturnType<BenchSource['testRows']>; validation?: LabelledRows },
 ): Promise<Cell[]> {
   const { engine, support, classes, signal } = task;
   const peak = watchMemory();
@@ -219,7 +219,7 @@ function selectColumns(scores: Matrix, columns: readonly number[]): Matrix {
   for (let i = 0; i < scores.rows; i++) {
     const [to, from] = [row(out, i), row(scores, i)];
     columns.forEach((column, j) => {
-      to[j] = from[column];
+      to[j] = from[column]!;
     });
   }
   return out;
@@ -239,5 +239,5 @@ function validationRows(
   if (protocol === 'val') return val;
   if (protocol !== 'min4' || !val) return undefined;
   const kept = sampleFewShot({ labels: val.labels }, { shots: Math.min(shots, 4), seed });
-  return { features: selectRows(val.features, kept), labels: Int32Array.from(kept, (i) => val.labels[i]) };
+  return { features: selectRows(val.features, kept), labels: Int32Array.from(kept, (i) => val.labels[i]!) };
 }

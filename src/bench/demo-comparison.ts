@@ -109,7 +109,7 @@ export async function demonstrate(data: string | undefined, options: DemoOptions
       train: fitted.data.examples.length,
       test,
       rows,
-      best: rows[rows.length - 1],
+      best: rows.at(-1)!,
       encodeSeconds,
       close: async () => {
         await fitted.close();

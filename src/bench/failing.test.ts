@@ -126,6 +126,14 @@ describe('a data set without an example', () => {
     return openSource(located, { encoder: '-', shots: 2, seeds: [1], testOnly: true });
   };
 
+  it('is refused where it has no rows to test on, too', async () => {
+    write('none/imagenetv2', {});
+    const located = { path: join(root, 'none/imagenetv2'), name: 'imagenetv2', kind: 'features' } as const;
+    await expect(
+      openSource(located, { encoder: '-', shots: 2, seeds: [1], testOnly: true }),
+    ).rejects.toMatchObject({ code: 'bench/no-test', message: 'imagenetv2 has no rows to test on' });
+  });
+
   it('has zero-shot alone, without shots; other methods say what they lack', async () => {
     prepared();
     const { runTables } = await import('./run.ts');
@@ -147,11 +155,11 @@ describe('a data set without an example', () => {
         expect(failed).toBeUndefined();
       }
     }
-    expect(finished[0].plan.columns).toEqual(['0']);
-    expect(finished[0].missing).toEqual(['1, 2 shots: there are no examples to learn from']);
-    const [table] = unbalancedTables(source, choices);
-    expect(table.trials).toEqual([]);
-    expect(table.missing).toEqual(['2 shots: imagenetv2 has no examples to learn from']);
+    expect(finished[0]!.plan.columns).toEqual(['0']);
+    expect(finished[0]!.missing).toEqual(['1, 2 shots: there are no examples to learn from']);
+    expect(unbalancedTables(source, choices)).toMatchObject([
+      { trials: [], missing: ['2 shots: imagenetv2 has no examples to learn from'] },
+    ]);
   });
 
   it.each([[[]], [['--suite', 'base-to-new']], [['--suite', 'unbalanced']], [['--suite', 'domain']]])(
@@ -184,7 +192,7 @@ describe('the fingerprint of features', () => {
         (bytes) => {
           const changed = Buffer.from(bytes);
           // The least bit of a feature, or the class of the last row.
-          changed[file.includes('labels') ? changed.length - 8 : changed.length - 4] ^= 1;
+          changed[file.includes('labels') ? changed.length - 8 : changed.length - 4]! ^= 1;
           return changed;
         },
       ]);

@@ -2,6 +2,7 @@ import { type FeatureDump, type LabelledRows, readFeatureDump } from '../dataset
 import { sampleFewShot } from '../dataset/few-shot.ts';
 import type { Located } from '../dataset/locate.ts';
 import { CLIP_DEFAULTS } from '../encoder/registry.ts';
+import { DataError } from '../errors.ts';
 import { dot, row, selectRows, unitRows } from '../math/matrix.ts';
 import { plainSupport, type Support, selectExamples } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
@@ -17,6 +18,12 @@ export async function openFeatures(
   const { encoder, classes, dimension, draws, train, findings } = dump;
   const test = dump.test ?? dump.val;
   const largest = Math.max(0, ...draws.keys());
+  const tested = test ?? draws.get(largest);
+  if (!tested)
+    throw new DataError(`${dump.name} has no rows to test on`, {
+      code: 'bench/no-test',
+      hint: 'Put test.npy, with the class of every row, into the folder.',
+    });
   return {
     name: known?.title ?? name,
     known,
@@ -35,7 +42,7 @@ export async function openFeatures(
     draw: (shots, seed) => drawOf(dump, shots, seed),
     // Rows that are reported are not for tuning too.
     val: dump.test ? dump.val : undefined,
-    testRows: (support) => [{ on: '', ...(test ?? others(draws.get(largest) as LabelledRows, support)) }],
+    testRows: (support) => [{ on: '', ...(test ?? others(tested, support)) }],
     testsByDraw: test === undefined,
     how: dump.test
       ? 'test rows'
@@ -74,7 +81,7 @@ function others({ features, labels }: LabelledRows, support: Support): LabelledR
   const kept = [...labels.keys()].filter((i) =>
     support.labels.every((label, k) => label !== labels[i] || dot(row(rows, i), row(keys, k)) < SAME),
   );
-  return { features: selectRows(features, kept), labels: Int32Array.from(kept, (i) => labels[i]) };
+  return { features: selectRows(features, kept), labels: Int32Array.from(kept, (i) => labels[i]!) };
 }
 
 /** Sha256 (hex) of every number and name that a dump's cells come from. */

@@ -44,7 +44,7 @@ describe('measures of scores', () => {
         for (let c = 0; c < head.rows; c++) {
           let sum = 0;
           for (let j = 0; j < images.cols; j++)
-            sum += images.data[i * images.cols + j] * head.data[c * head.cols + j];
+            sum += images.data[i * images.cols + j]! * head.data[c * head.cols + j]!;
           scores.data[i * head.rows + c] = 100 * sum;
         }
       const measured = measureScores(scores, val!.labels, 1);

@@ -21,7 +21,7 @@ export function measureScores(scores: Matrix, labels: Int32Array, temperature: n
   let surprise = 0;
   for (let i = 0; i < scores.rows; i++) {
     const scaled = Float64Array.from(row(scores, i), (x) => x / temperature);
-    surprise += logSumExp(scaled) - scaled[labels[i]];
+    surprise += logSumExp(scaled) - scaled[labels[i]!]!;
   }
   return {
     nll: surprise / scores.rows,

@@ -118,8 +118,8 @@ describe('bench on pictures with a small encoder', () => {
       const from = (split: string) => join(root, 'photos', split, label);
       const imagenet = join(root, 'data', 'imagenet', 'images');
       const v2 = join(root, 'data', 'imagenetv2', 'imagenetv2-matched-frequency-format-val');
-      await cp(from('train'), join(imagenet, 'train', ids[i]), { recursive: true });
-      await cp(from('test'), join(imagenet, 'val', ids[i]), { recursive: true });
+      await cp(from('train'), join(imagenet, 'train', ids[i]!), { recursive: true });
+      await cp(from('test'), join(imagenet, 'val', ids[i]!), { recursive: true });
       await cp(from('val'), join(v2, String(i)), { recursive: true });
     }
     for (const folder of ['imagenet', 'imagenetv2'])
@@ -192,7 +192,7 @@ describe('bench on pictures with a small encoder', () => {
       other(0, 2, 'val'),
       other(last, 2, 'val'),
       other(0, 3, 'burst'),
-      other(1, 0, rows[0][0].replace('0.png', '3.png')).filter((_, i) => i !== 3),
+      other(1, 0, rows[0]![0]!.replace('0.png', '3.png')).filter((_, i) => i !== 3),
     ]) {
       await write(changed);
       seen.push(await fingerprint());

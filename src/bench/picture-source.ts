@@ -59,7 +59,7 @@ export async function openPictures({ path, known }: Located, options: OpenOption
       const drawn = sampleFewShot(dataset, { shots: k, seed, split: 'train' });
       return selectExamples(
         support,
-        drawn.flatMap((i) => place.get(dataset.examples[i].id) ?? []),
+        drawn.flatMap((i) => place.get(dataset.examples[i]!.id) ?? []),
       );
     },
     val: tuned.kept.length > 0 ? rowsOf(tuned) : undefined,
@@ -151,7 +151,7 @@ const PLAIN = 'a photo of a {}.';
 /** Every picture of any draw, in the order of the data set. */
 function poolOf(dataset: Dataset, shots: number, seeds: readonly number[]): Example[] {
   const drawn = new Set(seeds.flatMap((seed) => sampleFewShot(dataset, { shots, seed, split: 'train' })));
-  return [...drawn].sort((a, b) => a - b).map((i) => dataset.examples[i]);
+  return [...drawn].sort((a, b) => a - b).map((i) => dataset.examples[i]!);
 }
 
 function ofSplit({ examples }: Dataset, split: Split): Example[] {
@@ -175,7 +175,7 @@ async function supportOf(
       : { groups: [] };
   return {
     features,
-    example: Int32Array.from(rows, ({ item }) => position.get(item) as number),
+    example: Int32Array.from(rows, ({ item }) => position.get(item)!),
     view: Int32Array.from(rows, ({ view }) => view),
     labels: Int32Array.from(kept, ({ label }) => label),
     groups: Int32Array.from(repeats.groups),
@@ -187,8 +187,8 @@ function rowsOf(
   { features, hashes, kept }: Readable,
   without: ReadonlySet<string> = new Set(),
 ): LabelledRows {
-  const own = [...kept.keys()].filter((i) => !without.has(hashes[i]));
-  return { features: selectRows(features, own), labels: Int32Array.from(own, (i) => kept[i].label) };
+  const own = [...kept.keys()].filter((i) => !without.has(hashes[i]!));
+  return { features: selectRows(features, own), labels: Int32Array.from(own, (i) => kept[i]!.label) };
 }
 
 /** Pictures that are encoded anew to take the time. */

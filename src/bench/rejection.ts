@@ -41,34 +41,32 @@ export async function rejectionAuroc(
 
 /** The task with some of its classes only, renumbered in the given order. */
 function amongClasses(task: Task, kept: readonly number[]): Task {
+  const { textTower } = task;
   const number = new Int32Array(task.classes).fill(-1);
   kept.forEach((from, to) => {
     number[from] = to;
   });
   const support = selectExamples(
     task.support,
-    [...task.support.labels.keys()].filter((i) => number[task.support.labels[i]] >= 0),
+    [...task.support.labels.keys()].filter((i) => number[task.support.labels[i]!]! >= 0),
   );
   return {
     ...task,
     // Their labels are in the old numbering, and nothing is chosen any more.
     validation: undefined,
     classes: kept.length,
-    support: { ...support, labels: support.labels.map((label) => number[label]) },
+    support: { ...support, labels: support.labels.map((label) => number[label]!) },
     head: task.head && headAmong(task.head, kept, number),
-    textTower: task.textTower && {
-      ...task.textTower,
-      names: kept.map((c) => (task.textTower as NonNullable<Task['textTower']>).names[c]),
-    },
+    textTower: textTower && { ...textTower, names: kept.map((c) => textTower.names[c]!) },
   };
 }
 
 function headAmong(head: TextHead, kept: readonly number[], number: Int32Array): TextHead {
-  const prompts = [...head.promptClass.keys()].filter((p) => number[head.promptClass[p]] >= 0);
+  const prompts = [...head.promptClass.keys()].filter((p) => number[head.promptClass[p]!]! >= 0);
   return {
     ...head,
     weights: selectRows(head.weights, kept),
     promptFeatures: selectRows(head.promptFeatures, prompts),
-    promptClass: Int32Array.from(prompts, (p) => number[head.promptClass[p]]),
+    promptClass: Int32Array.from(prompts, (p) => number[head.promptClass[p]!]!),
   };
 }

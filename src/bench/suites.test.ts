@@ -147,11 +147,10 @@ describe('suites', () => {
       ['prompts', 6],
       ['trained', 2],
     ]);
-    expect(tables[3].missing).toContain('32 shots: not available');
-    expect(tables[5].missing).toContain('trained values: no method here trains them');
-    const [alpha] = tables;
-    const zero = tables[2].numbers.find(({ column }) => column === '0');
-    expect(alpha.numbers[0]).toMatchObject({ column: '0', accuracy: zero?.accuracy });
+    expect(tables[3]!.missing).toContain('32 shots: not available');
+    expect(tables[5]!.missing).toContain('trained values: no method here trains them');
+    const zero = tables[2]!.numbers.find(({ column }) => column === '0');
+    expect(tables[0]!.numbers[0]).toMatchObject({ column: '0', accuracy: zero?.accuracy });
   });
 
   it('without their own data take what is given, and say so', async () => {

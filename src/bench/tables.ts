@@ -1,3 +1,4 @@
+import { groupBy } from '../dataset/groups.ts';
 import { count, plural } from '../words.ts';
 import { type BenchSource, isImageNet, searchesValidation } from './bench-source.ts';
 import type { BenchProtocol, CellSettings } from './cell.ts';
@@ -21,7 +22,7 @@ export function shotsTable(source: BenchSource, choices: Choices): TablePlan {
   const why =
     had.length > 0
       ? 'no class has so many examples, or there is no such draw'
-      : shots[0] > 0
+      : shots[0]! > 0
         ? `not available; ${shots} used instead`
         : 'there are no examples to learn from';
   return {
@@ -54,7 +55,7 @@ function absent(shots: readonly number[], why: string): string[] {
 
 /** A number of shots changes nothing for a method that looks at no example, where it is tested on the same rows. */
 function shotsOf({ testsByDraw }: BenchSource, method: string, k: number, all: readonly number[]): number {
-  return !learnsFromExamples(method) && !testsByDraw ? all[0] : k;
+  return !learnsFromExamples(method) && !testsByDraw ? all[0]! : k;
 }
 
 export function trial(row: string, column: string, ...parts: readonly Part[]): Trial {
@@ -145,25 +146,28 @@ function backbone(encoder: string): string {
 
 /** One table for each data set, its columns the encoders. */
 export function encoderTables(sources: readonly BenchSource[], choices: Choices): TablePlan[] {
-  const names = [...new Set(sources.map(({ name }) => name))];
-  return names.map((name) => {
-    const own = sources.filter((source) => source.name === name);
-    const most = Math.max(...choices.shots);
-    const shots = own.map((source) => largestShots(source, most));
-    const columns = own.map(({ encoder }) => backbone(encoder));
-    const wanted = isImageNet(own[0]) ? Object.keys(BACKBONES.rows[0].values) : [];
+  const most = Math.max(...choices.shots);
+  return [...groupBy(sources, ({ name }) => name)].map(([name, own]) => {
+    const first = own[0]!;
+    const measured = own.map((source) => {
+      return { source, column: backbone(source.encoder), shots: largestShots(source, most) };
+    });
+    const columns = measured.map(({ column }) => column);
+    const wanted = isImageNet(first) ? Object.keys(BACKBONES.rows[0]!.values) : [];
     return {
       title: `${name}: encoders`,
-      how: `Evaluated on ${own[0].how}; ${tunedOn(choices.protocol, own)}.`,
+      how: `Evaluated on ${first.how}; ${tunedOn(choices.protocol, own)}.`,
       axis: 'encoder',
       columns: [...columns, ...wanted.filter((column) => !columns.includes(column))],
       trials: choices.methods.flatMap((method) =>
-        own.map((source, i) => trial(method, columns[i], partOf(source, choices, method, shots[i]))),
+        measured.map(({ source, column, shots }) =>
+          trial(method, column, partOf(source, choices, method, shots)),
+        ),
       ),
-      ...(isImageNet(own[0]) && { published: BACKBONES }),
+      ...(isImageNet(first) && { published: BACKBONES }),
       missing: [
-        ...shots.flatMap((k, i) =>
-          k < most ? [`${count(most, 'shot')} of ${columns[i]}: ${k} used instead`] : [],
+        ...measured.flatMap(({ column, shots }) =>
+          shots < most ? [`${count(most, 'shot')} of ${column}: ${shots} used instead`] : [],
         ),
         ...wanted.filter((column) => !columns.includes(column)).map((column) => `${column}: no features`),
       ],

@@ -6,6 +6,7 @@ import { type Choices, described, fewer, largestShots, partOf, trial } from './t
 import { alsoTestedOn, baseToNew, sharedRows, unbalanced } from './variations.ts';
 
 export function domainTables([source, ...targets]: readonly BenchSource[], choices: Choices): TablePlan[] {
+  if (!source) return [];
   const fitting = targets.filter(
     (target) => target.dimension === source.dimension && sharedRows(source, target).labels.length > 0,
   );

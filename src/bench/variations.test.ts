@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { CLIP_DEFAULTS } from '../encoder/registry.ts';
 import { dot, matrix, row } from '../math/matrix.ts';
 import { countByClass, plainSupport } from '../methods/task.ts';
-import type { BenchSource } from './bench-source.ts';
+import type { BenchSource, TestRows } from './bench-source.ts';
 import { rowsOf } from './dump.fixture.ts';
 import { alsoTestedOn, baseToNew, sharedRows, unbalanced, withCacheSize } from './variations.ts';
 
@@ -39,7 +39,7 @@ describe('variations of a source', () => {
     expect(varied.val?.labels).toEqual(Int32Array.of(4));
     const support = varied.draw(2, 1)!;
     expect(new Set(support.labels)).toEqual(new Set([4, 3, 2]));
-    const [all, base, fresh] = varied.testRows(support);
+    const [all, base, fresh] = varied.testRows(support) as [TestRows, TestRows, TestRows];
     expect(base).toMatchObject({ on: 'base', among: [4, 3, 2] });
     expect(fresh).toMatchObject({ on: 'new', among: [1, 0] });
     expect([...fresh.labels]).toEqual([0, 0, 0, 1, 1, 1]);
@@ -70,10 +70,10 @@ describe('variations of a source', () => {
     const varied = unbalanced(source());
     const support = varied.draw(9, 3)!;
     const counts = countByClass(support.labels, CLASSES.length);
-    const [all, rarest, frequent] = varied.testRows(support);
+    const [all, rarest, frequent] = varied.testRows(support) as [TestRows, TestRows, TestRows];
     expect(all.labels).toHaveLength(15);
-    expect(counts[rarest.labels[0]]).toBe(1);
-    expect(counts[frequent.labels[0]]).toBe(9);
+    expect(counts[rarest.labels[0]!]).toBe(1);
+    expect(counts[frequent.labels[0]!]).toBe(9);
   });
 
   it('a smaller cache holds unit means of all the examples', () => {
@@ -83,11 +83,11 @@ describe('variations of a source', () => {
     for (let c = 0; c < 5; c++) {
       const own = row(one.features, c);
       const sum = Float64Array.from(own, (_, j) =>
-        [0, 1, 2, 3].reduce((total, i) => total + row(whole.features, 4 * c + i)[j], 0),
+        [0, 1, 2, 3].reduce((total, i) => total + row(whole.features, 4 * c + i)[j]!, 0),
       );
       const length = Math.sqrt(dot(sum, sum));
       own.forEach((x, j) => {
-        expect(x).toBeCloseTo(sum[j] / length, 5);
+        expect(x).toBeCloseTo(sum[j]! / length, 5);
       });
     }
     expect(countByClass(withCacheSize(source(), 3).draw(4, 1)!.labels, 5)).toEqual(

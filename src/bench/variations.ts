@@ -28,7 +28,7 @@ export function withCacheSize(source: BenchSource, size: number): BenchSource {
 
 function merged(support: Support, size: number, seed: number): Support {
   const keys = keysOf(support);
-  const byClass = groupBy(support.labels.keys(), (i) => support.labels[i]);
+  const byClass = groupBy(support.labels.keys(), (i) => support.labels[i]!);
   const parts = [...byClass].flatMap(([label, examples]) => {
     const order = random('cache size', seed, label).shuffle(examples);
     return Array.from({ length: Math.min(size, order.length) }, (_, part) => ({
@@ -41,7 +41,7 @@ function merged(support: Support, size: number, seed: number): Support {
     const mean = row(means, p);
     for (const example of examples)
       row(keys, example).forEach((x, j) => {
-        mean[j] += x / examples.length;
+        mean[j]! += x / examples.length;
       });
   });
   return plainSupport(
@@ -60,10 +60,11 @@ export function withOnePrompt(source: BenchSource): BenchSource | undefined {
 export function alsoTestedOn(source: BenchSource, targets: readonly BenchSource[]): BenchSource {
   const rows = targets.map((target) => sharedRows(source, target));
   return varied(source, `judged on ${targets.map(({ fingerprint }) => fingerprint).join()}`, {
-    testRows: (support) => [
-      ...source.testRows(support).map((own) => ({ ...own, on: source.name })),
-      ...rows.map(({ on, features, labels }) => ({ on, features, labels })),
-    ],
+    testRows: (support) => {
+      const [all, ...others] = source.testRows(support);
+      const own = (some: TestRows) => ({ ...some, on: source.name });
+      return [own(all), ...others.map(own), ...rows.map(({ leftOut, ...shared }) => shared)];
+    },
   });
 }
 
@@ -75,14 +76,14 @@ export function sharedRows(
   const [{ features, labels }] = target.testRows(plainSupport(matrix(0, target.dimension), []));
   const same =
     source.classes.length === target.classes.length &&
-    source.classes.every((name, c) => nameKey(name) === nameKey(target.classes[c]));
+    source.classes.every((name, c) => nameKey(name) === nameKey(target.classes[c]!));
   const number = new Map(source.classes.map((name, c) => [nameKey(name), c]));
   const to = target.classes.map((name, c) => (same ? c : (number.get(nameKey(name)) ?? -1)));
-  const kept = [...labels.keys()].filter((i) => to[labels[i]] >= 0);
+  const kept = [...labels.keys()].filter((i) => to[labels[i]!]! >= 0);
   return {
     on: target.name,
     features: selectRows(features, kept),
-    labels: Int32Array.from(kept, (i) => to[labels[i]]),
+    labels: Int32Array.from(kept, (i) => to[labels[i]!]!),
     leftOut: labels.length - kept.length,
   };
 }
@@ -108,7 +109,7 @@ export function baseToNew(source: BenchSource): BenchSource {
         support &&
         selectExamples(
           support,
-          [...support.labels.keys()].filter((i) => isBase.has(support.labels[i])),
+          [...support.labels.keys()].filter((i) => isBase.has(support.labels[i]!)),
         )
       );
     },
@@ -137,7 +138,7 @@ export function unbalanced(source: BenchSource): BenchSource {
     testRows: (support) => {
       const [all] = source.testRows(support);
       const counts = source.classes.map((_, c) => support.labels.filter((label) => label === c).length);
-      const ranked = [...counts.keys()].sort((a, b) => counts[a] - counts[b] || a - b);
+      const ranked = [...counts.keys()].sort((a, b) => counts[a]! - counts[b]! || a - b);
       const third = Math.max(1, Math.floor(ranked.length / 3));
       return [
         { ...all, on: 'all' },
@@ -150,14 +151,14 @@ export function unbalanced(source: BenchSource): BenchSource {
 
 function ofClasses({ features, labels }: LabelledRows, classes: readonly number[]): LabelledRows {
   const isOne = new Set(classes);
-  const kept = [...labels.keys()].filter((i) => isOne.has(labels[i]));
-  return { features: selectRows(features, kept), labels: Int32Array.from(kept, (i) => labels[i]) };
+  const kept = [...labels.keys()].filter((i) => isOne.has(labels[i]!));
+  return { features: selectRows(features, kept), labels: Int32Array.from(kept, (i) => labels[i]!) };
 }
 
 function thinned(support: Support, shots: number, classes: number, seed: number): Support {
   const draw = random('unbalanced', seed);
   const rank = draw.shuffle(Array.from({ length: classes }, (_, c) => c));
-  const byClass = groupBy(support.labels.keys(), (i) => support.labels[i]);
+  const byClass = groupBy(support.labels.keys(), (i) => support.labels[i]!);
   const kept = rank.flatMap((c, place) => {
     const wanted = Math.max(1, Math.round(shots ** (1 - place / Math.max(1, classes - 1))));
     return draw.shuffle(byClass.get(c) ?? []).slice(0, wanted);

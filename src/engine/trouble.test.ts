@@ -140,7 +140,7 @@ describe('a device that is not there', () => {
     const refused = (await examineDevices()).filter((each) => each.refused !== undefined);
     expect(refused.map(({ device }) => device)).not.toContain('cpu');
     expect(refused.length).toBeGreaterThan(0);
-    const [{ device }] = refused;
+    const { device } = refused[0]!;
     const lines: string[] = [];
     const own = createEngine({ device, threads: 1, note: (line) => lines.push(line) });
     const sessions = await Promise.all([own.compile({ y: exp(x) }), own.compile({ y: exp(x) })]);

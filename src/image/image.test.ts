@@ -120,7 +120,7 @@ describe('the centre crop', () => {
       [7, 0],
       [9, 2],
       [11, 2],
-    ]) {
+    ] as const) {
       const picture = noise(width, 6);
       const { data } = cropView(picture, spec, 0, 0, '');
       expect([...data.subarray(0, 18)]).toEqual([...picture.data.subarray(first * 3, first * 3 + 18)]);
@@ -214,7 +214,7 @@ describe('decoding', () => {
   });
 
   it('goes on after a refusal', async () => {
-    const [pixels] = await loader.load(await base.png().toBuffer(), request);
+    const pixels = (await loader.load(await base.png().toBuffer(), request))[0]!;
     expect([...pixels.data.subarray(0, 3)]).toEqual([0xc0, 0x40, 0x20]);
   });
 
@@ -226,8 +226,8 @@ describe('decoding', () => {
     ['TIFF', () => base.tiff().toBuffer()],
     ['AVIF', () => base.avif().toBuffer()],
   ])('reads %s as 8-bit RGB of about the right colour', async (_, make) => {
-    const { data } = (await loader.load(await make(), request))[0];
-    const off = [0xc0, 0x40, 0x20].map((level, k) => Math.abs(data[k] - level));
+    const { data } = (await loader.load(await make(), request))[0]!;
+    const off = [0xc0, 0x40, 0x20].map((level, k) => Math.abs(data[k]! - level));
     expect(Math.max(...off)).toBeLessThan(40);
   });
 
@@ -238,7 +238,7 @@ describe('decoding', () => {
       .toColourspace('b-w')
       .tiff({ bitdepth: 1, compression: 'none' })
       .toBuffer();
-    const [pixels] = await loader.load(bits, request);
+    const pixels = (await loader.load(bits, request))[0]!;
     expect(new Set(pixels.data)).toEqual(new Set([0, 255]));
   });
 
@@ -289,7 +289,7 @@ describe('decoding', () => {
     expect([near(at(5, 5), [32, 64, 192]), near(at(40, 25), [192, 64, 32])]).toEqual([true, true]);
     await expect(decode(heic.subarray(0, 300))).rejects.toMatchObject({ code: 'image/truncated' });
     await expect(decode(heic, { maxPixels: 1000 })).rejects.toMatchObject({ code: 'image/too-large' });
-    const [crop] = await loader.load(heic, request);
+    const crop = (await loader.load(heic, request))[0]!;
     expect(near([...crop.data.subarray(0, 3)], [32, 64, 192])).toBe(true);
   });
 
@@ -337,7 +337,7 @@ function cutTiff(): Buffer {
     [277, 1],
     [278, 64],
     [279, 64 * 64],
-  ];
+  ] as const;
   const tiff = Buffer.alloc(122 + 1000, 0x7f);
   tiff.write('II*\0', 0, 'latin1');
   tiff.writeUInt32LE(8, 4);

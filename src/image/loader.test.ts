@@ -50,7 +50,7 @@ describe('a loader', () => {
   it('takes only the picture out of a larger buffer, and leaves it to its owner', async () => {
     const archive = new Uint8Array(1_000_000);
     archive.set(png, 500_000);
-    const [pixels] = await open().load(archive.subarray(500_000, 500_000 + png.length), request);
+    const pixels = (await open().load(archive.subarray(500_000, 500_000 + png.length), request))[0]!;
     expect([...pixels.data.subarray(0, 3)]).toEqual([0xc0, 0x40, 0x20]);
     expect(archive.length).toBe(1_000_000);
   });
@@ -104,7 +104,7 @@ describe('a loader', () => {
   it.skipIf(!linux)('replaces an idle process that has ended', async () => {
     const loader = open();
     await loader.load(png, request);
-    const [pid] = decodersOf();
+    const pid = decodersOf()[0]!;
     process.kill(pid, 'SIGKILL');
     await until(() => expect(isRunning(pid)).toBe(false));
     expect((await loader.load(png, request))[0]!.data.length).toBe(16 * 16 * 3);
@@ -113,7 +113,7 @@ describe('a loader', () => {
   it.skipIf(!linux)('ends a process whose picture no one waits for any more', async () => {
     const loader = open();
     await loader.load(png, request);
-    const [pid] = decodersOf();
+    const pid = decodersOf()[0]!;
     const leaving = new AbortController();
     const left = loader.load(slow, request, { signal: leaving.signal });
     const next = loader.load(png, request);
@@ -126,7 +126,7 @@ describe('a loader', () => {
   it.skipIf(!linux)('keeps a process that soon comes to the end of such a picture', async () => {
     const loader = open();
     await loader.load(png, request);
-    const [pid] = decodersOf();
+    const pid = decodersOf()[0]!;
     const leaving = new AbortController();
     const left = loader.load(png, request, { signal: leaving.signal });
     leaving.abort();
@@ -192,7 +192,7 @@ describe('the limits of a picture', () => {
     for (const [width, height] of [
       [100_000, 1],
       [1, 100_000],
-    ]) {
+    ] as const) {
       const narrow = pngOf({ width, height, colourType: 2 });
       expect((await open().load(narrow, { ...request, views: [0, 1, 2] }))[2]!.data.length).toBe(16 * 16 * 3);
     }
@@ -273,7 +273,7 @@ describe('a program that decodes', () => {
     );
     const program = spawn(process.execPath, flags, { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(program.stdout, 'data');
-    const [pid] = decodersOf(program.pid);
+    const pid = decodersOf(program.pid)[0]!;
     expect(isRunning(pid)).toBe(true);
     program.kill('SIGKILL');
     await until(() => expect(isRunning(pid)).toBe(false), 2000);

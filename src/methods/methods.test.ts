@@ -133,11 +133,11 @@ describe('the cache', () => {
     const { cache, votes } = await scorer.termsAndVotes(queries);
     const sums = matrix(queries.rows, 6);
     for (let m = 0; m < queries.rows; m++) {
-      row(votes, m).forEach((vote, example) => {
+      row(votes!, m).forEach((vote, example) => {
         sums.data[m * 6 + labels[example]!]! += vote;
       });
     }
-    expectClose(sums, cache);
+    expectClose(sums, cache!);
   });
 });
 

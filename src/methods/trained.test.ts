@@ -75,7 +75,7 @@ describe.each(engines)('heads follow PyTorch on the %s engine', (_, runs) => {
     expectLosses(five.losses, numbers.taskres.loss_before_each_step);
     const decayed = await follow(task, training, 5, 2e-3);
     expectClose(asMatrix(decayed.parameters.residual!), goldenMatrix(golden, 'x_after_5_weight_decay'), 1e-5);
-    const state = { residual: five.parameters.residual, scale: 0.5, raw: 0 };
+    const state = { residual: five.parameters.residual!, scale: 0.5, raw: 0 };
     const scores = scoreRows(taskRes, state, task, smallQueries);
     expectClose(scores, goldenMatrix(golden, 'query_logits_after_5'));
   });

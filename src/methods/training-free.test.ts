@@ -50,7 +50,7 @@ describe('APE', () => {
       const [names, rows] = [rowsOf(3), rowsOf(6)];
       const own = [[0], [1, 2], [3, 4, 5]].map((ids, c) => [row(names, c), ...ids.map((i) => row(rows, i))]);
       const relevance = Array.from({ length: 6 }, (_, k) => {
-        const at = [0, 1, 2].map((c) => row(names, c)[k]);
+        const at = [0, 1, 2].map((c) => row(names, c)[k]!);
         const mean = (xs: number[]) => xs.reduce((sum, x) => sum + x, 0) / xs.length;
         const across = own.flatMap((a, i) =>
           own.slice(i + 1).flatMap((b) => a.flatMap((x) => b.map((y) => x[k]! * y[k]!))),

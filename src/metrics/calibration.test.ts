@@ -77,7 +77,7 @@ describe('reliability', () => {
     fc.assert(
       fc.property(rows, fc.integer({ min: 1, max: 20 }), (values, bins) => {
         const p = fromRows(values.map((logits) => softmax(logits)));
-        const labels = values.map(([first]) => first % 3);
+        const labels = values.map(([first]) => first! % 3);
         expect(reliabilityBins(p, labels, bins).reduce((sum, { count }) => sum + count, 0)).toBe(
           values.length,
         );

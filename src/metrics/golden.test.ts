@@ -96,7 +96,7 @@ describe.skipIf(!there)('calibration of real CLIP scores (needs ../shared/data/c
     });
     const half = (step: 0 | 1) => ({
       scores: selectRows(all, every(step)),
-      truth: every(step).map((i) => labels[i]),
+      truth: every(step).map((i) => labels[i]!),
     });
 
     function expectMeasures(p: Matrix, truth: ArrayLike<number>, expected: Measures): void {

@@ -34,7 +34,7 @@ describe("McNemar's test", () => {
     for (const [first, second] of [
       [[true], []],
       [[], []],
-    ]) {
+    ] as const) {
       expect(() => mcnemar(first, second)).toThrow(expect.objectContaining({ code: 'metrics/paired' }));
     }
   });

@@ -148,7 +148,7 @@ describe('resolveHub', () => {
   });
 
   it("a pinned hash must be the hub's, and the bytes'", async () => {
-    const [{ path }] = WANTED;
+    const { path } = WANTED[0]!;
     const pinned = [{ path, sha256: '0'.repeat(64) }];
     expect(await failure(REPO, 'main', pinned)).toMatchObject({ code: 'hub/other-file' });
     expect(hub.requests.some(({ server }) => server === 'cdn')).toBe(false);

@@ -32,7 +32,7 @@ it('tells keys apart that differ in any word, and takes the last place of a key'
   const near = [0, 1, 2, 3].map((word) =>
     Uint32Array.from(keys[0]!, (value, i) => value ^ Number(i === word)),
   );
-  const all = [keys[0], ...near];
+  const all = [keys[0]!, ...near];
   const table = tableOf([
     ...all.map((key) => entryOf(key, placeOf(9))),
     ...all.map((key, i) => entryOf(key, placeOf(i))),

@@ -124,7 +124,7 @@ describe('alphas for which the true class wins', () => {
         for (const [factor, right] of [
           [1 - 2e-6, 1],
           [1 + 2e-6, 0],
-        ]) {
+        ] as const) {
           const z = matrix(1, 2, Float32Array.of(0, vote * factor));
           const parts = [Float32Array.of(cosine, -1e4)];
           const owner = Int32Array.of(0, 1);

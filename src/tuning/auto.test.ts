@@ -24,7 +24,7 @@ describe('scores of left-out examples', () => {
     const [b] = await outOfFold(engine, oneByOne, smallTask, tuningSet.rows, [{ strength: 0.3 }]);
     expectClose(a!.text!, b!.text!, 1e-4);
     const answers = ({ text, method }: Record<string, Matrix>) => {
-      const scores = text.data.map((x, i) => x + method.data[i]!);
+      const scores = text!.data.map((x, i) => x + method!.data[i]!);
       return matrix(
         48,
         6,
@@ -33,7 +33,7 @@ describe('scores of left-out examples', () => {
         ),
       );
     };
-    const [together, apart] = [answers(a), answers(b)];
+    const [together, apart] = [answers(a!), answers(b!)];
     const mean = together.data.reduce((sum, p, i) => sum + Math.abs(p - apart.data[i]!), 0) / (48 * 6);
     expect(mean).toBeLessThan(0.02);
   });
@@ -54,7 +54,7 @@ describe('scores of left-out examples', () => {
 describe('choosing options', () => {
   it('takes the candidate with the least NLL, at its own temperature', async () => {
     const found = await searchMethod(engine, methodById('linear-probe'), smallTask, tuningSet);
-    const seen = found.surface.map(({ nll }) => nll);
+    const seen = found.surface.map(({ nll }) => nll!);
     expect(found.nll).toBe(Math.min(...seen));
     const alone = await searchMethod(engine, methodById('linear-probe'), smallTask, tuningSet, [
       found.options,

@@ -151,7 +151,7 @@ describe('weights of text and cache', () => {
     for (const [z, s] of [
       [noisy(1, 1), noisy(0.7, 2)],
       [noisy(50, 5), noisy(50, 6)],
-    ]) {
+    ] as const) {
       const [alone, both] = [fitWeights(undefined, s, labels), fitWeights(z, s, labels)];
       for (const factor of [1e-4, 30, 1e3, 1e5]) {
         const sure = fitWeights(undefined, times(s, factor), labels);
