@@ -209,7 +209,7 @@ async function refitting(): Promise<string[]> {
   );
   await cache.close();
   const loader = createImageLoader();
-  const pictures = { read: async (hash: string) => bytesOf(numbers.get(hash) as number) };
+  const pictures = { read: async (hash: string) => bytesOf(numbers.get(hash)!) };
   const teacher = createTeacher(encoder, pictures, loader);
   const lessonOf = (count: number): Lesson => ({
     classes: Array.from({ length: classes }, (_, c) => ({

@@ -159,7 +159,7 @@ class Worker {
       };
       const late = setTimeout(() => lose('hang', `longer than ${seconds} s`), seconds * 1000);
       const looking = setInterval(() => {
-        const used = memoryOf(child.pid as number);
+        const used = memoryOf(child.pid!);
         if (used > megabytes) lose('over memory', `${used.toFixed(0)} MiB`);
       }, LOOK);
       child.once('message', settle);

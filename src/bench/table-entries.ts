@@ -50,6 +50,8 @@ const MEANS: Readonly<Record<NonNullable<Trial['mean']>, (values: readonly numbe
 };
 
 /** The mean of a measure over an entry's cells; undefined where none has it. */
+export function meanOf(entry: Entry, measure: (cell: Cell) => number): number;
+export function meanOf(entry: Entry, measure: (cell: Cell) => number | undefined): number | undefined;
 export function meanOf({ cells }: Entry, measure: (cell: Cell) => number | undefined): number | undefined {
   const values = cells.flatMap((cell) => measure(cell) ?? []);
   return values.length > 0 ? MEANS.arithmetic(values) : undefined;

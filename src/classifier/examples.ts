@@ -59,7 +59,7 @@ export async function embedExamples(
     if (!failed.has(item) && !position.has(item)) position.set(item, position.size);
   const support = {
     features: rounded(features, keys),
-    example: Int32Array.from(rows, ({ item }) => position.get(item) as number),
+    example: Int32Array.from(rows, ({ item }) => position.get(item)!),
     view: Int32Array.from(rows, ({ view }) => view),
     labels: Int32Array.from(kept, ({ label }) => label),
     groups: repeats?.groups ?? Int32Array.from(kept.keys()),
@@ -103,7 +103,7 @@ export async function findRepeats(
   const groups = Int32Array.from(grouped.examples, ({ group }, i) => {
     const key = group === undefined ? `example ${i}` : `group ${group}`;
     if (!numbers.has(key)) numbers.set(key, numbers.size);
-    return numbers.get(key) as number;
+    return numbers.get(key)!;
   });
   return { groups, findings: duplicateFindings(seen, near) };
 }

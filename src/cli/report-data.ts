@@ -74,9 +74,9 @@ function binsOf({ classes, predictions }: Evaluation): ReportData['calibration']
   const index = new Map(classes.map((id, c) => [id, c]));
   const probabilities = matrix(predictions.length, classes.length); // [n, c]
   predictions.forEach(({ ranking }, i) => {
-    for (const { id, probability } of ranking) row(probabilities, i)[index.get(id) as number] = probability;
+    for (const { id, probability } of ranking) row(probabilities, i)[index.get(id)!] = probability;
   });
-  const labels = predictions.map(({ label }) => index.get(label) as number);
+  const labels = predictions.map(({ label }) => index.get(label)!);
   return reliabilityBins(probabilities, labels, BINS);
 }
 

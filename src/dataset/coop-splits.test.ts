@@ -190,7 +190,7 @@ describe('ImageNet', () => {
     await write({ 'classnames.txt': classnames, ...Object.fromEntries(folders) });
     const dataset = await readDataset(root);
     const ten = dataset.examples.find(({ id }) => id.includes('/10/'));
-    expect(dataset.classes[ten?.label as number]).toMatchObject({ id: ids[10], name: 'thing number 10' });
+    expect(dataset.classes[ten!.label]).toMatchObject({ id: ids[10], name: 'thing number 10' });
     expect(dataset.examples.every((example) => example.split === 'test')).toBe(true);
     const sketch = ids.map((id) => ({ id, name: id, promptName: id, prompts: [] }));
     expect(matchClasses(dataset.classes, sketch).unmatchedA).toEqual([]);

@@ -114,12 +114,11 @@ function classIds(rows: readonly { label: number; name: string }[], path: string
     }
     names.set(label, name);
   }
-  const byName = groupBy(names.keys(), (label) => names.get(label) as string);
+  const byName = groupBy(names, ([, name]) => name);
   return new Map(
-    [...names].map(([label, name]) => [
-      label,
-      (byName.get(name) as number[]).length > 1 ? `${name} ${label}` : name,
-    ]),
+    [...byName.values()].flatMap((alike) =>
+      alike.map(([label, name]) => [label, alike.length > 1 ? `${name} ${label}` : name] as const),
+    ),
   );
 }
 

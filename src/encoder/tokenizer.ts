@@ -52,7 +52,7 @@ export function createTokenizer(
     // Where the unknown token is none of the vocabulary, the library gives undefined.
     const wrong = ids.findIndex((id) => !Number.isSafeInteger(id) || id < 0);
     if (wrong >= 0) throw unreadable(new Error(`it has the token number ${ids[wrong]} for "${text}"`));
-    if (spelt === undefined || !ids.includes(spelt as number)) return ids;
+    if (!ids.some((id) => id === spelt)) return ids;
     throw new ModelError(
       `The text "${text}" has a character that the tokenizer of the encoder spells in bytes`,
       {

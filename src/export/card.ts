@@ -63,14 +63,14 @@ function promptsText(templates: readonly string[]): string {
 }
 
 function constantsOf({ options }: ClassifierData): string {
-  const numbers = Object.entries(options).filter(([, value]) => typeof value === 'number');
   if (options.parts)
     return Object.entries(options.parts as Record<string, { share: number }>)
       .map(([id, { share }]) => `${id} ${percent(share)}`)
       .join(', ');
-  return (
-    numbers.map(([name, value]) => `${name} ${Number((value as number).toPrecision(3))}`).join(', ') || 'none'
+  const numbers = Object.entries(options).flatMap(([name, value]) =>
+    typeof value === 'number' ? [`${name} ${Number(value.toPrecision(3))}`] : [],
   );
+  return numbers.join(', ') || 'none';
 }
 
 function keysText({ cosine, probability, agreement }: NonNullable<ClassifierData['keys']>): string {

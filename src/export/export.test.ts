@@ -63,7 +63,7 @@ async function cropsAndAnswers(): Promise<{ pixels: Uint8Array; spec: Preprocess
   );
   const { predictions } = await classifier.predict(paths);
   const expected = predictions.flatMap(({ ranking }) =>
-    classifier.data.classes.map(({ id }) => ranking.find((one) => one.id === id)?.probability as number),
+    classifier.data.classes.map(({ id }) => ranking.find((one) => one.id === id)!.probability),
   );
   return { pixels: Uint8Array.from(crops.flatMap((crop) => [...crop])), spec, expected };
 }

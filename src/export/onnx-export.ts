@@ -55,7 +55,7 @@ export async function exportOnnx(
   const head = toOnnx(headGraph(data), { metadata });
   const bytes = input === 'features' ? head : encodeModel(await joined(data, head, input, signal), metadata);
   if (bytes.length > LARGEST) throw tooLarge(bytes.length);
-  const opset = parseModel(bytes).opsets.get('') as number;
+  const opset = parseModel(bytes).opsets.get('')!;
   return { bytes, opset, ...(await trial(classifier, bytes, input, signal)) };
 }
 

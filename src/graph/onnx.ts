@@ -75,7 +75,7 @@ export function modelMessage(
 }
 
 /** TensorProto.DataType. */
-const ONNX_TYPES: Partial<Record<DType, number>> = {
+const ONNX_TYPES: Readonly<Record<DType, number>> = {
   float32: 1,
   uint8: 2,
   int8: 3,
@@ -84,6 +84,7 @@ const ONNX_TYPES: Partial<Record<DType, number>> = {
   bool: 9,
   float16: 10,
   float64: 11,
+  bfloat16: 16,
 };
 
 /** Writes nodes and constants into a GraphProto; `rename` gives a result a second name. */
@@ -129,7 +130,7 @@ export function graphWriter(graph: Message): OnnxWriter & { rename(from: string,
 function tensorProto(name: string, { dtype, shape, data }: Tensor): Message {
   const proto = new Message();
   packedField(proto, 1, shape);
-  varintField(proto, 2, ONNX_TYPES[dtype] as number);
+  varintField(proto, 2, ONNX_TYPES[dtype]);
   textField(proto, 8, name);
   bytesField(proto, 9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   return proto;
@@ -164,7 +165,7 @@ export function valueInfo(name: string, { shape, dtype }: { shape: Shape; dtype:
     bytesField(sizes, 1, size);
   }
   const tensorType = new Message();
-  varintField(tensorType, 1, ONNX_TYPES[dtype] as number);
+  varintField(tensorType, 1, ONNX_TYPES[dtype]);
   bytesField(tensorType, 2, sizes);
   const type = new Message();
   bytesField(type, 1, tensorType);

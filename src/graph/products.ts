@@ -72,7 +72,7 @@ export function matmulT(a: Expr, b: Expr): Expr {
 export function linear(x: Expr, weight: Expr, bias?: Expr): Expr {
   if (x.shape.length === 2) return gemm(x, weight, { transposeB: true, bias });
   const lead = x.shape.slice(0, -1);
-  const known = lead.filter((dim) => typeof dim === 'number') as number[];
+  const known = lead.filter((dim) => typeof dim === 'number');
   const named = lead.filter((dim) => typeof dim === 'string');
   // All leading axes become one: a single large product instead of a batch of small ones.
   const rows = named.length === 0 ? sizeOf(known) : `${[...named, sizeOf(known)].join('*')}`;

@@ -16,7 +16,7 @@ export function simplify<Name extends string>(outputs: Readonly<Record<Name, Exp
   const numbers = new Map<object, number>();
   const identify = (object: object): number => {
     if (!numbers.has(object)) numbers.set(object, numbers.size);
-    return numbers.get(object) as number;
+    return numbers.get(object)!;
   };
 
   for (const expr of topological(Object.values(outputs))) {

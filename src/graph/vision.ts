@@ -1,5 +1,14 @@
 import { ofRank } from '../math/tensor.ts';
-import { apply, type Dim, type Expr, type Op, shapeError, type Value, zeros } from './expression.ts';
+import {
+  apply,
+  type Dim,
+  type Expr,
+  knownSize,
+  type Op,
+  shapeError,
+  type Value,
+  zeros,
+} from './expression.ts';
 import { mean } from './reduce.ts';
 
 /** The window of an operation on images [n, channels, height, width], in pixels: height first. */
@@ -46,7 +55,11 @@ const convOp: Op<Window, [Expr, Expr, ...Expr[]]> = {
     });
   },
   onnx: (operands, { stride, pads }, write, { operands: [, weight] }) =>
-    write.node('Conv', operands, { kernel_shape: weight.shape.slice(2) as number[], strides: stride, pads }),
+    write.node('Conv', operands, {
+      kernel_shape: [knownSize('conv2d', weight, 2), knownSize('conv2d', weight, 3)],
+      strides: stride,
+      pads,
+    }),
 };
 
 /** 2-D convolution (cross-correlation): x [n, c, h, w], weight [f, c, kh, kw], bias [f]. */

@@ -29,7 +29,7 @@ describe('CoOp', () => {
 
   it('learns words that fit the examples better, the same on both engines', async () => {
     const losses: number[] = [];
-    const onProgress = ({ loss }: { loss?: number }) => void losses.push(loss as number);
+    const onProgress = ({ loss }: { loss?: number }) => void losses.push(loss!);
     const a = await coOp.fit({ ...task, onProgress }, { ...options, init: undefined });
     const b = await coOp.fit({ ...task, engine }, { ...options, init: undefined });
     expectClose(asMatrix(a.context as Tensor), asMatrix(b.context as Tensor), 1e-4);
@@ -120,7 +120,7 @@ describe.skipIf(!there)(
         textTower: { tower, names: numbers.class_names },
         seed: 1,
         engine,
-        onProgress: ({ loss }) => void losses.push(loss as number),
+        onProgress: ({ loss }) => void losses.push(loss!),
       };
       const prompts = promptsOf(task, { context: 16, init: 'a photo of a', position: 'end' });
       expectClose(asMatrix(prompts.start), goldenMatrix(golden, 'ctx_init'), 1e-6);

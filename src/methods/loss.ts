@@ -1,5 +1,5 @@
 import { equal, sub, where } from '../graph/elementwise.ts';
-import { constant, type Expr } from '../graph/expression.ts';
+import { constant, type Expr, knownSize } from '../graph/expression.ts';
 import { logSumExp, max, mean, sum } from '../graph/reduce.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 
@@ -19,7 +19,7 @@ function classNumbers(classes: number): Tensor {
 
 /** Score of each row's own class, [m, 1]: scores [m, c], labels [m, 1], which are numbers of classes. */
 function ownScore(scores: Expr, labels: Expr): Expr {
-  const own = equal(labels, constant(classNumbers(scores.shape[1] as number)));
+  const own = equal(labels, constant(classNumbers(knownSize('crossEntropy', scores, 1))));
   return sum(where(own, scores, 0), [1], true);
 }
 

@@ -5,7 +5,7 @@ import { closable } from '../closable.ts';
 import { signalOf } from '../deprecation.ts';
 import type { KeyCache } from '../engine/keys/types.ts';
 import type { Engine, Session } from '../engine/types.ts';
-import { ModelError } from '../errors.ts';
+import { ModelError, UsageError } from '../errors.ts';
 import { type Expr, input } from '../graph/expression.ts';
 import { interpret } from '../graph/interpret.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
@@ -94,8 +94,8 @@ export async function createScorer(
       ? engine.openKeys(rows.file, labels, task.classes)
       : undefined;
   const cache: KeyCache | undefined = bound.state.classSums && (task.cache ?? opened);
-  const keys = bound.state.keys?.shape[0] as number | undefined;
-  const chunk = Math.max(16, Math.floor(CHUNK_NUMBERS / Math.max(keys ?? 0, task.classes, task.dimension)));
+  const keys = bound.feeds['state.keys']?.shape[0] ?? 0;
+  const chunk = Math.max(16, Math.floor(CHUNK_NUMBERS / Math.max(keys, task.classes, task.dimension)));
   const sessions = new Map<string, Promise<Session>>();
 
   const compiled = (name: string, outputs: () => Record<string, Expr>): Promise<Session> => {
@@ -118,9 +118,10 @@ export async function createScorer(
     signal?: AbortSignal,
   ): Promise<Record<string, Tensor>> {
     const asked = new Set(inputs.map(({ name }) => name));
-    const beta = state.beta as number;
     const answers: Record<string, Tensor> = {};
-    if (cache && asked.has('affinities')) {
+    if (!cache) return answers;
+    const beta = sharpness(method, state);
+    if (asked.has('affinities')) {
       const votes = matrix(queries.rows, labels.length);
       const sums = matrix(queries.rows, task.classes);
       for (let i = 0; i < queries.rows; i++) {
@@ -132,7 +133,7 @@ export async function createScorer(
       }
       answers.affinities = floatTensor([votes.rows, votes.cols], votes.data);
       answers.classSums = floatTensor([sums.rows, sums.cols], sums.data);
-    } else if (cache && asked.has('classSums')) {
+    } else if (asked.has('classSums')) {
       const sums = await cache.classSums(queries, beta, signal);
       answers.classSums = floatTensor([sums.rows, sums.cols], sums.data);
     }
@@ -203,6 +204,19 @@ export async function createScorer(
       for (const session of sessions.values()) await (await session).close();
     },
   });
+}
+
+/** The beta that a cache outside the graph answers by. */
+function sharpness({ id }: Method, { beta }: State): number {
+  if (typeof beta === 'number') return beta;
+  throw new UsageError(
+    `The method ${id} leaves its keys to a cache outside the graph and has no number beta`,
+    {
+      code: 'method/beta',
+      hint: 'Keep beta as a number of the state, or add the keys in prepare.',
+      details: { method: id },
+    },
+  );
 }
 
 function allFinite(values: Float32Array): boolean {

@@ -52,7 +52,7 @@ describe.each([
     const task: TaskWith<'text'> = {
       ...smallTask,
       engine: runs,
-      onProgress: ({ loss }) => losses.push(loss as number),
+      onProgress: ({ loss }) => losses.push(loss!),
       checkpoint: { open: async () => ({ save: async (state) => void kept.push(state) }) },
     };
     const { keys, epochs } = await trainKeys(task, goldenTraining(task));
@@ -116,8 +116,8 @@ describe('a validation split', () => {
     const training = keyTraining(task, options);
     const right: number[] = [];
     const countCorrect = async (parameters: Readonly<Record<string, Tensor>>) => {
-      right.push((await training.countCorrect?.(parameters)) as number);
-      return right.at(-1) as number;
+      right.push(await training.countCorrect!(parameters));
+      return right.at(-1)!;
     };
     const { keys, epochs } = await trainKeys(task, { ...training, countCorrect });
     expect(right).toHaveLength(6);

@@ -34,7 +34,7 @@ const everyRow = [Array.from({ length: 48 }, (_, i) => i)];
 async function follow(task: TaskWith<'text'>, training: Training, epochs: number, rate: number) {
   const losses: number[] = [];
   const { parameters } = await train(
-    { ...task, onProgress: ({ loss }) => losses.push(loss as number) },
+    { ...task, onProgress: ({ loss }) => losses.push(loss!) },
     {
       rows: () => task.support.features,
       order: () => everyRow,
@@ -210,7 +210,7 @@ describe('APE-T', () => {
 
   it('lowers the loss, moves kept channels only, and does the same on both engines', async () => {
     const losses: number[] = [];
-    const onProgress = ({ loss }: { loss?: number }) => void losses.push(loss as number);
+    const onProgress = ({ loss }: { loss?: number }) => void losses.push(loss!);
     const a = await apeT.fit({ ...smallTask, onProgress }, options);
     const b = await apeT.fit({ ...smallTask, engine }, options);
     expectClose(asMatrix(a.residual as Tensor), asMatrix(b.residual as Tensor), 1e-4);

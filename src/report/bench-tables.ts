@@ -74,7 +74,7 @@ export function costTable({ plan, entries }: FinishedTable): Table<TextRow> {
     const { options } = entry.cells[0]!;
     const pair = pairs.find(({ worse }) => worse === entry.row);
     const encoding = meanOf(entry, (cell) => cell.encodeMilliseconds);
-    const scoring = meanOf(entry, (cell) => cell.scoreMilliseconds) as number;
+    const scoring = meanOf(entry, (cell) => cell.scoreMilliseconds);
     return {
       name: entry.row + partText(entry),
       published: false,
@@ -82,7 +82,7 @@ export function costTable({ plan, entries }: FinishedTable): Table<TextRow> {
         Chosen: chosenText(entry),
         'Accuracy, %': (100 * entry.accuracy).toFixed(2),
         Epochs: epochsOf(options),
-        'Fit, s': (meanOf(entry, (cell) => cell.fitSeconds) as number).toFixed(2),
+        'Fit, s': meanOf(entry, (cell) => cell.fitSeconds).toFixed(2),
         'Score, ms per row': scoring.toFixed(3),
         ...(encoding !== undefined && { 'With encoding, ms': (scoring + encoding).toFixed(1) }),
         'Peak MiB': String(Math.max(...entry.cells.map((cell) => cell.peakMemory))),

@@ -32,7 +32,7 @@ export function lessonOf(
     const count = (names.get(name) ?? 0) + 1;
     names.set(name, count);
     const id = count === 1 ? name : `${name} (${hash.slice(0, 12)})`;
-    return { hash, id, label: numbers.get(classId as string) as number, group: groups.get(group) as number };
+    return { hash, id, label: numbers.get(classId!)!, group: groups.get(group)! };
   });
   return {
     classes: taught.map(({ id: key, name }) => {

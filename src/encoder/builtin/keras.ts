@@ -160,11 +160,17 @@ function foldedConvolution(
   const [kh, kw, channels, filters] = ofRank(kernel.shape, 4);
   const gain = new Float64Array(filters).fill(1);
   if (batchNorm) {
+    const { epsilon } = batchNorm;
+    if (typeof epsilon !== 'number') {
+      throw new ModelError(`The Keras batch normalisation ${batchNorm.name} has no epsilon`, {
+        code: 'encoder/keras-layer',
+      });
+    }
     const values = (name: string) => model.weight(batchNorm.name, name).data;
     const [gamma, beta] = [values('gamma'), values('beta')];
     const [mean, variance] = [values('moving_mean'), values('moving_variance')];
     for (let f = 0; f < filters; f++) {
-      gain[f] = gamma[f]! / Math.sqrt(variance[f]! + (batchNorm.epsilon as number));
+      gain[f] = gamma[f]! / Math.sqrt(variance[f]! + epsilon);
       bias[f] = (bias[f]! - mean[f]!) * gain[f]! + beta[f]!;
     }
   }
