@@ -65,6 +65,11 @@ export function systemError(
   });
 }
 
+/** Why the system does not read or write something, in words. */
+export function systemReason(error: unknown): string {
+  return SYSTEM[systemCode(error) ?? '']?.[1] ?? (error as Error).message;
+}
+
 /** Does the work; what the system says of files becomes a `DataError`. */
 export async function withNamedErrors<T>(work: () => Promise<T>): Promise<T> {
   try {

@@ -40,6 +40,8 @@ export interface BenchSource {
   readonly how: string;
   /** Encoding a picture, without what was known before. */
   readonly encodeMilliseconds?: number;
+  /** Pictures and folders that belong to the data and could not be read: no figure is about them. */
+  readonly unread?: readonly string[];
   /** What is odd about the data, in words. */
   readonly notes: readonly string[];
 }

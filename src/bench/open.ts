@@ -20,19 +20,23 @@ export async function openSource(located: Located, options: OpenOptions): Promis
   return openPictures(located, options);
 }
 
+/** A data set that has no examples or nothing to test on is whole: it is only not one for this benchmark. */
+const UNSUITED = ['bench/no-test', 'dump/no-support'];
+
 /**
  * Opens what lies in some paths, one source for each data set and encoder. Of several, one that cannot be used is named under
- * `missing` and the others go on; alone, its error is thrown.
+ * `missing` and the others go on; alone, its error is thrown. `failed` counts those with which something is wrong.
  */
 export async function openSources(
   paths: readonly string[],
   { pick, testOnly, encoders, onProgress, ...options }: OpenSourcesOptions,
-): Promise<{ sources: readonly BenchSource[]; missing: readonly string[] }> {
+): Promise<{ sources: readonly BenchSource[]; missing: readonly string[]; failed: number }> {
   const located = (await Promise.all(paths.map(locateDatasets))).flat();
   const { picked, missing } = pick(located);
   const sources: BenchSource[] = [];
   const lacking = [...missing];
   const failures: TipAdapterError[] = [];
+  let failed = 0;
   for (const one of picked) {
     for (const encoder of one.kind === 'features' ? ['-'] : encoders) {
       const now = one.kind === 'features' ? one.name : `${one.name} ${encoder}`;
@@ -49,10 +53,11 @@ export async function openSources(
       } catch (error) {
         if (!(error instanceof DataError || error instanceof ModelError)) throw error;
         failures.push(error);
+        if (!UNSUITED.includes(error.code)) failed++;
         lacking.push(`${now}: ${error.message}`);
       }
     }
   }
   if (sources.length === 0 && failures.length > 0) throw failures[0];
-  return { sources, missing: lacking };
+  return { sources, missing: lacking, failed };
 }

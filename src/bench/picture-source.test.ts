@@ -104,7 +104,9 @@ describe('bench on pictures with a small encoder', () => {
       JSON.stringify({ train: rows('train', labels, 6), test: rows('test', labels.slice(0, 2), 2) }),
     );
     const { status, out, err, cells } = await bench('eurosat', '--methods', 'prototype', '--shots', '2,4');
-    expect(status).toBe(0);
+    expect(status).toBe(3);
+    expect(err).toContain('error: 6 pictures could not be read');
+    expect(out).toContain('EuroSAT: 6 pictures that could not be read');
     expect(err).toContain('6 rows are left out, because the files are not there');
     expect(err).toContain('1 class has no pictures in test: "blue"');
     expect(out).toContain('EuroSAT: 3 classes');

@@ -2,6 +2,7 @@ import { cutFindings } from '../classifier/class-texts.ts';
 import { findRepeats } from '../classifier/examples.ts';
 import type { LabelledRows } from '../dataset/feature-dump.ts';
 import { sampleFewShot } from '../dataset/few-shot.ts';
+import { quoted } from '../dataset/findings.ts';
 import type { Located } from '../dataset/locate.ts';
 import { readDataset } from '../dataset/read.ts';
 import { splitDataset } from '../dataset/split.ts';
@@ -66,11 +67,16 @@ export async function openPictures({ path, known }: Located, options: OpenOption
     testRows: () => [{ on: '', ...rowsOf(tested, own) }],
     how: 'test pictures',
     encodeMilliseconds,
+    unread: [
+      ...(dataset.unreadable ?? []).map((one) => one.path),
+      ...all.flatMap(({ failures }) => failures.map(({ id }) => id)),
+    ],
     notes: [
       ...heads.notes,
-      ...dataset.findings.flatMap(({ level, code, message }) =>
-        level === 'warning' || LACKS.includes(code) ? [message] : [],
-      ),
+      ...dataset.findings.flatMap(({ level, code, message, paths = [] }) => {
+        if (level !== 'warning' && !LACKS.includes(code)) return [];
+        return UNREAD.includes(code) ? [`${message} ${quoted(paths)}`] : [message];
+      }),
       ...all.flatMap(({ failures }) =>
         failures.map(({ id, error }) => `${messageAbout(id, error.message)} (left out)`),
       ),
@@ -144,6 +150,9 @@ async function headsOf(
 
 /** Findings that a reader of numbers must know, though they are nothing odd. */
 const LACKS = ['dataset/absent-class', 'dataset/missing-classes'];
+
+/** Findings about what cannot be read, which is named. */
+const UNREAD = ['dataset/unreadable', 'dataset/missing-files', 'dataset/zip-unusable'];
 
 /** The paper's one prompt beside an ensemble (its section 4.4). */
 const PLAIN = 'a photo of a {}.';

@@ -1,6 +1,8 @@
+import { countUnread } from '../dataset/findings.ts';
 import { throwIfAborted } from '../errors.ts';
 import { methodById } from '../methods/index.ts';
 import { count, number } from '../words.ts';
+import type { BenchSource } from './bench-source.ts';
 import { type Cell, type CellSettings, cellsOf, type Skipped } from './cell.ts';
 import { type Entry, entryOf } from './table-entries.ts';
 import type { Part, TablePlan } from './table-plan.ts';
@@ -67,8 +69,19 @@ function finish(
     const entry = entryOf(trial, parts);
     return entry ? [entry] : [];
   });
-  const missing = [...plan.missing, ...(plan.axis === 'shots' ? reductions(entries) : [])];
+  const missing = [
+    ...plan.missing,
+    ...(plan.axis === 'shots' ? reductions(entries) : []),
+    ...unreadOf(new Set(plan.trials.flatMap(({ parts }) => parts.map(({ source }) => source)))),
+  ];
   return { plan, entries, skipped: [...skipped], missing };
+}
+
+/** What the figures are not about, because it could not be read. */
+function unreadOf(sources: Iterable<BenchSource>): string[] {
+  return [...sources].flatMap(({ name, unread = [] }) =>
+    unread.length > 0 ? [`${name}: ${countUnread(unread)} that could not be read`] : [],
+  );
 }
 
 /** Draws with fewer examples than classes times shots, each said once. */

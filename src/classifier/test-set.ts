@@ -204,17 +204,17 @@ function wantedSplit({ examples }: Dataset, split?: Split): Split | undefined {
   return split ?? (examples.some((example) => example.split === 'test') ? 'test' : undefined);
 }
 
-/** Files and folders of the split, or of all of them, that could not be read when the data set was listed: what is in them is not evaluated. */
+/** What belongs to the split, or to any of them, and could not be read when the data set was listed: it is not evaluated. */
 function unlisted({ unreadable = [] }: Dataset, wanted?: Split): Failure[] {
-  const isWanted = (folder: string) => wanted === undefined || (splitNamed(folder) ?? wanted) === wanted;
+  const isWanted = (split: Split | undefined) => wanted === undefined || (split ?? wanted) === wanted;
   return unreadable
-    .filter((path) => path.split('/').every(isWanted))
-    .map((image) => ({
-      image,
-      error: new DataError(`${image} cannot be read`, {
+    .filter(({ path, split }) => (split ? isWanted(split) : path.split('/').map(splitNamed).every(isWanted)))
+    .map(({ path, reason }) => ({
+      image: path,
+      error: new DataError(`Cannot read ${path}: ${reason}`, {
         code: 'eval/unlisted',
         hint: 'Check permissions and links.',
-        details: { path: image },
+        details: { path },
       }),
     }));
 }

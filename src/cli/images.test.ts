@@ -9,7 +9,7 @@ describe('findImages', () => {
   let root: string;
   let other: string;
   const find = async (given: string[], lines: string[] = [], except?: string) =>
-    (await findImages(given, recordingIo({ lines }), except)).map((path) => relative(root, path));
+    (await findImages(given, recordingIo({ lines }), except)).images.map((path) => relative(root, path));
 
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'images-'));
@@ -41,7 +41,7 @@ describe('findImages', () => {
       await writeFile(join(left, place, '1.jpg'), '');
     }
     const io = recordingIo();
-    expect(await findImages([left], io)).toEqual([join(left, 'photos', '1.jpg')]);
+    expect((await findImages([left], io)).images).toEqual([join(left, 'photos', '1.jpg')]);
     expect(io.err()).toContain(
       '2 files and folders of systems and tools are left out (".thumbnails", "@eaDir").',
     );
@@ -53,7 +53,7 @@ describe('findImages', () => {
     await mkdir(linked);
     await symlink(join(root, 'a'), join(linked, 'out'));
     await symlink(linked, join(linked, 'round'));
-    expect(await findImages([linked], recordingIo())).toEqual([join(linked, 'out', 'b', '猫.png')]);
+    expect((await findImages([linked], recordingIo())).images).toEqual([join(linked, 'out', 'b', '猫.png')]);
   });
 
   it('takes files as they are named, there or not, each once', async () => {

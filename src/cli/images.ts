@@ -1,34 +1,45 @@
 import { stat } from 'node:fs/promises';
-import { isAbsolute, join, resolve, sep } from 'node:path';
-import { DataError } from '../errors.ts';
+import { join, resolve, sep } from 'node:path';
+import type { Failure } from '../classifier/types.ts';
+import { countUnread } from '../dataset/findings.ts';
+import type { Tree } from '../dataset/tree.ts';
+import type { Unreadable } from '../dataset/types.ts';
+import { DataError, systemCode } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
+import { systemError } from '../system-error.ts';
 import { count, number } from '../words.ts';
 import type { Io } from './io.ts';
 import { tellFindings } from './tell.ts';
+
+/** Pictures that were found, and the files and folders that could not be read on the way. */
+interface Found {
+  readonly images: readonly string[];
+  readonly unread: readonly Failure[];
+}
 
 /**
  * The pictures that a person means by files, folders (all pictures below them), patterns (for shells that do not expand
  * them) and `-` (paths from stdin, to the letter). A file that is named is kept, there or not: its own error is the better
  * one. `except`: a folder that is left out. Throws `DataError` where a folder, a pattern or stdin holds no picture.
  */
-export async function findImages(given: readonly string[], io: Io, except?: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const path of given) {
-    for (const image of path === '-' ? await imagesListed(io) : await imagesAt(path, io)) found.push(image);
-  }
+export async function findImages(given: readonly string[], io: Io, except?: string): Promise<Found> {
+  const found: Found[] = [];
+  for (const path of given) found.push(path === '-' ? await imagesListed(io) : await imagesAt(path, io));
   const outside = except && resolve(except) + sep;
-  const kept = [...new Set(found)].filter((path) => !outside || !resolve(path).startsWith(outside));
-  if (kept.length === 0) throw noImages(given.join(' '));
-  return kept;
+  const isKept = (path: string) => !outside || !resolve(path).startsWith(outside);
+  const images = [...new Set(found.flatMap((one) => one.images))].filter(isKept);
+  const unread = found.flatMap((one) => one.unread).filter(({ image }) => isKept(image));
+  if (images.length + unread.length === 0) throw noImages(given.join(' '));
+  return { images, unread };
 }
 
-async function imagesListed(io: Io): Promise<string[]> {
-  const paths: string[] = [];
+async function imagesListed(io: Io): Promise<Found> {
+  const images: string[] = [];
   for await (const line of io.lines()) {
     if (line.includes('\0')) throw noList('Stdin holds NUL characters, which no path contains');
-    if (line.trim() !== '') paths.push(line);
+    if (line.trim() !== '') images.push(line);
   }
-  if (paths.length > 0) return paths;
+  if (images.length > 0) return { images, unread: [] };
   throw noList('There is no path on stdin');
 }
 
@@ -39,32 +50,47 @@ function noList(message: string): DataError {
   });
 }
 
-async function imagesAt(path: string, io: Io): Promise<string[]> {
-  const info = await stat(path).catch(() => undefined);
-  if (info?.isDirectory()) return imagesBelow(path, io);
-  const { glob, isDynamicPattern } = await import('tinyglobby');
-  if (info || !isDynamicPattern(path)) return [path];
-  const pattern = process.platform === 'win32' ? path.replaceAll('\\', '/') : path;
-  const matches = (
-    await glob(pattern, { expandDirectories: false, absolute: isAbsolute(path), signal: io.signal })
-  ).filter(isImagePath);
-  if (matches.length === 0) throw noImages(path);
-  return sorted(matches);
+async function imagesAt(path: string, io: Io): Promise<Found> {
+  const info = await stat(path).catch((error: unknown) => systemCode(error));
+  if (typeof info === 'object' && info.isDirectory()) return imagesBelow(path, io);
+  const { isDynamicPattern } = await import('tinyglobby');
+  // What is there, or may not be looked at, is no pattern.
+  if ((info !== 'ENOENT' && info !== 'ENAMETOOLONG') || !isDynamicPattern(path))
+    return { images: [path], unread: [] };
+  const { imagesMatching } = await import('./image-pattern.ts');
+  const { images, unreadable } = await imagesMatching(path, io.signal);
+  if (images.length + unreadable.length === 0) throw noImages(path);
+  return { images, unread: unreadable.map(unreadAt) };
 }
 
 /** The pictures below a folder, and below those that links in it lead to; what is passed over is told. */
-async function imagesBelow(folder: string, io: Io): Promise<string[]> {
+async function imagesBelow(folder: string, io: Io): Promise<Found> {
   const { folderTree, hiddenFindings } = await import('../dataset/source.ts');
-  const { files, hidden, findings } = await folderTree(folder, io.signal, { anywhere: true });
-  tellFindings(io, [...findings, ...hiddenFindings(hidden)]);
-  const paths = files.flatMap(({ path }) => (isImagePath(path) ? [join(folder, path)] : []));
-  if (paths.length === 0) throw noImages(folder);
-  return paths;
+  let tree: Tree;
+  try {
+    tree = await folderTree(folder, io.signal, { anywhere: true });
+  } catch (error) {
+    const named = systemError(error, { path: folder });
+    if (named) return { images: [], unread: [{ image: folder, error: named }] };
+    throw error;
+  }
+  const { files, hidden, findings, unreadable } = tree;
+  // What cannot be read is told with the pictures that cannot be.
+  const others = findings.filter(({ code }) => code !== 'dataset/unreadable');
+  tellFindings(io, [...others, ...hiddenFindings(hidden)]);
+  const images = files.flatMap(({ path }) => (isImagePath(path) ? [join(folder, path)] : []));
+  const unread = unreadable.map(({ path, reason }) => unreadAt({ path: join(folder, path), reason }));
+  if (images.length + unread.length === 0) throw noImages(folder);
+  return { images, unread };
 }
 
-async function sorted(paths: string[]): Promise<string[]> {
-  const { sortNaturally } = await import('../dataset/names.ts');
-  return sortNaturally(paths, (path) => path);
+function unreadAt({ path, reason }: Unreadable): Failure {
+  const error = new DataError(`Cannot read ${path}: ${reason}`, {
+    code: 'images/unreadable',
+    hint: 'Check permissions and links.',
+    details: { path },
+  });
+  return { image: path, error };
 }
 
 function noImages(where: string): DataError {
@@ -81,7 +107,10 @@ export function checkAllRead(
   { all, code, hint }: { all: number; code: string; hint?: string },
 ): void {
   if (unread.length === 0) return;
-  throw new DataError(`${number(unread.length)} of ${count(all, 'picture')} could not be read`, {
+  const what = unread.every(isImagePath)
+    ? `${number(unread.length)} of ${count(all, 'picture')}`
+    : countUnread(unread);
+  throw new DataError(`${what} could not be read`, {
     code,
     hint,
     details: { images: unread },
@@ -90,4 +119,4 @@ export function checkAllRead(
 
 /** What to do about figures that are not about all pictures. */
 export const PARTIAL_HINT =
-  'The figures are about the others only. Remove these pictures or write them anew, and measure again.';
+  'The figures are about the others only. Remove what cannot be read, or make it readable, and measure again.';

@@ -4,7 +4,7 @@ import type { Prediction } from '../classifier/types.ts';
 import type { ClassInfo } from '../dataset/types.ts';
 import { throwIfAborted } from '../errors.ts';
 import { copyWithoutOverwriting } from '../store/atomic.ts';
-import { PICTURE, readRegular } from '../store/regular.ts';
+import { PICTURE, readRegular, unlessMissing } from '../store/regular.ts';
 import { nameGiver } from '../store/safe-names.ts';
 
 /** Where pictures go that the classifier takes for none of its classes. */
@@ -53,7 +53,7 @@ async function openShelf(folder: string): Promise<Shelf> {
     const { size } = await stat(path);
     bySize.set(size, [...(bySize.get(size) ?? []), path]);
   };
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const entries = (await readdir(folder, { withFileTypes: true }).catch(unlessMissing)) ?? [];
   for (const entry of entries) if (entry.isFile()) await register(join(folder, entry.name));
   return {
     async put(image) {

@@ -1,6 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DataError, TipAdapterError } from '../errors.ts';
+import { DataError, systemCode, TipAdapterError } from '../errors.ts';
+import { unlessMissing } from '../store/regular.ts';
+import { systemError } from '../system-error.ts';
 import { count, number } from '../words.ts';
 import { isFeatureDump, readFeatureDump } from './feature-dump.ts';
 import { KNOWN, type KnownDataset, knownDataset } from './known.ts';
@@ -32,6 +34,7 @@ export async function checkKnown(
   { ids, signal }: { ids?: readonly string[]; signal?: AbortSignal } = {},
 ): Promise<KnownState[]> {
   const folders = await readdir(root).catch((cause) => {
+    if (systemCode(cause) !== 'ENOENT') throw systemError(cause, { path: root }) ?? cause;
     throw new DataError(`There is no folder ${root}`, { code: 'dataset/missing', cause });
   });
   const wanted = ids ? KNOWN.filter(({ id }) => ids.includes(id)) : KNOWN;
@@ -55,17 +58,18 @@ async function checkOne(
   const places = known.parts.map((part) => ({ ...part, path: join(path, part.path) }));
   if (folder === undefined) return { ...base, state: 'absent', get: places };
   if (await isFeatureDump(path)) return { ...base, ...(await checkDump(path)) };
-  const there = await Promise.all(places.map((place) => stat(place.path).catch(() => undefined)));
-  const get = places.filter((_, i) => !there[i]);
-  const problems = get.map((place) => `${place.path} is missing`);
-  if (problems.length > 0) return { ...base, state: 'partial', problems, get };
   try {
+    const there = await Promise.all(places.map((place) => stat(place.path).catch(unlessMissing)));
+    const get = places.filter((_, i) => !there[i]);
+    const problems = get.map((place) => `${place.path} is missing`);
+    if (problems.length > 0) return { ...base, state: 'partial', problems, get };
     const dataset = await readDataset(path, { signal });
     const found = compare(known, dataset);
     return { ...base, ...found, state: found.problems.length > 0 ? 'partial' : 'complete' };
   } catch (error) {
-    if (!(error instanceof TipAdapterError) || signal?.aborted) throw error;
-    return { ...base, state: 'partial', problems: [error.message] };
+    const named = systemError(error) ?? error;
+    if (!(named instanceof TipAdapterError) || signal?.aborted) throw error;
+    return { ...base, state: 'partial', problems: [named.message] };
   }
 }
 

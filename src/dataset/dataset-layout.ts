@@ -1,5 +1,5 @@
 import type { SourceFile, Tree } from './tree.ts';
-import type { Finding, Split } from './types.ts';
+import type { Finding, Split, Unreadable } from './types.ts';
 
 /** A picture with what its data set says about it. */
 export interface LabelledFile {
@@ -21,6 +21,8 @@ export interface Labelled {
   findings: readonly Finding[];
   /** Files that were read beside the pictures. Every other file that is not a picture is reported as left out. */
   files?: readonly SourceFile[];
+  /** Pictures that are listed and not there. */
+  absent?: readonly Unreadable[];
   /** Whether the pictures are listed, so that others in the tree are not part of the data. */
   isListed?: boolean;
   /** Class ids in the order of the source's own numbers, where it numbers them. */

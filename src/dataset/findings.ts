@@ -1,4 +1,6 @@
+import { isImagePath } from '../image/image-paths.ts';
 import { nearestName } from '../nearest.ts';
+import { count } from '../words.ts';
 import type { Finding } from './types.ts';
 
 export function info(code: string, message: string, paths?: string[]): Finding {
@@ -13,6 +15,13 @@ export function warning(code: string, message: string, paths?: string[]): Findin
 export function quoted(names: readonly string[]): string {
   const shown = names.slice(0, 6).map((name) => `"${name}"`);
   return names.length > 6 ? `${shown.join(', ')} and ${names.length - 6} more` : shown.join(', ');
+}
+
+/** How many pictures, or files and folders, these paths are, in words. */
+export function countUnread(paths: readonly string[]): string {
+  return paths.every(isImagePath)
+    ? count(paths.length, 'picture')
+    : count(paths.length, 'file or folder', 'files and folders');
 }
 
 /** ` (did you mean "dog"?)` when a known name is near enough to be a slip of the pen, else nothing. */

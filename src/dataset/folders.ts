@@ -84,7 +84,7 @@ function unreadClasses(
   roles: ReadonlyMap<string, Role>,
   pictures: readonly LabelledFile[],
 ): Finding[] {
-  const paths = groupBy(unreadable, (path) => {
+  const paths = groupBy(unreadable, ({ path }) => {
     const own = roles.get(`${path}/`) ?? roles.get(path.slice(0, path.lastIndexOf('/') + 1));
     return own?.label;
   });
@@ -98,7 +98,11 @@ function unreadClasses(
     throw new DataError(`No picture of the ${classes} ${quoted(empty)} of ${root} can be read`, {
       code: 'dataset/unreadable-class',
       hint: 'Check permissions and links, or remove the folders of these classes.',
-      details: { root, classes: empty, paths: empty.flatMap((name) => paths.get(name) ?? []).slice(0, 20) },
+      details: {
+        root,
+        classes: empty,
+        paths: empty.flatMap((name) => paths.get(name)?.map(({ path }) => path) ?? []).slice(0, 20),
+      },
     });
   }
   const message = `Files of ${count(names.length, 'class', 'classes')} cannot be read and are left out: ${quoted(names)}.`;

@@ -6,10 +6,10 @@ import { info, quoted, warning } from './findings.ts';
 import { refuseForeignTable } from './foreign.ts';
 import { type Lookup, lookupNear } from './lookup.ts';
 import { parseTable, type Table } from './text-files.ts';
-import type { Finding, Split } from './types.ts';
+import type { Finding, Split, Unreadable } from './types.ts';
 
 interface Skipped {
-  missing: string[];
+  missing: Unreadable[];
   repeated: string[];
   contradictory: string[];
   /** Files that rows put into two splits. */
@@ -31,7 +31,8 @@ export interface PictureTable {
 export async function readListed(tables: readonly PictureTable[], signal?: AbortSignal): Promise<Labelled> {
   const pictures = new Map<string, LabelledFile>();
   const findings: Finding[] = [];
-  for (const each of tables) findings.push(...(await listInto(pictures, each, signal)));
+  const absent: Unreadable[] = [];
+  for (const each of tables) findings.push(...(await listInto(pictures, absent, each, signal)));
   const all = [...pictures.values()];
   const layout = tables.map(({ table }) => table.name).join(', ');
   if (all.every(({ label }) => label === undefined)) throw noLabels(layout);
@@ -39,6 +40,7 @@ export async function readListed(tables: readonly PictureTable[], signal?: Abort
     pictures: all,
     classIds: [...new Set(all.flatMap(({ label }) => label ?? []))],
     layout,
+    absent,
     findings: [...findings, ...splitFindings(layout, all)],
   };
 }
@@ -51,13 +53,18 @@ export const givenTable: Layout = {
     if (!file) return undefined;
     const table = parseTable(await file.read(), file.path);
     refuseForeignTable(table);
-    return { ...(await readListed([{ table, lookup: lookupNear(root) }], signal)), files: [file] };
+    return {
+      ...(await readListed([{ table, lookup: lookupNear(root) }], signal)),
+      isListed: true,
+      files: [file],
+    };
   },
 };
 
-/** Adds a table's pictures to those known, by where they are; returns what is worth a word. */
+/** Adds a table's pictures to those known, by where they are, or to those that are not there; returns what is worth a word. */
 async function listInto(
   pictures: Map<string, LabelledFile>,
+  absent: Unreadable[],
   { table, lookup, split: own }: PictureTable,
   signal?: AbortSignal,
 ): Promise<Finding[]> {
@@ -68,14 +75,17 @@ async function listInto(
   const skipped: Skipped = { missing: [], repeated: [], contradictory: [], leaking: [], withoutPath: 0 };
   const paths = table.rows.map((row) => row[columns.path] ?? '');
   const files = await lookup(paths, { split: own, signal });
+  const there = new Set<string>();
+  const gone = new Set<string>();
   for (const [i, row] of table.rows.entries()) {
     const path = paths[i]!;
     const file = files[i];
+    const label = columns.label(row) || undefined;
+    const split = splits[i] ?? own;
+    if (label !== undefined && path !== '') (file ? there : gone).add(label);
     if (path === '') skipped.withoutPath++;
-    else if (!file) skipped.missing.push(path);
+    else if (!file) skipped.missing.push({ path, reason: 'it does not exist', ...(split && { split }) });
     else {
-      const label = columns.label(row) || undefined;
-      const split = splits[i] ?? own;
       const group = columns.group(row);
       const before = pictures.get(file.absolute ?? file.path);
       if (!before) {
@@ -95,8 +105,15 @@ async function listInto(
   if (columns.hasBoxes && skipped.contradictory.length > 0) throw severalThings(table, skipped.contradictory);
   if (skipped.missing.length + skipped.withoutPath === table.rows.length)
     throw nothingFound(table, skipped.missing);
+  absent.push(...skipped.missing);
   const suspects = columns.split || own ? [] : suspectSplits(table, columns);
-  return [...columns.findings, ...suspects, ...listedFindings(table, skipped)];
+  const classes = [...gone].filter((label) => !there.has(label));
+  return [
+    ...columns.findings,
+    ...suspects,
+    ...listedFindings(table, skipped),
+    ...goneFindings(table, classes),
+  ];
 }
 
 /** Throws `DataError` where rows name splits that are not known: what is left would be learnt from, whatever they are. */
@@ -134,7 +151,7 @@ function listedFindings(table: Table, skipped: Skipped): Finding[] {
   const { missing, repeated, contradictory, leaking, withoutPath } = skipped;
   say(
     'missing-files',
-    missing,
+    missing.map(({ path }) => path),
     'is left out, because the file is not there',
     'are left out, because the files are not there',
   );
@@ -160,6 +177,12 @@ function listedFindings(table: Table, skipped: Skipped): Finding[] {
     );
   }
   return findings;
+}
+
+function goneFindings(table: Table, classes: string[]): Finding[] {
+  if (classes.length === 0) return [];
+  const names = `${plural(classes.length, 'the class', 'the classes')} ${quoted(classes)}`;
+  return [warning('missing-class', `${table.name}: no file of ${names} is there.`, classes)];
 }
 
 /** Pictures without a class, and pictures without a split where others have one. */
@@ -208,12 +231,16 @@ function noLabels(name: string): DataError {
   });
 }
 
-function nothingFound(table: Table, missing: string[]): DataError {
+function nothingFound(table: Table, missing: readonly Unreadable[]): DataError {
   const first =
-    missing.length > 0 ? ` (the first of ${count(missing.length, 'missing file')}: ${missing[0]})` : '';
+    missing.length > 0 ? ` (the first of ${count(missing.length, 'missing file')}: ${missing[0]!.path})` : '';
   return new DataError(`No row of ${table.name} leads to a picture${first}`, {
     code: 'dataset/empty',
     hint: 'Paths are relative to the folder of the table; in a table that is given itself, they may be absolute.',
-    details: { path: table.name, rows: table.rows.length, missing: missing.slice(0, 20) },
+    details: {
+      path: table.name,
+      rows: table.rows.length,
+      missing: missing.slice(0, 20).map(({ path }) => path),
+    },
   });
 }

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { DataError } from '../errors.ts';
+import { DataError, systemCode } from '../errors.ts';
 import { unlessMissing } from '../store/regular.ts';
 import { marksCoopData } from './coop-splits.ts';
 import { dumpName, isFeatureDump } from './feature-dump.ts';
@@ -32,13 +32,20 @@ export async function locateDatasets(path: string): Promise<Located[]> {
   if (!found) {
     throw new DataError(`There is no file or folder ${path}`, { code: 'dataset/missing', details: { path } });
   }
-  const inside = found.isDirectory() ? await locateInside(path, DEPTH) : [];
-  return inside.length > 0 ? inside : [located(path, 'pictures', basename(resolve(path)))];
+  const unread: string[] = [];
+  const inside = found.isDirectory() ? await locateInside(path, DEPTH, unread) : [];
+  // A folder that cannot be read may be a data set: its error is told when it is opened.
+  for (const folder of unread) inside.push(located(folder, 'pictures', basename(folder)));
+  return inside.length > unread.length ? inside : [located(path, 'pictures', basename(resolve(path)))];
 }
 
-async function locateInside(path: string, depth: number): Promise<Located[]> {
+async function locateInside(path: string, depth: number, unread: string[]): Promise<Located[]> {
   if (await isFeatureDump(path)) return [located(path, 'features', await dumpName(path))];
-  const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
+  const entries = await readdir(path, { withFileTypes: true }).catch((error) => {
+    // A link may lead to a file.
+    if (systemCode(error) !== 'ENOTDIR') unread.push(path);
+    return [];
+  });
   if (entries.some(({ name }) => marksCoopData(name) || isIndexName(name)))
     return [located(path, 'pictures', basename(resolve(path)))];
   if (depth === 0) return [];
@@ -51,7 +58,7 @@ async function locateInside(path: string, depth: number): Promise<Located[]> {
   );
   const all: Located[] = [];
   for (const { name } of sortNaturally(folders, (entry) => entry.name))
-    all.push(...(await locateInside(join(path, name), depth - 1)));
+    all.push(...(await locateInside(join(path, name), depth - 1, unread)));
   return all;
 }
 

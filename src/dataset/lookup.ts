@@ -1,8 +1,9 @@
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, posix, resolve } from 'node:path';
-import { DataError, throwIfAborted } from '../errors.ts';
+import { DataError, systemCode, throwIfAborted } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
+import { systemError } from '../system-error.ts';
 import { quoted } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { diskFile, folderTree } from './source.ts';
@@ -26,7 +27,7 @@ export function lookupInTree(tree: Tree, base: string): Lookup {
   const stems = lazily(() => groupBy(all.filter(isPicture), ({ path }) => stemOf(nfc(path))));
   const at = (path: string) => {
     const own = nfc(path);
-    return files.get(own) ?? (isImagePath(own) ? undefined : onlyOne(stems().get(own)));
+    return files.get(own) ?? (isImagePath(own) ? unreadableIn(tree, own) : onlyOne(stems().get(own)));
   };
   const root = nfc(tree.root.replaceAll('\\', '/'));
   const find = (path: string) => {
@@ -44,6 +45,20 @@ export function lookupInTree(tree: Tree, base: string): Lookup {
   };
 }
 
+/** A picture that cannot be read, or that lies in a folder that cannot be: reading it throws the reason. */
+function unreadableIn({ unreadable }: Tree, path: string): SourceFile | undefined {
+  const found = unreadable.find((one) => path === nfc(one.path) || path.startsWith(`${nfc(one.path)}/`));
+  if (!found) return undefined;
+  const read = async () => {
+    throw new DataError(`Cannot read ${path}: ${found.path}: ${found.reason}`, {
+      code: 'dataset/unreadable',
+      hint: 'Check permissions and links.',
+      details: { path },
+    });
+  };
+  return { path, read };
+}
+
 /** Rows that are looked up at the same time. */
 const AT_ONCE = 256;
 
@@ -58,7 +73,10 @@ export function lookupNear(table: string): Lookup {
   };
 }
 
-/** Files on disk, relative to the folder of a table, or absolute. A folder is listed once for all its rows. */
+/**
+ * Files on disk, relative to the folder of a table, or absolute. A folder is listed once for all its rows. A file
+ * in a folder that cannot be read is taken to be there: reading it throws the reason.
+ */
 function lookupOnDisk(table: string): Lookup {
   const folder = dirname(table);
   return async (paths, { signal }) => {
@@ -77,8 +95,7 @@ function lookupOnDisk(table: string): Lookup {
         const entry = await entryOf(absolute);
         const there = entry ? resolve(dirname(absolute), entry.name) : absolute;
         // Some file systems know a file by other spellings than that in which they list it.
-        const isFile = entry?.isFile() || (await stat(there).catch(() => undefined))?.isFile();
-        if (isFile) return diskFile(posix.normalize(form), there);
+        if (entry?.isFile() || (await mayBeFile(there))) return diskFile(posix.normalize(form), there);
       }
       return undefined;
     };
@@ -90,6 +107,17 @@ function lookupOnDisk(table: string): Lookup {
     return found;
   };
 }
+
+async function mayBeFile(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile();
+  } catch (error) {
+    return systemError(error) !== undefined && !ABSENT.has(systemCode(error));
+  }
+}
+
+/** What the system says of a path that leads to nothing, or that nothing can have. */
+const ABSENT = new Set<string | undefined>(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'EINVAL']);
 
 async function listFolder(folder: string): Promise<Map<string, Dirent>> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);

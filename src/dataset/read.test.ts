@@ -126,7 +126,9 @@ describe('folders of classes', () => {
     expect(labelled(dataset)).toEqual(['a/1.jpg a', 'b/2.jpg b', 'b/linked.jpg b', 'c/1.jpg c']);
     expect(finding(dataset, 'link-loop')?.paths).toEqual(['b/loop']);
     expect(finding(dataset, 'link-outside')?.paths?.sort()).toEqual(['a/out.jpg', 'c/out.jpg', 'd']);
-    expect(finding(dataset, 'unreadable')?.paths?.sort()).toEqual(['a/gone.jpg', 'c/gone.jpg']);
+    expect(dataset.unreadable).toEqual(
+      ['a/gone.jpg', 'c/gone.jpg'].map((path) => ({ path, reason: 'the link leads to nothing' })),
+    );
     await rm(outside, { recursive: true });
   });
 
@@ -337,7 +339,7 @@ describe('what is no data set', () => {
     await write('train/a/1.jpg', 'train/b/1.jpg', 'test/a/1.jpg', 'test/b/');
     await symlink('gone.jpg', join(own.root, 'test/b/1.jpg'));
     const dataset = await readDataset(own.root);
-    expect(dataset.unreadable).toEqual(['test/b/1.jpg']);
+    expect(dataset.unreadable).toEqual([{ path: 'test/b/1.jpg', reason: 'the link leads to nothing' }]);
     expect(finding(dataset, 'unreadable-class')?.paths).toEqual(['b']);
     await rm(join(own.root, 'train/b/1.jpg'));
     await expect(readDataset(own.root)).rejects.toMatchObject({

@@ -105,6 +105,8 @@ function namesTable({ layout, names }: Labelled): Table | undefined {
 /** The data set of labelled pictures whose classes are numbered, with all that was found. */
 function assemble(tree: Tree, labelled: Labelled, names: ClassNames): Dataset {
   const { order } = labelled;
+  // A list says what belongs to the data, and what of it is not there.
+  const unreadable = (labelled.isListed ? labelled.absent : tree.unreadable) ?? [];
   const { classes, findings: classFindings } = describeClasses(labelled.classIds, names.table);
   const indexOf = new Map(classes.map(({ id }, i) => [id, i]));
   const examples = labelled.pictures.map(({ file, label, split, group }): Example => {
@@ -124,7 +126,7 @@ function assemble(tree: Tree, labelled: Labelled, names: ClassNames): Dataset {
     classes,
     ...(order && { order: order.flatMap((id) => indexOf.get(visible(id)) ?? []) }),
     examples,
-    ...(tree.unreadable.length > 0 && { unreadable: tree.unreadable }),
+    ...(unreadable.length > 0 && { unreadable }),
     findings: [
       info('found', `${counts(classes.length, examples)}, read from ${labelled.layout}.`),
       ...labelled.findings,

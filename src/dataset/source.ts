@@ -1,18 +1,19 @@
-import type { Dirent } from 'node:fs';
+import type { Dirent, Stats } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, posix, resolve, sep } from 'node:path';
 import { giveWay } from '../abort.ts';
 import { DataError, systemCode, TipAdapterError, throwIfAborted } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
-import { type FileUse, PICTURE, readRegular } from '../store/regular.ts';
+import { type FileUse, kindOf, PICTURE, readRegular } from '../store/regular.ts';
 import { openZip } from '../store/zip.ts';
+import { systemReason } from '../system-error.ts';
 import { count, number } from '../words.ts';
 import { info, quoted, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { isHidden, isLeftover } from './leftovers.ts';
 import { sortNaturally } from './names.ts';
 import { grow, type SourceFile, type Tree } from './tree.ts';
-import type { Finding } from './types.ts';
+import type { Finding, Unreadable } from './types.ts';
 
 /** A picture or a table of a data set. */
 const LISTED: FileUse = {
@@ -84,7 +85,7 @@ export async function zipTree(path: string, signal?: AbortSignal): Promise<Tree>
     ),
     hidden,
     findings: [...unusable(archive.skipped), ...leftoverFindings([...leftovers])],
-    unreadable: archive.skipped.map(({ name }) => name),
+    unreadable: archive.skipped.map(({ name, reason }) => ({ path: name, reason })),
   };
 }
 
@@ -150,7 +151,8 @@ export async function folderTree(
   const hidden: SourceFile[] = [];
   const folders: string[] = [];
   const leftovers: string[] = [];
-  const refused: Refused = { outside: [], loop: [], again: [], twice: [], unreadable: [] };
+  const refused: Refused = { outside: [], loop: [], again: [], twice: [] };
+  const unreadable: Unreadable[] = [];
   /** Links that were followed, by the real paths of the folders they lead to. */
   const followed = new Map<string, string>();
   /** Real paths of the folders that were read under their own names. */
@@ -170,7 +172,7 @@ export async function folderTree(
       const shown = isOpen && !isHidden(entry.name);
       try {
         let target = join(here, entry.name);
-        let found: { isFile(): boolean; isDirectory(): boolean } = entry;
+        let found: Dirent | Stats = entry;
         if (entry.isSymbolicLink()) {
           target = await realpath(target);
           if (!anywhere && target !== real && !target.startsWith(inside)) {
@@ -192,27 +194,32 @@ export async function folderTree(
           if (shown && !entry.isSymbolicLink()) own.add(target);
           await walk(`${path}/`, [...trail, target], shown);
         } else {
-          refused.unreadable.push(path);
+          unreadable.push({ path, reason: `it is ${kindOf(found)}` });
         }
       } catch (error) {
         if (error instanceof TipAdapterError || systemCode(error) === undefined) throw error;
-        refused.unreadable.push(path);
+        const reason = entry.isSymbolicLink() ? linkReason(error) : systemReason(error);
+        unreadable.push({ path, reason });
       }
     }
   };
   await walk('', [real], true);
   refused.twice.push(...[...followed].flatMap(([target, link]) => (own.has(target) ? [link] : [])));
-  const findings = [...refusals(refused), ...leftoverFindings(leftovers)];
-  const { unreadable } = refused;
+  const findings = [...refusals(refused), ...unreadableFindings(unreadable), ...leftoverFindings(leftovers)];
   return { name: basename(root), root, ...grow(files, folders), hidden, findings, unreadable };
+}
+
+/** Why a link cannot be followed, in words. */
+export function linkReason(error: unknown): string {
+  return systemCode(error) === 'ENOENT' ? 'the link leads to nothing' : systemReason(error);
 }
 
 /** The place of an entry among the paths of all files, in natural order. */
 const sortName = (entry: Dirent) => (entry.isFile() ? entry.name : `${entry.name}/`);
 
-type Refused = Record<'outside' | 'loop' | 'again' | 'twice' | 'unreadable', string[]>;
+type Refused = Record<'outside' | 'loop' | 'again' | 'twice', string[]>;
 
-function refusals({ outside, loop, again, twice, unreadable }: Refused): Finding[] {
+function refusals({ outside, loop, again, twice }: Refused): Finding[] {
   const findings: Finding[] = [];
   const say = (code: string, paths: string[], one: string, many: string) => {
     if (paths.length > 0) findings.push(warning(code, `${count(paths.length, one, many)}.`, paths));
@@ -241,11 +248,16 @@ function refusals({ outside, loop, again, twice, unreadable }: Refused): Finding
     'link leads to a folder that is read under its own name, too, so its pictures are there twice',
     'links lead to folders that are read under their own names, too, so their pictures are there twice',
   );
-  say(
-    'unreadable',
-    unreadable,
-    'file or folder is left out, because it cannot be read (a broken link, no permission, or not a regular file)',
-    'files or folders are left out, because they cannot be read (broken links, no permission, or not regular files)',
-  );
   return findings;
+}
+
+function unreadableFindings(unreadable: readonly Unreadable[]): Finding[] {
+  if (unreadable.length === 0) return [];
+  const what = count(
+    unreadable.length,
+    'file or folder cannot be read and is',
+    'files or folders cannot be read and are',
+  );
+  const paths = unreadable.map(({ path, reason }) => `${path}: ${reason}`);
+  return [warning('unreadable', `${what} left out.`, paths)];
 }

@@ -1,6 +1,6 @@
 import { isImagePath } from '../image/image-paths.ts';
 import { sortNaturally } from './names.ts';
-import type { Finding } from './types.ts';
+import type { Finding, Unreadable } from './types.ts';
 
 /** A file of a source, wherever its bytes lie. */
 export interface SourceFile {
@@ -36,8 +36,8 @@ export interface Tree {
   /** Files whose own name, or a folder's on their way, begins with a dot: read only where a table lists them. */
   hidden: SourceFile[];
   findings: Finding[];
-  /** Paths of files and folders that could not be read when the tree was listed. */
-  unreadable: readonly string[];
+  /** Files and folders that could not be read when the tree was listed. */
+  unreadable: readonly Unreadable[];
 }
 
 /** Several layouts look at the same things of a tree: each is found out once. */

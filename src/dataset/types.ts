@@ -37,10 +37,20 @@ export interface Dataset {
   /** Classes in the source's own order, where it numbers them. */
   order?: number[];
   examples: Example[];
-  /** Files and folders, relative to the root, that could not be read when the pictures were listed. */
-  unreadable?: readonly string[];
+  /** What belongs to the data set and could not be read when its pictures were listed: it is not among the examples. */
+  unreadable?: readonly Unreadable[];
   /** What was found, in words, and what was skipped. */
   findings: Finding[];
+}
+
+/** A file or folder that could not be read. */
+export interface Unreadable {
+  /** Relative to the root, as the ids of examples are. */
+  path: string;
+  /** Why, in words. */
+  reason: string;
+  /** The split that its source gives it. */
+  split?: Split;
 }
 
 /** Something noticed about the data, in words and by a name for programs. */

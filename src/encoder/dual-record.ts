@@ -4,6 +4,7 @@ import { type Abortable, waitFor } from '../abort.ts';
 import type { Engine } from '../engine/types.ts';
 import type { Pixels } from '../image/types.ts';
 import { checkFile } from '../store/checksum.ts';
+import { unlessMissing } from '../store/regular.ts';
 import { checkEmbeddings, checkedEncoder } from './checked.ts';
 import { openCheckpoint } from './clip/checkpoint.ts';
 import { clipFacts } from './clip/facts.ts';
@@ -133,6 +134,6 @@ export async function measured(
 /** Files of a folder and of its `onnx/`, as paths with `/`. */
 async function pathsIn(folder: string): Promise<string[]> {
   const names = await readdir(folder);
-  const inner = await readdir(join(folder, 'onnx')).catch(() => []);
+  const inner = (await readdir(join(folder, 'onnx')).catch(unlessMissing)) ?? [];
   return [...names, ...inner.map((name) => `onnx/${name}`)];
 }

@@ -65,6 +65,13 @@ export async function checkEncoderName(name: string): Promise<void> {
   await checkFolder(folder, source);
 }
 
+/** Throws as `loadEncoder` does where an encoder is not on this machine and its source does not have it; nothing is downloaded. */
+export async function checkEncoderSource(name: string, options: PullOptions = {}): Promise<void> {
+  if (name === 'auto' || registeredEncoder(name) || (await findEncoder(name))) return;
+  const { checkSource } = await import('./pull.ts');
+  await checkSource(encoderSource(name), options);
+}
+
 /** An encoder with a record, once its files are found to be those of the record. */
 async function verified(
   encoder: LocalEncoder | undefined,

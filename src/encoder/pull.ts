@@ -123,14 +123,24 @@ async function pullBuiltin(id: string, options: PullOptions): Promise<LocalEncod
 
 type HubSource = EncoderSource & { kind: 'hub' };
 
-async function pullFromHub(source: HubSource, options: PullOptions): Promise<LocalEncoder> {
-  const { id, repo, revision, precision, registered } = source;
+/** Throws as a pull does where the hub does not answer, or has no such encoder. */
+export async function checkSource(source: EncoderSource, options: PullOptions): Promise<void> {
+  if (source.kind === 'hub') await listDual(source, options);
+}
+
+async function listDual({ repo, revision, precision }: HubSource, options: PullOptions) {
   const listing = await listHub(repo, revision, options);
   const { all } = findDualFiles(
     listing.files.map(({ path }) => path),
     precision,
     `hf:${repo}`,
   );
+  return { listing, all };
+}
+
+async function pullFromHub(source: HubSource, options: PullOptions): Promise<LocalEncoder> {
+  const { id, repo, precision, registered } = source;
+  const { listing, all } = await listDual(source, options);
   const licence = registered?.licence ?? 'unknown';
   await agree({ id, source: `hf:${repo}@${listing.commit}`, bytes: sizeOf(all, listing), licence }, options);
   const wanted = all.map((path) => ({ path, sha256: registered?.sha256?.[path] }));

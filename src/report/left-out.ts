@@ -1,4 +1,5 @@
 import type { Evaluation } from '../classifier/types.ts';
+import { countUnread } from '../dataset/findings.ts';
 import { count, plural } from '../words.ts';
 
 /** What an evaluation's figures are not about, in sentences: stands wherever they stand. */
@@ -7,17 +8,17 @@ export function leftOut({
   failures,
   perClass,
 }: Pick<Evaluation, 'excluded' | 'failures' | 'perClass'>): string[] {
-  const [own, unread] = [excluded.length, failures.length];
+  const own = excluded.length;
   const empty = perClass.filter(({ total }) => total === 0).length;
   return [
     own > 0 &&
       `${count(own, 'picture')} ${plural(own, 'was left out as an example', 'were left out as examples')} of the classifier.`,
-    unread > 0 && unreadLine(unread),
+    failures.length > 0 && unreadLine(failures.map(({ image }) => image)),
     empty > 0 && `${count(empty, 'class', 'classes')} had no picture to be evaluated on.`,
   ].filter((line) => line !== false);
 }
 
 /** Said beside figures that unreadable pictures are missing from. */
-export function unreadLine(unread: number): string {
-  return `The figures do not cover ${count(unread, 'picture')} that could not be read.`;
+export function unreadLine(unread: readonly string[]): string {
+  return `The figures do not cover ${countUnread(unread)} that could not be read.`;
 }

@@ -1,4 +1,4 @@
-import { constants, type Stats } from 'node:fs';
+import { constants, type Dirent, type Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import type { Abortable } from '../abort.ts';
 import { DataError, type ModelError, systemCode, TipAdapterError, throwIfAborted } from '../errors.ts';
@@ -111,7 +111,7 @@ export function fileIdentity({ dev, ino, size, mtimeMs }: Stats): string {
 }
 
 /** What a file is that is not a regular one. */
-export function kindOf(stats: Stats | undefined): string | undefined {
+export function kindOf(stats: Dirent | Stats | undefined): string | undefined {
   if (!stats || stats.isFile()) return undefined;
   if (stats.isDirectory()) return 'a folder';
   if (stats.isFIFO()) return 'a pipe';

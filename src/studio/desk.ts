@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Encoder } from '../encoder/types.ts';
 import { UsageError } from '../errors.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
+import { unlessMissing } from '../store/regular.ts';
 import { boardOnDisk } from './journal.ts';
 import { Session, type SessionOptions } from './session.ts';
 import type { Projects } from './status.ts';
@@ -28,9 +29,9 @@ export class Desk {
 
   /** Opens the project that was open last. Throws as `Session.open` does. */
   static async open({ folder, encoder = 'auto' }: SessionOptions): Promise<Desk> {
-    const last = await readFile(join(folder, CURRENT), 'utf8').catch(() => FIRST);
+    const last = await readFile(join(folder, CURRENT), 'utf8').catch(unlessMissing);
     const known = [FIRST, ...(await othersIn(folder))];
-    const current = known.includes(last) ? last : FIRST;
+    const current = last !== undefined && known.includes(last) ? last : FIRST;
     const session = await Session.open({ folder: folderOf(folder, current), encoder, home: folder });
     return new Desk(folder, typeof encoder === 'string', session, current);
   }
@@ -78,7 +79,7 @@ export class Desk {
       const [from, to] = [folderOf(this.#root, this.#current), folderOf(this.#root, id)];
       await mkdir(to, { recursive: true });
       for (const part of ['pictures', 'thumbnails', 'session.jsonl'])
-        await cp(join(from, part), join(to, part), { recursive: true }).catch(() => {});
+        await cp(join(from, part), join(to, part), { recursive: true }).catch(unlessMissing);
       await this.#open(id);
       await this.#session.change({ command: { do: 'name', name } });
     });
@@ -118,7 +119,7 @@ const CURRENT = 'current-project';
 const folderOf = (root: string, id: string) => (id === FIRST ? root : join(root, 'projects', id));
 
 async function othersIn(root: string): Promise<string[]> {
-  const entries = await readdir(join(root, 'projects'), { withFileTypes: true }).catch(() => []);
+  const entries = (await readdir(join(root, 'projects'), { withFileTypes: true }).catch(unlessMissing)) ?? [];
   return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
 }
 

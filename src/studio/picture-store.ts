@@ -115,7 +115,10 @@ const isIndex = (name: string) =>
 type Keep = (name: string, bytes: Uint8Array) => Promise<Kept>;
 
 /** Keeps the pictures of a table that may be learnt from, with what it says of them. */
-async function keepListed({ classes, examples }: Dataset, keep: Keep): Promise<(Kept | HeldOut)[]> {
+async function keepListed(
+  { classes, examples, unreadable = [] }: Dataset,
+  keep: Keep,
+): Promise<(Kept | HeldOut)[]> {
   const isHeldOut = heldOut(examples);
   const kept: (Kept | HeldOut)[] = [];
   for (const example of examples) {
@@ -129,6 +132,11 @@ async function keepListed({ classes, examples }: Dataset, keep: Keep): Promise<(
     const bytes = await read().catch((error): Kept => ({ name, problem: problemOf(error) }));
     kept.push(bytes instanceof Uint8Array ? { ...(await keep(name, bytes)), className, group } : bytes);
   }
+  for (const { path, reason } of unreadable)
+    kept.push({
+      name: path,
+      problem: { code: 'dataset/unreadable', message: `Cannot read ${path}: ${reason}` },
+    });
   return kept;
 }
 

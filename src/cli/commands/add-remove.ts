@@ -90,7 +90,10 @@ function checkData(given: readonly [string, ...string[]]): void {
 }
 
 async function withLabel(given: readonly string[], label: string, io: Io) {
-  return (await findImages(given, io)).map((image) => ({ image, label }));
+  const { images, unread } = await findImages(given, io);
+  if (images.length === 0) throw unread[0].error;
+  for (const { error } of unread) io.note({ style: 'yellow', mark: 'warning:', text: error.message });
+  return images.map((image) => ({ image, label }));
 }
 
 /** Applies one update after the other: two at a time would lose one of them. */

@@ -1,12 +1,15 @@
 import { join } from 'node:path';
+import type { BenchSource } from '../../bench/bench-source.ts';
 import { PROTOCOLS } from '../../bench/cell.ts';
 import type { FinishedTable } from '../../bench/run.ts';
 import { pickDatasets, SUITE_IDS, SUITES, type Suite, type SuiteId } from '../../bench/suites.ts';
 import { shotsTable } from '../../bench/tables.ts';
+import { countUnread } from '../../dataset/findings.ts';
 import { DataError, UsageError } from '../../errors.ts';
 import { choice, flag, integer, optional, text } from '../../options.ts';
 import { count, plural } from '../../words.ts';
 import { defineCommand, noEffect } from '../command.ts';
+import { PARTIAL_HINT } from '../images.ts';
 import { checkOutputFolder } from '../output-checks.ts';
 import { withBar } from '../progress-bars.ts';
 
@@ -94,7 +97,7 @@ export const benchCommand = defineCommand({
     };
     const seeds = numbers(given.seeds, 'seeds');
     const encoders = namesIn(given.encoders) ?? suite?.encoders ?? ['auto'];
-    const { sources, missing } = await withBar(io, 'Reading', (bar) =>
+    const { sources, missing, failed } = await withBar(io, 'Reading', (bar) =>
       openSources(data, {
         pick: (located) => {
           const found = suite ? pickDatasets(suite, located) : { picked: located, missing: [] };
@@ -125,6 +128,7 @@ export const benchCommand = defineCommand({
     for (const line of written.notes) io.note(line);
     io.note(`Written: ${written.files.join(', ')}`);
     checkFailed(tables);
+    checkWhole(sources, failed);
   },
 });
 
@@ -162,6 +166,18 @@ function checkFailed(tables: readonly FinishedTable[]): void {
       details: { fits: [...failed] },
     },
   );
+}
+
+/** Throws `DataError` where the figures are not about all data that were given. */
+function checkWhole(sources: readonly BenchSource[], failed: number): void {
+  const unread = sources.flatMap((source) => source.unread ?? []);
+  if (failed === 0 && unread.length === 0) return;
+  const parts = [failed > 0 && count(failed, 'data set'), unread.length > 0 && countUnread(unread)];
+  throw new DataError(`${parts.filter((part) => part !== false).join(' and ')} could not be read`, {
+    code: 'bench/unreadable',
+    hint: PARTIAL_HINT,
+    details: { unread },
+  });
 }
 
 const namesIn = (list: string | undefined) => list?.split(',').map((name) => name.trim());

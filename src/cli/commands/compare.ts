@@ -69,7 +69,7 @@ function leftOutLines(comparison: Comparison, evaluations: readonly Evaluation[]
   return [
     own.size > 0 &&
       `${count(own.size, 'picture')} ${plural(own.size, 'was left out as an example', 'were left out as examples')} of a classifier.`,
-    unread.size > 0 && unreadLine(unread.size),
+    unread.size > 0 && unreadLine([...unread]),
     unknown > 0 &&
       `${count(unknown, 'picture')} ${plural(unknown, 'was', 'were')} left out because only one classifier knows the class.`,
   ].filter((line) => line !== false);

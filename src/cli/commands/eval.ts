@@ -1,4 +1,5 @@
 import type { Evaluation, Suspect } from '../../classifier/types.ts';
+import { countUnread } from '../../dataset/findings.ts';
 import { messageAbout, UsageError } from '../../errors.ts';
 import { choice, flag, optional, text } from '../../options.ts';
 import { leftOut } from '../../report/left-out.ts';
@@ -98,7 +99,7 @@ function plain({ predictions, failures, ...measured }: Evaluation) {
 
 function tell(io: Io, { findings, failures }: Evaluation): void {
   tellFindings(io, findings);
-  if (failures.length > 0) io.note(`${count(failures.length, 'picture')} could not be read:`);
+  if (failures.length > 0) io.note(`${countUnread(failures.map(({ image }) => image))} could not be read:`);
   tellSome(
     io,
     failures.map(({ image, error }) => messageAbout(image, error.message)),

@@ -58,11 +58,13 @@ export const predictCommand = defineCommand({
   },
   async run([path, ...given], { top, reject, copyTo, json, csv, ndjson }, io) {
     const { predictions, failures } = await withClassifier(path, async (classifier) => {
-      const images = await findImages(given, io, copyTo);
+      const { images, unread } = await findImages(given, io, copyTo);
       const print = ndjson
         ? (result: Prediction | Failure) => io.print(jsonText(resultJson(result, top), { replacer: rounded }))
         : undefined;
+      for (const failure of unread) print?.(failure);
       const results = await predictAll(classifier, images, { reject, print }, io);
+      results.failures.unshift(...unread);
       if (!classifier.calibrated && results.predictions.length > 0) io.note(UNCALIBRATED);
       if (copyTo) await sortInto(classifier, results.predictions, copyTo, io);
       return results;

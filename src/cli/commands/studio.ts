@@ -36,6 +36,8 @@ export const studioCommand = defineCommand({
     await checkEncoderName(encoder);
   },
   async run([data], { workspace, encoder, port, open }, io) {
+    const { checkEncoderSource } = await import('../../encoder/load.ts');
+    await checkEncoderSource(encoder, { signal: io.signal });
     const { startStudio } = await import('../../studio/index.ts');
     const studio = await withBar(io, 'Importing', (bar) =>
       startStudio({

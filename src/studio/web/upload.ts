@@ -204,13 +204,13 @@ export function filesOf(files: Iterable<File>): Incoming[] {
   return [...files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
 }
 
+/** What the browser may not read, a file or a folder, comes as a file without bytes, and is told as that. */
 async function walk(entry: FileSystemEntry, folder: string): Promise<Incoming[]> {
   const path = folder ? `${folder}/${entry.name}` : entry.name;
   if (entry.isFile) {
     const file = await new Promise<File>((resolve, reject) =>
       (entry as FileSystemFileEntry).file(resolve, reject),
     ).catch(() => new Blob());
-    // What the browser may not read comes as nothing, and is told as that.
     return [{ path, file }];
   }
   const reader = (entry as FileSystemDirectoryEntry).createReader();
@@ -218,7 +218,10 @@ async function walk(entry: FileSystemEntry, folder: string): Promise<Incoming[]>
   for (;;) {
     const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
       reader.readEntries(resolve, reject),
-    ).catch(() => []);
+    ).catch(() => {
+      found.push({ path, file: new Blob() });
+      return [];
+    });
     if (some.length === 0) return found;
     for (const child of some) found.push(...(await walk(child, path)));
   }

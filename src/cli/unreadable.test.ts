@@ -1,0 +1,212 @@
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import type { Prediction } from '../classifier/types.ts';
+import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
+import { recordingIo } from './io.fixture.ts';
+import { runCli } from './program.ts';
+import { copyByClass } from './sorting.ts';
+
+/** A folder that no one may list is one of this name: permissions do not keep the superuser out. */
+const LOCKED = 'locked';
+
+const refuse = (path: unknown) =>
+  Object.assign(new Error(`EACCES: permission denied, scandir '${path}'`), {
+    code: 'EACCES',
+    syscall: 'scandir',
+    path,
+  });
+const isLocked = (path: unknown) => basename(String(path)) === LOCKED;
+
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof import('node:fs/promises')>();
+  const readdir = async (path: string, ...rest: []) => {
+    if (isLocked(path)) throw refuse(path);
+    return real.readdir(path, ...rest);
+  };
+  return { ...real, readdir };
+});
+vi.mock('node:fs', async (original) => {
+  const real = await original<typeof import('node:fs')>();
+  const readdir = (path: string, options: object, done: (error: Error | null, found?: unknown) => void) =>
+    isLocked(path) ? done(refuse(path)) : real.readdir(path, options as never, done as never);
+  return { ...real, readdir };
+});
+
+let work: string;
+const at = (...parts: string[]) => join(work, ...parts);
+
+async function picture(path: string, background: string): Promise<void> {
+  await mkdir(join(path, '..'), { recursive: true });
+  await sharp({ create: { width: 40, height: 40, channels: 3, background } })
+    .png()
+    .toFile(path);
+}
+
+async function tip(...argv: string[]) {
+  const io = recordingIo();
+  const status = await runCli(argv, io);
+  return { status, out: io.out(), err: io.err() };
+}
+
+const COLOURS = { red: ['#e01010', '#c00000'], blue: ['#1010e0', '#0000c0'] } as const;
+
+beforeAll(async () => {
+  work = await mkdtemp(join(tmpdir(), 'unreadable-'));
+  process.env.TIP_ADAPTER_HOME = at('home');
+  await writeSmallEncoder(at('encoder'));
+  for (const [name, [a, b]] of Object.entries(COLOURS)) {
+    await picture(at('photos', name, '1.png'), a);
+    for (const [i, shade] of [b, `${b.slice(0, 5)}22`, `${b.slice(0, 5)}44`].entries())
+      await picture(at('whole', name, `${i}.png`), shade);
+  }
+  const { status } = await tip('fit', at('photos'), '-o', at('known'), '--encoder', at('encoder'));
+  expect(status).toBe(0);
+  const listed = async (folder: string, rows: string[]) => {
+    await cp(at('whole'), at(folder), { recursive: true });
+    await writeFile(at(folder, 'index.csv'), `path,label\n${rows.join('\n')}`);
+  };
+  const rows = Object.keys(COLOURS).flatMap((name) => [0, 1, 2].map((i) => `${name}/${i}.png,${name}`));
+  for (const kind of ['folder', 'link', 'link-to-folder'])
+    await cp(at('whole'), at(kind), { recursive: true });
+  await mkdir(at('folder', 'red', LOCKED));
+  await symlink('nowhere.png', at('link', 'red', 'gone.png'));
+  await symlink(at('nowhere'), at('link-to-folder', 'red', 'gone'));
+  await listed('row', [...rows, 'red/gone.png,red']);
+  await listed('row-in-folder', [...rows, `red/${LOCKED}/1.png,red`]);
+  await mkdir(at('row-in-folder', 'red', LOCKED));
+}, 60_000);
+afterAll(() => rm(work, { recursive: true, force: true }));
+
+/** What each folder lacks. */
+const LACKS = {
+  folder: `red/${LOCKED}`,
+  link: 'red/gone.png',
+  'link-to-folder': 'red/gone',
+  row: 'red/gone.png',
+  'row-in-folder': `red/${LOCKED}`,
+} as const;
+const FOLDERS = ['folder', 'link', 'link-to-folder'] as const;
+const ALL = Object.keys(LACKS) as (keyof typeof LACKS)[];
+
+/** Commands whose answers or figures are about a part: what they lack is named, and the status is 3. */
+const IN_PART: [command: string, data: keyof typeof LACKS, argv: (data: string) => string[]][] = [
+  ...FOLDERS.flatMap((data): typeof IN_PART => [
+    ['predict', data, (path) => ['predict', at('known'), path]],
+    ['predict --json', data, (path) => ['predict', at('known'), path, '--json']],
+    ['predict a pattern', data, (path) => ['predict', at('known'), `${path}/**/*.png`]],
+  ]),
+  ...ALL.flatMap((data): typeof IN_PART => [
+    ['eval', data, (path) => ['eval', at('known'), path]],
+    ['eval --json', data, (path) => ['eval', at('known'), path, '--json']],
+    ['compare', data, (path) => ['compare', at('known'), at('known'), path]],
+    [
+      'export',
+      data,
+      (path) => ['export', at('known'), '--to', 'report', '--data', path, '-o', at('card.md')],
+    ],
+  ]),
+  // Of a list, bench reads only the pictures that it draws.
+  ...ALL.filter((data) => data !== 'row-in-folder').map((data): (typeof IN_PART)[number] => [
+    'bench',
+    data,
+    (path) => [
+      ...['bench', path, '--encoders', at('encoder'), '--methods', 'zero-shot', '--shots', '1'],
+      ...['--seeds', '1', '-o', at('bench')],
+    ],
+  ]),
+];
+
+it.each(IN_PART)('%s names what it lacks: %s', { timeout: 60_000 }, async (command, data, argv) => {
+  const { status, out, err } = await tip(...argv(at(data)));
+  expect(err + (command.endsWith('--json') ? out : '')).toContain(LACKS[data]);
+  expect(err).toMatch(/could not be read/);
+  expect(status).toBe(3);
+  if (command === 'predict --json') {
+    const { predictions, failures } = JSON.parse(out);
+    expect([predictions.length, failures.length]).toEqual([6, 1]);
+  } else if (command === 'eval --json') {
+    expect(JSON.parse(out)).toMatchObject({ partial: true, total: 6, failures: [{}] });
+  } else if (command !== 'predict a pattern' && command !== 'predict') {
+    // The figures say it where they stand, too.
+    const written = command === 'export' ? await readFile(at('card.md'), 'utf8') : '';
+    expect(out + written).toMatch(/could not be read/);
+  }
+});
+
+/** Commands that learn: the classifier is about what could be read, and what could not be is named. */
+it.each(
+  ALL.flatMap((data): [string, keyof typeof LACKS, string[]][] => [
+    ['fit', data, ['fit', data, '-o', 'out', '--encoder', 'encoder']],
+    ['add', data, ['add', 'known', data, '-o', 'out']],
+    ...(FOLDERS.includes(data as never)
+      ? [
+          ['add --label', data, ['add', 'known', data, '--label', 'red', '-o', 'out']] as [
+            string,
+            typeof data,
+            string[],
+          ],
+        ]
+      : []),
+  ]),
+)('%s names what it left out: %s', { timeout: 60_000 }, async (_, data, [command, ...argv]) => {
+  const { status, err } = await tip(
+    command,
+    ...argv.map((word) => (/^-|^red$/.test(word) ? word : at(word))),
+  );
+  expect(status).toBe(0);
+  expect(err).toContain('warning:');
+  expect(err).toContain(LACKS[data]);
+});
+
+it('bench names the data sets in a folder of them that cannot be read', { timeout: 60_000 }, async () => {
+  await cp(at('row'), at('sets', 'one'), { recursive: true });
+  await writeFile(
+    at('sets', 'one', 'index.csv'),
+    await readFile(at('row', 'index.csv'), 'utf8').then((text) => text.replace(/\n.*gone.*$/, '')),
+  );
+  await mkdir(at('sets', LOCKED));
+  const { status, err } = await tip(
+    ...['bench', at('sets'), '--encoders', at('encoder'), '--methods', 'zero-shot', '--shots', '1'],
+    ...['--seeds', '1', '-o', at('bench')],
+  );
+  expect(err).toMatch(/missing: locked .*: Cannot read .*locked: permission denied/);
+  expect(err).toContain('error: 1 data set could not be read');
+  expect(status).toBe(3);
+});
+
+it('a folder that is named and cannot be read does not keep others from being answered', async () => {
+  await mkdir(at(LOCKED));
+  const both = await tip('predict', at('known'), at('whole'), at(LOCKED), '--json');
+  expect(JSON.parse(both.out).predictions).toHaveLength(6);
+  expect([both.status, both.err]).toEqual([3, expect.stringContaining('could not be read')]);
+  const alone = await tip('predict', at('known'), at(LOCKED));
+  expect([alone.status, alone.err]).toEqual([
+    3,
+    expect.stringMatching(/^error: Cannot read .*locked: permission denied/),
+  ]);
+});
+
+it('sorting refuses a folder of which it cannot see what is in it: pictures would be copied twice', async () => {
+  const classes = [{ id: 'a', name: LOCKED, promptName: '', prompts: [] }];
+  const prediction = { image: at('photos', 'red', '1.png'), id: 'a', rejected: false } as Prediction;
+  const sorted = copyByClass([prediction], classes, at('sorted'), new AbortController().signal);
+  await expect(sorted).rejects.toMatchObject({ code: 'EACCES' });
+});
+
+it('studio refuses an encoder that its source does not have before it opens', async () => {
+  const hub = createServer((_, response) => response.writeHead(404).end()).listen(0, '127.0.0.1');
+  await once(hub, 'listening');
+  vi.stubEnv('HF_ENDPOINT', `http://127.0.0.1:${(hub.address() as AddressInfo).port}`);
+  const { status, err } = await tip('studio', '-w', at('ws'), '--no-open', '--encoder', 'hf:nope/nope');
+  vi.unstubAllEnvs();
+  hub.close();
+  expect([status, err]).toEqual([4, expect.stringMatching(/^error: .*nope\/nope.*\nhint: /)]);
+  expect(existsSync(at('ws'))).toBe(false);
+});
