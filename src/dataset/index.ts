@@ -15,4 +15,4 @@ export { type ReadOptions, readDataset } from './read.ts';
 export { type Artist, type SampleOptions, sampleDataset } from './sample-dataset.ts';
 export { type SplitOptions, splitDataset, withoutLeaks } from './split.ts';
 export type { Folder, SourceFile, Tree } from './tree.ts';
-export type { ClassInfo, Dataset, Example, Finding, Split } from './types.ts';
+export type { ClassInfo, Dataset, Example, Finding, Split, Unreadable } from './types.ts';
