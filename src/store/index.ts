@@ -14,5 +14,6 @@ export {
   openSafetensors,
   parseSafetensors,
   type Safetensors,
+  type SafetensorsEntry,
   type SafetensorsFile,
 } from './safetensors.ts';
