@@ -76,7 +76,8 @@ export async function fitWanted(
   const choice = { ...chosen.choice, ...(calibration && calibrationOf(calibration)) };
   // A cache whose keys are trained is surer afterwards than it was when its constants were chosen.
   const isSettled = calibration !== undefined || (isCalibrated(choice) && !method.trains);
-  const before = isSettled || validation ? undefined : await bySelfOrFolds(engine, method, task, options);
+  const before =
+    isSettled || validation ? undefined : await bySelfOrFolds(engine, method, task, options, choice);
   await giveWay(task.signal);
   const trained = await method.fit({ ...task, checkpoint }, options);
   const constants =
@@ -118,15 +119,16 @@ function calibrationOf({ temperature, nll, judges, folds }: Calibration): Calibr
   return { temperature, nll, judges, folds };
 }
 
-/** None where the method sets its own scale; else by folds. */
+/** The one that is known where the method sets its own scale; else by folds. */
 async function bySelfOrFolds(
   engine: Engine,
   method: Method,
   task: Task,
   options: Chosen['options'],
+  { temperature }: Choice,
 ): Promise<Calibration | undefined> {
   const own = method.calibrates?.(task, options);
-  return own ? { temperature: 1, ...own } : byFolds(engine, method, task, options);
+  return own ? { temperature, ...own } : byFolds(engine, method, task, options);
 }
 
 /** The temperature that suits what the method says of examples that it has not learnt from; undefined where none can be left out. */

@@ -23,7 +23,7 @@ export const anchored = defineMethod({
   name: 'Text-anchored logistic regression',
   paper: 'This package; after Silva-Rodríguez et al., CVPR 2024, arXiv 2312.12730',
   needs: ['examples'],
-  auto: { order: 1 },
+  auto: { order: 1, untuned: true },
   options: {
     strength: optional(
       positive({ help: 'How strongly the class names hold, per example (default: 0.3; 1 at one shot).' }),

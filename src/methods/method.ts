@@ -171,6 +171,13 @@ export interface AutoRole<N extends Need = never> {
   readonly order: number;
   /** Fitted in closed form: considered where trained methods are not wanted. */
   readonly closedForm?: true;
+  /** Its scores are log-odds for any encoder as they are: it may be taken where nothing can be tuned. */
+  readonly untuned?: true;
+  /**
+   * The options with which it is taken by rule where folds would not see what it learns of so few examples: alone without a text head or
+   * where nothing else needs no tuning, otherwise pooled with what is chosen of the others. Undefined where it is not.
+   */
+  byRule?(task: TaskWith<N>): Readonly<Record<string, unknown>> | undefined;
   /** Whether the examples are enough for it, beyond what it needs. */
   suits?(task: TaskWith<N>): boolean;
   /** Ids of methods that add nothing to this one on the task, and cost more. */

@@ -52,6 +52,8 @@ export function stackOf(methods: () => readonly Method[]): Method<{ parts: typeo
     paper: 'Wolpert, Neural Networks 1992; Hinton, Neural Computation 2002',
     needs: ['examples'],
     composite: true,
+    // Its parts have temperatures, and whoever made it knows its own.
+    calibrates: () => ({ judges: 0, folds: 0 }),
     options: { parts },
     fit: async (task, { parts: chosen }) => {
       const state: Record<string, Tensor | number> = {};

@@ -51,6 +51,15 @@ export function examplesOf({ support, classes }: Task): Examples {
   };
 }
 
+/** Examples a class that has any; those of one class and group are one. */
+export function shotsOf({ labels, groups }: Support): number {
+  const units = new Set<string>();
+  labels.forEach((label, i) => {
+    units.add(`${label} ${groups[i]}`);
+  });
+  return units.size / new Set(labels).size;
+}
+
 /** Class means of the examples that a fold does not hide, less the centre, [c, d]; zeros for a class that has none. */
 export function meansWithout({ rows, labels, counts, centre, folds }: Examples, fold: number): Matrix {
   const kept = [...labels.keys()].filter((i) => folds.hidden[i] !== fold);

@@ -43,17 +43,20 @@ export function unexplainedBy(names: Matrix, { centred, labels }: Examples): Mat
   );
 }
 
-/** Weight of zero-shot that is expected: two thirds of the one that suits the examples' zero-shot logits, for these two tell the same. */
-export async function expectedWeight(
+/** The scale that makes zero-shot logits [n, c] likeliest on the examples, expected to be 1 within a factor of e. */
+export async function zeroShotScale(
   zeroShot: Matrix,
   labels: Int32Array,
   signal?: AbortSignal,
 ): Promise<number> {
-  const { scale } = await inTurns(
-    likelyScales({ scores: zeroShot.data, labels }, { value: 1, deviation: 1 }),
-    signal,
-  );
-  return (2 / 3) * scale;
+  const expected = { value: 1, deviation: 1 };
+  return (await inTurns(likelyScales({ scores: zeroShot.data, labels }, expected), signal)).scale;
+}
+
+/** What is expected of names: the weight of zero-shot, and how much they count otherwise. */
+interface ExpectedNames {
+  readonly weight: number;
+  readonly names: number;
 }
 
 /** The mixture by rule, at one shot: the more examples agree with their names, the more of the names. */
@@ -62,11 +65,11 @@ export async function mixtureByRule(
   names: Matrix,
   unexplained: Matrix,
   whitening: Whitening,
-  { weight, scale }: { readonly weight: number; readonly scale: number },
+  { weight, names: counting, scale }: ExpectedNames & { readonly scale: number },
   products: Products,
 ): Promise<Mixture> {
   const agreed = await agreement(examples, names, unexplained, whitening, products);
-  const share = shareFor(agreed, USUAL_AGREEMENT);
+  const share = counting * shareFor(agreed, USUAL_AGREEMENT);
   return { share, weight, scale: scaleBeside(scale, share) };
 }
 
@@ -79,12 +82,12 @@ export async function mixtureByRule(
 export function* mixtureLeftOut(
   { means, names, together, labels }: Required<LeftOut>,
   zeroShot: Matrix,
-  weight: number,
+  { weight, names: counting }: ExpectedNames,
   expected: { readonly value: number; readonly deviation: number },
 ): Pieces<Mixture> {
   const [n, c] = [zeroShot.rows, zeroShot.cols];
   const ownMean = (cosines: Float64Array) => labels.reduce((sum, y, i) => sum + cosines[i * c + y]! / n, 0);
-  const likely = shareFor(ownMean(names), Math.max(ownMean(means), 0.05));
+  const likely = counting * shareFor(ownMean(names), Math.max(ownMean(means), 0.05));
   const scores = new Float64Array(n * c);
   let best: (Mixture & { readonly loss: number }) | undefined;
   for (const share of SHARES) {

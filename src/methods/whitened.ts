@@ -6,20 +6,20 @@ import { sum } from '../graph/reduce.ts';
 import { type Products, withProducts } from '../linalg/matrix-products.ts';
 import { concatRows, type Matrix, matrix, selectRows } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
-import { optional, positive } from '../options.ts';
+import { optional, positive, real } from '../options.ts';
 import { likelyScales } from './likely-scales.ts';
 import { defineMethod, WEIGHT } from './method.ts';
 import type { TextHead } from './task.ts';
-import { type Examples, examplesOf } from './whitened-examples.ts';
+import { type Examples, examplesOf, shotsOf } from './whitened-examples.ts';
 import { foldsLeftOut, type LeftOut, leftOutCosines } from './whitened-left-out.ts';
 import {
   centredRows,
-  expectedWeight,
   type Mixture,
   mixed,
   mixtureByRule,
   mixtureLeftOut,
   unexplainedBy,
+  zeroShotScale,
 } from './whitened-names.ts';
 import { directions, isWide, type Whitening, whiteningOf } from './whitening.ts';
 import { zeroShotLogits } from './zero-shot.ts';
@@ -28,6 +28,8 @@ import { zeroShotLogits } from './zero-shot.ts';
 const SCALE = { value: 15, deviation: 0.3 };
 /** Below so many examples a class there are too few residuals for a covariance within classes. */
 const FEW = 1.5;
+/** What names count in `auto` at one shot: the names of an encoder that knows only some classes mislead about the others. */
+const NAMES_AT_ONE_SHOT = 2 / 3;
 
 /**
  * Whitened centred cosine: z_c = b s f w_c + k cos_P(f - g, p_c), where P whitens what varies within classes (as linear discriminant
@@ -40,6 +42,18 @@ export const whitened = defineMethod({
   name: 'Whitened centred cosine',
   paper: 'This package (docs/whitened.md); after Fisher 1936 and Wang et al., ICLR 2024, arXiv 2402.04087',
   needs: ['examples'],
+  auto: {
+    order: 0,
+    closedForm: true,
+    untuned: true,
+    // With more examples others are better.
+    suits: ({ support }) => shotsOf(support) < 3,
+    byRule: ({ support }) => {
+      const shots = shotsOf(support);
+      if (shots >= 3) return undefined;
+      return shots < FEW ? { names: NAMES_AT_ONE_SHOT } : {};
+    },
+  },
   benchmarked: true,
   options: {
     ridge: optional(
@@ -47,6 +61,11 @@ export const whitened = defineMethod({
         help: 'Variance added in every direction, in mean variances; by default it depends on the numbers of examples and dimensions.',
       }),
     ),
+    names: real({
+      default: 1,
+      min: 0,
+      help: 'How much class names are expected to count beside the examples.',
+    }),
     scale: optional(
       positive({ help: 'Multiplier of the cosine (default: 15 at one shot, else by left-out examples).' }),
     ),
@@ -93,7 +112,7 @@ const squares = (x: Expr) => sum(mul(x, x), [1], true);
 interface How {
   readonly products: Products;
   readonly signal?: AbortSignal;
-  readonly given: { readonly ridge?: number; readonly scale?: number };
+  readonly given: { readonly ridge?: number; readonly names: number; readonly scale?: number };
 }
 
 /** z_c = k cos_P(f - g, m_c - g). */
@@ -119,21 +138,27 @@ async function withNames(examples: Examples, { weights, logitScale }: TextHead, 
   const ridge = ridgeOf(examples, given);
   const names = centredRows(weights);
   const zeroShot = multiplied(await products.productT(examples.rows, weights), logitScale);
-  const weight = await expectedWeight(zeroShot, examples.labels, signal);
+  // Two thirds of what suits zero-shot alone, for the cosine tells part of the same.
+  const weight = (2 / 3) * given.names * (await zeroShotScale(zeroShot, examples.labels, signal));
   const unexplained = unexplainedBy(names, examples);
   const total = multiplied(unexplained, 1 / Math.sqrt(Math.max(1, unexplained.rows - 1)));
   let whitening: Whitening;
   let mixture: Mixture;
   if (isFew(examples)) {
     whitening = await whiteningOf(total, ridge, products, signal);
-    const expected = { weight, scale: SCALE.value };
+    const expected = { weight, scale: SCALE.value, names: given.names };
     mixture = await mixtureByRule(examples, names, unexplained, whitening, expected, products);
   } else {
     const within = withinClasses(examples);
     const own = await whiteningOf(within, ridge, products, signal);
     const leftOut = await leftOutCosines(examples, own, names, products);
     const found = await inTurns(
-      mixtureLeftOut(leftOut as Required<LeftOut>, selectRows(zeroShot, leftOut.examples), weight, SCALE),
+      mixtureLeftOut(
+        leftOut as Required<LeftOut>,
+        selectRows(zeroShot, leftOut.examples),
+        { weight, names: given.names },
+        SCALE,
+      ),
       signal,
     );
     // With the shot that was left out, the examples tell more beside the names.

@@ -4,6 +4,8 @@ import { type Matrix, matrix, row, softmax } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { expectClose, smallQueries, smallTask } from '../methods/golden.fixture.ts';
 import { methodById, plainSupport, scoreRows, type Task } from '../methods/index.ts';
+import type { StackPart } from '../methods/stack.ts';
+import { selectExamples } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
 import { chooseAutomatically } from './auto.ts';
 import { outOfFold } from './out-of-fold.ts';
@@ -157,6 +159,41 @@ describe('auto', () => {
     expect(compared[0]!.nll).toBeLessThanOrEqual(Math.min(...compared.map(({ nll }) => nll)) + 0.1);
     expect(resolveOptions(methodById(method).options, options)).toBeTruthy();
     expect(choice).toMatchObject({ protocol: 'folds', folds: 4, judges: 48 });
+  });
+
+  it('takes the whitened cosine by rule at one and two shots, and pools it with the others where there are names', async () => {
+    const some = (shots: number, head = smallTask.head): Task => {
+      const seen = new Int32Array(6);
+      const { labels } = smallTask.support;
+      const kept = [...labels.keys()].filter((i) => seen[labels[i]!]!++ < shots);
+      return { ...smallTask, head, support: selectExamples(smallTask.support, kept) };
+    };
+    const choose = (task: Task, trainingFree = false) =>
+      chooseAutomatically(engine, task, RANGE, { tuningSet: tuningSetOfFolds(task), trainingFree });
+    const one = await choose(some(1));
+    const half = { options: {}, share: 0.5 };
+    expect(one).toMatchObject({
+      method: 'stack',
+      options: { parts: { whitened: { share: 0.5, sharpness: 1 }, anchored: half } },
+      choice: { temperature: 1, protocol: 'fixed', judges: 0 },
+    });
+    expect(await choose(some(1), true)).toMatchObject({ method: 'whitened' });
+    const two = await choose(some(2));
+    expect(two).toMatchObject({ method: 'stack', choice: { protocol: 'folds', judges: 12, folds: 2 } });
+    const parts = Object.values(two.options.parts as Record<string, StackPart>);
+    expect(parts.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1);
+    expect(two.choice.compared?.slice(0, 2).map(({ method }) => method)).toEqual(['stack', 'whitened']);
+    expect(two.choice.compared?.map(({ method }) => method)).toContain('zero-shot');
+    const nameless = { ...some(2), head: undefined };
+    expect(await choose(nameless)).toMatchObject({ method: 'whitened', options: {} });
+    // Five classes have one example, and one has two: too little to choose by.
+    const { labels } = smallTask.support;
+    const firsts = [0, 1, 2, 3, 4, 5].map((label) => labels.indexOf(label));
+    const uneven = {
+      ...smallTask,
+      support: selectExamples(smallTask.support, [...firsts, labels.lastIndexOf(0)]),
+    };
+    expect(await choose(uneven)).toMatchObject({ choice: { judges: 0 } });
   });
 
   it('says how far it is, from nothing to nearly all', async () => {

@@ -1,10 +1,15 @@
 import { inTurns } from '../abort.ts';
 import type { Engine } from '../engine/types.ts';
 import { UsageError } from '../errors.ts';
+import { type Matrix, softmaxRows } from '../math/matrix.ts';
 import { baselineMethods, checkNeeds, listMethods } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
-import { STACK } from '../methods/stack.ts';
-import type { FitProgress, Task } from '../methods/task.ts';
+import { STACK, type StackPart } from '../methods/stack.ts';
+import { type FitProgress, keysOf, type Task } from '../methods/task.ts';
+import { zeroShotScale } from '../methods/whitened-names.ts';
+import { negativeLogLikelihood } from '../metrics/calibration.ts';
+import { resolveOptions } from '../options.ts';
+import { textLogits } from './cache-search.ts';
 import {
   type Choice,
   type Compared,
@@ -25,9 +30,9 @@ export interface AutoChoice {
 }
 
 /**
- * Picks or stacks methods by the negative log-likelihood of the tuning rows. Without any (one example a class) by rule: the
- * text-anchored regression, whose penalty is strong there, or in closed form ProKeR with its published constants. Throws `UsageError`
- * where there is no example.
+ * Picks or stacks methods by the negative log-likelihood of the tuning rows. With one or two examples a class, of which folds show too
+ * little, a method that says so is taken by rule: alone without a text head, else pooled half and half with what is chosen of the others. Without
+ * tuning rows those others are the first that need no tuning. Throws `UsageError` where there is no example.
  */
 export async function chooseAutomatically(
   engine: Engine,
@@ -43,9 +48,86 @@ export async function chooseAutomatically(
     });
   }
   const considered = consideredFor(task, trainingFree);
-  if (!tuningSet) {
-    return { method: considered[0]!.id, options: {}, choice: UNTUNED };
+  // A split shows what any method has learnt.
+  const looksAtSplit = tuningSet !== undefined && tuningSet.protocol !== 'folds';
+  for (const method of looksAtSplit ? [] : considered) {
+    const options = method.auto?.byRule?.(task);
+    if (options) return chosenByRule(engine, task, { method, options }, considered, range, tuningSet);
   }
+  if (!tuningSet) return { method: considered[0]!.id, options: {}, choice: UNTUNED };
+  return (await searched(engine, task, considered, range, tuningSet)).chosen;
+}
+
+/** A method that is taken by rule, with its options. */
+interface ByRule {
+  readonly method: Method;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** The method that is taken by rule, with what is chosen of the others beside it. */
+async function chosenByRule(
+  engine: Engine,
+  task: Task,
+  own: ByRule,
+  considered: readonly Method[],
+  range: SearchRange,
+  tuningSet: TuningSet | undefined,
+): Promise<AutoChoice> {
+  const { method, options } = own;
+  const others = considered.filter((other) => other !== method);
+  const leavesOut = method.calibrates?.(task, resolveOptions(method.options, options))?.judges ?? 0;
+  if (task.head && tuningSet && leavesOut > 0) {
+    const { chosen, scores } = await searched(engine, task, others, range, tuningSet);
+    const { labels } = tuningSet.rows;
+    const found = await searchMethod(engine, method, task, tuningSet, [options]);
+    const both = { ...scores, data: scores.data.map((x, i) => (x + found.scores.data[i]!) / 2) };
+    const nll = negativeLogLikelihood(softmaxRows(both), labels);
+    const first = { method: STACK, nll, accuracy: shareCorrect(both, labels) };
+    const alone = { method: method.id, nll: found.nll, accuracy: shareCorrect(found.scores, labels) };
+    const compared = (chosen.choice.compared ?? []).filter((each) => each.method !== STACK);
+    const pooled = pooledWith(own, chosen);
+    return { ...pooled, choice: { ...pooled.choice, nll, compared: [first, alone, ...compared] } };
+  }
+  const partner = task.head && others.find(({ auto }) => auto?.untuned);
+  if (!partner) return { method: method.id, options, choice: UNTUNED };
+  // The scale that suits zero-shot on the examples tells how loud this encoder's cosines should be; none is made quieter.
+  const zeroShot = await textLogits(engine, task, { queries: keysOf(task.support) });
+  const scale = zeroShot ? await zeroShotScale(zeroShot, task.support.labels, task.signal) : 1;
+  const choice = { ...UNTUNED, temperature: 1 / Math.max(1, scale) };
+  return pooledWith(own, { method: partner.id, options: {}, choice });
+}
+
+/** Half a method whose scores are log-odds, and half of another choice at its temperature: as a stack, whose shares add up to 1. */
+function pooledWith(own: ByRule, { method, options, choice }: AutoChoice): AutoChoice {
+  const sharpness = 1 / choice.temperature;
+  const chosen =
+    method === STACK
+      ? Object.entries(options.parts as Readonly<Record<string, StackPart>>).map(
+          ([id, part]) => [id, { ...part, share: part.share * sharpness }] as const,
+        )
+      : [[method, { options, sharpness, share: 1 }] as const];
+  const parts = new Map<string, StackPart>([
+    [own.method.id, { options: own.options, sharpness: 1, share: 1 }],
+    ...chosen,
+  ]);
+  const total = [...parts.values()].reduce((sum, { share }) => sum + share, 0);
+  return {
+    method: STACK,
+    options: {
+      parts: Object.fromEntries([...parts].map(([id, part]) => [id, { ...part, share: part.share / total }])),
+    },
+    choice: { ...choice, temperature: 2 / total, surface: [], tuned: undefined },
+  };
+}
+
+/** The best method or stack by the tuning rows, and what it says of them, [q, c], as log-odds. */
+async function searched(
+  engine: Engine,
+  task: Task,
+  considered: readonly Method[],
+  range: SearchRange,
+  tuningSet: TuningSet,
+): Promise<{ chosen: AutoChoice; scores: Matrix }> {
   const baselines = baselineMethods().filter((method) => suits(method, task));
   const stages = considered.length + baselines.length;
   const found = new Map<string, Found>();
@@ -53,7 +135,7 @@ export async function chooseAutomatically(
     found.set(method.id, await searchMethod(engine, method, stage(task, i, stages), tuningSet));
   }
   const { labels } = tuningSet.rows;
-  const stacked = await inTurns(stacking(found, labels), task.signal);
+  const { parts, scores, temperature, nll } = await inTurns(stacking(found, labels), task.signal);
   const all = new Map(found);
   for (const [i, baseline] of baselines.entries()) {
     const candidates = baseline.votes ? [await cacheConstants(engine, task, range, tuningSet)] : undefined;
@@ -62,19 +144,16 @@ export async function chooseAutomatically(
   }
   const compared = ranked(all, labels);
   const how = { protocol: tuningSet.protocol, judges: labels.length, folds: tuningSet.folds };
-  const [id, ...others] = Object.keys(stacked.parts);
+  const [id, ...others] = Object.keys(parts);
   if (id !== undefined && others.length === 0) {
-    const { options, temperature, nll, tuned, surface } = found.get(id) as Found;
-    const choice = { ...how, temperature, nll, tuned, surface, compared: firstIs(compared, id) };
-    return { method: id, options, choice };
+    const { options, tuned, surface, ...best } = found.get(id) as Found;
+    const own = { temperature: best.temperature, nll: best.nll, tuned, surface };
+    const choice = { ...how, ...own, compared: firstIs(compared, id) };
+    return { chosen: { method: id, options, choice }, scores };
   }
-  const own = { method: STACK, nll: stacked.nll, accuracy: shareCorrect(stacked.scores, labels) };
-  const { parts, temperature, nll } = stacked;
-  return {
-    method: STACK,
-    options: { parts },
-    choice: { ...how, temperature, nll, surface: [], compared: [own, ...compared] },
-  };
+  const own = { method: STACK, nll, accuracy: shareCorrect(scores, labels) };
+  const choice = { ...how, temperature, nll, surface: [], compared: [own, ...compared] };
+  return { chosen: { method: STACK, options: { parts }, choice }, scores };
 }
 
 /** The methods that suit a task, in their order, without those that another one replaces. */

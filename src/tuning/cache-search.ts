@@ -47,7 +47,7 @@ export function tuningRowsOfSplit(support: Support, features: Matrix, labels: In
 export async function textLogits(
   engine: Engine,
   { head, signal }: Task,
-  { queries }: TuningRows,
+  { queries }: Pick<TuningRows, 'queries'>,
 ): Promise<Matrix | undefined> {
   if (!head) return undefined;
   const f = input('f', ['q', queries.cols]);
