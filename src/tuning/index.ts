@@ -18,6 +18,7 @@ export {
 } from './cache-search.ts';
 export { outOfFold } from './out-of-fold.ts';
 export {
+  type KnownRows,
   type PaperGrid,
   type PaperStart,
   paperGrid,

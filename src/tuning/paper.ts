@@ -62,7 +62,7 @@ export function paperStart(dataset?: string): PaperStart {
 }
 
 /** Rows with known classes, features [q, d]. */
-interface LabelledRows {
+export interface KnownRows {
   readonly features: Matrix;
   readonly labels: Int32Array;
 }
@@ -75,7 +75,7 @@ interface LabelledRows {
 export async function tuneAsPublished(
   engine: Engine,
   task: Task,
-  searched: LabelledRows,
+  searched: KnownRows,
   grid: PaperGrid,
 ): Promise<CacheChoice> {
   const rows = tuningRowsOfSplit(task.support, searched.features, searched.labels);
@@ -110,7 +110,7 @@ export async function searchTrainedKeys(
   task: Task,
   cache: CacheTensors,
   start: Pick<PaperStart, 'alpha' | 'beta'>,
-  { searched, reported }: { searched: LabelledRows; reported: LabelledRows },
+  { searched, reported }: { searched: KnownRows; reported: KnownRows },
   grid: PaperGrid,
 ): Promise<{ alpha: number; beta: number }> {
   const rows = tuningRowsOfSplit(task.support, searched.features, searched.labels);
