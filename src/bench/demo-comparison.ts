@@ -80,6 +80,7 @@ const SHOTS = [1, 2, 4, 8, 16];
 
 /** A sample, or a person's own pictures (split by seed where they are not split): encoded once, compared under each method. */
 export async function demonstrate(data: string | undefined, options: DemoOptions): Promise<DemoResult> {
+  const { onPhotos: _, ...fitting } = options;
   const seed = options.seed ?? 1;
   const encoder = await openEncoder(options.encoder ?? 'auto', options);
   try {
@@ -91,7 +92,7 @@ export async function demonstrate(data: string | undefined, options: DemoOptions
       testFraction: 'auto',
       seed,
     });
-    const fitted = await fit(dataset, { ...options, encoder, seed, method: 'tip-adapter', tune: 'fixed' });
+    const fitted = await fit(dataset, { ...fitting, encoder, seed, method: 'tip-adapter', tune: 'fixed' });
     const test = await fitted.encodeTestSet(dataset, {
       signal: options.signal,
       onProgress: options.onProgress,

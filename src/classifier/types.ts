@@ -192,7 +192,11 @@ export interface Evaluation {
     name: string;
     correct: number;
     total: number;
+    /** Share of the class's pictures that were recognised; NaN where there is none. */
     accuracy: number;
+    /** Pictures that were answered with the class, and the share of them that are of it; NaN where there is none. */
+    answered: number;
+    precision: number;
   }[];
   readonly classes: readonly string[];
   /** Rows are true classes, columns predicted ones. */

@@ -59,7 +59,7 @@ export async function writeOutputs(
   folder: string,
   metrics: boolean,
   io: Io,
-): Promise<{ tables: Line[]; files: string[]; notes: string[] }> {
+): Promise<{ tables: Line[]; summary: BenchSummary; files: string[]; notes: string[] }> {
   await mkdir(folder, { recursive: true });
   const { suite, missing, tables: finished } = bench;
   const sections = finished.map((table) => sectionOf(table, metrics));
@@ -83,7 +83,7 @@ export async function writeOutputs(
   }
   const notes = [...missing.map((line) => `missing: ${line}`), ...leftOut(finished)];
   const tables = sections.flatMap((section, i) => textOf(section, finished[i]!, io));
-  return { tables, files, notes };
+  return { tables, summary: summaryOf(bench), files, notes };
 }
 
 function sectionOf(table: FinishedTable, metrics: boolean): BenchSection {
@@ -158,6 +158,20 @@ function provenance({ suite, sources, missing, tables }: FinishedBench) {
         return { row, column, draws, planned, accuracy, interval };
       });
       return { title, how, axis, columns, numbers, published, missing, skipped };
+    }),
+  };
+}
+
+type BenchSummary = ReturnType<typeof summaryOf>;
+
+/** The accuracies, for programs; bench.json has everything. */
+function summaryOf(bench: FinishedBench) {
+  const { suite, missing, tables } = provenance(bench);
+  return {
+    suite,
+    missing,
+    tables: tables.map(({ title, how, numbers, missing: absent, skipped }) => {
+      return { title, how, numbers, missing: absent, skipped };
     }),
   };
 }

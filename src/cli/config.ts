@@ -17,7 +17,7 @@ export const sharedOptions = {
 } as const;
 
 /** What a config says beside options. */
-const settings = {
+export const settings = {
   $schema: text({ help: 'The address of the JSON Schema, for editors.' }),
   updates: flag({
     help: 'Ask the npm registry for a newer version, at most once a day, and print a note about it.',

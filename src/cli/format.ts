@@ -8,6 +8,9 @@ export function bytes(value: number): string {
   return `${scaled < 9.95 ? scaled.toFixed(1) : Math.round(scaled)} ${unit}`;
 }
 
+/** As a shell takes it for one word. */
+export const shellWord = (text: string) => (/^[\w./-]+$/.test(text) ? text : `"${text}"`);
+
 /** A time to wait: `12 s`, `3 min`. */
 export function clock(seconds: number): string {
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;

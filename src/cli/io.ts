@@ -45,11 +45,19 @@ export interface Io {
   progress(title: string): ProgressBar;
   /** A yes-or-no question; no answer in 15 s is a no. Missing where nobody can answer. */
   readonly ask?: (question: string, signal?: AbortSignal) => Promise<boolean>;
+  /** The answer to a question; `preset` where nothing is typed, undefined at Ctrl-C. Missing where nobody can answer. */
+  readonly prompt?: (question: string, preset: string) => Promise<string | undefined>;
   /** The lines of stdin. */
   lines(): AsyncIterable<string>;
 }
 
 /** The same, without progress, notes and questions. */
 export function quiet(io: Io): Io {
-  return { ...io, progress: () => ({ update() {}, done() {} }), note() {}, ask: undefined };
+  return {
+    ...io,
+    progress: () => ({ update() {}, done() {} }),
+    note() {},
+    ask: undefined,
+    prompt: undefined,
+  };
 }

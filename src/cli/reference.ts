@@ -82,7 +82,8 @@ folder and above it, up to the folder with \`package.json\`; outside of a projec
 const OUTCOME = `## Output
 
 Results go to stdout; progress, notes, warnings and errors go to stderr. Progress is drawn only on a terminal. \`NO_COLOR\` and
-\`FORCE_COLOR\` are respected. With \`--json\`, an error is \`{"error":{"code","message","hint","link"}}\` on stderr.
+\`FORCE_COLOR\` are respected. With \`--json\`, an error is \`{"error":{"code","message","hint","link"}}\` on stderr. Every command takes
+\`--json\`, and the folder \`schema/\` of the package has a JSON Schema of what each one prints: \`schema/predict.json\`, \`schema/encoders-list.json\`, \`schema/error.json\`.
 
 Control characters in names of files and classes never reach a terminal or a log: text and tables show them as escapes such as
 \`\\u001b\`. JSON contains the same names exactly, because these are JSON's own escapes. CSV contains names exactly when stdout is a file or

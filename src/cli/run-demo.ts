@@ -10,7 +10,7 @@ import { openBrowser } from './browser.ts';
 import { demoReport } from './demo-report.ts';
 import { methodText } from './fitted-text.ts';
 import type { Io } from './io.ts';
-import { tableLines } from './print.ts';
+import { printJson, tableLines } from './print.ts';
 import { tellFindings } from './tell.ts';
 
 export interface DemoSettings {
@@ -20,6 +20,8 @@ export interface DemoSettings {
   readonly encoder: string;
   /** Whether the report is opened in a browser. */
   readonly open: boolean;
+  /** Whether the figures are printed as JSON, in place of the tables. */
+  readonly json: boolean;
 }
 
 /** Unseen pictures whose answers are shown with their nearest examples. */
@@ -27,6 +29,7 @@ const SHOWN = 5;
 
 /** The demo: sample pictures or a person's own, every method of the paper that needs no training, a classifier and a report. */
 export async function runDemo(data: string | undefined, settings: DemoSettings, io: Io): Promise<void> {
+  const shown = settings.json ? { ...io, print() {} } : io;
   let reason = '';
   const bar = io.progress('Encoding pictures');
   const pulling = io.progress('Getting the encoder');
@@ -51,7 +54,7 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
 
   const { dataset, findings, train, test, encodeSeconds } = result;
   if (data !== undefined) tellFindings(io, findings);
-  io.print([
+  shown.print([
     '',
     `${result.source.pictures}.`,
     `Licences: ${result.source.licence}.`,
@@ -67,10 +70,30 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
     folds > 0
       ? `on ${count(folds, 'fold')} of the ${count(judges, 'example')} alone`
       : 'by a rule, because there are too few examples to compare methods on';
-  io.print([`auto chose ${methodText(fitted)}, ${chosen}.`, '']);
-  await showAnswers(result, io);
-  await saveAll(result, settings, reason, data, io);
+  shown.print([`auto chose ${methodText(fitted)}, ${chosen}.`, '']);
+  if (!settings.json) await showAnswers(result, io);
+  const files = await saveAll(result, settings, reason, data, shown);
+  if (settings.json) printJson(io, { ...figures(result), seed: settings.seed, ...files });
   await result.close();
+}
+
+function figures({ dataset, source, train, test, rows, best }: DemoResult) {
+  return {
+    dataset: dataset.name,
+    ...source,
+    encoder: best.classifier.data.encoder.id,
+    classes: dataset.classes.length,
+    train,
+    test: test.truth.length,
+    rows: rows.map(({ name, classifier, seconds, points }) => ({
+      name,
+      method: classifier.data.method,
+      seconds,
+      points: points.map(({ shots, evaluation: { correct, total, accuracy, interval } }) => {
+        return { shots, correct, total, accuracy, interval };
+      }),
+    })),
+  };
 }
 
 function methodTable({ rows }: DemoResult): Table<DemoRow> {
@@ -126,7 +149,7 @@ async function saveAll(
   reason: string,
   data: string | undefined,
   io: Io,
-): Promise<void> {
+): Promise<{ classifier: string; report: string }> {
   await mkdir(output, { recursive: true });
   const name = result.dataset.name.replace(/[^\p{L}\p{N}._-]+/gu, '-') || 'classifier';
   const file = join(output, `${name}.safetensors`);
@@ -150,4 +173,5 @@ async function saveAll(
       '  npx tip-adapter demo ./my-photos',
     ]);
   }
+  return { classifier: file, report: page };
 }

@@ -60,6 +60,12 @@ export function processIo(signal: AbortSignal, interrupt: () => void): Io {
           return askPerson(question, stop ? AbortSignal.any([signal, stop]) : signal, interrupt);
         }
       : undefined,
+    prompt: withPerson
+      ? (question, preset) => {
+          hideBars();
+          return promptPerson(question, preset, signal, interrupt);
+        }
+      : undefined,
     async *lines() {
       yield* linesOf(stdin, signal);
     },
@@ -104,5 +110,25 @@ function askPerson(question: string, signal: AbortSignal, interrupt: () => void)
     reader.once('SIGINT', interrupt);
     reader.once('close', () => resolve(false));
     reader.question(`${printable(question)} [y/N] `, (answer) => settle(/^\s*y(es)?\s*$/i.test(answer)));
+  });
+}
+
+/** A line of text; the preset where nothing is typed, and undefined at the end of input and at Ctrl-C. */
+function promptPerson(
+  question: string,
+  preset: string,
+  signal: AbortSignal,
+  interrupt: () => void,
+): Promise<string | undefined> {
+  const reader = createInterface({ input: process.stdin, output: process.stderr });
+  return new Promise<string | undefined>((resolve) => {
+    signal.addEventListener('abort', () => reader.close(), { once: true });
+    reader.once('SIGINT', interrupt);
+    reader.once('close', () => resolve(undefined));
+    const shown = preset ? ` [${printable(preset)}]` : '';
+    reader.question(`${printable(question)}${shown} `, (answer) => {
+      resolve(answer.trim() || preset);
+      reader.close();
+    });
   });
 }

@@ -3,11 +3,12 @@ import { UsageError } from '../../errors.ts';
 import { isImagePath } from '../../image/image-paths.ts';
 import { optional, text, texts } from '../../options.ts';
 import { count } from '../../words.ts';
-import { defineCommand } from '../command.ts';
+import { defineCommand, jsonOption } from '../command.ts';
 import { findImages } from '../images.ts';
 import type { Io } from '../io.ts';
 import { withClassifier } from '../open-classifier.ts';
 import { checkOutput } from '../output-checks.ts';
+import { printJson } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
 import { tellFindings } from '../tell.ts';
 
@@ -27,6 +28,7 @@ export const addCommand = defineCommand({
       text({ value: '<class>', help: 'The class of all pictures given; it may be a new one.' }),
     ),
     output,
+    json: jsonOption,
   },
   examples: [
     ['tip-adapter add pets.safetensors more-photos/', 'Adds labelled pictures, in any form that fit takes.'],
@@ -39,8 +41,8 @@ export const addCommand = defineCommand({
     if (label === undefined) checkData(given);
     await checkOutput(target, given);
   },
-  async run([path, ...given], { label, output: target = path }, io) {
-    await updateClassifier({ path, target }, io, async (classifier) => {
+  async run([path, ...given], { label, output: target = path, json }, io) {
+    await updateClassifier({ path, target, json }, io, async (classifier) => {
       const added = label === undefined ? given[0] : await withLabel(given, label, io);
       return withBar(io, 'Encoding', (bar) =>
         classifier.add(added, { signal: io.signal, onProgress: bar.update }),
@@ -58,6 +60,7 @@ export const removeCommand = defineCommand({
     ),
     class: optional(texts({ value: '<name>', help: 'Id or name of a class; may be repeated.' })),
     output,
+    json: jsonOption,
   },
   examples: [
     ['tip-adapter remove pets.safetensors --class hamster', 'Removes a class with all its examples.'],
@@ -72,8 +75,8 @@ export const removeCommand = defineCommand({
     }
     await checkOutput(target, []);
   },
-  async run([path], { example, class: classes, output: target = path }, io) {
-    await updateClassifier({ path, target }, io, (classifier) =>
+  async run([path], { example, class: classes, output: target = path, json }, io) {
+    await updateClassifier({ path, target, json }, io, (classifier) =>
       classifier.remove({ examples: example, classes }, { signal: io.signal }),
     );
   },
@@ -98,7 +101,7 @@ async function withLabel(given: readonly string[], label: string, io: Io) {
 
 /** Applies one update after the other: two at a time would lose one of them. */
 async function updateClassifier(
-  { path, target }: { path: string; target: string },
+  { path, target, json }: { path: string; target: string; json: boolean },
   io: Io,
   act: (classifier: Classifier) => Promise<Classifier>,
 ): Promise<void> {
@@ -111,9 +114,14 @@ async function updateClassifier(
       return { before: sizesOf(before), after: sizesOf(after) };
     });
   const { before, after } = await withLock(`${target}.lock`, work, io.signal);
+  const change = {
+    classes: after.classes - before.classes,
+    examples: after.examples - before.examples,
+  };
+  if (json) return printJson(io, { file: target, ...after, change });
   io.print(
-    `${target}: ${count(after.classes, 'class', 'classes')}${signed(after.classes - before.classes)}, ` +
-      `${count(after.examples, 'example')}${signed(after.examples - before.examples)}`,
+    `${target}: ${count(after.classes, 'class', 'classes')}${signed(change.classes)}, ` +
+      `${count(after.examples, 'example')}${signed(change.examples)}`,
   );
 }
 

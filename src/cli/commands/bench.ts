@@ -8,9 +8,10 @@ import { countUnread } from '../../dataset/findings.ts';
 import { DataError, UsageError } from '../../errors.ts';
 import { choice, flag, integer, optional, text } from '../../options.ts';
 import { count, plural } from '../../words.ts';
-import { defineCommand, noEffect } from '../command.ts';
+import { defineCommand, jsonOption, noEffect } from '../command.ts';
 import { PARTIAL_HINT } from '../images.ts';
 import { checkOutputFolder } from '../output-checks.ts';
+import { printJson } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
 
 export const benchCommand = defineCommand({
@@ -58,6 +59,7 @@ export const benchCommand = defineCommand({
       value: '<folder>',
       help: 'The folder for results; a second run continues from what it finds there.',
     }),
+    json: jsonOption,
   },
   computes: 'on-device',
   examples: [
@@ -84,7 +86,7 @@ export const benchCommand = defineCommand({
     const { checkEncoderName } = await import('../../encoder/load.ts');
     for (const name of namesIn(given.encoders) ?? []) await checkEncoderName(name);
   },
-  async run(data, { suite: id, output, protocol, views, metrics, ...given }, io) {
+  async run(data, { suite: id, output, protocol, views, metrics, json, ...given }, io) {
     const { openSources } = await import('../../bench/open.ts');
     const { runTables } = await import('../../bench/run.ts');
     const { benchMethods, writeOutputs } = await import('../bench-outputs.ts');
@@ -124,7 +126,8 @@ export const benchCommand = defineCommand({
       }),
     );
     const written = await writeOutputs({ suite: id, sources, missing, tables }, output, metrics, io);
-    io.print(written.tables);
+    if (json) printJson(io, { ...written.summary, files: written.files });
+    else io.print(written.tables);
     for (const line of written.notes) io.note(line);
     io.note(`Written: ${written.files.join(', ')}`);
     checkFailed(tables);

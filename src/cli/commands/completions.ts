@@ -1,11 +1,12 @@
 import { UsageError } from '../../errors.ts';
 import { suggestion } from '../../nearest.ts';
-import { defineCommand } from '../command.ts';
+import { defineCommand, jsonOption } from '../command.ts';
 import { SHELLS, type Shell } from '../completions/shells.ts';
+import { printJson } from '../print.ts';
 
 export const completionsCommand = defineCommand({
   args: ['<shell>'],
-  options: {},
+  options: { json: jsonOption },
   examples: [
     ['source <(tip-adapter completions bash)', 'For bash: this line in ~/.bashrc.'],
     ['source <(tip-adapter completions zsh)', 'For zsh: this line in ~/.zshrc, below compinit.'],
@@ -21,9 +22,12 @@ export const completionsCommand = defineCommand({
   check([given]) {
     shellNamed(given);
   },
-  async run([given], _, io, program) {
+  async run([given], { json }, io, program) {
     const { completionScript } = await import('../completions/index.ts');
-    io.data(await completionScript(shellNamed(given), program));
+    const shell = shellNamed(given);
+    const script = await completionScript(shell, program);
+    if (json) printJson(io, { shell, script });
+    else io.data(script);
   },
 });
 

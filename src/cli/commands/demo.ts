@@ -1,6 +1,6 @@
 import { encoderOption } from '../../encoder/encoder-option.ts';
 import { flag, integer, text } from '../../options.ts';
-import { defineCommand } from '../command.ts';
+import { defineCommand, jsonOption } from '../command.ts';
 import { checkOutputFolder } from '../output-checks.ts';
 
 export const demoCommand = defineCommand({
@@ -15,6 +15,7 @@ export const demoCommand = defineCommand({
     seed: integer({ default: 1, help: 'Seed of the draw of examples.' }),
     open: flag({ help: 'Open the report in a browser.' }),
     encoder: encoderOption,
+    json: jsonOption,
   },
   computes: 'on-device',
   examples: [

@@ -49,6 +49,7 @@ export const pullCommand = defineCommand({
     fromBundle: optional(
       text({ value: '<zip>', help: 'Install the encoder from a bundle instead of the network.' }),
     ),
+    json: jsonOption,
   },
   examples: [
     ['tip-adapter encoders pull clip-vit-b32', "Downloads OpenAI's CLIP from the Hugging Face hub."],
@@ -58,7 +59,7 @@ export const pullCommand = defineCommand({
       'Installs an encoder on a machine without a network.',
     ],
   ],
-  async run([name], { fromBundle }, io) {
+  async run([name], { fromBundle, json }, io) {
     if (!name === !fromBundle) {
       throw new UsageError('Give either the name of an encoder or --from-bundle', {
         code: 'usage',
@@ -67,7 +68,8 @@ export const pullCommand = defineCommand({
     }
     if (fromBundle) {
       const { unbundle } = await import('../../encoder/bundle.ts');
-      const { record, classifier } = await unbundle(fromBundle, { signal: io.signal });
+      const { record, folder, classifier } = await unbundle(fromBundle, { signal: io.signal });
+      if (json) return printJson(io, { id: record.id, folder, classifier });
       io.print([record.id, ...(classifier ? [classifier] : [])]);
       return;
     }
@@ -82,7 +84,8 @@ export const pullCommand = defineCommand({
           return true;
         },
       });
-      io.print(`${record.id}: in ${folder}`);
+      if (json) printJson(io, { id: record.id, folder });
+      else io.print(`${record.id}: in ${folder}`);
     } finally {
       bar.done();
     }
@@ -100,10 +103,33 @@ export const showCommand = defineCommand({
   async run([name], { json }, io) {
     const { describeEncoder } = await import('../../encoder/installed.ts');
     const found = await describeEncoder(name);
-    if (json) return printJson(io, found);
+    if (json) return printJson(io, plain(found));
     io.print(facts(found).map(([label, value]) => `${label.padEnd(13)}${value}`));
   },
 });
+
+function plain({ registered, local }: EncoderDescription) {
+  const { id, dimension, licence, revision, precision } = { ...registered, ...local?.record };
+  return {
+    id,
+    about: registered?.about,
+    dimension,
+    licence,
+    source: sourceOf({ registered, local }),
+    revision,
+    precision,
+    megabytes: registered?.megabytes,
+    template: local?.record.defaults.template,
+    installed: local && {
+      folder: local.folder,
+      bytes: local.bytes,
+      fingerprint: local.record.fingerprint,
+    },
+  };
+}
+
+const sourceOf = ({ registered, local }: EncoderDescription) =>
+  local?.record.source ?? (registered?.repo && `hf:${registered.repo}`);
 
 function facts({ registered, local }: EncoderDescription): [string, string | number][] {
   const facts: [string, string | number | undefined][] = [
@@ -115,7 +141,7 @@ function facts({ registered, local }: EncoderDescription): [string, string | num
     ],
     ['Dimension', registered?.dimension ?? local?.record.dimension],
     ['Licence', registered?.licence ?? local?.record.licence],
-    ['Source', local?.record.source ?? (registered?.repo && `hf:${registered.repo}`)],
+    ['Source', sourceOf({ registered, local })],
     ['Revision', local?.record.revision ?? registered?.revision],
     ['Precision', registered?.precision ?? local?.record.precision],
     ['Fingerprint', local?.record.fingerprint],
@@ -126,13 +152,15 @@ function facts({ registered, local }: EncoderDescription): [string, string | num
 
 export const removeCommand = defineCommand({
   args: ['<name>'],
-  options: {},
+  options: { json: jsonOption },
   examples: [
     ['tip-adapter encoders remove clip-vit-b32', 'Frees its space; the encoder can be pulled again.'],
   ],
-  async run([name], _, io) {
+  async run([name], { json }, io) {
     const { removeEncoder } = await import('../../encoder/installed.ts');
-    io.print(`${name}: removed, ${bytes(await removeEncoder(name))} freed`);
+    const freed = await removeEncoder(name);
+    if (json) printJson(io, { id: name, bytes: freed });
+    else io.print(`${name}: removed, ${bytes(freed)} freed`);
   },
 });
 
@@ -140,6 +168,7 @@ export const bundleCommand = defineCommand({
   args: ['<name>', '<file>'],
   options: {
     classifier: optional(text({ value: '<file>', help: 'A classifier file to put into the bundle.' })),
+    json: jsonOption,
   },
   examples: [
     [
@@ -147,11 +176,12 @@ export const bundleCommand = defineCommand({
       'Puts both into one file.',
     ],
   ],
-  async run([name, path], { classifier }, io) {
+  async run([name, path], { classifier, json }, io) {
     const { bundleEncoder } = await import('../../encoder/bundle.ts');
     await checkOutput(path, [classifier]);
     const size = await bundleEncoder(name, path, { classifier, signal: io.signal });
-    io.print(`${path}: ${bytes(size)}`);
+    if (json) printJson(io, { file: path, bytes: size });
+    else io.print(`${path}: ${bytes(size)}`);
     io.note(`On the other machine, run: tip-adapter encoders pull --from-bundle ${path}`);
   },
 });

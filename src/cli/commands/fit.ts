@@ -1,13 +1,15 @@
 import { type FitValues, fitOptions, methodOptions } from '../../classifier/fit-options.ts';
+import type { Classifier } from '../../classifier/index.ts';
 import type { ClassifierData } from '../../classifier/types.ts';
 import { InterruptedError } from '../../errors.ts';
 import { flag, optional, text } from '../../options.ts';
 import { duration } from '../../report/numbers.ts';
 import { count, UNCALIBRATED } from '../../words.ts';
-import { defineCommand, noEffect, typedValue } from '../command.ts';
+import { defineCommand, jsonOption, noEffect, typedValue } from '../command.ts';
 import { comparedText, methodText } from '../fitted-text.ts';
-import { bytes } from '../format.ts';
+import { bytes, shellWord } from '../format.ts';
 import { checkOutput } from '../output-checks.ts';
+import { printJson } from '../print.ts';
 import { pullBar, trainingBar, withBar } from '../progress-bars.ts';
 import { tellFindings } from '../tell.ts';
 
@@ -16,6 +18,7 @@ export const fitCommand = defineCommand({
   options: {
     output: text({ short: 'o', value: '<file>', help: 'The file to write (.safetensors).' }),
     ...fitOptions,
+    json: jsonOption,
     resume: flag({
       help: 'Continue an interrupted training; pictures and all other options must be the same as before.',
     }),
@@ -36,7 +39,7 @@ export const fitCommand = defineCommand({
     ['tip-adapter fit features/ -o cars.safetensors --shots 16', 'Takes embeddings made elsewhere.'],
     ['tip-adapter fit --help --method gda', "Lists a method's own options."],
   ],
-  async check([data], { output, fromBundle, resume, ...given }) {
+  async check([data], { output, fromBundle, resume, json: _, ...given }) {
     if (fromBundle !== undefined && given.encoder !== fitOptions.encoder.default) {
       throw noEffect('encoder', '--from-bundle', 'The bundle has the encoder that is used.');
     }
@@ -47,7 +50,7 @@ export const fitCommand = defineCommand({
     const { checkEncoderName } = await import('../../encoder/load.ts');
     await checkEncoderName(values.encoder);
   },
-  async run([data], { output, fromBundle, resume, ...given }, io) {
+  async run([data], { output, fromBundle, resume, json, ...given }, io) {
     const started = performance.now();
     const { fit } = await import('../../classifier/index.ts');
     const {
@@ -88,26 +91,45 @@ export const fitCommand = defineCommand({
       tellFindings(io, classifier.findings);
       const { classes, examples, encoder } = classifier.data;
       const { stat } = await import('node:fs/promises');
-      const size = bytes((await stat(output)).size);
-      const seconds = duration((performance.now() - started) / 1000);
-      io.print([
-        `${output}: ${count(classes.length, 'class', 'classes')}, ${count(examples.length, 'example')}, ` +
-          `${size}, in ${seconds}`,
-        `${methodText(classifier.data)}, encoder ${encoder.id}`,
-      ]);
+      const { size } = await stat(output);
+      const seconds = (performance.now() - started) / 1000;
+      if (json) printJson(io, { ...facts(classifier, output), bytes: size, seconds });
+      else
+        io.print([
+          `${output}: ${count(classes.length, 'class', 'classes')}, ${count(examples.length, 'example')}, ` +
+            `${bytes(size)}, in ${duration(seconds)}`,
+          `${methodText(classifier.data)}, encoder ${encoder.id}`,
+        ]);
       checkWhole(classifier.data, output);
       const compared = comparedText(classifier.data);
       if (compared) io.note(compared);
       if (!classifier.calibrated) io.note(UNCALIBRATED);
       const next = encoder.preprocessing
-        ? `predict ${quoted(output)} new-photo.jpg`
-        : `eval ${quoted(output)} ${quoted(data)}`;
+        ? `predict ${shellWord(output)} new-photo.jpg`
+        : `eval ${shellWord(output)} ${shellWord(data)}`;
       io.note(`Next: tip-adapter ${next}`);
     } finally {
       await classifier.close();
     }
   },
 });
+
+function facts({ data, calibrated, findings }: Classifier, file: string) {
+  const { classes, examples, method, options, encoder, tuning, seed } = data;
+  return {
+    file,
+    classes: classes.length,
+    examples: examples.length,
+    method,
+    options,
+    encoder: encoder.id,
+    calibrated,
+    protocol: tuning.protocol,
+    seed,
+    compared: tuning.compared,
+    findings,
+  };
+}
 
 /** A training that was interrupted has left a classifier; the program still says that it did not finish. */
 function checkWhole({ state, options }: ClassifierData, output: string): void {
@@ -143,6 +165,3 @@ async function installBundle(path: string, signal: AbortSignal): Promise<string>
   const { unbundle } = await import('../../encoder/bundle.ts');
   return (await unbundle(path, { signal })).record.id;
 }
-
-/** As a shell takes it for one word. */
-const quoted = (path: string) => (/^[\w./-]+$/.test(path) ? path : `"${path}"`);

@@ -14,6 +14,11 @@ export const commands: readonly ListedCommand[] = [
     load: async () => (await import('./demo.ts')).demoCommand,
   },
   {
+    name: 'init',
+    summary: 'Ask where your photos are and what the classifier is for, and make it.',
+    load: async () => (await import('./init.ts')).initCommand,
+  },
+  {
     name: 'fit',
     summary:
       'Fit a classifier to labelled pictures: a folder with a folder for each class, a CSV or JSONL table, or a zip.',

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
+import { jsonText } from '../../printable.ts';
 import { serverOptions } from '../../server/server-options.ts';
-import { defineCommand } from '../command.ts';
+import { defineCommand, jsonOption } from '../command.ts';
 
 export const serveCommand = defineCommand({
   args: ['<classifiers...>'],
-  options: serverOptions,
+  options: { ...serverOptions, json: jsonOption },
   computes: 'on-device',
   examples: [
     [
@@ -16,19 +17,19 @@ export const serveCommand = defineCommand({
       'Serves other machines, which need the token; pets is a name chosen for the first file.',
     ],
   ],
-  async check(given, { token = process.env.TIP_ADAPTER_TOKEN, ...values }) {
+  async check(given, { token = process.env.TIP_ADAPTER_TOKEN, json: _, ...values }) {
     const { checkServing, modelFile } = await import('../../server/index.ts');
     checkServing({ ...values, token });
     given.forEach(modelFile);
   },
-  async run(given, { token = process.env.TIP_ADAPTER_TOKEN, ...values }, io) {
+  async run(given, { token = process.env.TIP_ADAPTER_TOKEN, json, ...values }, io) {
     const { boundedWriter, createServer, jsonLog, modelFile } = await import('../../server/index.ts');
     const models = given.map(modelFile);
     const log = jsonLog(boundedWriter(process.stderr));
     const server = await createServer({ ...values, token, models, log });
     try {
       const address = await server.listen();
-      io.announce(address);
+      io.announce(json ? jsonText({ address }) : address);
       if (!io.signal.aborted) await once(io.signal, 'abort');
     } finally {
       await server.close();

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { encoderOption } from '../../encoder/encoder-option.ts';
 import { flag, integer, text } from '../../options.ts';
+import { jsonText } from '../../printable.ts';
 import { count, plural } from '../../words.ts';
 import { openBrowser } from '../browser.ts';
-import { defineCommand } from '../command.ts';
+import { defineCommand, jsonOption } from '../command.ts';
 import { checkOutputFolder } from '../output-checks.ts';
 import { withBar } from '../progress-bars.ts';
 import { tellFindings, tellSome } from '../tell.ts';
@@ -24,6 +25,7 @@ export const studioCommand = defineCommand({
       help: 'The port on 127.0.0.1; 0 takes the port of the last time, or any free one.',
     }),
     open: flag({ default: true, help: 'Open the page in the browser.' }),
+    json: jsonOption,
   },
   computes: 'on-device',
   examples: [
@@ -35,9 +37,10 @@ export const studioCommand = defineCommand({
     const { checkEncoderName } = await import('../../encoder/load.ts');
     await checkEncoderName(encoder);
   },
-  async run([data], { workspace, encoder, port, open }, io) {
+  async run([data], { workspace, encoder, port, open, json }, io) {
     const { checkEncoderSource } = await import('../../encoder/load.ts');
     await checkEncoderSource(encoder, { signal: io.signal });
+    const shown = (address: string) => (json ? jsonText({ address }) : address);
     const { startStudio } = await import('../../studio/index.ts');
     const studio = await withBar(io, 'Importing', (bar) =>
       startStudio({
@@ -50,7 +53,7 @@ export const studioCommand = defineCommand({
       }),
     ).catch((error) => openAlready(error, data === undefined && encoder === 'auto' && port === 0));
     if (typeof studio === 'string') {
-      io.print(studio);
+      io.print(shown(studio));
       io.note(`The session in ${workspace} is open already; this is the address of its page.`);
       if (open) openBrowser(studio, io);
       return;
@@ -63,7 +66,7 @@ export const studioCommand = defineCommand({
         );
         tellSome(io, studio.unreadable);
       }
-      io.announce(studio.address);
+      io.announce(shown(studio.address));
       io.note(
         'The studio is open at this address, on this computer only. Ctrl-C closes it; everything is saved.',
       );

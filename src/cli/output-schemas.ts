@@ -1,0 +1,376 @@
+import { z } from 'zod';
+
+/**
+ * What each command prints under `--json`. The files of schema/ are made from these, and nothing in the program reads them: a test
+ * compares what the commands print with the files.
+ */
+
+const share = z.number().min(0).max(1);
+const count = z.number().int().min(0);
+const interval = z.tuple([share, share]).describe('95% interval');
+const object = z.strictObject;
+
+const error = object({
+  code: z.string().describe('Stable name of the error, such as image/truncated'),
+  message: z.string(),
+  hint: z.string().optional().describe('What to do about it'),
+  link: z.url().optional().describe('Where the code is explained'),
+});
+const failure = object({ image: z.string(), error: error.omit({ link: true }) });
+const finding = object({
+  level: z.enum(['info', 'warning']),
+  code: z.string(),
+  message: z.string(),
+  paths: z.array(z.string()).optional(),
+});
+const ranked = { id: z.string(), name: z.string(), probability: share };
+const answer = {
+  image: z.string(),
+  ...ranked,
+  calibrated: z.boolean().describe('Whether the probability says how often such an answer is right'),
+  rejected: z.boolean().describe('Whether the probability is below the rejection threshold'),
+};
+const prediction = object({ ...answer, ranking: z.array(object(ranked)).describe('Most probable first') });
+const values = z.record(z.string(), z.unknown());
+const classifierSize = { file: z.string(), classes: count, examples: count };
+const changed = object({
+  ...classifierSize,
+  change: object({ classes: z.number().int(), examples: z.number().int() }),
+});
+const side = object({
+  method: z.string(),
+  encoder: z.string(),
+  protocol: z.string(),
+  calibrated: z.boolean(),
+  correct: count,
+  accuracy: share,
+  interval,
+  nll: z.number(),
+});
+const port = object({
+  name: z.string(),
+  dtype: z.string(),
+  shape: z.array(z.union([z.string(), z.number()])),
+});
+const preprocessing = object({
+  resize: z.enum(['shortest', 'squash']),
+  resizeTo: count,
+  crop: count,
+  filter: z.enum(['bicubic', 'bilinear']),
+  channels: z.enum(['rgb', 'bgr']),
+  layout: z.enum(['nchw', 'nhwc']),
+  scale: z.number(),
+  mean: z.array(z.number()),
+  std: z.array(z.number()),
+});
+const address = object({ address: z.url().describe('Where it answers') });
+const setting = {
+  method: z.string(),
+  shots: count,
+  seed: count,
+  protocol: z.string(),
+  given: values.optional(),
+  rejection: z.boolean().optional(),
+};
+
+/** Under `--json`, an error is this on stderr. */
+export const errorOutput = object({ error });
+
+/** What a command prints under `--json`, by its name. */
+export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
+  demo: object({
+    dataset: z.string(),
+    pictures: z.string(),
+    licence: z.string(),
+    encoder: z.string(),
+    classes: count,
+    train: count,
+    test: count,
+    seed: count,
+    rows: z.array(
+      object({
+        name: z.string(),
+        method: z.string(),
+        seconds: z.number(),
+        points: z.array(object({ shots: count, correct: count, total: count, accuracy: share, interval })),
+      }),
+    ),
+    classifier: z.string(),
+    report: z.string(),
+  }),
+  fit: object({
+    ...classifierSize,
+    bytes: count,
+    seconds: z.number(),
+    method: z.string(),
+    options: values,
+    encoder: z.string(),
+    calibrated: z.boolean(),
+    protocol: z.string(),
+    seed: count,
+    compared: z
+      .array(object({ method: z.string(), nll: z.number(), accuracy: share }))
+      .optional()
+      .describe('How methods did on left-out examples, the chosen one first'),
+    findings: z.array(finding),
+  }),
+  predict: object({ predictions: z.array(prediction), failures: z.array(failure) }),
+  eval: object({
+    calibrated: z.boolean(),
+    accuracy: share,
+    correct: count,
+    total: count,
+    interval,
+    perClass: z.array(
+      object({
+        id: z.string(),
+        name: z.string(),
+        correct: count,
+        total: count,
+        accuracy: share.nullable(),
+        answered: count,
+        precision: share.nullable(),
+      }),
+    ),
+    classes: z.array(z.string()),
+    confusion: z.array(z.array(count)).describe('Rows are true classes, columns predicted ones'),
+    nll: z.number(),
+    ece: z.number(),
+    brier: z.number(),
+    conformal: object({ coverage: share.nullable(), setSize: z.number().nullable() }),
+    unknown: object({ pictures: count, auroc: share }).optional(),
+    encoder: z.string(),
+    method: z.string(),
+    protocol: z.string(),
+    seed: count,
+    excluded: z.array(z.string()).describe('Pictures left out because they are examples of the classifier'),
+    partial: z
+      .boolean()
+      .describe('Whether pictures could not be read, so that the figures are about the others'),
+    failures: z.array(failure),
+    findings: z.array(finding),
+    suspects: z.array(
+      object({
+        image: z.string(),
+        label: z.string(),
+        predicted: z.string(),
+        labelProbability: share,
+        predictedProbability: share,
+      }),
+    ),
+    predictions: z.array(object({ ...answer, label: z.string(), labelName: z.string() })),
+    seconds: z.number(),
+  }),
+  compare: object({
+    total: count,
+    leftOut: z.array(z.string()),
+    first: side,
+    second: side,
+    difference: z.number(),
+    interval: z.tuple([z.number(), z.number()]),
+    onlyFirst: count,
+    onlySecond: count,
+    p: share.describe("Two-sided, of McNemar's exact test"),
+    disagreements: z.array(
+      object({
+        image: z.string(),
+        label: z.string(),
+        first: z.string(),
+        firstProbability: share,
+        second: z.string(),
+        secondProbability: share,
+        right: z.enum(['first', 'second', 'neither']),
+      }),
+    ),
+    partial: z.boolean(),
+    unread: z.array(z.string()),
+  }),
+  explain: object({
+    prediction,
+    part: z.enum(['cache', 'method']),
+    classes: z.array(object({ ...ranked, text: z.number(), examples: z.number(), score: z.number() })),
+    contributions: z.array(
+      object({
+        example: z.string(),
+        classId: z.string(),
+        className: z.string(),
+        similarity: z.number(),
+        weight: z.number().optional(),
+      }),
+    ),
+  }),
+  studio: address,
+  serve: address,
+  export: object({
+    file: z.string(),
+    size: count.optional(),
+    difference: z.number().optional().describe('Largest difference of a probability on a trial input'),
+    inputs: z.array(port).optional(),
+    outputs: z.array(port).optional(),
+    opset: count.optional(),
+    report: z.string().optional(),
+    accuracy: share.optional(),
+    total: count.optional(),
+    interval: interval.optional(),
+    partial: z.boolean().optional(),
+  }),
+  bench: object({
+    suite: z.string().optional(),
+    files: z.array(z.string()).describe('bench.json among them has every number with its provenance'),
+    missing: z.array(z.string()),
+    tables: z.array(
+      object({
+        title: z.string(),
+        how: z.string(),
+        numbers: z.array(
+          object({
+            row: z.string(),
+            column: z.string(),
+            draws: count,
+            planned: count,
+            accuracy: share,
+            interval,
+          }),
+        ),
+        missing: z.array(z.string()),
+        skipped: z.array(
+          object({ ...setting, data: z.string(), reason: z.string(), failed: z.literal(true).optional() }),
+        ),
+      }),
+    ),
+  }),
+  'data check': z.array(
+    object({
+      id: z.string(),
+      title: z.string(),
+      path: z.string(),
+      state: z.enum(['complete', 'features', 'partial', 'absent']),
+      classes: count.optional(),
+      splits: object({ train: count.optional(), val: count.optional(), test: count.optional() }),
+      problems: z.array(z.string()),
+      get: z.array(object({ path: z.string(), from: z.string() })),
+    }),
+  ),
+  add: changed,
+  remove: changed,
+  info: object({
+    templates: z.array(z.string()),
+    encoder: object({
+      id: z.string(),
+      fingerprint: z.string(),
+      source: z.string(),
+      revision: z.string().optional(),
+      licence: z.string(),
+      dimension: count,
+      logitScale: z.number(),
+      preprocessing: preprocessing.optional(),
+    }),
+    keys: object({
+      type: z.literal('int8'),
+      cosine: z.number(),
+      probability: z.number(),
+      agreement: z.number(),
+    }).optional(),
+    method: z.string(),
+    options: values,
+    tuning: object({
+      temperature: z.number(),
+      nll: z.number().optional(),
+      protocol: z.string(),
+      judges: count,
+      folds: count,
+      tuned: z.array(z.string()).optional(),
+      given: z.array(z.string()).optional(),
+      compared: z.array(object({ method: z.string(), nll: z.number(), accuracy: share })).optional(),
+    }),
+    reject: share,
+    exif: z.boolean(),
+    views: count,
+    shots: count.optional(),
+    seed: count,
+    dataset: z.string(),
+    created: z.iso.datetime(),
+    createdBy: z.string(),
+    version: count,
+    classes: z.array(
+      object({
+        id: z.string(),
+        name: z.string(),
+        promptName: z.string(),
+        prompts: z.array(z.string()),
+        examples: count,
+      }),
+    ),
+    examples: z.array(object({ id: z.string(), class: z.string(), sha256: z.string() })),
+  }),
+  'encoders list': z.array(
+    object({
+      id: z.string(),
+      here: z.boolean(),
+      dimension: count,
+      megabytes: count,
+      licence: z.string(),
+      about: z.string(),
+    }),
+  ),
+  'encoders pull': object({
+    id: z.string(),
+    folder: z.string(),
+    classifier: z.string().optional().describe('The classifier that came with a bundle'),
+  }),
+  'encoders show': object({
+    id: z.string(),
+    about: z.string().optional(),
+    dimension: count,
+    licence: z.string(),
+    source: z.string().optional(),
+    revision: z.string().optional(),
+    precision: z.string(),
+    installed: object({ folder: z.string(), bytes: count, fingerprint: z.string() }).optional(),
+    megabytes: count.optional().describe('Size of the download'),
+    template: z.string().optional(),
+  }),
+  'encoders remove': object({ id: z.string(), bytes: count.describe('Bytes that were freed') }),
+  'encoders bundle': object({ file: z.string(), bytes: count }),
+  doctor: z.array(
+    object({
+      name: z.string(),
+      state: z.enum(['ok', 'note', 'bad']),
+      found: z.string(),
+      hint: z.string().optional(),
+    }),
+  ),
+  init: object({
+    commands: z.array(z.array(z.string())).describe('The words of each command line, in order'),
+  }),
+  completions: object({ shell: z.string(), script: z.string() }),
+  help: object({
+    commands: z.array(
+      object({
+        name: z.string(),
+        summary: z.string(),
+        args: z.array(z.string()),
+        options: z.array(
+          object({
+            name: z.string(),
+            flags: z.string(),
+            help: z.string(),
+            default: z.unknown().optional(),
+            choices: z.array(z.string()).optional(),
+          }),
+        ),
+        examples: z.array(object({ command: z.string(), does: z.string() })),
+      }),
+    ),
+  }),
+};
+
+/** What `tip-adapter --version` prints under `--json`. */
+export const versionOutput = object({
+  version: z.string(),
+  node: z.string().optional(),
+  onnxruntime: z.string().optional(),
+  sharp: z.string().optional(),
+  libvips: z.string().optional(),
+  encoders: z.array(object({ id: z.string(), fingerprint: z.string() })).optional(),
+});
