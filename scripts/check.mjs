@@ -6,7 +6,6 @@ import { install, root, runTool } from './npm.mjs';
 install();
 const checks = [
   ['types', 'typescript/bin/tsc', ['-p', 'tsconfig.json']],
-  ['types, indexed access', 'typescript/bin/tsc', ['-p', 'tsconfig.indexed.json']],
   ...['src/studio/web', 'src/export/page'].map((page) => [
     `types of ${page}`,
     'typescript/bin/tsc',

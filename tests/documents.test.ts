@@ -55,7 +55,7 @@ describe('code blocks of the documents', () => {
         .flatMap(({ code }) =>
           [...code.matchAll(/(?:^|[;|&] *|npx |= *)tip-adapter ([^#|&\n]*)/gm)].map(([, line]) => ({
             page,
-            line: line.trim(),
+            line: line!.trim(),
           })),
         ),
     );
@@ -125,7 +125,7 @@ async function writePhotos(folder: string): Promise<void> {
 
 /** What is wrong with a command line of `tip-adapter`, by the tables that drive the program. */
 async function commandFault(line: string): Promise<string | undefined> {
-  const words = [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, a, b, c]) => a ?? b ?? c);
+  const words = [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, a, b, c]) => (a ?? b ?? c)!);
   const found = commands.find(({ name }) => `${line} `.startsWith(`${name} `));
   if (!found)
     return words[0] === '--help' || words[0] === '--version' ? undefined : 'there is no such command';
@@ -142,7 +142,7 @@ async function commandFault(line: string): Promise<string | undefined> {
   const rest = words.slice(found.name.split(' ').length);
   const free: string[] = [];
   for (let i = 0; i < rest.length; i++) {
-    const word = rest[i];
+    const word = rest[i]!;
     if (word === '--help' || word === '-h') return undefined;
     if (!/^--?[a-z]/.test(word)) {
       free.push(word);
@@ -151,8 +151,8 @@ async function commandFault(line: string): Promise<string | undefined> {
     const name = names.get(word);
     if (name === undefined) return `there is no option ${word}`;
     if (word.startsWith('--no-')) given[name] = false;
-    else if (options[name].schema.safeParse(true).success) given[name] = true;
-    else if (options[name].repeatable) given[name] = [...((given[name] as string[]) ?? []), rest[++i]];
+    else if (options[name]!.schema.safeParse(true).success) given[name] = true;
+    else if (options[name]!.repeatable) given[name] = [...((given[name] as string[]) ?? []), rest[++i]];
     else given[name] = rest[++i];
   }
   const needed = command.args.filter((arg) => arg.startsWith('<')).length;

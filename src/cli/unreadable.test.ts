@@ -157,7 +157,7 @@ it.each(
   ]),
 )('%s names what it left out: %s', { timeout: 60_000 }, async (_, data, [command, ...argv]) => {
   const { status, err } = await tip(
-    command,
+    command!,
     ...argv.map((word) => (/^-|^red$/.test(word) ? word : at(word))),
   );
   expect(status).toBe(0);

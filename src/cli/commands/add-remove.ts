@@ -94,7 +94,7 @@ function checkData(given: readonly [string, ...string[]]): void {
 
 async function withLabel(given: readonly string[], label: string, io: Io) {
   const { images, unread } = await findImages(given, io);
-  if (images.length === 0) throw unread[0].error;
+  if (images.length === 0) throw unread[0]!.error;
   for (const { error } of unread) io.note({ style: 'yellow', mark: 'warning:', text: error.message });
   return images.map((image) => ({ image, label }));
 }
