@@ -8,7 +8,7 @@ import { commands } from '../src/cli/commands/index.ts';
 import { sampleDataset } from '../src/dataset/sample-dataset.ts';
 import { findEncoder } from '../src/encoder/installed.ts';
 import { type Options, resolveOptions } from '../src/options.ts';
-import { blocksOf, isPrinted, root, runPage, updatePage } from './documents.ts';
+import { blocksOf, isPrinted, read, root, runPage, updatePage } from './documents.ts';
 
 const docs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
   .map((name) => `docs/${name.replaceAll('\\', '/')}`)
@@ -95,6 +95,20 @@ describe.skipIf(missing.length > 0)(
     });
   },
 );
+
+describe('the results in README', () => {
+  it('are those of docs/results.md', () => {
+    const numbers = (row: string) => [...row.matchAll(/\b\d\d\.\d\d\b/g)].map(([number]) => number);
+    const rows = (page: string) =>
+      [...read(page).matchAll(/^\| \**([\w-]+).*$/gm)].map(([row, name]) => ({
+        name,
+        numbers: numbers(row),
+      }));
+    const shown = rows('README.md').filter((row) => row.numbers.length > 0);
+    expect(shown.map(({ name }) => name)).toEqual(['zero-shot', 'Tip-Adapter', 'Tip-Adapter-F', 'auto']);
+    for (const row of shown) expect(rows('docs/results.md')).toContainEqual(row);
+  });
+});
 
 describe('the comparison of outputs', () => {
   it.each([

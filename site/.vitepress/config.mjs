@@ -74,12 +74,18 @@ const chinese = [group('开始', ['zh/install', 'zh/first-classifier', 'zh/studi
 const tokenize = (text) =>
   text.toLowerCase().match(/\p{Script=Han}|[\p{Script=Latin}\p{Script=Greek}\p{N}_]+/gu) ?? [];
 
+const ICON = `data:image/svg+xml,${encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3" fill="#0f766e"/><path d="M3 12l3-4 2 2 3-5 2 7z" fill="#fff"/></svg>',
+)}`;
+
 export default defineConfig({
   title: 'tip-adapter',
   base: '/tip-adapter/',
   srcDir: 'pages',
   outDir: 'built',
   cacheDir: '.vitepress/.cache',
+  // A picture in a frame, drawn here, so that no file is asked for.
+  head: [['link', { rel: 'icon', href: ICON }]],
   cleanUrls: true,
   lastUpdated: false,
   // Whole pages are checked afterwards, with their anchors: scripts/links.mjs.
