@@ -69,10 +69,12 @@ describe.skipIf(missing.length > 0)(
   `pages that are run (${missing.length > 0 ? `skipped: this needs ${missing.join(' and ')}` : 'with the built-in encoder'})`,
   { timeout: 480_000 },
   () => {
-    const folder = mkdtempSync(join(tmpdir(), 'documents-'));
-    const home = join(folder, 'home');
+    let folder: string;
+    let home: string;
     /** A home with the built-in encoder alone: outputs depend on it. */
     beforeAll(async () => {
+      folder = mkdtempSync(join(tmpdir(), 'documents-'));
+      home = join(folder, 'home');
       mkdirSync(join(home, 'encoders'), { recursive: true });
       symlinkSync(builtIn?.folder as string, join(home, 'encoders/resnet50-minilm'), 'junction');
       const samples = dirname(dirname(await sampleDataset()));

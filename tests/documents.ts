@@ -52,7 +52,7 @@ export async function runPage(page: string, folder: string, home: string): Promi
   const script = steps.map(
     ({ command }) => `${command.replaceAll(PORT, `${port}`)}printf '\\036%s\\036' $?\n`,
   );
-  const out = await shell(`exec 2>&1\n${script.join('')}`, folder, home);
+  const out = await shell(script.join(''), folder, home);
   const parts = out.replaceAll(`${port}`, PORT).split('\u001e');
   return steps.map(({ block, expected }, i) => ({
     block,
@@ -101,13 +101,14 @@ async function shell(script: string, cwd: string, home: string): Promise<string>
     TIP_ADAPTER_HOME: home,
     NODE_OPTIONS: '',
   };
-  const child = spawn('sh', ['-c', script], {
+  const watched = `while kill -0 ${process.pid}; do sleep 1; done > /dev/null 2>&1; kill -9 -$$`;
+  const child = spawn('sh', ['-c', `(${watched}) > /dev/null 2>&1 &\nexec 2>&1\n${script}`], {
     cwd,
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
   });
-  // What a page starts ends with it, whatever happens.
+  // What a page starts ends with it, whatever happens; the watcher ends it where this process is killed.
   const end = () => child.pid && process.kill(-child.pid, 'SIGKILL');
   const timer = setTimeout(end, LIMIT);
   let out = '';
@@ -116,6 +117,7 @@ async function shell(script: string, cwd: string, home: string): Promise<string>
   });
   await once(child, 'close');
   clearTimeout(timer);
+  end();
   return out;
 }
 

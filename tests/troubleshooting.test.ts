@@ -74,8 +74,8 @@ describe('docs/troubleshooting.md', () => {
     const { anchors } = parseMarkdown(page);
     expect(new Set(listed).size).toBe(listed.length);
     for (const code of listed) {
-      expect(slugOf(code)).toBe(code.replace('/', '-'));
-      expect(anchors).toContain(code.replace('/', '-'));
+      expect(slugOf(code)).toBe(code.replace('/', ''));
+      expect(anchors).toContain(slugOf(code));
     }
   });
 
