@@ -119,7 +119,7 @@ export interface Method<
   fit(task: TaskWith<N>, options: ValuesOf<O>): S | Promise<S>;
   /** What the state has that `fit` gives: all of it, and nothing else. */
   holds(
-    task: Pick<Task, 'classes' | 'dimension' | 'support'>,
+    task: Pick<Task, 'classes' | 'dimension' | 'support' | 'head'>,
     options: ValuesOf<O>,
   ): Readonly<Record<string, Held>>;
   /**

@@ -51,13 +51,18 @@ export function examplesOf({ support, classes }: Task): Examples {
   };
 }
 
-/** Examples a class that has any; those of one class and group are one. */
-export function shotsOf({ labels, groups }: Support): number {
+/** How many examples there are; those of one class and group are one. */
+export function countOf({ labels, groups }: Support): number {
   const units = new Set<string>();
   labels.forEach((label, i) => {
     units.add(`${label} ${groups[i]}`);
   });
-  return units.size / new Set(labels).size;
+  return units.size;
+}
+
+/** Examples a class that has any; those of one class and group are one. */
+export function shotsOf(support: Support): number {
+  return countOf(support) / new Set(support.labels).size;
 }
 
 /** Class means of the examples that a fold does not hide, less the centre, [c, d]; zeros for a class that has none. */

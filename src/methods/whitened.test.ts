@@ -36,8 +36,12 @@ const BRANCHES = ['wide', 'tall'].flatMap((size) =>
 );
 
 const OPTIONS = resolveOptions(whitened.options, {});
-const scoresOf = async (task: Task, queries = smallQueries) =>
-  scoreRows(whitened, await whitened.fit(task, OPTIONS), task, queries);
+const scoresOf = async (task: Task, queries = smallQueries) => {
+  const state = await whitened.fit(task, OPTIONS);
+  // A classifier file that has other sizes than these is refused.
+  expect(state.whitening.shape).toEqual(whitened.holds(task, OPTIONS).whitening?.shape);
+  return scoreRows(whitened, state, task, queries);
+};
 
 const expectNear = (got: ArrayLike<number>, expected: ArrayLike<number>, tolerance = 1e-5) => {
   expect(got.length).toBe(expected.length);

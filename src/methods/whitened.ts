@@ -9,8 +9,8 @@ import { floatTensor } from '../math/tensor.ts';
 import { optional, positive, real } from '../options.ts';
 import { likelyScales } from './likely-scales.ts';
 import { defineMethod, WEIGHT } from './method.ts';
-import type { TextHead } from './task.ts';
-import { type Examples, examplesOf, shotsOf } from './whitened-examples.ts';
+import type { Support, TextHead } from './task.ts';
+import { countOf, type Examples, examplesOf, shotsOf } from './whitened-examples.ts';
 import { foldsLeftOut, type LeftOut, leftOutCosines } from './whitened-left-out.ts';
 import {
   centredRows,
@@ -80,9 +80,9 @@ export const whitened = defineMethod({
     return withProducts(engine, fitted, signal);
   },
   calibrates: (task, { scale }) => (scale === undefined ? leftOutOf(examplesOf(task)) : undefined),
-  holds: ({ classes, dimension }) => ({
+  holds: ({ classes, dimension, support, head }) => ({
     centre: { shape: [dimension] },
-    whitening: { shape: [null, dimension] },
+    whitening: { shape: [Math.min(varying(support, head), dimension), dimension] },
     prototypes: { shape: [classes, dimension] },
     scale: WEIGHT,
     weight: WEIGHT,
@@ -174,8 +174,14 @@ async function withNames(examples: Examples, { weights, logitScale }: TextHead, 
 }
 
 /** Whether the examples are too few for a covariance within classes, and for being left out. */
-function isFew({ shots }: Examples): boolean {
+function isFew({ shots }: Pick<Examples, 'shots'>): boolean {
   return shots < FEW;
+}
+
+/** How many rows X have of which P is made. */
+function varying(support: Support, head: TextHead | undefined): number {
+  const rows = countOf(support);
+  return head && !isFew({ shots: shotsOf(support) }) ? 2 * rows : rows;
 }
 
 /** How many examples are left out, and in how many folds. */
