@@ -7,6 +7,7 @@ import { taskOf } from '../classifier/classifier-task.ts';
 import { fakeEncoder, workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
 import { classifierBytes } from '../classifier/file-bytes.ts';
 import { type Classifier, fit, load } from '../classifier/index.ts';
+import { locateEncoder } from '../encoder/load.ts';
 import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import { decode } from '../image/decode.ts';
 import { cropView, normalize } from '../image/preprocess.ts';
@@ -15,7 +16,10 @@ import { random } from '../math/random.ts';
 import { listMethods, methodById } from '../methods/index.ts';
 import { plainRows } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
+import { imageTower } from './image-tower.ts';
 import { exportOnnx, modelCard } from './index.ts';
+import { joinModels } from './join.ts';
+import { encodeModel, parseModel } from './onnx-model.ts';
 
 const at = workspace();
 let photos: string;
@@ -107,6 +111,44 @@ describe.each(['node', 'web'] as const)('an exported model in onnxruntime-%s', (
     const { probabilities } = await session.run({ pixel_values: fed } as never);
     expectSame(probabilities!.data as Float32Array, expected);
     await session.release();
+  });
+});
+
+describe("an encoder's operator set", () => {
+  /** The encoder with another declaration of it. */
+  async function declaring(domain: string): Promise<string> {
+    const folder = await writeSmallEncoder(at(`encoder of ${domain}`));
+    const path = join(folder, 'vision_model.onnx');
+    const { graph, ...model } = parseModel(readFileSync(path));
+    const nodes = graph.nodes.map((node) => ({ ...node, domain }));
+    writeFileSync(
+      path,
+      encodeModel({ ...model, opsets: new Map([[domain, 17]]), graph: { ...graph, nodes } }, {}),
+    );
+    return folder;
+  }
+
+  it('has two names for the standard one', async () => {
+    const alike = await fit(photos, { encoder: await declaring('ai.onnx'), method: 'tip-adapter' });
+    const { bytes, opset, difference } = await exportOnnx(alike);
+    expect(opset).toBe(17);
+    expect(difference).toBeLessThan(1e-5);
+    const { opsets, graph } = parseModel(bytes);
+    expect([...opsets]).toEqual([['', 17]]);
+    expect(new Set(graph.nodes.map(({ domain }) => domain))).toEqual(new Set(['']));
+    await alike.close();
+  });
+
+  it.each([
+    [[['', 12]], 'uses operator set 12; at least 13'],
+    [[['com.microsoft', 1]], 'uses no standard operator set'],
+  ] as [[string, number][], string][])('is refused: %j', async (opsets, message) => {
+    const tower = await imageTower(await locateEncoder(encoder));
+    const old = { ...tower, model: { ...tower.model, opsets: new Map(opsets) } };
+    const spec = classifier.data.encoder.preprocessing as Preprocessing;
+    expect(() => joinModels(old, tower.model, spec, 'pixels')).toThrow(
+      expect.objectContaining({ code: 'export/opset', message: expect.stringContaining(message) }),
+    );
   });
 });
 

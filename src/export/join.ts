@@ -30,7 +30,7 @@ export function joinModels(
   input: PictureInput,
 ): OnnxModel {
   const { opsets, ir, functions } = tower.model;
-  const opset = checkOpset(opsets.get('') ?? 0);
+  const opset = checkOpset(opsets.get(''));
   const fed = fragment(
     'pixels',
     (write) => {
@@ -114,10 +114,10 @@ function lookUp(write: OnnxWriter, { channels, scale, mean, std }: Preprocessing
   return bgr ? write.node('Gather', [planes, write.integers([2, 1, 0])], { axis: 1 }) : planes;
 }
 
-function checkOpset(opset: number): number {
-  if (opset >= OLDEST_OPSET) return opset;
+function checkOpset(opset: number | undefined): number {
+  if (opset !== undefined && opset >= OLDEST_OPSET) return opset;
   throw new ModelError(
-    `The encoder's ONNX file uses operator set ${opset}; at least ${OLDEST_OPSET} is needed to continue it`,
+    `The encoder's ONNX file uses ${opset === undefined ? 'no standard operator set' : `operator set ${opset}`}; at least ${OLDEST_OPSET} is needed to continue it`,
     {
       code: 'export/opset',
       hint: `Export the encoder again with opset ${OLDEST_OPSET} or newer, or export the classifier alone with --input features.`,

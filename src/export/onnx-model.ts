@@ -56,7 +56,7 @@ export function parseModel(bytes: Uint8Array): OnnxModel {
     opsets: new Map(
       all(8).map((opset) => {
         const inner = fieldsOf(opset);
-        return [text(inner, 1), inner.find(({ number }) => number === 2)?.integer ?? 0];
+        return [domainOf(inner, 1), inner.find(({ number }) => number === 2)?.integer ?? 0];
       }),
     ),
     functions: all(25),
@@ -95,7 +95,7 @@ function parseNode(bytes: Uint8Array): OnnxNode {
     outputs: names(2),
     type: text(fields, 4),
     attributes: contents(fields, 5),
-    domain: text(fields, 7),
+    domain: domainOf(fields, 7),
     overload: text(fields, 8),
   };
 }
@@ -209,4 +209,10 @@ function contents(fields: readonly WireField[], wanted: number): Uint8Array[] {
 function text(fields: readonly WireField[], wanted: number): string {
   const found = fields.find(({ number }) => number === wanted);
   return found ? textOf(found) : '';
+}
+
+/** The domain of operators. The standard one has two names, 'ai.onnx' and the empty one, and gets the latter. */
+function domainOf(fields: readonly WireField[], wanted: number): string {
+  const domain = text(fields, wanted);
+  return domain === 'ai.onnx' ? '' : domain;
 }
