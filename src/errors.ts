@@ -52,11 +52,9 @@ export class InterruptedError extends TipAdapterError {
   }
 }
 
-const TROUBLESHOOTING = 'https://github.com/tip-adapter/tip-adapter/blob/main/docs/troubleshooting.md';
-
-/** Where an error's code is explained. The anchor is the one that GitHub gives the heading. */
+/** Where an error's code is explained. */
 export function errorLink(code: string): string {
-  return `${TROUBLESHOOTING}#${code.replaceAll('/', '')}`;
+  return `https://tip-adapter.github.io/tip-adapter/troubleshooting#${code.replace('/', '-')}`;
 }
 
 /** A message about one of several pictures or files, which names it once. */
