@@ -124,9 +124,14 @@ function promptPerson(
   return new Promise<string | undefined>((resolve) => {
     signal.addEventListener('abort', () => reader.close(), { once: true });
     reader.once('SIGINT', interrupt);
-    reader.once('close', () => resolve(undefined));
+    let isAnswered = false;
+    reader.once('close', () => {
+      if (!isAnswered) process.stderr.write('\n');
+      resolve(undefined);
+    });
     const shown = preset ? ` [${printable(preset)}]` : '';
     reader.question(`${printable(question)}${shown} `, (answer) => {
+      isAnswered = true;
       resolve(answer.trim() || preset);
       reader.close();
     });
