@@ -52,9 +52,9 @@ export class InterruptedError extends TipAdapterError {
   }
 }
 
-/** Where an error's code is explained. */
+/** Where an error's code is explained; the anchor is the one of GitHub and of the site. */
 export function errorLink(code: string): string {
-  return `https://tip-adapter.github.io/tip-adapter/troubleshooting#${code.replace('/', '-')}`;
+  return `https://tip-adapter.github.io/tip-adapter/troubleshooting#${code.replaceAll('/', '')}`;
 }
 
 /** A message about one of several pictures or files, which names it once. */
