@@ -96,8 +96,8 @@ export async function cellsOf(
     format: FORMAT,
   });
   const path = join(folder, `${hashOf(identity)}.json`);
-  const known = await readRegularText(path, { area: 'bench' }).catch(unlessMissing);
-  if (known) return { cells: JSON.parse(known) as Cell[], kept: true };
+  const known = keptCells(await readRegularText(path, { area: 'bench' }).catch(unlessMissing));
+  if (known) return { cells: known, kept: true };
   const cells = await compute(source, settings, signal).catch((error: unknown): Skipped => {
     throwIfAborted(signal);
     const reason = error instanceof TipAdapterError ? error.message : String(error);
@@ -108,6 +108,30 @@ export async function cellsOf(
     await writeFileAtomic(path, JSON.stringify(cells));
   }
   return { cells, kept: false };
+}
+
+/** The cells of a kept file; nothing where the file is damaged or its figures contradict each other: they are computed anew. */
+function keptCells(text: string | undefined): Cell[] | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const cells = JSON.parse(text) as Cell[];
+    return cells.length > 0 && cells.every(isWhole) ? cells : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isWhole({ right, correct, total, accuracy, interval }: Cell): boolean {
+  const ones = right.replaceAll('0', '').length;
+  const [low, high] = wilsonInterval(correct, total);
+  return (
+    /^[01]+$/.test(right) &&
+    right.length === total &&
+    ones === correct &&
+    accuracy === correct / total &&
+    interval[0] === low &&
+    interval[1] === high
+  );
 }
 
 async function compute(

@@ -1,6 +1,6 @@
 import { symlink, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { InterruptedError, ModelError } from '../errors.ts';
+import { InterruptedError, ModelError, UsageError } from '../errors.ts';
 import { row } from '../math/matrix.ts';
 import { plainRows } from '../methods/task.ts';
 import { type Classifier, isFailure, load } from './classifier.ts';
@@ -101,6 +101,19 @@ describe('predict', () => {
     for (const { error } of failures) expect(error).toMatchObject({ exitCode: 3 });
   });
 
+    'refuses %j by name',
+    async (options) => {
+      const name = Object.keys(options)[0]!;
+      const message = new RegExp(`option ${name}|Option --${name}`, 'i');
+      await expect(fitted.predict(unseen.slice(0, 1), options as object)).rejects.toThrow(message);
+      await expect(fitted.predictEach(unseen.slice(0, 1), options as object).next()).rejects.toThrow(message);
+    },
+  );
+
+  it('refuses a threshold that no probability can reach', () => {
+    expect(() => fitted.withReject(60)).toThrow(UsageError);
+  });
+
   it('answers nothing for nothing', async () => {
     expect(await fitted.predict([])).toEqual({ predictions: [], failures: [] });
   });
@@ -193,6 +206,13 @@ describe('explain', () => {
     expect(contributions[0]).toMatchObject({ example: 'cat/2.png', className: 'cat' });
     expect(contributions[0]!.similarity).toBeCloseTo(1, 3);
   });
+
+  it.each([{ examples: -1 }, { examples: 1.5 }, { reject: 2 }, { top: 3 }])(
+    'refuses %j by name',
+    async (options) => {
+      await expect(fitted.explain(unseen[0]!, options as object)).rejects.toThrow(UsageError);
+    },
+  );
 
   it('throws what is wrong with the picture', async () => {
     await expect(fitted.explain(at('gone.png'))).rejects.toMatchObject({

@@ -10,6 +10,7 @@ import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
 import { isCalibrated } from '../tuning/search-method.ts';
 import { addExamples, type NewExample } from './add.ts';
+import { checkedOptions, checkedReject, explainOptions, predictOptions } from './answer-options.ts';
 import { taskOf } from './classifier-task.ts';
 import { type EncoderSession, sessionFor, type ThumbnailOptions } from './encoder-session.ts';
 import { evaluate } from './evaluate.ts';
@@ -133,7 +134,9 @@ export class Classifier {
   }
 
   /** Why a picture gets its answer: each class's text part and examples' part, and what each example added. */
-  async explain(image: ImageSource, { reject, examples, signal }: ExplainOptions = {}): Promise<Explanation> {
+  async explain(image: ImageSource, options: ExplainOptions = {}): Promise<Explanation> {
+    const { reject, examples } = checkedOptions(explainOptions, options);
+    const { signal } = options;
     const { features, failures } = await this.#encode([image], { signal });
     for (const { id, error } of failures) throw errorAbout(id, error);
     const { votes, ...terms } = await (await waitFor(this.#scoring(), signal)).termsAndVotes(features, {
@@ -198,7 +201,7 @@ export class Classifier {
 
   /** The same classifier, answering "none of these" below another probability. */
   withReject(reject: number): Classifier {
-    return new Classifier({ ...this.data, reject }, this.#session);
+    return new Classifier({ ...this.data, reject: checkedReject(reject) }, this.#session);
   }
 
   /** The same under another name of what it was made of. */
@@ -237,10 +240,10 @@ export class Classifier {
   }
 
   /** One answer for each picture, in order. */
-  async #answers(
-    images: readonly ImageSource[],
-    { reject, ...work }: PredictOptions,
-  ): Promise<(Prediction | Failure)[]> {
+  async #answers(images: readonly ImageSource[], options: PredictOptions): Promise<(Prediction | Failure)[]> {
+    const { reject } = checkedOptions(predictOptions, options);
+    const { signal, onProgress } = options;
+    const work = { signal, onProgress };
     const { features, rows, failures } = await this.#encode(images, work);
     const probabilities = await this.probabilities(features, work);
     const answers: (Prediction | Failure)[] = [];
