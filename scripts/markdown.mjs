@@ -25,12 +25,11 @@ export function parseMarkdown(text) {
   return { blocks, anchors: anchorsOf(prose), links: linksOf(prose) };
 }
 
-/** The anchor of a heading, as GitHub makes it; but a "/" becomes a "-" on the site, which makes the anchors of error codes readable. */
+/** The anchor of a heading, as GitHub makes it; the site does the same. */
 export function slugOf(heading) {
   return heading
     .trim()
     .toLowerCase()
-    .replaceAll('/', '-')
     .replace(/[^\p{L}\p{M}\p{N}\p{Pc} -]/gu, '')
     .replaceAll(' ', '-');
 }

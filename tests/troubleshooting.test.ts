@@ -73,7 +73,7 @@ describe('docs/troubleshooting.md', () => {
     const { anchors } = parseMarkdown(page);
     expect(new Set(listed).size).toBe(listed.length);
     for (const code of listed) {
-      expect(slugOf(code)).toBe(code.replace('/', '-'));
+      expect(slugOf(code)).toBe(code.replace('/', ''));
       expect(anchors).toContain(slugOf(code));
     }
   });
