@@ -101,6 +101,7 @@ describe('predict', () => {
     for (const { error } of failures) expect(error).toMatchObject({ exitCode: 3 });
   });
 
+  it.each([{ reject: 60 }, { reject: Number.NaN }, { rejct: 0.5 }, { examples: 3 }])(
     'refuses %j by name',
     async (options) => {
       const name = Object.keys(options)[0]!;
