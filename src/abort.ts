@@ -1,6 +1,6 @@
 import { InterruptedError, throwIfAborted } from './errors.ts';
 
-/** What can be stopped: where the signal fires, the call rejects with `InterruptedError` within a tenth of a second. */
+/** Options of a call that can be stopped. If the signal fires, the call rejects with `InterruptedError` within 0.1 s. */
 export interface Abortable {
   signal?: AbortSignal;
 }
@@ -8,8 +8,8 @@ export interface Abortable {
 const listening = new WeakMap<AbortSignal, Set<() => void>>();
 
 /**
- * Calls back when the signal fires; the returned function takes that back. However much work waits for one signal, it has
- * one listener: Node warns of a leak at more than ten.
+ * Calls back when the signal fires. The returned function removes the callback. All callbacks of a signal share one listener,
+ * because Node warns of a leak at more than ten.
  */
 export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
   if (!signal) return () => {};
@@ -31,7 +31,7 @@ export function onAbort(signal: AbortSignal | undefined, callback: () => void): 
   return () => callbacks.delete(own);
 }
 
-/** Waits for work that goes on for others: where the signal fires, only the waiting ends. Throws `InterruptedError` then. */
+/** Waits for work that others wait for too. If the signal fires, throws `InterruptedError`; the work continues. */
 export function waitFor<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
   if (!signal) return work;
   return new Promise((resolve, reject) => {
@@ -42,13 +42,13 @@ export function waitFor<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
   });
 }
 
-/** Work that rests at each `yield`, so that others get their turn: for `inTurns`, or for `atOnce`. */
+/** Work in pieces: at each `yield`, `inTurns` may let other work run; `atOnce` runs all pieces without a pause. */
 export type Pieces<T> = Generator<unknown, T>;
 
-/** Milliseconds that a piece of work may hold a thread before others have their turn. */
+/** Milliseconds that work in pieces may hold the thread before other work runs. */
 const TURN = 20;
 
-/** Lets everything else that waits for this thread have its turn. */
+/** Lets all other work that waits for this thread run. */
 function turn(): Promise<void> {
   return new Promise((resolve) => {
     if (typeof setImmediate === 'function') setImmediate(resolve);
@@ -56,15 +56,15 @@ function turn(): Promise<void> {
   });
 }
 
-/** Gives everything else its turn between two pieces of work. Throws `InterruptedError` where the signal has fired. */
+/** Lets other work run between two pieces. Throws `InterruptedError` if the signal has fired. */
 export async function giveWay(signal?: AbortSignal): Promise<void> {
   await turn();
   throwIfAborted(signal);
 }
 
 /**
- * Does work that would hold the thread for long in pieces, from one `yield` to the next, so that a signal can fire meanwhile. Throws
- * `InterruptedError` when it has.
+ * Does long work in pieces, from one `yield` to the next, so that other work can run and the signal can fire in between. Throws
+ * `InterruptedError` if the signal has fired.
  */
 export async function inTurns<T>(work: Pieces<T>, signal?: AbortSignal): Promise<T> {
   let since = performance.now();
@@ -78,7 +78,7 @@ export async function inTurns<T>(work: Pieces<T>, signal?: AbortSignal): Promise
   }
 }
 
-/** Does the same work in one piece. */
+/** Does work in pieces without a pause. */
 export function atOnce<T>(work: Pieces<T>): T {
   for (;;) {
     const { done, value } = work.next();

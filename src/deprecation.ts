@@ -1,6 +1,6 @@
 import { UsageError } from './errors.ts';
 
-/** A name that something had before. It works for one minor version more; `until` is the version that drops it. */
+/** A former name. It works for one more minor version; `until` is the version that removes it. */
 export interface Former {
   readonly name: string;
   readonly until: `${number}.${number}`;
@@ -8,7 +8,7 @@ export interface Former {
 
 const told = new Set<string>();
 
-/** Tells a programmer once that something has another form now: as a warning of Node's, in a page on the console. */
+/** Warns a programmer, once, that a form is deprecated: by `process.emitWarning` in Node, on the console in a page. */
 function deprecate(message: string): void {
   if (told.has(message)) return;
   told.add(message);
@@ -17,8 +17,8 @@ function deprecate(message: string): void {
 }
 
 /**
- * The given values under the names that a table of options has now. `note` is told of each that has its former one. Throws `UsageError`
- * where both are given.
+ * The given values under the present names of a table of options. `note` is called for each value that is given under a former name.
+ * Throws `UsageError` if an option is given under both names.
  */
 export function currentNames(
   table: Readonly<Record<string, { readonly formerly?: Former }>>,
@@ -43,13 +43,13 @@ export function currentNames(
   return values;
 }
 
-/** An option's name as it is typed: `maxBody` as `max-body`. */
+/** An option's name on the command line: `max-body` for `maxBody`. */
 export const flagName = (name: string): string =>
   name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-/** The signal of a call's options. Until 0.2 the signal itself may stand in their place. */
+/** The signal in a call's options. Until version 0.2, the signal itself may be given instead of options. */
 export function signalOf(work: { readonly signal?: AbortSignal } | AbortSignal): AbortSignal | undefined {
   if (!(work instanceof AbortSignal)) return work.signal;
-  deprecate('A signal is given as { signal } now. The signal itself works until version 0.2.');
+  deprecate('Give the signal as { signal }. The signal itself is accepted until version 0.2.');
   return work;
 }

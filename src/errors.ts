@@ -1,9 +1,8 @@
 /**
- * Every error that a person can cause or meet is a `TipAdapterError`: what went wrong, where, and what to do.
- * `code` is stable for programs, `hint` is the advice for people, and facts (paths, names, numbers) are fields in `details`.
+ * Facts of a `TipAdapterError`. Every error that a person can cause is one, and says what went wrong, where, and what to do.
  */
 export interface ErrorOptions {
-  /** Stable machine-readable name, e.g. `image/truncated`. */
+  /** Machine-readable name that does not change between versions, e.g. `image/truncated`. */
   code: string;
   /** What the person can do about it. */
   hint?: string;
@@ -12,7 +11,7 @@ export interface ErrorOptions {
   cause?: unknown;
 }
 
-/** What every error of this package is: `code` for programs, `hint` for people, `details` for facts. */
+/** Base class of this package's errors: `code` is for programs, `hint` says what to do, `details` holds paths, names and numbers. */
 export class TipAdapterError extends Error {
   /** Process exit status of the command line: 1 unexpected, 2 usage, 3 data, 4 model or encoder, 130 interrupted. */
   readonly exitCode: number = 1;
@@ -44,7 +43,7 @@ export class ModelError extends TipAdapterError {
   override readonly exitCode = 4;
 }
 
-/** The person pressed Ctrl-C or an AbortSignal fired. What was finished is kept. */
+/** The person pressed Ctrl-C, or an AbortSignal fired. Finished work is kept. */
 export class InterruptedError extends TipAdapterError {
   override readonly exitCode = 130;
   constructor(message = 'Interrupted', options: Partial<ErrorOptions> = {}) {
@@ -52,17 +51,17 @@ export class InterruptedError extends TipAdapterError {
   }
 }
 
-/** Where an error's code is explained; the anchor is the one of GitHub and of the site. */
+/** URL of the explanation of an error code. The anchor is made as GitHub and the site make anchors of headings. */
 export function errorLink(code: string): string {
   return `https://tip-adapter.github.io/tip-adapter/troubleshooting#${code.replaceAll('/', '')}`;
 }
 
-/** A message about one of several pictures or files, which names it once. */
+/** The message with the name of the picture or file in front, unless the message has it already. */
 export function messageAbout(name: string, message: string): string {
   return message.includes(name) ? message : `${name}: ${message}`;
 }
 
-/** The same error, its message naming the picture or file that it is about. */
+/** The same error, with the name of its picture or file in the message. */
 export function errorAbout(name: string, error: Error): Error {
   if (!(error instanceof TipAdapterError) || error.message.includes(name)) return error;
   const Kind = error.constructor as typeof DataError;
@@ -70,7 +69,7 @@ export function errorAbout(name: string, error: Error): Error {
   return new Kind(messageAbout(name, message), { code, hint, details, cause: error });
 }
 
-/** The error of a call that comes after `close`. `what` was closed: a classifier, an encoder, … */
+/** The error of a call after `close`; `what` names the closed object, e.g. `classifier`. */
 export function closedError(what: string): UsageError {
   return new UsageError(`The ${what} was closed and cannot be used any more`, {
     code: `${what.replaceAll(' ', '-')}/closed`,

@@ -1,12 +1,12 @@
-/** What a JSON text may hold: its numbers, texts, lists and objects, and how deep they lie in each other. */
+/** Limits of a JSON text: the number of its values (numbers, texts, lists and objects), and how deep they are nested. */
 export interface JsonBounds {
   readonly depth: number;
   readonly values: number;
 }
 
 /**
- * `JSON.parse` of a text from outside, within bounds: a hundred megabytes of brackets become gigabytes of lists. `refuse` is told
- * what is wrong, and throws.
+ * `JSON.parse` of a text from outside, within limits, because a hundred megabytes of brackets would become gigabytes of lists.
+ * `refuse` receives the reason, and throws.
  */
 export function parseJson(
   text: string,
@@ -25,7 +25,7 @@ export function parseJson(
 const [QUOTE, COMMA, BACKSLASH] = [0x22, 0x2c, 0x5c];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
-/** Values are counted by what stands before them: an opening bracket, or a comma. */
+/** The limit that the text exceeds, in words. Each opening bracket and each comma counts as one value. */
 function exceeded(text: string, { depth, values }: JsonBounds): string | undefined {
   let open = 0;
   let count = 1;

@@ -1,8 +1,8 @@
 import { distance } from 'fastest-levenshtein';
 
 /**
- * The known name that an unknown one is a slip of: up to a third of its characters differ (at least one), or two neighbours are
- * swapped; case does not count. Undefined where no name is that near: a far one is no help.
+ * The known name that is most similar to an unknown one: at most a third of the characters (at least one) differ, or two
+ * neighbouring characters are swapped. Case is ignored. Undefined if no name is that similar.
  */
 export function nearestName(unknown: string, known: Iterable<string>): string | undefined {
   const given = unknown.toLowerCase();
@@ -19,7 +19,7 @@ export function nearestName(unknown: string, known: Iterable<string>): string | 
 
 const letters = (text: string) => [...text].sort().join('');
 
-/** `Did you mean "dog"? `, to stand before other advice, or nothing where no known name is near. */
+/** `Did you mean "dog"? `, to put before other advice; empty if no known name is similar. */
 export function suggestion(unknown: string, known: Iterable<string>): string {
   const name = nearestName(unknown, known);
   return name === undefined ? '' : `Did you mean "${name}"? `;

@@ -5,28 +5,28 @@ import { suggestion } from './nearest.ts';
 import { count, plural } from './words.ts';
 
 /**
- * Options are written once, as data. From one table come the checks (zod), the command line's flags and help, and the
- * reference pages; so a flag can never say one thing and do another.
+ * An option, described as data. The checks (zod), the command line's flags and help, and the reference pages are all made from one
+ * table of options, so that they agree.
  */
 export interface Option<T = unknown> {
   readonly schema: z.ZodType<T>;
-  /** One sentence in plain words. */
+  /** What the value does, in one sentence. */
   readonly help: string;
   readonly default?: T;
-  /** What stands for the value in help: `<n>`, `<file>`. Flags without a value have none. */
+  /** Placeholder of the value in help: `<n>`, `<file>`. A flag without a value has none. */
   readonly value?: string;
-  /** One-letter form on the command line. */
+  /** One-letter name on the command line. */
   readonly short?: string;
   readonly choices?: readonly string[];
-  /** The value is the id of one of these or, for a `<list>`, several ids: completions know them. */
+  /** The value is an id from this list, or several ids if it is a `<list>`. Completions offer them. */
   readonly names?: 'encoders' | 'methods';
-  /** A flag that is on where it is not given, though no default says so: it is typed to turn it off. */
+  /** The flag is on if it is not given, although the schema has no default. The command line offers `--no-…`. */
   readonly isOn?: boolean;
-  /** Taken, but not listed in help. */
+  /** The option is accepted, but not listed in help. */
   readonly hidden?: boolean;
-  /** May be given several times; the values become an array. */
+  /** The option may be given several times. The values become an array. */
   readonly repeatable?: boolean;
-  /** The name that it had before, which still works. */
+  /** The former name, which still works. */
   readonly formerly?: Former;
 }
 
@@ -36,7 +36,7 @@ export type Options = Readonly<Record<string, Option>>;
 /** The checked values of a table of options. */
 export type ValuesOf<T extends Options> = { [K in keyof T]: T[K] extends Option<infer V> ? V : never };
 
-/** What is said of an option, whatever its type. */
+/** Facts of an option that do not depend on its type. */
 export interface OptionFacts<T> {
   help: string;
   default?: T;
@@ -46,7 +46,7 @@ export interface OptionFacts<T> {
   formerly?: Former;
 }
 
-/** Text from the command line becomes a number here; anything else is refused. */
+/** Converts text from the command line to a number, and refuses any other text. */
 const numeric = (schema: z.ZodNumber) =>
   z.preprocess(
     (v) => (typeof v === 'string' && Number.isFinite(Number.parseFloat(v)) ? Number(v) : v),
@@ -80,7 +80,7 @@ export function text(given: OptionFacts<string>): Option<string> {
   return { value: '<text>', ...given, schema: z.string().min(1) };
 }
 
-/** An option that is a list of texts; on the command line it is given several times. */
+/** An option that is a list of texts. The command line takes one text each time it is given. */
 export function texts(given: OptionFacts<string[]>): Option<string[]> {
   return { value: '<text>', ...given, schema: z.array(z.string().min(1)), repeatable: true };
 }
@@ -103,28 +103,28 @@ export function choice<const C extends string>(
   };
 }
 
-/** The name of something that is listed in help, and to which a program can add: whoever uses it refuses unknown ones. */
+/** An option that is a name. Help lists the known names, but a program can register more, so the code that uses the name refuses unknown ones. */
 export function nameOf(listed: readonly string[], given: OptionFacts<string>): Option<string> {
   return { ...text(given), choices: listed };
 }
 
-/** The same option, which may be left out. */
+/** The same option, but undefined if it is not given. */
 export function optional<T>(option: Option<T>): Option<T | undefined> {
   return { ...option, schema: option.schema.optional() };
 }
 
-/** Throws `UsageError` for a name that is none of the known ones: an option that is misspelt would change nothing. */
+/** Throws `UsageError` if an option has an unknown name. Otherwise a misspelt option would have no effect. */
 export function refuseUnknown(given: object, known: readonly string[]): void {
   const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown === undefined) return;
   throw new UsageError(`There is no option ${unknown}`, {
     code: 'option/unknown',
-    hint: `${suggestion(unknown, known)}Known are ${known.join(', ')}.`,
+    hint: `${suggestion(unknown, known)}The options are ${known.join(', ')}.`,
     details: { option: unknown },
   });
 }
 
-/** Values with defaults filled in and everything checked. Throws `UsageError` naming the option. */
+/** The checked values, with defaults for options that are not given. Throws `UsageError` that names the option. */
 export function resolveOptions<T extends Options>(
   table: T,
   values: Readonly<Record<string, unknown>>,
@@ -144,13 +144,13 @@ export function resolveOptions<T extends Options>(
   return Object.fromEntries(entries) as ValuesOf<T>;
 }
 
-/** What is wrong with a value, and where in it: `classes.0: it must be text`. Of several faults the first. */
+/** The first fault of a value, with its place: `classes.0: it must be text`. */
 export function faultOf(error: z.ZodError): string {
   const issue = error.issues[0]!;
   return [issue.path.join('.'), requirement(issue)].filter(Boolean).join(': ');
 }
 
-/** What a value must be, in words: a schema's own message is for programmers. */
+/** What a value must be, in words for users: zod's own messages are for programmers. */
 function requirement(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'too_small':
@@ -178,7 +178,7 @@ const KINDS: Readonly<Record<string, string>> = {
   object: 'an object',
 };
 
-/** What the size of a value counts; a number is its own. */
+/** What the size of a value counts. A number has no such noun: its size is its value. */
 const SIZES: Readonly<Record<string, readonly [one: string, many: string]>> = {
   string: ['character', 'characters'],
   array: ['entry', 'entries'],

@@ -1,14 +1,14 @@
 /**
- * What a terminal obeys and what changes how a line is read: C0 and C1 controls with DEL, line and paragraph separators,
- * embeddings, overrides and isolates of the writing direction, and halves of surrogate pairs.
+ * Characters that control a terminal or change how a line is displayed: C0 and C1 controls with DEL, line and paragraph separators,
+ * embeddings, overrides and isolates of the writing direction, and lone surrogates.
  */
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u202a-\u202e\u2066-\u2069]/gu;
 
 const NAMED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 /**
- * One line that is safe to show, whatever file name, class name or foreign message it holds: control characters appear as
- * escapes (`\u001b`). The escapes are those of JSON, so a line of JSON keeps its meaning.
+ * The text as one line that is safe to show, even if it contains a file name, class name or foreign message: control characters
+ * become escapes (`\u001b`). The escapes are JSON's, so a line of JSON keeps its meaning.
  */
 export function printable(text: string): string {
   return text.replace(
@@ -17,7 +17,7 @@ export function printable(text: string): string {
   );
 }
 
-/** A value as JSON that is safe to show: one line, or with `indent` one for each member. */
+/** A value as JSON that is safe to show: on one line or, with `indent`, on one line for each member. */
 export function jsonText(
   value: unknown,
   { replacer, indent }: { replacer?: (key: string, value: unknown) => unknown; indent?: number } = {},

@@ -1,13 +1,18 @@
 import { DataError, systemCode } from './errors.ts';
 
-/** What the system's codes mean: our code, the reason in words, and what to do where something was read or was to be written. */
+/** The meaning of the system's error codes: the package's code, the reason in words, and the hints for reading and for writing. */
 const SYSTEM: Readonly<Record<string, readonly [code: string, what: string, read: string, write?: string]>> =
   {
     ENOSPC: ['full', 'the disk is full', 'Free some space, or write to another disk.'],
-    EDQUOT: ['full', 'the disk quota is used up', 'Free some space, or write elsewhere.'],
-    EROFS: ['read-only', 'the disk is read-only', 'Choose a folder that you can write.'],
-    EACCES: ['denied', 'permission denied', 'Check who may read it.', 'Choose a folder that you can write.'],
-    EPERM: ['denied', 'not permitted', 'Check who may read it.', 'Choose a folder that you can write.'],
+    EDQUOT: ['full', 'the disk quota is used up', 'Free some space, or write to another disk.'],
+    EROFS: ['read-only', 'the disk is read-only', 'Choose a folder that you can write to.'],
+    EACCES: [
+      'denied',
+      'permission denied',
+      'Check its permissions.',
+      'Choose a folder that you can write to.',
+    ],
+    EPERM: ['denied', 'not permitted', 'Check its permissions.', 'Choose a folder that you can write to.'],
     EISDIR: ['is-a-folder', 'it is a folder', 'Give the path of a file.'],
     ENOTDIR: ['not-a-folder', 'a part of the path is a file', 'Check the path.', 'Choose another path.'],
     EEXIST: ['not-a-folder', 'a part of the path is a file', 'Check the path.', 'Choose another path.'],
@@ -17,12 +22,12 @@ const SYSTEM: Readonly<Record<string, readonly [code: string, what: string, read
     EMFILE: ['too-many-open', 'too many files are open', 'Raise the limit of open files (ulimit -n).'],
     ENFILE: ['too-many-open', 'too many files are open on this machine', 'Close some programs.'],
     EIO: ['broken', 'the disk reports an error', 'Check the disk, or use another one.'],
-    ESTALE: ['broken', 'the network drive has lost it', 'Connect the drive again.'],
+    ESTALE: ['broken', 'the network drive no longer has it', 'Connect the drive again.'],
     EBUSY: ['busy', 'another program uses it', 'Close the other program.'],
     ENOMEM: ['memory', 'there is not enough memory', 'Close some programs.'],
   };
 
-/** Calls that have nothing to do with files. */
+/** System calls that are not about files. */
 const ELSEWHERE = /^(connect|bind|listen|accept|getaddrinfo|kill)/;
 const READS = [
   'open',
@@ -38,8 +43,8 @@ const READS = [
 ];
 
 /**
- * What the system says of a file or folder as a `DataError` that says what to do (`disk/…`); undefined for every other error. Where
- * the caller knows no better, path and work are taken from the error.
+ * The `DataError` (`disk/…`) of a system error about a file or folder, with a hint; undefined for every other error. If the caller
+ * does not give the path and the kind of work, they are taken from the error.
  */
 export function systemError(
   error: unknown,
@@ -57,7 +62,7 @@ export function systemError(
   ];
   const where = path ?? found;
   return new DataError(`Cannot ${writes ? 'write' : 'read'} ${where}: ${what}`, {
-    // Whoever may not write has a disk that can only be read.
+    // Without permission to write, the disk counts as read-only.
     code: `disk/${code === 'denied' && writes ? 'read-only' : code}`,
     hint: writes ? write : read,
     details: { path: where, system },
@@ -65,12 +70,12 @@ export function systemError(
   });
 }
 
-/** Why the system does not read or write something, in words. */
+/** Why the system cannot read or write something, in words. */
 export function systemReason(error: unknown): string {
   return SYSTEM[systemCode(error) ?? '']?.[1] ?? (error as Error).message;
 }
 
-/** Does the work; what the system says of files becomes a `DataError`. */
+/** Does the work. System errors about files become `DataError`. */
 export async function withNamedErrors<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -1,4 +1,4 @@
-/** A count with thousands separated: `1,600`. */
+/** A number with thousands separators: `1,600`. */
 export function number(n: number): string {
   return n.toLocaleString('en');
 }
@@ -13,11 +13,11 @@ export function count(n: number, one: string, many?: string): string {
   return `${number(n)} ${plural(n, one, many)}`;
 }
 
-/** Said beside probabilities that nothing has calibrated. */
+/** Note beside uncalibrated probabilities. */
 export const UNCALIBRATED =
   'Probabilities are not calibrated, because there were no left-out examples to calibrate them on.';
 
-/** What was given in place of something else: `a number`, `a list`, `an object of type Date`. */
+/** The type of a given value in words, for errors: `a number`, `a list`, `an object of type Date`. */
 export function describedValue(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return 'a list';

@@ -79,7 +79,7 @@ describe('what was renamed', () => {
       const { rows: answered } = await call.call(classifier, rows, new AbortController().signal);
       expect(answered).toBe(1);
     }
-    expect((await warned)[0].message).toContain('A signal is given as { signal } now.');
+    expect((await warned)[0].message).toContain('Give the signal as { signal }.');
   });
 });
 

@@ -4,32 +4,32 @@ import type { Answer, Request } from './protocol.ts';
 
 export type Without<R, K extends string> = R extends Request ? Omit<R, K> : never;
 
-/** A thread that owns a runtime, as the engine sees it. */
+/** The engine's handle of a thread that owns a runtime. */
 export interface Thread {
   post(request: Request, transfer: readonly ArrayBuffer[]): void;
-  /** Whether the program stays alive for it. */
+  /** Keeps the program alive while the thread is busy, or lets it end. */
   hold?(busy: boolean): void;
   end(): Promise<void>;
 }
 
 export interface ThreadEvents {
   answer(answer: Answer): void;
-  /** The thread is gone; `outOfMemory` where that is known to be the reason. */
+  /** The thread has ended; `outOfMemory` if lack of memory is known to be the reason. */
   died(reason: string, outOfMemory?: boolean): void;
 }
 
 export interface Channel {
-  /** Throws `InterruptedError` as soon as the signal fires, and `ModelError` where the thread says so or dies. */
+  /** Throws `InterruptedError` as soon as the signal fires, and `ModelError` if the thread answers with an error or dies. */
   send(
     request: Without<Request, 'id'>,
     transfer?: readonly ArrayBuffer[],
     signal?: AbortSignal,
   ): Promise<Answer>;
-  /** Which thread it is, counted from 0. */
+  /** The number of the current thread: 0 for the first, one more after each replacement. */
   generation(): number;
-  /** Whether that thread is there: what it was sent, it still has. */
+  /** Whether the thread of that number is still running, so that it still holds what it was sent. */
   alive(generation: number): boolean;
-  /** Ends the thread; what was running ends in an error. */
+  /** Ends the thread. Requests that have no answer yet are rejected. */
   close(): Promise<void>;
 }
 
@@ -38,7 +38,7 @@ interface Pending {
   reject(error: unknown): void;
 }
 
-/** Questions to a thread that starts with the first one, each with its answer. One that died is replaced at the next. */
+/** A channel of requests and answers to a thread. The first request starts the thread; a thread that died is replaced at the next request. */
 export function channelTo(start: (events: ThreadEvents) => Thread): Channel {
   let thread: Thread | undefined;
   let generation = 0;
@@ -56,7 +56,7 @@ export function channelTo(start: (events: ThreadEvents) => Thread): Channel {
     pending.clear();
   }
 
-  /** The one who waits for an answer, who waits no more. */
+  /** Removes and returns the caller that waits for this answer. */
   function settle(own: Thread, id: number): Pending | undefined {
     const waiting = pending.get(id);
     pending.delete(id);

@@ -3,7 +3,7 @@ import { exp } from '../graph/elementwise.ts';
 import { input } from '../graph/expression.ts';
 import { toOnnx } from '../graph/onnx.ts';
 
-/** The process that tries a device: computes one number on it and tells its parent whether that went well. */
+/** Runs in a process of its own: computes one number on a device and tells the parent process whether that worked. */
 async function probe(device: string, native: string): Promise<{ refused?: string }> {
   try {
     const ort: typeof import('onnxruntime-node') = createRequire(import.meta.url)(native);
@@ -12,7 +12,7 @@ async function probe(device: string, native: string): Promise<{ refused?: string
     });
     const outputs = await session.run({ x: new ort.Tensor('float32', Float32Array.of(0), [1]) });
     const y = outputs.y?.data[0];
-    return y === 1 ? {} : { refused: `it computes exp(0) = ${y}` };
+    return y === 1 ? {} : { refused: `it computed exp(0) = ${y}` };
   } catch (error) {
     return { refused: (error as Error).message };
   }

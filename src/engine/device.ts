@@ -1,19 +1,19 @@
-/** What computes: the CPU everywhere, the others where the machine and the runtime's build have them. Experimental but `cpu`. */
+/** The devices: `cpu` works everywhere. The others need the hardware and a build of ONNX Runtime that supports it, and are experimental. */
 export const DEVICES = ['cpu', 'cuda', 'webgpu', 'coreml'] as const;
-/** What an engine computes on; one of `DEVICES`. */
+/** The device that an engine computes on: one of `DEVICES`. */
 export type Device = (typeof DEVICES)[number];
 
-/** What an engine is made with. */
+/** Options of `createEngine`. */
 export interface EngineOptions {
-  /** Default `cpu`. A device that refuses is replaced by the CPU, and `note` is told so once. */
+  /** Default `cpu`. If the device cannot be used, the CPU replaces it, and `note` is called once. */
   device?: Device;
-  /** Cores one product may use (default: all). */
+  /** Number of cores that one matrix product may use (default: all). */
   threads?: number;
-  /** Takes the one line about a device that refused; default `console.warn`. */
+  /** Receives one line when the device or the native build cannot be used; default `console.warn`. */
   note?(line: string): void;
 }
 
-/** The sentence of a runtime's refusal that a person can use: without paths into its source. */
+/** The useful sentence of a runtime's error message, without the paths into the runtime's source. */
 export function refusalOf(message: string): string {
   const first = message.trim().split('\n')[0]!;
   return first.match(/\b(?:failed to|backend not|no available|cannot|unsupported)\b.*$/i)?.[0] ?? first;

@@ -11,8 +11,8 @@ import type { Run } from './training/types.ts';
 import type { Engine, Session } from './types.ts';
 
 /**
- * An engine without ONNX Runtime: the interpreter, in float64 inside each run. For small problems, for tests, and for callers
- * that bring bare matrices; it cannot load files.
+ * An engine without ONNX Runtime: the interpreter, which computes in float64. It suits small problems, tests, and callers that
+ * bring matrices of their own. `load` throws `UsageError`, because the interpreter cannot run model files.
  */
 export function interpreterEngine(): Engine {
   return {

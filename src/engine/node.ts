@@ -13,22 +13,23 @@ import type { Engine } from './types.ts';
 
 const EXTENSION = extname(import.meta.url);
 
-/** A program's own flags are not for its threads (`--input-type` would end them), but TypeScript needs its loader. */
+/** Threads do not get the program's own flags, because `--input-type` would end them. From TypeScript sources they do, for the loader. */
 const FLAGS = EXTENSION === '.ts' ? undefined : [];
 
 /**
- * Reserved, not used: ONNX Runtime 1.30 on Linux matches a regular expression against the program's whole command line when
- * its first session is made, and recurses about 270 bytes for each character. `predict model.safetensors *.jpg` with a few
- * hundred photos overflows a thread's usual 4 MB and ends the process; this holds the longest command line there can be.
+ * Stack of the thread, which is reserved and not used: ONNX Runtime 1.30 on Linux matches a regular expression against the program's
+ * whole command line when it makes its first session. The recursion takes about 270 bytes for each character, so
+ * `predict model.safetensors *.jpg` with a few hundred photos overflows the usual 4 MB and ends the process. 600 MB suffice
+ * for the longest command line that Linux allows.
  */
 const STACK_MB = 600;
 
 const NEEDS_NATIVE = "it needs ONNX Runtime's native build";
 
 /**
- * An engine on ONNX Runtime, in a worker thread that starts at the first use and never keeps a program alive. On the CPU by
- * default; other devices are experimental. The native build is downloaded from npm where it is not on the machine; where it
- * cannot be had, `note` is told so and the build in WebAssembly computes.
+ * An engine on ONNX Runtime, in a worker thread that starts at the first use and does not keep the program alive while idle. It
+ * computes on the CPU by default; other devices are experimental. If the native build is not on the machine, it is downloaded from
+ * npm. If the download fails, `note` is called and the WebAssembly build computes.
  */
 export function createEngine(options: EngineOptions = {}): Engine & AsyncDisposable {
   const { threads = availableParallelism(), note = (line) => console.warn(line) } = options;
@@ -42,8 +43,9 @@ export function createEngine(options: EngineOptions = {}): Engine & AsyncDisposa
 }
 
 /**
- * From 1.29 on, ONNX Runtime's builds for Linux and macOS tell Microsoft what they run, and leave a log of each process in the folder
- * for temporary files. They look at the process's environment, which a thread has a copy of: it is set before the thread starts.
+ * Turns telemetry off. From 1.29 on, ONNX Runtime's builds for Linux and macOS report to Microsoft what they run, and leave a log of
+ * each process in the folder for temporary files. They read the process's environment, so it is set before the thread starts: a
+ * thread has only a copy.
  */
 function withoutTelemetry(): void {
   process.env.ORT_DISABLE_TELEMETRY ??= '1';
@@ -82,9 +84,9 @@ let watching = false;
 const LONGEST_RUN_MS = 10_000;
 
 /**
- * The state of a thread, shared with it. A thread that is stopped inside ONNX Runtime 1.30 takes the whole process with it
- * (`terminate called after throwing an instance of 'Napi::Error'`, SIGABRT), and a process that ends stops its threads: Ctrl-C
- * would end in that. So the process waits for what is being computed, and nothing else is begun.
+ * State shared with the thread, so that the process can end cleanly. If a thread is stopped inside ONNX Runtime 1.30, the whole
+ * process aborts (`terminate called after throwing an instance of 'Napi::Error'`, SIGABRT). A process that ends stops its threads,
+ * so Ctrl-C would abort. The process therefore waits for the running computation, and the thread begins no other.
  */
 function watchExit(): Int32Array {
   if (!watching) process.once('exit', awaitRuns);
@@ -105,8 +107,8 @@ function awaitRuns(): void {
 }
 
 /**
- * Why a device cannot be used here; undefined where it can. Tried in a process of its own: a driver may print, and a broken
- * one may end the process that tries it.
+ * Why a device cannot be used here; undefined if it can. The device is tried in a process of its own, because a driver may
+ * print, and a broken driver may end the process.
  */
 async function deviceRefusal(device: Device, native: string): Promise<string | undefined> {
   withoutTelemetry();
@@ -116,7 +118,7 @@ async function deviceRefusal(device: Device, native: string): Promise<string | u
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
   return new Promise((resolve) => {
-    let refused: string | undefined = 'it ends the process that tries it';
+    let refused: string | undefined = 'the process that tried it ended';
     probe.on('message', (answer: { refused?: string }) => {
       refused = answer.refused;
     });
@@ -125,7 +127,7 @@ async function deviceRefusal(device: Device, native: string): Promise<string | u
   });
 }
 
-/** The native build that is on this machine, and why it does not load where it does not. Nothing is downloaded. */
+/** The native build that is on this machine and, if it does not load, the reason. Nothing is downloaded. */
 export async function examineRuntime(): Promise<
   { version: string; native: string; refused?: string } | undefined
 > {
@@ -133,7 +135,7 @@ export async function examineRuntime(): Promise<
   return version && native ? { version, native, refused: await deviceRefusal('cpu', native) } : undefined;
 }
 
-/** Every device, and why it cannot be used where it cannot. Nothing is downloaded. */
+/** Tries every device; `refused` is the reason why one cannot be used here, undefined if it can. Nothing is downloaded. */
 export function examineDevices(): Promise<{ device: Device; refused?: string }[]> {
   const native = installedRuntime()?.native;
   const refusal = (device: Device) =>
@@ -147,7 +149,7 @@ export function examineDevices(): Promise<{ device: Device; refused?: string }[]
 }
 
 /**
- * `sharedEngine()` gives the engine that everything computes on unless it is given one; it is made at the first call.
- * `setSharedEngine(engine)` puts another in its place.
+ * `sharedEngine()` returns the engine that is used wherever no other is given; the first call makes it.
+ * `setSharedEngine(engine)` replaces it; call that before the first use.
  */
 export const { sharedEngine, setSharedEngine } = sharedBy(createEngine);

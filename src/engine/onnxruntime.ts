@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { InterruptedError } from '../errors.ts';
 import { homeFolder } from '../store/home.ts';
 
-/** What is wanted of ONNX Runtime's packages, whose install script would fetch CUDA libraries from another host. */
+/** The files taken from ONNX Runtime's npm packages. Their install script is not run: it would download CUDA libraries from another host. */
 export const PACKAGES = [
   {
     name: 'onnxruntime-node',
@@ -30,22 +30,22 @@ const PLATFORMS = ['linux-x64', 'linux-arm64', 'win32-x64', 'win32-arm64', 'darw
 const PLATFORM = `${process.platform}-${process.arch}`;
 const BINARIES = `bin/napi-v6/${process.platform}/${process.arch}`;
 
-/** How long a connection to the registry may take before the program goes on without. */
+/** How long a connection to the registry may take before the program continues without the native build. */
 const PATIENCE_MS = 5_000;
 
-/** The build of ONNX Runtime that is used: the native one, or the one in WebAssembly where that cannot be had. */
+/** The build of ONNX Runtime that is used: native or, if that is not available, WebAssembly. */
 export interface RuntimeBuild {
   readonly version: string;
   /** The folder of the native build; undefined for WebAssembly. */
   readonly native?: string;
-  /** Why it is WebAssembly. */
+  /** Why the native build is not used. */
   readonly reason?: string;
 }
 
 export interface RuntimeOptions {
-  /** Told in one line when the native build cannot be had. */
+  /** Receives one line when the native build cannot be used. */
   note(line: string): void;
-  /** Bytes of the native build's download, where it has to be downloaded. */
+  /** Progress of the native build's download, in bytes; not called without a download. */
   onDownload?(progress: { received: number; total?: number }): void;
   /** Ends the download. */
   signal?: AbortSignal;
@@ -54,9 +54,8 @@ export interface RuntimeOptions {
 let chosen: Promise<RuntimeBuild> | undefined;
 
 /**
- * The build for this process, found at the first call: the package `onnxruntime-node` where it is installed, else the native
- * build in the home folder, which is downloaded from npm where it is missing, else WebAssembly. Rejects with
- * `InterruptedError` alone.
+ * The build for this process, chosen at the first call: the package `onnxruntime-node` if it is installed, else the native build
+ * in the home folder (downloaded from npm if missing), else WebAssembly. The only error it rejects with is `InterruptedError`.
  */
 export function chooseRuntime(options: RuntimeOptions): Promise<RuntimeBuild> {
   chosen ??= findRuntime(options).catch((error) => {
@@ -69,7 +68,7 @@ export function chooseRuntime(options: RuntimeOptions): Promise<RuntimeBuild> {
 
 let told = false;
 
-/** Makes WebAssembly this process's build, because the native one cannot be had or does not load. */
+/** Makes WebAssembly this process's build, because the native build is not available or does not load. */
 export function giveUpNative(error: unknown, note: RuntimeOptions['note']): Promise<RuntimeBuild> {
   const [reason] = (error as Error).message.split('\n');
   if (!told)
@@ -102,7 +101,7 @@ export function installedRuntime(): RuntimeBuild | undefined {
     .find((found) => found !== undefined);
 }
 
-/** Where the package lies that somebody installed beside this one. */
+/** The folder of the package `onnxruntime-node`, if it is installed beside this one. */
 function dependency(): string | undefined {
   try {
     return dirname(createRequire(import.meta.url).resolve(`${NAME}/package.json`));
@@ -117,14 +116,14 @@ function buildIn(native: string | undefined): RuntimeBuild | undefined {
   return isRecent(version) ? { version, native } : undefined;
 }
 
-/** Another program may have brought an older one. */
+/** Whether the version is recent enough: another program may have installed an older one. */
 function isRecent(version: string): boolean {
   const [major, minor] = version.split('.');
   const [ours, oldest] = VERSION.split('.');
   return major === ours && Number(minor) >= Number(oldest);
 }
 
-/** Why there is no native build for this machine; undefined where there is one. */
+/** Why there is no native build for this machine; undefined if there is one. */
 export function whyNoNative(): string | undefined {
   if (!PLATFORMS.includes(PLATFORM)) return `there is none for ${PLATFORM}`;
   return isMusl() ? 'it needs glibc, and this system has musl' : undefined;

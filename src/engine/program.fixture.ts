@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 
 const src = (path: string) => pathToFileURL(join(import.meta.dirname, '..', path)).href;
 
-/** Runs a program in a process of its own; its imports are paths below `src`. */
+/** Runs a program in a process of its own; the paths of its imports are relative to `src`. */
 export function runProgram(text: string, args: readonly string[] = []): SpawnSyncReturns<string> {
   const folder = mkdtempSync(join(tmpdir(), 'engine-'));
   const program = join(folder, 'program.mts');

@@ -9,9 +9,9 @@ import type { PortInfo } from './types.ts';
 export interface Settings {
   readonly device: Device;
   readonly threads: number;
-  /** In Node: the folder of ONNX Runtime's native build; without it, the thread takes the one in WebAssembly. */
+  /** In Node: the folder of ONNX Runtime's native build. Without it, the thread uses the WebAssembly build. */
   readonly native?: string;
-  /** Where a page finds the runtime's files: the address of a folder, with a slash at the end. */
+  /** In a page: the URL of the folder with the runtime's files, with a slash at the end. */
   readonly wasmPaths?: string;
 }
 
@@ -46,14 +46,14 @@ export type Answer =
   | { id: number; state: TrainingState }
   | { id: number; error: string; code?: string; hint?: string };
 
-/** The tensors of an answer, under the names that answers to such a request give them. */
+/** The tensors of an answer, by name; none if the answer has no tensors. */
 export function tensorsOf<Name extends string>(answer: Answer): Record<Name, Tensor> {
   return ('tensors' in answer ? answer.tensors : {}) as Record<Name, Tensor>;
 }
 
-/** The code of the error of a thread that cannot load the native build. */
+/** Error code of a thread that cannot load the native build. */
 export const NATIVE_REFUSED = 'engine/native';
 
-/** Places in the state that Node's thread shares with the program: requests being answered; whether none may begin. */
+/** Indices in the state that Node's thread shares with the program: the number of requests being answered, and whether no more may begin. */
 export const BUSY = 0;
 export const ENDING = 1;

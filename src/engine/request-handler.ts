@@ -10,7 +10,7 @@ import { createTrainer, pick } from './training/trainer.ts';
 import type { Run, Trainer } from './training/types.ts';
 import type { PortInfo } from './types.ts';
 
-/** A build of ONNX Runtime, which is one interface in Node and in a page. */
+/** A build of ONNX Runtime; the interface is the same in Node and in a page. */
 export interface Backend {
   readonly ort: {
     readonly Tensor: new (
@@ -20,18 +20,18 @@ export interface Backend {
     ) => TypedTensor<'float32'>;
   };
   create(model: Uint8Array | string): Promise<InferenceSession>;
-  /** Whether outputs can be written into arrays that are there: the web build leaves such arrays zero. */
+  /** Whether outputs can be written into existing arrays. The web build cannot: it leaves such arrays zero. */
   readonly preallocates: boolean;
 }
 
-/** Answers requests inside the worker thread: with sessions and trainers of ONNX Runtime, and with keys in files. Never throws. */
+/** Answers requests inside the worker thread, using sessions and trainers of ONNX Runtime and keys in files. Never throws: errors are answers. */
 export function createRequestHandler(
   backendFor: (settings: Settings) => Promise<Backend>,
   openFile: (path: string, identity: string) => FileReader = noFiles,
 ): (request: Request) => Promise<Answer> {
   const sessions = new Map<number, LoadedSession>();
   const trainers = new Map<number, Trainer>();
-  /** A thread has at most one of these: it is made for them. */
+  // A thread serves at most one shard of a training, or one part of a file's keys.
   let shard: Shard | undefined;
 
   let keys: KeyPages | undefined;
@@ -132,7 +132,7 @@ function found<T>(all: ReadonlyMap<number, T>, id: number, what: string): T {
   return one;
 }
 
-/** ONNX Runtime reports a lack of memory in words only. */
+/** ONNX Runtime has no error code for a lack of memory, so its messages are matched. */
 const OUT_OF_MEMORY = /bad_alloc|failed to allocate|allocation failed|out of memory|shape is too large/i;
 
 function named(error: unknown): { message: string; code?: string; hint?: string } {
@@ -145,7 +145,7 @@ function named(error: unknown): { message: string; code?: string; hint?: string 
   });
 }
 
-/** Buffers of an answer that are handed over instead of copied. */
+/** Buffers of an answer that are transferred instead of copied. */
 export function buffersOf(answer: Answer): ArrayBuffer[] {
   const tensors =
     'tensors' in answer
@@ -156,7 +156,7 @@ export function buffersOf(answer: Answer): ArrayBuffer[] {
   return tensors.map(({ data }) => data.buffer as ArrayBuffer);
 }
 
-/** A graph of a training step. Its outputs stay in this thread: they need no copy of their own. */
+/** Prepares a graph of a training step. Its outputs stay in this thread, so they need not be copied. */
 async function runner(backend: Backend, model: Uint8Array): Promise<Run> {
   const session = await backend.create(model);
   return {
@@ -189,7 +189,7 @@ function toOrt({ ort }: Backend, feeds: Readonly<Record<string, Tensor>>): Recor
   );
 }
 
-/** Views on the runtime's own memory cannot be handed to another thread: `own` copies them out. */
+/** Converts results. With `own`, they are copied out of the runtime's memory, which cannot be transferred to another thread. */
 function fromOrt(results: Readonly<Record<string, OnnxValue>>, own: boolean): Record<string, Tensor> {
   return Object.fromEntries(
     Object.entries(results).map(([name, value]) => {

@@ -28,11 +28,11 @@ import type { Engine, PortInfo, RunOptions, Session } from './types.ts';
 export interface Platform {
   start(events: ThreadEvents): Thread;
   readonly settings: Omit<Settings, 'device' | 'native'>;
-  /** The folder of the native build, if one is used; `error` is why the one that was given does not load. */
+  /** The folder of the native build, if one is used. `error` tells why the folder given before does not load. */
   native?(error?: unknown): Promise<string | undefined>;
-  /** Whether its threads can read files. */
+  /** Whether the threads can read files. */
   readonly files: boolean;
-  /** Why a device cannot be used, asked once before its first use; undefined where it may be tried. */
+  /** Why a device cannot be used; undefined if it may be tried. Asked once, before the first use. */
   refusal?(device: Device): Promise<string | undefined>;
 }
 
@@ -42,8 +42,8 @@ interface ShardHost {
 }
 
 /**
- * An engine on a thread that starts at the first use. A thread that dies rejects what was running and is replaced: sessions
- * load themselves again at their next use.
+ * An engine on a thread that starts at the first use. If the thread dies, running calls are rejected and the next call starts
+ * another thread; sessions reload their models at their next use.
  */
 export function threadedEngine(
   platform: Platform,
@@ -61,8 +61,8 @@ export function threadedEngine(
   }
 
   /**
-   * Sends what needs no answer. What frees memory comes before whatever is sent next, and whoever was interrupted does not wait for
-   * the work before it.
+   * Sends a request without waiting for its answer. The thread handles requests in order, so memory is freed before the next request,
+   * and an interrupted caller need not wait for earlier work.
    */
   function tell(request: Parameters<typeof send>[0]): void {
     send(request).catch(() => {});
@@ -73,7 +73,7 @@ export function threadedEngine(
     return reason === undefined ? device : onCpu(reason);
   }
 
-  /** Sends what opens a runtime, and sends it again where the native build does not load. */
+  /** Sends a request that starts a runtime. If the native build does not load, sends the request again with another build. */
   async function open(
     request: Without<Extract<Request, { settings: Settings }>, 'id' | 'settings'>,
     device: Device,
@@ -89,7 +89,7 @@ export function threadedEngine(
     }
   }
 
-  /** Sends models to the device, and to the CPU where only that accepts them: from then on, all. */
+  /** Loads models on the device. If the device refuses them and the CPU does not, the CPU is used from then on. */
   async function prepare(
     request: Without<Extract<Request, { kind: 'load' | 'train' }>, 'id' | 'settings'>,
     signal?: AbortSignal,
@@ -118,7 +118,7 @@ export function threadedEngine(
     async function ready({ signal }: Abortable): Promise<void> {
       if (alive(loaded)) return;
       const answer = await prepare({ kind: 'load', session, model }, signal).catch((error) => {
-        // What is loaded in the end although no one waits for it is freed then.
+        // The thread may still finish loading, so it is told to free the session.
         if (error instanceof InterruptedError) tell({ kind: 'close', session });
         throw error;
       });
@@ -174,7 +174,7 @@ export function threadedEngine(
     };
   }
 
-  /** Each core has a thread of its own with some of the blocks: everything in a step is shared out, not the products alone. */
+  /** Trains with one thread for each core, each with some of the blocks, so that the whole step runs in parallel and not the products alone. */
   async function trainSharded(
     loss: Uint8Array,
     plan: BlockPlan<Uint8Array>,
@@ -233,7 +233,7 @@ export function threadedEngine(
   };
 }
 
-/** A view on part of a buffer would be sent with the whole of it: such parts are copied out, and the copies handed over. */
+/** Copies views on parts of a buffer and transfers the copies: sending such a view would send its whole buffer. */
 function detach(feeds: Readonly<Record<string, Tensor>>): {
   feeds: Record<string, Tensor>;
   buffers: ArrayBuffer[];
@@ -255,22 +255,22 @@ function checkFilled(name: string, { shape, data }: Tensor): void {
     `Input "${name}" of shape [${shape.join(', ')}] holds ${count(data.length, 'number')}`,
     {
       code: 'engine/feed',
-      hint: 'A buffer that was handed over (`transfer`) is empty afterwards.',
+      hint: 'Feed the input again: a buffer listed in `transfer` is empty afterwards.',
       details: { name, shape, length: data.length },
     },
   );
 }
 
-/** One engine for a whole program: made at its first use, unless one with other options was set before. */
+/** One engine for a whole program. It is made at the first use, unless another engine was set before. */
 export function sharedBy(create: () => Engine) {
   let shared: Engine | undefined;
   return {
-    /** The engine that everything in a program shares. */
+    /** Returns the engine that the whole program shares. */
     sharedEngine: (): Engine => {
       shared ??= create();
       return shared;
     },
-    /** Makes the shared engine another one, before the work that uses it. */
+    /** Replaces the shared engine; call it before the work that uses it. */
     setSharedEngine: (engine: Engine): void => {
       shared = engine;
     },

@@ -4,47 +4,48 @@ import type { Tensor } from '../math/tensor.ts';
 import type { KeyCache, KeyFile } from './keys/types.ts';
 import type { Trainer, TrainingSpec } from './training/types.ts';
 
-/** Runs models: graphs of ours and ONNX files of others. One engine serves a whole program. */
+/** Runs this library's graphs and ONNX files. One engine serves a whole program. */
 export interface Engine {
-  /** Prepares a model: ONNX bytes, or the path of a file. Throws `ModelError` where the runtime refuses it. */
+  /** Prepares a model, given as ONNX bytes or as the path of a file. Throws `ModelError` if the runtime refuses it; `InterruptedError`. */
   load(model: Uint8Array | string, work?: Abortable): Promise<Session>;
-  /** Prepares a graph of ours. */
+  /** Prepares a graph, given as its outputs by name. Throws as `load` does. */
   compile<Name extends string>(
     outputs: Readonly<Record<Name, Expr>>,
     work?: Abortable,
   ): Promise<Session<Name>>;
-  /** Begins to train: parameters stay beside the runtime until they are read. */
+  /** Prepares a training. The parameters stay in the runtime's thread until they are read. Throws `UsageError` if the spec does not fit together. */
   train(spec: TrainingSpec, work?: Abortable): Promise<Trainer>;
-  /** A cache whose keys stay in a file, with the class of each row. Only Node has files: elsewhere throws `UsageError`. */
+  /** A cache whose keys stay in a file; `labels` [rows] are the classes of the rows. Throws `UsageError` outside Node, which alone can read files. */
   openKeys(file: KeyFile, labels: Int32Array, classes: number): KeyCache;
-  /** Frees everything; running work ends in an error. */
+  /** Frees everything. Running calls are rejected. */
   close(): Promise<void>;
 }
 
-/** A model or graph that an engine holds, ready to run; `Name` are its outputs', where they are known. */
+/** A model or graph that an engine holds, ready to run. `Name` is the type of its outputs' names, if they are known. */
 export interface Session<Name extends string = string> {
   readonly inputs: readonly PortInfo[];
   readonly outputs: readonly PortInfo[];
   /**
-   * Computes all outputs, or those asked for. Buffers listed in `transfer` are handed over, not copied, and are empty
-   * afterwards. Throws `InterruptedError` as soon as the signal fires; `ModelError` where the runtime fails.
+   * Computes all outputs, or those named in `outputs`. Buffers listed in `transfer` are not copied, and are empty afterwards.
+   * Throws `UsageError` if a feed does not fit its input, `ModelError` if the runtime fails, and `InterruptedError` as soon as the
+   * signal fires.
    */
   run<Asked extends Name = Name>(
     feeds: Readonly<Record<string, Tensor>>,
     options?: RunOptions<Asked>,
   ): Promise<Record<Asked, Tensor>>;
-  /** Keeps inputs beside the model, so that later runs need not send them again; run's own feeds win. */
+  /** Keeps inputs with the model, so that later runs need not send them again. Feeds of a run replace kept inputs of the same name. */
   keep(feeds: Readonly<Record<string, Tensor>>, work?: Abortable): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Names of the outputs to compute (default: all), a signal to stop at, and buffers that are handed over. */
+/** Options of `Session.run`: names of the outputs to compute (default: all), buffers to transfer instead of copying, and a signal. */
 export interface RunOptions<Name extends string = string> extends Abortable {
   outputs?: readonly Name[];
   transfer?: readonly ArrayBuffer[];
 }
 
-/** Name, number type and shape of an input or output; -1 or a name where a size is open. */
+/** Name, number type and shape of an input or output. A size that is not fixed is -1 or a name. */
 export interface PortInfo {
   readonly name: string;
   readonly dtype: string;

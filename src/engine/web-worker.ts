@@ -7,7 +7,7 @@ declare const self: {
   postMessage(message: Answer, transfer: readonly ArrayBuffer[]): void;
 };
 
-/** The thread of a page that owns onnxruntime-web: the build with WebGPU is fetched only where that is asked for. */
+/** The page's thread that owns onnxruntime-web. The build with WebGPU is fetched only for the device `webgpu`. */
 const answer = createRequestHandler(async ({ device, threads, wasmPaths }: Settings): Promise<Backend> => {
   const ort =
     device === 'webgpu' ? await import('onnxruntime-web/webgpu') : await import('onnxruntime-web/wasm');

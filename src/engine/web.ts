@@ -4,7 +4,7 @@ import type { Answer } from './protocol.ts';
 import { sharedBy, threadedEngine } from './threaded-engine.ts';
 import type { Engine } from './types.ts';
 
-/** The parts of a page's interface that are used here: the library is checked without the types of the DOM. */
+/** The parts of the DOM that are used here: the library is compiled without the DOM's types. */
 declare class Worker {
   constructor(address: URL, options: { type: 'module' });
   onmessage: (event: { data: Answer }) => void;
@@ -16,18 +16,18 @@ declare const crossOriginIsolated: boolean;
 declare const location: { readonly href: string };
 declare const navigator: { readonly hardwareConcurrency: number };
 
-/** What the engine of a page can be told. */
+/** Options of a page's engine. */
 export interface WebEngineOptions extends EngineOptions {
   /**
-   * Where the files of this package's `dist/onnxruntime-web` lie (`ort-wasm-simd-threaded.wasm`, `.mjs`; with `asyncify` for
-   * WebGPU), with a slash at the end, absolute or relative to the page. Default: where the bundler put them.
+   * URL of the folder with the files of this package's `dist/onnxruntime-web` (`ort-wasm-simd-threaded.wasm`, `.mjs`; with
+   * `asyncify` for WebGPU). It ends with a slash and is absolute or relative to the page. Default: the bundler's folder.
    */
   wasmPaths?: string;
 }
 
 /**
- * The engine of a page: onnxruntime-web in a Worker, so that the page never waits. Several threads where the page is
- * cross-origin isolated. `webgpu` is experimental; a browser without it goes on with the CPU.
+ * The engine of a page: onnxruntime-web in a Worker, so that computing does not block the page. It uses several threads if the page
+ * is cross-origin isolated. `webgpu` is experimental; a browser without WebGPU uses the CPU.
  */
 export function createEngine(options: WebEngineOptions = {}): Engine {
   const most = crossOriginIsolated ? navigator.hardwareConcurrency : 1;
@@ -38,7 +38,7 @@ export function createEngine(options: WebEngineOptions = {}): Engine {
 }
 
 function start({ answer, died }: ThreadEvents): Thread {
-  // Bundlers find a Worker's file by this very form.
+  // Bundlers recognise a Worker's file by exactly this expression.
   const worker = new Worker(new URL('./web-worker.js', import.meta.url), { type: 'module' });
   worker.onmessage = ({ data }) => answer(data);
   worker.onerror = (event) => {
@@ -52,7 +52,7 @@ function start({ answer, died }: ThreadEvents): Thread {
 }
 
 /**
- * `sharedEngine()` gives the engine that everything computes on unless it is given one; it is made at the first call.
- * `setSharedEngine(engine)` puts another in its place.
+ * `sharedEngine()` returns the engine that is used wherever no other is given; the first call makes it.
+ * `setSharedEngine(engine)` replaces it; call that before the first use.
  */
 export const { sharedEngine, setSharedEngine } = sharedBy(createEngine);

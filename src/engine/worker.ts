@@ -8,12 +8,12 @@ import { type Backend, buffersOf, createRequestHandler } from './request-handler
 
 type Runtime = { InferenceSession: typeof InferenceSession; Tensor: typeof Tensor };
 
-/** What goes wrong is thrown, and told by whoever catches it; the runtime would print it, too. */
+/** The runtime's log level. Errors are thrown and reported by their catcher, so the runtime must not print them too. */
 const FATAL = 4;
 
 /**
- * The thread that owns ONNX Runtime: `session.run()` computes on the thread that calls it, so the event loop of the
- * program must not be the one that does.
+ * The thread that owns ONNX Runtime. `session.run()` computes on the calling thread, so calling it from the program's main thread
+ * would block the event loop.
  */
 const answer = createRequestHandler(backendFor, openFile);
 
@@ -23,7 +23,7 @@ async function backendFor({ device, threads, native }: Settings): Promise<Backen
     executionProviders: [native === undefined ? 'wasm' : device],
     intraOpNumThreads: threads,
     graphOptimizationLevel: 'all',
-    // Threads that spin while waiting take the cores that decode the next pictures.
+    // By default, ONNX Runtime's threads spin while they wait, and take the cores that decode the next pictures.
     extra: { session: { force_spinning_stop: '1' } },
     logSeverityLevel: FATAL,
   };

@@ -13,9 +13,9 @@ import {
   zeros,
 } from './expression.ts';
 
-/** Operations that work number by number, with NumPy's broadcasting. */
+/** Element-wise operations, with NumPy's broadcasting. */
 
-/** The shape two operands broadcast to. */
+/** The shape that two operands broadcast to. Throws `UsageError` if they do not fit. */
 export function broadcastShape(op: string, a: Expr, b: Expr): Shape {
   const rank = Math.max(a.shape.length, b.shape.length);
   return Array.from({ length: rank }, (_, i): Dim => {
@@ -51,19 +51,19 @@ function unary(name: string, onnxType: string, f: (x: number) => number) {
   return (x: Operand): Expr => apply(op, [x], {});
 }
 
-/** x + y, number by number; axes of size 1 are repeated. As for all operations here, shapes that do not fit throw `UsageError`. */
+/** x + y, element-wise; axes of size 1 are repeated. Like all operations here, it throws `UsageError` if the shapes do not fit. */
 export const add = binary('add', 'Add', (x, y) => x + y);
-/** x - y, number by number. */
+/** x - y, element-wise. */
 export const sub = binary('sub', 'Sub', (x, y) => x - y);
-/** x y, number by number. */
+/** x y, element-wise. */
 export const mul = binary('mul', 'Mul', (x, y) => x * y);
-/** x / y, number by number. */
+/** x / y, element-wise. */
 export const div = binary('div', 'Div', (x, y) => x / y);
-/** The larger of x and y, number by number. */
+/** The larger of x and y, element-wise. */
 export const maximum = binary('maximum', 'Max', Math.max);
-/** Whether x < y, number by number: a bool expression. */
+/** Whether x < y, element-wise: a bool expression. */
 export const less = binary('less', 'Less', (x, y) => Number(x < y), 'bool');
-/** Whether x = y, number by number: a bool expression. */
+/** Whether x = y, element-wise: a bool expression. */
 export const equal = binary('equal', 'Equal', (x, y) => Number(x === y), 'bool');
 
 /** -x. */
@@ -100,12 +100,12 @@ const whereOp: Op<object, [Expr, Expr, Expr]> = {
   onnx: (operands, _, write) => write.node('Where', operands),
 };
 
-/** a where the condition holds, b elsewhere. */
+/** Element-wise choice: `a` where the condition is true, `b` elsewhere. Throws `UsageError` if the condition is not bool. */
 export function where(condition: Expr, a: Operand, b: Operand): Expr {
   return apply(whereOp, [condition, a, b], {});
 }
 
-/** Calls f on aligned numbers of all operands, repeating the axes of size 1. */
+/** Calls f for each element of the broadcast shape, with the operands' numbers at that place. */
 function broadcastMap(operands: readonly Value[], f: (...xs: number[]) => number): Value {
   const rank = Math.max(...operands.map((o) => o.shape.length));
   const padded = operands.map((o) => [...new Array<number>(rank - o.shape.length).fill(1), ...o.shape]);

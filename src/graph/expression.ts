@@ -2,35 +2,35 @@ import { UsageError } from '../errors.ts';
 import { sizeOf, type Tensor } from '../math/tensor.ts';
 
 /**
- * An expression graph: what to compute, not yet computed. An `Expr` is an immutable node that knows its operation, its
- * operands, its shape and its number type. The same expression is run by the plain interpreter (`interpret.ts`, float64),
- * written as ONNX bytes (`onnx.ts`) and differentiated (`gradient.ts`): one definition, several executors.
+ * A node of an expression graph, which describes a computation. An `Expr` is immutable and holds its operation, operands, shape
+ * and number type. The interpreter runs it (`interpret.ts`, float64), `toOnnx` writes it as ONNX bytes (`onnx.ts`), and
+ * `gradients` differentiates it (`gradient.ts`).
  */
 export interface Expr<A extends object = object> {
   readonly op: Op<A>;
   readonly operands: readonly Expr[];
-  /** What the operation needs to know beside its operands: axes, sizes, flags. */
+  /** Parameters of the operation beside its operands: axes, sizes, flags. */
   readonly attributes: A;
   readonly shape: Shape;
   readonly dtype: ExprType;
 }
 
-/** A size known now, or the name of one known only when the graph is fed: equal names are equal sizes. */
+/** A size, or the name of a size that is known only when the graph is fed. Equal names are equal sizes. */
 export type Dim = number | string;
-/** Sizes of an expression, outermost first; a name is a size that is known when the graph is fed. */
+/** The sizes of an expression's axes, outermost first. */
 export type Shape = readonly Dim[];
-/** Number types that expressions have. */
+/** The number types of expressions. */
 export type ExprType = 'float32' | 'int64' | 'bool';
 
 /**
- * An operation: what it gives, how it is computed and how it is written. Its gradient is a rule in `gradient.ts`. The
- * tuple `Operands` says how many operands it takes.
+ * An operation: its result's shape and type, its computation, and its ONNX nodes. Its gradient is a rule in `gradient.ts`. The
+ * length of the tuple `Operands` is the number of operands.
  */
 export interface Op<A extends object = object, Operands extends readonly Expr[] = readonly Expr[]> {
   readonly name: string;
-  /** Axes of size 1 are repeated to fit the other operands. */
+  /** Whether axes of size 1 are repeated to fit the other operands. */
   readonly broadcasts?: boolean;
-  /** Shape and type of the result. Throws `UsageError`, naming the operation and the shapes, where operands do not fit. */
+  /** Shape and type of the result. Throws `UsageError` with the operation and the shapes if the operands do not fit. */
   infer(operands: Operands, attributes: A): { shape: Shape; dtype: ExprType };
   /** The result in float64, for the interpreter. */
   evaluate(operands: Each<Operands, Value>, attributes: A, expr: Applied<A, Operands>): Value;
@@ -43,34 +43,34 @@ export interface Op<A extends object = object, Operands extends readonly Expr[] 
   ): string;
 }
 
-/** An expression of an operation whose operands are these. */
+/** An expression with operands of these types. */
 export type Applied<A extends object, Operands extends readonly Expr[]> = Expr<A> & {
   readonly operands: Operands;
 };
 
-/** A tuple of the same length whose members are all of one type. */
+/** A tuple of the same length, with all members of type T. */
 export type Each<Operands extends readonly Expr[], T> = { readonly [I in keyof Operands]: T };
 
-/** A computed tensor of the interpreter; integers and booleans are held as numbers too. */
+/** A tensor in the interpreter. All number types are held as float64. */
 export interface Value {
   readonly shape: readonly number[];
   readonly data: Float64Array;
 }
 
-/** What an operation sees of the ONNX writer. */
+/** The part of the ONNX writer that operations use. */
 export interface OnnxWriter {
   /** Adds a node; returns the name of its first output. Numbers are INT attributes; `{ float }` is FLOAT. */
   node(type: string, inputs: readonly string[], attributes?: Record<string, OnnxAttribute>): string;
-  /** Adds a constant of int64. */
+  /** Adds an int64 constant and returns its name. */
   integers(values: readonly number[]): string;
-  /** Adds a constant tensor. */
+  /** Adds a constant tensor and returns its name. */
   tensor(tensor: Tensor): string;
 }
 
 /** An attribute of an ONNX node: INT, INTS, STRING or FLOAT. */
 export type OnnxAttribute = number | readonly number[] | string | { readonly float: number };
 
-/** An expression or a plain number, which stands for a float32 scalar constant. */
+/** An expression or a number. A number becomes a float32 scalar constant. */
 export type Operand = Expr | number;
 
 export function apply<A extends object, Operands extends readonly Expr[]>(
@@ -101,7 +101,7 @@ export function input(name: string, shape: Shape, dtype: ExprType = 'float32'): 
   return apply(inputOp, [], { name, shape, dtype });
 }
 
-/** Each tensor as an input of its name and shape. */
+/** An input for each tensor, with its name, shape and type. */
 export function inputsLike<T extends Readonly<Record<string, Tensor>>>(
   tensors: T,
 ): { readonly [Name in keyof T]: Expr } {
@@ -120,7 +120,7 @@ const constantOp: Op<{ readonly tensor: Tensor }> = {
   onnx: (_, { tensor }, write) => write.tensor(tensor),
 };
 
-/** A tensor that is part of the graph. */
+/** A constant: a tensor that is stored in the graph. Throws `UsageError` for number types that graphs do not have. */
 export function constant(tensor: Tensor): Expr {
   if (!['float32', 'int64', 'bool'].includes(tensor.dtype)) {
     throw new UsageError(`A graph constant cannot be ${tensor.dtype}`, { code: 'graph/dtype' });
@@ -132,7 +132,7 @@ export function isConstant(expr: Expr): expr is Expr<{ readonly tensor: Tensor }
   return (expr.op as unknown) === constantOp;
 }
 
-/** A float32 number that is part of the graph, of shape []. */
+/** A float32 constant of shape []. */
 export function scalar(value: number): Expr {
   return constant({ dtype: 'float32', shape: [], data: Float32Array.of(value) });
 }
@@ -141,11 +141,11 @@ export function toValue(tensor: Tensor): Value {
   return { shape: tensor.shape, data: Float64Array.from(tensor.data as ArrayLike<number>, Number) };
 }
 
-/** Every node below the outputs, operands before their users, each once. */
+/** Every node that the outputs depend on, and the outputs, each once, operands before their users. */
 export function topological(outputs: readonly Expr[]): Expr[] {
   const seen = new Set<Expr>();
   const order: Expr[] = [];
-  // An explicit stack: graphs of a hundred layers are deeper than is polite to recurse into.
+  // An explicit stack, because recursion into a graph of a hundred layers could overflow the call stack.
   const stack: { expr: Expr; next: number }[] = [];
   for (const output of outputs) {
     if (!seen.has(output)) stack.push({ expr: output, next: 0 });
@@ -165,7 +165,7 @@ export function topological(outputs: readonly Expr[]): Expr[] {
   return order;
 }
 
-/** The inputs of a graph, each once. Throws `UsageError` where two of one name differ. */
+/** The inputs of a graph, each once. Throws `UsageError` if two inputs of the same name differ in shape or type. */
 export function inputsOf(outputs: readonly Expr[]): Expr<InputAttributes>[] {
   const inputs = new Map<string, Expr<InputAttributes>>();
   for (const expr of topological(outputs).filter(isInput)) {
@@ -196,7 +196,7 @@ export function isKnown(shape: Shape): shape is readonly number[] {
   return shape.every((dim) => typeof dim === 'number');
 }
 
-/** The size of an axis. Throws `UsageError`, naming the operation, where it is known only when the graph is fed. */
+/** The size of an axis. Throws `UsageError` with the operation's name if the size is known only when the graph is fed. */
 export function knownSize(op: string, x: Expr, axis: number): number {
   const size = x.shape[axis];
   if (typeof size === 'number') return size;

@@ -18,8 +18,8 @@ import { mean, sum } from './reduce.ts';
 import type { Epsilon } from './sequence.ts';
 
 /**
- * Gradients with respect to the operands, given the result y, its gradient g and the operands; undefined where there is
- * none.
+ * Returns the gradients with respect to the operands, given the result y, its gradient g and the operands; undefined for an
+ * operand without a gradient.
  */
 type Rule<A extends object = object> = (
   y: Expr<A>,
@@ -27,7 +27,7 @@ type Rule<A extends object = object> = (
   ...operands: readonly Expr[]
 ) => readonly (Expr | undefined)[];
 
-/** Types a rule by the attributes of its operation. */
+/** Gives a rule the type of its operation's attributes. */
 const rule = <A extends object>(derive: Rule<A>): Rule => derive as Rule;
 
 /** The gradient of each operation, by its name: y = op(a, b, …), g = d loss / d y. */
@@ -52,7 +52,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   relu: (_, g, x) => [where(less(0, x), g, 0)],
 
   sum: (_, g, x) => [expandTo(g, x.shape, x)],
-  // Each of several equal maxima gets the gradient that it would get alone.
+  // Each of several equal maxima gets the whole gradient.
   max: (y, g, x) => [where(equal(x, y), g, 0)],
   count: () => [undefined],
   stop: () => [undefined],
@@ -103,7 +103,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   }),
 };
 
-/** Summed over the axes along which an operand of this shape was repeated. */
+/** Sums a gradient over the axes along which an operand of this shape was repeated. */
 function sumTo(g: Expr, shape: Shape): Expr {
   const lead = g.shape.length - shape.length;
   const axes = g.shape.flatMap((dim, i) => (i < lead || (shape[i - lead] === 1 && dim !== 1) ? [i] : []));
@@ -111,16 +111,16 @@ function sumTo(g: Expr, shape: Shape): Expr {
 }
 
 /**
- * Reverse-mode gradients: d loss / d parameter for each parameter, as expressions of the same graph. The loss must be a
- * scalar. A parameter the loss does not depend on has a gradient of zeros. Throws `UsageError` where an operation on the
- * way has no gradient.
+ * Reverse-mode gradients: for each parameter, d loss / d parameter as an expression of the parameter's shape. If the loss does not
+ * depend on a parameter, its gradient is zeros. Throws `UsageError` if the loss is not a scalar, or if an operation between parameter
+ * and loss has no gradient.
  */
 export function gradients<const P extends readonly Expr[]>(
   loss: Expr,
   parameters: P,
 ): { -readonly [I in keyof P]: Expr } {
   if (loss.shape.length !== 0) {
-    throw new UsageError('Only a scalar has a gradient here; sum or average it first', {
+    throw new UsageError('The loss must be a scalar; sum or average it first', {
       code: 'graph/gradient-shape',
     });
   }

@@ -2,9 +2,9 @@ import type { Tensor } from '../math/tensor.ts';
 import { type Expr, isInput, topological, toValue, type Value } from './expression.ts';
 
 /**
- * Runs expressions in float64 with plain loops: for tiny problems, for checking gradients and the engine, and for
- * callers who hold bare matrices and want no runtime. Inputs are fed by name; outputs come back under their names.
- * Throws `UsageError` where an input is missing.
+ * Runs expressions in float64 with plain loops, for small problems, for checking gradients and the engine, and for callers who
+ * have matrices and no runtime. Inputs are fed by name, and outputs are returned by name. Throws `UsageError` if an input is
+ * missing.
  */
 export function interpret<Name extends string>(
   outputs: Readonly<Record<Name, Expr>>,

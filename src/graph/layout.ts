@@ -14,7 +14,7 @@ import {
   zeros,
 } from './expression.ts';
 
-/** Operations that move numbers without changing them. */
+/** Operations that rearrange numbers without changing them. */
 
 type To = { readonly shape: Shape };
 
@@ -33,7 +33,7 @@ const reshapeOp: Op<To, [Expr]> = {
     return { shape: target, data: x.data };
   },
   onnx: ([x], { shape }, write, { operands: [source] }) => {
-    // 0 copies the operand's size at the same place; -1 is what is left over. Only one size can be left over.
+    // In ONNX, 0 copies the operand's size at the same place, and -1 stands for the remaining size. Only one size may be -1.
     const target = shape.map((dim, i) => (typeof dim === 'number' ? dim : dim === source.shape[i] ? 0 : -1));
     if (target.filter((dim) => dim === -1).length > 1) {
       throw shapeError('reshape', `more than one open size in ${showShape(shape)}`, source);
@@ -49,7 +49,7 @@ function resolve(dim: Dim, i: number, names: Shape, sizes: readonly number[]): n
   return named >= 0 ? sizes[named]! : -1;
 }
 
-/** The same numbers in another shape. At most one size may be a name that is not at the same place in x. */
+/** The same numbers in another shape. At most one size may be a name that x does not have at the same place. */
 export function reshape(x: Expr, shape: Shape): Expr {
   return apply(reshapeOp, [x], { shape });
 }
@@ -74,7 +74,7 @@ const transposeOp: Op<Order, [Expr]> = {
   onnx: ([x], { order }, write) => write.node('Transpose', [x], { perm: order }),
 };
 
-/** Axes in another order; the default reverses them. */
+/** x with its axes in another order; the default reverses them. */
 export function transpose(
   x: Expr,
   order: readonly number[] = x.shape.map((_, i) => x.shape.length - 1 - i),
@@ -121,17 +121,17 @@ const expandOp: Op<To, [Expr, ...Expr[]]> = {
   },
 };
 
-/** x repeated along axes of size 1; sizes that are names are read from x or from `like`. */
+/** x repeated along axes of size 1 to the given shape. Sizes that are names are read from x or from `like`. */
 export function expandTo(x: Expr, shape: Shape, ...like: readonly Expr[]): Expr {
   return apply(expandOp, [x, ...like], { shape });
 }
 
-/** A number repeated to a given shape. */
+/** A tensor of the given shape whose numbers all are `value`. */
 export function fill(value: number, shape: Shape): Expr {
   return expandTo(scalar(value), shape);
 }
 
-/** What the expression repeats, where it does nothing else. */
+/** The operand of an expression that only repeats it; undefined for other expressions. */
 export function repeated(expr: Expr): Expr | undefined {
   return (expr.op as unknown) === expandOp ? expr.operands[0] : undefined;
 }
@@ -175,7 +175,7 @@ const concatOp: Op<Along, [Expr, ...Expr[]]> = {
   onnx: (operands, { axis }, write) => write.node('Concat', operands, { axis }),
 };
 
-/** Tensors one after the other along an axis. */
+/** Concatenates tensors along an axis. */
 export function concat(operands: readonly [Expr, ...Expr[]], axis: number): Expr {
   return apply(concatOp, operands, { axis });
 }
@@ -199,7 +199,7 @@ const sliceOp: Op<Range, [Expr]> = {
     write.node('Slice', [x, write.integers([start]), write.integers([end]), write.integers([axis])]),
 };
 
-/** Indices start ≤ i < end of an axis. */
+/** The part of x with indices start ≤ i < end along an axis. */
 export function slice(x: Expr, axis: number, start: number, end: number): Expr {
   return apply(sliceOp, [x], { axis, start, end });
 }
@@ -232,12 +232,12 @@ const padOp: Op<Padding, [Expr]> = {
   },
 };
 
-/** Zeros before and after along an axis. */
+/** x with zeros added before and after it along an axis. */
 export function pad(x: Expr, axis: number, before: number, after: number): Expr {
   return apply(padOp, [x], { axis, before, after });
 }
 
-/** A copy of x read with the given shape and strides. */
+/** A copy of x, read with the given shape and strides. */
 function gatherStrided(x: Value, shape: readonly number[], strides: readonly number[], offset = 0): Value {
   const out = zeros(shape);
   const index = new Array<number>(shape.length).fill(0);

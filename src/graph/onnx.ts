@@ -34,7 +34,7 @@ export function toOnnx(
   for (const [name, expr] of inputs) bytesField(graph, 11, valueInfo(name, expr));
   for (const [name, expr] of Object.entries(simple)) {
     if (inputs.has(name))
-      throw new UsageError(`"${name}" names both an input and an output`, { code: 'graph/names' });
+      throw new UsageError(`"${name}" is the name of both an input and an output`, { code: 'graph/names' });
     write.rename(names.get(expr) as string, name);
     bytesField(graph, 12, valueInfo(name, expr));
   }

@@ -4,11 +4,11 @@ import { apply, type Dim, type Expr, type Op, shapeError, type Value, zeros } fr
 import { reshape, transpose } from './layout.ts';
 import { sum } from './reduce.ts';
 
-/** Matrix products. Flags transpose an operand inside the product, so that nothing is ever moved in memory for it. */
+/** Matrix products. Flags transpose an operand within the product, without moving it in memory. */
 
 export type Transposed = { readonly transposeA: boolean; readonly transposeB: boolean };
 
-/** The sizes of a matrix, or of its transpose. */
+/** Numbers of rows and columns of a matrix or of its transpose. */
 function rowsAndColumns<D extends Dim>([rows, columns]: readonly D[], transposed: boolean): [D, D] {
   return transposed ? [columns!, rows!] : [rows!, columns!];
 }
@@ -47,14 +47,14 @@ const gemmOp: Op<Transposed, [Expr, Expr, ...Expr[]]> = {
     write.node('Gemm', operands, { transA: Number(transposeA), transB: Number(transposeB) }),
 };
 
-/** How `gemm` takes its operands, and what it adds. */
+/** Options of `gemm`: which operands are transposed, and the bias. */
 export interface GemmOptions {
   transposeA?: boolean;
   transposeB?: boolean;
   bias?: Expr;
 }
 
-/** A B (+ bias, [n] on every row or [m, 1] on every column) for matrices, with either side transposed on request. */
+/** A B + bias, [m, n], for matrices; either can be transposed. The bias is [n], added to every row, or [m, 1], added to every column. */
 export function gemm(
   a: Expr,
   b: Expr,
@@ -63,18 +63,18 @@ export function gemm(
   return apply(gemmOp, bias ? [a, b, bias] : [a, b], { transposeA, transposeB });
 }
 
-/** a b^T: [m, d] x [n, d] → [m, n]: all dot products of two sets of rows. */
+/** a b^T: [m, d] x [n, d] → [m, n], the dot products of all rows of a with all rows of b. */
 export function matmulT(a: Expr, b: Expr): Expr {
   return gemm(a, b, { transposeB: true });
 }
 
-/** x W^T + bias, for x [..., d], W [n, d], bias [n]. */
+/** x W^T + bias, [..., n], for x [..., d], W [n, d] and bias [n]. */
 export function linear(x: Expr, weight: Expr, bias?: Expr): Expr {
   if (x.shape.length === 2) return gemm(x, weight, { transposeB: true, bias });
   const lead = x.shape.slice(0, -1);
   const known = lead.filter((dim) => typeof dim === 'number');
   const named = lead.filter((dim) => typeof dim === 'string');
-  // All leading axes become one: a single large product instead of a batch of small ones.
+  // The leading axes are merged into one, so that one large product is computed instead of many small ones.
   const rows = named.length === 0 ? sizeOf(known) : `${[...named, sizeOf(known)].join('*')}`;
   const flat = reshape(x, [rows, x.shape.at(-1)!]);
   return reshape(gemm(flat, weight, { transposeB: true, bias }), [...lead, weight.shape[0]!]);
@@ -97,25 +97,25 @@ const matmulOp: Op<object, [Expr, Expr]> = {
   onnx: (operands, _, write) => write.node('MatMul', operands),
 };
 
-/** Products of stacked matrices: [..., m, k] x [..., k, n] → [..., m, n]; leading axes broadcast. */
+/** Products of stacks of matrices: [..., m, k] x [..., k, n] → [..., m, n]; leading axes broadcast. */
 export function matmul(a: Expr, b: Expr): Expr {
   return apply(matmulOp, [a, b], {});
 }
 
-/** The last two axes exchanged. */
+/** x with its last two axes exchanged. */
 export function swapLast(x: Expr): Expr {
   const rank = x.shape.length;
   return transpose(x, [...Array(rank - 2).keys(), rank - 1, rank - 2]);
 }
 
-/** Sums of squares beyond these are not exact in single precision, or no numbers of it. */
+/** Outside these limits, sums of squares lose digits, underflow or overflow in float32. */
 const [LEAST_SQUARES, MOST_SQUARES] = [1e-24, 1e36];
-/** Brings a row into their middle; a power of two, so that no number is rounded. */
+/** Factor that brings a row between the limits. It is a power of two, so that no number is rounded. */
 const FAR = 2 ** 100;
 
 /**
- * Rows divided by their Euclidean length, however long or short they are; a row of zeros stays one, and its gradient passes
- * unchanged. A row that holds infinity becomes no number.
+ * Rows divided by their Euclidean length, for lengths of any size that float32 holds. A row of zeros stays zero, and its gradient
+ * is passed on unchanged. A row that contains infinity becomes NaN.
  */
 export function unit(x: Expr): Expr {
   const last = [x.shape.length - 1];
@@ -150,7 +150,7 @@ function stackedProduct(a: Value, b: Value): Value {
   return out;
 }
 
-/** Which matrix of an operand's stack the s-th result uses. */
+/** Index of the matrix in an operand's stack that the s-th result uses. */
 function stackIndex(s: number, batch: readonly number[], own: readonly number[]): number {
   let index = 0;
   let step = 1;

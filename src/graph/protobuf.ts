@@ -1,6 +1,6 @@
 /**
  * The part of the protocol-buffer wire format that writing ONNX needs (https://protobuf.dev/programming-guides/encoding).
- * A message is a list of byte chunks, joined once at the end: weights of hundreds of megabytes are copied only then.
+ * A message is a list of byte chunks. They are joined once, at the end, so that hundreds of megabytes of weights are copied once.
  */
 export class Message {
   private readonly chunks: Uint8Array[] = [];

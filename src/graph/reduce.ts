@@ -11,7 +11,7 @@ import {
 } from './expression.ts';
 import { reshape } from './layout.ts';
 
-/** Operations that fold axes: sums, means, maxima, and the softmax family built on them. */
+/** Reductions over axes: sums, means, maxima, and softmax. */
 
 export type Axes = { readonly axes: readonly number[] };
 
@@ -65,7 +65,7 @@ function reduceValue(
   return out;
 }
 
-/** Sum over axes; they are dropped from the shape unless `keep`. */
+/** Sum over axes. The axes are removed from the shape or, with `keep`, have size 1. */
 export const sum = reduction(
   'sum',
   ([x], { axes }, write) => write.node('ReduceSum', [x, write.integers(axes)], { keepdims: 1 }),
@@ -73,7 +73,7 @@ export const sum = reduction(
   (total, value) => total + value,
 );
 
-/** Largest value over axes; ties share the gradient as each of them alone would get it. */
+/** Largest value over axes; `keep` as for `sum`. Each of several equal maxima gets the whole gradient. */
 export const max = reduction(
   'max',
   ([x], { axes }, write) => write.node('ReduceMax', [x], { axes, keepdims: 1 }),
@@ -95,17 +95,17 @@ const countOp: Op<Axes, [Expr]> = {
   },
 };
 
-/** How many numbers the axes hold together, as a float32 scalar: sizes may be known only when fed. */
+/** Product of the sizes of axes, as a float32 scalar expression, because sizes may be known only when the graph is fed. */
 function count(x: Expr, axes: readonly number[]): Expr {
   return apply(countOp, [x], { axes });
 }
 
-/** Mean over axes. */
+/** Mean over axes; `keep` as for `sum`. */
 export function mean(x: Expr, axes: readonly number[], keep = false): Expr {
   return div(sum(x, axes, keep), count(x, axes));
 }
 
-/** log sum exp over one axis, without overflow; the axis is kept with size 1. */
+/** log(sum(exp(x))) over one axis, computed without overflow. The axis is kept with size 1. */
 export function logSumExp(x: Expr, axis = x.shape.length - 1): Expr {
   const top = stop(max(x, [axis], true));
   return add(log(sum(exp(sub(x, top)), [axis], true)), top);
@@ -118,12 +118,12 @@ const stopOp: Op<object, [Expr]> = {
   onnx: ([x]) => x,
 };
 
-/** x, seen as a constant by the gradient. */
+/** x, which gradients treat as a constant. */
 export function stop(x: Expr): Expr {
   return apply(stopOp, [x], {});
 }
 
-/** Log-probabilities over the last axis. */
+/** Logarithm of the softmax over the last axis. */
 export function logSoftmax(x: Expr): Expr {
   return sub(x, logSumExp(x));
 }
@@ -145,7 +145,7 @@ const softmaxOp: Op<object, [Expr]> = {
   onnx: ([x], _, write) => write.node('Softmax', [x], { axis: -1 }),
 };
 
-/** Probabilities over the last axis. */
+/** Softmax over the last axis. */
 export function softmax(x: Expr): Expr {
   return apply(softmaxOp, [x], {});
 }

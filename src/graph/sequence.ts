@@ -26,7 +26,7 @@ const gatherOp: Op<object, [Expr, Expr]> = {
   onnx: (operands, _, write) => write.node('Gather', operands, { axis: 0 }),
 };
 
-/** Rows of a table [v, w] by their numbers (int64), [..., w]. Has no gradient: tables are not trained here. */
+/** Rows of a table [v, w] at the given indices (int64, [...]): [..., w]. It has no gradient. */
 export function gather(table: Expr, ids: Expr): Expr {
   return apply(gatherOp, [table, ids], {});
 }
@@ -62,12 +62,15 @@ const layerNormOp: Op<Epsilon, [Expr, Expr, Expr]> = {
     write.node('LayerNormalization', operands, { axis: -1, epsilon: { float: epsilon } }),
 };
 
-/** Normalises the last axis to mean 0 and variance 1, then scales by `gain` [w] and shifts by `bias` [w]. */
+/** Layer normalisation (Ba et al. 2016) of x [..., w]: the last axis gets mean 0 and variance 1, is multiplied by `gain` [w], and `bias` [w] is added. */
 export function layerNorm(x: Expr, gain: Expr, bias: Expr, epsilon = 1e-5): Expr {
   return apply(layerNormOp, [x, gain, bias], { epsilon });
 }
 
-/** Softmax(q k^T / sqrt(d)) v by heads: q [n, t, w], k and v [n, s, w]; `mask` [t, s] is added to the products. */
+/**
+ * Multi-head attention softmax(q k^T / sqrt(d) + mask) v, [n, t, w], with d = w / heads (Vaswani et al. 2017, section 3.2), for
+ * q [n, t, w], k and v [n, s, w], and mask [t, s].
+ */
 export function attention(q: Expr, k: Expr, v: Expr, heads: number, mask?: Expr): Expr {
   const [n, t, w] = ofRank(q.shape, 3);
   const d = knownSize('attention', q, 2) / heads;
@@ -77,7 +80,7 @@ export function attention(q: Expr, k: Expr, v: Expr, heads: number, mask?: Expr)
   return reshape(transpose(matmul(weights, split(v)), [0, 2, 1, 3]), [n, t, w]);
 }
 
-/** A mask [t, t] under which no token sees a later one. */
+/** A mask [t, t] for `attention`, with which no token attends to a later one. */
 export function causalMask(length: number): Expr {
   const data = new Float32Array(length * length);
   for (let i = 0; i < length; i++) data.fill(-1e9, i * length + i + 1, (i + 1) * length);

@@ -3,12 +3,12 @@ import { broadcastShape } from './elementwise.ts';
 import { constant, type Expr, isConstant, isInput, isKnown, topological, type Value } from './expression.ts';
 import { repeated } from './layout.ts';
 
-/** Results larger than this stay computed at run time: folding must not blow up the file. */
+/** Largest number of elements of a constant that is computed in advance; larger ones would make the model file too large. */
 const FOLD_LIMIT = 1 << 16;
 
 /**
- * The same graph with equal sub-expressions shared, small constant ones computed, and steps left out that the next one does
- * anyway. Gradients repeat much of the forward pass; sharing is what makes that free.
+ * An equivalent graph: equal sub-expressions are shared, small constant ones are computed, and needless steps are removed.
+ * Gradients repeat much of the forward pass, which sharing avoids computing twice.
  */
 export function simplify<Name extends string>(outputs: Readonly<Record<Name, Expr>>): Record<Name, Expr> {
   const known = new Map<string, Expr>();
@@ -52,7 +52,7 @@ function fold(expr: Expr): Expr {
   return constant({ dtype, shape: value.shape, data: Float32Array.from(value.data) });
 }
 
-/** x * 1 is x; and what broadcasts need not be fed a repeated operand: gradients of sums are full of both. */
+/** Replaces x * 1 by x, and removes repetitions of an operand that the operation itself broadcasts. Gradients of sums contain many of both. */
 function shorten(expr: Expr): Expr {
   const [a, b] = expr.operands;
   if (!expr.op.broadcasts || !a || !b) return expr;

@@ -11,7 +11,7 @@ import {
 } from './expression.ts';
 import { mean } from './reduce.ts';
 
-/** The window of an operation on images [n, channels, height, width], in pixels: height first. */
+/** The window of an operation on images [n, channels, height, width], in pixels; height comes before width. */
 export type Window = {
   readonly kernel: readonly [number, number];
   readonly stride: readonly [number, number];
@@ -108,15 +108,15 @@ const averagePoolOp = pooling(
   {},
 );
 
-/** A window of a pooling; without padding unless `pads` are given. */
+/** The window of a pooling operation. The default of `pads` is no padding. */
 export type PoolOptions = { kernel: Window['kernel']; stride: Window['stride']; pads?: Window['pads'] };
 
-/** Largest value in each window; padding never wins. */
+/** Largest value in each window, without the padding. */
 export function maxPool(x: Expr, { kernel, stride, pads = [0, 0, 0, 0] }: PoolOptions): Expr {
   return apply(maxPoolOp, [x], { kernel, stride, pads });
 }
 
-/** Mean of each window; padding does not count. */
+/** Mean of each window, without the padding. */
 export function averagePool(x: Expr, { kernel, stride, pads = [0, 0, 0, 0] }: PoolOptions): Expr {
   return apply(averagePoolOp, [x], { kernel, stride, pads });
 }
@@ -128,7 +128,7 @@ export function globalAveragePool(x: Expr): Expr {
 
 type Plane = (channel: number, visit: (value: number, tap: number) => void) => void;
 
-/** Calls `emit` for each output position; `plane` visits the input values under the window, padding left out. */
+/** Calls `emit` for each output position. `plane` visits the input values in the window, without the padding. */
 function slideWindow(
   x: Value,
   { kernel, stride, pads }: Window,

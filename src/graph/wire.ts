@@ -3,7 +3,7 @@ import { ModelError } from '../errors.ts';
 /** One field of a protocol-buffer message (https://protobuf.dev/programming-guides/encoding). */
 export interface WireField {
   readonly number: number;
-  /** Tag and content as they stand in the message. */
+  /** The bytes of tag and content in the message. */
   readonly raw: Uint8Array;
   /** Content of a field with a length (text, bytes, a message); empty for others. */
   readonly content: Uint8Array;
@@ -13,10 +13,10 @@ export interface WireField {
 
 const VARINT = 0;
 const DELIMITED = 2;
-/** Bytes of the kinds whose length is not written: an integer (read already), 64 bits, 32 bits. */
+/** Remaining bytes of each wire type that has no length prefix: varint (read already), 64 bits, 32 bits. */
 const FIXED_LENGTHS: Readonly<Record<number, number>> = { [VARINT]: 0, 1: 8, 5: 4 };
 
-/** The fields of a message in their order; contents are views, not copies. Throws `ModelError` where the bytes end too soon. */
+/** The fields of a message in order. Contents are views, not copies. Throws `ModelError` if the bytes end too soon. */
 export function fieldsOf(message: Uint8Array): WireField[] {
   const fields: WireField[] = [];
   const place = { at: 0 };
@@ -48,7 +48,7 @@ export function integersOf({ content }: WireField): number[] {
   return values;
 }
 
-/** Reads a number and moves on. Two's complement: what is written as 64 bits with the highest set is negative. */
+/** Reads an integer and advances `place`. A 64-bit integer with its highest bit set is negative (two's complement). */
 function varint(bytes: Uint8Array, place: { at: number }): number {
   let value = 0n;
   for (let shift = 0n; shift < 70n; shift += 7n) {
@@ -61,8 +61,8 @@ function varint(bytes: Uint8Array, place: { at: number }): number {
 }
 
 function cutShort(): ModelError {
-  return new ModelError('The ONNX file is cut short or damaged', {
+  return new ModelError('The ONNX file is truncated or damaged', {
     code: 'onnx/damaged',
-    hint: 'Get the model again.',
+    hint: 'Download or export the model again.',
   });
 }

@@ -1,8 +1,8 @@
 import { UsageError } from '../errors.ts';
 
 /**
- * The lower triangle L of L L^T = A, in float64, for a symmetric positive definite A [n, n] (row-major; only its lower
- * triangle is read). Throws `UsageError` where A is not positive definite.
+ * The Cholesky factor L of a symmetric positive definite A [n, n], with L L^T = A: lower triangular, row-major, float64. Only the
+ * lower triangle of A is read. Throws `UsageError` if A is not positive definite.
  */
 export function cholesky(a: Float64Array, n: number): Float64Array {
   const l = new Float64Array(n * n);
@@ -17,7 +17,7 @@ export function cholesky(a: Float64Array, n: number): Float64Array {
       if (!(sum > 0)) {
         throw new UsageError(`The ${n} x ${n} matrix is not positive definite (pivot ${i} is ${sum})`, {
           code: 'linalg/not-positive-definite',
-          hint: 'A larger ridge makes it so.',
+          hint: 'Use a larger ridge.',
           details: { pivot: i, value: sum },
         });
       }
@@ -27,10 +27,10 @@ export function cholesky(a: Float64Array, n: number): Float64Array {
   return l;
 }
 
-/** Columns solved at a time: a panel of them stays in the processor's cache. */
+/** Number of columns solved at a time, so that a panel of them stays in the processor's cache. */
 const PANEL = 64;
 
-/** X of A X = B for the Cholesky factor `l` [n, n] of A and B [n, columns], row-major. */
+/** Solves A X = B for X [n, columns], given the Cholesky factor `l` [n, n] of A and B [n, columns]; row-major float64. */
 export function choleskySolve(l: Float64Array, n: number, b: Float64Array, columns: number): Float64Array {
   const x = new Float64Array(n * columns);
   for (let from = 0; from < columns; from += PANEL) {
@@ -53,7 +53,7 @@ export function choleskySolve(l: Float64Array, n: number, b: Float64Array, colum
   return x;
 }
 
-/** Row i -= the sum over rows k, from ≤ k < to, of l[base + k step] times row k: four rows a pass over row i. */
+/** Subtracts from row i the sum over from ≤ k < to of l[base + k step] times row k. Each pass over row i takes four rows k. */
 function subtractRows(
   panel: Float64Array,
   width: number,

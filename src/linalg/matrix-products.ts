@@ -11,7 +11,7 @@ const aTransposed = input('a', ['k', 'm']);
 const b = input('b', ['k', 'n']);
 const c = input('c', ['m', 'n']);
 
-/** The products that solves are made of; their sizes are open, so that each is compiled once. */
+/** The matrix products that the solvers use. Their sizes are open, so that each graph is compiled once. */
 const GRAPHS = {
   /** a b */
   product: matmul(a, b),
@@ -32,7 +32,7 @@ export type Products = Readonly<
   Record<keyof typeof GRAPHS, (a: Matrix, b: Matrix, c?: Matrix) => Promise<Matrix>>
 >;
 
-/** Lends matrix products on the engine; without one, on the interpreter, which is for small problems. */
+/** Calls `f` with matrix products on the engine and frees them afterwards. Without an engine, the interpreter computes, which suits small problems. */
 export async function withProducts<T>(
   engine: Engine | undefined,
   use: (products: Products) => Promise<T>,

@@ -4,15 +4,15 @@ import { type Matrix, matrix, row } from '../math/matrix.ts';
 import { cholesky, choleskySolve } from './cholesky.ts';
 import { type Products, withProducts } from './matrix-products.ts';
 
-/** Unknowns eliminated at a time: the diagonal blocks are factored in float64 here, all else is products of the engine. */
+/** Number of unknowns eliminated at a time. Diagonal blocks are factored here in float64; the engine computes all other products. */
 const BLOCK = 256;
-/** Numbers sent to the engine at a time, at most: 64 MB. */
+/** Largest number of float32 values sent to the engine at a time: 64 MB. */
 const SENT = 2 ** 24;
 
-/** Rows `from` to `to` of a symmetric matrix, up to and with the diagonal: [to - from, to]. */
+/** Returns rows `from` to `to` (not included) of a symmetric matrix, columns 0 to `to`: [to - from, to]. */
 export type LowerRows = (from: number, to: number) => Matrix | Promise<Matrix>;
 
-/** Those of a symmetric matrix that is there, with `ridge` added to its diagonal. */
+/** The lower rows of a symmetric matrix in memory, with `ridge` added to its diagonal. */
 export function lowerRows(a: Matrix, ridge = 0): LowerRows {
   return (from, to) => {
     const out = matrix(to - from, to);
@@ -25,9 +25,9 @@ export function lowerRows(a: Matrix, ridge = 0): LowerRows {
 }
 
 /**
- * X of A X = B for a symmetric positive definite A [n, n], given by its rows, and B [n, c]. Blocked left-looking Cholesky:
- * float32 outside the diagonal blocks, half of A in memory (n = 16,000: 0.5 GB). Throws `UsageError` where A is not positive
- * definite; `InterruptedError`.
+ * Solves A X = B for X [n, c], given a symmetric positive definite A [n, n] by its lower rows, and B [n, c]. Blocked left-looking
+ * Cholesky: float32 outside the diagonal blocks, and half of A in memory (n = 16,000: 0.5 GB). Throws `UsageError` if A is not
+ * positive definite; `InterruptedError`.
  */
 export async function solvePositive(
   rows: LowerRows,
@@ -57,13 +57,13 @@ function solveSmall(a: Matrix, b: Matrix): Matrix {
   );
 }
 
-/** L by block rows, the k-th [size, end of block k]; the diagonal blocks hold their inverses. */
+/** The factor L by block rows; block row k is [its size, end of block k]. The diagonal blocks are stored as their inverses. */
 export interface Factor {
   readonly rows: readonly Matrix[];
   readonly inverses: readonly Matrix[];
 }
 
-/** The blocked factor of a symmetric positive definite matrix [n, n], given by its rows. */
+/** The blocked Cholesky factor of a symmetric positive definite matrix [n, n], given by its lower rows. Throws as `solvePositive`. */
 export async function factorPositive(
   given: LowerRows,
   n: number,
@@ -92,7 +92,7 @@ export async function factorPositive(
   return { rows, inverses };
 }
 
-/** Y of L Y = B. */
+/** Solves L Y = B for Y [n, c]. */
 export async function solveLower(
   { rows, inverses }: Factor,
   b: Matrix,
@@ -108,7 +108,7 @@ export async function solveLower(
   return y;
 }
 
-/** X of L^T X = Y. */
+/** Solves L^T X = Y for X [n, c]. */
 export async function solveUpper(
   { rows, inverses }: Factor,
   y: Matrix,
@@ -143,7 +143,7 @@ function invertFactor(block: Matrix): Matrix {
   return matrix(n, n, Float32Array.from(inverse));
 }
 
-/** Columns `from` to `to` of block rows, copied under each other. */
+/** Columns `from` to `to` of block rows, copied into one matrix. */
 function columns(blocks: readonly Matrix[], from: number, to: number): Matrix {
   const out = matrix(
     blocks.reduce((sum, block) => sum + block.rows, 0),
@@ -156,7 +156,7 @@ function columns(blocks: readonly Matrix[], from: number, to: number): Matrix {
   return out;
 }
 
-/** Writes the rows of `values` into the columns of block rows from `from` on. */
+/** Writes `values` into the block rows, from column `from` on. */
 function place(values: Matrix, blocks: readonly Matrix[], from: number): void {
   let at = 0;
   for (const block of blocks) {

@@ -1,6 +1,6 @@
 /**
- * The error function in double precision: its series near 0 (Abramowitz & Stegun 7.1.6), the continued fraction of its complement
- * elsewhere (7.1.14).
+ * The error function in double precision: the series near 0 (Abramowitz and Stegun 7.1.6), elsewhere the continued fraction of the
+ * complement (7.1.14).
  */
 export function erf(x: number): number {
   const square = x * x;

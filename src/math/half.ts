@@ -1,18 +1,18 @@
-/** IEEE 754 half precision (F16) and bfloat16 to float32 and back; rounding is to nearest, ties to even. */
+/** Conversion between float32 and IEEE 754 half precision (F16) or bfloat16. Rounding is to nearest, ties to even. */
 
 const scratch = new Float32Array(1);
 const bits = new Uint32Array(scratch.buffer);
 
-/** The largest number there is in half precision. */
+/** The largest finite number of half precision. */
 export const LARGEST_HALF = 65504;
 
-/** The 16 bits of the half nearest to x. */
+/** The 16 bits of the half-precision number nearest to x. */
 export function toHalfBits(x: number): number {
   scratch[0] = x;
   return halfOfWord(bits[0]!);
 }
 
-/** The 16 bits of the half nearest to the number that the 32 bits of `word` stand for. */
+/** The 16 bits of the half-precision number nearest to the float32 with the bits `word`. */
 function halfOfWord(word: number): number {
   const sign = (word >>> 16) & 0x8000;
   const exponent = (word >>> 23) & 0xff;
@@ -34,7 +34,7 @@ function halfOfWord(word: number): number {
   return sign | (kept + (rest > 0x1000 || (rest === 0x1000 && kept & 1) ? 1 : 0));
 }
 
-/** The number that 16 bits of half precision stand for. */
+/** The number with these 16 bits of half precision. */
 export function fromHalfBits(h: number): number {
   const sign = h & 0x8000 ? -1 : 1;
   const exponent = (h >>> 10) & 31;
@@ -44,16 +44,16 @@ export function fromHalfBits(h: number): number {
   return sign * (1 + mantissa / 1024) * 2 ** (exponent - 15);
 }
 
-/** Half-precision bits of every value. */
+/** The half-precision bits of each value, [n]. */
 export function toHalf(values: Float32Array): Uint16Array {
-  // Not `Uint16Array.from`: that lists the values first, and a list has fewer places than a matrix may have numbers.
+  // Not `Uint16Array.from`: it makes an ordinary array first, which cannot hold as many numbers as a matrix.
   const out = new Uint16Array(values.length);
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
   for (let i = 0; i < words.length; i++) out[i] = halfOfWord(words[i]!);
   return out;
 }
 
-/** Float32 values of half-precision bits. */
+/** The float32 value of each half-precision number, [n]. */
 export function fromHalf(values: Uint16Array): Float32Array {
   const table = halfTable();
   const out = new Float32Array(values.length);
@@ -61,14 +61,14 @@ export function fromHalf(values: Uint16Array): Float32Array {
   return out;
 }
 
-/** Float32 values of bfloat16 bits: the upper half of a float32. */
+/** The float32 value of each bfloat16 number, [n]: its bits are the upper 16 bits of a float32. */
 export function fromBfloat16(values: Uint16Array): Float32Array {
   const words = new Uint32Array(values.length);
   for (let i = 0; i < values.length; i++) words[i] = values[i]! << 16;
   return new Float32Array(words.buffer);
 }
 
-/** The values as they are after being stored in half precision. */
+/** The values rounded to half precision, as float32, [n]. */
 export function roundToHalf(values: Float32Array): Float32Array {
   return fromHalf(toHalf(values));
 }

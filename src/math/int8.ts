@@ -5,19 +5,19 @@ import { converted } from './pieces.ts';
 /** Rows in 8 bits: number (i, j) is `values[i * cols + j] * steps[j]`. */
 export interface Int8Rows {
   readonly values: Int8Array;
-  /** One unit of each column, [d]. */
+  /** The unit of each column, [d]. */
   readonly steps: Float32Array;
 }
 
 /**
- * Rows [n, d] in 8 bits, the largest number of each column as 127: some columns of CLIP's embeddings are ten times as large as the
- * others, and would cost these their digits. What is rounded already stays as it is.
+ * Rows [n, d] in 8 bits; the largest absolute value of each column becomes 127. Columns have units of their own because some columns
+ * of CLIP's embeddings are ten times as large as others. Rows that are already rounded do not change.
  */
 export function toInt8(m: Matrix): Int8Rows {
   return atOnce(toInt8InPieces(m));
 }
 
-/** The same as work that rests. */
+/** `toInt8` as work in pieces. */
 export function* toInt8InPieces({ rows, cols, data }: Matrix): Pieces<Int8Rows> {
   const steps = new Float32Array(cols);
   for (let i = 0; i < rows; i++) {
@@ -34,10 +34,10 @@ export function* toInt8InPieces({ rows, cols, data }: Matrix): Pieces<Int8Rows> 
   return { values, steps };
 }
 
-/** Rows in one piece of work. */
+/** Number of rows in one piece of work. */
 const ROWS = 1024;
 
-/** The rows' numbers, [n, d]. */
+/** The rows as float32, [n, d]. */
 export function fromInt8({ values, steps }: Int8Rows): Float32Array {
   const cols = steps.length;
   const out = new Float32Array(values.length);
@@ -46,12 +46,12 @@ export function fromInt8({ values, steps }: Int8Rows): Float32Array {
   return out;
 }
 
-/** The rows as they are after being stored in 8 bits. */
+/** The rows rounded to 8 bits, as float32, [n, d]. */
 export function roundToInt8(m: Matrix): Matrix {
   return atOnce(roundToInt8InPieces(m));
 }
 
-/** The same as work that rests. */
+/** `roundToInt8` as work in pieces. */
 export function* roundToInt8InPieces(m: Matrix): Pieces<Matrix> {
   const { values, steps } = yield* toInt8InPieces(m);
   const numbers = (part: Int8Array) => fromInt8({ values: part, steps });

@@ -11,7 +11,7 @@ export interface Matrix {
   readonly data: Float32Array;
 }
 
-/** A matrix over `data` (not copied), or of zeros. Throws `UsageError` when the length is not rows x cols. */
+/** A matrix [rows, cols] over `data`, which is not copied, or of zeros. Throws `UsageError` if the length is not rows x cols. */
 export function matrix(
   rows: number,
   cols: number,
@@ -30,8 +30,7 @@ export function matrix(
 }
 
 /**
- * A tensor [rows, cols] as a matrix: float32 is not copied, float16 is widened. Throws `UsageError` when it has another type
- * or rank.
+ * A tensor [rows, cols] as a matrix. float32 is not copied; float16 is converted. Throws `UsageError` for another type or rank.
  */
 export function matrixOf({ dtype, shape, data }: Tensor): Matrix {
   const [rows, cols] = ofRank(shape, 2);
@@ -40,7 +39,7 @@ export function matrixOf({ dtype, shape, data }: Tensor): Matrix {
   throw new UsageError(`A matrix is made of float32 or float16, not of ${dtype}`, { code: 'matrix/dtype' });
 }
 
-/** A matrix from nested arrays. Throws `UsageError` when rows differ in length. */
+/** A matrix from arrays, one for each row. Throws `UsageError` if they differ in length. */
 export function fromRows(rows: ArrayLike<number>[]): Matrix {
   const cols = rows[0]?.length ?? 0;
   const out = matrix(rows.length, cols);
@@ -55,19 +54,19 @@ export function fromRows(rows: ArrayLike<number>[]): Matrix {
   return out;
 }
 
-/** Row i as a view on the matrix's memory. */
+/** Row i, [cols], as a view on the matrix's memory. */
 export function row(m: Matrix, i: number): Float32Array {
   return m.data.subarray(i * m.cols, (i + 1) * m.cols);
 }
 
-/** The rows with the given indices, copied in that order. */
+/** A copy of the rows with the given indices, in that order: [indices, cols]. */
 export function selectRows(m: Matrix, indices: ArrayLike<number>): Matrix {
   const out = matrix(indices.length, m.cols);
   for (let k = 0; k < indices.length; k++) out.data.set(row(m, indices[k]!), k * m.cols);
   return out;
 }
 
-/** Matrices on top of each other; all must have the same width. */
+/** A matrix of the rows of all parts, in order. Throws `UsageError` if the parts differ in width. */
 export function concatRows(parts: Matrix[]): Matrix {
   const cols = parts.find((p) => p.rows > 0)?.cols ?? parts[0]?.cols ?? 0;
   const out = matrix(
@@ -87,15 +86,15 @@ export function concatRows(parts: Matrix[]): Matrix {
   return out;
 }
 
-/** Rows in one piece of work. */
+/** Number of rows in one piece of work. */
 const ROWS = 1024;
 
-/** Each row divided by its Euclidean length (rows of zeros stay zero). Sums are in float64. */
+/** Each row divided by its Euclidean length, [n, d]; rows of zeros stay zero. Sums are in float64. */
 export function unitRows(m: Matrix): Matrix {
   return atOnce(unitRowsInPieces(m));
 }
 
-/** The same as work that rests. */
+/** `unitRows` as work in pieces. */
 export function* unitRowsInPieces(m: Matrix): Pieces<Matrix> {
   const out = matrix(m.rows, m.cols);
   for (let i = 0; i < m.rows; i++) {
@@ -119,15 +118,15 @@ export function norm(a: ArrayLike<number>): number {
   return Math.sqrt(dot(a, a));
 }
 
-/** a b^T in float64 sums, stored as float32: [n, d] x [m, d] → [n, m]. For small products; the engine does large ones. */
+/** a b^T: [n, d] x [m, d] → [n, m], summed in float64, stored as float32. For small products; the engine computes large ones. */
 export function productT(a: Matrix, b: Matrix): Matrix {
   return atOnce(productTInPieces(a, b));
 }
 
-/** Multiplications in one piece of a product: about 10 ms. */
+/** Number of multiplications in one piece of a product, about 10 ms. */
 const PIECE = 1e7;
 
-/** The same product as work that rests. */
+/** `productT` as work in pieces. */
 export function* productTInPieces(a: Matrix, b: Matrix): Pieces<Matrix> {
   if (a.cols !== b.cols) {
     throw new UsageError(`Cannot multiply rows of width ${a.cols} with rows of width ${b.cols}`, {
@@ -147,7 +146,7 @@ export function* productTInPieces(a: Matrix, b: Matrix): Pieces<Matrix> {
   return out;
 }
 
-/** Products with four rows side by side: a single sum would wait for itself at every step. */
+/** Dot products with four rows at a time: four sums are independent, whereas each addition to a single sum waits for the one before. */
 function fourDots(left: Float32Array, b: Matrix, from: number, out: Float32Array): void {
   const [b0, b1, b2, b3] = [row(b, from), row(b, from + 1), row(b, from + 2), row(b, from + 3)];
   let [s0, s1, s2, s3] = [0, 0, 0, 0];
@@ -164,14 +163,14 @@ function fourDots(left: Float32Array, b: Matrix, from: number, out: Float32Array
   out[from + 3] = s3;
 }
 
-/** Index of the largest value; the lowest index wins a tie. -1 when empty. */
+/** Index of the largest value; the lowest index wins a tie. -1 if there is no value. */
 export function argmax(values: ArrayLike<number>): number {
   let best = -1;
   for (let i = 0; i < values.length; i++) if (best < 0 || values[i]! > values[best]!) best = i;
   return best;
 }
 
-/** Up to as many are kept in order one by one; more are sorted. */
+/** Up to this k, the largest values are kept in order by insertion. For a larger k, all values are sorted. */
 const FEW = 32;
 
 /** Indices of the k largest values, largest first; the lower index wins a tie. */
@@ -184,7 +183,7 @@ export function topK(values: ArrayLike<number>, k: number): number[] {
   const best: number[] = [];
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
-    // Most are passed over by the first comparison.
+    // The first comparison skips most values.
     if (best.length === k && !(value > values[best[k - 1]!]!)) continue;
     let place = Math.min(best.length, k - 1);
     while (place > 0 && value > values[best[place - 1]!]!) {
@@ -206,14 +205,14 @@ export function logSumExp(values: ArrayLike<number>): number {
   return max + Math.log(sum);
 }
 
-/** Softmax of values / temperature, in float64. */
+/** Softmax of values / temperature, [n], in float64. */
 export function softmax(values: ArrayLike<number>, temperature = 1): Float64Array {
   const scaled = Float64Array.from(values, (v) => v / temperature);
   const total = logSumExp(scaled);
   return scaled.map((v) => Math.exp(v - total));
 }
 
-/** Softmax of each row / temperature, [m, c]. */
+/** Softmax of each row of scores / temperature: [m, c] → [m, c]. */
 export function softmaxRows(scores: Matrix, temperature = 1): Matrix {
   const out = matrix(scores.rows, scores.cols);
   for (let i = 0; i < scores.rows; i++) row(out, i).set(softmax(row(scores, i), temperature));

@@ -1,11 +1,11 @@
 import type { Pieces } from '../abort.ts';
 
-/** Numbers in one piece of work: a few milliseconds. */
+/** How many numbers one piece of work converts, which takes a few milliseconds. */
 export const PIECE = 2 ** 20;
 
 type Numbers = { readonly length: number; subarray(from: number, to: number): Numbers } & ArrayLike<number>;
 
-/** `out` filled part by part with what `convert` makes of the values; `width` numbers are never parted. */
+/** Fills `out` piece by piece with the converted values. Each piece is a multiple of `width` numbers. */
 export function* converted<
   From extends Numbers,
   To extends { set(part: ArrayLike<number>, at: number): void },

@@ -1,6 +1,6 @@
 /**
- * Seeded random numbers that are the same on every machine: xoshiro128** (Blackman and Vigna 2018), seeded through a
- * 32-bit hash of a text, so that every purpose has a stream of its own: `random('augment', seed, imageId, view)`.
+ * Seeded random numbers that are the same on every machine: xoshiro128** (Blackman and Vigna 2018), seeded by a 32-bit hash of a
+ * text. Each purpose gets its own stream: `random('augment', seed, imageId, view)`.
  */
 export interface Random {
   /** Uniform in [0, 1), 32 bits of resolution. */
@@ -13,7 +13,7 @@ export interface Random {
   shuffle<T>(items: readonly T[]): T[];
 }
 
-/** A generator that gives the same numbers for the same seed on every machine. */
+/** A random number generator. The same seed gives the same numbers on every machine. */
 export function random(...seed: (string | number)[]): Random {
   const word = splitmix(seed.join('\u0000'));
   let [a, b, c, d] = [word(), word(), word(), word()];
@@ -51,7 +51,7 @@ function rotl(x: number, k: number): number {
   return (x << k) | (x >>> (32 - k));
 }
 
-/** Words of state from a text: FNV-1a over UTF-16 units, then splitmix32. */
+/** Returns the 32-bit words of a state, made from a text by FNV-1a over UTF-16 units and splitmix32. */
 function splitmix(text: string): () => number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) {

@@ -1,13 +1,13 @@
 import { UsageError } from '../errors.ts';
 
-/** A dense row-major tensor: what graphs are fed, what engines return, what safetensors files hold. */
+/** A dense row-major tensor: the inputs and outputs of graphs and engines, and the contents of safetensors files. */
 export interface Tensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly data: TensorData;
 }
 
-/** float16 and bfloat16 are kept as their 16 bits; bool as bytes 0 and 1. */
+/** Number types. float16 and bfloat16 are stored as their 16 bits, bool as bytes 0 and 1. */
 export type DType =
   | 'float32'
   | 'float64'
@@ -19,7 +19,7 @@ export type DType =
   | 'int8'
   | 'bool';
 
-/** The numbers of a tensor, row-major; the array type goes with its `dtype`. */
+/** The numbers of a tensor, row-major. `dtype` determines the array type. */
 export type TensorData =
   | Float32Array
   | Float64Array
@@ -40,16 +40,19 @@ interface OfRank<D> {
   4: [D, D, D, D];
 }
 
-/** The sizes of a shape that must be of this rank. Throws `UsageError` where it is of another. */
+/** The sizes of a shape of the given rank. Throws `UsageError` if the shape has another rank. */
 export function ofRank<D, R extends keyof OfRank<D>>(shape: readonly D[], rank: R): OfRank<D>[R] {
   if (shape.length === rank) return [...shape] as OfRank<D>[R];
-  throw new UsageError(`A tensor [${shape.join(', ')}] is given where one with ${rank} axes is needed`, {
-    code: 'tensor/rank',
-    details: { shape, rank },
-  });
+  throw new UsageError(
+    `A tensor of shape [${shape.join(', ')}] was given, but one with ${rank} axes is needed`,
+    {
+      code: 'tensor/rank',
+      details: { shape, rank },
+    },
+  );
 }
 
-/** A float32 tensor of these sizes over this array, which is not copied. */
+/** A float32 tensor of the given shape over `data`, which is not copied. */
 export function floatTensor(shape: readonly number[], data: Float32Array): Tensor {
   return { dtype: 'float32', shape, data };
 }

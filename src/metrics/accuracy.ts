@@ -1,35 +1,35 @@
 import { argmax, type Matrix, row } from '../math/matrix.ts';
 import { checkLabels } from './labels.ts';
 
-/** Correct answers of one class, or of all. */
+/** How many answers are correct, for one class or for all. */
 export interface Counts {
   readonly correct: number;
   readonly total: number;
-  /** Share of correct answers; NaN where there is nothing to count. */
+  /** Share of correct answers, 0..1; NaN if `total` is 0. */
   readonly accuracy: number;
 }
 
-/** Counts with the 95% interval of their share. */
+/** Counts with the 95% interval of the accuracy. */
 export interface Accuracy extends Counts {
   readonly interval: readonly [low: number, high: number];
 }
 
-/** The class of the largest score of each row of [n, c]; the lowest class wins a tie. */
+/** The class with the largest score in each row, [n], for scores [n, c]; the lowest class wins a tie. */
 export function predictedClasses(scores: Matrix): Int32Array {
   return Int32Array.from({ length: scores.rows }, (_, i) => argmax(row(scores, i)));
 }
 
 /**
  * How often the true class has the largest score, over scores or probabilities [n, c] and labels [n].
- * Throws `UsageError` `metrics/labels` where they do not fit.
+ * Throws `UsageError` `metrics/labels` if they do not fit together.
  */
 export function accuracy(scores: Matrix, labels: ArrayLike<number>): Accuracy {
   return topKAccuracy(scores, labels, 1);
 }
 
 /**
- * How often the true class is among the k largest scores of its row; of equal scores the lower class comes first. Throws
- * `UsageError` `metrics/labels`.
+ * How often the true class is among the k largest scores of its row, over scores [n, c] and labels [n]. Of equal scores, the lower
+ * class comes first. Throws `UsageError` `metrics/labels` if they do not fit together.
  */
 export function topKAccuracy(scores: Matrix, labels: ArrayLike<number>, k: number): Accuracy {
   checkLabels(scores, labels);
@@ -39,19 +39,19 @@ export function topKAccuracy(scores: Matrix, labels: ArrayLike<number>, k: numbe
   return { correct, total, accuracy: correct / total, interval: wilsonInterval(correct, total) };
 }
 
-/** Number of classes that come before the given one. */
+/** Number of classes that rank before the given one. */
 function rank(scores: Float32Array, label: number): number {
   let before = 0;
   for (let c = 0; c < scores.length; c++) {
     if (scores[c]! > scores[label]! || (scores[c] === scores[label] && c < label)) before++;
   }
-  // A row without a number has no order: its true class comes last.
+  // A score of NaN cannot be ranked, so the true class comes last.
   return Number.isNaN(scores[label]) ? scores.length : before;
 }
 
 /**
- * 95% interval of a share by Wilson's score (1927): it stays inside 0..1 and keeps its promise for few pictures too.
- * z = 1.959964.
+ * 95% score interval of a share (Wilson 1927), z = 1.959964. It stays inside 0..1, and its coverage is close to 95% even for few
+ * pictures. [0, 1] if `total` is 0.
  */
 export function wilsonInterval(correct: number, total: number): [low: number, high: number] {
   if (total === 0) return [0, 1];

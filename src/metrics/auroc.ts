@@ -1,7 +1,7 @@
 /**
- * Area under the ROC curve: the chance that a positive row scores above a negative one, ties counting half (Mann and Whitney
- * 1947: (R - p(p + 1)/2) / (p q) with R the sum of the positives' mean ranks). For rejecting, scores are confidences and
- * the positives are the right answers. 0.5 is chance; NaN without a positive or without a negative row.
+ * Area under the ROC curve, 0..1: the probability that a positive row scores above a negative one; a tie counts half (Mann and
+ * Whitney 1947: (R - p(p + 1)/2) / (p q), where R is the sum of the positives' mean ranks). For rejection, scores are confidences
+ * and positives are the correct answers. 0.5 is chance. NaN without a positive row or without a negative row.
  *
  * @param scores [n] @param positive [n]
  */

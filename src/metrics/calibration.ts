@@ -2,7 +2,7 @@ import { argmax, type Matrix, row } from '../math/matrix.ts';
 import { checkLabels } from './labels.ts';
 
 /**
- * Mean of -log p(true class), natural log, over probabilities [n, c] and labels [n]; a probability of 0 counts as 1e-12.
+ * Mean of -log p(true class) in nats, over probabilities [n, c] and labels [n]. A probability below 1e-12 counts as 1e-12.
  * Throws `UsageError` `metrics/labels`.
  */
 export function negativeLogLikelihood(probabilities: Matrix, labels: ArrayLike<number>): number {
@@ -13,7 +13,7 @@ export function negativeLogLikelihood(probabilities: Matrix, labels: ArrayLike<n
   return total / labels.length;
 }
 
-/** Mean over rows of sum_c (p_c - [c is true])^2 (Brier 1950), 0..2. Throws `UsageError` `metrics/labels`. */
+/** Mean over rows of sum_c (p_c - [c is the true class])^2 (Brier 1950), 0..2, for probabilities [n, c] and labels [n]. Throws `UsageError` `metrics/labels`. */
 export function brierScore(probabilities: Matrix, labels: ArrayLike<number>): number {
   checkLabels(probabilities, labels);
   let total = 0;
@@ -30,12 +30,12 @@ export interface ReliabilityBin {
   readonly low: number;
   readonly high: number;
   readonly count: number;
-  /** Mean confidence and share of right answers; NaN in an empty bin. */
+  /** Mean confidence of the answers; like `accuracy`, the share of correct ones, NaN in an empty bin. */
   readonly confidence: number;
   readonly accuracy: number;
 }
 
-/** Equal bins of the largest probability: where confidence and accuracy agree, the classifier is calibrated. */
+/** Answers in bins of equal width by confidence. A classifier is calibrated if confidence and accuracy agree in every bin. */
 export function reliabilityBins(
   probabilities: Matrix,
   labels: ArrayLike<number>,

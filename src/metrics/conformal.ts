@@ -3,10 +3,10 @@ import { type Matrix, row, selectRows, topK } from '../math/matrix.ts';
 import { checkLabels } from './labels.ts';
 
 /**
- * Split conformal prediction with the score 1 - p(true class) (Sadinle, Lei and Wasserman, JASA 2019; Angelopoulos and Bates,
- * arXiv 2107.07511, section 1): the k-th smallest score of held-out rows, k = ceil((n + 1)(1 - miss)). Sets made with it
- * contain the true class with probability at least 1 - `miss` on average over pictures drawn as these were. With too few
- * rows for that promise (k > n) the answer is 1: every class.
+ * The quantile for split conformal prediction with the score 1 - p(true class) (Sadinle, Lei and Wasserman, JASA 2019; Angelopoulos
+ * and Bates, arXiv 2107.07511, section 1): the k-th smallest score of held-out rows, k = ceil((n + 1)(1 - miss)). Sets made with
+ * it contain the true class with probability at least 1 - `miss`, on average over pictures from the same distribution. With too
+ * few rows for that (k > n), the quantile is 1, and sets contain every class.
  *
  * @param probabilities [n, c] @param labels [n] @param miss share of sets that may miss the true class, in (0, 1).
  * Throws `UsageError` `metrics/labels` or `metrics/miss`.
@@ -24,12 +24,12 @@ export function conformalQuantile(probabilities: Matrix, labels: ArrayLike<numbe
     { length: labels.length },
     (_, i) => 1 - row(probabilities, i)[labels[i]!]!,
   );
-  // The small number takes back what (n + 1)(1 - miss) may gain by rounding, e.g. 10 * (1 - 0.1).
+  // 1e-9 compensates for rounding, which may make (n + 1)(1 - miss) too large, e.g. 10 * (1 - 0.1).
   const k = Math.ceil((labels.length + 1) * (1 - miss) - 1e-9);
   return k > scores.length ? 1 : scores.sort()[k - 1]!;
 }
 
-/** The classes of each row with 1 - p ≤ `quantile`, most probable first; a set may be empty. Probabilities [n, c]. */
+/** For each row of probabilities [n, c], the classes with 1 - p ≤ `quantile`, most probable first. A set may be empty. */
 export function conformalSets(probabilities: Matrix, quantile: number): number[][] {
   return Array.from({ length: probabilities.rows }, (_, i) => {
     const p = row(probabilities, i);
@@ -37,7 +37,7 @@ export function conformalSets(probabilities: Matrix, quantile: number): number[]
   });
 }
 
-/** How well sets do on rows they were not made from: share that contain the true class, and how many classes they name. */
+/** Evaluates sets on rows that the quantile was not made from: the share of sets that contain the true class, and their mean size. */
 export function evaluateSets(
   sets: readonly (readonly number[])[],
   labels: ArrayLike<number>,
@@ -54,8 +54,9 @@ export function evaluateSets(
 }
 
 /**
- * Split-conformal sets of rows that nothing was tuned on: made from the even rows, tested on the odd ones. `coverage` is the share of sets
- * that hold the true class, which is 1 - `miss` but for chance; `setSize` their mean size. NaN with fewer than two rows.
+ * Evaluates split-conformal sets on rows that nothing was tuned on: the quantile comes from the even rows, and the odd rows test it.
+ * `coverage` is the share of sets that contain the true class; its expected value is 1 - `miss` or slightly more. `setSize` is the mean
+ * number of classes in a set. Both are NaN with fewer than two rows.
  */
 export function conformalHalves(
   probabilities: Matrix,

@@ -1,4 +1,4 @@
-/** How often each true class (row) was taken for each class (column), [classes, classes]. */
+/** Confusion matrix [classes, classes]: how often each true class (row) was predicted as each class (column). */
 export function confusionMatrix(
   predicted: ArrayLike<number>,
   labels: ArrayLike<number>,

@@ -2,7 +2,7 @@ import { UsageError } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
 import { count } from '../words.ts';
 
-/** Throws `UsageError` `metrics/labels` unless there is one label a row, each a column of the matrix [n, c]. */
+/** Throws `UsageError` `metrics/labels` unless there is one label for each row, and each label is a column of the matrix [n, c]. */
 export function checkLabels({ rows, cols }: Matrix, labels: ArrayLike<number>): void {
   if (labels.length !== rows) {
     throw new UsageError(`${count(rows, 'row')} and ${count(labels.length, 'label')} do not fit together`, {

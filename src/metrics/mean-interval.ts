@@ -1,13 +1,13 @@
-/** Mean of a measure over repetitions, with its sample standard deviation. */
+/** Mean of a measure over repetitions, with its sample standard deviation and 95% interval. */
 export interface MeanInterval {
   readonly mean: number;
   /** With divisor n - 1; NaN for a single value. */
   readonly deviation: number;
-  /** 95% interval of the mean by Student's t: mean ± t(0.975, n - 1) deviation / sqrt(n); without limits for a single value. */
+  /** 95% interval of the mean by Student's t: mean ± t(0.975, n - 1) deviation / sqrt(n). From -∞ to ∞ for a single value. */
   readonly interval: readonly [low: number, high: number];
 }
 
-/** Mean and interval of a measure over seeds, [n]; NaN when there are none. */
+/** Mean and 95% interval of values [n], such as a measure over seeds; NaN if there is no value. */
 export function meanInterval(values: readonly number[]): MeanInterval {
   const n = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / n;
@@ -20,7 +20,7 @@ export function meanInterval(values: readonly number[]): MeanInterval {
   return { mean, deviation, interval: [mean - reach, mean + reach] };
 }
 
-/** The t with P(|T| ≤ t) = `share` for Student's distribution, by halving the angle atan(t / sqrt(df)). */
+/** The t with P(|T| ≤ t) = `share` for Student's distribution, by bisection of the angle atan(t / sqrt(df)). */
 function studentQuantile(share: number, df: number): number {
   let [low, high] = [0, Math.PI / 2];
   while (high - low > 1e-14) {

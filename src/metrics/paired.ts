@@ -1,7 +1,7 @@
 import { UsageError } from '../errors.ts';
 import { random } from '../math/random.ts';
 
-/** Two classifiers on the same rows: what one gets right and the other wrong, and how likely such a difference is by chance. */
+/** McNemar's comparison of two classifiers on the same rows: on how many rows only `first` or only `second` is right, and the p-value. */
 export interface McNemar {
   readonly onlyFirst: number;
   readonly onlySecond: number;
@@ -10,10 +10,11 @@ export interface McNemar {
 }
 
 /**
- * McNemar's exact test (1947): of the rows on which exactly one of two equally good classifiers is right, each is right as
- * often as a coin falls heads. p = min(1, 2 P(X ≤ min(first, second))), X binomial with n = first + second and 1/2.
+ * McNemar's exact test (1947). Under the hypothesis that both classifiers are equally good, each is right on half of the rows on
+ * which exactly one is right. p = min(1, 2 P(X ≤ min(first, second))), X binomial with n = first + second and probability 1/2.
  *
- * @param first [n], whether the first classifier is right @param second [n]. Throws `UsageError` `metrics/paired`.
+ * @param first [n], whether the first classifier is right @param second [n]. Throws `UsageError` `metrics/paired` unless both
+ * have the same length, at least 1.
  */
 export function mcnemar(first: ArrayLike<boolean>, second: ArrayLike<boolean>): McNemar {
   checkPaired(first, second);
@@ -27,7 +28,7 @@ export function mcnemar(first: ArrayLike<boolean>, second: ArrayLike<boolean>): 
   return { onlyFirst, onlySecond, p };
 }
 
-/** P(at most k heads in n throws): the terms are summed in logarithms, since 2^-n soon is no number. */
+/** P(X ≤ k), X binomial with n trials and probability 1/2. Terms are computed as logarithms, because 2^-n underflows for large n. */
 function coinTail(k: number, n: number): number {
   let logTerm = -n * Math.LN2;
   let sum = Math.exp(logTerm);
@@ -39,9 +40,9 @@ function coinTail(k: number, n: number): number {
 }
 
 /**
- * Difference of two means over the same rows (first minus second) with the 95% percentile interval of the paired bootstrap
- * (Efron and Tibshirani 1993, chapter 13): rows are drawn with replacement, both values of a row together. Values are any
- * measure per row: 1 for right and 0 for wrong, or a negative log-likelihood. Seeded: the same numbers on every machine.
+ * Difference of two means over the same rows (first minus second), with the 95% percentile interval of the paired bootstrap
+ * (Efron and Tibshirani 1993, chapter 13): rows are drawn with replacement, and both values of a row are drawn together. A value is
+ * any measure of a row: 1 for right and 0 for wrong, or a negative log-likelihood. The same seed gives the same result on every machine.
  *
  * @param first [n] @param second [n]. Throws `UsageError` `metrics/paired`.
  */
@@ -68,7 +69,7 @@ export function pairedBootstrap(
 function checkPaired(first: ArrayLike<unknown>, second: ArrayLike<unknown>): void {
   if (first.length === second.length && first.length > 0) return;
   throw new UsageError(
-    `A paired comparison needs the same rows twice, at least one; got ${first.length} and ${second.length}`,
+    `A paired comparison needs two lists of the same length, at least 1; got ${first.length} and ${second.length} values`,
     { code: 'metrics/paired', details: { first: first.length, second: second.length } },
   );
 }

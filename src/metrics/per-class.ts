@@ -2,13 +2,13 @@ import type { Counts } from './accuracy.ts';
 
 /** One class: `total` is its support, `accuracy` its recall. */
 export interface ClassCounts extends Counts {
-  /** How often this class was the answer, rightly or not. */
+  /** How often this class was the answer, correct or not. */
   readonly answered: number;
-  /** Share of those answers that were right; NaN for a class that was never the answer. */
+  /** Share of those answers that are correct, 0..1; NaN for a class that was never the answer. */
   readonly precision: number;
 }
 
-/** Correct answers by class, [classes]: recall = correct / total, precision = correct / answered. */
+/** Counts of each class, [classes]: recall (`accuracy`) = correct / total, precision = correct / answered. */
 export function perClass(
   predicted: ArrayLike<number>,
   labels: ArrayLike<number>,
@@ -31,7 +31,7 @@ export function perClass(
   }));
 }
 
-/** Mean of the classes' accuracies, every class counting the same; classes without a row are left out. NaN without any. */
+/** Unweighted mean of the accuracies of the classes that have rows. NaN if none has. */
 export function macroAccuracy(counts: readonly Counts[]): number {
   const tested = counts.filter(({ total }) => total > 0);
   return tested.reduce((sum, { accuracy }) => sum + accuracy, 0) / tested.length;

@@ -1,14 +1,15 @@
 import { type Matrix, row } from '../math/matrix.ts';
 import { checkLabels } from './labels.ts';
 
-/** Temperatures stay between the two: where every row is right, the likelihood has no maximum. */
+/** Limits of the temperature. They are needed because the likelihood has no maximum if every row is right. */
 const COLDEST = 2 ** -20;
 const HOTTEST = 2 ** 20;
 
 /**
  * The temperature T that minimises the mean negative log-likelihood of softmax(logits / T), and that likelihood (Guo et al.,
- * ICML 2017, section 4.2). Convex in a = 1 / T: Newton's method inside a bracket finds the root of the derivative to 1e-9.
- * Without a minimum (all right, or no better than chance) T ends at an extreme, 2^-20 or 2^20, or wherever more changes nothing.
+ * ICML 2017, section 4.2). The likelihood is convex in a = 1 / T, and bracketed Newton steps find the root of its derivative to 1e-9.
+ * If there is no minimum (all rows right, or none better than chance), T is 2^-20 or 2^20, or the value from which on the likelihood
+ * no longer changes in float64.
  *
  * @param logits [n, c] @param labels [n]. Throws `UsageError` `metrics/labels`.
  */
@@ -45,7 +46,7 @@ function likelihood(
     const top = z.reduce((x, y) => Math.max(x, y), Number.NEGATIVE_INFINITY);
     let [sum, first, second] = [0, 0, 0];
     for (let c = 0; c < z.length; c++) {
-      // Measured from the largest logit: all three sums stay small and the exponential never overflows.
+      // Logits are taken relative to the largest one, so that the sums stay small and the exponential does not overflow.
       const gap = z[c]! - top;
       const weight = Math.exp(a * gap);
       sum += weight;

@@ -9,18 +9,18 @@ import { systemError } from '../system-error.ts';
 import { kindOf } from './regular.ts';
 import { removeAbandoned, temporaryName } from './temporary.ts';
 
-/** Brings to the disk what was written. By descriptor: the file handles of Yarn's Plug'n'Play have no such methods. */
+/** Flushes written data to the disk. It takes a descriptor, because the file handles of Yarn's Plug'n'Play have no such method. */
 export const flush = promisify(fdatasync);
 const flushFolder = promisify(fsync);
 
-/** What a file is made of: bytes, text, or pieces that come one by one. */
+/** The content of a file to write: bytes, text, or pieces that are written one by one. */
 export type FileContent = Uint8Array | string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /**
- * Writes a file whole or not at all: into a temporary file beside it, flushed to the disk, then renamed. Whoever reads
- * `path` meanwhile sees the old file or the new one, and of two writers one whole file stays. Missing folders are made;
- * a symbolic link is written through. Throws `DataError` (`disk/…`) where the folder cannot be written or the disk is full, and
- * `InterruptedError` where the signal fires before the file has its name: then nothing is changed.
+ * Writes a file atomically: into a temporary file beside it, which is flushed to the disk and then renamed. A reader of `path` sees
+ * either the old file or the new one. If two processes write at once, one of their files remains, whole. Missing folders are made.
+ * If `path` is a symbolic link, its target is written. Throws `DataError` (`disk/…`) if the folder cannot be written to or the disk is
+ * full, and `InterruptedError` if the signal fires before the renaming; nothing is changed then.
  */
 export async function writeFileAtomic(
   path: string,
@@ -32,7 +32,7 @@ export async function writeFileAtomic(
     await mkdir(dirname(path), { recursive: true });
     const target = await realpath(path).catch(() => path);
     await refuseIrregular(target, path);
-    // A name of its own, not the target's with an ending: that could exceed the longest name allowed.
+    // The temporary name is not the target's name with a suffix, which could exceed the longest name allowed.
     temporary = join(dirname(target), temporaryName());
     await removeAbandoned(dirname(target));
     await writeContent(temporary, content, signal);
@@ -45,7 +45,7 @@ export async function writeFileAtomic(
   }
 }
 
-/** Pieces are written one by one: Bun's `writeFile` writes more than there is of pieces that are parts of a buffer. */
+/** Writes pieces one by one: Bun's `writeFile` writes too many bytes if a piece is a view on part of a buffer. */
 async function writeContent(path: string, content: FileContent, signal?: AbortSignal): Promise<void> {
   if (typeof content === 'string' || content instanceof Uint8Array)
     return writeFile(path, content, { flag: 'wx', flush: true, signal });
@@ -62,7 +62,7 @@ async function writeContent(path: string, content: FileContent, signal?: AbortSi
   }
 }
 
-/** A rename would put a file in the place of a pipe or a device that other programs use. */
+/** Refuses a pipe or a device as the target, because renaming would replace it by a file while other programs use it. */
 async function refuseIrregular(target: string, path: string): Promise<void> {
   const found = await stat(target).catch(() => undefined);
   const kind = kindOf(found);
@@ -74,16 +74,16 @@ async function refuseIrregular(target: string, path: string): Promise<void> {
   });
 }
 
-/** Renames over whatever is at `target` and makes the rename last. */
+/** Renames a file, replacing any file at `target`, and flushes the renaming to the disk. */
 export async function moveFile(source: string, target: string): Promise<void> {
   await renamePatiently(source, target);
-  // A rename lasts only once its folder is flushed; Windows has no such call.
+  // A renaming survives a power failure only after its folder is flushed. Windows has no such call.
   const folder = await open(dirname(target), 'r').catch(() => undefined);
   if (folder) await flushFolder(folder.fd).catch(() => {});
   await folder?.close().catch(() => {});
 }
 
-/** On Windows a virus scanner or another reader may hold the target for a moment. */
+/** Renames, and tries again for a while on Windows, where a virus scanner or another reader may lock the target briefly. */
 async function renamePatiently(source: string, target: string): Promise<void> {
   for (let wait = 10; ; wait *= 2) {
     try {
@@ -97,8 +97,8 @@ async function renamePatiently(source: string, target: string): Promise<void> {
 }
 
 /**
- * Copies a file into a folder (made if missing) under `name`, or `name (2)`, `name (3)`, … with the same ending where
- * that is taken; nothing is ever overwritten. Returns the path written. Throws `DataError` (`disk/…`).
+ * Copies a file into a folder (made if missing) without overwriting any file: under `name` or, if that is taken, under `name (2)`,
+ * `name (3)`, … with the same extension. Returns the path written. Throws `DataError` (`disk/…`).
  */
 export async function copyWithoutOverwriting(source: string, folder: string, name: string): Promise<string> {
   if (name !== basename(name) || name === '..' || name === '.' || name === '') {
@@ -121,7 +121,7 @@ export async function copyWithoutOverwriting(source: string, folder: string, nam
   }
 }
 
-/** A failed write as a `DataError` that says what to do; errors that are not the disk's come back as they are. */
+/** The `DataError` of a failed write, with a hint; other errors are returned unchanged. */
 export function diskError(error: unknown, path: string): unknown {
   return systemError(error, { path, writing: true }) ?? error;
 }

@@ -3,28 +3,27 @@ import { ModelError, throwIfAborted, UsageError } from '../errors.ts';
 import { count, number } from '../words.ts';
 import { openRegular, readUpTo } from './regular.ts';
 
-/** What a file must be. Hashes are those that a publisher gave; none is ever made up. */
+/** The expected size and hashes of a file, as its publisher gives them. */
 export interface Expected {
-  /** Bytes. */
+  /** Size in bytes. */
   size?: number;
-  /** Hex. */
+  /** Sha256 in hex. */
   sha256?: string;
   /** Subresource integrity as in npm's records: `sha512-<base64>`. */
   integrity?: string;
-  /** Git's name of the content: sha1 (hex) over `blob <size>\0` and the bytes. */
+  /** Git's object id: sha1 (hex) of `blob <size>\0` followed by the bytes. */
   gitOid?: string;
 }
 
-/** Size and sha256 (hex) of a file that was found to be as expected. */
+/** Size (bytes) and sha256 (hex) of a file that was checked. */
 export interface Checked {
   size: number;
   sha256: string;
 }
 
 /**
- * Reads a file once and compares it with everything expected of it.
- * Throws `ModelError` `checksum/size` or `checksum/mismatch` naming both, and as `openRegular`; `UsageError` for an integrity
- * without sha512.
+ * Reads a file once and compares it with all expected values. Throws `ModelError` `checksum/size` or `checksum/mismatch` with the
+ * expected and the actual value, `UsageError` for an integrity without sha512, and as `openRegular`.
  */
 export async function checkFile(path: string, expected: Expected, signal?: AbortSignal): Promise<Checked> {
   const { file, stats } = await openRegular(path, { area: 'checksum', Failure: ModelError });
@@ -52,7 +51,7 @@ export async function checkFile(path: string, expected: Expected, signal?: Abort
   return { size, sha256: actual };
 }
 
-/** Sha256 (hex) over pieces of text and numbers, each with its length in front: what is cut in another way is another thing. */
+/** Sha256 (hex) over pieces of text and numbers. Each is preceded by its length, so that the same bytes in other pieces give another hash. */
 export function hashOf(...pieces: readonly (string | ArrayBufferView)[]): string {
   const hash = createHash('sha256');
   for (const piece of pieces) {
@@ -69,7 +68,7 @@ function compare(path: string, algorithm: string, expected: string | undefined, 
   if (expected === undefined || expected === actual) return;
   throw new ModelError(`${path} is not the expected file: its ${algorithm} is ${actual}, not ${expected}`, {
     code: 'checksum/mismatch',
-    hint: 'The file was changed on the way or at its source and is not used.',
+    hint: 'The file was changed during the transfer or at its source, and is not used. Run the same command again, or choose another source.',
     details: { path, algorithm, expected, actual },
   });
 }
@@ -77,7 +76,7 @@ function compare(path: string, algorithm: string, expected: string | undefined, 
 function sha512Of(integrity: string): string {
   const found = integrity.split(/\s+/).find((part) => part.startsWith('sha512-'));
   if (found) return found.slice('sha512-'.length).split('?')[0]!;
-  throw new UsageError(`The integrity "${integrity}" holds no sha512`, {
+  throw new UsageError(`The integrity "${integrity}" contains no sha512`, {
     code: 'checksum/integrity',
     hint: 'Give it as in a package-lock.json: sha512-…',
   });

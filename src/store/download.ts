@@ -21,7 +21,7 @@ import {
   unreachable,
 } from './network.ts';
 
-/** Bytes on disk so far, and in all where the server says so. */
+/** Progress of a download: bytes on the disk so far, and the total if the server gives it. */
 export interface Progress {
   received: number;
   total?: number;
@@ -29,12 +29,12 @@ export interface Progress {
 
 export interface DownloadRequest extends Expected, NetworkOptions {
   url: string;
-  /** Where the file is put, whole or not at all. Until then its bytes are in `path + '.part'`. */
+  /** Path of the complete file. Until it is complete, its bytes are in `path + '.part'`. */
   path: string;
-  /** Sent to the url's own host only: a redirect to another one drops `authorization`. */
+  /** Request headers. A redirect to another host drops `authorization`. */
   headers?: Record<string, string>;
   onProgress?: (progress: Progress) => void;
-  /** What to do where the server wants to know who asks. */
+  /** The hint of the error if the server denies access. */
   accessHint?: string;
 }
 
@@ -44,14 +44,14 @@ export interface Downloaded extends Checked {
 }
 
 const HUB_ACCESS =
-  'Set HF_TOKEN to a token that may read it; for a gated model, accept its terms on its page first.';
+  'Set HF_TOKEN to a token with access. For a gated model, first accept its terms on its page.';
 
 /**
- * Brings a file onto the disk: continues what an earlier run began (only if the server's strong ETag is the same),
- * repeats what fails for a moment, compares size and hashes, and renames at the end. A file already there that is as
- * expected is used without the network. Processes that want the same path wait for one another.
- * Throws `ModelError` `network/…` (unreachable, denied, not-found, cut), `checksum/…` (the bytes are thrown away),
- * `DataError` `disk/…`, `InterruptedError` (what came is kept and continued next time).
+ * Downloads a file. It continues the download of an earlier run (only if the server's strong ETag is the same), retries after
+ * temporary failures, checks size and hashes, and renames the file at the end. If the file exists and is as expected, it is used
+ * without the network. Processes that download to the same path wait for one another.
+ * Throws `ModelError` `network/…` (unreachable, denied, not-found, cut) or `checksum/…` (the bytes are deleted), `DataError` `disk/…`,
+ * and `InterruptedError` (the bytes are kept, and the next run continues).
  */
 export async function download(request: DownloadRequest): Promise<Downloaded> {
   const there = await alreadyThere(request);
@@ -69,7 +69,7 @@ async function alreadyThere(request: DownloadRequest): Promise<Downloaded | unde
   if (size === undefined) return undefined;
   try {
     const checked = await checkFile(path, request, request.signal);
-    // A process that was killed behind the renaming has left its note.
+    // A process that was killed after the renaming has left this file behind.
     await rm(`${path}.part.json`, { force: true });
     request.onProgress?.({ received: size, total: size });
     return { path, ...checked };
@@ -99,7 +99,7 @@ async function fetchAndCheck(request: DownloadRequest): Promise<Downloaded> {
   return { path, ...checked, etag };
 }
 
-/** The same error, saying where the bytes came from rather than where they lie. */
+/** The same error, with the URL of the download in place of the path of the file. */
 function fromUrl(error: ModelError, { url, path }: DownloadRequest): ModelError {
   const { code, hint, details } = error;
   return new ModelError(error.message.replace(`${path}.part`, url), {
@@ -109,7 +109,7 @@ function fromUrl(error: ModelError, { url, path }: DownloadRequest): ModelError 
   });
 }
 
-/** Fills the part file, in as many attempts as it takes while some of them get on. Returns the ETag. */
+/** Fills the part file. It tries again until too many attempts in a row make no progress. Returns the ETag. */
 async function receive(request: DownloadRequest, part: string): Promise<string | undefined> {
   let failures = 0;
   let best = (await sizeOf(part)) ?? 0;
@@ -118,7 +118,7 @@ async function receive(request: DownloadRequest, part: string): Promise<string |
     const attempt = await receiveOnce(request, part);
     if (attempt.done) return attempt.etag;
     const received = (await sizeOf(part)) ?? 0;
-    // A connection that breaks every few bytes is not progress.
+    // A few bytes from a connection that breaks do not count as progress.
     failures = received >= best + WORTHWHILE ? 1 : failures + 1;
     best = Math.max(best, received);
     if (failures >= MAX_FAILURES) throw gaveUp(request, attempt, received);
@@ -132,7 +132,7 @@ interface Attempt {
   done: boolean;
   etag?: string;
   total?: number;
-  /** What broke, where it may be whole again on the next attempt. */
+  /** The failure, if another attempt may succeed. */
   failure?: unknown;
   response?: Response;
 }
@@ -158,7 +158,7 @@ async function receiveOnce(request: DownloadRequest, part: string): Promise<Atte
     await dropPart(part);
     return {
       done: false,
-      failure: new Error('the server sent another range than the requested one'),
+      failure: new Error('the server sent a range that was not requested'),
       response,
     };
   }
@@ -185,7 +185,7 @@ async function refused(request: DownloadRequest, part: string, response: Respons
   throw refusal(response.status, request.url, request.accessHint ?? HUB_ACCESS);
 }
 
-/** Appends the answer's bytes to the part from `start` on. */
+/** Writes the response's bytes into the part file, from position `start` on. */
 async function save(
   request: DownloadRequest,
   part: string,
@@ -224,12 +224,12 @@ async function save(
   return { done, etag, total, failure: done ? undefined : new Error('the connection ended early') };
 }
 
-/** Connections break with system codes too; the disk's come from these calls. */
+/** Whether a failure is the disk's: connections fail with system codes too, but not in these calls. */
 function isDisk(failure: unknown): boolean {
   return ['open', 'write', 'fsync', 'close'].includes(String((failure as { syscall?: unknown }).syscall));
 }
 
-/** Makes the folder, notes whose bytes the part holds, and refuses early what the disk has no room for. */
+/** Makes the folder, records the origin of the part file, and refuses a download that the disk has no room for. */
 async function prepareDisk(
   request: DownloadRequest,
   part: string,
@@ -255,7 +255,7 @@ async function prepareDisk(
   }
 }
 
-/** What a part file is a part of. */
+/** The origin of a part file. */
 interface Origin {
   url: string;
   etag?: string;
@@ -265,11 +265,11 @@ interface Origin {
 interface Resume {
   received: number;
   etag: string;
-  /** Nothing is missing: the run ended between the last byte and the renaming. */
+  /** Whether the part is complete: the earlier run ended between the last byte and the renaming. */
   whole: boolean;
 }
 
-/** An earlier part can be continued only if a strong ETag says that the bytes are still those of the same file. */
+/** What an earlier run left, if it can be continued: a strong ETag must show that the file on the server is the same. */
 async function resumable({ url }: DownloadRequest, part: string): Promise<Resume | undefined> {
   const received = await sizeOf(part);
   if (!received) return undefined;
@@ -284,12 +284,12 @@ async function resumable({ url }: DownloadRequest, part: string): Promise<Resume
 }
 
 function rangeHeaders(resume: Resume | undefined): Record<string, string> {
-  // Compressed, neither ranges nor lengths would be those of the file.
+  // With compression, ranges and lengths would not be those of the file.
   const identity = { 'accept-encoding': 'identity' };
   return resume ? { ...identity, range: `bytes=${resume.received}-`, 'if-range': resume.etag } : identity;
 }
 
-/** Size of the whole file and where this answer begins. */
+/** Size of the whole file, and the position at which this response begins. */
 function extent(response: Response): { total?: number; from: number } {
   const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get('content-range') ?? '');
   if (range) return { from: Number(range[1]), total: Number(range[2]) };
@@ -315,7 +315,7 @@ function wrongSize({ url, path, size }: DownloadRequest, actual: number): ModelE
     `${url} has ${count(actual, 'byte')} instead of ${size === undefined ? 'fewer' : number(size)}`,
     {
       code: 'checksum/size',
-      hint: 'The file was changed at its source and is not used.',
+      hint: 'The file was changed at its source, and is not used. Choose another source or revision.',
       details: { url, path, expected: size, actual },
     },
   );

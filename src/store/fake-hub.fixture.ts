@@ -5,20 +5,20 @@ import type { AddressInfo } from 'node:net';
 /** A repository on the fake hub, under `owner/name` or `datasets/owner/name`. */
 export interface FakeRepo {
   files: Record<string, Uint8Array | string>;
-  /** Files kept in LFS: redirected to the CDN. All but `.json` and `.txt` unless told. */
+  /** Which files are in LFS, and so redirected to the CDN. Default: all but `.json` and `.txt`. */
   lfs?: (path: string) => boolean;
-  /** 40 hex; one is derived from the content unless told. */
+  /** 40 hex digits. Default: derived from the content. */
   commit?: string;
-  /** Names that stand for the commit, besides `main` and `HEAD`. */
+  /** Names of the commit, besides `main` and `HEAD`. */
   revisions?: string[];
-  /** Only whoever sends this token may read it. */
+  /** The token that a request must send to read the repository. */
   token?: string;
 }
 
-/** What goes wrong with the next requests whose path matches. */
+/** A fault to cause in the next requests whose path matches. */
 interface Fault {
   match: RegExp;
-  /** How many requests; 1 unless told. */
+  /** Number of requests. Default: 1. */
   times?: number;
   /** Answer with this status and nothing else. */
   status?: number;
@@ -29,7 +29,7 @@ interface Fault {
   instead?: Uint8Array;
   /** Answer ranges with the whole file. */
   ignoreRange?: boolean;
-  /** Another ETag than the content's. */
+  /** An ETag to send in place of the content's. */
   etag?: string;
 }
 
@@ -41,7 +41,7 @@ interface SeenRequest {
 }
 
 interface FakeServer {
-  /** Address without a slash at the end. */
+  /** URL without a slash at the end. */
   endpoint: string;
   requests: SeenRequest[];
   fail(fault: Fault): void;
@@ -49,7 +49,7 @@ interface FakeServer {
 }
 
 export interface FakeHub extends FakeServer {
-  /** Address of the server that large files are redirected to: another port, so another origin. */
+  /** URL of the server that large files are redirected to. Its port differs, so it is another origin. */
   cdn: string;
   repos: Record<string, FakeRepo>;
 }
@@ -72,7 +72,7 @@ export function commitOf({ commit, files }: FakeRepo): string {
   return commit ?? hash('sha1', ...Object.entries(files).flat());
 }
 
-/** A hub like huggingface.co's, as far as this project uses it, with its CDN, on two ports of 127.0.0.1. */
+/** The part of huggingface.co's hub that this project uses, and its CDN, on two ports of 127.0.0.1. */
 export async function startFakeHub(repos: Record<string, FakeRepo>): Promise<FakeHub> {
   const faults: Fault[] = [];
   const requests: SeenRequest[] = [];
@@ -80,7 +80,7 @@ export async function startFakeHub(repos: Record<string, FakeRepo>): Promise<Fak
     const sha256 = request.url?.split('/').at(-1);
     const all = Object.values(repos).flatMap(({ files }) => Object.values(files));
     const content = all.find((file) => sha256Of(file) === sha256);
-    // As object stores do with a signed address and a header on top.
+    // Object stores refuse an authorization header together with a signed URL.
     if (request.headers.authorization) return answer(response, 400);
     if (content === undefined) return answer(response, 404);
     sendBytes(request, response, bytesOf(content), fault);
@@ -93,7 +93,7 @@ export async function startFakeHub(repos: Record<string, FakeRepo>): Promise<Fak
     );
     const repo = name === undefined ? undefined : repos[name];
     if (repo?.token && request.headers.authorization !== `Bearer ${repo.token}`) return answer(response, 401);
-    // Without a token the real hub does not tell a missing repository from a private one.
+    // Without a token, the real hub gives the same answer for a missing and a private repository.
     if (!repo || name === undefined) return answer(response, request.headers.authorization ? 404 : 401);
     const api = name.startsWith('datasets/') ? `/api/${name}` : `/api/models/${name}`;
     if (path === api || path.startsWith(`${api}/revision/`)) {
@@ -120,7 +120,7 @@ export async function startFakeHub(repos: Record<string, FakeRepo>): Promise<Fak
   };
 }
 
-/** An npm registry with the tarballs of `name@version`. With `elsewhere`, tarballs are not at the usual address. */
+/** An npm registry with the tarballs of `name@version`. With `elsewhere`, tarballs are not at the usual URL. */
 export async function startFakeRegistry(
   packages: Record<string, Uint8Array>,
   { token, elsewhere = false }: { token?: string; elsewhere?: boolean } = {},
@@ -207,7 +207,7 @@ function sendFile(
   answer(response, 302);
 }
 
-/** Two files a page, as the real hub gives long lists in pages. */
+/** Sends a list in pages of two files: the real hub sends long lists in pages. */
 function sendTree(request: IncomingMessage, response: ServerResponse, repo: FakeRepo, url: URL): void {
   const start = Number(url.searchParams.get('cursor') ?? 0);
   const [, folder = ''] = /\/tree\/[^/]+\/(.+)$/.exec(decodeURIComponent(url.pathname)) ?? [];

@@ -5,8 +5,8 @@ import { type FeatureStore, openFeatureStore } from './feature-store.ts';
 import { homeFolder } from './home.ts';
 
 /**
- * Features of pictures, so that no picture is encoded twice. A key is a text `${imageSha256}:${encoderFingerprint}:${view}`.
- * Processes may share a cache; one that is killed at any moment leaves it valid and loses at most what it was writing.
+ * Keeps features of pictures, so that no picture is encoded twice. A key is a text `${imageSha256}:${encoderFingerprint}:${view}`.
+ * Processes may share a cache. If a process is killed, the cache stays valid, and at most the features being written are lost.
  */
 export interface FeatureCache {
   /** The vectors under these keys; `undefined` where there is none, or where it is damaged. */
@@ -64,7 +64,7 @@ export function openFeatureCache(
         store?.refresh();
         return keys.map(find);
       } catch (error) {
-        // A disk that cannot be read may be one that can be in a moment.
+        // The next attempt to read the disk may succeed.
         keepInMemory(error);
         return keys.map(() => undefined);
       }
@@ -96,14 +96,14 @@ export function openFeatureCache(
   });
 }
 
-/** 128 bits are plenty: keys are counted in millions, and the value's checksum covers the key as well. */
+/** The first 128 bits of the key's hash. They suffice for millions of keys, and the value's checksum covers the key as well. */
 function keyOf(text: string): Buffer {
   return hash('sha256', text, 'buffer').subarray(0, 16);
 }
 
 const CHECKSUM = 4;
 
-/** The stored form: a CRC-32 over key and numbers, so that a damaged or misplaced value is recognised, then the numbers. */
+/** The stored form of a value: a CRC-32 over key and numbers, which reveals a damaged or misplaced value, then the numbers. */
 function seal(key: Buffer, value: Float32Array): [Buffer, Buffer] {
   const sealed = Buffer.allocUnsafe(CHECKSUM + value.byteLength);
   sealed.set(new Uint8Array(value.buffer, value.byteOffset, value.byteLength), CHECKSUM);
@@ -111,7 +111,7 @@ function seal(key: Buffer, value: Float32Array): [Buffer, Buffer] {
   return [key, sealed];
 }
 
-/** A copy of the numbers, or `undefined` where the checksum does not fit. */
+/** A copy of the numbers, or `undefined` if the checksum does not match. */
 function unseal(key: Buffer, sealed: Buffer): Float32Array | undefined {
   const bytes = sealed.length - CHECKSUM;
   if (bytes < 0 || bytes % 4 !== 0 || sealed.readUInt32LE(0) !== checksum(key, sealed)) return undefined;

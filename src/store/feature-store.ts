@@ -16,15 +16,15 @@ import { ENTRY_WORDS, entryOf, KeyTable } from './key-table.ts';
 import { withLock } from './lock.ts';
 
 /**
- * Bytes under keys of 16 bytes, in two files that only grow: `features.data` holds the values one behind the other, `features.index`
- * an entry of 32 bytes for each. Processes write in turn. Nothing in the files is trusted: an entry has a checksum, the values' is
- * the caller's business, and what a process that was killed left unfinished is passed over.
+ * Stores bytes under keys of 16 bytes, in two files that only grow: `features.data` holds the values one after the other, and
+ * `features.index` holds an entry of 32 bytes for each value. Processes write in turn. The files are not trusted: each entry has a
+ * checksum, the caller adds a checksum to each value, and unfinished writes of killed processes are skipped.
  */
 export interface FeatureStore {
-  /** Takes in what other processes have written since the last call. */
+  /** Reads the entries that other processes have written since the last call. */
   refresh(): void;
   get(key: Buffer): Buffer | undefined;
-  /** Resolves when all are on the disk. Rejects where that fails. */
+  /** Writes entries. Resolves when all are flushed to the disk, and rejects if that fails. */
   putAll(entries: readonly (readonly [key: Buffer, value: Buffer])[]): Promise<void>;
   clear(): Promise<void>;
   stats(): { entries: number; bytes: number };
@@ -33,17 +33,17 @@ export interface FeatureStore {
 
 const LEGACY = ['features.mdb', 'features.mdb-lock', 'features.closed'];
 const ENTRY = 4 * ENTRY_WORDS;
-/** Bytes of the index that are read at a time. */
+/** Number of bytes of the index that are read at a time. */
 const CHUNK = 2 ** 20;
-/** Milliseconds to wait for another process that writes. */
+/** How long to wait for another process that writes, in milliseconds. */
 const PATIENCE = 20_000;
 
-/** Opens the store in a folder, which is made when something is put into it. Throws where that fails. */
+/** Opens the store in a folder, which is made at the first write. Throws if it cannot be opened. */
 export function openFeatureStore(folder: string): FeatureStore {
   const paths = [join(folder, 'features.index'), join(folder, 'features.data')] as const;
   let files: { index: number; data: number; writable: boolean } | undefined;
   let table = new KeyTable();
-  /** Bytes of the index that are in the table. */
+  /** Number of bytes of the index that were read into the table. */
   let known = 0;
   const scratch = Buffer.alloc(16);
   const words = new Uint32Array(scratch.buffer, scratch.byteOffset, 4);
@@ -60,7 +60,7 @@ export function openFeatureStore(folder: string): FeatureStore {
       if (!writable && systemCode(error) === 'ENOENT') return;
       throw error;
     }
-    // What an earlier version kept its features in.
+    // Remove the files of an earlier version's format.
     if (writable) for (const name of LEGACY) rmSync(join(folder, name), { force: true });
     close();
     files = { index: opened[0]!, data: opened[1]!, writable };
@@ -97,7 +97,7 @@ export function openFeatureStore(folder: string): FeatureStore {
 
   let last: Promise<unknown> = Promise.resolve();
 
-  /** Changes the files when no other process and no other caller does, and flushes them. */
+  /** Changes the files while no other process and no other caller does, then flushes them. */
   function inTurn(change: (index: number, data: number) => void): Promise<void> {
     const changed = last.then(async () => {
       const work = async () => {
@@ -159,7 +159,7 @@ function tellBusy(error: unknown): never {
   throw new DataError('another program keeps writing to it', { code: 'cache/busy', cause: error });
 }
 
-/** A process that was killed may have left a part of an entry. */
+/** Length of the whole entries: a killed process may have left a part of one at the end. */
 const wholeEntries = (bytes: number) => bytes - (bytes % ENTRY);
 
 function writeAll(file: number, bytes: Buffer, at: number): void {

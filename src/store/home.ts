@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { systemCode } from '../errors.ts';
 
-/** What is kept: encoders ready to use, cached features, raw downloads, the demo's sample pictures, ONNX Runtime's native build. */
+/** Parts of the home folder: encoders ready to use, cached features, raw downloads, the demo's sample pictures, ONNX Runtime's native build. */
 export type HomePart = 'encoders' | 'features' | 'downloads' | 'samples' | 'runtime';
 
 /**
@@ -20,11 +20,11 @@ function platformCache(): string {
   const { LOCALAPPDATA, XDG_CACHE_HOME } = process.env;
   if (process.platform === 'win32') return LOCALAPPDATA || join(homedir(), 'AppData', 'Local');
   if (process.platform === 'darwin') return join(homedir(), 'Library', 'Caches');
-  // The XDG specification tells to ignore relative paths.
+  // By the XDG specification, relative paths are ignored.
   return XDG_CACHE_HOME && isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : join(homedir(), '.cache');
 }
 
-/** Bytes of all files in a folder (or of one file); 0 where nothing is there. Files that vanish meanwhile count 0. */
+/** Size of all files in a folder (or of one file) in bytes; 0 if nothing is there. Files that vanish meanwhile count as 0. */
 export async function folderSize(path: string): Promise<number> {
   try {
     const info = await stat(path);

@@ -10,30 +10,30 @@ import type { FetchOptions } from './sources.ts';
 /** A file of a hub repository as the hub's API describes it. */
 export interface HubEntry {
   path: string;
-  /** Bytes. */
+  /** Size in bytes. */
   size: number;
-  /** Of large files (kept in LFS): what the hub says. */
+  /** Sha256 (hex) as the hub gives it, only for large files, which are in LFS. */
   sha256?: string;
-  /** Of small files: git's sha1 of the content. */
+  /** Git's sha1 of the content, for small files. */
   gitOid?: string;
 }
 
 export interface HubListing {
-  /** The commit (40 hex) that the revision stood for. */
+  /** The commit of the revision (40 hex digits). */
   commit: string;
   files: HubEntry[];
 }
 
-/** A file that is wanted, with the sha256 (hex) known beforehand, if any. An optional one may be missing. */
+/** A file to fetch, with its sha256 (hex) if that is known beforehand. An optional file may be missing. */
 export interface WantedFile {
   path: string;
   sha256?: string;
   optional?: boolean;
 }
 
-/** A file on this disk, checked when it came. */
+/** A file on this disk, which was checked when it was downloaded. */
 export interface LocalFile {
-  /** Absolute. */
+  /** Absolute path. */
   path: string;
   size: number;
   sha256: string;
@@ -42,16 +42,16 @@ export interface LocalFile {
 export interface HubFiles {
   repo: string;
   commit: string;
-  /** By the path inside the repository. Missing optional files are not in it. */
+  /** Files by their path inside the repository. Missing optional files are left out. */
   files: Map<string, LocalFile>;
 }
 
 export interface HubOptions extends FetchOptions {
-  /** Ask the hub again what the revision stands for; otherwise the first answer stays. */
+  /** Ask the hub again for the commit of the revision. Default: the commit that was recorded at the first run. */
   refresh?: boolean;
 }
 
-/** Address of the hub without a slash at the end: `HF_ENDPOINT`, else huggingface.co. */
+/** URL of the hub without a slash at the end: `HF_ENDPOINT`, else huggingface.co. */
 function hubEndpoint(): string {
   return (process.env.HF_ENDPOINT || 'https://huggingface.co').replace(/\/+$/, '');
 }
@@ -62,7 +62,7 @@ function tokenHeaders(): Record<string, string> {
 }
 
 const ACCESS_HINT =
-  'The repository may not exist, or be private or gated: check its name; set HF_TOKEN to a token that may read it, and accept its terms on its page.';
+  'The repository may not exist, or may be private or gated. Check its name, set HF_TOKEN to a token with access, and accept its terms on its page.';
 
 /** Whether the hub answers a question about `repo` (`owner/name`, or `datasets/owner/name`) within `timeout` milliseconds. Never throws. */
 export async function hubAnswers(
@@ -77,7 +77,7 @@ export async function hubAnswers(
     const api = repo.startsWith('datasets/') ? repo : `models/${repo}`;
     const response = await send(`${hubEndpoint()}/api/${api}`, { headers: tokenHeaders(), signal });
     await response.body?.cancel();
-    // A login page of some network answers, too, but not with JSON.
+    // The login page of a network may answer too, but not with JSON.
     return response.ok && /json/.test(response.headers.get('content-type') ?? '');
   } catch {
     return false;
@@ -85,7 +85,7 @@ export async function hubAnswers(
 }
 
 /**
- * Asks the hub which commit a revision (a branch, tag, commit or `refs/pr/n`) is and which files it has.
+ * Asks the hub for the commit of a revision (a branch, tag, commit or `refs/pr/n`) and its files.
  * Throws `ModelError` `network/…`.
  */
 export async function listHub(
@@ -102,7 +102,7 @@ export async function listHub(
 }
 
 /**
- * The files in a folder of a repository (`owner/name`, or `datasets/owner/name`) at a commit, those in folders inside it included.
+ * The files in a folder of a repository (`owner/name`, or `datasets/owner/name`) at a commit, including those in its subfolders.
  * Throws `ModelError` `network/…`.
  */
 export function listHubFolder(
@@ -114,7 +114,7 @@ export function listHubFolder(
   return asking({ repo, revision: commit }, options, (where) => entriesIn(where, repo, commit, folder));
 }
 
-/** How the hub's API is reached. */
+/** Parts of a URL of the hub's API. */
 interface HubAddress {
   hubUrl: string;
   fetch: Fetch;
@@ -136,7 +136,7 @@ async function entriesIn(
   return files;
 }
 
-/** Asks the hub's API; what goes wrong is thrown in our words. */
+/** Asks the hub's API, and turns failures into `ModelError`. */
 async function asking<T>(
   what: { repo: string; revision: string },
   options: NetworkOptions,
@@ -149,10 +149,10 @@ async function asking<T>(
     throwIfAborted(options.signal);
     if (error instanceof ModelError) throw error;
     throw new ModelError(
-      `${hubEndpoint()} gives no usable answer about ${what.repo}: ${(error as Error).message}`,
+      `${hubEndpoint()} gave no usable answer about ${what.repo}: ${(error as Error).message}`,
       {
         code: 'network/odd-answer',
-        hint: 'Check HF_ENDPOINT: it has to be a Hugging Face hub or a full mirror of one.',
+        hint: 'Set HF_ENDPOINT to a Hugging Face hub or a full mirror of one.',
         details: what,
         cause: error,
       },
@@ -160,12 +160,12 @@ async function asking<T>(
   }
 }
 
-/** Fetch with the token and patience, for the hub's API; refusals are thrown in our words. */
+/** A fetch for the hub's API, with the token and retries; refusals are thrown as `ModelError`. */
 async function hubFetch(options: NetworkOptions): Promise<Fetch> {
   const send = await patientFetch(options);
   return async (input, init) => {
     const url = String(input);
-    // The next page of a list is where the hub says; the token is for the hub alone.
+    // The hub gives the URL of a list's next page. The token is sent only to the hub itself.
     const own = new URL(url).origin === new URL(hubEndpoint()).origin ? tokenHeaders() : {};
     const response = await send(url, { ...init, headers: { accept: 'application/json', ...own } });
     if (response.ok) return response;
@@ -174,16 +174,16 @@ async function hubFetch(options: NetworkOptions): Promise<Fetch> {
   };
 }
 
-/** What the hub said about a revision and what was fetched of it: makes later runs independent of the network. */
+/** The hub's listing of a revision and the files fetched from it, recorded so that later runs need no network. */
 interface HubRecord extends HubListing {
   fetched: Record<string, { size: number; sha256: string }>;
 }
 
 /**
- * The wanted files of a repository at a revision, on this disk: `encoders/hub/<owner>--<repo>/<commit>/…`. What the
- * first run recorded and fetched is used without the network ever after, so that a branch that moves does not change
- * features silently (`refresh` asks again). A given sha256 must be the hub's and the bytes'; else the hub's own LFS sha256
- * or git sha1 is checked. Progress counts all files together.
+ * Fetches the wanted files of a repository at a revision into `encoders/hub/<owner>--<repo>/<commit>/…`. Later runs use what the
+ * first run recorded and fetched, without the network, so that features do not change silently when a branch moves (`refresh` asks
+ * the hub again). A given sha256 must match both the hub's listing and the bytes; without one, the hub's LFS sha256 or git sha1 is
+ * checked. Progress counts all files together.
  * Throws `UsageError` for an unsafe path, `ModelError` `hub/no-file`, `hub/other-file`, `network/…`, `checksum/…`.
  */
 export async function resolveHub(
@@ -217,7 +217,7 @@ async function readRecord(path: string): Promise<HubRecord | undefined> {
   }
 }
 
-/** All the wanted files, if each was fetched before and still has its size. */
+/** The wanted files, if all were fetched before and still have their sizes; otherwise undefined. */
 async function filesThere(
   folder: string,
   { commit, files, fetched }: HubRecord,
@@ -238,7 +238,7 @@ async function filesThere(
   return found;
 }
 
-/** The hub's entries of the wanted files; a pinned sha256 has to be the one that the hub names. */
+/** The hub's entries of the wanted files. A pinned sha256 must equal the hub's. */
 function selectEntries(
   repo: string,
   { commit, files }: HubListing,
@@ -251,7 +251,7 @@ function selectEntries(
   if (missing.length > 0) {
     throw new ModelError(`${repo} at ${commit} has no ${missing.join(', ')}`, {
       code: 'hub/no-file',
-      hint: 'Another revision or repository may have it.',
+      hint: 'Give another revision or repository.',
       details: { repo, commit, missing },
     });
   }
@@ -262,7 +262,7 @@ function selectEntries(
     if (entry.sha256 !== undefined && entry.sha256 !== sha256) {
       throw new ModelError(`${repo}/${path} at ${commit} has the sha256 ${entry.sha256}, not ${sha256}`, {
         code: 'hub/other-file',
-        hint: 'The repository changed the file; give the revision that has the expected one.',
+        hint: 'The file was changed in the repository. Give the revision that has the expected file.',
         details: { repo, commit, path, expected: sha256, actual: entry.sha256 },
       });
     }
@@ -270,12 +270,12 @@ function selectEntries(
   });
 }
 
-/** Files that are fetched at the same time. */
+/** Number of files that are fetched at the same time. */
 const AT_ONCE = 8;
 
 /**
- * Fetches files of a repository at a commit into `folder`, each under its path and checked against its entry; those that are
- * there already are not fetched again. The first failure stops the others. Throws as `download` does.
+ * Fetches files of a repository at a commit into `folder`, each under its path, and checks each against its entry. Files that exist
+ * are not fetched again. The first failure stops the other downloads. Throws as `download` does.
  */
 export async function fetchEntries(
   repo: string,

@@ -1,27 +1,27 @@
-/** Where a value lies in a file. */
+/** The position of a value in a file. */
 export interface Place {
   readonly offset: number;
   readonly length: number;
 }
 
-/** Words of 32 bits of an entry: a key of four, the value's offset in two, its length, and a checksum of all of them. */
+/** Number of 32-bit words in an entry: four for the key, two for the value's offset, one for its length, one for the checksum. */
 export const ENTRY_WORDS = 8;
 const OFFSET = 4;
 const LENGTH = 6;
 const CHECK = 7;
 const LARGEST = 2 ** 24;
 
-/** An entry as it stands in an index file. */
+/** An entry in the form of the index file. */
 export function entryOf(key: Uint32Array, { offset, length }: Place): Uint32Array {
   const entry = Uint32Array.of(...key, offset % 2 ** 32, Math.floor(offset / 2 ** 32), length, 0);
   entry[CHECK] = checkOf(entry, 0);
   return entry;
 }
 
-/** Places by key, in typed arrays: a million takes 40 MB, and half a tenth of a second to take in. */
+/** A hash table of places by key, in typed arrays. A million entries take 40 MB and 50 ms to add. */
 export class KeyTable {
   #entries = new Uint32Array(1024 * ENTRY_WORDS);
-  /** For each slot the number of an entry, from 1, or 0. Keys are hashes: their first word is the first slot to look at. */
+  /** For each slot, the number of an entry (from 1), or 0. Keys are hashes, so the first word of a key gives its first slot. */
   #slots = new Int32Array(4096);
   #size = 0;
 
@@ -30,7 +30,7 @@ export class KeyTable {
     return this.#size;
   }
 
-  /** Takes in entries, the last one of a key; those whose checksum does not fit are passed over. */
+  /** Adds entries. A later entry of a key replaces an earlier one. Entries with a wrong checksum are skipped. */
   add(entries: Uint32Array): void {
     for (let at = 0; at + ENTRY_WORDS <= entries.length; at += ENTRY_WORDS) {
       if (entries[at + CHECK] !== checkOf(entries, at) || entries[at + LENGTH]! > LARGEST) continue;
@@ -55,7 +55,7 @@ export class KeyTable {
     };
   }
 
-  /** Makes room for one entry more; whether the slots are other ones now. */
+  /** Makes room for one more entry. Returns whether the slots were replaced. */
   #grow(): boolean {
     if ((this.#size + 1) * ENTRY_WORDS > this.#entries.length) {
       const entries = new Uint32Array(2 * this.#entries.length);
@@ -89,7 +89,7 @@ export class KeyTable {
   }
 }
 
-/** FNV-1a over the words before the checksum, with its bits mixed. */
+/** The checksum: FNV-1a over the words before it, with its bits mixed. */
 function checkOf(words: Uint32Array, at: number): number {
   let hash = 0x811c9dc5;
   for (let i = at; i < at + CHECK; i++) {

@@ -8,24 +8,25 @@ import { readRegular, unlessMissing } from './regular.ts';
 import { signOfLife } from './sign-of-life.ts';
 import { isAtWork, newStamp, removeAbandoned, type Stamp, temporaryName } from './temporary.ts';
 
-/** The holder touches its lock this often. One untouched for several times as long is no one's, where nothing else tells. */
+/** Milliseconds between the holder's updates of its lock file. If nothing else tells, a lock without updates for several times as long is abandoned. */
 const BEAT = 5_000;
 const STALE = 30_000;
-/** An empty lock is about to be filled, where a file system cannot make it with its content. */
+/** Milliseconds for which an empty lock counts as held: on some file systems, its maker has to fill it after making it. */
 const FILLING = 2_000;
 const POLL = 100;
 
-/** More bytes than any lock has. */
+/** Number of bytes to read of a lock file, more than any has. */
 const LONGEST_STAMP = 4096;
 
-/** A lock that is held until it is released. */
+/** A lock that this process holds until it releases it. */
 export interface Lock {
   release(): Promise<void>;
 }
 
 /**
- * Runs `work` while no other process (or other caller in this one) runs work under the same lock file. A lock whose
- * process died is taken over. Throws `InterruptedError` while waiting, `DataError` where the file cannot be made.
+ * Runs `work` while no other process, and no other caller in this one, runs work under the same lock file. If the process that held
+ * the lock has died, the lock is taken over. Throws `InterruptedError` if the signal fires while waiting, and `DataError` if the file
+ * cannot be made.
  */
 export async function withLock<T>(path: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   let lock = await takeLock(path);
@@ -41,7 +42,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>, signal?:
   }
 }
 
-/** The lock where no one holds it; undefined where someone does. Throws `DataError` where the file cannot be made. */
+/** Takes the lock if it is free; returns undefined if it is held. Throws `DataError` if the file cannot be made. */
 export async function takeLock(path: string): Promise<Lock | undefined> {
   try {
     await mkdir(dirname(path), { recursive: true });
@@ -56,7 +57,7 @@ export async function takeLock(path: string): Promise<Lock | undefined> {
   }
 }
 
-/** Locks that this process had: one that could not be removed is no one's, though its process lives. */
+/** Locks that this process has released. If the file of one could not be removed, it is free although its process runs. */
 const released = new Set<Stamp>();
 
 async function create(path: string): Promise<Lock | undefined> {
@@ -73,7 +74,7 @@ async function create(path: string): Promise<Lock | undefined> {
     await endSign();
     return undefined;
   }
-  // Written, not touched: that a file system of another machine dates with its own clock.
+  // The file is written, because a network file system then dates it by the server's clock; `utimes` would use this machine's.
   const beat = setInterval(() => {
     file.write(stamp, 0).catch(() => {});
     flush(file.fd).catch(() => {});
@@ -84,7 +85,7 @@ async function create(path: string): Promise<Lock | undefined> {
       clearInterval(beat);
       released.add(stamp);
       await file.close().catch(() => {});
-      // After a long sleep of the machine the lock may be another's.
+      // After the machine has slept for long, another process may hold the lock.
       const holder = await contentOf(path).catch(() => undefined);
       if (holder === stamp) await rm(path, { force: true }).catch(() => {});
       await endSign();
@@ -92,7 +93,7 @@ async function create(path: string): Promise<Lock | undefined> {
   };
 }
 
-/** Makes the lock and what stands in it at once; undefined where another was faster. */
+/** Makes the lock file together with its content; undefined if another process made it first. */
 async function createFilled(path: string, stamp: Stamp): Promise<FileHandle | undefined> {
   const temporary = join(dirname(path), temporaryName(stamp));
   try {
@@ -106,7 +107,7 @@ async function createFilled(path: string, stamp: Stamp): Promise<FileHandle | un
     } finally {
       await rm(temporary, { force: true });
     }
-    // Many file systems have no links: there the lock is empty for a moment.
+    // On file systems without links, the lock is empty for a moment.
     return await fill(path, stamp);
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return undefined;
@@ -131,7 +132,7 @@ async function contentOf(path: string): Promise<string | undefined> {
   return bytes?.toString('utf8');
 }
 
-/** Whether no one holds a lock any more in which this stands. */
+/** Whether a lock with this content is no longer held. */
 async function isAbandoned(path: string, content: string): Promise<boolean> {
   if (released.has(content)) return true;
   const held = await isAtWork(dirname(path), content);
@@ -139,7 +140,7 @@ async function isAbandoned(path: string, content: string): Promise<boolean> {
   return (await ageOf(path)) > (content === '' ? FILLING : STALE);
 }
 
-/** Milliseconds since a file was written, by the clock that dates the files of its folder. */
+/** Milliseconds since a file was written, by the clock of its file system. */
 async function ageOf(path: string): Promise<number> {
   const now = join(dirname(path), temporaryName());
   try {
@@ -151,8 +152,8 @@ async function ageOf(path: string): Promise<number> {
 }
 
 /**
- * Removes an abandoned lock; false where someone else does so. They take turns, under a lock of their own: else one that is slow
- * could remove what another has made in its place.
+ * Removes an abandoned lock; returns false if another process does so. Processes take turns, under another lock: otherwise a slow
+ * process could remove the new lock that a faster one has made.
  */
 async function takeAway(path: string, content: string): Promise<boolean> {
   const turn = await takeLock(turnOf(path));
@@ -168,7 +169,7 @@ async function takeAway(path: string, content: string): Promise<boolean> {
 const turnOf = (path: string) =>
   join(dirname(path), `.tip-adapter-${hash('sha256', basename(path)).slice(0, 12)}.turn`);
 
-/** Removes what is left of the turn of a process that died in it. */
+/** Removes the lock of a process that died during its turn. */
 async function endTurn(path: string): Promise<void> {
   if ((await contentOf(turnOf(path))) !== undefined) await (await takeLock(turnOf(path)))?.release();
 }

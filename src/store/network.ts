@@ -1,48 +1,48 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InterruptedError, ModelError, systemCode, throwIfAborted } from '../errors.ts';
 
-/** The web's fetch, or a stand-in. */
+/** The type of the web's `fetch`. */
 export type Fetch = typeof globalThis.fetch;
 
-/** How requests are made. */
+/** Options of network requests. */
 export interface NetworkOptions {
   signal?: AbortSignal;
-  /** In place of the built-in fetch, which goes through HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
+  /** Replaces the built-in fetch, which obeys HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
   fetch?: Fetch;
-  /** Milliseconds before the first repetition of what failed for a moment; doubled each time. Default 500. */
+  /** Milliseconds before the first retry after a temporary failure; doubled for each further retry. Default 500. */
   retryDelay?: number;
 }
 
-/** Failures in a row after which a request is given up. */
+/** Number of failures in a row after which a request is not repeated. */
 export const MAX_FAILURES = 5;
 
 const LONGEST_WAIT = 30_000;
 
-/** Milliseconds of silence after which a server is given up, and what came so far is continued. */
+/** Milliseconds without a byte after which a connection is closed. The next attempt continues the download. */
 const SILENCE = 60_000;
 
-/** What stands between this machine and a server, where it is not in the environment. */
+/** Proxies, certificates and limits of connections, in place of those of the environment. */
 export interface Route {
   httpProxy?: string;
   httpsProxy?: string;
   noProxy?: string;
-  /** Certificates (PEM) that are trusted in place of the built-in ones. */
+  /** Trusted certificates (PEM), in place of the built-in ones. */
   ca?: string[];
-  /** False: certificates are not checked. */
+  /** If false, certificates are not checked. */
   rejectUnauthorized?: boolean;
-  /** Milliseconds for a connection to come about. Default 15,000. */
+  /** Time limit for making a connection, in milliseconds. Default 15,000. */
   timeout?: number;
 }
 
 let direct: Promise<Fetch> | undefined;
 
-/** Fetch through the proxies that the environment names. Loaded at first use: most runs need no network. */
+/** A fetch through the environment's proxies. It is loaded at the first use, because most runs need no network. */
 export function proxyFetch(): Promise<Fetch> {
   direct ??= fetchBy({});
   return direct;
 }
 
-/** Fetch by a route. */
+/** A fetch with the given proxies, certificates and limits. */
 export async function fetchBy({
   ca,
   rejectUnauthorized,
@@ -63,7 +63,7 @@ export async function fetchBy({
   return inTime(send as unknown as Fetch, SILENCE);
 }
 
-/** The same fetch, which gives up an answer that does not begin in time: undici asks a proxy that hangs up again without end. */
+/** The same fetch with a time limit, in milliseconds, for the start of the response: undici asks a proxy that hangs up again and again. */
 export function inTime(send: Fetch, limit: number): Fetch {
   return async (input, init) => {
     const late = new AbortController();
@@ -77,10 +77,10 @@ export function inTime(send: Fetch, limit: number): Fetch {
   };
 }
 
-/** Milliseconds after which those who can do without go on without the first answer. */
+/** Milliseconds to wait for the first response of a server that is not essential. */
 const PATIENCE = 15_000;
 
-/** The same fetch, for those who can do without: a server that does not answer at first is not asked again. */
+/** The same fetch for requests that are not essential: after a first request without a response, the server is not asked again. */
 export function impatient(send: Fetch): Fetch {
   const first = inTime(send, PATIENCE);
   let answered = false;
@@ -95,24 +95,24 @@ export function impatient(send: Fetch): Fetch {
   };
 }
 
-/** Whether a server with this status may answer when asked again. */
+/** Whether a request that failed with this status may succeed when repeated. */
 export function isBusy(status: number): boolean {
   return [408, 425, 429, 500, 502, 503, 504].includes(status);
 }
 
-/** Whether a connection that failed so may stand on the next attempt. */
+/** Whether a connection that failed in this way may succeed on the next attempt. */
 export function isPassing(failure: unknown): boolean {
   return failure instanceof TypeError && !isLasting(rootCause(failure));
 }
 
-/** Name unknown, certificate refused, address malformed: the same in a second. */
+/** Whether a failure is permanent: an unknown host, a refused certificate or a malformed URL. */
 function isLasting(cause: unknown): boolean {
   return /^(ENOTFOUND|ERR_INVALID_URL|.*CERT.*|ERR_TLS_.*|UND_ERR_INVALID_ARG)$/.test(
     systemCode(cause) ?? '',
   );
 }
 
-/** Waits before the next attempt: as the server asked (`Retry-After`, seconds), else longer after each failure. */
+/** Waits before the next attempt: for the server's `Retry-After` (seconds) if given, else longer after each failure. */
 export async function backOff(failures: number, options: NetworkOptions, response?: Response): Promise<void> {
   const asked = Number(response?.headers.get('retry-after')) * 1000;
   const own = (options.retryDelay ?? 500) * 2 ** (failures - 1) * (0.75 + Math.random() / 2);
@@ -121,7 +121,7 @@ export async function backOff(failures: number, options: NetworkOptions, respons
 }
 
 /**
- * A fetch that repeats what fails for a moment (a busy server, a broken connection) up to `MAX_FAILURES` times.
+ * A fetch that retries temporary failures (a busy server, a broken connection) up to `MAX_FAILURES` times.
  * Rejects with `InterruptedError` when aborted and with `ModelError` `network/unreachable` when there is no answer.
  */
 export async function patientFetch(options: NetworkOptions): Promise<Fetch> {
@@ -142,23 +142,23 @@ export async function patientFetch(options: NetworkOptions): Promise<Fetch> {
   };
 }
 
-/** A request without an answer, in words. */
+/** The error of a request without a response. */
 export function unreachable(error: unknown, url: string): Error {
   if (error instanceof ModelError || error instanceof InterruptedError) return error;
   const { host } = new URL(url);
   return new ModelError(`${host} cannot be reached: ${reason(error)}`, {
     code: 'network/unreachable',
     hint:
-      'Check the connection. A proxy is taken from HTTPS_PROXY, a mirror of the hub from HF_ENDPOINT, ' +
-      "a mirror of the npm registry from npm's own settings.",
+      'Check the connection. Set a proxy in HTTPS_PROXY, a mirror of the hub in HF_ENDPOINT, ' +
+      "and a mirror of the npm registry in npm's own settings.",
     details: { url, system: systemCode(rootCause(error)) },
     cause: error,
   });
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'its address is not known',
-  EAI_AGAIN: 'its address could not be looked up',
+  ENOTFOUND: 'its host name is not known',
+  EAI_AGAIN: 'its host name could not be looked up',
   ECONNREFUSED: 'it refuses the connection',
   ECONNRESET: 'the connection was reset',
   EPIPE: 'the connection was reset',
@@ -169,7 +169,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENETUNREACH: 'there is no network',
 };
 
-/** What broke, in words; what has none as the system says it. */
+/** The reason of a failure in words, or the system's own message. */
 export function reason(error: unknown): string {
   const cause = rootCause(error) as Error;
   const code = systemCode(cause);
@@ -183,7 +183,7 @@ function rootCause(error: unknown): unknown {
   return cause ? rootCause(cause) : error;
 }
 
-/** A refusal (any status from 400) in words. `accessHint` says how to show that one may read it. */
+/** The error of a response with a status from 400 on. `accessHint` is its hint if access is denied. */
 export function refusal(status: number, url: string, accessHint: string): ModelError {
   const { host, pathname } = new URL(url);
   const details = { url, status };

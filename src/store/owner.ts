@@ -5,8 +5,9 @@ import { hostname } from 'node:os';
 import { systemCode } from '../errors.ts';
 
 /**
- * A process, told from every other one that has or had its number: `<machine>-<namespace>-<pid>-<began>`, made of letters, digits
- * and `-`. The machine is one boot of one kernel; the namespace is that of the process numbers, since containers count on their own.
+ * Identifies a process, also among processes that had the same process id before: `<machine>-<namespace>-<pid>-<began>`, made of
+ * letters, digits and `-`. The machine identifies one boot of one kernel. The namespace is that of process ids, since each
+ * container has ids of its own.
  */
 export type Owner = string;
 
@@ -18,7 +19,7 @@ export function thisProcess(): Owner {
   return own;
 }
 
-/** Whether that process still runs; undefined where this one cannot know: on another machine, in another namespace. */
+/** Whether that process still runs; undefined if it is on another machine or in another namespace, where this one cannot tell. */
 export function isAlive(owner: Owner): boolean | undefined {
   if (owner === thisProcess()) return true;
   const [machine, space, pid, start] = owner.split('-');
@@ -45,14 +46,14 @@ function numberSpace(): string {
   return namespace?.replace(/\D/g, '') || '0';
 }
 
-/** When a process began, in a unit of the system's; -1 for one that has ended; undefined where the system does not say. */
+/** The start time of a process, in the system's unit; -1 if it has ended; undefined if the system does not give it. */
 function began(pid: number | 'self'): number | undefined {
   if (linux) {
-    // The /proc of another namespace numbers other processes.
+    // The process ids in the /proc of another namespace are of other processes.
     if (pid !== 'self' && quietly(() => readlinkSync('/proc/self')) !== String(process.pid)) return undefined;
     const stat = quietly(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
     if (stat === undefined) return undefined;
-    // The name in parentheses may hold anything; state and start follow it.
+    // The name in parentheses may contain any character. State and start time follow it.
     const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return state === 'Z' || state === 'X' ? -1 : Number(fields[18]);
   }

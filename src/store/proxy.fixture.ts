@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 
-/** A proxy on 127.0.0.1, and the servers (`host:port`) that it was asked for. It lets through to all, or to the named hosts. */
+/** A proxy on 127.0.0.1, and the servers (`host:port`) that were requested. It allows all hosts, or only the given ones. */
 export async function startProxy(allowed?: readonly string[]) {
   const asked: string[] = [];
   const proxy = createServer().on('connect', (message, socket) => {

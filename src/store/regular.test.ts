@@ -49,7 +49,7 @@ describe('readRegular', () => {
     for (const read of [openRegular, readRegular])
       await expect(read(at('sparse'), { area: 'test', limit: 2 ** 20 })).rejects.toMatchObject({
         code: 'test/too-many-bytes',
-        message: `${at('sparse')} has more than 1,048,576 bytes, the most that is read`,
+        message: `${at('sparse')} is larger than the limit of 1,048,576 bytes`,
       });
     await expect(readRegular(at('sparse'), { area: 'test' })).rejects.toMatchObject({
       code: 'test/too-many-bytes',

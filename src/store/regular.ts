@@ -5,7 +5,7 @@ import { DataError, type ModelError, systemCode, TipAdapterError, throwIfAborted
 import { systemError } from '../system-error.ts';
 import { count } from '../words.ts';
 
-/** What a file is read as. It decides how large the file may be and what its errors are called. */
+/** The purpose that a file is read for. It determines the size limit, and the class and codes of errors. */
 export interface FileUse {
   /** First part of the error codes: `image` gives `image/missing`, `image/unreadable` and `image/too-many-bytes`. */
   readonly area: string;
@@ -13,37 +13,37 @@ export interface FileUse {
   readonly Failure?: typeof DataError | typeof ModelError;
   /** Largest size in bytes. */
   readonly limit?: number;
-  /** Advice for every failure. */
+  /** Hint of every error. */
   readonly hint?: string;
 }
 
-/** Node cannot hold more bytes in one buffer on every platform. */
+/** Largest size in bytes of one buffer on all of Node's platforms. */
 const LARGEST = 2 ** 31 - 1;
 
-/** A picture's file: as large as an entry of a zip may be. */
+/** A picture. Its size limit is that of an entry in a zip. */
 export const PICTURE: FileUse = {
   area: 'image',
   limit: 2 ** 29,
   hint: 'Check the path, that the file is a picture, and that you may read it.',
 };
 
-/** A configuration or a list in JSON or text. Tokenizers of many languages have up to 35 MB. */
+/** Size limit of a configuration or list in JSON or text, in bytes. Multilingual tokenizers have up to 35 MB. */
 export const CONFIGURATION_LIMIT = 2 ** 27;
 
-/** Bytes that are read at once. */
+/** Number of bytes that are read at once. */
 const CHUNK = 2 ** 26;
 
-/** Bytes that are first read of a file that gives its size as 0, as files in /proc do. */
+/** Size of the first buffer for a file that reports a size of 0, as files in /proc do. */
 const FIRST = 2 ** 16;
 
 /**
  * Opens a regular file for reading, and refuses everything else (a folder, a pipe, a device, a socket) before a byte is read.
  * Opening a pipe does not wait for its writer. Throws the `Failure` of `use` with the codes `<area>/missing`,
- * `<area>/unreadable` and, where the file is larger than the limit of `use`, `<area>/too-many-bytes`.
+ * `<area>/unreadable` and, if the file is larger than the limit of `use`, `<area>/too-many-bytes`.
  */
 export async function openRegular(path: string, use: FileUse): Promise<{ file: FileHandle; stats: Stats }> {
   const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(async (cause) => {
-    // A socket cannot be opened at all, and Windows opens no folder.
+    // Opening fails for a socket and, on Windows, for a folder.
     const kind = kindOf(await stat(path).catch(() => undefined));
     throw kind ? irregular(path, kind, use, cause) : unreadable(path, cause, use);
   });
@@ -59,7 +59,7 @@ export async function openRegular(path: string, use: FileUse): Promise<{ file: F
   }
 }
 
-/** The bytes of a regular file, never more than the limit of `use` even where the file's size is wrong. Throws as `openRegular`. */
+/** The bytes of a regular file. The limit of `use` holds even if the file reports a wrong size. Throws as `openRegular`. */
 export async function readRegular(path: string, use: FileUse, { signal }: Abortable = {}): Promise<Buffer> {
   const limit = use.limit ?? LARGEST;
   const { file, stats } = await openRegular(path, { ...use, limit });
@@ -87,30 +87,30 @@ export async function readRegularText(path: string, use: FileUse): Promise<strin
   return (await readRegular(path, { limit: CONFIGURATION_LIMIT, ...use })).toString('utf8');
 }
 
-/** The first `size` bytes of an open file, piece by piece; then the file is closed. */
+/** Yields `size` bytes of an open file from position `from` on, piece by piece, then closes the file. */
 export async function* readUpTo(file: FileHandle, size: number, from = 0): AsyncGenerator<Buffer> {
-  // The end of the range is part of it: a range of no bytes cannot be told to a stream.
+  // The end of a stream's range is inclusive, so an empty range cannot be expressed.
   if (size === 0) return file.close();
   yield* file.createReadStream({ start: from, end: from + size - 1, highWaterMark: 2 ** 20 });
 }
 
-/** Throws as `openRegular` where a file cannot be read, for those that are then read by another library. */
+/** Throws as `openRegular` if a file cannot be read. For files that another library then reads. */
 export async function checkRegular(path: string, use: FileUse): Promise<void> {
   await (await openRegular(path, use)).file.close();
 }
 
-/** Of the errors of reading, takes the one that says that there is no such file or folder as an answer. */
+/** Returns undefined for the error of a missing file or folder, and throws every other error. */
 export function unlessMissing(error: unknown): undefined {
   const { cause } = error as { cause?: unknown };
   if (systemCode(error) !== 'ENOENT' && systemCode(cause) !== 'ENOENT') throw error;
 }
 
-/** Tells a file from another that took its place under the same name. */
+/** Identifies a file, so that another one that later has the same name can be told from it. */
 export function fileIdentity({ dev, ino, size, mtimeMs }: Stats): string {
   return [dev, ino, size, mtimeMs].join(' ');
 }
 
-/** What a file is that is not a regular one. */
+/** The kind of a file that is not regular, in words; undefined for a regular file. */
 export function kindOf(stats: Dirent | Stats | undefined): string | undefined {
   if (!stats || stats.isFile()) return undefined;
   if (stats.isDirectory()) return 'a folder';
@@ -129,12 +129,7 @@ function irregular(path: string, kind: string, use: FileUse, cause?: unknown): E
 }
 
 function tooLarge(path: string, limit: number, use: FileUse): Error {
-  return failure(
-    `${path} has more than ${count(limit, 'byte')}, the most that is read`,
-    'too-many-bytes',
-    path,
-    use,
-  );
+  return failure(`${path} is larger than the limit of ${count(limit, 'byte')}`, 'too-many-bytes', path, use);
 }
 
 function unreadable(path: string, cause: unknown, use: FileUse): Error {

@@ -1,16 +1,16 @@
-/** Names that Windows keeps for devices. */
+/** Names that Windows reserves for devices. */
 const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 
-/** Bytes of a name: file systems end at 255, and a number may come behind it. */
+/** Longest name in bytes. File systems allow 255; a number may be appended. */
 const LONGEST = 200;
 
 /**
- * Makes names for files or folders of one folder: safe on every system, and no two alike, also where upper and lower case are
- * one. `taken` are given to nobody.
+ * Makes names for files or folders within one folder. They are safe on every system, and unique even if case is ignored. Names in
+ * `taken` are not used.
  */
 export function nameGiver(taken: readonly string[] = []): (name: string, ending?: string) => string {
   const given = new Set(taken.map((name) => name.toLowerCase()));
-  /** How often a name was asked for: ten thousand pictures of one name are no trouble. */
+  /** How often each name was asked for, so that ten thousand pictures of the same name take linear time. */
   const asked = new Map<string, number>();
   return (name, ending = '') => {
     const safe = safeName(name);
@@ -33,7 +33,7 @@ function safeName(name: string): string {
   return short === '' || RESERVED.test(short) ? `_${short}` : short;
 }
 
-/** Whole characters up to a number of bytes: file systems count bytes. */
+/** Shortens a text to at most `most` bytes without splitting a character: file systems limit bytes. */
 function shorten(text: string, most: number): string {
   let kept = '';
   for (const character of text) {

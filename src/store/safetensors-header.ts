@@ -3,13 +3,13 @@ import { parseJson as parseBounded } from '../json.ts';
 import type { DType, Tensor, TensorData } from '../math/tensor.ts';
 import { count, number, plural } from '../words.ts';
 
-/** The JSON header of a safetensors file, checked: tensors tile the data without holes or overlaps. */
+/** The checked JSON header of a safetensors file: its tensors cover the data without gaps or overlaps. */
 export interface Header {
   entries: Map<string, Entry>;
   metadata: Record<string, string>;
 }
 
-/** Bytes `begin` to `end` of the data behind the header. */
+/** A tensor, and its position in the data after the header: bytes `begin` to `end`. */
 interface Entry {
   dtype: DType;
   shape: number[];
@@ -20,10 +20,10 @@ interface Entry {
 /** Longest header accepted, as in the reference implementation. */
 export const MAX_HEADER = 100_000_000;
 
-/** A tensor's sizes lie in a list in an object in the header. Checkpoints have thousands of tensors, not hundreds of thousands. */
+/** Limits of the JSON: a tensor's sizes are nested three deep, and checkpoints have thousands of tensors, not hundreds of thousands. */
 const BOUNDS = { depth: 3, values: 2_000_000 };
 
-/** More dimensions are an attack on the product of their sizes, not a tensor. */
+/** Largest number of dimensions. A header with more is no real tensor, and would only make the product of sizes slow. */
 const MAX_RANK = 64;
 
 interface TypedArrayOf {
@@ -48,12 +48,12 @@ const BY_NAME = new Map(Object.entries(TYPES).map(([dtype, { name }]) => [name, 
 
 type Fail = (code: string, what: string) => never;
 
-/** Checks the header's bytes against the `dataLength` bytes behind it. Throws `ModelError` (`safetensors/…`). */
+/** Parses the header, and checks it against the `dataLength` bytes after it. Throws `ModelError` (`safetensors/…`). */
 export function parseHeader(bytes: Uint8Array, dataLength: number, origin: string): Header {
   const fail: Fail = (code, what) => {
     throw new ModelError(`${origin} is not a valid safetensors file: ${what.slice(0, 300)}`, {
       code: `safetensors/${code}`,
-      hint: 'It may be damaged; get it again or make it anew.',
+      hint: 'It may be damaged. Download it again, or make it again.',
       details: { origin },
     });
   };
@@ -89,7 +89,7 @@ function repeatedKey(json: string): string | undefined {
     else if (character === '}' || character === ']') open.pop();
     else if (character === '"') {
       const end = endOfText(json, at);
-      // A text of many megabytes is among them: only keys are looked at.
+      // Only keys are decoded, because a value may be a text of many megabytes.
       if (isKey(json, end)) {
         const key = json.slice(at, end);
         const name = JSON.parse(key);
@@ -103,7 +103,7 @@ function repeatedKey(json: string): string | undefined {
   return undefined;
 }
 
-/** Where the text that begins with the quote at `start` ends, behind its closing quote. */
+/** The position after the closing quote of the text whose opening quote is at `start`. */
 function endOfText(json: string, start: number): number {
   for (let at = json.indexOf('"', start + 1); ; at = json.indexOf('"', at + 1)) {
     let backslashes = 0;
@@ -114,7 +114,7 @@ function endOfText(json: string, start: number): number {
 
 const SPACE = ' \t\n\r';
 
-/** Whether a colon follows. */
+/** Whether a colon follows, which makes the text a key. */
 function isKey(json: string, end: number): boolean {
   let at = end;
   while (at < json.length && SPACE.includes(json[at]!)) at++;
@@ -139,7 +139,7 @@ function parseEntry(name: string, value: unknown, fail: Fail): Entry {
   if (begin === undefined || end === undefined || end < begin) {
     return fail('offsets', `tensor "${name}" has the invalid offsets ${JSON.stringify(offsets)}`);
   }
-  // In exact integers: a product of sizes may exceed 2^53 and come back as a plausible number.
+  // BigInt, because a product of sizes may exceed 2^53 and round to a plausible number.
   const needed = shape.reduce((n, size) => n * BigInt(size), BigInt(TYPES[dtype].array.BYTES_PER_ELEMENT));
   if (needed !== BigInt(end - begin)) {
     fail(
@@ -188,7 +188,7 @@ function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 }
 
-/** The padded header's bytes and the order in which the tensors follow it. */
+/** The padded bytes of the header, and the order of the tensors after it. */
 export function layOut(
   tensors: [string, Tensor][],
   metadata: Readonly<Record<string, string>>,
@@ -206,11 +206,11 @@ export function layOut(
   if (bytes.length > MAX_HEADER - 8) {
     throw new DataError(`The header of this safetensors file would have ${count(bytes.length, 'byte')}`, {
       code: 'safetensors/header-too-large',
-      hint: `No program reads more than ${number(MAX_HEADER)}. A classifier keeps its examples' names and hashes there: give it fewer.`,
+      hint: `Use fewer examples: a classifier stores their names and hashes in the header, and programs read at most ${count(MAX_HEADER, 'byte')}.`,
       details: { bytes: bytes.length },
     });
   }
-  // Spaces up to a multiple of 8 keep the data aligned.
+  // The header is padded with spaces to a multiple of 8 bytes, so that the data is aligned.
   const header = new Uint8Array(Math.ceil(bytes.length / 8) * 8).fill(0x20);
   header.set(bytes);
   return { header, order };

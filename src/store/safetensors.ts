@@ -7,8 +7,8 @@ import { type FileUse, openRegular } from './regular.ts';
 import { type Header, layOut, MAX_HEADER, parseHeader, TYPES, tensorBytes } from './safetensors-header.ts';
 
 /**
- * Safetensors: an 8-byte little-endian header length, a JSON header, then the tensors' bytes, little-endian, row-major,
- * without holes (https://github.com/huggingface/safetensors).
+ * The contents of a safetensors file. Its format is an 8-byte little-endian header length, a JSON header, then the tensors' bytes,
+ * little-endian and row-major, without gaps (https://github.com/huggingface/safetensors).
  */
 export interface Safetensors {
   tensors: Map<string, Tensor>;
@@ -18,16 +18,16 @@ export interface Safetensors {
 /** Type and shape of a tensor. */
 export type SafetensorsEntry = Pick<Tensor, 'dtype' | 'shape'>;
 
-/** A safetensors file of any size: the header is in memory, tensors are read when asked for. */
+/** An open safetensors file of any size. The header is in memory; tensors are read on request. */
 export interface SafetensorsFile {
   readonly metadata: Record<string, string>;
   /** By name. */
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
-  /** Reads one tensor. Throws `ModelError` where there is none of that name or the file became shorter. */
+  /** Reads one tensor. Throws `ModelError` if the file has no tensor of that name or became shorter. */
   tensor(name: string): Promise<Tensor>;
   /** The bytes of one tensor, some megabytes at a time. */
   chunks(name: string): AsyncGenerator<Uint8Array>;
-  /** Byte of the file at which a tensor begins. */
+  /** Position of a tensor in the file, in bytes. */
   position(name: string): number;
   stat(): Promise<Stats>;
   close(): Promise<void>;
@@ -37,8 +37,8 @@ export interface SafetensorsFile {
 const WEIGHTS: FileUse = { area: 'safetensors', Failure: ModelError };
 
 /**
- * Reads a whole file's bytes. Tensors are views on `bytes` where their alignment allows it, else copies.
- * Every malformation is a `ModelError` with a code `safetensors/…` that names `origin`.
+ * Parses the bytes of a whole file. Tensors are views on `bytes` if their alignment allows it, else copies. Throws `ModelError`
+ * `safetensors/…` with `origin` if the file is malformed.
  */
 export function parseSafetensors(bytes: Uint8Array, origin = 'The file'): Safetensors {
   const length = headerLength(bytes.subarray(0, 8), bytes.length, origin);
@@ -94,10 +94,10 @@ function entryOf({ entries }: Header, name: string, path: string) {
   });
 }
 
-/** Bytes of a tensor that is read in parts. */
+/** Number of bytes in one part of a tensor that is read in parts. */
 const CHUNK = 1 << 24;
 
-/** Node reads less than 2 GiB at once. */
+/** Number of bytes read at once; Node's limit is below 2 GiB. */
 const READ_AT_ONCE = 1 << 30;
 
 async function readAt(file: FileHandle, position: number, length: number, path: string): Promise<Uint8Array> {
@@ -120,7 +120,7 @@ function headerLength(prefix: Uint8Array, fileSize: number, origin: string): num
   const fail = (code: string, what: string) => {
     throw new ModelError(`${origin} is not a safetensors file: ${what}`, {
       code: `safetensors/${code}`,
-      hint: 'It may be cut short or of another kind; get it again.',
+      hint: 'It may be truncated or of another format. Download it again.',
       details: { origin, fileSize },
     });
   };
@@ -135,15 +135,16 @@ function headerLength(prefix: Uint8Array, fileSize: number, origin: string): num
 
 function typed(dtype: DType, bytes: Uint8Array): TensorData {
   const { array: TypedArray } = TYPES[dtype];
-  // Not slice(): a Buffer's shares its memory, and would be as misaligned.
+  // Not slice(): the slice of a Buffer is a view, which would be misaligned too.
   const { buffer, byteOffset, byteLength } =
     bytes.byteOffset % TypedArray.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
   return new TypedArray(buffer as ArrayBuffer, byteOffset, byteLength / TypedArray.BYTES_PER_ELEMENT);
 }
 
 /**
- * The bytes of a safetensors file. Tensors with wider elements come first, then by name, so that all are aligned and the
- * same content gives the same bytes. Throws `UsageError` where a tensor's data does not fit its type and shape.
+ * The bytes of a safetensors file. Tensors are ordered by element size, largest first, then by name, so that all are aligned and the
+ * same content gives the same bytes. Throws `UsageError` if a tensor's data does not fit its type and shape, and `DataError` if the
+ * header is too long.
  */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>,
@@ -159,7 +160,7 @@ export function encodeSafetensors(
   return bytes;
 }
 
-/** The same bytes piece by piece: views on the tensors, so that a large file is never in memory twice. */
+/** The same bytes in pieces, which are views on the tensors, so that a large file is not copied in memory. Throws as `encodeSafetensors`. */
 export function* safetensorsPieces(
   tensors: ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>,
   metadata: Readonly<Record<string, string>> = {},

@@ -3,12 +3,12 @@ import { connect, createServer } from 'node:net';
 import { systemCode } from '../errors.ts';
 
 /**
- * Containers cannot see one another's processes, but they can reach a socket in a folder that they share, and the kernel closes it
- * with its process. Only Linux has such containers; a file system without sockets has no signs of life.
+ * A sign of life is a socket in a shared folder. Containers cannot see one another's processes, but they can connect to such a
+ * socket, and the kernel closes it when its process ends. Signs of life are used only on Linux, and need a file system with sockets.
  */
 const possible = process.platform === 'linux';
 
-/** Gives a sign of life under a name in a folder until the function that it resolves with is called. */
+/** Gives a sign of life under a name in a folder. Resolves with a function that ends it. */
 export async function signOfLife(folder: string, name: string): Promise<() => Promise<void>> {
   const place = possible ? await open(folder, 'r').catch(() => undefined) : undefined;
   if (!place) return async () => {};
@@ -23,7 +23,7 @@ export async function signOfLife(folder: string, name: string): Promise<() => Pr
   };
 }
 
-/** Whether the process that gave a sign of life still runs; undefined where it gave none, or none that can be reached from here. */
+/** Whether the process that gave a sign of life still runs; undefined if it gave none, or none that can be reached from here. */
 export async function isAnswered(folder: string, name: string): Promise<boolean | undefined> {
   const place = possible ? await open(folder, 'r').catch(() => undefined) : undefined;
   if (!place) return undefined;
@@ -34,7 +34,7 @@ export async function isAnswered(folder: string, name: string): Promise<boolean 
         resolve(true);
       });
       asking.once('error', (error) => {
-        // A socket of a process that is busy has a full queue: EAGAIN.
+        // EAGAIN: the socket's queue is full, because its process is busy.
         const code = systemCode(error);
         resolve(code === 'ECONNREFUSED' ? false : code === 'EAGAIN' ? true : undefined);
       });
@@ -44,5 +44,5 @@ export async function isAnswered(folder: string, name: string): Promise<boolean 
   }
 }
 
-/** An address holds 107 bytes, a path far more. */
+/** A short path to the socket: a socket's address holds at most 107 bytes. */
 const addressOf = (folder: FileHandle, name: string) => `/proc/self/fd/${folder.fd}/${name}`;

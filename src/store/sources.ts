@@ -5,7 +5,7 @@ import { type Downloaded, download, type Progress } from './download.ts';
 import { homeFolder } from './home.ts';
 import type { NetworkOptions } from './network.ts';
 
-/** Where an encoder's bytes come from. */
+/** The source of an encoder's files. */
 export type Source =
   | { kind: 'hub'; repo: string; revision?: string }
   | { kind: 'npm'; name: string; version: string }
@@ -16,7 +16,7 @@ const FORMS = 'hf:owner/repo[@revision], npm:name@version, https://…#sha256=�
 
 /**
  * Reads `hf:owner/repo[@revision]`, `npm:name@version`, `https://…#sha256=<hex>` or a folder's path (made absolute).
- * Throws `UsageError` `source/…` for a malformed one, an unknown scheme and an address without a sha256.
+ * Throws `UsageError` `source/…` for a malformed source, an unknown scheme, and a URL without a sha256.
  */
 export function parseSource(text: string): Source {
   const scheme = /^([a-z][a-z0-9+]+):/i.exec(text)?.[1]?.toLowerCase();
@@ -29,7 +29,7 @@ export function parseSource(text: string): Source {
   throw malformed(text, `"${scheme}:" is not a known kind of source`);
 }
 
-/** The text that `parseSource` reads back. */
+/** The text of a source, which `parseSource` parses to the same source. */
 export function formatSource(source: Source): string {
   switch (source.kind) {
     case 'hub':
@@ -65,11 +65,11 @@ function parseNpm(text: string, rest: string): Source {
 }
 
 function parseUrl(text: string): Source {
-  if (!URL.canParse(text)) throw malformed(text, 'it is not an address');
+  if (!URL.canParse(text)) throw malformed(text, 'it is not a valid URL');
   const url = new URL(text);
   const sha256 = /^#sha256=([0-9a-f]{64})$/i.exec(url.hash)?.[1]?.toLowerCase();
   if (sha256 === undefined) {
-    throw new UsageError(`${text} does not say which bytes to expect`, {
+    throw new UsageError(`${text} does not give the sha256 of the file`, {
       code: 'source/no-sha256',
       hint: 'Append #sha256= and the 64 hex digits that sha256sum prints for the file.',
       details: { source: text },
@@ -87,16 +87,16 @@ function malformed(text: string, what: string): UsageError {
   });
 }
 
-/** What every source takes: cancelling, progress, a stand-in for fetch. */
+/** Options of fetching from any source: a signal, progress, and a replacement for fetch. */
 export interface FetchOptions extends NetworkOptions {
   onProgress?: (progress: Progress) => void;
 }
 
-/** The file behind an `https:` source, in the downloads folder under its sha256; not fetched again once there. */
+/** Downloads the file of an `https:` source into the downloads folder, named by its sha256. A file that exists is not downloaded again. */
 export function fetchUrl(
   { url, sha256 }: { url: string; sha256: string },
   options: FetchOptions = {},
 ): Promise<Downloaded> {
-  const accessHint = 'Give an address that may be read without logging in.';
+  const accessHint = 'Give a URL that can be read without logging in.';
   return download({ ...options, url, sha256, accessHint, path: join(homeFolder('downloads'), sha256) });
 }

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { Header, type HeaderData } from 'tar';
 
-/** A gzipped tarball of these entries: regular files, unless their headers say something else. */
+/** A gzipped tarball of the given entries, which are regular files unless their headers give another type. */
 export function tarball(entries: readonly (readonly [HeaderData, string])[]): Uint8Array {
   const blocks = entries.flatMap(([header, content]) => {
     const head = Buffer.alloc(512);

@@ -6,14 +6,14 @@ import { systemCode } from '../errors.ts';
 import { isAlive, thisProcess } from './owner.ts';
 import { isAnswered } from './sign-of-life.ts';
 
-/** What stands in the name of everything temporary: whose it is, and a random part. */
+/** The part of a temporary name that identifies its process, with a random part. */
 export type Stamp = string;
 
 export function newStamp(): Stamp {
   return `${thisProcess()}-${randomBytes(6).toString('hex')}`;
 }
 
-/** A name for what is only needed for a moment. Whoever writes into its folder next removes what a process left that died. */
+/** A name for a temporary file. If its process dies, the next process that writes into the folder removes the file. */
 export function temporaryName(stamp: Stamp = newStamp(), ending: 'tmp' | 'sock' = 'tmp'): string {
   return `.tip-adapter-${stamp}.${ending}`;
 }
@@ -33,7 +33,7 @@ export async function inTemporaryFolder<T>(
   }
 }
 
-/** Removes a folder, if it is there, so that no part of it is ever seen without the others. */
+/** Removes a folder, if it exists. It is renamed first, so that other processes never see a part of it. */
 export async function removeFolder(path: string): Promise<void> {
   const aside = join(dirname(path), temporaryName());
   await rename(path, aside).catch((error) => {
@@ -42,7 +42,7 @@ export async function removeFolder(path: string): Promise<void> {
   await rm(aside, { recursive: true, force: true });
 }
 
-/** Whether the process still runs that works in a folder under this stamp; undefined where the system cannot tell. */
+/** Whether the process with this stamp still runs and works in the folder; undefined if the system cannot tell. */
 export async function isAtWork(folder: string, stamp: Stamp): Promise<boolean | undefined> {
   const owner = STAMP.exec(stamp)?.[1];
   if (owner === undefined) return undefined;
@@ -52,13 +52,13 @@ export async function isAtWork(folder: string, stamp: Stamp): Promise<boolean | 
 const STAMP = /^([0-9a-f]+-\d+-\d+-\d+)-[0-9a-f]+$/;
 const NAME = /^\.tip-adapter-(.+)\.(?:tmp|sock)$/;
 
-/** A temporary file untouched for so long is no one's, where the system cannot say whether its process still runs. */
+/** Milliseconds without a change after which a temporary file is abandoned, if the system cannot tell whether its process runs. */
 const ABANDONED = 600_000;
-/** A folder is looked through at most this often, for it may be a large one. */
+/** Shortest interval between two searches of a folder, in milliseconds, because folders may be large. */
 const AGAIN = 60_000;
 const looked = new Map<string, number>();
 
-/** Removes the temporary files in a folder that belong to no process any more. Never throws. */
+/** Removes the temporary files in a folder whose processes have ended. Never throws. */
 export async function removeAbandoned(folder: string): Promise<void> {
   const now = performance.now();
   if (now - (looked.get(folder) ?? Number.NEGATIVE_INFINITY) < AGAIN) return;
@@ -72,7 +72,7 @@ export async function removeAbandoned(folder: string): Promise<void> {
   }
 }
 
-/** A folder that grows inside looks old outside: those of unknown processes are left to the system. */
+/** Whether a temporary file was changed lately. Folders always count as fresh, because changes inside do not change their own date. */
 async function isFresh(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   return found !== undefined && (found.isDirectory() || Date.now() - found.mtimeMs < ABANDONED);

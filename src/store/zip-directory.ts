@@ -3,17 +3,17 @@ import { crc32 } from 'node:zlib';
 /** One entry of a zip's central directory (APPNOTE 6.3, section 4.3.12). */
 export interface ZipRecord {
   rawName: Buffer;
-  /** The name in Unicode, where an extra field gives one. */
+  /** The name in Unicode, if an extra field gives one. */
   unicodeName?: Buffer;
   isUtf8: boolean;
   isEncrypted: boolean;
   isLink: boolean;
-  /** 0 stored, 8 deflated. */
+  /** Compression method: 0 stored, 8 deflated. */
   method: number;
   crc: number;
   compressedSize: number;
   size: number;
-  /** Of the local header, from the start of the file. */
+  /** Position of the local header, from the start of the file. */
   offset: number;
 }
 
@@ -41,8 +41,7 @@ export async function locateDirectory(readAt: ReadAt, fileSize: number, fail: Fa
     const locator = at - ZIP64_LOCATOR;
     if (locator >= 0 && tail.readUInt32LE(locator) === 0x07064b50) {
       const end = await readAt(number64(tail, locator + 8, fail), ZIP64_END);
-      if (end.readUInt32LE(0) !== 0x06064b50)
-        fail('damaged', 'its zip64 end record is not where it should be');
+      if (end.readUInt32LE(0) !== 0x06064b50) fail('damaged', 'its zip64 end record is misplaced');
       return {
         count: number64(end, 32, fail),
         length: number64(end, 40, fail),
@@ -119,7 +118,7 @@ function extraFields(bytes: Buffer): Map<number, Buffer> {
   return fields;
 }
 
-/** Info-ZIP's Unicode path: version 1, the CRC of the name it stands for, the name. */
+/** The name in Info-ZIP's Unicode path field, which holds version 1, the CRC of the raw name, and the name. */
 function unicodeName(field: Buffer | undefined, rawName: Buffer): Buffer | undefined {
   return field && field.length > 5 && field[0] === 1 && field.readUInt32LE(1) === crc32(rawName)
     ? field.subarray(5)
@@ -133,11 +132,11 @@ function number64(bytes: Buffer, at: number, fail: Fail): number {
     : fail('damaged', 'its zip64 sizes are larger than any file');
 }
 
-/** Upper half of code page 437, in which names without the UTF-8 flag are by the standard. */
+/** Upper half of code page 437, which the standard prescribes for names without the UTF-8 flag. */
 const CP437 =
   'ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0';
 
-/** The name as text with forward slashes. Some programs write UTF-8 without saying so; valid UTF-8 is hardly ever CP437. */
+/** The name as text with forward slashes. Some programs write UTF-8 without the flag, so valid UTF-8 is taken as UTF-8: CP437 is hardly ever valid UTF-8. */
 export function decodeName({ rawName, unicodeName: unicode, isUtf8 }: ZipRecord): string {
   return readText(unicode ?? rawName, unicode !== undefined || isUtf8).replaceAll('\\', '/');
 }

@@ -1,18 +1,18 @@
 import { Zip, ZipPassThrough } from 'fflate';
 
-/** What a zip without 64-bit sizes can hold (APPNOTE 6.3, section 4.3.9). */
+/** Limits of a zip without 64-bit sizes (APPNOTE 6.3, section 4.3.9). */
 export const MOST_ZIP_ENTRIES = 65_534;
 export const MOST_ZIP_BYTES = 2 ** 32 - 2 ** 26;
 
 type Several<T> = Iterable<T> | AsyncIterable<T>;
 
-/** One file of a zip that is written: its name, with forward slashes, and its bytes. */
+/** One file to write into a zip: its name, with forward slashes, and its bytes. */
 export interface ZipFile {
   readonly name: string;
   readonly chunks: Several<Uint8Array>;
 }
 
-/** The bytes of a zip, piece by piece. Its files are stored as they are: pictures and weights do not compress. */
+/** The bytes of a zip, in pieces. Its files are stored without compression, because pictures and weights do not compress. */
 export async function* zipped(files: Several<ZipFile>): AsyncGenerator<Uint8Array> {
   const ready: Uint8Array[] = [];
   const zip = new Zip((error, chunk) => {

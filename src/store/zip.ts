@@ -14,17 +14,17 @@ import {
   type ZipRecord,
 } from './zip-directory.ts';
 
-/** A zip whose files are read one by one; its file is open only while something is read. */
+/** A zip whose files are read one by one. The zip is open only during reads. */
 export interface Zip {
-  /** Regular files with safe names (`folder/name`, forward slashes, relative), in the zip's order; bytes uncompressed. */
+  /** Regular files with safe names (relative, with forward slashes: `folder/name`), in the zip's order; sizes are uncompressed, in bytes. */
   readonly entries: readonly { name: string; size: number }[];
-  /** Folders that have an entry of their own, without the final slash: an empty one is known by nothing else. */
+  /** Folders that have an entry of their own, without the final slash. An empty folder appears only here. */
   readonly folders: readonly string[];
-  /** What was left out, and why in a few words: unsafe names, links, encrypted files, unknown compression, bombs. */
+  /** Entries that were left out, with a short reason: unsafe names, links, encrypted files, unknown compression, zip bombs. */
   readonly skipped: readonly { name: string; reason: string }[];
-  /** The bytes of one file. Throws `DataError` `zip/…` where it is damaged or not in `entries`. */
+  /** The bytes of one file. Throws `DataError` `zip/…` if it is damaged or not in `entries`. */
   read(name: string): Promise<Uint8Array>;
-  /** The same bytes piece by piece, for a file that is stored as it is and may be larger than memory. */
+  /** The same bytes in pieces, for a file that is stored without compression and may be larger than memory. */
   chunks(name: string, signal?: AbortSignal): AsyncGenerator<Uint8Array>;
 }
 
@@ -52,13 +52,13 @@ const inflate = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(infla
 
 /**
  * Opens a zip (zip64 included) by its central directory; only what is read is ever in memory. `called` is its name in messages.
- * Throws `DataError` `zip/…` where it is no zip, is cut short or exceeds a limit, and as `openRegular` (`zip/missing`, `zip/unreadable`).
+ * Throws `DataError` `zip/…` if the file is not a zip, is truncated or exceeds a limit, and as `openRegular` (`zip/missing`, `zip/unreadable`).
  */
 export async function openZip(path: string, limits: ZipLimits = {}, called = path): Promise<Zip> {
   const fail: Fail = (code, what) => {
     throw new DataError(`${called} cannot be read as a zip: ${what}`, {
       code: `zip/${code}`,
-      hint: 'It may be cut short or damaged; make it again, or unpack it and give the folder.',
+      hint: 'It may be truncated or damaged. Make it again, or unpack it and give the folder.',
       details: { path: called },
     });
   };
@@ -68,7 +68,7 @@ export async function openZip(path: string, limits: ZipLimits = {}, called = pat
     if (directory.count > all.mostEntries)
       fail(
         'too-many',
-        `it has ${count(directory.count, 'entry', 'entries')}, and at most ${number(all.mostEntries)} are read`,
+        `it has ${count(directory.count, 'entry', 'entries')}, but at most ${number(all.mostEntries)} are read`,
       );
     const records = parseDirectory(await readAt(directory.start, directory.length), directory.count, fail);
     await giveWay(limits.signal);
@@ -103,7 +103,7 @@ export async function openZip(path: string, limits: ZipLimits = {}, called = pat
   };
 }
 
-/** Opens the file for as long as `work` takes. */
+/** Opens the file for the duration of `work`. */
 async function reading<T>(
   path: string,
   fail: Fail,
@@ -132,7 +132,7 @@ async function readExactly(
   return bytesRead === length ? bytes : fail('truncated', 'it became shorter while it was read');
 }
 
-/** The files that may be read, by name, and the rest with reasons. */
+/** Separates the files that may be read, by name, from those left out, with reasons. */
 function sift(records: ZipRecord[], fileSize: number, limits: Limits, fail: Fail) {
   const files = new Map<string, ZipRecord>();
   const folders: string[] = [];
@@ -140,7 +140,7 @@ function sift(records: ZipRecord[], fileSize: number, limits: Limits, fail: Fail
   let total = 0;
   let end = 0;
   for (const record of [...records].sort((a, b) => a.offset - b.offset)) {
-    // Files that share their bytes are how a small zip unpacks to a petabyte.
+    // Zip bombs let files share their bytes, so that a small zip unpacks to a petabyte.
     if (record.offset < end) fail('overlap', 'its files overlap');
     end = record.offset + LOCAL_HEADER + record.compressedSize;
     if (end > fileSize) fail('truncated', 'a part of it is missing');
@@ -204,10 +204,10 @@ const METHODS = new Map([
 
 const LOCAL_HEADER = 30;
 
-/** Position of an entry's bytes, behind its local header. */
+/** Position of an entry's bytes, after its local header. */
 async function startOf(readAt: ReadAt, name: string, record: ZipRecord, fail: Fail): Promise<number> {
   const header = await readAt(record.offset, LOCAL_HEADER);
-  if (header.readUInt32LE(0) !== 0x04034b50) fail('damaged', `"${name}" does not begin where it should`);
+  if (header.readUInt32LE(0) !== 0x04034b50) fail('damaged', `the local header of "${name}" is missing`);
   return record.offset + LOCAL_HEADER + header.readUInt16LE(26) + header.readUInt16LE(28);
 }
 

@@ -1,4 +1,4 @@
-/** Arrays of 4-byte numbers, one after the other in a memory of their own, each at a multiple of 16 bytes: room for a kernel. */
+/** Lays out arrays of 4-byte numbers in a new WebAssembly memory. Each array starts at a multiple of 16 bytes, as the kernels require. */
 export function layOutArrays<Name extends string>(lengths: Readonly<Record<Name, number>>) {
   const at = {} as Record<Name, number>;
   let next = 0;

@@ -1,6 +1,6 @@
 const modules = new Map<string, WebAssembly.Module>();
 
-/** A compiled kernel on a memory: its exported functions take byte addresses. Compiled once, in well under a millisecond. */
+/** Instantiates a kernel on a memory; its exported functions take byte addresses. Each kernel is compiled once, in under a millisecond. */
 export function instantiate<Exports>(wasm: string, memory: WebAssembly.Memory): Exports {
   let compiled = modules.get(wasm);
   if (!compiled) {

@@ -1,4 +1,4 @@
-/** The little of WebAssembly's interface that is used here: neither ES2023's library nor Node's types declare it. */
+/** The part of WebAssembly's interface that is used here. Neither ES2023's library nor Node's types declare it. */
 declare namespace WebAssembly {
   class Module {
     constructor(bytes: Uint8Array);
@@ -10,7 +10,7 @@ declare namespace WebAssembly {
   class Memory {
     constructor(size: { initial: number; maximum?: number });
     readonly buffer: ArrayBuffer;
-    /** Grows by a number of pages of 64 KiB; views on the old buffer become empty. */
+    /** Grows the memory by a number of pages of 64 KiB. Views on the old buffer become empty. */
     grow(pages: number): number;
   }
 }

@@ -2,8 +2,8 @@ import { type Matrix, matrix, norm, row } from '../../math/matrix.ts';
 import type { KeyCache } from './types.ts';
 
 /**
- * A cache of keys that are in memory as they are, in any order: nothing is laid out or handed over before the first answer, which suits
- * keys that change with every question and few queries at a time. Many queries are the engine's work.
+ * A cache over keys that are already in memory, in any order. It needs no preparation before the first answer, so it suits keys that
+ * change between calls and few queries at a time. The engine is faster for many queries.
  *
  * @param keys rows of any length, [n, d] @param scales 1 / length of each row, [n] @param labels class of each, [n]
  */
@@ -39,7 +39,7 @@ export function keysInMemory(
   };
 }
 
-/** The product of a row that begins at `at`, in four sums: one alone would wait for itself. */
+/** The dot product with the row that begins at `at`. Four partial sums keep the additions independent of each other. */
 function dotAt(data: Float32Array, at: number, values: Float32Array): number {
   let [a, b, c, e] = [0, 0, 0, 0];
   const even = values.length & ~3;

@@ -3,9 +3,9 @@ import { ModelError } from '../../errors.ts';
 import { fileIdentity } from '../../store/regular.ts';
 import type { FileReader } from './types.ts';
 
-/** Opens a file whose place in memory is taken by pages. Throws `ModelError` where another file has its name by now. */
+/** Opens a file of keys, which is read page by page. Throws `ModelError` if another file has taken its name since. */
 export function openFile(path: string, identity: string): FileReader {
-  // A pipe in the file's place has no writer to wait for.
+  // Without O_NONBLOCK, opening a pipe that took the file's name would wait for a writer.
   const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   if (fileIdentity(fstatSync(file)) !== identity) {
     closeSync(file);

@@ -5,9 +5,9 @@ import { instantiate } from '../kernels/instantiate.ts';
 import { wasm } from '../kernels/keys.wasm.ts';
 import type { FileReader, KeyPart } from './types.ts';
 
-/** Bytes that are read at a time. */
+/** Number of bytes that are read at a time. */
 const PAGE = 1 << 21;
-/** Queries that are answered in one pass over the keys. */
+/** Largest number of queries that are answered in one pass over the keys. */
 export const QUERIES = 64;
 /** Largest 16-bit number of a query: sums of products with 8-bit numbers stay below 2^31. */
 const LARGEST = 32_767;
@@ -20,7 +20,7 @@ export interface KeyPages {
   close(): void;
 }
 
-/** Throws `ModelError` where the file is another one by now, or shorter than its keys. */
+/** Throws `ModelError` if the file was replaced or is shorter than its keys. */
 export function openPages(part: KeyPart, open: (path: string, identity: string) => FileReader): KeyPages {
   const { rows, cols, dtype, labels, classes, scales, steps } = part;
   const width = Math.ceil(cols / 16) * 16;
@@ -28,7 +28,7 @@ export function openPages(part: KeyPart, open: (path: string, identity: string) 
   const perPage = Math.max(1, Math.min(rows, Math.floor(PAGE / bytesPerRow)));
   const file = open(part.path, part.identity);
   const { memory, at, view } = layOutArrays({
-    // Up to three rows and 15 bytes behind the last one are read.
+    // The kernel reads up to three rows and 15 bytes beyond the last row.
     keys: Math.ceil(((perPage + 3) * bytesPerRow) / 4) + 8,
     scales: perPage + 3,
     labels: perPage,
@@ -74,7 +74,7 @@ export function openPages(part: KeyPart, open: (path: string, identity: string) 
         for (let j = 0; j < cols; j++) view('queries')[i * width + j] = values[j]! / length;
         continue;
       }
-      // A key's columns have units of their own: the query takes them over.
+      // Each column of the keys has its own unit (step); the query is multiplied by it once.
       const own = steps ? values.map((x, j) => x * steps[j]!) : values;
       const top = own.reduce((most, x) => Math.max(most, Math.abs(x)), 0) || 1;
       for (let j = 0; j < cols; j++) integers[i * width + j] = Math.round((own[j]! / top) * largest);
@@ -84,7 +84,7 @@ export function openPages(part: KeyPart, open: (path: string, identity: string) 
 
   return {
     sums(features, beta, each) {
-      // Queries go four at a time; one alone has a way of its own where keys are of 8 bits.
+      // The kernel takes four queries at a time. For 8-bit keys it has another function for a single query.
       const m = features.rows === 1 && dtype === 'int8' ? 1 : Math.ceil(features.rows / 4) * 4;
       place(features, m);
       const sums = view('sums');
@@ -111,7 +111,7 @@ export function openPages(part: KeyPart, open: (path: string, identity: string) 
   };
 }
 
-/** A file that ends before its keys do. */
+/** The error of a file that ends before its last key. */
 export function shorter(path: string): ModelError {
   return new ModelError(`${path} became shorter while it was in use`, {
     code: 'keys/truncated',

@@ -5,7 +5,7 @@ import { tensorsOf } from '../protocol.ts';
 import { QUERIES } from './pages.ts';
 import type { KeyCache, KeyFile, KeyPart } from './types.ts';
 
-/** A cache of keys in a file, shared out over threads of its own: each reads and answers for some of the rows. */
+/** A cache of keys in a file, divided among threads: each thread reads some of the rows and answers for them. */
 export function threadedKeyCache(
   start: (events: ThreadEvents) => Thread,
   threads: number,
@@ -67,7 +67,7 @@ function partOf(file: KeyFile, from: number, to: number, labels: Int32Array, cla
     ...file,
     offset: file.offset + from * bytesPerRow,
     rows: to - from,
-    // Copies: a view would be sent with the whole of its buffer.
+    // Copied, because sending a view would send its whole buffer.
     scales: file.scales?.slice(from, to),
     labels: labels.slice(from, to),
     classes,

@@ -21,7 +21,7 @@ interface Kernels {
   ): void;
 }
 
-/** Byte addresses of a parameter (or a part of it), its gradient and its moments, and how many numbers, padded to a multiple of 4. */
+/** Byte addresses of a parameter (or a part of one), of its gradient and of its moments, with its number of elements, padded to a multiple of 4. */
 interface Place {
   readonly parameter: number;
   readonly gradient: number;
@@ -29,10 +29,10 @@ interface Place {
   readonly count: number;
 }
 
-/** Takes one step: the `step`-th, counted from 1. */
+/** Takes one optimiser step; `step` is counted from 1. */
 export type Update = (place: Place, step: number, rate: number) => void;
 
-/** The optimiser as WebAssembly SIMD on a memory that holds everything. */
+/** The optimiser as WebAssembly SIMD, on a memory that holds parameters, gradient and moments. */
 export function createUpdate(optimiser: Optimiser, memory: WebAssembly.Memory): Update {
   const kernels = instantiate<Kernels>(wasm, memory);
   if (optimiser.kind === 'sgd') {

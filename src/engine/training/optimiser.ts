@@ -1,24 +1,24 @@
-/** How parameters follow their gradient; the names and rules are those of PyTorch's `torch.optim`. */
+/** The update rule of the parameters. Names, rules and defaults are those of PyTorch's `torch.optim`. */
 export type Optimiser =
   | { readonly kind: 'sgd'; readonly momentum?: number; readonly weightDecay?: number }
   | ({ readonly kind: 'adam' } & AdamSettings)
   | ({ readonly kind: 'adamw' } & AdamSettings);
 
-/** Constants of Adam and AdamW, named and preset as in PyTorch. */
+/** Constants of Adam and AdamW, with PyTorch's names and defaults. */
 export interface AdamSettings {
   readonly beta1?: number;
   readonly beta2?: number;
   readonly eps?: number;
-  /** Added to the gradient by Adam; shrinks the parameters by itself in AdamW. */
+  /** Adam adds decay x parameter to the gradient; AdamW shrinks the parameters by rate x decay, apart from the gradient. */
   readonly weightDecay?: number;
 }
 
-/** Arrays the optimiser keeps beside each parameter. */
+/** Number of arrays that the optimiser keeps for each parameter. */
 export function momentCount({ kind }: Optimiser): number {
   return kind === 'sgd' ? 1 : 2;
 }
 
-/** Takes one step in plain TypeScript, in place: what the kernels are tested against. Steps are counted from 1; all arrays are [n]. */
+/** Takes one step in place, in plain TypeScript; the kernels are tested against it. Steps are counted from 1; all arrays are [n]. */
 export function referenceUpdate(
   optimiser: Optimiser,
   p: Float32Array,
@@ -47,7 +47,7 @@ export function referenceUpdate(
   }
 }
 
-/** The constants with their defaults; `decoupled` is what makes AdamW of Adam. */
+/** The constants with their defaults; `decoupled` weight decay is the difference between AdamW and Adam. */
 export function adamSettings(optimiser: { kind: 'adam' | 'adamw' } & AdamSettings) {
   const decoupled = optimiser.kind === 'adamw';
   const { beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = decoupled ? 0.01 : 0 } = optimiser;

@@ -5,11 +5,11 @@ import { createUpdate } from './kernel-update.ts';
 import { momentCount } from './optimiser.ts';
 import type { TrainingData, TrainingState } from './types.ts';
 
-/** Parameters, moments and one gradient in one memory, where the optimiser's kernel reaches them. */
+/** Parameters, moments and one gradient in the memory of the optimiser's kernel. */
 export interface Store {
-  /** Parameters as tensors over the memory. */
+  /** The parameters, as views on the memory. */
   readonly tensors: Readonly<Record<string, Tensor>>;
-  /** A tensor over the place of the gradient: what is written there need not be copied. */
+  /** A tensor that is a view on the gradient's memory, so that a gradient written there need not be copied. */
   scratch(shape: readonly number[]): Tensor;
   /** Takes the `step`-th step, counted from 1, of a parameter, or of the `index`-th of `parts` equal parts of it. */
   update(name: string, gradient: Tensor, step: number, rate: number, index?: number, parts?: number): void;
@@ -18,7 +18,7 @@ export interface Store {
 
 const PAGE = 65_536;
 
-/** Lays parameters and moments out, each starting at a multiple of 16 bytes. Throws `ModelError` where there is no room. */
+/** Lays out parameters and moments, each at a multiple of 16 bytes. Throws `ModelError` if there is not enough memory. */
 export function allocate({ parameters, optimiser, start, blocks }: TrainingData): Store {
   const sizes = Object.values(parameters).map(({ shape }) => padded(sizeOf(shape)));
   const parts = blocks ? blocks.count / blocks.perChunk : 1;

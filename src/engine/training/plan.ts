@@ -10,18 +10,18 @@ type Graph = Readonly<Record<string, Expr>>;
 
 /** The graphs of a training step. */
 export interface TrainingPlan<G = Graph> {
-  /** Gives `loss`, `observe.<name>`, and `gradient.<name>` of each parameter (or of the blocks' result). */
+  /** Computes `loss`, `observe.<name>`, and `gradient.<name>` of each parameter (or of the blocks' result). */
   readonly loss: G;
   readonly blocks?: BlockPlan<G>;
 }
 
 /** The graphs of a chunk of blocks. */
 export interface BlockPlan<G = Graph> {
-  /** What all chunks share, computed once a step; missing where there is nothing. */
+  /** Computes what all chunks share, once for each step; undefined if they share nothing. */
   readonly shared?: G;
-  /** Gives the chunk's `partial` and what its gradient needs of the way there, `saved.<i>`. */
+  /** Computes the chunk's `partial`, and the intermediate results that its gradient needs, `saved.<i>`. */
   readonly forward: G;
-  /** Gives `gradient.<name>` of the chunk from `saved.<i>` and the result's gradient `upstream`. */
+  /** Computes `gradient.<name>` of the chunk from `saved.<i>` and the gradient of its result, `upstream`. */
   readonly backward: G;
 }
 
@@ -53,7 +53,7 @@ export function planTraining({ parameters, loss, observe = {}, blocks }: Trainin
   };
 }
 
-/** The same plan with each graph in another form, for instance as bytes. */
+/** The plan with `f` applied to each graph, for instance to make bytes of it. */
 export function mapPlan<G, H>({ loss, blocks }: TrainingPlan<G>, f: (graph: G) => H): TrainingPlan<H> {
   return {
     loss: f(loss),
@@ -66,8 +66,8 @@ export function mapPlan<G, H>({ loss, blocks }: TrainingPlan<G>, f: (graph: G) =
 }
 
 /**
- * Splits a chunk's gradient from its forward pass: what depends on the chunk and both need is computed forward and saved; what
- * does not depend on it is computed once for all chunks.
+ * Separates a chunk's gradient from its forward pass. An intermediate result that both need is saved by the forward pass if it
+ * depends on the chunk, and computed once for all chunks if it does not.
  */
 function splitPartial(partial: Expr, parameters: readonly string[], sliced: readonly string[]): BlockPlan {
   const upstream = input('upstream', partial.shape);
@@ -96,7 +96,7 @@ function splitPartial(partial: Expr, parameters: readonly string[], sliced: read
   };
 }
 
-/** The expressions inside a region that something outside it uses: neither inputs nor constants, each once. */
+/** The expressions inside a region that an expression outside uses, each once, without inputs and constants. */
 function frontier(outputs: readonly Expr[], inside: (expr: Expr) => boolean): Expr[] {
   const found = new Set<Expr>();
   const note = (expr: Expr) => {
@@ -110,7 +110,7 @@ function named(prefix: string, exprs: readonly Expr[]): Graph {
   return Object.fromEntries(exprs.map((expr, i) => [`${prefix}.${i}`, expr]));
 }
 
-/** Rebuilds a graph with some of its parts as inputs. */
+/** Rebuilds a graph with some of its expressions replaced by inputs. */
 function replaceBy(prefix: string, parts: readonly Expr[], graph: Graph): Graph {
   const replaced = new Map(
     parts.map((expr, i): [Expr, Expr] => [expr, input(`${prefix}.${i}`, expr.shape, expr.dtype)]),

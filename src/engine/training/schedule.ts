@@ -1,14 +1,14 @@
-/** Learning rate of each step, counted from 0. */
+/** The learning rate of a step; steps are counted from 0. */
 export type Schedule = (step: number) => number;
 
-/** The same learning rate at every step. */
+/** A schedule with the same learning rate at every step. */
 export function constantRate(rate: number): Schedule {
   return () => rate;
 }
 
 /**
- * From `rate` down to 0 along half a cosine over `total` steps (Loshchilov and Hutter, ICLR 2017, arXiv 1608.03983), after
- * `warmup` steps that rise linearly.
+ * A schedule that rises linearly over `warmup` steps, then falls from `rate` to 0 along half a cosine (Loshchilov and Hutter,
+ * ICLR 2017, arXiv 1608.03983, eq. 5). `total` is the number of steps, `warmup` included.
  */
 export function cosineRate(rate: number, total: number, warmup = 0): Schedule {
   return (step) => {

@@ -5,7 +5,7 @@ import type { BlockPlan } from './plan.ts';
 import { pick } from './trainer.ts';
 import type { Run, TrainingData, TrainingState } from './types.ts';
 
-/** Some of a training's blocks, with their parameters and moments: what one thread does of every step. */
+/** The blocks that one thread trains, with their parameters and moments. */
 export interface Shard {
   /** Results of its blocks, [blocks, …]. */
   forward(feeds: Readonly<Record<string, Tensor>>): Promise<Tensor>;
@@ -44,7 +44,7 @@ export async function createShard<G>(
     only !== undefined && others.length === 0
       ? { [`gradient.${only}`]: store.scratch(own[0]![only]!.shape) }
       : undefined;
-  // What a chunk saves lies where it saved it in the last step, as long as batches have the same size.
+  // The tensors that each chunk saved in the last step. Their memory is used again while batches have the same size.
   let saved: Readonly<Record<string, Tensor>>[] = [];
   let batch: Readonly<Record<string, Tensor>> = {};
   let shapes = '';
@@ -89,7 +89,7 @@ export async function createShard<G>(
   };
 }
 
-/** Parts `from` to `to` of `parts` equal ones along the first axis, without a copy. */
+/** A view on the parts `from` to `to` of a tensor that is cut into `parts` equal parts along the first axis. */
 export function slice({ dtype, shape, data }: Tensor, from: number, to: number, parts: number): Tensor {
   const rows = (shape[0]! / parts) * (to - from);
   const size = sizeOf(shape) / parts;

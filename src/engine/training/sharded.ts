@@ -4,8 +4,8 @@ import { pick, resultOf } from './trainer.ts';
 import type { Run, Trainer, TrainingData, TrainingState } from './types.ts';
 
 /**
- * Trains in blocks that several threads share: each computes its blocks' results, the loss is computed from all of them, and
- * each takes its own blocks' step. What travels in a step is the batch, the results and their gradient, never a parameter.
+ * Trains blocks on several threads. Each thread computes the results of its blocks, the loss is computed from all results, and
+ * each thread updates its own blocks. Only the batch, the results and their gradient are sent between threads, never a parameter.
  */
 export function createShardedTrainer(loss: Run, shards: readonly Shard[], data: TrainingData): Trainer {
   const { count, perChunk, result } = data.blocks as NonNullable<TrainingData['blocks']>;
@@ -30,7 +30,7 @@ export function createShardedTrainer(loss: Run, shards: readonly Shard[], data: 
   };
 }
 
-/** The data of each of at most `threads` shards: whole chunks, as evenly as they go. */
+/** Divides the data into at most `threads` shards of whole chunks, as evenly as possible. */
 export function shardData(data: TrainingData, threads: number): TrainingData[] {
   const blocks = data.blocks as NonNullable<TrainingData['blocks']>;
   const { count, perChunk, sliced } = blocks;
@@ -74,7 +74,7 @@ function joinStates(states: readonly TrainingState[]): TrainingState {
   return { step: first.step, parameters: all((s) => s.parameters), moments: all((s) => s.moments) };
 }
 
-/** Tensors one after the other along the first axis. */
+/** Concatenates tensors along the first axis. */
 function join(parts: readonly Tensor[]): Tensor {
   if (parts.length === 1) return parts[0]!;
   const rows = parts.reduce((n, { shape }) => n + shape[0]!, 0);

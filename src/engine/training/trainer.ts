@@ -3,14 +3,14 @@ import type { Tensor } from '../../math/tensor.ts';
 import { allocate } from './parameter-store.ts';
 import type { Run, StepResult, Trainer, TrainingData, TrainingSpec } from './types.ts';
 
-/** A spec without its expressions. */
+/** The part of a spec that is data: everything but its expressions. */
 export function dataOf({ parameters, fixed, optimiser, start, blocks }: TrainingSpec): TrainingData {
   if (!blocks) return { parameters, fixed, optimiser, start };
   const { count, perChunk, sliced, result } = blocks;
   return { parameters, fixed, optimiser, start, blocks: { count, perChunk, sliced, result } };
 }
 
-/** Trains beside the runtime that runs the loss with its gradients, a step a run. */
+/** Trains in the thread of the runtime: each step is one run of the graph that gives the loss and its gradients. */
 export function createTrainer(loss: Run, data: TrainingData): Trainer {
   const store = allocate(data);
   let step = data.start?.step ?? 0;
@@ -28,7 +28,7 @@ export function createTrainer(loss: Run, data: TrainingData): Trainer {
   };
 }
 
-/** Loss and observations of a step's outputs. Throws `ModelError` where the loss is no number any more. */
+/** Loss and observations from a step's outputs. Throws `ModelError` if the loss is not finite. */
 export function resultOf(outputs: Readonly<Record<string, Tensor>>): StepResult {
   const loss = Number(outputs.loss!.data[0]);
   if (!Number.isFinite(loss)) {
@@ -44,7 +44,7 @@ export function resultOf(outputs: Readonly<Record<string, Tensor>>): StepResult 
   };
 }
 
-/** Those of the feeds that a graph takes. */
+/** The feeds that a graph takes. */
 export function pick<T>(
   { inputs }: Pick<Run, 'inputs'>,
   feeds: Readonly<Record<string, T>>,

@@ -2,27 +2,27 @@ import type { Expr } from '../../graph/expression.ts';
 import type { Tensor } from '../../math/tensor.ts';
 import type { Optimiser } from './optimiser.ts';
 
-/** What is trained, and by what: the loss is an expression, its gradient is derived from it. */
+/** The parameters to train, the optimiser, and the loss as an expression; its gradient is derived from the expression. */
 export interface TrainingSpec {
-  /** Start values. Each is an input of the loss by its name. */
+  /** Start values by name. The loss has an input of each name. */
   readonly parameters: Readonly<Record<string, Tensor>>;
-  /** Inputs that stay the same in every step. */
+  /** Inputs of the loss that are the same in every step. */
   readonly fixed?: Readonly<Record<string, Tensor>>;
-  /** A scalar. */
+  /** The loss, a scalar. */
   readonly loss: Expr;
-  /** Other scalars to report from the same pass, before the update. */
+  /** Other scalars that each step reports, computed before the update. */
   readonly observe?: Readonly<Record<string, Expr>>;
   readonly optimiser: Optimiser;
   readonly blocks?: Blocks;
-  /** Continues where another trainer of the same spec was. */
+  /** State of another trainer of the same spec, to continue from. */
   readonly start?: TrainingState;
 }
 
 /**
  * A part of the loss that can be computed block by block. `sliced` inputs are cut along their first axis into `count` equal
- * blocks; `partial` gives the result of one chunk of blocks, [blocks in the chunk, …], from inputs of that chunk's shape; the
- * loss takes the results of all, [count, …], as its input `result`. So a large parameter is multiplied, differentiated and
- * updated piece by piece, each piece while it is in the processor's cache, and its whole gradient never exists.
+ * blocks. `partial` computes the result of one chunk of blocks, [blocks in the chunk, …], from inputs of that chunk's shape. The
+ * loss takes the results of all blocks, [count, …], as its input `result`. A large parameter is thus multiplied, differentiated and
+ * updated in pieces that fit in the processor's cache, and its whole gradient is never in memory.
  */
 export interface Blocks {
   readonly count: number;
@@ -32,19 +32,19 @@ export interface Blocks {
   readonly result: string;
 }
 
-/** The part of a spec that is data, and can be sent to another thread. */
+/** The part of a spec that is data and can be sent to another thread. */
 export type TrainingData = Pick<TrainingSpec, 'parameters' | 'fixed' | 'optimiser' | 'start'> & {
   readonly blocks?: Omit<Blocks, 'partial'>;
 };
 
-/** What a training step computed: the mean loss of its rows, and the observed scalars by name. */
+/** The result of a training step: the loss, and the observed scalars by name. */
 export interface StepResult {
-  /** Before the update. */
+  /** The loss before the update. */
   readonly loss: number;
   readonly observed: Readonly<Record<string, number>>;
 }
 
-/** Parameters and the optimiser's memory after so many steps. */
+/** Parameters and the optimiser's moments after `step` steps. */
 export interface TrainingState {
   readonly step: number;
   readonly parameters: Readonly<Record<string, Tensor>>;
@@ -52,17 +52,17 @@ export interface TrainingState {
   readonly moments: Readonly<Record<string, Tensor>>;
 }
 
-/** Parameters being trained. They live beside the runtime; only batches and losses travel. */
+/** Parameters being trained. They stay in the runtime's thread; only batches and losses are sent. */
 export interface Trainer {
   step(feeds: Readonly<Record<string, Tensor>>, rate: number): Promise<StepResult>;
   read(): Promise<TrainingState>;
   close(): Promise<void>;
 }
 
-/** A prepared graph: feeds in, all outputs out. */
+/** A prepared graph, which computes all outputs from its feeds. */
 export interface Run {
   readonly inputs: readonly string[];
-  /** Outputs named in `into` may be written there, which saves the memory of new ones: their shapes must be right. */
+  /** Runs the graph. Outputs named in `into` may be written into those tensors, whose shapes must be right; that saves new memory. */
   run(
     feeds: Readonly<Record<string, Tensor>>,
     into?: Readonly<Record<string, Tensor>>,
