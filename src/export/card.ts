@@ -9,14 +9,14 @@ import { markdown, renderMarkdown } from '../report/table.ts';
 import type { Choice } from '../tuning/search-method.ts';
 import { count, plural } from '../words.ts';
 
-/** Classes that are listed; of more, the ones that matter most. */
+/** Largest number of classes that are listed. If there are more, the most important ones are listed. */
 const LISTED = 30;
-/** Kinds of mistake that are listed. */
+/** Largest number of kinds of mistake that are listed. */
 const MISTAKES = 10;
 
 /**
- * A classifier's model card, in Markdown: what it is, which examples it has seen, how it was chosen and tested, with 95%
- * intervals, and its limits. Without an evaluation it has only the scores on left-out examples, and says so.
+ * A classifier's model card in Markdown: what it is, its examples, how it was chosen and tested, with 95% intervals, and its
+ * limits. Without an evaluation, the card has only the scores on left-out examples, and says so.
  */
 export function modelCard(data: ClassifierData, evaluation?: Evaluation): string {
   const { classes, examples, encoder, created, createdBy, version } = data;
@@ -56,7 +56,7 @@ export function modelCard(data: ClassifierData, evaluation?: Evaluation): string
   ].join('\n\n');
 }
 
-/** The prompts' templates; one that is the name and nothing else is said in words. */
+/** The prompts' templates. The template `{}` is described in words. */
 function promptsText(templates: readonly string[]): string {
   if (templates.length === 1 && templates[0]!.trim() === '{}') return 'the name of the class';
   return templates.slice(0, 3).join(' · ') + (templates.length > 3 ? ' · …' : '');

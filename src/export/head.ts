@@ -10,8 +10,8 @@ import { bindMethod } from '../methods/score.ts';
 import type { Task } from '../methods/task.ts';
 
 /**
- * A classifier behind its encoder: `features` [n, d], as the encoder gives them, → `scores` and `probabilities` [n, c], calibrated where
- * the classifier's are. Keys, text rows and whatever else was learnt are constants of the graph.
+ * The part of a classifier after its encoder, as a graph: `features` [n, d] of the encoder → `scores` and `probabilities` [n, c].
+ * Probabilities are calibrated if the classifier's are. Keys, text head and all other learnt tensors are constants of the graph.
  */
 export function headGraph(data: ClassifierData): { probabilities: Expr; scores: Expr } {
   const method = methodById(data.method);
@@ -29,7 +29,7 @@ export function headGraph(data: ClassifierData): { probabilities: Expr; scores: 
   return { probabilities: softmax(div(scores, data.tuning.temperature)), scores };
 }
 
-/** Examples that stay in a file are read: an exported model has them inside. */
+/** Reads examples that stay in a file into memory, because an exported model has them inside. */
 function inMemory(task: Task): Task {
   const { rows, cols, data } = task.support.features;
   return { ...task, support: { ...task.support, features: matrix(rows, cols, data) } };

@@ -18,13 +18,13 @@ import { type Named, type OnnxModel, parseModel, portType, pruned } from './onnx
 
 /** The part of an encoder that embeds pictures, as an ONNX model. */
 export interface ImageTower {
-  /** Holds only what the embedding is computed from, all weights inside. */
+  /** The model. It has only the nodes and weights that the embedding is computed from, and no external weights. */
   readonly model: OnnxModel;
-  /** The picture's input [n, 3, side, side]. */
+  /** The input for pictures, [n, 3, side, side]. */
   readonly input: Port;
-  /** The embedding [n, d]. */
+  /** The output with embeddings, [n, d]. */
   readonly output: Port;
-  /** What the model's other inputs are always fed: an empty text, where both towers are one file. */
+  /** Constant values of the model's other inputs, such as an empty text if both towers are in one file. */
   readonly others: Readonly<Record<string, Tensor>>;
 }
 
@@ -36,7 +36,7 @@ interface Port {
 /** Name of the pooled feature in the built-in encoder's file. */
 const BUILTIN_OUTPUTS = ['feature'];
 
-/** The image tower of an encoder on disk. CLIP from weights is built, an ONNX file is taken as it is. */
+/** The image tower of an encoder on disk. It is built from CLIP's weights, or taken from an ONNX file. */
 export async function imageTower({ record, folder }: LocalEncoder): Promise<ImageTower> {
   const path = join(folder, record.imageModel);
   const bytes = isWeights(record.imageModel)
@@ -96,7 +96,7 @@ function isHalf(port: Named, path: string): boolean {
 const RAW_DATA = 9;
 const DATA_LOCATION = 14;
 
-/** A weight that lies in a file beside the model, brought into the model. */
+/** Copies a weight from an external file into the model. */
 async function withinFile(weight: Named, folder: string, model: string): Promise<Named> {
   const fields = fieldsOf(weight.bytes);
   const place = externalPlace(fields);

@@ -8,20 +8,20 @@ import { floatTensor } from '../math/tensor.ts';
 import type { ImageTower } from './image-tower.ts';
 import { type OnnxGraph, type OnnxModel, type OnnxNode, parseGraph, renamed } from './onnx-model.ts';
 
-/** What a joined model is fed: `pixels` uint8 [n, side, side, 3], or `pixel_values` float32 [n, 3, side, side], normalised. */
+/** Input of a joined model: `pixels` uint8 [n, side, side, 3], or `pixel_values` float32 [n, 3, side, side], normalised. */
 export type PictureInput = 'pixels' | 'pixel_values';
 
-/** First version of the standard operator set in which all that is appended means what it means here. */
+/** Oldest version of the standard operator set in which the appended operators have their present meaning. */
 const OLDEST_OPSET = 13;
-/** From here on reductions take their axes as an input. */
+/** From this version on, reductions take their axes as an input. */
 const AXES_AS_INPUT = 18;
-/** Constants need not be inputs from version 4 of the format on; 8 is what the appended part is written in. */
+/** Version of the file format of the appended part. From version 4 on, constants need not be inputs. */
 const IR = 8;
 
 /**
- * One model of an encoder's image tower and the classifier behind it (`headGraph` as ONNX). Every inner value gets the name of
- * its part as a prefix, so that nothing collides. The tower keeps its operator set; the classifier's few operators are put
- * into the forms of that version. Throws `ModelError` (`export/opset`) where the tower's is older than 13.
+ * Joins an encoder's image tower and a classifier (`headGraph` as ONNX) into one model. Names of inner values are prefixed by their
+ * part, so that they do not collide. The tower keeps its operator set, and the classifier's operators are converted to that
+ * version. Throws `ModelError` (`export/opset`) if the tower's operator set is older than 13.
  */
 export function joinModels(
   tower: ImageTower,
@@ -85,7 +85,7 @@ function inputInfo(input: PictureInput, side: number): Uint8Array {
   return valueInfo(input, info).bytes();
 }
 
-/** A few nodes of ours under a prefix; `outside` is a name of the whole model that they read. */
+/** Nodes to add, with a prefix. `outside` is a value of the joined model that they read. */
 function fragment(
   prefix: string,
   build: (write: OnnxWriter) => string,
@@ -99,7 +99,7 @@ function fragment(
 
 const LEVELS = 256;
 
-/** Normalised planes [n, 3, h, w] of `pixels`: each of a channel's 256 levels is looked up, which is exact. */
+/** Nodes that normalise `pixels` to planes [n, 3, h, w]. They look each of a channel's 256 levels up in a table, which is exact. */
 function lookUp(write: OnnxWriter, { channels, scale, mean, std }: Preprocessing): string {
   const bgr = channels === 'bgr';
   const table = Float32Array.from({ length: 3 * LEVELS }, (_, at) => {
@@ -117,7 +117,7 @@ function lookUp(write: OnnxWriter, { channels, scale, mean, std }: Preprocessing
 function checkOpset(opset: number | undefined): number {
   if (opset !== undefined && opset >= OLDEST_OPSET) return opset;
   throw new ModelError(
-    `The encoder's ONNX file uses ${opset === undefined ? 'no standard operator set' : `operator set ${opset}`}; at least ${OLDEST_OPSET} is needed to continue it`,
+    `The encoder's ONNX file uses ${opset === undefined ? 'no standard operator set' : `operator set ${opset}`}; at least ${OLDEST_OPSET} is needed`,
     {
       code: 'export/opset',
       hint: `Export the encoder again with opset ${OLDEST_OPSET} or newer, or export the classifier alone with --input features.`,
@@ -126,12 +126,12 @@ function checkOpset(opset: number | undefined): number {
   );
 }
 
-/** Whether an attribute has this name, which is its first field. */
+/** Whether an attribute has this name. The name is its first field. */
 function isNamed([name]: readonly WireField[], wanted: string): boolean {
   return name !== undefined && textOf(name) === wanted;
 }
 
-/** The classifier's graph in the forms of an operator set: it is written in those of 17. */
+/** Converts the classifier's graph from operator set 17 to another one. */
 function suited(graph: OnnxGraph, opset: number): OnnxGraph {
   if (opset < AXES_AS_INPUT) return graph;
   const message = new Message();

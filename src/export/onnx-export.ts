@@ -18,33 +18,33 @@ import { joinModels, type PictureInput } from './join.ts';
 import { exportMetadata } from './onnx-metadata.ts';
 import { encodeModel, parseModel } from './onnx-model.ts';
 
-/** An exported model, and what has to be known to run it. */
+/** An exported model, and the facts needed to run it. */
 export interface OnnxExport {
   readonly bytes: Uint8Array;
-  /** Version of the standard operator set the model uses. */
+  /** Version of the standard operator set that the model uses. */
   readonly opset: number;
   readonly inputs: readonly OnnxPort[];
   readonly outputs: readonly OnnxPort[];
-  /** Largest difference of a probability from the classifier's own, on the trial inputs. */
+  /** Largest difference between the model's and the classifier's probabilities on the trial inputs. */
   readonly difference: number;
 }
 
-/** An input or output; sizes that are names are free. */
+/** An input or output. A size that is a name is variable. */
 export interface OnnxPort {
   readonly name: string;
   readonly dtype: string;
   readonly shape: readonly (number | string)[];
 }
 
-/** Files of protocol buffers end here. */
+/** Largest size of a protocol-buffer file, in bytes. */
 const LARGEST = 2 ** 31 - 1;
-/** A larger difference means that the model is not the classifier. */
+/** Largest difference of probabilities for which the model counts as equal to the classifier. */
 const TOLERANCE = 1e-4;
 
 /**
- * The classifier as one ONNX model from `pixels` uint8 [n, side, side, 3] (RGB), `pixel_values` float32 [n, 3, side, side] or
- * `features` float32 [n, d] to `probabilities` and `scores` [n, c]. Tried before it is given back: throws `ModelError`
- * (`export/differs`) where its answers are not the classifier's.
+ * Exports the classifier as one ONNX model from `pixels` uint8 [n, side, side, 3] (RGB), `pixel_values` float32 [n, 3, side, side] or
+ * `features` float32 [n, d] to `probabilities` and `scores` [n, c]. The model is run on trial inputs before it is returned. Throws
+ * `ModelError` (`export/differs`) if its answers differ from the classifier's.
  */
 export async function exportOnnx(
   classifier: Classifier,
@@ -72,7 +72,7 @@ async function joined(
   return joinModels(await imageTower(located), parseModel(head), preprocessingOf(encoder), input);
 }
 
-/** Runs the exported model and the classifier on the same inputs; tells the largest difference of a probability. */
+/** Runs the exported model and the classifier on the same inputs. Returns the largest difference of a probability. */
 async function trial(
   classifier: Classifier,
   bytes: Uint8Array,
@@ -100,7 +100,7 @@ async function trial(
   }
 }
 
-/** Something to compare on: the features of examples, or pixels that no one has drawn. */
+/** Inputs to compare on: the features of examples, or random pixels. */
 interface Trial {
   readonly feed: Tensor;
   readonly features: Matrix;
@@ -118,7 +118,7 @@ function trialFeatures({ encoder, head, support }: ClassifierData): Trial {
   };
 }
 
-/** One picture: where an encoder is quantised while it runs, a picture's numbers depend on those beside it. */
+/** A trial with one picture: with dynamic quantisation, a picture's features depend on the other pictures of its batch. */
 async function trialPictures(
   { encoder: reference }: ClassifierData,
   input: PictureInput,
@@ -139,7 +139,7 @@ async function trialPictures(
   }
 }
 
-/** How pictures are made ready. Throws `UsageError` for a classifier of features that were brought along. */
+/** The encoder's preprocessing. Throws `UsageError` for a classifier that was fitted to features from elsewhere. */
 function preprocessingOf({ id, preprocessing }: EncoderReference): Preprocessing {
   if (preprocessing) return preprocessing;
   throw new UsageError(`The classifier was fitted to ${id}, for which no encoder is known`, {
@@ -151,7 +151,7 @@ function preprocessingOf({ id, preprocessing }: EncoderReference): Preprocessing
 
 function tooLarge(size: number): ModelError {
   return new ModelError(
-    `The model would have ${number(Math.round(size / 1e6))} MB, and an ONNX file has at most 2,147`,
+    `The model would have ${number(Math.round(size / 1e6))} MB, but an ONNX file has at most 2,147`,
     {
       code: 'export/too-large',
       hint: 'Export the classifier alone with --input features, or fit it with a smaller encoder.',

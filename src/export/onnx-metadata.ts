@@ -2,8 +2,8 @@ import type { ClassifierData } from '../classifier/types.ts';
 import { isCalibrated } from '../tuning/search-method.ts';
 
 /**
- * What a program beside this one needs to know of an exported classifier; values that are not text are JSON. They are the
- * model's metadata_props, described in docs/export.md.
+ * The facts of an exported classifier that other programs need. They are the model's metadata_props, described in docs/export.md.
+ * Values that are not text are JSON.
  */
 export function exportMetadata(data: ClassifierData): Record<string, string> {
   const { classes, encoder, method, tuning, reject, exif, created, createdBy } = data;

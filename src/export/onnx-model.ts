@@ -3,8 +3,9 @@ import { bytesField, Message, textField } from '../graph/protobuf.ts';
 import { fieldsOf, textOf, type WireField } from '../graph/wire.ts';
 
 /**
- * An ONNX file as far as joining two of them needs it: who computes what from what. Everything else (attributes, weights,
- * shapes) stays the bytes it was. Field numbers are those of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
+ * The parts of an ONNX file that are needed to join two of them: the nodes with the names of their inputs and outputs. Everything
+ * else (attributes, weights, shapes) is kept as bytes. Field numbers are those of onnx.proto
+ * (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
  */
 export interface OnnxModel {
   /** Version of the file format. */
@@ -33,7 +34,7 @@ export interface OnnxNode {
   readonly outputs: readonly string[];
   /** AttributeProto messages. */
   readonly attributes: readonly Uint8Array[];
-  /** Which of several functions of one name is meant (IR version 10). */
+  /** Selects one of several functions of the same name (IR version 10). */
   readonly overload: string;
 }
 
@@ -47,7 +48,7 @@ const TENSOR_NAME = 8;
 const VALUE_NAME = 1;
 const SUBGRAPHS = [6, 11];
 
-/** Throws `ModelError` where the bytes are no protocol buffer. */
+/** Parses the bytes of an ONNX file. Throws `ModelError` if they are not a protocol buffer. */
 export function parseModel(bytes: Uint8Array): OnnxModel {
   const fields = fieldsOf(bytes);
   const all = (number: number) => contents(fields, number);
@@ -131,7 +132,7 @@ function withName({ name, bytes }: Named, nameField: number): Message {
   return message;
 }
 
-/** The graph with every value under another name, in the graphs inside its nodes (branches, loops) too. */
+/** The graph with all values renamed, also in the graphs inside its nodes (branches, loops). */
 export function renamed(graph: OnnxGraph, rename: (name: string) => string): OnnxGraph {
   // An empty name stands for an optional operand that is left out.
   const named = (name: string) => (name === '' ? '' : rename(name));
@@ -162,7 +163,7 @@ function withinAttribute(attribute: Uint8Array, rename: (name: string) => string
   return message.bytes();
 }
 
-/** Only what `output` is computed from: nodes, weights and inputs. */
+/** The part of the graph that `output` is computed from: nodes, weights and inputs. */
 export function pruned(graph: OnnxGraph, output: string): OnnxGraph {
   const needed = new Set([output]);
   const nodes = graph.nodes.toReversed().filter((node) => {
@@ -181,7 +182,7 @@ export function pruned(graph: OnnxGraph, output: string): OnnxGraph {
   };
 }
 
-/** Inputs of a node, and whatever the graphs inside it name. */
+/** Names of a node's inputs, and all names in the graphs inside it. */
 function namesReadBy({ inputs, attributes }: OnnxNode): string[] {
   const inner = attributes
     .flatMap((attribute) => SUBGRAPHS.flatMap((number) => contents(fieldsOf(attribute), number)))

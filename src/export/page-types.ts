@@ -1,22 +1,22 @@
 import type { Preprocessing } from '../image/types.ts';
 
-/** What the page knows of its classifier, beside the model. */
+/** Facts of the classifier that the page has beside the model. */
 export interface About {
   readonly title: string;
   /** Shown names, in the order of the model's probabilities. */
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
-  /** Whether photos are turned the way the camera says. */
+  /** Whether photos are turned by their EXIF orientation. */
   readonly exif: boolean;
   /** Whether the probabilities are calibrated. */
   readonly calibrated: boolean;
   /** Below this probability the answer is "none of these". */
   readonly reject: number;
-  /** What it was made of and by, in words. */
+  /** The encoder, the programs and their licences, in words. */
   readonly origin: string;
 }
 
-/** What the page tells its worker, and what comes back. */
+/** Messages of the page to its worker (`Asked`) and of the worker to the page (`Told`). */
 export type Asked =
   | { kind: 'open'; model: Uint8Array; wasm: Uint8Array; preprocessing: Preprocessing }
   | {

@@ -18,15 +18,15 @@ import type { About } from './page-types.ts';
 export interface WebExport {
   /** The page: one HTML file. */
   readonly bytes: Uint8Array;
-  /** Largest difference of a probability of its model from the classifier's own, on the trial input. */
+  /** Largest difference between the model's and the classifier's probabilities on the trial input. */
   readonly difference: number;
 }
 
-/** How a page is made. */
+/** Options of an exported page. */
 export interface WebOptions {
   /** Heading of the page; default: the data set's name. */
   title?: string;
-  /** The folder with the page's script and style sheet; default: where the build puts them. */
+  /** The folder with the page's script and style sheet; default: the build's output folder. */
   page?: string;
   signal?: AbortSignal;
 }
@@ -34,9 +34,9 @@ export interface WebOptions {
 const PAGE = fileURLToPath(new URL('./page/', import.meta.url));
 
 /**
- * The classifier as one HTML file that classifies pictures and what a camera shows in a browser, without a network: model and
- * runtime are in it, and its policy allows no connection. Throws as `exportOnnx`, and `ModelError` (`export/page`) where the package
- * was not built.
+ * Exports the classifier as one HTML file, which classifies pictures and camera frames in a browser without a network: model and
+ * runtime are inside, and its content security policy allows no connection. Throws as `exportOnnx`, and `ModelError`
+ * (`export/page`) if the package was not built.
  */
 export async function exportWeb(
   classifier: Classifier,
@@ -47,7 +47,7 @@ export async function exportWeb(
     readPart(page, 'page.css'),
     readFile(fileURLToPath(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm'))),
   ]);
-  // Nothing in the script may end it early.
+  // `</script` inside the script would end it.
   const script = code.replaceAll('</script', '<\\/script');
   const { bytes: model, difference } = await exportOnnx(classifier, { input: 'pixels', signal });
   const about = JSON.stringify(aboutOf(classifier.data, title)).replaceAll('<', '\\u003c');
@@ -66,7 +66,7 @@ function aboutOf(data: ClassifierData, title = data.dataset): About {
   return {
     title,
     labels: classes.map(({ name }) => name),
-    // `exportOnnx` refused a classifier without.
+    // `exportOnnx` refuses a classifier without preprocessing.
     preprocessing: encoder.preprocessing as Preprocessing,
     exif,
     calibrated: isCalibrated(tuning),
@@ -105,7 +105,7 @@ function hashOf(content: string): string {
   return `'sha256-${createHash('sha256').update(content).digest('base64')}'`;
 }
 
-/** Bytes as gzip in base64, where a script may take them; a browser executes nothing of it. */
+/** Embeds bytes as gzip in base64 in a script element of a type that browsers do not execute. */
 async function embedded(id: string, bytes: Uint8Array): Promise<Buffer> {
   const content = await promisify(gzip)(bytes, { level: 6 });
   return Buffer.concat([
@@ -120,7 +120,7 @@ async function readPart(folder: string, name: string): Promise<string> {
     if (systemCode(cause) !== 'ENOENT') throw cause;
     throw new ModelError(`The part ${name} of the page is missing from ${folder}`, {
       code: 'export/page',
-      hint: 'In a checkout, run npm run build first; else install tip-adapter again.',
+      hint: 'Install tip-adapter again. In a checkout, run npm run build first.',
       details: { folder },
       cause,
     });

@@ -1,24 +1,24 @@
 import { unsupported } from './refusals.ts';
 
-/** Where the main kind of a file stands, behind the length and the name of its first box. */
+/** Position of a file's major brand, after the length and the name of its first box. */
 const KIND = 8;
 
 /**
- * An AVIF whose main kind is a sequence, told to be a still picture: its first picture is usually stored as one beside the
- * sequence, and libvips looks for it only where the kind says so. Throws `DataError` where there is none.
+ * An AVIF sequence with its major brand changed to that of a still picture. The first picture is usually stored as a still beside
+ * the sequence, but libvips looks for it only if the brand says so. Throws `DataError` if the file has no still picture.
  */
 export function asStill(avif: Uint8Array): Uint8Array {
   if (String.fromCharCode(...avif.subarray(KIND, KIND + 4)) !== 'avis') return avif;
   const boxes = topBoxes(avif);
   if (boxes.includes('moov') && !boxes.includes('meta'))
     throw unsupported('animated AVIF without a still picture');
-  // Not slice(): that of a Buffer shares its memory.
+  // Not slice(): the slice of a Buffer is a view on its memory.
   const still = new Uint8Array(avif);
   still.set(Buffer.from('avif'), KIND);
   return still;
 }
 
-/** Names of the boxes of a file (ISO/IEC 14496-12, 4.2), up to what is no box. */
+/** Names of a file's top-level boxes (ISO/IEC 14496-12, 4.2), up to the first bytes that are not a box. */
 function topBoxes(bytes: Uint8Array): string[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const names: string[] = [];

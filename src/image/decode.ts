@@ -11,9 +11,9 @@ import { isPaletteTiff, tiffFacts, unreadKind } from './tiff.ts';
 import { type DecodeOptions, MAX_PIXELS } from './types.ts';
 
 /**
- * The pixels of an encoded picture: JPEG, PNG, WebP, GIF, TIFF, AVIF by sharp, HEIC by libheif in WebAssembly. Of an
- * animation, the first frame; CMYK (through its colour profile) and pictures of more bits become 8-bit sRGB. This works in the
- * calling process, without a limit of time or memory: `createImageLoader` has both. Throws `DataError`: `image/empty`,
+ * The pixels of an encoded picture, as 8-bit sRGB. JPEG, PNG, WebP, GIF, TIFF and AVIF are decoded by sharp, HEIC by libheif in
+ * WebAssembly. Of an animation, the first frame is decoded. CMYK (through its colour profile) and more than 8 bits are converted.
+ * Decoding runs in the calling process, without limits of time or memory; `createImageLoader` has both. Throws `DataError`: `image/empty`,
  * `image/not-an-image`, `image/unsupported`, `image/range`, `image/too-large`, `image/too-much-memory`, `image/truncated`.
  */
 export async function decode(
@@ -21,7 +21,7 @@ export async function decode(
   { exif = true, maxPixels = MAX_PIXELS }: DecodeOptions = {},
 ): Promise<Raster> {
   if (bytes.length === 0) throw empty();
-  // libvips guesses the format: it would lay out an SVG, which can take hours, before anything else is known of it.
+  // The format is checked first, because libvips would begin to render an SVG, which can take hours.
   const signature = signatureOf(bytes);
   if (!signature) throw notAnImage();
   if (!signature.read) throw unsupported(signature.name);
@@ -33,7 +33,7 @@ export async function decode(
   }
 }
 
-/** The bytes as the decoder takes them. */
+/** The bytes in a form that the decoder reads. */
 function readable(bytes: Uint8Array, format: string): Uint8Array {
   if (format === 'PNG') return withoutTexts(bytes);
   return format === 'AVIF' ? asStill(bytes) : bytes;
@@ -50,15 +50,15 @@ async function decodeBySharp(
   const metadata = await sharp(bytes, { limitInputPixels: false }).metadata();
   const { width, height, space } = metadata;
   checkSize(width, metadata.pageHeight ?? height, maxPixels);
-  // Pillow and the reference CLIP ignore colour profiles; without its profile CMYK would be guesswork.
-  // A TIFF cut short is an `error` for libvips, not `truncated`.
+  // Pillow and the reference CLIP ignore colour profiles. CMYK cannot be converted without its profile.
+  // libvips reports a truncated TIFF at the level `error`, not `truncated`.
   const input = {
     failOn: 'error' as const,
     limitInputPixels: false,
     ignoreIcc: space !== 'cmyk',
     pages: 1,
   };
-  // A TIFF's orientation is part of the format: Pillow, too, always turns it.
+  // A TIFF is always turned, as in Pillow: its orientation is part of the format.
   const picture = sharp(bytes, { ...input, autoOrient: exif || tiff !== undefined });
   const depth = depthOf(metadata);
   const { data, info } = await withColours(picture, metadata, bytes)
@@ -84,7 +84,7 @@ const SAMPLES = {
   float: Float32Array,
 };
 
-/** What the pixels of a picture are read as: their own numbers, where it is for us to say which of them is white. */
+/** The number type that pixels are read as: the file's own type if this module converts it to 8 bits, else 8-bit. */
 function depthOf({ depth, format, space }: Metadata): Depth {
   const own = (format === 'tiff' || format === 'png') && space !== 'cmyk' && depth in SAMPLES;
   return own ? (depth as Depth) : 'uchar';
@@ -104,8 +104,8 @@ const PNG_COLOUR_TYPE = 25;
 const PNG_RGB = 2;
 
 /**
- * One grey channel stays one (with alpha it is spread, as sharp's raw output would drop that); all else is red, green, blue.
- * The colour that a PNG without an alpha channel declares to be transparent stays visible, as for Pillow.
+ * Grey without alpha keeps its one channel. Everything else becomes RGB, also grey with alpha, because sharp's raw output would drop
+ * that alpha. If a PNG without an alpha channel declares a transparent colour, that colour stays visible, as in Pillow.
  */
 function withColours(picture: Sharp, metadata: Metadata, bytes: Uint8Array): Sharp {
   const { space, format, hasAlpha } = metadata;
@@ -118,8 +118,8 @@ function withColours(picture: Sharp, metadata: Metadata, bytes: Uint8Array): Sha
 }
 
 /**
- * For Pillow, the first frame of a GIF is a palette picture, or a grey one where its table counts from black to white; where it is
- * transparent, the colour in the table shows.
+ * The first frame of a GIF as Pillow reads it: a palette picture, or a grey one if its colour table counts from black to white.
+ * Transparent pixels have their colour in the table.
  */
 function firstFrame(raster: Raster, bytes: Uint8Array): Raster {
   const facts = gifFacts(bytes);
@@ -137,12 +137,12 @@ function firstFrame(raster: Raster, bytes: Uint8Array): Raster {
   return { ...raster, palette: !grey };
 }
 
-/** Alpha that hides nothing changes nothing but the time that resizing takes. */
+/** Removes an alpha channel that is opaque everywhere: it would only make resizing slower. */
 function withoutOpaqueAlpha(raster: Raster): Raster {
   const { channels, data } = raster;
   if (channels !== 4) return raster;
   for (let at = 3; at < data.length; at += 4) if (data[at] !== 255) return raster;
-  // In place: a second picture of that size would be most of the memory.
+  // In place, because a copy would double the memory.
   let to = 0;
   for (let from = 0; from < data.length; from += 4, to += 3) {
     data[to] = data[from]!;
@@ -152,7 +152,7 @@ function withoutOpaqueAlpha(raster: Raster): Raster {
   return { ...raster, channels: 3, data: data.subarray(0, to) };
 }
 
-/** A small JPEG of a picture whose longer side has `side` pixels, turned the right way. */
+/** A JPEG of a picture, reduced to `side` pixels on its longer side and turned by its EXIF orientation. Throws as `decode`. */
 export async function thumbnail(
   bytes: Uint8Array,
   side: number,

@@ -1,10 +1,10 @@
-/** What a decoder is told when it starts. */
+/** Settings that a decoder gets when it starts. */
 export interface DecoderSettings {
-  /** Bytes of resident memory that it may take. */
+  /** Limit of its resident memory, in bytes. */
   readonly memory: number;
 }
 
-/** What a decoder says: that it can take jobs, the results of a job, or why there are none. */
+/** A decoder's message: that it is ready for jobs, the results of a job, or the failure of a job. */
 export type Answer =
   | { readonly kind: 'ready' }
   | { readonly kind: 'results' }
@@ -18,5 +18,5 @@ export interface Failure {
   readonly details?: Record<string, unknown>;
 }
 
-/** The signal by which a decoder ends itself that takes more memory than it may. */
+/** The signal by which a decoder ends itself when it exceeds its memory limit. */
 export const OUT_OF_MEMORY = 'SIGUSR2';

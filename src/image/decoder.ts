@@ -10,34 +10,34 @@ import { tooMuchMemory } from './refusals.ts';
 
 /** A process that decodes one picture at a time and can be ended at any moment. */
 export interface Decoder {
-  /** Resolves when it can take jobs. Throws `TipAdapterError` `image/no-decoder` where it cannot be started. */
+  /** Resolves when the process is ready for jobs. Rejects with `TipAdapterError` `image/no-decoder` if it cannot be started. */
   readonly ready: Promise<void>;
   /**
-   * Results in the order of the job's views. Throws what the job threw, and `DataError`: `image/too-much-memory` where the process
-   * took more than it may, `image/decoder-died` where it ended.
+   * Runs a job, and returns results in the order of its views. Throws the job's error, and `DataError`: `image/too-much-memory` if the
+   * process exceeded its memory limit, `image/decoder-died` if it ended.
    */
   run(job: Job, bytes: Uint8Array): Promise<readonly Uint8Array[]>;
-  /** Whether the program waits for it before it ends. */
+  /** Sets whether the process keeps the program alive. */
   hold(held: boolean): void;
-  /** Ends the process, whatever it does; what it was asked throws `InterruptedError`. */
+  /** Ends the process. A running job rejects with `InterruptedError`. */
   kill(): Promise<void>;
-  /** Whether it can be asked for anything more. */
+  /** Whether the process can take more jobs. */
   readonly alive: boolean;
 }
 
 const EXTENSION = extname(import.meta.url);
 const PROGRAM = fileURLToPath(new URL(`./worker${EXTENSION}`, import.meta.url));
 
-/** A program's own flags are not for its decoders (`--input-type` would end them), but TypeScript needs its loader. */
+/** Decoders do not get the program's own flags, because `--input-type` would end them. From TypeScript sources they do, for the loader. */
 const FLAGS = [...(EXTENSION === '.ts' ? process.execArgv : []), '--expose-gc'];
 
-/** A process that is not ready after this does not start. */
+/** Time limit for the start of a process, in seconds. */
 const START_SECONDS = 60;
 
-/** What is kept of a starting process's stderr, in characters. */
+/** Number of characters kept of a starting process's stderr. */
 const LAST_WORDS = 500;
 
-/** Starts a decoder. It lives as long as this process at most. */
+/** Starts a decoder, which ends with this process at the latest. */
 export function startDecoder(settings: DecoderSettings): Decoder {
   let waiting: { resolve(results: readonly Uint8Array[]): void; reject(error: Error): void } | undefined;
   let begun: { resolve(): void; reject(error: Error): void } | undefined;
@@ -48,7 +48,7 @@ export function startDecoder(settings: DecoderSettings): Decoder {
   const ready = new Promise<void>((resolve, reject) => {
     begun = { resolve, reject };
   });
-  /** Settles what was promised: at the start, then for a job. */
+  /** Rejects the pending promise: `ready` at first, then that of the job. */
   const fail = (error: Error) => {
     begun?.reject(error);
     waiting?.reject(error);
@@ -60,7 +60,7 @@ export function startDecoder(settings: DecoderSettings): Decoder {
       child = spawn(process.execPath, [...FLAGS, PROGRAM, JSON.stringify(settings)], {
         stdio: 'pipe',
         windowsHide: true,
-        // Ctrl-C in a terminal goes to all processes of a group.
+        // Detached, because Ctrl-C in a terminal is sent to all processes of a group.
         detached: process.platform !== 'win32',
       });
     } catch (error) {
@@ -68,7 +68,7 @@ export function startDecoder(settings: DecoderSettings): Decoder {
       return resolve();
     }
     const { stdin, stdout, stderr } = child;
-    // The process alone, as long as it is held, keeps the program from ending. Bun's pipes cannot be told so, and need not be.
+    // Pipes must not keep the program alive; only the process does, while it is held. Bun's pipes have no `unref` and need none.
     for (const pipe of [stdin, stdout, stderr] as (Partial<Socket> | null)[]) pipe?.unref?.();
     const died = (reason: string) => {
       alive = false;
@@ -77,7 +77,7 @@ export function startDecoder(settings: DecoderSettings): Decoder {
     };
     child.on('error', (error) => died(error.message));
     child.on('exit', (code, signal) => died(signal ?? `status ${code}`));
-    // What a process that has ended no longer takes; its end is told above.
+    // Writing to a process that has ended fails. Its end is handled above.
     stdin?.on('error', () => {});
     stderr?.on('data', (chunk) => {
       words = `${words}${chunk}`.slice(-LAST_WORDS);
@@ -133,7 +133,7 @@ export function startDecoder(settings: DecoderSettings): Decoder {
   };
 }
 
-/** Code of the error of a picture whose decoder ended. */
+/** Error code of a picture whose decoder ended. */
 export const DIED = 'image/decoder-died';
 
 function errorOf({ name, message, code, ...rest }: Failure, starting: boolean): Error {
@@ -141,7 +141,7 @@ function errorOf({ name, message, code, ...rest }: Failure, starting: boolean): 
   if (code === undefined) {
     return new TipAdapterError(`Decoding failed: ${name}: ${message}`, {
       code: 'image/decoder-failed',
-      hint: 'The picture is not the cause.',
+      hint: 'Report this as a bug: the picture is not the cause.',
     });
   }
   const Known = name === 'UsageError' ? UsageError : DataError;
@@ -151,7 +151,7 @@ function errorOf({ name, message, code, ...rest }: Failure, starting: boolean): 
 function cannotStart(reason: string): TipAdapterError {
   return new TipAdapterError(`Pictures cannot be decoded here: ${reason}`, {
     code: 'image/no-decoder',
-    hint: 'If the package sharp is named, install it for this platform: npm install --include=optional sharp',
+    hint: 'If the message names the package sharp, install it for this platform: npm install --include=optional sharp',
   });
 }
 
@@ -159,6 +159,6 @@ function dead(reason: string, { memory }: DecoderSettings): DataError {
   if (reason === OUT_OF_MEMORY) return tooMuchMemory(memory);
   return new DataError(`Decoding stopped: the decoder ended (${reason})`, {
     code: DIED,
-    hint: 'The picture may be damaged, or the machine out of memory.',
+    hint: 'The picture may be damaged, or the machine may be out of memory. Save the picture again, or close other programs.',
   });
 }

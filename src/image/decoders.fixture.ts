@@ -8,21 +8,21 @@ const contents = (path: string): string => {
   }
 };
 
-/** Processes that decode for the process `parent`, or, by default, for this one (on Linux). */
+/** Ids of the decoder processes of the process `parent`, by default this one (on Linux). */
 export function decodersOf(parent = process.pid): number[] {
   return decoders().filter((pid) =>
     new RegExp(`^PPid:\\s*${parent}$`, 'm').test(contents(`/proc/${pid}/status`)),
   );
 }
 
-/** All processes of this machine that decode for someone. */
+/** Ids of all decoder processes of this machine. */
 function decoders(): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && /image\/worker\.[jt]s/.test(contents(`/proc/${name}/cmdline`)))
     .map(Number);
 }
 
-/** Whether a process runs: one that has ended and that no one has asked about does not. */
+/** Whether a process runs. A zombie, which has ended and has not been waited for, does not. */
 export function isRunning(pid: number): boolean {
   return /^State:\s*[^Z\s]/m.test(contents(`/proc/${pid}/status`));
 }

@@ -1,6 +1,6 @@
 /**
- * What a program and its decoders tell each other through pipes: the length of a header (32 bits, little-endian), the header in
- * JSON, then parts of bytes whose sizes the header lists.
+ * A message between a program and its decoders, through pipes: the length of a header (32 bits, little-endian), the header in
+ * JSON, then parts of bytes, whose sizes the header lists.
  */
 export interface Frame<Header> {
   readonly header: Header;
@@ -10,7 +10,7 @@ export interface Frame<Header> {
 /** Longest header in bytes. */
 const LONGEST_HEADER = 2 ** 20;
 
-/** Most bytes of all parts together. */
+/** Largest size of all parts together, in bytes. */
 const LONGEST_PARTS = 2 ** 31 - 1;
 
 /** The pieces of a frame, in the order in which they are written. Parts are not copied. */
@@ -21,7 +21,7 @@ export function frameOf<Header>({ header, parts }: Frame<Header>): Uint8Array[] 
   return [Buffer.concat([length, json]), ...parts];
 }
 
-/** Puts frames together from the chunks that a pipe gives. Throws where the bytes are no frames. */
+/** Assembles frames from the chunks of a pipe. Throws if the bytes are not frames. */
 export function frameReader<Header>(onFrame: (frame: Frame<Header>) => void): (chunk: Uint8Array) => void {
   let stage: 'length' | 'header' | 'parts' = 'length';
   let wanted = Buffer.alloc(4);

@@ -1,10 +1,10 @@
-/** What the first frame of a GIF89a says of its colours (https://www.w3.org/Graphics/GIF/spec-gif89a.txt, sections 18 to 23). */
+/** Colours and position of the first frame of a GIF89a (https://www.w3.org/Graphics/GIF/spec-gif89a.txt, sections 18 to 23). */
 export interface GifFacts {
-  /** The table counts from black to white: its places are levels of grey. */
+  /** Whether the colour table counts from black to white, so that its indices are levels of grey. */
   readonly grey: boolean;
-  /** The colour, as red, green and blue, that stands where the picture is transparent or where the frame does not reach. */
+  /** Colour (red, green, blue) of transparent pixels and of pixels outside the frame. */
   readonly hidden: readonly [number, number, number];
-  /** Where the frame lies: pixels from the left and from the top, width and height. */
+  /** Position of the frame: pixels from the left and from the top, width and height. */
   readonly frame: readonly [x: number, y: number, width: number, height: number];
 }
 
@@ -14,7 +14,7 @@ const EXTENSION = 0x21;
 const GRAPHIC_CONTROL = 0xf9;
 const HAS_TABLE = 0x80;
 
-/** The facts of a GIF; undefined where it ends before its first frame. */
+/** The facts of a GIF; undefined if it ends before its first frame. */
 export function gifFacts(bytes: Uint8Array): GifFacts | undefined {
   const tableAt = (at: number, flags: number) =>
     flags & HAS_TABLE ? bytes.subarray(at, at + (3 << ((flags & 7) + 1))) : undefined;
@@ -23,7 +23,7 @@ export function gifFacts(bytes: Uint8Array): GifFacts | undefined {
   let at = SCREEN + (table?.length ?? 0);
   while (bytes[at] === EXTENSION) {
     if (bytes[at + 1] === GRAPHIC_CONTROL && bytes[at + 3]! & 1) transparent = bytes[at + 6]!;
-    // Blocks of an extension end with an empty one.
+    // The blocks of an extension end with an empty block.
     for (at += 2; bytes[at]! > 0; at += bytes[at]! + 1);
     at++;
   }

@@ -3,12 +3,12 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import heic from 'heic-decode';
 import type { HeicAnswer } from './heic.ts';
 
-/** libheif prints what it thinks of a damaged picture; standard output is for the program's data. */
+/** libheif prints messages about damaged pictures, but standard output is for the program's data. */
 console.log = () => {};
 
 const port = parentPort as MessagePort;
 const [first] = await heic.all({ buffer: workerData });
-if (!first) throw new Error('it holds no picture');
+if (!first) throw new Error('it contains no picture');
 port.postMessage({ width: first.width, height: first.height } satisfies HeicAnswer);
 await once(port, 'message');
 const { width, height, data: rgba } = await first.decode();

@@ -7,7 +7,7 @@ import type { DecodeOptions } from './types.ts';
 
 const THREAD = new URL(`./heic-worker${extname(import.meta.url)}`, import.meta.url);
 
-/** What the thread says: the size of the picture before it is decoded, then its pixels. */
+/** A message of the thread: first the size of the picture, before it is decoded, then its pixels. */
 export interface HeicAnswer {
   readonly width: number;
   readonly height: number;
@@ -16,8 +16,8 @@ export interface HeicAnswer {
 }
 
 /**
- * The first picture of a HEIC file, by libheif in WebAssembly, on a thread of its own: this one stays free to end the process.
- * libheif turns the picture itself: its orientation is part of the format, not of EXIF.
+ * The first picture of a HEIC file, decoded by libheif in WebAssembly on a thread of its own, so that this thread can end the
+ * process meanwhile. libheif turns the picture, because its orientation is part of the format and not of EXIF.
  */
 export async function decodeHeic(bytes: Uint8Array, { maxPixels }: Required<DecodeOptions>): Promise<Raster> {
   const thread = new Worker(THREAD, { workerData: bytes });

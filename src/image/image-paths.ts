@@ -1,16 +1,16 @@
-/** Formats that are decoded, by the ending of their files. */
+/** File extensions of the formats that are decoded. */
 const IMAGE_FILE = /\.(jpe?g|jfif|png|webp|gif|tiff?|avif|hei[cf])$/i;
 
-/** Whether a file's name says that it is a picture. */
+/** Whether a file's name has the extension of a picture that can be decoded. */
 export function isImagePath(path: string): boolean {
   return IMAGE_FILE.test(path);
 }
 
-/** Formats of pictures that are not decoded. */
+/** File extensions of picture formats that are not decoded. */
 const OTHER_PICTURE =
   /\.(bmp|dib|jp2|j2k|jxl|psd|dng|cr[23]|nef|arw|orf|rw2|raf|svg|ico|tga|p[pgbn]m|exr|hdr|dcm|fits?)$/i;
 
-/** Whether a file's name says that it is a picture of a format that is not read. */
+/** Whether a file's name has the extension of a picture format that cannot be decoded. */
 export function isOtherPicture(path: string): boolean {
   return OTHER_PICTURE.test(path);
 }

@@ -5,7 +5,7 @@ import { decode, thumbnail } from './decode.ts';
 import { cropView } from './preprocess.ts';
 import type { DecodeOptions, Preprocessing, View } from './types.ts';
 
-/** What is wanted of a picture: crops for an encoder, or a small JPEG. */
+/** A job for a decoder: crops of a picture for an encoder, or a small JPEG of it. */
 export type Job = DecodeOptions &
   (
     | {
@@ -17,17 +17,17 @@ export type Job = DecodeOptions &
     | { readonly kind: 'thumbnail'; readonly side: number }
   );
 
-/** One picture at a time: the processes are the parallelism. */
+/** libvips uses one thread, because several processes already run in parallel. */
 sharp.concurrency(1);
 sharp.cache(false);
 
-/** libvips has loaders only of the formats that are read, whatever it was built with. */
+/** Only the loaders of supported formats are left in libvips, even if it was built with others. */
 sharp.block({ operation: ['VipsForeignLoad'] });
 sharp.unblock({
   operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].map((format) => `VipsForeignLoad${format}`),
 });
 
-/** One result for each view, or one small JPEG. Throws as `decode`, and `UsageError` where a crop does not fit. */
+/** Runs a job: returns one result for each view, or one small JPEG. Throws as `decode`, and `UsageError` if a crop does not fit. */
 export async function runJob(job: Job, bytes: Uint8Array): Promise<Uint8Array[]> {
   if (job.kind === 'thumbnail') return [await thumbnail(bytes, job.side, job)];
   const picture = await decode(bytes, job);
@@ -35,7 +35,7 @@ export async function runJob(job: Job, bytes: Uint8Array): Promise<Uint8Array[]>
   const crops: Uint8Array[] = [];
   for (const view of job.views) {
     crops.push(cropView(picture, job.spec, view, job.seed, sha256).data);
-    // Between two crops the process looks whether it is still wanted.
+    // Between two crops, the process handles messages and signals, for instance its end.
     if (job.views.length > 1) await nextTurn();
   }
   return crops;

@@ -1,15 +1,15 @@
 import { DataError } from '../errors.ts';
 
-/** Numbers of pixels as they stand in a file. */
+/** Pixel values in a file's own number type. */
 export type Samples = Uint16Array | Int32Array | Uint32Array | Float32Array;
 
-/** Whole numbers below this are taken for 8, 10 or 12 bits in a wider type: as they are, the picture would be nearly black. */
+/** If no whole number reaches this, the numbers are taken as 8, 10 or 12 bits in a wider type: as 16 bits, the picture would be nearly black. */
 const DARK = 2 ** 12;
 
 /**
- * Samples as levels of 8 bits, `channels` to a pixel. Whole numbers lose their lowest bits, as in Pillow: of 16 bits, or of 12, 10
- * or 8 where no colour is larger (cameras and microscopes write these). Floating-point numbers are taken from 0 to 1 or from 0 to
- * 255. Throws `DataError` `image/range` where the numbers do not tell what is black and what is white.
+ * Converts samples, `channels` for each pixel, to 8 bits. Whole numbers lose their lowest bits, as in Pillow. They are taken as 16
+ * bits, or as 12, 10 or 8 bits if no colour is larger (cameras and microscopes write these). Floating-point numbers are taken as
+ * 0 to 1 or as 0 to 255. Throws `DataError` `image/range` if the range of the numbers does not tell which are black and white.
  */
 export function toLevels(samples: Samples, channels: number): Uint8Array {
   const colours = channels % 2 === 0 ? channels - 1 : channels;
@@ -17,7 +17,7 @@ export function toLevels(samples: Samples, channels: number): Uint8Array {
   for (let at = 0; at < samples.length; at++) {
     if (at % channels >= colours) continue;
     const value = samples[at]!;
-    if (Number.isNaN(value)) throw noLevels('numbers that are none (NaN)');
+    if (Number.isNaN(value)) throw noLevels('NaN among its numbers');
     if (value < least) least = value;
     else if (value > most) most = value;
   }
@@ -37,7 +37,7 @@ function wholeLevel(least: number, most: number): (value: number) => number {
 
 function floatLevel(least: number, most: number): (value: number) => number {
   if (least >= 0 && most <= 1) return (value) => Math.round(255 * value);
-  // Up to a few ones, the picture would be nearly black; it is more likely light beyond white.
+  // If the largest value is only a little above 1, it is more likely overexposure on a scale of 0 to 1 than a nearly black picture.
   if (least >= 0 && most >= 16 && most <= 255) return Math.round;
   throw noLevels(`numbers from ${short(least)} to ${short(most)}`);
 }
@@ -45,7 +45,7 @@ function floatLevel(least: number, most: number): (value: number) => number {
 const short = (value: number) => String(Number(value.toPrecision(4)));
 
 function noLevels(what: string): DataError {
-  return new DataError(`The picture holds ${what}, which do not tell black from white`, {
+  return new DataError(`The picture has ${what}, so that black and white are not known`, {
     code: 'image/range',
     hint: 'Scale them to whole numbers from 0 to 255 or to 65535, or to floating-point numbers from 0 to 1, and save it again.',
   });

@@ -187,7 +187,7 @@ describe('the limits of a picture', () => {
     const row = pngOf({ width: 99_000_000, height: 1, colourType: 2 });
     await expect(open().load(row, request)).rejects.toMatchObject({
       code: 'image/too-large',
-      message: 'The picture has 99000000 x 1 pixels; a side may have 100000',
+      message: 'The picture has 99000000 x 1 pixels; the limit of a side is 100000',
     });
     for (const [width, height] of [
       [100_000, 1],

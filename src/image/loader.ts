@@ -8,62 +8,62 @@ import type { Job } from './jobs.ts';
 import { tooSlow } from './refusals.ts';
 import { MAX_PIXELS, type Pixels, type Preprocessing, type View } from './types.ts';
 
-/** What is made of a picture: the size and the numbers that an encoder takes, once for each view. */
+/** The crops to make of a picture: the encoder's preprocessing and the views. */
 export interface LoadRequest {
   readonly spec: Preprocessing;
   readonly views: readonly View[];
-  /** Decides the random crops, together with the picture's own bytes and the view's number. */
+  /** Determines the random crops, together with the picture's bytes and the view's number. */
   readonly seed: number | string;
   readonly exif?: boolean;
 }
 
-/** Bounds of a loader. */
+/** Options of a loader: its number of processes, and limits for each picture. */
 export interface LoaderOptions {
-  /** Processes that decode, started as they are needed (default: two, or one on a machine of one core). */
+  /** Largest number of decoding processes, which start when they are needed (default: two, or one on a machine with one core). */
   readonly decoders?: number;
-  /** Pictures of more pixels are refused (default: 100 megapixels). The memory of a decoder follows from it. */
+  /** Largest number of pixels of a picture (default: 100 million). It also determines the memory limit of a decoder. */
   readonly maxPixels?: number;
-  /** Longest time for a picture (default 20). */
+  /** Time limit for a picture, in seconds (default: 20). */
   readonly seconds?: number;
 }
 
 /**
- * Decodes, resizes and crops in processes of its own. Each picture is bounded in time and memory: the process that goes beyond
- * is ended and replaced.
+ * Decodes, resizes and crops pictures in processes of its own. Time and memory for each picture are limited: a process that exceeds
+ * a limit is ended and replaced.
  */
 export interface ImageLoader {
   /**
-   * One crop for each view; the picture is decoded once. Throws `DataError` as `decode` does, and with `image/too-slow`,
-   * `image/too-much-memory` and `image/decoder-died` (two processes in turn ended); `InterruptedError` when the signal fires or
-   * the loader is closed meanwhile; `UsageError` when it was closed before; `TipAdapterError` `image/no-decoder` where no process
-   * can be started or sharp is not installed.
+   * Returns one crop for each view; the picture is decoded once. Throws `DataError` as `decode` does, and `image/too-slow`,
+   * `image/too-much-memory` or `image/decoder-died` (two processes, one after the other, ended at this picture); `InterruptedError` if
+   * the signal fires or the loader is closed meanwhile; `UsageError` if it was closed before; `TipAdapterError` `image/no-decoder` if
+   * no process can be started or sharp is not installed.
    */
   load(bytes: Uint8Array, request: LoadRequest, work?: Abortable): Promise<Pixels[]>;
-  /** A small JPEG whose longer side has `side` pixels. Throws as `load`. */
+  /** Returns a JPEG of the picture with `side` pixels on its longer side. Throws as `load`. */
   thumbnail(bytes: Uint8Array, side: number, work?: Abortable): Promise<Uint8Array>;
-  /** Ends the processes; what still waits is rejected with `InterruptedError`. */
+  /** Ends the processes. Pending calls reject with `InterruptedError`. */
   close(): Promise<void>;
 }
 
 interface Waiting {
   readonly job: Job;
   readonly bytes: Uint8Array;
-  /** Whether a decoder has ended while it was at this picture. */
+  /** Whether a decoder has already ended while working on this picture. */
   retried: boolean;
   resolve(results: readonly Uint8Array[]): void;
   reject(error: Error): void;
 }
 
 /**
- * Milliseconds that a decoder may go on with a picture that no one waits for any more. Most pictures take less, and starting
- * another process takes more.
+ * Milliseconds for which a decoder may continue with a picture that no caller waits for any more. Most pictures take less, and
+ * starting another process takes more.
  */
 const GRACE = 100;
 
 /** Longest time for a picture, in seconds. */
 const SECONDS = 20;
 
-/** Bytes that a decoder may take: for itself, and for each pixel of the largest picture. AVIF and HEIC take the most. */
+/** Memory limit of a decoder, in bytes: for itself, and for each pixel of the largest picture. AVIF and HEIC need the most. */
 const OWN_MEMORY = 300e6;
 const MEMORY_OF_PIXEL = 20;
 
@@ -71,7 +71,7 @@ function endedError(): InterruptedError {
   return new InterruptedError('The image loader was closed');
 }
 
-/** A loader of pictures with its own processes, which start when they are needed. The caller closes it. */
+/** Makes a loader of pictures with processes of its own, which start when they are needed. The caller must close it. */
 export function createImageLoader({
   decoders: most = Math.min(2, availableParallelism()),
   maxPixels = MAX_PIXELS,
@@ -96,14 +96,14 @@ export function createImageLoader({
       (error) => {
         if (!starting.delete(decoder)) return;
         end(decoder);
-        // Where others run, this one was too much for the machine: what waits waits for them.
+        // If other processes run, the machine had no room for this one, and waiting pictures wait for the others.
         if (starting.size + idle.length + busy.size === 0)
           for (const waiting of queue.splice(0)) waiting.reject(error);
       },
     );
   }
 
-  /** A decoder that is idle keeps no program from ending. */
+  /** Makes a decoder idle. Idle decoders do not keep the program alive. */
   function rest(decoder: Decoder): void {
     if (decoder.alive) idle.push(decoder);
     decoder.hold(false);
@@ -115,7 +115,7 @@ export function createImageLoader({
     ending.add(ended);
   }
 
-  /** Ends the decoder that still works on a picture; the next picture gets another one. */
+  /** Ends the decoder of a picture; the next picture gets another decoder. */
   function giveUp(waiting: Waiting): void {
     const [decoder] = [...busy].find(([, other]) => other === waiting) ?? [];
     if (!decoder) return;
@@ -142,7 +142,7 @@ export function createImageLoader({
     try {
       waiting.resolve(await decoder.run(waiting.job, waiting.bytes));
     } catch (error) {
-      // Who ended the decoder may have meant the picture before, or the machine: another decoder tells.
+      // The decoder may have ended because of the picture before, or for lack of memory, so another decoder tries this one once.
       const again = systemCode(error) === DIED && !waiting.retried && busy.has(decoder);
       waiting.retried = true;
       if (again) queue.unshift(waiting);

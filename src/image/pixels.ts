@@ -1,7 +1,7 @@
 import { UsageError } from '../errors.ts';
 import { count } from '../words.ts';
 
-/** A PNG of pixels, three or four bytes each, row by row. Throws `UsageError` where their number does not fit the size. */
+/** Encodes pixels, three or four bytes each, row by row, as a PNG. Throws `UsageError` if their number does not fit the size. */
 export async function encodePixels({
   width,
   height,

@@ -12,14 +12,14 @@ function pngChunk(type: string, data: Uint8Array): Buffer {
 interface PngFacts {
   readonly width: number;
   readonly height: number;
-  /** 0 grey, 2 red, green and blue. */
+  /** 0 grey, 2 RGB. */
   readonly colourType: 0 | 2;
-  /** Compressed texts, and what each unpacks to. */
+  /** Number of compressed texts; each has `bytesOfText` bytes uncompressed. */
   readonly texts?: number;
   readonly bytesOfText?: number;
 }
 
-/** A black picture of 8 bits, in as few bytes as can be. */
+/** A black 8-bit PNG in as few bytes as possible. */
 export function pngOf({ width, height, colourType, texts = 0, bytesOfText = 0 }: PngFacts): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width);

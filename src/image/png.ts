@@ -1,13 +1,13 @@
-/** Chunks of text and colour profiles: no pixel depends on them, and each may unpack to a thousand times its size. */
+/** Chunks of text and colour profiles. Pixels do not depend on them, and each may unpack to a thousand times its size. */
 const SET_ASIDE = new Set(['tEXt', 'zTXt', 'iTXt', 'iCCP']);
 
 const SIGNATURE = 8;
-/** Length and type before a chunk's data, and its checksum after it. */
+/** Number of bytes around a chunk's data: length and type before it, the checksum after it. */
 const AROUND = 12;
 
 /**
- * A PNG without its texts and colour profile (https://www.w3.org/TR/png-3/#5Chunk-layout). Where it has none, and behind what
- * is no chunk, the bytes stay as they are.
+ * A PNG without its texts and colour profile (https://www.w3.org/TR/png-3/#5Chunk-layout). A PNG without them, and bytes after
+ * anything that is not a chunk, are unchanged.
  */
 export function withoutTexts(png: Uint8Array): Uint8Array {
   const view = new DataView(png.buffer, png.byteOffset, png.byteLength);

@@ -3,7 +3,7 @@ import { random } from '../math/random.ts';
 import { type Box, type Raster, resizeToRgb } from './resize.ts';
 import type { Pixels, Preprocessing, View } from './types.ts';
 
-/** The crop of a picture that an encoder sees: the plain centre crop (view 0), or a random resized one. */
+/** The crop of a picture for an encoder, side x side RGB: the centre crop (view 0), or a random resized crop (views 1, 2, …). Throws `UsageError` if the crop does not fit. */
 export function cropView(
   picture: Raster,
   spec: Preprocessing,
@@ -16,7 +16,7 @@ export function cropView(
   return { width: spec.crop, height: spec.crop, data };
 }
 
-/** Short side to `resizeTo` (or both sides), then the square in the middle, as CLIP's own preprocessing does. */
+/** Resizes the short side (or both sides) to `resizeTo`, then crops the square in the middle, as CLIP's own preprocessing does. */
 function centreCrop(picture: Raster, { resize, resizeTo, crop, filter }: Preprocessing): Uint8Array {
   const { width, height } = picture;
   const whole: Box = { x: 0, y: 0, width, height };
@@ -42,7 +42,7 @@ function centreCrop(picture: Raster, { resize, resizeTo, crop, filter }: Preproc
   return resizeToRgb(picture, whole, size, window, filter);
 }
 
-/** Python's round. */
+/** Rounds half to even, as Python's `round`. */
 function roundHalfEven(x: number): number {
   const floor = Math.floor(x);
   const rest = x - floor;
@@ -55,8 +55,9 @@ const LOG_RATIO = [Math.log(3 / 4), Math.log(4 / 3)] as const;
 const ATTEMPTS = 10;
 
 /**
- * A random box of 0.5 to 1 of the area and a ratio of 3/4 to 4/3 (log-uniform), resized to the encoder's side; flipped half
- * of the time. The augmentation of Tip-Adapter, with torchvision's RandomResizedCrop and its fallback to a centre box.
+ * A random box with 0.5 to 1 of the area and an aspect ratio of 3/4 to 4/3 (log-uniform), resized to the encoder's side, and
+ * flipped horizontally with probability 1/2. This is Tip-Adapter's augmentation: torchvision's RandomResizedCrop, with its fallback
+ * to a centre box.
  */
 function randomCrop(
   picture: Raster,
@@ -97,12 +98,12 @@ function flip(rgb: Uint8Array, side: number): Uint8Array {
   return out;
 }
 
-/** The batch an encoder is fed: [n, 3, side, side] or [n, side, side, 3], channels in its order, scaled and shifted. */
+/** An encoder's input batch, scaled and shifted: [n, 3, side, side] or [n, side, side, 3], with the encoder's order of channels. */
 export function normalize(pixels: readonly Pixels[], spec: Preprocessing): Float32Array {
   const { channels, layout, scale, mean, std } = spec;
   const area = spec.crop * spec.crop;
   const out = new Float32Array(pixels.length * area * 3);
-  // 256 levels a channel: a table is exact, and faster than arithmetic.
+  // A table of the 256 levels of each channel is exact, and faster than arithmetic.
   const levels = mean.map((m, k) => Float32Array.from({ length: 256 }, (_, p) => (p * scale - m) / std[k]!));
   pixels.forEach(({ data }, n) => {
     for (let k = 0; k < 3; k++) {

@@ -4,7 +4,7 @@ import type { Preprocessing } from './types.ts';
 const count = z.number().int().positive();
 const triple = z.tuple([z.number(), z.number(), z.number()]);
 
-/** An encoder's preprocessing as files keep it. */
+/** Schema of an encoder's preprocessing in files. */
 export const preprocessingSchema: z.ZodType<Preprocessing> = z.object({
   resize: z.enum(['shortest', 'squash']),
   resizeTo: count,

@@ -1,16 +1,16 @@
 import { DataError, systemCode, TipAdapterError } from '../errors.ts';
 
-/** Longest side of a picture in pixels: rows are held whole, several at a time, while a picture is decoded. */
+/** Longest side of a picture, in pixels. It is limited because decoding holds several whole rows in memory. */
 const LONGEST_SIDE = 100_000;
 
-/** Throws `DataError` `image/too-large` where a picture has more pixels than allowed, or a side that is too long. */
+/** Throws `DataError` `image/too-large` if a picture has too many pixels or too long a side. */
 export function checkSize(width: number, height: number, maxPixels: number): void {
   const longest = Math.max(width, height);
   if (width * height <= maxPixels && longest <= LONGEST_SIDE) return;
   const mega = Math.round((width * height) / 1e6);
   const what =
     longest > LONGEST_SIDE
-      ? `${width} x ${height} pixels; a side may have ${LONGEST_SIDE}`
+      ? `${width} x ${height} pixels; the limit of a side is ${LONGEST_SIDE}`
       : `${width} x ${height} pixels (${mega} megapixels); the limit is ${maxPixels / 1e6}`;
   throw new DataError(`The picture has ${what}`, {
     code: 'image/too-large',
@@ -29,7 +29,7 @@ export function empty(): DataError {
 export function notAnImage(): DataError {
   return new DataError('The file is not a picture that can be read', {
     code: 'image/not-an-image',
-    hint: 'Its name may say otherwise, but its contents are not JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC.',
+    hint: 'Give a JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC file. The contents decide, not the name.',
   });
 }
 
@@ -49,7 +49,7 @@ export function tooSlow(seconds: number): DataError {
   });
 }
 
-/** @param bytes the most that a decoder may take */
+/** @param bytes memory limit of a decoder */
 export function tooMuchMemory(bytes?: number, cause?: unknown): DataError {
   const most = bytes === undefined ? 'there is' : `the ${Math.round(bytes / 1e6)} MB that a decoder may take`;
   return new DataError(`The picture needs more memory than ${most}`, {
@@ -59,27 +59,26 @@ export function tooMuchMemory(bytes?: number, cause?: unknown): DataError {
   });
 }
 
-/** Classes of the errors that decoding libraries throw; the others are mistakes of this program. */
+/** Names of the errors that decoding libraries throw. Other errors are bugs of this package. */
 const OF_LIBRARIES = ['Error', 'RuntimeError'];
 
 /**
- * What a failure of a decoding library means. Only what is wrong with the picture is a `DataError`; every other failure comes
- * back as it is.
+ * The `DataError` of a decoding library's failure if the picture is the cause. Every other failure is returned unchanged.
  */
 export function refusalOf(cause: unknown, format: string): unknown {
   if (cause instanceof TipAdapterError || !(cause instanceof Error)) return cause;
   const { name, message } = cause;
   if (/out of memory|allocat|OOM/i.test(message)) return tooMuchMemory(undefined, cause);
-  // A module that is not there has a code of the system's; a damaged picture has none.
+  // The error of a missing module has a system code; that of a damaged picture has none.
   if (!OF_LIBRARIES.includes(name) || systemCode(cause)) return cause;
-  // sharp says this of every file whose beginning libvips does not recognise, though the first bytes name its format.
+  // sharp reports this for every file whose beginning libvips does not recognise, even if its first bytes are those of a supported format.
   const unrecognised = message.includes('unsupported image format');
   if (
     !unrecognised &&
     /unsupported|not supported|unimplemented|not implemented|unknown compression/i.test(message)
   )
     return unsupported(`of this kind of ${format}`, cause);
-  const what = unrecognised ? `cut short, damaged, or an unusual kind of ${format}` : 'cut short or damaged';
+  const what = unrecognised ? `truncated, damaged, or an unusual kind of ${format}` : 'truncated or damaged';
   return new DataError(`The picture is ${what}`, {
     code: 'image/truncated',
     hint: 'Copy or download the picture again.',

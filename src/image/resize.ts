@@ -1,7 +1,7 @@
 /**
- * A port of Pillow's resampling, to the bit: the filter is stretched when shrinking (so nothing aliases), weights are
- * fixed-point with 22 bits, the horizontal pass comes first and is stored as 8 bits. CLIP's encoders were trained on exactly
- * these pixels; other resizers differ by up to 200 levels. Runs in a browser too.
+ * A bit-exact port of Pillow's resampling. The filter is widened when shrinking, which avoids aliasing. Weights are fixed-point with
+ * 22 bits. The horizontal pass comes first, and its result is stored in 8 bits. CLIP's encoders were trained on exactly these
+ * pixels; other resizers differ by up to 200 levels. It runs in a browser too.
  */
 
 /** Decoded pixels: 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA; 8 bits each, interleaved. */
@@ -9,7 +9,7 @@ export interface Raster {
   readonly width: number;
   readonly height: number;
   readonly channels: 1 | 2 | 3 | 4;
-  /** Palette pictures are resized by nearest neighbour, as Pillow does: their colours are names, not amounts. */
+  /** Whether the picture has a palette. Such pictures are resized by nearest neighbour, as in Pillow, because palette indices cannot be averaged. */
   readonly palette?: boolean;
   readonly data: Uint8Array;
 }
@@ -28,7 +28,7 @@ export type Filter = 'bicubic' | 'bilinear';
 const PRECISION = 22;
 const HALF = 1 << (PRECISION - 1);
 
-/** Support radius and weight of each filter; bicubic with a = -0.5. */
+/** Support radius and weight function of each filter; bicubic has a = -0.5. */
 const FILTERS: Record<Filter, { support: number; weight(x: number): number }> = {
   bilinear: { support: 1, weight: (x) => Math.max(0, 1 - Math.abs(x)) },
   bicubic: {
@@ -62,7 +62,7 @@ export function resizeToRgb(
   return toRgb(unpremultiply(resized, picture.channels), picture.channels);
 }
 
-/** For each output position: where its taps begin, and their fixed-point weights, `taps` to a position. */
+/** For each output position, the index of its first tap, and the fixed-point weights of its `taps` taps. */
 interface Kernel {
   readonly starts: Int32Array;
   readonly counts: Int32Array;
@@ -138,7 +138,7 @@ function resample(
   return out;
 }
 
-/** One row of the horizontal pass, three channels at once: most photos come this way. `Math.imul` makes it three times as fast. */
+/** One row of the horizontal pass with three channels at once, the case of most photos. `Math.imul` makes it three times as fast. */
 function passRgb(data: Uint8Array, source: number, kernel: Kernel, out: Uint8Array, target: number): void {
   const { starts, counts, weights, taps } = kernel;
   for (let x = 0; x < starts.length; x++) {
@@ -199,7 +199,7 @@ function nearest(
   return out;
 }
 
-/** Pillow adds the step up, in float64; multiplying instead would differ where a position falls on a pixel's edge. */
+/** Index of the nearest source pixel of each output position. Pillow adds the steps in float64; multiplying would differ if a position falls on a pixel's edge. */
 function nearestSources(input: number, output: number): Int32Array {
   const step = input / output;
   const sources = new Int32Array(output);
@@ -211,7 +211,7 @@ function nearestSources(input: number, output: number): Int32Array {
   return sources;
 }
 
-/** Colours times alpha, rounded as Pillow does. */
+/** Colours multiplied by alpha, rounded as in Pillow. */
 function premultiply({ data, channels }: Raster): Uint8Array {
   const out = data.slice();
   for (let at = 0; at < out.length; at += channels) {
@@ -224,7 +224,7 @@ function premultiply({ data, channels }: Raster): Uint8Array {
   return out;
 }
 
-/** Colours divided by alpha again, truncated; opaque and fully transparent pixels stay as they are. */
+/** Divides colours by alpha again, truncated, in place. Opaque and fully transparent pixels are unchanged. */
 function unpremultiply(data: Uint8Array, channels: number): Uint8Array {
   for (let at = 0; at < data.length; at += channels) {
     const alpha = data[at + channels - 1]!;

@@ -1,4 +1,4 @@
-/** What the first bytes of a file say it is: a format that is read, or one that is known but not read. */
+/** A picture format that is recognised by a file's first bytes. `read` tells whether it can be decoded. */
 export interface Signature {
   readonly name: string;
   readonly read: boolean;
@@ -11,7 +11,7 @@ const box = (brand: string): Marks => [
   [8, brand],
 ];
 
-/** The marks of each format, bytes as Latin-1 text: the first whose marks are all there is it. */
+/** The marks of each format: positions and bytes as Latin-1 text. The first format whose marks are all present is the file's. */
 const SIGNATURES: readonly (Signature & { readonly marks: Marks })[] = [
   { name: 'JPEG', read: true, marks: [[0, '\xff\xd8\xff']] },
   { name: 'PNG', read: true, marks: [[0, '\x89PNG']] },
@@ -40,25 +40,25 @@ const SIGNATURES: readonly (Signature & { readonly marks: Marks })[] = [
 
 const HEAD = 64;
 
-/** How far into a text its kind is looked for. */
+/** Number of bytes of a text that are searched for its kind. */
 const TEXT_HEAD = 4096;
 
-/** What may stand in a text before it says what it is. */
+/** Parts that may precede the first element of a text. */
 const BEFORE: readonly (readonly [opening: string, closing: string])[] = [
   ['<?', '?>'],
   ['<!--', '-->'],
 ];
 
-/** The format by a file's first bytes, whatever its name says. */
+/** The format of a file by its first bytes; undefined if they are of no known format. The name is not considered. */
 export function signatureOf(bytes: Uint8Array): Signature | undefined {
   const head = String.fromCharCode(...bytes.subarray(0, HEAD));
   const found = SIGNATURES.find(({ marks }) => marks.every(([at, text]) => head.startsWith(text, at)));
-  // `mif1` is any picture in such a container; its list of compatible brands says which.
+  // The brand `mif1` is used for any picture in such a container. Its list of compatible brands gives the format.
   if (found?.name === 'HEIC' && head.includes('avif')) return { name: 'AVIF', read: true };
   return found ?? textSignature(bytes);
 }
 
-/** SVG and PDF are texts, which may begin with a mark of byte order, blanks, comments and an XML declaration. */
+/** The signature of SVG and PDF. They are texts, which may begin with a byte order mark, blanks, comments and an XML declaration. */
 function textSignature(bytes: Uint8Array): Signature | undefined {
   let text = String.fromCharCode(...bytes.subarray(0, TEXT_HEAD))
     .replace(/^\xef\xbb\xbf/, '')

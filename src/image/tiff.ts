@@ -1,11 +1,11 @@
-/** What the first directory of a TIFF says of its pixels (TIFF 6.0, sections 2 and 8; BigTIFF likewise). */
+/** The pixel format in the first directory of a TIFF or BigTIFF (TIFF 6.0, sections 2 and 8). */
 export interface TiffFacts {
-  /** 0 and 1 grey, 2 red, green and blue, 3 palette, 5 CMYK, 6 YCbCr, 8 to 10 Lab. */
+  /** 0 and 1 grey, 2 RGB, 3 palette, 5 CMYK, 6 YCbCr, 8 to 10 Lab. */
   readonly photometric: number;
   /** 7 JPEG. */
   readonly compression: number;
   readonly bits: number;
-  /** 1 unsigned, 2 signed, 3 floating point, 4 not said. */
+  /** 1 unsigned, 2 signed, 3 floating point, 4 undefined. */
   readonly format: number;
   readonly channels: number;
 }
@@ -17,10 +17,10 @@ const CHANNELS = 277;
 const FORMAT = 339;
 const JPEG = 7;
 
-/** A value of 16 bits, in a field of its own or as the first of several. */
+/** Field type of 16-bit values, a single one or several. */
 const SHORT = 3;
 
-/** The facts of a TIFF; undefined where its directory is not in the file. */
+/** The facts of a TIFF; undefined if its directory is not in the file. */
 export function tiffFacts(bytes: Uint8Array): TiffFacts | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const little = bytes[0] === 0x49;
@@ -58,7 +58,7 @@ export function tiffFacts(bytes: Uint8Array): TiffFacts | undefined {
 
 const UNSIGNED: readonly number[] = [1, 2, 4, 8, 16, 32];
 
-/** What samples are, by their format, and the bits that are read. Of fewer bits, negative numbers become black without a trace. */
+/** Kind of samples by their format, and the numbers of bits that are read. libvips would silently turn negative numbers of fewer bits into black. */
 const KINDS: Readonly<Record<number, readonly [name: string, bits: readonly number[]]>> = {
   1: ['numbers', UNSIGNED],
   2: ['signed numbers', [32]],
@@ -66,12 +66,12 @@ const KINDS: Readonly<Record<number, readonly [name: string, bits: readonly numb
   4: ['numbers', UNSIGNED],
 };
 
-/** Whether colours are places in a table. */
+/** Whether pixels are indices into a colour table. */
 export function isPaletteTiff(facts: TiffFacts | undefined): boolean {
   return facts?.photometric === 3;
 }
 
-/** A kind of TIFF that libvips refuses, or reads as something else without a word; undefined where it reads it right. */
+/** The kind of a TIFF that libvips refuses or silently misreads, in words; undefined if libvips reads it correctly. */
 export function unreadKind(facts: TiffFacts | undefined): string | undefined {
   if (!facts) return undefined;
   const { photometric, compression, bits, format, channels } = facts;

@@ -5,13 +5,13 @@ export interface Pixels {
   readonly data: Uint8Array;
 }
 
-/** How an encoder wants its pictures: geometry first, then the arithmetic on the cropped pixels. */
+/** Preprocessing of pictures for an encoder: first the geometry, then the arithmetic on the cropped pixels. */
 export interface Preprocessing {
   /** `shortest`: the short side becomes `resizeTo`, the long side follows. `squash`: both sides become `resizeTo`. */
   readonly resize: 'shortest' | 'squash';
-  /** Pixels. */
+  /** Side after resizing, in pixels. */
   readonly resizeTo: number;
-  /** Side of the square centre crop, and of the encoder's input. */
+  /** Side of the square centre crop and of the encoder's input, in pixels. */
   readonly crop: number;
   readonly filter: 'bicubic' | 'bilinear';
   readonly channels: 'rgb' | 'bgr';
@@ -23,21 +23,21 @@ export interface Preprocessing {
 }
 
 /**
- * Which crop of a picture: 0 is the plain centre crop; 1, 2, … are random resized crops (area .5 to 1, ratio 3/4 to 4/3)
- * with a random horizontal flip, decided by the seed, the picture's bytes and the number alone.
+ * Number of a crop of a picture. 0 is the centre crop; 1, 2, … are random resized crops (0.5 to 1 of the area, aspect ratio 3/4 to
+ * 4/3) with a random horizontal flip. They depend only on the seed, the picture's bytes and the number.
  */
 export type View = number;
 
-/** How a picture is decoded. */
+/** Options of decoding. */
 export interface DecodeOptions {
-  /** Turn the picture as its EXIF orientation says. The reference CLIP does not. */
+  /** Turn the picture by its EXIF orientation. The reference CLIP does not. */
   readonly exif?: boolean;
-  /** Larger pictures are refused before they are decoded. */
+  /** Largest number of pixels. Larger pictures are refused before they are decoded. */
   readonly maxPixels?: number;
 }
 
-/** 100 megapixels: more than any phone takes. */
+/** Default limit of pixels: 100 million. */
 export const MAX_PIXELS = 100_000_000;
 
-/** Raised when other pixels come out of the same file: what is kept of pictures is kept under it. */
+/** Version of decoding, raised whenever the same file gives other pixels. It is part of the keys of cached features. */
 export const DECODING = 2;

@@ -9,13 +9,13 @@ import type { Curve } from './types.ts';
 /** One table of a benchmark, and curves where its columns are numbers. */
 export interface BenchSection {
   readonly title: string;
-  /** Which rows the numbers were measured and tuned on: the first thing to read. */
+  /** Which rows the numbers were measured and tuned on. It is shown before the tables. */
   readonly how: string;
   /** Tables by their captions. */
   readonly tables: Readonly<Record<string, Table<TextRow>>>;
   readonly axis: string;
   readonly curves: readonly Curve[];
-  /** Where published numbers are from. */
+  /** The source of the published numbers. */
   readonly published?: string;
   readonly missing: readonly string[];
 }
@@ -23,8 +23,8 @@ export interface BenchSection {
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /**
- * Published numbers are set apart by more than colour: italics in tables, dots and hollow markers in charts. A table that is wider than
- * the text takes the room to the right of it before it scrolls.
+ * Published numbers are marked by more than colour: by italics in tables, by dots and hollow markers in charts. A table that is wider
+ * than the text extends into the margin on the right before it scrolls.
  */
 const OWN_STYLE = html`<style>
 .scroll{width:max-content;min-width:100%;max-width:calc(50vw + 50% - 2rem)}

@@ -6,7 +6,7 @@ import { PUBLISHED } from './line-chart.ts';
 import type { Table } from './table.ts';
 import type { Curve } from './types.ts';
 
-/** A row of a benchmark's table: what is shown under each column, and whether others published it. */
+/** A row of a benchmark's table: the text of each column, and whether its numbers are published ones. */
 export interface TextRow {
   readonly name: string;
   readonly published: boolean;
@@ -28,7 +28,7 @@ function columnsOf(
   ];
 }
 
-/** Accuracy in percent, with its interval unless that is left out, then what others published. */
+/** A table of accuracies in percent, with intervals unless they are left out, and published numbers after them. */
 export function accuracyTable(
   { plan, entries }: FinishedTable,
   { intervals = true }: { intervals?: boolean } = {},
@@ -60,12 +60,12 @@ function accuracyText(entry: Entry, withInterval: boolean): string {
   return `${(100 * accuracy).toFixed(2)}${range ? ` (${range})` : ''}${partText(entry)}`;
 }
 
-/** Said beside a mean that is not over all draws. */
+/** Note beside a mean that is not over all planned draws. */
 function partText({ draws, planned }: Entry): string {
   return draws < planned ? `, ${draws} of ${count(planned, 'draw')}` : '';
 }
 
-/** What the last column costs, and how sure the best of it is to be the best. */
+/** A table of times and memory for the last column, and of p-values of each method against the best. */
 export function costTable({ plan, entries }: FinishedTable): Table<TextRow> {
   const column = plan.columns.filter((name) => entries.some((entry) => entry.column === name)).at(-1);
   const own = entries.filter((entry) => entry.column === column);
@@ -123,7 +123,7 @@ export function costTable({ plan, entries }: FinishedTable): Table<TextRow> {
   };
 }
 
-/** What a method that chooses took, draw by draw: `anchored`, or `anchored 2 of 3, gda 1 of 3`. */
+/** The methods that `auto` chose over the draws: `anchored`, or `anchored 2 of 3, gda 1 of 3`. */
 function chosenText({ cells }: Entry): string {
   const times = new Map<string, number>();
   for (const { chosen } of cells) times.set(chosen, (times.get(chosen) ?? 0) + 1);
@@ -143,7 +143,7 @@ function epochsOf({ epochs, steps, iterations }: Readonly<Record<string, unknown
   return own === undefined ? '' : count(Number(own), 'step');
 }
 
-/** How far the probabilities of the last column can be believed. */
+/** A table of the calibration of probabilities in the last column. */
 export function measuresTable({ plan, entries }: FinishedTable): Table<TextRow> {
   const column = plan.columns.filter((name) => entries.some((entry) => entry.column === name)).at(-1);
   const shown: Readonly<Record<string, [(cell: Cell) => number | undefined, number]>> = {
@@ -172,7 +172,7 @@ export function measuresTable({ plan, entries }: FinishedTable): Table<TextRow> 
   return { columns: columnsOf(`Probabilities at ${column}`, used), rows };
 }
 
-/** Curves where the columns are numbers; published ones beside ours. */
+/** Curves of measured and published accuracies; none if the columns are not numbers. */
 export function curvesOf({ plan, entries }: FinishedTable): Curve[] {
   if (plan.columns.length < 2 || !plan.columns.every((column) => Number.isFinite(Number(column)))) return [];
   const ours = [...new Set(entries.map(({ row }) => row))].map(
@@ -230,7 +230,7 @@ const CELL_COLUMNS = [
   'version',
 ] as const;
 
-/** Every cell, without the row-by-row answers. */
+/** A table of all cells, without the answers of each row. */
 export function cellTable(cells: readonly Cell[]): Table<Cell> {
   const text = (value: Cell[(typeof CELL_COLUMNS)[number]]) =>
     typeof value === 'object' ? JSON.stringify(value) : (value ?? '');

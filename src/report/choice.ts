@@ -1,13 +1,13 @@
 import { type Choice, isCalibrated } from '../tuning/search-method.ts';
 import { count, UNCALIBRATED } from '../words.ts';
 
-/** The tuning rows, on which the temperature at least was found: `12 left-out examples in 4 folds`. */
+/** The tuning rows in words: `12 left-out examples in 4 folds`. The temperature is always fitted on them. */
 function tuningRowsText({ judges, folds, protocol }: Choice): string {
   if (folds > 0) return `${count(judges, 'left-out example')} in ${count(folds, 'fold')}`;
   return `${count(judges, 'row')} of the ${protocol === 'paper' ? 'test split: optimistic' : 'validation split'}`;
 }
 
-/** Whether probabilities can be believed, and why. */
+/** A sentence on the calibration of probabilities: with which temperature, on which rows. */
 export function calibrationText(choice: Choice): string {
   if (!isCalibrated(choice)) return UNCALIBRATED;
   const temperature = Number(choice.temperature.toPrecision(3));

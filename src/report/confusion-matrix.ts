@@ -5,10 +5,10 @@ import { type Html, html } from './html.ts';
 const CELL = 46;
 const LETTER = 6.6;
 const LONGEST = 20;
-/** Opacity of a cell that holds its whole row: the numbers stay readable (contrast 4.5) on it in both themes. */
+/** Opacity of a cell that holds its whole row. Numbers on it have a contrast of 4.5 in both themes. */
 export const FULL_CELL = 0.45;
 
-/** Two classes that are taken for one another: `count` of `total` pictures of `truth` were called `predicted`. */
+/** A kind of mistake: `count` of `total` pictures of class `truth` were classified as `predicted`. */
 export interface Confusion {
   truth: string;
   predicted: string;

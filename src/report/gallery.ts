@@ -8,7 +8,7 @@ const PICTURE = /^data:image\/(?:png|jpeg|webp|gif|avif);base64,[A-Za-z0-9+/=]+$
 const TOP = 3;
 const NEIGHBOURS = 4;
 
-/** The classified pictures: wrong answers, right ones, and those whose class nobody has said. */
+/** The classified pictures: wrong answers, right answers, and pictures without a label. */
 export function pictures({ predictions, testedOn }: ReportData, { total, correct }: MethodScore): Html {
   const wrong = predictions.filter(({ truth, predicted }) => truth !== undefined && truth !== predicted);
   const right = predictions.filter(({ truth, predicted }) => truth === predicted);

@@ -1,7 +1,7 @@
 import { type Html, html } from './html.ts';
 import type { Column, Table } from './table.ts';
 
-/** A column that may show more than its value: `cell` is markup that holds the value and, say, a bar. */
+/** A column that may show markup: `cell` has the value and, for example, a bar. */
 interface HtmlColumn<Row> extends Column<Row> {
   cell?(row: Row): Html;
 }
@@ -11,7 +11,7 @@ export interface HtmlTable<Row> extends Table<Row> {
   columns: readonly HtmlColumn<Row>[];
 }
 
-/** A table of the report, in a frame that scrolls where the page is narrow. The first column heads each row. */
+/** A table of the report, in a frame that scrolls on a narrow page. The first column is each row's header. */
 export function htmlTable<Row>(caption: string, { columns, rows }: HtmlTable<Row>): Html {
   const aligned = ({ align }: HtmlColumn<Row>) => (align === 'right' ? 'number' : 'text');
   const content = (column: HtmlColumn<Row>, row: Row) => column.cell?.(row) ?? column.value(row);

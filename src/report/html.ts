@@ -12,13 +12,13 @@ class Markup {
   }
 }
 
-/** Finished markup. Only `html` makes it, so nothing that came from data can pass for it. */
+/** Finished markup. Only `html` makes it, so data can never be taken for markup. */
 export type Html = Markup;
 
-/** What may stand in a template: text and numbers (escaped), markup as it is, lists of them, nothing (`undefined`, `false`). */
+/** A value in a template: text or a number (escaped), markup (unchanged), a list of values, or nothing (`undefined`, `false`). */
 export type HtmlValue = string | number | Html | undefined | false | readonly HtmlValue[];
 
-/** Template of markup: every value is escaped unless it is `Html` itself, and its control characters are shown as escapes. Attribute values must be in double quotes. */
+/** Tag for templates of markup. Values are escaped unless they are `Html`, and control characters are shown as escapes. Attribute values must be in double quotes. */
 export function html(parts: TemplateStringsArray, ...values: HtmlValue[]): Html {
   return new Markup(parts.reduce((markup, part, i) => markup + markupOf(values[i - 1]) + part));
 }

@@ -2,7 +2,7 @@ import type { Evaluation } from '../classifier/types.ts';
 import { countUnread } from '../dataset/findings.ts';
 import { count, plural } from '../words.ts';
 
-/** What an evaluation's figures are not about, in sentences: stands wherever they stand. */
+/** Sentences on what an evaluation's figures do not cover. They are shown wherever the figures are. */
 export function leftOut({
   excluded,
   failures,
@@ -18,7 +18,7 @@ export function leftOut({
   ].filter((line) => line !== false);
 }
 
-/** Said beside figures that unreadable pictures are missing from. */
+/** Note beside figures that do not cover unreadable pictures. */
 export function unreadLine(unread: readonly string[]): string {
   return `The figures do not cover ${countUnread(unread)} that could not be read.`;
 }

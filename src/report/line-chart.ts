@@ -22,7 +22,7 @@ const MARKERS = [
 ];
 
 /**
- * Accuracy against shots (or what `axis` says) with intervals, and a legend in the order of the last values. Shots are evenly spaced.
+ * A chart of accuracy against shots (or against `axis`) with intervals, and a legend in the order of the last values. Shots are evenly spaced.
  * Published curves are dotted, with hollow markers and no intervals.
  */
 export function lineChart(curves: readonly Curve[], axis = 'examples per class (shots)'): Html {
@@ -91,17 +91,17 @@ function key(curves: readonly Curve[], i: number): Html {
   return html`<svg class="${style}" width="36" height="16" viewBox="0 0 36 16" aria-hidden="true"><path class="line" d="M0 8H36" stroke-dasharray="${dash}"/><path class="marker" transform="translate(18 8)" d="${marker}"/></svg>`;
 }
 
-/** Dots: what others published. */
+/** Dash pattern of published curves. */
 const DOTTED = '1 4';
 export const PUBLISHED = ' (published)';
 
-/** How a curve is told from the others: a published one has the colour and marker of its namesake. */
+/** Colour, marker and dashes of a curve. A published curve has the colour and marker of the measured curve of the same name. */
 function look(curves: readonly Curve[], i: number) {
   const names = [...new Set(curves.map(({ name }) => name.replace(PUBLISHED, '')))];
   const { name, published = false } = curves[i]!;
   const at = names.indexOf(name.replace(PUBLISHED, ''));
   const colours = LIGHT.series.length;
-  // Where the colours begin anew, markers and dashes are other ones.
+  // When the colours repeat, markers and dashes differ.
   const round = Math.floor(at / colours);
   const series = `series-${at % colours}`;
   return {

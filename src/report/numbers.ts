@@ -3,14 +3,14 @@ export function percent(share: number): string {
   return `${(100 * share).toFixed(1)}%`;
 }
 
-/** A probability (0..1) in whole percent; never rounded to certainty or impossibility. */
+/** A probability (0..1) in whole percent. A probability other than 0 and 1 is never rounded to 0% or 100%. */
 export function probability(value: number): string {
   if (value > 0.995 && value < 1) return '>99%';
   if (value < 0.005 && value > 0) return '<1%';
   return `${Math.round(100 * value)}%`;
 }
 
-/** Seconds as a person would say them. */
+/** A duration (seconds) in words. */
 export function duration(seconds: number): string {
   if (seconds < 0.995) return `${Math.max(1, Math.round(1000 * seconds))} ms`;
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
@@ -18,7 +18,7 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
-/** An ISO time as a date in words (UTC); other text as it is. */
+/** An ISO time as a date in words (UTC); other text is unchanged. */
 export function date(iso: string): string {
   const time = new Date(iso);
   if (Number.isNaN(time.getTime())) return iso;

@@ -6,7 +6,7 @@ export interface Range {
   interval: readonly [low: number, high: number];
   /** The shares at the left and the right end of the scale. */
   scale: readonly [from: number, to: number];
-  /** A share to mark with a dotted line, such as guessing. */
+  /** A share to mark with a dotted line, such as that of guessing. */
   reference?: number;
 }
 

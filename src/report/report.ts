@@ -6,12 +6,12 @@ import { summary } from './summary.ts';
 import { STYLE } from './theme.ts';
 import type { MethodScore, ReportData } from './types.ts';
 
-/** No script, no network: even a name or a picture that got past the escaping could do nothing. */
+/** The policy forbids scripts and network access, so markup in data would have no effect even if escaping failed. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /**
- * One HTML file that needs nothing else: styles, charts and pictures are inside. It opens from a disk, prints, and follows the reader's
- * light or dark theme.
+ * Returns the report as one self-contained HTML file, with styles, charts and pictures inside. It can be opened from a disk and
+ * printed, and follows the reader's light or dark theme.
  * @throws UsageError `report/method` if no method is given or `data.method` is not among them.
  */
 export function renderReport(data: ReportData): string {

@@ -14,7 +14,7 @@ const LARGEST_MATRIX = 20;
 const PAIRS = 20;
 const HARDEST = 20;
 
-/** Every method with its interval; the one the report is about is named. */
+/** All methods with their intervals; the method of the report is marked. */
 export function methods({ methods: rows }: ReportData, chosen: MethodScore): Html {
   const ticks = shareTicks(
     Math.min(...rows.map(({ interval }) => interval[0])),
@@ -59,7 +59,7 @@ const TIME = {
   align: 'right',
 } as const;
 
-/** Accuracy against the number of examples, with the numbers behind the picture. */
+/** A chart of accuracy against the number of examples, and a table of its numbers. */
 export function curves({ curves: data = [], testedOn }: ReportData): Html {
   return html`<section>
 <h2>How many examples does it take? <small>accuracy against shots</small></h2>
@@ -83,7 +83,7 @@ export function curves({ curves: data = [], testedOn }: ReportData): Html {
   )}</details></section>`;
 }
 
-/** Accuracy of each class, hardest first; of many classes the easier ones are folded away. */
+/** Accuracy of each class, lowest first. If there are many classes, the rest is collapsed. */
 export function perClass({ perClass: classes, testedOn }: ReportData): Html {
   const none = `no ${wordsFor({ testedOn }).one}`;
   const rows = [...classes].sort((a, b) => byRecall(a, b));
@@ -126,7 +126,7 @@ function byRecall(a: ReportData['perClass'][number], b: ReportData['perClass'][n
   return recall(a) - recall(b);
 }
 
-/** What is taken for what: a heat map of up to 20 classes, else the most frequent mistakes. */
+/** The confusion matrix: a heat map for up to 20 classes, else a table of the most frequent mistakes. */
 export function confusion({ classes, confusion: matrix, testedOn }: ReportData): Html {
   return html`<section>
 <h2>What is taken for what? <small>confusion matrix</small></h2>
@@ -160,7 +160,7 @@ function mistakes(pairs: readonly Confusion[]): Html {
   );
 }
 
-/** Whether stated probabilities can be believed. */
+/** The calibration of probabilities: a reliability diagram and measures. */
 export function calibration({ calibration: { bins, ece, nll, temperature, ...rest } }: ReportData): Html {
   const { brier, conformal, unknown, calibrated = true } = rest;
   return html`<section>
@@ -181,7 +181,7 @@ ${
 </dl></div></section>`;
 }
 
-/** Labels to look at again. */
+/** Labels that are probably wrong. */
 export function suspects(rows: NonNullable<ReportData['suspects']>): Html {
   return html`<section>
 <h2>Labels to look at again <small>suspected label errors</small></h2>
@@ -203,7 +203,7 @@ ${htmlTable(
 )}</section>`;
 }
 
-/** Where everything comes from and how to make this report again. */
+/** Sources, licences and settings, and the command that makes this report again. */
 export function provenance({ source, encoder, dataset, provenance: facts, command }: ReportData): Html {
   const rows = [
     { label: 'Pictures', value: source.pictures },

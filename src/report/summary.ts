@@ -5,7 +5,7 @@ import { range } from './range.ts';
 import { wordsFor } from './tested-on.ts';
 import type { MethodScore, ReportData } from './types.ts';
 
-/** The first screen: how good is it, on what, and how sure is that. */
+/** The first screen: the accuracy, the data it was measured on, and its interval. */
 export function summary(data: ReportData, method: MethodScore): Html {
   return html`<header>
 <p class="eyebrow">Report of <time datetime="${data.created}">${date(data.created)}</time></p>

@@ -1,7 +1,7 @@
 import stringWidth from 'string-width';
 import { printable } from '../printable.ts';
 
-/** One column: its heading and what it shows of a row. Numbers are right-aligned unless `align` says otherwise. */
+/** One column: its title, and the value that it shows of a row. Numbers are right-aligned by default. */
 export interface Column<Row> {
   title: string;
   value(row: Row): string | number;
@@ -10,7 +10,7 @@ export interface Column<Row> {
   maxWidth?: number;
 }
 
-/** Rows and the columns that show them: the one source of every table that is printed, saved or published. */
+/** Rows and the columns that show them. All printed, saved and published tables are made from this. */
 export interface Table<Row> {
   columns: readonly Column<Row>[];
   rows: readonly Row[];
@@ -100,7 +100,7 @@ function cut(text: string, columns: number): string {
   return `${kept}…`;
 }
 
-/** Text from outside as one line of Markdown that says just that. */
+/** Escapes a text from outside, as one line of Markdown that shows exactly that text. */
 export function markdown(text: string): string {
   return printable(text).replace(/[\\`*_{}[\]<>#|~]/g, '\\$&');
 }

@@ -1,16 +1,16 @@
 import { count, number, plural } from '../words.ts';
 import type { ReportData } from './types.ts';
 
-/** The words of a report for what it was tested on. */
+/** Words of a report that depend on what it was tested on. */
 interface Words {
-  /** How many of how many were named correctly: the subject of a sentence and its verb. */
+  /** A clause with the numbers of correct and of all answers. */
   readonly right: (correct: number, total: number) => string;
-  /** Behind what it learned from. */
+  /** A clause on the pictures that it was tested on. It follows the clause on what it learned from. */
   readonly tested: (test: number) => string;
-  /** A picture of those, and several. */
+  /** Names of one test picture and of several. */
   readonly one: string;
   readonly many: string;
-  /** What a reader must know before believing the figure: whether anything was chosen by looking at these pictures. */
+  /** For each protocol, whether constants were chosen on these pictures: a reader needs it to judge the figure. */
   readonly protocols: Readonly<Record<string, string>>;
 }
 

@@ -1,4 +1,4 @@
-/** What a report shows. Plain JSON: it can be saved beside the HTML and rendered again. Shares and probabilities are 0..1. */
+/** The data of a report. It is JSON, so that it can be saved beside the HTML and rendered again. Shares and probabilities are 0..1. */
 export interface ReportData {
   title: string;
   /** ISO 8601 time. */
@@ -10,12 +10,12 @@ export interface ReportData {
   /** `classes`, `train` and `test` are counts; `findings` are sentences about what was noticed in the data. */
   dataset: { name: string; classes: number; train: number; test: number; findings: string[] };
   /**
-   * What it was tested on: `test` pictures, which it has not learnt from (the default), or its own examples, each `left-out` with those of
-   * its round while it was asked.
+   * The pictures that the classifier was tested on: `test` pictures, which it has not learnt from (the default), or its own examples,
+   * each classified by a fit from which it and the others of its fold were `left-out`.
    */
   testedOn?: 'test' | 'left-out';
   methods: MethodScore[];
-  /** Name of the method that everything but `methods` and `curves` is about. Default: the last of `methods`. */
+  /** Name of the report's method, to which everything but `methods` and `curves` refers. Default: the last of `methods`. */
   method?: string;
   curves?: Curve[];
   perClass: { name: string; correct: number; total: number }[];
@@ -55,7 +55,7 @@ export interface Curve {
   points: { shots: number; accuracy: number; low: number; high: number }[];
 }
 
-/** How far probabilities can be believed. */
+/** Measures of calibration. */
 export interface Calibration {
   /** Mean negative log-likelihood, in nats. */
   nll: number;
@@ -65,10 +65,10 @@ export interface Calibration {
   brier?: number;
   /** Split-conformal sets that may miss a tenth of the pictures. */
   conformal?: { coverage: number; setSize: number };
-  /** Pictures of unknown classes, and AUROC of telling them apart. */
+  /** Number of pictures of unknown classes, and the AUROC of separating them from the others by confidence. */
   unknown?: { pictures: number; auroc: number };
   temperature: number;
-  /** False where the temperature was found on no rows (default: true). */
+  /** False if no rows were available to fit the temperature on (default: true). */
   calibrated?: boolean;
   /** `confidence` and `accuracy` are means over the bin's `count` pictures. */
   bins: { low: number; high: number; count: number; confidence: number; accuracy: number }[];
@@ -83,11 +83,11 @@ export interface ReportPrediction {
   /** Most probable first. */
   top: { name: string; probability: number }[];
   /**
-   * `cache` (the default): neighbours have what each added to its class's score, and `cachePart` is the sum of those. `method`: they have
-   * their cosine with the picture, and `cachePart` is what the method has learnt.
+   * `cache` (the default): the weight of a neighbour is what it added to its class's score, and `cachePart` is the sum of these.
+   * `method`: the weight of a neighbour is its cosine with the picture, and `cachePart` is the method's part of the score.
    */
   part?: 'cache' | 'method';
-  /** The examples that counted most, or are most alike. */
+  /** The examples with the largest weights. */
   neighbours: { image?: string; name: string; weight: number }[];
   /** The predicted class's score: from the class name, and from the examples. */
   textPart?: number;

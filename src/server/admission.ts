@@ -1,44 +1,44 @@
 import { Refusal } from './problem.ts';
 
 interface AdmissionOptions {
-  /** Pictures that may be waiting or worked on; the last request let in may go beyond. */
+  /** Largest number of pictures that wait or are being answered. The last admitted request may exceed it. */
   readonly queue: number;
-  /** Bytes of request bodies that may be held at a time. */
+  /** Largest size of all request bodies in memory, in bytes. */
   readonly bytes: number;
-  /** Milliseconds within which a request must be answered: what would have to wait longer is refused at once. */
+  /** Milliseconds within which a request must be answered. A request that would wait longer is refused at once. */
   readonly deadline: number;
 }
 
-/** How a request's pictures are worked on. */
+/** Facts of a request that admission depends on. */
 interface Stay {
-  /** Milliseconds within which they are to be done. */
+  /** Milliseconds within which its pictures must be done. */
   readonly deadline: number;
-  /** Whether how long they take says how long others will: not of changes, which wait for other programs and fit again. */
+  /** Whether its duration is used to predict waiting times. Changes are not: they wait for other programs, and refit. */
   readonly paced: boolean;
 }
 
-/** What is taken to have been measured before anything was: so many pictures, so many milliseconds each. */
+/** The measurement that is assumed at the start: the number of pictures, and milliseconds for each. */
 const FIRST_GUESS = { pictures: 10, each: 50 };
 
-/** What a measurement still counts for after another picture: about the last fifty decide. */
+/** Factor by which the weight of earlier measurements shrinks with each picture: the last fifty pictures determine most of the mean. */
 const MEMORY = 0.98;
 
-/** Whoever would have to wait longer than this share of the deadline is refused: machines are not always equally fast. */
+/** A request is admitted only if its pictures should be done within this share of its deadline, because a machine's speed varies. */
 const SURE_SHARE = 0.4;
 
 /**
- * Decides who may come in. What is let in is bounded in pictures, bytes and expected waiting time, so that whatever number of
- * requests comes, memory stays flat and those let in are answered in time; the others learn at once when to come again.
+ * Admits or refuses requests. It limits the pictures, bytes and expected waiting time of admitted requests. However many requests
+ * arrive, memory is bounded, and admitted requests are answered in time; the others are told at once when to try again.
  */
 export class Admission {
   readonly #options: AdmissionOptions;
   #pictures = 0;
   #bytes = 0;
-  /** Pictures finished lately, and the milliseconds that it took while there was always one to do. */
+  /** Weighted number of finished pictures, and the busy time in milliseconds that they took. */
   #finished = FIRST_GUESS.pictures;
   #busy = FIRST_GUESS.pictures * FIRST_GUESS.each;
   #busySince?: number;
-  /** Pictures here that are paced. */
+  /** Number of admitted pictures whose duration is measured. */
   #paced = 0;
   #closed = false;
 
@@ -46,27 +46,27 @@ export class Admission {
     this.#options = options;
   }
 
-  /** Pictures waiting or being worked on. */
+  /** Number of pictures that wait or are being answered. */
   get pictures(): number {
     return this.#pictures;
   }
 
-  /** Bytes of request bodies in memory. */
+  /** Size of all request bodies in memory, in bytes. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Whether no one is let in any more. */
+  /** Whether all new requests are refused, because the server shuts down. */
   get draining(): boolean {
     return this.#closed;
   }
 
-  /** Lets no one in any more. */
+  /** Refuses all new requests from now on. */
   close(): void {
     this.#closed = true;
   }
 
-  /** Throws a `Refusal` (503) where a request could not be let in now: looked at before its body is read. */
+  /** Throws a `Refusal` (503) if no request can be admitted now. Called before a request's body is read. */
   check(): void {
     if (this.#closed) {
       throw new Refusal(503, 'The server is shutting down', {
@@ -79,13 +79,13 @@ export class Admission {
   }
 
   /**
-   * Lets `pictures` in; call the returned function when they are done, or given up. Throws as `check` does, but for a server
-   * that shuts down: whose body was still on its way then is answered; and where so many would not be done in time behind
-   * those that are here.
+   * Admits `pictures` pictures. Call the returned function when they are done or abandoned. Throws a `Refusal` (503) as `check` does,
+   * and if the pictures would not be done in time after those already admitted. A request whose body was arriving when the server
+   * began to shut down is still admitted.
    */
   enter(pictures: number, { deadline, paced }: Stay): (done: boolean) => void {
     this.#checkRoom();
-    // With no one before it any number may try: otherwise a pace that was slow once would never be measured again.
+    // If no pictures are waiting, any number is admitted: otherwise, after one slow measurement, the server might never measure again.
     if (this.#pictures > 0 && this.#timeOf(this.#pictures + pictures) > deadline) throw this.#refusal();
     if (paced && this.#paced === 0) this.#busySince = performance.now();
     const measurable = paced ? pictures : 0;
@@ -98,7 +98,7 @@ export class Admission {
     };
   }
 
-  /** Makes room for a body's next bytes; they are given back with `free`. Throws a `Refusal` (503) where there is none. */
+  /** Reserves memory for a body's next bytes; `free` releases it. Throws a `Refusal` (503) if there is not enough. */
   hold(bytes: number): void {
     if (this.#bytes + bytes > this.#options.bytes) throw this.#refusal();
     this.#bytes += bytes;
@@ -118,13 +118,13 @@ export class Admission {
     const since = this.#busySince ?? now;
     this.#busySince = now;
     if (pictures === 0) return;
-    // Pictures of one batch are finished at once: only the two sums tell how fast they are.
+    // Pictures of one batch finish together, so the speed follows only from the two sums.
     const kept = MEMORY ** pictures;
     this.#finished = kept * this.#finished + pictures;
     this.#busy = kept * this.#busy + now - since;
   }
 
-  /** Milliseconds until everything that is here now is done. */
+  /** Expected milliseconds until all admitted pictures are done. */
   get #wait(): number {
     return this.#timeOf(this.#pictures);
   }

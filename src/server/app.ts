@@ -11,16 +11,16 @@ import { reading, renderMetrics } from './prometheus.ts';
 import { routes } from './routes.ts';
 import { answerHeaders, hostGuard, originGuard, tokenGuard } from './security.ts';
 
-/** Everything that the server answers. Health is for everyone who may ask at all; the rest needs the token, if there is one. */
+/** All routes of the server. Health checks need no token; all other routes need the token, if there is one. */
 export function createApp(serving: Serving, log: Log): Hono<ServerEnv> {
   const { values, admission, metrics } = serving;
   const { cors: origins, allowHost, token, host } = values;
   const app = new Hono<ServerEnv>();
   app.onError(tellProblem);
   app.notFound(() => {
-    throw new Refusal(404, 'There is nothing at this address', {
+    throw new Refusal(404, 'The path does not exist', {
       code: 'server/not-found',
-      hint: 'GET /openapi.json lists all addresses.',
+      hint: 'GET /openapi.json lists all paths.',
     });
   });
   app.use(observe(metrics, log));
@@ -55,7 +55,7 @@ export function createApp(serving: Serving, log: Log): Hono<ServerEnv> {
   return app;
 }
 
-/** The context, its route written down for the log and the metrics. */
+/** Records the route in the context, for the log and the metrics. */
 function at(c: Context<ServerEnv>, route: string): Context<ServerEnv> {
   c.get('facts').route = route;
   return c;
@@ -108,14 +108,14 @@ function metricsRoute(app: Hono<ServerEnv>, { admission, registry, metrics }: Se
   app.all('/metrics', wrongMethod('/metrics', ['GET']));
 }
 
-/** What is asked with GET can be asked with HEAD. */
+/** Refuses other methods (405). HEAD is allowed wherever GET is. */
 function wrongMethod(path: string, methods: readonly string[]) {
   const allow = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
   return (c: Context<ServerEnv>): never => {
     at(c, path);
-    throw new Refusal(405, `This address accepts only ${allow}`, {
+    throw new Refusal(405, `This path accepts only ${allow}`, {
       code: 'server/method',
-      hint: 'GET /openapi.json lists the methods of every address.',
+      hint: 'GET /openapi.json lists the methods of every path.',
       headers: { allow },
     });
   };

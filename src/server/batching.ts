@@ -4,10 +4,10 @@ import { InterruptedError } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
 
-/** Crops embedded together: two of the encoders' own batches, so that one is prepared while the other is computed. */
+/** Largest number of crops in a batch: two of the encoder's own batches, so that one is prepared while the other is computed. */
 const FULL = 8;
 
-/** One caller's crops, and whom to tell. */
+/** One caller's crops, and the functions that settle its promise. */
 interface Waiting {
   readonly pixels: Pixels[];
   readonly signal?: AbortSignal;
@@ -17,9 +17,9 @@ interface Waiting {
 }
 
 /**
- * The same encoder, embedding what different callers ask for at a time in common batches. There is nothing to wait for: a
- * batch is whatever has come while the one before was computed, so a lone request goes through at once and batches grow with
- * the load. A caller whose signal fires is let go, and computing stops where all callers of a batch are gone.
+ * The same encoder, which embeds crops of different callers in common batches. There is no delay to fill a batch: a batch has the
+ * crops that arrived while the one before was computed. A single request is thus embedded at once, and batches grow with the load.
+ * A caller whose signal fires is rejected at once, and computing stops if all callers of a batch are gone.
  */
 export function batching(encoder: Encoder, onBatch: (size: number) => void): Encoder {
   const queue: Waiting[] = [];
@@ -27,7 +27,7 @@ export function batching(encoder: Encoder, onBatch: (size: number) => void): Enc
 
   const waiting = () => queue.reduce((sum, { pixels }) => sum + pixels.length, 0);
 
-  /** A second batch begins beside the first only when it is full: a small one does better to grow. */
+  /** Starts the next batch. A second batch runs beside the first only if it is full; otherwise it waits and grows. */
   function next(): void {
     while (queue.length > 0 && (computing === 0 || (computing === 1 && waiting() >= FULL))) {
       const batch: Waiting[] = [];

@@ -9,8 +9,8 @@ export interface HeldBody {
 }
 
 /**
- * Reads a request's body. Throws a `Refusal`: 413 beyond `limit` bytes, before they are read where the length is told; 415 for
- * a compressed one; 503 where all bodies together have too many; 400 where the client stopped in the middle.
+ * Reads a request's body. Throws a `Refusal`: 413 for more than `limit` bytes (before reading, if the length is declared), 415 for a
+ * compressed body, 503 if all bodies together are too large, and 400 if the client stops before the end.
  */
 export function readBody(
   incoming: IncomingMessage,
@@ -22,7 +22,7 @@ export function readBody(
     return Promise.reject(
       new Refusal(415, `The body has the encoding ${encoding}, which is not accepted`, {
         code: 'server/encoding',
-        hint: 'Send it uncompressed; pictures are compressed already.',
+        hint: 'Send it uncompressed: pictures are compressed already.',
       }),
     );
   }

@@ -3,7 +3,7 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Duplex } from 'node:stream';
 import { PROBLEM_TYPE, type Problem, problemOf, Refusal } from './problem.ts';
 
-/** Why a request never reaches the routes, and what the log calls it. */
+/** The problem of a request that does not reach the routes, and its name in the log. */
 export interface BrokenRequest extends Problem {
   readonly requestId: string;
 }
@@ -22,11 +22,11 @@ const KINDS = {
   noHttp: {
     status: 400,
     message: 'This is not an HTTP request',
-    hint: 'Use HTTP/1.1 without TLS, and percent-encode addresses.',
+    hint: 'Use HTTP/1.1 without TLS, and percent-encode URLs.',
   },
   address: {
     status: 400,
-    message: 'The address or the host of the request is not valid',
+    message: 'The URL or the host of the request is not valid',
     hint: 'Name the server in the header Host, as in 127.0.0.1:8080.',
   },
   expect: {
@@ -37,7 +37,7 @@ const KINDS = {
   connect: {
     status: 501,
     message: 'The server is not a proxy and does not support CONNECT',
-    hint: 'GET /openapi.json lists all addresses.',
+    hint: 'GET /openapi.json lists all paths.',
     code: 'server/method',
   },
   pipelined: {
@@ -53,7 +53,7 @@ export function brokenRequest(kind: keyof typeof KINDS): BrokenRequest {
   return { ...problemOf(new Refusal(status, message, { code, hint })), requestId: randomUUID() };
 }
 
-/** By what Node calls it. */
+/** The kind of a broken request, by Node's error code. */
 export function brokenKind(code: string | undefined): keyof typeof KINDS {
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'late';
   if (code === 'HPE_INVALID_EOF_STATE') return 'cut';
@@ -71,7 +71,7 @@ export function brokenResponse(broken: BrokenRequest): Response {
   return new Response(JSON.stringify(broken), { status: broken.status, headers: headersOf(broken) });
 }
 
-/** Answers what Node keeps from the routes. */
+/** Answers requests that Node does not pass to the routes. */
 export function answerBroken(
   broken: BrokenRequest,
   request: IncomingMessage,
@@ -81,12 +81,12 @@ export function answerBroken(
   response.writeHead(broken.status, headersOf(broken)).end(JSON.stringify(broken));
 }
 
-/** The answer is written by hand: there is nothing that a route could answer. */
+/** Writes the answer directly to the socket, because there is no request that a route could answer. */
 export function writeBroken(broken: BrokenRequest, socket: Duplex): void {
   const body = JSON.stringify(broken);
   const headers = { ...headersOf(broken), 'content-length': Buffer.byteLength(body) };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  // A client that does not close its side would keep the body that it began.
+  // The socket is destroyed, because a client that does not close its side would keep the connection open.
   socket.once('finish', () => socket.destroy());
   socket.end(`HTTP/1.1 ${broken.status} ${STATUS_CODES[broken.status]}\r\n${lines.join('')}\r\n${body}`);
 }

@@ -1,13 +1,13 @@
 import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Requests of one connection that may wait behind the one that is answered. */
+/** Largest number of requests that wait on one connection while another one is answered. */
 const MOST_WAITING = 16;
 
 /**
- * Answers the requests of a connection one after the other, each when the answer before it is sent: whoever sends many at a
- * time, or does not read, holds one answer in memory. Node parses all requests of a chunk, thousands of them; a connection
- * with more than a few waiting is ended, and `onMany` told.
+ * Answers the requests of a connection one after the other, each after the answer before it is sent. A client that sends many
+ * requests at once, or does not read, thus keeps only one answer in memory. Node parses all requests of a chunk, perhaps thousands.
+ * If more than a few wait, the connection is ended, and `onMany` is called.
  */
 export function oneAtATime(listener: RequestListener, onMany: () => void): RequestListener {
   const lines = new WeakMap<Socket, (() => void)[]>();

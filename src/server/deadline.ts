@@ -4,16 +4,16 @@ import { Refusal } from './problem.ts';
 
 interface DeadlineOptions {
   readonly milliseconds: number;
-  /** Where the answer goes: when it is closed, no one waits any more. */
+  /** The response. If it is closed, the client no longer waits. */
   readonly outgoing: ServerResponse;
-  /** Fires when the server stops waiting for what is under way. */
+  /** Fires when the server stops waiting for running requests. */
   readonly stopping: AbortSignal;
 }
 
-/** What a client may ask for less time with, in milliseconds. */
+/** Request header with which a client can shorten the deadline, in milliseconds. */
 export const DEADLINE_HEADER = 'x-deadline-ms';
 
-/** The smaller of what the server allows and what the client asks for. Throws a `Refusal` (400) where that is no number. */
+/** The smaller of the server's and the client's deadline, in milliseconds. Throws a `Refusal` (400) if the client's is not a number. */
 export function deadlineOf(asked: string | undefined, allowed: number): number {
   if (asked === undefined) return allowed;
   if (!/^[1-9]\d{0,8}$/.test(asked)) {
@@ -25,8 +25,8 @@ export function deadlineOf(asked: string | undefined, allowed: number): number {
 }
 
 /**
- * Works until the deadline (504), until the client has gone (499) or until the server stops (503): then the signal fires, and
- * the caller is told at once, whatever the work still does.
+ * Runs `work` until the deadline (504), until the client closes the connection (499), or until the server stops (503). In these
+ * cases, the work's signal fires, and the promise rejects at once, even if the work continues.
  */
 export function withDeadline<T>(
   work: (signal: AbortSignal) => Promise<T>,

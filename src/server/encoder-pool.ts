@@ -5,15 +5,15 @@ import type { ImageLoader } from '../image/loader.ts';
 import { batching } from './batching.ts';
 
 export interface EncoderPoolOptions {
-  /** Opens the encoder that a classifier refers to; throws `ModelError` where it is another one or not there. */
+  /** Opens the encoder that a classifier refers to. Throws `ModelError` if the encoder is missing or its fingerprint differs. */
   readonly open?: (reference: EncoderReference) => Promise<Encoder>;
   /** Decodes pictures, for all classifiers. */
   readonly loader: ImageLoader;
-  /** Told how many crops are embedded together. */
+  /** Called with the number of crops of each batch. */
   onBatch(size: number): void;
 }
 
-/** What a classifier works with until it is given back. */
+/** An encoder that a classifier uses until it releases it. */
 export interface BorrowedEncoder {
   readonly session: EncoderSession;
   release(): Promise<void>;
@@ -24,7 +24,7 @@ interface Shared {
   borrowers: number;
 }
 
-/** The encoders in memory: classifiers of one encoder share it, its batches and the image loader; the last one frees it. */
+/** The encoders in memory. Classifiers with the same encoder share it and its batches. When the last one releases it, it is freed. */
 export class EncoderPool {
   readonly #options: EncoderPoolOptions;
   readonly #shared = new Map<string, Shared>();
@@ -33,7 +33,7 @@ export class EncoderPool {
     this.#options = options;
   }
 
-  /** Ready to embed: its model is loaded and has embedded a blank picture. */
+  /** Returns an encoder that is ready: its model is loaded and has embedded a blank picture. */
   async borrow(reference: EncoderReference): Promise<BorrowedEncoder> {
     const { fingerprint } = reference;
     let shared = this.#shared.get(fingerprint);
@@ -50,7 +50,7 @@ export class EncoderPool {
       await (await own.encoder.catch(() => undefined))?.close();
     };
     try {
-      // Nothing that a client sends is kept, so there is no feature cache: it would grow with every picture.
+      // There is no feature cache, because it would grow with every picture that a client sends.
       return { session: lentSession(await own.encoder, this.#options.loader), release };
     } catch (error) {
       await release();

@@ -2,27 +2,27 @@ import { Busboy } from '@fastify/busboy';
 import { count } from '../words.ts';
 import { Refusal } from './problem.ts';
 
-/** A file of a form; where it was, on the client's machine, may be part of the name. */
+/** A file of a form. Its name may contain its path on the client's machine. */
 interface FormFile {
   readonly name: string;
   readonly bytes: Uint8Array;
 }
 
-/** Characters of a field's name that an answer repeats. */
+/** Largest number of characters of a field's name that an answer repeats. */
 const LONGEST_ECHO = 255;
 
-/** RFC 2046, section 5.1.1. */
+/** Longest boundary, in characters (RFC 2046, section 5.1.1). */
 const LONGEST_BOUNDARY = 70;
 
-/** Headers of a part that are read, and bytes of them: names of files may be long. */
+/** Limits of a part: number of headers, and their size in bytes, since names of files may be long. */
 const LIMITS = { headerPairs: 32, headerSize: 16_384, fieldSize: 1 };
 
-/** Bytes that are parsed until it is looked whether the form is refused already. */
+/** Number of bytes that are parsed before checking whether the form was refused. */
 const STEP = 16_384;
 
 /**
- * The files of a form in memory, in order. Throws a `Refusal`: 400 where the form is cut short or has a text, 413 where it has
- * more than `most` parts, as soon as that is seen: a million of them would keep everyone waiting.
+ * The files of a form in memory, in order. Throws a `Refusal`: 400 if the form is truncated or has a text field, 413 if it has more
+ * than `most` parts. It throws as soon as a limit is exceeded, because parsing a million parts would block all other requests.
  */
 export function filesOf(contentType: string, body: Buffer, most: number): Promise<FormFile[]> {
   const boundary = boundaryOf(contentType);
@@ -42,7 +42,7 @@ export function filesOf(contentType: string, body: Buffer, most: number): Promis
       .on('file', (_field, stream, name: string | undefined) => {
         const chunks: Buffer[] = [];
         files.push({ name: name ?? '', chunks });
-        // Where the form ends inside a file, the form itself says so, too.
+        // The error of a form that ends inside a file is also reported by the form.
         stream.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', () => {});
       })
       .on('field', (field: string | undefined) => refuse(textField(field ?? '')))
@@ -56,13 +56,13 @@ export function filesOf(contentType: string, body: Buffer, most: number): Promis
   });
 }
 
-/** As its type names it; an empty one, which no form has, where it does not. */
+/** The boundary in the content type. It is empty, and so invalid, if the content type has none. */
 function boundaryOf(contentType: string): string {
   const [, quoted, plain = ''] = /;\s*boundary=(?:"([^"\\]+)"|([^\s;"]+))/i.exec(contentType) ?? [];
   return quoted ?? plain;
 }
 
-/** A quotation mark in a file's name, as browsers and curl write it. */
+/** Decodes quotation marks in a file's name, which browsers and curl write as %22. */
 const unescaped = (name: string) => name.replaceAll('%22', '"');
 
 export function tooMany(most: number): Refusal {
@@ -76,7 +76,7 @@ export function tooMany(most: number): Refusal {
 function textField(field: string): Refusal {
   return new Refusal(400, `The field "${field.slice(0, LONGEST_ECHO)}" of the form is text, not a file`, {
     code: 'server/field',
-    hint: 'Send pictures as files; everything else belongs into the address, as in ?label=cat.',
+    hint: 'Send pictures as files, and everything else in the query, as in ?label=cat.',
   });
 }
 

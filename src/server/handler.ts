@@ -13,21 +13,21 @@ import { picturesIn } from './request-pictures.ts';
 import type { Route } from './routes.ts';
 import type { ServerValues } from './server-options.ts';
 
-/** What all routes share. */
+/** The state that all routes share. */
 export interface Serving {
   readonly values: ServerValues;
   readonly registry: Registry;
   readonly admission: Admission;
   readonly metrics: Metrics;
-  /** Fires when the server stops waiting for what is under way. */
+  /** Fires when the server stops waiting for running requests. */
   readonly stopping: AbortSignal;
 }
 
 const MIB = 2 ** 20;
 
 /**
- * What answers a route: whoever cannot be let in is refused before the body is read, whoever is in is answered within the
- * deadline, and the place is given back when the work is over, not when the client is told.
+ * The handler of a route. A request that cannot be admitted is refused before its body is read. An admitted request is answered
+ * within its deadline. Its place is released when its work ends, which may be after the answer.
  */
 export function handler(route: Route, serving: Serving): (c: Context<ServerEnv>) => Promise<Response> {
   const { values, registry, admission, metrics, stopping } = serving;
@@ -87,6 +87,6 @@ function expectedBy(query: unknown, ifMatch?: string): Expected {
 function readOnlyError(): Refusal {
   return new Refusal(403, 'This server does not change classifiers', {
     code: 'server/read-only',
-    hint: 'It was started with --read-only.',
+    hint: 'Start the server without --read-only to allow changes.',
   });
 }

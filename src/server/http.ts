@@ -15,19 +15,19 @@ import { oneAtATime } from './connection-queue.ts';
 import type { ServerEnv } from './observe.ts';
 
 export interface HttpOptions {
-  /** Milliseconds for a request's headers to come, and for all of it. */
+  /** Time limit for a request's headers and, with `requestTimeout`, for the whole request, in milliseconds. */
   readonly headersTimeout: number;
   readonly requestTimeout: number;
-  /** Milliseconds without a byte in either direction until a connection is closed: longer than any answer may take. */
+  /** Milliseconds without a byte in either direction after which a connection is closed. It is longer than any deadline. */
   readonly idleTimeout: number;
-  /** Told of what is no request, and so never reaches the routes. */
+  /** Called for broken requests, which do not reach the routes. */
   onBroken(request: BrokenRequest): void;
 }
 
-/** Connections beyond are closed at once. */
+/** Largest number of connections. Further ones are closed at once. */
 const MOST_CONNECTIONS = 1024;
 
-/** Slow and broken clients are Node's to end. Every answer is a problem's details all the same. */
+/** An HTTP server for the app. Node ends slow and broken clients; they too are answered with problem details. */
 export function httpServer(app: Hono<ServerEnv>, options: HttpOptions): Server {
   const { headersTimeout, requestTimeout, idleTimeout, onBroken } = options;
   const told = (kind: Parameters<typeof brokenRequest>[0]) => {
@@ -60,13 +60,13 @@ export function httpServer(app: Hono<ServerEnv>, options: HttpOptions): Server {
   return server;
 }
 
-/** An address of IPv6 in the one way that addresses of pages have it: [::ffff:127.0.0.1] is [::ffff:7f00:1]. */
+/** An IPv6 host in the normal form of URLs: [::ffff:7f00:1] for [::ffff:127.0.0.1]. */
 function plainHost(host?: string): string | undefined {
   const address = `http://${host}`;
   return host?.startsWith('[') && URL.canParse(address) ? new URL(address).host : host;
 }
 
-/** Resolves with the address. Throws `UsageError` where the port is taken or the address is another machine's. */
+/** Starts to listen. Resolves with the server's URL. Throws `UsageError` if the port is in use or the address is not of this machine. */
 export async function listen(http: Server, host: string, port: number): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     http.once('error', (error) => reject(listenError(error, host, port)));
@@ -76,14 +76,14 @@ export async function listen(http: Server, host: string, port: number): Promise<
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${bound}`;
 }
 
-/** How long those who are still sending, or not reading, are waited for beyond the others, in milliseconds. */
+/** Milliseconds to wait, after all others, for clients that still send or do not read. */
 const LAST_GRACE = 1000;
 
-/** Resolves when all answers are sent; those that are not by then are ended, by `stop`, after `patience` milliseconds. */
+/** Resolves when all answers are sent. After `patience` milliseconds, calls `stop` to end the remaining requests. */
 export async function drained(http: Server, patience: number, stop: () => void): Promise<void> {
   if (!http.listening) return;
   const closed = new Promise<void>((resolve) => http.close(() => resolve()));
-  // A connection is idle when its last answer is sent; Node would wait for another request.
+  // Closes connections whose last answer is sent, because Node would wait for another request.
   const idle = setInterval(() => http.closeIdleConnections(), 50);
   const stopped = setTimeout(stop, patience);
   const ended = setTimeout(() => http.closeAllConnections(), patience + LAST_GRACE);
@@ -101,7 +101,7 @@ const LISTEN_HINTS: Readonly<Record<string, readonly [what: string, hint: string
     'Give an address of this machine, or 0.0.0.0 for all of them.',
   ],
   ENOTFOUND: ['is not a known address', 'Give an address of this machine.'],
-  EACCES: ['may not be used', 'Ports below 1024 are reserved; choose another port with --port.'],
+  EACCES: ['may not be used', 'Choose another port with --port: ports below 1024 are reserved.'],
 };
 
 function listenError(error: unknown, host: string, port: number): unknown {

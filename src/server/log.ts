@@ -1,6 +1,6 @@
 import { jsonText } from '../printable.ts';
 
-/** Writes one line of JSON for each event. What is logged are names, numbers and ids, never a picture's content or a token. */
+/** Logs an event. Facts are names, numbers and ids, never a picture's content or a token. */
 export type Log = (
   level: 'info' | 'warn' | 'error',
   event: string,
@@ -13,10 +13,10 @@ export function jsonLog(write: (line: string) => void): Log {
     write(`${jsonText({ time: new Date().toISOString(), level, event, ...facts })}\n`);
 }
 
-/** Bytes that may wait for whoever reads the log. */
+/** Largest number of bytes that wait for a slow reader of the log. */
 const MOST_WAITING = 2 ** 20;
 
-/** Writes to a stream whose reader may be slow: lines are dropped, and counted, rather than kept without end. */
+/** A function that writes lines to a stream. If the stream's reader is slow, lines are dropped and counted, so that memory is bounded. */
 export function boundedWriter(stream: NodeJS.WritableStream & { writableLength: number }) {
   let dropped = 0;
   return (line: string): void => {

@@ -4,7 +4,7 @@ const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** What is counted while the server runs. */
+/** The counters and histograms of a running server. */
 export function createMetrics() {
   return {
     requests: counter('tip_adapter_requests_total', 'Requests answered, by route and status.'),

@@ -4,33 +4,33 @@ import type { EncoderPool } from './encoder-pool.ts';
 import { Model, type Reload } from './model.ts';
 import { Refusal } from './problem.ts';
 
-/** Where a classifier is; `name` is what clients call it. */
+/** The path of a classifier's file, and its name in URLs. */
 export interface ModelFile {
   readonly name: string;
   readonly path: string;
 }
 
-/** What may stand in an address without being written differently. */
+/** Names that need no percent-encoding in a URL. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/;
 
-/** `pets=/srv/pets-v3.safetensors`, or a path whose file name is the name. Throws `UsageError` where that can be no name. */
+/** Parses `pets=/srv/pets-v3.safetensors`, or a path, whose file name without extension becomes the name. Throws `UsageError` if the name is not allowed. */
 export function modelFile(given: string): ModelFile {
   const [, chosen, rest] = /^([^=/\\]+)=(.+)$/s.exec(given) ?? [];
   const path = rest ?? given;
   const name = chosen ?? basename(path, extname(path));
   if (NAME.test(name)) return { name, path };
-  throw new UsageError(`"${name}" cannot be the name of a classifier in an address`, {
+  throw new UsageError(`"${name}" cannot be the name of a classifier in a URL`, {
     code: 'server/name',
     hint: `Give it a name of letters, digits, ".", "_" and "-": my-name=${path}`,
     details: { name, path },
   });
 }
 
-/** The classifiers that are served, by name, kept as their files are. */
+/** The served classifiers, by name. They are reloaded when their files change. */
 export class Registry {
   readonly #models: ReadonlyMap<string, Model>;
   readonly #poll: NodeJS.Timeout;
-  /** Looks that are not over: a classifier whose change waits for another program keeps no other one waiting. */
+  /** Checks in progress. A check that waits for another program does not delay checks of other classifiers. */
   readonly #looking = new Map<Model, Promise<void>>();
 
   private constructor(models: ReadonlyMap<string, Model>, every: number, told: (reload: Reload) => void) {
@@ -40,7 +40,7 @@ export class Registry {
     }, every).unref();
   }
 
-  /** Opens all files; looks `every` so many milliseconds whether one was changed by another program, and tells. */
+  /** Opens all files. Every `every` milliseconds, checks whether another program changed one, and reports it. */
   static async open(
     files: readonly ModelFile[],
     encoders: EncoderPool,
@@ -64,7 +64,7 @@ export class Registry {
     return [...this.#models.values()];
   }
 
-  /** Throws a `Refusal` (404) where there is none of this name. */
+  /** The classifier of this name. Throws a `Refusal` (404) if there is none. */
   get(name: string): Model {
     const model = this.#models.get(name);
     if (model) return model;

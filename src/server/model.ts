@@ -8,41 +8,41 @@ import { fileIdentity } from '../store/regular.ts';
 import type { BorrowedEncoder, EncoderPool } from './encoder-pool.ts';
 import { Refusal } from './problem.ts';
 
-/** A classifier as it was read or written, and its encoder; `users` are the requests it is answering. */
+/** A loaded classifier and its encoder; `users` is the number of requests that it is answering. */
 interface Loaded {
   readonly classifier: Classifier;
   readonly encoder: BorrowedEncoder;
-  /** Entity tag: the version, and what tells two files of the same version apart. */
+  /** Entity tag: the version, and a part that distinguishes two files of the same version. */
   readonly etag: string;
   users: number;
   retired: boolean;
 }
 
-/** What a client believes the classifier to be; a change of anything else is refused. */
+/** The classifier that a client expects to change. If the present one differs, the change is refused. */
 export interface Expected {
   readonly version?: number;
-  /** As in `If-Match`: entity tags, or `*`. */
+  /** Entity tags of the header `If-Match`, or `*`. */
   readonly etags?: readonly string[];
 }
 
-/** What a changed file led to: it was taken over, or it cannot be used and the classifier before goes on answering. */
+/** The result of a changed file: it was loaded, or it cannot be used and the classifier before is still served. */
 export interface Reload {
   readonly name: string;
-  /** Of the classifier that answers now. */
+  /** Version of the classifier that is served now. */
   readonly version: number;
   readonly error?: Error;
 }
 
 /**
- * A classifier's file under a name. Changes go one after the other, also with other programs that change the file, and are
- * on the disk before they answer; a file that another program wrote is taken over as a whole, or not at all.
+ * A served classifier, its name and its file. Changes are made one after the other, also with changes by other programs, and are on
+ * the disk before they are answered. A file that another program wrote is loaded completely or not at all.
  */
 export class Model {
   readonly name: string;
   readonly #path: string;
   readonly #encoders: EncoderPool;
   #loaded: Loaded;
-  /** What the file looked like when it was last read or written. */
+  /** Signature of the file when it was last read or written. */
   #signature: string;
   #problem?: Error;
   #work: Promise<unknown> = Promise.resolve();
@@ -55,7 +55,7 @@ export class Model {
     this.#signature = signature;
   }
 
-  /** Reads the file and opens its encoder. Throws `ModelError` where either cannot be used. */
+  /** Reads the file and opens its encoder. Throws `ModelError` if either cannot be used. */
   static async open(name: string, path: string, encoders: EncoderPool): Promise<Model> {
     const signature = await signatureOf(path);
     return new Model(name, path, encoders, await read(path, signature, encoders), signature);
@@ -69,12 +69,12 @@ export class Model {
     return this.#loaded.etag;
   }
 
-  /** Why the file cannot be taken over as it is on the disk now. */
+  /** Why the present file on the disk cannot be loaded; undefined if it was. */
   get problem(): Error | undefined {
     return this.#problem;
   }
 
-  /** Works with the classifier of this moment; it stays open until the work is done, whatever takes its place. */
+  /** Calls `work` with the present classifier, which stays open until the work is done, even if another one replaces it. */
   async use<T>(work: (classifier: Classifier) => Promise<T>): Promise<T> {
     const loaded = this.#loaded;
     loaded.users++;
@@ -87,8 +87,8 @@ export class Model {
   }
 
   /**
-   * Puts the classifier that `act` makes in the place of this one, in the file first. Throws a `Refusal` where the classifier
-   * is not the expected one: 409 for its version, 412 for its entity tag.
+   * Replaces the classifier by the one that `act` makes, first in the file. Throws a `Refusal` if the present classifier is not the
+   * expected one: 409 for its version, 412 for its entity tag.
    */
   change(
     expected: Expected,
@@ -102,7 +102,7 @@ export class Model {
     });
   }
 
-  /** Takes the file over where it was changed by another program; undefined where it was not. */
+  /** Loads the file if another program changed it; returns undefined if not. */
   refresh(): Promise<Reload | undefined> {
     return this.#inTurn(() => this.#refresh());
   }
@@ -122,7 +122,7 @@ export class Model {
     this.#check(expected);
     return this.use(async (before) => {
       const classifier = await act(before);
-      // Whoever asked was told that the time was over: then nothing is changed.
+      // If the client was already answered that the deadline passed, nothing may be changed.
       throwIfAborted(signal);
       await writeClassifier(this.#path, classifier.data);
       this.#signature = await signatureOf(this.#path);
@@ -171,7 +171,7 @@ export class Model {
     if (etags && !etags.includes('*') && !etags.includes(current.etag)) {
       throw new Refusal(
         412,
-        `The entity tag of the classifier is ${current.etag}, which is none of ${etags.join(', ')}`,
+        `The entity tag of the classifier is ${current.etag}, not ${etags.join(' or ')}`,
         {
           code: 'server/etag',
           hint: 'Get the current state, then send the change again with its entity tag.',

@@ -7,10 +7,10 @@ import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { PROBLEM_TYPE, problemOf, Refusal } from './problem.ts';
 
-/** What is known of a request, for the log and the metrics. */
+/** Facts of a request, for the log and the metrics. */
 interface Facts {
   readonly id: string;
-  /** The route's path, not the address: the number of those is bounded. */
+  /** The route's path, not the request's URL, so that the number of values is bounded. */
   route: string;
   model?: string;
   pictures?: number;
@@ -54,7 +54,7 @@ export function observe(metrics: Metrics, log: Log): MiddlewareHandler<ServerEnv
 
 const levelOf = (status: number) => (status === 500 ? 'error' : status > 500 ? 'warn' : 'info');
 
-/** What the client was not told is told here: the message, and where the program was when it was none of its own errors. */
+/** Facts of an error that only the log gets: the message and, if the error is not the package's own, the stack. */
 function errorFacts(error: unknown, status: number) {
   if (!(error instanceof Error)) return {};
   const code = error instanceof TipAdapterError ? error.code : 'unexpected';

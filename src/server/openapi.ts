@@ -85,7 +85,7 @@ function bodyContent(body: Route['body']): Json | undefined {
   };
 }
 
-/** Health, metrics and the document itself: answered in their own forms. */
+/** The paths of health checks, metrics and the document itself, whose answers have other formats. */
 function plumbing(): Record<string, Json> {
   const open = (name: string, summary: string, further: Json = {}): Json => ({
     get: {
@@ -131,13 +131,13 @@ function reference(schema: z.ZodType): Json {
   return { $ref: placeOf(id) };
 }
 
-/** Every schema that has a name, as what a client sends or gets. */
+/** All named schemas, in the form that a client sends or receives. */
 function namedSchemas(): Json {
   const { schemas } = z.toJSONSchema(components, { io: 'input', uri: placeOf });
   return Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, withoutAddress(schema)]));
 }
 
-/** A document says once which dialect its schemas are in, and where they are. */
+/** Removes dialect and id of a schema: the document gives the dialect once for all, and the place of each schema. */
 function withoutAddress({ $schema: _, $id: __, ...schema }: Json): Json {
   return schema;
 }

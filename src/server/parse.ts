@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { faultOf } from '../options.ts';
 import { Refusal } from './problem.ts';
 
-/** Marks that begin or part values in JSON, and how often each may come: far more often than in what is understood. */
+/** Characters that begin or separate values in JSON, and a limit for each, far above what a valid request has. */
 const MARKS = ['[', '{', ','];
 const MOST_MARKS = 20_000;
 
-/** Refuses (413) what is made of so many values that reading it would keep everyone waiting; long texts are no trouble. */
+/** Refuses (413) a body with so many values that parsing it would block all other requests. Long texts are no problem. */
 function checkMarks(body: Buffer): void {
   for (const mark of MARKS) {
     let marks = 0;
@@ -18,17 +18,17 @@ function checkMarks(body: Buffer): void {
   }
 }
 
-/** A type of content without its parameters. */
+/** The media type of a content type, without parameters. */
 export const mediaType = (contentType: string): string =>
   contentType.replace(/;.*/s, '').trim().toLowerCase();
 
-/** Refuses (415) what does not say that it is JSON: pages of other sites may send everything else without being asked. */
+/** Refuses (415) a body without the content type of JSON. Pages of other sites could send other types without a CORS preflight. */
 export function checkJsonType(contentType: string): void {
   const type = mediaType(contentType);
   if (type === 'application/json') return;
   throw new Refusal(
     415,
-    `The body has ${type ? `the content type ${type}` : 'no content type'}, and JSON is needed`,
+    `The body has ${type ? `the content type ${type}` : 'no content type'}, but JSON is needed`,
     {
       code: 'server/type',
       hint: 'Send JSON with its content type; with curl: -H content-type:application/json.',
@@ -37,7 +37,7 @@ export function checkJsonType(contentType: string): void {
   );
 }
 
-/** Refuses (400) an address whose query is not percent-encoded UTF-8: what it means could only be guessed. */
+/** Refuses (400) a URL whose query is not percent-encoded UTF-8, because its meaning is ambiguous. */
 export function checkEncoding(address: string): void {
   const [, query = ''] = /\?(.*)/s.exec(address) ?? [];
   try {
@@ -51,7 +51,7 @@ export function checkEncoding(address: string): void {
   }
 }
 
-/** A JSON body as its schema has it. Throws a `Refusal` (400) naming the field. */
+/** Parses a JSON body and checks it against a schema. Throws a `Refusal` (400) that names the field. */
 export function parseJson<T>(schema: z.ZodType<T>, body: Buffer): T {
   checkMarks(body);
   let value: unknown;
@@ -67,7 +67,7 @@ export function parseJson<T>(schema: z.ZodType<T>, body: Buffer): T {
   return checked(schema, value, 'The body');
 }
 
-/** The query of an address as its schema has it; what the schema has as a list may be repeated. */
+/** Checks a query against a schema. Parameters that are lists in the schema may be repeated. Throws a `Refusal` (400). */
 export function parseQuery<T>(schema: z.ZodObject & z.ZodType<T>, queries: Record<string, string[]>): T {
   const repeatable = (name: string) => schema.shape[name] instanceof z.ZodArray;
   const values = Object.entries(queries).map(([name, list]) => {
@@ -82,10 +82,10 @@ export function parseQuery<T>(schema: z.ZodObject & z.ZodType<T>, queries: Recor
   return checked(schema, Object.fromEntries(values), 'The query');
 }
 
-/** Characters of a request that an answer repeats. */
+/** Largest number of characters of a request that an answer repeats. */
 const LONGEST_ECHO = 200;
 
-/** A value as its schema has it. Throws a `Refusal` (400) that begins with `what` and names the field. */
+/** Checks a value against a schema, and returns it. Throws a `Refusal` (400) that begins with `what` and names the field. */
 export function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;

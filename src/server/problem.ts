@@ -8,7 +8,7 @@ import {
   UsageError,
 } from '../errors.ts';
 
-/** A request that is refused for what it asks or when it asks it; `status` is the answer's. */
+/** The error of a request that is refused; `status` is the HTTP status of the answer. */
 export class Refusal extends UsageError {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -37,7 +37,7 @@ export interface Problem {
   readonly hint?: string;
 }
 
-/** Data errors that are the server's own trouble; their messages name its files. */
+/** Codes of data errors that are the server's fault. Clients do not get their messages, which name the server's files. */
 const OWN_TROUBLE = /^(disk|store|network|encoder|classifier)\//;
 
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
@@ -47,12 +47,12 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   'image/too-much-memory': 413,
 };
 
-/** An error as the client is told it. What is not the request's fault is in the log only: it names paths of this machine. */
+/** The problem details of an error for the client. If the request is not at fault, they are only in the log, because they name paths of this machine. */
 export function problemOf(error: unknown): Problem {
   const status = statusOf(error);
   if (status === 500 || !(error instanceof TipAdapterError)) {
     const code = error instanceof TipAdapterError ? error.code : 'unexpected';
-    return problem(status, code, 'The server failed to answer', 'The log of the server says why.');
+    return problem(status, code, 'The server failed to answer', "Read the reason in the server's log.");
   }
   return problem(status, error.code, error.message, error.hint);
 }

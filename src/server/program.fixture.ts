@@ -13,7 +13,7 @@ interface Started {
   readonly ended: Promise<{ readonly status: number | null; readonly log: string }>;
 }
 
-/** Starts the real program, as a shell does. Every test kills what it leaves running. */
+/** Starts the real program, as a shell does. After each test, programs that still run are killed. */
 export function programs() {
   const started: Started[] = [];
   afterEach(() => {

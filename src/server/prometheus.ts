@@ -10,7 +10,7 @@ interface Family {
   samples(): Iterable<readonly [suffix: string, labels: string, value: number]>;
 }
 
-/** The text that a scraper reads. */
+/** The text of the metrics. */
 export function renderMetrics(families: readonly Family[]): string {
   const lines = families.flatMap((family) => [
     `# HELP ${family.name} ${family.help}`,
@@ -40,7 +40,7 @@ export function counter(name: string, help: string): Counter {
   };
 }
 
-/** Values that are read when they are asked for. */
+/** A metric whose values are read when the metrics are requested. */
 export function reading(
   type: 'counter' | 'gauge',
   name: string,

@@ -4,7 +4,7 @@ import { mediaType, parseJson } from './parse.ts';
 import { Refusal } from './problem.ts';
 import { picturesSchema } from './schemas.ts';
 
-/** A picture that a client sent; a label only where it came with one of its own. */
+/** A picture that a client sent, and the label that was sent with it, if any. */
 export interface SentPicture {
   readonly image: ImageSource;
   readonly label?: string;
@@ -15,8 +15,8 @@ const LONGEST_NAME = 255;
 
 /**
  * The pictures of a body: a picture's own bytes (`image/…`, `application/octet-stream`), files of a form
- * (`multipart/form-data`), or base64 in JSON. Throws a `Refusal`: 415 for other types, 400 where the body is not what its type
- * says, 413 for more than `most`.
+ * (`multipart/form-data`), or base64 in JSON. Throws a `Refusal`: 415 for other types, 400 if the body does not match its type, 413
+ * for more than `most` pictures.
  */
 export async function picturesIn(contentType: string, body: Buffer, most: number): Promise<SentPicture[]> {
   const type = mediaType(contentType);
@@ -52,7 +52,7 @@ async function picturesOf(
   }
   throw new Refusal(
     415,
-    `The body has ${type ? `the content type ${type}` : 'no content type'}, which holds no picture`,
+    `The body has ${type ? `the content type ${type}` : 'no content type'}, which is not accepted for pictures`,
     {
       code: 'server/type',
       hint: 'Send a picture as image/jpeg or the like, application/octet-stream, multipart/form-data or application/json; with curl: -H content-type:image/jpeg.',
@@ -61,9 +61,9 @@ async function picturesOf(
   );
 }
 
-/** Never a text alone: that would be the path of a file on this machine. */
+/** An image source with bytes and a name. A text alone would be the path of a file on this machine. */
 function named(bytes: Uint8Array, name = ''): ImageSource {
-  // What has no place in a name, and the half of a character that cutting may leave.
+  // Removes control characters, and the half of a character that truncation may leave.
   const id = name
     .replace(/\p{Cc}/gu, '')
     .slice(0, LONGEST_NAME)
@@ -71,12 +71,12 @@ function named(bytes: Uint8Array, name = ''): ImageSource {
   return id ? { id, read: async () => bytes } : bytes;
 }
 
-/** With or without `data:image/…;base64,` in front, in one line or in several, as the program `base64` prints it. */
+/** Decodes base64, with or without `data:image/…;base64,` in front, on one line or on several, as the program `base64` prints it. */
 function decodeBase64(text: string, where: string): Buffer {
   const start = text.startsWith('data:') ? text.indexOf(';base64,') + ';base64,'.length : 0;
   const encoded = text.slice(start).replace(/\s+/g, '');
   const bytes = Buffer.from(encoded, 'base64');
-  // Node skips what is no base64; then fewer bytes come out than the length stands for.
+  // Node skips characters that are not base64. Fewer bytes than the length implies reveal them.
   const whole = encoded.replace(/={1,2}$/, '').length;
   if (bytes.length === Math.floor((whole * 3) / 4)) return bytes;
   throw new Refusal(400, `${where} is not base64`, { code: 'server/base64', details: { where } });

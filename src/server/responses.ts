@@ -13,7 +13,7 @@ import type {
   predictionsSchema,
 } from './schemas.ts';
 
-/** What the server answers, made of what classifiers answer. */
+/** The server's answers, made from the classifiers' answers. */
 
 export function modelAnswer({ name, data, etag, problem }: Model): z.infer<typeof modelSchema> {
   const counts = countByClass(data.support.labels, data.classes.length);
@@ -32,7 +32,7 @@ export function modelAnswer({ name, data, etag, problem }: Model): z.infer<typeo
   };
 }
 
-/** Throws where the only picture cannot be read: the request has no other answer then. */
+/** Classifies pictures. If the only picture cannot be read, throws its error. */
 export async function predict(
   name: string,
   classifier: Classifier,
@@ -87,7 +87,7 @@ export function examplesAnswer(
   };
 }
 
-/** `known` examples were there before. */
+/** The answer to a change; `known` are the ids of the examples before it. */
 export function changeAnswer(
   model: Model,
   { data, findings }: Classifier,

@@ -16,10 +16,10 @@ type BodyOf<K extends BodyKind> = K extends 'pictures'
     ? T
     : undefined;
 
-/** What a route is given: everything checked already. */
+/** The checked input of a route. */
 interface Ask<Q = unknown, B = unknown> {
   readonly registry: Registry;
-  /** The one that the address names, where it names one. */
+  /** The classifier that the path names. */
   readonly model: Model;
   readonly query: Q;
   readonly body: B;
@@ -34,20 +34,20 @@ interface RouteOf<Q extends z.ZodObject, K extends BodyKind, A extends z.ZodType
   readonly name: string;
   readonly summary: string;
   readonly query: Q;
-  /** None, pictures in any of the ways they may come, or JSON of a schema. */
+  /** Kind of the body: none, pictures in any accepted form, or JSON of a schema. */
   readonly body: K;
   readonly answer: A;
-  /** Changes the file: refused by a server that only reads, and given more time. */
+  /** Whether the route changes the file. Such routes are refused by a read-only server, and have a longer deadline. */
   readonly changes?: true;
   act(ask: Ask<z.infer<Q>, BodyOf<K>>): Promise<z.infer<A>> | z.infer<A>;
 }
 
-/** A route as the server and the OpenAPI document see it. */
+/** A route in the form that the server and the OpenAPI document use. */
 export interface Route extends Omit<RouteOf<z.ZodObject, BodyKind, z.ZodType>, 'act'> {
   act(ask: Ask): unknown;
 }
 
-/** Keeps the types where a route is written, and forgets them where routes are listed. */
+/** Checks the types of a route where it is written, and returns it with the general type of the list. */
 function route<Q extends z.ZodObject, K extends BodyKind, A extends z.ZodType>(
   shape: RouteOf<Q, K, A>,
 ): Route {
@@ -56,7 +56,7 @@ function route<Q extends z.ZodObject, K extends BodyKind, A extends z.ZodType>(
 
 const MODEL = '/v1/models/:model';
 
-/** Everything that can be asked about classifiers. */
+/** All routes about classifiers. */
 export const routes: readonly Route[] = [
   route({
     method: 'get',
@@ -102,7 +102,7 @@ export const routes: readonly Route[] = [
     act: ({ model, query: { top }, body, signal }) => {
       const [image, ...more] = unlabelled(body); // at least one: see picturesIn
       if (more.length > 0)
-        throw new Refusal(400, 'The body has several pictures, and one is explained at a time', {
+        throw new Refusal(400, 'The body has several pictures, but only one can be explained at a time', {
           code: 'server/one',
           hint: 'Send each picture in a request of its own.',
         });
@@ -187,11 +187,11 @@ async function change(
   return changeAnswer(model, changed, known);
 }
 
-/** Refuses labels where nothing is learnt. */
+/** Refuses labels in requests that add no examples. */
 function unlabelled(pictures: readonly SentPicture[]) {
   return pictures.map(({ image, label }) => {
     if (label === undefined) return image;
-    throw new Refusal(400, 'A label has no effect here: it is for pictures that are added', {
+    throw new Refusal(400, 'A label has no effect here: labels are for pictures that are added', {
       code: 'server/label',
       hint: 'Leave it out, or send the picture to /examples.',
     });
@@ -203,12 +203,12 @@ function labelled(pictures: readonly SentPicture[], common?: string) {
     if (label !== undefined) return { image, label };
     throw new UsageError('A picture has no label', {
       code: 'add/label',
-      hint: 'Add the label to the address, as in ?label=cat, or to each picture of a JSON body.',
+      hint: 'Add the label to the query, as in ?label=cat, or to each picture of a JSON body.',
     });
   });
 }
 
-/** A class without examples, as data sets have them. Throws `UsageError` where it is there, or could never be the answer. */
+/** A class without examples. Throws `UsageError` if the class exists, or if the classifier cannot answer with it. */
 function classByName(
   { data }: Classifier,
   { name, promptName, prompts }: z.infer<typeof schemas.newClassSchema>,
@@ -223,7 +223,7 @@ function classByName(
     });
   }
   if (!data.head) {
-    throw new UsageError('The classifier knows classes only by examples, so a name alone is no class', {
+    throw new UsageError('The classifier has no text head, so a class cannot be added by its name alone', {
       code: 'class/no-text',
       hint: 'Add the class with its first examples.',
     });

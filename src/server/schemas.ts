@@ -1,18 +1,18 @@
 import { z } from 'zod';
 import { visible } from '../dataset/names.ts';
 
-/** What requests may hold and what answers hold. They check requests, and the OpenAPI document is made of them. */
+/** Schemas of requests and answers. They check requests, and the OpenAPI document is made from them. */
 
-/** The schemas that the OpenAPI document has by name. */
+/** The schemas that have a name in the OpenAPI document. */
 export const components = z.registry<{ id: string }>();
 
 const className = z
   .string()
-  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'has characters that cannot be seen')
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'has control characters')
   .overwrite(visible)
   .min(1)
   .max(255);
-/** Halves of characters come from JSON alone: no address could name what is called so. */
+/** Refuses lone surrogates, which JSON can contain but a URL cannot. */
 const wellFormed = z.string().regex(/^\P{Cs}*$/u, 'has half of a surrogate pair');
 const probability = z.number().min(0).max(1);
 const given = (schema: z.ZodNumber) =>

@@ -5,7 +5,7 @@ import { UsageError } from '../errors.ts';
 import { count } from '../words.ts';
 import { Refusal } from './problem.ts';
 
-/** Nothing is guessed, framed or told to other sites. */
+/** Headers against guessing content types, framing, and sending the URL to other sites. */
 const HEADERS: Readonly<Record<string, string>> = {
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
@@ -13,10 +13,10 @@ const HEADERS: Readonly<Record<string, string>> = {
   'x-frame-options': 'DENY',
 };
 
-/** What no page may do, whatever else it may. */
+/** The policy that every page has, whatever it allows beside. */
 const POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-/** Puts a content security policy on every answer, nothing allowed but by `policy`, and the headers that go with it. */
+/** Adds security headers to every answer, with a content security policy that allows only what `policy` allows. */
 export function answerHeaders(
   policy: string,
   further: Readonly<Record<string, string>> = {},
@@ -30,12 +30,12 @@ export function answerHeaders(
 
 const SHORTEST_TOKEN = 16;
 
-/** Throws `UsageError` for a token that can be guessed, and where others than this machine could ask without one. */
+/** Throws `UsageError` for a token that can be guessed, and if other machines could send requests without a token. */
 export function checkExposure(host: string, token?: string): void {
   const hint = 'For example: TIP_ADAPTER_TOKEN=$(openssl rand -hex 32) tip-adapter serve …';
   if (token !== undefined && token.length < SHORTEST_TOKEN) {
     throw new UsageError(
-      `The token has ${count(token.length, 'character')}, and at least ${SHORTEST_TOKEN} are needed`,
+      `The token has ${count(token.length, 'character')}, but at least ${SHORTEST_TOKEN} are needed`,
       {
         code: 'server/weak-token',
         hint,
@@ -61,8 +61,8 @@ const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 
 /**
- * Refuses a foreign name in `Host` (421). DNS rebinding, where a page's own name leads here, needs a name: addresses and
- * `localhost` cannot be rebound, every other name must be allowed.
+ * Refuses foreign names in the header `Host` (421), against DNS rebinding, in which the host name of a page resolves to this server.
+ * IP addresses and `localhost` cannot be rebound; every other name must be allowed.
  */
 export function hostGuard(allowed: readonly string[]): MiddlewareHandler {
   const names = new Set(['localhost', ...allowed.map((name) => name.toLowerCase())]);
@@ -80,7 +80,7 @@ export function hostGuard(allowed: readonly string[]): MiddlewareHandler {
   };
 }
 
-/** Refuses pages of other sites (403), which a browser names in `Origin` or `Sec-Fetch-Site`; `allowed` may hold `*`. */
+/** Refuses requests from pages of other sites (403), by the browser's headers `Origin` and `Sec-Fetch-Site`. `allowed` may contain `*`. */
 export function originGuard(allowed: readonly string[]): MiddlewareHandler {
   const isAllowed = (origin: string) => allowed.includes('*') || allowed.includes(origin);
   return async (c, next) => {
@@ -101,7 +101,7 @@ export function originGuard(allowed: readonly string[]): MiddlewareHandler {
   };
 }
 
-/** Asks for `Authorization: Bearer <token>` (401). How long the comparison takes says nothing about the token. */
+/** Requires the header `Authorization: Bearer <token>` (401). The comparison takes constant time, so it reveals nothing about the token. */
 export function tokenGuard(token: string): MiddlewareHandler {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   const expected = digest(token);

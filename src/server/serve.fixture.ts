@@ -18,7 +18,7 @@ interface Told {
 export interface Served extends Server {
   readonly address: string;
   readonly told: readonly Told[];
-  /** An answer's status, headers and JSON. */
+  /** Sends a request, and returns the answer's status, headers and JSON. */
   ask(path: string, init?: RequestInit): Promise<{ status: number; headers: Headers; json: Answer }>;
 }
 
@@ -64,7 +64,7 @@ export function fittedAnimals() {
     file: Buffer;
     cat: Buffer;
     dog: Buffer;
-    /** What the library says to the cat. */
+    /** The library's prediction for the picture of the cat. */
     answer: string;
     /** A copy of the file, for tests that change it. */
     copy(name: string): Promise<ModelFile>;
@@ -86,10 +86,10 @@ export function fittedAnimals() {
   return made;
 }
 
-/** Where they are asked. */
+/** The path of their predictions. */
 export const PREDICT = '/v1/models/animals/predict';
 
-/** The fake encoder, each batch taking so many milliseconds. */
+/** The fake encoder with a delay for each batch, in milliseconds. */
 export function slowEncoder(milliseconds: number): Encoder & { readonly batches: number[] } {
   const encoder = fakeEncoder();
   const batches: number[] = [];
@@ -113,7 +113,7 @@ export function form(pictures: Readonly<Record<string, Uint8Array>>): FormData {
   return body;
 }
 
-/** Sends bytes over a socket and resolves with all that comes back until it is closed. */
+/** Sends bytes over a socket, and resolves with all received text when the socket is closed. */
 export function raw(address: string, bytes: string | Uint8Array): Promise<string> {
   const { hostname, port } = new URL(address);
   return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 import { flag, integer, optional, positive, text, texts, type ValuesOf } from '../options.ts';
 
-/** What a server can be told, for the command line and for programs. */
+/** The options of a server, for the command line and for programs. */
 export const serverOptions = {
   host: text({
     default: '127.0.0.1',

@@ -15,27 +15,27 @@ import { type ModelFile, Registry } from './model-registry.ts';
 import { checkExposure } from './security.ts';
 import { type ServerValues, serverOptions } from './server-options.ts';
 
-/** What a server is made of: its classifiers, the values of `serverOptions`, and times. */
+/** Options of `createServer`: the classifiers, the values of `serverOptions`, and time limits. */
 export interface ServerOptions extends Partial<ServerValues> {
   readonly models: readonly ModelFile[];
-  /** Told of every request, and of what happens between them. */
+  /** Receives an event for every request, and other events of the server. */
   readonly log?: Log;
   /** Opens the encoder that a classifier refers to (default: the one of that name on this machine). */
   readonly openEncoder?: (reference: EncoderReference) => Promise<Encoder>;
-  /** Milliseconds for a request's headers to come, and for all of it. */
+  /** Time limit for a request's headers and, with `requestTimeout`, for the whole request, in milliseconds. */
   readonly headersTimeout?: number;
   readonly requestTimeout?: number;
-  /** Milliseconds between two looks at the files. */
+  /** Milliseconds between two checks of the files. */
   readonly pollInterval?: number;
 }
 
 /** A server that is ready to listen. */
 export interface Server {
-  /** Starts to listen; resolves with the address. Throws `UsageError` where the port is taken or the address is another machine's. */
+  /** Starts to listen, and resolves with the URL. Throws `UsageError` if the port is in use or the address is not of this machine. */
   listen(): Promise<string>;
   /**
-   * Takes no further request, waits for those under way (no longer than their deadline), answers what is left with 503, and
-   * frees everything.
+   * Stops the server: refuses new requests, waits for running ones until their deadlines, answers the rest with 503, and frees
+   * everything.
    */
   close(): Promise<void>;
 }
@@ -45,7 +45,7 @@ const HEADERS_TIMEOUT = 10_000;
 const REQUEST_TIMEOUT = 30_000;
 const POLL_INTERVAL = 1_000;
 
-/** What programs can tell a server, beside what the command line can. */
+/** The options of programs that the command line does not have. */
 const OWN_OPTIONS: readonly (keyof ServerOptions)[] = [
   'models',
   'log',
@@ -55,10 +55,10 @@ const OWN_OPTIONS: readonly (keyof ServerOptions)[] = [
   'pollInterval',
 ];
 
-/** Bodies of this many largest requests may be in memory at a time. */
+/** Memory for request bodies, as a number of bodies of the largest size. */
 const LARGEST_BODIES = 8;
 
-/** Throws `UsageError` for options that do not fit together, and where others than this machine could ask without a token. */
+/** Throws `UsageError` for options that do not fit together, and if other machines could send requests without a token. */
 export function checkServing({
   readOnly,
   changeDeadline,
@@ -68,15 +68,16 @@ export function checkServing({
   if (readOnly && changeDeadline !== serverOptions.changeDeadline.default) {
     throw new UsageError('Option changeDeadline has no effect with readOnly', {
       code: 'option/no-effect',
-      hint: 'There are no changes: leave out one of the two.',
+      hint: 'Leave out one of the two: a read-only server makes no changes.',
     });
   }
   checkExposure(host, token);
 }
 
 /**
- * A server for classifiers, ready to listen: their files are read and their encoders loaded. Throws `UsageError` where others
- * than this machine could ask without a token, and `ModelError` where a classifier or its encoder cannot be used.
+ * Makes a server for classifiers: reads their files and loads their encoders. The server does not listen yet. Throws `UsageError` if
+ * options do not fit together or if other machines could send requests without a token, and `ModelError` if a classifier or its
+ * encoder cannot be used.
  */
 export async function createServer(options: ServerOptions): Promise<Server & AsyncDisposable> {
   const given = currentNames(serverOptions, { ...options });

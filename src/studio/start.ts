@@ -54,7 +54,7 @@ function studioApp(desk: Desk, page: string, exportPage?: string): Hono {
   const app = new Hono();
   app.onError(tellProblem);
   app.notFound(() => {
-    throw new Refusal(404, 'There is nothing at this address', { code: 'studio/not-found' });
+    throw new Refusal(404, 'The path does not exist', { code: 'studio/not-found' });
   });
   app.use(
     answerHeaders(POLICY, {

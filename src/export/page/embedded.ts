@@ -1,7 +1,7 @@
 /** Characters decoded at a time: a multiple of four, so that each piece is whole. */
 const PIECE = 1 << 20;
 
-/** Takes what is embedded in the page under an id: gzip in base64. The text is removed, it is needed no more. */
+/** Returns the bytes that the page embeds under an id as gzip in base64, and removes their text from the page to free memory. */
 export async function takeEmbedded(id: string): Promise<Uint8Array> {
   const element = document.getElementById(id);
   const text = element?.textContent ?? '';

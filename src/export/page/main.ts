@@ -6,7 +6,7 @@ import { readPicture, readVideo } from './read-picture.ts';
 import PageWorker from './worker.ts?worker&inline';
 
 const about: About = JSON.parse(document.getElementById('about')?.textContent ?? '');
-/** Bars shown; the rest is less probable. */
+/** Number of bars, for the most probable classes. */
 const SHOWN = 10;
 
 function element<K extends keyof HTMLElementTagNameMap>(
@@ -52,7 +52,7 @@ document.body.append(
   ]),
 );
 
-/** Answers that are awaited, by number. */
+/** Pending answers, by the number of their picture. */
 const waiting = new Map<number, { resolve(p: Float32Array): void; reject(error: Error): void }>();
 let serial = 0;
 
@@ -165,7 +165,7 @@ camera.onclick = async () => {
   const video = element('video', { muted: true, playsInline: true, srcObject: stream });
   shown.replaceChildren(video);
   await video.play();
-  // The next picture is taken when the one before is answered: slow computers show fewer, never old ones.
+  // The next frame is taken after the answer to the one before, so a slow computer shows fewer frames but no old ones.
   while (stream && video.isConnected) {
     if (video.videoWidth > 0) showAnswer(await classify(readVideo(video)));
     await new Promise(requestAnimationFrame);

@@ -2,7 +2,7 @@ import type { Asked } from '../page-types.ts';
 
 type Raster = Extract<Asked, { kind: 'classify' }>['raster'];
 
-/** A picture's pixels as they are stored: no colour management, no alpha multiplied in. Throws where it is no picture. */
+/** A picture's pixels as they are stored, without colour management and not premultiplied by alpha. Throws if the file is not a picture. */
 export async function readPicture(file: Blob, exif: boolean): Promise<Raster> {
   const bitmap = await createImageBitmap(file, {
     imageOrientation: exif ? 'from-image' : 'none',
@@ -13,7 +13,7 @@ export async function readPicture(file: Blob, exif: boolean): Promise<Raster> {
   return { ...pixelsOf(bitmap, bitmap.width, bitmap.height), palette: hasPalette(head) };
 }
 
-/** What the camera shows now. */
+/** The present frame of the camera. */
 export function readVideo(video: HTMLVideoElement): Raster {
   return { ...pixelsOf(video, video.videoWidth, video.videoHeight), palette: false };
 }
@@ -29,10 +29,10 @@ function pixelsOf(source: CanvasImageSource, width: number, height: number) {
 
 const PNG = [0x89, 0x50, 0x4e, 0x47];
 const GIF = [0x47, 0x49, 0x46];
-/** Where a PNG says how its colours are kept, and what it says for a palette. */
+/** Position of a PNG's colour type, and the colour type of a palette. */
 const [COLOUR_TYPE, INDEXED] = [25, 3];
 
-/** Palette pictures are resized in another way: their colours are names, not amounts. */
+/** Whether a PNG has a palette. Such pictures are resized by nearest neighbour, because palette indices cannot be averaged. */
 function hasPalette(head: Uint8Array): boolean {
   const begins = (bytes: readonly number[]) => bytes.every((byte, i) => head[i] === byte);
   return begins(GIF) || (begins(PNG) && head[COLOUR_TYPE] === INDEXED);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'vite';
 
-/** The runtime's WebAssembly is given to it by the page: built in, too, it would be there twice. */
+/** Leaves the runtime's WebAssembly out of the script: the page embeds it once and passes it to the runtime. */
 const withoutWasm: Plugin = {
   name: 'without-wasm',
   enforce: 'pre',
@@ -11,7 +11,7 @@ const withoutWasm: Plugin = {
       : undefined,
 };
 
-/** One script with its worker inside and one style sheet: `exportWeb` puts both into a page that is one file. */
+/** Builds one script, with its worker inside, and one style sheet. `exportWeb` puts both into the page. */
 export default defineConfig({
   root: import.meta.dirname,
   clearScreen: false,

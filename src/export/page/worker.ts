@@ -8,7 +8,7 @@ let preprocessing: Preprocessing | undefined;
 
 const tell = (told: Told) => self.postMessage(told);
 
-/** One picture at a time, in the order they came. */
+/** Pictures are classified one at a time, in order. */
 let before: Promise<void> = Promise.resolve();
 self.onmessage = ({ data }: MessageEvent<Asked>) => {
   before = before
@@ -21,7 +21,7 @@ self.onmessage = ({ data }: MessageEvent<Asked>) => {
 async function work(asked: Asked): Promise<void> {
   if (asked.kind === 'open') {
     preprocessing = asked.preprocessing;
-    // Several threads need a page that is served with headers of its own; this one is a file.
+    // Several threads need HTTP headers for cross-origin isolation, which a file does not have.
     ort.env.wasm.numThreads = 1;
     ort.env.wasm.wasmBinary = asked.wasm.buffer as ArrayBuffer;
     session = await ort.InferenceSession.create(asked.model, { graphOptimizationLevel: 'all' });
@@ -38,7 +38,7 @@ async function work(asked: Asked): Promise<void> {
   tell({ kind: 'answer', id, probabilities: Float32Array.from(results.probabilities!.data as Float32Array) });
 }
 
-/** A canvas has four channels; alpha is looked at only where there is any. */
+/** Pixels of a canvas, which has four channels. Alpha is kept only if a pixel is not opaque. */
 function rasterOf({ width, height, data, palette }: Extract<Asked, { kind: 'classify' }>['raster']) {
   for (let at = 3; at < data.length; at += 4)
     if (data[at] !== 255) return { width, height, data, palette, channels: 4 as const };
