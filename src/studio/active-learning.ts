@@ -3,7 +3,7 @@ import { argmax, dot, type Matrix, row, topK, unitRows } from '../math/matrix.ts
 import type { Lesson } from './lesson.ts';
 import type { Guess, NextPicture } from './status.ts';
 
-/** The likeliest class of each picture. `features` [n, d] are those of `hashes`. */
+/** The most probable class of each picture. `features` [n, d] are those of `hashes`. */
 export async function guessAll(
   classifier: Classifier,
   lesson: Lesson,
@@ -18,15 +18,16 @@ export async function guessAll(
   });
 }
 
-/** Pictures that are proposed at a time, and the most classes that are told of each. */
+/** Number of pictures that are proposed at a time, and of classes that are given for each. */
 const PROPOSED = 8;
 const GUESSES = 50;
-/** Nearer than this (cosine) to a picture that is proposed already, another one teaches little more. */
+/** A picture whose cosine with a proposed one is above this is not proposed too: it would teach little more. */
 const ALIKE = 0.95;
 
 /**
- * Which of the pictures that are not sorted yet teach most: those between two classes, the smallest margin of probabilities first
- * (margin sampling; Scheffer, Decomain and Wrobel, IDA 2001), near-copies of one left for later. `features` [n, d] are those of `hashes`; pictures of `kept` are proposed in any case.
+ * The unsorted pictures to label next: those with the smallest margin between the two largest probabilities (margin sampling;
+ * Scheffer, Decomain and Wrobel, IDA 2001). Near-copies of a proposed picture are left for later. `features` [n, d] are those of
+ * `hashes`; pictures of `kept` are proposed in any case.
  */
 export async function labelNext(
   classifier: Classifier,

@@ -1,8 +1,8 @@
 import { nameKey, visible } from '../dataset/names.ts';
 
 /**
- * What a person has put on the table: classes in order, pictures in order, and what they chose. Pure data and pure changes, so
- * that the page and the program apply the same change and come to the same board.
+ * The board: classes and pictures in order, and the person's settings. Boards are immutable data and changes are pure functions, so
+ * that the page and the program get the same board from the same change.
  */
 interface BoardClass {
   readonly id: string;
@@ -10,13 +10,13 @@ interface BoardClass {
 }
 
 export interface BoardPicture {
-  /** Sha256 (hex) of the file's bytes: a picture is on the board once. */
+  /** Sha256 (hex) of the file's bytes. A picture is on the board at most once. */
   readonly hash: string;
-  /** File name, as the person knows it. */
+  /** Name of the person's file. */
   readonly name: string;
-  /** Undefined: not sorted yet. */
+  /** Undefined if the picture is not sorted yet. */
   readonly classId?: string;
-  /** Pictures of one burst: never on both sides of a test. */
+  /** The burst of the picture. A fold never separates pictures of one burst. */
   readonly group?: string;
 }
 
@@ -25,18 +25,18 @@ export interface Settings {
   readonly method: string;
   /** Answers less probable than this are "none of these". */
   readonly reject: number;
-  /** Constants of Tip-Adapter set by hand; undefined: tuned. */
+  /** Constants of Tip-Adapter that are set by hand; undefined if they are tuned. */
   readonly alpha?: number;
   readonly beta?: number;
 }
 
 export interface Board {
-  /** What the person calls the project; '' until they do. */
+  /** The person's name of the project; '' if it has none. */
   readonly name: string;
   readonly classes: readonly BoardClass[];
   readonly pictures: ReadonlyMap<string, BoardPicture>;
   readonly settings: Settings;
-  /** Hashes of pictures whose class, or whose likeness to another one, was looked at and found right. */
+  /** Hashes of pictures whose class, or whose similarity to another one, the person confirmed. */
   readonly confirmed: ReadonlySet<string>;
 }
 
@@ -49,7 +49,7 @@ export interface BoardJson {
   readonly confirmed: readonly string[];
 }
 
-/** Everything a person can do to a board. What names something that is gone changes nothing. */
+/** All changes that a person can make to a board. A command about a class or picture that no longer exists has no effect. */
 export type Command =
   | { readonly do: 'add'; readonly pictures: readonly BoardPicture[] }
   | { readonly do: 'place'; readonly hashes: readonly string[]; readonly classId?: string }
@@ -70,12 +70,12 @@ export const EMPTY_BOARD: Board = {
   confirmed: new Set(),
 };
 
-/** Whether two names are of one class. */
+/** Whether two names denote the same class. */
 export function sameName(a: string, b: string): boolean {
   return nameKey(a) === nameKey(b);
 }
 
-/** The board after a command; the same board where nothing changes. */
+/** The board after a command; the same object if nothing changes. */
 export function applyCommand(board: Board, command: Command): Board {
   switch (command.do) {
     case 'add':
@@ -148,7 +148,7 @@ function addClass(board: Board, { id, name }: BoardClass): Board {
   return { ...board, classes: [...board.classes, { id, name: clean }] };
 }
 
-/** Two classes of one name are one class: whoever renames one to the other's name merges them. */
+/** Renames a class. If another class has the new name, the two are merged. */
 function renameClass(board: Board, { id, name }: BoardClass): Board {
   const clean = visible(name);
   if (clean === '' || !knows(board, id)) return board;

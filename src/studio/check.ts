@@ -13,16 +13,16 @@ import { resolveOptions } from '../options.ts';
 import { tuningRowsOfFolds } from '../tuning/cache-search.ts';
 import { outOfFold } from '../tuning/out-of-fold.ts';
 
-/** How well a classifier does on pictures while it has not learnt from them; classes are numbers of its own. */
+/** The results of a classifier on left-out pictures. Classes are numbers of this check. */
 export interface Check {
   readonly correct: number;
   readonly total: number;
   /** 95% Wilson interval of the accuracy. */
   readonly interval: readonly [number, number];
-  /** How often the pictures were dealt into learnt and left out. */
+  /** Number of folds. */
   readonly folds: number;
   readonly perClass: readonly { readonly correct: number; readonly total: number }[];
-  /** One entry a left-out picture: its example's number, class, answer, and the probabilities of both. */
+  /** For each left-out picture: its example's number, class and answer, and the probabilities of both. */
   readonly answers: readonly Answer[];
   readonly bins: readonly ReliabilityBin[];
   readonly curve: readonly CurvePoint[];
@@ -43,16 +43,16 @@ interface CurvePoint {
   readonly high: number;
 }
 
-/** Tip-Adapter's. */
+/** Constants of Tip-Adapter. */
 type Constants = Readonly<Record<'alpha' | 'beta', number>>;
 
 const MOST_FOLDS = 4;
 const BINS = 10;
 
 /**
- * Deals the classifier's own examples into folds, teaches its method with each fold left out and asks about that fold. The
- * constants stay those chosen on the same folds, which flatters slightly. `constants` are Tip-Adapter's, for its learning curve.
- * Undefined where no class has two groups of pictures.
+ * Cross-validates the classifier's method on its own examples: fits it with each fold left out, and classifies that fold. The
+ * constants were chosen on the same folds, so the result is slightly optimistic. `constants` are Tip-Adapter's, for its learning
+ * curve. Undefined if no class has two groups of pictures.
  */
 export async function checkClassifier(
   data: ClassifierData,
@@ -104,12 +104,12 @@ async function leftOutProbabilities(
 
 const CURVE_SHOTS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
 const DRAWS = [1, 2, 3];
-/** With fewer pictures to ask about, a point says nothing. */
+/** Least number of test pictures for a point of the learning curve. */
 const LEAST_ASKED = 5;
 
 /**
- * Tip-Adapter's accuracy against examples per class, over three draws; asked about the pictures that were not drawn. Votes are
- * summed over a class's examples, so their weight is scaled with the number drawn.
+ * Tip-Adapter's accuracy against the number of examples per class, over three draws, on the pictures that were not drawn. Votes are
+ * summed over a class's examples, so alpha is scaled with the number drawn.
  */
 async function learningCurve(
   data: ClassifierData,

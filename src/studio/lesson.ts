@@ -1,7 +1,7 @@
 import type { ClassInfo } from '../dataset/types.ts';
 import type { Board } from './board.ts';
 
-/** What there is to learn from a board: the classes that have pictures, and those pictures in order. */
+/** The training data of a board: the classes that have pictures, and their pictures in order. */
 export interface Lesson {
   readonly classes: readonly (ClassInfo & { readonly key: string })[];
   readonly examples: readonly LessonExample[];
@@ -9,14 +9,14 @@ export interface Lesson {
 
 interface LessonExample {
   readonly hash: string;
-  /** The file's name, made distinct. */
+  /** The file's name, made unique. */
   readonly id: string;
   readonly label: number;
-  /** Numbers what must not be split; each picture has its own, pictures of a burst share theirs. */
+  /** Number of the group, which no fold separates. Pictures of a burst share one; every other picture has its own. */
   readonly group: number;
 }
 
-/** The lesson of a board's pictures that are `usable`. A class is known by its name outside the studio. */
+/** The lesson of the `usable` pictures of a board. The id of a class outside the studio is its name. */
 export function lessonOf(
   { classes, pictures }: Board,
   usable: (hash: string) => boolean = () => true,

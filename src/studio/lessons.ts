@@ -22,19 +22,19 @@ import {
 } from './status.ts';
 import type { Apart, Constants, Teacher } from './teacher.ts';
 
-/** Constants of Tip-Adapter that were chosen by left-out pictures, and what they were chosen for. */
+/** Constants of Tip-Adapter that were tuned on left-out pictures, and the lesson that they were tuned for. */
 interface Tuned extends Required<Constants> {
   readonly data: ClassifierData;
 }
 
-/** Who answers, and what it has learnt. */
+/** The present classifier, and the lesson that it has learnt. */
 interface Current {
   readonly classifier: Classifier;
   readonly lesson: Lesson;
   readonly status: Answering;
 }
 
-/** A check, and whom it is about. */
+/** A check, and the classifier that was checked. */
 export interface Checked {
   readonly check: Check;
   readonly serial: number;
@@ -44,9 +44,9 @@ export interface Checked {
 }
 
 /**
- * Keeps a classifier that knows what is on the board. After every change Tip-Adapter answers at once with the constants it had;
- * behind it constants are chosen anew, then the method that the person asked for takes over, then it is checked. The next change
- * stops whatever is still going on.
+ * Keeps a classifier up to date with the board. After every change, Tip-Adapter answers at once with its present constants. In the
+ * background, its constants are tuned again, then the method that the person chose is fitted and replaces it, then that is checked.
+ * The next change stops all of this.
  */
 export class Lessons {
   readonly #teacher: Teacher;
@@ -90,7 +90,7 @@ export class Lessons {
     };
   }
 
-  /** Teaches what is on the board, unless it is known already. */
+  /** Learns the board, unless it has been learnt. */
   teach(board: Board): void {
     if (teachesSame(board, this.#board)) return;
     this.#board = board;
@@ -99,13 +99,13 @@ export class Lessons {
     this.#work = this.#work.then(() => this.#lesson());
   }
 
-  /** Stops the search that goes on; who answers now goes on answering. */
+  /** Stops the running search. The present classifier stays. */
   stop(): void {
     this.#stop.abort();
     this.#set({ ...this.#teaching, stage: 'done', stopped: true });
   }
 
-  /** Lets the training that goes on rest after its next step, or go on. */
+  /** Pauses the running training after its next step, or resumes it. */
   pause(paused: boolean): void {
     if (this.#teaching.stage !== 'searching' || paused === (this.#pause !== undefined)) return;
     this.#pause?.end();
@@ -113,7 +113,7 @@ export class Lessons {
     this.#set({ ...this.#teaching, paused });
   }
 
-  /** Pictures that are not sorted yet and would teach most, those of `kept` first; none before there is an answer. */
+  /** Unsorted pictures to label next, those of `kept` first. Empty while there is no classifier. */
   async next(
     board: Board,
     kept: ReadonlySet<string> = new Set(),
@@ -129,7 +129,7 @@ export class Lessons {
     return labelNext(classifier, lesson, hashes, rows, kept);
   }
 
-  /** The likeliest class of each picture that is not sorted yet; none before there is an answer. */
+  /** The most probable class of each unsorted picture. Empty while there is no classifier. */
   async guesses(board: Board, signal?: AbortSignal): Promise<Guess[]> {
     const unsorted = [...board.pictures.values()].filter(
       ({ classId, hash }) => !classId && !this.#unusable.has(hash),
@@ -145,7 +145,7 @@ export class Lessons {
     return this.#tuned && searchMap(this.#tuned.data, signal);
   }
 
-  /** Resolves when everything is taught and checked. */
+  /** Resolves when the board is learnt and checked. */
   settled(): Promise<void> {
     return this.#work;
   }
@@ -165,7 +165,7 @@ export class Lessons {
       const stop = new AbortController();
       this.#stop = stop;
       if (lesson.classes.length < 2) return await this.#wait();
-      // A change between looking and here has its own turn.
+      // If the board changed meanwhile, another turn follows.
       if (board !== this.#board) return;
       await this.#instant(lesson, board);
       await this.#search(lesson, board, stop.signal);
@@ -175,7 +175,7 @@ export class Lessons {
     }
   }
 
-  /** Without two classes there is nothing to answer. */
+  /** Waits for a second class: with fewer than two there is no classifier. */
   async #wait(): Promise<void> {
     await this.#answering?.classifier.close();
     this.#answering = undefined;
@@ -185,8 +185,8 @@ export class Lessons {
   }
 
   /**
-   * Embeds what is new on the board, and on the boards that come meanwhile: a change never stops it. What is known already answers
-   * from the first hundred pictures on.
+   * Embeds the new pictures of the board, also of boards that follow meanwhile: a change does not stop embedding. From the first
+   * hundred pictures on, a classifier of the embedded ones answers.
    */
   async #look(): Promise<{ board: Board; lesson: Lesson }> {
     const { signal } = this.#end;
@@ -221,7 +221,7 @@ export class Lessons {
     const hand = byHand(settings);
     const { defaults } = this.#teacher.encoder;
     const known = this.#tuned ?? { alpha: defaults.alpha, beta: defaults.beta, calibration: UNTUNED };
-    // The temperature that was found for other constants is nearer than none, but it was not found on any rows.
+    // The temperature of other constants is better than none, but it was not fitted to any rows for these.
     const near = { ...UNTUNED, temperature: known.calibration.temperature };
     const constants = hand ? { ...hand, calibration: near } : known;
     const classifier = await this.#teacher.live(lesson, settings, constants);
@@ -273,7 +273,7 @@ export class Lessons {
     this.#set({ stage: 'done', ...curves() });
   }
 
-  /** The classifier answers from now on. The one before is closed when it has finished what it was asked. */
+  /** Makes the classifier the present one. The one before is closed when it has answered its pending requests. */
   async #takeOver(classifier: Classifier, lesson: Lesson, by: Answering['by']): Promise<void> {
     const before = this.#answering?.classifier;
     const { method, options, classes, examples } = classifier.data;
@@ -303,7 +303,7 @@ export class Lessons {
 }
 
 interface Pause {
-  /** Resolves when the pause is over, or everything is. */
+  /** Resolves when the pause or the session ends. */
   readonly over: Promise<void>;
   end(): void;
 }
@@ -317,23 +317,23 @@ function createPause(signal: AbortSignal): Pause {
   return { over, end };
 }
 
-/** Pictures that are known before there is a first answer, where there are more to come. */
+/** Number of embedded pictures for a first classifier, if more are to be embedded. */
 const FIRST = 100;
-/** Milliseconds between two answerers while pictures are still looked at. */
+/** Milliseconds between two classifiers while pictures are still being embedded. */
 const ANSWER_EVERY = 2000;
-/** Pictures that are embedded before the board is looked at again. */
+/** Number of pictures that are embedded before the board is read again. */
 const TOGETHER = 32;
 
-/** Pictures that are not sorted yet of which the best are chosen. */
+/** Largest number of unsorted pictures from which proposals are chosen. */
 const LOOKED_AT = 500;
 
-/** Pictures that are not sorted yet of which each is guessed. */
+/** Largest number of unsorted pictures that are classified. */
 const MOST_GUESSED = 5000;
 
-/** Milliseconds in which a classifier that was replaced still answers what it was asked. */
+/** Milliseconds for which a replaced classifier still answers its pending requests. */
 const GRACE = 5_000;
 
-/** Whether two boards teach the same; from when on an answer is "none of these" is no matter of teaching. */
+/** Whether two boards have the same training data and method. The rejection threshold does not matter. */
 function teachesSame(a: Board, b: Board): boolean {
   const { reject: _, ...own } = a.settings;
   const { reject: __, ...other } = b.settings;
@@ -349,12 +349,12 @@ function tunedOf({ data }: Classifier): Tuned | undefined {
   return { alpha, beta, calibration: tuning, data };
 }
 
-/** The constants that are set by hand: Tip-Adapter answers with them, whatever the method. */
+/** The constants that are set by hand, if any. Tip-Adapter then answers with them, whatever method is chosen. */
 function byHand({ alpha, beta }: Settings): { alpha: number; beta: number } | undefined {
   return alpha !== undefined && beta !== undefined ? { alpha, beta } : undefined;
 }
 
-/** Classes of one group: it stays among what is learnt from, and nothing is left to ask about. */
+/** Classes with only one group. It is never left out, so these classes cannot be tested. */
 function untestableOf(lesson: Lesson, apart: Apart): Untestable[] {
   const groups = ({ classes, examples }: Lesson) => {
     const sets = classes.map(() => new Set<number>());

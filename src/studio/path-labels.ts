@@ -5,17 +5,17 @@ import { heldOut } from '../dataset/split.ts';
 import { grow } from '../dataset/tree.ts';
 import { DataError } from '../errors.ts';
 
-/** The label that the folders on a picture's path give it. */
+/** The label of a picture by the folders on its path. */
 export interface PathLabel {
-  /** The name of its class; undefined: not sorted yet. */
+  /** The name of its class; undefined if it is not sorted. */
   readonly className?: string;
-  /** It is of a split that is held out: it is not learnt from. */
+  /** Whether it is in a held-out split, and so not learnt from. */
   readonly isHeldOut?: boolean;
 }
 
 /**
- * The labels of pictures by the folders on their paths, as data sets are read. Where these are no clear layout, the innermost folder is
- * the class, unless it is named as a split or as a part of a layout.
+ * The labels of pictures by the folders on their paths, by the layouts of data sets. If the folders have no known layout, the innermost
+ * folder is the class, unless it has the name of a split or of a part of a layout.
  */
 export function pathLabels(paths: readonly string[]): ReadonlyMap<string, PathLabel> {
   const files = sortNaturally(paths, (path) => path).map((path) => ({ path, read: noBytes }));

@@ -15,45 +15,45 @@ import { PICTURE, readRegular } from '../store/regular.ts';
 import { openZip } from '../store/zip.ts';
 import { type Problem, problemOf } from './status.ts';
 
-/** Longer side of a kept thumbnail, in pixels: sharp in the grid on a dense screen, small in a classifier file. */
+/** Longer side of a thumbnail in pixels: sharp enough for the grid on a high-density screen, small enough for a classifier file. */
 const THUMBNAIL_SIDE = 144;
 const PREVIEW_SIDE = 1024;
 
-/** A file that was brought in: kept under its hash, or what is wrong with it. */
+/** The result for an imported file: it was stored under its hash, or it has a problem. */
 export type Kept =
   | {
       readonly name: string;
       readonly hash: string;
-      /** What a zip's table says of it: its class ('' for none yet), and what it must not be parted from. */
+      /** Its class ('' if it is unsorted) and group in a zip's table. */
       readonly className?: string;
       readonly group?: string;
     }
   | { readonly name: string; readonly problem: Problem };
 
-/** A picture that a zip's table holds out: it is not kept. */
+/** A picture that is held out by a zip's table. It is not stored. */
 export interface HeldOut {
   readonly name: string;
   readonly isHeldOut: true;
 }
 
-/** The session's pictures by the sha256 of their bytes, with small ones beside them. Nothing is written twice. */
+/** The session's pictures by the sha256 of their bytes, with their thumbnails. No picture is written twice. */
 export interface Pictures {
-  /** Keeps a picture; one that cannot be read is not kept, and its problem is the answer. */
+  /** Stores a picture. If it cannot be read, it is not stored, and its problem is returned. */
   keep(name: string, bytes: Uint8Array): Promise<Kept>;
   /**
-   * Keeps every picture of a zip, each with its path, and with its class and group where the zip has a table of them. Throws
-   * `DataError` `zip/…` where it is no zip, and `dataset/…` where its table is wrong. `called` is its name in messages.
+   * Stores every picture of a zip with its path and, if the zip has a table, with its class and group. Throws `DataError` `zip/…` if
+   * the file is not a zip, and `dataset/…` if its table is wrong. `called` is its name in messages.
    */
   keepZip(path: string, called?: string): Promise<(Kept | HeldOut)[]>;
   read(hash: string): Promise<Uint8Array>;
-  /** Bytes of a picture's file. */
+  /** Size of a picture's file in bytes. */
   size(hash: string): Promise<number>;
   thumbnail(hash: string): Promise<Uint8Array>;
-  /** A JPEG of a picture that a browser may not know, which is kept nowhere. Throws `DataError` as decoding does. */
+  /** A JPEG of a picture in a format that the browser may not support. It is not stored. Throws `DataError` as `decode`. */
   preview(bytes: Uint8Array): Promise<Uint8Array>;
 }
 
-/** The pictures in a folder, which is made when the first one comes. */
+/** The pictures in a folder, which is made when the first picture is stored. */
 export function openPictures(folder: string, loader: ImageLoader): Pictures {
   const whole = (hash: string) => join(folder, 'pictures', checkHash(hash));
   const small = (hash: string) => join(folder, 'thumbnails', `${checkHash(hash)}.jpg`);
@@ -61,7 +61,7 @@ export function openPictures(folder: string, loader: ImageLoader): Pictures {
     const hash = sha256(bytes);
     if (existsSync(whole(hash)) && existsSync(small(hash))) return { name, hash };
     try {
-      // What has no thumbnail cannot be decoded, and is found out before it is on the board.
+      // A picture that cannot be decoded fails here, before it is on the board.
       await writeFileAtomic(small(hash), await loader.thumbnail(bytes, THUMBNAIL_SIDE));
     } catch (error) {
       if (error instanceof DataError && error.code.startsWith('image/')) {
@@ -92,29 +92,29 @@ export function openPictures(folder: string, loader: ImageLoader): Pictures {
     size: async (hash) => (await stat(whole(hash)).catch((cause) => notKept(hash, cause))).size,
     preview: (bytes) => loader.thumbnail(bytes, PREVIEW_SIDE),
     async thumbnail(hash) {
-      // One that was removed from the disk is made again.
+      // A thumbnail that was removed from the disk is made again.
       if (!existsSync(small(hash))) await keep('', await readKept(whole(hash), hash));
       return readKept(small(hash), hash);
     },
   };
 }
 
-/** What systems and tools put beside pictures, and what is hidden. */
+/** Whether a path is hidden, or a file that systems and tools put beside pictures. */
 const isPassedOver = (path: string) => path.split('/').some((name) => isLeftover(name) || isHidden(name));
 
-/** No path comes from outside: a name of 64 hexadecimal digits leads nowhere else. */
+/** Checks that a hash has 64 hexadecimal digits, so that it cannot be a path to another place. */
 function checkHash(hash: string): string {
   if (/^[0-9a-f]{64}$/.test(hash)) return hash;
   throw new DataError('A picture is named by its sha256', { code: 'studio/hash' });
 }
 
-/** A table of the pictures, at the top of a zip or in the one folder there. */
+/** Whether a file is a table of pictures, at the top of a zip or in its only folder. */
 const isIndex = (name: string) =>
   isIndexName(basename(name)) && name.split('/').length <= 2 && !isPassedOver(name);
 
 type Keep = (name: string, bytes: Uint8Array) => Promise<Kept>;
 
-/** Keeps the pictures of a table that may be learnt from, with what it says of them. */
+/** Stores the pictures of a table that may be learnt from, with their classes and groups. */
 async function keepListed(
   { classes, examples, unreadable = [] }: Dataset,
   keep: Keep,

@@ -6,7 +6,7 @@ import { count, plural } from '../words.ts';
 import type { Board } from './board.ts';
 import type { Pictures } from './picture-store.ts';
 
-/** A picture's place in the zip, and what the table there says of it. */
+/** A picture's path in the zip, and its row of the table. */
 interface Entry {
   readonly path: string;
   readonly label: string;
@@ -15,10 +15,9 @@ interface Entry {
 }
 
 /**
- * Everything that was collected, as a zip, chunk by chunk: a folder of pictures for each class, `index.csv` with every
- * picture's path, class and group, and `classes.csv` with the classes' names to the letter. Another studio takes it up as it was,
- * and every command reads it as a data set.
- * @throws DataError `studio/project-too-large` before the first chunk, where it is more than a zip holds
+ * All pictures of the board as a zip, in chunks: a folder for each class, `index.csv` with every picture's path, class and group, and
+ * `classes.csv` with the exact names of the classes. Another studio can import it, and every command can read it as a data set.
+ * @throws DataError `studio/project-too-large` before the first chunk, if it exceeds the limits of a zip
  */
 export async function projectZip(board: Board, pictures: Pictures): Promise<AsyncIterable<Uint8Array>> {
   const entries = entriesOf(board);
@@ -37,7 +36,7 @@ export async function projectZip(board: Board, pictures: Pictures): Promise<Asyn
   return zipped(filesOf(entries, board, pictures));
 }
 
-/** Class by class in the board's order, what is not sorted yet at the end. */
+/** The pictures by class, in the board's order, unsorted ones last. */
 function entriesOf({ classes, pictures }: Board): Entry[] {
   const folderName = nameGiver(['index.csv', 'classes.csv', UNSORTED]);
   const folders = [

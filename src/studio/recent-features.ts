@@ -1,9 +1,9 @@
 import type { FeatureCache } from '../store/feature-cache.ts';
 
-/** Pictures that stay in memory: those on the page that are tried again after every change. */
+/** Number of pictures whose features stay in memory: those on the page, which are tried again after every change. */
 const REMEMBERED = 32;
 
-/** A feature cache that forgets: for camera frames and tried pictures, which are not worth a place on the disk. */
+/** A small feature cache in memory, for camera frames and tried pictures, which need not be kept on the disk. */
 export function recentFeatures(): FeatureCache {
   const kept = new Map<string, Float32Array>();
   return {

@@ -36,7 +36,7 @@ const answerSchema = z.object({ download: z.boolean() });
 
 const STATUSES: Readonly<Record<string, number>> = { 'studio/no-picture': 404, 'studio/too-large': 413 };
 
-/** Answers with an error's problem details (RFC 9457). Unlike a server's, they may name files: they are the person's own. */
+/** Answers with an error's problem details (RFC 9457). Unlike the server's, they may name files, because these are the person's own. */
 export function tellProblem(error: Error, c: Context): Response {
   const { code, message, hint } = problemOf(error);
   const status =
@@ -51,7 +51,7 @@ export function tellProblem(error: Error, c: Context): Response {
   return c.body(JSON.stringify(details), status as 400, { 'content-type': PROBLEM_TYPE });
 }
 
-/** What the page asks of the project that is open. `exportPage` is the folder of the built page that exports are made of. */
+/** The page's routes for the open project. `exportPage` is the folder of the built page that exports are made from. */
 export function studioRoutes(desk: Desk, exportPage?: string): Hono {
   const app = new Hono();
   boardRoutes(app, desk);
@@ -67,7 +67,7 @@ function boardRoutes(app: Hono, desk: Desk): void {
 
   app.post('/changes', limited(MOST_CHANGES), async (c) => {
     const { version, changes } = await parsed(c, changesSchema);
-    // Another tab was first: this one has to see its board before it changes it.
+    // Another tab changed the board. This one must load it before changing it.
     if (version !== desk.session.version) return c.json({ version: desk.session.version }, 409);
     return c.json({ version: await desk.session.change(...changes) });
   });
@@ -97,7 +97,7 @@ function boardRoutes(app: Hono, desk: Desk): void {
   app.get('/methods', (c) =>
     c.json(
       listMethods()
-        // The studio asks with one prompt a class.
+        // The studio has one prompt for each class.
         .filter(({ needs }) => !needs.includes('several-prompts'))
         .map(({ id, name, paper, needs, trains }): MethodFacts => {
           return { id, name, paper, opensText: needs.includes('text-tower'), trains: trains === true };
@@ -107,8 +107,8 @@ function boardRoutes(app: Hono, desk: Desk): void {
 }
 
 /**
- * Tells a page the latest status, as fast as it reads: what was overtaken meanwhile is left out, and nothing piles up. Ends with the
- * session, so that the page asks for the next one.
+ * Sends the latest status to a page, as fast as it reads. Outdated statuses are skipped, so they do not accumulate. The stream ends
+ * with the session, and the page then connects to the next one.
  */
 async function tellStatus(stream: SSEStreamingApi, session: Session): Promise<void> {
   let latest: Status | undefined;
@@ -214,7 +214,7 @@ function answerRoutes(app: Hono, desk: Desk): void {
 }
 
 function keepRoutes(app: Hono, desk: Desk, exportPage?: string): void {
-  /** The classifier that answers now, with the threshold that is set. */
+  /** The present classifier, with the rejection threshold of the settings. */
   const kept = (): Classifier => {
     const { answering, board } = desk.session;
     if (answering) return answering.withReject(board.settings.reject).withName(board.name || 'studio');

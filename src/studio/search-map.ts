@@ -8,16 +8,15 @@ import { searchSurface } from '../tuning/paper.ts';
 import { ALPHA, BETA, valueAt } from './scales.ts';
 import type { SearchMap } from './status.ts';
 
-/** Points of each scale. */
+/** Number of points on each scale. */
 const POINTS = 25;
 
-/** Rows beyond would only make a smooth map smoother. */
+/** Largest number of rows: more would change the map only slightly. */
 const MOST_ROWS = 600;
 const MOST_FOLDS = 4;
 
 /**
- * The surface of Tip-Adapter's constants for a classifier's examples: the share of left-out examples that are recognised at each
- * alpha and beta. Undefined where none can be left out.
+ * The accuracy of Tip-Adapter on a classifier's left-out examples at each alpha and beta. Undefined if no example can be left out.
  */
 export async function searchMap(data: ClassifierData, signal?: AbortSignal): Promise<SearchMap | undefined> {
   const task = taskOf(data, signal);
@@ -35,7 +34,7 @@ export async function searchMap(data: ClassifierData, signal?: AbortSignal): Pro
     const betas = { first: beta, step: 0, count: 1 };
     const { accuracy } = searchSurface(zeroShot, affinities, tuningRows.labels, { alphas, betas });
     recognised.push(...accuracy);
-    // Whoever asks about a picture meanwhile gets a turn.
+    // Lets requests about pictures run meanwhile.
     await new Promise((resolve) => setImmediate(resolve));
     throwIfAborted(signal);
   }

@@ -22,11 +22,11 @@ import { type EncoderStatus, problemOf, type Status } from './status.ts';
 import { createTeacher, type Teacher } from './teacher.ts';
 
 export interface SessionOptions {
-  /** Folder of the session; made when it is missing. */
+  /** Folder of the session; made if missing. */
   readonly folder: string;
-  /** A name, or an encoder that is loaded already (the caller closes it). */
+  /** The name of an encoder, or a loaded encoder, which the caller closes. */
   readonly encoder?: string | Encoder;
-  /** Folder of the lock and of the address that the session is served at (default: its own). */
+  /** Folder of the session's lock and of the file with its URL (default: `folder`). */
   readonly home?: string;
 }
 
@@ -60,8 +60,8 @@ export class Session {
   }
 
   /**
-   * Opens the session where it was left. The encoder is opened meanwhile; where it must be downloaded, the page is asked. Throws
-   * `UsageError` `studio/in-use` where another program has the session open: two would each write what the other does not know.
+   * Opens the session in its last state. The encoder is opened in the background; if it must be downloaded, the page asks the person.
+   * Throws `UsageError` `studio/in-use` if another program has the session open, because each would overwrite the other's changes.
    */
   static async open({ folder, encoder = 'auto', home = folder }: SessionOptions): Promise<Session> {
     const lock = await takeLock(join(home, 'session.lock'));
@@ -79,7 +79,7 @@ export class Session {
     return this.#journal.history.board;
   }
 
-  /** Number of changes since the session was opened: whoever has another one has another board. */
+  /** Number of changes since the session was opened. A page with another number has another board. */
   get version(): number {
     return this.#version;
   }
@@ -97,7 +97,7 @@ export class Session {
     };
   }
 
-  /** The classifier that answers; undefined until there are two classes with pictures. */
+  /** The present classifier; undefined until two classes have pictures. */
   get answering(): Classifier | undefined {
     return this.#lessons?.answering;
   }
@@ -107,8 +107,8 @@ export class Session {
   }
 
   /**
-   * Makes changes, on the board and on the disk, and teaches what they changed. All are on the board before anything else can be;
-   * resolves with the version they made when they are on the disk.
+   * Makes changes on the board and on the disk, and learns the new board. The board has all changes before any later one. Resolves
+   * with the new version when the changes are on the disk.
    */
   async change(...changes: readonly Change[]): Promise<number> {
     this.#version += changes.length;
@@ -119,7 +119,7 @@ export class Session {
     try {
       await written;
     } catch (error) {
-      // The board is as it was on the disk: whoever has another one has to look again.
+      // The board was reset to the one on the disk, so pages must load it again.
       this.#version++;
       this.#lessons?.teach(this.board);
       this.#tell();
@@ -128,14 +128,14 @@ export class Session {
     return version;
   }
 
-  /** Calls with the status now and after whatever changes it, until the returned function is called. */
+  /** Calls the listener with the status, now and after each change, until the returned function is called. */
   watch(listener: (status: Status) => void): () => void {
     this.#listeners.add(listener);
     listener(this.status);
     return () => this.#listeners.delete(listener);
   }
 
-  /** The person's answer to a download that was offered, a no to one that goes on, or a yes to trying again what failed. */
+  /** The person's answer: accepts or declines an offered download, stops a running one, or tries a failed one again. */
   answerDownload(yes: boolean): void {
     const { state } = this.#encoder;
     if (state === 'failed' && yes) this.#opening = this.#openEncoder();
@@ -144,7 +144,7 @@ export class Session {
     else if (state === 'offered') this.#setEncoder({ ...this.#encoder, state: 'declined' });
   }
 
-  /** The person's answer to the offer of CLIP beside the built-in encoder, or a no to its download. */
+  /** The person's answer to the offer of CLIP beside the built-in encoder: accepts or declines it, or stops its download. */
   answerUpgrade(yes: boolean): void {
     const offer = this.#upgrade;
     if (!offer) return;
@@ -157,19 +157,19 @@ export class Session {
     }
   }
 
-  /** What another session can go on with: the encoder, which this one then leaves open, or the name of the one that was wanted. */
+  /** The encoder for another session, which this session then does not close, or, if it is not loaded, the requested name. */
   lend(): string | Encoder {
     const encoder = this.#teacher?.encoder;
     if (encoder) this.#lent = true;
     return encoder ?? this.#wanted;
   }
 
-  /** Fires when the session is about to be closed: what is told to pages without end has to end. */
+  /** Fires when the session is about to be closed, so that endless streams to pages end. */
   get ending(): AbortSignal {
     return this.#end.signal;
   }
 
-  /** Lets what has begun come to its end and takes nothing new that takes long. */
+  /** Begins to close: lets running work finish, and refuses new long work. */
   end(): void {
     this.#end.abort();
   }
@@ -204,7 +204,7 @@ export class Session {
     this.#lessons.teach(this.board);
   }
 
-  /** Gets the encoder that is offered beside the built-in one, which answers until the other is there. */
+  /** Downloads the encoder that is offered beside the built-in one. The built-in encoder is used until the download is complete. */
   async #getClip(offer: EncoderStatus): Promise<void> {
     const stop = new AbortController();
     this.#stopDownload = stop;
@@ -238,7 +238,7 @@ export class Session {
     if (!this.#lent) await teacher?.encoder.close();
   }
 
-  /** A download that was stopped is offered again: what has come of it is kept. */
+  /** Loads an encoder, and offers its download if needed. A stopped download is offered again, and continues where it stopped. */
   async #loadEncoder(wanted: string): Promise<Encoder> {
     for (;;) {
       const stop = new AbortController();
@@ -259,7 +259,7 @@ export class Session {
     }
   }
 
-  /** Resolves with the person's yes, or with a no when the session ends. */
+  /** Offers a download. Resolves with the person's answer, or with false when the session ends. */
   #offer({ id, source, bytes, licence }: PullPlan): Promise<boolean> {
     this.#setEncoder({ state: 'offered', id, source, bytes, licence });
     return new Promise((resolve) => {
@@ -279,7 +279,7 @@ export class Session {
   }
 }
 
-/** CLIP, as it is offered where only the built-in encoder is there. */
+/** The offer of CLIP when only the built-in encoder is on this machine. */
 function clipOffer(): EncoderStatus {
   const { id, megabytes, licence, repo } = REGISTRY.find(
     ({ id }) => id === DEFAULT_CLIP,
@@ -287,7 +287,7 @@ function clipOffer(): EncoderStatus {
   return { state: 'offered', id, bytes: megabytes * 1e6, licence, source: repo };
 }
 
-/** Where the address stands at which a folder's session was last served. */
+/** The file with the URL at which a folder's session was last served. */
 const addressFile = (folder: string) => join(folder, 'address');
 
 export async function lastAddress(folder: string): Promise<string | undefined> {

@@ -15,31 +15,31 @@ import { studioRoutes, tellProblem } from './routes.ts';
 import { lastAddress, rememberAddress, type Session, type SessionOptions } from './session.ts';
 
 export interface StudioOptions extends SessionOptions {
-  /** 0: the one of last time, where it is free, so that a page that is still open finds the session again; else any free one. */
+  /** The port. 0 takes the port of the last time if it is free, so that an open page finds the session again, else any free port. */
   readonly port?: number;
-  /** Labelled pictures to begin with: whatever `readDataset` reads. */
+  /** Labelled pictures to begin with, in any form that `readDataset` reads. */
   readonly data?: string;
   /** Folder of the built page (default: the one of this package). */
   readonly page?: string;
   /** Folder of the built page that exports are made of (default: the one of this package). */
   readonly exportPage?: string;
   readonly signal?: AbortSignal;
-  /** Told how far the bringing in of `data` is. */
+  /** Called with the progress of importing `data`. */
   onProgress?(progress: { done: number; total: number }): void;
 }
 
 export interface Studio {
-  /** What to open in a browser. */
+  /** The URL to open in a browser. */
   readonly address: string;
-  /** The project that is open now. */
+  /** The session of the open project. */
   readonly session: Session;
-  /** What was noticed about `data`, and which of its pictures cannot be read, and why. */
+  /** Findings about `data`, and with `unreadable` the pictures that cannot be read, with reasons. */
   readonly findings: ImportedPictures['findings'];
   readonly unreadable: ImportedPictures['unreadable'];
   close(): Promise<void>;
 }
 
-/** Nothing from anywhere else, no inline script or style; pictures of the camera and dropped ones are blobs. */
+/** The policy allows nothing from other origins, and no inline scripts or styles. Pictures of the camera and dropped ones are blobs. */
 const POLICY = [
   '',
   "script-src 'self'",
@@ -49,7 +49,7 @@ const POLICY = [
   "connect-src 'self'",
 ].join('; ');
 
-/** The page, and what it asks: only pages of this server may, whatever else is open in the same browser. */
+/** The page and its routes. Pages of other sites in the same browser are refused. */
 function studioApp(desk: Desk, page: string, exportPage?: string): Hono {
   const app = new Hono();
   app.onError(tellProblem);
@@ -69,7 +69,7 @@ function studioApp(desk: Desk, page: string, exportPage?: string): Hono {
   return app;
 }
 
-/** Starts the studio on 127.0.0.1: the page and the session behind it. Throws `UsageError` where the port is taken or the page is not built. */
+/** Starts the studio on 127.0.0.1, with its page and its session. Throws `UsageError` if the port is in use or the page is not built. */
 export async function startStudio({
   port = 0,
   data,
@@ -82,11 +82,11 @@ export async function startStudio({
   if (!existsSync(join(page, 'index.html'))) {
     throw new UsageError(`The studio's page is not in ${page}`, {
       code: 'studio/page',
-      hint: 'It is made by `npm run build`.',
+      hint: 'Run `npm run build`, which makes it.',
       details: { page },
     });
   }
-  // Data that cannot be read is refused before the session begins and an encoder is fetched.
+  // The data is read first, so that unreadable data is refused before the session opens and an encoder is downloaded.
   const dataset = data === undefined ? undefined : await readDataset(data, { signal });
   const desk = await Desk.open(options);
   try {
@@ -123,6 +123,6 @@ async function listenAgain(server: Server, folder: string, port: number): Promis
   return address;
 }
 
-/** Milliseconds that requests under way are waited for when the studio is closed. */
+/** Milliseconds to wait for running requests when the studio is closed. */
 const PATIENCE = 5_000;
 const HOST = '127.0.0.1';

@@ -2,17 +2,17 @@ import { TipAdapterError } from '../errors.ts';
 import { systemError } from '../system-error.ts';
 import type { Check } from './check.ts';
 
-/** What the page is told whenever it changes. Plain data: the page's only view of the program's work. */
+/** The status that is sent to the page whenever it changes. The page sees the program's work only through it. */
 export interface Status extends LessonStatus {
-  /** Changes since the session was opened. */
+  /** Number of changes since the session was opened. */
   readonly version: number;
-  /** The folder that everything is kept in. */
+  /** The session's folder. */
   readonly folder: string;
-  /** Steps that can be undone and redone. */
+  /** Numbers of steps that can be undone and redone. */
   readonly undo: number;
   readonly redo: number;
   readonly encoder: EncoderStatus;
-  /** CLIP, offered or on its way, where the built-in encoder answers. */
+  /** CLIP, while it is offered or downloaded and the built-in encoder is in use. */
   readonly upgrade?: EncoderStatus;
 }
 
@@ -25,7 +25,7 @@ interface ProjectFacts {
   readonly classes: number;
 }
 
-/** What `GET /projects` tells. */
+/** The answer of `GET /projects`. */
 export interface Projects {
   readonly current: string;
   readonly projects: readonly ProjectFacts[];
@@ -36,9 +36,9 @@ export interface EncoderStatus {
   readonly id?: string;
   readonly source?: string;
   readonly licence?: string;
-  /** Whether its text side can be opened, as prompt learning needs. */
+  /** Whether its text tower can be opened, which prompt learning needs. */
   readonly opensText?: boolean;
-  /** Bytes of the download; undefined where the server tells only with the file. */
+  /** Size of the download in bytes; undefined if the server gives it only with the file. */
   readonly bytes?: number;
   readonly step?: 'download' | 'convert';
   readonly received?: number;
@@ -49,11 +49,11 @@ export interface EncoderStatus {
 export interface LessonStatus {
   readonly teaching: Teaching;
   readonly answering?: Answering;
-  /** Number of the latest check; undefined where there is none for what is on the board. */
+  /** Number of the latest check; undefined if there is none for the present board. */
   readonly check?: number;
-  /** Classes that could not be tested, as the last search found. */
+  /** Classes that could not be tested in the last search. */
   readonly untestable?: readonly Untestable[];
-  /** Classes whose name is longer than what the encoder reads, by id. */
+  /** Ids of classes whose name is longer than the encoder can read. */
   readonly cut?: readonly string[];
 }
 
@@ -71,34 +71,34 @@ export interface Teaching {
   readonly stage: 'waiting' | 'looking' | 'searching' | 'checking' | 'done';
   readonly done?: number;
   readonly total?: number;
-  /** Training so far: mean loss on the pictures taught, step by step. */
+  /** Mean loss on the training pictures, for each step of the training so far. */
   readonly losses?: readonly number[];
-  /** Of a training without a quarter of the pictures, the share of those that is recognised after each epoch. */
+  /** Accuracy after each epoch on a quarter of the pictures, which is left out of this training. */
   readonly leftOut?: readonly number[];
   readonly stopped?: boolean;
-  /** A training rests until it is told to go on. */
+  /** Whether the training is paused. */
   readonly paused?: boolean;
   readonly problem?: Problem;
 }
 
-/** Who answers. */
+/** The present classifier. */
 export interface Answering {
-  /** Raised whenever another classifier takes over. */
+  /** Number of the classifier, increased whenever another one replaces it. */
   readonly serial: number;
   readonly method: string;
   /** Names and shares of a stack's parts. */
   readonly parts?: readonly { readonly name: string; readonly share: number }[];
   /** `instant`: Tip-Adapter while the search goes on; `hand`: constants set by hand; `searched`: what the search found. */
   readonly by: 'instant' | 'hand' | 'searched';
-  /** Whether its percentages were fitted to left-out pictures. */
+  /** Whether its probabilities were calibrated on left-out pictures. */
   readonly calibrated: boolean;
   readonly classes: number;
   readonly pictures: number;
-  /** Constants of Tip-Adapter: those in use, and those chosen by left-out pictures. */
+  /** Constants of Tip-Adapter: those in use, and those tuned on left-out pictures. */
   readonly alpha?: number;
   readonly beta?: number;
   readonly tuned?: { readonly alpha: number; readonly beta: number };
-  /** Milliseconds from the change to this answerer. */
+  /** Milliseconds from the change of the board to this classifier. */
   readonly took: number;
 }
 
@@ -108,7 +108,7 @@ export interface Problem {
   readonly hint?: string;
 }
 
-/** A check as the page shows it: examples by hash, classes by their place in `classes`. */
+/** A check in the form that the page gets: examples by hash, classes by their index in `classes`. */
 export interface CheckReport extends Omit<Check, 'answers'> {
   readonly serial: number;
   readonly method: string;
@@ -118,7 +118,7 @@ export interface CheckReport extends Omit<Check, 'answers'> {
   readonly alike: readonly (readonly string[])[];
 }
 
-/** Shares of left-out pictures that Tip-Adapter recognises at each of its constants, `recognised[beta][alpha]`. */
+/** Tip-Adapter's accuracy on left-out pictures, 0..1, at each pair of constants: `recognised[beta][alpha]`. */
 export interface SearchMap {
   readonly alphas: readonly number[];
   readonly betas: readonly number[];
@@ -130,33 +130,33 @@ export interface MethodFacts {
   readonly id: string;
   readonly name: string;
   readonly paper: string;
-  /** Needs an encoder whose text side can be opened. */
+  /** Whether it needs an encoder whose text tower can be opened. */
   readonly opensText: boolean;
-  /** Trains step by step, which can rest. */
+  /** Whether it trains in steps, so that it can be paused. */
   readonly trains: boolean;
 }
 
-/** A picture that is not sorted yet, and the classes it is most likely of. */
+/** An unsorted picture, and its most probable classes. */
 export interface NextPicture {
   readonly hash: string;
   readonly guesses: readonly { readonly id: string; readonly name: string; readonly probability: number }[];
 }
 
-/** The likeliest class of a picture that is not sorted yet. */
+/** The most probable class of an unsorted picture. */
 export interface Guess {
   readonly hash: string;
   readonly classId: string;
   readonly probability: number;
 }
 
-/** What a tried picture shows, and why. */
+/** The answer to a tried picture, and its explanation. */
 export interface Trial {
   readonly serial: number;
   readonly calibrated: boolean;
   readonly classes: readonly TrialClass[];
   /** The examples that counted most. */
   readonly nearest: readonly TrialNeighbour[];
-  /** `cache` where the examples' part is a sum of votes. */
+  /** `cache` if the examples' part of the score is a sum of votes. */
   readonly part: 'cache' | 'method';
   readonly milliseconds: number;
 }
@@ -166,8 +166,8 @@ interface TrialClass {
   readonly name: string;
   readonly probability: number;
   /**
-   * What the name and the examples say for it beyond what they say for the class they say least for, in nats: an answer is e times as
-   * probable where both together are one more.
+   * The parts of the class's score from its name and from the examples, each minus its smallest value over the classes, in nats: if
+   * the sum of both is larger by 1, the class is e times as probable.
    */
   readonly text: number;
   readonly examples: number;
@@ -180,7 +180,7 @@ interface TrialNeighbour {
   readonly weight?: number;
 }
 
-/** An error as the page tells it. */
+/** An error in the form that the page gets. */
 export function problemOf(error: unknown): Problem {
   const named = systemError(error) ?? error;
   if (named instanceof TipAdapterError) {

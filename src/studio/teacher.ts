@@ -31,47 +31,47 @@ import { recentFeatures } from './recent-features.ts';
 export interface Constants {
   readonly alpha: number;
   readonly beta: number;
-  /** The temperature that was found for these constants, and the rows that it was found on; without one probabilities are not calibrated. */
+  /** The temperature for these constants, and the rows that it was fitted to. Without one, probabilities are not calibrated. */
   readonly calibration?: Calibration;
 }
 
 interface EmbedOptions {
-  /** Pictures to embed now; the others are left for the next call. */
+  /** Largest number of pictures to embed now. The rest is left for the next call. */
   most?: number;
   signal?: AbortSignal;
   onProgress?(progress: Progress): void;
 }
 
-/** What is embedded of a lesson. */
+/** The parts of a lesson that are embedded. */
 interface ToEmbed {
   readonly classes: Lesson['classes'];
   readonly examples: readonly Pick<Lesson['examples'][number], 'hash' | 'id'>[];
 }
 
 /**
- * Makes classifiers of lessons. Every picture is embedded once and every class name once; from then on a lesson is gathered
- * from memory, whatever was moved, renamed or undone, and Tip-Adapter, which needs no training, answers at once.
+ * Makes classifiers from lessons. Every picture and every class name is embedded once. Later lessons are assembled from features in
+ * memory, also after moving, renaming or undoing, and Tip-Adapter, which needs no training, answers at once.
  */
 export interface Teacher {
   readonly encoder: Encoder;
-  /** Whether memory has the features of a picture. */
+  /** Whether the features of a picture are in memory. */
   knows(hash: string): boolean;
-  /** Embeds what the lesson has and memory has not. Returns hashes of pictures that could not be embedded. */
+  /** Embeds the parts of the lesson that are not in memory. Returns hashes of pictures that could not be embedded. */
   embedLesson(lesson: Lesson, options?: EmbedOptions): Promise<string[]>;
-  /** Classes whose name the encoder does not read to its end, by their keys; as far as they were embedded. */
+  /** Keys of the embedded classes whose name is longer than the encoder can read. */
   cut(lesson: Pick<Lesson, 'classes'>): string[];
-  /** Features of pictures, [n, d], and whose they are: those that cannot be embedded are left out. */
+  /** Features of pictures, [n, d], and their hashes. Pictures that cannot be embedded are left out. */
   embed(
     pictures: readonly { hash: string; name: string }[],
     signal?: AbortSignal,
   ): Promise<{ hashes: string[]; rows: Matrix }>;
-  /** Tip-Adapter with these constants: no search. */
+  /** Tip-Adapter with the given constants, without a search. */
   live(lesson: Lesson, settings: Settings, constants: Constants): Promise<Classifier>;
-  /** The lesson with near-duplicates in one group, so that they are never on both sides of a test. */
+  /** The lesson with near-duplicates in the same group, so that no fold separates them. */
   apart(lesson: Lesson, signal: AbortSignal): Promise<Apart>;
   /**
-   * Trains the method without a quarter of the pictures; after every epoch `onFit` is told the share of those that is right. Does
-   * nothing for methods that do not count it, and where no picture can be left out.
+   * Trains the method without a quarter of the pictures, and reports the accuracy on that quarter after every epoch to `onFit`. Does
+   * nothing for methods without epochs, and if no picture can be left out.
    */
   rehearse(
     lesson: Apart,
@@ -80,21 +80,21 @@ export interface Teacher {
     constants: Constants,
     watch: SearchWatch,
   ): Promise<void>;
-  /** The method asked for; constants that are not given are chosen by left-out pictures, and so is the temperature. */
+  /** A classifier of the requested method. Constants that are not given, and the temperature, are tuned on left-out pictures. */
   searched(lesson: Apart, settings: Settings, wanted: Sought, watch: SearchWatch): Promise<Classifier>;
   close(): Promise<void>;
 }
 
 /** A lesson whose near-duplicates are grouped. */
 export interface Apart extends Lesson {
-  /** Hashes of pictures that are nearly the same and came one by one, set by set. */
+  /** Sets of near-duplicates, as hashes, without those of bursts. */
   readonly alike: readonly (readonly string[])[];
 }
 
-/** What is sought: the best constants of a method, but for those that are given. */
+/** What a search looks for: a method, and its constants except the given ones. */
 type Sought = Pick<Wanted, 'method' | 'alpha' | 'beta'>;
 
-/** How a search is followed, stopped and paused. */
+/** Callbacks and signals to follow, stop and pause a search. */
 interface SearchWatch {
   readonly signal: AbortSignal;
   onFit(progress: FitProgress): void;
@@ -113,7 +113,7 @@ export function createTeacher(
   const cut = new Set<string>();
   const gather = gatherer(features, encoder.dimension);
   let head: ClassifierData['head'] | undefined;
-  // Pictures that are tried are remembered in memory, a few of them, instead of on the disk.
+  // Features of tried pictures are kept in memory, for a few pictures, and not on the disk.
   const session = lentSession(encoder, loader, recentFeatures());
   const { template } = encoder.defaults;
 
@@ -150,7 +150,7 @@ export function createTeacher(
     return encoded.failures.map(({ item }) => unseen[item]!.hash);
   }
 
-  /** The text head of a lesson's classes; of the same classes as before it is the same one. */
+  /** The text head of a lesson's classes. The same classes give the same object. */
   function headOf({ classes }: Lesson): ClassifierData['head'] {
     const prompts = classes.map(promptOf);
     if (
@@ -238,8 +238,8 @@ export function createTeacher(
 }
 
 /**
- * Gathers a lesson's features [n, d], and 1 / length of each [n]. Pictures that are added come behind those that were there: then what
- * was gathered for the lesson before is lengthened in place, which no classifier that holds it can see.
+ * Returns a function that assembles a lesson's features [n, d] and 1 / length of each [n]. If pictures were only added at the end, the
+ * arrays of the lesson before are extended in place; classifiers that use their beginning are not affected.
  */
 function gatherer(features: ReadonlyMap<string, Float32Array>, dimension: number) {
   let rows = new Float32Array(0);
@@ -268,13 +268,13 @@ function gatherer(features: ReadonlyMap<string, Float32Array>, dimension: number
   };
 }
 
-/** Into how many parts pictures are dealt for a rehearsal: one is left out. */
+/** Number of parts that pictures are divided into for a rehearsal. One part is left out. */
 const PARTS = 4;
 
-/** Rows that are made ready for each one that is needed. */
+/** Factor by which more rows are allocated than are needed. */
 const ROOM = 1.25;
 
-/** Pictures beyond this number are not looked through for near-duplicates: every pair would be compared. */
+/** Largest number of pictures that are searched for near-duplicates, because every pair is compared. */
 const MOST_COMPARED = 4000;
 
 async function groupAlike(lesson: Lesson, features: Matrix, signal: AbortSignal): Promise<Apart> {

@@ -212,7 +212,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     const before = await page.locator('#constants output').allInnerTexts();
     await surface.click({ position: { x: 150, y: 60 } });
     await eventually(() => page.locator('#constants output').allInnerTexts()).not.toEqual(before);
-    await page.getByRole('button', { name: 'Back to tuned' }).click();
+    await page.getByRole('button', { name: 'Back to the tuned values' }).click();
     await eventually(() => text(page.locator('#answering'))).not.toContain('set by hand');
     await settled();
   });

@@ -13,7 +13,7 @@ const ENGLISH = {
   failed: 'The classifier does not work here:',
 };
 
-/** The page's words in a language. */
+/** The texts of the page in a language. */
 export type Messages = Readonly<Record<keyof typeof ENGLISH, string>>;
 
 const CHINESE: Messages = {
@@ -23,7 +23,7 @@ const CHINESE: Messages = {
   camera: '使用摄像头',
   stop: '关闭摄像头',
   none: '都不是',
-  uncalibrated: '这些百分比未经校准：没有用留出的例子检验过。',
+  uncalibrated: '这些百分比未经校准，因为没有留出的例子用于校准。',
   private: '无需联网：图片不会离开这台电脑。',
   unreadable: '浏览器无法读取这张图片：',
   noCamera: '无法使用摄像头：',

@@ -1,7 +1,7 @@
 import { count, number, plural } from '../../words.ts';
 import type { Problem } from './api.ts';
 
-/** Names as a sentence has them; of many, the first and how many more there are. */
+/** Names in a list for a sentence. If there are many, the first ones and the number of the rest. */
 const listed = (names: readonly string[]): string => {
   const shown = names.length > NAMED + 1 ? names.slice(0, NAMED) : names;
   const rest = names.length - shown.length;
@@ -10,7 +10,7 @@ const listed = (names: readonly string[]): string => {
 };
 const NAMED = 5;
 
-/** A time as people say it. */
+/** A duration (seconds) in words. */
 const duration = (seconds: number): string => {
   if (seconds < 0.95) return `${Math.round(1000 * seconds)} ms`;
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
@@ -43,12 +43,12 @@ export const en = {
   /** A problem in this language; the program speaks English. */
   problem: ({ message, hint }: Problem): Pick<Problem, 'message' | 'hint'> => ({ message, hint }),
   stop: '.',
-  /** A method's name: most are the field's own. */
+  /** The name of a method. In English, it is the program's own name. */
   method: (_id: string, name: string) => name,
   encoder: {
     loading: 'Loading the model …',
     offered: (id: string, size: string) =>
-      `To look at pictures the studio needs the model “${id}”${size ? ` (${size})` : ''}. It is downloaded once and then stays on this computer.`,
+      `To classify pictures, the studio needs the model “${id}”${size ? ` (${size})` : ''}. It is downloaded once and then stays on this computer.`,
     from: (source: string, licence: string) => `From ${source}; licence ${licence}.`,
     accept: 'Download',
     decline: 'Not now',
@@ -59,7 +59,7 @@ export const en = {
     converting: 'Preparing the model …',
     failed: 'The model cannot be used',
     upgrade: (id: string, size: string) =>
-      `The built-in encoder answers. CLIP (${id}, ${size}, downloaded once) knows far more things by name: the names of your classes then count, too, and fewer pictures are enough.`,
+      `The built-in encoder is in use. CLIP (${id}, ${size}, downloaded once) recognises far more things by their names. The names of your classes are then used too, and fewer pictures are enough.`,
   },
   project: {
     name: 'Name of the project',
@@ -87,9 +87,9 @@ export const en = {
     collect:
       'Your pictures by class. Drop more on a class, drag them from one class to another, or take them with the camera.',
     teach:
-      'The large number is the share of your own pictures it recognises when it has not learnt from them. Below it are the labels worth a second look.',
-    try: 'Show it a picture it has not seen. You see the answer and the examples behind it.',
-    keep: 'Take the classifier along as a file, a web page or an ONNX model.',
+      'The large number is the share of your pictures that are recognised while they are left out of learning. Below it are the labels to check again.',
+    try: 'Show the classifier a picture that it has not seen. The page shows the answer and the examples that it is based on.',
+    keep: 'Download the classifier as a file, a web page or an ONNX model.',
     next: 'Next',
     done: 'Done',
     close: 'Close the tour for good',
@@ -97,7 +97,7 @@ export const en = {
   collect: {
     heading: 'Collect',
     lead: 'A few pictures of each thing are enough.',
-    startLead: 'Name two classes and give each a few pictures. It learns at once.',
+    startLead: 'Name two classes and give each a few pictures. The classifier learns at once.',
     takePictures: 'Camera',
     upload: 'Upload',
     sample: 'Try it with sample pictures',
@@ -120,7 +120,7 @@ export const en = {
     countShort: (n: number) => number(n),
     total: (pictures: number, classes: number) =>
       `${count(pictures, 'picture')} in ${count(classes, 'class', 'classes')}`,
-    empty: 'Drop pictures of it here.',
+    empty: 'Drop pictures of this class here.',
     camera: (name: string) => `Take pictures of ${name} with the camera`,
     addTo: (name: string) => `Add pictures to ${name}`,
     more: (name: string) => `More for ${name}`,
@@ -145,7 +145,7 @@ export const en = {
   camera: {
     heading: (name: string) => `Pictures of ${name}`,
     hold: 'Hold to take pictures',
-    hint: 'Move it a little while you hold. What you take in one go is kept together.',
+    hint: 'Move the camera or the thing a little while you hold the button. Pictures taken without releasing it are one burst.',
     taken: (n: number) => count(n, 'picture'),
     denied: 'The camera cannot be used. Allow it in the browser, or use pictures.',
     done: 'Done',
@@ -163,9 +163,9 @@ export const en = {
   },
   teach: {
     heading: 'Check',
-    lead: 'On pictures it has not seen.',
-    waiting: 'It begins to answer as soon as two classes have pictures.',
-    noModel: 'It begins to answer when the model is ready.',
+    lead: 'Results on pictures that the classifier has not learnt from.',
+    waiting: 'The classifier answers as soon as two classes have pictures.',
+    noModel: 'The classifier answers as soon as the model is ready.',
     onePicture: (names: readonly string[]) =>
       `Not tested, because there is only one picture: ${listed(names)}. Add a second one${names.length === 1 ? '' : ' of each'}.`,
     oneBurst: (names: readonly string[]) =>
@@ -176,17 +176,17 @@ export const en = {
     uneven: (least: string, few: number, most: string, many: number) =>
       `“${most}” has ${count(many, 'picture')}, and “${least}” has ${number(few)}. More pictures of “${least}” help most.`,
     cutNames: (names: readonly string[]) =>
-      `The ${plural(names.length, 'name')} ${listed(names)} ${plural(names.length, 'is', 'are')} longer than what the encoder reads. Shorten ${plural(names.length, 'it, because its end is', 'them, because their ends are')} not read.`,
+      `The ${plural(names.length, 'name')} ${listed(names)} ${plural(names.length, 'is', 'are')} longer than the encoder can read. Shorten ${plural(names.length, 'it, because its end is', 'them, because their ends are')} not read.`,
     steps: (n: number) => count(n, 'step'),
-    needMore: 'It answers, but it cannot be tested yet.',
+    needMore: 'The classifier answers, but it cannot be tested yet.',
     looking: (done: number, total: number) => `Looking at new pictures: ${number(done)} of ${number(total)}`,
-    searching: 'It answers already; searching for a better method …',
-    checking: 'Testing itself on left-out pictures …',
+    searching: 'The classifier answers. Searching for a better method …',
+    checking: 'Testing on left-out pictures …',
     done: 'Up to date',
-    paused: 'Paused; it answers as before.',
-    stopped: 'Stopped; it answers as before.',
+    paused: 'Paused. The classifier answers as before.',
+    stopped: 'Stopped. The classifier answers as before.',
     recognised: (total: number) => `of ${count(total, 'picture')} recognised while left out`,
-    between: (low: string, high: string) => `With new pictures expect between ${low} and ${high}.`,
+    between: (low: string, high: string) => `For new pictures, expect between ${low} and ${high}.`,
     answering: 'Answering now',
     instant: 'Tip-Adapter, at once',
     byHand: 'Tip-Adapter, set by hand',
@@ -196,7 +196,7 @@ export const en = {
     pause: 'Pause',
     goOn: 'Go on',
     loss: (loss: string) => `Training loss, now ${loss}`,
-    lossHint: 'The loss on the pictures it learns from. The large number above is the one to go by.',
+    lossHint: 'The loss on the pictures that it learns from. Judge the classifier by the large number above.',
     leftOut: (epochs: number, share: string) => `${share} after ${count(epochs, 'epoch')}`,
     leftOutHint: 'The share of left-out pictures recognised after each epoch of training without them.',
     took: (milliseconds: number) => duration(milliseconds / 1000),
@@ -208,14 +208,14 @@ export const en = {
       `${count(n, 'picture')} not sorted yet. Those between two classes come first: they teach the most.`,
     which: 'Which class?',
     question: (name: string) => `Which class is ${name}?`,
-    accept: 'Accept all that it is sure of',
+    accept: 'Accept all sure answers',
     sureAtLeast: 'At least this sure',
-    guessing: 'Looking at all of them …',
+    guessing: 'Classifying all of them …',
     sure: (n: number, of: number) =>
-      `${number(n)} of ${number(of)} ${plural(of, 'picture is', 'pictures are')} that sure.`,
+      `${number(n)} of ${count(of, 'picture')} ${plural(n, 'has', 'have')} an answer that sure.`,
     errors: (wrong: number, of: number, expected: number) =>
-      `Of ${count(of, 'left-out picture')} that sure, ${number(wrong)} ${plural(wrong, 'was', 'were')} wrong: expect about ${number(expected)} wrong here.`,
-    errorsUnknown: 'No left-out picture was that sure, so the number of errors is unknown.',
+      `Of ${count(of, 'left-out picture')} with an answer that sure, ${number(wrong)} ${plural(wrong, 'was', 'were')} wrong: expect about ${number(expected)} wrong here.`,
+    errorsUnknown: 'No left-out picture had an answer that sure, so the number of errors is unknown.',
     acceptAll: (n: number) => `Accept ${number(n)}`,
     accepted: (n: number) => `Sorted ${count(n, 'picture')}`,
     another: 'something else …',
@@ -225,7 +225,7 @@ export const en = {
     mixups: 'What it mixes up',
     none: 'Nothing. Every left-out picture was recognised.',
     mixup: (truth: string, predicted: string) => `${truth} taken for ${predicted}`,
-    matrix: 'Rows: what you said. Columns: what it says. A number opens its pictures.',
+    matrix: 'Rows: your labels. Columns: its answers. Press a number to see its pictures.',
     matrixPart: (n: number) => `The ${count(n, 'class', 'classes')} that are mixed up most.`,
     rightCell: (name: string) => `${name} recognised`,
     alike: 'Nearly the same',
@@ -235,7 +235,7 @@ export const en = {
     keepFirst: 'Keep only the first',
     keepAll: 'Keep all',
     suspects: 'Worth a second look',
-    suspectsHint: 'These have one label, and look very much like another class.',
+    suspectsHint: 'These pictures have one label, but look very much like another class.',
     said: (label: string) => `You said ${label}.`,
     says: (predicted: string, share: string) => `It says ${predicted}, ${share} sure.`,
     relabel: (name: string) => `It is ${name}`,
@@ -272,7 +272,7 @@ export const en = {
     noPreview: 'No preview',
     threshold: 'Say “none of these” when less sure than',
     never: 'never',
-    because: 'Because of these',
+    because: 'Because of these examples',
     similar: (share: string) => `${share} alike`,
     why: 'Names and examples',
     whyHint:
@@ -286,10 +286,10 @@ export const en = {
     betaHint: 'left: all examples count; right: only the nearest',
     surface: (least: string, most: string) =>
       `Darker: more of the left-out pictures recognised (${least} to ${most}). Press anywhere to try it.`,
-    back: 'Back to tuned',
+    back: 'Back to the tuned values',
     chosen: 'chosen by left-out pictures',
     current: 'now',
-    waiting: 'It answers as soon as there are two classes with pictures.',
+    waiting: 'The classifier answers as soon as two classes have pictures.',
     took: (milliseconds: number) => `${Math.round(milliseconds)} ms`,
     uncalibrated:
       'These percentages are not calibrated, because no picture could be left out to calibrate them on.',
@@ -303,7 +303,7 @@ export const en = {
   keep: {
     heading: 'Keep',
     lead: 'The classifier is yours.',
-    nothingYet: 'The classifier can be kept as soon as it answers.',
+    nothingYet: 'The classifier can be downloaded as soon as it answers.',
     classifier: 'Download the classifier',
     report: 'Report',
     page: 'Web page',
@@ -311,11 +311,11 @@ export const en = {
     card: 'Model card',
     project: 'All pictures (zip)',
     projectHint:
-      'Pictures by class, bursts and all: drop the zip on the studio of another computer and go on there.',
+      'The pictures by class, with their bursts. Drop the zip on the studio of another computer to continue there.',
     others:
-      'The web page and the ONNX model hold the encoder, too, and work without this program. Making one takes some seconds.',
+      'The web page and the ONNX model contain the encoder and work without this program. Making one takes a few seconds.',
     folder: (path: string) => `Everything is kept in ${path} on this computer.`,
-    faces: 'The file holds small copies of your pictures.',
+    faces: 'The file contains small copies of your pictures.',
     code: 'Use it elsewhere',
     copy: 'Copy',
     copied: 'Copied',
@@ -323,5 +323,5 @@ export const en = {
   },
 };
 
-/** Every text of the page, once for each language. The compiler refuses a language that lacks one. */
+/** The texts of the page. Each language has all of them; the compiler checks this. */
 export type Messages = typeof en;
