@@ -107,7 +107,7 @@ describe('bench on pictures with a small encoder', () => {
     expect(status).toBe(3);
     expect(err).toContain('error: 6 pictures could not be read');
     expect(out).toContain('EuroSAT: 6 pictures that could not be read');
-    expect(err).toContain('6 rows are left out, because the files are not there');
+    expect(err).toContain('6 rows are left out, because the files do not exist');
     expect(err).toContain('1 class has no pictures in test: "blue"');
     expect(out).toContain('EuroSAT: 3 classes');
     expect(cells[0]).toMatchObject({ total: 4, classes: 3 });

@@ -16,15 +16,15 @@ import { isList, readSource } from './image-source.ts';
 import { learnAgain } from './learn.ts';
 import type { ClassifierData, ImageSource, WorkOptions } from './types.ts';
 
-/** A picture and the class it shows: an id or a shown name; a name that is not known yet becomes a new class. */
+/** A picture with its label: the id or shown name of a class. A name that the classifier does not have becomes a new class. */
 export interface NewExample {
   readonly image: ImageSource;
   readonly label: string;
 }
 
 /**
- * The data with further examples: pictures, a data set, or the path of one or of a folder of features. Those that are known already
- * are left out and reported.
+ * The data with further examples, from labelled pictures, a data set, or the path of a data set or a folder of features. Examples that
+ * the classifier already has are left out and reported.
  */
 export async function addExamples(
   data: ClassifierData,
@@ -60,14 +60,14 @@ export async function addExamples(
       classes,
       examples.filter(({ label }) => label >= data.classes.length),
       kept,
-      { code: 'add/emptied-class', consequence: 'such a class is known at most by its name' },
+      { code: 'add/emptied-class', consequence: 'such a class can be recognised at most by its name' },
     ),
     ...words.findings,
   ];
   return { data: await learnAgain(next.data, session, signal), findings };
 }
 
-/** Examples with the classifier's class numbers; classes it does not know are put after those it does. */
+/** Examples with the classifier's class numbers. New classes follow the known ones. */
 function labelled(
   known: readonly ClassInfo[],
   added: readonly NewExample[] | Dataset,

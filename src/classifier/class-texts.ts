@@ -9,10 +9,10 @@ import type { EncoderSession } from './encoder-session.ts';
 import { rounded } from './rounding.ts';
 import type { ClassifierData } from './types.ts';
 
-/** A text head with the prompts that it was made of. */
+/** A text head with its prompts. */
 export type Head = NonNullable<ClassifierData['head']>;
 
-/** The prompts that a person wants, or the encoder's own. */
+/** The templates that the options give, else those of the encoder. */
 export function templatesOf(
   { template, prompts }: { template?: readonly string[]; prompts?: string },
   encoder: Pick<Encoder, 'defaults'>,
@@ -21,7 +21,7 @@ export function templatesOf(
   return prompts ? [...presetTemplates(prompts)] : [encoder.defaults.template];
 }
 
-/** The text head with its embeddings rounded to half precision, as the file will hold them, and what is to be told of its prompts. */
+/** The text head with embeddings rounded to half precision, as in the file, and findings about its prompts. */
 export async function roundedHead(
   encoder: Encoder,
   classes: readonly ClassInfo[],
@@ -39,7 +39,7 @@ export async function roundedHead(
   return { head, findings: cutFindings(cut, encoder.id) };
 }
 
-/** Says which prompts an encoder does not read to their end. */
+/** Warns of prompts that are longer than the encoder reads. */
 export function cutFindings(cut: readonly CutPrompt[], encoder: string): Finding[] {
   const [first] = cut;
   if (!first) return [];
@@ -54,7 +54,7 @@ export function cutFindings(cut: readonly CutPrompt[], encoder: string): Finding
   ];
 }
 
-/** The head of a classifier with further classes: with their own texts where they have some, else with those of its templates. */
+/** The text head of a classifier with further classes. Their texts are their own, if given, else those of the classifier's templates. */
 export async function headWith(
   { head, templates }: Pick<ClassifierData, 'head' | 'templates'>,
   fresh: readonly ClassInfo[],
@@ -67,7 +67,7 @@ export async function headWith(
   return { head: joined(head, more), findings };
 }
 
-/** A head with the prompts of further classes, which are numbered from 0 in `more`. */
+/** A head extended by the prompts of further classes, which `more` numbers from 0. */
 function joined(head: Head, more: Head): Head {
   const before = head.prompts.length;
   const features = concatRows([head.promptFeatures, more.promptFeatures]);

@@ -5,7 +5,7 @@ type Classified = Pick<ClassifierData, 'classes' | 'encoder' | 'support' | 'head
   readonly seed?: number;
 };
 
-/** The classification problem a classifier stands for, as its method sees it. */
+/** A classifier's data as the task that its method gets. */
 export function taskOf(
   { classes, encoder, support, head, seed = 1 }: Classified,
   signal?: AbortSignal,

@@ -31,35 +31,35 @@ import type {
   WorkOptions,
 } from './types.ts';
 
-/** How pictures are classified. */
+/** Options of `predict` and its relatives. */
 export interface PredictOptions extends WorkOptions {
-  /** Overrides the classifier's own rejection threshold. */
+  /** Rejection threshold, 0 to 1, in place of the classifier's own. */
   reject?: number;
 }
 
-/** Answers, and the pictures that could not be read. */
+/** The answers, and the pictures that could not be read. */
 export interface Predictions {
   readonly predictions: Prediction[];
   readonly failures: Failure[];
 }
 
-/** How an answer is explained. */
+/** Options of `explain`. */
 export interface ExplainOptions extends PredictOptions {
-  /** Examples that are told of, those that count most (default: all; a hundred where they stay in a file). */
+  /** Largest number of examples in the explanation, the heaviest first. Default: all, or 100 if the features stay in the file. */
   examples?: number;
 }
 
-/** Pictures encoded together when predictions are streamed: enough to keep decoding and inference busy side by side. */
+/** Number of pictures encoded together in a stream of predictions: enough to keep decoding and inference busy at the same time. */
 const STREAM_CHUNK = 64;
 
 /**
- * A fitted classifier: what is in `data` is what its file holds. It does not change: `add` and `remove` give a new one.
- * Its encoder is opened at the first picture that is not in the feature cache's reach; `close` frees it. After that only `data`,
- * `save` and `withReject` can be used: all else throws `UsageError` `classifier/closed`.
+ * A fitted classifier. `data` is the content of its file. A classifier does not change: `add`, `remove` and `refit` return a new one.
+ * Its encoder is opened when it is first needed, and `close` frees it. After `close`, only `data`, `save` and `withReject` can be used:
+ * everything else throws `UsageError` `classifier/closed`.
  */
 export class Classifier {
   readonly data: ClassifierData;
-  /** What was noticed about the pictures while fitting or adding; not saved. */
+  /** Findings about the pictures from fitting or adding. They are not saved. */
   readonly findings: readonly Finding[];
   readonly #session: EncoderSession;
   #scorer?: Promise<Scorer>;
@@ -72,12 +72,12 @@ export class Classifier {
     this.#session = session;
   }
 
-  /** Whether its probabilities were fitted to examples that were left out, or to a split. */
+  /** Whether its temperature was fitted, to left-out examples or to a split. */
   get calibrated(): boolean {
     return isCalibrated(this.data.tuning);
   }
 
-  /** Scores [m, c] of embeddings as the encoder gives them, [m, d], in the order of `data.classes`. */
+  /** Returns the scores [m, c] of features [m, d] (as the encoder returns them), with classes in the order of `data.classes`. */
   async scores(features: Matrix, work?: Abortable): Promise<Matrix>;
   /** @deprecated Until 0.2: give `{ signal }`. */
   async scores(features: Matrix, signal: AbortSignal): Promise<Matrix>;
@@ -86,7 +86,7 @@ export class Classifier {
     return (await waitFor(this.#scoring(), signal)).scores(features, { signal });
   }
 
-  /** Probabilities [m, c] of embeddings as the encoder gives them, [m, d]; `calibrated` says whether they can be believed. */
+  /** Returns the probabilities [m, c] of features [m, d] (as the encoder returns them). `calibrated` says whether they are reliable. */
   async probabilities(features: Matrix, work?: Abortable): Promise<Matrix>;
   /** @deprecated Until 0.2: give `{ signal }`. */
   async probabilities(features: Matrix, signal: AbortSignal): Promise<Matrix>;
@@ -95,9 +95,9 @@ export class Classifier {
     return softmaxRows(scores, this.data.tuning.temperature);
   }
 
-  /** What is in a picture. Throws `DataError` where it cannot be read. */
+  /** Classifies a picture. Throws `DataError` if it cannot be read. */
   async predict(image: ImageSource, options?: PredictOptions): Promise<Prediction>;
-  /** What is in each picture. Unreadable pictures are listed beside the answers, not thrown. */
+  /** Classifies pictures. Unreadable pictures are returned in `failures` and do not throw. */
   async predict(images: readonly ImageSource[], options?: PredictOptions): Promise<Predictions>;
   async predict(
     images: ImageSource | readonly ImageSource[],
@@ -115,13 +115,13 @@ export class Classifier {
     };
   }
 
-  /** The same as a stream, in order: for any number of pictures in bounded memory. */
+  /** Classifies any number of pictures in bounded memory. Yields answers and failures in the order of the pictures. */
   async *predictEach(
     images: AsyncIterable<ImageSource> | Iterable<ImageSource>,
     options: PredictOptions = {},
   ): AsyncGenerator<Prediction | Failure> {
     this.#open();
-    // One chunk is worked on while the one before is handed out.
+    // One chunk is encoded while the previous one is yielded.
     let ahead: Promise<(Prediction | Failure)[]> | undefined;
     for await (const chunk of chunks(images, STREAM_CHUNK)) {
       throwIfAborted(options.signal);
@@ -133,7 +133,7 @@ export class Classifier {
     if (ahead) yield* await ahead;
   }
 
-  /** Why a picture gets its answer: each class's text part and examples' part, and what each example added. */
+  /** Returns why a picture gets its answer: the parts of each class's score from text and examples, and the share of each example. */
   async explain(image: ImageSource, options: ExplainOptions = {}): Promise<Explanation> {
     const { reject, examples } = checkedOptions(explainOptions, options);
     const { signal } = options;
@@ -147,12 +147,12 @@ export class Classifier {
     return explainRow(this.data, prediction, { features: row(features, 0), terms, votes, examples });
   }
 
-  /** Encodes labelled pictures once, to test this classifier and its refitted relatives on. */
+  /** Encodes labelled pictures once, so that this classifier and its refitted versions can be evaluated on them. */
   async encodeTestSet(source: string | Dataset, options: EvaluateOptions = {}): Promise<TestSet> {
     return encodeTestSet(this.data, this.#open(), source, options);
   }
 
-  /** How well it does on labelled pictures (the `test` split where there is one), or on a test set encoded before. */
+  /** Returns accuracy, calibration and confusion on labelled pictures (the `test` split, if there is one) or on an encoded test set. */
   async evaluate(source: string | Dataset | TestSet, options: EvaluateOptions = {}): Promise<Evaluation> {
     this.#open();
     const started = performance.now();
@@ -173,48 +173,47 @@ export class Classifier {
     return { ...evaluation, seconds: (performance.now() - started) / 1000 };
   }
 
-  /** The same examples under another method, other constants or fewer shots; nothing is encoded again. */
+  /** Returns a classifier of the same examples with another method, other options or fewer shots. Nothing is encoded again. */
   async refit(values: RefitValues, { signal }: Abortable = {}): Promise<Classifier> {
     const encoder = await waitFor(this.#open().encoder(), signal);
     return new Classifier(await refitMethod(this.data, encoder, values, signal), this.#session);
   }
 
-  /** A small JPEG of a picture. Throws `DataError` where it cannot be read. */
+  /** Returns a picture's thumbnail as JPEG bytes. Throws `DataError` if the picture cannot be read. */
   async thumbnail(image: ImageSource, options: ThumbnailOptions = {}): Promise<Uint8Array> {
     return this.#open().thumbnail(image, options);
   }
 
   /**
-   * A new classifier that has learnt further examples, and classes it did not know; a string is the path of labelled pictures or of
-   * a folder of features. Nothing known is encoded again; alpha,
-   * beta and temperature stay.
+   * Returns a new classifier with further examples and, if their labels are new, further classes. A string is the path of labelled
+   * pictures or of a folder of features. Examples that the classifier has are not encoded again. Alpha, beta and temperature stay.
    */
   async add(examples: readonly NewExample[] | Dataset | string, work: WorkOptions = {}): Promise<Classifier> {
     const { data, findings } = await addExamples(this.data, this.#open(), examples, work);
     return new Classifier(data, this.#session, findings);
   }
 
-  /** A new classifier without some examples or classes, named by id or shown name. Throws `UsageError` for unknown ones. */
+  /** Returns a new classifier without some examples or classes, given by id or shown name. Throws `UsageError` for unknown ones. */
   async remove(removal: Removal, work: Abortable = {}): Promise<Classifier> {
     return new Classifier(await removeParts(this.data, this.#open(), removal, work), this.#session);
   }
 
-  /** The same classifier, answering "none of these" below another probability. */
+  /** Returns the same classifier with another rejection threshold: it answers "none of these" below this probability. */
   withReject(reject: number): Classifier {
     return new Classifier({ ...this.data, reject: checkedReject(reject) }, this.#session);
   }
 
-  /** The same under another name of what it was made of. */
+  /** Returns the same classifier with another `source`. */
   withName(dataset: string): Classifier {
     return new Classifier({ ...this.data, dataset }, this.#session);
   }
 
-  /** Writes the file, whole or not at all. */
+  /** Writes the classifier's file atomically. Throws `DataError` if it cannot be written. */
   async save(path: string, { signal }: Abortable = {}): Promise<void> {
     await writeClassifier(path, this.data, signal);
   }
 
-  /** Frees the encoder and the threads. Classifiers made of this one by `add` and `remove` share them. */
+  /** Frees the encoder and the threads. Classifiers that `add` and `remove` returned share them. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -269,15 +268,15 @@ export class Classifier {
   }
 }
 
-/** How a saved classifier is read. */
+/** Options of `load`. */
 export interface LoadOptions extends FileOptions {
-  /** An encoder that is loaded already (the caller closes it); it must be the one the classifier was fitted with. */
+  /** A loaded encoder, which the caller closes. It must be the one that the classifier was fitted with. */
   encoder?: Encoder;
 }
 
 /**
- * Reads a saved classifier. Its encoder is looked for when it is needed. Throws `ModelError` where the file is damaged, and,
- * at the first picture, where the encoder is another one (naming both) or not on this machine.
+ * Reads a saved classifier. Its encoder is opened when it is first needed. Throws `ModelError` if the file is missing or damaged. The
+ * first picture throws `ModelError` if the encoder is not on this machine or is not the one of the fit (the message names both).
  */
 export async function load(path: string, { encoder, ...reading }: LoadOptions = {}): Promise<Classifier> {
   const data = await readClassifier(path, reading);
@@ -300,7 +299,7 @@ function isTestSet(source: string | Dataset | TestSet): source is TestSet {
   return 'truth' in Object(source);
 }
 
-/** The picture a failed or answered item stands for. */
+/** Whether a streamed result is a failure instead of an answer. */
 export function isFailure(result: Prediction | Failure): result is Failure {
   return 'error' in result;
 }

@@ -5,17 +5,17 @@ import type { SafetensorsFile } from '../store/safetensors.ts';
 import { tensorBytes } from '../store/safetensors-header.ts';
 
 /**
- * Sha256 (hex) over the JSON text and, by name, each tensor's line `\n<name> <type> <sizes joined by x>\n` and bytes: an
- * altered number would otherwise be a wrong answer that nobody notices.
+ * Sha256 (hex) over the JSON text and, in the order of their names, each tensor's line `\n<name> <type> <sizes joined by x>\n` and
+ * bytes. Without it an altered number would give a wrong answer that nobody notices.
  */
 export function contentHash(tensors: Readonly<Record<string, Tensor>>, classifier: string): string {
   return atOnce(contentHashInPieces(tensors, classifier));
 }
 
-/** Bytes that are hashed in one piece of work. */
+/** Number of bytes that are hashed in one piece of work. */
 const PIECE = 2 ** 22;
 
-/** The same as work that rests. */
+/** The same as interruptible work. */
 export function* contentHashInPieces(
   tensors: Readonly<Record<string, Tensor>>,
   classifier: string,
@@ -40,7 +40,7 @@ function tensorLine(name: string, { dtype, shape }: { dtype: DType; shape: reado
   return `\n${name} ${dtype} ${shape.join('x')}\n`;
 }
 
-/** The same of a file that is not read at once. The pieces of one of its tensors are shown to `look`. */
+/** The same hash of a file that is read in pieces. `look` gets the pieces of one tensor. */
 export async function fileHash(
   file: SafetensorsFile,
   classifier: string,

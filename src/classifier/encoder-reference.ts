@@ -4,7 +4,7 @@ import { ModelError } from '../errors.ts';
 import { count } from '../words.ts';
 import type { EncoderReference } from './types.ts';
 
-/** Throws `ModelError`, naming both, where the encoder is not the one a classifier was fitted with. */
+/** Throws `ModelError` that names both encoders if the encoder is not the one that a classifier was fitted with. */
 export function checkEncoder(
   reference: EncoderReference,
   encoder: Pick<Encoder, 'id' | 'fingerprint'>,
@@ -22,16 +22,16 @@ export function checkEncoder(
   );
 }
 
-/** What a classifier's file says of its encoder. */
+/** The reference to an encoder in a classifier's file. */
 export function referenceTo(encoder: Encoder): EncoderReference {
   const { id, fingerprint, source, revision, licence, dimension, logitScale, preprocessing } = encoder;
   return { id, fingerprint, source, revision, licence, dimension, logitScale, preprocessing };
 }
 
-/** The source of features that were brought along: no encoder is known to make them. */
+/** The `source` in a reference for given features, whose encoder is not known. */
 export const FEATURES = 'features';
 
-/** What stands for the encoder of features that were brought along; of one name and width they are taken to be of one origin. */
+/** The reference for given features. Features of one name and dimension are taken to be of one encoder. */
 export function featuresReference(
   { encoder, dimension }: { encoder: string; dimension: number },
   logitScale: number,
@@ -46,7 +46,7 @@ export function featuresReference(
   };
 }
 
-/** Features for a classifier. Throws `ModelError` where they are of another encoder than its own. */
+/** Checks features against a classifier and returns them. Throws `ModelError` if they are of another encoder. */
 export function featuresOf<T extends { encoder: string; dimension: number }>(
   own: EncoderReference,
   dump: T,

@@ -12,31 +12,31 @@ import { checkEncoder, FEATURES, noEncoder } from './encoder-reference.ts';
 import { readSource } from './image-source.ts';
 import type { EncoderReference, ImageSource, WorkOptions } from './types.ts';
 
-/** What a classifier needs while it works: its encoder, the feature cache, the image loader. Opened at first use. */
+/** A classifier's open resources: its encoder, the feature cache, the image loader. Each is opened at its first use. */
 export interface EncoderSession {
   encoder(): Promise<Encoder>;
-  /** Features of pictures, from the cache where they are known. */
+  /** Encodes pictures, or takes their features from the cache. */
   encode(
     images: readonly ImageSource[],
     options: WorkOptions & { views: readonly number[]; seed: number; exif: boolean },
   ): Promise<EncodedImages>;
-  /** The examples' keys, where they are at hand: then none are laid out to score. */
+  /** The examples' keys in the kernels' layout, if they exist. Otherwise scoring makes them. */
   readonly cache?: KeyCache;
-  /** A small JPEG of a picture whose longer side has `side` pixels. */
+  /** A JPEG of a picture whose longer side has `side` pixels. */
   thumbnail(image: ImageSource, options?: ThumbnailOptions): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
-/** How large a thumbnail is. */
+/** Options of `thumbnail`. */
 export interface ThumbnailOptions extends Abortable {
   /** Pixels of the longer side (default 96). */
   side?: number;
 }
 
-/** Longest side of a remembered example's picture, in pixels. */
+/** Longer side of an example's stored thumbnail, in pixels. */
 const THUMBNAIL_SIDE = 96;
 
-/** Opens what a classifier needs; `open` gives the encoder, which is freed with the rest unless it is `lent`. */
+/** Opens a session. `open` returns the encoder, which the session closes unless it is `lent`. */
 export function openSession(open: () => Promise<Encoder>, { lent = false } = {}): EncoderSession {
   const opened = async () => (lent ? checkedEncoder(await open()) : open());
   let encoder: Promise<Encoder> | undefined;
@@ -73,14 +73,14 @@ export function openSession(open: () => Promise<Encoder>, { lent = false } = {})
     close: async () => {
       closed = true;
       const free = (opened: Encoder) => (lent ? undefined : opened.close());
-      // An encoder that could not be opened was an error where it was needed; there is nothing to free.
+      // A failure to open the encoder has already been thrown where it was needed. There is nothing to free.
       const freed = encoder?.catch(() => undefined).then((opened) => opened && free(opened));
       await Promise.all([freed, cache?.close(), loader?.close()]);
     },
   };
 }
 
-/** A session of an encoder and a loader that others own and close; `features` remembers what was embedded, if anything is to. */
+/** A session of an encoder and a loader that others own and close. `features` is the cache of features, if one is wanted. */
 export function lentSession(encoder: Encoder, loader: ImageLoader, features?: FeatureCache): EncoderSession {
   return {
     encoder: async () => encoder,
@@ -92,7 +92,7 @@ export function lentSession(encoder: Encoder, loader: ImageLoader, features?: Fe
   };
 }
 
-/** The session of a saved classifier. Its encoder must be the one it was fitted with: throws `ModelError` naming both. */
+/** The session of a saved classifier. Throws `ModelError` that names both encoders if `given` is not the one of the fit. */
 export function sessionFor(reference: EncoderReference, given?: Encoder): EncoderSession {
   const open = async () => {
     if (!given && reference.source === FEATURES) throw noEncoder(reference);

@@ -14,7 +14,7 @@ import { isCalibrated } from '../tuning/search-method.ts';
 import { checkTestSet, type TestSet } from './test-set.ts';
 import type { ClassifierData, Evaluation, Prediction, Suspect } from './types.ts';
 
-/** What evaluating needs of a classifier. */
+/** The parts of a classifier that `evaluate` uses. */
 interface Evaluable {
   readonly data: ClassifierData;
   probabilities(features: Matrix, signal?: AbortSignal): Promise<Matrix>;
@@ -37,7 +37,7 @@ export async function evaluate(
   return { ...measures, unknown, excluded, failures, findings };
 }
 
-/** How well the largest probability tells pictures of known classes from others. */
+/** AUROC of the largest probability for separating pictures of known and unknown classes. */
 function rejection(known: Matrix, others: Matrix): number {
   const sure = [known, others].flatMap((p) =>
     Array.from({ length: p.rows }, (_, i) => Math.max(...row(p, i))),
@@ -48,7 +48,7 @@ function rejection(known: Matrix, others: Matrix): number {
   );
 }
 
-/** The measures that follow from probabilities [n, c] and true classes alone, in pieces. */
+/** The measures that need only probabilities [n, c] and true classes, as interruptible work. */
 function* measure(
   { data, prediction }: Evaluable,
   probabilities: Matrix,
@@ -90,7 +90,7 @@ function* measure(
   };
 }
 
-/** Pictures whose label the classifier does not believe, the least believed first. */
+/** Pictures whose label is probably wrong. The smallest probability of the label comes first. */
 function suspects({ classes }: ClassifierData, probabilities: Matrix, truth: TestSet['truth']): Suspect[] {
   return truth
     .flatMap(({ id, label }, i) => {

@@ -18,32 +18,32 @@ import type { EncoderSession } from './encoder-session.ts';
 import { type Keys, rounded } from './rounding.ts';
 import type { SupportExample, WorkOptions } from './types.ts';
 
-/** Labelled pictures as a method learns from them. */
+/** Encoded examples, in the form that methods learn from. */
 export interface Embedded {
-  /** The pictures that could be read; `support` and `described` are of these. */
+  /** The pictures that could be read. `support` and `described` describe these. */
   readonly kept: readonly Example[];
   readonly failures: EncodedImages['failures'];
   readonly support: Support;
   readonly described: readonly SupportExample[];
-  /** Their features before they were rounded to 8 bits, [r, d]. */
+  /** Features before rounding to 8 bits, [r, d]. */
   readonly exact?: Matrix;
-  /** Which of them are the same picture, in words. */
+  /** Findings about duplicates. */
   readonly findings: readonly Finding[];
 }
 
-/** How pictures are embedded. */
+/** Options of `embedExamples`. */
 export interface EmbedOptions extends WorkOptions {
-  /** 1 takes the picture itself, more are as many augmented views beside it. */
+  /** Number of views of each picture. 1 is the picture itself. */
   readonly views: number;
   readonly seed: number;
   readonly exif: boolean;
   readonly keys: Keys;
   readonly thumbnails: boolean;
-  /** The data set whose groups count, and in which the same pictures are found; without it each picture is a group of its own. */
+  /** The data set whose groups and duplicates are used. Without it each picture is a group of its own. */
   readonly dataset?: Dataset;
 }
 
-/** Embeds labelled pictures, puts those into one group that no fold may part, and rounds their features as the file will hold them. */
+/** Embeds labelled pictures, joins duplicates into groups, and rounds the features to the precision of the file. */
 export async function embedExamples(
   session: EncoderSession,
   examples: readonly Example[],
@@ -75,12 +75,12 @@ export async function embedExamples(
   return { kept, failures, support, described, exact, findings: repeats?.findings ?? [] };
 }
 
-/** Pictures whose bytes are in memory at a time to make small ones of them. */
+/** Number of pictures whose bytes are in memory at a time while thumbnails are made. */
 const READ_AHEAD = 16;
 
 /**
- * Finds the same and nearly the same pictures among encoded examples and puts them, and whatever the data set grouped, into
- * groups that no fold parts. Returns the group number of each example and what to tell the person.
+ * Finds duplicates and near-duplicates among encoded examples and joins them with the data set's groups. No fold separates a group.
+ * Returns the group number of each example, and findings.
  */
 export async function findRepeats(
   dataset: Dataset,

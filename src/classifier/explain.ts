@@ -3,24 +3,24 @@ import { isInFile } from '../methods/file-rows.ts';
 import { isPlain, keysOf, type Support, selectExamples } from '../methods/task.ts';
 import type { ClassifierData, Contribution, ExplainedClass, Explanation, Prediction } from './types.ts';
 
-/** What a scorer says of one picture, and how many examples are to be told of. */
+/** A scorer's output for one picture, and the number of examples to list. */
 export interface Explained {
   readonly features: Float32Array;
-  /** The method's terms, `text` [1, c], `cache` or `method` [1, c]. */
+  /** The method's terms: `text` [1, c], and `cache` or `method` [1, c]. */
   readonly terms: Readonly<Record<string, Matrix>>;
-  /** For cache methods [1, n]: they add up to the cache part class by class. */
+  /** For cache methods [1, n]. The sum over the examples of a class is the class's cache term. */
   readonly votes?: Matrix;
   readonly examples?: number;
 }
 
-/** The scores [c] of one picture: its terms added up in the order and precision in which the method does. */
+/** The scores [c] of one picture: the sum of its terms, in the method's order and precision. */
 export function scoresOfTerms(terms: Readonly<Record<string, Matrix>>): Float32Array {
   return Object.values(terms)
     .map((term) => row(term, 0))
     .reduce((total, term) => total.map((value, c) => value + term[c]!));
 }
 
-/** Takes one picture's score apart. */
+/** Divides one picture's scores into the parts of text and examples. */
 export function explainRow(
   data: ClassifierData,
   prediction: Prediction,
@@ -49,7 +49,7 @@ export function explainRow(
   };
 }
 
-/** Contributions that are told of examples that stay in a file. */
+/** Number of listed contributions if the examples' features stay in the file. */
 const TOLD = 100;
 
 function contributionsOf(
@@ -73,7 +73,7 @@ function contributionsOf(
     .slice(0, most);
 }
 
-/** The keys of some examples, of any length, by their place among these. */
+/** The keys of some examples (not normalised), by their position in the list. */
 function keysAt(support: Support, examples: readonly number[]): (place: number) => Float32Array {
   const { features } = support;
   if (isPlain(support)) {

@@ -12,13 +12,13 @@ import { random } from '../math/random.ts';
 const SIDE = 16;
 
 export interface FakeEncoder extends Encoder {
-  /** How many crops, and which texts, it was asked to embed so far. */
+  /** The number of crops and the texts that it has embedded so far. */
   readonly asked: { images: number; texts: string[]; closed: number };
 }
 
 /**
- * An encoder without a model: a picture becomes the mean of each channel in each quadrant and over all of it, a text
- * becomes numbers drawn by it. `fingerprint` is one hexadecimal digit, repeated.
+ * An encoder without a model. A picture's embedding is the mean of each channel in each quadrant and in the whole picture. A text's
+ * embedding is pseudo-random with the text as seed. `fingerprint` is one hexadecimal digit, repeated.
  */
 export function fakeEncoder(id = 'fake', fingerprint = 'a', logitScale = 10): FakeEncoder {
   const asked = { images: 0, texts: [] as string[], closed: 0 };
@@ -56,7 +56,7 @@ export function fakeEncoder(id = 'fake', fingerprint = 'a', logitScale = 10): Fa
   };
 }
 
-/** Means of 3 channels in 4 quadrants, their means over the picture, and how far the halves differ: [16]. */
+/** Means of 3 channels in 4 quadrants, their means over the picture, and the difference of the halves: [16]. */
 function statistics({ width, height, data }: Pixels): number[] {
   const quadrants = new Array<number>(12).fill(0);
   for (let y = 0; y < height; y++) {
@@ -78,7 +78,7 @@ function numbers(...names: (string | number)[]): () => number {
   return () => 2 * source.uniform() - 1;
 }
 
-/** A PNG of four coloured quadrants: those of its kind, each turned a little by its number. */
+/** A PNG of four coloured quadrants. `kind` sets the colours, and `number` changes each a little. */
 export async function picture(kind: string, number: number): Promise<Buffer> {
   const common = Array.from({ length: 12 }, numbers('kind', nameKey(kind)));
   const own = Array.from({ length: 12 }, numbers('picture', nameKey(kind), number));
@@ -121,8 +121,8 @@ export async function writePictures(
 }
 
 /**
- * For `vi.mock('../image/loader.ts')`: all classifiers of a file of tests decode with the same processes, since starting them
- * takes most of the time of a small fit.
+ * For `vi.mock('../image/loader.ts')`: all classifiers of a test file share their decoding processes, because starting processes takes
+ * most of the time of a small fit.
  */
 export async function sharedDecoders(
   original: () => Promise<unknown>,
@@ -139,7 +139,7 @@ export async function sharedDecoders(
   };
 }
 
-/** A temporary folder for a file of tests, which also holds the feature cache; gives paths inside it. */
+/** Makes a temporary folder for a test file, with the feature cache in it, and returns a function that joins paths inside it. */
 export function workspace(): (...parts: string[]) => string {
   let root = '';
   const home = process.env.TIP_ADAPTER_HOME;

@@ -24,13 +24,13 @@ import type { Prepared } from './learn.ts';
 import { type Keys, rounded, roundedInPieces, rowHashes } from './rounding.ts';
 import type { Abortable, ClassifierData } from './types.ts';
 
-/** OpenAI's CLIP, whose features such folders hold as a rule. */
+/** Defaults for folders of features: those of OpenAI's CLIP, from which most such folders come. */
 const LOGIT_SCALE = 100;
 
 /**
- * What a classifier learns from in a folder of features instead of pictures. With an `encoder` it is one for that encoder's pictures,
- * whose text side takes the place of a missing text.npy; without, one for features of the same origin. Throws `DataError` where the
- * folder has not what is asked for, `UsageError` where the encoder's features have another width.
+ * Reads the examples of a folder of features. With an `encoder`, the classifier takes pictures, and the encoder's text tower replaces a
+ * missing text.npy. Without one, the classifier takes features of the same origin. Throws `DataError` if the folder lacks the wanted
+ * examples or split, and `UsageError` if the encoder's features have another dimension.
  */
 export async function prepareFeatures(
   folder: string,
@@ -82,9 +82,9 @@ async function asExamples({ features, labels }: LabelledRows, keys: Keys, { sign
 }
 
 /**
- * The data with the rows of a folder of features as further examples, not fitted yet: all rows of its table `train`, or of its largest
- * draw. Throws `ModelError` for features of another encoder, and `DataError` where new classes lack the texts that the classifier
- * has.
+ * The data with further examples from a folder of features, not fitted yet: all rows of its table `train`, or of its largest draw.
+ * Throws `ModelError` for features of another encoder, and `DataError` if the classifier has text features and the folder has none for
+ * its new classes.
  */
 export async function addFeatures(
   data: ClassifierData,
@@ -108,14 +108,14 @@ export async function addFeatures(
     });
   }
   const { head, findings: told } = await headWith(data, added, session, { texts, signal });
-  // The labels are places in `own`, as the reader has checked.
+  // The reader has checked that the labels are indices of `own`.
   const labels = rows.labels.map((label) => places[label]!);
   const examples = await asExamples({ ...rows, labels }, data.keys?.type ?? 'half', { signal });
   const next = grown(data, { classes, head, ...examples, noun: 'row' });
   return { data: next.data, findings: [...findings, ...next.findings, ...told] };
 }
 
-/** The texts that a folder of features has of some of its classes, which are numbered anew; undefined where it has none. */
+/** The text features of some of the folder's classes, numbered anew. Undefined if the folder has none. */
 function textsOf(dump: FeatureDump, some: readonly number[], logitScale: number): Head | undefined {
   const all = headOf(dump, dumpClasses(dump), logitScale);
   if (!all) return undefined;
@@ -126,7 +126,7 @@ function textsOf(dump: FeatureDump, some: readonly number[], logitScale: number)
   return { ...headFromPrompts(features, labels, some.length, logitScale), prompts };
 }
 
-/** Throws `UsageError` for options that only pictures, or texts that are embedded here, can follow. */
+/** Throws `UsageError` for options that need pictures, or texts to embed. */
 function refuseUnused(
   { views, classes, template, prompts, exif, thumbnails, tune }: FitValues,
   embedsText = false,
@@ -137,7 +137,7 @@ function refuseUnused(
     exif: !exif,
     thumbnails: !thumbnails,
     template: !embedsText && template !== undefined,
-    // A preset names the grid of the published search, too.
+    // A preset also names the grid of the published search.
     prompts: !embedsText && prompts !== undefined && tune !== 'paper',
   }).flatMap(([name, isUnused]) => (isUnused ? [name] : []));
   if (unused.length === 0) return;
@@ -150,7 +150,7 @@ function refuseUnused(
   );
 }
 
-/** The draw of the wanted size, or one by the seed from all rows there are. */
+/** The draw of the wanted size, or a draw by the seed from all rows. */
 function drawRows(
   dump: FeatureDump,
   { shots, seed = 1 }: Partial<Pick<FitValues, 'shots' | 'seed'>> = {},
@@ -166,7 +166,7 @@ function drawRows(
   if (shots === undefined) return { ...rows, findings };
   if (shots > largest) {
     throw new DataError(
-      `${name} has at most ${count(largest, 'example')} of a class, and ${shots} are asked for`,
+      `${name} has at most ${count(largest, 'example')} of a class, but ${shots} are asked for`,
       {
         code: 'fit/shots',
         hint: `Give --shots ${largest} or fewer.`,
@@ -195,7 +195,7 @@ function validationOf({ val, test, name }: FeatureDump, tune: FitValues['tune'])
   });
 }
 
-/** The text side of a folder of features; undefined where it has none. */
+/** The text features of a folder of features. Undefined if it has none. */
 function headOf(
   { text, prompts }: FeatureDump,
   classes: readonly ClassInfo[],

@@ -12,7 +12,7 @@ import type { ClassifierData } from './types.ts';
  * A classifier is one safetensors file. Tensors: `text.features` F16 [p, d] and `text.class` I32 [p]; `support.features` F16 [r, d], or
  * I8 [r, d] with `support.steps` F32 [d] and `support.scales` F32 [r]; `support.example` and `support.view` I32 [r], `support.labels`
  * and `support.groups` I32 [n]; `state.*`; `thumbnails` U8 with `thumbnails.offsets` I32 [n + 1]. Everything else is one JSON text in
- * the metadata, beside a sha256 over all of it. The layout is described for other programs in docs/file-format.md.
+ * the metadata, with a sha256 over all of it. docs/file-format.md describes the layout for other programs.
  */
 export const FORMAT = 'tip-adapter/1';
 export const FEATURES = 'support.features';
@@ -23,7 +23,7 @@ export function classifierBytes(data: ClassifierData): Uint8Array {
   return encodeSafetensors(tensors, metadata);
 }
 
-/** Tensors and metadata of a classifier's file, as work that rests. */
+/** Tensors and metadata of a classifier's file, as interruptible work. */
 export function* classifierContent(
   data: ClassifierData,
 ): Pieces<{ tensors: Record<string, Tensor>; metadata: Record<string, string> }> {

@@ -30,7 +30,7 @@ import { fileRows } from './rows-from-file.ts';
 import { isHeld, type Refuse, type TensorReader, tensorReader } from './tensor-reader.ts';
 import type { ClassifierData } from './types.ts';
 
-/** Writes a classifier's file, whole or not at all. */
+/** Writes a classifier's file atomically. */
 export async function writeClassifier(
   path: string,
   data: ClassifierData,
@@ -40,7 +40,7 @@ export async function writeClassifier(
   await writeFileAtomic(path, safetensorsPieces(tensors, metadata), { signal });
 }
 
-/** Features with more numbers than that stay in the file: in memory they would take half a gigabyte. */
+/** Default of `FileOptions`: features with more numbers stay in the file, because they would take more than half a gigabyte of memory. */
 const LARGEST_IN_MEMORY = 2 ** 27;
 
 const CLASSIFIER: FileUse = {
@@ -49,16 +49,17 @@ const CLASSIFIER: FileUse = {
   hint: 'Give a file that tip-adapter fit wrote.',
 };
 
-/** How a classifier's file is read. */
+/** Options of reading a classifier's file. */
 export interface FileOptions {
-  /** Most numbers of the examples' features that are held in memory; those of more are read page by page when asked. */
+  /** Largest count of feature numbers (rows times dimension) that is held in memory. Larger tensors are read page by page when needed. */
   largestInMemory?: number;
   signal?: AbortSignal;
 }
 
 /**
- * Reads a classifier's file. Throws `ModelError` where it is missing, damaged or not a classifier. Many examples' features stay in it,
- * where each example is one plain row: one of several views is the mean of several rows, and pages of rows are not its key.
+ * Reads a classifier's file. Throws `ModelError` if it is missing, damaged or not a classifier. Features above the limit of `FileOptions`
+ * stay in the file if each example is one row. An example of several views has the mean of several rows as its key, which pages of rows
+ * do not give.
  */
 export async function readClassifier(
   path: string,
@@ -114,7 +115,7 @@ async function rowsOf(
   return fileRows({ ...place, dtype, steps: take.steps(cols), scales: take.scales(rows) });
 }
 
-/** The classifier in a file's bytes. Throws `ModelError` naming `path` where anything does not fit. */
+/** The classifier in a file's bytes. Throws `ModelError` that names `path` if anything does not fit. */
 export function decodeClassifier(bytes: Uint8Array, path?: string): ClassifierData {
   return atOnce(decoding(bytes, path));
 }
@@ -157,7 +158,7 @@ function checkFormat(metadata: Readonly<Record<string, string>>, path: string, r
   });
 }
 
-/** The classifier that tensors and text describe; features that stay in the file are given as `rows`. */
+/** The classifier that tensors and text describe. `rows` are features that stay in the file. */
 function* dataOf(
   take: TensorReader,
   tensors: ReadonlyMap<string, Tensor>,
@@ -180,7 +181,7 @@ function* dataOf(
       `${path} uses the method "${rest.method}", which tip-adapter ${version} does not have and no program has registered`,
       {
         code: 'classifier/method',
-        hint: 'Update tip-adapter where a newer version made the classifier. A method of your own is registered before it is loaded: registerMethod, or --import in the command line.',
+        hint: 'Update tip-adapter if a newer version made the classifier. Register a method of your own before you load the classifier: with registerMethod, or with --import on the command line.',
         details: { path, method: rest.method },
       },
     );
@@ -192,7 +193,7 @@ function* dataOf(
   const features = rows ?? (yield* readFeatures(take, rest.keys, d));
   if (features.cols !== d) refuse(`tensor ${FEATURES} has ${count(features.cols, 'column')} instead of ${d}`);
   if (rows && (rows.file.dtype === 'int8') !== (rest.keys?.type === 'int8'))
-    refuse(`tensor ${FEATURES} is ${rows.file.dtype}, and keys say otherwise`);
+    refuse(`tensor ${FEATURES} is ${rows.file.dtype}, which contradicts "keys"`);
   const support = {
     features,
     example: take.integers('support.example', features.rows, n),
@@ -219,10 +220,10 @@ function* dataOf(
   return whole;
 }
 
-/** A million examples have three million values. */
+/** Limits of the JSON text: a million examples have three million values. */
 const BOUNDS = { depth: 16, values: 4_000_000 };
 
-/** What the method learnt: all that it holds, and nothing else, each number in its range. */
+/** The method's state. It must hold all numbers and tensors of the method and no others, each in its range. */
 function readState(
   take: TensorReader,
   method: Method,
@@ -238,7 +239,7 @@ function readState(
     }
   })();
   const foreign = Object.keys(scalars).find((name) => !Object.hasOwn(held, name) || held[name]!.shape);
-  if (foreign !== undefined) refuse(`scalars.${foreign}: its method ${method.id} has no such number`);
+  if (foreign !== undefined) refuse(`its method ${method.id} has no number scalars.${foreign}`);
   return Object.fromEntries(
     Object.entries(held).map(([name, entry]) => {
       if (entry.shape) return [name, take.state(`state.${name}`, entry)];
@@ -249,7 +250,7 @@ function readState(
   );
 }
 
-/** Refuses a classifier that the method cannot score with: writing down its scores finds what does not fit together. */
+/** Refuses a classifier that the method cannot score with. Building the expression of the scores finds shapes that do not fit. */
 function* checkMethod(method: Method, data: ClassifierData, refuse: Refuse): Pieces<void> {
   try {
     const { f, state, task } = yield* bindInPieces(method, data.state, taskOf(data));

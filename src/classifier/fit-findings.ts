@@ -5,7 +5,7 @@ import { leaveOneShotOut } from '../methods/folds.ts';
 import { count, number, plural } from '../words.ts';
 import type { ClassifierData } from './types.ts';
 
-/** Says which pictures could not be read. */
+/** Warns of pictures that could not be read. */
 export function unreadable(code: string, failures: readonly { id: string; error: Error }[]): Finding[] {
   if (failures.length === 0) return [];
   const message = `${count(failures.length, 'picture')} could not be read and ${plural(failures.length, 'is', 'are')} left out`;
@@ -14,8 +14,8 @@ export function unreadable(code: string, failures: readonly { id: string; error:
 }
 
 /**
- * Says which classes have lost all their pictures, because none of them could be read: that is known only when they are decoded. `kept`
- * are those that could be read; `code` is the finding's, and `consequence` what it means.
+ * Warns of classes whose pictures could all not be read, which is known only after decoding. `kept` are the readable pictures, `code` is
+ * the finding's code, and `consequence` says what the loss means.
  */
 export function emptiedClasses(
   classes: readonly ClassInfo[],
@@ -33,8 +33,8 @@ export function emptiedClasses(
 }
 
 /**
- * The classes that no left-out example belongs to, because they have no two examples that can be parted: a score on left-out
- * examples says nothing of them. None where the tuning rows were others, or there were none.
+ * The classes without a left-out example, because all their examples are in one group. A score on left-out examples says nothing about
+ * these classes. Empty if the tuning rows were not left-out examples.
  */
 export function unevaluatedClasses({
   tuning,
@@ -47,11 +47,11 @@ export function unevaluatedClasses({
   return classes.filter((_, c) => !evaluated.has(c));
 }
 
-/** Says which classes those are. */
+/** Warns of these classes. */
 export function unevaluatedFindings(data: Pick<ClassifierData, 'tuning' | 'support' | 'classes'>): Finding[] {
   const ids = unevaluatedClasses(data).map(({ id }) => id);
   if (ids.length === 0) return [];
   const classes = `${number(ids.length)} of ${count(data.classes.length, 'class', 'classes')}`;
-  const message = `${classes} could not be evaluated on left-out examples, because that takes two examples that are not alike: ${quoted(ids)}`;
+  const message = `${classes} could not be evaluated on left-out examples, because they do not have two examples that differ: ${quoted(ids)}`;
   return [{ level: 'warning', code: 'fit/unjudged-class', message, paths: ids }];
 }

@@ -15,13 +15,13 @@ import {
   type ValuesOf,
 } from '../options.ts';
 
-/** Options of `fit`: written once, for the library's check, the command line, its help and the reference page. */
+/** The options of `fit`: one table for the library's checks, the command line, its help and the reference page. */
 export const fitOptions = {
   encoder: encoderOption,
   method: nameOf(['auto', ...listMethods().map(({ id }) => id)], {
     default: 'auto',
     names: 'methods',
-    help: 'The method, or a JavaScript module that exports one; auto chooses one, or a stack of several, by left-out examples. --help with it lists its own options.',
+    help: 'The method, or a JavaScript module that exports one. auto chooses one, or a stack of several, by left-out examples. `fit --method <method> --help` lists the options of a method.',
   }),
   trainingFree: flag({ help: 'With auto: consider only methods with a closed form.' }),
   shots: optional(
@@ -32,22 +32,25 @@ export const fitOptions = {
     default: 1,
     min: 1,
     max: 64,
-    help: 'Number of views per example: 1 takes the picture itself; 10 averages ten random crops, as in the paper.',
+    help: 'Number of views per example. 1 uses the picture itself, and 10 averages ten random crops, as in the paper.',
   }),
   tune: choice(['folds', 'val', 'fixed', 'paper'], {
     default: 'folds',
-    help: 'How the method and its constants are chosen: on the examples (folds), on a validation split (val), not at all (fixed), or on the test split as in the published code (paper), which is optimistic; results say so. Probabilities are calibrated where examples can be left out.',
+    help: 'Which pictures the method and its options are tuned on: the examples (folds), a validation split (val), none (fixed), or the test split as in the published code (paper), which is optimistic and reported as such. Probabilities are calibrated if examples can be left out.',
   }),
   alpha: optional(
-    real({ min: 0, help: 'Weight of the examples against the class names; a given value is kept.' }),
+    real({ min: 0, help: 'Weight of the examples against the class names. A given value is not tuned.' }),
   ),
   beta: optional(
-    positive({ max: 1000, help: "How fast an example's vote fades with distance; a given value is kept." }),
+    positive({
+      max: 1000,
+      help: "How fast an example's vote fades with distance. A given value is not tuned.",
+    }),
   ),
   template: optional(
     texts({
       value: '<prompt>',
-      help: 'A prompt with {} for the class name; may be repeated, and the prompts are averaged.',
+      help: 'A prompt with {} for the class name. Give several to average them.',
     }),
   ),
   prompts: optional(
@@ -64,7 +67,7 @@ export const fitOptions = {
   ),
   keys: choice(['half', 'int8'], {
     default: 'half',
-    help: 'Precision of the stored features: half keeps 16 bits per number, int8 keeps 8 bits and reports what that changes.',
+    help: 'Precision of the stored features: half keeps 16 bits per number; int8 keeps 8 bits, and fit reports how much that changes answers.',
   }),
   reject: real({ default: 0, min: 0, max: 1, help: 'Answer "none of these" below this probability.' }),
   exif: flag({ default: true, help: 'Rotate photos by their EXIF orientation.' }),
@@ -75,8 +78,8 @@ export const fitOptions = {
 export type FitValues = ValuesOf<typeof fitOptions>;
 
 /**
- * The options of methods beside those of `fit`, for a command line that names this method: its own, and hidden those of the others, so
- * that whoever gives one is told which methods have it. Each may be left out, and then is what the method says.
+ * The options of methods, for a command line that names this method. The options of other methods are hidden, and giving one is an error
+ * that names the methods which have it. An option that is left out has the method's default.
  */
 export function methodOptions(id: string): Options {
   const found: Record<string, Option> = {};

@@ -14,7 +14,7 @@ import type { FitValues } from './fit-options.ts';
 import type { Prepared } from './learn.ts';
 import type { WorkOptions } from './types.ts';
 
-/** What a classifier learns from in labelled pictures. Throws `DataError` where fewer than two classes are left. */
+/** Encodes labelled pictures for `learn`. Throws `DataError` if fewer than two classes are left. */
 export async function preparePictures(
   dataset: Dataset,
   values: FitValues,
@@ -31,7 +31,7 @@ export async function preparePictures(
   const embedded = await embedExamples(session, examples, how);
   const { kept, failures, support, described, exact } = embedded;
   checkClasses(dataset, kept, failures);
-  // The rows that constants are chosen on: the validation split, or for protocol `paper` the test split.
+  // The tuning rows: the validation split, or for protocol `paper` the test split.
   const split = tune === 'val' ? 'val' : tune === 'paper' ? 'test' : undefined;
   const others = split ? dataset.examples.filter((one) => one.split === split && one.label >= 0) : [];
   const encoded = split && (await session.encode(others, { views: [0], seed, exif, signal }));
@@ -64,7 +64,8 @@ export async function preparePictures(
       ...unreadable('fit/unreadable', [...failures, ...(encoded?.failures ?? [])]),
       ...emptiedClasses(classes, examples, kept, {
         code: 'fit/emptied-class',
-        consequence: 'such a class is known at most by its name, and a method without names never answers it',
+        consequence:
+          'such a class can be recognised at most by its name, and a method without names never answers it',
       }),
       ...emptiedClasses(classes, others, read, {
         code: 'fit/emptied-class',

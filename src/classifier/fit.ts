@@ -26,32 +26,32 @@ import { learn } from './learn.ts';
 import { fileCheckpoint } from './training-checkpoint.ts';
 import type { WorkOptions } from './types.ts';
 
-/** What `fit` can be told: the values of `fitOptions`, a method or an encoder as an object, and who is told of the progress. */
+/** Options of `fit`: the values of `fitOptions`, a method or an encoder as an object, and callbacks for progress. */
 export interface FitOptions extends Partial<Omit<FitValues, 'encoder' | 'method'>>, WorkOptions {
-  /** An id, or a method of one's own, which is known by its id from then on (`registerMethod`). Default: `auto`. */
+  /** The id of a method, or a method of your own, which is then registered under its id (`registerMethod`). Default: `auto`. */
   method?: string | Method;
-  /** A name, or an encoder that is loaded already (the caller closes it). */
+  /** A name, or a loaded encoder, which the caller closes. Default: `auto`. */
   encoder?: string | Encoder;
-  /** Told in one line what was chosen and why. */
+  /** Called with one line about each choice (encoder, method) and its reason. */
   note?(line: string): void;
-  /** Asks the person a yes/no question; without it no CLIP is offered. */
+  /** Asks the user a yes/no question. Without it no download of CLIP is offered. */
   ask?(question: string, signal: AbortSignal): Promise<boolean>;
   /** Values of the method's own options: `{ epochs: 50 }`. */
   options?: Readonly<Record<string, unknown>>;
-  /** Told how far a training or search is, once the pictures are encoded. */
+  /** Called with the progress of a training or search, after the pictures are encoded. */
   onFit?(progress: FitProgress): void;
-  /** A file that keeps a training's last full epoch; with `resume` the training goes on there. It is removed at the end. */
+  /** Path of a file that keeps a training's last full epoch. With `resume`, training continues from it. It is removed at the end. */
   checkpoint?: string;
   resume?: boolean;
-  /** Told how far the download of an encoder is that is not on this machine yet. */
+  /** Called with the progress of the download, if the encoder is not on this machine. */
   onPull?(progress: PullProgress): void;
 }
 
 /**
- * Fits a classifier to labelled pictures: a folder, table or archive that `readDataset` reads, a data set read before, or a folder of
- * features (`readFeatureDump`).
- * Uses the `train` split where there is one, else every labelled picture; a seeded draw of `shots` per class where asked.
- * Throws `DataError` where fewer than two classes are left, `ModelError` where the encoder fails, `UsageError` for options.
+ * Returns a classifier fitted to labelled pictures. `source` is the path of a data set (see `readDataset`) or of a folder of features,
+ * or a data set that `readDataset` returned. `fit` uses the `train` split, or every labelled picture if there is none, and with `shots`
+ * a seeded draw from it. Throws `DataError` if fewer than two classes are left, `ModelError` if the encoder is missing or fails, and
+ * `UsageError` for a wrong option.
  */
 export async function fit(source: string | Dataset, options: FitOptions = {}): Promise<Classifier> {
   const {
@@ -82,7 +82,7 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
   try {
     const checkpoint = path === undefined ? undefined : fileCheckpoint(path, { resume });
     const isFeatures = typeof source === 'string' && (await isFeatureDump(source));
-    // A classifier of features is one for features, unless an encoder is named.
+    // A classifier fitted to features takes features, unless an encoder is named.
     const used = isFeatures && wanted === 'auto' ? undefined : session;
     const { classes } = values;
     const { known, encoder, rows, findings } = isFeatures
@@ -105,13 +105,13 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
 }
 
 function readAlready(): UsageError {
-  return new UsageError('Option classes has no effect on data that are already read', {
+  return new UsageError('Option classes has no effect on a data set that is already read', {
     code: 'fit/classes',
     hint: 'Give it to readDataset, or give fit the path of the data.',
   });
 }
 
-/** Opens the encoder that `fit` would use; an object is handed on. The choice and a download are told to `note`. */
+/** Opens the encoder that `fit` uses. An object is returned unchanged. `note` gets a line about the choice and a download. */
 export async function openEncoder(
   wanted: string | Encoder,
   { note, ask, onPull, signal }: Pick<FitOptions, 'note' | 'ask' | 'onPull' | 'signal'> = {},

@@ -7,23 +7,23 @@ import { methodIfKnown } from '../methods/registry.ts';
 import { type Options, resolveOptions } from '../options.ts';
 import type { Protocol } from '../tuning/tune.ts';
 
-/** What the person said about the method and its constants. */
+/** The given options about the method and its constants. */
 export interface Wanted {
   /** A method's id, or `auto`. */
   readonly method: string;
   readonly tune: Protocol;
-  /** Values of options of those names: what is given is not searched. */
+  /** Values of the options alpha and beta. A given value is not searched. */
   readonly alpha?: number;
   readonly beta?: number;
   /** Names the grid of the published search. */
   readonly prompts?: string;
-  /** `auto` keeps to closed forms. */
+  /** Whether `auto` considers only methods with a closed form. */
   readonly trainingFree?: boolean;
   /** Values of the method's options. */
   readonly options?: Readonly<Record<string, unknown>>;
 }
 
-/** The method that is asked for, and the values of its options that are given. */
+/** The wanted method and the given values of its options. */
 export interface Asked {
   readonly id: string;
   /** Checked. */
@@ -31,8 +31,8 @@ export interface Asked {
 }
 
 /**
- * What is asked for. alpha, beta and the published search are Tip-Adapter's where no method is named. Throws `UsageError` naming option
- * and method where an option would change nothing.
+ * The wanted method and its given options. If alpha, beta or the published search is given without a method, the method is Tip-Adapter.
+ * Throws `UsageError` that names option and method if an option would change nothing.
  */
 export function askedFor({ method, tune, alpha, beta, trainingFree, ...wanted }: Wanted): Asked {
   const options = currentNames(methodIfKnown(method)?.options ?? {}, wanted.options ?? {});
@@ -62,10 +62,10 @@ export function askedFor({ method, tune, alpha, beta, trainingFree, ...wanted }:
   const own = Object.fromEntries(names.map((name) => [name, table[name]!]));
   const given = resolveOptions(own, Object.fromEntries(all));
   if (trainingFree && id !== 'auto') {
-    throw noEffect('trainingFree', id, 'It affects only the choice of auto; leave out one of the two.');
+    throw noEffect('trainingFree', id, 'It affects only the choice of auto. Leave out one of the two.');
   }
   const vain = chosen?.overridden?.find((pair) => pair.every((name) => names.includes(name)));
-  if (vain) throw noEffect(vain[1], id, `It is decided by ${vain[0]}: leave out one of the two.`);
+  if (vain) throw noEffect(vain[1], id, `${vain[0]} decides it. Leave out one of the two.`);
   const tuned = names.find((name) => name === 'alpha' || name === 'beta');
   if (tuned !== undefined && (tune === 'val' || tune === 'paper')) {
     throw new UsageError(`${tuned} of ${id} cannot be both given and tuned on a split`, {
@@ -77,7 +77,7 @@ export function askedFor({ method, tune, alpha, beta, trainingFree, ...wanted }:
   return { id, given };
 }
 
-/** What else may be given to a fit, and has an effect with some methods only. */
+/** Further options of a fit that only some methods use. */
 interface Circumstances {
   readonly views?: number;
   readonly template?: readonly string[];
@@ -86,7 +86,7 @@ interface Circumstances {
   readonly checkpoint?: string;
 }
 
-/** Checks everything that is given to a fit of a method. Throws `UsageError` naming option and method where one would change nothing. */
+/** Throws `UsageError` that names option and method if a given option of a fit would change nothing. */
 export function checkGiven(wanted: Wanted & Circumstances): void {
   const { id } = askedFor(wanted);
   const { views = 1, template, prompts, resume, checkpoint } = wanted;
@@ -95,7 +95,7 @@ export function checkGiven(wanted: Wanted & Circumstances): void {
   if (template !== undefined && prompts !== undefined) {
     throw new UsageError('The options template and prompts exclude each other', {
       code: 'fit/prompts',
-      hint: 'A preset is a list of templates; leave out one of the two.',
+      hint: 'A preset is a list of templates. Leave out one of the two.',
     });
   }
   if (resume && checkpoint === undefined) {
@@ -115,7 +115,7 @@ export function checkGiven(wanted: Wanted & Circumstances): void {
   }
 }
 
-/** Prompts that are given to a method that does not read them: they are kept for others, and change no answer. */
+/** Reports prompts that are given to a method that does not use them. They are kept for other methods. */
 export function promptFindings(method: string, { template, prompts }: Circumstances): Finding[] {
   if ((template ?? prompts) === undefined || !methodById(method).ignores?.includes('prompts')) return [];
   const message = `${method} does not use prompts; the given ones are kept in the classifier and do not change its answers`;

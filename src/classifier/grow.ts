@@ -5,19 +5,19 @@ import { count, plural } from '../words.ts';
 import { roundedAgain } from './rounding.ts';
 import type { ClassifierData, SupportExample } from './types.ts';
 
-/** What is added to a classifier. */
+/** Additions to a classifier. */
 export interface Growth {
   /** The classifier's own classes, then the new ones. */
   readonly classes: readonly ClassInfo[];
   readonly head: ClassifierData['head'];
-  /** The further examples, labelled by place in `classes`. */
+  /** The further examples. Labels are indices of `classes`. */
   readonly support: Support;
   readonly described: readonly SupportExample[];
-  /** What an example is called: a picture, or a row of features. */
+  /** The noun for an example in messages: `picture`, or `row` for features. */
   readonly noun: string;
 }
 
-/** The known classes, then those of `own` that are none of them, and the place in that list of each of `own`. */
+/** Appends the classes of `own` that are not known to the known ones. Returns the list and the index in it of each class of `own`. */
 export function joinClasses(
   known: readonly ClassInfo[],
   own: readonly ClassInfo[],
@@ -28,7 +28,7 @@ export function joinClasses(
   return { classes, places };
 }
 
-/** The data with further examples, not fitted yet. Those that are known already are left out and reported. */
+/** The data with further examples, not fitted yet. Examples that it already has are left out and reported. */
 export function grown(
   data: ClassifierData,
   { classes, head, support, described, noun }: Growth,
@@ -58,7 +58,7 @@ export function grown(
   return { data: next, findings };
 }
 
-/** The added examples, renamed where an id is taken: ids are how an example is removed again. */
+/** The added examples, renamed if an id is taken, because `remove` finds an example by its id. */
 function distinctIds(before: readonly SupportExample[], added: readonly SupportExample[]): SupportExample[] {
   const taken = new Set(before.map(({ id }) => id));
   return added.map((example) => {
@@ -69,7 +69,7 @@ function distinctIds(before: readonly SupportExample[], added: readonly SupportE
   });
 }
 
-/** The fresh examples with groups of their own. */
+/** The new examples with their own group numbers. */
 function regrouped(before: Support, fresh: Support): Support {
   const start = before.groups.reduce((most, group) => Math.max(most, group + 1), 0);
   return { ...fresh, groups: fresh.groups.map((group) => group + start) };
@@ -82,7 +82,7 @@ function knownFindings(repeated: number, noun: string): Finding[] {
   return [{ level: 'info', code: 'add/known', message }];
 }
 
-/** Says which examples, from `start` on, are examples of another class too: one of the labels is wrong. */
+/** Warns of examples, from `start` on, that are also examples of another class, so that one of the labels is wrong. */
 function otherClassFindings(
   classes: readonly ClassInfo[],
   examples: readonly SupportExample[],

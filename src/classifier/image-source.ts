@@ -6,7 +6,7 @@ import { PICTURE, readRegular } from '../store/regular.ts';
 import { describedValue } from '../words.ts';
 import type { ImagePixels, ImageSource } from './types.ts';
 
-/** A picture with a name, whatever it was given as. Throws `UsageError` for what is no picture's source. */
+/** A picture of any accepted form with its name and a function that reads its bytes. Throws `UsageError` for other values. */
 export function readSource(image: ImageSource): { id: string; read(): Promise<Uint8Array> } {
   if (typeof image === 'string') return { id: image, read: () => readRegular(image, PICTURE) };
   if (image instanceof URL) return readSource(pathOf(image));
@@ -35,7 +35,7 @@ function pathOf(url: URL): string {
   if (url.protocol === 'file:') return fileURLToPath(url);
   throw new UsageError(`${url.href} is not on this machine`, {
     code: 'image/source',
-    hint: 'Fetch it, and give its bytes.',
+    hint: 'Download it and give its bytes.',
   });
 }
 

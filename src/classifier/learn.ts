@@ -17,14 +17,14 @@ import { type Calibration, fitWanted, type Rows } from './model-selection.ts';
 import { rounded } from './rounding.ts';
 import type { ClassifierData, KeyStore } from './types.ts';
 
-/** What is known of a classifier before a method is chosen. */
+/** The parts of a classifier that are known before a method is chosen. */
 export type Known = Pick<
   ClassifierData,
   'classes' | 'templates' | 'encoder' | 'head' | 'support' | 'examples' | 'dataset'
 > &
   Partial<Pick<ClassifierData, 'reject' | 'exif' | 'views' | 'shots' | 'seed'>>;
 
-/** The data of a classifier that has learnt nothing yet, made now. */
+/** The data of a classifier before fitting, dated now. */
 export function unlearnt(known: Known): ClassifierData {
   return {
     reject: 0,
@@ -42,7 +42,7 @@ export function unlearnt(known: Known): ClassifierData {
   };
 }
 
-/** What `learn` is given, and what is to be told of it. */
+/** Input of `learn`, with findings about it. */
 export interface Prepared {
   readonly known: Known;
   readonly encoder: Pick<Encoder, 'defaults' | 'textTower'>;
@@ -52,17 +52,17 @@ export interface Prepared {
 
 /** Rows beside the examples. */
 export interface OtherRows {
-  /** The examples' features before they were rounded to 8 bits, [r, d]: what that changes is measured. */
+  /** The examples' features before rounding to 8 bits, [r, d], which the effect of rounding is measured against. */
   readonly exact?: Matrix;
-  /** What constants are chosen on, where not on the examples. */
+  /** The tuning rows, if they are not left-out examples. */
   readonly validation?: Rows;
-  /** A temperature that was found before for these constants. */
+  /** The known temperature for these constants. */
   readonly calibration?: Calibration;
 }
 
 /**
- * Makes a classifier of what is known: chooses the method and its constants, fits it and calibrates it. This is the one door for examples
- * that are embedded already, wherever they came from: pictures, folders of features, the studio.
+ * Makes a classifier from encoded examples: chooses the method and its constants, fits it and calibrates it. Pictures, folders of features
+ * and the studio all use this function.
  */
 export async function learn(
   known: Known,
@@ -75,17 +75,17 @@ export async function learn(
   return exact ? { ...data, keys: await measureKeys(data, exact, watch.signal) } : data;
 }
 
-/** How a fit is followed, stopped and continued. */
+/** Callbacks and checkpoint of a fit. */
 export interface FitWatch {
   signal?: AbortSignal;
-  /** Told how far a training or search is. */
+  /** Called with the progress of a training or search. */
   onFit?(progress: FitProgress): void;
   checkpoint?: Checkpoint;
-  /** Awaited before every step of a training: until it resolves the training rests. */
+  /** Awaited before every training step, so that the caller can pause the training. */
   resume?(): Promise<void>;
 }
 
-/** Chooses the method's constants, fits it and calibrates it: the part of fitting that needs features only. */
+/** Chooses the method's constants, fits it and calibrates it. This part of fitting needs only features. */
 export async function fitMethod(
   data: ClassifierData,
   encoder: Pick<Encoder, 'defaults' | 'textTower'>,
@@ -103,7 +103,7 @@ export async function fitMethod(
   return { ...data, method, options, state, tuning: choice };
 }
 
-/** The open text tower with the classes' names, for a method that needs it and an encoder that has it. */
+/** The open text tower with the classes' names, if the method needs it and the encoder has it. */
 async function openTower(
   { classes }: ClassifierData,
   encoder: Pick<Encoder, 'textTower'>,
@@ -114,7 +114,7 @@ async function openTower(
   return tower && { tower, names: classes.map(({ promptName }) => promptName) };
 }
 
-/** The method fitted to the changed examples with the constants it had. */
+/** The method fitted to the changed examples with its previous constants. */
 export async function learnAgain(
   data: ClassifierData,
   session: Pick<EncoderSession, 'encoder'>,
@@ -125,16 +125,16 @@ export async function learnAgain(
   const textTower = method.needs.includes('text-tower')
     ? await waitFor(openTower(data, await session.encoder(), method.id), signal)
     : undefined;
-  // What was learnt before is nearly right: a convex fit begins there.
+  // The previous state is near the new optimum, so a convex fit starts from it.
   const task = { ...taskOf(data, signal), engine: sharedEngine(), textTower, start: data.state };
   checkNeeds(method, task);
   return { ...data, state: await method.fit(task, resolveOptions(method.options, data.options)) };
 }
 
-/** Examples that are asked both ways. */
+/** Largest number of examples that the comparison uses as queries. */
 const ASKED = 1000;
 
-/** What 8 bits change: the classifier as it is against one of the same constants whose examples have 16 bits, `features` [r, d]. */
+/** The effect of 8 bits: compares the classifier with one of the same constants whose examples have 16 bits, `features` [r, d]. */
 async function measureKeys(data: ClassifierData, features: Matrix, signal?: AbortSignal): Promise<KeyStore> {
   const half = rounded(features, 'half');
   const step = Math.ceil(half.rows / ASKED);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { preprocessingSchema } from '../image/preprocessing.ts';
 
-/** The JSON text in a classifier's file: all of it that is not a tensor. */
+/** The JSON text in a classifier's file: everything except tensors. */
 export const metadataSchema = z.object({
   classes: z
     .array(

@@ -24,45 +24,45 @@ import {
 import { type Protocol, tuneByFolds, tuneByValidation } from '../tuning/tune.ts';
 import { type Asked, askedFor, type Wanted } from './given.ts';
 
-/** Smallest sharpness a search looks at: below it a cache only counts examples. */
+/** Smallest beta of a search. Below it a cache only counts examples. */
 const MIN_BETA = 0.5;
 
-/** A method, its options, and how they were chosen. */
+/** A method, its options, and the result of choosing them. */
 export interface Chosen {
   readonly method: string;
   readonly options: Readonly<Record<string, unknown>>;
   readonly choice: Choice;
 }
 
-/** The same, fitted. */
+/** A chosen method with its fitted state. */
 export interface Fitted extends Chosen {
   readonly state: State;
 }
 
-/** Rows with known classes, [q, d] as the encoder gives them. */
+/** Features [q, d] with known classes. */
 export interface Rows {
   readonly features: Matrix;
   readonly labels: Int32Array;
 }
 
-/** How constants are found besides by what the person says. */
+/** Inputs of tuning other than the given options. */
 interface Circumstances {
-  /** What suits the encoder. */
+  /** The encoder's defaults. */
   readonly defaults: CacheDefaults;
-  /** The rows that the protocols `val` and `paper` choose constants on. Those that pick the best epoch are the task's own. */
+  /** The tuning rows of the protocols `val` and `paper`. The rows that pick the best epoch are in the task. */
   readonly validation?: Rows;
   readonly checkpoint?: Checkpoint;
-  /** A temperature that is known, or not to be looked for: nothing is left out to find one. */
+  /** The known temperature, which is then not searched on left-out examples. */
   readonly calibration?: Calibration;
 }
 
-/** A temperature, and the rows that it was found on. */
+/** A temperature, with the number of rows and folds that it was found on. */
 export type Calibration = Pick<Choice, 'temperature' | 'nll' | 'judges' | 'folds'>;
 
 /**
- * The method asked for, or the one that suits, with its constants chosen by the protocol asked for and its probabilities calibrated:
- * on the split that the protocol looks at, else on left-out examples, whatever the protocol, where a class has two that can be parted.
- * Throws `UsageError` for an option that would change nothing, and for a method that the task does not suit.
+ * The wanted method (or the one that `auto` chooses), with constants chosen by the wanted protocol, fitted and calibrated. Calibration
+ * uses the protocol's split, else left-out examples if a class has two groups of examples. Throws `UsageError` for an option that would
+ * change nothing, and for a method that does not fit the task.
  */
 export async function fitWanted(
   engine: Engine,
@@ -74,7 +74,7 @@ export async function fitWanted(
   const method = methodById(chosen.method);
   const options = resolveOptions(method.options, chosen.options);
   const choice = { ...chosen.choice, ...(calibration && calibrationOf(calibration)) };
-  // A cache whose keys are trained is surer afterwards than it was when its constants were chosen.
+  // Training the keys of a cache raises its confidence above that of the tuning rows.
   const isSettled = calibration !== undefined || (isCalibrated(choice) && !method.trains);
   const before =
     isSettled || validation ? undefined : await bySelfOrFolds(engine, method, task, options, choice);
@@ -95,12 +95,12 @@ export async function fitWanted(
   };
 }
 
-/** A cache whose keys are trained, which the published code searches alpha and beta of afterwards. */
+/** A cache with trained keys. The published code searches its alpha and beta after training. */
 function trainsKeys({ trains, votes }: Method): boolean {
   return Boolean(trains && votes);
 }
 
-/** alpha and beta of trained keys, as published: searched on the split, and compared on the rows that picked the best epoch. */
+/** alpha and beta for trained keys, as published: searched on the split, and compared on the rows that picked the best epoch. */
 async function constantsOfKeys(
   engine: Engine,
   method: Method,
@@ -119,7 +119,7 @@ function calibrationOf({ temperature, nll, judges, folds }: Calibration): Calibr
   return { temperature, nll, judges, folds };
 }
 
-/** The one that is known where the method sets its own scale; else by folds. */
+/** The known temperature, if the method sets its own scale; else the temperature by folds. */
 async function bySelfOrFolds(
   engine: Engine,
   method: Method,
@@ -131,7 +131,7 @@ async function bySelfOrFolds(
   return own ? { temperature, ...own } : byFolds(engine, method, task, options);
 }
 
-/** The temperature that suits what the method says of examples that it has not learnt from; undefined where none can be left out. */
+/** The best temperature for the method's scores of left-out examples. Undefined if no example can be left out. */
 async function byFolds(
   engine: Engine,
   method: Method,
@@ -145,7 +145,7 @@ async function byFolds(
   return { temperature, nll, judges: tuningSet.rows.labels.length, folds: tuningSet.folds };
 }
 
-/** The temperature that suits what the fitted method says of a split. */
+/** The best temperature for the fitted method's scores of a split. */
 async function bySplit(
   engine: Engine,
   method: Method,
@@ -153,14 +153,14 @@ async function bySplit(
   task: Task,
   { features, labels }: Rows,
 ): Promise<Calibration> {
-  // Not by the task's signal: a training that was interrupted has left something that is to be calibrated.
+  // The task's signal is not used, because an interrupted training leaves a state that still has to be calibrated.
   const scorer = await createScorer(engine, method, state, { ...task, signal: undefined });
   const scores = await scorer.scores(features).finally(() => scorer.close());
   const { b, nll } = await fitWeightsInTurns(undefined, scores, labels);
   return { temperature: 1 / b, nll, judges: labels.length, folds: 0 };
 }
 
-/** The method asked for, or the one that suits, with its constants chosen by the protocol asked for. Throws as `fitWanted`. */
+/** The wanted method (or the one that `auto` chooses), with constants chosen by the wanted protocol. Throws as `fitWanted` does. */
 export async function chooseMethod(
   engine: Engine,
   task: Task,
@@ -219,11 +219,11 @@ async function choose(
       choice: { ...UNTUNED, protocol: tune, tuned: own },
     };
   }
-  // A cache that differs from the plain one is tuned by what it says itself.
+  // A cache that differs from the plain one is tuned by its own scores.
   if (method.search) {
     return searched(engine, method, task, tuningSetOf(task, tune, validation), given, untuned);
   }
-  // A method without text is tuned without it, even where the task has a head.
+  // A method without text is tuned without text, even if the task has a text head.
   const seen = method.needs.includes('text') ? task : { ...task, head: undefined };
   const tuned =
     tune === 'folds'
@@ -240,7 +240,7 @@ async function choose(
     options: Object.fromEntries(own.map((name) => [name, options[name]])),
     choice: {
       ...choice,
-      // Where both are given there was nothing to choose but the temperature.
+      // If both are given, only the temperature was chosen.
       protocol: chosen.length > 0 || tune !== 'folds' ? choice.protocol : 'fixed',
       tuned: chosen,
       surface: choice.surface.map((point) => ({ ...point })),
@@ -248,7 +248,7 @@ async function choose(
   };
 }
 
-/** The best of the options that a method names itself; `untuned` where there is nothing to choose by. */
+/** The best of the candidates that the method lists, or `untuned` if there are no tuning rows. */
 async function searched(
   engine: Engine,
   method: Method,
@@ -266,7 +266,7 @@ async function searched(
   return { method: method.id, options, choice: { ...choice, protocol: isFixed ? 'fixed' : protocol } };
 }
 
-/** What candidates are compared on; undefined where the protocol looks at nothing, or no example can be left out. */
+/** The tuning set. Undefined if the protocol is `fixed` or no example can be left out. */
 function tuningSetOf(task: Task, tune: Protocol, validation?: Rows): TuningSet | undefined {
   if (tune === 'folds') return tuningSetOfFolds(task);
   return tune !== 'fixed' && validation ? tuningSetOfSplit(task, validation, tune) : undefined;

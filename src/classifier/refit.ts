@@ -8,7 +8,7 @@ import { fitMethod } from './learn.ts';
 import { roundedAgain } from './rounding.ts';
 import type { ClassifierData } from './types.ts';
 
-/** What can change without encoding anything. */
+/** Options of `refit`: those that need no encoding. */
 export type RefitValues = Partial<
   Pick<FitValues, 'method' | 'alpha' | 'beta' | 'shots' | 'seed' | 'trainingFree'>
 > & {
@@ -19,12 +19,12 @@ export type RefitValues = Partial<
 
 const REFITS = ['method', 'tune', 'alpha', 'beta', 'shots', 'seed', 'trainingFree', 'options'] as const;
 
-/** The data with another method, other constants, or a draw of its examples. */
+/** The data fitted with another method, other constants, or a draw of its examples. */
 export async function refitMethod(
   data: ClassifierData,
   encoder: Pick<Encoder, 'defaults' | 'textTower'>,
   {
-    // A stack is what `auto` made: for other examples it is chosen anew.
+    // Only `auto` makes a stack. For other examples it chooses anew.
     method = methodById(data.method).composite ? 'auto' : data.method,
     tune = 'folds',
     alpha,

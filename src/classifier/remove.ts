@@ -11,7 +11,7 @@ import { learnAgain } from './learn.ts';
 import { roundedAgain } from './rounding.ts';
 import type { ClassifierData, WorkOptions } from './types.ts';
 
-/** What to forget, by example id, class id or shown name. */
+/** What `remove` takes out of a classifier: ids of examples, and ids or shown names of classes. */
 export interface Removal {
   readonly examples?: readonly string[];
   readonly classes?: readonly string[];

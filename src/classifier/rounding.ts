@@ -7,22 +7,22 @@ import { converted } from '../math/pieces.ts';
 import type { Support } from '../methods/task.ts';
 import type { ClassifierData } from './types.ts';
 
-/** How the examples' features are kept in the file. */
+/** Precision of the examples' features in the file: 16 or 8 bits. */
 export type Keys = 'half' | 'int8';
 
-/** Features as the file will hold them. */
+/** Features rounded to the precision of the file. */
 export function rounded(features: Matrix, keys: Keys): Matrix {
   return atOnce(roundedInPieces(features, keys));
 }
 
-/** The same as work that rests. */
+/** The same as interruptible work. */
 export function* roundedInPieces(features: Matrix, keys: Keys): Pieces<Matrix> {
   if (keys === 'int8') return yield* roundToInt8InPieces(yield* unitRowsInPieces(features));
   const { rows, cols, data } = features;
   return matrix(rows, cols, yield* converted(data, new Float32Array(data.length), roundToHalf));
 }
 
-/** The sha256 of each row of features in half precision: what tells that features which were brought along are known. */
+/** The sha256 of each row of features in half precision, by which repeated rows of given features are recognised. */
 export function* rowHashes(half: Matrix): Pieces<string[]> {
   const hashes: string[] = [];
   for (let i = 0; i < half.rows; i++) {
@@ -32,7 +32,7 @@ export function* rowHashes(half: Matrix): Pieces<string[]> {
   return hashes;
 }
 
-/** A support set put together of others, as the file will hold it: in 8 bits a column's unit depends on all rows. */
+/** A combined support set, rounded again: in 8 bits the unit of a column depends on all rows. */
 export function roundedAgain(support: Support, keys: ClassifierData['keys']): Support {
   return keys?.type === 'int8' ? { ...support, features: roundToInt8(support.features) } : support;
 }

@@ -1,9 +1,9 @@
-/** Rows of numbers in half precision, or in 8 bits with what goes with them. */
+/** Rows of numbers in half precision, or in 8 bits with their units and lengths. */
 export interface Rows {
   readonly name: string;
   readonly dtype: 'float16' | 'int8';
   readonly cols: number;
-  /** In 8 bits: one unit of each column, [cols], and 1 / length of each row, [rows]. */
+  /** In 8 bits: the unit of each column, [cols], and 1 / length of each row, [rows]. */
   readonly steps?: Float32Array;
   readonly scales?: Float32Array;
 }
@@ -11,13 +11,13 @@ export interface Rows {
 /** Half-precision numbers whose exponent bits are all set are infinite or not numbers. */
 const EXPONENT = 0x7c00;
 
-/** How far a row's stated length may be from its own. */
+/** Largest relative difference between a row's stated and actual length. */
 const TOLERANCE = 1e-3;
 
 /**
- * Looks at rows piece by piece, from the first to the last, wherever a piece ends, and says what is wrong with them: they must be
- * numbers, and of the length that is stated for them, which the kernels take on trust. So a file that is read page by page is
- * checked as one in memory is.
+ * Checks rows in pieces of any size, from the first to the last, and returns what is wrong with them. All values must be finite, and
+ * each row must have its stated length, which the kernels do not check. A file that is read page by page gets the same check as one in
+ * memory.
  */
 export function rowCheck({
   name,
@@ -48,7 +48,7 @@ export function rowCheck({
       if (column < cols) break;
       const own = squares > 0 ? 1 / Math.sqrt(squares) : 0;
       if (!(Math.abs(own - lengths[row]!) <= TOLERANCE * own))
-        return `tensor support.scales says ${lengths[row]} of row ${row} of ${name}, which has ${own}`;
+        return `tensor support.scales has ${lengths[row]} for row ${row} of ${name}, whose own is ${own}`;
       row++;
       column = squares = 0;
     }

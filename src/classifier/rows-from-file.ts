@@ -5,7 +5,7 @@ import { fromHalf } from '../math/half.ts';
 import { fromInt8 } from '../math/int8.ts';
 import type { FileRows } from '../methods/file-rows.ts';
 
-/** Rows of a file as a matrix that is read when it is needed, and then kept. Throws `ModelError` where the file became shorter. */
+/** Rows of a file as a matrix that is read when it is first needed, and then kept. Throws `ModelError` if the file became shorter. */
 export function fileRows(file: KeyFile): FileRows {
   const { rows, cols } = file;
   let all: Float32Array | undefined;
@@ -21,7 +21,7 @@ export function fileRows(file: KeyFile): FileRows {
   };
 }
 
-/** Bytes read at a time. */
+/** Number of bytes read at a time. */
 const AT_ONCE = 1 << 24;
 
 function readRows(file: KeyFile, first: number, count: number): Float32Array {

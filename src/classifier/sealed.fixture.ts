@@ -4,7 +4,7 @@ import { contentHash } from './content-hash.ts';
 
 export type Json = Record<string, unknown>;
 
-/** A classifier's file with changed contents under a checksum that fits them again, as another program would write it. */
+/** A classifier's file with changed contents and a matching checksum, as another program would write it. */
 export function sealed(
   bytes: Uint8Array,
   change: (about: Json, tensors: Record<string, Tensor>) => void,

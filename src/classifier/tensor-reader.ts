@@ -7,12 +7,12 @@ import { ofRank, type Tensor } from '../math/tensor.ts';
 import type { Held } from '../methods/method.ts';
 import { rowCheck } from './row-check.ts';
 
-/** Ends in an error that names the file and says why it is no usable classifier. */
+/** Throws an error that names the file and says why it is not a usable classifier. */
 export type Refuse = (reason: string, cause?: unknown) => never;
 
 export type TensorReader = ReturnType<typeof tensorReader>;
 
-/** Reads tensors with their expected types, shapes and ranges; anything else is refused by name. */
+/** Reads tensors of the expected types, shapes and ranges. An error about any other tensor gives its name. */
 export function tensorReader(tensors: ReadonlyMap<string, Tensor>, refuse: Refuse) {
   const left = new Set(tensors.keys());
   const get = (name: string, dtype: Tensor['dtype'], sizes: readonly (number | null)[]): Tensor => {
@@ -48,16 +48,16 @@ export function tensorReader(tensors: ReadonlyMap<string, Tensor>, refuse: Refus
   };
   const lengths = (name: string, length: number) =>
     state(name, { shape: [length], least: 0 }).data as Float32Array;
-  /** What goes with features in 8 bits: one unit of each column, and 1 / length of each row. */
+  /** The companions of features in 8 bits: the unit of each column, and 1 / length of each row. */
   const steps = (cols: number) => lengths('support.steps', cols);
   const scales = (rows: number) => lengths('support.scales', rows);
   return {
     integers: ints,
     state,
-    /** Refuses what was not read: it has no place in the file. */
+    /** Refuses tensors that were not read, because the format does not have them. */
     end: (): void => {
       const [name] = left;
-      if (name !== undefined) refuse(`tensor ${name} has no place in it`);
+      if (name !== undefined) refuse(`tensor ${name} is not part of the format`);
     },
     *matrix(name: string, cols: number): Pieces<Matrix> {
       const { shape, data } = get(name, 'float16', [null, cols]);
@@ -99,7 +99,7 @@ export function tensorReader(tensors: ReadonlyMap<string, Tensor>, refuse: Refus
   };
 }
 
-/** Whether a number is one that single precision holds, and lies in its range there. */
+/** Whether a number is a single-precision number in its range. */
 export function isHeld(x: number, { least, above, most, whole }: Held): boolean {
   const single = Math.fround(x);
   return (

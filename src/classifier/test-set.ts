@@ -14,22 +14,22 @@ import { emptiedClasses } from './fit-findings.ts';
 import { roundedInPieces, rowHashes } from './rounding.ts';
 import type { ClassifierData, Failure, WorkOptions } from './types.ts';
 
-/** What a classifier is tested on. */
+/** Options of `evaluate` and `encodeTestSet`. */
 export interface EvaluateOptions extends WorkOptions {
-  /** Which split; default: `test` where there is one, else everything labelled. */
+  /** The split to test on. Default: `test` if there is one, else every labelled picture. */
   split?: Split;
 }
 
-/** Labelled pictures, encoded and matched with a classifier's classes: several classifiers can be tested on them. */
+/** Encoded pictures with a classifier's class numbers. Classifiers with the same encoder and classes can be evaluated on them. */
 export interface TestSet {
-  /** Fingerprint of the encoder, and ids of the classifier's classes: it is for classifiers that have the same. */
+  /** Fingerprint of the encoder, and ids of the classifier's classes. A classifier to evaluate must have the same. */
   readonly encoder: string;
   readonly classes: readonly string[];
-  /** Embeddings as the encoder gives them, [n, d]. */
+  /** Features as the encoder returns them, [n, d]. */
   readonly features: Matrix;
-  /** What each row shows: picture, its sha256 as in `SupportExample`, and true class, as a place in `classes`. */
+  /** For each row: the picture's id, its sha256 as in `SupportExample`, and its true class as an index of `classes`. */
   readonly truth: readonly { readonly id: string; readonly sha256: string; readonly label: number }[];
-  /** Embeddings of pictures of unknown classes. */
+  /** Features of pictures of unknown classes, [u, d]. */
   readonly unknownFeatures: Matrix;
   readonly excluded: readonly string[];
   readonly failures: readonly Failure[];
@@ -37,9 +37,8 @@ export interface TestSet {
 }
 
 /**
- * Encodes labelled pictures to test on. Pictures that are the classifier's own examples are left out and counted; classes
- * are matched by name; pictures of unknown classes measure only how well it recognises them as such. Throws `DataError` where nothing
- * is left.
+ * Encodes labelled pictures for evaluation. The classifier's own examples are left out and counted. Classes are matched by name.
+ * Pictures of unknown classes only measure how well the classifier rejects them. Throws `DataError` if no picture is left.
  */
 export async function encodeTestSet(
   data: ClassifierData,
@@ -78,7 +77,7 @@ export async function encodeTestSet(
   }
   return {
     ...testedOn(data),
-    // One view each: row i of the features is readable picture i.
+    // With one view of each picture, row i of the features is readable picture i.
     features: selectRows(encoded.features, kept),
     truth: kept.map((i) => {
       const { id, label } = readable[i]!;
@@ -106,7 +105,7 @@ export async function encodeTestSet(
   };
 }
 
-/** Rows of a folder of features, as a test set. Throws `DataError` where the split is not there, `ModelError` for other features. */
+/** A test set from a folder of features. Throws `DataError` if it lacks the split, and `ModelError` for another encoder's features. */
 async function featureTestSet(
   data: ClassifierData,
   folder: string,
@@ -157,7 +156,7 @@ function testedOn({ encoder, classes }: ClassifierData): Pick<TestSet, 'encoder'
   return { encoder: encoder.fingerprint, classes: classes.map(({ id }) => id) };
 }
 
-/** Refuses a test set that was encoded for another classifier: its rows or labels mean something else there, or were learnt. */
+/** Throws `UsageError` for a test set of another encoder or other classes, or with the classifier's own examples. */
 export function checkTestSet(data: ClassifierData, set: TestSet): void {
   const { encoder, classes } = testedOn(data);
   const own = new Set(data.examples.map(({ sha256 }) => sha256));
@@ -204,7 +203,7 @@ function wantedSplit({ examples }: Dataset, split?: Split): Split | undefined {
   return split ?? (examples.some((example) => example.split === 'test') ? 'test' : undefined);
 }
 
-/** What belongs to the split, or to any of them, and could not be read when the data set was listed: it is not evaluated. */
+/** Files of the split (or of any split) that could not be read when the data set was listed. They are not evaluated. */
 function unlisted({ unreadable = [] }: Dataset, wanted?: Split): Failure[] {
   const isWanted = (split: Split | undefined) => wanted === undefined || (split ?? wanted) === wanted;
   return unreadable

@@ -9,15 +9,14 @@ import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
 import { version } from '../version.ts';
 import { contentHash } from './content-hash.ts';
 
-/** A training's state in a safetensors file: what was kept survives a kill, for every write replaces the file as a whole. */
+/** A training's state in a safetensors file. Every write replaces the file atomically, so that it survives a kill. */
 export interface FileCheckpoint extends Checkpoint {
   remove(): Promise<void>;
 }
 
 /**
- * Keeps the last full epoch in a file. Only with `resume` is what lies there given back: throws `UsageError` where nothing does, or
- * where it is of another training: other examples, class names, prompts, options, seed or version of this package, `ModelError` where
- * it is damaged.
+ * Keeps the last full epoch in a file. With `resume` the existing file is read. Throws `UsageError` if the file does not exist or belongs
+ * to another training (other examples, class names, prompts, options, seed or package version), and `ModelError` if it is damaged.
  */
 export function fileCheckpoint(path: string, { resume = false }: { resume?: boolean }): FileCheckpoint {
   return {

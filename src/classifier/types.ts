@@ -6,7 +6,7 @@ import type { Support, TextHead } from '../methods/task.ts';
 import type { Choice } from '../tuning/search-method.ts';
 
 /**
- * Where a picture comes from: a path, a `file:` URL, the bytes of a file (as an array or a Blob), pixels, or an example of a data set.
+ * A picture in any accepted form: a path, a `file:` URL, a file's bytes (as an array or a Blob), pixels, or an example of a data set.
  */
 export type ImageSource =
   | string
@@ -19,14 +19,14 @@ export type ImageSource =
 
 export type { Abortable };
 
-/** A decoded picture, row by row from the top: three (RGB) or four (RGBA) bytes a pixel, as in the web's ImageData. */
+/** A decoded picture, row by row from the top, with three (RGB) or four (RGBA) bytes per pixel, as the web's ImageData has. */
 export interface ImagePixels {
   readonly width: number;
   readonly height: number;
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
-/** The encoder a classifier was fitted with; no other may be used with it. */
+/** The encoder that a classifier was fitted with. No other encoder can be used with the classifier. */
 export interface EncoderReference {
   readonly id: string;
   readonly fingerprint: string;
@@ -35,82 +35,82 @@ export interface EncoderReference {
   readonly licence: string;
   readonly dimension: number;
   readonly logitScale: number;
-  /** Absent where features were brought along. */
+  /** Absent for a classifier fitted to given features. */
   readonly preprocessing?: Preprocessing;
 }
 
-/** Examples kept in 8 bits, and what that changes. */
+/** Information about examples in 8 bits, and the effect of rounding. */
 export interface KeyStore {
   readonly type: 'int8';
-  /** Largest cosine distance of an example from what is kept of it. */
+  /** Largest cosine distance (1 - cosine) between an example and its rounded form. */
   readonly cosine: number;
-  /** Largest difference of a probability, and share of equal answers, over some of the examples themselves. */
+  /** Largest difference of a probability, and share of equal answers (0 to 1), over a part of the examples. */
   readonly probability: number;
   readonly agreement: number;
 }
 
-/** One remembered example. */
+/** One example of a classifier. */
 export interface SupportExample {
-  /** As in the data set it came from. */
+  /** Its id in the data set that it came from. */
   readonly id: string;
   /** Sha256 (hex) of the picture's bytes. */
   readonly sha256: string;
-  /** A small JPEG, unless the classifier was made without. */
+  /** Thumbnail as JPEG bytes. Absent if the classifier was fitted without thumbnails. */
   readonly thumbnail?: Uint8Array;
 }
 
-/** Everything a classifier is: what is saved, and nothing else. */
+/** The content of a classifier: exactly what is saved. */
 export interface ClassifierData {
   readonly classes: readonly ClassInfo[];
   readonly templates: readonly string[];
   readonly encoder: EncoderReference;
   readonly head?: TextHead & { readonly prompts: readonly (readonly string[])[] };
   readonly support: Support;
-  /** How the examples' features are kept; half precision where nothing is said. */
+  /** Precision of the examples' features. Absent for half precision. */
   readonly keys?: KeyStore;
   readonly examples: readonly SupportExample[];
   readonly method: string;
   readonly options: Readonly<Record<string, unknown>>;
   readonly state: State;
   readonly tuning: Choice;
-  /** Answers with a lower probability are "none of these"; 0 never. */
+  /** Answers with a lower probability are "none of these". With 0 no answer is. */
   readonly reject: number;
   readonly exif: boolean;
   readonly views: number;
   readonly shots?: number;
   readonly seed: number;
-  /** What the examples were taken from. */
+  /** The source of the examples, such as a path. */
   readonly dataset: string;
   /** ISO time of the fit. */
   readonly created: string;
   /** `tip-adapter` and its version. */
   readonly createdBy: string;
-  /** Raised by every change. */
+  /** Number of the version, which every change raises by one. */
   readonly version: number;
 }
 
-/** A class as an answer names it. */
+/** A class in an answer, with its probability. */
 export interface Ranked {
   readonly id: string;
   readonly name: string;
   readonly probability: number;
 }
 
-/** What is in a picture: the most probable class, and the probability of every class. */
+/** The answer for a picture: the most probable class, and the probability of every class. */
 export interface Prediction {
   /** The picture's path or id. */
   readonly image: string;
-  /** Identity and shown name of the most probable class. */
+  /** Id and shown name of the most probable class. */
   readonly id: string;
   readonly name: string;
-  /** Probability of it, 0..1. */
+  /** Probability of the most probable class, 0 to 1. */
   readonly probability: number;
   /**
-   * Whether probabilities were fitted to left-out examples or a split, so that they say how often such an answer is right. Where not,
-   * the order of the classes can be believed, and the numbers cannot.
+   * Whether the temperature was fitted to left-out examples or a split, so that a probability says how often such an answer is right. If
+   * false, only the order of the classes is reliable.
    */
   readonly calibrated: boolean;
-  /** True where the probability is below the rejection threshold: "none of these". */
+  /** Whether the probability is below the rejection threshold: "none of these". */
   readonly rejected: boolean;
   /** Every class, most probable first. */
   readonly ranking: readonly Ranked[];
@@ -122,37 +122,37 @@ export interface Failure {
   readonly error: Error;
 }
 
-/** How many of the pictures are encoded. */
+/** Progress of encoding, in pictures. */
 export interface Progress {
   readonly done: number;
   readonly total: number;
-  /** How many of them came from the feature cache. */
+  /** Number of finished pictures whose features came from the cache. */
   readonly cached: number;
 }
 
-/** What can be stopped, and says how far it is. */
+/** Options of work that can be interrupted and reports progress. */
 export interface WorkOptions extends Abortable {
   onProgress?(progress: Progress): void;
 }
 
-/** A class's score by its parts: text and examples add up to it. */
+/** A class with the parts of its score, which is `text` + `examples`. */
 export interface ExplainedClass extends Ranked {
-  /** Zero-shot part of the score. */
+  /** Zero-shot part of the score, in logits. */
   readonly text: number;
-  /** The examples' part (cache methods), or the rest of the score. */
+  /** The part from the examples (cache methods), or the rest of the score, in logits. */
   readonly examples: number;
   readonly score: number;
 }
 
-/** What one example had to do with an answer. */
+/** The contribution of one example to an answer. */
 export interface Contribution {
   /** Id of the support example. */
   readonly example: string;
   readonly classId: string;
   readonly className: string;
-  /** Cosine with the picture. */
+  /** Cosine of the example's and the picture's features, -1 to 1. */
   readonly similarity: number;
-  /** What it adds to its class's score; undefined for methods without a cache. All weights of a class add up to `examples`. */
+  /** Its share of the class's score in logits. All weights of a class add up to `examples`. Undefined for methods without a cache. */
   readonly weight?: number;
   readonly thumbnail?: Uint8Array;
 }
@@ -162,9 +162,9 @@ export interface Explanation {
   readonly prediction: Prediction;
   /** Most probable first. */
   readonly classes: readonly ExplainedClass[];
-  /** Largest weight (or similarity) first; as many as were asked for. */
+  /** Largest weight (or similarity) first, as many as the option asks for. */
   readonly contributions: readonly Contribution[];
-  /** Name of the part beside the text: `cache` for cache methods, else `method`. */
+  /** Name of the part that is not text: `cache` for cache methods, else `method`. */
   readonly part: 'cache' | 'method';
 }
 
@@ -178,7 +178,7 @@ export interface Suspect {
   readonly predictedProbability: number;
 }
 
-/** How a classifier did on labelled pictures. Shares and probabilities lie between 0 and 1. */
+/** Result of evaluating a classifier on labelled pictures. Shares and probabilities are between 0 and 1. */
 export interface Evaluation {
   /** Whether the probabilities are calibrated. */
   readonly calibrated: boolean;
@@ -199,21 +199,21 @@ export interface Evaluation {
     precision: number;
   }[];
   readonly classes: readonly string[];
-  /** Rows are true classes, columns predicted ones. */
+  /** Counts of pictures [c, c]. Rows are true classes, columns predicted classes. */
   readonly confusion: readonly (readonly number[])[];
   readonly nll: number;
   readonly ece: number;
   /** Brier score, 0..2. */
   readonly brier: number;
-  /** Split-conformal sets that may miss a tenth: share that hold the true class, and mean size; NaN for a single picture. */
+  /** Split-conformal sets of 90% coverage: share of sets that hold the true class, and mean number of classes. NaN for a single picture. */
   readonly conformal: { readonly coverage: number; readonly setSize: number };
-  /** Pictures of classes it does not know, and how well its largest probability tells them from the others (AUROC). */
+  /** Number of pictures of unknown classes, and the AUROC of the largest probability for separating them from the others. */
   readonly unknown?: { readonly pictures: number; readonly auroc: number };
   readonly encoder: string;
   readonly method: string;
   readonly protocol: string;
   readonly seed: number;
-  /** Pictures left out because the classifier has them as examples. */
+  /** Number of pictures left out because they are examples of the classifier. */
   readonly excluded: readonly string[];
   readonly failures: readonly Failure[];
   readonly findings: readonly Finding[];

@@ -140,5 +140,5 @@ it('adds the rows of a folder of features', async () => {
   expect(added.err).toContain('3 rows are examples of that class already and are left out');
   const file = await run('add', grown, at('features', 'train.npy'));
   expect(file.status).toBe(3);
-  expect(file.err).toContain('Features are given as a folder with train.npy and an info.json');
+  expect(file.err).toContain('For features, give a folder with train.npy and an info.json');
 });

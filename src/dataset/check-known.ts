@@ -9,25 +9,25 @@ import { KNOWN, type KnownDataset, knownDataset } from './known.ts';
 import { readDataset } from './read.ts';
 import type { Dataset, Split } from './types.ts';
 
-/** What there is of a public data set, and what to do about the rest. */
+/** Which parts of a public data set are on this machine, and where to get the missing ones. */
 export interface KnownState {
   readonly id: string;
   readonly title: string;
-  /** Its folder; where there is none, where it should be. */
+  /** Path of its folder, or the path where the folder should be. */
   readonly path: string;
   /** `features` is a dump in place of the pictures; `partial` lacks something; `absent` has no folder. */
   readonly state: 'complete' | 'features' | 'partial' | 'absent';
   readonly classes?: number;
   /** Pictures, or rows, of each split. */
   readonly splits: Readonly<Partial<Record<Split, number>>>;
-  /** What is missing or other than published, in words. */
+  /** One sentence for each part that is missing or differs from the publication. */
   readonly problems: readonly string[];
   readonly get: readonly { readonly path: string; readonly from: string }[];
 }
 
 /**
- * Looks for public data sets in a folder laid out as CoOp's `$DATA`. Pictures are listed, not opened. Throws `DataError` where
- * there is no such folder.
+ * Looks for public data sets in a folder laid out as CoOp's `$DATA`. Pictures are listed, not opened. Throws `DataError` if
+ * the folder does not exist.
  */
 export async function checkKnown(
   root: string,

@@ -3,8 +3,8 @@ import { describedValue } from '../words.ts';
 import type { Dataset } from './types.ts';
 
 /**
- * Refuses what is neither a path nor a data set, and a data set of a program's own with a label that is none of its classes: the picture
- * would be learnt as another class, or be missing from a figure. Throws `UsageError`.
+ * Throws `UsageError` for a value that is neither a path nor a data set, and for a data set with a label outside its list of classes:
+ * such a picture would be learnt as another class, or be missing from a figure.
  */
 export function checkSource(source: string | Dataset): void {
   if (typeof source === 'string') return;

@@ -8,7 +8,7 @@ import { columnOf, decodeText, type Row, type Table, tableOf } from './text-file
 import type { SourceFile } from './tree.ts';
 import type { ClassInfo, Finding } from './types.ts';
 
-/** Files beside the pictures that name classes, in any case. */
+/** Names of the files beside the pictures that name classes. Upper and lower case are the same. */
 export const CLASSES_NAME = 'classes.csv';
 export const CARD_NAME = 'readme.md';
 
@@ -16,8 +16,8 @@ const ID_COLUMNS = ['id', 'class', 'name'];
 const PROMPT_NAME_COLUMNS = ['prompt_name', 'prompt'];
 
 /**
- * Classes in natural order of their ids. A name is the id with spaces for `_`, unless a classes.csv (columns id or class, name,
- * prompt_name, and prompts separated by `|`) says otherwise; a prompt name is the name.
+ * Classes in natural order of their ids. A class's name is its id with spaces for `_`, and its prompt name is its name. A classes.csv
+ * (columns id or class, name, prompt_name, and prompts separated by `|`) can give others.
  */
 export function describeClasses(
   ids: readonly string[],
@@ -36,7 +36,7 @@ export function describeClasses(
   return { classes, findings: [...findings, ...nameFindings(classes)] };
 }
 
-/** The rows of a classes.csv by the class they are about. */
+/** The rows of a classes.csv by their class. */
 function matchRows(table: Table, ids: string[]) {
   const column = columnOf(table, ID_COLUMNS);
   if (!column) {
@@ -72,17 +72,17 @@ function matchRows(table: Table, ids: string[]) {
     findings.push(
       warning(
         'repeated-class',
-        `${table.name} has more than one row for ${quoted(repeated)}; the first counts.`,
+        `${table.name} has more than one row for ${quoted(repeated)}; the first row of each is used.`,
       ),
     );
   }
   return { described, findings };
 }
 
-/** Unknown names for which a known one is looked for. */
+/** Number of unknown names for which a similar known name is suggested. */
 const SHOWN = 6;
 
-/** What a text encoder will stumble over in these names, and names that would be taken for each other. */
+/** Warns of names that a text encoder cannot read, and of names that look or mean the same. */
 function nameFindings(classes: ClassInfo[]): Finding[] {
   const findings: Finding[] = [];
   const codes = classes.filter(({ promptName, prompts }) => prompts.length === 0 && isCode(promptName));
@@ -90,7 +90,7 @@ function nameFindings(classes: ClassInfo[]): Finding[] {
     findings.push(
       warning(
         'codes',
-        `${count(codes.length, 'class is', 'classes are')} named by a code, which no text encoder knows: ${quoted(codes.map(({ id }) => id))}. A classes.csv with the columns id,name can say what they mean.`,
+        `${count(codes.length, 'class is', 'classes are')} named by a code, which a text encoder does not understand: ${quoted(codes.map(({ id }) => id))}. Give their names in a classes.csv with the columns id,name.`,
       ),
     );
   }
@@ -99,7 +99,7 @@ function nameFindings(classes: ClassInfo[]): Finding[] {
     findings.push(
       info(
         'other-script',
-        `${count(foreign.length, 'class name is', 'class names are')} not in Latin letters, and most text encoders know English only: ${quoted(foreign.map(({ id }) => id))}. The column prompt_name of a classes.csv can give other names for them.`,
+        `${count(foreign.length, 'class name is', 'class names are')} not in Latin letters, and most text encoders know English only: ${quoted(foreign.map(({ id }) => id))}. Give English names in the column prompt_name of a classes.csv.`,
       ),
     );
   }
@@ -121,7 +121,7 @@ function isNotLatin(name: string): boolean {
   return /\p{L}/u.test(name) && !/\p{Script=Latin}/u.test(name);
 }
 
-/** The card that may name classes: none where they have names already. */
+/** The data set card, if the classes have no names yet. */
 export function cardOf(
   { classIds }: Pick<Labelled, 'classIds'>,
   card: SourceFile | undefined,
@@ -130,8 +130,8 @@ export function cardOf(
 }
 
 /**
- * The names of classes that a Hugging Face data set card (README.md) gives the integers of its label column: the `class_label` in the
- * YAML before its text. Undefined where it has none.
+ * The class names for the integers of the label column, from `class_label` in the YAML header of a Hugging Face data set card
+ * (README.md). Undefined if the card has none.
  */
 export async function classNamesOfCard(card: SourceFile): Promise<Table | undefined> {
   const text = decodeText(await card.read(), card.path);
@@ -165,15 +165,15 @@ function unquoted(text: string, path: string): string {
   }
 }
 
-/** Which class of one data set is which of another. */
+/** The classes that two data sets have in common. */
 export interface ClassMatching {
   /** For each class of `a`, the index of its class in `b`, or -1. */
   toB: number[];
   /** For each class of `b`, the index of its class in `a`, or -1. */
   toA: number[];
-  /** Indices into `a`. */
+  /** Indices of the classes of `a` without a match. */
   unmatchedA: number[];
-  /** Indices into `b`. */
+  /** Indices of the classes of `b` without a match. */
   unmatchedB: number[];
 }
 
@@ -182,7 +182,7 @@ const exactId: Keys = ({ id }) => id.normalize('NFC');
 const idKey: Keys = ({ id }) => nameKey(id);
 const shownKey: Keys = ({ name }) => nameKey(name);
 
-/** From the surest way of matching to the least sure: pairs of what is compared on the side of `a` and of `b`. */
+/** Ways of matching, from the most to the least certain: the text of a class of `a` and of a class of `b` that must agree. */
 const PASSES: [Keys, Keys][][] = [
   [[exactId, exactId]],
   [[idKey, idKey]],
@@ -194,8 +194,8 @@ const PASSES: [Keys, Keys][][] = [
 ];
 
 /**
- * Which classes of `a` and `b` are the same, by id and name, never by position. Exact ids win; what could be more than one
- * class of the other side stays unmatched. Swapping `a` and `b` swaps the answer.
+ * Returns which classes of `a` and `b` are the same, by id and name, never by position. Equal ids come first. A class that could be
+ * several classes of the other list stays unmatched. Swapping `a` and `b` swaps the answer.
  */
 export function matchClasses(a: readonly ClassInfo[], b: readonly ClassInfo[]): ClassMatching {
   const toB = a.map(() => -1);
@@ -210,7 +210,7 @@ export function matchClasses(a: readonly ClassInfo[], b: readonly ClassInfo[]): 
   return { toB, toA, unmatchedA: unmatched(toB), unmatchedB: unmatched(toA) };
 }
 
-/** Pairs of yet unmatched classes that agree, each with nobody but the other. */
+/** Pairs of unmatched classes that agree with each other and with no third class. */
 function certainPairs(
   a: readonly ClassInfo[],
   b: readonly ClassInfo[],

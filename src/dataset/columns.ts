@@ -23,29 +23,29 @@ const PATH_COLUMNS =
   img_path image_file image_name img_name image_filename image img image_id img_id id`.split(/\s+/);
 const SPLIT_COLUMNS = 'split splits set subset partition phase usage fold_type data_set dataset'.split(' ');
 const FLAG = /^(is|in)_(train|training|val|valid|validation|test|testing|holdout)$/;
-/** Flags as long as another column is known to hold the classes: one of these may be a class. */
+/** Columns that are read as flags of a split only if another column holds the classes, because each of these may also be a class. */
 const BARE_FLAG = /^(train|training|val|validation|test|testing|holdout)$/;
 const BOX_COLUMNS = ['bbox', 'xmin', 'x_min', 'bbox_x', 'x1', 'xmax'];
 
-/** What a table that lists pictures says in its columns. */
+/** The columns of a table that lists pictures. */
 export interface Columns {
   path: string;
-  /** The class a row names, as it is seen; '' for none. */
+  /** The class of a row, as `visible` gives it; '' if the row has none. */
   label(row: Row): string;
-  /** The split a row names: its value where that is no known name, undefined where there is none. Absent where no column tells it. */
+  /** The split of a row: the value itself if its name is unknown, undefined if the field is empty. Absent if no column holds splits. */
   split?(row: Row): Split | { unknown: string } | undefined;
   group(row: Row): string;
-  /** Whether rows are parts of pictures. */
+  /** Whether rows describe parts of pictures (boxes). */
   hasBoxes: boolean;
-  /** Columns that are none of these. */
+  /** All other columns. */
   unused: string[];
   findings: Finding[];
 }
 
 /**
  * Finds the columns of a table of pictures: their paths, classes (one column, or one for each class that holds 0 or 1), splits (one
- * column of names, or flags such as `is_valid`) and groups. Undefined for the paths or the classes where no column is known as
- * such.
+ * column of names, or flags such as `is_valid`) and groups. Undefined if no column
+ * holds paths, or none holds classes.
  */
 export function columnsOf(table: Table): Columns | undefined {
   const path = pathColumn(table);
@@ -118,14 +118,14 @@ function splitColumns(
   return {
     of: (row) => {
       const set = flags.filter((flag) => isTrue(row[flag] ?? '')).map(splitOf);
-      // A picture that is held out by one of the columns is held out.
+      // A picture is held out if one of the columns says so.
       return (['test', 'val', 'train'] as const).find((split) => set.includes(split)) ?? rest;
     },
     findings: [info('split-column', message)],
   };
 }
 
-/** Columns that say of each row whether it is of a split. Throws `DataError` where one is named so and says something else. */
+/** Columns of true and false for one split each. Throws `DataError` if a column with such a name holds other values. */
 function flagsOfSplits(table: Table, taken: Taken): string[] {
   const hasClasses = columnOf(table, LABEL_COLUMNS) !== undefined;
   return table.columns.filter((name) => {
@@ -137,14 +137,14 @@ function flagsOfSplits(table: Table, taken: Taken): string[] {
       `${table.name}: "${written(table, name)}" is neither true nor false: ${quoted(others)}`,
       {
         code: 'dataset/unknown-split',
-        hint: 'Write true or false (or 1 and 0, yes and no), or give the column another name if it does not tell the split.',
+        hint: 'Write true or false (or 1 and 0, yes and no), or give the column another name if it does not hold splits.',
         details: { path: table.name, column: name, values: others.slice(0, 20) },
       },
     );
   });
 }
 
-/** The column called split; else one of another such name that has a split's, or one with nothing but names of splits. */
+/** The column `split`, else a column with a similar name and a split among its values, else a column that holds only names of splits. */
 function splitColumn(table: Table, taken: Taken): string | undefined {
   if (table.columns.includes('split')) return 'split';
   const named = table.columns.filter((name) => !taken.has(name) && !LABEL_COLUMNS.includes(name));
@@ -162,19 +162,19 @@ function splitColumn(table: Table, taken: Taken): string | undefined {
   );
 }
 
-/** A column with more values does not tell splits, unless its name says so. */
+/** Most values of a column of splits, unless its name is that of such a column. */
 const MOST_VALUES = 4;
 const MOST_VALUES_NAMED = 20;
 
-/** Columns with few values that are about files, and not about what they are used for. */
+/** Columns with few values that describe files, not their use. */
 const ABOUT_FILES = new Set(
   'width height depth channels mode format extension ext orientation rotation quality dpi'.split(' '),
 );
 
 /**
- * Warns of unused columns that may tell the splits, though neither name nor values say so: those with up to four values, each in most of
- * the classes, and those that are named for splits. Throws `DataError` where a value names a split, in whatever language: rows held out
- * for testing would be learnt from.
+ * Warns of unused columns that may hold the splits under unknown names: columns with up to four values, each in most of the classes, and
+ * columns that are named for splits. Throws `DataError` if a value names a split in any language, because rows held out for testing
+ * would be learnt from.
  */
 export function suspectSplits(table: Table, { unused, label }: Columns): Finding[] {
   const classes = [...groupBy(table.rows, label)].filter(([name]) => name !== '').map(([, rows]) => rows);
@@ -192,9 +192,9 @@ export function suspectSplits(table: Table, { unused, label }: Columns): Finding
     const title = `${table.name}: the column "${written(table, column)}"`;
     const shown = quoted(values.map((value) => value || '(empty)'));
     if (isFew && inClasses.some(({ size }) => size > 1) && values.some(isSplit)) {
-      throw new DataError(`${title} seems to tell the splits under another name: ${shown}`, {
+      throw new DataError(`${title} seems to hold the splits under another name: ${shown}`, {
         code: 'dataset/unknown-split',
-        hint: `${RENAME} If it tells something else, remove it.`,
+        hint: `${RENAME} If it holds something else, remove it.`,
         details: { path: table.name, column, values },
       });
     }
@@ -204,12 +204,12 @@ export function suspectSplits(table: Table, { unused, label }: Columns): Finding
     const why = isNamed
       ? 'its values are not names of known splits'
       : 'each of its values is in most classes';
-    const message = `${title} may tell the splits, but is not used (${why}: ${shown}), so all rows may be learnt from. ${RENAME}`;
+    const message = `${title} may hold the splits, but is not used (${why}: ${shown}), so all rows may be learnt from. ${RENAME}`;
     return [warning('unknown-split-column', message)];
   });
 }
 
-const RENAME = 'If it tells the splits, call it split and its values train, val and test.';
+const RENAME = 'If it holds the splits, call it split and its values train, val and test.';
 
-/** "Valid" stands beside "invalid", too. */
+/** "Valid" beside "invalid" says whether a picture is usable, not its split. */
 const isSplit = (value: string) => meansSplit(value) && value.toLowerCase() !== 'valid';

@@ -27,8 +27,8 @@ export function marksCoopData(name: string): boolean {
 }
 
 /**
- * The layouts of CoOp (Zhou et al., IJCV 2022; its DATASETS.md): `split_zhou_*.json`, FGVC Aircraft's lists, and ImageNet, its
- * V2, Sketch, A and R with a `classnames.txt`. ImageNet's `val` is the test split, as everywhere in the field.
+ * The layouts of CoOp (Zhou et al., IJCV 2022; its DATASETS.md): `split_zhou_*.json`, FGVC Aircraft's lists, and ImageNet and its
+ * variants V2, Sketch, A and R with a `classnames.txt`. ImageNet's `val` is read as the test split, as in the literature.
  */
 export const coopLayout: Layout = {
   id: 'coop',
@@ -39,7 +39,7 @@ export const coopLayout: Layout = {
   },
 };
 
-/** Throws `DataError` where a file of theirs is malformed or contradicts itself. */
+/** Throws `DataError` if a file of the layout is malformed or contradicts itself. */
 async function readCoop(tree: Tree, signal?: AbortSignal): Promise<Labelled | undefined> {
   for (const { path: base, others } of candidateBases(tree)) {
     const named = (pattern: RegExp) => others.filter(({ path }) => pattern.test(posix.basename(path)));
@@ -47,7 +47,7 @@ async function readCoop(tree: Tree, signal?: AbortSignal): Promise<Labelled | un
     const variants = named(VARIANTS);
     const classnames = others.find(({ path }) => path === base + CLASSNAMES);
     if (splitFile && another)
-      throw malformed(another.path, `${splitFile.path} is a split file, too; remove one of them`);
+      throw malformed(another.path, `${splitFile.path} is also a split file; remove one of them`);
     if (splitFile) return readSplitFile(tree, base, splitFile, signal);
     if (variants.length > 0) return readVariants(tree, base, variants, signal);
     const names = classnames && (await readClassnames(classnames));
@@ -103,7 +103,7 @@ function malformed(path: string, what: string, cause?: unknown): DataError {
   });
 }
 
-/** Class ids by label: the name, with the label where two labels share one. */
+/** Class ids by label: the name, followed by the label if two labels have the same name. */
 function classIds(rows: readonly { label: number; name: string }[], path: string): Map<number, string> {
   const names = new Map<number, string>();
   for (const { label, name } of rows) {
@@ -143,13 +143,13 @@ async function readVariants(
   return { ...labelled, isListed: true, order, files: [...files, list] };
 }
 
-/** Names by WordNet id, in ImageNet's order; nothing where the file is about something else. */
+/** Names by WordNet id, in ImageNet's order. Empty if the file has another content. */
 async function readClassnames(file: SourceFile): Promise<ReadonlyMap<string, string> | undefined> {
   const lines = wordAndRest(await textOf(file));
   return lines.length > 0 && lines.every(([id]) => /^n\d{8}$/.test(id)) ? new Map(lines) : undefined;
 }
 
-/** Folders are WordNet ids, or, in ImageNet-V2, places in `classnames.txt`: read as text, 10 would come before 2. */
+/** Folders are named by WordNet ids, in ImageNet-V2 by line numbers of `classnames.txt`. As texts, 10 would come before 2. */
 function readImageNet(tree: Tree, base: string, names: ReadonlyMap<string, string>): Labelled {
   const ids = [...names.keys()];
   const pictures: LabelledFile[] = [];
@@ -186,7 +186,7 @@ function readImageNet(tree: Tree, base: string, names: ReadonlyMap<string, strin
   return { pictures, classIds: [...there], layout, findings, order, names: new Map(known) };
 }
 
-/** Lines of a first word and the rest. */
+/** The lines of a file, each divided into its first word and the rest. */
 function wordAndRest(text: string): [string, string][] {
   return text
     .split(/\r?\n/)

@@ -1,49 +1,50 @@
 import type { SourceFile, Tree } from './tree.ts';
 import type { Finding, Split, Unreadable } from './types.ts';
 
-/** A picture with what its data set says about it. */
+/** A picture with its class, split and group. */
 export interface LabelledFile {
   file: SourceFile;
-  /** The id of its class; absent when it has none. */
+  /** Id of its class. Absent for a picture without a label. */
   label?: string;
   split?: Split;
-  /** What must not be split: a burst, views of one thing. */
+  /** Name of its group: pictures of one group (a burst, several photos of one object) never get into two splits. */
   group?: string;
 }
 
-/** The labelled pictures of a tree, and what else a layout says about them. */
+/** The labelled pictures of a tree, with their classes and the findings of the layout. */
 export interface Labelled {
   pictures: readonly LabelledFile[];
-  /** Class ids, with those of classes that have no picture. */
+  /** Class ids, including classes without a picture. */
   classIds: readonly string[];
-  /** What they were read from, in words: `index.csv`. */
+  /** Name of what they were read from, for messages: `index.csv`. */
   layout: string;
   findings: readonly Finding[];
-  /** Files that were read beside the pictures. Every other file that is not a picture is reported as left out. */
+  /** Files other than pictures that were read. All remaining files are reported as left out. */
   files?: readonly SourceFile[];
-  /** Pictures that are listed and not there. */
+  /** Listed pictures that do not exist. */
   absent?: readonly Unreadable[];
-  /** Whether the pictures are listed, so that others in the tree are not part of the data. */
+  /** Whether a file lists the pictures. Pictures that it does not list are then not part of the data. */
   isListed?: boolean;
-  /** Class ids in the order of the source's own numbers, where it numbers them. */
+  /** Class ids in the order of the source's own numbers, if it numbers its classes. */
   order?: readonly string[];
-  /** Names to show, by class id. Default: the ids, with blanks for `_`. */
+  /** Shown names by class id. Default: the ids, with blanks for `_`. */
   names?: ReadonlyMap<string, string>;
 }
 
 /**
- * What a layout returns. Defaults: the classes are those of the pictures, the words are the layout's `about`, there are no findings.
+ * What a layout returns. Only `pictures` is required. Defaults: `classIds` are the labels of the pictures, `layout` is the layout's
+ * `about`, and there are no findings.
  */
 export type LayoutResult = Pick<Labelled, 'pictures'> & Partial<Labelled>;
 
-/** A way in which pictures and their classes lie in a folder or a zip archive. */
+/** A reader of one arrangement of pictures and classes in a folder or a zip archive. `registerLayout` adds one. */
 export interface Layout {
   readonly id: string;
-  /** What it looks like, in one line. */
+  /** Description of the arrangement in one line. */
   readonly about: string;
   /**
-   * Returns the labelled pictures, or undefined where the tree is laid out otherwise; pictures are listed, not opened. Throws `DataError`
-   * where it is this layout and something in it is wrong.
+   * Returns the labelled pictures of a tree, or undefined if the tree has another layout. Pictures are listed, not opened. Throws
+   * `DataError` if the tree has this layout and something in it is wrong.
    */
   read(tree: Tree, options: { signal?: AbortSignal }): Promise<LayoutResult | undefined>;
 }

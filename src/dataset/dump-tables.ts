@@ -10,17 +10,17 @@ import { parseNpy } from '../store/npy.ts';
 import { readRegular } from '../store/regular.ts';
 import { parseSafetensors } from '../store/safetensors.ts';
 
-/** A table of features, with what is said of its labels. */
+/** A table of features with its labels. */
 export interface DumpTable {
   readonly features: Matrix;
   readonly labels?: Int32Array;
   readonly path: string;
 }
 
-/** The tables of a dump by their names, whichever kind of file they are in. */
+/** The tables of a dump by name, from either kind of file. */
 export interface DumpTables {
   readonly names: readonly string[];
-  /** Throws `DataError` where the file is not there, holds no table or a number that is none. */
+  /** Throws `DataError` if the file is missing, holds no table, or holds NaN or infinity. */
   read(name: string, work?: Abortable): Promise<DumpTable | undefined>;
 }
 
@@ -33,7 +33,7 @@ export async function openTables(
   const files = [...new Set([...there, ...listed.keys()])].filter((file) => !/\.labels\.npy$/.test(file));
   const byName = new Map(files.map((file) => [file.replace(/\.(npy|safetensors)$/, ''), file]));
   const bytesOf = (path: string) =>
-    readRegular(path, { area: 'dump', hint: 'It is one of the files that info.json names.' });
+    readRegular(path, { area: 'dump', hint: 'info.json names this file. Add it to the folder.' });
   return {
     names: [...byName.keys()],
     async read(name, { signal } = {}) {
@@ -92,7 +92,7 @@ function* matrixOf({ dtype, shape, data }: Tensor, path: string): Pieces<Matrix>
   return matrix(rows, cols, values);
 }
 
-/** Labels, whichever integers they are kept as. */
+/** Labels, from any integer type. */
 function integersOf({ dtype, shape, data }: Tensor, path: string): Int32Array {
   if (shape.length !== 1 || !['int32', 'int64', 'uint8', 'int8'].includes(dtype)) {
     throw new DataError(

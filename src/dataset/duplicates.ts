@@ -12,19 +12,22 @@ export interface DuplicatePair {
   similarity: number;
 }
 
-/** Examples that are the same picture, by their positions. */
+/** Examples that are the same or nearly the same picture, as indices. */
 export interface Duplicates {
-  /** Sets of two and more examples that are the same picture, in ascending order. */
+  /** Groups of two or more examples of the same picture. Indices ascend. */
   groups: number[][];
-  /** The same picture under two classes: for each example the nearest such one, each pair once. */
+  /** Pairs of the same picture under two classes: each example with its nearest such example, each pair once. */
   conflicts: DuplicatePair[];
 }
 
-/** Examples with equal hashes of their bytes. `labels` tells classes apart (-1 is none). */
+/**
+ * Returns the groups of examples whose `hashes` are equal. With `labels` (class indices, -1 for none) it also returns the pairs of
+ * equal pictures with different labels.
+ */
 export function exactDuplicates(hashes: readonly string[], labels?: ArrayLike<number>): Duplicates {
   const found = new DuplicateSets(hashes.length, labels);
   for (const members of groupBy(hashes.keys(), (i) => hashes[i]).values()) {
-    // One picture for each class of the group is enough to find its conflicts.
+    // One picture of each class is enough to find the conflicts of a group.
     const firsts = labels ? [...groupBy(members, (i) => labels[i]).values()].map((same) => same[0]!) : [];
     for (const i of members) found.add(members[0]!, i, 1);
     for (const [k, i] of firsts.entries()) for (const j of firsts.slice(0, k)) found.add(i, j, 1);
@@ -33,25 +36,25 @@ export function exactDuplicates(hashes: readonly string[], labels?: ArrayLike<nu
 }
 
 /**
- * Cosine from which two pictures count as the same one. Measured on CLIP ViT-B/32: copies of one picture lie at .978 and above,
- * different pictures at .9702 and below (Stanford Cars, many alike). Another encoder may need another value.
+ * The smallest cosine at which two pictures count as near-duplicates. Measured on CLIP ViT-B/32: copies of one picture have .978 or
+ * more, different pictures .9702 or less (Stanford Cars, where many are alike). Another encoder may need another value.
  */
 export const NEAR_DUPLICATE = 0.974;
 
-/** What counts as the same picture, and how cosines are computed. */
+/** Options of `nearDuplicates`. */
 export interface NearDuplicateOptions {
-  /** Least cosine; default `NEAR_DUPLICATE`. */
+  /** Smallest cosine of a pair, -1 to 1. Default: `NEAR_DUPLICATE`. */
   threshold?: number;
   labels?: ArrayLike<number>;
-  /** a b^T: [n, k] x [m, k] → [n, m]. Default: plain loops, good for some thousand rows; the engine's is for more. */
+  /** a b^T: [n, k] x [m, k] → [n, m]. Default: plain loops, which suffice for some thousand rows. */
   product?: (a: Matrix, b: Matrix) => Matrix | Promise<Matrix>;
   signal?: AbortSignal;
 }
 
 /**
- * Pairs of rows whose cosine reaches the threshold, joined into groups. `features` [n, d] are unit rows. Every pair is looked
- * at: a product of narrow rows bounds all cosines from above, and only what passes the bound is computed in full (one by one, or
- * the whole block where much of it passes).
+ * Returns the pairs of rows whose cosine reaches the threshold, joined into groups. `features` [n, d] are unit rows. No pair is
+ * missed: a product of narrow rows bounds all cosines from above, and only pairs above the bound are computed in full (one by one, or
+ * as a whole block if many of its pairs are above).
  */
 export async function nearDuplicates(
   features: Matrix,
@@ -82,10 +85,10 @@ export async function nearDuplicates(
   return found.result();
 }
 
-/** Float32 products of unit rows are off by less than this. */
+/** Largest rounding error of a float32 product of unit rows. */
 const ROUNDING = 1e-4;
 
-/** Positions in a block [n, m] of what reaches the limit, right of the diagonal, which `offset` shifts. */
+/** Positions in a block [n, m] of the values that reach the limit, right of the diagonal. `offset` shifts the diagonal. */
 function pairsAbove({ rows, cols, data }: Matrix, limit: number, offset: number): number[] {
   const found: number[] = [];
   for (let i = 0; i < rows; i++) {
@@ -95,7 +98,7 @@ function pairsAbove({ rows, cols, data }: Matrix, limit: number, offset: number)
   return found;
 }
 
-/** How many directions rows are narrowed to; rows less than twice as wide stay as they are. */
+/** Number of directions that rows are projected onto. Rows less than twice as wide are not projected. */
 const BASIS = 64;
 
 /**
@@ -143,7 +146,7 @@ function rowsFrom(m: Matrix, start: number, n: number): Matrix {
   return matrix(end - start, m.cols, m.data.slice(start * m.cols, end * m.cols));
 }
 
-/** Gathers duplicates: disjoint sets, and each example's nearest one of another class. */
+/** Collects duplicates: disjoint sets, and for each example its nearest duplicate of another class. */
 class DuplicateSets {
   readonly #sets: DisjointSets;
   readonly #labels?: ArrayLike<number>;
@@ -154,7 +157,7 @@ class DuplicateSets {
     this.#labels = labels;
   }
 
-  /** Whether the pair would add nothing. */
+  /** Whether the pair is known already. */
   knows(a: number, b: number): boolean {
     return this.#sets.find(a) === this.#sets.find(b) && !this.#inConflict(a, b);
   }
@@ -181,8 +184,8 @@ class DuplicateSets {
 }
 
 /**
- * The data set with each set of examples (pairs, or whole groups of `Duplicates`) in one group, together with whatever group its
- * members were in, so that no split and no fold parts them.
+ * Returns the data set with the examples of each set (pairs or groups of `Duplicates`) in one group, joined with the groups that they
+ * were in. No split and no fold separates a group.
  */
 export function groupDuplicates(dataset: Dataset, sets: readonly (readonly number[])[]): Dataset {
   const { examples } = dataset;
@@ -205,7 +208,7 @@ export function groupDuplicates(dataset: Dataset, sets: readonly (readonly numbe
   };
 }
 
-/** Duplicates in words: how many, and which pairs have one picture under two classes, one by one or, where they are many, by class. */
+/** Findings about duplicates: their number, and the pairs with two classes, one by one or, if there are many, by class. */
 export function duplicateFindings(dataset: Dataset, { groups, conflicts }: Duplicates): Finding[] {
   const findings: Finding[] = [];
   if (groups.length > 0) {
@@ -228,10 +231,10 @@ export function duplicateFindings(dataset: Dataset, { groups, conflicts }: Dupli
   return findings;
 }
 
-/** So many conflicts are told one by one. */
+/** Largest number of conflicts that are reported one by one. */
 const FEW = 3;
 
-/** Many pictures under two classes: two folders of the same pictures, such as one that is a link to the other. */
+/** One finding for many conflicts, as two folders with the same pictures give (one may be a link to the other). */
 function manyConflicts({ classes, examples }: Dataset, conflicts: readonly DuplicatePair[]): Finding {
   const between = groupBy(conflicts, ({ a, b }) => {
     const names = [a, b].map((i) => classes[examples[i]!.label]!.id);

@@ -15,33 +15,34 @@ import { splitNamed } from './splits.ts';
 import { decodeText, parseJson } from './text-files.ts';
 import type { ClassInfo, Split } from './types.ts';
 
-/** Embeddings with their classes. */
+/** Features [n, d] with a label for each row. */
 export interface LabelledRows {
   readonly features: Matrix;
   readonly labels: Int32Array;
 }
 
 /**
- * A folder of features instead of pictures. `info.json` names the classes; tables are `.npy` files whose labels stand in
- * `info.json` or in `<table>.labels.npy`, or `.safetensors` files with `features` and `labels`: `train`, to draw examples from,
- * or `support_<k>shot`, drawn ones; `val`, to tune on, and `test`, to test on; `text`, a row for each class, or `prompts`, several.
+ * A folder of features instead of pictures. `info.json` names the classes. A table is a `.npy` file with its labels in `info.json` or
+ * in `<table>.labels.npy`, or a `.safetensors` file with `features` and `labels`. The tables are `train` (examples are drawn from it) or
+ * `support_<k>shot` (examples drawn before), `val` for tuning, `test` for testing, and `text` (one row for each class) or `prompts`
+ * (several rows for each class).
  */
 export interface FeatureDump {
   readonly name: string;
-  /** The model the features are from. */
+  /** The model that made the features. */
   readonly encoder: string;
   readonly classes: readonly string[];
   readonly dimension: number;
-  /** Examples by the number for each class; `train` by that of its largest class. */
+  /** Examples by their number for each class. `train` stands under the size of its largest class. */
   readonly draws: ReadonlyMap<number, LabelledRows>;
-  /** Where examples can be drawn from by a seed. */
+  /** The table that examples can be drawn from by a seed. */
   readonly train?: LabelledRows;
   readonly val?: LabelledRows;
   readonly test?: LabelledRows;
   /** [c, d]. */
   readonly text?: Matrix;
   readonly prompts?: LabelledRows;
-  /** What is odd and was taken as it is, in words. */
+  /** Findings: peculiarities of the data that were left as they are. */
   readonly findings: readonly string[];
 }
 
@@ -52,7 +53,7 @@ const info = z.object({
   files: z.record(z.string(), z.object({ labels: z.array(z.number().int()).optional() })).default({}),
 });
 
-/** A draw of that many examples of each class. */
+/** A table that holds a draw of `k` examples of each class. */
 const SUPPORT = /^support_(\d+)shot$/;
 
 /** Whether a folder is a dump of features. */
@@ -61,13 +62,14 @@ export async function isFeatureDump(folder: string): Promise<boolean> {
   return names.includes('info.json') && names.some((name) => /\.(npy|safetensors)$/.test(name));
 }
 
-/** The name of the data set whose features these are. Throws `DataError` where `info.json` is not as it must be. */
+/** The name of the data set whose features these are. Throws `DataError` if `info.json` is malformed. */
 export async function dumpName(folder: string): Promise<string> {
   return (await readInfo(folder)).dataset ?? basename(resolve(folder));
 }
 
 /**
- * Reads a dump, by default one with examples. Throws `DataError` naming file and row where numbers, widths or labels do not fit.
+ * Reads a dump, which must have examples unless the options say otherwise. Throws `DataError` naming file and row if numbers, widths or
+ * labels do not fit.
  */
 export async function readFeatureDump(
   folder: string,
@@ -142,7 +144,7 @@ export async function readFeatureDump(
   return { name, encoder: model ?? 'unknown', classes, dimension, ...rest };
 }
 
-/** Whether a table of that name is read. */
+/** Whether a dump can have a table of this name. */
 function isKnownTable(name: string): boolean {
   return splitNamed(name) !== undefined || SUPPORT.test(name) || name === 'text' || name === 'prompts';
 }
@@ -189,7 +191,7 @@ function checkLabels({ labels, features, path }: DumpTable, classes: readonly st
   );
 }
 
-/** Directions are what counts: a row of zeros has none; other lengths than one are said. */
+/** Methods use the directions of rows. A row of zeros has none and is refused; lengths other than 1 are reported. */
 function* lengthsOf(features: Matrix, path: string): Pieces<string[]> {
   let [shortest, longest] = [Number.POSITIVE_INFINITY, 0];
   for (let i = 0; i < features.rows; i++) {
@@ -210,7 +212,7 @@ function* lengthsOf(features: Matrix, path: string): Pieces<string[]> {
   ];
 }
 
-/** Unit rows kept in half precision are off by less. */
+/** Largest error of the length of a unit row in half precision. */
 const ROUGH = 5e-3;
 
 function absentClasses(labels: Int32Array, classes: readonly string[], path: string): string[] {
@@ -230,7 +232,7 @@ function largestClass(labels: Int32Array): number {
   );
 }
 
-/** A dump's classes as those of pictures are described. */
+/** A dump's classes in the form of a data set's. */
 export function dumpClasses({ classes }: Pick<FeatureDump, 'classes'>): ClassInfo[] {
   return classes.map((name) => ({ id: name, name, promptName: name, prompts: [] }));
 }

@@ -7,15 +7,15 @@ import { groupBy } from './groups.ts';
 import { naturalOrder } from './names.ts';
 import type { ClassInfo, Dataset, Example, Finding, Split } from './types.ts';
 
-/** Bare labels, for callers without a data set; -1 is unlabelled. A row's identity is its index. */
+/** Labels of rows, for callers without a data set: indices of classes, -1 for none. A row is identified by its index. */
 export interface Labels {
   labels: ArrayLike<number>;
   groups?: readonly (string | undefined)[];
 }
 
-/** How examples are drawn. */
+/** Options of `sampleFewShot`. */
 export interface FewShotOptions {
-  /** Pictures a class; `Infinity` takes all. */
+  /** Number of pictures for each class, 0 or more. `Infinity` takes all. */
   shots: number;
   seed: number | string;
   /** Draw from this split only. */
@@ -25,17 +25,17 @@ export interface FewShotOptions {
 interface Row {
   index: number;
   label: number;
-  /** What the draw knows the picture and its class by, on any machine and whatever else is in the data. */
+  /** Identifies the picture in the draw, together with `classId`: the same on every machine, whatever other data there are. */
   id: string;
   classId: string;
   group?: string;
 }
 
 /**
- * Indices of the examples drawn for each class: classes in order, and within a class in order of the draw, so that the first k
- * of a class are its k-shot draw. A class's draw depends on the seed and on its own pictures alone, and a new picture moves no
- * other one. A group gives one picture; only when all groups of the class have given one does a group give another. A class
- * with fewer pictures than `shots` gives all it has (see `shortClasses`). Throws `UsageError` on a bad number of shots.
+ * Returns the indices of the examples drawn for each class. Classes are in order. The examples of a class are in the order of the draw,
+ * so that its first k are its k-shot draw. The draw of a class depends only on the seed and its own pictures, and a new picture
+ * does not change the order of the others. A group gives its second picture only after every group of the class has given one. A
+ * class with fewer pictures than `shots` gives all of them. Throws `UsageError` if `shots` is not a whole number of at least 0.
  */
 export function sampleFewShot(source: Dataset | Labels, { shots, seed, split }: FewShotOptions): number[] {
   if (shots !== Number.POSITIVE_INFINITY && !(Number.isInteger(shots) && shots >= 0)) {
@@ -49,11 +49,11 @@ export function sampleFewShot(source: Dataset | Labels, { shots, seed, split }: 
   return labels.flatMap((label) => drawOrder(byClass.get(label)!, seed).slice(0, shots));
 }
 
-/** The whole class in order of its draw: the first picture of each group, then the second of each, and so on. */
+/** A whole class in the order of the draw: the first picture of each group, then the second of each, and so on. */
 function drawOrder(rows: Row[], seed: number | string): number[] {
   const placed = rows.map((row) => ({ ...row, at: random('few-shot', seed, row.classId, row.id).uniform() }));
   const turns = [...groupBy(placed, unit).values()].flatMap((members) => {
-    // A group's place is that of its first picture by name, so that large groups are not drawn sooner than small ones.
+    // A group has the place of its first picture by name, so that large groups are not drawn sooner than small ones.
     const groupAt = members.reduce((first, row) => (naturalOrder(row.id, first.id) < 0 ? row : first)).at;
     members.sort((a, b) => a.at - b.at || a.index - b.index);
     return members.map(({ index }, round) => ({ index, round, groupAt }));
@@ -62,7 +62,7 @@ function drawOrder(rows: Row[], seed: number | string): number[] {
   return turns.map(({ index }) => index);
 }
 
-/** What is drawn or split as one: a group, or a picture without one. */
+/** Key of what is drawn or split as one: a group, or a picture without a group. */
 export function unit({ group, id }: Pick<Row, 'group' | 'id'>): string {
   return group === undefined ? `picture ${id}` : `group ${group}`;
 }
@@ -86,7 +86,7 @@ function rowOf(dataset: Dataset, { id, label, group }: Example, index: number): 
   return { index, label, id: id.normalize('NFC'), classId: dataset.classes[label]?.id ?? '', group };
 }
 
-/** Says which classes gave fewer pictures than were asked for. */
+/** Warns of classes with fewer pictures than `shots`. */
 export function shortClasses(
   classes: readonly ClassInfo[],
   drawn: readonly Pick<Example, 'label'>[],

@@ -14,8 +14,8 @@ const SPLITS_HINT =
 const LEVELS_HINT = `If the outer folders are splits: ${SPLITS_HINT} If they are the classes, move the pictures out of the inner folders.`;
 
 /**
- * Whether the folders of this level are classes or splits. A class may be called "train": then its pictures lie directly in it.
- * Throws `DataError` where they may be either, and where neither they nor the folders in them can be told to be the classes.
+ * Decides whether the folders of this level are classes or splits. A class may be called "train" if its pictures lie directly in it.
+ * Throws `DataError` if the folders may be either, or if it is not clear whether these folders or the ones inside are the classes.
  */
 export function checkTops(tree: Tree, base: Folder): 'classes' | 'splits' {
   const tops = base.folders.filter(({ total }) => total > 0);
@@ -50,7 +50,7 @@ export function checkTops(tree: Tree, base: Folder): 'classes' | 'splits' {
   );
 }
 
-/** What folders that are taken for classes may not be. */
+/** Throws `DataError` if folders that would be read as classes look like something else. */
 function checkClasses(tree: Tree, base: Folder, tops: Folder[]): void {
   const flat = tops.filter(
     (top) => !isDeep(top) && (namesUnlabelled(top.name) || isHeldOut(top.name)) && tops.length > 1,
@@ -85,9 +85,9 @@ function checkClasses(tree: Tree, base: Folder, tops: Folder[]): void {
 }
 
 /**
- * Names of folders that lie in several of the folders above, where most of the pictures and at least half of the names are: those above
- * may then be splits in words that are not known. Names of layouts and of splits, and numbers alone (days, sessions) of which there
- * is only one, are no such names.
+ * Names of inner folders that several outer folders share, if they hold most of the pictures and are at least half of the names: the
+ * outer folders may then be splits with unknown names. Names of layouts and splits do not count, and neither does a single number (a
+ * day, a session).
  */
 function sharedNames(tops: readonly Folder[]): string[] {
   const deep = tops.filter(({ pictures, total }) => 2 * pictures.length < total);
@@ -101,7 +101,7 @@ function sharedNames(tops: readonly Folder[]): string[] {
   return shared.length > 1 || shared.some((name) => /\p{L}/u.test(name)) ? shared : [];
 }
 
-/** Folders that layouts of other programs have for all pictures, and what they put beside them. */
+/** Folders that other programs' layouts use for all pictures, and folders that they put beside them. */
 const PICTURE_FOLDERS = new Set([
   'image',
   'images',
@@ -122,28 +122,28 @@ const PARTS = new Set(
 
 const plain = (name: string) => name.toLowerCase().replace(/[\s_-]/g, '');
 
-/** Whether a folder's name says that it holds the pictures of a layout. */
+/** Whether a folder has the name that layouts give the folder of all pictures. */
 export function namesPictures(name: string): boolean {
   return PICTURE_FOLDERS.has(plain(name));
 }
 
-/** Whether a folder's name says that it is a part of a layout, or holds pictures of no class. */
+/** Whether a folder has the name of a part of a layout, or of pictures without labels. */
 export function namesNoClass(name: string): boolean {
   return PARTS.has(plain(name)) || splitNamed(name) !== undefined || namesUnlabelled(name);
 }
 
-/** Throws `DataError` where folders named as the parts of a layout would become classes. */
+/** Throws `DataError` if folders with names of a layout's parts would become classes. */
 export function checkClassNames(tree: Tree, ids: readonly string[]): void {
   const own = [...new Set(ids)];
   if (!own.some(namesPictures)) return;
   const parts = own.filter((id) => PARTS.has(plain(id)));
   throw new DataError(
-    `The folders ${quoted(parts)} of ${tree.root} are named as parts of a layout, not as classes`,
+    `The folders ${quoted(parts)} of ${tree.root} have names of parts of a layout, not of classes`,
     { code: 'dataset/no-classes', hint: LAYOUT_HINT, details: { root: tree.root, folders: parts } },
   );
 }
 
-/** "Valid" stands beside "invalid", too. */
+/** "Valid" beside "invalid" says whether a picture is usable, not its split. */
 const isHeldOut = (name: string) =>
   splitNamed(name) === 'test' || (splitNamed(name) === 'val' && name.toLowerCase() !== 'valid');
 

@@ -4,10 +4,10 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
 import type { Dataset } from './types.ts';
 
-/** A file's name (its bytes are the name, for pictures are only listed), or its name and content; `/` at the end makes a folder. */
+/** A file's name, or its name and content (default: the name, because pictures are only listed). `/` at the end makes a folder. */
 export type Content = string | readonly [string, string | Uint8Array];
 
-/** A folder of each test's own. */
+/** A temporary folder for each test. */
 export function ownFolder(): { root: string; write(...content: Content[]): Promise<void> } {
   const own = {
     root: '',

@@ -11,8 +11,8 @@ import type { Folder, Tree } from './tree.ts';
 import type { Finding, Split } from './types.ts';
 
 /**
- * The folders that may hold the data: the root, and, as long as a level has pictures in one folder only, the next one down
- * (archives often wrap all they hold in one folder).
+ * The folders that may hold the data: the root and, as long as all pictures of a level are in one folder, that folder
+ * (archives often wrap their contents in one folder).
  */
 export function candidateBases({ top }: Tree): Folder[] {
   const bases = [top];
@@ -24,7 +24,7 @@ export function candidateBases({ top }: Tree): Folder[] {
   }
 }
 
-/** What the pictures of a folder are; `odd` says why they are worth a word. */
+/** Class and split of a folder's pictures. `odd` says why a finding reports them. */
 interface Role {
   label?: string;
   split?: Split;
@@ -41,7 +41,7 @@ export interface FolderPlan {
   findings: Finding[];
 }
 
-/** Finds `<class>/*`, `<split>/<class>/*` or `<class>/<split>/*`. Throws `DataError` when the pictures lie otherwise. */
+/** Finds `<class>/*`, `<split>/<class>/*` or `<class>/<split>/*`. Throws `DataError` for any other arrangement. */
 export function planFolders(tree: Tree): FolderPlan {
   const base = classBase(tree);
   if (base.total === 0 && !base.folders.some(mayBeClass)) throw noPictures(tree);
@@ -55,7 +55,7 @@ export function planFolders(tree: Tree): FolderPlan {
   return plan;
 }
 
-/** Labels the pictures of a tree by the folders they lie in. Throws `DataError` when there are none. */
+/** Labels the pictures of a tree by the folders they lie in. Throws `DataError` if there are none. */
 export function readClassFolders(tree: Tree, { layout, classIds, roles, findings }: FolderPlan): Labelled {
   const odd = { outside: [], nested: [], unlabelled: [], ambiguous: [] } as Record<
     NonNullable<Role['odd']>,
@@ -76,8 +76,8 @@ export function readClassFolders(tree: Tree, { layout, classIds, roles, findings
 }
 
 /**
- * Says which classes lack what cannot be read. Throws `DataError` where a class has no picture left for that reason: a classifier would
- * never answer it, though there are pictures of it.
+ * Reports the classes that have unreadable files. Throws `DataError` if a class has no readable picture left: a classifier would never
+ * answer this class, although there are pictures of it.
  */
 function unreadClasses(
   { root, unreadable }: Tree,
@@ -109,7 +109,7 @@ function unreadClasses(
   return [warning('unreadable-class', message, names)];
 }
 
-/** A sole folder is a wrapper, not a class, when it has sub-folders and no pictures of its own. */
+/** A sole folder is a wrapper, not a class, if it has sub-folders and no pictures of its own. */
 function classBase(tree: Tree): Folder {
   const bases = candidateBases(tree);
   let base = bases[0]!;
@@ -162,7 +162,7 @@ function planSplits(base: Folder): FolderPlan {
   };
 }
 
-/** Archives of splits often hold a folder of the same name, or one for the pictures, before that of the classes. */
+/** Archives of splits often put a folder of the same name, or one for all pictures, around the class folders. */
 function unwrapped(folder: Folder, split: Split): Folder {
   const [only, ...more] = folder.folders.filter(({ total }) => total > 0);
   if (!only || more.length > 0 || folder.pictures.length > 0) return folder;
@@ -195,16 +195,16 @@ function planClasses(base: Folder): FolderPlan {
   return { base, layout, classIds, roles, findings };
 }
 
-/** Gives a folder and all below it a role. */
+/** Gives a folder and its sub-folders a role. */
 function assign(roles: Map<string, Role>, folder: Folder, role: Role): void {
   roles.set(folder.path, role);
   for (const inner of folder.folders) assign(roles, inner, role);
 }
 
-/** A name of nothing but invisible characters stays as it is. */
+/** A name that consists only of invisible characters is not changed. */
 const classId = ({ name }: Folder) => visible(name) || name;
 
-/** An empty folder is a class that is known by name, as is one of pictures that are not read; one of notes is none. */
+/** An empty folder, or one with unreadable pictures only, is a class without examples. A folder of other files is not a class. */
 function mayBeClass(folder: Folder): boolean {
   return folder.total > 0 || isEmpty(folder) || holdsOtherPictures(folder);
 }
@@ -266,7 +266,7 @@ function noPictures(tree: Tree): DataError {
   });
 }
 
-/** What there is instead of pictures: `12 files: 10 .bmp, 2 .txt`, and what was left out. */
+/** A summary of the files that were found instead: `12 files: 10 .bmp, 2 .txt`, and of those left out. */
 function contents({ files, hidden, findings }: Tree): string {
   const endings = [
     ...groupBy(files, ({ path }) => /\.[^./]+$/.exec(path)?.[0].toLowerCase() ?? 'without an ending'),

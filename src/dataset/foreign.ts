@@ -4,11 +4,11 @@ import { isImagePath } from '../image/image-paths.ts';
 import { decodeText, parseJson, type Table } from './text-files.ts';
 import type { SourceFile, Tree } from './tree.ts';
 
-/** What another program wrote that is not read. */
+/** A data set in another program's format, which is not supported. */
 interface Foreign {
-  /** What it is: `COCO annotations`. */
+  /** Name of the format: `COCO annotations`. */
   what: string;
-  /** The file that says so. */
+  /** The file that it was recognised by. */
   file: string;
   hint?: string;
 }
@@ -17,10 +17,10 @@ const TABLE_HINT =
   'Write a table with the columns path,label (and split, if known) from it, with a line for each picture, and save it as index.csv in the folder.';
 const FILES_HINT =
   'Write its pictures as files, in a folder for each class: photos/cat/1.jpg, photos/dog/2.jpg.';
-const ARRAYS_HINT = `${FILES_HINT} Features are given as a folder with train.npy and an info.json that names the classes.`;
+const ARRAYS_HINT = `${FILES_HINT} For features, give a folder with train.npy and an info.json that names the classes.`;
 const UNPACK_HINT = 'Unpack it and give the folder; zip is the only archive that is read.';
 
-/** Files that are data sets of other programs by their names. */
+/** File names that other programs' data sets are recognised by. */
 const BY_NAME: readonly [RegExp, string, string][] = [
   [/\.parquet$/i, 'Parquet tables, as the Hugging Face Hub serves data sets', FILES_HINT],
   [/\.arrow$/i, 'Arrow tables, as Hugging Face datasets saves them', FILES_HINT],
@@ -43,12 +43,12 @@ const BY_NAME: readonly [RegExp, string, string][] = [
 
 const LABEL_STUDIO = 'an export of Label Studio';
 
-/** A larger JSON file is told by its name alone. */
+/** Size in bytes up to which a JSON file is read. Larger ones are recognised by name only. */
 const LARGEST_JSON = 2 ** 26;
-/** So many files of a kind are looked into. */
+/** Largest number of files of a kind that are opened. */
 const MOST_READ = 8;
 
-/** The data set of another program that a tree holds, going by its files. Undefined where none is recognised. */
+/** The other program's data set that a tree's files are recognised as. Undefined if none is. */
 export async function recogniseTree(tree: Tree, tables: readonly Table[]): Promise<Foreign | undefined> {
   const files = tree.files.filter(({ path }) => !isImagePath(path));
   for (const [pattern, what, hint] of BY_NAME) {
@@ -75,13 +75,13 @@ function recogniseTable({ name, columns }: Table): Foreign | undefined {
   return columns.includes('annotation_id') ? { what: LABEL_STUDIO, file: name } : undefined;
 }
 
-/** Throws `DataError` where a table is that of another program. */
+/** Throws `DataError` if a table has another program's format. */
 export function refuseForeignTable(table: Table): void {
   const foreign = recogniseTable(table);
   if (foreign) refuseForeign(table.name, foreign);
 }
 
-/** Throws `DataError` that says what a data set was recognised as, and what to do. */
+/** Throws `DataError` that names the recognised format, with a hint what to do. */
 export function refuseForeign(root: string, { what, file, hint = TABLE_HINT }: Foreign): never {
   throw new DataError(`${root} holds ${what} (${file}), a layout that is not supported`, {
     code: 'dataset/foreign',
@@ -90,7 +90,7 @@ export function refuseForeign(root: string, { what, file, hint = TABLE_HINT }: F
   });
 }
 
-/** Throws `DataError` where a file is a data set of another program. */
+/** Throws `DataError` if a file has another program's format. */
 export async function refuseForeignFile(file: SourceFile): Promise<void> {
   const known = BY_NAME.find(([pattern]) => pattern.test(file.path));
   const what = known?.[1] ?? (/\.json$/i.test(file.path) ? await recogniseJson(file, false) : undefined);
@@ -134,7 +134,7 @@ function keysOf(value: unknown): Set<string> {
   return new Set(typeof value === 'object' && value !== null ? Object.keys(value) : []);
 }
 
-/** The name without its ending: what a picture and its notes share. */
+/** The name without its ending, which a picture and its annotation share. */
 function stem(path: string): string {
   return posix.basename(path).replace(/\.[^.]*$/, '');
 }

@@ -10,7 +10,7 @@ export function groupBy<T, K>(items: Iterable<T>, key: (item: T) => K): Map<K, T
   return groups;
 }
 
-/** Disjoint sets of 0..n-1 under union (with path halving); the smallest member stands for its set. */
+/** Disjoint sets (union-find with path halving) of 0..n-1. The smallest member represents its set. */
 export class DisjointSets {
   readonly #parent: Int32Array;
 

@@ -16,10 +16,10 @@ import { parseTable, TABLE_ENDINGS, type Table } from './text-files.ts';
 import { type Folder, oncePerTree, type SourceFile, type Tree } from './tree.ts';
 import type { Finding, Split } from './types.ts';
 
-/** Tables that list a folder's pictures, in any case. */
+/** Names of tables that list a folder's pictures. Upper and lower case are the same. */
 const INDEX_NAMES = ['index', 'metadata'].flatMap((name) => TABLE_ENDINGS.map((ending) => name + ending));
 
-/** Whether a file's name says that it lists the pictures of its folder. */
+/** Whether a file has the name of a table that lists its folder's pictures. */
 export function isIndexName(name: string): boolean {
   return INDEX_NAMES.includes(name.toLowerCase());
 }
@@ -30,23 +30,23 @@ interface Placed {
   /** '' or ends with `/`. */
   base: string;
   table: Table;
-  /** For rows that name none. */
+  /** Split of rows that name none. */
   split?: Split;
 }
 
 /** The index tables of a tree. */
 interface Indexes {
   files: SourceFile[];
-  /** Those without paths and classes. */
+  /** Tables without paths and classes. */
   unused: Table[];
   findings: Finding[];
-  /** What the others say of the pictures. */
+  /** What the other tables say about the pictures. */
   labelled?: Labelled;
 }
 
 /**
- * Reads the index tables of the data's root, or those of its split folders (as Hugging Face lays them out). Throws `DataError` where
- * two of a folder have paths and classes.
+ * Reads the index tables of the data's root, or those of its split folders (Hugging Face's layout). Throws `DataError` if two tables
+ * of one folder have paths and classes.
  */
 export const indexesOf = oncePerTree(async (tree, signal): Promise<Indexes> => {
   const bases = candidateBases(tree);
@@ -80,7 +80,7 @@ export const indexesOf = oncePerTree(async (tree, signal): Promise<Indexes> => {
   return { files, findings, unused, labelled: await readAll(tree, usable, signal) };
 });
 
-/** A table that is named as an index, with paths and labels. */
+/** The layout of a table with the name of an index, with paths and labels. */
 export const indexLayout: Layout = {
   id: 'index',
   about: 'a table index.csv or metadata.csv (.tsv, .jsonl, .ndjson) in the folder or in those of the splits',
@@ -90,7 +90,7 @@ export const indexLayout: Layout = {
   },
 };
 
-/** The pictures of a tree with what is to be said about its index tables. */
+/** The pictures of a tree with findings about its unused index tables. */
 export async function withUnusedIndexes(
   tree: Tree,
   labelled: Labelled,
@@ -104,14 +104,14 @@ export async function withUnusedIndexes(
   };
 }
 
-/** Tables of other names that lie beside the pictures. */
+/** Tables beside the pictures that have other names. */
 export interface OtherTables {
   placed: Placed[];
-  /** Why one of them cannot be read. */
+  /** The reason why one of them cannot be read. */
   problem?: Error;
 }
 
-/** The tables in the data's root that are neither an index nor about classes, nor what a program has answered. */
+/** The tables in the data's root that are not an index, a table of classes or a program's predictions. */
 export async function otherTables(bases: readonly Folder[]): Promise<OtherTables> {
   const placed: Placed[] = [];
   let problem: Error | undefined;
@@ -134,8 +134,8 @@ function isOtherTable({ path }: SourceFile): boolean {
 }
 
 /**
- * Labels pictures by such tables: those named for a split (`train.csv`), else the only one with paths and classes. Undefined where
- * there is none. Throws `DataError` where several may be meant.
+ * Labels pictures by such tables: those named for a split (`train.csv`), else the only one with paths and classes. Undefined if there
+ * is none. Throws `DataError` if there are several.
  */
 export async function readOtherTables(
   tree: Tree,
@@ -161,8 +161,8 @@ export async function readOtherTables(
 }
 
 /**
- * Whether a table names most of a tree's pictures without a folder: then the folders they lie in say where they are kept, and not
- * what they show.
+ * Whether a table names most of a tree's pictures without a folder. The folders then say where the pictures are stored, not what they
+ * show.
  */
 export function knowsNoFolders(tree: Tree, { table }: Placed): boolean {
   const column = pathColumn(table);
@@ -176,7 +176,7 @@ export function knowsNoFolders(tree: Tree, { table }: Placed): boolean {
   return 2 * listed.length > pictures.length;
 }
 
-/** Says that a table is not used. */
+/** Reports that a table is not used. */
 export function unusedTable({ table }: Placed): Finding {
   const how = `rename it to index${posix.extname(table.name)} to use it instead of the folders`;
   return columnsOf(table)
@@ -187,18 +187,18 @@ export function unusedTable({ table }: Placed): Finding {
 function withoutLabels(table: Table): Finding {
   const columns = quoted([...table.written.values()]);
   const message = `${table.name} is not used, because it has no columns path and label (it has ${columns}).`;
-  // A table that is not about pictures is no cause for worry.
+  // A table that does not list pictures needs no warning.
   const isAboutPictures = hasNoHeader(table) || pathColumn(table) !== undefined;
   return (isAboutPictures ? warning : info)('index-unused', message);
 }
 
-/** Whether the first line of a table is a picture already, and not the names of the columns. */
+/** Whether the first line of a table holds a picture instead of the names of the columns. */
 function hasNoHeader({ written }: Table): boolean {
   return [...written.values()].some(isImagePath);
 }
 
 /**
- * Throws `DataError` where a table that is not used says of a picture in a class folder that it is of another of those classes.
+ * Throws `DataError` if an unused table gives a picture in a class folder the class of another folder.
  */
 export function refuseContradiction(table: Table, classIds: readonly string[]): void {
   const path = pathColumn(table);

@@ -78,7 +78,7 @@ describe('the check of a folder', () => {
       expect.arrayContaining([
         '12 train pictures instead of the published 13,500',
         '0 test pictures instead of the published 8,100',
-        expect.stringContaining('10 rows are left out, because the files are not there'),
+        expect.stringContaining('10 rows are left out, because the files do not exist'),
       ]),
     );
   });

@@ -1,13 +1,13 @@
 /** A public data set of the few-shot literature, as CoOp's scripts lay it out under one folder, `$DATA`. */
 export interface KnownDataset {
-  /** As its prompts and published constants are named. */
+  /** The name of its prompts and published constants. */
   readonly id: string;
   readonly title: string;
   /** Its folder under `$DATA`. */
   readonly folder: string;
-  /** What else its folder, or a dump of its features, is called. */
+  /** Other names of its folder or of a dump of its features. */
   readonly aliases: readonly string[];
-  /** Files and folders that must lie there, relative to its own folder. */
+  /** Required files and folders, relative to its own folder. */
   readonly parts: readonly Part[];
   readonly classes: number;
   /** Pictures of each split; ImageNet's `val` is its test split. */
@@ -18,11 +18,11 @@ export interface KnownDataset {
 
 interface Part {
   readonly path: string;
-  /** Where to get it, or how to make it. */
+  /** Where to get it or how to make it. */
   readonly from: string;
 }
 
-/** The split files are in links of CoOp's own page, which is the place where they are kept up to date. */
+/** CoOp's own page links to the split files and keeps the links up to date. */
 const COOP = 'https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md';
 const VGG = 'https://www.robots.ox.ac.uk/~vgg/data';
 const CLASSNAMES: Part = { path: 'classnames.txt', from: `${COOP} (ImageNet)` };
@@ -200,7 +200,7 @@ export const KNOWN: readonly KnownDataset[] = [
   },
 ];
 
-/** The known data set of that name, however it is written: `stanford_cars`, `StanfordCars`, `cars`. */
+/** The known data set of a name in any spelling: `stanford_cars`, `StanfordCars`, `cars`. Undefined if there is none. */
 export function knownDataset(name: string): KnownDataset | undefined {
   const wanted = key(name);
   return KNOWN.find(({ id, title, folder, aliases }) =>

@@ -10,25 +10,25 @@ export const LABEL_COLUMNS =
   `label labels class category class_name label_name category_name target species class_id label_id
   category_id class_index`.split(/\s+/);
 
-/** Columns that have a meaning already. */
+/** Columns that are already used for something else. */
 export type Taken = Set<string | undefined>;
 
-/** What rows say in a column, and what is to be told of it. */
+/** A reader of a column's values, with findings about the column. */
 export interface Found<T> {
   of(row: Row): T;
   findings: Finding[];
 }
 
-/** A column's name as it is written. */
+/** A column's name as the file writes it. */
 export const written = ({ written: names }: Table, column: string) => names.get(column) ?? column;
 
 export const isFlag = (value: string) => /^([01]([.,]0+)?|true|false|yes|no|t|f|y|n)?$/i.test(value);
 export const isTrue = (value: string) => /^(1([.,]0+)?|true|yes|t|y)$/i.test(value);
 
-/** What tells the classes of the rows: one column, or one for each class that holds 0 or 1. Throws `DataError` where a row has several. */
+/** The classes of the rows, from one column or from a column of 0 and 1 for each class. Throws `DataError` if a row has several. */
 export function labelColumn(table: Table, taken: Taken): Found<string> | undefined {
   const known = LABEL_COLUMNS.filter((name) => table.columns.includes(name));
-  // Of a number and a name for the same class the name says more.
+  // If one column holds numbers and another the names of the same classes, the names are used.
   const column = known.find((name) => !isNumbered(table, name)) ?? known[0] ?? onlyOther(table, taken);
   if (column === undefined) return flagColumns(table, taken);
   taken.add(column);
@@ -49,7 +49,7 @@ export function labelColumn(table: Table, taken: Taken): Found<string> | undefin
       table,
       `several classes in one field of "${written(table, column)}": ${quoted(joined.certain)}`,
     );
-  // After it is known that "1,0" is not two classes.
+  // Only now, because it has been checked that "1,0" is not two classes.
   asIntegers(values);
   const others = known.filter((name) => name !== column);
   const findings = [
@@ -60,10 +60,10 @@ export function labelColumn(table: Table, taken: Taken): Found<string> | undefin
   return { of: (row) => values.get(row[column] ?? '') as string, findings };
 }
 
-/** What pandas writes where there is no value. */
+/** What pandas writes for a missing value. */
 export const isMissing = (value: string) => /^(nan|<na>|#n\/?a|<nan>)$/i.test(value);
 
-/** pandas writes 1.0 for 1 where one value of the column is missing, and spreadsheets in much of Europe write 1,0. */
+/** pandas writes 1.0 for 1 if a value of the column is missing, and spreadsheets in much of Europe write 1,0. */
 function asIntegers(values: Map<string, string>): void {
   const named = [...values.values()].filter((value) => value !== '');
   if (!named.every((value) => /^-?\d+([.,]0+)?$/.test(value))) return;
@@ -77,18 +77,18 @@ function labelFindings(
 ): Finding[] {
   const findings: Finding[] = [];
   if (joined.length > 0) {
-    const message = `${name}: ${quoted(joined)} may each be several classes, because other rows have their words as classes; each is read as a class of its own.`;
+    const message = `${name}: ${quoted(joined)} may each be several classes, because their words are classes of other rows; each is read as one class.`;
     findings.push(warning('joined-labels', message));
   }
   const odd = [...values.values()].filter((value) => /^(none|null|n\/a|na|undefined)$/i.test(value));
   if (odd.length > 0) {
-    const message = `${name}: ${quoted([...new Set(odd)])} counts as the name of a class; leave the field empty where there is no class.`;
+    const message = `${name}: ${quoted([...new Set(odd)])} counts as the name of a class; leave the field empty for a picture without a class.`;
     findings.push(warning('class-called-none', message));
   }
   return findings;
 }
 
-/** Of two columns the one that is not the path is the class, where its values repeat (texts about pictures do not) and are not splits. */
+/** Of two columns, the one without paths holds the classes if its values repeat (captions do not repeat) and are not splits. */
 function onlyOther(table: Table, taken: Taken): string | undefined {
   const [column, ...more] = table.columns.filter((name) => !taken.has(name));
   if (column === undefined || more.length > 0) return undefined;
@@ -97,7 +97,7 @@ function onlyOther(table: Table, taken: Taken): string | undefined {
   return 2 * values.size <= table.rows.length && !tellsSplits ? column : undefined;
 }
 
-/** A column for each class, with a 1 in that of the picture's. */
+/** One column for each class, with a 1 in the column of the picture's class. */
 function flagColumns(table: Table, taken: Taken): Found<string> | undefined {
   const columns = table.columns.filter((name) => !taken.has(name));
   const areFlags = table.rows.every((row) => columns.every((column) => isFlag(row[column] ?? '')));
@@ -125,7 +125,7 @@ function severalLabels(table: Table, what: string): DataError {
 const LABEL_HINT = 'Write the name of the class as text: {"path": "images/1.jpg", "label": "cat"}.';
 
 export function objectsIn(table: Table, column: string, hint: string): DataError {
-  return new DataError(`${table.name} has an object in "${written(table, column)}", and a text is needed`, {
+  return new DataError(`${table.name} has an object instead of a text in "${written(table, column)}"`, {
     code: 'dataset/table',
     hint,
     details: { path: table.name, column },
@@ -144,8 +144,8 @@ function roundedLabels(table: Table, column: string): DataError {
 }
 
 /**
- * Labels that are several classes joined: with a bar always; with a comma, a semicolon or a plus where each part is a class elsewhere.
- * With blanks it is only possible: "apple pie" stands beside "apple" and "pie".
+ * Labels that consist of several classes: every label with a bar, and a label with a comma, semicolon or plus if each part is a class
+ * of another row. A label with blanks is only suspected: "apple pie" can be a class beside "apple" and "pie".
  */
 function joinedLabels(values: readonly string[]): { certain: string[]; possible: string[] } {
   const labels = [...new Set(values)];
@@ -161,12 +161,12 @@ function joinedLabels(values: readonly string[]): { certain: string[]; possible:
   return { certain: [...new Set([...barred, ...[',', ';', '+'].flatMap(made)])], possible: made(' ') };
 }
 
-/** Whether a column holds nothing but whole numbers: codes of classes. */
+/** Whether a column holds only whole numbers, which are codes of classes. */
 function isNumbered({ rows }: Table, column: string): boolean {
   return rows.every((row) => /^\s*(-?\d+([.,]0+)?)?\s*$/.test(row[column] ?? ''));
 }
 
-/** How often each value of one column stands beside each value of another, by the values' keys. */
+/** Number of rows for each pair of values of two columns, by the values' keys. */
 class Beside {
   readonly #counts = new Map<string, Map<string, { value: string; rows: number }>>();
 
@@ -181,25 +181,25 @@ class Beside {
     return this.#counts.has(key);
   }
 
-  /** The values beside which several values of the other column stand. */
+  /** Values of one column that occur with several values of the other. */
   several(): [key: string, beside: { value: string; rows: number }[]][] {
     return [...this.#counts].filter(([, own]) => own.size > 1).map(([key, own]) => [key, [...own.values()]]);
   }
 
-  /** The value that stands beside this one most often. */
+  /** The value of the other column that occurs most often with this value. */
   main(key: string): string | undefined {
     const own = [...(this.#counts.get(key) ?? [])];
     return own.reduce((best, next) => (next[1].rows > best[1].rows ? next : best))[0];
   }
 }
 
-/** So many of the rows agree where two columns are about the same classes, with mistakes. */
+/** Share of agreeing rows from which two columns are taken to hold the same classes, with mistakes. */
 const MOSTLY = 0.8;
 
 /**
- * Compares the column that is read as the class with another that may be. Throws `DataError` where a code has two names, or rows have one
- * class in one column and another in the other: it cannot be told which is wrong. Columns that sort more coarsely or more finely, such as
- * `category` beside `species`, do not contradict each other.
+ * Compares the column that is read as the class with another column that may hold classes. Throws `DataError` if a code has two names, or
+ * if the two columns give rows different classes, because either column may be wrong. Columns with coarser or finer classes, such as
+ * `category` and `species`, do not contradict each other.
  */
 function compareLabels(table: Table, used: string, other: string): Finding[] {
   const pairs = table.rows.flatMap((row): [string, string][] => {
@@ -254,10 +254,10 @@ function compareLabels(table: Table, used: string, other: string): Finding[] {
   return [warning('several-codes', message)];
 }
 
-/** Columns whose names mean the same: the class of a picture. */
+/** Whether two columns' names both mean the class of a picture. */
 const SAME = new Set(['label', 'labels', 'class', 'target']);
 
-/** What a column is about: `class_id` and `class_name` are about the class. */
+/** The subject of a column: `class_id` and `class_name` have the subject `class`. */
 function subject(column: string): string {
   const own = column.replace(/_(id|name|index)$/, '');
   return SAME.has(own) ? 'class' : own;

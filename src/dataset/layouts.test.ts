@@ -65,7 +65,7 @@ describe('one field with several classes', () => {
     await write(...pics('.'), ['index.jsonl', `${line}\n{"path":"2.jpg","label":"dog"}`]);
     await expect(readDataset(own.root)).rejects.toMatchObject({
       code: 'dataset/table',
-      message: expect.stringMatching(/index\.jsonl has an object in "(label|path)"/),
+      message: expect.stringMatching(/index\.jsonl has an object instead of a text in "(label|path)"/),
       hint: expect.stringContaining('"label": "cat"'),
     });
   });
@@ -160,7 +160,7 @@ describe('splits', () => {
     const rows = [0, 1, 2, 0, 1, 2].map((part, i) => `${i + 1}.jpg,${i % 2},${part}`);
     await write(...pics('.', 6), table('index.csv', 'path,label,partition', ...rows));
     expect(finding(await readDataset(own.root), 'unknown-split-column')?.message).toBe(
-      'index.csv: the column "partition" may tell the splits, but is not used (its values are not names of known splits: "0", "1", "2"), so all rows may be learnt from. If it tells the splits, call it split and its values train, val and test.',
+      'index.csv: the column "partition" may hold the splits, but is not used (its values are not names of known splits: "0", "1", "2"), so all rows may be learnt from. If it holds the splits, call it split and its values train, val and test.',
     );
   });
 

@@ -9,7 +9,7 @@ import type { Tree } from './tree.ts';
 import type { Split } from './types.ts';
 import { classFolders, foreignData, tableLayout } from './unmarked.ts';
 
-/** The first that matches is read. What a file marks comes before what folders alone say. */
+/** The first layout that matches is read. Layouts that are marked by a file come before layouts of folders alone. */
 const builtIn: readonly Layout[] = [
   givenTable,
   indexLayout,
@@ -24,8 +24,8 @@ const own = new Map<string, Layout>();
 const SPLITS: readonly Split[] = ['train', 'val', 'test'];
 
 /**
- * Makes a layout known to this process: `readDataset`, and with it every command, tries it before those that are built in, in the order
- * of registration. Throws `UsageError` where another layout has the id.
+ * Registers a layout in this process and returns it. `readDataset`, and with it every command, tries registered layouts in the order
+ * of registration, before the built-in ones. Throws `UsageError` if another layout has the same id.
  *
  * ```ts
  * // Pictures in one folder, named <class>-<number>.jpg.
@@ -56,7 +56,7 @@ export function registerLayout<L extends Layout>(layout: L): L {
   return layout;
 }
 
-/** The labelled pictures of a tree by the first layout that matches. Throws `DataError` where none does. */
+/** The labelled pictures of a tree, read by the first layout that matches. Throws `DataError` if none matches. */
 export async function readLayout(tree: Tree, signal?: AbortSignal): Promise<Labelled> {
   for (const layout of tree.table ? [] : own.values()) {
     const result = await layout.read(tree, { signal });
@@ -74,7 +74,7 @@ function complete({ about }: Layout, result: LayoutResult): Labelled {
   return { layout: about, findings: [], ...result, classIds };
 }
 
-/** Throws `DataError` where a registered layout returns what cannot be a data set. Labels are read as all others are. */
+/** Throws `DataError` if the result of a registered layout is not a data set. Its labels are cleaned as those of built-in layouts. */
 function checked({ id }: Layout, result: LayoutResult): LayoutResult {
   const refuse = (what: string) =>
     new DataError(`The layout "${id}" returned ${what}`, {

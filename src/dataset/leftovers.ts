@@ -1,4 +1,4 @@
-/** What operating systems, network drives, clouds and tools leave in folders and archives, by its lower-case name. */
+/** Lower-case names of the files that operating systems, network drives, cloud storage and tools leave in folders and archives. */
 const NAMES = new Set(
   `__macosx .ds_store .appledouble .appledb .appledesktop .apdisk .localized .volumeicon.icns .fseventsd .spotlight-v100
   .trashes .trash .temporaryitems .documentrevisions-v100 .mobilebackups
@@ -11,7 +11,7 @@ const NAMES = new Set(
   node_modules`.split(/\s+/),
 );
 
-/** Names with a part that differs, or with a blank or a control character in them. */
+/** Names with a variable part, a blank or a control character. */
 const PATTERN = new RegExp(
   [
     String.raw`\._.*`,
@@ -27,13 +27,13 @@ const PATTERN = new RegExp(
     .join('|'),
 );
 
-/** Whether a file or folder of that name is no part of any data, whatever it holds. */
+/** Whether a file or folder of this name never belongs to a data set. */
 export function isLeftover(name: string): boolean {
   const lower = name.toLowerCase();
   return NAMES.has(lower) || PATTERN.test(lower);
 }
 
-/** Whether systems hide a file or folder of that name. */
+/** Whether operating systems hide a file or folder of this name. */
 export function isHidden(name: string): boolean {
   return name.startsWith('.');
 }

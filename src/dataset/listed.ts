@@ -12,12 +12,12 @@ interface Skipped {
   missing: Unreadable[];
   repeated: string[];
   contradictory: string[];
-  /** Files that rows put into two splits. */
+  /** Files that have two splits in different rows. */
   leaking: string[];
   withoutPath: number;
 }
 
-/** A table of pictures, how its paths are found, and the split of rows that name none. */
+/** A table of pictures, the lookup of its paths, and the split of rows that name none. */
 export interface PictureTable {
   table: Table;
   lookup: Lookup;
@@ -25,8 +25,8 @@ export interface PictureTable {
 }
 
 /**
- * The pictures that tables list: their paths and classes, and, if there, splits and groups. Rows without their file are left out
- * and said. Throws `DataError` when a column or every file is missing, and for rows of a split with an unknown name.
+ * The pictures that tables list, with their classes and, if given, splits and groups. Rows whose file does not exist are left out
+ * and reported. Throws `DataError` if a column or every file is missing, or if rows name an unknown split.
  */
 export async function readListed(tables: readonly PictureTable[], signal?: AbortSignal): Promise<Labelled> {
   const pictures = new Map<string, LabelledFile>();
@@ -45,7 +45,7 @@ export async function readListed(tables: readonly PictureTable[], signal?: Abort
   };
 }
 
-/** A table that is given itself. */
+/** The layout of a table whose own path is given. */
 export const givenTable: Layout = {
   id: 'given-table',
   about: 'a table itself, with paths and labels',
@@ -61,7 +61,7 @@ export const givenTable: Layout = {
   },
 };
 
-/** Adds a table's pictures to those known, by where they are, or to those that are not there; returns what is worth a word. */
+/** Adds a table's pictures to the known ones (by path) or to the missing ones, and returns findings. */
 async function listInto(
   pictures: Map<string, LabelledFile>,
   absent: Unreadable[],
@@ -116,7 +116,7 @@ async function listInto(
   ];
 }
 
-/** Throws `DataError` where rows name splits that are not known: what is left would be learnt from, whatever they are. */
+/** Throws `DataError` if rows name unknown splits: these may be held out, and all rows would be learnt from. */
 function checkSplits(
   table: Table,
   splits: readonly (Split | { unknown: string } | undefined)[],
@@ -136,7 +136,7 @@ function checkSplits(
   });
 }
 
-/** Of two splits the one that is learnt from less. */
+/** The stricter of two splits: test before val, val before train. */
 function heldOut(a: Split | undefined, b: Split | undefined): Split | undefined {
   return (['test', 'val', 'train'] as const).find((split) => split === a || split === b);
 }
@@ -152,8 +152,8 @@ function listedFindings(table: Table, skipped: Skipped): Finding[] {
   say(
     'missing-files',
     missing.map(({ path }) => path),
-    'is left out, because the file is not there',
-    'are left out, because the files are not there',
+    'is left out, because the file does not exist',
+    'are left out, because the files do not exist',
   );
   say('repeated', repeated, 'repeats an earlier one and counts once', 'repeat earlier ones and count once');
   say(
@@ -182,10 +182,10 @@ function listedFindings(table: Table, skipped: Skipped): Finding[] {
 function goneFindings(table: Table, classes: string[]): Finding[] {
   if (classes.length === 0) return [];
   const names = `${plural(classes.length, 'the class', 'the classes')} ${quoted(classes)}`;
-  return [warning('missing-class', `${table.name}: no file of ${names} is there.`, classes)];
+  return [warning('missing-class', `${table.name}: no file of ${names} exists.`, classes)];
 }
 
-/** Pictures without a class, and pictures without a split where others have one. */
+/** Reports pictures without a class, and pictures without a split if others have one. */
 function splitFindings(layout: string, pictures: LabelledFile[]): Finding[] {
   const findings: Finding[] = [];
   const unlabelled = pictures.filter(({ label }) => label === undefined);
@@ -214,7 +214,7 @@ function splitFindings(layout: string, pictures: LabelledFile[]): Finding[] {
 
 function severalThings(table: Table, paths: string[]): DataError {
   return new DataError(
-    `${table.name} lists parts of pictures (boxes), and some pictures have parts of several classes: ${quoted(paths)}`,
+    `${table.name} lists parts of pictures (boxes), and some pictures have boxes of several classes: ${quoted(paths)}`,
     {
       code: 'dataset/several-labels',
       hint: 'Cut the parts out, or write a table with the columns path,label in which each picture has one class.',
@@ -226,7 +226,7 @@ function severalThings(table: Table, paths: string[]): DataError {
 function noLabels(name: string): DataError {
   return new DataError(`No picture of ${name} has a label`, {
     code: 'dataset/no-labels',
-    hint: 'The column label names the class of each picture, as text or as a number.',
+    hint: 'Fill the column label with the class of each picture, as text or as a number.',
     details: { path: name },
   });
 }
@@ -236,7 +236,7 @@ function nothingFound(table: Table, missing: readonly Unreadable[]): DataError {
     missing.length > 0 ? ` (the first of ${count(missing.length, 'missing file')}: ${missing[0]!.path})` : '';
   return new DataError(`No row of ${table.name} leads to a picture${first}`, {
     code: 'dataset/empty',
-    hint: 'Paths are relative to the folder of the table; in a table that is given itself, they may be absolute.',
+    hint: 'Write paths relative to the folder of the table. Absolute paths work only if you give the path of the table itself.',
     details: {
       path: table.name,
       rows: table.rows.length,

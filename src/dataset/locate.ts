@@ -15,17 +15,17 @@ export interface Located {
   readonly path: string;
   readonly kind: 'pictures' | 'features';
   readonly name: string;
-  /** Which public one it is, going by its name. */
+  /** The public data set that has its name, if there is one. */
   readonly known?: KnownDataset;
 }
 
-/** Folders inside folders that are looked into: `$DATA/<data set>`, or `<features>/<encoder>/<data set>`. */
+/** Number of levels that are searched: `$DATA/<data set>`, or `<features>/<encoder>/<data set>`. */
 const DEPTH = 2;
 
 /**
- * What a person names as data: one data set (a folder, a table, a zip, a dump of features), or a folder of such folders, as
- * CoOp's `$DATA` is, in natural order. Folders inside count where they are dumps, or where a list of pictures says that they
- * are more than a class. Throws `DataError` where there is nothing of that path.
+ * The data sets at a path, in natural order: one data set (a folder, a table, a zip, a dump of features), or those in a folder of data
+ * sets, such as CoOp's `$DATA`. An inner folder counts as a data set if it is a dump or holds a list of pictures. Throws `DataError` if
+ * the path does not exist.
  */
 export async function locateDatasets(path: string): Promise<Located[]> {
   const found = await stat(path).catch(unlessMissing);
@@ -34,7 +34,7 @@ export async function locateDatasets(path: string): Promise<Located[]> {
   }
   const unread: string[] = [];
   const inside = found.isDirectory() ? await locateInside(path, DEPTH, unread) : [];
-  // A folder that cannot be read may be a data set: its error is told when it is opened.
+  // An unreadable folder may be a data set: opening it reports the error.
   for (const folder of unread) inside.push(located(folder, 'pictures', basename(folder)));
   return inside.length > unread.length ? inside : [located(path, 'pictures', basename(resolve(path)))];
 }

@@ -11,15 +11,16 @@ import { splitNamed } from './splits.ts';
 import type { SourceFile, Tree } from './tree.ts';
 import type { Split } from './types.ts';
 
-/** Finds the files that a table's rows name, each or nothing. */
+/** Finds the files that a table's rows name: for each row its file, or undefined. */
 export type Lookup = (
   paths: readonly string[],
   context: { split?: Split; signal?: AbortSignal },
 ) => Promise<(SourceFile | undefined)[]>;
 
 /**
- * Files of a tree by their path relative to `base` ('' or ending with `/`), or absolute and inside the tree; nothing outside is
- * found. A name without an ending is that of the one picture there. Where no row is found, pictures in other folders are looked at.
+ * Looks files up in a tree by their path relative to `base` ('' or ending with `/`) or by an absolute path inside the tree. Files
+ * outside of the tree are not found. A name without an ending finds the one picture of this name. If no row is found, pictures in other
+ * folders are searched.
  */
 export function lookupInTree(tree: Tree, base: string): Lookup {
   const all = [...tree.files, ...tree.hidden];
@@ -45,7 +46,7 @@ export function lookupInTree(tree: Tree, base: string): Lookup {
   };
 }
 
-/** A picture that cannot be read, or that lies in a folder that cannot be: reading it throws the reason. */
+/** A picture that is unreadable or lies in an unreadable folder. Reading it throws the reason. */
 function unreadableIn({ unreadable }: Tree, path: string): SourceFile | undefined {
   const found = unreadable.find((one) => path === nfc(one.path) || path.startsWith(`${nfc(one.path)}/`));
   if (!found) return undefined;
@@ -59,10 +60,10 @@ function unreadableIn({ unreadable }: Tree, path: string): SourceFile | undefine
   return { path, read };
 }
 
-/** Rows that are looked up at the same time. */
+/** Number of rows that are looked up at the same time. */
 const AT_ONCE = 256;
 
-/** Files on disk; where no row leads to one, those that lie anywhere below the folder of the table, whose path is given. */
+/** Looks files up on disk for the table at this path. If no row is found, all files below the table's folder are searched. */
 export function lookupNear(table: string): Lookup {
   return async (paths, context) => {
     const found = await lookupOnDisk(table)(paths, context);
@@ -74,8 +75,8 @@ export function lookupNear(table: string): Lookup {
 }
 
 /**
- * Files on disk, relative to the folder of a table, or absolute. A folder is listed once for all its rows. A file
- * in a folder that cannot be read is taken to be there: reading it throws the reason.
+ * Looks files up on disk by paths that are absolute or relative to the folder of a table. Each folder is listed once. A file
+ * in an unreadable folder counts as found, and reading it throws the reason.
  */
 function lookupOnDisk(table: string): Lookup {
   const folder = dirname(table);
@@ -94,7 +95,7 @@ function lookupOnDisk(table: string): Lookup {
         const absolute = resolve(folder, form);
         const entry = await entryOf(absolute);
         const there = entry ? resolve(dirname(absolute), entry.name) : absolute;
-        // Some file systems know a file by other spellings than that in which they list it.
+        // Some file systems open a file under other spellings than the listed one.
         if (entry?.isFile() || (await mayBeFile(there))) return diskFile(posix.normalize(form), there);
       }
       return undefined;
@@ -116,7 +117,7 @@ async function mayBeFile(path: string): Promise<boolean> {
   }
 }
 
-/** What the system says of a path that leads to nothing, or that nothing can have. */
+/** The system's error codes for a path that does not exist or is invalid. */
 const ABSENT = new Set<string | undefined>(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'EINVAL']);
 
 async function listFolder(folder: string): Promise<Map<string, Dirent>> {
@@ -125,8 +126,8 @@ async function listFolder(folder: string): Promise<Map<string, Dirent>> {
 }
 
 /**
- * A path as it is, without blanks at its ends, with Windows' separators as `/` (elsewhere they are letters of a name), and out of
- * a web address's encoding.
+ * The forms of a path to try: unchanged, without blanks at its ends, with `\` as `/` (elsewhere than on Windows `\` can be part of a
+ * name), and without the encoding of a URL.
  */
 function* formsOf(given: string): Generator<string> {
   yield given;
@@ -143,9 +144,8 @@ function* formsOf(given: string): Generator<string> {
 }
 
 /**
- * The pictures below `base` whose paths end with the rows' paths: those of the folder in which most rows are, or of any folder where
- * each row ends the path of one picture only. Throws `DataError` where there are two such folders, and `split` does not say which is
- * meant.
+ * The pictures below `base` whose paths end with the rows' paths. They are taken from the folder that holds most rows, or from any
+ * folder if each row matches one picture only. Throws `DataError` if two folders hold equally many rows and `split` does not decide.
  */
 function elsewhere(
   pictures: readonly SourceFile[],

@@ -3,13 +3,13 @@ import { info, quoted } from './findings.ts';
 import { groupBy } from './groups.ts';
 import type { Finding } from './types.ts';
 
-/** Characters that are not seen, but for those that change how scripts and emoji look: joiners, variations, tags of flags. */
+/** Invisible characters, except those that change how scripts and emoji look: joiners, variation selectors, tags of flags. */
 const INVISIBLE =
   /(?!\p{Join_Control}|\p{Variation_Selector}|[\u{e0020}-\u{e007f}])\p{Default_Ignorable_Code_Point}/gu;
 
 /**
- * A class's name, or another value that is compared, as it is seen: in Unicode form NFC, without characters that are not seen
- * (zero-width space, byte order mark, soft hyphen, marks of writing direction), every blank a plain one, none at the ends.
+ * The visible form of a name: in Unicode form NFC, without invisible characters (zero-width space, byte order mark, soft hyphen, marks
+ * of writing direction), with plain spaces for all blanks, and without blanks at the ends.
  */
 export function visible(text: string): string {
   return text
@@ -20,8 +20,8 @@ export function visible(text: string): string {
 }
 
 /**
- * How a class's name is compared: without regard to case, `_`, `-`, blanks, characters that are not seen, Unicode forms (accents,
- * full width), and how a number is written (1, 01, 1.0, 1,0).
+ * The key by which class names are compared. It ignores case, `_`, `-`, blanks, invisible characters, Unicode forms (accents, full
+ * width), and the way a number is written (1, 01, 1.0, 1,0).
  */
 export function nameKey(name: string): string {
   const key = name
@@ -35,13 +35,13 @@ export function nameKey(name: string): string {
 
 /**
  * Natural order that is the same on every machine: runs of digits compare as numbers (`class_2` before `class_10`),
- * everything else by lower-cased code units; what is left equal falls back to the plain code units.
+ * everything else by lower-cased code units, and ties by the plain code units.
  */
 export function naturalOrder(a: string, b: string): number {
   return compare(naturalKey(a), naturalKey(b)) || compare(a, b);
 }
 
-/** The items in natural order of their texts: each text is looked at once, however often it is compared. */
+/** The items in natural order of their texts. The sort key of each text is computed once. */
 export function sortNaturally<T>(items: readonly T[], textOf: (item: T) => string): T[] {
   return items
     .map((item) => {
@@ -53,8 +53,8 @@ export function sortNaturally<T>(items: readonly T[], textOf: (item: T) => strin
 }
 
 /**
- * A text whose code units compare as the texts do in natural order: a number becomes a unit that stands before all others, the count
- * of its digits, and the digits.
+ * A sort key whose code units compare in natural order: a number becomes a unit that sorts before all others, the count of its
+ * digits, and the digits.
  */
 function naturalKey(text: string): string {
   return text
@@ -70,7 +70,7 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Says that names which are one class are written in several ways; `pairs` are of the name as it is written and as it is read. */
+/** Reports classes whose name is written in several ways. `pairs` hold a name as written and as read. */
 export function spellingFindings(origin: string, pairs: Iterable<readonly [string, string]>): Finding[] {
   const spellings = groupBy(new Map(pairs), ([, read]) => read);
   const several = [...spellings].filter(([read, given]) => read !== '' && given.length > 1);

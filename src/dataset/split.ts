@@ -8,7 +8,7 @@ import { groupBy } from './groups.ts';
 import { naturalOrder, sortNaturally } from './names.ts';
 import type { Dataset, Example, Split } from './types.ts';
 
-/** Whether a picture is held out for tuning and testing. Where all are, none is: then they are what a person has. */
+/** Whether a picture is held out for tuning or testing. If all pictures are held out, none counts as held out. */
 export function heldOut(
   pictures: readonly { readonly split?: Split }[],
 ): (picture: { readonly split?: Split }) => boolean {
@@ -17,9 +17,8 @@ export function heldOut(
 }
 
 /**
- * The data set with the examples that may be learnt from: those of the train split, or, where none is in it, those of no split, and
- * those without a label. What is held out is said. Throws `DataError` when nothing is left: what is held out for tuning and testing is never
- * learnt from.
+ * The data set with only the examples to learn from: those of the train split, or if it is empty those of no split, and those with neither
+ * split nor label. A finding reports the held-out ones. Throws `DataError` if nothing is left, because held-out examples are never learnt from.
  */
 export function learnable(dataset: Dataset): Dataset {
   const { examples, findings, root } = dataset;
@@ -43,18 +42,18 @@ export function learnable(dataset: Dataset): Dataset {
   return { ...dataset, examples: kept, findings: [...findings, info('held-out', message)] };
 }
 
-/** How a data set is divided. */
+/** Options of `splitDataset`. */
 export interface SplitOptions {
-  /** Share of each class's groups to test on, between 0 and 1; `auto` is 0.3. */
+  /** Share of each class's groups that goes into the test split, between 0 and 1. `auto` is 0.3. */
   testFraction: number | 'auto';
   seed: number | string;
 }
 
 /**
- * The data set with every labelled example in `train` or `test`, class by class and never a group on both sides (a group counts
- * for the class of its first picture by name). A class with two groups or more keeps at least one on each side; with one it
- * trains only. A data set that has a test split is returned as it is; `val` stays `val`, its groups with it. Throws `DataError`
- * when no class can be split.
+ * Returns the data set with every labelled example in `train` or `test`. Each class is split by itself, and no group is in both splits
+ * (a group belongs to the class of its first picture by name). A class with two or more groups has at least one in each split; a class
+ * with one group is in `train` only. A data set that has a test split is returned unchanged. Examples in `val`, and their groups, stay
+ * there. Throws `UsageError` for a test fraction out of range, and `DataError` if no class can be split.
  */
 export function splitDataset(dataset: Dataset, { testFraction, seed }: SplitOptions): Dataset {
   const fraction = testFraction === 'auto' ? 0.3 : testFraction;
@@ -95,7 +94,7 @@ export function splitDataset(dataset: Dataset, { testFraction, seed }: SplitOpti
   return { ...dataset, examples };
 }
 
-/** Labelled examples that stay together, in natural order. */
+/** The units of labelled examples (groups and single pictures), in natural order. */
 function unitsOf({ examples }: Dataset): Example[][] {
   const labelled = examples.filter(({ label }) => label >= 0);
   const sorted = sortNaturally(labelled, ({ id }) => id);
@@ -110,8 +109,8 @@ function name({ id }: Example): string {
 const RANK: Record<Split, number> = { train: 0, val: 1, test: 2 };
 
 /**
- * The data set without the examples that would make its own splits leak: those whose group also lies in a later split (train
- * before val before test). The test split is never touched. What was left out is added to the findings.
+ * Returns the data set without the examples that leak into a later split: those whose group also has pictures in a later split (the
+ * order is train, val, test). The test split is not changed. The findings name the examples that were left out.
  */
 export function withoutLeaks(dataset: Dataset): Dataset {
   const highest = new Map<string, number>();

@@ -1,10 +1,10 @@
 import type { Split } from './types.ts';
 
-/** What people, papers and programs call the splits: one table for folders, columns, lists of files and dumps of features. */
+/** Names of the splits in practice: one table for folders, columns, lists of files and dumps of features. */
 const NAMES: Record<Split, readonly string[]> = {
   train: ['train', 'training', 'trn', 'trainval', 'trainset', 'traindata'],
   val: ['val', 'valid', 'validation', 'validate', 'validating', 'valset', 'dev', 'devel', 'development'],
-  // What is held out for tuning and testing is never learnt from, whatever it is called.
+  // A held-out split that is not recognised would be learnt from, so the lists are long.
   test: ['test', 'testing', 'tst', 'testset', 'testdata', 'eval', 'evaluation', 'holdout', 'heldout'],
 };
 
@@ -12,7 +12,7 @@ const SPLITS = new Map(
   Object.entries(NAMES).flatMap(([split, names]) => names.map((name) => [name, split as Split])),
 );
 
-/** Words beside the split's own: `seg_train`, `Training Data`, `images_test`, `PublicTest`. */
+/** Words that may accompany the name of a split: `seg_train`, `Training Data`, `images_test`, `PublicTest`. */
 const BESIDE = new Set(
   `data dataset set split seg segment image images img imgs pic pics picture pictures photo photos folder dir
   feature features embedding embeddings label labels labeled labelled annotation annotations metadata list index df final full original public private`.split(
@@ -24,14 +24,14 @@ const BESIDE = new Set(
 const UNLABELLED = new Set(['unlabelled', 'unlabeled', 'pred', 'predict', 'prediction', 'inference']);
 
 /**
- * The split that a folder, a file (without its ending) or a table's value stands for, in any case and with the words that go
- * with it: `Train`, `VALIDATION`, `seg_test`, `train2017`, `hold-out`. Nothing for other names.
+ * The split that is named by a folder, a file (without its ending) or a table's value, in any case and with accompanying words:
+ * `Train`, `VALIDATION`, `seg_test`, `train2017`, `hold-out`. Undefined for other names.
  */
 export function splitNamed(name: string): Split | undefined {
   return SPLITS.get(ownWords(name).join(''));
 }
 
-/** How words for training, validation and testing begin in other languages, in small letters and without accents. */
+/** Beginnings of words for training, validation and testing in other languages, in lower case and without accents. */
 const FOREIGN = new RegExp(
   `^(${[
     'entrain|apprentissage|essai|epreuve', // French
@@ -58,7 +58,7 @@ export function meansSplit(value: string): boolean {
   return plain.split(/[^\p{L}\p{M}]+/u).some((word) => FOREIGN.test(word));
 }
 
-/** The split that is part of a name which says more than that: `trainA`, `test_cats`. */
+/** The split in a name that also says something else: `trainA`, `test_cats`. */
 export function splitWithin(name: string): Split | undefined {
   return ownWords(name)
     .map((word) => SPLITS.get(word))
@@ -70,7 +70,7 @@ export function namesUnlabelled(name: string): boolean {
   return ownWords(name).some((word) => UNLABELLED.has(word)) && splitNamed(name) === undefined;
 }
 
-/** Lower-case words without numbers, and without those that say nothing about the split. */
+/** The lower-case words of a name, without numbers and accompanying words. */
 function ownWords(name: string): string[] {
   return name
     .normalize('NFC')

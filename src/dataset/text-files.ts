@@ -21,7 +21,7 @@ export function decodeText(bytes: Uint8Array, name: string): string {
   }
 }
 
-/** Text of UTF-16 begins with its mark, or with a character whose other byte is zero. */
+/** UTF-16 text begins with a byte order mark, or with a character that has one zero byte. */
 function encodingOf(bytes: Uint8Array): string {
   if (bytes.length < 2) return 'utf-8';
   const [first, second] = [bytes[0]!, bytes[1]!];
@@ -33,7 +33,7 @@ function encodingOf(bytes: Uint8Array): string {
 /** ImageNet's 1.28 million pictures with label and name are five million values. */
 const BOUNDS = { depth: 64, values: 10_000_000 };
 
-/** JSON whose objects name each key once: `JSON.parse` keeps the last of two. Throws `SyntaxError`, which says what is wrong. */
+/** Parses JSON and refuses repeated keys, of which `JSON.parse` would keep the last. Throws `SyntaxError` that says what is wrong. */
 export function parseJson(text: string): unknown {
   const value = parseBounded(text, BOUNDS, (why, cause) => {
     throw cause ?? new SyntaxError(why);
@@ -43,7 +43,7 @@ export function parseJson(text: string): unknown {
     if (token === '{') open.push(new Set());
     else if (token === '}') open.pop();
     else if (token.endsWith(':')) {
-      // Escapes count as what they stand for: "a" and "\u0061" are one key.
+      // Escapes are decoded first: "a" and "\u0061" are the same key.
       const key = JSON.parse(token.slice(0, token.lastIndexOf('"') + 1)) as string;
       const keys = open[open.length - 1]!;
       if (keys.has(key)) throw new SyntaxError(`the key "${key}" is given twice`);
@@ -57,32 +57,32 @@ export function parseJson(text: string): unknown {
 export interface Table {
   /** Path or name, for messages. */
   name: string;
-  /** Lower-case, with `_` for blanks and hyphens; columns without a name are left out. */
+  /** Column names in lower case, with `_` for blanks and hyphens. Columns without a name are left out. */
   columns: string[];
-  /** The columns' names as they are written. */
+  /** The columns' names as the file writes them. */
   written: ReadonlyMap<string, string>;
   rows: Row[];
   /** Columns that hold a list of several values in some row of JSON Lines. */
   lists?: ReadonlySet<string>;
   /** Columns that hold an object in some row of JSON Lines. */
   objects?: ReadonlySet<string>;
-  /** Columns that hold numbers which JSON Lines do not keep exactly. */
+  /** Columns that hold numbers too large for JSON's precision. */
   rounded?: ReadonlySet<string>;
 }
 
-/** A row's values by column; '' where there is none. */
+/** A row's values by column. '' is a missing value. */
 export type Row = Readonly<Record<string, string>>;
 
 /** Endings of files that `parseTable` reads. */
 export const TABLE_ENDINGS = ['.csv', '.tsv', '.jsonl', '.ndjson'];
 
-/** Reads a table. Throws `DataError` naming the line that is wrong, and a column that is given twice. */
+/** Reads a table. Throws `DataError` that names the malformed line or the repeated column. */
 export function parseTable(bytes: Uint8Array, name: string): Table {
   const text = decodeText(bytes, name);
   return /\.(jsonl|ndjson)$/i.test(name) ? parseJsonLines(text, name) : parseCsv(text, name);
 }
 
-/** A table from rows that are there already; all have the columns of the first. */
+/** A table of given rows, which all have the columns of the first row. */
 export function tableOf(name: string, rows: Row[]): Table {
   const columns = Object.keys(rows[0] ?? {});
   return { name, columns, written: new Map(columns.map((column) => [column, column])), rows };
@@ -93,7 +93,7 @@ export function columnOf(table: Table, names: readonly string[]): string | undef
   return names.find((name) => table.columns.includes(name));
 }
 
-/** What spreadsheets write before the header to say how fields are separated: `sep=;`. */
+/** The line that spreadsheets write before the header to name the separator: `sep=;`. */
 const SEPARATOR_LINE = /^sep=(.)[^\r\n]*(\r\n|\n|\r|$)/i;
 
 function parseCsv(whole: string, name: string): Table {
@@ -103,9 +103,9 @@ function parseCsv(whole: string, name: string): Table {
   const delimiter = named ?? separatorOf(header);
   const options: Options = {
     delimiter,
-    // A file that two programs wrote has both kinds of line ends.
+    // A file that two programs have written can have both kinds of line ends.
     record_delimiter: ['\r\n', '\n', '\r'],
-    // Blanks inside quotes belong to the field: there are files whose names begin with one.
+    // Blanks inside quotes belong to the field, because file names can begin with a blank.
     trim: delimiter !== '\t',
     skip_empty_lines: true,
     relax_column_count: true,
@@ -121,7 +121,7 @@ function parseCsv(whole: string, name: string): Table {
     const where = lines === undefined ? '' : `, line ${lines + (line === '' ? 0 : 1)}`;
     throw malformed(`${name}${where}: ${(cause as Error).message}`, name, lines, cause);
   }
-  // Spreadsheets keep rows that were emptied, and columns on the right.
+  // Spreadsheets write emptied rows and columns as empty fields.
   const start = records.findIndex(isFilled);
   const { columns, written } = namesOf(records[start] ?? [], name);
   const rows: Row[] = [];
@@ -142,7 +142,7 @@ function parseCsv(whole: string, name: string): Table {
 
 const isFilled = (record: readonly string[]) => record.some((value) => value.trim() !== '');
 
-/** Counting lines takes as long as reading: it is done where there is an error to tell. */
+/** Counting lines takes as long as reading, so it is done only for an error message. */
 function lineOfRecord(text: string, options: Options, record: number): number {
   const records = parse(text, { ...options, info: true, to: record + 1 }) as unknown as {
     info: { lines: number };
@@ -150,14 +150,14 @@ function lineOfRecord(text: string, options: Options, record: number): number {
   return records[record]!.info.lines;
 }
 
-/** The separator that the header has most of, outside quotes. */
+/** The separator that is most frequent in the header, outside quotes. */
 function separatorOf(header: string): string {
   const bare = header.replace(/"[^"]*"/g, '');
   const counts = [',', ';', '\t', '|'].map((separator) => ({ separator, n: bare.split(separator).length }));
   return counts.reduce((best, next) => (next.n > best.n ? next : best)).separator;
 }
 
-/** Names of columns, in the order of the titles; the last ones without a name are no columns. */
+/** Names of columns in the order of the titles. Titles without a name at the end are dropped. */
 function namesOf(titles: readonly string[], name: string): Pick<Table, 'columns' | 'written'> {
   const last = titles.findLastIndex((title) => title.trim() !== '');
   const columns = titles.slice(0, last + 1).map(columnName);
@@ -171,7 +171,7 @@ function columnName(title: string): string {
   const name = visible(title)
     .toLowerCase()
     .replace(/[\s-]+/g, '_');
-  // Rows are plain objects: a row without such a column would answer with what every object has.
+  // Rows are plain objects. A name such as "constructor" would read a property that every object has.
   return name in Object.prototype ? `${name}_` : name;
 }
 
@@ -219,7 +219,7 @@ function parseObject(line: string, name: string, number: number): object {
   throw malformed(`${name}, line ${number}, is not a JSON object`, name, number);
 }
 
-/** Lists (of prompts) as classes.csv writes them; other structures are of no use to any column. */
+/** Lists (of prompts) in the form of classes.csv. No column uses other structures. */
 function textOf(value: unknown): string {
   if (Array.isArray(value)) return value.map(textOf).join('|');
   return ['string', 'number', 'boolean'].includes(typeof value) ? String(value) : '';
@@ -228,7 +228,7 @@ function textOf(value: unknown): string {
 function malformed(message: string, path: string, line?: number, cause?: unknown): DataError {
   return new DataError(message, {
     code: 'dataset/table',
-    hint: 'A table has a header line, then a line for each row with the same number of fields; a field that holds the separator is quoted.',
+    hint: 'Write a header line, then one line for each row with the same number of fields. Put a field that holds the separator in quotes.',
     details: { path, line },
     cause,
   });

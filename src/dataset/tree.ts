@@ -2,45 +2,45 @@ import { isImagePath } from '../image/image-paths.ts';
 import { sortNaturally } from './names.ts';
 import type { Finding, Unreadable } from './types.ts';
 
-/** A file of a source, wherever its bytes lie. */
+/** A file of a source, on disk or in an archive. */
 export interface SourceFile {
-  /** Relative to the source's root, with `/`. */
+  /** Path relative to the source's root, with `/`. */
   path: string;
   /** Absolute path; absent inside an archive. */
   absolute?: string;
   read(): Promise<Uint8Array>;
 }
 
-/** A folder of a source, with what lies in it. */
+/** A folder of a source with its contents. */
 export interface Folder {
-  /** Relative to the source's root; '' or ends with `/`. */
+  /** Path relative to the source's root. '' or ends with `/`. */
   path: string;
   name: string;
   folders: Folder[];
   pictures: SourceFile[];
-  /** Files that are no pictures, by their names. */
+  /** Files whose names are not those of pictures. */
   others: SourceFile[];
-  /** Pictures in it and below it. */
+  /** Number of pictures in the folder and its sub-folders. */
   total: number;
 }
 
-/** A tree of files: a folder on disk, a zip archive, or a table that is given itself. */
+/** A tree of files: a folder on disk, a zip archive, or a table whose own path is given. */
 export interface Tree {
   name: string;
   root: string;
   top: Folder;
-  /** The table that is given itself: the pictures that it lists may lie anywhere. */
+  /** The table whose own path is given. The pictures that it lists may lie anywhere. */
   table?: SourceFile;
   /** All files below `top`, in natural order. */
   files: SourceFile[];
-  /** Files whose own name, or a folder's on their way, begins with a dot: read only where a table lists them. */
+  /** Files with a name or a folder that begins with a dot. They are read only if a table lists them. */
   hidden: SourceFile[];
   findings: Finding[];
   /** Files and folders that could not be read when the tree was listed. */
   unreadable: readonly Unreadable[];
 }
 
-/** Several layouts look at the same things of a tree: each is found out once. */
+/** Caches a function of a tree, because several layouts ask for the same result. */
 export function oncePerTree<T>(
   read: (tree: Tree, signal?: AbortSignal) => Promise<T>,
 ): (tree: Tree, signal?: AbortSignal) => Promise<T> {
@@ -52,7 +52,7 @@ export function oncePerTree<T>(
   };
 }
 
-/** The folders that the paths of files, which are in natural order, and of folders make. */
+/** Builds the folders from the paths of files (in natural order) and of empty folders. */
 export function grow(files: SourceFile[], folders: readonly string[]): Pick<Tree, 'top' | 'files'> {
   const known = new Map<string, Folder>();
   const folderAt = (path: string): Folder => {

@@ -1,59 +1,59 @@
-/** A class as the data and the person know it. */
+/** A class with its id, its names and its prompts. */
 export interface ClassInfo {
-  /** Identity: as found in the data (folder name, value of the label column), in Unicode form NFC. */
+  /** The name in the data (of the folder, or in the label column), in Unicode form NFC. It identifies the class. */
   id: string;
-  /** Shown to people. */
+  /** The name that is shown. */
   name: string;
-  /** Put into prompts for the text encoder. */
+  /** The name in prompts for the text encoder. */
   promptName: string;
-  /** Extra whole prompts for the text encoder. */
+  /** Further complete prompts for the text encoder. */
   prompts: string[];
 }
 
-/** What pictures are for: to learn from, to tune on, to test on. */
+/** A part of a data set: `train` to learn from, `val` to tune on, `test` to test on. */
 export type Split = 'train' | 'val' | 'test';
 
-/** One picture with its label. Its bytes are read only when asked for. */
+/** One picture with its label. Only `read` reads its bytes. */
 export interface Example {
   /** Unique and stable: relative path inside the source, with `/`. */
   id: string;
   /** Index into the data set's classes; -1 when unlabelled. */
   label: number;
   split?: Split;
-  /** What must not be split: a burst, views of one picture, near-duplicates. */
+  /** Name of its group (a burst, views of one picture, near-duplicates). No split and no fold separates a group. */
   group?: string;
-  /** Absolute path, where the picture lies in a file of its own. */
+  /** Absolute path, if the picture is a file of its own. */
   path?: string;
-  /** The encoded picture. Throws `DataError` when it cannot be read. */
+  /** Returns the bytes of the picture file. Throws `DataError` if it cannot be read. */
   read(): Promise<Uint8Array>;
 }
 
-/** Labelled pictures with their classes, as `readDataset` gives them. */
+/** Labelled pictures with their classes, as `readDataset` returns them. */
 export interface Dataset {
   name: string;
   /** Absolute path of the folder, table or archive it was read from. */
   root: string;
   classes: ClassInfo[];
-  /** Classes in the source's own order, where it numbers them. */
+  /** Class ids in the source's own order, if it numbers its classes. */
   order?: number[];
   examples: Example[];
-  /** What belongs to the data set and could not be read when its pictures were listed: it is not among the examples. */
+  /** Files and folders of the data set that could not be read when its pictures were listed. They are not among the examples. */
   unreadable?: readonly Unreadable[];
-  /** What was found, in words, and what was skipped. */
+  /** Remarks about the data, among them which files were left out and why. */
   findings: Finding[];
 }
 
 /** A file or folder that could not be read. */
 export interface Unreadable {
-  /** Relative to the root, as the ids of examples are. */
+  /** Path relative to the root, like the ids of examples. */
   path: string;
-  /** Why, in words. */
+  /** Why it could not be read, in words. */
   reason: string;
-  /** The split that its source gives it. */
+  /** Its split in the source. */
   split?: Split;
 }
 
-/** Something noticed about the data, in words and by a name for programs. */
+/** A remark about data that does not stop the work: a message for people and a code for programs. */
 export interface Finding {
   level: 'info' | 'warning';
   /** Stable machine-readable name, e.g. `dataset/not-images`. */

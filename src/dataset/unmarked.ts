@@ -15,12 +15,12 @@ import {
 } from './indexes.ts';
 import { oncePerTree } from './tree.ts';
 
-/** What there is in a tree that no file marks: tables of any name, and folders that may be classes. */
+/** The contents of a tree that no file marks as a layout: tables of any name, and folders that may be classes. */
 interface Unmarked {
   tables: OtherTables;
-  /** The tables that may say what the pictures are. */
+  /** The tables that may label the pictures. */
   usable: OtherTables['placed'];
-  /** How the folders lie, or why they are no classes. */
+  /** The arrangement of the class folders, or the error that says why they are not classes. */
   plan: FolderPlan | DataError;
   hasClasses: boolean;
 }
@@ -33,7 +33,7 @@ const unmarkedOf = oncePerTree(async (tree): Promise<Unmarked> => {
   return { tables, usable, plan, hasClasses };
 });
 
-/** A table of any name where no folders are classes, or where it names the pictures without their folders. */
+/** A table of any name, if no folders are classes or if it names the pictures without their folders. */
 export const tableLayout: Layout = {
   id: 'table',
   about: 'a table of another name with paths and labels, where no folders are classes',
@@ -48,7 +48,7 @@ export const tableLayout: Layout = {
   },
 };
 
-/** What another program wrote where no folders are classes: it is refused by name. */
+/** Refuses another program's format by its name, if no folders are classes. */
 export const foreignData: Layout = {
   id: 'foreign',
   about: 'a layout of another program (refused)',

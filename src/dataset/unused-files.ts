@@ -9,7 +9,7 @@ import { splitWithin } from './splits.ts';
 import type { SourceFile, Tree } from './tree.ts';
 import type { Finding } from './types.ts';
 
-/** A kind of file that is neither a picture that is used nor a file that was read, and what is said of it. */
+/** A kind of unused file, with the finding that reports it. */
 interface Kind {
   code: string;
   tell: typeof info;
@@ -18,7 +18,7 @@ interface Kind {
   many: string;
 }
 
-/** A file is of the first kind that fits. */
+/** The kinds of unused files. The first kind that fits is reported. */
 const KINDS: readonly Kind[] = [
   {
     code: 'unlisted',
@@ -38,15 +38,15 @@ const KINDS: readonly Kind[] = [
     code: 'archives',
     tell: warning,
     is: ({ path }) => /\.(zip|tar(\.\w+)?|tgz|tbz2?|txz|rar|7z)$/i.test(path),
-    one: 'archive inside the data is left out; unpack it if its pictures belong to them',
-    many: 'archives inside the data are left out; unpack them if their pictures belong to them',
+    one: 'archive inside the data is left out; unpack it if its pictures belong to the data',
+    many: 'archives inside the data are left out; unpack them if their pictures belong to the data',
   },
   {
     code: 'no-ending',
     tell: warning,
     is: ({ path }, { isListed }) => !isListed && path.includes('/') && !posix.basename(path).includes('.'),
-    one: 'file without an ending is left out; a picture is known by its ending, such as .jpg',
-    many: 'files without an ending are left out; a picture is known by its ending, such as .jpg',
+    one: 'file without an ending is left out; pictures are recognised by their ending, such as .jpg',
+    many: 'files without an ending are left out; pictures are recognised by their ending, such as .jpg',
   },
   {
     code: 'split-files',
@@ -75,9 +75,9 @@ function listsSplit(path: string): boolean {
   return splitWithin(name.replace(/list(?=\d|$)/i, '')) !== undefined;
 }
 
-/** What is in a tree and neither a picture that is used nor one of the files that were read. */
+/** Reports the files of a tree that are neither used pictures nor files that were read. */
 export function unusedFiles(tree: Tree, labelled: Labelled, read: readonly SourceFile[]): Finding[] {
-  // What lies beside a table that is given itself is not meant.
+  // For a table whose own path is given, the files beside it do not belong to the data.
   if (tree.table) return [];
   const { pictures, files = [], isListed } = labelled;
   const known = new Set([...read, ...files, ...pictures.map(({ file }) => file)]);

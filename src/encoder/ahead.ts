@@ -1,6 +1,6 @@
 /**
- * The results of `work`, in order, with up to `depth` of them under way while the caller is busy with an earlier one: what
- * keeps decoding, encoding and storing beside one another in bounded memory.
+ * Yields the results of `work` in order, and works on up to `depth` further items while the caller uses a result. Decoding, encoding and
+ * storing thus run at the same time, in bounded memory.
  */
 export async function* ahead<T, R>(
   source: Iterable<T> | AsyncIterable<T>,
@@ -11,7 +11,7 @@ export async function* ahead<T, R>(
   try {
     for await (const value of source) {
       const result = work(value);
-      // Its turn to be awaited comes later: until then a failure must not count as unhandled.
+      // The promise is awaited later. Until then a failure must not count as an unhandled rejection.
       result.catch(() => {});
       pending.push(result);
       if (pending.length > depth) yield await (pending.shift() as Promise<R>);

@@ -11,15 +11,15 @@ import { install } from './install.ts';
 import { findEncoder, type LocalEncoder, notInstalled } from './installed.ts';
 import { type EncoderRecord, parseRecord, RECORD_FILE } from './record.ts';
 
-/** Where things lie inside a bundle. */
+/** Folders inside a bundle. */
 const ENCODER = 'encoder/';
 const CLASSIFIER = 'classifier/';
 
 const BUNDLE: FileUse = { area: 'bundle', Failure: ModelError };
 
 /**
- * Writes one zip file that carries an encoder of the home, and a classifier's file if given, to a machine without a network.
- * Returns its bytes. Throws `UsageError` where the encoder is not on this machine or the bundle would exceed 4 GB.
+ * Writes one zip file with an installed encoder and, if given, a classifier's file, for a machine without a network. Returns the size
+ * in bytes. Throws `UsageError` if the encoder is not on this machine or the bundle would exceed 4 GB.
  */
 export async function bundleEncoder(
   name: string,
@@ -58,16 +58,16 @@ async function* piecesOf(source: string, signal?: AbortSignal): AsyncGenerator<U
   }
 }
 
-/** What came out of a bundle. */
+/** The contents of a bundle, installed. */
 export interface Unbundled extends LocalEncoder {
-  /** Path of the classifier's file, where the bundle carried one. */
+  /** Path of the classifier's file, if the bundle has one. */
   readonly classifier?: string;
 }
 
 /**
- * Installs the encoder of a bundle, every file checked against the hashes in its record, and puts a classifier that came
- * with it into `folder` (default: beside the bundle). `id` renames the encoder. Throws `ModelError` where the bundle is
- * damaged (then nothing changes), `DataError` where another file has the classifier's place.
+ * Installs the encoder of a bundle after checking every file against the hashes in its record, and copies the bundle's classifier into
+ * `folder` (default: the bundle's folder). `id` renames the encoder. Throws `ModelError` if the bundle is damaged (nothing is installed
+ * then), and `DataError` if a different file has the classifier's path.
  */
 export async function unbundle(
   path: string,
@@ -90,7 +90,7 @@ export async function unbundle(
   });
 }
 
-/** What is wrong with a zip is wrong with the bundle that it is. */
+/** Reports errors about the zip as errors about the bundle. */
 async function asBundle<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -100,7 +100,7 @@ async function asBundle<T>(path: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Writes an entry to a path where nothing is yet, or the same already. */
+/** Writes an entry to a path that does not exist or already holds the same bytes. */
 async function place(
   path: string,
   zip: Zip,
@@ -120,7 +120,7 @@ async function place(
   });
 }
 
-/** Longest record believed. */
+/** Largest accepted size of a record, in bytes. */
 const RECORD_LIMIT = 1 << 20;
 
 async function recordIn(path: string, zip: Zip): Promise<EncoderRecord> {
@@ -147,7 +147,7 @@ async function extract(
   return record;
 }
 
-/** The error of a file that is not what `bundleEncoder` writes. */
+/** The error for a file that `bundleEncoder` did not write. */
 function notABundle(path: string, why: string, cause?: unknown): ModelError {
   return new ModelError(`${path} is not a bundle of an encoder: ${why}`, {
     code: 'encoder/bundle',

@@ -6,7 +6,7 @@ import { LARGEST_HALF } from '../math/half.ts';
 import type { Matrix } from '../math/matrix.ts';
 import type { Encoder } from './types.ts';
 
-/** What an encoder cannot do without. */
+/** Required fields of an encoder, with their types. */
 const PARTS = [
   ['id', 'string'],
   ['fingerprint', 'string'],
@@ -20,10 +20,10 @@ const PARTS = [
 ] as const;
 
 /**
- * The encoder, its embeddings looked at on the way out: one that is damaged, or that overflows in half precision, gives what is no
- * number, and every answer would be wrong without a word. Classifiers keep features in half precision, so more than it holds is none.
- * A caller whose signal fires is let go at once, even while a model is loaded, and where an encoder does not hear signals. Throws
- * `ModelError` naming the picture's or text's place, and `UsageError` `encoder/closed` after `close`.
+ * Wraps an encoder and checks its embeddings. A damaged encoder, or one that overflows in half precision, returns NaN or infinity, and
+ * every answer would be silently wrong. Values beyond half precision are also refused, because classifiers keep features in it. A call
+ * ends as soon as its signal fires, even while a model is loading or if the encoder ignores signals. Throws `ModelError` with the
+ * position of the picture or text, and `UsageError` `encoder/closed` after `close`.
  */
 export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
   const missing = PARTS.find(([name, type]) => typeof encoder?.[name] !== type);
@@ -42,7 +42,7 @@ export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
     return encoder;
   };
   return closable<Encoder>({
-    // One by one: those of a class are not its objects' own.
+    // Fields are copied one by one, because a spread leaves out the getters and methods of a class.
     ...{ id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source },
     embedImages: async (pixels, work = {}) => {
       const signal = signalOf(work);
@@ -65,7 +65,7 @@ export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
   });
 }
 
-/** Embeddings of `count` pictures or texts, of the encoder's dimension, all of them numbers. */
+/** Throws `ModelError` unless the embeddings are [count, dimension] and finite in half precision. Returns them. */
 export function checkEmbeddings(
   embeddings: Matrix,
   count: number,
@@ -97,7 +97,7 @@ export function checkEmbeddings(
   return embeddings;
 }
 
-/** Whether what is kept of a picture is a feature of this encoder. */
+/** Whether a cached value is a feature of this encoder. */
 export function isFeature(values: Float32Array | undefined, dimension: number): values is Float32Array {
   return values?.length === dimension && values.every((x) => Math.abs(x) <= LARGEST_HALF);
 }

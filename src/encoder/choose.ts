@@ -8,20 +8,20 @@ import { BUILTIN_ID } from './builtin/packages.ts';
 import { listEncoders } from './installed.ts';
 import { DEFAULT_CLIP, REGISTRY, type RegisteredEncoder } from './registry.ts';
 
-/** Who is asked, and for how long. */
+/** Options of `chooseEncoder`: the question to the user, and its timeout. */
 export interface ChooseOptions {
-  /** A person is there to be asked. */
+  /** Whether a user can be asked. */
   readonly interactive?: boolean;
-  /** Puts a yes-or-no question; the signal fires when its time is over. */
+  /** Asks a yes/no question. The signal fires at the timeout. */
   ask?(question: string, signal: AbortSignal): Promise<boolean>;
   readonly signal?: AbortSignal;
-  /** In place of the web's fetch. */
+  /** Replaces the global `fetch`. */
   readonly fetch?: Fetch;
-  /** Milliseconds after which no answer is a no (default 15,000). */
+  /** Milliseconds to wait for the answer, after which it is no (default 15,000). */
   readonly patience?: number;
 }
 
-/** The encoder that is used. */
+/** The chosen encoder. */
 export interface EncoderChoice {
   readonly name: string;
   /** One line for people: which encoder is used, and why. */
@@ -32,8 +32,8 @@ const HUB_PATIENCE = 2_000;
 const PERSON_PATIENCE = 15_000;
 
 /**
- * Which encoder to use: the one asked for; for `auto` a CLIP that is on this machine, else the built-in one. A person at a
- * terminal is offered CLIP once, if the hub answers; the answer is remembered.
+ * Returns the encoder to use: the wanted one, or for `auto` a CLIP that is on this machine, else the built-in one. A user at a terminal is
+ * asked once whether to download CLIP, if the hub answers. The answer is remembered.
  */
 export async function chooseEncoder(wanted: string, options: ChooseOptions = {}): Promise<EncoderChoice> {
   if (wanted !== 'auto') return { name: wanted, reason: `Encoder: ${wanted}.` };
@@ -99,7 +99,7 @@ async function wasOffered(): Promise<boolean> {
   );
 }
 
-/** A home that cannot be written only means that the question comes again. */
+/** If the home cannot be written, the question is asked again next time. */
 async function rememberOffer(accepted: boolean): Promise<void> {
   await mkdir(homeFolder(), { recursive: true }).catch(() => {});
   await writeFile(offerFile(), JSON.stringify({ accepted })).catch(() => {});

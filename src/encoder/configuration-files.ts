@@ -4,7 +4,7 @@ import { parseJson } from '../json.ts';
 import { type FileUse, readRegularText } from '../store/regular.ts';
 import { isJson, type Json } from './fields.ts';
 
-/** A file of an encoder. */
+/** The use of an encoder's file, for error messages. */
 export const ENCODER_FILE: FileUse = {
   area: 'encoder',
   Failure: ModelError,
@@ -12,17 +12,17 @@ export const ENCODER_FILE: FileUse = {
 };
 
 /**
- * Tokenizers of 256,000 pieces have two million values, of 900,000 pieces three; nothing in them lies deeper than ten lists and
- * objects.
+ * Limits of a configuration's JSON. A tokenizer of 256,000 pieces has two million values, one of 900,000 pieces has three million, and
+ * neither nests deeper than ten.
  */
 const BOUNDS = { depth: 32, values: 8_000_000 };
 
-/** An object in a JSON file. Throws `ModelError` naming the file where it holds none. */
+/** The object in a JSON file. Throws `ModelError` that names the file if it does not hold an object. */
 export async function readJson(path: string): Promise<Json> {
   return parseObject(await readRegularText(path, ENCODER_FILE), path);
 }
 
-/** @param where what to call the text in an error */
+/** @param where the name of the text in an error */
 export function parseObject(text: string, where: string): Json {
   const refuse = (why: string, cause?: unknown): never => {
     throw new ModelError(`${where} cannot be read: ${why}`, {

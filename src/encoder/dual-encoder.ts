@@ -32,7 +32,7 @@ const TEXT_OUTPUTS = ['text_embeds', 'text_embeddings', 'sentence_embedding', 'p
 const IMAGE_BATCH = 4;
 const TEXT_BATCH = 32;
 
-/** An exported pair of ONNX models, one that holds both towers, or CLIP's weights. Each tower is loaded at its first use. */
+/** The encoder of two ONNX models, of one model with both towers, or of CLIP's weights. Each tower is loaded at its first use. */
 export function dualEncoder(record: EncoderRecord, folder: string, engine: Engine): Encoder {
   const { preprocessing, text } = record;
   const size = preprocessing.crop;
@@ -44,7 +44,7 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
   const image = weights?.image ?? lazySession(engine, join(folder, record.imageModel));
   const words = weights?.text ?? (combined ? image : lazySession(engine, join(folder, record.textModel)));
   const tokenizer = weights?.tokenizer ?? plainTokenizer;
-  // Dynamic quantisation takes its range from the whole batch: alone, a picture's numbers never depend on its neighbours.
+  // Dynamic quantisation takes its range from the whole batch, so quantised models run one picture at a time.
   const together = ['fp32', 'fp16'].includes(record.precision);
 
   const blankImages = (inputs: readonly PortInfo[]): Record<string, Tensor> =>
@@ -138,7 +138,7 @@ function otherDimension(
   );
 }
 
-/** Where padding would be read as text (no mask to hide it), only texts of equal length run together. */
+/** Without a mask, padding would be read as text, so only texts of equal length run together. */
 function textBatches(rows: readonly (readonly number[])[], size: number, mixed = false): number[][] {
   const byLength = new Map<number, number[]>();
   rows.forEach((tokens, i) => {

@@ -6,16 +6,16 @@ import type { Json } from './fields.ts';
 import { preprocessingOf, preprocessorOf } from './preprocessor-config.ts';
 import type { Precision, TextRule } from './record.ts';
 
-/** Which files of a folder or hub repository make up an ONNX dual encoder, and what its configuration says. */
+/** The files of a folder or hub repository that form an encoder. */
 export interface DualFiles {
-  /** ONNX files of the two towers; the same where the model is combined, or where it is CLIP's weights (safetensors). */
+  /** ONNX files of the two towers. Both are the same file for a combined model and for CLIP's weights (safetensors). */
   readonly imageModel: string;
   readonly textModel: string;
-  /** Everything to keep, external weights and configuration included. */
+  /** All files to keep, including external weights and configuration. */
   readonly all: readonly string[];
 }
 
-/** Configuration files that are kept where they exist. */
+/** Configuration files that are kept if they exist. */
 const CONFIGURATION = [
   'config.json',
   'preprocessor_config.json',
@@ -25,10 +25,10 @@ const CONFIGURATION = [
   'tokenizer_config.json',
 ];
 
-/** Names of CLIP's weights, in the order of preference; the last lists the files of a checkpoint in parts. */
+/** File names of CLIP's weights, in the order of preference. The last lists the files of a checkpoint in parts. */
 const WEIGHTS = ['open_clip_model.safetensors', 'model.safetensors', 'model.safetensors.index.json'];
 
-/** Whether a model file is weights, from which the towers are built here. */
+/** Whether a model file holds weights, from which this package builds the towers. */
 export function isWeights(path: string): boolean {
   return WEIGHTS.includes(path);
 }
@@ -45,8 +45,8 @@ const SUFFIX: Readonly<Record<Precision, string>> = {
 };
 
 /**
- * Finds the towers among the paths of a folder, in it or in `onnx/`: two files, or one combined; else CLIP's weights.
- * Throws `ModelError` saying what is missing and which precisions are there.
+ * Finds the towers among the paths of a folder and its `onnx/`: two ONNX files or a combined one, else CLIP's weights.
+ * Throws `ModelError` that names the missing files and the available precisions.
  */
 export function findDualFiles(paths: readonly string[], precision: Precision, where: string): DualFiles {
   const present = new Set(paths);
@@ -88,23 +88,23 @@ export function findDualFiles(paths: readonly string[], precision: Precision, wh
   return { ...found, all: [...models, ...external, ...CONFIGURATION.filter((path) => present.has(path))] };
 }
 
-/** What the configuration files decide. */
+/** The facts that the configuration files decide. */
 export interface DualConfiguration {
   readonly preprocessing: Preprocessing;
   readonly text: TextRule;
   readonly logitScale: number;
-  /** Numbers in an embedding, where they are stated. */
+  /** Dimension of an embedding, if it is stated. */
   readonly dimension?: number;
 }
 
-/** The value training starts from, log(1 / 0.07), which configurations keep repeating after it. */
+/** The logit scale at the start of training, log(1 / 0.07), which configurations still state afterwards. */
 const INITIAL_LOGIT_SCALE = 2.6592;
-/** Where CLIP's training ends: the largest multiplier it allows. */
+/** The logit scale after CLIP's training: the largest that it allows. */
 const TRAINED_LOGIT_SCALE = 100;
 
-/** Models whose texts are padded to their full length, with a token that is read. */
+/** Models whose texts are padded to their full length with a token that the model reads. */
 const PADDED = ['siglip', 'siglip2'];
-/** Models whose padding is hidden by a mask, or comes after the token that is pooled. */
+/** Models that hide padding by a mask, or pool a token before the padding. */
 const MASKED = [
   'align',
   'altclip',
@@ -121,7 +121,7 @@ const MASKED = [
 
 const length = z.number().positive();
 
-/** What is read of `config.json` beside an ONNX export: its graph says the rest. */
+/** The fields of `config.json` that are read for an ONNX export. Its graph determines the rest. */
 const CONFIG = z.looseObject({
   model_type: z.enum([...PADDED, ...MASKED]).nullish(),
   projection_dim: z.int().positive().max(1e6).nullish(),
@@ -149,7 +149,9 @@ const TOKENIZER = z.looseObject({
 });
 
 /**
- * @param read a configuration file, parsed; undefined where there is none. Throws `ModelError` naming what cannot be followed.
+ * Throws `ModelError` that names an unsupported setting.
+ *
+ * @param read returns a parsed configuration file, or undefined if it does not exist
  */
 export function readConfiguration(read: (path: string) => Json | undefined): DualConfiguration {
   const config = parsed(CONFIG, read('config.json') ?? {}, 'config.json');
@@ -173,7 +175,7 @@ function parsed<T>(schema: z.ZodType<T>, json: Json, file: string): T {
   if (result.success) return result.data;
   throw new ModelError(`${file} cannot be used: ${faultOf(result.error)}`, {
     code: 'encoder/field',
-    hint: 'The file is damaged, or of an encoder that is not supported. Get it again, or use another encoder.',
+    hint: 'The file is damaged, or the encoder is not supported. Get the file again, or use another encoder.',
     details: { file, field: result.error.issues[0]!.path.join('.') },
   });
 }
@@ -183,7 +185,7 @@ function logitScaleOf({ logit_scale, logit_scale_init_value }: z.infer<typeof CO
   return Math.abs(logarithm - INITIAL_LOGIT_SCALE) < 1e-3 ? TRAINED_LOGIT_SCALE : Math.exp(logarithm);
 }
 
-/** A context longer than this is cut: prompts are short, and buffers are made for the longest. */
+/** Longer contexts are cut to this number of tokens: prompts are short, and buffers have the full length. */
 const LONGEST_TEXT = 512;
 
 function textRuleOf(
@@ -195,10 +197,10 @@ function textRuleOf(
     text_config?.max_position_embeddings,
     tokenizerConfig.model_max_length,
     tokenizer.truncation?.max_length,
-    // Without a limit Python writes 1e30.
+    // transformers writes 1e30 for "no limit".
   ].find((n) => typeof n === 'number' && n < 1e5);
   const within = (most: number) => Math.min(Math.max(2, Math.floor(stated ?? most)), LONGEST_TEXT);
-  // Only CLIP's byte pairs mark the end of a word like this.
+  // Only CLIP's byte-pair tokenizer marks the end of a word this way.
   if (tokenizer.model.end_of_word_suffix === '</w>') {
     return { cleaning: 'clip', length: within(77), padding: 'fixed', pad: 0 };
   }

@@ -16,7 +16,7 @@ import type { Json } from './fields.ts';
 import { type EncoderRecord, fingerprintOf, type RecordedFile, tokenizerMeaning } from './record.ts';
 import { CLIP_DEFAULTS, type EncoderSource } from './registry.ts';
 
-/** Throws `ModelError` where a folder does not hold the files of a model; they are not read. */
+/** Throws `ModelError` if a folder does not have the files of a model. It does not read them. */
 export async function checkFolder(
   folder: string,
   { precision }: EncoderSource & { kind: 'folder' },
@@ -45,7 +45,7 @@ export async function describeFolder(
   return record.dimension > 0 ? record : measured(record, folder, engine, { signal });
 }
 
-/** What is known of a model beside its files. */
+/** Facts about a model that its files do not state. */
 export type Origin = Pick<EncoderRecord, 'id' | 'source' | 'licence' | 'precision' | 'revision'>;
 
 /** The record of a folder whose files (paths inside it, with `/`) are known and checked. */
@@ -95,7 +95,7 @@ export async function dualRecord(
 
 type Facts = DualConfiguration & Pick<EncoderRecord, 'recipe'>;
 
-/** What CLIP's weights and the files beside them say. */
+/** Facts from CLIP's weights and their configuration files. */
 async function weightsFacts(path: string, read: (path: string) => Json | undefined): Promise<Facts> {
   const checkpoint = await openCheckpoint(path);
   try {
@@ -107,8 +107,8 @@ async function weightsFacts(path: string, read: (path: string) => Json | undefin
 }
 
 /**
- * The record with its dimension as the towers give it: both are run once. Throws `ModelError` where they cannot be run or do
- * not fit together.
+ * The record with the dimension that the towers return. Runs both towers once. Throws `ModelError` if a tower cannot be run or their
+ * dimensions differ.
  */
 export async function measured(
   record: EncoderRecord,

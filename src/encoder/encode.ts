@@ -8,35 +8,35 @@ import { ahead } from './ahead.ts';
 import { isFeature } from './checked.ts';
 import type { Encoder } from './types.ts';
 
-/** A picture to encode; `read` gives its file's bytes. */
+/** A picture to encode. `read` returns its file's bytes. */
 export interface EncodableImage {
   readonly id: string;
   read(): Promise<Uint8Array>;
 }
 
-/** How pictures are encoded. */
+/** Options of `encodeImages`. */
 export interface EncodeOptions {
-  /** Crops of every picture (default: the plain centre crop). */
+  /** Views of every picture (default: only view 0, the centre crop). */
   readonly views?: readonly View[];
-  /** Decides the random crops; matters only for views other than 0. */
+  /** Seed of the random crops. View 0 does not depend on it. */
   readonly seed?: number;
-  /** Turn pictures as their EXIF orientation says (default true). */
+  /** Rotate pictures by their EXIF orientation (default true). */
   readonly exif?: boolean;
-  /** Features known already are taken from here, new ones are put there. */
+  /** Cache that known features are read from and new ones are written to. */
   readonly cache?: FeatureCache;
-  /** Decodes the pictures; one is made, and closed again, where none is given. */
+  /** Loader that decodes the pictures. By default a new one is used and closed. */
   readonly loader?: ImageLoader;
-  /** Pictures that are prepared, encoded and stored together (default 8). */
+  /** Number of pictures that are decoded, encoded and stored together (default 8). */
   readonly batch?: number;
   readonly signal?: AbortSignal;
   onProgress?(progress: EncodeProgress): void;
 }
 
-/** How many pictures are encoded. */
+/** Progress of `encodeImages`, in pictures. */
 export interface EncodeProgress {
-  /** Pictures finished: encoded, found in the cache or unreadable. */
+  /** Number of finished pictures: encoded, found in the cache or unreadable. */
   readonly done: number;
-  /** Missing where the pictures come one by one. */
+  /** Number of all pictures. Absent if they come from a stream. */
   readonly total?: number;
   readonly hits: number;
   readonly failures: number;
@@ -44,28 +44,28 @@ export interface EncodeProgress {
 
 /** Embeddings of pictures, and the pictures that could not be read. */
 export interface EncodedImages {
-  /** Raw embeddings, one row for every view of every readable picture, picture by picture: [rows, d]. */
+  /** Features [rows, d], not normalised, with one row for every view of every readable picture, in the order of the pictures. */
   readonly features: Matrix;
-  /** Picture (position among those given) and view of each row. */
+  /** Picture (index in the input) and view of each row. */
   readonly rows: readonly { readonly item: number; readonly view: View }[];
   /** Pictures that could not be read, in order. */
   readonly failures: readonly EncodeFailure[];
-  /** Positions of the failures. */
+  /** Input indices of the failures. */
   readonly failed: ReadonlySet<number>;
-  /** Rows that came from the cache. */
+  /** Number of rows that came from the cache. */
   readonly hits: number;
   /** Sha256 (hex) of the file of each readable picture, in order. */
   readonly hashes: readonly string[];
 }
 
-/** A picture that could not be read: its position among those given, its id, and why. */
+/** A picture that could not be read: its index in the input, its id, and the error. */
 export interface EncodeFailure {
   readonly item: number;
   readonly id: string;
   readonly error: TipAdapterError;
 }
 
-/** One picture on its way through: what is known, and the pixels of what is not. */
+/** One picture in progress: its cached features, and the pixels of the views without one. */
 interface Prepared {
   readonly item: number;
   readonly hash: string;
@@ -74,14 +74,14 @@ interface Prepared {
   readonly failure?: EncodeFailure;
 }
 
-/** Groups that are decoded, and that are encoded, ahead of the one being finished: enough to keep the encoder busy. */
+/** Number of groups that are decoded, and that are encoded, ahead of the current one: enough to keep the encoder busy. */
 const DECODED_AHEAD = 2;
 const ENCODED_AHEAD = 1;
 
 /**
- * Embeds pictures: reads, looks up, decodes, encodes and stores group by group, decoding one group while another is
- * encoded, so that memory stays flat for any number of pictures. A picture that cannot be read is reported, not fatal.
- * Throws `InterruptedError` when the signal fires; what was finished is in the cache by then.
+ * Returns the features of pictures. Pictures are read, looked up in the cache, decoded, encoded and stored in groups. One group is
+ * decoded while another is encoded, and memory stays bounded for any number of pictures. Unreadable pictures are in `failures`.
+ * Throws `InterruptedError` when the signal fires. Finished features are in the cache by then.
  */
 export async function encodeImages(
   encoder: Encoder,
@@ -113,7 +113,7 @@ export async function encodeImages(
   return collect(finished, plan.views, encoder.dimension, hits);
 }
 
-/** A picture with all its features, one a view, or with the reason why it has none. */
+/** A picture with a feature for each view, or with the reason why it has none. */
 interface Finished {
   readonly item: number;
   readonly hash: string;
@@ -153,7 +153,7 @@ interface Plan {
   readonly views: readonly View[];
   readonly seed: number;
   readonly exif: boolean;
-  /** Where features of a picture's views are kept: everything that changes pixels or weights is part of it. */
+  /** Cache keys of a picture's views. They contain everything that changes pixels or weights. */
   keys(hash: string): string[];
 }
 
@@ -200,7 +200,7 @@ async function prepareGroup(
   const read = await Promise.all(group.map(readBytes));
   const keys = read.map(({ hash }) => plan.keys(hash));
   const known = cache?.getMany(keys.flat());
-  // The model loads while the first pictures are decoded.
+  // Start to load the model, so that it loads while the first pictures are decoded.
   if (!known || known.includes(undefined)) plan.encoder.prepare?.();
   const width = plan.views.length;
   return Promise.all(
@@ -255,7 +255,7 @@ async function decodeMissing(
   }
 }
 
-/** What is wrong with a picture. Throws what is not the picture's fault: an interruption, or that nothing can be decoded here. */
+/** The error of a picture. Rethrows errors that the picture has not caused: an interruption, or a decoder that does not work. */
 function failureOf({ item, image }: Numbered, error: unknown): EncodeFailure {
   if (error instanceof TipAdapterError && !(error instanceof DataError)) throw error;
   const known =

@@ -1,6 +1,6 @@
 import { text } from '../options.ts';
 
-/** The option that chooses an encoder, wherever there is one. */
+/** The option `encoder`, which several commands share. */
 export const encoderOption = text({
   default: 'auto',
   value: '<name>',

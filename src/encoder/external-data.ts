@@ -5,7 +5,7 @@ import { readRegular } from '../store/regular.ts';
 import { ENCODER_FILE } from './configuration-files.ts';
 import { isInside } from './record.ts';
 
-/** Fields of each message of onnx.proto that lead to tensors, and what they hold. */
+/** For each message of onnx.proto: the fields that lead to tensors, and the messages in them. */
 const WAYS: Readonly<Record<string, Readonly<Record<number, string>>>> = {
   model: { 7: 'graph', 25: 'function' },
   graph: { 1: 'node', 5: 'tensor', 15: 'sparse' },
@@ -16,14 +16,14 @@ const WAYS: Readonly<Record<string, Readonly<Record<number, string>>>> = {
   tensor: {},
 };
 
-/** Field of a tensor that says where its numbers are: keys and values. */
+/** Field of a tensor with the place of its external data, as keys and values. */
 export const EXTERNAL_DATA = 13;
 
 /**
- * The files in which ONNX models keep weights outside of themselves, as paths inside the folder. Throws `ModelError` for a file that
- * is not inside it, and for a model that cannot be read.
+ * The files with external weights of ONNX models, as paths inside the folder. Throws `ModelError` for a file outside of the folder, and
+ * for a model that cannot be read.
  *
- * @param models paths inside the folder; those that are not ONNX are passed over
+ * @param models paths inside the folder; files that are not ONNX are ignored
  */
 export async function externalFiles(folder: string, models: Iterable<string>): Promise<string[]> {
   const found = new Set<string>();
@@ -40,7 +40,7 @@ export async function externalFiles(folder: string, models: Iterable<string>): P
   return [...found];
 }
 
-/** Where a tensor's numbers are outside of its model: `location`, `offset` and `length`; undefined where they are inside. */
+/** The place of a tensor's external data: `location`, `offset` and `length`. Undefined if the model file holds the data. */
 export function externalPlace(tensor: readonly WireField[]): ReadonlyMap<string, string> | undefined {
   const entries = tensor.filter(({ number }) => number === EXTERNAL_DATA);
   if (entries.length === 0) return undefined;
@@ -58,7 +58,7 @@ export function externalPlace(tensor: readonly WireField[]): ReadonlyMap<string,
   );
 }
 
-/** A location that a model names, as a path inside the encoder's folder. Throws `ModelError` where it is not inside. */
+/** The location of a model's external data as a path inside the encoder's folder. Throws `ModelError` if it is outside. */
 export function externalPath(model: string, location: string): string {
   const path = posix.join(posix.dirname(model), location);
   if (location !== '' && !posix.isAbsolute(location) && isInside(path)) return path;

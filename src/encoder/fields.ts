@@ -5,15 +5,15 @@ import { faultOf } from '../options.ts';
 export type Json = Readonly<Record<string, unknown>>;
 
 /**
- * What is known of a configuration's fields. A schema: the program follows the field, and takes these values. A text: the field
- * changes no number, and why. A table: the field is an object. A field that is in no table is refused, for nobody knows what it
- * changes.
+ * The known fields of a configuration. A schema gives the supported values of a field that the program uses. A text is the reason why a
+ * field does not change embeddings. A table describes an object. Fields that are not in the table are refused, because their effect is
+ * unknown.
  */
 export interface Fields {
   readonly [name: string]: z.ZodType | string | Fields;
 }
 
-/** The values of the fields that are followed. */
+/** The values of the fields that have a schema. */
 export type Values<F extends Fields> = {
   readonly [K in keyof F as F[K] extends string ? never : K]?: F[K] extends z.ZodType<infer V>
     ? V
@@ -22,7 +22,7 @@ export type Values<F extends Fields> = {
       : never;
 };
 
-/** Fields that change no number for one reason. */
+/** Fields that do not change embeddings, with their common reason. */
 export function unused<const N extends string>(
   reason: string,
   names: readonly N[],
@@ -31,8 +31,8 @@ export function unused<const N extends string>(
 }
 
 /**
- * The values of a configuration's known fields. `null` is a field that is left out, as the programs write it that make these
- * files. Throws `ModelError` naming the first field, or value, that is not understood.
+ * The values of a configuration's known fields. `null` counts as missing, because the programs that write these files use it so. Throws
+ * `ModelError` that names the first unsupported field or value.
  */
 export function readFields<F extends Fields>(
   json: unknown,
@@ -73,7 +73,7 @@ function isSchema(field: z.ZodType | string | Fields): field is z.ZodType {
   return typeof field === 'object' && 'safeParse' in field && typeof field.safeParse === 'function';
 }
 
-/** Enough of a value to recognise it. */
+/** The beginning of a value's JSON text, for an error message. */
 function shown(value: unknown): string {
   const text = JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;

@@ -7,9 +7,9 @@ import { encoderFolder, findEncoder, type LocalEncoder } from './installed.ts';
 import { type EncoderRecord, RECORD_FILE } from './record.ts';
 
 /**
- * Brings an encoder into the home whole or not at all: `fill` puts its files into a folder beside the final one, which gets
- * its name only when everything is there. What a broken run left is still in that folder the next time. Processes that want
- * the same encoder wait for one another, and the later ones find it there; `replace` fills it anew all the same.
+ * Installs an encoder in the home atomically. `fill` writes its files into a temporary folder, which is renamed when it is complete. After
+ * an interruption the next run continues with the files in the temporary folder. Processes that install the same encoder wait for
+ * one another, and the later ones use the installed encoder unless `replace` is set.
  */
 export async function install(
   id: string,
@@ -40,7 +40,7 @@ export async function install(
   );
 }
 
-/** Removes what an earlier, different attempt left. */
+/** Removes files of an earlier attempt that do not belong to the encoder. */
 async function removeOthers(folder: string, kept: ReadonlySet<string>): Promise<void> {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);

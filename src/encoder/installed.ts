@@ -7,18 +7,18 @@ import { removeFolder } from '../store/temporary.ts';
 import { type EncoderRecord, readRecord } from './record.ts';
 import { REGISTRY, type RegisteredEncoder, unknownName } from './registry.ts';
 
-/** An encoder on disk, ready for use without a network. */
+/** An encoder on disk, with its folder and its record. It needs no network. */
 export interface LocalEncoder {
   readonly record: EncoderRecord;
   readonly folder: string;
 }
 
-/** The folder that an encoder of this id has in the home, there or not. */
+/** The path of the folder for an encoder of this id in the home. It may not exist. */
 export function encoderFolder(id: string): string {
   return join(homeFolder('encoders'), id.replace(/[^\w.-]+/g, '_'));
 }
 
-/** All whole encoders in the home, by id. */
+/** Returns all complete encoders in the home, sorted by id. */
 export async function listEncoders(): Promise<LocalEncoder[]> {
   const root = homeFolder('encoders');
   const names = (await readdir(root).catch(unlessMissing)) ?? [];
@@ -30,24 +30,24 @@ export async function listEncoders(): Promise<LocalEncoder[]> {
     .sort((a, b) => (a.record.id < b.record.id ? -1 : 1));
 }
 
-/** The encoder that a folder holds by its record. */
+/** The encoder in a folder with a record. Undefined if the folder has no record. */
 export async function encoderIn(folder: string): Promise<LocalEncoder | undefined> {
   const record = await readRecord(folder);
   return record && { record, folder };
 }
 
-/** The encoder of this name in the home; undefined where it is not there. */
+/** Returns the encoder of this name in the home, or undefined. */
 export async function findEncoder(name: string): Promise<LocalEncoder | undefined> {
   return encoderIn(encoderFolder(name));
 }
 
-/** What is known of a name: from the registry, from the disk, or both. */
+/** Facts about an encoder from the registry, from the disk, or from both. */
 export interface EncoderDescription {
   readonly registered?: RegisteredEncoder;
   readonly local?: LocalEncoder & { readonly bytes: number };
 }
 
-/** Throws `UsageError`, with the nearest name, where neither the registry nor the disk knows it. */
+/** Returns the facts about a name. Throws `UsageError` with the nearest name if neither the registry nor the disk has it. */
 export async function describeEncoder(name: string): Promise<EncoderDescription> {
   const local = await findEncoder(name);
   const registered = REGISTRY.find(({ id }) => id === name);
@@ -55,7 +55,7 @@ export async function describeEncoder(name: string): Promise<EncoderDescription>
   return { registered, local: local && { ...local, bytes: await folderSize(local.folder) } };
 }
 
-/** Removes an encoder from the home. Returns the bytes freed; throws `UsageError` for an unknown name, `ModelError` where it is not there. */
+/** Removes an encoder from the home. Returns the bytes freed. Throws `UsageError` for an unknown name, `ModelError` for a missing one. */
 export async function removeEncoder(name: string): Promise<number> {
   const folder = encoderFolder(name);
   if (!(await stat(folder).catch(unlessMissing))) throw notInstalled(name);
@@ -64,13 +64,13 @@ export async function removeEncoder(name: string): Promise<number> {
   return bytes;
 }
 
-/** The error for a name that no encoder on this machine has. */
+/** The error for a name that no installed encoder has. */
 export function notInstalled(name: string): TipAdapterError {
   if (REGISTRY.some(({ id }) => id === name)) return notHere(name);
   if (!/[\\/]/.test(name)) return unknownName(name);
   return new UsageError(`No encoder on this machine is installed as ${name}`, {
     code: 'encoder/unknown',
-    hint: 'Give a name that tip-adapter encoders list prints. A folder with an encoder is used where it is.',
+    hint: 'Give a name that tip-adapter encoders list prints. An encoder in a folder of your own is used from there and not installed.',
     details: { name },
   });
 }

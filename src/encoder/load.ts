@@ -15,17 +15,18 @@ import { type EncoderSource, encoderSource } from './registry.ts';
 import type { Encoder } from './types.ts';
 import { verifyFiles } from './verified.ts';
 
-/** How an encoder is opened: on which engine (default: the shared one), and whether it may be downloaded. */
+/** Options of `loadEncoder`: the engine (default: the shared one), and whether it may download. */
 export interface LoadOptions extends PullOptions {
   readonly engine?: Engine;
-  /** Download what is not on disk (default true). */
+  /** Download an encoder that is not on disk (default true). */
   readonly pull?: boolean;
 }
 
 /**
- * Opens an encoder by the id of one that was registered (`registerEncoder`), a name of the list, `hf:` or `https:` source, or the path
- * of a folder. One that is on disk never touches the network; another is pulled first. Models are read at their first use, pictures' and texts' separately.
- * Throws `UsageError` for an unknown name, `ModelError` where files are missing or `pull` is false, `DataError` where the disk fails.
+ * Opens an encoder and returns it. `name` is the id of a registered encoder (`registerEncoder`), a name in `REGISTRY`, an `hf:` or
+ * `https:` source, or the path of a folder. An encoder that is not on disk is downloaded first; one on disk needs no network. Each tower
+ * is read at its first use. Throws `UsageError` for an unknown name, `ModelError` if files are missing or the encoder is not on disk and
+ * `pull` is false, and `DataError` if the disk fails.
  */
 export async function loadEncoder(
   name: string,
@@ -37,7 +38,7 @@ export async function loadEncoder(
   return withNamedErrors(async () => open(await locateEncoder(name, { ...options, engine }), engine));
 }
 
-/** The files of an encoder, found or pulled as `loadEncoder` does. */
+/** The files of an encoder, which are downloaded if necessary, as by `loadEncoder`. */
 export async function locateEncoder(name: string, options: LoadOptions = {}): Promise<LocalEncoder> {
   const { engine = sharedEngine(), signal, pull = true } = options;
   throwIfAborted(signal);
@@ -46,14 +47,14 @@ export async function locateEncoder(name: string, options: LoadOptions = {}): Pr
     (await inFolder(encoderSource(name), engine, options));
   if (found) return found;
   if (!pull) throw notHere(name);
-  // The parts that download and convert are loaded only where they are needed: predicting must start fast.
+  // The modules that download and convert are imported only when needed, so that predicting starts fast.
   const { pullEncoder } = await import('./pull.ts');
   return pullEncoder(name, { ...options, engine });
 }
 
 /**
- * Throws `UsageError` for a name that no encoder can have, and `ModelError` for a folder that is not there or holds no model; nothing is
- * read from the network. `auto` is a name.
+ * Throws `UsageError` for a name that no encoder can have, and `ModelError` for a folder that does not exist or has no model. Does not use
+ * the network. `auto` is valid.
  */
 export async function checkEncoderName(name: string): Promise<void> {
   if (name === 'auto' || registeredEncoder(name) || (await findEncoder(name))) return;
@@ -65,14 +66,14 @@ export async function checkEncoderName(name: string): Promise<void> {
   await checkFolder(folder, source);
 }
 
-/** Throws as `loadEncoder` does where an encoder is not on this machine and its source does not have it; nothing is downloaded. */
+/** Throws the errors of `loadEncoder` if an encoder is neither on this machine nor at its source. Downloads no model. */
 export async function checkEncoderSource(name: string, options: PullOptions = {}): Promise<void> {
   if (name === 'auto' || registeredEncoder(name) || (await findEncoder(name))) return;
   const { checkSource } = await import('./pull.ts');
   await checkSource(encoderSource(name), options);
 }
 
-/** An encoder with a record, once its files are found to be those of the record. */
+/** Opens an encoder after its files have been compared with its record. */
 async function verified(
   encoder: LocalEncoder | undefined,
   { signal }: Abortable,
@@ -86,7 +87,7 @@ function open({ record, folder }: LocalEncoder, engine: Engine): Encoder & Async
   return checkedEncoder(kind(record, folder, engine));
 }
 
-/** A folder given by its path: one of ours by its record, an exported model by its configuration. */
+/** The encoder in a folder of the given path: an installed encoder has a record, an exported model has its configuration. */
 async function inFolder(
   source: EncoderSource,
   engine: Engine,

@@ -4,12 +4,12 @@ import type { Preprocessing } from '../image/types.ts';
 import { isJson, type Json, readFields, unused, type Values } from './fields.ts';
 
 /**
- * How pictures are prepared, as public hubs say it: `preprocessor_config.json` of CLIPImageProcessor, of its older
- * CLIPFeatureExtractor with bare numbers, of SigLIP's and ViT's, of MobileCLIP, with the short names of jina-clip; and
- * `processor_config.json`, in which transformers 5 keeps the same.
+ * The preprocessing of pictures in the files of public hubs: `preprocessor_config.json` of CLIPImageProcessor, of the older
+ * CLIPFeatureExtractor (with plain numbers for sizes), of SigLIP, ViT and MobileCLIP, and of jina-clip (with short names); and
+ * `processor_config.json` of transformers 5.
  */
 
-/** Pixels of a side: more than any public model takes, and little enough for memory. */
+/** Largest side in pixels: more than any public model takes, and small enough for memory. */
 const side = z.int().positive().max(2048);
 const extent = z.union([
   side,
@@ -18,11 +18,11 @@ const extent = z.union([
 ]);
 const positive = z.number().positive().max(1e6);
 const level = z.number().min(-1e6).max(1e6);
-/** One number for all channels, or one for each. */
+/** One number for all channels, or a list with one for each channel. */
 const perChannel = <T extends z.ZodNumber>(number: T) =>
   z.union([z.tuple([number, number, number]), number.transform((x): [number, number, number] => [x, x, x])]);
 
-/** Pillow's numbers, and torchvision's names, of the filters that are known. */
+/** Supported filters by Pillow's numbers and torchvision's names. */
 const FILTERS: Readonly<Record<string, Preprocessing['filter']>> = {
   2: 'bilinear',
   3: 'bicubic',
@@ -30,8 +30,8 @@ const FILTERS: Readonly<Record<string, Preprocessing['filter']>> = {
   bicubic: 'bicubic',
 };
 
-const BOOKKEEPING = 'it says which class of Python, and which fields';
-const RESULTS = 'it says how Python takes and gives tensors';
+const BOOKKEEPING = 'it names a Python class and its fields';
+const RESULTS = 'it sets the tensor types of Python';
 
 const FIELDS = {
   ...unused('pictures are always made RGB', ['do_convert_rgb']),
@@ -68,15 +68,15 @@ const FIELDS = {
 
 type Stated = Values<typeof FIELDS>;
 
-/** What a class of transformers takes for a field that is not stated, or null. */
+/** Defaults of a class of transformers for missing or null fields. */
 interface Defaults extends Omit<Stated, 'image_processor_type' | 'feature_extractor_type'> {
-  /** Whether it can cut the middle out. */
+  /** Whether it supports a centre crop. */
   readonly crops: boolean;
 }
 
 const half: [number, number, number] = [0.5, 0.5, 0.5];
 
-/** Mean and deviation of the colours that OpenAI's models saw. */
+/** Mean and standard deviation of the colours, as in OpenAI's training. */
 export const OPENAI_COLOURS = {
   mean: [0.48145466, 0.4578275, 0.40821073] as [number, number, number],
   std: [0.26862954, 0.26130258, 0.27577711] as [number, number, number],
@@ -107,11 +107,11 @@ const CLASSES: Readonly<Record<string, Defaults>> = {
   SiglipImageProcessor: SIGLIP,
   ViTImageProcessor: { ...SIGLIP, resample: 2, default_to_square: true },
   ViTFeatureExtractor: { ...SIGLIP, resample: 2, default_to_square: true },
-  // It states everything.
+  // MobileCLIP's files state every field.
   JinaCLIPImageProcessor: { crops: true },
 };
 
-/** The part of a model's files that says how pictures are prepared, and the file it stands in; undefined where none does. */
+/** The preprocessing among a model's configuration files, with the name of its file. Undefined if no file has it. */
 export function preprocessorOf(
   read: (path: string) => Json | undefined,
 ): { file: string; json: Json } | undefined {
@@ -121,7 +121,7 @@ export function preprocessorOf(
   return json && { file: 'preprocessor_config.json', json };
 }
 
-/** Throws `ModelError` naming what the file asks for and this program does not do. */
+/** Reads the preprocessing. Throws `ModelError` that names an unsupported setting. */
 export function preprocessingOf(json: unknown, file = 'preprocessor_config.json'): Preprocessing {
   const refuse = (why: string): never => {
     throw new ModelError(`${file} cannot be used: ${why}`, {
@@ -143,7 +143,8 @@ export function preprocessingOf(json: unknown, file = 'preprocessor_config.json'
   const squash = c.resize_mode ? c.resize_mode === 'squash' : square;
   const cut = c.do_center_crop ?? (c.crop_size !== undefined || c.resize_mode === 'shortest');
   if (cut && !crops) refuse(`${name} has no do_center_crop`);
-  if (!cut && !squash) refuse('without do_center_crop pictures keep their shape, and the input is square');
+  if (!cut && !squash)
+    refuse('without do_center_crop pictures keep their aspect ratio, but the input is square');
   const crop = cut ? sideOf(c.crop_size ?? size, undefined, refuse).side : size;
   if (crop > size) refuse(`crop_size ${crop} is larger than size ${size}`);
   const normal = c.do_normalize ?? true;

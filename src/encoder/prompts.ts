@@ -28,7 +28,7 @@ export const TEMPLATES: Readonly<Record<string, readonly string[]>> = {
   ucf101: ['a photo of a person doing {}.'],
 };
 
-/** The templates of a public data set, by its name. Throws `UsageError` naming the nearest where it is not known. */
+/** Returns the templates of a public data set by its name. Throws `UsageError` with the nearest name if it is unknown. */
 export function presetTemplates(name: string): readonly string[] {
   const found = TEMPLATES[name];
   if (found) return found;
@@ -40,7 +40,7 @@ export function presetTemplates(name: string): readonly string[] {
   });
 }
 
-/** Throws `UsageError` for a template without a place for the class name. */
+/** Throws `UsageError` for a template without `{}` for the class name. */
 export function checkTemplate(template: string): void {
   if (!template.includes('{}')) {
     throw new UsageError(`The template "${template}" has no {} for the class name`, {
@@ -51,27 +51,27 @@ export function checkTemplate(template: string): void {
   }
 }
 
-/** The template with the class name in the place of `{}`; underscores of the name become spaces. */
+/** The template with the class name in place of `{}`. Underscores of the name become spaces. */
 export function renderPrompt(template: string, className: string): string {
   checkTemplate(template);
   return template.replaceAll('{}', () => className.replaceAll('_', ' ').trim());
 }
 
-/** How a class is put to the text encoder: the name for templates, and whole prompts of its own. */
+/** A class's texts for the text tower: its name in templates, and its own complete prompts. */
 export interface PromptedClass {
   readonly promptName: string;
   readonly prompts?: readonly string[];
 }
 
-/** A prompt of which the encoder does not read the end. */
+/** A prompt whose end the encoder does not read. */
 export interface CutPrompt {
   readonly prompt: string;
   readonly tokens: number;
-  /** Tokens that are read. */
+  /** Number of tokens that are read. */
   readonly read: number;
 }
 
-/** The prompts that are longer than what the encoder reads. */
+/** The prompts that are longer than the encoder reads. */
 export async function cutPrompts(encoder: Encoder, prompts: readonly string[]): Promise<CutPrompt[]> {
   const length = await encoder.textLength?.(prompts);
   if (!length) return [];
@@ -81,9 +81,9 @@ export async function cutPrompts(encoder: Encoder, prompts: readonly string[]): 
 }
 
 /**
- * The zero-shot classifier of the classes: each template with the class's name, then its own prompts, embedded; beside it
- * the prompts of each class, and those of them that are cut.
- * Throws `UsageError` where a template has no `{}` or a class has no prompt at all.
+ * The text head of the classes: the mean of the embeddings of each class's prompts, which are the templates with its name and its own
+ * prompts. Also returns the prompts of each class and the prompts that are cut. Throws `UsageError` if a template has no `{}` or a class
+ * has no prompt.
  */
 export async function textHead(
   encoder: Encoder,

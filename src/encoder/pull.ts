@@ -18,25 +18,25 @@ import { findEncoder, type LocalEncoder } from './installed.ts';
 import type { EncoderRecord, RecordedFile } from './record.ts';
 import { type EncoderSource, encoderSource } from './registry.ts';
 
-/** How an encoder is downloaded, and who is asked and told. */
+/** Options of `pullEncoder`. */
 export interface PullOptions extends NetworkOptions {
-  /** Models are tried, and the built-in one converted, on this engine (default: the shared one). */
+  /** The engine that tests models and converts the built-in encoder (default: the shared one). */
   readonly engine?: Engine;
   onProgress?(progress: PullProgress): void;
-  /** Asked once, before the first byte; no stops the pull. */
+  /** Called once before the download. The pull stops if it returns false. */
   confirm?(plan: PullPlan): Promise<boolean>;
 }
 
-/** What a pull would download. */
+/** Description of a download. */
 export interface PullPlan {
   readonly id: string;
   readonly source: string;
-  /** Undefined where the server says it only with the file. */
+  /** Size of the download. Undefined if the server states it only with the file. */
   readonly bytes?: number;
   readonly licence: string;
 }
 
-/** How far a pull is, in bytes. The built-in encoder is converted after its download. */
+/** Progress of a pull, in bytes. The built-in encoder is converted after its download. */
 export interface PullProgress {
   readonly step: 'download' | 'convert';
   readonly received: number;
@@ -44,10 +44,9 @@ export interface PullProgress {
 }
 
 /**
- * Brings an encoder onto this machine: downloads (continuing what was cut), checks every file, tries both towers, and only
- * then gives the folder its name. One that is here already is left as it is.
- * Throws `UsageError` for an unknown name or a folder, `InterruptedError` when declined or aborted, `ModelError`
- * `network/…`, `checksum/…`, `encoder/…`.
+ * Downloads an encoder, checks every file, runs both towers once, and then installs it in the home. Returns the installed encoder. An
+ * interrupted download continues. An encoder that is already installed is not changed. Throws `UsageError` for an unknown name or a
+ * folder, `InterruptedError` if declined or aborted, and `ModelError` (`network/…`, `checksum/…`, `encoder/…`).
  */
 export async function pullEncoder(name: string, options: PullOptions = {}): Promise<LocalEncoder> {
   const there = await findEncoder(name);
@@ -74,7 +73,7 @@ async function agree(plan: PullPlan, { confirm }: PullOptions): Promise<void> {
   }
 }
 
-/** Network options with progress that counts from `before` to `total` over several files. */
+/** Network options with progress over several files: from `before` to `total`. */
 function fetching({ signal, fetch, retryDelay, onProgress }: PullOptions, before = 0, total?: number) {
   return {
     signal,
@@ -123,7 +122,7 @@ async function pullBuiltin(id: string, options: PullOptions): Promise<LocalEncod
 
 type HubSource = EncoderSource & { kind: 'hub' };
 
-/** Throws as a pull does where the hub does not answer, or has no such encoder. */
+/** Throws the errors of a pull if the hub does not answer or does not have the encoder. */
 export async function checkSource(source: EncoderSource, options: PullOptions): Promise<void> {
   if (source.kind === 'hub') await listDual(source, options);
 }
@@ -150,7 +149,7 @@ async function pullFromHub(source: HubSource, options: PullOptions): Promise<Loc
       const { files } = await resolveHub(repo, listing.commit, wanted, fetching(options));
       const recorded = [...files].map(([path, { size, sha256 }]) => ({ path, bytes: size, sha256 }));
       const origin = { id, source: `hf:${repo}`, revision: listing.commit, licence, precision };
-      // Tried where they were downloaded to, and moved last: what fails here need not be downloaded again.
+      // Models are tested in the download folder and moved afterwards, so that a failure does not repeat the download.
       const downloads = dirname((files.get('tokenizer.json') as LocalFile).path);
       const { engine = sharedEngine() } = options;
       const record = await measured(
@@ -171,7 +170,7 @@ function sizeOf(paths: readonly string[], { files }: HubListing): number {
   return paths.reduce((total, path) => total + (sizes.get(path) ?? 0), 0);
 }
 
-/** Moves a file inside the home, and the folder it leaves where that is empty. */
+/** Moves a file inside the home and removes its old folder if it is empty. */
 async function move(from: string, to: string): Promise<void> {
   await mkdir(dirname(to), { recursive: true });
   await rename(from, to);

@@ -10,7 +10,7 @@ import { ENCODER_FILE, parseObject } from './configuration-files.ts';
 import type { Json } from './fields.ts';
 import type { CacheDefaults } from './types.ts';
 
-/** The name of the file in an encoder's folder that says what the encoder is; written last, so that it marks a whole one. */
+/** The file name of an encoder's record. It is written last, so that it marks a complete encoder. */
 export const RECORD_FILE = 'encoder.json';
 
 export const PRECISIONS = ['fp32', 'fp16', 'int8', 'uint8', 'quantized', 'q4', 'q4f16', 'bnb4'] as const;
@@ -27,11 +27,11 @@ const defaults: z.ZodType<CacheDefaults> = z.object({
   template: z.string(),
 });
 
-/** How text becomes numbers, apart from what tokenizer.json says. */
+/** The conversion of texts to tokens, as far as tokenizer.json does not state it. */
 const textRule = z.object({
-  /** `clip`: entities unescaped twice, white space collapsed, as OpenAI's reference does before its byte pairs. */
+  /** `clip`: entities unescaped twice, white space collapsed, as OpenAI's reference does before tokenization. */
   cleaning: z.enum(['clip', 'none']),
-  /** Longest number of tokens; a longer text is cut and its end token kept. */
+  /** Largest number of tokens. A longer text is cut, and its end token is kept. */
   length: count,
   /** `fixed`: every text is padded to `length`; `longest`: only as far as its batch needs. */
   padding: z.enum(['fixed', 'longest']),
@@ -39,7 +39,7 @@ const textRule = z.object({
 });
 export type TextRule = z.infer<typeof textRule>;
 
-/** A path inside the encoder's own folder: bundles come from other machines. */
+/** A path inside the encoder's own folder. Paths are checked because bundles come from other machines. */
 const inside = z
   .string()
   .regex(/^[^/\\:][^\\:]*$/)
@@ -69,26 +69,26 @@ const record = z.object({
   logitScale: z.number().positive(),
   preprocessing,
   text: textRule,
-  /** What towers that are built from weights do otherwise than OpenAI's; part of the fingerprint. */
+  /** Differences between towers built from weights and OpenAI's. They are part of the fingerprint. */
   recipe: z.record(z.string(), z.unknown()).optional(),
   defaults,
-  /** ONNX files of the two towers; the same file where the model is combined. */
+  /** ONNX files of the two towers. Both are the same file for a combined model. */
   imageModel: inside,
   textModel: inside,
   files: z.array(file),
 });
 
-/** Everything that is known of an encoder on disk without opening its weights. */
+/** The facts about an encoder on disk: everything except its weights. */
 export type EncoderRecord = z.infer<typeof record>;
 
-/** The record of an encoder's folder; undefined where there is none. Throws `ModelError` where it cannot be understood. */
+/** The record in an encoder's folder. Undefined if there is none. Throws `ModelError` if it is malformed. */
 export async function readRecord(folder: string): Promise<EncoderRecord | undefined> {
   const path = join(folder, RECORD_FILE);
   const text = await readRegularText(path, ENCODER_FILE).catch(unlessMissing);
   return text === undefined ? undefined : parseRecord(text, path);
 }
 
-/** @param where what to call the text in an error */
+/** @param where the name of the text in an error */
 export function parseRecord(text: string, where: string): EncoderRecord {
   const parsed = record.safeParse(parseObject(text, where));
   if (!parsed.success) throw unreadable(where, faultOf(parsed.error), parsed.error);
@@ -105,8 +105,8 @@ function unreadable(where: string, why: string, cause: unknown): ModelError {
 }
 
 /**
- * Sha256 over what decides an embedding: hashes of the source weights, precision, the meaning of preprocessing (how the
- * numbers are laid out in memory is left out) and of the tokenizer. Key order and file format do not matter.
+ * Sha256 over everything that decides an embedding: hashes of the source weights, precision, preprocessing (without its memory layout)
+ * and tokenizer. The order of keys and the file format do not matter.
  */
 export function fingerprintOf(meaning: {
   weights: readonly string[];
@@ -114,19 +114,19 @@ export function fingerprintOf(meaning: {
   preprocessing: Preprocessing;
   tokenizer: string;
   text: TextRule;
-  /** Constants of a recipe beyond weights. */
+  /** Constants of the conversion that are not weights. */
   recipe?: unknown;
 }): string {
   const { layout: _, ...pixels } = meaning.preprocessing;
   return sha256(canonical({ ...meaning, preprocessing: pixels }));
 }
 
-/** The meaning of a tokenizer.json, as a sha256: padding and truncation are decided by the text rule instead. */
+/** Sha256 of a tokenizer.json without padding and truncation, which the text rule decides. */
 export function tokenizerMeaning({ padding: _, truncation: __, version: ___, ...meaning }: Json): string {
   return sha256(canonical(meaning));
 }
 
-/** JSON with keys in sorted order. */
+/** JSON with sorted keys. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_, inner) =>
     inner && typeof inner === 'object' && !Array.isArray(inner)

@@ -6,8 +6,8 @@ import type { Encoder } from './types.ts';
 const known = new Map<string, Encoder>();
 
 /**
- * Makes an encoder known by its id for this process: `fit`, saved classifiers and benchmarks find it by that name before any other. Its
- * embeddings are checked to be finite. Whoever registers it closes it. Throws `UsageError` where another encoder has the id.
+ * Registers an encoder in this process. `fit`, saved classifiers and benchmarks find it by its id, before the built-in names. Its
+ * embeddings are checked to be finite. The caller closes it. Throws `UsageError` if another encoder has the same id.
  */
 export function registerEncoder(encoder: Encoder): void {
   const { id } = encoder;
@@ -21,7 +21,7 @@ export function registerEncoder(encoder: Encoder): void {
   known.set(id, encoder);
 }
 
-/** The registered encoder of that id. It stays open when it is closed: it is lent to whoever asks for it. */
+/** The registered encoder of an id. Its `close` has no effect, because only the program that registered the encoder closes it. */
 export function registeredEncoder(id: string): (Encoder & AsyncDisposable) | undefined {
   const encoder = known.get(id);
   return encoder && closable({ ...checkedEncoder(encoder), close: async () => {} });

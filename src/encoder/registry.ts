@@ -5,7 +5,7 @@ import { BUILTIN_ID, MINILM, RESNET } from './builtin/packages.ts';
 import { PRECISIONS, type Precision } from './record.ts';
 import type { CacheDefaults } from './types.ts';
 
-/** What suits CLIP and its kin: the paper's constants. */
+/** Defaults for CLIP and similar encoders: the paper's constants. */
 export const CLIP_DEFAULTS: CacheDefaults = {
   alpha: 1,
   beta: 5.5,
@@ -17,18 +17,18 @@ export const CLIP_DEFAULTS: CacheDefaults = {
 /** A named encoder that can be pulled. */
 export interface RegisteredEncoder {
   readonly id: string;
-  /** One line for people. */
+  /** Description in one line. */
   readonly about: string;
-  /** Hub repository; missing for the built-in encoder. */
+  /** Hub repository. Absent for the built-in encoder. */
   readonly repo?: string;
-  /** Commit; where it is missing, the newest is taken at the first pull and recorded. */
+  /** Commit. If absent, the first pull takes the newest commit and records it. */
   readonly revision?: string;
   readonly precision: Precision;
   readonly dimension: number;
-  /** Megabytes to download, about: sizes of the files, or four bytes for each published parameter. */
+  /** Approximate megabytes to download: the sizes of the files, or four bytes for each published parameter. */
   readonly megabytes: number;
   readonly licence: string;
-  /** Sha256 of files, where known beforehand; others are the hub's own at the revision. */
+  /** Known sha256 of files. For other files the hub's sha256 at the revision is used. */
   readonly sha256?: Readonly<Record<string, string>>;
 }
 
@@ -61,12 +61,12 @@ const FROM_WEIGHTS = { precision: 'fp32', licence: 'MIT' } as const;
 
 const MOBILE = { precision: 'fp32', dimension: 512, licence: 'Apple ASCL' } as const;
 
-/** The encoders that are known by name. */
+/** The encoders that have a name. */
 export const REGISTRY: readonly RegisteredEncoder[] = [
   {
     id: BUILTIN_ID,
     about:
-      'Built in: ResNet50 (ImageNet) with MiniLM for names. It is not CLIP, and works wherever npm works.',
+      'Built in: ResNet50 (ImageNet) with MiniLM for names. It is not CLIP and needs only the npm registry.',
     precision: 'fp32',
     dimension: 2048,
     megabytes: Math.round((RESNET.bytes + MINILM.bytes) / 1e6),
@@ -203,10 +203,10 @@ export const REGISTRY: readonly RegisteredEncoder[] = [
   },
 ];
 
-/** The CLIP that is offered and preferred. */
+/** The CLIP that is offered for download and preferred by `auto`. */
 export const DEFAULT_CLIP = 'clip-vit-b32';
 
-/** Where an encoder comes from, and the id it goes by. */
+/** The source of an encoder and its id. */
 export type EncoderSource =
   | { readonly kind: 'builtin'; readonly id: string }
   | {
@@ -221,8 +221,8 @@ export type EncoderSource =
   | { readonly kind: 'folder'; readonly id: string; readonly path: string; readonly precision: Precision };
 
 /**
- * A name of the registry, `hf:owner/repo[@revision][#precision]`, `https://…/encoder.zip#sha256=<hex>` (a bundle), or the
- * path of a folder `path[#precision]`. Throws `UsageError` for anything else, suggesting the nearest name.
+ * Parses a name of the registry, `hf:owner/repo[@revision][#precision]`, `https://…/encoder.zip#sha256=<hex>` (a bundle), or the
+ * path of a folder `path[#precision]`. Throws `UsageError` with the nearest name for anything else.
  */
 export function encoderSource(name: string): EncoderSource {
   const registered = REGISTRY.find((entry) => entry.id === name);
@@ -236,7 +236,7 @@ export function encoderSource(name: string): EncoderSource {
     case 'https':
       return { id: name, ...source };
     case 'folder':
-      // Absolute: a classifier that remembers it must find it from any folder.
+      // The path is absolute, so that a classifier finds the encoder from any working directory.
       return {
         id: suffix === 'fp32' ? source.path : `${source.path}#${suffix}`,
         ...source,
@@ -262,7 +262,7 @@ function precisionOf(text: string, name: string): Precision {
   });
 }
 
-/** The error for a name that nothing has. */
+/** The error for an unknown name. */
 export function unknownName(name: string): UsageError {
   const ids = REGISTRY.map((entry) => entry.id);
   return new UsageError(`There is no encoder named "${name}"`, {

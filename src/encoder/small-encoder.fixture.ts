@@ -14,7 +14,7 @@ import { floatTensor, sizeOf } from '../math/tensor.ts';
 const [SIDE, CELL, WIDTH] = [32, 8, 24];
 const WORDS = ['[UNK]', 'a', 'photo', 'of', '.', 'red', 'green', 'blue'];
 
-/** A small two-tower encoder in a folder, as exporters write them: mean colours of cells through a matrix; mean of word vectors. */
+/** Writes a small encoder as exporters do. Image tower: mean colours of cells times a matrix. Text tower: mean of word vectors. */
 export async function writeSmallEncoder(folder: string): Promise<string> {
   const own = random('encoder', 1);
   const weights = (...shape: number[]) =>

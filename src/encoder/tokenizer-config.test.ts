@@ -86,7 +86,7 @@ describe('tokenizer.json', () => {
   it('refuses a text with a character that is spelt in bytes', () => {
     const { encode } = open(unigram({ byte_fallback: true }));
     expect(encode('ba')).toEqual([2, 1]);
-    expect(() => encode('a🐈')).toThrow('spells in bytes');
+    expect(() => encode('a🐈')).toThrow('splits into bytes');
     expect(open(unigram({ byte_fallback: false })).encode('ac')).toEqual([1, 0]);
   });
 });

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { type Fields, isJson, type Json, readFields, unused } from './fields.ts';
 
 /**
- * What `@huggingface/tokenizers` follows of a `tokenizer.json`, read off its source (0.2) and compared with Python's tokenizers. It
- * leaves out silently what it does not know, so such a field is refused here.
+ * The fields of `tokenizer.json` that `@huggingface/tokenizers` supports, from its source (0.2) and a comparison with Python's
+ * tokenizers. The library silently ignores other fields, so they are refused here.
  */
-const POSITIONS = 'it says where a token stands in the text';
-const DECODING = 'it is for texts made of tokens';
+const POSITIONS = 'it gives the position of a token in the text';
+const DECODING = 'it is for decoding tokens to text';
 const off = z.literal(false);
 const list = z.custom<readonly unknown[]>(Array.isArray, 'it must be a list');
 const object = z.custom<Json>(isJson, 'it must be an object');
@@ -64,7 +64,7 @@ const PRE_TOKENIZERS: Types = {
   },
   Digits: { individual_digits: z.boolean() },
   Metaspace: {
-    ...unused('prepend_scheme says it', ['add_prefix_space']),
+    ...unused('prepend_scheme decides it', ['add_prefix_space']),
     replacement: z.string(),
     str_rep: z.string(),
     prepend_scheme: z.enum(['always', 'first', 'never']),
@@ -74,7 +74,7 @@ const PRE_TOKENIZERS: Types = {
   Replace: { pattern, content: z.string() },
   Split: {
     pattern,
-    // Gemma's: the normaliser has left no space that it could split at.
+    // Gemma has this. Its normaliser leaves no space to split at.
     behavior: z.enum(['Removed', 'Isolated', 'MergedWithPrevious']),
     invert: z.boolean(),
   },
@@ -90,18 +90,18 @@ const POST_PROCESSORS: Types = {
     sep: z.tuple([z.string(), z.int()]),
   },
   TemplateProcessing: {
-    ...unused('two texts are never one', ['pair']),
+    ...unused('texts are never encoded in pairs', ['pair']),
     single: list,
     special_tokens: object,
   },
 };
 
-/** Where a sequence of a kind keeps its parts. */
+/** The field in which a sequence of each kind has its parts. */
 const SEQUENCES = { normalizer: 'normalizers', pre_tokenizer: 'pretokenizers', post_processor: 'processors' };
 
 const TOKENIZER = {
   ...unused(DECODING, ['decoder']),
-  ...unused('the text rule says it', ['truncation', 'padding']),
+  ...unused('the text rule decides it', ['truncation', 'padding']),
   version: z.string(),
   added_tokens: list,
   model: object,
@@ -122,7 +122,7 @@ const ADDED_TOKEN = {
 
 const FILE = 'tokenizer.json';
 
-/** Throws `ModelError` naming the first part or field of a `tokenizer.json` that `@huggingface/tokenizers` does not follow. */
+/** Throws `ModelError` that names the first part or field of a `tokenizer.json` that `@huggingface/tokenizers` does not support. */
 export function checkTokenizer(tokenizer: unknown): void {
   const { added_tokens, model, ...parts } = readFields(tokenizer, TOKENIZER, { file: FILE });
   for (const [i, token] of (added_tokens ?? []).entries())
@@ -157,7 +157,7 @@ function checkPart(part: unknown, types: Types, within: string): void {
   readFields(part, { ...known, type: z.enum(Object.keys(types)) }, { file: FILE }, within);
 }
 
-/** Fields of `tokenizer_config.json` that transformers lets win over the same in `tokenizer.json`. */
+/** Fields of `tokenizer_config.json` that transformers prefers to those of `tokenizer.json`. */
 const OVERRIDES = [
   ['add_prefix_space', 'pre_tokenizer', 'add_prefix_space'],
   ['do_lower_case', 'normalizer', 'lowercase'],
@@ -166,8 +166,8 @@ const OVERRIDES = [
 ] as const;
 
 /**
- * Throws `ModelError` where `tokenizer_config.json` would change what `tokenizer.json` says. All else in it is for transformers'
- * slow tokenizers, for texts made of tokens, or kept by the text rule.
+ * Throws `ModelError` if `tokenizer_config.json` contradicts `tokenizer.json`. Its other fields are for transformers' slow tokenizers
+ * or for decoding, or are covered by the text rule.
  */
 export function checkTokenizerConfig(config: Json, tokenizer: Json): void {
   const file = 'tokenizer_config.json';

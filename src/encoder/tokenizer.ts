@@ -5,19 +5,20 @@ import type { TextRule } from './record.ts';
 import { checkTokenizer, checkTokenizerConfig } from './tokenizer-config.ts';
 
 /**
- * Texts as token numbers: what tokenizer.json says, after the reference's cleaning and before its truncation, neither of
- * which that file carries.
+ * Converts texts to token numbers: the reference's cleaning, then tokenizer.json, then truncation. The file states neither the cleaning
+ * nor the truncation.
  */
 export interface TextTokenizer {
-  /** Numbers of the text, start and end included, without padding; at most the rule's length. */
+  /** Token numbers of the text with start and end, without padding, at most as many as the rule's length. */
   encode(text: string): number[];
-  /** How many tokens the text has, start and end included; those beyond the rule's length are not read. */
+  /** Number of tokens of the text with start and end, before truncation. */
   count(text: string): number;
 }
 
 /**
- * @param files tokenizer.json and, where there is one, tokenizer_config.json, parsed. Throws `ModelError` where they hold what is not
- * understood; so does `encode` for a text that they have no tokens for.
+ * Throws `ModelError` if the files hold something unsupported. `encode` throws it for a text without tokens in the vocabulary.
+ *
+ * @param files tokenizer.json and, if it exists, tokenizer_config.json, parsed
  */
 export function createTokenizer(
   { tokenizer: json, config = {} }: { tokenizer: Json; config?: Json },
@@ -31,12 +32,12 @@ export function createTokenizer(
       cause,
     });
   const { type, byte_fallback: bytes, unk_id: unknown } = json.model as Json;
-  // Python spells a character that is in no piece in bytes; the library gives the unknown token.
+  // For a character without a piece, Python's tokenizers use byte tokens, but the library uses the unknown token.
   const spelt = type === 'Unigram' && bytes === true ? unknown : undefined;
   let tokenizer: Tokenizer;
   try {
     const { eos_token } = config;
-    // The library needs every part to be named; the decoder is not used.
+    // The library requires every part. The decoder is not used.
     const parts = { added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null };
     tokenizer = new Tokenizer({ ...parts, ...json, decoder: null }, { eos_token });
   } catch (cause) {
@@ -49,15 +50,15 @@ export function createTokenizer(
     } catch (cause) {
       throw unreadable(cause);
     }
-    // Where the unknown token is none of the vocabulary, the library gives undefined.
+    // If the unknown token is not in the vocabulary, the library returns undefined.
     const wrong = ids.findIndex((id) => !Number.isSafeInteger(id) || id < 0);
     if (wrong >= 0) throw unreadable(new Error(`it has the token number ${ids[wrong]} for "${text}"`));
     if (!ids.some((id) => id === spelt)) return ids;
     throw new ModelError(
-      `The text "${text}" has a character that the tokenizer of the encoder spells in bytes`,
+      `The text "${text}" has a character that the tokenizer of the encoder splits into bytes`,
       {
         code: 'encoder/bytes',
-        hint: 'Such a character is not supported; use other words.',
+        hint: 'Such characters are not supported. Use other words.',
         details: { text },
       },
     );
@@ -72,7 +73,7 @@ export function createTokenizer(
   };
 }
 
-/** OpenAI's text handling before the byte pairs: entities unescaped twice, white space collapsed and trimmed. */
+/** OpenAI's cleaning before tokenization: entities unescaped twice, white space collapsed and trimmed. */
 export function cleanText(text: string): string {
   return unescapeEntities(unescapeEntities(text)).replace(/\s+/gu, ' ').trim();
 }
@@ -100,7 +101,7 @@ const ENTITIES = new Map<string, number>([
   }),
 ]);
 
-/** Numeric entities and the names in common use; others stay as they are. */
+/** Replaces numeric entities and common named ones. Other entities stay. */
 function unescapeEntities(text: string): string {
   return text.replace(/&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|(\w+));/g, (whole, decimal, hex, name) => {
     const code = name ? ENTITIES.get(name) : decimal ? Number(decimal) : Number.parseInt(hex, 16);

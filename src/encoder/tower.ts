@@ -14,7 +14,7 @@ export interface Lazy<T> {
   get(): Promise<T>;
 }
 
-/** A value made at its first use; a failure is not kept, so that the next use tries again. */
+/** A value that is made at its first use. After a failure the next use tries again. */
 export function lazily<T>(make: () => Promise<T>): Lazy<T> & { made(): Promise<T> | undefined } {
   let made: Promise<T> | undefined;
   return {
@@ -29,7 +29,7 @@ export function lazily<T>(make: () => Promise<T>): Lazy<T> & { made(): Promise<T
   };
 }
 
-/** A session that is loaded at its first use: predicting a picture never waits for the text model. */
+/** A session that is loaded at its first use, so that predicting a picture does not wait for the text model. */
 export interface LazySession {
   get(): Promise<Session>;
   close(): Promise<void>;
@@ -61,7 +61,7 @@ export function lazyTokenizer(folder: string, rule: TextRule): Lazy<TextTokenize
   });
 }
 
-/** How long texts are for a tokenizer, and how much of them its encoder reads. */
+/** Number of tokens of each text, and the number that the encoder reads. */
 export async function lengthOfTexts(
   tokenizer: Lazy<TextTokenizer>,
   { length }: TextRule,
@@ -71,7 +71,7 @@ export async function lengthOfTexts(
   return { tokens: texts.map(count), read: length };
 }
 
-/** The name of the wanted result among a model's outputs. */
+/** The first of the names that is an output of the model. Throws `ModelError` if none is. */
 export function outputNamed(ports: readonly PortInfo[], names: readonly string[], model: string): string {
   const found = names.find((name) => ports.some((port) => port.name === name));
   const only = ports.length === 1 && ports[0]!.shape.length === 2 ? ports[0]!.name : undefined;
@@ -83,14 +83,14 @@ export function outputNamed(ports: readonly PortInfo[], names: readonly string[]
   });
 }
 
-/** Floats in the number type an input wants. */
+/** Floats as a tensor of the input's type. */
 export function floatInput({ dtype }: PortInfo, shape: readonly number[], data: Float32Array): Tensor {
   return dtype === 'float16'
     ? { dtype: 'float16', shape, data: toHalf(data) }
     : { dtype: 'float32', shape, data };
 }
 
-/** Rows of tokens as tensors for whichever of the usual inputs a model has; every row is padded to the same length. */
+/** Rows of tokens as tensors for the model's inputs (the usual ones are supported). All rows are padded to the same length. */
 export function textFeeds(
   ports: readonly PortInfo[],
   rows: readonly (readonly number[])[],
@@ -117,7 +117,7 @@ export function textFeeds(
   return feeds;
 }
 
-/** An output [n, d] as a matrix of float32. Throws `ModelError` where it is none. */
+/** An output [n, d] as a float32 matrix. Throws `ModelError` if it is not a matrix. */
 export function asMatrix(output: Tensor): Matrix {
   const { dtype, shape } = output;
   if (shape.length !== 2 || (dtype !== 'float16' && dtype !== 'float32')) {
@@ -133,7 +133,7 @@ export function asMatrix(output: Tensor): Matrix {
   return matrixOf(output);
 }
 
-/** Consecutive groups of at most `size`. */
+/** Consecutive groups of at most `size` items. */
 export function batches<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
     items.slice(i * size, (i + 1) * size),
@@ -156,7 +156,7 @@ export function checkSizes(pixels: readonly Pixels[], size: number): void {
   });
 }
 
-/** Parts on top of each other; [0, d] where there is none. */
+/** The parts stacked by rows, or [0, d] if there are none. */
 export function stack(parts: Matrix[], dimension: number): Matrix {
   return parts.length > 0 ? concatRows(parts) : matrix(0, dimension);
 }

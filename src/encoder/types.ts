@@ -4,57 +4,57 @@ import type { Matrix } from '../math/matrix.ts';
 import type { TextTower } from '../methods/text-tower.ts';
 
 /**
- * A pair of towers that put pictures and texts into one space. Embeddings are as the model gives them (not unit rows):
- * features of two encoders are never mixed, and `fingerprint` tells them apart.
+ * A pair of towers that embed pictures and texts in one space. Embeddings are not normalised. Features of two encoders are never mixed:
+ * `fingerprint` identifies the encoder.
  */
 export interface Encoder {
-  /** Registered name (`clip-vit-b32`, `resnet50-minilm`), or where the encoder came from. */
+  /** Name (`clip-vit-b32`, `resnet50-minilm`) or source of the encoder. */
   readonly id: string;
   /**
-   * Sha256 (hex) over the source weights, their precision and the meaning of preprocessing and tokenizer; never over
-   * converted bytes, so that a better converter orphans no classifier.
+   * Sha256 (hex) over the source weights, their precision, preprocessing and tokenizer. Converted files are not part of it, so that
+   * classifiers stay valid when the conversion changes.
    */
   readonly fingerprint: string;
-  /** Numbers in an embedding. */
+  /** Dimension d of an embedding. */
   readonly dimension: number;
-  /** What cosines are multiplied by to become zero-shot logits: 100 for CLIP. */
+  /** Multiplier of cosines in zero-shot logits: 100 for CLIP. */
   readonly logitScale: number;
   readonly preprocessing: Preprocessing;
   readonly defaults: CacheDefaults;
   readonly revision?: string;
   /** SPDX name, or `unknown`. */
   readonly licence: string;
-  /** Where the weights came from: `hf:owner/repo@revision`, `npm:…`, a path. */
+  /** Source of the weights: `hf:owner/repo@revision`, `npm:…` or a path. */
   readonly source: string;
-  /** Begins to load the image tower, so that it is ready when the first pixels are; failures show at `embedImages`. */
+  /** Starts to load the image tower. Failures are thrown by `embedImages`. */
   prepare?(): void;
-  /** Raw embeddings [n, d]. Throws `UsageError` where pixels do not have the encoder's size. */
+  /** Returns the embeddings [n, d] of n preprocessed pictures. Throws `UsageError` if their size is not the encoder's. */
   embedImages(pixels: Pixels[], work?: Abortable): Promise<Matrix>;
-  /** Raw embeddings [n, d]. Of a text with more tokens than `textLength` says the end is not read. */
+  /** Returns the embeddings [n, d] of n texts. Tokens beyond the limit that `textLength` returns are not read. */
   embedTexts(texts: string[], work?: Abortable): Promise<Matrix>;
-  /** Tokens of each text, start and end included, and how many of them are read; missing where texts of any length are. */
+  /** Returns the number of tokens of each text (with start and end) and the limit. Absent if texts of any length are read. */
   textLength?(texts: readonly string[]): Promise<TextLength>;
-  /** The open text tower, for methods that learn prompts; missing where the encoder is not built from weights. */
+  /** Returns the open text tower, for methods that learn prompts. Absent if the encoder is not built from weights. */
   textTower?(): Promise<TextTower>;
   /** Frees both towers. */
   close(): Promise<void>;
 }
 
-/** Tokens of each text, and how many of them the encoder reads at most. */
+/** The number of tokens of each text, and the largest number that the encoder reads. */
 export interface TextLength {
   readonly tokens: readonly number[];
   readonly read: number;
 }
 
-/** What suits an encoder's space where nothing was tuned, and how far a search should look. */
+/** Constants for an encoder without tuning, and the ranges of a search. */
 export interface CacheDefaults {
-  /** Weight of the cache against zero-shot. */
+  /** alpha: weight of the cache against the text head. */
   readonly alpha: number;
-  /** Sharpness of the affinity. */
+  /** beta: how fast affinity falls with distance. */
   readonly beta: number;
-  /** Upper ends of a search. */
+  /** Upper ends of the searched ranges. */
   readonly maxAlpha: number;
   readonly maxBeta: number;
-  /** Prompt template; `{}` stands for the class name. */
+  /** Prompt template with `{}` for the class name. */
   readonly template: string;
 }

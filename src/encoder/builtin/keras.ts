@@ -6,8 +6,8 @@ import { floatTensor, ofRank, sizeOf } from '../../math/tensor.ts';
 import { count } from '../../words.ts';
 
 /**
- * Reads the Keras "layers model" of TensorFlow.js (`model.json` and weight shards) as a graph of ours: the layers ResNet50
- * is made of, batch normalisation folded into the convolutions, pictures as [n, channels, height, width].
+ * Reads a Keras "layers model" of TensorFlow.js (`model.json` and weight shards) into an expression. It supports the layers of ResNet50,
+ * folds batch normalisation into the convolutions, and takes pictures as [n, channels, height, width].
  */
 export interface KerasModel {
   readonly layers: readonly KerasLayer[];
@@ -26,7 +26,7 @@ interface WeightGroup {
   readonly weights: readonly { name: string; shape: number[]; dtype: string }[];
 }
 
-/** @param read bytes of a file beside model.json */
+/** @param read returns the bytes of a file beside model.json */
 export function readKerasModel(modelJson: Uint8Array, read: (path: string) => Uint8Array): KerasModel {
   const model = JSON.parse(new TextDecoder().decode(modelJson));
   const tensors = new Map<string, { shape: readonly number[]; data: Float32Array }>();
@@ -61,7 +61,7 @@ export function readKerasModel(modelJson: Uint8Array, read: (path: string) => Ui
   };
 }
 
-/** The pooled feature [n, channels] of pictures `pixel_values` [n, 3, size, size]: everything before the classifier head. */
+/** The pooled feature [n, channels] of pictures `pixel_values` [n, 3, size, size]: everything before the classification layer. */
 export function pooledFeature(model: KerasModel): Expr {
   const values = new Map<string, Layered>();
   const normalized = new Map<string, Config>();
@@ -88,7 +88,7 @@ export function pooledFeature(model: KerasModel): Expr {
   throw new ModelError('The Keras model has no pooled feature', { code: 'encoder/keras-layer' });
 }
 
-/** A value and the zeros around it that the next window takes in (top, left, bottom, right). */
+/** A value, with the zero padding that the next window adds (top, left, bottom, right). */
 interface Layered {
   readonly x: Expr;
   readonly pads: readonly [number, number, number, number];
@@ -96,7 +96,7 @@ interface Layered {
 
 type Config = KerasLayer['config'];
 type Builder = (operands: Operands, config: Config, model: KerasModel, batchNorm?: Config) => Layered;
-/** As many as the layer takes: none for the input, two for `Add`. */
+/** The layer's inputs: none for the input layer, two for `Add`. */
 type Operands = readonly [Layered, Layered];
 
 const NO_PADS = [0, 0, 0, 0] as const;
@@ -125,7 +125,7 @@ const BUILDERS: Readonly<Record<string, Builder>> = {
     }
     return { x: relu(x), pads };
   },
-  // ResNet pads the output of a ReLU, where a zero never beats the window's own values: our padding that never wins is equal.
+  // ResNet pads the output of a ReLU. There a zero is never larger than the window's values, so the padding of `maxPool`, which never wins, is equal.
   MaxPooling2D: ([{ x, pads }], { pool_size, strides }) => ({
     x: maxPool(x, { kernel: pool_size as [number, number], stride: strides as [number, number], pads }),
     pads: NO_PADS,
@@ -134,7 +134,7 @@ const BUILDERS: Readonly<Record<string, Builder>> = {
   GlobalAveragePooling2D: ([{ x }]) => ({ x: globalAveragePool(x), pads: NO_PADS }),
 };
 
-/** Keras's `same`: the output is ceil(size / stride), odd padding goes to the end. */
+/** Padding of Keras's `same`: the output size is ceil(size / stride), and an odd padding has one more at the end. */
 function samePads(x: Expr, weight: Expr, stride: readonly [number, number]): Layered['pads'] {
   const total = (axis: 0 | 1): number => {
     const [size, kernel] = [knownSize('conv2d', x, axis + 2), knownSize('conv2d', weight, axis + 2)];

@@ -3,8 +3,8 @@ import { pullEncoder } from '../pull.ts';
 import { BUILTIN_ID } from './packages.ts';
 
 /**
- * For tests: the built-in encoder in this machine's own home (112 MB are not fetched for every run); pulled the first time.
- * Its folder, or why there is none. Call it before a test changes `TIP_ADAPTER_HOME`.
+ * For tests: the built-in encoder in the user's own home, downloaded (112 MB) by the first run only. Returns its folder, or the reason
+ * why it is missing. Call it before a test changes `TIP_ADAPTER_HOME`.
  */
 export async function builtinOnMachine(): Promise<{ folder?: string; missing?: string }> {
   try {

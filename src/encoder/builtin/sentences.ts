@@ -5,14 +5,14 @@ import type { TextRule } from '../record.ts';
 import { asMatrix, lazySession, lazyTokenizer, lengthOfTexts, textFeeds } from '../tower.ts';
 import type { TextLength } from '../types.ts';
 
-/** Unit sentence embeddings by MiniLM: the mean over a text's tokens. */
+/** MiniLM's sentence embeddings: the mean over a text's tokens, as unit rows. */
 export interface Sentences {
   embed(texts: readonly string[], signal?: AbortSignal): Promise<Matrix>;
   textLength(texts: readonly string[]): Promise<TextLength>;
   close(): Promise<void>;
 }
 
-/** What MiniLM was trained with: 128 tokens at most, padding hidden by the mask. */
+/** The rule that MiniLM was trained with: 128 tokens at most, and padding hidden by the mask. */
 export const SENTENCE_RULE: TextRule = { cleaning: 'none', length: 128, padding: 'longest', pad: 0 };
 const DIMENSION = 384;
 
@@ -25,8 +25,8 @@ export function openSentences(folder: string, model: string, engine: Engine): Se
       const out = matrix(texts.length, DIMENSION);
       const { encode } = await tokenizer.get();
       const { inputs, run } = await session.get();
-      // One text at a time: dynamic quantisation takes its range from the whole batch, and a text's numbers must not depend
-      // on its neighbours.
+      // One text at a time: dynamic quantisation takes its range from the whole batch, and a text's embedding must not depend
+      // on other texts.
       for (let i = 0; i < texts.length; i++) {
         throwIfAborted(signal);
         const { last_hidden_state: hidden } = await run(

@@ -6,8 +6,8 @@ import { dot, type Matrix, matrix, row } from '../../math/matrix.ts';
 import { floatTensor } from '../../math/tensor.ts';
 
 /**
- * From text to the image space: the classifier's weight vector of a class is where that class's pictures lie, so kernel
- * ridge regression from the class names' sentence embeddings to those vectors says where a new name's pictures should lie.
+ * The map from texts to the image space. The classification layer's weight vector of a class lies near the features of the class's
+ * pictures, so kernel ridge regression from the class names' sentence embeddings to these vectors predicts the vector of a new name.
  */
 export interface TextMap {
   /** Unit sentence embeddings of the class names, [c, e]. */

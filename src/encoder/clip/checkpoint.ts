@@ -7,7 +7,7 @@ import { type ClipCheckpoint, openAiNames } from './weights.ts';
 
 const index = z.object({ weight_map: z.record(z.string(), z.string().regex(/^[^/\\]+$/)) });
 
-/** Opens CLIP's weights, one safetensors file or the index of several, under OpenAI's names. Tensors are read when asked for. */
+/** Opens CLIP's weights, one safetensors file or the index of several, under OpenAI's names. A tensor is read when it is requested. */
 export async function openCheckpoint(path: string): Promise<ClipCheckpoint> {
   const names = path.endsWith('.json') ? await shardsOf(path) : [path];
   const files: SafetensorsFile[] = [];

@@ -4,13 +4,13 @@ import { type Fields, type Json, readFields, unused, type Values } from '../fiel
 import type { Activation } from './transformer.ts';
 import type { ClipRules, ClipShape } from './weights.ts';
 
-/** What a configuration says of a CLIP that is built from weights. */
+/** The configuration of a CLIP that is built from weights. */
 export interface ClipConfiguration {
-  /** What the shapes of the weights do not tell. */
+  /** Facts that the shapes of the weights do not determine. */
   readonly rules: ClipRules;
-  /** What they do tell, as it is stated: a size that differs from the weights' is refused. */
+  /** Stated sizes. A size that differs from the weights' is refused. */
   readonly sizes: readonly Size[];
-  /** open_clip's description of the preprocessing; absent where another file has it. */
+  /** open_clip's description of the preprocessing; absent if another file has it. */
   readonly preprocessing?: Values<(typeof OPEN_CLIP)['preprocess_cfg']>;
 }
 
@@ -26,7 +26,7 @@ const side = z.union([
   count,
   z
     .tuple([count, count])
-    .refine(([height, width]) => height === width, 'only squares are understood')
+    .refine(([height, width]) => height === width, 'only squares are supported')
     .transform(([height]) => height),
 ]);
 const activation = z.enum(['gelu', 'quick_gelu']) satisfies z.ZodType<Activation>;
@@ -35,10 +35,10 @@ const TRAINING = 'it matters in training only';
 const BOOKKEEPING = 'it says where the model is from, or how it is stored';
 const GENERATION = 'it is for models that write text';
 const OUTPUTS = 'it says which results Python returns';
-const TOKENIZER = 'tokenizer.json says it';
+const TOKENIZER = 'tokenizer.json decides it';
 const TENSOR = 'the weights hold it';
 
-/** Fields that any configuration of transformers 2 to 5 may have (`PreTrainedConfig`), and that CLIP's arithmetic does not look at. */
+/** Fields that any configuration of transformers 2 to 5 may have (`PreTrainedConfig`), and that do not change CLIP's output. */
 const COMMON = {
   ...unused(BOOKKEEPING, [
     '_name_or_path',
@@ -114,7 +114,7 @@ const COMMON = {
 
 const TOWER = {
   ...COMMON,
-  ...unused('CLIPModel takes the one of the whole model', ['projection_dim']),
+  ...unused('CLIPModel uses that of the whole model', ['projection_dim']),
   hidden_act: activation,
   hidden_size: count,
   intermediate_size: count,
@@ -154,7 +154,7 @@ const HUB = {
   vision_config_dict: HUB_IMAGE,
 } as const satisfies Fields;
 
-/** Ways of open_clip to change a transformer's block: those that are off are understood. */
+/** open_clip's variants of a transformer block. They are supported only when switched off. */
 const BLOCK = {
   act_kwargs: z.strictObject({}),
   norm_kwargs: z.strictObject({ eps: z.number().positive().max(1).optional() }),
@@ -171,7 +171,7 @@ const BLOCK = {
 
 const SHAPES = "the weights' shapes say it";
 
-/** open_clip's `open_clip_config.json` (CLIPVisionCfg, CLIPTextCfg and CLIP of open_clip 3.3, and of those before it). */
+/** open_clip's `open_clip_config.json` (CLIPVisionCfg, CLIPTextCfg and CLIP of open_clip 3.3, and earlier). */
 const OPEN_CLIP = {
   ...unused(BOOKKEEPING, ['timm_tag', 'tags', 'architecture']),
   model_cfg: {
@@ -231,16 +231,16 @@ const OPEN_CLIP = {
   },
 } as const satisfies Fields;
 
-const HINT = 'Use an ONNX export of the model, whose graph says what to compute.';
+const HINT = 'Use an ONNX export of the model.';
 
 /** For OpenAI's own weights, which came without a configuration. */
 const OPENAI_HINT =
   'For OpenAI\'s own weights write {"model_cfg": {"quick_gelu": true, "text_cfg": {"heads": N}}}, N a 64th of the text width.';
 
 /**
- * Reads the configuration that belongs to the names of the weights: Hugging Face's `config.json`, or open_clip's
- * `open_clip_config.json`. Weights alone do not tell how they were trained: the same shapes go with several activations and
- * numbers of heads. Throws `ModelError` where it is missing or has a field that is not understood.
+ * Reads the configuration: Hugging Face's `config.json` or open_clip's `open_clip_config.json`, according to the names of the weights.
+ * It is required because weights of the same shapes exist with several activations and numbers of heads. Throws `ModelError` if it is
+ * missing or has an unsupported field.
  */
 export function clipConfiguration(
   hubNames: boolean,
@@ -263,7 +263,7 @@ function missing(file: string, hubNames: boolean): ModelError {
 }
 
 function hubConfiguration(config: Values<typeof HUB>): ClipConfiguration {
-  // transformers fills `…_config_dict` up with defaults and lets it win.
+  // transformers fills `…_config_dict` with defaults and prefers it.
   const text = config.text_config_dict ?? config.text_config ?? {};
   const image = config.vision_config_dict ?? config.vision_config ?? {};
   const rulesOf = (tower: Values<typeof TOWER>, heads: number) => ({
@@ -275,7 +275,7 @@ function hubConfiguration(config: Values<typeof HUB>): ClipConfiguration {
   return {
     rules: {
       image: rulesOf(image, 12),
-      // 2 was written for every model until transformers 4.31, whatever its end token was.
+      // Until version 4.31, transformers wrote 2 for every model, whatever its end token was.
       text: { ...rulesOf(text, 8), end: end === 2 ? undefined : end },
     },
     sizes: [

@@ -8,19 +8,21 @@ import { usedNames } from './towers.ts';
 import type { BlockShape } from './transformer.ts';
 import { type ClipCheckpoint, type ClipShape, misshapen, shapeOf } from './weights.ts';
 
-/** What weights and their configuration say about a CLIP. */
+/** Facts about a CLIP from its weights and configuration. */
 export interface ClipFacts {
   readonly shape: ClipShape;
   readonly logitScale: number;
   readonly preprocessing: Preprocessing;
   readonly text: TextRule;
-  /** What the towers do otherwise than OpenAI's, beyond what the shapes tell; part of the fingerprint. */
+  /** Differences between the towers and OpenAI's that the shapes do not show. They are part of the fingerprint. */
   readonly recipe?: Readonly<Record<string, unknown>>;
 }
 
 /**
- * @param read a configuration file, parsed; undefined where there is none. Throws `ModelError` where weights and configuration do not
- * fit together, or one of them holds what would change the numbers and is not understood.
+ * Throws `ModelError` if weights and configuration do not fit together, or if one of them holds something unsupported that would change
+ * embeddings.
+ *
+ * @param read returns a parsed configuration file, or undefined if it does not exist
  */
 export async function clipFacts(
   checkpoint: ClipCheckpoint,
@@ -55,7 +57,7 @@ function checkSizes(sizes: readonly Size[], shape: ClipShape): void {
   }
 }
 
-/** Every tensor has its place in the towers: one that is not used would change the numbers. */
+/** Throws `ModelError` for a tensor that the towers do not use, because the true model would use it. */
 function checkTensors(checkpoint: ClipCheckpoint, shape: ClipShape): void {
   const [unknown] = [...checkpoint.foreign, ...unusedNames(checkpoint, shape)];
   if (unknown === undefined) return;
@@ -71,7 +73,7 @@ function unusedNames(checkpoint: ClipCheckpoint, shape: ClipShape): string[] {
     const used = usedNames(checkpoint, shape);
     return [...checkpoint.shapes.keys()].filter((name) => name !== 'logit_scale' && !used.has(name));
   } catch (error) {
-    // Expressions of shapes that do not go together cannot be written down.
+    // Building an expression throws if shapes do not fit together.
     if (error instanceof ModelError || !(error instanceof TipAdapterError)) throw error;
     throw misshapen(error.message, error);
   }
@@ -106,14 +108,14 @@ function pixelsOf(
   });
 }
 
-/** Absent for what OpenAI's models do, so that their classifiers keep their encoder. */
+/** Undefined for OpenAI's models, so that their fingerprint, and thus their classifiers, stay valid. */
 function recipeOf({ image, text }: ClipShape): ClipFacts['recipe'] {
   const own = ({ width, heads, ...blocks }: { width: number; heads: number } & Partial<BlockShape>) => {
     const { activation = 'quick_gelu', epsilon = 1e-5 } = blocks;
     const openAi = width === 64 * heads && activation === 'quick_gelu' && epsilon === 1e-5;
     return openAi ? undefined : { heads, activation, epsilon };
   };
-  // The largest number that there is is the largest of every text.
+  // The largest number of the vocabulary is also the largest of every text.
   const end = text.end === text.vocabulary - 1 ? undefined : text.end;
   const parts = Object.entries({ image: own(image), text: own(text), end });
   const recipe = parts.filter(([, part]) => part !== undefined);

@@ -13,14 +13,14 @@ export interface ResNetShape {
   readonly size: number;
   /** Blocks of the four layers. */
   readonly layers: readonly number[];
-  /** Channels of the last map, and the heads that look at it. */
+  /** Channels of the last map, and heads of the attention over it. */
   readonly width: number;
   readonly heads: number;
 }
 
 /**
  * CLIP's ResNet: three convolutions in the stem, average pools before convolutions with a stride, and attention in place of the
- * last pool (Radford et al., ICML 2021, section 2.4). Batch normalisations are part of the convolutions' weights (`weights.ts`).
+ * last pool (Radford et al., ICML 2021, section 2.4). Batch normalisations are folded into the convolutions' weights (`weights.ts`).
  */
 export function resnetTower(pixels: Expr, weights: Weights, shape: ResNetShape): Expr {
   const maps = resnetLayers(pixels, weights, shape);
@@ -49,7 +49,7 @@ function bottleneck(x: Expr, weights: Weights, name: string, stride: number, fir
   const narrow = relu(conv(x, weights, `${name}.conv1`));
   const seen = relu(conv(narrow, weights, `${name}.conv2`, { pad: 1 }));
   const out = conv(stride > 1 ? halved(seen) : seen, weights, `${name}.conv3`);
-  // The first block of every layer changes the channels, and so has a convolution in its shortcut.
+  // The first block of every layer changes the number of channels, so its shortcut has a convolution.
   const shortcut = first ? conv(stride > 1 ? halved(x) : x, weights, `${name}.downsample.0`) : x;
   return relu(add(out, shortcut));
 }
@@ -71,7 +71,7 @@ function halved(x: Expr): Expr {
   return averagePool(x, { kernel: [2, 2], stride: [2, 2] });
 }
 
-/** The mean over places asks all places, itself included: multi-head attention with one query. */
+/** Attention pooling: multi-head attention with the mean over positions as the only query, over all positions and the mean itself. */
 function attentionPool(x: Expr, weights: Weights, heads: number): Expr {
   const name = 'visual.attnpool';
   const [n, channels] = ofRank(x.shape, 4);

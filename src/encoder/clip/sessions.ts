@@ -16,7 +16,7 @@ import { encodeEmbeddings, type TextShape } from './text-transformer.ts';
 import { asInputs, imageGraph, textGraph, weightsOf } from './towers.ts';
 import type { Checkpoint, ClipCheckpoint, ClipShape } from './weights.ts';
 
-/** The towers of a CLIP whose weights are in a folder: each is built and compiled at its first use. */
+/** The towers of a CLIP from weights in a folder. Each tower is built and compiled at its first use. */
 export function clipSessions(
   record: EncoderRecord,
   folder: string,
@@ -25,7 +25,7 @@ export function clipSessions(
 ): {
   image: LazySession;
   text: LazySession;
-  /** Gives only tokens that the text tower knows. */
+  /** A tokenizer that throws for tokens outside the text tower's vocabulary. */
   tokenizer: Lazy<TextTokenizer>;
   textTower(): Promise<TextTower>;
 } {
@@ -50,7 +50,7 @@ export function clipSessions(
   };
 }
 
-/** Opens the weights of a CLIP for as long as `use` takes. Throws `ModelError` where they are no longer what the record says. */
+/** Opens the weights of a CLIP while `use` runs. Throws `ModelError` if they no longer match the record. */
 export async function withClip<T>(
   record: EncoderRecord,
   folder: string,
@@ -61,7 +61,7 @@ export async function withClip<T>(
   const checkpoint = await openCheckpoint(join(folder, record.imageModel));
   try {
     const facts = await clipFacts(checkpoint, read);
-    // An earlier version ran some models by other arithmetic: what is kept under its fingerprint must not be mixed with this.
+    // An earlier version computed some models differently. Features under its fingerprint must not be mixed with new ones.
     if (isDeepStrictEqual(facts.recipe, record.recipe)) return await use(checkpoint, facts);
     throw new ModelError(
       `The record of the encoder ${record.id} is from a version that did not understand its configuration`,
@@ -76,7 +76,7 @@ export async function withClip<T>(
   }
 }
 
-/** Refuses tokens that have no embedding, and texts without the token that ends them. */
+/** Refuses tokens without an embedding, and texts without an end token. */
 function checkedTokenizer({ encode, count }: TextTokenizer, { vocabulary, end }: TextShape): TextTokenizer {
   return {
     count,
@@ -86,15 +86,19 @@ function checkedTokenizer({ encode, count }: TextTokenizer, { vocabulary, end }:
       if (foreign === undefined && (end === undefined || ids.includes(end))) return ids;
       throw new ModelError(
         foreign === undefined
-          ? `The tokenizer does not end a text with token ${end}, which the configuration says ends it`
-          : `The tokenizer gives token ${foreign}, and the weights have ${vocabulary}`,
-        { code: 'clip/tokens', hint: 'The tokenizer is of another model.', details: { end, vocabulary } },
+          ? `The tokenizer does not end a text with token ${end}, the end token of the configuration`
+          : `The tokenizer gives token ${foreign}, but the weights have ${vocabulary} tokens`,
+        {
+          code: 'clip/tokens',
+          hint: 'The tokenizer belongs to another model. Get both files from one source.',
+          details: { end, vocabulary },
+        },
       );
     },
   };
 }
 
-/** The text tower between its tokens' embeddings and the text's, its weights as what inputs are fed. */
+/** The text tower from its tokens' embeddings to the text's embedding, with its weights as inputs. */
 async function openTextTower(
   checkpoint: Checkpoint,
   { shape: { text } }: ClipFacts,

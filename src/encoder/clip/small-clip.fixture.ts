@@ -10,7 +10,7 @@ const LETTERS = Array.from('abcdefghijklmnopqrstuvwxyz.,', (letter) => letter);
 const [START, END] = ['<|startoftext|>', '<|endoftext|>'];
 const VOCABULARY = [...LETTERS, ...LETTERS.map((letter) => `${letter}</w>`), START, END];
 
-/** Byte pairs as CLIP's, of letters that are never joined. */
+/** A byte-pair tokenizer like CLIP's, without merges. */
 export const SMALL_TOKENIZER = {
   version: '1.0',
   truncation: null,
@@ -59,7 +59,7 @@ export const SMALL_TOKENIZER = {
   },
 };
 
-/** A CLIP of two small transformers under OpenAI's names, its numbers drawn by the seed. */
+/** A CLIP of two small transformers under OpenAI's names, with random weights from the seed. */
 function smallClip(seed = 1): Record<string, Tensor> {
   const noise = random('small clip', seed);
   const tensors: Record<string, Tensor> = {};
@@ -97,7 +97,7 @@ function smallClip(seed = 1): Record<string, Tensor> {
   return tensors;
 }
 
-/** Hugging Face's names of the same. */
+/** The same weights under Hugging Face's names. */
 function hubNames(tensors: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
   const named: Record<string, Tensor> = {};
   for (const [name, tensor] of Object.entries(tensors)) {
@@ -179,7 +179,7 @@ const SMALL_OPEN_CLIP_CONFIG = {
   preprocess_cfg: { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], interpolation: 'bicubic' },
 };
 
-/** Writes the small CLIP into a folder as Hugging Face or open_clip does; in half precision or in two files where asked. */
+/** Writes the small CLIP into a folder as Hugging Face or open_clip does; optionally in half precision or in two files. */
 export function writeSmallClip(
   folder: string,
   { names, half = false, parts = false }: { names: 'hub' | 'open-clip'; half?: boolean; parts?: boolean },

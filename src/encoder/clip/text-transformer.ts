@@ -8,13 +8,13 @@ import { floatTensor, type Tensor } from '../../math/tensor.ts';
 import { type BlockShape, norm, residualBlock, type Weights } from './transformer.ts';
 
 export interface TextShape extends BlockShape {
-  /** Tokens read at most. */
+  /** Largest number of tokens of a text. */
   readonly context: number;
   readonly width: number;
   readonly blocks: number;
-  /** Tokens that there are. */
+  /** Size of the vocabulary. */
   readonly vocabulary: number;
-  /** The number of the token that ends a text; the largest one of the text where nothing is said. */
+  /** The number of the end token. If undefined, it is the largest number in the text. */
   readonly end?: number;
 }
 
@@ -29,20 +29,20 @@ function tokenNumber(id: number): Expr {
   return constant({ dtype: 'int64', shape: [1, 1], data: BigInt64Array.of(BigInt(id)) });
 }
 
-/** 1 at the first of a text's tokens that is the wanted one, 0 elsewhere, [n, t]: texts may be padded with their end token. */
+/** 1 at the first end token of each text, 0 elsewhere, [n, t]. The first counts, because texts may be padded with their end token. */
 function firstPlace(ids: Expr, wanted: Expr): Expr {
   const found = where(equal(ids, expandTo(wanted, ids.shape, ids)), 1, 0);
   const before = matmul(found, constant(strictlyUpper(knownSize('firstPlace', ids, 1))));
   return where(less(before, 0.5), found, 0);
 }
 
-/** [t, t], 1 where the column comes after the row. */
+/** [t, t], 1 where the column is after the row. */
 function strictlyUpper(t: number): Tensor {
   const data = Float32Array.from({ length: t * t }, (_, at) => Number(at % t > Math.floor(at / t)));
   return floatTensor([t, t], data);
 }
 
-/** The same from the tokens' embeddings [n, t, w], with `end` [n, t] 1 at the last token of each text and 0 elsewhere. */
+/** Embeddings [n, d] from the tokens' embeddings [n, t, w]. `end` [n, t] is 1 at the end token of each text and 0 elsewhere. */
 export function encodeEmbeddings(embeddings: Expr, end: Expr, weights: Weights, shape: TextShape): Expr {
   const blocks = textLayers(embeddings, weights, shape);
   const normed = norm(blocks.at(-1)!, weights, 'ln_final', shape);

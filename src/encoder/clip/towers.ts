@@ -30,7 +30,7 @@ function wordTower({ text }: ClipShape): (weights: Weights) => Expr {
   return (weights) => textTower(ids, weights, text);
 }
 
-/** Names of the weights that the towers use. Throws `ModelError` where one is missing, `UsageError` where shapes do not go together. */
+/** Names of the weights that the towers use. Throws `ModelError` if one is missing, and `UsageError` if shapes do not fit together. */
 export function usedNames(checkpoint: Pick<Checkpoint, 'shapes'>, shape: ClipShape): Set<string> {
   const names = new Set<string>();
   for (const build of [imageTower(shape), wordTower(shape)])
@@ -38,7 +38,7 @@ export function usedNames(checkpoint: Pick<Checkpoint, 'shapes'>, shape: ClipSha
   return names;
 }
 
-/** The weights that a graph uses, read from the checkpoint. Throws `ModelError` where one is missing. */
+/** The weights that a graph uses, read from the checkpoint. Throws `ModelError` if one is missing. */
 export async function weightsOf(
   checkpoint: Checkpoint,
   build: (weights: Weights) => Expr,
@@ -51,7 +51,7 @@ export async function weightsOf(
   return new Map(await Promise.all(read));
 }
 
-/** Weights as inputs named `clip.<name>`; each use is told. */
+/** Weights as inputs named `clip.<name>`. A callback gets the name of each weight that is used. */
 export function asInputs(
   { shapes }: Pick<Checkpoint, 'shapes'>,
   used: (name: string) => void = () => {},

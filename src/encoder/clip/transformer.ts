@@ -3,13 +3,13 @@ import type { Expr } from '../../graph/expression.ts';
 import { linear } from '../../graph/products.ts';
 import { attention, layerNorm } from '../../graph/sequence.ts';
 
-/** A weight of the model by its name in OpenAI's checkpoint, as an expression: a constant, or an input that is fed. */
+/** A weight of the model by its name in OpenAI's checkpoint, as an expression: a constant or an input. */
 export type Weights = (name: string) => Expr;
 
 /** `gelu` is x/2 (1 + erf(x / sqrt 2)); `quick_gelu` is x sigmoid(1.702 x), with which OpenAI's models were trained. */
 export type Activation = 'gelu' | 'quick_gelu';
 
-/** What the blocks of a transformer share beside their weights. */
+/** Constants that the blocks of a transformer share. */
 export interface BlockShape {
   readonly heads: number;
   readonly activation: Activation;
@@ -22,7 +22,7 @@ const ACTIVATIONS: Readonly<Record<Activation, (x: Expr) => Expr>> = {
   quick_gelu: (x) => mul(x, sigmoid(mul(x, 1.702))),
 };
 
-/** Layer normalisation by the gain and bias below a name. */
+/** Layer normalisation with the weights `<name>.weight` and `<name>.bias`. */
 export function norm(
   x: Expr,
   weights: Weights,

@@ -8,7 +8,7 @@ import { type BlockShape, norm, residualBlock, type Weights } from './transforme
 
 export interface VitShape extends BlockShape {
   readonly kind: 'vit';
-  /** Pixels of a picture's side, and of a patch's. */
+  /** Side of a picture and of a patch, in pixels. */
   readonly size: number;
   readonly patch: number;
   readonly width: number;

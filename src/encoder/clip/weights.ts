@@ -7,7 +7,7 @@ import type { TextShape } from './text-transformer.ts';
 import type { BlockShape } from './transformer.ts';
 import type { VitShape } from './vit.ts';
 
-/** Tensors of a checkpoint by name, read when they are asked for. */
+/** Tensors of a checkpoint by name. A tensor is read when it is requested. */
 export interface Checkpoint {
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   tensor(name: string): Promise<Tensor>;
@@ -16,15 +16,15 @@ export interface Checkpoint {
 
 /** A checkpoint under OpenAI's names. */
 export interface ClipCheckpoint extends Checkpoint {
-  /** Whether Hugging Face named the tensors. */
+  /** Whether the tensors have Hugging Face's names. */
   readonly hubNames: boolean;
-  /** Tensors that have no place in a CLIP. */
+  /** Tensors that a CLIP does not have. */
   readonly foreign: readonly string[];
 }
 
-/** What shapes do not tell of a transformer. */
+/** Facts about a transformer that shapes do not determine. */
 interface TowerRules extends Omit<BlockShape, 'heads'> {
-  /** The number of heads, by the width; undefined where it is not known. */
+  /** Returns the number of heads for a width, or undefined if it is unknown. */
   heads(width: number): number | undefined;
 }
 
@@ -33,18 +33,18 @@ export interface ClipRules {
   readonly text: TowerRules & Pick<TextShape, 'end'>;
 }
 
-/** What a checkpoint's shapes and its rules say about the model. */
+/** The architecture, from a checkpoint's shapes and its rules. */
 export interface ClipShape {
   readonly image: VitShape | ResNetShape;
   readonly text: TextShape;
-  /** Numbers in an embedding. */
+  /** Dimension of an embedding. */
   readonly dimension: number;
 }
 
 /**
- * The checkpoint under OpenAI's names, which the towers use: Hugging Face's are translated, projections transposed, the joint
- * query-key-value matrix of OpenAI's is split, batch normalisations are folded into the convolutions before them. Half precision
- * is widened when a tensor is read. Throws `ModelError` where it is no CLIP.
+ * The checkpoint in the form that the towers use. Names are OpenAI's (Hugging Face's names are translated, and its projections are
+ * transposed), OpenAI's joint query-key-value matrices are split, and batch normalisations are folded into the preceding convolutions.
+ * Half precision is widened when a tensor is read. Throws `ModelError` if the checkpoint is not a CLIP.
  */
 export function openAiNames(checkpoint: Checkpoint): ClipCheckpoint {
   const names = [...checkpoint.shapes.keys()];
@@ -97,13 +97,13 @@ export function openAiNames(checkpoint: Checkpoint): ClipCheckpoint {
 }
 
 /**
- * What checkpoints carry beside weights: numbers of positions, OpenAI's three sizes, the causal mask, counts of training batches, and
- * a number that is added to all scores alike.
+ * Tensors of checkpoints without an effect on embeddings: numbers of positions, OpenAI's three sizes, the causal mask, counts of
+ * training batches, and a bias that all scores share.
  */
 const WITHOUT_EFFECT =
   /(^|\.)(position_ids|attn_mask|num_batches_tracked)$|^(input_resolution|context_length|vocab_size|logit_bias)$/;
 
-/** Reads the architecture off the tensors' shapes and the rules. Throws `ModelError` where they make no CLIP. */
+/** Derives the architecture from the tensors' shapes and the rules. Throws `ModelError` if they do not fit a CLIP. */
 export function shapeOf({ shapes }: Checkpoint, rules: ClipRules): ClipShape {
   const of = <R extends 2 | 4>(name: string, rank: R) => {
     const shape = shapes.get(name);
@@ -171,7 +171,7 @@ export function shapeOf({ shapes }: Checkpoint, rules: ClipRules): ClipShape {
   };
 }
 
-/** Places of a square's side. */
+/** The side of a square of `places` positions. */
 function sideOf(places: number): number {
   const side = Math.round(Math.sqrt(places));
   if (side > 0 && side * side === places) return side;
@@ -181,19 +181,19 @@ function sideOf(places: number): number {
 export function misshapen(why: string, cause?: unknown): ModelError {
   return new ModelError(`The weights do not fit together as a CLIP: ${why}`, {
     code: 'clip/shape',
-    hint: 'They may be damaged, or of another model.',
+    hint: 'They may be damaged or belong to another model. Get them again, or use an ONNX export of the model.',
     cause,
   });
 }
 
-/** OpenAI's name parts and Hugging Face's, longest first. */
+/** Parts of OpenAI's and Hugging Face's names, longest first. */
 const TRANSLATION: readonly (readonly [openAi: string, hub: string])[] = [
   ['visual.transformer.resblocks.', 'vision_model.encoder.layers.'],
   ['transformer.resblocks.', 'text_model.encoder.layers.'],
   ['visual.class_embedding', 'vision_model.embeddings.class_embedding'],
   ['visual.conv1.weight', 'vision_model.embeddings.patch_embedding.weight'],
   ['visual.positional_embedding', 'vision_model.embeddings.position_embedding.weight'],
-  // The name is misspelt in every checkpoint.
+  // Every checkpoint has this misspelt name.
   ['visual.ln_pre.', 'vision_model.pre_layrnorm.'],
   ['visual.ln_post.', 'vision_model.post_layernorm.'],
   ['visual.proj', 'visual_projection.weight'],
@@ -248,7 +248,7 @@ function transposed({ shape, data }: Tensor): Tensor {
   return floatTensor([cols, rows], out);
 }
 
-/** Weight or bias of a convolution that does what it and the batch normalisation after it did (evaluation mode, eps 1e-5). */
+/** Weight or bias of a convolution with the following batch normalisation folded in (evaluation mode, eps 1e-5). */
 async function foldedPart(
   read: (name: string) => Promise<Tensor>,
   conv: string,
