@@ -55,11 +55,13 @@ interface Row {
 }
 
 /** The rules at one and two shots on each data set, and both halves of their cross-check. */
-export async function compareRules(engine: Engine): Promise<string[]> {
+export async function compareRules(engine: Engine, only: readonly string[] = []): Promise<string[]> {
+  const named = only.flatMap((name) => name.match(/^rules:(.+)/)?.slice(1) ?? []);
   const lines: string[] = [];
   for (const shots of [1, 2]) {
     const rows: Row[] = [];
     for (const [set, load] of problems(shots)) {
+      if (named.length > 0 && !named.includes(set)) continue;
       const cells: Figures[][] = [];
       for (const { task, test } of await load()) {
         const parts = await partsOf(engine, task, test.features);

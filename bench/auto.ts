@@ -23,7 +23,8 @@ export async function benchAuto(): Promise<string[]> {
     for (const { task, test } of await load()) lines.push(await evaluated(engine, name, shots, task, test));
     console.log(lines.at(-1));
   }
-  if (!only || only.includes('rules')) lines.push('', ...(await compareRules(engine)));
+  if (!only || only.some((name) => name.startsWith('rules')))
+    lines.push('', ...(await compareRules(engine, only)));
   await engine.close();
   return lines;
 }

@@ -103,6 +103,17 @@ export function choice<const C extends string>(
   };
 }
 
+/** An option that is a number above 0, or one of a few words for a rule that finds it. */
+export function positiveOr<const C extends string>(
+  words: readonly C[],
+  given: OptionFacts<number | NoInfer<C>>,
+): Option<number | C> {
+  const number = numeric(z.number().positive()) as z.ZodType<number>;
+  const message = `it must be a number above 0, or one of ${words.join(', ')}`;
+  const schema = z.union([number, z.enum(words as [C, ...C[]])], { error: message }) as z.ZodType<number | C>;
+  return { value: `<number|${words.join('|')}>`, ...given, schema };
+}
+
 /** An option that is a name. Help lists the known names, but a program can register more, so the code that uses the name refuses unknown ones. */
 export function nameOf(listed: readonly string[], given: OptionFacts<string>): Option<string> {
   return { ...text(given), choices: listed };

@@ -1,11 +1,20 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { createEngine } from '../engine/node.ts';
-import { concatRows, matrix, row } from '../math/matrix.ts';
+import { concatRows, matrix, productT, row } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
+import { searchMethod, type TuningSet, tuningSetOfFolds } from '../tuning/search-method.ts';
 import { gaussianHead, gda } from './gda.ts';
-import { expectClose, goldenMatrix, goldenTensors, smallQueries, smallTask } from './golden.fixture.ts';
+import {
+  expectClose,
+  goldenMatrix,
+  goldenNumbers,
+  goldenTensors,
+  smallQueries,
+  smallTask,
+} from './golden.fixture.ts';
 import { samplesOf } from './samples.ts';
 import { scoreRows } from './score.ts';
+import { ANALYTIC, analyticShrinkage } from './shrinkage.ts';
 import { selectExamples } from './task.ts';
 import { zeroShot } from './zero-shot.ts';
 
@@ -85,5 +94,48 @@ describe('Gaussian discriminant analysis', () => {
       const own = Array.from(scores.data.subarray(m * 6, m * 6 + 6));
       expect(Math.max(...own)).not.toBe(own[2]);
     }
+  });
+
+  it('learns a covariance of two examples a class where folds leave one of them, so that alpha is chosen', async () => {
+    const seen = new Int32Array(6);
+    const { labels } = smallTask.support;
+    const pairs = [...labels.keys()].filter((i) => seen[labels[i]!]!++ < 2);
+    const task = { ...smallTask, support: selectExamples(smallTask.support, pairs) };
+    const { options } = await searchMethod(engine, gda, task, tuningSetOfFolds(task) as TuningSet);
+    expect(options.alpha).toBeGreaterThan(1e-3);
+  });
+});
+
+describe('analytic shrinkage', () => {
+  const expected = goldenNumbers('shrinkage/shrinkage');
+
+  it.each([
+    { name: 'wide', n: 12, d: 30 },
+    { name: 'tall', n: 40, d: 8 },
+  ])('agrees with scikit-learn: $name', ({ name, n, d }) => {
+    const at = (i: number, j: number) => Math.sin(1 + 7 * i * (j + 1) + 3 * j) / (1 + j);
+    const means = Array.from({ length: d }, (_, j) =>
+      [...Array(n).keys()].reduce((sum, i) => sum + at(i, j) / n, 0),
+    );
+    const centred = matrix(
+      n,
+      d,
+      Float32Array.from({ length: n * d }, (_, k) => at(Math.floor(k / d), k % d) - means[k % d]!),
+    );
+    for (const rule of ANALYTIC) {
+      expect(
+        Math.abs(analyticShrinkage(rule, centred, productT(centred, centred)) - expected[name][rule]),
+      ).toBeLessThan(1e-6);
+    }
+  });
+
+  it.each(ANALYTIC)('of %s is a multiplier between little and all', async (shrinkage) => {
+    const samples = samplesOf(smallTask.support);
+    const bias = async (value: number | typeof shrinkage) =>
+      Array.from((await gaussianHead(samples, 6, value)).bias.data as Float32Array);
+    const own = await bias(shrinkage);
+    expect(own.every(Number.isFinite)).toBe(true);
+    expect(Math.min(...own)).toBeGreaterThan(Math.min(...(await bias(1e-4))));
+    expect(Math.min(...own)).toBeLessThan(Math.min(...(await bias(1e4))));
   });
 });

@@ -6,17 +6,25 @@ import { withProducts } from '../linalg/matrix-products.ts';
 import { lowerRows, solvePositive } from '../linalg/solve.ts';
 import { dot, type Matrix, matrix, row } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
-import { positive, real } from '../options.ts';
+import { positiveOr, real } from '../options.ts';
 import { defineMethod, WEIGHT } from './method.ts';
 import { proker } from './proker.ts';
 import { type Samples, samplesOf } from './samples.ts';
+import { ANALYTIC, type AnalyticShrinkage, analyticShrinkage } from './shrinkage.ts';
 import { countByClass, selectExamples } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
+
+/** How much of the identity is added, as a number or by an analytic rule. */
+export const SHRINKAGE = positiveOr(ANALYTIC, {
+  default: 1,
+  help: 'Multiplier of the identity that is added to the covariance, or the rule of Ledoit and Wolf or OAS for it.',
+});
 
 /**
  * Gaussian discriminant analysis: classes are Gaussians of one covariance, estimated from the examples and shrunk to the identity
  * (Wang et al., ICLR 2024, arXiv 2402.04087, eq. 4-6). scores = s f W^T + alpha (f w + b). Augmented views are samples of their
- * own. One sample a class has no covariance: its pseudo-inverse is 0 and the method is zero-shot.
+ * own. One sample a class has no covariance: its pseudo-inverse is 0 and the method is zero-shot. Where such subsets are fitted to choose
+ * alpha and shrinkage, the covariance is the one of all samples around their mean, for alpha would be 0 otherwise.
  */
 export const gda = defineMethod({
   id: 'gda',
@@ -33,7 +41,7 @@ export const gda = defineMethod({
   },
   options: {
     alpha: real({ default: 0.1, min: 0, help: "Weight of the Gaussians' log-odds against the class names." }),
-    shrinkage: positive({ default: 1, help: 'Multiplier of the identity that is added to the covariance.' }),
+    shrinkage: SHRINKAGE,
   },
   search: () =>
     [0.3, 1, 3, 10].flatMap((shrinkage) =>
@@ -46,7 +54,9 @@ export const gda = defineMethod({
   fitSubsets: async function* ({ support, classes, engine, signal }, subsets, candidates) {
     const folds: Gaussians[] = [];
     for (const subset of subsets) {
-      folds.push(await estimate(samplesOf(selectExamples(support, subset)), classes, engine, signal));
+      const samples = samplesOf(selectExamples(support, subset));
+      const around = hasSpread(samples.labels) ? 'means' : 'centre';
+      folds.push(await estimate(samples, classes, engine, signal, around));
     }
     for (const { alpha, shrinkage } of candidates) {
       const states: (Discriminant & { alpha: number })[] = [];
@@ -68,6 +78,8 @@ export const gda = defineMethod({
   }),
 });
 
+type Shrinkage = number | AnalyticShrinkage;
+
 /** Weights [c, d] and bias [c]. */
 type Discriminant = { readonly weights: Tensor; readonly bias: Tensor };
 
@@ -75,7 +87,7 @@ type Discriminant = { readonly weights: Tensor; readonly bias: Tensor };
 export async function gaussianHead(
   samples: Samples,
   classes: number,
-  shrinkage: number,
+  shrinkage: Shrinkage,
   engine?: Engine,
   signal?: AbortSignal,
 ): Promise<Discriminant> {
@@ -97,14 +109,17 @@ async function estimate(
   classes: number,
   engine?: Engine,
   signal?: AbortSignal,
+  around: 'means' | 'centre' = 'means',
 ): Promise<Gaussians> {
   const counts = countByClass(labels, classes);
   await giveWay(signal);
   const means = classMeans(rows, labels, counts);
   await giveWay(signal);
   const centred = matrix(rows.rows, rows.cols, rows.data.slice());
+  const centre =
+    around === 'centre' ? classMeans(rows, new Int32Array(rows.rows), Int32Array.of(rows.rows)) : means;
   labels.forEach((label, i) => {
-    subtractFrom(row(centred, i), row(means, label));
+    subtractFrom(row(centred, i), row(centre, around === 'centre' ? 0 : label));
   });
   await giveWay(signal);
   const square = await withProducts(
@@ -128,7 +143,7 @@ function classMeans(rows: Matrix, labels: Int32Array, counts: Int32Array): Matri
 /** w = mu P and b = log(1/C) - mu w / 2 with P = d ((n - 1) S + shrinkage tr(S) I)^-1 (eq. 5 and 6). */
 async function discriminant(
   { counts, means, centred, square }: Gaussians,
-  shrinkage: number,
+  shrinkage: Shrinkage,
   engine?: Engine,
   signal?: AbortSignal,
 ): Promise<Discriminant> {
@@ -137,7 +152,10 @@ async function discriminant(
   for (let j = 0; j < square.rows; j++) trace += square.data[j * square.rows + j]!;
   const weights = matrix(c, d);
   if (trace > 0) {
-    const ridge = (shrinkage * trace) / (centred.rows - 1);
+    const samples = centred.rows - counts.reduce((present, count) => present + Number(count > 0), 0);
+    const multiplier =
+      typeof shrinkage === 'number' ? shrinkage : multiplierBy(shrinkage, centred, square, samples);
+    const ridge = (multiplier * trace) / (centred.rows - 1);
     const solve = (b: Matrix) => solvePositive(lowerRows(square, ridge), b, engine, signal);
     if (isWide(centred)) {
       // Fewer samples than dimensions: (X^T X + r I)^-1 m = (m - X^T (X X^T + r I)^-1 X m) / r.
@@ -172,6 +190,20 @@ function averageWhereAbsent(values: Matrix, counts: Int32Array): Matrix {
   });
   return values;
 }
+
+/** Whether a class has two samples, so that they vary within classes. */
+function hasSpread(labels: Int32Array): boolean {
+  return new Set(labels).size < labels.length;
+}
+
+/** Of the rule's blend (1 - l) S + l tr(S) / d I the weight of the identity against (n - 1) S, as a multiplier of tr(S). */
+function multiplierBy(rule: AnalyticShrinkage, centred: Matrix, square: Matrix, samples: number): number {
+  const share = Math.min(analyticShrinkage(rule, centred, square, samples), MOST_SHARE);
+  return ((centred.rows - 1) / centred.cols) * (share / (1 - share));
+}
+
+/** Beyond it S would not matter at all. */
+const MOST_SHARE = 1 - 1e-6;
 
 function isWide({ rows, cols }: Matrix): boolean {
   return rows < cols;

@@ -2,8 +2,8 @@ import { mul } from '../graph/elementwise.ts';
 import { linear, matmulT, unit } from '../graph/products.ts';
 import { concatRows, dot, type Matrix, matrix, row, softmax, unitRows } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
-import { positive, real } from '../options.ts';
-import { gaussianHead } from './gda.ts';
+import { real } from '../options.ts';
+import { gaussianHead, SHRINKAGE } from './gda.ts';
 import { defineMethod, SCALE, WEIGHT } from './method.ts';
 import { type Samples, samplesOf } from './samples.ts';
 import type { TextHead } from './task.ts';
@@ -22,7 +22,7 @@ export const timo = defineMethod({
   options: {
     alpha: real({ default: 0.1, min: 0, help: "Weight of the Gaussians' log-odds against the class names." }),
     gamma: real({ default: 50, min: 0, help: 'How strongly prompts near the pictures are preferred.' }),
-    shrinkage: positive({ default: 1, help: 'Multiplier of the identity that is added to the covariance.' }),
+    shrinkage: SHRINKAGE,
   },
   fit: async ({ support, head, classes, engine, signal }, { alpha, gamma, shrinkage }) => {
     const pictures = samplesOf(support);
