@@ -31,12 +31,14 @@ const RULES: Readonly<Record<string, (parts: Parts) => Matrix>> = {
   others: ({ others }) => others,
   whitened: ({ whitened }) => whitened,
   pooled: ({ whitened, others }) => mean(whitened, others),
+  auto: ({ hasNames, whitened, others }) => (hasNames ? mean(whitened, others) : whitened),
   'pooled, names 1': ({ loud, others }) => mean(loud, others),
   'pooled, names 1/3': ({ quiet, others }) => mean(quiet, others),
 };
 
 /** Log-odds of the test rows, [q, c]. */
 interface Parts {
+  readonly hasNames: boolean;
   readonly others: Matrix;
   readonly whitened: Matrix;
   readonly loud: Matrix;
@@ -98,10 +100,10 @@ function cell(draws: readonly Figures[]): string {
   return `${middle.toFixed(2)}${reach} / ${average('nll').toFixed(3)} / ${average('ece').toFixed(3)}`;
 }
 
-/** The rule with the least mean NLL on one half, beside the shipped one (`pooled`) and the others alone on the other half. */
+/** The rule with the least mean NLL on one half, beside the shipped one (`auto`) and the others alone on the other half. */
 function crossCheck(rows: readonly Row[]): string[] {
   const names = Object.keys(RULES);
-  const pooled = names.indexOf('pooled');
+  const shipped = names.indexOf('auto');
   return Object.keys(HALVES).map((half) => {
     const [own, other] = [true, false].map((is) =>
       rows.filter(({ set }) => HALVES[half]!.includes(set) === is),
@@ -120,7 +122,7 @@ function crossCheck(rows: readonly Row[]): string[] {
       );
       return `${names[k]}: accuracy ${middle >= 0 ? '+' : ''}${middle.toFixed(2)} (${interval.map((x) => x.toFixed(2)).join(' to ')}) against the others alone, NLL ${nll(other!, k).toFixed(3)} against ${nll(other!, 0).toFixed(3)}`;
     };
-    return `chosen on half ${half}: ${names[best]}. On the other half ${gain(best)}; shipped, ${gain(pooled)}`;
+    return `chosen on half ${half}: ${names[best]}. On the other half ${gain(best)}; shipped, ${gain(shipped)}`;
   });
 }
 
@@ -137,7 +139,7 @@ async function partsOf(engine: Engine, task: Task, queries: Matrix): Promise<Par
   const whitened = await of(alone(part?.options ?? chosen.options));
   if (!part) {
     const others = await of({ ...alone({}), method: 'anchored' });
-    return { others, whitened, loud: whitened, quiet: whitened };
+    return { hasNames: false, others, whitened, loud: whitened, quiet: whitened };
   }
   // The pool's other half, at its own temperature again.
   const share = Object.values(rest).reduce((sum, each) => sum + each.share, 0);
@@ -146,7 +148,13 @@ async function partsOf(engine: Engine, task: Task, queries: Matrix): Promise<Par
   );
   const temperature = chosen.choice.temperature / (2 * share);
   const others = await of({ ...chosen, options: { parts }, choice: { ...chosen.choice, temperature } });
-  return { others, whitened, loud: await of(alone({ names: 1 })), quiet: await of(alone({ names: 1 / 3 })) };
+  return {
+    hasNames: true,
+    others,
+    whitened,
+    loud: await of(alone({ names: 1 })),
+    quiet: await of(alone({ names: 1 / 3 })),
+  };
 }
 
 async function logOdds(

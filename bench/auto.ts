@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { createEngine } from '../src/engine/node.ts';
+import { sharedEngine } from '../src/engine/node.ts';
 import type { Engine } from '../src/engine/types.ts';
 import { row } from '../src/math/matrix.ts';
 import { methodById, type Task } from '../src/methods/index.ts';
@@ -15,7 +15,7 @@ const RANGE = { minBeta: 0.5, maxBeta: 60, maxAlpha: 300 };
 /** `auto` and its parts on real features, tuned on the examples alone: accuracy / NLL, and seconds for choosing and fitting. */
 export async function benchAuto(): Promise<string[]> {
   if (!existsSync(FEATURES)) return [`skipped: no features in ${FEATURES}`];
-  const engine = createEngine();
+  const engine = sharedEngine();
   const lines = ['| data | shots | auto | seconds | took | parts |', '| --- | --- | --- | --- | --- | --- |'];
   const only = process.env.BENCH_AUTO?.split(',');
   for (const [name, shots, load] of [...featureSets(), ...photoSets()]) {
@@ -25,7 +25,6 @@ export async function benchAuto(): Promise<string[]> {
   }
   if (!only || only.some((name) => name.startsWith('rules')))
     lines.push('', ...(await compareRules(engine, only)));
-  await engine.close();
   return lines;
 }
 
