@@ -1,12 +1,12 @@
 import { exponential, lanes } from './shared/simd';
 
-/** Keys that are worked on together: as single-precision numbers of a usual width they stay in the processor's first cache. */
+/** Number of keys in a block. In single precision, a block of usual width fits in the processor's first-level cache. */
 const TILE = 16;
 
 /**
- * Adds the votes exp(beta (cosine - 1)) of `rows` keys in 8 bits to the sums [classes, m] of their classes. Keys [rows, d] times `scales`
- * are unit rows; so are the queries times their scales: 16-bit numbers [m, width], where m is a multiple of 4 and width the next
- * multiple of 16 from d, filled with zeros. Up to 15 bytes behind the keys are read.
+ * Adds the votes exp(beta (cosine - 1)) of `rows` 8-bit keys to the sums [classes, m] of their classes. Keys [rows, d] times `scales`
+ * are unit rows. Queries are 16-bit numbers [m, width], which times their scales are unit rows too; m is a multiple of 4, and width is
+ * d rounded up to a multiple of 16, filled with zeros. Up to 15 bytes after the keys are read.
  */
 export function votes8(
   keys: usize,
@@ -50,7 +50,7 @@ export function votes8(
   }
 }
 
-/** `votes8` of a single query, for its sums [classes]: four keys at a time instead of four queries. */
+/** `votes8` for a single query and its sums [classes]. It takes four keys at a time instead of four queries. */
 export function votes8One(
   keys: usize,
   scales: usize,
@@ -109,8 +109,8 @@ function addTo(sums: usize, label: usize, vote: f32): void {
 }
 
 /**
- * The same of keys in half precision, of any length, and of unit queries in single precision [m, width]. `room` holds 16 x width numbers.
- * Up to 30 bytes behind the keys are read; every half must be finite.
+ * The same for keys in half precision, which need not be unit rows, and unit queries in single precision [m, width]. `room` has space for
+ * 16 x width numbers. Up to 30 bytes after the keys are read. All keys must be finite.
  */
 export function votes16(
   keys: usize,
@@ -150,13 +150,13 @@ export function votes16(
   }
 }
 
-/** A row of halves as a unit row of single precision, zeros behind it up to a multiple of 16. */
+/** Converts a row in half precision to a unit row in single precision, filled with zeros up to a multiple of 16. */
 function widen(halves: usize, d: i32, to: usize): void {
   const width = (d + 15) & ~15;
   for (let j = 0; j < d; j += 4) {
     const bits = i32x4.extend_low_i16x8_u(v128.load64_zero(halves + (usize(j) << 1)));
     const sign = i32x4.shl(v128.and(bits, i32x4.splat(0x8000)), 16);
-    // Exponent and mantissa moved to their places read 2^112 times too small, for subnormal halves, too.
+    // Exponent and mantissa, shifted to their places, give a number that is 2^112 times too small, also for subnormal halves.
     const size = i32x4.shl(v128.and(bits, i32x4.splat(0x7fff)), 13);
     v128.store(to + (usize(j) << 2), v128.or(f32x4.mul(size, f32x4.splat(5192296858534827628530496329220096.0)), sign));
   }
@@ -179,7 +179,7 @@ function dot(x: v128, at: usize): v128 {
   return i32x4.dot_i16x8_s(x, v128.load(at));
 }
 
-/** Where the sums of a key's class for queries q to q + 3 are. */
+/** Address of the sums of a key's class for queries q to q + 3. */
 // @ts-ignore: a decorator of AssemblyScript
 @inline
 function place(sums: usize, labels: usize, row: i32, m: i32, q: i32): usize {

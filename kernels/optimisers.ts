@@ -1,6 +1,6 @@
 /**
- * One step of an optimiser over `n` numbers (a multiple of 4), as PyTorch's `torch.optim`. `p`, `g`, `m`, `v` are addresses in
- * bytes of the parameters, their gradient and the moments.
+ * One step of an optimiser on `n` numbers (a multiple of 4), by the rules of PyTorch's `torch.optim`. `p`, `g`, `m`, `v` are the byte
+ * addresses of the parameters, the gradient and the moments.
  */
 
 /** SGD with momentum: m = momentum m + (g + decay p); p -= rate m. */
@@ -18,7 +18,7 @@ export function sgd(p: usize, g: usize, m: usize, n: i32, rate: f32, momentum: f
 }
 
 /**
- * Adam; with `decoupled` decay AdamW: p shrinks by rate * decay first, else decay p is added to the gradient. Then
+ * Adam or, if `decoupled`, AdamW. AdamW first multiplies p by 1 - rate decay; Adam adds decay p to the gradient. Then
  * p -= rate mhat / (sqrt(vhat) + eps), where `correction1` and `correction2` are 1 - beta^t.
  */
 export function adam(

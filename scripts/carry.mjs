@@ -1,5 +1,5 @@
-// The files of onnxruntime-web that are used travel inside this package, in dist: as a dependency it would bring 139 MB, of which
-// 41 are used, and an install script, which package managers refuse to run.
+// Copies the files of onnxruntime-web that are used into this package's dist. As a dependency, onnxruntime-web would install 139 MB, of
+// which 41 MB are used, and an install script, which package managers refuse to run.
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +20,7 @@ const FILES = [
 ];
 const NODE_ENTRY = 'ort.node.mjs';
 
-/** What the sources import, and its file. */
+/** Imports in the sources, and their files. */
 const IMPORTS = {
   [NAME]: NODE_ENTRY,
   [`${NAME}/wasm`]: 'ort.wasm.bundle.min.mjs',
@@ -28,7 +28,7 @@ const IMPORTS = {
   [`${NAME}/ort-wasm-simd-threaded.wasm`]: 'ort-wasm-simd-threaded.wasm',
 };
 
-/** Puts the files into dist, and leads the imports of its modules there. */
+/** Copies the files into dist, and changes the imports of its modules to them. */
 export async function carry() {
   mkdirSync(target);
   const source = join(root, 'node_modules', NAME);
@@ -51,7 +51,7 @@ export async function carry() {
   }
 }
 
-/** Node's entry as one file: it would import another package. */
+/** Bundles the entry for Node into one file, because it imports another package. */
 const bundleNodeEntry = () =>
   build({
     configFile: false,

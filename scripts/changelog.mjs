@@ -1,5 +1,5 @@
-// CHANGELOG.md has its form, and its part Unreleased has an entry when src changed after the last tag. With a tag as argument: that
-// version is the package's, and the changelog has it.
+// Checks the form of CHANGELOG.md, and that its section Unreleased has an entry if src changed after the last tag. With a tag as
+// argument, checks that its version is the package's and is in the changelog.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { root } from './npm.mjs';
 
 const KINDS = ['Added', 'Changed', 'Deprecated', 'Removed', 'Fixed', 'Security'];
 
-/** What is wrong with the text of a changelog, or undefined. */
+/** The fault of a changelog's text, or undefined. */
 export function changelogFault(text, { changed, version }) {
   const parts = text
     .split(/^## /m)
@@ -31,7 +31,7 @@ export function changelogFault(text, { changed, version }) {
 
 const git = (...args) => spawnSync('git', args, { cwd: root, encoding: 'utf8' });
 
-/** Whether src is another than at the last tag; without a tag, all of it is. */
+/** Whether src changed after the last tag; true if there is no tag. */
 function changedSinceTag() {
   const { status, stdout } = git('describe', '--tags', '--abbrev=0', '--match', 'v*');
   return status !== 0 || git('diff', '--quiet', stdout.trim(), '--', 'src').status !== 0;

@@ -1,4 +1,4 @@
-// Types, lint and format, dead exports, package lint, changelog, links: all of them run, and any of them fails the check.
+// Checks types, lint and format, dead exports, the package, the changelog, and links. All checks run; the status is a failure if any fails.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { install, root, runTool } from './npm.mjs';

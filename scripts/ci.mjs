@@ -1,13 +1,13 @@
-// Continuous integration: all that a change must pass. The last line printed is `N passed, N failed`, summed over all runs;
-// a failed check, and a run that ends without its numbers, count as one failure each.
+// Continuous integration: everything that a change must pass. The last line printed is `N passed, N failed`, summed over all runs.
+// A failed check counts as one failure, and so does a run that ends without its numbers.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, tryRun } from './npm.mjs';
 
-/** Beside the machine's Node: the newest release of each line that is supported. */
+/** The versions of Node to test besides the machine's: the newest release of each supported line. */
 const OTHER_NODES = ['22', '24', '26'];
-/** What depends on Node's version: files, native libraries, threads, processes, sockets. */
+/** The tests that depend on Node's version: files, native libraries, threads, processes, sockets. */
 const FOLDERS = ['store', 'classifier', 'encoder', 'engine', 'image', 'dataset', 'server', 'cli'];
 
 const folder = mkdtempSync(join(tmpdir(), 'tip-adapter-ci-'));

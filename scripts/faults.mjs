@@ -1,4 +1,4 @@
-// The built program is what is killed; everything else runs the sources.
+// The tests kill the built program; everything else runs from the sources.
 import { install, root, runTool, tryRun } from './npm.mjs';
 
 install();

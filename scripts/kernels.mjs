@@ -1,5 +1,5 @@
-// Compiles kernels/*.ts (AssemblyScript) to src/engine/kernels/*.wasm.ts. The results are committed: only a person who changes
-// a kernel needs the compiler, which is installed here, beside the kernels, and nowhere else.
+// Compiles kernels/*.ts (AssemblyScript) to src/engine/kernels/*.wasm.ts. The results are committed, so only a person who changes
+// a kernel needs the compiler. This script installs it beside the kernels.
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ const { main: compile } = await import(
 const FLAGS = ['-O3', '--runtime', 'stub', '--importMemory', '--enable', 'simd', '--noAssert'];
 const QUIET = ['--use', 'abort=', '--noExportMemory'];
 
-/** What several kernels use: a change of it changes them all. */
+/** Code that several kernels use. It is part of the hash of each of them. */
 const shared = readFileSync(join(sources, 'shared', 'simd.ts'));
 
 for (const file of readdirSync(sources).filter((name) => name.endsWith('.ts'))) {

@@ -1,4 +1,4 @@
-/** A lock file of npm, as far as it is read. */
+/** The parts of npm's lock file that are read. */
 export function installed(lock?: {
   packages: Record<string, { license?: string; dev?: boolean }>;
 }): { name: string; licence: string }[];

@@ -1,4 +1,4 @@
-// The page docs/licences.md: what is installed, shipped or downloaded, with its licence, from the lock file and the program's own tables.
+// Makes docs/licences.md: everything that is installed, shipped or downloaded, with its licence, from the lock file and the program's tables.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ARTISTS } from '../src/dataset/sample-dataset.ts';
@@ -7,11 +7,11 @@ import { REGISTRY } from '../src/encoder/registry.ts';
 import { renderMarkdown } from '../src/report/table.ts';
 import { root } from './npm.mjs';
 
-/** Licences that ask for no more than a notice, and those of weak copyleft, whose parts are named on top of the page. */
+/** Licences that require only a notice, and licences with weak copyleft, whose packages are named at the top of the page. */
 const NOTICE = ['MIT', 'ISC', 'Apache-2.0', 'BlueOak-1.0.0', '0BSD', 'BSD-3-Clause'];
 const LGPL = ['LGPL-3.0', 'LGPL-3.0-or-later'];
 
-/** Packages of which files travel in this package: in dist/onnxruntime-web, the studio's page and the exported page. */
+/** Packages whose files are shipped in this package: in dist/onnxruntime-web, the studio's page and the exported page. */
 const SHIPPED = ['onnxruntime-web', 'preact', '@preact/signals', '@preact/signals-core'];
 
 const licenceOf = (name) => {
@@ -19,7 +19,7 @@ const licenceOf = (name) => {
   return checked(name, license);
 };
 
-/** A licence that a person has looked at; another one stops the page from being made. */
+/** Checks that a person has reviewed a licence. Any other licence is an error. */
 function checked(name, licence) {
   const unknown = licence?.split(' AND ').filter((each) => ![...NOTICE, ...LGPL].includes(each));
   if (unknown?.length === 0) return licence;
@@ -28,7 +28,7 @@ function checked(name, licence) {
   );
 }
 
-/** Packages that `npm install tip-adapter` may bring, on any platform, with their licences. */
+/** Packages that `npm install tip-adapter` may install on any platform, with their licences. */
 export function installed(lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))) {
   const found = Object.entries(lock.packages)
     .filter(([path, { dev, devOptional, peer }]) => path !== '' && !dev && !devOptional && !peer)

@@ -10,10 +10,10 @@ export const REPOSITORY = 'https://github.com/tip-adapter/tip-adapter';
 const RAW = 'https://raw.githubusercontent.com/tip-adapter/tip-adapter/main/';
 const SITE = 'https://tip-adapter.github.io/tip-adapter/';
 
-/** Documents outside of docs/ that are pages of the site, too. */
+/** Documents outside docs/ that are pages of the site too. */
 export const BESIDE = { changelog: 'CHANGELOG.md', contributing: 'CONTRIBUTING.md', security: 'SECURITY.md' };
 
-/** The documents of the repository, by their paths. */
+/** The repository's documents, by path. */
 export function documents() {
   const files = ['.', 'docs', '.github'].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: folder === 'docs' })
@@ -23,7 +23,7 @@ export function documents() {
   return new Map(files.map((path) => [path, readFileSync(path, 'utf8').replaceAll('\r\n', '\n')]));
 }
 
-/** What is wrong with the links of Markdown files, by their paths: `docs/a.md:3: there is no docs/b.md`. */
+/** The faults of links in Markdown files, with file and line: `docs/a.md:3: there is no docs/b.md`. */
 export function linkFaults(texts, exists = existsSync) {
   const parsed = new Map([...texts].map(([path, text]) => [path, parseMarkdown(text)]));
   return [...parsed].flatMap(([path, { links }]) =>
@@ -41,7 +41,7 @@ export function linkFaults(texts, exists = existsSync) {
     const [file, anchor] = target.split('#').map(decodeURIComponent);
     const to = file === '' ? path : resolve(dirname(path), file);
     if (!parsed.has(to) && !exists(to)) return `there is no ${relative(root, to)}`;
-    // GitHub gives the lines of a source file anchors.
+    // GitHub has anchors for the lines of a source file.
     const isLine = !parsed.has(to) && /^L\d+$/.test(anchor);
     if (anchor !== undefined && !isLine && !parsed.get(to)?.anchors.has(anchor))
       return `${relative(root, to)} has no #${anchor}`;
@@ -61,7 +61,7 @@ function ownFile(target) {
   return start && target.slice(start.length);
 }
 
-/** What is wrong with the form of an address elsewhere. */
+/** The fault in the form of an external URL, or undefined. */
 function addressFault(target) {
   if (target.startsWith('mailto:')) return undefined;
   const { protocol, hostname } = URL.canParse(target) ? new URL(target) : {};
@@ -70,7 +70,7 @@ function addressFault(target) {
   return right ? undefined : `${target} is not the address of a page`;
 }
 
-/** What is wrong with the links of a built site, which is served below `base`; nothing may be loaded from elsewhere. */
+/** The faults of links in a built site, which is served below `base`. Pages may load nothing from other sites. */
 export function siteFaults(folder, base) {
   const names = readdirSync(folder, { recursive: true }).map((name) => name.replaceAll('\\', '/'));
   const pages = new Map(
@@ -121,7 +121,7 @@ export function siteFaults(folder, base) {
   }
 }
 
-/** Prints faults; says whether there are none. */
+/** Prints faults. Returns whether there are none. */
 export function reportFaults(faults) {
   for (const fault of faults) console.error(fault);
   return faults.length === 0;

@@ -1,6 +1,6 @@
 export interface CodeBlock {
   readonly language: string;
-  /** The line of the file at which the block begins, from 1. */
+  /** The line of the file at which the block begins, counted from 1. */
   readonly line: number;
   readonly code: string;
 }

@@ -1,7 +1,7 @@
-// What the documents' tests and checks read of a Markdown file: code blocks, headings and links.
+// Parses Markdown files for the tests and checks of documents: code blocks, headings and links.
 
 /**
- * A Markdown text, its code blocks taken out of the prose.
+ * Parses a Markdown text, and separates code blocks from prose.
  * @param {string} text
  */
 export function parseMarkdown(text) {

@@ -1,4 +1,4 @@
-// Small things the npm scripts share: Node alone, so that they run before anything is installed, on any platform.
+// Functions that the npm scripts share. They use only Node, so that they run on any platform before anything is installed.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -6,28 +6,28 @@ import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Runs a program with our standard streams; ends this process with its status if it fails. */
+/** Runs a program with this process's standard streams. If it fails, ends this process with its status. */
 function run(command, args, options = {}) {
   const status = tryRun(command, args, options);
   if (status !== 0) process.exit(status);
 }
 
-/** Runs a program with our standard streams and returns its exit status. */
+/** Runs a program with this process's standard streams, and returns its exit status. */
 export function tryRun(command, args, options = {}) {
   const result = spawnSync(command, args, { stdio: 'inherit', cwd: root, ...options });
   if (result.error) throw result.error;
   return result.status ?? 130;
 }
 
-/** Runs the JavaScript entry point of an installed package, on this Node or another one. */
+/** Runs the JavaScript entry point of an installed package with this Node or another one. */
 export function runTool(path, args, options, node = process.execPath) {
   return tryRun(node, [join(root, 'node_modules', path), ...args], options);
 }
 
-/** onnxruntime-node's install script only fetches CUDA libraries: it fails off line and the CPU does not need it. */
+/** The install script of onnxruntime-node is skipped: it only downloads CUDA libraries, which the CPU does not need, and fails offline. */
 const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' };
 
-/** Installs the dependencies where they are missing or older than the lock file. */
+/** Installs the dependencies if they are missing or older than the lock file. */
 export function install() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 19)) {
@@ -43,14 +43,14 @@ export function install() {
   npmCi(root);
 }
 
-/** Installs what the lock file of a folder says; ends this process if that fails. */
+/** Installs the packages of a folder's lock file. Ends this process if that fails. */
 export function npmCi(folder) {
   npm(['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder });
 }
 
-/** Runs npm; ends this process if that fails. */
+/** Runs npm. Ends this process if that fails. */
 export function npm(args, options) {
-  // npm is a script of the running Node's: through npm_execpath no shell is needed, on Windows either.
+  // npm_execpath is npm's script, which the running Node can execute without a shell, also on Windows.
   const script = process.env.npm_execpath;
   if (script?.endsWith('.js')) run(process.execPath, [script, ...args], { env, ...options });
   else run('npm', args, { env, shell: process.platform === 'win32', ...options });

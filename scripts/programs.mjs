@@ -1,10 +1,10 @@
-// Programs for the tests that npm carries: other Nodes, Bun, Deno, package managers. Each is installed at its first use into a
-// folder of its own below .cache, and nowhere else.
+// Programs from npm for the tests: other versions of Node, Bun, Deno, package managers. Each is installed at its first use into a
+// folder of its own in .cache.
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { npm, root } from './npm.mjs';
 
-/** The npm package that carries Node's binary for this platform. */
+/** The npm package with Node's binary for this platform. */
 const NODE = [
   process.platform === 'darwin' && process.arch === 'arm64' ? 'node-bin' : 'node',
   process.platform === 'win32' ? 'win' : process.platform,
@@ -23,7 +23,7 @@ export function programFolder(spec) {
   return commands;
 }
 
-/** The binary of another Node, by a version that npm understands ("24", "26.10.0"). */
+/** The binary of another version of Node, given as npm takes versions ("24", "26.10.0"). */
 export function nodeBinary(version) {
   const commands = programFolder(`${NODE}@${version}`);
   return process.platform === 'win32'

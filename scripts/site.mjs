@@ -1,5 +1,5 @@
 // Builds the site of documents in site/built: the pages of docs/, what stands beside README, and the reference of every entry.
-// VitePress and TypeDoc have a package.json of their own, so that only who builds the site installs them.
+// VitePress and TypeDoc have a package.json of their own, so that they are installed only to build the site.
 import {
   cpSync,
   existsSync,
@@ -19,7 +19,7 @@ const PAGES = join(FOLDER, 'pages');
 const BUILT = join(FOLDER, 'built');
 const BASE = '/tip-adapter/';
 
-/** Builds the site; says whether all went well. */
+/** Builds the site. Returns whether that succeeded. */
 export function buildSite() {
   installTools();
   rmSync(PAGES, { recursive: true, force: true });

@@ -8,7 +8,7 @@ if (newest(join(root, 'dist')) < newest(join(root, 'src'))) {
   const status = tryRun(process.execPath, [join(root, 'scripts', 'build.mjs')]);
   if (status !== 0) process.exit(status);
 }
-// Paths given by a person are relative to where they stand, not to the package.
+// Paths given by a person are relative to their current folder, not to the package.
 process.exitCode = tryRun(
   process.execPath,
   [join(root, 'dist', 'cli', 'main.js'), 'demo', ...process.argv.slice(2)],

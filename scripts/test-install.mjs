@@ -20,7 +20,7 @@ const wanted = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), 'tip-adapter-pack-'));
 const script = (name, args = [], env = {}) =>
   tryRun(process.execPath, [join(root, 'scripts', name), ...args], { env: { ...process.env, ...env } });
-// prepack builds.
+// The script prepack builds the package.
 npm(['pack', '--silent', '--pack-destination', folder], { stdio: ['ignore', 'ignore', 'inherit'] });
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 

@@ -1,4 +1,4 @@
-// npm test: every test, or those of the named folders; `--node 24` runs them on another Node than this one.
+// npm test: runs all tests, or those of the named folders. `--node 24` runs them with another version of Node.
 import { delimiter, dirname } from 'node:path';
 import { testBrowser } from './browser.mjs';
 import { install, runTool } from './npm.mjs';

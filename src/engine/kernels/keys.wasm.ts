@@ -1,6 +1,6 @@
 // Made by `npm run kernels` from kernels/keys.ts (3382 bytes); do not edit.
 /** Sha256 of the source it was made from. */
-export const source = 'cbd3759e36d5b95ff5820d26570466fb68f6ab196c9b9bd5d8da5f6aec2fe436';
+export const source = 'e77053e1ab0090564dcba5df361f54ce00dad3025c96181ba719cfe267b466d5';
 export const wasm =
   'AGFzbQEAAAABJgNgCX9/f39/f319fwBgCn9/f39/f39/fX8AYAl/f39/f399f38AAg8BA2VudgZtZW1vcnkCAAADBAMAAQIHIAMG' +
   'dm90ZXM4AAEJdm90ZXM4T25lAAAHdm90ZXMxNgACCsoZA/IHAgd7BX8gBEEPakFwcSESIAb9EyEPA0AgAyARSgRAIAAgBCARbGoh' +

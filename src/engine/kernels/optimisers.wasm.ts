@@ -1,6 +1,6 @@
 // Made by `npm run kernels` from kernels/optimisers.ts (490 bytes); do not edit.
 /** Sha256 of the source it was made from. */
-export const source = 'f650eec62dc83010ba2449551112dfa6e340972259cba4b5a2890e948ce401cc';
+export const source = 'c8ebe042d535cdc1e5a78fd15a2439afedae6f84138fdfc35c2bfb40fc338419';
 export const wasm =
   'AGFzbQEAAAABGwJgB39/f399fX0AYA1/f39/f319fX19f319AAIPAQNlbnYGbWVtb3J5AgAAAwMCAAEHDgIDc2dkAAAEYWRhbQAB' +
   'CpwDAnwCA38FeyAE/RMhCyAF/RMhDCAG/RMhDQNAIAcgA0ECdEkEQCAMIAIgB2oiCP0ABAD95gEgASAHav0ABAAgDSAAIAdqIgn9' +

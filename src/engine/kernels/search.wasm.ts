@@ -1,6 +1,6 @@
 // Made by `npm run kernels` from kernels/search.ts (2869 bytes); do not edit.
 /** Sha256 of the source it was made from. */
-export const source = '84819765a2733d6465a5fe3d9f0a7b4b5854d8cc6ec53e1c7816ce05e15f5b07';
+export const source = '59f567876cb9661dc4acf1b94cd21be73ed5255fca83bf0571877c0ee50df0fc';
 export const wasm =
   'AGFzbQEAAAABIwNgBH9/f30AYAl/f39/f319f38AYAx/f39/f39/f39/f38AAg8BA2VudgZtZW1vcnkCAAADBAMAAQIHIQMJaW50' +
   'ZXJ2YWxzAAIHbW9tZW50cwABB3ZvdGVzT2YAAArLFQOSAwIEewF/IAP9EyEHA0AgCCACQQJ0SQRAIAcgACAIav0ABAD9DAAAgD8A' +

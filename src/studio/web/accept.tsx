@@ -7,11 +7,11 @@ import { messages, percent } from './messages.ts';
 import { board, check, classNames, perform, picturesByClass, status, tellError } from './store.ts';
 import { tellDone } from './undoable.tsx';
 
-/** Guesses of what is not sorted yet; undefined: they have not come yet. */
+/** Guesses for the unsorted pictures; undefined until they arrive. */
 const guesses = signal<readonly Guess[] | undefined>(undefined);
 const least = signal(0.9);
 
-/** Takes all guesses that are sure enough at once, and says beforehand how many would be wrong. */
+/** Accepts all guesses above a confidence at once. It shows beforehand how many are expected to be wrong. */
 export function Accept() {
   const m = messages.value.next;
   const [isOpen, setOpen] = useState(false);
@@ -58,7 +58,7 @@ export function Accept() {
   );
 }
 
-/** What left-out pictures that were as sure say of so many guesses. */
+/** Expected number of errors among the guesses, from left-out pictures with the same confidence. */
 function errorsText(n: number): string {
   const m = messages.value.next;
   const as = (check.value?.answers ?? []).filter(({ probability }) => probability >= least.value);

@@ -13,7 +13,7 @@ import type {
   Trial,
 } from '../status.ts';
 
-/** What went wrong, as the program told it. */
+/** A problem that the program reported. */
 export class ApiError extends Error {
   readonly status: number;
   readonly problem: Problem;
@@ -32,7 +32,7 @@ async function ask<T>(path: string, init?: RequestInit): Promise<T> {
   return response.json() as Promise<T>;
 }
 
-/** From problem details (RFC 9457). */
+/** Made from problem details (RFC 9457). */
 async function problemIn(response: Response): Promise<Problem> {
   const {
     code = 'http',
@@ -52,7 +52,7 @@ const post = <T>(path: string, body: unknown) =>
 const send = <T>(path: string, body: Blob) => ask<T>(path, { method: 'POST', body });
 
 export const api = {
-  /** Whether the program answers at all. */
+  /** Whether the program answers. */
   isThere: () =>
     ask('methods').then(
       () => true,
@@ -75,7 +75,7 @@ export const api = {
   keepZip: (name: string, zip: Blob) =>
     send<(Kept | HeldOut)[]>(`zips?name=${encodeURIComponent(name)}`, zip),
   try: (picture: Blob) => send<Trial>('try', picture),
-  /** `kept` are to be among them: those that the person looks at. */
+  /** The answer includes the pictures of `kept`, which the person is looking at. */
   next: (kept: readonly string[]) => ask<NextPicture[]>(`next?kept=${kept.join(',')}`),
   guesses: () => ask<Guess[]>('guesses'),
   preview: async (picture: Blob): Promise<Blob> => {

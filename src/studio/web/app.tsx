@@ -50,7 +50,7 @@ export function App() {
   );
 }
 
-/** Says where what is dragged would go. */
+/** Shows where the dragged pictures or files would go. */
 function DropHint() {
   const m = messages.value;
   const target = dropTarget.value;
@@ -152,7 +152,7 @@ function Header() {
   );
 }
 
-/** What works wherever the person is on the page: dropping, pasting, undo and redo by keyboard. */
+/** Handlers for the whole page: dropping, pasting, and undo and redo by keyboard. */
 function listen(): () => void {
   const stop = new AbortController();
   const on = <K extends keyof DocumentEventMap>(name: K, heard: (event: DocumentEventMap[K]) => void) =>

@@ -5,13 +5,13 @@ import { messages } from './messages.ts';
 import { classNames } from './store.ts';
 import { type Incoming, uploadPictures } from './upload.ts';
 
-/** The class that pictures are taken of; undefined: the camera is closed. */
+/** The class that pictures are taken of; undefined if the camera is closed. */
 export const cameraFor = signal<string | undefined>(undefined);
 
 const FRAME_EVERY = 200;
 const LONGEST_SIDE = 640;
 
-/** Opens the camera and shows it in a video element; returns what closes it again. */
+/** Opens the camera and shows it in a video element. Returns a function that closes it. */
 export async function openCamera(video: HTMLVideoElement): Promise<() => void> {
   const stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 } } });
   video.srcObject = stream;
@@ -22,7 +22,7 @@ export async function openCamera(video: HTMLVideoElement): Promise<() => void> {
   };
 }
 
-/** What the camera shows now, as a JPEG. */
+/** The present frame of the camera, as a JPEG. */
 export async function grabFrame(video: HTMLVideoElement): Promise<Blob> {
   const scale = Math.min(1, LONGEST_SIDE / Math.max(video.videoWidth, video.videoHeight));
   const canvas = document.createElement('canvas');
@@ -34,7 +34,7 @@ export async function grabFrame(video: HTMLVideoElement): Promise<Blob> {
   );
 }
 
-/** What is taken while the button is held, or from one press to the next. */
+/** A burst: the pictures taken while the button is held, or from one press to the next. */
 interface Burst {
   readonly frames: Promise<Incoming>[];
   readonly timer: number;
@@ -42,8 +42,8 @@ interface Burst {
 }
 
 /**
- * Takes bursts of pictures of one class: those of one press belong together. Who cannot hold the button, or has a device that only
- * activates it, starts a burst so and ends it the same way.
+ * Takes bursts of pictures of one class. The pictures of one press are one burst. A person who cannot hold the button, or whose device
+ * can only activate it, starts a burst by activating the button, and ends it by activating it again.
  */
 export function Camera() {
   const m = messages.value;
@@ -54,7 +54,7 @@ export function Camera() {
   const [taken, setTaken] = useState(0);
   const [isOn, setOn] = useState(false);
   const burst = useRef<Burst | undefined>(undefined);
-  /** Whether a pointer pressed the button: the click that comes of it is no press of its own. */
+  /** Whether a pointer pressed the button. The click event that follows is then ignored. */
   const isPressed = useRef(false);
 
   useEffect(() => {
@@ -67,7 +67,7 @@ export function Camera() {
   const snap = () => {
     const { frames, group } = burst.current as Burst;
     const element = video.current as HTMLVideoElement;
-    // The camera may still be waking up.
+    // The camera may not be ready yet.
     if (element.videoWidth === 0) return;
     const path = `${group}-${frames.length + 1}.jpg`;
     frames.push(grabFrame(element).then((file) => ({ path, file })));
@@ -117,7 +117,7 @@ export function Camera() {
           onPointerDown={({ button, currentTarget, pointerId }) => {
             if (button !== 0) return;
             isPressed.current = true;
-            // Wherever the pointer goes while it is held, its end comes here.
+            // The pointer is captured, so that its release is reported here wherever it is.
             currentTarget.setPointerCapture(pointerId);
             if (burst.current) end();
             else begin();
@@ -125,12 +125,12 @@ export function Camera() {
           onLostPointerCapture={end}
           onKeyDown={(event) => {
             if (event.key === ' ') begin();
-            // A key that is held activates again and again.
+            // A key that is held repeats its event.
             if (event.repeat) event.preventDefault();
           }}
           onKeyUp={(event) => {
             if (event.key !== ' ') return;
-            // Else it were a click, too.
+            // Without this, the key would also cause a click.
             event.preventDefault();
             end();
           }}

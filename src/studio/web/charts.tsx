@@ -56,11 +56,11 @@ export function AccuracyCurve({ points }: { points: CheckReport['curve'] }) {
   );
 }
 
-/** The top of the curve where there is nothing left to learn. */
+/** Least value at the top of the loss axis, for a loss that is nearly 0. */
 const LEAST_LOSS = 0.001;
 const LARGEST = 12;
 
-/** Stated against actual: on the diagonal it is exactly as sure as it should be. */
+/** Accuracy against confidence. On the diagonal, the classifier is calibrated. */
 export function Reliability({ bins }: { bins: CheckReport['bins'] }) {
   const m = messages.value.check;
   const most = Math.max(...bins.map(({ count }) => count));
@@ -117,7 +117,7 @@ export function LossCurve({ losses, label }: { losses: readonly number[]; label:
   );
 }
 
-/** A share after each epoch of a training. */
+/** Accuracy after each epoch of a training. */
 export function EpochCurve({ shares, label }: { shares: readonly number[]; label: string }) {
   const x = (i: number) => across(shares.length === 1 ? 0.5 : i / (shares.length - 1));
   return (
@@ -135,8 +135,8 @@ export function EpochCurve({ shares, label }: { shares: readonly number[]; label
 }
 
 /**
- * How many left-out pictures are recognised at each setting of the constants: darker is more. A press on it is a setting; by
- * keyboard the sliders above are.
+ * A map of the accuracy on left-out pictures at each pair of constants; darker is higher. A press on the map sets the constants. By
+ * keyboard, the sliders above set them.
  */
 export function SearchSurface({
   map: { alphas, betas, recognised },
@@ -198,7 +198,7 @@ export function SearchSurface({
   );
 }
 
-/** Least and most of a surface. */
+/** Smallest and largest value of a map. */
 export function rangeOf(recognised: SearchMap['recognised']): [number, number] {
   const all = recognised.flat();
   return [Math.min(...all), Math.max(...all)];

@@ -4,14 +4,14 @@ import { Menu, type MenuItem } from './menu.tsx';
 import { messages } from './messages.ts';
 import { board, perform } from './store.ts';
 
-/** A choice among the classes that have no button of their own beside it. */
+/** A choice of a class, without the classes that have buttons beside it. */
 export function ClassChoice({
   label,
   text = messages.value.next.another,
   except,
   onChoose,
 }: {
-  /** What it is a choice for, where its own text does not say it. */
+  /** Accessible label, if the choice's text does not say what it is for. */
   label: string;
   text?: string;
   except: readonly string[];
@@ -26,7 +26,7 @@ export function ClassChoice({
   );
 }
 
-/** An entry that makes a class of a name that is typed, or finds the one that has it, and chooses it. */
+/** An entry that asks for a name, and chooses the class of that name. The class is made if it does not exist. */
 export function newClassItem(onChoose: (classId: string) => void): MenuItem {
   const m = messages.value.collect;
   return {

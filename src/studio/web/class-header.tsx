@@ -11,7 +11,7 @@ import { board, classNames, notify, perform } from './store.ts';
 import { tellDone } from './undoable.tsx';
 import { COLLECTED, uploadPictures } from './upload.ts';
 
-/** Name and tools of a class, or of what is not sorted yet (an empty id). */
+/** Name and tools of a class, or of the unsorted pictures (an empty id). */
 export function ClassHeader({ id, count, isOver }: { id: string; count: number; isOver: boolean }) {
   const m = messages.value.collect;
   const name = classNames.value.get(id);
@@ -72,7 +72,7 @@ function ClassName({ id, name }: { id: string; name: string }) {
   const rename = (typed: string, isWithin: boolean) => {
     const twin = board.value.classes.find((other) => other.id !== id && sameName(other.name, typed));
     if (twin) notify({ kind: 'merged', names: [twin.name] });
-    // What has the focus now goes with the class.
+    // The focused element is removed with the class.
     if (twin && isWithin) seek(headerPlace(twin.id), true);
     perform({ do: 'rename-class', id, name: typed });
   };

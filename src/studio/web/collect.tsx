@@ -22,7 +22,7 @@ import { VirtualList, type VirtualRow } from './virtual-list.tsx';
 const THUMBNAIL = 84;
 const GAP = 8;
 const HEADER = 56;
-/** In a list that is narrower than this, the hint on what is not sorted yet has lines of its own. */
+/** Width in pixels below which the hint on unsorted pictures is put on lines of its own. */
 const NARROW = 520;
 const HEADER_WITH_HINT = 84;
 const HINT = 64;
@@ -84,7 +84,7 @@ function PictureList() {
     },
     [lists, classes, over],
   );
-  // What had the focus goes with the last of the list.
+  // The focused element may be removed with the last entry of the list.
   useLayoutEffect(() => {
     const section = document.getElementById('collect');
     return () => {
@@ -103,7 +103,7 @@ function PictureList() {
   );
 }
 
-/** A class as rows: its header, then its pictures, as many in a row as fit. */
+/** The rows of a class: its header, then its pictures, as many in a row as fit. */
 function classRows(id: string, hashes: readonly string[], width: number, isOver: boolean): VirtualRow[] {
   const columns = Math.max(1, Math.floor((width - GAP) / (THUMBNAIL + GAP)));
   const rows: VirtualRow[] = [

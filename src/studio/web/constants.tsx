@@ -8,16 +8,16 @@ import { board, perform, status } from './store.ts';
 const isOpen = signal(false);
 const map = signal<SearchMap | undefined>(undefined);
 
-/** Changes whenever the constants were chosen anew. */
+/** Changes whenever the constants were tuned again. */
 const choice = computed(() => {
   const { tuned, pictures, classes } = status.value?.answering ?? {};
   return tuned && [tuned.alpha, tuned.beta, pictures, classes].join(' ');
 });
 
-/** The surface is computed only for those who look at it. */
+/** Whether the map is shown. It is computed only then. */
 effect(() => {
   if (!isOpen.value || !choice.value) return;
-  // One that cannot be had now is asked for again after the next change.
+  // After a failure, the next change requests the map again.
   void api.map().then(
     (found) => {
       map.value = found ?? undefined;
@@ -26,7 +26,7 @@ effect(() => {
   );
 });
 
-/** Tip-Adapter's two constants as sliders over the surface of the search; one step back to the tuned ones. */
+/** Sliders for Tip-Adapter's two constants, the map of the search, and a button back to the tuned constants. */
 export function Constants() {
   const m = messages.value.try;
   const { settings } = board.value;

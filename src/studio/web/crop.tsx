@@ -21,7 +21,7 @@ export function squareOf({ naturalWidth: wide, naturalHeight: high }: HTMLImageE
   };
 }
 
-/** Shares that a box moves or grows by at an arrow key. */
+/** Shares by which an arrow key moves or resizes the box. */
 const STEP = 0.02;
 const LEAST = 0.05;
 const STEPS: ReadonlyMap<string, readonly [dx: number, dy: number]> = new Map([
@@ -32,7 +32,7 @@ const STEPS: ReadonlyMap<string, readonly [dx: number, dy: number]> = new Map([
 ]);
 const within = (value: number, most: number) => Math.min(most, Math.max(0, value));
 
-/** A box over a picture: drawn with the pointer, or moved by arrow keys and resized by them with Shift. */
+/** A box over a picture. The pointer draws it, arrow keys move it, and arrow keys with Shift resize it. */
 export function CropBox({ box, onBox }: { box: Box; onBox(box: Box): void }) {
   const percent = (share: number) => `${100 * share}%`;
   const draw = (event: PointerEvent & { currentTarget: HTMLElement }) => {
@@ -90,7 +90,7 @@ export function CropBox({ box, onBox }: { box: Box; onBox(box: Box): void }) {
   );
 }
 
-/** Puts a part of a picture in its place, in one step for undo; resolves with the hash of the part. */
+/** Replaces a picture by a part of it, in one step for undo. Resolves with the hash of the part. */
 export async function cropPicture(
   hash: string,
   image: HTMLImageElement,

@@ -3,30 +3,30 @@ import { notify, perform } from './store.ts';
 import { tryPictures } from './tried.ts';
 import { incomingOf, uploadPictures } from './upload.ts';
 
-/** Type of what is dragged inside the page: the hashes of pictures. */
+/** Data type of pictures that are dragged within the page, as hashes. */
 export const DRAGGED = 'application/x-tip-adapter-pictures';
 
-/** Where what is dragged would go: the whole page takes files, a class takes pictures of the board as well. */
+/** The target of a drag: the whole page accepts files, and a class accepts pictures of the board too. */
 export interface DropTarget {
   readonly part: 'collect' | 'try';
-  /** The class under the pointer; `''` is what is not sorted yet. */
+  /** The class under the pointer; `''` for unsorted pictures. */
   readonly classId?: string;
   readonly what: 'files' | 'pictures';
 }
 
 export const dropTarget = signal<DropTarget | undefined>(undefined);
 
-/** The class that something is dragged over. */
+/** The present target of a drag. */
 export const dropClass = (): string | undefined => dropTarget.value?.classId;
 
-/** Follows what is dragged over the page, and takes what is dropped anywhere on it. */
+/** Tracks drags over the page, and accepts drops anywhere on it. */
 export function followDrags(stop: AbortSignal): void {
   const on = (name: 'dragover' | 'dragleave' | 'dragend' | 'drop', heard: (event: DragEvent) => void) =>
     document.addEventListener(name, heard, { signal: stop });
   on('dragover', (event) => {
     event.preventDefault();
     const target = targetOf(event);
-    // It is told many times a second: only what changes is worth a render.
+    // The event fires many times a second, so the page renders only if the target changes.
     if (JSON.stringify(target) !== JSON.stringify(dropTarget.value)) dropTarget.value = target;
   });
   const end = () => {

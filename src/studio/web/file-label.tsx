@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { filesOf, type Incoming } from './upload.ts';
 
-/** Something to press that lets the person choose files, or a folder. */
+/** A button that lets the person choose files or a folder. */
 export function FileLabel({
   class: className,
   title,
@@ -12,7 +12,7 @@ export function FileLabel({
   children,
 }: {
   class: string;
-  /** Says what it is for, where the text within does not. */
+  /** Accessible label, if the text does not say what it is for. */
   title?: string;
   id?: string;
   accept?: string;

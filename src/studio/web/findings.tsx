@@ -9,7 +9,7 @@ import { Seeable } from './preview.tsx';
 import { board, check, classNames, perform } from './store.ts';
 import { tellDone } from './undoable.tsx';
 
-/** Wrong answers about pictures that are still where they were, the surest first. */
+/** Wrong answers about pictures that are still in the same class, in order of decreasing confidence. */
 const mistakes = computed<readonly Answer[]>(() => {
   const report = check.value;
   if (!report) return [];
@@ -20,11 +20,11 @@ const mistakes = computed<readonly Answer[]>(() => {
     .toSorted((a, b) => b.probability - b.labelProbability - (a.probability - a.labelProbability));
 });
 
-/** Surer than this of another class than the one said: worth a look. */
+/** Least confidence in another class for a label to be a suspect. */
 const SUSPICIOUS = 0.5;
 const FIRST_SUSPECTS = 3;
 
-/** What a check found: labels to look at, classes that are mixed up, and charts. */
+/** The results of a check: suspects, confused classes, and charts. */
 export function Findings() {
   const m = messages.value.check;
   const report = check.value;
@@ -91,7 +91,7 @@ export function Findings() {
 
 const FIRST_SETS = 5;
 
-/** Pictures that are nearly the same, set by set; those under two names first. */
+/** Sets of near-duplicates; those in several classes come first. */
 function Alike({ report }: { report: CheckReport }) {
   const m = messages.value.check;
   const { pictures } = board.value;
@@ -139,6 +139,6 @@ function Alike({ report }: { report: CheckReport }) {
   );
 }
 
-/** Whether the last step up of a curve of several points is more than a few points. */
+/** Whether the accuracy still rises by more than a few percentage points at the end of a curve. */
 const stillClimbs = (curve: CheckReport['curve']): boolean =>
   curve.at(-1)!.accuracy - curve.at(-2)!.accuracy > 0.02;

@@ -1,7 +1,7 @@
 import type { RefObject } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 
-/** Where a screen reader goes on when nothing is left of what the person was at. */
+/** Where the focus goes if nothing is left of the element that had it. */
 export function focusHeading(section: Element | null): void {
   const heading = section?.querySelector<HTMLElement>('h2');
   if (!heading) return;
@@ -9,11 +9,11 @@ export function focusHeading(section: Element | null): void {
   heading.focus({ preventScroll: true });
 }
 
-/** Gives the focus to the first button in an element. */
+/** Focuses the first button in an element. */
 export const focusIn = (element: Element | null | undefined): void =>
   element?.querySelector<HTMLElement>('button:enabled:not(.seeable)')?.focus();
 
-/** An item of a list that hands the focus on when it goes: to the next item, the one before, or the heading of its part. */
+/** An item of a list. When it is removed, the focus moves to the next item, the one before, or the heading of its section. */
 export function useHandOn<E extends HTMLElement>(): RefObject<E | null> {
   const item = useRef<E>(null);
   useLayoutEffect(() => {
@@ -22,7 +22,7 @@ export function useHandOn<E extends HTMLElement>(): RefObject<E | null> {
       if (!element.contains(document.activeElement)) return;
       const section = element.closest('section');
       focusIn(element.nextElementSibling ?? element.previousElementSibling);
-      // The neighbour may be about to go as well.
+      // The neighbour may be removed too.
       requestAnimationFrame(() => {
         if (document.activeElement === document.body) focusHeading(section);
       });

@@ -14,7 +14,7 @@ const PATHS = {
   close: 'M6 6l12 12M18 6L6 18',
 } as const;
 
-/** A drawing beside a text, or in a button that has a label of its own: never read aloud. */
+/** An icon beside a text or in a labelled button. Screen readers ignore it. */
 export function Icon({ name }: { name: keyof typeof PATHS }) {
   return (
     <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">

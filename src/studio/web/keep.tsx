@@ -6,7 +6,7 @@ import { messages } from './messages.ts';
 import { board, check, status } from './store.ts';
 import { Tour } from './tour.tsx';
 
-/** How the downloaded files, of this name, are used elsewhere. */
+/** Example code for the downloaded files, by language. */
 const codeOf = (name: string) => ({
   shell: `tip-adapter predict ${name}.safetensors new-pictures/`,
   node: `import { load } from 'tip-adapter';
@@ -39,7 +39,7 @@ const code = computed(() => codeOf(exportName(board.value.name)));
 const chosen = signal<CodeLanguage>('shell');
 const isCopied = signal(false);
 
-/** What the person takes along. */
+/** The section with the downloads. */
 export function Keep() {
   const m = messages.value.keep;
   const isAnswering = status.value?.answering !== undefined;
@@ -65,7 +65,7 @@ export function Keep() {
   );
 }
 
-/** The classifier in the ways it can be used. */
+/** Downloads of the classifier in its formats. */
 function Classifier() {
   const m = messages.value.keep;
   return (
@@ -92,7 +92,7 @@ function Download({ what, label, primary }: { what: string; label: string; prima
   );
 }
 
-/** The lines that use what was downloaded. */
+/** The example code, with a button that copies it. */
 function Code() {
   const m = messages.value.keep;
   return (

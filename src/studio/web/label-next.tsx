@@ -8,16 +8,16 @@ import { messages, percent } from './messages.ts';
 import { Seeable } from './preview.tsx';
 import { board, perform, picturesByClass, status } from './store.ts';
 
-/** Pictures that would teach most, as the program last said. */
+/** The pictures to label next, from the program's last answer. */
 const proposed = signal<readonly NextPicture[]>([]);
 
-/** Guesses that have a button from the start; another one may come behind them. */
+/** Number of guesses that have a button at first. Another one may be added after them. */
 const FIRST = 3;
 
-/** Milliseconds in which changes are waited for: a person labels several pictures one after the other. */
+/** Milliseconds to wait for further changes, because a person labels several pictures in a row. */
 const PATIENCE = 400;
 
-/** What is not sorted yet and would teach most, each with the classes it is most likely of. */
+/** The unsorted pictures to label next, each with its most probable classes. */
 export function LabelNext() {
   const m = messages.value.next;
   const unsorted = picturesByClass.value.get('') ?? [];
@@ -29,7 +29,7 @@ export function LabelNext() {
       return;
     }
     const timer = setTimeout(() => {
-      // What cannot be had now is asked for again after the next change.
+      // After a failure, the next change requests them again.
       void api.next(stillOpen().map(({ hash }) => hash)).then(
         (pictures) => {
           proposed.value = steady(pictures);
@@ -56,14 +56,14 @@ export function LabelNext() {
   );
 }
 
-/** Proposed before and not sorted yet. */
+/** The pictures that were proposed before and are still unsorted. */
 const stillOpen = () =>
   proposed.value.filter(({ hash }) => {
     const picture = board.value.pictures.get(hash);
     return picture && !picture.classId;
   });
 
-/** Those proposed before stay where they are, and so do the guesses of each: none takes the place of another under a finger. */
+/** Keeps proposed pictures and their guesses in place, so that nothing moves under a finger. */
 function steady(pictures: readonly NextPicture[]): NextPicture[] {
   const before = new Map(stillOpen().map((picture) => [picture.hash, picture]));
   const latest = new Map(pictures.map((picture) => [picture.hash, picture]));
@@ -71,7 +71,7 @@ function steady(pictures: readonly NextPicture[]): NextPicture[] {
   return [...kept, ...pictures.filter(({ hash }) => !before.has(hash))];
 }
 
-/** A picture's guesses in the places they had, as probable as they are now; a first guess that is new comes behind them. */
+/** A picture's guesses in their former places, with their present probabilities. If the first guess is new, it comes after them. */
 function inPlace(before: NextPicture, now: NextPicture | undefined): NextPicture {
   if (!now) return before;
   const latest = new Map(now.guesses.map((guess) => [guess.id, guess]));

@@ -7,7 +7,7 @@ import { board, classNames, perform } from './store.ts';
 
 export type Answer = CheckReport['answers'][number];
 
-/** A picture whose label and answer differ, and the ways to settle it. */
+/** A picture whose label and answer differ, with buttons to relabel or confirm it. */
 export function LabelReview({
   answer,
   report,
@@ -25,7 +25,7 @@ export function LabelReview({
   const isThere = classNames.value.has(other.id);
   const item = useHandOn<HTMLLIElement>();
   const confirm = () => {
-    // Where the picture stays in the list, its button does not.
+    // The picture may stay in the list, but its button is removed.
     focusIn(item.current);
     perform({ do: 'confirm', hashes: [hash] });
   };
@@ -65,5 +65,5 @@ export function LabelReview({
 
 const LONGEST = 48;
 
-/** A name within a sentence; its button tells all of it. */
+/** A shortened name in a sentence; a button's accessible label has the whole name. */
 const short = (name: string) => (name.length > LONGEST ? `${name.slice(0, LONGEST)}…` : name);

@@ -2,10 +2,10 @@ import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { messages } from './messages.ts';
 
-/** Items that a press adds to a list. */
+/** Number of items that a press adds to a list. */
 const STEP = 30;
 
-/** A list that begins with its first items and shows more at a press: whatever is counted can be seen. */
+/** A list that shows its first items, and more at each press, so that all items can be reached. */
 export function Listed<Item>({
   items,
   first,
@@ -37,7 +37,7 @@ export function Listed<Item>({
   );
 }
 
-/** One of several texts in the room of the longest: what lies under a pointer does not move when the text changes. */
+/** One of several texts, in the space of the longest, so that nothing moves when the text changes. */
 export function Either({ texts, shown }: { texts: readonly string[]; shown: number }) {
   return (
     <span class="either">

@@ -4,7 +4,7 @@ import { connect, unsaved } from './store.ts';
 import { bringing } from './upload.ts';
 
 connect();
-// Pictures that are on their way, and changes that wait for the program, would be lost with the page.
+// Closing the page would lose pictures that are being uploaded, and changes that the program does not have yet.
 addEventListener('beforeunload', (event) => {
   if (bringing.value || unsaved.value > 0) event.preventDefault();
 });

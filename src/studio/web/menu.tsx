@@ -4,18 +4,18 @@ import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 export interface MenuItem {
   readonly key: string;
   readonly text: string;
-  /** A line below it. */
+  /** Whether a line follows the entry. */
   readonly note?: string;
   readonly act?: () => void;
-  /** A choice that opens in place of the menu. */
+  /** A submenu that opens in place of the menu. */
   readonly items?: readonly MenuItem[];
-  /** Takes a name, which is asked for in place of the menu; `text` says of what. */
+  /** Receives a name, which a text field in place of the menu asks for. `text` is the field's label. */
   readonly name?: (typed: string) => void;
 }
 
 /**
- * A button that opens a list of acts: arrow keys and letters only look for one, Enter or a click does it (the menu button of
- * the ARIA Authoring Practices). It is a popover, so that no list's edge cuts it off.
+ * A button that opens a menu. Arrow keys and letters move to an entry, Enter or a click activates it (the menu button of the ARIA
+ * Authoring Practices). The menu is a popover, so that the edge of a list does not cut it off.
  */
 export function Menu({
   label,
@@ -26,10 +26,10 @@ export function Menu({
   onOpen,
   children,
 }: {
-  /** For screen readers, where the button's own text does not say it. */
+  /** Accessible label, if the button's text does not say what it is for. */
   label?: string;
   title?: string;
-  /** The key that opens it from elsewhere. */
+  /** The key that opens it from anywhere on the page. */
   keys?: string;
   class?: string;
   items: () => readonly MenuItem[];
@@ -50,7 +50,7 @@ export function Menu({
     list.current?.querySelector<HTMLElement>('input, [role=menuitem]')?.focus({ preventScroll: true });
     const stop = new AbortController();
     window.addEventListener('resize', follow, { signal: stop.signal });
-    // Whatever the button lies in may scroll; the menu's own scrolling moves nothing.
+    // Scrolling anything around the button closes the menu; scrolling the menu itself does not.
     window.addEventListener('scroll', ({ target }) => target !== list.current && follow(), {
       capture: true,
       signal: stop.signal,
@@ -73,13 +73,13 @@ export function Menu({
   const give = (event: KeyboardEvent & { currentTarget: HTMLInputElement }) => {
     const typed = event.currentTarget.value.trim();
     if (event.key !== 'Enter' || typed === '') return;
-    // Else it would press the button that the focus goes back to.
+    // Otherwise the key would also press the button, which gets the focus back.
     event.preventDefault();
     close();
     inner?.name?.(typed);
   };
   const look = (event: KeyboardEvent & { currentTarget: HTMLElement }) => {
-    // What is pressed here is not meant for what lies around the menu.
+    // Keys in the menu are not for the elements around it.
     event.stopPropagation();
     const { key } = event;
     if (key === 'Tab' || key === 'Escape') {
@@ -117,7 +117,7 @@ export function Menu({
         aria-expanded={isOpen}
         aria-keyshortcuts={keys}
         title={title}
-        // Says that a press here is none beside the menu. Were it opened by this alone, it would be filled before it is shown.
+        // With this attribute, a press on the button is not a press outside the menu. The handler opens the menu, so that it is filled first.
         popovertarget={id}
         onClick={(event) => {
           event.preventDefault();
@@ -181,7 +181,7 @@ export function Menu({
   );
 }
 
-/** Milliseconds after which another letter begins another word. */
+/** Milliseconds after which a letter begins a new search. */
 const TYPING = 700;
 
 const entries = (list: HTMLElement) => [...list.querySelectorAll<HTMLElement>('[role=menuitem]')];
@@ -193,7 +193,7 @@ function step(all: readonly HTMLElement[], here: number, key: string): HTMLEleme
   return key === 'End' ? all.at(-1) : undefined;
 }
 
-/** The next entry that begins with what was typed; the same letter again goes on to the next one of it. */
+/** The next entry that begins with the typed text. The same letter again moves to the next entry with that letter. */
 function startingWith(all: readonly HTMLElement[], here: number, typed: string): HTMLElement | undefined {
   const isRepeated = new Set(typed).size === 1;
   const from = here + Number(isRepeated);
@@ -206,14 +206,14 @@ function startingWith(all: readonly HTMLElement[], here: number, typed: string):
 const MARGIN = 8;
 const HIGHEST = 336;
 
-/** Puts a menu below its button, or above where there is more room, within the part of the page that the button is in. */
+/** Places a menu below its button, or above it if there is more space, within the button's part of the page. */
 function place(menu: HTMLElement, button: HTMLElement): void {
   const at = button.getBoundingClientRect();
   const part = button.closest('section')?.getBoundingClientRect();
   const [below, above] = [innerHeight - at.bottom - MARGIN, at.top - MARGIN];
   const isAbove = below < Math.min(menu.scrollHeight, HIGHEST) && above > below;
   const end = Math.min(innerWidth, part?.right ?? innerWidth) - MARGIN;
-  // Its width is what it would be with all the room there is.
+  // At the left edge, the menu's width is not limited by its present position.
   menu.style.left = '0';
   menu.style.maxHeight = `${Math.max(0, Math.min(HIGHEST, isAbove ? above : below) - MARGIN)}px`;
   menu.style.left = `${Math.max(MARGIN, Math.min(at.left, end - menu.offsetWidth))}px`;

@@ -17,7 +17,7 @@ interface Cell {
 
 const keyOf = (label: number, predicted: number) => `${label}-${predicted}`;
 
-/** The check's answers by cell, about pictures that are still where they were; the surest mistake first. */
+/** The check's answers by cell, for pictures that are still in the same class, in order of decreasing confidence of mistakes. */
 const cells = computed<ReadonlyMap<string, Cell>>(() => {
   const report = check.value;
   const found = new Map<string, Cell & { answers: Answer[] }>();
@@ -46,7 +46,7 @@ const opened = signal<string | undefined>(undefined);
 
 const FIRST_LISTED = 8;
 
-/** Classes that are taken for each other, as a matrix and, the most frequent first, as a list; each opens its pictures. */
+/** Confused classes, as a matrix and as a list with the most frequent first. A cell or entry opens its pictures. */
 export function Mixups({ report }: { report: CheckReport }) {
   const m = messages.value.check;
   const [limit, setLimit] = useState(FIRST_LISTED);
@@ -71,10 +71,10 @@ export function Mixups({ report }: { report: CheckReport }) {
   );
 }
 
-/** Classes beyond are not in the matrix, unless they are mixed up more than others. */
+/** Largest number of classes in the matrix. If there are more, it has those that are confused most. */
 const MOST_CLASSES = 12;
 
-/** The classes of the matrix in their order: all of them, or those that are mixed up most. */
+/** The classes of the matrix in order: all, or those that are confused most. */
 function classesShown(report: CheckReport): number[] {
   const all = [...report.classes.keys()];
   if (all.length <= MOST_CLASSES) return all;
@@ -87,7 +87,7 @@ function classesShown(report: CheckReport): number[] {
   return most.slice(0, MOST_CLASSES).sort((a, b) => a - b);
 }
 
-/** Rows are what the person said, columns what it says. */
+/** The matrix. Rows are labels, columns are answers. */
 function Matrix({ report }: { report: CheckReport }) {
   const m = messages.value.check;
   const shown = classesShown(report);
@@ -155,7 +155,7 @@ function CellButton({
 
 const idOf = (key: string) => `cell-${key}`;
 
-/** Opens a cell's pictures and brings them into sight. */
+/** Opens a cell's pictures and scrolls to them. */
 function show(key: string | undefined): void {
   opened.value = key;
   if (key === undefined) return;
@@ -172,7 +172,7 @@ function titleOf(report: CheckReport, label: number, predicted: number): string 
   return label === predicted ? m.rightCell(name(label)) : m.mixup(name(label), name(predicted));
 }
 
-/** A cell's pictures: mistakes can be settled there. */
+/** A cell's pictures, where mistakes can be relabelled or confirmed. */
 function CellPictures({ cell, report }: { cell: Cell; report: CheckReport }) {
   const { key, label, predicted, answers } = cell;
   const hashes = answers.map(({ hash }) => hash);
@@ -208,10 +208,10 @@ function CellPictures({ cell, report }: { cell: Cell; report: CheckReport }) {
   );
 }
 
-/** Pictures of one cell in the page at first. */
+/** Number of a cell's pictures that are shown at first. */
 const FIRST_SHOWN = 30;
 
-/** The least sure first: they are what is worth looking at. */
+/** Sorts by increasing confidence, because unsure answers are the most useful to look at. */
 function Recognised({ answers }: Pick<Cell, 'answers'>) {
   return (
     <Listed items={answers.toReversed()} first={FIRST_SHOWN} class="recognised">

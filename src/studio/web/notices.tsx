@@ -4,7 +4,7 @@ import { Listed } from './lists.tsx';
 import { megabytes, messages } from './messages.ts';
 import { dismiss, isCut, type Notice, notices, PASSING, status, tellError, unsaved } from './store.ts';
 
-/** Everything the person should know before going on. It lies over the page: nothing moves under a pointer when it comes or goes. */
+/** Notices for the person. They overlay the page, so that nothing moves when a notice appears or disappears. */
 export function Notices() {
   const m = messages.value;
   return (
@@ -43,7 +43,7 @@ export function Notices() {
   );
 }
 
-/** Names of files by what is wrong with them: many have the same problem. */
+/** Names of files by their problem, because many files may have the same one. */
 function groupByProblem(files: NonNullable<Notice['files']>): Map<string, [Problem, string[]]> {
   const groups = new Map<string, [Problem, string[]]>();
   for (const { name, problem } of files) {
@@ -64,7 +64,7 @@ export function ProblemText({ problem }: { problem: Problem }) {
   );
 }
 
-/** The model that looks at pictures: nothing is downloaded before the person has agreed. */
+/** The state of the encoder. Nothing is downloaded before the person has agreed. */
 function EncoderNotice() {
   const m = messages.value.encoder;
   const encoder = status.value?.encoder;

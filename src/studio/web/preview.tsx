@@ -10,14 +10,14 @@ import { move } from './selection.ts';
 import { board, classNames, perform, tellError } from './store.ts';
 import { tellDone } from './undoable.tsx';
 
-/** The picture that is seen large, and those that arrow keys go on to. */
+/** The enlarged picture, and the pictures that arrow keys move to. */
 const seen = signal<{ readonly hash: string; readonly among: readonly string[] } | undefined>(undefined);
 
 export function preview(hash: string, among: readonly string[]): void {
   seen.value = { hash, among };
 }
 
-/** A picture as a button that shows it large; beside it are the others of its list. */
+/** A picture as a button that enlarges it. Arrow keys then move to the pictures of `among`. */
 export function Seeable({ hash, among, src }: { hash: string; among: readonly string[]; src: string }) {
   const name = board.value.pictures.get(hash)?.name ?? '';
   return (
@@ -46,7 +46,7 @@ function Large({ hash, among }: { hash: string; among: readonly string[] }) {
   const { name = '', classId } = board.value.pictures.get(hash) ?? {};
   const there = among.filter((one) => board.value.pictures.has(one));
   const at = there.indexOf(hash);
-  // Before anything is painted: the next key is the dialog's.
+  // Before painting, so that the dialog receives the next key.
   useLayoutEffect(() => dialog.current?.showModal(), []);
   const go = (step: number) => {
     const next = there[at + step];

@@ -3,19 +3,19 @@ import { messages } from './messages.ts';
 import { status } from './store.ts';
 import { bringing } from './upload.ts';
 
-/** Pictures that are on the board and not looked at yet. */
+/** Number of pictures on the board that are not embedded yet. */
 const unseen = computed(() => {
   const { stage, done = 0, total = 0 } = status.value?.teaching ?? {};
   return stage === 'looking' ? total - done : 0;
 });
 
-/** Steps that are left: a file is brought in, and then looked at. */
+/** Number of remaining steps: each file is imported, then embedded. */
 const left = computed(() => {
   const { done = 0, total = 0 } = bringing.value ?? {};
   return 2 * (total - done) + unseen.value;
 });
 
-/** The most steps that were left since there last were none, and when that began (milliseconds). */
+/** The largest number of remaining steps since the last time there were none, and the time of that start (milliseconds). */
 const whole = signal({ steps: 0, since: 0 });
 effect(() => {
   const steps = left.value;
@@ -25,11 +25,11 @@ effect(() => {
   else if (steps > before.steps) whole.value = { ...before, steps };
 });
 
-/** Before this many milliseconds, and this share of the way, a guess of the time left would be none. */
+/** The remaining time is estimated only after this many milliseconds and this share of the steps. */
 const EARLY = 3000;
 const FEW = 0.02;
 
-/** One bar for everything on its way in: files that come, and pictures that are looked at. */
+/** One progress bar for files that are imported and pictures that are embedded. */
 export function ProgressBar() {
   const m = messages.value.collect;
   const { steps, since } = whole.value;

@@ -8,7 +8,7 @@ import { board, perform, saved, status, tellError } from './store.ts';
 
 const projects = signal<Projects | undefined>(undefined);
 
-/** The name of the project that is open, and the way to the others. */
+/** The name of the open project, and a menu of the others. */
 export function Project() {
   const m = messages.value.project;
   const { name } = board.value;
@@ -62,7 +62,7 @@ function items(): MenuItem[] {
   ];
 }
 
-/** Opens another project: everything on the page is of the one that was open. */
+/** Opens another project, and reloads the page, because everything on it belongs to the one before. */
 async function go(wanted: Parameters<typeof api.changeProject>[0]): Promise<void> {
   try {
     await saved();

@@ -3,16 +3,16 @@ import { board, picturesByClass } from './store.ts';
 import type { Sought } from './virtual-list.tsx';
 
 /**
- * Where the keyboard is among the pictures. A place is a value of `data-place`: a picture's hash, the header of a class, or the
- * field of its name.
+ * The keyboard focus among the pictures. A place is a value of `data-place`: a picture's hash, the header of a class, or the field of
+ * its name.
  */
 export const headerPlace = (classId: string) => `class ${classId}`;
 export const namePlace = (classId: string) => `name ${classId}`;
 
-/** The place that gets the focus when it is there. */
+/** The place that gets the focus as soon as it is in the document. */
 export const sought = signal<Sought | undefined>(undefined);
 
-/** Moves the focus there. The list is scrolled for those who see the focus; whoever uses a pointer keeps what they look at. */
+/** Moves the focus to a place. The list scrolls to it only if the focus is visible, so that it does not move for users of a pointer. */
 export function seek(
   place: string,
   scroll = document.activeElement?.matches(':focus-visible') ?? false,
@@ -20,7 +20,7 @@ export function seek(
   sought.value = { place, scroll };
 }
 
-/** Each class's picture that had the focus last: the one that Tab comes back to. */
+/** For each class, the picture that had the focus last. Tab returns to it. */
 const lastOf = signal<ReadonlyMap<string, string>>(new Map());
 /** The picture that had the focus last. */
 let last = '';
@@ -32,24 +32,24 @@ export function reached(hash: string): void {
   if (tabStop(classOf(hash)) !== hash) lastOf.value = new Map(lastOf.value).set(classOf(hash), hash);
 }
 
-/** The one picture of a class that Tab stops at; arrow keys lead to the others. */
+/** The only picture of a class that Tab stops at. Arrow keys move to the others. */
 export function tabStop(classId: string): string | undefined {
   const known = lastOf.value.get(classId);
   const isThere = known !== undefined && board.value.pictures.has(known) && classOf(known) === classId;
   return isThere ? known : picturesByClass.value.get(classId)?.[0];
 }
 
-/** Pictures in the order in which they are shown, class by class; none of an empty class. */
+/** Pictures in the order in which they are shown, by class, without empty classes. */
 const grids = () => [...picturesByClass.value.values()].filter((hashes) => hashes.length > 0);
 
-/** All that lies from one picture to another, both included. */
+/** The pictures from one to another, both included. */
 export function between(one: string, other: string): string[] {
   const all = grids().flat();
   const ends = [all.indexOf(one), all.indexOf(other)];
   return all.slice(Math.max(0, Math.min(...ends)), Math.max(...ends) + 1);
 }
 
-/** The picture that an arrow key, Home or End leads to in grids of so many columns. */
+/** The picture that an arrow key, Home or End moves to, in grids of `columns` columns. */
 export function neighbour(hash: string, key: string, columns: number): string | undefined {
   const all = grids();
   const grid = all.findIndex((hashes) => hashes.includes(hash));
@@ -69,7 +69,7 @@ export function neighbour(hash: string, key: string, columns: number): string | 
       ];
     case 'ArrowDown':
       if (here + columns < hashes.length) return hashes[here + columns];
-      // A last row that is shorter is gone to all the same.
+      // A shorter last row is reached too.
       if (here - column + columns < hashes.length) return hashes.at(-1);
       return after?.[Math.min(after.length - 1, column)];
     case 'Home':
@@ -81,7 +81,7 @@ export function neighbour(hash: string, key: string, columns: number): string | 
   }
 }
 
-/** Where to go on when some pictures leave their place: the next one that stays, the one before, or the header of the class. */
+/** The next focus if some pictures are removed: the next remaining picture, the one before, or the header of the class. */
 export function placeAfter(leaving: readonly string[]): string {
   const gone = new Set(leaving);
   const [from = ''] = board.value.pictures.has(last) ? [last] : leaving;

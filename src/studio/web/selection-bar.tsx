@@ -8,7 +8,7 @@ import { board } from './store.ts';
 
 const MOVE_KEY = 'M';
 
-/** What can be done with the selected pictures. */
+/** The actions for the selected pictures. */
 export function SelectionBar() {
   const m = messages.value.collect;
   const hashes = selectedHashes();
@@ -48,7 +48,7 @@ export function SelectionBar() {
 
 const isOfBurst = (hash: string) => board.value.pictures.get(hash)?.group !== undefined;
 
-/** Every class that some of the pictures are not in; what is not sorted yet is one of them. */
+/** The classes that at least one of the pictures is not in, with the unsorted pictures as a class. */
 function targets(hashes: readonly string[]) {
   const own = new Set(hashes.map((hash) => board.value.pictures.get(hash)?.classId));
   const [only] = own.size === 1 ? own : [null];
@@ -63,7 +63,7 @@ function targets(hashes: readonly string[]) {
   return [...classes, unsorted, fresh];
 }
 
-/** Opens the choice of a class for the selection, which may be about to be shown. */
+/** Opens the choice of a class for the selection, even if its bar is not shown yet. */
 export function openMoveMenu(): void {
   requestAnimationFrame(() =>
     document.querySelector<HTMLElement>(`.selection [aria-keyshortcuts=${MOVE_KEY}]`)?.click(),

@@ -4,14 +4,14 @@ import { between, placeAfter, seek } from './roving-focus.ts';
 import { board, perform, picturesByClass } from './store.ts';
 import { tellDone } from './undoable.tsx';
 
-/** Hashes of the pictures the person has selected. */
+/** Hashes of the selected pictures. */
 const selected = signal<ReadonlySet<string>>(new Set());
 /** The picture that a range begins at. */
 let anchor: string | undefined;
 
 export const isSelected = (hash: string): boolean => selected.value.has(hash);
 
-/** Those that are on the board still. */
+/** The selected pictures that are still on the board. */
 export const selectedHashes = (): string[] =>
   [...selected.value].filter((hash) => board.value.pictures.has(hash));
 
@@ -26,7 +26,7 @@ export function toggle(hash: string): void {
   anchor = hash;
 }
 
-/** Selects everything from the picture that was chosen last to this one. */
+/** Selects all pictures from the one that was chosen last to this one. */
 export function selectTo(hash: string, from = anchor): void {
   anchor = from !== undefined && board.value.pictures.has(from) ? from : hash;
   add(between(anchor, hash));
@@ -36,7 +36,7 @@ export function selectClassOf(hash: string): void {
   add(picturesByClass.value.get(board.value.pictures.get(hash)?.classId ?? '') ?? []);
 }
 
-/** Pictures of the bursts that the given ones are part of. */
+/** All pictures of the bursts of the given ones. */
 export function burstsOf(hashes: readonly string[]): string[] {
   const groups = new Set(hashes.flatMap((hash) => board.value.pictures.get(hash)?.group ?? []));
   if (groups.size === 0) return [];
@@ -61,7 +61,7 @@ export function discard(hashes: readonly string[]): void {
   tellDone(messages.value.collect.discarded(hashes.length));
 }
 
-/** Moves pictures to a class; undefined: they are not sorted any more. */
+/** Moves pictures to a class or, if it is undefined, to the unsorted ones. */
 export function move(hashes: readonly string[], classId: string | undefined): void {
   const moving = hashes.filter((hash) => board.value.pictures.get(hash)?.classId !== classId);
   seek(placeAfter(moving));

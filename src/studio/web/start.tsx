@@ -9,13 +9,13 @@ import { isTouch } from './parts.ts';
 import { perform, tellError } from './store.ts';
 import { COLLECTED, uploadPictures } from './upload.ts';
 
-/** Classes that are there to be filled before anything else is. */
+/** Number of classes that are shown on an empty board. */
 const FIRST_CLASSES = [0, 1];
 
-/** The names that the first classes have been given; they are on the board from the first picture of either on. */
+/** The names of the first classes. The classes are put on the board with the first picture of either. */
 type Names = readonly string[];
 
-/** Where a newcomer begins: two classes, a place for pictures that are there already, and pictures to try it with. */
+/** The start page of an empty board: two classes, a place to drop pictures, and sample pictures. */
 export function Start() {
   const m = messages.value.collect;
   const [given, setGiven] = useState<Names>([]);
@@ -43,7 +43,7 @@ export function Start() {
   );
 }
 
-/** Puts the first classes on the board, in one step; their ids. */
+/** Puts the first classes on the board in one step. Returns their ids. */
 function begin(names: Names): string[] {
   const step = crypto.randomUUID();
   return names.map((name) => {
@@ -103,7 +103,7 @@ function FirstClass({
 
 const isFetching = signal(false);
 
-/** The demo's pictures, for those who have none at hand. */
+/** A button that loads the demo's pictures. */
 function Sample() {
   const m = messages.value.collect;
   const fetchSample = async () => {

@@ -3,12 +3,12 @@ import { type Board, boardFromJson, type Command, EMPTY_BOARD } from '../board.t
 import { applyChange, beginHistory, type Change } from '../history.ts';
 import { ApiError, api, type CheckReport, type MethodFacts, type Problem, type Status } from './api.ts';
 
-/** The board as the page shows it: ahead of the program by what is on its way. */
+/** The board that the page shows: the program's, with the changes that the program does not have yet. */
 export const board = signal<Board>(EMPTY_BOARD);
 export const status = signal<Status | undefined>(undefined);
 export const check = signal<CheckReport | undefined>(undefined);
 export const methods = signal<readonly MethodFacts[]>([]);
-/** The program does not answer: what is done meanwhile waits in this page. */
+/** Whether the program does not answer. Changes then wait in this page. */
 export const isCut = signal(false);
 export const ready = signal(false);
 
@@ -19,14 +19,14 @@ export interface Notice {
   readonly names?: readonly string[];
   readonly files?: readonly { readonly name: string; readonly problem: Problem }[];
 }
-/** What the person should know of what just happened. */
+/** A notice about what just happened. */
 export const notices = signal<readonly Notice[]>([]);
 
-/** Kinds that are no trouble: they go by themselves. */
+/** Kinds of notices that are not problems, and disappear by themselves. */
 export const PASSING: ReadonlySet<Notice['kind']> = new Set(['duplicates', 'merged', 'tried', 'nothing']);
 const PASSING_MS = 10_000;
 
-/** Shows a notice; the same one again takes the place of the first. */
+/** Shows a notice. It replaces an equal one. */
 export function notify(notice: Notice): void {
   const text = JSON.stringify(notice);
   const others = notices.value.filter((other) => JSON.stringify(other) !== text);
@@ -43,7 +43,7 @@ export function tellError(error: unknown): void {
   else isCut.value = true;
 }
 
-/** Hashes of the pictures of each class in order; `''` has those that are not sorted yet. */
+/** Hashes of the pictures of each class, in order. The key `''` has the unsorted ones. */
 export const picturesByClass = computed(() => {
   const lists = new Map<string, string[]>([
     ['', []],
@@ -56,17 +56,17 @@ export const picturesByClass = computed(() => {
 export const classNames = computed(() => new Map(board.value.classes.map(({ id, name }) => [id, name])));
 
 let version = 0;
-/** Changes that the program does not have yet, in order: those on their way, and those behind them. */
+/** Changes that the program does not have yet, in order: those being sent, then those that wait. */
 let travelling: Change[] = [];
 const waiting: Change[] = [];
 let sending: Promise<void> | undefined;
-/** How many changes wait while the program does not answer. */
+/** Number of changes that wait while the program does not answer. */
 export const unsaved = signal(0);
 
-/** Changes made on this page so far, steps back and forward among them. */
+/** Number of changes made on this page so far, with undo and redo. */
 export const changesMade = signal(0);
 
-/** Changes the board, here at once and in the program right after. Commands of one `step` are undone together. */
+/** Changes the board, first in this page and then in the program. Commands of the same `step` are undone together. */
 export function perform(command: Command, step?: string): void {
   enqueue({ command, step });
   board.value = changed(board.value, { command, step });
@@ -80,7 +80,7 @@ export function redo(): void {
   void move('redo');
 }
 
-/** The way back is the program's: it outlives this page. */
+/** Undo and redo are done by the program, whose history remains when the page is closed. */
 async function move(direction: 'undo' | 'redo'): Promise<void> {
   if (isCut.value) return;
   enqueue({ move: direction });
@@ -88,7 +88,7 @@ async function move(direction: 'undo' | 'redo'): Promise<void> {
   await refresh().catch(tellError);
 }
 
-/** Resolves when the program has every change made so far, or does not answer. */
+/** Resolves when the program has all changes made so far, or does not answer. */
 export async function saved(): Promise<void> {
   await sending;
 }
@@ -109,7 +109,7 @@ function send(): void {
 }
 
 async function sendAll(): Promise<void> {
-  // Changes of the same moment travel together.
+  // Changes made at the same time are sent together.
   await Promise.resolve();
   while (waiting.length > 0) {
     const changes = waiting.splice(0, MOST_TOGETHER);
@@ -120,13 +120,14 @@ async function sendAll(): Promise<void> {
     } catch (error) {
       travelling = [];
       if (error instanceof ApiError && error.status !== 409) {
-        // What the program refuses, it would refuse again.
+        // A refused change is not repeated, because it would be refused again.
         tellError(error);
         await refresh().catch(tellError);
         continue;
       }
-      // Another tab was first, or the program is gone and may have had these or not. A command names pictures and classes: it
-      // means the same on another board, and nothing when it is repeated. A step back would be another one.
+      // Either another tab changed the board, or the program stopped and may have applied these changes or not. Commands can be
+      // repeated: they name pictures and classes, so they mean the same on another board, and have no effect the second time. Undo
+      // and redo cannot be repeated.
       waiting.unshift(...changes.filter((change) => 'command' in change));
       if (!(error instanceof ApiError)) {
         tellError(error);
@@ -138,13 +139,13 @@ async function sendAll(): Promise<void> {
   }
 }
 
-/** What the program takes at a time. */
+/** Largest number of changes that the program accepts in one request. */
 const MOST_TOGETHER = 1000;
 
 async function refresh(): Promise<void> {
   const { version: latest, board: json } = await api.board();
   version = latest;
-  // What was on its way may be on that board or not: repeated, it changes nothing.
+  // The changes being sent may be on that board or not. Repeating them has no effect.
   board.value = [...travelling, ...waiting].reduce(changed, boardFromJson(json));
 }
 
@@ -154,13 +155,13 @@ export function answering(): Promise<void> {
     const stop = effect(() => {
       if (isCut.value) return;
       resolve();
-      // An effect cannot end itself while it runs for the first time.
+      // An effect cannot dispose itself during its first run.
       queueMicrotask(() => stop());
     });
   });
 }
 
-/** Follows the program for as long as the page is open; finds it again when it was restarted. */
+/** Follows the program's status while the page is open, and reconnects if the program was restarted. */
 export function connect(): void {
   const events = api.events();
   events.onopen = () => {
@@ -185,7 +186,7 @@ export function connect(): void {
   };
   events.onerror = () => {
     isCut.value = true;
-    // A server that was ended closes for good; a new one is looked for.
+    // If the program ended, the stream does not reconnect by itself, so a new one is opened.
     if (events.readyState === EventSource.CLOSED) setTimeout(connect, 1000);
   };
 }

@@ -12,7 +12,7 @@ import { Undoable } from './undoable.tsx';
 import { Untested } from './untested.tsx';
 import { Upgrade } from './upgrade.tsx';
 
-/** What the classifier knows, who answers, and what it gets wrong. */
+/** The section with the accuracy, the present method, and the mistakes. */
 export function Teach() {
   const m = messages.value.teach;
   return (
@@ -33,7 +33,7 @@ export function Teach() {
   );
 }
 
-/** How many left-out pictures were recognised, in one large number. */
+/** The accuracy on left-out pictures, as one large number. */
 function Score() {
   const m = messages.value.teach;
   const answering = status.value?.answering;
@@ -70,7 +70,7 @@ function Score() {
   );
 }
 
-/** Before the first answer: what is waited for. */
+/** What the first classifier is waiting for. */
 export function Waiting() {
   const m = messages.value;
   const { encoder, teaching } = status.value ?? {};
@@ -83,7 +83,7 @@ export function Waiting() {
   );
 }
 
-/** A class of this many times fewer pictures than another one is said to need more. */
+/** Ratio of the largest to the smallest class above which more pictures of the smallest are recommended. */
 const UNEVEN = 5;
 
 function Uneven() {
@@ -96,7 +96,7 @@ function Uneven() {
   return <p class="muted">{messages.value.teach.uneven(least.name, least.count, most.name, most.count)}</p>;
 }
 
-/** Names that the encoder does not read to their end. */
+/** A warning about names that are longer than the encoder can read. */
 function CutNames() {
   const names = (status.value?.cut ?? []).flatMap((id) => classNames.value.get(id) ?? []);
   return names.length === 0 ? null : <p class="muted">{messages.value.teach.cutNames(names)}</p>;
@@ -105,7 +105,7 @@ function CutNames() {
 const isWorking = (): boolean =>
   ['looking', 'searching', 'checking'].includes(status.value?.teaching.stage ?? 'waiting');
 
-/** Who answers now, what goes on behind it, and the choice of methods. */
+/** The present method, the work in the background, and the choice of methods. */
 function Answerer() {
   const m = messages.value.teach;
   const { answering, teaching } = status.value ?? {};
@@ -192,12 +192,12 @@ function StageText() {
   return <>{paused ? m.paused : m[stage]}</>;
 }
 
-/** Methods that the encoder is good for. */
+/** The methods that can be used with the encoder. */
 const offered = computed(() =>
   methods.value.filter(({ opensText }) => !opensText || status.value?.encoder.opensText),
 );
 
-/** Whether something is searched for that trains step by step. */
+/** Whether the search fits a method that trains in steps. */
 const canRest = () =>
   status.value?.teaching.stage === 'searching' &&
   methods.value.some(({ id, trains }) => id === board.value.settings.method && trains);

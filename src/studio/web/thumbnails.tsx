@@ -15,7 +15,7 @@ import {
 import { openMoveMenu } from './selection-bar.tsx';
 import { board, classNames, picturesByClass } from './store.ts';
 
-/** A picture of the board, in a grid of so many columns: select it, drag it, delete it; arrow keys go on to the next one. */
+/** A picture of the board in a grid. It can be selected, dragged and deleted; arrow keys move to the next one. */
 export function Thumbnail({ hash, columns }: { hash: string; columns: number }) {
   const m = messages.value.collect;
   const picture = board.value.pictures.get(hash);
@@ -34,7 +34,7 @@ export function Thumbnail({ hash, columns }: { hash: string; columns: number }) 
       title={picture.name}
       onFocus={() => reached(hash)}
       onClick={(event) => {
-        // Safari gives a pressed button no focus; the keys that follow are meant for it.
+        // Safari does not focus a pressed button, but the next keys are meant for it.
         event.currentTarget.focus({ preventScroll: true });
         if (event.shiftKey) selectTo(hash);
         else toggle(hash);
@@ -52,7 +52,7 @@ export function Thumbnail({ hash, columns }: { hash: string; columns: number }) 
   );
 }
 
-/** What a key does to the picture that has the focus; false: nothing. */
+/** Applies a key to the focused picture. Returns whether the key has an effect. */
 function press(event: KeyboardEvent, hash: string, columns: number): boolean {
   const { key, shiftKey } = event;
   if (event.altKey) return false;
@@ -61,7 +61,7 @@ function press(event: KeyboardEvent, hash: string, columns: number): boolean {
     selectClassOf(hash);
     return true;
   }
-  // The key that deletes on a Mac is Backspace.
+  // On a Mac, the delete key is Backspace.
   if (key === 'Delete' || key === 'Backspace') {
     discard(isSelected(hash) ? selectedHashes() : [hash]);
     return true;

@@ -6,12 +6,12 @@ import { status } from './store.ts';
 
 const STORED = 'tip-adapter.tour';
 
-/** Where the tour is; undefined: it is over, for good once it was closed. */
+/** The present step of the tour; undefined if it is over. A tour that was closed does not start again. */
 const step = signal<number | undefined>(undefined);
 
 let wasOffered = localStorage.getItem(STORED) !== null;
 effect(() => {
-  // It begins with the first answer: then there is something to show.
+  // The tour begins with the first answer, when there is something to show.
   if (wasOffered || !status.value?.answering) return;
   wasOffered = true;
   step.value = 0;
@@ -33,7 +33,7 @@ function goTo(next: number): void {
   requestAnimationFrame(() => document.querySelector('.tour')?.scrollIntoView({ block: 'nearest' }));
 }
 
-/** The tour's card, in the part that it tells of. */
+/** The card of the tour, in the section that it describes. */
 export function Tour({ at }: { at: Part }) {
   const m = messages.value.tour;
   const now = step.value;

@@ -3,38 +3,38 @@ import { ApiError, api, type Problem, type Trial } from './api.ts';
 import { board, notify, saved, status, tellError } from './store.ts';
 import { type Incoming, uploadPictures } from './upload.ts';
 
-/** A picture that the classifier is shown. */
+/** A picture that is tried. */
 export interface Tried {
   readonly key: number;
   readonly name: string;
   readonly picture: Blob;
   readonly url: string;
-  /** The program's own copy is shown, for the browser does not know the kind of file. */
+  /** The program's preview is shown, because the browser does not support the format. */
   readonly isDecoded?: boolean;
-  /** Neither can show it. */
+  /** Neither the browser nor the program can show it. */
   readonly isBroken?: boolean;
 }
 
-/** What was said of it. */
+/** The answer to a tried picture. */
 type Told = { readonly trial: Trial } | { readonly problem: Problem };
 
-/** Pictures beyond are not taken: each is asked about whenever another classifier takes over. */
+/** Largest number of tried pictures. Each is classified again whenever another classifier replaces the present one. */
 const MOST_TRIED = 100;
 
 export const tried = signal<readonly Tried[]>([]);
 export const answers = signal<ReadonlyMap<number, Told>>(new Map());
-/** Whether the camera is asked about. */
+/** Whether frames of the camera are tried. */
 export const isLive = signal(false);
 const shown = signal<number | undefined>(undefined);
 const frame = signal<Told | undefined>(undefined);
 
-/** The picture whose answer is shown, and that answer. */
+/** The selected picture, and its answer. */
 export const current = computed(() => tried.value.find(({ key }) => key === shown.value));
 export const told = computed(() => (isLive.value ? frame.value : answers.value.get(shown.value ?? -1)));
 
 let keys = 0;
 
-/** Shows the classifier pictures, in place of those before. */
+/** Tries pictures, in place of those before. */
 export function tryPictures(files: readonly Incoming[]): void {
   isLive.value = false;
   frame.value = undefined;
@@ -48,10 +48,10 @@ export function tryPictures(files: readonly Incoming[]): void {
   shown.value = tried.value[0]?.key;
 }
 
-/** Shows a picture that the browser cannot as the program decodes it. */
+/** Shows the program's preview of a picture that the browser cannot show. */
 export async function decodeTried(key: number): Promise<void> {
   const one = tried.value.find((other) => other.key === key);
-  // Each place that shows it tells.
+  // Every image element of the picture reports the failure.
   if (!one || one.url === decoding.get(key)) return;
   decoding.set(key, one.url);
   const replace = (change: Partial<Tried>) => {
@@ -63,24 +63,24 @@ export async function decodeTried(key: number): Promise<void> {
   replace({ url: URL.createObjectURL(decoded), isDecoded: true });
 }
 
-/** Addresses that could not be shown, by picture. */
+/** URLs that could not be shown, by picture. */
 const decoding = new Map<number, string>();
 
 export function show(key: number): void {
   shown.value = key;
 }
 
-/** Puts a picture that was tried into a class: from then on it is an example. */
+/** Adds a tried picture to a class as an example. */
 export async function keepTried({ name, picture }: Tried, classId: string): Promise<void> {
   await uploadPictures([{ path: name, file: picture }], { classId });
 }
 
 const serial = computed(() => status.value?.answering?.serial);
-/** How a picture is shown is no matter of what is asked about. */
+/** The tried pictures without the state of their previews, which does not affect answers. */
 const keysTried = computed(() => tried.value.map(({ key }) => key).join(' '));
 let rounds = 0;
 
-/** Every picture is asked about when it comes, and again whenever someone else answers. */
+/** Classifies every picture when it is added, and again whenever the classifier is replaced. */
 effect(() => {
   const round = ++rounds;
   if (serial.value === undefined || keysTried.value === '') return;
@@ -100,13 +100,13 @@ effect(() => {
     }, tellError);
 });
 
-/** Asks about the one that is shown first; gives way to the next round. */
+/** Classifies the pictures, the selected one first. The next round stops this one. */
 async function askAll(round: number): Promise<void> {
   const first = shown.peek();
   const order = tried.peek().toSorted((a, b) => Number(b.key === first) - Number(a.key === first));
   for (const { key, picture } of order) {
     const before = answers.peek().get(key);
-    // What was no picture a moment ago is none now.
+    // A file that could not be read before is not tried again.
     if (before && 'problem' in before) continue;
     const answer = await ask(picture);
     if (round !== rounds || !answer) return;
@@ -114,13 +114,13 @@ async function askAll(round: number): Promise<void> {
   }
 }
 
-/** Asks about what the camera shows. */
+/** Classifies the present frame of the camera. */
 export async function askFrame(picture: Blob): Promise<void> {
   const answer = await ask(picture);
   if (answer && isLive.peek()) frame.value = answer;
 }
 
-/** Undefined where the program does not answer, or has nothing to choose between. */
+/** The answer; undefined if the program does not answer or has no classifier. */
 async function ask(picture: Blob): Promise<Told | undefined> {
   try {
     return { trial: await api.try(picture) };

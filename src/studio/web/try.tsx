@@ -54,7 +54,7 @@ export function Try() {
   );
 }
 
-/** Where the tried picture, or the camera, is seen. */
+/** The area that shows the tried picture or the camera. */
 function Stage() {
   const m = messages.value.try;
   const picture = current.value;
@@ -99,13 +99,13 @@ function Stage() {
   );
 }
 
-/** A tried picture; one that the browser does not know (HEIC, TIFF) is shown as the program decodes it. */
+/** A tried picture. If the browser does not support its format (HEIC, TIFF), the program's preview is shown. */
 function Shown({ picture: { key, url, isBroken }, alt }: { picture: Tried; alt: string }) {
   if (isBroken) return <span class="broken">{messages.value.try.noPreview}</span>;
   return <img src={url} alt={alt} decoding="async" loading="lazy" onError={() => void decodeTried(key)} />;
 }
 
-/** Samples that were not taught, to be tried at a press. */
+/** Sample pictures that are not examples, as buttons to try them. */
 function Samples() {
   const things = samples.value;
   if (things.length === 0) return null;
@@ -130,7 +130,7 @@ async function trySample(thing: string): Promise<void> {
   if (answer?.ok) tryPictures([{ path: `${thing}.png`, file: await answer.blob() }]);
 }
 
-/** One of several: what it was taken for, and the way to see why. */
+/** One of several tried pictures: its answer, and a button that selects it. */
 function TriedPicture({ picture }: { picture: Tried }) {
   const { key, name } = picture;
   const answer = answers.value.get(key);
@@ -146,10 +146,10 @@ function TriedPicture({ picture }: { picture: Tried }) {
   );
 }
 
-/** Milliseconds between an answer and the next frame: the page stays calm and the program free for other work. */
+/** Milliseconds between an answer and the next frame, so that the page does not flicker and the program has time for other work. */
 const PAUSE = 150;
 
-/** The camera, asked about again and again: the next frame is taken when the last one is answered. */
+/** The camera. Its frames are classified one after the other: the next one is taken after the answer to the last. */
 function Live() {
   const video = useRef<HTMLVideoElement>(null);
   useEffect(() => {
@@ -176,10 +176,10 @@ function Live() {
 
 const SHOWN = 5;
 
-/** Whether an answer is sure enough to be one. */
+/** Whether an answer reaches the rejection threshold. */
 const isKnown = ({ probability }: { probability: number }) => probability >= board.value.settings.reject;
 
-/** The name of an answer that is sure enough, or that it is none of the classes. */
+/** The name of the answer, or "none of these" if it is below the rejection threshold. */
 const verdictOf = (answer: { name: string; probability: number }) =>
   isKnown(answer) ? answer.name : messages.value.try.none;
 
@@ -275,7 +275,7 @@ function Threshold() {
   );
 }
 
-/** For each class, what its name and what the examples say for it, from the least of all; the largest sum is 100. */
+/** For each class, the parts of the score from its name and from the examples, relative to the lowest class; the largest sum is 100. */
 function Parts({ classes, part }: Pick<Trial, 'classes' | 'part'>) {
   const m = messages.value.try;
   const most = Math.max(...classes.map(({ text, examples }) => text + examples), 1e-6);

@@ -2,14 +2,14 @@ import { signal } from '@preact/signals';
 import { messages } from './messages.ts';
 import { changesMade, undo } from './store.ts';
 
-/** What was just done, in which part of the page, and as which change. */
+/** The last action: its description, its section of the page, and the number of its change. */
 const done = signal<{ readonly text: string; readonly part: string; readonly change: number } | undefined>(
   undefined,
 );
 
 const SHOWN_MS = 12_000;
 
-/** Tells what was just done, with the way back, where it was done. */
+/** Shows the last action, with an undo button, in the section where it was done. */
 export function tellDone(text: string): void {
   const part = document.activeElement?.closest('section')?.id ?? 'collect';
   const told = { text, part, change: changesMade.value };
@@ -19,7 +19,7 @@ export function tellDone(text: string): void {
   }, SHOWN_MS);
 }
 
-/** It lies over the end of its part, and is gone with the next change. */
+/** The message overlays the end of its section, and disappears with the next change. */
 export function Undoable({ at }: { at: string }) {
   const told = done.value;
   if (!told || told.part !== at || told.change !== changesMade.value) return null;

@@ -4,10 +4,10 @@ import { Icon } from './icons.tsx';
 import { messages } from './messages.ts';
 import { classNames, status } from './store.ts';
 
-/** Buttons for bursts that are offered at a time. */
+/** Largest number of buttons for bursts that are shown. */
 const OFFERED = 4;
 
-/** Why some classes could not be tested, each reason with its remedy; none where there are none. */
+/** The reasons why classes could not be tested, each with its remedy. */
 export function Untested() {
   const m = messages.value.teach;
   const found = (status.value?.untestable ?? []).filter(({ id }) => classNames.value.has(id));

@@ -3,7 +3,7 @@ import { megabytes, messages } from './messages.ts';
 import { ProblemText } from './notices.tsx';
 import { status, tellError } from './store.ts';
 
-/** CLIP, offered where the built-in encoder answers: what it brings, and how large it is. */
+/** The offer of CLIP while the built-in encoder is in use: its advantages, and its size. */
 export function Upgrade() {
   const m = messages.value.encoder;
   const offer = status.value?.upgrade;

@@ -5,36 +5,36 @@ import { type PathLabel, pathLabels } from '../path-labels.ts';
 import { ApiError, api, type HeldOut, type Kept } from './api.ts';
 import { answering, board, notify, perform, saved, tellError } from './store.ts';
 
-/** What can be chosen: browsers know HEIC and TIFF by their endings only. */
+/** File types for the file dialog. Browsers know HEIC and TIFF only by their extensions. */
 export const PICTURES = 'image/*,.heic,.heif,.tif,.tiff';
 export const COLLECTED = `${PICTURES},.zip`;
 
-/** A file on its way in, with the folders it lay in. */
+/** A file to import, with the path of its folders. */
 export interface Incoming {
   readonly path: string;
   readonly file: File | Blob;
 }
 
-/** How far everything that is being brought in is. */
+/** The progress of all imports. */
 const coming = signal({ done: 0, total: 0 });
-/** The same; undefined when nothing is. */
+/** The progress of all imports; undefined if none is running. */
 export const bringing = computed(() => (coming.value.total > 0 ? coming.value : undefined));
 
-/** Files that are sent at the same time: enough to keep both of the program's decoding threads busy. */
+/** Number of files that are sent at the same time, enough to keep the program's decoders busy. */
 const AT_ONCE = 4;
-/** Pictures that come onto the board together, so that a long drop is seen to grow and a crash loses little. */
+/** Number of pictures that are put on the board together, so that a long import shows progress and a crash loses little. */
 const TOGETHER = 24;
 
 export interface Target {
-  /** Class of every picture; undefined: the folder it lies in says it. */
+  /** Class of every picture; undefined if the folders determine the classes. */
   readonly classId?: string;
-  /** Pictures that belong together. */
+  /** Group of the pictures, for a burst. */
   readonly group?: string;
 }
 
 /**
- * Keeps the files and puts the pictures among them on the board, in one step for undo. A file that is refused is told, and the
- * others come in; while the program does not answer, they wait for it.
+ * Stores the files and puts their pictures on the board, in one step for undo. A refused file is reported, and the others are
+ * imported. While the program does not answer, the files wait.
  */
 export async function uploadPictures(files: readonly Incoming[], target: Target = {}): Promise<void> {
   const shown = files.filter(({ path }) => !isPassedOver(path));
@@ -59,12 +59,12 @@ export async function uploadPictures(files: readonly Incoming[], target: Target 
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   arrival.end();
-  // Until the program has them, what is to be looked at is not known.
+  // The number of pictures to embed is known only when the program has the changes.
   await saved();
   if (coming.value.done === coming.value.total) coming.value = { done: 0, total: 0 };
 }
 
-/** What a file holds: one picture, those of a zip, or a problem under the file's name. */
+/** The result of a file: one picture, the pictures of a zip, or a problem with the file's name. */
 async function keep({ path: name, file }: Incoming, arrival: Arrival): Promise<(Kept | HeldOut)[]> {
   for (;;) {
     try {
@@ -73,7 +73,7 @@ async function keep({ path: name, file }: Incoming, arrival: Arrival): Promise<(
       return [arrival.knows(hash) ? { name, hash } : await api.keep(name, file)];
     } catch (error) {
       if (error instanceof ApiError) return [{ name, problem: error.problem }];
-      // A file that the browser cannot read any more fails as a program that is gone does.
+      // A file that the browser can no longer read causes the same error as a program that does not answer.
       if (await api.isThere())
         return [{ name, problem: { code: 'file', message: (error as Error).message } }];
       tellError(error);
@@ -82,15 +82,15 @@ async function keep({ path: name, file }: Incoming, arrival: Arrival): Promise<(
   }
 }
 
-/** What is on the board already need not travel. */
+/** Whether a picture is already on the board, and need not be sent. */
 async function hashOf(file: Blob): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer()));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /**
- * One file of each folder in turn, folders and files as their names go: classes are where one looks for them, and the first
- * hundred pictures, which answer first, are of all of them.
+ * Orders files so that each folder gives one file in turn, with folders and files in the order of their names. Classes thus appear in
+ * alphabetical order, and the first hundred pictures, which the first classifier learns from, are of all classes.
  */
 function inTurn(files: readonly Incoming[]): Incoming[] {
   const folders = new Map<string, Incoming[]>();
@@ -110,12 +110,12 @@ const collator = new Intl.Collator(undefined, { numeric: true });
 
 const isZip = (path: string) => /\.zip$/i.test(path);
 
-/** What systems and tools put beside pictures, and what is hidden. */
+/** Whether a file is hidden, or one that systems and tools put beside pictures. */
 const isPassedOver = (path: string) => path.split('/').some((name) => isLeftover(name) || isHidden(name));
 
 type Unreadable = Extract<Kept, { problem: unknown }>;
 
-/** Gathers what was kept into commands of one step, and remembers what was not. */
+/** Collects stored pictures into commands of one step, and the problems of the others. */
 class Arrival {
   readonly #target: Target;
   readonly #step = crypto.randomUUID();
@@ -128,14 +128,14 @@ class Arrival {
     this.#target = target;
   }
 
-  /** Whether a picture with that label comes onto the board; a held-out one does not, unless the person named its class. */
+  /** Whether a picture with that label is put on the board. A held-out picture is not, unless the person chose the class. */
   wants(label: PathLabel | undefined): boolean {
     const isWanted = this.#target.classId !== undefined || !label?.isHeldOut;
     if (!isWanted) this.#heldOut++;
     return isWanted;
   }
 
-  /** Pictures that came together, with the labels of their paths; those of a zip have labels of their own. */
+  /** Adds pictures with the labels of their paths. Pictures of a zip have labels of their own. */
   addAll(kept: readonly (Kept | HeldOut)[], labels = pathLabels(kept.map(({ name }) => name))): void {
     for (const one of kept) {
       if ('isHeldOut' in one) this.#heldOut++;
@@ -161,7 +161,7 @@ class Arrival {
     if (this.#waiting.length >= TOGETHER) this.#flush();
   }
 
-  /** Whether a picture is on the board, or about to be. */
+  /** Whether a picture is on the board or among the collected ones. */
   knows(hash: string): boolean {
     return board.value.pictures.has(hash) || this.#waiting.some((other) => other.hash === hash);
   }
@@ -181,7 +181,7 @@ class Arrival {
     this.#waiting = [];
   }
 
-  /** The class of a name, made where there is none. */
+  /** The class of a name. It is made if it does not exist. */
   #classOf(name: string | undefined): string | undefined {
     if (!name) return undefined;
     const known = board.value.classes.find((other) => sameName(other.name, name));
@@ -192,9 +192,9 @@ class Arrival {
   }
 }
 
-/** Everything that was dropped or pasted, folders walked through. */
+/** All dropped or pasted files, with those in folders. */
 export async function incomingOf(data: DataTransfer): Promise<Incoming[]> {
-  // Entries are only there during the event: all are taken before the first is waited for.
+  // Entries can be read only during the event, so all are taken before the first wait.
   const entries = [...data.items].flatMap((item) => item.webkitGetAsEntry?.() ?? []);
   if (entries.length === 0) return filesOf(data.files);
   return (await Promise.all(entries.map((entry) => walk(entry, '')))).flat();
@@ -204,7 +204,7 @@ export function filesOf(files: Iterable<File>): Incoming[] {
   return [...files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
 }
 
-/** What the browser may not read, a file or a folder, comes as a file without bytes, and is told as that. */
+/** A file or folder that the browser may not read becomes an empty file, which is then reported as empty. */
 async function walk(entry: FileSystemEntry, folder: string): Promise<Incoming[]> {
   const path = folder ? `${folder}/${entry.name}` : entry.name;
   if (entry.isFile) {

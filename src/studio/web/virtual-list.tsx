@@ -3,28 +3,28 @@ import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 
 export interface VirtualRow {
   readonly key: string;
-  /** Pixels. */
+  /** Height in pixels. */
   readonly height: number;
   readonly render: () => ComponentChildren;
-  /** What in it can be given the focus: values of `data-place`. */
+  /** Values of `data-place` of the elements in it that can have the focus. */
   readonly places?: readonly string[];
-  /** Whether Tab stops in it. */
+  /** Whether Tab stops in this row. */
   readonly isStop?: () => boolean;
 }
 
-/** A place that is to have the focus. */
+/** A place to focus. */
 export interface Sought {
   readonly place: string;
   readonly scroll: boolean;
 }
 
-/** Rows beyond the visible ones that are there already, in pixels each way. */
+/** Height in pixels, above and below the visible part, for which rows are rendered in advance. */
 const OVERSCAN = 240;
 
 /**
- * A list that keeps only the rows in sight in the document, however many there are. Heights are known beforehand, so that a scroll
- * costs a search and nothing is measured. The focus is kept: its row stays in the document, and what changes around it takes it
- * along, or leaves it to what lies there now.
+ * A list that has only its visible rows in the document. Heights of rows are known in advance, so that scrolling needs a search and
+ * no measurement. The row with the focus stays in the document. If the focused element moves, the focus moves with it; if it is
+ * removed, the element in its place gets the focus.
  */
 export function VirtualList({
   rowsFor,
@@ -32,7 +32,7 @@ export function VirtualList({
   sought,
   onFound,
 }: {
-  /** The rows for a list of this many pixels' width. */
+  /** Returns the rows of a list with this width in pixels. */
   rowsFor: (width: number) => readonly VirtualRow[];
   label: string;
   sought: Sought | undefined;
@@ -69,7 +69,7 @@ export function VirtualList({
       role="group"
       aria-label={label}
       onScroll={({ currentTarget }) => {
-        // Only a scroll past a row's edge changes what is shown.
+        // The visible rows change only when the scroll position passes the edge of a row.
         const next = currentTarget.scrollTop;
         if (
           rowAt(offsets, next - OVERSCAN) !== first ||
@@ -98,7 +98,7 @@ interface Held {
   readonly row: number;
 }
 
-/** What in the list has the focus, or had it until it was taken out of the document. */
+/** The place in the list that has the focus, or had it until its element was removed from the document. */
 function useHeldFocus(scroller: RefObject<HTMLElement | null>, rows: readonly VirtualRow[]) {
   const held = useRef<Held | undefined>(undefined);
   const current = useRef(rows);
@@ -123,7 +123,7 @@ function useHeldFocus(scroller: RefObject<HTMLElement | null>, rows: readonly Vi
 const rowOf = (rows: readonly VirtualRow[], place: string) =>
   rows.findIndex(({ places }) => places?.includes(place));
 
-/** The place itself, or where it is gone, the first of the nearest row before it. */
+/** The place itself or, if it is gone, the first place of the nearest row before it. */
 function placeIn(rows: readonly VirtualRow[], wanted: Partial<Held> | undefined): string | undefined {
   if (wanted?.place === undefined || rowOf(rows, wanted.place) >= 0) return wanted?.place;
   const before = rows.slice(0, (wanted.row ?? 0) + 1).findLast(({ places }) => places);
@@ -137,7 +137,7 @@ function focusPlace(scroller: HTMLElement, place: string, scroll: boolean): void
   if (scroll) element?.closest('.row')?.scrollIntoView({ block: 'nearest' });
 }
 
-/** Rows in sight, that of a place, and the nearest on either side where Tab stops: else it would leave the list there. */
+/** The visible rows, the row of a place, and the nearest rows on either side where Tab stops. Without these, Tab would leave the list. */
 function shownRows(
   rows: readonly VirtualRow[],
   first: number,
@@ -161,7 +161,7 @@ function offsetsOf(rows: readonly VirtualRow[]): Float64Array {
   return offsets;
 }
 
-/** The row that lies at this height: the last that begins at or above it. */
+/** The row at this vertical position: the last one that begins at or above it. */
 function rowAt(offsets: Float64Array, y: number): number {
   let [low, high] = [0, Math.max(0, offsets.length - 2)];
   while (low < high) {

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vite';
 
-/** The page's policy allows no inline script and no data URL for one: everything is a file of its own. */
+/** Every script is a file of its own, because the page's policy allows neither inline scripts nor data URLs for scripts. */
 export default defineConfig({
   root: import.meta.dirname,
   base: './',
