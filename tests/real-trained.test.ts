@@ -15,7 +15,7 @@ describe.skipIf(!there)(
     it.each([
       ['tip-adapter-f', 'tip_f', {}, 1],
       ['taskres', 'taskres', { raw: false, epochs: 20 }, 1],
-      ['clip-adapter', 'clip_adapter', {}, 1.5],
+      ['clip-adapter', 'clip_adapter', { epochs: 20 }, 1.5],
     ])('%s at four shots is within the margin of PyTorch', async (id, name, given, margin) => {
       const task = taskOf('stanford_cars', 4, 196, engine, headOf('stanford_cars'));
       const method = methodById(id);

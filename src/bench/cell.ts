@@ -57,6 +57,8 @@ export interface Cell extends CellSettings, Measures {
   /** What `auto` took, or the method itself, and its options. */
   readonly chosen: string;
   readonly options: Readonly<Record<string, unknown>>;
+  /** What the method took otherwise than its paper, in words. */
+  readonly remarks: readonly string[];
   readonly fitSeconds: number;
   readonly scoreMilliseconds: number;
   readonly encodeMilliseconds?: number;
@@ -190,6 +192,7 @@ async function fitAndTest(
     examples: support.labels.length,
     chosen: fitted.method,
     options,
+    remarks: method.remarks?.(task, options) ?? [],
     ...answer,
     ...(auroc !== undefined && { auroc }),
     fitSeconds,

@@ -47,6 +47,25 @@ describe('choosing the constants of a cache', () => {
   });
 });
 
+describe('options that a paper has for a data set', () => {
+  it('are held where the prompts name it, unless others are given', async () => {
+    const wanted = { method: 'ape', tune: 'folds', prompts: 'cars' } as const;
+    const { options, choice } = await chooseMethod(engine, smallTask, defaults, wanted);
+    expect(options).toMatchObject({ channels: 500 / 1024, agreement: 0.6 });
+    expect(choice.given).toBeUndefined();
+    const own = { ...wanted, options: { channels: 1 } };
+    expect((await chooseMethod(engine, smallTask, defaults, own)).options).toMatchObject({ channels: 1 });
+  });
+
+  it('are chosen by left-out examples where APE is thorough', async () => {
+    const wanted = { method: 'ape', tune: 'folds', prompts: 'cars', options: { thorough: true } } as const;
+    const { choice } = await chooseMethod(engine, smallTask, defaults, wanted);
+    expect(choice.tuned).toEqual(['channels', 'gamma', 'beta', 'alpha']);
+    expect(new Set(choice.surface.map(({ gamma }) => gamma)).size).toBe(4);
+    expect(new Set(choice.surface.map(({ channels }) => channels)).size).toBe(3);
+  });
+});
+
 describe('Tip-Adapter-F under protocol paper', () => {
   const small = goldenTensors('tip_adapter/small');
   const rows = (features: Matrix, labels: Int32Array) => ({ features, labels });

@@ -5,6 +5,7 @@ import type { Matrix } from '../math/matrix.ts';
 import type { CacheTensors } from '../methods/cache.ts';
 import { methodById } from '../methods/index.ts';
 import { checkNeeds, type Method, prepared, type State } from '../methods/method.ts';
+import { methodIfKnown } from '../methods/registry.ts';
 import { createScorer } from '../methods/score.ts';
 import type { Checkpoint, Task } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
@@ -169,19 +170,26 @@ export async function chooseMethod(
   validation?: Rows,
 ): Promise<Chosen> {
   const asked = askedFor(wanted);
+  const held = { ...publishedFor(asked, wanted.prompts), ...asked.given };
   const { method, options, choice } = await choose(
     engine,
     task,
     defaults,
-    { ...wanted, ...asked },
+    { ...wanted, ...asked, given: held },
     validation,
   );
   const given = Object.keys(asked.given);
   return {
     method,
-    options: { ...options, ...asked.given },
+    options: { ...options, ...held },
     choice: { ...choice, ...(given.length > 0 && { given }) },
   };
+}
+
+/** What the method's paper has for the data set that the prompts are named by. */
+function publishedFor({ id, given }: Asked, dataset: string | undefined): Chosen['options'] {
+  const method = dataset === undefined ? undefined : methodIfKnown(id);
+  return method?.published?.(dataset as string, given) ?? {};
 }
 
 async function choose(

@@ -89,13 +89,15 @@ export async function writeOutputs(
 function sectionOf(table: FinishedTable, metrics: boolean): BenchSection {
   const { title, how, axis, published, costs } = table.plan;
   const { missing } = table;
-  const totals = table.entries.flatMap(({ cells }) => cells.map(({ total }) => total));
+  const cells = table.entries.flatMap((entry) => entry.cells);
+  const totals = cells.map(({ total }) => total);
+  const remarks = [...new Set(cells.flatMap((cell) => cell.remarks))].map((remark) => `${remark}.`);
   // An ablation of one method compares no costs.
   const methods = new Set(table.entries.map(({ row }) => row)).size;
   const numbers = methods > 1 || (methods === 1 && axis === 'shots');
   return {
     title,
-    how: totals.length > 0 ? `${how} ${rowsText(totals)}` : how,
+    how: [how, ...(totals.length > 0 ? [rowsText(totals)] : []), ...remarks].join(' '),
     tables: {
       'Accuracy and its 95% interval': accuracyTable(table),
       ...(numbers && { 'Costs, and the p-value of each difference from the best method': costTable(table) }),

@@ -1,16 +1,35 @@
 import { mul } from '../graph/elementwise.ts';
 import { dot, type Matrix, matrix, productTInPieces, row, softmax, topK, unitRows } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
-import { positive, real } from '../options.ts';
+import { flag, positive, real } from '../options.ts';
 import { affinities, cacheOrder, cacheTensors, classSums } from './cache.ts';
 import { defineMethod, SCALE, type TaskWith, WEIGHT } from './method.ts';
 import { countByClass, keysOf, type Support } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
+/** `training_free_feat_num` of the 1,024 channels of the paper's encoder, and the first of `w_training_free`, by data set. */
+const PUBLISHED: Readonly<Record<string, readonly [channels: number, agreement: number]>> = {
+  caltech101: [800, 0.5],
+  dtd: [400, 0.5],
+  eurosat: [700, 0.9],
+  fgvc: [800, 0.1],
+  food101: [700, 0.3],
+  imagenet: [500, 0.7],
+  flowers: [700, 0.4],
+  pets: [800, 0.7],
+  cars: [500, 0.6],
+  sun397: [800, 0.7],
+  ucf101: [700, 0.3],
+};
+
+/** What `thorough` tries. */
+const PAIRS = [0.4, 0.78125, 1].flatMap((channels) => [0, 0.1, 0.3, 1].map((gamma) => ({ channels, gamma })));
+
 /**
  * APE: Tip-Adapter's cache on the channels that tell the class names apart, with keys weighted by how little the names say about
  * them (Zhu et al., ICCV 2023, arXiv 2304.01195, eq. 8-12). scores = s f W^T + alpha exp(-beta (1 - f' F'^T)) diag(R) L. The paper
- * searches alpha, beta and gamma on each data set; the channels' share is 800 of the 1,024 of its encoder.
+ * searches alpha, beta and gamma on each data set, and has the channels' share and the weights of their criterion for each data set. Here beta and alpha
+ * are chosen, and with `thorough` gamma and the channels too.
  */
 export const ape = defineMethod({
   id: 'ape',
@@ -26,10 +45,25 @@ export const ape = defineMethod({
       help: 'How much more an example counts if its class name does not explain it.',
     }),
     channels: positive({ default: 800 / 1024, max: 1, help: 'Share of the channels that are kept.' }),
+    agreement: real({
+      default: 0.7,
+      min: 0,
+      max: 1,
+      help: 'How much the agreement of different classes counts against a channel; the rest is how much the spread of the names counts for it.',
+    }),
+    thorough: flag({ help: 'Choose gamma and the share of the channels too, of twelve pairs.' }),
   },
-  search: () => [0.5, 1, 2, 4, 8, 16, 32].map((beta) => ({ beta, alpha: 1 })),
-  fit: (task, { alpha, beta, gamma, channels }) => {
-    return { mask: channelMask(task, channels, [0.7, 0.3]), alpha, beta, gamma };
+  search: (_, { thorough }) =>
+    (thorough ? PAIRS : [{}]).flatMap((pair) =>
+      [0.5, 1, 2, 4, 8, 16, 32].map((beta) => ({ ...pair, beta, alpha: 1 })),
+    ),
+  published: (dataset, { thorough }) => {
+    const [channels, agreement] = PUBLISHED[dataset] ?? [];
+    if (channels === undefined) return {};
+    return { agreement, ...(!thorough && { channels: channels / 1024 }) };
+  },
+  fit: (task, { alpha, beta, gamma, channels, agreement }) => {
+    return { mask: channelMask(task, channels, [agreement, 1 - agreement]), alpha, beta, gamma };
   },
   holds: ({ dimension }) => ({
     mask: { shape: [dimension], least: 0, most: 1, whole: true },

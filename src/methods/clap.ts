@@ -1,20 +1,20 @@
 import { inTurns, type Pieces } from '../abort.ts';
-import { cosineRate } from '../engine/training/schedule.ts';
+import { warmedRate } from '../engine/training/schedule.ts';
 import { mul, square, sub } from '../graph/elementwise.ts';
 import { input } from '../graph/expression.ts';
 import { matmulT, unit } from '../graph/products.ts';
 import { mean, sum } from '../graph/reduce.ts';
-import { productTInPieces, row, softmax, unitRows } from '../math/matrix.ts';
+import { type Matrix, productTInPieces, row, softmax, unitRows } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { integer, positive } from '../options.ts';
 import { COUNT, defineMethod, headInputs, type TaskWith } from './method.ts';
-import { rawText } from './text-head.ts';
-import { type Training, train } from './train.ts';
+import { lengthenedText, lengthRemarks } from './text-head.ts';
+import { shuffled, type Training, train } from './train.ts';
 
 /**
  * CLAP: one prototype a class, trained from the class name's embedding under a penalty for leaving it that is as strong as
  * zero-shot is right about the class (Silva-Rodriguez et al., CVPR 2024, arXiv 2312.12730, eq. 5-9). Needs no validation set. The
- * embeddings keep their own length; every view is a sample.
+ * embeddings keep their own length. Every view is a sample, of which an epoch takes as many, at random, as there are examples.
  */
 export const clap = defineMethod({
   id: 'clap',
@@ -24,34 +24,45 @@ export const clap = defineMethod({
   trains: true,
   options: {
     epochs: integer({ default: 300, min: 1, help: 'Times each example is seen.' }),
-    rate: positive({ default: 0.1, help: 'Learning rate at the start; it falls to 0 along a cosine.' }),
+    rate: positive({
+      default: 0.1,
+      help: 'Learning rate after the first epoch; it falls to 0 along a cosine.',
+    }),
     batch: integer({ default: 256, min: 1, help: 'Rows per step.' }),
   },
   fit: async (task, options) => {
     const trust = await inTurns(trustInText(task), task.signal);
-    const { parameters, epochs } = await train(task, prototypeTraining(task, trust, options));
+    const training = prototypeTraining(task, lengthenedText(task), trust, options);
+    const { parameters, epochs } = await train(task, training);
     return { prototypes: parameters.prototypes, epochs };
   },
   holds: ({ classes, dimension }) => ({ prototypes: { shape: [classes, dimension] }, epochs: COUNT }),
   prepare: ({ prototypes }) => ({ prototypes }),
+  remarks: ({ head }) => lengthRemarks('CLAP', head),
   terms: (f, { prototypes }, { head }) => ({
     text: mul(matmulT(unit(f), unit(prototypes)), head.logitScale), // [m, c]
   }),
 });
 
-/** The published training: SGD with momentum on every view of every example; `trust` is `trustInText`. */
+/**
+ * The published training: SGD with momentum. `names` are where the prototypes start and what they are held to, [c, d]; `trust` is
+ * `trustInText`.
+ */
 export function prototypeTraining(
   task: TaskWith<'text'>,
+  names: Matrix,
   trust: Float32Array,
   { epochs, rate, batch }: { epochs: number; rate: number; batch: number },
 ): Training<'prototypes'> {
   const { feeds } = headInputs(task);
+  const { seed } = task;
   const { features, example, labels } = task.support;
   const shape = [task.classes, task.dimension];
   const rows = unitRows(features);
-  const text = floatTensor(shape, rawText(task).data);
-  const [prototypes, names] = [input('prototypes', shape), input('names', shape)];
-  const distances = sum(square(sub(prototypes, names)), [1]); // [c]
+  const text = floatTensor(shape, names.data);
+  const prototypes = input('prototypes', shape);
+  const distances = sum(square(sub(prototypes, input('names', shape))), [1]); // [c]
+  const batches = Math.max(1, Math.floor(labels.length / batch)); // what is left over is dropped
   return {
     parameters: { prototypes: text },
     fixed: {
@@ -62,10 +73,11 @@ export function prototypeTraining(
     scores: ({ f }) => mul(matmulT(f, unit(prototypes)), input('head.logitScale', [])),
     penalty: mean(mul(distances, input('multipliers', [task.classes])), [0]),
     optimiser: { kind: 'sgd', momentum: 0.9 },
-    rate: (steps) => cosineRate(rate, steps),
+    rate: (steps) => warmedRate(rate, steps, epochs),
     epochs,
     batch,
     rows: () => rows,
+    order: (epoch) => shuffled(rows.rows, Math.min(batch, rows.rows), seed, epoch).slice(0, batches),
     labels: Int32Array.from(example, (e) => labels[e]!),
   };
 }

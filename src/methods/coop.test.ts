@@ -25,7 +25,14 @@ describe('CoOp', () => {
     ...smallTask,
     textTower: { tower: letterTower(32), names },
   };
-  const options = { context: 4, position: 'end', rate: 0.05, batch: 16, epochs: 8 } as const;
+  const options = {
+    context: 4,
+    classSpecific: false,
+    position: 'end',
+    rate: 0.05,
+    batch: 16,
+    epochs: 8,
+  } as const;
 
   it('learns words that fit the examples better, the same on both engines', async () => {
     const losses: number[] = [];
@@ -35,6 +42,38 @@ describe('CoOp', () => {
     expectClose(asMatrix(a.context as Tensor), asMatrix(b.context as Tensor), 1e-4);
     expect(losses.slice(-3).reduce((x, y) => x + y)).toBeLessThan(losses.slice(0, 3).reduce((x, y) => x + y));
     expect((a.text as Tensor).shape).toEqual([6, 32]);
+  });
+
+  it('learns words of their own for each class, which start alike where words are given', async () => {
+    const own = { ...options, classSpecific: true, init: undefined };
+    const a = await coOp.fit(task, own);
+    const b = await coOp.fit({ ...task, engine }, own);
+    const { shape, data } = a.context as Tensor;
+    const { width } = task.textTower.tower;
+    expect(shape).toEqual([6, 4, width]);
+    const flat = (tensor: Tensor) => matrix(24, width, tensor.data as Float32Array);
+    expectClose(flat(a.context as Tensor), flat(b.context as Tensor), 1e-4);
+    expect(data.slice(0, 4 * width)).not.toEqual(data.slice(4 * width, 8 * width));
+
+    const shared = promptsOf(task, { init: 'a photo', position: 'end' });
+    const several = promptsOf(task, { init: 'a photo', classSpecific: true, position: 'end' });
+    const m = shared.start.shape[0]!;
+    expect(several.start.shape).toEqual([6, m, width]);
+    for (let c = 0; c < 6; c++) {
+      expect((several.start.data as Float32Array).slice(c * m * width, (c + 1) * m * width)).toEqual(
+        shared.start.data,
+      );
+    }
+    // With equal words the texts are those of one context for all.
+    const one = await coOp.fit(task, { ...options, init: 'a photo', epochs: 1, rate: 1e-9 });
+    const each = await coOp.fit(task, {
+      ...options,
+      init: 'a photo',
+      epochs: 1,
+      rate: 1e-9,
+      classSpecific: true,
+    });
+    expectClose(asMatrix(each.text as Tensor), asMatrix(one.text as Tensor), 1e-5);
   });
 
   it('lays the class name at the end, in the middle or before the context', () => {

@@ -1,13 +1,13 @@
 import { interpreterEngine } from '../engine/interpreter-engine.ts';
-import { cosineRate, type Schedule } from '../engine/training/schedule.ts';
+import { warmedRate } from '../engine/training/schedule.ts';
 import { UsageError } from '../errors.ts';
 import { add, mul } from '../graph/elementwise.ts';
 import { type Expr, input } from '../graph/expression.ts';
 import { reshape } from '../graph/layout.ts';
 import { matmul, matmulT, unit } from '../graph/products.ts';
 import { random } from '../math/random.ts';
-import { floatTensor, type Tensor } from '../math/tensor.ts';
-import { choice, integer, optional, positive, text } from '../options.ts';
+import { floatTensor, ofRank, type Tensor } from '../math/tensor.ts';
+import { choice, flag, integer, optional, positive, text } from '../options.ts';
 import { count } from '../words.ts';
 import { COUNT, defineMethod, headInputs, type TaskWith } from './method.ts';
 import type { Task } from './task.ts';
@@ -16,7 +16,7 @@ import { type Training, train } from './train.ts';
 
 /**
  * CoOp: the words around the class name are learnt, as embeddings that go through the frozen text encoder (Zhou et al., IJCV
- * 2022, arXiv 2109.01134, section 3.2, one context for all classes). What is kept is the context and the texts' embeddings it
+ * 2022, arXiv 2109.01134, section 3.2): one context for all classes, or one for each (class-specific, CSC). What is kept is the context and the texts' embeddings it
  * leads to, so that the answer needs no text encoder.
  */
 export const coOp = defineMethod({
@@ -32,6 +32,7 @@ export const coOp = defineMethod({
       integer({ min: 1, max: 64, help: 'Number of learnt words, if they start at random (default: 16).' }),
     ),
     init: optional(text({ help: 'Words to start from, for instance "a photo of a".' })),
+    classSpecific: flag({ help: 'Learn words of their own for each class.' }),
     position: choice(['end', 'middle', 'front'], {
       default: 'end',
       help: 'Where the class name stands among the learnt words.',
@@ -55,8 +56,8 @@ export const coOp = defineMethod({
     const embeddings = await embed(task, prompts, parameters.context);
     return { context: parameters.context, text: embeddings, epochs };
   },
-  holds: ({ classes, dimension }) => ({
-    context: { shape: [null, null] },
+  holds: ({ classes, dimension }, { classSpecific }) => ({
+    context: { shape: classSpecific ? [classes, null, null] : [null, null] },
     text: { shape: [classes, dimension] },
     epochs: COUNT,
   }),
@@ -80,22 +81,33 @@ export interface Prompts {
   readonly places: Tensor;
   /** 1 at each text's end, [c, t]. */
   readonly end: Tensor;
-  /** The context at the start, [m, w]. */
+  /** The context at the start, [m, w], or of each class, [c, m, w]. */
   readonly start: Tensor;
+}
+
+interface PromptOptions {
+  readonly context?: number;
+  readonly init?: string;
+  readonly classSpecific?: boolean;
+  readonly position: 'end' | 'middle' | 'front';
 }
 
 /** Lays out `start V1 … Vm NAME . end` for every class, the name at the end of the context, in its middle or before it. */
 export function promptsOf(
   { textTower, seed }: TaskWith<'text-tower'>,
-  { context = 16, init, position }: { context?: number; init?: string; position: 'end' | 'middle' | 'front' },
+  { context = 16, init, classSpecific = false, position }: PromptOptions,
 ): Prompts {
   const { tower, names } = textTower;
   const words = (phrase: string) => Array.from(tower.tokenize(phrase)).slice(1, -1);
   const ends = Array.from(tower.tokenize(''));
   const [first, last] = [ends[0]!, ends.at(-1)!];
-  const start =
-    init === undefined ? randomContext(context, tower.width, seed) : contextOf(tower, words(init));
-  const m = start.shape[0]!;
+  const contexts = classSpecific ? names.length : 1;
+  const data =
+    init === undefined
+      ? randomContexts(contexts * context * tower.width, seed)
+      : repeated(tower.embedTokens(Int32Array.from(words(init))).data, contexts);
+  const m = data.length / contexts / tower.width;
+  const start = floatTensor([...(classSpecific ? [contexts] : []), m, tower.width], data);
   const open = Array.from({ length: m }, (_, i) => -1 - i);
   const rows = names.map((name) => {
     const tokens = words(`${name}.`);
@@ -133,22 +145,23 @@ export function promptsOf(
   };
 }
 
-function randomContext(count: number, width: number, seed: number): Tensor {
+function randomContexts(size: number, seed: number): Float32Array {
   const { normal } = random('coop', seed);
-  return floatTensor(
-    [count, width],
-    Float32Array.from({ length: count * width }, () => 0.02 * normal()),
-  );
+  return Float32Array.from({ length: size }, () => 0.02 * normal());
 }
 
-function contextOf(tower: TextTower, tokens: readonly number[]): Tensor {
-  const { rows, cols, data } = tower.embedTokens(Int32Array.from(tokens));
-  return floatTensor([rows, cols], data);
+function repeated(data: Float32Array, times: number): Float32Array {
+  const all = new Float32Array(data.length * times);
+  for (let i = 0; i < times; i++) all.set(data, i * data.length);
+  return all;
 }
 
-/** Texts' embeddings [c, d] of a context [m, w]. */
+/** Texts' embeddings [c, d] of a context [m, w], or of one for each class, [c, m, w]. */
 function encodeContext(context: Expr, { tower, fixed, places, end }: Prompts): Expr {
-  const placed = matmul(input('prompt.places', places.shape), context); // [c * t, w]
+  const rows = input('prompt.places', places.shape); // [c * t, m]
+  const [c, t] = ofRank(fixed.shape, 3);
+  const [m] = context.shape.slice(-2);
+  const placed = matmul(context.shape.length === 3 ? reshape(rows, [c, t, m!]) : rows, context);
   const embeddings = add(input('prompt.fixed', fixed.shape), reshape(placed, fixed.shape));
   return tower.encode(embeddings, input('prompt.end', end.shape));
 }
@@ -157,7 +170,7 @@ function promptFeeds({ tower, fixed, places, end }: Prompts): Record<string, Ten
   return { ...tower.weights, 'prompt.fixed': fixed, 'prompt.places': places, 'prompt.end': end };
 }
 
-/** The published training: SGD with momentum, the first epoch at 1e-5, then a cosine to zero. */
+/** The published training: SGD with momentum. */
 export function contextTraining(
   task: TaskWith<'text'>,
   { epochs, rate, batch }: { epochs: number; rate: number; batch: number },
@@ -165,16 +178,12 @@ export function contextTraining(
 ): Training<'context'> {
   const { feeds } = headInputs(task);
   const text = encodeContext(input('context', prompts.start.shape), prompts);
-  const warm = (steps: number): Schedule => {
-    const after = cosineRate(rate, steps);
-    return (step) => (epochs > 1 && step < steps / epochs ? 1e-5 : after(step));
-  };
   return {
     parameters: { context: prompts.start },
     fixed: { ...promptFeeds(prompts), 'head.logitScale': feeds['head.logitScale'] },
     scores: ({ f }) => mul(matmulT(unit(f), unit(text)), input('head.logitScale', [])),
     optimiser: { kind: 'sgd', momentum: 0.9, weightDecay: 5e-4 },
-    rate: warm,
+    rate: (steps) => warmedRate(rate, steps, epochs),
     epochs,
     batch,
   };

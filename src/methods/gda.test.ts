@@ -22,7 +22,7 @@ const golden = goldenTensors('tip_adapter/small');
 const engine = createEngine({ threads: 1 });
 afterAll(() => engine.close());
 const method = gda;
-const published = { alpha: 0.1, shrinkage: 1 };
+const published = { alpha: 0.1, shrinkage: 1, synthesis: false };
 
 describe('Gaussian discriminant analysis', () => {
   it.each(['interpreter', 'engine'])('agrees with PyTorch on the %s', async (kind) => {
@@ -49,7 +49,7 @@ describe('Gaussian discriminant analysis', () => {
 
   it('fits subsets as it fits them one by one', async () => {
     const subset = [...smallTask.support.labels.keys()].filter((i) => i % 3 > 0);
-    const candidates = [published, { alpha: 1, shrinkage: 3 }];
+    const candidates = [published, { ...published, alpha: 1, shrinkage: 3 }];
     const task = { ...smallTask, support: selectExamples(smallTask.support, subset) };
     const alone = [];
     for (const options of candidates) alone.push([await gda.fit(task, options)]);
@@ -104,6 +104,60 @@ describe('Gaussian discriminant analysis', () => {
     const { options } = await searchMethod(engine, gda, task, tuningSetOfFolds(task) as TuningSet);
     expect(options.alpha).toBeGreaterThan(1e-3);
   });
+
+  it('makes classes without examples of the examples nearest to their names, as published', async () => {
+    const absent = [2, 4];
+    const without = [...smallTask.support.labels.keys()].filter(
+      (i) => !absent.includes(smallTask.support.labels[i]!),
+    );
+    const task = { ...smallTask, support: selectExamples(smallTask.support, without) };
+    const { rows } = samplesOf(task.support);
+    const names = absent.map((c) => row(smallTask.head.weights, c));
+    const d = 32;
+    const k = rows.rows; // fewer than 64: all of them, whatever their order
+    const means = names.map((name) =>
+      Array.from(name, (x, j) => {
+        let sum = 16 * x;
+        for (let i = 0; i < k; i++) sum += row(rows, i)[j]!;
+        return sum / (k + 16);
+      }),
+    );
+    // The average of d pinv((k - 1) C + tr(C) I) over both names, C the covariance around the name with divisor k - 1.
+    const precision = Array.from({ length: d }, () => new Float64Array(d));
+    for (const name of names) {
+      const scatter = Array.from({ length: d }, (_, a) =>
+        Float64Array.from({ length: d }, (_column, b) => {
+          let sum = 0;
+          for (let i = 0; i < k; i++) sum += (row(rows, i)[a]! - name[a]!) * (row(rows, i)[b]! - name[b]!);
+          return sum;
+        }),
+      );
+      const trace = scatter.reduce((sum, values, a) => sum + values[a]!, 0) / (k - 1);
+      scatter.forEach((values, a) => {
+        values[a]! += trace;
+      });
+      inverse(scatter).forEach((values, a) => {
+        values.forEach((x, b) => {
+          precision[a]![b]! += (d * x) / names.length;
+        });
+      });
+    }
+    const state = await gda.fit(task, { ...published, synthesis: true });
+    const plain = await gda.fit(task, published);
+    const own = (at: typeof state, c: number) => (at.weights.data as Float32Array).slice(c * d, (c + 1) * d);
+    absent.forEach((c, i) => {
+      const expected = precision.map((values) => values.reduce((sum, x, b) => sum + x * means[i]![b]!, 0));
+      const size = Math.max(...expected.map(Math.abs));
+      own(state, c).forEach((x, j) => {
+        expect(Math.abs(x - expected[j]!)).toBeLessThan(1e-4 * size);
+      });
+      const bias = -Math.log(6) - expected.reduce((sum, x, j) => sum + x * means[i]![j]!, 0) / 2;
+      expect((state.bias.data as Float32Array)[c]! / bias).toBeCloseTo(1, 4);
+    });
+    for (const c of [0, 1, 3, 5]) expect(own(state, c)).toEqual(own(plain, c));
+    const nameless = gda.fit({ ...task, head: undefined }, { ...published, synthesis: true });
+    await expect(nameless).rejects.toMatchObject({ code: 'method/needs' });
+  });
 });
 
 describe('analytic shrinkage', () => {
@@ -139,3 +193,18 @@ describe('analytic shrinkage', () => {
     expect(Math.min(...own)).toBeLessThan(Math.min(...(await bias(1e4))));
   });
 });
+
+/** By Gauss and Jordan; for positive definite matrices. */
+function inverse(a: readonly Float64Array[]): Float64Array[] {
+  const n = a.length;
+  const work = a.map((values, i) => [...values, ...Array.from({ length: n }, (_, j) => Number(i === j))]);
+  for (let p = 0; p < n; p++) {
+    const pivot = work[p]![p]!;
+    work[p] = work[p]!.map((x) => x / pivot);
+    for (let i = 0; i < n; i++) {
+      const factor = work[i]![p]!;
+      if (i !== p) work[i] = work[i]!.map((x, j) => x - factor * work[p]![j]!);
+    }
+  }
+  return work.map((values) => Float64Array.from(values.slice(n)));
+}

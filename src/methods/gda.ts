@@ -1,17 +1,19 @@
 import { giveWay } from '../abort.ts';
 import type { Engine } from '../engine/types.ts';
+import { UsageError } from '../errors.ts';
 import { mul } from '../graph/elementwise.ts';
 import { linear, unit } from '../graph/products.ts';
 import { withProducts } from '../linalg/matrix-products.ts';
 import { lowerRows, solvePositive } from '../linalg/solve.ts';
-import { dot, type Matrix, matrix, row } from '../math/matrix.ts';
+import { dot, type Matrix, matrix, matrixOf, row, selectRows } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
-import { positiveOr, real } from '../options.ts';
+import { flag, positiveOr, real } from '../options.ts';
+import { synthesise } from './gda-synthesis.ts';
 import { defineMethod, WEIGHT } from './method.ts';
 import { proker } from './proker.ts';
 import { type Samples, samplesOf } from './samples.ts';
 import { ANALYTIC, type AnalyticShrinkage, analyticShrinkage } from './shrinkage.ts';
-import { countByClass, selectExamples } from './task.ts';
+import { countByClass, selectExamples, type Task } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
 /** How much of the identity is added, as a number or by an analytic rule. */
@@ -25,6 +27,7 @@ export const SHRINKAGE = positiveOr(ANALYTIC, {
  * (Wang et al., ICLR 2024, arXiv 2402.04087, eq. 4-6). scores = s f W^T + alpha (f w + b). Augmented views are samples of their
  * own. One sample a class has no covariance: its pseudo-inverse is 0 and the method is zero-shot. Where such subsets are fitted to choose
  * alpha and shrinkage, the covariance is the one of all samples around their mean, for alpha would be 0 otherwise.
+ * A class without an example scores as the others do on average, or with `synthesis` as one made of the examples nearest to its name.
  */
 export const gda = defineMethod({
   id: 'gda',
@@ -42,14 +45,18 @@ export const gda = defineMethod({
   options: {
     alpha: real({ default: 0.1, min: 0, help: "Weight of the Gaussians' log-odds against the class names." }),
     shrinkage: SHRINKAGE,
+    synthesis: flag({
+      help: 'Make the mean and the covariance of a class without an example of the examples that are nearest to its name, as published for new classes.',
+    }),
   },
   search: () =>
     [0.3, 1, 3, 10].flatMap((shrinkage) =>
       [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3].map((alpha) => ({ shrinkage, alpha })),
     ),
-  fit: async ({ support, classes, engine, signal }, { alpha, shrinkage }) => {
+  fit: async (task, { alpha, shrinkage, synthesis }) => {
+    const { support, classes, engine, signal } = task;
     const head = await gaussianHead(samplesOf(support), classes, shrinkage, engine, signal);
-    return { ...head, alpha };
+    return { ...(synthesis ? await withNewClasses(head, task, shrinkage) : head), alpha };
   },
   fitSubsets: async function* ({ support, classes, engine, signal }, subsets, candidates) {
     const folds: Gaussians[] = [];
@@ -82,6 +89,33 @@ type Shrinkage = number | AnalyticShrinkage;
 
 /** Weights [c, d] and bias [c]. */
 type Discriminant = { readonly weights: Tensor; readonly bias: Tensor };
+
+/** The discriminant with classes that have no example made of their names. Throws `UsageError` where there are no names. */
+async function withNewClasses(
+  { weights, bias }: Discriminant,
+  { support, classes, head, engine, signal }: Task,
+  shrinkage: Shrinkage,
+): Promise<Discriminant> {
+  if (!head) {
+    throw new UsageError('gda needs a text head to make classes that have no example', {
+      code: 'method/needs',
+      hint: 'Leave out --synthesis, or give class names.',
+      details: { method: 'gda' },
+    });
+  }
+  const absent = [...countByClass(support.labels, classes)].flatMap((count, c) => (count === 0 ? [c] : []));
+  if (absent.length === 0) return { weights, bias };
+  const names = selectRows(head.weights, absent);
+  // The analytic rules are for covariances around means, which these are not.
+  const how = { shrinkage: typeof shrinkage === 'number' ? shrinkage : 1, prior: -Math.log(classes) };
+  const made = await synthesise(samplesOf(support).rows, names, how, engine, signal);
+  const [w, b] = [matrixOf(weights), bias.data as Float32Array];
+  absent.forEach((c, i) => {
+    row(w, c).set(row(made.weights, i));
+    b[c] = made.bias[i]!;
+  });
+  return { weights, bias };
+}
 
 /** The discriminant of samples. */
 export async function gaussianHead(

@@ -124,9 +124,9 @@ export interface Method<
   ): Readonly<Record<string, Held>>;
   /**
    * The values of its options that a search tries, all of them, as a path from strong to weak regularisation or back: each begins
-   * where the one before ended. Absent where nothing is chosen.
+   * where the one before ended; `given` are those that are held. Absent where nothing is chosen.
    */
-  search?(task: TaskWith<N>): readonly Partial<ValuesOf<O>>[];
+  search?(task: TaskWith<N>, given: Partial<ValuesOf<O>>): readonly Partial<ValuesOf<O>>[];
   /**
    * The states for each subset of the examples, for one candidate's options after the other, where that is faster than one fit
    * after the other.
@@ -153,6 +153,10 @@ export interface Method<
    * are, and no temperature is looked for among the folds. Undefined where these options leave that to others.
    */
   calibrates?(task: TaskWith<N>, options: ValuesOf<O>): { judges: number; folds: number } | undefined;
+  /** The options that its paper has for a data set, where they are not the defaults; by the name of the data set's prompts. */
+  published?(dataset: string, given: Partial<ValuesOf<O>>): Partial<ValuesOf<O>>;
+  /** What it takes otherwise than its paper on a task, in words that stand beside the result. */
+  remarks?(task: TaskWith<N>, options: ValuesOf<O>): readonly string[];
   /** Its training counts the task's validation rows that are right after every epoch. */
   readonly validates?: true;
   /** Made of other methods by `auto`, and not to be asked for. */

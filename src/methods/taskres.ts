@@ -1,9 +1,9 @@
-import { cosineRate } from '../engine/training/schedule.ts';
+import { warmedRate } from '../engine/training/schedule.ts';
 import { add, mul } from '../graph/elementwise.ts';
 import { type Expr, input } from '../graph/expression.ts';
 import { matmulT, unit } from '../graph/products.ts';
 import { floatTensor } from '../math/tensor.ts';
-import { flag, integer, positive } from '../options.ts';
+import { flag, integer, optional, positive } from '../options.ts';
 import {
   COUNT,
   defineMethod,
@@ -13,12 +13,14 @@ import {
   type SymbolicTaskWith,
   type TaskWith,
 } from './method.ts';
-import { rawText } from './text-head.ts';
+import type { Task } from './task.ts';
+import { lengthenedText, lengthRemarks } from './text-head.ts';
 import { type Training, train } from './train.ts';
 
 /**
  * TaskRes: the text classifier is kept and a residual beside it is learnt, t' = t + scale x (Yu et al., CVPR 2023, arXiv
- * 2211.10277, eq. 4). Officially t is the text encoder's embedding as it comes, not unit length: `raw`.
+ * 2211.10277, eq. 4). Officially t is the text encoder's embedding as it comes, not unit length: `raw`. The scale is 1 for Flowers, and the
+ * learning rate a tenth for ImageNet.
  */
 export const taskRes = defineMethod({
   id: 'taskres',
@@ -29,12 +31,18 @@ export const taskRes = defineMethod({
   options: {
     scale: positive({ default: 0.5, help: 'How much of the residual is added to the class names.' }),
     raw: flag({ default: true, help: "Take the names' embeddings at their own length." }),
-    epochs: integer({ default: 100, min: 1, help: 'Times each example is seen.' }),
-    rate: positive({ default: 2e-3, help: 'Learning rate at the start; it falls to 0 along a cosine.' }),
+    epochs: optional(
+      integer({ min: 1, help: 'Times each example is seen: by default 100, or 200 from 8 shots on.' }),
+    ),
+    rate: positive({
+      default: 2e-3,
+      help: 'Learning rate after the first epoch; it falls to 0 along a cosine.',
+    }),
     batch: integer({ default: 256, min: 1, help: 'Examples per step.' }),
   },
   fit: async (task, options) => {
-    const { parameters, epochs } = await train(task, residualTraining(task, options));
+    const given = { ...options, epochs: options.epochs ?? publishedEpochs(task) };
+    const { parameters, epochs } = await train(task, residualTraining(task, given));
     return { residual: parameters.residual, scale: options.scale, raw: Number(options.raw), epochs };
   },
   holds: ({ classes, dimension }) => ({
@@ -45,7 +53,14 @@ export const taskRes = defineMethod({
   }),
   prepare: ({ residual, scale, raw }, task) => ({ residual, scale, base: baseOf(task, raw === 1) }),
   terms: (f, state, task) => ({ text: residualLogits(f, state, task) }),
+  published: (dataset) =>
+    dataset === 'flowers' ? { scale: 1 } : dataset === 'imagenet' ? { rate: 2e-4 } : {},
+  remarks: ({ head }, { raw }) => (raw ? lengthRemarks('TaskRes', head) : []),
 });
+
+function publishedEpochs({ support, classes }: Task): number {
+  return support.labels.length < 8 * classes ? 100 : 200;
+}
 
 /** s f unit(t + scale x)^T, [m, c]. */
 function residualLogits(
@@ -57,11 +72,11 @@ function residualLogits(
 }
 
 function baseOf(task: TaskWith<'text'>, raw: boolean) {
-  const { rows, cols, data } = raw ? rawText(task) : task.head.weights;
+  const { rows, cols, data } = raw ? lengthenedText(task) : task.head.weights;
   return floatTensor([rows, cols], data);
 }
 
-/** The published training: Adam with an L2 term, cosine to zero. */
+/** The published training: Adam with an L2 term. */
 export function residualTraining(
   task: TaskWith<'text'>,
   {
@@ -85,7 +100,7 @@ export function residualTraining(
     fixed: { ...feeds, base, scale: floatTensor([], Float32Array.of(scale)) },
     scores: ({ f }) => residualLogits(f, state, symbolic),
     optimiser: { kind: 'adam', weightDecay: 5e-4 },
-    rate: (steps) => cosineRate(rate, steps),
+    rate: (steps) => warmedRate(rate, steps, epochs),
     epochs,
     batch,
   };

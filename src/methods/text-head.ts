@@ -1,4 +1,4 @@
-import { type Matrix, matrix, row, unitRows } from '../math/matrix.ts';
+import { type Matrix, matrix, norm, row, unitRows } from '../math/matrix.ts';
 import type { TaskWith } from './method.ts';
 import { countByClass, type TextHead } from './task.ts';
 
@@ -24,7 +24,42 @@ export function headFromPrompts(
   return { weights: unitRows(sums), promptFeatures, promptClass, logitScale };
 }
 
-/** Each class's mean prompt embedding at its own length, [c, d]: what methods start from that do not normalise the text. */
+/**
+ * Mean length of the text embeddings of OpenAI's CLIP ViT-B/32: 8.0 to 13.4 over the 2,148 class names of COCO, LVIS, Objects365 and Open
+ * Images as "a NAME" (the embeddings that Detic, arXiv 2201.02605, publishes).
+ */
+const USUAL_LENGTH = 9.9;
+/** Rows that are this near to length 1 were brought to it. */
+const UNIT = 0.01;
+
+/** Whether prompt embeddings have the length that the encoder gave them: features are often stored as unit rows. */
+export function hasOwnLength({ promptFeatures }: TextHead): boolean {
+  for (let p = 0; p < promptFeatures.rows; p++) {
+    if (Math.abs(norm(row(promptFeatures, p)) - 1) > UNIT) return true;
+  }
+  return false;
+}
+
+/** What a method that starts from text at its own length says where it has none. */
+export function lengthRemarks(method: string, head: TextHead): string[] {
+  if (hasOwnLength(head)) return [];
+  return [
+    `${method} starts from text embeddings at their own length; these have length 1 and are taken at ${USUAL_LENGTH}, the mean length of OpenAI's CLIP ViT-B/32`,
+  ];
+}
+
+/** `rawText`, and at the usual length of CLIP's text embeddings where they have none of their own, [c, d]. */
+export function lengthenedText(task: TaskWith<'text'>): Matrix {
+  const means = rawText(task);
+  if (hasOwnLength(task.head)) return means;
+  return matrix(
+    means.rows,
+    means.cols,
+    means.data.map((x) => x * USUAL_LENGTH),
+  );
+}
+
+/** Each class's mean prompt embedding as the encoder gives them, [c, d]. */
 export function rawText({ head, classes, dimension }: TaskWith<'text'>): Matrix {
   const means = matrix(classes, dimension);
   const counts = countByClass(head.promptClass, classes);

@@ -1,18 +1,19 @@
 import { mul } from '../graph/elementwise.ts';
 import { linear, matmulT, unit } from '../graph/products.ts';
-import { concatRows, dot, type Matrix, matrix, row, softmax, unitRows } from '../math/matrix.ts';
+import { concatRows, dot, type Matrix, matrix, row, selectRows, softmax, unitRows } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
-import { real } from '../options.ts';
+import { flag, integer, optional, real } from '../options.ts';
 import { gaussianHead, SHRINKAGE } from './gda.ts';
 import { defineMethod, SCALE, WEIGHT } from './method.ts';
 import { type Samples, samplesOf } from './samples.ts';
-import type { TextHead } from './task.ts';
+import { countByClass, type TextHead } from './task.ts';
 
 /**
  * TIMO: image and text guide each other (Li et al., AAAI 2025, arXiv 2412.11375). Prompts are weighted by how near they are to their
  * class's mean picture (image-guided text), and prompts, each scaled by that cosine, join the pictures as samples of Gaussian
- * discriminant analysis (text-guided image). scores = s f W'^T + alpha (f w + b). The paper searches alpha; gamma is 50, but 1 for
- * ImageNet and 100 for Flowers.
+ * discriminant analysis (text-guided image). scores = s f W'^T + alpha (f w + b). alpha is searched; gamma is 50, but 1 for
+ * ImageNet and 100 for Flowers. With `thorough` it is TIMO-S, which searches gamma and the number of prompts among the samples, too: here all by the
+ * left-out examples, of fewer values than published.
  */
 export const timo = defineMethod({
   id: 'timo',
@@ -23,14 +24,33 @@ export const timo = defineMethod({
     alpha: real({ default: 0.1, min: 0, help: "Weight of the Gaussians' log-odds against the class names." }),
     gamma: real({ default: 50, min: 0, help: 'How strongly prompts near the pictures are preferred.' }),
     shrinkage: SHRINKAGE,
+    prompts: optional(
+      integer({
+        min: 1,
+        help: 'How many prompts of each class join the examples: the nearest ones, and beyond all of them the nearest once more (default: each once).',
+      }),
+    ),
+    thorough: flag({ help: 'Choose gamma and the number of prompts, too (TIMO-S).' }),
   },
-  fit: async ({ support, head, classes, engine, signal }, { alpha, gamma, shrinkage }) => {
+  search: ({ head }, { thorough }) => {
+    const most = 2 * countByClass(head.promptClass, head.weights.rows).reduce((a, b) => Math.max(a, b), 1);
+    const numbers = [1, 0.25 * most, 0.5 * most, 0.75 * most, most].map(Math.round);
+    const pairs = [5, 20, 50, 100].flatMap((gamma) => numbers.map((prompts) => ({ gamma, prompts })));
+    return (thorough ? pairs : [{}]).flatMap((pair) => ALPHAS.map((alpha) => ({ ...pair, alpha })));
+  },
+  published: (dataset, { thorough }) => {
+    if (thorough) return {};
+    return dataset === 'imagenet' ? { gamma: 1 } : dataset === 'flowers' ? { gamma: 100 } : {};
+  },
+  fit: async ({ support, head, classes, engine, signal }, { alpha, gamma, shrinkage, prompts: wanted }) => {
     const pictures = samplesOf(support);
     const prompts: Samples = { rows: unitRows(head.promptFeatures), labels: head.promptClass };
     const cosines = nearness(pictures, prompts, classes);
+    const kept = wanted === undefined ? [...cosines.keys()] : nearest(prompts, cosines, classes, wanted);
+    const scaled = selectRows(scaledRows(prompts.rows, cosines), kept);
     const both: Samples = {
-      rows: concatRows([pictures.rows, scaledRows(prompts.rows, cosines)]),
-      labels: Int32Array.from([...pictures.labels, ...prompts.labels]),
+      rows: concatRows([pictures.rows, scaled]),
+      labels: Int32Array.from([...pictures.labels, ...kept.map((p) => prompts.labels[p]!)]),
     };
     const text = guidedText(prompts, cosines, head, gamma);
     return {
@@ -53,6 +73,21 @@ export const timo = defineMethod({
     method: mul(linear(unit(f), weights, bias), alpha), // [m, c]
   }),
 });
+
+/** Weights that differ stand for one that is found exactly. */
+const ALPHAS = [0.1, 1];
+
+/** So many prompts of each class, by falling cosine, and from the beginning again. */
+function nearest({ labels }: Samples, cosines: Float32Array, classes: number, wanted: number): number[] {
+  const own: number[][] = Array.from({ length: classes }, () => []);
+  labels.forEach((label, p) => {
+    own[label]!.push(p);
+  });
+  return own.flatMap((prompts) => {
+    const ranked = prompts.sort((a, b) => cosines[b]! - cosines[a]! || a - b);
+    return ranked.length === 0 ? [] : Array.from({ length: wanted }, (_, i) => ranked[i % ranked.length]!);
+  });
+}
 
 /** Cosine of each prompt with its class's mean picture, [p]. */
 function nearness(pictures: Samples, prompts: Samples, classes: number): Float32Array {

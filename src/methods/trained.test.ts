@@ -5,6 +5,7 @@ import { createEngine } from '../engine/node.ts';
 import { constantRate } from '../engine/training/schedule.ts';
 import { type Matrix, matrix, unitRows } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { resolveOptions } from '../options.ts';
 import { apeT } from './ape-t.ts';
 import { clap, prototypeTraining, trustInText } from './clap.ts';
 import { adapterTraining, clipAdapter } from './clip-adapter.ts';
@@ -17,10 +18,12 @@ import {
   smallQueries,
   smallTask,
 } from './golden.fixture.ts';
+import { methodById } from './index.ts';
 import { lpPlusPlus } from './lp-plus-plus.ts';
 import type { TaskWith } from './method.ts';
 import { scoreRows } from './score.ts';
 import { residualTraining, taskRes } from './taskres.ts';
+import { rawText } from './text-head.ts';
 import { tipAdapter } from './tip-adapter.ts';
 import { type Training, train } from './train.ts';
 
@@ -140,7 +143,11 @@ describe.each(engines)('heads follow PyTorch on the %s engine', (_, runs) => {
         view: Int32Array.from({ length: 960 }, (_row, r) => 1 + Math.floor(r / 48)),
       },
     };
-    const training = prototypeTraining(raw, atOnce(trustInText(raw)), { epochs: 10, rate, batch: 960 });
+    const training = prototypeTraining(raw, rawText(raw), atOnce(trustInText(raw)), {
+      epochs: 10,
+      rate,
+      batch: 960,
+    });
     const { parameters, losses } = await follow(
       raw,
       {
@@ -187,6 +194,58 @@ describe.each(engines)('LP++ follows PyTorch on the %s engine', (_, runs) => {
       const scores = scoreRows(lpPlusPlus, state, smallTask, smallQueries);
       expectClose(scores, goldenMatrix(golden, `${kind}.query_logits`), 5e-3);
     }
+  });
+});
+
+describe('text without a length of its own', () => {
+  const times = (m: Matrix, factor: number) =>
+    matrix(
+      m.rows,
+      m.cols,
+      m.data.map((x) => factor * x),
+    );
+  const { weights } = smallTask.head;
+  const [unit, long] = [withText(smallTask, weights), withText(smallTask, times(weights, 9.9))];
+
+  it.each([
+    ['clap', 'prototypes', {}],
+    ['taskres', 'residual', {}],
+  ])('is taken by %s at the usual length of CLIP, which is said', async (id, name, given) => {
+    const method = methodById(id);
+    const options = resolveOptions(method.options, { ...given, epochs: 3 });
+    const [a, b] = [await method.fit(unit, options), await method.fit(long, options)];
+    expectClose(asMatrix(a[name] as Tensor), asMatrix(b[name] as Tensor), 1e-4);
+    expect(method.remarks!(unit, options)).toEqual([expect.stringContaining('are taken at 9.9')]);
+    expect(method.remarks!(long, options)).toEqual([]);
+  });
+
+  it('is what TaskRes starts from without raw', () => {
+    const method = methodById('taskres');
+    expect(method.remarks!(unit, resolveOptions(method.options, { raw: false }))).toEqual([]);
+  });
+});
+
+describe("CLAP's epochs", () => {
+  it('take as many views as there are examples, at random, and drop what does not fill a batch', () => {
+    const support = {
+      ...smallTask.support,
+      features: matrix(
+        96,
+        32,
+        Float32Array.of(...smallTask.support.features.data, ...smallTask.support.features.data),
+      ),
+      example: Int32Array.from({ length: 96 }, (_, r) => r % 48),
+      view: Int32Array.from({ length: 96 }, (_, r) => Math.floor(r / 48)),
+    };
+    const task = { ...smallTask, support };
+    const order = (batch: number, epoch: number) => {
+      const how = { epochs: 3, rate: 0.1, batch };
+      return prototypeTraining(task, smallTask.head.weights, new Float32Array(6), how).order!(epoch);
+    };
+    expect(order(20, 0).map(({ length }) => length)).toEqual([20, 20]);
+    expect(order(256, 0).map(({ length }) => length)).toEqual([96]);
+    expect(Array.from(order(20, 0)[0]!)).not.toEqual(Array.from(order(20, 1)[0]!));
+    expect(Math.max(...order(20, 0).flatMap((rows) => Array.from(rows)))).toBeGreaterThan(47);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { atOnce } from '../abort.ts';
-import { matrix, productT, row, selectRows, softmax, topK, unitRows } from '../math/matrix.ts';
+import { concatRows, matrix, productT, row, selectRows, softmax, topK, unitRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { resolveOptions } from '../options.ts';
 import { channelMask } from './ape.ts';
@@ -8,7 +8,7 @@ import { expectClose, smallQueries, smallTask } from './golden.fixture.ts';
 import { checkNeeds, methodById } from './index.ts';
 import { prepared } from './method.ts';
 import { scoreRows } from './score.ts';
-import { keysOf, plainSupport } from './task.ts';
+import { keysOf, plainSupport, type TextHead } from './task.ts';
 
 async function scores(id: string, options: Record<string, number>, task = smallTask) {
   const method = methodById(id);
@@ -70,9 +70,27 @@ describe('APE', () => {
   });
 
   it('keeps the channels in which the class names vary', async () => {
-    const state = await methodById('ape').fit(smallTask, { alpha: 1, beta: 1, gamma: 0, channels: 0.25 });
+    const method = methodById('ape');
+    const state = await method.fit(smallTask, resolveOptions(method.options, { channels: 0.25 }));
     const { data } = state.mask as { data: Float32Array };
     expect(data.reduce((kept, x) => kept + x, 0)).toBe(8);
+  });
+});
+
+describe('published options of a data set', () => {
+  it.each([
+    ['ape', 'cars', { channels: 500 / 1024, agreement: 0.6 }],
+    ['ape', 'elsewhere', {}],
+    ['timo', 'imagenet', { gamma: 1 }],
+    ['taskres', 'flowers', { scale: 1 }],
+    ['taskres', 'imagenet', { rate: 2e-4 }],
+  ])('%s on %s', (id, dataset, expected) => {
+    expect(methodById(id).published?.(dataset, {})).toEqual(expected);
+  });
+
+  it('are left to a search that is thorough', () => {
+    expect(methodById('ape').published?.('cars', { thorough: true })).toEqual({ agreement: 0.6 });
+    expect(methodById('timo').published?.('flowers', { thorough: true })).toEqual({});
   });
 });
 
@@ -102,7 +120,8 @@ describe('Tip-X', () => {
 });
 
 describe('TIMO', () => {
-  const twoPrompts = (second: typeof text) => ({
+  const THREE = Int32Array.from({ length: 18 }, (_, p) => p % 6);
+  const twoPrompts = (second: typeof text): TextHead => ({
     weights: text,
     promptFeatures: matrix(12, 32, Float32Array.of(...text.data, ...second.data)),
     promptClass: Int32Array.of(0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5),
@@ -116,6 +135,33 @@ describe('TIMO', () => {
 
   it('refuses a single prompt', () => {
     expect(() => checkNeeds(methodById('timo'), smallTask)).toThrow('several prompts');
+  });
+
+  it('takes so many prompts of each class as samples, the nearest first, then the nearest again', async () => {
+    const wrong = matrix(
+      6,
+      32,
+      text.data.map((x) => -x),
+    );
+    const of = (options: Record<string, number>, head = twoPrompts(wrong)) =>
+      scores('timo', { alpha: 1, gamma: 1000, ...options }, { ...smallTask, head });
+    expectClose(await of({ prompts: 2 }), await of({}), 1e-4);
+    expectClose(await of({ prompts: 1 }), await of({}, smallTask.head), 1e-2);
+    const [twice, one] = [await of({ prompts: 4 }), await of({ prompts: 1 })];
+    expect(twice.data).not.toEqual(one.data);
+    const tripled = await of({ prompts: 3 }, smallTask.head);
+    const several = { ...smallTask.head, promptFeatures: concatRows([text, text, text]), promptClass: THREE };
+    expectClose(tripled, await of({}, several), 1e-3);
+  });
+
+  it('searches gamma and the number of prompts where it is thorough (TIMO-S)', () => {
+    const task = { ...smallTask, head: twoPrompts(text) };
+    const tried = methodById('timo').search!(task, { thorough: true });
+    expect([...new Set(tried.map(({ prompts }) => prompts))]).toEqual([1, 2, 3, 4]);
+    expect(new Set(tried.map(({ gamma }) => gamma)).size).toBe(4);
+    expect(
+      methodById('timo').search!(task, {}).every((options) => Object.keys(options).join() === 'alpha'),
+    ).toBe(true);
   });
 
   it('prefers the prompts that are near the pictures', async () => {

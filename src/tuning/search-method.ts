@@ -100,7 +100,7 @@ export function tuningSetOfSplit(
 }
 
 /**
- * Chooses a method's options, among `candidates` or those it names itself, by the mean negative log-likelihood of the tuning rows. All
+ * Chooses a method's options, among those `wanted` or those it names itself, by the mean negative log-likelihood of the tuning rows. All
  * candidates are tried: along a path of a penalty the likelihood may rise before it falls to its lowest point. Each
  * candidate has a temperature of its own, so that it is compared by what it knows and not by how loudly it says so. Options that are
  * `given` are held. A single candidate is given its temperature.
@@ -110,9 +110,10 @@ export async function searchMethod(
   method: Method,
   task: Task,
   { rows }: TuningSet,
-  candidates: readonly Readonly<Record<string, unknown>>[] = method.search?.(task) ?? [{}],
+  wanted?: readonly Readonly<Record<string, unknown>>[],
   given: Readonly<Record<string, unknown>> = {},
 ): Promise<Found> {
+  const candidates = wanted ?? method.search?.(task, given) ?? [{}];
   const tuned = candidates.length > 1 ? Object.keys(candidates[0]!).filter((name) => !(name in given)) : [];
   // The weight of the examples' term is not tried but found exactly.
   const weighs = tuned.includes('alpha');

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { constantRate, cosineRate } from './schedule.ts';
+import { constantRate, cosineRate, warmedRate } from './schedule.ts';
 
 it('a rate stays, or rises in equal steps and then falls to 0 along half a cosine', () => {
   expect([0, 7].map(constantRate(0.5))).toEqual([0.5, 0.5]);
@@ -8,4 +8,11 @@ it('a rate stays, or rises in equal steps and then falls to 0 along half a cosin
   rates.forEach((rate, i) => {
     expect(rate).toBeCloseTo(expected[i]!, 12);
   });
+});
+
+it('a rate warms up for an epoch and then moves between epochs, half a cosine that its last epochs do not end', () => {
+  const rates = Array.from({ length: 8 }, (_, step) => warmedRate(2, 8, 4)(step));
+  const at = (epoch: number) => 1 + Math.cos((Math.PI * epoch) / 4);
+  expect(rates).toEqual([1e-5, 1e-5, at(0), at(0), at(1), at(1), at(2), at(2)]);
+  expect(warmedRate(2, 3, 1)(2)).toBe(2);
 });

@@ -7,6 +7,18 @@ export function constantRate(rate: number): Schedule {
 }
 
 /**
+ * The schedule of CoOp's code base, which CLAP and TaskRes share: one epoch at 1e-5, then half a cosine from `rate`, which moves between
+ * epochs and began with the second.
+ */
+export function warmedRate(rate: number, steps: number, epochs: number): Schedule {
+  return (step) => {
+    const epoch = Math.floor((step * epochs) / steps);
+    if (epoch === 0 && epochs > 1) return 1e-5;
+    return rate * 0.5 * (1 + Math.cos((Math.PI * Math.max(0, epoch - 1)) / epochs));
+  };
+}
+
+/**
  * A schedule that rises linearly over `warmup` steps, then falls from `rate` to 0 along half a cosine (Loshchilov and Hutter,
  * ICLR 2017, arXiv 1608.03983, eq. 5). `total` is the number of steps, `warmup` included.
  */
