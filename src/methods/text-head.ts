@@ -33,7 +33,7 @@ const USUAL_LENGTH = 9.9;
 const UNIT = 0.01;
 
 /** Whether prompt embeddings have the length that the encoder gave them: features are often stored as unit rows. */
-export function hasOwnLength({ promptFeatures }: TextHead): boolean {
+function hasOwnLength({ promptFeatures }: TextHead): boolean {
   for (let p = 0; p < promptFeatures.rows; p++) {
     if (Math.abs(norm(row(promptFeatures, p)) - 1) > UNIT) return true;
   }
