@@ -66,6 +66,9 @@ export function askedFor({ method, tune, alpha, beta, trainingFree, ...wanted }:
   }
   const vain = chosen?.overridden?.find((pair) => pair.every((name) => names.includes(name)));
   if (vain) throw noEffect(vain[1], id, `${vain[0]} decides it. Leave out one of the two.`);
+  if (tune === 'fixed' && given.thorough) {
+    throw noEffect('thorough', id, 'With --tune fixed nothing is chosen. Leave out one of the two.');
+  }
   const tuned = names.find((name) => name === 'alpha' || name === 'beta');
   if (tuned !== undefined && (tune === 'val' || tune === 'paper')) {
     throw new UsageError(`${tuned} of ${id} cannot be both given and tuned on a split`, {

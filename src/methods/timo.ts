@@ -24,7 +24,7 @@ export const timo = defineMethod({
     alpha: real({ default: 0.1, min: 0, help: "Weight of the Gaussians' log-odds against the class names." }),
     gamma: real({ default: 50, min: 0, help: 'How strongly prompts near the pictures are preferred.' }),
     shrinkage: SHRINKAGE,
-    prompts: optional(
+    promptsPerClass: optional(
       integer({
         min: 1,
         help: 'How many prompts of each class join the examples: the nearest ones, and beyond all of them the nearest once more (default: each once).',
@@ -35,14 +35,19 @@ export const timo = defineMethod({
   search: ({ head }, { thorough }) => {
     const most = 2 * countByClass(head.promptClass, head.weights.rows).reduce((a, b) => Math.max(a, b), 1);
     const numbers = [1, 0.25 * most, 0.5 * most, 0.75 * most, most].map(Math.round);
-    const pairs = [5, 20, 50, 100].flatMap((gamma) => numbers.map((prompts) => ({ gamma, prompts })));
+    const pairs = [5, 20, 50, 100].flatMap((gamma) =>
+      numbers.map((promptsPerClass) => ({ gamma, promptsPerClass })),
+    );
     return (thorough ? pairs : [{}]).flatMap((pair) => ALPHAS.map((alpha) => ({ ...pair, alpha })));
   },
   published: (dataset, { thorough }) => {
     if (thorough) return {};
     return dataset === 'imagenet' ? { gamma: 1 } : dataset === 'flowers' ? { gamma: 100 } : {};
   },
-  fit: async ({ support, head, classes, engine, signal }, { alpha, gamma, shrinkage, prompts: wanted }) => {
+  fit: async (
+    { support, head, classes, engine, signal },
+    { alpha, gamma, shrinkage, promptsPerClass: wanted },
+  ) => {
     const pictures = samplesOf(support);
     const prompts: Samples = { rows: unitRows(head.promptFeatures), labels: head.promptClass };
     const cosines = nearness(pictures, prompts, classes);

@@ -145,11 +145,11 @@ describe('TIMO', () => {
     );
     const of = (options: Record<string, number>, head = twoPrompts(wrong)) =>
       scores('timo', { alpha: 1, gamma: 1000, ...options }, { ...smallTask, head });
-    expectClose(await of({ prompts: 2 }), await of({}), 1e-4);
-    expectClose(await of({ prompts: 1 }), await of({}, smallTask.head), 1e-2);
-    const [twice, one] = [await of({ prompts: 4 }), await of({ prompts: 1 })];
+    expectClose(await of({ promptsPerClass: 2 }), await of({}), 1e-4);
+    expectClose(await of({ promptsPerClass: 1 }), await of({}, smallTask.head), 1e-2);
+    const [twice, one] = [await of({ promptsPerClass: 4 }), await of({ promptsPerClass: 1 })];
     expect(twice.data).not.toEqual(one.data);
-    const tripled = await of({ prompts: 3 }, smallTask.head);
+    const tripled = await of({ promptsPerClass: 3 }, smallTask.head);
     const several = { ...smallTask.head, promptFeatures: concatRows([text, text, text]), promptClass: THREE };
     expectClose(tripled, await of({}, several), 1e-3);
   });
@@ -157,7 +157,7 @@ describe('TIMO', () => {
   it('searches gamma and the number of prompts where it is thorough (TIMO-S)', () => {
     const task = { ...smallTask, head: twoPrompts(text) };
     const tried = methodById('timo').search!(task, { thorough: true });
-    expect([...new Set(tried.map(({ prompts }) => prompts))]).toEqual([1, 2, 3, 4]);
+    expect([...new Set(tried.map(({ promptsPerClass }) => promptsPerClass))]).toEqual([1, 2, 3, 4]);
     expect(new Set(tried.map(({ gamma }) => gamma)).size).toBe(4);
     expect(
       methodById('timo').search!(task, {}).every((options) => Object.keys(options).join() === 'alpha'),
