@@ -4,7 +4,7 @@ import { isFeatureDump } from '../dataset/feature-dump.ts';
 import { visible } from '../dataset/names.ts';
 import { readDataset } from '../dataset/read.ts';
 import { learnable } from '../dataset/split.ts';
-import type { ClassInfo, Dataset, Example, Finding } from '../dataset/types.ts';
+import type { ClassInfo, Dataset, Example } from '../dataset/types.ts';
 import { errorAbout, UsageError } from '../errors.ts';
 import { headWith } from './class-texts.ts';
 import type { EncoderSession } from './encoder-session.ts';
@@ -13,8 +13,9 @@ import { addFeatures } from './features.ts';
 import { emptiedClasses, unreadable } from './fit-findings.ts';
 import { grown, joinClasses } from './grow.ts';
 import { isList, readSource } from './image-source.ts';
-import { learnAgain } from './learn.ts';
+import { learnAgain, type Told } from './learn.ts';
 import type { ClassifierData, ImageSource, WorkOptions } from './types.ts';
+import { unencoded, unlisted } from './unread.ts';
 
 /** A picture with its label: the id or shown name of a class. A name that the classifier does not have becomes a new class. */
 export interface NewExample {
@@ -31,14 +32,14 @@ export async function addExamples(
   session: EncoderSession,
   added: readonly NewExample[] | Dataset | string,
   { signal, onProgress }: WorkOptions = {},
-): Promise<{ data: ClassifierData; findings: Finding[] }> {
+): Promise<{ data: ClassifierData } & Told> {
   if (typeof added === 'string') {
     if (!(await isFeatureDump(added)))
       return addExamples(data, session, await readDataset(added, { signal }), { signal, onProgress });
     const { data: next, findings } = await addFeatures(data, session, added, { signal });
-    return { data: await learnAgain(next, session, signal), findings };
+    return { data: await learnAgain(next, session, signal), findings, unread: [] };
   }
-  const { examples, classes, findings: told } = labelled(data.classes, added);
+  const { examples, classes, findings: told, unread: before } = labelled(data.classes, added);
   const { kept, failures, support, described } = await embedExamples(session, examples, {
     views: data.views,
     seed: data.seed,
@@ -48,8 +49,8 @@ export async function addExamples(
     signal,
     onProgress,
   });
-  const [unread] = failures;
-  if (unread && kept.length === 0) throw errorAbout(unread.id, unread.error);
+  const [first] = failures;
+  if (first && kept.length === 0) throw errorAbout(first.id, first.error);
   const words = await headWith(data, classes.slice(data.classes.length), session, { signal });
   const next = grown(data, { classes, head: words.head, support, described, noun: 'picture' });
   const findings = [
@@ -64,14 +65,15 @@ export async function addExamples(
     ),
     ...words.findings,
   ];
-  return { data: await learnAgain(next.data, session, signal), findings };
+  const unread = [...before, ...unencoded(failures)];
+  return { data: await learnAgain(next.data, session, signal), findings, unread };
 }
 
 /** Examples with the classifier's class numbers. New classes follow the known ones. */
 function labelled(
   known: readonly ClassInfo[],
   added: readonly NewExample[] | Dataset,
-): { examples: Example[]; classes: ClassInfo[]; findings: readonly Finding[] } {
+): { examples: Example[]; classes: ClassInfo[] } & Told {
   if (!isList(added)) {
     checkSource(added);
     const { classes: own, examples, findings } = learnable(added);
@@ -79,7 +81,7 @@ function labelled(
     const numbered = examples
       .filter(({ label }) => label >= 0)
       .map((example) => ({ ...example, label: places[example.label]! }));
-    return { examples: numbered, classes, findings };
+    return { examples: numbered, classes, findings, unread: unlisted(added, (split) => split === 'train') };
   }
   const classes = [...known];
   const numberOf = (info: ClassInfo): number => {
@@ -92,5 +94,5 @@ function labelled(
     if (name === '') throw new UsageError('A label cannot be empty', { code: 'add/label' });
     return { ...readSource(image), label: numberOf({ id, name, promptName: name, prompts: [] }) };
   });
-  return { examples, classes, findings: [] };
+  return { examples, classes, findings: [], unread: [] };
 }

@@ -17,6 +17,7 @@ import { evaluate } from './evaluate.ts';
 import { explainRow, scoresOfTerms } from './explain.ts';
 import { type FileOptions, readClassifier, writeClassifier } from './file.ts';
 import { isList, readSource } from './image-source.ts';
+import type { Told } from './learn.ts';
 import { type RefitValues, refitMethod } from './refit.ts';
 import { type Removal, removeParts } from './remove.ts';
 import { type EvaluateOptions, encodeTestSet, type TestSet } from './test-set.ts';
@@ -61,14 +62,21 @@ export class Classifier {
   readonly data: ClassifierData;
   /** Findings about the pictures from fitting or adding. They are not saved. */
   readonly findings: readonly Finding[];
+  /** Pictures, files and folders that could not be read while fitting or adding: nothing was learnt from them; not saved. */
+  readonly unread: readonly Failure[];
   readonly #session: EncoderSession;
   #scorer?: Promise<Scorer>;
   #closed = false;
 
   /** @internal Classifiers come from `fit` and `load`. */
-  constructor(data: ClassifierData, session: EncoderSession, findings: readonly Finding[] = []) {
+  constructor(
+    data: ClassifierData,
+    session: EncoderSession,
+    { findings, unread }: Told = { findings: [], unread: [] },
+  ) {
     this.data = data;
     this.findings = findings;
+    this.unread = unread;
     this.#session = session;
   }
 
@@ -189,8 +197,8 @@ export class Classifier {
    * pictures or of a folder of features. Examples that the classifier has are not encoded again. Alpha, beta and temperature stay.
    */
   async add(examples: readonly NewExample[] | Dataset | string, work: WorkOptions = {}): Promise<Classifier> {
-    const { data, findings } = await addExamples(this.data, this.#open(), examples, work);
-    return new Classifier(data, this.#session, findings);
+    const { data, ...told } = await addExamples(this.data, this.#open(), examples, work);
+    return new Classifier(data, this.#session, told);
   }
 
   /** Returns a new classifier without some examples or classes, given by id or shown name. Throws `UsageError` for unknown ones. */

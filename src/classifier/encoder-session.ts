@@ -1,7 +1,7 @@
 import { type Abortable, waitFor } from '../abort.ts';
 import { checkedEncoder } from '../encoder/checked.ts';
 import { type EncodedImages, encodeImages } from '../encoder/encode.ts';
-import { loadEncoder } from '../encoder/load.ts';
+import { type LoadOptions, loadEncoder } from '../encoder/load.ts';
 import type { Encoder } from '../encoder/types.ts';
 import type { KeyCache } from '../engine/keys/types.ts';
 import { sharedEngine } from '../engine/node.ts';
@@ -92,11 +92,18 @@ export function lentSession(encoder: Encoder, loader: ImageLoader, features?: Fe
   };
 }
 
-/** The session of a saved classifier. Throws `ModelError` that names both encoders if `given` is not the one of the fit. */
-export function sessionFor(reference: EncoderReference, given?: Encoder): EncoderSession {
+/**
+ * The session of a saved classifier. Throws `ModelError` that names both encoders if `given` is not the one of the fit. An encoder that is
+ * not on this machine is downloaded, or refused if `pull` is false.
+ */
+export function sessionFor(
+  reference: EncoderReference,
+  given?: Encoder,
+  { pull }: Pick<LoadOptions, 'pull'> = {},
+): EncoderSession {
   const open = async () => {
     if (!given && reference.source === FEATURES) throw noEncoder(reference);
-    const encoder = given ?? (await loadEncoder(reference.id, { engine: sharedEngine() }));
+    const encoder = given ?? (await loadEncoder(reference.id, { engine: sharedEngine(), pull }));
     checkEncoder(reference, encoder);
     return encoder;
   };

@@ -69,6 +69,7 @@ export async function prepareFeatures(
     encoder: { defaults: encoder?.defaults ?? CLIP_DEFAULTS },
     rows: { exact, validation: validationOf(dump, values.tune) },
     findings: [...findings, ...(words?.findings ?? [])],
+    unread: [],
   };
 }
 

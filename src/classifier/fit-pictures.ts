@@ -13,6 +13,7 @@ import { emptiedClasses, unreadable } from './fit-findings.ts';
 import type { FitValues } from './fit-options.ts';
 import type { Prepared } from './learn.ts';
 import type { WorkOptions } from './types.ts';
+import { unencoded, unlisted } from './unread.ts';
 
 /** Encodes labelled pictures for `learn`. Throws `DataError` if fewer than two classes are left. */
 export async function preparePictures(
@@ -73,6 +74,10 @@ export async function preparePictures(
       }),
       ...embedded.findings,
       ...words.findings,
+    ],
+    unread: [
+      ...unlisted(dataset, (one) => one === 'train' || one === split),
+      ...unencoded([...failures, ...(encoded?.failures ?? [])]),
     ],
   };
 }

@@ -85,7 +85,7 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     // A classifier fitted to features takes features, unless an encoder is named.
     const used = isFeatures && wanted === 'auto' ? undefined : session;
     const { classes } = values;
-    const { known, encoder, rows, findings } = isFeatures
+    const { known, encoder, rows, findings, unread } = isFeatures
       ? await prepareFeatures(source, values, await used?.encoder(), { signal })
       : await preparePictures(
           typeof source === 'string' ? await readDataset(source, { classes, signal }) : source,
@@ -97,7 +97,7 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     const data = await learn(known, { ...values, options: own }, encoder, rows, watch);
     if (!signal?.aborted) await checkpoint?.remove();
     const told = [...findings, ...promptFindings(data.method, values), ...unevaluatedFindings(data)];
-    return new Classifier(data, used ?? sessionFor(data.encoder), told);
+    return new Classifier(data, used ?? sessionFor(data.encoder), { findings: told, unread });
   } catch (error) {
     await session.close();
     throw systemError(error) ?? error;

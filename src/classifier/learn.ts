@@ -15,7 +15,7 @@ import type { EncoderSession } from './encoder-session.ts';
 import type { Wanted } from './given.ts';
 import { type Calibration, fitWanted, type Rows } from './model-selection.ts';
 import { rounded } from './rounding.ts';
-import type { ClassifierData, KeyStore } from './types.ts';
+import type { ClassifierData, Failure, KeyStore } from './types.ts';
 
 /** The parts of a classifier that are known before a method is chosen. */
 export type Known = Pick<
@@ -42,12 +42,18 @@ export function unlearnt(known: Known): ClassifierData {
   };
 }
 
-/** Input of `learn`, with findings about it. */
-export interface Prepared {
+/** What a person or program is told of the data. */
+export interface Told {
+  readonly findings: readonly Finding[];
+  /** Pictures, files and folders that could not be read. Nothing is learnt from them. */
+  readonly unread: readonly Failure[];
+}
+
+/** Input of `learn`, with what is told of the data. */
+export interface Prepared extends Told {
   readonly known: Known;
   readonly encoder: Pick<Encoder, 'defaults' | 'textTower'>;
   readonly rows: OtherRows;
-  readonly findings: readonly Finding[];
 }
 
 /** Rows beside the examples. */

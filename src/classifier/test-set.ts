@@ -3,7 +3,6 @@ import { checkSource } from '../dataset/check-source.ts';
 import { matchClasses } from '../dataset/classes.ts';
 import { dumpClasses, isFeatureDump, readFeatureDump } from '../dataset/feature-dump.ts';
 import { readDataset } from '../dataset/read.ts';
-import { splitNamed } from '../dataset/splits.ts';
 import type { Dataset, Example, Finding, Split } from '../dataset/types.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { type Matrix, selectRows } from '../math/matrix.ts';
@@ -13,6 +12,7 @@ import type { EncoderSession } from './encoder-session.ts';
 import { emptiedClasses } from './fit-findings.ts';
 import { roundedInPieces, rowHashes } from './rounding.ts';
 import type { ClassifierData, Failure, WorkOptions } from './types.ts';
+import { unencoded, unlisted } from './unread.ts';
 
 /** Options of `evaluate` and `encodeTestSet`. */
 export interface EvaluateOptions extends WorkOptions {
@@ -91,8 +91,8 @@ export async function encodeTestSet(
       .filter((i) => i < known && own.has(encoded.hashes[i]!))
       .map((i) => readable[i]!.id),
     failures: [
-      ...unlisted(dataset, wantedSplit(dataset, split)),
-      ...encoded.failures.map(({ id, error }) => ({ image: id, error })),
+      ...unlisted(dataset, (one) => (wantedSplit(dataset, split) ?? one) === one),
+      ...unencoded(encoded.failures),
     ],
     findings: [
       ...dataset.findings,
@@ -201,21 +201,6 @@ function testExamples(
 
 function wantedSplit({ examples }: Dataset, split?: Split): Split | undefined {
   return split ?? (examples.some((example) => example.split === 'test') ? 'test' : undefined);
-}
-
-/** Files of the split (or of any split) that could not be read when the data set was listed. They are not evaluated. */
-function unlisted({ unreadable = [] }: Dataset, wanted?: Split): Failure[] {
-  const isWanted = (split: Split | undefined) => wanted === undefined || (split ?? wanted) === wanted;
-  return unreadable
-    .filter(({ path, split }) => (split ? isWanted(split) : path.split('/').map(splitNamed).every(isWanted)))
-    .map(({ path, reason }) => ({
-      image: path,
-      error: new DataError(`Cannot read ${path}: ${reason}`, {
-        code: 'eval/unlisted',
-        hint: 'Check permissions and links.',
-        details: { path },
-      }),
-    }));
 }
 
 function unknownClasses(names: readonly string[], pictures: number): Finding[] {

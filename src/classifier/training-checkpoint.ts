@@ -42,7 +42,7 @@ export function fileCheckpoint(path: string, { resume = false }: { resume?: bool
 }
 
 async function read(path: string, training: string): Promise<TrainingState> {
-  const bytes = await readRegular(path, { area: 'fit', Failure: ModelError }).catch(unlessMissing);
+  const bytes = await readRegular(path, { area: 'checkpoint', Failure: ModelError }).catch(unlessMissing);
   if (!bytes) {
     throw new UsageError(`There is no interrupted training to continue: ${path} is missing`, {
       code: 'fit/resume',

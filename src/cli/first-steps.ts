@@ -11,6 +11,7 @@ import { suggestion } from '../nearest.ts';
 import { count } from '../words.ts';
 import type { Program } from './command.ts';
 import { shellWord } from './format.ts';
+import { PartialError } from './images.ts';
 import type { Io } from './io.ts';
 import { printJson } from './print.ts';
 
@@ -51,12 +52,17 @@ export async function firstSteps(
   if (json) return printJson(io, { commands: lines.map((line) => ['tip-adapter', ...line]) });
   io.print(['These commands do it:', ...lines.map((line) => `  ${typed(line)}`)]);
   if (!silent && !(await agrees(io))) return io.note('Nothing was run.');
+  const partial: PartialError[] = [];
   for (const line of lines) {
     io.print(['', `$ ${typed(line)}`]);
-    await program.run(line, io);
+    await program.run(line, io).catch((error) => {
+      if (!(error instanceof PartialError)) throw error;
+      partial.push(error);
+    });
   }
   if (lines.some(([name]) => name === 'explain'))
     io.note('This picture is one of the examples: only new ones show how good the classifier is.');
+  if (partial[0]) throw partial[0];
 }
 
 type Answers = Required<Omit<Given, 'data'>> & { readonly data: string; readonly dataset: Dataset };

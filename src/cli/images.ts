@@ -101,20 +101,35 @@ function noImages(where: string): DataError {
   });
 }
 
-/** Throws `DataError` where pictures could not be read: what is printed is about the others, and a program learns that. */
+/** The work is done but for what could not be read. */
+export class PartialError extends DataError {}
+
+/** Throws `PartialError` where pictures could not be read: what is printed or written is about the others, and a program learns that. */
 export function checkAllRead(
   unread: readonly string[],
-  { all, code, hint }: { all: number; code: string; hint?: string },
+  { all, code, hint }: { all?: number; code: string; hint?: string },
 ): void {
   if (unread.length === 0) return;
-  const what = unread.every(isImagePath)
-    ? `${number(unread.length)} of ${count(all, 'picture')}`
-    : countUnread(unread);
-  throw new DataError(`${what} could not be read`, {
+  const what =
+    all !== undefined && unread.every(isImagePath)
+      ? `${number(unread.length)} of ${count(all, 'picture')}`
+      : countUnread(unread);
+  throw new PartialError(`${what} could not be read`, {
     code,
     hint,
     details: { images: unread },
   });
+}
+
+/** Throws `PartialError` where a classifier that is written has not learnt from all that was given. */
+export function checkAllLearnt(unread: readonly Failure[], code: string): void {
+  checkAllRead(
+    unread.map(({ image }) => image),
+    {
+      code,
+      hint: 'The classifier is written, and has learnt from the others only. Remove what cannot be read, or make it readable, and repeat the command.',
+    },
+  );
 }
 
 /** What to do about figures that are not about all pictures. */

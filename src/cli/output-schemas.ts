@@ -37,6 +37,12 @@ const changed = object({
   ...classifierSize,
   change: object({ classes: z.number().int(), examples: z.number().int() }),
 });
+const learntPart = {
+  partial: z
+    .boolean()
+    .describe('Whether something could not be read, so that the classifier has learnt from the others'),
+  failures: z.array(failure),
+};
 const side = object({
   method: z.string(),
   encoder: z.string(),
@@ -113,6 +119,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
       .optional()
       .describe('How methods did on left-out examples, the chosen one first'),
     findings: z.array(finding),
+    ...learntPart,
   }),
   predict: object({ predictions: z.array(prediction), failures: z.array(failure) }),
   eval: object({
@@ -251,7 +258,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
       get: z.array(object({ path: z.string(), from: z.string() })),
     }),
   ),
-  add: changed,
+  add: changed.extend(learntPart),
   remove: changed,
   info: object({
     templates: z.array(z.string()),

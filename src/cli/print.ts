@@ -22,6 +22,11 @@ export function printJson(io: Io, value: unknown): void {
   io.print(jsonText(value, { replacer: rounded, indent: 2 }).split('\n'));
 }
 
+/** Whether a part could not be read, and what that is. */
+export function partJson(unread: readonly Failure[]) {
+  return { partial: unread.length > 0, failures: unread.map(failureJson) };
+}
+
 /** A picture that failed, as JSON shows it. */
 export function failureJson({ image, error }: Failure) {
   const { code, hint } = error as Partial<TipAdapterError>;

@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { writeClassifier } from '../classifier/file.ts';
+import { load } from '../classifier/index.ts';
 import type { Prediction } from '../classifier/types.ts';
 import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import { recordingIo } from './io.fixture.ts';
@@ -140,7 +142,7 @@ it.each(IN_PART)('%s names what it lacks: %s', { timeout: 60_000 }, async (comma
   }
 });
 
-/** Commands that learn: the classifier is about what could be read, and what could not be is named. */
+/** Commands that learn: the classifier is written and about what could be read, what could not be is named, and the status is 3. */
 it.each(
   ALL.flatMap((data): [string, keyof typeof LACKS, string[]][] => [
     ['fit', data, ['fit', data, '-o', 'out', '--encoder', 'encoder']],
@@ -156,13 +158,35 @@ it.each(
       : []),
   ]),
 )('%s names what it left out: %s', { timeout: 60_000 }, async (_, data, [command, ...argv]) => {
-  const { status, err } = await tip(
-    command!,
-    ...argv.map((word) => (/^-|^red$/.test(word) ? word : at(word))),
-  );
-  expect(status).toBe(0);
+  await rm(at('out'), { force: true });
+  const line = [command!, ...argv.map((word) => (/^-|^red$/.test(word) ? word : at(word)))];
+  const { status, out, err } = await tip(...line, '--json');
+  expect(status).toBe(3);
   expect(err).toContain('warning:');
   expect(err).toContain(LACKS[data]);
+  const told = { code: `${command}/unreadable`, message: expect.stringMatching(/^1 .* could not be read$/) };
+  expect(JSON.parse(err.slice(err.lastIndexOf('{"error"')))).toMatchObject({ error: told });
+  expect(JSON.parse(out)).toMatchObject({ partial: true, failures: [{}] });
+  await using written = await load(at('out'));
+  expect(written.data.examples).toHaveLength(JSON.parse(out).examples);
+});
+
+it('fit ends with status 3 for a part that is held out for tuning, with 0 for one that it does not use', {
+  timeout: 60_000,
+}, async () => {
+  const broken = async (split: string) => {
+    await cp(at('whole'), at(split, 'train'), { recursive: true });
+    for (const held of ['val', 'test']) await cp(at('whole'), at(split, held), { recursive: true });
+    await writeFile(at(split, split, 'red', 'broken.png'), 'no picture');
+    await symlink('nowhere.png', at(split, split, 'red', 'gone.png'));
+    const { status, err } = await tip(
+      ...['fit', at(split), '-o', at('split'), '--encoder', at('encoder'), '--tune', 'val'],
+    );
+    return [status, /2 pictures could not be read/.test(err)];
+  };
+  expect(await broken('train')).toEqual([3, true]);
+  expect(await broken('val')).toEqual([3, true]);
+  expect(await broken('test')).toEqual([0, false]);
 });
 
 it('bench names the data sets in a folder of them that cannot be read', { timeout: 60_000 }, async () => {
@@ -200,13 +224,40 @@ it('sorting refuses a folder of which it cannot see what is in it: pictures woul
   await expect(sorted).rejects.toMatchObject({ code: 'EACCES' });
 });
 
-it('studio refuses an encoder that its source does not have before it opens', async () => {
-  const hub = createServer((_, response) => response.writeHead(404).end()).listen(0, '127.0.0.1');
-  await once(hub, 'listening');
-  vi.stubEnv('HF_ENDPOINT', `http://127.0.0.1:${(hub.address() as AddressInfo).port}`);
-  const { status, err } = await tip('studio', '-w', at('ws'), '--no-open', '--encoder', 'hf:nope/nope');
-  vi.unstubAllEnvs();
-  hub.close();
-  expect([status, err]).toEqual([4, expect.stringMatching(/^error: .*nope\/nope.*\nhint: /)]);
-  expect(existsSync(at('ws'))).toBe(false);
+it.each([
+  ['studio', () => ['-w', at('ws'), '--no-open', '--encoder', 'hf:nope/nope'], 'ws'],
+  [
+    'bench',
+    () => [at('whole'), '--encoders', `${at('encoder')},hf:nope/nope`, '-o', at('bench-nope')],
+    'bench-nope',
+  ],
+] as const)(
+  '%s refuses an encoder that its source does not have before it works',
+  async (command, argv, made) => {
+    const hub = createServer((_, response) => response.writeHead(404).end()).listen(0, '127.0.0.1');
+    await once(hub, 'listening');
+    vi.stubEnv('HF_ENDPOINT', `http://127.0.0.1:${(hub.address() as AddressInfo).port}`);
+    const { status, out, err } = await tip(command, ...argv());
+    vi.unstubAllEnvs();
+    hub.close();
+    expect([status, out, err]).toEqual([4, '', expect.stringMatching(/^error: .*nope\/nope.*\nhint: /)]);
+    expect(existsSync(at(made))).toBe(false);
+  },
+);
+
+it('serve refuses a classifier whose encoder is not on this machine, and one that cannot be read, by name', async () => {
+  const { data } = await load(at('known'));
+  for (const id of ['hf:nope/nope', 'clip-vit-b32']) {
+    await writeClassifier(at('foreign'), {
+      ...data,
+      encoder: { ...data.encoder, id, fingerprint: 'f'.repeat(64) },
+    });
+    const { status, out, err } = await tip('serve', at('known'), at('foreign'), '--port', '0');
+    expect([status, out]).toEqual([4, '']);
+    expect(err).toContain(`error: ${at('foreign')}: The encoder ${id} is not on this machine`);
+    expect(err).toContain(`hint: Get it with: tip-adapter encoders pull ${id}`);
+  }
+  await writeFile(at('cut'), (await readFile(at('known'))).subarray(0, 999));
+  const { status, out, err } = await tip('serve', at('known'), at('cut'), '--port', '0');
+  expect([status, out, err]).toEqual([4, '', expect.stringMatching(`^error: ${at('cut')} .*\nhint: `)]);
 });

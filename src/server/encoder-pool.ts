@@ -59,7 +59,9 @@ export class EncoderPool {
   }
 
   async #open(reference: EncoderReference): Promise<Encoder> {
-    const { open = (wanted: EncoderReference) => sessionFor(wanted).encoder() } = this.#options;
+    // A server that downloads for minutes before it answers looks broken to what started it.
+    const { open = (wanted: EncoderReference) => sessionFor(wanted, undefined, { pull: false }).encoder() } =
+      this.#options;
     const encoder = await open(reference);
     const side = encoder.preprocessing.crop;
     await encoder.embedImages([{ width: side, height: side, data: new Uint8Array(3 * side * side) }]);

@@ -1,5 +1,5 @@
 import { basename, extname } from 'node:path';
-import { UsageError } from '../errors.ts';
+import { errorAbout, UsageError } from '../errors.ts';
 import type { EncoderPool } from './encoder-pool.ts';
 import { Model, type Reload } from './model.ts';
 import { Refusal } from './problem.ts';
@@ -51,7 +51,10 @@ export class Registry {
     try {
       for (const { name, path } of files) {
         if (models.has(name)) throw sameName(name);
-        models.set(name, await Model.open(name, path, encoders));
+        const opened = Model.open(name, path, encoders).catch((error) => {
+          throw errorAbout(path, error);
+        });
+        models.set(name, await opened);
       }
     } catch (error) {
       await Promise.all([...models.values()].map((model) => model.close()));

@@ -1,14 +1,14 @@
-import type { Classifier } from '../../classifier/index.ts';
+import type { Classifier, Failure } from '../../classifier/index.ts';
 import { UsageError } from '../../errors.ts';
 import { isImagePath } from '../../image/image-paths.ts';
 import { optional, text, texts } from '../../options.ts';
 import { count } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
-import { findImages } from '../images.ts';
+import { checkAllLearnt, findImages } from '../images.ts';
 import type { Io } from '../io.ts';
 import { withClassifier } from '../open-classifier.ts';
 import { checkOutput } from '../output-checks.ts';
-import { printJson } from '../print.ts';
+import { partJson, printJson } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
 import { tellFindings } from '../tell.ts';
 
@@ -42,12 +42,11 @@ export const addCommand = defineCommand({
     await checkOutput(target, given);
   },
   async run([path, ...given], { label, output: target = path, json }, io) {
-    await updateClassifier({ path, target, json }, io, async (classifier) => {
-      const added = label === undefined ? given[0] : await withLabel(given, label, io);
-      return withBar(io, 'Encoding', (bar) =>
-        classifier.add(added, { signal: io.signal, onProgress: bar.update }),
-      );
-    });
+    const { images = [], unread = [] } = label === undefined ? {} : await imagesToAdd(given, io);
+    const added = label === undefined ? given[0] : images.map((image) => ({ image, label }));
+    await updateClassifier({ path, target, json, unread }, io, (classifier) =>
+      withBar(io, 'Encoding', (bar) => classifier.add(added, { signal: io.signal, onProgress: bar.update })),
+    );
   },
 });
 
@@ -92,16 +91,19 @@ function checkData(given: readonly [string, ...string[]]): void {
   }
 }
 
-async function withLabel(given: readonly string[], label: string, io: Io) {
-  const { images, unread } = await findImages(given, io);
-  if (images.length === 0) throw unread[0]!.error;
-  for (const { error } of unread) io.note({ style: 'yellow', mark: 'warning:', text: error.message });
-  return images.map((image) => ({ image, label }));
+async function imagesToAdd(given: readonly string[], io: Io) {
+  const found = await findImages(given, io);
+  if (found.images.length === 0) throw found.unread[0]!.error;
+  for (const { error } of found.unread) io.note({ style: 'yellow', mark: 'warning:', text: error.message });
+  return found;
 }
 
-/** Applies one update after the other: two at a time would lose one of them. */
+/**
+ * Applies one update after the other: two at a time would lose one of them. Throws `PartialError`, once the file is written, where
+ * something could not be read: what is given as `unread`, or what the update names.
+ */
 async function updateClassifier(
-  { path, target, json }: { path: string; target: string; json: boolean },
+  { path, target, json, unread: given }: Update,
   io: Io,
   act: (classifier: Classifier) => Promise<Classifier>,
 ): Promise<void> {
@@ -111,18 +113,28 @@ async function updateClassifier(
       const after = await act(before);
       await after.save(target);
       tellFindings(io, after.findings);
-      return { before: sizesOf(before), after: sizesOf(after) };
+      return { before: sizesOf(before), after: sizesOf(after), unread: [...(given ?? []), ...after.unread] };
     });
-  const { before, after } = await withLock(`${target}.lock`, work, io.signal);
+  const { before, after, unread } = await withLock(`${target}.lock`, work, io.signal);
   const change = {
     classes: after.classes - before.classes,
     examples: after.examples - before.examples,
   };
-  if (json) return printJson(io, { file: target, ...after, change });
-  io.print(
-    `${target}: ${count(after.classes, 'class', 'classes')}${signed(change.classes)}, ` +
-      `${count(after.examples, 'example')}${signed(change.examples)}`,
-  );
+  if (json) printJson(io, { file: target, ...after, change, ...(given && partJson(unread)) });
+  else
+    io.print(
+      `${target}: ${count(after.classes, 'class', 'classes')}${signed(change.classes)}, ` +
+        `${count(after.examples, 'example')}${signed(change.examples)}`,
+    );
+  checkAllLearnt(unread, 'add/unreadable');
+}
+
+interface Update {
+  readonly path: string;
+  readonly target: string;
+  readonly json: boolean;
+  /** What could not be read on the way to the pictures; left out where none are added. */
+  readonly unread?: readonly Failure[];
 }
 
 const sizesOf = ({ data }: Classifier) => ({ classes: data.classes.length, examples: data.examples.length });

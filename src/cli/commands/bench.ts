@@ -98,6 +98,8 @@ export const benchCommand = defineCommand({
       rejection: metrics,
     };
     const seeds = numbers(given.seeds, 'seeds');
+    const { checkEncoderSource } = await import('../../encoder/load.ts');
+    for (const name of namesIn(given.encoders) ?? []) await checkEncoderSource(name, { signal: io.signal });
     const encoders = namesIn(given.encoders) ?? suite?.encoders ?? ['auto'];
     const { sources, missing, failed } = await withBar(io, 'Reading', (bar) =>
       openSources(data, {

@@ -13,7 +13,7 @@ import { checkAllRead, PARTIAL_HINT } from '../images.ts';
 import type { Io, Line } from '../io.ts';
 import { withClassifier } from '../open-classifier.ts';
 import { checkOutput } from '../output-checks.ts';
-import { failureJson, printJson, tableLines } from '../print.ts';
+import { partJson, printJson, tableLines } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
 import { tellFindings, tellSome } from '../tell.ts';
 
@@ -91,8 +91,7 @@ function noPictures(): UsageError {
 function plain({ predictions, failures, ...measured }: Evaluation) {
   return {
     ...measured,
-    partial: failures.length > 0,
-    failures: failures.map(failureJson),
+    ...partJson(failures),
     predictions: predictions.map(({ ranking: _, ...answer }) => answer),
   };
 }

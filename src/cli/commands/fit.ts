@@ -8,8 +8,9 @@ import { count, UNCALIBRATED } from '../../words.ts';
 import { defineCommand, jsonOption, noEffect, typedValue } from '../command.ts';
 import { comparedText, methodText } from '../fitted-text.ts';
 import { bytes, shellWord } from '../format.ts';
+import { checkAllLearnt } from '../images.ts';
 import { checkOutput } from '../output-checks.ts';
-import { printJson } from '../print.ts';
+import { partJson, printJson } from '../print.ts';
 import { pullBar, trainingBar, withBar } from '../progress-bars.ts';
 import { tellFindings } from '../tell.ts';
 
@@ -108,13 +109,14 @@ export const fitCommand = defineCommand({
         ? `predict ${shellWord(output)} new-photo.jpg`
         : `eval ${shellWord(output)} ${shellWord(data)}`;
       io.note(`Next: tip-adapter ${next}`);
+      checkAllLearnt(classifier.unread, 'fit/unreadable');
     } finally {
       await classifier.close();
     }
   },
 });
 
-function facts({ data, calibrated, findings }: Classifier, file: string) {
+function facts({ data, calibrated, findings, unread }: Classifier, file: string) {
   const { classes, examples, method, options, encoder, tuning, seed } = data;
   return {
     file,
@@ -128,6 +130,7 @@ function facts({ data, calibrated, findings }: Classifier, file: string) {
     seed,
     compared: tuning.compared,
     findings,
+    ...partJson(unread),
   };
 }
 
