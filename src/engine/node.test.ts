@@ -73,7 +73,7 @@ describe('engine', () => {
     await session.close();
   });
 
-  it('takes another number of rows without compiling again, and keeps what it was told to keep', async () => {
+  it('runs with another number of rows without compiling again, and keeps inputs that were set with keep()', async () => {
     const session = await engine.compile({ sums });
     await session.keep({ keys: feeds.keys, beta: feeds.beta });
     const got = await session.run({ f: randomTensor(3, 2, 8) });
@@ -82,7 +82,7 @@ describe('engine', () => {
     expect(more.sums.shape).toEqual([5, 3]);
   });
 
-  it('rejects at once when the signal fires, and goes on working', async () => {
+  it('rejects at once when the signal fires, and works afterwards', async () => {
     const session = await engine.compile({ sums });
     const controller = new AbortController();
     const running = session.run(feeds, { signal: controller.signal });
@@ -91,7 +91,7 @@ describe('engine', () => {
     expect((await session.run(feeds)).sums.shape).toEqual([5, 3]);
   });
 
-  it('refuses a buffer that was handed over before, and goes on working', async () => {
+  it('refuses a buffer that was transferred before, and works afterwards', async () => {
     const session = await engine.compile({ sums });
     const given = { ...feeds, f: randomTensor(5, 5, 8) };
     const transfer = [given.f.data.buffer as ArrayBuffer];

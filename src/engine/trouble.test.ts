@@ -67,7 +67,7 @@ describe('a long product', () => {
     expect(max).toBeLessThan(Math.max(100, 2 * anyway.max));
   });
 
-  it('is left at once when the signal fires in the middle, and the engine goes on', {
+  it('rejects at once when the signal fires during it, and the engine works afterwards', {
     retry: 2,
   }, async () => {
     const session = await engine.compile(long);
@@ -83,7 +83,7 @@ describe('a long product', () => {
 });
 
 describe('an engine in trouble', () => {
-  it('names a lack of memory, prints nothing, and goes on', async () => {
+  it('reports a lack of memory, prints nothing, and works afterwards', async () => {
     const session = await engine.compile(huge);
     const one = floatTensor([1, 1], Float32Array.of(1));
     await expect(session.run({ x: one })).rejects.toMatchObject({ code: 'engine/memory', exitCode: 4 });
@@ -91,7 +91,7 @@ describe('an engine in trouble', () => {
     expect((await small.run({ x: one })).y.data[0]).toBeCloseTo(Math.E, 5);
   });
 
-  it('names the death of its thread, and goes on in another', async () => {
+  it('reports that its thread died, and works afterwards in another one', async () => {
     let thread: Worker | undefined;
     process.once('worker', (worker) => {
       thread = worker;
@@ -150,7 +150,7 @@ describe('a device that is not there', () => {
     await own.close();
   });
 
-  it('is told without the source of the runtime', () => {
+  it("is reported without paths into the runtime's source", () => {
     const message = '/src/webgpu_context.cc:136 f() was false. Failed to get a WebGPU adapter: none\n  more';
     expect(refusalOf(message)).toBe('Failed to get a WebGPU adapter: none');
     expect(refusalOf('something else')).toBe('something else');

@@ -212,7 +212,7 @@ describe('an exported classifier of features', () => {
       expect(text).toContain(part);
   });
 
-  it('is refused with pictures where no encoder is known, and with a changed encoder', async () => {
+  it('with pictures, is refused if the encoder is unknown or has changed', async () => {
     const { encoder: known } = classifier.data;
     const { preprocessing: _, ...unknown } = known;
     const without = Object.create(classifier, { data: { value: { ...classifier.data, encoder: unknown } } });
@@ -224,7 +224,7 @@ describe('an exported classifier of features', () => {
 });
 
 describe('a model card', () => {
-  it('tells what is known, and that it was tuned on nothing', () => {
+  it('gives the known facts, and says that nothing was tuned', () => {
     const card = modelCard(classifier.data);
     for (const part of [
       'classifier of 3 classes',
@@ -242,7 +242,7 @@ describe('a model card', () => {
     expect(chosen).toContain('| gda | 75.0% (46.8% to 91.1%) | 0.500 |');
   });
 
-  it('tells an evaluation with its intervals, and names as plain text', async () => {
+  it('gives an evaluation with intervals, and names as plain text', async () => {
     const name = '<b>|*red*\u001b[2J';
     const odd = join(at('odd'), 'folder');
     mkdirSync(odd, { recursive: true });

@@ -76,7 +76,7 @@ describe('resize', () => {
     expect(resizeToRgb(picture, whole(picture), picture, whole(picture), 'bicubic')).toEqual(picture.data);
   });
 
-  it('leaves a picture of the right size alone, even where alpha would change its colours', () => {
+  it('does not change a picture of the right size, even if alpha would change its colours', () => {
     const picture = noise(20, 20, 4);
     const rgb = picture.data.filter((_, i) => i % 4 < 3);
     expect(resizeToRgb(picture, whole(picture), picture, whole(picture), 'bicubic')).toEqual(rgb);
@@ -114,7 +114,7 @@ describe('resize', () => {
 });
 
 describe('the centre crop', () => {
-  it('begins at the even pixel where the middle lies between two, as in Python', () => {
+  it('begins at the even pixel if the middle is between two, as in Python', () => {
     const spec = { ...CLIP, resizeTo: 6, crop: 6 };
     for (const [width, first] of [
       [7, 0],

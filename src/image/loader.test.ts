@@ -47,7 +47,7 @@ afterEach(async () => {
 });
 
 describe('a loader', () => {
-  it('takes only the picture out of a larger buffer, and leaves it to its owner', async () => {
+  it("reads only the picture's part of a larger buffer, and does not transfer the buffer", async () => {
     const archive = new Uint8Array(1_000_000);
     archive.set(png, 500_000);
     const pixels = (await open().load(archive.subarray(500_000, 500_000 + png.length), request))[0]!;
@@ -83,7 +83,7 @@ describe('a loader', () => {
     },
   );
 
-  it.skipIf(!linux)('replaces a process that dies, and names what became of its picture', async () => {
+  it.skipIf(!linux)('replaces a process that dies, and reports the error of its picture', async () => {
     const loader = open();
     await loader.load(png, request);
     const lost = loader.load(slow, request);
@@ -110,7 +110,7 @@ describe('a loader', () => {
     expect((await loader.load(png, request))[0]!.data.length).toBe(16 * 16 * 3);
   });
 
-  it.skipIf(!linux)('ends a process whose picture no one waits for any more', async () => {
+  it.skipIf(!linux)('ends a process if no caller waits for its picture any more', async () => {
     const loader = open();
     await loader.load(png, request);
     const pid = decodersOf()[0]!;
@@ -123,7 +123,7 @@ describe('a loader', () => {
     expect((await next)[0]!.data.length).toBe(16 * 16 * 3);
   });
 
-  it.skipIf(!linux)('keeps a process that soon comes to the end of such a picture', async () => {
+  it.skipIf(!linux)('keeps the process if it soon finishes such a picture', async () => {
     const loader = open();
     await loader.load(png, request);
     const pid = decodersOf()[0]!;
@@ -136,7 +136,7 @@ describe('a loader', () => {
     expect(decodersOf()).toEqual([pid]);
   });
 
-  it('interrupts what runs and what waits when it is closed, and takes nothing more', async () => {
+  it('interrupts running and waiting pictures when it is closed, and accepts no others', async () => {
     const loader = open();
     const jobs = [loader.load(png, request), loader.load(png, request)];
     const settled = Promise.allSettled(jobs);
@@ -146,14 +146,14 @@ describe('a loader', () => {
     await expect(loader.load(png, request)).rejects.toMatchObject({ code: 'image-loader/closed' });
   });
 
-  it('tells a wrong call from a wrong picture', async () => {
+  it('distinguishes a wrong call from a wrong picture', async () => {
     const tooLarge = { ...request, spec: { ...spec, crop: 32 } };
     await expect(open().load(png, tooLarge)).rejects.toMatchObject({ code: 'image/crop', exitCode: 2 });
   });
 });
 
 describe('the limits of a picture', () => {
-  it('hold for its time, and the next picture is answered', async () => {
+  it('apply to its time, and the next picture is decoded', async () => {
     const loader = open({ seconds: 0.05 });
     await expect(loader.load(slow, request)).rejects.toMatchObject({
       code: 'image/too-slow',
@@ -164,7 +164,7 @@ describe('the limits of a picture', () => {
     expect(await patient.load(slow, request)).toHaveLength(1);
   });
 
-  it('hold for its memory, and say so', async () => {
+  it('apply to its memory, and the error names it', async () => {
     const decoder = startDecoder({ memory: 200e6 });
     await decoder.ready;
     const job = { kind: 'load', ...request } as const;
@@ -180,7 +180,7 @@ describe('the limits of a picture', () => {
     expect(decoder.alive).toBe(false);
   });
 
-  it('hold for its pixels and its sides', async () => {
+  it('apply to its pixels and its sides', async () => {
     const loader = open({ maxPixels: 1000 });
     await expect(loader.load(png, request)).rejects.toMatchObject({ code: 'image/too-large' });
     // 99 megapixels in 289 KB, whose rows alone would take gigabytes.
@@ -198,7 +198,7 @@ describe('the limits of a picture', () => {
     }
   });
 
-  it('are not touched by texts and profiles that unpack to gigabytes', async () => {
+  it('are not exceeded by texts and profiles that unpack to gigabytes', async () => {
     const bomb = pngOf({ width: 8, height: 8, colourType: 2, texts: 20, bytesOfText: 50_000_000 });
     expect(bomb.length).toBeLessThan(1.1e6);
     const loader = open({ seconds: 1 });
@@ -213,7 +213,7 @@ describe('a machine that cannot decode', () => {
     process.execPath = execPath;
   });
 
-  it('is told as what it is where no process can be started', async () => {
+  it('is reported as such if no process can be started', async () => {
     process.execPath = join(tmpdir(), 'no-such-program');
     const loader = open();
     const all = [loader.load(png, request), loader.load(png, request)];
@@ -252,7 +252,7 @@ describe('a program that decodes', () => {
     return [...process.execArgv, path];
   };
 
-  it('can end without closing the loader, and prints nothing of its own', async () => {
+  it('can end without closing the loader, and prints no messages of libraries', async () => {
     const flags = await flagsOf(
       'ends',
       `const refused = await loader.load(heic.subarray(0, 300), request).catch(({ code }) => code);

@@ -10,7 +10,7 @@ import { DARK, LIGHT, type Palette } from './theme.ts';
 const SCRIPT = '<script>alert(1)</script>"\'><img src=x onerror=alert(1)>';
 
 describe('renderReport', () => {
-  it('says on the first screen how good, on what and how sure', () => {
+  it('gives accuracy, data and interval on the first screen', () => {
     const [header] = renderReport(exampleReport()).match(/<header>.*<\/header>/s)!;
     expect(header).toContain('92.5%');
     expect(header).toContain('148 of 160 new pictures');
@@ -96,7 +96,7 @@ describe('renderReport', () => {
 });
 
 describe('html', () => {
-  it('keeps markup, escapes text and drops what is not there', () => {
+  it('keeps markup, escapes text, and drops undefined values', () => {
     const bold = html`<b>${'<&"\'`'}</b>`;
     expect(`${html`<p title="${'"'}">${[bold, 1]}${undefined}${false}</p>`}`).toBe(
       '<p title="&#34;"><b>&#60;&#38;&#34;&#39;&#96;</b>1</p>',

@@ -59,7 +59,7 @@ describe('renderText', () => {
 });
 
 describe('renderMarkdown', () => {
-  it('marks number columns and escapes what Markdown would read', () => {
+  it('marks number columns, and escapes Markdown', () => {
     expect(renderMarkdown(scores([{ name: 'a|b\n<i>', correct: 1 }]))).toBe(
       ['| class | correct |', '| --- | ---: |', '| a\\|b\\\\n\\<i\\> | 1 |'].join('\n'),
     );

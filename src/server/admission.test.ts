@@ -28,7 +28,7 @@ function letIn(admission: Admission): number {
 }
 
 describe('admission', () => {
-  it('lets in what is sure to be answered by the deadline, by how long pictures took', () => {
+  it('admits requests that should be answered within the deadline, by the measured time of pictures', () => {
     expect(letIn(paced(100))).toBeGreaterThan(36);
     expect(letIn(paced(100))).toBeLessThan(46);
     expect(letIn(paced(500))).toBeLessThan(11);
@@ -51,7 +51,7 @@ describe('admission', () => {
     );
   });
 
-  it('learns nothing from what was given up', () => {
+  it('does not measure abandoned pictures', () => {
     const admission = paced(100);
     for (let i = 0; i < 100; i++) admission.enter(1, PACED)(false);
     expect(letIn(admission)).toBeLessThan(46);

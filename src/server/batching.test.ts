@@ -34,7 +34,7 @@ function heldEncoder() {
 
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-it('gives every caller the rows of its own crops, in their order, whoever shares the batch', async () => {
+it('returns to every caller the rows of its own crops, in order, also from shared batches', async () => {
   const sizes = fc.array(fc.integer({ min: 1, max: 11 }), { minLength: 1, maxLength: 12 });
   await fc.assert(
     fc.asyncProperty(sizes, async (wanted) => {
@@ -60,7 +60,7 @@ it('gives every caller the rows of its own crops, in their order, whoever shares
   );
 });
 
-it('embeds what came while a batch was computed together, and a full second batch beside the first', async () => {
+it('embeds crops that arrive during a batch together, and runs a full second batch beside the first', async () => {
   const { encoder, held } = heldEncoder();
   const shared = batching(encoder, () => {});
   const ask = (caller: number, count = 1) =>
@@ -78,7 +78,7 @@ it('embeds what came while a batch was computed together, and a full second batc
   expect((await Promise.all(answers)).map(({ rows }) => rows)).toEqual([1, 1, 3, 4, 20]);
 });
 
-it('lets a caller go whose signal fires, and goes on for the others of its batch', async () => {
+it('rejects a caller whose signal fires, and continues for the others of its batch', async () => {
   const { encoder, held } = heldEncoder();
   const shared = batching(encoder, () => {});
   const first = shared.embedImages([crop(0, 0)]);
@@ -96,7 +96,7 @@ it('lets a caller go whose signal fires, and goes on for the others of its batch
   expect([...(await stayed).data]).toEqual([2, 0, 2, 1]);
 });
 
-it('stops computing where all callers of a batch are gone, and never begins for one that is gone before', async () => {
+it('stops computing if all callers of a batch are gone, and does not begin for a caller that was gone before', async () => {
   const { encoder, held } = heldEncoder();
   const shared = batching(encoder, () => {});
   const leaving = new AbortController();
@@ -114,7 +114,7 @@ it('stops computing where all callers of a batch are gone, and never begins for 
   );
 });
 
-it('tells every caller of a batch where the encoder fails, and goes on with the next', async () => {
+it('rejects every caller of a batch if the encoder fails, and continues with the next batch', async () => {
   const { encoder, held } = heldEncoder();
   const shared = batching(encoder, () => {});
   const first = shared.embedImages([crop(0, 0)]);

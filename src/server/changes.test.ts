@@ -78,7 +78,7 @@ describe('changes', () => {
     expect(shown).toEqual(expect.arrayContaining(['emu', 'gnu', 'yak']));
   });
 
-  it('name what is wrong with them', async () => {
+  it('are refused with an error that names the fault', async () => {
     const refused = async (query: string, init: RequestInit) => {
       const { status, json } = await change(query, init);
       return [status, json.code];
@@ -133,7 +133,7 @@ describe('changes', () => {
     expect(await readFile(model.path)).toEqual(animals.file);
   });
 
-  it('by other programs are taken over; a broken file is not, and is told', async () => {
+  it('by other programs are loaded; a broken file is not loaded but reported', async () => {
     await writeFile(`${path}.new`, animals.file);
     await rename(`${path}.new`, path);
     const version = async () => (await server.ask('/v1/models/animals')).json.version;
@@ -152,7 +152,7 @@ describe('changes', () => {
     );
   });
 
-  it('by other programs are taken over while one of another classifier waits for its file', async () => {
+  it('by other programs are loaded while a change of another classifier waits for its file', async () => {
     const held = await animals.copy('held');
     const free = { ...(await animals.copy('free')), name: 'free' };
     const two = await serve({ models: [held, free], pollInterval: 50 });

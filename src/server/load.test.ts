@@ -10,7 +10,7 @@ vi.mock('../image/loader.ts', async (original) =>
 const animals = fittedAnimals();
 
 describe('load', () => {
-  it('of ten times what can be done: some are answered in time, in batches; the rest are refused at once', async () => {
+  it('of ten times the capacity: some are answered in time, in batches; the rest are refused at once', async () => {
     const encoder = slowEncoder(30);
     const server = await serve({
       models: [await animals.copy('loaded')],
@@ -32,7 +32,7 @@ describe('load', () => {
     expect((await server.ask(PREDICT, png(animals.cat))).status).toBe(200);
   });
 
-  it('ends at the deadline, and when the client goes', async () => {
+  it('ends at the deadline, and when the client closes the connection', async () => {
     const encoder = slowEncoder(300);
     const server = await serve({ models: [await animals.copy('late')], openEncoder: async () => encoder });
     const late = await server.ask(PREDICT, {
@@ -49,7 +49,7 @@ describe('load', () => {
     await vi.waitFor(() => expect(server.told.map(({ status }) => status)).toContain(499), 10_000);
   });
 
-  it('of those who stopped waiting leaves the queue, and the encoder alone', async () => {
+  it('of clients that stopped waiting leaves the queue, and is not embedded', async () => {
     const encoder = slowEncoder(400);
     const server = await serve({ models: [await animals.copy('left')], openEncoder: async () => encoder });
     const impatient = {
@@ -132,7 +132,7 @@ describe('load', () => {
     expect(Math.max(...encoder.batches)).toBe(1);
   });
 
-  it('of thousands of requests on each of many connections keeps no one waiting', async () => {
+  it('of thousands of requests on each of many connections does not delay other clients', async () => {
     const server = await serve({ models: [await animals.copy('flooded')] });
     const flood = 'GET /openapi.json HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n'.repeat(2000);
     const ended = Array.from({ length: 20 }, () => raw(server.address, flood).catch(() => ''));

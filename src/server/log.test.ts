@@ -24,7 +24,7 @@ describe('the log', () => {
     expect(second).toMatchObject({ level: 'error', event: 'reload' });
   });
 
-  it('is dropped, and what was dropped counted, while no one reads it', () => {
+  it('is dropped and counted while no one reads it', () => {
     let read = () => {};
     const written: string[] = [];
     const stream = new Writable({

@@ -58,7 +58,7 @@ describe('the process', { timeout: 300_000 }, () => {
     },
   );
 
-  it('answers what it has begun when its terminal closes, twice', async () => {
+  it('answers running requests when its terminal closes, also if it closes twice', async () => {
     const { child, ended, address } = await serving(path(), '--deadline', '60');
     const pictures = Object.fromEntries(
       await Promise.all(
@@ -78,7 +78,7 @@ describe('the process', { timeout: 300_000 }, () => {
     expect((await ended).status).toBe(0);
   });
 
-  it('serves on where no one reads stdout', async () => {
+  it('continues to serve if no one reads stdout', async () => {
     const { child, ended } = start('serve', path(), '--port', '0');
     child.stdout.destroy();
     const [line] = (await once(createInterface(child.stderr), 'line')) as [string];
@@ -160,7 +160,7 @@ describe('the process', { timeout: 300_000 }, () => {
     await vi.waitFor(() => expect(decoders.filter(isRunning)).toEqual([]), 2000);
   });
 
-  it('does not start where everyone could ask, or where the port is taken', async () => {
+  it('does not start if other machines could send requests without a token, or if the port is in use', async () => {
     const open = await start('serve', path(), '--host', '0.0.0.0').ended;
     expect([open.status, open.log]).toEqual([2, expect.stringContaining('needs a token')]);
     const { address } = await serving(path());

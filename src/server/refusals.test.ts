@@ -21,7 +21,7 @@ const animals = fittedAnimals();
 const TOKEN = 'a-token-that-is-long-enough';
 
 describe('who may ask', () => {
-  it('needs a token beyond this machine, and not a short one', () => {
+  it('needs a token for other machines, and a long one', () => {
     expect(() => checkExposure('0.0.0.0')).toThrow(expect.objectContaining({ code: 'server/token' }));
     expect(() => checkExposure('127.0.0.1', 'short')).toThrow(
       expect.objectContaining({ code: 'server/weak-token' }),
@@ -83,7 +83,7 @@ describe('who may ask', () => {
     expect(JSON.stringify(server.told)).not.toContain(TOKEN);
   });
 
-  it('gets no CORS header unless asked, and changes nothing where the server only reads', async () => {
+  it('gets no CORS header by default, and changes nothing on a read-only server', async () => {
     const server = await serve({ models: [await animals.copy('read')], readOnly: true });
     const { headers } = await server.ask('/v1/models', { headers: { origin: server.address } });
     expect([...headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([]);
@@ -169,7 +169,7 @@ describe('bad input', () => {
     ).toEqual([415, 'server/encoding']);
   });
 
-  it('is only what is bad', async () => {
+  it('is refused only if it is bad', async () => {
     const headers = { 'content-type': 'image/png', 'content-encoding': 'Identity' };
     const { status } = await server.ask(`${PREDICT}?top=2&reject=.5`, { ...png(animals.cat), headers });
     expect(status).toBe(200);
@@ -201,7 +201,7 @@ describe('bad input', () => {
     expect(JSON.stringify(answer.json).length).toBeLessThan(1000);
   });
 
-  it('is a name and nothing more where it looks like a path', async () => {
+  it('is only a name if it looks like a path', async () => {
     const name = '../../etc/passwd\u0000\n.png';
     const { json } = await server.ask(
       PREDICT,
@@ -213,7 +213,7 @@ describe('bad input', () => {
     expect((await server.ask(PREDICT, named)).json.predictions[0].image).toBe('../../etc/passwd.png');
   });
 
-  it('beside good input takes nothing from it', async () => {
+  it('does not affect good input beside it', async () => {
     const { status, json } = await server.ask(PREDICT, {
       method: 'POST',
       body: form({ a: animals.cat, b: Buffer.from('x'), c: animals.cat }),

@@ -35,7 +35,7 @@ async function answerOf(name: string, query: string, init?: RequestInit): Promis
 }
 
 describe('predict', () => {
-  it('gives what the classifier gives, for raw bytes, a form and base64', async () => {
+  it("gives the classifier's answers for raw bytes, a form and base64", async () => {
     const { cat, dog } = animals;
     const expected = [...(await alone(cat)), ...(await alone(dog))];
     const raw = await answerOf('predict', '?top=3', png(cat));

@@ -103,7 +103,7 @@ describe('writeFileAtomic', () => {
 });
 
 describe('diskError', () => {
-  it('translates what the disk reports and leaves other errors alone', () => {
+  it('translates errors of the disk, and returns other errors unchanged', () => {
     const full = Object.assign(new Error('no space'), { code: 'ENOSPC' });
     expect(diskError(full, '/x')).toMatchObject({ code: 'disk/full', cause: full });
     const odd = Object.assign(new Error('i/o error'), { code: 'EIO' });

@@ -58,7 +58,7 @@ describe('a download', () => {
     expect(cdnRequests()[0]!.headers.authorization).toBeUndefined();
   });
 
-  it('is not repeated when the file is there as expected, and is when it is not', async () => {
+  it('is not repeated if the file exists and is as expected, and is repeated otherwise', async () => {
     await download({ ...request, sha256: sha256Of(MODEL) });
     const before = hub.requests.length;
     await download({ ...request, sha256: sha256Of(MODEL) });
@@ -132,7 +132,7 @@ describe('broken connections', () => {
     expect(hub.requests.length).toBe(before);
   });
 
-  it('is interrupted by its signal, keeping what came', async () => {
+  it('is interrupted by its signal, and keeps the received bytes', async () => {
     const stop = new AbortController();
     const onProgress = ({ received }: Progress) => received > 500_000 && stop.abort();
     const error = await failure({ signal: stop.signal, onProgress });
@@ -142,7 +142,7 @@ describe('broken connections', () => {
 });
 
 describe('refusals', () => {
-  it('a wrong hash names both, and the bytes are thrown away', async () => {
+  it('a wrong hash is reported with the expected one, and the bytes are deleted', async () => {
     const error = await failure({ sha256: '0'.repeat(64) });
     expect(error).toBeInstanceOf(ModelError);
     expect(error.code).toBe('checksum/mismatch');
@@ -171,7 +171,7 @@ describe('refusals', () => {
     await download({ ...request, headers: { authorization: 'Bearer hf_right' } });
   });
 
-  it('404, and statuses that do not pass', async () => {
+  it('404 and other permanent statuses', async () => {
     expect(await failure({ url: `${request.url}x` })).toMatchObject({ code: 'network/not-found' });
     hub.fail({ match: /blobs/, status: 451 });
     expect(await failure()).toMatchObject({ code: 'network/refused' });
@@ -235,7 +235,7 @@ it('goes through the proxy that the environment names', async () => {
   proxy.close();
 });
 
-it('a fetch that never answers is given up, so that it can be repeated, and ends at the signal', async () => {
+it('a fetch without an answer ends after a time limit or at the signal, and can be repeated', async () => {
   const never = (_: unknown, init?: RequestInit) =>
     new Promise<Response>((_resolve, reject) => {
       init?.signal?.addEventListener('abort', () => reject(init.signal?.reason));

@@ -42,7 +42,7 @@ async function filled(list: CacheEntry[]): Promise<void> {
 }
 
 describe('the cache', () => {
-  it('gives back what was put, over runs, and undefined for the rest', async () => {
+  it('returns stored features in later runs, and undefined for other keys', async () => {
     const list = [...entries(0, 50), ...entries(50, 2, 2048), { key: 'empty', value: new Float32Array(0) }];
     await filled(list);
     const cache = openHere();
@@ -56,7 +56,7 @@ describe('the cache', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('gives copies, and takes views', async () => {
+  it('returns copies, and accepts views', async () => {
     const cache = openHere();
     const wide = vector(1, 1024);
     await cache.putMany([{ key: 'a', value: wide.subarray(3, 7) }]);

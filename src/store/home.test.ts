@@ -27,7 +27,7 @@ describe('homeFolder', () => {
 });
 
 describe('folderSize', () => {
-  it('adds up files in nested folders, and is 0 for nothing', async () => {
+  it('adds up files in nested folders, and is 0 for a missing folder', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'tip-home-'));
     await mkdir(join(folder, 'a', 'b'), { recursive: true });
     await writeFile(join(folder, 'a', 'b', 'x'), new Uint8Array(1000));

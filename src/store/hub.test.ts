@@ -52,7 +52,7 @@ describe('listHub', () => {
     expect((await listHub(REPO, 'refs/pr/3')).commit).toBe(commit);
   });
 
-  it('repeats what fails for a moment', async () => {
+  it('retries temporary failures', async () => {
     hub.fail({ match: /tree/, status: 502, times: 3 });
     expect((await listHub(REPO, 'main', options)).files).toHaveLength(5);
   });
@@ -109,7 +109,7 @@ describe('resolveHub', () => {
     expect(await readFile(fresh.files.get('config.json')?.path ?? '', 'utf8')).toBe('{"a": 2}');
   });
 
-  it('fetches again what was lost or cut, without asking what the revision is', async () => {
+  it('fetches missing or truncated files again, without asking for the commit of the revision', async () => {
     const { files } = await resolveHub(REPO, 'main', WANTED);
     const path = files.get('config.json')?.path ?? '';
     await writeFile(path, '{"a"');
@@ -156,7 +156,7 @@ describe('resolveHub', () => {
     expect(await failure(REPO, 'main', small)).toMatchObject({ code: 'checksum/mismatch' });
   });
 
-  it('bytes that are not what the hub promised are refused: by sha256, by git sha1', async () => {
+  it("bytes that do not match the hub's sha256 or git sha1 are refused", async () => {
     hub.fail({ match: /blobs/, instead: new Uint8Array(200_000) });
     expect(await failure(REPO, 'main', [WANTED[0]!])).toMatchObject({
       code: 'checksum/mismatch',

@@ -19,7 +19,7 @@ function tableOf(entries: readonly Uint32Array[]): KeyTable {
   return table;
 }
 
-it('finds every key that was taken in, and no other', () => {
+it('finds every added key, and no other', () => {
   const known = MANY / 2;
   const table = tableOf(keys.slice(0, known).map((key, i) => entryOf(key, placeOf(i))));
   expect(table.size).toBe(known);
@@ -28,7 +28,7 @@ it('finds every key that was taken in, and no other', () => {
   );
 });
 
-it('tells keys apart that differ in any word, and takes the last place of a key', () => {
+it('distinguishes keys that differ in any word, and returns the last place of a key', () => {
   const near = [0, 1, 2, 3].map((word) =>
     Uint32Array.from(keys[0]!, (value, i) => value ^ Number(i === word)),
   );

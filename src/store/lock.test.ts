@@ -78,7 +78,7 @@ setInterval(() => {}, 1000);`;
 }
 
 describe('a lock', () => {
-  it('is one holder at a time, and gone when it is released', async () => {
+  it('has one holder at a time, and is removed when released', async () => {
     path = join(folder, 'deep', 'lock');
     const lock = await takeLock(path);
     expect(lock).toBeDefined();
@@ -88,7 +88,7 @@ describe('a lock', () => {
     expect(await isFree()).toBe(true);
   });
 
-  it('is left where it has become the lock of another', async () => {
+  it('is not removed on release if another process holds it by then', async () => {
     const lock = await takeLock(path);
     const other = stamp({ pid: 1 });
     await writeFile(path, other);
@@ -96,7 +96,7 @@ describe('a lock', () => {
     expect(await readFile(path, 'utf8')).toBe(other);
   });
 
-  it('lets work follow work', async () => {
+  it('runs work one after the other', async () => {
     const order: string[] = [];
     const work = (name: string) =>
       withLock(path, async () => {
@@ -115,7 +115,7 @@ describe('a lock', () => {
     await lock?.release();
   });
 
-  it('is named where it cannot be made', async () => {
+  it('is named in the error if it cannot be made', async () => {
     await writeFile(path, '');
     await expect(takeLock(join(path, 'lock'))).rejects.toMatchObject({ code: 'disk/not-a-folder' });
   });
@@ -132,7 +132,7 @@ describe('a lock of a process that is gone', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it('is taken by one of many that want it, and removes what is left of a turn', async () => {
+  it("is taken by one of many callers, which removes the rest of a dead process's turn", async () => {
     await left(dead);
     // What a process leaves that is killed while it takes a lock over.
     const turns = await turnsWhile(() => isFree());
@@ -154,7 +154,7 @@ describe('a lock of a process that is gone', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it('is told from that of a live one, and taken over when that is killed', async () => {
+  it('is distinguished from that of a live process, and taken over when that is killed', async () => {
     const child = await holder();
     expect(await isFree()).toBe(false);
     await utimes(path, 0, 0);

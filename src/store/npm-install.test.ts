@@ -42,7 +42,7 @@ const installed = async () => (await readdir(join(home, 'runtime'), { recursive:
 describe('installFromNpm', () => {
   const folder = () => join(home, 'runtime', 'v1');
 
-  it('lays the wanted files into node_modules, once, and leaves no tarball', async () => {
+  it('installs the wanted files into node_modules once, and leaves no tarball', async () => {
     await Promise.all([installFromNpm(folder(), parts), installFromNpm(folder(), parts)]);
     expect(registry.requests).toHaveLength(2);
     expect((await installed()).filter((path) => /\.\w+$/.test(path))).toEqual([
@@ -57,7 +57,7 @@ describe('installFromNpm', () => {
     await installFromNpm(folder(), parts);
   });
 
-  it('leaves nothing under the name where a package is not what it should be', async () => {
+  it('leaves no folder if a package does not match its integrity', async () => {
     const wrong = { ...small.part, integrity: large.part.integrity };
     await expect(installFromNpm(folder(), [large.part, wrong])).rejects.toMatchObject({
       code: 'checksum/mismatch',
@@ -66,7 +66,7 @@ describe('installFromNpm', () => {
     await installFromNpm(folder(), parts);
   });
 
-  it('asks a registry that refuses only once, where it has no patience', async () => {
+  it('with a time limit, asks a registry that refuses only once', async () => {
     await registry.close();
     const started = performance.now();
     await expect(installFromNpm(folder(), parts, { patience: 200 })).rejects.toMatchObject({

@@ -34,7 +34,7 @@ describe('readRegular', () => {
     await expect(missing.catch(unlessMissing)).resolves.toBeUndefined();
   });
 
-  it('refuses a folder, and does not take it for a file that is missing', async () => {
+  it('refuses a folder with an error of its own, not as a missing file', async () => {
     const refused = readRegular(folder, { area: 'test' });
     await expect(refused).rejects.toMatchObject({
       code: 'test/unreadable',

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { nameGiver } from './safe-names.ts';
 
-it('makes names safe, and distinct beside those that are taken', () => {
+it('makes names safe, and different from those that are taken', () => {
   const give = nameGiver(['unsure']);
   const names = ['cat', 'a/b', '../..', 'CON', '猫', 'x'.repeat(300), '  ', 'unsure', 'Cat'];
   expect(names.map((name) => give(name))).toEqual([
@@ -24,7 +24,7 @@ it('counts before the ending of a file', () => {
   expect([give('a', '.jpg'), give('A', '.jpg'), give('a', '.png')]).toEqual(['a.jpg', 'A (2).jpg', 'a.png']);
 });
 
-it('gives every name a plain one of its own', () => {
+it('gives every name a unique safe name', () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 20 }), (list) => {
       const give = nameGiver();

@@ -99,7 +99,7 @@ describe('round trip', () => {
     );
   });
 
-  it('refuses to write a header that nobody would read', () => {
+  it('refuses to write a header that is longer than programs read', () => {
     const write = () => encodeSafetensors({}, { text: 'x'.repeat(MAX_HEADER) });
     expect(write).toThrow(expect.objectContaining({ code: 'safetensors/header-too-large' }));
   });

@@ -53,7 +53,7 @@ describe('parseSource', () => {
     expect(() => parseSource(text)).toThrow(UsageError);
   });
 
-  it('asks for a sha256 of an address', () => {
+  it('refuses a URL without a whole sha256', () => {
     expect(() => parseSource('https://example.org/x')).toThrow(
       expect.objectContaining({ code: 'source/no-sha256' }),
     );

@@ -67,7 +67,7 @@ describe('openZip', () => {
     await expect(zip.read('none')).rejects.toMatchObject({ code: 'zip/no-entry' });
   });
 
-  it('reads names in code page 437, and UTF-8 that does not say so', async () => {
+  it('reads names in code page 437, and in UTF-8 without the flag', async () => {
     const zipped = zipSync({ 'Kase.jpg': strToU8('x') });
     const name = Buffer.from(zipped).lastIndexOf('Kase');
     zipped.set([0x84], name + 1);
@@ -76,7 +76,7 @@ describe('openZip', () => {
     expect((await openBytes(patchRecord(unsaid, 0, 9, [0]))).entries[0]!.name).toBe('Käse.jpg');
   });
 
-  it('skips and reports what leads outside, links, encrypted files, unknown methods', async () => {
+  it('skips and reports paths that lead outside, links, encrypted files, unknown methods', async () => {
     const files = {
       '../evil': 'x',
       '/etc/evil': 'x',
@@ -156,7 +156,7 @@ describe('openZip', () => {
 describe('malformed zips end in a DataError', () => {
   const bytes = zipSync({ 'a.txt': strToU8('hello'), 'b/c.txt': strToU8('x'.repeat(1000)) });
 
-  it('what is no zip', async () => {
+  it('files that are not zips', async () => {
     expect(await codeOf(openBytes(new Uint8Array(0)))).toBe('zip/not-a-zip');
     expect(await codeOf(openBytes(strToU8('plain text that is long enough')))).toBe('zip/not-a-zip');
     await expect(openZip(join(folder, 'none.zip'))).rejects.toMatchObject({ code: 'zip/missing' });

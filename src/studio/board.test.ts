@@ -13,7 +13,7 @@ const put = (n: number, classId?: string): Command => ({
 });
 
 describe('a board', () => {
-  it('knows a picture once, and leaves it where it is', () => {
+  it('has a picture once, and does not move it when it is added again', () => {
     const board = played(cats, dogs, put(1, 'c'), put(1, 'd'));
     expect([...board.pictures.values()]).toEqual([{ hash: hashOf(1), name: '1.png', classId: 'c' }]);
   });
@@ -37,7 +37,7 @@ describe('a board', () => {
     expect(played(put(1, 'gone')).pictures.get(hashOf(1))?.classId).toBeUndefined();
   });
 
-  it('remembers what was found right, until the picture is moved', () => {
+  it('remembers confirmed pictures until they are moved', () => {
     const board = played(cats, dogs, put(1, 'c'), put(2, 'c'), {
       do: 'confirm',
       hashes: [hashOf(1), hashOf(2), hashOf(9)],
@@ -81,7 +81,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 );
 
 describe('any commands', () => {
-  it('leave no picture in a class that is not there, and no two classes of one name', () => {
+  it('leave no picture in a missing class, and no two classes with the same name', () => {
     fc.assert(
       fc.property(fc.array(command), (commands) => {
         const { classes, pictures } = played(...commands);
@@ -125,7 +125,7 @@ describe('a history', () => {
     expect(applyChange(history, { move: 'undo' }).board.pictures.size).toBe(0);
   });
 
-  it('forgets what was undone when something else is done', () => {
+  it('forgets undone steps after another change', () => {
     const history = [{ command: cats }, { move: 'undo' } as const, { command: dogs }].reduce(
       applyChange,
       beginHistory(EMPTY_BOARD),

@@ -21,7 +21,7 @@ async function leave(...changes: Change[]) {
   return journal;
 }
 
-it('takes back what could not be written, and goes on', async () => {
+it('undoes changes that could not be written, and accepts later ones', async () => {
   const journal = await leave(add('cat'));
   const file = await open(path(), 'r');
   const { prototype } = file.constructor as { prototype: typeof file };
@@ -43,7 +43,7 @@ it('takes back what could not be written, and goes on', async () => {
   expect(again.history.board.classes.map(({ id }) => id)).toEqual(['cat', 'cow']);
 });
 
-it('takes a name only as long as it will be on the board', async () => {
+it('limits the length of a name after normalising it', async () => {
   // One letter that is two when it is normalised.
   const name = '\u0958'.repeat(150);
   expect(changeSchema.safeParse({ command: { do: 'add-class', id: 'a', name } }).success).toBe(false);
@@ -52,7 +52,7 @@ it('takes a name only as long as it will be on the board', async () => {
   );
 });
 
-it('is refused where its board is none, naming the line', async () => {
+it('is refused if its board is invalid, with the line', async () => {
   const picture = { hash: '0'.repeat(64), name: 'a.png' };
   const cat = { id: 'a', name: 'cat' };
   for (const changed of [
@@ -76,7 +76,7 @@ it('is as it was left, with the way back', async () => {
   await journal.close();
 });
 
-it('drops a line that was cut short, and goes on from there', async () => {
+it('drops an incomplete last line, and continues after the lines before it', async () => {
   await leave(add('cat'));
   await appendFile(path(), '{"command":{"do":"add-cl');
   const journal = await openJournal(folder);
@@ -87,7 +87,7 @@ it('drops a line that was cut short, and goes on from there', async () => {
   await again.close();
 });
 
-it('says where it is damaged, and leaves the file as it is', async () => {
+it('reports the damaged line, and does not change the file', async () => {
   await leave(add('cat'), add('dog'));
   const lines = (await readFile(path(), 'utf8')).split('\n');
   lines[1] = '{"command":{"do":"format-disk"}}';
@@ -99,7 +99,7 @@ it('says where it is damaged, and leaves the file as it is', async () => {
   expect(await readFile(path(), 'utf8')).toBe(lines.join('\n'));
 });
 
-it('takes no picture that is not named by a hash', () => {
+it('refuses a picture that is not named by a hash', () => {
   const pictures = [{ hash: '../../etc/passwd', name: 'x' }];
   expect(changeSchema.safeParse({ command: { do: 'add', pictures } }).success).toBe(false);
 });

@@ -47,7 +47,7 @@ describe('the process', { timeout: 120_000 }, () => {
     expect((await ended).status).toBe(0);
   });
 
-  it('does not start where the port is taken, and says so once', async () => {
+  it('does not start if the port is in use, and reports it once', async () => {
     const { address } = await listening('studio', ...options('first'));
     const { status, log } = await start('studio', ...options('second'), '--port', new URL(address).port)
       .ended;

@@ -48,7 +48,7 @@ async function zipped(board: Board, pictures: Pictures): Promise<string> {
   return path;
 }
 
-it('is taken up by another session: classes to the letter, groups, and what is not sorted yet', async () => {
+it('is imported by another session with exact class names, groups, and unsorted pictures', async () => {
   const here = openPictures(join(folder, 'here'), loader);
   const board = await collected(here);
   const there = openPictures(join(folder, 'there'), loader);
@@ -70,7 +70,7 @@ it('is a data set for every command', async () => {
   for (const { id } of examples) expect(id.split('/')).not.toContain('..');
 });
 
-it('says so where there is more than a zip holds', async () => {
+it('is refused if it exceeds the limits of a zip', async () => {
   const many = new Map(
     Array.from({ length: 70_000 }, (_, i) => {
       const hash = i.toString(16).padStart(64, '0');

@@ -53,7 +53,7 @@ async function taught(): Promise<Session> {
 }
 
 describe('a session', () => {
-  it('answers as soon as there are two classes with pictures, and says who does', async () => {
+  it('answers as soon as two classes have pictures, and names the method', async () => {
     const { answering, status, lessons } = await taught();
     expect(status.teaching.stage).toBe('done');
     expect(status.answering).toMatchObject({ by: 'searched', classes: 2, pictures: 4 });
@@ -63,7 +63,7 @@ describe('a session', () => {
     expect(trial.nearest).toHaveLength(4);
   });
 
-  it('says in nats what names and examples say: their sum decides how much more probable an answer is', async () => {
+  it('gives the parts of names and examples in nats: their sum determines the ratio of probabilities', async () => {
     const opened = await taught();
     const { alpha, beta } = opened.status.answering!.tuned!;
     await opened.change({ command: { do: 'set', settings: { method: 'auto', reject: 0, alpha, beta } } });
@@ -96,7 +96,7 @@ describe('a session', () => {
     expect(trial.calibrated).toBe(false);
   });
 
-  it('looks at pictures while others come, answers before it has seen them all, and sees each once', async () => {
+  it('embeds pictures while others arrive, answers before all are embedded, and embeds each once', async () => {
     const encoder = fakeEncoder();
     const slow = {
       ...encoder,
@@ -192,7 +192,7 @@ describe('a session', () => {
     expect(encoder.asked.texts).toHaveLength(3);
   });
 
-  it('takes constants set by hand, and the tuned ones back', async () => {
+  it('uses constants set by hand, and returns to the tuned ones', async () => {
     const opened = await taught();
     const { settings } = opened.board;
     await opened.change({ command: { do: 'set', settings: { ...settings, alpha: 3, beta: 7 } } });
@@ -203,7 +203,7 @@ describe('a session', () => {
     expect(opened.status.answering?.by).toBe('searched');
   });
 
-  it('teaches nothing anew for another threshold of "none of these"', async () => {
+  it('does not refit for another threshold of "none of these"', async () => {
     const opened = await taught();
     const before = opened.status.answering?.serial;
     await opened.change({ command: { do: 'set', settings: { ...opened.board.settings, reject: 0.9 } } });
@@ -211,7 +211,7 @@ describe('a session', () => {
     expect(opened.status.answering?.serial).toBe(before);
   });
 
-  it('lets a training rest and go on, and a change ends the rest', async () => {
+  it('pauses and resumes a training, and a change ends the pause', async () => {
     const opened = await taught();
     const { settings } = opened.board;
     const train = () =>
@@ -242,7 +242,7 @@ describe('a session', () => {
     expect(opened.status.teaching).toMatchObject({ stage: 'done' });
   });
 
-  it('proposes what is not sorted yet, the most doubtful first, and near-copies once', async () => {
+  it('proposes unsorted pictures, the least sure first, and near-copies once', async () => {
     const opened = await taught();
     const unsorted = ['#e00808', '#701070', '#711071', '#0808e0'];
     for (const colour of unsorted) {
@@ -264,7 +264,7 @@ describe('a session', () => {
     expect((await opened.lessons?.next(opened.board))?.some((one) => one.hash === hash)).toBe(false);
   });
 
-  it('shows where left-out pictures are recognised, the chosen constants among the best', async () => {
+  it('maps the accuracy on left-out pictures, with the tuned constants among the best', async () => {
     const opened = await taught();
     const map = await opened.lessons?.searchMap();
     expect(map?.recognised.length).toBe(map?.betas.length);
@@ -295,7 +295,7 @@ describe('a session', () => {
     expect(opened.lessons?.check?.alike).toEqual([copies]);
   });
 
-  it('asks before it downloads anything, and takes a no', async () => {
+  it('asks before it downloads anything, and accepts a refusal', async () => {
     const opened = await open('resnet50-minilm');
     await vi.waitUntil(() => opened.status.encoder.state === 'offered', PATIENT);
     expect(opened.status.encoder).toMatchObject({ id: 'resnet50-minilm', licence: 'MIT and Apache-2.0' });
@@ -356,7 +356,7 @@ describe('the pictures of a session', () => {
     await expect(pictures.keepZip(path, 'mine.zip')).rejects.toThrow(/^mine\.zip cannot be read/);
   });
 
-  it('have small ones, which are made again where they are gone', async () => {
+  it('have thumbnails, which are made again if they are missing', async () => {
     const { pictures } = await open();
     const { hash } = (await pictures.keep('a.png', await picture('#c01020'))) as { hash: string };
     const before = await pictures.thumbnail(hash);

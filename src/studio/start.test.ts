@@ -5,7 +5,7 @@ import { startStudio } from './start.ts';
 
 const at = workspace();
 
-it('a studio that is closed answers what it has begun, ends what has no end, and soon is closed', async () => {
+it('a studio that is closed answers running requests, ends endless streams, and closes soon', async () => {
   await writeFile(at('index.html'), '');
   const studio = await startStudio({ folder: at('session'), encoder: fakeEncoder(), page: at() });
   const api = `${studio.address}/api`;

@@ -41,7 +41,7 @@ function lessonOf(places: readonly number[]): Lesson {
   };
 }
 
-it('answers for lessons that grow, shrink and change their order as their saved files do', async () => {
+it('for lessons that grow, shrink and change their order, answers as their saved files do', async () => {
   const encoder = fakeEncoder();
   const loader = createImageLoader();
   const teacher = createTeacher(encoder, { read: (hash) => picture(HUES[Number(hash[0])]!) }, loader);
@@ -77,7 +77,7 @@ it('answers for lessons that grow, shrink and change their order as their saved 
   await loader.close();
 });
 
-it('tells the classes whose name the encoder does not read to its end', async () => {
+it('lists the classes whose name is longer than the encoder can read', async () => {
   const encoder = {
     ...fakeEncoder(),
     textLength: async (texts: readonly string[]) => ({
