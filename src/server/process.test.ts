@@ -170,6 +170,7 @@ describe('the process', { timeout: 300_000 }, () => {
     expect(taken.log.split('\n')).toEqual([
       expect.stringMatching(/^error: .* is in use$/),
       expect.stringMatching(/^hint: /),
+      expect.stringMatching(/^server\/listen: https:/),
       '',
     ]);
   });

@@ -55,6 +55,7 @@ describe('the process', { timeout: 120_000 }, () => {
     expect(log.split('\n')).toEqual([
       expect.stringMatching(/^error: .* is in use$/),
       expect.stringMatching(/^hint: /),
+      expect.stringMatching(/^server\/listen: https:/),
       '',
     ]);
   });
