@@ -1,16 +1,13 @@
 import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
-import type { Labelled } from './dataset-layout.ts';
 import { didYouMean, info, quoted, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { nameKey, sortNaturally, visible } from './names.ts';
-import { columnOf, decodeText, type Row, type Table, tableOf } from './text-files.ts';
-import type { SourceFile } from './tree.ts';
+import { columnOf, type Row, type Table } from './text-files.ts';
 import type { ClassInfo, Finding } from './types.ts';
 
-/** Names of the files beside the pictures that name classes. Upper and lower case are the same. */
+/** Name of the file beside the pictures that names classes. Upper and lower case are the same. */
 export const CLASSES_NAME = 'classes.csv';
-export const CARD_NAME = 'readme.md';
 
 const ID_COLUMNS = ['id', 'class', 'name'];
 const PROMPT_NAME_COLUMNS = ['prompt_name', 'prompt'];
@@ -119,50 +116,6 @@ function isCode(name: string): boolean {
 
 function isNotLatin(name: string): boolean {
   return /\p{L}/u.test(name) && !/\p{Script=Latin}/u.test(name);
-}
-
-/** The data set card, if the classes have no names yet. */
-export function cardOf(
-  { classIds }: Pick<Labelled, 'classIds'>,
-  card: SourceFile | undefined,
-): SourceFile | undefined {
-  return classIds.every((id) => /^\d+$/.test(id)) ? card : undefined;
-}
-
-/**
- * The class names for the integers of the label column, from `class_label` in the YAML header of a Hugging Face data set card
- * (README.md). Undefined if the card has none.
- */
-export async function classNamesOfCard(card: SourceFile): Promise<Table | undefined> {
-  const text = decodeText(await card.read(), card.path);
-  const [, yaml = ''] = /^---\r?\n([\s\S]*?)\r?\n---/.exec(text) ?? [];
-  const [, names = ''] =
-    /^[ \t]*class_label:[ \t]*\r?\n[ \t]*names:[ \t]*\r?\n((?:[ \t]+['"]?\d+['"]?:.*(?:\r?\n|$))+)/m.exec(
-      yaml,
-    ) ?? [];
-  const rows = [...names.matchAll(/^[ \t]+['"]?(\d+)['"]?:[ \t]*(.*?)[ \t]*\r?$/gm)].map(
-    ([, id = '', name = '']) => ({
-      id,
-      name: unquoted(name, card.path),
-    }),
-  );
-  return rows.length > 0 ? tableOf(card.path, rows) : undefined;
-}
-
-/** A YAML text on one line, plain or in quotes. */
-function unquoted(text: string, path: string): string {
-  if (text.startsWith("'")) return text.slice(1, -1).replaceAll("''", "'");
-  if (!text.startsWith('"')) return text;
-  try {
-    return String(JSON.parse(text));
-  } catch (cause) {
-    throw new DataError(`${path} gives a class the name ${text}, which is not a text in quotes`, {
-      code: 'dataset/card',
-      hint: 'Correct the name, or write it without quotes.',
-      details: { path },
-      cause,
-    });
-  }
 }
 
 /** The classes that two data sets have in common. */

@@ -32,6 +32,8 @@ export interface Columns {
   path: string;
   /** The class of a row, as `visible` gives it; '' if the row has none. */
   label(row: Row): string;
+  /** The title of the column with the classes, if it is one column. */
+  labelColumn?: string;
   /** The split of a row: the value itself if its name is unknown, undefined if the field is empty. Absent if no column holds splits. */
   split?(row: Row): Split | { unknown: string } | undefined;
   group(row: Row): string;
@@ -64,6 +66,7 @@ export function columnsOf(table: Table): Columns | undefined {
   return {
     path,
     label: label.of,
+    labelColumn: label.column,
     split: split?.of,
     group: (row) => visible(row.group ?? ''),
     hasBoxes: columnOf(table, BOX_COLUMNS) !== undefined,

@@ -25,6 +25,8 @@ export interface Labelled {
   absent?: readonly Unreadable[];
   /** Whether a file lists the pictures. Pictures that it does not list are then not part of the data. */
   isListed?: boolean;
+  /** The title of the column that the classes were read from, if it is one column. */
+  column?: string;
   /** Class ids in the order of the source's own numbers, if it numbers its classes. */
   order?: readonly string[];
   /** Shown names by class id. Default: the ids, with blanks for `_`. */

@@ -1,7 +1,8 @@
 import { posix } from 'node:path';
 import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
-import { decodeText, parseJson, type Table } from './text-files.ts';
+import { jsonIn, keysOf } from './annotations.ts';
+import { LAYOUT_HINT } from './folder-checks.ts';
 import type { SourceFile, Tree } from './tree.ts';
 
 /** A data set in another program's format, which is not supported. */
@@ -32,10 +33,6 @@ const BY_NAME: readonly [RegExp, string, string][] = [
   [/-idx[13]-ubyte(\.gz)?$/i, 'IDX files, as MNIST has them', FILES_HINT],
   [/\.(h5|hdf5|mat|npz|npy|pkl|pickle|pt|mdb|lmdb|rec)$/i, 'arrays in one file', ARRAYS_HINT],
   [/\.(xlsx?|xlsm|ods|numbers)$/i, 'a spreadsheet', 'Save it as "CSV UTF-8", with the columns path,label.'],
-  [/(^|\/)_annotations\.coco\.json$|(^|\/)instances_[^/]*\.json$/i, 'COCO annotations', TABLE_HINT],
-  [/(^|\/)annotations\.xml$/i, 'annotations of CVAT', TABLE_HINT],
-  [/(^|\/)annotations\/[^/]+\.xml$/i, 'Pascal VOC annotations', TABLE_HINT],
-  [/(^|\/)_classes\.csv$/i, "Roboflow's tables of classes", TABLE_HINT],
   [/\.manifest$/i, 'a manifest of Amazon SageMaker', TABLE_HINT],
   [/(^|\/)labels\/(.+\/)?[^/]+\.txt$|(^|\/)_darknet\.labels$/i, 'YOLO annotations', TABLE_HINT],
   [/(^|\/)list_attr_celeba\.(txt|csv)$/i, "CelebA's attributes", TABLE_HINT],
@@ -43,13 +40,11 @@ const BY_NAME: readonly [RegExp, string, string][] = [
 
 const LABEL_STUDIO = 'an export of Label Studio';
 
-/** Size in bytes up to which a JSON file is read. Larger ones are recognised by name only. */
-const LARGEST_JSON = 2 ** 26;
 /** Largest number of files of a kind that are opened. */
 const MOST_READ = 8;
 
 /** The other program's data set that a tree's files are recognised as. Undefined if none is. */
-export async function recogniseTree(tree: Tree, tables: readonly Table[]): Promise<Foreign | undefined> {
+export async function recogniseTree(tree: Tree): Promise<Foreign | undefined> {
   const files = tree.files.filter(({ path }) => !isImagePath(path));
   for (const [pattern, what, hint] of BY_NAME) {
     const file = files.find(({ path }) => pattern.test(path));
@@ -61,24 +56,12 @@ export async function recogniseTree(tree: Tree, tables: readonly Table[]): Promi
     const what = await recogniseJson(file, pictures.has(stem(file.path)));
     if (what) return { what, file: file.path };
   }
-  const xml = files.find(({ path }) => /\.xml$/i.test(path) && pictures.has(stem(path)));
-  if (xml) return { what: 'Pascal VOC annotations', file: xml.path };
   const texts = files.filter(({ path }) => /\.txt$/i.test(path));
   for (const file of texts.slice(0, MOST_READ)) {
     const what = await recogniseText(file);
     if (what) return { what, file: file.path };
   }
-  return tables.map(recogniseTable).find(Boolean);
-}
-
-function recogniseTable({ name, columns }: Table): Foreign | undefined {
-  return columns.includes('annotation_id') ? { what: LABEL_STUDIO, file: name } : undefined;
-}
-
-/** Throws `DataError` if a table has another program's format. */
-export function refuseForeignTable(table: Table): void {
-  const foreign = recogniseTable(table);
-  if (foreign) refuseForeign(table.name, foreign);
+  return undefined;
 }
 
 /** Throws `DataError` that names the recognised format, with a hint what to do. */
@@ -90,27 +73,28 @@ export function refuseForeign(root: string, { what, file, hint = TABLE_HINT }: F
   });
 }
 
-/** Throws `DataError` if a file has another program's format. */
-export async function refuseForeignFile(file: SourceFile): Promise<void> {
-  const known = BY_NAME.find(([pattern]) => pattern.test(file.path));
-  const what = known?.[1] ?? (/\.json$/i.test(file.path) ? await recogniseJson(file, false) : undefined);
-  if (what === undefined) return;
-  throw new DataError(`${file.path} is not supported: ${what}`, {
-    code: 'dataset/foreign',
-    hint: known?.[2] ?? TABLE_HINT,
-    details: { file: file.path, what },
+/** Throws `DataError` that says what a file is if it is not a data set that is read. */
+export async function refuseFile(file: SourceFile): Promise<never> {
+  const { path } = file;
+  const known = BY_NAME.find(([pattern]) => pattern.test(path));
+  const what = known?.[1] ?? (/\.json$/i.test(path) ? await recogniseJson(file, false) : undefined);
+  if (what !== undefined) {
+    throw new DataError(`${path} is not supported: ${what}`, {
+      code: 'dataset/foreign',
+      hint: known?.[2] ?? TABLE_HINT,
+      details: { file: path, what },
+    });
+  }
+  const kind = isImagePath(path) ? 'a single picture' : 'neither a folder, a table nor an archive';
+  throw new DataError(`${path} is ${kind}, and a data set is needed`, {
+    code: 'dataset/kind',
+    hint: LAYOUT_HINT,
+    details: { path },
   });
 }
 
 async function recogniseJson(file: SourceFile, isBesidePicture: boolean): Promise<string | undefined> {
-  const bytes = await file.read();
-  if (bytes.length > LARGEST_JSON) return undefined;
-  let value: unknown;
-  try {
-    value = parseJson(decodeText(bytes, file.path));
-  } catch {
-    return undefined;
-  }
+  const value = await jsonIn(file);
   if (Array.isArray(value)) {
     const keys = keysOf(value[0]);
     return ['annotation_id', 'annotations', 'choice'].some((key) => keys.has(key)) ? LABEL_STUDIO : undefined;
@@ -128,10 +112,6 @@ async function recogniseText(file: SourceFile): Promise<string | undefined> {
     .split(/\r?\n/);
   if (/^\d+( -?\d*\.?\d+){4,}\s*$/.test(line)) return 'YOLO annotations';
   return /^\S+\.(jpe?g|png)[ \t]+\S/i.test(line) ? 'a list of pictures as text' : undefined;
-}
-
-function keysOf(value: unknown): Set<string> {
-  return new Set(typeof value === 'object' && value !== null ? Object.keys(value) : []);
 }
 
 /** The name without its ending, which a picture and its annotation share. */

@@ -16,6 +16,8 @@ export type Taken = Set<string | undefined>;
 /** A reader of a column's values, with findings about the column. */
 export interface Found<T> {
   of(row: Row): T;
+  /** The column that says so, as it is written, where it is one. */
+  column?: string;
   findings: Finding[];
 }
 
@@ -57,7 +59,7 @@ export function labelColumn(table: Table, taken: Taken): Found<string> | undefin
     ...labelFindings(table, values, joined.possible),
     ...spellingFindings(table.name, values),
   ];
-  return { of: (row) => values.get(row[column] ?? '') as string, findings };
+  return { of: (row) => values.get(row[column] ?? '') as string, column: written(table, column), findings };
 }
 
 /** What pandas writes for a missing value. */
@@ -103,8 +105,11 @@ function flagColumns(table: Table, taken: Taken): Found<string> | undefined {
   const areFlags = table.rows.every((row) => columns.every((column) => isFlag(row[column] ?? '')));
   if (columns.length < 2 || table.rows.length === 0 || !areFlags) return undefined;
   const own = (row: Row) => columns.filter((column) => isTrue(row[column] ?? ''));
-  const several = table.rows.findIndex((row) => own(row).length > 1);
-  if (several >= 0) throw severalLabels(table, `rows with a 1 in several of ${quoted(columns)}`);
+  const several = table.rows.filter((row) => own(row).length > 1).length;
+  if (several > 0) {
+    const rows = count(several, 'row');
+    throw severalLabels(table, `${rows} of ${table.rows.length} with a 1 in several of ${quoted(columns)}`);
+  }
   for (const column of columns) taken.add(column);
   const of = (row: Row) => {
     const [column] = own(row);

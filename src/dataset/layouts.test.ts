@@ -622,21 +622,12 @@ dataset_info:
 });
 
 describe('layouts of other programs are refused by name', () => {
-  const coco = JSON.stringify({ images: [{ id: 1, file_name: '1.jpg' }], annotations: [], categories: [] });
+  const captions = JSON.stringify({
+    images: [{ id: 1, file_name: '1.jpg' }],
+    annotations: [{ caption: 'a cat' }],
+  });
   const cases: [string, Content[], string][] = [
-    ['COCO', [...pics('images'), ['annotations.json', coco]], 'COCO annotations (annotations.json)'],
-    [
-      'COCO with splits',
-      [...pics('train2017'), ...pics('val2017'), ['annotations/instances_val2017.json', coco]],
-      'COCO annotations',
-    ],
-    ['COCO of Roboflow', [...pics('train'), ['train/_annotations.coco.json', coco]], 'COCO annotations'],
-    [
-      'VOC',
-      [...pics('JPEGImages'), 'Annotations/1.xml', 'ImageSets/Main/train.txt', ...pics('SegmentationClass')],
-      'Pascal VOC annotations (Annotations/1.xml)',
-    ],
-    ['VOC beside pictures', ['images/1.jpg', 'images/1.xml'], 'Pascal VOC annotations'],
+    ['COCO captions', [...pics('images'), ['captions.json', captions]], 'COCO annotations (captions.json)'],
     [
       'YOLO',
       [...pics('images/train'), ...pics('images/val'), 'labels/train/1.txt', 'data.yaml'],
@@ -657,15 +648,7 @@ describe('layouts of other programs are refused by name', () => {
       [...pics('upload'), ['project.json', '[{"id":1,"annotations":[]}]']],
       'Label Studio (project.json)',
     ],
-    [
-      'Label Studio, CSV',
-      [
-        ...pics('upload'),
-        table('project.csv', 'image,id,choice,annotation_id', '/data/upload/1/1.jpg,1,cat,1'),
-      ],
-      'Label Studio (project.csv)',
-    ],
-    ['LabelMe', ['images/1.jpg', ['images/1.json', '{"shapes":[],"imagePath":"1.jpg"}']], 'LabelMe'],
+    ['LabelMe', ['images/1.jpg', ['images/1.json', '{"shapes":[]}']], 'LabelMe'],
     ['VIA', [...pics('images'), ['via.json', '{"_via_settings":{}}']], 'VIA'],
     ['Parquet', ['data/train-00000-of-00001.parquet'], 'Parquet tables'],
     ['Arrow', ['data-00000-of-00001.arrow', ['dataset_info.json', '{}']], 'Arrow tables'],
@@ -682,8 +665,6 @@ describe('layouts of other programs are refused by name', () => {
       'a list of pictures as text',
     ],
     ['a spreadsheet', [...pics('images'), 'labels.xlsx'], 'a spreadsheet'],
-    ['CVAT', [...pics('images'), 'annotations.xml'], 'annotations of CVAT'],
-    ['Roboflow', [...pics('train'), 'train/_classes.csv', ...pics('valid')], "Roboflow's tables of classes"],
     ['SageMaker', [...pics('.'), 'output.manifest'], 'a manifest of Amazon SageMaker'],
     ['CelebA', [...pics('img_align_celeba'), 'list_attr_celeba.txt'], "CelebA's attributes"],
   ];
@@ -700,10 +681,10 @@ describe('layouts of other programs are refused by name', () => {
     await expect(readDataset(join(own.root, name))).rejects.toThrow(failure('foreign'));
   });
 
-  it('COCO annotations and tables of Label Studio as files', async () => {
-    await write(['a.json', coco], table('b.csv', 'image,choice,annotation_id', '1.jpg,cat,1'), '1.jpg');
+  it('captions of COCO, and any other JSON, as files', async () => {
+    await write(['a.json', captions], ['b.json', '{}'], '1.jpg');
     await expect(readDataset(join(own.root, 'a.json'))).rejects.toThrow('COCO annotations');
-    await expect(readDataset(join(own.root, 'b.csv'))).rejects.toThrow('Label Studio');
+    await expect(readDataset(join(own.root, 'b.json'))).rejects.toThrow(failure('kind'));
   });
 
   it('parts of a layout never are classes', async () => {

@@ -1,20 +1,28 @@
 import { DataError, UsageError } from '../errors.ts';
+import { cocoLayout } from './coco.ts';
 import { coopLayout } from './coop-splits.ts';
+import { cvatLayout } from './cvat.ts';
 import type { Labelled, LabelledFile, Layout, LayoutResult } from './dataset-layout.ts';
 import { indexLayout } from './indexes.ts';
+import { labelStudioLayout } from './label-studio.ts';
+import { labelmeLayout } from './labelme.ts';
 import { givenTable } from './listed.ts';
 import { visible } from './names.ts';
+import { roboflowLayout } from './roboflow.ts';
 import { severalSets } from './several-sets.ts';
 import type { Tree } from './tree.ts';
 import type { Split } from './types.ts';
-import { classFolders, foreignData, tableLayout } from './unmarked.ts';
+import { classFolders, foreignData, tableLayout, whereUnmarked } from './unmarked.ts';
+import { vocLayout } from './voc.ts';
 
 /** The first layout that matches is read. Layouts that are marked by a file come before layouts of folders alone. */
 const builtIn: readonly Layout[] = [
+  whereUnmarked(labelStudioLayout),
   givenTable,
   indexLayout,
   coopLayout,
   severalSets,
+  ...[cocoLayout, vocLayout, cvatLayout, labelmeLayout, roboflowLayout].map(whereUnmarked),
   tableLayout,
   foreignData,
   classFolders,

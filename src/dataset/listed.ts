@@ -1,11 +1,12 @@
+import { posix } from 'node:path';
 import { DataError } from '../errors.ts';
 import { count, plural } from '../words.ts';
 import { columnsOf, missingColumn, suspectSplits } from './columns.ts';
 import type { Labelled, LabelledFile, Layout } from './dataset-layout.ts';
 import { info, quoted, warning } from './findings.ts';
-import { refuseForeignTable } from './foreign.ts';
 import { type Lookup, lookupNear } from './lookup.ts';
-import { parseTable, type Table } from './text-files.ts';
+import { heldOut } from './splits.ts';
+import { parseTable, TABLE_ENDINGS, type Table } from './text-files.ts';
 import type { Finding, Split, Unreadable } from './types.ts';
 
 interface Skipped {
@@ -32,7 +33,12 @@ export async function readListed(tables: readonly PictureTable[], signal?: Abort
   const pictures = new Map<string, LabelledFile>();
   const findings: Finding[] = [];
   const absent: Unreadable[] = [];
-  for (const each of tables) findings.push(...(await listInto(pictures, absent, each, signal)));
+  const columns = new Set<string | undefined>();
+  for (const each of tables) {
+    const listed = await listInto(pictures, absent, each, signal);
+    findings.push(...listed.findings);
+    columns.add(listed.column);
+  }
   const all = [...pictures.values()];
   const layout = tables.map(({ table }) => table.name).join(', ');
   if (all.every(({ label }) => label === undefined)) throw noLabels(layout);
@@ -40,6 +46,7 @@ export async function readListed(tables: readonly PictureTable[], signal?: Abort
     pictures: all,
     classIds: [...new Set(all.flatMap(({ label }) => label ?? []))],
     layout,
+    ...(columns.size === 1 && { column: [...columns][0] }),
     absent,
     findings: [...findings, ...splitFindings(layout, all)],
   };
@@ -50,9 +57,8 @@ export const givenTable: Layout = {
   id: 'given-table',
   about: 'a table itself, with paths and labels',
   async read({ root, table: file }, { signal }) {
-    if (!file) return undefined;
+    if (!file || !TABLE_ENDINGS.includes(posix.extname(file.path).toLowerCase())) return undefined;
     const table = parseTable(await file.read(), file.path);
-    refuseForeignTable(table);
     return {
       ...(await readListed([{ table, lookup: lookupNear(root) }], signal)),
       isListed: true,
@@ -67,7 +73,7 @@ async function listInto(
   absent: Unreadable[],
   { table, lookup, split: own }: PictureTable,
   signal?: AbortSignal,
-): Promise<Finding[]> {
+): Promise<{ findings: Finding[]; column?: string }> {
   const columns = columnsOf(table);
   if (!columns) throw missingColumn(table);
   const splits = table.rows.map((row) => columns.split?.(row));
@@ -108,12 +114,13 @@ async function listInto(
   absent.push(...skipped.missing);
   const suspects = columns.split || own ? [] : suspectSplits(table, columns);
   const classes = [...gone].filter((label) => !there.has(label));
-  return [
+  const findings = [
     ...columns.findings,
     ...suspects,
     ...listedFindings(table, skipped),
     ...goneFindings(table, classes),
   ];
+  return { findings, column: columns.labelColumn };
 }
 
 /** Throws `DataError` if rows name unknown splits: these may be held out, and all rows would be learnt from. */
@@ -134,11 +141,6 @@ function checkSplits(
     hint: 'Known splits are train, val (or valid, validation, dev) and test (or testing, eval, holdout). Rename the others, or remove their rows.',
     details: { path: table.name, rows: Object.fromEntries(rows) },
   });
-}
-
-/** The stricter of two splits: test before val, val before train. */
-function heldOut(a: Split | undefined, b: Split | undefined): Split | undefined {
-  return (['test', 'val', 'train'] as const).find((split) => split === a || split === b);
 }
 
 function listedFindings(table: Table, skipped: Skipped): Finding[] {

@@ -46,6 +46,23 @@ export function lookupInTree(tree: Tree, base: string): Lookup {
   };
 }
 
+/** So many folders of a path may be those of another machine. */
+const MOST_FOLDERS = 32;
+
+/** The same lookup for paths that were written on another machine: as long as none leads to a file, their first folders are left off. */
+export function lookupElsewhere(lookup: Lookup): Lookup {
+  return async (paths, context) => {
+    let rest = paths;
+    for (let left = 0; ; left++) {
+      const found = await lookup(rest, context);
+      const shorter = rest.map((path) => path.replace(/^[^/]*\/+(?=[^/])/, ''));
+      if (found.some(Boolean) || left === MOST_FOLDERS || shorter.every((path, i) => path === rest[i]))
+        return found;
+      rest = shorter;
+    }
+  };
+}
+
 /** A picture that is unreadable or lies in an unreadable folder. Reading it throws the reason. */
 function unreadableIn({ unreadable }: Tree, path: string): SourceFile | undefined {
   const found = unreadable.find((one) => path === nfc(one.path) || path.startsWith(`${nfc(one.path)}/`));

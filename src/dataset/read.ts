@@ -2,16 +2,16 @@ import { stat } from 'node:fs/promises';
 import { extname, posix, resolve } from 'node:path';
 import { giveWay } from '../abort.ts';
 import { DataError } from '../errors.ts';
-import { isImagePath } from '../image/image-paths.ts';
 import { unlessMissing } from '../store/regular.ts';
 import { withNamedErrors } from '../system-error.ts';
 import { count, number } from '../words.ts';
-import { CARD_NAME, CLASSES_NAME, cardOf, classNamesOfCard, describeClasses } from './classes.ts';
+import { CARD_NAME, cardOf, classNamesOfCard } from './card.ts';
+import { CLASSES_NAME, describeClasses } from './classes.ts';
 import type { Labelled } from './dataset-layout.ts';
 import { info, quoted, warning } from './findings.ts';
 import { LAYOUT_HINT } from './folder-checks.ts';
 import { candidateBases } from './folders.ts';
-import { refuseForeignFile } from './foreign.ts';
+import { refuseFile } from './foreign.ts';
 import { groupBy } from './groups.ts';
 import { readLayout } from './layouts.ts';
 import { visible } from './names.ts';
@@ -59,14 +59,8 @@ async function openSource(source: string, signal?: AbortSignal): Promise<Tree> {
   if (stats.isDirectory()) return folderTree(source, signal);
   const ending = extname(source).toLowerCase();
   if (ending === '.zip') return zipTree(source, signal);
-  if (TABLE_ENDINGS.includes(ending)) return tableTree(source, [CLASSES_NAME, CARD_NAME]);
-  if (!isImagePath(source)) await refuseForeignFile(diskFile(source, resolve(source)));
-  const kind = isImagePath(source) ? 'a single picture' : 'neither a folder, a table nor a zip archive';
-  throw new DataError(`${source} is ${kind}, and a data set is needed`, {
-    code: 'dataset/kind',
-    hint: LAYOUT_HINT,
-    details: { path: source },
-  });
+  if (['.json', ...TABLE_ENDINGS].includes(ending)) return tableTree(source, [CLASSES_NAME, CARD_NAME]);
+  return refuseFile(diskFile(source, resolve(source)));
 }
 
 /** The table with the names of the classes, if there is one, and the files that were read for it. */
@@ -86,7 +80,7 @@ async function readClassNames(tree: Tree, labelled: Labelled, given?: string): P
   const [file, card] = [named(CLASSES_NAME), cardOf(labelled, named(CARD_NAME))];
   const own = file
     ? parseTable(await file.read(), file.path)
-    : (namesTable(labelled) ?? (card && (await classNamesOfCard(card))));
+    : (namesTable(labelled) ?? (card && (await classNamesOfCard(card, labelled.column))));
   const table = given ? parseTable(await diskFile(given, given).read(), given) : own;
   return { table, files: [file, card].flatMap((one) => one ?? []) };
 }

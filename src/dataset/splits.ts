@@ -31,6 +31,11 @@ export function splitNamed(name: string): Split | undefined {
   return SPLITS.get(ownWords(name).join(''));
 }
 
+/** The stricter of two splits: test before val, val before train. */
+export function heldOut(a: Split | undefined, b: Split | undefined): Split | undefined {
+  return (['test', 'val', 'train'] as const).find((split) => split === a || split === b);
+}
+
 /** Beginnings of words for training, validation and testing in other languages, in lower case and without accents. */
 const FOREIGN = new RegExp(
   `^(${[

@@ -1,8 +1,11 @@
+import { posix } from 'node:path';
 import { DataError } from '../errors.ts';
+import { CARD_NAME, dropsLabels } from './card.ts';
 import { missingColumn } from './columns.ts';
 import type { Layout } from './dataset-layout.ts';
+import { warning } from './findings.ts';
 import { candidateBases, type FolderPlan, planFolders, readClassFolders } from './folders.ts';
-import { recogniseTree, refuseForeign } from './foreign.ts';
+import { recogniseTree, refuseFile, refuseForeign } from './foreign.ts';
 import {
   indexesOf,
   knowsNoFolders,
@@ -13,7 +16,8 @@ import {
   unusedTable,
   withUnusedIndexes,
 } from './indexes.ts';
-import { oncePerTree } from './tree.ts';
+import { oncePerTree, type Tree } from './tree.ts';
+import type { Finding } from './types.ts';
 
 /** The contents of a tree that no file marks as a layout: tables of any name, and folders that may be classes. */
 interface Unmarked {
@@ -48,6 +52,18 @@ export const tableLayout: Layout = {
   },
 };
 
+/** The same layout where neither an index lists the pictures nor folders are classes. */
+export function whereUnmarked(layout: Layout): Layout {
+  return {
+    ...layout,
+    async read(tree, options) {
+      const { hasClasses } = await unmarkedOf(tree, options.signal);
+      const isMarked = hasClasses || (!tree.table && (await indexesOf(tree, options.signal)).labelled);
+      return isMarked ? undefined : layout.read(tree, options);
+    },
+  };
+}
+
 /** Refuses another program's format by its name, if no folders are classes. */
 export const foreignData: Layout = {
   id: 'foreign',
@@ -56,10 +72,8 @@ export const foreignData: Layout = {
     const { tables, hasClasses } = await unmarkedOf(tree, signal);
     if (hasClasses) return undefined;
     if (tables.problem) throw tables.problem;
-    const foreign = await recogniseTree(
-      tree,
-      tables.placed.map(({ table }) => table),
-    );
+    if (tree.table) return refuseFile(tree.table);
+    const foreign = await recogniseTree(tree);
     if (foreign) refuseForeign(tree.root, foreign);
     return undefined;
   },
@@ -76,11 +90,25 @@ export const classFolders: Layout = {
     for (const table of [...unused, ...tables.placed.map((one) => one.table)])
       refuseContradiction(table, plan.classIds);
     const labelled = readClassFolders(tree, plan);
-    const findings = [...labelled.findings, ...tables.placed.map(unusedTable)];
+    const findings = [
+      ...labelled.findings,
+      ...tables.placed.map(unusedTable),
+      ...(await droppedLabels(tree)),
+    ];
     const files = tables.placed.map(({ file }) => file);
     return withUnusedIndexes(tree, { ...labelled, findings, files }, signal);
   },
 };
+
+/** Says that a data set card takes the folders for something else than classes. */
+async function droppedLabels(tree: Tree): Promise<Finding[]> {
+  const card = candidateBases(tree)
+    .flatMap(({ others }) => others)
+    .find(({ path }) => posix.basename(path).toLowerCase() === CARD_NAME);
+  if (!card || !(await dropsLabels(card))) return [];
+  const message = `${card.path} says drop_labels: true, so its author does not take the names of the folders for classes; they are read as classes.`;
+  return [warning('drop-labels', message)];
+}
 
 function attempt<T>(make: () => T): T | DataError {
   try {

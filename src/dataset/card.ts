@@ -1,0 +1,93 @@
+import { parseDocument } from 'yaml';
+import { DataError } from '../errors.ts';
+import type { Labelled } from './dataset-layout.ts';
+import { quoted } from './findings.ts';
+import { decodeText, type Table, tableOf } from './text-files.ts';
+import type { SourceFile } from './tree.ts';
+
+/** A Hugging Face data set card, in any case. */
+export const CARD_NAME = 'readme.md';
+
+/** The card that may name classes: none where they have names already. */
+export function cardOf(
+  { classIds }: Pick<Labelled, 'classIds'>,
+  card: SourceFile | undefined,
+): SourceFile | undefined {
+  return classIds.every((id) => /^\d+$/.test(id)) ? card : undefined;
+}
+
+/** The names of a label column: `class_label` in the card's YAML. */
+interface Feature {
+  /** The column; undefined where the card does not say. */
+  name?: string;
+  names: string[][];
+}
+
+/**
+ * The names that a Hugging Face data set card (README.md) gives the integers of a label column: its `class_label` in the YAML before the
+ * text. Undefined where it has none. Throws `DataError` `dataset/card` where the YAML is damaged, and where it names the values of several
+ * columns in different ways and none of them is `column`.
+ */
+export async function classNamesOfCard(card: SourceFile, column?: string): Promise<Table | undefined> {
+  const features = featuresIn(await yamlOf(card, 'class_label'));
+  const own = features.find(({ name }) => name !== undefined && name === column);
+  const [first, ...others] = features;
+  if (!first) return undefined;
+  if (!own && others.some(({ names }) => JSON.stringify(names) !== JSON.stringify(first.names))) {
+    const columns = features.map(({ name }) => name ?? '(without a name)');
+    throw refusal(
+      card.path,
+      `names the classes of several columns, ${quoted(columns)}, and the labels are of none of these`,
+    );
+  }
+  return tableOf(
+    card.path,
+    (own ?? first).names.map(([id = '', name = '']) => ({ id, name })),
+  );
+}
+
+/** Whether a card says that the names of the folders are no labels (`drop_labels: true`). */
+export async function dropsLabels(card: SourceFile): Promise<boolean> {
+  const configs = entriesOf(await yamlOf(card, 'drop_labels')).find(([key]) => key === 'configs')?.[1];
+  const all = Array.isArray(configs) ? configs : [configs];
+  return all.some((config) =>
+    entriesOf(config).some(([key, value]) => key === 'drop_labels' && value === 'true'),
+  );
+}
+
+/** The YAML before a card's text, with all its scalars as texts; nothing where it does not hold `word`. */
+async function yamlOf(card: SourceFile, word: string): Promise<unknown> {
+  const [, yaml = ''] = /^---\r?\n([\s\S]*?)\r?\n---/.exec(decodeText(await card.read(), card.path)) ?? [];
+  if (!yaml.includes(word)) return undefined;
+  const document = parseDocument(yaml, { schema: 'failsafe' });
+  const [error] = document.errors;
+  if (error) throw refusal(card.path, `cannot be read: ${error.message.split('\n')[0]}`, error);
+  return document.toJS();
+}
+
+/** All `class_label` in the YAML of a card, each with the name that stands beside it or around it. */
+function featuresIn(value: unknown, name?: string): Feature[] {
+  if (Array.isArray(value)) return value.flatMap((one) => featuresIn(one, name));
+  const entries = entriesOf(value);
+  const title = entries.find(([key, own]) => key === 'name' && typeof own === 'string')?.[1];
+  const own = typeof title === 'string' ? title : name;
+  return entries.flatMap(([key, inner]) => {
+    if (key !== 'class_label') return featuresIn(inner, own);
+    const names = entriesOf(inner).find(([word]) => word === 'names')?.[1];
+    return [{ name: own, names: entriesOf(names).map(([id, text]) => [id, String(text)]) }];
+  });
+}
+
+/** Keys and values of an object; a list's are its positions. */
+function entriesOf(value: unknown): [string, unknown][] {
+  return typeof value === 'object' && value !== null ? Object.entries(value) : [];
+}
+
+function refusal(path: string, what: string, cause?: unknown): DataError {
+  return new DataError(`The data set card ${path} ${what}`, {
+    code: 'dataset/card',
+    hint: 'Correct the YAML before its text, or name the classes in a classes.csv with the columns id,name.',
+    details: { path },
+    cause,
+  });
+}

@@ -1,0 +1,87 @@
+import { posix } from 'node:path';
+import { z } from 'zod';
+import {
+  type Annotations,
+  badAnnotations,
+  ID,
+  jsonFiles,
+  jsonIn,
+  keysOf,
+  readAnnotated,
+  shaped,
+  strayMarks,
+} from './annotations.ts';
+import type { Layout } from './dataset-layout.ts';
+import { info, quoted } from './findings.ts';
+import { splitNamed, splitWithin } from './splits.ts';
+import type { SourceFile, Tree } from './tree.ts';
+
+/** The part of COCO's format for objects that says which picture shows what (cocodataset.org/#format-data). */
+const COCO = z.object({
+  images: z.array(z.object({ id: ID, file_name: z.string() })),
+  annotations: z.array(z.object({ image_id: ID, category_id: ID })),
+  categories: z.array(z.object({ id: ID, name: z.string() })),
+});
+
+const NAMED = /(^|\/)(_annotations\.coco|annotations?|instances_[^/]*)\.json$/i;
+
+/** Pictures with their objects in JSON, as COCO, Roboflow, CVAT and others write them. */
+export const cocoLayout: Layout = {
+  id: 'coco',
+  about: 'COCO annotations in JSON, where all objects of a picture are of one class',
+  async read(tree, { signal }) {
+    const all: Annotations[] = [];
+    for (const file of jsonFiles(tree, NAMED)) {
+      const value = await jsonIn(file);
+      if (value === undefined && NAMED.test(file.path))
+        throw badAnnotations(file.path, 'it is not JSON, or too large');
+      if (isCoco(value)) all.push(annotationsOf(tree, file, shaped(COCO, value, file)));
+    }
+    return all.length > 0 ? readAnnotated(tree, 'COCO annotations', all, signal) : undefined;
+  },
+};
+
+/** Captions have no categories. */
+function isCoco(value: unknown): boolean {
+  const keys = keysOf(value);
+  return ['images', 'annotations', 'categories'].every((key) => keys.has(key));
+}
+
+function annotationsOf(tree: Tree, file: SourceFile, coco: z.infer<typeof COCO>): Annotations {
+  const names = byId(file, 'categories', coco.categories);
+  const labels = new Map([...byId(file, 'images', coco.images).keys()].map((id) => [id, [] as string[]]));
+  let [strays, unnamed] = [0, 0];
+  const used = new Set<string>();
+  for (const { image_id, category_id } of coco.annotations) {
+    const category = names.get(category_id);
+    const own = labels.get(image_id);
+    if (!own) strays++;
+    else if (!category) unnamed++;
+    else if (own.push(category.name)) used.add(category.name);
+  }
+  const unused = [...new Set(coco.categories.map(({ name }) => name))].filter((name) => !used.has(name));
+  const folder = file.path.slice(0, file.path.lastIndexOf('/') + 1);
+  return {
+    file,
+    pictures: coco.images.map(({ id, file_name: path }) => ({ path, labels: labels.get(id) ?? [] })),
+    base: tree.files.some(
+      ({ path }) => path.startsWith(folder) && path !== file.path && !path.endsWith('.json'),
+    )
+      ? folder
+      : '',
+    split: splitWithin(posix.parse(file.path).name) ?? splitNamed(posix.basename(folder)),
+    findings: [
+      ...strayMarks(file, strays, 'their picture is not listed'),
+      ...strayMarks(file, unnamed, 'their category is not listed'),
+      ...(unused.length > 0
+        ? [info('unused-categories', `${file.path}: no picture shows ${quoted(unused)}.`, unused)]
+        : []),
+    ],
+  };
+}
+
+function byId<T extends { id: string | number }>(file: SourceFile, what: string, items: readonly T[]) {
+  const known = new Map(items.map((item) => [item.id, item]));
+  if (known.size === items.length) return known;
+  throw badAnnotations(file.path, `two of its ${what} have the same id`);
+}

@@ -1,0 +1,60 @@
+import { posix } from 'node:path';
+import { z } from 'zod';
+import { isImagePath } from '../image/image-paths.ts';
+import { type Annotated, jsonIn, keysOf, readAnnotated, shaped } from './annotations.ts';
+import type { Layout } from './dataset-layout.ts';
+import { splitNamed } from './splits.ts';
+import type { SourceFile, Tree } from './tree.ts';
+
+/** labelme's file of one picture: shapes with labels, and flags for the picture as a whole. */
+const PICTURE = z.object({
+  shapes: z.array(z.object({ label: z.string() })),
+  flags: z.record(z.string(), z.boolean()).nullish(),
+  imagePath: z.string().nullish(),
+});
+
+/** A JSON file for each picture, as labelme writes them. */
+export const labelmeLayout: Layout = {
+  id: 'labelme',
+  about: 'a JSON file of labelme for each picture, whose shapes or flags are of one class',
+  async read(tree, { signal }) {
+    if (tree.table) return undefined;
+    const files = await filesIn(tree);
+    const [first] = files;
+    if (!first) return undefined;
+    const pictures: Annotated[] = [];
+    for (const file of files) pictures.push(pictureOf(file, shaped(PICTURE, await jsonIn(file), file)));
+    const labelled = await readAnnotated(tree, 'annotations of labelme', [{ file: first, pictures }], signal);
+    return { ...labelled, files };
+  },
+};
+
+/** All files, where the first that may be one is. */
+async function filesIn(tree: Tree): Promise<SourceFile[]> {
+  const pictures = new Set(
+    tree.files.filter(({ path }) => isImagePath(path)).map(({ path }) => stemOf(path)),
+  );
+  const files = tree.files.filter(({ path }) => /\.json$/i.test(path));
+  const first = files.find(({ path }) => pictures.has(stemOf(path))) ?? files[0];
+  if (!first || !isLabelme(await jsonIn(first))) return [];
+  const all = await Promise.all(files.map(async (file) => ({ file, is: isLabelme(await jsonIn(file)) })));
+  return all.filter(({ is }) => is).map(({ file }) => file);
+}
+
+function isLabelme(value: unknown): boolean {
+  const keys = keysOf(value);
+  return keys.has('shapes') && (keys.has('imagePath') || keys.has('flags'));
+}
+
+function pictureOf({ path }: SourceFile, { shapes, flags, imagePath }: z.infer<typeof PICTURE>): Annotated {
+  const set = Object.entries(flags ?? {}).flatMap(([flag, isSet]) => (isSet ? [flag] : []));
+  const folder = posix.dirname(path);
+  const split = splitNamed(posix.basename(folder));
+  return {
+    path: imagePath ? posix.join(folder, imagePath.replaceAll('\\', '/')) : path.replace(/\.json$/i, ''),
+    labels: shapes.length > 0 ? shapes.map(({ label }) => label) : set,
+    ...(split && { split }),
+  };
+}
+
+const stemOf = (path: string) => path.replace(/\.[^./]*$/, '');
