@@ -17,7 +17,7 @@ import { type AutoChoice, chooseAutomatically } from '../src/tuning/auto.ts';
 import { tuningSetOfFolds } from '../src/tuning/search-method.ts';
 import { type Case, photoSets, type Rows, rowsOf, unlike } from './auto-cases.ts';
 
-const RANGE = { minBeta: 0.5, maxBeta: 60, maxAlpha: 300 };
+const RANGE = { minBeta: 0.5, maxBeta: 60 };
 const DRAWS = [1, 2, 3];
 
 /** Data sets by halves: what is chosen on one is judged on the other. */

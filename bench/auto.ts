@@ -10,7 +10,7 @@ import { searchMethod, shareCorrect, tuningSetOfFolds } from '../src/tuning/sear
 import { FEATURES, featureSets, photoSets, type Rows } from './auto-cases.ts';
 import { compareRules } from './auto-rules.ts';
 
-const RANGE = { minBeta: 0.5, maxBeta: 60, maxAlpha: 300 };
+const RANGE = { minBeta: 0.5, maxBeta: 60 };
 
 /** `auto` and its parts on real features, tuned on the examples alone: accuracy / NLL, and seconds for choosing and fitting. */
 export async function benchAuto(): Promise<string[]> {

@@ -39,7 +39,7 @@ export function fakeEncoder(id = 'fake', fingerprint = 'a', logitScale = 10): Fa
       mean: [0, 0, 0],
       std: [1, 1, 1],
     },
-    defaults: { alpha: 1, beta: 5.5, maxAlpha: 20, maxBeta: 20, template: 'a photo of a {}.' },
+    defaults: { alpha: 1, beta: 5.5, maxBeta: 20, template: 'a photo of a {}.' },
     licence: 'MIT',
     source: 'fixture',
     embedImages: async (pixels) => {

@@ -13,7 +13,7 @@ import { chooseMethod, fitWanted } from './model-selection.ts';
 
 const engine = createEngine();
 afterAll(() => engine.close());
-const defaults = { template: 'a photo of {}', alpha: 7, beta: 3, maxAlpha: 300, maxBeta: 60 };
+const defaults = { template: 'a photo of {}', alpha: 7, beta: 3, maxBeta: 60 };
 const oneShot = { ...smallTask.support, groups: smallTask.support.labels };
 
 describe('choosing the constants of a cache', () => {

@@ -203,7 +203,6 @@ async function choose(
   const range = {
     minBeta: MIN_BETA,
     maxBeta: defaults.maxBeta,
-    maxAlpha: defaults.maxAlpha,
     given: constants,
   };
   if (id === 'auto') {

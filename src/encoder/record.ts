@@ -22,7 +22,6 @@ const count = z.number().int().positive();
 const defaults: z.ZodType<CacheDefaults> = z.object({
   alpha: z.number(),
   beta: z.number(),
-  maxAlpha: z.number(),
   maxBeta: z.number(),
   template: z.string(),
 });

@@ -9,7 +9,6 @@ import type { CacheDefaults } from './types.ts';
 export const CLIP_DEFAULTS: CacheDefaults = {
   alpha: 1,
   beta: 5.5,
-  maxAlpha: 50,
   maxBeta: 50,
   template: 'a photo of a {}.',
 };

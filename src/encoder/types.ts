@@ -53,7 +53,6 @@ export interface CacheDefaults {
   /** beta: how fast affinity falls with distance. */
   readonly beta: number;
   /** Upper ends of the searched ranges. */
-  readonly maxAlpha: number;
   readonly maxBeta: number;
   /** Prompt template with `{}` for the class name. */
   readonly template: string;

@@ -15,7 +15,7 @@ import { stackMethods } from './stacking.ts';
 
 const engine = createEngine();
 afterAll(() => engine.close());
-const RANGE = { minBeta: 0.5, maxBeta: 60, maxAlpha: 300 };
+const RANGE = { minBeta: 0.5, maxBeta: 60 };
 const tuningSet = tuningSetOfFolds(smallTask) as TuningSet;
 
 describe('scores of left-out examples', () => {

@@ -53,6 +53,29 @@ export function fitWeightsInTurns(
  */
 const LEAST_SPREAD = 0.01;
 
+/** Of scores that are so much smaller than the others nothing is left to see. */
+const NEGLIGIBLE = 1e-3;
+
+/** The ratio of the weights of S and Z beyond which Z says next to nothing: a bound for alpha that does not depend on their units. */
+export function largestRatio(z: Matrix, s: Matrix): number {
+  const [of, to] = [deviation(z), deviation(s)];
+  return of > 0 && to > 0 ? of / to / NEGLIGIBLE : 1 / NEGLIGIBLE;
+}
+
+/** Root mean square of scores around the mean of their row. */
+function deviation({ rows, cols, data }: Matrix): number {
+  let squares = 0;
+  for (let start = 0; start < data.length; start += cols) {
+    let [sum, own] = [0, 0];
+    for (let i = start; i < start + cols; i++) {
+      sum += data[i]!;
+      own += data[i]! ** 2;
+    }
+    squares += Math.max(0, own - sum ** 2 / cols);
+  }
+  return Math.sqrt(squares / (rows * cols));
+}
+
 /** The same, to be done in turns. */
 export function* searchWeights(
   z: Matrix | undefined,

@@ -6,7 +6,7 @@ import type { Task } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
 import { type TuningRows, tuningRowsOfFolds, tuningRowsOfSplit } from './cache-search.ts';
 import { termsOutOfFold } from './out-of-fold.ts';
-import { fitWeightsInTurns } from './scale.ts';
+import { fitWeightsInTurns, largestRatio } from './scale.ts';
 import type { Protocol } from './tune.ts';
 
 /** How a classifier's numbers were chosen. */
@@ -159,9 +159,6 @@ async function tempered(
   return { options, temperature: 1 / b, nll, scores };
 }
 
-/** Largest weight of the examples against the names. */
-const MAX_ALPHA = 1000;
-
 /** Weight and temperature of the examples' term against the names' together: a convex problem. */
 async function weighed(
   options: Found['options'],
@@ -170,7 +167,10 @@ async function weighed(
   signal?: AbortSignal,
 ): Promise<Evaluated> {
   const [own] = Object.values(rest);
-  const { a, b, nll } = await fitWeightsInTurns(text, own!, labels, { maxRatio: MAX_ALPHA, signal });
+  const { a, b, nll } = await fitWeightsInTurns(text, own!, labels, {
+    maxRatio: largestRatio(text!, own!),
+    signal,
+  });
   const alpha = b / a;
   return { options: { ...options, alpha }, temperature: 1 / a, nll, scores: combined(1, text!, alpha, own!) };
 }

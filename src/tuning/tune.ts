@@ -10,7 +10,7 @@ import {
   tuningRowsOfSplit,
 } from './cache-search.ts';
 import { goldenSearch } from './golden-search.ts';
-import { fitWeightsInTurns, type Weights } from './scale.ts';
+import { fitWeightsInTurns, largestRatio, type Weights } from './scale.ts';
 
 /** How the numbers of a method were chosen; every result says which. */
 export type Protocol =
@@ -50,7 +50,6 @@ export interface SurfacePoint {
 export interface SearchRange {
   readonly minBeta: number;
   readonly maxBeta: number;
-  readonly maxAlpha: number;
   /** Constants that are given, and not searched. */
   readonly given?: { readonly alpha?: number; readonly beta?: number };
 }
@@ -95,7 +94,7 @@ async function searchCache(
   engine: Engine,
   task: Task,
   tuningRows: TuningRows,
-  { minBeta, maxBeta, maxAlpha, given = {} }: SearchRange,
+  { minBeta, maxBeta, given = {} }: SearchRange,
   how: { protocol: Protocol; folds: number },
 ): Promise<CacheChoice> {
   const { signal } = task;
@@ -109,7 +108,7 @@ async function searchCache(
       zeroShot && given.alpha !== undefined
         ? await atAlpha(zeroShot, votes, given.alpha, tuningRows.labels, signal)
         : await fitWeightsInTurns(zeroShot, votes, tuningRows.labels, {
-            maxRatio: maxAlpha,
+            maxRatio: zeroShot && largestRatio(zeroShot, votes),
             start: nearest?.weights,
             signal,
           });

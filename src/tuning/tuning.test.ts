@@ -4,7 +4,7 @@ import { fromRows, logSumExp, type Matrix, matrix, row } from '../math/matrix.ts
 import { random } from '../math/random.ts';
 import { leaveOneShotOut } from '../methods/folds.ts';
 import { plainSupport } from '../methods/task.ts';
-import { fitWeights } from './scale.ts';
+import { fitWeights, largestRatio } from './scale.ts';
 
 const features = (n: number) => matrix(n, 1, new Float32Array(n).fill(1));
 
@@ -115,6 +115,18 @@ describe('weights of text and cache', () => {
     expect(fitWeights(good, misleading, labels).b).toBeLessThan(1e-6);
     const { a, b } = fitWeights(misleading, good, labels, { maxRatio: 50 });
     expect(b / a).toBeCloseTo(50, 6);
+  });
+
+  it('stop where text says a thousandth of the cache, in whatever units', () => {
+    const [good, misleading] = [noisy(2, 3), noisy(-1, 4)];
+    const alphaFor = (unit: number) => {
+      const z = { ...misleading, data: misleading.data.map((x) => x * unit) };
+      const { a, b } = fitWeights(z, good, labels, { maxRatio: largestRatio(z, good) });
+      return b / a / unit;
+    };
+    expect(alphaFor(1)).toBeGreaterThan(300);
+    for (const unit of [1e-2, 100]) expect(alphaFor(unit) / alphaFor(1)).toBeCloseTo(1, 4);
+    expect(largestRatio({ ...good, data: good.data.map(() => 3) }, good)).toBe(1000);
   });
 
   it('leave scores apart that are no better than chance, so that the answers are not all the first class', () => {

@@ -27,7 +27,7 @@ export const colourEncoder: Encoder = {
     mean: [0, 0, 0],
     std: [1, 1, 1],
   },
-  defaults: { alpha: 1, beta: 5.5, maxAlpha: 20, maxBeta: 20, template: 'a photo of a {}.' },
+  defaults: { alpha: 1, beta: 5.5, maxBeta: 20, template: 'a photo of a {}.' },
   licence: 'MIT',
   source: 'test',
   embedImages: async (pictures) => fromRows(pictures.map(quadrants)),

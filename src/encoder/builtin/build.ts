@@ -50,7 +50,7 @@ const FACTS = {
   text: SENTENCE_RULE,
   // Used without tuning: best accuracy at one shot on the same training photos (52.5%; 50.0% at beta 5), NLL within .06 of the best.
   // The text tower is weak, so the cache needs a larger weight.
-  defaults: { alpha: 30, beta: 2, maxAlpha: 300, maxBeta: 60, template: '{}' },
+  defaults: { alpha: 30, beta: 2, maxBeta: 60, template: '{}' },
   imageModel: 'image.onnx',
   textModel: 'sentences.onnx',
 } as const satisfies Omit<EncoderRecord, 'files' | 'fingerprint'>;
