@@ -10,16 +10,16 @@ import { PHOTOS } from './inputs.ts';
 
 export const FEATURES = join(PHOTOS, '../clip_vitb32');
 
-/** Feature rows and their classes. */
+/** Features with their classes. */
 export interface Rows {
   readonly features: Matrix;
   readonly labels: Int32Array;
 }
 
-/** Data, shots and what loads one problem a draw. */
+/** Name of the data, shots, and a function that loads one problem for each draw. */
 export type Case = [string, number, () => Promise<{ task: Task; test: Rows }[]>];
 
-/** Features of CLIP ViT-B/32, one draw each. */
+/** Features of CLIP ViT-B/32, with one draw for each data set. */
 export function featureSets(): Case[] {
   const cases: Case[] = [];
   for (const [name, test, shots, text] of [
@@ -52,7 +52,7 @@ export function featureSets(): Case[] {
   return cases;
 }
 
-/** Rows that show none of the support's pictures: a cosine of 0.97 with one of its class is the same picture. */
+/** Rows without pictures of the support set: rows with a cosine of 0.97 or more to an example of their class count as the same picture. */
 export function unlike(rows: Rows, support: Rows): Rows {
   const [a, b] = [unitRows(rows.features), unitRows(support.features)];
   const same = (i: number) =>
@@ -67,7 +67,7 @@ export function rowsOf(dataset: string, file: string): Rows {
   return { features: matrixOf(parseNpy(readFileSync(join(FEATURES, dataset, `${file}.npy`)))), labels };
 }
 
-/** Photos with the built-in encoder, three draws each. */
+/** Photos with the built-in encoder, with three draws for each data set. */
 export function photoSets(): Case[] {
   if (!existsSync(PHOTOS)) return [];
   return ['caltech101', 'eurosat', 'dtd10', 'food10'].flatMap((name) =>

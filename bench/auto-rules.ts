@@ -20,13 +20,13 @@ import { type Case, photoSets, type Rows, rowsOf, unlike } from './auto-cases.ts
 const RANGE = { minBeta: 0.5, maxBeta: 60 };
 const DRAWS = [1, 2, 3];
 
-/** Data sets by halves: what is chosen on one is judged on the other. */
+/** Two halves of the data sets. A rule chosen on one half is evaluated on the other. */
 const HALVES: Readonly<Record<string, readonly string[]>> = {
   A: ['stanford_cars', 'stanford_cars without names', 'dtd', 'photos/eurosat', 'photos/food10'],
   B: ['imagenet25', 'imagenet100', 'caltech101', 'photos/caltech101', 'photos/dtd10'],
 };
 
-/** What could be taken at one and two shots: the whitened cosine, what `auto` chooses of the others, or both, and what names count. */
+/** Candidate rules for one and two shots: the whitened cosine, the choice of `auto` among the others, or both, with weights for names. */
 const RULES: Readonly<Record<string, (parts: Parts) => Matrix>> = {
   others: ({ others }) => others,
   whitened: ({ whitened }) => whitened,
@@ -141,7 +141,7 @@ async function partsOf(engine: Engine, task: Task, queries: Matrix): Promise<Par
     const others = await of({ ...alone({}), method: 'anchored' });
     return { hasNames: false, others, whitened, loud: whitened, quiet: whitened };
   }
-  // The pool's other half, at its own temperature again.
+  // The second part of the pool, with its own temperature.
   const share = Object.values(rest).reduce((sum, each) => sum + each.share, 0);
   const parts = Object.fromEntries(
     Object.entries(rest).map(([id, each]) => [id, { ...each, share: each.share / share }]),
@@ -201,7 +201,7 @@ function problems(shots: number): [string, Load][] {
           test: rowsOf(set, test),
         };
       });
-  /** Some classes of ImageNet; the rows that are not drawn are tested on. */
+  /** Some classes of ImageNet. Rows that are not drawn are test rows. */
   const imagenet =
     (count: number): Load =>
     async () => {

@@ -12,7 +12,7 @@ import { compareRules } from './auto-rules.ts';
 
 const RANGE = { minBeta: 0.5, maxBeta: 60 };
 
-/** `auto` and its parts on real features, tuned on the examples alone: accuracy / NLL, and seconds for choosing and fitting. */
+/** Measures `auto` and its parts on real features, tuned on the examples: accuracy / NLL, and seconds for tuning and fitting. */
 export async function benchAuto(): Promise<string[]> {
   if (!existsSync(FEATURES)) return [`skipped: no features in ${FEATURES}`];
   const engine = sharedEngine();
@@ -46,7 +46,7 @@ async function evaluated(
     if (id === 'stack' || (methodById(id).needs.includes('text') && !task.head)) continue;
     const found = tuningSet && (await searchMethod(engine, methodById(id), task, tuningSet));
     const { text } = await measure(engine, id, found?.options ?? {}, task, test, found?.temperature ?? 1);
-    // A cache is searched elsewhere (`photos`); here it stands with its published constants, and says so.
+    // The search of a cache is measured in `photos`. Here it has its published constants, which the output shows.
     parts.push(`${id}${methodById(id).votes ? ' (1, 5.5)' : ''} ${text}`);
   }
   const took = Object.entries((options.parts ?? { [method]: options }) as object)

@@ -14,7 +14,7 @@ const [WIDTH, BLOCKS, EMBED] = [768, 12, 512];
 const EXPORTER = join(import.meta.dirname, '../../shared/peers/export_dual_encoder.py');
 const PYTHON = '/usr/bin/python3';
 
-/** CLIP's ViT-B/32 image tower as it is built here from weights (random ones), beside PyTorch's export of the same tower, in turn. */
+/** Times CLIP's ViT-B/32 image tower built from (random) weights, alternating with PyTorch's export of the same tower. */
 export async function benchClip(): Promise<string[]> {
   const engine = createEngine();
   const { checkpoint, shape } = randomVit();
@@ -59,7 +59,7 @@ function exported(folder: string): string | undefined {
   }
 }
 
-/** The shapes of OpenAI's ViT-B/32, and numbers of the size that its weights have. */
+/** The shapes of OpenAI's ViT-B/32, with random weights of a similar size. */
 function randomVit(): { checkpoint: Checkpoint; shape: ClipShape } {
   const shapes = new Map<string, readonly number[]>([
     ['visual.conv1.weight', [WIDTH, 3, 32, 32]],

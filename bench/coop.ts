@@ -21,7 +21,7 @@ const [BATCH, CONTEXT] = [32, 16];
 const MIB = 2 ** 20;
 const SHARED = join(import.meta.dirname, '../../shared');
 
-/** Steps of CoOp's training, 16 learnt words, batch 32: through the tiny CLIP's text tower, and one of ViT-B/32's size. */
+/** Times steps of CoOp's training (16 learnt words, batch 32) with the tiny CLIP's text tower and with one of ViT-B/32's size. */
 export async function benchCoop(): Promise<string[]> {
   const lines = [`CoOp, ${CONTEXT} learnt words, batch ${BATCH}, ${availableParallelism()} threads`];
   const engine = createEngine();
@@ -100,7 +100,7 @@ async function tinyTower(engine: Engine): Promise<TextTower | undefined> {
   return tower;
 }
 
-/** A text tower of ViT-B/32's shapes; words are hashed to rows of a small table. */
+/** A text tower with ViT-B/32's shapes. Words are hashed to rows of a small table. */
 function randomTower(): TextTower {
   const rules = { activation: 'quick_gelu', epsilon: 1e-5 } as const;
   const shape = { ...rules, context: 77, width: 512, vocabulary: 49408, blocks: 12, heads: 8 };

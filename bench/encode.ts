@@ -19,8 +19,8 @@ const BATCH = 4;
 const PEERS = join(import.meta.dirname, 'peers');
 
 /**
- * Encoding photos with the built-in encoder, from files to features, beside the bare session over tensors that are ready,
- * and beside transformers.js on the same ONNX file. Blocks of photos are timed in turn.
+ * Times the encoding of photos with the built-in encoder, from files to features, against the bare session on prepared tensors and
+ * against transformers.js on the same ONNX file. Blocks of photos are timed alternately.
  */
 export async function benchEncode(): Promise<string[]> {
   const engine = createEngine();
@@ -71,7 +71,7 @@ export async function benchEncode(): Promise<string[]> {
   ];
 }
 
-/** transformers.js over the same ONNX file, in batches of the same size; undefined where it cannot be installed. */
+/** transformers.js on the same ONNX file, in batches of the same size. Undefined if it cannot be installed. */
 async function transformersJs(folder: string): Promise<((paths: string[]) => Promise<void>) | undefined> {
   if (!existsSync(join(PEERS, 'node_modules'))) {
     const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' };

@@ -9,7 +9,7 @@ const shared = join(import.meta.dirname, '../../shared');
 /** Data sets of real photos, each with an index.csv. */
 export const PHOTOS = join(shared, 'data/photos');
 
-/** Paths of real photos where they are there (Caltech-101), else of the sample's pictures; repeated up to `count`. */
+/** `count` paths of real photos (Caltech-101) if they are available, else of the sample's pictures. Paths repeat if there are fewer. */
 export async function photoPaths(count: number): Promise<{ paths: string[]; what: string }> {
   const real = join(PHOTOS, 'caltech101/images/test');
   const folder = existsSync(real) ? real : await sampleDataset();
@@ -22,7 +22,7 @@ export async function photoPaths(count: number): Promise<{ paths: string[]; what
   return { paths, what: files.length < count ? `${name} (${files.length}, repeated)` : name };
 }
 
-/** A folder with the tiny CLIP (64 pixels, 2 blocks), removed by `done`; undefined where it is not there. */
+/** A folder with the tiny CLIP (64 pixels, 2 blocks), removed by `done`. Undefined if it is not available. */
 export function tinyClip(): { folder: string; done(): void } | undefined {
   const source = join(shared, 'golden/tiny_clip_onnx');
   if (!existsSync(source)) return undefined;

@@ -17,8 +17,8 @@ const [KEYS, CLASSES, DIMENSION, TOGETHER, ROUNDS] = [1_000_000, 1000, 512, 64, 
 const MIB = 2 ** 20;
 
 /**
- * A Tip-Adapter classifier of a million examples, whose keys stay in its file: how long it takes to load, to answer one query and many,
- * and the memory of a process that does nothing else.
+ * A Tip-Adapter classifier of a million examples whose keys stay in its file: the time to load, to answer one query and to answer many,
+ * and the memory of a process that only does this.
  */
 export async function benchKeys(): Promise<string[]> {
   const lines = [
@@ -40,12 +40,12 @@ export async function benchKeys(): Promise<string[]> {
   return lines;
 }
 
-/** The two processes of the benchmark: one that writes the file, one that asks it. */
+/** The two processes of the benchmark: one writes the file, and one queries the classifier. */
 export async function keysPart(what: string, path: string, keys: 'int8' | 'half'): Promise<string[]> {
   if (what === 'ask') return ask(path);
   const own = random('keys', 1);
   const pool = Float32Array.from({ length: 1 << 20 }, () => own.uniform() - 0.5);
-  // Rows that begin anywhere in a million random numbers: drawing all of them would take longer than everything else.
+  // Rows start at random positions in a million random numbers, because drawing all numbers would take most of the time.
   const noise = (rows: number) => {
     const out = matrix(rows, DIMENSION);
     for (let i = 0; i < rows; i++) {

@@ -3,7 +3,7 @@ import { fromRows, type Matrix, matrix, unitRows } from '../src/math/matrix.ts';
 import { random } from '../src/math/random.ts';
 import { kernelRidge } from '../src/methods/kernel-ridge.ts';
 
-/** Kernel ridge of clustered unit rows, as ProKeR solves it, exactly and by landmarks: seconds and the process's peak memory. */
+/** Kernel ridge regression of clustered unit rows, as in ProKeR, exact and with landmarks: seconds and the process's peak memory. */
 export async function benchLinalg(): Promise<string[]> {
   const engine = createEngine();
   const lines: string[] = [];

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import autocannon from 'autocannon';
 
-/** So many requests, or so many a second for so long: what the process that this file is asks a server. */
+/** The load that the process of this file puts on a server: a number of requests, or a rate for a duration. */
 export interface Load {
   readonly url: string;
-  /** Files to send, one a request, in turn. */
+  /** Files to send in turn, one with each request. */
   readonly pictures: readonly string[];
   readonly connections: number;
   readonly amount?: number;
@@ -15,9 +15,9 @@ export interface Load {
 export interface LoadResult {
   /** From the first request to the last answer. */
   readonly seconds: number;
-  /** Answers a second while every connection had a request under way: without the first and the last of each. */
+  /** Answers per second while every connection had a pending request, so without the first and the last request of each. */
   readonly saturated: number;
-  /** Milliseconds that each answer took, by its status. */
+  /** Milliseconds of each answer, by its status. */
   readonly took: Readonly<Record<string, readonly number[]>>;
   /** Requests without an answer. */
   readonly errors: number;

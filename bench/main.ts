@@ -3,8 +3,8 @@ import { availableParallelism } from 'node:os';
 import { machineLine } from './measure.ts';
 
 /**
- * `npm run bench [-- score …]`: each part prints what it measured, and on what; each runs in a process of its own, so that one
- * part's memory and threads are not another's.
+ * `npm run bench [-- score …]`. Each part prints its measurements and the machine. Each part runs in its own process, so that memory and
+ * threads of one part do not affect another.
  */
 const parts: Record<string, (args: string[]) => Promise<string[]>> = {
   score: async () => (await import('./score.ts')).benchScore(),

@@ -1,13 +1,13 @@
 import { cpus, totalmem } from 'node:os';
 
-/** What the figures were measured on, in one line. */
+/** A line that describes the machine of the measurements. */
 export function machineLine(threads: number): string {
   const [cpu] = cpus();
   const memory = Math.round(totalmem() / 2 ** 30);
   return `${cpu?.model.trim() ?? 'unknown processor'}, ${cpus().length} cores, ${memory} GiB, Node ${process.versions.node}, ${threads} threads`;
 }
 
-/** Runs the candidates in turn, A B A B …, after one round of warm-up: a machine that slows down slows all of them. */
+/** Runs the candidates in turn, A B A B …, after one round of warm-up, so that a machine that slows down affects all of them. */
 export async function alternate<Candidates extends Readonly<Record<string, () => Promise<unknown>>>>(
   candidates: Candidates,
   rounds: number,

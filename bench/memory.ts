@@ -6,7 +6,7 @@ import { photoPaths, tinyClip } from './inputs.ts';
 
 const MIB = 2 ** 20;
 
-/** Resident memory while encoding: it must stay flat, whatever the number of pictures. */
+/** Resident memory while encoding. It must not grow with the number of pictures. */
 export async function benchMemory(): Promise<string[]> {
   const tiny = tinyClip();
   const lines = tiny

@@ -22,7 +22,7 @@ interface Row {
   readonly accuracies: readonly string[];
 }
 
-/** Accuracy on real photos with the built-in encoder: mean and range over three draws, tuned on the examples alone. */
+/** Accuracy on real photos with the built-in encoder: mean and range over three draws, tuned on the examples. */
 export async function benchPhotos(): Promise<string[]> {
   if (!existsSync(PHOTOS)) return [`skipped: no photos in ${PHOTOS}`];
   const lines: string[] = [];

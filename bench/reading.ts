@@ -14,12 +14,12 @@ import { join } from 'node:path';
 import { readDataset } from '../src/dataset/read.ts';
 
 const FILES = 1_000_000;
-/** Numbers of classes at the same number of files: what reading costs must not depend on them. */
+/** Numbers of classes for the same number of files. The cost of reading must not depend on them. */
 const CLASSES = [10, 10_000];
 
-/** Listing a million pictures, each time in a process of its own: class folders, a table of them and a zip, of few and of many classes. */
+/** Lists a million pictures, each source in its own process: class folders, a table and a zip, with few and with many classes. */
 export function benchReading(): string[] {
-  // A folder in memory, where there is one: making files on a disk takes minutes.
+  // The folder is in memory if possible, because making the files on a disk takes minutes.
   const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'reading-'));
   const lines = [`Reading ${FILES.toLocaleString('en')} pictures (at most 15 s)`];
   try {
@@ -71,7 +71,7 @@ function writeFolders(root: string, paths: readonly string[]): void {
   for (const path of paths) closeSync(openSync(join(root, path), 'w'));
 }
 
-/** A zip of empty files, with the zip64 end that so many need. */
+/** A zip of empty files, with the zip64 end record that this number of files needs. */
 function writeZip(path: string, names: readonly string[]): void {
   const file = openSync(path, 'w');
   const directory: Buffer[] = [];

@@ -14,11 +14,11 @@ import { alternate, milliseconds, ratio } from './measure.ts';
 import { torchPeer } from './torch.ts';
 
 const [KEYS, CLASSES] = [16_000, 1000];
-/** ImageNet's validation pictures, which are scored in one call; and the share of them that PyTorch is given. */
+/** The number of ImageNet's validation pictures, which are scored in one call, and the share of them that PyTorch scores. */
 const [MANY, MANY_WIDTH, SHARE, MANY_ROUNDS] = [50_000, 1024, 10, 3];
 const [FEW, FEW_WIDTH, ROUNDS] = [1000, 512, 7];
 
-/** Scoring with Tip-Adapter beside the bare product of the same matrices in the same runtime, and beside PyTorch. */
+/** Times scoring with Tip-Adapter against the bare product of the same matrices in the same runtime, and against PyTorch. */
 export async function benchScore(): Promise<string[]> {
   const engine = createEngine();
   const lines = [...(await scoreMany(engine)), ...(await scoreFew(engine))];
@@ -26,7 +26,7 @@ export async function benchScore(): Promise<string[]> {
   return lines;
 }
 
-/** All of ImageNet's validation pictures, streamed: what is held at a time does not depend on their number. */
+/** Scores all of ImageNet's validation pictures as a stream. Memory does not depend on their number. */
 async function scoreMany(engine: Engine): Promise<string[]> {
   const peer = torchPeer();
   const [keys, queries] = [unitNoise(KEYS, MANY_WIDTH), unitNoise(MANY, MANY_WIDTH)];
@@ -73,7 +73,7 @@ async function scoreMany(engine: Engine): Promise<string[]> {
   ];
 }
 
-/** A thousand queries, against classes of one size and of many. */
+/** A thousand queries, with classes of equal and of different sizes. */
 async function scoreFew(engine: Engine): Promise<string[]> {
   const [keys, queries] = [unitNoise(KEYS, FEW_WIDTH), unitNoise(FEW, FEW_WIDTH)];
   const even = await tipAdapter(engine, keys, (i) => i % CLASSES);
@@ -106,10 +106,10 @@ function tipAdapter(engine: Engine, keys: Matrix, label: (i: number) => number) 
   return createScorer(engine, methodById('tip-adapter'), { alpha: 1, beta: 5.5 }, task);
 }
 
-/** Rows of queries in one run of the bare product. */
+/** Number of queries in one run of the bare product. */
 const CHUNK = 1000;
 
-/** The product alone; its rows are added up inside, so that no large result is copied out. */
+/** Only the product. It returns the sum of its rows, so that no large result is copied. */
 async function bareProduct(engine: Engine, keys: Matrix): Promise<(queries: Matrix) => Promise<void>> {
   const product = matmulT(input('f', ['m', keys.cols]), input('keys', [KEYS, keys.cols]));
   const session = await engine.compile({ sums: sum(product, [1]) });

@@ -11,12 +11,12 @@ import { torchPeer } from './torch.ts';
 
 const [QUERIES, CLASSES, SHOTS, DIMENSION, ROUNDS] = [2500, 100, 16, 512, 5];
 
-/** The published form takes minutes: it is measured once, on this share of the queries, and its time divided by it. */
+/** Share of the queries for the published form, which takes minutes. It is measured once, and its time is divided by this share. */
 const SHARE = 1 / 20;
 
 /**
- * The search for alpha and beta over 200 betas: every alpha at once, exactly, and the published 200 x 20 grid, from features to the
- * choice; in turn with PyTorch's expert form of the grid, and beside its published form.
+ * Times the search for alpha and beta over 200 betas, from features to the choice: with every alpha at once (exact), and with the
+ * published 200 x 20 grid. They alternate with PyTorch's optimised form of the grid. PyTorch's published form is measured once.
  */
 export async function benchSearch(): Promise<string[]> {
   const engine = createEngine();

@@ -19,10 +19,10 @@ const ENCODER = 'resnet50-minilm';
 const ROUNDS = 5;
 const PHOTOS = 100;
 const SATURATING = 16;
-/** Photos sent in a round: enough for the first and the last of the connections not to count. */
+/** Number of photos in a round, large enough that the first and last requests of each connection can be ignored. */
 const SERVED = 200;
 
-/** Photos a second through HTTP beside the bare encoder's over pixels that are ready, in turn. */
+/** Photos per second over HTTP, alternating with the bare encoder on prepared pixels. */
 export async function benchServing(): Promise<string[]> {
   const { paths, what } = await photoPaths(PHOTOS);
   const encoder = await loadEncoder(ENCODER, { engine: sharedEngine() });
@@ -36,7 +36,7 @@ export async function benchServing(): Promise<string[]> {
       computing[name].push((await seconds()) - before);
     };
     const load = { url, pictures: paths, connections: SATURATING, amount: SERVED };
-    // Milliseconds a photo while every connection has a request under way.
+    // Milliseconds for each photo while every connection has a pending request.
     const saturated: number[] = [];
     const times = await alternate(
       {
@@ -71,16 +71,16 @@ const ownSeconds = async () => {
 
 const OVERLOAD = 10;
 const OVERLOAD_SECONDS = 60;
-/** Pictures that the server lets wait: their connections send nothing meanwhile. */
+/** Number of pictures that wait in the server's queue. Their connections send nothing meanwhile. */
 const QUEUE = 64;
 
-/** Ten times what the server can do, for a minute. */
+/** Ten times the server's capacity, for a minute. */
 export async function benchOverload(): Promise<string[]> {
   const { paths, what } = await photoPaths(PHOTOS);
   return serving(ENCODER, async ({ url, send, memory }) => {
     const full = await send({ url, pictures: paths, connections: SATURATING, amount: PHOTOS });
     const speed = PHOTOS / full.seconds;
-    // One a second for each connection, and enough of them when some are waiting.
+    // One request per second for each connection, with spare connections for those that wait.
     const rate = QUEUE + Math.ceil(OVERLOAD * speed);
     const marks = [await memory()];
     const watching = setInterval(async () => marks.push(await memory()), 5000);
@@ -109,7 +109,7 @@ export async function benchOverload(): Promise<string[]> {
 const ENDURANCE = 100_000;
 const MARKS = 10;
 
-/** A hundred thousand requests on an encoder so small that they take minutes. */
+/** A hundred thousand requests to a small encoder, which take some minutes. */
 export async function benchEndurance(): Promise<string[]> {
   const tiny = tinyClip();
   if (!tiny) return ['Server, many requests: skipped, the tiny CLIP is not there'];
@@ -145,7 +145,7 @@ interface Serving {
   memory(): Promise<number>;
 }
 
-/** Fits a classifier, serves it in a process of its own, and has a third process to ask it. */
+/** Fits a classifier and serves it in a second process. A third process sends requests. */
 async function serving(encoder: string, measure: (served: Serving) => Promise<string[]>): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-server-'));
   const asking = fork(new URL('load.ts', import.meta.url));

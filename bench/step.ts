@@ -17,8 +17,8 @@ import { torchPeer } from './torch.ts';
 const [KEYS, CLASSES, BATCH, ROUNDS, STEPS] = [16_000, 1000, 256, 7, 3];
 
 /**
- * One step of Tip-Adapter-F at ImageNet's size, in turn with PyTorch's two forms of it and with the two products that no step
- * can do without (the floor), at the speed of the runtime's own product in the same process.
+ * Times one step of Tip-Adapter-F at ImageNet's size, alternating with two forms in PyTorch and with the two products that every step
+ * needs (the floor), at the speed of the runtime's own product in the same process.
  */
 export async function benchStep(): Promise<string[]> {
   const peer = torchPeer();
@@ -43,7 +43,7 @@ export async function benchStep(): Promise<string[]> {
       const product = await timed(() => bare.run({ f: feeds.f! }));
       if (round === 0) continue;
       times.ours.push(ours);
-      // The text head's product belongs to the floor too.
+      // The floor includes the text head's product.
       times.floor.push(product * (2 + CLASSES / KEYS));
       if (typeof peer === 'string') continue;
       const settings = {
@@ -80,7 +80,7 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - start) / STEPS;
 }
 
-/** A trainer as Tip-Adapter-F makes it, on random features, and a batch. */
+/** Tip-Adapter-F's trainer on random features, and a batch. */
 async function prepareStep(dimension: number): Promise<{ trainer: Trainer; feeds: Record<string, Tensor> }> {
   const engine = createEngine();
   const task = imagenetSized(dimension);

@@ -20,7 +20,7 @@ import { colourEncoder } from '../tests/studio/serve.ts';
 import { buildPage } from '../tests/studio/story.ts';
 import { median } from './measure.ts';
 
-/** The studio in a real browser; its encoder takes no time here, so that what is left is the studio's own. */
+/** Measures the studio in a real browser, with an encoder that takes no time, so that only the studio's own time is measured. */
 export async function benchStudio(): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-studio-'));
   process.env.TIP_ADAPTER_HOME = join(folder, 'home');
@@ -67,7 +67,7 @@ async function inBrowser(folder: string): Promise<string[]> {
   }
 }
 
-/** A session of many small pictures, written as the studio writes it, without flushing each. */
+/** A session of many small pictures in the studio's format, written without flushing each file. */
 async function writeSession(folder: string): Promise<void> {
   const pictures = join(folder, 'pictures');
   const thumbnails = join(folder, 'thumbnails');
@@ -84,7 +84,7 @@ async function writeSession(folder: string): Promise<void> {
     ),
   );
   const board = Array.from({ length: PICTURES }, (_, i) => {
-    // What follows the end of a JPEG makes it another file and the same picture.
+    // Bytes after the end of a JPEG make a different file with the same picture.
     const bytes = Buffer.concat([drawn[i % CLASSES]!, Buffer.from(String(i))]);
     const hash = createHash('sha256').update(bytes).digest('hex');
     writeFileSync(join(pictures, hash), bytes);
@@ -98,7 +98,7 @@ async function writeSession(folder: string): Promise<void> {
 
 const STEPS = 300;
 
-/** Scrolls a few rows a frame and asks the browser how long its scripts ran. */
+/** Scrolls a few rows in each frame and gets the time of scripts from the browser. */
 async function scroll(tab: Page) {
   const devtools = await tab.context().newCDPSession(tab);
   await devtools.send('Performance.enable');
@@ -127,8 +127,8 @@ const TRIALS = 60;
 const WARM_UP = 10;
 
 /**
- * From the moment the page is given a photo to the frame that shows its bars, by the page's own clock; and the same without what
- * the program took for reading and embedding it: all that it took, less what it takes for a picture that it has embedded already.
+ * Time from a photo's arrival in the page to the frame with its bars, by the page's clock; and the same time without reading and
+ * embedding. The time for these is the program's whole time minus its time for a picture that is already embedded.
  */
 async function tryPictures(tab: Page, folder: string, { answering }: Session) {
   const shown: number[] = [];
@@ -183,7 +183,7 @@ async function tryPictures(tab: Page, folder: string, { answering }: Session) {
 const MANY = { classes: 1000, shots: 16, dimension: 512 };
 const ADDED = 40;
 
-/** One picture more in 1,000 classes of 16: until Tip-Adapter has answered a question with it. */
+/** Time from adding one picture to 1,000 classes of 16 until Tip-Adapter has answered with it. */
 async function refitting(): Promise<string[]> {
   const { classes, shots, dimension } = MANY;
   const encoder: Encoder = {

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 const PEERS = join(import.meta.dirname, '../../shared/peers/peers.py');
 const PYTHON = '/usr/bin/python3';
 
-/** Any BLAS that uses the processor is several times as fast as this, in GFLOP/s on one thread. */
+/** GFLOP/s on one thread. A BLAS with vector code is several times as fast. */
 const SLOW = 3;
 
-/** What PyTorch needs for the same work, in the same minute: medians in milliseconds as its script prints them. */
+/** Times of PyTorch for the same work: medians in milliseconds, as its script prints them. */
 export type Peer = (work: string, settings: Record<string, number | true>) => (figure: string) => number;
 
-/** PyTorch beside us, or in words why it is not here. */
+/** Returns a function that measures PyTorch, or the reason why PyTorch is not available. */
 export function torchPeer(): Peer | string {
   if (!existsSync(PEERS)) return 'PyTorch is not measured: its script ../shared/peers/peers.py is not there';
   try {

@@ -8,7 +8,7 @@ const SHOTS = 4;
 const SEEDS = [1, 2, 3];
 const VIEWS = [1, 10];
 
-/** What averaging augmented views brings, and what it costs: Tip-Adapter tuned on its examples, four shots, three draws. */
+/** Benefit and cost of averaging augmented views: Tip-Adapter tuned on its examples, four shots, three draws. */
 export async function benchViews(): Promise<string[]> {
   if (!existsSync(PHOTOS)) return [`skipped: no photos in ${PHOTOS}`];
   const lines = [`Views per example, ${SHOTS} shots, mean of ${SEEDS.length} draws, resnet50-minilm`];

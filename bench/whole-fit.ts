@@ -4,7 +4,7 @@ import { tipAdapterF } from '../src/methods/tip-adapter-f.ts';
 import { resolveOptions } from '../src/options.ts';
 import { imagenetSized } from './step.ts';
 
-/** A whole fit of Tip-Adapter-F at ImageNet's size, 16 shots, 20 epochs, from features that are there: time and memory. */
+/** A whole fit of Tip-Adapter-F at ImageNet's size, 16 shots, 20 epochs, from given features: time and memory. */
 export async function benchWholeFit(): Promise<string[]> {
   const engine = createEngine();
   const task = imagenetSized(1024);

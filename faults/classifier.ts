@@ -33,7 +33,7 @@ export const campaign: Campaign = {
           await classifier.save(join(folder, 'classifiers', `${id}-${keys}.safetensors`));
           await classifier.close();
         } catch (error) {
-          // Some methods need an encoder, or are no choice of their own.
+          // Some methods need an encoder or cannot be chosen by name.
           if (!(error instanceof UsageError)) throw error;
         }
       }
@@ -51,7 +51,7 @@ export const campaign: Campaign = {
   },
 };
 
-/** Both ways of reading the file answer the same, with probabilities, and as plain arithmetic says. */
+/** Asserts that both ways of reading the file give the same probabilities, and that these agree with plain arithmetic. */
 async function checkAnswers(path: string, queries: Matrix): Promise<void> {
   const whole = await load(path);
   const paged = await load(path, { largestInMemory: 0 });
@@ -84,7 +84,7 @@ async function checkAnswers(path: string, queries: Matrix): Promise<void> {
   }
 }
 
-/** Mostly a changed text or tensor under a fitting checksum; else the file's own bytes. */
+/** Mostly changes a text or tensor and corrects the checksum. Otherwise changes bytes of the file. */
 function mutate(original: Buffer, random: Random): Uint8Array {
   if (random.integer(8) === 0) return mutateBytes(original, random);
   const { tensors, metadata } = parseSafetensors(original);

@@ -13,12 +13,12 @@ import { openJournal } from '../src/studio/journal.ts';
 import type { Campaign } from './campaign.ts';
 import { mutateBytes, mutateJson, mutateText, pick } from './mutate.ts';
 
-/** A folder of files, one of which is a mutant. */
+/** A kind of folder. One of its files is mutated. */
 interface Kind {
   readonly files: Readonly<Record<string, Buffer>>;
   /** The files that are mutated. */
   readonly mutated: readonly string[];
-  /** Reads the folder, and asserts that what it gives is what stands in it. */
+  /** Reads the folder and asserts that the result agrees with its files. */
   examine(folder: string): Promise<void>;
 }
 
@@ -44,7 +44,7 @@ async function examineFeatures(folder: string): Promise<void> {
   for (const { features, labels } of draws.values()) {
     assert.equal(features.cols, dimension);
     assert.equal(features.rows, labels.length);
-    assert(features.data.every(Number.isFinite), 'a feature is no number');
+    assert(features.data.every(Number.isFinite), 'a feature is not a number');
     assert(
       labels.every((label) => label >= 0 && label < classes.length),
       'a label is of no class',
@@ -147,7 +147,7 @@ const journal: Kind = {
         `a picture is of class ${classId}, which is not there`,
       );
     }
-    // What was read is on the disk: another start comes to the same board.
+    // Starting again from the files gives the same board.
     const again = await openJournal(folder);
     assert.deepEqual(again.history.board, board);
     await again.close();
@@ -265,7 +265,7 @@ export const campaign: Campaign = {
   },
 };
 
-/** JSON mostly stays JSON, so that the mutants reach what reads it. */
+/** Mostly keeps JSON valid, so that mutants get past the parser. */
 function mutate(path: string, content: Buffer, random: Random): string | Buffer {
   const isLines = path.endsWith('.jsonl');
   if (!isLines && !path.endsWith('.json')) return mutateBytes(content, random);

@@ -16,7 +16,7 @@ import { encodeSafetensors, parseSafetensors } from '../src/store/safetensors.ts
 import type { Campaign } from './campaign.ts';
 import { mutateBytes, mutateJson, mutateText, pick } from './mutate.ts';
 
-/** What an encoder says of a picture and of some texts. */
+/** An encoder's embeddings of a picture and of some texts. */
 interface Answers {
   readonly fingerprint: string;
   readonly numbers: readonly number[];
@@ -58,7 +58,7 @@ export const campaign: Campaign = {
       await rm(mutant, { recursive: true, force: true });
       await mkdir(mutant);
       for (const file of original.files) await copyFile(join(original.folder, file), join(mutant, file));
-      // A record names the hashes of files that were checked when they came: only the record itself is another one.
+      // The files keep the hashes in the record, which were checked at the download. Only the record itself differs.
       const recorded = original.files.includes(RECORD_FILE);
       const file = recorded ? RECORD_FILE : pick(random, original.files);
       await mutate(mutant, file, original, random);
@@ -92,7 +92,7 @@ function checkNumbers({ rows, cols, data }: Matrix, count: number, { dimension }
   assert(data.every(Number.isFinite), `embeddings hold ${data.find((x) => !Number.isFinite(x))}`);
 }
 
-/** Changes one file of a folder, each kind in the way that its reader may trip over, or the folder itself. */
+/** Changes one file of a folder, in a way that depends on its format, or the folder itself. */
 async function mutate(folder: string, file: string, { files }: Original, random: Random): Promise<void> {
   const path = join(folder, file);
   const bytes = await readFile(path);
@@ -126,7 +126,7 @@ function mutateConfiguration(text: string, random: Random): string {
 const ODD_NUMBERS = [Number.NaN, Number.POSITIVE_INFINITY, 3e38, -3e38, 1e-45, 0, 65504];
 const ODD_NAMES = ['visual.extra', 'text_model.extra', 'logit_bias', 'visual.bn1.weight', 'toString'];
 
-/** Another header before the same data, or other tensors in a file that fits them. */
+/** Changes the header, or the tensors with a matching header. */
 function mutateSafetensors(bytes: Buffer, random: Random): Uint8Array {
   if (random.integer(3) === 0) {
     const length = Number(bytes.readBigUInt64LE(0));

@@ -6,7 +6,7 @@ import { mutateBytes } from './mutate.ts';
 import { quantile, type Report, serving } from './serving.ts';
 
 const SECONDS = 30;
-/** Connections of each kind at a time. */
+/** Number of simultaneous connections of each kind. */
 const EACH = 5;
 const MILLISECONDS_BETWEEN_POLITE = 100;
 const GROWTH_MIB = 400;
@@ -15,7 +15,7 @@ const head = (method: string, path: string, more = '') =>
   `${method} ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n${more}\r\n`;
 const PREDICT = '/v1/models/pets/predict';
 
-/** What a client does with its connection. */
+/** The actions of a client on its connection. */
 type Hostile = (socket: Socket, draw: Random, picture: Buffer) => void;
 
 const every = (socket: Socket, milliseconds: number, send: () => void) => {
@@ -29,7 +29,7 @@ const posts = (type: string, body: Buffer | string) => {
   return Buffer.concat([Buffer.from(head('POST', PREDICT, line)), bytes]);
 };
 
-/** A PNG of so many pixels that is small as long as it is packed. */
+/** A PNG of many pixels that is small when compressed. */
 function bomb(side: number): Buffer {
   const chunk = (name: string, data: Buffer) => {
     const size = Buffer.alloc(4);
@@ -103,7 +103,7 @@ const HOSTILE: Readonly<Record<string, Hostile>> = {
   },
 };
 
-/** Clients of every hostile kind at the same time, while a polite one asks all along. */
+/** Runs clients of every hostile kind at the same time, while a well-behaved client sends requests. */
 export function runHostile({ seed }: { seed: number }): Promise<Report> {
   return serving(['--deadline', '10'], async ({ address, place, predict, memory }) => {
     const picture = await readFile(place.path('photos', 'red', '0.png'));
@@ -118,7 +118,7 @@ export function runHostile({ seed }: { seed: number }): Promise<Report> {
       made++;
       const socket = connect(Number(port), hostname, () => hostile(socket, draw, picture));
       open.add(socket);
-      // What a client sends that is not let go on is refused by the system; the next one comes soon.
+      // The server closes the connection of a refused client, so its sending fails. The next client follows.
       socket.on('error', () => {}).on('data', () => {});
       socket.once('close', () => {
         open.delete(socket);

@@ -1,4 +1,4 @@
-// Loaded before the program (`--import`): ends it with SIGKILL before or behind one of the calls that change the disk, and counts them.
+// Loaded before the program (`--import`). Counts the calls that change the disk, and kills the program (SIGKILL) before or after one of them.
 import fs from 'node:fs';
 import promises from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
@@ -58,7 +58,7 @@ function wrap(holder, name, counts = () => true) {
   };
 }
 
-/** Whether a file is opened to be written. */
+/** Whether a file is opened for writing. */
 const writes = (_, flags = 'r') => (typeof flags === 'number' ? (flags & 3) !== 0 : /[wa+]/.test(flags));
 
 if (isMainThread) {

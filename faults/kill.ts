@@ -5,7 +5,7 @@ import { inParallel, Victim } from './victim.ts';
 
 const HOOK = new URL('kill-at.mjs', import.meta.url).href;
 
-/** Kills each subject before and behind each of its steps on the disk, then all of them at `rounds` random moments. */
+/** Kills each subject before and after each of its steps on the disk, then all subjects together at `rounds` random moments. */
 export async function runKills({
   rounds,
   seed,
@@ -41,7 +41,7 @@ async function killAtSteps(victim: Victim): Promise<void> {
   for (let step = 1; step <= steps; step++) {
     const { signal } = await hooked({ FAULTS_KILL_AT: String(step) });
     await afterwards(victim, signal, `killed at step ${step} of ${steps}`);
-    // A change may need fewer steps than the first one, never far fewer.
+    // Later changes may need a few steps less than the first one.
     if (signal !== 'SIGKILL' && step <= steps / 2)
       victim.fault('unharmed', `not killed at step ${step} of ${steps}`);
   }
@@ -53,7 +53,7 @@ async function killAtRandom(victim: Victim, name: string, rounds: number, seed: 
   await victim.change(1, undefined, () => {
     from = performance.now();
   });
-  // A server makes one change after the other for as long as it is let.
+  // A server makes changes until it is stopped.
   const longest = name.includes('changes') ? 1000 : 1.1 * (performance.now() - from);
   for (let round = 0; round < rounds; round++) {
     const after = longest * draw.uniform();

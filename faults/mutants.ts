@@ -9,11 +9,11 @@ import type { Job, Told, Verdict } from './worker.ts';
 export interface MutantsOptions {
   readonly rounds: number;
   readonly seed: number;
-  /** Run this mutant alone, tell all about it and keep its files. */
+  /** Run only this mutant, print its details and keep its files. */
   readonly only?: number;
 }
 
-/** Runs a campaign's mutants in worker processes, each with its limits; returns what to print, and how many faults there were. */
+/** Runs a campaign's mutants in worker processes with limits. Returns the lines to print and the number of faults. */
 export async function runMutants(
   name: string,
   url: URL,
@@ -55,7 +55,7 @@ export async function runMutants(
   };
 }
 
-/** Faults that are alike, by the first line of the program in which they show, and a mutant that shows them. */
+/** Groups faults by the first line of the program in their stack trace, with an example mutant for each group. */
 function kinds(bad: readonly Verdict[]): string[] {
   const alike = new Map<string, number[]>();
   for (const { index, outcome, what = '' } of bad) {
@@ -70,7 +70,7 @@ function kinds(bad: readonly Verdict[]): string[] {
 const count = (verdicts: readonly Verdict[], asked: Outcome) =>
   verdicts.filter(({ outcome }) => outcome === asked).length;
 
-/** How often each named error came: whether the mutants reach all of the code. */
+/** Counts of each named error, which show whether the mutants reach all of the code. */
 function codes(verdicts: readonly Verdict[]): string[] {
   const counts = new Map<string, number>();
   for (const { outcome, what = '' } of verdicts) {
@@ -80,7 +80,7 @@ function codes(verdicts: readonly Verdict[]): string[] {
   return sorted.length > 0 ? [`  errors: ${sorted.map(([code, n]) => `${code} ${n}`).join(', ')}`] : [];
 }
 
-/** One worker after another examines what is ahead: a new one comes after each that was lost. */
+/** Examines the remaining mutants in a worker, and starts a new worker after each one that was lost. */
 async function* examined(
   campaign: Campaign,
   job: Job,
@@ -99,9 +99,9 @@ async function* examined(
   }
 }
 
-/** Milliseconds between two looks at a worker's memory. */
+/** Milliseconds between two checks of a worker's memory. */
 const LOOK = 100;
-/** Loading a campaign may take long on a busy machine. */
+/** Seconds for loading a campaign, which may take long on a busy machine. */
 const START_SECONDS = 120;
 
 class Worker {
@@ -142,7 +142,7 @@ class Worker {
     this.#child.kill('SIGKILL');
   }
 
-  /** The next thing that the worker says, or how it was lost. */
+  /** The worker's next message, or the reason why it was lost. */
   #answer(seconds: number, megabytes: number): Promise<Told | Outcome> {
     const child = this.#child;
     return new Promise((resolve) => {
@@ -168,7 +168,7 @@ class Worker {
   }
 }
 
-/** Resident memory of a process and all below it, in MiB; 0 where the system does not say it. */
+/** Resident memory of a process and its descendants, in MiB. 0 if the system does not report it. */
 function memoryOf(pid: number): number {
   if (process.platform !== 'linux') return 0;
   try {

@@ -2,12 +2,12 @@ import type { Random } from '../src/math/random.ts';
 
 export const pick = <T>(random: Random, items: readonly T[]): T => items[random.integer(items.length)]!;
 
-/** Numbers at which code changes its mind. */
+/** Boundary values of integers. */
 const EDGES = [0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
 
 type ByteChange = (bytes: Buffer, random: Random) => Buffer;
 
-/** A piece of the bytes: mostly short, sometimes anything. */
+/** A range of the bytes: mostly short, sometimes of any length. */
 function span(bytes: Buffer, random: Random): [from: number, to: number] {
   const from = random.integer(bytes.length + 1);
   const longest = random.integer(4) ? 16 : bytes.length;
@@ -61,7 +61,7 @@ export function mutateBytes(bytes: Uint8Array, random: Random): Buffer {
   return mutant;
 }
 
-/** What a field may hold instead. */
+/** Replacement values for fields. */
 export const ODD_VALUES: readonly unknown[] = [
   null,
   true,
@@ -96,7 +96,7 @@ function containers(value: unknown): Json[] {
   return [value as Json, ...Object.values(value).flatMap(containers)];
 }
 
-/** A copy of a JSON value in which one to three fields were replaced, removed, renamed, doubled or exchanged. */
+/** A copy of a JSON value with one to three fields replaced, removed, renamed, doubled or exchanged. */
 export function mutateJson<T>(value: T, random: Random): T {
   const mutant = { root: structuredClone(value) as unknown };
   for (let changes = 1 + random.integer(3); changes > 0; changes--) changeOne(mutant, random);
@@ -157,7 +157,7 @@ const ODD_TEXTS = [
   '\u001b]52;c;eA==\u0007',
 ];
 
-/** A text in which one to three places were cut, repeated, exchanged or given what a parser may trip over. */
+/** A text with one to three places cut, repeated, exchanged, or replaced by text that is difficult for parsers. */
 export function mutateText(text: string, random: Random): string {
   let mutant = text;
   for (let changes = 1 + random.integer(3); changes > 0; changes--) {

@@ -17,7 +17,7 @@ const request = { spec, views: [0, 1], seed: 1 };
 
 const fixture = (name: string) => readFileSync(new URL(`../tests/fixtures/${name}`, import.meta.url));
 
-/** Pictures of every kind that is read: small ones of all kinds, and larger ones of whichever takes more than one block. */
+/** Pictures of every supported format: small ones, and larger ones for formats that use several blocks. */
 async function originals(): Promise<Buffer[]> {
   const { pictures } = JSON.parse(fixture('containers.json').toString()) as { pictures: { file: string }[] };
   const [width, height] = [160, 120];
@@ -47,7 +47,7 @@ async function originals(): Promise<Buffer[]> {
 
 const isPng = (bytes: Uint8Array) => bytes[0] === 0x89;
 
-/** Chunks of a PNG as far as they are whole. */
+/** The complete chunks of a PNG. */
 function chunks(png: Buffer): { at: number; end: number }[] {
   const found: { at: number; end: number }[] = [];
   for (let at = 8; at + 12 <= png.length; ) {
@@ -59,7 +59,7 @@ function chunks(png: Buffer): { at: number; end: number }[] {
   return found;
 }
 
-/** A PNG whose chunks have the checksums of what they hold now: the mutant gets past the first check. */
+/** A PNG with corrected checksums, so that the mutant passes the first check. */
 function resealed(png: Buffer): Buffer {
   for (const { at, end } of chunks(png)) png.writeUInt32BE(crc32(png.subarray(at + 4, end - 4)), end - 4);
   return png;
@@ -68,7 +68,7 @@ function resealed(png: Buffer): Buffer {
 const isSealed = (png: Buffer) =>
   chunks(png).every(({ at, end }) => png.readUInt32BE(end - 4) === crc32(png.subarray(at + 4, end - 4)));
 
-/** Half of the mutants keep their beginning, by which their format is known. */
+/** Half of the mutants keep their first bytes, by which the format is detected. */
 function mutantOf(original: Buffer, random: Random): Buffer {
   const kept = random.integer(2) ? 16 : 0;
   const mutant = Buffer.concat([original.subarray(0, kept), mutateBytes(original.subarray(kept), random)]);
@@ -99,7 +99,7 @@ export const campaign: Campaign = {
         crops.map(({ data }) => data.length),
         request.views.map(() => 3 * SIDE * SIDE),
       );
-      // Where a checksum tells that pixels were changed, they must not come out.
+      // If a checksum detects changed pixels, they must not be returned.
       if (isPng(mutant) && !isSealed(mutant))
         assert.deepEqual(crops[0]?.data, (await loader.load(original, request))[0]?.data);
     };

@@ -8,11 +8,11 @@ import { writeSmallEncoder } from '../src/encoder/small-encoder.fixture.ts';
 
 const MAIN = join(import.meta.dirname, '../dist/cli/main.js');
 
-/** Options of Node and variables of the environment that harm the program. */
+/** Options of Node and environment variables that disturb the program. */
 export interface Harm {
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Seconds after which it is ended: far more than any command takes on a busy machine. */
+  /** Seconds after which the program is killed: far more than any command takes on a busy machine. */
   readonly patience?: number;
 }
 
@@ -22,27 +22,27 @@ export interface Ended {
   readonly stdout: string;
   readonly stderr: string;
   readonly seconds: number;
-  /** It did not come to an end, and was ended. */
+  /** Whether the program did not end and was killed. */
   readonly late: boolean;
 }
 
-/** A program that runs. */
+/** A running program. */
 export interface Running {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
-  /** The first line that it prints; undefined where it ends without one. */
+  /** The first line that it prints. Undefined if it ends without printing. */
   readonly line: Promise<string | undefined>;
 }
 
 const COLOURS = { red: [200, 40, 40], green: [40, 200, 40], blue: [40, 40, 200] } as const;
 const CLASSES = ['red', 'green', 'blue'] as const;
-/** Numbers are of the classes in turn. */
+/** The class of a picture's number. Classes take turns. */
 export const classOf = (number: number) => CLASSES[number % CLASSES.length]!;
 
 /** A folder with a small encoder and pictures, and the built program to work in it. */
 export class Place {
   readonly folder: string;
-  /** Bytes of a picture that no other number has. */
+  /** The bytes of a picture, different for each number. */
   static async picture(number: number): Promise<Buffer> {
     const [r, g, b] = COLOURS[classOf(number)];
     const background = { r, g: g + (number % 50), b: b + (Math.floor(number / 50) % 50) };
@@ -123,7 +123,7 @@ export class Place {
     return this.start(args, harm).ended;
   }
 
-  /** What only a process that runs may have. */
+  /** Files that may exist only while a process runs. */
   async litter(): Promise<string[]> {
     const found: string[] = [];
     for (const part of ['work', 'home', 'tmp']) {

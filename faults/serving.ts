@@ -7,7 +7,7 @@ import sharp from 'sharp';
 import type { Load, LoadResult } from '../bench/load.ts';
 import { Place } from './program.ts';
 
-/** A server in a process of its own, on this machine's own address, and another process that asks it. */
+/** A server in its own process on 127.0.0.1, and another process that sends requests. */
 export interface Served {
   readonly address: string;
   readonly place: Place;
@@ -17,13 +17,13 @@ export interface Served {
   memory(): Promise<number>;
 }
 
-/** What was measured, and what must not be. */
+/** The measurements and the faults. */
 export interface Report {
   readonly lines: readonly string[];
   readonly faults: number;
 }
 
-/** Fits a classifier on a small encoder, serves it, and ends it in good order; whatever it does otherwise is a fault. */
+/** Fits a classifier with a small encoder, serves it, and stops the server. Any other end of the server is a fault. */
 export async function serving(
   args: readonly string[],
   work: (served: Served) => Promise<{ lines: string[]; wrong: Record<string, number> }>,
@@ -89,16 +89,16 @@ export function quantile(values: readonly number[], share: number): number {
 
 const OVERLOAD = 10;
 const OVERLOAD_SECONDS = 60;
-/** Connections that a server is never too busy for. */
+/** Number of connections that the server always has capacity for. */
 const FEW = 8;
-/** Pictures that the server lets wait: their connections send nothing meanwhile. */
+/** Number of pictures that wait in the server's queue. Their connections send nothing meanwhile. */
 const QUEUE = 64;
-/** The server's deadline, and what the way to it and back takes. */
+/** The server's deadline plus the time of transfer. */
 const DEADLINE_MS = 10_000 + 1000;
-/** What is held for those who wait, and what the runtime keeps of it. */
+/** Limit of memory growth: the waiting pictures, and memory that the runtime keeps. */
 const GROWTH = 1.5;
 
-/** Ten times what the server can do, for a minute: large photos, so that few connections are enough. */
+/** Ten times the server's capacity for a minute, with large photos, so that few connections are enough. */
 export function runOverload(): Promise<Report> {
   return serving([], async ({ place, send, memory }) => {
     const photo = place.path('photo.jpg');
@@ -137,7 +137,7 @@ export function runOverload(): Promise<Report> {
   });
 }
 
-/** A photo of 12 megapixels with something in it. */
+/** A photo of 12 megapixels with random content. */
 function largePhoto(): Promise<Buffer> {
   const noise = { type: 'gaussian', mean: 128, sigma: 40 } as const;
   return sharp({ create: { width: 500, height: 375, channels: 3, background: 'grey', noise } })
@@ -148,7 +148,7 @@ function largePhoto(): Promise<Buffer> {
 
 const MARKS = 10;
 
-/** Very many requests, one behind the other on sixteen connections: all are answered, and memory stays as it is. */
+/** Sends many requests in sequence on each of sixteen connections. All must be answered, and memory must not grow. */
 export function runEndurance({ rounds }: { rounds: number }): Promise<Report> {
   return serving([], async ({ place, send, memory }) => {
     const pictures = ['red', 'green', 'blue'].map((kind) => place.path('photos', kind, '0.png'));

@@ -1,5 +1,5 @@
-// Loaded before the program (`--import`): lets strace watch or harm the threads that are there, once all modules are loaded, so that what
-// fails is a call of the program's own.
+// Loaded before the program (`--import`). Attaches strace to the existing threads after all modules are loaded, so that only calls of the
+// program itself fail.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
@@ -9,7 +9,7 @@ if (isMainThread && FAULTS_STRACE) {
   const { modules, options, thread } = JSON.parse(FAULTS_STRACE);
   delete process.env.FAULTS_STRACE;
   for (const module of modules) await import(module);
-  // The pool's threads begin with the first call.
+  // The threads of the pool start with the first call.
   await fs.promises.stat('/');
   const threads = fs
     .readdirSync('/proc/self/task')

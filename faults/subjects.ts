@@ -6,14 +6,14 @@ import { readClassifier } from '../src/classifier/file.ts';
 import { boardOnDisk } from '../src/studio/journal.ts';
 import { classOf, type Ended, type Harm, Place, type Running } from './program.ts';
 
-/** A way to change what is kept, which may be harmed while it goes on. */
+/** A way of changing stored data that the campaigns disturb. */
 export interface Subject {
-  /** Makes what there is before the first change. */
+  /** Makes the data before the first change. */
   prepare(place: Place): Promise<void>;
-  /** The pictures that are kept, by sha256. Throws where what is kept cannot be read. */
+  /** The stored pictures by sha256. Throws if the data cannot be read. */
   kept(place: Place): Promise<Set<string>>;
   /**
-   * Makes changes, `count` of them where nothing stops it, and tells each before it is tried and when it was reported to be done.
+   * Makes up to `count` changes, and reports each before it starts and after the program has confirmed it.
    */
   change(
     place: Place,
@@ -25,7 +25,7 @@ export interface Subject {
   ): Promise<Ended>;
 }
 
-/** Called when there is something to harm. */
+/** Called when a program runs that can be disturbed. */
 export type Moment = (running: Running) => void;
 
 export interface Told {
@@ -36,7 +36,7 @@ export interface Told {
 export interface Change {
   readonly add?: string;
   readonly remove?: string;
-  /** Makes the file anew, with these pictures. */
+  /** Makes a new file with these pictures. */
   readonly fit?: readonly string[];
 }
 
@@ -81,7 +81,7 @@ async function photos(place: Place): Promise<string[]> {
   return Promise.all(files.map(async (file) => sha256(await readFile(place.path('photos', file)))));
 }
 
-/** A command that is to make a change, and the one that it says it made where that is another. */
+/** A command that makes a change, and the change that it reports if it differs. */
 interface Begun {
   readonly running: Running;
   readonly change: Change;
@@ -111,7 +111,7 @@ function fit(method: string): Subject {
     change: command(async (place, _, harm) => ({
       running: fitOnce(place, method, harm),
       change: { fit: await photos(place) },
-      // A picture or folder that cannot be read is left out, and the command says so.
+      // An unreadable picture or folder is left out, and the command reports it.
       made: async ({ stderr }) =>
         / could not be read and | left out, because /.test(stderr)
           ? { fit: [...(await keptInFile(place))] }
@@ -149,7 +149,7 @@ const remove: Subject = {
 const many = (place: Place, count: number) =>
   Promise.all(Array.from({ length: count }, (_, i) => place.extra(100_000 + i)));
 
-/** A server that is asked to make changes. */
+/** A server that makes changes on request. */
 function served(
   begin: (place: Place, harm?: Harm) => Running,
   ask: (address: string, picture: Buffer, number: number) => Promise<void>,
@@ -169,7 +169,7 @@ function served(
           told.done();
         }
       } catch (error) {
-        // The connection breaks where the program ends; an answer may say why nothing was changed.
+        // The connection breaks if the program ends. An answer can also be an error without a change.
         problem = (error as Error).message;
       }
       running.child.kill('SIGTERM');
@@ -201,7 +201,7 @@ const serve: Subject = {
 
 const dist = (path: string) => JSON.stringify(new URL(`../dist/${path}.js`, import.meta.url).href);
 
-/** The studio without its page and its browser, which ends as the command does. */
+/** The studio without page and browser. It ends in the same way as the command. */
 const STUDIO = `
 const { startStudio } = await import(${dist('studio/index')});
 const { systemError } = await import(${dist('system-error')});

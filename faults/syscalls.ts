@@ -28,7 +28,7 @@ const CHANGING = [
 ];
 const READING = ['read', 'pread64', 'statx', 'getdents64', 'readlink', 'close'];
 
-/** Everything that the commands load while they work. */
+/** All modules that the commands load while they work. */
 const MODULES = [
   'cli/program',
   'cli/commands/index',
@@ -45,14 +45,14 @@ const MODULES = [
   'store/lock',
 ].map(dist);
 
-/** A call to let fail: the thread, by its place among those that are there at the start, and which of its calls it is. */
+/** A call that is made to fail: the index of its thread among those at the start, and the number of the call in the thread. */
 interface Place {
   readonly thread: number;
   readonly call: string;
   readonly nth: number;
 }
 
-/** Lets each system call of each subject on its own files fail, once each, with EIO, and with ENOSPC where it changes something. */
+/** Makes each system call of each subject on its own files fail once with EIO, and calls that write also once with ENOSPC. */
 export async function runSyscalls({
   rounds,
   seed,
@@ -93,7 +93,7 @@ function traced(
   return { harm: { flags: ['--import', HOOK], env }, log, threads };
 }
 
-/** Every call on the subject's own files, in the threads that are there from the start. */
+/** All calls on the subject's own files, in the threads that exist from the start. */
 async function placesOf(victim: Victim): Promise<Place[]> {
   const { harm, log, threads } = traced(victim, ['-e', `trace=${[...CHANGING, ...READING].join()}`]);
   await victim.change(1, harm);
@@ -111,7 +111,7 @@ async function placesOf(victim: Victim): Promise<Place[]> {
   return places;
 }
 
-/** Whether a call is on a file in the folder that it works in, its home or the one for temporary files. */
+/** Whether a call is on a file in the working folder, the home or the folder for temporary files. */
 const isOwn = ({ place }: Victim, line: string) =>
   line.replace(/AT_FDCWD<[^>]*>, "(?=\/)/, '').includes(place.folder);
 
@@ -121,7 +121,7 @@ async function fail(victim: Victim, { thread, call, nth }: Place, error: string)
   const { harm, log } = traced(victim, ['-e', `trace=${call}`, '-e', inject], thread);
   const { status, signal, stderr } = await victim.change(1, harm);
   const injected = (await readFile(log, 'utf8')).split('\n').find((line) => line.includes('INJECTED'));
-  // Threads take turns in other ways than they did: then another call failed, or none.
+  // The order of threads can differ from the recorded one. Then another call failed, or none.
   if (!injected || !isOwn(victim, injected)) victim.count('missed');
   else if (signal !== null) victim.fault('signal', `${when}: ended by ${signal}; ${injected}`);
   else if (status === 1 || /fault of the program|"unexpected"/.test(stderr))

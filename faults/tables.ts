@@ -20,7 +20,7 @@ const json = (rows: readonly object[]) => rows.map((row) => `${JSON.stringify(ro
 interface Original {
   readonly name: string;
   readonly text: string;
-  /** Other files beside it, which stay as they are. */
+  /** Other files beside it, which are not changed. */
   readonly beside?: Readonly<Record<string, string>>;
 }
 
@@ -95,7 +95,7 @@ export const campaign: Campaign = {
   },
 };
 
-/** All that is read stands in the tables, once; or it is said that they are not used. */
+/** Asserts that all results are in the tables, once each, or that a finding says that the tables are not used. */
 function check({ classes, examples, findings }: Dataset, tables: readonly Buffer[]): void {
   if (findings.some(({ code }) => code === 'dataset/index-unused')) return;
   const words = tables.flatMap(wordings).map(plainly).join('\n');
@@ -113,7 +113,7 @@ function check({ classes, examples, findings }: Dataset, tables: readonly Buffer
   assert.equal(new Set(names).size, names.length, `a class is there twice: ${names.join(', ')}`);
 }
 
-/** What a text may say, whatever its encoding. */
+/** The words of a text in any encoding. */
 function wordings(bytes: Buffer): string[] {
   const swapped = Buffer.from(bytes.subarray(0, bytes.length & ~1)).swap16();
   const texts = [
@@ -132,7 +132,7 @@ function wordings(bytes: Buffer): string[] {
 
 const plainly = (text: string) => text.normalize('NFC').replaceAll(/[\s\p{Cf}\p{Cc}]/gu, '');
 
-/** A blank line at the end changes nothing. */
+/** Asserts that a blank line at the end changes nothing. */
 async function checkBlankLine(folder: string, name: string, bytes: Buffer, before: Dataset): Promise<void> {
   if (bytes.includes('"') || bytes.includes(0) || !name.endsWith('.csv')) return;
   const end = bytes.includes('\r\n') ? '\r\n' : bytes.includes('\r') ? '\r' : '\n';

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { type Ended, type Harm, Place } from './program.ts';
 import { type Change, type Moment, SUBJECTS, type Subject, type Told } from './subjects.ts';
 
-/** Seconds in which the next command is done on a busy machine, unless it waits for a lock. */
+/** Seconds that the next command may take on a busy machine. Longer means that it waits for a lock. */
 const PATIENCE = 25;
 
-/** What is known to be kept. A change that was tried and not reported may have been made, as a whole. */
+/** The expected data. A change that was started but not confirmed may be there completely or not at all. */
 class Ledger implements Told {
   kept: ReadonlySet<string>;
   #tried?: Change;
@@ -25,7 +25,7 @@ class Ledger implements Told {
     this.#tried = undefined;
   }
 
-  /** Whether what is there is what was reported, with or without the last change. */
+  /** Whether the data agree with the confirmed changes, with or without the last unconfirmed one. */
   fits(found: ReadonlySet<string>): boolean {
     const same = (kept: ReadonlySet<string>) =>
       kept.size === found.size && [...kept].every((one) => found.has(one));
@@ -44,7 +44,7 @@ class Ledger implements Told {
   }
 }
 
-/** What may go wrong; there must be none of it. */
+/** The kinds of faults, which must not occur. */
 const FAULTS = [
   'lost',
   'corrupt',
@@ -57,7 +57,7 @@ const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
-/** A subject in a place of its own that is harmed again and again. */
+/** A subject in its own folder that is disturbed repeatedly. */
 export class Victim {
   readonly place: Place;
   readonly #subject: Subject;
@@ -89,7 +89,7 @@ export class Victim {
     return ended;
   }
 
-  /** Compares what is kept with what was reported. */
+  /** Compares the stored data with the confirmed changes. */
   async check(when: string): Promise<void> {
     try {
       const found = await this.#subject.kept(this.place);
@@ -104,7 +104,7 @@ export class Victim {
     }
   }
 
-  /** Makes a change that nothing harms, as the next person would: it is made, without waiting, and leaves nothing behind. */
+  /** Makes an undisturbed change, as the next user would. It must succeed without waiting and leave no temporary files. */
   async goOn(when: string): Promise<void> {
     const { status, seconds, stderr } = await this.change(1);
     if (status !== 0)
@@ -128,7 +128,7 @@ export class Victim {
     return this.#notes.length;
   }
 
-  /** `what` and its counts in a line, and the first faults below. */
+  /** A line with `what` and its counts, followed by the first faults. */
   report(what: string): string {
     const counts = [...new Set([...this.#counts.keys(), ...FAULTS])].map(
       (name) => `${name} ${this.#counts.get(name) ?? 0}`,
@@ -143,7 +143,7 @@ function* numbers(): Generator<number, never> {
   for (let number = 1000; ; number++) yield number;
 }
 
-/** Works on as many items at a time as there are processors. */
+/** Works on items in parallel, as many at a time as there are processors. */
 export async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const rest = [...items];
   const worker = async () => {

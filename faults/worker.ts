@@ -4,7 +4,7 @@ import { TipAdapterError } from '../src/errors.ts';
 import { random } from '../src/math/random.ts';
 import type { Campaign, Examine, Outcome } from './campaign.ts';
 
-/** What a worker is told when it starts. */
+/** The message that starts a worker. */
 export interface Job {
   readonly module: string;
   readonly folder: string;
@@ -12,15 +12,15 @@ export interface Job {
   readonly seed: string;
 }
 
-/** What a worker says: that it is ready, and what became of a mutant. */
+/** A message of a worker: it is ready, or the outcome of a mutant. */
 export type Told = { readonly ready: true } | Verdict;
 
 export interface Verdict {
   readonly index: number;
   readonly outcome: Outcome;
-  /** An error's code where it is named, else the error. */
+  /** The code of a named error, or the text of another error. */
   readonly what?: string;
-  /** The process's largest resident memory so far, in MiB, where the system says it. */
+  /** Peak resident memory of the process in MiB, if the system reports it. */
   readonly peak?: number;
 }
 
@@ -30,7 +30,7 @@ async function examineOne(examine: Examine, seed: string, index: number): Promis
     return { outcome: 'right' };
   } catch (error) {
     if (error instanceof AssertionError) return { outcome: 'wrong', what: error.stack };
-    // An error that nobody expected has the code `unexpected`; nothing is interrupted here.
+    // Unexpected errors have the code `unexpected`. Interruptions do not occur here.
     const named = error instanceof TipAdapterError && error.exitCode > 1 && error.code !== 'interrupted';
     if (named) return { outcome: 'named error', what: error.code };
     return { outcome: 'unnamed error', what: error instanceof Error ? error.stack : String(error) };

@@ -9,7 +9,7 @@ import { mutateBytes, pick } from './mutate.ts';
 
 const CLASSES = ['cat', 'dog', 'owl'];
 
-/** Pictures are listed and read, not decoded: any bytes will do. The first halves can be compressed. */
+/** Contents of the pictures. Any bytes are possible, because pictures are not decoded. The first halves can be compressed. */
 const contents = Array.from({ length: 9 }, (_, i) => {
   const draw = random('content', i);
   return Uint8Array.from({ length: 40 + 20 * i }, (_, at) => (at < 20 ? i : draw.integer(256)));
@@ -54,7 +54,7 @@ export const campaign: Campaign = {
     for (const { id, label, read } of examples) {
       assert(label >= -1 && label < classes.length, `${id} has label ${label}`);
       const bytes = await read().catch((error) => failures.push(error));
-      // An entry's CRC-32 stands in the zip twice: bytes that were never put in must not come out.
+      // An entry's CRC-32 is in the zip twice, so changed bytes must not be returned.
       if (typeof bytes !== 'number')
         assert(known.has(Buffer.from(bytes).toString('hex')), `${id} has other bytes`);
     }

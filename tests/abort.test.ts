@@ -25,7 +25,7 @@ import { encodeSafetensors } from '../src/store/safetensors.ts';
 import type { Lesson } from '../src/studio/lesson.ts';
 import { createTeacher, type Teacher } from '../src/studio/teacher.ts';
 
-/** Milliseconds in which work ends whose signal fires. */
+/** Milliseconds within which work must end after its signal. */
 const PROMPT = 100;
 
 const at = workspace();
@@ -72,7 +72,7 @@ let narrow: string;
 /** A few features, for methods that train and for searches. */
 let few: string;
 let photos: string;
-/** A zip of many pictures of which only the names matter. */
+/** A zip of many empty pictures. */
 let archive: string;
 let known: Classifier;
 let learnt: Classifier;
@@ -100,7 +100,7 @@ beforeAll(async () => {
   archive = at('archive.zip');
   const names = Array.from({ length: 30_000 }, (_, i) => [`class ${i % CLASSES}/${i}.png`, new Uint8Array()]);
   await writeFile(archive, zipSync(Object.fromEntries(names), { level: 0 }));
-  // The examples' names are parsed as one JSON text, which cannot rest: 60 ms for 150,000 of them.
+  // The examples' names are one JSON text, whose parsing cannot be interrupted: 60 ms for 150,000 names.
   const rows = 60_000;
   const examples = Array.from({ length: rows }, (_, i) => ({
     id: `row ${i}`,
@@ -119,11 +119,11 @@ beforeAll(async () => {
   await writeFile(at('written', 'old.safetensors'), 'old');
 }, 600_000);
 
-/** An encoder whose features no cache knows. */
+/** An encoder whose features are not in the cache. */
 const unseen = () => ({ ...fakeEncoder(), fingerprint: sha256(`${serial++}`) });
 let serial = 0;
 
-/** An encoder that does not hear signals. */
+/** An encoder that ignores signals. */
 const deaf: Encoder = {
   ...fakeEncoder(),
   embedImages: async (pixels) => {
@@ -132,7 +132,7 @@ const deaf: Encoder = {
   },
 };
 
-/** An encoder with a file of half a gigabyte, as an exported model by its configuration and as one that is installed. */
+/** An encoder with a file of half a gigabyte, as an exported model with its configuration and as an installed encoder. */
 async function writeHeavyEncoder(): Promise<void> {
   const exported = await writeSmallEncoder(at('exported'));
   await writeFile(join(exported, 'vision_model.onnx_data'), '');
@@ -223,7 +223,7 @@ const calls: Record<string, (signal: AbortSignal) => Promise<unknown>> = {
   scores: (signal) => known.scores(matrix(EXAMPLES, 256), { signal }),
 };
 
-/** Milliseconds for which this thread has waited for a processor so far: on a busy machine that is most of what a clock shows. */
+/** Milliseconds that this thread has waited for a processor so far, which is most of the time on a busy machine. */
 function waited(): number {
   if (process.platform !== 'linux') return 0;
   return Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ')[1]) / 1e6;
@@ -231,12 +231,12 @@ function waited(): number {
 
 interface Timed {
   readonly outcome: unknown;
-  /** Milliseconds that it took, and that passed from the moment until it ended, without those in which it waited for a processor. */
+  /** Milliseconds of the whole work and from the signal to the end, without the time of waiting for a processor. */
   readonly took: number;
   readonly late: number;
 }
 
-/** Does work whose signal is to fire at a moment, in milliseconds of a clock that stands while the thread waits for a processor. */
+/** Does work and fires its signal at a moment, in milliseconds of a clock that stops while the thread waits for a processor. */
 async function timed(call: (signal: AbortSignal) => Promise<unknown>, moment = Infinity): Promise<Timed> {
   const control = new AbortController();
   const now = () => performance.now() - waited();
@@ -249,7 +249,7 @@ async function timed(call: (signal: AbortSignal) => Promise<unknown>, moment = I
       last = now();
       return;
     }
-    // It should have fired after the last look: work that holds the thread does not let it.
+    // The signal is overdue: work that blocks the thread delays the timer.
     due = Math.max(last, start + moment);
     control.abort();
   }, 2);
@@ -262,7 +262,7 @@ async function timed(call: (signal: AbortSignal) => Promise<unknown>, moment = I
 }
 
 it.each(Object.entries(calls))('%s', { timeout: 300_000, retry: 2 }, async (name, call) => {
-  // The first call opens what later ones find.
+  // The first call opens files and sessions that later calls use.
   await call(new AbortController().signal);
   const { outcome, took } = await timed(call);
   expect(outcome).toBe('done');

@@ -37,7 +37,7 @@ describe('the changelog', () => {
     [GOOD.replace(' - 2026-01-31', ''), { changed: false }, '"## [0.2.0]" must be'],
     [GOOD.replace('### Added', '### New'), { changed: false }, '"### New" must be one of Added,'],
     [GOOD.replace('## [Unreleased]', '## Next'), { changed: false }, 'the first part must be'],
-  ])('is refused where something is wrong (case %#)', (text, about, fault) => {
+  ])('is refused if something is wrong (case %#)', (text, about, fault) => {
     if (fault === undefined) expect(changelogFault(text, about)).toBeUndefined();
     else expect(changelogFault(text, about)).toContain(fault);
   });

@@ -24,7 +24,7 @@ async function tip(argv: string[], world: Parameters<typeof recordingIo>[0] = {}
   return { status, out: io.out(), err: io.err() };
 }
 
-/** Starts the real program, as a shell does. */
+/** Starts the program as a process, as a shell does. */
 function start(argv: string[], env: NodeJS.ProcessEnv = {}) {
   const loader = new URL('typescript.mjs', import.meta.url).href;
   const child = spawn(process.execPath, ['--import', loader, join(root, 'src/cli/main.ts'), ...argv], {
@@ -45,7 +45,7 @@ function start(argv: string[], env: NodeJS.ProcessEnv = {}) {
 const COLOURS = { red: [200, 40, 40], green: [40, 180, 60], blue: [40, 60, 200] } as const;
 type Colour = keyof typeof COLOURS;
 
-/** A noisy picture of one colour, another one for each number. */
+/** A noisy picture of one colour, different for each number. */
 async function picture(colour: Colour, number: number): Promise<Buffer> {
   const { uniform } = random(colour, number);
   const side = 48;
@@ -98,7 +98,7 @@ describe('the command line with a small encoder', () => {
     expect(made.out).toMatch(/colours\.safetensors: 3 classes, 9 examples/);
   });
 
-  it('writes a page that needs nothing else', async () => {
+  it('writes a page that needs no other files', async () => {
     const page = at('page.html');
     const { status } = await tip(['eval', classifier(), at('photos'), '--report', page]);
     expect(status).toBe(0);
@@ -157,7 +157,7 @@ describe('the command line with a small encoder', () => {
       expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(50);
     });
 
-    it('answers the rest where pictures cannot be read, and names them', async () => {
+    it('names unreadable pictures and answers the others', async () => {
       const folder = at('broken');
       const [good] = await pictures(folder, 'red', [9, 10]);
       await writeFile(join(folder, 'empty.png'), '');
@@ -197,7 +197,7 @@ describe('the command line with a small encoder', () => {
         'blue-7.png',
       ]);
       expect((await predict(...argv)).err).toMatch(
-        /Copied 0 pictures to .*sorted; 9 pictures were there already/,
+        /Copied 0 pictures to .*sorted; 9 pictures were already there/,
       );
       await predict(test(), '--copy-to', at('doubted'), '--reject', '1');
       expect(await readdir(at('doubted'))).toContain('unsure');
@@ -215,7 +215,7 @@ describe('the command line with a small encoder', () => {
       return [classes.length, examples.length];
     };
 
-    it('teach a new class by label, and forget it again with the same answers as before', async () => {
+    it('add a new class by label, and remove it again with the same answers as before', async () => {
       const images = await pictures(at('more'), 'red', [30, 31]);
       const { status, out } = await tip(['add', changed, at('more'), '--label', '赤い 写真']);
       expect([status, out]).toEqual([0, expect.stringContaining('4 classes (+1), 11 examples (+2)')]);
@@ -229,7 +229,7 @@ describe('the command line with a small encoder', () => {
       const before = await answer(classifier());
       await tip(['remove', changed, '--class', '赤い 写真']);
       expect(await counts()).toEqual([3, 9]);
-      // What is fitted anew from where it was ends as near to the best as any fit, not on the same last digit.
+      // A fit that starts from the previous state ends as near to the optimum as any fit, but not with equal last digits.
       for (const [i, { id, probability }] of (await answer(changed)).entries()) {
         expect(id).toBe(before[i]!.id);
         expect(probability).toBeCloseTo(before[i]!.probability, 2);
@@ -246,7 +246,7 @@ describe('the command line with a small encoder', () => {
       expect(JSON.parse((await tip(['info', other, '--json'])).out).examples).toHaveLength(16);
     });
 
-    it('leave the file as it is where something is wrong', async () => {
+    it('do not change the file if something is wrong', async () => {
       const before = await readFile(changed);
       const unknown = await tip(['remove', changed, '--class', 'rde']);
       expect([unknown.status, unknown.err]).toEqual([2, expect.stringContaining('Did you mean "red"?')]);
@@ -289,14 +289,14 @@ describe('the command line with a small encoder', () => {
     expect(err).toMatch(/fitted with .*moved \([0-9a-f]{12}\); the encoder here is .*moved \([0-9a-f]{12}\)/);
   });
 
-  it('works as a process: data on stdout alone, relative paths, no colour in a pipe', async () => {
+  it('works as a process: only data on stdout, relative paths, no colour in a pipe', async () => {
     const image = relative(process.cwd(), at('photos', 'test', 'blue', 'blue-5.png'));
     const { status, out, err } = await start(['predict', classifier(), image, '--json']).ended;
     expect([status, err]).toEqual([0, `${UNCALIBRATED}\n`]);
     expect(JSON.parse(out)).toMatchObject({ predictions: [{ image, id: 'blue', calibrated: false }] });
   });
 
-  it('ends quietly when its reader has enough', async () => {
+  it('ends without an error when its reader closes the pipe', async () => {
     const { child, ended } = start(['info', classifier()]);
     child.stdout.destroy();
     const { status, err } = await ended;
@@ -309,13 +309,13 @@ describe('the program as a process', () => {
     ['what is not a command', ['fti'], 2],
     ['data that is not there', ['fit', 'nowhere', '-o', 'never.safetensors'], 3],
     ['a classifier that is not there', ['predict', 'nowhere.safetensors', 'x.png'], 4],
-  ])('ends with its own status for %s, and says so once', async (_, argv, expected) => {
+  ])('ends with its own status for %s, and prints one error', async (_, argv, expected) => {
     const { status, out, err } = await start(argv).ended;
     expect([status, out]).toEqual([expected, '']);
     expect(err.match(/^error: /gm)).toHaveLength(1);
   });
 
-  it('colours errors where it is told to, and never against NO_COLOR', async () => {
+  it('colours errors with FORCE_COLOR, but not with NO_COLOR', async () => {
     const sequence = '\u001b[';
     const coloured = await start(['fti'], { FORCE_COLOR: '1' }).ended;
     expect(coloured.err).toContain(sequence);
@@ -323,8 +323,8 @@ describe('the program as a process', () => {
     expect(plain.err).not.toContain(sequence);
   });
 
-  it('stops at Ctrl-C, says what is kept, and ends with 130', async () => {
-    // A hub that takes the question and never answers: when it is asked, the program is at work.
+  it('stops at Ctrl-C, says that finished work is kept, and ends with 130', async () => {
+    // The hub accepts a request and never answers. Its request shows that the program is working.
     const hub = createServer();
     await new Promise<void>((resolve) => hub.listen(0, '127.0.0.1', resolve));
     const { port } = hub.address() as AddressInfo;

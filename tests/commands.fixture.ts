@@ -1,7 +1,7 @@
 import { recordingIo } from '../src/cli/io.fixture.ts';
 import { runCli } from '../src/cli/program.ts';
 
-/** Run as a process: command lines come as messages, and what each did goes back. */
+/** Runs as a process. It gets command lines as messages and sends the result of each back. */
 process.on('message', async (argv: string[]) => {
   const io = recordingIo();
   const status = await runCli(argv, io);

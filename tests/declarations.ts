@@ -6,7 +6,7 @@ import { parseSync } from 'vite';
 const root = join(import.meta.dirname, '..');
 const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-/** The declarations of each entry of the package, by its name; a page's own have `(browser)` behind. */
+/** The declarations of each entry of the package, by its name. Entries for pages have the suffix `(browser)`. */
 export const ENTRIES: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries<{ types?: string; browser?: { types: string } }>(exports).flatMap(
     ([entry, { types, browser }]) => [
@@ -16,7 +16,7 @@ export const ENTRIES: Readonly<Record<string, string>> = Object.fromEntries(
   ),
 );
 
-/** Runs a TypeScript compiler; gives what it printed, which is nothing where all is well. */
+/** Runs a TypeScript compiler and returns its output, which is empty without errors. */
 export function tsc(compiler: string, args: readonly string[], cwd = root): string {
   const { stdout, stderr } = spawnSync(process.execPath, [compiler, ...args], { cwd, encoding: 'utf8' });
   return (stdout + stderr).trim();
@@ -31,21 +31,21 @@ export function emitDeclarations(folder: string): void {
   if (printed) throw new Error(printed);
 }
 
-/** A node of a syntax tree, as far as it is read here. */
+/** The used fields of a node of a syntax tree. */
 interface Node {
   readonly type: string;
   readonly start: number;
   readonly [key: string]: unknown;
 }
 
-/** What a file of declarations has, names of other files not yet followed. */
+/** The contents of a file of declarations. Names of other files are not resolved yet. */
 interface Module {
   readonly text: string;
-  /** Declarations of each name: several for overloads, and for a type and a value of one name. */
+  /** Declarations of each name. Overloads, and a type and a value with the same name, have several. */
   readonly declared: Map<string, { node: Node; start: number }[]>;
   readonly imported: Map<string, Place>;
   readonly exported: Map<string, Place>;
-  /** Files of which everything is exported. */
+  /** Files whose exports are all exported again. */
   readonly all: string[];
 }
 
@@ -55,7 +55,7 @@ interface Place {
   readonly name: string;
 }
 
-/** A name that can be imported from the package, and where it is declared. */
+/** A name that can be imported from the package, with the place of its declaration. */
 export interface PublicName extends Place {
   readonly entry: string;
   readonly exported: string;
@@ -74,7 +74,7 @@ export class Declarations {
     );
   }
 
-  /** Types of the package that a public declaration names and no entry exports: `Method names AutoRole of methods/method.d.ts`. */
+  /** Types of the package that a public declaration uses but no entry exports: `Method names AutoRole of methods/method.d.ts`. */
   unexported(): string[] {
     const isPublic = new Set(this.names.map(keyOf));
     return this.#distinct().flatMap((place) =>
@@ -104,13 +104,13 @@ export class Declarations {
       [...references(node, file)].flatMap((place) => {
         const target = place.file === file ? this.#declaration(place) : this.#resolve(place);
         if (!target || keyOf(target) === keyOf({ file, name })) return [];
-        // The type of a value needs no name of its own, but what it is made of does.
+        // The type of a value need not be exported, but the types in it must be.
         return place.ofValue ? this.#named(target) : [target];
       }),
     );
   }
 
-  /** Where a name that is used in a file is declared; undefined for what the language, a platform or another package declares. */
+  /** The place where a name used in a file is declared. Undefined for names of the language, a platform or another package. */
   #declaration({ file, name }: Place): Place | undefined {
     const { declared, imported } = this.#module(file);
     if (declared.has(name)) return { file, name };
@@ -118,7 +118,7 @@ export class Declarations {
     return from && this.#resolve(from);
   }
 
-  /** Where a name that a file exports is declared. */
+  /** The place where a name that a file exports is declared. */
   #resolve({ file, name }: Place): Place | undefined {
     return this.#exportsOf(file).find(({ exported }) => exported === name);
   }
@@ -180,7 +180,7 @@ interface Specifier {
 
 const nameOf = (node: Node) => (node.name ?? node.value) as string;
 
-/** The declarations of a relative import; undefined for another package. */
+/** The declarations of a relative import. Undefined for another package. */
 function fileOf(source: string, from: string): string | undefined {
   if (!source.startsWith('.')) return undefined;
   return posix.join(posix.dirname(from), source).replace(/\.[jt]s$/, '.d.ts');
@@ -191,7 +191,7 @@ function namesOf(node: Node): string[] {
   return ((node.declarations ?? []) as { id: Node }[]).map(({ id }) => nameOf(id));
 }
 
-/** The names that a declaration uses as types or whose value's type it is, in its own file or imported in place. */
+/** The names that a declaration uses as types or by `typeof`, from its own file or imported inline. */
 function* references(value: unknown, file: string): Generator<Place & { ofValue?: boolean }> {
   if (Array.isArray(value)) for (const each of value) yield* references(each, file);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
@@ -205,7 +205,7 @@ function* references(value: unknown, file: string): Generator<Place & { ofValue?
   for (const child of Object.values(node)) yield* references(child, file);
 }
 
-/** Nodes that name a type, or a value whose type is meant, and under which key. */
+/** For each kind of node that names a type or the type of a value: the key of the name. */
 const NAMING: Readonly<Record<string, readonly string[]>> = {
   TSTypeReference: ['typeName'],
   TSTypeQuery: ['exprName'],

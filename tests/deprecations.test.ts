@@ -29,7 +29,7 @@ for (const table of ['text', 'train']) {
   if (table === 'train') writeFileSync(join(features, 'train.labels.npy'), npyLabels(labels));
 }
 
-/** Tip-Adapter, its beta renamed. */
+/** Tip-Adapter with a renamed beta. */
 const renamed = registerMethod(
   defineMethod({
     ...tipAdapter,
@@ -48,7 +48,7 @@ const renamed = registerMethod(
 );
 
 describe('what was renamed', () => {
-  it('works under its former name on the command line, and a note says the new one', async () => {
+  it('works under its former name on the command line, and a note gives the new name', async () => {
     const io = recordingIo();
     const file = join(folder, 'x.safetensors');
     const line = ['fit', features, '-o', file, '--method', 'renamed', '--tune', 'fixed'];
@@ -68,7 +68,7 @@ describe('what was renamed', () => {
     expect((await warned)[0].message).toContain('Option sharpness-of-votes is called beta now.');
   });
 
-  it('a signal in the place of options is heard, with a warning', async () => {
+  it('accepts a signal in the place of options, with a warning', async () => {
     await using classifier = await fit(features, { method: 'prototype' });
     const rows = fromRows([
       [...classifier.data.support.features.data.slice(0, classifier.data.support.features.cols)],
@@ -83,7 +83,7 @@ describe('what was renamed', () => {
   });
 });
 
-it('goes when its version has come', async () => {
+it('is removed when its version is reached', async () => {
   const loaded = await Promise.all(commands.map(({ load }) => load()));
   const tables = [fitOptions, serverOptions, ...[...loaded, ...listMethods()].map(({ options }) => options)];
   const options = tables

@@ -15,19 +15,19 @@ const docs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8'
   .filter((name) => name.endsWith('.md'));
 const PAGES = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...docs].sort();
 
-/** Pages that are run here, block by block, each in a folder of its own. */
+/** Pages that this test runs block by block, each in its own folder. */
 const RUN = PAGES.filter(
   (page) => page === 'README.md' || /^docs\/(?:zh\/)?(?:tutorials\/|first-classifier)/.test(page),
 );
-/** Pages of which other tests run every block. */
+/** Pages whose blocks other tests run. */
 const RUN_ELSEWHERE: Readonly<Record<string, string>> = {
   'docs/server.md': 'src/server/docs.test.ts',
   'docs/extending.md': 'tests/extensions.test.ts',
   'docs/export.md': 'src/export/export.test.ts',
 };
-/** Languages whose blocks no test runs: data, output, configuration, and commands that need what a test does not have. */
+/** Languages whose blocks no test runs: data, output, configuration, and commands that need something that a test does not have. */
 const NOT_RUN = ['text', 'json', 'csv', 'ini', 'dockerfile', 'yaml', 'shell', 'python'];
-/** Write outputs into the pages in place of comparing them. */
+/** Whether to write outputs into the pages instead of comparing them. */
 const UPDATE = process.env.TIP_ADAPTER_UPDATE_DOCUMENTS === '1';
 
 const hasShell = spawnSync('sh', ['-c', 'curl --version']).status === 0;
@@ -71,7 +71,7 @@ describe.skipIf(missing.length > 0)(
   () => {
     let folder: string;
     let home: string;
-    /** A home with the built-in encoder alone: outputs depend on it. */
+    /** A home with only the built-in encoder, because outputs depend on the installed encoders. */
     beforeAll(async () => {
       folder = mkdtempSync(join(tmpdir(), 'documents-'));
       home = join(folder, 'home');
@@ -124,7 +124,7 @@ describe('the comparison of outputs', () => {
   ])('of %j with %j', (printed, expected, same) => expect(isPrinted(printed, expected)).toBe(same));
 });
 
-/** What README takes for granted: photos by class, others to test on, and a new one. */
+/** The files that README expects: photos by class, photos to test on, and a new photo. */
 async function writePhotos(folder: string): Promise<void> {
   const things = await sampleDataset();
   for (const animal of ['cat', 'dog', 'owl']) {
@@ -139,13 +139,13 @@ async function writePhotos(folder: string): Promise<void> {
   }
 }
 
-/** What is wrong with a command line of `tip-adapter`, by the tables that drive the program. */
+/** The error in a command line of `tip-adapter` according to the program's tables, or undefined. */
 async function commandFault(line: string): Promise<string | undefined> {
   const words = [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, a, b, c]) => (a ?? b ?? c)!);
   const found = commands.find(({ name }) => `${line} `.startsWith(`${name} `));
   if (!found)
     return words[0] === '--help' || words[0] === '--version' ? undefined : 'there is no such command';
-  // A method of one's own has options of its own.
+  // A user's own method has its own options.
   if (/ --methods? \S*\.mjs/.test(line)) return undefined;
   const command = await found.load();
   const options: Options = { ...commonOptions, ...optionsOf(command), ...(await command.more?.(words)) };

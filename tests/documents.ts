@@ -8,10 +8,10 @@ import { type CodeBlock, parseMarkdown } from '../scripts/markdown.mjs';
 
 export const root = join(import.meta.dirname, '..');
 
-/** The address of the documents' servers; a free port takes its place while they run. */
+/** The address of servers in the documents. While they run, a free port replaces its port. */
 const PORT = '8080';
 
-/** A block that is run, what it has to print, and what it printed. */
+/** A block that is run, its expected output, and its output. */
 export interface Step {
   readonly block: CodeBlock;
   readonly expected?: CodeBlock;
@@ -26,9 +26,9 @@ export const read = (page: string) => readFileSync(join(root, page), 'utf8').rep
 export const blocksOf = (page: string) => parseMarkdown(read(page)).blocks;
 
 /**
- * Runs a page in a folder, as its reader does: one shell for all `sh` blocks, `npx tip-adapter` and the package's name leading to the
- * sources. A `js` or `ts` block that begins with `// name.mjs` is a file; another one is a program. The `text` block right behind a block
- * is what it prints.
+ * Runs a page in a folder as its reader does. All `sh` blocks run in one shell, and `npx tip-adapter` and the package's name lead to the
+ * sources. A `js` or `ts` block that begins with `// name.mjs` is written to this file; others are run as programs. A `text` block right
+ * after a block is its expected output.
  */
 export async function runPage(page: string, folder: string, home: string): Promise<Step[]> {
   const text = read(page);
@@ -62,7 +62,7 @@ export async function runPage(page: string, folder: string, home: string): Promi
   }));
 }
 
-/** Whether a text is what a document says; `…` alone in a line stands for any lines, and times may differ. */
+/** Whether an output agrees with a document. A line with only `…` stands for any lines, and times may differ. */
 export function isPrinted(printed: string, expected: string): boolean {
   const pattern = plain(expected)
     .split('\n')
@@ -77,14 +77,14 @@ const plain = (text: string) =>
     .replace(/ +$/gm, '')
     .trimEnd();
 
-/** The commands of the documents, as programs on the path: the sources in place of what is installed. */
+/** Makes the commands of the documents available on the path, with the sources in place of an installed package. */
 const PROGRAMS: Readonly<Record<string, string>> = {
   node: 'exec "$TIP_NODE" --import "$TIP_HOOK" "$@"',
   'tip-adapter': 'exec node "$TIP_MAIN" "$@"',
   npx: 'exec "$@"',
 };
 
-/** The longest that a page may take. */
+/** Time limit of a page. */
 const LIMIT = 300_000;
 
 async function shell(script: string, cwd: string, home: string): Promise<string> {
@@ -108,7 +108,7 @@ async function shell(script: string, cwd: string, home: string): Promise<string>
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
   });
-  // What a page starts ends with it, whatever happens; the watcher ends it where this process is killed.
+  // Processes that a page starts always end with it. The watcher ends them if this process is killed.
   const end = () => child.pid && process.kill(-child.pid, 'SIGKILL');
   const timer = setTimeout(end, LIMIT);
   let out = '';
@@ -121,7 +121,7 @@ async function shell(script: string, cwd: string, home: string): Promise<string>
   return out;
 }
 
-/** The package as the folder's programs import it, with the sources in place of the build. */
+/** Makes the package importable for the folder's programs, with the sources in place of the build. */
 export function linkPackage(folder: string): void {
   const described = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const target = join(folder, 'node_modules/tip-adapter');
@@ -146,7 +146,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Writes what the blocks of a page print into the page. */
+/** Writes the outputs of a page's blocks into the page. */
 export function updatePage(page: string, steps: readonly Step[]): void {
   const lines = read(page).split('\n');
   for (const { expected, printed } of steps.toReversed())

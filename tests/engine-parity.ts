@@ -14,12 +14,12 @@ import { keyTraining, trainKeys } from '../src/methods/tip-adapter-f.ts';
 import { zeroShotLogits } from '../src/methods/zero-shot.ts';
 
 /**
- * One computation for every engine: a training step of Tip-Adapter-F on a small problem with classes of several sizes. The
- * file runs in Node and in a page, and all must agree.
+ * The results of one computation that every engine runs: a training step of Tip-Adapter-F on a small problem with classes of different
+ * sizes. The file runs in Node and in a page, and all results must agree.
  */
 export interface StepNumbers {
   readonly loss: number;
-  /** Of the loss by the keys, in cache order. */
+  /** Gradient of the loss with respect to the keys, in cache order. */
   readonly gradient: number[];
   /** The keys after one step of AdamW. */
   readonly keys: number[];
@@ -111,7 +111,7 @@ export async function trainingStep(engine: Engine): Promise<StepNumbers> {
   };
 }
 
-/** Keys after two epochs of the method's own training, which goes block by block, in the order of the examples. */
+/** Keys after two epochs of the method's own training, which works in blocks, in the order of the examples. */
 export async function trainedKeys(engine: Engine): Promise<number[]> {
   const task = problem(engine);
   const options = { alpha: 1.3, beta: 5.5, epochs: 2, rate: 0.01, batch: 8 };

@@ -14,7 +14,7 @@ describe('public names', () => {
     declarations = new Declarations(join(folder, 'dist'));
   });
 
-  it('name only types that are public, too', () => {
+  it('use only types that are also public', () => {
     expect(declarations.names.length).toBeGreaterThan(300);
     expect(declarations.unexported()).toEqual([]);
   });
@@ -65,7 +65,7 @@ describe('the search for names that are not public', () => {
     expect(found(all).unexported()).toEqual([]);
   });
 
-  it('sees local types, and docstrings', () => {
+  it('finds local types and docstrings', () => {
     const text =
       'interface Local { a: string }\n/** It is documented. */\nexport interface A { l: Local }\nexport type B = A;';
     const declarations = found({ 'index.d.ts': text });

@@ -10,7 +10,7 @@ const repository = join(import.meta.dirname, '..');
 const project = mkdtempSync(join(tmpdir(), 'extensions-'));
 const at = (name: string) => join(project, name);
 
-/** What a project outside of this repository has: the package, and one file for each thing that it adds, as the page shows them. */
+/** A project outside of this repository: the package, and one file for each extension, as the page shows them. */
 const page = readFileSync(join(repository, 'docs/extending.md'), 'utf8');
 const files = [...page.matchAll(/```js\n\/\/ (\S+)\n([\s\S]*?)```/g)].map(
   ([, name, code]) => [name!, code!] as const,
@@ -93,7 +93,7 @@ describe('a project outside of this repository', () => {
     expect(fitted.err).toContain('read from pictures named <class>-<number>.png');
     const evaluated = tip('eval', 'flat.safetensors', 'flat', ...layout);
     expect([evaluated.status, evaluated.out]).toEqual([0, expect.stringContaining('3 of 3 pictures')]);
-    // Data laid out otherwise are read as before.
+    // Data with other layouts are read as before.
     expect(tip('eval', 'flat.safetensors', 'photos', ...layout).err).toContain(
       'all its pictures are examples',
     );
@@ -103,7 +103,7 @@ describe('a project outside of this repository', () => {
     expect(run('program.mjs')).toEqual({ status: 0, out: 'red\n', err: '' });
   });
 
-  it('is told what is missing where they are not imported', () => {
+  it('gets an error with a hint if they are not imported', () => {
     expect(tip('predict', MODEL, 'photos/red/20.png').err).toMatch(
       /uses the method "votes".*\nhint: .*--import/,
     );

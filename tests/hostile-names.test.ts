@@ -11,7 +11,7 @@ import { recordingIo } from '../src/cli/io.fixture.ts';
 import { runCli } from '../src/cli/program.ts';
 import { writeSmallEncoder } from '../src/encoder/small-encoder.fixture.ts';
 
-/** Sets the clipboard, clears the screen, goes back, turns the writing round, breaks the line, colours by a C1 control. */
+/** Control characters that set the clipboard, clear the screen, go back, reverse the text, break the line, and colour by a C1 control. */
 const HOSTILE = '\u001b]52;c;cm0=\u0007\u001b[2J\r\b\u202egpj\u2066\n\u2028\u009b31m\u007f';
 const RAW = [...HOSTILE].filter((character) => !/[ -~\n]/.test(character));
 
@@ -30,7 +30,7 @@ describe.skipIf(onWindows)(
     const picture = () => join(photos(), 'test', 'red', `${HOSTILE}.png`);
     const children: ChildProcess[] = [];
 
-    /** Runs a command; nothing that it prints may hold a control character, and a line break only ends a line. */
+    /** Runs a command and asserts that its output has no control characters except line breaks at the ends of lines. */
     async function tip(...argv: string[]) {
       const io = recordingIo({ lines: [picture()] });
       const status = await runCli(argv, io);
@@ -121,7 +121,7 @@ describe.skipIf(onWindows)(
       if (status === 3) expect(err).toMatch(/unreadable|could not be read/);
     });
 
-    it('predict --csv keeps names as they are for programs, and shows them safely on a terminal', async () => {
+    it('predict --csv keeps names unchanged for programs, and shows them safely on a terminal', async () => {
       const { out } = await tip('predict', classifier(), picture(), '--csv');
       expect(out).toContain(`"${picture()}"`);
       const terminal = recordingIo({ terminal: true });
@@ -198,7 +198,7 @@ describe.skipIf(onWindows)(
       }
     });
 
-    it('what is written for people: reports, cards, pages, tables', async () => {
+    it('files for people: reports, cards, pages, tables', async () => {
       const written = await readdir(work, { recursive: true });
       const texts = written.filter((path) =>
         /^(page|card|bench [^/]*\/bench).*\.(html|md|json)$/s.test(path),

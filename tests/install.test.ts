@@ -24,7 +24,7 @@ const REGISTRY = process.env.npm_config_registry ?? 'https://registry.npmjs.org/
 const HOSTS = [new URL(REGISTRY).host, 'registry.yarnpkg.com'];
 const MOST_MEGABYTES = 150;
 
-/** How each adds packages to a project, and runs a command of one. */
+/** For each package manager: the commands that add packages and run a package's command. */
 type Words = readonly [program: string, ...args: string[]];
 const ADD: Record<string, Words> = {
   npm: ['npm', 'install', '--no-audit', '--no-fund'],
@@ -47,7 +47,7 @@ describe.skipIf(!given)('installed into a fresh project (npm run test:install)',
   let proxy: Awaited<ReturnType<typeof startProxy>>;
 
   beforeAll(async () => {
-    // Lets nothing through but the registry: neither the host of CUDA's libraries nor that of sources can be reached.
+    // The proxy allows only the registry. The hosts of CUDA's libraries and of sources cannot be reached.
     proxy = await startProxy(HOSTS);
     await writeSmallEncoder(join(root, 'encoder'));
     for (const background of ['red', 'blue']) {
@@ -82,14 +82,14 @@ describe.skipIf(!given)('installed into a fresh project (npm run test:install)',
       TIP_ADAPTER_HOME: home,
       ...more,
     };
-    // What runs these tests is no part of the project.
+    // The environment of the test runner must not affect the project.
     for (const key of Object.keys(env))
       if (/^(NODE_OPTIONS|VITEST.*|npm_(?!config_).*|INIT_CWD)$/.test(key)) delete env[key];
     const child = spawn(program, args, {
       cwd,
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
-      // A program that hangs fails by itself, and is not left behind.
+      // A program that hangs is killed and fails.
       timeout: 240_000,
       killSignal: 'SIGKILL',
     });
@@ -103,7 +103,7 @@ describe.skipIf(!given)('installed into a fresh project (npm run test:install)',
   const FIT = ['fit', join(root, 'photos'), '-o', 'colours.safetensors', '--encoder', join(root, 'encoder')];
   const PREDICT = ['predict', 'colours.safetensors', join(root, 'photos/blue/1.jpg'), '--json'];
 
-  /** Fits and predicts; returns what was said. */
+  /** Fits and predicts. Returns the output. */
   async function use(command: Words, cwd: string, env: NodeJS.ProcessEnv): Promise<string> {
     const fit = await run([...command, ...FIT], cwd, env);
     expect(fit.status, fit.err).toBe(0);
@@ -138,7 +138,7 @@ describe.skipIf(!given)('installed into a fresh project (npm run test:install)',
     },
   );
 
-  it.skipIf(setup.managers.length === 1)('npm: takes the runtime that the project installed', async () => {
+  it.skipIf(setup.managers.length === 1)('npm: uses the runtime that the project installed', async () => {
     const cwd = project('own-runtime');
     const add: Words = [...ADD.npm!, '--ignore-scripts', setup.tarball, 'onnxruntime-node@1.30.0'];
     expect((await run(add, cwd)).status).toBe(0);
@@ -182,7 +182,7 @@ describe.skipIf(!given)('installed into a fresh project (npm run test:install)',
   });
 });
 
-/** Of everything below a project: its size on the disk, and packages that have a script for their installation. */
+/** The size of a project on the disk, and its packages that have install scripts. */
 function installed(folder: string): { megabytes: number; scripts: string[] } {
   let bytes = 0;
   const scripts: string[] = [];

@@ -10,21 +10,21 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeSmallEncoder } from '../src/encoder/small-encoder.fixture.ts';
 
-/** A command that waits or reads longer than this hangs. */
+/** Time limit after which a command counts as hanging. */
 const SECONDS = 20;
-/** Resident memory that no command on such a file may reach. */
+/** Limit of resident memory for a command on such a file. */
 const MOST_BYTES = 1.5e9;
 
 const loader = new URL('typescript.mjs', import.meta.url).href;
 
-/** What can have the name of a file without being a regular file that can be read. */
+/** Things with a file's name that are not readable regular files. */
 const KINDS: Record<string, (path: string) => unknown> = {
   'a link to /dev/zero': (path) => symlink('/dev/zero', path),
   'a link to /dev/full': (path) => symlink('/dev/full', path),
   'a named pipe': (path) => spawnSync('sh', ['-c', 'mkfifo "$0"', path]),
   'a folder': (path) => mkdir(path),
   'a socket': (path) => once(createServer().listen(path).unref(), 'listening'),
-  // Permissions do not keep the superuser out; this file refuses everyone.
+  // The superuser ignores permissions, but this file refuses every reader.
   'a file that refuses to be read': (path) => symlink('/proc/self/mem', path),
 };
 
@@ -38,7 +38,7 @@ interface Outcome {
   readonly err: string;
 }
 
-/** Runs a command in a process of its own, which is ended where it hangs or takes the memory. */
+/** Runs a command in its own process, which is killed if it hangs or exceeds the memory limit. */
 async function tip(...argv: string[]): Promise<Outcome> {
   if (!child?.connected) {
     child = fork(fileURLToPath(new URL('commands.fixture.ts', import.meta.url)), {
@@ -81,7 +81,7 @@ async function picture(path: string, background: string): Promise<void> {
     .toFile(path);
 }
 
-describe.skipIf(process.platform !== 'linux')('what is no regular file', () => {
+describe.skipIf(process.platform !== 'linux')('a path that is not a regular file', () => {
   beforeAll(async () => {
     work = await mkdtemp(join(tmpdir(), 'irregular-'));
     await writeSmallEncoder(at('encoder'));
@@ -95,7 +95,7 @@ describe.skipIf(process.platform !== 'linux')('what is no regular file', () => {
     await rm(work, { recursive: true, force: true });
   });
 
-  /** Command lines by what they are given: `x` is the path that is no regular file, made under the name that stands first. */
+  /** Command lines, each after the name of its irregular file. `x` stands for the file's path. */
   const COMMANDS: [name: string, argv: (x: string) => string[]][] = [
     ['x.safetensors', (x) => ['info', x]],
     ['x.safetensors', (x) => ['predict', x, at('photos', 'red', '1.png')]],
@@ -148,12 +148,12 @@ describe.skipIf(process.platform !== 'linux')('what is no regular file', () => {
       expect(err).toMatch(/^error: /m);
       expect(err).not.toMatch(/should not have happened|was ended/);
 
-      // 2 where a folder would be written over.
+      // 2 if a folder would be overwritten.
       expect([2, 3, 4]).toContain(status);
     });
   });
 
-  it('in folders of pictures is left out and named, and all else is done', async () => {
+  it('in folders of pictures is left out and named, and the other pictures are used', async () => {
     const folder = at('mixed');
     await cp(at('photos'), folder, { recursive: true });
     for (const [i, make] of Object.values(KINDS).entries()) await make(join(folder, 'red', `${i + 5}.png`));
@@ -170,7 +170,7 @@ describe.skipIf(process.platform !== 'linux')('what is no regular file', () => {
   });
 
   describe.each(Object.entries(KINDS).slice(0, 3))('%s', (_, make) => {
-    it('is not written over', async () => {
+    it('is not overwritten', async () => {
       const folder = await mkdtemp(at('out-'));
       const output = join(folder, 'x.safetensors');
       await make(output);
@@ -196,7 +196,7 @@ describe.skipIf(process.platform !== 'linux')('what is no regular file', () => {
     });
   });
 
-  it('from which stdin never ends is refused as a list of pictures', async () => {
+  it('is refused as a list of pictures on stdin that never ends', async () => {
     const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
     const reading = spawn(process.execPath, ['--import', loader, main, 'predict', at('good'), '-'], {
       stdio: [openSync('/dev/zero', 'r'), 'ignore', 'pipe'],

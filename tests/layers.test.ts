@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
-/** Each folder may import only from itself and from those before it. Files directly in src (errors, options) are for all. */
+/** Each folder may import only from itself and from earlier folders. All may import files directly in src (errors, options). */
 const LAYERS = [
   'math',
   'store',
@@ -65,7 +65,7 @@ describe('layers', () => {
 
   it('are without circles of files', () => {
     expect(circles(files.map((file): [string, string[]] => [file, filesOf(file)]))).toEqual([]);
-    // The search itself: a circle of three, and none where two ways lead to one file.
+    // Tests of the search: it finds a circle of three files, and none if two paths lead to one file.
     expect(
       circles([
         ['a', ['b']],
@@ -90,7 +90,7 @@ function filesOf(file: string): string[] {
     .map((name) => posix.join(posix.dirname(file), name));
 }
 
-/** A circle for each import that leads back to a file on the way to it. */
+/** The circles: one for each import that leads back to a file on the current path. */
 function circles(imports: readonly (readonly [string, readonly string[]])[]): string[] {
   const next = new Map(imports);
   const done = new Set<string>();

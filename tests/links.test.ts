@@ -15,7 +15,7 @@ const faults = (text: string, other = '# Other page\n') =>
   );
 
 describe('links of the documents', () => {
-  it('lead to what is there', () => {
+  it('lead to existing pages and headings', () => {
     expect(documents().size).toBeGreaterThan(20);
     expect(linkFaults(documents())).toEqual([]);
   });

@@ -6,7 +6,7 @@ import { interpreter, TESTED_NODES } from '../src/cli/examine.ts';
 const read = (path: string) => readFileSync(join(import.meta.dirname, '..', path), 'utf8');
 
 describe('the Node versions', () => {
-  it('that are tested are the same in the README, in engines and in continuous integration', () => {
+  it('are the same in the README, in engines and in continuous integration', () => {
     const [last, ...others] = [...TESTED_NODES].reverse();
     expect(read('README.md').replaceAll('\n', ' ')).toContain(
       `tested on ${others.reverse().join(', ')} and ${last}`,

@@ -24,14 +24,14 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const close = (a: readonly number[], b: readonly number[]) =>
   a.length === b.length && a.every((value, i) => Math.abs(value - b[i]!) < 1e-5 * (1 + Math.abs(b[i]!)));
 
-it('the native build that is installed here is the one that would be downloaded', () => {
+it('the installed native build equals the one that would be downloaded', () => {
   const lock = JSON.parse(readFileSync(join(import.meta.dirname, '../package-lock.json'), 'utf8'));
   for (const { name, version, integrity } of PACKAGES)
     expect(lock.packages[`node_modules/${name}`]).toMatchObject({ version, integrity });
   expect(installedRuntime()?.version).toBe(PACKAGES[0].version);
 });
 
-describe('where the native build does not load', () => {
+describe('if the native build does not load', () => {
   const x = input('x', ['n', 'n']);
   const outputs = { y: exp(matmul(x, x)) };
   const broken = join(folder, 'broken.cjs');
@@ -41,7 +41,7 @@ describe('where the native build does not load', () => {
     return createEngine({ note: (line) => lines.push(line) });
   };
 
-  it('one line says why, and WebAssembly computes the same', async () => {
+  it('one line gives the reason, and WebAssembly computes the same results', async () => {
     const native = createEngine();
     const expected = { step: await trainingStep(native), keys: await trainedKeys(native) };
     await native.close();
@@ -58,7 +58,7 @@ describe('where the native build does not load', () => {
     ]);
   });
 
-  it('models are read from files, and no device is tried', async () => {
+  it('models are read from files, and devices are not tried', async () => {
     const path = join(folder, 'model.onnx');
     writeFileSync(path, toOnnx(outputs));
     const engine = brokenEngine();
@@ -68,7 +68,7 @@ describe('where the native build does not load', () => {
     await engine.close();
   });
 
-  it('runs are interrupted, and the program ends with its own status', () => {
+  it('runs can be interrupted, and the program ends with its own status', () => {
     const { status, stdout, stderr } = runProgram(`
       import { createEngine } from 'engine/node.ts';
       import { giveUpNative } from 'engine/onnxruntime.ts';

@@ -73,20 +73,20 @@ describe.skipIf(!there)('real CLIP features (needs ../shared/data/clip_vitb32)',
       expect(best.alpha).toBeCloseTo(expected.alpha, 3);
     });
 
-    // What leave-one-shot-out reached when it was designed, in percent, less half a point of slack.
+    // Accuracy of leave-one-shot-out in percent when it was designed, minus a tolerance of half a point.
     it.each([
       [2, 63.0],
       [4, 64.5],
       [8, 67.8],
       [16, 69.5],
-    ])('%d shots, tuned on the examples alone: at least about %d%%', async (shots, percent) => {
+    ])('%d shots, tuned on the examples: at least about %d%%', async (shots, percent) => {
       const task = taskOf('stanford_cars', shots, 196, engine, head);
       const choice = await tuneByFolds(engine, task, { minBeta: 0.5, maxBeta: 60 });
       const got = await correct('tip-adapter', { alpha: choice!.alpha, beta: choice!.beta }, task, test);
       expect((100 * got) / test.labels.length).toBeGreaterThan(percent - 0.5);
     });
 
-    it('hides each fold from its queries', async () => {
+    it('scores the queries of a fold without its examples', async () => {
       const task = taskOf('stanford_cars', 2, 196, engine, head);
       const tuningRows = tuningRowsOfFolds(task.support, leaveOneShotOut(task.support));
       const sums = await prepareClassSums(engine, task, tuningRows);

@@ -11,7 +11,7 @@ afterAll(() => engine.close());
 describe.skipIf(!there)(
   'trained heads on real features of Cars (../shared/data and ../shared/golden)',
   () => {
-    // Batches come in another order than in the reference, whose own seeds differ by up to a point.
+    // The order of batches differs from the reference, whose own seeds differ by up to a point.
     it.each([
       ['tip-adapter-f', 'tip_f', {}, 1],
       ['taskres', 'taskres', { raw: false, epochs: 20 }, 1],

@@ -9,11 +9,11 @@ import { parseNpy } from '../src/store/npy.ts';
 
 const shared = join(import.meta.dirname, '../../shared');
 
-/** Whether the real features and the numbers to agree with are beside the project. */
+/** Whether the real features and the reference numbers are beside the project. */
 export const there =
   existsSync(join(shared, 'data/clip_vitb32')) && existsSync(join(shared, 'golden/real_features.json'));
 
-// biome-ignore lint/suspicious/noExplicitAny: a file of numbers, each test knows its own.
+// biome-ignore lint/suspicious/noExplicitAny: a file of reference numbers with a part for each test.
 export const golden: any = there
   ? JSON.parse(readFileSync(join(shared, 'golden/real_features.json'), 'utf8'))
   : {};
@@ -58,7 +58,7 @@ export function taskOf(
   };
 }
 
-/** Rows whose own class has the largest score. */
+/** Number of rows whose own class has the largest score. */
 export async function countCorrect(
   engine: Engine,
   id: string,

@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
 
 /**
- * Prints every skipped test with its reason, then the one line `N passed, N failed`, last. Both numbers also go to the file
- * that `TIP_ADAPTER_TEST_COUNTS` names, for a sum over several runs.
+ * Prints every skipped test with its reason, and last the line `N passed, N failed`. Both numbers are also written to the file in
+ * `TIP_ADAPTER_TEST_COUNTS`, for a sum over several runs.
  */
 export default class SummaryReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
@@ -29,7 +29,7 @@ export default class SummaryReporter implements Reporter {
   }
 }
 
-/** Whether its group is skipped: a test of a skipped group within a skipped group stays pending. */
+/** Whether the test's group is skipped. Vitest reports a test in nested skipped groups as pending. */
 function isLeftOut({ parent }: TestCase): boolean {
   return parent.type === 'suite' && parent.state() === 'skipped';
 }

@@ -13,7 +13,7 @@ const src = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }
   .map((name) => [name.replaceAll('\\', '/'), readFileSync(join(root, 'src', name), 'utf8')] as const)
   .filter(([name]) => !name.startsWith('studio/web/'));
 
-/** Files whose errors have codes of two parts, and the calls that give the second one. */
+/** Files whose errors have codes of two parts, with the calls that give the second part. */
 const TWO_PARTS: Readonly<Record<string, readonly [area: string, call: RegExp]>> = {
   'store/npy.ts': ['npy', /\brefuse\(\s*'([a-z-]+)'/g],
   'store/safetensors.ts': ['safetensors', /\bfail\(\s*'([a-z-]+)'/g],
@@ -25,7 +25,7 @@ const TWO_PARTS: Readonly<Record<string, readonly [area: string, call: RegExp]>>
   'system-error.ts': ['disk', /(?:^ {4}E[A-Z]+: \[|\?\? \[\s+)'([a-z-]+)'/gm],
 };
 
-/** The codes in a file: those that stand there whole, and those of two parts. */
+/** The codes in a file: complete codes, and codes of two parts. */
 function codesIn(name: string, text: string): string[] {
   const whole = [...text.matchAll(/\bcode:([^,}]*)/g)].flatMap(([, value]) =>
     [...value!.matchAll(/'([a-z0-9-]+\/[a-z0-9-]+|usage|import|interrupted|unexpected)'/g)].map(
@@ -39,7 +39,7 @@ function codesIn(name: string, text: string): string[] {
   return [...whole, ...named, ...[...text.matchAll(call)].map(([, part]) => `${area}/${part}`)];
 }
 
-/** Codes of findings, which are remarks and no errors. */
+/** Codes of findings, which are not errors. */
 const isFinding = (text: string, code: string) =>
   new RegExp(`level: '(?:info|warning)',\\s+code: '${code}'`).test(text) || /emptied-class$/.test(code);
 

@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, '..');
 const project = mkdtempSync(join(tmpdir(), 'types-'));
 afterAll(() => rmSync(project, { recursive: true }));
 
-/** An older compiler is what `npm run test:install` brings. */
+/** The compiler to test with. `npm run test:install` sets an older one. */
 const OLDER = process.env.TIP_ADAPTER_TYPESCRIPT;
 const compilers: [string, string][] = [
   ['7', TYPESCRIPT],
@@ -19,7 +19,7 @@ const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const programs = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code);
 const OPTIONS = { target: 'ES2023', strict: true, skipLibCheck: false, noEmit: true };
 
-/** What a program imports of each entry: everything, so that all declarations are checked. */
+/** A program that imports everything of each entry, so that all declarations are checked. */
 const importing = (entries: readonly string[]) =>
   entries
     .map((entry, i) => `import * as entry${i} from '${entry.replace('.', 'tip-adapter')}';\nvoid entry${i};`)
@@ -46,7 +46,7 @@ beforeAll(() => {
   writeFileSync(join(project, 'page.ts'), importing(PORTABLE));
 });
 
-/** Entries that run in a page, too. */
+/** Entries that also run in a page. */
 const PORTABLE = ['./math', './graph', './engine', './metrics', './methods', './tuning'];
 
 function check(compiler: string, compilerOptions: object, files: readonly string[]): string {

@@ -1,4 +1,4 @@
-// Teaches Node, in every thread, to load the product's TypeScript: its worker threads are .ts files during tests.
+// Makes Node load TypeScript in every thread, because the package's worker threads are .ts files during tests.
 import { register } from 'tsx/esm/api';
 
 register();

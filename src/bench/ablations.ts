@@ -6,14 +6,14 @@ import type { TablePlan, Trial } from './table-plan.ts';
 import type { Choices } from './tables.ts';
 import { withCacheSize, withOnePrompt } from './variations.ts';
 
-/** The constants that the paper varies around. */
+/** The default constants of the paper's ablations. */
 const ALPHA = 1;
 const BETA = 5.5;
 
 const VARIED = 'tip-adapter';
 const TRAINED = 'tip-adapter-f';
 
-/** The paper's ablations (section 4.4) on a source, at its 16 shots or the most it has. */
+/** The paper's ablations (section 4.4) on a source, with 16 shots or the largest available number. */
 export function ablations(
   source: BenchSource,
   { protocol, rejection }: Pick<Choices, 'protocol' | 'rejection'>,
@@ -70,7 +70,7 @@ export function ablations(
       (prompts) =>
         one || prompts === 'all'
           ? undefined
-          : 'one prompt against several: the data has one prompt per class',
+          : 'one prompt against several: the data have one prompt per class',
     ),
     table(
       'trained',
@@ -94,7 +94,7 @@ function row(name: string, source: BenchSource): Pick<Varied, 'row' | 'source'> 
   return { row: name, source };
 }
 
-/** Makes the table of one ablation: its columns are the published ones; `lacks` says why one cannot be. */
+/** Makes the table of one ablationwith the published columns. `lacks` gives the reason why a column is not available. */
 function tableOf(source: BenchSource) {
   return (
     axis: string,
@@ -127,7 +127,7 @@ function tableOf(source: BenchSource) {
   };
 }
 
-/** The columns as published; numbers in ascending order. */
+/** The published columns, with numbers in ascending order. */
 function columnsOf({ rows }: Published): string[] {
   const columns = Object.keys(rows[0]!.values);
   return columns.every((column) => Number.isFinite(Number(column)))

@@ -5,44 +5,44 @@ import type { Support, Task, TextHead } from '../methods/task.ts';
 
 /** Rows that a fitted method is tested on. */
 export interface TestRows extends LabelledRows {
-  /** What they are called beside others of the same fit: `base`, `ImageNet-V2`; '' where there are no others. */
+  /** Their name, if a fit is tested on several sets of rows: `base`, `ImageNet-V2`. Otherwise ''. */
   readonly on: string;
-  /** The classes that are answered among, where it is not all of them. */
+  /** The classes that are possible answers. Absent for all classes. */
   readonly among?: readonly number[];
 }
 
-/** Data that cells of a benchmark draw from: features, whether they were encoded here or brought. */
+/** The data of a benchmark's cells: features of encoded pictures, or given features. */
 export interface BenchSource {
   readonly name: string;
   readonly known?: KnownDataset;
   readonly encoder: string;
-  /** Decides, with a cell's settings, whether a finished cell is this one. */
+  /** Identifies the data. Together with a cell's settings it identifies a finished cell. */
   readonly fingerprint: string;
   readonly classes: readonly string[];
   /** Classes in the source's own order. */
   readonly order: readonly number[];
   readonly dimension: number;
   readonly head?: TextHead;
-  /** The head of one prompt a class, where `head` has several. */
+  /** The text head of one prompt for each class, if `head` has several. */
   readonly plainHead?: TextHead;
   readonly textTower?: Task['textTower'];
   readonly defaults: CacheDefaults;
-  /** Whether a seed draws other examples. */
+  /** Whether the draw of examples depends on the seed. */
   readonly seeded: boolean;
-  /** Whether examples of that number can be drawn, from at least one class. */
+  /** Whether at least one class has this number of examples. */
   has(shots: number): boolean;
   draw(shots: number, seed: number): Support | undefined;
   readonly val?: LabelledRows;
-  /** The rows that are reported, for a draw; `how` says which they are. */
+  /** Returns the test rows for a draw. `how` describes them. */
   testRows(support: Support): readonly [TestRows, ...TestRows[]];
-  /** Whether those rows are others for another draw. */
+  /** Whether the test rows depend on the draw. */
   readonly testsByDraw?: boolean;
   readonly how: string;
-  /** Encoding a picture, without what was known before. */
+  /** Time to encode a picture without the feature cache. */
   readonly encodeMilliseconds?: number;
-  /** Pictures and folders that belong to the data and could not be read: no figure is about them. */
+  /** Pictures and folders of the data that could not be read. No figure includes them. */
   readonly unread?: readonly string[];
-  /** What is odd about the data, in words. */
+  /** Notes about peculiarities of the data. */
   readonly notes: readonly string[];
 }
 
@@ -57,14 +57,14 @@ export function searchesValidation(source: Pick<BenchSource, 'known' | 'val'>): 
 
 export interface OpenOptions {
   readonly encoder: string;
-  /** Largest number of examples that will be drawn, and the seeds they are drawn by. */
+  /** The largest number of examples to draw, and the seeds of the draws. */
   readonly shots: number;
   readonly seeds: readonly number[];
-  /** Views of each example: 1, or the paper's 10. */
+  /** Number of views of each example: 1, or the paper's 10. */
   readonly views?: number;
-  /** Whether the validation split will be needed. */
+  /** Whether the validation split is needed. */
   readonly validation?: boolean;
-  /** A test set only, without examples. */
+  /** Whether the data serve only as a test set, without examples. */
   readonly testOnly?: boolean;
   readonly signal?: AbortSignal;
   note?(line: string): void;

@@ -22,7 +22,7 @@ import { type Measures, measureScores } from './measures.ts';
 import { watchMemory } from './peak-memory.ts';
 import { rejectionAuroc } from './rejection.ts';
 
-/** How a method's constants are chosen: on the examples, on a validation split or a few rows of it, or on the reported rows. */
+/** The rows that a method's constants are chosen on: the examples, a validation split, a few rows of it, the reported rows, or none. */
 export const PROTOCOLS = ['folds', 'val', 'min4', 'paper', 'fixed'] as const;
 export type BenchProtocol = (typeof PROTOCOLS)[number];
 
@@ -31,20 +31,20 @@ export interface CellSettings {
   readonly shots: number;
   readonly seed: number;
   readonly protocol: BenchProtocol;
-  /** Values of options that are given and not chosen; alpha and beta are Tip-Adapter's. */
+  /** Given values of options, which are not tuned. alpha and beta are Tip-Adapter's. */
   readonly given?: Readonly<Record<string, number>>;
-  /** Whether classes are kept from the method, to see how it rejects them: one more fit. */
+  /** Whether to measure rejection, by a second fit without some of the classes. */
   readonly rejection?: boolean;
 }
 
-/** One number of a benchmark, with everything that led to it. */
+/** One figure of a benchmark with its settings and measures. */
 export interface Cell extends CellSettings, Measures {
   readonly data: string;
   readonly encoder: string;
   readonly fingerprint: string;
-  /** Which of the test rows; '' where there are no others. */
+  /** Name of the test rows. '' if there is one set. */
   readonly on: string;
-  /** Classes that were answered among. */
+  /** Number of classes that were possible answers. */
   readonly classes: number;
   readonly examples: number;
   readonly correct: number;
@@ -54,7 +54,7 @@ export interface Cell extends CellSettings, Measures {
   readonly interval: readonly [number, number];
   /** AUROC of rejecting pictures of held-out classes. */
   readonly auroc?: number;
-  /** What `auto` took, or the method itself, and its options. */
+  /** The method that `auto` chose, or the method itself, and its options. */
   readonly chosen: string;
   readonly options: Readonly<Record<string, unknown>>;
   /** What the method took otherwise than its paper, in words. */
@@ -62,26 +62,26 @@ export interface Cell extends CellSettings, Measures {
   readonly fitSeconds: number;
   readonly scoreMilliseconds: number;
   readonly encodeMilliseconds?: number;
-  /** Peak resident memory of the process while this was fitted and tested (on Linux; elsewhere, since it began), MiB. */
+  /** Peak resident memory of the process in MiB: during fit and test on Linux, elsewhere since its start. */
   readonly peakMemory: number;
-  /** A character for each test row, `1` where it was right: for paired tests. */
+  /** A character for each test row, `1` for a right answer, for paired tests. */
   readonly right: string;
   readonly version: string;
 }
 
-/** A fit that gave no cell: the method needs what the data does not have, or, where it `failed`, something went wrong. */
+/** A fit without a cell: the method needs something that the data lack, or, if `failed` is true, an error occurred. */
 export interface Skipped extends CellSettings {
   readonly data: string;
   readonly reason: string;
   readonly failed?: true;
 }
 
-/** Raised when kept cells come to mean something else. */
+/** Version of kept cells, raised when their meaning changes. */
 const FORMAT = 4;
 
 /**
- * The cells of one fit, from the folder where they are kept, or computed and kept there. A fit that goes wrong says why and is tried
- * again the next time. Throws `InterruptedError` where the signal fires.
+ * The cells of one fit, read from the folder, or computed and saved in it. A failed fit has its reason and is tried again the next time.
+ * Throws `InterruptedError` when the signal fires.
  */
 export async function cellsOf(
   source: BenchSource,
@@ -112,7 +112,7 @@ export async function cellsOf(
   return { cells, kept: false };
 }
 
-/** The cells of a kept file; nothing where the file is damaged or its figures contradict each other: they are computed anew. */
+/** The cells in a saved file. Undefined if the file is damaged or its figures contradict each other, so that they are computed again. */
 function keptCells(text: string | undefined): Cell[] | undefined {
   if (text === undefined) return undefined;
   try {
@@ -152,7 +152,7 @@ async function compute(
     return skip('there is no validation split');
   const engine = sharedEngine();
   const { head, textTower, dimension, classes } = source;
-  // The published code picks the best epoch by the reported rows, whatever it searches constants on.
+  // The published code picks the best epoch on the reported rows, even if it searches constants on other rows.
   const own = { support, head, textTower, seed, validation: protocol === 'paper' ? testRows[0] : validation };
   const task = { ...own, classes: classes.length, dimension, engine, signal };
   return fitAndTest(source, settings, task, { testRows, validation }).catch((error) => {
@@ -202,7 +202,7 @@ async function fitAndTest(
   }));
 }
 
-/** What the data are called where their name decides something: the grid of the published search. */
+/** The name of the data for the published search, whose grid depends on it. */
 function nameOf({ name, known }: BenchSource): string {
   return known?.id ?? name;
 }
@@ -253,8 +253,8 @@ function selectColumns(scores: Matrix, columns: readonly number[]): Matrix {
 }
 
 /**
- * The rows a protocol chooses constants on: the validation split, at most four of each class of it, or as the published code does, the validation
- * split where there is one, but for ImageNet the reported rows.
+ * The rows that a protocol chooses constants on: the validation split, at most four of its rows per class, or the rows of the published
+ * code, which are the reported rows for ImageNet and for data without a validation split, else the validation split.
  */
 function validationRows(
   source: BenchSource,

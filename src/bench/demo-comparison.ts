@@ -11,9 +11,9 @@ import { countByClass } from '../methods/task.ts';
 import type { Progress } from '../store/download.ts';
 import { learnsFromExamples } from './run.ts';
 
-/** A method of the demo at one number of examples a class. */
+/** A method of the demo with one number of examples for each class. */
 export interface DemoPoint {
-  /** 0: class names alone. */
+  /** Examples for each class. 0 means names only. */
   readonly shots: number;
   readonly evaluation: Evaluation;
 }
@@ -22,31 +22,31 @@ export interface DemoPoint {
 export interface DemoRow {
   readonly name: string;
   readonly note: string;
-  /** By number of examples; the last has all there are. */
+  /** Points by number of examples. The last has all examples. */
   readonly points: readonly DemoPoint[];
-  /** Fitted to all examples. */
+  /** The classifier fitted to all examples. */
   readonly classifier: Classifier;
-  /** Choosing constants, fitting and scoring the test pictures, for all numbers of examples; encoding is counted apart. */
+  /** Seconds for tuning, fitting and scoring the test pictures with all numbers of examples, without encoding. */
   readonly seconds: number;
 }
 
 export interface DemoResult {
   readonly dataset: Dataset;
-  /** What was noticed about the pictures. */
+  /** Findings about the pictures. */
   readonly findings: readonly Finding[];
   readonly source: DemoSource;
   readonly train: number;
   readonly test: TestSet;
   readonly rows: readonly DemoRow[];
-  /** The row that is saved. */
+  /** The row whose classifier is saved. */
   readonly best: DemoRow;
-  /** Reading and encoding all pictures, in seconds. */
+  /** Seconds for reading and encoding all pictures. */
   readonly encodeSeconds: number;
   /** Frees the encoder and the classifiers. */
   close(): Promise<void>;
 }
 
-/** What the pictures of a demo are, and under which licence. */
+/** Description and licence of a demo's pictures. */
 interface DemoSource {
   readonly pictures: string;
   readonly licence: string;
@@ -55,30 +55,30 @@ interface DemoSource {
 export interface DemoOptions
   extends Pick<FitOptions, 'encoder' | 'seed' | 'note' | 'ask' | 'onPull' | 'signal'> {
   onProgress?: FitOptions['onProgress'];
-  /** Told how far the download of the sample photos is. */
+  /** Called with the progress of the download of the sample photos. */
   onPhotos?(progress: Progress): void;
 }
 
 type Variant = Pick<DemoRow, 'name' | 'note'> & { readonly method: string; readonly clip?: true };
 
-/** What examples add to names, in the order of the paper's argument; training the keys pays where the names are CLIP's. */
+/** The rows of the table, in the order of the paper's argument. Tip-Adapter-F is shown only for CLIP, where training the keys helps. */
 const VARIANTS: readonly Variant[] = [
   { name: 'Names alone', note: 'zero-shot', method: 'zero-shot' },
   { name: 'Examples alone', note: 'a cache without names', method: 'visual-only' },
   { name: 'Tip-Adapter', note: 'names and a cache of the examples', method: 'tip-adapter' },
   {
     name: 'Tip-Adapter-F',
-    note: 'the same, its keys trained for twenty epochs',
+    note: 'the same, with keys trained for twenty epochs',
     method: 'tip-adapter-f',
     clip: true,
   },
   { name: 'auto', note: 'the default of fit', method: 'auto' },
 ];
 
-/** Numbers of examples: doublings up to what the largest class has, and that. */
+/** Numbers of examples of the table: those below the size of the largest class. The table's last column has all examples. */
 const SHOTS = [1, 2, 4, 8, 16];
 
-/** A sample, or a person's own pictures (split by seed where they are not split): encoded once, compared under each method. */
+/** Encodes a sample or the user's own pictures once (split by the seed if they have no test split) and compares the methods on them. */
 export async function demonstrate(data: string | undefined, options: DemoOptions): Promise<DemoResult> {
   const { onPhotos: _, ...fitting } = options;
   const seed = options.seed ?? 1;
@@ -129,7 +129,7 @@ const DRAWINGS: DemoSource = {
   licence: ARTISTS.map(({ name, licence }) => `${name} ${licence}`).join(', '),
 };
 
-/** Photos for an encoder that knows names as CLIP does, where they can be had; else drawings. */
+/** The sample: photos for CLIP if they are available, else drawings. */
 async function sampleFor(
   isClip: boolean,
   { signal, note, onPhotos: onProgress, ...options }: DemoOptions,

@@ -44,7 +44,7 @@ export function labelsTensor(shape: number[], labels: readonly number[]): Tensor
   return { dtype: 'int64', shape, data: BigInt64Array.from(labels, BigInt) };
 }
 
-/** Classes around as many directions as there are columns, or fewer. */
+/** Features whose classes lie around at most as many directions as there are columns. */
 export function rowsOf(labels: readonly number[], seed: string): Matrix {
   const { normal } = random('bench', seed);
   const data = Float32Array.from(

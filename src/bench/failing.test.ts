@@ -93,7 +93,7 @@ describe('a fit that fails', () => {
     expect(again.status).toBe(0);
     expect(again.cells).toHaveLength(7);
     expect(readdirSync(join(output, 'cells'))).toEqual(expect.arrayContaining(kept));
-    // A kept cell that is cut, or whose figures do not agree, is computed anew.
+    // A saved cell that is cut short or whose figures do not agree is computed again.
     breaks = () => {};
     const [cut, changed] = readdirSync(join(output, 'cells')).map((name) => join(output, 'cells', name));
     const whole = [cut!, changed!].map((path) => readFileSync(path, 'utf8'));

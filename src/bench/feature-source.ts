@@ -9,7 +9,7 @@ import { headFromPrompts } from '../methods/text-head.ts';
 import { hashOf } from '../store/checksum.ts';
 import type { BenchSource, OpenOptions } from './bench-source.ts';
 
-/** Opens a folder of features. Throws `DataError` where it cannot be read. */
+/** Opens a folder of features. Throws `DataError` if it cannot be read. */
 export async function openFeatures(
   { path, name, known }: Located,
   { testOnly = false }: OpenOptions,
@@ -35,12 +35,12 @@ export async function openFeatures(
     ...headsOf(dump),
     defaults: CLIP_DEFAULTS,
     seeded: train !== undefined,
-    // Without test rows, those of the largest draw that a smaller one leaves are taken.
+    // Without test rows, the rows of the largest draw that are not examples of the current draw are used.
     has: (shots) =>
       (draws.has(shots) || (train !== undefined && shots <= largest)) &&
       (test !== undefined || shots < largest),
     draw: (shots, seed) => drawOf(dump, shots, seed),
-    // Rows that are reported are not for tuning too.
+    // Reported rows are not used for tuning.
     val: dump.test ? dump.val : undefined,
     testRows: (support) => [{ on: '', ...(test ?? others(tested, support)) }],
     testsByDraw: test === undefined,
@@ -53,7 +53,7 @@ export async function openFeatures(
   };
 }
 
-/** By the seed from the training rows; without those, the draw that was brought. */
+/** A draw by the seed from the training rows, or the given draw if there are none. */
 function drawOf({ draws, train }: FeatureDump, shots: number, seed: number): Support | undefined {
   if (!train) {
     const rows = draws.get(shots);
@@ -63,7 +63,7 @@ function drawOf({ draws, train }: FeatureDump, shots: number, seed: number): Sup
   return selectExamples(plainSupport(train.features, train.labels), drawn);
 }
 
-/** OpenAI's CLIP, whose features such folders hold as a rule. */
+/** Defaults for folders of features: those of OpenAI's CLIP, from which most such folders come. */
 const LOGIT_SCALE = 100;
 
 function headsOf({ text, prompts, classes }: FeatureDump): Pick<BenchSource, 'head' | 'plainHead'> {
@@ -73,7 +73,7 @@ function headsOf({ text, prompts, classes }: FeatureDump): Pick<BenchSource, 'he
   return { head, plainHead: plain };
 }
 
-/** Copies of a picture, even differently augmented, lie nearer than this; other pictures of a class do not. */
+/** Cosine above which two rows are views of the same picture. Different pictures of a class have smaller cosines. */
 const SAME = 0.97;
 
 function others({ features, labels }: LabelledRows, support: Support): LabelledRows {
@@ -84,7 +84,7 @@ function others({ features, labels }: LabelledRows, support: Support): LabelledR
   return { features: selectRows(features, kept), labels: Int32Array.from(kept, (i) => labels[i]!) };
 }
 
-/** Sha256 (hex) of every number and name that a dump's cells come from. */
+/** Sha256 (hex) of all numbers and names of a dump that affect its cells. */
 function fingerprintOf({ encoder, classes, draws, train, val, test, text, prompts }: FeatureDump): string {
   const tables = { ...Object.fromEntries(draws), train, val, test, prompts };
   const pieces = Object.entries(tables).flatMap(([name, rows]) =>

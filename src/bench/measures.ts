@@ -2,7 +2,7 @@ import { logSumExp, type Matrix, row, softmaxRows } from '../math/matrix.ts';
 import { brierScore, expectedCalibrationError } from '../metrics/calibration.ts';
 import { conformalHalves } from '../metrics/conformal.ts';
 
-/** How far stated probabilities can be believed. */
+/** Measures of the calibration of probabilities. */
 export interface Measures {
   /** Mean negative log-likelihood, in nats. */
   readonly nll: number;
@@ -10,12 +10,12 @@ export interface Measures {
   readonly ece: number;
   /** Brier score, 0..2. */
   readonly brier: number;
-  /** Split-conformal sets that may miss a tenth: made from the even rows, tested on the odd ones. */
+  /** Split-conformal sets of 90% coverage, calibrated on the even rows and tested on the odd ones. */
   readonly coverage: number;
   readonly setSize: number;
 }
 
-/** Measures of scores [n, c] at a temperature. With fewer than two rows there are no sets: their measures are NaN. */
+/** Measures of scores [n, c] at a temperature. With fewer than two rows the measures of sets are NaN. */
 export function measureScores(scores: Matrix, labels: Int32Array, temperature: number): Measures {
   const probabilities = softmaxRows(scores, temperature);
   let surprise = 0;

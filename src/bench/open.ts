@@ -4,28 +4,28 @@ import type { BenchSource, OpenOptions } from './bench-source.ts';
 import { openFeatures } from './feature-source.ts';
 
 export interface OpenSourcesOptions extends Omit<OpenOptions, 'encoder' | 'testOnly' | 'onProgress'> {
-  /** Which of what was found is used, and what is lacking, in words. */
+  /** Chooses the data sets to use from those that were found, and names the missing ones. */
   pick(located: readonly Located[]): { picked: readonly Located[]; missing: readonly string[] };
   /** Ids of public data sets that need no examples. */
   readonly testOnly: readonly string[];
-  /** For pictures: each of them encodes all. */
+  /** Encoders for pictures. Each encodes all pictures. */
   readonly encoders: readonly string[];
   onProgress?(progress: { done: number; total: number; now: string }): void;
 }
 
-/** Opens a folder of features, or pictures, which are encoded. Throws `DataError` where there is nothing to test on. */
+/** Opens a folder of features, or encodes pictures. Throws `DataError` if there is nothing to test on. */
 export async function openSource(located: Located, options: OpenOptions): Promise<BenchSource> {
   if (located.kind === 'features') return openFeatures(located, options);
   const { openPictures } = await import('./picture-source.ts');
   return openPictures(located, options);
 }
 
-/** A data set that has no examples or nothing to test on is whole: it is only not one for this benchmark. */
+/** Errors of data sets without examples or test rows. Such a data set is not damaged, but cannot be used in this benchmark. */
 const UNSUITED = ['bench/no-test', 'dump/no-support'];
 
 /**
- * Opens what lies in some paths, one source for each data set and encoder. Of several, one that cannot be used is named under
- * `missing` and the others go on; alone, its error is thrown. `failed` counts those with which something is wrong.
+ * Opens one source for each data set at some paths and each encoder. If one of several cannot be used, `missing` names it and the others
+ * are used. If there is only one, its error is thrown. `failed` counts the damaged ones.
  */
 export async function openSources(
   paths: readonly string[],

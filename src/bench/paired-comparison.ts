@@ -3,7 +3,7 @@ import { DataError } from '../errors.ts';
 import { wilsonInterval } from '../metrics/accuracy.ts';
 import { mcnemar, pairedBootstrap } from '../metrics/paired.ts';
 
-/** How well one of two classifiers does on the pictures that both were tested on. */
+/** Measures of one of two classifiers on the pictures that both were tested on. */
 export interface Side {
   readonly method: string;
   readonly encoder: string;
@@ -18,11 +18,11 @@ export interface Side {
   readonly nll: number;
 }
 
-/** A picture that two classifiers call differently. */
+/** A picture with different answers from two classifiers. */
 export interface Disagreement {
   readonly image: string;
   readonly label: string;
-  /** Shown names of the answers, and how sure each is, 0..1. */
+  /** Shown name and probability (0 to 1) of each answer. */
   readonly first: string;
   readonly firstProbability: number;
   readonly second: string;
@@ -31,23 +31,23 @@ export interface Disagreement {
 }
 
 export interface Comparison {
-  /** Pictures that both were tested on. */
+  /** Number of pictures that both were tested on. */
   readonly total: number;
-  /** Pictures that only one was tested on: an example of the other, or of a class that it does not know. */
+  /** Pictures that only one was tested on, because they are examples of the other or of a class that it does not have. */
   readonly leftOut: readonly string[];
   readonly first: Side;
   readonly second: Side;
-  /** Accuracy of the first less that of the second, with the 95% interval of the paired bootstrap. */
+  /** Accuracy of the first minus that of the second, with the 95% interval of the paired bootstrap. */
   readonly difference: number;
   readonly interval: readonly [number, number];
   readonly onlyFirst: number;
   readonly onlySecond: number;
-  /** Two-sided, of McNemar's exact test. */
+  /** Two-sided p-value of McNemar's exact test. */
   readonly p: number;
   readonly disagreements: readonly Disagreement[];
 }
 
-/** Two classifiers on the same pictures. Throws `DataError` where there is none that both were tested on. */
+/** Compares two classifiers on the same pictures. Throws `DataError` if there is no picture that both were tested on. */
 export function compareEvaluations(first: Evaluation, second: Evaluation): Comparison {
   const others = new Map(second.predictions.map((prediction) => [prediction.image, prediction]));
   const pairs = first.predictions.flatMap((one) => {
@@ -55,9 +55,9 @@ export function compareEvaluations(first: Evaluation, second: Evaluation): Compa
     return other ? [{ one, other }] : [];
   });
   if (pairs.length === 0) {
-    throw new DataError('There is no picture on which both classifiers can be measured', {
+    throw new DataError('There is no picture that both classifiers can be measured on', {
       code: 'compare/nothing',
-      hint: 'Give labelled pictures of classes that both know and that neither was fitted to.',
+      hint: 'Give labelled pictures of classes that both classifiers have. They must not be examples of either.',
       details: { first: first.total, second: second.total },
     });
   }

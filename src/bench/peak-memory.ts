@@ -1,15 +1,15 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
 /**
- * Begins to watch the resident memory of the process; the answer is its peak since then, in MiB. Linux alone can begin anew: elsewhere
- * the peak is that since the process began.
+ * Starts to measure the resident memory of the process. Returns a function that returns the peak since then in MiB. Only Linux can reset
+ * the peak; elsewhere it is the peak since the start of the process.
  */
 export function watchMemory(): () => number {
   const isReset = resetPeak();
   return () => Math.round((isReset ? peakOfStatus() : process.resourceUsage().maxRSS) / 1024);
 }
 
-/** Sets the kernel's mark of the highest resident memory to what is resident now (proc(5), clear_refs). */
+/** Resets the kernel's peak of resident memory to the current value (proc(5), clear_refs). */
 function resetPeak(): boolean {
   try {
     writeFileSync('/proc/self/clear_refs', '5');
@@ -19,7 +19,7 @@ function resetPeak(): boolean {
   }
 }
 
-/** KiB. */
+/** In KiB. */
 function peakOfStatus(): number {
   return Number(/VmHWM:\s*(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? 0);
 }

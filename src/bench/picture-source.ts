@@ -21,8 +21,8 @@ import { openFeatureCache } from '../store/feature-cache.ts';
 import type { BenchSource, OpenOptions } from './bench-source.ts';
 
 /**
- * Encodes those pictures that will be drawn and those of the test split, with the prompts of the public data set where it is one.
- * Throws `DataError` where there is nothing to test on.
+ * Encodes the pictures of all draws and of the test split. A public data set gets its own prompts. Throws `DataError` if there is nothing
+ * to test on.
  */
 export async function openPictures({ path, known }: Located, options: OpenOptions): Promise<BenchSource> {
   const { testOnly = false, views = 1, signal, note } = options;
@@ -37,7 +37,7 @@ export async function openPictures({ path, known }: Located, options: OpenOption
   const heads = await headsOf(encoder, dataset, templates, signal);
   const encodeMilliseconds = await timeOf(encoder, tested.kept, signal);
   const tower = await encoder.textTower?.();
-  // A method that learns prompts needs the text tower as long as there are cells.
+  // The text tower stays open until the last cell, for methods that learn prompts.
   if (!tower) await encoder.close();
   const own = new Set(learnt.hashes);
   const place = new Map(learnt.kept.map(({ id }, i) => [id, i]));
@@ -84,7 +84,7 @@ export async function openPictures({ path, known }: Located, options: OpenOption
   };
 }
 
-/** Sha256 (hex) of everything that the cells of these pictures come from. */
+/** Sha256 (hex) of everything about these pictures that affects the cells. */
 function fingerprintOf(
   { classes, order }: Dataset,
   { fingerprint, dimension, logitScale, defaults }: Encoder,
@@ -97,7 +97,7 @@ function fingerprintOf(
   return hashOf(JSON.stringify({ encoder, ...how, classes, order, pictures }));
 }
 
-/** Encoded pictures, and those of them that could be read. */
+/** The encoded pictures, without the unreadable ones. */
 interface Readable extends EncodedImages {
   readonly kept: readonly Example[];
 }
@@ -112,7 +112,7 @@ async function encodeSplits(
   if (test.length === 0)
     throw new DataError(`${dataset.name} has no test pictures`, {
       code: 'bench/no-test',
-      hint: 'Give data with a test split, for instance as the folders train and test.',
+      hint: 'Give data with a test split, for example in the folders train and test.',
     });
   const val = validation ? ofSplit(dataset, 'val') : [];
   const cache = openFeatureCache();
@@ -129,7 +129,7 @@ async function encodeSplits(
     before += examples.length;
     return { ...encoded, kept: examples.filter((_, i) => !encoded.failed.has(i)) };
   };
-  // The plain view, and, for the paper's averaged keys, augmented ones.
+  // View 0, and augmented views for the paper's averaged keys.
   const learnt = await encode(pool, views === 1 ? [0] : Array.from({ length: views + 1 }, (_, view) => view));
   return { learnt, tested: await encode(test, [0]), tuned: await encode(val, [0]) };
 }
@@ -148,16 +148,16 @@ async function headsOf(
   return { head, plainHead: await textHead(encoder, classes, [PLAIN], { signal }), notes };
 }
 
-/** Findings that a reader of numbers must know, though they are nothing odd. */
+/** Findings of the kind `info` that readers of the figures need. */
 const LACKS = ['dataset/absent-class', 'dataset/missing-classes'];
 
-/** Findings about what cannot be read, which is named. */
+/** Findings about unreadable files, which the notes name. */
 const UNREAD = ['dataset/unreadable', 'dataset/missing-files', 'dataset/zip-unusable'];
 
-/** The paper's one prompt beside an ensemble (its section 4.4). */
+/** The single prompt that the paper compares with an ensemble (section 4.4). */
 const PLAIN = 'a photo of a {}.';
 
-/** Every picture of any draw, in the order of the data set. */
+/** The pictures of all draws together, in the order of the data set. */
 function poolOf(dataset: Dataset, shots: number, seeds: readonly number[]): Example[] {
   const drawn = new Set(seeds.flatMap((seed) => sampleFewShot(dataset, { shots, seed, split: 'train' })));
   return [...drawn].sort((a, b) => a - b).map((i) => dataset.examples[i]!);
@@ -191,7 +191,7 @@ async function supportOf(
   };
 }
 
-/** Plain rows, but for pictures that are examples as well. */
+/** Rows of view 0, without pictures that are also examples. */
 function rowsOf(
   { features, hashes, kept }: Readable,
   without: ReadonlySet<string> = new Set(),
@@ -200,7 +200,7 @@ function rowsOf(
   return { features: selectRows(features, own), labels: Int32Array.from(own, (i) => kept[i]!.label) };
 }
 
-/** Pictures that are encoded anew to take the time. */
+/** Number of pictures that are encoded again to measure the time. */
 const TIMED = 16;
 
 async function timeOf(encoder: Encoder, examples: readonly Example[], signal?: AbortSignal): Promise<number> {

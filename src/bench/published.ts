@@ -1,6 +1,6 @@
-/** Numbers that others published, shown beside ours and never as ours. Percent, by the name of the column. */
+/** Published figures, shown beside our own. In percent, by the name of the column. */
 export interface Published {
-  /** Where they are from, with what they were made, on what they were tuned. */
+  /** Source, encoder and tuning rows. */
   readonly source: string;
   readonly rows: readonly PublishedRow[];
 }
@@ -11,7 +11,7 @@ interface PublishedRow {
   readonly values: Readonly<Record<string, number>>;
 }
 
-/** What a fit cost, as published. */
+/** Published costs of a fit. */
 export interface PublishedCosts {
   readonly source: string;
   readonly rows: readonly PublishedCost[];
@@ -22,7 +22,7 @@ interface PublishedCost {
   readonly method: string;
   readonly accuracy: number;
   readonly trainingMinutes: number;
-  /** Memory of the GPU, MiB; absent where none was needed. */
+  /** GPU memory in MiB. Absent if no GPU was needed. */
   readonly memory?: number;
 }
 
@@ -71,7 +71,7 @@ export const ELEVEN_MEAN = published(
   },
 );
 
-/** The same with another encoder. */
+/** The same means with another encoder. */
 export const ELEVEN_MEAN_B16 = published(
   `${PAPER} and the papers of the others; means over eleven data sets, ViT-B/16`,
   SHOTS,
@@ -84,7 +84,7 @@ export const ELEVEN_MEAN_B16 = published(
   },
 );
 
-/** 16 shots of ImageNet; columns are encoders. */
+/** 16 shots of ImageNet. Columns are encoders. */
 export const BACKBONES = published(PAPER, ['RN50', 'RN101', 'ViT-B/32', 'ViT-B/16'], {
   'zero-shot': [60.33, 62.53, 63.8, 68.73],
   coop: [62.95, 66.6, 66.85, 71.92],

@@ -7,12 +7,12 @@ import { createScorer } from '../methods/score.ts';
 import { selectExamples, type Task, type TextHead } from '../methods/task.ts';
 import { auroc } from '../metrics/auroc.ts';
 
-/** Share of the classes that are unknown. */
+/** Share of the classes that are left out as unknown. */
 const HELD_OUT = 0.2;
 
 /**
- * How well confidence tells pictures of known classes from those of unknown ones: a fifth of the classes, drawn by the seed, are kept
- * from the method, names and examples; then AUROC over all test rows. Undefined where fewer than two classes would stay.
+ * AUROC of the confidence for separating pictures of known and unknown classes, over all test rows. A fifth of the classes, drawn by the
+ * seed, are left out of the fit with their names and examples. Undefined if fewer than two classes would remain.
  */
 export async function rejectionAuroc(
   engine: Engine,
@@ -39,7 +39,7 @@ export async function rejectionAuroc(
   );
 }
 
-/** The task with some of its classes only, renumbered in the given order. */
+/** The task with only some of its classes, renumbered in the given order. */
 function amongClasses(task: Task, kept: readonly number[]): Task {
   const { textTower } = task;
   const number = new Int32Array(task.classes).fill(-1);
@@ -52,7 +52,7 @@ function amongClasses(task: Task, kept: readonly number[]): Task {
   );
   return {
     ...task,
-    // Their labels are in the old numbering, and nothing is chosen any more.
+    // These rows have labels in the old numbering, and tuning is already done.
     validation: undefined,
     classes: kept.length,
     support: { ...support, labels: support.labels.map((label) => number[label]!) },

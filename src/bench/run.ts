@@ -10,23 +10,23 @@ import type { Part, TablePlan } from './table-plan.ts';
 export interface BenchProgress {
   readonly done: number;
   readonly total: number;
-  /** Fits that were finished by an earlier run. */
+  /** Number of fits that an earlier run finished. */
   readonly kept: number;
   readonly now: string;
 }
 
-/** A table with its numbers, and what of it could not be. */
+/** A table with its figures, and with notes about missing ones. */
 export interface FinishedTable {
   readonly plan: TablePlan;
   readonly entries: readonly Entry[];
   readonly skipped: readonly Skipped[];
-  /** What the plan lacks, and where classes had fewer examples than were asked for. */
+  /** Missing parts of the plan, and draws with fewer examples than asked for. */
   readonly missing: readonly string[];
 }
 
 /**
- * All numbers of some tables. A fit that several of them show is done once; finished ones are in `folder` and not done again, so that
- * an interruption loses at most one.
+ * Computes all figures of some tables. A fit that several tables show is computed once. Finished fits are saved in `folder` and not
+ * computed again, so that an interruption loses at most one.
  */
 export async function runTables(
   plans: readonly TablePlan[],
@@ -77,14 +77,14 @@ function finish(
   return { plan, entries, skipped: [...skipped], missing };
 }
 
-/** What the figures are not about, because it could not be read. */
+/** Notes about unreadable files, which the figures do not cover. */
 function unreadOf(sources: Iterable<BenchSource>): string[] {
   return [...sources].flatMap(({ name, unread = [] }) =>
     unread.length > 0 ? [`${name}: ${countUnread(unread)} that could not be read`] : [],
   );
 }
 
-/** Draws with fewer examples than classes times shots, each said once. */
+/** One note for each draw with fewer examples than classes times shots. */
 function reductions(entries: readonly Entry[]): string[] {
   const found = entries
     .flatMap(({ cells }) => cells)
@@ -98,12 +98,12 @@ function reductions(entries: readonly Entry[]): string[] {
   return [...new Set(found)].map((line) => `${line}, because some classes have fewer`);
 }
 
-/** Whether a method learns from examples; one that does not is fitted once for all draws. */
+/** Whether a method learns from examples. Other methods are fitted once for all draws. */
 export function learnsFromExamples(id: string): boolean {
   return id === 'auto' || methodById(id).needs.includes('examples');
 }
 
-/** Where a further seed would only repeat the same numbers, there is one draw. */
+/** The seeds to use: only one if further seeds would repeat the same figures. */
 function drawsOf({ source, settings }: Part, seeds: readonly number[]): CellSettings[] {
   const differs = source.testsByDraw || learnsFromExamples(settings.method);
   return (source.seeded && differs ? seeds : seeds.slice(0, 1)).map((seed) => ({ ...settings, seed }));

@@ -6,26 +6,26 @@ import type { TablePlan } from './table-plan.ts';
 import { type Choices, encoderTables, meanTables, shotsTable } from './tables.ts';
 import { baseToNewTables, domainTables, unbalancedTables } from './transfer.ts';
 
-/** A table or figure, or a further protocol of the field: which data, and what is done with it. */
+/** A published table or figure, or another protocol from the literature: its data and its tables. */
 export interface Suite {
-  /** One line for people: what it regenerates. */
+  /** Description in one line. */
   readonly about: string;
-  /** Ids of the data sets it is about, the first to learn from; without them it is about whatever is given. */
+  /** Ids of its data sets. The first is learnt from. Absent: the suite uses the given data. */
   readonly datasets?: readonly string[];
-  /** Of those, the ones that serve only as test sets. */
+  /** Those of the data sets that are only test sets. */
   readonly testOnly?: readonly string[];
   readonly methods?: readonly string[];
   readonly shots?: readonly number[];
-  /** For pictures. */
+  /** Encoders for pictures. */
   readonly encoders?: readonly string[];
-  /** Methods and numbers of shots are the published ones, whatever is asked for. */
+  /** Whether methods and numbers of shots are fixed to the published ones. */
   readonly closed?: true;
-  /** Columns are something other than shots, of which there is one number. */
+  /** Whether the columns are not numbers of shots. The suite then has one number of shots. */
   readonly oneShots?: true;
   plan(sources: readonly BenchSource[], choices: Choices): TablePlan[];
 }
 
-/** The methods that the paper compares, and what `fit` takes by itself. */
+/** The methods that the paper compares, and the default of `fit`. */
 const PAPER = [
   'zero-shot',
   'linear-probe',
@@ -76,7 +76,8 @@ export const SUITES = {
     plan: (sources, choices) => sources.map((source) => shotsTable(source, choices)),
   },
   fig5: {
-    about: 'The ten other data sets, 1 to 16 shots, and the mean over all that are there, ImageNet included.',
+    about:
+      'The ten other data sets, 1 to 16 shots, and the mean over all that are present, including ImageNet.',
     datasets: [...TEN, 'imagenet'],
     methods: PAPER,
     shots: SHOTS,
@@ -103,7 +104,7 @@ export const SUITES = {
   },
   domain: {
     about:
-      'Learned from ImageNet, evaluated on its V2 and Sketch; or learned from the first data set given, evaluated on the others.',
+      'Learned from ImageNet, evaluated on its V2 and Sketch; or learned from the first given data set, evaluated on the others.',
     datasets: ['imagenet', 'imagenet-v2', 'imagenet-sketch'],
     testOnly: ['imagenet-v2', 'imagenet-sketch'],
     methods: PAPER,
@@ -131,7 +132,7 @@ export const SUITES = {
 export type SuiteId = keyof typeof SUITES;
 export const SUITE_IDS = Object.keys(SUITES) as SuiteId[];
 
-/** What a suite uses of what was found, and what it lacks, in words. Without any of its own it takes what is given. */
+/** The data sets that a suite uses from those that were found, and the missing ones. If it finds none of its own, it uses the given data. */
 export function pickDatasets(
   { datasets }: Suite,
   located: readonly Located[],

@@ -4,23 +4,23 @@ import { mcnemar } from '../metrics/paired.ts';
 import type { Cell } from './cell.ts';
 import type { Trial } from './table-plan.ts';
 
-/** A number of a table: the mean over its draws. */
+/** A figure of a table: the mean over its draws. */
 export interface Entry {
   readonly row: string;
   readonly column: string;
-  /** Draws that it is the mean of, and draws that it should be the mean of: fits may fail. */
+  /** Number of draws in the mean, and number of planned draws. They differ if fits fail. */
   readonly draws: number;
   readonly planned: number;
   readonly accuracy: number;
-  /** 95%: of the mean over draws where there are several, Wilson's over the test rows of one; none for a mean of one draw each. */
+  /** 95% interval: of the mean over several draws, or Wilson's over the test rows of one draw. Undefined for a mean of single draws. */
   readonly interval?: readonly [number, number];
-  /** Every fit behind it. */
+  /** The cells of all its fits. */
   readonly cells: readonly Cell[];
 }
 
 /**
- * The entry of a trial, from the cells of each of its parts, one for each draw (or one for all). A draw counts where all parts have
- * its cell; undefined where none does.
+ * The entry of a trial from the cells of its parts. A part has one cell for each draw, or one for all draws. A draw counts if all parts
+ * have its cell. Undefined if no draw counts.
  */
 export function entryOf(
   { row, column, mean = 'arithmetic' }: Trial,
@@ -38,7 +38,7 @@ export function entryOf(
   return { row, column, draws: draws.length, planned, accuracy, interval, cells };
 }
 
-/** Draws that all give the same number say no more than one. */
+/** Draws with identical figures count as one. */
 function intervalOf(values: readonly number[], only?: Cell): readonly [number, number] | undefined {
   if (values.some((value) => value !== values[0])) return clamped(meanInterval(values).interval);
   return only?.interval;
@@ -49,7 +49,7 @@ const MEANS: Readonly<Record<NonNullable<Trial['mean']>, (values: readonly numbe
   harmonic: (values) => (values.includes(0) ? 0 : values.length / values.reduce((sum, x) => sum + 1 / x, 0)),
 };
 
-/** The mean of a measure over an entry's cells; undefined where none has it. */
+/** The mean of a measure over an entry's cells. Undefined if no cell has it. */
 export function meanOf(entry: Entry, measure: (cell: Cell) => number): number;
 export function meanOf(entry: Entry, measure: (cell: Cell) => number | undefined): number | undefined;
 export function meanOf({ cells }: Entry, measure: (cell: Cell) => number | undefined): number | undefined {
@@ -62,12 +62,12 @@ export interface Pairing {
   readonly column: string;
   readonly better: string;
   readonly worse: string;
-  /** Accuracy of the first less that of the second. */
+  /** Accuracy of the first minus that of the second. */
   readonly difference: number;
   readonly p: number;
 }
 
-/** The best row of each column against every other of it that was tested on the same rows. */
+/** Compares the best row of each column with every other row of the column that was tested on the same pictures. */
 export function pairBest(entries: readonly Entry[]): Pairing[] {
   return [...groupBy(entries, ({ column }) => column).values()].flatMap((column) => {
     const best = column.reduce((x, y) => (y.accuracy > x.accuracy ? y : x));

@@ -2,15 +2,15 @@ import type { BenchSource } from './bench-source.ts';
 import type { CellSettings } from './cell.ts';
 import type { Published, PublishedCosts } from './published.ts';
 
-/** What is fitted for a number of a table, once for each draw, and which of the test rows counts. */
+/** The fit behind a figure of a table (one for each draw), and the test rows that the figure is about. */
 export interface Part {
   readonly source: BenchSource;
   readonly settings: Omit<CellSettings, 'seed'>;
-  /** As the source calls those rows; the first where nothing is said. */
+  /** The source's name of the test rows. Default: the first. */
   readonly on?: string;
 }
 
-/** A number of a table: an accuracy, or the arithmetic or harmonic mean of several. */
+/** A figure of a table: an accuracy, or the arithmetic or harmonic mean of several. */
 export interface Trial {
   readonly row: string;
   readonly column: string;
@@ -18,17 +18,17 @@ export interface Trial {
   readonly mean?: 'arithmetic' | 'harmonic';
 }
 
-/** A table before its numbers are there. */
+/** A table before its figures are computed. */
 export interface TablePlan {
   readonly title: string;
-  /** Which rows the numbers were measured and tuned on: the first thing to read. */
+  /** The rows that the figures were measured and tuned on, printed above the table. */
   readonly how: string;
-  /** What the columns are: `shots`, `alpha`; curves are drawn where they are numbers. */
+  /** The meaning of the columns: `shots`, `alpha`. Curves are drawn if the columns are numbers. */
   readonly axis: string;
   readonly columns: readonly string[];
   readonly trials: readonly Trial[];
   readonly published?: Published;
   readonly costs?: PublishedCosts;
-  /** What the table needs and does not find, in words. */
+  /** Notes about data that the table needs and that are missing. */
   readonly missing: readonly string[];
 }

@@ -6,7 +6,7 @@ import { BACKBONES, ELEVEN_MEAN, ELEVEN_MEAN_B16, IMAGENET_SHOTS } from './publi
 import { learnsFromExamples } from './run.ts';
 import type { Part, TablePlan, Trial } from './table-plan.ts';
 
-/** What a person chose, or what the suite chooses. */
+/** The settings of a benchmark, from the options or the suite. */
 export interface Choices {
   readonly methods: readonly string[];
   readonly shots: readonly number[];
@@ -53,7 +53,7 @@ function absent(shots: readonly number[], why: string): string[] {
   return shots.length > 0 ? [`${shots.join(', ')} ${plural(Math.max(...shots), 'shot')}: ${why}`] : [];
 }
 
-/** A number of shots changes nothing for a method that looks at no example, where it is tested on the same rows. */
+/** Methods without examples are fitted once for all numbers of shots, if the test rows are the same. */
 function shotsOf({ testsByDraw }: BenchSource, method: string, k: number, all: readonly number[]): number {
   return !learnsFromExamples(method) && !testsByDraw ? all[0]! : k;
 }
@@ -70,14 +70,14 @@ const TUNED_ON: Readonly<Record<BenchProtocol, string>> = {
   fixed: 'not tuned',
 };
 
-/** What constants of all numbers of a table were chosen on. */
+/** A text about the rows that the constants of a table were chosen on. */
 function tunedOn(protocol: BenchProtocol, sources: readonly BenchSource[]): string {
   if (protocol !== 'paper' || !sources.some(searchesValidation)) return TUNED_ON[protocol];
   const where = sources.every(searchesValidation) ? '' : ' where the published code has one';
   return `tuned as published, on the validation split${where}; best epochs were picked on the reported rows, which is optimistic`;
 }
 
-/** Title of a source's table, and the rows that its numbers were measured and tuned on. */
+/** Title of a source's table, and a text about the rows that its figures were measured and tuned on. */
 export function described(
   source: BenchSource,
   { protocol }: Pick<Choices, 'protocol'>,
@@ -90,10 +90,10 @@ export function described(
   };
 }
 
-/** Data sets of the published means. */
+/** Number of data sets in the published means. */
 const ELEVEN = 11;
 
-/** The mean over data sets, for each encoder; only numbers of shots that every one of them has. */
+/** Tables of the mean over data sets, one for each encoder, with the numbers of shots that every data set has. */
 export function meanTables(sources: readonly BenchSource[], choices: Choices): TablePlan[] {
   return [...new Set(sources.map(({ encoder }) => encoder))].flatMap((encoder) => {
     const own = sources.filter((source) => source.encoder === encoder);
@@ -130,7 +130,7 @@ export function meanTables(sources: readonly BenchSource[], choices: Choices): T
   });
 }
 
-/** The paper's name of an encoder, however a model or a dump calls it. */
+/** The paper's name of an encoder, for any name in a model or a dump. */
 function backbone(encoder: string): string {
   const plain = encoder.toLowerCase().replace(/[^a-z0-9]/g, '');
   const names = {
@@ -144,7 +144,7 @@ function backbone(encoder: string): string {
   return found ? found[0] : encoder;
 }
 
-/** One table for each data set, its columns the encoders. */
+/** One table for each data set, with encoders as columns. */
 export function encoderTables(sources: readonly BenchSource[], choices: Choices): TablePlan[] {
   const most = Math.max(...choices.shots);
   return [...groupBy(sources, ({ name }) => name)].map(([name, own]) => {
@@ -175,7 +175,7 @@ export function encoderTables(sources: readonly BenchSource[], choices: Choices)
   });
 }
 
-/** The number wanted, or the largest below it that the source has: 0 where there is no example. */
+/** The wanted number of shots, or the largest below it that the source has. 0 if it has no examples. */
 export function largestShots(source: BenchSource, wanted: number): number {
   let shots = wanted;
   while (shots > 0 && !source.has(shots)) shots--;

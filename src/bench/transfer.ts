@@ -79,7 +79,7 @@ export function unbalancedTables(given: BenchSource, choices: Choices): TablePla
       title: `${given.name}: 1 to ${count(shots, 'shot')}, unbalanced, ${given.encoder}`,
       axis: 'classes',
       columns,
-      // Without examples no class is rarer than another.
+      // Without examples, all classes are equally rare.
       trials: (shots > 0 ? choices.methods : []).flatMap((method) =>
         columns.map((on) => trial(method, on, { ...partOf(source, choices, method, shots), on })),
       ),

@@ -8,14 +8,14 @@ import { hashOf } from '../store/checksum.ts';
 import { count } from '../words.ts';
 import type { BenchSource, TestRows } from './bench-source.ts';
 
-/** The same source, changed in a way that `as` names: its cells are other cells. */
+/** A changed copy of a source. `as` names the change and becomes part of the fingerprint, so that its cells are distinct. */
 function varied(source: BenchSource, as: string, change: Partial<BenchSource>): BenchSource {
   return { ...source, fingerprint: hashOf(source.fingerprint, as), ...change };
 }
 
 /**
- * A cache of `size` keys a class, however many examples there are: those of a class are dealt out into so many parts at random
- * and averaged (paper, section 4.4, "size of the cache model" and "more shots").
+ * A cache of `size` keys for each class, for any number of examples. The examples of a class are divided at random into `size` parts,
+ * and each part is averaged (paper, section 4.4, "size of the cache model" and "more shots").
  */
 export function withCacheSize(source: BenchSource, size: number): BenchSource {
   return varied(source, `cache of ${size}`, {
@@ -50,13 +50,13 @@ function merged(support: Support, size: number, seed: number): Support {
   );
 }
 
-/** One prompt a class in place of several; undefined where there are not both. */
+/** The source with one prompt for each class instead of several. Undefined if it does not have both. */
 export function withOnePrompt(source: BenchSource): BenchSource | undefined {
   const { plainHead } = source;
   return plainHead && varied(source, 'one prompt', { head: plainHead });
 }
 
-/** Tested on other test sets of the same classes as well. Rows of classes that the source does not know are left out. */
+/** The source with further test sets of the same classes. Rows of classes that the source does not have are left out. */
 export function alsoTestedOn(source: BenchSource, targets: readonly BenchSource[]): BenchSource {
   const rows = targets.map((target) => sharedRows(source, target));
   return varied(source, `judged on ${targets.map(({ fingerprint }) => fingerprint).join()}`, {
@@ -68,7 +68,7 @@ export function alsoTestedOn(source: BenchSource, targets: readonly BenchSource[
   });
 }
 
-/** A target's rows in the numbering of the source, and how many classes and rows have no counterpart. */
+/** A target's rows in the numbering of the source, and the number of classes and rows without a counterpart. */
 export function sharedRows(
   source: BenchSource,
   target: BenchSource,
@@ -89,8 +89,9 @@ export function sharedRows(
 }
 
 /**
- * Examples of the first half of the classes only, in the source's own order (CoCoOp, Zhou et al., CVPR 2022, section 4.1: the odd
- * class is a base class); tested on base classes among base classes, and on new ones among new ones. All names are known.
+ * Base-to-new generalisation (CoCoOp, Zhou et al., CVPR 2022, section 4.1). Only the first half of the classes in the source's own order,
+ * the base classes, have examples (with an odd number of classes, one more than half). Pictures of base classes are classified among base
+ * classes, and pictures of new classes among new classes. The names of all classes are known.
  */
 export function baseToNew(source: BenchSource): BenchSource {
   const half = Math.ceil(source.order.length / 2);
@@ -113,7 +114,7 @@ export function baseToNew(source: BenchSource): BenchSource {
         )
       );
     },
-    // Rows of new classes are not for tuning.
+    // Rows of new classes are not used for tuning.
     val: source.val && ofClasses(source.val, base),
     testRows: (support) => {
       const [all] = source.testRows(support);
@@ -124,8 +125,8 @@ export function baseToNew(source: BenchSource): BenchSource {
 }
 
 /**
- * Unevenly many examples a class: `shots` of the most frequent, one of the rarest, falling exponentially between (Cui et al., CVPR 2019,
- * section 5.1); which class is frequent is drawn by the seed. Tested on all rows, and on those of the rarest and most frequent third.
+ * Unbalanced examples: `shots` of the most frequent class, one of the rarest, with an exponential decay between (Cui et al., CVPR 2019,
+ * section 5.1). The seed draws the order of the classes. Tested on all rows, and on those of the rarest and the most frequent third.
  */
 export function unbalanced(source: BenchSource): BenchSource {
   return varied(source, 'unbalanced', {

@@ -21,6 +21,7 @@ export type { Abortable };
 
 /** A decoded picture, row by row from the top, with three (RGB) or four (RGBA) bytes per pixel, as the web's ImageData has. */
 export interface ImagePixels {
+  /** Width and height in pixels. */
   readonly width: number;
   readonly height: number;
   readonly data: Uint8Array | Uint8ClampedArray;
@@ -44,8 +45,9 @@ export interface KeyStore {
   readonly type: 'int8';
   /** Largest cosine distance (1 - cosine) between an example and its rounded form. */
   readonly cosine: number;
-  /** Largest difference of a probability, and share of equal answers (0 to 1), over a part of the examples. */
+  /** Largest difference of a probability, over at most 1,000 of the examples. */
   readonly probability: number;
+  /** Share of equal answers (0 to 1) over the same examples. */
   readonly agreement: number;
 }
 
@@ -192,18 +194,21 @@ export interface Evaluation {
     name: string;
     correct: number;
     total: number;
-    /** Share of the class's pictures that were recognised; NaN where there is none. */
+    /** Share of the class's pictures that were recognised. NaN for a class without pictures. */
     accuracy: number;
-    /** Pictures that were answered with the class, and the share of them that are of it; NaN where there is none. */
+    /** Number of pictures with this class as the answer, and the share of right answers among them (NaN if there are none). */
     answered: number;
     precision: number;
   }[];
+  /** Ids of the classes, in the order of `confusion`. */
   readonly classes: readonly string[];
   /** Counts of pictures [c, c]. Rows are true classes, columns predicted classes. */
   readonly confusion: readonly (readonly number[])[];
+  /** Mean negative log-likelihood of the true class, in nats. */
   readonly nll: number;
+  /** Expected calibration error with 15 bins, 0 to 1. */
   readonly ece: number;
-  /** Brier score, 0..2. */
+  /** Brier score, 0 to 2. */
   readonly brier: number;
   /** Split-conformal sets of 90% coverage: share of sets that hold the true class, and mean number of classes. NaN for a single picture. */
   readonly conformal: { readonly coverage: number; readonly setSize: number };
@@ -213,11 +218,13 @@ export interface Evaluation {
   readonly method: string;
   readonly protocol: string;
   readonly seed: number;
-  /** Number of pictures left out because they are examples of the classifier. */
+  /** Ids of pictures left out because they are examples of the classifier. */
   readonly excluded: readonly string[];
   readonly failures: readonly Failure[];
   readonly findings: readonly Finding[];
   readonly suspects: readonly Suspect[];
+  /** The answer for each picture, with the id and the name of its true class. */
   readonly predictions: readonly (Prediction & { label: string; labelName: string })[];
+  /** Duration of the evaluation, in seconds. */
   readonly seconds: number;
 }

@@ -23,8 +23,8 @@ import type { Io, Line } from './io.ts';
 import { tableLines } from './print.ts';
 
 /**
- * The methods of a list with commas, `all` of them, or, where there is no list, the usual ones: those of the paper that need no text
- * tower, and the default. Throws `UsageError` for an unknown one.
+ * The methods of a comma-separated list; for `all`, every method; without a list, the usual ones: those of the paper that need no text
+ * tower, and the default. Throws `UsageError` for an unknown method.
  */
 export function benchMethods(list?: string, usual?: readonly string[]): readonly string[] {
   if (list === undefined && usual) return usual;
@@ -43,17 +43,17 @@ export function benchMethods(list?: string, usual?: readonly string[]): readonly
   return ids;
 }
 
-/** A finished benchmark: its tables, and the data they are about. */
+/** A finished benchmark: its tables and its data. */
 interface FinishedBench {
-  /** The suite, where there was one. */
+  /** The suite, if one was given. */
   readonly suite?: string;
   readonly sources: readonly BenchSource[];
-  /** Data that was wanted and is not there, in words. */
+  /** One line for each data set that is missing. */
   readonly missing: readonly string[];
   readonly tables: readonly FinishedTable[];
 }
 
-/** Writes JSON, CSV, Markdown and one HTML page; gives the tables for a terminal and what was left out. */
+/** Writes JSON, CSV, Markdown and one HTML page. Returns the tables for a terminal, and notes about what was left out. */
 export async function writeOutputs(
   bench: FinishedBench,
   folder: string,
@@ -110,7 +110,7 @@ function sectionOf(table: FinishedTable, metrics: boolean): BenchSection {
   };
 }
 
-/** How many rows the numbers of a table come from. */
+/** A sentence with the number of rows that the numbers of a table come from. */
 function rowsText(totals: readonly number[]): string {
   const [least, most] = [totals.reduce((a, b) => Math.min(a, b)), totals.reduce((a, b) => Math.max(a, b))];
   const range = least < most ? `${number(least)} to ` : '';
@@ -133,7 +133,7 @@ function textOf(section: BenchSection, finished: FinishedTable, io: Io): Line[] 
     renderText(accuracy)
       .split('\n')
       .some((line) => stringWidth(line) > io.width);
-  // Cut off in the middle an interval says nothing.
+  // An interval that is cut off cannot be read, so the column is not shortened.
   const fitting = isWide ? accuracyTable(finished, { intervals: false }) : accuracy;
   const lines = [fitting, ...rest].flatMap((table) => ['', ...tableLines(io, table)]);
   return ['', title, how, ...lines, ...notesOf(section)];
@@ -166,7 +166,7 @@ function provenance({ suite, sources, missing, tables }: FinishedBench) {
 
 type BenchSummary = ReturnType<typeof summaryOf>;
 
-/** The accuracies, for programs; bench.json has everything. */
+/** The accuracies as CSV. bench.json has everything. */
 function summaryOf(bench: FinishedBench) {
   const { suite, missing, tables } = provenance(bench);
   return {
@@ -178,7 +178,7 @@ function summaryOf(bench: FinishedBench) {
   };
 }
 
-/** What could not be computed, and why, a line for each method and reason. */
+/** A line for each method that could not be computed, with the reason. */
 function leftOut(tables: readonly FinishedTable[]): string[] {
   const lines = new Map<string, number>();
   const skipped = new Set(tables.flatMap((table) => table.skipped));

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { Io } from './io.ts';
 
-/** The system's way to open an address or a file. Where there is none, the person has the address to click. */
+/** Opens an address or a file with the system's command. Without one, the user opens the printed address. */
 export function openBrowser(address: string, io: Io): void {
   if (!io.terminal) return;
   const [program, ...args] =

@@ -3,7 +3,7 @@ import { UsageError } from '../errors.ts';
 import { choice, flag, type Options, optional, texts, type ValuesOf } from '../options.ts';
 import type { Io } from './io.ts';
 
-/** The type of what is typed for `args` of a command. */
+/** The type of a command's typed arguments, from `args`. */
 type Typed<A extends readonly string[]> = number extends A['length']
   ? readonly string[]
   : A extends readonly [infer First, ...infer Rest extends readonly string[]]
@@ -17,57 +17,57 @@ type TypedOne<A> = A extends `<${string}...>`
       ? [string]
       : [string?];
 
-/** What a command takes and does: everything that parsing, help and the reference page need, as data. */
+/** The definition of a command as data, which parsing, help and the reference page use. */
 export interface Command<T extends Options = Options, A extends readonly string[] = readonly string[]> {
-  /** `<data>` must be there, `[data]` may, `<images...>` is one or more, `[words...]` any number. */
+  /** `<data>` is required, `[data]` is optional, `<images...>` is one or more, `[words...]` is any number. */
   readonly args: A;
   readonly options: T;
-  /** Options that depend on what is typed; they come before `options` of the same name. */
+  /** Options that depend on the command line. They replace `options` of the same name. */
   more?(argv: readonly string[]): Promise<Options>;
-  /** The command embeds, trains or scores: it takes the options of the engine, too, unless it computes on the CPU alone. */
+  /** The command embeds, trains or scores. It then also takes the options of the engine, unless it computes only on the CPU. */
   readonly computes?: 'on-device' | 'on-cpu';
-  /** What to type, and what it does. */
+  /** Command lines, each with a sentence about it. */
   readonly examples: readonly [Example, ...Example[]];
   /**
-   * Throws `UsageError` for arguments and options that do not fit together or cannot be followed: before anything is downloaded,
+   * Throws `UsageError` for arguments and options that do not fit together or cannot be used. It runs before anything is downloaded,
    * read or written.
    */
   check?(args: Typed<A>, values: ValuesOf<T>): void | Promise<void>;
-  /** `args` as typed, one after the other; `values` checked and with defaults. */
+  /** `args` as typed, in their order. `values` are checked and have defaults. */
   run(args: Typed<A>, values: ValuesOf<T>, io: Io, program: Program): Promise<void>;
 }
 
-/** A command by name. What it takes and does is loaded when it is asked for, so that the program starts fast. */
+/** A command's name and summary. Its definition is loaded when it is needed, so that the program starts fast. */
 export interface ListedCommand {
   /** As typed: `fit`, `encoders pull`. */
   readonly name: string;
-  /** One sentence in plain words. */
+  /** Summary in one sentence. */
   readonly summary: string;
   load(): Promise<Command>;
 }
 
-/** The program that a command is part of. */
+/** The program around a command. */
 export interface Program {
   readonly commands: readonly ListedCommand[];
-  /** What the commands are about that begin with one word: `encoders`. */
+  /** Summaries of the groups of commands, by their first word: `encoders`. */
   readonly groups: Readonly<Record<string, string>>;
-  /** Runs another command line. Throws its error. */
+  /** Runs another command line and throws its error. */
   run(argv: readonly string[], io: Io): Promise<void>;
 }
 
 type Example = readonly [command: string, does: string];
 
-/** Options that every command has. */
+/** Options of every command. */
 export const commonOptions = {
-  quiet: flag({ short: 'q', help: 'Print no progress and no notes; errors are still printed.' }),
+  quiet: flag({ short: 'q', help: 'Print errors, but no progress and no notes.' }),
   import: optional(
     texts({
       value: '<module>',
-      help: 'Import methods, encoders and data set layouts of your own from a JavaScript module; may be repeated.',
+      help: 'Import methods, encoders and data set layouts of your own from a JavaScript module. Give several to import several.',
     }),
   ),
   verbose: flag({
-    help: 'Print where in the program an error occurred, and what was taken from a config file.',
+    help: 'Print where in the program an error occurred, and which values come from a config file.',
   }),
 } as const;
 
@@ -75,31 +75,31 @@ export const commonOptions = {
 export const engineOptions = {
   device: choice(DEVICES, {
     default: 'cpu',
-    help: 'The device that computes. All but cpu are experimental; the CPU replaces a device that cannot be used.',
+    help: 'The device that computes. All except cpu are experimental. The CPU replaces a device that cannot be used.',
   }),
 } as const;
 
-/** A command's own options and those it shares with others, but for the common ones. */
+/** A command's own options and those of the engine, without the options of every command. */
 export function optionsOf({ options, computes }: Command): Options {
   return computes === 'on-device' ? { ...options, ...engineOptions } : options;
 }
 
-export const jsonOption = flag({ help: 'Print JSON; errors are JSON on stderr.' });
+export const jsonOption = flag({ help: 'Print JSON, and errors as JSON on stderr.' });
 
-/** Keeps the types of arguments and options where a command is written, and forgets them where commands are listed. */
+/** Checks the types of arguments and options in a command's definition, and returns it without these types, for lists. */
 export function defineCommand<const T extends Options, const A extends readonly string[]>(
   command: Command<T, A>,
 ): Command {
   return command as unknown as Command;
 }
 
-/** The value of a flag as it is typed, before anything is checked: `--method gda` or `--method=gda`. */
+/** The unchecked value of a flag on the command line: `--method gda` or `--method=gda`. */
 export function typedValue(argv: readonly string[], flag: string): string | undefined {
   const at = argv.findLastIndex((word) => word === flag || word.startsWith(`${flag}=`));
   return at < 0 ? undefined : argv[at] === flag ? argv[at + 1] : argv[at]!.slice(flag.length + 1);
 }
 
-/** Refuses an option that has no effect beside another one. */
+/** The error for an option that has no effect with another one. */
 export function noEffect(option: string, beside: string, hint: string): UsageError {
   return new UsageError(`--${option} has no effect with ${beside}`, {
     code: 'option/no-effect',

@@ -7,19 +7,20 @@ import { readRegularText } from '../store/regular.ts';
 /** The name of a config file. */
 const CONFIG_FILE = 'tip-adapter.json';
 
-/** A config as it was found. */
+/** A config that was found. */
 export interface ConfigFile {
-  /** As shown to a person: `../tip-adapter.json`, `the field "tip-adapter" of package.json`. */
+  /** Its name in messages: `../tip-adapter.json`, `the field "tip-adapter" of package.json`. */
   readonly shown: string;
-  /** The folder that paths in it are relative to. */
+  /** The folder that its paths are relative to. */
   readonly folder: string;
   readonly value: unknown;
 }
 
 /**
- * The nearest config of a folder: `tip-adapter.json` there or above, up to the project's root (the first folder with a package.json), or
- * else the field "tip-adapter" of that package.json. Above a folder that is in no project, nothing is looked for: whoever may write
- * into /tmp or a shared folder would configure everyone below it. Throws `UsageError` `config/…` and `DataError` `config/…`.
+ * The config for a folder: the nearest `tip-adapter.json` in it or above, up to the project's root (the nearest folder with a
+ * package.json), else the field "tip-adapter" of that package.json. Outside of a project only the folder itself is searched, because
+ * anyone who can write to /tmp or a shared folder could otherwise configure all users below it. Throws `UsageError` and `DataError`
+ * `config/…`.
  */
 export async function findConfig(folder: string): Promise<ConfigFile | undefined> {
   let nearest: string | undefined;
@@ -39,7 +40,7 @@ async function ownFile(folder: string, from: string): Promise<ConfigFile> {
 async function packageField(folder: string, from: string): Promise<ConfigFile | undefined> {
   const path = join(folder, 'package.json');
   const text = await read(path);
-  // Someone else's file, which is mostly of no concern.
+  // A package.json belongs to other tools, so an error in it matters only if it has our field.
   if (!text.includes('"tip-adapter"')) return undefined;
   const shown = shownPath(path, from);
   const value = (parsed(text, shown) as { 'tip-adapter'?: unknown } | null)?.['tip-adapter'];

@@ -8,7 +8,7 @@ import { faultOf, flag, type Option, type Options, text } from '../options.ts';
 import { commonOptions, engineOptions } from './command.ts';
 import type { ConfigFile } from './config-file.ts';
 
-/** Options that a config gives for every command that has them. Modules are not among them: a config holds no code. */
+/** Options that a config can give for all commands. Modules are not among them, because a config must not run code. */
 export const sharedOptions = {
   encoder: encoderOption,
   ...engineOptions,
@@ -16,7 +16,7 @@ export const sharedOptions = {
   verbose: commonOptions.verbose,
 } as const;
 
-/** What a config says beside options. */
+/** Fields of a config that are not options. */
 export const settings = {
   $schema: text({ help: 'The address of the JSON Schema, for editors.' }),
   updates: flag({
@@ -24,19 +24,19 @@ export const settings = {
   }),
 } as const;
 
-/** What a config says for one command. */
+/** The values of a config for one command. */
 export interface Configured {
-  /** Values by option, checked. */
+  /** Checked values by option. */
   readonly values: Readonly<Record<string, unknown>>;
-  /** Where each was found: `fit.shots`. */
+  /** The field of each value: `fit.shots`. */
   readonly fields: Readonly<Record<string, string>>;
-  /** Whether newer versions are asked for. */
+  /** Whether to look for newer versions. */
   readonly updates: boolean;
 }
 
 /**
- * What a config says for a command, checked against the command's table of options. Sections of other commands are checked when these
- * run. Throws `UsageError` `config/…` that names file and field.
+ * The values of a config for a command, checked against the command's options. Sections of other commands are checked when these
+ * commands run. Throws `UsageError` `config/…` that names file and field.
  */
 export function configured(
   file: ConfigFile,
@@ -68,7 +68,7 @@ export function configured(
   return { values, fields, updates: whole.updates === true };
 }
 
-/** The texts of a command's section as they would be typed, for what has to be known before its table is. */
+/** The texts of a command's section as command-line words, for options that decide the command's table of options. */
 export function wordsOf({ value }: ConfigFile, command: string): string[] {
   const section = (value as Record<string, unknown> | null)?.[command];
   return Object.entries(section ?? {}).flatMap(([name, one]) =>
@@ -102,8 +102,8 @@ function checkedValue(file: ConfigFile, field: string, value: unknown, option: O
 }
 
 /**
- * A text from a config. Paths are relative to the config and lie in its folder, and modules are refused: whoever works in a folder that
- * came from somewhere else runs nothing and overwrites nothing elsewhere by what lies in it.
+ * A text from a config. Paths are relative to the config and must stay in its folder, and modules are refused. So a config in a
+ * downloaded folder can neither run code nor overwrite files elsewhere.
  */
 function safe(file: ConfigFile, field: string, value: unknown, option: Option): unknown {
   if (typeof value !== 'string') return value;
@@ -111,7 +111,7 @@ function safe(file: ConfigFile, field: string, value: unknown, option: Option): 
     throw refusal(
       file,
       field,
-      'names a module, and a config runs no code',
+      'names a module, but a config must not run code',
       'Give the module on the command line.',
     );
   }

@@ -2,7 +2,7 @@ import type { DemoPoint, DemoResult, DemoRow } from '../bench/demo-comparison.ts
 import type { ReportData } from '../report/types.ts';
 import { evaluationReport } from './report-data.ts';
 
-/** Everything the HTML report of a demo shows. */
+/** The contents of a demo's HTML report. */
 export async function demoReport(
   { dataset, source, train, test, rows, best }: DemoResult,
   { reason, command }: { reason: string; command: string },

@@ -4,7 +4,7 @@ import { leftOut } from '../report/left-out.ts';
 import type { ReportData } from '../report/types.ts';
 import { evaluationReport } from './report-data.ts';
 
-/** Everything the HTML report of an evaluation shows. */
+/** The contents of an evaluation's HTML report. */
 export async function evalReport(
   classifier: Classifier,
   evaluation: Evaluation,

@@ -11,7 +11,7 @@ import { version } from '../version.ts';
 import { count } from '../words.ts';
 import { bytes } from './format.ts';
 
-/** One thing that was looked at. `note`: works, but the person should know. */
+/** The result of one check. `note` means that it works, with a remark. */
 export interface Check {
   readonly name: string;
   readonly state: 'ok' | 'note' | 'bad';
@@ -19,21 +19,21 @@ export interface Check {
   readonly hint?: string;
 }
 
-/** The oldest Node of each line that every change is tested on. */
+/** The tested lines of Node, each by its oldest tested version. */
 export const TESTED_NODES = ['20.19', '22', '24', '26'] as const;
 const [OLDEST_NODE] = TESTED_NODES;
 const LOW_MEMORY = 2e9;
 const LOW_DISK = 1e9;
 const HUB_PATIENCE = 2000;
 
-/** Looks at Node (or Bun, or Deno), the machine, the native libraries, the devices, the home folder, the encoders and the hub. */
+/** Checks Node (or Bun, or Deno), the machine, the native libraries, the devices, the home folder, the encoders and the hub. */
 export async function examine(signal: AbortSignal): Promise<Check[]> {
   const libraries = [library('sharp', () => import('sharp')), runtime()];
   const rest = [devices(), home(), disk(), encoders(), hub(signal)];
   return [interpreter(), machine(), ...(await Promise.all([...libraries, ...rest]))];
 }
 
-/** The program that runs this one. Bun and Deno stand in for Node: they have a Node version that they follow, and one of their own. */
+/** The check of the JavaScript runtime. Bun and Deno report the Node version that they follow, and their own version. */
 export function interpreter(versions: NodeJS.ProcessVersions = process.versions): Check {
   const { node, bun, deno } = versions;
   if (bun ?? deno) {
@@ -65,7 +65,7 @@ async function library(name: string, load: () => Promise<unknown>): Promise<Chec
     return { name, state: 'ok', found: installedVersion(name) };
   } catch (error) {
     const [reason] = (error as Error).message.split('\n');
-    const hint = `Install again on this machine (npm install): ${name} has a different part for each system.`;
+    const hint = `Install again on this machine (npm install): ${name} has different files for each system.`;
     return { name, state: 'bad', found: `cannot be loaded: ${reason}`, hint };
   }
 }
@@ -84,7 +84,7 @@ async function runtime(): Promise<Check> {
   return { name, state: 'note', found };
 }
 
-/** Every device is tried; that a machine has only its CPU is nothing to note. */
+/** The check of every device. A machine with only a CPU is fine. */
 async function devices(): Promise<Check> {
   const { examineDevices } = await import('../engine/node.ts');
   const all = await examineDevices();
@@ -92,7 +92,7 @@ async function devices(): Promise<Check> {
   return { name: 'Devices', state: 'ok', found: found.join(', ') };
 }
 
-/** From the nearest package.json above its entry that carries the name: not every package exports its own. */
+/** The version in the nearest package.json with the name above the package's entry, because not every package exports its package.json. */
 function installedVersion(name: string): string {
   const require = createRequire(import.meta.url);
   for (let folder = dirname(require.resolve(name)); folder !== dirname(folder); folder = dirname(folder)) {
@@ -100,7 +100,7 @@ function installedVersion(name: string): string {
       const found = require(`${folder}/package.json`);
       if (found.name === name) return found.version;
     } catch {
-      // No package.json in this folder: the one above is tried.
+      // No package.json in this folder, so the parent folder is tried.
     }
   }
   return 'unknown version';
@@ -140,5 +140,5 @@ async function hub(signal: AbortSignal): Promise<Check> {
   const repo = REGISTRY.find(({ id }) => id === DEFAULT_CLIP)?.repo as string;
   return (await hubAnswers(HUB_PATIENCE, repo, { signal }))
     ? { name: 'Hub', state: 'ok', found: 'answers' }
-    : { name: 'Hub', state: 'note', found: 'does not answer; CLIP cannot be downloaded from here' };
+    : { name: 'Hub', state: 'note', found: 'does not answer, so CLIP cannot be downloaded' };
 }

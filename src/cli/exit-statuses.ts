@@ -1,4 +1,4 @@
-/** What the exit statuses of the program mean. */
+/** The exit statuses of the program with their meanings. */
 export const EXIT_STATUSES: readonly (readonly [status: number, meaning: string])[] = [
   [0, 'done'],
   [1, 'unexpected error'],
@@ -8,5 +8,5 @@ export const EXIT_STATUSES: readonly (readonly [status: number, meaning: string]
     'wrong data, such as a missing folder; or a part of the data could not be read, and the result, which is written or printed, is about the others',
   ],
   [4, 'a classifier file or an encoder is wrong or missing'],
-  [130, 'interrupted; finished work is kept and the same command continues from there'],
+  [130, 'interrupted; finished work is kept, and the same command continues from it'],
 ];

@@ -8,13 +8,13 @@ import { UsageError } from '../errors.ts';
 import type { Method } from '../methods/method.ts';
 import { registerMethod } from '../methods/registry.ts';
 
-/** Options whose values name methods or encoders: one, or several with commas. */
+/** Options whose values are methods or encoders: one, or several separated by commas. */
 const NAMING = ['--method', '--methods', '--encoder', '--encoders'];
 
 /**
- * A command line with ids in place of the modules (`./my-method.mjs`) that stand among its methods and encoders, once these and those of
- * `--import`, and the data set layouts in them, are known to this process. Throws `UsageError` where a module cannot be imported or exports
- * nothing of the kind.
+ * Imports the modules (`./my-method.mjs`) among the methods and encoders of a command line and in `--import`, and registers the methods,
+ * encoders and data set layouts that they export. Returns the command line with ids in place of the modules. Throws `UsageError` if a
+ * module cannot be imported or exports none of these.
  */
 export async function withExtensions(argv: readonly string[]): Promise<string[]> {
   const words = argv.flatMap((word) => /^(--\w+)=(.*)$/s.exec(word)?.slice(1) ?? [word]);
@@ -41,7 +41,7 @@ async function idIn(path: string): Promise<string> {
   if (id !== undefined && ids.length === 1) return id;
   throw refusal(
     path,
-    id === undefined ? 'exports no method or encoder' : `exports ${ids.join(', ')}, and one is needed`,
+    id === undefined ? 'exports no method or encoder' : `exports ${ids.join(', ')}, but one is needed`,
   );
 }
 
@@ -50,7 +50,7 @@ async function importExtensions(path: string): Promise<string[]> {
   const module: Record<string, unknown> = await import(pathToFileURL(resolve(path)).href).catch((cause) => {
     throw refusal(path, `cannot be imported: ${(cause as Error).message}`, cause);
   });
-  // The default export may have a name, too.
+  // A module may export the same object by default and by name.
   const values = [...new Set(Object.values(module))];
   const methods = values.filter(isMethod).map(registerMethod);
   const encoders = values.filter(isEncoder);
@@ -78,7 +78,7 @@ const isLayout = (value: unknown): value is Layout =>
 function refusal(path: string, what: string, cause?: unknown): UsageError {
   return new UsageError(`The module ${path} ${what}`, {
     code: 'import',
-    hint: 'A module exports methods (defineMethod), encoders and data set layouts (objects of the types Encoder and Layout).',
+    hint: 'Export methods (defineMethod), encoders or data set layouts (objects of the types Encoder and Layout) from the module.',
     details: { path },
     cause,
   });

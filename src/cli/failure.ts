@@ -4,7 +4,7 @@ import { jsonText } from '../printable.ts';
 import { systemError } from '../system-error.ts';
 import type { Io } from './io.ts';
 
-/** How errors are told. */
+/** The form in which errors are printed. */
 export interface Told {
   json: boolean;
   verbose: boolean;
@@ -18,7 +18,7 @@ export function tellFailure(
 ): number {
   const failure = error instanceof CommanderError ? usageError(error) : asFailure(error, io);
   const { code, hint, exitCode } = failure;
-  // The library knows options, the command line flags.
+  // Messages of the library name options. The command line shows them as flags.
   const message = /^(option|method|fit)\//.test(code)
     ? failure.message.replace(/^Option (\S+)/, (_, name: string) => `Option --${kebab(name)}`)
     : failure.message;
@@ -28,12 +28,12 @@ export function tellFailure(
     io.tell(
       hint
         ? `${message}. ${hint}`
-        : 'Interrupted. Finished work is kept; the same command continues from there.',
+        : 'Interrupted. Finished work is kept, and the same command continues from it.',
     );
   } else {
     io.tell({ style: 'red', mark: 'error:', text: message });
     if (hint) io.tell({ style: 'cyan', mark: 'hint:', text: hint });
-    // What is mistyped needs no page.
+    // A typing error needs no link to a page.
     if (code !== 'usage') io.tell({ style: 'dim', mark: `${code}:`, text: errorLink(code) });
   }
   if (verbose && error instanceof Error) for (const line of stacks(error)) io.tell(line);
@@ -49,11 +49,11 @@ function asFailure(error: unknown, io: Io): TipAdapterError {
 function unexpected(error: unknown): TipAdapterError {
   return new TipAdapterError(error instanceof Error ? error.message : String(error), {
     code: 'unexpected',
-    hint: 'This is a fault of the program. The same command with --verbose shows where it happened; please report it.',
+    hint: 'This is a fault of the program. Run the same command with --verbose, and report its output.',
   });
 }
 
-/** Commander puts its advice into a last line in brackets. */
+/** Splits Commander's message: its advice is in brackets on the last line. */
 function usageError({ message }: CommanderError): UsageError {
   const [, what, advice] = /^(?:error: )?(.*?)(?:\n\((.*)\))?$/s.exec(message) as RegExpExecArray;
   const hint = advice ?? 'Add --help to list commands and options.';
@@ -63,14 +63,14 @@ function usageError({ message }: CommanderError): UsageError {
   );
 }
 
-/** Where an error and its causes came from, line by line. */
+/** The stack trace of an error and its causes, line by line. */
 function stacks(error: Error): string[] {
   const places = error.stack?.split('\n').filter((line) => line.startsWith('    at ')) ?? [];
   const [first, ...rest] = error.cause instanceof Error ? stacks(error.cause) : [];
   return [`${error.name}: ${error.message}`, ...places, ...(first ? [`caused by ${first}`, ...rest] : [])];
 }
 
-/** `trainingFree` as its flag has it: `training-free`. */
+/** The flag's name of an option: `training-free` for `trainingFree`. */
 function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

@@ -70,7 +70,7 @@ describe('init', () => {
     expect(err).toContain('Did you mean "try"?');
     expect(err).toContain('Nothing was run.');
     expect(out).toBe(
-      'These commands do it:\n  tip-adapter fit photos -o photos.safetensors\n  tip-adapter serve photos.safetensors\n',
+      'The commands:\n  tip-adapter fit photos -o photos.safetensors\n  tip-adapter serve photos.safetensors\n',
     );
     expect(existsSync('photos.safetensors')).toBe(false);
   });

@@ -15,7 +15,7 @@ import { PartialError } from './images.ts';
 import type { Io } from './io.ts';
 import { printJson } from './print.ts';
 
-/** What a first classifier is for. */
+/** The purposes of a first classifier. */
 export const USES = ['try', 'serve', 'page'] as const;
 type Use = (typeof USES)[number];
 
@@ -25,7 +25,7 @@ const USE_CHOICES: Readonly<Record<Use, string>> = {
   page: 'one HTML file that classifies pictures in a browser',
 };
 
-/** What is given on the command line; the rest is asked, or taken by default. */
+/** The answers from the command line. The others are asked for, or have defaults. */
 interface Given {
   readonly data?: string;
   readonly encoder?: string;
@@ -33,7 +33,7 @@ interface Given {
   readonly output?: string;
 }
 
-/** The commands of a first classifier: asks for what is not given, shows them, and runs them if the person agrees. */
+/** Makes the commands for a first classifier: asks for missing answers, shows the commands, and runs them if the user agrees. */
 export async function firstSteps(
   given: Given,
   { yes, json }: { yes: boolean; json: boolean },
@@ -42,15 +42,15 @@ export async function firstSteps(
 ): Promise<void> {
   const silent = yes || json;
   if (!silent && !io.prompt) {
-    throw new UsageError('init asks questions, and there is no terminal to answer them', {
+    throw new UsageError('init asks questions, but there is no terminal for the answers', {
       code: 'init/no-terminal',
-      hint: 'Add --yes to take the defaults, or --json to print the commands.',
+      hint: 'Add --yes to use the defaults, or --json to print the commands.',
     });
   }
   const answers = await answered(given, silent ? undefined : io.prompt, io);
   const lines = linesOf(answers);
   if (json) return printJson(io, { commands: lines.map((line) => ['tip-adapter', ...line]) });
-  io.print(['These commands do it:', ...lines.map((line) => `  ${typed(line)}`)]);
+  io.print(['The commands:', ...lines.map((line) => `  ${typed(line)}`)]);
   if (!silent && !(await agrees(io))) return io.note('Nothing was run.');
   const partial: PartialError[] = [];
   for (const line of lines) {
@@ -112,7 +112,7 @@ async function answered(given: Given, prompt: Io['prompt'], io: Io): Promise<Ans
   return { data, dataset, encoder, use, output };
 }
 
-/** The given value, or the answer to a question, which is asked again until it can be used. */
+/** The given value, or the answer to a question, which is repeated until the answer is valid. */
 async function ask<T>(
   question: string,
   {
@@ -166,7 +166,7 @@ function linesOf({ data, dataset, encoder, use, output }: Answers): string[][] {
   }
 }
 
-/** Pictures that are for testing show how good it is; else one picture shows what an answer looks like. */
+/** The command to try a classifier: an evaluation if there are test pictures, else a prediction for one picture. */
 function trial({ examples }: Dataset, data: string, output: string): string[] {
   const picture = examples.find(({ path }) => path !== undefined)?.path;
   const isTested = examples.some(({ split }) => split === 'test');
@@ -177,7 +177,7 @@ function trial({ examples }: Dataset, data: string, output: string): string[] {
 
 const typed = (line: readonly string[]) => ['tip-adapter', ...line].map(shellWord).join(' ');
 
-/** A folder here that has two folders with pictures. */
+/** A folder in the working folder that has two folders with pictures. */
 async function photosHere(): Promise<string | undefined> {
   for (const folder of await foldersIn('.')) {
     let classes = 0;

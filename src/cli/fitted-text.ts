@@ -7,14 +7,14 @@ import { count } from '../words.ts';
 
 type Constants = Pick<ClassifierData, 'method' | 'options' | 'tuning'>;
 
-/** A method with the constants it uses and how they were found: `tip-adapter, alpha 1.2, beta 9 (tuned by folds)`. */
+/** A method with its constants and the way they were chosen: `tip-adapter, alpha 1.2, beta 9 (tuned by folds)`. */
 export function methodText(data: Constants): string {
   const constants = constantsText(data);
   return constants === '' ? data.method : `${data.method}, ${constants}`;
 }
 
 /**
- * A method's constants, and where they are from: `shrinkage 1 (tuned by folds), alpha 3 (given), epochs 20 (default)`; for a stack its
+ * A method's constants and their origin: `shrinkage 1 (tuned by folds), alpha 3 (given), epochs 20 (default)`. For a stack, its
  * parts: `anchored 62% + gda 38% (tuned by folds)`.
  */
 export function constantsText({ method, options, tuning }: Constants): string {
@@ -25,7 +25,7 @@ export function constantsText({ method, options, tuning }: Constants): string {
   }
   const { tuned = [], given } = tuning;
   const from = (name: string): string => {
-    // A file of before does not tell one from the other.
+    // Files of earlier versions do not distinguish given options from defaults.
     if (given === undefined || tuned.includes(name)) return chosen;
     return given.includes(name) ? 'given' : 'default';
   };
@@ -38,8 +38,8 @@ export function constantsText({ method, options, tuning }: Constants): string {
 }
 
 /**
- * How well the method did on left-out examples, beside Tip-Adapter and zero-shot, and of how many classes these were: undefined
- * where nothing was compared.
+ * A sentence with the accuracy of the method, Tip-Adapter and zero-shot on left-out examples, and the number of classes of these.
+ * Undefined if methods were not compared.
  */
 export function comparedText(data: ClassifierData): string | undefined {
   const { classes, tuning } = data;
@@ -60,7 +60,7 @@ export function comparedText(data: ClassifierData): string | undefined {
   return `Accuracy on ${rows}: ${percent(own.accuracy)} (NLL ${own.nll.toFixed(3)}); ${told.join(', ')}`;
 }
 
-/** How constants were chosen; who tuned on the test split says so wherever a number of theirs stands. */
+/** A protocol in words. Every printed figure of a classifier that was tuned on the test split says so. */
 export function protocolText(protocol: string): string {
   if (protocol === 'fixed') return 'not tuned';
   return protocol === 'paper'

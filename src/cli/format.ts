@@ -1,4 +1,4 @@
-/** A number of bytes as downloads show it: `606 MB`. */
+/** A number of bytes in decimal units: `606 MB`. */
 export function bytes(value: number): string {
   if (value < 1000) return `${Math.round(value)} B`;
   const [unit, size] = [['GB', 1e9] as const, ['MB', 1e6] as const, ['KB', 1e3] as const].find(
@@ -8,10 +8,10 @@ export function bytes(value: number): string {
   return `${scaled < 9.95 ? scaled.toFixed(1) : Math.round(scaled)} ${unit}`;
 }
 
-/** As a shell takes it for one word. */
+/** A text as one word for a shell. */
 export const shellWord = (text: string) => (/^[\w./-]+$/.test(text) ? text : `"${text}"`);
 
-/** A time to wait: `12 s`, `3 min`. */
+/** A duration in one unit: `12 s`, `3 min`. */
 export function clock(seconds: number): string {
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min`;

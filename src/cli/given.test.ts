@@ -85,7 +85,7 @@ it.each([
   [[...predict, '--json', '--csv'], '--json, --csv and --ndjson exclude each other'],
   [['demo', '-o', at('demo'), '--encoder', 'clipp'], 'There is no encoder named "clipp"'],
   [['studio', '-w', at('studio'), '--encoder', 'clipp'], 'There is no encoder named "clipp"'],
-  [['remove', classifier], 'No class and no example to remove'],
+  [['remove', classifier], 'Neither a class nor an example to remove'],
   [['add', classifier, 'x.jpg'], 'The class of the pictures is not given'],
   [['serve', classifier, '--host', '0.0.0.0'], 'token'],
   [[...bench, '--methods', 'gdaa'], 'There is no method "gdaa"'],

@@ -1,21 +1,21 @@
 import { flagName } from '../deprecation.ts';
 import type { Option } from '../options.ts';
 
-/** How an option is typed: `-o, --output <file>`; one that is on by default is typed to turn it off. */
+/** An option's flags: `-o, --output <file>`. A flag that is on by default is shown in its negative form. */
 export function flagsText(name: string, { short, value: named, choices, ...option }: Option): string {
   const value = choices ? '<name>' : named;
   return `${short ? `-${short}, ` : ''}--${isOn(option) ? 'no-' : ''}${flagName(name)}${value ? ` ${value}` : ''}`;
 }
 
-/** Whether a flag is on where it is not given. */
+/** Whether a flag is on by default. */
 export const isOn = ({ isOn: set, default: preset }: Pick<Option, 'isOn' | 'default'>) =>
   set ?? preset === true;
 
-/** What the flag does that turns off what is on. */
+/** The help of the negative form of a flag. */
 export const negated = (help: string): string =>
   `Do not ${help.replace(/^./, (letter) => letter.toLowerCase())}`;
 
-/** What an option does, and what it is without being given. */
+/** An option's help with its choices and its default. */
 export function helpText({ help, choices, ...option }: Option): string {
   const { default: preset } = option;
   if (isOn(option)) return negated(help);

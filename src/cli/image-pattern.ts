@@ -9,8 +9,8 @@ import { isImagePath } from '../image/image-paths.ts';
 import { systemReason } from '../system-error.ts';
 
 /**
- * The pictures whose paths match a pattern, in natural order, and the folders on the way that cannot be read. A broken link with the
- * name of a picture is a match like any file: its own error is told when it is opened.
+ * The pictures whose paths match a pattern, in natural order, and the unreadable folders on the way. A broken link with the name of a
+ * picture also matches: opening it reports the error.
  */
 export async function imagesMatching(
   given: string,
@@ -27,7 +27,7 @@ export async function imagesMatching(
   const depth = pattern.includes('**') ? Number.POSITIVE_INFINITY : pattern.split('/').length;
   const mayBeFolder = (path: string) =>
     !isImagePath(path) && (absolute ? path : relative('', path)).split(/[\\/]/).length < depth;
-  // The library passes over what it cannot read.
+  // The library skips unreadable folders silently.
   const fs = {
     readdir(path: string, options: { withFileTypes: true }, done: (...answer: unknown[]) => void) {
       readdir(path, options, (error, entries) => {

@@ -11,16 +11,16 @@ import { count, number } from '../words.ts';
 import type { Io } from './io.ts';
 import { tellFindings } from './tell.ts';
 
-/** Pictures that were found, and the files and folders that could not be read on the way. */
+/** The pictures that were found, and the files and folders that could not be read. */
 interface Found {
   readonly images: readonly string[];
   readonly unread: readonly Failure[];
 }
 
 /**
- * The pictures that a person means by files, folders (all pictures below them), patterns (for shells that do not expand
- * them) and `-` (paths from stdin, to the letter). A file that is named is kept, there or not: its own error is the better
- * one. `except`: a folder that is left out. Throws `DataError` where a folder, a pattern or stdin holds no picture.
+ * The pictures for files, folders (all pictures below them), patterns (for shells that do not expand them) and `-` (paths from stdin,
+ * without patterns). A named file is kept even if it does not exist, because opening it gives a better error. `except` is a folder that
+ * is left out. Throws `DataError` if a folder, a pattern or stdin has no picture.
  */
 export async function findImages(given: readonly string[], io: Io, except?: string): Promise<Found> {
   const found: Found[] = [];
@@ -46,7 +46,7 @@ async function imagesListed(io: Io): Promise<Found> {
 function noList(message: string): DataError {
   return new DataError(message, {
     code: 'images/none',
-    hint: 'Stdin must be a list of paths in UTF-8, one on each line, as find prints them.',
+    hint: 'Give a list of paths in UTF-8 on stdin, one on each line, as find prints them.',
   });
 }
 
@@ -54,7 +54,7 @@ async function imagesAt(path: string, io: Io): Promise<Found> {
   const info = await stat(path).catch((error: unknown) => systemCode(error));
   if (typeof info === 'object' && info.isDirectory()) return imagesBelow(path, io);
   const { isDynamicPattern } = await import('tinyglobby');
-  // What is there, or may not be looked at, is no pattern.
+  // A path that exists or is not accessible is not a pattern.
   if ((info !== 'ENOENT' && info !== 'ENAMETOOLONG') || !isDynamicPattern(path))
     return { images: [path], unread: [] };
   const { imagesMatching } = await import('./image-pattern.ts');
@@ -63,7 +63,7 @@ async function imagesAt(path: string, io: Io): Promise<Found> {
   return { images, unread: unreadable.map(unreadAt) };
 }
 
-/** The pictures below a folder, and below those that links in it lead to; what is passed over is told. */
+/** The pictures below a folder and below the targets of its links. Notes report what is left out. */
 async function imagesBelow(folder: string, io: Io): Promise<Found> {
   const { folderTree, hiddenFindings } = await import('../dataset/source.ts');
   let tree: Tree;
@@ -75,7 +75,7 @@ async function imagesBelow(folder: string, io: Io): Promise<Found> {
     throw error;
   }
   const { files, hidden, findings, unreadable } = tree;
-  // What cannot be read is told with the pictures that cannot be.
+  // Unreadable folders are reported together with the unreadable pictures.
   const others = findings.filter(({ code }) => code !== 'dataset/unreadable');
   tellFindings(io, [...others, ...hiddenFindings(hidden)]);
   const images = files.flatMap(({ path }) => (isImagePath(path) ? [join(folder, path)] : []));
@@ -134,4 +134,4 @@ export function checkAllLearnt(unread: readonly Failure[], code: string): void {
 
 /** What to do about figures that are not about all pictures. */
 export const PARTIAL_HINT =
-  'The figures are about the others only. Remove what cannot be read, or make it readable, and measure again.';
+  'The figures are about the other pictures only. Remove the unreadable files or make them readable, and measure again.';

@@ -1,7 +1,7 @@
 import type { Io } from './io.ts';
 import { writers } from './screen.ts';
 
-/** The world of a command in a test: what is written is kept, and stdin has the lines given. */
+/** The input and output of a command in a test. Output is recorded, and stdin has the given lines. */
 export function recordingIo({
   lines = [],
   ...rest

@@ -1,21 +1,21 @@
-/** How far a piece of work is; `cached` of the `done` came from the feature cache. */
+/** Progress of a piece of work. `cached` of the `done` items came from the feature cache. */
 export interface ProgressState {
   readonly done: number;
   readonly total?: number;
   readonly cached?: number;
-  /** What is counted: things one by one (default), or bytes. */
+  /** The counted unit: items (default) or bytes. */
   readonly unit?: 'bytes';
-  /** What else is known, put behind: `loss 0.31`. */
+  /** Further facts, shown at the end: `loss 0.31`. */
   readonly facts?: string;
 }
 
-/** A bar that is drawn only on a terminal and erased at the end. */
+/** A progress bar. It is drawn only on a terminal and erased at the end. */
 export interface ProgressBar {
   update(state: ProgressState): void;
   done(): void;
 }
 
-/** A line for a person; `mark` is a styled part before the text. Control characters in it are shown as escapes. */
+/** A line for the user. `mark` is a styled part before the text. Control characters are shown as escapes. */
 export type Line =
   | string
   | {
@@ -24,34 +24,34 @@ export type Line =
       readonly text?: string;
     };
 
-/** What a command sees of the world: results go to stdout, everything said to a person to stderr. */
+/** Input and output of a command. Results go to stdout, and messages for the user go to stderr. */
 export interface Io {
   /** Lines of results on stdout. */
   print(lines: Line | readonly Line[]): void;
-  /** The address at which a command now answers, on stdout. Unlike other commands, it goes on if stdout is closed. */
+  /** Prints the address at which a command answers on stdout. The command continues if stdout is closed. */
   announce(address: string): void;
-  /** Text for programs on stdout, byte for byte; on a terminal, control characters are shown as escapes. */
+  /** Text for programs on stdout, unchanged. On a terminal, control characters are shown as escapes. */
   data(text: string): void;
-  /** A line to the person, on stderr; `--quiet` silences it. */
+  /** A note on stderr, which `--quiet` suppresses. */
   note(line: Line): void;
-  /** A line on stderr that is always told: errors. */
+  /** A line on stderr that is always printed: errors. */
   tell(line: Line): void;
-  /** Stdout is a terminal: tables are fitted to its width. */
+  /** Whether stdout is a terminal. Tables then fit its width. */
   readonly terminal: boolean;
-  /** Columns of the terminal; 80 where there is none. */
+  /** Columns of the terminal, 80 without a terminal. */
   readonly width: number;
   /** Fires at the first Ctrl-C. */
   readonly signal: AbortSignal;
   progress(title: string): ProgressBar;
-  /** A yes-or-no question; no answer in 15 s is a no. Missing where nobody can answer. */
+  /** Asks a yes/no question. No answer within 15 s is a no. Absent if nobody can answer. */
   readonly ask?: (question: string, signal?: AbortSignal) => Promise<boolean>;
-  /** The answer to a question; `preset` where nothing is typed, undefined at Ctrl-C. Missing where nobody can answer. */
+  /** Asks a question and returns the answer: `preset` for an empty line, undefined at Ctrl-C. Absent if nobody can answer. */
   readonly prompt?: (question: string, preset: string) => Promise<string | undefined>;
   /** The lines of stdin. */
   lines(): AsyncIterable<string>;
 }
 
-/** The same, without progress, notes and questions. */
+/** The same input and output without progress, notes and questions. */
 export function quiet(io: Io): Io {
   return {
     ...io,

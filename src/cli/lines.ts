@@ -3,10 +3,10 @@ import { StringDecoder } from 'node:string_decoder';
 import { DataError, TipAdapterError, throwIfAborted } from '../errors.ts';
 import { count } from '../words.ts';
 
-/** The most that is read, in bytes: half a million paths. Stdin can be endless. */
+/** Largest size of the list in bytes, about half a million paths. There is a limit because stdin can be endless. */
 const LONGEST_LIST = 2 ** 26;
 
-/** Longer than any path. */
+/** Largest length of a line, longer than any path. */
 const LONGEST_LINE = 2 ** 16;
 
 /** The lines of stdin. Throws `DataError` `stdin/unreadable` and `stdin/too-long`, and `InterruptedError`. */
@@ -37,9 +37,9 @@ export async function* linesOf(stdin: Readable, signal: AbortSignal): AsyncGener
 function tooLong(isLine: boolean): DataError {
   const what = isLine
     ? `a line of more than ${count(LONGEST_LINE, 'character')}, which is longer than any path`
-    : `more than ${count(LONGEST_LIST, 'byte')}, the longest list that is read`;
+    : `more than ${count(LONGEST_LIST, 'byte')}, the largest list that can be read`;
   return new DataError(`Stdin has ${what}`, {
     code: 'stdin/too-long',
-    hint: 'Stdin must be a list of paths, one on each line. For more pictures, give their folder.',
+    hint: 'Give a list of paths on stdin, one on each line. For more pictures, give their folder.',
   });
 }

@@ -7,11 +7,11 @@ import { processIo } from './terminal.ts';
 const INTERRUPTED = 130;
 const controller = new AbortController();
 
-/** Under `npx` one Ctrl-C comes twice: from the terminal, and from npm, which passes it on. */
+/** Milliseconds in which a second SIGINT is ignored. Under `npx` one Ctrl-C arrives twice: from the terminal and from npm. */
 const ECHO_MS = 500;
 let interrupted = 0;
 
-/** The first Ctrl-C stops the work and keeps what was done; the second ends the program at once. */
+/** The first Ctrl-C stops the work and keeps finished results. The second ends the program at once. */
 function interrupt(): void {
   const now = performance.now();
   if (!controller.signal.aborted) interrupted = now;
@@ -20,15 +20,15 @@ function interrupt(): void {
 }
 process.on('SIGINT', interrupt);
 process.on('SIGTERM', interrupt);
-// A terminal that closes says so more than once, and is no reason to hurry.
+// A closing terminal sends SIGHUP several times, so repeated signals do not end the program at once.
 process.on('SIGHUP', () => controller.abort());
 
 const io = processIo(controller.signal, interrupt);
 
-// Nothing can be said to someone who has gone.
+// An error of stderr cannot be reported anywhere.
 process.stderr.on('error', () => {});
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // What is being stopped is stopped in good order; else whoever read our output has seen enough (`| head`).
+  // If the reader of stdout has closed it (`| head`), the program ends without an error, unless it is already stopping.
   const gone = error.code === 'EPIPE' || process.stdout.isTTY;
   if (gone && controller.signal.aborted) return;
   process.exit(
@@ -37,6 +37,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 process.exitCode = await runCli(process.argv.slice(2), io);
-// Signals come twice under `npx`. One that comes while Node takes itself down would end the program with the signal's status, although all
-// is done; `exit` keeps the handlers to the end.
+// Signals arrive twice under `npx`. A signal while Node shuts down would end the program with the signal's status although all work is
+// finished. `exit` keeps the handlers until the end.
 if (controller.signal.aborted) process.stdout.write('', () => process.exit());

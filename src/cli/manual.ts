@@ -21,7 +21,7 @@ tip-adapter \\- few-shot image classification: a handful of labelled pictures in
 .RI [ arguments ]
 .RI [ options ]
 .SH DESCRIPTION
-${text('tip-adapter makes image classifiers from a few labelled pictures, with Tip-Adapter and the methods that came after it.')}
+${text('tip-adapter makes image classifiers from a few labelled pictures, with Tip-Adapter and later methods.')}
 Results go to standard output; progress, notes, warnings and errors go to standard error.
 .SH OPTIONS
 Every command takes these options, and
@@ -68,14 +68,14 @@ function optionList(options: Options): string {
     .join('\n');
 }
 
-/** Each sentence in a line of its own, as manual pages are written. */
+/** Puts each sentence on a line of its own, as is usual in manual pages. */
 const text = (sentences: string) =>
   sentences
     .split(/(?<=[^.]\.) (?=[A-Z])/)
     .map(line)
     .join('\n');
 
-/** What a line of roff would take for a command or a dash is escaped. */
+/** Escapes characters that roff would read as a command or a dash. */
 function line(plain: string): string {
   const escaped = plain.replaceAll('\\', '\\e').replaceAll('-', '\\-');
   return /^[.']/.test(escaped) ? `\\&${escaped}` : escaped;

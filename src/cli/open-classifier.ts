@@ -1,6 +1,6 @@
 import type { Classifier } from '../classifier/index.ts';
 
-/** Opens a saved classifier, works with it and closes it, whatever happens. */
+/** Opens a saved classifier, works with it, and closes it also after an error. */
 export async function withClassifier<T>(
   path: string,
   work: (classifier: Classifier) => Promise<T>,

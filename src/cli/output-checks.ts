@@ -6,8 +6,8 @@ import { diskError } from '../store/atomic.ts';
 import { kindOf } from '../store/regular.ts';
 
 /**
- * Refuses before the work what could only fail after it, or would destroy what it reads: a folder in the file's place, a
- * folder that cannot be written, a file that is also one of the inputs.
+ * Checks an output path before the work, so that the command does not fail after it and does not destroy its inputs. Throws for an
+ * existing folder, for a folder that cannot be written, and for a file that is one of the inputs.
  */
 export async function checkOutput(path: string, inputs: readonly (string | undefined)[] = []): Promise<void> {
   const target = await found(path);
@@ -31,14 +31,14 @@ export async function checkOutput(path: string, inputs: readonly (string | undef
   await checkWritable(path);
 }
 
-/** The same for a folder that files are written into. */
+/** The same check for an output folder. */
 export async function checkOutputFolder(path: string): Promise<void> {
   const target = await found(path);
   if (target && !target.isDirectory()) throw notAFolder(path);
   await checkWritable(path, resolve(path));
 }
 
-/** Throws where the nearest folder above that is there is none, or cannot be written. */
+/** Throws if the nearest existing parent is not a folder or cannot be written. */
 async function checkWritable(path: string, folder = dirname(resolve(path))): Promise<void> {
   while (!(await found(folder)) && folder !== dirname(folder)) folder = dirname(folder);
   if (!(await found(folder))?.isDirectory()) throw notAFolder(folder);

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
 /**
- * What each command prints under `--json`. The files of schema/ are made from these, and nothing in the program reads them: a test
- * compares what the commands print with the files.
+ * Schemas of the output of each command under `--json`. The files in schema/ are made from them. The program itself does not use
+ * them: a test compares the output of the commands with the files.
  */
 
 const share = z.number().min(0).max(1);
@@ -14,7 +14,7 @@ const error = object({
   code: z.string().describe('Stable name of the error, such as image/truncated'),
   message: z.string(),
   hint: z.string().optional().describe('What to do about it'),
-  link: z.url().optional().describe('Where the code is explained'),
+  link: z.url().optional().describe('Address of the page that explains the code'),
 });
 const failure = object({ image: z.string(), error: error.omit({ link: true }) });
 const finding = object({
@@ -69,7 +69,7 @@ const preprocessing = object({
   mean: z.array(z.number()),
   std: z.array(z.number()),
 });
-const address = object({ address: z.url().describe('Where it answers') });
+const address = object({ address: z.url().describe('Address at which it answers') });
 const setting = {
   method: z.string(),
   shots: count,
@@ -79,10 +79,10 @@ const setting = {
   rejection: z.boolean().optional(),
 };
 
-/** Under `--json`, an error is this on stderr. */
+/** An error on stderr under `--json`. */
 export const errorOutput = object({ error });
 
-/** What a command prints under `--json`, by its name. */
+/** The output of each command under `--json`, by the command's name. */
 export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
   demo: object({
     dataset: z.string(),
@@ -117,7 +117,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     compared: z
       .array(object({ method: z.string(), nll: z.number(), accuracy: share }))
       .optional()
-      .describe('How methods did on left-out examples, the chosen one first'),
+      .describe('Results of methods on left-out examples, the chosen one first'),
     findings: z.array(finding),
     ...learntPart,
   }),
@@ -140,7 +140,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
       }),
     ),
     classes: z.array(z.string()),
-    confusion: z.array(z.array(count)).describe('Rows are true classes, columns predicted ones'),
+    confusion: z.array(z.array(count)).describe('Rows are true classes, columns predicted classes'),
     nll: z.number(),
     ece: z.number(),
     brier: z.number(),
@@ -153,7 +153,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     excluded: z.array(z.string()).describe('Pictures left out because they are examples of the classifier'),
     partial: z
       .boolean()
-      .describe('Whether pictures could not be read, so that the figures are about the others'),
+      .describe('Whether some pictures could not be read, so that the figures cover only the others'),
     failures: z.array(failure),
     findings: z.array(finding),
     suspects: z.array(
@@ -223,7 +223,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
   }),
   bench: object({
     suite: z.string().optional(),
-    files: z.array(z.string()).describe('bench.json among them has every number with its provenance'),
+    files: z.array(z.string()).describe('The written files. bench.json has every number with its provenance'),
     missing: z.array(z.string()),
     tables: z.array(
       object({

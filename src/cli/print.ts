@@ -4,12 +4,12 @@ import { jsonText } from '../printable.ts';
 import { renderText, type Table } from '../report/table.ts';
 import type { Io, Line } from './io.ts';
 
-/** Numbers in JSON with seven digits: a 32-bit number holds no more. */
+/** Rounds numbers in JSON to seven digits, the precision of a 32-bit number. */
 export function rounded(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(7)) : value;
 }
 
-/** A table as lines; on a terminal no wider than it, elsewhere nothing is cut. */
+/** A table as lines. On a terminal it fits the width; elsewhere nothing is cut. */
 export function tableLines<Row>(io: Io, table: Table<Row>): Line[] {
   const [header, rule, ...rows] = renderText(table, { width: io.terminal ? io.width : undefined }).split(
     '\n',
@@ -17,7 +17,7 @@ export function tableLines<Row>(io: Io, table: Table<Row>): Line[] {
   return [{ style: 'bold', mark: header! }, { style: 'dim', mark: rule! }, ...rows];
 }
 
-/** A value as JSON for programs and people. */
+/** Prints a value as indented JSON. */
 export function printJson(io: Io, value: unknown): void {
   io.print(jsonText(value, { replacer: rounded, indent: 2 }).split('\n'));
 }

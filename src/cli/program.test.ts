@@ -70,7 +70,7 @@ describe('runCli', () => {
       /^error: Option --reject cannot be "2": it must be at most 1\nhint: .*\noption\/value: https:.*\n$/,
     ],
     [['predict', 'x', 'y', '--csv', '--json'], /^\{"error":\{"code":"usage",.*\}\}\n$/],
-    [['remove', 'x'], /^error: No class and no example to remove is given\nhint: .*\n$/],
+    [['remove', 'x'], /^error: Neither a class nor an example to remove is given\nhint: .*\n$/],
     [['encoders', 'pull'], /^error: Give either the name of an encoder or --from-bundle\nhint: .*\n$/],
     [['encoders', 'show', 'clip-vit-b23'], /hint: Did you mean "clip-vit-b32"\?/],
   ])('refuses %j with status 2, once', async (argv, message) => {

@@ -16,13 +16,13 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    // Help in place of a missing command: it has been printed.
+    // The help for a missing command has already been printed.
     if (error instanceof CommanderError && error.code === 'commander.help') return 2;
     return tellFailure(error, io, told);
   }
 }
 
-/** The same, but throws. A config may change how errors are told. */
+/** Runs a command line and throws errors. A config may change the form in which errors are printed. */
 async function runLine(argv: readonly string[], io: Io, told: Told): Promise<void> {
   if (argv[0] === '--version' && argv.length > 1) return printVersions(argv, io);
   const own = await withOwn(argv);
@@ -41,7 +41,7 @@ const PROGRAM: Program = {
   run: (argv, io) => runLine(argv, io, { json: false, verbose: false }),
 };
 
-/** Commander would answer a request for the help of an unknown command with the help of all. */
+/** Throws for help of an unknown command, for which Commander would print the help of all commands. */
 function withoutVainHelp(argv: readonly string[]): string[] {
   const [first, second = ''] = argv.filter((word) => !word.startsWith('-'));
   const isKnown =
@@ -51,14 +51,14 @@ function withoutVainHelp(argv: readonly string[]): string[] {
   return isKnown ? [...argv] : argv.filter((word) => word !== '--help' && word !== '-h');
 }
 
-/** All commands by name; the one that is named is filled in. */
+/** A Commander program with all commands. Only the named command has its arguments and options. */
 async function createProgram(argv: readonly string[], io: Io, told: Told): Promise<Commander> {
   const program = configure(new Commander('tip-adapter'), io)
     .description('Make image classifiers from a few labelled pictures.')
     .version(
       version,
       '--version',
-      'Print the version; --verbose adds those of Node, the libraries and the encoders.',
+      'Print the version. With --verbose, also print the versions of Node, the libraries and the encoders.',
     )
     .addHelpText('after', '\nHelp for a command: tip-adapter help <command>');
   const parents = new Map<string, Commander>();
@@ -76,7 +76,7 @@ async function createProgram(argv: readonly string[], io: Io, told: Told): Promi
   return program;
 }
 
-/** Errors are thrown, to be told in one place. */
+/** Makes Commander throw its errors, so that one place prints all errors. */
 function configure(target: Commander, io: Io): Commander {
   const width = () => Math.min(io.width, 100);
   return target
@@ -115,7 +115,7 @@ async function fill(
   }
   target.addHelpText('after', examplesOf(command));
   target.action(async () => {
-    // A flag that is on by default counts as given only where it is.
+    // Commander sets a flag that is on by default, so its source says whether it was given.
     const typed = Object.fromEntries(
       Object.entries(target.opts()).filter(([option]) => target.getOptionValueSource(option) !== 'default'),
     );
@@ -123,14 +123,14 @@ async function fill(
   });
 }
 
-/** The command line with ids in place of modules. Most have none, and load nothing for it. */
+/** The command line with ids in place of modules. The importer is loaded only if there are modules. */
 async function withOwn(argv: readonly string[]): Promise<readonly string[]> {
   if (!argv.some((word) => /\.[mc]?[jt]s\b/.test(word))) return argv;
   const { withExtensions } = await import('./extensions.ts');
   return withExtensions(argv);
 }
 
-/** Values are checked by the table's own schema, so Commander only collects them. */
+/** Commander only collects values, because the table's schema checks them. */
 function flagOf(name: string, option: Option): CommanderOption {
   const flag = new CommanderOption(flagsText(name, option), helpText(option));
   if (option.hidden) flag.hideHelp();
@@ -138,7 +138,7 @@ function flagOf(name: string, option: Option): CommanderOption {
   return flag;
 }
 
-/** What turns a flag the other way, for one that a config has set. */
+/** The opposite form of a flag, which overrides a value from a config. */
 function oppositeOf(name: string, option: Option): CommanderOption {
   return new CommanderOption(`--${isOn(option) ? '' : 'no-'}${flagName(name)}`).hideHelp();
 }

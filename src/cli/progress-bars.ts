@@ -13,7 +13,7 @@ export async function withBar<T>(io: Io, title: string, work: (bar: ProgressBar)
   }
 }
 
-/** A bar for the download of an encoder, and for what has to be done with it afterwards. */
+/** A bar for the download of an encoder and its conversion. */
 export function pullBar(io: Io): { onPull(progress: PullProgress): void; done(): void } {
   const bars = {
     download: io.progress('Downloading'),
@@ -31,7 +31,7 @@ export function pullBar(io: Io): { onPull(progress: PullProgress): void; done():
   };
 }
 
-/** A bar for what follows the encoding: training, with loss and accuracy on the training rows, or a search. */
+/** A bar for a training (with loss and accuracy on the training rows) or a search. */
 export function trainingBar(io: Io): { onFit(progress: FitProgress): void; done(): void } {
   const bar = io.progress('Fitting');
   return {
@@ -39,7 +39,7 @@ export function trainingBar(io: Io): { onFit(progress: FitProgress): void; done(
       const facts =
         loss === undefined
           ? undefined
-          : `loss ${loss.toFixed(3)}, ${percent(accuracy)} of the training rows right`;
+          : `loss ${loss.toFixed(3)}, ${percent(accuracy)} of the training rows correct`;
       bar.update({ done, total, facts });
     },
     done: () => bar.done(),

@@ -6,11 +6,11 @@ import type { ProgressBar, ProgressState } from './io.ts';
 
 const BAR = 20;
 const REDRAW_MS = 100;
-/** Milliseconds over which the rate is taken: recent enough to follow a cache that runs dry. */
+/** Milliseconds that the rate is averaged over: short enough to follow the change from cached to new pictures. */
 const WINDOW_MS = 8000;
 const ERASE = '\r\u001b[K';
 
-/** One line that says how far the work is, how fast it goes and how long it takes; narrower than `width` columns. */
+/** A line with progress, rate and remaining time, narrower than `width` columns. */
 export function renderBar(
   title: string,
   { done, total, unit, facts: more }: ProgressState,
@@ -33,7 +33,7 @@ export function renderBar(
   return candidates.find((line) => stringWidth(line) < width) ?? '';
 }
 
-/** Draws the bar, at most ten times a second, and erases it at the end; `hide` takes it away until the next update. */
+/** Draws the bar, at most ten times a second, and erases it at the end. `hide` erases it until the next update. */
 export function terminalBar(
   title: string,
   write: (text: string) => void,

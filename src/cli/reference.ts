@@ -7,13 +7,13 @@ import { EXIT_STATUSES } from './exit-statuses.ts';
 import { flagsText, helpText } from './help-text.ts';
 import { type TabledCommand, tabledCommands } from './tables.ts';
 
-/** The page docs/cli.md: every command with its options and examples, from the tables that drive the program itself. */
+/** The page docs/cli.md: every command with its options and examples, from the program's tables. */
 export async function renderReference(): Promise<string> {
   const sections = (await tabledCommands(commands)).map(section);
   return `${[INTRODUCTION, ...sections, ON_DEVICES, OUTCOME].join('\n\n')}\n`;
 }
 
-/** The page docs/methods.md: every method with its paper, what it needs and its options, from the table of methods. */
+/** The page docs/methods.md: every method with its paper, its requirements and its options, from the table of methods. */
 export async function renderMethods(): Promise<string> {
   const { listMethods } = await import('../methods/index.ts');
   const table = renderMarkdown({
@@ -33,13 +33,13 @@ export async function renderMethods(): Promise<string> {
 <!-- Made by \`npm run docs\` from the table of methods; edit that. -->
 
 Each method is one file in \`src/methods/\` that follows its paper. The defaults are those of the papers, for CLIP. \`fit\` chooses alpha and beta by
-leave-one-shot-out; with one example per class it takes the encoder's own constants. [Whitened centred cosine](whitened.md) is this package's own and has a page with its derivation.
+leave-one-shot-out; with one example per class it uses the encoder's constants. [Whitened centred cosine](whitened.md) is this package's own and has a page with its derivation.
 
 ${table}
 
 ## Options
 
-\`tip-adapter fit --help --method <id>\` prints those of a method. alpha and beta are chosen where they are not given.
+\`tip-adapter fit --help --method <id>\` prints the options of a method. If alpha and beta are not given, they are tuned.
 
 ${sections.join('\n\n')}
 `;
@@ -57,8 +57,8 @@ ${optionList(commonOptions)}
 
 ## The config file
 
-Options that are repeated can be put into \`tip-adapter.json\`, or into the field \`tip-adapter\` of \`package.json\`. The file is looked for in the working
-folder and above it, up to the folder with \`package.json\`; outside of a project, in the working folder alone.
+Options that you use often can be put into \`tip-adapter.json\`, or into the field \`tip-adapter\` of \`package.json\`. The file is searched in the working
+folder and above it, up to the folder with \`package.json\`. Outside of a project, only the working folder is searched.
 
 \`\`\`json
 {
@@ -72,18 +72,18 @@ folder and above it, up to the folder with \`package.json\`; outside of a projec
 
 - Options at the top (${Object.keys(sharedOptions)
   .map((name) => `\`${name}\``)
-  .join(', ')}) are for every command that has them; a section named after a command (\`fit\`,
-  \`encoders pull\`) is for that command and comes first. Names are those of programs: \`trainingFree\` for \`--training-free\`.
-- What is typed comes before the config, and the config before the defaults. A flag that the config sets is turned off by its opposite: \`--no-quiet\`.
-- With \`--verbose\`, one line on stderr says what was taken from the config.
-- Paths are relative to the config and stay in its folder, and modules (\`--import\`) are not accepted: a folder from somewhere else runs no code and writes nothing elsewhere.
+  .join(', ')}) are for every command that has them. A section named after a command (\`fit\`,
+  \`encoders pull\`) is for that command and takes precedence. Names are those of the library: \`trainingFree\` for \`--training-free\`.
+- The command line takes precedence over the config, and the config over the defaults. \`--no-quiet\` turns off a flag that the config sets.
+- With \`--verbose\`, a line on stderr names the fields that were used from the config.
+- Paths are relative to the config and stay in its folder, and modules (\`--import\`) are not accepted, so that a downloaded folder can neither run code nor write elsewhere.
 - \`"updates": true\` asks the npm registry for a newer version, at most once a day and for at most a second, and prints a note if there is one.`;
 
 const OUTCOME = `## Output
 
 Results go to stdout; progress, notes, warnings and errors go to stderr. Progress is drawn only on a terminal. \`NO_COLOR\` and
 \`FORCE_COLOR\` are respected. With \`--json\`, an error is \`{"error":{"code","message","hint","link"}}\` on stderr. Every command takes
-\`--json\`, and the folder \`schema/\` of the package has a JSON Schema of what each one prints: \`schema/predict.json\`, \`schema/encoders-list.json\`, \`schema/error.json\`.
+\`--json\`, and the folder \`schema/\` of the package has a JSON Schema of each output: \`schema/predict.json\`, \`schema/encoders-list.json\`, \`schema/error.json\`.
 
 Control characters in names of files and classes never reach a terminal or a log: text and tables show them as escapes such as
 \`\\u001b\`. JSON contains the same names exactly, because these are JSON's own escapes. CSV contains names exactly when stdout is a file or

@@ -5,16 +5,16 @@ import { calibrationText } from '../report/choice.ts';
 import type { ReportData, ReportPrediction } from '../report/types.ts';
 import { constantsText } from './fitted-text.ts';
 
-/** Pictures shown in a report: wrong answers first. */
+/** Number of pictures shown in a report, wrong answers first. */
 const SHOWN = 24;
 /** Longer side of a shown picture, in pixels. */
 const PICTURE_SIDE = 320;
-/** Examples and classes shown beside a picture. */
+/** Number of examples and of classes shown beside a picture. */
 const TOP = 3;
 const SUSPECTS = 10;
 const BINS = 10;
 
-/** What a report says of one classifier's evaluation; `pictures` are those that it was tested on, by their ids. */
+/** The data of a report about one classifier's evaluation. `pictures` are the test pictures by their ids. */
 export async function evaluationReport(
   classifier: Classifier,
   evaluation: Evaluation,
@@ -87,7 +87,7 @@ async function explained(
   signal?: AbortSignal,
 ): Promise<ReportPrediction> {
   const { prediction, classes, contributions, part } = await classifier.explain(image, { signal });
-  const top = classes[0]!; // the answer: there is no classifier without classes
+  const top = classes[0]!; // the answer; every classifier has classes
   return {
     image: dataUri(await classifier.thumbnail(image, { side: PICTURE_SIDE, signal })),
     truth,

@@ -9,13 +9,13 @@ import type { Told } from './failure.ts';
 import { flagsText } from './help-text.ts';
 import { type Io, quiet } from './io.ts';
 
-/** What a config holds for a command. */
+/** The contents of a config for a command. */
 interface OpenConfig {
-  /** As shown to a person. */
+  /** Its name in messages. */
   readonly shown: string;
-  /** Its texts as they would be typed. */
+  /** Its texts as command-line words. */
   readonly words: readonly string[];
-  /** Its values, checked against the options of the command. */
+  /** Returns its values, checked against the options of the command. */
   check(table: Options): Configured;
 }
 
@@ -25,7 +25,7 @@ export const NO_CONFIG: OpenConfig = {
   check: () => ({ values: {}, fields: {}, updates: false }),
 };
 
-/** The config of the working folder, for a command. */
+/** Opens the config of the working folder for a command. */
 export async function openConfig(command: string, commands: readonly ListedCommand[]): Promise<OpenConfig> {
   const file = await findConfig(process.cwd());
   if (!file) return NO_CONFIG;
@@ -38,7 +38,7 @@ export async function openConfig(command: string, commands: readonly ListedComma
   };
 }
 
-/** Runs a command by what is typed and configured: checks all of it, chooses the device, and tells how errors are to be told. */
+/** Runs a command: merges command line and config, checks all values, chooses the device, and sets the form of errors. */
 export async function runCommand(
   command: Command,
   {
@@ -74,7 +74,7 @@ async function askForUpdate(): Promise<string | undefined> {
   return updateNotice();
 }
 
-/** Everything a command computes, it computes on the shared engine; what that needs is brought first. */
+/** Prepares the shared engine, which every command computes on, and downloads ONNX Runtime if it is missing. */
 async function chooseDevice(device: Device, io: Io): Promise<void> {
   const { chooseRuntime } = await import('../engine/onnxruntime.ts');
   const { withBar } = await import('./progress-bars.ts');
@@ -91,7 +91,7 @@ async function chooseDevice(device: Device, io: Io): Promise<void> {
   setSharedEngine(createEngine({ device, note }));
 }
 
-/** Ours and not Commander's: that one would complain of it before it looks for misspelt flags. */
+/** Checks for required options here, because Commander would report a missing option before a misspelt one. */
 function checkNeeded({ options, examples }: Command, given: Readonly<Record<string, unknown>>): void {
   for (const [name, option] of Object.entries(options)) {
     if (given[name] !== undefined || option.schema.safeParse(option.default).success) continue;

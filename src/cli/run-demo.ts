@@ -14,20 +14,20 @@ import { printJson, tableLines } from './print.ts';
 import { tellFindings } from './tell.ts';
 
 export interface DemoSettings {
-  /** Folder for the classifier and the report. */
+  /** The folder for the classifier and the report. */
   readonly output: string;
   readonly seed: number;
   readonly encoder: string;
-  /** Whether the report is opened in a browser. */
+  /** Whether to open the report in a browser. */
   readonly open: boolean;
-  /** Whether the figures are printed as JSON, in place of the tables. */
+  /** Whether to print the figures as JSON instead of tables. */
   readonly json: boolean;
 }
 
-/** Unseen pictures whose answers are shown with their nearest examples. */
+/** Number of test pictures whose answers are shown with their nearest examples. */
 const SHOWN = 5;
 
-/** The demo: sample pictures or a person's own, every method of the paper that needs no training, a classifier and a report. */
+/** Runs the demo on sample pictures or the user's own: compares methods, saves a classifier and writes a report. */
 export async function runDemo(data: string | undefined, settings: DemoSettings, io: Io): Promise<void> {
   const shown = settings.json ? { ...io, print() {} } : io;
   let reason = '';
@@ -124,7 +124,7 @@ const lastOf = ({ points }: DemoRow) => (points.at(-1) as DemoPoint).evaluation;
 
 const intervalText = ({ interval: [low, high] }: Evaluation) => `${percent(low)} to ${percent(high)}`;
 
-/** A few test pictures, evenly spread, with the examples that voted most for the answer. */
+/** Prints a few test pictures, evenly spread, with the examples of the largest weight for the answer. */
 async function showAnswers({ best, test, dataset }: DemoResult, io: Io): Promise<void> {
   const { classifier } = best;
   const pictures = new Map(dataset.examples.map((example) => [example.id, example]));

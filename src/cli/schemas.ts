@@ -9,7 +9,7 @@ import { listedOptions, tabledCommands } from './tables.ts';
 
 const ROOT = 'https://raw.githubusercontent.com/tip-adapter/tip-adapter/main/schema';
 
-/** The files of the folder schema/: the config, what each command prints under `--json`, and errors. */
+/** The files of the folder schema/: for the config, for the output of each command under `--json`, and for errors. */
 export async function renderSchemas(): Promise<Readonly<Record<string, string>>> {
   const outputs = Object.entries(outputSchemas).map(([name, schema]) =>
     file(name.replace(' ', '-'), `What tip-adapter ${name} --json prints`, z.toJSONSchema(schema)),
@@ -35,7 +35,7 @@ async function configSchema() {
   const tabled = await tabledCommands(commands);
   const sections = tabled.map((one): [string, object] => {
     const { import: _, ...options } = listedOptions(one);
-    // What each method takes is checked when it is known which method it is.
+    // A method's own options are checked after the method is chosen.
     const ofMethods = one.name === 'fit' ? Object.entries(methodOptions('auto')) : [];
     const properties = {
       ...Object.fromEntries(ofMethods.map(([name, { help }]) => [name, { description: help }])),

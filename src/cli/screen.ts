@@ -7,14 +7,14 @@ export interface Screen {
   write(text: string): void;
   readonly terminal: boolean;
   readonly color: boolean;
-  /** Columns at which lines are broken between words; without it they are not broken. */
+  /** Columns at which lines are broken between words. Undefined: lines are not broken. */
   readonly wrapAt?: number;
 }
 
 /** Codes that turn a style on and off (ANSI). */
 const STYLES = { bold: [1, 22], dim: [2, 22], red: [31, 39], yellow: [33, 39], cyan: [36, 39] } as const;
 
-/** The one way to stdout and stderr: whatever a line holds, no control character of it reaches a terminal. */
+/** The writers of all lines to stdout and stderr. They keep control characters in a line's text from a terminal. */
 export function writers(out: Screen, err: Screen): Pick<Io, 'print' | 'data' | 'note' | 'tell'> {
   const show = (screen: Screen, lines: readonly Line[]) => {
     screen.write(lines.map((line) => `${wrap(shown(line, screen.color), screen.wrapAt)}\n`).join(''));
@@ -37,8 +37,8 @@ function shown(line: Line, color: boolean): string {
 }
 
 /**
- * A line broken between words so that a terminal of `width` columns need not break it inside words. A line laid out in
- * columns stays as it is.
+ * Breaks a line between words, so that a terminal of `width` columns does not break it inside a word. A line with columns is not
+ * changed.
  */
 export function wrap(line: string, width = Number.POSITIVE_INFINITY): string {
   if (stringWidth(line) <= width || /\S {2}/.test(line)) return line;

@@ -7,18 +7,18 @@ import { copyWithoutOverwriting } from '../store/atomic.ts';
 import { PICTURE, readRegular, unlessMissing } from '../store/regular.ts';
 import { nameGiver } from '../store/safe-names.ts';
 
-/** Where pictures go that the classifier takes for none of its classes. */
+/** The folder for pictures with the answer "none of these". */
 const UNSURE = 'unsure';
 
-/** A folder name for each class id, made of its shown name. */
+/** A folder name for each class id, from its shown name. */
 function folderNames(classes: readonly Pick<ClassInfo, 'id' | 'name'>[]): Map<string, string> {
   const give = nameGiver([UNSURE]);
   return new Map(classes.map(({ id, name }) => [id, give(name)]));
 }
 
 /**
- * Copies each picture into the folder of its class; returns how many went into each. Nothing is overwritten, and a picture
- * that is in its folder already, under whatever name, is not copied again: sorting can be stopped and repeated.
+ * Copies each picture into the folder of its class. Returns the number of copies in each folder. Nothing is overwritten, and a picture
+ * that is already in its folder under any name is not copied again, so that sorting can be interrupted and repeated.
  */
 export async function copyByClass(
   predictions: readonly Prediction[],
@@ -41,9 +41,9 @@ export async function copyByClass(
   return { copied, known };
 }
 
-/** A folder that takes copies of pictures it does not have. */
+/** A folder that receives copies of pictures that it does not have. */
 interface Shelf {
-  /** False where the same bytes are there already. */
+  /** Copies a picture. Returns false if the folder already has a file with the same bytes. */
   put(image: string): Promise<boolean>;
 }
 

@@ -1,16 +1,16 @@
 import type { Options } from '../options.ts';
 import { type Command, commonOptions, type ListedCommand, optionsOf } from './command.ts';
 
-/** A command with all that its table says: the reference page, the manual page, completions and schemas are made from it. */
+/** A loaded command, from which the reference page, the manual page, completions and schemas are made. */
 export interface TabledCommand {
   readonly name: string;
   readonly summary: string;
   readonly command: Command;
-  /** The command's own options and those of the engine, without the common ones. */
+  /** The command's own options and those of the engine, without the options of every command. */
   readonly options: Options;
 }
 
-/** Commands, loaded, in their order. */
+/** Loads commands, in their order. */
 export function tabledCommands(commands: readonly ListedCommand[]): Promise<TabledCommand[]> {
   return Promise.all(
     commands.map(async ({ name, summary, load }) => {
@@ -20,7 +20,7 @@ export function tabledCommands(commands: readonly ListedCommand[]): Promise<Tabl
   );
 }
 
-/** All options that a command takes and help lists. */
+/** The options of a command that help lists. */
 export function listedOptions({ options }: TabledCommand): Options {
   return Object.fromEntries(
     Object.entries({ ...options, ...commonOptions }).filter(([, { hidden }]) => !hidden),

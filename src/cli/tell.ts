@@ -4,7 +4,7 @@ import type { Io } from './io.ts';
 
 const SHOWN = 5;
 
-/** Tells what was noticed: warnings with the files they are about, the rest in a line each. */
+/** Prints findings: warnings with their files, and other findings with one line each. */
 export function tellFindings(io: Io, findings: readonly Finding[]): void {
   for (const { level, message, paths = [] } of findings) {
     if (level === 'info') {
@@ -16,7 +16,7 @@ export function tellFindings(io: Io, findings: readonly Finding[]): void {
   }
 }
 
-/** The first few lines of a list, and how many more there are. */
+/** Prints the first lines of a list and the number of the others. */
 export function tellSome(io: Io, lines: readonly string[]): void {
   for (const line of lines.slice(0, SHOWN)) io.note(`  ${line}`);
   if (lines.length > SHOWN) io.note(`  and ${number(lines.length - SHOWN)} more`);

@@ -9,7 +9,7 @@ import { writers } from './screen.ts';
 const PATIENCE = 15_000;
 const WIDTH = 80;
 
-/** The process's own streams. `interrupt` is what Ctrl-C does: while a question is open, the terminal hands it to us. */
+/** Input and output on the process's streams. `interrupt` handles Ctrl-C while a question is open. */
 export function processIo(signal: AbortSignal, interrupt: () => void): Io {
   const { stdin, stdout, stderr } = process;
   const bars = new Set<{ hide(): void }>();
@@ -35,10 +35,10 @@ export function processIo(signal: AbortSignal, interrupt: () => void): Io {
     announce(address) {
       hideBars();
       try {
-        // The stream would report an error to everyone; this call reports it here.
+        // Without a callback, an error would be emitted on the stream.
         writeSync(stdout.fd, `${address}\n`);
       } catch {
-        // No one reads it; the command goes on.
+        // Nobody reads stdout. The command continues.
       }
     },
     terminal: stdout.isTTY === true,
@@ -72,12 +72,12 @@ export function processIo(signal: AbortSignal, interrupt: () => void): Io {
   };
 }
 
-/** The width of the first terminal that knows its own: one without a size says 0. */
+/** The width of the first terminal that has one. A terminal without a size has 0. */
 function columns(...streams: readonly NodeJS.WriteStream[]): number {
   return streams.map((stream) => stream.columns).find((width) => width > 0) ?? WIDTH;
 }
 
-/** NO_COLOR and FORCE_COLOR count with any value that is not empty (https://no-color.org, https://force-color.org). */
+/** NO_COLOR and FORCE_COLOR have an effect with any value that is not empty (https://no-color.org, https://force-color.org). */
 function coloured(stream: NodeJS.WriteStream): boolean {
   const { NO_COLOR, FORCE_COLOR } = process.env;
   if (NO_COLOR) return false;
@@ -85,12 +85,12 @@ function coloured(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY === true && !isDumb();
 }
 
-/** A terminal that obeys no codes: it has neither colours nor a line that can be erased. */
+/** A terminal without ANSI codes: it cannot show colours or erase a line. */
 function isDumb(): boolean {
   return process.env.TERM === 'dumb';
 }
 
-/** Yes or no; silence, the end of input and Ctrl-C are a no. */
+/** The answer to a yes/no question. No answer, the end of input and Ctrl-C are a no. */
 function askPerson(question: string, signal: AbortSignal, interrupt: () => void): Promise<boolean> {
   const reader = createInterface({ input: process.stdin, output: process.stderr });
   return new Promise<boolean>((resolve) => {
@@ -113,7 +113,7 @@ function askPerson(question: string, signal: AbortSignal, interrupt: () => void)
   });
 }
 
-/** A line of text; the preset where nothing is typed, and undefined at the end of input and at Ctrl-C. */
+/** A line of text. An empty line gives the preset; the end of input and Ctrl-C give undefined. */
 function promptPerson(
   question: string,
   preset: string,

@@ -12,8 +12,8 @@ const PATIENCE = 1000;
 const Known = z.object({ asked: z.number(), latest: z.string().optional() });
 
 /**
- * A line about a version newer than this one, or nothing. The registry is asked at most once a day, for a second; what it does not
- * answer, and every failure, is nothing.
+ * A line about a newer version, or undefined if there is none. The registry is asked at most once a day and has one second to answer.
+ * Failures also give undefined.
  */
 export async function updateNotice({
   now = Date.now(),
@@ -43,7 +43,7 @@ export async function updateNotice({
 
 const askRegistry = (signal: AbortSignal) => latestVersion('tip-adapter', { signal });
 
-/** A fetch may hear its signal late, in the middle of a name server's silence. */
+/** `fetch` may react late to its signal while it waits for a name server. */
 async function inTime<T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const signal = AbortSignal.timeout(PATIENCE);
   return Promise.race([

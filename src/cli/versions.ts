@@ -8,7 +8,7 @@ import { printJson } from './print.ts';
 
 const FLAGS = ['--verbose', '--json'];
 
-/** Prints the version and, with `--verbose`, those of everything that decides a result: as lines, or with `--json` as JSON. */
+/** Prints the version, and with `--verbose` the versions of everything that affects results, as lines or with `--json` as JSON. */
 export async function tellVersions(flags: readonly string[], io: Io): Promise<void> {
   const other = flags.find((word) => !FLAGS.includes(word));
   if (other !== undefined) {

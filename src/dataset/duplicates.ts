@@ -45,6 +45,7 @@ export const NEAR_DUPLICATE = 0.974;
 export interface NearDuplicateOptions {
   /** Smallest cosine of a pair, -1 to 1. Default: `NEAR_DUPLICATE`. */
   threshold?: number;
+  /** Class of each row (-1 for none), for finding conflicts. */
   labels?: ArrayLike<number>;
   /** a b^T: [n, k] x [m, k] → [n, m]. Default: plain loops, which suffice for some thousand rows. */
   product?: (a: Matrix, b: Matrix) => Matrix | Promise<Matrix>;

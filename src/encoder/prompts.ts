@@ -66,6 +66,7 @@ export interface PromptedClass {
 /** A prompt whose end the encoder does not read. */
 export interface CutPrompt {
   readonly prompt: string;
+  /** Number of tokens of the prompt. */
   readonly tokens: number;
   /** Number of tokens that are read. */
   readonly read: number;

@@ -42,7 +42,9 @@ export interface Encoder {
 
 /** The number of tokens of each text, and the largest number that the encoder reads. */
 export interface TextLength {
+  /** Number of tokens of each text, with start and end. */
   readonly tokens: readonly number[];
+  /** Largest number of tokens that is read. */
   readonly read: number;
 }
 

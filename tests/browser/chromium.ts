@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { type Browser, chromium } from 'playwright-core';
 import { PLACES } from './places.mjs';
 
-/** A Chromium of this machine: the one that is named, Playwright's own, the system's. */
+/** The path of a Chromium: the one in the environment variable, Playwright's, or the system's. */
 export const chromiumPath: string | undefined = [
   process.env.TIP_ADAPTER_CHROMIUM,
   chromium.executablePath(),

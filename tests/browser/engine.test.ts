@@ -38,12 +38,12 @@ describe('one training step in Node', () => {
   const engine: Engine = createEngine({ threads: 2 });
   afterAll(() => engine.close());
 
-  it('is the one of the interpreter', async () => {
+  it('equals that of the interpreter', async () => {
     expect(expected.gradient.some((value) => Math.abs(value) > 1e-2)).toBe(true);
     expectSame(await trainingStep(engine));
   });
 
-  it('goes on as there, block by block', async () => {
+  it('continues as in the interpreter, block by block', async () => {
     expectClose(await trainedKeys(engine), expectedKeys);
   });
 });
@@ -87,31 +87,31 @@ describe.skipIf(!chromiumPath)(`one training step in Chromium${chromiumMissing}`
     rmSync(folder, { recursive: true });
   });
 
-  it('is the one of Node, on one thread', async () => {
+  it('equals that in Node, on one thread', async () => {
     expect(await alone.evaluate(() => crossOriginIsolated)).toBe(false);
     const { step, notes } = await alone.evaluate(() => page.step());
     expectSame(step);
     expect(notes).toEqual([]);
   });
 
-  it('is the one of Node, on two threads and with the runtime from a folder', async () => {
+  it('equals that in Node, on two threads and with the runtime from a folder', async () => {
     expect(await isolated.evaluate(() => crossOriginIsolated)).toBe(true);
     const { step } = await isolated.evaluate(() => page.step({ threads: 2, wasmPaths: './runtime/' }));
     expectSame(step);
   });
 
-  it('goes on as in Node, block by block', async () => {
+  it('continues as in Node, block by block', async () => {
     expectClose(await isolated.evaluate(() => page.training()), expectedKeys);
   });
 
-  it('falls back to the CPU with one line where there is no WebGPU', async () => {
+  it('falls back to the CPU and prints one line without WebGPU', async () => {
     const { step, notes } = await alone.evaluate(() => page.step({ device: 'webgpu' }));
     expectSame(step);
     expect(notes).toHaveLength(1);
     expect(notes[0]).toMatch(/^Device webgpu cannot be used \(.+\); the CPU replaces it$/);
   });
 
-  it('is the one of Node on WebGPU, computed in software', async (context) => {
+  it('equals that in Node on WebGPU, computed in software', async (context) => {
     const accelerated = await launchChromium(SOFTWARE_WEBGPU);
     try {
       const opened = await open('/page', accelerated);
@@ -132,7 +132,7 @@ describe.skipIf(!chromiumPath)(`one training step in Chromium${chromiumMissing}`
     expect(interrupted).toBe('interrupted');
   });
 
-  it('names a lack of memory, and goes on', async () => {
+  it('reports a lack of memory and continues', async () => {
     const { code, afterwards } = await alone.evaluate(() => page.tooMuch());
     expect(code).toBe('engine/memory');
     expect(afterwards[0]).toBeCloseTo(Math.E, 5);

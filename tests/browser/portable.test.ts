@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
 
-/** Bundles a module for a page; gives its platform modules with who asks for them, and the size in bytes. */
+/** Bundles a module for a page. Returns its platform modules with their importers, and the size in bytes. */
 async function bundle(entry: string): Promise<{ platform: string[]; bytes: number }> {
   const platform: string[] = [];
   const result = (await build({
@@ -40,7 +40,7 @@ describe('a bundle for a page', () => {
     },
   );
 
-  it("of the engine is the page's one, by the package's own condition", async () => {
+  it("uses the page's engine, by the package's own condition", async () => {
     const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     const [first] = Object.keys(exports['./engine']);
     expect(first).toBe('browser');
@@ -49,7 +49,7 @@ describe('a bundle for a page', () => {
     expect(platform).toEqual([]);
   });
 
-  it('would show a platform module', async () => {
+  it('finds a platform module if there is one', async () => {
     const { platform } = await bundle(join(root, 'src/store/home.ts'));
     expect(platform).toContain(`node:os from ${join(root, 'src/store/home.ts')}`);
   });

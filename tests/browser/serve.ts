@@ -9,7 +9,7 @@ const ISOLATED = {
   'cross-origin-embedder-policy': 'require-corp',
 };
 
-/** Serves folders by the path they are under, on 127.0.0.1; paths below `/isolated` with the headers for threads. */
+/** Serves folders under their paths on 127.0.0.1. Paths below `/isolated` have the headers for threads. */
 export async function serveFolders(folders: Readonly<Record<string, string>>) {
   const app = new Hono();
   app.use(async (c, next) => {

@@ -17,7 +17,7 @@ import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromi
 const at = workspace();
 const TITLE = '<script>alert(1)</script> & "things"';
 
-/** Between the probabilities of the answers: those of many classes by a small encoder are small. */
+/** A threshold between the probabilities of the answers, which are small for many classes and a small encoder. */
 const REJECT = 0.07;
 
 describe.skipIf(!chromiumPath)(`an exported page in Chromium${chromiumMissing}`, () => {
@@ -76,7 +76,7 @@ describe.skipIf(!chromiumPath)(`an exported page in Chromium${chromiumMissing}`,
     );
   }
 
-  /** The same picture in the ways that cameras and programs write it. */
+  /** The same picture in different formats of cameras and programs. */
   async function variants(): Promise<Record<string, string>> {
     const width = 90;
     const drawn = (channels: 3 | 4) =>
@@ -117,9 +117,9 @@ describe.skipIf(!chromiumPath)(`an exported page in Chromium${chromiumMissing}`,
       expect(worst, name).toBeLessThan(1e-3);
       answers.add(wanted.map((p) => p.toFixed(2)).join());
     }
-    // Equal answers to everything would prove nothing.
+    // If all pictures had the same answer, the comparison would prove nothing.
     expect(answers.size).toBeGreaterThan(5);
-    // The page itself, and its worker and pictures, which are in it.
+    // The only requests are for the page itself and for its embedded worker and pictures.
     expect(asked.filter((url) => !/^(file|blob|data):/.test(url))).toEqual([]);
     expect(complaints).toEqual([]);
   });
@@ -141,14 +141,14 @@ describe.skipIf(!chromiumPath)(`an exported page in Chromium${chromiumMissing}`,
     expect(rejected).toEqual(new Set([true, false]));
   });
 
-  it('says so where a file is no picture, and goes on', async () => {
+  it('reports a file that is not a picture, and continues', async () => {
     writeFileSync(at('notes.txt'), 'no picture');
     await page.setInputFiles('#file', at('notes.txt'));
     await page.getByText('This browser cannot read the picture: notes.txt').waitFor();
     expect((await probabilities(at('plain.png'))).length).toBe(classifier.data.classes.length);
   });
 
-  it('answers for the camera until it is stopped', async () => {
+  it('classifies camera images until it is stopped', async () => {
     await page.getByRole('button', { name: 'Use the camera' }).click();
     await page.locator('video').waitFor();
     await page.locator('.bars[data-probabilities]').waitFor();
@@ -161,7 +161,7 @@ describe.skipIf(!chromiumPath)(`an exported page in Chromium${chromiumMissing}`,
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width: 390, height: 800 });
       await probabilities(at('plain.png'));
-      // Not by a script tag: the page's policy allows none.
+      // A script tag is not possible, because the page's policy forbids it.
       await page.evaluate(axe.source);
       const { violations } = await page.evaluate(() =>
         (globalThis as unknown as { axe: typeof axe }).axe.run(),

@@ -3,8 +3,8 @@ import type { Page } from 'playwright-core';
 const LEAST = 4.5;
 
 /**
- * Buttons, links and choices in a part of the page whose text has less contrast than WCAG's 4.5, each at rest, under the pointer and
- * pressed, as they are painted.
+ * The buttons, links and choices in a part of the page with a text contrast below WCAG's 4.5, measured as painted: at rest, under the
+ * pointer and pressed.
  */
 export async function leastContrast(page: Page, within = 'body'): Promise<string[]> {
   const all = page.locator(`${within} :is(button, .button, summary, select):visible`);
@@ -31,7 +31,7 @@ export async function leastContrast(page: Page, within = 'body'): Promise<string
   return found;
 }
 
-/** The least contrast of an element's text with what is behind it. Runs in the page. */
+/** The smallest contrast of an element's text with its background. Runs in the page. */
 function contrastOf(element: unknown): { contrast: number; text: string } {
   // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
   const { document, getComputedStyle } = globalThis as any;

@@ -36,7 +36,7 @@ async function writePhotos(folder: string): Promise<void> {
   }
 }
 
-describe.skipIf(!chromiumPath)(`what the studio keeps${chromiumMissing}`, () => {
+describe.skipIf(!chromiumPath)(`the studio: exports and proposals${chromiumMissing}`, () => {
   let studio: Studio;
   let browser: Browser;
   let encoder: string;
@@ -69,8 +69,8 @@ describe.skipIf(!chromiumPath)(`what the studio keeps${chromiumMissing}`, () => 
     return Buffer.from(await answer.arrayBuffer());
   };
 
-  it('gives, as a page without a network, the answer of predict', async () => {
-    // What answers may be replaced in the background: both are of the one that answers at the end.
+  it('exports a page that works without a network and gives the answer of predict', async () => {
+    // The classifier may be replaced in the background, so both exports are made after the last one has taken over.
     await expect.poll(() => studio.session.status.teaching.stage, { timeout: 60_000 }).toBe('done');
     writeFileSync(at('kept.safetensors'), await kept('classifier'));
     writeFileSync(at('kept.html'), await kept('page'));
@@ -92,7 +92,7 @@ describe.skipIf(!chromiumPath)(`what the studio keeps${chromiumMissing}`, () => 
     await context.close();
   });
 
-  it('gives a model for other runtimes, and a card', async () => {
+  it('exports a model for other runtimes, and a card', async () => {
     const ort = await import('onnxruntime-node');
     const session = await ort.InferenceSession.create(await kept('onnx'));
     expect(session.inputNames).toEqual(['pixels']);
@@ -100,7 +100,7 @@ describe.skipIf(!chromiumPath)(`what the studio keeps${chromiumMissing}`, () => 
     expect(String(await kept('card'))).toContain('12 examples, 4 of each class');
   });
 
-  it('proposes pictures to sort next, by keyboard alone, and takes it back', async () => {
+  it('proposes pictures to sort next, by keyboard alone, and undoes a choice', async () => {
     const page = await browser.newPage();
     await page.goto(studio.address);
     const picture = join(at('photos'), 'blue/1.png');
@@ -125,7 +125,7 @@ describe.skipIf(!chromiumPath)(`what the studio keeps${chromiumMissing}`, () => 
     await page.close();
   });
 
-  it('has links to all of them', async () => {
+  it('links to all exports', async () => {
     const page = await browser.newPage();
     await page.goto(studio.address);
     for (const name of ['Download the classifier', 'Web page', 'ONNX model', 'Model card'])

@@ -13,7 +13,7 @@ import { type Colour, colourPicture, StudioProcess } from './story.ts';
 const eventually = <T>(seen: () => Promise<T>) => expect.poll(seen, { timeout: 30_000, interval: 50 });
 const COLOURS: readonly Colour[] = ['red', 'green', 'blue'];
 
-describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { timeout: 120_000 }, () => {
+describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { timeout: 120_000 }, () => {
   const studio = new StudioProcess();
   let browser: Browser;
   let page: Page;
@@ -68,7 +68,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
     const { hash } = (await kept.json()) as { hash: string };
     await change({ do: 'add', pictures: [{ hash, name, classId, group }] });
   }
-  /** Classes of so many pictures each, of numbers that no others have. */
+  /** Adds classes with the given numbers of pictures. No two pictures are equal. */
   async function addColours(each: number, from: number): Promise<void> {
     for (const colour of COLOURS) {
       const id = await addClass(colour);
@@ -85,7 +85,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
     writeFileSync(path, bytes);
     return path;
   };
-  /** Drags files from outside to a place of the page, as the browser itself does; `drop` lets go of them there. */
+  /** Drags files from outside to a place of the page, as the browser does. `drop` drops them there. */
   async function drag(files: string[], to: Locator, ends: boolean): Promise<void> {
     const { x, y, width, height } = (await to.boundingBox())!;
     const session = await page.context().newCDPSession(page);
@@ -94,7 +94,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
       await session.send('Input.dispatchDragEvent', { type, x: x + width / 2, y: y + height / 2, data });
     await session.detach();
   }
-  /** Where everything that can be pressed lies. */
+  /** The positions of all controls. */
   const places = () =>
     page.locator('main :is(button, .button, select, summary):visible').evaluateAll((all) =>
       all.map((one) => {
@@ -104,7 +104,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
       }),
     );
 
-  it('begins with two named classes, which are there once one is used, and takes that back', async () => {
+  it('starts with two named classes, which are added when one is used, and undoes that', async () => {
     await eventually(() => page.locator('.first-class .class-name').count()).toBe(2);
     expect(await page.locator('[data-start] h2').allInnerTexts()).toHaveLength(4);
     await page.locator('.first-class .class-name').first().click();
@@ -126,7 +126,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
     await clear();
   });
 
-  it('keeps projects apart, each with its name, which its exports have; a copy is its own', async () => {
+  it('keeps projects apart, each with its name, which its exports use; a copy is independent', async () => {
     const { board: before } = await read();
     const open = async (name: string | RegExp) => {
       await page.getByRole('button', { name: 'Projects' }).click();
@@ -157,7 +157,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
     await clear();
   });
 
-  it('takes pictures for as long as the button is held with a mouse; the button keeps its size', async () => {
+  it('takes pictures while the mouse holds the button, which keeps its size', async () => {
     const id = await addClass('held');
     await page.getByRole('button', { name: 'Take pictures of held' }).click();
     const video = page.locator('.camera video');
@@ -166,7 +166,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
     ).toBeGreaterThan(0);
     const hold = page.locator('.camera .primary');
     const { x, y, width } = (await hold.boundingBox())!;
-    // Near its right edge, where a button that shrinks would leave the pointer outside; then off it.
+    // The pointer is near the right edge, where it would be outside if the button shrank. Then it leaves the button.
     await page.mouse.move(x + width - 4, y + 10);
     await page.mouse.down();
     await page.waitForTimeout(500);
@@ -184,7 +184,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
     await change({ do: 'discard-class', id });
   });
 
-  it('asks for a second burst of what was taken in one, with a button for it', async () => {
+  it('asks for a second burst if a class has only one, with a button for it', async () => {
     for (const colour of ['red', 'green'] as const) {
       const id = await addClass(colour);
       for (let i = 0; i < 3; i++)
@@ -197,7 +197,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
     await page.getByRole('heading', { name: 'Pictures of green' }).waitFor();
     await page.getByRole('button', { name: 'Done' }).click();
     await clear();
-    // Copies that differ in nothing that is seen count as one picture.
+    // Visually identical copies count as one picture.
     for (const colour of ['red', 'green'] as const) {
       const id = await addClass(colour);
       const picture = await colourPicture(colour, 40);
@@ -217,7 +217,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
     }
   });
 
-  it('takes what is dropped anywhere, shows where it would go, and tells of every file it did not take', async () => {
+  it('accepts files that are dropped anywhere, shows their target, and reports every file that it refuses', async () => {
     const dropped = async (i: number) => pathOf(`dropped ${i}.png`, await colourPicture('blue', 60 + i));
     const [one, two, three] = [await dropped(1), await dropped(2), await dropped(3)];
     await drag([one], page.locator('.top h1'), false);
@@ -241,7 +241,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
     await notice.getByRole('button', { name: 'Close' }).click();
     await clear();
   });
-  /** Waits until nothing moves any more. */
+  /** Waits until all animations have ended. */
   async function settledPlaces(): Promise<void> {
     let before = await places();
     await expect
@@ -257,7 +257,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
       .toBe(true);
   }
 
-  it('says of an answer below the threshold what it is most like; shows what the browser cannot', async () => {
+  it('names the most probable class of an answer below the threshold; shows formats that the browser cannot show', async () => {
     await addColours(5, 100);
     await settled();
     const tiff = await sharp(await colourPicture('red', 170))
@@ -276,7 +276,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
     await change({ do: 'set', settings: { method: 'auto', reject: 0 } });
   });
 
-  it('tells names and examples on one scale, whoever answers', async () => {
+  it('shows the parts of names and examples on one scale, for every method', async () => {
     await change({ do: 'set', settings: { method: 'gda', reject: 0 } });
     await eventually(() => page.locator('#answering').innerText()).toBe('Gaussian discriminant analysis');
     await settled();
@@ -298,7 +298,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
     await page.getByText('Names and examples').click();
   });
 
-  it('shows what left-out pictures say of a training, epoch by epoch', async () => {
+  it('shows the learning curve of a training on left-out pictures, epoch by epoch', async () => {
     await change({ do: 'set', settings: { method: 'tip-adapter-f', reject: 0 } });
     const curve = page.locator('#left-out svg');
     await eventually(() => curve.getAttribute('aria-label')).toMatch(/after 20 epochs$/);
@@ -308,7 +308,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
     await settled();
   });
 
-  it('shows a picture large, goes on, crops, moves to a new class and deletes there, each with a way back', async () => {
+  it('shows a picture large, goes to the next, crops, moves to a new class and deletes there, and undoes each', async () => {
     await change({ do: 'set', settings: { method: 'tip-adapter', reject: 0 } });
     const first = page.locator('.thumbnail').first();
     await first.focus();
@@ -376,7 +376,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
     }
     await page.setViewportSize({ width: 1440, height: 900 });
   });
-  /** What reaches out of what it lies in: texts of charts, and parts of a column that have no scroller of their own. */
+  /** Elements that overflow: texts of charts, and parts of a column without a scroller of their own. */
   const outside = () =>
     page.evaluate(() => {
       // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
@@ -413,7 +413,7 @@ describe.skipIf(!chromiumPath)(`the studio under a hand${chromiumMissing}`, { ti
       return found;
     });
 
-  it('leaves no column of a benchmark outside of its page where there is room', async () => {
+  it('shows every column of a benchmark inside the page if there is room', async () => {
     const columns = Array.from({ length: 6 }, (_, i) => ({
       title: `column ${i}`,
       value: () => `method number ${i} with 12.34`,

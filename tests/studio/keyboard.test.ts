@@ -66,7 +66,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
   const press = async (...keys: string[]) => {
     for (const key of keys) await page.keyboard.press(key);
   };
-  /** What has the focus: its place among the pictures, its name, or its kind. */
+  /** The focused element: its place among the pictures, its name, or its kind. */
   const focus = () =>
     page.evaluate(() => {
       // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
@@ -86,7 +86,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
 
   const name = (colour: Colour) => `name ${ids[colour]}`;
   const header = (colour: Colour) => `class ${ids[colour]}`;
-  /** The page and the program say so. */
+  /** Asserts the pictures of each class in the page and in the program. */
   const holds = async (colour: Colour, n: number) => {
     await eventually(() => count(colour)).toBe(n);
     await eventually(() => page.locator(`[data-place="${header(colour)}"] .count`).innerText()).toBe(`${n}`);
@@ -100,7 +100,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
       (list as unknown as { scrollTop: number }).scrollTop = y;
     }, top);
 
-  it('stops once in each class; arrow keys, Home and End lead on', async () => {
+  it('has one tab stop in each class; arrow keys, Home and End move inside', async () => {
     await thumbnail(hashes.red[0]!).focus();
     await press('ArrowRight', 'ArrowRight');
     expect(await focus()).toBe(hashes.red[2]);
@@ -118,7 +118,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     expect(await focus()).toBe(hashes.red[0]);
   });
 
-  it('selects ranges, a whole class and bursts; Escape takes it all back', async () => {
+  it('selects ranges, a whole class and bursts; Escape clears the selection', async () => {
     await thumbnail(hashes.red[1]!).click();
     await thumbnail(hashes.red[6]!).click({ modifiers: ['Shift'] });
     expect(await selected()).toBe(6);
@@ -146,7 +146,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     hashes.blue = hashes.blue.slice(0, 9);
   });
 
-  it('goes on at the next picture after Delete, and at the header after the last', async () => {
+  it('focuses the next picture after Delete, and the header after the last one', async () => {
     await thumbnail(hashes.green[3]!).focus();
     await press('Delete');
     expect(await focus()).toBe(hashes.green[4]);
@@ -160,7 +160,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     await holds('green', 9);
   });
 
-  it('looks for a class in a menu without choosing it, and moves by Enter', async () => {
+  it('searches a class in a menu without choosing it, and moves pictures by Enter', async () => {
     await thumbnail(hashes.red[2]!).focus();
     await press('m');
     await eventually(focus).toBe('green');
@@ -188,7 +188,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     await undone('red', 9);
   });
 
-  it('merges classes by keyboard, and goes on at the one they became', async () => {
+  it('merges classes by keyboard, and focuses the merged class', async () => {
     const more = page.getByRole('button', { name: 'More for red' });
     await more.focus();
     await press('ArrowDown');
@@ -206,7 +206,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     expect(await page.locator('.menu:popover-open').count()).toBe(0);
   });
 
-  it('goes on at the class that a name was taken from', async () => {
+  it('focuses the class that a name was moved from', async () => {
     await page.locator(`[data-place="${name('red')}"]`).fill('Blue');
     await press('Enter');
     await holds('blue', 18);
@@ -215,7 +215,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     await page.locator('.notice button').first().click();
   });
 
-  it('brings a new class into sight, its name ready to be typed; each class is a heading', async () => {
+  it('scrolls to a new class with its name ready for typing; each class is a heading', async () => {
     await page.getByRole('button', { name: 'New class' }).click();
     await eventually(focus).toMatch(/^name /);
     await page.keyboard.type('zebra');
@@ -238,7 +238,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     await next.nth(0).locator('.actions button').first().focus();
     await press('Enter');
     await eventually(() => page.locator(`#next [data-hash="${second}"] button:focus`).count()).toBe(1);
-    // Still so when others have been proposed.
+    // This still holds after other pictures have been proposed.
     await page.waitForTimeout(1500);
     expect(await page.locator(`#next [data-hash="${second}"] button:focus`).count()).toBe(1);
     await page.locator('.stage.done').waitFor({ timeout: 45_000 });
@@ -274,7 +274,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     await undone('red', 9);
     await page.getByRole('button', { name: 'Take pictures of red' }).click();
     await awake();
-    // A pointer's short press takes one picture, as a screen reader's press on a phone does.
+    // A short press of a pointer, or of a screen reader on a phone, takes one picture.
     await hold.click();
     await eventually(() => count('red')).toBe(10);
     await hold.waitFor();
@@ -282,7 +282,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     await undone('red', 9);
   });
 
-  it('clips what is too long; keeps its menus in sight where there are many classes', async () => {
+  it('clips long texts; keeps its menus visible with many classes', async () => {
     const long = 'W'.repeat(200);
     await change({ do: 'rename-class', id: ids.blue, name: long });
     await change(
@@ -307,7 +307,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
       expect(await sideways('#teach .flow')).toBe(0);
       if (width < 900) await page.locator('.tabs button').nth(0).click();
       const last = page.getByRole('button', { name: 'More for kind 59' });
-      // Rows that come into sight are measured, and may move the end of the list.
+      // Rows are measured when they become visible, which may move the end of the list.
       await eventually(async () => {
         await scrollTo(1e6);
         return last.count();
@@ -328,7 +328,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     }
   });
 
-  it('reaches every class by Tab, however long the list', async () => {
+  it('reaches every class by Tab in a long list', async () => {
     await page.setViewportSize({ width: 1440, height: 900 });
     await thumbnail(hashes.red[0]!).focus();
     for (let i = 0; i < 400 && (await focus()) !== 'More for kind 59'; i++) await press('Tab');

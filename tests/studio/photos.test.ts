@@ -21,7 +21,7 @@ const { folder: encoder, missing } = chromiumPath
 const CLASSES = 4;
 const EACH = 5;
 
-/** A folder of real photos by class, or of the sample's drawings where those are not there; one more of each is kept aside. */
+/** A folder of real photos by class, or of the sample's drawings if there are no photos. One more picture of each class is kept aside. */
 async function writePictures(): Promise<{ top: string; aside: { path: string; name: string }[] }> {
   const source = existsSync(PHOTOS) ? PHOTOS : await sampleDataset();
   const { classes, examples } = await readDataset(source);
@@ -34,7 +34,7 @@ async function writePictures(): Promise<{ top: string; aside: { path: string; na
     for (const path of kept) copyFileSync(path, join(top, name, `${name} ${basename(path)}`));
     aside.push({ path: own[kept.length]!, name });
   });
-  // One lies in the wrong folder.
+  // One picture is in the wrong folder.
   const [first, second] = [aside[0]!, aside[1]!];
   const stray = readdirSync(join(top, second.name))[0]!;
   renameSync(join(top, second.name, stray), join(top, first.name, `stray ${stray}`));
@@ -48,7 +48,7 @@ describe.skipIf(missing !== undefined)(`the studio with photos${missing ? ` (${m
   let pictures: Awaited<ReturnType<typeof writePictures>>;
 
   beforeAll(async () => {
-    // The encoder of this machine, in a home of the test's own.
+    // The test's own home has a copy of this machine's encoder.
     mkdirSync(at('home'), { recursive: true });
     symlinkSync(dirname(encoder as string), at('home', 'encoders'), 'junction');
     for (const part of ['studio/web', 'export/page'])
@@ -72,7 +72,7 @@ describe.skipIf(missing !== undefined)(`the studio with photos${missing ? ` (${m
   const settled = () =>
     expect.poll(() => studio.session.status.teaching.stage, { timeout: 120_000 }).toBe('done');
 
-  it('is taught a folder, and is better than a guess on pictures that were left out', async () => {
+  it('learns from a folder, and is better than chance on left-out pictures', async () => {
     await page.locator('input[webkitdirectory]').setInputFiles(pictures.top);
     await page.locator('.score:not(.stale) .figure').waitFor();
     await settled();
@@ -80,7 +80,7 @@ describe.skipIf(missing !== undefined)(`the studio with photos${missing ? ` (${m
     expect(correct / total).toBeGreaterThan(1.5 / CLASSES);
   });
 
-  it('finds the one in the wrong folder, sets it right from the matrix, and takes that back', async () => {
+  it('finds the picture in the wrong folder, corrects it from the confusion matrix, and undoes that', async () => {
     const [first, second] = [pictures.aside[0]!, pictures.aside[1]!];
     const { classes } = studio.session.board;
     const idOf = (name: string) => classes.find((one) => one.name === name)?.id;
@@ -98,7 +98,7 @@ describe.skipIf(missing !== undefined)(`the studio with photos${missing ? ` (${m
     await settled();
   });
 
-  it('gives answers that predict and the exported page, off line, give, too', async () => {
+  it('gives the same answers as predict and the exported page without a network', async () => {
     const { path } = pictures.aside[2]!;
     await page.locator('#try-file').setInputFiles(path);
     const verdict = page.locator('.verdict strong');

@@ -1,4 +1,4 @@
-/** A studio in a process of its own, which a test can kill: `serve.ts <session folder> <page folder> <port>`. */
+/** A studio in its own process, which a test can kill: `serve.ts <session folder> <page folder> <port>`. */
 import { createHash } from 'node:crypto';
 import type { Encoder } from '../../src/encoder/types.ts';
 import type { Pixels } from '../../src/image/types.ts';
@@ -10,7 +10,7 @@ const SIDE = 16;
 /** Mean of each channel in each quadrant. */
 const DIMENSION = 12;
 
-/** Knows colours and nothing else; what it reads is noise drawn by the text. */
+/** An encoder that distinguishes colours. Embeddings of texts are noise with the text as seed. */
 export const colourEncoder: Encoder = {
   id: 'colours',
   fingerprint: createHash('sha256').update('colours').digest('hex'),

@@ -11,14 +11,14 @@ import { random } from '../../src/math/random.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** Builds the page; returns its folder. */
+/** Builds the page and returns its folder. */
 export async function buildPage(folder: string): Promise<string> {
   const outDir = join(folder, 'page');
   await build({ configFile: join(root, 'src/studio/web/vite.config.ts'), build: { outDir } });
   return outDir;
 }
 
-/** The studio in a process of its own, at the same address every time it is started. */
+/** The studio in its own process, with the same address at every start. */
 export class StudioProcess {
   readonly folder = mkdtempSync(join(tmpdir(), 'studio-'));
   address = '';
@@ -51,7 +51,7 @@ export class StudioProcess {
     this.address = String(line).trim();
   }
 
-  /** Ends it as a power cut would. */
+  /** Kills it without a warning, like a power cut. */
   async kill(): Promise<void> {
     if (!this.#child || this.#child.exitCode !== null) return;
     this.#child.kill('SIGKILL');
@@ -67,7 +67,7 @@ export class StudioProcess {
 const COLOURS = { red: [200, 50, 40], green: [50, 170, 70], blue: [50, 70, 200] } as const;
 export type Colour = keyof typeof COLOURS;
 
-/** A picture of a colour: a PNG of four fields in shades of it, other ones for every number. */
+/** A picture of a colour: a PNG of four fields in shades that depend on the number. */
 export function colourPicture(colour: Colour, number: number): Promise<Buffer> {
   const side = 48;
   const noise = random(colour, number);
@@ -86,7 +86,7 @@ export function colourPicture(colour: Colour, number: number): Promise<Buffer> {
     .toBuffer();
 }
 
-/** A folder with a folder of pictures for each colour; one of the red ones lies among the green. */
+/** A folder with a folder of pictures for each colour. One red picture is among the green ones. */
 export async function colourFolder(folder: string, each: number): Promise<string> {
   const top = join(folder, 'colours');
   for (const colour of Object.keys(COLOURS) as Colour[]) {
@@ -103,7 +103,7 @@ declare const axe: {
   run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>;
 };
 
-/** What axe finds on a page as it is now, of any weight. */
+/** The findings of axe on the current page, of any severity. */
 export async function findingsOfAxe(page: Page): Promise<string[]> {
   await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
   const { violations } = await page.evaluate(() => axe.run());

@@ -10,7 +10,7 @@ import { colourFolder, colourPicture, findingsOfAxe, StudioProcess } from './sto
 
 const EACH = 5;
 
-/** What the page will show in a moment, however busy the machine is. */
+/** Waits for the page to show something, also on a busy machine. */
 const eventually = <T>(seen: () => Promise<T>) => expect.poll(seen, { timeout: 15_000, interval: 50 });
 
 describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () => {
@@ -30,7 +30,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' });
     page = await context.newPage();
     page.setDefaultTimeout(15_000);
-    // What the page's policy refuses, and whatever else goes wrong in it, is told here.
+    // Violations of the page's policy and all other errors in it are collected here.
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('console', (message) => {
       if (message.type() === 'error' && !/ERR_|Failed to load resource/.test(message.text()))
@@ -58,7 +58,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
   const settled = () => page.locator('.stage.done').waitFor({ timeout: 45_000 });
   const text = async (locator: ReturnType<Page['locator']>) => (await locator.first().innerText()).trim();
 
-  it('takes a folder of folders, and says how well it does on left-out pictures', async () => {
+  it('reads a folder of folders, and shows its accuracy on left-out pictures', async () => {
     expect(await findingsOfAxe(page)).toEqual([]);
     await page.locator('input[webkitdirectory]').setInputFiles(await colourFolder(studio.folder, EACH));
     await settled();
@@ -66,7 +66,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     expect(await text(figure())).toMatch(/^[89]\d%/);
   });
 
-  it('drops a picture on a class; flags what is here already and what is no picture', async () => {
+  it('accepts a picture that is dropped on a class; reports files that it already has or that are not pictures', async () => {
     const fresh = (await colourPicture('blue', 50)).toString('base64');
     const known = (await colourPicture('blue', 0)).toString('base64');
     await header('blue').evaluate(
@@ -93,7 +93,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     await page.locator('.notice button').first().click();
   });
 
-  it('shows what it mixes up, relabels it there, and takes that back', async () => {
+  it('shows confused classes, relabels a picture there, and undoes that', async () => {
     await settled();
     const cell = page.getByRole('button', { name: 'green taken for red: 1' });
     await cell.click();
@@ -109,7 +109,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     await eventually(() => text(countOf('red'))).toBe(String(EACH + 1));
   });
 
-  it('renames a class, never as HTML, and merges one that gets the name of another', async () => {
+  it('renames a class, escapes HTML in its name, and merges a class that gets the name of another', async () => {
     const wicked = '<img src=x onerror=alert(1)>';
     await header('green').locator('.class-name').fill(wicked);
     await page.keyboard.press('Enter');
@@ -127,14 +127,14 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     await eventually(names).toContain('leaf');
   });
 
-  it('is as it was after a reload', async () => {
+  it('is unchanged after a reload', async () => {
     await page.reload();
     await eventually(names).toContain('leaf');
     expect(await text(countOf('red'))).toBe(String(EACH + 1));
     await settled();
   });
 
-  it('says that the program was killed, and goes on where it was when it is started again', async () => {
+  it('reports that the program was killed, and continues when it is started again', async () => {
     await studio.kill();
     await eventually(() => page.locator('.notices').innerText()).toContain('does not answer');
     await studio.start();
@@ -171,7 +171,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     await settled();
   });
 
-  it('opens the pictures that were recognised, too', async () => {
+  it('also opens the recognised pictures', async () => {
     await page.getByRole('button', { name: /^blue recognised: / }).click();
     await eventually(() => page.locator('.mixup[open] .recognised img').count()).toBeGreaterThan(1);
     await page.locator('.mixup[open] summary').click();
@@ -193,7 +193,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
 
   let picture: string;
   let answer: { name: string; share: string };
-  it('says what is in a picture and why; "none of these" where it is not sure enough', async () => {
+  it('classifies and explains a picture, and answers "none of these" below the threshold', async () => {
     picture = join(studio.folder, 'new.png');
     writeFileSync(picture, await colourPicture('red', 70));
     await settled();
@@ -203,7 +203,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     answer = { name: 'red', share: await text(page.locator('.bars .number')) };
   });
 
-  it('moves the constants by hand, and goes back to tuned', async () => {
+  it('changes the constants by hand, and resets them to the tuned ones', async () => {
     await page.locator('#constants summary').click();
     await page.locator('#constants input').first().fill('0.9');
     await eventually(() => text(page.locator('#answering'))).toContain('set by hand');
@@ -217,14 +217,14 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     await settled();
   });
 
-  it('has no finding of axe, of any weight,, in light and dark', async () => {
+  it('has no finding of axe, of any severity, in light and dark', async () => {
     expect(await findingsOfAxe(page)).toEqual([]);
     await page.getByLabel('Colours').selectOption('dark');
     expect(await findingsOfAxe(page)).toEqual([]);
     await page.getByLabel('Colours').selectOption('auto');
   });
 
-  it('gives a classifier file that answers as the page does', async () => {
+  it('exports a classifier file with the answers of the page', async () => {
     await settled();
     await eventually(() => text(page.locator('.verdict strong'))).toBe(answer.name);
     answer.share = await text(page.locator('.bars .number'));
@@ -245,7 +245,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     expect(report).toContain('<!doctype html>');
   });
 
-  it('gives everything as a zip, and takes that up as it was', async () => {
+  it('exports everything as a zip, and imports it unchanged', async () => {
     const [download] = await Promise.all([
       page.waitForEvent('download'),
       page.getByRole('link', { name: 'All pictures' }).click(),
@@ -272,7 +272,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     await settled();
   });
 
-  it('shows the camera what it sees', async () => {
+  it('classifies camera images', async () => {
     await page.getByRole('button', { name: 'Use camera' }).click();
     await page.locator('.verdict strong').waitFor();
     await page.getByRole('button', { name: 'Stop camera' }).click();
@@ -298,7 +298,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     expect(await findingsOfAxe(page)).toEqual([]);
   });
 
-  it('answers no other site and no other name', async () => {
+  it('refuses requests of other sites and under other host names', async () => {
     const ask = (headers: Record<string, string>) => fetch(`${studio.address}/api/board`, { headers });
     expect((await ask({ origin: 'http://evil.example' })).status).toBe(403);
     expect((await ask({ 'sec-fetch-site': 'cross-site' })).status).toBe(403);
@@ -306,7 +306,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     expect((await fetch(`${studio.address}/api/thumbnails/..%2fsession.jsonl`)).status).toBe(400);
   });
 
-  it('ran nothing it should not have, and complained about nothing', () => {
+  it('has run no foreign script and logged no error', () => {
     expect(complaints).toEqual([]);
   });
 });

@@ -83,12 +83,12 @@ describe.skipIf(!chromiumPath)(`the studio in trouble${chromiumMissing}`, () => 
     await clear();
   });
 
-  it('goes on with a drop when the program was killed in the middle of it', async () => {
+  it('continues an import after the program was killed in the middle of it', async () => {
     await page.locator('input[webkitdirectory]').setInputFiles(await folderOf('killed', 40, 100));
     await eventually(count).toBeGreaterThan(20);
     await studio.kill();
     await eventually(() => page.locator('.notices').innerText()).toContain('does not answer');
-    // Something else is done meanwhile.
+    // Another change is made meanwhile.
     await page.getByRole('button', { name: 'New class' }).click();
     await eventually(() => page.locator('.notices').innerText()).toContain('not saved yet and wait');
     await studio.start();
@@ -98,7 +98,7 @@ describe.skipIf(!chromiumPath)(`the studio in trouble${chromiumMissing}`, () => 
     await clear();
   });
 
-  it('takes the others where a file is refused, and says which', async () => {
+  it('reports a refused file and accepts the others', async () => {
     const files = [
       { name: 'bad.zip', mimeType: 'application/zip', buffer: Buffer.from('PK no zip') },
       { name: 'text.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('hello') },
@@ -118,10 +118,10 @@ describe.skipIf(!chromiumPath)(`the studio in trouble${chromiumMissing}`, () => 
     await clear();
   });
 
-  it('takes ten thousand files at once', { timeout: 180_000 }, async () => {
+  it('accepts ten thousand files at once', { timeout: 180_000 }, async () => {
     const top = await folderOf('many', 10, 200);
     const picture = await colourPicture('red', 200);
-    // Copies are told by their bytes: they cost a way through everything but the disk.
+    // Copies are recognised by their bytes. They pass through every step except writing to the disk.
     for (let i = 0; i < 9_970; i++) writeFileSync(join(top, 'red', `copy ${i}.png`), picture);
     await page.locator('input[webkitdirectory]').setInputFiles(top);
     await page.locator('.bringing').waitFor();
@@ -131,7 +131,7 @@ describe.skipIf(!chromiumPath)(`the studio in trouble${chromiumMissing}`, () => 
     await clear();
   });
 
-  it('tries several pictures, and teaches the one that it did not know', async () => {
+  it('tries several pictures, and adds the unknown one as an example', async () => {
     await page.locator('input[webkitdirectory]').setInputFiles(await folderOf('taught', 4, 300));
     await page.locator('.stage.done').waitFor({ timeout: 60_000 });
     const file = async (colour: Colour, name: string) => {

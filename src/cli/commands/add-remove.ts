@@ -25,7 +25,7 @@ export const addCommand = defineCommand({
   computes: 'on-cpu',
   options: {
     label: optional(
-      text({ value: '<class>', help: 'The class of all pictures given; it may be a new one.' }),
+      text({ value: '<class>', help: 'The class of all given pictures. A new name adds a class.' }),
     ),
     output,
     json: jsonOption,
@@ -34,7 +34,7 @@ export const addCommand = defineCommand({
     ['tip-adapter add pets.safetensors more-photos/', 'Adds labelled pictures, in any form that fit takes.'],
     [
       'tip-adapter add pets.safetensors hamster/*.jpg --label hamster',
-      'Adds pictures of one class, which may be new.',
+      'Adds pictures of one class. A new name adds a class.',
     ],
   ],
   async check([path, ...given], { label, output: target = path }) {
@@ -55,9 +55,14 @@ export const removeCommand = defineCommand({
   computes: 'on-cpu',
   options: {
     example: optional(
-      texts({ value: '<id>', help: 'Id of an example, as info --json lists it; may be repeated.' }),
+      texts({
+        value: '<id>',
+        help: 'Id of an example, as info --json lists it. Give several to remove several.',
+      }),
     ),
-    class: optional(texts({ value: '<name>', help: 'Id or name of a class; may be repeated.' })),
+    class: optional(
+      texts({ value: '<name>', help: 'Id or name of a class. Give several to remove several.' }),
+    ),
     output,
     json: jsonOption,
   },
@@ -67,9 +72,9 @@ export const removeCommand = defineCommand({
   ],
   async check([path], { example, class: classes, output: target = path }) {
     if (!example && !classes) {
-      throw new UsageError('No class and no example to remove is given', {
+      throw new UsageError('Neither a class nor an example to remove is given', {
         code: 'usage',
-        hint: 'Add --class <name> or --example <id>; both may be repeated.',
+        hint: 'Add --class <name> or --example <id>, each as often as needed.',
       });
     }
     await checkOutput(target, []);
@@ -81,7 +86,7 @@ export const removeCommand = defineCommand({
   },
 });
 
-/** Throws `UsageError` for pictures whose class is not known. */
+/** Throws `UsageError` for pictures without a class. */
 function checkData(given: readonly [string, ...string[]]): void {
   if (given.length > 1 || isImagePath(given[0])) {
     throw new UsageError('The class of the pictures is not given', {

@@ -48,16 +48,16 @@ export const benchCommand = defineCommand({
     }),
     protocol: choice(PROTOCOLS, {
       default: 'folds',
-      help: 'How constants are chosen: by folds of the examples (folds), on the validation split (val) or on four of its rows per class (min4), as published, with a look at the reported rows (paper), or not at all (fixed).',
+      help: 'Which rows constants are chosen on: left-out examples (folds), the validation split (val), at most four of its rows per class (min4), the reported rows as in the published code (paper), or none (fixed).',
     }),
     metrics: flag({
-      help: 'Also print the calibration, and fit again without a fifth of the classes to measure how well pictures of those are rejected.',
+      help: 'Also print the calibration, and fit again without a fifth of the classes to measure how well their pictures are rejected.',
     }),
     output: text({
       short: 'o',
       default: 'bench',
       value: '<folder>',
-      help: 'The folder for results; a second run continues from what it finds there.',
+      help: 'The folder for results. A second run continues from the results in it.',
     }),
     json: jsonOption,
   },
@@ -65,7 +65,7 @@ export const benchCommand = defineCommand({
   examples: [
     [
       'tip-adapter bench photos/ --methods auto,tip-adapter,prototype',
-      'Compares methods on your own pictures, over three draws.',
+      'Compares methods on your own pictures, with three draws.',
     ],
     [
       'tip-adapter bench features/stanford_cars --methods all --protocol paper',
@@ -137,7 +137,7 @@ export const benchCommand = defineCommand({
   },
 });
 
-/** Refuses what a suite does not leave open. */
+/** Refuses options that a suite decides. */
 function checkSuite(id: SuiteId, { methods, shots }: { methods?: string; shots?: string }): void {
   const suite: Suite = SUITES[id];
   if (suite.closed && methods !== undefined) throw noEffect('methods', `--suite ${id}`, AS_PUBLISHED);
@@ -145,21 +145,26 @@ function checkSuite(id: SuiteId, { methods, shots }: { methods?: string; shots?:
   if (suite.oneShots && shots?.includes(',')) {
     throw new UsageError(`--suite ${id} takes one number of shots, not ${shots}`, {
       code: 'option/value',
-      hint: 'Its columns are something else: run it once for each number.',
+      hint: 'The columns of this suite are not numbers of shots. Run it once for each number.',
     });
   }
 }
 
-const AS_PUBLISHED = 'Its rows and columns are the published ones.';
+const AS_PUBLISHED = 'The suite has the published rows and columns. Leave the option out.';
 
-/** Refuses what only pictures can follow. */
+/** Refuses options that need pictures. */
 function checkFeatures(views: number, encoders: string | undefined): void {
-  if (views > 1) throw noEffect('views', 'features', 'They are there already: give pictures.');
+  if (views > 1)
+    throw noEffect('views', 'features', 'Views are made of pictures. Give pictures instead of features.');
   if (encoders !== undefined)
-    throw noEffect('encoders', 'features', 'They are of the encoder that made them: give pictures.');
+    throw noEffect(
+      'encoders',
+      'features',
+      'The features are already encoded. Give pictures instead of features.',
+    );
 }
 
-/** What could be computed is written; a program still learns that it is not all. */
+/** The error after results are written, if some fits failed, so that a program learns that results are missing. */
 function checkFailed(tables: readonly FinishedTable[]): void {
   const failed = new Set(tables.flatMap(({ skipped }) => skipped.filter((fit) => fit.failed)));
   if (failed.size === 0) return;
@@ -173,7 +178,7 @@ function checkFailed(tables: readonly FinishedTable[]): void {
   );
 }
 
-/** Throws `DataError` where the figures are not about all data that were given. */
+/** Throws `DataError` if the figures are not about all given data. */
 function checkWhole(sources: readonly BenchSource[], failed: number): void {
   const unread = sources.flatMap((source) => source.unread ?? []);
   if (failed === 0 && unread.length === 0) return;

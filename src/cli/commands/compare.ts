@@ -15,7 +15,7 @@ import { printJson, tableLines } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
 import { tellFindings } from '../tell.ts';
 
-/** Pictures shown without --json. */
+/** Number of pictures shown without --json. */
 const SHOWN = 40;
 
 export const compareCommand = defineCommand({
@@ -24,7 +24,7 @@ export const compareCommand = defineCommand({
     json: jsonOption,
     split: optional(
       choice(['train', 'val', 'test'], {
-        help: 'The split to evaluate on; by default the test split, where there is one.',
+        help: 'The split to evaluate on (default: the test split if there is one, else all labelled pictures).',
       }),
     ),
   },
@@ -32,11 +32,11 @@ export const compareCommand = defineCommand({
   examples: [
     [
       'tip-adapter compare old.safetensors new.safetensors test/',
-      'Says which one is better, with an interval.',
+      'Prints the difference of the accuracies with an interval.',
     ],
     [
       'tip-adapter compare old.safetensors new.safetensors test/ --json',
-      'Lists every picture on which they differ.',
+      'Lists every picture with different answers.',
     ],
   ],
   async run([first, second, source], { json, split }, io) {
@@ -61,7 +61,7 @@ export const compareCommand = defineCommand({
   },
 });
 
-/** Pictures that the comparison is not about: examples of either, unreadable ones, those of classes that one does not know. */
+/** Notes about pictures outside of the comparison: examples of a classifier, unreadable ones, and those of a class that one lacks. */
 function leftOutLines(comparison: Comparison, evaluations: readonly Evaluation[]): string[] {
   const own = new Set(evaluations.flatMap(({ excluded }) => excluded));
   const unread = new Set(evaluations.flatMap(({ failures }) => failures.map(({ image }) => image)));
@@ -94,11 +94,11 @@ function tell(
   io.print(['', ...tableLines(io, pictureTable(disagreements.slice(0, SHOWN)))]);
   if (disagreements.length > SHOWN)
     io.print(
-      `These are the first ${SHOWN} of ${count(disagreements.length, 'picture')} on which they differ; --json lists all.`,
+      `These are the first ${SHOWN} of ${count(disagreements.length, 'picture')} with different answers; --json lists all.`,
     );
 }
 
-/** Signed, since the second may be the better one. */
+/** With its sign, because the second classifier may be better. */
 function points(share: number): string {
   const shown = Math.abs(100 * share).toFixed(1);
   return `${shown === '0.0' ? '' : share < 0 ? '−' : '+'}${shown}`;

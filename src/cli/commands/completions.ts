@@ -12,7 +12,7 @@ export const completionsCommand = defineCommand({
     ['source <(tip-adapter completions zsh)', 'For zsh: this line in ~/.zshrc, below compinit.'],
     [
       'tip-adapter completions fish > ~/.config/fish/completions/tip-adapter.fish',
-      'For fish: once, and again after an update.',
+      'For fish: run this once, and again after an update.',
     ],
     [
       'tip-adapter completions powershell | Out-String | Invoke-Expression',

@@ -7,13 +7,13 @@ import { printJson, tableLines } from '../print.ts';
 export const dataCheckCommand = defineCommand({
   args: ['<folder>'],
   options: {
-    only: optional(text({ value: '<list>', help: 'Check only these, such as imagenet,dtd.' })),
+    only: optional(text({ value: '<list>', help: 'Check only these data sets, such as imagenet,dtd.' })),
     json: jsonOption,
   },
   examples: [
     [
       'tip-adapter data check $DATA',
-      'Checks the eleven data sets of the paper and two more test sets of ImageNet.',
+      'Checks the eleven data sets of the paper and two further test sets for ImageNet.',
     ],
     [
       'tip-adapter data check $DATA --only dtd,eurosat',
@@ -29,7 +29,7 @@ export const dataCheckCommand = defineCommand({
     if (lacking.length === 0) return;
     throw new DataError(`Not complete: ${lacking.map(({ title }) => title).join(', ')}`, {
       code: 'data/incomplete',
-      hint: 'A benchmark uses the data sets that are complete and names the others.',
+      hint: 'Get the missing files from the printed addresses. A benchmark uses the complete data sets and names the others.',
       details: { folder, lacking: lacking.map(({ id }) => id) },
     });
   },
@@ -62,7 +62,7 @@ const COLUMNS = [
   { title: 'Folder', value: ({ path }: KnownState) => path },
 ];
 
-/** Problems, and where to get what is missing, data set by data set. */
+/** The problems of each data set, and where to get its missing files. */
 function detailsOf(states: readonly KnownState[]): string[] {
   return states
     .filter(({ problems, get }) => problems.length + get.length > 0)

@@ -5,7 +5,7 @@ import { printJson } from '../print.ts';
 export const doctorCommand = defineCommand({
   args: [],
   options: { json: jsonOption },
-  examples: [['tip-adapter doctor', 'Lists what works, and what to do about what does not.']],
+  examples: [['tip-adapter doctor', 'Lists the checks, with a hint for each that fails.']],
   async run(_, { json }, io) {
     const { examine } = await import('../examine.ts');
     const checks = await examine(io.signal);

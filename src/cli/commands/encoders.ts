@@ -154,7 +154,7 @@ export const removeCommand = defineCommand({
   args: ['<name>'],
   options: { json: jsonOption },
   examples: [
-    ['tip-adapter encoders remove clip-vit-b32', 'Frees its space; the encoder can be pulled again.'],
+    ['tip-adapter encoders remove clip-vit-b32', 'Frees its disk space. The encoder can be pulled again.'],
   ],
   async run([name], { json }, io) {
     const { removeEncoder } = await import('../../encoder/installed.ts');
@@ -173,7 +173,7 @@ export const bundleCommand = defineCommand({
   examples: [
     [
       'tip-adapter encoders bundle clip-vit-b32 carried.zip --classifier pets.safetensors',
-      'Puts both into one file.',
+      'Puts the encoder and the classifier into one file.',
     ],
   ],
   async run([name, path], { classifier, json }, io) {

@@ -17,7 +17,7 @@ import { partJson, printJson, tableLines } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
 import { tellFindings, tellSome } from '../tell.ts';
 
-/** Classes shown without --json; with more, those that go worst. */
+/** Number of classes shown without --json. If there are more, those with the lowest accuracy are shown. */
 const SHOWN = 20;
 
 export const evalCommand = defineCommand({
@@ -27,7 +27,7 @@ export const evalCommand = defineCommand({
     suspects: flag({ help: 'List the labels that are most likely wrong.' }),
     split: optional(
       choice(['train', 'val', 'test'], {
-        help: 'The split to evaluate on; by default the test split, where there is one.',
+        help: 'The split to evaluate on (default: the test split if there is one, else all labelled pictures).',
       }),
     ),
     report: optional(
@@ -42,7 +42,7 @@ export const evalCommand = defineCommand({
     ['tip-adapter eval pets.safetensors test/', 'Prints the accuracy, overall and for each class.'],
     ['tip-adapter eval pets.safetensors test/ --json > result.json', 'Prints everything as JSON.'],
     ['tip-adapter eval pets.safetensors test/ --suspects', 'Lists labels that may be wrong.'],
-    ['tip-adapter eval pets.safetensors test/ --report pets.html', 'Writes a report that one file holds.'],
+    ['tip-adapter eval pets.safetensors test/ --report pets.html', 'Writes a report as one HTML file.'],
   ],
   async check([path, source], { report }) {
     if (report) await checkOutput(report, [path, source]);
@@ -87,7 +87,7 @@ function noPictures(): UsageError {
   });
 }
 
-/** Without the rankings: with many classes and pictures they would be most of the text. */
+/** The evaluation without rankings, which would be most of the output with many classes and pictures. */
 function plain({ predictions, failures, ...measured }: Evaluation) {
   return {
     ...measured,

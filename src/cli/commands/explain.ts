@@ -10,13 +10,13 @@ export const explainCommand = defineCommand({
   args: ['<classifier>', '<image>'],
   computes: 'on-cpu',
   options: {
-    top: integer({ default: 5, min: 1, help: 'How many classes and examples to show.' }),
+    top: integer({ default: 5, min: 1, help: 'Number of classes and examples to show.' }),
     json: jsonOption,
   },
   examples: [
     [
       'tip-adapter explain pets.safetensors new.jpg',
-      'Prints the parts of the score and the examples behind it.',
+      'Prints the parts of the score, and the examples that count most.',
     ],
   ],
   async run([path, image], { top, json }, io) {
@@ -38,7 +38,7 @@ export const explainCommand = defineCommand({
   },
 });
 
-/** Without the pictures, which are bytes. */
+/** The explanation without thumbnails, which are bytes. */
 function plain({ contributions, classes, ...rest }: Explanation, top: number) {
   return {
     ...rest,

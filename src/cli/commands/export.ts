@@ -15,7 +15,7 @@ import { printJson } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
 import { tellFindings } from '../tell.ts';
 
-/** What each option is for. */
+/** The format that each option belongs to. */
 const FOR = { input: 'onnx', title: 'web', data: 'report' } as const;
 const ENDINGS = { onnx: '.onnx', web: '.html', report: '.md' } as const;
 
@@ -68,7 +68,7 @@ export const exportCommand = defineCommand({
   async check([path], { to, output, json: _, ...options }) {
     for (const [option, kind] of Object.entries(FOR)) {
       if (options[option as keyof Values] !== undefined && kind !== to)
-        throw noEffect(option, `--to ${to}`, `It is for --to ${kind}.`);
+        throw noEffect(option, `--to ${to}`, `Leave it out, or give --to ${kind}.`);
     }
     const target = targetOf(path, { to, output });
     await checkOutput(target, [path, options.data]);
@@ -91,7 +91,7 @@ function targetOf(path: string, { to, output }: { to: keyof typeof ENDINGS; outp
   return output ?? path.replace(/(\.safetensors)?$/, ENDINGS[to]);
 }
 
-/** The report beside a model card. */
+/** The path of the report beside a model card. */
 const pageOf = (card: string) => `${card.replace(/\.md$/, '')}.report.html`;
 
 interface Values {
@@ -100,11 +100,11 @@ interface Values {
   readonly data?: string;
 }
 
-/** What was written, for programs and for people. */
+/** The result of an export, as JSON and as text. */
 interface Made {
   readonly facts: Readonly<Record<string, unknown>>;
   readonly lines: readonly string[];
-  /** Pictures that the figures are not about, because they could not be read, and the count of those they are about. */
+  /** Unreadable pictures, which the figures do not cover, and the number of pictures that the figures cover. */
   readonly unread?: readonly string[];
   readonly tested?: number;
 }

@@ -21,28 +21,38 @@ export const fitCommand = defineCommand({
     ...fitOptions,
     json: jsonOption,
     resume: flag({
-      help: 'Continue an interrupted training; pictures and all other options must be the same as before.',
+      help: 'Continue an interrupted training. Pictures and all other options must be the same as before.',
     }),
     fromBundle: optional(text({ value: '<zip>', help: 'Install the encoder from this bundle and use it.' })),
   },
   more: async (argv) => methodOptions(typedValue(argv, '--method') ?? 'auto'),
   computes: 'on-device',
   examples: [
-    ['tip-adapter fit photos/ -o pets.safetensors', 'Takes photos/cat/1.jpg, photos/dog/2.jpg and so on.'],
+    [
+      'tip-adapter fit photos/ -o pets.safetensors',
+      'Learns from photos/cat/1.jpg, photos/dog/2.jpg and so on.',
+    ],
     [
       'tip-adapter fit photos/ -o pets.safetensors --shots 16 --seed 1',
-      'Takes sixteen pictures of each class.',
+      'Learns from sixteen pictures of each class.',
     ],
     [
       'tip-adapter fit photos/ -o pets.safetensors --encoder clip-vit-b32',
       'Uses a CLIP, which is downloaded once.',
     ],
-    ['tip-adapter fit features/ -o cars.safetensors --shots 16', 'Takes embeddings made elsewhere.'],
+    [
+      'tip-adapter fit features/ -o cars.safetensors --shots 16',
+      'Learns from features that another program made.',
+    ],
     ['tip-adapter fit --help --method gda', "Lists a method's own options."],
   ],
   async check([data], { output, fromBundle, resume, json: _, ...given }) {
     if (fromBundle !== undefined && given.encoder !== fitOptions.encoder.default) {
-      throw noEffect('encoder', '--from-bundle', 'The bundle has the encoder that is used.');
+      throw noEffect(
+        'encoder',
+        '--from-bundle',
+        'The encoder of the bundle is used. Leave out one of the two.',
+      );
     }
     await checkOutput(output, [data, fromBundle, given.classes]);
     const { checkGiven } = await import('../../classifier/given.ts');
@@ -134,18 +144,18 @@ function facts({ data, calibrated, findings, unread }: Classifier, file: string)
   };
 }
 
-/** A training that was interrupted has left a classifier; the program still says that it did not finish. */
+/** The error after an interrupted training, whose classifier is saved but not finished. */
 function checkWhole({ state, options }: ClassifierData, output: string): void {
   if (typeof state.epochs !== 'number' || state.epochs >= Number(options.epochs)) return;
   throw new InterruptedError(
     `Interrupted: ${output} holds the result of ${count(state.epochs, 'epoch')} of ${options.epochs}`,
     {
-      hint: 'The same command with --resume continues.',
+      hint: 'To continue, run the same command with --resume.',
     },
   );
 }
 
-/** The options of every fit, and those of the method. */
+/** The options of `fit` and of the method. */
 function parted(given: Readonly<Record<string, unknown>>): {
   values: FitValues;
   options: Record<string, unknown>;

@@ -9,7 +9,7 @@ export const helpCommand = defineCommand({
   examples: [
     ['tip-adapter help', 'Lists the commands.'],
     ['tip-adapter help encoders pull', 'The same as tip-adapter encoders pull --help.'],
-    ['tip-adapter help fit --json', 'Prints what a command takes, for programs.'],
+    ['tip-adapter help fit --json', 'Prints the arguments and options of a command as JSON.'],
   ],
   async run(args, { json }, io, program) {
     if (json) printJson(io, { commands: await described(args.join(' '), program) });
@@ -17,7 +17,7 @@ export const helpCommand = defineCommand({
   },
 });
 
-/** The commands of a name, or of all that begin with a word; all where it is empty. */
+/** The command of a name, or all commands that begin with a word. For an empty text, all commands. */
 async function described(wanted: string, { commands }: Program) {
   const { listedOptions, tabledCommands } = await import('../tables.ts');
   const { flagsText } = await import('../help-text.ts');

@@ -1,12 +1,12 @@
 import type { ListedCommand } from '../command.ts';
 
-/** What a command with several words is about, by its first word. */
+/** Summaries of the groups of commands, by their first word. */
 export const groups: Readonly<Record<string, string>> = {
   encoders: 'List, download, show, remove and bundle encoders.',
   data: 'Check public data sets.',
 };
 
-/** Every command, in the order in which a person meets them. */
+/** Every command, in the order in which a user needs them. */
 export const commands: readonly ListedCommand[] = [
   {
     name: 'demo',
@@ -15,7 +15,7 @@ export const commands: readonly ListedCommand[] = [
   },
   {
     name: 'init',
-    summary: 'Ask where your photos are and what the classifier is for, and make it.',
+    summary: 'Make a first classifier: ask for photos, encoder and purpose, and run the commands.',
     load: async () => (await import('./init.ts')).initCommand,
   },
   {
@@ -36,7 +36,7 @@ export const commands: readonly ListedCommand[] = [
   },
   {
     name: 'compare',
-    summary: 'Measure two classifiers on the same pictures, and show those on which they differ.',
+    summary: 'Measure two classifiers on the same pictures, and show the pictures with different answers.',
     load: async () => (await import('./compare.ts')).compareCommand,
   },
   {
@@ -68,7 +68,7 @@ export const commands: readonly ListedCommand[] = [
   },
   {
     name: 'data check',
-    summary: 'Check which public data sets a folder holds, what they lack, and where to get it.',
+    summary: 'Check which public data sets a folder holds, which files they lack, and where to get these.',
     load: async () => (await import('./data.ts')).dataCheckCommand,
   },
   {
@@ -83,7 +83,7 @@ export const commands: readonly ListedCommand[] = [
   },
   {
     name: 'info',
-    summary: 'Print what a classifier file holds.',
+    summary: 'Print the contents of a classifier file.',
     load: async () => (await import('./info.ts')).infoCommand,
   },
   {
@@ -118,7 +118,7 @@ export const commands: readonly ListedCommand[] = [
   },
   {
     name: 'completions',
-    summary: 'Print a script that makes a shell complete command lines of this program.',
+    summary: 'Print a script for completing command lines of this program in a shell.',
     load: async () => (await import('./completions.ts')).completionsCommand,
   },
   {

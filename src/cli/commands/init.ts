@@ -9,7 +9,7 @@ export const initCommand = defineCommand({
     encoder: optional({ ...encoderOption, default: undefined }),
     use: optional(
       choice(USES, {
-        help: 'What the classifier is for: to try it here (try), to answer other programs over HTTP (serve), or as a page for a browser (page).',
+        help: 'Purpose of the classifier: classify pictures here (try), answer other programs over HTTP (serve), or classify in a web page (page).',
       }),
     ),
     output: optional(
@@ -17,16 +17,15 @@ export const initCommand = defineCommand({
     ),
     yes: flag({
       short: 'y',
-      help: 'Ask nothing: take the defaults where nothing is given, and run the commands.',
+      help: 'Ask no questions: use the defaults of options that are not given, and run the commands.',
     }),
-    json: flag({ help: 'Ask nothing: print the commands as JSON and run none; errors are JSON on stderr.' }),
+    json: flag({
+      help: 'Ask no questions: print the commands as JSON without running them, and errors as JSON on stderr.',
+    }),
   },
   examples: [
-    ['tip-adapter init', 'Asks, shows the commands that do it, and runs them if you agree.'],
-    [
-      'tip-adapter init photos/ --use page --yes',
-      'Makes a classifier and a page from it without a question.',
-    ],
+    ['tip-adapter init', 'Asks four questions, shows the commands, and runs them if you agree.'],
+    ['tip-adapter init photos/ --use page --yes', 'Makes a classifier and a page from it without questions.'],
   ],
   async run([data], { yes, json, ...given }, io, program) {
     const { firstSteps } = await import('../first-steps.ts');

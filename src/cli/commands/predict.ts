@@ -15,20 +15,20 @@ import { failureJson, printJson, rounded, tableLines } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
 import { copyByClass } from '../sorting.ts';
 
-/** Pictures answered together: with NDJSON, lines come as often as that. */
+/** Number of pictures answered together, after which NDJSON lines are printed. */
 const TOGETHER = 256;
 
 export const predictCommand = defineCommand({
   args: ['<classifier>', '<images...>'],
   options: {
     top: optional(
-      integer({ min: 1, help: 'How many classes to show for each picture (default: 1; in JSON, all).' }),
+      integer({ min: 1, help: 'Number of classes to show for each picture (default: 1; in JSON, all).' }),
     ),
     reject: optional(real({ min: 0, max: 1, help: 'Answer "none of these" below this probability.' })),
     copyTo: optional(
       text({
         value: '<folder>',
-        help: 'Copy each picture into a folder of its class; nothing is overwritten.',
+        help: 'Copy each picture into a folder of its class. Existing files are not overwritten.',
       }),
     ),
     json: jsonOption,
@@ -118,7 +118,7 @@ async function sortInto(
   const sum = [...copied.values()].reduce((total, n) => total + n, 0);
   const list = [...copied].map(([name, n]) => `${name} ${n}`).join(', ');
   const already =
-    known > 0 ? `; ${count(known, 'picture')} ${plural(known, 'was', 'were')} there already` : '';
+    known > 0 ? `; ${count(known, 'picture')} ${plural(known, 'was', 'were')} already there` : '';
   io.note(`Copied ${count(sum, 'picture')} to ${folder}${list && `: ${list}`}${already}`);
 }
 
@@ -132,7 +132,7 @@ function tellFailures(failures: readonly Failure[], answered: number, io: Io): v
     {
       all: failures.length + answered,
       code: 'predict/unreadable',
-      hint: answered > 0 ? 'The others are answered.' : undefined,
+      hint: answered > 0 ? 'The other pictures are answered.' : undefined,
     },
   );
 }
@@ -143,7 +143,7 @@ function resultJson(result: Prediction | Failure, top?: number) {
   return { ...answer, ranking: ranking.slice(0, top) };
 }
 
-/** The folder that all pictures are in is left out: what tells them apart must be seen. */
+/** The path without the folder that all pictures share, so that the distinct parts fit the column. */
 function table(rows: readonly Prediction[], top: number, folder: string): Table<Prediction> {
   const others = {
     title: 'Then',
@@ -164,7 +164,7 @@ function table(rows: readonly Prediction[], top: number, folder: string): Table<
   };
 }
 
-/** Pictures that could not be read have a row, too: a table that leaves them out looks whole. */
+/** Unreadable pictures also have a row, because a table without them would look complete. */
 function csvTable(results: readonly (Prediction | Failure)[], top: number): Table<Prediction | Failure> {
   const answered =
     (value: (prediction: Prediction) => string) =>
@@ -196,7 +196,7 @@ function csvTable(results: readonly (Prediction | Failure)[], top: number): Tabl
 
 const isFailure = (result: Prediction | Failure): result is Failure => 'error' in result;
 
-/** What the paths of all pictures begin with, up to a separator. */
+/** The common beginning of all paths, up to a separator. */
 function commonFolder(predictions: readonly Prediction[]): string {
   const [first = [], ...others] = predictions.map(({ image }) => image.split(/(?<=[\\/])/).slice(0, -1));
   const end = first.findIndex((part, i) => others.some((parts) => parts[i] !== part));

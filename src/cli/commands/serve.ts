@@ -14,7 +14,7 @@ export const serveCommand = defineCommand({
     ],
     [
       'TIP_ADAPTER_TOKEN=… tip-adapter serve pets=pets-v3.safetensors birds.safetensors --host 0.0.0.0',
-      'Serves other machines, which need the token; pets is a name chosen for the first file.',
+      'Serves other machines, which need the token. The first file is served under the name pets.',
     ],
   ],
   async check(given, { token = process.env.TIP_ADAPTER_TOKEN, json: _, ...values }) {

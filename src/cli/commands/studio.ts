@@ -22,7 +22,7 @@ export const studioCommand = defineCommand({
     port: integer({
       default: 0,
       max: 65_535,
-      help: 'The port on 127.0.0.1; 0 takes the port of the last time, or any free one.',
+      help: 'The port on 127.0.0.1. 0 uses the port of the last session, or any free port.',
     }),
     open: flag({ default: true, help: 'Open the page in the browser.' }),
     json: jsonOption,
@@ -54,7 +54,7 @@ export const studioCommand = defineCommand({
     ).catch((error) => openAlready(error, data === undefined && encoder === 'auto' && port === 0));
     if (typeof studio === 'string') {
       io.print(shown(studio));
-      io.note(`The session in ${workspace} is open already; this is the address of its page.`);
+      io.note(`The session in ${workspace} is already open. This is the address of its page:`);
       if (open) openBrowser(studio, io);
       return;
     }
@@ -78,7 +78,7 @@ export const studioCommand = defineCommand({
   },
 });
 
-/** The address of a session that is open already. Throws the error where it is another one, or where more was asked for than to look. */
+/** The address of a session that is already open. Rethrows another error, and the error if options ask for more than opening it. */
 function openAlready(error: unknown, looksOnly: boolean): string {
   const { code, details } = error as { code?: string; details?: { address?: string } };
   if (code === 'studio/in-use' && details?.address && looksOnly) return details.address;

@@ -1,6 +1,6 @@
 import type { CompletedCommand, CompletionModel, Place } from './model.ts';
 
-/** The completions for bash 3.2 and later. What the function does not answer, bash completes as a path. */
+/** The completions for bash 3.2 and later. Where the function has no completions, bash completes paths. */
 export function bashCompletions({ commands, groups, flags }: CompletionModel): string {
   const names = (of: readonly { flag: string }[]) => of.map(({ flag }) => flag).join(' ');
   const first = [...new Set(commands.map(({ name }) => name.split(' ')[0]))];
@@ -63,7 +63,7 @@ function groupCase(group: string, commands: readonly CompletedCommand[]): string
       ;;`;
 }
 
-/** Options with a value; those of a kind stand in one line. */
+/** Options with a value. Options of one kind share a line. */
 function valueCases({ name, flags }: CompletedCommand): string[] {
   const places = new Map<string, string[]>();
   for (const { flag, short, value } of flags) {
@@ -81,7 +81,7 @@ function argumentCases({ name, places }: CompletedCommand): string[] {
   return places.every(({ kind }) => kind === 'folders') ? [`    '${name}') _tip_adapter_folders ;;`] : [];
 }
 
-/** Paths are bash's own. */
+/** bash completes paths itself. */
 function answer(place: Place): string {
   switch (place.kind) {
     case 'words':

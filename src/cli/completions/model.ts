@@ -7,7 +7,7 @@ import { isOn, negated } from '../help-text.ts';
 import { listedOptions, type TabledCommand, tabledCommands } from '../tables.ts';
 import { SHELLS } from './shells.ts';
 
-/** What may stand at a place of the command line: words that are known, paths, or a text that only the person knows. */
+/** What can be completed at a place of the command line: known words, paths, or nothing (a free text). */
 export type Place =
   | { readonly kind: 'words'; readonly words: readonly string[]; readonly list: boolean }
   | { readonly kind: 'files' | 'folders' | 'text' };
@@ -18,25 +18,25 @@ export interface CompletedFlag {
   /** `-o` */
   readonly short?: string;
   readonly about: string;
-  /** Missing for flags without a value. */
+  /** Absent for flags without a value. */
   readonly value?: Place;
   readonly repeatable: boolean;
 }
 
-/** A command, or a group of them, as completions see it. */
+/** A command, or a group of commands, for completions. */
 export interface CompletedCommand {
   /** As typed: `fit`, `encoders pull`. */
   readonly name: string;
   readonly about: string;
   readonly flags: readonly CompletedFlag[];
-  /** What the arguments may be; without a position, because options may stand between them. */
+  /** The possible arguments. They have no positions, because options may stand between them. */
   readonly places: readonly Place[];
 }
 
 /** All that a shell can complete. */
 export interface CompletionModel {
   readonly commands: readonly CompletedCommand[];
-  /** Words that begin several commands: `encoders`. */
+  /** First words of several commands: `encoders`. */
   readonly groups: readonly { readonly name: string; readonly about: string }[];
   /** Options without a command. */
   readonly flags: readonly CompletedFlag[];
@@ -90,7 +90,7 @@ const IDS = {
   methods: () => listMethods().map(({ id }) => id),
 } as const;
 
-/** Arguments are paths, but for these. */
+/** The arguments that are not paths. */
 function placeOfArgument(name: string, commands: readonly string[]): Place {
   switch (name) {
     case 'name':
@@ -110,6 +110,6 @@ const words = (known: readonly string[], list = false): Place => ({
   list,
 });
 
-/** The first clause of a sentence, short enough for a line beside a word. */
+/** The first clause of a sentence, which fits beside a word. */
 const headline = (sentence: string) =>
   sentence.split(/(?<=\s\S*):|[.;(]|, (?:and|which|drawn|such|or)\b/)[0]!.trim();

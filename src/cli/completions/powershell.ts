@@ -1,6 +1,6 @@
 import type { CompletedCommand, CompletedFlag, CompletionModel, Place } from './model.ts';
 
-/** The completions for PowerShell 5.1 and later. What the block does not answer, PowerShell completes as a path. */
+/** The completions for PowerShell 5.1 and later. Where the block has no completions, PowerShell completes paths. */
 export function powershellCompletions({ commands, groups, flags }: CompletionModel): string {
   const single = commands.filter(({ name }) => !name.includes(' '));
   const first = [...single, ...groups, ...flags.map(({ flag, about }) => ({ name: flag, about }))];
@@ -63,7 +63,7 @@ function commandEntry({ name, flags, places }: CompletedCommand): string {
   ])}`;
 }
 
-/** Lists are texts, so that the part after the last comma is completed; paths have no entry of their own but an empty one. */
+/** Lists are texts, so that the part after the last comma is completed. Paths have an empty entry. */
 function valueEntries({ name, flags }: CompletedCommand): string[] {
   return flags.flatMap(({ flag, short, value }: CompletedFlag) =>
     value

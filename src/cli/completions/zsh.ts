@@ -67,7 +67,7 @@ function commandCase({ name, flags, places }: CompletedCommand): string {
       ;;`;
 }
 
-/** The forms of an option; but for those that are repeated, one excludes the other. */
+/** The forms of an option. They exclude each other unless the option can be repeated. */
 function specs({ flag, short, about, value, repeatable }: CompletedFlag): string[] {
   const forms = short ? [short, flag] : [flag];
   const taken = value ? `:value:${action(value)}` : '';

@@ -7,7 +7,7 @@ import { sum } from '../../../src/graph/reduce.ts';
 import { floatTensor } from '../../../src/math/tensor.ts';
 import { type StepNumbers, trainedKeys, trainingStep } from '../../engine-parity.ts';
 
-/** What the test calls in the page. */
+/** The functions of the page that the test calls. */
 export interface EnginePage {
   step(options?: Parameters<typeof createEngine>[0]): Promise<{ step: StepNumbers; notes: string[] }>;
   training(): Promise<number[]>;
