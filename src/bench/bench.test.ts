@@ -14,7 +14,7 @@ import type { Part, Trial } from './table-plan.ts';
 const root = mkdtempSync(join(tmpdir(), 'bench-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-/** Takes a table out of a dump. */
+/** Removes a table from a dump. */
 function forget(file: string, info: Record<string, unknown>, files: Record<string, Buffer>): void {
   delete files[file];
   delete (info.files as Record<string, unknown>)[file];
@@ -61,7 +61,7 @@ describe('bench', () => {
   const output = join(root, 'out');
   const common = [folder, '--methods', 'zero-shot,tip-adapter,coop,auto', '--shots', '1,4,8', '-o', output];
 
-  it('shows every method by shots, says what was tested and what was left out', async () => {
+  it('shows every method by shots, and describes test rows and left-out parts', async () => {
     const { status, out, err } = await bench(...common);
     expect(status).toBe(0);
     expect(out).toContain(
@@ -72,7 +72,7 @@ describe('bench', () => {
       'left out: coop on made: CoOp needs an encoder whose text tower takes learnt words (2 fits)',
     );
     const { cells }: { cells: Cell[] } = JSON.parse(readFileSync(join(output, 'bench.json'), 'utf8'));
-    // Zero-shot looks at no example: one cell; there is no draw of eight.
+    // Zero-shot uses no examples, so it has one cell. There is no draw of eight.
     expect(cells.map(({ method, shots }) => `${method} ${shots}`)).toEqual([
       'zero-shot 1',
       'tip-adapter 1',
@@ -88,7 +88,7 @@ describe('bench', () => {
     expect(readFileSync(join(output, 'bench.csv'), 'utf8').split('\n')[0]).toContain('fingerprint');
   });
 
-  it('keeps finished cells, and computes them again where the data changed', async () => {
+  it('keeps finished cells, and computes them again if the data changed', async () => {
     const cells = join(output, 'cells');
     const before = readdirSync(cells).length;
     const old = readFileSync(join(cells, readdirSync(cells)[0]!), 'utf8');
@@ -233,7 +233,7 @@ describe('a dump of features', () => {
     await expect(readFeatureDump(folder)).rejects.toThrow(message);
   });
 
-  it('in safetensors or with labels beside is the same as with labels in info.json', async () => {
+  it('is the same in safetensors, with labels in a file beside it, and with labels in info.json', async () => {
     const plain = await readFeatureDump(dump('plain'));
     const other = await readFeatureDump(
       dump('other kinds', (info, files) => {
@@ -251,7 +251,7 @@ describe('a dump of features', () => {
     expect(other.val).toEqual(plain.val);
   });
 
-  it('says which classes a table lacks and that rows are not of unit length', async () => {
+  it('names classes that a table lacks, and reports rows without unit length', async () => {
     const { findings } = await readFeatureDump(
       dump('odd', (info, files) => {
         (info.files as Record<string, { labels: number[] }>)['val.npy']!.labels.fill(0);
@@ -307,7 +307,7 @@ describe('summaries', () => {
     expect(pair.p).toBeCloseTo(2 / 64, 10);
   });
 
-  it('are over the draws that all parts have, matched by seed, and say over how many', () => {
+  it('cover the draws that all parts have, matched by seed, and state their number', () => {
     const trial: Trial = { row: 'a', column: '4', parts: [{} as Part, {} as Part] };
     const one = [cell('a', 1, '1111'), undefined, cell('a', 3, '1100')];
     const other = [cell('a', 1, '1110'), cell('a', 2, '0000'), cell('a', 3, '1111')];
@@ -317,7 +317,7 @@ describe('summaries', () => {
       accuracy: (0.875 + 0.75) / 2,
       cells: [one[0], other[0], one[2], other[2]],
     });
-    // A part with one draw for all stands beside each of the other's.
+    // A part with one draw is combined with each draw of the other part.
     expect(entryOf(trial, [[cell('z', 1, '0000')], other])).toMatchObject({ draws: 3, planned: 3 });
     expect(entryOf(trial, [[undefined], other])).toBeUndefined();
     expect(entryOf(trial, [[undefined, undefined, undefined], other])).toBeUndefined();

@@ -10,7 +10,7 @@ import { demonstrate } from './demo-comparison.ts';
 
 const COLOURS = ['red', 'green', 'blue'];
 
-/** Small photos in the layout of the pinned commit: `per` of each class in each split, one colour a class. */
+/** Small photos in the layout of the pinned commit: `per` photos of each class in each split, with one colour for each class. */
 async function repository(per: number): Promise<Record<string, Uint8Array>> {
   const files: Record<string, Uint8Array> = { 'credits.csv': new Uint8Array(3) };
   for (const split of ['train', 'val', 'test'])
@@ -68,7 +68,7 @@ describe('the demo with an encoder that reads names', () => {
     expect(await readdir(join(home, 'samples'))).toEqual(['snacks']);
   });
 
-  it('goes on where a download was cut', async () => {
+  it('continues an interrupted download', async () => {
     const { requests, fail } = await serve(12);
     fail({ match: /resolve.*test\/blue\/009/, times: 100, status: 404 });
     vi.stubEnv('npm_config_registry', 'http://127.0.0.1:1');

@@ -12,7 +12,7 @@ import type { Cell } from './cell.ts';
 import { npy, npyLabels, rowsOf } from './dump.fixture.ts';
 import { openSource } from './open.ts';
 
-/** Fails fits; what is not failed is done as ever. */
+/** Makes some fits fail. Others run as usual. */
 let breaks: (wanted: Wanted, task: Task) => void = () => {};
 beforeEach(() => {
   breaks = () => {};
@@ -59,7 +59,7 @@ async function bench(data: string, ...argv: string[]) {
 describe('a fit that fails', () => {
   const few = ['--methods', 'zero-shot,prototype', '--shots', '1,2'];
 
-  it('says why; the others are finished and written, means say over how many draws, and the status is 3', async () => {
+  it('gives the reason; the others are finished and written, means state their number of draws, and the status is 3', async () => {
     write('half/dtd', { train: 6, test: 5 });
     breaks = ({ method }, { seed, support }) => {
       if (method !== 'prototype') return;
@@ -84,7 +84,7 @@ describe('a fit that fails', () => {
     expect(out).toMatch(/prototype +– +\d+\.\d\d( \([\d.]+–[\d.]+\))?, 2 of 3 draws/);
     for (const page of ['bench.md', 'bench.html'])
       expect(readFileSync(join(output, page), 'utf8')).toContain('2 of 3 draws');
-    // What failed is tried again; what was finished is not done again.
+    // Failed fits are tried again. Finished fits are not computed again.
     const kept = readdirSync(join(output, 'cells'));
     breaks = ({ method }) => {
       if (method === 'zero-shot') throw new Error('is kept');
@@ -104,7 +104,7 @@ describe('a fit that fails', () => {
     expect(JSON.parse(readFileSync(changed!, 'utf8'))[0].correct).toBe(JSON.parse(whole[1]!)[0].correct);
   });
 
-  it('leaves no mean over data sets of which one has no number', async () => {
+  it('gives no mean over data sets if one has no figure', async () => {
     write('means/dtd', { train: 6, test: 5 });
     write('means/ucf101', { train: 6, test: 5 });
     breaks = ({ method, prompts }) => {
@@ -129,13 +129,13 @@ describe('a data set without an example', () => {
     write('tests/imagenet-sketch', { test: 5 });
   };
 
-  // Dumps without examples are refused at once; pictures are opened for their test split alone.
+  // Dumps without examples are refused at once. Pictures are opened only for their test split.
   const openTest = async () => {
     const located = { path: join(root, 'tests/imagenetv2'), name: 'imagenetv2', kind: 'features' } as const;
     return openSource(located, { encoder: '-', shots: 2, seeds: [1], testOnly: true });
   };
 
-  it('is refused where it has no rows to test on, too', async () => {
+  it('is refused if it also has no test rows', async () => {
     write('none/imagenetv2', {});
     const located = { path: join(root, 'none/imagenetv2'), name: 'imagenetv2', kind: 'features' } as const;
     await expect(
@@ -143,7 +143,7 @@ describe('a data set without an example', () => {
     ).rejects.toMatchObject({ code: 'bench/no-test', message: 'imagenetv2 has no rows to test on' });
   });
 
-  it('has zero-shot alone, without shots; other methods say what they lack', async () => {
+  it('has only zero-shot, without shots; other methods name what they lack', async () => {
     prepared();
     const { runTables } = await import('./run.ts');
     const { shotsTable } = await import('./tables.ts');
@@ -200,7 +200,7 @@ describe('the fingerprint of features', () => {
         file,
         (bytes) => {
           const changed = Buffer.from(bytes);
-          // The least bit of a feature, or the class of the last row.
+          // The lowest bit of a feature, or the class of the last row.
           changed[file.includes('labels') ? changed.length - 8 : changed.length - 4]! ^= 1;
           return changed;
         },

@@ -32,14 +32,14 @@ describe('comparing two classifiers', () => {
     expect(p).toBe(1);
   });
 
-  it('measures both on those pictures alone', () => {
+  it('measures both on these pictures only', () => {
     const { first: one, second: other } = compareEvaluations(first, second);
     expect(one).toMatchObject({ correct: 2, accuracy: 0.5 });
     expect(one.nll).toBeCloseTo(-(2 * Math.log(0.8) + 2 * Math.log(0.2)) / 4, 10);
     expect(other.correct).toBe(2);
   });
 
-  it('lists the pictures on which they differ, and who is right', () => {
+  it('lists the pictures with different answers, and the right classifier', () => {
     const { disagreements } = compareEvaluations(first, second);
     expect(disagreements.map(({ image, first, second, right }) => [image, first, second, right])).toEqual([
       ['b', 'cat', 'cow', 'first'],
@@ -48,7 +48,7 @@ describe('comparing two classifiers', () => {
     ]);
   });
 
-  it('refuses two that share no picture', () => {
+  it('refuses two classifiers without a common picture', () => {
     expect(() => compareEvaluations(evaluation({ a: 'x>x' }), evaluation({ b: 'x>x' }))).toThrow(
       expect.objectContaining({ code: 'compare/nothing' }),
     );

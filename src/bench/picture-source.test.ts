@@ -79,7 +79,7 @@ describe('bench on pictures with a small encoder', () => {
     }
   });
 
-  it('encodes the validation split where a protocol looks at it', async () => {
+  it('encodes the validation split if a protocol uses it', async () => {
     const { out, cells } = await bench(
       'photos',
       '--methods',
@@ -93,7 +93,7 @@ describe('bench on pictures with a small encoder', () => {
     expect(cells).toHaveLength(3);
   });
 
-  it('names absent pictures and classes that a split lacks, and goes on with the rest', async () => {
+  it('names absent pictures and classes that a split lacks, and continues with the others', async () => {
     const at = (split: string, label: string, i: number) => `${split}/${label}/${split}-${i}.png`;
     const rows = (split: string, labels: readonly string[], count: number) =>
       labels.flatMap((label, c) => Array.from({ length: count }, (_, i) => [at(split, label, i), c, label]));
@@ -139,9 +139,9 @@ describe('bench on pictures with a small encoder', () => {
     expect(out).toMatch(/By test set +ImageNet, % +ImageNet-V2, %/);
     for (const on of ['ImageNet', 'ImageNet-V2'])
       expect(cells.filter((cell) => cell.on === on).map(({ total }) => total)).toEqual([6, 6, 6]);
-    // Colours are told apart by their own colour, so that another numbering of classes would show.
+    // Colours are recognised by their own colour, so that a wrong numbering of classes would be noticed.
     expect(Math.min(...cells.map(({ accuracy }) => accuracy))).toBe(1);
-    // Without a suite each has a table; V2 has no example, and so only what the names say.
+    // Without a suite each data set has a table. V2 has no examples, so only names are used.
     const each = await bench('data', '--methods', 'zero-shot,prototype,auto', '--shots', '2', '--seeds', '1');
     expect(each.status).toBe(0);
     expect(each.err).toContain('left out: auto on ImageNet-V2: auto needs labelled examples');
@@ -154,7 +154,7 @@ describe('bench on pictures with a small encoder', () => {
     ]);
   });
 
-  it('knows a cell by all that decides it: labels, groups and splits of the pictures, names and prompts, views', async () => {
+  it('identifies a cell by everything that affects it: labels, groups and splits of the pictures, names and prompts, views', async () => {
     const folder = join(root, 'listed');
     await cp(join(root, 'photos'), join(folder, 'images'), { recursive: true });
     const rows = Object.entries(SPLITS).flatMap(([split, count]) =>

@@ -55,7 +55,7 @@ interface Numbers {
 describe('suites', () => {
   const few = ['--methods', 'zero-shot,tip-adapter'];
 
-  it('table1 is about ImageNet, with costs and what was published of them', async () => {
+  it('table1 is about ImageNet, with costs and published costs', async () => {
     const { status, out, json } = await bench('table1', ...few);
     expect(status).toBe(0);
     expect(out).toMatch(/tip-adapter-f \(published\) +65\.51 +300 +– +2227 \(GPU\)/);
@@ -68,7 +68,7 @@ describe('suites', () => {
     ]);
   });
 
-  it('fig5 has a table for each data set, their mean, and says which are not there', async () => {
+  it('fig5 has a table for each data set and their mean, and names the missing ones', async () => {
     const { out, err, json, file } = await bench('fig5', ...few, '--shots', '1,4,64');
     const titles = json().tables.map(({ title }: { title: string }) => title);
     expect(titles).toEqual([
@@ -88,7 +88,7 @@ describe('suites', () => {
     expect(page).toMatch(/<g class="series-\d published">\s*<path class="line"[^>]*stroke-dasharray="1 4"/);
   });
 
-  it('says where classes had fewer examples than were asked for', async () => {
+  it('reports draws with fewer examples than asked for', async () => {
     write('ucf101', 'RN50');
     writeFileSync(
       join(data, 'ucf101', 'train.labels.npy'),
@@ -99,7 +99,7 @@ describe('suites', () => {
     expect(out).toContain('UCF101, 4 shots: 8 examples instead of 24, because some classes have fewer');
   });
 
-  it('table3 has a column for each encoder, those that are not there left open', async () => {
+  it('table3 has a column for each encoder, empty for missing ones', async () => {
     const { json } = await bench('table3', ...few);
     const [{ columns, missing, numbers }] = json().tables;
     expect(columns).toEqual(['RN50', 'RN101', 'ViT-B/32', 'ViT-B/16']);
@@ -116,7 +116,7 @@ describe('suites', () => {
     expect(err).toContain('missing: imagenet-sketch: not found');
   });
 
-  it('base-to-new leaves new classes to their names, and shows the harmonic mean', async () => {
+  it('base-to-new gives new classes no examples, and shows the harmonic mean', async () => {
     const { json } = await bench('base-to-new', ...few);
     const numbers: Numbers[] = json().tables[0].numbers;
     const at = (row: string, column: string) =>
@@ -135,7 +135,7 @@ describe('suites', () => {
     expect(examples).toEqual(new Set([36]));
   });
 
-  it('ablations vary alpha, beta, cache, shots, prompts and what is trained', async () => {
+  it('ablations vary alpha, beta, cache, shots, prompts and trained parts', async () => {
     const { json } = await bench('ablations', '--seeds', '1');
     const tables: { axis: string; columns: string[]; numbers: Numbers[]; missing: string[] }[] =
       json().tables;
@@ -153,13 +153,13 @@ describe('suites', () => {
     expect(tables[0]!.numbers[0]).toMatchObject({ column: '0', accuracy: zero?.accuracy });
   });
 
-  it('without their own data take what is given, and say so', async () => {
+  it('use the given data without their own, and say so', async () => {
     const { picked, missing } = pickDatasets(SUITES.table1, await locateDatasets(join(data, 'dtd')));
     expect(picked.map(({ name }) => name)).toEqual(['dtd']);
     expect(missing).toEqual(['imagenet: not found, so the given data are used instead']);
   });
 
-  it('show calibration, sets and rejection where they are asked for', async () => {
+  it('show calibration, sets and rejection on request', async () => {
     const { out, json } = await bench('table1', ...few, '--metrics');
     expect(out).toMatch(
       /Probabilities at 16 +NLL +ECE +Brier +90% sets hold +Classes per set +Rejection AUROC/,
@@ -172,7 +172,7 @@ describe('suites', () => {
     }
   });
 
-  it('go on where one of the data sets cannot be read, and name it', async () => {
+  it('continue if one of the data sets cannot be read, and name it', async () => {
     mkdirSync(join(data, 'eurosat'));
     writeFileSync(join(data, 'eurosat', 'info.json'), JSON.stringify({ classes: CLASSES }));
     writeFileSync(join(data, 'eurosat', 'test.npy'), 'no table');

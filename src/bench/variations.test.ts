@@ -33,7 +33,7 @@ function source(change: Partial<BenchSource> = {}): BenchSource {
 }
 
 describe('variations of a source', () => {
-  it('base to new goes by the order of the source, the odd class is a base class', () => {
+  it('base to new uses the order of the source, and has one more base class if the number is odd', () => {
     const val = { features: matrix(3, 8), labels: Int32Array.of(1, 4, 0) };
     const varied = baseToNew(source({ val }));
     expect(varied.val?.labels).toEqual(Int32Array.of(4));
@@ -48,7 +48,7 @@ describe('variations of a source', () => {
     expect(varied.fingerprint).not.toBe('f');
   });
 
-  it('unbalanced: the most frequent class has all, the rarest one, and the seed says which', () => {
+  it('unbalanced: the most frequent class has all examples and the rarest has one, in an order from the seed', () => {
     fc.assert(
       fc.property(fc.integer({ min: 2, max: 32 }), fc.integer({ min: 1, max: 1000 }), (shots, seed) => {
         const support = unbalanced(source()).draw(shots, seed)!;
@@ -96,7 +96,7 @@ describe('variations of a source', () => {
     expect(withCacheSize(source(), 3).draw(2, 1)!.labels).toHaveLength(10);
   });
 
-  it('another test set is renumbered by class names; what has no counterpart is counted', () => {
+  it('another test set is renumbered by class names, and classes without a counterpart are counted', () => {
     const target = source({
       name: 'other',
       classes: ['Cow', 'ant', 'zebra'],

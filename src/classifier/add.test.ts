@@ -22,14 +22,14 @@ async function fitted(name: string, classes: Record<string, number | number[]>, 
   return classifier;
 }
 
-/** What was asked of the encoder meanwhile. */
+/** The requests to the encoder meanwhile. */
 async function asked<T>(work: () => Promise<T>): Promise<[result: T, images: number, texts: string[]]> {
   const before = { images: encoder.asked.images, texts: encoder.asked.texts.length };
   const result = await work();
   return [result, encoder.asked.images - before.images, encoder.asked.texts.slice(before.texts)];
 }
 
-/** Both give the same scores, class by class, whatever order their classes are in. */
+/** Asserts that both give the same scores for each class, in any order of the classes. */
 async function expectSameScores(a: Classifier, b: Classifier) {
   const queries = plainRows(base.data.support);
   const [x, y] = [await a.scores(queries), await b.scores(queries)];
@@ -86,7 +86,7 @@ describe('add', () => {
     );
   });
 
-  it('a data set, without what it holds out, and tells what was noticed about it', async () => {
+  it('a data set, without its held-out splits, with its findings', async () => {
     const { readDataset } = await import('../dataset/read.ts');
     await writePictures(at('split/train'), { dog: [7], owl: [1] });
     await writePictures(at('split/test'), { dog: [8], owl: [2] });
@@ -100,13 +100,13 @@ describe('add', () => {
     ]);
   });
 
-  it('says which new class has no picture that could be read', async () => {
+  it('names a new class without a readable picture', async () => {
     await writeFiles(at(), { 'owl.png': 'text' });
     const grown = await base.add([{ image: at('owl.png'), label: 'owl' }, ...(await named('cat', [9]))]);
     expect(grown.findings.find(({ code }) => code === 'add/emptied-class')?.paths).toEqual(['owl']);
   });
 
-  it('a class that is known, however its name is written', async () => {
+  it('a known class, in any spelling of its name', async () => {
     const grown = await base.add(await named('cat', [11], '\u200bCAT\u00a0'));
     expect(grown.data.classes).toEqual(base.data.classes);
   });
@@ -118,7 +118,7 @@ describe('add', () => {
     await expectSameScores(grown, await fitted('more views', { cat: [0, 60], dog: [0] }, { views: 3 }));
   });
 
-  it('examples whose groups are their own, so that none is left out with another', async () => {
+  it('examples with their own groups, so that none is left out with another', async () => {
     const grown = await base.add(await named('dog', [5, 6]));
     const { groups } = grown.data.support;
     expect(new Set(groups).size).toBe(groups.length);
@@ -156,7 +156,7 @@ describe('add', () => {
     expect((await grown.add(await named('fox', [9]))).findings).toEqual([]);
   });
 
-  it('gives examples of one name names of their own, so that each can be removed', async () => {
+  it('gives examples with equal names different names, so that each can be removed', async () => {
     const upload = (number: number) => ({
       image: { id: 'cat/0.png', read: () => picture('cat', number) },
       label: 'cat',
@@ -183,7 +183,7 @@ describe('remove', () => {
     expect(head?.prompts).toEqual(classes.map(({ name }) => [`a photo of a ${name}.`]));
   });
 
-  it('the last example of a class leaves the class to its name', async () => {
+  it('the last example of a class keeps the class with its name', async () => {
     const smaller = await base.remove({ examples: ['dog/0.png', 'dog/1.png'] });
     await expectSameScores(smaller, await fitted('dogs by name', { cat: 3, dog: 0, fox: 4 }));
   });
@@ -197,7 +197,7 @@ describe('remove', () => {
     await expectSameScores(await loaded.remove({ classes: ['owl'] }), base);
   });
 
-  it('refuses what is not there, with the nearest name, and what nothing would be left of', async () => {
+  it('refuses unknown names with the nearest name, and a change that leaves fewer than two classes', async () => {
     await expect(base.remove({ classes: ['doge'] })).rejects.toMatchObject({
       code: 'class/unknown',
       exitCode: 2,

@@ -33,11 +33,11 @@ beforeAll(async () => {
 });
 afterAll(() => fitted.close());
 
-/** Nothing is encoded where examples go. */
+/** Removing examples encodes nothing. */
 const NO_RUNTIME = {} as EncoderSession;
 
 describe('fit without a method', () => {
-  it('says what it took and how others did on the same left-out examples', () => {
+  it('reports its choice and the results of other methods on the same left-out examples', () => {
     const { method, tuning } = fitted.data;
     expect(tuning).toMatchObject({ protocol: 'folds', judges: 12 });
     const compared = tuning.compared?.map((each) => each.method) ?? [];
@@ -53,8 +53,8 @@ describe('fit without a method', () => {
   });
 });
 
-describe('a stack, as any other method,', () => {
-  it('is in the file what it was in memory', () => {
+describe('a stack, like any other method,', () => {
+  it('is unchanged in the file', () => {
     const { state, options, method } = decodeClassifier(classifierBytes(stacked));
     expect({ state, options, method }).toEqual({
       state: stacked.state,
@@ -63,7 +63,7 @@ describe('a stack, as any other method,', () => {
     });
   });
 
-  it('is fitted again when examples go, beginning where it was', async () => {
+  it('is fitted again when examples are removed, starting from its state', async () => {
     const smaller = await removeParts(stacked, NO_RUNTIME, { examples: [stacked.examples[0]!.id] });
     expect(smaller.method).toBe('stack');
     expect(Object.keys(smaller.state)).toEqual(Object.keys(stacked.state));
@@ -71,7 +71,7 @@ describe('a stack, as any other method,', () => {
   });
 });
 
-describe('a file of before', () => {
+describe('a file of an earlier version', () => {
   it('whose tuning held alpha and beta is read', () => {
     const tuning = { ...fitted.data.tuning, alpha: 1, beta: 5.5, compared: undefined };
     const { tuning: read } = decodeClassifier(classifierBytes({ ...fitted.data, tuning }));

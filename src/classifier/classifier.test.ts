@@ -28,13 +28,13 @@ afterAll(async () => {
 });
 
 describe('a saved classifier', () => {
-  it('scores to the bit as the fitted one', async () => {
+  it('gives bit-identical scores to the fitted one', async () => {
     const features = plainRows(fitted.data.support);
     expect((await loaded.scores(features)).data).toEqual((await fitted.scores(features)).data);
     expect((await loaded.probabilities(features)).data).toEqual((await fitted.probabilities(features)).data);
   });
 
-  it('holds all that the fitted one does', () => {
+  it('has all data of the fitted one', () => {
     expect(loaded.data).toEqual(fitted.data);
     expect(loaded.data.examples.every(({ thumbnail }) => thumbnail && thumbnail.length > 100)).toBe(true);
     expect(fitted.data.tuning).toMatchObject({ protocol: 'folds' });
@@ -48,7 +48,7 @@ describe('a saved classifier', () => {
     expect(after).toEqual(before);
   });
 
-  it('names both encoders where another one is given', async () => {
+  it('names both encoders if another one is given', async () => {
     const other = await load(at('pets.safetensors'), { encoder: fakeEncoder('other', 'b') });
     const failure = await other.predict(unseen).catch((error) => error);
     expect(failure).toBeInstanceOf(ModelError);
@@ -58,7 +58,7 @@ describe('a saved classifier', () => {
     await other.close();
   });
 
-  it('leaves an encoder that it was lent open', async () => {
+  it('does not close a given encoder', async () => {
     const lent = fakeEncoder();
     const borrower = await load(at('pets.safetensors'), { encoder: lent });
     await borrower.predict(unseen);
@@ -68,7 +68,7 @@ describe('a saved classifier', () => {
 });
 
 describe('predict', () => {
-  it('knows unseen pictures, from paths and bytes, with probabilities that add up to one', async () => {
+  it('recognises unseen pictures from paths and bytes, with probabilities that add up to one', async () => {
     const { predictions, failures } = await fitted.predict([...unseen, await picture('dog', 12)]);
     expect(failures).toEqual([]);
     expect(predictions.map(({ id }) => id)).toEqual(['cat', 'cat', 'dog', 'dog', 'red_fox', 'dog']);
@@ -86,7 +86,7 @@ describe('predict', () => {
     expect(await rejected(probability + 1e-6)).toBe(true);
   });
 
-  it('lists pictures that cannot be read beside the answers', async () => {
+  it('lists unreadable pictures beside the answers', async () => {
     await writeFiles(at('bad'), { 'text.jpg': 'no picture', 'empty.png': '' });
     const { predictions, failures } = await fitted.predict([
       at('bad/text.jpg'),
@@ -115,7 +115,7 @@ describe('predict', () => {
     expect(() => fitted.withReject(60)).toThrow(UsageError);
   });
 
-  it('answers nothing for nothing', async () => {
+  it('returns an empty list for an empty list', async () => {
     expect(await fitted.predict([])).toEqual({ predictions: [], failures: [] });
   });
 });
@@ -127,7 +127,7 @@ async function gathered<T>(stream: AsyncIterable<T>): Promise<T[]> {
 }
 
 describe('predictEach', () => {
-  it('answers in order, failures in their place, over more pictures than one chunk', async () => {
+  it('yields answers and failures in order, for more pictures than one chunk', async () => {
     await writeFile(at('broken.png'), 'broken');
     const images = Array.from({ length: 150 }, (_, i) => (i % 50 === 7 ? at('broken.png') : unseen[i % 5]!));
     const results = await gathered(fitted.predictEach(images));
@@ -140,7 +140,7 @@ describe('predictEach', () => {
     expect({ ...last, probability: 0, ranking: [] }).toEqual({ ...alone, probability: 0, ranking: [] });
   });
 
-  it('keeps pictures of one name apart', async () => {
+  it('keeps pictures with the same name apart', async () => {
     const named = (kind: string) => ({ id: 'upload', read: () => picture(kind, 20) });
     const results = await gathered(fitted.predictEach([named('cat'), named('dog'), named('cat')]));
     expect(results.map((result) => (result as Prediction).id)).toEqual(['cat', 'dog', 'cat']);
@@ -202,7 +202,7 @@ describe('explain', () => {
     expect(order).toEqual(order.toSorted((a, b) => b - a));
   });
 
-  it('finds the picture itself where it is an example', async () => {
+  it('finds the picture itself if it is an example', async () => {
     const { contributions } = await fitted.explain(at('photos/cat/2.png'));
     expect(contributions[0]).toMatchObject({ example: 'cat/2.png', className: 'cat' });
     expect(contributions[0]!.similarity).toBeCloseTo(1, 3);
@@ -215,7 +215,7 @@ describe('explain', () => {
     },
   );
 
-  it('throws what is wrong with the picture', async () => {
+  it('throws the error of the picture', async () => {
     await expect(fitted.explain(at('gone.png'))).rejects.toMatchObject({
       code: 'image/missing',
       exitCode: 3,
@@ -247,7 +247,7 @@ describe('evaluate', () => {
     expect(result.conformal.setSize).toBeGreaterThanOrEqual(1);
   });
 
-  it('leaves out its own examples, wherever they lie, and unreadable pictures, and names both', async () => {
+  it('leaves out its own examples under any path, and unreadable pictures, and names both', async () => {
     await writeFiles(at('mixed'), {
       'dog/own.png': await picture('dog', 1),
       'dog/new.png': await picture('dog', 30),
@@ -261,7 +261,7 @@ describe('evaluate', () => {
     expect(result.suspects).toMatchObject([{ image: 'cat/swapped.png', label: 'cat', predicted: 'dog' }]);
   });
 
-  it('counts what could not be read when the pictures of the split were listed', async () => {
+  it('counts files that could not be read when the split was listed', async () => {
     await writeFiles(at('listed'), {
       ...Object.fromEntries(
         await Promise.all(
@@ -280,7 +280,7 @@ describe('evaluate', () => {
     expect(total).toBe(2);
   });
 
-  it('says which class it does not evaluate because none of its pictures could be read', async () => {
+  it('names a class that is not evaluated because none of its pictures could be read', async () => {
     await writeFiles(at('judged'), { 'dog/1.png': await picture('dog', 33), 'cat/1.png': 'broken' });
     const { findings } = await fitted.evaluate(at('judged'));
     expect(findings.find(({ code }) => code === 'eval/emptied-class')?.paths).toEqual(['cat']);
@@ -294,7 +294,7 @@ describe('evaluate', () => {
     });
   });
 
-  it('uses the test split where there is one, or the split asked for', async () => {
+  it('uses the test split if there is one, or the given split', async () => {
     await writePictures(at('splits/test'), { cat: [40], dog: [40] });
     await writePictures(at('splits/val'), { cat: [41, 42] });
     const ids = async (split?: 'val') =>

@@ -45,17 +45,17 @@ describe('a closed classifier', () => {
     expect(error).toMatchObject({ code: 'classifier/closed', exitCode: 2 });
   });
 
-  it('has its data all the same, and can be closed again', async () => {
+  it('still has its data, and can be closed again', async () => {
     await classifier.close();
     await classifier.withReject(0.5).save(at('again.safetensors'));
     const again = await load(at('again.safetensors'), { encoder: fakeEncoder() });
     expect(again.data.reject).toBe(0.5);
     await again.close();
-    // One that was never used has nothing to free.
+    // A classifier that was never used has nothing to free.
     await expect(again.predict([cat])).rejects.toMatchObject({ code: 'classifier/closed' });
   });
 
-  it('closes those that were made of it', async () => {
+  it('also closes classifiers that were made from it', async () => {
     const first = await load(at('pets.safetensors'), { encoder: fakeEncoder() });
     const second = await first.add([{ image: cat, label: 'cat' }]);
     await first.close();

@@ -20,8 +20,8 @@ import { rounded } from './rounding.ts';
 import type { ClassifierData } from './types.ts';
 
 /**
- * What every method keeps to, whoever writes one: unequal classes, one of them without an example, augmented views, an engine or none,
- * a signal, a file. A method that is registered is held to the same by `npm test -- contract`.
+ * The contract of every method: classes of different sizes, one of them without an example, augmented views, with and without an engine,
+ * a signal, a file. `npm test -- contract` also tests every registered method.
  */
 const [CLASSES, WIDTH] = [4, 16];
 const NAMES = ['ant', 'bee', 'cow', 'dog'];
@@ -32,7 +32,7 @@ const rows = (n: number) => {
   return rounded(matrix(n, WIDTH, data), 'half');
 };
 
-/** Examples with a plain and two augmented views, but for the last, which has the plain one alone. */
+/** Examples with view 0 and two augmented views. The last example has only view 0. */
 function supportWithViews(): Support {
   const places = LABELS.flatMap((_, example) =>
     (example === LABELS.length - 1 ? [0] : [0, 1, 2]).map((view) => ({ example, view })),
@@ -91,7 +91,7 @@ const close = (a: ArrayLike<number>, b: ArrayLike<number>, tolerance: number) =>
 };
 
 describe.each([...listMethods().map(({ id }) => id), 'stack'])('%s', (id) => {
-  it('learns the same on the interpreter and on the engine, and what it says it holds', async () => {
+  it('learns the same state on the interpreter and on the engine, with the declared numbers and tensors', async () => {
     const { method, options, task } = problem(id);
     const plain = await method.fit({ ...task, engine: interpreterEngine() }, options);
     const fast = await method.fit({ ...task, engine }, options);
@@ -106,7 +106,7 @@ describe.each([...listMethods().map(({ id }) => id), 'stack'])('%s', (id) => {
     }
   });
 
-  it('scores the same by terms, by the interpreter and by the engine; a class without an example has a score', async () => {
+  it('gives the same scores by terms, on the interpreter and on the engine; a class without an example has a score', async () => {
     const { method, options, task } = problem(id, { engine });
     const state = await method.fit(task, options);
     const scorer = await createScorer(engine, method, state, task);
@@ -124,16 +124,16 @@ describe.each([...listMethods().map(({ id }) => id), 'stack'])('%s', (id) => {
     expect(votes !== undefined).toBe(method.votes !== undefined);
   });
 
-  it('hears a signal that has fired', async () => {
+  it('stops for a signal that has fired', async () => {
     const { method, options, task } = problem(id, { engine });
     const signal = AbortSignal.abort();
     const fitted = Promise.resolve().then(() => method.fit({ ...task, signal }, options));
-    // What has nothing to wait for may be done at once.
+    // A method without asynchronous work may finish at once.
     await fitted.catch((error: Error) => expect(error).toMatchObject({ name: 'InterruptedError' }));
     if (method.trains) await expect(fitted).rejects.toMatchObject({ name: 'InterruptedError' });
   });
 
-  it('is the same after it was saved and loaded', async () => {
+  it('is unchanged after saving and loading', async () => {
     const { method, options, task } = problem(id, { engine });
     const state = await method.fit(task, options);
     const data: ClassifierData = {

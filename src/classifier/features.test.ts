@@ -58,7 +58,7 @@ describe('a folder of features', () => {
     await loaded.close();
   });
 
-  it('takes further rows, and leaves out those it has', async () => {
+  it('accepts further rows, and leaves out those that it has', async () => {
     const classifier = await fit(folder, { method: 'prototype', shots: 2 });
     const further = await writeDump(at('further'), { text: false });
     const grown = await classifier.add(further);
@@ -75,7 +75,7 @@ describe('a folder of features', () => {
     await classifier.close();
   });
 
-  it('takes rows of new classes with their texts, and refuses those without, and features of another origin', async () => {
+  it('accepts rows of new classes with text features; refuses those without, and features of another origin', async () => {
     const classifier = await fit(folder, { method: 'tip-adapter', shots: 2 });
     const other = await writeDump(at('other'));
     const rename = (classes: string[], model = 'some CLIP') =>
@@ -115,7 +115,7 @@ describe('a folder of features', () => {
     await classifier.close();
   });
 
-  it('becomes a classifier for pictures where the encoder is named', async () => {
+  it('gives a classifier for pictures if the encoder is named', async () => {
     const encoder = fakeEncoder();
     const classifier = await fit(await writeDump(at('no-text'), { text: false }), {
       encoder,
@@ -130,7 +130,7 @@ describe('a folder of features', () => {
     });
   });
 
-  it('refuses what only pictures can follow', async () => {
+  it('refuses options that need pictures', async () => {
     for (const wanted of [
       { views: 10 },
       { template: ['a {}'] },
@@ -140,7 +140,7 @@ describe('a folder of features', () => {
       await expect(fit(folder, wanted)).rejects.toMatchObject({ code: 'fit/features-option' });
   });
 
-  it('has its draws, and others by the seed, told as such', async () => {
+  it('has its own draws, and others by the seed, with a note', async () => {
     const shots = async (wanted: number) => {
       const { data, findings } = await fit(folder, { method: 'prototype', tune: 'fixed', shots: wanted });
       return { examples: data.examples.length, codes: findings.map(({ code }) => code) };

@@ -29,7 +29,7 @@ const path = join(root, 'mutant.safetensors');
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 const [CLASSES, WIDTH] = [3, 8];
-// Unequal, so that no tensor is square and caches have padding.
+// Classes of different sizes, so that no tensor is square and caches have padding.
 const LABELS = [0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2];
 
 function known(keys: 'half' | 'int8'): ClassifierData {
@@ -155,7 +155,7 @@ describe('a classifier file of every method, resealed', () => {
       for (const [name, tensor] of parseSafetensors(bytes).tensors) {
         for (const [what, suits, change] of changes) {
           if (!suits(tensor)) continue;
-          // Prompts and examples may be any number: then others do not fit them. Of a learnt context any size may be true.
+          // The number of prompts and examples is free, so a change of it makes other tensors not fit. Any size of a learnt context is valid.
           if (what === 'a row less' && ['text.features', 'support.features', 'state.context'].includes(name))
             continue;
           if (what === 'rows for columns' && name === 'state.context') continue;
@@ -165,7 +165,7 @@ describe('a classifier file of every method, resealed', () => {
           await expectRefused(altered, name, `${name} ${what}`);
         }
         const without = sealed(bytes, (_, tensors) => delete tensors[name]);
-        // Without its features a head is a head no more, and its classes have no place.
+        // Without its features there is no text head, and the tensor of its classes is superfluous.
         await expectRefused(without, name === 'text.features' ? '' : name, `${name} missing`);
       }
       const more = sealed(bytes, (_, tensors) => {
@@ -195,7 +195,7 @@ describe('a classifier file of every method, resealed', () => {
     await expectRefused(more, 'scalars.more', 'one number more');
   });
 
-  it('stack: answers alike from memory and from the file, where one of its parts is a cache', async () => {
+  it('stack: gives equal answers from memory and from the file if one of its parts is a cache', async () => {
     const bytes = await fittedFile('stack');
     writeFileSync(path, bytes);
     const [near, far] = [decodeClassifier(bytes), await readClassifier(path, { largestInMemory: 0 })];
@@ -205,7 +205,7 @@ describe('a classifier file of every method, resealed', () => {
     expect(scores(far)).toEqual(scores(near));
   });
 
-  it('in 8 bits, whose rows must have the lengths that are stated for them', async () => {
+  it('in 8 bits: rows must have their stated lengths', async () => {
     const bytes = await fittedFile('tip-adapter', 'int8');
     const change = (name: string, value: number) =>
       sealed(bytes, (_, tensors) => {
@@ -223,14 +223,14 @@ describe('a classifier file of every method, resealed', () => {
   });
 });
 
-it('is refused where rows that its method keeps at length 1 have another', async () => {
+it('is refused if rows that must have length 1 have another length', async () => {
   const longer = sealed(await fittedFile('timo'), (_, tensors) => {
     tensors['state.text'] = withNumber(tensors['state.text']!, 2);
   });
   await expectRefused(longer, 'state.text has a row of length', 'a longer row');
 });
 
-it('answers with an error, not without numbers, where what it holds overflows', async () => {
+it('throws an error instead of returning NaN if its numbers overflow', async () => {
   const huge = sealed(await fittedFile('linear-probe'), (_, tensors) => {
     const { shape } = tensors['state.weight']!;
     tensors['state.weight'] = floatTensor(shape, new Float32Array(sizeOf(shape)).fill(3e38));
@@ -245,7 +245,7 @@ it('answers with an error, not without numbers, where what it holds overflows', 
   await scorer.close();
 });
 
-it('answers as float64 does, not with scores of 0, where a length overflows on the way', async () => {
+it('answers as in float64 instead of with scores of 0 if a length overflows', async () => {
   const huge = sealed(await fittedFile('clip-adapter'), (_, tensors) => {
     for (const [name, value] of [
       ['state.w1', 1e37],
@@ -268,7 +268,7 @@ it('answers as float64 does, not with scores of 0, where a length overflows on t
   await scorer.close();
 });
 
-it('is refused for what it asks of the method that it names', async () => {
+it('is refused if its options do not fit its method', async () => {
   const bytes = await fittedFile('tip-adapter');
   const other = sealed(bytes, (about) => Object.assign(about, { method: 'gda' }));
   expect(() => decodeClassifier(other)).toThrow(ModelError);

@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => classifier.close());
 
-/** The error that reading gives; `undefined` where the bytes are accepted. */
+/** The error of reading, or `undefined` if the bytes are accepted. */
 function refusal(file: Uint8Array): unknown {
   try {
     decodeClassifier(file, 'pets.safetensors');
@@ -49,10 +49,10 @@ function expectRefused(file: Uint8Array, why: string) {
   expect(error.hint, why).toBeTruthy();
 }
 
-/** The file with changed contents under a checksum that fits them again. */
+/** The file with changed contents and a matching checksum. */
 const sealed = (change: (about: Json, tensors: Record<string, Tensor>) => void) => resealed(bytes, change);
 
-/** Every place in a JSON value, as the way to it. */
+/** The path of every place in a JSON value. */
 function places(value: unknown, path: (string | number)[] = []): (string | number)[][] {
   if (typeof value !== 'object' || value === null) return [path];
   const children = Array.isArray(value) ? [...value.keys()] : Object.keys(value);
@@ -82,30 +82,30 @@ const wrong: [string, (holder: Json, key: string | number) => void][] = [
 ];
 
 describe('a classifier file', () => {
-  it('gives back what was saved; the same content gives the same bytes', () => {
+  it('returns the saved content; equal content gives equal bytes', () => {
     const data = decodeClassifier(bytes);
     expect(data).toEqual(classifier.data);
     expect(Buffer.compare(classifierBytes(classifier.data), bytes)).toBe(0);
   });
 
-  it('is refused where it is cut, at every length', () => {
+  it('is refused if it is cut at any length', () => {
     for (let length = 0; length < bytes.length; length += length < 3000 ? 13 : 211)
       expectRefused(bytes.subarray(0, length), `cut to ${length}`);
     expectRefused(Buffer.concat([bytes, Buffer.of(0)]), 'one byte too many');
   });
 
-  it('is refused where any byte is another one', () => {
+  it('is refused if any byte is changed', () => {
     for (let i = 0; i < bytes.length; i += i < 4000 ? 5 : 101) {
       const altered = bytes.slice();
       altered[i]! ^= 1 << (i % 8);
-      // Space to `\t`, or letters of a key nobody reads, may leave the header's meaning as it was.
+      // Changes of a space to `\t`, or in the letters of an unused key, may not change the header's meaning.
       const error = refusal(altered);
       if (error === undefined) expect(decodeClassifier(altered), `byte ${i}`).toEqual(classifier.data);
       else expect(error, `byte ${i}`).toBeInstanceOf(ModelError);
     }
   });
 
-  it('is refused where a field of the header is another one', () => {
+  it('is refused if a field of the header is changed', () => {
     const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
     const header = JSON.parse(Buffer.from(bytes.subarray(8, 8 + length)).toString());
     for (const path of places(header)) {
@@ -121,7 +121,7 @@ describe('a classifier file', () => {
     }
   });
 
-  it('never crashes nor answers without numbers, whatever a field says under a fitting checksum', () => {
+  it('neither crashes nor answers with NaN for any value of a field under a matching checksum', () => {
     const queries = plainRows(classifier.data.support);
     const { classifier: text } = parseSafetensors(bytes).metadata;
     let accepted = 0;
@@ -131,7 +131,7 @@ describe('a classifier file', () => {
         const file = sealed((about) => changeAt(about, path, change));
         const error = refusal(file);
         if (error !== undefined) expect(error, `${path.join('.')} ${what}`).toBeInstanceOf(ModelError);
-        // Texts for people and some numbers may be anything.
+        // Descriptive texts and some numbers may have any value.
         else if (
           !['created', 'createdBy', 'dataset', 'templates', 'prompts', 'examples'].includes(String(path[0]))
         ) {
@@ -145,7 +145,7 @@ describe('a classifier file', () => {
     expect(accepted).toBeGreaterThan(10);
   });
 
-  it('is refused where a tensor is missing, of another type or shape, or out of range, under a fitting checksum', () => {
+  it('is refused if a tensor is missing, of another type or shape, or out of range, under a matching checksum', () => {
     const names = [...parseSafetensors(bytes).tensors.keys()];
     expect(names).toHaveLength(9);
     const replaced = (name: string, change: (tensor: Tensor) => Tensor) =>
@@ -182,7 +182,7 @@ describe('a classifier file', () => {
         `${name} shortened`,
       );
     }
-    // Pictures of the examples may be missing, together with their offsets.
+    // Thumbnails may be missing, together with their offsets.
     const bare = sealed((_, tensors) => {
       delete tensors.thumbnails;
       delete tensors['thumbnails.offsets'];
@@ -213,7 +213,7 @@ describe('a classifier file', () => {
     expectRefused(replaced('thumbnails.offsets', withNumber(2, 1)), 'offsets backwards');
   });
 
-  it('of a newer method or format is refused as too new, other safetensors files as of another kind', () => {
+  it('is refused as too new for a newer method or format; other safetensors files are refused as another kind', () => {
     const newer = refusal(sealed((about) => Object.assign(about, { method: 'not-yet-invented' })));
     expect(newer).toMatchObject({
       code: 'classifier/method',
@@ -231,7 +231,7 @@ describe('a classifier file', () => {
 });
 
 describe('load', () => {
-  it('says where no file is, and what is no classifier', async () => {
+  it('names a missing file, and a file that is not a classifier', async () => {
     await expect(load(at('gone.safetensors'))).rejects.toMatchObject({
       code: 'classifier/missing',
       exitCode: 4,
@@ -271,14 +271,14 @@ describe('many examples', () => {
       expect(similarity).toBeCloseTo(same.similarity, 3);
       if (i > 0) expect(weight).toBeLessThanOrEqual(told.contributions[i - 1]!.weight!);
     });
-    // What changes the examples reads them all; the file is replaced, and says the same.
+    // Changing the examples reads all of them. The file is replaced by one with the same answers.
     const grown = await far.add([{ image: `${photos}/dog/0.png`, label: 'cat' }]);
     await grown.save(path);
     expect((await load(path, { encoder })).data.examples.length).toBe(15);
     for (const one of [fitted, near, far, grown]) await one.close();
   });
 
-  it('say what 8 bits change, and take half the room', async () => {
+  it('report the effect of 8 bits, and take half the space', async () => {
     const photos = await writePictures(at('eight'), { cat: 5, dog: 7 });
     const fitted = (keys: 'half' | 'int8') => fit(photos, { encoder, method: 'tip-adapter', keys });
     const [half, int8] = [await fitted('half'), await fitted('int8')];
@@ -305,7 +305,7 @@ describe('save', () => {
     expect(await readdir(at('shared'))).toEqual(['pets.safetensors']);
   });
 
-  it('replaces nothing where it fails', async () => {
+  it('replaces nothing if it fails', async () => {
     await classifier.save(at('kept.safetensors'));
     const failure = await classifier.save(at('kept.safetensors', 'below')).catch((error) => error);
     expect(failure).toBeInstanceOf(DataError);

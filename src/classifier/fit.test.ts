@@ -30,7 +30,7 @@ const countsOf = ({ data: { classes, support } }: Classifier) =>
   Object.fromEntries(classes.map(({ id }, c) => [id, support.labels.filter((label) => label === c).length]));
 
 describe('fit', () => {
-  it('takes classes of any size, those without a picture by their name alone', async () => {
+  it('accepts classes of any size; those without a picture have only their name', async () => {
     const photos = await writePictures(at('ragged'), { cat: 5, dog: 1, ghost: 0, owl: 2 });
     const classifier = await fitted(photos, { method: 'tip-adapter' });
     expect(countsOf(classifier)).toEqual({ cat: 5, dog: 1, ghost: 0, owl: 2 });
@@ -41,7 +41,7 @@ describe('fit', () => {
     expect((await classifier.predict([at('ragged/owl/1.png')])).predictions[0]!.id).toBe('owl');
   });
 
-  it('takes class names in Chinese and very long ones, from folder to file to answer', async () => {
+  it('keeps Chinese and very long class names from folder to file to answer', async () => {
     const long = 'a very long name of a class '.repeat(8).trim().replaceAll(' ', '_');
     const photos = await writePictures(at('names'), { 猫: 2, 柴犬: 2, [long]: 2 });
     await (await fitted(photos)).save(at('动物.safetensors'));
@@ -64,7 +64,7 @@ describe('fit', () => {
     ['photos', { method: {} }, 'A method needs id, a string'],
     ['photos', { method: { id: 'own', needs: [], options: {} } }, 'A method needs fit, a function'],
     ['photos', { encoder: {} }, 'An encoder needs id, a string'],
-  ])('says what it was given in place of what it takes: %j, %j', async (source, options, message) => {
+  ])('names the given value and the accepted ones: %j, %j', async (source, options, message) => {
     const given = { encoder, ...options } as FitOptions;
     await expect(fit(source as string, given)).rejects.toMatchObject({ name: 'UsageError', message });
   });
@@ -101,7 +101,7 @@ describe('fit', () => {
     );
   });
 
-  it('counts and lists files that it cannot read, and goes on', async () => {
+  it('counts and lists unreadable files, and continues', async () => {
     const photos = await writePictures(at('damaged'), { cat: 2, dog: 2 });
     await writeFiles(photos, {
       'cat/text.jpg': 'this is text',
@@ -116,7 +116,7 @@ describe('fit', () => {
     expect(named?.toSorted()).toEqual(['cat/text.jpg', 'dog/cut.png', 'dog/empty.png']);
   });
 
-  it('says which class has lost all its pictures, and which has fewer than were asked for', async () => {
+  it('names classes without a readable picture, and classes with too few pictures', async () => {
     const photos = await writePictures(at('emptied'), { cat: 3, dog: 3, owl: 0 });
     await writeFiles(photos, { 'owl/1.png': 'text', 'owl/2.png': '', 'dog/3.png': 'text' });
     const { findings } = await fitted(photos, { method: 'prototype', shots: 4 });
@@ -131,7 +131,7 @@ describe('fit', () => {
     expect(whole.findings.map(({ code }) => code)).toEqual(['dataset/found']);
   });
 
-  it('says which class has lost all its pictures to be tuned on', async () => {
+  it('names classes without a readable picture in the tuning split', async () => {
     await writePictures(at('tuned/train'), { cat: 2, dog: 2 });
     await writePictures(at('tuned/val'), { cat: [5, 6] });
     await writeFiles(at('tuned/val'), { 'dog/1.png': 'text' });
@@ -142,7 +142,7 @@ describe('fit', () => {
     });
   });
 
-  it('says which classes no left-out example belongs to, and over which the score is', async () => {
+  it('names classes without a left-out example, and the number of classes in the score', async () => {
     const photos = await writePictures(at('uneven'), { cat: 4, dog: 1, ghost: 0 });
     const classifier = await fitted(photos);
     expect(classifier.findings.find(({ code }) => code === 'fit/unjudged-class')).toMatchObject({
@@ -161,7 +161,7 @@ describe('fit', () => {
     expect(comparedText(even.data)).toMatch(/^Accuracy on 4 left-out examples: /);
   });
 
-  it('learns from train, or where nothing is in it from pictures of no split, and never from val or test', async () => {
+  it('learns from train, or if it is empty from pictures of no split, and never from val or test', async () => {
     const photos = await writePictures(at('halves'), { cat: 4, dog: 4 });
     const rows = (splits: string[]) =>
       ['cat', 'dog'].flatMap((name) => splits.map((split, i) => `${name}/${i}.png,${name},${split}`));
@@ -199,7 +199,7 @@ describe('fit', () => {
     await expect(fit(at('nowhere'), { encoder })).rejects.toMatchObject({ exitCode: 3 });
   });
 
-  it('says where one picture is under two classes, and goes on; copies in one class share a group', async () => {
+  it('reports a picture under two classes, and continues; copies in one class share a group', async () => {
     const photos = await writePictures(at('copies'), { cat: 3, dog: 3 });
     await writeFiles(photos, {
       'dog/stray.png': await picture('cat', 0),
@@ -234,7 +234,7 @@ describe('fit', () => {
     expect(await ids(4, 3)).not.toEqual(drawn);
   });
 
-  it('fits from the train split alone where there is one', async () => {
+  it('fits only to the train split if there is one', async () => {
     await writePictures(at('splits/train'), { cat: 2, dog: 2 });
     await writePictures(at('splits/test'), { cat: [7], dog: [7] });
     const classifier = await fitted(at('splits'));
@@ -249,7 +249,7 @@ describe('fit', () => {
     expect(encoder.asked.images - before).toBe(5);
   });
 
-  it('encodes the plain picture and each view asked for; keys are the mean of the augmented ones', async () => {
+  it('encodes view 0 and each augmented view; keys are the mean of the augmented ones', async () => {
     const photos = await writePictures(at('views'), { cat: 2, dog: 3 });
     const { data } = await fitted(photos, { views: 3 });
     const { features, example, view, labels } = data.support;
@@ -270,20 +270,23 @@ describe('fit', () => {
     }
   });
 
-  it.each(['zero-shot', 'visual-only', 'prototype'] as const)('%s goes through its file', async (method) => {
-    const photos = await writePictures(at('methods'), { cat: 3, dog: 3 });
-    const classifier = await fitted(photos, { method });
-    await classifier.save(at(`${method}.safetensors`));
-    const loaded = await load(at(`${method}.safetensors`), { encoder });
-    open.push(loaded);
-    expect(loaded.data).toEqual(classifier.data);
-    const dog = [at('methods/dog/1.png')];
-    expect(await loaded.predict(dog)).toEqual(await classifier.predict(dog));
-  });
+  it.each(['zero-shot', 'visual-only', 'prototype'] as const)(
+    '%s is unchanged after saving and loading',
+    async (method) => {
+      const photos = await writePictures(at('methods'), { cat: 3, dog: 3 });
+      const classifier = await fitted(photos, { method });
+      await classifier.save(at(`${method}.safetensors`));
+      const loaded = await load(at(`${method}.safetensors`), { encoder });
+      open.push(loaded);
+      expect(loaded.data).toEqual(classifier.data);
+      const dog = [at('methods/dog/1.png')];
+      expect(await loaded.predict(dog)).toEqual(await classifier.predict(dog));
+    },
+  );
 });
 
 describe('choosing alpha and beta', () => {
-  it('takes given ones', async () => {
+  it('keeps given values', async () => {
     const photos = await writePictures(at('given'), { cat: 2, dog: 2 });
     const { data } = await fitted(photos, { tune: 'fixed', alpha: 0, beta: 2 });
     expect(data).toMatchObject({ state: { alpha: 0, beta: 2 }, tuning: { protocol: 'fixed' } });
@@ -302,7 +305,7 @@ describe('choosing alpha and beta', () => {
     });
   });
 
-  it('tunes on a validation split, and refuses where there is none or where they are given too', async () => {
+  it('tunes on a validation split; refuses if there is none or if they are also given', async () => {
     await writePictures(at('val/train'), { cat: 3, dog: 3 });
     await writePictures(at('val/val'), { cat: [8, 9], dog: [8] });
     await writeFiles(at('val/val'), { 'dog/broken.png': 'broken' });

@@ -20,10 +20,10 @@ vi.mock('../image/loader.ts', async (original) =>
 );
 
 const at = workspace();
-// Nothing here is large enough to be worth a thread.
+// The problems here are too small for threads.
 setSharedEngine(interpreterEngine());
 const letters = letterTower(16);
-/** Reads texts in order: a word counts for more the later it stands. */
+/** An encoder of texts that depends on their order: later words have larger weights. */
 const tower = {
   ...letters,
   encode: (embeddings: Expr, end: Expr) => {
@@ -35,7 +35,7 @@ const tower = {
     return letters.encode(mul(embeddings, constant(order)), end);
   },
 };
-/** What the class names say: more or less what their pictures show. */
+/** Features of the class names, similar to those of their pictures. */
 const meanings = new Map<string, number[]>();
 const encoder = {
   ...fakeEncoder(),
@@ -104,7 +104,7 @@ const OWN: Record<string, unknown> = {
 /** Options without a consequence where every class has examples. */
 const FOR_NEW_CLASSES = ['synthesis'];
 
-/** Another value of every option of `fit` that is no method's, and what it changes in the classifier. */
+/** For every option of `fit` that is not a method's: another value, and its effect on the classifier. */
 const COMMON: Record<string, [value: unknown, changes: (one: Classifier, other: Classifier) => boolean]> = {
   shots: [2, ({ data }) => data.shots === 2 && data.examples.length === 6],
   seed: [5, ({ data }) => data.seed === 5],
@@ -131,7 +131,7 @@ type Method = string;
 async function fitted(method: Method, { options = {}, ...given }: FitOptions = {}): Promise<Classifier> {
   const table = method === 'auto' ? {} : methodById(method).options;
   const short = Object.fromEntries(Object.entries(SHORT).filter(([name]) => name in table));
-  // TIMO cannot do without several prompts.
+  // TIMO needs several prompts.
   const prompts = given.prompts === undefined ? ['a photo of a {}.', 'a {} here.'] : undefined;
   const classifier = await fit(at('data'), {
     encoder,
@@ -152,13 +152,13 @@ const queries = matrix(
   Float32Array.from({ length: 80 }, () => noise.normal()),
 );
 
-/** Whether two classifiers say different things. Names that were drawn at random leave hardly anything to their probabilities. */
+/** Whether two classifiers give different answers. With random names, differences of probabilities are small. */
 async function differ(one: Classifier, other: Classifier): Promise<boolean> {
   const [a, b] = await Promise.all([one.scores(queries), other.scores(queries)]);
   return a.data.some((score, i) => score !== b.data[i]);
 }
 
-/** The refusal of an option, which names it and the method; undefined where it is taken. */
+/** The error that refuses an option and names it and the method. Undefined if the option is accepted. */
 async function refusalOf(method: Method, name: string, work: Promise<unknown>): Promise<string | undefined> {
   const error = await work.then(
     () => undefined,
@@ -184,7 +184,7 @@ describe.each(ids)('%s', (method) => {
   const table = method === 'auto' ? {} : methodById(method).options;
   const own = Object.keys(OWN).filter((name) => name in table);
 
-  // Where there is nothing to search, folds do what `fixed` does.
+  // If there is nothing to search, folds give the result of `fixed`.
   const searches = method !== 'auto' && Boolean(methodById(method).search ?? methodById(method).votes);
   it.each(searches ? (['fixed', 'folds'] as const) : (['fixed'] as const))(
     '--tune %s: takes each of its options as it is given',
@@ -226,7 +226,7 @@ describe.each(ids)('%s', (method) => {
     for (const tune of ['fixed', 'folds', 'val', 'paper'] as const) {
       for (const name of Object.keys(OWN).filter((option) => !(option in table))) {
         const isFlag = name === 'alpha' || name === 'beta';
-        // They ask for Tip-Adapter.
+        // These options select Tip-Adapter.
         if (method === 'auto' && isFlag) continue;
         const options = { [name]: OWN[name] };
         const work = fitted(method, { tune, ...(isFlag ? options : { options }) });
@@ -236,7 +236,7 @@ describe.each(ids)('%s', (method) => {
     }
   });
 
-  it('follows every protocol: constants, temperature and what it says of them', async () => {
+  it('follows every protocol: constants, temperature and their description', async () => {
     const rows = { fixed: [9, 3], folds: [9, 3], val: [6, 0], paper: [3, 0] };
     const seen = new Map<string, Classifier>();
     for (const [tune, [judges, folds]] of Object.entries(rows)) {
@@ -247,7 +247,7 @@ describe.each(ids)('%s', (method) => {
       const setsScale = method !== 'auto' && methodById(method).calibrates !== undefined && tune !== 'val';
       if (!setsScale) expect(tuning.nll, tune).toBeGreaterThan(0);
       const chosen = (tuning.tuned ?? []).length > 0 || (method === 'auto' && tune !== 'fixed');
-      // Where there is nothing to choose, folds do what is done without a choice, too.
+      // If there is nothing to choose, folds also give the result without a choice.
       expect(tuning.protocol, tune).toBe(tune === 'folds' && !chosen ? 'fixed' : tune);
       if (tune === 'fixed') expect(chosen).toBe(false);
     }
@@ -255,7 +255,7 @@ describe.each(ids)('%s', (method) => {
     expect(new Set(temperatures).size).toBe(3);
   });
 
-  it('has every other option take effect, or refuses it', async () => {
+  it('uses every other option, or refuses it', async () => {
     const tune = 'fixed';
     const plain = await fitted(method, { tune });
     for (const [name, [value, changes]] of Object.entries(COMMON)) {
@@ -305,7 +305,7 @@ describe('options that exclude each other', () => {
 });
 
 describe('refit', () => {
-  it('takes what is given, as fit does', async () => {
+  it('keeps given values, as fit does', async () => {
     const classifier = await fitted('tip-adapter', { tune: 'fixed' });
     for (const values of [
       { alpha: 0.7 },

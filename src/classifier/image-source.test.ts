@@ -28,7 +28,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-it('a picture is the same wherever it comes from', async () => {
+it('a picture has the same answer in every form', async () => {
   const bytes = await sharp(path).png().toBuffer();
   const rgba = await sharp(path).ensureAlpha().raw().toBuffer();
   const sources: ImageSource[] = [
@@ -48,7 +48,7 @@ it('a picture is the same wherever it comes from', async () => {
     expect({ name, probability }).toEqual({ name: 'cat', probability: predictions[0]!.probability });
 });
 
-it('one picture has one answer, and throws where it cannot be read', async () => {
+it('one picture has one answer, and throws if it cannot be read', async () => {
   expect(await classifier.predict(path)).toMatchObject({ name: 'cat', image: path });
   await expect(classifier.predict(join(folder, 'none.png'))).rejects.toMatchObject({ code: 'image/missing' });
 });
@@ -63,11 +63,11 @@ it.each([
     { width: 2, height: 2, data: new Uint8Array(5) },
     'Pixels of 2 x 2 need 3 or 4 bytes each; there are 5 bytes',
   ],
-])('says what is no picture: %j', async (source, message) => {
+])('refuses a value that is not a picture: %j', async (source, message) => {
   await expect(classifier.predict(source as unknown as ImageSource)).rejects.toMatchObject({ message });
 });
 
-it('is closed by `await using`, as what it was made of', async () => {
+it('is closed by `await using`', async () => {
   const own = await fit(join(folder, 'photos'), {
     encoder: fakeEncoder(),
     method: 'prototype',

@@ -17,7 +17,7 @@ const defaults = { template: 'a photo of {}', alpha: 7, beta: 3, maxBeta: 60 };
 const oneShot = { ...smallTask.support, groups: smallTask.support.labels };
 
 describe('choosing the constants of a cache', () => {
-  it('tunes APE by what APE says, not by the plain cache', async () => {
+  it('tunes APE by the scores of APE, not by those of the plain cache', async () => {
     const { options, choice } = await chooseMethod(engine, smallTask, defaults, {
       method: 'ape',
       tune: 'folds',
@@ -36,7 +36,7 @@ describe('choosing the constants of a cache', () => {
     expect(choice.surface.map(({ beta }) => beta)).toContain(options.beta);
   });
 
-  it('holds the constants that are given, and has those of the encoder without tuning rows', async () => {
+  it('keeps given constants, and uses those of the encoder without tuning rows', async () => {
     const given = await chooseMethod(engine, smallTask, defaults, { method: 'ape', tune: 'folds', alpha: 2 });
     expect(given.options.alpha).toBe(2);
     expect(given.choice).toMatchObject({ protocol: 'folds', given: ['alpha'], tuned: ['beta'] });
@@ -127,7 +127,7 @@ describe('Tip-Adapter-F under protocol paper', () => {
     });
   });
 
-  it('keeps the constants of the training where those found are worse on the reported rows', async () => {
+  it('keeps the constants of the training if the found ones are worse on the reported rows', async () => {
     const task = { ...smallTask, engine, validation: reported };
     const misleading = rows(
       searched.features,
@@ -150,7 +150,7 @@ describe('Tip-Adapter-F under protocol paper', () => {
 });
 
 describe('a method that sets its own scale', () => {
-  it('is calibrated by the examples it left out itself, and by a split where one is looked at', async () => {
+  it('is calibrated by its own left-out examples, or by the split of the protocol', async () => {
     const wanted = { method: 'whitened', tune: 'folds' } as const;
     const { choice } = await fitWanted(engine, smallTask, wanted, { defaults });
     expect(choice).toMatchObject({ temperature: 1, judges: 48, folds: 4 });

@@ -35,7 +35,7 @@ describe('a test set that is encoded once', () => {
     set = await fitted.encodeTestSet(at('unseen'));
   });
 
-  it('evaluates the classifier and its relatives', async () => {
+  it('evaluates the classifier and its refitted versions', async () => {
     const { seconds: _, ...whole } = await fitted.evaluate(at('unseen'));
     expect(await fitted.evaluate(set)).toMatchObject(whole);
     const fewer = await fitted.refit({ shots: 1 });
@@ -71,7 +71,7 @@ describe("a program's own data set", () => {
     encodeTestSet: (data) => fitted.encodeTestSet(data),
   };
 
-  it.each(Object.entries(uses))('is refused by %s where a label is none of its classes', async (_, use) => {
+  it.each(Object.entries(uses))('is refused by %s if a label is outside of its classes', async (_, use) => {
     const { examples, ...rest } = await readDataset(at('unseen'));
     for (const label of [3, -2, 0.5, Number.NaN, undefined]) {
       const relabelled = examples.map((example, i) => (i === 4 ? { ...example, label } : example));
@@ -83,7 +83,7 @@ describe("a program's own data set", () => {
     }
   });
 
-  it.each(Object.entries(uses))('is refused by %s where it is none', async (_, use) => {
+  it.each(Object.entries(uses))('is refused by %s if it is not a data set', async (_, use) => {
     for (const value of [undefined, null, 7, {}, { examples: [] }]) {
       const refusal = use(value as unknown as Dataset);
       await expect(refusal, JSON.stringify(value)).rejects.toMatchObject({

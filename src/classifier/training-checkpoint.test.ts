@@ -36,7 +36,7 @@ const validation = { features: selectRows(features, [1, 2]), labels: Int32Array.
 const base: TaskWith<'text'> = { ...smallTask, support: plainSupport(features, labels) };
 const { head } = base;
 
-/** The same numbers but for one, which is off by the least there is. */
+/** The same numbers, except one that differs by the smallest possible amount. */
 function nudged(data: Float32Array): Float32Array {
   const out = data.slice();
   const bits = new Int32Array(out.buffer);
@@ -51,7 +51,7 @@ describe('a checkpoint', () => {
   const trainingOf = (task: TaskWith<'text'>): Training => keyTraining(task, numbers);
   let serial = 0;
 
-  /** Whether a training goes on where another one was kept. */
+  /** Whether a training continues from the checkpoint of another one. */
   async function goesOn(one: [Task, Training], other: [Task, Training]): Promise<unknown> {
     const path = at(`${serial++}.training`);
     const [task, training] = one;
@@ -64,13 +64,13 @@ describe('a checkpoint', () => {
     );
   }
 
-  it('is continued by the very same training', async () => {
+  it('is continued by the same training', async () => {
     expect(await goesOn([base, trainingOf(base)], [base, trainingOf(base)])).toBe(true);
     const validated = { ...base, validation };
     expect(await goesOn([validated, trainingOf(validated)], [validated, trainingOf(validated)])).toBe(true);
   });
 
-  it('is refused where a byte of it is another one', async () => {
+  it('is refused if a byte of it is changed', async () => {
     const path = at('damaged.training');
     const training = trainingOf(base);
     await train({ ...base, checkpoint: fileCheckpoint(path, {}) }, training);
@@ -165,7 +165,7 @@ describe('a method that trains', () => {
   ];
   const task: TaskWith<'text'> = {
     ...base,
-    // Names of other lengths: raw and unit text differ.
+    // Text features without unit length, so that raw and unit rows differ.
     head: headFromPrompts(
       matrix(
         6,
@@ -198,14 +198,14 @@ describe('fit with a checkpoint', () => {
   const encoder = fakeEncoder();
 
   async function fitted(folder: string, options: FitOptions) {
-    // Tuned on a split: calibrating on left-out examples would train on each fold before a checkpoint is looked at.
+    // Tuned on a split, because calibrating on left-out examples would train on each fold before the checkpoint is read.
     const given = { encoder, thumbnails: false, method: 'tip-adapter-f', tune: 'val', ...options } as const;
     const classifier = await fit(folder, { ...given, options: { epochs: 6, batch: 2, ...options.options } });
     open.push(classifier);
     return classifier;
   }
 
-  it('goes on with the same pictures, prompts and options alone, to the same bytes', async () => {
+  it('continues only with the same pictures, prompts and options, and gives the same bytes', async () => {
     const written = (name: string, last: number) =>
       writePictures(at(name), {
         ...{ 'train/cat': 3, 'train/dog': [0, 1, last] },

@@ -54,7 +54,7 @@ describe('the commands, one after the other', () => {
   const classifier = () => at('colours.safetensors');
   const picture = (label: string) => at('photos', 'test', label, 'test-0.png');
 
-  it('fit writes the classifier and says what it is', async () => {
+  it('fit writes the classifier and describes it', async () => {
     const fit = ['fit', at('photos'), '-o', classifier(), '--encoder', at('encoder'), '--shots', '3'];
     const { status, out, err } = await run([...fit, '--no-thumbnails', '--method', 'tip-adapter']);
     expect(status, err).toBe(0);
@@ -62,7 +62,7 @@ describe('the commands, one after the other', () => {
     expect(err).toContain('3 classes, 18 pictures (12 train, 6 test)');
   });
 
-  it('info tells it again, for people and programs', async () => {
+  it('info prints the description, as text and as JSON', async () => {
     expect((await run(['info', classifier()])).out).toMatch(/^red +3$/m);
     const info = JSON.parse((await run(['info', classifier(), '--json'])).out);
     expect(info.classes.map((c: { id: string; examples: number }) => [c.id, c.examples])).toEqual([
@@ -73,7 +73,7 @@ describe('the commands, one after the other', () => {
     expect(info.examples).toHaveLength(9);
   });
 
-  it('eval gives what programs need', async () => {
+  it('eval prints JSON', async () => {
     const { status, out, err } = await run(['eval', classifier(), at('photos'), '--json', '--quiet']);
     expect([status, err]).toEqual([0, '']);
     const evaluation = JSON.parse(out);
@@ -125,7 +125,7 @@ describe('the commands, one after the other', () => {
     expect(table.out).toMatch(/^Picture +Answer +Sure\n/);
   });
 
-  it('predict --device goes on with the CPU where the device refuses, and says so in one line', async () => {
+  it('predict --device continues on the CPU if the device refuses, and prints one line about it', async () => {
     const predict = ['predict', classifier(), picture('red'), '--json'];
     const onCpu = JSON.parse((await run(predict)).out);
     const refused = (await examineDevices()).find((each) => each.refused !== undefined);
@@ -136,7 +136,7 @@ describe('the commands, one after the other', () => {
     expect((await run([...predict, '--device', 'abacus'])).status).toBe(2);
   });
 
-  it('predict answers the others where a picture cannot be read, and ends with status 3', async () => {
+  it('predict answers the other pictures if one cannot be read, and ends with status 3', async () => {
     const { status, out, err } = await run([
       'predict',
       classifier(),
@@ -160,7 +160,7 @@ describe('the commands, one after the other', () => {
     expect(alone.err.match(/nowhere\.jpg/g)).toHaveLength(1);
   });
 
-  it('eval, compare and the report say that figures are about a part, and end with status 3', async () => {
+  it('eval, compare and the report say that figures cover only a part, and end with status 3', async () => {
     const data = at('partly');
     await cp(at('photos', 'test'), data, { recursive: true });
     await cp(at('broken.jpg'), join(data, 'red', 'broken.jpg'));
@@ -179,7 +179,7 @@ describe('the commands, one after the other', () => {
     expect([whole.status, JSON.parse(whole.out).partial]).toEqual([0, false]);
   });
 
-  it('predict --copy-to sorts, and puts the rejected aside', async () => {
+  it('predict --copy-to sorts, and puts rejected pictures into their own folder', async () => {
     const sort = ['predict', classifier(), at('photos', 'test'), '--copy-to', at('sorted')];
     const { err } = await run([...sort, '--reject', '1']);
     expect(err).toContain(`Copied 6 pictures to ${at('sorted')}: unsure 6`);

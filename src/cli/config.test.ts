@@ -32,7 +32,7 @@ async function run(...argv: string[]) {
 describe('a config is found', () => {
   const found = async () => (await findConfig(process.cwd()))?.shown;
 
-  it('in the folder or above it, up to the folder with package.json; the nearest one is taken', async () => {
+  it('in the folder or above it, up to the folder with package.json; the nearest one is used', async () => {
     expect(await found()).toBeUndefined();
     write(join(root, 'tip-adapter.json'), {});
     process.chdir('data/deep');
@@ -43,7 +43,7 @@ describe('a config is found', () => {
     expect(await found()).toBe(join('..', 'tip-adapter.json'));
   });
 
-  it('in package.json, where there is no file', async () => {
+  it('in package.json if there is no file', async () => {
     write('package.json', { name: 'tip-adapter', dependencies: { 'tip-adapter': '0.1.0' } });
     expect(await found()).toBeUndefined();
     write('package.json', { 'tip-adapter': { quiet: true } });
@@ -62,7 +62,7 @@ describe('a config is found', () => {
   });
 });
 
-describe('a config says', () => {
+describe('a config sets', () => {
   const table = {
     encoder: text({ help: 'An encoder.', names: 'encoders' }),
     shots: integer({ help: 'Shots.', min: 1 }),
@@ -77,7 +77,7 @@ describe('a config says', () => {
       commands: ['fit', 'predict', 'encoders pull'],
     });
 
-  it('options for every command and for one, which win; sections of others are theirs', () => {
+  it('options for every command and for one command, which take precedence; sections of other commands are ignored', () => {
     const value = {
       $schema: './schema.json',
       updates: true,
@@ -128,7 +128,7 @@ describe('a config says', () => {
     [{ fit: { output: '../x' } }, 'fit.output leads out of the folder', /command line/],
     [{ fit: { output: '/etc/x' } }, 'fit.output leads out of the folder', /command line/],
     [{ encoder: '../x' }, 'encoder leads out of the folder', /command line/],
-  ])('nothing where it is wrong: %j', (value, message, hint) => {
+  ])('nothing if it is wrong: %j', (value, message, hint) => {
     const error = (() => {
       try {
         return read(value);
@@ -144,7 +144,7 @@ describe('a config says', () => {
 });
 
 describe('a command', () => {
-  it('takes what is typed before what is configured before the default, and says under --verbose what it took', async () => {
+  it('prefers the command line to the config and the config to defaults, and lists used fields with --verbose', async () => {
     write('tip-adapter.json', { encoder: 'clip-vit-b23', fit: { output: 'x.safetensors', shots: 0 } });
     expect((await run('fit', 'nowhere')).err).toContain('tip-adapter.json: fit.shots cannot be 0');
     write('tip-adapter.json', { encoder: 'clip-vit-b23', fit: { output: 'x.safetensors', shots: 2 } });
@@ -156,19 +156,19 @@ describe('a command', () => {
     expect((await run('fit', 'nowhere', '--encoder', 'auto')).err).not.toContain('From');
   });
 
-  it('takes the options of a configured method', async () => {
+  it('accepts the options of a configured method', async () => {
     write('tip-adapter.json', { fit: { method: 'gda', shrinkage: 'much' } });
     const { err } = await run('fit', 'nowhere', '-o', 'x');
     expect(err).toContain('tip-adapter.json: fit.shrinkage cannot be "much": it must be a number');
   });
 
-  it('can be told that a configured flag is off', async () => {
+  it('can turn off a configured flag', async () => {
     write('tip-adapter.json', { info: { json: true } });
     expect((await run('info', 'nowhere')).err).toMatch(/^\{"error"/);
     expect((await run('info', 'nowhere', '--no-json')).err).toMatch(/^error: /);
   });
 
-  it('prints its help whatever the config says', async () => {
+  it('prints its help also with a wrong config', async () => {
     writeFileSync('tip-adapter.json', '{');
     expect((await run('fit', '--help')).status).toBe(0);
     expect(await run('fit', 'nowhere', '-o', 'x')).toMatchObject({

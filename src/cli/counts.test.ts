@@ -7,7 +7,7 @@ import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import { recordingIo } from './io.fixture.ts';
 import { runCli } from './program.ts';
 
-/** What is counted in messages, in the singular. */
+/** Nouns that messages count, in the singular. */
 const NOUNS = [
   ...['picture', 'class', 'example', 'file', 'folder', 'row', 'column', 'label', 'link', 'entry', 'index'],
   ...['prompt', 'token', 'shot', 'view', 'fold', 'draw', 'fit', 'epoch', 'step', 'round', 'change', 'method'],
@@ -56,7 +56,7 @@ it('finds words that do not agree with their count', () => {
 });
 
 describe('words agree with their counts in the source', () => {
-  it('a template never puts a plural behind a number without asking which number it is', async () => {
+  it('a template never puts a fixed plural after a number', async () => {
     const src = join(import.meta.dirname, '..');
     const files = (await readdir(src, { recursive: true }))
       .map((file) => file.replaceAll('\\', '/'))
@@ -81,7 +81,7 @@ describe('words agree with their counts in what the commands print', () => {
   const home = process.env.TIP_ADAPTER_HOME;
   const at = (...parts: string[]) => join(root, ...parts);
 
-  /** Pictures of one class each, all different, and what else a folder holds. */
+  /** Different pictures of one class in each folder, and the folder's other files. */
   async function data(name: string, classes: Readonly<Record<string, number>>, more: readonly string[] = []) {
     for (const [label, count] of Object.entries(classes)) {
       await mkdir(at(name, label), { recursive: true });

@@ -24,7 +24,7 @@ async function check(...argv: string[]) {
 }
 
 describe('data check', () => {
-  it('shows every public data set, says where to get what is missing, and ends with 3', async () => {
+  it('shows every public data set and the sources of missing files, and ends with 3', async () => {
     const { status, out, err } = await check();
     expect(status).toBe(3);
     expect(out).toMatch(/DTD +features +2 +– +– +3 /);
@@ -33,13 +33,13 @@ describe('data check', () => {
     expect(err).not.toContain('DTD');
   });
 
-  it('ends with 0 where those that were asked for are there', async () => {
+  it('ends with 0 if the given data sets are complete', async () => {
     const { status, out } = await check('--only', 'dtd', '--json');
     expect(status).toBe(0);
     expect(JSON.parse(out)).toEqual([expect.objectContaining({ id: 'dtd', state: 'features', classes: 2 })]);
   });
 
-  it('refuses a name that no public data set has, and a folder that is not there', async () => {
+  it('refuses an unknown data set, and a missing folder', async () => {
     expect(await check('--only', 'cifar')).toMatchObject({
       status: 2,
       err: expect.stringContaining('imagenet, caltech101'),

@@ -32,7 +32,7 @@ describe('tip-adapter export', () => {
     else process.env.TIP_ADAPTER_HOME = home;
   });
 
-  it('writes the model beside the classifier, and says how it is fed', async () => {
+  it('writes the model beside the classifier, and prints its inputs', async () => {
     const { status, out, err } = await run(classifier());
     expect(status, err).toBe(0);
     expect(out).toMatch(/pets\.onnx: [\d.]+ [KM]?B\n/);
@@ -43,7 +43,7 @@ describe('tip-adapter export', () => {
     expect(existsSync(at('pets.onnx'))).toBe(true);
   });
 
-  it('tells programs the same', async () => {
+  it('prints the same as JSON', async () => {
     const target = at('head.onnx');
     const { out } = await run(classifier(), '--input', 'features', '--output', target, '--json');
     const facts = JSON.parse(out);
@@ -64,7 +64,7 @@ describe('tip-adapter export', () => {
     expect(await readFile(at('judged.report.html'), 'utf8')).toContain('<title>');
   });
 
-  it('writes never over the classifier, nor into a folder', async () => {
+  it('never overwrites the classifier or a folder', async () => {
     const before = readFileSync(classifier());
     for (const to of ['onnx', 'web', 'report']) {
       const { status, err } = await run(classifier(), '--to', to, '-o', join(at('.'), 'pets.safetensors'));

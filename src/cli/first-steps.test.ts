@@ -32,7 +32,7 @@ describe('init', () => {
     await rm(root, { recursive: true, force: true });
   });
 
-  /** Runs init for someone who gives these answers; an empty one takes the preset. */
+  /** Runs init with these answers. An empty answer takes the preset. */
   async function init(argv: readonly string[], answers?: readonly (string | undefined)[]) {
     const asked: string[] = [];
     const left = [...(answers ?? [])];
@@ -49,7 +49,7 @@ describe('init', () => {
     return { status, out: io.out(), err: io.err(), asked, left };
   }
 
-  it('asks four questions, again where an answer cannot be used, and runs nothing without consent', async () => {
+  it('asks four questions, repeats one after an invalid answer, and runs nothing without consent', async () => {
     const answers = ['nowhere', '', 'clip-vit-b23', '', 'tyr', 'serve', '', 'no'];
     const { status, out, err, asked, left } = await init([], answers);
     expect([status, left]).toEqual([0, []]);
@@ -85,7 +85,7 @@ describe('init', () => {
     expect(err).toContain('one of the examples');
   });
 
-  it('takes a free name for the file, and asks nothing with --yes', async () => {
+  it('uses a free name for the file, and asks nothing with --yes', async () => {
     const { status, out, err } = await init(['--encoder', './encoder', '--yes', '-o', 'mine.safetensors']);
     expect(status, err).toBe(0);
     expect(out).toContain('$ tip-adapter explain mine.safetensors');
@@ -101,7 +101,7 @@ describe('init', () => {
     ]);
   });
 
-  it('refuses where it may not ask and cannot know', async () => {
+  it('throws if it cannot ask and has no default', async () => {
     expect(await init([])).toMatchObject({ status: 2, err: expect.stringContaining('there is no terminal') });
     process.chdir('photos');
     try {

@@ -6,7 +6,7 @@ import { flagsText, helpText } from './help-text.ts';
 import { recordingIo } from './io.fixture.ts';
 import { tellFindings } from './tell.ts';
 
-it('says sizes and times as people do', () => {
+it('formats sizes and times', () => {
   expect([0, 999, 1000, 9.96e6, 606_000_000, 1.25e9].map(bytes)).toEqual([
     '0 B',
     '999 B',
@@ -24,7 +24,7 @@ it('writes flags as they are typed', () => {
   expect([flagsText('exif', on), helpText(on)]).toEqual(['--no-exif', 'Do not turn photos.']);
 });
 
-it('tells warnings with a few of the files they are about', () => {
+it('prints warnings with some of their files', () => {
   const io = recordingIo();
   const paths = ['1', '2', '3', '4', '5', '6', '7'];
   tellFindings(io, [
@@ -35,7 +35,7 @@ it('tells warnings with a few of the files they are about', () => {
   expect(io.out()).toBe('');
 });
 
-it('names the constants a method uses, and how they were found', () => {
+it("names a method's constants and their origin", () => {
   const tuning = { alpha: 1.23456, beta: 9, temperature: 1, judges: 6, folds: 3, surface: [] };
   const options = { alpha: tuning.alpha, beta: tuning.beta };
   const tuned = { method: 'tip-adapter', options, tuning: { ...tuning, protocol: 'folds' as const } };

@@ -33,7 +33,7 @@ async function run(...argv: string[]) {
   return { status, err: io.err(), out: io.out() };
 }
 
-it('fits what the refusals are about, and says where constants are from', async () => {
+it('fits the classifiers of the refusals, and names the origin of constants', async () => {
   const fitted = await run('fit', at('features'), '-o', classifier, '--method', 'gda', '--alpha', '3');
   expect(fitted.err).not.toContain('error');
   expect(fitted.out).toMatch(/gda, alpha 3 \(given\), shrinkage [\d.]+ \(tuned by folds\), encoder/);
@@ -45,7 +45,7 @@ it('fits what the refusals are about, and says where constants are from', async 
   expect(fixed.err).not.toContain('not calibrated');
 });
 
-it('says that nothing calibrates one example a class, at fit and wherever probabilities are told', async () => {
+it('says that one example per class is not calibrated, at fit and beside all probabilities', async () => {
   const file = at('single.safetensors');
   const fitted = await run('fit', at('features'), '-o', file, '--shots', '1', '--method', 'gda');
   expect(fitted.err).toContain(
@@ -112,13 +112,13 @@ it.each([
   [[...fit, '--views', '3'], 'Option --views has no effect with features'],
   [[...fit, '--no-exif', '--no-thumbnails'], 'Options exif, thumbnails have no effect with features'],
   [[...fit, '--method', 'clip-adapter', '--resume'], 'no interrupted training'],
-])('%j is refused once it is known what the data are', async (argv, message) => {
+])('%j is refused after the data are read', async (argv, message) => {
   const { status, err } = await run(...argv);
   expect(err).toContain(message);
   expect(status).toBe(2);
 });
 
-it('takes the embeddings of TaskRes at their own length, or not with --no-raw', async () => {
+it('uses the embeddings of TaskRes with their own lengths, or unit rows with --no-raw', async () => {
   const file = at('taskres.safetensors');
   const taskres = ['fit', at('features'), '-o', file, '--method', 'taskres', '--epochs', '1'];
   const raw = async (...more: string[]) => {

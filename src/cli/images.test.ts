@@ -34,7 +34,7 @@ describe('findImages', () => {
     expect(await find([root])).toEqual(['9.JPG', '10.jpg', join('a', 'b', '猫.png'), 'x[1].png']);
   });
 
-  it('passes over what systems and tools leave, and what is hidden, and tells it', async () => {
+  it('leaves out hidden files and leftovers of systems and tools, and reports them', async () => {
     const left = join(other, 'left');
     for (const place of ['photos', '@eaDir', '.thumbnails', '.net']) {
       await mkdir(join(left, place), { recursive: true });
@@ -48,7 +48,7 @@ describe('findImages', () => {
     expect(io.err()).toContain('1 file is left out, because its name');
   });
 
-  it('follows links, also those that lead out, and ends where they lead around', async () => {
+  it('follows links, also out of the folder, and stops at circles', async () => {
     const linked = join(other, 'linked');
     await mkdir(linked);
     await symlink(join(root, 'a'), join(linked, 'out'));
@@ -56,7 +56,7 @@ describe('findImages', () => {
     expect((await findImages([linked], recordingIo())).images).toEqual([join(linked, 'out', 'b', '猫.png')]);
   });
 
-  it('takes files as they are named, there or not, each once', async () => {
+  it('keeps named files, existing or not, each once', async () => {
     const [there, missing] = [join(root, 'x[1].png'), join(root, 'missing.jpg')];
     expect(await find([there, missing, there])).toEqual(['x[1].png', 'missing.jpg']);
   });

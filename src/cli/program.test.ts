@@ -35,7 +35,7 @@ describe('runCli', () => {
     expect(out).toContain('--quiet');
   });
 
-  it('shows help on stderr where a command is missing', async () => {
+  it('shows help on stderr if the command is missing', async () => {
     for (const argv of [[], ['encoders']]) {
       const { status, out, err } = await run(...argv);
       expect([status, out]).toEqual([2, '']);
@@ -80,7 +80,7 @@ describe('runCli', () => {
     else expect(err).toMatch(message);
   });
 
-  it('tells errors as JSON with --json', async () => {
+  it('prints errors as JSON with --json', async () => {
     const { status, err } = await run('info', 'nowhere.safetensors', '--json');
     expect(status).toBe(4);
     const { error } = JSON.parse(err);
@@ -88,7 +88,7 @@ describe('runCli', () => {
     expect(error.message).toContain('nowhere.safetensors');
   });
 
-  it('tells where a code is explained, but for what is mistyped', async () => {
+  it('prints the address of the page about a code, except for typing errors', async () => {
     const { err } = await run('info', 'nowhere.safetensors');
     expect(err).toBe(
       `error: There is no file nowhere.safetensors\nhint: Give a file that tip-adapter fit wrote.\nclassifier/missing: ${errorLink('classifier/missing')}\n`,
@@ -100,7 +100,7 @@ describe('runCli', () => {
     [['fti', '--help'], 'fit'],
     [['help', 'fti'], 'fit'],
     [['help', 'encoders', 'lits'], 'list'],
-  ])('does not answer %j with the help of something else', async (argv, near) => {
+  ])('does not print the help of another command for %j', async (argv, near) => {
     const { status, out, err } = await run(...argv);
     expect([status, out]).toEqual([2, '']);
     expect(err).toContain(`Did you mean ${near}?`);
@@ -114,7 +114,7 @@ describe('runCli', () => {
     }
   });
 
-  it('prints the versions of all that decides a result', async () => {
+  it('prints the versions of everything that affects results', async () => {
     const { status, out } = await run('--version', '--verbose');
     expect(status).toBe(0);
     expect(
@@ -128,7 +128,7 @@ describe('runCli', () => {
     expect([wrong.status, wrong.err]).toEqual([2, expect.stringContaining('Did you mean "--verbose"?')]);
   });
 
-  it('tells where an error came from with --verbose only', async () => {
+  it('prints the origin of an error only with --verbose', async () => {
     expect((await run('info', 'nowhere.safetensors')).err).not.toMatch(/^ {4}at /m);
     expect((await run('info', 'nowhere.safetensors', '--verbose')).err).toMatch(/^ {4}at /m);
   });
@@ -141,7 +141,7 @@ describe('the manual page', () => {
       input: readFileSync(new URL('../../man/tip-adapter.1', import.meta.url)),
       encoding: 'utf8',
     });
-    // The page has no date: it would change with every day.
+    // The page has no date, which would change every day.
     expect(stdout.split('\n').filter((line) => line && !/missing date/.test(line))).toEqual([]);
   });
 });
@@ -151,7 +151,7 @@ describe('the reference pages', () => {
     ['docs/cli.md', renderReference],
     ['docs/methods.md', renderMethods],
     ['man/tip-adapter.1', renderManual],
-  ])('%s is what the tables say (npm run docs)', async (name, render) => {
+  ])('%s agrees with the tables (npm run docs)', async (name, render) => {
     const written = await readFile(new URL(`../../${name}`, import.meta.url), 'utf8');
     expect(written.replaceAll('\r\n', '\n')).toBe(await render());
   });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { renderBar, terminalBar } from './progress.ts';
 
 describe('renderBar', () => {
-  it('says how far, how fast and how long', () => {
+  it('shows progress, rate and remaining time', () => {
     expect(renderBar('Encoding', { done: 50, total: 200 }, 12.4, 80)).toBe(
       'Encoding █████░░░░░░░░░░░░░░░ 50 of 200 · 12/s · 12 s left',
     );

@@ -16,12 +16,12 @@ const COLOURS = { red: '#d02020', green: '#20b040', blue: '#2040d0' };
 const folder = new URL('../../schema/', import.meta.url);
 const fileOf = (command: string) => `${command.replace(' ', '-')}.json`;
 
-/** The published schema, read as any program reads it. */
+/** The published schema, read from its file. */
 const published = async (file: string) =>
   z.fromJSONSchema(JSON.parse(await readFile(new URL(file, folder), 'utf8')) as z.core.JSONSchema.JSONSchema);
 
 describe('the files of schema/', () => {
-  it('are what the tables say (npm run docs), one for each command', async () => {
+  it('agree with the tables (npm run docs), one for each command', async () => {
     const rendered = await renderSchemas();
     expect((await readdir(folder)).sort()).toEqual(Object.keys(rendered).sort());
     for (const [name, text] of Object.entries(rendered))
@@ -97,7 +97,7 @@ describe('with --json', () => {
     await rm(root, { recursive: true, force: true });
   });
 
-  /** Runs a command and compares what it prints with its schema; whatever announces an address is then stopped. */
+  /** Runs a command and compares its output with its schema. A command that prints an address is then stopped. */
   async function check(command: string, args: readonly string[], statuses: readonly number[] = [0]) {
     const controller = new AbortController();
     const recorded = recordingIo({ signal: controller.signal });
@@ -119,7 +119,7 @@ describe('with --json', () => {
     return printed;
   }
 
-  it('every command prints what its schema says', async () => {
+  it('the output of every command agrees with its schema', async () => {
     const [colours, other] = [at('colours.safetensors'), at('other.safetensors')];
     const picture = at('photos', 'test', 'red', 'test-0.png');
     const encoder = ['--encoder', at('encoder')];
@@ -181,7 +181,7 @@ describe('with --json', () => {
     expect([...seen].sort()).toEqual(commands.map(({ name }) => name).sort());
   }, 300_000);
 
-  it('errors and versions are what their schemas say', async () => {
+  it('errors and versions agree with their schemas', async () => {
     for (const argv of [['info', at('nowhere')], ['fti'], ['fit', 'x', '--sead', '1'], ['help', 'fti']]) {
       const io = recordingIo();
       expect(await runCli([...argv, '--json'], io)).toBeGreaterThan(1);

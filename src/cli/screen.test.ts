@@ -27,7 +27,7 @@ interface Shown {
 }
 
 describe('writers', () => {
-  it('shows control characters of outside text as escapes, a line for a line', () => {
+  it('shows control characters in texts as escapes, and keeps lines', () => {
     const { print, note, tell, written } = screens();
     print(HOSTILE);
     print(['one', HOSTILE]);
@@ -39,7 +39,7 @@ describe('writers', () => {
     });
   });
 
-  it('colours its own marks and nothing else', () => {
+  it('colours only its own marks', () => {
     const { print, tell, written } = screens({ color: true });
     tell({ style: 'red', mark: 'error:', text: HOSTILE });
     print({ style: 'bold', mark: HOSTILE } satisfies Line);
@@ -49,7 +49,7 @@ describe('writers', () => {
     });
   });
 
-  it('gives data to programs byte for byte, and shows it safely on a terminal', () => {
+  it('writes data unchanged for programs, and safely on a terminal', () => {
     const csv = `image,name\r\n"${HOSTILE}",cat\r\n`;
     const piped = screens();
     piped.data(csv);
@@ -59,7 +59,7 @@ describe('writers', () => {
     expect(seen.written.out).toBe(`image,name\n"${ESCAPED.replace('\\n', '\n')}",cat\n`);
   });
 
-  it('breaks long lines where it is told to, and does not count colours', () => {
+  it('breaks long lines at the given width, without counting colours', () => {
     const { tell, written } = screens({ color: true, wrapAt: 16 });
     tell({ style: 'red', mark: 'error:', text: 'nine more and more' });
     expect(written.err).toBe('\u001b[31merror:\u001b[39m nine more\nand more\n');
@@ -78,7 +78,7 @@ describe('wrap', () => {
     );
   });
 
-  it('keeps what fits and what is laid out in columns as it is', () => {
+  it('does not change lines that fit or have columns', () => {
     expect(wrap('  a b', 10)).toBe('  a b');
     expect(wrap('one two   three four', 10)).toBe('one two   three four');
   });

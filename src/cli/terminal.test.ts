@@ -34,11 +34,11 @@ const table = {
   ],
   rows: NAMES,
 };
-/** Three columns of four, and the gaps between them: a table does not become narrower. */
+/** Three columns of four characters with gaps, the smallest width of a table. */
 const NARROWEST = 3 * 4 + 2 * 2;
 
 describe('at every width of a terminal', () => {
-  it.each(WIDTHS)('%s columns: tables, bars and notes are no wider, if that can be', (width) => {
+  it.each(WIDTHS)('%s columns: tables, bars and notes are not wider, if possible', (width) => {
     const limit = Math.max(width ?? Number.POSITIVE_INFINITY, NARROWEST);
     for (const line of renderText(table, { width }).split('\n'))
       expect(stringWidth(line)).toBeLessThanOrEqual(limit);
@@ -67,7 +67,7 @@ describe('the streams of the process', () => {
       Object.defineProperty(stream, name, { value, configurable: true, writable: true });
   };
 
-  /** What a table, an error, a note and a bar write. */
+  /** The output of a table, an error, a note and a bar. */
   function written(
     isTTY: boolean,
     columns: number | undefined,
@@ -101,14 +101,14 @@ describe('the streams of the process', () => {
 
   const ESCAPE = '\u001b';
 
-  it.each(WIDTHS)('%s columns: lines fit, and 80 are taken where the terminal does not know', (columns) => {
+  it.each(WIDTHS)('%s columns: lines fit, with 80 columns if the terminal has no width', (columns) => {
     const { out, err } = written(true, columns, { TERM: 'xterm', NO_COLOR: '1' });
     const width = columns || 80;
     expect(out).toBe(written(true, width, { TERM: 'xterm', NO_COLOR: '1' }).out);
     expect(out).not.toContain(ESCAPE);
     for (const line of out.split('\n'))
       expect(stringWidth(line)).toBeLessThanOrEqual(Math.max(width, NARROWEST));
-    // The bar is drawn, and erased before the note; NO_COLOR is about colours alone.
+    // The bar is drawn, and erased before the note. NO_COLOR affects only colours.
     expect(err.includes('\r\u001b[K')).toBe(true);
     expect(err.split('\n').at(-1)).toBe('');
   });
@@ -131,7 +131,7 @@ describe('the streams of the process', () => {
     expect(err.includes('\r')).toBe(bars);
     if (!colours) expect(out).not.toContain(ESCAPE);
     if (!colours && !bars) expect(err).not.toContain(ESCAPE);
-    // Without a terminal there is no progress: two lines, whatever the work.
+    // Without a terminal there is no progress, only two lines.
     if (!isTTY) expect(err.trimEnd().split('\n')).toHaveLength(2);
   });
 });

@@ -15,7 +15,7 @@ import { recordingIo } from './io.fixture.ts';
 import { runCli } from './program.ts';
 import { copyByClass } from './sorting.ts';
 
-/** A folder that no one may list is one of this name: permissions do not keep the superuser out. */
+/** Folders with this name count as unreadable, because the superuser ignores permissions. */
 const LOCKED = 'locked';
 
 const refuse = (path: unknown) =>
@@ -86,7 +86,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => rm(work, { recursive: true, force: true }));
 
-/** What each folder lacks. */
+/** The unreadable files of each folder. */
 const LACKS = {
   folder: `red/${LOCKED}`,
   link: 'red/gone.png',
@@ -97,7 +97,7 @@ const LACKS = {
 const FOLDERS = ['folder', 'link', 'link-to-folder'] as const;
 const ALL = Object.keys(LACKS) as (keyof typeof LACKS)[];
 
-/** Commands whose answers or figures are about a part: what they lack is named, and the status is 3. */
+/** Commands with answers or figures about a part: unreadable files are named, and the status is 3. */
 const IN_PART: [command: string, data: keyof typeof LACKS, argv: (data: string) => string[]][] = [
   ...FOLDERS.flatMap((data): typeof IN_PART => [
     ['predict', data, (path) => ['predict', at('known'), path]],
@@ -114,7 +114,7 @@ const IN_PART: [command: string, data: keyof typeof LACKS, argv: (data: string) 
       (path) => ['export', at('known'), '--to', 'report', '--data', path, '-o', at('card.md')],
     ],
   ]),
-  // Of a list, bench reads only the pictures that it draws.
+  // bench reads only the pictures of a list that it draws.
   ...ALL.filter((data) => data !== 'row-in-folder').map((data): (typeof IN_PART)[number] => [
     'bench',
     data,
@@ -136,7 +136,7 @@ it.each(IN_PART)('%s names what it lacks: %s', { timeout: 60_000 }, async (comma
   } else if (command === 'eval --json') {
     expect(JSON.parse(out)).toMatchObject({ partial: true, total: 6, failures: [{}] });
   } else if (command !== 'predict a pattern' && command !== 'predict') {
-    // The figures say it where they stand, too.
+    // The tables of figures also say it.
     const written = command === 'export' ? await readFile(at('card.md'), 'utf8') : '';
     expect(out + written).toMatch(/could not be read/);
   }
@@ -189,7 +189,7 @@ it('fit ends with status 3 for a part that is held out for tuning, with 0 for on
   expect(await broken('test')).toEqual([0, false]);
 });
 
-it('bench names the data sets in a folder of them that cannot be read', { timeout: 60_000 }, async () => {
+it('bench names the unreadable data sets in a folder of data sets', { timeout: 60_000 }, async () => {
   await cp(at('row'), at('sets', 'one'), { recursive: true });
   await writeFile(
     at('sets', 'one', 'index.csv'),
@@ -205,7 +205,7 @@ it('bench names the data sets in a folder of them that cannot be read', { timeou
   expect(status).toBe(3);
 });
 
-it('a folder that is named and cannot be read does not keep others from being answered', async () => {
+it('a given folder that cannot be read does not prevent answers for others', async () => {
   await mkdir(at(LOCKED));
   const both = await tip('predict', at('known'), at('whole'), at(LOCKED), '--json');
   expect(JSON.parse(both.out).predictions).toHaveLength(6);
@@ -217,7 +217,7 @@ it('a folder that is named and cannot be read does not keep others from being an
   ]);
 });
 
-it('sorting refuses a folder of which it cannot see what is in it: pictures would be copied twice', async () => {
+it('sorting refuses a folder that it cannot list, because pictures would be copied twice', async () => {
   const classes = [{ id: 'a', name: LOCKED, promptName: '', prompts: [] }];
   const prediction = { image: at('photos', 'red', '1.png'), id: 'a', rejected: false } as Prediction;
   const sorted = copyByClass([prediction], classes, at('sorted'), new AbortController().signal);

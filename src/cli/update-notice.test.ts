@@ -20,7 +20,7 @@ afterEach(() => {
 });
 
 describe('the note about a newer version', () => {
-  it('asks once a day and is about newer versions only', async () => {
+  it('asks once a day and reports only newer versions', async () => {
     const ask = vi.fn(async () => '99.0.0');
     const line = `Version 99.0.0 of tip-adapter is out (this is ${version}): npm install tip-adapter@latest`;
     expect(await updateNotice({ now: 0, ask })).toBe(line);
@@ -35,7 +35,7 @@ describe('the note about a newer version', () => {
     expect(ask).toHaveBeenCalledTimes(3);
   });
 
-  it('is nothing where the registry fails or is silent for a second, and is not asked for again that day', async () => {
+  it('is absent if the registry fails or does not answer within a second; the registry is not asked again that day', async () => {
     const failing = vi.fn(async () => Promise.reject(new Error('no network')));
     expect(await updateNotice({ now: 0, ask: failing })).toBeUndefined();
     expect(await updateNotice({ now: HOUR, ask: failing })).toBeUndefined();
@@ -45,7 +45,7 @@ describe('the note about a newer version', () => {
     expect(performance.now() - started).toBeLessThan(5000);
   });
 
-  it('is nothing where the home cannot be written or holds something else', async () => {
+  it('is absent if the home cannot be written or holds something else', async () => {
     writeFileSync(join(home, 'newest-version.json'), '[');
     expect(await updateNotice({ now: 0, ask: async () => version })).toBeUndefined();
     writeFileSync(join(home, 'file'), '');
@@ -53,7 +53,7 @@ describe('the note about a newer version', () => {
     expect(await updateNotice({ now: 0, ask: async () => '99.0.0' })).toBeUndefined();
   });
 
-  it('asks the registry of npm’s settings', async () => {
+  it("asks the registry in npm's settings", async () => {
     const asked: string[] = [];
     const registry = createServer((request, response) => {
       asked.push(request.url!);

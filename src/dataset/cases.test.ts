@@ -6,7 +6,7 @@ import { finding } from './folder.fixture.ts';
 import { readDataset } from './read.ts';
 import type { Split } from './types.ts';
 
-/** Inputs that people had trouble with elsewhere; each has its own small input in the tests beside it, too. */
+/** Inputs that caused trouble in practice. The tests beside this file also have a small input for each. */
 const cases = join(import.meta.dirname, '../../../shared/cases');
 
 const FOODS = ['apple pie', 'baby back ribs', 'baklava'];
@@ -46,7 +46,7 @@ describe.skipIf(!existsSync(cases))(
       expect(await read(path)).toMatchObject({ names, counts });
     });
 
-    it('say what is left out and what is one class', async () => {
+    it('report what is left out and what is one class', async () => {
       const found = async (path: string, code: string) => finding((await read(path)).dataset, code);
       expect((await found('10-class-with-leading-dot/12-dotclass', 'hidden'))?.paths).toHaveLength(3);
       expect((await found('23-invisible-characters/01-zwsp', 'spellings'))?.paths).toEqual(FOODS);

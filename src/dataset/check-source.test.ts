@@ -18,7 +18,7 @@ it.each<[string, (data: Dataset) => unknown]>([
   ['checkSource', checkSource],
   ['splitDataset', (data) => splitDataset(data, { testFraction: 0.5, seed: 1 })],
   ['sampleFewShot', (data) => sampleFewShot(data, { shots: 1, seed: 1 })],
-])('%s refuses labels that are none of the classes, and takes pictures without one', (_, use) => {
+])('%s refuses labels outside of the classes, and accepts pictures without a label', (_, use) => {
   expect(() => use(dataset([0, 0, 1, 1, -1]))).not.toThrow();
   for (const wrong of [2, -2, 0.5, Number.NaN])
     expect(() => use(dataset([0, 0, 1, wrong])), `${wrong}`).toThrow(

@@ -16,7 +16,7 @@ const id = fc.string({
 });
 
 describe('natural order', () => {
-  it('puts class_2 before class_10, whatever the case and the language of the machine', () => {
+  it('puts class_2 before class_10, in any case and in any language of the machine', () => {
     const sorted = ['class_10', 'Class_2', 'class_1', 'b', 'A', 'ä', 'class_010'].sort(naturalOrder);
     expect(sorted).toEqual(['A', 'b', 'class_1', 'Class_2', 'class_010', 'class_10', 'ä']);
   });
@@ -63,7 +63,7 @@ describe('describeClasses', () => {
     });
   });
 
-  it('says which rows are about no class, and what was meant', () => {
+  it('names rows about unknown classes, and suggests the nearest class', () => {
     const { findings } = describeClasses(
       ['elephant', 'dog'],
       table('id,name\nelefant,Elephant\ndog,Dog\ndog,Hound'),
@@ -86,13 +86,13 @@ describe('describeClasses', () => {
     },
   );
 
-  it('keeps classes of the same name apart, and says so; says that 狗 is not English', () => {
+  it('keeps classes of the same name apart with a warning; warns that 狗 is not English', () => {
     const { classes, findings } = describeClasses(['Dog', 'dog', '狗']);
     expect(classes).toHaveLength(3);
     expect(codes(findings)).toEqual(['dataset/other-script', 'dataset/alike-classes']);
   });
 
-  it('takes the two Unicode forms of an accent for one class', () => {
+  it('reads the two Unicode forms of an accent as one class', () => {
     expect(describeClasses(['café', 'cafe\u0301']).classes.map(({ id }) => id)).toEqual(['café']);
   });
 });
@@ -103,7 +103,7 @@ describe('matchClasses', () => {
     expect(match).toEqual({ toB: [2, 0, -1], toA: [1, -1, 0], unmatchedA: [2], unmatchedB: [1] });
   });
 
-  it('prefers the exact id, and leaves open what could be either', () => {
+  it('prefers the exact id, and leaves ambiguous classes unmatched', () => {
     expect(matchClasses(classes('Dog', 'dog'), classes('dog', 'DOG')).toB).toEqual([1, 0]);
     expect(matchClasses(classes('Dog', 'dog'), classes('DOG')).toB).toEqual([-1, -1]);
   });

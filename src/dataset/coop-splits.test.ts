@@ -46,7 +46,7 @@ const pictures = Object.fromEntries(
 );
 
 describe("CoOp's split files", () => {
-  it('number the classes in an order of their own', async () => {
+  it('number the classes in their own order', async () => {
     const train = [
       ['bush/1.jpg', 2, 'bush'],
       ['shark/1.jpg', 0, 'shark_fin'],
@@ -57,7 +57,7 @@ describe("CoOp's split files", () => {
     expect(order?.map((c) => classes[c]!.id)).toEqual(['shark_fin', 'wood', 'bush']);
   });
 
-  it('say which pictures there are, wherever beside them these lie', async () => {
+  it('list the pictures, which may lie anywhere beside them', async () => {
     await write({ ...pictures, 'annotations/notes.txt': '', 'split_zhou_Things.json': split });
     const dataset = await readDataset(root);
     expect(labelled(dataset)).toEqual([
@@ -73,7 +73,7 @@ describe("CoOp's split files", () => {
     expect(finding(dataset, 'unlisted')?.paths).toEqual(['images/bush/left-out.jpg']);
   });
 
-  it('count pictures that are not there, and classes that a split lacks', async () => {
+  it('count missing pictures, and classes that a split lacks', async () => {
     const { 'images/shark/2.jpg': _, ...there } = pictures;
     await write({ ...there, 'split_zhou_Things.json': split });
     const dataset = await readDataset(root);
@@ -95,7 +95,7 @@ describe("CoOp's split files", () => {
     expect(finding(dataset, 'empty-class')?.paths).toEqual(['shark_fin']);
   });
 
-  it('keep classes apart that share a name, and refuse a label with two', async () => {
+  it('keep classes with the same name apart, and refuse a label with two names', async () => {
     await write({
       ...pictures,
       'split_zhou_Things.json': {
@@ -162,7 +162,7 @@ describe('ImageNet', () => {
   const ids = Array.from({ length: 12 }, (_, i) => `n${10_000_000 + i}`);
   const classnames = ids.map((id, i) => `${id} thing number ${i}\n`).join('');
 
-  it('is read from train and val, which is its test split, with names for its codes', async () => {
+  it('is read from train and val (its test split), with names for its codes', async () => {
     await write({
       'classnames.txt': classnames,
       [`images/train/${ids[2]}/1.JPEG`]: '',

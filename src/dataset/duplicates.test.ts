@@ -21,7 +21,7 @@ function dataset(labels: number[], groups: (string | undefined)[] = []): Dataset
   };
 }
 
-/** Unit rows around a few centres, so that all sorts of cosines occur. */
+/** Unit rows around a few centres, so that cosines of all sizes occur. */
 function clustered(n: number, d: number, spread: number): Matrix {
   const r = random('duplicates', n, d);
   const centres = Array.from({ length: 20 }, () => Array.from({ length: d }, () => r.normal()));
@@ -32,7 +32,7 @@ function clustered(n: number, d: number, spread: number): Matrix {
   return unitRows(fromRows(rows));
 }
 
-/** All pairs, the plain way. */
+/** All pairs, by plain loops. */
 function pairsOf(m: Matrix, threshold: number): [number, number][] {
   const pairs: [number, number][] = [];
   for (let i = 0; i < m.rows; i++) {
@@ -58,7 +58,7 @@ describe('nearDuplicates', () => {
     ['narrow rows', 300, 24, 1],
     ['wide rows, few candidates', 700, 160, 0.5],
     ['wide rows, several blocks', 1300, 130, 0.3],
-  ])('finds just the pairs a plain search finds: %s', async (_, n, d, spread) => {
+  ])('finds exactly the pairs of a plain search: %s', async (_, n, d, spread) => {
     const m = clustered(n, d, spread);
     const labels = Array.from({ length: n }, (_, i) => i % 2);
     const pairs = pairsOf(m, 0.974);
@@ -80,7 +80,7 @@ describe('nearDuplicates', () => {
     }
   });
 
-  it('computes little beside narrow products', async () => {
+  it('computes few full products', async () => {
     const m = clustered(700, 512, 0.5);
     let multiplications = 0;
     const product = async (a: Matrix, b: Matrix) => {
@@ -92,7 +92,7 @@ describe('nearDuplicates', () => {
     expect(multiplications).toBeLessThan((700 * 700 * 512) / 2);
   });
 
-  it('takes rows of zeros and no rows, obeys the threshold and the signal', async () => {
+  it('accepts rows of zeros and no rows, and follows the threshold and the signal', async () => {
     expect(await nearDuplicates(matrix(3, 4))).toEqual({ groups: [], conflicts: [] });
     expect(await nearDuplicates(matrix(0, 4))).toEqual({ groups: [], conflicts: [] });
     const m = unitRows(
@@ -144,7 +144,7 @@ describe('groupDuplicates', () => {
     ]);
   });
 
-  it('never lets a pair fall apart in a split', () => {
+  it('keeps each pair in one split', () => {
     const pair = fc.tuple(fc.nat(19), fc.nat(19));
     fc.assert(
       fc.property(fc.array(pair, { maxLength: 6 }), fc.integer(), (pairs, seed) => {
@@ -167,7 +167,7 @@ describe('duplicateFindings', () => {
     expect(findings[1]!.message).toContain('0.jpg is "cat", and 1.jpg is "dog"');
   });
 
-  it('counts pictures under two classes where they are many', () => {
+  it('counts pictures under two classes if there are many', () => {
     const labels = [0, 0, 0, 0, 0, 1, 1, 1, 1, 1];
     const hashes = labels.map((_, i) => `${i % 5}`);
     const [, many, ...more] = duplicateFindings(dataset(labels), exactDuplicates(hashes, labels));

@@ -13,7 +13,7 @@ const table = (name: string, ...labels: number[]): [string, Uint8Array][] => [
   [`${name}.labels.npy`, npyLabels(labels)],
 ];
 
-/** A train table with a number of its own. */
+/** A train table with its own number. */
 const odd = (number: number): [string, Uint8Array] => [
   'train.npy',
   npy(matrix(2, 2, Float32Array.of(1, 0, number, 0))),
@@ -31,7 +31,7 @@ describe('a folder of features', () => {
     expect((await readFeatureDump(own.root)).classes).toEqual(['cat', 'dog']);
   });
 
-  it('has tables named as splits are, and tells which it does not use', async () => {
+  it('has tables with names of splits, and reports those that it does not use', async () => {
     await write(['info.json', INFO], ...table('training', 0, 1, 1), ...table('validation', 0, 1));
     await write(...table('test_features', 1), ...table('extra', 0));
     const { train, val, test, findings } = await readFeatureDump(own.root);

@@ -24,7 +24,7 @@ const draw = fc.record({ shots: fc.integer({ min: 0, max: 9 }), seed: fc.integer
 const ids = (data: Dataset, indices: number[]) => indices.map((i) => data.examples[i]!.id);
 
 describe('sampleFewShot', () => {
-  it('nests: the k-shot draw of a class begins every longer one', () => {
+  it('nests: every longer draw of a class begins with its k-shot draw', () => {
     fc.assert(
       fc.property(rows, draw, (all, { shots, seed }) => {
         const data = dataset(all);
@@ -40,7 +40,7 @@ describe('sampleFewShot', () => {
     );
   });
 
-  it('draws a class alike, whatever other classes and orders there are', () => {
+  it('draws a class independently of other classes and of the order', () => {
     fc.assert(
       fc.property(rows, draw, (all, options) => {
         const data = dataset(all);
@@ -61,7 +61,7 @@ describe('sampleFewShot', () => {
     );
   });
 
-  it('takes one picture of a group before it takes a second of any', () => {
+  it('takes one picture of every group before it takes a second of any group', () => {
     fc.assert(
       fc.property(rows, draw, (all, options) => {
         const data = dataset(all);
@@ -77,7 +77,7 @@ describe('sampleFewShot', () => {
     );
   });
 
-  it('draws every picture equally often, and others for another seed', () => {
+  it('draws every picture equally often, and different ones for another seed', () => {
     const data = dataset(Array.from({ length: 10 }, () => ({ label: 0, group: 0 })));
     const times = new Array(10).fill(0);
     for (let seed = 0; seed < 2000; seed++)
@@ -85,7 +85,7 @@ describe('sampleFewShot', () => {
     for (const n of times) expect(Math.abs(n - 400)).toBeLessThan(100);
   });
 
-  it('keeps the draw when a picture comes or goes that was not drawn', () => {
+  it('keeps the draw when a picture outside of it is added or removed', () => {
     const data = dataset(Array.from({ length: 12 }, () => ({ label: 0, group: 0 })));
     const drawn = ids(data, sampleFewShot(data, { shots: 4, seed: 1 }));
     const fewer = {
@@ -95,7 +95,7 @@ describe('sampleFewShot', () => {
     expect(ids(fewer, sampleFewShot(fewer, { shots: 4, seed: 1 }))).toEqual(drawn);
   });
 
-  it('draws from bare labels and from one split; leaves the unlabelled', () => {
+  it('draws from labels alone and from one split; does not draw unlabelled pictures', () => {
     const drawn = sampleFewShot(
       { labels: [1, -1, 0, 1, 1], groups: [undefined, 'x', 'x', 'y', 'y'] },
       { shots: 2, seed: 3 },
@@ -111,7 +111,7 @@ describe('sampleFewShot', () => {
     expect(sampleFewShot(data, { shots: 5, seed: 1, split: 'train' })).toEqual([1]);
   });
 
-  it('says which classes are short, and refuses half a shot', () => {
+  it('names classes with too few pictures, and refuses half a shot', () => {
     const data = dataset([
       { label: 0, group: 0 },
       { label: 0, group: 0 },
@@ -128,7 +128,7 @@ describe('sampleFewShot', () => {
 });
 
 describe('splitDataset', () => {
-  it('parts no group, leaves no class with two units without either side, and is the same in any order', () => {
+  it('keeps groups together, gives every class with two units both splits, and does not depend on the order', () => {
     fc.assert(
       fc.property(
         rows,
@@ -168,7 +168,7 @@ describe('splitDataset', () => {
     );
   });
 
-  it('parts no group that lies in several classes either', () => {
+  it('also keeps a group of several classes together', () => {
     fc.assert(
       fc.property(rows, fc.integer(), (all, seed) => {
         let data = dataset(all);
@@ -194,7 +194,7 @@ describe('splitDataset', () => {
     expect(splitDataset(split, { testFraction: 0.1, seed: 2 })).toBe(split);
   });
 
-  it('refuses a share of all and a data set with nothing to split', () => {
+  it('refuses a share of 1 and a data set that cannot be split', () => {
     const data = dataset([
       { label: 0, group: 0 },
       { label: 1, group: 0 },
@@ -209,7 +209,7 @@ describe('splitDataset', () => {
 });
 
 describe('withoutLeaks', () => {
-  it('leaves out of train what lies in val or test too, and says so', () => {
+  it('leaves out of train what is also in val or test, and reports it', () => {
     const data = dataset([1, 1, 2, 2, 3, 0].map((group) => ({ label: 0, group })));
     const splits = ['train', 'test', 'train', 'val', 'train', 'train'] as const;
     for (const [i, split] of splits.entries()) data.examples[i]!.split = split;

@@ -23,7 +23,7 @@ async function write(files: Record<string, unknown>): Promise<void> {
 const info = (dataset?: string) => ({ dataset, classes: ['a', 'b'] });
 
 describe('public data sets', () => {
-  it('are known however they are written, and each by one name only', () => {
+  it('are recognised in every spelling, and no two by the same name', () => {
     expect(knownDataset('StanfordCars')?.id).toBe('cars');
     expect(knownDataset('food-101')?.id).toBe('food101');
     expect(knownDataset('my photos')).toBeUndefined();
@@ -49,7 +49,7 @@ describe('public data sets', () => {
     ]);
   });
 
-  it('are not looked for among classes', async () => {
+  it('are not searched among classes', async () => {
     await write({ 'pets/1.jpg': '', 'cars/1.jpg': '', 'train/metadata.csv': 'path,label' });
     expect(await locateDatasets(root)).toEqual([expect.objectContaining({ path: root, kind: 'pictures' })]);
     await expect(locateDatasets(join(root, 'nothing'))).rejects.toThrow('There is no file or folder');
@@ -60,7 +60,7 @@ describe('the check of a folder', () => {
   const rows = (split: string, n: number) =>
     Array.from({ length: n }, (_, i) => [`${split}/${i}.jpg`, i % 10, `class ${i % 10}`]);
 
-  it('says what is whole, what lacks something and what is not there', async () => {
+  it('reports complete, incomplete and absent data sets', async () => {
     const train = rows('train', 12);
     await write({
       'eurosat/split_zhou_EuroSAT.json': { train, val: rows('val', 10), test: rows('test', 10) },
@@ -83,7 +83,7 @@ describe('the check of a folder', () => {
     );
   });
 
-  it('takes a dump of features for what it is', async () => {
+  it('recognises a dump of features', async () => {
     await write({ 'dtd/info.json': info('dtd'), 'dtd/test.npy': 'nothing' });
     const [state] = await checkKnown(root, { ids: ['dtd'] });
     expect(state?.state).toBe('partial');

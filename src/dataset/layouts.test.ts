@@ -26,7 +26,7 @@ describe('a table beside class folders', () => {
     expect(error.hint).toContain('The first line must name the columns');
   });
 
-  it('with columns that are not known is warned about', async () => {
+  it('with unknown columns gives a warning', async () => {
     await write(...photos, table('metadata.csv', 'file_name,text', 'cat/1.jpg,A cat.', 'dog/1.jpg,A dog.'));
     expect(warnings(await readDataset(own.root))).toEqual(['index-unused']);
   });
@@ -70,7 +70,7 @@ describe('one field with several classes', () => {
     });
   });
 
-  it('may be a name with blanks, which is said; commas in names are none', async () => {
+  it('may be one name with blanks, with a warning; commas in names do not separate classes', async () => {
     await write(
       ...pics('.', 4),
       table('index.csv', 'path;label', '1.jpg;apple', '2.jpg;pie', '3.jpg;apple pie', '4.jpg;cat, big'),
@@ -100,7 +100,7 @@ describe('splits', () => {
     expect(warnings(dataset)).toEqual([]);
   });
 
-  it('are the values of a column, however they are called', async () => {
+  it('are the values of a column, under all their names', async () => {
     await write(
       ...pics('.', 4),
       table(
@@ -144,7 +144,7 @@ describe('splits', () => {
     expect((await readDataset(own.root)).examples.map(({ split }) => split)).toEqual(splits);
   });
 
-  it('are no flags where such a column is a class', async () => {
+  it('are not flags if such a column is a class', async () => {
     await write(...pics('.'), table('index.csv', 'path,train,plane', '1.jpg,1,0', '2.jpg,0,1'));
     expect(labelled(await readDataset(own.root))).toEqual(['1.jpg train', '2.jpg plane']);
   });
@@ -156,7 +156,7 @@ describe('splits', () => {
     expect(error.message).toBe('index.csv: "is_train" is neither true nor false: "later"');
   });
 
-  it('of unknown names are said in a column that may be meant for them', async () => {
+  it('of unknown names in a column that may hold splits give a warning', async () => {
     const rows = [0, 1, 2, 0, 1, 2].map((part, i) => `${i + 1}.jpg,${i % 2},${part}`);
     await write(...pics('.', 6), table('index.csv', 'path,label,partition', ...rows));
     expect(finding(await readDataset(own.root), 'unknown-split-column')?.message).toBe(
@@ -164,7 +164,7 @@ describe('splits', () => {
     );
   });
 
-  it('of known names are tables, and a table of another name beside them is said', async () => {
+  it('of known names can be tables, and a table of another name beside them is reported', async () => {
     await write(
       ...pics('.', 4),
       table('train.csv', 'path,label', '1.jpg,a', '2.jpg,b'),
@@ -191,7 +191,7 @@ describe('splits', () => {
     ['Trainingsdaten', 'Testdaten', ['Hund', 'Katze', 'Maus'], ['Hund', 'Katze']],
     ['训练', '测试', ['猫', '狗'], ['猫', '狗']],
     ['обучение', 'проверка', ['0', '1', '2'], ['0', '1', '2']],
-  ])('in words that are not known are refused: %s and %s', async (train, test, learnt, heldOut) => {
+  ])('in unknown words are refused: %s and %s', async (train, test, learnt, heldOut) => {
     await write(
       ...learnt.flatMap((name) => pics(`${train}/${name}`)),
       ...heldOut.flatMap((name) => pics(`${test}/${name}`)),
@@ -208,7 +208,7 @@ describe('splits', () => {
     [['cat/images', 'dog/images']],
     [['cat/2023', 'dog/2023']],
     [['cat/indoor', 'dog/outdoor', 'owl/night']],
-  ])('are not what lies below the classes %j', async (folders) => {
+  ])('are not the folders in the classes %j', async (folders) => {
     await write(...folders.flatMap((folder) => pics(folder)));
     expect(classIds(await readDataset(own.root))).toEqual(folders.map((folder) => folder.split('/')[0]));
   });
@@ -254,14 +254,14 @@ describe('splits', () => {
     expect(warnings(dataset)).toEqual(['unlabelled']);
   });
 
-  it('that two folders are for are said', async () => {
+  it('of two folders are reported', async () => {
     await write(...pics('train/cat'), ...pics('Training/cat'), ...pics('test/cat'));
     expect(finding(await readDataset(own.root), 'same-split')?.message).toBe(
       '"train", "Training" are all read as the split train.',
     );
   });
 
-  it('of which one is flat: its pictures have no label', async () => {
+  it('may include one without class folders, whose pictures have no label', async () => {
     await write(...pics('train/cat'), ...pics('train/dog'), ...pics('test'), ...pics('unlabeled'));
     const dataset = await readDataset(own.root);
     expect(labelled(dataset)).toEqual([
@@ -295,7 +295,7 @@ describe('splits', () => {
     await expect(readDataset(own.root)).rejects.toThrow(failure('several'));
   });
 
-  it('that only some rows name: the others are in none, or train where none is', async () => {
+  it('of only some rows: the others have no split, or train if no row has it', async () => {
     await write(
       ...pics('.', 3),
       table('index.csv', 'path,label,split', '1.jpg,a,train', '2.jpg,a,test', '3.jpg,a,'),
@@ -307,7 +307,7 @@ describe('splits', () => {
     expect(finding(dataset, 'blank-is-train')).toBeDefined();
   });
 
-  it('two tables put one picture into: the one that is not learnt from counts', async () => {
+  it('that give one picture two splits: the held-out one is used', async () => {
     await write(
       ...pics('images', 2),
       table('train.csv', 'path,label', 'images/1.jpg,a', 'images/2.jpg,b'),
@@ -376,7 +376,7 @@ describe('tables beside pictures', () => {
     expect(finding(dataset, 'not-images')?.paths).toEqual(['sample_submission.csv']);
   });
 
-  it('that list pictures of two folders by names that are each there once', async () => {
+  it('that list pictures of two folders by unique names', async () => {
     await write('a/1.jpg', 'b/2.jpg', 'b/3.jpg', table('labels.csv', 'id,label', '1,x', '2,y', '3,x'));
     expect(labelled(await readDataset(own.root))).toEqual(['a/1.jpg x', 'b/2.jpg y', 'b/3.jpg x']);
   });
@@ -407,19 +407,19 @@ describe('tables beside pictures', () => {
     await expect(readDataset(own.root)).rejects.toThrow(failure('no-labels'));
   });
 
-  it('that does not say which of two folders it means is refused', async () => {
+  it('that may mean either of two folders are refused', async () => {
     await write(...pics('a', 3), ...pics('b', 3), table('index.csv', 'path,label', '1.jpg,x', '2.jpg,y'));
     await expect(readDataset(own.root)).rejects.toThrow('The table\'s pictures may be those in "a/", "b/"');
   });
 
-  it('of which there are two are refused', async () => {
+  it('of the same pictures are refused', async () => {
     await write(...images, table('a.csv', 'path,label', ...rows), table('b.csv', 'path,label', ...rows));
     await expect(readDataset(own.root)).rejects.toThrow(failure('several-tables'));
     await write(table('index.csv', 'path,label', ...rows), table('metadata.csv', 'path,label', ...rows));
     await expect(readDataset(own.root)).rejects.toThrow(failure('several-tables'));
   });
 
-  it('that list pictures kept in parts: the folders are no classes', async () => {
+  it('that list pictures in numbered folders: the folders are not classes', async () => {
     const parts = [...pics('part_1', 3), ...['4', '5', '6'].map((name) => `part_2/${name}.jpg`)];
     const header = 'image_id,dx,age';
     await write(...parts, table('list.csv', header, ...[1, 2, 3, 4, 5, 6].map((n) => `${n},mole,${n}`)));
@@ -428,7 +428,7 @@ describe('tables beside pictures', () => {
     );
   });
 
-  it('do not count beside class folders, and are said', async () => {
+  it('are not used beside class folders, and are reported', async () => {
     await write(
       ...pics('cat'),
       ...pics('dog'),
@@ -451,7 +451,7 @@ describe('tables beside pictures', () => {
     await expect(readDataset(own.root)).rejects.toThrow('list.csv, line 2');
   });
 
-  it('say which columns they do not use', async () => {
+  it('report the columns that are not used', async () => {
     await write(...images, table('index.csv', 'path,label,Width', ...rows.map((row) => `${row},640`)));
     expect(finding(await readDataset(own.root), 'columns-unused')?.message).toBe(
       'index.csv: 1 column is not used ("Width").',
@@ -504,7 +504,7 @@ describe('labels', () => {
     expect(classIds(await readDataset(join(own.root, 'two')))).toEqual(['0', '1']);
   });
 
-  it('stay as they are where not all are integers', async () => {
+  it('are unchanged if not all are integers', async () => {
     expect(classIds(await read('path,label', '1.0', '1.5', 'v1.0'))).toEqual(['1.0', '1.5', 'v1.0']);
   });
 
@@ -523,13 +523,13 @@ describe('labels', () => {
     ['a cat', 'a\u00a0cat'],
     ['café', 'cafe\u0301'],
     ['cat', '\u200ecat'],
-  ])('"%s" and "%s" are one class, which is said', async (a, b) => {
+  ])('"%s" and "%s" are one class, with a finding', async (a, b) => {
     const dataset = await read('path,label', a, b);
     expect(classIds(dataset)).toEqual([a]);
     expect(finding(dataset, 'spellings')?.paths).toEqual([a]);
   });
 
-  it('as names of folders are one class, too', async () => {
+  it('as names of folders are also one class', async () => {
     await write(
       ...pics('train/a cat'),
       ...pics('test/a\u00a0cat'),
@@ -541,7 +541,7 @@ describe('labels', () => {
     expect(finding(dataset, 'spellings')?.paths).toEqual(['a cat', 'café']);
   });
 
-  it.each(['', 'NaN', 'nan', '<NA>', '#N/A'])('that are "%s" are none', async (value) => {
+  it.each(['', 'NaN', 'nan', '<NA>', '#N/A'])('that are "%s" count as missing', async (value) => {
     const dataset = await read('path,label', 'a', value);
     expect(labelled(dataset)).toEqual(['1.jpg a', '2.jpg ']);
     expect(warnings(dataset)).toContain('unlabelled');
@@ -574,7 +574,7 @@ describe('labels', () => {
     expect(classIds(await readDataset(own.root))).toEqual(['9007199254740992', '9007199254740993']);
   });
 
-  it('as integers have no name where the card gives one that is not a text', async () => {
+  it('as integers have no name if the card gives one that is not a text', async () => {
     const names = `---\nclass_label:\n  names:\n    0: "cat" or dog\n    1: owl\n---\n`;
     await write(...pics('.', 2), ['README.md', names]);
     await write(
@@ -706,7 +706,7 @@ describe('layouts of other programs are refused by name', () => {
   });
 });
 
-describe('what is left out is said', () => {
+describe('findings report what is left out', () => {
   it('leftovers of systems and tools, in folders and zips', async () => {
     const leftovers = [
       '$RECYCLE.BIN',
@@ -764,14 +764,14 @@ describe('what is left out is said', () => {
     expect(warnings(dataset)).toContain('empty-class');
   });
 
-  it('listed files are not told to be no pictures', async () => {
+  it('not listed files, as files that are not pictures', async () => {
     await write('a.bmp', 'b.jpg', table('index.csv', 'path,label', 'a.bmp,x', 'b.jpg,y'));
     const dataset = await readDataset(own.root);
     expect(finding(dataset, 'not-images')).toBeUndefined();
     expect(finding(dataset, 'unread-formats')).toBeUndefined();
   });
 
-  it('what there is, where there is no picture', async () => {
+  it('all files, if there is no picture', async () => {
     await write('a/1.bmp', 'a/2.bmp', 'a/x.txt');
     await expect(readDataset(own.root)).rejects.toThrow('(3 files: 2 .bmp, 1 .txt)');
   });
@@ -852,7 +852,7 @@ describe('links', () => {
     expect(warnings(dataset)).toEqual(expect.arrayContaining(['link-loop', 'unreadable']));
   });
 
-  it('to a class folder are said, because its pictures are there twice', async () => {
+  it('to a class folder are reported, because its pictures are read twice', async () => {
     await write(...pics('cat'), ...pics('dog'));
     await symlink('cat', join(own.root, 'a kitty'));
     await symlink('cat', join(own.root, 'kitty'));

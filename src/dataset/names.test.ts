@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { visible } from './names.ts';
 
-describe('names as they are seen', () => {
+describe('the visible form of names', () => {
   it.each([
     ['zero-width space', 'apple\u200b pie\u200b'],
     ['byte order mark', '\ufeffapple pie'],
@@ -10,16 +10,16 @@ describe('names as they are seen', () => {
     ['marks of direction', '\u200eapple\u202a pie\u202c\u2069'],
     ['word joiner', 'apple\u2060 pie'],
     ['blanks', ' apple\u3000\t pie\n'],
-  ])('have no %s', (_, name) => {
+  ])('has no %s', (_, name) => {
     expect(visible(name)).toBe('apple pie');
   });
 
-  it('are in form NFC, also where something invisible stood before an accent', () => {
+  it('is in form NFC, also if an invisible character was before an accent', () => {
     expect(visible('cafe\u0301')).toBe('café');
     expect(visible('cafe\u200b\u0301')).toBe('café');
   });
 
-  it('keep what changes how scripts and emoji look', () => {
+  it('keeps characters that change how scripts and emoji look', () => {
     for (const name of ['👩‍🌾', '❤️', 'می‌خواهم', '猫', '🏴󠁧󠁢󠁥󠁮󠁧󠁿'])
       expect(visible(name)).toBe(name.normalize('NFC'));
   });

@@ -28,7 +28,7 @@ describe('folders of classes', () => {
     expect(finding(dataset, 'found')?.message).toBe('4 classes, 5 pictures, read from <class>/ folders.');
   });
 
-  it('passes over hidden and system files; counts and lists what is no picture', async () => {
+  it('ignores hidden and system files; counts and lists files that are not pictures', async () => {
     await write(
       'a/1.jpg',
       'b/1.jpg',
@@ -43,7 +43,7 @@ describe('folders of classes', () => {
     expect(finding(dataset, 'not-images')?.paths).toEqual(['a/notes.txt']);
   });
 
-  it('keeps a class without pictures, and pictures in sub-folders, and says both', async () => {
+  it('keeps a class without pictures, and pictures in sub-folders, and reports both', async () => {
     await write('a/1.jpg', 'a/day 1/2.jpg', 'empty/', 'loose.jpg');
     const dataset = await readDataset(own.root);
     expect(classIds(dataset)).toEqual(['a', 'empty']);
@@ -74,7 +74,7 @@ describe('folders of classes', () => {
     expect(classIds(test)).toEqual(['a', 'b']);
   });
 
-  it('refuses a split that is not there', async () => {
+  it('refuses a missing split', async () => {
     await write('train/a/1.jpg', 'train/b/2.jpg');
     await expect(readDataset(own.root, { split: 'val' })).rejects.toThrow(/no split "val" \(it has train\)/);
   });
@@ -90,17 +90,17 @@ describe('folders of classes', () => {
     expect(warnings(dataset)).toEqual([]);
   });
 
-  it('knows a train from a training split', async () => {
+  it('distinguishes the class "train" from the split', async () => {
     await write('train/1.jpg', 'car/2.jpg', 'bus/3.jpg');
     expect(classIds(await readDataset(own.root))).toEqual(['bus', 'car', 'train']);
   });
 
-  it('refuses folders of which it cannot tell whether they are splits', async () => {
+  it('refuses folders that may or may not be splits', async () => {
     await write('train/steam/1.jpg', 'train/diesel/2.jpg', 'car/2.jpg');
     await expect(readDataset(own.root)).rejects.toThrow(failure('ambiguous-layout'));
   });
 
-  it('goes down into a folder that wraps all', async () => {
+  it('descends into a folder that wraps all others', async () => {
     await write('photos/a/1.jpg', 'photos/b/1.jpg');
     const dataset = await readDataset(own.root);
     expect(labelled(dataset)).toEqual(['photos/a/1.jpg a', 'photos/b/1.jpg b']);
@@ -212,7 +212,7 @@ describe('tables', () => {
     await expect(readDataset(join(own.root, name))).rejects.toThrow(failure(code));
   });
 
-  it('says the line that is wrong', async () => {
+  it('names the malformed line', async () => {
     await write('1.jpg', ['list.csv', 'path,label\n1.jpg,a\n1.jpg,a,b\n']);
     await expect(readDataset(join(own.root, 'list.csv'))).rejects.toThrow('list.csv, line 3, has 3 fields');
   });
@@ -244,14 +244,14 @@ describe('tables', () => {
     expect(labelled(await readDataset(own.root))).toEqual(['train/1.jpg b']);
   });
 
-  it('takes the class folders where the metadata has no labels', async () => {
+  it('uses the class folders if the metadata have no labels', async () => {
     await write('a/1.jpg', 'b/2.jpg', ['metadata.csv', 'file_name,text\na/1.jpg,nice']);
     const dataset = await readDataset(own.root);
     expect(labelled(dataset)).toEqual(['a/1.jpg a', 'b/2.jpg b']);
     expect(finding(dataset, 'index-unused')?.message).toContain('"file_name", "text"');
   });
 
-  it('finds the classes.csv in the data, or takes the one named', async () => {
+  it('finds the classes.csv in the data, or uses the given one', async () => {
     await write('n01/1.jpg', 'n02/1.jpg', ['classes.csv', 'id,name\nn01,猫\nn02,狗']);
     const names = ({ classes }: Dataset) => classes.map(({ name }) => name);
     const dataset = await readDataset(own.root);
@@ -304,7 +304,7 @@ describe('zip archives', () => {
   });
 });
 
-describe('what is no data set', () => {
+describe('something that is not a data set', () => {
   it.each([
     ['a missing path', [], 'gone', 'missing'],
     ['an empty folder', ['empty/'], 'empty', 'empty'],
@@ -335,7 +335,7 @@ describe('what is no data set', () => {
     },
   );
 
-  it('refuses a class that cannot be read, and says which lack pictures for that reason', async () => {
+  it('refuses an unreadable class, and names the classes with unreadable pictures', async () => {
     await write('train/a/1.jpg', 'train/b/1.jpg', 'test/a/1.jpg', 'test/b/');
     await symlink('gone.jpg', join(own.root, 'test/b/1.jpg'));
     const dataset = await readDataset(own.root);
@@ -356,7 +356,7 @@ describe('what is no data set', () => {
     });
   });
 
-  it('says which picture is gone since', async () => {
+  it('names a picture that was removed after listing', async () => {
     await write('a/1.jpg');
     const { examples } = await readDataset(own.root);
     await rm(join(own.root, 'a/1.jpg'));
@@ -366,7 +366,7 @@ describe('what is no data set', () => {
 
 const shared = join(import.meta.dirname, '../../../shared/data');
 
-describe.skipIf(!existsSync(shared))('real photos (skipped where ../shared/data is missing)', () => {
+describe.skipIf(!existsSync(shared))('real photos (skipped if ../shared/data is missing)', () => {
   it.each([
     ['ci_mini/caltech101', 10, 40, 0, 80],
     ['ci_mini/eurosat', 10, 40, 0, 80],

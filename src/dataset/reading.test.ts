@@ -7,7 +7,7 @@ import { readDataset } from './read.ts';
 const own = ownFolder();
 
 const FILES = 20_000;
-/** Classes times files took 60 times as long with 20,000 classes as with 20; a folder for each file costs something, too. */
+/** An algorithm of classes times files took 60 times as long with 20,000 classes as with 20. A folder for each file also costs time. */
 const MOST = 6;
 
 const archive = (classes: number) =>

@@ -4,7 +4,7 @@ import { type Layout, type LayoutResult, readDataset, registerLayout } from './i
 
 const own = ownFolder();
 
-/** Answers for trees that hold a file `mark`, and with what the test says. */
+/** A layout for trees with a file `mark`, which returns what the test gives. */
 let answer: (files: readonly LayoutResult['pictures'][number]['file'][]) => LayoutResult;
 const marked: Layout = registerLayout({
   id: 'marked',
@@ -17,8 +17,8 @@ const marked: Layout = registerLayout({
   },
 });
 
-describe("a layout of one's own", () => {
-  it('comes before those that are built in, with all it can say', async () => {
+describe("a user's own layout", () => {
+  it('comes before the built-in ones, with all fields of its result', async () => {
     await own.write('mark', 'a/1.png', 'b/2.png', 'b/notes.txt', ['index.csv', 'path,label\na/1.png,x']);
     answer = ([one, two]) => ({
       pictures: [
@@ -37,7 +37,7 @@ describe("a layout of one's own", () => {
     expect(finding(dataset, 'not-images')?.paths).toEqual(['b/notes.txt', 'index.csv']);
   });
 
-  it('leaves other data to those that are built in', async () => {
+  it('leaves other data to the built-in ones', async () => {
     await own.write('a/1.png', 'b/2.png');
     expect(labelled(await readDataset(own.root))).toEqual(['a/1.png a', 'b/2.png b']);
   });
@@ -58,7 +58,7 @@ describe("a layout of one's own", () => {
     ['a label of 1.png that is not a text', { pictures: [{ file: png, label: 3 }] }],
     ['the split "dev" of 1.png', { pictures: [{ file: png, label: 'a', split: 'dev' }] }],
     ['no picture with a label', { pictures: [{ file: png }] }],
-  ])('is refused where it returned %s', async (what, result) => {
+  ])('is refused if it returned %s', async (what, result) => {
     await own.write('mark', '1.png');
     answer = () => result as LayoutResult;
     const refusal = readDataset(own.root);
@@ -66,7 +66,7 @@ describe("a layout of one's own", () => {
     await expect(refusal).rejects.toThrow(`The layout "marked" returned ${what}`);
   });
 
-  it('has an id of its own', () => {
+  it('must have an id that no other layout has', () => {
     expect(registerLayout(marked)).toBe(marked);
     for (const id of ['marked', 'folders'])
       expect(() => registerLayout({ ...marked, id })).toThrow(`There are two layouts "${id}"`);

@@ -5,7 +5,7 @@ import { meansSplit } from './splits.ts';
 
 const own = ownFolder();
 
-/** A table of eight pictures of two classes: the column's values alternate within the classes, or are those that are given. */
+/** A table of eight pictures of two classes: the column's values alternate within the classes, or are given. */
 async function table(
   column: string,
   values: readonly string[],
@@ -19,7 +19,7 @@ async function table(
   return readDataset(own.root);
 }
 
-describe('a column that tells the splits under a name that is not known', () => {
+describe('a column that holds the splits under an unknown name', () => {
   it.each([
     ['jeu', ['apprentissage', 'essai']],
     ['Teilmenge', ['Trainingsmenge', 'Prüfmenge']],
@@ -50,17 +50,17 @@ describe('a column that tells the splits under a name that is not known', () => 
     expect(message).toContain('call it split and its values train, val and test');
   });
 
-  it('is not one with a value for each class, with many values, or about files', async () => {
+  it('does not have one value for each class or many values, and is not about files', async () => {
     const families = ['cats', 'cats', 'cats', 'cats', 'dogs', 'dogs', 'dogs', 'dogs'];
     expect(warnings(await table('family', families))).toEqual([]);
     expect(warnings(await table('photographer', ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']))).toEqual([]);
     expect(warnings(await table('width', ['640', '480']))).toEqual([]);
-    // A value that names a split in another language, but of whole classes.
+    // A value names a split in another language, but for whole classes.
     expect(warnings(await table('kind', ['test', 'test', 'test', 'test', 'x', 'x', 'x', 'x']))).toEqual([]);
     expect(warnings(await table('state', ['valid', 'bad']))).toEqual(['unknown-split-column']);
   });
 
-  it('is not looked for where the splits are known', async () => {
+  it('is not searched if the splits are known', async () => {
     await own.write('i/1.png', 'i/2.png', 'i/3.png', 'i/4.png', [
       'index.csv',
       'path,label,split,jeu\ni/1.png,a,train,essai\ni/2.png,a,test,x\ni/3.png,b,train,x\ni/4.png,b,test,essai',
@@ -68,7 +68,7 @@ describe('a column that tells the splits under a name that is not known', () => 
     expect(warnings(await readDataset(own.root))).toEqual([]);
   });
 
-  it('is not taken for the classes where there is no other column', async () => {
+  it('is not read as the classes if there is no other column', async () => {
     await own.write('a/1.png', 'a/2.png', 'b/1.png', 'b/2.png', [
       'index.csv',
       'path,jeu\na/1.png,apprentissage\na/2.png,essai\nb/1.png,apprentissage\nb/2.png,essai',
@@ -85,7 +85,7 @@ describe('words for splits', () => {
     (word) => expect(meansSplit(word)).toBe(true),
   );
 
-  it.each('cat leer restaurant 1 contest latest Trainer'.split(' '))('%s is none', (word) =>
+  it.each('cat leer restaurant 1 contest latest Trainer'.split(' '))('%s is not one', (word) =>
     expect(meansSplit(word)).toBe(false),
   );
 });
@@ -123,7 +123,7 @@ describe('a column of codes beside the names', () => {
     });
   });
 
-  it('may be coarser, or in another language, and is used where it is the only one', async () => {
+  it('may be coarser or in another language, and is used if it is the only one', async () => {
     const coarse = await read('path,category_id,species', ['1,dog', '1,cat', '2,owl', '2,jay']);
     expect(labelled(coarse)).toEqual(['i/0.png dog', 'i/1.png cat', 'i/2.png owl', 'i/3.png jay']);
     expect(warnings(coarse)).toEqual([]);
@@ -131,7 +131,7 @@ describe('a column of codes beside the names', () => {
     expect(warnings(await read('path,label,class_name', ['0,dog', '1,cat', '0,dog']))).toEqual([]);
   });
 
-  it('is said where one name has two codes', async () => {
+  it('gives a warning if one name has two codes', async () => {
     const dataset = await read('path,label,class_name', ['134,crane', '517,crane', '7,cock']);
     expect(classIds(dataset)).toEqual(['cock', 'crane']);
     expect(warnings(dataset)).toEqual(['several-codes']);
@@ -146,7 +146,7 @@ describe('decimal commas', () => {
   ];
   const pictures = ['i/0.png', 'i/1.png', 'i/2.png', 'i/3.png'];
 
-  it('are those of whole numbers', async () => {
+  it('are read in whole numbers', async () => {
     await own.write(...pictures, semicolons('0,0', '1,0', '', '1,0'));
     expect(labelled(await readDataset(own.root))).toEqual([
       'i/0.png 0',
@@ -162,14 +162,14 @@ describe('decimal commas', () => {
     expect(classIds(await readDataset(`${own.root}/t`))).toEqual(['0', '1']);
   });
 
-  it('are not taken for two classes in one field, nor the other way round', async () => {
+  it('are distinguished from two classes in one field', async () => {
     await own.write(...pictures, semicolons('2', '1,0', '2', '1,0'));
     expect(classIds(await readDataset(own.root))).toEqual(['1', '2']);
     await own.write(semicolons('0', '1', '1,0', '0'));
     await expect(readDataset(own.root)).rejects.toEqual(failure('several-labels'));
   });
 
-  it('are codes, which no text encoder knows', async () => {
+  it('are codes, which a text encoder does not understand', async () => {
     await own.write(...pictures, semicolons('0,5', '1,5', '0,5', '1,5'));
     expect(warnings(await readDataset(own.root))).toEqual(['codes']);
   });

@@ -31,11 +31,11 @@ describe('names of splits', () => {
     'fold 1',
     'images',
     'data',
-  ])('"%s" is none', (name) => {
+  ])('"%s" is not a split', (name) => {
     expect(splitNamed(name)).toBeUndefined();
   });
 
-  it('are found within names that say more', () => {
+  it('are found in longer names', () => {
     expect(['trainA', 'testB', 'val_cats', 'trainer'].map(splitWithin)).toEqual([
       'train',
       'test',

@@ -21,7 +21,7 @@ describe('text of files', () => {
     );
   });
 
-  it('is empty', () => {
+  it('may be empty', () => {
     expect(decodeText(new Uint8Array(), 'list.csv')).toBe('');
   });
 });
@@ -37,7 +37,7 @@ describe('JSON', () => {
     '{"x": {"a": 1, "c": "\\"a\\":", "a" : 2}}',
     '[{"b": 1, "a": {}, "a": {}}]',
     '{"a": 1, "\\u0061": 2}',
-  ])('with a key that is given twice is refused: %s', (text) => {
+  ])('with a repeated key is refused: %s', (text) => {
     expect(() => parseJson(text)).toThrow('the key "a" is given twice');
   });
 

@@ -8,7 +8,7 @@ import type { Encoder } from './types.ts';
 
 const pixels = [{ width: 1, height: 1, data: new Uint8Array(3) }];
 
-/** An encoder of two numbers that gives the same rows for everything. */
+/** An encoder of dimension 2 that returns the same rows for every input. */
 function giving(rows: Matrix): Encoder {
   return {
     id: 'odd',
@@ -27,26 +27,26 @@ function giving(rows: Matrix): Encoder {
 
 const of = (...numbers: number[]) => matrix(1, 2, Float32Array.from(numbers));
 
-describe('embeddings on their way out', () => {
+describe('embeddings of a checked encoder', () => {
   it.each([
     ['no number', of(1, Number.NaN), 'NaN for'],
     ['an infinite one', of(Number.NEGATIVE_INFINITY, 0), '-Infinity for'],
     ['more than half precision holds', of(0, 65505), '65505 for'],
     ['another width', matrix(1, 3), '1 x 3 numbers instead of 1 x 2'],
     ['another count', matrix(2, 2), '2 x 2 numbers instead of 1 x 2'],
-  ])('are refused by name where they hold %s', async (_, rows, what) => {
+  ])('are refused by name if they hold %s', async (_, rows, what) => {
     const encoder = checkedEncoder(giving(rows));
     const refusal = expect.objectContaining({ name: 'ModelError', message: expect.stringContaining(what) });
     await expect(encoder.embedImages(pixels)).rejects.toEqual(refusal);
     await expect(encoder.embedTexts(['a'])).rejects.toEqual(refusal);
   });
 
-  it('pass where they are numbers, however large or small', async () => {
+  it('are returned if they are finite, however large or small', async () => {
     const rows = of(-65504, 1e-40);
     expect(await checkedEncoder(giving(rows)).embedImages(pixels)).toBe(rows);
   });
 
-  it('of the cache are made anew where they are none of this encoder', async () => {
+  it('from the cache are computed again if they are not of this encoder', async () => {
     const kept = [Float32Array.of(Number.NaN, 1), Float32Array.of(1, 2, 3), Float32Array.of(5, 6)];
     const put: unknown[] = [];
     const cache = {

@@ -63,11 +63,11 @@ describe('choosing an encoder', () => {
     };
   });
 
-  it('takes the one asked for', async () => {
+  it('uses the given one', async () => {
     expect((await chooseEncoder('siglip-base')).name).toBe('siglip-base');
   });
 
-  it('prefers a CLIP on disk, the default one first, and never counts the built-in one', async () => {
+  it('prefers a CLIP on disk, the default one first; the built-in one is not a CLIP', async () => {
     await onDisk('resnet50-minilm', 'resnet50-minilm');
     expect((await chooseEncoder('auto')).name).toBe('resnet50-minilm');
     await onDisk('mobileclip-s0');
@@ -91,12 +91,12 @@ describe('choosing an encoder', () => {
     expect(asked[0]).toMatch(/clip-vit-b32 .*606 MB/);
   });
 
-  it('takes CLIP where the answer is yes', async () => {
+  it('uses CLIP if the answer is yes', async () => {
     const choice = await chooseEncoder('auto', { interactive: true, ask: answering(true), fetch: hub });
     expect(choice.name).toBe('clip-vit-b32');
   });
 
-  it('asks nobody without a terminal or a hub', async () => {
+  it('does not ask without a terminal or a hub', async () => {
     await chooseEncoder('auto', { ask: answering(true), fetch: hub });
     const { name, reason } = await chooseEncoder('auto', {
       interactive: true,
@@ -108,7 +108,7 @@ describe('choosing an encoder', () => {
     expect(asked).toEqual([]);
   });
 
-  it('takes silence for a no, and withdraws the question', async () => {
+  it('takes no answer as a no, and withdraws the question', async () => {
     let withdrawn = false;
     const ask = (_: string, signal: AbortSignal) =>
       new Promise<boolean>(() => signal.addEventListener('abort', () => (withdrawn = true)));
@@ -119,7 +119,7 @@ describe('choosing an encoder', () => {
 });
 
 describe('a name of an encoder, before it is opened', () => {
-  it('is refused where no encoder can have it, or its folder is not there or holds no model', async () => {
+  it('is refused if no encoder can have it, or if its folder does not exist or has no model', async () => {
     for (const name of ['auto', 'clip-vit-b32', 'hf:owner/repo']) await checkEncoderName(name);
     await expect(checkEncoderName('clip-vit-b33')).rejects.toMatchObject({ exitCode: 2 });
     const folder = await mkdtemp(join(tmpdir(), 'no-encoder-'));

@@ -119,7 +119,7 @@ describe('a dual encoder', () => {
   ];
   const both = [port('logits_per_image'), port('text_embeds'), port('image_embeds')];
 
-  it('of one combined model feeds what the other tower wants, too', async () => {
+  it("of one combined model also feeds the other tower's inputs", async () => {
     const encoder = dualEncoder(record, folder, fakeEngine(combined, both));
     const images = await encoder.embedImages([1, 2, 3, 4, 5].map((i) => pixel(i, 10 * i)));
     expect([...row(images, 4)]).toEqual([5, 50]);
@@ -146,7 +146,7 @@ describe('a dual encoder', () => {
     expect([...(await bare.embedTexts(['a b c', 'b', 'c c c'])).data]).toEqual([6, 3, 2, 1, 9, 3]);
   });
 
-  it('says how long texts are, and how much of them is read', async () => {
+  it('reports the length of texts, and the limit', async () => {
     const { textLength } = dualEncoder(record, folder, fakeEngine(combined, both));
     expect(await textLength?.(['a', 'a b c a b c a b', 'a b c a b c a b c'])).toEqual({
       tokens: [1, 8, 9],
@@ -154,7 +154,7 @@ describe('a dual encoder', () => {
     });
   });
 
-  it('speaks half precision, and keeps quantised pictures from their neighbours', async () => {
+  it('supports half precision, and runs quantised models one picture at a time', async () => {
     const seen: Record<string, Tensor>[] = [];
     const quantized = { ...record, precision: 'quantized', textModel: 'text_model.onnx' } as const;
     const engine = fakeEngine([port('pixel_values', 'float16', 4)], [port('image_embeds', 'float16')], seen);

@@ -52,7 +52,7 @@ describe('configuration', () => {
   };
   const clip = { 'tokenizer.json': { model: { end_of_word_suffix: '</w>' } } };
 
-  it('of CLIP: 77 tokens; the scale of the start of training stands for that of its end', () => {
+  it('of CLIP: 77 tokens; the logit scale at the start of training is replaced by that at its end', () => {
     const { text, logitScale } = read({ ...clip, 'config.json': { logit_scale_init_value: 2.6592 } });
     expect(text).toEqual({ cleaning: 'clip', length: 77, padding: 'fixed', pad: 0 });
     expect(logitScale).toBe(100);
@@ -68,7 +68,7 @@ describe('configuration', () => {
     expect(text).toEqual({ cleaning: 'none', length: 64, padding: 'fixed', pad: 1 });
   });
 
-  it('of others: padded only as far as a batch needs, and not endlessly long', () => {
+  it('of others: padded only to the longest text of a batch, with a limit', () => {
     const { text } = read({ 'tokenizer_config.json': { model_max_length: 8192 } });
     expect(text).toEqual({ cleaning: 'none', length: 512, padding: 'longest', pad: 0 });
   });
@@ -87,7 +87,7 @@ describe('configuration', () => {
     [{ 'config.json': { text_config: [] } }, 'text_config'],
     [{ 'tokenizer.json': {} }, 'tokenizer.json cannot be used: model'],
     [{ 'tokenizer_config.json': { pad_token: 7 } }, 'pad_token'],
-  ])('is refused by name where it is %j', (files, message) => {
+  ])('is refused by name if it is %j', (files, message) => {
     expect(() => read(files)).toThrow(message);
   });
 });

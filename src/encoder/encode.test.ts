@@ -85,7 +85,7 @@ describe('encoding pictures', () => {
     expect(hashes[0]).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  it('takes known features from the cache and encodes only what is new', async () => {
+  it('reads known features from the cache and encodes only new pictures', async () => {
     const cache = memory();
     const calls: number[] = [];
     const first = await encodeImages(encoder(calls), [picture(1), picture(2)], { loader, cache });
@@ -95,7 +95,7 @@ describe('encoding pictures', () => {
     expect([...row(again.features, 2)]).toEqual([...row(first.features, 1)]);
   });
 
-  it('keeps apart whatever changes pixels: view, orientation, and the seed of random views only', async () => {
+  it('distinguishes everything that changes pixels: view, orientation, and the seed (of random views only)', async () => {
     const cache = memory();
     const kept = async (options: object) => {
       await encodeImages(encoder(), [picture(1)], { loader, cache, ...options });
@@ -109,7 +109,7 @@ describe('encoding pictures', () => {
     expect([...cache.kept.keys()][0]).toMatch(/^[0-9a-f]{64}:\d+:f:0$/);
   });
 
-  it('keeps what was done when it is interrupted', async () => {
+  it('keeps finished features when it is interrupted', async () => {
     const cache = memory();
     const stop = new AbortController();
     const images = Array.from({ length: 40 }, (_, i) => picture(i));
@@ -155,7 +155,7 @@ describe('encoding pictures', () => {
     expect([...totals]).toEqual([undefined]);
   });
 
-  it('fails as the encoder fails', async () => {
+  it("throws the encoder's error", async () => {
     const broken: Encoder = { ...encoder(), embedImages: async () => Promise.reject(new Error('no memory')) };
     await expect(encodeImages(broken, [picture(1)], { loader })).rejects.toThrowError('no memory');
   });

@@ -79,7 +79,7 @@ const described = (folder: string) =>
   );
 
 describe('weights outside of a model', () => {
-  it('are files of the encoder, whatever they are called, and part of what it is', async () => {
+  it('are files of the encoder under any name, and part of its fingerprint', async () => {
     const folder = await withWeightsIn('weights.bin', 'outside');
     const record = await described(folder);
     expect(record.files.map(({ path }) => path)).toContain('weights.bin');
@@ -105,7 +105,7 @@ describe('weights outside of a model', () => {
     },
   );
 
-  it.skipIf(process.platform === 'win32')('are a regular file that is there', async () => {
+  it.skipIf(process.platform === 'win32')('must be an existing regular file', async () => {
     const folder = await withWeightsIn('weights.bin', 'irregular');
     await rm(join(folder, 'weights.bin'));
     await expect(described(folder)).rejects.toThrow(ModelError);
@@ -129,7 +129,7 @@ describe('weights outside of a model', () => {
     await expect(verifyFiles({ record, folder })).rejects.toMatchObject({ code: 'checksum/size' });
   });
 
-  it('are looked for in damaged models without another error than a named one', async () => {
+  it('are searched in damaged models with named errors only', async () => {
     const folder = await withWeightsIn('weights.bin', 'damaged');
     const path = join(folder, 'vision_model.onnx');
     const model = await readFile(path);

@@ -73,7 +73,7 @@ describe('preprocessor_config.json', () => {
     expect(preprocessingOf(config)).toEqual(clip);
   });
 
-  it('with nulls, as the fast processors of transformers 4 write it: null is what the class has', () => {
+  it('with nulls, as the fast processors of transformers 4 write it: null means the default of the class', () => {
     const config = {
       image_processor_type: 'CLIPImageProcessorFast',
       crop_size: { height: 336, width: 336 },
@@ -120,7 +120,7 @@ describe('preprocessor_config.json', () => {
     });
   });
 
-  it('is found in processor_config.json, where transformers 5 writes it, and there first', () => {
+  it('is read from processor_config.json first, where transformers 5 writes it', () => {
     const newer = {
       image_processor: { image_processor_type: 'CLIPImageProcessor' },
       processor_class: 'CLIPProcessor',

@@ -12,7 +12,7 @@ const counting = {
 } as unknown as Encoder;
 
 describe('prompts', () => {
-  it('put the class name in, its underscores as spaces', () => {
+  it('contain the class name with spaces for underscores', () => {
     expect(renderPrompt('a photo of a {}.', 'chicken_wings')).toBe('a photo of a chicken wings.');
     expect(renderPrompt('{} or {}', '$& 苹果')).toBe('$& 苹果 or $& 苹果');
   });

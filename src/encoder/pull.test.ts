@@ -76,7 +76,7 @@ describe.skipIf(!needed.every((url) => existsSync(url)))(
     const pull = (name = NAME) => pullEncoder(name, { ...options, engine });
     const stopsOfCuts = { match: /blobs/, times: 50, cutAfter: 20_000 };
 
-    it('say their size, come whole, and give the reference embeddings of texts', async () => {
+    it('state their size, are complete, and give the reference embeddings of texts', async () => {
       const seen: number[] = [];
       let planned = 0;
       const { record, folder } = await pullEncoder(NAME, {
@@ -104,7 +104,7 @@ describe.skipIf(!needed.every((url) => existsSync(url)))(
       await encoder.close();
     });
 
-    it('embed pictures as the model does, whatever the batch', async () => {
+    it('embed pictures as the model does, in batches of any size', async () => {
       const { record, folder } = await pull();
       const session = await engine.load(join(folder, record.imageModel));
       const { tensors } = parseSafetensors(readFileSync(new URL('inputs.safetensors', golden)));
@@ -130,7 +130,7 @@ describe.skipIf(!needed.every((url) => existsSync(url)))(
       await encoder.close();
     });
 
-    it('need no network once they are here', async () => {
+    it('need no network after the download', async () => {
       await pull();
       const asked = hub.requests.length;
       await hub.close();
@@ -141,7 +141,7 @@ describe.skipIf(!needed.every((url) => existsSync(url)))(
       expect(hub.requests.length).toBe(asked);
     });
 
-    it('are refused, and do not appear, where a byte is wrong', async () => {
+    it('are refused and not installed if a byte is wrong', async () => {
       hub.fail({ match: /blobs/, instead: new Uint8Array(1000) });
       await expect(pull()).rejects.toMatchObject({ code: expect.stringMatching(/^checksum\//), exitCode: 4 });
       expect(await listEncoders()).toEqual([]);
@@ -161,7 +161,7 @@ describe.skipIf(!needed.every((url) => existsSync(url)))(
       expect(resumed.length).toBeGreaterThan(0);
     });
 
-    it('stop where the person declines, or the precision is not there', async () => {
+    it('stop if the user declines, or if the precision does not exist', async () => {
       await expect(pullEncoder(NAME, { ...options, confirm: async () => false })).rejects.toMatchObject({
         code: 'encoder/declined',
         exitCode: 130,
@@ -181,7 +181,7 @@ describe.skipIf(!needed.every((url) => existsSync(url)))(
       await expect(pull('clip-vit-b32')).rejects.toMatchObject({ code: 'hub/other-file' });
     });
 
-    it('have a fingerprint of their meaning: folder and hub agree, layout and file format do not matter', async () => {
+    it('have equal fingerprints from folder and hub, for any layout and file format', async () => {
       const { record, folder } = await pull();
       const copy = await mkdtemp(join(tmpdir(), 'exported-'));
       for (const [path, bytes] of Object.entries(exportedFiles()))
@@ -212,7 +212,7 @@ describe.skipIf(!needed.every((url) => existsSync(url)))(
       });
     });
 
-    it('travel in a bundle, and are checked on the way in', async () => {
+    it('can be copied in a bundle, and are checked when it is installed', async () => {
       const { record } = await pull();
       const bundle = join(home, 'bundle.zip');
       const classifier = join(home, 'pets.safetensors');

@@ -22,7 +22,7 @@ const meaning = {
 } as const;
 
 describe('fingerprint', () => {
-  it('follows the meaning, not the order of keys or the layout in memory', () => {
+  it('does not depend on the order of keys or the layout in memory', () => {
     const turned = Object.fromEntries(Object.entries(preprocessing).reverse()) as unknown as Preprocessing;
     const same = fingerprintOf({ ...meaning, preprocessing: { ...turned, layout: 'nhwc' } });
     expect(same).toBe(fingerprintOf(meaning));
@@ -38,7 +38,7 @@ describe('fingerprint', () => {
     expect(fingerprintOf({ ...meaning, ...change })).not.toBe(fingerprintOf(meaning));
   });
 
-  it('of a tokenizer leaves padding and truncation out', () => {
+  it('of a tokenizer ignores padding and truncation', () => {
     const model = { vocab: { a: 0, b: 1 } };
     expect(tokenizerMeaning({ model, padding: null })).toBe(
       tokenizerMeaning({ padding: { pad_id: 1 }, model: { vocab: { b: 1, a: 0 } } }),

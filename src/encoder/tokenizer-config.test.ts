@@ -32,7 +32,7 @@ const open = (json: object, config?: object) =>
   createTokenizer({ tokenizer: json as never, config: config as never }, RULE);
 
 describe('tokenizer.json', () => {
-  it('is followed where all of it is understood', () => {
+  it('is used if all of it is supported', () => {
     const { encode, count } = open(tokenizer());
     expect(encode('A cat')).toEqual([1, 2]);
     expect(count('a cat a cat')).toBe(4);
@@ -67,12 +67,12 @@ describe('tokenizer.json', () => {
     ['a part', { lattice: {} }, 'lattice'],
     ['a token of whole words', { added_tokens: [{ id: 3, content: 'x', single_word: true }] }, 'single_word'],
     ['a number of a token', { added_tokens: [{ id: 0.5, content: 'x' }] }, 'added_tokens[0].id'],
-  ])('is refused by name for %s that is not understood', (_, parts, name) => {
+  ])('is refused by name for an unsupported %s', (_, parts, name) => {
     expect(() => open(tokenizer(parts))).toThrow(ModelError);
     expect(() => open(tokenizer(parts))).toThrow(name);
   });
 
-  it('gives no token numbers that are none', () => {
+  it('never gives invalid token numbers', () => {
     const model = { type: 'WordPiece', unk_token: '?', vocab: { '?': 0, a: 1.5, cat: -2 } };
     for (const text of ['a', 'cat']) {
       expect(() => open(tokenizer({ model })).encode(text)).toThrow(ModelError);
@@ -83,7 +83,7 @@ describe('tokenizer.json', () => {
     );
   });
 
-  it('refuses a text with a character that is spelt in bytes', () => {
+  it('refuses a text with a character that is split into bytes', () => {
     const { encode } = open(unigram({ byte_fallback: true }));
     expect(encode('ba')).toEqual([2, 1]);
     expect(() => encode('a🐈')).toThrow('splits into bytes');
@@ -96,11 +96,11 @@ describe('tokenizer_config.json', () => {
   it.each([
     [{ do_lower_case: false }, 'do_lower_case'],
     [{ split_special_tokens: true }, 'split_special_tokens'],
-  ])('is refused where it says something else than tokenizer.json: %j', (config, name) => {
+  ])('is refused if it contradicts tokenizer.json: %j', (config, name) => {
     expect(() => open(bert, config)).toThrow(name);
   });
 
-  it('is followed where it says the same, or what is for other tokenizers', () => {
+  it('is accepted if it agrees, or if its fields are for other tokenizers', () => {
     const config = { do_lower_case: true, strip_accents: null, legacy: true, chat_template: 'x' };
     expect(open(bert, config).encode('A')).toEqual([1]);
   });

@@ -20,7 +20,7 @@ describe('text cleaning', () => {
   });
 });
 
-it('a text that is too long loses what stands before its last token', () => {
+it('a text that is too long is cut before its last token', () => {
   const vocab = { '[UNK]': 0, '[CLS]': 1, '[SEP]': 2, one: 3, two: 4, three: 5 };
   const special = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
   const tokenizer = {
@@ -46,7 +46,7 @@ const needed = [golden, tokenizerFile];
 describe.skipIf(!needed.every((url) => existsSync(url)))(
   'CLIP tokens (needs ../shared/golden and data)',
   () => {
-    it('equal the 45 reference texts, the three notorious ones included', () => {
+    it('equal those of the 45 reference texts, including the three difficult ones', () => {
       const { texts } = json(golden) as { texts: { text: string; ids: number[] }[] };
       const { encode } = createTokenizer(
         { tokenizer: json(tokenizerFile) },
@@ -56,7 +56,7 @@ describe.skipIf(!needed.every((url) => existsSync(url)))(
       for (const { text, ids } of texts) expect({ text, ids: encode(text) }).toEqual({ text, ids });
     });
 
-    it('know Chinese', () => {
+    it('include Chinese', () => {
       const { encode } = createTokenizer(
         { tokenizer: json(tokenizerFile) },
         { cleaning: 'clip', length: 77 },

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-it('hashes weights once, and again where they were changed', async () => {
+it('hashes weights once, and again if they were changed', async () => {
   const weights = join(folder, 'model.onnx');
   const [right, wrong] = ['the weights', 'some others'];
   await writeFile(weights, right);
@@ -26,7 +26,7 @@ it('hashes weights once, and again where they were changed', async () => {
   await verifyFiles(encoder, { check });
   expect(check).toHaveBeenCalledTimes(1);
 
-  // Of the same size, and with the time of its last change put back.
+  // The changed file has the same size and the same time of its last change.
   const { atime, mtime } = await stat(weights);
   await writeFile(weights, wrong);
   await utimes(weights, atime, mtime);
@@ -38,7 +38,7 @@ it('hashes weights once, and again where they were changed', async () => {
   await expect(verifyFiles(encoder, { check })).rejects.toMatchObject({ exitCode: 4 });
 });
 
-it('hashes again where its notes cannot be read', async () => {
+it('hashes again if its notes cannot be read', async () => {
   await writeFile(join(folder, '.verified.json'), 'null');
   const encoder = { record: { files: [] }, folder } as unknown as LocalEncoder;
   await expect(verifyFiles(encoder)).resolves.toBeUndefined();

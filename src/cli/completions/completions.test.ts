@@ -24,9 +24,9 @@ async function script(shell: Shell): Promise<string> {
   return io.out();
 }
 
-/** How each shell is asked what would complete the line in $LINE, in a folder with the script. */
+/** For each shell: a script that prints the completions of the line in $LINE, in a folder with the completion script. */
 const ASKS: Readonly<Record<Exclude<Shell, 'powershell'>, readonly string[]>> = {
-  // Where the function answers nothing, the shell completes paths, unless it was told not to.
+  // If the function returns nothing, the shell completes paths, unless that is turned off.
   bash: [
     '--norc',
     '-c',
@@ -38,7 +38,7 @@ _tip_adapter
 if ((\${#COMPREPLY[@]} == 0)) && [[ $plain ]]; then COMPREPLY=($(compgen -f -- "\${COMP_WORDS[COMP_CWORD]}")); fi
 printf '%s\\n' "\${COMPREPLY[@]}"`,
   ],
-  // An interactive shell in a pseudo-terminal; what it would offer is printed as it is added.
+  // An interactive shell in a pseudo-terminal prints each completion when it is added.
   zsh: [
     '-f',
     '-c',
@@ -62,7 +62,7 @@ zpty -d z`,
   fish: ['--no-config', '-c', `source ./script; complete -C "$LINE" | string replace -r '\\t.*' ''`],
 };
 
-/** A line, what completes its last word, and what does not. */
+/** A line, expected completions of its last word, and words that must not be among them. */
 const CASES: readonly (readonly [line: string, offered: readonly string[], others?: readonly string[]])[] = [
   ['tip-adapter ', ['fit', 'predict', 'encoders', 'data', 'help'], ['list', 'photos']],
   ['tip-adapter encoders ', ['list', 'pull', 'show', 'remove', 'bundle'], ['fit']],
@@ -119,7 +119,7 @@ describe.each(Object.entries(ASKS))('completions in %s', (shell, ask) => {
 });
 
 describe('completions', () => {
-  it('for PowerShell have every command and option, each entry once, and close what they open', async () => {
+  it('for PowerShell have every command and option once, and balanced brackets', async () => {
     const text = await script('powershell');
     for (const { name } of commands) expect(text).toContain(`    '${name}' = @(`);
     expect(text).toContain("@{ word = '--method'; about = ");
@@ -129,7 +129,7 @@ describe('completions', () => {
       expect(bare.split(open!).length).toBe(bare.split(close!).length);
     }
     expect(bare).not.toMatch(/'/);
-    // Names of a table are compared without their case, and one that comes twice is an error.
+    // PowerShell compares keys of a table without case, and a repeated key is an error.
     const keys = [...text.matchAll(/^ {4}('.*?') = /gm)].map(([, key]) => key!.toLowerCase());
     const values = text.slice(text.indexOf('$values')).match(/^ {4}'.*?' = /gm) ?? [];
     expect(new Set(keys).size).toBe(keys.length);

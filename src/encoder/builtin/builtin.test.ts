@@ -62,7 +62,7 @@ describe.skipIf(missing !== undefined)(title, () => {
     expect(encoder.fingerprint).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  it('sees the reference crops', () => {
+  it('makes the reference crops', () => {
     const { data } = tensors.get('crops')!;
     const size = 224 * 224 * 3;
     for (let i = 0; i < 2; i++)

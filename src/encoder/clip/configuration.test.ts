@@ -160,13 +160,13 @@ describe('the configuration of a CLIP from weights', () => {
       'preprocess_cfg.resize_mode',
     ],
     ['a stretched input', 'openClip', (c) => (c.preprocess_cfg.size = 64), 'preprocess_cfg.size is 64'],
-  ])('is refused by name for %s that is not supported', async (_, names, change, name) => {
+  ])('is refused by name for an unsupported %s', async (_, names, change, name) => {
     const refused = loadEncoder(altered(names, change), { engine });
     await expect(refused).rejects.toBeInstanceOf(ModelError);
     await expect(refused).rejects.toThrow(name);
   });
 
-  it('may hold nulls, and what changes no number', async () => {
+  it('may hold nulls, and fields that do not change embeddings', async () => {
     const same = altered('hub', (c) => {
       c.text_config.hidden_act = null;
       c.quantization_config = null;
@@ -187,7 +187,7 @@ describe('the configuration of a CLIP from weights', () => {
     expect(await answersOf(written)).toEqual(await answersOf(folders.hub));
   });
 
-  it('is text_config_dict, where there is one, with defaults for what it leaves out', async () => {
+  it('is read from text_config_dict if there is one, with defaults for missing fields', async () => {
     const older = altered('hub', (c) => {
       c.text_config_dict = c.text_config;
       c.text_config = { hidden_act: 'gelu' };
@@ -195,7 +195,7 @@ describe('the configuration of a CLIP from weights', () => {
     expect(await answersOf(older)).toEqual(await answersOf(folders.hub));
   });
 
-  it('is needed, and with it a place for every tensor', async () => {
+  it('is required, and every tensor must be used', async () => {
     for (const names of ['hub', 'openClip'] as const) {
       const bare = altered(names, () => {});
       rmSync(join(bare, FILES[names]));
@@ -209,8 +209,8 @@ describe('the configuration of a CLIP from weights', () => {
     await expect(loadEncoder(scaled, { engine })).rejects.toThrow('ls_1.gamma');
   });
 
-  it('names the end token, which every text must have, and of which the first counts', async () => {
-    // `q` at the end of a word is the end of the text, and what follows is not seen.
+  it('names the end token, which every text must have; the first one counts', async () => {
+    // `q` at the end of a word is the end of the text, and the rest is not read.
     const end = altered('hub', (c) => (c.text_config.eos_token_id = SMALL_TOKENIZER.model.vocab['q</w>']));
     const encoder = await loadEncoder(end, { engine });
     await expect(encoder.embedTexts(['a cat'])).rejects.toMatchObject({ code: 'clip/tokens' });
@@ -221,7 +221,7 @@ describe('the configuration of a CLIP from weights', () => {
     await encoder.close();
   });
 
-  it('refuses tokens that have no embedding', async () => {
+  it('refuses tokens without an embedding', async () => {
     const foreign = altered(
       'hub',
       (tokenizer) => {
@@ -234,7 +234,7 @@ describe('the configuration of a CLIP from weights', () => {
     await encoder.close();
   });
 
-  it('of an encoder that was recorded before it was understood is refused', async () => {
+  it('is refused for an encoder that was recorded before its fields were supported', async () => {
     const gelu = altered('hub', (c) => (c.text_config.hidden_act = 'gelu'));
     const source = { kind: 'folder', id: 'gelu', path: gelu, precision: 'fp32' } as const;
     const { recipe, ...record } = await describeFolder(gelu, source, engine);

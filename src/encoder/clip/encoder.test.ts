@@ -55,7 +55,7 @@ describe.skipIf(!there)(
       cpSync(join(golden, 'config.json'), join(folders.parts, 'config.json'));
     });
 
-    it('is an encoder like any other, whatever its names and parts', async () => {
+    it('is an encoder like any other, for all names and numbers of files', async () => {
       const embedded = [];
       for (const folder of Object.values(folders)) {
         const encoder = await loadEncoder(folder, { engine });
