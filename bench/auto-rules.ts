@@ -56,7 +56,7 @@ interface Row {
   readonly cells: readonly (readonly Figures[])[];
 }
 
-/** The rules at one and two shots on each data set, and both halves of their cross-check. */
+/** Prints the rules at one and two shots on each data set, and the cross-check with both halves. */
 export async function compareRules(engine: Engine, only: readonly string[] = []): Promise<string[]> {
   const named = only.flatMap((name) => name.match(/^rules:(.+)/)?.slice(1) ?? []);
   const lines: string[] = [];
@@ -100,7 +100,7 @@ function cell(draws: readonly Figures[]): string {
   return `${middle.toFixed(2)}${reach} / ${average('nll').toFixed(3)} / ${average('ece').toFixed(3)}`;
 }
 
-/** The rule with the least mean NLL on one half, beside the shipped one (`auto`) and the others alone on the other half. */
+/** The rule with the least mean NLL on one half, compared on the other half with the shipped rule (`auto`) and with the others alone. */
 function crossCheck(rows: readonly Row[]): string[] {
   const names = Object.keys(RULES);
   const shipped = names.indexOf('auto');

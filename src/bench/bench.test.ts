@@ -130,7 +130,7 @@ describe('bench', () => {
     );
   });
 
-  it('says beside the numbers what a method took otherwise than its paper', async () => {
+  it('reports beside the figures where a method differs from its paper', async () => {
     const common = [folder, '--shots', '1', '--protocol', 'fixed', '-o', output];
     expect((await bench(...common, '--methods', 'taskres')).out).toContain(
       'TaskRes starts from text embeddings at their own length; these have length 1 and are taken at 9.9',
@@ -138,7 +138,7 @@ describe('bench', () => {
     expect((await bench(...common, '--methods', 'tip-adapter')).out).not.toContain('own length');
   });
 
-  it('refuses lists that are none, and methods that are none', async () => {
+  it('refuses malformed lists and unknown methods', async () => {
     expect((await bench(folder, '--shots', '1,x')).err).toContain('--shots');
     expect((await bench(folder, '--methods', 'tip-adaptor')).err).toContain('tip-adapter');
   });

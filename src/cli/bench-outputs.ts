@@ -92,7 +92,7 @@ function sectionOf(table: FinishedTable, metrics: boolean): BenchSection {
   const cells = table.entries.flatMap((entry) => entry.cells);
   const totals = cells.map(({ total }) => total);
   const remarks = [...new Set(cells.flatMap((cell) => cell.remarks))].map((remark) => `${remark}.`);
-  // An ablation of one method compares no costs.
+  // An ablation is about one method, so it has no costs to compare.
   const methods = new Set(table.entries.map(({ row }) => row)).size;
   const numbers = methods > 1 || (methods === 1 && axis === 'shots');
   return {

@@ -101,10 +101,10 @@ function noImages(where: string): DataError {
   });
 }
 
-/** The work is done but for what could not be read. */
+/** The error after finished work, if some files could not be read. */
 export class PartialError extends DataError {}
 
-/** Throws `PartialError` where pictures could not be read: what is printed or written is about the others, and a program learns that. */
+/** Throws `PartialError` if pictures could not be read, so that a program learns that the output is about the others only. */
 export function checkAllRead(
   unread: readonly string[],
   { all, code, hint }: { all?: number; code: string; hint?: string },
@@ -121,17 +121,17 @@ export function checkAllRead(
   });
 }
 
-/** Throws `PartialError` where a classifier that is written has not learnt from all that was given. */
+/** Throws `PartialError` if a written classifier has not learnt from all given data. */
 export function checkAllLearnt(unread: readonly Failure[], code: string): void {
   checkAllRead(
     unread.map(({ image }) => image),
     {
       code,
-      hint: 'The classifier is written, and has learnt from the others only. Remove what cannot be read, or make it readable, and repeat the command.',
+      hint: 'The classifier is written, and has learnt from the other pictures only. Remove the unreadable files or make them readable, and repeat the command.',
     },
   );
 }
 
-/** What to do about figures that are not about all pictures. */
+/** The hint for figures that do not cover all pictures. */
 export const PARTIAL_HINT =
   'The figures are about the other pictures only. Remove the unreadable files or make them readable, and measure again.';

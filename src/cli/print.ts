@@ -22,12 +22,12 @@ export function printJson(io: Io, value: unknown): void {
   io.print(jsonText(value, { replacer: rounded, indent: 2 }).split('\n'));
 }
 
-/** Whether a part could not be read, and what that is. */
+/** Whether a part could not be read, and the unreadable files. */
 export function partJson(unread: readonly Failure[]) {
   return { partial: unread.length > 0, failures: unread.map(failureJson) };
 }
 
-/** A picture that failed, as JSON shows it. */
+/** An unreadable picture in JSON. */
 export function failureJson({ image, error }: Failure) {
   const { code, hint } = error as Partial<TipAdapterError>;
   return {

@@ -142,7 +142,7 @@ it.each(IN_PART)('%s names what it lacks: %s', { timeout: 60_000 }, async (comma
   }
 });
 
-/** Commands that learn: the classifier is written and about what could be read, what could not be is named, and the status is 3. */
+/** Commands that learn: the classifier is written, has learnt from the readable pictures, unreadable files are named, and the status is 3. */
 it.each(
   ALL.flatMap((data): [string, keyof typeof LACKS, string[]][] => [
     ['fit', data, ['fit', data, '-o', 'out', '--encoder', 'encoder']],

@@ -104,8 +104,8 @@ async function imagesToAdd(given: readonly string[], io: Io) {
 }
 
 /**
- * Applies one update after the other: two at a time would lose one of them. Throws `PartialError`, once the file is written, where
- * something could not be read: what is given as `unread`, or what the update names.
+ * Applies an update under a lock, because of two updates at the same time one would be lost. After the file is written, throws
+ * `PartialError` if something could not be read: the files in `unread`, or files that the update names.
  */
 async function updateClassifier(
   { path, target, json, unread: given }: Update,

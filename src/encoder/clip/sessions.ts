@@ -87,7 +87,7 @@ function checkedTokenizer({ encode, count }: TextTokenizer, { vocabulary, end }:
       throw new ModelError(
         foreign === undefined
           ? `The tokenizer does not end a text with token ${end}, the end token of the configuration`
-          : `The tokenizer gives token ${foreign}, but the weights have ${vocabulary} tokens`,
+          : `The tokenizer gives token ${foreign}, but the vocabulary of the weights has ${vocabulary}`,
         {
           code: 'clip/tokens',
           hint: 'The tokenizer belongs to another model. Get both files from one source.',
