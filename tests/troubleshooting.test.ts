@@ -18,6 +18,7 @@ const TWO_PARTS: Readonly<Record<string, readonly [area: string, call: RegExp]>>
   'store/npy.ts': ['npy', /\brefuse\(\s*'([a-z-]+)'/g],
   'store/safetensors.ts': ['safetensors', /\bfail\(\s*'([a-z-]+)'/g],
   'store/safetensors-header.ts': ['safetensors', /\bfail\(\s*'([a-z-]+)'/g],
+  'store/tar.ts': ['tar', /\bfail\(\s*'([a-z-]+)'/g],
   'store/zip.ts': ['zip', /\bfail\(\s*'([a-z-]+)'/g],
   'store/zip-directory.ts': ['zip', /\bfail\(\s*'([a-z-]+)'/g],
   'encoder/checked.ts': ['encoder', /\brefuse\([^']*'([a-z-]+)'/g],

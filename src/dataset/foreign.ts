@@ -19,13 +19,13 @@ const TABLE_HINT =
 const FILES_HINT =
   'Write its pictures as files, in a folder for each class: photos/cat/1.jpg, photos/dog/2.jpg.';
 const ARRAYS_HINT = `${FILES_HINT} For features, give a folder with train.npy and an info.json that names the classes.`;
-const UNPACK_HINT = 'Unpack it and give the folder; zip is the only archive that is read.';
+const UNPACK_HINT = 'Unpack it and give the folder; zip and tar are the archives that are read.';
 
 /** File names that other programs' data sets are recognised by. */
 const BY_NAME: readonly [RegExp, string, string][] = [
   [/\.parquet$/i, 'Parquet tables, as the Hugging Face Hub serves data sets', FILES_HINT],
   [/\.arrow$/i, 'Arrow tables, as Hugging Face datasets saves them', FILES_HINT],
-  [/\.tar$/i, 'a tar archive, such as the shards of a WebDataset', UNPACK_HINT],
+  [/\.tar$/i, 'a tar archive', 'Name the archive itself, or a folder of nothing but archives.'],
   [/\.zip$/i, 'zip archives', 'Name the archive itself instead of its folder.'],
   [/\.(tar\.\w+|tgz|tbz2?|txz|rar|7z)$/i, 'an archive', UNPACK_HINT],
   [/\.tfrecords?(-\d+-of-\d+)?$/i, 'TFRecord files', FILES_HINT],

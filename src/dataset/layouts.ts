@@ -14,6 +14,7 @@ import type { Tree } from './tree.ts';
 import type { Split } from './types.ts';
 import { classFolders, foreignData, tableLayout, whereUnmarked } from './unmarked.ts';
 import { vocLayout } from './voc.ts';
+import { webdatasetLayout } from './webdataset.ts';
 
 /** The first layout that matches is read. Layouts that are marked by a file come before layouts of folders alone. */
 const builtIn: readonly Layout[] = [
@@ -22,7 +23,7 @@ const builtIn: readonly Layout[] = [
   indexLayout,
   coopLayout,
   severalSets,
-  ...[cocoLayout, vocLayout, cvatLayout, labelmeLayout, roboflowLayout].map(whereUnmarked),
+  ...[cocoLayout, vocLayout, cvatLayout, labelmeLayout, roboflowLayout, webdatasetLayout].map(whereUnmarked),
   tableLayout,
   foreignData,
   classFolders,

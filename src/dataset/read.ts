@@ -15,7 +15,8 @@ import { refuseFile } from './foreign.ts';
 import { groupBy } from './groups.ts';
 import { readLayout } from './layouts.ts';
 import { visible } from './names.ts';
-import { diskFile, folderTree, tableTree, zipTree } from './source.ts';
+import { patternTree, withShards } from './shards.ts';
+import { diskFile, folderTree, tableTree, tarTree, zipTree } from './source.ts';
 import { parseTable, TABLE_ENDINGS, type Table, tableOf } from './text-files.ts';
 import type { SourceFile, Tree } from './tree.ts';
 import type { Dataset, Example, Finding, Split } from './types.ts';
@@ -49,6 +50,8 @@ export function readDataset(source: string, { split, classes, signal }: ReadOpti
 /** The files of a source. Throws `DataError` if the source is not a folder, a table or a zip archive. */
 async function openSource(source: string, signal?: AbortSignal): Promise<Tree> {
   const stats = await stat(source).catch(unlessMissing);
+  const shards = stats ? undefined : await patternTree(source, signal);
+  if (shards) return shards;
   if (!stats) {
     throw new DataError(`There is no file or folder ${source}`, {
       code: 'dataset/missing',
@@ -56,9 +59,10 @@ async function openSource(source: string, signal?: AbortSignal): Promise<Tree> {
       details: { path: source },
     });
   }
-  if (stats.isDirectory()) return folderTree(source, signal);
+  if (stats.isDirectory()) return withShards(await folderTree(source, signal), signal);
   const ending = extname(source).toLowerCase();
   if (ending === '.zip') return zipTree(source, signal);
+  if (ending === '.tar') return tarTree(source, signal);
   if (['.json', ...TABLE_ENDINGS].includes(ending)) return tableTree(source, [CLASSES_NAME, CARD_NAME]);
   return refuseFile(diskFile(source, resolve(source)));
 }

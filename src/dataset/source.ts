@@ -5,6 +5,7 @@ import { giveWay } from '../abort.ts';
 import { DataError, systemCode, TipAdapterError, throwIfAborted } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
 import { type FileUse, kindOf, PICTURE, readRegular } from '../store/regular.ts';
+import { openTar } from '../store/tar.ts';
 import { openZip } from '../store/zip.ts';
 import { systemReason } from '../system-error.ts';
 import { count, number } from '../words.ts';
@@ -57,6 +58,29 @@ export async function zipTree(path: string, signal?: AbortSignal): Promise<Tree>
       details: { path },
     });
   }
+  return archiveTree(path, 'zip', archive, signal);
+}
+
+/** The files of a tar archive, as `zipTree` gives those of a zip. */
+export async function tarTree(path: string, signal?: AbortSignal): Promise<Tree> {
+  return archiveTree(path, 'tar archive', await openTar(path, { signal }), signal);
+}
+
+/** What the kinds of archives have in common. */
+export interface Archive {
+  readonly entries: readonly { name: string }[];
+  readonly folders?: readonly string[];
+  readonly skipped: readonly { name: string; reason: string }[];
+  read(name: string): Promise<Uint8Array>;
+}
+
+/** The files of an archive, which a message calls by its `kind`. */
+export async function archiveTree(
+  path: string,
+  kind: string,
+  archive: Archive,
+  signal?: AbortSignal,
+): Promise<Tree> {
   const files: SourceFile[] = [];
   const hidden: SourceFile[] = [];
   const leftovers = new Set<string>();
@@ -72,19 +96,21 @@ export async function zipTree(path: string, signal?: AbortSignal): Promise<Tree>
     (parts.some(isHidden) ? hidden : files).push({ path: name, read: () => archive.read(name) });
   }
   await giveWay(signal);
-  const folders = [...new Set([...archive.folders, ...foldersOf(archive.skipped)])].filter((folder) => {
-    const parts = folder.split('/');
-    return !leftoverIn(parts) && !parts.some(isHidden);
-  });
+  const folders = [...new Set([...(archive.folders ?? []), ...foldersOf(archive.skipped)])].filter(
+    (folder) => {
+      const parts = folder.split('/');
+      return !leftoverIn(parts) && !parts.some(isHidden);
+    },
+  );
   return {
-    name: basename(path).replace(/\.zip$/i, ''),
+    name: basename(path).replace(/\.(zip|tar)$/i, ''),
     root: resolve(path),
     ...grow(
       sortNaturally(files, (file) => file.path),
       folders,
     ),
     hidden,
-    findings: [...unusable(archive.skipped), ...leftoverFindings([...leftovers])],
+    findings: [...unusable(archive.skipped, kind), ...leftoverFindings([...leftovers])],
     unreadable: archive.skipped.map(({ name, reason }) => ({ path: name, reason })),
   };
 }
@@ -97,10 +123,10 @@ function foldersOf(skipped: readonly { name: string }[]): string[] {
     .filter((folder) => folder !== '.');
 }
 
-function unusable(skipped: readonly { name: string; reason: string }[]): Finding[] {
+function unusable(skipped: Archive['skipped'], kind: string): Finding[] {
   if (skipped.length === 0) return [];
   const paths = skipped.map(({ name, reason }) => `${name}: ${reason}`);
-  const message = `${count(skipped.length, 'entry of the zip is', 'entries of the zip are')} left out (${reasonsOf(skipped)}).`;
+  const message = `${count(skipped.length, `entry of the ${kind} is`, `entries of the ${kind} are`)} left out (${reasonsOf(skipped)}).`;
   return [warning('zip-unusable', message, paths)];
 }
 
