@@ -1,5 +1,12 @@
 import { openEncoder } from '../classifier/fit.ts';
-import { type Classifier, type Evaluation, type FitOptions, fit, type TestSet } from '../classifier/index.ts';
+import {
+  type Classifier,
+  type Evaluation,
+  type Failure,
+  type FitOptions,
+  fit,
+  type TestSet,
+} from '../classifier/index.ts';
 import { readDataset } from '../dataset/read.ts';
 import { ARTISTS, sampleDataset } from '../dataset/sample-dataset.ts';
 import { PHOTOS, photosInReach, samplePhotos } from '../dataset/sample-photos.ts';
@@ -34,6 +41,8 @@ export interface DemoResult {
   readonly dataset: Dataset;
   /** Findings about the pictures. */
   readonly findings: readonly Finding[];
+  /** Pictures and folders that could not be read: no figure is about them. */
+  readonly unread: readonly Failure[];
   readonly source: DemoSource;
   readonly train: number;
   readonly test: TestSet;
@@ -106,6 +115,7 @@ export async function demonstrate(data: string | undefined, options: DemoOptions
     return {
       dataset,
       findings: [...new Map(noticed.map((finding) => [finding.message, finding])).values()],
+      unread: [...fitted.unread, ...test.failures],
       source: source ?? { pictures: dataset.name, licence: 'your own' },
       train: fitted.data.examples.length,
       test,

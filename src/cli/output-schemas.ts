@@ -93,6 +93,10 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     train: count,
     test: count,
     seed: count,
+    partial: z
+      .boolean()
+      .describe('Whether something could not be read, so that the figures are about the others'),
+    failures: z.array(failure),
     rows: z.array(
       object({
         name: z.string(),

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { type DemoPoint, type DemoResult, type DemoRow, demonstrate } from '../bench/demo-comparison.ts';
 import type { Evaluation, ImageSource } from '../classifier/index.ts';
+import { countUnread } from '../dataset/findings.ts';
 import { renderReport, type Table } from '../report/index.ts';
 import { percent, probability } from '../report/numbers.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
@@ -9,8 +10,9 @@ import { count } from '../words.ts';
 import { openBrowser } from './browser.ts';
 import { demoReport } from './demo-report.ts';
 import { methodText } from './fitted-text.ts';
+import { checkAllRead, PARTIAL_HINT } from './images.ts';
 import type { Io } from './io.ts';
-import { printJson, tableLines } from './print.ts';
+import { partJson, printJson, tableLines } from './print.ts';
 import { tellFindings } from './tell.ts';
 
 export interface DemoSettings {
@@ -53,6 +55,7 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
   });
 
   const { dataset, findings, train, test, encodeSeconds } = result;
+  const unread = [...new Set(result.unread.map(({ image }) => image))];
   if (data !== undefined) tellFindings(io, findings);
   shown.print([
     '',
@@ -60,6 +63,7 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
     `Licences: ${result.source.licence}.`,
     `${count(dataset.classes.length, 'class', 'classes')}, ${count(train, 'picture')} to learn from, ${test.truth.length} to test on; ` +
       `read and encoded in ${encodeSeconds.toFixed(1)} s.`,
+    ...(unread.length > 0 ? [`${countUnread(unread)} could not be read; no figure is about them.`] : []),
     '',
     `Accuracy on the ${count(test.truth.length, 'test picture')}, by the number of examples of each class:`,
     ...tableLines(io, methodTable(result)),
@@ -75,9 +79,10 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
   const files = await saveAll(result, settings, reason, data, shown);
   if (settings.json) printJson(io, { ...figures(result), seed: settings.seed, ...files });
   await result.close();
+  checkAllRead(unread, { code: 'demo/unreadable', hint: PARTIAL_HINT });
 }
 
-function figures({ dataset, source, train, test, rows, best }: DemoResult) {
+function figures({ dataset, source, train, test, rows, best, unread }: DemoResult) {
   return {
     dataset: dataset.name,
     ...source,
@@ -85,6 +90,7 @@ function figures({ dataset, source, train, test, rows, best }: DemoResult) {
     classes: dataset.classes.length,
     train,
     test: test.truth.length,
+    ...partJson(unread),
     rows: rows.map(({ name, classifier, seconds, points }) => ({
       name,
       method: classifier.data.method,

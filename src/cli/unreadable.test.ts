@@ -114,6 +114,7 @@ const IN_PART: [command: string, data: keyof typeof LACKS, argv: (data: string) 
       (path) => ['export', at('known'), '--to', 'report', '--data', path, '-o', at('card.md')],
     ],
   ]),
+  ['demo', 'folder', (path) => ['demo', path, '--encoder', at('encoder'), '-o', at('demo')]],
   // bench reads only the pictures of a list that it draws.
   ...ALL.filter((data) => data !== 'row-in-folder').map((data): (typeof IN_PART)[number] => [
     'bench',
