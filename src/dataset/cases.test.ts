@@ -41,6 +41,7 @@ describe.skipIf(!existsSync(cases))(
       ['layouts/labelstudio/project-min.json', ANIMALS, [0, 0, 0, 18]],
       ['layouts/wds', ANIMALS, [18, 0, 0, 0]],
       ['layouts/wds/train-000000.tar', ANIMALS, [18, 0, 0, 0]],
+      ['layouts/parquet', ANIMALS, [18, 0, 0, 0]],
       ['layouts/kaggle_csv', ANIMALS, [18, 0, 0, 0]],
       ['layouts/kaggle_csv/train.csv', ANIMALS, [0, 0, 0, 18]],
       ['layouts/meta_jsonl_intlabel', ANIMALS, [0, 0, 0, 18]],
@@ -61,7 +62,6 @@ describe.skipIf(!existsSync(cases))(
       ['05-encrypted-or-bzip2-zip/26-enc.zip', 'zip/unusable', '6 encrypted'],
       ['05-encrypted-or-bzip2-zip/19-bzip2.zip', 'zip/unusable', '6 compressed by bzip2 (method 12)'],
       ['06-duplicate-column/21-dup-header', 'dataset/column', 'the column "label" twice'],
-      ['layouts/parquet', 'dataset/foreign', 'Parquet tables'],
     ])('%s is refused by name', async (path, code, message) => {
       await expect(read(path)).rejects.toMatchObject({
         code,

@@ -23,7 +23,6 @@ const UNPACK_HINT = 'Unpack it and give the folder; zip and tar are the archives
 
 /** File names that other programs' data sets are recognised by. */
 const BY_NAME: readonly [RegExp, string, string][] = [
-  [/\.parquet$/i, 'Parquet tables, as the Hugging Face Hub serves data sets', FILES_HINT],
   [/\.arrow$/i, 'Arrow tables, as Hugging Face datasets saves them', FILES_HINT],
   [/\.tar$/i, 'a tar archive', 'Name the archive itself, or a folder of nothing but archives.'],
   [/\.zip$/i, 'zip archives', 'Name the archive itself instead of its folder.'],

@@ -8,6 +8,7 @@ import { labelStudioLayout } from './label-studio.ts';
 import { labelmeLayout } from './labelme.ts';
 import { givenTable } from './listed.ts';
 import { visible } from './names.ts';
+import { parquetLayout } from './parquet.ts';
 import { roboflowLayout } from './roboflow.ts';
 import { severalSets } from './several-sets.ts';
 import type { Tree } from './tree.ts';
@@ -23,7 +24,9 @@ const builtIn: readonly Layout[] = [
   indexLayout,
   coopLayout,
   severalSets,
-  ...[cocoLayout, vocLayout, cvatLayout, labelmeLayout, roboflowLayout, webdatasetLayout].map(whereUnmarked),
+  ...[cocoLayout, vocLayout, cvatLayout, labelmeLayout, roboflowLayout, parquetLayout, webdatasetLayout].map(
+    whereUnmarked,
+  ),
   tableLayout,
   foreignData,
   classFolders,

@@ -63,7 +63,8 @@ async function openSource(source: string, signal?: AbortSignal): Promise<Tree> {
   const ending = extname(source).toLowerCase();
   if (ending === '.zip') return zipTree(source, signal);
   if (ending === '.tar') return tarTree(source, signal);
-  if (['.json', ...TABLE_ENDINGS].includes(ending)) return tableTree(source, [CLASSES_NAME, CARD_NAME]);
+  if (['.json', '.parquet', ...TABLE_ENDINGS].includes(ending))
+    return tableTree(source, [CLASSES_NAME, CARD_NAME]);
   return refuseFile(diskFile(source, resolve(source)));
 }
 

@@ -1,0 +1,77 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parquetWriteBuffer } from 'hyparquet-writer';
+import { describe, expect, it } from 'vitest';
+import { failure, labelled, ownFolder, warnings } from './folder.fixture.ts';
+import { readDataset } from './read.ts';
+
+const own = ownFolder();
+const read = async (path = '') => labelled(await readDataset(join(own.root, path)));
+const picture = (text: string) => new TextEncoder().encode(text);
+
+/** A file as `datasets` pushes it to the Hub, in row groups of two. */
+function hubFile(texts: string[], labels: number[], names = ['cat', 'dog']): Uint8Array {
+  const info = { features: { image: { _type: 'Image' }, label: { names, _type: 'ClassLabel' } } };
+  return new Uint8Array(
+    parquetWriteBuffer({
+      schema: [
+        { name: 'root', num_children: 2 },
+        { name: 'image', num_children: 2, repetition_type: 'OPTIONAL' },
+        { name: 'bytes', type: 'BYTE_ARRAY', repetition_type: 'OPTIONAL' },
+        { name: 'path', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' },
+        { name: 'label', type: 'INT64', repetition_type: 'OPTIONAL' },
+      ],
+      columnData: [
+        { name: 'image', data: texts.map((text) => ({ bytes: picture(text), path: 'x.jpg' })) },
+        { name: 'label', data: labels.map(BigInt) },
+      ],
+      rowGroupSize: 2,
+      kvMetadata: [{ key: 'huggingface', value: JSON.stringify({ info }) }],
+    }),
+  );
+}
+
+describe('Parquet', () => {
+  it("the Hub's files by split, with names of classes", async () => {
+    await own.write(['data/train-00000-of-00002.parquet', hubFile(['a', 'b', 'c'], [0, 1, 1])]);
+    await own.write(['data/train-00001-of-00002.parquet', hubFile(['d'], [0])]);
+    await own.write(['data/test-00000-of-00001.parquet', hubFile(['\u00ff', 'f'], [-1, 0])]);
+    const dataset = await readDataset(own.root);
+    expect(labelled(dataset)).toEqual([
+      'data/test-00000-of-00001.parquet/0  test',
+      'data/test-00000-of-00001.parquet/1 cat test',
+      'data/train-00000-of-00002.parquet/0 cat train',
+      'data/train-00000-of-00002.parquet/1 dog train',
+      'data/train-00000-of-00002.parquet/2 dog train',
+      'data/train-00001-of-00002.parquet/0 cat train',
+    ]);
+    expect(warnings(dataset)).toEqual(['unlabelled']);
+    const bytes = await Promise.all(dataset.examples.map((example) => example.read()));
+    expect(bytes.map((one) => new TextDecoder().decode(one))).toEqual(['\u00ff', 'f', 'a', 'b', 'c', 'd']);
+    expect(await read('data/train-00001-of-00002.parquet')).toEqual([
+      'train-00001-of-00002.parquet/0 cat train',
+    ]);
+  });
+
+  it('a table of path and label', async () => {
+    const table = parquetWriteBuffer({
+      columnData: [
+        { name: 'path', data: ['images/1.jpg', 'images/2.jpg', 'images/3.jpg'], type: 'STRING' },
+        { name: 'label', data: ['cat', 'dog', 'dog'], type: 'STRING' },
+      ],
+    });
+    await own.write('images/1.jpg', 'images/2.jpg', ['list.parquet', new Uint8Array(table)]);
+    expect(await read()).toEqual(['images/1.jpg cat', 'images/2.jpg dog']);
+    expect(await read('list.parquet')).toEqual(['images/1.jpg cat', 'images/2.jpg dog']);
+  });
+
+  it('a label that the classes do not have, and damaged files, are refused', async () => {
+    await own.write(['a.parquet', hubFile(['a', 'b'], [0, 2])]);
+    await expect(read('a.parquet')).rejects.toEqual(failure('parquet'));
+    const bytes = await readFile(join(own.root, 'a.parquet'));
+    for (const part of [Buffer.alloc(0), Buffer.from('PAR1'), bytes.subarray(0, -9), bytes.subarray(99)]) {
+      await own.write(['b.parquet', part]);
+      await expect(read('b.parquet')).rejects.toEqual(failure('parquet'));
+    }
+  });
+});
