@@ -25,7 +25,7 @@ const UNPACK_HINT = 'Unpack it and give the folder; zip and tar are the archives
 const BY_NAME: readonly [RegExp, string, string][] = [
   [/\.arrow$/i, 'Arrow tables, as Hugging Face datasets saves them', FILES_HINT],
   [/\.tar$/i, 'a tar archive', 'Name the archive itself, or a folder of nothing but archives.'],
-  [/\.zip$/i, 'zip archives', 'Name the archive itself instead of its folder.'],
+  [/\.zip$/i, 'zip archives', 'Give one of the archives. One that lies in a zip has to be unpacked first.'],
   [/\.(tar\.\w+|tgz|tbz2?|txz|rar|7z)$/i, 'an archive', UNPACK_HINT],
   [/\.tfrecords?(-\d+-of-\d+)?$/i, 'TFRecord files', FILES_HINT],
   [/(^|\/)(data_batch_\d|test_batch|batches\.meta)(\.bin|\.mat|\.txt)?$/, 'CIFAR batches', FILES_HINT],

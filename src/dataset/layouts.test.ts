@@ -685,6 +685,15 @@ describe('layouts of other programs are refused by name', () => {
     await expect(readDataset(join(own.root, 'b.json'))).rejects.toThrow(failure('kind'));
   });
 
+  it('a zip in a zip', async () => {
+    await write(['outer.zip', zipSync({ 'photos/inner.zip': zipSync({ 'cat/1.jpg': Buffer.from('x') }) })]);
+    await expect(readDataset(join(own.root, 'outer.zip'))).rejects.toMatchObject({
+      code: 'dataset/foreign',
+      message: expect.stringContaining('photos/inner.zip'),
+      hint: expect.stringContaining('has to be unpacked first'),
+    });
+  });
+
   it('parts of a layout never are classes', async () => {
     await write(...pics('images'), ...pics('masks'));
     await expect(readDataset(own.root)).rejects.toThrow('"images", "masks"');
