@@ -23,7 +23,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     await studio.start();
     browser = await launchChromium([
       '--disable-gpu',
-      '--use-fake-device-for-media-stream',
+      '--use-fake-device-for-media-stream=device-count=2',
       '--use-fake-ui-for-media-stream',
     ]);
     const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' });
@@ -181,6 +181,58 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     await page.getByRole('button', { name: 'Done' }).click();
     const groups = new Set((await read()).board.pictures.map(({ group }) => group));
     expect(groups.size).toBe(1);
+    await change({ do: 'discard-class', id });
+  });
+
+  it('counts down and ends a burst by itself; remembers the camera, its mirror, rate and timer', async () => {
+    const id = await addClass('timed');
+    const open = () => page.getByRole('button', { name: 'Take pictures of timed' }).click();
+    await open();
+    const camera = page.locator('.camera');
+    const video = camera.locator('video');
+    const which = camera.getByLabel('Camera', { exact: true });
+    await eventually(() => which.locator('option').count()).toBe(2);
+    const isOther = () =>
+      video.evaluate((element) => {
+        // biome-ignore lint/suspicious/noExplicitAny: an element of the page.
+        const { srcObject, videoWidth } = element as any;
+        return videoWidth > 0 && srcObject.getVideoTracks()[0].label;
+      });
+    const first = await isOther();
+    await which.selectOption({ index: 1 });
+    await eventually(isOther).not.toBe(first);
+    await eventually(isOther).toMatch(/fake/);
+    const mirrored = () =>
+      video.evaluate((element) => (element as unknown as { className: string }).className);
+    expect(await mirrored()).toBe('mirrored');
+    await camera.getByLabel('Mirror').uncheck();
+    await eventually(mirrored).toBe('');
+    await camera.getByLabel('Pictures a second').selectOption('10');
+    await camera.getByLabel('Timer').selectOption('1');
+    await camera.getByRole('button', { name: 'Take pictures' }).click();
+    await eventually(() => camera.locator('.viewfinder strong').innerText()).toBe('3');
+    expect(await count()).toBe(0);
+    await eventually(count).toBeGreaterThan(5);
+    const taken = await count();
+    await camera.getByRole('button', { name: 'Take pictures' }).waitFor();
+    await page.waitForTimeout(500);
+    expect(await count()).toBe(taken);
+    await camera.getByRole('button', { name: 'Done' }).click();
+    await open();
+    await eventually(() =>
+      which.evaluate((select) => (select as unknown as { selectedIndex: number }).selectedIndex),
+    ).toBe(1);
+    await eventually(isOther).toMatch(/fake/);
+    expect(await camera.getByLabel('Mirror').isChecked()).toBe(false);
+    // Pressed again during the countdown, it takes nothing.
+    await camera.getByRole('button', { name: 'Take pictures' }).click();
+    await camera.getByRole('button', { name: 'Stop' }).click();
+    await page.waitForTimeout(3500);
+    expect(await count()).toBe(taken);
+    await camera.getByLabel('Mirror').check();
+    await camera.getByLabel('Pictures a second').selectOption('5');
+    await camera.getByLabel('Timer').selectOption('0');
+    await camera.getByRole('button', { name: 'Done' }).click();
     await change({ do: 'discard-class', id });
   });
 
@@ -363,7 +415,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
   });
 
   it('leaves no text of a chart outside of it, and nothing wider than its column', async () => {
-    await page.locator('#teach details, #try details').evaluateAll((all) => {
+    await page.locator('#teach details, #try details, #keep details').evaluateAll((all) => {
       for (const one of all) (one as unknown as { open: boolean }).open = true;
     });
     for (const width of [1440, 1024, 390]) {
@@ -467,6 +519,24 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
       await page.waitForTimeout(700);
       expect(await buttons(), method).toEqual(before);
     }
+  });
+
+  it('teaches what the camera shows, and takes that back where it was said', async () => {
+    await page.getByRole('button', { name: 'Use camera' }).click();
+    await page.locator('#try .verdict strong').waitFor();
+    const before = await count();
+    await page.locator('#try').getByTitle('Teach it: this is').click();
+    await page.getByRole('menuitem', { name: 'green' }).click();
+    await eventually(count).toBe(before + 1);
+    const { board } = await read();
+    const { classId, group } = board.pictures.at(-1)!;
+    expect(board.classes.find(({ id }) => id === classId)?.name).toBe('green');
+    expect(group).toMatch(/^live camera/);
+    const told = page.locator('#try .undoable', { hasText: 'Added to “green”' });
+    await told.getByRole('button', { name: 'Undo' }).click();
+    await eventually(count).toBe(before);
+    await page.getByRole('button', { name: 'Stop camera' }).click();
+    await settled();
   });
 
   it('has a contrast of 4.5 in every button, in every state, in both themes', {

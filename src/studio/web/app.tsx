@@ -10,6 +10,7 @@ import { Notices } from './notices.tsx';
 import { PARTS, part, shownPart } from './parts.ts';
 import { Preview } from './preview.tsx';
 import { Project } from './project.tsx';
+import { SkipLinks } from './skip-links.tsx';
 import { classNames, ready, redo, status, undo } from './store.ts';
 import { Teach } from './teach.tsx';
 import { tryPictures } from './tried.ts';
@@ -32,6 +33,7 @@ export function App() {
       data-drop={dropTarget.value?.part}
       data-start={status.value?.answering ? undefined : ''}
     >
+      {ready.value && <SkipLinks />}
       <Header />
       <Notices />
       {ready.value && (

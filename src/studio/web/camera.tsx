@@ -1,5 +1,7 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { BurstChoice, CameraChoice } from './camera-settings.tsx';
+import { burstName, cameraSettings, grabFrame, openCamera, TIMERS } from './camera-source.ts';
 import { Either } from './lists.tsx';
 import { messages } from './messages.ts';
 import { classNames } from './store.ts';
@@ -8,61 +10,43 @@ import { type Incoming, uploadPictures } from './upload.ts';
 /** The class that pictures are taken of; undefined if the camera is closed. */
 export const cameraFor = signal<string | undefined>(undefined);
 
-const FRAME_EVERY = 200;
-const LONGEST_SIDE = 640;
-
-/** Opens the camera and shows it in a video element. Returns a function that closes it. */
-export async function openCamera(video: HTMLVideoElement): Promise<() => void> {
-  const stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 } } });
-  video.srcObject = stream;
-  await video.play();
-  return () => {
-    for (const track of stream.getTracks()) track.stop();
-    video.srcObject = null;
-  };
-}
-
-/** The present frame of the camera, as a JPEG. */
-export async function grabFrame(video: HTMLVideoElement): Promise<Blob> {
-  const scale = Math.min(1, LONGEST_SIDE / Math.max(video.videoWidth, video.videoHeight));
-  const canvas = document.createElement('canvas');
-  canvas.width = Math.round(video.videoWidth * scale);
-  canvas.height = Math.round(video.videoHeight * scale);
-  canvas.getContext('2d')?.drawImage(video, 0, 0, canvas.width, canvas.height);
-  return new Promise((resolve, reject) =>
-    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('No frame'))), 'image/jpeg', 0.9),
-  );
-}
-
-/** A burst: the pictures taken while the button is held, or from one press to the next. */
+/** A burst: the pictures taken while the button is held, from one press to the next, or for a time. */
 interface Burst {
   readonly frames: Promise<Incoming>[];
-  readonly timer: number;
+  readonly timers: number[];
   readonly group: string;
 }
 
 /**
  * Takes bursts of pictures of one class. The pictures of one press are one burst. A person who cannot hold the button, or whose device
- * can only activate it, starts a burst by activating the button, and ends it by activating it again.
+ * can only activate it, starts a burst by activating the button, and ends it by activating it again. With a timer, a press begins a
+ * countdown, and the burst ends by itself.
  */
 export function Camera() {
-  const m = messages.value;
+  const m = messages.value.camera;
   const classId = cameraFor.value as string;
   const dialog = useRef<HTMLDialogElement>(null);
   const video = useRef<HTMLVideoElement>(null);
   const [isDenied, setDenied] = useState(false);
   const [taken, setTaken] = useState(0);
   const [isOn, setOn] = useState(false);
+  const [countdown, setCountdown] = useState(0);
   const burst = useRef<Burst | undefined>(undefined);
   /** Whether a pointer pressed the button. The click event that follows is then ignored. */
   const isPressed = useRef(false);
+  const { device, isMirrored, rate, timer } = cameraSettings.value;
+  const { delay, length } = TIMERS[timer]!;
+  const isTimed = delay > 0;
 
+  useEffect(() => dialog.current?.showModal(), []);
   useEffect(() => {
-    dialog.current?.showModal();
     const opened = openCamera(video.current as HTMLVideoElement);
-    opened.catch(() => setDenied(true));
+    opened.then(
+      () => setDenied(false),
+      () => setDenied(true),
+    );
     return () => void opened.then((close) => close()).catch(() => {});
-  }, []);
+  }, [device]);
 
   const snap = () => {
     const { frames, group } = burst.current as Burst;
@@ -75,20 +59,36 @@ export function Camera() {
   };
   const begin = () => {
     if (burst.current || isDenied) return;
-    const group = `camera ${new Date().toISOString().slice(0, 19).replace('T', ' ')}`;
-    burst.current = { frames: [], timer: window.setInterval(snap, FRAME_EVERY), group };
+    const timers: number[] = [];
+    burst.current = { frames: [], timers, group: burstName() };
     setOn(true);
-    snap();
+    const after = (seconds: number, act: () => void) => timers.push(window.setTimeout(act, 1000 * seconds));
+    const take = () => {
+      snap();
+      timers.push(window.setInterval(snap, 1000 / rate));
+    };
+    if (!isTimed) return take();
+    for (let left = delay; left > 0; left--) after(delay - left, () => setCountdown(left));
+    after(delay, () => {
+      setCountdown(0);
+      take();
+    });
+    after(delay + length, end);
   };
   const end = () => {
     const current = burst.current;
     if (!current) return;
     burst.current = undefined;
     setOn(false);
-    clearInterval(current.timer);
+    setCountdown(0);
+    for (const each of current.timers) clearTimeout(each);
     void Promise.all(current.frames)
       .then((frames) => uploadPictures(frames, { classId, group: current.group }))
       .catch(() => setDenied(true));
+  };
+  const toggle = () => (burst.current ? end() : begin());
+  const release = () => {
+    if (!isTimed) end();
   };
   return (
     <dialog
@@ -100,15 +100,22 @@ export function Camera() {
         cameraFor.value = undefined;
       }}
     >
-      <h2 id="camera-heading">{m.camera.heading(classNames.value.get(classId) ?? '')}</h2>
-      <video ref={video} muted playsInline />
+      <h2 id="camera-heading">{m.heading(classNames.value.get(classId) ?? '')}</h2>
+      <div class="viewfinder">
+        <video ref={video} class={isMirrored ? 'mirrored' : ''} muted playsInline />
+        <strong role="status">{countdown > 0 && countdown}</strong>
+      </div>
       {isDenied ? (
-        <p class="problem">{m.camera.denied}</p>
+        <p class="problem">{m.denied}</p>
       ) : (
         <p class="muted">
-          {m.camera.hint} {m.camera.toggle}
+          {m.hint} {isTimed ? m.timed : m.toggle}
         </p>
       )}
+      <div class="actions">
+        <CameraChoice />
+        <BurstChoice isDisabled={isOn} />
+      </div>
       <div class="actions">
         <button
           type="button"
@@ -119,12 +126,14 @@ export function Camera() {
             isPressed.current = true;
             // The pointer is captured, so that its release is reported here wherever it is.
             currentTarget.setPointerCapture(pointerId);
-            if (burst.current) end();
-            else begin();
+            toggle();
           }}
-          onLostPointerCapture={end}
+          onLostPointerCapture={release}
           onKeyDown={(event) => {
-            if (event.key === ' ') begin();
+            if (event.key === ' ') {
+              if (!event.repeat && isTimed) toggle();
+              else begin();
+            }
             // A key that is held repeats its event.
             if (event.repeat) event.preventDefault();
           }}
@@ -132,23 +141,21 @@ export function Camera() {
             if (event.key !== ' ') return;
             // Without this, the key would also cause a click.
             event.preventDefault();
-            end();
+            release();
           }}
           onClick={({ detail }) => {
             const isAfterPress = isPressed.current && detail > 0;
             isPressed.current = false;
-            if (isAfterPress) return;
-            if (burst.current) end();
-            else begin();
+            if (!isAfterPress) toggle();
           }}
         >
-          <Either texts={[m.camera.hold, m.camera.stop]} shown={isOn ? 1 : 0} />
+          <Either texts={[m.hold, m.start, m.stop]} shown={isOn ? 2 : Number(isTimed)} />
         </button>
         <span class="muted" role="status">
-          {taken > 0 && m.camera.taken(taken)}
+          {taken > 0 && m.taken(taken)}
         </span>
         <button type="button" onClick={() => dialog.current?.close()}>
-          {m.camera.done}
+          {m.done}
         </button>
       </div>
     </dialog>

@@ -9,17 +9,19 @@ export function ClassChoice({
   label,
   text = messages.value.next.another,
   except,
+  onOpen,
   onChoose,
 }: {
   /** Accessible label, if the choice's text does not say what it is for. */
   label: string;
   text?: string;
   except: readonly string[];
+  onOpen?(): void;
   onChoose(classId: string): void;
 }) {
   const items = () => [...classItems(except, onChoose), newClassItem(onChoose)];
   return (
-    <Menu title={label} items={items}>
+    <Menu title={label} items={items} onOpen={onOpen}>
       {text}
       <Icon name="open" />
     </Menu>

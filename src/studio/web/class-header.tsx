@@ -10,9 +10,19 @@ import { headerPlace, namePlace, seek } from './roving-focus.ts';
 import { board, classNames, notify, perform } from './store.ts';
 import { tellDone } from './undoable.tsx';
 import { COLLECTED, uploadPictures } from './upload.ts';
+import { fold } from './view.ts';
 
-/** Name and tools of a class, or of the unsorted pictures (an empty id). */
-export function ClassHeader({ id, count, isOver }: { id: string; count: number; isOver: boolean }) {
+interface Header {
+  readonly id: string;
+  /** Pictures of the class, and those of them that pass the filter. */
+  readonly count: number;
+  readonly passing: number;
+  readonly isCollapsed: boolean;
+  readonly isOver: boolean;
+}
+
+/** Name and tools of a class, or of the unsorted pictures (an empty id). Tab stops at the name, and arrow keys lead on to the tools. */
+export function ClassHeader({ id, count, passing, isCollapsed, isOver }: Header) {
   const m = messages.value.collect;
   const name = classNames.value.get(id);
   if (name === undefined) {
@@ -23,6 +33,7 @@ export function ClassHeader({ id, count, isOver }: { id: string; count: number; 
         data-place={headerPlace('')}
         tabIndex={-1}
       >
+        <Fold id={id} name={m.unsorted} isCollapsed={isCollapsed} />
         <h3>{m.unsorted}</h3>
         <span class="muted hint">{isTouch ? m.unsortedTapHint : m.unsortedHint}</span>
         <span class="count">{m.countShort(count)}</span>
@@ -36,17 +47,20 @@ export function ClassHeader({ id, count, isOver }: { id: string; count: number; 
       data-place={headerPlace(id)}
       tabIndex={-1}
       aria-labelledby={`heading-${id}`}
+      onKeyDown={walk}
     >
       <h3 class="hidden" id={`heading-${id}`}>
         {name}
       </h3>
+      <Fold id={id} name={name} isCollapsed={isCollapsed} isDisabled={count === 0} />
       <ClassName id={id} name={name} />
       <span class="count" title={m.count(count)}>
-        {m.countShort(count)}
+        {passing === count ? m.countShort(count) : `${m.countShort(passing)} / ${m.countShort(count)}`}
       </span>
       <button
         type="button"
         class="quiet square"
+        tabIndex={-1}
         aria-label={m.camera(name)}
         title={m.camera(name)}
         onClick={() => {
@@ -57,6 +71,7 @@ export function ClassHeader({ id, count, isOver }: { id: string; count: number; 
       </button>
       <FileLabel
         class="button quiet square"
+        tabIndex={-1}
         title={m.addTo(name)}
         accept={COLLECTED}
         onFiles={(files) => uploadPictures(files, { classId: id })}
@@ -66,6 +81,52 @@ export function ClassHeader({ id, count, isOver }: { id: string; count: number; 
       <ClassMenu id={id} name={name} count={count} />
     </fieldset>
   );
+}
+
+/** Hides the pictures of a class, or shows them again. */
+function Fold({
+  id,
+  name,
+  isCollapsed,
+  isDisabled,
+}: Pick<Header, 'id' | 'isCollapsed'> & { name: string; isDisabled?: boolean }) {
+  const label = messages.value.find.pictures(name);
+  return (
+    <button
+      type="button"
+      class="quiet fold"
+      tabIndex={id === '' ? 0 : -1}
+      disabled={isDisabled}
+      aria-expanded={!isCollapsed}
+      aria-label={label}
+      title={label}
+      onClick={() => fold(id, !isCollapsed)}
+    >
+      <Icon name="open" />
+    </button>
+  );
+}
+
+const STEPS: Readonly<Record<string, number>> = { ArrowLeft: -1, ArrowRight: 1 };
+
+/** Arrow keys go from one tool of a class to the next; within its name they first go to the end of the text. */
+function walk(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
+  const { key, target, currentTarget } = event;
+  const step = STEPS[key];
+  if (step === undefined || event.shiftKey || event.ctrlKey || event.altKey || event.metaKey) return;
+  if (target instanceof HTMLInputElement && target.type === 'text') {
+    const edge = step > 0 ? target.value.length : 0;
+    if (target.selectionStart !== edge || target.selectionEnd !== edge) return;
+  }
+  const all = [
+    ...currentTarget.querySelectorAll<HTMLElement>(
+      ':scope > :is(button:enabled, input), :scope > label > input',
+    ),
+  ];
+  const next = all[all.indexOf(target as HTMLElement) + step];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
 }
 
 function ClassName({ id, name }: { id: string; name: string }) {
@@ -121,7 +182,7 @@ function ClassMenu({ id, name, count }: { id: string; name: string; count: numbe
     ];
   };
   return (
-    <Menu label={m.more(name)} title={m.more(name)} class="quiet square" items={items}>
+    <Menu label={m.more(name)} title={m.more(name)} class="quiet square" tabIndex={-1} items={items}>
       <Icon name="more" />
     </Menu>
   );

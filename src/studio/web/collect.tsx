@@ -3,6 +3,7 @@ import { cameraFor } from './camera.tsx';
 import { ClassHeader } from './class-header.tsx';
 import { dropClass } from './drop.ts';
 import { FileLabel } from './file-label.tsx';
+import { FindBar } from './find-bar.tsx';
 import { focusHeading } from './focus.ts';
 import { Icon } from './icons.tsx';
 import { messages } from './messages.ts';
@@ -17,6 +18,7 @@ import { Thumbnail } from './thumbnails.tsx';
 import { Tour } from './tour.tsx';
 import { Undoable } from './undoable.tsx';
 import { COLLECTED, uploadPictures } from './upload.ts';
+import { showAll, shown } from './view.ts';
 import { VirtualList, type VirtualRow } from './virtual-list.tsx';
 
 const THUMBNAIL = 84;
@@ -63,6 +65,7 @@ export function Collect() {
         </div>
         <SelectionBar />
       </div>
+      {!isEmpty && <FindBar />}
       {isEmpty ? <Start /> : <PictureList />}
       <ProgressBar />
       <Undoable at="collect" />
@@ -71,18 +74,11 @@ export function Collect() {
 }
 
 function PictureList() {
-  const lists = picturesByClass.value;
-  const { classes } = board.value;
+  const lists = shown.value;
   const over = dropClass();
   const rowsFor = useCallback(
-    (width: number): VirtualRow[] => {
-      const unsorted = lists.get('') ?? [];
-      return [
-        ...(unsorted.length > 0 ? classRows('', unsorted, width, over === '') : []),
-        ...classes.flatMap(({ id }) => classRows(id, lists.get(id) ?? [], width, over === id)),
-      ];
-    },
-    [lists, classes, over],
+    (width: number): VirtualRow[] => [...lists.keys()].flatMap((id) => classRows(id, width, over === id)),
+    [lists, over],
   );
   // The focused element may be removed with the last entry of the list.
   useLayoutEffect(() => {
@@ -104,15 +100,19 @@ function PictureList() {
 }
 
 /** The rows of a class: its header, then its pictures, as many in a row as fit. */
-function classRows(id: string, hashes: readonly string[], width: number, isOver: boolean): VirtualRow[] {
+function classRows(id: string, width: number, isOver: boolean): VirtualRow[] {
+  const { hashes, passing, isCollapsed } = shown.value.get(id)!;
+  const count = picturesByClass.value.get(id)?.length ?? 0;
   const columns = Math.max(1, Math.floor((width - GAP) / (THUMBNAIL + GAP)));
   const rows: VirtualRow[] = [
     {
       key: `class ${id}`,
       height: id === '' && width < NARROW ? HEADER_WITH_HINT : HEADER,
       places: [headerPlace(id), namePlace(id)],
-      isStop: () => id !== '',
-      render: () => <ClassHeader id={id} count={hashes.length} isOver={isOver} />,
+      isStop: () => true,
+      render: () => (
+        <ClassHeader id={id} count={count} passing={passing} isCollapsed={isCollapsed} isOver={isOver} />
+      ),
     },
   ];
   for (let start = 0; start < hashes.length; start += columns) {
@@ -131,7 +131,7 @@ function classRows(id: string, hashes: readonly string[], width: number, isOver:
       ),
     });
   }
-  if (hashes.length === 0) {
+  if (count === 0) {
     rows.push({
       key: `${id} hint`,
       height: HINT,
@@ -141,6 +141,7 @@ function classRows(id: string, hashes: readonly string[], width: number, isOver:
   return [...rows, { key: `${id} end`, height: END, render: () => null }];
 }
 
+/** Tab passes over its buttons: the header has the same. */
 function EmptyClass({ id, isOver }: { id: string; isOver: boolean }) {
   const m = messages.value.collect;
   const name = classNames.value.get(id) ?? '';
@@ -149,6 +150,7 @@ function EmptyClass({ id, isOver }: { id: string; isOver: boolean }) {
       {!isTouch && <span class="clip">{m.empty}</span>}
       <button
         type="button"
+        tabIndex={-1}
         onClick={() => {
           cameraFor.value = id;
         }}
@@ -158,6 +160,7 @@ function EmptyClass({ id, isOver }: { id: string; isOver: boolean }) {
       </button>
       <FileLabel
         class="button"
+        tabIndex={-1}
         title={m.addTo(name)}
         accept={COLLECTED}
         onFiles={(files) => uploadPictures(files, { classId: id })}
@@ -174,6 +177,7 @@ function addClass(): void {
   let count = board.value.classes.length + 1;
   while (taken.has(messages.value.collect.newClassName(count))) count++;
   const id = crypto.randomUUID();
+  showAll();
   perform({ do: 'add-class', id, name: messages.value.collect.newClassName(count) });
   seek(namePlace(id), true);
 }

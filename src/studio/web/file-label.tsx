@@ -8,6 +8,7 @@ export function FileLabel({
   id,
   accept,
   folder = false,
+  tabIndex,
   onFiles,
   children,
 }: {
@@ -17,6 +18,7 @@ export function FileLabel({
   id?: string;
   accept?: string;
   folder?: boolean;
+  tabIndex?: number;
   onFiles(files: Incoming[]): void;
   children: ComponentChildren;
 }) {
@@ -28,6 +30,7 @@ export function FileLabel({
         id={id}
         class="hidden"
         multiple
+        tabIndex={tabIndex}
         accept={accept}
         aria-label={title}
         {...(folder ? { webkitdirectory: true } : {})}

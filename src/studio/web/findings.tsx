@@ -1,27 +1,14 @@
-import { computed } from '@preact/signals';
 import { type CheckReport, thumbnailUrl } from './api.ts';
 import { AccuracyCurve, Reliability } from './charts.tsx';
-import { type Answer, LabelReview } from './label-review.tsx';
+import { LabelReview } from './label-review.tsx';
 import { Listed } from './lists.tsx';
 import { messages } from './messages.ts';
 import { Mixups } from './mixups.tsx';
 import { Seeable } from './preview.tsx';
 import { board, check, classNames, perform } from './store.ts';
+import { alikeSets, suspects } from './trouble.ts';
 import { tellDone } from './undoable.tsx';
 
-/** Wrong answers about pictures that are still in the same class, in order of decreasing confidence. */
-const mistakes = computed<readonly Answer[]>(() => {
-  const report = check.value;
-  if (!report) return [];
-  const { pictures } = board.value;
-  return report.answers
-    .filter(({ label, predicted }) => label !== predicted)
-    .filter(({ hash, label }) => pictures.get(hash)?.classId === report.classes[label]!.id)
-    .toSorted((a, b) => b.probability - b.labelProbability - (a.probability - a.labelProbability));
-});
-
-/** Least confidence in another class for a label to be a suspect. */
-const SUSPICIOUS = 0.5;
 const FIRST_SUSPECTS = 3;
 
 /** The results of a check: suspects, confused classes, and charts. */
@@ -29,29 +16,25 @@ export function Findings() {
   const m = messages.value.check;
   const report = check.value;
   if (!report) return null;
-  const suspects = mistakes.value.filter(
-    ({ hash, probability, labelProbability }) =>
-      probability - labelProbability > SUSPICIOUS && !board.value.confirmed.has(hash),
-  );
   return (
     <>
-      {suspects.length > 0 && (
+      {suspects.value.length > 0 && (
         <div class="part" id="suspects">
           <h3>{m.suspects}</h3>
           <p class="muted">{m.suspectsHint}</p>
-          <Listed items={suspects} first={FIRST_SUSPECTS} class="reviews">
+          <Listed items={suspects.value} first={FIRST_SUSPECTS} class="reviews">
             {(answer) => (
               <LabelReview
                 key={answer.hash}
                 answer={answer}
                 report={report}
-                among={suspects.map(({ hash }) => hash)}
+                among={suspects.value.map(({ hash }) => hash)}
               />
             )}
           </Listed>
         </div>
       )}
-      <Alike report={report} />
+      <Alike />
       <Mixups report={report} />
       {report.curve.length > 1 && (
         <div class="part">
@@ -92,16 +75,13 @@ export function Findings() {
 const FIRST_SETS = 5;
 
 /** Sets of near-duplicates; those in several classes come first. */
-function Alike({ report }: { report: CheckReport }) {
+function Alike() {
   const m = messages.value.check;
   const { pictures } = board.value;
   const classesOf = (set: readonly string[]) => [
     ...new Set(set.flatMap((hash) => classNames.value.get(pictures.get(hash)?.classId ?? '') ?? [])),
   ];
-  const sets = report.alike
-    .map((set) => set.filter((hash) => pictures.has(hash)))
-    .filter((set) => set.length > 1 && set.some((hash) => !board.value.confirmed.has(hash)))
-    .sort((a, b) => classesOf(b).length - classesOf(a).length);
+  const sets = alikeSets.value.toSorted((a, b) => classesOf(b).length - classesOf(a).length);
   if (sets.length === 0) return null;
   return (
     <div class="part" id="alike">

@@ -4,8 +4,7 @@ import { focusIn, useHandOn } from './focus.ts';
 import { messages, percent } from './messages.ts';
 import { Seeable } from './preview.tsx';
 import { board, classNames, perform } from './store.ts';
-
-export type Answer = CheckReport['answers'][number];
+import type { Answer } from './trouble.ts';
 
 /** A picture whose label and answer differ, with buttons to relabel or confirm it. */
 export function LabelReview({

@@ -22,6 +22,7 @@ export function Menu({
   title,
   keys,
   class: className = '',
+  tabIndex,
   items,
   onOpen,
   children,
@@ -32,6 +33,7 @@ export function Menu({
   /** The key that opens it from anywhere on the page. */
   keys?: string;
   class?: string;
+  tabIndex?: number;
   items: () => readonly MenuItem[];
   onOpen?(): void;
   children: ComponentChildren;
@@ -112,6 +114,7 @@ export function Menu({
         type="button"
         ref={button}
         class={className}
+        tabIndex={tabIndex}
         aria-label={label}
         aria-haspopup="menu"
         aria-expanded={isOpen}

@@ -1,11 +1,12 @@
 import { computed, signal } from '@preact/signals';
 import { useState } from 'preact/hooks';
 import { type CheckReport, thumbnailUrl } from './api.ts';
-import { type Answer, LabelReview } from './label-review.tsx';
+import { LabelReview } from './label-review.tsx';
 import { Listed } from './lists.tsx';
 import { messages, percent } from './messages.ts';
 import { Seeable } from './preview.tsx';
 import { board, check } from './store.ts';
+import type { Answer } from './trouble.ts';
 
 /** Answers of one cell of the confusion matrix: pictures of one class taken for one class. */
 interface Cell {

@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
-import { board, picturesByClass } from './store.ts';
+import { board } from './store.ts';
+import { isShown, shown } from './view.ts';
 import type { Sought } from './virtual-list.tsx';
 
 /**
@@ -35,12 +36,13 @@ export function reached(hash: string): void {
 /** The only picture of a class that Tab stops at. Arrow keys move to the others. */
 export function tabStop(classId: string): string | undefined {
   const known = lastOf.value.get(classId);
-  const isThere = known !== undefined && board.value.pictures.has(known) && classOf(known) === classId;
-  return isThere ? known : picturesByClass.value.get(classId)?.[0];
+  const isThere = known !== undefined && classOf(known) === classId && isShown(known);
+  return isThere ? known : shown.value.get(classId)?.hashes[0];
 }
 
 /** Pictures in the order in which they are shown, by class, without empty classes. */
-const grids = () => [...picturesByClass.value.values()].filter((hashes) => hashes.length > 0);
+const grids = () =>
+  [...shown.value.values()].map(({ hashes }) => hashes).filter((hashes) => hashes.length > 0);
 
 /** The pictures from one to another, both included. */
 export function between(one: string, other: string): string[] {
@@ -85,7 +87,7 @@ export function neighbour(hash: string, key: string, columns: number): string | 
 export function placeAfter(leaving: readonly string[]): string {
   const gone = new Set(leaving);
   const [from = ''] = board.value.pictures.has(last) ? [last] : leaving;
-  const hashes = picturesByClass.value.get(classOf(from)) ?? [];
+  const hashes = shown.value.get(classOf(from))?.hashes ?? [];
   const here = hashes.indexOf(from);
   const stays = (hash: string) => !gone.has(hash);
   return (

@@ -1,11 +1,17 @@
-import { signal } from '@preact/signals';
+import { effect, signal } from '@preact/signals';
 import { messages } from './messages.ts';
 import { between, placeAfter, seek } from './roving-focus.ts';
-import { board, perform, picturesByClass } from './store.ts';
+import { board, perform } from './store.ts';
 import { tellDone } from './undoable.tsx';
+import { filter, shown, wantedName } from './view.ts';
 
 /** Hashes of the selected pictures. */
 const selected = signal<ReadonlySet<string>>(new Set());
+// What another filter hides must not be deleted unseen.
+effect(() => {
+  void [filter.value, wantedName.value];
+  selected.value = new Set();
+});
 /** The picture that a range begins at. */
 let anchor: string | undefined;
 
@@ -33,7 +39,7 @@ export function selectTo(hash: string, from = anchor): void {
 }
 
 export function selectClassOf(hash: string): void {
-  add(picturesByClass.value.get(board.value.pictures.get(hash)?.classId ?? '') ?? []);
+  add(shown.value.get(board.value.pictures.get(hash)?.classId ?? '')?.hashes ?? []);
 }
 
 /** All pictures of the bursts of the given ones. */

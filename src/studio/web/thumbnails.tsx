@@ -13,7 +13,8 @@ import {
   toggle,
 } from './selection.ts';
 import { openMoveMenu } from './selection-bar.tsx';
-import { board, classNames, picturesByClass } from './store.ts';
+import { board, classNames } from './store.ts';
+import { shown } from './view.ts';
 
 /** A picture of the board in a grid. It can be selected, dragged and deleted; arrow keys move to the next one. */
 export function Thumbnail({ hash, columns }: { hash: string; columns: number }) {
@@ -21,7 +22,7 @@ export function Thumbnail({ hash, columns }: { hash: string; columns: number }) 
   const picture = board.value.pictures.get(hash);
   if (!picture) return null;
   const chosen = isSelected(hash);
-  const shown = picture.classId ? (classNames.value.get(picture.classId) ?? '') : m.unsorted;
+  const where = picture.classId ? (classNames.value.get(picture.classId) ?? '') : m.unsorted;
   return (
     <button
       type="button"
@@ -30,7 +31,7 @@ export function Thumbnail({ hash, columns }: { hash: string; columns: number }) 
       tabIndex={tabStop(picture.classId ?? '') === hash ? 0 : -1}
       data-place={hash}
       aria-pressed={chosen}
-      aria-label={`${picture.name}, ${shown}${picture.group ? `, ${m.burst}` : ''}`}
+      aria-label={`${picture.name}, ${where}${picture.group ? `, ${m.burst}` : ''}`}
       title={picture.name}
       onFocus={() => reached(hash)}
       onClick={(event) => {
@@ -67,7 +68,7 @@ function press(event: KeyboardEvent, hash: string, columns: number): boolean {
     return true;
   }
   if (key === 'Enter') {
-    preview(hash, picturesByClass.value.get(board.value.pictures.get(hash)?.classId ?? '') ?? []);
+    preview(hash, shown.value.get(board.value.pictures.get(hash)?.classId ?? '')?.hashes ?? []);
     return true;
   }
   if (key.toLowerCase() === 'm') {

@@ -1,7 +1,10 @@
 import { computed, effect, signal } from '@preact/signals';
 import { ApiError, api, type Problem, type Trial } from './api.ts';
-import { board, notify, saved, status, tellError } from './store.ts';
-import { type Incoming, uploadPictures } from './upload.ts';
+import { burstName } from './camera-source.ts';
+import { messages } from './messages.ts';
+import { board, classNames, notify, saved, status, tellError } from './store.ts';
+import { tellDone } from './undoable.tsx';
+import { type Incoming, type Target, uploadPictures } from './upload.ts';
 
 /** A picture that is tried. */
 export interface Tried {
@@ -26,11 +29,12 @@ export const answers = signal<ReadonlyMap<number, Told>>(new Map());
 /** Whether frames of the camera are tried. */
 export const isLive = signal(false);
 const shown = signal<number | undefined>(undefined);
-const frame = signal<Told | undefined>(undefined);
+/** The latest frame of the camera that has an answer, and the answer. */
+const frame = signal<{ readonly told: Told; readonly picture: Blob } | undefined>(undefined);
 
 /** The selected picture, and its answer. */
 export const current = computed(() => tried.value.find(({ key }) => key === shown.value));
-export const told = computed(() => (isLive.value ? frame.value : answers.value.get(shown.value ?? -1)));
+export const told = computed(() => (isLive.value ? frame.value?.told : answers.value.get(shown.value ?? -1)));
 
 let keys = 0;
 
@@ -70,10 +74,39 @@ export function show(key: number): void {
   shown.value = key;
 }
 
+/** The frame that the present answer is about; undefined if no frames are tried. */
+export const liveFrame = (): Blob | undefined => (isLive.peek() ? frame.peek()?.picture : undefined);
+
 /** Adds a tried picture to a class as an example. */
-export async function keepTried({ name, picture }: Tried, classId: string): Promise<void> {
-  await uploadPictures([{ path: name, file: picture }], { classId });
+export async function keepTried(
+  { name, picture }: Pick<Tried, 'name' | 'picture'>,
+  classId: string,
+): Promise<void> {
+  await keepOne({ path: name, file: picture }, { classId });
 }
+
+/** Adds a frame of the camera to a class. The frames that a class is given while the camera is on are one burst. */
+export async function keepFrame(file: Blob, classId: string): Promise<void> {
+  await keepOne({ path: `${burstName()}.jpg`, file }, { classId, group: `${liveSince} ${classId}` });
+}
+
+async function keepOne(picture: Incoming, target: Target): Promise<void> {
+  const before = board.value.pictures.size;
+  await uploadPictures([picture], target);
+  if (board.value.pictures.size > before)
+    tellDone(messages.value.try.taught(classNames.value.get(target.classId ?? '') ?? ''), 'try');
+}
+
+/** Begins to try frames of the camera, or ends that. */
+export function switchLive(): void {
+  const next = !isLive.value;
+  tryPictures([]);
+  liveSince = `live ${burstName()}`;
+  isLive.value = next;
+}
+
+/** When the camera was switched on. */
+let liveSince = '';
 
 const serial = computed(() => status.value?.answering?.serial);
 /** The tried pictures without the state of their previews, which does not affect answers. */
@@ -117,7 +150,7 @@ async function askAll(round: number): Promise<void> {
 /** Classifies the present frame of the camera. */
 export async function askFrame(picture: Blob): Promise<void> {
   const answer = await ask(picture);
-  if (answer && isLive.peek()) frame.value = answer;
+  if (answer && isLive.peek()) frame.value = { told: answer, picture };
 }
 
 /** The answer; undefined if the program does not answer or has no classifier. */

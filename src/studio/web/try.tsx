@@ -1,6 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { sampleUrl, type Trial, thumbnailUrl } from './api.ts';
-import { grabFrame, openCamera } from './camera.tsx';
+import { CameraChoice } from './camera-settings.tsx';
+import { cameraSettings, grabFrame, openCamera } from './camera-source.ts';
 import { ClassChoice } from './class-choice.tsx';
 import { Constants } from './constants.tsx';
 import { FileLabel } from './file-label.tsx';
@@ -19,14 +20,18 @@ import {
   current,
   decodeTried,
   isLive,
+  keepFrame,
   keepTried,
+  liveFrame,
   samples,
   show,
+  switchLive,
   type Tried,
   told,
   tried,
   tryPictures,
 } from './tried.ts';
+import { Undoable } from './undoable.tsx';
 import { PICTURES } from './upload.ts';
 
 export function Try() {
@@ -50,6 +55,7 @@ export function Try() {
           <Waiting />
         )}
       </div>
+      <Undoable at="try" />
     </section>
   );
 }
@@ -75,18 +81,16 @@ function Stage() {
           <Icon name="pictures" />
           {m.choose}
         </FileLabel>
-        <button
-          type="button"
-          aria-pressed={isLive.value}
-          onClick={() => {
-            tryPictures([]);
-            isLive.value = !isLive.value;
-          }}
-        >
+        <button type="button" aria-pressed={isLive.value} onClick={switchLive}>
           <Icon name="camera" />
           <Either texts={[m.camera, m.stopCamera]} shown={isLive.value ? 1 : 0} />
         </button>
       </div>
+      {isLive.value && (
+        <div class="actions">
+          <CameraChoice />
+        </div>
+      )}
       {!picture && !isLive.value && <Samples />}
       {tried.value.length > 1 && (
         <ul class="tried" aria-label={m.all(tried.value.length)}>
@@ -152,26 +156,31 @@ const PAUSE = 150;
 /** The camera. Its frames are classified one after the other: the next one is taken after the answer to the last. */
 function Live() {
   const video = useRef<HTMLVideoElement>(null);
+  const { device, isMirrored } = cameraSettings.value;
   useEffect(() => {
     let isOver = false;
     const run = async () => {
       const element = video.current as HTMLVideoElement;
       const close = await openCamera(element);
-      while (!isOver) {
-        await askFrame(await grabFrame(element));
-        await new Promise((resolve) => setTimeout(resolve, PAUSE));
+      try {
+        while (!isOver) {
+          await askFrame(await grabFrame(element));
+          await new Promise((resolve) => setTimeout(resolve, PAUSE));
+        }
+      } finally {
+        close();
       }
-      close();
     };
     run().catch(() => {
+      if (isOver) return;
       isLive.value = false;
       notify({ kind: 'problem', problem: { code: 'camera', message: messages.value.camera.denied } });
     });
     return () => {
       isOver = true;
     };
-  }, []);
-  return <video ref={video} muted playsInline />;
+  }, [device]);
+  return <video ref={video} class={isMirrored ? 'mirrored' : ''} muted playsInline />;
 }
 
 const SHOWN = 5;
@@ -185,7 +194,6 @@ const verdictOf = (answer: { name: string; probability: number }) =>
 
 function Answer() {
   const m = messages.value.try;
-  const picture = current.value;
   const answer = told.value;
   if (!answer) return null;
   if ('problem' in answer) {
@@ -222,17 +230,7 @@ function Answer() {
       </ul>
       {!calibrated && <p class="muted small">{m.uncalibrated}</p>}
       <Threshold />
-      {picture && (
-        <p class="actions">
-          <span class="muted">{m.teachIt}</span>
-          <ClassChoice
-            label={m.teachIt}
-            text={m.aClass}
-            except={[]}
-            onChoose={(classId) => void keepTried(picture, classId)}
-          />
-        </p>
-      )}
+      <TeachIt />
       <div class="part">
         <h3>{m.because}</h3>
         <ul class="nearest">
@@ -250,6 +248,31 @@ function Answer() {
         {m.took(milliseconds)}
       </p>
     </>
+  );
+}
+
+/** Makes an example of what is tried: of the camera, the frame that was shown when the choice was opened. */
+function TeachIt() {
+  const m = messages.value.try;
+  const picture = current.value;
+  const frozen = useRef<Blob | undefined>(undefined);
+  if (!picture && !isLive.value) return null;
+  return (
+    <p class="actions">
+      <span class="muted">{m.teachIt}</span>
+      <ClassChoice
+        label={m.teachIt}
+        text={m.aClass}
+        except={[]}
+        onOpen={() => {
+          frozen.current = liveFrame();
+        }}
+        onChoose={(classId) => {
+          if (picture) void keepTried(picture, classId);
+          else if (frozen.current) void keepFrame(frozen.current, classId);
+        }}
+      />
+    </p>
   );
 }
 

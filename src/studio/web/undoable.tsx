@@ -10,8 +10,10 @@ const done = signal<{ readonly text: string; readonly part: string; readonly cha
 const SHOWN_MS = 12_000;
 
 /** Shows the last action, with an undo button, in the section where it was done. */
-export function tellDone(text: string): void {
-  const part = document.activeElement?.closest('section')?.id ?? 'collect';
+export function tellDone(
+  text: string,
+  part = document.activeElement?.closest('section')?.id ?? 'collect',
+): void {
   const told = { text, part, change: changesMade.value };
   done.value = told;
   setTimeout(() => {

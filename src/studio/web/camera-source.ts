@@ -1,0 +1,94 @@
+import { effect, signal } from '@preact/signals';
+
+/** Pictures a second. */
+export const RATES = [2, 5, 10] as const;
+
+/** When a burst begins and ends: while the button is held, or after so many seconds and for so many. */
+export const TIMERS = [
+  { delay: 0, length: Number.POSITIVE_INFINITY },
+  { delay: 3, length: 5 },
+  { delay: 10, length: 10 },
+] as const;
+
+const KEY = 'tip-adapter.camera';
+
+interface CameraSettings {
+  /** The browser's id of a camera; '' leaves the choice to the browser. */
+  readonly device: string;
+  /** Whether it is shown as a mirror shows it. The pictures themselves are never mirrored. */
+  readonly isMirrored: boolean;
+  readonly rate: number;
+  /** A place in `TIMERS`. */
+  readonly timer: number;
+}
+
+const PRESET: CameraSettings = { device: '', isMirrored: true, rate: 5, timer: 0 };
+
+/** What the browser has kept, as far as it is still a choice. */
+function kept(): CameraSettings {
+  let found: Partial<Record<keyof CameraSettings, unknown>>;
+  try {
+    found = JSON.parse(localStorage.getItem(KEY) ?? '{}');
+  } catch {
+    return PRESET;
+  }
+  const { device, isMirrored, rate, timer } = found;
+  return {
+    device: typeof device === 'string' ? device : PRESET.device,
+    isMirrored: typeof isMirrored === 'boolean' ? isMirrored : PRESET.isMirrored,
+    rate: RATES.find((known) => known === rate) ?? PRESET.rate,
+    timer: typeof timer === 'number' && timer in TIMERS ? timer : PRESET.timer,
+  };
+}
+
+export const cameraSettings = signal(kept());
+effect(() => localStorage.setItem(KEY, JSON.stringify(cameraSettings.value)));
+
+export function setCamera(change: Partial<CameraSettings>): void {
+  cameraSettings.value = { ...cameraSettings.value, ...change };
+}
+
+/** The cameras of this computer; the browser tells them once it may use one. */
+export const cameras = signal<readonly { readonly id: string; readonly label: string }[]>([]);
+
+/** Opens the camera that was chosen and shows it in a video element; returns what closes it again. */
+export async function openCamera(video: HTMLVideoElement): Promise<() => void> {
+  const { device } = cameraSettings.peek();
+  const stream = await navigator.mediaDevices.getUserMedia({
+    // A camera that is gone leaves the choice to the browser.
+    video: { width: { ideal: 1280 }, ...(device ? { deviceId: { ideal: device } } : {}) },
+  });
+  const close = () => {
+    for (const track of stream.getTracks()) track.stop();
+    video.srcObject = null;
+  };
+  try {
+    video.srcObject = stream;
+    await video.play();
+    const devices = await navigator.mediaDevices.enumerateDevices();
+    cameras.value = devices
+      .filter(({ kind }) => kind === 'videoinput')
+      .map(({ deviceId: id, label }) => ({ id, label }));
+  } catch (error) {
+    close();
+    throw error;
+  }
+  return close;
+}
+
+const LONGEST_SIDE = 640;
+
+/** What the camera shows now, as a JPEG. */
+export async function grabFrame(video: HTMLVideoElement): Promise<Blob> {
+  const scale = Math.min(1, LONGEST_SIDE / Math.max(video.videoWidth, video.videoHeight));
+  const canvas = document.createElement('canvas');
+  canvas.width = Math.round(video.videoWidth * scale);
+  canvas.height = Math.round(video.videoHeight * scale);
+  canvas.getContext('2d')?.drawImage(video, 0, 0, canvas.width, canvas.height);
+  return new Promise((resolve, reject) =>
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('No frame'))), 'image/jpeg', 0.9),
+  );
+}
+
+/** The name of a burst that begins now. */
+export const burstName = () => `camera ${new Date().toISOString().slice(0, 19).replace('T', ' ')}`;

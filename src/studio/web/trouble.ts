@@ -1,0 +1,38 @@
+import { computed } from '@preact/signals';
+import type { CheckReport } from './api.ts';
+import { board, check } from './store.ts';
+
+export type Answer = CheckReport['answers'][number];
+
+/** Answers of the latest check about pictures that are still where they were. */
+const current = computed<readonly Answer[]>(() => {
+  const { answers = [], classes = [] } = check.value ?? {};
+  const { pictures } = board.value;
+  return answers.filter(({ hash, label }) => pictures.get(hash)?.classId === classes[label]!.id);
+});
+
+/** Surer than this of another class than the one said: worth a look. */
+const SUSPICIOUS = 0.5;
+
+/** Wrong answers that were very sure, the surest first, about pictures whose label nobody has confirmed. */
+export const suspects = computed<readonly Answer[]>(() => {
+  const lead = ({ probability, labelProbability }: Answer) => probability - labelProbability;
+  return current.value
+    .filter((answer) => lead(answer) > SUSPICIOUS && !board.value.confirmed.has(answer.hash))
+    .toSorted((a, b) => lead(b) - lead(a));
+});
+
+/** An answer of less probability than this is unsure. */
+const UNSURE = 0.5;
+
+export const unsure = computed<readonly Answer[]>(() =>
+  current.value.filter(({ probability }) => probability < UNSURE),
+);
+
+/** Sets of pictures that are nearly the same, and that nobody has confirmed. */
+export const alikeSets = computed<readonly (readonly string[])[]>(() => {
+  const { pictures, confirmed } = board.value;
+  return (check.value?.alike ?? [])
+    .map((set) => set.filter((hash) => pictures.has(hash)))
+    .filter((set) => set.length > 1 && set.some((hash) => !confirmed.has(hash)));
+});
