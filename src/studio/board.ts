@@ -28,7 +28,11 @@ export interface Settings {
   /** Constants of Tip-Adapter that are set by hand; undefined if they are tuned. */
   readonly alpha?: number;
   readonly beta?: number;
+  /** Options of the method that are set by hand; the others are tuned, or the method's own. */
+  readonly options?: Readonly<Record<string, OptionValue>>;
 }
+
+export type OptionValue = number | string | boolean;
 
 export interface Board {
   /** The person's name of the project; '' if it has none. */

@@ -25,6 +25,8 @@ const settings = z
     reject: z.number().min(0).max(1),
     alpha: z.number().min(0).max(1e6).optional(),
     beta: z.number().positive().max(1000).optional(),
+    // Checked by the method's own table when it is taught.
+    options: z.record(z.string().max(40), z.union([z.number(), z.string().max(200), z.boolean()])).optional(),
   })
   .refine(
     ({ alpha, beta }) => (alpha === undefined) === (beta === undefined),

@@ -6,7 +6,7 @@ import { methodById, tipAdapter } from '../methods/index.ts';
 import type { FitProgress } from '../methods/task.ts';
 import { UNTUNED } from '../tuning/search-method.ts';
 import { guessAll, labelNext } from './active-learning.ts';
-import { type Board, EMPTY_BOARD, type Settings } from './board.ts';
+import { type Board, EMPTY_BOARD, type OptionValue, type Settings } from './board.ts';
 import { type Check, checkClassifier } from './check.ts';
 import { type Lesson, lessonOf } from './lesson.ts';
 import { searchMap } from './search-map.ts';
@@ -255,7 +255,12 @@ export class Lessons {
         if (this.#tuned && method !== 'auto')
           await this.#teacher.rehearse(apart, settings, method, this.#tuned, watch);
         losses.length = 0;
-        const found = await this.#teacher.searched(apart, settings, { method }, watch);
+        const found = await this.#teacher.searched(
+          apart,
+          settings,
+          { method, options: settings.options },
+          watch,
+        );
         await this.#takeOver(found, lesson, 'searched');
       }
     }
@@ -289,6 +294,7 @@ export class Lessons {
       pictures: examples.length,
       ...(isTip ? { alpha, beta } : {}),
       tuned: this.#tuned && { alpha: this.#tuned.alpha, beta: this.#tuned.beta },
+      options: Object.fromEntries(Object.entries(options).filter(isValue)),
       took: performance.now() - this.#changed,
     };
     this.#answering = { classifier, lesson, status };
@@ -341,6 +347,9 @@ function teachesSame(a: Board, b: Board): boolean {
     a.classes === b.classes && a.pictures === b.pictures && JSON.stringify(own) === JSON.stringify(other)
   );
 }
+
+const isValue = (entry: [string, unknown]): entry is [string, OptionValue] =>
+  ['number', 'string', 'boolean'].includes(typeof entry[1]);
 
 function tunedOf({ data }: Classifier): Tuned | undefined {
   const { options, tuning } = data;

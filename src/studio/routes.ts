@@ -8,7 +8,6 @@ import { z } from 'zod';
 import { onAbort } from '../abort.ts';
 import type { Classifier } from '../classifier/classifier.ts';
 import { TipAdapterError, UsageError } from '../errors.ts';
-import { listMethods } from '../methods/index.ts';
 import { PROBLEM_TYPE, problem, Refusal } from '../server/problem.ts';
 import { inTemporaryFolder } from '../store/temporary.ts';
 import { boardToJson } from './board.ts';
@@ -16,11 +15,12 @@ import type { Desk } from './desk.ts';
 import { exportName } from './export-name.ts';
 import { changeSchema } from './journal.ts';
 import { checkReport, classifierFile } from './keep.ts';
+import { methodFacts } from './method-facts.ts';
 import { projectZip } from './project.ts';
 import { projectRoutes } from './project-routes.ts';
 import { bytes, limited, MEGABYTE, parsed } from './route-tools.ts';
 import type { Session } from './session.ts';
-import { type CheckReport, type MethodFacts, problemOf, type Status } from './status.ts';
+import { type CheckReport, problemOf, type Status } from './status.ts';
 import { tryPicture } from './trial.ts';
 
 const BINARY = 'application/octet-stream';
@@ -94,16 +94,7 @@ function boardRoutes(app: Hono, desk: Desk): void {
     return c.json({});
   });
 
-  app.get('/methods', (c) =>
-    c.json(
-      listMethods()
-        // The studio has one prompt for each class.
-        .filter(({ needs }) => !needs.includes('several-prompts'))
-        .map(({ id, name, paper, needs, trains }): MethodFacts => {
-          return { id, name, paper, opensText: needs.includes('text-tower'), trains: trains === true };
-        }),
-    ),
-  );
+  app.get('/methods', (c) => c.json(methodFacts()));
 }
 
 /**
@@ -232,6 +223,10 @@ function keepRoutes(app: Hono, desk: Desk, exportPage?: string): void {
 
   app.get('/classifier', async (c) =>
     download(c, '.safetensors', BINARY, await classifierFile(kept(), desk.session.pictures)),
+  );
+
+  app.get('/classifier/size', async (c) =>
+    c.json((await classifierFile(kept(), desk.session.pictures)).byteLength),
   );
 
   app.get('/onnx', async (c) => {

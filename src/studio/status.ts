@@ -1,5 +1,6 @@
 import { TipAdapterError } from '../errors.ts';
 import { systemError } from '../system-error.ts';
+import type { OptionValue } from './board.ts';
 import type { Check } from './check.ts';
 
 /** The status that is sent to the page whenever it changes. The page sees the program's work only through it. */
@@ -98,6 +99,8 @@ export interface Answering {
   readonly alpha?: number;
   readonly beta?: number;
   readonly tuned?: { readonly alpha: number; readonly beta: number };
+  /** Values of the method's options in use. */
+  readonly options: Readonly<Record<string, OptionValue>>;
   /** Milliseconds from the change of the board to this classifier. */
   readonly took: number;
 }
@@ -134,6 +137,17 @@ export interface MethodFacts {
   readonly opensText: boolean;
   /** Whether it trains in steps, so that it can be paused. */
   readonly trains: boolean;
+  /** Options that can be set. */
+  readonly options: readonly OptionFacts[];
+}
+
+/** An option of a method. */
+export interface OptionFacts {
+  readonly name: string;
+  /** One sentence, in English. */
+  readonly help: string;
+  readonly kind: 'number' | 'text' | 'flag' | 'choice';
+  readonly choices?: readonly string[];
 }
 
 /** An unsorted picture, and its most probable classes. */

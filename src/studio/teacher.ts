@@ -92,7 +92,7 @@ export interface Apart extends Lesson {
 }
 
 /** What a search looks for: a method, and its constants except the given ones. */
-type Sought = Pick<Wanted, 'method' | 'alpha' | 'beta'>;
+type Sought = Pick<Wanted, 'method' | 'alpha' | 'beta' | 'options'>;
 
 /** Callbacks and signals to follow, stop and pause a search. */
 interface SearchWatch {
@@ -226,7 +226,7 @@ export function createTeacher(
         resume,
         validation: { features: asked.features, labels: asked.labels, watches: true },
       };
-      await method.fit(task, resolveOptions(method.options, { alpha, beta }));
+      await method.fit(task, resolveOptions(method.options, { alpha, beta, ...settings.options }));
     },
     async searched(lesson, settings, sought, watch) {
       const wanted = { ...sought, tune: 'folds' } as const;

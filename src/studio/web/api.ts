@@ -84,6 +84,7 @@ export const api = {
     return response.blob();
   },
   map: () => ask<SearchMap | null>('map'),
+  size: () => ask<number>('classifier/size'),
   check: () => ask<CheckReport | null>('check'),
   events: () => new EventSource('./api/events'),
 };

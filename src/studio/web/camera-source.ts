@@ -54,10 +54,10 @@ export const cameras = signal<readonly { readonly id: string; readonly label: st
 /** Opens the camera that was chosen and shows it in a video element; returns what closes it again. */
 export async function openCamera(video: HTMLVideoElement): Promise<() => void> {
   const { device } = cameraSettings.peek();
-  const stream = await navigator.mediaDevices.getUserMedia({
-    // A camera that is gone leaves the choice to the browser.
-    video: { width: { ideal: 1280 }, ...(device ? { deviceId: { ideal: device } } : {}) },
-  });
+  const ask = (deviceId?: { exact: string }) =>
+    navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, deviceId } });
+  // If the chosen camera is gone, the browser chooses one.
+  const stream = device ? await ask({ exact: device }).catch(() => ask()) : await ask();
   const close = () => {
     for (const track of stream.getTracks()) track.stop();
     video.srcObject = null;

@@ -72,7 +72,10 @@ export function Constants() {
       <button
         type="button"
         disabled={!isByHand}
-        onClick={() => perform({ do: 'set', settings: { method: settings.method, reject: settings.reject } })}
+        onClick={() => {
+          const { method, reject, options } = settings;
+          perform({ do: 'set', settings: { method, reject, options } });
+        }}
       >
         {m.back}
       </button>

@@ -240,6 +240,13 @@ export const en = {
     took: (milliseconds: number) => duration(milliseconds / 1000),
     tookAfter: (time: string) => `ready ${time} after the last change`,
   },
+  hood: {
+    heading: 'Under the hood',
+    hint: 'What you leave empty is chosen by left-out pictures, or is the default of the method.',
+    automatic: (value: string) => (value ? `automatic: ${value}` : 'automatic'),
+    measuring: 'The size of the file is known when the search is over.',
+    size: (size: string) => `The file of the classifier has ${size}.`,
+  },
   next: {
     heading: 'Sort these next',
     hint: (n: number) =>

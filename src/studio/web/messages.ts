@@ -23,5 +23,9 @@ effect(() => {
 /** A share as people read it: `93%`. */
 export const percent = (share: number): string => `${Math.round(100 * share)}%`;
 
+/** A size of a file that may be small: `340 kB`, `1.2 MB`. */
+export const fileSize = (bytes: number): string =>
+  bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toPrecision(bytes < 1e7 ? 2 : 3)} MB`;
+
 /** A size of a file: `133 MB`. */
 export const megabytes = (bytes: number): string => `${Math.max(1, Math.round(bytes / 1e6))} MB`;

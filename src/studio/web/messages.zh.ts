@@ -270,6 +270,13 @@ export const zh: Messages = {
     took: (milliseconds) => duration(milliseconds / 1000),
     tookAfter: (time) => `上次改动后 ${time} 就绪`,
   },
+  hood: {
+    heading: '内部设置',
+    hint: '留空的选项由留出的图片选出，或采用方法的默认值。',
+    automatic: (value) => (value ? `自动：${value}` : '自动'),
+    measuring: '寻找结束后才知道文件大小。',
+    size: (size) => `分类器文件大小为 ${size}。`,
+  },
   next: {
     heading: '接下来给这些分类',
     hint: (count) => `还有 ${n(count)} 张图片没有分类。最难区分的图片排在前面：它们对学习最有帮助。`,

@@ -8,6 +8,7 @@ import { messages, percent } from './messages.ts';
 import { ProblemText } from './notices.tsx';
 import { board, check, classNames, methods, perform, picturesByClass, status, tellError } from './store.ts';
 import { Tour } from './tour.tsx';
+import { UnderTheHood } from './under-the-hood.tsx';
 import { Undoable } from './undoable.tsx';
 import { Untested } from './untested.tsx';
 import { Upgrade } from './upgrade.tsx';
@@ -179,6 +180,7 @@ function Answerer() {
           </button>
         )}
       </div>
+      <UnderTheHood />
       <Upgrade />
     </div>
   );
