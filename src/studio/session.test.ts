@@ -203,7 +203,32 @@ describe('a session', () => {
     expect(opened.status.answering?.by).toBe('searched');
   });
 
+<<<<<<< HEAD
   it('does not refit for another threshold of "none of these"', async () => {
+=======
+  it('takes options of the method from its own table, and refuses what the table does not have', async () => {
+    const opened = await taught();
+    const { settings } = opened.board;
+    const set = async (options: Record<string, number>) => {
+      await opened.change({
+        command: { do: 'set', settings: { ...settings, method: 'linear-probe', options } },
+      });
+      await opened.lessons?.settled();
+    };
+    await set({ c: 2 });
+    expect(opened.status.answering).toMatchObject({ method: 'linear-probe', options: { c: 2 } });
+    expect(opened.lessons?.answering?.data.options).toMatchObject({ c: 2 });
+    await set({ c: -1 });
+    expect(opened.status.teaching.problem?.message).toContain('Option c cannot be -1');
+    await set({ beta: 1 });
+    expect(opened.status.teaching.problem?.message).toContain('beta');
+    await set({});
+    expect(opened.status.teaching.problem).toBe(undefined);
+    expect(opened.status.answering?.method).toBe('linear-probe');
+  });
+
+  it('teaches nothing anew for another threshold of "none of these"', async () => {
+>>>>>>> a84999f (studio/: the options under the hood have tests; docs: finding on large boards, the camera's choices, options)
     const opened = await taught();
     const before = opened.status.answering?.serial;
     await opened.change({ command: { do: 'set', settings: { ...opened.board.settings, reject: 0.9 } } });

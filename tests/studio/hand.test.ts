@@ -350,6 +350,31 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     await page.getByText('Names and examples').click();
   });
 
+  it('sets an option of the method under the hood, says what it refuses, and tells the size of the file', async () => {
+    await change({ do: 'set', settings: { method: 'linear-probe', reject: 0 } });
+    await eventually(() => page.locator('#answering').innerText()).toBe('Linear probe');
+    await page.locator('#hood summary').click();
+    const field = page.getByLabel('c', { exact: true });
+    await eventually(() => field.getAttribute('placeholder')).toMatch(/^automatic: /);
+    await field.fill('2');
+    await page.keyboard.press('Enter');
+    await eventually(async () => (await read()).board.settings.options).toEqual({ c: 2 });
+    await settled();
+    await eventually(() => page.locator('#hood').innerText()).toMatch(
+      /The file of the classifier has \d+ kB/,
+    );
+    const told = Number(/(\d+) kB/.exec(await page.locator('#hood').innerText())?.[1]);
+    const file = await (await fetch(`${studio.address}/api/classifier`)).arrayBuffer();
+    expect(told).toBe(Math.ceil(file.byteLength / 1e3));
+    await field.fill('much');
+    await page.keyboard.press('Enter');
+    await eventually(() => page.locator('#teach .problem').innerText()).toContain('Option c cannot be "much"');
+    await field.fill('');
+    await page.keyboard.press('Enter');
+    await eventually(async () => (await read()).board.settings.options).toEqual({});
+    await page.locator('#hood summary').click();
+  });
+
   it('shows the learning curve of a training on left-out pictures, epoch by epoch', async () => {
     await change({ do: 'set', settings: { method: 'tip-adapter-f', reject: 0 } });
     const curve = page.locator('#left-out svg');
