@@ -28,7 +28,7 @@ export interface Check {
   readonly curve: readonly CurvePoint[];
 }
 
-export interface Answer {
+interface Answer {
   readonly example: number;
   readonly label: number;
   readonly predicted: number;

@@ -212,11 +212,11 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     await camera.getByRole('button', { name: 'Take pictures' }).click();
     await eventually(() => camera.locator('.viewfinder strong').innerText()).toBe('3');
     expect(await count()).toBe(0);
-    await eventually(count).toBeGreaterThan(5);
-    const taken = await count();
+    await camera.getByRole('button', { name: 'Stop' }).waitFor();
     await camera.getByRole('button', { name: 'Take pictures' }).waitFor();
-    await page.waitForTimeout(500);
-    expect(await count()).toBe(taken);
+    const taken = Number.parseInt(await camera.locator('.actions > [role=status]').innerText(), 10);
+    expect(taken).toBeGreaterThan(5);
+    await eventually(count).toBe(taken);
     await camera.getByRole('button', { name: 'Done' }).click();
     await open();
     await eventually(() =>
@@ -368,7 +368,9 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     expect(told).toBe(Math.ceil(file.byteLength / 1e3));
     await field.fill('much');
     await page.keyboard.press('Enter');
-    await eventually(() => page.locator('#teach .problem').innerText()).toContain('Option c cannot be "much"');
+    await eventually(() => page.locator('#teach .problem').innerText()).toContain(
+      'Option c cannot be "much"',
+    );
     await field.fill('');
     await page.keyboard.press('Enter');
     await eventually(async () => (await read()).board.settings.options).toEqual({});

@@ -1,4 +1,4 @@
-import { computed } from '@preact/signals';
+import { computed, type ReadonlySignal } from '@preact/signals';
 import type { CheckReport } from './api.ts';
 import { board, check } from './store.ts';
 
@@ -15,7 +15,7 @@ const current = computed<readonly Answer[]>(() => {
 const SUSPICIOUS = 0.5;
 
 /** Wrong answers that were very sure, the surest first, about pictures whose label nobody has confirmed. */
-export const suspects = computed<readonly Answer[]>(() => {
+export const suspects: ReadonlySignal<readonly Answer[]> = computed(() => {
   const lead = ({ probability, labelProbability }: Answer) => probability - labelProbability;
   return current.value
     .filter((answer) => lead(answer) > SUSPICIOUS && !board.value.confirmed.has(answer.hash))
@@ -25,7 +25,7 @@ export const suspects = computed<readonly Answer[]>(() => {
 /** An answer of less probability than this is unsure. */
 const UNSURE = 0.5;
 
-export const unsure = computed<readonly Answer[]>(() =>
+export const unsure: ReadonlySignal<readonly Answer[]> = computed(() =>
   current.value.filter(({ probability }) => probability < UNSURE),
 );
 
