@@ -222,7 +222,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     await press('Enter');
     await eventually(() => page.getByRole('heading', { name: 'zebra', exact: true }).count()).toBe(1);
     expect(await focus()).toMatch(/^class /);
-    await press('Tab', 'Tab', 'Tab', 'Tab');
+    await press('Tab', 'ArrowRight', 'ArrowRight', 'ArrowRight', 'ArrowRight');
     expect(await focus()).toBe('More for zebra');
     await press('Enter', 'End', 'Enter');
     await eventually(() => page.getByRole('heading', { name: 'zebra', exact: true }).count()).toBe(0);

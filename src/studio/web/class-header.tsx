@@ -127,6 +127,7 @@ function walk(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
   if (!next) return;
   event.preventDefault();
   next.focus();
+  if (next.matches('.class-name')) (next as HTMLInputElement).select();
 }
 
 function ClassName({ id, name }: { id: string; name: string }) {

@@ -101,6 +101,7 @@ interface Held {
 /** The place in the list that has the focus, or had it until its element was removed from the document. */
 function useHeldFocus(scroller: RefObject<HTMLElement | null>, rows: readonly VirtualRow[]) {
   const held = useRef<Held | undefined>(undefined);
+  const [, setPlace] = useState<string | undefined>(undefined);
   const current = useRef(rows);
   current.current = rows;
   useLayoutEffect(() => {
@@ -112,6 +113,8 @@ function useHeldFocus(scroller: RefObject<HTMLElement | null>, rows: readonly Vi
         place !== undefined && scroller.current?.contains(element)
           ? { element, place, row: rowOf(current.current, place) }
           : undefined;
+      // The rows that are kept depend on it.
+      setPlace(held.current?.place);
     };
     document.addEventListener('focusin', follow, { signal: stop.signal });
     document.addEventListener('pointerdown', follow, { signal: stop.signal });
@@ -146,9 +149,15 @@ function shownRows(
 ): number[] {
   const shown = new Set<number>();
   for (let i = first; i <= last; i++) shown.add(i);
-  shown.add(rows.findLastIndex(({ isStop }, i) => i < first && isStop?.()));
-  shown.add(rows.findIndex(({ isStop }, i) => i > last && isStop?.()));
-  if (place !== undefined) shown.add(rowOf(rows, place));
+  const focused = place === undefined ? -1 : rowOf(rows, place);
+  shown.add(focused);
+  const addStops = (from: number, to: number) => {
+    shown.add(rows.findLastIndex(({ isStop }, i) => i < from && isStop?.()));
+    shown.add(rows.findIndex(({ isStop }, i) => i > to && isStop?.()));
+  };
+  addStops(first, last);
+  // Tab may be faster than the scrolling that follows it.
+  if (focused >= 0) addStops(focused, focused);
   shown.delete(-1);
   return [...shown].sort((a, b) => a - b);
 }
