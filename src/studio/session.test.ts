@@ -203,9 +203,6 @@ describe('a session', () => {
     expect(opened.status.answering?.by).toBe('searched');
   });
 
-<<<<<<< HEAD
-  it('does not refit for another threshold of "none of these"', async () => {
-=======
   it('takes options of the method from its own table, and refuses what the table does not have', async () => {
     const opened = await taught();
     const { settings } = opened.board;
@@ -227,8 +224,7 @@ describe('a session', () => {
     expect(opened.status.answering?.method).toBe('linear-probe');
   });
 
-  it('teaches nothing anew for another threshold of "none of these"', async () => {
->>>>>>> a84999f (studio/: the options under the hood have tests; docs: finding on large boards, the camera's choices, options)
+  it('does not refit for another threshold of "none of these"', async () => {
     const opened = await taught();
     const before = opened.status.answering?.serial;
     await opened.change({ command: { do: 'set', settings: { ...opened.board.settings, reject: 0.9 } } });
