@@ -31,10 +31,10 @@ export function changelogFault(text, { changed, version }) {
 
 const git = (...args) => spawnSync('git', args, { cwd: root, encoding: 'utf8' });
 
-/** Whether src changed after the last tag; true if there is no tag. */
+/** Whether src changed after the last tag; false if there is no tag, because the newest part is not released yet. */
 function changedSinceTag() {
   const { status, stdout } = git('describe', '--tags', '--abbrev=0', '--match', 'v*');
-  return status !== 0 || git('diff', '--quiet', stdout.trim(), '--', 'src').status !== 0;
+  return status === 0 && git('diff', '--quiet', stdout.trim(), '--', 'src').status !== 0;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

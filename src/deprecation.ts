@@ -47,9 +47,9 @@ export function currentNames(
 export const flagName = (name: string): string =>
   name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-/** The signal in a call's options. Until version 0.2, the signal itself may be given instead of options. */
+/** The signal in a call's options. Until version 0.3, the signal itself may be given instead of options. */
 export function signalOf(work: { readonly signal?: AbortSignal } | AbortSignal): AbortSignal | undefined {
   if (!(work instanceof AbortSignal)) return work.signal;
-  deprecate('Give the signal as { signal }. The signal itself is accepted until version 0.2.');
+  deprecate('Give the signal as { signal }. The signal itself is accepted until version 0.3.');
   return work;
 }

@@ -87,7 +87,7 @@ export class Classifier {
 
   /** Returns the scores [m, c] of features [m, d] (as the encoder returns them), with classes in the order of `data.classes`. */
   async scores(features: Matrix, work?: Abortable): Promise<Matrix>;
-  /** @deprecated Until 0.2: give `{ signal }`. */
+  /** @deprecated Until 0.3: give `{ signal }`. */
   async scores(features: Matrix, signal: AbortSignal): Promise<Matrix>;
   async scores(features: Matrix, work: Abortable | AbortSignal = {}): Promise<Matrix> {
     const signal = signalOf(work);
@@ -96,7 +96,7 @@ export class Classifier {
 
   /** Returns the probabilities [m, c] of features [m, d] (as the encoder returns them). `calibrated` says whether they are reliable. */
   async probabilities(features: Matrix, work?: Abortable): Promise<Matrix>;
-  /** @deprecated Until 0.2: give `{ signal }`. */
+  /** @deprecated Until 0.3: give `{ signal }`. */
   async probabilities(features: Matrix, signal: AbortSignal): Promise<Matrix>;
   async probabilities(features: Matrix, work: Abortable | AbortSignal = {}): Promise<Matrix> {
     const scores = await this.scores(features, { signal: signalOf(work) });
