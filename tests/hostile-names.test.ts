@@ -78,7 +78,8 @@ describe.skipIf(onWindows)(
 
     it('fit', async () => {
       const { status, out, err } = await tip('fit', photos(), '-o', classifier(), '--encoder', encoder());
-      expect(status, err).toBe(0);
+      // One of the pictures is broken.
+      expect(status, err).toBe(3);
       expect(out).toContain(
         'pets \\u001b]52;c;cm0=\\u0007\\u001b[2J\\r\\u0008\\u202egpj\\u2066\\n\\u2028\\u009b31m',
       );
@@ -134,7 +135,7 @@ describe.skipIf(onWindows)(
         ...['bench', photos(), '--encoders', encoder(), '--methods', 'zero-shot,tip-adapter'],
         ...['--shots', '1', '--seeds', '1', '-o', at(`bench ${HOSTILE}`)],
       );
-      expect(status, err).toBe(0);
+      expect(status, err).toBe(3);
     });
 
     it('encoders, doctor and data check', async () => {
