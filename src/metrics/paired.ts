@@ -69,7 +69,7 @@ export function pairedBootstrap(
 function checkPaired(first: ArrayLike<unknown>, second: ArrayLike<unknown>): void {
   if (first.length === second.length && first.length > 0) return;
   throw new UsageError(
-    `A paired comparison needs two lists of the same length, at least 1; got ${first.length} and ${second.length} values`,
+    `A paired comparison needs two lists of the same length, at least 1; their lengths are ${first.length} and ${second.length}`,
     { code: 'metrics/paired', details: { first: first.length, second: second.length } },
   );
 }
