@@ -198,6 +198,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
         const { srcObject, videoWidth } = element as any;
         return videoWidth > 0 && srcObject.getVideoTracks()[0].label;
       });
+    await eventually(isOther).toMatch(/fake/);
     const first = await isOther();
     await which.selectOption({ index: 1 });
     await eventually(isOther).not.toBe(first);

@@ -60,7 +60,8 @@ export async function openCamera(video: HTMLVideoElement): Promise<() => void> {
   const stream = device ? await ask({ exact: device }).catch(() => ask()) : await ask();
   const close = () => {
     for (const track of stream.getTracks()) track.stop();
-    video.srcObject = null;
+    // Another camera may be shown by now.
+    if (video.srcObject === stream) video.srcObject = null;
   };
   try {
     video.srcObject = stream;
