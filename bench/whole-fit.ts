@@ -30,7 +30,7 @@ export async function benchWholeFit(): Promise<string[]> {
   await engine.close();
   return [
     `Tip-Adapter-F, 16,000 keys x 1,024, 1,000 classes, 20 epochs, ${availableParallelism()} threads`,
-    `  ${seconds.toFixed(0)} s; peak memory ${Math.round((peak - before) / 2 ** 20)} MiB above the process with its features (at most 1,536)`,
+    `  ${seconds.toFixed(0)} s; peak memory ${Math.round((peak - before) / 2 ** 20)} MiB besides the process with its features (at most 1,536)`,
     `  training loss of the last batch ${last.toFixed(3)}`,
   ];
 }
