@@ -133,7 +133,7 @@ describe('bench', () => {
   it('reports beside the figures where a method differs from its paper', async () => {
     const common = [folder, '--shots', '1', '--protocol', 'fixed', '-o', output];
     expect((await bench(...common, '--methods', 'taskres')).out).toContain(
-      'TaskRes starts from text embeddings at their own length; these have length 1 and are taken at 9.9',
+      'TaskRes starts from text embeddings at their own length; these have length 1 and were scaled to 9.9',
     );
     expect((await bench(...common, '--methods', 'tip-adapter')).out).not.toContain('own length');
   });

@@ -32,8 +32,9 @@ export async function renderMethods(): Promise<string> {
 
 <!-- Made by \`npm run docs\` from the table of methods; edit that. -->
 
-Each method is one file in \`src/methods/\` that follows its paper. The defaults are those of the papers, for CLIP. \`fit\` chooses alpha and beta by
-leave-one-shot-out; with one example per class it uses the encoder's constants. [Whitened centred cosine](whitened.md) is this package's own and has a page with its derivation.
+Each method is one file in \`src/methods/\` that follows its paper. The defaults are those of the papers, for CLIP. \`fit\` chooses alpha and
+beta by leave-one-shot-out. With one example of each class it uses the encoder's constants. The [whitened centred cosine](whitened.md) is
+this package's own method, and its page derives it. [Results](results.md) has the accuracy of each method.
 
 ${table}
 

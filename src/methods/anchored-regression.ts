@@ -10,21 +10,21 @@ import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { minimise } from './lbfgs.ts';
 import { countByClass, type Task } from './task.ts';
 
-/** Logistic regressions on subsets of the same rows: folds, or the whole. */
+/** Logistic regressions on subsets of the same rows. A subset is a fold or all rows. */
 export interface Regressions {
   /** [n, p]. */
   readonly rows: Matrix;
   /** Rows of each of the k problems. */
   readonly subsets: readonly (readonly number[])[];
-  /** Logits that are given, [n, c]. */
+  /** Logits that are added to the computed ones, [n, c]. */
   readonly offset?: Matrix;
-  /** Weight of each parameter's square in each problem, [p]: one entry for each way to regularise, strongest first. */
+  /** Weight of the square of each parameter, [p]. There is one entry for each penalty, the strongest first. */
   readonly decays: readonly Float32Array[];
-  /** Where to begin, [c, p]: it only saves steps. */
+  /** Parameters to start from, [c, p]. They only save steps. */
   readonly start?: Tensor;
   /**
-   * What may be left to gain where a solution ends: a share of what it gains over V = 0 in mean cross-entropy, and no more than so many
-   * nats. Under a strong penalty the whole of it may be a thousandth of a nat, which a temperature then makes large.
+   * The possible gain that may remain where a solution ends. It is a share of the gain over V = 0 in mean cross-entropy, and at most this
+   * number of nats. Under a strong penalty the whole gain may be a thousandth of a nat, which a temperature then makes large.
    */
   readonly tolerance: number;
 }
@@ -34,9 +34,9 @@ const ITERATIONS = 200;
 const LEAST_GAIN = 1e-6;
 
 /**
- * For each way to regularise, and each subset, the parameters V [c, p] that minimise mean_i CE(offset_i + V x_i, y_i) +
- * sum_j decay_j |V_j|^2: convex. All subsets are one problem, so that an evaluation is two matrix products whatever their
- * number; each way to regularise begins where the one before ended, and is not computed before it is asked for.
+ * Returns, for each penalty and each subset, the parameters V [c, p] that minimise mean_i CE(offset_i + V x_i, y_i) + sum_j decay_j
+ * |V_j|^2. This is convex. All subsets are solved as one problem, so an evaluation is two matrix products for any number of subsets. Each
+ * penalty starts from the solution of the one before, and is not computed before the caller asks for it.
  */
 export async function* regressions(
   { engine = interpreterEngine(), support: { labels }, classes, signal }: Task,
@@ -58,7 +58,7 @@ export async function* regressions(
   try {
     const kept = {
       rows: floatTensor([n, p], rows.data),
-      // Fed rather than made of the labels in the graph: an evaluation is mostly passes over [n, k, c].
+      // The truth is fed. Making it from the labels in the graph would add passes over [n, k, c], which are most of an evaluation.
       truth: floatTensor([n, 1, classes], oneHot(labels, classes).data),
       weights: floatTensor([n, k, 1], meansOver(subsets, n).data),
       ...(given ? { offset: floatTensor([n, 1, classes], given.data) } : {}),
@@ -87,13 +87,15 @@ export async function* regressions(
   }
 }
 
-/** The first subset's solution for the first way to regularise; the others are not computed. */
+/** Returns the first subset's solution for the first penalty. The others are not computed. */
 export async function first<T>(solutions: AsyncIterable<readonly T[]>): Promise<T> {
   for await (const [solution] of solutions) if (solution !== undefined) return solution;
   throw new Error('there is no solution: nothing was asked for');
 }
 
-/** Given logits at which a class without an example has no part in the fit: its parameters stay zero. */
+/**
+ * Returns the given logits, with a logit of probability zero for each class without an example. The parameters of such a class stay zero.
+ */
 function withoutAbsent(labels: Int32Array, classes: number, offset?: Matrix): Matrix | undefined {
   const counts = countByClass(labels, classes);
   if (!counts.includes(0)) return offset;
@@ -101,10 +103,10 @@ function withoutAbsent(labels: Int32Array, classes: number, offset?: Matrix): Ma
   return { ...given, data: given.data.map((z, at) => (counts[at % classes] === 0 ? ABSENT : z)) };
 }
 
-/** A logit of probability zero. */
+/** A logit whose probability is zero. */
 const ABSENT = -1e4;
 
-/** Each problem's rows count alike and add up to one, [n, k]. */
+/** Returns weights [n, k] in which the rows of each subset have equal weights that add up to one. */
 function meansOver(subsets: readonly (readonly number[])[], n: number): Matrix {
   const weights = matrix(n, subsets.length);
   subsets.forEach((members, k) => {

@@ -9,14 +9,14 @@ import { createScorer, scoreRows } from './score.ts';
 import { keysOf, type Task } from './task.ts';
 import { zeroShot, zeroShotLogits } from './zero-shot.ts';
 
-/** Multiplier of the residual's cosines: CLIP's logit scale, which is what makes `strength` mean the same for every encoder. */
+/** Multiplier of the residual's cosines. It is CLIP's logit scale, so that a `strength` means the same for every encoder. */
 const SCALE = 100;
 
 /**
- * Text-anchored logistic regression: W' = W + D with D = argmin mean CE(s (W + D) f, y) + (strength / K) |D|^2 for K examples a
- * class, the maximum a posteriori under a Gaussian prior of one width per class, centred on the zero-shot classifier. Convex:
- * one answer, no seed, no epoch to choose. (CLAP, arXiv 2312.12730, anchors by text too, with other penalties, by SGD.)
- * Without a text head it is logistic regression with an L2 penalty.
+ * Text-anchored logistic regression: W' = W + D with D = argmin mean CE(s (W + D) f, y) + (strength / K) |D|^2 for K examples of each
+ * class. It is the maximum a posteriori estimate under a Gaussian prior that is centred on the zero-shot classifier and has one width for
+ * each class. The problem is convex, so it has one solution and needs neither a seed nor a number of epochs. CLAP (arXiv 2312.12730) also
+ * anchors by text, but with other penalties and by SGD. Without a text head this is logistic regression with an L2 penalty.
  */
 export const anchored = defineMethod({
   id: 'anchored',
@@ -31,7 +31,7 @@ export const anchored = defineMethod({
   },
   search: ({ head, support }) => {
     const few = support.labels.length < 4 * new Set(support.labels).size;
-    // Names that a weak text encoder read, or none, are overruled by few examples; with many they do no harm.
+    // Few examples are enough to overrule the names of a weak text encoder. With many examples, names do no harm.
     const strengths =
       head?.logitScale === SCALE ? [1, 0.3, 0.1] : few ? [1, 0.3, 0.1, 0.03] : [3, 1, 0.3, 0.1];
     return strengths.map((strength) => ({ strength }));
@@ -46,7 +46,7 @@ export const anchored = defineMethod({
   }),
 });
 
-/** What may be left to gain of the loss: for the answer that is kept, and for those that a choice is made by. */
+/** The share of the possible gain that may remain, for the answer that is kept and for the answers that a choice is made by. */
 const PRECISE = 1e-6;
 const COARSE = 1e-4;
 

@@ -22,10 +22,10 @@ import { keysOf, type Task } from './task.ts';
 import { type Training, train } from './train.ts';
 
 /**
- * APE-T: a residual for each class on the channels that tell the names apart, added to its name and to its examples' keys, and a
- * weight for each example, trained together (Zhu et al., ICCV 2023, arXiv 2304.01195, section 3.4). scores = s f (W + R)^T +
- * alpha exp(-beta (1 - f (F + R)^T)) diag(v) L. All keys of a class move by the same row of R, which therefore comes out of their
- * sum: exp(beta f R^T) exp(-beta (1 - f F^T)) diag(v) L. So the large product has no gradient.
+ * APE-T: for each class, a residual on the channels that distinguish the class names is added to the name's row and to the keys of its
+ * examples. The residual and a weight for each example are trained together (Zhu et al., ICCV 2023, arXiv 2304.01195, section 3.4). scores
+ * = s f (W + R)^T + alpha exp(-beta (1 - f (F + R)^T)) diag(v) L. All keys of a class move by the same row of R, so it is a factor of their
+ * sum: exp(beta f R^T) exp(-beta (1 - f F^T)) diag(v) L. The large product therefore has no gradient.
  */
 export const apeT = defineMethod({
   id: 'ape-t',
@@ -61,7 +61,10 @@ export const apeT = defineMethod({
   terms: refinedTerms,
 });
 
-/** How much a channel's agreement between classes counts, and its variance (`w_training` of the published settings). */
+/**
+ * Weights of the agreement between classes and of the variance of the names in a channel's criterion (`w_training` of the published
+ * settings).
+ */
 const WEIGHTS = [0.2, 0.8] as const;
 
 type Refined = CacheTensors & {
@@ -96,7 +99,7 @@ function refinedTerms(
   };
 }
 
-/** The published training: AdamW with a decay of 0.1, cosine to zero; R starts at 0 and v at 1. */
+/** The published training: AdamW with a decay of 0.1 and a learning rate that falls to zero along a cosine. R starts at 0 and v at 1. */
 function refinementTraining(
   task: TaskWith<'text'>,
   {

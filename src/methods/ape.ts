@@ -7,7 +7,7 @@ import { defineMethod, SCALE, type TaskWith, WEIGHT } from './method.ts';
 import { countByClass, keysOf, type Support } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
-/** `training_free_feat_num` of the 1,024 channels of the paper's encoder, and the first of `w_training_free`, by data set. */
+/** For each data set: `training_free_feat_num` of the 1,024 channels of the paper's encoder, and the first number of `w_training_free`. */
 const PUBLISHED: Readonly<Record<string, readonly [channels: number, agreement: number]>> = {
   caltech101: [800, 0.5],
   dtd: [400, 0.5],
@@ -22,14 +22,14 @@ const PUBLISHED: Readonly<Record<string, readonly [channels: number, agreement: 
   ucf101: [700, 0.3],
 };
 
-/** What `thorough` tries. */
+/** The candidates of `thorough`. */
 const PAIRS = [0.4, 0.78125, 1].flatMap((channels) => [0, 0.1, 0.3, 1].map((gamma) => ({ channels, gamma })));
 
 /**
- * APE: Tip-Adapter's cache on the channels that tell the class names apart, with keys weighted by how little the names say about
- * them (Zhu et al., ICCV 2023, arXiv 2304.01195, eq. 8-12). scores = s f W^T + alpha exp(-beta (1 - f' F'^T)) diag(R) L. The paper
- * searches alpha, beta and gamma on each data set, and has the channels' share and the weights of their criterion for each data set. Here beta and alpha
- * are chosen, and with `thorough` gamma and the channels too.
+ * APE: Tip-Adapter's cache on the channels that distinguish the class names. A key has more weight, the less its class name explains it
+ * (Zhu et al., ICCV 2023, arXiv 2304.01195, eq. 8-12). scores = s f W^T + alpha exp(-beta (1 - f' F'^T)) diag(R) L. The paper searches
+ * alpha, beta and gamma on each data set, and sets the share of the channels and the weights of their criterion for each data set. Here
+ * alpha and beta are chosen, and with `thorough` also gamma and the share of the channels.
  */
 export const ape = defineMethod({
   id: 'ape',
@@ -42,16 +42,16 @@ export const ape = defineMethod({
     gamma: real({
       default: 0.1,
       min: 0,
-      help: 'How much more an example counts if its class name does not explain it.',
+      help: 'How much the weight of an example rises if its class name does not explain it.',
     }),
     channels: positive({ default: 800 / 1024, max: 1, help: 'Share of the channels that are kept.' }),
     agreement: real({
       default: 0.7,
       min: 0,
       max: 1,
-      help: 'How much the agreement of different classes counts against a channel; the rest is how much the spread of the names counts for it.',
+      help: 'Weight of the agreement between classes in the criterion that selects channels; the variance of the class names has the remaining weight.',
     }),
-    thorough: flag({ help: 'Choose gamma and the share of the channels too, of twelve pairs.' }),
+    thorough: flag({ help: 'Also choose gamma and the share of the channels, among twelve pairs.' }),
   },
   search: (_, { thorough }) =>
     (thorough ? PAIRS : [{}]).flatMap((pair) =>
@@ -91,7 +91,7 @@ export const ape = defineMethod({
   votes: (f, state) => mul(affinities(mul(f, state.mask), state), state.alpha), // [m, n]
 });
 
-/** 1 for the share of channels that tell classes apart best, 0 for the others, [d]. */
+/** Returns 1 for the given share of the channels, those that distinguish classes best, and 0 for the others, [d]. */
 export function channelMask(
   task: TaskWith<'text'>,
   share: number,
@@ -104,8 +104,8 @@ export function channelMask(
 }
 
 /**
- * J_k = -w0 S_k + w1 Var_c(W_ck): channels in which rows of different classes agree least, class names and pictures together,
- * and the class names vary most (eq. 8).
+ * J_k = -w0 S_k + w1 Var_c(W_ck). It is highest for channels in which the rows of different classes (names and pictures together) agree
+ * least and the class names vary most (eq. 8).
  */
 function relevance(weights: Matrix, support: Support, [w0, w1]: readonly [number, number]): Float64Array {
   const c = weights.rows;
@@ -133,7 +133,7 @@ function sumOf(values: Float64Array): number {
   return values.reduce((sum, x) => sum + x, 0);
 }
 
-/** Rows without the channels that are not kept, unit again. */
+/** Returns the rows without the channels that are not kept, brought back to unit length. */
 function masked(rows: Matrix, mask: Float32Array): Matrix {
   return unitRows(
     matrix(
@@ -144,7 +144,7 @@ function masked(rows: Matrix, mask: Float32Array): Matrix {
   );
 }
 
-/** log R = gamma KL of each key, at its place in the cache (eq. 11). */
+/** log R = gamma KL of each key, at the key's place in the cache (eq. 11). */
 function weighted({ shape, data }: Tensor, order: Int32Array, gaps: Float32Array, gamma: number): Tensor {
   return floatTensor(
     shape,

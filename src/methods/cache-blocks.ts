@@ -8,15 +8,15 @@ import { floatTensor, ofRank, type Tensor } from '../math/tensor.ts';
 import { type CacheTensors, cacheOrder, cacheTensors } from './cache.ts';
 import type { Task } from './task.ts';
 
-/** Keys of a chunk: large enough for a product at full speed, small enough to stay in a core's cache until it is updated. */
+/** Keys of a chunk. A chunk is large enough for a product at full speed, and small enough to stay in a core's cache until it is updated. */
 const CHUNK_KEYS = 400;
 
-/** The cache cut into equal chunks of whole blocks, the last filled up with blocks whose values are zero. */
+/** Cuts the cache into equal chunks of whole blocks. The last chunk is filled up with blocks whose values are zero. */
 export function cacheInBlocks(keys: Matrix, { support, classes, dimension }: Task) {
   const { keys: placed, logValues, blockClass } = cacheTensors(keys, support.labels, classes);
   const [blocks, size] = ofRank(logValues.shape, 2);
   const wanted = Math.min(blocks, Math.max(1, CHUNK_KEYS / size));
-  // Four blocks at a time: the optimiser's kernel takes four numbers at once, whatever the width of a row.
+  // A chunk has a multiple of four blocks, because the optimiser's kernel takes four numbers at once and a row may have any width.
   const perChunk = Math.ceil(wanted / 4) * 4;
   const count = Math.ceil(blocks / perChunk) * perChunk;
   const filled = (data: Float32Array, length: number, value: number) => {
@@ -48,7 +48,7 @@ export function cacheInBlocks(keys: Matrix, { support, classes, dimension }: Tas
   };
 }
 
-/** Sums of the affinities over each block's keys, [blocks, b]: the transposed layout, in which no product moves a matrix. */
+/** Sums of the affinities over the keys of each block, [blocks, b]. In this transposed layout no product rearranges a matrix. */
 function blockSums(f: Expr, { keys, logValues, beta }: { keys: Expr; logValues: Expr; beta: Expr }): Expr {
   const [blocks, size] = ofRank(logValues.shape, 2);
   const bias = reshape(sub(logValues, beta), [keys.shape[0]!, 1]);
@@ -56,7 +56,7 @@ function blockSums(f: Expr, { keys, logValues, beta }: { keys: Expr; logValues: 
   return sum(exp(reshape(votes, [blocks, size, f.shape[0]!])), [1]);
 }
 
-/** Keys in cache order, [places, d], back in the order of the examples, [n, d]. */
+/** Keys in cache order, [places, d], rearranged into the order of the examples, [n, d]. */
 export function byExample(keys: Tensor, { support, classes }: Task): Tensor {
   const placed = matrixOf(keys);
   const out = matrix(support.labels.length, placed.cols);

@@ -10,21 +10,21 @@ import type { SymbolicState } from './method.ts';
 import { countByClass, keysOf, type Task } from './task.ts';
 
 /**
- * The key-value cache (Tip-Adapter, eq. 3-5), laid out for one large matrix product. Keys stand class by class in blocks of
- * one size, so that the sum over a class's examples — the product with the one-hot values — is a plain sum over an axis.
- * Classes with other counts fill several blocks, the last one padded with keys whose value is zero.
+ * The key-value cache (Tip-Adapter, eq. 3-5), laid out for one large matrix product. Keys are sorted by class in blocks of equal size. The
+ * sum over the examples of a class, which is the product with the one-hot values, is then a sum over an axis. If classes have different
+ * sizes, a class fills several blocks, and the last one is padded with keys whose value is zero.
  */
 export interface CacheLayout {
   /** Keys per block. */
   readonly size: number;
   readonly blocks: number;
-  /** Example at each place, -1 for padding, [blocks * size]. */
+  /** The example at each place, or -1 for padding, [blocks * size]. */
   readonly order: Int32Array;
-  /** Class of each block, [blocks]; undefined where block i is class i. */
+  /** Class of each block, [blocks]. It is undefined if block i is class i. */
   readonly classOfBlock?: Int32Array;
 }
 
-/** Chooses the block size that makes the work smallest: rows of keys to multiply, and blocks to add up. */
+/** Chooses the block size with the least work: rows of keys to multiply, and blocks to add up. */
 export function layoutCache(labels: ArrayLike<number>, classes: number): CacheLayout {
   const counts = countByClass(labels, classes);
   const members: number[][] = Array.from({ length: classes }, () => []);
@@ -54,12 +54,12 @@ export function layoutCache(labels: ArrayLike<number>, classes: number): CacheLa
   return { size, blocks, order, classOfBlock };
 }
 
-/** A padding key's share is exp(this) = 0. */
+/** The logarithmic value of a padding key. exp of it is exactly 0. */
 const ABSENT = -1e4;
 
 /**
- * The tensors a cache is run with: `keys` [blocks * size, d], `logValues` [blocks, size] (log of each key's value: 0 for an
- * example, minus infinity in effect for padding) and, where classes differ in size, `blockClass` [blocks, c], one-hot.
+ * The tensors of a cache: `keys` [blocks * size, d] and `logValues` [blocks, size], the logarithm of each key's value (0 for an example,
+ * -10,000 for padding). If classes differ in size, `blockClass` [blocks, c] is one-hot.
  */
 export type CacheTensors = {
   readonly keys: Tensor;
@@ -89,23 +89,23 @@ export function cacheTensors(keys: Matrix, labels: ArrayLike<number>, classes: n
   return { ...tensors, blockClass: floatTensor([blocks, classes], oneHot.data) };
 }
 
-/** What the examples' cache is run with: tensors, or nothing where something else answers for the keys: their file, or the caller. */
+/** The tensors of the examples' cache. It is empty if the examples' file or the caller computes the votes. */
 export function cacheState({ support, classes, cache }: Task): Partial<CacheTensors> {
   return cache || isInFile(support.features) ? {} : cacheTensors(keysOf(support), support.labels, classes);
 }
 
-/** Example at each place of a prepared cache, -1 for padding. */
+/** The example at each place of a prepared cache, or -1 for padding. */
 export function cacheOrder(labels: ArrayLike<number>, classes: number): Int32Array {
   return layoutCache(labels, classes).order;
 }
 
-/** What answers for the keys of a cache in their place, [m, n] and [m, c]. */
+/** Results that replace the keys of a cache: affinities [m, n] and their sums by class [m, c]. */
 export type FedCache = { readonly affinities: Expr; readonly classSums: Expr };
 
-/** What a cache is asked by: its keys, or what something else answers for them. */
+/** The inputs of a cache: its keys, or the results that replace them. */
 export type CacheState = SymbolicState<Partial<CacheTensors> & { beta: number }> & Partial<FedCache>;
 
-/** A cache whose keys are not in the graph: what it answers is fed. */
+/** Inputs for a cache whose keys are not in the graph. Its results are fed. */
 export function fedCache({ support, classes }: Task): FedCache {
   return {
     affinities: input('affinities', ['m', support.labels.length]),
@@ -113,10 +113,11 @@ export function fedCache({ support, classes }: Task): FedCache {
   };
 }
 
-/** Values of the keys: exp(-beta (1 - cosine)), [m, n] (eq. 3, with the one-hot value's class left to the block). */
+/** Affinities exp(-beta (1 - cosine)), [m, n] (eq. 3). The class of a key is that of its block. */
 export function affinities(f: Expr, { keys, logValues, beta, affinities: fed }: CacheState): Expr {
   if (fed) return fed;
-  // beta is folded into the few query rows, -beta and the values into the product's bias: no pass over [m, n] but exp.
+  // The few query rows are multiplied by beta, and -beta and the logarithmic values are the bias of the product. exp is then the only pass
+  // over [m, n].
   const bias = reshape(sub(logValues!, beta), [keys!.shape[0]!]);
   return exp(linear(mul(unit(f), beta), keys!, bias));
 }

@@ -12,9 +12,9 @@ import { lengthenedText, lengthRemarks } from './text-head.ts';
 import { shuffled, type Training, train } from './train.ts';
 
 /**
- * CLAP: one prototype a class, trained from the class name's embedding under a penalty for leaving it that is as strong as
- * zero-shot is right about the class (Silva-Rodriguez et al., CVPR 2024, arXiv 2312.12730, eq. 5-9). Needs no validation set. The
- * embeddings keep their own length. Every view is a sample, of which an epoch takes as many, at random, as there are examples.
+ * CLAP: one prototype for each class is trained from the embedding of the class name. A penalty keeps it near the name, and is as strong as
+ * zero-shot is right about the class (Silva-Rodriguez et al., CVPR 2024, arXiv 2312.12730, eq. 5-9). No validation set is needed. The
+ * embeddings keep their own length. Every view is a sample. An epoch takes as many samples, at random, as there are examples.
  */
 export const clap = defineMethod({
   id: 'clap',
@@ -45,8 +45,8 @@ export const clap = defineMethod({
 });
 
 /**
- * The published training: SGD with momentum. `names` are where the prototypes start and what they are held to, [c, d]; `trust` is
- * `trustInText`.
+ * The published training: SGD with momentum. The prototypes start at `names`, [c, d], and the penalty holds them there. `trust` is the
+ * result of `trustInText`.
  */
 export function prototypeTraining(
   task: TaskWith<'text'>,
@@ -62,7 +62,7 @@ export function prototypeTraining(
   const text = floatTensor(shape, names.data);
   const prototypes = input('prototypes', shape);
   const distances = sum(square(sub(prototypes, input('names', shape))), [1]); // [c]
-  const batches = Math.max(1, Math.floor(labels.length / batch)); // what is left over is dropped
+  const batches = Math.max(1, Math.floor(labels.length / batch)); // the remaining rows are dropped
   return {
     parameters: { prototypes: text },
     fixed: {
@@ -82,7 +82,7 @@ export function prototypeTraining(
   };
 }
 
-/** Lambda of each class: zero-shot's mean probability of it on its own rows, [c]; 1 for a class without any. */
+/** Lambda of each class, [c]: the mean probability that zero-shot gives the class on the class's own rows; 1 for a class without rows. */
 export function* trustInText({ support, head, classes }: TaskWith<'text'>): Pieces<Float32Array> {
   const cosines = yield* productTInPieces(unitRows(support.features), head.weights);
   const sums = new Float64Array(classes);

@@ -10,9 +10,9 @@ import type { Task } from './task.ts';
 import { type Training, train } from './train.ts';
 
 /**
- * CLIP-Adapter: a bottleneck of two layers adapts the picture's embedding, and is mixed with it, f' = r relu(W2 relu(W1 f)) +
- * (1 - r) f (Gao et al., IJCV 2023, arXiv 2110.04544, eq. 3-5). The paper trains 200 epochs at 1e-5 on batches of 32 pictures. Here it is as
- * many epochs of Tip-Adapter-F's optimiser.
+ * CLIP-Adapter: two layers with a bottleneck adapt the picture's embedding, and the result is mixed with it: f' = r relu(W2 relu(W1 f)) +
+ * (1 - r) f (Gao et al., IJCV 2023, arXiv 2110.04544, eq. 3-5). The paper trains for 200 epochs at a rate of 1e-5 on batches of 32
+ * pictures. Here the same number of epochs is trained with Tip-Adapter-F's optimiser.
  */
 export const clipAdapter = defineMethod({
   id: 'clip-adapter',
@@ -43,7 +43,7 @@ export const clipAdapter = defineMethod({
   terms: (f, state, task) => ({ text: adaptedLogits(f, state, task) }),
 });
 
-/** s unit(f') W^T, [m, c]; f as the encoder gives it. */
+/** s unit(f') W^T, [m, c], for f as the encoder gives it. */
 function adaptedLogits(
   f: Expr,
   { w1, w2, ratio }: { w1: Expr; w2: Expr; ratio: Expr },
@@ -63,7 +63,7 @@ interface Layers {
   readonly w2: Tensor;
 }
 
-/** Uniform in +-1 / sqrt(inputs), as PyTorch starts its linear layers. */
+/** Uniform in +-1 / sqrt(inputs), PyTorch's initialisation of linear layers. */
 function initialLayers({ dimension, seed }: Task, reduction: number): Layers {
   const width = bottleneck(dimension, reduction);
   const layer = (name: string, rows: number, cols: number) => {

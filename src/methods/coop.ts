@@ -15,9 +15,9 @@ import type { TextTower } from './text-tower.ts';
 import { type Training, train } from './train.ts';
 
 /**
- * CoOp: the words around the class name are learnt, as embeddings that go through the frozen text encoder (Zhou et al., IJCV
- * 2022, arXiv 2109.01134, section 3.2): one context for all classes, or one for each (class-specific, CSC). What is kept is the context and the texts' embeddings it
- * leads to, so that the answer needs no text encoder.
+ * CoOp: the words around the class name are learnt, as embeddings that pass through the frozen text encoder (Zhou et al., IJCV 2022, arXiv
+ * 2109.01134, section 3.2). There is one context for all classes, or one for each class (class-specific, CSC). The state holds the context
+ * and the embeddings of the resulting texts, so that prediction needs no text encoder.
  */
 export const coOp = defineMethod({
   id: 'coop',
@@ -32,7 +32,7 @@ export const coOp = defineMethod({
       integer({ min: 1, max: 64, help: 'Number of learnt words, if they start at random (default: 16).' }),
     ),
     init: optional(text({ help: 'Words to start from, for instance "a photo of a".' })),
-    classSpecific: flag({ help: 'Learn words of their own for each class.' }),
+    classSpecific: flag({ help: 'Learn separate words for each class.' }),
     position: choice(['end', 'middle', 'front'], {
       default: 'end',
       help: 'Where the class name stands among the learnt words.',
@@ -40,7 +40,7 @@ export const coOp = defineMethod({
     epochs: optional(
       integer({
         min: 1,
-        help: 'Times each example is seen: by default 50, 100 or 200 for 1, 2-4 or more shots.',
+        help: 'Times each example is seen (default: 50 at 1 shot, 100 at 2 to 4, 200 above).',
       }),
     ),
     rate: positive({
@@ -72,16 +72,16 @@ function publishedEpochs({ support, classes }: Task): number {
   return shots < 2 ? 50 : shots < 8 ? 100 : 200;
 }
 
-/** Prompts whose context is still open. */
+/** Prompts with places for the context. */
 export interface Prompts {
   readonly tower: TextTower;
-  /** Embeddings of the fixed tokens, 0 where the context goes, [c, t, w]. */
+  /** Embeddings of the fixed tokens, [c, t, w]. They are 0 at the places of the context. */
   readonly fixed: Tensor;
-  /** Which word of the context stands at each token, one-hot, [c * t, m]. */
+  /** The word of the context at each token, one-hot, [c * t, m]. */
   readonly places: Tensor;
-  /** 1 at each text's end, [c, t]. */
+  /** 1 at the end-of-text token of each text, [c, t]. */
   readonly end: Tensor;
-  /** The context at the start, [m, w], or of each class, [c, m, w]. */
+  /** The context at the start: [m, w] for all classes, or [c, m, w] with one for each class. */
   readonly start: Tensor;
 }
 
@@ -92,7 +92,7 @@ interface PromptOptions {
   readonly position: 'end' | 'middle' | 'front';
 }
 
-/** Lays out `start V1 … Vm NAME . end` for every class, the name at the end of the context, in its middle or before it. */
+/** Lays out `start V1 … Vm NAME . end` for every class. The name stands at the end of the context, in its middle or in front of it. */
 export function promptsOf(
   { textTower, seed }: TaskWith<'text-tower'>,
   { context = 16, init, classSpecific = false, position }: PromptOptions,
@@ -156,7 +156,7 @@ function repeated(data: Float32Array, times: number): Float32Array {
   return all;
 }
 
-/** Texts' embeddings [c, d] of a context [m, w], or of one for each class, [c, m, w]. */
+/** Embeddings [c, d] of the texts with a context [m, w], or with one for each class, [c, m, w]. */
 function encodeContext(context: Expr, { tower, fixed, places, end }: Prompts): Expr {
   const rows = input('prompt.places', places.shape); // [c * t, m]
   const [c, t] = ofRank(fixed.shape, 3);

@@ -11,9 +11,9 @@ import { isPlain } from './task.ts';
 import { shuffled, type Training, train, viewsOf } from './train.ts';
 
 /**
- * Cross-modal linear probe: each class's text embedding is one more training sample (Lin et al., CVPR 2023, arXiv 2301.06267,
- * eq. 4-5). The head starts at the text classifier; every batch is as many pictures as texts. `blend` mixes the zero-shot head
- * back in afterwards (WiSE-FT, Wortsman et al., CVPR 2022).
+ * Cross-modal linear probe: the text embedding of each class is an additional training sample (Lin et al., CVPR 2023, arXiv 2301.06267, eq.
+ * 4-5). The head starts at the text classifier, and every batch has as many pictures as texts. After the training, `blend` mixes the
+ * zero-shot head into the result (WiSE-FT, Wortsman et al., CVPR 2022).
  */
 export const crossModal = defineMethod({
   id: 'cross-modal',
@@ -39,7 +39,7 @@ export const crossModal = defineMethod({
   },
 });
 
-/** The published training: AdamW, a cosine after fifty steps of warm-up. */
+/** The published training: AdamW, and a learning rate that falls along a cosine after fifty steps of warm-up. */
 export function headTraining(
   task: TaskWith<'text'>,
   { steps, rate, batch }: { steps: number; rate: number; batch: number },
@@ -49,7 +49,7 @@ export function headTraining(
   const shape = [classes, dimension];
   const n = support.labels.length;
   const perEpoch = Math.ceil(n / batch);
-  // Rows of pictures that have no other view stay the same.
+  // If no picture has an augmented view, the rows are the same in every epoch.
   const rowsAt = (epoch: number) => concatRows([unitRows(viewsOf(support, epoch)), head.weights]);
   const plain = isPlain(support) ? rowsAt(0) : undefined;
   const { 'head.weights': weights, ...used } = feeds;

@@ -1,10 +1,10 @@
 import type { KeyFile } from '../engine/keys/types.ts';
 import type { Matrix } from '../math/matrix.ts';
 
-/** Examples' features that stay in a file. `data` reads them all; a cache that answers page by page never asks for it. */
+/** Features of examples that stay in a file. `data` reads all of them. A cache that computes votes page by page does not use it. */
 export interface FileRows extends Matrix {
   readonly file: KeyFile;
-  /** Row i, read alone. */
+  /** Reads only row i. */
   row(i: number): Float32Array;
 }
 

@@ -1,19 +1,19 @@
 import type { Support } from './task.ts';
 
-/** Folds of n examples: in which one each is asked, and in which it is missing. */
+/** Folds of n examples. In its fold, an example is a query; it is missing from the cache in the same fold. */
 export interface Folds {
-  /** Which fold each example is the query of, [n]; -1 where it never is. */
+  /** The fold in which each example is a query, [n]; -1 if there is none. */
   readonly query: Int32Array;
-  /** In which fold each example is missing from the cache, [n]; -1 where it never is. */
+  /** The fold in which each example is missing from the cache, [n]; -1 if there is none. */
   readonly hidden: Int32Array;
   readonly count: number;
 }
 
 /**
- * Leave-one-shot-out: each class's groups are numbered in order, and in fold j the j-th group of every class is the query
- * and missing from the cache. (Leaving out one example alone would leave its own class one key short of the others, so that
- * a cache of few shots looks useless.) A group is never split; a class with a single group keeps it as a key and is never
- * the query. With `most`, higher numbers wrap around, so that there are at most that many folds.
+ * Leave-one-shot-out: the groups of each class are numbered in order. In fold j, the j-th group of every class is the query and is missing
+ * from the cache. (If one example alone were left out, its class would have one key fewer than the others, and a cache of few shots would
+ * look useless.) A group is never split. A class with a single group always keeps it as keys, and the group is never a query. With `most`,
+ * higher numbers wrap around, so that there are at most `most` folds.
  */
 export function leaveOneShotOut(
   { labels, groups }: Pick<Support, 'labels' | 'groups'>,
@@ -25,7 +25,7 @@ export function leaveOneShotOut(
     numbers.set(label, seen);
     if (!seen.has(groups[i]!)) seen.set(groups[i]!, seen.size);
   });
-  // A group may span classes (one picture under two names): it has one number and leaves as a whole.
+  // A group may span classes (one picture under two names). It has one number, and all of it is left out together.
   const foldOfGroup = new Map<number, number>();
   for (const seen of numbers.values()) {
     if (seen.size < 2) continue;

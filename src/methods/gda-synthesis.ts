@@ -4,16 +4,19 @@ import { withProducts } from '../linalg/matrix-products.ts';
 import { lowerRows, solvePositive } from '../linalg/solve.ts';
 import { dot, type Matrix, matrix, row, selectRows, topK } from '../math/matrix.ts';
 
-/** Samples that are nearest to a name, and how often the name stands beside them in the mean. */
+/** Number of samples nearest to a name, and number of copies of the name in their mean. */
 const NEIGHBOURS = 64;
 const COPIES = 16;
 
 /**
- * The discriminants of classes without an example, weights [a, d] and bias [a] (Wang et al., ICLR 2024, arXiv 2402.04087, section 3.3; numbers as in the
- * published code). The samples nearest to a class's name stand for its own: their mean, with the name in it sixteen times, is the
- * class's mean, and their spread around the name its covariance, shrunk as the examples' is. The precisions of all such classes are averaged.
+ * The discriminants of classes without an example, weights [a, d] and bias [a] (Wang et al., ICLR 2024, arXiv 2402.04087, section 3.3; the
+ * constants are those of the published code). The samples nearest to a class's name replace its own. The class's mean is their mean
+ * together with sixteen copies of the name. The class's covariance is their spread around the name, shrunk like that of the examples. The
+ * precisions of all such classes are averaged.
  *
- * @param samples unit rows, [n, d] @param names unit rows of those classes, [a, d] @param prior log-probability of a class
+ * @param samples unit rows, [n, d]
+ * @param names unit rows of those classes, [a, d]
+ * @param prior log-probability of a class
  */
 export async function synthesise(
   samples: Matrix,
@@ -58,7 +61,7 @@ export async function synthesise(
   return { weights, bias };
 }
 
-/** The mean of rows and so many copies of a name. */
+/** The mean of the rows and `COPIES` copies of a name. */
 function meanWith(rows: Matrix, name: Float32Array): Float64Array {
   const sums = Float64Array.from(name, (x) => COPIES * x);
   for (let i = 0; i < rows.rows; i++) {

@@ -16,18 +16,18 @@ import { ANALYTIC, type AnalyticShrinkage, analyticShrinkage } from './shrinkage
 import { countByClass, selectExamples, type Task } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
-/** How much of the identity is added, as a number or by an analytic rule. */
+/** The multiplier of the identity that is added to the covariance: a number, or an analytic rule. */
 export const SHRINKAGE = positiveOr(ANALYTIC, {
   default: 1,
-  help: 'Multiplier of the identity that is added to the covariance, or the rule of Ledoit and Wolf or OAS for it.',
+  help: 'Multiplier of the identity that is added to the covariance, or the rule that computes it: that of Ledoit and Wolf, or OAS.',
 });
 
 /**
- * Gaussian discriminant analysis: classes are Gaussians of one covariance, estimated from the examples and shrunk to the identity
- * (Wang et al., ICLR 2024, arXiv 2402.04087, eq. 4-6). scores = s f W^T + alpha (f w + b). Augmented views are samples of their
- * own. One sample a class has no covariance: its pseudo-inverse is 0 and the method is zero-shot. Where such subsets are fitted to choose
- * alpha and shrinkage, the covariance is the one of all samples around their mean, for alpha would be 0 otherwise.
- * A class without an example scores as the others do on average, or with `synthesis` as one made of the examples nearest to its name.
+ * Gaussian discriminant analysis: classes are Gaussians with one covariance, which is estimated from the examples and shrunk to the
+ * identity (Wang et al., ICLR 2024, arXiv 2402.04087, eq. 4-6). scores = s f W^T + alpha (f w + b). Every augmented view is a sample. One
+ * sample of each class has no covariance: its pseudo-inverse is 0, and the method is zero-shot. When such subsets are fitted to choose
+ * alpha and shrinkage, the covariance of all samples around their mean is used, because alpha would be 0 otherwise. A class without an
+ * example has the mean score of the other classes. With `synthesis`, it is estimated from the examples nearest to its name.
  */
 export const gda = defineMethod({
   id: 'gda',
@@ -37,16 +37,16 @@ export const gda = defineMethod({
   auto: {
     order: 3,
     closedForm: true,
-    // Each fold leaves out one example of a class: of what is left there must be a covariance.
+    // Each fold leaves out one example of each class, and the remaining examples must have a covariance.
     suits: ({ support, classes }) => support.labels.length >= 3 * classes,
-    // Where there is a full covariance, a kernel adds nothing to it that was measured, and it costs more.
+    // No gain of a kernel was measured beside a full covariance, and it costs more.
     replaces: ({ support, dimension }) => (support.labels.length >= dimension ? [proker.id] : []),
   },
   options: {
     alpha: real({ default: 0.1, min: 0, help: "Weight of the Gaussians' log-odds against the class names." }),
     shrinkage: SHRINKAGE,
     synthesis: flag({
-      help: 'Make the mean and the covariance of a class without an example of the examples that are nearest to its name, as published for new classes.',
+      help: 'Estimate the mean and covariance of a class without an example from the examples nearest to its name, as published for new classes.',
     }),
   },
   search: () =>
@@ -90,14 +90,14 @@ type Shrinkage = number | AnalyticShrinkage;
 /** Weights [c, d] and bias [c]. */
 type Discriminant = { readonly weights: Tensor; readonly bias: Tensor };
 
-/** The discriminant with classes that have no example made of their names. Throws `UsageError` where there are no names. */
+/** The discriminant in which classes without an example are made from their names. Throws `UsageError` if there are no names. */
 async function withNewClasses(
   { weights, bias }: Discriminant,
   { support, classes, head, engine, signal }: Task,
   shrinkage: Shrinkage,
 ): Promise<Discriminant> {
   if (!head) {
-    throw new UsageError('gda needs a text head to make classes that have no example', {
+    throw new UsageError('gda needs a text head to make classes without an example', {
       code: 'method/needs',
       hint: 'Leave out --synthesis, or give class names.',
       details: { method: 'gda' },
@@ -106,7 +106,7 @@ async function withNewClasses(
   const absent = [...countByClass(support.labels, classes)].flatMap((count, c) => (count === 0 ? [c] : []));
   if (absent.length === 0) return { weights, bias };
   const names = selectRows(head.weights, absent);
-  // The analytic rules are for covariances around means, which these are not.
+  // The analytic rules apply to covariances around means, and these are around names.
   const how = { shrinkage: typeof shrinkage === 'number' ? shrinkage : 1, prior: -Math.log(classes) };
   const made = await synthesise(samplesOf(support).rows, names, how, engine, signal);
   const [w, b] = [matrixOf(weights), bias.data as Float32Array];
@@ -129,7 +129,7 @@ export async function gaussianHead(
   return discriminant(gaussians, shrinkage, engine, signal);
 }
 
-/** Class means, the samples around them, X [n, d], and the smaller of their products: X^T X = (n - 1) S, or X X^T. */
+/** Class means, the samples around them, X [n, d], and the smaller of X^T X = (n - 1) S and X X^T. */
 interface Gaussians {
   /** Samples of each class, [c]. */
   readonly counts: Int32Array;
@@ -164,7 +164,7 @@ async function estimate(
   return { counts, means, centred, square };
 }
 
-/** Means of the classes' rows, [c, d]; zero for a class without any. */
+/** Means of each class's rows, [c, d]; zero for a class without rows. */
 function classMeans(rows: Matrix, labels: Int32Array, counts: Int32Array): Matrix {
   const sums = new Float64Array(counts.length * rows.cols);
   labels.forEach((label, i) => {
@@ -211,7 +211,7 @@ async function discriminant(
   };
 }
 
-/** A class without samples scores as the others do on average: nothing speaks for or against it. */
+/** Gives a class without samples the mean of the others, so that nothing speaks for or against it. */
 function averageWhereAbsent(values: Matrix, counts: Int32Array): Matrix {
   const present = [...counts.keys()].filter((k) => counts[k]! > 0);
   if (present.length === counts.length) return values;
@@ -225,18 +225,18 @@ function averageWhereAbsent(values: Matrix, counts: Int32Array): Matrix {
   return values;
 }
 
-/** Whether a class has two samples, so that they vary within classes. */
+/** Whether some class has at least two samples, so that samples vary within classes. */
 function hasSpread(labels: Int32Array): boolean {
   return new Set(labels).size < labels.length;
 }
 
-/** Of the rule's blend (1 - l) S + l tr(S) / d I the weight of the identity against (n - 1) S, as a multiplier of tr(S). */
+/** The weight of the identity against (n - 1) S in the rule's blend (1 - l) S + l tr(S) / d I, as a multiplier of tr(S). */
 function multiplierBy(rule: AnalyticShrinkage, centred: Matrix, square: Matrix, samples: number): number {
   const share = Math.min(analyticShrinkage(rule, centred, square, samples), MOST_SHARE);
   return ((centred.rows - 1) / centred.cols) * (share / (1 - share));
 }
 
-/** Beyond it S would not matter at all. */
+/** With a larger share, S would have no effect. */
 const MOST_SHARE = 1 - 1e-6;
 
 function isWide({ rows, cols }: Matrix): boolean {

@@ -1,6 +1,6 @@
 /**
- * Methods: what each learns of a task, and its scores as one expression. A method of one's own is an object made by `defineMethod`; `fit`
- * takes it as its option `method`, and `registerMethod` makes it known by its id to saved classifiers and benchmarks.
+ * Methods: each defines what it learns from a task, and its scores as one expression. A method of your own is an object made by
+ * `defineMethod`. `fit` accepts it as its option `method`. After `registerMethod`, saved classifiers and benchmarks find it by its id.
  */
 export type { Pieces } from '../abort.ts';
 export type { Former } from '../deprecation.ts';

@@ -10,13 +10,13 @@ interface Kernel {
   readonly lambda: number;
 }
 
-/** Samples of which equations are made at a time. */
+/** Number of samples whose equations are computed at a time. */
 const CHUNK = 4096;
 
 /**
- * Coefficients A [m, c] of kernel ridge regression of `targets` [n, c] at unit `rows` [n, d]: A = (K / lambda + I)^-1 targets where
- * `keys` are the rows themselves; otherwise Nystroem's approximation by the keys [m, d] (Williams & Seeger, NeurIPS 2000; the
- * form of Rudi et al., NeurIPS 2015, eq. 8), which minimises the same objective among functions k(x, keys) A.
+ * Coefficients A [m, c] of kernel ridge regression of `targets` [n, c] at unit `rows` [n, d]. If `keys` are the rows themselves, A = (K /
+ * lambda + I)^-1 targets. Otherwise it is Nystroem's approximation by the keys [m, d] (Williams & Seeger, NeurIPS 2000; the form of Rudi et
+ * al., NeurIPS 2015, eq. 8), which minimises the same objective among the functions k(x, keys) A.
  */
 export async function kernelRidge(
   rows: Matrix,
@@ -61,12 +61,12 @@ function ridgedKernel(rows: Matrix, beta: number, ridge: number, products: Produ
   };
 }
 
-/** Keeps the float32 factor of nearly equal landmarks' kernel positive definite; the kernel's diagonal is 1. */
+/** Added to the kernel's diagonal, which is 1, so that the float32 factor of nearly equal landmarks stays positive definite. */
 const JITTER = 1e-4;
 
 /**
- * A = L^-T (B B^T + lambda I)^-1 B targets with L L^T = K_mm and B = L^-1 K_mn: no worse conditioned than the exact equations, as
- * the normal equations K_mn K_nm + lambda K_mm are.
+ * A = L^-T (B B^T + lambda I)^-1 B targets with L L^T = K_mm and B = L^-1 K_mn. Its conditioning is no worse than that of the exact
+ * equations. The normal equations K_mn K_nm + lambda K_mm are worse.
  */
 async function byLandmarks(
   rows: Matrix,

@@ -16,18 +16,18 @@ export interface Minimum extends Point {
 
 interface Limits {
   readonly iterations?: number;
-  /** Ends where the value is expected to fall by less than this in all, given how large it is. */
+  /** The search ends when the remaining decrease is expected to be below this, given the value. */
   readonly tolerance?: (value: number) => number;
   readonly signal?: AbortSignal;
 }
 
-/** Steps remembered: each costs two passes over the parameters. */
+/** Number of remembered steps. Each costs two passes over the parameters. */
 const MEMORY = 5;
 
 /**
- * Minimises a convex function by L-BFGS (Nocedal and Wright, Numerical Optimization, algorithm 7.5) with a line search for the
- * strong Wolfe conditions. Deterministic. It ends by the decrease that the quadratic model still promises, g H g / 2, which
- * float32 values are too coarse to show as differences. Throws `InterruptedError` when the signal fires.
+ * Minimises a convex function by L-BFGS (Nocedal and Wright, Numerical Optimization, algorithm 7.5) with a line search for the strong Wolfe
+ * conditions. It is deterministic. It ends by the decrease that the quadratic model expects, g H g / 2, because differences of float32
+ * values are too coarse for that. Throws `InterruptedError` when the signal fires.
  */
 export async function minimise(
   objective: Objective,
@@ -46,9 +46,9 @@ export async function minimise(
   for (; iteration < iterations; iteration++) {
     const direction = descent(now.gradient, memory);
     const slope = dot(direction, now.gradient);
-    // Before anything is known of the curvature a small gradient promises nothing, large or small.
+    // Before any curvature is known, the size of the gradient says nothing about the remaining decrease.
     if (!(-slope / 2 > (memory.length > 0 ? tolerance(now.value) : 0))) break;
-    // Without a memory of curvature the length of the first step is a guess.
+    // Without remembered curvature, the length of the first step is a guess.
     const length = memory.length > 0 ? 1 : Math.min(1, 0.1 / Math.sqrt(-slope));
     const next = await lineSearch(at, now, direction, slope, length);
     if (next.x === now.x) break;
@@ -59,7 +59,7 @@ export async function minimise(
 }
 
 interface Step {
-  /** Change of the point, and of the gradient. */
+  /** Changes of the point and of the gradient. */
   readonly s: Float32Array;
   readonly y: Float32Array;
   /** s . y, positive. */
@@ -75,7 +75,7 @@ function remember(memory: Step[], before: Point, after: Point): void {
   if (memory.length > MEMORY) memory.shift();
 }
 
-/** -H g, with H the inverse curvature that the remembered steps show (two-loop recursion, algorithm 7.4). */
+/** -H g, where H is the inverse curvature of the remembered steps (two-loop recursion, algorithm 7.4). */
 function descent(gradient: Float32Array, memory: readonly Step[]): Float32Array {
   const q = gradient.slice();
   const shares = memory.map(() => 0);
@@ -95,16 +95,16 @@ function descent(gradient: Float32Array, memory: readonly Step[]): Float32Array 
   return q;
 }
 
-/** Sufficient decrease and curvature of the strong Wolfe conditions. */
+/** Constants of the strong Wolfe conditions: sufficient decrease and curvature. */
 const DECREASE = 1e-4;
 const CURVATURE = 0.9;
 const TRIALS = 20;
-/** Rounding of a float32 value, relative. */
+/** Relative rounding error of a float32 value. */
 const ROUNDING = 5e-7;
 
 /**
- * A step along the direction that meets the strong Wolfe conditions, to within rounding: for a convex function a bracket is
- * enough, narrowed by cubic interpolation. The point itself where no step descends.
+ * A step along the direction that meets the strong Wolfe conditions to within rounding. For a convex function it is enough to narrow a
+ * bracket by cubic interpolation. Returns the point itself if no step descends.
  */
 async function lineSearch(
   at: (x: Float32Array) => Promise<Point>,
@@ -129,7 +129,7 @@ async function lineSearch(
   return from;
 }
 
-/** Where the cubic through two points has its minimum, kept off the ends of the bracket. */
+/** The minimum of the cubic through two points, kept off the ends of the bracket. */
 function between(
   low: { t: number; value: number; slope: number },
   high: { t: number; value: number; slope: number },
@@ -148,7 +148,7 @@ function sum(a: Float32Array, b: Float32Array, scale: number): Float32Array {
   return out;
 }
 
-/** In float64; four sums side by side, as the processor can add. */
+/** The inner product in float64, in four sums side by side, which the processor adds in parallel. */
 function dot(a: Float32Array, b: Float32Array): number {
   let [s0, s1, s2, s3] = [0, 0, 0, 0];
   let i = 0;

@@ -6,33 +6,33 @@ export interface LabelledScores {
   readonly labels: ArrayLike<number>;
 }
 
-/** A number that is expected before anything is seen, and the standard deviation around it: of the logarithm for a scale. */
+/** The expected value of a number and its standard deviation. For a scale, the deviation is that of its logarithm. */
 export interface Expected {
   readonly value: number;
   readonly deviation: number;
 }
 
-/** The scales that suit, and n times the mean negative log-likelihood with the priors, divided by n. */
+/** The best scale and weight, and the loss there: the mean negative log-likelihood plus the priors divided by n. */
 export interface LikelyScales {
   readonly weight: number;
   readonly scale: number;
   readonly loss: number;
 }
 
-/** Other scores to be added with a weight that is expected to be `value` (`deviation` is relative to it), and is 0 or more. */
+/** Other scores, which are added with a weight of 0 or more. The weight is expected to be `value`, and `deviation` is relative to it. */
 export interface Beside {
   readonly scores: ArrayLike<number>;
   readonly expected: Expected;
 }
 
-/** Of a scale no logarithm further from what was expected is looked at. */
+/** The largest distance of a scale's logarithm from the expected one. */
 const FURTHEST = 9;
 const STEPS = 60;
 const ENOUGH = 1e-13;
 
 /**
- * The scale k, and the weight b of the scores beside, that are likeliest for what is seen: the minimum of n NLL(b A + k Z) +
- * (b / b' - 1)^2 / (2 s_b^2) + ln(k / k')^2 / (2 s_k^2), by Newton's method on (b / b', ln(k / k')).
+ * The scale k, and the weight b of the scores beside, that are most likely: the minimum of n NLL(b A + k Z) + (b / b' - 1)^2 / (2 s_b^2) +
+ * ln(k / k')^2 / (2 s_k^2), by Newton's method on (b / b', ln(k / k')).
  */
 export function* likelyScales(
   { scores, labels }: LabelledScores,
@@ -54,7 +54,7 @@ export function* likelyScales(
       bend: [
         by[0] * by[0] * moments.bend[0] + sx!,
         by[0] * by[1] * moments.bend[1],
-        // Of the second derivative by the logarithm only a rise keeps the problem convex.
+        // A negative slope is left out of the second derivative by the logarithm, so that the problem stays convex.
         by[1] * by[1] * moments.bend[2] + Math.max(0, slopeY) + sy!,
       ],
     };
@@ -64,7 +64,7 @@ export function* likelyScales(
     const move = newtonStep(now);
     let next = now;
     let length = 1;
-    // A step that does not lower the loss is halved.
+    // The step is halved until it lowers the loss.
     for (; length > 1e-6; length /= 2) {
       next = yield* at(
         Math.max(0, now.x - length * move[0]),
@@ -97,7 +97,7 @@ interface Moments {
   readonly bend: readonly [number, number, number];
 }
 
-/** Newton's step; where the weight is 0 and would fall further, of the scale alone. */
+/** Newton's step. If the weight is 0 and would fall further, only the scale moves. */
 function newtonStep({ x, slope, bend }: Point): [number, number] {
   const [xx, xy, yy] = bend;
   if (x === 0 && slope[0] > 0) return [0, slope[1] / yy];
@@ -105,7 +105,7 @@ function newtonStep({ x, slope, bend }: Point): [number, number] {
   return [(slope[0] * yy - slope[1] * xy) / determinant, (slope[1] * xx - slope[0] * xy) / determinant];
 }
 
-/** Numbers of each matrix that are looked at before others have their turn. */
+/** Numbers of each matrix that are processed before other work has its turn. */
 const PIECE = 1 << 17;
 
 /** Mean negative log-likelihood of weight A + scale Z, with its derivatives by weight and scale. */

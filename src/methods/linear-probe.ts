@@ -7,8 +7,8 @@ import { defineMethod } from './method.ts';
 import { keysOf, type Task } from './task.ts';
 
 /**
- * Linear-probe CLIP: multinomial logistic regression on unit features, C sum_i CE_i + |W|^2 / 2, the bias not penalised, by
- * L-BFGS (Radford et al., ICML 2021, arXiv 2103.00020, section 3.2; C is swept as in its appendix A.3).
+ * Linear-probe CLIP: multinomial logistic regression on unit features by L-BFGS, C sum_i CE_i + |W|^2 / 2, without a penalty on the bias
+ * (Radford et al., ICML 2021, arXiv 2103.00020, section 3.2). C is swept as in its appendix A.3.
  */
 export const linearProbe = defineMethod({
   id: 'linear-probe',
@@ -17,7 +17,7 @@ export const linearProbe = defineMethod({
   needs: ['examples'],
   benchmarked: true,
   ignores: ['prompts'],
-  options: { c: positive({ default: 0.316, help: 'Weight of the examples against the penalty.' }) },
+  options: { c: positive({ default: 0.316, help: 'Weight of the examples relative to the penalty.' }) },
   search: () => [-1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5, 3].map((power) => ({ c: 10 ** power })),
   fit: (task, options) => first(solve(task, [[...task.support.labels.keys()]], [options], 1e-8)),
   fitSubsets: (task, subsets, candidates) => solve(task, subsets, candidates, 1e-4),
@@ -29,7 +29,7 @@ export const linearProbe = defineMethod({
   terms: (f, { weight, bias }) => ({ method: linear(unit(f), weight, bias) }),
 });
 
-/** Multiplier of unit features, and of the bias's column of ones, while weights are sought. */
+/** Multiplier of the unit features, and of the bias's column of ones, during the optimisation. */
 const SCALE = 100;
 
 type Probe = { readonly weight: Tensor; readonly bias: Tensor };
@@ -42,7 +42,7 @@ async function* solve(
 ): AsyncGenerator<Probe[]> {
   const { support, dimension: d, classes } = task;
   const keys = keysOf(support);
-  // The bias is the weight of one more column. Scaled like this, all parameters are of one size, and descent is even.
+  // The bias is the weight of an additional column. With this scale all parameters have a similar size, and the descent is even.
   const rows = matrix(keys.rows, d + 1);
   for (let i = 0; i < keys.rows; i++) {
     row(rows, i).set(row(keys, i).map((x) => x * SCALE));
@@ -61,7 +61,7 @@ async function* solve(
   for await (const folds of solutions) yield folds.map((parameters) => parted(parameters, classes, d));
 }
 
-/** Columns of weights [c, d], and the last one, the bias [c], for features as they are. */
+/** Weights [c, d] and bias [c] (the last column), for features that are not scaled. */
 function parted({ data }: Tensor, classes: number, d: number): Probe {
   const whole = matrix(classes, d + 1, data as Float32Array);
   const weight = matrix(classes, d);

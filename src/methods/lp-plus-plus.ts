@@ -14,9 +14,9 @@ import { defineMethod, type SymbolicState, type SymbolicTaskWith, type TaskWith 
 import { keysOf } from './task.ts';
 
 /**
- * LP++: a linear probe beside a weight of its own for each class name, scores_c = f w_c + b_c + a_c f t_c, without the logit scale
- * (Huang et al., CVPR 2024, arXiv 2404.02285, eq. 4-13). Step sizes follow from Lipschitz constants of the loss: nothing is
- * tuned. The published code never clears the gradient of a, so that every tenth step takes the sum of all so far: `official`.
+ * LP++: a linear probe, and a weight for each class name, scores_c = f w_c + b_c + a_c f t_c, without the logit scale (Huang et al., CVPR
+ * 2024, arXiv 2404.02285, eq. 4-13). The step sizes follow from Lipschitz constants of the loss, so nothing is tuned. The published code
+ * never clears the gradient of a, so that every tenth step takes the sum of all gradients so far. `official` does the same.
  */
 export const lpPlusPlus = defineMethod({
   id: 'lp-plus-plus',
@@ -27,7 +27,7 @@ export const lpPlusPlus = defineMethod({
     iterations: integer({ default: 300, min: 1, help: 'Steps, each on all examples.' }),
     official: flag({
       default: false,
-      help: 'Add up the gradients of the name weights, as the published code does.',
+      help: 'Add up the gradients of the class name weights over the steps, as the published code does.',
     }),
   },
   fit: fitProbe,
@@ -40,7 +40,7 @@ export const lpPlusPlus = defineMethod({
   terms: (f, state, task) => probeTerms(f, state, task),
 });
 
-/** Weights [c, d] and bias [c] of the probe, and the names' weights [c]. */
+/** Weights [c, d] and bias [c] of the probe, and the weights of the names [c]. */
 type Probe = { readonly w: Tensor; readonly b: Tensor; readonly a: Tensor };
 
 /** `text` a_c f t_c and `method` f w_c + b_c, [m, c] each. */
@@ -49,9 +49,9 @@ function probeTerms(f: Expr, { w, b, a }: SymbolicState<Probe>, { head }: Symbol
 }
 
 const MOMENTUM: Optimiser = { kind: 'sgd', momentum: 0.9 };
-/** Multiplier of the mean f t_c in a's start: 1 / lambda of eq. 13, as the authors' code has it (`calculate_init_alpha`). */
+/** Multiplier of the mean f t_c in the start value of a: 1 / lambda of eq. 13, as in the authors' code (`calculate_init_alpha`). */
 const NAME_WEIGHT = 250;
-/** a is moved by plain gradient every so many iterations. */
+/** Number of iterations between two gradient steps of a. */
 const EVERY = 10;
 
 async function fitProbe(
@@ -73,7 +73,7 @@ async function fitProbe(
   const w = sums.data.slice();
   const b = new Float32Array(classes);
   const a = new Float32Array(classes).fill(NAME_WEIGHT * mean(cosines));
-  // Eq. 8 and 10: the largest steps for which the loss is sure to fall.
+  // Eq. 8 and 10: the largest steps with which the loss is certain to fall.
   const rate = (4 * n) / (await inTurns(largestEigenvalue(square), signal));
   const rateOfA = n / (4 * Math.max(...squares));
 
@@ -124,7 +124,10 @@ async function fitProbe(
   };
 }
 
-/** Of keys [n, d] and their products with the names [n, c]: sums of each class's rows [c, d]; means over a class of f t_c; sums over all rows of (f t_c)^2. */
+/**
+ * For keys [n, d] and their products with the names [n, c]: sums of each class's rows [c, d]; means of f t_c over a class; sums of (f
+ * t_c)^2 over all rows.
+ */
 function* statistics(keys: Matrix, products: Matrix, labels: Int32Array) {
   const sums = matrix(products.cols, keys.cols);
   const own = new Float64Array(products.cols);
@@ -151,7 +154,7 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, x) => sum + x, 0) / values.length;
 }
 
-/** Largest eigenvalue of a symmetric matrix without negative ones, by power iteration, to 1e-9 of itself. */
+/** Largest eigenvalue of a positive semidefinite matrix, by power iteration, to a relative error of 1e-9. */
 function* largestEigenvalue(square: Matrix): Pieces<number> {
   let v = new Float64Array(square.rows).fill(1 / Math.sqrt(square.rows));
   let value = 0;

@@ -7,36 +7,36 @@ import type { Options, ValuesOf } from '../options.ts';
 import type { Task } from './task.ts';
 
 /**
- * What a method learnt: named tensors and scalars and nothing else. Saving stores it, exporting makes it constants,
- * running feeds it, training differentiates by it.
+ * What a method has learnt: only named tensors and scalars. It is saved in the file, exported as constants, fed to a run, and
+ * differentiated by in a training.
  */
 export type State = Readonly<Record<string, Tensor | number>>;
 
-/** What a state has under a name, so that a file's can be checked: a tensor of these sizes (any, where `null`), or a number. */
+/** An entry of a state, by which the state of a file is checked: a tensor with these sizes (`null` for any size), or a number. */
 export interface Held {
   readonly shape?: readonly (number | null)[];
-  /** Where its numbers lie; `above` itself is not among them. */
+  /** Bounds of its numbers. `above` itself is not allowed. */
   readonly least?: number;
   readonly above?: number;
   readonly most?: number;
   readonly whole?: boolean;
-  /** Rows of length 1, or of zeros. */
+  /** Rows of length 1, or rows of zeros. */
   readonly unit?: boolean;
 }
 
-/** A number of a state that weighs or sharpens: 0 or more. */
+/** A number of a state that is a weight or a sharpness: 0 or more. */
 export const WEIGHT: Held = { least: 0 };
-/** A number of a state that scales: above 0. */
+/** A number of a state that is a scale: above 0. */
 export const SCALE: Held = { above: 0 };
 /** A number of a state that is a share: 0 to 1. */
 export const SHARE: Held = { least: 0, most: 1 };
-/** A number of a state that counts: 0, 1, 2 and so on. */
+/** A number of a state that is a count: 0, 1, 2 and so on. */
 export const COUNT: Held = { least: 0, whole: true };
 
 /** A state, and the parts of a task, as expressions. */
 export type SymbolicState<S extends State = State> = { readonly [Name in keyof S]: Expr };
 
-/** What `terms` sees of a task: the number of classes, and the text head where there is one. */
+/** The parts of a task that `terms` gets: the number of classes, and the text head if there is one. */
 export interface SymbolicTask {
   readonly classes: number;
   readonly head?: SymbolicHead;
@@ -53,7 +53,7 @@ interface HeadInputs<T extends SymbolicTask, Name extends string> {
   readonly feeds: Record<Name, Tensor>;
 }
 
-/** The text head as inputs of a graph, and what they are fed. */
+/** The text head as inputs of a graph, and the tensors for these inputs. */
 export function headInputs(
   task: TaskWith<'text'>,
 ): HeadInputs<SymbolicTaskWith<'text'>, 'head.weights' | 'head.logitScale'>;
@@ -74,28 +74,29 @@ export function headInputs({ classes, head }: Task): HeadInputs<SymbolicTask, st
   };
 }
 
-/** What a method cannot do without. */
+/** Something that a method requires of a task. */
 export type Need = 'text' | 'examples' | 'two-examples' | 'several-prompts' | 'text-tower';
 
-/** The part of a task that is there where a need is met, by need. */
+/** The part of a task that is present if a need is met, for each need. */
 export interface NeededParts {
   text: 'head';
   'several-prompts': 'head';
   'text-tower': 'textTower';
 }
 
-/** A task that has what these needs name. */
+/** A task that meets the needs `N`. */
 export type TaskWith<N extends Need> = Task & Required<Pick<Task, NeededParts[N & keyof NeededParts]>>;
-/** The same as expressions. */
+/** The same task as expressions. */
 export type SymbolicTaskWith<N extends Need> = SymbolicTask &
   Required<Pick<SymbolicTask, NeededParts[N & keyof NeededParts] & keyof SymbolicTask>>;
 
-/** Prompts, where class names are not read or have prompts of the method's own; views, where no example is learnt from. */
+/** Settings that a method ignores: prompts, if it does not read class names or has its own prompts; views, if it learns from no example. */
 export type Ignored = 'prompts' | 'views';
 
 /**
- * A way to turn support examples and a text head into scores; one file each, reading like its paper. Its functions are called with tasks
- * that have what it `needs`: `checkNeeds` refuses others. `S` is the state it learns, `P` the prepared one it scores with.
+ * Makes scores from support examples and a text head. Each method is one file that follows its paper. Its functions are called only with
+ * tasks that meet its `needs`; `checkNeeds` refuses others. `S` is the state that it learns, and `P` the prepared state that it scores
+ * with.
  */
 export interface Method<
   O extends Options = Options,
@@ -108,28 +109,28 @@ export interface Method<
   /** Authors, venue, arXiv number. */
   readonly paper: string;
   readonly needs: readonly Need[];
-  /** What of a task it never looks at. */
+  /** Settings that it ignores. */
   readonly ignores?: readonly Ignored[];
-  /** Pairs of its options of which the second has no effect where the first is given. */
+  /** Pairs of its options. The second one has no effect if the first one is given. */
   readonly overridden?: readonly (readonly [by: string, option: string])[];
-  /** Learns by steps of an optimiser: it can rest, and be interrupted and continued. */
+  /** It learns by steps of an optimiser. A training can pause, and can be interrupted and continued. */
   readonly trains?: true;
   readonly options: O;
   /** Learns from the task's support set. */
   fit(task: TaskWith<N>, options: ValuesOf<O>): S | Promise<S>;
-  /** What the state has that `fit` gives: all of it, and nothing else. */
+  /** The entries of the state that `fit` returns: all of them, and no others. */
   holds(
     task: Pick<Task, 'classes' | 'dimension' | 'support' | 'head'>,
     options: ValuesOf<O>,
   ): Readonly<Record<string, Held>>;
   /**
-   * The values of its options that a search tries, all of them, as a path from strong to weak regularisation or back: each begins
-   * where the one before ended; `given` are those that are held. Absent where nothing is chosen.
+   * The candidates of a search, as a path from strong to weak regularisation or the reverse. Each fit starts from the solution of the one
+   * before. `given` are the values that the user fixed. It is absent if there is nothing to choose.
    */
   search?(task: TaskWith<N>, given: Partial<ValuesOf<O>>): readonly Partial<ValuesOf<O>>[];
   /**
-   * The states for each subset of the examples, for one candidate's options after the other, where that is faster than one fit
-   * after the other.
+   * Returns the states of each subset of the examples, for one candidate after the other. It is present if this is faster than separate
+   * fits.
    */
   fitSubsets?(
     task: TaskWith<N>,
@@ -137,58 +138,59 @@ export interface Method<
     candidates: readonly ValuesOf<O>[],
   ): AsyncIterable<S[]>;
   /**
-   * Adds what follows from the support set and the state alone, and is therefore not saved: keys in cache order, … Where that takes
-   * long it is a generator that rests at each `yield`.
+   * Adds what follows from the support set and the state alone and is therefore not saved, such as the keys in cache order. If that takes
+   * long, it is a generator that pauses at each `yield`.
    */
   prepare(state: S, task: TaskWith<N>): P | Pieces<P>;
   /**
-   * The score of each class, [m, c], as terms that add up to it, named by where they come from: `text` for the zero-shot
-   * part, `cache` for the examples' votes, `method` for anything else. `f` holds embeddings as the encoder gives them, [m, d].
+   * The scores of the classes, [m, c], as the sum of terms that are named by their origin: `text` for the zero-shot part, `cache` for the
+   * examples' votes, `method` for anything else. `f` holds embeddings as the encoder gives them, [m, d].
    */
   terms(f: Expr, state: SymbolicState<P>, task: SymbolicTaskWith<N>): Readonly<Record<string, Expr>>;
-  /** Each key's vote for its own class, [m, n] in the order of the prepared keys, where the method has a cache. */
+  /** The vote of each key for its class, [m, n], in the order of the prepared keys. It is present if the method has a cache. */
   votes?(f: Expr, state: SymbolicState<P>): Expr;
   /**
-   * How many of the task's examples, of how many folds, it leaves out itself to set the scale of its scores: they are log-odds as they
-   * are, and no temperature is looked for among the folds. Undefined where these options leave that to others.
+   * The number of examples that the method leaves out itself to set the scale of its scores, and the number of folds. Its scores are then
+   * log-odds, and no temperature is fitted on the folds. Returns undefined if the method leaves the scale to others with these options.
    */
   calibrates?(task: TaskWith<N>, options: ValuesOf<O>): { judges: number; folds: number } | undefined;
-  /** The options that its paper has for a data set, where they are not the defaults; by the name of the data set's prompts. */
+  /** The options that its paper gives for a data set, if they are not the defaults. `dataset` is the name of the data set's prompts. */
   published?(dataset: string, given: Partial<ValuesOf<O>>): Partial<ValuesOf<O>>;
-  /** What it takes otherwise than its paper on a task, in words that stand beside the result. */
+  /** Differences from its paper on a task. They are shown with the result. */
   remarks?(task: TaskWith<N>, options: ValuesOf<O>): readonly string[];
-  /** Its training counts the task's validation rows that are right after every epoch. */
+  /** Its training counts the correct validation rows of the task after every epoch. */
   readonly validates?: true;
-  /** Made of other methods by `auto`, and not to be asked for. */
+  /** It is made of other methods by `auto`, and cannot be chosen by name. */
   readonly composite?: true;
-  /** How `auto` considers it; methods without this are not considered. */
+  /** How `auto` considers it. `auto` does not consider methods without this field. */
   readonly auto?: AutoRole<N>;
-  /** `auto` is compared with it, in this order. */
+  /** `auto` is compared with it. The numbers give the order of these methods. */
   readonly baseline?: number;
-  /** One of those that benchmarks compare unless others are asked for. */
+  /** Benchmarks include it by default. */
   readonly benchmarked?: true;
 }
 
-/** What `auto` needs to know of a method. */
+/** The facts that `auto` needs about a method. */
 export interface AutoRole<N extends Need = never> {
-  /** Methods are tried in this order; without tuning rows, the first that suits is taken. */
+  /** Methods are tried in this order. Without tuning rows, the first suitable one is chosen. */
   readonly order: number;
-  /** Fitted in closed form: considered where trained methods are not wanted. */
+  /** It is fitted in closed form, and is considered even if trained methods are excluded. */
   readonly closedForm?: true;
-  /** Its scores are log-odds for any encoder as they are: it may be taken where nothing can be tuned. */
+  /** Its scores are log-odds for every encoder without tuning, so it may be chosen if there are no tuning rows. */
   readonly untuned?: true;
   /**
-   * The options with which it is taken by rule where folds would not see what it learns of so few examples: alone without a text head or
-   * where nothing else needs no tuning, otherwise pooled with what is chosen of the others. Undefined where it is not.
+   * The options with which `auto` takes it by rule, where folds have too few examples to show what it learns. It is taken alone if there is
+   * no text head or no other method works without tuning. Otherwise it is pooled with the choice among the others. Returns undefined if it
+   * is not taken by rule.
    */
   byRule?(task: TaskWith<N>): Readonly<Record<string, unknown>> | undefined;
-  /** Whether the examples are enough for it, beyond what it needs. */
+  /** Whether there are enough examples for it, beyond what it needs. */
   suits?(task: TaskWith<N>): boolean;
-  /** Ids of methods that add nothing to this one on the task, and cost more. */
+  /** Ids of methods that add nothing to this one on the task and cost more. */
   replaces?(task: TaskWith<N>): readonly string[];
 }
 
-/** What `prepare` gives, in pieces. */
+/** Runs `prepare` in pieces. */
 export function* prepared<O extends Options, N extends Need, S extends State, P extends State>(
   method: Method<O, N, S, P>,
   state: S,
@@ -198,7 +200,7 @@ export function* prepared<O extends Options, N extends Need, S extends State, P 
   return Symbol.iterator in made ? yield* made as Pieces<P> : made;
 }
 
-/** Keeps the types of a method's options and states, and gives its functions tasks that have what it needs. */
+/** Keeps the types of a method's options and states, and types the tasks of its functions by its needs. */
 export function defineMethod<const O extends Options, const N extends Need, S extends State, P extends State>(
   method: Method<O, N, S, P> & { readonly needs: readonly N[] },
 ): Method<O, N, S, P> {
@@ -211,8 +213,8 @@ export function scoresOf(method: Method, f: Expr, state: SymbolicState, task: Sy
 }
 
 /**
- * Refuses a task that lacks what the method needs, to be fitted or, with `fitted`, to score with what it learnt before. Throws
- * `UsageError`.
+ * Refuses a task that lacks something the method needs for a fit or, with `fitted`, for scoring with a state that it has learnt before.
+ * Throws `UsageError`.
  */
 export function checkNeeds(
   method: Method,
@@ -236,7 +238,7 @@ export function checkNeeds(
     refuse('labelled examples', 'Give some, or use zero-shot.');
   }
   if (classes < 2)
-    refuse('at least two classes', 'A classifier chooses between classes: add a second folder of pictures.');
+    refuse('at least two classes', 'Add a second folder of pictures: a classifier chooses between classes.');
   if (fitted) return;
   if (method.needs.includes('two-examples') && largest(support.labels) < 2) {
     refuse('two examples of a class', 'Give more pictures, or use tip-adapter or anchored.');

@@ -11,7 +11,9 @@ import { countSamples, type Samples, samplesOf } from './samples.ts';
 import type { Support, Task } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
-/** Published beta and lambda by shots, for CLIP's features: the row of the largest number of shots that is not above the task's. */
+/**
+ * Published beta and lambda by shots, for CLIP's features. The row with the largest number of shots that is not above the task's is used.
+ */
 const PUBLISHED = [
   { shots: 1, beta: 3, lambda: 0.05 },
   { shots: 2, beta: 2.6, lambda: 0.05 },
@@ -20,15 +22,15 @@ const PUBLISHED = [
   { shots: 16, beta: 1.7, lambda: 0.1 },
 ];
 
-/** Samples that are solved exactly; 20,000 take 0.8 GB while they are. */
+/** Up to this number of samples the equations are solved exactly. 20,000 samples take 0.8 GB during the solution. */
 const EXACT = 20_000;
-/** Landmarks that stand for more samples than that (Williams & Seeger, NeurIPS 2000). */
+/** Number of landmarks that approximate a larger number of samples (Williams & Seeger, NeurIPS 2000). */
 const LANDMARKS = 4096;
 
 /**
- * ProKeR: kernel ridge regression of what the class names leave unexplained (Bendou et al., CVPR 2025, arXiv 2501.11175, eq. 8-10).
- * scores / s = f W^T + k(f, F) A with k(x, y) = exp(-beta (1 - x y)) and A = (K / lambda + I)^-1 (Y - F W^T). Augmented views are
- * samples of their own. Beyond 20,000 samples A belongs to landmarks drawn from them (Nystroem's approximation).
+ * ProKeR: kernel ridge regression of what the class names leave unexplained (Bendou et al., CVPR 2025, arXiv 2501.11175, eq. 8-10). scores
+ * / s = f W^T + k(f, F) A with k(x, y) = exp(-beta (1 - x y)) and A = (K / lambda + I)^-1 (Y - F W^T). Every augmented view is a sample.
+ * With more than 20,000 samples, F are landmarks drawn from them (Nystroem's approximation).
  */
 export const proker = defineMethod({
   id: 'proker',
@@ -45,7 +47,7 @@ export const proker = defineMethod({
     ),
     lambda: optional(
       positive({
-        help: 'Weight of smoothness against the examples; by default it depends on the number of shots.',
+        help: 'Weight of the smoothness penalty; by default it depends on the number of shots.',
       }),
     ),
   },
@@ -100,13 +102,13 @@ async function unexplained(
   return residual;
 }
 
-/** How many keys there are. */
+/** The number of keys. */
 function landmarks(support: Support): number {
   const samples = countSamples(support);
   return samples <= EXACT ? samples : LANDMARKS;
 }
 
-/** The samples themselves, or the landmarks drawn from them where there are too many. */
+/** The samples, or landmarks drawn from them if there are too many. */
 function landmarksOf(rows: Matrix): Matrix {
   if (rows.rows <= EXACT) return rows;
   const order = random('landmarks', rows.rows).shuffle([...Array(rows.rows).keys()]);

@@ -46,7 +46,7 @@ const builtIn: readonly Method[] = [
   coOp,
 ];
 
-/** What makes an object a method. */
+/** The fields that an object needs to be a method. */
 const PARTS = [
   ['id', 'string'],
   ['needs', 'object'],
@@ -61,8 +61,8 @@ const known = new Map<string, Method>();
 for (const method of [...builtIn, stackOf(() => listMethods())]) known.set(method.id, method);
 
 /**
- * Adds a method for this process: `fit`, saved classifiers and benchmarks know it by its id from then on. Throws `UsageError` where
- * another method has the id.
+ * Adds a method for this process. From then on `fit`, saved classifiers and benchmarks find it by its id. Throws `UsageError` if another
+ * method has this id.
  */
 export function registerMethod<M extends Method>(method: M): M {
   const missing = PARTS.find(([name, type]) => typeof method?.[name] !== type);
@@ -76,7 +76,7 @@ export function registerMethod<M extends Method>(method: M): M {
   if (other !== undefined && other !== method) {
     throw new UsageError(`There are two methods "${method.id}"`, {
       code: 'method/taken',
-      hint: 'Give one of them another id.',
+      hint: 'Give one of the two methods another id.',
       details: { id: method.id },
     });
   }
@@ -84,17 +84,17 @@ export function registerMethod<M extends Method>(method: M): M {
   return method;
 }
 
-/** The methods that can be asked for: built in, in the order of the papers' tables, then those that were registered. */
+/** The methods that can be chosen by name: first the built-in ones in the order of the papers' tables, then the registered ones. */
 export function listMethods(): readonly Method[] {
   return [...known.values()].filter(({ composite }) => !composite);
 }
 
-/** The method of that id, where there is one. */
+/** Returns the method with this id, if there is one. */
 export function methodIfKnown(id: string): Method | undefined {
   return known.get(id);
 }
 
-/** The method of that id. Throws `UsageError` with the nearest name where there is none. */
+/** Returns the method with this id. If there is none, throws `UsageError` with the nearest name. */
 export function methodById(id: string): Method {
   const found = known.get(id);
   if (found) return found;
@@ -106,8 +106,8 @@ export function methodById(id: string): Method {
 }
 
 /**
- * The methods that `auto` is compared with, in their order. It does not consider them itself: a cache was never the best by left-out
- * examples, or flattered by what it is tuned on.
+ * The methods that `auto` is compared with, in order. They are not candidates of `auto`: by left-out examples, a cache was either never the
+ * best, or flattered because it is tuned on the same examples.
  */
 export function baselineMethods(): Method[] {
   return listMethods()

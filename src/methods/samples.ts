@@ -7,7 +7,7 @@ export interface Samples {
   readonly labels: Int32Array;
 }
 
-/** Every augmented view as a sample of its own; the plain view of an example that has no other. */
+/** Takes every augmented view as a sample. An example without augmented views gives its plain view. */
 export function samplesOf(support: Support): Samples {
   const { features, example, labels } = support;
   const rows = sampleRows(support);

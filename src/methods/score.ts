@@ -1,4 +1,4 @@
-// Pages without Node's types need the library of AsyncDisposable.
+// Pages without Node's types need the library that declares AsyncDisposable.
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Abortable, atOnce, inTurns, type Pieces, waitFor } from '../abort.ts';
 import { closable } from '../closable.ts';
@@ -24,7 +24,7 @@ import {
 } from './method.ts';
 import { checkTask, type Task } from './task.ts';
 
-/** A fitted method as a graph over the features `f` [m, d], with everything else it is fed. */
+/** A fitted method as a graph over the features `f` [m, d], and the tensors for its other inputs. */
 export interface BoundMethod {
   readonly f: Expr;
   readonly state: SymbolicState;
@@ -32,12 +32,12 @@ export interface BoundMethod {
   readonly feeds: Readonly<Record<string, Tensor>>;
 }
 
-/** Makes inputs of a fitted state and its task: their sizes are part of the graph, their numbers are fed. */
+/** Makes a fitted state and its task into inputs of a graph. Their sizes are part of the graph, and their numbers are fed. */
 export function bindMethod(method: Method, state: State, task: Task): BoundMethod {
   return atOnce(bindInPieces(method, state, task));
 }
 
-/** The same as work that rests. */
+/** The same as a generator that pauses between pieces of work. */
 export function* bindInPieces(method: Method, state: State, task: Task): Pieces<BoundMethod> {
   checkTask(task);
   checkNeeds(method, task, { fitted: true });
@@ -61,26 +61,29 @@ export function* bindInPieces(method: Method, state: State, task: Task): Pieces<
   };
 }
 
-/** Whether the cache's keys are not in the state: their file answers for them, or the caller. */
+/** Whether the cache's keys are outside the state, so that their file or the caller computes the votes. */
 function answersElsewhere({ votes }: Method, whole: State, { support, cache }: Task): boolean {
   return votes !== undefined && !('keys' in whole) && (cache !== undefined || isInFile(support.features));
 }
 
-/** Rows of queries in one run: a few tens of megabytes of affinities. */
+/** Affinities of the queries of one run: a few tens of megabytes. */
 const CHUNK_NUMBERS = 1 << 24;
 
-/** A fitted method, ready to score any number of feature rows. */
+/** A fitted method that is ready to score any number of feature rows. */
 export interface Scorer {
-  /** Scores [m, c] of embeddings as the encoder gives them, [m, d]. */
+  /** Scores [m, c] of embeddings [m, d] as the encoder gives them. */
   scores(features: Matrix, work?: Abortable): Promise<Matrix>;
   /** Each term of the scores, [m, c]. */
   terms(features: Matrix, work?: Abortable): Promise<Record<string, Matrix>>;
-  /** The same and, where there is a cache, each example's `votes`, [m, n]. */
+  /** Each term of the scores, [m, c], and if there is a cache, each example's `votes`, [m, n]. */
   termsAndVotes(features: Matrix, work?: Abortable): Promise<Record<string, Matrix>>;
   close(): Promise<void>;
 }
 
-/** A scorer of a method's state on an engine. The caller closes it. Throws `UsageError` if the task lacks what the method needs. */
+/**
+ * Returns a scorer of a method's state on an engine. The caller closes it. Throws `UsageError` if the task lacks something the method
+ * needs.
+ */
 export async function createScorer(
   engine: Engine,
   method: Method,
@@ -111,7 +114,7 @@ export async function createScorer(
     return session;
   };
 
-  /** What a cache outside the graph says of the queries, as far as the session asks for it. */
+  /** The results of a cache outside the graph for the queries, as far as the session has inputs for them. */
   async function answersOf(
     { inputs }: Session,
     queries: Matrix,
@@ -206,11 +209,11 @@ export async function createScorer(
   });
 }
 
-/** The beta that a cache outside the graph answers by. */
+/** The beta that a cache outside the graph uses. */
 function sharpness({ id }: Method, { beta }: State): number {
   if (typeof beta === 'number') return beta;
   throw new UsageError(
-    `The method ${id} leaves its keys to a cache outside the graph and has no number beta`,
+    `The method ${id} has its keys in a cache outside the graph, but its state has no number beta`,
     {
       code: 'method/beta',
       hint: 'Keep beta as a number of the state, or add the keys in prepare.',
@@ -227,14 +230,14 @@ function allFinite(values: Float32Array): boolean {
 function noNumber({ id }: Method, what: string): ModelError {
   return new ModelError(`The classifier's ${what} are not all numbers`, {
     code: 'method/not-finite',
-    hint: 'The numbers that its method learnt, or the features, are too large to compute with. Fit it again.',
+    hint: 'The features, or the numbers that its method has learnt, are too large to compute with. Fit it again.',
     details: { method: id, what },
   });
 }
 
 /**
- * Scores of plain matrices without any runtime, in float64: [m, c] for features [m, d]. For small problems and for reading
- * along with a paper; `createScorer` is the fast way.
+ * Scores [m, c] of features [m, d] on plain matrices, in float64 and without a runtime. It is for small problems and for reading code along
+ * with a paper; `createScorer` is the fast way.
  */
 export function scoreRows(method: Method, state: State, task: Task, features: Matrix): Matrix {
   const bound = bindMethod(method, state, task);

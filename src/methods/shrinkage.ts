@@ -1,14 +1,16 @@
 import { dot, type Matrix, row } from '../math/matrix.ts';
 
-/** Rules for the share of the identity in a covariance, without anything to tune. */
+/** Rules that compute the share of the identity in a covariance without tuning. */
 export const ANALYTIC = ['ledoit-wolf', 'oas'] as const;
 export type AnalyticShrinkage = (typeof ANALYTIC)[number];
 
 /**
- * The share l of the identity in (1 - l) S + l tr(S) / d I that is expected to come nearest to the true covariance, for centred rows X [n, d]:
- * by Ledoit and Wolf (Journal of Multivariate Analysis 2004, lemma 3.2 to 3.5), or by the oracle approximation for Gaussians (Chen et al., IEEE TSP 2010, arXiv 0907.4698, eq. 23).
+ * The share l of the identity in (1 - l) S + l tr(S) / d I that is expected to be nearest to the true covariance, for centred rows X [n,
+ * d]. The rule is that of Ledoit and Wolf (Journal of Multivariate Analysis 2004, lemma 3.2 to 3.5) or the oracle approximation for
+ * Gaussians (Chen et al., IEEE TSP 2010, arXiv 0907.4698, eq. 23).
  *
- * @param square X^T X or X X^T, whichever is smaller @param samples how many of the rows are independent: n - c for residuals of c classes
+ * @param square X^T X or X X^T, whichever is smaller
+ * @param samples number of independent rows: n - c for residuals of c classes
  */
 export function analyticShrinkage(
   rule: AnalyticShrinkage,
@@ -23,7 +25,7 @@ export function analyticShrinkage(
     trace += length / n;
     fourth += length ** 2 / n;
   }
-  // |S|^2, Frobenius, and its part beyond the identity's.
+  // The squared Frobenius norm |S|^2, and its part beyond that of the identity.
   const norm = dot(square.data, square.data) / n ** 2;
   const beyond = norm - trace ** 2 / d;
   if (!(beyond > 0)) return 1;

@@ -14,11 +14,11 @@ export interface StackPart {
   readonly options: Readonly<Record<string, unknown>>;
   /** Multiplier of its scores: the inverse of its own temperature. */
   readonly sharpness: number;
-  /** Its weight; those of a stack add up to 1. */
+  /** Its weight. The weights of a stack add up to 1. */
   readonly share: number;
 }
 
-/** The id of what `auto` makes of several methods. */
+/** The id of the method that `auto` makes of several methods. */
 export const STACK = 'stack';
 
 const parts: Option<Readonly<Record<string, StackPart>>> = {
@@ -30,13 +30,13 @@ const parts: Option<Readonly<Record<string, StackPart>>> = {
       share: z.number().positive().max(1),
     }),
   ),
-  help: 'The stacked methods by id, with their options, sharpness and share.',
+  help: 'The stacked methods by id, each with its options, sharpness and share.',
 };
 
 /**
- * Several methods as one: scores = sum_k w_k log softmax(T_k z_k), a weighted geometric mean of their calibrated probabilities
- * (a log-linear pool; Wolpert, Neural Networks 1992, for weights from left-out predictions). The state holds the parts' states
- * under their names, so that nothing else needs to know that there are several.
+ * Several methods as one: scores = sum_k w_k log softmax(T_k z_k), a weighted geometric mean of their calibrated probabilities (a
+ * log-linear pool; weights from left-out predictions: Wolpert, Neural Networks 1992). The state holds the states of the parts under their
+ * names, so that no other code needs to know that there are several.
  */
 export function stackOf(methods: () => readonly Method[]): Method<{ parts: typeof parts }> {
   const chosenOf = (chosen: Readonly<Record<string, StackPart>>) =>
@@ -52,7 +52,7 @@ export function stackOf(methods: () => readonly Method[]): Method<{ parts: typeo
     paper: 'Wolpert, Neural Networks 1992; Hinton, Neural Computation 2002',
     needs: ['examples'],
     composite: true,
-    // Its parts have temperatures, and whoever made it knows its own.
+    // The parts have temperatures, and the code that made the stack knows its temperature.
     calibrates: () => ({ judges: 0, folds: 0 }),
     options: { parts },
     fit: async (task, { parts: chosen }) => {
@@ -93,7 +93,7 @@ export function stackOf(methods: () => readonly Method[]): Method<{ parts: typeo
   };
 }
 
-/** The task with its examples in memory: the pages of a file answer for one cache, not for one among other parts. */
+/** The task with its examples in memory, because the pages of a file serve only a cache that is alone, not one among other parts. */
 function withKeys(task: Task): Task {
   const { features } = task.support;
   if (!isInFile(features)) return task;
@@ -103,7 +103,7 @@ function withKeys(task: Task): Task {
   };
 }
 
-/** The entries of one part, under the names it knows them by. */
+/** The entries of one part, under the names that the part uses. */
 function own<T>(state: Readonly<Record<string, T>>, id: string): Record<string, T> {
   const entries = Object.entries(state).filter(([name]) => name.startsWith(`${id}.`));
   return Object.fromEntries(entries.map(([name, value]) => [name.slice(id.length + 1), value]));

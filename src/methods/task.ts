@@ -7,23 +7,25 @@ import type { Tensor } from '../math/tensor.ts';
 import { count } from '../words.ts';
 import type { TextTower } from './text-tower.ts';
 
-/** The labelled examples a method learns from: n examples, r rows (an example has one row for each view of it). */
+/** The labelled examples that a method learns from: n examples in r rows. An example has one row for each of its views. */
 export interface Support {
   /** Embeddings as the encoder gives them, [r, d]. */
   readonly features: Matrix;
-  /** Which example each row shows, [r], in 0..n-1. */
+  /** The example that each row shows, [r], in 0..n-1. */
   readonly example: Int32Array;
-  /** Which view each row is, [r]: 0 the plain one, 1, 2, … augmented ones. */
+  /** The view of each row, [r]: 0 is the plain view, 1, 2 and so on are augmented ones. */
   readonly view: Int32Array;
   /** Class of each example, [n]. */
   readonly labels: Int32Array;
-  /** What must not be split between a fold's query and its cache, [n]: equal numbers stay together. */
+  /** The group of each example, [n]. Examples of a group are never split between a fold's query and its cache. */
   readonly groups: Int32Array;
-  /** Whether a key is the mean of embeddings as they come, which is how the published code averages views, and not of unit rows. */
+  /**
+   * Whether a key is the mean of embeddings as the encoder gives them, like in the published code. Otherwise it is the mean of unit rows.
+   */
   readonly averagesEmbeddings?: true;
 }
 
-/** The zero-shot classifier: what the text encoder says about each class. */
+/** The zero-shot classifier, made from the text encoder's embeddings of the class names. */
 export interface TextHead {
   /** Unit mean of the unit prompt embeddings, [c, d]. */
   readonly weights: Matrix;
@@ -35,71 +37,78 @@ export interface TextHead {
   readonly logitScale: number;
 }
 
-/** A classification problem as a method sees it. */
+/** A classification problem, as methods receive it. */
 export interface Task {
   readonly classes: number;
   readonly dimension: number;
   readonly support: Support;
-  /** Missing where there is no text encoder; methods that need it say so. */
+  /** Missing if there is no text encoder. Methods that need it refuse the task. */
   readonly head?: TextHead;
-  /** The open text encoder, where the encoder has one, and the classes' names for its prompts. */
+  /** The text encoder, if learnt words can be put into it, and the class names for its prompts. */
   readonly textTower?: { readonly tower: TextTower; readonly names: readonly string[] };
-  /** Answers for the examples' keys where the caller has them at hand, so that none are laid out to score; the caller closes it. */
+  /**
+   * Computes the votes of the examples' keys, if the caller has them in memory. No keys are then laid out for scoring. The caller closes
+   * it.
+   */
   readonly cache?: KeyCache;
   readonly seed: number;
-  /** What fits heavy methods; without it they run on the interpreter, which is for small problems. */
+  /** Runs fits that need much computation. Without it they run on the interpreter, which is for small problems. */
   readonly engine?: Engine;
   readonly signal?: AbortSignal;
-  /** The method's state for nearly the same examples: a convex fit begins there. */
+  /** The method's state for nearly the same examples. A convex fit starts there. */
   readonly start?: Readonly<Record<string, Tensor | number>>;
-  /** Rows with known classes that a training picks its best epoch by; without them, or where it only `watches` them, it keeps the last. */
+  /**
+   * Rows with known classes, by which a training chooses its best epoch. Without them, or with `watches`, a training keeps the last epoch.
+   */
   readonly validation?: {
     readonly features: Matrix;
     readonly labels: Int32Array;
     readonly watches?: boolean;
   };
-  /** Keeps the state of a training after every full epoch, so that it can go on after an interruption. */
+  /** Keeps the state of a training after every full epoch, so that the training can continue after an interruption. */
   readonly checkpoint?: Checkpoint;
-  /** Awaited before every step of a training: until it resolves the training rests. Rejects where it is not to go on. */
+  /** Awaited before every step of a training, which pauses until it resolves. It rejects if the training is to end. */
   resume?(): Promise<void>;
-  /** Called by methods that take a while, at most once a step. */
+  /** Called by methods that take long, at most once in each step. */
   onProgress?(progress: FitProgress): void;
 }
 
-/** A piece of what a training is: text, or the bytes of numbers. */
+/** A piece of the description of a training: text, or the bytes of numbers. */
 export type IdentityPart = string | ArrayBufferView;
 
-/** Where a training's state is kept between runs. */
+/** Keeps the state of a training between runs. */
 export interface Checkpoint {
   /**
-   * What was kept of the training that the pieces of `identity` describe, and where more of it is kept. Rejects where what is there
-   * is of another training.
+   * Opens the kept state of the training that the pieces of `identity` describe. Rejects if the stored state belongs to another training.
    */
   open(identity: Iterable<IdentityPart>): Promise<KeptTraining>;
 }
 
-/** The state of a training that was kept, and where more of it goes. */
+/** The kept state of a training, and a function that keeps a newer one. */
 export interface KeptTraining {
-  /** The state to go on from; undefined where the training begins. */
+  /** The state to continue from. It is undefined if the training starts. */
   readonly state?: TrainingState;
   save(state: TrainingState): Promise<void>;
 }
 
-/** How far a fit is. */
+/** Progress of a fit. */
 export interface FitProgress {
-  /** Steps done and to do: optimiser steps, points of a search, folds. */
+  /** Steps that are done, and all steps: steps of an optimiser, points of a search, or folds. */
   readonly done: number;
   readonly total: number;
-  /** What the steps are, in the singular: `epoch`, `fold`, … */
+  /** The name of a step, in the singular: `epoch`, `fold` and so on. */
   readonly unit: string;
-  /** Mean training loss, and share of right answers on the training rows, since the last report. */
+  /** Mean training loss and share of correct training rows since the last report. */
   readonly loss?: number;
   readonly accuracy?: number;
-  /** Share of the validation rows that are right, after a full epoch of a training that counts them. */
+  /** Share of the validation rows that are correct, after a full epoch of a training that counts them. */
   readonly validated?: number;
 }
 
-/** A support set of one plain view per example. Throws `UsageError` where the parts do not fit or hold no number. */
+/**
+ * Makes a support set with one plain view for each example. Throws `UsageError` if the parts do not fit together or contain a number that
+ * is not finite.
+ */
 export function plainSupport(
   features: Matrix,
   labels: ArrayLike<number>,
@@ -163,8 +172,9 @@ export function checkTask({ classes, dimension, support, head }: Task): void {
 }
 
 /**
- * One cache key per example, [n, d] unit rows: the mean of its unit rows over the augmented views, unit again (paper,
- * section 3.1 of the published code's data augmentation); the plain view where no other exists. With `averagesEmbeddings` the mean of its embeddings.
+ * One cache key for each example, [n, d] unit rows: the mean of the unit rows of its augmented views, brought to unit length (data
+ * augmentation of the published code, section 3.1 of the paper). An example without augmented views uses its plain view. With
+ * `averagesEmbeddings` it is the mean of the embeddings.
  */
 export function keysOf({ features, example, view, labels, averagesEmbeddings }: Support): Matrix {
   if (isPlain({ example, view, labels })) return unitRows(features);
@@ -181,19 +191,19 @@ export function keysOf({ features, example, view, labels, averagesEmbeddings }: 
   return unitRows(sums);
 }
 
-/** Whether there is one plain row an example, in order: nothing to average, and no second pass over many rows. */
+/** Whether every example has one plain row, in order. Then nothing is averaged, and a second pass over many rows is saved. */
 export function isPlain({ example, view, labels }: Pick<Support, 'example' | 'view' | 'labels'>): boolean {
   return example.length === labels.length && view.every((v, r) => v === 0 && example[r] === r);
 }
 
-/** The plain view of each example, [n, d], as the encoder gives it; the first view where there is no plain one. */
+/** The plain view of each example, [n, d], as the encoder gives it. An example without one gives its first view. */
 export function plainRows({ features, example, view, labels }: Support): Matrix {
   const first = new Int32Array(labels.length).fill(-1);
   for (let r = 0; r < view.length; r++) if (first[example[r]!]! < 0 || view[r] === 0) first[example[r]!] = r;
   return selectRows(features, first);
 }
 
-/** The support set of some of the examples, renumbered in the given order. */
+/** The support set of the given examples, renumbered in the given order. */
 export function selectExamples(support: Support, examples: readonly number[]): Support {
   const renumbered = new Int32Array(support.labels.length).fill(-1);
   examples.forEach((from, to) => {
@@ -210,7 +220,7 @@ export function selectExamples(support: Support, examples: readonly number[]): S
   };
 }
 
-/** Two support sets as one; the second's examples follow the first's. */
+/** Joins two support sets. The examples of the second follow those of the first. */
 export function joinSupport(a: Support, b: Support): Support {
   const join = (x: Int32Array, y: Int32Array) => {
     const both = new Int32Array(x.length + y.length);

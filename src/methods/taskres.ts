@@ -18,9 +18,9 @@ import { lengthenedText, lengthRemarks } from './text-head.ts';
 import { type Training, train } from './train.ts';
 
 /**
- * TaskRes: the text classifier is kept and a residual beside it is learnt, t' = t + scale x (Yu et al., CVPR 2023, arXiv
- * 2211.10277, eq. 4). Officially t is the text encoder's embedding as it comes, not unit length: `raw`. The scale is 1 for Flowers, and the
- * learning rate a tenth for ImageNet.
+ * TaskRes: the text classifier is kept, and a residual beside it is learnt, t' = t + scale x (Yu et al., CVPR 2023, arXiv 2211.10277, eq.
+ * 4). In the authors' code t is the text encoder's embedding, which does not have unit length: `raw`. They set the scale to 1 for Flowers,
+ * and the learning rate to a tenth for ImageNet.
  */
 export const taskRes = defineMethod({
   id: 'taskres',
@@ -30,9 +30,12 @@ export const taskRes = defineMethod({
   trains: true,
   options: {
     scale: positive({ default: 0.5, help: 'How much of the residual is added to the class names.' }),
-    raw: flag({ default: true, help: "Take the names' embeddings at their own length." }),
+    raw: flag({
+      default: true,
+      help: 'Take the embeddings of the class names at the length that the encoder gives them.',
+    }),
     epochs: optional(
-      integer({ min: 1, help: 'Times each example is seen: by default 100, or 200 from 8 shots on.' }),
+      integer({ min: 1, help: 'Times each example is seen (default: 100, or 200 from 8 shots on).' }),
     ),
     rate: positive({
       default: 2e-3,
@@ -76,7 +79,7 @@ function baseOf(task: TaskWith<'text'>, raw: boolean) {
   return floatTensor([rows, cols], data);
 }
 
-/** The published training: Adam with an L2 term. */
+/** The published training: Adam with an L2 penalty. */
 export function residualTraining(
   task: TaskWith<'text'>,
   {

@@ -3,10 +3,11 @@ import type { TaskWith } from './method.ts';
 import { countByClass, type TextHead } from './task.ts';
 
 /**
- * The zero-shot classifier of a prompt ensemble: each class's row is the unit mean of its prompts' unit embeddings (CLIP,
- * section 3.1.4). A class without a prompt keeps a row of zeros.
+ * The zero-shot classifier of a prompt ensemble: the row of each class is the mean of its prompts' unit embeddings, brought to unit length
+ * (CLIP, section 3.1.4). A class without a prompt keeps a row of zeros.
  *
- * @param promptFeatures embeddings as the encoder gives them, [p, d] @param promptClass class of each, [p]
+ * @param promptFeatures embeddings as the encoder gives them, [p, d]
+ * @param promptClass class of each, [p]
  */
 export function headFromPrompts(
   promptFeatures: Matrix,
@@ -29,10 +30,10 @@ export function headFromPrompts(
  * Images as "a NAME" (the embeddings that Detic, arXiv 2201.02605, publishes).
  */
 const USUAL_LENGTH = 9.9;
-/** Rows that are this near to length 1 were brought to it. */
+/** A row whose length differs from 1 by no more than this counts as a unit row. */
 const UNIT = 0.01;
 
-/** Whether prompt embeddings have the length that the encoder gave them: features are often stored as unit rows. */
+/** Whether prompt embeddings have the length that the encoder gave them. Features are often stored as unit rows. */
 function hasOwnLength({ promptFeatures }: TextHead): boolean {
   for (let p = 0; p < promptFeatures.rows; p++) {
     if (Math.abs(norm(row(promptFeatures, p)) - 1) > UNIT) return true;
@@ -40,15 +41,15 @@ function hasOwnLength({ promptFeatures }: TextHead): boolean {
   return false;
 }
 
-/** What a method that starts from text at its own length says where it has none. */
+/** The remark of a method that starts from text at the encoder's length, if the text has lost that length. */
 export function lengthRemarks(method: string, head: TextHead): string[] {
   if (hasOwnLength(head)) return [];
   return [
-    `${method} starts from text embeddings at their own length; these have length 1 and are taken at ${USUAL_LENGTH}, the mean length of OpenAI's CLIP ViT-B/32`,
+    `${method} starts from text embeddings at their own length; these have length 1 and were scaled to ${USUAL_LENGTH}, the mean length of OpenAI's CLIP ViT-B/32`,
   ];
 }
 
-/** `rawText`, and at the usual length of CLIP's text embeddings where they have none of their own, [c, d]. */
+/** `rawText`, [c, d]. Text that has lost its length is scaled to the usual length of CLIP's text embeddings. */
 export function lengthenedText(task: TaskWith<'text'>): Matrix {
   const means = rawText(task);
   if (hasOwnLength(task.head)) return means;

@@ -2,21 +2,21 @@ import type { Expr } from '../graph/expression.ts';
 import type { Matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 
-/** A text encoder that is open between its tokens' embeddings and the text's: what a method needs that learns prompts (CoOp). */
+/** A text encoder that takes the embeddings of tokens in place of the tokens, for methods that learn prompts (CoOp). */
 export interface TextTower {
-  /** Numbers in a token's embedding. */
+  /** Width of a token's embedding. */
   readonly width: number;
-  /** Tokens the tower reads at most, start and end included. */
+  /** The largest number of tokens, with start and end. */
   readonly context: number;
-  /** Token ids of a text between its start and end tokens, both included, not padded. */
+  /** Token ids of a text with its start and end tokens, without padding. */
   tokenize(text: string): Int32Array;
-  /** Embeddings of tokens, [t, width], as the first layer takes them (positions are not added yet). */
+  /** Embeddings of tokens, [t, width], as the first layer takes them, before positions are added. */
   embedTokens(ids: Int32Array): Matrix;
   /**
-   * The texts' embeddings [p, d], as the encoder gives them, of their tokens' embeddings [p, t, width] (t at most `context`:
-   * attention is causal, so what would follow the end need not be there). `end` [p, t] is 1 at each end-of-text token, else 0.
+   * The embeddings [p, d] of texts, as the encoder gives them, from the embeddings of their tokens [p, t, width]. t is at most `context`:
+   * attention is causal, so tokens after the end can be left out. `end` [p, t] is 1 at each end-of-text token, otherwise 0.
    */
   encode(embeddings: Expr, end: Expr): Expr;
-  /** What the inputs that `encode` makes are fed with. */
+  /** The tensors for the inputs that `encode` makes. */
   readonly weights: Readonly<Record<string, Tensor>>;
 }

@@ -9,11 +9,11 @@ import { type Samples, samplesOf } from './samples.ts';
 import { countByClass, type TextHead } from './task.ts';
 
 /**
- * TIMO: image and text guide each other (Li et al., AAAI 2025, arXiv 2412.11375). Prompts are weighted by how near they are to their
- * class's mean picture (image-guided text), and prompts, each scaled by that cosine, join the pictures as samples of Gaussian
- * discriminant analysis (text-guided image). scores = s f W'^T + alpha (f w + b). alpha is searched; gamma is 50, but 1 for
- * ImageNet and 100 for Flowers. With `thorough` it is TIMO-S, which searches gamma and the number of prompts among the samples, too: here all by the
- * left-out examples, of fewer values than published.
+ * TIMO: image and text guide each other (Li et al., AAAI 2025, arXiv 2412.11375). Prompts are weighted by their cosine with the mean
+ * picture of their class (image-guided text). Prompts, each multiplied by that cosine, are added to the pictures as samples of Gaussian
+ * discriminant analysis (text-guided image). scores = s f W'^T + alpha (f w + b). alpha is searched. gamma is 50, but 1 for ImageNet and
+ * 100 for Flowers. With `thorough` it is TIMO-S, which also searches gamma and the number of prompts among the samples. Here all of them
+ * are searched by the left-out examples, among fewer values than published.
  */
 export const timo = defineMethod({
   id: 'timo',
@@ -27,10 +27,10 @@ export const timo = defineMethod({
     promptsPerClass: optional(
       integer({
         min: 1,
-        help: 'How many prompts of each class join the examples: the nearest ones, and beyond all of them the nearest once more (default: each once).',
+        help: 'How many prompts of each class join the examples, the nearest first (default: each once). Above the number of prompts, the nearest join again.',
       }),
     ),
-    thorough: flag({ help: 'Choose gamma and the number of prompts, too (TIMO-S).' }),
+    thorough: flag({ help: 'Also choose gamma and the number of prompts (TIMO-S).' }),
   },
   search: ({ head }, { thorough }) => {
     const most = 2 * countByClass(head.promptClass, head.weights.rows).reduce((a, b) => Math.max(a, b), 1);
@@ -79,10 +79,10 @@ export const timo = defineMethod({
   }),
 });
 
-/** Weights that differ stand for one that is found exactly. */
+/** The search only needs different weights here, because the best weight is then computed exactly. */
 const ALPHAS = [0.1, 1];
 
-/** So many prompts of each class, by falling cosine, and from the beginning again. */
+/** Takes `wanted` prompts of each class, by falling cosine, and starts again when all are taken. */
 function nearest({ labels }: Samples, cosines: Float32Array, classes: number, wanted: number): number[] {
   const own: number[][] = Array.from({ length: classes }, () => []);
   labels.forEach((label, p) => {
@@ -94,7 +94,7 @@ function nearest({ labels }: Samples, cosines: Float32Array, classes: number, wa
   });
 }
 
-/** Cosine of each prompt with its class's mean picture, [p]. */
+/** Cosine of each prompt with the mean picture of its class, [p]. */
 function nearness(pictures: Samples, prompts: Samples, classes: number): Float32Array {
   const sums = matrix(classes, pictures.rows.cols);
   pictures.labels.forEach((label, i) => {
@@ -104,7 +104,7 @@ function nearness(pictures: Samples, prompts: Samples, classes: number): Float32
   return Float32Array.from(prompts.labels, (label, p) => dot(row(prompts.rows, p), row(means, label)));
 }
 
-/** W': unit sums of each class's prompts, weighted by softmax(gamma k / |k|), k their cosines; [c, d]. */
+/** W': unit sums of each class's prompts, weighted by softmax(gamma k / |k|), where k are their cosines; [c, d]. */
 function guidedText(prompts: Samples, cosines: Float32Array, { weights }: TextHead, gamma: number): Matrix {
   const guided = matrix(weights.rows, weights.cols);
   for (let c = 0; c < weights.rows; c++) {

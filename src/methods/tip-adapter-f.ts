@@ -15,9 +15,9 @@ import { type Training, train } from './train.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
 /**
- * Tip-Adapter-F: Tip-Adapter whose keys are trained by cross-entropy, values and text head frozen (Zhang et al., ECCV 2022,
- * arXiv 2207.09519, section 3.2). Each epoch sees another augmented view of every example, where there are any. The last epoch is
- * kept, or the best on a validation split where one is given (the published code gives it the test split: protocol `paper`).
+ * Tip-Adapter-F: Tip-Adapter with keys that are trained by cross-entropy. Values and text head are frozen (Zhang et al., ECCV 2022, arXiv
+ * 2207.09519, section 3.2). If there are augmented views, each epoch sees another view of every example. The last epoch is kept or, if
+ * there is a validation split, the best one on it. (The published code uses the test split for this: protocol `paper`.)
  */
 export const tipAdapterF = defineMethod({
   id: 'tip-adapter-f',
@@ -50,7 +50,7 @@ export const tipAdapterF = defineMethod({
   validates: true,
 });
 
-/** Trained keys, [n, d] in the order of the examples, and the full epochs behind them. */
+/** Trained keys, [n, d], in the order of the examples, and the number of full epochs. */
 export async function trainKeys(
   task: Task,
   training: Training<'keys'>,
@@ -59,7 +59,7 @@ export async function trainKeys(
   return { keys: byExample(parameters.keys, task), epochs };
 }
 
-/** The published training: AdamW, cosine to zero over all steps. */
+/** The published training: AdamW, and a learning rate that falls to zero along a cosine over all steps. */
 export function keyTraining(
   task: TaskWith<'text'>,
   {
@@ -91,7 +91,7 @@ export function keyTraining(
   };
 }
 
-/** Counts the validation rows that trained keys get right, where there are such rows. */
+/** Returns a function that counts the validation rows which trained keys classify correctly, if there are such rows. */
 function countCorrectOf(task: Task, alpha: number, beta: number): Training<'keys'>['countCorrect'] {
   const { validation, engine = interpreterEngine(), signal } = task;
   if (!validation) return undefined;

@@ -5,9 +5,9 @@ import { defineMethod, SCALE, WEIGHT } from './method.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
 /**
- * Tip-Adapter: zero-shot logits plus a training-free key-value cache (Zhang et al., ECCV 2022, arXiv 2207.09519, eq. 3-6):
- * logits = s f W^T + alpha exp(-beta (1 - f F^T)) L. Values are summed over a class's examples, not averaged, so alpha does
- * not carry over between shot counts.
+ * Tip-Adapter: zero-shot logits plus a training-free key-value cache (Zhang et al., ECCV 2022, arXiv 2207.09519, eq. 3-6): logits = s f W^T
+ * + alpha exp(-beta (1 - f F^T)) L. Values are summed over the examples of a class and not averaged, so an alpha for one number of shots
+ * does not suit another.
  */
 export const tipAdapter = defineMethod({
   id: 'tip-adapter',

@@ -10,14 +10,14 @@ import { defineMethod, SCALE, WEIGHT } from './method.ts';
 import { countByClass, keysOf } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
-/** Examples whose distances from each other give psi its range. */
+/** Number of examples whose distances from each other give the range of psi. */
 const SAMPLED = 500;
 
 /**
- * Tip-X: Tip-Adapter, and votes by how alike the class names see query and example (Udandarao et al., ICCV 2023, arXiv
- * 2211.16198, eq. 5-7). scores = s f W^T + alpha exp(-beta (1 - f F^T)) L + gamma psi(-KL(p_f | p_F)) L with p = softmax(f W^T /
- * temperature). psi maps the divergences to the range of the affinities; the published code takes both ranges from the test set,
- * here they are the examples' own, so that a picture's scores do not depend on the others.
+ * Tip-X: Tip-Adapter with additional votes by the similarity of the zero-shot probabilities of query and example (Udandarao et al., ICCV
+ * 2023, arXiv 2211.16198, eq. 5-7). scores = s f W^T + alpha exp(-beta (1 - f F^T)) L + gamma psi(-KL(p_f | p_F)) L with p = softmax(f W^T
+ * / temperature). psi maps the divergences to the range of the affinities. The published code takes both ranges from the test set. Here
+ * they are those of the examples, so that a picture's scores do not depend on other pictures.
  */
 export const tipX = defineMethod({
   id: 'tip-x',
@@ -27,8 +27,12 @@ export const tipX = defineMethod({
   options: {
     alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes against the class names." }),
     beta: positive({ default: 5.5, max: 1000, help: "How fast an example's vote fades with distance." }),
-    gamma: real({ default: 0.1, min: 0, help: 'Weight of the votes by what the class names say.' }),
-    temperature: positive({ default: 0.5, help: 'Divides the cosines with the class names.' }),
+    gamma: real({
+      default: 0.1,
+      min: 0,
+      help: 'Weight of the votes by similarity of the zero-shot probabilities.',
+    }),
+    temperature: positive({ default: 0.5, help: 'Divisor of the cosines with the class names.' }),
   },
   fit: (_, { alpha, beta, gamma, temperature }) => ({ alpha, beta, gamma, temperature }),
   holds: () => ({ alpha: WEIGHT, beta: SCALE, gamma: WEIGHT, temperature: SCALE }),
@@ -59,7 +63,7 @@ export const tipX = defineMethod({
     const text = zeroShotLogits(f, task.head);
     const p = softmax(div(text, mul(state.temperature, task.head.logitScale))); // [m, c]
     const negentropy = sum(mul(p, log(p)), [1], true); // [m, 1]
-    // KL is linear in log p_F: the sum over a class's examples is a product with the sum of theirs.
+    // KL is linear in log p_F, so the sum over the examples of a class is a product with the sum of their log p_F.
     const divergences = sub(mul(negentropy, state.counts), matmulT(p, state.logSums)); // [m, c]
     const names = sub(state.counts, mul(divergences, state.slope));
     return {
@@ -70,7 +74,10 @@ export const tipX = defineMethod({
   },
 });
 
-/** How much of the affinities' range a unit of divergence is: the furthest of sampled examples is as far by both. */
+/**
+ * The share of the affinities' range that one unit of divergence takes. The most distant of the sampled examples has the same distance by
+ * both measures.
+ */
 function* slopeOf(keys: Matrix, logs: Matrix): Pieces<number> {
   const step = Math.max(1, Math.ceil(keys.rows / SAMPLED));
   const sampled = [...Array(keys.rows).keys()].filter((i) => i % step === 0);

@@ -12,15 +12,15 @@ import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { countCorrect, crossEntropy } from './loss.ts';
 import type { IdentityPart, Support, Task } from './task.ts';
 
-/** Training rows and their classes, as expressions: embeddings [b, d] as the encoder gives them, labels [b, 1]. */
+/** Training rows and their classes as expressions: embeddings [b, d] as the encoder gives them, labels [b, 1]. */
 interface Batch {
   readonly f: Expr;
   readonly labels: Expr;
 }
 
-/** What is trained on a task's examples, and how; `Name` are the parameters'. */
+/** A training on a task's examples. `Name` are the names of the parameters. */
 export interface Training<Name extends string = string> {
-  /** Start values; each is an input of the scores by its name. */
+  /** Start values. Each is an input of the scores, under its name. */
   readonly parameters: Readonly<Record<Name, Tensor>>;
   /** Other inputs of the scores. */
   readonly fixed: Readonly<Record<string, Tensor>>;
@@ -30,32 +30,38 @@ export interface Training<Name extends string = string> {
   penalty?: Expr;
   readonly blocks?: Blocks;
   readonly optimiser: Optimiser;
-  /** Learning rate at each step, given how many there will be. */
+  /** Learning rate at each step, given the number of all steps. */
   rate(steps: number): Schedule;
   readonly epochs: number;
-  /** Rows of a batch; infinity for all of them. */
+  /** Rows of a batch. Infinity takes all rows. */
   readonly batch: number;
-  /** Rows of an epoch, [r, d], by default a fresh view of each example; the same number in every epoch. */
+  /** Rows of an epoch, [r, d]; by default another view of each example. Every epoch has the same number of rows. */
   rows?(epoch: number): Matrix;
-  /** Classes of those rows, [r], where they are not the examples' own. */
+  /** Classes of those rows, [r], if they are not those of the examples. */
   readonly labels?: ArrayLike<number>;
-  /** How many of the task's validation rows parameters get right; where it is there, the best epoch is kept, unless it only watches. */
+  /**
+   * Counts the task's validation rows that the parameters classify correctly. If it is present, the best epoch is kept, unless the rows are
+   * only watched.
+   */
   countCorrect?(parameters: Readonly<Record<Name, Tensor>>): Promise<number>;
-  /** The rows of each batch of an epoch, by default shuffled by the task's seed; as many batches in every epoch. */
+  /** The rows of each batch of an epoch; by default they are shuffled by the task's seed. Every epoch has the same number of batches. */
   order?(epoch: number): readonly ArrayLike<number>[];
 }
 
-/** What training leaves behind. */
+/** The result of a training. */
 export interface Trained<Name extends string = string> {
   readonly parameters: Readonly<Record<Name, Tensor>>;
-  /** Full epochs behind the parameters: fewer than asked for where it was interrupted and a checkpoint was kept, or an earlier epoch was the best. */
+  /**
+   * Number of full epochs. It is smaller than requested if a training with a checkpoint was interrupted, or if an earlier epoch was the
+   * best.
+   */
   readonly epochs: number;
 }
 
 /**
- * Minimises the cross-entropy of a task's examples. With a checkpoint every full epoch is kept: an interrupted training gives
- * the last one, and the next continues there, to the same bytes as one that was never interrupted. Throws `InterruptedError`
- * where there is nothing to give, `ModelError` where the loss stops being a number.
+ * Minimises the cross-entropy of a task's examples. With a checkpoint, every full epoch is kept. An interrupted training then returns the
+ * last full epoch, and the next training continues from it and gives the same bytes as one that was never interrupted. Throws
+ * `InterruptedError` if there is no full epoch to return, and `ModelError` if the loss is no longer a number.
  */
 export function train<Name extends string>(task: Task, training: Training<Name>): Promise<Trained<Name>>;
 export async function train(task: Task, training: Training): Promise<Trained> {
@@ -115,19 +121,19 @@ export async function train(task: Task, training: Training): Promise<Trained> {
   return best ?? { parameters: state.parameters, epochs: Math.round(state.step / steps) };
 }
 
-/** The best epoch so far, and how many validation rows it gets right. */
+/** The best epoch so far, and the number of validation rows that it classifies correctly. */
 interface Best extends Trained {
   readonly right: number;
 }
 
-/** The first of equals stays. */
+/** The earlier one of two equally good epochs is kept. */
 function better(best: Best | undefined, latest: Best): Best {
   return best && best.right >= latest.right ? best : latest;
 }
 
 const BEST = 'best.';
 
-/** A state that remembers the best epoch, too: a continued training must not lose it. */
+/** A state that contains the best epoch, which a continued training must not lose. */
 function packed(state: TrainingState, best?: Best): TrainingState {
   if (!best) return state;
   const kept = Object.entries(best.parameters).map(([name, tensor]) => [`${BEST}${name}`, tensor]);
@@ -150,7 +156,7 @@ function unpacked(state: TrainingState): { start: TrainingState; best?: Best } {
   };
 }
 
-/** One step by the rows of a batch: its loss, and the share that was right before it. */
+/** Takes one step on the rows of a batch. Returns its loss, and the share that was correct before the step. */
 async function takeStep(
   trainer: Trainer,
   features: Matrix,
@@ -168,7 +174,7 @@ async function takeStep(
   return { loss, accuracy: observed.correct! / rows.length };
 }
 
-/** Each example's view for an epoch: its augmented views in turn, or the plain one where there is no other. */
+/** The view of each example for an epoch: its augmented views in turn, or its plain view if there is no other. */
 export function viewsOf({ features, example, view, labels }: Support, epoch: number): Matrix {
   const own: number[][] = Array.from(labels, () => []);
   example.forEach((e, r) => {
@@ -190,9 +196,9 @@ export function shuffled(n: number, size: number, seed: number, epoch: number): 
 }
 
 /**
- * Everything that decides what a training comes to, piece by piece: the loss as a graph, every tensor it is fed, the optimiser, the
- * rate of every step, the batches and the rows they are made of, and the rows that pick the best epoch. Two trainings with equal
- * pieces end with equal bytes, and a checkpoint of one can be continued by the other.
+ * Everything that determines the result of a training, piece by piece: the loss as a graph, every tensor that is fed, the optimiser, the
+ * rate of every step, the batches and their rows, and the rows that choose the best epoch. Two trainings with equal pieces end with equal
+ * bytes, and each can be continued from a checkpoint of the other.
  */
 function* identityOf(
   { support, seed, validation }: Task,

@@ -215,7 +215,7 @@ describe('text without a length of its own', () => {
     const options = resolveOptions(method.options, { ...given, epochs: 3 });
     const [a, b] = [await method.fit(unit, options), await method.fit(long, options)];
     expectClose(asMatrix(a[name] as Tensor), asMatrix(b[name] as Tensor), 1e-4);
-    expect(method.remarks!(unit, options)).toEqual([expect.stringContaining('are taken at 9.9')]);
+    expect(method.remarks!(unit, options)).toEqual([expect.stringContaining('were scaled to 9.9')]);
     expect(method.remarks!(long, options)).toEqual([]);
   });
 

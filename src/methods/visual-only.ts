@@ -3,8 +3,8 @@ import { affinities, cacheState, classSums } from './cache.ts';
 import { defineMethod, SCALE } from './method.ts';
 
 /**
- * The cache alone, without class names: exp(-beta (1 - f F^T)) L (Tip-Adapter's Fig. 3 names this family the visual-only
- * caches: unbounded cache, Grave et al. 2017; Matching Networks, Vinyals et al. 2016).
+ * The cache alone, without class names: exp(-beta (1 - f F^T)) L. Tip-Adapter's Fig. 3 calls this family visual-only caches (unbounded
+ * cache, Grave et al. 2017; Matching Networks, Vinyals et al. 2016).
  */
 export const visualOnly = defineMethod({
   id: 'visual-only',

@@ -2,31 +2,31 @@ import { type Matrix, matrix, row, unitRows } from '../math/matrix.ts';
 import { type Folds, leaveOneShotOut } from './folds.ts';
 import { countByClass, keysOf, type Support, type Task } from './task.ts';
 
-/** Examples around their centre and around their classes' means. n of them, of `present` classes; c classes in all. */
+/** The examples centred, and as residuals from the means of their classes. There are n examples of `present` classes, among c classes. */
 export interface Examples {
-  /** [n], and examples of each class, [c]. */
+  /** The class of each example, [n], and the number of examples of each class, [c]. */
   readonly labels: Int32Array;
   readonly counts: Int32Array;
   /** Unit rows, [n, d]. */
   readonly rows: Matrix;
   /** The mean of the class means, [d]. */
   readonly centre: Float32Array;
-  /** Unit rows less the centre, [n, d]. */
+  /** Unit rows minus the centre, [n, d]. */
   readonly centred: Matrix;
-  /** Class means less the centre, [c, d]; zeros for a class without examples. */
+  /** Class means minus the centre, [c, d]; zeros for a class without examples. */
   readonly means: Matrix;
-  /** Unit rows less their class's mean, [n, d]. */
+  /** Unit rows minus the mean of their class, [n, d]. */
   readonly residuals: Matrix;
   readonly present: number;
-  /** Examples a class that has any. */
+  /** Mean number of examples of the classes that have any. */
   readonly shots: number;
   readonly folds: Folds;
 }
 
-/** Folds to leave out at most. */
+/** The largest number of folds. */
 const MOST_FOLDS = 4;
 
-/** The examples of a task; those of one class and group, which nothing can part, are one: the unit mean of their keys. */
+/** The examples of a task. Examples of one class and group cannot be separated and count as one: the unit mean of their keys. */
 export function examplesOf({ support, classes }: Task): Examples {
   const { rows, labels, groups } = partable(support);
   const counts = countByClass(labels, classes);
@@ -51,7 +51,7 @@ export function examplesOf({ support, classes }: Task): Examples {
   };
 }
 
-/** How many examples there are; those of one class and group are one. */
+/** The number of examples. Those of one class and group count as one. */
 export function countOf({ labels, groups }: Support): number {
   const units = new Set<string>();
   labels.forEach((label, i) => {
@@ -60,12 +60,12 @@ export function countOf({ labels, groups }: Support): number {
   return units.size;
 }
 
-/** Examples a class that has any; those of one class and group are one. */
+/** The mean number of examples of the classes that have any. Those of one class and group count as one. */
 export function shotsOf(support: Support): number {
   return countOf(support) / new Set(support.labels).size;
 }
 
-/** Class means of the examples that a fold does not hide, less the centre, [c, d]; zeros for a class that has none. */
+/** Class means of the examples that a fold does not hide, minus the centre, [c, d]; zeros for a class without such examples. */
 export function meansWithout({ rows, labels, counts, centre, folds }: Examples, fold: number): Matrix {
   const kept = [...labels.keys()].filter((i) => folds.hidden[i] !== fold);
   const own = new Int32Array(counts.length);
@@ -97,7 +97,7 @@ function partable(support: Support): { rows: Matrix; labels: Int32Array; groups:
   return { rows: unitRows(sums), labels, groups };
 }
 
-/** Means of the classes' rows, [c, d]; zeros for a class without any. */
+/** Means of each class's rows, [c, d]; zeros for a class without rows. */
 function meansOf(
   rows: Matrix,
   labels: Int32Array,
@@ -113,7 +113,7 @@ function meansOf(
   return matrix(counts.length, rows.cols, Float32Array.from(sums));
 }
 
-/** Rows less what `by` says of their places. */
+/** Subtracts `by(i, j)` from each number of a matrix. */
 function shifted(m: Matrix, by: (i: number, j: number) => number): Matrix {
   const out = matrix(m.rows, m.cols);
   for (let i = 0; i < m.rows; i++) {

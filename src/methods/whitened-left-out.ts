@@ -3,25 +3,25 @@ import { type Matrix, selectRows } from '../math/matrix.ts';
 import { type Examples, meansWithout } from './whitened-examples.ts';
 import { rowProducts, type Whitening, whiten } from './whitening.ts';
 
-/** What left-out examples are like, q of them: cosines in the inner product P, from whose covariance each example itself was taken. */
+/** Cosines of q left-out examples in the inner product P. Each example itself has been taken out of the covariance of P. */
 export interface LeftOut {
-  /** Which examples they are, and of which class, [q]. */
+  /** The left-out examples and their classes, [q]. */
   readonly examples: Int32Array;
   readonly labels: Int32Array;
-  /** With the class means of the other shots, [q, c]. */
+  /** Cosines with the class means of the other shots, [q, c]. */
   readonly means: Float64Array;
-  /** With the names, and of means and names with each other, [q, c]; absent without names. */
+  /** Cosines with the names, and cosines of means and names with each other, [q, c]. They are absent without names. */
   readonly names?: Float64Array;
   readonly together?: Float64Array;
 }
 
-/** More left-out examples do not change what is chosen, only its price. */
+/** A larger number of left-out examples does not change the choice, and takes longer. */
 const ENOUGH = 4000;
 
 /**
- * Each example is compared with the means of the other shots (leave-one-shot-out). The covariance S' = S - g e e^T lacks its residual e, with
- * g = K / ((K - 1) (n - c)) for K examples of its class. By Sherman and Morrison's formula
- * <x, y>_P' = <x, y>_P + k <x, u> <u, y> with u = P e and k = g' / (1 - g' <u, e>), g' = g / level.
+ * Compares each example with the class means of the other shots (leave-one-shot-out). The covariance S' = S - g e e^T lacks the example's
+ * residual e, with g = K / ((K - 1) (n - c)) for K examples of its class. By the formula of Sherman and Morrison, <x, y>_P' = <x, y>_P + k
+ * <x, u> <u, y> with u = P e and k = g' / (1 - g' <u, e>), g' = g / level.
  *
  * @param names centred text rows, [c, d]
  */
@@ -70,7 +70,7 @@ export async function leftOutCosines(
   return { examples, labels: examples.map((i) => labels[i]!), means, names: withNames, together };
 }
 
-/** The examples that are left out, fold by fold. */
+/** The left-out examples, fold by fold. */
 export function foldsLeftOut({ labels, folds }: Examples): number[][] {
   const chosen: number[][] = [];
   for (let fold = 0, rows = 0; fold < folds.count && rows < ENOUGH; fold++) {
@@ -81,13 +81,13 @@ export function foldsLeftOut({ labels, folds }: Examples): number[][] {
   return chosen;
 }
 
-/** Rows times P, and the squares of the rows' lengths in P. */
+/** Rows times P, and the squared lengths of the rows in P. */
 async function whitenedSquares(a: Matrix, whitening: Whitening, products: Products) {
   const whitened = await whiten(a, whitening, products);
   return { whitened, squares: rowProducts(whitened, a) };
 }
 
-/** x / y, and 0 where there is no length. */
+/** x / y, or 0 if y is 0. */
 function ratio(x: number, y: number): number {
   return y > 0 ? x / y : 0;
 }

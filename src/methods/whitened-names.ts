@@ -6,19 +6,19 @@ import type { Examples } from './whitened-examples.ts';
 import type { LeftOut } from './whitened-left-out.ts';
 import { type Directions, rowProducts, type Whitening, whiten } from './whitening.ts';
 
-/** How names and examples are mixed: share e of the name in a prototype, weight b of zero-shot, scale k of the cosine. */
+/** How names and examples are mixed: share e of the name in a prototype, weight b of zero-shot, and scale k of the cosine. */
 export interface Mixture {
   readonly share: number;
   readonly weight: number;
   readonly scale: number;
 }
 
-/** Cosine of two examples of a class at one shot, where nothing tells it. */
+/** Assumed cosine of two examples of a class at one shot, which cannot be measured there. */
 const USUAL_AGREEMENT = 0.2;
-/** Shares of the name that are tried. */
+/** Candidates for the share of the name. */
 const SHARES = [0, 0.125, 0.25, 0.5, 1, 2, 4];
 
-/** Rows less their mean. */
+/** Rows minus their mean. */
 export function centredRows({ rows, cols, data }: Matrix): Matrix {
   const mean = new Float64Array(cols);
   data.forEach((x, at) => {
@@ -31,7 +31,7 @@ export function centredRows({ rows, cols, data }: Matrix): Matrix {
   );
 }
 
-/** What the names leave unexplained of the examples: f - g - a (w_y - w), with a by least squares, [n, d]. */
+/** The part of the examples that the names leave unexplained: f - g - a (w_y - w), with a by least squares, [n, d]. */
 export function unexplainedBy(names: Matrix, { centred, labels }: Examples): Matrix {
   const own = selectRows(names, labels);
   const squares = dot(own.data, own.data);
@@ -43,7 +43,7 @@ export function unexplainedBy(names: Matrix, { centred, labels }: Examples): Mat
   );
 }
 
-/** The scale that makes zero-shot logits [n, c] likeliest on the examples, expected to be 1 within a factor of e. */
+/** The scale of zero-shot logits [n, c] that is most likely on the examples, under the prior that it is 1 within a factor of e. */
 export async function zeroShotScale(
   zeroShot: Matrix,
   labels: Int32Array,
@@ -53,13 +53,13 @@ export async function zeroShotScale(
   return (await inTurns(likelyScales({ scores: zeroShot.data, labels }, expected), signal)).scale;
 }
 
-/** What is expected of names: the weight of zero-shot, and how much they count otherwise. */
+/** Expected values for the names: the weight of zero-shot, and how much names count in the prototypes. */
 interface ExpectedNames {
   readonly weight: number;
   readonly names: number;
 }
 
-/** The mixture by rule, at one shot: the more examples agree with their names, the more of the names. */
+/** The mixture by rule, at one shot. The more the examples agree with their names, the larger is the share of the names. */
 export async function mixtureByRule(
   examples: Examples,
   names: Matrix,
@@ -74,8 +74,8 @@ export async function mixtureByRule(
 }
 
 /**
- * The mixture that left-out examples make likely, with priors: b / b' ~ N(1, .3^2), ln k ~ N(ln k', deviation^2), and
- * ln(e + .1) ~ N(ln(e' + .1), .7^2) around the share e' that suits how well examples agree with names and with each other.
+ * The mixture that is most likely on the left-out examples, with priors: b / b' ~ N(1, .3^2), ln k ~ N(ln k', deviation^2), and ln(e + .1)
+ * ~ N(ln(e' + .1), .7^2), where e' follows from how well examples agree with names and with each other.
  *
  * @param zeroShot logits of the left-out examples, [q, c]
  */
@@ -106,7 +106,7 @@ export function* mixtureLeftOut(
   return best as Mixture;
 }
 
-/** Mean cosine in P of an example with its own name, the example's own residual taken out of P (as in `leftOutCosines`). */
+/** Mean cosine in P of an example with its name. Each example's own residual is taken out of P (as in `leftOutCosines`). */
 async function agreement(
   { centred, labels }: Examples,
   names: Matrix,
@@ -132,18 +132,21 @@ async function agreement(
   return sum / labels.length;
 }
 
-/** Share of the name for a cosine `agreed` of examples with names, where two examples of a class have cosine `usual`. */
+/** The share of the name if examples have the cosine `agreed` with their names, and two examples of a class have the cosine `usual`. */
 function shareFor(agreed: number, usual: number): number {
   const precision = (v: number) => Math.sqrt(v) / (1 - v);
   return precision(Math.min(Math.max(agreed, 0) ** 2 / usual, 0.9)) / precision(usual);
 }
 
-/** The scale beside zero-shot, which tells part of the same. */
+/** The scale beside zero-shot. It is smaller, because zero-shot contains part of the same information. */
 function scaleBeside(scale: number, share: number): number {
   return scale / (1 + 0.25 * Math.min(share, 1));
 }
 
-/** The unit rows of means and names mixed and unit in P, times P, [c, d]; a class without examples has a share of its name alone. */
+/**
+ * Mixtures of the unit rows of means and names, brought to unit length in P and multiplied by P, [c, d]. The row of a class without
+ * examples is a share of its name alone.
+ */
 export function mixed(seen: Matrix, named: Directions, names: Matrix, share: number): Matrix {
   const prototypes = matrix(names.rows, names.cols);
   for (let c = 0; c < names.rows; c++) {

@@ -24,18 +24,18 @@ import {
 import { directions, isWide, type Whitening, whiteningOf } from './whitening.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
-/** The scale of the cosines that is expected before anything is seen, and how far the logarithm of the fitted one strays. */
+/** The expected scale of the cosines, and the expected deviation of the logarithm of the fitted scale. */
 const SCALE = { value: 15, deviation: 0.3 };
-/** Below so many examples a class there are too few residuals for a covariance within classes. */
+/** With fewer examples of each class than this, there are too few residuals for a covariance within classes. */
 const FEW = 1.5;
-/** What names count in `auto` at one shot: the names of an encoder that knows only some classes mislead about the others. */
+/** How much names count in `auto` at one shot. An encoder that knows only some of the classes gives misleading names for the others. */
 const NAMES_AT_ONE_SHOT = 2 / 3;
 
 /**
- * Whitened centred cosine: z_c = b s f w_c + k cos_P(f - g, p_c), where P whitens what varies within classes (as linear discriminant
- * analysis does), g is the centre of the examples, and p_c = unit_P(m_c - g) + e unit_P(w_c - w), the class's mean beside its name,
- * each centred in its own modality. docs/whitened.md derives it. Closed form but for the scales b, k and e, which left-out examples
- * choose under priors from two examples a class on, and a rule at one. Examples of one class and group are one.
+ * Whitened centred cosine: z_c = b s f w_c + k cos_P(f - g, p_c). P whitens the variation within classes, as linear discriminant analysis
+ * does. g is the centre of the examples. p_c = unit_P(m_c - g) + e unit_P(w_c - w) is the class's mean beside its name, each centred in its
+ * own modality. docs/whitened.md derives it. The form is closed, except for the scales b, k and e. From two examples of each class on,
+ * left-out examples choose them under priors; with one example, a rule does. Examples of one class and group count as one.
  */
 export const whitened = defineMethod({
   id: 'whitened',
@@ -46,7 +46,7 @@ export const whitened = defineMethod({
     order: 0,
     closedForm: true,
     untuned: true,
-    // With more examples others are better.
+    // With more examples, other methods are better.
     suits: ({ support }) => shotsOf(support) < 3,
     byRule: ({ support }) => {
       const shots = shotsOf(support);
@@ -58,13 +58,13 @@ export const whitened = defineMethod({
   options: {
     ridge: optional(
       positive({
-        help: 'Variance added in every direction, in mean variances; by default it depends on the numbers of examples and dimensions.',
+        help: 'Variance added in every direction, as a multiple of the mean variance; by default it depends on the numbers of examples and dimensions.',
       }),
     ),
     names: real({
       default: 1,
       min: 0,
-      help: 'How much class names are expected to count beside the examples.',
+      help: 'How much class names are expected to count relative to the examples.',
     }),
     scale: optional(
       positive({ help: 'Multiplier of the cosine (default: 15 at one shot, else by left-out examples).' }),
@@ -124,7 +124,7 @@ async function withoutNames(examples: Examples, { products, signal, given }: How
   return stateOf(examples, whitening, duals, scale, 0);
 }
 
-/** A rule where no example can be left out; else the scale that left-out examples make likely. */
+/** The expected scale if no example can be left out, otherwise the scale that is most likely on left-out examples. */
 async function scaleOf(examples: Examples, whitening: Whitening, products: Products, signal?: AbortSignal) {
   if (isFew(examples)) return SCALE.value;
   const { means: scores, labels } = await leftOutCosines(examples, whitening, undefined, products);
@@ -138,7 +138,7 @@ async function withNames(examples: Examples, { weights, logitScale }: TextHead, 
   const ridge = ridgeOf(examples, given);
   const names = centredRows(weights);
   const zeroShot = multiplied(await products.productT(examples.rows, weights), logitScale);
-  // Two thirds of what suits zero-shot alone, for the cosine tells part of the same.
+  // This is two thirds of the best weight of zero-shot alone, because the cosine contains part of the same information.
   const weight = (2 / 3) * given.names * (await zeroShotScale(zeroShot, examples.labels, signal));
   const unexplained = unexplainedBy(names, examples);
   const total = multiplied(unexplained, 1 / Math.sqrt(Math.max(1, unexplained.rows - 1)));
@@ -161,7 +161,7 @@ async function withNames(examples: Examples, { weights, logitScale }: TextHead, 
       ),
       signal,
     );
-    // With the shot that was left out, the examples tell more beside the names.
+    // With the shot that was left out included, the examples count more relative to the names.
     const { shots } = examples;
     mixture = { ...found, share: found.share * (1 - 0.6 / shots), scale: found.scale * surer(examples) };
     const beside = multiplied(total, Math.sqrt(0.4 / shots));
@@ -173,24 +173,24 @@ async function withNames(examples: Examples, { weights, logitScale }: TextHead, 
   return stateOf(examples, whitening, prototypes, given.scale ?? mixture.scale, mixture.weight);
 }
 
-/** Whether the examples are too few for a covariance within classes, and for being left out. */
+/** Whether there are too few examples for a covariance within classes and for leaving examples out. */
 function isFew({ shots }: Pick<Examples, 'shots'>): boolean {
   return shots < FEW;
 }
 
-/** How many rows X have of which P is made. */
+/** The number of rows of X, from which P is made. */
 function varying(support: Support, head: TextHead | undefined): number {
   const rows = countOf(support);
   return head && !isFew({ shots: shotsOf(support) }) ? 2 * rows : rows;
 }
 
-/** How many examples are left out, and in how many folds. */
+/** The number of left-out examples and of folds. */
 function leftOutOf(examples: Examples): { judges: number; folds: number } {
   const folds = isFew(examples) ? [] : foldsLeftOut(examples);
   return { judges: folds.flat().length, folds: folds.length };
 }
 
-/** Rows X of the covariance within classes, X^T X, and of the one around the centre. */
+/** Rows X with X^T X as the covariance within classes. */
 function withinClasses({ residuals, labels, present }: Examples): Matrix {
   return multiplied(residuals, 1 / Math.sqrt(labels.length - present));
 }
@@ -198,14 +198,14 @@ function aroundCentre({ centred }: Examples): Matrix {
   return multiplied(centred, 1 / Math.sqrt(Math.max(1, centred.rows - 1)));
 }
 
-/** Variance that is added in every direction, in mean variances: the more, the fewer examples there are for each direction. */
+/** Variance added in every direction, as a multiple of the mean variance. It is larger if there are fewer examples for each direction. */
 function ridgeOf(examples: Examples, { ridge }: How['given']): number {
   if (ridge !== undefined) return ridge;
   const { rows, cols } = examples.rows;
   return isFew(examples) ? Math.max(10, cols / rows) : Math.max(6 / examples.shots, cols / (3 * rows));
 }
 
-/** How much surer the answer may be with the shot that left-out examples lacked. */
+/** Factor by which the scale rises with all shots, compared with folds that lack one. */
 function surer({ shots }: Examples): number {
   return 1 + 0.4 / shots;
 }

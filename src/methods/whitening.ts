@@ -2,17 +2,20 @@ import type { Products } from '../linalg/matrix-products.ts';
 import { factorPositive, lowerRows, solveLower } from '../linalg/solve.ts';
 import { dot, type Matrix, matrix, row } from '../math/matrix.ts';
 
-/** The inner product <x, y>_P = x^T P y with P = (I + S / level)^-1 for a covariance S [d, d]: in it, what varies within classes counts less. */
+/**
+ * The inner product <x, y>_P = x^T P y with P = (I + S / level)^-1 for a covariance S [d, d]. Directions that vary within classes count
+ * less in it.
+ */
 export interface Whitening {
-  /** V [k, d]: P = I - V^T V where k < d, and P = V^T V where k = d. */
+  /** V [k, d]. P = I - V^T V if k < d, and P = V^T V if k = d. */
   readonly v: Matrix;
   /** The variance that is added in every direction: the ridge times the mean variance tr(S) / d. */
   readonly level: number;
 }
 
 /**
- * P for S = X^T X, X [n, d]. With fewer rows than dimensions in the rows' span, by Woodbury's identity: V = L^-1 X / sqrt(level) with
- * L L^T = I + X X^T / level; otherwise V = L^-1 with L L^T = I + S / level. Where nothing varies P is I. Throws `InterruptedError`.
+ * P for S = X^T X, X [n, d]. If n is less than d, V = L^-1 X / sqrt(level) with L L^T = I + X X^T / level (Woodbury's identity). Otherwise
+ * V = L^-1 with L L^T = I + S / level. If nothing varies, P is I. Throws `InterruptedError`.
  */
 export async function whiteningOf(
   x: Matrix,
@@ -45,9 +48,9 @@ export async function whiten(a: Matrix, { v }: Whitening, { product, productT }:
   );
 }
 
-/** Rows by their direction in P. */
+/** The directions of rows in P. */
 export interface Directions {
-  /** unit_P(a) P, [n, d]: the inner product of x with one of them is <x, unit_P(a)>_P. A row of zeros stays one. */
+  /** unit_P(a) P, [n, d]. The inner product of x with such a row is <x, unit_P(a)>_P. A row of zeros stays zero. */
   readonly duals: Matrix;
   /** Lengths in P, [n]. */
   readonly lengths: Float64Array;

@@ -8,7 +8,7 @@ export function zeroShotLogits(f: Expr, { weights, logitScale }: SymbolicHead): 
   return mul(matmulT(unit(f), weights), logitScale);
 }
 
-/** Zero-shot CLIP: the picture is compared with each class's prompts; examples are not looked at. */
+/** Zero-shot CLIP: a picture is compared with the prompts of each class. Examples are not used. */
 export const zeroShot = defineMethod({
   id: 'zero-shot',
   name: 'Zero-shot',

@@ -4,21 +4,21 @@ import { wasm } from '../engine/kernels/search.wasm.ts';
 import { type Matrix, row } from '../math/matrix.ts';
 
 /**
- * For queries and sharpnesses, the alphas for which the true class wins: z + alpha s is linear in alpha, so each other class
- * cuts the line from one side and what is left is one interval. That is exact in alpha, where a grid is not, and alpha = 0 is
- * within it. (The published search tries 20 alphas and scores every query anew for each.)
+ * The alphas for which the true class wins, for each query and sharpness. z + alpha s is linear in alpha, so each other class excludes the
+ * alphas on one side, and one interval remains. It is exact in alpha, unlike a grid, and may contain alpha = 0. (The published search tries
+ * 20 alphas and scores every query again for each.)
  */
 export interface AlphaIntervals {
   readonly betas: Float64Array;
-  /** Smallest and largest winning alpha, [betas, q]; none where the smallest is above the largest. */
+  /** Smallest and largest winning alpha, [betas, q]. If the smallest is above the largest, no alpha wins. */
   readonly lower: Float32Array;
   readonly upper: Float32Array;
   readonly queries: number;
 }
 
-/** Cosines of queries with the places of a cache, -1e4 where a place holds no key that may vote. */
+/** Cosines of queries with the places of a cache. It is -1e4 at a place without a key that may vote. */
 export interface Affinities {
-  /** [q, blocks * size], in as many parts as were computed. */
+  /** [q, blocks * size], in the parts in which they were computed. */
   readonly parts: readonly Float32Array[];
   readonly blocks: number;
   readonly size: number;
@@ -33,15 +33,17 @@ export interface BetaRange {
   readonly count: number;
 }
 
-/** After so many sharpnesses, a multiple of 4, the votes are computed anew: until then they drift, by 4e-6 of themselves at most. */
+/**
+ * Number of sharpnesses, a multiple of 4, after which the votes are computed again. Until then their relative error grows to at most 4e-6.
+ */
 const FRESH = 100;
 
-/** The cosine of no key: its vote is 0 at any sharpness. */
+/** The cosine of a place without a key, whose vote is 0 at any sharpness. */
 const ABSENT = -1e4;
 
 /**
- * The intervals of all queries, [q, c] zero-shot logits `z` and labels [q]. Votes of one query stay in the processor's first
- * cache while its sharpness grows: each is multiplied by exp(-step (1 - cosine)), which costs no exponential.
+ * The intervals of all queries, for zero-shot logits `z` [q, c] and labels [q]. The votes of one query stay in the processor's first-level
+ * cache while the sharpness grows: each is multiplied by exp(-step (1 - cosine)), so that no exponential is computed.
  */
 export function alphaIntervals(
   z: Matrix,
@@ -67,7 +69,7 @@ export function alphaIntervals(
   new Int32Array(memory.buffer, at.owner, blocks).set(owner);
   const inOrder = blocks === z.cols && owner.every((c, block) => c === block);
   const [cosines, text] = [view('cosines'), view('z')];
-  // What pads blocks and classes: keys that never vote, classes that never win.
+  // Padding of blocks is keys that never vote, and padding of classes is classes that never win.
   cosines.fill(ABSENT);
   text.fill(Number.NEGATIVE_INFINITY);
   const [low, high] = [view('lower'), view('upper')];
@@ -109,7 +111,7 @@ export function alphaIntervals(
   return { betas: Float64Array.from({ length: count }, (_, i) => first + i * step), lower, upper, queries };
 }
 
-/** Right queries at each of some alphas, for the `i`-th sharpness. */
+/** Number of correct queries at each of the given alphas, for the `i`-th sharpness. */
 export function countAt(
   { lower, upper, queries }: AlphaIntervals,
   i: number,
@@ -124,8 +126,9 @@ export function countAt(
 }
 
 /**
- * The alpha in [0, most] for which most queries are right at the `i`-th sharpness, exactly: accuracy is a step function of alpha
- * whose steps are the intervals' ends. Of equally good alphas the middle of the first stretch is taken, far from its ends.
+ * The alpha in [0, most] with the most correct queries at the `i`-th sharpness. It is exact, because accuracy is a step function of alpha
+ * whose steps are the ends of the intervals. If several alphas are equally good, it is the middle of the first stretch of them, which is
+ * far from the stretch's ends.
  */
 export function bestAlpha(
   { lower, upper, queries }: AlphaIntervals,
@@ -149,7 +152,7 @@ export function bestAlpha(
       continue;
     }
     open++;
-    // Only where the next end is a closing one is the stretch as good as it gets.
+    // A stretch is complete only if the next end closes an interval.
     const next = open < own ? opens[open]! : Number.POSITIVE_INFINITY;
     if (open - closed > correct && next > opens[open - 1]!) {
       correct = open - closed;

@@ -16,13 +16,13 @@ export interface TuningRows {
   /** Unit rows, [q, d]. */
   readonly queries: Matrix;
   readonly labels: Int32Array;
-  /** Fold of each query: keys of the same fold are hidden from it; -2 hides nothing. */
+  /** Fold of each query. Keys of the same fold are hidden from it; -2 hides no key. */
   readonly fold: Int32Array;
-  /** Fold in which each support example is hidden, -1 for none. */
+  /** Fold in which each support example is hidden; -1 if there is none. */
   readonly keyFold: Int32Array;
 }
 
-/** The plain view of every example that is some fold's query. */
+/** The plain view of every example that is a query of some fold. */
 export function tuningRowsOfFolds(support: Support, { query, hidden }: Folds): TuningRows {
   const examples = [...query.keys()].filter((i) => query[i]! >= 0);
   return {
@@ -33,7 +33,7 @@ export function tuningRowsOfFolds(support: Support, { query, hidden }: Folds): T
   };
 }
 
-/** A validation split: every key votes. */
+/** The rows of a validation split. Every key votes. */
 export function tuningRowsOfSplit(support: Support, features: Matrix, labels: Int32Array): TuningRows {
   return {
     queries: unitRows(features),
@@ -58,15 +58,15 @@ export async function textLogits(
   return matrix(queries.rows, head.weights.rows, logits.data as Float32Array);
 }
 
-/** Class sums of the cache at one sharpness for all tuning rows, [q, c]. */
+/** Class sums of the cache for all tuning rows, [q, c], at a given sharpness. */
 export type ClassSumsAt = (beta: number) => Promise<Matrix>;
 
-/** Numbers of one chunk of affinities that are sent to the engine at a time. */
+/** Size of a chunk of affinities that is sent to the engine at a time, in numbers. */
 const CHUNK_NUMBERS = 1 << 24;
 
 /**
- * Computes the affinities of the tuning rows once; then class sums for any beta cost one pass of exp. The keys are the examples', or
- * those of a cache of them that was trained.
+ * Computes the cosines of the tuning rows and the keys once. Class sums for any beta then need one pass of exp. The keys are those of the
+ * examples or, if `cache` is given, trained ones.
  */
 export async function prepareClassSums(
   engine: Engine,
@@ -81,7 +81,7 @@ export async function prepareClassSums(
 
   const f = input('f', ['q', d]);
   const hidden = equal(input('fold', ['q', 1]), input('placeFold', [1, n]));
-  // A hidden or padding key gets a cosine so low that its vote is zero at any beta.
+  // A hidden key and a padding key get a cosine so low that their votes are zero at any beta.
   const absent = input('absent', [1, n]);
   const cosines = where(hidden, -1e4, sub(matmulT(f, input('keys', [n, d])), absent));
   const product = await engine.compile({ cosines }, { signal });
@@ -114,7 +114,7 @@ export async function prepareClassSums(
   const sums = tensors.blockClass ? matmul(perBlock, input('blockClass', [blocks, classes])) : perBlock;
   const summing = await engine.compile({ sums }, { signal });
   if (tensors.blockClass) await summing.keep({ blockClass: tensors.blockClass }, { signal });
-  // A single chunk stays beside the model; more would hold all affinities twice.
+  // A single chunk is kept beside the model. Keeping several would hold all affinities twice.
   if (parts.length === 1) await summing.keep({ cosines: parts[0]! }, { signal });
 
   return {

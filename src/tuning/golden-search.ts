@@ -3,8 +3,8 @@ const FINE = 5;
 const RATIO = (Math.sqrt(5) - 1) / 2;
 
 /**
- * Looks for the least value of f between `low` and `high`: on a grid of eight points, then by golden sections (Kiefer, Proc. AMS
- * 1953) of the two cells around the best of them. f keeps what it has seen.
+ * Searches the minimum of f between `low` and `high`: first on a grid of eight points, then by golden sections (Kiefer, Proc. AMS 1953) in
+ * the two cells beside the best point. f records the points and their values for its caller.
  */
 export async function goldenSearch(
   f: (x: number) => Promise<number>,

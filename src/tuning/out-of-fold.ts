@@ -7,7 +7,7 @@ import { selectExamples, type Task } from '../methods/task.ts';
 import type { Options, ValuesOf } from '../options.ts';
 import type { TuningRows } from './cache-search.ts';
 
-/** The tuning rows of a fold, the examples that are not hidden from them, and those as a task of their own. */
+/** The tuning rows of a fold, the examples that are not hidden from them, and the task of these examples. */
 interface Part {
   readonly rows: readonly number[];
   readonly examples: readonly number[];
@@ -15,8 +15,8 @@ interface Part {
 }
 
 /**
- * What a method says about each tuning row when it has learnt from the examples that are not hidden from it: the terms of its scores,
- * [q, c] each, for each candidate's options.
+ * The scores of a method on each tuning row after learning from the examples that are not hidden from it: the terms of its scores, [q, c]
+ * each, for each candidate.
  */
 export async function outOfFold(
   engine: Engine,
@@ -31,8 +31,8 @@ export async function outOfFold(
 }
 
 /**
- * The same, one candidate after the other: those that are not asked for are not fitted. Methods that can fit all folds at once do;
- * others are fitted one by one.
+ * The same, one candidate after the other. Candidates that the caller does not ask for are not fitted. A method with `fitSubsets` fits all
+ * folds at once; other methods fit them one by one.
  */
 export async function* termsOutOfFold(
   engine: Engine,

@@ -14,7 +14,7 @@ export interface PaperGrid {
   readonly alphaScale: number;
 }
 
-/** What the published code trains keys with, before it searches. */
+/** The constants with which the published code trains keys before it searches. */
 export interface PaperStart {
   readonly alpha: number;
   readonly beta: number;
@@ -26,7 +26,7 @@ interface Published {
   readonly scales: readonly [number, number];
   /** `init_alpha`; `init_beta` is 1 everywhere. */
   readonly alpha: number;
-  /** `train_epoch`, where it is not 20. */
+  /** `train_epoch`, if it is not 20. */
   readonly epochs?: number;
 }
 
@@ -49,13 +49,13 @@ function publishedFor(dataset = 'imagenet'): Published {
   return PUBLISHED[dataset] ?? PUBLISHED.imagenet!;
 }
 
-/** The published grid of a data set, ImageNet's where the name is another. */
+/** The published grid of a data set. Other data sets have ImageNet's. */
 export function paperGrid(dataset?: string): PaperGrid {
   const [betaScale, alphaScale] = publishedFor(dataset).scales;
   return { betaScale, alphaScale };
 }
 
-/** What keys are trained with on a data set, ImageNet's where the name is another. */
+/** The constants for training keys on a data set. Other data sets have ImageNet's. */
 export function paperStart(dataset?: string): PaperStart {
   const { alpha, epochs = 20 } = publishedFor(dataset);
   return { alpha, beta: 1, epochs };
@@ -68,9 +68,9 @@ export interface KnownRows {
 }
 
 /**
- * Chooses alpha and beta as the published code does: by accuracy, on the validation split or, for ImageNet, on the rows that are
- * then reported. That is optimistic by design, and marked as protocol `paper` wherever its numbers appear. The temperature is fitted to the
- * rows of the search, [q, d].
+ * Chooses alpha and beta as the published code does: by accuracy, on the validation split or, for ImageNet, on the rows that are then
+ * reported. This is optimistic, and its numbers are marked as protocol `paper`. The temperature is fitted on the rows of the search, [q,
+ * d].
  */
 export async function tuneAsPublished(
   engine: Engine,
@@ -101,9 +101,9 @@ export async function tuneAsPublished(
 }
 
 /**
- * The published end of a training of keys: alpha and beta are searched with the trained keys, `cache`, and taken where they are
- * right about at least as many of the reported rows as those that the keys were trained with. The published code prints the larger
- * of the two accuracies.
+ * The last step of the published training of keys: alpha and beta are searched with the trained keys, `cache`. Those found are used if they
+ * classify at least as many of the reported rows correctly as the constants of the training. The published code prints the larger of the
+ * two accuracies.
  */
 export async function searchTrainedKeys(
   engine: Engine,
@@ -139,8 +139,8 @@ export async function searchTrainedKeys(
 }
 
 /**
- * The published search: 200 betas by 20 alphas from .1 upwards, beta outside, and a later point must be strictly better to win.
- * Without text, alpha is 1 and only beta is searched.
+ * The published search: 200 betas by 20 alphas from .1 upwards, with beta in the outer loop. A later point replaces an earlier one only if
+ * it is strictly better. Without text, alpha is 1 and only beta is searched.
  */
 export function paperSearch(
   zeroShot: Matrix | undefined,
@@ -163,14 +163,14 @@ export function paperSearch(
   return best;
 }
 
-/** Accuracy over a grid of alphas and betas, for a plot, [betas][alphas]. */
+/** Accuracies on a grid of alphas and betas, for a plot, [betas][alphas]. */
 export interface SearchSurface {
   readonly alphas: readonly number[];
   readonly betas: readonly number[];
   readonly accuracy: readonly (readonly number[])[];
 }
 
-/** How many tuning rows are right at each alpha and beta, as a share; without text the logits are the cache's alone. */
+/** Share of the tuning rows that are correct at each alpha and beta. Without text, the logits are those of the cache alone. */
 export function searchSurface(
   zeroShot: Matrix | undefined,
   affinities: Affinities,
@@ -186,7 +186,7 @@ export function searchSurface(
   return { alphas, betas: Array.from(intervals.betas), accuracy };
 }
 
-/** z + alpha s; s alone without text. */
+/** z + alpha s, or s alone without text. */
 function addScaled(z: Matrix | undefined, alpha: number, s: Matrix): Matrix {
   return z ? { ...z, data: z.data.map((x, i) => x + alpha * s.data[i]!) } : s;
 }

@@ -5,28 +5,30 @@ import { wasm } from '../engine/kernels/search.wasm.ts';
 import { DataError } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
 
-/** Two weights (a, b) of two score matrices, and the mean negative log-likelihood they reach. */
+/** Two weights (a, b) of two score matrices, and the mean negative log-likelihood with them. */
 export interface Weights {
   readonly a: number;
   readonly b: number;
   readonly nll: number;
 }
 
-/** Bounds of the weights, and where their search begins. */
+/** Bounds of the weights, and the start of their search. */
 export interface Limits {
   /** a is at least b divided by this. */
   readonly maxRatio?: number;
-  /** Where to start: the answer of a similar problem saves most of the steps. */
+  /** Start values. The solution of a similar problem saves most of the steps. */
   readonly start?: { readonly a: number; readonly b: number };
 }
 
 /**
- * The weights a, b ≥ 0 that minimise the mean cross-entropy of softmax(a Z + b S): convex, so Newton's method finds the one
- * answer, exactly rather than on a grid. With Z the zero-shot logits and S the class sums of a cache, alpha is b / a and the
- * temperature 1 / a. Targets are smoothed by one label in n + 1, which keeps the answer finite when every row is right.
+ * The weights a, b ≥ 0 that minimise the mean cross-entropy of softmax(a Z + b S). The problem is convex, so Newton's method finds the
+ * solution without a grid. If Z are the zero-shot logits and S the class sums of a cache, alpha is b / a and the temperature 1 / a. Targets
+ * are smoothed by one label in n + 1, which keeps the solution finite if every row is correct.
  *
- * @param z [n, c]; leave out for one matrix alone @param s [n, c] @param labels [n]
- * @throws DataError `tuning/not-a-number` where a score is not finite
+ * @param z [n, c]; leave it out for a single matrix
+ * @param s [n, c]
+ * @param labels [n]
+ * @throws DataError `tuning/not-a-number` if a score is not finite
  */
 export function fitWeights(
   z: Matrix | undefined,
@@ -37,7 +39,7 @@ export function fitWeights(
   return atOnce(searchWeights(z, s, labels, limits));
 }
 
-/** The same without holding the thread for long. Throws `InterruptedError` when the signal fires. */
+/** The same without blocking the thread for long. Throws `InterruptedError` when the signal fires. */
 export function fitWeightsInTurns(
   z: Matrix | undefined,
   s: Matrix,
@@ -48,15 +50,18 @@ export function fitWeightsInTurns(
 }
 
 /**
- * So much a row's scores differ at least. Where they are no better than chance, the best weights are 0, and every answer would be the first
- * class: rounded to single precision, the scores would be equal.
+ * The least difference between the scores of a row. If scores are no better than chance, the best weights are 0. Rounded to single
+ * precision, the scores would then be equal, and every answer would be the first class.
  */
 const LEAST_SPREAD = 0.01;
 
-/** Of scores that are so much smaller than the others nothing is left to see. */
+/** Scores that are smaller than others by this factor have no visible effect. */
 const NEGLIGIBLE = 1e-3;
 
-/** The ratio of the weights of S and Z beyond which Z says next to nothing: a bound for alpha that does not depend on their units. */
+/**
+ * The ratio of the weights of S and Z beyond which Z has no visible effect. As a bound for alpha, it does not depend on the units of the
+ * scores.
+ */
 export function largestRatio(z: Matrix, s: Matrix): number {
   const [of, to] = [deviation(z), deviation(s)];
   return of > 0 && to > 0 ? of / to / NEGLIGIBLE : 1 / NEGLIGIBLE;
@@ -76,7 +81,7 @@ function deviation({ rows, cols, data }: Matrix): number {
   return Math.sqrt(squares / (rows * cols));
 }
 
-/** The same, to be done in turns. */
+/** The same as a generator that pauses between pieces of work. */
 export function* searchWeights(
   z: Matrix | undefined,
   s: Matrix,
@@ -85,7 +90,7 @@ export function* searchWeights(
 ): Pieces<Weights> {
   const at = crossEntropy(z ?? s, s, labels);
   const found = yield* leastCrossEntropy(at, z !== undefined, limits);
-  // Scores that differ so little are within that distance of chance.
+  // Scores that differ by less than the least spread are within this distance of chance.
   if (found.nll < Math.log(s.cols) - LEAST_SPREAD) return found;
   const spread = largestSpread(found.a, z ?? s, found.b, s);
   if (spread === 0 || spread >= LEAST_SPREAD) return found;
@@ -127,7 +132,7 @@ function* leastCrossEntropy(
     : { a: steep.t / maxRatio, b: steep.t, nll: steep.nll };
 }
 
-/** No weight helps scores that are not finite, and a search among them would not end before its last step. */
+/** Refuses scores that are not finite. No weight helps them, and a search would run to its last step. */
 function demandFinite({ data, cols }: Matrix): void {
   const at = data.findIndex((score) => !Number.isFinite(score));
   if (at < 0) return;
@@ -141,7 +146,7 @@ function demandFinite({ data, cols }: Matrix): void {
 
 const STEPS = 30;
 const TINY = 1e-9;
-/** The least gain that is worth a step, and how much of the mean single precision leaves uncertain, in nats. */
+/** The smallest gain that is worth a step, and the rounding error of the mean in single precision, in nats. */
 const LEAST = 1e-8;
 const NOISE = 1e-7;
 
@@ -154,10 +159,12 @@ interface Moments {
 
 type MomentsAt = (a: number, b: number) => Pieces<Moments>;
 
-/** Numbers of each matrix that are in the kernel's memory at a time: they stay in the processor's second cache. */
+/** Numbers of each matrix that are in the kernel's memory at a time. They fit in the processor's second-level cache. */
 const CHUNK = 1 << 15;
 
-/** Mean cross-entropy of a Z + b S with its first and second derivatives. Rows are summed by the kernel, and over rows in float64. */
+/**
+ * Mean cross-entropy of a Z + b S with its first and second derivatives. The kernel sums within a row, and rows are added up in float64.
+ */
 function crossEntropy(z: Matrix, s: Matrix, labels: ArrayLike<number>): MomentsAt {
   const { rows: n, cols: c } = s;
   const smoothing = 1 / (n + 1);
@@ -201,7 +208,7 @@ function crossEntropy(z: Matrix, s: Matrix, labels: ArrayLike<number>): MomentsA
   };
 }
 
-/** Numbers that the kernel writes for a row. */
+/** Number of values that the kernel writes for a row. */
 const MOMENTS = 9;
 
 interface Kernel {
@@ -219,8 +226,8 @@ interface Kernel {
 }
 
 /**
- * Newton's method in (a, b), each step halved until it descends. Where none does, because scores that are surer than they should be
- * have hardly any curvature, the length that suits the direction is found before.
+ * Newton's method in (a, b). Each step is halved until it descends. If no step descends, because overconfident scores have hardly any
+ * curvature, the best multiple of (a, b) is searched first.
  */
 function* newton(at: MomentsAt, start: { a: number; b: number }): Pieces<Weights> {
   let { a, b } = start;
@@ -254,7 +261,7 @@ function* newton(at: MomentsAt, start: { a: number; b: number }): Pieces<Weights
   return { a, b, nll: now.nll };
 }
 
-/** The same in one number t ≥ 0, for a line through the (a, b) plane. */
+/** The same for one number t ≥ 0, along a line in the (a, b) plane. */
 function* alongLine(
   moments: MomentsAt,
   point: (t: number) => { a: number; b: number },
@@ -274,7 +281,7 @@ function* alongLine(
   };
   let t = start;
   let now = yield* at(t);
-  // The least value lies between: convex functions fall towards it from both sides.
+  // The minimum is between `low` and `high`, because a convex function falls towards it from both sides.
   let [low, high] = [0, Number.POSITIVE_INFINITY];
   for (let step = 0; step < STEPS; step++) {
     const move = now.slope / (now.bend + Number.MIN_VALUE);
@@ -282,7 +289,8 @@ function* alongLine(
     if (now.slope > 0) high = t;
     else low = t;
     let next = t - move;
-    // Where all rows are sure there is no bend, and the step has no length; at the end, which is 0, it leads beyond.
+    // If all rows are certain, the curvature is 0 and the step has no length. Near the end of the range, which is 0, the step leads beyond
+    // it.
     if (!(next > low && next < high)) next = high < Number.POSITIVE_INFINITY ? between(low, high) : 10 * t;
     if (next === t) break;
     t = next;
@@ -291,7 +299,7 @@ function* alongLine(
   return { t, nll: now.nll };
 }
 
-/** A point between two others of any size. */
+/** A point between two numbers whose sizes may differ widely. */
 function between(low: number, high: number): number {
   return low > 0 ? Math.sqrt(low * high) : high / 10;
 }

@@ -9,74 +9,77 @@ import { termsOutOfFold } from './out-of-fold.ts';
 import { fitWeightsInTurns, largestRatio } from './scale.ts';
 import type { Protocol } from './tune.ts';
 
-/** How a classifier's numbers were chosen. */
+/** How the constants of a classifier were chosen. */
 export interface Choice {
-  /** Scores divided by it are calibrated log-odds; 1 where nothing could be fitted. */
+  /** Divisor that makes scores calibrated log-odds; 1 if it could not be fitted. */
   readonly temperature: number;
-  /** Mean negative log-likelihood of the tuning rows, where there are any. */
+  /** Mean negative log-likelihood of the tuning rows, if there are any. */
   readonly nll?: number;
   /** How the constants were chosen. */
   readonly protocol: Protocol;
-  /** How many tuning rows there are, under the name of the file format, and of how many folds (0: not folds). Without any there is no temperature. */
+  /**
+   * Number of tuning rows, under the name of the file format, and number of folds (0 if they are not folds). Without tuning rows there is
+   * no temperature.
+   */
   readonly judges: number;
   readonly folds: number;
-  /** Names of the options that were tuned, and of those that the person gave; the others have their defaults. */
+  /** Names of the options that were tuned, and of those that the person gave. The others have their defaults. */
   readonly tuned?: readonly string[];
   readonly given?: readonly string[];
-  /** What was looked at: the options' values and the `nll` they reached. */
+  /** The candidates: values of the options, and the `nll` with them. */
   readonly surface: readonly Readonly<Record<string, number>>[];
-  /** How methods did on the same tuning rows, the chosen one first. */
+  /** The results of several methods on the same tuning rows, the chosen method first. */
   readonly compared?: readonly Compared[];
 }
 
-/** Without tuning rows: constants as they are, and probabilities that are not calibrated. */
+/** The choice without tuning rows: default constants, and probabilities that are not calibrated. */
 export const UNTUNED: Choice = { temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] };
 
-/** Whether probabilities were fitted to rows whose classes are known. */
+/** Whether probabilities were fitted on rows with known classes. */
 export function isCalibrated({ judges }: Pick<Choice, 'judges'>): boolean {
   return judges > 0;
 }
 
-/** How a method did on the judges: mean negative log-likelihood in nats, and accuracy (0..1). */
+/** The result of a method on the tuning rows: mean negative log-likelihood in nats, and accuracy (0..1). */
 export interface Compared {
   readonly method: string;
   readonly nll: number;
-  /** Share of the tuning rows that were right. */
+  /** Share of the tuning rows that are correct. */
   readonly accuracy: number;
 }
 
-/** A method's best options, and what it then says about the tuning rows. */
+/** The best options of a method, and its scores on the tuning rows with them. */
 export interface Found {
   readonly options: Readonly<Record<string, unknown>>;
   readonly temperature: number;
   readonly nll: number;
-  /** Options that were fitted to the tuning rows, beside the temperature: what flatters the likelihood. */
+  /** Options that were fitted on the tuning rows, beside the temperature. Each makes the likelihood look better than it is. */
   readonly tuned: readonly string[];
   /** [q, c]. */
   readonly scores: Matrix;
   readonly surface: Choice['surface'];
 }
 
-/** Tuning rows, and where they come from. */
+/** Tuning rows, and their origin. */
 export interface TuningSet {
   readonly rows: TuningRows;
   readonly protocol: Protocol;
   readonly folds: number;
 }
 
-/** Every further fold costs a fit of each candidate; four tell nearly all there is to know. */
+/** Largest number of folds. Each fold costs a fit of each candidate, and more than four change almost nothing. */
 const MOST_FOLDS = 4;
-/** How many rows, of how many folds at least, are enough: folds beyond are left alone. */
+/** The number of rows, and the least number of folds, that are enough. Further folds are not used. */
 export interface Enough {
   readonly rows: number;
   readonly folds: number;
 }
-/** To tell candidates apart. */
+/** Enough to compare candidates. */
 const TO_CHOOSE: Enough = { rows: 2500, folds: 2 };
-/** To find one number, a temperature, where every fold costs a training. */
+/** Enough to find a single number, a temperature, if every fold costs a training. */
 export const TO_TEMPER: Enough = { rows: 500, folds: 1 };
 
-/** Leave-one-shot-out tuning rows; undefined where no class has two groups of examples. */
+/** Leave-one-shot-out tuning rows. Undefined if no class has two groups of examples. */
 export function tuningSetOfFolds({ support }: Task, enough = TO_CHOOSE): TuningSet | undefined {
   const folds = leaveOneShotOut(support, MOST_FOLDS);
   if (folds.count < 2) return undefined;
@@ -90,7 +93,10 @@ export function tuningSetOfFolds({ support }: Task, enough = TO_CHOOSE): TuningS
   return { rows: tuningRowsOfFolds(support, { ...folds, query }), protocol: 'folds', folds: count };
 }
 
-/** Rows of a split as tuning rows, features [q, d] as the encoder gives them: the validation split, or for `paper` the reported rows. */
+/**
+ * The rows of a split as tuning rows, with features [q, d] as the encoder gives them. The split is the validation split or, for `paper`,
+ * the reported rows.
+ */
 export function tuningSetOfSplit(
   { support }: Task,
   { features, labels }: { features: Matrix; labels: Int32Array },
@@ -100,10 +106,10 @@ export function tuningSetOfSplit(
 }
 
 /**
- * Chooses a method's options, among those `wanted` or those it names itself, by the mean negative log-likelihood of the tuning rows. All
- * candidates are tried: along a path of a penalty the likelihood may rise before it falls to its lowest point. Each
- * candidate has a temperature of its own, so that it is compared by what it knows and not by how loudly it says so. Options that are
- * `given` are held. A single candidate is given its temperature.
+ * Chooses the options of a method by the mean negative log-likelihood of the tuning rows, among `wanted` or the method's own candidates.
+ * All candidates are tried, because along a path of penalties the NLL may rise before it falls to its lowest value. Each candidate gets its
+ * own temperature, so that the comparison is about its answers and not about its confidence. Options that are `given` are fixed. A single
+ * candidate only gets a temperature.
  */
 export async function searchMethod(
   engine: Engine,
@@ -115,12 +121,12 @@ export async function searchMethod(
 ): Promise<Found> {
   const candidates = wanted ?? method.search?.(task, given) ?? [{}];
   const tuned = candidates.length > 1 ? Object.keys(candidates[0]!).filter((name) => !(name in given)) : [];
-  // The weight of the examples' term is not tried but found exactly.
+  // The weight of the examples' term is computed exactly, so it is not among the candidates.
   const weighs = tuned.includes('alpha');
   const tried = distinct(
     candidates.map((candidate) => ({ ...candidate, ...(weighs && { alpha: 1 }), ...given })),
   ).map((values) => resolveOptions(method.options, values));
-  // Without names there is nothing that alpha weighs against: a temperature is all.
+  // Without names, alpha has no effect, and only a temperature is fitted.
   const evaluate = weighs && task.head ? weighed : tempered;
   const found: Evaluated[] = [];
   for await (const terms of termsOutOfFold(engine, method, task, rows, tried)) {
@@ -135,7 +141,7 @@ export async function searchMethod(
   return { ...bestOf(found), tuned, surface };
 }
 
-/** Values that differ, in order. */
+/** The distinct values, in order. */
 function distinct<T extends object>(candidates: readonly T[]): T[] {
   return [...new Map(candidates.map((candidate) => [JSON.stringify(candidate), candidate])).values()];
 }
@@ -147,7 +153,7 @@ function bestOf(found: readonly Evaluated[]): Evaluated {
 type Terms = Readonly<Record<string, Matrix>>;
 type Evaluated = Omit<Found, 'surface' | 'tuned'>;
 
-/** The scores as they are, with the temperature that suits them. */
+/** The unchanged scores with their best temperature. */
 async function tempered(
   options: Found['options'],
   terms: Terms,
@@ -159,7 +165,7 @@ async function tempered(
   return { options, temperature: 1 / b, nll, scores };
 }
 
-/** Weight and temperature of the examples' term against the names' together: a convex problem. */
+/** The weight and the temperature of the examples' term against the names' term, which are one convex problem. */
 async function weighed(
   options: Found['options'],
   { text, ...rest }: Terms,
@@ -181,7 +187,7 @@ function combined(a: number, x: Matrix, b: number, y: Matrix): Matrix {
   return { ...x, data };
 }
 
-/** Share of rows [q, c] whose own class has the largest score. */
+/** Share of the rows [q, c] whose true class has the largest score. */
 export function shareCorrect(scores: Matrix, labels: Int32Array): number {
   let correct = 0;
   labels.forEach((label, i) => {

@@ -4,7 +4,7 @@ import type { StackPart } from '../methods/stack.ts';
 import { searchWeights } from './scale.ts';
 import type { Found } from './search-method.ts';
 
-/** Methods that are worth their place in a stack, and what the stack then says about the tuning rows. */
+/** The methods of a stack, and the stack's scores on the tuning rows. */
 export interface Stacked {
   readonly parts: Readonly<Record<string, StackPart>>;
   readonly temperature: number;
@@ -13,14 +13,15 @@ export interface Stacked {
 }
 
 /**
- * Begins with the best method on the tuning rows and takes further ones, the next best first, for as long as each makes their
- * likelihood larger by more than numbers fitted to noise would (Akaike: 1/q each, for q rows). The weights of two are convex to find, and exact.
+ * Starts with the best method on the tuning rows, and tries the others from the next best on. A method is added if it raises the
+ * log-likelihood by more than numbers fitted to noise would (Akaike: 1/q for each number, for q rows). The weights of each pair are the
+ * exact solution of a convex problem.
  */
 export function stackMethods(found: ReadonlyMap<string, Found>, labels: Int32Array): Stacked {
   return atOnce(stacking(found, labels));
 }
 
-/** The same, to be done in turns. */
+/** The same as a generator that pauses between pieces of work. */
 export function* stacking(found: ReadonlyMap<string, Found>, labels: Int32Array): Pieces<Stacked> {
   const penalised = ({ nll, tuned }: Found) => nll + tuned.length / labels.length;
   const ranked = [...found].sort(([, x], [, y]) => penalised(x) - penalised(y));
@@ -51,7 +52,7 @@ export function* stacking(found: ReadonlyMap<string, Found>, labels: Int32Array)
   return { parts: Object.fromEntries(parts), temperature: 1 / total, nll, scores };
 }
 
-/** What a part must add, in mean log-likelihood, to be worth its computing. */
+/** The least gain in mean log-likelihood that justifies the computing time of a part. */
 const LEAST_GAIN = 1e-3;
 
 /** log softmax(scores / temperature), [q, c]. */

@@ -12,49 +12,49 @@ import {
 import { goldenSearch } from './golden-search.ts';
 import { fitWeightsInTurns, largestRatio, type Weights } from './scale.ts';
 
-/** How the numbers of a method were chosen; every result says which. */
+/** How the constants of a method were chosen. Every result states it. */
 export type Protocol =
-  /** By leave-one-shot-out on the support set: nothing else is looked at. */
+  /** By leave-one-shot-out on the support set alone. */
   | 'folds'
   /** On a validation split. */
   | 'val'
-  /** Given, or the encoder's constants. */
+  /** Given values, or the encoder's constants. */
   | 'fixed'
-  /** On the evaluated rows themselves, as the published code does: optimistic, for comparison only. */
+  /** On the evaluated rows, as the published code does. It is optimistic and serves comparison only. */
   | 'paper';
 
 /** Chosen constants of a cache method. */
 export interface CacheChoice {
   readonly alpha: number;
   readonly beta: number;
-  /** Scores divided by it are calibrated log-odds; 1 where nothing could be fitted. */
+  /** Divisor that makes scores calibrated log-odds; 1 if it could not be fitted. */
   readonly temperature: number;
-  /** Mean negative log-likelihood on the tuning rows, where there are any. */
+  /** Mean negative log-likelihood on the tuning rows, if there are any. */
   readonly nll?: number;
   readonly protocol: Protocol;
-  /** How many tuning rows there are, and of how many folds (0: not folds). */
+  /** Number of tuning rows and of folds (0 if they are not folds). */
   readonly judges: number;
   readonly folds: number;
-  /** The best alpha at each beta looked at: the search surface's ridge. */
+  /** The best alpha at each beta of the search. */
   readonly surface: readonly SurfacePoint[];
 }
 
-/** Mean negative log-likelihood (nats) of the judges at one pair of constants. */
+/** Mean negative log-likelihood (nats) of the tuning rows at one alpha and beta. */
 export interface SurfacePoint {
   readonly alpha: number;
   readonly beta: number;
   readonly nll: number;
 }
 
-/** Where alpha and beta are searched. */
+/** The range of the search for alpha and beta. */
 export interface SearchRange {
   readonly minBeta: number;
   readonly maxBeta: number;
-  /** Constants that are given, and not searched. */
+  /** Constants that are given and therefore not searched. */
   readonly given?: { readonly alpha?: number; readonly beta?: number };
 }
 
-/** Chooses alpha, beta and temperature by leave-one-shot-out; undefined where no class has two groups of examples. */
+/** Chooses alpha, beta and temperature by leave-one-shot-out. Undefined if no class has two groups of examples. */
 export async function tuneByFolds(
   engine: Engine,
   task: Task,
@@ -77,7 +77,7 @@ export async function tuneByValidation(
   return searchCache(engine, task, tuningRows, range, { protocol: 'val', folds: 0 });
 }
 
-/** More rows than this do not change the choice, only its price. */
+/** A larger number of rows does not change the choice, and takes longer. */
 const ENOUGH_ROWS = 4000;
 
 function mostFolds({ support }: Task): number {
@@ -86,9 +86,9 @@ function mostFolds({ support }: Task): number {
 }
 
 /**
- * Minimises the negative log-likelihood of the tuning rows: for each beta the weights of text and cache are found exactly (a convex
- * problem, `fitWeights`), and beta by a coarse geometric grid refined by golden sections. alpha = 0 is within reach. A constant that is
- * given is held.
+ * Minimises the negative log-likelihood of the tuning rows. For each beta, the weights of text and cache are found exactly (a convex
+ * problem, `fitWeights`). beta is searched on a coarse geometric grid and refined by golden sections. alpha = 0 is possible. A constant
+ * that is given is fixed.
  */
 async function searchCache(
   engine: Engine,
@@ -137,7 +137,7 @@ async function searchCache(
   };
 }
 
-/** The weights of text and cache whose ratio is given: one temperature. */
+/** The weights of text and cache for a given alpha. Only the temperature is fitted. */
 async function atAlpha(
   zeroShot: Matrix,
   votes: Matrix,
