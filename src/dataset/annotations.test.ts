@@ -93,7 +93,9 @@ describe('COCO', () => {
 
   it('cut short is refused', async () => {
     await write('images/1.jpg', ['annotations.json', JSON.stringify(coco(['1.jpg', 'cat'])).slice(0, -20)]);
-    expect((await refused()).message).toBe('annotations.json cannot be read: it is not JSON, or too large');
+    expect((await refused()).message).toBe(
+      'annotations.json cannot be read: it is not JSON, or it is larger than 256 MiB',
+    );
   });
 
   it('paths of another machine are found, and those that lead out are not', async () => {
@@ -176,7 +178,7 @@ describe('CVAT for images', () => {
       'annotations.xml',
       '<annotations><track id="0" label="cat"/></annotations>',
     ]);
-    expect((await refused()).message).toContain('it is about a video');
+    expect((await refused()).message).toContain('it annotates a video, not pictures');
   });
 });
 

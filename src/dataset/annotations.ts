@@ -11,28 +11,28 @@ import { decodeText, parseJson, tableOf } from './text-files.ts';
 import type { SourceFile, Tree } from './tree.ts';
 import type { Finding, Split } from './types.ts';
 
-/** A picture as another program lists it: its path there, and the classes of all that is marked in it. */
+/** A picture as an annotation file lists it: its path there, and the classes of all its annotations. */
 export interface Annotated {
   path: string;
   labels: readonly string[];
   split?: Split;
 }
 
-/** The pictures that one file, or a folder of files, lists. */
+/** The pictures that one annotation file, or a folder of them, lists. */
 export interface Annotations {
-  /** The file, or the first of several, for messages. */
+  /** The file, or the first of several. Messages name it. */
   file: SourceFile;
   pictures: readonly Annotated[];
-  /** Where paths begin: '' or ends with `/`. */
+  /** Prefix of the paths: '' or ends with `/`. */
   base?: string;
-  /** Of pictures that name none. */
+  /** Split of the pictures that name none. */
   split?: Split;
   findings?: readonly Finding[];
 }
 
 /**
- * Whole pictures by what is marked in them: all marks of a picture say one class. Throws `DataError` `dataset/several-labels` with the
- * number of pictures where they do not. `what` names the format.
+ * Reads whole pictures with the class of their annotations. All annotations of a picture must have one class: otherwise it throws
+ * `DataError` `dataset/several-labels` with the number of such pictures. `what` names the format.
  */
 export async function readAnnotated(
   tree: Tree,
@@ -81,14 +81,14 @@ function refuseSeveral(what: string, all: readonly Annotations[]): void {
   );
 }
 
-/** A warning of marks that belong to nothing, with their number. Nothing where there are none. */
+/** A warning with the number of annotations that are left out, or nothing if there are none. */
 export function strayMarks(file: SourceFile, of: number, why: string): Finding[] {
   if (of === 0) return [];
   const message = `${file.path}: ${count(of, 'annotation is', 'annotations are')} left out, because ${why}.`;
   return [warning('stray-annotations', message)];
 }
 
-/** What is wrong with a file of annotations. */
+/** The error of a file of annotations that cannot be used. */
 export function badAnnotations(path: string, why: string, cause?: unknown): DataError {
   return new DataError(`${path} cannot be read: ${why}`, {
     code: 'dataset/annotations',
@@ -98,22 +98,22 @@ export function badAnnotations(path: string, why: string, cause?: unknown): Data
   });
 }
 
-/** The value as the schema has it. Throws `DataError` `dataset/annotations` that says what it must be. */
+/** The value, checked against a schema. Throws `DataError` `dataset/annotations` that says what it must be. */
 export function shaped<T>(schema: z.ZodType<T>, value: unknown, { path }: SourceFile): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   throw badAnnotations(path, faultOf(result.error), result.error);
 }
 
-/** What programs number things by. */
+/** The type of ids in annotation files. */
 export const ID = z.union([z.number(), z.string()]);
 
-/** Files with more bytes are not looked into. */
+/** Largest size of a JSON file that is read, in bytes. */
 const LARGEST_JSON = 2 ** 28;
 
 const parsed = new WeakMap<SourceFile, Promise<unknown>>();
 
-/** What a JSON file holds; undefined where it is no JSON or too large. Several layouts look into one: it is parsed once. */
+/** The content of a JSON file. Undefined if it is not JSON or too large. A file is parsed once, although several layouts ask for it. */
 export function jsonIn(file: SourceFile): Promise<unknown> {
   const known = parsed.get(file) ?? parse(file);
   parsed.set(file, known);
@@ -130,10 +130,10 @@ async function parse(file: SourceFile): Promise<unknown> {
   }
 }
 
-/** So many files of a kind are looked into. */
+/** Largest number of files of a kind that are opened. */
 const MOST_READ = 8;
 
-/** JSON files that may be annotations: those named so, and some of the others. */
+/** JSON files that may be annotations: those with a name of annotations or, if there are none, some of the others. */
 export function jsonFiles(tree: Tree, named: RegExp = /^$/): SourceFile[] {
   const all = (tree.table ? [tree.table] : tree.files).filter(({ path }) => /\.json$/i.test(path));
   const marked = all.filter(({ path }) => named.test(path));

@@ -8,7 +8,7 @@ import type { SourceFile } from './tree.ts';
 /** A Hugging Face data set card, in any case. */
 export const CARD_NAME = 'readme.md';
 
-/** The card that may name classes: none where they have names already. */
+/** The card that may name classes. Undefined if the classes have names already. */
 export function cardOf(
   { classIds }: Pick<Labelled, 'classIds'>,
   card: SourceFile | undefined,

@@ -23,7 +23,7 @@ export function checkSource(source: string | Dataset): void {
     `${id} has the label ${label}; the classes of ${name} are 0 to ${classes.length - 1}`,
     {
       code: 'dataset/label',
-      hint: 'A label is a place in the list of classes, or -1 where the picture has none.',
+      hint: 'A label is a place in the list of classes, or -1 if the picture has none.',
       details: { id, label },
     },
   );

@@ -16,7 +16,7 @@ import { info, quoted } from './findings.ts';
 import { splitNamed, splitWithin } from './splits.ts';
 import type { SourceFile, Tree } from './tree.ts';
 
-/** The part of COCO's format for objects that says which picture shows what (cocodataset.org/#format-data). */
+/** The part of COCO's format for objects that gives the classes of pictures (cocodataset.org/#format-data). */
 const COCO = z.object({
   images: z.array(z.object({ id: ID, file_name: z.string() })),
   annotations: z.array(z.object({ image_id: ID, category_id: ID })),
@@ -25,7 +25,7 @@ const COCO = z.object({
 
 const NAMED = /(^|\/)(_annotations\.coco|annotations?|instances_[^/]*)\.json$/i;
 
-/** Pictures with their objects in JSON, as COCO, Roboflow, CVAT and others write them. */
+/** Pictures with their objects in JSON, as written by COCO, Roboflow, CVAT and others. */
 export const cocoLayout: Layout = {
   id: 'coco',
   about: 'COCO annotations in JSON, where all objects of a picture are of one class',
@@ -34,14 +34,14 @@ export const cocoLayout: Layout = {
     for (const file of jsonFiles(tree, NAMED)) {
       const value = await jsonIn(file);
       if (value === undefined && NAMED.test(file.path))
-        throw badAnnotations(file.path, 'it is not JSON, or too large');
+        throw badAnnotations(file.path, 'it is not JSON, or it is larger than 256 MiB');
       if (isCoco(value)) all.push(annotationsOf(tree, file, shaped(COCO, value, file)));
     }
     return all.length > 0 ? readAnnotated(tree, 'COCO annotations', all, signal) : undefined;
   },
 };
 
-/** Captions have no categories. */
+/** COCO's files of captions have no categories. */
 function isCoco(value: unknown): boolean {
   const keys = keysOf(value);
   return ['images', 'annotations', 'categories'].every((key) => keys.has(key));

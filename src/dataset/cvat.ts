@@ -5,7 +5,10 @@ import { elementsIn, xmlIn } from './xml.ts';
 
 const SHAPES = ['box', 'polygon', 'polyline', 'points', 'ellipse', 'cuboid', 'mask', 'skeleton'];
 
-/** The export "CVAT for images": annotations.xml beside images/. A tag says what a picture shows, else all shapes in it do. */
+/**
+ * The export "CVAT for images": annotations.xml beside images/. The class of a picture is that of its tags or, if it has none, of its
+ * shapes.
+ */
 export const cvatLayout: Layout = {
   id: 'cvat',
   about: 'annotations.xml of CVAT, where tags or shapes of a picture are of one class',
@@ -14,7 +17,8 @@ export const cvatLayout: Layout = {
     if (!file || tree.table) return undefined;
     const root = await xmlIn(file);
     const images = elementsIn(root, 'image');
-    if (elementsIn(root, 'track').length > 0) throw badAnnotations(file.path, 'it is about a video');
+    if (elementsIn(root, 'track').length > 0)
+      throw badAnnotations(file.path, 'it annotates a video, not pictures');
     const pictures = images.map((image) => {
       const { name, subset } = image.attributes;
       if (!name) throw badAnnotations(file.path, 'a picture has no name');

@@ -24,8 +24,8 @@ const UNPACK_HINT = 'Unpack it and give the folder; zip and tar are the archives
 /** File names that other programs' data sets are recognised by. */
 const BY_NAME: readonly [RegExp, string, string][] = [
   [/\.arrow$/i, 'Arrow tables, as Hugging Face datasets saves them', FILES_HINT],
-  [/\.tar$/i, 'a tar archive', 'Name the archive itself, or a folder of nothing but archives.'],
-  [/\.zip$/i, 'zip archives', 'Give one of the archives. One that lies in a zip has to be unpacked first.'],
+  [/\.tar$/i, 'a tar archive', 'Give the archive itself, or a folder that holds only tar archives.'],
+  [/\.zip$/i, 'zip archives', 'Give one of the archives. An archive inside a zip has to be unpacked first.'],
   [/\.(tar\.\w+|tgz|tbz2?|txz|rar|7z)$/i, 'an archive', UNPACK_HINT],
   [/\.tfrecords?(-\d+-of-\d+)?$/i, 'TFRecord files', FILES_HINT],
   [/(^|\/)(data_batch_\d|test_batch|batches\.meta)(\.bin|\.mat|\.txt)?$/, 'CIFAR batches', FILES_HINT],

@@ -16,7 +16,7 @@ export type Taken = Set<string | undefined>;
 /** A reader of a column's values, with findings about the column. */
 export interface Found<T> {
   of(row: Row): T;
-  /** The column that says so, as it is written, where it is one. */
+  /** The column that is read, as the file writes its name, if it is one column. */
   column?: string;
   findings: Finding[];
 }

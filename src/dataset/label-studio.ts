@@ -22,7 +22,7 @@ export const labelStudioLayout: Layout = {
   },
 };
 
-/** The exports in JSON, or else those in tables: both say the same. */
+/** The exports in JSON, or those in tables if there are none. Both contain the same. */
 async function exportsIn(tree: Tree): Promise<{ file: SourceFile; pictures: Annotated[] }[]> {
   const inJson: { file: SourceFile; pictures: Annotated[] }[] = [];
   for (const file of jsonFiles(tree)) {
@@ -60,7 +60,7 @@ function pictureOfTask(file: SourceFile, task: unknown): Annotated {
   };
 }
 
-/** What the export itself says of an annotation; the other keys are those of the data and of the controls. */
+/** Keys of the export itself. The other keys are those of the data and of the controls. */
 const OWN = new Set(
   'id annotator annotation_id created_at updated_at lead_time agreement predictions comment_count'.split(' '),
 );
@@ -86,7 +86,7 @@ function pictureOfItem(file: SourceFile, item: unknown): Annotated {
 const onlyKey = (entries: readonly [string, unknown][]) =>
   entries.length === 1 ? entries[0]![0] : undefined;
 
-/** A field of a table holds several choices, or boxes, as JSON. */
+/** Parses a field of a table that holds several choices, or boxes, as JSON. */
 function structureOf(value: unknown): unknown {
   if (typeof value !== 'string' || !/^\s*[[{]/.test(value)) return value;
   try {
@@ -104,7 +104,7 @@ function labelsIn(value: unknown): string[] {
   return Object.entries(value).flatMap(([key, own]) => (/(^choices|labels)$/.test(key) ? labelsIn(own) : []));
 }
 
-/** The path of an upload, a local file or an address of a bucket, as far as it is known here. */
+/** The path of an upload, of a local file or of an address in a bucket, relative to the data. */
 function localPath(address: string): string {
   const local = /[?&]d=([^&]+)/.exec(address)?.[1];
   if (local !== undefined) return decode(local);

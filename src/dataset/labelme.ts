@@ -6,14 +6,14 @@ import type { Layout } from './dataset-layout.ts';
 import { splitNamed } from './splits.ts';
 import type { SourceFile, Tree } from './tree.ts';
 
-/** labelme's file of one picture: shapes with labels, and flags for the picture as a whole. */
+/** labelme's file for one picture: shapes with labels, and flags for the whole picture. */
 const PICTURE = z.object({
   shapes: z.array(z.object({ label: z.string() })),
   flags: z.record(z.string(), z.boolean()).nullish(),
   imagePath: z.string().nullish(),
 });
 
-/** A JSON file for each picture, as labelme writes them. */
+/** The layout of labelme: a JSON file for each picture. */
 export const labelmeLayout: Layout = {
   id: 'labelme',
   about: 'a JSON file of labelme for each picture, whose shapes or flags are of one class',
@@ -29,7 +29,7 @@ export const labelmeLayout: Layout = {
   },
 };
 
-/** All files, where the first that may be one is. */
+/** All files of labelme. Empty if the first JSON file (one beside a picture, if there is one) is not from labelme. */
 async function filesIn(tree: Tree): Promise<SourceFile[]> {
   const pictures = new Set(
     tree.files.filter(({ path }) => isImagePath(path)).map(({ path }) => stemOf(path)),

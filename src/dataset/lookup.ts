@@ -46,10 +46,13 @@ export function lookupInTree(tree: Tree, base: string): Lookup {
   };
 }
 
-/** So many folders of a path may be those of another machine. */
+/** Largest number of leading folders of a path that may be those of another machine. */
 const MOST_FOLDERS = 32;
 
-/** The same lookup for paths that were written on another machine: as long as none leads to a file, their first folders are left off. */
+/**
+ * The same lookup for paths that were written on another machine. The first folders of all paths are removed, one level after the other,
+ * until a path leads to a file.
+ */
 export function lookupElsewhere(lookup: Lookup): Lookup {
   return async (paths, context) => {
     let rest = paths;

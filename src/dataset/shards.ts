@@ -6,7 +6,7 @@ import { grow, type Tree } from './tree.ts';
 
 const isShard = ({ path }: { path: string }) => /\.tar$/i.test(path);
 
-/** What is in the tar archives of a folder, if no picture lies beside them; else the folder as it is. */
+/** The files in the tar archives of a folder, if the folder has no pictures itself; otherwise the unchanged tree. */
 export async function withShards(tree: Tree, signal?: AbortSignal): Promise<Tree> {
   const shards = tree.files.filter(isShard).flatMap(({ absolute }) => absolute ?? []);
   if (tree.top.total > 0 || shards.length === 0) return tree;
@@ -24,7 +24,7 @@ export async function withShards(tree: Tree, signal?: AbortSignal): Promise<Tree
   };
 }
 
-/** What is in the tar archives that a pattern with braces names. Undefined if it names no tar archives. */
+/** The files in the tar archives that a pattern with braces names. Undefined if it names no tar archives. */
 export async function patternTree(pattern: string, signal?: AbortSignal): Promise<Tree | undefined> {
   const shards = expandBraces(pattern);
   const isPattern = shards.length > 1 && shards.every((path) => isShard({ path }));
@@ -47,7 +47,7 @@ function expandBraces(pattern: string): string[] {
   return parts.flatMap((part) => expandBraces(pattern.replace(whole, () => part)));
 }
 
-/** The files of several tar archives, each archive as a folder of its path below `base`. */
+/** The files of several tar archives. Each archive becomes a folder, named by its path below `base`. */
 async function shardTree(
   root: string,
   base: string,

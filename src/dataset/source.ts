@@ -66,7 +66,7 @@ export async function tarTree(path: string, signal?: AbortSignal): Promise<Tree>
   return archiveTree(path, 'tar archive', await openTar(path, { signal }), signal);
 }
 
-/** What the kinds of archives have in common. */
+/** The part that zip and tar archives have in common. */
 export interface Archive {
   readonly entries: readonly { name: string }[];
   readonly folders?: readonly string[];
@@ -74,7 +74,7 @@ export interface Archive {
   read(name: string): Promise<Uint8Array>;
 }
 
-/** The files of an archive, which a message calls by its `kind`. */
+/** The files of an archive. `kind` names it in messages. */
 export async function archiveTree(
   path: string,
   kind: string,

@@ -37,7 +37,7 @@ const unmarkedOf = oncePerTree(async (tree): Promise<Unmarked> => {
   return { tables, usable, plan, hasClasses };
 });
 
-/** A table of any name, if no folders are classes or if it names the pictures without their folders. */
+/** A table with any name, if no folders are classes or if it names the pictures without their folders. */
 export const tableLayout: Layout = {
   id: 'table',
   about: 'a table of another name with paths and labels, where no folders are classes',
@@ -52,7 +52,7 @@ export const tableLayout: Layout = {
   },
 };
 
-/** The same layout where neither an index lists the pictures nor folders are classes. */
+/** The same layout, only for trees without an index of the pictures and without class folders. */
 export function whereUnmarked(layout: Layout): Layout {
   return {
     ...layout,
@@ -79,7 +79,7 @@ export const foreignData: Layout = {
   },
 };
 
-/** Class folders, alone or in splits. A table that contradicts them is an error; another one is reported as not used. */
+/** Class folders, alone or in splits. A table that contradicts them is an error, and any other table is reported as not used. */
 export const classFolders: Layout = {
   id: 'folders',
   about: 'a folder for each class, alone, in splits or with splits in it',

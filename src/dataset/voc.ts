@@ -8,7 +8,7 @@ import type { SourceFile, Tree } from './tree.ts';
 import type { Split } from './types.ts';
 import { elementsIn, xmlIn } from './xml.ts';
 
-/** Files that are read at the same time. */
+/** Number of files that are read at the same time. */
 const AT_ONCE = 64;
 
 /** Annotations/, JPEGImages/ and ImageSets/Main of Pascal VOC, and the same XML beside the pictures (LabelImg). */
@@ -46,7 +46,10 @@ function annotationsIn(tree: Tree): SourceFile[] {
   return files.filter(({ path }) => /(^|\/)annotations\//i.test(path) || pictures.has(withoutEnding(path)));
 }
 
-/** The picture of an annotation: the one of its name in JPEGImages or beside it; what `filename` says is often out of date. */
+/**
+ * The picture of an annotation: the one with the same name in JPEGImages or beside it. The element `filename` is not used, because it is
+ * often out of date.
+ */
 async function pictureOf(tree: Tree, file: SourceFile): Promise<Annotated> {
   const root = await xmlIn(file);
   if (root.name !== 'annotation')
@@ -61,7 +64,7 @@ async function pictureOf(tree: Tree, file: SourceFile): Promise<Annotated> {
   return { path: withoutEnding(hasImages ? inImages : file.path), labels };
 }
 
-/** The splits of pictures by their names, from the lists of ImageSets/Main: train.txt, cat_train.txt. */
+/** The splits of pictures by their names, from the lists in ImageSets/Main: train.txt, cat_train.txt. */
 async function splitsIn(tree: Tree): Promise<Map<string, Split>> {
   const splits = new Map<string, Split>();
   for (const file of listsIn(tree)) {
@@ -79,7 +82,7 @@ function listsIn(tree: Tree): SourceFile[] {
   return tree.files.filter(({ path }) => /(^|\/)imagesets\/main\/[^/]+\.txt$/i.test(path));
 }
 
-/** The split that a folder on the way to a picture is named for. */
+/** The split that is named by one of the folders around a picture. */
 function splitAbove(path: string): Split | undefined {
   return path.split('/').slice(0, -1).map(splitNamed).find(Boolean);
 }

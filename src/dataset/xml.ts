@@ -3,7 +3,7 @@ import { badAnnotations } from './annotations.ts';
 import { decodeText } from './text-files.ts';
 import type { SourceFile } from './tree.ts';
 
-/** The root of an XML file. Throws `DataError` `dataset/annotations` where it is none. */
+/** The root element of an XML file. Throws `DataError` `dataset/annotations` if the file is not XML. */
 export async function xmlIn(file: SourceFile): Promise<XmlElement> {
   const text = decodeText(await file.read(), file.path);
   try {
@@ -15,7 +15,7 @@ export async function xmlIn(file: SourceFile): Promise<XmlElement> {
   throw badAnnotations(file.path, 'it is empty');
 }
 
-/** The elements of some names directly inside of another. */
+/** The child elements with one of the names. */
 export function elementsIn(element: XmlElement, ...names: string[]): XmlElement[] {
   return element.children.filter(
     (child): child is XmlElement => child instanceof XmlElement && names.includes(child.name),
