@@ -161,7 +161,7 @@ export function faultOf(error: z.ZodError): string {
   return [issue.path.join('.'), requirement(issue)].filter(Boolean).join(': ');
 }
 
-/** What a value must be, in words for users: zod's own messages are for programmers. */
+/** The requirement that a value fails, in words for users. zod's own messages are for programmers. */
 function requirement(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'too_small':
@@ -189,7 +189,7 @@ const KINDS: Readonly<Record<string, string>> = {
   object: 'an object',
 };
 
-/** What the size of a value counts. A number has no such noun: its size is its value. */
+/** The units in which the size of a value is counted. A number has no unit, because its size is its value. */
 const SIZES: Readonly<Record<string, readonly [one: string, many: string]>> = {
   string: ['character', 'characters'],
   array: ['entry', 'entries'],

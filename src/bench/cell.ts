@@ -57,7 +57,7 @@ export interface Cell extends CellSettings, Measures {
   /** The method that `auto` chose, or the method itself, and its options. */
   readonly chosen: string;
   readonly options: Readonly<Record<string, unknown>>;
-  /** What the method took otherwise than its paper, in words. */
+  /** Differences of the method from its paper, in words. */
   readonly remarks: readonly string[];
   readonly fitSeconds: number;
   readonly scoreMilliseconds: number;

@@ -42,14 +42,14 @@ export function unlearnt(known: Known): ClassifierData {
   };
 }
 
-/** What a person or program is told of the data. */
+/** Remarks about the data for a person or a program. */
 export interface Told {
   readonly findings: readonly Finding[];
   /** Pictures, files and folders that could not be read. Nothing is learnt from them. */
   readonly unread: readonly Failure[];
 }
 
-/** Input of `learn`, with what is told of the data. */
+/** Input of `learn`, with the remarks about the data. */
 export interface Prepared extends Told {
   readonly known: Known;
   readonly encoder: Pick<Encoder, 'defaults' | 'textTower'>;

@@ -186,7 +186,7 @@ export async function chooseMethod(
   };
 }
 
-/** What the method's paper has for the data set that the prompts are named by. */
+/** The options that the method's paper gives for the data set that the prompts are named after. */
 function publishedFor({ id, given }: Asked, dataset: string | undefined): Chosen['options'] {
   const method = dataset === undefined ? undefined : methodIfKnown(id);
   return method?.published?.(dataset as string, given) ?? {};

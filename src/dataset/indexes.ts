@@ -40,7 +40,7 @@ interface Indexes {
   /** Tables without paths and classes. */
   unused: Table[];
   findings: Finding[];
-  /** What the other tables say about the pictures. */
+  /** The pictures that the other tables list. */
   labelled?: Labelled;
 }
 

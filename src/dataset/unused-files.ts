@@ -81,7 +81,7 @@ export function unusedFiles(tree: Tree, labelled: Labelled, read: readonly Sourc
   if (tree.table) return [];
   const { pictures, files = [], isListed } = labelled;
   const known = new Set([...read, ...files, ...pictures.map(({ file }) => file)]);
-  // Pictures outside of class folders are told with these.
+  // Pictures outside of class folders are reported with these files.
   const rest = tree.files.filter((file) => !known.has(file) && (isListed || !isImagePath(file.path)));
   const kinds = groupBy(rest, (file) => KINDS.find(({ is }) => is(file, labelled)) as Kind);
   return [

@@ -42,7 +42,7 @@ export interface MethodScore {
   accuracy: number;
   /** 95% confidence interval of the accuracy. */
   interval: readonly [low: number, high: number];
-  /** What it took, where that was measured. */
+  /** Seconds for fitting and testing, if they were measured. */
   seconds?: number;
   protocol: string;
 }

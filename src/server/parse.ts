@@ -6,7 +6,7 @@ import { Refusal } from './problem.ts';
 const MARKS = ['[', '{', ','];
 const MOST_MARKS = 20_000;
 
-/** Refuses (413) a body with so many values that parsing it would block all other requests. Long texts are no problem. */
+/** Refuses (413) a body whose number of values is so large that parsing it would block all other requests. Long texts are allowed. */
 function checkMarks(body: Buffer): void {
   for (const mark of MARKS) {
     let marks = 0;

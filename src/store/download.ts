@@ -269,7 +269,7 @@ interface Resume {
   whole: boolean;
 }
 
-/** What an earlier run left, if it can be continued: a strong ETag must show that the file on the server is the same. */
+/** The part that an earlier run left, if it can be continued. A strong ETag must show that the file on the server is the same. */
 async function resumable({ url }: DownloadRequest, part: string): Promise<Resume | undefined> {
   const received = await sizeOf(part);
   if (!received) return undefined;

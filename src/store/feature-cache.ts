@@ -9,11 +9,11 @@ import { homeFolder } from './home.ts';
  * Processes may share a cache. If a process is killed, the cache stays valid, and at most the features being written are lost.
  */
 export interface FeatureCache {
-  /** The vectors under these keys; `undefined` where there is none, or where it is damaged. */
+  /** The vectors under these keys. An entry is `undefined` if there is no vector or it is damaged. */
   getMany(keys: readonly string[]): (Float32Array | undefined)[];
-  /** Resolves when all are on the disk. Never rejects: where writing fails, the vectors of this run stay in memory. */
+  /** Resolves when all vectors are on the disk. Never rejects: if writing fails, the vectors of this run stay in memory. */
   putMany(entries: readonly CacheEntry[]): Promise<void>;
-  /** Number of vectors, and bytes on the disk (in memory, where there is no disk). */
+  /** Number of vectors, and of bytes on the disk (in memory, if there is no disk). */
   stats(): { entries: number; bytes: number };
   clear(): Promise<void>;
   close(): Promise<void>;
@@ -25,9 +25,9 @@ export interface CacheEntry {
   value: Float32Array;
 }
 
-/** Who is told when the cache cannot be used. */
+/** Receives a message if the cache cannot be used. */
 export interface FeatureCacheOptions {
-  /** Told in a sentence when the cache cannot be used and features stay in memory. */
+  /** Called with a sentence when the cache cannot be used and features stay in memory. */
   onWarning?: (message: string) => void;
 }
 

@@ -25,7 +25,7 @@ export interface TarLimits extends Abortable {
 const BLOCK = 512;
 /** Bytes that are read at once while the headers are listed. Small files between two headers cost no read of their own. */
 const WINDOW = 2 ** 18;
-/** Files of at most so many bytes are kept from the listing: notes beside pictures are read one after the other. */
+/** Files up to this size in bytes are kept when the archive is listed, because the notes beside pictures are read one after the other. */
 const KEPT = 2 ** 12;
 /** Bytes of the extended headers and long names of one file. */
 const MOST_EXTENDED = 2 ** 20;

@@ -91,7 +91,7 @@ export interface Apart extends Lesson {
   readonly alike: readonly (readonly string[])[];
 }
 
-/** What a search looks for: a method, and its constants except the given ones. */
+/** The settings of a search: a method, and the constants that are given. */
 type Sought = Pick<Wanted, 'method' | 'alpha' | 'beta' | 'options'>;
 
 /** Callbacks and signals to follow, stop and pause a search. */

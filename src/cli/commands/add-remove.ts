@@ -138,7 +138,7 @@ interface Update {
   readonly path: string;
   readonly target: string;
   readonly json: boolean;
-  /** What could not be read on the way to the pictures; left out where none are added. */
+  /** Files and folders that could not be read on the way to the pictures. Absent if no pictures are added. */
   readonly unread?: readonly Failure[];
 }
 

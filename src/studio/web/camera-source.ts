@@ -3,7 +3,7 @@ import { effect, signal } from '@preact/signals';
 /** Pictures a second. */
 export const RATES = [2, 5, 10] as const;
 
-/** When a burst begins and ends: while the button is held, or after so many seconds and for so many. */
+/** Start and length of a burst in seconds. The first entry records while the button is held. */
 export const TIMERS = [
   { delay: 0, length: Number.POSITIVE_INFINITY },
   { delay: 3, length: 5 },
@@ -24,7 +24,7 @@ interface CameraSettings {
 
 const PRESET: CameraSettings = { device: '', isMirrored: true, rate: 5, timer: 0 };
 
-/** What the browser has kept, as far as it is still a choice. */
+/** The choices that the browser has kept, if they still exist. */
 function kept(): CameraSettings {
   let found: Partial<Record<keyof CameraSettings, unknown>>;
   try {
@@ -79,7 +79,7 @@ export async function openCamera(video: HTMLVideoElement): Promise<() => void> {
 
 const LONGEST_SIDE = 640;
 
-/** What the camera shows now, as a JPEG. */
+/** The current frame of the camera as a JPEG. */
 export async function grabFrame(video: HTMLVideoElement): Promise<Blob> {
   const scale = Math.min(1, LONGEST_SIDE / Math.max(video.videoWidth, video.videoHeight));
   const canvas = document.createElement('canvas');

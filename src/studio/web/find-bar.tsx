@@ -18,7 +18,7 @@ import {
   wantedName,
 } from './view.ts';
 
-/** From so many classes or pictures on, there are ways to find some of them. */
+/** From this number of classes or pictures on, the page offers ways to find some of them. */
 const MANY_CLASSES = 8;
 const MANY_PICTURES = 100;
 

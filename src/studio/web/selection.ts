@@ -7,7 +7,7 @@ import { filter, shown, wantedName } from './view.ts';
 
 /** Hashes of the selected pictures. */
 const selected = signal<ReadonlySet<string>>(new Set());
-// What another filter hides must not be deleted unseen.
+// A picture that another filter hides must not be deleted unseen.
 effect(() => {
   void [filter.value, wantedName.value];
   selected.value = new Set();

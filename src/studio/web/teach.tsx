@@ -71,7 +71,7 @@ function Score() {
   );
 }
 
-/** What the first classifier is waiting for. */
+/** Shows what the first classifier is waiting for. */
 export function Waiting() {
   const m = messages.value;
   const { encoder, teaching } = status.value ?? {};

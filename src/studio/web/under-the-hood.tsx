@@ -81,7 +81,7 @@ function Field({
   const parse = (text: string): OptionValue | undefined => {
     if (text.trim() === '') return undefined;
     if (kind === 'flag') return text === 'true';
-    // What is no number is refused by the option's own check.
+    // A text that is not a number is refused by the check of the option.
     return kind === 'number' && Number.isFinite(Number(text)) ? Number(text) : text;
   };
   const [id, hint] = [`hood-${name}`, `hood-${name}-hint`];
