@@ -9,7 +9,7 @@ const table = {
 };
 
 describe('an option that was renamed', () => {
-  it('is taken under its former name, and a note says the new one', () => {
+  it('is accepted under its former name, and a note gives the new one', () => {
     const note = vi.fn();
     expect(currentNames(table, { numShots: 2, seed: 3 }, note)).toEqual({ shots: 2, seed: 3 });
     expect(note.mock.calls).toEqual([

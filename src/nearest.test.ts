@@ -9,11 +9,11 @@ it.each([
   ['penguin', undefined],
   ['cat', undefined],
   ['', undefined],
-])('a slip of %j is %j', (given, name) => {
+])('the nearest name to %j is %j', (given, name) => {
   expect(nearestName(given, ['dog', 'red', 'hamster', 'clip-vit-b32'])).toBe(name);
 });
 
-it('suggests the nearest of several, and nothing where none is near', () => {
+it('suggests the nearest of several names, and nothing if none is near', () => {
   expect(suggestion('eurosta', ['eurozone', 'eurosat'])).toBe('Did you mean "eurosat"? ');
   expect(suggestion('zebra', ['cat'])).toBe('');
 });

@@ -40,7 +40,7 @@ describe('what the system says of files', () => {
     }
   });
 
-  it('says what was tried, where that is known', () => {
+  it('names what was tried, if that is known', () => {
     const denied = Object.assign(new Error('EACCES: permission denied, open'), {
       code: 'EACCES',
       syscall: 'open',
@@ -64,7 +64,7 @@ describe('what the system says of files', () => {
     });
   });
 
-  it('is no network, no fault of the program and nothing of ours', async () => {
+  it('is neither a network error nor a fault of the program', async () => {
     const refused = await new Promise((resolve) => connect(1, '127.0.0.1').once('error', resolve));
     for (const error of [
       refused,
@@ -90,14 +90,14 @@ const unprivileged = (...args: string[]) =>
   });
 const possible = spawnSync(program, [...someone, 'true']).status === 0;
 
-describe.skipIf(!possible)('a folder that may not be read (skipped where setpriv cannot be used)', () => {
+describe.skipIf(!possible)('a folder that may not be read (skipped if setpriv cannot be used)', () => {
   it.each([
     ['fit', 'locked', '-o', 'pets.safetensors'],
     ['bench', 'locked', '-o', 'locked/results'],
     ['fit', 'photos', '-o', 'locked/pets.safetensors'],
     ['encoders', 'list'],
     ['studio', '-w', 'locked'],
-  ])('%s %s is told as such', (...words) => {
+  ])('%s %s is reported as such', (...words) => {
     mkdirSync(join(folder, 'locked'), { recursive: true, mode: 0o700 });
     mkdirSync(join(folder, 'home', 'encoders'), { recursive: true, mode: 0o700 });
     const args = words.map((word) => (/locked|photos|pets/.test(word) ? join(folder, word) : word));

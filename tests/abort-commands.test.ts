@@ -55,7 +55,7 @@ function stop() {
   };
 }
 
-it('bench keeps the cells that are done and writes no table', async () => {
+it('bench keeps finished cells and writes no table', async () => {
   const { signal, fire, late } = stop();
   const progress = (name: string) => ({
     update: ({ done }: { done: number }) => void (name === 'bench' && done > 0 && fire()),
@@ -73,7 +73,7 @@ it('bench keeps the cells that are done and writes no table', async () => {
   expect(await runCli(argv, recordingIo())).toBe(0);
 });
 
-it('the web export', async () => {
+it('the web export stops soon, and works afterwards', async () => {
   await mkdir(at('page'));
   for (const part of ['page.js', 'page.css']) await writeFile(at('page', part), '');
   const { signal, fire, late } = stop();
@@ -85,7 +85,7 @@ it('the web export', async () => {
   expect((await exportWeb(classifier, { page: at('page') })).difference).toBeLessThan(1e-4);
 });
 
-it('a pull leaves no encoder, and the next one goes on', async () => {
+it('a pull leaves no encoder, and the next one continues', async () => {
   const { signal, fire, late } = stop();
   await expect(pullEncoder('hf:tiny/pair', { signal, onProgress: fire })).rejects.toMatchObject({
     code: 'interrupted',

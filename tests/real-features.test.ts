@@ -60,7 +60,7 @@ describe.skipIf(!there)('real CLIP features (needs ../shared/data/clip_vitb32)',
       expectCount(await correct('prototype', { scale: 100 }, task, test), expected.prototype);
     });
 
-    it('the published search, tuned on the evaluated rows', async () => {
+    it("the published search on the evaluated rows finds PyTorch's grid point", async () => {
       const task = taskOf('stanford_cars', 2, 196, engine, head);
       const tuningRows = tuningRowsOfSplit(task.support, test.features, test.labels);
       const zeroShot = (await textLogits(engine, task, tuningRows)) as Matrix;

@@ -130,7 +130,7 @@ describe('bench', () => {
     );
   });
 
-  it('reports beside the figures where a method differs from its paper', async () => {
+  it('reports beside the figures how a method differs from its paper', async () => {
     const common = [folder, '--shots', '1', '--protocol', 'fixed', '-o', output];
     expect((await bench(...common, '--methods', 'taskres')).out).toContain(
       'TaskRes starts from text embeddings at their own length; these have length 1 and were scaled to 9.9',

@@ -10,7 +10,7 @@ const cars = join(shared, 'data/clip_vitb32/stanford_cars');
 const reference = join(shared, 'golden/calibration.json');
 
 describe('measures of scores', () => {
-  it('are zero for certain and right answers, and their sets hold one class', () => {
+  it('are zero for certain and correct answers, and their sets have one class', () => {
     const labels = Int32Array.from({ length: 40 }, (_, i) => i % 3);
     const scores = fromRows(Array.from(labels, (label) => [0, 1, 2].map((c) => (c === label ? 60 : 0))));
     const { nll, ece, brier, coverage, setSize } = measureScores(scores, labels, 1);

@@ -153,7 +153,7 @@ describe('suites', () => {
     expect(tables[0]!.numbers[0]).toMatchObject({ column: '0', accuracy: zero?.accuracy });
   });
 
-  it('use the given data without their own, and say so', async () => {
+  it('use the given data if their own are missing, and report it', async () => {
     const { picked, missing } = pickDatasets(SUITES.table1, await locateDatasets(join(data, 'dtd')));
     expect(picked.map(({ name }) => name)).toEqual(['dtd']);
     expect(missing).toEqual(['imagenet: not found, so the given data are used instead']);

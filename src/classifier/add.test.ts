@@ -55,8 +55,8 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all(open.map((classifier) => classifier.close())));
 
-describe('add', () => {
-  it('examples: scores as a fresh fit, encoding only what is new', async () => {
+describe('adding', () => {
+  it('examples gives the scores of a fresh fit, and encodes only what is new', async () => {
     const added = await named('dog', [5, 6, 0]);
     const [grown, images, texts] = await asked(() => base.add(added));
     expect([images, texts]).toEqual([2, []]);
@@ -66,7 +66,7 @@ describe('add', () => {
     expect(base.data.examples).toHaveLength(9);
   });
 
-  it('a class: scores as a fresh fit, encoding its pictures and prompts alone', async () => {
+  it('a class gives the scores of a fresh fit, and encodes only its pictures and prompts', async () => {
     const [grown, images, texts] = await asked(async () =>
       base.add(await named('barn owl', [0, 1], 'barn_owl')),
     );
@@ -75,7 +75,7 @@ describe('add', () => {
     await expectSameScores(grown, await fitted('owls', { cat: 3, dog: 2, fox: 4, barn_owl: 2 }));
   });
 
-  it('a data set, its classes matched by name', async () => {
+  it('a data set matches its classes by name', async () => {
     const { readDataset } = await import('../dataset/read.ts');
     await writePictures(at('album'), { DOG: [7, 8], owl: [1] });
     const grown = await base.add(await readDataset(at('album')));
@@ -86,7 +86,7 @@ describe('add', () => {
     );
   });
 
-  it('a data set, without its held-out splits, with its findings', async () => {
+  it('a data set leaves out its held-out splits and reports its findings', async () => {
     const { readDataset } = await import('../dataset/read.ts');
     await writePictures(at('split/train'), { dog: [7], owl: [1] });
     await writePictures(at('split/test'), { dog: [8], owl: [2] });
@@ -106,25 +106,25 @@ describe('add', () => {
     expect(grown.findings.find(({ code }) => code === 'add/emptied-class')?.paths).toEqual(['owl']);
   });
 
-  it('a known class, in any spelling of its name', async () => {
+  it('accepts any spelling of the name of a known class', async () => {
     const grown = await base.add(await named('cat', [11], '\u200bCAT\u00a0'));
     expect(grown.data.classes).toEqual(base.data.classes);
   });
 
-  it('augmented views of the new examples, where the classifier has them', async () => {
+  it('adds augmented views of the new examples if the classifier has them', async () => {
     const small = await fitted('views', { cat: [0], dog: [0] }, { views: 3 });
     const [grown, images] = await asked(async () => small.add(await named('cat', [60])));
     expect(images).toBe(4);
     await expectSameScores(grown, await fitted('more views', { cat: [0, 60], dog: [0] }, { views: 3 }));
   });
 
-  it('examples with their own groups, so that none is left out with another', async () => {
+  it('puts each new example into its own group, so that none is left out with another', async () => {
     const grown = await base.add(await named('dog', [5, 6]));
     const { groups } = grown.data.support;
     expect(new Set(groups).size).toBe(groups.length);
   });
 
-  it('skips and names unreadable pictures; throws where there is no other', async () => {
+  it('skips and names unreadable pictures, and throws if there is no other', async () => {
     await writeFiles(at(), { 'broken.png': 'broken' });
     const broken = { image: at('broken.png'), label: 'cat' };
     const grown = await base.add([broken, ...(await named('cat', [9]))]);
@@ -139,7 +139,7 @@ describe('add', () => {
     });
   });
 
-  it('says which pictures are examples of another class', async () => {
+  it('names the pictures that are examples of another class', async () => {
     const grown = await base.add([
       { image: { id: 'a.png', read: () => picture('cat', 0) }, label: 'dog' },
       { image: { id: 'b.png', read: () => picture('owl', 0) }, label: 'dog' },
@@ -168,14 +168,14 @@ describe('add', () => {
   });
 });
 
-describe('remove', () => {
-  it('an example: scores as a fresh fit, encoding nothing', async () => {
+describe('removing', () => {
+  it('an example gives the scores of a fresh fit, and encodes nothing', async () => {
     const [smaller, images, texts] = await asked(() => base.remove({ examples: ['fox/1.png', 'cat/0.png'] }));
     expect([images, texts]).toEqual([0, []]);
     await expectSameScores(smaller, await fitted('fewer', { cat: [1, 2], dog: 2, fox: [0, 2, 3] }));
   });
 
-  it('a class, by id or shown name in any case: scores as a fresh fit, encoding nothing', async () => {
+  it('a class by id or shown name in any case gives the scores of a fresh fit, and encodes nothing', async () => {
     const [smaller, images, texts] = await asked(() => base.remove({ classes: ['Dog'] }));
     expect([images, texts]).toEqual([0, []]);
     await expectSameScores(smaller, await fitted('no dogs', { cat: 3, fox: 4 }));
@@ -188,7 +188,7 @@ describe('remove', () => {
     await expectSameScores(smaller, await fitted('dogs by name', { cat: 3, dog: 0, fox: 4 }));
   });
 
-  it('undoes add, through a file as well', async () => {
+  it('undoes adding, also through a file', async () => {
     const grown = await base.add(await named('owl', [0, 1]));
     await grown.save(at('grown.safetensors'));
     const { load } = await import('./classifier.ts');

@@ -40,7 +40,7 @@ describe('a saved classifier', () => {
     expect(fitted.data.tuning).toMatchObject({ protocol: 'folds' });
   });
 
-  it('predicts, evaluates and explains as the fitted one', async () => {
+  it('predicts, evaluates and explains like the fitted one', async () => {
     expect(await loaded.predict(unseen)).toEqual(await fitted.predict(unseen));
     expect(await loaded.explain(unseen[0]!)).toEqual(await fitted.explain(unseen[0]!));
     const { seconds: _, ...after } = await loaded.evaluate(at('unseen'));

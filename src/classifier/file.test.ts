@@ -248,7 +248,7 @@ describe('load', () => {
 describe('many examples', () => {
   const inFile = { encoder, largestInMemory: 0 };
 
-  it.each(['half', 'int8'] as const)('stay in the file, kept in %s, with the same answers', async (keys) => {
+  it.each(['half', 'int8'] as const)('stay in the file in %s, and give the same answers', async (keys) => {
     const photos = at(`many-${keys}`);
     await writePictures(photos, { cat: 5, dog: 7, owl: 2 });
     const fitted = await fit(photos, { encoder, method: 'tip-adapter', keys });
@@ -296,7 +296,7 @@ describe('many examples', () => {
 });
 
 describe('save', () => {
-  it('of two writers at once leaves one whole file and nothing else', async () => {
+  it('by two writers at once leaves one whole file and nothing else', async () => {
     const path = at('shared', 'pets.safetensors');
     const other = await classifier.remove({ examples: [classifier.data.examples[0]!.id] });
     await Promise.all(Array.from({ length: 8 }, (_, i) => (i % 2 ? classifier : other).save(path)));
@@ -314,7 +314,7 @@ describe('save', () => {
   });
 
   it.skipIf(process.getuid?.() === 0)(
-    'into a read-only folder says so (skipped for root, who may)',
+    'into a read-only folder throws an error that says so (skipped for root, who may write)',
     async () => {
       await mkdir(at('locked'));
       await chmod(at('locked'), 0o500);
@@ -329,7 +329,7 @@ describe('save', () => {
 const hasPython = spawnSync('python3', ['-c', 'import safetensors, numpy']).status === 0;
 
 describe.skipIf(!hasPython)(
-  "python3's safetensors (skipped where python3 cannot import safetensors and numpy)",
+  "python3's safetensors (skipped if python3 cannot import safetensors and numpy)",
   () => {
     it('reads the same numbers', async () => {
       await classifier.save(at('python.safetensors'));

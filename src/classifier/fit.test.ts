@@ -41,7 +41,7 @@ describe('fit', () => {
     expect((await classifier.predict([at('ragged/owl/1.png')])).predictions[0]!.id).toBe('owl');
   });
 
-  it('keeps Chinese and very long class names from folder to file to answer', async () => {
+  it('keeps Chinese and very long class names, from the folder to the answer', async () => {
     const long = 'a very long name of a class '.repeat(8).trim().replaceAll(' ', '_');
     const photos = await writePictures(at('names'), { 猫: 2, 柴犬: 2, [long]: 2 });
     await (await fitted(photos)).save(at('动物.safetensors'));
@@ -69,7 +69,7 @@ describe('fit', () => {
     await expect(fit(source as string, given)).rejects.toMatchObject({ name: 'UsageError', message });
   });
 
-  it('names the prompts that the encoder does not read to their end, of templates and of classes alike', async () => {
+  it('names the prompts that the encoder does not read to their end, from templates and from classes', async () => {
     const photos = await writePictures(at('cut'), { cat: 2, dog: 2 });
     await writeFiles(photos, { 'classes.csv': 'id,prompts\ncat,one two three four five six seven\n' });
     const short = {

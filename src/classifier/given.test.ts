@@ -295,7 +295,7 @@ describe('options that exclude each other', () => {
     expect(error.message).toContain(message);
   });
 
-  it('classes, where the data were read before', async () => {
+  it('refuses options about classes if the data were read before', async () => {
     const { readDataset } = await import('../dataset/read.ts');
     const dataset = await readDataset(at('data'));
     await expect(fit(dataset, { encoder, classes: at('classes.csv') })).rejects.toMatchObject({

@@ -48,7 +48,7 @@ describe('choosing the constants of a cache', () => {
 });
 
 describe('options that a paper has for a data set', () => {
-  it('are held where the prompts name it, unless others are given', async () => {
+  it('are used if the prompts are named after it, unless others are given', async () => {
     const wanted = { method: 'ape', tune: 'folds', prompts: 'cars' } as const;
     const { options, choice } = await chooseMethod(engine, smallTask, defaults, wanted);
     expect(options).toMatchObject({ channels: 500 / 1024, agreement: 0.6 });
@@ -57,7 +57,7 @@ describe('options that a paper has for a data set', () => {
     expect((await chooseMethod(engine, smallTask, defaults, own)).options).toMatchObject({ channels: 1 });
   });
 
-  it('are chosen by left-out examples where APE is thorough', async () => {
+  it('are replaced by a search with --thorough', async () => {
     const wanted = { method: 'ape', tune: 'folds', prompts: 'cars', options: { thorough: true } } as const;
     const { choice } = await chooseMethod(engine, smallTask, defaults, wanted);
     expect(choice.tuned).toEqual(['channels', 'gamma', 'beta', 'alpha']);

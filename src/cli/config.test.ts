@@ -53,7 +53,7 @@ describe('a config is found', () => {
     expect(await found()).toBe('tip-adapter.json');
   });
 
-  it('outside of a project only in the folder itself', async () => {
+  it('only in the folder itself, if that is outside of a project', async () => {
     rmSync('package.json');
     write('tip-adapter.json', {});
     expect(await found()).toBe('tip-adapter.json');

@@ -56,7 +56,7 @@ it('finds words that do not agree with their count', () => {
 });
 
 describe('words agree with their counts in the source', () => {
-  it('a template never puts a fixed plural after a number', async () => {
+  it('have no fixed plural after a number in a template', async () => {
     const src = join(import.meta.dirname, '..');
     const files = (await readdir(src, { recursive: true }))
       .map((file) => file.replaceAll('\\', '/'))

@@ -45,7 +45,7 @@ it('fits the classifiers of the refusals, and names the origin of constants', as
   expect(fixed.err).not.toContain('not calibrated');
 });
 
-it('says that one example per class is not calibrated, at fit and beside all probabilities', async () => {
+it('reports that one example per class is not calibrated, after a fit and beside all probabilities', async () => {
   const file = at('single.safetensors');
   const fitted = await run('fit', at('features'), '-o', file, '--shots', '1', '--method', 'gda');
   expect(fitted.err).toContain(

@@ -48,7 +48,7 @@ describe('findImages', () => {
     expect(io.err()).toContain('1 file is left out, because its name');
   });
 
-  it('follows links, also out of the folder, and stops at circles', async () => {
+  it('follows links, also those that lead out of the folder, and stops at circles', async () => {
     const linked = join(other, 'linked');
     await mkdir(linked);
     await symlink(join(root, 'a'), join(linked, 'out'));
@@ -73,7 +73,7 @@ describe('findImages', () => {
     expect(await find([root], [], join(root, 'a'))).toEqual(['9.JPG', '10.jpg', 'x[1].png']);
   });
 
-  it.each(['empty', 'no*.jpg'])('says that there is no picture in %s', async (place) => {
+  it.each(['empty', 'no*.jpg'])('reports that there is no picture in %s', async (place) => {
     await expect(find([join(root, place)])).rejects.toMatchObject({ code: 'images/none', exitCode: 3 });
   });
 });

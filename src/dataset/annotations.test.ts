@@ -31,7 +31,7 @@ function coco(...pictures: string[][]) {
 }
 
 describe('COCO', () => {
-  it('annotations.json beside images/, and the file itself', async () => {
+  it('is read from annotations.json beside images/, and from the file itself', async () => {
     await write('images/1.jpg', 'images/2.jpg', 'images/3.jpg', 'images/4.jpg');
     const value = coco(['1.jpg', 'cat', 'cat'], ['2.jpg', 'dog'], ['3.jpg'], ['gone.jpg', 'dog']);
     value.annotations.push({ id: 900, image_id: 77, category_id: 1, bbox: [], iscrowd: 0 });
@@ -51,7 +51,7 @@ describe('COCO', () => {
     expect(await read('annotations.json')).toEqual(['images/1.jpg cat', 'images/2.jpg dog', 'images/3.jpg ']);
   });
 
-  it('instances by split, and those of Roboflow', async () => {
+  it("is read from a file of instances for each split, and from Roboflow's files", async () => {
     await write('train2017/1.jpg', 'val2017/1.jpg');
     await write(json('annotations/instances_train2017.json', coco(['1.jpg', 'cat'])));
     await write(json('annotations/instances_val2017.json', coco(['1.jpg', 'dog'])));
@@ -66,7 +66,7 @@ describe('COCO', () => {
     );
   });
 
-  it('pictures of several classes are refused with their number', async () => {
+  it('is refused with the number of pictures that have several classes', async () => {
     await write('1.jpg', '2.jpg', json('a.json', coco(['1.jpg', 'cat', 'dog'], ['2.jpg', 'dog'])));
     const error = await refused();
     expect(error).toEqual(failure('several-labels'));
@@ -86,19 +86,19 @@ describe('COCO', () => {
     ],
     ['no name', { ...coco(['1.jpg', 'cat']), images: [{ id: 0 }] }],
     ['no list', { ...coco(['1.jpg', 'cat']), annotations: {} }],
-  ])('with %s is refused', async (_, value) => {
+  ])('is refused with %s', async (_, value) => {
     await write('1.jpg', json('a.json', value));
     expect(await refused()).toEqual(failure('annotations'));
   });
 
-  it('cut short is refused', async () => {
+  it('is refused if it is cut short', async () => {
     await write('images/1.jpg', ['annotations.json', JSON.stringify(coco(['1.jpg', 'cat'])).slice(0, -20)]);
     expect((await refused()).message).toBe(
       'annotations.json cannot be read: it is not JSON, or it is larger than 256 MiB',
     );
   });
 
-  it('paths of another machine are found, and those that lead out are not', async () => {
+  it('finds pictures by paths of another machine, but not by paths that lead out of the folder', async () => {
     await write('set/images/1.jpg', 'set/images/2.jpg', 'secret.jpg');
     await write(
       json('set/a.json', coco(['C:\\work\\images\\1.jpg', 'cat'], ['/home/x/images/2.jpg', 'dog'])),
@@ -116,7 +116,7 @@ const voc = (name: string, ...classes: string[]) =>
     .join('')}</annotation>\n`;
 
 describe('Pascal VOC', () => {
-  it('Annotations, JPEGImages and ImageSets/Main', async () => {
+  it('is read from Annotations, JPEGImages and ImageSets/Main', async () => {
     for (const [i, name] of ['cat', 'cat', 'dog', 'dog'].entries())
       await write(`VOC2012/JPEGImages/${i}.jpg`, [
         `VOC2012/Annotations/${i}.xml`,
@@ -138,7 +138,7 @@ describe('Pascal VOC', () => {
     expect(warnings(dataset)).toEqual([]);
   });
 
-  it('beside the pictures, and in the folders of splits', async () => {
+  it('is read from files beside the pictures, and from folders of splits', async () => {
     await write('images/1.jpg', ['images/1.xml', voc('other.jpg', 'cat')], 'images/2.jpg');
     await write(['images/2.xml', voc('2.jpg', 'dog &amp; co')]);
     expect(await read()).toEqual(['images/1.jpg cat', 'images/2.jpg dog & co']);
@@ -149,7 +149,7 @@ describe('Pascal VOC', () => {
     expect(await read('s')).toEqual(['train/1.jpg a train', 'valid/1.jpg b val']);
   });
 
-  it('of several classes, or damaged, are refused', async () => {
+  it('is refused if a picture has several classes or a file is damaged', async () => {
     await write('1.jpg', ['1.xml', voc('1.jpg', 'cat', 'dog')]);
     expect(await refused()).toEqual(failure('several-labels'));
     await write(['1.xml', '<annotation><object>']);
@@ -160,7 +160,7 @@ describe('Pascal VOC', () => {
 });
 
 describe('CVAT for images', () => {
-  it('by tags, else by shapes', async () => {
+  it('takes the class from tags, or from shapes if there are no tags', async () => {
     await write('images/1.jpg', 'images/2.jpg', 'images/3.jpg', [
       'annotations.xml',
       `<?xml version="1.0" encoding="utf-8"?>\n<annotations><version>1.1</version>
@@ -173,7 +173,7 @@ describe('CVAT for images', () => {
     expect(warnings(dataset)).toEqual(['missing-files']);
   });
 
-  it('of a video is refused', async () => {
+  it('is refused if it annotates a video', async () => {
     await write('images/1.jpg', [
       'annotations.xml',
       '<annotations><track id="0" label="cat"/></annotations>',
@@ -192,7 +192,7 @@ describe('labelme', () => {
       imageData: null,
     });
 
-  it('shapes, or flags of the whole picture', async () => {
+  it('takes the class from shapes, or from flags of the whole picture', async () => {
     await write('images/1.jpg', 'images/2.jpg', file('labels/1.json', '..\\images\\1.jpg', ['cat', 'cat']));
     await write(file('labels/2.json', '../images/2.jpg', [], { cat: false, dog: true }));
     expect(await read()).toEqual(['images/1.jpg cat', 'images/2.jpg dog']);
@@ -229,7 +229,7 @@ describe('Label Studio', () => {
     expect(await refused()).toEqual(failure('several-labels'));
   });
 
-  it('JSON-MIN and CSV, also beside each other', async () => {
+  it('is read from JSON-MIN and CSV, also if both are there', async () => {
     await write('upload/1.jpg', 'upload/2.jpg');
     const item = (image: string, animal: unknown) => ({
       image,
@@ -258,7 +258,7 @@ describe('Label Studio', () => {
 });
 
 describe('_classes.csv of Roboflow', () => {
-  it('in the folders of the splits', async () => {
+  it('is read from the folders of the splits', async () => {
     await write('train/1.jpg', 'train/2.jpg', 'valid/1.jpg');
     await write(['train/_classes.csv', 'filename, cat, dog\n1.jpg, 1, 0\n2.jpg, 0, 1\n']);
     await write(['valid/_classes.csv', 'filename, cat, dog\n1.jpg, 1, 0\n']);

@@ -24,14 +24,14 @@ describe('the card of a Hugging Face data set', () => {
     expect(await namesOf()).toEqual(['cat', 'no']);
   });
 
-  it('that names several columns and none of them is the label is refused', async () => {
+  it('is refused if it names several columns and none of them is the label', async () => {
     const features = `features:\n- name: coarse\n  dtype: {class_label: {names: [a, b]}}\n- name: fine\n  dtype: {class_label: {names: [c, d]}}`;
     await own.write('1.jpg', '2.jpg', ['metadata.jsonl', rows], card(features));
     await expect(readDataset(own.root)).rejects.toEqual(failure('card'));
     await expect(readDataset(own.root)).rejects.toThrow('"coarse", "fine"');
   });
 
-  it('that drops the labels of folders is told', async () => {
+  it('is reported if it drops the labels of folders', async () => {
     await own.write('a/1.jpg', 'b/2.jpg', card('configs:\n- config_name: default\n  drop_labels: true'));
     expect(finding(await readDataset(own.root), 'drop-labels')?.level).toBe('warning');
     await own.write(card('configs:\n- config_name: default\n  drop_labels: false'));

@@ -185,7 +185,7 @@ describe('ImageNet', () => {
     expect(finding(dataset, 'codes')).toBeUndefined();
   });
 
-  it("V2's numbered folders are places in classnames.txt, and its classes are ImageNet's", async () => {
+  it("V2's numbered folders are line numbers of classnames.txt, and its classes are ImageNet's", async () => {
     const folders = ids.map((_, i) => [`imagenetv2-matched-frequency-format-val/${i}/a.jpeg`, '']);
     await write({ 'classnames.txt': classnames, ...Object.fromEntries(folders) });
     const dataset = await readDataset(root);

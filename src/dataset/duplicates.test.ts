@@ -42,7 +42,7 @@ function pairsOf(m: Matrix, threshold: number): [number, number][] {
 }
 
 describe('exactDuplicates', () => {
-  it('groups equal hashes and names one picture of each class in conflict', () => {
+  it('groups equal hashes, and names one picture of each conflicting class', () => {
     const found = exactDuplicates(['x', 'y', 'x', 'z', 'x', 'z'], [0, 0, 0, 1, 1, -1]);
     expect(found.groups).toEqual([
       [0, 2, 4],
@@ -125,7 +125,7 @@ function collect(
 }
 
 describe('groupDuplicates', () => {
-  it('joins pairs with the groups their pictures were in', () => {
+  it('joins pairs with the groups that their pictures were in', () => {
     const grouped = groupDuplicates(
       dataset([0, 0, 0, 1, 1, 1, 1], [undefined, 'burst', 'burst', 'walk', undefined, 'walk']),
       [

@@ -24,7 +24,7 @@ const draw = fc.record({ shots: fc.integer({ min: 0, max: 9 }), seed: fc.integer
 const ids = (data: Dataset, indices: number[]) => indices.map((i) => data.examples[i]!.id);
 
 describe('sampleFewShot', () => {
-  it('nests: every longer draw of a class begins with its k-shot draw', () => {
+  it('begins every longer draw of a class with its k-shot draw', () => {
     fc.assert(
       fc.property(rows, draw, (all, { shots, seed }) => {
         const data = dataset(all);
@@ -128,7 +128,7 @@ describe('sampleFewShot', () => {
 });
 
 describe('splitDataset', () => {
-  it('keeps groups together, gives every class with two units both splits, and does not depend on the order', () => {
+  it('keeps groups together, gives both splits of every class with two units, and does not depend on the order', () => {
     fc.assert(
       fc.property(
         rows,
@@ -209,7 +209,7 @@ describe('splitDataset', () => {
 });
 
 describe('withoutLeaks', () => {
-  it('leaves out of train what is also in val or test, and reports it', () => {
+  it('leaves pictures out of train that are also in val or test, and reports them', () => {
     const data = dataset([1, 1, 2, 2, 3, 0].map((group) => ({ label: 0, group })));
     const splits = ['train', 'test', 'train', 'val', 'train', 'train'] as const;
     for (const [i, split] of splits.entries()) data.examples[i]!.split = split;

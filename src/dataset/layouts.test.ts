@@ -120,7 +120,7 @@ describe('splits', () => {
     ]);
   });
 
-  it.each(['set', 'Data Set', 'whatever'])('are in a column called %s', async (column) => {
+  it.each(['set', 'Data Set', 'whatever'])('are read from a column called %s', async (column) => {
     await write(...pics('.'), table('index.csv', `path,label,${column}`, '1.jpg,a,train', '2.jpg,a,test'));
     const dataset = await readDataset(own.root);
     expect(labelled(dataset)).toEqual(['1.jpg a train', '2.jpg a test']);
@@ -136,7 +136,7 @@ describe('splits', () => {
     ['in_test', ['no', 'yes'], ['train', 'test']],
     ['Train', ['True', 'False'], ['train', 'test']],
     ['test', ['0', '1'], ['train', 'test']],
-  ])('are flags in a column %s', async (column, values, splits) => {
+  ])('are read from flags in a column %s', async (column, values, splits) => {
     await write(
       ...pics('.'),
       table('index.csv', `path,label,${column}`, ...values.map((value, i) => `${i + 1}.jpg,a,${value}`)),
@@ -222,14 +222,14 @@ describe('splits', () => {
     ['folds', ['fold1', 'fold2', 'fold3']],
     ['years', ['2023', '2024']],
     ['cameras', ['front', 'back']],
-  ])('may be %s with the same folders inside: refused', async (_, tops) => {
+  ])('are refused if they may be %s with the same folders inside', async (_, tops) => {
     await write(...tops.flatMap((top) => [...pics(`${top}/cat`), ...pics(`${top}/dog`)]));
     const error = await readDataset(own.root).catch((thrown) => thrown);
     expect(error).toEqual(failure('unknown-split'));
     expect(error.message).toContain('hold folders of the same names, "cat", "dog"');
   });
 
-  it('that name a class too are refused', async () => {
+  it('are refused if their names also contain a class', async () => {
     await write(...['trainA', 'trainB', 'testA', 'testB'].flatMap((name) => pics(name)));
     await expect(readDataset(own.root)).rejects.toThrow('each hold a split and something else');
   });
@@ -237,12 +237,12 @@ describe('splits', () => {
   it.each([
     ['a folder for pictures', ['train/images/cat', 'train/images/dog', 'val/images/cat'], ['cat', 'dog']],
     ['a wrapper with notes and scripts', ['d-main/data/train/cat', 'd-main/data/test/dog'], ['cat', 'dog']],
-  ])('lie around or in %s', async (_, folders, classes) => {
+  ])('are read around or inside %s', async (_, folders, classes) => {
     await write(...folders.flatMap((folder) => pics(folder)), 'd-main/README.md', 'd-main/scripts/a.py');
     expect(classIds(await readDataset(own.root))).toEqual(classes);
   });
 
-  it('lie in a folder of the same name', async () => {
+  it('are read from a folder of the same name', async () => {
     await write(
       ...pics('seg_train/seg_train/sea'),
       ...pics('seg_test/seg_test/sea'),
@@ -295,7 +295,7 @@ describe('splits', () => {
     await expect(readDataset(own.root)).rejects.toThrow(failure('several'));
   });
 
-  it('of only some rows: the others have no split, or train if no row has it', async () => {
+  it('may be given for some rows only: the others have no split, or train if no row has it', async () => {
     await write(
       ...pics('.', 3),
       table('index.csv', 'path,label,split', '1.jpg,a,train', '2.jpg,a,test', '3.jpg,a,'),
@@ -307,7 +307,7 @@ describe('splits', () => {
     expect(finding(dataset, 'blank-is-train')).toBeDefined();
   });
 
-  it('that give one picture two splits: the held-out one is used', async () => {
+  it('that conflict for one picture give it the held-out one', async () => {
     await write(
       ...pics('images', 2),
       table('train.csv', 'path,label', 'images/1.jpg,a', 'images/2.jpg,b'),
@@ -398,7 +398,7 @@ describe('tables beside pictures', () => {
     expect(labelled(await readDataset(own.root))).toEqual(expected);
   });
 
-  it('without a known column, or without a label in any row, are named', async () => {
+  it('are refused by name without a known column, or without any label', async () => {
     await write(...images, table('list.csv', ...rows));
     await expect(readDataset(own.root)).rejects.toThrow(
       'list.csv has no column "path" (it has "images/1.jpg", "cat")',
@@ -407,19 +407,19 @@ describe('tables beside pictures', () => {
     await expect(readDataset(own.root)).rejects.toThrow(failure('no-labels'));
   });
 
-  it('that may mean either of two folders are refused', async () => {
+  it('are refused if their paths may mean either of two folders', async () => {
     await write(...pics('a', 3), ...pics('b', 3), table('index.csv', 'path,label', '1.jpg,x', '2.jpg,y'));
     await expect(readDataset(own.root)).rejects.toThrow('The table\'s pictures may be those in "a/", "b/"');
   });
 
-  it('of the same pictures are refused', async () => {
+  it('are refused if several list the same pictures', async () => {
     await write(...images, table('a.csv', 'path,label', ...rows), table('b.csv', 'path,label', ...rows));
     await expect(readDataset(own.root)).rejects.toThrow(failure('several-tables'));
     await write(table('index.csv', 'path,label', ...rows), table('metadata.csv', 'path,label', ...rows));
     await expect(readDataset(own.root)).rejects.toThrow(failure('several-tables'));
   });
 
-  it('that list pictures in numbered folders: the folders are not classes', async () => {
+  it('that list pictures in numbered folders must have the classes, because the folders are not classes', async () => {
     const parts = [...pics('part_1', 3), ...['4', '5', '6'].map((name) => `part_2/${name}.jpg`)];
     const header = 'image_id,dx,age';
     await write(...parts, table('list.csv', header, ...[1, 2, 3, 4, 5, 6].map((n) => `${n},mole,${n}`)));
@@ -439,14 +439,14 @@ describe('tables beside pictures', () => {
     expect(finding(dataset, 'index-unused')?.message).toContain('rename it to index.csv');
   });
 
-  it('are named where they have no known column', async () => {
+  it('are named in the error if they have no known column', async () => {
     await write(...images, table('list.csv', 'path,colour,size', 'images/1.jpg,red,1'));
     await expect(readDataset(own.root)).rejects.toThrow(
       'list.csv has no column "label" (it has "path", "colour", "size")',
     );
   });
 
-  it('are named where they are broken', async () => {
+  it('are named in the error if they are broken', async () => {
     await write(...images, table('list.csv', 'path,label', 'images/1.jpg,a,b'));
     await expect(readDataset(own.root)).rejects.toThrow('list.csv, line 2');
   });
@@ -458,7 +458,7 @@ describe('tables beside pictures', () => {
     );
   });
 
-  it('lie in a zip', async () => {
+  it('are read from a zip', async () => {
     const files = {
       'images/1.jpg': 'x',
       'images/2.jpg': 'x',
@@ -472,14 +472,14 @@ describe('tables beside pictures', () => {
     ]);
   });
 
-  it('name files that begin with a dot', async () => {
+  it('may list files whose names begin with a dot', async () => {
     await write('.a.jpg', '.net/1.jpg', table('index.csv', 'path,label', '.a.jpg,x', '.net/1.jpg,y'));
     const dataset = await readDataset(own.root);
     expect(labelled(dataset)).toEqual(['.a.jpg x', '.net/1.jpg y']);
     expect(finding(dataset, 'hidden')).toBeUndefined();
   });
 
-  it('name files with blanks at the ends', async () => {
+  it('may list files whose names have blanks at the ends', async () => {
     await write(' a .jpg', 'b.jpg', table('index.csv', 'path,label', '" a .jpg",x', ' b.jpg ,y'));
     expect(labelled(await readDataset(own.root))).toEqual([' a .jpg x', 'b.jpg y']);
   });
@@ -679,13 +679,13 @@ describe('layouts of other programs are refused by name', () => {
     await expect(readDataset(join(own.root, name))).rejects.toThrow(failure('foreign'));
   });
 
-  it('captions of COCO, and any other JSON, as files', async () => {
+  it("COCO's captions and any other JSON are refused as single files", async () => {
     await write(['a.json', captions], ['b.json', '{}'], '1.jpg');
     await expect(readDataset(join(own.root, 'a.json'))).rejects.toThrow('COCO annotations');
     await expect(readDataset(join(own.root, 'b.json'))).rejects.toThrow(failure('kind'));
   });
 
-  it('a zip in a zip', async () => {
+  it('a zip in a zip is refused', async () => {
     await write(['outer.zip', zipSync({ 'photos/inner.zip': zipSync({ 'cat/1.jpg': Buffer.from('x') }) })]);
     await expect(readDataset(join(own.root, 'outer.zip'))).rejects.toMatchObject({
       code: 'dataset/foreign',
@@ -694,18 +694,18 @@ describe('layouts of other programs are refused by name', () => {
     });
   });
 
-  it('parts of a layout never are classes', async () => {
+  it('parts of a layout are never classes', async () => {
     await write(...pics('images'), ...pics('masks'));
     await expect(readDataset(own.root)).rejects.toThrow('"images", "masks"');
     await expect(readDataset(own.root)).rejects.toThrow(failure('no-classes'));
   });
 
-  it('captions beside pictures are not taken for annotations', async () => {
+  it('captions beside pictures do not count as annotations', async () => {
     await write('1.jpg', ['1.txt', 'a cat'], '2.jpg', ['2.txt', 'a dog']);
     await expect(readDataset(own.root)).rejects.toThrow(failure('empty'));
   });
 
-  it('but class folders beside notes are read', async () => {
+  it('class folders with notes are read', async () => {
     await write(...pics('mask'), ...pics('no_mask'), ['notes.json', '{}'], 'docs/readme.txt', 'LICENSE');
     const dataset = await readDataset(own.root);
     expect(classIds(dataset)).toEqual(['mask', 'no_mask']);
@@ -714,7 +714,7 @@ describe('layouts of other programs are refused by name', () => {
 });
 
 describe('findings report what is left out', () => {
-  it('leftovers of systems and tools, in folders and zips', async () => {
+  it('about leftovers of systems and tools, in folders and zips', async () => {
     const leftovers = [
       '$RECYCLE.BIN',
       'System Volume Information',
@@ -752,7 +752,7 @@ describe('findings report what is left out', () => {
     }
   });
 
-  it('hidden folders with pictures', async () => {
+  it('about hidden folders with pictures', async () => {
     await write(...pics('c++'), ...pics('c#'), ...pics('.net'), '.env');
     const dataset = await readDataset(own.root);
     expect(classIds(dataset)).toEqual(['c#', 'c++']);
@@ -762,7 +762,7 @@ describe('findings report what is left out', () => {
     });
   });
 
-  it('pictures of formats that are not read; their folder is a class', async () => {
+  it('about pictures in unsupported formats, whose folder is still a class', async () => {
     await write(...pics('cat'), 'dog/1.bmp', 'dog/2.CR2', 'dog/notes.txt');
     const dataset = await readDataset(own.root);
     expect(classIds(dataset)).toEqual(['cat', 'dog']);
@@ -771,19 +771,19 @@ describe('findings report what is left out', () => {
     expect(warnings(dataset)).toContain('empty-class');
   });
 
-  it('not listed files, as files that are not pictures', async () => {
+  it('about files that are not listed, and about files that are not pictures', async () => {
     await write('a.bmp', 'b.jpg', table('index.csv', 'path,label', 'a.bmp,x', 'b.jpg,y'));
     const dataset = await readDataset(own.root);
     expect(finding(dataset, 'not-images')).toBeUndefined();
     expect(finding(dataset, 'unread-formats')).toBeUndefined();
   });
 
-  it('all files, if there is no picture', async () => {
+  it('about all files, if there is no picture', async () => {
     await write('a/1.bmp', 'a/2.bmp', 'a/x.txt');
     await expect(readDataset(own.root)).rejects.toThrow('(3 files: 2 .bmp, 1 .txt)');
   });
 
-  it('lists of splits that are not read, archives, and files without an ending', async () => {
+  it('about lists of splits that are not read, archives, and files without an ending', async () => {
     await write('images/cat/1.jpg', 'images/cat/2', 'images/dog/1.jpg', 'images/more.zip', 'LICENSE');
     await write('meta/train.txt', 'meta/classes.txt', 'train_test_split.txt', 'testlist01.txt', 'train.log');
     await write('training_log.txt', 'contest.txt');
@@ -802,7 +802,7 @@ describe('findings report what is left out', () => {
     expect(warnings(await readDataset(join(own.root, 'split')))).toEqual([]);
   });
 
-  it('entries of a zip that cannot be read, by reason', async () => {
+  it('about entries of a zip that cannot be read, by reason', async () => {
     const zip = zipSync({
       'a/1.jpg': Buffer.from('x'),
       'a/2.jpg': Buffer.from('x'),
@@ -836,7 +836,7 @@ describe('findings report what is left out', () => {
 });
 
 describe('links', () => {
-  it('that fan out are followed once: 30 links, 16 pictures', async () => {
+  it('that lead to the same folder are followed once: 30 links give 16 pictures', async () => {
     for (let i = 0; i < 16; i++) await write(`all/d${i}/${i}.jpg`);
     for (let i = 0; i < 15; i++) {
       for (const side of ['left', 'right'])
@@ -847,7 +847,7 @@ describe('links', () => {
     expect(findings.find(({ code }) => code === 'dataset/link-again')?.paths?.length).toBeGreaterThan(0);
   });
 
-  it('that lead around in a circle end', async () => {
+  it('that lead in a circle are not followed', async () => {
     await write(...pics('a'), ...pics('b'));
     await symlink('../b', join(own.root, 'a/to-b'));
     await symlink('../a', join(own.root, 'b/to-a'));
@@ -869,7 +869,7 @@ describe('links', () => {
     expect(finding(dataset, 'link-again')?.paths).toEqual(['kitty']);
   });
 
-  it('to one picture from two classes are two examples of it', async () => {
+  it('from two classes to one picture give two examples of it', async () => {
     await write('a/1.jpg', 'b/2.jpg');
     await symlink('../a/1.jpg', join(own.root, 'b/1.jpg'));
     const dataset = await readDataset(own.root);

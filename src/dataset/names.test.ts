@@ -19,7 +19,7 @@ describe('the visible form of names', () => {
     expect(visible('cafe\u200b\u0301')).toBe('café');
   });
 
-  it('keeps characters that change how scripts and emoji look', () => {
+  it('keeps characters that change the look of scripts and emoji', () => {
     for (const name of ['👩‍🌾', '❤️', 'می‌خواهم', '猫', '🏴󠁧󠁢󠁥󠁮󠁧󠁿'])
       expect(visible(name)).toBe(name.normalize('NFC'));
   });

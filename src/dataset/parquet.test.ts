@@ -32,7 +32,7 @@ function hubFile(texts: string[], labels: number[], names = ['cat', 'dog']): Uin
 }
 
 describe('Parquet', () => {
-  it("the Hub's files by split, with names of classes", async () => {
+  it("is read from the Hub's files by split, with the names of classes", async () => {
     await own.write(['data/train-00000-of-00002.parquet', hubFile(['a', 'b', 'c'], [0, 1, 1])]);
     await own.write(['data/train-00001-of-00002.parquet', hubFile(['d'], [0])]);
     await own.write(['data/test-00000-of-00001.parquet', hubFile(['\u00ff', 'f'], [-1, 0])]);
@@ -53,7 +53,7 @@ describe('Parquet', () => {
     ]);
   });
 
-  it('a table of path and label', async () => {
+  it('is read from a table with path and label', async () => {
     const table = parquetWriteBuffer({
       columnData: [
         { name: 'path', data: ['images/1.jpg', 'images/2.jpg', 'images/3.jpg'], type: 'STRING' },
@@ -65,7 +65,7 @@ describe('Parquet', () => {
     expect(await read('list.parquet')).toEqual(['images/1.jpg cat', 'images/2.jpg dog']);
   });
 
-  it('a label that the classes do not have, and damaged files, are refused', async () => {
+  it('is refused if a label has no class or a file is damaged', async () => {
     await own.write(['a.parquet', hubFile(['a', 'b'], [0, 2])]);
     await expect(read('a.parquet')).rejects.toEqual(failure('parquet'));
     const bytes = await readFile(join(own.root, 'a.parquet'));

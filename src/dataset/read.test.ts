@@ -28,7 +28,7 @@ describe('folders of classes', () => {
     expect(finding(dataset, 'found')?.message).toBe('4 classes, 5 pictures, read from <class>/ folders.');
   });
 
-  it('ignores hidden and system files; counts and lists files that are not pictures', async () => {
+  it('leaves out hidden and system files, and counts and lists files that are not pictures', async () => {
     await write(
       'a/1.jpg',
       'b/1.jpg',
@@ -274,7 +274,7 @@ describe('zip archives', () => {
   const archive = async (files: Zippable) => write(['photos.zip', zipSync(files)]);
   const bytes = (text: string) => new TextEncoder().encode(text);
 
-  it('reads class folders, wrapped and with what macOS adds', async () => {
+  it('reads class folders inside another folder, and leaves out the files that macOS adds', async () => {
     await archive({
       'photos/': new Uint8Array(),
       'photos/猫/1.jpg': bytes('cat'),

@@ -18,7 +18,7 @@ const archive = (classes: number) =>
     { level: 0 },
   );
 
-it('costs about the same for few and for many classes', { timeout: 120_000 }, async () => {
+it('takes about the same time for few and for many classes', { timeout: 120_000 }, async () => {
   const seconds: number[] = [];
   for (const classes of [20, FILES]) {
     await own.write([`${classes}.zip`, archive(classes)]);

@@ -50,7 +50,7 @@ describe('a column that holds the splits under an unknown name', () => {
     expect(message).toContain('call it split and its values train, val and test');
   });
 
-  it('does not have one value for each class or many values, and is not about files', async () => {
+  it('is not suspected if it has one value for each class, has many values or describes files', async () => {
     const families = ['cats', 'cats', 'cats', 'cats', 'dogs', 'dogs', 'dogs', 'dogs'];
     expect(warnings(await table('family', families))).toEqual([]);
     expect(warnings(await table('photographer', ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']))).toEqual([]);
@@ -60,7 +60,7 @@ describe('a column that holds the splits under an unknown name', () => {
     expect(warnings(await table('state', ['valid', 'bad']))).toEqual(['unknown-split-column']);
   });
 
-  it('is not searched if the splits are known', async () => {
+  it('is not searched for if the splits are known', async () => {
     await own.write('i/1.png', 'i/2.png', 'i/3.png', 'i/4.png', [
       'index.csv',
       'path,label,split,jeu\ni/1.png,a,train,essai\ni/2.png,a,test,x\ni/3.png,b,train,x\ni/4.png,b,test,essai',

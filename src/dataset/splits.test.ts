@@ -35,7 +35,7 @@ describe('names of splits', () => {
     expect(splitNamed(name)).toBeUndefined();
   });
 
-  it('are found in longer names', () => {
+  it('are recognised inside longer names', () => {
     expect(['trainA', 'testB', 'val_cats', 'trainer'].map(splitWithin)).toEqual([
       'train',
       'test',
@@ -44,7 +44,7 @@ describe('names of splits', () => {
     ]);
   });
 
-  it('of pictures without labels', () => {
+  it('include those of pictures without labels', () => {
     expect(['unlabelled', 'unlabeled', 'Unlabeled_Images', 'seg_pred', 'pred'].every(namesUnlabelled)).toBe(
       true,
     );

@@ -41,7 +41,7 @@ describe('JSON', () => {
     expect(() => parseJson(text)).toThrow('the key "a" is given twice');
   });
 
-  it('with keys that differ only in how they are escaped', () => {
+  it('with keys that differ only in their escapes is refused', () => {
     expect(parseJson('{"\\u0061\\\\": 1, "a": 2}')).toEqual({ 'a\\': 1, a: 2 });
   });
 
@@ -72,11 +72,11 @@ describe('tables as spreadsheets write them', () => {
     ['an index without a name', ',path,label\n0,1.jpg,cat\n1,2.jpg,"dog, big"'],
     ['blanks around fields', ' Path , LABEL \n 1.jpg , cat \n2.jpg,"dog, big" '],
     ['an invisible character in the header', '\u200bpath,la\u00adbel\n1.jpg,cat\n2.jpg,"dog, big"'],
-  ])('with %s', (_, text) => {
+  ])('with %s are read', (_, text) => {
     expect(read(text).rows).toEqual(rows);
   });
 
-  it('with a quote inside a field', () => {
+  it('with a quote inside a field are read', () => {
     const text = 'path,label\n1.jpg,9" apple pie\n2.jpg,"9"" apple pie"\n3.jpg,the "big" one';
     expect(read(text).rows.map(({ label }) => label)).toEqual([
       '9" apple pie',
@@ -85,12 +85,12 @@ describe('tables as spreadsheets write them', () => {
     ]);
   });
 
-  it('with line ends of two programs in rows that are short', () => {
+  it('with line ends of two programs and with short rows are read', () => {
     const text = 'path,label,split,group\r\n1.jpg,cat\n2.jpg,dog\n';
     expect(read(text).rows.map(({ label }) => label)).toEqual(['cat', 'dog']);
   });
 
-  it('with names of columns that every object has', () => {
+  it('may have columns named like properties of every object', () => {
     const text = '{"path":"1.jpg","constructor":"b"}\n{"path":"2.jpg","__proto__":"c"}';
     const { columns, rows } = read(text, 'list.jsonl');
     expect(columns.map((column) => rows.map((row) => row[column]))).toEqual([
@@ -100,7 +100,7 @@ describe('tables as spreadsheets write them', () => {
     ]);
   });
 
-  it('with names of columns in several words', () => {
+  it('may have column names of several words', () => {
     expect(read('File Name,Class-Name\n1.jpg,cat').columns).toEqual(['file_name', 'class_name']);
   });
 });

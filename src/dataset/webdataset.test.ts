@@ -13,7 +13,7 @@ const read = async (path = '') => labelled(await readDataset(join(own.root, path
 const long = `${'folder/'.repeat(20)}picture`;
 
 describe('WebDataset', () => {
-  it('shards in a folder, by a pattern, and one', async () => {
+  it('is read from shards in a folder, by a pattern, and from a single shard', async () => {
     await own.write([
       'train-000000.tar',
       tar({ '00.jpg': 'one', '00.cls': '0', '01.png': 'two', '01.cls': '1' }),
@@ -38,7 +38,7 @@ describe('WebDataset', () => {
     await expect(read('train-{000000..000002}.tar')).rejects.toMatchObject({ code: 'tar/missing' });
   });
 
-  it('classes in json, and in txt where texts repeat', async () => {
+  it('takes classes from json, and from txt if texts repeat', async () => {
     await own.write([
       'a.tar',
       tar({
@@ -58,7 +58,7 @@ describe('WebDataset', () => {
     await expect(read('c.tar')).rejects.toEqual(failure('empty'));
   });
 
-  it('a number and a name that contradict each other are refused', async () => {
+  it('is refused if a number and a name contradict each other', async () => {
     const one = (i: number, label: string, cls: string) => ({
       [`${i}.jpg`]: 'x',
       [`${i}.json`]: `{"label":"${label}"}`,
@@ -79,12 +79,12 @@ describe('WebDataset', () => {
 });
 
 describe('a tar archive', () => {
-  it('is no class where pictures have no notes', async () => {
+  it('is not a class if its pictures have no notes', async () => {
     await own.write(['a.tar', tar({ '1.jpg': 'x' })], ['b.tar', tar({ '2.jpg': 'x' })]);
     await expect(read()).rejects.toEqual(failure('no-classes'));
   });
 
-  it('of class folders, with long names, links and names that lead out', async () => {
+  it('of class folders is read with long names, and without links and names that lead out', async () => {
     const bytes = gunzipSync(
       tarball([
         [{ path: './cat/1.jpg' }, 'x'],
@@ -100,7 +100,7 @@ describe('a tar archive', () => {
     expect(finding(dataset, 'zip-unusable')?.message).toContain('3 entries of the tar archive are left out');
   });
 
-  it('with names in extended headers', async () => {
+  it('is read with names in extended headers', async () => {
     const pax = ` path=${long}.jpg\n`;
     const length = pax.length + 3;
     await own.write([

@@ -108,7 +108,7 @@ describe('choosing an encoder', () => {
     expect(asked).toEqual([]);
   });
 
-  it('takes no answer as a no, and withdraws the question', async () => {
+  it('takes a missing answer as a no, and withdraws the question', async () => {
     let withdrawn = false;
     const ask = (_: string, signal: AbortSignal) =>
       new Promise<boolean>(() => signal.addEventListener('abort', () => (withdrawn = true)));

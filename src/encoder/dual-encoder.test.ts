@@ -119,7 +119,7 @@ describe('a dual encoder', () => {
   ];
   const both = [port('logits_per_image'), port('text_embeds'), port('image_embeds')];
 
-  it("of one combined model also feeds the other tower's inputs", async () => {
+  it('from one combined model also feeds the inputs of the other tower', async () => {
     const encoder = dualEncoder(record, folder, fakeEngine(combined, both));
     const images = await encoder.embedImages([1, 2, 3, 4, 5].map((i) => pixel(i, 10 * i)));
     expect([...row(images, 4)]).toEqual([5, 50]);

@@ -17,7 +17,7 @@ const clip = {
 };
 
 describe('preprocessor_config.json', () => {
-  it('of CLIPImageProcessor', () => {
+  it('of CLIPImageProcessor is read', () => {
     const config = {
       image_processor_type: 'CLIPImageProcessor',
       crop_size: { height: 224, width: 224 },
@@ -32,7 +32,7 @@ describe('preprocessor_config.json', () => {
     expect(preprocessingOf(config)).toEqual(clip);
   });
 
-  it('of CLIPFeatureExtractor, with bare numbers', () => {
+  it('of CLIPFeatureExtractor is read with bare numbers', () => {
     const config = {
       crop_size: 224,
       size: 224,
@@ -44,13 +44,13 @@ describe('preprocessor_config.json', () => {
     expect(preprocessingOf(config)).toEqual(clip);
   });
 
-  it('of SiglipImageProcessor: both sides squashed, pixels in -1..1', () => {
+  it('of SiglipImageProcessor resizes both sides to the given size, with pixels in -1..1', () => {
     const half = [0.5, 0.5, 0.5];
     const config = { size: { height: 224, width: 224 }, resample: 3, image_mean: half, image_std: half };
     expect(preprocessingOf(config)).toEqual({ ...clip, resize: 'squash', mean: half, std: half });
   });
 
-  it('of MobileCLIP: no normalisation, bilinear', () => {
+  it('of MobileCLIP has no normalisation and resizes bilinearly', () => {
     const config = {
       size: { shortest_edge: 256 },
       crop_size: { height: 256, width: 256 },
@@ -68,12 +68,12 @@ describe('preprocessor_config.json', () => {
     });
   });
 
-  it('of jina-clip, with its own names', () => {
+  it('of jina-clip is read with its own names', () => {
     const config = { size: 224, mean, std, interpolation: 'bicubic', resize_mode: 'shortest' };
     expect(preprocessingOf(config)).toEqual(clip);
   });
 
-  it('with nulls, as the fast processors of transformers 4 write it: null means the default of the class', () => {
+  it('with nulls, as written by the fast processors of transformers 4, has the defaults of the class', () => {
     const config = {
       image_processor_type: 'CLIPImageProcessorFast',
       crop_size: { height: 336, width: 336 },
@@ -101,12 +101,12 @@ describe('preprocessor_config.json', () => {
     expect(preprocessingOf({ ...nothing, image_processor_type: 'CLIPImageProcessor' })).toEqual(clip);
   });
 
-  it('of a CLIPImageProcessor that squashes both sides before it crops', () => {
+  it('of a CLIPImageProcessor that resizes both sides before it crops is read', () => {
     const config = { image_processor_type: 'CLIPImageProcessor', size: { height: 256, width: 256 } };
     expect(preprocessingOf(config)).toEqual({ ...clip, resize: 'squash', resizeTo: 256 });
   });
 
-  it('of ViTImageProcessor: a bare number is a square, bilinear', () => {
+  it('of ViTImageProcessor resizes bilinearly, to a square if it gives one number', () => {
     const half = [0.5, 0.5, 0.5];
     const config = { image_processor_type: 'ViTImageProcessor', size: 384, image_mean: 0.5 };
     expect(preprocessingOf(config)).toEqual({
@@ -120,7 +120,7 @@ describe('preprocessor_config.json', () => {
     });
   });
 
-  it('is read from processor_config.json first, where transformers 5 writes it', () => {
+  it('is read first from processor_config.json, which transformers 5 writes', () => {
     const newer = {
       image_processor: { image_processor_type: 'CLIPImageProcessor' },
       processor_class: 'CLIPProcessor',

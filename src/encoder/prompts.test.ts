@@ -38,7 +38,7 @@ describe('presets', () => {
 });
 
 describe('text head', () => {
-  it('is the unit mean of unit prompt rows; prompts stay raw', async () => {
+  it('is the unit mean of unit prompt rows, and prompts keep their length', async () => {
     const head = await textHead(
       counting,
       [{ promptName: 'aa' }, { promptName: 'b', prompts: ['aaaa'] }],

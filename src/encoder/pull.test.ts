@@ -196,7 +196,7 @@ describe.skipIf(!needed.every((url) => existsSync(url)))(
       await rm(copy, { recursive: true });
     });
 
-    it('may come as a bundle from any server', async () => {
+    it('may be a bundle from any server', async () => {
       const { record } = await pull();
       const bundle = join(home, 'bundle.zip');
       await bundleEncoder(NAME, bundle);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { encoderSource, REGISTRY } from './registry.ts';
 
 describe('names of encoders', () => {
-  it('of the registry stand for a repository, a revision and a precision', () => {
+  it('in the registry stand for a repository, a revision and a precision', () => {
     expect(encoderSource('clip-vit-b32-int8')).toMatchObject({
       kind: 'hub',
       repo: 'Xenova/clip-vit-base-patch32',

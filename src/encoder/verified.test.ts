@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-it('hashes weights once, and again if they were changed', async () => {
+it('hashes weights once, and again after a change', async () => {
   const weights = join(folder, 'model.onnx');
   const [right, wrong] = ['the weights', 'some others'];
   await writeFile(weights, right);

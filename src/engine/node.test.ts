@@ -100,7 +100,7 @@ describe('engine', () => {
     expect((await session.run(feeds)).sums.shape).toEqual([5, 3]);
   });
 
-  it('names a missing input and a file that is no model', async () => {
+  it('names a missing input and a file that is not a model', async () => {
     const session = await engine.compile({ sums });
     await expect(session.run({ f: feeds.f })).rejects.toMatchObject({ code: 'engine/runtime', exitCode: 4 });
     await expect(engine.load(new Uint8Array([1, 2, 3]))).rejects.toMatchObject({ code: 'engine/runtime' });
@@ -116,7 +116,7 @@ describe('engine', () => {
   });
 
   it.skipIf(process.platform === 'win32')(
-    'leaves nothing in the folder for temporary files, and tells no one what it runs',
+    'leaves nothing in the folder for temporary files, and sends no telemetry',
     () => {
       const { status, stdout, stderr } = runProgram(
         `import { createEngine } from 'engine/node.ts';
@@ -136,7 +136,7 @@ describe('engine', () => {
     },
   );
 
-  it('survives a command line of a thousand photos', () => {
+  it('works with a command line of a thousand photos', () => {
     const photos = Array.from(
       { length: 1000 },
       (_, i) => `/home/someone/Pictures/a holiday somewhere/IMG_${1000 + i}.jpg`,

@@ -54,7 +54,7 @@ const spin = () =>
   );
 
 describe('a long product', () => {
-  it('leaves the event loop alone: p99 under 20 ms, never 100, as far as a busy machine can', {
+  it('does not block the event loop: p99 of its delays under 20 ms, never 100 ms, on a quiet machine', {
     retry: 2,
   }, async () => {
     const session = await engine.compile(long);
@@ -107,7 +107,7 @@ describe('an engine in trouble', () => {
     await own.close();
   });
 
-  it('is closed in the middle of a run: that ends in an error, the process does not', async () => {
+  it('can be closed in the middle of a run, which ends with an error while the process continues', async () => {
     const own = createEngine({ threads: 1 });
     const session = await own.compile(long);
     const running = expect(session.run({ x: square(1024) })).rejects.toMatchObject({

@@ -50,7 +50,7 @@ describe.skipIf(!there)(
       ['an ONNX model', 'tip-adapter'],
       ['a ViT from weights', 'tip-adapter'],
       ['a ViT from weights', 'coop'],
-    ])('%s, %s: is the classifier in one file', async (name, method) => {
+    ])("%s, %s: gives the classifier's answers from one file", async (name, method) => {
       const classifier = await fit(photos, {
         encoder: folderOf(name),
         method,

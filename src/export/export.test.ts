@@ -84,7 +84,7 @@ describe.each(['node', 'web'] as const)('an exported model in onnxruntime-%s', (
     return { ort, session: await ort.InferenceSession.create(bytes) };
   };
 
-  it('says of pictures what the classifier says', async () => {
+  it("gives the classifier's answers for pictures", async () => {
     const { pixels, spec, expected } = await cropsAndAnswers();
     const side = spec.crop;
     const { bytes, inputs, outputs } = await exportOnnx(classifier);
@@ -128,7 +128,7 @@ describe("an encoder's operator set", () => {
     return folder;
   }
 
-  it('has two names for the standard one', async () => {
+  it('may have either name of the standard one', async () => {
     const alike = await fit(photos, { encoder: await declaring('ai.onnx'), method: 'tip-adapter' });
     const { bytes, opset, difference } = await exportOnnx(alike);
     expect(opset).toBe(17);
@@ -199,7 +199,7 @@ describe('an exported classifier of features', () => {
     await one.close();
   });
 
-  it('says its labels, preprocessing and encoder in its metadata', async () => {
+  it('has its labels, preprocessing and encoder in its metadata', async () => {
     const { bytes } = await exportOnnx(classifier, { input: 'features' });
     const text = new TextDecoder('latin1').decode(bytes);
     for (const part of [

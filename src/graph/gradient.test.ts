@@ -121,7 +121,7 @@ describe('gradients agree with central differences', () => {
     ['a node used twice', A, ({ a }) => mul(exp(a), add(exp(a), a))],
   ])('%s', (_, shapes, build) => check(shapes, build));
 
-  it('have the shapes of their operands, whatever is broadcast', () => {
+  it('have the shapes of their operands, also after broadcasting', () => {
     const stack = fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 2 });
     fc.assert(
       fc.property(
@@ -143,7 +143,7 @@ describe('gradients agree with central differences', () => {
     );
   });
 
-  it('of a row of zeros made unit is finite, and the row stays zero', () => {
+  it('through the unit row of a row of zeros are finite, and the row stays zero', () => {
     const a = input('a', [2, 3]);
     const feeds = { a: floatTensor([2, 3], Float32Array.of(0, 0, 0, 3, 0, 4)) };
     const [g] = gradients(sum(mul(unit(a), scalar(2)), [0, 1]), [a]);
@@ -158,7 +158,7 @@ describe('gradients agree with central differences', () => {
     expect(got.g.data.every(Number.isFinite)).toBe(true);
   });
 
-  it('is zero for what the loss does not depend on, and only a scalar has one', () => {
+  it('are zero if the loss does not depend on a parameter, and are refused if the loss is not a scalar', () => {
     const a = input('a', [2]);
     const unused = input('unused', [3]);
     const [g] = gradients(sum(a, [0]), [unused]);

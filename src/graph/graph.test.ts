@@ -28,7 +28,7 @@ describe('shapes', () => {
 });
 
 describe('interpreter', () => {
-  it('names an input it was not fed', () => {
+  it('names an input that was not fed', () => {
     expect(() => interpret({ y: exp(input('x', [2])) })).toThrow(/"x"/);
   });
 
@@ -57,7 +57,7 @@ describe('simplify', () => {
     expect(topological([y]).map((expr) => expr.op.name)).toEqual(['input', 'constant', 'mul', 'exp', 'add']);
   });
 
-  it('leaves out products with 1 and repetitions that broadcasting does anyway', () => {
+  it('removes products with 1, and repetitions that broadcasting makes needless', () => {
     const x = input('x', [2, 3, 4]);
     const g = input('g', [2, 1, 4]);
     const { y } = simplify({ y: mul(mul(expandTo(g, [2, 3, 4]), fill(1, [2, 3, 4])), x) });

@@ -101,7 +101,7 @@ describe('resize', () => {
     );
   });
 
-  it('computes a window as it would the whole', () => {
+  it('computes a window with the same values as the whole', () => {
     const picture = noise(60, 40);
     const size = { width: 30, height: 20 };
     const all = resizeToRgb(picture, whole(picture), size, { x: 0, y: 0, ...size }, 'bicubic');
@@ -133,7 +133,7 @@ describe('views', () => {
   const view = (number: number, seed = 1, sha = 'a') =>
     cropView(picture, { ...CLIP, crop: 32, resizeTo: 32 }, number, seed, sha).data;
 
-  it('are decided by the picture, the seed and the number alone', () => {
+  it('depend only on the picture, the seed and the number', () => {
     expect(view(1)).toEqual(view(1));
     expect(view(1)).not.toEqual(view(2));
     expect(view(1)).not.toEqual(view(1, 2));
@@ -158,7 +158,7 @@ describe('views', () => {
 });
 
 describe('normalize', () => {
-  it('orders channels and planes as the encoder wants them', () => {
+  it('orders channels and planes as the encoder expects them', () => {
     const pixels = [{ width: 1, height: 2, data: Uint8Array.of(10, 20, 30, 40, 50, 60) }];
     const spec = { ...CLIP, crop: 1, scale: 1, mean: [0, 0, 0], std: [1, 1, 1] } as Preprocessing;
     const two = [
@@ -213,7 +213,7 @@ describe('decoding', () => {
     await expect(loader.load(await make(), request)).rejects.toMatchObject({ code, exitCode: 3 });
   });
 
-  it('goes on after a refusal', async () => {
+  it('continues after a refusal', async () => {
     const pixels = (await loader.load(await base.png().toBuffer(), request))[0]!;
     expect([...pixels.data.subarray(0, 3)]).toEqual([0xc0, 0x40, 0x20]);
   });
@@ -278,7 +278,7 @@ describe('decoding', () => {
     expect(picture.data[0]).toBeGreaterThan(200);
   });
 
-  it('reads HEIC as phones write it, and refuses a damaged one', async () => {
+  it('reads HEIC from phones, and refuses a damaged one', async () => {
     // 48 x 32, orange with a blue quarter at the top left; made with libheif's encoder.
     const heic = readFileSync(join(import.meta.dirname, '../../tests/fixtures/two-colours.heic'));
     const picture = await decode(heic);
@@ -293,7 +293,7 @@ describe('decoding', () => {
     expect(near([...crop.data.subarray(0, 3)], [32, 64, 192])).toBe(true);
   });
 
-  it('turns a picture as its EXIF orientation says, unless told not to', async () => {
+  it('turns a picture by its EXIF orientation, unless the option turns that off', async () => {
     const turned = await base.clone().jpeg().withMetadata({ orientation: 6 }).toBuffer();
     expect(await decode(turned)).toMatchObject({ width: 30, height: 40 });
     expect(await decode(turned, { exif: false })).toMatchObject({ width: 40, height: 30 });
@@ -304,14 +304,14 @@ describe('decoding', () => {
     expect(await sharp(small).metadata()).toMatchObject({ format: 'jpeg', width: 20, height: 15 });
   });
 
-  it('stops at once when asked to', async () => {
+  it('stops at once when the signal fires', async () => {
     const controller = new AbortController();
     const waiting = loader.load(await base.png().toBuffer(), request, { signal: controller.signal });
     controller.abort();
     await expect(waiting).rejects.toMatchObject({ exitCode: 130 });
   });
 
-  it('knows pictures by their names', () => {
+  it('recognises pictures by their names', () => {
     expect(['a.JPG', 'b.heic', 'c.webp'].every(isImagePath)).toBe(true);
     expect(['a.txt', 'jpg', 'b.svg'].some(isImagePath)).toBe(false);
   });

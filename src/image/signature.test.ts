@@ -38,14 +38,14 @@ describe('the first bytes', () => {
     ['SVG', `<?xml version="1.0"?>\n<!-- a <svg> -->\n<!DOCTYPE svg [<!ENTITY a "b">]>${SVG}`],
     ['SVG', `<!-- -->${'<!---->'.repeat(9)}<s:svg xmlns:s="http://www.w3.org/2000/svg"/>`],
     ['PDF', '%PDF-1.4\n'],
-  ])('knows %s by its first bytes: %j', async (format, text) => {
+  ])('identify %s: %j', async (format, text) => {
     await expect(decode(Buffer.from(text))).rejects.toMatchObject({
       code: 'image/unsupported',
       details: { format },
     });
   });
 
-  it('lays out no SVG, however it begins', { timeout: 8000 }, async () => {
+  it('refuse an SVG with any beginning', { timeout: 8000 }, async () => {
     const refused = async (front: string) =>
       await loader.load(Buffer.from(front + svgBomb()), request).catch(({ code }) => code);
     expect(await refused('')).toBe('image/unsupported');
@@ -53,7 +53,7 @@ describe('the first bytes', () => {
     expect(await refused('    ftypavif')).toBe('image/truncated');
   });
 
-  it('reads a large TIFF of the newer kind', async () => {
+  it('identify a BigTIFF', async () => {
     const tiff = await sharp({ create: { width: 40, height: 30, channels: 3, background: 'red' } })
       .tiff({ compression: 'none', bigtiff: true })
       .toBuffer();

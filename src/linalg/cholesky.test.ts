@@ -33,7 +33,7 @@ describe('Cholesky', () => {
     expect([...cholesky(a, 3)]).toEqual([2, 0, 0, 6, 1, 0, -8, 5, 3]);
   });
 
-  it('solves for any number of right sides, more than a panel included', () => {
+  it('solves for any number of right-hand sides, also more than a panel', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 20 }),

@@ -29,7 +29,7 @@ describe('blocked solve', () => {
     expect(row(exact, 0).some((x) => Math.abs(x) > 0.1)).toBe(true);
   });
 
-  it('names a matrix that is not positive definite, and stops when told to', async () => {
+  it('refuses a matrix that is not positive definite, and stops when the signal fires', async () => {
     const b = matrix(300, 1);
     const negative = (from: number, to: number) => matrix(to - from, to);
     await expect(solvePositive(negative, b, engine)).rejects.toThrow(/not positive definite/);

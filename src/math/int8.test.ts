@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { fromInt8, toInt8 } from './int8.ts';
 import { fromRows } from './matrix.ts';
 
-it('the largest number of a column is 127 units, whatever its sign', () => {
+it('the largest number of a column is 127 units, for either sign', () => {
   const rows = fromRows([
     [1, -4, 0],
     [-0.25, 1, 0],

@@ -41,7 +41,7 @@ describe('matrix', () => {
     expect([...row(unitRows(fromRows([[0, 5]])), 0)]).toEqual([0, 1]);
   });
 
-  it('ranks with the lowest index first among equals', () => {
+  it('ranks equal values by their indices, the lowest first', () => {
     expect(argmax([1, 3, 3])).toBe(1);
     expect(argmax([])).toBe(-1);
     expect(topK([1, 3, 3, 2], 3)).toEqual([1, 2, 3]);
@@ -85,7 +85,7 @@ describe('random', () => {
     expect(new Set(orders).size).toBe(6);
   });
 
-  it('is uniform and normal', () => {
+  it('draws uniform and normal numbers', () => {
     const r = random('moments');
     const uniform = Array.from({ length: 20_000 }, () => r.uniform());
     const normal = Array.from({ length: 20_000 }, () => r.normal());
@@ -96,7 +96,7 @@ describe('random', () => {
 });
 
 describe('half precision', () => {
-  it('survives a round trip for every number it can hold', () => {
+  it('returns every representable number unchanged', () => {
     for (let bits = 0; bits < 0x10000; bits++) {
       const value = fromHalfBits(bits);
       if (!Number.isNaN(value)) expect(toHalfBits(value)).toBe(bits);
@@ -123,7 +123,7 @@ describe('half precision', () => {
 });
 
 describe('erf', () => {
-  it("follows C's in double precision", () => {
+  it("agrees with C's erf in double precision", () => {
     const known: [number, number][] = [
       [0, 0],
       [1e-8, 1.1283791670955126e-8],

@@ -46,12 +46,12 @@ describe('text-anchored logistic regression', () => {
     expect(largest(data)).toBeGreaterThan(1e-3);
   });
 
-  it('is zero-shot where the names hold without end', async () => {
+  it('is zero-shot if the penalty is very large', async () => {
     const { residual } = await anchored.fit(smallTask, { strength: 1e9 });
     expect(largest((residual as Tensor).data as Float32Array)).toBeLessThan(1e-6);
   });
 
-  it('leaves a class without an example as its name has it', async () => {
+  it('leaves a class without an example at the row of its name', async () => {
     const kept = [...smallTask.support.labels.keys()].filter((i) => smallTask.support.labels[i] !== 2);
     const task = { ...smallTask, support: selectExamples(smallTask.support, kept) };
     const { residual } = await anchored.fit(task, { strength: 0.3 });
@@ -60,7 +60,7 @@ describe('text-anchored logistic regression', () => {
     expect(largest(row(rows, 3))).toBeGreaterThan(1e-3);
   });
 
-  it('has the same answer on the engine, from another start, and as one of many folds', async () => {
+  it('gives the same solution on the engine, from another start, and as one of many folds', async () => {
     const engine = createEngine();
     const alone = await anchored.fit(smallTask, { strength: 0.3 });
     const task = { ...smallTask, engine, start: { residual: alone.residual } };
@@ -85,7 +85,7 @@ describe('linear probe', () => {
     expectClose(got, goldenMatrix(golden, 'query_logits'), 2e-4);
   });
 
-  it('is solved as well under a penalty that leaves little to gain', async () => {
+  it('has nearly the same solution from fitSubsets as from fit, also under a strong penalty', async () => {
     const all = [...smallTask.support.labels.keys()];
     const path = [{ c: 0.1 }, { c: 1 }];
     const coarse: Matrix[] = [];
@@ -120,7 +120,7 @@ describe('L-BFGS', () => {
     expect(largest(x.map((v, i) => v - target[i]!))).toBeLessThan(1e-4);
   });
 
-  it('stops when told to', async () => {
+  it('stops when the signal fires', async () => {
     const signal = AbortSignal.abort();
     const never = async () => ({ value: 0, gradient: Float32Array.of(1) });
     await expect(minimise(never, Float32Array.of(1), { signal })).rejects.toThrowError(/Interrupted/);

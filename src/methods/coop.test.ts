@@ -34,7 +34,7 @@ describe('CoOp', () => {
     epochs: 8,
   } as const;
 
-  it('learns words that fit the examples better, the same on both engines', async () => {
+  it('learns words that fit the examples better, and the same words on both engines', async () => {
     const losses: number[] = [];
     const onProgress = ({ loss }: { loss?: number }) => void losses.push(loss!);
     const a = await coOp.fit({ ...task, onProgress }, { ...options, init: undefined });
@@ -44,7 +44,7 @@ describe('CoOp', () => {
     expect((a.text as Tensor).shape).toEqual([6, 32]);
   });
 
-  it('learns words of their own for each class, which start alike where words are given', async () => {
+  it('learns separate words for each class, which start alike if words are given', async () => {
     const own = { ...options, classSpecific: true, init: undefined };
     const a = await coOp.fit(task, own);
     const b = await coOp.fit({ ...task, engine }, own);
@@ -89,7 +89,7 @@ describe('CoOp', () => {
     expect(shown('front')).toEqual([-1, -1, -1, -1, 0, 1, 2, 3, -1, -1]);
   });
 
-  it('refuses learnt words and a name that are longer than what the tower reads', () => {
+  it('refuses learnt words and a name that are longer than the tower reads', () => {
     const reading = (context: number) => {
       const textTower = { tower: { ...letterTower(32), context }, names };
       return promptsOf({ ...task, textTower }, { context: 4, position: 'end' });
@@ -100,7 +100,7 @@ describe('CoOp', () => {
     );
   });
 
-  it('refuses an encoder whose text side is closed', () => {
+  it('refuses an encoder whose text tower takes no learnt words', () => {
     expect(() => checkNeeds(coOp, smallTask)).toThrow('text tower');
   });
 });

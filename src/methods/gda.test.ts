@@ -58,7 +58,7 @@ describe('Gaussian discriminant analysis', () => {
     expect(together).toEqual(alone);
   });
 
-  it('is the same head by the smaller square where samples are fewer than dimensions', async () => {
+  it('gives the same head by the smaller product if there are fewer samples than dimensions', async () => {
     const { rows, labels } = samplesOf(selectExamples(smallTask.support, [...Array(20).keys()]));
     const wide = await gaussianHead({ rows, labels }, 6, 0.3);
     // A sample at its class's mean adds no scatter and moves no mean: with some of them samples outnumber dimensions.
@@ -85,7 +85,7 @@ describe('Gaussian discriminant analysis', () => {
     expectClose(asMatrix(wide.weights), asMatrix(same.weights), largest * 1e-4);
   });
 
-  it('says nothing for or against a class without examples', async () => {
+  it('gives a class without examples the mean score of the others', async () => {
     const without = [...smallTask.support.labels.keys()].filter((i) => smallTask.support.labels[i] !== 2);
     const task = { ...smallTask, support: selectExamples(smallTask.support, without) };
     const state = await gda.fit(task, published);
@@ -96,7 +96,7 @@ describe('Gaussian discriminant analysis', () => {
     }
   });
 
-  it('learns a covariance of two examples a class where folds leave one of them, so that alpha is chosen', async () => {
+  it('has a covariance in folds with one example of each class, so that alpha is chosen', async () => {
     const seen = new Int32Array(6);
     const { labels } = smallTask.support;
     const pairs = [...labels.keys()].filter((i) => seen[labels[i]!]!++ < 2);
@@ -105,7 +105,7 @@ describe('Gaussian discriminant analysis', () => {
     expect(options.alpha).toBeGreaterThan(1e-3);
   });
 
-  it('makes classes without examples of the examples nearest to their names, as published', async () => {
+  it('estimates classes without examples from the examples nearest to their names, as published', async () => {
     const absent = [2, 4];
     const without = [...smallTask.support.labels.keys()].filter(
       (i) => !absent.includes(smallTask.support.labels[i]!),
@@ -183,15 +183,18 @@ describe('analytic shrinkage', () => {
     }
   });
 
-  it.each(ANALYTIC)('of %s is a multiplier between little and all', async (shrinkage) => {
-    const samples = samplesOf(smallTask.support);
-    const bias = async (value: number | typeof shrinkage) =>
-      Array.from((await gaussianHead(samples, 6, value)).bias.data as Float32Array);
-    const own = await bias(shrinkage);
-    expect(own.every(Number.isFinite)).toBe(true);
-    expect(Math.min(...own)).toBeGreaterThan(Math.min(...(await bias(1e-4))));
-    expect(Math.min(...own)).toBeLessThan(Math.min(...(await bias(1e4))));
-  });
+  it.each(ANALYTIC)(
+    'by %s gives a finite head between those of very weak and very strong shrinkage',
+    async (shrinkage) => {
+      const samples = samplesOf(smallTask.support);
+      const bias = async (value: number | typeof shrinkage) =>
+        Array.from((await gaussianHead(samples, 6, value)).bias.data as Float32Array);
+      const own = await bias(shrinkage);
+      expect(own.every(Number.isFinite)).toBe(true);
+      expect(Math.min(...own)).toBeGreaterThan(Math.min(...(await bias(1e-4))));
+      expect(Math.min(...own)).toBeLessThan(Math.min(...(await bias(1e4))));
+    },
+  );
 });
 
 /** By Gauss and Jordan; for positive definite matrices. */

@@ -22,7 +22,7 @@ async function predictions(keys: Matrix): Promise<Float32Array> {
 }
 
 describe('kernel ridge', () => {
-  it('by landmarks approaches the exact answer as they grow in number', async () => {
+  it('by landmarks approaches the exact solution as their number grows', async () => {
     const exact = await predictions(rows);
     const gap = async (landmarks: number) => {
       const near = await predictions(selectRows(rows, [...Array(landmarks).keys()]));

@@ -63,7 +63,7 @@ describe('the cache', () => {
   const scores = (support: Support, method = 'tip-adapter') =>
     scoreRows(methodById(method), { alpha: 2, beta: 3 }, { ...task, support }, queries);
 
-  it('takes any number of examples per class, none included', () => {
+  it('accepts any number of examples of a class, also none', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.integer({ min: 0, max: 47 }), { minLength: 1 }), (chosen) => {
         const support = plainSupport(
@@ -106,7 +106,7 @@ describe('the cache', () => {
     );
   });
 
-  it('averages the augmented views of an example and leaves the plain one for queries', () => {
+  it('averages the augmented views of an example, and keeps the plain one for queries', () => {
     const [a, b, plain] = [
       [1, 0],
       [0, 2],
@@ -128,7 +128,7 @@ describe('the cache', () => {
     ]);
   });
 
-  it("votes add up to the cache's part, class by class", async () => {
+  it("has votes that add up to the cache's term, class by class", async () => {
     const scorer = await createScorer(engine, methodById('tip-adapter'), { alpha: 2, beta: 3 }, task);
     const { cache, votes } = await scorer.termsAndVotes(queries);
     const sums = matrix(queries.rows, 6);

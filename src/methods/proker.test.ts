@@ -31,7 +31,7 @@ describe('ProKeR', () => {
     );
   });
 
-  it('takes the published constants of the number of shots', async () => {
+  it('uses the published constants for the number of shots', async () => {
     const published = await proker.fit(smallTask, { beta: undefined, lambda: undefined });
     expect(published).toEqual(await proker.fit(smallTask, { beta: 1.66, lambda: 0.07 }));
   });

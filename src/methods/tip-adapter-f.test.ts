@@ -75,7 +75,7 @@ describe('an interrupted training', () => {
   const bytes = ({ data }: Tensor) => Buffer.from((data as Float32Array).buffer).toString('hex');
   const training = (task: TaskWith<'text'>) => ({ ...keyTraining(task, { ...published, epochs: 4 }) });
 
-  it('leaves its last full epoch, and goes on to the same bytes as one that was not', async () => {
+  it('returns its last full epoch, and when continued gives the same bytes as one that was not interrupted', async () => {
     const whole = await trainKeys({ ...smallTask, engine }, training(smallTask));
     let kept: TrainingState | undefined;
     const stop = new AbortController();
@@ -97,7 +97,7 @@ describe('an interrupted training', () => {
     expect(bytes(part.keys)).not.toBe(bytes(whole.keys));
   });
 
-  it('ends in an error where nothing was kept', async () => {
+  it('ends in an error if nothing was kept', async () => {
     const stop = new AbortController();
     const onProgress = () => stop.abort();
     const task = { ...smallTask, engine, signal: stop.signal, onProgress };
@@ -111,7 +111,7 @@ describe('a validation split', () => {
   // A rate that does harm: the last epoch is not the best.
   const options = { ...published, epochs: 6, rate: 0.5 };
 
-  it('picks the epoch that gets most of it right, the first of equals', async () => {
+  it('chooses the epoch with the highest accuracy on it, and the first of equal ones', async () => {
     const task = { ...smallTask, engine, validation };
     const training = keyTraining(task, options);
     const right: number[] = [];
@@ -128,7 +128,7 @@ describe('a validation split', () => {
     expect(hits).toHaveLength(Math.max(...right));
   });
 
-  it('is remembered by a training that is interrupted after its best epoch', async () => {
+  it('keeps the best epoch of a training that is interrupted after it', async () => {
     let kept: TrainingState | undefined;
     const checkpoint: Checkpoint = {
       open: async () => ({
@@ -149,7 +149,7 @@ describe('a validation split', () => {
 });
 
 describe('ragged classes', () => {
-  it('train as the plain engine does, and padding changes nothing', async () => {
+  it('train as on the plain engine, and padding changes nothing', async () => {
     const noise = random('ragged');
     const labels = Int32Array.from([0, 0, 0, 0, 0, 1, 2, 2, 3, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5]);
     const features = unitRows(

@@ -180,7 +180,7 @@ describe.each(engines)('LP++ follows PyTorch on the %s engine', (_, runs) => {
     [1, 1e-5],
     [10, 1e-4],
     [300, 1e-3],
-  ])('after %d iterations, cleared and official', async (iterations, tolerance) => {
+  ])('agrees after %d iterations, with cleared and with added gradients', async (iterations, tolerance) => {
     for (const kind of ['zeroed', 'official']) {
       const options = { iterations, official: kind === 'official' };
       const state = await lpPlusPlus.fit({ ...smallTask, engine: runs }, options);
@@ -210,7 +210,7 @@ describe('text without a length of its own', () => {
   it.each([
     ['clap', 'prototypes', {}],
     ['taskres', 'residual', {}],
-  ])('is taken by %s at the usual length of CLIP, which is said', async (id, name, given) => {
+  ])('is scaled by %s to the usual length of CLIP, with a remark', async (id, name, given) => {
     const method = methodById(id);
     const options = resolveOptions(method.options, { ...given, epochs: 3 });
     const [a, b] = [await method.fit(unit, options), await method.fit(long, options)];
@@ -219,14 +219,14 @@ describe('text without a length of its own', () => {
     expect(method.remarks!(long, options)).toEqual([]);
   });
 
-  it('is what TaskRes starts from without raw', () => {
+  it('is unchanged in TaskRes without raw', () => {
     const method = methodById('taskres');
     expect(method.remarks!(unit, resolveOptions(method.options, { raw: false }))).toEqual([]);
   });
 });
 
 describe("CLAP's epochs", () => {
-  it('take as many views as there are examples, at random, and drop what does not fill a batch', () => {
+  it('take as many random views as there are examples, and drop rows that do not fill a batch', () => {
     const support = {
       ...smallTask.support,
       features: matrix(
@@ -267,7 +267,7 @@ describe('APE-T', () => {
     );
   });
 
-  it('lowers the loss, moves kept channels only, and does the same on both engines', async () => {
+  it('lowers the loss, changes kept channels only, and gives the same on both engines', async () => {
     const losses: number[] = [];
     const onProgress = ({ loss }: { loss?: number }) => void losses.push(loss!);
     const a = await apeT.fit({ ...smallTask, onProgress }, options);
@@ -286,7 +286,7 @@ function withText(task: TaskWith<'text'>, raw: Matrix): TaskWith<'text'> {
   return { ...task, head: { weights: unitRows(raw), promptFeatures: raw, promptClass, logitScale: 100 } };
 }
 
-it('a training of other labels is another training to a checkpoint', async () => {
+it('with other labels is another training for a checkpoint', async () => {
   const identity = async (labels: Int32Array) => {
     const parts: unknown[] = [];
     const checkpoint = {

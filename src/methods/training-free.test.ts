@@ -29,7 +29,7 @@ describe('APE', () => {
     );
   });
 
-  it('weighs keys by what their class name does not explain', async () => {
+  it('weights keys by what their class name does not explain', async () => {
     const gamma = 0.7;
     const expected = await scores('zero-shot', {});
     const affinity = productT(queries, keys);
@@ -43,7 +43,7 @@ describe('APE', () => {
     expectClose(await scores('ape', { channels: 1, gamma, beta: 4 }), expected, 1e-3);
   });
 
-  it('keeps the channels in which classes differ and their names vary, whatever the numbers of examples', () => {
+  it('keeps the channels in which classes differ and their names vary, for any numbers of examples', () => {
     const next = random('channels');
     const rowsOf = (n: number) => unitRows(matrix(n, 6, Float32Array.from({ length: n * 6 }, next.normal)));
     for (let round = 0; round < 50; round++) {
@@ -88,7 +88,7 @@ describe('published options of a data set', () => {
     expect(methodById(id).published?.(dataset, {})).toEqual(expected);
   });
 
-  it('are left to a search that is thorough', () => {
+  it('are replaced by a thorough search', () => {
     expect(methodById('ape').published?.('cars', { thorough: true })).toEqual({ agreement: 0.6 });
     expect(methodById('timo').published?.('flowers', { thorough: true })).toEqual({});
   });
@@ -99,7 +99,7 @@ describe('Tip-X', () => {
     expectClose(await scores('tip-x', { gamma: 0 }), await scores('tip-adapter', {}));
   });
 
-  it('adds a vote for each example, less the more the class names see it differently', async () => {
+  it('adds a vote for each example, which is smaller if its zero-shot probabilities differ more', async () => {
     const method = methodById('tip-x');
     const state = { alpha: 0, beta: 1, gamma: 2, temperature: 0.5 };
     const { slope } = atOnce(prepared(method, state, smallTask)) as { slope: number };
@@ -128,7 +128,7 @@ describe('TIMO', () => {
     logitScale: 100,
   });
 
-  it('keeps the text head where prompts agree, and is zero-shot without the Gaussians', async () => {
+  it('keeps the text head if prompts agree, and is zero-shot without the Gaussians', async () => {
     const got = await scores('timo', { alpha: 0 }, { ...smallTask, head: twoPrompts(text) });
     expectClose(got, await scores('zero-shot', {}));
   });
@@ -137,7 +137,7 @@ describe('TIMO', () => {
     expect(() => checkNeeds(methodById('timo'), smallTask)).toThrow('several prompts');
   });
 
-  it('takes so many prompts of each class as samples, the nearest first, then the nearest again', async () => {
+  it('takes the given number of prompts of each class as samples, the nearest first, and then the nearest again', async () => {
     const wrong = matrix(
       6,
       32,
@@ -154,7 +154,7 @@ describe('TIMO', () => {
     expectClose(tripled, await of({}, several), 1e-3);
   });
 
-  it('searches gamma and the number of prompts where it is thorough (TIMO-S)', () => {
+  it('searches gamma and the number of prompts with thorough (TIMO-S)', () => {
     const task = { ...smallTask, head: twoPrompts(text) };
     const tried = methodById('timo').search!(task, { thorough: true });
     expect([...new Set(tried.map(({ promptsPerClass }) => promptsPerClass))]).toEqual([1, 2, 3, 4]);

@@ -63,7 +63,7 @@ describe('whitened centred cosine', () => {
     },
   );
 
-  it('takes examples of one group for one', async () => {
+  it('counts examples of one group as one', async () => {
     const { features, labels } = smallTask.support;
     const rows = [...labels.keys(), 0, 1, 1];
     const repeated: Support = {
@@ -77,7 +77,7 @@ describe('whitened centred cosine', () => {
     expectNear((await scoresOf({ ...smallTask, support: repeated })).data, once.data);
   });
 
-  it('gives a class without examples the score of no evidence, and its name where there are names', async () => {
+  it('gives a class without examples a neutral score, or that of its name if there are names', async () => {
     const kept = [...smallTask.support.labels.keys()].filter((i) => smallTask.support.labels[i] !== 2);
     const task = { ...smallTask, support: selectExamples(smallTask.support, kept) };
     const without = await scoresOf({ ...task, head: undefined });
@@ -89,7 +89,7 @@ describe('whitened centred cosine', () => {
     }
   });
 
-  it('knows nothing from one example, and says so in finite numbers', async () => {
+  it('gives the score 0 from a single example', async () => {
     const task = { ...smallTask, support: selectExamples(smallTask.support, [0]), head: undefined };
     expect((await scoresOf(task)).data.every((score) => score === 0)).toBe(true);
   });
@@ -107,7 +107,7 @@ describe('whitened centred cosine', () => {
 });
 
 describe('whitening', () => {
-  it('is the same by the span of few rows and by all dimensions', async () => {
+  it('is the same computed in the span of few rows and in all dimensions', async () => {
     const { features } = smallTask.support;
     const few = matrix(20, 32, features.data.slice(0, 20 * 32));
     const padded = matrix(40, 32);
@@ -123,7 +123,7 @@ describe('whitening', () => {
     });
   });
 
-  it('leaves an example out of means and covariance, as if it had never been there', async () => {
+  it('leaves an example out of means and covariance as a fit without it does', async () => {
     const { labels } = smallTask.support;
     // 8, 8, 5, 3, 2 and 1 examples.
     const most = [8, 8, 5, 3, 2, 1];

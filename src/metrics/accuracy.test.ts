@@ -21,7 +21,7 @@ describe('accuracy', () => {
     expect([1, 2, 3].map((k) => topKAccuracy(scores, labels, k).correct)).toEqual([2, 3, 4]);
   });
 
-  it('never counts a row without numbers as right', () => {
+  it('never counts a row of NaN as correct', () => {
     expect(topKAccuracy(fromRows([[Number.NaN, Number.NaN]]), [0], 1).correct).toBe(0);
   });
 
@@ -48,7 +48,7 @@ describe("Wilson's interval", () => {
     expect(interval[1]).toBeCloseTo(high, 4);
   });
 
-  it('encloses the share, stays inside 0..1 and mirrors', () => {
+  it('contains the share, stays inside 0..1 and is symmetric', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 10_000 }),
@@ -66,7 +66,7 @@ describe("Wilson's interval", () => {
     );
   });
 
-  it('is everything without a row', () => {
+  it('is 0 to 1 without a row', () => {
     expect(wilsonInterval(0, 0)).toEqual([0, 1]);
   });
 });

@@ -10,7 +10,7 @@ describe('auroc', () => {
     expect(auroc([0.1, 0.4, 0.35, 0.8], [false, false, true, true])).toBe(0.75);
   });
 
-  it('is not a number without both kinds', () => {
+  it('is NaN without both kinds', () => {
     expect(auroc([1, 2], [true, true])).toBeNaN();
     expect(auroc([], [])).toBeNaN();
   });

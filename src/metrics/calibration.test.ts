@@ -90,7 +90,7 @@ describe('reliability', () => {
 });
 
 describe('temperature', () => {
-  it('is the closed form where there is one: two classes, three rows in four right', () => {
+  it('is the closed form for two classes and three correct rows of four', () => {
     const logits = fromRows([
       [2, 0],
       [2, 0],
@@ -102,7 +102,7 @@ describe('temperature', () => {
     expect(reached).toBeCloseTo(-(0.75 * Math.log(0.75) + 0.25 * Math.log(0.25)), 10);
   });
 
-  it.each([0.002, 0.3, 1, 7, 400])('has no better neighbour, logits on any scale (%d)', (scale) => {
+  it.each([0.002, 0.3, 1, 7, 400])('has no better neighbour for logits of scale %d', (scale) => {
     const { logits, labels } = drawn(400, 2, 1);
     logits.data.forEach((value, i) => {
       logits.data[i] = scale * value;
@@ -115,13 +115,13 @@ describe('temperature', () => {
     expect(temperature / scale).toBeCloseTo(fitTemperature(drawn(400, 2, 1).logits, labels).temperature, 3);
   });
 
-  it('is found again in labels drawn with it', () => {
+  it('is recovered from labels that were drawn with it', () => {
     expect(
       fitTemperature(drawn(20_000, 2.5, 3).logits, drawn(20_000, 2.5, 3).labels).temperature,
     ).toBeCloseTo(2.5, 0);
   });
 
-  it('is finite where every row is right, and where none is', () => {
+  it('is finite if every row is correct, and if none is', () => {
     const logits = fromRows([
       [5, 0],
       [0, 5],

@@ -18,7 +18,7 @@ describe('conformal quantile', () => {
     expect(conformalQuantile(nine, labels, 0.7)).toBe(0.25);
   });
 
-  it('is every class where the rows are too few', () => {
+  it('takes every class if there are too few rows', () => {
     expect(conformalQuantile(certain([1, 1]), [0, 0], 0.1)).toBe(1);
     expect(conformalQuantile(matrix(0, 2), [], 0.1)).toBe(1);
   });
@@ -31,7 +31,7 @@ describe('conformal quantile', () => {
 });
 
 describe('conformal sets', () => {
-  it('hold the probable classes, most probable first, and may be empty', () => {
+  it('contain the probable classes, most probable first, and may be empty', () => {
     const p = fromRows([
       [0.25, 0.625, 0.125],
       [0.375, 0.3125, 0.3125],
@@ -50,7 +50,7 @@ describe('conformal sets', () => {
     });
   });
 
-  it('cover the rows they were made from as promised', () => {
+  it('cover the rows that they were made from with the given probability', () => {
     const miss = fc.double({ min: 0.05, max: 0.9, noNaN: true });
     fc.assert(
       fc.property(fc.integer({ min: 20, max: 60 }), miss, fc.nat(), (rows, share, seed) => {

@@ -27,7 +27,7 @@ describe('mean over seeds', () => {
     expect(interval[0]).toBeCloseTo(-interval[1], 12);
   });
 
-  it('has no limits for a single value, and none of values that agree', () => {
+  it('is infinite for a single value, and has no width if all values agree', () => {
     expect(meanInterval([0.7])).toMatchObject({
       mean: 0.7,
       interval: [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],

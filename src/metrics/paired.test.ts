@@ -24,7 +24,7 @@ describe("McNemar's test", () => {
     expect(result.p).toBeCloseTo(p, 12);
   });
 
-  it('does not underflow: 2^-3000 is no number', () => {
+  it('does not underflow to 0 for 2^-3000', () => {
     // The normal approximation: 2 (1 - Phi(99 / sqrt(3000))), with the continuity correction.
     expect(mcnemar(...disagreeing(1450, 1550)).p).toBeCloseTo(0.0707, 3);
     expect(mcnemar(...disagreeing(1500, 1500)).p).toBe(1);
@@ -54,7 +54,7 @@ describe('paired bootstrap', () => {
     expect((interval[1] - mean) / error).toBeCloseTo(1.96, 0);
   });
 
-  it('is the same for the same seed, and knows rows that always agree', () => {
+  it('is the same for the same seed, and has no width if all rows agree', () => {
     const first = [1, 0, 1, 1, 0];
     const second = [0, 0, 1, 0, 1];
     expect(pairedBootstrap(first, second, { seed: 3 })).toEqual(pairedBootstrap(first, second, { seed: 3 }));

@@ -19,7 +19,7 @@ describe('classes', () => {
     expect(c).toEqual({ correct: 0, total: 0, accuracy: Number.NaN, answered: 0, precision: Number.NaN });
   });
 
-  it('count the same in the macro accuracy, but for those without a row', () => {
+  it('have equal weight in the macro accuracy, except those without a row', () => {
     expect(macroAccuracy(perClass([0, 0, 1, 0], [0, 0, 0, 1], 3))).toBeCloseTo(1 / 3, 12);
     expect(macroAccuracy([])).toBeNaN();
   });

@@ -62,7 +62,7 @@ describe('renderReport', () => {
     expect(page).toContain('<summary>1 more</summary>');
   });
 
-  it('says on the first screen whether anything was chosen on the test pictures', () => {
+  it('states on the first screen whether anything was chosen on the test pictures', () => {
     const data = exampleReport();
     const chosenBy = (protocol: string) =>
       renderReport({
@@ -74,14 +74,14 @@ describe('renderReport', () => {
     expect(chosenBy('paper')).toContain('the accuracy is optimistic');
   });
 
-  it('leaves out the parts it has no data for', () => {
+  it('leaves out the parts that it has no data for', () => {
     const page = renderReport(exampleReport({ curves: [], predictions: [], suspects: [] }));
     expect(page).not.toContain('How many examples does it take?');
     expect(page).not.toContain('The pictures</h2>');
     expect(page).not.toContain('Labels to look at again');
   });
 
-  it('gives every table row and column a heading and every picture a text', () => {
+  it('gives every table row and column a heading, and every picture a text', () => {
     const page = renderReport(exampleReport());
     expect(page).not.toMatch(/<th(?![^>]*scope=)(?=[\s>])/);
     expect(page).not.toMatch(/<img(?![^>]*alt="[^"]+")/);
@@ -89,7 +89,7 @@ describe('renderReport', () => {
     expect(page).not.toMatch(/NaN|undefined|Infinity|\[object/);
   });
 
-  it('refuses a method it has no scores of', () => {
+  it('refuses a method without scores', () => {
     expect(() => renderReport(exampleReport({ method: 'tip' }))).toThrow(UsageError);
     expect(() => renderReport(exampleReport({ methods: [] }))).toThrow('needs a method');
   });
@@ -119,15 +119,15 @@ describe('confusions', () => {
 });
 
 describe('numbers', () => {
-  it('never rounds a probability to certainty', () => {
+  it('never rounds a probability to 0 or 100%', () => {
     expect([0, 0.001, 0.5, 0.999, 1].map(probability)).toEqual(['0%', '<1%', '50%', '>99%', '100%']);
   });
 
-  it('says durations as people do', () => {
+  it('writes durations in the units that people use', () => {
     expect([0.0301, 1.94, 125].map(duration)).toEqual(['30 ms', '1.9 s', '2 min 5 s']);
   });
 
-  it('encloses the shares of an axis with round ticks', () => {
+  it('puts round ticks around the shares of an axis', () => {
     expect(shareTicks(0.56, 0.97)).toEqual([0.5, 0.6, 0.7, 0.8, 0.9, 1]);
     expect(shareTicks(1, 1)).toEqual([0.99, 1]);
     expect(shareTicks(0, 1)).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1]);

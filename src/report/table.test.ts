@@ -73,7 +73,7 @@ describe('renderCsv', () => {
     );
   });
 
-  it('is read back unchanged by a CSV parser', () => {
+  it('are read back unchanged by a CSV parser', () => {
     fc.assert(
       fc.property(fc.array(fc.record({ name: fc.string(), correct: fc.nat() })), (rows) => {
         const read = parse(renderCsv(scores(rows)), { record_delimiter: '\r\n' });

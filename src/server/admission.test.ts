@@ -35,7 +35,7 @@ describe('admission', () => {
     expect(letIn(paced(1, { queue: 64 }))).toBe(64);
   });
 
-  it('refuses many pictures that would not be done in time behind others, unless there are none', () => {
+  it('refuses many pictures that would be late behind others, but not if there are no others', () => {
     const admission = paced(200);
     admission.enter(64, PACED)(false);
     admission.enter(5, PACED);
@@ -43,7 +43,7 @@ describe('admission', () => {
     admission.enter(64, { deadline: 300_000, paced: false });
   });
 
-  it('says when to come again', () => {
+  it('states when to try again', () => {
     const admission = paced(500);
     letIn(admission);
     expect(() => admission.check()).toThrow(
@@ -57,7 +57,7 @@ describe('admission', () => {
     expect(letIn(admission)).toBeLessThan(46);
   });
 
-  it('learns nothing from a change that waited while a picture was done', () => {
+  it('does not measure a change that waited for a picture', () => {
     const admission = paced(100);
     vi.useFakeTimers();
     const changed = admission.enter(1, { deadline: 300_000, paced: false });
@@ -70,7 +70,7 @@ describe('admission', () => {
     expect(letIn(admission)).toBeGreaterThan(36);
   });
 
-  it('holds no more bytes than it may', () => {
+  it('keeps the bytes of admitted requests within the limit', () => {
     const admission = paced(1);
     admission.hold(60);
     expect(() => admission.hold(60)).toThrow(expect.objectContaining({ code: 'server/busy' }));

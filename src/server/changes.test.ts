@@ -107,7 +107,7 @@ describe('changes', () => {
     }
   });
 
-  it('take JSON that says so, in whole characters', async () => {
+  it('accept only declared JSON without lone surrogates', async () => {
     const asked = async (type: string, name: string) => {
       const { status, json } = await change('classes', post(type, JSON.stringify({ name })));
       return [status, json.code];

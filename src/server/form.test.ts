@@ -13,7 +13,7 @@ const files = async (text: string, type = TYPE, most = 4) =>
 const named = (parameters: string) => files(part(`Content-Disposition: form-data; ${parameters}`) + END);
 
 describe('the files of a form', () => {
-  it('come in order, as they are', async () => {
+  it('are returned unchanged and in order', async () => {
     const crlf = '\r\n--\r\n\r\n--x';
     expect(await files(part() + part(DISPOSITION.replace('cat', 'dog'), crlf) + END)).toEqual([
       ['cat.jpg', 'bytes'],
@@ -86,7 +86,7 @@ describe('the files of a form', () => {
     ['line ends before', '\r\n'.repeat(15e6) + part() + END, undefined],
     ['near boundaries', part(DISPOSITION, `\r\n--${BOUNDARY.slice(0, -1)}`.repeat(700_000)) + END, undefined],
     ['dashes', '\r\n--'.repeat(7e6), 'server/form'],
-  ])('take no long time: millions of %s', async (_, text, code) => {
+  ])('are parsed or refused quickly with millions of %s', async (_, text, code) => {
     const body = Buffer.from(text);
     const started = performance.now();
     const got = await filesOf(TYPE, body, 64).catch((error) => error);

@@ -10,7 +10,7 @@ vi.mock('../image/loader.ts', async (original) =>
 const animals = fittedAnimals();
 
 describe('load', () => {
-  it('of ten times the capacity: some are answered in time, in batches; the rest are refused at once', async () => {
+  it('of ten times the capacity is answered in part, in time and in batches, and otherwise refused at once', async () => {
     const encoder = slowEncoder(30);
     const server = await serve({
       models: [await animals.copy('loaded')],

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { boundedWriter, jsonLog } from './log.ts';
 
 describe('the log', () => {
-  it('is a line of JSON for each event, whatever is in it', () => {
+  it('is a line of JSON for each event with any content', () => {
     const lines: string[] = [];
     const hostile = 'a\n{"level":"error"}\u001b[2J\u009b2J\u202e\u2028';
     const log = jsonLog((line) => lines.push(line));

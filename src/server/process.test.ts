@@ -27,7 +27,7 @@ describe('the process', { timeout: 300_000 }, () => {
   });
 
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
-    'answers what it has begun at %s, and logs nothing but JSON',
+    'finishes running requests at %s, and logs only JSON',
     async (signal) => {
       const { child, ended, address } = await serving(path(), '--deadline', '60');
       const large = await sharp({ create: { width: 2000, height: 2000, channels: 3, background: 'red' } })
@@ -89,7 +89,7 @@ describe('the process', { timeout: 300_000 }, () => {
     expect((await ended).status).toBe(0);
   });
 
-  it('killed in the middle of changes, has lost nothing when it is back', async () => {
+  it('has lost nothing after it was killed in the middle of changes', async () => {
     let version = 1;
     for (let round = 0; round < 2; round++) {
       const { child, ended, address } = await serving(path());

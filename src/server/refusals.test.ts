@@ -21,7 +21,7 @@ const animals = fittedAnimals();
 const TOKEN = 'a-token-that-is-long-enough';
 
 describe('who may ask', () => {
-  it('needs a token for other machines, and a long one', () => {
+  it('needs a long token for other machines', () => {
     expect(() => checkExposure('0.0.0.0')).toThrow(expect.objectContaining({ code: 'server/token' }));
     expect(() => checkExposure('127.0.0.1', 'short')).toThrow(
       expect.objectContaining({ code: 'server/weak-token' }),
@@ -33,7 +33,7 @@ describe('who may ask', () => {
     checkExposure('::1');
   });
 
-  it('sends the token, under a name and from an origin that are allowed', async () => {
+  it('must send the token, and an allowed host name and origin', async () => {
     const server = await serve({
       models: [await animals.copy('guarded')],
       token: TOKEN,
@@ -111,7 +111,7 @@ describe('bad input', () => {
     expect(json).toMatchObject({ status, requestId: headers.get('x-request-id') });
     return [status, json.code];
   };
-  it('is named', async () => {
+  it('is named in the error', async () => {
     const huge = await sharp({ create: { width: 2000, height: 2000, channels: 3, background: 'red' } })
       .png()
       .toBuffer();
@@ -186,7 +186,7 @@ describe('bad input', () => {
     }
   });
 
-  it('that would take long to parse is refused before', async () => {
+  it('that would take long to parse is refused before parsing', async () => {
     const json = [
       '['.repeat(1e6),
       `{"pictures":[${'{},'.repeat(9e4)}{}]}`,

@@ -61,7 +61,7 @@ describe('predict', () => {
     expect(based.json.predictions).toEqual(close([expected[0], { ...expected[1], image: 'd' }]));
   });
 
-  it('ranks as many classes as asked, and says "none of these" below a probability', async () => {
+  it('ranks the requested number of classes, and answers "none of these" below a probability', async () => {
     const { predictions } = await answerOf('predict', '?top=1&reject=1', png(animals.cat));
     expect(predictions[0]).toMatchObject({ rejected: true, ranking: { length: 1 } });
   });
@@ -90,7 +90,7 @@ describe('the other routes', () => {
     expect(examples.map(({ classId }: Answer) => classId)).toEqual(['dog', 'dog']);
   });
 
-  it('teach and forget', async () => {
+  it('add and remove examples', async () => {
     const owls = json({ pictures: [{ data: animals.cat.toString('base64'), name: 'o', label: 'owl' }] });
     expect((await answerOf('addExamples', '', owls)).added).toEqual(['o']);
     await answerOf('removeExamples', '?id=o');
@@ -101,7 +101,7 @@ describe('the other routes', () => {
     expect([model.version, model.classes.length]).toEqual([5, 3]);
   });
 
-  it('measure in the form that Prometheus reads', async () => {
+  it("give metrics in Prometheus' format", async () => {
     const response = await fetch(`${server.address}/metrics`);
     expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
     const text = await response.text();
@@ -138,7 +138,7 @@ describe('several classifiers', () => {
     expect(encoder.asked.closed).toBe(1);
   });
 
-  it('need names of their own that can stand in an address', async () => {
+  it('need different names that are valid in an address', async () => {
     const model = await animals.copy('same');
     await expect(serve({ models: [model, model] })).rejects.toMatchObject({ code: 'server/same-name' });
     expect(modelFile('pets=/srv/a b.safetensors')).toEqual({ name: 'pets', path: '/srv/a b.safetensors' });
@@ -150,7 +150,7 @@ describe('several classifiers', () => {
 });
 
 describe('the OpenAPI document', () => {
-  it('has every route, and all that it refers to', async () => {
+  it('has every route, and everything that it refers to', async () => {
     const { json: document } = await server.ask('/openapi.json');
     expect(document.openapi).toBe('3.1.0');
     for (const { method, path, name } of routes) {

@@ -41,7 +41,7 @@ describe('writeFileAtomic', () => {
     expect(await readdir(folder)).toEqual(['out.bin']);
   });
 
-  it('leaves one whole file of many concurrent writers', async () => {
+  it('leaves one whole file after many concurrent writers', async () => {
     const path = join(folder, 'out.bin');
     const contents = Array.from({ length: 20 }, (_, i) => String(i).repeat(100_000 + i));
     await Promise.all(contents.map((content) => writeFileAtomic(path, content)));
@@ -49,7 +49,7 @@ describe('writeFileAtomic', () => {
     expect(await readdir(folder)).toEqual(['out.bin']);
   });
 
-  it('takes a file name of the longest length allowed', async () => {
+  it('accepts a file name of the longest allowed length', async () => {
     const path = join(folder, 'n'.repeat(255));
     await writeFileAtomic(path, 'x');
     expect(await readFile(path, 'utf8')).toBe('x');
@@ -82,7 +82,7 @@ describe('writeFileAtomic', () => {
     expect(error).toMatchObject({ code: 'disk/read-only', exitCode: 3 });
   });
 
-  it('names a full disk and leaves nothing on it (skipped where no disk can be mounted)', async (context) => {
+  it('names a full disk and leaves nothing on it (skipped if no disk can be mounted)', async (context) => {
     const disk = mountSmallDisk(folder, 1);
     if (!disk) return context.skip();
     const path = join(folder, 'out.bin');
@@ -127,7 +127,7 @@ describe('copyWithoutOverwriting', () => {
     expect(await readFile(join(out, 'my photo (2).jpg'), 'utf8')).toBe('two');
   });
 
-  it('gives concurrent copies names of their own', async () => {
+  it('gives concurrent copies different names', async () => {
     await writeFile(join(folder, 'source'), 'x');
     const copies = Array.from({ length: 8 }, () =>
       copyWithoutOverwriting(join(folder, 'source'), folder, 'a.png'),
@@ -141,7 +141,7 @@ describe('copyWithoutOverwriting', () => {
     });
   });
 
-  it('says so when the source is missing', async () => {
+  it('reports a missing source', async () => {
     const error = await copyWithoutOverwriting(join(folder, 'none'), folder, 'a.jpg').catch((e) => e);
     expect(error).toMatchObject({ code: 'disk/missing' });
   });

@@ -68,7 +68,7 @@ describe('a download', () => {
     expect((await stat(request.path)).size).toBe(MODEL.length);
   });
 
-  it('of an empty file', async () => {
+  it('of an empty file succeeds', async () => {
     hub.repos[REPO]!.files['empty.bin'] = '';
     await download({ ...request, url: request.url.replace('model.onnx', 'empty.bin') });
     expect((await stat(request.path)).size).toBe(0);
@@ -84,7 +84,7 @@ describe('broken connections', () => {
     expect(Number(/\d+/.exec(second.headers.range ?? '')?.[0])).toBeGreaterThan(0);
   });
 
-  it('cuts that go on end in an error that says how to continue; the next run continues', async () => {
+  it('repeated cuts end in an error that says how to continue, and the next run continues', async () => {
     hub.fail({ match: /blobs/, cutAfter: 300_000, times: 5 });
     const error = await failure();
     expect(error).toBeInstanceOf(ModelError);
@@ -109,21 +109,21 @@ describe('broken connections', () => {
     ['a server that ignores ranges', { ignoreRange: true }],
     ['a server that refuses the range', { status: 416 }],
     ['an error of the server', { status: 503, headers: { 'retry-after': '0' } }],
-  ])('survives %s', async (_, fault) => {
+  ])('continues after %s', async (_, fault) => {
     hub.fail({ match: /blobs/, cutAfter: 400_000, times: 5 });
     await failure();
     hub.fail({ match: /blobs/, ...fault });
     await download({ ...request, sha256: sha256Of(MODEL) });
   });
 
-  it('begins anew without a strong ETag', async () => {
+  it('starts again without a strong ETag', async () => {
     hub.fail({ match: /blobs/, cutAfter: 400_000, times: 5, etag: 'W/"weak"' });
     await failure();
     await download({ ...request, sha256: sha256Of(MODEL) });
     expect(hub.requests.every(({ headers }) => headers.range === undefined)).toBe(true);
   });
 
-  it('a part that is whole already needs no network', async () => {
+  it('a complete part needs no network', async () => {
     hub.fail({ match: /blobs/, cutAfter: 400_000, times: 5 });
     await failure();
     await writeFile(`${request.path}.part`, MODEL);
@@ -152,7 +152,7 @@ describe('refusals', () => {
     expect(await files()).toEqual([]);
   });
 
-  it('a wrong integrity, a wrong size', async () => {
+  it('a wrong integrity and a wrong size are reported', async () => {
     expect(await failure({ integrity: integrityOf(new Uint8Array(1)) })).toMatchObject({
       code: 'checksum/mismatch',
     });
@@ -171,7 +171,7 @@ describe('refusals', () => {
     await download({ ...request, headers: { authorization: 'Bearer hf_right' } });
   });
 
-  it('404 and other permanent statuses', async () => {
+  it('404 and other permanent statuses are reported', async () => {
     expect(await failure({ url: `${request.url}x` })).toMatchObject({ code: 'network/not-found' });
     hub.fail({ match: /blobs/, status: 451 });
     expect(await failure()).toMatchObject({ code: 'network/refused' });
@@ -179,7 +179,7 @@ describe('refusals', () => {
     expect(await failure()).toMatchObject({ code: 'network/cut' });
   });
 
-  it('no network', async () => {
+  it('a missing network is reported', async () => {
     const error = await failure({ url: 'http://127.0.0.1:9/x' });
     expect(error).toMatchObject({ code: 'network/unreachable' });
     expect(error.hint).toContain('HTTPS_PROXY');
@@ -187,28 +187,28 @@ describe('refusals', () => {
     expect(unknown).toMatchObject({ code: 'network/unreachable', details: { system: expect.any(String) } });
   });
 
-  it('a folder that cannot be made', async () => {
+  it('a folder that cannot be made is reported', async () => {
     await writeFile(join(folder, 'deep'), 'a file');
     expect(await failure()).toBeInstanceOf(DataError);
   });
 });
 
 describe('several at once', () => {
-  it('callers of one process wait for one another', async () => {
+  it('in one process wait for one another', async () => {
     const four = await Promise.all([1, 2, 3, 4].map(() => download({ ...request, sha256: sha256Of(MODEL) })));
     expect(new Set(four.map(({ sha256 }) => sha256))).toEqual(new Set([sha256Of(MODEL)]));
     expect(cdnRequests()).toHaveLength(1);
     expect(await files()).toEqual(['model.onnx']);
   });
 
-  it('removes the note of a process that was killed when the file was whole', async () => {
+  it('remove the note of a process that was killed after its file was complete', async () => {
     await download({ ...request, sha256: sha256Of(MODEL) });
     await writeFile(`${request.path}.part.json`, '{}');
     await download({ ...request, sha256: sha256Of(MODEL) });
     expect(await files()).toEqual(['model.onnx']);
   });
 
-  it('takes over the lock of a process that was killed', async () => {
+  it('take over the lock of a process that was killed', async () => {
     hub.fail({ match: /blobs/, cutAfter: 600_000, times: 1000 });
     const child = startChild({ ...request, retryDelay: 60_000 });
     await until(async () => (await files()).includes('model.onnx.part.json'));
@@ -222,7 +222,7 @@ describe('several at once', () => {
   });
 });
 
-it('goes through the proxy that the environment names', async () => {
+it('go through the proxy that the environment names', async () => {
   const proxy = await startProxy();
   vi.stubEnv('HTTP_PROXY', proxy.endpoint);
   vi.stubEnv('http_proxy', undefined);
@@ -235,7 +235,7 @@ it('goes through the proxy that the environment names', async () => {
   proxy.close();
 });
 
-it('a fetch without an answer ends after a time limit or at the signal, and can be repeated', async () => {
+it('without an answer end after a time limit or at the signal, and can be repeated', async () => {
   const never = (_: unknown, init?: RequestInit) =>
     new Promise<Response>((_resolve, reject) => {
       init?.signal?.addEventListener('abort', () => reject(init.signal?.reason));

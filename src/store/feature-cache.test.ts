@@ -67,7 +67,7 @@ describe('the cache', () => {
     await cache.close();
   });
 
-  it('is shared by two at once', async () => {
+  it('can be used by two processes at once', async () => {
     const [one, two] = [openHere(), openHere()];
     await Promise.all([one.putMany(entries(0, 20)), two.putMany(entries(20, 20))]);
     await new Promise(setImmediate);
@@ -79,7 +79,7 @@ describe('the cache', () => {
 });
 
 describe('damage', () => {
-  it('a changed value is not given back and can be put again, the others stay', async () => {
+  it('a changed value is not returned and can be stored again, and the others stay', async () => {
     const list = entries(0, 200);
     await filled(list);
     const path = join(folder, 'features.data');
@@ -120,7 +120,7 @@ describe('damage', () => {
       299,
       (path) => overwrite(join(path, 'features.index'), 40 * 32 + 24, 4),
     ],
-  ])('%s: what is whole is given back, and all can be put again', async (_, whole, damage) => {
+  ])('%s: complete values are returned, and all can be stored again', async (_, whole, damage) => {
     await filled(entries(0, 300));
     await damage(folder);
     const cache = openHere();
@@ -134,7 +134,7 @@ describe('damage', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('a cache that another process cleared or removed is as if it were new', async () => {
+  it('a cache that another process cleared or removed works like a new one', async () => {
     const [one, two] = [openHere(), openHere()];
     await one.putMany(entries(0, 20));
     expect(countHeld(two, entries(0, 20))).toBe(20);
@@ -153,7 +153,7 @@ async function overwrite(path: string, at: number, length: number): Promise<void
 }
 
 describe('a folder that cannot be used', () => {
-  it('since it cannot be a folder: works in memory, with one warning', async () => {
+  it('because it is inside a file: the cache works in memory, with one warning', async () => {
     await writeFile(join(folder, 'file'), '');
     const cache = openHere(join(folder, 'file', 'features'));
     await cache.putMany(entries(0, 3));
@@ -166,7 +166,7 @@ describe('a folder that cannot be used', () => {
     expect(warnings).toEqual([expect.stringContaining('are not kept')]);
   });
 
-  it('because another program keeps writing: works in memory', async () => {
+  it('because another program keeps writing: the cache works in memory', async () => {
     vi.spyOn(AbortSignal, 'timeout').mockReturnValue(AbortSignal.abort());
     const lock = await takeLock(join(folder, 'features.lock'));
     const cache = openHere();
@@ -179,7 +179,7 @@ describe('a folder that cannot be used', () => {
   });
 
   it.for([4, 8, 12, 100])(
-    'since its disk has %i KiB: works in memory, with one warning (skipped where no disk can be mounted)',
+    'because its disk has %i KiB: the cache works in memory, with one warning (skipped if no disk can be mounted)',
     async (kib, context) => {
       const disk = mountSmallDisk(folder, kib / 1024);
       if (!disk) return context.skip();
@@ -198,7 +198,7 @@ describe('a folder that cannot be used', () => {
     },
   );
 
-  it('since its disk has no inodes: works in memory, with one warning (skipped where no disk can be mounted)', async (context) => {
+  it('because its disk has no inodes: the cache works in memory, with one warning (skipped if no disk can be mounted)', async (context) => {
     const disk = mountSmallDisk(folder, 4, 1);
     if (!disk) return context.skip();
     try {
@@ -212,7 +212,7 @@ describe('a folder that cannot be used', () => {
     }
   });
 
-  it('since its disk became full or read-only: keeps giving what it has (skipped where no disk can be mounted)', async (context) => {
+  it('because its disk became full or read-only: the cache still returns its values (skipped if no disk can be mounted)', async (context) => {
     const disk = mountSmallDisk(folder, 4);
     if (!disk) return context.skip();
     try {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openFeatureStore } from './feature-store.ts';
 
-it('a value of which the end is missing is not given', async () => {
+it('does not return a value whose end is missing', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'feature-store-'));
   const store = openFeatureStore(folder);
   const [whole, cut] = [Buffer.alloc(16, 1), Buffer.alloc(16, 2)];

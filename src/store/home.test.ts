@@ -14,7 +14,7 @@ describe('homeFolder', () => {
   });
 
   it.skipIf(process.platform !== 'linux')(
-    'is in the XDG cache folder on Linux; a relative one is ignored',
+    'is in the XDG cache folder on Linux, unless that is a relative path',
     () => {
       vi.stubEnv('TIP_ADAPTER_HOME', '');
       vi.stubEnv('HOME', '/home/ada');

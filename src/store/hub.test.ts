@@ -70,7 +70,7 @@ describe('listHub', () => {
     });
   });
 
-  it('is not fooled by something that is no hub', async () => {
+  it('refuses an answer that is not from a hub', async () => {
     const fetch = async () => new Response('<html>Log in to the train</html>');
     await expect(listHub(REPO, 'main', { fetch })).rejects.toMatchObject({ code: 'network/odd-answer' });
   });
@@ -175,7 +175,7 @@ describe('resolveHub', () => {
 });
 
 describe('hubAnswers', () => {
-  it('says yes to a hub, no to silence, refusals, login pages and late answers', async () => {
+  it('is true for a hub, and false for silence, refusals, login pages and late answers', async () => {
     expect(await hubAnswers(2000, REPO)).toBe(true);
     expect(await hubAnswers(2000, 'no/such')).toBe(false);
     expect(await hubAnswers(2000, REPO, { fetch: async () => new Response('<html>') })).toBe(false);

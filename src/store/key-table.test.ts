@@ -41,7 +41,7 @@ it('distinguishes keys that differ in any word, and returns the last place of a 
   expect(all.map((key) => table.find(key))).toEqual(all.map((_, i) => placeOf(i)));
 });
 
-it('passes over an entry in which any bit is another one', () => {
+it('skips an entry with any wrong bit', () => {
   for (let bit = 0; bit < 32 * ENTRY_WORDS; bit++) {
     const entry = entryOf(keys[1]!, placeOf(1));
     entry[bit >> 5]! ^= 1 << (bit & 31);

@@ -165,7 +165,7 @@ describe('a lock of a process that is gone', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it.skipIf(process.platform !== 'linux')('is taken over, though no one has noticed its end', async () => {
+  it.skipIf(process.platform !== 'linux')('is taken over although its end was not noticed', async () => {
     // A container's first process often does not ask how the others ended.
     const child = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -179,7 +179,7 @@ describe('a lock of a process that is gone', () => {
     expect(await isFree()).toBe(true);
   });
 
-  it('in another container is taken over when it is killed (skipped where none can be made)', async (context) => {
+  it('in another container is taken over when it is killed (skipped if no container can be made)', async (context) => {
     const container = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc', '--net'];
     const child = await holder(...container);
     if (child.exitCode !== null || child.pid === undefined) return context.skip();
@@ -199,7 +199,7 @@ describe('a lock of a process that is gone', () => {
   });
 });
 
-describe('a lock of which only its age tells', () => {
+describe('a lock that can be judged only by its age', () => {
   it.each([
     ['of another machine', elsewhere, 30],
     ['of another container that gave no sign of life', stamp({ space: 7 }), 30],
@@ -214,7 +214,7 @@ describe('a lock of which only its age tells', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it('is kept young by its holder', async () => {
+  it('is refreshed by its holder', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     try {
       const lock = await takeLock(path);
@@ -240,7 +240,7 @@ describe('on a file system without links', () => {
     vi.mocked(fs.link).mockReset();
   });
 
-  it('a lock is one holder at a time', async () => {
+  it('a lock has one holder at a time', async () => {
     const lock = await takeLock(path);
     expect(await readFile(path, 'utf8')).toContain(thisProcess());
     expect(await takeLock(path)).toBeUndefined();

@@ -66,7 +66,7 @@ describe('installFromNpm', () => {
     await installFromNpm(folder(), parts);
   });
 
-  it('with a time limit, asks a registry that refuses only once', async () => {
+  it('asks a registry that refuses only once, with a time limit', async () => {
     await registry.close();
     const started = performance.now();
     await expect(installFromNpm(folder(), parts, { patience: 200 })).rejects.toMatchObject({

@@ -84,7 +84,7 @@ describe('npmTarball', () => {
 
   const openssl = spawnSync('openssl', ['version']).status === 0;
   it.skipIf(!openssl)(
-    "trusts npm's cafile, or any certificate where npm does (skipped where there is no openssl)",
+    "trusts npm's cafile, or any certificate where npm does (skipped if there is no openssl)",
     async () => {
       const [key, cert] = [join(home, 'key.pem'), join(home, 'cert.pem')];
       const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert];
@@ -138,7 +138,7 @@ describe('extractMembers', () => {
     expect(members.get('package/model/weights.bin')?.length).toBe(100_000);
   });
 
-  it('reads some of many members of every size, whatever lies between them', async () => {
+  it('reads some of many members of every size', async () => {
     const sizes = Array.from(
       { length: 90 },
       (_, i) => [0, 1, 511, 512, 513, 5000, 70_000, 400_000][i % 8]! + i,
@@ -166,7 +166,7 @@ describe('extractMembers', () => {
     expect([...(await extractMembers(await write(bytes), () => true)).keys()]).toEqual(['good/.../..file']);
   });
 
-  it('every kind of damage ends in a ModelError', async () => {
+  it('throws a ModelError for every kind of damage', async () => {
     for (const length of [0, 5, 18, 100, CONTENT.length - 10]) {
       const error = await extractMembers(await write(CONTENT.subarray(0, length)), () => true).catch(
         (e) => e,

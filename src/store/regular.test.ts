@@ -15,14 +15,14 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const linux = process.platform === 'linux';
 
 describe('readRegular', () => {
-  it('reads a file as it is, an empty one too', async () => {
+  it('reads a file unchanged, also an empty one', async () => {
     await writeFile(at('text'), 'some text');
     expect((await readRegular(at('text'), { area: 'test' })).toString()).toBe('some text');
     await writeFile(at('empty'), '');
     expect(await readRegular(at('empty'), { area: 'test' })).toHaveLength(0);
   });
 
-  it('says that there is no such file, in the words and the class of its use', async () => {
+  it('reports a missing file in the words and the error class of its use', async () => {
     const missing = readRegular(at('gone'), { area: 'test', Failure: ModelError, hint: 'Look elsewhere.' });
     await expect(missing).rejects.toThrow(ModelError);
     await expect(missing).rejects.toMatchObject({
@@ -34,7 +34,7 @@ describe('readRegular', () => {
     await expect(missing.catch(unlessMissing)).resolves.toBeUndefined();
   });
 
-  it('refuses a folder with an error of its own, not as a missing file', async () => {
+  it('refuses a folder with another error than for a missing file', async () => {
     const refused = readRegular(folder, { area: 'test' });
     await expect(refused).rejects.toMatchObject({
       code: 'test/unreadable',

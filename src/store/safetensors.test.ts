@@ -57,7 +57,7 @@ describe('round trip', () => {
     expect(metadata).toEqual(METADATA);
   });
 
-  it('gives the same bytes whatever the order, all tensors aligned', () => {
+  it('gives the same bytes for any order, with all tensors aligned', () => {
     const reversed = new Map(Object.entries(EVERY_TYPE).reverse());
     const bytes = encodeSafetensors(EVERY_TYPE, METADATA);
     expect(encodeSafetensors(reversed, METADATA)).toEqual(bytes);
@@ -71,14 +71,14 @@ describe('round trip', () => {
     expect(Object.fromEntries(parseSafetensors(shifted).tensors)).toEqual(EVERY_TYPE);
   });
 
-  it('keeps names and texts that objects treat specially', () => {
+  it('keeps names and texts that are special for objects', () => {
     const one: Tensor = { dtype: 'uint8', shape: [1], data: new Uint8Array([1]) };
     const names = ['__proto__', 'constructor', '1', '0', ''];
     const written = encodeSafetensors(new Map(names.map((name) => [name, one])));
     expect([...parseSafetensors(written).tensors.keys()].sort()).toEqual([...names].sort());
   });
 
-  it('opens lazily', async () => {
+  it('reads tensors only when they are asked for', async () => {
     const path = join(folder, 'lazy.safetensors');
     await writeFile(path, encodeSafetensors(EVERY_TYPE, METADATA));
     const opened = await openSafetensors(path);
@@ -177,14 +177,14 @@ describe('malformed files end in a named ModelError', () => {
     expect(codeOf(file(`{"a:{}":${entry({})},"b\\"":${b}}  `, new Uint8Array(8)))).toBe('accepted');
   });
 
-  it('every truncation', () => {
+  it('at every truncation', () => {
     const bytes = encodeSafetensors(EVERY_TYPE, METADATA);
     for (let length = 0; length < bytes.length; length++) {
       expect(codeOf(bytes.subarray(0, length)), `first ${length} bytes`).toMatch(/^safetensors\//);
     }
   });
 
-  it('any byte of the header changed gives a ModelError or tensors that fit the file', () => {
+  it('or in tensors that fit the file, if any byte of the header is changed', () => {
     const bytes = encodeSafetensors(EVERY_TYPE, METADATA);
     const headerEnd = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));
     const at = fc.integer({ min: 0, max: headerEnd - 1 });
@@ -205,7 +205,7 @@ describe('malformed files end in a named ModelError', () => {
     );
   });
 
-  it('any JSON value in any place of the header', () => {
+  it('for any JSON value in any place of the header', () => {
     const odd = fc.oneof(
       fc.jsonValue(),
       fc.maxSafeInteger(),
@@ -229,9 +229,9 @@ const python = process.env.PYTHON ?? 'python3';
 const pythonReads = spawnSync(python, ['-c', 'import safetensors.numpy']).status === 0;
 
 describe.skipIf(!pythonReads)(
-  "Python's safetensors (skipped where python3 cannot import safetensors.numpy)",
+  "Python's safetensors (skipped if python3 cannot import safetensors.numpy)",
   () => {
-    it('reads what we write, and we read what it writes', async () => {
+    it('reads our files, and we read its files', async () => {
       const { bf16: _, ...tensors } = EVERY_TYPE;
       const ours = join(folder, 'ours.safetensors');
       const theirs = join(folder, 'theirs.safetensors');

@@ -61,7 +61,7 @@ describe('parseSource', () => {
   });
 });
 
-it('fetchUrl keeps a file under its hash and needs the network once', async () => {
+it('keeps a fetched file under its hash, and needs the network once', async () => {
   const home = await mkdtemp(join(tmpdir(), 'tip-sources-'));
   vi.stubEnv('TIP_ADAPTER_HOME', home);
   const hub = await startFakeHub({ 'o/r': { files: { 'model.onnx': 'weights' } } });

@@ -145,7 +145,7 @@ describe('openZip', () => {
     await expect(zip.read('a')).rejects.toMatchObject({ code: 'zip/damaged' });
   });
 
-  it('notices damage when reading', async () => {
+  it('reports damage when it reads an entry', async () => {
     const bytes = zipSync({ a: [strToU8('content'), { level: 0 }] });
     bytes[bytes.indexOf(strToU8('content')[0]!, 31)]! ^= 1;
     const zip = await openBytes(bytes);
@@ -156,19 +156,19 @@ describe('openZip', () => {
 describe('malformed zips end in a DataError', () => {
   const bytes = zipSync({ 'a.txt': strToU8('hello'), 'b/c.txt': strToU8('x'.repeat(1000)) });
 
-  it('files that are not zips', async () => {
+  it('for files that are not zips', async () => {
     expect(await codeOf(openBytes(new Uint8Array(0)))).toBe('zip/not-a-zip');
     expect(await codeOf(openBytes(strToU8('plain text that is long enough')))).toBe('zip/not-a-zip');
     await expect(openZip(join(folder, 'none.zip'))).rejects.toMatchObject({ code: 'zip/missing' });
   });
 
-  it('every truncation', async () => {
+  it('at every truncation', async () => {
     for (let length = 0; length < bytes.length; length++) {
       expect(await codeOf(openBytes(bytes.subarray(0, length))), `first ${length} bytes`).toMatch(/^zip\//);
     }
   });
 
-  it('any byte changed', async () => {
+  it('for any changed bytes, unless the archive is still valid', async () => {
     const edit = fc.tuple(fc.integer({ min: 0, max: bytes.length - 1 }), fc.integer({ min: 0, max: 255 }));
     await fc.assert(
       fc.asyncProperty(fc.array(edit, { minLength: 1, maxLength: 4 }), async (edits) => {
@@ -189,7 +189,7 @@ const python = process.env.PYTHON ?? 'python3';
 const pythonRuns = spawnSync(python, ['-c', 'import zipfile']).status === 0;
 
 it.skipIf(!pythonRuns)(
-  'reads zip64 records as Python writes them (skipped where there is no python3)',
+  'reads zip64 records as Python writes them (skipped if there is no python3)',
   async () => {
     const path = join(folder, 'python.zip');
     const program = `

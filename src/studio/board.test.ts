@@ -37,7 +37,7 @@ describe('a board', () => {
     expect(played(put(1, 'gone')).pictures.get(hashOf(1))?.classId).toBeUndefined();
   });
 
-  it('remembers confirmed pictures until they are moved', () => {
+  it('keeps pictures confirmed until they are moved', () => {
     const board = played(cats, dogs, put(1, 'c'), put(2, 'c'), {
       do: 'confirm',
       hashes: [hashOf(1), hashOf(2), hashOf(9)],
@@ -108,7 +108,7 @@ describe('any commands', () => {
     );
   });
 
-  it('survive JSON', () => {
+  it('are unchanged after conversion to JSON and back', () => {
     fc.assert(
       fc.property(fc.array(command), (commands) => {
         const board = played(...commands);

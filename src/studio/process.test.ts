@@ -13,7 +13,7 @@ describe('the process', { timeout: 120_000 }, () => {
   beforeAll(() => writeSmallEncoder(at('encoder')));
 
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
-    'ends in good order at %s, which comes twice under npx, and keeps what it was given',
+    'closes properly at %s, which comes twice under npx, and keeps its pictures',
     async (signal) => {
       const { child, ended, address } = await listening('studio', ...options(signal));
       const bytes = new Uint8Array(await picture('cat', 1));
@@ -38,7 +38,7 @@ describe('the process', { timeout: 120_000 }, () => {
     },
   );
 
-  it('ends in good order when its terminal closes', async () => {
+  it('closes properly when its terminal closes', async () => {
     const { child, ended } = await listening('studio', ...options('terminal'));
     child.stdout.destroy();
     child.stderr.destroy();

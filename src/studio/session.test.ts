@@ -76,7 +76,7 @@ describe('a session', () => {
     expect(nats).toBeCloseTo(Math.log(one.probability / other.probability), 4);
   });
 
-  it('calibrates constants that are set by hand, too; with a picture a class it says that nothing has', async () => {
+  it('calibrates also constants that are set by hand, and reports that it cannot with one picture of each class', async () => {
     const opened = await taught();
     const hand = { method: 'auto', reject: 0, alpha: 0.3, beta: 2 };
     await opened.change({ command: { do: 'set', settings: hand } });
@@ -175,7 +175,7 @@ describe('a session', () => {
     expect([first, second, opened.version]).toEqual([2, 3, 3]);
   });
 
-  it('embeds a picture once, whatever is done with it', async () => {
+  it('embeds a picture once, through all changes', async () => {
     const encoder = fakeEncoder();
     session = await Session.open({ folder: join(folder, 'session'), encoder });
     const { hash } = (await session.pictures.keep('x.png', await picture('#c01020'))) as { hash: string };
@@ -299,7 +299,7 @@ describe('a session', () => {
     expect(chosen).toBe(Math.max(...all));
   });
 
-  it('tells pictures that are nearly the same, but not those of one burst', async () => {
+  it('reports pictures that are nearly the same, but not those of one burst', async () => {
     const opened = await taught();
     const add = async (colour: string, group?: string) => {
       const kept = await opened.pictures.keep(`${colour}.png`, await picture(colour, 41));
@@ -327,7 +327,7 @@ describe('a session', () => {
 });
 
 describe('the pictures of a session', () => {
-  it('of a zip with a table are those that may be learnt from; one that cannot be read ends nothing', async () => {
+  it('of a zip with a table are those that may be learnt from, also if one cannot be read', async () => {
     const { pictures } = await open();
     const table = 'path,label,split\n1.png,a_b,training\n2.png,a_b,training\n3.png,c,holdout';
     const files = { 'index.csv': table, '2.png': 'no picture' };
@@ -349,7 +349,7 @@ describe('the pictures of a session', () => {
     ]);
   });
 
-  it('are those of a zip that can be read; the others are named', async () => {
+  it('of a zip are those that can be read, and the others are named', async () => {
     const { pictures } = await open();
     const zip = zipSync(
       {
@@ -385,7 +385,7 @@ describe('the pictures of a session', () => {
     expect(await pictures.thumbnail(hash)).toEqual(before);
   });
 
-  it('are read by hash and by nothing else', async () => {
+  it('are read only by hash', async () => {
     const { pictures } = await open();
     const bytes = await picture('#c01020');
     const kept = (await pictures.keep('a.png', bytes)) as { hash: string };

@@ -41,7 +41,7 @@ function lessonOf(places: readonly number[]): Lesson {
   };
 }
 
-it('for lessons that grow, shrink and change their order, answers as their saved files do', async () => {
+it('answers like the saved files for lessons that grow, shrink and change their order', async () => {
   const encoder = fakeEncoder();
   const loader = createImageLoader();
   const teacher = createTeacher(encoder, { read: (hash) => picture(HUES[Number(hash[0])]!) }, loader);

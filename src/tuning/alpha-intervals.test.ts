@@ -45,7 +45,7 @@ function margin(
 }
 
 describe('alphas for which the true class wins', () => {
-  it('are those that trying each alpha finds, at every sharpness', () => {
+  it('are the same as by trying each alpha, at every sharpness', () => {
     fc.assert(
       fc.property(
         fc.nat(1000),
@@ -77,7 +77,7 @@ describe('alphas for which the true class wins', () => {
     );
   });
 
-  it('give the best alpha, which no grid beats', () => {
+  it("give the best alpha, which is at least as good as any grid's", () => {
     const given = problem(7, 300, 10, 4);
     const found = alphaIntervals(
       given.z,
@@ -93,7 +93,7 @@ describe('alphas for which the true class wins', () => {
     }
   });
 
-  it('know alpha = 0, where a tie goes to the lower class', () => {
+  it('include alpha = 0, where a tie goes to the lower class', () => {
     const z = matrix(2, 2, Float32Array.of(1, 1, 1, 1));
     const parts = [Float32Array.of(0.9, 0.1, 0.1, 0.9)];
     const owner = Int32Array.of(0, 1);
@@ -105,7 +105,7 @@ describe('alphas for which the true class wins', () => {
     expect(countAt(found, 0, [0, 1])).toEqual([1, 2]);
   });
 
-  it('count no vote of a key that is hidden or not there', () => {
+  it('count no vote of a hidden or missing key', () => {
     const z = matrix(1, 2, Float32Array.of(0, 1));
     const parts = [Float32Array.of(-1e4, -1e4, 0.5, -1e4)];
     const found = alphaIntervals(z, { parts, blocks: 2, size: 2, owner: Int32Array.of(0, 1) }, [0], {
@@ -116,7 +116,7 @@ describe('alphas for which the true class wins', () => {
     expect(bestAlpha(found, 2, 50)).toEqual({ alpha: 0, correct: 0 });
   });
 
-  it('are counted with votes as exp does them: two classes apart by a millionth are told apart', () => {
+  it('use votes as accurate as exp, so that a difference of a millionth between two classes counts', () => {
     for (const beta of [0.5, 5.5, 40]) {
       for (const cosine of [-1, -0.3, 0, 0.5, 0.99, 1]) {
         // The true class has the vote alone, the other a logit just below or above it.
@@ -136,7 +136,7 @@ describe('alphas for which the true class wins', () => {
     }
   });
 
-  it('drift by less than a hundred-thousandth over sharpnesses, however large', () => {
+  it('drift by less than a hundred-thousandth over all sharpnesses', () => {
     const range = { first: 0.1, step: 0.035, count: 1000 };
     for (const cosine of [-0.3, 0, 0.31, 0.5, 0.77, 0.99, 1]) {
       // The true class has the vote alone and is one behind: it wins from 1 / vote on.

@@ -19,7 +19,7 @@ const RANGE = { minBeta: 0.5, maxBeta: 60 };
 const tuningSet = tuningSetOfFolds(smallTask) as TuningSet;
 
 describe('scores of left-out examples', () => {
-  it('are those of a fit to the examples that are not hidden, fold by fold or all folds at once', async () => {
+  it('are those of a fit to the examples that are not hidden, fold by fold and for all folds at once', async () => {
     const anchored = methodById('anchored');
     const oneByOne = { ...anchored, fitSubsets: undefined };
     const [a] = await outOfFold(engine, anchored, smallTask, tuningSet.rows, [{ strength: 0.3 }]);
@@ -40,7 +40,7 @@ describe('scores of left-out examples', () => {
     expect(mean).toBeLessThan(0.02);
   });
 
-  it('do not see the example they are about', async () => {
+  it('are no better than chance for random labels', async () => {
     // Labels are noise: what has not seen the rows' labels is right by chance alone.
     const { normal, integer } = random('noise', 1);
     const [n, d] = [120, 64];
@@ -54,7 +54,7 @@ describe('scores of left-out examples', () => {
 });
 
 describe('choosing options', () => {
-  it('takes the candidate with the least NLL, at its own temperature', async () => {
+  it('takes the candidate with the lowest NLL at its own temperature', async () => {
     const found = await searchMethod(engine, methodById('linear-probe'), smallTask, tuningSet);
     const seen = found.surface.map(({ nll }) => nll!);
     expect(found.nll).toBe(Math.min(...seen));
@@ -64,7 +64,7 @@ describe('choosing options', () => {
     expect(alone.nll).toBeCloseTo(found.nll, 1);
   });
 
-  it('stops where there are rows enough, of no less than two folds', () => {
+  it('uses at least two folds, and no more than it needs for enough rows', () => {
     const count = (classes: number, shots: number) => {
       const labels = Array.from({ length: classes * shots }, (_, i) => i % classes);
       return tuningSetOfFolds({ ...smallTask, support: plainSupport(matrix(labels.length, 1), labels) });
@@ -89,7 +89,7 @@ describe('a stack', () => {
     return { options: {}, temperature: 1 / b, nll, tuned: [], scores, surface: [] };
   };
 
-  it('weighs experts that err apart, and says what the weights make of them', () => {
+  it('weights methods that make different errors, and returns their weighted scores', () => {
     const found = new Map([
       ['a', expert('a', 0.7)],
       ['b', expert('b', 0.8)],
@@ -110,7 +110,7 @@ describe('a stack', () => {
     expect(mean).toBeCloseTo(nll, 1);
   });
 
-  it('leaves out what adds nothing', () => {
+  it('leaves out methods that add nothing', () => {
     const same = expert('a', 0.7);
     expect(
       Object.keys(

@@ -16,7 +16,7 @@ async function looked(least: number, low = 0, high = 7): Promise<number[]> {
   return seen;
 }
 
-it('comes within a tenth of a grid cell of the least value, wherever it lies', async () => {
+it('comes within a tenth of a grid cell of the minimum, wherever it is', async () => {
   await fc.assert(
     fc.asyncProperty(fc.double({ min: 0, max: 7, noNaN: true }), async (least) => {
       const seen = await looked(least);
@@ -26,7 +26,7 @@ it('comes within a tenth of a grid cell of the least value, wherever it lies', a
   );
 });
 
-it('narrows towards the least value: every section keeps it', async () => {
+it('keeps the minimum in every section', async () => {
   for (const least of [2.3, 2.9, 3.1, 3.8]) {
     const fine = (await looked(least)).slice(8);
     // Two cells, five times cut to 0.618 of themselves: the last points are as near as that.
@@ -34,7 +34,7 @@ it('narrows towards the least value: every section keeps it', async () => {
   }
 });
 
-it('stays within the ends', async () => {
+it('stays within the bounds', async () => {
   for (const least of [-5, 20]) {
     const seen = await looked(least);
     expect(Math.min(...seen)).toBe(0);

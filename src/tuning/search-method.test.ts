@@ -54,7 +54,7 @@ describe('the search of a path', () => {
   const tuningSet = tuningSetOfFolds(task)!;
   const found = (path: readonly number[]) => searchMethod(engine, knowing(path), task, tuningSet);
 
-  it('takes the best candidate wherever it stands, however often the likelihood falls and rises before', async () => {
+  it('takes the best candidate at any position, however often the likelihood falls and rises before it', async () => {
     const paths = fc.uniqueArray(fc.integer({ min: 0, max: 9 }), { minLength: 2, maxLength: 8 });
     await fc.assert(
       fc.asyncProperty(paths, async (tenths) => {
@@ -67,7 +67,7 @@ describe('the search of a path', () => {
     );
   });
 
-  it('goes on where the second point of a linear probe is worse and the fourth far better', async () => {
+  it('continues if the second point of a linear probe is worse and the fourth far better', async () => {
     const { options, surface } = await found([0.3, 0.1, 0.15, 0.8, 0.85, 0.9]);
     expect(surface[1]!.nll!).toBeGreaterThan(surface[0]!.nll! + 0.01);
     expect(options.share).toBe(0.9);

@@ -41,7 +41,7 @@ describe('leave-one-shot-out', () => {
     );
   });
 
-  it('wraps around at the most folds asked for', () => {
+  it('wraps around at the given number of folds', () => {
     const { query, count } = leaveOneShotOut(plainSupport(features(4), [0, 0, 0, 0]), 2);
     expect([[...query], count]).toEqual([[0, 1, 0, 1], 2]);
   });
@@ -70,7 +70,7 @@ describe('weights of text and cache', () => {
     return total / own.length;
   };
 
-  it('minimise the likelihood: no nearby point is better', () => {
+  it('minimise the negative log-likelihood: no nearby point is better', () => {
     const z = noisy(1, 1);
     const s = noisy(0.7, 2);
     const best = fitWeights(z, s, labels);
@@ -81,7 +81,7 @@ describe('weights of text and cache', () => {
     }
   });
 
-  it('are where the slopes vanish, in double precision, for any number of rows and classes', () => {
+  it('make the slopes zero, in double precision, for any number of rows and classes', () => {
     const shapes = fc.tuple(fc.nat(1000), fc.integer({ min: 20, max: 90 }), fc.integer({ min: 2, max: 30 }));
     const check = ([seed, n, c]: [number, number, number]) => {
       const own = random('slopes', seed);
@@ -109,7 +109,7 @@ describe('weights of text and cache', () => {
     check([1, 410, 203]);
   });
 
-  it('leave out a cache that misleads, and text that misleads as far as the limit lets them', () => {
+  it('leave out a misleading cache, and misleading text as far as the limit allows', () => {
     const good = noisy(2, 3);
     const misleading = noisy(-1, 4);
     expect(fitWeights(good, misleading, labels).b).toBeLessThan(1e-6);
@@ -117,7 +117,7 @@ describe('weights of text and cache', () => {
     expect(b / a).toBeCloseTo(50, 6);
   });
 
-  it('stop where text says a thousandth of the cache, in whatever units', () => {
+  it('stop where text counts a thousandth of the cache, in any units', () => {
     const [good, misleading] = [noisy(2, 3), noisy(-1, 4)];
     const alphaFor = (unit: number) => {
       const z = { ...misleading, data: misleading.data.map((x) => x * unit) };
@@ -129,7 +129,7 @@ describe('weights of text and cache', () => {
     expect(largestRatio({ ...good, data: good.data.map(() => 3) }, good)).toBe(1000);
   });
 
-  it('leave scores apart that are no better than chance, so that the answers are not all the first class', () => {
+  it('keep scores apart that are no better than chance, so that not all answers are the first class', () => {
     // The class of each row has its lowest score; the highest is that of the class before.
     const labels = Int32Array.from({ length: 12 }, (_, i) => i % 3);
     const wrong = matrix(
@@ -153,7 +153,7 @@ describe('weights of text and cache', () => {
     expect(far.nll).toBeCloseTo(fitWeights(z, s, labels).nll, 7);
   });
 
-  it('are found however sure the scores are, where no row says how much less sure they should be', () => {
+  it('are found for scores of any confidence', () => {
     const times = (m: Matrix, factor: number) =>
       matrix(
         m.rows,
@@ -174,13 +174,13 @@ describe('weights of text and cache', () => {
     }
   });
 
-  it('give a finite scale even where every row is right', () => {
+  it('give a finite scale even if every row is correct', () => {
     const { b } = fitWeights(undefined, noisy(50, 5), labels);
     expect(b).toBeGreaterThan(0);
     expect(Number.isFinite(b)).toBe(true);
   });
 
-  it('refuse scores that are not finite, and say where', () => {
+  it('refuse scores that are not finite, and name their row and class', () => {
     for (const score of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
       const broken = noisy(1, 1);
       broken.data[4 * 7 + 2] = score;

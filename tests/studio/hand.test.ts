@@ -351,7 +351,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     await page.getByText('Names and examples').click();
   });
 
-  it('sets an option of the method under the hood, says what it refuses, and tells the size of the file', async () => {
+  it('sets an option of the method under the hood, explains refusals, and shows the size of the file', async () => {
     await change({ do: 'set', settings: { method: 'linear-probe', reject: 0 } });
     await eventually(() => page.locator('#answering').innerText()).toBe('Linear probe');
     await page.locator('#hood summary').click();
@@ -442,7 +442,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     await eventually(() => large.count()).toBe(0);
   });
 
-  it('leaves no text of a chart outside of it, and nothing wider than its column', async () => {
+  it('keeps all text of a chart inside it, and everything within its column', async () => {
     await page.locator('#teach details, #try details, #keep details').evaluateAll((all) => {
       for (const one of all) (one as unknown as { open: boolean }).open = true;
     });
@@ -549,7 +549,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     }
   });
 
-  it('teaches what the camera shows, and takes that back where it was said', async () => {
+  it("adds the camera's picture to a class, and undoes that in the same place", async () => {
     await page.getByRole('button', { name: 'Use camera' }).click();
     await page.locator('#try .verdict strong').waitFor();
     const before = await count();

@@ -349,7 +349,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     await page.locator('.tabs button:visible').nth(0).click();
   });
 
-  it('has no finding of axe, of any weight, with a menu open, in light and dark, wide and narrow', async () => {
+  it('has no finding of axe, of any severity, with a menu open, in light and dark, wide and narrow', async () => {
     for (const width of [1024, 390]) {
       await page.setViewportSize({ width, height: 844 });
       if (width < 900) await page.locator('.tabs button').nth(0).click();

@@ -69,7 +69,7 @@ describe.skipIf(!chromiumPath)(`the studio with a hundred classes${chromiumMissi
     await page.getByRole('menuitem', { name: by }).click();
   };
 
-  it('finds classes by name, says what part of the board is shown, and goes to one of them', async () => {
+  it('finds classes by name, states which part of the board is shown, and goes to one of them', async () => {
     await wanted().click();
     await page.keyboard.type('KIND 7');
     await eventually(names).toEqual(
@@ -127,7 +127,7 @@ describe.skipIf(!chromiumPath)(`the studio with a hundred classes${chromiumMissi
     await eventually(async () => (await names())[0]).toBe('kind 0');
   });
 
-  it('shows the unsure ones alone, of which none is deleted unseen', async () => {
+  it('shows only unsure pictures, and never deletes one unseen', async () => {
     await page.locator('.thumbnail').first().click();
     await page.locator('.selection').waitFor();
     await page.getByRole('button', { name: 'Clear the selection' }).waitFor();
@@ -147,7 +147,7 @@ describe.skipIf(!chromiumPath)(`the studio with a hundred classes${chromiumMissi
     await eventually(() => page.locator('.find p').innerText()).toBe('');
   });
 
-  it('leads past everything before a part', async () => {
+  it('has links that skip to a part', async () => {
     await page.reload();
     await page.locator('.stage.done').waitFor({ timeout: 60_000 });
     await page.keyboard.press('Tab');

@@ -53,7 +53,7 @@ describe.skipIf(!existsSync(golden))('CLIP from weights follows PyTorch (../shar
     ['ViT, OpenAI names', 'tiny_clip_vit', 'openai', 1e-4],
     ['ViT, Hugging Face names in half precision', 'tiny_clip_vit', 'hf', 1e-4],
     ['ResNet, OpenAI names', 'tiny_clip_rn', 'openai', 5e-4],
-  ])('%s: both towers', async (_, folder, file, tolerance) => {
+  ])('%s: both towers agree', async (_, folder, file, tolerance) => {
     const checkpoint = openAiNames(checkpointOf(read(`${folder}/${file}.safetensors`)));
     const shape = shapeOf(checkpoint, OPENAI);
     const inputs = read(`${folder}/inputs.safetensors`);
@@ -66,7 +66,7 @@ describe.skipIf(!existsSync(golden))('CLIP from weights follows PyTorch (../shar
     expectNear(text_embeds!.data as Float32Array, outputs.get('text_embeds') as Tensor, tolerance);
   });
 
-  it('ViT: inside the towers', async () => {
+  it('ViT: intermediate results agree', async () => {
     const checkpoint = openAiNames(checkpointOf(read('tiny_clip_vit/openai.safetensors')));
     const shape = shapeOf(checkpoint, OPENAI);
     expect(shape).toMatchObject({
@@ -88,7 +88,7 @@ describe.skipIf(!existsSync(golden))('CLIP from weights follows PyTorch (../shar
     expectNear(got.block0.data as Float32Array, outputs.get('vision_after_block0') as Tensor, 1e-4);
   });
 
-  it('ResNet: the maps of the first picture', async () => {
+  it('ResNet: the feature maps of the first picture agree', async () => {
     const checkpoint = openAiNames(checkpointOf(read('tiny_clip_rn/openai.safetensors')));
     const { image } = shapeOf(checkpoint, OPENAI);
     if (image.kind !== 'resnet') throw new Error('not a ResNet');

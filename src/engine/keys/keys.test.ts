@@ -111,7 +111,7 @@ describe('keys in a file', () => {
     await engine.close();
   });
 
-  it('are not answered for by a file that took the place of theirs, or was cut', async () => {
+  it('are refused if their file was replaced or cut', async () => {
     const keys = noise(40, 16, 1);
     const file = await fileOf(keys, 'float16');
     const part = { ...file, labels: new Int32Array(40), classes: 1 };
@@ -126,7 +126,7 @@ describe('keys in a file', () => {
     await engine.close();
   });
 
-  it('of zero length count as of no direction', async () => {
+  it('of zero length have a cosine of 0 with every query', async () => {
     const zero = matrix(3, 20);
     for (const dtype of ['float16', 'int8'] as const) {
       const part = { ...(await fileOf(zero, dtype)), labels: new Int32Array(3), classes: 1 };

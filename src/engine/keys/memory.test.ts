@@ -16,7 +16,7 @@ function noise(rows: number, cols: number, seed: number): Matrix {
 }
 
 describe('keys in memory', () => {
-  it('vote as the equation says, whatever their length, width and classes', async () => {
+  it('vote as in the equation, for any length, width and number of classes', async () => {
     const cases = fc.record({
       keys: fc.integer({ min: 1, max: 20 }),
       cols: fc.integer({ min: 1, max: 11 }),
