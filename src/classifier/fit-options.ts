@@ -23,7 +23,7 @@ export const fitOptions = {
     names: 'methods',
     help: 'The method, or a JavaScript module that exports one. auto chooses one, or a stack of several, by left-out examples. `fit --method <method> --help` lists the options of a method.',
   }),
-  trainingFree: flag({ help: 'With auto: consider only methods with a closed form.' }),
+  trainingFree: flag({ help: 'With auto: consider only methods that need no training.' }),
   shots: optional(
     integer({ min: 1, help: 'Use this many examples per class, drawn by the seed (default: all).' }),
   ),

@@ -17,7 +17,7 @@ export interface Wanted {
   readonly beta?: number;
   /** Names the grid of the published search. */
   readonly prompts?: string;
-  /** Whether `auto` considers only methods with a closed form. */
+  /** Whether `auto` considers only methods that need no training. */
   readonly trainingFree?: boolean;
   /** Values of the method's options. */
   readonly options?: Readonly<Record<string, unknown>>;

@@ -5,7 +5,7 @@ export const EXIT_STATUSES: readonly (readonly [status: number, meaning: string]
   [2, 'wrong usage, such as an unknown option or a value out of range'],
   [
     3,
-    'wrong data, such as a missing folder; or a part of the data could not be read, and the result, which is written or printed, is about the others',
+    'wrong data, such as a missing folder; or a part of the data could not be read, and the result covers only the rest',
   ],
   [4, 'a classifier file or an encoder is wrong or missing'],
   [130, 'interrupted; finished work is kept, and the same command continues from it'],

@@ -109,7 +109,7 @@ are experimental. If a device cannot be used, one line says why and the CPU repl
 | Device | Where | Needs |
 | --- | --- | --- |
 | cpu | everywhere | nothing; if ONNX Runtime's native build cannot be downloaded, its WebAssembly build computes, several times slower, and one line says so |
-| cuda | Linux x64 | CUDA 12 with cuDNN 9, and ONNX Runtime's CUDA libraries: \`npm install onnxruntime-node\`, and \`node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12\` where install scripts are not run. Products are in TF32 unless \`NVIDIA_TF32_OVERRIDE=0\` is set |
+| cuda | Linux x64 | CUDA 12 with cuDNN 9, and ONNX Runtime's CUDA libraries: \`npm install onnxruntime-node\`, and \`node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12\` if install scripts are not run. Products are in TF32 unless \`NVIDIA_TF32_OVERRIDE=0\` is set |
 | webgpu | Windows, Linux, macOS | a driver for D3D12, Vulkan (\`libvulkan.so.1\`) or Metal |
 | coreml | macOS | nothing |`;
 

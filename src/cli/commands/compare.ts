@@ -24,7 +24,7 @@ export const compareCommand = defineCommand({
     json: jsonOption,
     split: optional(
       choice(['train', 'val', 'test'], {
-        help: 'The split to evaluate on (default: the test split if there is one, else all labelled pictures).',
+        help: 'The split to evaluate on. Without it: the test split if there is one, otherwise all labelled pictures.',
       }),
     ),
   },

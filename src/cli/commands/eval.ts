@@ -27,7 +27,7 @@ export const evalCommand = defineCommand({
     suspects: flag({ help: 'List the labels that are most likely wrong.' }),
     split: optional(
       choice(['train', 'val', 'test'], {
-        help: 'The split to evaluate on (default: the test split if there is one, else all labelled pictures).',
+        help: 'The split to evaluate on. Without it: the test split if there is one, otherwise all labelled pictures.',
       }),
     ),
     report: optional(

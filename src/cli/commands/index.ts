@@ -3,7 +3,7 @@ import type { ListedCommand } from '../command.ts';
 /** Summaries of the groups of commands, by their first word. */
 export const groups: Readonly<Record<string, string>> = {
   encoders: 'List, download, show, remove and bundle encoders.',
-  data: 'Check public data sets.',
+  data: 'Check which public data sets a folder holds.',
 };
 
 /** Every command, in the order in which a user needs them. */
@@ -31,7 +31,7 @@ export const commands: readonly ListedCommand[] = [
   },
   {
     name: 'eval',
-    summary: 'Measure a classifier on labelled pictures (the test split, where there is one).',
+    summary: 'Measure a classifier on labelled pictures: on the test split, if there is one.',
     load: async () => (await import('./eval.ts')).evalCommand,
   },
   {
@@ -98,7 +98,7 @@ export const commands: readonly ListedCommand[] = [
   },
   {
     name: 'encoders show',
-    summary: 'Print the facts of an encoder.',
+    summary: 'Print size, source and licence of an encoder.',
     load: async () => (await import('./encoders.ts')).showCommand,
   },
   {
