@@ -208,7 +208,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     expect(await mirrored()).toBe('mirrored');
     await camera.getByLabel('Mirror').uncheck();
     await eventually(mirrored).toBe('');
-    await camera.getByLabel('Pictures a second').selectOption('10');
+    await camera.getByLabel('Pictures per second').selectOption('10');
     await camera.getByLabel('Timer').selectOption('1');
     await camera.getByRole('button', { name: 'Take pictures' }).click();
     await eventually(() => camera.locator('.viewfinder strong').innerText()).toBe('3');
@@ -231,7 +231,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     await page.waitForTimeout(3500);
     expect(await count()).toBe(taken);
     await camera.getByLabel('Mirror').check();
-    await camera.getByLabel('Pictures a second').selectOption('5');
+    await camera.getByLabel('Pictures per second').selectOption('5');
     await camera.getByLabel('Timer').selectOption('0');
     await camera.getByRole('button', { name: 'Done' }).click();
     await change({ do: 'discard-class', id });
@@ -361,9 +361,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     await page.keyboard.press('Enter');
     await eventually(async () => (await read()).board.settings.options).toEqual({ c: 2 });
     await settled();
-    await eventually(() => page.locator('#hood').innerText()).toMatch(
-      /The file of the classifier has \d+ kB/,
-    );
+    await eventually(() => page.locator('#hood').innerText()).toMatch(/The classifier's file has \d+ kB/);
     const told = Number(/(\d+) kB/.exec(await page.locator('#hood').innerText())?.[1]);
     const file = await (await fetch(`${studio.address}/api/classifier`)).arrayBuffer();
     expect(told).toBe(Math.ceil(file.byteLength / 1e3));

@@ -1,6 +1,6 @@
 import { effect, signal } from '@preact/signals';
 
-/** Pictures a second. */
+/** Pictures per second. */
 export const RATES = [2, 5, 10] as const;
 
 /** Start and length of a burst in seconds. The first entry records while the button is held. */

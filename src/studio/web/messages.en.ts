@@ -167,7 +167,7 @@ export const en = {
     pictures: (name: string) => `Pictures of ${name}`,
     shown: (pictures: number, ofPictures: number, classes: number, ofClasses: number) =>
       `Shown: ${number(pictures)} of ${count(ofPictures, 'picture')}, ${number(classes)} of ${count(ofClasses, 'class', 'classes')}.`,
-    ofTested: (n: number) => `Only the ${count(n, 'picture')} of the latest test can be found so.`,
+    ofTested: (n: number) => `This finds only the ${count(n, 'picture')} of the latest test.`,
     showAll: 'Show all',
   },
   camera: {
@@ -182,12 +182,12 @@ export const en = {
     which: 'Camera',
     numbered: (n: number) => `Camera ${n}`,
     mirror: 'Mirror',
-    rate: 'Pictures a second',
+    rate: 'Pictures per second',
     perSecond: (n: number) => `${n} a second`,
     timer: 'Timer',
     held: 'While the button is held',
     after: (delay: number, length: number) => `After ${delay} s, for ${length} s`,
-    timed: 'A press begins the countdown; another press ends everything.',
+    timed: 'Press once to start the countdown, and again to stop.',
     toggle: 'Without holding: press Enter to start and Enter again to stop.',
   },
   notice: {
@@ -197,7 +197,7 @@ export const en = {
     unreadable: (n: number) => `${count(n, 'file')} could not be read:`,
     tried: (n: number) => `Only the first ${count(n, 'picture is', 'pictures are')} tried.`,
     nothing: 'No file was dropped. Save the picture first, then drop its file here.',
-    merged: (name: string) => `There was a class “${name}” already: the two are merged.`,
+    merged: (name: string) => `There was already a class “${name}”: the two were merged.`,
   },
   teach: {
     heading: 'Check',
@@ -242,10 +242,10 @@ export const en = {
   },
   hood: {
     heading: 'Under the hood',
-    hint: 'What you leave empty is chosen by left-out pictures, or is the default of the method.',
+    hint: 'An option that you leave empty is chosen by left-out pictures, or has the default of the method.',
     automatic: (value: string) => (value ? `automatic: ${value}` : 'automatic'),
-    measuring: 'The size of the file is known when the search is over.',
-    size: (size: string) => `The file of the classifier has ${size}.`,
+    measuring: 'The size of the file is shown when the search is over.',
+    size: (size: string) => `The classifier's file has ${size}.`,
   },
   next: {
     heading: 'Sort these next',

@@ -183,8 +183,8 @@ export const zh: Messages = {
     filter: '显示哪些图片',
     filters: {
       all: '全部图片',
-      unsure: '把握不到一半的',
-      suspects: '值得再看一眼的',
+      unsure: '把握低于 50% 的',
+      suspects: '标签需要复核的',
       alike: '几乎相同的',
     },
     sort: '排序',
@@ -199,7 +199,7 @@ export const zh: Messages = {
     pictures: (name) => `“${name}”的图片`,
     shown: (pictures, ofPictures, classes, ofClasses) =>
       `显示：${n(ofPictures)} 张图片中的 ${n(pictures)} 张，${n(ofClasses)} 个类别中的 ${n(classes)} 个。`,
-    ofTested: (count) => `只能在最近一次测试的 ${n(count)} 张图片中这样查找。`,
+    ofTested: (count) => `这里只包括最近一次测试的 ${n(count)} 张图片。`,
     showAll: '全部显示',
   },
   camera: {
@@ -228,7 +228,7 @@ export const zh: Messages = {
     unreadable: (count) => `有 ${n(count)} 个文件无法读取：`,
     tried: (count) => `只试用前 ${n(count)} 张图片。`,
     nothing: '拖入的内容不是文件。请先保存图片，再把文件拖到这里。',
-    merged: (name) => `已经有类别“${name}”：两者已合并。`,
+    merged: (name) => `类别“${name}”已经存在：两者已合并。`,
   },
   teach: {
     heading: '检查',
@@ -272,9 +272,9 @@ export const zh: Messages = {
   },
   hood: {
     heading: '内部设置',
-    hint: '留空的选项由留出的图片选出，或采用方法的默认值。',
+    hint: '留空的选项根据留出的图片选出，或采用该方法的默认值。',
     automatic: (value) => (value ? `自动：${value}` : '自动'),
-    measuring: '寻找结束后才知道文件大小。',
+    measuring: '搜索结束后显示文件大小。',
     size: (size) => `分类器文件大小为 ${size}。`,
   },
   next: {
