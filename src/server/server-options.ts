@@ -24,7 +24,11 @@ export const serverOptions = {
     help: 'An origin whose pages may send requests, or * for all; may be repeated.',
   }),
   readOnly: flag({ help: 'Refuse to add or remove examples and classes.' }),
-  queue: integer({ default: 64, min: 1, help: 'Largest number of waiting pictures. Further ones are refused at once.' }),
+  queue: integer({
+    default: 64,
+    min: 1,
+    help: 'Largest number of waiting pictures. Further ones are refused at once.',
+  }),
   deadline: positive({
     default: 10,
     value: '<seconds>',
