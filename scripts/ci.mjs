@@ -1,4 +1,5 @@
-// Continuous integration: everything that a change must pass. The last line printed is `N passed, N failed`, summed over all runs.
+// Continuous integration: everything that a change must pass. The failures of all runs are printed at the end, so that the last lines of
+// a log show them, and the last line is `N passed, N failed`, summed over all runs.
 // A failed check counts as one failure, and so does a run that ends without its numbers.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,15 +20,15 @@ function test(name, args) {
   rmSync(counts, { force: true });
   const status = script(name, args, { TIP_ADAPTER_TEST_COUNTS: counts });
   try {
-    const { passed, failed } = JSON.parse(readFileSync(counts, 'utf8'));
-    return { passed, failed: failed || (status === 0 ? 0 : 1) };
+    const { passed, failures } = JSON.parse(readFileSync(counts, 'utf8'));
+    return { passed, failures: failures.length || status === 0 ? failures : [`status ${status}`] };
   } catch {
-    return { passed: 0, failed: 1 };
+    return { passed: 0, failures: ['no counts were written'] };
   }
 }
 
 const runs = [
-  ['checks', () => ({ passed: 0, failed: script('check.mjs', []) === 0 ? 0 : 1 })],
+  ['checks', () => ({ passed: 0, failures: script('check.mjs', []) === 0 ? [] : ['npm run check'] })],
   [`tests on Node ${process.versions.node}`, () => test('test.mjs', [])],
   ...OTHER_NODES.map((version) => [
     `tests on Node ${version}`,
@@ -42,8 +43,11 @@ const results = runs.map(([name, run]) => {
 });
 rmSync(folder, { recursive: true });
 console.log();
-for (const { name, passed, failed, seconds } of results)
-  console.log(`${name}: ${passed} passed, ${failed} failed in ${seconds} s`);
-const sum = (key) => results.reduce((total, result) => total + result[key], 0);
-console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
-process.exitCode = sum('failed') === 0 ? 0 : 1;
+for (const { name, failures } of results)
+  for (const failure of failures) console.log(`failed: ${name}: ${failure}`);
+for (const { name, passed, failures, seconds } of results)
+  console.log(`${name}: ${passed} passed, ${failures.length} failed in ${seconds} s`);
+const passed = results.reduce((total, result) => total + result.passed, 0);
+const failed = results.reduce((total, result) => total + result.failures.length, 0);
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;

@@ -19,20 +19,20 @@ describe('what the system says of files', () => {
     writeFileSync(join(folder, 'file'), '');
     mkdirSync(join(folder, 'folder'));
     symlinkSync('circle', join(folder, 'circle'));
-    const cases: [Promise<unknown>, string, string][] = [
-      [readdir(join(folder, 'none')), 'disk/missing', 'Cannot read'],
-      [stat(join(folder, 'circle', 'x')), 'disk/loop', 'Cannot read'],
-      [stat(join(folder, 'n'.repeat(300))), 'disk/name-too-long', 'Cannot read'],
-      [readdir(join(folder, 'file', 'deeper')), 'disk/not-a-folder', 'Cannot read'],
-      [writeFile(join(folder, 'folder'), ''), 'disk/is-a-folder', 'Cannot read'],
+    const cases: [() => Promise<unknown>, string, string][] = [
+      [() => readdir(join(folder, 'none')), 'disk/missing', 'Cannot read'],
+      [() => stat(join(folder, 'circle', 'x')), 'disk/loop', 'Cannot read'],
+      [() => stat(join(folder, 'n'.repeat(300))), 'disk/name-too-long', 'Cannot read'],
+      [() => readdir(join(folder, 'file', 'deeper')), 'disk/not-a-folder', 'Cannot read'],
+      [() => writeFile(join(folder, 'folder'), ''), 'disk/is-a-folder', 'Cannot read'],
       [
-        open(join(folder, 'folder'), 'r').then((file) => file.readFile().finally(() => file.close())),
+        () => open(join(folder, 'folder'), 'r').then((file) => file.readFile().finally(() => file.close())),
         'disk/is-a-folder',
         'Cannot read a file',
       ],
     ];
     for (const [work, code, message] of cases) {
-      const error = systemError(await fails(work));
+      const error = systemError(await fails(work()));
       expect(error, code).toBeInstanceOf(DataError);
       expect(error).toMatchObject({ code, exitCode: 3, message: expect.stringContaining(message) });
       expect(error?.hint).toMatch(/\.$/);

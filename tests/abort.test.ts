@@ -132,11 +132,11 @@ const deaf: Encoder = {
   },
 };
 
-/** An encoder with a file of half a gigabyte, as an exported model with its configuration and as an installed encoder. */
+/** An encoder with a file of 128 MB, as an exported model with its configuration and as an installed encoder. */
 async function writeHeavyEncoder(): Promise<void> {
   const exported = await writeSmallEncoder(at('exported'));
   await writeFile(join(exported, 'vision_model.onnx_data'), '');
-  await truncate(join(exported, 'vision_model.onnx_data'), 2 ** 29);
+  await truncate(join(exported, 'vision_model.onnx_data'), 2 ** 27);
   const record = await describeFolder(
     exported,
     { kind: 'folder', id: 'heavy', path: exported, precision: 'fp32' },
@@ -172,7 +172,7 @@ const calls: Record<string, (signal: AbortSignal) => Promise<unknown>> = {
   'fit, a training': (signal) => fitted(few, { method: 'tip-adapter-f', signal }),
   'fit, many trainings': (signal) => fitted(few, { method: 'clap', options: { epochs: 100 }, signal }),
   'fit, Gaussians': (signal) => fitted(features, { method: 'gda', signal }),
-  'fit, LP++': (signal) => fitted(features, { method: 'lp-plus-plus', options: { iterations: 20 }, signal }),
+  'fit, LP++': (signal) => fitted(features, { method: 'lp-plus-plus', options: { iterations: 8 }, signal }),
   'fit, keys by text': (signal) => fitted(features, { method: 'ape', signal }),
   'fit, from pictures': (signal) => fitted(photos, { encoder: unseen(), method: 'tip-adapter', signal }),
   'fit, in 8 bits': (signal) => fitted(features, { method: 'zero-shot', keys: 'int8', signal }),

@@ -86,9 +86,12 @@ describe('a project outside of this repository', () => {
   });
 
   it('adds a data set layout in one file', { timeout: 240_000 }, () => {
-    const layout = ['--import', './prefix.mjs'];
-    expect(tip('fit', 'flat', '-o', 'flat.safetensors').err).toMatch(/flat has no labelled pictures/);
-    const fitted = tip('fit', 'flat', '-o', 'flat.safetensors', ...layout);
+    const layout = ['--import', './prefix.mjs', '--import', './colours.mjs'];
+    const small = ['--encoder', './colours.mjs', '--method', 'prototype'];
+    expect(tip('fit', 'flat', '-o', 'flat.safetensors', ...small).err).toMatch(
+      /flat has no labelled pictures/,
+    );
+    const fitted = tip('fit', 'flat', '-o', 'flat.safetensors', ...small, ...layout);
     expect([fitted.status, fitted.out]).toEqual([0, expect.stringContaining('3 classes, 9 examples')]);
     expect(fitted.err).toContain('read from pictures named <class>-<number>.png');
     const evaluated = tip('eval', 'flat.safetensors', 'flat', ...layout);

@@ -1,4 +1,5 @@
-// Makes Node load TypeScript in every thread, because the package's worker threads are .ts files during tests.
-import { register } from 'tsx/esm/api';
+// Makes Node load TypeScript in every thread and process of the tests, because the package's worker threads are .ts files there.
+import * as module from 'node:module';
 
-register();
+if (module.registerHooks) module.registerHooks(await import('./typescript-hooks.mjs'));
+else module.register('./typescript-hooks.mjs', import.meta.url);
