@@ -9,7 +9,9 @@ describe('findImages', () => {
   let root: string;
   let other: string;
   const find = async (given: string[], lines: string[] = [], except?: string) =>
-    (await findImages(given, recordingIo({ lines }), except)).images.map((path) => relative(root, path));
+    (await findImages(given, recordingIo({ lines }), except)).images.map((path) =>
+      relative(root, String(path)),
+    );
 
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'images-'));

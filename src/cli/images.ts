@@ -3,7 +3,7 @@ import { join, resolve, sep } from 'node:path';
 import type { Failure } from '../classifier/types.ts';
 import { countUnread } from '../dataset/findings.ts';
 import type { Tree } from '../dataset/tree.ts';
-import type { Unreadable } from '../dataset/types.ts';
+import type { Example, Unreadable } from '../dataset/types.ts';
 import { DataError, systemCode } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
 import { systemError } from '../system-error.ts';
@@ -13,12 +13,13 @@ import { tellFindings } from './tell.ts';
 
 /** The pictures that were found, and the files and folders that could not be read. */
 interface Found {
-  readonly images: readonly string[];
+  /** Paths, and examples of a data set on the hub. */
+  readonly images: readonly (string | Example)[];
   readonly unread: readonly Failure[];
 }
 
 /**
- * The pictures for files, folders (all pictures below them), patterns (for shells that do not expand them) and `-` (paths from stdin,
+ * The pictures for files, folders (all pictures below them), data sets on the hub (`hf:datasets/…`), patterns (for shells that do not expand them) and `-` (paths from stdin,
  * without patterns). A named file is kept even if it does not exist, because opening it gives a better error. `except` is a folder that
  * is left out. Throws `DataError` if a folder, a pattern or stdin has no picture.
  */
@@ -27,7 +28,8 @@ export async function findImages(given: readonly string[], io: Io, except?: stri
   for (const path of given) found.push(path === '-' ? await imagesListed(io) : await imagesAt(path, io));
   const outside = except && resolve(except) + sep;
   const isKept = (path: string) => !outside || !resolve(path).startsWith(outside);
-  const images = [...new Set(found.flatMap((one) => one.images))].filter(isKept);
+  const all = [...new Set(found.flatMap((one) => one.images))];
+  const images = all.filter((image) => typeof image !== 'string' || isKept(image));
   const unread = found.flatMap((one) => one.unread).filter(({ image }) => isKept(image));
   if (images.length + unread.length === 0) throw noImages(given.join(' '));
   return { images, unread };
@@ -51,6 +53,8 @@ function noList(message: string): DataError {
 }
 
 async function imagesAt(path: string, io: Io): Promise<Found> {
+  const { isHubData } = await import('../dataset/hub-data.ts');
+  if (isHubData(path)) return imagesOnHub(path, io);
   const info = await stat(path).catch((error: unknown) => systemCode(error));
   if (typeof info === 'object' && info.isDirectory()) return imagesBelow(path, io);
   const { isDynamicPattern } = await import('tinyglobby');
@@ -61,6 +65,14 @@ async function imagesAt(path: string, io: Io): Promise<Found> {
   const { images, unreadable } = await imagesMatching(path, io.signal);
   if (images.length + unreadable.length === 0) throw noImages(path);
   return { images, unread: unreadable.map(unreadAt) };
+}
+
+/** The pictures of a data set on the hub, with or without a class. */
+async function imagesOnHub(source: string, io: Io): Promise<Found> {
+  const { readDataset } = await import('../dataset/read.ts');
+  const dataset = await readDataset(source, { signal: io.signal, note: (line) => io.note(line) });
+  tellFindings(io, dataset.findings);
+  return { images: dataset.examples, unread: (dataset.unreadable ?? []).map(unreadAt) };
 }
 
 /** The pictures below a folder and below the targets of its links. Notes report what is left out. */

@@ -2,37 +2,21 @@ import { z } from 'zod';
 import { DataError } from '../errors.ts';
 import { faultOf } from '../options.ts';
 import { count, number } from '../words.ts';
+import { boxesOf, lookupBoxes, unboxed } from './boxes.ts';
 import type { Labelled } from './dataset-layout.ts';
 import { quoted, warning } from './findings.ts';
-import { readListed } from './listed.ts';
+import { type PictureTable, readListed } from './listed.ts';
 import { lookupElsewhere, lookupInTree, lookupNear } from './lookup.ts';
+import type { Annotated, Annotations } from './marks.ts';
 import { visible } from './names.ts';
 import { decodeText, parseJson, tableOf } from './text-files.ts';
 import type { SourceFile, Tree } from './tree.ts';
-import type { Finding, Split } from './types.ts';
-
-/** A picture as an annotation file lists it: its path there, and the classes of all its annotations. */
-export interface Annotated {
-  path: string;
-  labels: readonly string[];
-  split?: Split;
-}
-
-/** The pictures that one annotation file, or a folder of them, lists. */
-export interface Annotations {
-  /** The file, or the first of several. Messages name it. */
-  file: SourceFile;
-  pictures: readonly Annotated[];
-  /** Prefix of the paths: '' or ends with `/`. */
-  base?: string;
-  /** Split of the pictures that name none. */
-  split?: Split;
-  findings?: readonly Finding[];
-}
+import type { Finding } from './types.ts';
 
 /**
- * Reads whole pictures with the class of their annotations. All annotations of a picture must have one class: otherwise it throws
- * `DataError` `dataset/several-labels` with the number of such pictures. `what` names the format.
+ * Reads whole pictures with the class of their annotations, of which all of a picture must have one class. If the tree's options say so,
+ * each box is a picture of its own. Throws `DataError` `dataset/several-labels` with the number of whole pictures of several classes. `what` names the
+ * format.
  */
 export async function readAnnotated(
   tree: Tree,
@@ -40,38 +24,60 @@ export async function readAnnotated(
   all: readonly Annotations[],
   signal?: AbortSignal,
 ): Promise<Labelled> {
-  refuseSeveral(what, all);
-  const tables = all.map(({ file, pictures, base = '', split }) => {
+  const { crop, margin = 0 } = tree.options ?? {};
+  if (!crop) refuseSeveral(what, all);
+  const tables = all.map(({ file, pictures, base = '', split }): PictureTable => {
+    const lookup = lookupElsewhere(tree.table ? lookupNear(tree.root) : lookupInTree(tree, base));
     const hasSplits = pictures.some((picture) => picture.split !== undefined);
-    const rows = pictures.map((picture) => ({
-      path: picture.path,
-      label: picture.labels[0] ?? '',
-      ...(hasSplits && { split: picture.split ?? '' }),
+    const splitOf = (picture: Annotated) => hasSplits && { split: picture.split ?? '' };
+    if (!crop) {
+      const rows = pictures.map(({ path, marks, ...rest }) => ({
+        path,
+        label: marks[0]?.label ?? '',
+        ...splitOf({ path, marks, ...rest }),
+      }));
+      return { table: tableOf(file.path, rows), lookup, split };
+    }
+    const boxes = boxesOf(pictures);
+    const rows = boxes.map(({ picture, mark }, i) => ({
+      path: String(i),
+      label: mark.label,
+      group: picture.path,
+      ...splitOf(picture),
     }));
-    const lookup = tree.table ? lookupNear(tree.root) : lookupInTree(tree, base);
-    return { table: tableOf(file.path, rows), lookup: lookupElsewhere(lookup), split };
+    return { table: tableOf(file.path, rows), lookup: lookupBoxes(boxes, margin, lookup), split };
   });
   const listed = await readListed(tables, signal);
   return {
     ...listed,
-    layout: `${what} (${listed.layout})`,
+    layout: `${crop ? 'the boxes of ' : ''}${what} (${listed.layout})`,
     isListed: true,
+    isCropped: crop !== undefined,
     files: all.map(({ file }) => file),
-    findings: [...listed.findings, ...all.flatMap(({ findings = [] }) => findings)],
+    findings: [
+      ...listed.findings,
+      ...all.flatMap(({ findings = [] }) => findings),
+      ...(crop ? all.flatMap(unboxed) : []),
+    ],
   };
 }
 
 function refuseSeveral(what: string, all: readonly Annotations[]): void {
   const pictures = all.flatMap((each) => each.pictures);
-  const several = pictures.filter(({ labels }) => new Set(labels.map(visible)).size > 1);
+  const classesOf = ({ marks }: Annotated) => [...new Set(marks.map(({ label }) => visible(label)))];
+  const several = pictures.filter((picture) => classesOf(picture).length > 1);
   const [first] = several;
   if (!first) return;
   const marked = `${number(several.length)} of ${count(pictures.length, 'picture')}`;
+  const hasBoxes = several.some(({ marks }) => marks.some(({ box }) => box));
+  const otherwise = 'write a table with the columns path,label in which each picture has one class';
   throw new DataError(
-    `${what} (${all[0]!.file.path}): ${marked} show several classes, such as ${first.path} (${quoted([...new Set(first.labels)])}), but a picture can have only one class`,
+    `${what} (${all[0]!.file.path}): ${marked} show several classes, such as ${first.path} (${quoted(classesOf(first))}), but a picture can have only one class`,
     {
       code: 'dataset/several-labels',
-      hint: 'Cut the marked parts out, or write a table with the columns path,label in which each picture has one class.',
+      hint: hasBoxes
+        ? `Take each box as an example (--crop boxes), or ${otherwise}.`
+        : `${otherwise[0]!.toUpperCase()}${otherwise.slice(1)}.`,
       details: {
         pictures: pictures.length,
         several: several.length,

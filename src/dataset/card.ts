@@ -55,6 +55,25 @@ export async function dropsLabels(card: SourceFile): Promise<boolean> {
   );
 }
 
+/** A configuration that a card names, with the patterns of its files by split. */
+export interface CardConfig {
+  name: string;
+  files: readonly { split: string; pattern: string }[];
+}
+
+/** The configurations of a data set, as its card names them. Throws `DataError` `dataset/card` where the YAML is damaged. */
+export async function configsOfCard(card: SourceFile): Promise<CardConfig[]> {
+  const configs = entriesOf(await yamlOf(card, 'data_files')).find(([key]) => key === 'configs')?.[1];
+  return entriesOf(configs).flatMap(([, config]) => {
+    const own = new Map(entriesOf(config));
+    const files = entriesOf(own.get('data_files')).flatMap(([, entry]) => {
+      const { split, path } = Object.fromEntries(entriesOf(entry));
+      return [path].flat().map((pattern) => ({ split: String(split), pattern: String(pattern) }));
+    });
+    return files.length > 0 ? [{ name: String(own.get('config_name') ?? 'default'), files }] : [];
+  });
+}
+
 /** The YAML before a card's text, with all its scalars as texts; nothing where it does not hold `word`. */
 async function yamlOf(card: SourceFile, word: string): Promise<unknown> {
   const [, yaml = ''] = /^---\r?\n([\s\S]*?)\r?\n---/.exec(decodeText(await card.read(), card.path)) ?? [];

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { classTable } from './class-table.ts';
 import { describeClasses, matchClasses } from './classes.ts';
 import { nameKey, naturalOrder } from './names.ts';
 import { parseTable } from './text-files.ts';
 import type { ClassInfo } from './types.ts';
 
-const table = (text: string) => parseTable(new TextEncoder().encode(text), 'classes.csv');
+const table = (text: string) => classTable(parseTable(new TextEncoder().encode(text), 'classes.csv'), []);
 const classes = (...ids: string[]): ClassInfo[] =>
   ids.map((id) => ({ id, name: id.replaceAll('_', ' '), promptName: id, prompts: [] }));
 const codes = (findings: { code: string }[]) => findings.map(({ code }) => code);

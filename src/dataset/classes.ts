@@ -1,20 +1,18 @@
-import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
 import { didYouMean, info, quoted, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { nameKey, sortNaturally, visible } from './names.ts';
-import { columnOf, type Row, type Table } from './text-files.ts';
+import type { Row, Table } from './text-files.ts';
 import type { ClassInfo, Finding } from './types.ts';
 
 /** Name of the file beside the pictures that names classes. Upper and lower case are the same. */
 export const CLASSES_NAME = 'classes.csv';
 
-const ID_COLUMNS = ['id', 'class', 'name'];
 const PROMPT_NAME_COLUMNS = ['prompt_name', 'prompt'];
 
 /**
- * Classes in natural order of their ids. A class's name is its id with spaces for `_`, and its prompt name is its name. A classes.csv
- * (columns id or class, name, prompt_name, and prompts separated by `|`) can give others.
+ * Classes in natural order of their ids. A class's name is its id with spaces for `_`, and its prompt name is its name. A table
+ * (columns id, name, prompt_name, and prompts separated by `|`) can give others.
  */
 export function describeClasses(
   ids: readonly string[],
@@ -33,23 +31,15 @@ export function describeClasses(
   return { classes, findings: [...findings, ...nameFindings(classes)] };
 }
 
-/** The rows of a classes.csv by their class. */
+/** The rows of a table by their class, which the column `id` names. */
 function matchRows(table: Table, ids: string[]) {
-  const column = columnOf(table, ID_COLUMNS);
-  if (!column) {
-    throw new DataError(`${table.name} has no column "id" (it has ${quoted(table.columns)})`, {
-      code: 'dataset/column',
-      hint: 'The columns are id (the name of the class in the data), name, prompt_name and prompts (separated by |).',
-      details: { path: table.name, columns: table.columns },
-    });
-  }
   const described = new Map<string, Row>();
   const unknown: string[] = [];
   const repeated: string[] = [];
   const exact = new Set(ids);
   const byKey = groupBy(ids, nameKey);
   for (const values of table.rows) {
-    const given = visible(values[column] ?? '');
+    const given = visible(values.id ?? '');
     if (given === '') continue;
     const alike = byKey.get(nameKey(given)) ?? [];
     const id = exact.has(given) ? given : alike.length === 1 ? alike[0] : undefined;

@@ -1,7 +1,6 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
 import {
-  type Annotations,
   badAnnotations,
   ID,
   jsonFiles,
@@ -13,13 +12,18 @@ import {
 } from './annotations.ts';
 import type { Layout } from './dataset-layout.ts';
 import { info, quoted } from './findings.ts';
+import type { Annotations, Mark, Rectangle } from './marks.ts';
 import { splitNamed, splitWithin } from './splits.ts';
 import type { SourceFile, Tree } from './tree.ts';
 
 /** The part of COCO's format for objects that gives the classes of pictures (cocodataset.org/#format-data). */
 const COCO = z.object({
-  images: z.array(z.object({ id: ID, file_name: z.string() })),
-  annotations: z.array(z.object({ image_id: ID, category_id: ID })),
+  images: z.array(
+    z.object({ id: ID, file_name: z.string(), width: z.number().nullish(), height: z.number().nullish() }),
+  ),
+  annotations: z.array(
+    z.object({ image_id: ID, category_id: ID, bbox: z.array(z.number()).nullish().catch(undefined) }),
+  ),
   categories: z.array(z.object({ id: ID, name: z.string() })),
 });
 
@@ -49,21 +53,25 @@ function isCoco(value: unknown): boolean {
 
 function annotationsOf(tree: Tree, file: SourceFile, coco: z.infer<typeof COCO>): Annotations {
   const names = byId(file, 'categories', coco.categories);
-  const labels = new Map([...byId(file, 'images', coco.images).keys()].map((id) => [id, [] as string[]]));
+  const marks = new Map([...byId(file, 'images', coco.images).keys()].map((id) => [id, [] as Mark[]]));
   let [strays, unnamed] = [0, 0];
   const used = new Set<string>();
-  for (const { image_id, category_id } of coco.annotations) {
+  for (const { image_id, category_id, bbox } of coco.annotations) {
     const category = names.get(category_id);
-    const own = labels.get(image_id);
+    const own = marks.get(image_id);
     if (!own) strays++;
     else if (!category) unnamed++;
-    else if (own.push(category.name)) used.add(category.name);
+    else if (own.push({ label: category.name, ...(bbox && { box: boxOf(bbox) }) })) used.add(category.name);
   }
   const unused = [...new Set(coco.categories.map(({ name }) => name))].filter((name) => !used.has(name));
   const folder = file.path.slice(0, file.path.lastIndexOf('/') + 1);
   return {
     file,
-    pictures: coco.images.map(({ id, file_name: path }) => ({ path, labels: labels.get(id) ?? [] })),
+    pictures: coco.images.map(({ id, file_name: path, width, height }) => ({
+      path,
+      marks: marks.get(id) ?? [],
+      ...(width && height && { size: { width, height } }),
+    })),
     base: tree.files.some(
       ({ path }) => path.startsWith(folder) && path !== file.path && !path.endsWith('.json'),
     )
@@ -78,6 +86,16 @@ function annotationsOf(tree: Tree, file: SourceFile, coco: z.infer<typeof COCO>)
         : []),
     ],
   };
+}
+
+/** `[x, y, width, height]` */
+function boxOf([
+  left = Number.NaN,
+  top = Number.NaN,
+  width = Number.NaN,
+  height = Number.NaN,
+]: number[]): Rectangle {
+  return { left, top, width, height };
 }
 
 function byId<T extends { id: string | number }>(file: SourceFile, what: string, items: readonly T[]) {

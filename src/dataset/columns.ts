@@ -13,6 +13,7 @@ import {
   type Taken,
   written,
 } from './label-columns.ts';
+import { lacksColumns } from './named-columns.ts';
 import { visible } from './names.ts';
 import { meansSplit, splitNamed } from './splits.ts';
 import { columnOf, type Row, type Table } from './text-files.ts';
@@ -52,12 +53,17 @@ export interface Columns {
 export function columnsOf(table: Table): Columns | undefined {
   const path = pathColumn(table);
   if (path !== undefined && table.objects?.has(path)) throw objectsIn(table, path, PATH_HINT);
-  const taken = new Set([path, 'group']);
+  const group = table.roles?.get('group') ?? 'group';
+  const taken = new Set([path, group, ...(table.roles?.values() ?? [])]);
   const split = splitColumns(table, taken);
   const label = path === undefined ? undefined : labelColumn(table, taken);
   if (path === undefined || !label) return undefined;
   const unused = table.columns.filter((column) => !taken.has(column));
-  const findings = [...(split?.findings ?? []), ...label.findings];
+  const findings = [
+    ...takenColumns(table, { path, label: label.column, group }),
+    ...(split?.findings ?? []),
+    ...label.findings,
+  ];
   if (unused.length > 0) {
     const names = count(unused.length, 'column is', 'columns are');
     const titles = unused.map((column) => written(table, column));
@@ -68,7 +74,7 @@ export function columnsOf(table: Table): Columns | undefined {
     label: label.of,
     labelColumn: label.column,
     split: split?.of,
-    group: (row) => visible(row.group ?? ''),
+    group: (row) => visible(row[group] ?? ''),
     hasBoxes: columnOf(table, BOX_COLUMNS) !== undefined,
     unused,
     findings,
@@ -77,11 +83,24 @@ export function columnsOf(table: Table): Columns | undefined {
 
 /** The column that names the pictures. */
 export function pathColumn(table: Table): string | undefined {
-  return columnOf(table, PATH_COLUMNS);
+  if (table.roles?.size === 0) return undefined;
+  return table.roles?.get('path') ?? columnOf(table, PATH_COLUMNS);
+}
+
+/** Says which columns are taken for paths, classes and groups, unless they are called so. */
+function takenColumns(table: Table, taken: Readonly<Record<string, string | undefined>>): Finding[] {
+  const has = (column: string | undefined) =>
+    column !== undefined && [...table.written.values()].includes(column);
+  const named = Object.entries(taken).map(([role, column]) => [role, written(table, column ?? '')] as const);
+  const others = named.filter(([role, title]) => has(title) && title.toLowerCase() !== role);
+  if (others.length === 0) return [];
+  const all = others.map(([role, title]) => `"${title}" as the ${role}`).join(', ');
+  return [info('columns', `${table.name}: read ${all}.`)];
 }
 
 /** Throws `DataError` that names the column a table of pictures lacks. */
 export function missingColumn(table: Table): DataError {
+  if (table.roles?.size === 0) return lacksColumns(table);
   const column = pathColumn(table) ? 'label' : 'path';
   const found =
     table.columns.length > 0 ? `it has ${quoted([...table.written.values()])}` : 'the file is empty';
@@ -98,7 +117,7 @@ function splitColumns(
   table: Table,
   taken: Taken,
 ): Found<Split | { unknown: string } | undefined> | undefined {
-  const column = splitColumn(table, taken);
+  const column = table.roles?.get('split') ?? splitColumn(table, taken);
   if (column !== undefined) {
     taken.add(column);
     const splits = new Map<string, Split | { unknown: string } | undefined>();

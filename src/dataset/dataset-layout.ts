@@ -27,6 +27,10 @@ export interface Labelled {
   isListed?: boolean;
   /** The title of the column that the classes were read from, if it is one column. */
   column?: string;
+  /** Whether columns were read that a person names. */
+  isNamed?: boolean;
+  /** Whether each picture is a marked part of a picture. */
+  isCropped?: boolean;
   /** Class ids in the order of the source's own numbers, if it numbers its classes. */
   order?: readonly string[];
   /** Shown names by class id. Default: the ids, with blanks for `_`. */

@@ -1,5 +1,6 @@
 import { DataError } from '../errors.ts';
 import { plural } from '../words.ts';
+import { isTarName } from './archive-names.ts';
 import { quoted } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { namesUnlabelled, splitNamed, splitWithin } from './splits.ts';
@@ -120,13 +121,11 @@ const PARTS = new Set(
   ),
 );
 
-/** A tar archive whose files are listed as those of a folder. */
-const isShard = (name: string) => /\.tar$/i.test(name);
 const plain = (name: string) => name.toLowerCase().replace(/[\s_-]/g, '');
 
 /** Whether a folder has the name that layouts give the folder of all pictures. */
 export function namesPictures(name: string): boolean {
-  return PICTURE_FOLDERS.has(plain(name)) || isShard(name);
+  return PICTURE_FOLDERS.has(plain(name)) || isTarName(name);
 }
 
 /** Whether a folder has the name of a part of a layout, or of pictures without labels. */
@@ -138,7 +137,7 @@ export function namesNoClass(name: string): boolean {
 export function checkClassNames(tree: Tree, ids: readonly string[]): void {
   const own = [...new Set(ids)];
   if (!own.some(namesPictures)) return;
-  const parts = own.filter((id) => PARTS.has(plain(id)) || isShard(id));
+  const parts = own.filter((id) => PARTS.has(plain(id)) || isTarName(id));
   throw new DataError(
     `The folders ${quoted(parts)} of ${tree.root} have names of parts of a layout, not of classes`,
     { code: 'dataset/no-classes', hint: LAYOUT_HINT, details: { root: tree.root, folders: parts } },

@@ -19,16 +19,28 @@ const TABLE_HINT =
 const FILES_HINT =
   'Write its pictures as files, in a folder for each class: photos/cat/1.jpg, photos/dog/2.jpg.';
 const ARRAYS_HINT = `${FILES_HINT} For features, give a folder with train.npy and an info.json that names the classes.`;
-const UNPACK_HINT = 'Unpack it and give the folder; zip and tar are the archives that are read.';
+const UNPACK_HINT = 'Unpack it and give the folder; zip, tar and tar.gz are the archives that are read.';
+const TFRECORD_HINT = `Write its pictures as files, in a folder for each class. With TensorFlow Datasets: import tensorflow_datasets as tfds; ds = tfds.load(name, split="train"), then save each example["image"] as train/<class>/<number>.png; the names of the classes are in info.features["label"].names.`;
+const SAMPLES_HINT =
+  'In Teachable Machine, choose "Download samples" of each class, and unpack each zip into a folder that is named for its class.';
 
 /** File names that other programs' data sets are recognised by. */
 const BY_NAME: readonly [RegExp, string, string][] = [
   [/\.arrow$/i, 'Arrow tables, as Hugging Face datasets saves them', FILES_HINT],
-  [/\.tar$/i, 'a tar archive', 'Give the archive itself, or a folder that holds only tar archives.'],
+  [
+    /\.(tar|tar\.gz|tgz)$/i,
+    'a tar archive',
+    'Give the archive itself, or a folder that holds only archives.',
+  ],
+  [/\.tm$/i, 'a project of Teachable Machine', SAMPLES_HINT],
   [/\.zip$/i, 'zip archives', 'Give one of the archives. An archive inside a zip has to be unpacked first.'],
-  [/\.(tar\.\w+|tgz|tbz2?|txz|rar|7z)$/i, 'an archive', UNPACK_HINT],
-  [/\.tfrecords?(-\d+-of-\d+)?$/i, 'TFRecord files', FILES_HINT],
-  [/(^|\/)(data_batch_\d|test_batch|batches\.meta)(\.bin|\.mat|\.txt)?$/, 'CIFAR batches', FILES_HINT],
+  [/\.(tar\.\w+|tbz2?|txz|rar|7z)$/i, 'an archive', UNPACK_HINT],
+  [/\.(tfrecords?|array_record)(-\d+-of-\d+)?$/i, 'TFRecord files', TFRECORD_HINT],
+  [
+    /(^|\/)(data_batch_\d|test_batch|batches\.meta)(\.bin|\.mat|\.txt)?$/,
+    'CIFAR batches in part',
+    'Put batches.meta (of the binary version: batches.meta.txt) and the batches into one folder. The version for Matlab is not read.',
+  ],
   [/-idx[13]-ubyte(\.gz)?$/i, 'IDX files, as MNIST has them', FILES_HINT],
   [/\.(h5|hdf5|mat|npz|npy|pkl|pickle|pt|mdb|lmdb|rec)$/i, 'arrays in one file', ARRAYS_HINT],
   [/\.(xlsx?|xlsm|ods|numbers)$/i, 'a spreadsheet', 'Save it as "CSV UTF-8", with the columns path,label.'],

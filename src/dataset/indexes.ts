@@ -11,13 +11,14 @@ import { groupBy } from './groups.ts';
 import { readListed } from './listed.ts';
 import { lookupInTree } from './lookup.ts';
 import { nameKey } from './names.ts';
+import { LIST_ENDINGS, readTable } from './read-table.ts';
 import { splitNamed } from './splits.ts';
-import { parseTable, TABLE_ENDINGS, type Table } from './text-files.ts';
+import { TABLE_ENDINGS, type Table } from './text-files.ts';
 import { type Folder, oncePerTree, type SourceFile, type Tree } from './tree.ts';
 import type { Finding, Split } from './types.ts';
 
 /** Names of tables that list a folder's pictures. Upper and lower case are the same. */
-const INDEX_NAMES = ['index', 'metadata'].flatMap((name) => TABLE_ENDINGS.map((ending) => name + ending));
+const INDEX_NAMES = ['index', 'metadata'].flatMap((name) => LIST_ENDINGS.map((ending) => name + ending));
 
 /** Whether a file has the name of a table that lists its folder's pictures. */
 export function isIndexName(name: string): boolean {
@@ -56,7 +57,7 @@ export const indexesOf = oncePerTree(async (tree, signal): Promise<Indexes> => {
   const placed: Placed[] = [];
   for (const file of top ?? inSplits) {
     const base = folderOf(file);
-    const table = parseTable(await file.read(), file.path);
+    const table = await readTable(tree, file);
     placed.push({ file, base, table, split: splitNamed(posix.basename(base)) });
   }
   const usable = placed.filter(({ table }) => columnsOf(table));
@@ -83,7 +84,8 @@ export const indexesOf = oncePerTree(async (tree, signal): Promise<Indexes> => {
 /** The layout of a table with the name of an index, with paths and labels. */
 export const indexLayout: Layout = {
   id: 'index',
-  about: 'a table index.csv or metadata.csv (.tsv, .jsonl, .ndjson) in the folder or in those of the splits',
+  about:
+    'a table index.csv or metadata.csv (.tsv, .jsonl, .ndjson, .parquet) in the folder or in those of the splits',
   async read(tree, { signal }) {
     const { labelled } = await indexesOf(tree, signal);
     return labelled && withUnusedIndexes(tree, { ...labelled, isListed: true }, signal);
@@ -112,13 +114,13 @@ export interface OtherTables {
 }
 
 /** The tables in the data's root that are not an index, a table of classes or a program's predictions. */
-export async function otherTables(bases: readonly Folder[]): Promise<OtherTables> {
+export async function otherTables(tree: Tree): Promise<OtherTables> {
   const placed: Placed[] = [];
   let problem: Error | undefined;
-  for (const file of bases.map(({ others }) => others.filter(isOtherTable)).find(({ length }) => length) ??
-    []) {
+  const inBases = candidateBases(tree).map(({ others }) => others.filter(isOtherTable));
+  for (const file of inBases.find(({ length }) => length > 0) ?? []) {
     try {
-      const table = parseTable(await file.read(), file.path);
+      const table = await readTable(tree, file);
       placed.push({ file, base: folderOf(file), table, split: splitNamed(posix.parse(file.path).name) });
     } catch (error) {
       problem ??= error as Error;

@@ -29,7 +29,10 @@ export const isTrue = (value: string) => /^(1([.,]0+)?|true|yes|t|y)$/i.test(val
 
 /** The classes of the rows, from one column or from a column of 0 and 1 for each class. Throws `DataError` if a row has several. */
 export function labelColumn(table: Table, taken: Taken): Found<string> | undefined {
-  const known = LABEL_COLUMNS.filter((name) => table.columns.includes(name));
+  const named = table.roles?.get('label');
+  const known = named
+    ? [named]
+    : LABEL_COLUMNS.filter((name) => table.columns.includes(name) && !taken.has(name));
   // If one column holds numbers and another the names of the same classes, the names are used.
   const column = known.find((name) => !isNumbered(table, name)) ?? known[0] ?? onlyOther(table, taken);
   if (column === undefined) return flagColumns(table, taken);

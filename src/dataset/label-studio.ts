@@ -1,9 +1,10 @@
 import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
-import { type Annotated, badAnnotations, jsonFiles, jsonIn, keysOf, readAnnotated } from './annotations.ts';
+import { badAnnotations, jsonFiles, jsonIn, keysOf, readAnnotated } from './annotations.ts';
 import type { Layout } from './dataset-layout.ts';
 import { quoted } from './findings.ts';
 import { candidateBases } from './folders.ts';
+import { type Annotated, aroundPoints, type Mark } from './marks.ts';
 import { parseJson, parseTable } from './text-files.ts';
 import type { SourceFile, Tree } from './tree.ts';
 
@@ -56,7 +57,8 @@ function pictureOfTask(file: SourceFile, task: unknown): Annotated {
   const results = annotations.flatMap(({ result }) => listOf(result));
   return {
     path: localPath(path),
-    labels: results.flatMap((one) => (isItem(one) ? labelsIn(one.value) : [])),
+    marks: results.flatMap((one) => (isItem(one) ? marksIn(one.value) : [])),
+    size: PERCENT,
   };
 }
 
@@ -80,7 +82,7 @@ function pictureOfItem(file: SourceFile, item: unknown): Annotated {
       file.path,
       `it is not known which of ${quoted(others.map(([other]) => other))} is the class`,
     );
-  return { path: localPath(path), labels: labelsIn(structureOf(value)) };
+  return { path: localPath(path), marks: marksIn(structureOf(value)), size: PERCENT };
 }
 
 const onlyKey = (entries: readonly [string, unknown][]) =>
@@ -96,12 +98,29 @@ function structureOf(value: unknown): unknown {
   }
 }
 
-/** The classes of a result: a text, a list, or an object with `choices`, `rectanglelabels` and the like. */
-function labelsIn(value: unknown): string[] {
-  if (typeof value === 'string') return value.trim() === '' ? [] : [value];
-  if (Array.isArray(value)) return value.flatMap(labelsIn);
+/** Label Studio's boxes are in per cent of the picture's sides. */
+const PERCENT = { width: 100, height: 100 };
+
+/** The marks of a result: a text, a list, or an object with `choices`, `rectanglelabels` and the like. */
+function marksIn(value: unknown): Mark[] {
+  if (typeof value === 'string') return value.trim() === '' ? [] : [{ label: value }];
+  if (Array.isArray(value)) return value.flatMap(marksIn);
   if (!isItem(value)) return [];
-  return Object.entries(value).flatMap(([key, own]) => (/(^choices|labels)$/.test(key) ? labelsIn(own) : []));
+  const box = boxIn(value);
+  return Object.entries(value).flatMap(([key, own]) =>
+    /(^choices|labels)$/.test(key) ? marksIn(own).map((mark) => ({ ...mark, ...box })) : [],
+  );
+}
+
+/** The box of a rectangle that is not turned, of an ellipse, or around a polygon's points. */
+function boxIn({ x, y, width, height, radiusX, radiusY, points, rotation }: Item): Pick<Mark, 'box'> {
+  if (typeof rotation === 'number' && rotation !== 0) return {};
+  if (Array.isArray(points)) return { box: aroundPoints(points.map((point) => [point].flat().map(Number))) };
+  const [left, top] = [Number(x), Number(y)];
+  if (width !== undefined) return { box: { left, top, width: Number(width), height: Number(height) } };
+  if (radiusX === undefined) return {};
+  const [rx, ry] = [Number(radiusX), Number(radiusY)];
+  return { box: { left: left - rx, top: top - ry, width: 2 * rx, height: 2 * ry } };
 }
 
 /** The path of an upload, of a local file or of an address in a bucket, relative to the data. */

@@ -1,16 +1,25 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
 import { isImagePath } from '../image/image-paths.ts';
-import { type Annotated, jsonIn, keysOf, readAnnotated, shaped } from './annotations.ts';
+import { jsonIn, keysOf, readAnnotated, shaped } from './annotations.ts';
 import type { Layout } from './dataset-layout.ts';
+import { type Annotated, aroundPoints, type Mark } from './marks.ts';
 import { splitNamed } from './splits.ts';
 import type { SourceFile, Tree } from './tree.ts';
 
 /** labelme's file for one picture: shapes with labels, and flags for the whole picture. */
 const PICTURE = z.object({
-  shapes: z.array(z.object({ label: z.string() })),
+  shapes: z.array(
+    z.object({
+      label: z.string(),
+      points: z.array(z.array(z.number())).nullish().catch(undefined),
+      shape_type: z.string().nullish(),
+    }),
+  ),
   flags: z.record(z.string(), z.boolean()).nullish(),
   imagePath: z.string().nullish(),
+  imageWidth: z.number().nullish(),
+  imageHeight: z.number().nullish(),
 });
 
 /** The layout of labelme: a JSON file for each picture. */
@@ -46,15 +55,29 @@ function isLabelme(value: unknown): boolean {
   return keys.has('shapes') && (keys.has('imagePath') || keys.has('flags'));
 }
 
-function pictureOf({ path }: SourceFile, { shapes, flags, imagePath }: z.infer<typeof PICTURE>): Annotated {
+function pictureOf(
+  { path }: SourceFile,
+  { shapes, flags, imagePath, imageWidth, imageHeight }: z.infer<typeof PICTURE>,
+): Annotated {
   const set = Object.entries(flags ?? {}).flatMap(([flag, isSet]) => (isSet ? [flag] : []));
   const folder = posix.dirname(path);
   const split = splitNamed(posix.basename(folder));
   return {
     path: imagePath ? posix.join(folder, imagePath.replaceAll('\\', '/')) : path.replace(/\.json$/i, ''),
-    labels: shapes.length > 0 ? shapes.map(({ label }) => label) : set,
+    marks: shapes.length > 0 ? shapes.map(markOf) : set.map((label) => ({ label })),
+    ...(imageWidth && imageHeight && { size: { width: imageWidth, height: imageHeight } }),
     ...(split && { split }),
   };
+}
+
+/** A circle is given by its centre and a point on it. */
+function markOf({ label, points, shape_type }: z.infer<typeof PICTURE>['shapes'][number]): Mark {
+  const [centre, edge] = points ?? [];
+  if (!centre || !edge) return { label };
+  if (shape_type !== 'circle') return { label, box: aroundPoints(points!) };
+  const radius = Math.hypot(edge[0]! - centre[0]!, edge[1]! - centre[1]!);
+  const around = [-radius, radius].map((r) => centre.map((value) => value + r));
+  return { label, box: aroundPoints(around) };
 }
 
 const stemOf = (path: string) => path.replace(/\.[^./]*$/, '');

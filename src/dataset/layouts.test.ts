@@ -639,11 +639,6 @@ describe('layouts of other programs are refused by name', () => {
       'YOLO annotations',
     ],
     [
-      'YOLO beside pictures',
-      ['obj/1.jpg', ['obj/1.txt', '0 0.5 0.5 0.1 0.1\n'], 'obj/2.jpg', ['obj/2.txt', '']],
-      'YOLO annotations',
-    ],
-    [
       'Label Studio, JSON',
       [...pics('upload'), ['project.json', '[{"id":1,"annotations":[]}]']],
       'Label Studio (project.json)',
@@ -651,12 +646,11 @@ describe('layouts of other programs are refused by name', () => {
     ['LabelMe', ['images/1.jpg', ['images/1.json', '{"shapes":[]}']], 'LabelMe'],
     ['VIA', [...pics('images'), ['via.json', '{"_via_settings":{}}']], 'VIA'],
     ['Arrow', ['data-00000-of-00001.arrow', ['dataset_info.json', '{}']], 'Arrow tables'],
-    ['an archive', ['photos.tar.gz'], 'an archive'],
+    ['an archive', ['photos.tar.xz'], 'an archive'],
     ['TFRecord', ['cats.tfrecord-00000-of-00002'], 'TFRecord files'],
-    ['CIFAR', ['cifar-10-batches-py/data_batch_1', 'cifar-10-batches-py/batches.meta'], 'CIFAR batches'],
-    ['MNIST', ['train-images-idx3-ubyte.gz'], 'IDX files'],
+    ['CIFAR', ['cifar-10-batches-py/data_batch_1'], 'CIFAR batches'],
+    ['MNIST', ['train-labels-idx1-ubyte.gz'], 'IDX files'],
     ['arrays', ['x_train.npy'], 'arrays in one file'],
-    ['zips in a folder', ['a.zip', 'b.zip'], 'zip archives'],
     [
       'a list as text',
       [...pics('images'), ['train.txt', 'images/1.jpg 0\nimages/2.jpg 1\n']],
@@ -674,7 +668,7 @@ describe('layouts of other programs are refused by name', () => {
     expect(error.hint).toBeTruthy();
   });
 
-  it.each(['a.xlsx', 'a.npz', 'a.tar.gz'])('a file %s', async (name) => {
+  it.each(['a.xlsx', 'a.npz', 'a.tar.xz'])('a file %s', async (name) => {
     await write(name);
     await expect(readDataset(join(own.root, name))).rejects.toThrow(failure('foreign'));
   });

@@ -1,4 +1,5 @@
 import { DataError, UsageError } from '../errors.ts';
+import { cifarLayout } from './cifar.ts';
 import { cocoLayout } from './coco.ts';
 import { coopLayout } from './coop-splits.ts';
 import { cvatLayout } from './cvat.ts';
@@ -7,15 +8,19 @@ import { indexLayout } from './indexes.ts';
 import { labelStudioLayout } from './label-studio.ts';
 import { labelmeLayout } from './labelme.ts';
 import { givenTable } from './listed.ts';
+import { mnistLayout } from './mnist.ts';
 import { visible } from './names.ts';
 import { parquetLayout } from './parquet.ts';
 import { roboflowLayout } from './roboflow.ts';
 import { severalSets } from './several-sets.ts';
+import { teachableMachineLayout } from './teachable-machine.ts';
 import type { Tree } from './tree.ts';
 import type { Split } from './types.ts';
 import { classFolders, foreignData, tableLayout, whereUnmarked } from './unmarked.ts';
+import { viaLayout } from './via.ts';
 import { vocLayout } from './voc.ts';
 import { webdatasetLayout } from './webdataset.ts';
+import { yoloLayout } from './yolo.ts';
 
 /** The first layout that matches is read. Layouts that are marked by a file come before layouts of folders alone. */
 const builtIn: readonly Layout[] = [
@@ -24,9 +29,20 @@ const builtIn: readonly Layout[] = [
   indexLayout,
   coopLayout,
   severalSets,
-  ...[cocoLayout, vocLayout, cvatLayout, labelmeLayout, roboflowLayout, parquetLayout, webdatasetLayout].map(
-    whereUnmarked,
-  ),
+  ...[
+    cocoLayout,
+    vocLayout,
+    cvatLayout,
+    labelmeLayout,
+    viaLayout,
+    roboflowLayout,
+    parquetLayout,
+    yoloLayout,
+    webdatasetLayout,
+    teachableMachineLayout,
+    cifarLayout,
+    mnistLayout,
+  ].map(whereUnmarked),
   tableLayout,
   foreignData,
   classFolders,

@@ -5,8 +5,9 @@ import { columnsOf, missingColumn, suspectSplits } from './columns.ts';
 import type { Labelled, LabelledFile, Layout } from './dataset-layout.ts';
 import { info, quoted, warning } from './findings.ts';
 import { type Lookup, lookupNear } from './lookup.ts';
+import { readTable } from './read-table.ts';
 import { heldOut } from './splits.ts';
-import { parseTable, TABLE_ENDINGS, type Table } from './text-files.ts';
+import { TABLE_ENDINGS, type Table } from './text-files.ts';
 import type { Finding, Split, Unreadable } from './types.ts';
 
 interface Skipped {
@@ -47,6 +48,7 @@ export async function readListed(tables: readonly PictureTable[], signal?: Abort
     classIds: [...new Set(all.flatMap(({ label }) => label ?? []))],
     layout,
     ...(columns.size === 1 && { column: [...columns][0] }),
+    isNamed: tables.some(({ table }) => (table.roles?.size ?? 0) > 0),
     absent,
     findings: [...findings, ...splitFindings(layout, all)],
   };
@@ -56,9 +58,10 @@ export async function readListed(tables: readonly PictureTable[], signal?: Abort
 export const givenTable: Layout = {
   id: 'given-table',
   about: 'a table itself, with paths and labels',
-  async read({ root, table: file }, { signal }) {
+  async read(tree, { signal }) {
+    const { root, table: file } = tree;
     if (!file || !TABLE_ENDINGS.includes(posix.extname(file.path).toLowerCase())) return undefined;
-    const table = parseTable(await file.read(), file.path);
+    const table = await readTable(tree, file);
     return {
       ...(await readListed([{ table, lookup: lookupNear(root) }], signal)),
       isListed: true,

@@ -1,11 +1,15 @@
 import { stat } from 'node:fs/promises';
-import { extname, posix, resolve } from 'node:path';
+import { dirname, extname, posix, resolve } from 'node:path';
 import { giveWay } from '../abort.ts';
-import { DataError } from '../errors.ts';
+import { DataError, UsageError } from '../errors.ts';
+import { refuseUnknown, resolveOptions } from '../options.ts';
+import type { Progress } from '../store/download.ts';
 import { unlessMissing } from '../store/regular.ts';
 import { withNamedErrors } from '../system-error.ts';
 import { count, number } from '../words.ts';
+import { isTarName, isZipName } from './archive-names.ts';
 import { CARD_NAME, cardOf, classNamesOfCard } from './card.ts';
+import { readClassTable } from './class-table.ts';
 import { CLASSES_NAME, describeClasses } from './classes.ts';
 import type { Labelled } from './dataset-layout.ts';
 import { info, quoted, warning } from './findings.ts';
@@ -13,22 +17,29 @@ import { LAYOUT_HINT } from './folder-checks.ts';
 import { candidateBases } from './folders.ts';
 import { refuseFile } from './foreign.ts';
 import { groupBy } from './groups.ts';
+import { type HubDataOptions, hubTree, isHubData } from './hub-data.ts';
 import { readLayout } from './layouts.ts';
+import { limited } from './limit.ts';
 import { visible } from './names.ts';
-import { patternTree, withShards } from './shards.ts';
+import { type ReadValues, readOptions } from './read-options.ts';
+import { patternTree, withArchives } from './shards.ts';
 import { diskFile, folderTree, tableTree, tarTree, zipTree } from './source.ts';
-import { parseTable, TABLE_ENDINGS, type Table, tableOf } from './text-files.ts';
+import { TABLE_ENDINGS, type Table, tableOf } from './text-files.ts';
 import type { SourceFile, Tree } from './tree.ts';
 import type { Dataset, Example, Finding, Split } from './types.ts';
 import { unusedFiles } from './unused-files.ts';
 
 /** Options of `readDataset`. */
-export interface ReadOptions {
+export interface ReadOptions extends Partial<ReadValues> {
   /** Return only the examples of this split. All classes stay. */
   split?: Split;
-  /** Path of a classes.csv. Default: the one in the root of the data, if it exists. */
+  /** Path of a file that names the classes: CSV, JSON or text. Default: the classes.csv in the root of the data, if it exists. */
   classes?: string;
   signal?: AbortSignal;
+  /** Called with one line about the size of a download. */
+  note?(line: string): void;
+  /** Called with the progress of a download. */
+  onDownload?(progress: Progress): void;
 }
 
 /**
@@ -36,21 +47,55 @@ export interface ReadOptions {
  * .jsonl), such a table itself, CoOp's layouts, a registered layout, or a zip of any of these. Pictures are listed, not opened. Throws
  * `DataError` if `source` is missing, empty or has another layout. Peculiarities that do not stop the work are in `findings`.
  */
-export function readDataset(source: string, { split, classes, signal }: ReadOptions = {}): Promise<Dataset> {
+export function readDataset(
+  source: string,
+  { split, classes, signal, note, onDownload, ...given }: ReadOptions = {},
+): Promise<Dataset> {
   return withNamedErrors(async () => {
-    const tree = await openSource(source, signal);
+    refuseUnknown(given, Object.keys(readOptions));
+    const options = resolveOptions(readOptions, given);
+    const watch = { signal, note, onProgress: onDownload };
+    const tree = { ...(await openSource(source, options, watch)), options };
     await giveWay(signal);
     const labelled = await readLayout(tree, signal);
+    checkUse(source, options, labelled);
     await giveWay(signal);
     const names = await readClassNames(tree, labelled, classes);
-    return selectSplit(assemble(tree, labelled, names), split);
+    return limited(selectSplit(assemble(tree, labelled, names), split), options.limit);
   });
 }
 
-/** The files of a source. Throws `DataError` if the source is not a folder, a table or a zip archive. */
-async function openSource(source: string, signal?: AbortSignal): Promise<Tree> {
+/** Throws `UsageError` for an option that has no effect on what was read. */
+function checkUse(
+  source: string,
+  { columns, crop, margin }: ReadValues,
+  { layout, isNamed, isCropped }: Labelled,
+): void {
+  const idle: [string, string][] = [];
+  if (columns !== undefined && !isNamed) idle.push(['--columns', 'Leave it out, or give the table itself.']);
+  if (crop && !isCropped) idle.push(['--crop', 'Boxes are read from annotations such as COCO, VOC or YOLO.']);
+  if (margin > 0 && !crop) idle.push(['--margin', 'It widens the boxes of --crop boxes.']);
+  const [first] = idle;
+  if (!first) return;
+  const [option, hint] = first;
+  throw new UsageError(`Option ${option} has no effect: ${source} was read from ${layout}`, {
+    code: 'dataset/no-effect',
+    hint,
+    details: { option, source, layout },
+  });
+}
+
+/** The files of a source. Throws `DataError` if the source is not a folder, a table or an archive. */
+async function openSource(
+  source: string,
+  { limit, zipEncoding, followLinks }: ReadValues,
+  watch: HubDataOptions,
+): Promise<Tree> {
+  if (isHubData(source)) return hubTree(source, { ...watch, limit });
+  const { signal } = watch;
   const stats = await stat(source).catch(unlessMissing);
-  const shards = stats ? undefined : await patternTree(source, signal);
+  const opening = { signal, zipEncoding };
+  const shards = stats ? undefined : await patternTree(source, opening);
   if (shards) return shards;
   if (!stats) {
     throw new DataError(`There is no file or folder ${source}`, {
@@ -59,10 +104,13 @@ async function openSource(source: string, signal?: AbortSignal): Promise<Tree> {
       details: { path: source },
     });
   }
-  if (stats.isDirectory()) return withShards(await folderTree(source, signal), signal);
+  if (stats.isDirectory())
+    return withArchives(await folderTree(source, signal, { anywhere: followLinks }), opening);
+  if (isZipName(source)) return zipTree(source, opening);
+  if (isTarName(source)) return tarTree(source, opening);
+  // The folders that YOLO's data.yaml names lie beside it.
+  if (/\.ya?ml$/i.test(source)) return folderTree(dirname(source), signal, { anywhere: followLinks });
   const ending = extname(source).toLowerCase();
-  if (ending === '.zip') return zipTree(source, signal);
-  if (ending === '.tar') return tarTree(source, signal);
   if (['.json', '.parquet', ...TABLE_ENDINGS].includes(ending))
     return tableTree(source, [CLASSES_NAME, CARD_NAME]);
   return refuseFile(diskFile(source, resolve(source)));
@@ -72,6 +120,7 @@ async function openSource(source: string, signal?: AbortSignal): Promise<Tree> {
 interface ClassNames {
   table?: Table;
   files: SourceFile[];
+  findings: Finding[];
 }
 
 /** The names of the classes, from the first of: the table at `given`, a classes.csv, the layout, a data set card. */
@@ -83,11 +132,23 @@ async function readClassNames(tree: Tree, labelled: Labelled, given?: string): P
       (file) => posix.basename(file.path).toLowerCase() === name && !labelled.files?.includes(file),
     );
   const [file, card] = [named(CLASSES_NAME), cardOf(labelled, named(CARD_NAME))];
-  const own = file
-    ? parseTable(await file.read(), file.path)
-    : (namesTable(labelled) ?? (card && (await classNamesOfCard(card, labelled.column))));
-  const table = given ? parseTable(await diskFile(given, given).read(), given) : own;
-  return { table, files: [file, card].flatMap((one) => one ?? []) };
+  const findings: Finding[] = [];
+  const ownTable = async () => {
+    try {
+      return file && (await readClassTable(file, labelled.classIds));
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+      // Other programs' tables of this name are no reason to refuse the pictures.
+      findings.push(warning('classes-unused', `The names of the classes are not read: ${error.message}.`));
+      return undefined;
+    }
+  };
+  const table = given
+    ? await readClassTable(diskFile(given, given), labelled.classIds)
+    : ((await ownTable()) ??
+      namesTable(labelled) ??
+      (card && (await classNamesOfCard(card, labelled.column))));
+  return { table, files: [file, card].flatMap((one) => one ?? []), findings };
 }
 
 /** The names that a layout gives its classes. */
@@ -133,6 +194,7 @@ function assemble(tree: Tree, labelled: Labelled, names: ClassNames): Dataset {
       ...absentClasses({ classes, examples }),
       ...tree.findings,
       ...unusedFiles(tree, labelled, names.files),
+      ...names.findings,
       ...classFindings,
     ],
   };

@@ -1,17 +1,26 @@
 import { dirname, relative, sep } from 'node:path';
 import { openTar } from '../store/tar.ts';
+import { openZip } from '../store/zip.ts';
+import { count } from '../words.ts';
+import { archiveStem, isTarName, isZipName } from './archive-names.ts';
+import { info } from './findings.ts';
 import { sortNaturally } from './names.ts';
-import { type Archive, archiveTree } from './source.ts';
+import { type Archive, type ArchiveOptions, archiveTree } from './source.ts';
 import { grow, type Tree } from './tree.ts';
 
-const isShard = ({ path }: { path: string }) => /\.tar$/i.test(path);
+const isArchive = ({ path }: { path: string }) => isTarName(path) || isZipName(path);
 
-/** The files in the tar archives of a folder, if the folder has no pictures itself; otherwise the unchanged tree. */
-export async function withShards(tree: Tree, signal?: AbortSignal): Promise<Tree> {
-  const shards = tree.files.filter(isShard).flatMap(({ absolute }) => absolute ?? []);
-  if (tree.top.total > 0 || shards.length === 0) return tree;
-  const inside = await shardTree(tree.root, tree.root, shards, signal);
-  const others = tree.files.filter((file) => !isShard(file));
+/** The files in the tar and zip archives of a folder, if the folder has no pictures itself; otherwise the unchanged tree. */
+export async function withArchives(tree: Tree, options: ArchiveOptions): Promise<Tree> {
+  const archives = tree.files.filter(isArchive).flatMap(({ absolute }) => absolute ?? []);
+  if (tree.top.total > 0 || archives.length === 0) return tree;
+  const inside = await archivesTree(tree.root, tree.root, archives, options);
+  const others = tree.files.filter((file) => !isArchive(file));
+  const opened = info(
+    'archives',
+    `The pictures are read from ${count(archives.length, 'archive')}.`,
+    archives,
+  );
   return {
     ...tree,
     ...grow(
@@ -19,16 +28,16 @@ export async function withShards(tree: Tree, signal?: AbortSignal): Promise<Tree
       [],
     ),
     hidden: [...tree.hidden, ...inside.hidden],
-    findings: [...tree.findings, ...inside.findings],
+    findings: [...tree.findings, opened, ...inside.findings],
     unreadable: [...tree.unreadable, ...inside.unreadable],
   };
 }
 
 /** The files in the tar archives that a pattern with braces names. Undefined if it names no tar archives. */
-export async function patternTree(pattern: string, signal?: AbortSignal): Promise<Tree | undefined> {
+export async function patternTree(pattern: string, options: ArchiveOptions): Promise<Tree | undefined> {
   const shards = expandBraces(pattern);
-  const isPattern = shards.length > 1 && shards.every((path) => isShard({ path }));
-  return isPattern ? shardTree(pattern, dirname(shards[0]!), shards, signal) : undefined;
+  const isPattern = shards.length > 1 && shards.every(isTarName);
+  return isPattern ? archivesTree(pattern, dirname(shards[0]!), shards, options) : undefined;
 }
 
 const MOST_SHARDS = 100_000;
@@ -47,22 +56,29 @@ function expandBraces(pattern: string): string[] {
   return parts.flatMap((part) => expandBraces(pattern.replace(whole, () => part)));
 }
 
-/** The files of several tar archives. Each archive becomes a folder, named by its path below `base`. */
-async function shardTree(
+/** The files of several archives. Each archive becomes a folder, named by its path below `base`, that of a zip without the ending. */
+async function archivesTree(
   root: string,
   base: string,
-  shards: readonly string[],
-  signal?: AbortSignal,
+  paths: readonly string[],
+  options: ArchiveOptions,
 ): Promise<Tree> {
-  const files = new Map<string, Archive['read']>();
+  const files = new Map<string, () => Promise<Uint8Array>>();
+  const folders: string[] = [];
   const skipped: { name: string; reason: string }[] = [];
-  for (const shard of shards) {
-    const tar = await openTar(shard, { signal });
-    const prefix = `${relative(base, shard).replaceAll(sep, '/')}/`;
-    for (const { name } of tar.entries) files.set(prefix + name, () => tar.read(name));
-    skipped.push(...tar.skipped.map(({ name, reason }) => ({ name: prefix + name, reason })));
+  const guessed: string[] = [];
+  for (const path of paths) {
+    const archive: Archive = isZipName(path)
+      ? await openZip(path, { signal: options.signal, encoding: options.zipEncoding })
+      : await openTar(path, options);
+    const own = relative(base, path).replaceAll(sep, '/');
+    const prefix = `${isZipName(path) ? archiveStem(own) : own}/`;
+    for (const { name } of archive.entries) files.set(prefix + name, () => archive.read(name));
+    folders.push(...(archive.folders ?? []).map((name) => prefix + name));
+    skipped.push(...archive.skipped.map(({ name, reason }) => ({ name: prefix + name, reason })));
+    guessed.push(...(archive.guessed ?? []).map((name) => prefix + name));
   }
   const entries = Array.from(files.keys(), (name) => ({ name }));
-  const read: Archive['read'] = (name) => files.get(name)!(name);
-  return archiveTree(root, 'tar archives', { entries, skipped, read }, signal);
+  const read: Archive['read'] = (name) => files.get(name)!();
+  return archiveTree(root, 'archives', { entries, folders, skipped, guessed, read }, options.signal);
 }

@@ -9,6 +9,7 @@ import { openTar } from '../store/tar.ts';
 import { openZip } from '../store/zip.ts';
 import { systemReason } from '../system-error.ts';
 import { count, number } from '../words.ts';
+import { archiveStem } from './archive-names.ts';
 import { info, quoted, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { isHidden, isLeftover } from './leftovers.ts';
@@ -48,9 +49,16 @@ export async function tableTree(path: string, beside: readonly string[]): Promis
   };
 }
 
+/** How archives are opened. */
+export interface ArchiveOptions {
+  signal?: AbortSignal;
+  /** Encoding of a zip's names that are not in UTF-8. */
+  zipEncoding?: string;
+}
+
 /** The files of a zip archive. Unreadable entries are left out and reported. */
-export async function zipTree(path: string, signal?: AbortSignal): Promise<Tree> {
-  const archive = await openZip(path, { signal });
+export async function zipTree(path: string, { signal, zipEncoding }: ArchiveOptions = {}): Promise<Tree> {
+  const archive = await openZip(path, { signal, encoding: zipEncoding });
   if (archive.entries.length === 0 && archive.skipped.length > 0) {
     throw new DataError(`${path} holds no file that can be read: ${reasonsOf(archive.skipped)}`, {
       code: 'zip/unusable',
@@ -62,7 +70,7 @@ export async function zipTree(path: string, signal?: AbortSignal): Promise<Tree>
 }
 
 /** The files of a tar archive, as `zipTree` gives those of a zip. */
-export async function tarTree(path: string, signal?: AbortSignal): Promise<Tree> {
+export async function tarTree(path: string, { signal }: ArchiveOptions = {}): Promise<Tree> {
   return archiveTree(path, 'tar archive', await openTar(path, { signal }), signal);
 }
 
@@ -71,6 +79,7 @@ export interface Archive {
   readonly entries: readonly { name: string }[];
   readonly folders?: readonly string[];
   readonly skipped: readonly { name: string; reason: string }[];
+  readonly guessed?: readonly string[];
   read(name: string): Promise<Uint8Array>;
 }
 
@@ -103,14 +112,18 @@ export async function archiveTree(
     },
   );
   return {
-    name: basename(path).replace(/\.(zip|tar)$/i, ''),
+    name: archiveStem(basename(path)),
     root: resolve(path),
     ...grow(
       sortNaturally(files, (file) => file.path),
       folders,
     ),
     hidden,
-    findings: [...unusable(archive.skipped, kind), ...leftoverFindings([...leftovers])],
+    findings: [
+      ...unusable(archive.skipped, kind),
+      ...guessedNames(archive.guessed ?? []),
+      ...leftoverFindings([...leftovers]),
+    ],
     unreadable: archive.skipped.map(({ name, reason }) => ({ path: name, reason })),
   };
 }
@@ -128,6 +141,13 @@ function unusable(skipped: Archive['skipped'], kind: string): Finding[] {
   const paths = skipped.map(({ name, reason }) => `${name}: ${reason}`);
   const message = `${count(skipped.length, `entry of the ${kind} is`, `entries of the ${kind} are`)} left out (${reasonsOf(skipped)}).`;
   return [warning('zip-unusable', message, paths)];
+}
+
+function guessedNames(names: readonly string[]): Finding[] {
+  if (names.length === 0) return [];
+  const what = count(names.length, 'name in the zip is', 'names in the zip are');
+  const message = `${what} in an unknown encoding and read as code page 437. If they look wrong, give the encoding (--zip-encoding shift_jis, gbk, windows-1251 and others).`;
+  return [warning('zip-names', message, [...names])];
 }
 
 /** `5 encrypted, 1 a link`. */
@@ -253,8 +273,8 @@ function refusals({ outside, loop, again, twice }: Refused): Finding[] {
   say(
     'link-outside',
     outside,
-    'link is not followed, because it leads out of the folder; copy the file that is meant',
-    'links are not followed, because they lead out of the folder; copy the files that are meant',
+    'link is not followed, because it leads out of the folder; copy the file that is meant, or give --follow-links',
+    'links are not followed, because they lead out of the folder; copy the files that are meant, or give --follow-links',
   );
   say(
     'link-loop',

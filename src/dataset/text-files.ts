@@ -68,6 +68,8 @@ export interface Table {
   objects?: ReadonlySet<string>;
   /** Columns that hold numbers too large for JSON's precision. */
   rounded?: ReadonlySet<string>;
+  /** Columns by what they hold (`path`, `label`, `split`, `group`), if a person names them. None of them, if the table is not meant. */
+  roles?: ReadonlyMap<string, string>;
 }
 
 /** A row's values by column. '' is a missing value. */
@@ -167,7 +169,8 @@ function namesOf(titles: readonly string[], name: string): Pick<Table, 'columns'
   return { columns, written: new Map(columns.map((column, i) => [column, visible(titles[i]!)])) };
 }
 
-function columnName(title: string): string {
+/** The name of a column by its title: lower case, `_` for blanks and hyphens. */
+export function columnName(title: string): string {
   const name = visible(title)
     .toLowerCase()
     .replace(/[\s-]+/g, '_');

@@ -1,5 +1,6 @@
 import { isImagePath } from '../image/image-paths.ts';
 import { sortNaturally } from './names.ts';
+import type { ReadValues } from './read-options.ts';
 import type { Finding, Unreadable } from './types.ts';
 
 /** A file of a source, on disk or in an archive. */
@@ -38,6 +39,8 @@ export interface Tree {
   findings: Finding[];
   /** Files and folders that could not be read when the tree was listed. */
   unreadable: readonly Unreadable[];
+  /** How it is to be read, as a person asks. */
+  options?: Readonly<Partial<ReadValues>>;
 }
 
 /** Caches a function of a tree, because several layouts ask for the same result. */

@@ -16,6 +16,7 @@ import {
   unusedTable,
   withUnusedIndexes,
 } from './indexes.ts';
+import { columnsAsked } from './read-table.ts';
 import { oncePerTree, type Tree } from './tree.ts';
 import type { Finding } from './types.ts';
 
@@ -30,9 +31,11 @@ interface Unmarked {
 }
 
 const unmarkedOf = oncePerTree(async (tree): Promise<Unmarked> => {
-  const tables = await otherTables(candidateBases(tree));
+  const tables = await otherTables(tree);
   const plan = attempt(() => planFolders(tree));
-  const hasClasses = !(plan instanceof DataError) && plan.classIds.length > 1;
+  // A table whose columns a person names counts more than folders.
+  const isNamed = columnsAsked(tree).size > 0;
+  const hasClasses = !isNamed && !(plan instanceof DataError) && plan.classIds.length > 1;
   const usable = hasClasses ? tables.placed.filter((table) => knowsNoFolders(tree, table)) : tables.placed;
   return { tables, usable, plan, hasClasses };
 });
@@ -45,7 +48,8 @@ export const tableLayout: Layout = {
     const { usable, hasClasses } = await unmarkedOf(tree, signal);
     const listed = await readOtherTables(tree, { placed: usable }, signal);
     if (!listed) {
-      if (usable.length > 0 && hasClasses) throw missingColumn(usable[0]!.table);
+      const isMeant = hasClasses || columnsAsked(tree).size > 0;
+      if (usable.length > 0 && isMeant) throw missingColumn(usable[0]!.table);
       return undefined;
     }
     return withUnusedIndexes(tree, { ...listed, isListed: true }, signal);

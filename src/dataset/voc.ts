@@ -1,7 +1,9 @@
 import { posix } from 'node:path';
+import type { XmlElement } from '@rgrove/parse-xml';
 import { isImagePath } from '../image/image-paths.ts';
-import { type Annotated, badAnnotations, readAnnotated } from './annotations.ts';
+import { badAnnotations, readAnnotated } from './annotations.ts';
 import type { Layout } from './dataset-layout.ts';
+import type { Annotated, Mark } from './marks.ts';
 import { heldOut, splitNamed, splitWithin } from './splits.ts';
 import { decodeText } from './text-files.ts';
 import type { SourceFile, Tree } from './tree.ts';
@@ -54,14 +56,30 @@ async function pictureOf(tree: Tree, file: SourceFile): Promise<Annotated> {
   const root = await xmlIn(file);
   if (root.name !== 'annotation')
     throw badAnnotations(file.path, `it begins with <${root.name}>, not with <annotation>`);
-  const labels = elementsIn(root, 'object').map((object) => {
-    const name = elementsIn(object, 'name')[0]?.text.trim();
-    if (!name) throw badAnnotations(file.path, 'an object has no name');
-    return name;
+  const marks = elementsIn(root, 'object').map((object): Mark => {
+    const label = elementsIn(object, 'name')[0]?.text.trim();
+    if (!label) throw badAnnotations(file.path, 'an object has no name');
+    const [box] = elementsIn(object, 'bndbox');
+    return { label, ...(box && { box: boxOf(box) }) };
   });
+  const [size] = elementsIn(root, 'size');
+  const [width, height] = size ? [numberIn(size, 'width'), numberIn(size, 'height')] : [];
   const inImages = file.path.replace(/(^|\/)annotations\//i, '$1JPEGImages/');
   const hasImages = tree.top.folders.length > 0 && inImages !== file.path;
-  return { path: withoutEnding(hasImages ? inImages : file.path), labels };
+  return {
+    path: withoutEnding(hasImages ? inImages : file.path),
+    marks,
+    ...(width && height && { size: { width, height } }),
+  };
+}
+
+const numberIn = (element: XmlElement, name: string) =>
+  Number.parseFloat(elementsIn(element, name)[0]?.text ?? '');
+
+/** Pixels count from 1 there, and xmax and ymax belong to the box. */
+function boxOf(box: XmlElement) {
+  const [left, top] = [numberIn(box, 'xmin') - 1, numberIn(box, 'ymin') - 1];
+  return { left, top, width: numberIn(box, 'xmax') - left, height: numberIn(box, 'ymax') - top };
 }
 
 /** The splits of pictures by their names, from the lists in ImageSets/Main: train.txt, cat_train.txt. */

@@ -1,12 +1,15 @@
 import { posix } from 'node:path';
 import { isImagePath } from '../image/image-paths.ts';
 import { jsonIn } from './annotations.ts';
+import { archiveStem, isTarName } from './archive-names.ts';
 import { columnsOf } from './columns.ts';
 import type { Layout } from './dataset-layout.ts';
 import { warning } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { readListed } from './listed.ts';
 import { lookupInTree } from './lookup.ts';
+import { withRoles } from './named-columns.ts';
+import { columnsAsked } from './read-table.ts';
 import { splitNamed } from './splits.ts';
 import { decodeText, type Row, tableOf } from './text-files.ts';
 import type { SourceFile, Tree } from './tree.ts';
@@ -34,12 +37,15 @@ export const webdatasetLayout: Layout = {
     }
     const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
     const whole = rows.map((row) => Object.fromEntries(columns.map((column) => [column, row[column] ?? ''])));
-    const all = tableOf('the samples', whole);
+    const names = new Map(columnsAsked(tree));
+    names.delete('path');
+    const found = tableOf('the samples', whole);
+    const all = names.size > 0 ? withRoles(found, names) : found;
     if (!columnsOf(all)) return undefined;
     const tables = [...groupBy(whole, ({ path }) => shardOf(tree, path!))].map(([shard, own]) => ({
       table: { ...all, name: shard, rows: own },
       lookup: lookupInTree(tree, ''),
-      split: splitNamed(shard.replace(/\.tar$/i, '')),
+      split: splitNamed(archiveStem(shard)),
     }));
     const listed = await readListed(tables, signal);
     const findings = [...listed.findings];
@@ -61,7 +67,7 @@ function keyOf(path: string): string {
 
 /** The archive that a picture lies in. */
 function shardOf(tree: Tree, path: string): string {
-  return /^(?:.*\/)?([^/]+\.tar)\//i.exec(path)?.[1] ?? tree.name;
+  return path.split('/').find(isTarName) ?? tree.name;
 }
 
 /** What the notes of a sample say, by column. */
@@ -73,7 +79,7 @@ async function saidBy(notes: readonly SourceFile[], tree: Tree): Promise<Row> {
       const value = await jsonIn(file);
       for (const [key, own] of Object.entries(typeof value === 'object' && value !== null ? value : {}))
         if (['string', 'number', 'boolean'].includes(typeof own)) row[`${key.toLowerCase()}`] = String(own);
-    } else if (ending === '.cls' || /\.tar(\/|$)/i.test(`${tree.root}/${file.path}`)) {
+    } else if (ending === '.cls' || `${tree.root}/${file.path}`.split('/').some(isTarName)) {
       row[ending === '.cls' ? 'class_index' : 'txt'] = decodeText(await file.read(), file.path).trim();
     }
   }

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import sharp from 'sharp';
+import { crop, type Region } from './crop.ts';
 import { decode, thumbnail } from './decode.ts';
 import { cropView } from './preprocess.ts';
 import type { DecodeOptions, Preprocessing, View } from './types.ts';
 
-/** A job for a decoder: crops of a picture for an encoder, or a small JPEG of it. */
+/** A job for a decoder: crops of a picture for an encoder, a small JPEG of it, or a PNG of a part. */
 export type Job = DecodeOptions &
   (
     | {
@@ -15,6 +16,7 @@ export type Job = DecodeOptions &
         readonly seed: number | string;
       }
     | { readonly kind: 'thumbnail'; readonly side: number }
+    | { readonly kind: 'crop'; readonly region: Region }
   );
 
 /** libvips uses one thread, because several processes already run in parallel. */
@@ -27,9 +29,10 @@ sharp.unblock({
   operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].map((format) => `VipsForeignLoad${format}`),
 });
 
-/** Runs a job: returns one result for each view, or one small JPEG. Throws as `decode`, and `UsageError` if a crop does not fit. */
+/** Runs a job: returns one result for each view, or one small JPEG or PNG. Throws as `decode`, and `UsageError` if a crop does not fit. */
 export async function runJob(job: Job, bytes: Uint8Array): Promise<Uint8Array[]> {
   if (job.kind === 'thumbnail') return [await thumbnail(bytes, job.side, job)];
+  if (job.kind === 'crop') return [await crop(bytes, job.region, job)];
   const picture = await decode(bytes, job);
   const sha256 = job.views.some((view) => view > 0) ? createHash('sha256').update(bytes).digest('hex') : '';
   const crops: Uint8Array[] = [];

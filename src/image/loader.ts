@@ -3,6 +3,7 @@ import { type Abortable, onAbort } from '../abort.ts';
 import { closable } from '../closable.ts';
 import { signalOf } from '../deprecation.ts';
 import { closedError, InterruptedError, systemCode } from '../errors.ts';
+import type { Region } from './crop.ts';
 import { type Decoder, DIED, startDecoder } from './decoder.ts';
 import type { Job } from './jobs.ts';
 import { tooSlow } from './refusals.ts';
@@ -41,6 +42,8 @@ export interface ImageLoader {
   load(bytes: Uint8Array, request: LoadRequest, work?: Abortable): Promise<Pixels[]>;
   /** Returns a JPEG of the picture with `side` pixels on its longer side. Throws as `load`. */
   thumbnail(bytes: Uint8Array, side: number, work?: Abortable): Promise<Uint8Array>;
+  /** Returns a PNG of a part of the picture. Throws as `load`, and `DataError` `image/region` if it lies outside. */
+  crop(bytes: Uint8Array, region: Region, work?: Abortable): Promise<Uint8Array>;
   /** Ends the processes. Pending calls reject with `InterruptedError`. */
   close(): Promise<void>;
 }
@@ -188,6 +191,8 @@ export function createImageLoader({
     },
     thumbnail: async (bytes, side, work = {}) =>
       (await submit({ kind: 'thumbnail', side, maxPixels }, bytes, signalOf(work)))[0]!,
+    crop: async (bytes, region, work = {}) =>
+      (await submit({ kind: 'crop', region, maxPixels }, bytes, signalOf(work)))[0]!,
     close: async () => {
       closed = true;
       for (const waiting of [...queue.splice(0), ...busy.values()]) waiting.reject(endedError());

@@ -11,6 +11,8 @@ export interface FakeRepo {
   commit?: string;
   /** Names of the commit, besides `main` and `HEAD`. */
   revisions?: string[];
+  /** Other branches with files of their own. */
+  branches?: Record<string, FakeRepo>;
   /** The token that a request must send to read the repository. */
   token?: string;
 }
@@ -78,7 +80,9 @@ export async function startFakeHub(repos: Record<string, FakeRepo>): Promise<Fak
   const requests: SeenRequest[] = [];
   const cdn = await listen('cdn', requests, faults, (request, response, fault) => {
     const sha256 = request.url?.split('/').at(-1);
-    const all = Object.values(repos).flatMap(({ files }) => Object.values(files));
+    const all = Object.values(repos)
+      .flatMap((repo) => [repo, ...Object.values(repo.branches ?? {})])
+      .flatMap(({ files }) => Object.values(files));
     const content = all.find((file) => sha256Of(file) === sha256);
     // Object stores refuse an authorization header together with a signed URL.
     if (request.headers.authorization) return answer(response, 400);
@@ -97,18 +101,21 @@ export async function startFakeHub(repos: Record<string, FakeRepo>): Promise<Fak
     if (!repo || name === undefined) return answer(response, request.headers.authorization ? 404 : 401);
     const api = name.startsWith('datasets/') ? `/api/${name}` : `/api/models/${name}`;
     if (path === api || path.startsWith(`${api}/revision/`)) {
-      if (!stands(repo, path.slice(`${api}/revision/`.length) || 'main')) return answer(response, 404);
+      const own = revisionOf(repo, path.slice(`${api}/revision/`.length) || 'main');
+      if (!own) return answer(response, 404);
       return sendJson(response, {
         _id: '1',
         id: name,
-        sha: commitOf(repo),
+        sha: commitOf(own),
         lastModified: '2024-01-01T00:00:00Z',
       });
     }
-    if (path.startsWith(`${api}/tree/`)) return sendTree(request, response, repo, url);
-    const [, revision, file = ''] = /\/resolve\/([^/]+)\/(.+)$/.exec(path) ?? [];
-    if (!revision || !stands(repo, revision) || repo.files[file] === undefined) return answer(response, 404);
-    sendFile(request, response, repo, file, cdn.endpoint, fault);
+    const [, kind, revision = '', file = ''] = /\/(tree|resolve)\/([^/]+)\/?(.*)$/.exec(path) ?? [];
+    const own = revisionOf(repo, revision);
+    if (!own) return answer(response, 404);
+    if (kind === 'tree') return sendTree(request, response, own, url);
+    if (own.files[file] === undefined) return answer(response, 404);
+    sendFile(request, response, own, file, cdn.endpoint, fault);
   });
   return {
     ...hub,
@@ -178,8 +185,12 @@ async function listen(
   };
 }
 
-function stands(repo: FakeRepo, revision: string): boolean {
-  return ['main', 'HEAD', commitOf(repo), ...(repo.revisions ?? [])].includes(revision);
+/** The files of a revision, which is a branch or a commit. */
+function revisionOf(repo: FakeRepo, revision: string): FakeRepo | undefined {
+  if (['main', 'HEAD', commitOf(repo), ...(repo.revisions ?? [])].includes(revision)) return repo;
+  return Object.entries(repo.branches ?? {}).find(
+    ([name, own]) => name === revision || commitOf(own) === revision,
+  )?.[1];
 }
 
 function inLfs({ lfs }: FakeRepo, path: string): boolean {

@@ -49,6 +49,10 @@ export interface HubFiles {
 export interface HubOptions extends FetchOptions {
   /** Ask the hub again for the commit of the revision. Default: the commit that was recorded at the first run. */
   refresh?: boolean;
+  /** The part of the home folder that keeps the files. Default: `encoders`. */
+  part?: 'encoders' | 'datasets';
+  /** What `hubListing` returned, so that the hub is not asked again. */
+  listing?: HubListing;
 }
 
 /** URL of the hub without a slash at the end: `HF_ENDPOINT`, else huggingface.co. */
@@ -94,8 +98,11 @@ export async function listHub(
   options: NetworkOptions = {},
 ): Promise<HubListing> {
   return asking({ repo, revision }, options, async (where) => {
-    const { modelInfo } = await import('@huggingface/hub');
-    const { sha: commit } = await modelInfo({ ...where, name: repo, revision, additionalFields: ['sha'] });
+    const { datasetInfo, modelInfo } = await import('@huggingface/hub');
+    const [, dataset] = /^datasets\/(.+)$/.exec(repo) ?? [];
+    const { sha: commit } = await (dataset === undefined
+      ? modelInfo({ ...where, name: repo, revision, additionalFields: ['sha'] })
+      : datasetInfo({ ...where, name: dataset, revision, additionalFields: ['sha'] }));
     if (!/^[0-9a-f]{40}$/.test(commit ?? '')) throw new Error('no commit in its answer');
     return { commit, files: await entriesIn(where, repo, commit) };
   });
@@ -179,6 +186,23 @@ interface HubRecord extends HubListing {
   fetched: Record<string, { size: number; sha256: string }>;
 }
 
+/** The folder of a repository's files and the path of the record of a revision. */
+function placeOf(repo: string, revision: string | undefined, part: HubOptions['part'] = 'encoders') {
+  const folder = join(homeFolder(part), 'hub', repo.replace(/^datasets\//, '').replace('/', '--'));
+  return { folder, recordPath: join(folder, `${encodeURIComponent(revision ?? 'main')}.json`) };
+}
+
+/** The files of a repository at a revision: as the first fetch recorded them, or as the hub lists them. Throws as `listHub`. */
+export async function hubListing(
+  repo: string,
+  revision: string | undefined,
+  options: HubOptions = {},
+): Promise<HubListing> {
+  const { recordPath } = placeOf(repo, revision, options.part);
+  const known = options.refresh ? undefined : await readRecord(recordPath);
+  return known ?? listHub(repo, revision, options);
+}
+
 /**
  * Fetches the wanted files of a repository at a revision into `encoders/hub/<owner>--<repo>/<commit>/…`. Later runs use what the
  * first run recorded and fetched, without the network, so that features do not change silently when a branch moves (`refresh` asks
@@ -193,13 +217,12 @@ export async function resolveHub(
   options: HubOptions = {},
 ): Promise<HubFiles> {
   for (const { path } of wanted) checkPath(path);
-  const folder = join(homeFolder('encoders'), 'hub', repo.replace('/', '--'));
-  const recordPath = join(folder, `${encodeURIComponent(revision ?? 'main')}.json`);
+  const { folder, recordPath } = placeOf(repo, revision, options.part);
   const known = options.refresh ? undefined : await readRecord(recordPath);
   const there = known && (await filesThere(folder, known, wanted));
   if (there) return { repo, commit: known.commit, files: there };
 
-  const listing = known ?? (await listHub(repo, revision, options));
+  const listing = known ?? options.listing ?? (await listHub(repo, revision, options));
   const entries = selectEntries(repo, listing, wanted);
   const files = await fetchEntries(repo, listing.commit, join(folder, listing.commit), entries, options);
   const fetched = Object.fromEntries([...files].map(([path, { size, sha256 }]) => [path, { size, sha256 }]));

@@ -3,6 +3,7 @@ import { Header, Pax } from 'tar';
 import { type Abortable, giveWay } from '../abort.ts';
 import { DataError } from '../errors.ts';
 import { count, number } from '../words.ts';
+import { isGzip, unpackGzip } from './gunzip.ts';
 import { openRegular } from './regular.ts';
 
 /** A tar archive whose files are read one by one. Its file is open only while something is read. */
@@ -30,6 +31,8 @@ const KEPT = 2 ** 12;
 /** Bytes of the extended headers and long names of one file. */
 const MOST_EXTENDED = 2 ** 20;
 
+type Fail = (code: string, what: string) => never;
+
 interface Place {
   offset: number;
   size: number;
@@ -37,22 +40,23 @@ interface Place {
 }
 
 /**
- * Lists a tar archive (ustar, GNU and pax headers) by jumping from header to header; the files' own bytes are read only when asked for.
+ * Lists a tar archive (ustar, GNU and pax headers; one that is compressed by gzip is unpacked into a temporary file) by jumping from header to header; the files' own bytes are read only when asked for.
  * `called` is its name in messages. Throws `DataError` `tar/…` if it is not a tar archive, is cut short or exceeds a limit, and as
  * `openRegular` (`tar/missing`, `tar/unreadable`).
  */
 export async function openTar(
-  path: string,
+  given: string,
   { mostEntries = 10_000_000, mostEntryBytes = 2 ** 29, signal }: TarLimits = {},
-  called = path,
+  called = given,
 ): Promise<Tar> {
-  const fail = (code: string, what: string): never => {
+  const fail: Fail = (code, what) => {
     throw new DataError(`${called} cannot be read as a tar archive: ${what}`, {
       code: `tar/${code}`,
       hint: 'It may be cut short or damaged. Download or make it again, or unpack it and give the folder.',
       details: { path: called },
     });
   };
+  const path = await tarOf(given, fail, signal);
   const places = new Map<string, Place>();
   const skipped: { name: string; reason: string }[] = [];
   const { file, stats } = await openRegular(path, { area: 'tar' });
@@ -105,6 +109,13 @@ export async function openTar(
       }
     },
   };
+}
+
+/** The archive's own path, or that of its unpacked bytes. */
+async function tarOf(path: string, fail: Fail, signal?: AbortSignal): Promise<string> {
+  const { file } = await openRegular(path, { area: 'tar' });
+  await file.close();
+  return (await isGzip(path)) ? unpackGzip(path, fail, signal) : path;
 }
 
 /** What extended headers say of the next file, and of all that follow. */

@@ -1,3 +1,4 @@
+import { TextDecoder } from 'node:util';
 import { crc32 } from 'node:zlib';
 
 /** One entry of a zip's central directory (APPNOTE 6.3, section 4.3.12). */
@@ -25,6 +26,8 @@ interface Directory {
   start: number;
   length: number;
   count: number;
+  /** Bytes before the zip, such as a program that unpacks it. Offsets inside the zip do not count them. */
+  prefix: number;
 }
 
 const END = 22;
@@ -38,27 +41,45 @@ export async function locateDirectory(readAt: ReadAt, fileSize: number, fail: Fa
   const tail = await readAt(fileSize - length, length);
   for (let at = tail.length - END; at >= 0; at--) {
     if (tail.readUInt32LE(at) !== 0x06054b50 || at + END + tail.readUInt16LE(at + 20) > tail.length) continue;
+    const tailStart = fileSize - length;
     const locator = at - ZIP64_LOCATOR;
-    if (locator >= 0 && tail.readUInt32LE(locator) === 0x07064b50) {
-      const end = await readAt(number64(tail, locator + 8, fail), ZIP64_END);
-      if (end.readUInt32LE(0) !== 0x06064b50) fail('damaged', 'its zip64 end record is misplaced');
-      return {
-        count: number64(end, 32, fail),
-        length: number64(end, 40, fail),
-        start: number64(end, 48, fail),
-      };
+    if (locator < 0 || tail.readUInt32LE(locator) !== 0x07064b50) {
+      const [entries, bytes] = [tail.readUInt16LE(at + 10), tail.readUInt32LE(at + 12)];
+      return placed(readAt, tailStart + at, entries, bytes, tail.readUInt32LE(at + 16));
     }
-    return {
-      count: tail.readUInt16LE(at + 10),
-      length: tail.readUInt32LE(at + 12),
-      start: tail.readUInt32LE(at + 16),
-    };
+    const stated = number64(tail, locator + 8, fail);
+    // Behind a prefix, the end record stands directly before its locator.
+    for (const position of [stated, tailStart + locator - ZIP64_END]) {
+      if (position + ZIP64_END > fileSize) continue;
+      const end = await readAt(position, ZIP64_END);
+      if (end.readUInt32LE(0) !== 0x06064b50) continue;
+      const [entries, bytes] = [number64(end, 32, fail), number64(end, 40, fail)];
+      return placed(readAt, position, entries, bytes, number64(end, 48, fail));
+    }
+    fail('damaged', 'its zip64 end record is misplaced');
   }
   return fail('not-a-zip', 'it has no end record');
 }
 
+/** The directory, which stands directly before its end record where bytes precede the zip. */
+async function placed(
+  readAt: ReadAt,
+  end: number,
+  count: number,
+  length: number,
+  stated: number,
+): Promise<Directory> {
+  const prefix = end - length - stated;
+  const isShifted =
+    prefix > 0 && length >= 4 && (await readAt(stated + prefix, 4)).readUInt32LE(0) === 0x02014b50;
+  const isStated = length >= 4 && (await readAt(stated, 4)).readUInt32LE(0) === 0x02014b50;
+  return isShifted && !isStated
+    ? { start: stated + prefix, length, count, prefix }
+    : { start: stated, length, count, prefix: 0 };
+}
+
 /** The `count` entries of a central directory. */
-export function parseDirectory(bytes: Buffer, count: number, fail: Fail): ZipRecord[] {
+export function parseDirectory(bytes: Buffer, { count, prefix }: Directory, fail: Fail): ZipRecord[] {
   const records: ZipRecord[] = [];
   let at = 0;
   for (let k = 0; k < count; k++) {
@@ -67,7 +88,8 @@ export function parseDirectory(bytes: Buffer, count: number, fail: Fail): ZipRec
     const nameEnd = at + 46 + bytes.readUInt16LE(at + 28);
     const extraEnd = nameEnd + bytes.readUInt16LE(at + 30);
     if (extraEnd > bytes.length) fail('damaged', 'its directory is damaged');
-    records.push(parseRecord(bytes, at, nameEnd, extraFields(bytes.subarray(nameEnd, extraEnd)), fail));
+    const record = parseRecord(bytes, at, nameEnd, extraFields(bytes.subarray(nameEnd, extraEnd)), fail);
+    records.push({ ...record, offset: record.offset + prefix });
     at = extraEnd + bytes.readUInt16LE(at + 32);
   }
   return records;
@@ -136,18 +158,40 @@ function number64(bytes: Buffer, at: number, fail: Fail): number {
 const CP437 =
   'ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0';
 
-/** The name as text with forward slashes. Some programs write UTF-8 without the flag, so valid UTF-8 is taken as UTF-8: CP437 is hardly ever valid UTF-8. */
-export function decodeName({ rawName, unicodeName: unicode, isUtf8 }: ZipRecord): string {
-  return readText(unicode ?? rawName, unicode !== undefined || isUtf8).replaceAll('\\', '/');
+/** The name of an entry. */
+export interface ZipName {
+  /** With forward slashes. */
+  name: string;
+  /** Whether nothing tells the encoding of the name. */
+  isGuessed: boolean;
+}
+
+/**
+ * The name of an entry as text: UTF-8 where the entry says so or where it is valid, else `encoding`, else code page 437. Some programs
+ * write UTF-8 without the flag, and names of other encodings are hardly ever valid UTF-8.
+ */
+export function decodeName(
+  { rawName, unicodeName: unicode, isUtf8 }: ZipRecord,
+  encoding?: TextDecoder,
+): ZipName {
+  const [text, isGuessed] =
+    unicode !== undefined || isUtf8
+      ? [LENIENT.decode(unicode ?? rawName), false]
+      : (decoded(rawName, STRICT) ?? decoded(rawName, encoding) ?? [inCp437(rawName), true]);
+  return { name: text.replaceAll('\\', '/'), isGuessed };
 }
 
 const LENIENT = new TextDecoder('utf-8');
 const STRICT = new TextDecoder('utf-8', { fatal: true });
 
-function readText(bytes: Buffer, isUtf8: boolean): string {
+function decoded(bytes: Buffer, decoder?: TextDecoder): [string, false] | undefined {
   try {
-    return (isUtf8 ? LENIENT : STRICT).decode(bytes);
+    return decoder && [decoder.decode(bytes), false];
   } catch {
-    return Array.from(bytes, (byte) => (byte < 128 ? String.fromCharCode(byte) : CP437[byte - 128])).join('');
+    return undefined;
   }
+}
+
+function inCp437(bytes: Buffer): string {
+  return Array.from(bytes, (byte) => (byte < 128 ? String.fromCharCode(byte) : CP437[byte - 128])).join('');
 }

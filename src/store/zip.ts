@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
-import { promisify } from 'node:util';
+import { promisify, TextDecoder } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
 import { type Abortable, giveWay } from '../abort.ts';
-import { DataError, throwIfAborted } from '../errors.ts';
+import { DataError, throwIfAborted, UsageError } from '../errors.ts';
 import { count, number } from '../words.ts';
 import { openRegular, readUpTo } from './regular.ts';
 import {
@@ -22,6 +22,8 @@ export interface Zip {
   readonly folders: readonly string[];
   /** Entries that were left out, with a short reason: unsafe names, links, encrypted files, unknown compression, zip bombs. */
   readonly skipped: readonly { name: string; reason: string }[];
+  /** Names, of files and folders, that are in an unknown encoding and are read as code page 437. */
+  readonly guessed: readonly string[];
   /** The bytes of one file. Throws `DataError` `zip/…` if it is damaged or not in `entries`. */
   read(name: string): Promise<Uint8Array>;
   /** The same bytes in pieces, for a file that is stored without compression and may be larger than memory. */
@@ -37,9 +39,11 @@ export interface ZipLimits extends Abortable {
   mostEntryBytes?: number;
   /** Uncompressed over compressed bytes, of files over a megabyte. */
   mostRatio?: number;
+  /** Encoding of names that are not in UTF-8, such as `shift_jis` or `gbk` (the labels of https://encoding.spec.whatwg.org). */
+  encoding?: string;
 }
 
-type Limits = Required<Omit<ZipLimits, 'signal'>>;
+type Limits = Required<Omit<ZipLimits, 'signal' | 'encoding'>>;
 
 const LIMITS: Limits = {
   mostEntries: 1_000_000,
@@ -63,6 +67,7 @@ export async function openZip(path: string, limits: ZipLimits = {}, called = pat
     });
   };
   const all = { ...LIMITS, ...limits };
+  const decoder = limits.encoding === undefined ? undefined : decoderOf(limits.encoding);
   const found = await reading(path, fail, async (readAt, size) => {
     const directory = await locateDirectory(readAt, size, fail);
     if (directory.count > all.mostEntries)
@@ -70,18 +75,19 @@ export async function openZip(path: string, limits: ZipLimits = {}, called = pat
         'too-many',
         `it has ${count(directory.count, 'entry', 'entries')}, but at most ${number(all.mostEntries)} are read`,
       );
-    const records = parseDirectory(await readAt(directory.start, directory.length), directory.count, fail);
+    const records = parseDirectory(await readAt(directory.start, directory.length), directory, fail);
     await giveWay(limits.signal);
-    const sifted = sift(records, size, all, fail);
+    const sifted = sift(records, size, all, fail, decoder);
     await giveWay(limits.signal);
     return sifted;
   });
-  const { files, folders, skipped } = found;
+  const { files, folders, skipped, guessed } = found;
   const recordOf = (name: string) => files.get(name) ?? fail('no-entry', `it has no "${name}"`);
   return {
     entries: [...files].map(([name, record]) => ({ name, size: record.size })),
     folders,
     skipped,
+    guessed,
     read: async (name) => {
       const record = recordOf(name);
       return reading(path, fail, (readAt) => readRecord(readAt, name, record, fail));
@@ -101,6 +107,20 @@ export async function openZip(path: string, limits: ZipLimits = {}, called = pat
       if (length !== record.size || crc !== record.crc) fail('damaged', `"${name}" is damaged`);
     },
   };
+}
+
+/** The decoder of an encoding, which refuses other bytes. Throws `UsageError` for an unknown one. */
+function decoderOf(encoding: string): TextDecoder {
+  try {
+    return new TextDecoder(encoding, { fatal: true });
+  } catch (cause) {
+    throw new UsageError(`There is no encoding "${encoding}"`, {
+      code: 'option/value',
+      hint: 'Encodings are shift_jis, euc-jp, gbk, big5, euc-kr, windows-1251, cp866 and others.',
+      details: { option: 'zipEncoding', value: encoding },
+      cause,
+    });
+  }
 }
 
 /** Opens the file for the duration of `work`. */
@@ -133,10 +153,11 @@ async function readExactly(
 }
 
 /** Separates the files that may be read, by name, from those left out, with reasons. */
-function sift(records: ZipRecord[], fileSize: number, limits: Limits, fail: Fail) {
+function sift(records: ZipRecord[], fileSize: number, limits: Limits, fail: Fail, decoder?: TextDecoder) {
   const files = new Map<string, ZipRecord>();
   const folders: string[] = [];
   const skipped: { name: string; reason: string }[] = [];
+  const guessed: string[] = [];
   let total = 0;
   let end = 0;
   for (const record of [...records].sort((a, b) => a.offset - b.offset)) {
@@ -146,7 +167,8 @@ function sift(records: ZipRecord[], fileSize: number, limits: Limits, fail: Fail
     if (end > fileSize) fail('truncated', 'a part of it is missing');
   }
   for (const record of records) {
-    const name = decodeName(record);
+    const { name, isGuessed } = decodeName(record, decoder);
+    if (isGuessed) guessed.push(name);
     if (name.endsWith('/') && !refusalOf(name, record, limits)) {
       folders.push(name.slice(0, -1));
       continue;
@@ -161,7 +183,7 @@ function sift(records: ZipRecord[], fileSize: number, limits: Limits, fail: Fail
       fail('too-large', `it unpacks to more than ${count(limits.mostBytes, 'byte')}`);
     files.set(name, record);
   }
-  return { files, folders, skipped };
+  return { files, folders, skipped, guessed };
 }
 
 function refusalOf(name: string, record: ZipRecord, limits: Limits): string | undefined {

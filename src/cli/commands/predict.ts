@@ -1,12 +1,12 @@
 import type { Classifier } from '../../classifier/index.ts';
-import type { Failure, Prediction } from '../../classifier/types.ts';
+import type { Failure, ImageSource, Prediction } from '../../classifier/types.ts';
 import { errorAbout, messageAbout, throwIfAborted, UsageError } from '../../errors.ts';
 import { flag, integer, optional, real, text } from '../../options.ts';
 import { jsonText } from '../../printable.ts';
 import { probability } from '../../report/numbers.ts';
 import { renderCsv, type Table } from '../../report/table.ts';
 import { count, plural, UNCALIBRATED } from '../../words.ts';
-import { defineCommand, jsonOption } from '../command.ts';
+import { defineCommand, jsonOption, noEffect } from '../command.ts';
 import { checkAllRead, findImages } from '../images.ts';
 import type { Io } from '../io.ts';
 import { withClassifier } from '../open-classifier.ts';
@@ -47,12 +47,20 @@ export const predictCommand = defineCommand({
       'Takes paths from stdin and prints CSV.',
     ],
   ],
-  async check(_, { copyTo, json, csv, ndjson }) {
+  async check([, ...given], { copyTo, json, csv, ndjson }) {
     if ([json, csv, ndjson].filter(Boolean).length > 1) {
       throw new UsageError('The options --json, --csv and --ndjson exclude each other', {
         code: 'usage',
         hint: 'Give one of them.',
       });
+    }
+    const { isHubData } = await import('../../dataset/hub-data.ts');
+    if (copyTo && given.some(isHubData)) {
+      throw noEffect(
+        'copyTo',
+        given.find(isHubData)!,
+        'Pictures of a data set on the hub are no files that can be copied.',
+      );
     }
     if (copyTo) await checkOutputFolder(copyTo);
   },
@@ -81,7 +89,7 @@ export const predictCommand = defineCommand({
 
 async function predictAll(
   classifier: Classifier,
-  images: readonly string[],
+  images: readonly ImageSource[],
   { reject, print }: { reject?: number; print?(result: Prediction | Failure): void },
   io: Io,
 ): Promise<{ predictions: Prediction[]; failures: Failure[] }> {

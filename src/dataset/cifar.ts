@@ -1,0 +1,134 @@
+import { posix } from 'node:path';
+import type { LabelledFile, Layout } from './dataset-layout.ts';
+import { type NumpyArray, textOf, unpickle } from './pickle.ts';
+import { damagedArray, rawPicture, readOnce } from './raw-pictures.ts';
+import { decodeText } from './text-files.ts';
+import type { SourceFile, Tree } from './tree.ts';
+import type { Split } from './types.ts';
+
+const SIDE = 32;
+const PLANE = SIDE * SIDE;
+const PIXELS = 3 * PLANE;
+
+/** Files of CIFAR-10 and CIFAR-100 (Krizhevsky 2009; cs.toronto.edu/~kriz/cifar.html). */
+const BATCH = /^(data_batch_\d+|test_batch|train|test)(\.bin)?$/;
+
+/** CIFAR-10 and CIFAR-100 in the binary and in the Python version. */
+export const cifarLayout: Layout = {
+  id: 'cifar',
+  about:
+    'CIFAR-10 or CIFAR-100: data_batch_1 and test_batch, or train and test, in the binary or the Python version',
+  async read(tree) {
+    const about = await namesIn(tree);
+    if (!about) return undefined;
+    const { file: meta, names, isPython } = about;
+    const batches = tree.files.filter(
+      ({ path }) => posix.dirname(path) === posix.dirname(meta.path) && isBatch(path, isPython),
+    );
+    if (batches.length === 0) return undefined;
+    const pictures: LabelledFile[] = [];
+    for (const file of batches)
+      pictures.push(...(isPython ? await pickledBatch(file, names) : await binaryBatch(file, names)));
+    const hundred = names.length > 10;
+    return {
+      pictures,
+      classIds: names,
+      order: names,
+      layout: `${hundred ? 'CIFAR-100' : 'CIFAR-10'} (${isPython ? 'Python' : 'binary'} version)`,
+      isListed: true,
+      files: [
+        ...batches,
+        ...tree.files.filter(({ path }) =>
+          /(^|\/)((coarse|fine)_label_names\.txt|batches\.meta(\.txt)?|meta|readme\.html)$/.test(path),
+        ),
+      ],
+    };
+  },
+};
+
+function isBatch(path: string, isPython: boolean): boolean {
+  const name = posix.basename(path);
+  return BATCH.test(name) && name.endsWith('.bin') !== isPython;
+}
+
+/** The names of the classes in their order, and which version they belong to. */
+async function namesIn(
+  tree: Tree,
+): Promise<{ file: SourceFile; names: string[]; isPython: boolean } | undefined> {
+  if (tree.table) return undefined;
+  const named = (pattern: RegExp) => tree.files.find(({ path }) => pattern.test(path));
+  const text = named(/(^|\/)(batches\.meta\.txt|fine_label_names\.txt)$/);
+  if (text) {
+    const lines = decodeText(await text.read(), text.path).split(/\r?\n/);
+    return { file: text, names: lines.map((line) => line.trim()).filter(Boolean), isPython: false };
+  }
+  const meta = named(/(^|\/)(batches\.meta|meta)$/);
+  if (!meta) return undefined;
+  const value = pickleIn(meta, await meta.read());
+  const names = value.get('fine_label_names') ?? value.get('label_names');
+  if (!Array.isArray(names)) throw damagedArray(meta, 'CIFAR', 'it has no label_names');
+  return { file: meta, names: names.map((name) => String(textOf(name))), isPython: true };
+}
+
+/** Records of one byte for the class (two in CIFAR-100, the second of them the fine class), then three planes of pixels. */
+async function binaryBatch(file: SourceFile, names: readonly string[]): Promise<LabelledFile[]> {
+  const bytes = readOnce(file);
+  const all = await bytes();
+  const labels = names.length > 10 ? 2 : 1;
+  const record = labels + PIXELS;
+  if (all.length === 0 || all.length % record !== 0)
+    throw damagedArray(file, 'CIFAR', `its ${all.length} bytes are no whole number of records of ${record}`);
+  return Array.from({ length: all.length / record }, (_, i) => {
+    const at = i * record;
+    const rgb = async () => interleaved((await bytes()).subarray(at + labels, at + record));
+    return labelled(file, i, names, all[at + labels - 1]!, rgb);
+  });
+}
+
+async function pickledBatch(file: SourceFile, names: readonly string[]): Promise<LabelledFile[]> {
+  const batch = pickleIn(file, await file.read());
+  const labels = batch.get('fine_labels') ?? batch.get('labels');
+  const { bytes, type } = (batch.get('data') ?? {}) as Partial<NumpyArray>;
+  if (!Array.isArray(labels) || !(bytes instanceof Uint8Array) || !/^[|]?u1$/.test(type ?? ''))
+    throw damagedArray(file, 'CIFAR', 'it has no labels, or no data of bytes');
+  if (bytes.length !== labels.length * PIXELS)
+    throw damagedArray(file, 'CIFAR', `it has ${labels.length} labels, and ${bytes.length} bytes of pixels`);
+  return labels.map((label, i) =>
+    labelled(file, i, names, Number(label), async () =>
+      interleaved(bytes.subarray(i * PIXELS, (i + 1) * PIXELS)),
+    ),
+  );
+}
+
+function labelled(
+  file: SourceFile,
+  i: number,
+  names: readonly string[],
+  number: number,
+  rgb: () => Promise<Uint8Array>,
+): LabelledFile {
+  const label = names[number];
+  if (label === undefined)
+    throw damagedArray(
+      file,
+      'CIFAR',
+      `picture ${i} is of class ${number}, and the classes are 0 to ${names.length - 1}`,
+    );
+  const split: Split = /test/.test(posix.basename(file.path)) ? 'test' : 'train';
+  return { file: rawPicture(file, i, [SIDE, SIDE], rgb), label, split };
+}
+
+/** Red, green and blue of each pixel together, from a plane of each. */
+function interleaved(planes: Uint8Array): Uint8Array {
+  return Uint8Array.from({ length: PIXELS }, (_, i) => planes[(i % 3) * PLANE + Math.floor(i / 3)]!);
+}
+
+function pickleIn(file: SourceFile, bytes: Uint8Array): Map<unknown, unknown> {
+  try {
+    const value = unpickle(bytes);
+    if (value instanceof Map) return value;
+  } catch (cause) {
+    throw damagedArray(file, 'CIFAR', `as a pickle, ${(cause as Error).message}`, cause);
+  }
+  throw damagedArray(file, 'CIFAR', 'it is not a pickle of a dict');
+}

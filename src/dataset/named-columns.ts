@@ -1,0 +1,35 @@
+import { DataError } from '../errors.ts';
+import { quoted } from './findings.ts';
+import { columnName, type Table } from './text-files.ts';
+
+/** What a column of a table of pictures can hold. */
+export const ROLES = ['path', 'label', 'split', 'group'] as const;
+export type Role = (typeof ROLES)[number];
+
+/**
+ * The table with the columns that a person names for its roles. A table that has none of them is not meant, and has no column of paths.
+ * Throws `DataError` `dataset/column` if it has only some of them.
+ */
+export function withRoles(table: Table, names: ReadonlyMap<Role, string>): Table {
+  const roles = new Map<Role, string>();
+  const lacking: string[] = [];
+  for (const [role, title] of names) {
+    const column =
+      table.columns.find((one) => table.written.get(one) === title) ??
+      table.columns.find((one) => one === columnName(title));
+    if (column === undefined) lacking.push(title);
+    else roles.set(role, column);
+  }
+  if (roles.size > 0 && lacking.length > 0) throw lacksColumns(table, lacking);
+  return { ...table, roles };
+}
+
+/** The error for a table without columns that were named: some of them, or all. */
+export function lacksColumns(table: Table, titles?: readonly string[]): DataError {
+  const what = titles ? `no column ${quoted(titles)}` : 'none of the named columns';
+  return new DataError(`${table.name} has ${what} (it has ${quoted([...table.written.values()])})`, {
+    code: 'dataset/column',
+    hint: 'Give the titles in --columns as the table writes them.',
+    details: { path: table.name, columns: table.columns },
+  });
+}

@@ -1,0 +1,63 @@
+import { UsageError } from '../errors.ts';
+import { choice, flag, integer, optional, real, text, type ValuesOf } from '../options.ts';
+import { quoted } from './findings.ts';
+import { ROLES, type Role } from './named-columns.ts';
+
+/** How a data set is read: one table of options for `readDataset`, the commands, their help and the reference page. */
+export const readOptions = {
+  columns: optional(
+    text({
+      value: '<names>',
+      help: 'What the columns of a table hold, such as path=filename,label=breed,split=fold,group=patient. What is not named is found by the usual names.',
+    }),
+  ),
+  crop: optional(
+    choice(['boxes'], {
+      help: 'Take each marked box as an example of its own, instead of whole pictures. The boxes of a picture are one group.',
+    }),
+  ),
+  margin: real({
+    default: 0,
+    min: 0,
+    max: 100,
+    value: '<percent>',
+    help: 'With --crop boxes: widen each box on all sides by this share of its width and height, in per cent.',
+  }),
+  followLinks: flag({ help: 'Follow links that lead out of the folder.' }),
+  zipEncoding: optional(
+    text({
+      value: '<encoding>',
+      help: 'Encoding of the names in a zip that are not in UTF-8, such as shift_jis or gbk.',
+    }),
+  ),
+  limit: optional(
+    integer({
+      min: 1,
+      help: 'Read at most this many pictures of each split, evenly from its classes. Of a data set on the hub, only the files that hold them are downloaded.',
+    }),
+  ),
+} as const;
+
+/** The checked values of `readOptions`. */
+export type ReadValues = ValuesOf<typeof readOptions>;
+
+/** The titles of columns by what they hold, from `path=filename,label=breed`. Throws `UsageError` for another form. */
+export function columnNames(given: string): ReadonlyMap<Role, string> {
+  const names = new Map<Role, string>();
+  for (const part of given.split(',')) {
+    const [, role = '', title = ''] = /^\s*(\w+)\s*=\s*(.*?)\s*$/.exec(part) ?? [];
+    const known = ROLES.find((one) => one === role);
+    if (!known || title === '' || names.has(known)) {
+      throw new UsageError(
+        `Option --columns cannot be "${given}": ${quoted([part])} is not a name of a column`,
+        {
+          code: 'option/value',
+          hint: `Write pairs such as path=filename,label=breed. The words on the left are ${ROLES.join(', ')}, each once.`,
+          details: { option: 'columns', value: given },
+        },
+      );
+    }
+    names.set(known, title);
+  }
+  return names;
+}
