@@ -1,7 +1,7 @@
 import { createEngine } from '../src/engine/node.ts';
 import { fromRows, type Matrix, matrix, unitRows } from '../src/math/matrix.ts';
 import { random } from '../src/math/random.ts';
-import { kernelRidge } from '../src/methods/kernel-ridge.ts';
+import { kernelRidge, radial } from '../src/methods/kernel-ridge.ts';
 
 /** Kernel ridge regression of clustered unit rows, as in ProKeR, exact and with landmarks: seconds and the process's peak memory. */
 export async function benchLinalg(): Promise<string[]> {
@@ -18,7 +18,7 @@ export async function benchLinalg(): Promise<string[]> {
     for (let i = 0; i < n; i++) targets.data[i * 200 + (i % 200)] = 1;
     const landmarks = keys === n ? rows : matrix(keys, rows.cols, rows.data.slice(0, keys * rows.cols));
     const start = performance.now();
-    await kernelRidge(rows, landmarks, targets, { beta: 1.7, lambda: 0.1 }, { engine });
+    await kernelRidge(rows, landmarks, targets, { kernel: radial(1.7), lambda: 0.1 }, { engine });
     const seconds = ((performance.now() - start) / 1000).toFixed(2);
     const peak = (process.resourceUsage().maxRSS / 2 ** 20).toFixed(2);
     lines.push(

@@ -192,7 +192,7 @@ async function fitAndTest(
     examples: support.labels.length,
     chosen: fitted.method,
     options,
-    remarks: method.remarks?.(task, options) ?? [],
+    remarks: method.remarks?.(task, options, state) ?? [],
     ...answer,
     ...(auroc !== undefined && { auroc }),
     fitSeconds,

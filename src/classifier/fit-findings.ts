@@ -2,7 +2,10 @@ import { quoted } from '../dataset/findings.ts';
 import type { ClassInfo, Example, Finding } from '../dataset/types.ts';
 import { messageAbout } from '../errors.ts';
 import { leaveOneShotOut } from '../methods/folds.ts';
+import { methodById } from '../methods/registry.ts';
+import { resolveOptions } from '../options.ts';
 import { count, number, plural } from '../words.ts';
+import { taskOf } from './classifier-task.ts';
 import type { ClassifierData } from './types.ts';
 
 /** Warns of pictures that could not be read. */
@@ -54,4 +57,14 @@ export function unevaluatedFindings(data: Pick<ClassifierData, 'tuning' | 'suppo
   const classes = `${number(ids.length)} of ${count(data.classes.length, 'class', 'classes')}`;
   const message = `${classes} could not be evaluated on left-out examples, because they do not have two examples that differ: ${quoted(ids)}`;
   return [{ level: 'warning', code: 'fit/unjudged-class', message, paths: ids }];
+}
+
+/** What the method took otherwise than its paper, and what it measured of itself. */
+export function remarksOf(data: ClassifierData): readonly string[] {
+  const { remarks, options } = methodById(data.method);
+  return remarks?.(taskOf(data), resolveOptions(options, data.options), data.state) ?? [];
+}
+
+export function remarkFindings(data: ClassifierData): Finding[] {
+  return remarksOf(data).map((message) => ({ level: 'info', code: 'fit/remark', message }));
 }

@@ -18,7 +18,7 @@ import { systemError } from '../system-error.ts';
 import { Classifier } from './classifier.ts';
 import { openSession, sessionFor } from './encoder-session.ts';
 import { prepareFeatures } from './features.ts';
-import { unevaluatedFindings } from './fit-findings.ts';
+import { remarkFindings, unevaluatedFindings } from './fit-findings.ts';
 import { type FitValues, fitOptions } from './fit-options.ts';
 import { preparePictures } from './fit-pictures.ts';
 import { checkGiven, promptFindings } from './given.ts';
@@ -96,7 +96,12 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     const watch = { signal, onFit, checkpoint };
     const data = await learn(known, { ...values, options: own }, encoder, rows, watch);
     if (!signal?.aborted) await checkpoint?.remove();
-    const told = [...findings, ...promptFindings(data.method, values), ...unevaluatedFindings(data)];
+    const told = [
+      ...findings,
+      ...promptFindings(data.method, values),
+      ...unevaluatedFindings(data),
+      ...remarkFindings(data),
+    ];
     return new Classifier(data, used ?? sessionFor(data.encoder), { findings: told, unread });
   } catch (error) {
     await session.close();

@@ -26,8 +26,10 @@ export async function renderMethods(): Promise<string> {
     ],
   });
   const sections = listMethods()
-    .filter(({ options }) => Object.keys(options).length > 0)
-    .map(({ id, name, options }) => `### ${name}\n\n\`--method ${id}\`\n\n${optionList(options)}`);
+    .filter(({ options, notes }) => notes !== undefined || Object.keys(options).length > 0)
+    .map(({ id, name, notes, options }) =>
+      [`### ${name}`, `\`--method ${id}\``, ...(notes ? [notes] : []), optionList(options)].join('\n\n'),
+    );
   return `# Methods
 
 <!-- Made by \`npm run docs\` from the table of methods; edit that. -->

@@ -53,7 +53,7 @@ export const coOp = defineMethod({
     const prompts = promptsOf(task, options);
     const given = { ...options, epochs: options.epochs ?? publishedEpochs(task) };
     const { parameters, epochs } = await train(task, contextTraining(task, given, prompts));
-    const embeddings = await embed(task, prompts, parameters.context);
+    const embeddings = await embedContext(task, prompts, parameters.context);
     return { context: parameters.context, text: embeddings, epochs };
   },
   holds: ({ classes, dimension }, { classSpecific }) => ({
@@ -170,11 +170,12 @@ function promptFeeds({ tower, fixed, places, end }: Prompts): Record<string, Ten
   return { ...tower.weights, 'prompt.fixed': fixed, 'prompt.places': places, 'prompt.end': end };
 }
 
-/** The published training: SGD with momentum. */
+/** The published training: SGD with momentum. `penaltyOf` makes a scalar of the texts' embeddings [c, d] that is added to the loss. */
 export function contextTraining(
   task: TaskWith<'text'>,
   { epochs, rate, batch }: { epochs: number; rate: number; batch: number },
   prompts: Prompts,
+  penaltyOf?: (text: Expr) => Expr,
 ): Training<'context'> {
   const { feeds } = headInputs(task);
   const text = encodeContext(input('context', prompts.start.shape), prompts);
@@ -182,6 +183,7 @@ export function contextTraining(
     parameters: { context: prompts.start },
     fixed: { ...promptFeeds(prompts), 'head.logitScale': feeds['head.logitScale'] },
     scores: ({ f }) => mul(matmulT(unit(f), unit(text)), input('head.logitScale', [])),
+    penalty: penaltyOf?.(text),
     optimiser: { kind: 'sgd', momentum: 0.9, weightDecay: 5e-4 },
     rate: (steps) => warmedRate(rate, steps, epochs),
     epochs,
@@ -189,7 +191,12 @@ export function contextTraining(
   };
 }
 
-async function embed({ engine, signal }: Task, prompts: Prompts, context: Tensor): Promise<Tensor> {
+/** Texts' embeddings, [c, d], of a learnt context. */
+export async function embedContext(
+  { engine, signal }: Task,
+  prompts: Prompts,
+  context: Tensor,
+): Promise<Tensor> {
   const runs = engine ?? interpreterEngine();
   const session = await runs.compile({ text: encodeContext(input('context', context.shape), prompts) });
   const { text: rows } = await session.run({ ...promptFeeds(prompts), context }, { signal });

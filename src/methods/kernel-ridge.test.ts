@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Matrix, matrix, productT, selectRows, unitRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
-import { kernelRidge } from './kernel-ridge.ts';
+import { kernelRidge, radial } from './kernel-ridge.ts';
 
 const { normal } = random('kernel ridge');
 const gaussian = (rows: number, cols: number) =>
@@ -13,10 +13,10 @@ const targets = matrix(
   1,
   Float32Array.from({ length: 180 }, (_, i) => Math.sin(3 * rows.data[4 * i]!)),
 );
-const kernel = { beta: 2, lambda: 0.1 };
+const ridge = { kernel: radial(2), lambda: 0.1 };
 
 async function predictions(keys: Matrix): Promise<Float32Array> {
-  const coefficients = await kernelRidge(rows, keys, targets, kernel, {});
+  const coefficients = await kernelRidge(rows, keys, targets, ridge, {});
   const k = productT(queries, keys).data.map((x) => Math.exp(2 * (x - 1)));
   return productT(matrix(50, keys.rows, k), matrix(1, keys.rows, coefficients.data)).data;
 }

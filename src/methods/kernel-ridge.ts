@@ -2,13 +2,24 @@ import type { Engine } from '../engine/types.ts';
 import { throwIfAborted } from '../errors.ts';
 import { type Products, withProducts } from '../linalg/matrix-products.ts';
 import { factorPositive, lowerRows, solveLower, solvePositive, solveUpper } from '../linalg/solve.ts';
-import { type Matrix, matrix } from '../math/matrix.ts';
+import { type Matrix, matrix, row } from '../math/matrix.ts';
 
-/** k(x, y) = exp(-beta (1 - x y)), and the weight of smoothness. */
-interface Kernel {
-  readonly beta: number;
+/** A kernel of unit rows, by their cosine; its largest value is k(1) = 1. */
+export type Kernel = (cosine: number) => number;
+
+/** k(x, y) = exp(-beta (1 - x y)). */
+export function radial(beta: number): Kernel {
+  return (cosine) => Math.exp(beta * (cosine - 1));
+}
+
+/** A kernel, and the weight of smoothness. */
+interface Ridge {
+  readonly kernel: Kernel;
   readonly lambda: number;
 }
+
+/** Added to the kernel's diagonal, which is 1, so that the float32 factor of nearly equal landmarks stays positive definite. */
+const JITTER = 1e-4;
 
 /** Number of samples whose equations are computed at a time. */
 const CHUNK = 4096;
@@ -22,7 +33,7 @@ export async function kernelRidge(
   rows: Matrix,
   keys: Matrix,
   targets: Matrix,
-  kernel: Kernel,
+  { kernel, lambda }: Ridge,
   { engine, signal }: { engine?: Engine; signal?: AbortSignal },
 ): Promise<Matrix> {
   return withProducts(
@@ -30,39 +41,75 @@ export async function kernelRidge(
     async (products) => {
       const { data } =
         keys === rows
-          ? await solvePositive(
-              ridgedKernel(rows, kernel.beta, kernel.lambda, products),
-              targets,
-              engine,
-              signal,
-            )
-          : await byLandmarks(rows, keys, targets, kernel, products, { engine, signal });
+          ? await solvePositive(ridgedKernel(rows, kernel, lambda, products), targets, engine, signal)
+          : await byLandmarks(rows, keys, targets, { kernel, lambda }, products, { engine, signal });
       // (K / lambda + I)^-1 = lambda (K + lambda I)^-1.
-      for (let at = 0; at < data.length; at++) data[at]! *= kernel.lambda;
+      for (let at = 0; at < data.length; at++) data[at]! *= lambda;
       return matrix(keys.rows, targets.cols, data);
     },
     signal,
   );
 }
 
-/** exp(-beta (1 - x y)), [x rows, y rows]. */
-async function kernelOf(x: Matrix, y: Matrix, beta: number, { productT }: Products): Promise<Matrix> {
+/**
+ * Coefficients A [m, c] of the function k(x, keys) A that is nearest to sum_i k(x, row_i) onehot(label_i) in the kernel's space: A = K_mm^-1 K_mn
+ * onehot(labels), at unit `rows` [n, d] and `keys` [m, d]; onehot(labels) itself where the keys are the rows.
+ */
+export async function kernelSums(
+  rows: Matrix,
+  labels: Int32Array,
+  classes: number,
+  keys: Matrix,
+  kernel: Kernel,
+  { engine, signal }: { engine?: Engine; signal?: AbortSignal },
+): Promise<Matrix> {
+  const sums = matrix(keys.rows, classes);
+  if (keys === rows) {
+    labels.forEach((label, i) => {
+      row(sums, i)[label] = 1;
+    });
+    return sums;
+  }
+  return withProducts(
+    engine,
+    async (products) => {
+      for (let from = 0; from < rows.rows; from += CHUNK) {
+        throwIfAborted(signal);
+        const to = Math.min(rows.rows, from + CHUNK);
+        const k = await kernelOf(rowRange(rows, from, to), keys, kernel, products);
+        for (let i = 0; i < k.rows; i++) {
+          const label = labels[from + i]!;
+          row(k, i).forEach((x, j) => {
+            sums.data[j * classes + label]! += x;
+          });
+        }
+      }
+      return solvePositive(ridgedKernel(keys, kernel, JITTER, products), sums, engine, signal);
+    },
+    signal,
+  );
+}
+
+/** k(x, y), [x rows, y rows]. */
+export async function kernelOf(
+  x: Matrix,
+  y: Matrix,
+  kernel: Kernel,
+  { productT }: Products,
+): Promise<Matrix> {
   const k = await productT(x, y);
-  for (let at = 0; at < k.data.length; at++) k.data[at] = Math.exp(beta * (k.data[at]! - 1));
+  for (let at = 0; at < k.data.length; at++) k.data[at] = kernel(k.data[at]!);
   return k;
 }
 
 /** K + ridge I, by rows. */
-function ridgedKernel(rows: Matrix, beta: number, ridge: number, products: Products) {
+function ridgedKernel(rows: Matrix, kernel: Kernel, ridge: number, products: Products) {
   return async (from: number, to: number): Promise<Matrix> => {
-    const k = await kernelOf(rowRange(rows, from, to), rowRange(rows, 0, to), beta, products);
+    const k = await kernelOf(rowRange(rows, from, to), rowRange(rows, 0, to), kernel, products);
     for (let i = from; i < to; i++) k.data[(i - from) * to + i]! += ridge;
     return k;
   };
 }
-
-/** Added to the kernel's diagonal, which is 1, so that the float32 factor of nearly equal landmarks stays positive definite. */
-const JITTER = 1e-4;
 
 /**
  * A = L^-T (B B^T + lambda I)^-1 B targets with L L^T = K_mm and B = L^-1 K_mn. Its conditioning is no worse than that of the exact
@@ -72,12 +119,12 @@ async function byLandmarks(
   rows: Matrix,
   keys: Matrix,
   targets: Matrix,
-  { beta, lambda }: Kernel,
+  { kernel, lambda }: Ridge,
   products: Products,
   { engine, signal }: { engine?: Engine; signal?: AbortSignal },
 ): Promise<Matrix> {
   const m = keys.rows;
-  const factor = await factorPositive(ridgedKernel(keys, beta, JITTER, products), m, products, signal);
+  const factor = await factorPositive(ridgedKernel(keys, kernel, JITTER, products), m, products, signal);
   const a = matrix(m, m);
   const right = matrix(m, targets.cols);
   for (let from = 0; from < rows.rows; from += CHUNK) {
@@ -85,7 +132,7 @@ async function byLandmarks(
     const to = Math.min(rows.rows, from + CHUNK);
     const features = await solveLower(
       factor,
-      await kernelOf(keys, rowRange(rows, from, to), beta, products),
+      await kernelOf(keys, rowRange(rows, from, to), kernel, products),
       products,
     );
     addTo(a, await products.productT(features, features));

@@ -8,12 +8,11 @@ import { random } from '../math/random.ts';
 import { floatTensor } from '../math/tensor.ts';
 import type { TextTower } from './text-tower.ts';
 
-/** Words are letters; a text is the projected sum of its tokens' embeddings: enough to learn a context. */
-export function letterTower(dimension: number): TextTower {
-  const noise = random('letters');
+/** Words are letters; a text is the projected sum of its tokens' embeddings: enough to learn a context. `next` gives the numbers of both. */
+export function letterTower(dimension: number, next = random('letters').normal): TextTower {
   const width = 6;
-  const table = Float32Array.from({ length: 128 * width }, () => noise.normal());
-  const projection = Float32Array.from({ length: dimension * width }, () => noise.normal());
+  const table = Float32Array.from({ length: 128 * width }, next);
+  const projection = Float32Array.from({ length: dimension * width }, next);
   return {
     width,
     context: 40,

@@ -108,6 +108,8 @@ export interface Method<
   readonly name: string;
   /** Authors, venue, arXiv number. */
   readonly paper: string;
+  /** Its equations, the figures of its paper and what it leaves out, in Markdown, for docs/methods.md. */
+  readonly notes?: string;
   readonly needs: readonly Need[];
   /** Settings that it ignores. */
   readonly ignores?: readonly Ignored[];
@@ -156,8 +158,8 @@ export interface Method<
   calibrates?(task: TaskWith<N>, options: ValuesOf<O>): { judges: number; folds: number } | undefined;
   /** The options that its paper gives for a data set, if they are not the defaults. `dataset` is the name of the data set's prompts. */
   published?(dataset: string, given: Partial<ValuesOf<O>>): Partial<ValuesOf<O>>;
-  /** Differences from its paper on a task. They are shown with the result. */
-  remarks?(task: TaskWith<N>, options: ValuesOf<O>): readonly string[];
+  /** Differences from its paper on a task, and what it measured of itself. They are shown with the result. */
+  remarks?(task: TaskWith<N>, options: ValuesOf<O>, state: S): readonly string[];
   /** Its training counts the correct validation rows of the task after every epoch. */
   readonly validates?: true;
   /** It is made of other methods by `auto`, and cannot be chosen by name. */

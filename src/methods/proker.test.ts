@@ -16,7 +16,7 @@ describe('ProKeR', () => {
     [3, 0.05, engine],
   ])('agrees with PyTorch at beta %d, lambda %d', async (beta, lambda, runtime) => {
     const task = { ...smallTask, engine: runtime };
-    const state = await proker.fit(task, { beta, lambda });
+    const state = await proker.fit(task, { beta, lambda, landmarks: undefined });
     const coefficients = matrix(48, 6, (state.coefficients as Tensor).data as Float32Array);
     expectClose(coefficients, goldenMatrix(golden, `proker_b${beta}_l${lambda}.A`));
     const scores = scoreRows(proker, state, task, smallQueries);
@@ -32,7 +32,13 @@ describe('ProKeR', () => {
   });
 
   it('uses the published constants for the number of shots', async () => {
-    const published = await proker.fit(smallTask, { beta: undefined, lambda: undefined });
-    expect(published).toEqual(await proker.fit(smallTask, { beta: 1.66, lambda: 0.07 }));
+    const published = await proker.fit(smallTask, {
+      beta: undefined,
+      lambda: undefined,
+      landmarks: undefined,
+    });
+    expect(published).toEqual(
+      await proker.fit(smallTask, { beta: 1.66, lambda: 0.07, landmarks: undefined }),
+    );
   });
 });

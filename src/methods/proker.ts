@@ -2,13 +2,22 @@ import { exp, mul, sub } from '../graph/elementwise.ts';
 import { matmul, matmulT, unit } from '../graph/products.ts';
 import { withProducts } from '../linalg/matrix-products.ts';
 import { type Matrix, selectRows } from '../math/matrix.ts';
-import { random } from '../math/random.ts';
-import { floatTensor } from '../math/tensor.ts';
-import { optional, positive } from '../options.ts';
-import { kernelRidge } from './kernel-ridge.ts';
-import { defineMethod, SCALE, type TaskWith } from './method.ts';
-import { countSamples, type Samples, samplesOf } from './samples.ts';
-import type { Support, Task } from './task.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { integer, optional, positive } from '../options.ts';
+import { count, number } from '../words.ts';
+import { kernelRidge, radial } from './kernel-ridge.ts';
+import {
+  landmarkCount,
+  landmarksOf,
+  measureRank,
+  RANK_ERROR,
+  type RankError,
+  randomSubset,
+  rankRemark,
+} from './low-rank.ts';
+import { COUNT, defineMethod, SCALE, type TaskWith } from './method.ts';
+import { type Samples, sampleLabels, samplesOf } from './samples.ts';
+import { type Support, selectExamples, type Task } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
 /**
@@ -26,11 +35,13 @@ const PUBLISHED = [
 const EXACT = 20_000;
 /** Number of landmarks that approximate a larger number of samples (Williams & Seeger, NeurIPS 2000). */
 const LANDMARKS = 4096;
+/** Samples that the exact form is solved for to measure the error of landmarks: a few seconds. */
+const COMPARED = 8192;
 
 /**
  * ProKeR: kernel ridge regression of what the class names leave unexplained (Bendou et al., CVPR 2025, arXiv 2501.11175, eq. 8-10). scores
  * / s = f W^T + k(f, F) A with k(x, y) = exp(-beta (1 - x y)) and A = (K / lambda + I)^-1 (Y - F W^T). Every augmented view is a sample.
- * With more than 20,000 samples, F are landmarks drawn from them (Nystroem's approximation).
+ * With more than 20,000 samples, or with `landmarks`, F are landmarks (Nystroem's approximation).
  */
 export const proker = defineMethod({
   id: 'proker',
@@ -50,29 +61,57 @@ export const proker = defineMethod({
         help: 'Weight of the smoothness penalty; by default it depends on the number of shots.',
       }),
     ),
+    landmarks: optional(
+      integer({
+        min: 1,
+        help: `How many means stand for a class's examples; their error is measured (default: all examples, of more than ${number(EXACT)} a random ${number(LANDMARKS)}).`,
+      }),
+    ),
   },
   search: (task) => {
     const { beta, lambda } = publishedFor(task);
     return [0.5, 1, 2].map((factor) => ({ beta, lambda: lambda * factor }));
   },
   fit: async (task, options) => {
-    const published = publishedFor(task);
-    const { beta = published.beta, lambda = published.lambda } = options;
-    const samples = samplesOf(task.support);
-    const residual = await unexplained(samples, task); // [n, c]
-    const coefficients = await kernelRidge(
-      samples.rows,
-      landmarksOf(samples.rows),
-      residual,
-      { beta, lambda },
-      task,
-    );
-    return { coefficients: floatTensor([coefficients.rows, coefficients.cols], coefficients.data), beta };
+    const learnt = await learn(task, options);
+    const { landmarks } = options;
+    if (landmarks === undefined) return learnt;
+    const { beta, lambda } = constantsFor(task, options);
+    const kernel = radial(beta);
+    const coefficients = async (samples: Samples, keys: Matrix) =>
+      kernelRidge(samples.rows, keys, await unexplained(samples, task), { kernel, lambda }, task);
+    const form = { kernel, weight: task.head.logitScale, samplesOf, coefficients, most: COMPARED };
+    return { ...learnt, ...(await measureRank(task, landmarks, form)) };
   },
-  holds: ({ classes, support }) => ({ coefficients: { shape: [landmarks(support), classes] }, beta: SCALE }),
-  prepare: (state, { support }) => {
-    const keys = landmarksOf(samplesOf(support).rows);
-    return { ...state, keys: floatTensor([keys.rows, keys.cols], keys.data) };
+  fitSubsets: async function* (task, subsets, candidates) {
+    for (const options of candidates) {
+      const states: Learnt[] = [];
+      for (const subset of subsets) {
+        states.push(await learn({ ...task, support: selectExamples(task.support, subset) }, options));
+      }
+      yield states;
+    }
+  },
+  holds: ({ classes, support }, { landmarks }) => ({
+    coefficients: { shape: [rankOf(support, classes, landmarks), classes] },
+    beta: SCALE,
+    ...(landmarks !== undefined && { landmarks: COUNT, ...RANK_ERROR }),
+  }),
+  prepare: ({ coefficients, beta, landmarks }, { support, classes }) => {
+    const keys = keysFor(samplesOf(support), classes, landmarks);
+    return { coefficients, beta, keys: floatTensor([keys.rows, keys.cols], keys.data) };
+  },
+  remarks: ({ support }, { landmarks }, { coefficients, error = 0, agreement = 1, judges = 0 }) => {
+    const samples = sampleLabels(support).length;
+    const rank = coefficients.shape[0]!;
+    if (landmarks !== undefined) {
+      return [rankRemark(rank, samples, { error, agreement, judges }, Math.min(samples, COMPARED))];
+    }
+    return rank < samples
+      ? [
+          `${count(rank, 'landmark')} for ${count(samples, 'key')}; how much they change is measured where landmarks are given`,
+        ]
+      : [];
   },
   terms: (f, { keys, coefficients, beta }, task) => {
     const affinity = exp(mul(sub(matmulT(unit(f), keys), 1), beta)); // [m, n]
@@ -89,6 +128,14 @@ function publishedFor({ support, classes }: Task): { beta: number; lambda: numbe
   return PUBLISHED.findLast((entry) => entry.shots <= shots) ?? PUBLISHED[0]!;
 }
 
+function constantsFor(
+  task: Task,
+  given: { beta?: number; lambda?: number },
+): { beta: number; lambda: number } {
+  const { beta, lambda } = publishedFor(task);
+  return { beta: given.beta ?? beta, lambda: given.lambda ?? lambda };
+}
+
 /** Y - F W^T. */
 async function unexplained(
   { rows, labels }: Samples,
@@ -102,15 +149,44 @@ async function unexplained(
   return residual;
 }
 
-/** The number of keys. */
-function landmarks(support: Support): number {
-  const samples = countSamples(support);
-  return samples <= EXACT ? samples : LANDMARKS;
+/** How many keys there are. */
+function rankOf(support: Support, classes: number, perClass?: number): number {
+  const labels = sampleLabels(support);
+  if (perClass !== undefined) return landmarkCount(labels, classes, perClass);
+  return labels.length <= EXACT ? labels.length : LANDMARKS;
 }
 
-/** The samples, or landmarks drawn from them if there are too many. */
-function landmarksOf(rows: Matrix): Matrix {
-  if (rows.rows <= EXACT) return rows;
-  const order = random('landmarks', rows.rows).shuffle([...Array(rows.rows).keys()]);
-  return selectRows(rows, order.slice(0, LANDMARKS));
+/** Landmarks of each class, or of all samples where there are too many, or the samples themselves. */
+function keysFor(samples: Samples, classes: number, perClass?: number): Matrix {
+  const { rows } = samples;
+  if (perClass !== undefined) return landmarksOf(samples, classes, perClass);
+  return rows.rows <= EXACT ? rows : selectRows(rows, randomSubset(rows.rows, LANDMARKS));
+}
+
+type Learnt = {
+  readonly coefficients: Tensor;
+  readonly beta: number;
+  readonly landmarks?: number;
+} & Partial<RankError>;
+
+async function learn(
+  task: TaskWith<'text'>,
+  options: { beta?: number; lambda?: number; landmarks?: number },
+): Promise<Learnt> {
+  const { beta, lambda } = constantsFor(task, options);
+  const { landmarks } = options;
+  const samples = samplesOf(task.support);
+  const keys = keysFor(samples, task.classes, landmarks);
+  const { rows, cols, data } = await kernelRidge(
+    samples.rows,
+    keys,
+    await unexplained(samples, task), // [n, c]
+    { kernel: radial(beta), lambda },
+    task,
+  );
+  return {
+    coefficients: floatTensor([rows, cols], data),
+    beta,
+    ...(landmarks !== undefined && { landmarks }),
+  };
 }

@@ -8,16 +8,19 @@ import { clipAdapter } from './clip-adapter.ts';
 import { coOp } from './coop.ts';
 import { crossModal } from './cross-modal.ts';
 import { gda } from './gda.ts';
+import { kgCoOp } from './kgcoop.ts';
 import { linearProbe } from './linear-probe.ts';
 import { lpPlusPlus } from './lp-plus-plus.ts';
 import type { Method } from './method.ts';
 import { proker } from './proker.ts';
 import { prototype } from './prototype.ts';
+import { rla } from './rla.ts';
 import { stackOf } from './stack.ts';
 import { taskRes } from './taskres.ts';
 import { timo } from './timo.ts';
 import { tipAdapter } from './tip-adapter.ts';
 import { tipAdapterF } from './tip-adapter-f.ts';
+import { tipAdapterLowRank } from './tip-adapter-low-rank.ts';
 import { tipX } from './tip-x.ts';
 import { visualOnly } from './visual-only.ts';
 import { whitened } from './whitened.ts';
@@ -28,8 +31,10 @@ const builtIn: readonly Method[] = [
   visualOnly,
   linearProbe,
   clipAdapter,
+  rla,
   tipAdapter,
   tipAdapterF,
+  tipAdapterLowRank,
   prototype,
   anchored,
   whitened,
@@ -44,6 +49,7 @@ const builtIn: readonly Method[] = [
   lpPlusPlus,
   apeT,
   coOp,
+  kgCoOp,
 ];
 
 /** The fields that an object needs to be a method. */

@@ -9,16 +9,15 @@ export interface Samples {
 
 /** Takes every augmented view as a sample. An example without augmented views gives its plain view. */
 export function samplesOf(support: Support): Samples {
-  const { features, example, labels } = support;
-  const rows = sampleRows(support);
   return {
-    rows: unitRows(selectRows(features, rows)),
-    labels: Int32Array.from(rows, (r) => labels[example[r]!]!),
+    rows: unitRows(selectRows(support.features, sampleRows(support))),
+    labels: sampleLabels(support),
   };
 }
 
-export function countSamples(support: Support): number {
-  return sampleRows(support).length;
+/** The samples' classes, [r]. */
+export function sampleLabels(support: Support): Int32Array {
+  return Int32Array.from(sampleRows(support), (r) => support.labels[support.example[r]!]!);
 }
 
 function sampleRows({ example, view, labels }: Support): number[] {

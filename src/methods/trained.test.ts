@@ -215,13 +215,13 @@ describe('text without a length of its own', () => {
     const options = resolveOptions(method.options, { ...given, epochs: 3 });
     const [a, b] = [await method.fit(unit, options), await method.fit(long, options)];
     expectClose(asMatrix(a[name] as Tensor), asMatrix(b[name] as Tensor), 1e-4);
-    expect(method.remarks!(unit, options)).toEqual([expect.stringContaining('were scaled to 9.9')]);
-    expect(method.remarks!(long, options)).toEqual([]);
+    expect(method.remarks!(unit, options, a)).toEqual([expect.stringContaining('were scaled to 9.9')]);
+    expect(method.remarks!(long, options, b)).toEqual([]);
   });
 
   it('is unchanged in TaskRes without raw', () => {
     const method = methodById('taskres');
-    expect(method.remarks!(unit, resolveOptions(method.options, { raw: false }))).toEqual([]);
+    expect(method.remarks!(unit, resolveOptions(method.options, { raw: false }), {})).toEqual([]);
   });
 });
 

@@ -1,3 +1,4 @@
+import { remarksOf } from '../../classifier/fit-findings.ts';
 import type { ClassifierData } from '../../classifier/types.ts';
 import { countByClass } from '../../methods/task.ts';
 import { calibrationText } from '../../report/choice.ts';
@@ -24,9 +25,11 @@ export const infoCommand = defineCommand({
   },
 });
 
-function facts({ encoder, ...data }: ClassifierData): [string, string][] {
+function facts(data: ClassifierData): [string, string][] {
+  const { encoder } = data;
   return [
     ['Method', methodText(data)],
+    ...remarksOf(data).map((remark): [string, string] => ['', remark]),
     ['Calibration', calibrationText(data.tuning)],
     ['Encoder', `${encoder.id}, ${count(encoder.dimension, 'dimension')}, licence ${encoder.licence}`],
     ['Prompt', data.templates.join(' | ')],
