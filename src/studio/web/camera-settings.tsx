@@ -1,7 +1,7 @@
 import { cameraSettings, cameras, RATES, setCamera, TIMERS } from './camera-source.ts';
 import { messages } from './messages.ts';
 
-/** Which camera, and how it is shown: for every place that uses it. */
+/** The choice of a camera, and whether it is mirrored, for every place that uses the camera. */
 export function CameraChoice() {
   const m = messages.value.camera;
   const { device, isMirrored } = cameraSettings.value;
@@ -33,7 +33,7 @@ export function CameraChoice() {
   );
 }
 
-/** How many pictures a burst takes, and when it begins and ends. */
+/** The number of pictures in a burst, and its beginning and end. */
 export function BurstChoice({ isDisabled }: { isDisabled: boolean }) {
   const m = messages.value.camera;
   const { rate, timer } = cameraSettings.value;

@@ -13,12 +13,12 @@ export const TIMERS = [
 const KEY = 'tip-adapter.camera';
 
 interface CameraSettings {
-  /** The browser's id of a camera; '' leaves the choice to the browser. */
+  /** The browser's id of a camera. With '' the browser chooses. */
   readonly device: string;
-  /** Whether it is shown as a mirror shows it. The pictures themselves are never mirrored. */
+  /** Whether the camera is shown mirrored. The pictures are never mirrored. */
   readonly isMirrored: boolean;
   readonly rate: number;
-  /** A place in `TIMERS`. */
+  /** Index in `TIMERS`. */
   readonly timer: number;
 }
 
@@ -48,10 +48,10 @@ export function setCamera(change: Partial<CameraSettings>): void {
   cameraSettings.value = { ...cameraSettings.value, ...change };
 }
 
-/** The cameras of this computer; the browser tells them once it may use one. */
+/** The cameras of this computer. The browser lists them only after one may be used. */
 export const cameras = signal<readonly { readonly id: string; readonly label: string }[]>([]);
 
-/** Opens the camera that was chosen and shows it in a video element; returns what closes it again. */
+/** Opens the chosen camera and shows it in a video element. Returns a function that closes it. */
 export async function openCamera(video: HTMLVideoElement): Promise<() => void> {
   const { device } = cameraSettings.peek();
   const ask = (deviceId?: { exact: string }) =>
@@ -60,7 +60,7 @@ export async function openCamera(video: HTMLVideoElement): Promise<() => void> {
   const stream = device ? await ask({ exact: device }).catch(() => ask()) : await ask();
   const close = () => {
     for (const track of stream.getTracks()) track.stop();
-    // Another camera may be shown by now.
+    // Another camera may be shown meanwhile.
     if (video.srcObject === stream) video.srcObject = null;
   };
   try {

@@ -21,7 +21,7 @@ interface Header {
   readonly isOver: boolean;
 }
 
-/** Name and tools of a class, or of the unsorted pictures (an empty id). Tab stops at the name, and arrow keys lead on to the tools. */
+/** Name and tools of a class, or of the unsorted pictures (an empty id). Tab stops at the name, and arrow keys move to the tools. */
 export function ClassHeader({ id, count, passing, isCollapsed, isOver }: Header) {
   const m = messages.value.collect;
   const name = classNames.value.get(id);

@@ -81,7 +81,7 @@ export function FindBar() {
   );
 }
 
-/** How much of the board is shown, so that a part of it is never taken for all, and the way back. */
+/** States how much of the board is shown, so that a part never looks like the whole, with a button that shows everything. */
 function Narrowed() {
   const m = messages.value.find;
   const found = [...shown.value].filter(([id]) => id !== '');

@@ -85,7 +85,7 @@ export async function keepTried(
   await keepOne({ path: name, file: picture }, { classId });
 }
 
-/** Adds a frame of the camera to a class. The frames that a class is given while the camera is on are one burst. */
+/** Adds a frame of the camera to a class. All frames that a class gets before the camera is switched off are one burst. */
 export async function keepFrame(file: Blob, classId: string): Promise<void> {
   await keepOne({ path: `${burstName()}.jpg`, file }, { classId, group: `${liveSince} ${classId}` });
 }
@@ -97,7 +97,7 @@ async function keepOne(picture: Incoming, target: Target): Promise<void> {
     tellDone(messages.value.try.taught(classNames.value.get(target.classId ?? '') ?? ''), 'try');
 }
 
-/** Begins to try frames of the camera, or ends that. */
+/** Begins to try frames of the camera, or stops. */
 export function switchLive(): void {
   const next = !isLive.value;
   tryPictures([]);
@@ -105,7 +105,7 @@ export function switchLive(): void {
   isLive.value = next;
 }
 
-/** When the camera was switched on. */
+/** Names the time when the camera was switched on. */
 let liveSince = '';
 
 const serial = computed(() => status.value?.answering?.serial);

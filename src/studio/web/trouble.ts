@@ -4,17 +4,17 @@ import { board, check } from './store.ts';
 
 export type Answer = CheckReport['answers'][number];
 
-/** Answers of the latest check about pictures that are still where they were. */
+/** Answers of the latest check for pictures that have not been moved since. */
 const current = computed<readonly Answer[]>(() => {
   const { answers = [], classes = [] } = check.value ?? {};
   const { pictures } = board.value;
   return answers.filter(({ hash, label }) => pictures.get(hash)?.classId === classes[label]!.id);
 });
 
-/** Surer than this of another class than the one said: worth a look. */
+/** Least lead of another class's probability over that of the label, from which a label is suspect. */
 const SUSPICIOUS = 0.5;
 
-/** Wrong answers that were very sure, the surest first, about pictures whose label nobody has confirmed. */
+/** Confident wrong answers, the most confident first, for pictures whose label nobody has confirmed. */
 export const suspects: ReadonlySignal<readonly Answer[]> = computed(() => {
   const lead = ({ probability, labelProbability }: Answer) => probability - labelProbability;
   return current.value
@@ -22,14 +22,14 @@ export const suspects: ReadonlySignal<readonly Answer[]> = computed(() => {
     .toSorted((a, b) => lead(b) - lead(a));
 });
 
-/** An answer of less probability than this is unsure. */
+/** An answer with a lower probability is unsure. */
 const UNSURE = 0.5;
 
 export const unsure: ReadonlySignal<readonly Answer[]> = computed(() =>
   current.value.filter(({ probability }) => probability < UNSURE),
 );
 
-/** Sets of pictures that are nearly the same, and that nobody has confirmed. */
+/** Sets of pictures that are nearly the same, without those that somebody has confirmed. */
 export const alikeSets = computed<readonly (readonly string[])[]>(() => {
   const { pictures, confirmed } = board.value;
   return (check.value?.alike ?? [])

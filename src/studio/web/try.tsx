@@ -251,7 +251,7 @@ function Answer() {
   );
 }
 
-/** Makes an example of what is tried: of the camera, the frame that was shown when the choice was opened. */
+/** Adds the tried picture to a class. From the camera, it adds the frame that was shown when the choice was opened. */
 function TeachIt() {
   const m = messages.value.try;
   const picture = current.value;

@@ -6,7 +6,7 @@ import { fileSize, messages } from './messages.ts';
 import { board, methods, perform, status } from './store.ts';
 
 const isOpen = signal(false);
-/** Bytes of the classifier's file as it would be downloaded. */
+/** Size in bytes of the classifier's file for download. */
 const bytes = signal<number | undefined>(undefined);
 
 effect(() => {
@@ -17,12 +17,12 @@ effect(() => {
     (size) => {
       if (status.peek()?.answering?.serial === serial) bytes.value = size;
     },
-    // What cannot be had now is asked for again after the next change.
+    // A size that cannot be computed now is requested again after the next change.
     () => {},
   );
 });
 
-/** The options of the method that was chosen, those in use, and the size of the file. */
+/** The options of the chosen method, the values in use, and the size of the file. */
 export function UnderTheHood() {
   const m = messages.value.hood;
   const { method } = board.value.settings;
@@ -62,7 +62,7 @@ export function UnderTheHood() {
 const told = (value: OptionValue | undefined): string =>
   typeof value === 'number' ? String(Number(value.toPrecision(4))) : String(value ?? '');
 
-/** An option to be set by hand; left empty, it is what the search finds, or the method's own preset. */
+/** An option that can be set by hand. If it is left empty, the search or the default of the method decides. */
 function Field({
   option: { name, help, kind, choices },
   inUse,

@@ -3,25 +3,23 @@ import { nameKey } from '../../dataset/names.ts';
 import { board, check, picturesByClass } from './store.ts';
 import { alikeSets, suspects, unsure } from './trouble.ts';
 
-/**
- * What of the board is shown, and in which order: only this page's view changes, never the board.
- */
+/** The part of the board that is shown, and its order. Only this page's view changes, never the board. */
 export const FILTERS = ['all', 'unsure', 'suspects', 'alike'] as const;
 export type Filter = (typeof FILTERS)[number];
 export const SORTS = ['made', 'name', 'size', 'trouble'] as const;
 type Sort = (typeof SORTS)[number];
 
-/** A part of the name of the classes that are shown. */
+/** A part of the names of the shown classes. */
 export const wantedName = signal('');
 const chosenFilter = signal<Filter>('all');
 const collapsed = signal<ReadonlySet<string>>(new Set());
-/** Ids of classes in the order of the latest sorting; classes that are made later come behind them. */
+/** Ids of classes in the order of the latest sorting. Classes that are made later come after them. */
 const order = signal<readonly string[]>([]);
 
-/** Before the first check there is nothing to filter by. */
+/** Before the first check, there is nothing to filter by. */
 export const filter = computed<Filter>(() => (check.value ? chosenFilter.value : 'all'));
 
-/** The pictures that pass the filter; undefined: all do. */
+/** The pictures that pass the filter. Undefined if all pass. */
 const passing = computed<ReadonlySet<string> | undefined>(() => {
   switch (filter.value) {
     case 'unsure':
@@ -36,14 +34,14 @@ const passing = computed<ReadonlySet<string> | undefined>(() => {
 });
 
 interface ShownClass {
-  /** Pictures that pass the filter; none where the class is collapsed. */
+  /** Pictures that pass the filter. Empty if the class is collapsed. */
   readonly hashes: readonly string[];
-  /** How many pass it. */
+  /** Number of pictures that pass the filter. */
   readonly passing: number;
   readonly isCollapsed: boolean;
 }
 
-/** The classes that are shown, in their order; `''` has what is not sorted yet. */
+/** The shown classes in their order. `''` has the unsorted pictures. */
 export const shown = computed<ReadonlyMap<string, ShownClass>>(() => {
   const found = new Map<string, ShownClass>();
   const wanted = nameKey(wantedName.value);
