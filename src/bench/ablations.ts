@@ -94,7 +94,7 @@ function row(name: string, source: BenchSource): Pick<Varied, 'row' | 'source'> 
   return { row: name, source };
 }
 
-/** Makes the table of one ablationwith the published columns. `lacks` gives the reason why a column is not available. */
+/** Makes the table of one ablation with the published columns. `lacks` gives the reason why a column is not available. */
 function tableOf(source: BenchSource) {
   return (
     axis: string,
