@@ -79,7 +79,7 @@ describe('what the system says of files', () => {
   });
 });
 
-/** Root may read everything: these words begin the command line of someone who may not. */
+/** Root may read everything, so these words begin the command line of a user who may not. */
 const [program, ...someone] = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
 const loader = new URL('../tests/typescript.mjs', import.meta.url).href;
 const main = join(import.meta.dirname, 'cli/main.ts');

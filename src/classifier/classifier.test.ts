@@ -185,7 +185,7 @@ describe('explain', () => {
     const embedded = await relative.encodeTestSet(at('unseen'));
     const position = embedded.truth.findIndex(({ id }) => id === 'dog/10.png');
     const scores = row(await relative.scores(embedded.features), position);
-    // Scores are of single precision: what is near depends on their size, which a large alpha makes.
+    // Scores have single precision. The tolerance depends on their size, which is large with a large alpha.
     const near = (value: number) => expect.closeTo(value, 5 - Math.ceil(Math.log10(1 + Math.abs(value))));
     for (const { id, text, examples, score } of explanation.classes) {
       expect(text + examples).toEqual(near(score));

@@ -13,7 +13,7 @@ const FOODS = ['apple pie', 'baby back ribs', 'baklava'];
 const ANIMALS = ['brontosaurus', 'buddha', 'butterfly'];
 
 describe.skipIf(!existsSync(cases))('shared test inputs (skipped if ../shared/cases is missing)', () => {
-  /** Classes and the number of pictures, by split where there are splits. */
+  /** Classes and the number of pictures, by split if there are splits. */
   const read = async (path: string) => {
     const dataset = await readDataset(join(cases, path));
     const of = (split?: Split) => dataset.examples.filter((example) => example.split === split).length;

@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true }));
 
-/** Writes files; pictures hold nothing, since they are only listed. */
+/** Writes files. Pictures are empty, because they are only listed. */
 async function write(files: Record<string, unknown>): Promise<void> {
   for (const [name, content] of Object.entries(files)) {
     const path = join(root, name);

@@ -55,7 +55,7 @@ describe('a column that holds the splits under an unknown name', () => {
     expect(warnings(await table('family', families))).toEqual([]);
     expect(warnings(await table('photographer', ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']))).toEqual([]);
     expect(warnings(await table('width', ['640', '480']))).toEqual([]);
-    // A value names a split in another language, but for whole classes.
+    // A value names a split in another language, but each value is a whole class.
     expect(warnings(await table('kind', ['test', 'test', 'test', 'test', 'x', 'x', 'x', 'x']))).toEqual([]);
     expect(warnings(await table('state', ['valid', 'bad']))).toEqual(['unknown-split-column']);
   });
@@ -154,7 +154,7 @@ describe('decimal commas', () => {
       'i/2.png ',
       'i/3.png 1',
     ]);
-    // Two tables of one data set, one of them with a label that is missing.
+    // Two tables of one data set, one of them with a missing label.
     const folder = (split: string, rows: string) =>
       [`${split}/metadata.csv`, `file_name;label\n${rows}`] as [string, string];
     await own.write('t/train/1.png', 't/train/2.png', 't/test/1.png', 't/test/2.png');

@@ -15,7 +15,7 @@ const golden = join(shared, 'golden');
 const tokenizer = join(shared, 'data/tokenizer/tokenizer.json');
 const there = existsSync(golden) && existsSync(tokenizer);
 
-/** Where each small CLIP's files lie, and what they are called in an encoder's folder. */
+/** The places of each small CLIP's files, and their names in an encoder's folder. */
 const ENCODERS = {
   'an ONNX model': { 'tiny_clip_onnx/': '' },
   'a ViT from weights': {
@@ -61,7 +61,7 @@ describe.skipIf(!there)(
       expect(difference).toBeLessThan(1e-5);
       const side = inputs[0]!.shape[1] as number;
       const session = await ort.InferenceSession.create(bytes);
-      // Two pictures at once: the first dimension is free.
+      // Two pictures at once, because the first dimension is free.
       const blank = new ort.Tensor('uint8', new Uint8Array(2 * side * side * 3), [2, side, side, 3]);
       const { probabilities } = await session.run({ pixels: blank });
       expect(probabilities?.dims).toEqual([2, 3]);

@@ -58,7 +58,7 @@ afterAll(() => classifier.close());
 
 const IMAGES = ['red/0.png', 'green/1.png', 'blue/3.png'];
 
-/** Crops as the encoder sees them, and what the classifier says of the pictures. */
+/** Crops as the encoder gets them, and the classifier's answers for the pictures. */
 async function cropsAndAnswers(): Promise<{ pixels: Uint8Array; spec: Preprocessing; expected: number[] }> {
   const spec = classifier.data.encoder.preprocessing as Preprocessing;
   const paths = IMAGES.map((name) => join(photos, name));
@@ -115,7 +115,7 @@ describe.each(['node', 'web'] as const)('an exported model in onnxruntime-%s', (
 });
 
 describe("an encoder's operator set", () => {
-  /** The encoder with another declaration of it. */
+  /** The encoder with another declaration of its operator set. */
   async function declaring(domain: string): Promise<string> {
     const folder = await writeSmallEncoder(at(`encoder of ${domain}`));
     const path = join(folder, 'vision_model.onnx');
@@ -154,7 +154,7 @@ describe("an encoder's operator set", () => {
 
 describe('an exported classifier of features', () => {
   const own = fakeEncoder();
-  // Of the two others, CoOp needs an encoder with an open text side (clip.test.ts), and a stack is made of these.
+  // Two methods are missing: CoOp needs an encoder whose text tower takes learnt words (clip.test.ts), and a stack is made of the others.
   const alone = listMethods().filter(({ id }) => id !== 'coop');
 
   it.each(alone.map(({ id }) => id))('is the same for %s', async (method) => {

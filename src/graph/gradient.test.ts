@@ -28,7 +28,7 @@ import { gemm, linear, matmul, unit } from './products.ts';
 import { logSoftmax, logSumExp, max, mean, softmax, sum } from './reduce.ts';
 import { attention, causalMask, layerNorm } from './sequence.ts';
 
-/** Numbers away from 0, where relu and maximum bend and log ends. */
+/** Numbers that are not near 0, where relu and maximum have a kink and log is not defined. */
 function fed(name: string, shape: number[]): Tensor {
   const r = random('gradient', name);
   return floatTensor(
@@ -37,7 +37,7 @@ function fed(name: string, shape: number[]): Tensor {
   );
 }
 
-/** A case names those it has. */
+/** A case gives the names that it uses. */
 type Inputs = Record<'a' | 'b' | 'bias', Expr>;
 
 /** Compares the graph's gradient of a weighted sum of the output with central differences in float64. */

@@ -361,7 +361,7 @@ function colourKeyed(png: Buffer): Buffer {
   return Buffer.concat([png.subarray(0, pixels), chunk, png.subarray(pixels)]);
 }
 
-/** The header of a PNG of 50,000 x 50,000 pixels: what a decompression bomb begins with. */
+/** The header of a PNG of 50,000 x 50,000 pixels, as in a decompression bomb. */
 async function hugePng(): Promise<Buffer> {
   const png = await sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } })
     .png()

@@ -19,7 +19,7 @@ const request = { spec, views: [0], seed: 1 };
 
 const SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>';
 
-/** Nine hundred bytes that librsvg is busy with for many seconds: each group holds seven times the one before it. */
+/** Nine hundred bytes that keep librsvg busy for many seconds: each group contains the one before it seven times. */
 function svgBomb(): string {
   const groups = Array.from(
     { length: 3 },

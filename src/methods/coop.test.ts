@@ -64,7 +64,7 @@ describe('CoOp', () => {
         shared.start.data,
       );
     }
-    // With equal words the texts are those of one context for all.
+    // With equal words, the texts are the same as with one context for all classes.
     const one = await coOp.fit(task, { ...options, init: 'a photo', epochs: 1, rate: 1e-9 });
     const each = await coOp.fit(task, {
       ...options,

@@ -61,7 +61,8 @@ describe('Gaussian discriminant analysis', () => {
   it('gives the same head by the smaller product if there are fewer samples than dimensions', async () => {
     const { rows, labels } = samplesOf(selectExamples(smallTask.support, [...Array(20).keys()]));
     const wide = await gaussianHead({ rows, labels }, 6, 0.3);
-    // A sample at its class's mean adds no scatter and moves no mean: with some of them samples outnumber dimensions.
+    // A sample at the mean of its class adds no scatter and does not change the mean. With some of them, there are more samples than
+    // dimensions.
     const means = matrix(6, 32);
     const counts = new Float32Array(6);
     labels.forEach((label, i) => {
@@ -114,7 +115,7 @@ describe('Gaussian discriminant analysis', () => {
     const { rows } = samplesOf(task.support);
     const names = absent.map((c) => row(smallTask.head.weights, c));
     const d = 32;
-    const k = rows.rows; // fewer than 64: all of them, whatever their order
+    const k = rows.rows; // fewer than 64 samples, so all of them are used
     const means = names.map((name) =>
       Array.from(name, (x, j) => {
         let sum = 16 * x;

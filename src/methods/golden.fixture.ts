@@ -14,7 +14,7 @@ export function goldenTensors(name: string): Map<string, Tensor> {
   return parseSafetensors(readFileSync(join(folder, `${name}.safetensors`))).tensors as Map<string, Tensor>;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: a file of numbers, each test knows its own.
+// biome-ignore lint/suspicious/noExplicitAny: a file of numbers, whose form each test knows.
 export function goldenNumbers(name: string): any {
   return JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8'));
 }

@@ -108,7 +108,7 @@ describe('an interrupted training', () => {
 describe('a validation split', () => {
   const numbers = goldenTensors('tip_adapter/small').get('query_labels') as Tensor;
   const validation = { features: smallQueries, labels: Int32Array.from(numbers.data, Number) };
-  // A rate that does harm: the last epoch is not the best.
+  // With this high rate, the last epoch is not the best.
   const options = { ...published, epochs: 6, rate: 0.5 };
 
   it('chooses the epoch with the highest accuracy on it, and the first of equal ones', async () => {

@@ -49,7 +49,7 @@ function labelsOf(name: string): Int32Array {
   );
 }
 
-/** Row i of a times row k of b, summed in float64; typed arrays and four sums keep billions of these to seconds. */
+/** Row i of a times row k of b, summed in float64. With typed arrays and four sums, billions of these take seconds. */
 function cosine(a: Matrix, i: number, b: Matrix, k: number): number {
   const [x, y, width] = [a.data, b.data, a.cols];
   let [s0, s1, s2, s3] = [0, 0, 0, 0];

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { random } from '../math/random.ts';
 import { mcnemar, pairedBootstrap } from './paired.ts';
 
-/** Two rows of answers that disagree so often each way and agree on 7 rows. */
+/** Two rows of answers with the given numbers of disagreements each way and 7 agreements. */
 function disagreeing(onlyFirst: number, onlySecond: number): [boolean[], boolean[]] {
   const repeat = (n: number, value: boolean) => new Array<boolean>(n).fill(value);
   return [

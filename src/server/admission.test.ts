@@ -3,7 +3,7 @@ import { Admission } from './admission.ts';
 
 const PACED = { deadline: 10_000, paced: true };
 
-/** An admission whose pictures each took so many milliseconds, eight finishing at once. */
+/** An admission that has measured this number of milliseconds for each picture, with eight pictures done at once. */
 function paced(each: number, { deadline = 10_000, queue = 1000 } = {}): Admission {
   vi.useFakeTimers();
   const admission = new Admission({ queue, bytes: 100, deadline });
@@ -16,7 +16,7 @@ function paced(each: number, { deadline = 10_000, queue = 1000 } = {}): Admissio
   return admission;
 }
 
-/** How many it lets in. */
+/** Number of requests that it admits. */
 function letIn(admission: Admission): number {
   for (let n = 0; ; n++) {
     try {

@@ -7,14 +7,14 @@ import type { Pixels } from '../image/types.ts';
 import { fromRows, row } from '../math/matrix.ts';
 import { batching } from './batching.ts';
 
-/** A crop that says who asked for it, and which of theirs it is. */
+/** A crop that contains the number of its caller and its own number. */
 const crop = (caller: number, number: number): Pixels => ({
   width: 1,
   height: 1,
   data: Uint8Array.of(caller, number, 0),
 });
 
-/** An encoder that answers when it is let go on, each crop with what is in it. */
+/** An encoder that answers when it is released. Each answer contains the numbers of its crop. */
 function heldEncoder() {
   const held: { pixels: Pixels[]; answer(): void; fail(error: Error): void; signal?: AbortSignal }[] = [];
   const encoder = {

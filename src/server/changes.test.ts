@@ -20,7 +20,7 @@ vi.mock('../image/loader.ts', async (original) =>
   (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
 );
 
-/** For machines that are busy with something else. */
+/** Time limit for busy machines. */
 const PATIENT = { timeout: 30_000 };
 
 const animals = fittedAnimals();

@@ -61,7 +61,7 @@ describe('load', () => {
     const metrics = await (await fetch(`${server.address}/metrics`)).text();
     expect(metrics).toMatch(/^tip_adapter_queue_pictures 0$/m);
     await new Promise((resolve) => setTimeout(resolve, 500));
-    // The blank picture at the start, and the batches that had begun.
+    // The blank picture at the start, and the batches that were already running.
     expect(encoder.batches.reduce((sum, size) => sum + size, 0)).toBeLessThan(20);
   });
 
@@ -100,7 +100,7 @@ describe('load', () => {
     const socket = connect(Number(port), hostname).on('error', () => {});
     socket.pause();
     const answered = () => server.told.filter(({ event }) => event === 'request').length;
-    // Until the system's buffers take no more: then an answer waits in the server, and all requests behind it.
+    // Sends until the system's buffers are full. An answer then waits in the server, and all requests behind it.
     let sent = 0;
     for (const stuck = { is: false }; !stuck.is; ) {
       socket.write('GET /openapi.json HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n'.repeat(8));

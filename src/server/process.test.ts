@@ -145,7 +145,7 @@ describe('the process', { timeout: 300_000 }, () => {
     expect((await ask(cat)).status).toBe(200);
     expect(performance.now() - began).toBeLessThan(5000);
     if (process.platform !== 'linux') return;
-    // Work ends with its request, also where the client has gone.
+    // Work ends with its request, also if the client has gone.
     const leaving = new AbortController();
     const left = ask(large, 10_000, leaving.signal).catch(() => {});
     const pid = await vi.waitFor(() => {

@@ -33,7 +33,7 @@ export function programs() {
     return { child, ended };
   }
 
-  /** The same, once it has printed its address. */
+  /** The same program, once it has printed its address. */
   async function listening(...args: string[]): Promise<Started & { readonly address: string }> {
     const { child, ended } = start(...args);
     const [address] = (await once(createInterface(child.stdout), 'line')) as [string];

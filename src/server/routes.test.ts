@@ -14,7 +14,7 @@ beforeAll(async () => {
   server = await serve({ models: [await animals.copy('routes')] });
 });
 
-/** The library's own answer. A picture's last digits depend on its company. */
+/** The library's own answer. The last digits of a picture's scores depend on the other pictures of its batch. */
 const alone = async (bytes: Uint8Array) => (await animals.classifier.predict([bytes])).predictions;
 const close = (answers: Answer): Answer =>
   JSON.parse(JSON.stringify(answers), (_, value) =>
@@ -24,7 +24,7 @@ const close = (answers: Answer): Answer =>
 const predict = (init: RequestInit, query = '') => server.ask(`${PREDICT}${query}`, init);
 const json = (value: unknown) => post('application/json', JSON.stringify(value));
 
-/** The answer of a route, which is what its schema says and nothing more. */
+/** The answer of a route, which has exactly the fields of its schema. */
 async function answerOf(name: string, query: string, init?: RequestInit): Promise<Answer> {
   const route = routes.find((known) => known.name === name) as Route;
   const path = route.path.replace(':model', 'animals') + query;

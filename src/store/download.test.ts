@@ -216,7 +216,7 @@ describe('several at once', () => {
     child.kill('SIGKILL');
     await ended;
     expect(await files()).toContain('model.onnx.lock');
-    hub.fail({ match: /blobs/, times: 1000 }); // Nothing goes wrong any more.
+    hub.fail({ match: /blobs/, times: 1000 }); // The faults from before end.
     await download({ ...request, sha256: sha256Of(MODEL) });
     expect(await files()).toEqual(['model.onnx']);
   });

@@ -27,7 +27,7 @@ const entries = (from: number, count: number, length = 512): CacheEntry[] =>
 const keysOf = (list: CacheEntry[]) => list.map(({ key }) => key);
 const valuesOf = (list: CacheEntry[]) => list.map(({ value }) => value);
 
-/** How many of the entries the cache gives back bit by bit. */
+/** Number of the entries that the cache returns bit by bit. */
 function countHeld(cache: FeatureCache, list: CacheEntry[]): number {
   const same = (a: Float32Array | undefined, b: Float32Array) =>
     a !== undefined && Buffer.compare(Buffer.from(a.buffer), Buffer.from(b.buffer)) === 0;
@@ -268,7 +268,7 @@ describe('kill -9', () => {
   });
 });
 
-/** A process that writes batches for ever and prints how many are finished. */
+/** A process that writes batches endlessly and prints the number of finished ones. */
 function startWriter(path: string, batch: number): ChildProcess {
   const program = `
 import { openFeatureCache } from ${JSON.stringify(new URL('./feature-cache.ts', import.meta.url).href)};
@@ -284,7 +284,7 @@ for (let n = 0; ; n++) {
   return spawn(process.execPath, options, { stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
-/** Kills a writer some milliseconds after its first batch; the number of batches that it finished. */
+/** Kills a writer some milliseconds after its first batch. Returns the number of batches that it finished. */
 async function killAfter(child: ChildProcess, milliseconds: number): Promise<number> {
   let finished = 0;
   for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {

@@ -38,7 +38,7 @@ const stamp = (owner: Partial<Record<'machine' | 'space' | 'pid' | 'began', stri
 const dead = stamp({ pid: 999_999_999 });
 const elsewhere = stamp({ machine: '00c0ffee' });
 
-/** Whether the lock is there for the taking; it is given back. */
+/** Whether the lock can be taken. It is released again. */
 async function isFree(): Promise<boolean> {
   const lock = await takeLock(path);
   await lock?.release();
@@ -51,7 +51,7 @@ async function left(content: string, secondsAgo = 0): Promise<void> {
   await utimes(path, then, then);
 }
 
-/** A process that takes the lock and keeps it, behind a command that starts it. */
+/** A process that takes the lock and keeps it, started by another command. */
 async function holder(...before: string[]): Promise<ChildProcess> {
   const program = `
 const { takeLock } = await import(${JSON.stringify(new URL('./lock.ts', import.meta.url).href)});
@@ -134,7 +134,7 @@ describe('a lock of a process that is gone', () => {
 
   it("is taken by one of many callers, which removes the rest of a dead process's turn", async () => {
     await left(dead);
-    // What a process leaves that is killed while it takes a lock over.
+    // The turn of a process that was killed while it took over a lock.
     const turns = await turnsWhile(() => isFree());
     expect(turns).toHaveLength(1);
     await writeFile(join(folder, turns[0]!), dead);
@@ -166,7 +166,7 @@ describe('a lock of a process that is gone', () => {
   });
 
   it.skipIf(process.platform !== 'linux')('is taken over although its end was not noticed', async () => {
-    // A container's first process often does not ask how the others ended.
+    // A container's first process often does not wait for the processes that have ended.
     const child = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -184,7 +184,7 @@ describe('a lock of a process that is gone', () => {
     const child = await holder(...container);
     if (child.exitCode !== null || child.pid === undefined) return context.skip();
     expect(await isFree()).toBe(false);
-    // Its number there is 1, as the next one's will be.
+    // Its process number in the container is 1, and so is that of the next one.
     expect(await readFile(path, 'utf8')).toMatch(/^[0-9a-f]+-\d+-1-\d+-[0-9a-f]+$/);
     child.kill('SIGKILL');
     await once(child, 'exit');
@@ -251,7 +251,7 @@ describe('on a file system without links', () => {
   });
 });
 
-/** Names of the turns that are taken while a lock is. */
+/** Names of the files by which processes take turns, which are made while a lock is taken. */
 async function turnsWhile(act: () => Promise<unknown>): Promise<string[]> {
   const seen = new Set<string>();
   const real = vi.mocked(fs.link).getMockImplementation() as typeof fs.link;

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 
 const run = (command: string, ...options: string[]) => spawnSync(command, options).status === 0;
 
-/** Mounts a disk with a limit of megabytes (and files) on an existing folder; `undefined` if this process may not mount. */
+/** Mounts a disk with a limit of megabytes (and files) on an existing folder. Undefined if this process may not mount. */
 export function mountSmallDisk(path: string, megabytes: number, files = 0) {
   const mounted =
     process.platform === 'linux' &&

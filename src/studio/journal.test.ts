@@ -14,7 +14,7 @@ afterEach(() => rm(folder, { recursive: true }));
 const add = (name: string): Change => ({ command: { do: 'add-class', id: name, name } });
 const path = () => join(folder, 'session.jsonl');
 
-/** Writes some changes, and leaves without closing, as a killed process does. */
+/** Writes some changes, and ends without closing, as a killed process does. */
 async function leave(...changes: Change[]) {
   const journal = await openJournal(folder);
   for (const change of changes) await journal.append(change);
@@ -26,13 +26,13 @@ it('undoes changes that could not be written, and accepts later ones', async () 
   const file = await open(path(), 'r');
   const { prototype } = file.constructor as { prototype: typeof file };
   await file.close();
-  // Half a line reaches the disk, as where it is full.
+  // Half a line reaches the disk, as on a full disk.
   const appending = vi.spyOn(prototype, 'appendFile').mockImplementationOnce(async () => {
     await appendFile(path(), '{"command":{"do":"add-cl');
     throw Object.assign(new Error('full'), { code: 'ENOSPC' });
   });
   const failing = journal.append(add('dog'));
-  // Made on a board that will not have been.
+  // This change is made on a board that is then undone.
   const behind = journal.append({ command: { do: 'rename-class', id: 'dog', name: 'hound' } });
   await expect(failing).rejects.toMatchObject({ code: 'disk/full' });
   await expect(behind).rejects.toMatchObject({ code: 'disk/write' });
@@ -44,7 +44,7 @@ it('undoes changes that could not be written, and accepts later ones', async () 
 });
 
 it('limits the length of a name after normalising it', async () => {
-  // One letter that is two when it is normalised.
+  // One letter that becomes two when it is normalised.
   const name = '\u0958'.repeat(150);
   expect(changeSchema.safeParse({ command: { do: 'add-class', id: 'a', name } }).success).toBe(false);
   expect(changeSchema.safeParse({ command: { do: 'add-class', id: 'a', name: '\ud800' } }).success).toBe(

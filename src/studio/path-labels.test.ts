@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { pathLabels } from './path-labels.ts';
 
-/** Paths with their classes; `held out` for those that are, and `-` where there is no class. */
+/** Paths with their classes: `held out` for held-out pictures, and `-` if there is no class. */
 const told = (...paths: string[]) => {
   const labels = pathLabels(paths);
   return paths.map((path) => {

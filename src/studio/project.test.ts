@@ -24,7 +24,7 @@ const picture = (hue: number) =>
 
 const CLASSES = ['ice_cream, "soft"', '猫/..', 'CON'];
 
-/** A picture of every class and one of none; those of the second class have one name and are a burst. */
+/** A picture of every class and an unsorted one. Those of the second class have one name and are a burst. */
 async function collected(pictures: Pictures): Promise<Board> {
   const commands: Command[] = CLASSES.map((name) => ({ do: 'add-class', id: name, name }));
   for (const [hue, classId, name, group] of [

@@ -10,7 +10,7 @@ import type { Command } from './board.ts';
 import { rememberAddress, Session } from './session.ts';
 import { tryPicture } from './trial.ts';
 
-/** For machines that are busy with something else. */
+/** Time limit for busy machines. */
 const PATIENT = { timeout: 20_000 };
 
 let folder: string;
@@ -36,7 +36,7 @@ async function open(encoder: ReturnType<typeof fakeEncoder> | string = fakeEncod
   return session;
 }
 
-/** Two classes of two pictures each, brought in at once. */
+/** Two classes of two pictures each, imported at once. */
 async function taught(): Promise<Session> {
   const opened = await open();
   const change = (command: Command) => opened.change({ command });
@@ -113,7 +113,7 @@ describe('a session', () => {
       if (teaching.stage === 'looking') seen.push(teaching.done ?? 0);
     });
     for (const id of ['r', 'b']) await opened.change({ command: { do: 'add-class', id, name: id } });
-    // Steps of at most 32 pictures: some step ends when the first hundred are known, and not yet all.
+    // Steps have at most 32 pictures, so some step ends when the first hundred are embedded, and not yet all.
     const [each, together] = [144, 12];
     const pictures = await Promise.all(
       Array.from({ length: each }, async (_, i) => {
@@ -129,7 +129,7 @@ describe('a session', () => {
     expect(answered[0]).toBeLessThan(each);
     expect(answered.at(-1)).toBe(each);
     expect(encoder.asked.images).toBe(each);
-    // No change sends it back to the beginning.
+    // No change starts the embedding again.
     expect(seen).toEqual(seen.toSorted((a, b) => a - b));
   });
 
@@ -242,7 +242,7 @@ describe('a session', () => {
     await vi.waitFor(() => expect(points()).toBeGreaterThan(0), { ...PATIENT, interval: 1 });
     opened.lessons?.pause(true);
     await vi.waitFor(() => expect(opened.status.teaching.paused).toBe(true), PATIENT);
-    // The step that was going on is finished.
+    // The running step is finished first.
     await new Promise((resolve) => setTimeout(resolve, 300));
     const rested = points();
     await new Promise((resolve) => setTimeout(resolve, 300));
@@ -365,7 +365,7 @@ describe('the pictures of a session', () => {
     const kept = await pictures.keepZip(path);
     expect(kept.map(({ name }) => name)).toEqual(['cat/a.png', 'cat/b.png']);
     expect(kept.map((each) => 'hash' in each)).toEqual([true, false]);
-    // The bytes of one entry are damaged: the others come in.
+    // The bytes of one entry are damaged. The other entries are imported.
     const at = Buffer.from(zip).indexOf('no picture');
     zip[at]! ^= 1;
     await writeFileAtomic(path, zip);

@@ -12,7 +12,7 @@ it('a studio that is closed answers running requests, ends endless streams, and 
   const events = await fetch(`${api}/events`);
   const reader = events.body?.getReader();
   await reader?.read();
-  // The first byte of the body comes, the rest when the studio is about to be closed.
+  // The first byte of the body is sent at once, and the rest when the studio is about to be closed.
   const cat = await picture('cat', 1);
   let send = (_: Uint8Array) => {};
   const body = new ReadableStream({

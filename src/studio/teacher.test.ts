@@ -28,7 +28,7 @@ const picture = (hue: number) =>
     .png()
     .toBuffer();
 
-/** Pictures by their place among the hues; class 0 is red, class 1 anything else. */
+/** Pictures by their position among the hues. Class 0 is red, and class 1 is any other colour. */
 function lessonOf(places: readonly number[]): Lesson {
   return {
     classes: ['red', 'other'].map((name) => ({ key: name, id: name, name, promptName: name, prompts: [] })),

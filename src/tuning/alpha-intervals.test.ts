@@ -4,7 +4,7 @@ import { matrix } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { alphaIntervals, bestAlpha, countAt } from './alpha-intervals.ts';
 
-/** A random problem: queries, blocks of keys, zero-shot logits; with more blocks than classes, in any order of classes. */
+/** A random problem: queries, blocks of keys and zero-shot logits. With more blocks than classes, blocks have any order of classes. */
 function problem(seed: number, queries: number, classes: number, size: number, blocks = classes) {
   const { normal, uniform, integer } = random('intervals', seed);
   const cosines = Float32Array.from({ length: queries * blocks * size }, () => uniform());
@@ -20,7 +20,7 @@ function problem(seed: number, queries: number, classes: number, size: number, b
   return { cosines, z, labels, owner };
 }
 
-/** Whether the true class wins, in float64, and by how much: a near tie may go either way in float32. */
+/** Whether the true class wins in float64, and its lead. A near tie may have either result in float32. */
 function margin(
   { cosines, z, labels, owner }: ReturnType<typeof problem>,
   size: number,
@@ -119,7 +119,7 @@ describe('alphas for which the true class wins', () => {
   it('use votes as accurate as exp, so that a difference of a millionth between two classes counts', () => {
     for (const beta of [0.5, 5.5, 40]) {
       for (const cosine of [-1, -0.3, 0, 0.5, 0.99, 1]) {
-        // The true class has the vote alone, the other a logit just below or above it.
+        // Only the true class has the vote. The other has a logit just below or above it.
         const vote = Math.exp(beta * (cosine - 1));
         for (const [factor, right] of [
           [1 - 2e-6, 1],
@@ -139,7 +139,7 @@ describe('alphas for which the true class wins', () => {
   it('drift by less than a hundred-thousandth over all sharpnesses', () => {
     const range = { first: 0.1, step: 0.035, count: 1000 };
     for (const cosine of [-0.3, 0, 0.31, 0.5, 0.77, 0.99, 1]) {
-      // The true class has the vote alone and is one behind: it wins from 1 / vote on.
+      // Only the true class has the vote, and its logit is lower by one: it wins from 1 / vote on.
       const z = matrix(1, 2, Float32Array.of(-1, 0));
       const parts = [Float32Array.of(cosine, -1e4)];
       const given = { parts, blocks: 2, size: 1, owner: Int32Array.of(0, 1) };

@@ -41,7 +41,7 @@ describe('scores of left-out examples', () => {
   });
 
   it('are no better than chance for random labels', async () => {
-    // Labels are noise: what has not seen the rows' labels is right by chance alone.
+    // Labels are noise, so scores that do not depend on the rows' labels are right only by chance.
     const { normal, integer } = random('noise', 1);
     const [n, d] = [120, 64];
     const features = matrix(n, d, Float32Array.from({ length: n * d }, normal));
@@ -77,7 +77,7 @@ describe('choosing options', () => {
 
 describe('a stack', () => {
   const labels = Int32Array.from({ length: 200 }, (_, i) => i % 3);
-  /** Log-odds that are right about the class as far as their noise lets them. */
+  /** Log-odds that are right about the class, except for their noise. */
   const expert = (seed: string, noise: number): Found => {
     const { normal } = random(seed, 1);
     const data = Float32Array.from(

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { goldenSearch } from './golden-search.ts';
 
-/** Points at which a search looked for the least value of |x - least|. */
+/** Points at which a search for the minimum of |x - least| evaluated it. */
 async function looked(least: number, low = 0, high = 7): Promise<number[]> {
   const seen: number[] = [];
   await goldenSearch(
@@ -29,7 +29,7 @@ it('comes within a tenth of a grid cell of the minimum, wherever it is', async (
 it('keeps the minimum in every section', async () => {
   for (const least of [2.3, 2.9, 3.1, 3.8]) {
     const fine = (await looked(least)).slice(8);
-    // Two cells, five times cut to 0.618 of themselves: the last points are as near as that.
+    // Two cells, cut five times to 0.618 of their size: the last points are at least this near.
     for (const x of fine.slice(-2)) expect(Math.abs(x - least)).toBeLessThan(2 * 0.62 ** 5);
   }
 });

@@ -13,7 +13,7 @@ import { searchMethod, tuningSetOfFolds } from './search-method.ts';
 const CLASSES = 4;
 const SHOTS = 6;
 
-/** Rows that say their class in the first half of their columns, and nothing in the second. */
+/** Rows that show their class in the first half of their columns, and nothing in the second. */
 const task = (() => {
   const { normal } = random('paths');
   const labels = Array.from({ length: CLASSES * SHOTS }, (_, i) => i % CLASSES);
@@ -25,7 +25,7 @@ const task = (() => {
   return { classes: CLASSES, dimension: 2 * CLASSES, support: plainSupport(features, labels), seed: 1 };
 })();
 
-/** A method that knows as much of the class as its option says: 0 nothing, 1 all. */
+/** A method that uses as much of the class as its option says: 0 for nothing, 1 for all. */
 const knowing = (path: readonly number[]) =>
   defineMethod({
     id: 'knowing',

@@ -105,7 +105,7 @@ describe('weights of text and cache', () => {
       expect(Math.abs(slope(0, 1e-4))).toBeLessThan(1e-3);
     };
     fc.assert(fc.property(shapes, check), { numRuns: 30 });
-    // More than the kernel's memory holds at a time.
+    // More rows than the kernel's memory has space for at a time.
     check([1, 410, 203]);
   });
 

@@ -45,7 +45,7 @@ const picture: Pixels = {
   data: Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => (i * 37) % 256),
 };
 
-/** What `PretrainedConfig` of transformers 4.16 put into every configuration. */
+/** The fields that `PretrainedConfig` of transformers 4.16 put into every configuration. */
 const TRANSFORMERS_4_16 = {
   _name_or_path: '',
   add_cross_attention: false,

@@ -31,7 +31,7 @@ function noise(rows: number, cols: number, seed: number): Matrix {
   );
 }
 
-/** Keys in a file, behind some other bytes. */
+/** Keys in a file, after some other bytes. */
 async function fileOf(keys: Matrix, dtype: KeyFile['dtype']): Promise<KeyFile> {
   const path = join(folder, `${dtype}-${keys.rows}x${keys.cols}`);
   const int8 = toInt8(keys);
@@ -69,9 +69,9 @@ describe('keys in a file', () => {
 
   it.each([
     ['float16', 2e-3],
-    // Against what the 8 bits stand for: only the query is rounded, to 16.
+    // Compared with the numbers that the 8 bits stand for. Only the query is rounded, to 16 bits.
     ['int8', 1e-3],
-  ] as const)('answer as keys in memory do, in %s, whatever the sizes', async (dtype, tolerance) => {
+  ] as const)('answer like keys in memory, in %s, for all sizes', async (dtype, tolerance) => {
     await fc.assert(
       fc.asyncProperty(shapes, async ({ rows, cols, queries, classes, seed }) => {
         const keys = noise(rows, cols, seed);
