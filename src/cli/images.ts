@@ -19,9 +19,9 @@ interface Found {
 }
 
 /**
- * The pictures for files, folders (all pictures below them), data sets on the hub (`hf:datasets/…`), patterns (for shells that do not expand them) and `-` (paths from stdin,
- * without patterns). A named file is kept even if it does not exist, because opening it gives a better error. `except` is a folder that
- * is left out. Throws `DataError` if a folder, a pattern or stdin has no picture.
+ * The pictures for files, folders (all pictures below them), data sets on the hub (`hf:datasets/…`), patterns (for shells that do not
+ * expand them) and `-` (paths from stdin, without patterns). A named file is kept even if it does not exist, because opening it gives a
+ * better error. `except` is a folder that is left out. Throws `DataError` if a folder, a pattern or stdin has no picture.
  */
 export async function findImages(given: readonly string[], io: Io, except?: string): Promise<Found> {
   const found: Found[] = [];
@@ -116,7 +116,7 @@ function noImages(where: string): DataError {
 /** The error after finished work, if some files could not be read. */
 export class PartialError extends DataError {}
 
-/** Throws `PartialError` if pictures could not be read, so that a program learns that the output is about the others only. */
+/** Throws `PartialError` if pictures could not be read, so that a program learns that the output covers only the others. */
 export function checkAllRead(
   unread: readonly string[],
   { all, code, hint }: { all?: number; code: string; hint?: string },

@@ -14,9 +14,9 @@ import type { SourceFile, Tree } from './tree.ts';
 import type { Finding } from './types.ts';
 
 /**
- * Reads whole pictures with the class of their annotations, of which all of a picture must have one class. If the tree's options say so,
- * each box is a picture of its own. Throws `DataError` `dataset/several-labels` with the number of whole pictures of several classes. `what` names the
- * format.
+ * Reads whole pictures with the class of their annotations. All annotations of a picture must have one class: otherwise it throws
+ * `DataError` `dataset/several-labels` with the number of such pictures. If the options of the tree ask for crops, each box is a picture of
+ * its own. `what` names the format.
  */
 export async function readAnnotated(
   tree: Tree,

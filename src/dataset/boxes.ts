@@ -6,7 +6,7 @@ import type { Annotated, Annotations, Mark, Rectangle } from './marks.ts';
 import type { SourceFile } from './tree.ts';
 import type { Finding } from './types.ts';
 
-/** A mark with a usable box, and its place among the marks of its picture. */
+/** A mark with a usable box, and its index among the marks of its picture. */
 interface Box {
   picture: Annotated;
   mark: Mark & { box: Rectangle };
@@ -25,7 +25,7 @@ function hasArea(mark: Mark): mark is Box['mark'] {
   return [left, top, width, height].every(Number.isFinite) && width! > 0 && height! > 0;
 }
 
-/** Finds the parts of pictures by the numbers of their boxes. */
+/** Finds parts of pictures by the numbers of their boxes. */
 export function lookupBoxes(boxes: readonly Box[], margin: number, lookup: Lookup): Lookup {
   return async (numbers, context) => {
     const wanted = numbers.map((number) => boxes[Number(number)]!);
@@ -37,7 +37,7 @@ export function lookupBoxes(boxes: readonly Box[], margin: number, lookup: Looku
   };
 }
 
-/** The part of a picture in a box. It is decoded and cut out when it is read. */
+/** The part of a picture inside a box. It is decoded and cut out when it is read. */
 function partOf({ path, read }: SourceFile, { picture, mark, place }: Box, margin: number): SourceFile {
   return {
     path: `${path}#${place + 1}`,
@@ -47,13 +47,13 @@ function partOf({ path, read }: SourceFile, { picture, mark, place }: Box, margi
 
 let loader: ImageLoader | undefined;
 
-/** The decoding processes for parts of pictures. Idle ones do not keep the program alive, so they need no end. */
+/** The decoding processes for parts of pictures. Idle processes do not keep the program alive, so they need not be ended. */
 function sharedLoader(): ImageLoader {
   loader ??= createImageLoader();
   return loader;
 }
 
-/** A warning of marks that have no box. */
+/** A warning about marks without a box. */
 export function unboxed({ file, pictures }: Annotations): Finding[] {
   const without = pictures.flatMap(({ path, marks }) =>
     marks.flatMap((mark, i) => (hasArea(mark) ? [] : [`${path}#${i + 1}`])),

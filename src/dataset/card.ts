@@ -18,15 +18,15 @@ export function cardOf(
 
 /** The names of a label column: `class_label` in the card's YAML. */
 interface Feature {
-  /** The column; undefined where the card does not say. */
+  /** The column. Undefined if the card does not name it. */
   name?: string;
   names: string[][];
 }
 
 /**
- * The names that a Hugging Face data set card (README.md) gives the integers of a label column: its `class_label` in the YAML before the
- * text. Undefined where it has none. Throws `DataError` `dataset/card` where the YAML is damaged, and where it names the values of several
- * columns in different ways and none of them is `column`.
+ * The names that a Hugging Face data set card (README.md) gives to the integers of a label column: the `class_label` in the YAML before its
+ * text. Undefined if it has none. Throws `DataError` `dataset/card` if the YAML is damaged, or if it names the values of several columns in
+ * different ways and none of these columns is `column`.
  */
 export async function classNamesOfCard(card: SourceFile, column?: string): Promise<Table | undefined> {
   const features = featuresIn(await yamlOf(card, 'class_label'));
@@ -46,7 +46,7 @@ export async function classNamesOfCard(card: SourceFile, column?: string): Promi
   );
 }
 
-/** Whether a card says that the names of the folders are no labels (`drop_labels: true`). */
+/** Whether a card says that the names of the folders are not labels (`drop_labels: true`). */
 export async function dropsLabels(card: SourceFile): Promise<boolean> {
   const configs = entriesOf(await yamlOf(card, 'drop_labels')).find(([key]) => key === 'configs')?.[1];
   const all = Array.isArray(configs) ? configs : [configs];
@@ -55,13 +55,13 @@ export async function dropsLabels(card: SourceFile): Promise<boolean> {
   );
 }
 
-/** A configuration that a card names, with the patterns of its files by split. */
+/** A configuration in a card, with the patterns of its files by split. */
 export interface CardConfig {
   name: string;
   files: readonly { split: string; pattern: string }[];
 }
 
-/** The configurations of a data set, as its card names them. Throws `DataError` `dataset/card` where the YAML is damaged. */
+/** The configurations of a data set that its card lists. Throws `DataError` `dataset/card` if the YAML is damaged. */
 export async function configsOfCard(card: SourceFile): Promise<CardConfig[]> {
   const configs = entriesOf(await yamlOf(card, 'data_files')).find(([key]) => key === 'configs')?.[1];
   return entriesOf(configs).flatMap(([, config]) => {
@@ -74,7 +74,7 @@ export async function configsOfCard(card: SourceFile): Promise<CardConfig[]> {
   });
 }
 
-/** The YAML before a card's text, with all its scalars as texts; nothing where it does not hold `word`. */
+/** The YAML before a card's text, with all its scalars as texts. Undefined if it does not contain `word`. */
 async function yamlOf(card: SourceFile, word: string): Promise<unknown> {
   const [, yaml = ''] = /^---\r?\n([\s\S]*?)\r?\n---/.exec(decodeText(await card.read(), card.path)) ?? [];
   if (!yaml.includes(word)) return undefined;
@@ -84,7 +84,7 @@ async function yamlOf(card: SourceFile, word: string): Promise<unknown> {
   return document.toJS();
 }
 
-/** All `class_label` in the YAML of a card, each with the name that stands beside it or around it. */
+/** All `class_label` in the YAML of a card, each with the name beside it or around it. */
 function featuresIn(value: unknown, name?: string): Feature[] {
   if (Array.isArray(value)) return value.flatMap((one) => featuresIn(one, name));
   const entries = entriesOf(value);
@@ -97,7 +97,7 @@ function featuresIn(value: unknown, name?: string): Feature[] {
   });
 }
 
-/** Keys and values of an object; a list's are its positions. */
+/** Keys and values of an object. The keys of a list are its positions. */
 function entriesOf(value: unknown): [string, unknown][] {
   return typeof value === 'object' && value !== null ? Object.entries(value) : [];
 }

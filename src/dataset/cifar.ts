@@ -51,7 +51,7 @@ function isBatch(path: string, isPython: boolean): boolean {
   return BATCH.test(name) && name.endsWith('.bin') !== isPython;
 }
 
-/** The names of the classes in their order, and which version they belong to. */
+/** The names of the classes in their order, and the version that they belong to. */
 async function namesIn(
   tree: Tree,
 ): Promise<{ file: SourceFile; names: string[]; isPython: boolean } | undefined> {
@@ -77,7 +77,7 @@ async function binaryBatch(file: SourceFile, names: readonly string[]): Promise<
   const labels = names.length > 10 ? 2 : 1;
   const record = labels + PIXELS;
   if (all.length === 0 || all.length % record !== 0)
-    throw damagedArray(file, 'CIFAR', `its ${all.length} bytes are no whole number of records of ${record}`);
+    throw damagedArray(file, 'CIFAR', `its ${all.length} bytes are not a multiple of a record's ${record}`);
   return Array.from({ length: all.length / record }, (_, i) => {
     const at = i * record;
     const rgb = async () => interleaved((await bytes()).subarray(at + labels, at + record));
@@ -118,7 +118,7 @@ function labelled(
   return { file: rawPicture(file, i, [SIDE, SIDE], rgb), label, split };
 }
 
-/** Red, green and blue of each pixel together, from a plane of each. */
+/** Interleaves planes of red, green and blue into three bytes for each pixel. */
 function interleaved(planes: Uint8Array): Uint8Array {
   return Uint8Array.from({ length: PIXELS }, (_, i) => planes[(i % 3) * PLANE + Math.floor(i / 3)]!);
 }

@@ -8,13 +8,13 @@ import type { SourceFile } from './tree.ts';
 const ID_COLUMNS = 'id class label class_id classid label_id index category code wnid name class_name'.split(
   ' ',
 );
-/** Columns of the name that is shown. */
+/** Columns of the shown name. */
 const NAME_COLUMNS = 'name class_name label_name category_name title'.split(' ');
 
 /**
- * A table with the columns `id` and `name` (and `prompt_name` and `prompts`, if given), from a file that names classes: CSV with or
- * without a header, JSON (`{"1": "pink primrose"}`, a list of names, a list of objects), or text with one name on each line. `ids` are the
- * classes of the data: names without ids belong to the classes 0, 1 and so on, or 1, 2 and so on. Throws `DataError` `dataset/column` or
+ * A table with the columns `id` and `name` (and `prompt_name` and `prompts`, if given), from a file that names classes: CSV with or without
+ * a header, JSON (`{"1": "pink primrose"}`, a list of names, a list of objects), or text with one name on each line. `ids` are the classes
+ * of the data. Names without ids belong to the classes 0, 1 and so on, or 1, 2 and so on. Throws `DataError` `dataset/column` or
  * `dataset/class-names` if it is not known which class a name belongs to.
  */
 export async function readClassTable(file: SourceFile, ids: readonly string[]): Promise<Table> {
@@ -25,7 +25,7 @@ export async function readClassTable(file: SourceFile, ids: readonly string[]): 
   return classTable(parseTable(bytes, path), ids);
 }
 
-/** The table with its columns called `id` and `name`. A table of two columns without a header is one of ids and names. */
+/** The table with its columns called `id` and `name`. A table of two columns without a header has ids and names. */
 export function classTable(table: Table, ids: readonly string[]): Table {
   const id = columnOf(table, ID_COLUMNS);
   if (id === undefined) {
@@ -79,12 +79,12 @@ function fromJson(text: string, path: string, ids: readonly string[]): Table {
 /** An entry by its id: a name, a list that ends with the name (`["n01440764", "tench"]`), or an object. */
 function rowOf([id, value]: [string, unknown]): unknown {
   if (isObject(value)) return { ...value, id };
-  // Keras writes the numbers of names: {"cat": 0}.
+  // Keras writes numbers by name: {"cat": 0}.
   if (typeof value === 'number') return { id: String(value), name: id };
   return { id, name: Array.isArray(value) ? value.at(-1) : value };
 }
 
-/** One name on each line, alone or behind the class's id: `n01440764 tench`. */
+/** One name on each line, alone or after the id of the class: `n01440764 tench`. */
 function fromLines(text: string, path: string, ids: readonly string[]): Table {
   const lines = text
     .split(/\r\n|\r|\n/)
@@ -99,7 +99,7 @@ function fromLines(text: string, path: string, ids: readonly string[]): Table {
     : inOrder(lines, path, ids);
 }
 
-/** Names in the order of numbered classes. Names that are themselves those of the classes say nothing new. */
+/** Names in the order of numbered classes. If names are the ids of the classes themselves, they are kept. */
 function inOrder(names: readonly string[], path: string, ids: readonly string[]): Table {
   if (names.some((name) => knows(ids, name)) || names.length === 0)
     return tableOf(
@@ -109,7 +109,7 @@ function inOrder(names: readonly string[], path: string, ids: readonly string[])
   const numbers = ids.map((id) => (/^\d+$/.test(id) ? Number(id) : Number.NaN));
   const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
   const start = least === 1 && most === names.length ? 1 : 0;
-  // Number 0 may be without a picture, but only a class 0 proves that counting begins there.
+  // Number 0 may have no picture, but only a class 0 proves that counting begins there.
   const isKnown = start === 1 || least === 0 || most === names.length - 1;
   if (!isKnown || !(most < names.length + start)) {
     throw unusable(

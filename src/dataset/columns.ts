@@ -87,7 +87,7 @@ export function pathColumn(table: Table): string | undefined {
   return table.roles?.get('path') ?? columnOf(table, PATH_COLUMNS);
 }
 
-/** Says which columns are taken for paths, classes and groups, unless they are called so. */
+/** Reports which columns are read as paths, classes and groups, unless they have these names. */
 function takenColumns(table: Table, taken: Readonly<Record<string, string | undefined>>): Finding[] {
   const has = (column: string | undefined) =>
     column !== undefined && [...table.written.values()].includes(column);

@@ -27,7 +27,7 @@ export interface Labelled {
   isListed?: boolean;
   /** The title of the column that the classes were read from, if it is one column. */
   column?: string;
-  /** Whether columns were read that a person names. */
+  /** Whether the columns that were read are those that the user named. */
   isNamed?: boolean;
   /** Whether each picture is a marked part of a picture. */
   isCropped?: boolean;

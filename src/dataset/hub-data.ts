@@ -20,13 +20,13 @@ interface HubData {
 }
 
 export interface HubDataOptions extends FetchOptions {
-  /** Download no more Parquet files of a split than hold this many rows. */
+  /** Number of rows of a split after which no further Parquet file is downloaded. */
   limit?: number;
   /** Called with one line about the size before the download. */
   note?(line: string): void;
 }
 
-const FORM = 'hf:datasets/owner/name, then @revision and #config/split where they are needed';
+const FORM = 'hf:datasets/owner/name, then @revision and #config/split if they are needed';
 
 /** Whether a source names something on the hub. */
 export function isHubData(source: string): boolean {
@@ -58,10 +58,10 @@ interface Part extends HubEntry {
 }
 
 /**
- * The Parquet files of a data set on the hub, each in a folder of its split. Files are kept under the home folder, checked against the
- * hub's hashes; an interrupted download continues. Without a revision, `main` is meant, or the hub's own conversion where `main` has no
- * Parquet file. Throws `UsageError` for a malformed source, `DataError` `dataset/hub-…` where the data set has no Parquet file or not
- * the configuration or split, and `ModelError` as `resolveHub`.
+ * The Parquet files of a data set on the hub, each in a folder of its split. The files are kept in the home folder and checked against the
+ * hub's hashes, and an interrupted download continues. Without a revision, `main` is used, or the hub's own conversion if `main` has no
+ * Parquet file. Throws `UsageError` for a malformed source, `DataError` `dataset/hub-…` if the data set has no Parquet file or lacks the
+ * configuration or split, and `ModelError` as `resolveHub`.
  */
 export async function hubTree(
   source: string,
@@ -133,7 +133,7 @@ const isParquet = ({ path }: { path: string }) => /\.parquet$/i.test(path);
 
 const fileOf = (path: string, local: LocalFile) => diskFile(path, local.path);
 
-/** The Parquet files with their configurations and splits: as the card says, or by the names of folders and files. */
+/** The Parquet files with their configurations and splits, from the card or, if it lists none, from the names of folders and files. */
 function partsIn(files: readonly HubEntry[], configs: readonly CardConfig[]): Part[] {
   const parquet = files.filter(isParquet);
   const said = configs.flatMap(({ name, files: patterns }) =>
@@ -147,8 +147,8 @@ function partsIn(files: readonly HubEntry[], configs: readonly CardConfig[]): Pa
 }
 
 /**
- * The place of a file by its path: `data/train-00000-of-00001.parquet`, `<config>/train-00000-of-00001.parquet`, and
- * `<config>/train/0000.parquet` in the hub's conversion (`partial-train` where it stopped at 5 GB).
+ * The configuration and split of a file by its path: `data/train-00000-of-00001.parquet`, `<config>/train-00000-of-00001.parquet`, or
+ * `<config>/train/0000.parquet` in the hub's conversion (`partial-train` if it ended at 5 GB).
  */
 function partOf(entry: HubEntry): Part {
   const folders = entry.path.split('/').slice(0, -1);

@@ -98,7 +98,7 @@ function structureOf(value: unknown): unknown {
   }
 }
 
-/** Label Studio's boxes are in per cent of the picture's sides. */
+/** Label Studio gives boxes in percent of the picture's sides. */
 const PERCENT = { width: 100, height: 100 };
 
 /** The marks of a result: a text, a list, or an object with `choices`, `rectanglelabels` and the like. */
@@ -112,7 +112,7 @@ function marksIn(value: unknown): Mark[] {
   );
 }
 
-/** The box of a rectangle that is not turned, of an ellipse, or around a polygon's points. */
+/** The box of an ellipse, of a rectangle without rotation, or around the points of a polygon. */
 function boxIn({ x, y, width, height, radiusX, radiusY, points, rotation }: Item): Pick<Mark, 'box'> {
   if (typeof rotation === 'number' && rotation !== 0) return {};
   if (Array.isArray(points)) return { box: aroundPoints(points.map((point) => [point].flat().map(Number))) };

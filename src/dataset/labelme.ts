@@ -70,7 +70,7 @@ function pictureOf(
   };
 }
 
-/** A circle is given by its centre and a point on it. */
+/** The box of a mark. A circle has two points: its centre and a point on it. */
 function markOf({ label, points, shape_type }: z.infer<typeof PICTURE>['shapes'][number]): Mark {
   const [centre, edge] = points ?? [];
   if (!centre || !edge) return { label };

@@ -3,7 +3,9 @@ import { warning } from './findings.ts';
 import { groupBy } from './groups.ts';
 import type { Dataset, Example } from './types.ts';
 
-/** The data set with at most `limit` pictures of each split, taken in turn from its classes. A warning tells of those left out. */
+/**
+ * The data set with at most `limit` pictures of each split, taken in turn from its classes. A warning gives the number of those left out.
+ */
 export function limited(dataset: Dataset, limit?: number): Dataset {
   if (limit === undefined) return dataset;
   const kept = new Set<Example>();

@@ -2,10 +2,10 @@ import type { Region } from '../image/crop.ts';
 import type { SourceFile } from './tree.ts';
 import type { Finding, Split } from './types.ts';
 
-/** A rectangle in a picture: in pixels, or in the unit of `Annotated.size`. */
+/** A rectangle in a picture, in pixels or in the unit of `Annotated.size`. */
 export type Rectangle = Pick<Region, 'left' | 'top' | 'width' | 'height'>;
 
-/** Something that is marked in a picture, or said of the picture as a whole. */
+/** An annotation of a part of a picture, or of the whole picture. */
 export interface Mark {
   label: string;
   box?: Rectangle;
@@ -18,23 +18,23 @@ export function aroundPoints(points: readonly (readonly number[])[]): Rectangle 
   return { left, top, width: Math.max(...xs) - left, height: Math.max(...ys) - top };
 }
 
-/** A picture as another program lists it: its path there, and all that is marked in it. */
+/** A picture as an annotation file lists it: its path there, and all its annotations. */
 export interface Annotated {
   path: string;
   marks: readonly Mark[];
   split?: Split;
-  /** The size that the boxes refer to; absent for pixels of the picture. */
+  /** The size that the boxes refer to. Absent for pixels of the picture. */
   size?: Region['of'];
 }
 
-/** The pictures that one file, or a folder of files, lists. */
+/** The pictures that one annotation file, or a folder of them, lists. */
 export interface Annotations {
-  /** The file, or the first of several, for messages. */
+  /** The file, or the first of several. Messages name it. */
   file: SourceFile;
   pictures: readonly Annotated[];
-  /** Where paths begin: '' or ends with `/`. */
+  /** Prefix of the paths: '' or ends with `/`. */
   base?: string;
-  /** Of pictures that name none. */
+  /** Split of the pictures that name none. */
   split?: Split;
   findings?: readonly Finding[];
 }

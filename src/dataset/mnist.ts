@@ -54,7 +54,7 @@ async function picturesOf(images: SourceFile, labels: SourceFile): Promise<Label
 const unzip = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(gunzip);
 const LARGEST = 2 ** 31;
 
-/** An array of bytes: two zero bytes, the type 8, the number of dimensions, their sizes (big-endian), the values. */
+/** An array of bytes: two zero bytes, the type 8, the number of dimensions, their sizes (big-endian), and the values. */
 async function idx(file: SourceFile, dimensions: number): Promise<{ sizes: number[]; values: Uint8Array }> {
   const packed = await file.read();
   const bytes = /\.gz$/i.test(file.path)

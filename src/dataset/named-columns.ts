@@ -2,13 +2,13 @@ import { DataError } from '../errors.ts';
 import { quoted } from './findings.ts';
 import { columnName, type Table } from './text-files.ts';
 
-/** What a column of a table of pictures can hold. */
+/** The roles of columns in a table of pictures. */
 export const ROLES = ['path', 'label', 'split', 'group'] as const;
 export type Role = (typeof ROLES)[number];
 
 /**
- * The table with the columns that a person names for its roles. A table that has none of them is not meant, and has no column of paths.
- * Throws `DataError` `dataset/column` if it has only some of them.
+ * The table with the columns that the user named for its roles. If it has none of these columns, another table is meant, and it gets no
+ * column of paths. Throws `DataError` `dataset/column` if it has only some of them.
  */
 export function withRoles(table: Table, names: ReadonlyMap<Role, string>): Table {
   const roles = new Map<Role, string>();
@@ -24,7 +24,7 @@ export function withRoles(table: Table, names: ReadonlyMap<Role, string>): Table
   return { ...table, roles };
 }
 
-/** The error for a table without columns that were named: some of them, or all. */
+/** The error for a table that lacks named columns: some of them, or all. */
 export function lacksColumns(table: Table, titles?: readonly string[]): DataError {
   const what = titles ? `no column ${quoted(titles)}` : 'none of the named columns';
   return new DataError(`${table.name} has ${what} (it has ${quoted([...table.written.values()])})`, {

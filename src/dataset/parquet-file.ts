@@ -11,13 +11,13 @@ export interface Parquet {
   metadata: FileMetaData;
   /** The columns that hold encoded pictures. */
   images: string[];
-  /** Columns of one value a row that are not pictures. */
+  /** Columns with one value in each row that are not pictures. */
   scalars: string[];
   /** Names of the values of `ClassLabel` columns. */
   names: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Only data sets in Parquet need the reader. */
+/** Loaded only for data sets in Parquet. */
 export const parquetReader = async () => {
   const [hyparquet, { compressors }] = await Promise.all([
     import('hyparquet'),
@@ -58,7 +58,7 @@ export async function openParquet(file: SourceFile): Promise<Parquet> {
   };
 }
 
-/** What `datasets` writes about the columns. */
+/** The description of the columns by the library `datasets`. */
 function featuresOf({ key_value_metadata: pairs }: FileMetaData): Record<string, { names?: unknown }> {
   const text = pairs?.find(({ key }) => key === 'huggingface')?.value;
   try {
@@ -68,7 +68,7 @@ function featuresOf({ key_value_metadata: pairs }: FileMetaData): Record<string,
   }
 }
 
-/** A table of the columns of a file, by their names in the file. */
+/** A table of some columns of a file, under their names in the file. */
 export async function tableOfColumns(parquet: Parquet, columns: readonly string[]): Promise<Table> {
   const written = new Map(columns.map((column) => [columnName(column), column]));
   return {
@@ -92,7 +92,7 @@ async function rowsOf({ file, bytes, metadata, names }: Parquet, columns: readon
   );
 }
 
-/** A value as text; of a class its name. -1 is no class, as `datasets` writes it. */
+/** A value as text. For a class it is the name. `datasets` writes -1 for no class. */
 function textOf(file: SourceFile, column: string, value: unknown, names?: readonly string[]): string {
   if (value === null || value === undefined) return '';
   if (!names || typeof value === 'string') return String(value);
@@ -125,7 +125,7 @@ async function bufferOf({ absolute, read }: SourceFile): Promise<AsyncBuffer> {
   };
 }
 
-/** What `work` reads from the file. Its errors become `DataError` `dataset/parquet`. */
+/** Runs `work`, which reads the file. Its errors become `DataError` `dataset/parquet`. */
 export async function readable<T>(file: SourceFile, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

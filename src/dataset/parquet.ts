@@ -20,7 +20,10 @@ import { splitNamed, splitWithin } from './splits.ts';
 import { columnName, type Table } from './text-files.ts';
 import type { SourceFile, Tree } from './tree.ts';
 
-/** The Hub's Parquet files (a column of pictures, and names of the classes in the schema's metadata), or tables of paths and labels. */
+/**
+ * The Hub's Parquet files (with a column of pictures, and the names of the classes in the schema's metadata), or tables of paths and
+ * labels.
+ */
 export const parquetLayout: Layout = {
   id: 'parquet',
   about: 'Parquet files as the Hugging Face Hub serves them, or with the columns path and label',
@@ -46,7 +49,7 @@ export const parquetLayout: Layout = {
   },
 };
 
-/** The column of pictures: the one that is named for the paths, or the first. */
+/** The column of pictures: the one that the user named for the paths, or the first. */
 function imageColumn(tree: Tree, { images }: Parquet): string | undefined {
   const title = columnsAsked(tree).get('path');
   return title === undefined ? images[0] : images.find((name) => name === title);
@@ -54,7 +57,7 @@ function imageColumn(tree: Tree, { images }: Parquet): string | undefined {
 
 const KNOWN = new Set([...LABEL_COLUMNS, 'split', 'group']);
 
-/** A table of the pictures in the file, by the numbers of their rows. */
+/** A table of the pictures in the file. A path is the number of the row. */
 async function picturesOf(tree: Tree, parquet: Parquet): Promise<Table> {
   const names = new Map(columnsAsked(tree));
   names.delete('path');
@@ -64,7 +67,7 @@ async function picturesOf(tree: Tree, parquet: Parquet): Promise<Table> {
   const table = await tableOfColumns(parquet, parquet.scalars.filter(isUsed));
   const [label, ...more] = parquet.names.keys();
   const hasLabel = names.has('label') || table.columns.some((column) => LABEL_COLUMNS.includes(column));
-  // A single column with names of classes holds the classes, whatever it is called.
+  // If only one column has names of classes, it holds the classes, under any name.
   if (label !== undefined && more.length === 0 && !hasLabel) names.set('label', label);
   const rows = table.rows.map((row, i) => ({ ...row, path: String(i) }));
   const listed = { ...table, columns: [...new Set([...table.columns, 'path'])], rows };
@@ -77,10 +80,10 @@ function pathsIn(tree: Tree, file: SourceFile) {
     : lookupInTree(tree, posix.join(posix.dirname(file.path), '/').replace(/^\.\//, ''));
 }
 
-/** A row group with more bytes is not read, because a picture costs the reading of its whole group. */
+/** A row group with more bytes is refused, because reading one picture reads its whole group. */
 const LARGEST_GROUP = 2 ** 30;
 
-/** Finds pictures by the numbers of their rows. They are read with their row group, of which the last one is kept. */
+/** Finds pictures by the numbers of their rows. A picture is read with its row group, and the last group is kept in memory. */
 function picturesIn({ file, bytes, metadata }: Parquet, image: string) {
   const starts: number[] = [];
   let rows = 0;
@@ -124,7 +127,7 @@ function picturesIn({ file, bytes, metadata }: Parquet, image: string) {
   return async (paths: readonly string[]) => paths.map((path) => picture(Number(path)));
 }
 
-/** The split that the file's folder or its name gives: `default/train/0000.parquet`, `train-00000-of-00001.parquet`. */
+/** The split in the name of the file's folder or of the file: `default/train/0000.parquet`, `train-00000-of-00001.parquet`. */
 function splitOf({ path }: SourceFile) {
   return splitNamed(posix.basename(posix.dirname(path))) ?? splitWithin(posix.parse(path).name);
 }

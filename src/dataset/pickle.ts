@@ -1,13 +1,13 @@
-/** An array of numpy: its bytes, and the name of its numbers' type, such as `u1`. */
+/** An array of NumPy: its bytes, and the name of its number type, such as `u1`. */
 export interface NumpyArray {
   type?: string;
   bytes: Uint8Array;
 }
 
-/** What a pickle of plain data holds. Texts of Python 2 are read as Latin-1. */
+/** The content of a pickle of plain data. Texts of Python 2 are read as Latin-1. */
 export type Pickled = unknown;
 
-/** Functions that are understood, without being called: those that numpy's arrays are written with. */
+/** Functions that NumPy's arrays are written with. They are known here by name and never called in Python. */
 const KNOWN: Readonly<Record<string, (args: readonly unknown[]) => unknown>> = {
   _reconstruct: (): NumpyArray => ({ bytes: new Uint8Array() }),
   dtype: ([name]) => ({ dtype: String(name) }),
@@ -18,8 +18,8 @@ const KNOWN: Readonly<Record<string, (args: readonly unknown[]) => unknown>> = {
 const MARK = Symbol('mark');
 
 /**
- * The value of a pickle (protocols 2 to 5) of dicts, lists, texts, numbers, bytes and numpy arrays. Nothing in it is run. Throws
- * `Error` that says what is not understood.
+ * The value of a pickle (protocols 2 to 5) of dicts, lists, texts, numbers, bytes and NumPy arrays. No code in it is run. Throws an `Error`
+ * that says what is not supported.
  */
 export function unpickle(bytes: Uint8Array): Pickled {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -175,7 +175,7 @@ export function unpickle(bytes: Uint8Array): Pickled {
       case 'b': {
         const state = pop();
         const target = top() as Partial<NumpyArray> & { dtype?: string };
-        // Of a type's state, only the order of its bytes would matter; single bytes have none.
+        // Only the byte order in the state of a type would matter, and single bytes have none.
         if (target?.bytes instanceof Uint8Array && Array.isArray(state)) {
           target.type = (state[2] as { dtype?: string })?.dtype;
           target.bytes = state[4] as Uint8Array;

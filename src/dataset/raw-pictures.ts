@@ -2,7 +2,7 @@ import { DataError } from '../errors.ts';
 import { encodePixels } from '../image/pixels.ts';
 import type { SourceFile } from './tree.ts';
 
-/** A picture of raw pixels in a larger file, as a file of its own: `path/<number>`. `rgb` gives its width x height x 3 bytes. */
+/** A picture of raw pixels inside a larger file, as a file of its own: `path/<number>`. `rgb` returns its width x height x 3 bytes. */
 export function rawPicture(
   { path }: SourceFile,
   number: number,
@@ -15,7 +15,7 @@ export function rawPicture(
   };
 }
 
-/** The bytes of a file, which are read once, when they are first needed. */
+/** The bytes of a file, read once when they are first needed. */
 export function readOnce(file: SourceFile): () => Promise<Uint8Array> {
   let bytes: Promise<Uint8Array> | undefined;
   return () => {
@@ -24,7 +24,7 @@ export function readOnce(file: SourceFile): () => Promise<Uint8Array> {
   };
 }
 
-/** The error of a file of raw pictures that does not hold what its format says. */
+/** The error of a file of raw pictures that does not have the contents of its format. */
 export function damagedArray({ path }: SourceFile, format: string, why: string, cause?: unknown): DataError {
   return new DataError(`${path} cannot be read as ${format}: ${why}`, {
     code: 'dataset/arrays',

@@ -8,12 +8,12 @@ export const readOptions = {
   columns: optional(
     text({
       value: '<names>',
-      help: 'What the columns of a table hold, such as path=filename,label=breed,split=fold,group=patient. What is not named is found by the usual names.',
+      help: 'Titles of the columns of a table by what they hold, such as path=filename,label=breed,split=fold,group=patient. Columns that are not given are found by their usual names.',
     }),
   ),
   crop: optional(
     choice(['boxes'], {
-      help: 'Take each marked box as an example of its own, instead of whole pictures. The boxes of a picture are one group.',
+      help: 'Use each marked box as an example instead of whole pictures. The boxes of a picture are one group.',
     }),
   ),
   margin: real({
@@ -21,7 +21,7 @@ export const readOptions = {
     min: 0,
     max: 100,
     value: '<percent>',
-    help: 'With --crop boxes: widen each box on all sides by this share of its width and height, in per cent.',
+    help: 'With --crop boxes: widen each box on all sides by this percentage of its width and height.',
   }),
   followLinks: flag({ help: 'Follow links that lead out of the folder.' }),
   zipEncoding: optional(
@@ -33,7 +33,7 @@ export const readOptions = {
   limit: optional(
     integer({
       min: 1,
-      help: 'Read at most this many pictures of each split, evenly from its classes. Of a data set on the hub, only the files that hold them are downloaded.',
+      help: 'Read at most this many pictures of each split, evenly from its classes. From the hub, only the files with these pictures are downloaded.',
     }),
   ),
 } as const;

@@ -21,7 +21,7 @@ async function parquetTable(file: SourceFile): Promise<Table> {
   return tableOfColumns(parquet, parquet.scalars);
 }
 
-/** The titles of columns that are named for this tree. Empty if none are. */
+/** The titles of the columns that the user named for this tree. Empty if there are none. */
 export function columnsAsked({ options }: Pick<Tree, 'options'>): ReadonlyMap<Role, string> {
   return options?.columns === undefined ? new Map() : columnNames(options.columns);
 }

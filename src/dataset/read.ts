@@ -73,8 +73,10 @@ function checkUse(
 ): void {
   const idle: [string, string][] = [];
   if (columns !== undefined && !isNamed) idle.push(['--columns', 'Leave it out, or give the table itself.']);
-  if (crop && !isCropped) idle.push(['--crop', 'Boxes are read from annotations such as COCO, VOC or YOLO.']);
-  if (margin > 0 && !crop) idle.push(['--margin', 'It widens the boxes of --crop boxes.']);
+  if (crop && !isCropped)
+    idle.push(['--crop', 'Leave it out, or give annotations with boxes, such as COCO, VOC or YOLO.']);
+  if (margin > 0 && !crop)
+    idle.push(['--margin', 'Leave it out, or add --crop boxes, whose boxes it widens.']);
   const [first] = idle;
   if (!first) return;
   const [option, hint] = first;
@@ -108,7 +110,7 @@ async function openSource(
     return withArchives(await folderTree(source, signal, { anywhere: followLinks }), opening);
   if (isZipName(source)) return zipTree(source, opening);
   if (isTarName(source)) return tarTree(source, opening);
-  // The folders that YOLO's data.yaml names lie beside it.
+  // YOLO's data.yaml names folders beside it.
   if (/\.ya?ml$/i.test(source)) return folderTree(dirname(source), signal, { anywhere: followLinks });
   const ending = extname(source).toLowerCase();
   if (['.json', '.parquet', ...TABLE_ENDINGS].includes(ending))
@@ -138,8 +140,8 @@ async function readClassNames(tree: Tree, labelled: Labelled, given?: string): P
       return file && (await readClassTable(file, labelled.classIds));
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
-      // Other programs' tables of this name are no reason to refuse the pictures.
-      findings.push(warning('classes-unused', `The names of the classes are not read: ${error.message}.`));
+      // Another program's table of this name is not a reason to refuse the pictures.
+      findings.push(warning('classes-unused', `The names of the classes were not read: ${error.message}.`));
       return undefined;
     }
   };

@@ -56,7 +56,7 @@ function expandBraces(pattern: string): string[] {
   return parts.flatMap((part) => expandBraces(pattern.replace(whole, () => part)));
 }
 
-/** The files of several archives. Each archive becomes a folder, named by its path below `base`, that of a zip without the ending. */
+/** The files of several archives. Each archive becomes a folder, named by its path below `base`. The name of a zip loses its ending. */
 async function archivesTree(
   root: string,
   base: string,

@@ -49,10 +49,10 @@ export async function tableTree(path: string, beside: readonly string[]): Promis
   };
 }
 
-/** How archives are opened. */
+/** Options of opening archives. */
 export interface ArchiveOptions {
   signal?: AbortSignal;
-  /** Encoding of a zip's names that are not in UTF-8. */
+  /** Encoding of the names in a zip that are not in UTF-8. */
   zipEncoding?: string;
 }
 

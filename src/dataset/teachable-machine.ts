@@ -3,7 +3,7 @@ import { isImagePath } from '../image/image-paths.ts';
 import type { LabelledFile, Layout } from './dataset-layout.ts';
 import type { Tree } from './tree.ts';
 
-/** What separates the parts of a sample's name: the class, its number, the sample's number. */
+/** The separator of the parts of a sample's name: the class, its number, and the number of the sample. */
 const SEPARATOR = '-!-';
 
 /** A project of Teachable Machine (`project.tm`, a zip): samples named by their class beside manifest.json. */
@@ -24,7 +24,7 @@ function labelled(file: Tree['files'][number]): LabelledFile {
   return { file, label: parts.length > 2 ? parts.slice(1, -1).join(SEPARATOR) : parts[0]! };
 }
 
-/** The project's own notes and models. */
+/** The project's own files and models. */
 function otherFiles({ files }: Tree) {
   return files.filter(({ path }) => !isImagePath(path));
 }

@@ -68,7 +68,7 @@ export interface Table {
   objects?: ReadonlySet<string>;
   /** Columns that hold numbers too large for JSON's precision. */
   rounded?: ReadonlySet<string>;
-  /** Columns by what they hold (`path`, `label`, `split`, `group`), if a person names them. None of them, if the table is not meant. */
+  /** Columns by their role (`path`, `label`, `split`, `group`), if the user names them. Empty if another table is meant. */
   roles?: ReadonlyMap<string, string>;
 }
 

@@ -39,7 +39,7 @@ export interface Tree {
   findings: Finding[];
   /** Files and folders that could not be read when the tree was listed. */
   unreadable: readonly Unreadable[];
-  /** How it is to be read, as a person asks. */
+  /** The options that the user gave for reading the tree. */
   options?: Readonly<Partial<ReadValues>>;
 }
 

@@ -33,7 +33,7 @@ interface Unmarked {
 const unmarkedOf = oncePerTree(async (tree): Promise<Unmarked> => {
   const tables = await otherTables(tree);
   const plan = attempt(() => planFolders(tree));
-  // A table whose columns a person names counts more than folders.
+  // A table whose columns the user named takes precedence over folders.
   const isNamed = columnsAsked(tree).size > 0;
   const hasClasses = !isNamed && !(plan instanceof DataError) && plan.classIds.length > 1;
   const usable = hasClasses ? tables.placed.filter((table) => knowsNoFolders(tree, table)) : tables.placed;
@@ -104,13 +104,13 @@ export const classFolders: Layout = {
   },
 };
 
-/** Says that a data set card takes the folders for something else than classes. */
+/** Warns that a data set card does not use the folders as classes. */
 async function droppedLabels(tree: Tree): Promise<Finding[]> {
   const card = candidateBases(tree)
     .flatMap(({ others }) => others)
     .find(({ path }) => posix.basename(path).toLowerCase() === CARD_NAME);
   if (!card || !(await dropsLabels(card))) return [];
-  const message = `${card.path} says drop_labels: true, so its author does not take the names of the folders for classes; they are read as classes.`;
+  const message = `${card.path} says drop_labels: true, so the names of the folders may not be classes; they are read as classes.`;
   return [warning('drop-labels', message)];
 }
 

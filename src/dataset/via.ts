@@ -19,7 +19,7 @@ const PICTURES = z.record(
   }),
 );
 
-/** The JSON of the VGG Image Annotator: a project, or its annotations alone. */
+/** The JSON of the VGG Image Annotator: a project, or only its annotations. */
 export const viaLayout: Layout = {
   id: 'via',
   about:
@@ -58,7 +58,10 @@ function pictureOf(
 
 const LABEL_KEYS = ['label', 'class', 'category', 'type', 'name', 'species'];
 
-/** The classes among a region's attributes: of the one that is named so, or the only one. A choice of several is an object of flags. */
+/**
+ * The classes among a region's attributes: those of the attribute with a usual name, or of the only one. A choice of several is an object
+ * of flags.
+ */
 function labelsIn(file: SourceFile, attributes: Readonly<Record<string, unknown>>): string[] {
   const keys = Object.keys(attributes).filter((key) => attributes[key] !== '');
   const key = LABEL_KEYS.find((name) => keys.some((one) => one.toLowerCase() === name));
@@ -70,7 +73,7 @@ function labelsIn(file: SourceFile, attributes: Readonly<Record<string, unknown>
   return isItem(value) ? Object.keys(value).filter((name) => value[name]) : [String(value)];
 }
 
-/** The rectangle of a shape, or around it. A line or a point has no box. */
+/** The rectangle of a shape or around it. A line or a point has no box. */
 function boxIn(shape: Readonly<Record<string, unknown>>): Pick<Mark, 'box'> {
   const { name, x, y, width, height, cx, cy, r, rx = r, ry = r, all_points_x, all_points_y } = shape;
   if (name === 'rect')

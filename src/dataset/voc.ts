@@ -76,7 +76,7 @@ async function pictureOf(tree: Tree, file: SourceFile): Promise<Annotated> {
 const numberIn = (element: XmlElement, name: string) =>
   Number.parseFloat(elementsIn(element, name)[0]?.text ?? '');
 
-/** Pixels count from 1 there, and xmax and ymax belong to the box. */
+/** In Pascal VOC, pixels count from 1, and xmax and ymax are inside the box. */
 function boxOf(box: XmlElement) {
   const [left, top] = [numberIn(box, 'xmin') - 1, numberIn(box, 'ymin') - 1];
   return { left, top, width: numberIn(box, 'xmax') - left, height: numberIn(box, 'ymax') - top };

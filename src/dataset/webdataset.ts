@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { isImagePath } from '../image/image-paths.ts';
+import { count } from '../words.ts';
 import { jsonIn } from './annotations.ts';
 import { archiveStem, isTarName } from './archive-names.ts';
 import { columnsOf } from './columns.ts';
@@ -15,8 +16,8 @@ import { decodeText, type Row, tableOf } from './text-files.ts';
 import type { SourceFile, Tree } from './tree.ts';
 
 /**
- * Samples of WebDataset: files that share their path up to the first dot of the name. `cls` holds the number of the class, `json` what
- * else is known, and in a tar archive `txt` the class where texts repeat (captions do not).
+ * Samples of WebDataset: files that share their path up to the first dot of the name. `cls` has the number of the class, and `json` further
+ * facts. In a tar archive, `txt` has the class if texts repeat (captions do not repeat).
  */
 export const webdatasetLayout: Layout = {
   id: 'webdataset',
@@ -31,7 +32,7 @@ export const webdatasetLayout: Layout = {
       const pictures = files.filter(({ path }) => isImagePath(path));
       const own = files.filter(isNote);
       if (pictures.length === 0) alone.push(...own.map(({ path }) => path));
-      const said = pictures.length > 0 ? await saidBy(own, tree) : {};
+      const said = pictures.length > 0 ? await notesByColumn(own, tree) : {};
       notes.push(...own);
       rows.push(...pictures.map(({ path }) => ({ ...said, path })));
     }
@@ -51,7 +52,11 @@ export const webdatasetLayout: Layout = {
     const findings = [...listed.findings];
     if (alone.length > 0)
       findings.push(
-        warning('stray-annotations', `Notes without a picture are left out: ${alone.length}.`, alone),
+        warning(
+          'stray-annotations',
+          `${count(alone.length, 'note without a picture is', 'notes without a picture are')} left out.`,
+          alone,
+        ),
       );
     return { ...listed, layout: 'samples of WebDataset', isListed: true, files: notes, findings };
   },
@@ -70,8 +75,8 @@ function shardOf(tree: Tree, path: string): string {
   return path.split('/').find(isTarName) ?? tree.name;
 }
 
-/** What the notes of a sample say, by column. */
-async function saidBy(notes: readonly SourceFile[], tree: Tree): Promise<Row> {
+/** The contents of a sample's notes, by column. */
+async function notesByColumn(notes: readonly SourceFile[], tree: Tree): Promise<Row> {
   const row: Record<string, string> = {};
   for (const file of notes) {
     const ending = posix.extname(file.path).toLowerCase();

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { parseDocument } from 'yaml';
 import { isImagePath } from '../image/image-paths.ts';
+import { count } from '../words.ts';
 import { badAnnotations, readAnnotated, strayMarks } from './annotations.ts';
 import type { Layout } from './dataset-layout.ts';
 import { info, quoted, warning } from './findings.ts';
@@ -10,10 +11,12 @@ import { decodeText } from './text-files.ts';
 import type { SourceFile, Tree } from './tree.ts';
 import type { Finding, Split } from './types.ts';
 
-/** A line of a label file: the class's number, then a box (centre, width, height) or the points of a polygon, in shares of the sides. */
+/**
+ * A line of a label file: the number of the class, then a box (centre, width, height) or the points of a polygon, as shares of the sides.
+ */
 const LINE = /^\d+(\s+-?\d*\.?\d+(e-?\d+)?){4,}$/i;
 
-/** Pictures with a text file for each, as YOLO's programs read them, and data.yaml or classes.txt with the names of the classes. */
+/** The layout of YOLO: a text file for each picture, and data.yaml or classes.txt with the names of the classes. */
 export const yoloLayout: Layout = {
   id: 'yolo',
   about:
@@ -47,7 +50,7 @@ export const yoloLayout: Layout = {
         ? [
             warning(
               'stray-annotations',
-              `Label files without a picture are left out: ${alone.length}.`,
+              `${count(alone.length, 'label file without a picture is', 'label files without a picture are')} left out.`,
               alone.map(({ path }) => path),
             ),
           ]
@@ -60,7 +63,7 @@ export const yoloLayout: Layout = {
   },
 };
 
-/** `labels/` in the place of the last `images/`. */
+/** The path with `labels/` in place of the last `images/`. */
 function labelsOf(path: string): string {
   return beside(path.replace(/(^|.*\/)images\//i, '$1labels/'));
 }
@@ -72,7 +75,7 @@ const linesOf = async (file: SourceFile) =>
     .split(/\r\n|\r|\n/)
     .map((line) => line.trim());
 
-/** Number of label files that are looked into for a line: files of pictures without objects are empty. */
+/** Largest number of label files in which a line is searched. The files of pictures without objects are empty. */
 const MOST_READ = 64;
 
 async function isYolo(files: readonly SourceFile[]): Promise<boolean> {
@@ -113,10 +116,10 @@ function boxOf(numbers: readonly number[]) {
   return { left: x - width / 2, top: y - height / 2, width, height };
 }
 
-/** What data.yaml or a list of names says. */
+/** The contents of data.yaml or of a list of names. */
 interface About {
   file: SourceFile;
-  /** By number. */
+  /** Names by number. */
   names: ReadonlyMap<string, string>;
   /** Files that list the pictures of a split. */
   lists: SourceFile[];
@@ -150,7 +153,7 @@ function yamlIn(text: string): Record<string, unknown> | undefined {
   return typeof value === 'object' && value !== null ? value : undefined;
 }
 
-/** The splits by the folders, or lists of pictures, that data.yaml names. Folders may be those of another machine. */
+/** The splits of the folders or lists of pictures that data.yaml names. The folders may be those of another machine. */
 async function splitsIn(
   tree: Tree,
   yaml: Record<string, unknown>,

@@ -4,7 +4,7 @@ import { decode } from './decode.ts';
 import type { Raster } from './resize.ts';
 import type { DecodeOptions } from './types.ts';
 
-/** A rectangle in a picture, as an annotation marks it. */
+/** A rectangle in a picture, from an annotation. */
 export interface Region {
   readonly left: number;
   readonly top: number;
@@ -12,7 +12,7 @@ export interface Region {
   readonly height: number;
   /** Size of the picture in the annotation, in the same unit: 1 by 1 for shares of the sides. Absent for pixels of the picture. */
   readonly of?: { readonly width: number; readonly height: number };
-  /** Added on each side, in per cent of the rectangle's width and height. */
+  /** Margin on each side, in percent of the rectangle's width and height. */
   readonly margin: number;
 }
 
@@ -35,7 +35,7 @@ export async function crop(
   );
 }
 
-/** Whether the annotation's picture is upright where this one lies, or the reverse. */
+/** Whether one of the picture and its annotation is upright and the other is not. */
 function isTurned({ width, height }: Raster, { of }: Region): boolean {
   return (
     of !== undefined && width !== height && of.width !== of.height && width < height !== of.width < of.height
@@ -52,7 +52,7 @@ function pixelsOf(raster: Raster, { left, top, width, height, of, margin }: Regi
     Math.max(0, Math.round((left - dx) * scaleX)),
     Math.max(0, Math.round((top - dy) * scaleY)),
   ];
-  // A part that is narrower than a pixel has one.
+  // A part that is narrower than a pixel gets one pixel.
   const x1 = Math.min(raster.width, Math.max(Math.round((left + width + dx) * scaleX), x0 + 1));
   const y1 = Math.min(raster.height, Math.max(Math.round((top + height + dy) * scaleY), y0 + 1));
   const isInside = (left + width + dx) * scaleX > 0 && (top + height + dy) * scaleY > 0;

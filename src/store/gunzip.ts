@@ -6,13 +6,13 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { removeAbandoned, temporaryName } from './temporary.ts';
 
-/** Unpacked bytes above which a file may not be larger than its packed bytes times `MOST_RATIO`. */
+/** Size of unpacked files, in bytes, above which a file may have at most `MOST_RATIO` times its packed bytes. */
 const SMALL = 2 ** 28;
 const MOST_RATIO = 250;
 
 const GZIP = [0x1f, 0x8b];
 
-/** Whether a file begins as gzip does. */
+/** Whether a file begins with the bytes of gzip. */
 export async function isGzip(path: string): Promise<boolean> {
   const file = await open(path);
   try {
@@ -23,12 +23,12 @@ export async function isGzip(path: string): Promise<boolean> {
   }
 }
 
-/** Files that are removed when the program ends. The next program removes those of one that was killed. */
+/** Files that are removed when the program ends. If it is killed, the next program removes them. */
 const unpacked = new Set<string>();
 
 /**
- * The path of a temporary file with the unpacked bytes of a gzip file. It exists until the program ends, because pictures are read from
- * it again and again. `fail` is called with what is wrong with a damaged file.
+ * The path of a temporary file with the unpacked bytes of a gzip file. It exists until the program ends, because pictures are read from it
+ * repeatedly. `fail` is called with the fault of a damaged file.
  */
 export async function unpackGzip(
   path: string,

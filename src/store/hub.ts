@@ -51,7 +51,7 @@ export interface HubOptions extends FetchOptions {
   refresh?: boolean;
   /** The part of the home folder that keeps the files. Default: `encoders`. */
   part?: 'encoders' | 'datasets';
-  /** What `hubListing` returned, so that the hub is not asked again. */
+  /** The result of `hubListing`, if the hub is not to be asked again. */
   listing?: HubListing;
 }
 
@@ -192,7 +192,7 @@ function placeOf(repo: string, revision: string | undefined, part: HubOptions['p
   return { folder, recordPath: join(folder, `${encodeURIComponent(revision ?? 'main')}.json`) };
 }
 
-/** The files of a repository at a revision: as the first fetch recorded them, or as the hub lists them. Throws as `listHub`. */
+/** The files of a repository at a revision, as the first fetch recorded them or as the hub lists them. Throws as `listHub`. */
 export async function hubListing(
   repo: string,
   revision: string | undefined,

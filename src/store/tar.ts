@@ -10,7 +10,7 @@ import { openRegular } from './regular.ts';
 export interface Tar {
   /** Regular files with safe names (`folder/name`, forward slashes, relative), in the archive's order. */
   readonly entries: readonly { name: string; size: number }[];
-  /** What was left out, and why in a few words. */
+  /** What was left out, and the reason in a few words. */
   readonly skipped: readonly { name: string; reason: string }[];
   /** The bytes of one file. Throws `DataError` `tar/…` if the archive has become shorter or has no such file. */
   read(name: string): Promise<Uint8Array>;
@@ -40,9 +40,9 @@ interface Place {
 }
 
 /**
- * Lists a tar archive (ustar, GNU and pax headers; one that is compressed by gzip is unpacked into a temporary file) by jumping from header to header; the files' own bytes are read only when asked for.
- * `called` is its name in messages. Throws `DataError` `tar/…` if it is not a tar archive, is cut short or exceeds a limit, and as
- * `openRegular` (`tar/missing`, `tar/unreadable`).
+ * Lists a tar archive (ustar, GNU and pax headers) by jumping from header to header. The files' own bytes are read only when they are
+ * needed. An archive that is compressed by gzip is unpacked into a temporary file. `called` is its name in messages. Throws `DataError`
+ * `tar/…` if it is not a tar archive, is cut short or exceeds a limit, and as `openRegular` (`tar/missing`, `tar/unreadable`).
  */
 export async function openTar(
   given: string,
@@ -111,14 +111,14 @@ export async function openTar(
   };
 }
 
-/** The archive's own path, or that of its unpacked bytes. */
+/** The path of the archive, or of its unpacked bytes. */
 async function tarOf(path: string, fail: Fail, signal?: AbortSignal): Promise<string> {
   const { file } = await openRegular(path, { area: 'tar' });
   await file.close();
   return (await isGzip(path)) ? unpackGzip(path, fail, signal) : path;
 }
 
-/** What extended headers say of the next file, and of all that follow. */
+/** The contents of extended headers: for the next file, and for all that follow. */
 interface Extended {
   own?: Pax | { path: string };
   all?: Pax;

@@ -26,7 +26,7 @@ interface Directory {
   start: number;
   length: number;
   count: number;
-  /** Bytes before the zip, such as a program that unpacks it. Offsets inside the zip do not count them. */
+  /** Number of bytes before the zip, such as a program that unpacks it. Offsets inside the zip do not include them. */
   prefix: number;
 }
 
@@ -48,7 +48,7 @@ export async function locateDirectory(readAt: ReadAt, fileSize: number, fail: Fa
       return placed(readAt, tailStart + at, entries, bytes, tail.readUInt32LE(at + 16));
     }
     const stated = number64(tail, locator + 8, fail);
-    // Behind a prefix, the end record stands directly before its locator.
+    // After a prefix, the end record is directly before its locator.
     for (const position of [stated, tailStart + locator - ZIP64_END]) {
       if (position + ZIP64_END > fileSize) continue;
       const end = await readAt(position, ZIP64_END);
@@ -61,7 +61,7 @@ export async function locateDirectory(readAt: ReadAt, fileSize: number, fail: Fa
   return fail('not-a-zip', 'it has no end record');
 }
 
-/** The directory, which stands directly before its end record where bytes precede the zip. */
+/** The directory. If bytes precede the zip, it is directly before its end record. */
 async function placed(
   readAt: ReadAt,
   end: number,
@@ -162,13 +162,13 @@ const CP437 =
 export interface ZipName {
   /** With forward slashes. */
   name: string;
-  /** Whether nothing tells the encoding of the name. */
+  /** Whether the encoding of the name is unknown. */
   isGuessed: boolean;
 }
 
 /**
- * The name of an entry as text: UTF-8 where the entry says so or where it is valid, else `encoding`, else code page 437. Some programs
- * write UTF-8 without the flag, and names of other encodings are hardly ever valid UTF-8.
+ * The name of an entry as text. It is UTF-8 if the entry says so or the name is valid UTF-8, otherwise `encoding`, or else code page 437.
+ * Some programs write UTF-8 without the flag, and names in other encodings are hardly ever valid UTF-8.
  */
 export function decodeName(
   { rawName, unicodeName: unicode, isUtf8 }: ZipRecord,

@@ -59,7 +59,7 @@ export const predictCommand = defineCommand({
       throw noEffect(
         'copyTo',
         given.find(isHubData)!,
-        'Pictures of a data set on the hub are no files that can be copied.',
+        'The pictures of a data set on the hub are not single files, so they cannot be copied.',
       );
     }
     if (copyTo) await checkOutputFolder(copyTo);
