@@ -16,7 +16,7 @@ const zip = (...names: string[]) => zipSync(Object.fromEntries(names.map((name) 
 describe('tar archives that are compressed by gzip', () => {
   const shard = (...entries: [string, string][]) => tarball(entries.map(([path, text]) => [{ path }, text]));
 
-  it('are read as tar archives are, also as shards', async () => {
+  it('are read like tar archives, also as shards', async () => {
     await own.write(['train-0.tar.gz', shard(['0.jpg', 'one'], ['0.cls', 'cat'])]);
     await own.write(['train-1.tgz', shard(['1.jpg', 'two'], ['1.cls', 'dog'])]);
     const dataset = await readDataset(own.root);
@@ -27,7 +27,7 @@ describe('tar archives that are compressed by gzip', () => {
     expect(await read('photos.tar.gz')).toEqual(['cat/1.jpg cat', 'dog/2.jpg dog']);
   });
 
-  it('are refused where they are cut short or no archive', async () => {
+  it('are refused if they are cut short or not an archive', async () => {
     const whole = shard(['cat/1.jpg', 'x'.repeat(5000)]);
     await own.write(['a.tgz', whole.subarray(0, -20)], ['b.tgz', 'text'], ['c.tgz', '']);
     for (const name of ['a.tgz', 'b.tgz', 'c.tgz'])
@@ -36,7 +36,7 @@ describe('tar archives that are compressed by gzip', () => {
 });
 
 describe('zips', () => {
-  it('of splits in a folder, as the Hub has them beside metadata', async () => {
+  it('of splits in a folder are read, as the Hub has them beside metadata', async () => {
     await own.write(
       ['data/train.zip', zip('cat/1.jpg', 'dog/2.jpg')],
       ['data/test.zip', zip('test/cat/3.jpg', 'test/dog/4.jpg')],
@@ -57,7 +57,7 @@ describe('zips', () => {
     expect(warnings(await readDataset(own.root))).toEqual(['archives']);
   });
 
-  it('behind other bytes, such as a program that unpacks them', async () => {
+  it('after other bytes, such as a program that unpacks them, are read', async () => {
     await own.write([
       'a.zip',
       Buffer.concat([Buffer.from('#!/bin/sh\nexit\n'), zip('cat/1.jpg', 'dog/2.jpg')]),
@@ -66,7 +66,7 @@ describe('zips', () => {
     expect(Buffer.from(await examples[1]!.read()).toString()).toBe('dog/2.jpg');
   });
 
-  it('with names in Shift-JIS or GBK: a warning, and the names with --zip-encoding', async () => {
+  it('with names in Shift-JIS or GBK give a warning, and the names with --zip-encoding', async () => {
     // 猫 in Shift-JIS and 狗 in GBK, in the place of the two letters of the folders' names.
     for (const [letters, encoded] of [
       ['xx', [0x94, 0x4c]],
@@ -93,7 +93,7 @@ describe('zips', () => {
     await expect(named('xx.zip', 'klingon')).rejects.toMatchObject({ code: 'option/value', exitCode: 2 });
   });
 
-  it('of Teachable Machine', async () => {
+  it('of Teachable Machine are read', async () => {
     await own.write(['project.tm', zip('manifest.json', 'Cat-!-0.jpg', '1-!-My dog-!-0.jpg')]);
     expect(await read('project.tm')).toEqual(['1-!-My dog-!-0.jpg My dog', 'Cat-!-0.jpg Cat']);
     await own.write(['other.tm', zip('manifest.json', 'weights.bin')]);
@@ -102,7 +102,7 @@ describe('zips', () => {
 });
 
 describe('links that lead out of the folder', () => {
-  it('are followed where a person asks for it', async () => {
+  it('are followed with the option', async () => {
     const elsewhere = mkdtempSync(join(tmpdir(), 'elsewhere-'));
     await mkdir(join(elsewhere, 'cats'));
     await writeFile(join(elsewhere, 'cats', '1.jpg'), '');

@@ -58,7 +58,7 @@ async function colourOf(path: string, i: number) {
 describe('CIFAR', () => {
   const record = (label: number[], ...rgb: number[]) => Buffer.concat([Buffer.from(label), planes(...rgb)]);
 
-  it('in the binary version', async () => {
+  it('is read in the binary version', async () => {
     await write(
       ['c/batches.meta.txt', 'airplane\nautomobile\n\n'],
       ['c/data_batch_1.bin', Buffer.concat([record([1], 9, 8, 7), record([0], 1, 2, 3)])],
@@ -75,7 +75,7 @@ describe('CIFAR', () => {
     expect(await colourOf('', 1)).toEqual([32, 32, 1, 2, 3]);
   });
 
-  it('CIFAR-100 by its fine labels', async () => {
+  it('is read by its fine labels for CIFAR-100', async () => {
     const names = Array.from({ length: 100 }, (_, i) => `class ${i}`);
     await write(['fine_label_names.txt', names.join('\n')], ['coarse_label_names.txt', 'a\nb']);
     await write(['train.bin', record([7, 42], 1, 2, 3)], ['test.bin', record([7, 99], 4, 5, 6)]);
@@ -83,7 +83,7 @@ describe('CIFAR', () => {
     expect(await colourOf('', 0)).toEqual([32, 32, 4, 5, 6]);
   });
 
-  it('in the Python version, as torchvision unpacks it', async () => {
+  it('is read in the Python version, as torchvision unpacks it', async () => {
     const folder = 'cifar-10-batches-py';
     await write(
       [`${folder}/batches.meta`, pickled({ label_names: ['cat', 'dog'] })],
@@ -101,7 +101,7 @@ describe('CIFAR', () => {
     expect(await colourOf('', 1)).toEqual([32, 32, 1, 2, 3]);
   });
 
-  it('damaged files and labels out of range are refused', async () => {
+  it('is refused if a file is damaged or a label is out of range', async () => {
     await write(['batches.meta.txt', 'cat\ndog'], ['data_batch_1.bin', record([2], 1, 2, 3)]);
     await expect(read()).rejects.toMatchObject({
       code: 'dataset/arrays',
@@ -132,7 +132,7 @@ describe('IDX files', () => {
     return Buffer.concat([head, Buffer.from(values)]);
   };
 
-  it('as MNIST and torchvision have them', async () => {
+  it('are read in the form of MNIST and torchvision', async () => {
     const images = idx([2, 1, 2], [1, 2, 3, 4]);
     await write(
       ['MNIST/raw/train-images-idx3-ubyte', images],
@@ -150,7 +150,7 @@ describe('IDX files', () => {
     expect(await colourOf('', 2)).toEqual([2, 1, 4, 4, 4]);
   });
 
-  it('damaged and contradictory ones are refused', async () => {
+  it('are refused if they are damaged or contradict each other', async () => {
     await write(['train-images-idx3-ubyte', idx([2, 1, 1], [1, 2])]);
     await expect(read()).rejects.toMatchObject({ message: expect.stringContaining('labels is missing') });
     for (const labels of [idx([3], [1, 2, 3]), idx([2], [1]), Buffer.from('text'), Buffer.alloc(0)]) {

@@ -134,7 +134,7 @@ const LAYOUTS: Record<string, Content[]> = {
 };
 
 describe('--crop boxes', () => {
-  it.each(Object.keys(LAYOUTS))('%s: each box is an example, grouped by its picture', async (layout) => {
+  it.each(Object.keys(LAYOUTS))('%s: makes each box an example, grouped by its picture', async (layout) => {
     await write(['images/1.png', picture], ...LAYOUTS[layout]!);
     const examples = (await cut()).map((line) => line.replace(/\((.*\/)?1(\.png)?\)/, '(1)'));
     expect(examples).toEqual(['images/1.png#1 cat (1) 10x6 1 0', 'images/1.png#2 dog (1) 10x10 0 1']);
@@ -145,7 +145,7 @@ describe('--crop boxes', () => {
     });
   });
 
-  it('with a margin in per cent of the box, within the picture', async () => {
+  it('adds a margin in percent of the box, inside the picture', async () => {
     await write(['images/1.png', picture], ...LAYOUTS.coco!);
     expect(await cut({ margin: 50 })).toEqual([
       'images/1.png#1 cat (1.png) 17x12 1 0',
@@ -153,7 +153,7 @@ describe('--crop boxes', () => {
     ]);
   });
 
-  it('where the picture was resized, or turned by EXIF, after it was annotated', async () => {
+  it('scales boxes if the picture was resized or turned by EXIF after it was annotated', async () => {
     const large = await sharp(picture).resize(80, 40, { kernel: 'nearest' }).png().toBuffer();
     await write(['images/1.png', large], ...LAYOUTS.coco!);
     expect((await cut())[0]).toBe('images/1.png#1 cat (1.png) 20x12 1 0');
@@ -162,7 +162,7 @@ describe('--crop boxes', () => {
     expect((await cut())[0]).toBe('images/1.png#1 cat (1.png) 10x6 1 0');
   });
 
-  it('boxes without an area are counted, boxes outside are an error of their own', async () => {
+  it('counts boxes without an area, and throws an error for a box outside of its picture', async () => {
     await write(['images/1.png', picture]);
     await write(
       ['labels/1.txt', '0 0.2 0.5 0.1 0.1\n1 0.5 0.5 0 0.1\n0 4.5 0.5 0.1 0.1\n'],
@@ -183,7 +183,7 @@ describe('--crop boxes', () => {
 });
 
 describe('YOLO', () => {
-  it('whole pictures of one class, by the splits of data.yaml or of the folders', async () => {
+  it('is read as whole pictures of one class, by the splits of data.yaml or of the folders', async () => {
     await write('train/images/1.jpg', 'train/images/2.jpg', 'valid/images/3.jpg', 'test/images/4.jpg');
     await write(
       ['train/labels/1.txt', '1 0.5 0.5 0.1 0.1\r\n1 0.1 0.1 0.1 0.1\r\n'],
@@ -211,7 +211,7 @@ describe('YOLO', () => {
     expect(labelled(await readDataset(join(own.root, 'data.yaml')))).toEqual(expected);
   });
 
-  it('images/train with labels/train, and lists of pictures', async () => {
+  it('is read from images/train with labels/train, and from lists of pictures', async () => {
     await write(
       'images/a/1.jpg',
       'images/a/2.jpg',
@@ -226,7 +226,7 @@ describe('YOLO', () => {
     ]);
   });
 
-  it('a damaged line is named', async () => {
+  it('is refused with the number of a damaged line', async () => {
     await write('images/1.jpg', 'images/2.jpg', ['labels/1.txt', '0 1 1 1 1\n0 1 1'], ['classes.txt', 'cat']);
     await expect(readDataset(own.root)).rejects.toMatchObject({
       ...failure('annotations').sample,
@@ -234,7 +234,7 @@ describe('YOLO', () => {
     });
   });
 
-  it("Ultralytics' folders of classes", async () => {
+  it("is read from Ultralytics' folders of classes", async () => {
     await write('train/cat/1.jpg', 'train/dog/1.jpg', 'val/cat/2.jpg', 'val/dog/2.jpg');
     expect(labelled(await readDataset(own.root))).toHaveLength(4);
   });

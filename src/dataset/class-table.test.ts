@@ -29,13 +29,13 @@ describe('--classes', () => {
     expect(await names(file, text)).toEqual(['pink primrose', 'moon orchid']);
   });
 
-  it('counts from 0 where the classes do', async () => {
+  it('counts from 0 if the classes do', async () => {
     await write('data/0/a.jpg', 'data/1/b.jpg');
     expect(await names('a.txt', 'cat\ndog\n')).toEqual(['cat', 'dog']);
     expect(await names('a.json', '["cat", "dog", "owl"]')).toEqual(['cat', 'dog']);
   });
 
-  it('that do not say which class they name are refused', async () => {
+  it('refuses names whose classes are not known', async () => {
     await write('data/red/a.jpg', 'data/blue/b.jpg');
     await expect(names('a.txt', 'cat\ndog\n')).rejects.toMatchObject({
       code: 'dataset/class-names',
@@ -49,7 +49,7 @@ describe('--classes', () => {
 });
 
 describe("a data set's own classes.csv", () => {
-  it('of another form is a warning, not an end', async () => {
+  it('gives a warning if it has another form', async () => {
     await write('cat/1.jpg', 'dog/2.jpg', ['classes.csv', 'colour,size\nred,3\n']);
     const dataset = await readDataset(own.root);
     expect(warnings(dataset)).toEqual(['classes-unused']);

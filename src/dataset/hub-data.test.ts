@@ -78,7 +78,7 @@ const downloads = () =>
   hub.requests.filter(({ path }) => path.includes('/resolve/') && path.endsWith('.parquet')).length;
 
 describe('a data set on the hub', () => {
-  it('is read through its Parquet files, by the splits of its card; its size is told first', async () => {
+  it('is read through its Parquet files, by the splits of its card, and its size is printed first', async () => {
     const lines: string[] = [];
     const options = {
       note: (line: string) => {
@@ -107,7 +107,7 @@ describe('a data set on the hub', () => {
     expect(Buffer.from(await dataset.examples[1]!.read()).toString()).toBe('p1');
   });
 
-  it('in part: a configuration, a split, a revision', async () => {
+  it('can be read in part: a configuration, a split, a revision', async () => {
     expect(await read('hf:datasets/zoo/pets#small')).toHaveLength(2);
     expect(await read('hf:datasets/zoo/pets@main#default/test')).toHaveLength(2);
     expect(downloads()).toBe(2);
@@ -122,7 +122,7 @@ describe('a data set on the hub', () => {
     await expect(read('hf:datasets/zoo/pets@gone')).rejects.toMatchObject({ code: 'network/not-found' });
   });
 
-  it("in the hub's own conversion, where the data set has no Parquet file", async () => {
+  it("is read in the hub's own conversion if it has no Parquet file", async () => {
     expect(await read('hf:datasets/zoo/old#plain')).toEqual([
       'train/0000.parquet/0 cat train',
       'train/0000.parquet/1 dog train',
@@ -136,7 +136,7 @@ describe('a data set on the hub', () => {
     await expect(read('hf:datasets/zoo/texts')).rejects.toMatchObject({ code: 'dataset/hub-no-parquet' });
   });
 
-  it('with a limit: no more files than needed, evenly from the classes, and told', async () => {
+  it('is read with a limit evenly from the classes, from no more files than needed, and with a warning', async () => {
     const dataset = await readDataset('hf:datasets/zoo/pets', { limit: 2 });
     expect(labelled(dataset)).toEqual([
       'train/train-00000-of-00002.parquet/0 cat train',

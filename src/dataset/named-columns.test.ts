@@ -19,8 +19,8 @@ const ROWS: Content = table(
   '3;img/3.jpg;boxer;7;test;b',
 );
 
-describe('columns that a person names', () => {
-  it('in CSV: in a folder and as the table itself, whatever else the table has', async () => {
+describe('columns that the user names', () => {
+  it('are read in CSV, in a folder and as the table itself, with any other columns', async () => {
     await write(...DOGS, ROWS);
     const columns = 'path=Dog Photo, label=breed,split=fold,group=patient';
     const expected = ['img/1.jpg pug train', 'img/2.jpg pug train', 'img/3.jpg boxer test'];
@@ -33,13 +33,13 @@ describe('columns that a person names', () => {
     );
   });
 
-  it('count more than class folders', async () => {
+  it('take precedence over class folders', async () => {
     await write('a/1.jpg', 'a/2.jpg', 'b/3.jpg');
     await write(table('list.csv', 'file,colour,label', 'a/1.jpg,red,x', 'a/2.jpg,blue,x', 'b/3.jpg,red,y'));
     expect(await read('label=colour')).toEqual(['a/1.jpg red', 'a/2.jpg blue', 'b/3.jpg red']);
   });
 
-  it('in JSON Lines and in Parquet, with paths or with pictures', async () => {
+  it('are read in JSON Lines and in Parquet, with paths or with pictures', async () => {
     await write(...DOGS, table('d/metadata.jsonl', '{"f":"../img/1.jpg","what":"pug"}'));
     expect(await read('path=f,label=what', 'd/metadata.jsonl')).toEqual(['../img/1.jpg pug']);
     const texts = (name: string, data: string[]) => ({ name, data, type: 'STRING' as const });
@@ -67,7 +67,7 @@ describe('columns that a person names', () => {
     expect(new TextDecoder().decode(await examples[0]!.read())).toBe('q');
   });
 
-  it('metadata.parquet beside the pictures is an index', async () => {
+  it('are read in metadata.parquet beside the pictures', async () => {
     const column = (name: string, data: string[]) => ({ name, data, type: 'STRING' as const });
     const index = parquetWriteBuffer({
       columnData: [column('file_name', ['1.jpg', '2.jpg']), column('label', ['cat', 'dog'])],
@@ -76,7 +76,7 @@ describe('columns that a person names', () => {
     expect(labelled(await readDataset(own.root))).toEqual(['train/1.jpg cat train', 'train/2.jpg dog train']);
   });
 
-  it('are refused where no table has them, and where there is no table', async () => {
+  it('are refused if no table has them, or if there is no table', async () => {
     await write(...DOGS, ROWS);
     await expect(read('label=race')).rejects.toEqual(failure('column'));
     await expect(read('path=Dog Photo,label=race')).rejects.toMatchObject({
