@@ -67,7 +67,7 @@ describe('columns that the user names', () => {
     expect(new TextDecoder().decode(await examples[0]!.read())).toBe('q');
   });
 
-  it('are read in metadata.parquet beside the pictures', async () => {
+  it('are not needed for metadata.parquet beside the pictures, which is an index', async () => {
     const column = (name: string, data: string[]) => ({ name, data, type: 'STRING' as const });
     const index = parquetWriteBuffer({
       columnData: [column('file_name', ['1.jpg', '2.jpg']), column('label', ['cat', 'dog'])],
