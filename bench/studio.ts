@@ -16,9 +16,10 @@ import type { Session } from '../src/studio/session.ts';
 import { createTeacher } from '../src/studio/teacher.ts';
 import { tryPicture } from '../src/studio/trial.ts';
 import { chromiumPath, launchChromium } from '../tests/browser/chromium.ts';
+import { buildPage } from '../tests/studio/build-page.ts';
 import { colourEncoder } from '../tests/studio/serve.ts';
-import { buildPage } from '../tests/studio/story.ts';
 import { median } from './measure.ts';
+import { importing } from './studio-import.ts';
 
 /** Measures the studio in a real browser, with an encoder that takes no time, so that only the studio's own time is measured. */
 export async function benchStudio(): Promise<string[]> {
@@ -27,7 +28,7 @@ export async function benchStudio(): Promise<string[]> {
   try {
     return [
       'Studio (the encoder takes no time here)',
-      ...(chromiumPath ? await inBrowser(folder) : ['  no Chromium here: the page is not measured']),
+      ...(chromiumPath ? await measuredPage(folder) : ['  no Chromium here: the page is not measured']),
       ...(await refitting()),
     ];
   } finally {
@@ -43,10 +44,14 @@ const spread = (values: readonly number[]) =>
 const CLASSES = 50;
 const PICTURES = 5000;
 
-async function inBrowser(folder: string): Promise<string[]> {
+async function measuredPage(folder: string): Promise<string[]> {
+  const page = await buildPage(folder);
+  return [...(await inBrowser(folder, page)), ...(await importing(folder, page))];
+}
+
+async function inBrowser(folder: string, page: string): Promise<string[]> {
   const session = join(folder, 'session');
   await writeSession(session);
-  const page = await buildPage(folder);
   const studio = await startStudio({ folder: session, page, encoder: colourEncoder });
   const browser = await launchChromium();
   try {

@@ -15,6 +15,7 @@ import {
   type Guess,
   type LessonStatus,
   type NextPicture,
+  type PastCheck,
   problemOf,
   type SearchMap,
   type Teaching,
@@ -41,6 +42,7 @@ export interface Checked {
   readonly classifier: Classifier;
   readonly lesson: Lesson;
   readonly alike: Apart['alike'];
+  readonly past: readonly PastCheck[];
 }
 
 /**
@@ -63,6 +65,7 @@ export class Lessons {
   #teaching: Teaching = { stage: 'waiting' };
   #answering?: Current;
   #check?: Checked;
+  #past: readonly PastCheck[] = [];
   #untestable?: readonly Untestable[];
   #cut: readonly string[] = [];
   #pause?: Pause;
@@ -274,7 +277,15 @@ export class Lessons {
       signal,
     );
     this.#untestable = untestableOf(lesson, apart);
-    this.#check = check && { check, serial: status.serial, classifier, lesson, alike: apart.alike };
+    if (check) this.#past = [...this.#past, pastOf(check, lesson)].slice(-MOST_PAST);
+    this.#check = check && {
+      check,
+      serial: status.serial,
+      classifier,
+      lesson,
+      alike: apart.alike,
+      past: this.#past,
+    };
     this.#set({ stage: 'done', ...curves() });
   }
 
@@ -335,6 +346,12 @@ const LOOKED_AT = 500;
 
 /** Largest number of unsorted pictures that are classified. */
 const MOST_GUESSED = 5000;
+
+/** Number of checks that are kept. */
+const MOST_PAST = 20;
+
+const pastOf = ({ perClass }: Check, { classes }: Lesson): PastCheck =>
+  Object.fromEntries(classes.map(({ key }, c) => [key, perClass[c]!]));
 
 /** Milliseconds for which a replaced classifier still answers its pending requests. */
 const GRACE = 5_000;

@@ -7,8 +7,7 @@ import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import { z } from 'zod';
 import { onAbort } from '../abort.ts';
 import type { Classifier } from '../classifier/classifier.ts';
-import { TipAdapterError, UsageError } from '../errors.ts';
-import { PROBLEM_TYPE, problem, Refusal } from '../server/problem.ts';
+import { UsageError } from '../errors.ts';
 import { inTemporaryFolder } from '../store/temporary.ts';
 import { boardToJson } from './board.ts';
 import type { Desk } from './desk.ts';
@@ -16,17 +15,17 @@ import { exportName } from './export-name.ts';
 import { changeSchema } from './journal.ts';
 import { checkReport, classifierFile } from './keep.ts';
 import { methodFacts } from './method-facts.ts';
+import { phoneRoutes } from './phone-routes.ts';
 import { projectZip } from './project.ts';
 import { projectRoutes } from './project-routes.ts';
-import { bytes, limited, MEGABYTE, parsed } from './route-tools.ts';
+import { bytes, limited, MEGABYTE, MOST_PICTURE, parsed } from './route-tools.ts';
 import type { Session } from './session.ts';
-import { type CheckReport, problemOf, type Status } from './status.ts';
+import type { CheckReport, Status } from './status.ts';
 import { tryPicture } from './trial.ts';
 
 const BINARY = 'application/octet-stream';
 const HTML = 'text/html; charset=utf-8';
 
-const MOST_PICTURE = 64 * MEGABYTE;
 const MOST_CHANGES = 256 * MEGABYTE;
 const MOST_ZIP = 4096 * MEGABYTE;
 
@@ -34,31 +33,21 @@ const changesSchema = z.object({ version: z.number().int(), changes: z.array(cha
 const pauseSchema = z.object({ paused: z.boolean() });
 const answerSchema = z.object({ download: z.boolean() });
 
-const STATUSES: Readonly<Record<string, number>> = { 'studio/no-picture': 404, 'studio/too-large': 413 };
-
-/** Answers with an error's problem details (RFC 9457). Unlike the server's, they may name files, because these are the person's own. */
-export function tellProblem(error: Error, c: Context): Response {
-  const { code, message, hint } = problemOf(error);
-  const status =
-    error instanceof Refusal
-      ? error.status
-      : !(error instanceof TipAdapterError)
-        ? 500
-        : code.startsWith('disk/')
-          ? 507
-          : (STATUSES[code] ?? 400);
-  const details = problem(status, code, message, hint);
-  return c.body(JSON.stringify(details), status as 400, { 'content-type': PROBLEM_TYPE });
+/** The folders of the built pages: the studio's own, and the one that exports are made from. */
+export interface PageFolders {
+  readonly page: string;
+  readonly exportPage?: string;
 }
 
-/** The page's routes for the open project. `exportPage` is the folder of the built page that exports are made from. */
-export function studioRoutes(desk: Desk, exportPage?: string): Hono {
+/** The page's routes for the open project. */
+export function studioRoutes(desk: Desk, { page, exportPage }: PageFolders): Hono {
   const app = new Hono();
   boardRoutes(app, desk);
   pictureRoutes(app, desk);
   answerRoutes(app, desk);
   keepRoutes(app, desk, exportPage);
   projectRoutes(app, desk);
+  phoneRoutes(app, desk, page);
   return app;
 }
 
@@ -188,11 +177,12 @@ function answerRoutes(app: Hono, desk: Desk): void {
   app.get('/check', (c) => {
     const checked = desk.session.lessons?.check;
     if (!checked) return c.json(null);
-    const { check, serial, classifier, lesson, alike } = checked;
+    const { check, serial, classifier, lesson, alike, past } = checked;
     const report: CheckReport = {
       ...check,
       serial,
       alike,
+      past,
       method: classifier.data.method,
       classes: lesson.classes.map(({ key, name }) => ({ id: key, name })),
       answers: check.answers.map(({ example, ...answer }) => ({

@@ -63,6 +63,16 @@ describe('a session', () => {
     expect(trial.nearest).toHaveLength(4);
   });
 
+  it('keeps the results of each class from check to check, by its id', async () => {
+    const opened = await taught();
+    const { past: first } = opened.lessons!.check!;
+    await opened.change({ command: { do: 'rename-class', id: 'r', name: 'crimson' } });
+    await opened.lessons?.settled();
+    const { past, check } = opened.lessons!.check!;
+    expect(past.slice(0, -1)).toEqual(first);
+    expect(past.at(-1)).toEqual({ r: check.perClass[0], b: check.perClass[1] });
+  });
+
   it('gives the parts of names and examples in nats: their sum determines the ratio of probabilities', async () => {
     const opened = await taught();
     const { alpha, beta } = opened.status.answering!.tuned!;

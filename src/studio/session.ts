@@ -17,6 +17,7 @@ import type { Board } from './board.ts';
 import type { Change } from './history.ts';
 import { type Journal, openJournal } from './journal.ts';
 import { Lessons } from './lessons.ts';
+import { PhoneServer } from './phone.ts';
 import { openPictures, type Pictures } from './picture-store.ts';
 import { type EncoderStatus, problemOf, type Status } from './status.ts';
 import { createTeacher, type Teacher } from './teacher.ts';
@@ -33,6 +34,8 @@ export interface SessionOptions {
 /** One person's work: the board and its journal, the pictures, the encoder, and the classifier that is always up to date. */
 export class Session {
   readonly pictures: Pictures;
+  /** The server for a phone in the same network, closed until a person opens it. */
+  readonly phone: PhoneServer = new PhoneServer(this, () => this.#tell());
   readonly #folder: string;
   readonly #wanted: string | Encoder;
   readonly #journal: Journal;
@@ -93,6 +96,7 @@ export class Session {
       redo: future.length,
       encoder: this.#encoder,
       upgrade: this.#upgrade,
+      phone: this.phone.status,
       ...(this.#lessons?.status ?? { teaching: { stage: 'waiting' } }),
     };
   }
@@ -132,7 +136,10 @@ export class Session {
   watch(listener: (status: Status) => void): () => void {
     this.#listeners.add(listener);
     listener(this.status);
-    return () => this.#listeners.delete(listener);
+    return () => {
+      this.#listeners.delete(listener);
+      setTimeout(() => this.#listeners.size === 0 && void this.phone.close(), UNWATCHED).unref();
+    };
   }
 
   /** The person's answer: accepts or declines an offered download, stops a running one, or tries a failed one again. */
@@ -176,6 +183,7 @@ export class Session {
 
   async close(): Promise<void> {
     this.end();
+    await this.phone.close();
     await this.#opening;
     await this.#endLessons();
     await this.#loader.close();
@@ -278,6 +286,9 @@ export class Session {
     for (const listener of this.#listeners) listener(status);
   }
 }
+
+/** Milliseconds without a page after which the server for a phone is closed: enough to load the page again. */
+const UNWATCHED = 10_000;
 
 /** The offer of CLIP when only the built-in encoder is on this machine. */
 function clipOffer(): EncoderStatus {

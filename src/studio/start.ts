@@ -11,7 +11,8 @@ import { Refusal } from '../server/problem.ts';
 import { answerHeaders, hostGuard, originGuard } from '../server/security.ts';
 import { Desk } from './desk.ts';
 import { type ImportedPictures, importPictures } from './import-pictures.ts';
-import { studioRoutes, tellProblem } from './routes.ts';
+import { PAGE_POLICY, tellProblem } from './route-tools.ts';
+import { type PageFolders, studioRoutes } from './routes.ts';
 import { lastAddress, rememberAddress, type Session, type SessionOptions } from './session.ts';
 
 export interface StudioOptions extends SessionOptions {
@@ -39,33 +40,23 @@ export interface Studio {
   close(): Promise<void>;
 }
 
-/** The policy allows nothing from other origins, and no inline scripts or styles. Pictures of the camera and dropped ones are blobs. */
-const POLICY = [
-  '',
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' blob: data:",
-  "media-src 'self' blob:",
-  "connect-src 'self'",
-].join('; ');
-
 /** The page and its routes. Pages of other sites in the same browser are refused. */
-function studioApp(desk: Desk, page: string, exportPage?: string): Hono {
+function studioApp(desk: Desk, folders: PageFolders): Hono {
   const app = new Hono();
   app.onError(tellProblem);
   app.notFound(() => {
     throw new Refusal(404, 'The path does not exist', { code: 'studio/not-found' });
   });
   app.use(
-    answerHeaders(POLICY, {
+    answerHeaders(PAGE_POLICY, {
       'cross-origin-opener-policy': 'same-origin',
       'permissions-policy': 'camera=(self), microphone=(), geolocation=()',
     }),
   );
   app.use(hostGuard([]));
   app.use('/api/*', originGuard([]));
-  app.route('/api', studioRoutes(desk, exportPage));
-  app.use(serveStatic({ root: page }));
+  app.route('/api', studioRoutes(desk, folders));
+  app.use(serveStatic({ root: folders.page }));
   return app;
 }
 
@@ -93,7 +84,7 @@ export async function startStudio({
     const { findings, unreadable } = dataset
       ? await importPictures(desk.session, dataset, signal, onProgress)
       : { findings: [], unreadable: [] };
-    const server = createAdaptorServer(studioApp(desk, page, exportPage)) as Server;
+    const server = createAdaptorServer(studioApp(desk, { page, exportPage })) as Server;
     const address = await listenAgain(server, options.folder, port);
     return {
       address,

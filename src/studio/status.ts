@@ -15,6 +15,18 @@ export interface Status extends LessonStatus {
   readonly encoder: EncoderStatus;
   /** CLIP, while it is offered or downloaded and the built-in encoder is in use. */
   readonly upgrade?: EncoderStatus;
+  /** The server for a phone, while it is open. */
+  readonly phone?: PhoneStatus;
+}
+
+/** The open server for a phone. */
+export interface PhoneStatus {
+  /** The address that the phone opens; the token is behind `#`, so that it is in no request line. */
+  readonly url: string;
+  /** The class that the phone's page chooses at first. */
+  readonly classId?: string;
+  /** Number of pictures that have arrived. */
+  readonly arrived: number;
 }
 
 /** A project of the workspace. */
@@ -119,7 +131,12 @@ export interface CheckReport extends Omit<Check, 'answers'> {
   readonly answers: readonly (Omit<Check['answers'][number], 'example'> & { readonly hash: string })[];
   /** Sets of pictures that are nearly the same, though not of one burst. */
   readonly alike: readonly (readonly string[])[];
+  /** The results of the latest checks for each class, this one last. */
+  readonly past: readonly PastCheck[];
 }
+
+/** The results of a check by the id of the class. */
+export type PastCheck = Readonly<Record<string, { readonly correct: number; readonly total: number }>>;
 
 /** Tip-Adapter's accuracy on left-out pictures, 0..1, at each pair of constants: `recognised[beta][alpha]`. */
 export interface SearchMap {

@@ -2,46 +2,55 @@ import type { Page } from 'playwright-core';
 
 const LEAST = 4.5;
 
+/** States in which the colours of a control may differ, as the browser's pseudo-classes. */
+const STATES: Readonly<Record<string, string[]>> = {
+  'at rest': [],
+  'under the pointer': ['hover'],
+  pressed: ['hover', 'active'],
+};
+
 /**
- * The buttons, links and choices in a part of the page with a text contrast below WCAG's 4.5, measured as painted: at rest, under the
- * pointer and pressed.
+ * The buttons, links and choices in a part of the page with a text contrast below WCAG's 4.5, from the colours that the browser
+ * computes for each state. The browser's tools set the state of all of them at once, which a pointer does one by one.
  */
 export async function leastContrast(page: Page, within = 'body'): Promise<string[]> {
-  const all = page.locator(`${within} :is(button, .button, summary, select):visible`);
+  const controls = `${within} :is(button, .button, select, summary)`;
+  const tools = await page.context().newCDPSession(page);
+  await tools.send('DOM.enable');
+  await tools.send('CSS.enable');
+  const { root } = await tools.send('DOM.getDocument');
+  const { nodeIds } = await tools.send('DOM.querySelectorAll', { nodeId: root.nodeId, selector: controls });
   const found: string[] = [];
-  const tell = async (i: number, state: string) => {
-    const { contrast, text } = await all.nth(i).evaluate(contrastOf);
-    if (contrast < LEAST) found.push(`${text} (${state}): ${contrast.toFixed(2)}`);
-  };
-  for (let i = 0; i < (await all.count()); i++) {
-    const button = all.nth(i);
-    if ((await button.innerText()).trim() === '') continue;
-    await button.scrollIntoViewIfNeeded();
-    const box = await button.boundingBox();
-    if (!box) continue;
-    await page.mouse.move(0, 0);
-    await tell(i, 'at rest');
-    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
-    await tell(i, 'under the pointer');
-    await page.mouse.down();
-    await tell(i, 'pressed');
-    await page.mouse.move(0, 0);
-    await page.mouse.up();
+  for (const [state, forcedPseudoClasses] of Object.entries(STATES)) {
+    await Promise.all(
+      nodeIds.map((nodeId) => tools.send('CSS.forcePseudoState', { nodeId, forcedPseudoClasses })),
+    );
+    const contrasts = await page.locator(controls).evaluateAll(contrastsOf);
+    found.push(
+      ...contrasts
+        .filter(({ contrast }) => contrast < LEAST)
+        .map(({ contrast, text }) => `${text} (${state}): ${contrast.toFixed(2)}`),
+    );
   }
+  await tools.detach();
   return found;
 }
 
-/** The smallest contrast of an element's text with its background. Runs in the page. */
-function contrastOf(element: unknown): { contrast: number; text: string } {
+/** The smallest contrast of each visible element's text with its background. Runs in the page. */
+function contrastsOf(elements: readonly unknown[]): { contrast: number; text: string }[] {
   // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
   const { document, getComputedStyle } = globalThis as any;
   const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
   type Channels = readonly [r: number, g: number, b: number];
+  const known = new Map<string, readonly [...Channels, a: number]>();
   const rgba = (colour: string): readonly [...Channels, a: number] => {
+    const before = known.get(colour);
+    if (before) return before;
     canvas.clearRect(0, 0, 1, 1);
     canvas.fillStyle = colour;
     canvas.fillRect(0, 0, 1, 1);
     const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+    known.set(colour, [r, g, b, a / 255]);
     return [r, g, b, a / 255];
   };
   const over = ([r, g, b, a]: ReturnType<typeof rgba>, [x, y, z]: Channels): Channels => [
@@ -60,19 +69,22 @@ function contrastOf(element: unknown): { contrast: number; text: string } {
   const linear = (c: number) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4);
   const light = ([r, g, b]: Channels) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
   // biome-ignore lint/suspicious/noExplicitAny: an element of the page.
-  const top = element as any;
-  const texts = [top, ...top.querySelectorAll('*')].filter(
-    (one) =>
-      getComputedStyle(one).visibility === 'visible' &&
-      [...one.childNodes].some(
-        (node: { nodeType: number; data?: string }) => node.nodeType === 3 && node.data?.trim(),
-      ),
-  );
-  const contrasts = texts.map((one) => {
-    const back = behind(one);
-    const [r, g, b, a] = rgba(getComputedStyle(one).color);
-    const [text, ground] = [light(over([r, g, b, a * opacity(one)], back)), light(back)];
-    return (Math.max(text, ground) + 0.05) / (Math.min(text, ground) + 0.05);
-  });
-  return { contrast: Math.min(...contrasts, 21), text: top.innerText.trim() };
+  const contrastOf = (element: any): { contrast: number; text: string } => {
+    const texts = [element, ...element.querySelectorAll('*')].filter(
+      (one) =>
+        getComputedStyle(one).visibility === 'visible' &&
+        [...one.childNodes].some(
+          (node: { nodeType: number; data?: string }) => node.nodeType === 3 && node.data?.trim(),
+        ),
+    );
+    const contrasts = texts.map((one) => {
+      const back = behind(one);
+      const [r, g, b, a] = rgba(getComputedStyle(one).color);
+      const [text, ground] = [light(over([r, g, b, a * opacity(one)], back)), light(back)];
+      return (Math.max(text, ground) + 0.05) / (Math.min(text, ground) + 0.05);
+    });
+    return { contrast: Math.min(...contrasts, 21), text: element.innerText.trim() };
+  };
+  // biome-ignore lint/suspicious/noExplicitAny: an element of the page.
+  return elements.filter((one: any) => one.checkVisibility() && one.innerText.trim()).map(contrastOf);
 }

@@ -1,84 +1,36 @@
-import { randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser, Locator, Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderBenchPage } from '../../src/report/bench-page.ts';
-import type { BoardJson, Command } from '../../src/studio/board.ts';
-import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
+import { chromiumMissing, chromiumPath } from '../browser/chromium.ts';
 import { leastContrast } from './contrast.ts';
-import { type Colour, colourPicture, StudioProcess } from './story.ts';
+import { type Colour, colourPicture, eventually, StudioProcess } from './story.ts';
 
-const eventually = <T>(seen: () => Promise<T>) => expect.poll(seen, { timeout: 30_000, interval: 50 });
 const COLOURS: readonly Colour[] = ['red', 'green', 'blue'];
 
 describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { timeout: 120_000 }, () => {
   const studio = new StudioProcess();
-  let browser: Browser;
   let page: Page;
 
   beforeAll(async () => {
-    await studio.prepare();
-    await studio.start();
-    browser = await launchChromium([
-      '--disable-gpu',
-      '--use-fake-device-for-media-stream=device-count=2',
-      '--use-fake-ui-for-media-stream',
-    ]);
-    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' });
-    page = await context.newPage();
-    page.setDefaultTimeout(15_000);
-    await page.goto(studio.address);
+    page = await studio.open({ cameras: 2 });
   });
-  afterAll(async () => {
-    await browser?.close();
-    await studio.end();
-  });
+  afterAll(() => studio.end());
 
-  const read = async () =>
-    (await (await fetch(`${studio.address}/api/board`)).json()) as { version: number; board: BoardJson };
-  async function change(...commands: Command[]): Promise<void> {
-    const { version } = await read();
-    const response = await fetch(`${studio.address}/api/changes`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ version, changes: commands.map((command) => ({ command })) }),
-    });
-    expect(response.status).toBe(200);
-  }
-  async function clear(): Promise<void> {
-    const { board } = await read();
-    await change(
-      { do: 'discard', hashes: board.pictures.map(({ hash }) => hash) },
-      ...board.classes.map(({ id }): Command => ({ do: 'discard-class', id })),
-      { do: 'set', settings: { method: 'auto', reject: 0 } },
-    );
-  }
-  async function addClass(name: string): Promise<string> {
-    const id = randomUUID();
-    await change({ do: 'add-class', id, name });
-    return id;
-  }
-  async function add(name: string, picture: Buffer, classId?: string, group?: string): Promise<void> {
-    const kept = await fetch(`${studio.address}/api/pictures?name=${encodeURIComponent(name)}`, {
-      method: 'POST',
-      body: picture as Buffer<ArrayBuffer>,
-    });
-    const { hash } = (await kept.json()) as { hash: string };
-    await change({ do: 'add', pictures: [{ hash, name, classId, group }] });
-  }
   /** Adds classes with the given numbers of pictures. No two pictures are equal. */
   async function addColours(each: number, from: number): Promise<void> {
     for (const colour of COLOURS) {
-      const id = await addClass(colour);
-      for (let i = from; i < from + each; i++) {
-        await add(`${colour} ${i}.png`, await colourPicture(colour, i), id);
-      }
+      const classId = await studio.addClass(colour);
+      const pictures = Array.from({ length: each }, async (_, i) =>
+        studio.keep(`${colour} ${from + i}.png`, await colourPicture(colour, from + i), { classId }),
+      );
+      await studio.change({ do: 'add', pictures: await Promise.all(pictures) });
     }
   }
   const settled = () => page.locator('.stage.done').waitFor({ timeout: 60_000 });
-  const count = async () => (await read()).board.pictures.length;
+  const count = async () => (await studio.board()).pictures.length;
   const pathOf = (name: string, bytes: Buffer): string => {
     mkdirSync(join(studio.folder, 'files'), { recursive: true });
     const path = join(studio.folder, 'files', name);
@@ -116,18 +68,18 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     ]);
     await chooser.setFiles([pathOf('apple.png', await colourPicture('red', 1))]);
     await eventually(count).toBe(1);
-    const { board } = await read();
+    const board = await studio.board();
     expect(board.classes.map(({ name }) => name)).toEqual(['apple', 'Class 2']);
     expect(board.pictures[0]?.classId).toBe(board.classes[0]!.id);
     await page.locator('.class-hint', { hasText: 'Upload' }).waitFor();
     await page.keyboard.press('Control+z');
     await page.keyboard.press('Control+z');
     await page.locator('.first-class').first().waitFor();
-    await clear();
+    await studio.clear();
   });
 
   it('keeps projects apart, each with its name, which its exports use; a copy is independent', async () => {
-    const { board: before } = await read();
+    const before = await studio.board();
     const open = async (name: string | RegExp) => {
       await page.getByRole('button', { name: 'Projects' }).click();
       await page.getByRole('menuitem', { name }).click();
@@ -135,11 +87,12 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     const projectName = page.getByLabel('Name of the project');
     await projectName.fill('Fruit & 水果');
     await page.keyboard.press('Enter');
-    await add('fruit.png', await colourPicture('red', 2), await addClass('fruit'));
+    const classId = await studio.addClass('fruit');
+    await studio.add('fruit.png', await colourPicture('red', 2), { classId });
     await open('Duplicate this project');
     await eventually(() => projectName.inputValue()).toBe('Fruit & 水果 (copy)');
-    await eventually(async () => (await read()).board.name).toBe('Fruit & 水果 (copy)');
-    await clear();
+    await eventually(async () => (await studio.board()).name).toBe('Fruit & 水果 (copy)');
+    await studio.clear();
     await open(/^Fruit & 水果, 1 picture/);
     await eventually(() => projectName.inputValue()).toBe('Fruit & 水果');
     expect(await count()).toBe(1);
@@ -153,12 +106,12 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
       page.getByRole('link', { name: 'All pictures' }).click(),
     ]);
     expect(download.suggestedFilename()).toBe('Fruit-&-水果.zip');
-    await change({ do: 'name', name: before.name });
-    await clear();
+    await studio.change({ do: 'name', name: before.name });
+    await studio.clear();
   });
 
   it('takes pictures while the mouse holds the button, which keeps its size', async () => {
-    const id = await addClass('held');
+    const id = await studio.addClass('held');
     await page.getByRole('button', { name: 'Take pictures of held' }).click();
     const video = page.locator('.camera video');
     await eventually(() =>
@@ -179,13 +132,13 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     await page.waitForTimeout(600);
     expect(await count()).toBe(held);
     await page.getByRole('button', { name: 'Done' }).click();
-    const groups = new Set((await read()).board.pictures.map(({ group }) => group));
+    const groups = new Set((await studio.board()).pictures.map(({ group }) => group));
     expect(groups.size).toBe(1);
-    await change({ do: 'discard-class', id });
+    await studio.change({ do: 'discard-class', id });
   });
 
   it('counts down and ends a burst by itself; remembers the camera, its mirror, rate and timer', async () => {
-    const id = await addClass('timed');
+    const id = await studio.addClass('timed');
     const open = () => page.getByRole('button', { name: 'Take pictures of timed' }).click();
     await open();
     const camera = page.locator('.camera');
@@ -234,14 +187,13 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     await camera.getByLabel('Pictures per second').selectOption('5');
     await camera.getByLabel('Timer').selectOption('0');
     await camera.getByRole('button', { name: 'Done' }).click();
-    await change({ do: 'discard-class', id });
+    await studio.change({ do: 'discard-class', id });
   });
 
   it('asks for a second burst if a class has only one, with a button for it', async () => {
     for (const colour of ['red', 'green'] as const) {
-      const id = await addClass(colour);
-      for (let i = 0; i < 3; i++)
-        await add(`${i}.png`, await colourPicture(colour, 20 + i), id, `burst ${colour}`);
+      const place = { classId: await studio.addClass(colour), group: `burst ${colour}` };
+      for (let i = 0; i < 3; i++) await studio.add(`${i}.png`, await colourPicture(colour, 20 + i), place);
     }
     const untested = page.locator('.untested').first();
     await eventually(() => untested.innerText()).toContain('Take a second burst of each');
@@ -249,16 +201,16 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     await untested.getByRole('button', { name: 'Second burst of green' }).click();
     await page.getByRole('heading', { name: 'Pictures of green' }).waitFor();
     await page.getByRole('button', { name: 'Done' }).click();
-    await clear();
+    await studio.clear();
     // Visually identical copies count as one picture.
     for (const colour of ['red', 'green'] as const) {
-      const id = await addClass(colour);
+      const classId = await studio.addClass(colour);
       const picture = await colourPicture(colour, 40);
-      await add('one.png', picture, id);
-      await add('same.png', await sharp(picture).png({ compressionLevel: 0 }).toBuffer(), id);
+      await studio.add('one.png', picture, { classId });
+      await studio.add('same.png', await sharp(picture).png({ compressionLevel: 0 }).toBuffer(), { classId });
     }
     await eventually(() => untested.innerText()).toContain('nearly the same');
-    await clear();
+    await studio.clear();
   });
 
   it('opens a choice of files from its drop areas', async () => {
@@ -292,7 +244,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     await drag([three], notice, true);
     await eventually(count).toBe(3);
     await notice.getByRole('button', { name: 'Close' }).click();
-    await clear();
+    await studio.clear();
   });
   /** Waits until all animations have ended. */
   async function settledPlaces(): Promise<void> {
@@ -323,14 +275,14 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
         .locator('.stage-box img')
         .evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth),
     ).toBeGreaterThan(0);
-    await change({ do: 'set', settings: { method: 'auto', reject: 1 } });
+    await studio.change({ do: 'set', settings: { method: 'auto', reject: 1 } });
     await eventually(() => page.locator('.verdict').innerText()).toBe('None of these');
     expect(await page.locator('#try').innerText()).toMatch(/Most like “red”, but only \d+% sure/);
-    await change({ do: 'set', settings: { method: 'auto', reject: 0 } });
+    await studio.change({ do: 'set', settings: { method: 'auto', reject: 0 } });
   });
 
   it('shows the parts of names and examples on one scale, for every method', async () => {
-    await change({ do: 'set', settings: { method: 'gda', reject: 0 } });
+    await studio.change({ do: 'set', settings: { method: 'gda', reject: 0 } });
     await eventually(() => page.locator('#answering').innerText()).toBe('Gaussian discriminant analysis');
     await settled();
     await page.getByText('Names and examples').click();
@@ -352,14 +304,14 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
   });
 
   it('sets an option of the method under the hood, explains refusals, and shows the size of the file', async () => {
-    await change({ do: 'set', settings: { method: 'linear-probe', reject: 0 } });
+    await studio.change({ do: 'set', settings: { method: 'linear-probe', reject: 0 } });
     await eventually(() => page.locator('#answering').innerText()).toBe('Linear probe');
     await page.locator('#hood summary').click();
     const field = page.getByLabel('c', { exact: true });
     await eventually(() => field.getAttribute('placeholder')).toMatch(/^automatic: /);
     await field.fill('2');
     await page.keyboard.press('Enter');
-    await eventually(async () => (await read()).board.settings.options).toEqual({ c: 2 });
+    await eventually(async () => (await studio.board()).settings.options).toEqual({ c: 2 });
     await settled();
     await eventually(() => page.locator('#hood').innerText()).toMatch(/The classifier's file has \d+ kB/);
     const told = Number(/(\d+) kB/.exec(await page.locator('#hood').innerText())?.[1]);
@@ -372,12 +324,12 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     );
     await field.fill('');
     await page.keyboard.press('Enter');
-    await eventually(async () => (await read()).board.settings.options).toEqual({});
+    await eventually(async () => (await studio.board()).settings.options).toEqual({});
     await page.locator('#hood summary').click();
   });
 
   it('shows the learning curve of a training on left-out pictures, epoch by epoch', async () => {
-    await change({ do: 'set', settings: { method: 'tip-adapter-f', reject: 0 } });
+    await studio.change({ do: 'set', settings: { method: 'tip-adapter-f', reject: 0 } });
     const curve = page.locator('#left-out svg');
     await eventually(() => curve.getAttribute('aria-label')).toMatch(/after 20 epochs$/);
     expect(await curve.locator('.marker').count()).toBe(20);
@@ -387,7 +339,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
   });
 
   it('shows a picture large, goes to the next, crops, moves to a new class and deletes there, and undoes each', async () => {
-    await change({ do: 'set', settings: { method: 'tip-adapter', reject: 0 } });
+    await studio.change({ do: 'set', settings: { method: 'tip-adapter', reject: 0 } });
     const first = page.locator('.thumbnail').first();
     await first.focus();
     await page.keyboard.press('Enter');
@@ -400,7 +352,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     await page.keyboard.press('ArrowLeft');
     await eventually(name).toBe(one);
     const hashOf = async (wanted: string | null) =>
-      (await read()).board.pictures.find(({ name: own }) => own === wanted)?.hash;
+      (await studio.board()).pictures.find(({ name: own }) => own === wanted)?.hash;
     const whole = await hashOf(one);
     await large.getByRole('button', { name: 'Crop' }).click();
     const area = (await large.locator('.crop-area').boundingBox())!;
@@ -419,19 +371,17 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     await page.getByRole('menuitem', { name: 'New class …' }).click();
     await page.keyboard.type('cropped');
     await page.keyboard.press('Enter');
-    await eventually(async () => (await read()).board.classes.at(-1)?.name).toBe('cropped');
+    await eventually(async () => (await studio.board()).classes.at(-1)?.name).toBe('cropped');
     const before = await count();
     await page.keyboard.press('Delete');
     await eventually(count).toBe(before - 1);
-    await large.getByRole('button', { name: 'Close' }).click();
-    await page
-      .locator('.undoable', { hasText: 'Deleted 1 picture' })
-      .getByRole('button', { name: 'Undo' })
-      .click();
+    const told = large.locator('.undoable', { hasText: 'Deleted 1 picture' });
+    await told.getByRole('button', { name: 'Undo' }).click();
     await eventually(count).toBe(before);
+    await large.getByRole('button', { name: 'Close' }).click();
     for (let i = 0; i < 3; i++) await page.locator('.tools').getByRole('button', { name: 'Undo' }).click();
     await eventually(() => hashOf(one)).toBe(whole);
-    await eventually(async () => (await read()).board.classes.map(({ name: own }) => own)).not.toContain(
+    await eventually(async () => (await studio.board()).classes.map(({ name: own }) => own)).not.toContain(
       'cropped',
     );
     await page.locator('#try .nearest .seeable').first().click();
@@ -502,7 +452,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
       tables: { Accuracy: { columns, rows: [{ name: 'one', published: false, values: {} }] } },
     };
     const html = renderBenchPage('A benchmark', '', [{ ...section, axis: 'shots', curves: [], missing: [] }]);
-    const own = await page.context().newPage();
+    const own = await page.context().browser()!.newPage();
     await own.setContent(html);
     const hidden = await own.locator('.scroll').evaluate((frame) => {
       const { scrollWidth, clientWidth } = frame as unknown as Record<'scrollWidth' | 'clientWidth', number>;
@@ -513,7 +463,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
   });
 
   it('keeps guesses in their places when another method takes over', async () => {
-    await change({ do: 'set', settings: { method: 'tip-adapter', reject: 0 } });
+    await studio.change({ do: 'set', settings: { method: 'tip-adapter', reject: 0 } });
     const name = `${'a very long file name '.repeat(6)}.png`;
     // Between two colours, so that the order of the guesses depends on the method.
     for (let i = 0; i < 3; i++) {
@@ -522,7 +472,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
         .composite([{ input: await sharp(other).ensureAlpha(0.5).png().toBuffer() }])
         .png()
         .toBuffer();
-      await add(`${i} ${name}`, mixed);
+      await studio.add(`${i} ${name}`, mixed);
     }
     const next = page.locator('#next .review');
     await eventually(() => next.count()).toBeGreaterThan(0);
@@ -540,7 +490,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
       );
     const before = await buttons();
     for (const method of ['zero-shot', 'prototype', 'gda']) {
-      await change({ do: 'set', settings: { method, reject: 0 } });
+      await studio.change({ do: 'set', settings: { method, reject: 0 } });
       await settled();
       await page.waitForTimeout(700);
       expect(await buttons(), method).toEqual(before);
@@ -554,7 +504,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     await page.locator('#try').getByTitle('Teach it: this is').click();
     await page.getByRole('menuitem', { name: 'green' }).click();
     await eventually(count).toBe(before + 1);
-    const { board } = await read();
+    const board = await studio.board();
     const { classId, group } = board.pictures.at(-1)!;
     expect(board.classes.find(({ id }) => id === classId)?.name).toBe('green');
     expect(group).toMatch(/^live camera/);

@@ -1,64 +1,31 @@
 import { randomUUID } from 'node:crypto';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BoardJson, Command } from '../../src/studio/board.ts';
-import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
-import { type Colour, colourPicture, findingsOfAxe, StudioProcess } from './story.ts';
-
-const eventually = <T>(seen: () => Promise<T>) => expect.poll(seen, { timeout: 15_000, interval: 50 });
+import type { Command } from '../../src/studio/board.ts';
+import { chromiumMissing, chromiumPath } from '../browser/chromium.ts';
+import { type Colour, colourPicture, eventually, findingsOfAxe, StudioProcess } from './story.ts';
 
 describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMissing}`, () => {
   const studio = new StudioProcess();
-  let browser: Browser;
   let page: Page;
   const ids: Record<Colour, string> = { red: randomUUID(), green: randomUUID(), blue: randomUUID() };
   /** Hashes by colour, in the order of the page. */
   const hashes: Record<Colour, string[]> = { red: [], green: [], blue: [] };
 
   beforeAll(async () => {
-    await studio.prepare();
-    await studio.start();
+    page = await studio.open({ cameras: 1 });
     for (const colour of Object.keys(ids) as Colour[]) {
       await change({ do: 'add-class', id: ids[colour], name: colour });
       for (let i = 0; i < 9; i++) await add(colour, i, ids[colour]);
     }
-    browser = await launchChromium([
-      '--disable-gpu',
-      '--use-fake-device-for-media-stream',
-      '--use-fake-ui-for-media-stream',
-    ]);
-    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' });
-    page = await context.newPage();
-    page.setDefaultTimeout(15_000);
-    await page.goto(studio.address);
     await page.locator('.stage.done').waitFor({ timeout: 45_000 });
   });
-  afterAll(async () => {
-    await browser?.close();
-    await studio.end();
-  });
+  afterAll(() => studio.end());
 
-  const read = async () =>
-    (await (await fetch(`${studio.address}/api/board`)).json()) as { version: number; board: BoardJson };
-  const post = (path: string, body: string | Buffer) =>
-    fetch(`${studio.address}/api/${path}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: body as Buffer<ArrayBuffer>,
-    });
-  async function change(...commands: Command[]): Promise<void> {
-    const { version } = await read();
-    const response = await post(
-      'changes',
-      JSON.stringify({ version, changes: commands.map((command) => ({ command })) }),
-    );
-    expect(response.status).toBe(200);
-  }
+  const change = (...commands: Command[]) => studio.change(...commands);
   async function add(colour: Colour, number: number, classId?: string, group?: string): Promise<string> {
-    const name = `${colour} ${number}.png`;
-    const kept = await post(`pictures?name=${name}`, await colourPicture(colour, number));
-    const { hash } = (await kept.json()) as { hash: string };
-    await change({ do: 'add', pictures: [{ hash, name, classId, group }] });
+    const picture = await colourPicture(colour, number);
+    const hash = await studio.add(`${colour} ${number}.png`, picture, { classId, group });
     if (classId === ids[colour]) hashes[colour].push(hash);
     return hash;
   }
@@ -78,7 +45,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     });
   const thumbnail = (hash: string) => page.locator(`[data-place="${hash}"]`);
   const count = async (colour: Colour) =>
-    (await read()).board.pictures.filter(({ classId }) => classId === ids[colour]).length;
+    (await studio.board()).pictures.filter(({ classId }) => classId === ids[colour]).length;
   const selected = async () =>
     (await page.locator('.selection').count()) === 0
       ? 0

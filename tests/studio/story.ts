@@ -1,32 +1,54 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import sharp from 'sharp';
-import { build } from 'vite';
+import { expect } from 'vitest';
 import { random } from '../../src/math/random.ts';
+import type { BoardJson, BoardPicture, Command } from '../../src/studio/board.ts';
+import { launchChromium } from '../browser/chromium.ts';
+import { buildPage } from './build-page.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** Builds the page and returns its folder. */
-export async function buildPage(folder: string): Promise<string> {
-  const outDir = join(folder, 'page');
-  await build({ configFile: join(root, 'src/studio/web/vite.config.ts'), build: { outDir } });
-  return outDir;
-}
+/** What a test of a page eventually sees, also on a busy machine. */
+export const eventually = <T>(seen: () => Promise<T>): ReturnType<typeof expect.poll> =>
+  expect.poll(seen, { timeout: 30_000, interval: 50 });
 
-/** The studio in its own process, with the same address at every start. */
+/** The studio in its own process, with the same address at every start, and its page in a browser. */
 export class StudioProcess {
   readonly folder = mkdtempSync(join(tmpdir(), 'studio-'));
   address = '';
   #child?: ChildProcess;
   #page = '';
+  #browser?: Browser;
 
-  async prepare(): Promise<void> {
+  /** Starts it and opens its page in a browser that has so many cameras. */
+  async open({ cameras = 0 } = {}): Promise<Page> {
     this.#page = await buildPage(this.folder);
+    await this.start();
+    this.#browser = await launchChromium([
+      '--disable-gpu',
+      `--use-fake-device-for-media-stream=device-count=${cameras}`,
+      '--use-fake-ui-for-media-stream',
+    ]);
+    return this.newPage();
+  }
+
+  /** The page in another window of the browser, with storage of its own. */
+  async newPage(options: BrowserContextOptions = {}): Promise<Page> {
+    const page = await this.#browser!.newPage({
+      viewport: { width: 1440, height: 900 },
+      locale: 'en-GB',
+      ...options,
+    });
+    page.setDefaultTimeout(15_000);
+    await page.goto(this.address);
+    return page;
   }
 
   async start(): Promise<void> {
@@ -59,8 +81,64 @@ export class StudioProcess {
   }
 
   async end(): Promise<void> {
+    await this.#browser?.close();
     await this.kill();
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async read(): Promise<{ version: number; board: BoardJson }> {
+    return (await (await fetch(`${this.address}/api/board`)).json()) as { version: number; board: BoardJson };
+  }
+
+  async board(): Promise<BoardJson> {
+    return (await this.read()).board;
+  }
+
+  async change(...commands: readonly Command[]): Promise<void> {
+    const { version } = await this.read();
+    const body = JSON.stringify({ version, changes: commands.map((command) => ({ command })) });
+    expect((await this.#post('changes', body)).status).toBe(200);
+  }
+
+  async addClass(name: string): Promise<string> {
+    const id = randomUUID();
+    await this.change({ do: 'add-class', id, name });
+    return id;
+  }
+
+  /** Stores a picture, which is then to be put on the board. */
+  async keep(
+    name: string,
+    picture: Buffer,
+    { classId, group }: Pick<BoardPicture, 'classId' | 'group'> = {},
+  ): Promise<BoardPicture> {
+    const kept = await this.#post(`pictures?name=${encodeURIComponent(name)}`, picture);
+    return { hash: ((await kept.json()) as { hash: string }).hash, name, classId, group };
+  }
+
+  /** Puts a picture on the board. Resolves with its hash. */
+  async add(...given: Parameters<StudioProcess['keep']>): Promise<string> {
+    const kept = await this.keep(...given);
+    await this.change({ do: 'add', pictures: [kept] });
+    return kept.hash;
+  }
+
+  /** Takes everything from the board. */
+  async clear(): Promise<void> {
+    const { pictures, classes } = await this.board();
+    await this.change(
+      { do: 'discard', hashes: pictures.map(({ hash }) => hash) },
+      ...classes.map(({ id }): Command => ({ do: 'discard-class', id })),
+      { do: 'set', settings: { method: 'auto', reject: 0 } },
+    );
+  }
+
+  #post(path: string, body: string | Buffer): Promise<Response> {
+    return fetch(`${this.address}/api/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: body as Buffer<ArrayBuffer>,
+    });
   }
 }
 

@@ -1,35 +1,21 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { load } from '../../src/classifier/index.ts';
-import type { BoardJson } from '../../src/studio/board.ts';
-import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
+import { chromiumMissing, chromiumPath } from '../browser/chromium.ts';
 import { colourEncoder } from './serve.ts';
-import { colourFolder, colourPicture, findingsOfAxe, StudioProcess } from './story.ts';
+import { colourFolder, colourPicture, eventually, findingsOfAxe, StudioProcess } from './story.ts';
 
 const EACH = 5;
 
-/** Waits for the page to show something, also on a busy machine. */
-const eventually = <T>(seen: () => Promise<T>) => expect.poll(seen, { timeout: 15_000, interval: 50 });
-
 describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () => {
   const studio = new StudioProcess();
-  let browser: Browser;
   let page: Page;
   const complaints: string[] = [];
 
   beforeAll(async () => {
-    await studio.prepare();
-    await studio.start();
-    browser = await launchChromium([
-      '--disable-gpu',
-      '--use-fake-device-for-media-stream',
-      '--use-fake-ui-for-media-stream',
-    ]);
-    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' });
-    page = await context.newPage();
-    page.setDefaultTimeout(15_000);
+    page = await studio.open({ cameras: 1 });
     // Violations of the page's policy and all other errors in it are collected here.
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('console', (message) => {
@@ -40,12 +26,9 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
       complaints.push(`dialog: ${dialog.message()}`);
       void dialog.dismiss();
     });
-    await page.goto(studio.address);
+    await page.reload();
   });
-  afterAll(async () => {
-    await browser?.close();
-    await studio.end();
-  });
+  afterAll(() => studio.end());
 
   const header = (name: string) =>
     page.locator('.class-header', { has: page.getByLabel(`Take pictures of ${name} with`) });
@@ -161,9 +144,8 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     await page.mouse.up();
     await page.getByRole('button', { name: 'Done' }).click();
     await eventually(async () => Number(await text(countOf('leaf')))).toBeGreaterThan(EACH);
-    const response = await fetch(`${studio.address}/api/board`);
-    const { board } = (await response.json()) as { board: BoardJson };
-    const groups = board.pictures.flatMap(({ group }) => group ?? []);
+    const { pictures } = await studio.board();
+    const groups = pictures.flatMap(({ group }) => group ?? []);
     expect(groups.length).toBeGreaterThan(0);
     expect(new Set(groups).size).toBe(1);
     await page.locator('.tools').getByRole('button', { name: 'Undo' }).click();
@@ -253,9 +235,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     const file = join(studio.folder, 'kept', 'pictures.zip');
     await download.saveAs(file);
     const board = async () => {
-      const { board: now } = (await (await fetch(`${studio.address}/api/board`)).json()) as {
-        board: BoardJson;
-      };
+      const now = await studio.board();
       const nameOf = new Map(now.classes.map(({ id, name }) => [id, name]));
       return now.pictures.map(({ hash, name, classId = '' }) => [hash, name, nameOf.get(classId)]).sort();
     };

@@ -1,59 +1,21 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BoardJson } from '../../src/studio/board.ts';
-import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
-import { type Colour, colourPicture, StudioProcess } from './story.ts';
-
-const eventually = <T>(seen: () => Promise<T>) => expect.poll(seen, { timeout: 60_000, interval: 100 });
+import { chromiumMissing, chromiumPath } from '../browser/chromium.ts';
+import { type Colour, colourPicture, eventually, StudioProcess } from './story.ts';
 
 describe.skipIf(!chromiumPath)(`the studio in trouble${chromiumMissing}`, () => {
   const studio = new StudioProcess();
-  let browser: Browser;
   let page: Page;
 
   beforeAll(async () => {
-    await studio.prepare();
-    await studio.start();
-    browser = await launchChromium();
-    page = await open();
+    page = await studio.open();
   });
-  afterAll(async () => {
-    await browser?.close();
-    await studio.end();
-  });
+  afterAll(() => studio.end());
 
-  async function open(): Promise<Page> {
-    const opened = await browser.newPage({ locale: 'en-GB' });
-    opened.setDefaultTimeout(15_000);
-    await opened.goto(studio.address);
-    await opened.locator('#collect').waitFor();
-    return opened;
-  }
-  const board = async () => {
-    const answer = await fetch(`${studio.address}/api/board`);
-    return ((await answer.json()) as { board: BoardJson }).board;
-  };
-  const count = async () => (await board()).pictures.length;
+  const count = async () => (await studio.board()).pictures.length;
   const shown = (of: Page) => of.locator('#collect .heading p').innerText();
-  const clear = async () => {
-    const { version, board: now } = (await (await fetch(`${studio.address}/api/board`)).json()) as {
-      version: number;
-      board: BoardJson;
-    };
-    const changes = [
-      { command: { do: 'discard', hashes: now.pictures.map(({ hash }) => hash) } },
-      ...now.classes.map(({ id }) => ({ command: { do: 'discard-class', id } })),
-    ];
-    await fetch(`${studio.address}/api/changes`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ version, changes }),
-    });
-    await eventually(count).toBe(0);
-  };
-
   /** A folder with a class of pictures for each colour. */
   async function folderOf(name: string, each: number, from = 0): Promise<string> {
     const top = join(studio.folder, name);
@@ -66,7 +28,7 @@ describe.skipIf(!chromiumPath)(`the studio in trouble${chromiumMissing}`, () => 
   }
 
   it('loses nothing when two pages change at once, and both show it', async () => {
-    const other = await open();
+    const other = await studio.newPage();
     const dropping = page
       .locator('input[webkitdirectory]')
       .setInputFiles(await folderOf('two', 40))
@@ -76,11 +38,11 @@ describe.skipIf(!chromiumPath)(`the studio in trouble${chromiumMissing}`, () => 
       await other.waitForTimeout(150);
     }
     await dropping;
-    await eventually(async () => (await board()).classes.length).toBe(9);
+    await eventually(async () => (await studio.board()).classes.length).toBe(9);
     for (const one of [page, other]) await eventually(() => shown(one)).toBe('120 pictures in 9 classes');
-    expect((await board()).pictures.every(({ classId }) => classId)).toBe(true);
+    expect((await studio.board()).pictures.every(({ classId }) => classId)).toBe(true);
     await other.close();
-    await clear();
+    await studio.clear();
   });
 
   it('continues an import after the program was killed in the middle of it', async () => {
@@ -95,7 +57,7 @@ describe.skipIf(!chromiumPath)(`the studio in trouble${chromiumMissing}`, () => 
     await eventually(count).toBe(120);
     await eventually(() => shown(page)).toBe('120 pictures in 4 classes');
     await eventually(() => page.locator('.notices').innerText()).not.toContain('does not answer');
-    await clear();
+    await studio.clear();
   });
 
   it('reports a refused file and accepts the others', async () => {
@@ -115,7 +77,7 @@ describe.skipIf(!chromiumPath)(`the studio in trouble${chromiumMissing}`, () => 
     await eventually(() => page.locator('.notices').innerText()).toContain('这个文件不是图片');
     await page.getByLabel('语言').selectOption('en');
     await page.locator('.notice button').first().click();
-    await clear();
+    await studio.clear();
   });
 
   it('accepts ten thousand files at once', { timeout: 180_000 }, async () => {
@@ -128,7 +90,7 @@ describe.skipIf(!chromiumPath)(`the studio in trouble${chromiumMissing}`, () => 
     await page.locator('.bringing').waitFor({ state: 'detached', timeout: 150_000 });
     await eventually(count).toBe(30);
     expect(await page.locator('.notices').innerText()).toContain('9,970 pictures were here already');
-    await clear();
+    await studio.clear();
   });
 
   it('tries several pictures, and adds the unknown one as an example', async () => {
@@ -146,7 +108,7 @@ describe.skipIf(!chromiumPath)(`the studio in trouble${chromiumMissing}`, () => 
     await page.locator('#try [aria-haspopup=menu]').click();
     await page.getByRole('menuitem', { name: 'green' }).click();
     await eventually(count).toBe(13);
-    const { pictures, classes } = await board();
+    const { pictures, classes } = await studio.board();
     const green = classes.find(({ name }) => name === 'green')?.id;
     expect(pictures.find(({ name }) => name === '2.png')?.classId).toBe(green);
   });

@@ -33,7 +33,7 @@ async function ask<T>(path: string, init?: RequestInit): Promise<T> {
 }
 
 /** Made from problem details (RFC 9457). */
-async function problemIn(response: Response): Promise<Problem> {
+export async function problemIn(response: Response): Promise<Problem> {
   const {
     code = 'http',
     detail: message = response.statusText,
@@ -69,6 +69,10 @@ export const api = {
     post<Projects>('projects', wanted),
   sample: () => post('sample', {}),
   samples: () => ask<string[]>('samples'),
+  /** The addresses of this computer that a phone may reach. */
+  networkAddresses: () => ask<string[]>('phone'),
+  openToPhone: (address: string, classId: string) => post('phone', { open: true, address, classId }),
+  closeToPhone: () => post('phone', { open: false }),
   stop: () => post('stop', {}),
   pause: (paused: boolean) => post('pause', { paused }),
   keep: (name: string, picture: Blob) => send<Kept>(`pictures?name=${encodeURIComponent(name)}`, picture),

@@ -8,6 +8,7 @@ import { Keep } from './keep.tsx';
 import { LANGUAGES, type Language, language, messages } from './messages.ts';
 import { Notices } from './notices.tsx';
 import { PARTS, part, shownPart } from './parts.ts';
+import { Phone, phoneFor } from './phone.tsx';
 import { Preview } from './preview.tsx';
 import { Project } from './project.tsx';
 import { SkipLinks } from './skip-links.tsx';
@@ -46,6 +47,7 @@ export function App() {
         </main>
       )}
       {cameraFor.value && <Camera />}
+      {phoneFor.value !== undefined && <Phone />}
       <Preview />
       <DropHint />
     </div>

@@ -2,8 +2,10 @@ import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { BurstChoice, CameraChoice } from './camera-settings.tsx';
 import { burstName, cameraSettings, grabFrame, openCamera, TIMERS } from './camera-source.ts';
+import { Icon } from './icons.tsx';
 import { Either } from './lists.tsx';
 import { messages } from './messages.ts';
+import { phoneFor } from './phone.tsx';
 import { classNames } from './store.ts';
 import { type Incoming, uploadPictures } from './upload.ts';
 
@@ -115,6 +117,17 @@ export function Camera() {
       <div class="actions">
         <CameraChoice />
         <BurstChoice isDisabled={isOn} />
+        <button
+          type="button"
+          class="last"
+          onClick={() => {
+            dialog.current?.close();
+            phoneFor.value = classId;
+          }}
+        >
+          <Icon name="phone" />
+          {messages.value.phone.use}
+        </button>
       </div>
       <div class="actions">
         <button

@@ -134,6 +134,28 @@ export function EpochCurve({ shares, label }: { shares: readonly number[]; label
   );
 }
 
+const [SPARK_WIDTH, SPARK_HEIGHT, SPARK_MARGIN] = [84, 22, 3];
+
+/** Shares (0..1) in a row of a table, one for each test; undefined where there is none. */
+export function Sparkline({ shares }: { shares: readonly (number | undefined)[] }) {
+  const x = (i: number) => SPARK_MARGIN + (i / (shares.length - 1)) * (SPARK_WIDTH - 2 * SPARK_MARGIN);
+  const points = shares.flatMap((share, i) =>
+    share === undefined
+      ? []
+      : [[x(i), SPARK_MARGIN + (1 - share) * (SPARK_HEIGHT - 2 * SPARK_MARGIN)] as const],
+  );
+  const told = shares.map((share) => (share === undefined ? '–' : percent(share))).join(', ');
+  return (
+    <svg class="spark" viewBox={`0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`} role="img" aria-label={told}>
+      <title>{told}</title>
+      <path class="line" d={path(points)} />
+      {points.slice(-1).map(([cx, cy]) => (
+        <circle key="last" class="marker" cx={cx} cy={cy} r="2.5" />
+      ))}
+    </svg>
+  );
+}
+
 /**
  * A map of the accuracy on left-out pictures at each pair of constants; darker is higher. A press on the map sets the constants. By
  * keyboard, the sliders above set them.

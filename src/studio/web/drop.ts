@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
-import { notify, perform } from './store.ts';
+import { place } from './selection.ts';
+import { notify } from './store.ts';
 import { tryPictures } from './tried.ts';
 import { incomingOf, uploadPictures } from './upload.ts';
 
@@ -52,7 +53,7 @@ function targetOf({ target, dataTransfer }: DragEvent): DropTarget | undefined {
 async function take(data: DataTransfer, { part, classId, what }: DropTarget): Promise<void> {
   if (what === 'pictures') {
     const hashes = JSON.parse(data.getData(DRAGGED)) as string[];
-    if (classId !== undefined) perform({ do: 'place', hashes, classId: classId || undefined });
+    if (classId !== undefined) place(hashes, classId || undefined, 'collect');
     return;
   }
   const files = await incomingOf(data);

@@ -1,5 +1,5 @@
 import { type CheckReport, thumbnailUrl } from './api.ts';
-import { AccuracyCurve, Reliability } from './charts.tsx';
+import { AccuracyCurve, Reliability, Sparkline } from './charts.tsx';
 import { LabelReview } from './label-review.tsx';
 import { Listed } from './lists.tsx';
 import { messages } from './messages.ts';
@@ -48,29 +48,50 @@ export function Findings() {
         <p class="muted">{m.protocol(report.folds)}</p>
         <h3>{m.honest}</h3>
         <Reliability bins={report.bins} />
-        <h3>{m.perClass}</h3>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">{m.class}</th>
-              <th scope="col">{m.recognised}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {report.classes.map(({ id, name }, c) => (
-              <tr key={id}>
-                <th scope="row">{name}</th>
-                <td>
-                  {report.perClass[c]!.correct}/{report.perClass[c]!.total}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <ClassByClass report={report} />
       </details>
     </>
   );
 }
+
+/** Each class's result, and how it changed from test to test. */
+function ClassByClass({ report: { classes, perClass, past } }: { report: CheckReport }) {
+  const m = messages.value.check;
+  return (
+    <>
+      <h3>{m.perClass}</h3>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">{m.class}</th>
+            {past.length > 1 && <th scope="col">{m.overTime(past.length)}</th>}
+            <th scope="col">{m.recognised}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {classes.map(({ id, name }, c) => (
+            <tr key={id}>
+              <th scope="row">{name}</th>
+              {past.length > 1 && (
+                <td>
+                  <Sparkline shares={past.map((check) => shareOf(check[id]))} />
+                </td>
+              )}
+              <td>
+                {perClass[c]!.correct}/{perClass[c]!.total}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {past.length > 1 && <p class="muted small">{m.overTimeHint}</p>}
+    </>
+  );
+}
+
+/** Undefined if the class was not tested. */
+const shareOf = (result?: { correct: number; total: number }): number | undefined =>
+  result && result.total > 0 ? result.correct / result.total : undefined;
 
 const FIRST_SETS = 5;
 

@@ -2,6 +2,7 @@ const PATHS = {
   undo: 'M9 7H4V2M4 7a9 9 0 1 1-1.5 8',
   redo: 'M15 7h5V2M20 7a9 9 0 1 0 1.5 8',
   camera: 'M4 7h3l2-3h6l2 3h3v12H4zM12 16.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7z',
+  phone: 'M8 2.5h8v19H8zM11.5 18.5h1',
   plus: 'M12 5v14M5 12h14',
   more: 'M5 12h.01M12 12h.01M19 12h.01',
   lock: 'M6 11h12v9H6zM8.5 11V8a3.5 3.5 0 0 1 7 0v3',

@@ -47,7 +47,7 @@ export function Keep() {
     <section id="keep" aria-labelledby="keep-heading">
       <div class="heading">
         <h2 id="keep-heading">{m.heading}</h2>
-        <p>{m.lead}</p>
+        <p>{isAnswering ? m.faces : m.lead}</p>
       </div>
       <div class="flow">
         <Tour at="keep" />
@@ -70,7 +70,6 @@ function Classifier() {
   const m = messages.value.keep;
   return (
     <div class="kept">
-      <p class="muted">{m.faces}</p>
       <div class="actions">
         <Download what="classifier" label={m.classifier} primary />
         {check.value && <Download what="report" label={m.report} />}

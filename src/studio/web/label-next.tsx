@@ -6,7 +6,8 @@ import { ClassChoice } from './class-choice.tsx';
 import { useHandOn } from './focus.ts';
 import { messages, percent } from './messages.ts';
 import { Seeable } from './preview.tsx';
-import { board, perform, picturesByClass, status } from './store.ts';
+import { place } from './selection.ts';
+import { board, picturesByClass, status } from './store.ts';
 
 /** The pictures to label next, from the program's last answer. */
 const proposed = signal<readonly NextPicture[]>([]);
@@ -86,7 +87,6 @@ function Proposal({ picture: { hash, guesses } }: { picture: NextPicture }) {
   const name = board.value.pictures.get(hash)?.name ?? '';
   const { classes } = board.value;
   const known = guesses.slice(0, FIRST + 1).filter(({ id }) => classes.some((one) => one.id === id));
-  const place = (classId: string) => perform({ do: 'place', hashes: [hash], classId });
   return (
     <li class="review" ref={item} data-hash={hash}>
       <Seeable hash={hash} among={stillOpen().map((one) => one.hash)} src={thumbnailUrl(hash)} />
@@ -96,12 +96,16 @@ function Proposal({ picture: { hash, guesses } }: { picture: NextPicture }) {
         </p>
         <div class="actions">
           {known.map((guess) => (
-            <button key={guess.id} type="button" title={guess.name} onClick={() => place(guess.id)}>
+            <button key={guess.id} type="button" title={guess.name} onClick={() => place([hash], guess.id)}>
               <span class="clip">{guess.name}</span>{' '}
               <span class="muted share">{percent(guess.probability)}</span>
             </button>
           ))}
-          <ClassChoice label={m.other(name)} except={known.map(({ id }) => id)} onChoose={place} />
+          <ClassChoice
+            label={m.other(name)}
+            except={known.map(({ id }) => id)}
+            onChoose={(id) => place([hash], id)}
+          />
         </div>
       </fieldset>
     </li>

@@ -3,6 +3,7 @@ import { ClassChoice } from './class-choice.tsx';
 import { focusIn, useHandOn } from './focus.ts';
 import { messages, percent } from './messages.ts';
 import { Seeable } from './preview.tsx';
+import { place } from './selection.ts';
 import { board, classNames, perform } from './store.ts';
 import type { Answer } from './trouble.ts';
 
@@ -28,7 +29,6 @@ export function LabelReview({
     focusIn(item.current);
     perform({ do: 'confirm', hashes: [hash] });
   };
-  const place = (classId: string) => perform({ do: 'place', hashes: [hash], classId });
   return (
     <li class="review" ref={item}>
       <Seeable hash={hash} among={among} src={thumbnailUrl(hash)} />
@@ -42,7 +42,7 @@ export function LabelReview({
             type="button"
             title={m.relabel(other.name)}
             disabled={!isThere}
-            onClick={() => place(other.id)}
+            onClick={() => place([hash], other.id)}
           >
             <span class="clip">{m.relabel(other.name)}</span>
           </button>
@@ -54,7 +54,7 @@ export function LabelReview({
           <ClassChoice
             label={messages.value.next.other(name)}
             except={[said.id, other.id]}
-            onChoose={place}
+            onChoose={(id) => place([hash], id)}
           />
         </div>
       </fieldset>

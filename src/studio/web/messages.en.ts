@@ -80,6 +80,7 @@ export const en = {
     after: 'Next',
     crop: 'Crop',
     cut: 'Keep this part',
+    cropped: 'Cropped the picture',
     noCrop: 'Cancel',
     cropHint: 'Draw a box on the picture, or move it with the arrow keys; with Shift they resize it.',
   },
@@ -131,6 +132,7 @@ export const en = {
     selected: (n: number) => `${number(n)} selected`,
     moveTo: 'Move to …',
     discard: 'Delete',
+    moved: (n: number, name: string) => `Moved ${count(n, 'picture')} to “${name}”`,
     discarded: (n: number) => `Deleted ${count(n, 'picture')}`,
     discardedClass: (name: string, n: number) =>
       n === 0 ? `Deleted “${name}”` : `Deleted “${name}” with ${count(n, 'picture')}`,
@@ -189,6 +191,37 @@ export const en = {
     after: (delay: number, length: number) => `After ${delay} s, for ${length} s`,
     timed: 'Press once to start the countdown, and again to stop.',
     toggle: 'Without holding: press Enter to start and Enter again to stop.',
+  },
+  phone: {
+    heading: 'A phone as camera',
+    use: 'Use a phone',
+    question: (address: string) =>
+      `May a phone in the same network send pictures to this computer? The studio then listens at ${address} until you stop it.`,
+    risk: 'At this address it answers the page of the phone only: it accepts pictures and gives the names of the classes. Everyone who sees the code can use it. The pictures are not encrypted on their way, so use a network that you trust.',
+    address: 'Address of this computer',
+    yes: 'Yes, listen',
+    no: 'Not now',
+    noNetwork: 'This computer is in no network. Connect it to the network of the phone.',
+    scan: 'Scan this code with the camera of the phone, or type the address.',
+    code: 'QR code of the address',
+    arrived: (n: number) => (n === 0 ? 'No picture has arrived yet.' : `${count(n, 'picture')} arrived.`),
+    noAnswer:
+      'If the phone shows nothing, check that it is in the same network, and that the firewall of this computer lets it in.',
+    stop: 'Stop listening',
+    show: 'Show the code',
+    isOpen: (host: string) => `A phone can send pictures to ${host}.`,
+    class: 'Class',
+    take: 'Take a picture',
+    choose: 'Choose pictures',
+    closed: 'The studio does not answer. It may have been closed, or the phone is in another network.',
+    token: 'The code is not valid any more. Scan the code that the studio shows now.',
+    states: {
+      waiting: 'is being sent …',
+      arrived: 'arrived.',
+      known: 'was there already.',
+      failed: 'was not accepted.',
+    },
+    again: 'Send again',
   },
   notice: {
     heldOut: (n: number) =>
@@ -301,6 +334,9 @@ export const en = {
       `Every picture was left out once, in ${count(folds, 'round')}; bursts and near-duplicates stay together. The constants were chosen on the same rounds, so the figures are slightly optimistic.`,
     class: 'Class',
     recognised: 'Recognised',
+    overTime: (n: number) => `Last ${n} tests`,
+    overTimeHint:
+      'The share recognised in each test, the latest at the right. Pictures and method may have changed between two tests. Tests before the last start of the program are not kept.',
   },
   try: {
     heading: 'Try',
@@ -361,7 +397,7 @@ export const en = {
     others:
       'The web page and the ONNX model contain the encoder and work without this program. Making one takes a few seconds.',
     folder: (path: string) => `Everything is kept in ${path} on this computer.`,
-    faces: 'The file contains small copies of your pictures.',
+    faces: 'Contains small copies of your pictures.',
     code: 'Use it elsewhere',
     copy: 'Copy',
     copied: 'Copied',

@@ -2,6 +2,7 @@ import { api, type Problem } from './api.ts';
 import { Icon } from './icons.tsx';
 import { Listed } from './lists.tsx';
 import { megabytes, messages } from './messages.ts';
+import { PhoneNotice } from './phone.tsx';
 import { dismiss, isCut, type Notice, notices, PASSING, status, tellError, unsaved } from './store.ts';
 
 /** Notices for the person. They overlay the page, so that nothing moves when a notice appears or disappears. */
@@ -11,6 +12,7 @@ export function Notices() {
     <div class="notices" role="status">
       {isCut.value && <p class="notice warning">{m.cut(unsaved.value)}</p>}
       <EncoderNotice />
+      <PhoneNotice />
       {notices.value.map((notice) => (
         <div key={notice} class={`notice ${PASSING.has(notice.kind) ? '' : 'warning'}`}>
           <div>

@@ -6,15 +6,20 @@ import { type Box, CropBox, cropPicture, squareOf } from './crop.tsx';
 import { Icon } from './icons.tsx';
 import { Menu } from './menu.tsx';
 import { messages } from './messages.ts';
-import { move } from './selection.ts';
+import { place } from './selection.ts';
 import { board, classNames, perform, tellError } from './store.ts';
-import { tellDone } from './undoable.tsx';
+import { focusedPart, tellDone, Undoable } from './undoable.tsx';
 
-/** The enlarged picture, and the pictures that arrow keys move to. */
-const seen = signal<{ readonly hash: string; readonly among: readonly string[] } | undefined>(undefined);
+/** The enlarged picture, the pictures that arrow keys move to, and the section that they are in. */
+interface Seen {
+  readonly hash: string;
+  readonly among: readonly string[];
+  readonly part: string;
+}
+const seen = signal<Seen | undefined>(undefined);
 
 export function preview(hash: string, among: readonly string[]): void {
-  seen.value = { hash, among };
+  seen.value = { hash, among, part: focusedPart() };
 }
 
 /** A picture as a button that enlarges it. Arrow keys then move to the pictures of `among`. */
@@ -34,11 +39,18 @@ export function Seeable({ hash, among, src }: { hash: string; among: readonly st
 
 export function Preview() {
   const now = seen.value;
-  const picture = now && board.value.pictures.get(now.hash);
-  return now && picture ? <Large key="preview" hash={now.hash} among={now.among} /> : null;
+  const hash = now && shownOf(now);
+  return hash ? <Large key="preview" {...now} hash={hash} /> : null;
 }
 
-function Large({ hash, among }: { hash: string; among: readonly string[] }) {
+/** The picture or, if it is gone (its crop was undone, say), the one before it in the list. */
+function shownOf({ hash, among }: Seen): string | undefined {
+  const { pictures } = board.value;
+  if (pictures.has(hash)) return hash;
+  return among.slice(0, among.indexOf(hash)).findLast((before) => pictures.has(before));
+}
+
+function Large({ hash, among, part }: Seen) {
   const m = messages.value.preview;
   const dialog = useRef<HTMLDialogElement>(null);
   const image = useRef<HTMLImageElement>(null);
@@ -48,27 +60,31 @@ function Large({ hash, among }: { hash: string; among: readonly string[] }) {
   const at = there.indexOf(hash);
   // Before painting, so that the dialog receives the next key.
   useLayoutEffect(() => dialog.current?.showModal(), []);
+  const show = (next: string, list = among) => {
+    seen.value = { hash: next, among: list, part };
+  };
   const go = (step: number) => {
     const next = there[at + step];
     setCrop(undefined);
-    if (next) preview(next, among);
+    if (next) show(next);
   };
   const discard = () => {
     const next = there[at + 1] ?? there[at - 1];
     perform({ do: 'discard', hashes: [hash] });
-    tellDone(messages.value.collect.discarded(1));
-    if (next) preview(next, among);
+    tellDone(messages.value.collect.discarded(1), part);
+    if (next) show(next);
     else dialog.current?.close();
   };
   const cut = async () => {
     if (!crop || !image.current) return;
     const kept = await cropPicture(hash, image.current, crop).catch(tellError);
     setCrop(undefined);
-    if (kept)
-      preview(
-        kept,
-        among.map((one) => (one === hash ? kept : one)),
-      );
+    if (!kept) return;
+    show(
+      kept,
+      among.flatMap((one) => (one === hash ? [hash, kept] : one)),
+    );
+    tellDone(m.cropped, part);
   };
   const press = (event: KeyboardEvent) => {
     if ((event.target as Element).closest('.menu')) return;
@@ -110,8 +126,8 @@ function Large({ hash, among }: { hash: string; among: readonly string[] }) {
         <Menu
           title={messages.value.collect.moveTo}
           items={() => [
-            ...classItems(classId ? [classId] : [], (id) => move([hash], id)),
-            newClassItem((id) => move([hash], id)),
+            ...classItems(classId ? [classId] : [], (id) => place([hash], id, part)),
+            newClassItem((id) => place([hash], id, part)),
           ]}
         >
           {messages.value.collect.moveTo}
@@ -139,6 +155,7 @@ function Large({ hash, among }: { hash: string; among: readonly string[] }) {
         </button>
       </div>
       {crop && <p class="muted small">{m.cropHint}</p>}
+      <Undoable />
     </dialog>
   );
 }

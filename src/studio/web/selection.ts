@@ -1,7 +1,7 @@
 import { effect, signal } from '@preact/signals';
 import { messages } from './messages.ts';
 import { between, placeAfter, seek } from './roving-focus.ts';
-import { board, perform } from './store.ts';
+import { board, classNames, perform } from './store.ts';
 import { tellDone } from './undoable.tsx';
 import { filter, shown, wantedName } from './view.ts';
 
@@ -67,10 +67,20 @@ export function discard(hashes: readonly string[]): void {
   tellDone(messages.value.collect.discarded(hashes.length));
 }
 
-/** Moves pictures to a class or, if it is undefined, to the unsorted ones. */
+/** Moves pictures to a class or, if it is undefined, to the unsorted ones, and the focus to the next picture. */
 export function move(hashes: readonly string[], classId: string | undefined): void {
-  const moving = hashes.filter((hash) => board.value.pictures.get(hash)?.classId !== classId);
-  seek(placeAfter(moving));
-  perform({ do: 'place', hashes, classId });
+  seek(placeAfter(movedTo(hashes, classId)));
+  place(hashes, classId);
   selected.value = new Set();
+}
+
+const movedTo = (hashes: readonly string[], classId: string | undefined) =>
+  hashes.filter((hash) => board.value.pictures.get(hash)?.classId !== classId);
+
+/** Moves pictures, and says so where it was done. */
+export function place(hashes: readonly string[], classId: string | undefined, part?: string): void {
+  const m = messages.value.collect;
+  const count = movedTo(hashes, classId).length;
+  perform({ do: 'place', hashes, classId });
+  if (count > 0) tellDone(m.moved(count, classNames.value.get(classId ?? '') ?? m.unsorted), part);
 }

@@ -7,13 +7,13 @@ const done = signal<{ readonly text: string; readonly part: string; readonly cha
   undefined,
 );
 
+/** The section of the page that has the focus. */
+export const focusedPart = (): string => document.activeElement?.closest('section')?.id ?? 'collect';
+
 const SHOWN_MS = 12_000;
 
 /** Shows the last action, with an undo button, in the section where it was done. */
-export function tellDone(
-  text: string,
-  part = document.activeElement?.closest('section')?.id ?? 'collect',
-): void {
+export function tellDone(text: string, part = focusedPart()): void {
   const told = { text, part, change: changesMade.value };
   done.value = told;
   setTimeout(() => {
@@ -21,10 +21,10 @@ export function tellDone(
   }, SHOWN_MS);
 }
 
-/** The message overlays the end of its section, and disappears with the next change. */
-export function Undoable({ at }: { at: string }) {
+/** The message overlays the end of its section, or of a dialog over all sections (no `at`). It disappears with the next change. */
+export function Undoable({ at }: { at?: string }) {
   const told = done.value;
-  if (!told || told.part !== at || told.change !== changesMade.value) return null;
+  if (!told || (at && told.part !== at) || told.change !== changesMade.value) return null;
   return (
     <div class="undoable" role="status">
       <span>{told.text}</span>
