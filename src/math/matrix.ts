@@ -54,6 +54,13 @@ export function fromRows(rows: ArrayLike<number>[]): Matrix {
   return out;
 }
 
+/** The identity, [d, d]. */
+export function identity(d: number): Matrix {
+  const out = matrix(d, d);
+  for (let j = 0; j < d; j++) out.data[j * d + j] = 1;
+  return out;
+}
+
 /** Row i, [cols], as a view on the matrix's memory. */
 export function row(m: Matrix, i: number): Float32Array {
   return m.data.subarray(i * m.cols, (i + 1) * m.cols);

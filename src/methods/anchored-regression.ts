@@ -1,26 +1,31 @@
 import { interpreterEngine } from '../engine/interpreter-engine.ts';
-import { add, mul, sub } from '../graph/elementwise.ts';
+import type { Engine } from '../engine/types.ts';
+import { add, div, mul, sub } from '../graph/elementwise.ts';
 import { input } from '../graph/expression.ts';
 import { gradients } from '../graph/gradient.ts';
-import { reshape } from '../graph/layout.ts';
-import { matmulT } from '../graph/products.ts';
+import { matmul, matmulT } from '../graph/products.ts';
 import { logSumExp, sum } from '../graph/reduce.ts';
-import { type Matrix, matrix } from '../math/matrix.ts';
+import { withProducts } from '../linalg/matrix-products.ts';
+import { lowerRows, solvePositive } from '../linalg/solve.ts';
+import { identity, type Matrix, matrix, matrixOf, selectRows } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
-import { minimise } from './lbfgs.ts';
+import { minimise, type Objective } from './lbfgs.ts';
+import { type Coordinates, spanOf, withBias, withColumn } from './row-span.ts';
 import { countByClass, type Task } from './task.ts';
 
 /** Logistic regressions on subsets of the same rows. A subset is a fold or all rows. */
 export interface Regressions {
-  /** [n, p]. */
+  /** [n, d]. */
   readonly rows: Matrix;
   /** Rows of each of the k problems. */
   readonly subsets: readonly (readonly number[])[];
   /** Logits that are added to the computed ones, [n, c]. */
   readonly offset?: Matrix;
-  /** Weight of the square of each parameter, [p]. There is one entry for each penalty, the strongest first. */
-  readonly decays: readonly Float32Array[];
-  /** Parameters to start from, [c, p]. They only save steps. */
+  /** Weights of the squared parameters, strongest first. */
+  readonly penalties: readonly number[];
+  /** Adds a last column of this number to the rows. Its parameters, the classes' biases, are not penalised. */
+  readonly bias?: number;
+  /** Parameters to start from, [c, p] with p = d, or d + 1 with biases. They only save steps. */
   readonly start?: Tensor;
   /**
    * The possible gain that may remain where a solution ends. It is a share of the gain over V = 0 in mean cross-entropy, and at most this
@@ -34,57 +39,138 @@ const ITERATIONS = 200;
 const LEAST_GAIN = 1e-6;
 
 /**
- * Returns, for each penalty and each subset, the parameters V [c, p] that minimise mean_i CE(offset_i + V x_i, y_i) + sum_j decay_j
- * |V_j|^2. This is convex. All subsets are solved as one problem, so an evaluation is two matrix products for any number of subsets. Each
- * penalty starts from the solution of the one before, and is not computed before the caller asks for it.
+ * Returns, for each penalty and each subset, the parameters V [c, p] that minimise mean_i CE(offset_i + V x_i, y_i) + penalty |V|^2, where
+ * |V|^2 does not include the biases. This is convex. Each penalty starts from the solution of the one before, and is not computed before
+ * the caller asks for it. If there are fewer rows than dimensions, the problem is solved in coordinates of their span.
  */
 export async function* regressions(
   { engine = interpreterEngine(), support: { labels }, classes, signal }: Task,
-  { rows, subsets, offset, decays, start, tolerance }: Regressions,
+  { rows: given, subsets, offset, penalties, bias, start, tolerance }: Regressions,
 ): AsyncGenerator<Tensor[]> {
-  const [n, p, k] = [rows.rows, rows.cols, subsets.length];
-  const given = withoutAbsent(labels, classes, offset);
-  const size = classes * p;
-  const parameters = input('parameters', [k * classes, p]);
-  const own = reshape(matmulT(input('rows', [n, p]), parameters), [n, k, classes]);
-  const logits = given ? add(own, input('offset', [n, 1, classes])) : own;
-  const correct = sum(mul(logits, input('truth', [n, 1, classes])), [2], true);
-  const losses = mul(sub(logSumExp(logits), correct), input('weights', [n, k, 1]));
-  const penalty = sum(mul(mul(parameters, parameters), input('decay', [1, p])), [0, 1]);
-  const loss = add(sum(losses, [0, 1, 2]), penalty);
-  const [gradient] = gradients(loss, [parameters]);
-
-  const session = await engine.compile({ loss, gradient }, { signal });
+  const { rows, basis } = await coordinatesOf(given, bias, engine, signal);
+  const p = rows.cols;
+  const squares = await withProducts(engine, (products) => products.transposedProduct(rows, rows), signal);
+  const through = async (name: 'product' | 'productT', m: Matrix) =>
+    basis ? withProducts(engine, (products) => products[name](m, basis), signal) : m;
+  const known =
+    start?.shape[1] === (basis?.cols ?? p) ? await through('productT', matrixOf(start)) : undefined;
+  const problems: Problem[] = [];
   try {
-    const kept = {
-      rows: floatTensor([n, p], rows.data),
-      // The truth is fed. Making it from the labels in the graph would add passes over [n, k, c], which are most of an evaluation.
-      truth: floatTensor([n, 1, classes], oneHot(labels, classes).data),
-      weights: floatTensor([n, k, 1], meansOver(subsets, n).data),
-      ...(given ? { offset: floatTensor([n, 1, classes], given.data) } : {}),
-    };
-    await session.keep(kept, { signal });
-    let x: Float32Array = new Float32Array(k * size);
-    if (start?.shape[1] === p) {
-      const known = (start.data as Float32Array).subarray(0, size);
-      for (let j = 0; j < k; j++) x.set(known, j * size);
+    for (const subset of subsets) {
+      const own = {
+        rows: selectRows(rows, subset),
+        labels: Int32Array.from(subset, (i) => labels[i]!),
+        offset: offset && selectRows(offset, subset),
+      };
+      problems.push(await problemOf(own, classes, engine, signal));
     }
-    const evaluate = async (at: Float32Array) => {
-      const results = await session.run({ parameters: floatTensor([k * classes, p], at) }, { signal });
-      return { value: results.loss.data[0] as number, gradient: results.gradient.data as Float32Array };
-    };
-    let nothing: number | undefined;
-    for (const decay of decays) {
-      await session.keep({ decay: floatTensor([1, p], decay) });
-      nothing ??= (await evaluate(new Float32Array(k * size))).value;
-      const gained = (value: number) => Math.min(1, Math.max(LEAST_GAIN, nothing! / k - value / k));
-      const enough = (value: number) => tolerance * k * gained(value);
-      x = (await minimise(evaluate, x, { iterations: ITERATIONS, tolerance: enough, signal })).x;
-      yield subsets.map((_, j) => floatTensor([classes, p], x.slice(j * size, (j + 1) * size)));
+    const points: Float32Array[] = subsets.map(() => new Float32Array(classes * p));
+    if (known) for (const point of points) point.set(known.data.subarray(0, point.length));
+    for (const penalty of penalties) {
+      const decay = new Float32Array(p).fill(penalty);
+      if (bias !== undefined) decay[p - 1] = 0;
+      const curvature = usualCurvature(squares, rows.rows * classes, decay);
+      const inverse = await solvePositive(lowerRows(curvature), identity(p), engine, signal);
+      const solved: Tensor[] = [];
+      for (const [k, { evaluate, setPenalty, nothing }] of problems.entries()) {
+        await setPenalty(decay, inverse);
+        const gained = (value: number) => Math.min(1, Math.max(LEAST_GAIN, nothing - value));
+        const enough = (value: number) => tolerance * gained(value);
+        const { x } = await minimise(evaluate, points[k]!, {
+          iterations: ITERATIONS,
+          tolerance: enough,
+          signal,
+        });
+        points[k] = x;
+        const { cols, data } = await through('product', matrix(classes, p, x));
+        solved.push(floatTensor([classes, cols], data.slice()));
+      }
+      yield solved;
     }
   } finally {
-    await session.close();
+    for (const { close } of problems) await close();
   }
+}
+
+/** The loss on one subset, as the engine computes it. */
+interface Problem {
+  /** The loss at V = 0, whatever the penalty. */
+  readonly nothing: number;
+  readonly evaluate: Objective;
+  setPenalty(decay: Float32Array, inverseCurvature: Matrix): Promise<void>;
+  close(): Promise<void>;
+}
+
+async function problemOf(
+  { rows, labels, offset }: { rows: Matrix; labels: Int32Array; offset?: Matrix },
+  classes: number,
+  engine: Engine,
+  signal?: AbortSignal,
+): Promise<Problem> {
+  const [n, p] = [rows.rows, rows.cols];
+  const given = withoutAbsent(labels, classes, offset);
+  const parameters = input('parameters', [classes, p]);
+  const own = matmulT(input('rows', [n, p]), parameters);
+  const logits = given ? add(own, input('offset', [n, classes])) : own;
+  const correct = sum(mul(logits, input('truth', [n, classes])), [1], true);
+  const penalty = sum(mul(mul(parameters, parameters), input('decay', [1, p])), [0, 1]);
+  const loss = add(div(sum(sub(logSumExp(logits), correct), [0, 1]), n), penalty);
+  const [gradient] = gradients(loss, [parameters]);
+  const preconditioned = matmul(gradient!, input('inverse', [p, p]));
+  const session = await engine.compile({ loss, gradient, preconditioned }, { signal });
+  const kept = {
+    rows: floatTensor([n, p], rows.data),
+    // The truth is fed. Making it from the labels in the graph would add passes over [n, c], which are most of an evaluation.
+    truth: floatTensor([n, classes], oneHot(labels, classes).data),
+    ...(given ? { offset: floatTensor([n, classes], given.data) } : {}),
+  };
+  await session.keep(kept, { signal });
+  const evaluate: Objective = async (at) => {
+    const results = await session.run({ parameters: floatTensor([classes, p], at) }, { signal });
+    return {
+      value: results.loss.data[0] as number,
+      gradient: results.gradient.data as Float32Array,
+      preconditioned: results.preconditioned.data as Float32Array,
+    };
+  };
+  const setPenalty = (decay: Float32Array, inverse: Matrix) =>
+    session.keep(
+      { decay: floatTensor([1, p], decay), inverse: floatTensor([p, p], inverse.data) },
+      { signal },
+    );
+  await setPenalty(new Float32Array(p), identity(p));
+  const { value: nothing } = await evaluate(new Float32Array(classes * p));
+  return { nothing, evaluate, setPenalty, close: () => session.close() };
+}
+
+/** Mean of p (1 - p) over rows and classes near a solution, in units of 1/c. It was measured, and only saves steps. */
+const USUAL = 0.05;
+/** Keeps the float32 factor positive definite, in mean variances. */
+const LEAST_CURVATURE = 1e-4;
+
+/** The second derivative by one class's parameters, as it usually is: USUAL / (n c) X^T X + 2 diag(decay), [p, p]. */
+function usualCurvature({ rows: p, data }: Matrix, count: number, decay: Float32Array): Matrix {
+  const curvature = matrix(
+    p,
+    p,
+    data.map((x) => (x * USUAL) / count),
+  );
+  let trace = 0;
+  for (let j = 0; j < p; j++) trace += curvature.data[j * p + j]!;
+  for (let j = 0; j < p; j++) curvature.data[j * p + j]! += 2 * decay[j]! + (LEAST_CURVATURE * trace) / p;
+  return curvature;
+}
+
+/** The rows, in coordinates of their span if those are fewer, with the column of the biases. */
+async function coordinatesOf(
+  rows: Matrix,
+  bias: number | undefined,
+  engine: Engine,
+  signal?: AbortSignal,
+): Promise<Pick<Coordinates, 'rows'> & Partial<Coordinates>> {
+  if (rows.rows >= rows.cols) return { rows: bias === undefined ? rows : withColumn(rows, bias) };
+  const span = await withProducts(engine, (products) => spanOf(rows, products, signal), signal);
+  return bias === undefined ? span : withBias(span, bias);
 }
 
 /** Returns the first subset's solution for the first penalty. The others are not computed. */
@@ -105,15 +191,6 @@ function withoutAbsent(labels: Int32Array, classes: number, offset?: Matrix): Ma
 
 /** A logit whose probability is zero. */
 const ABSENT = -1e4;
-
-/** Returns weights [n, k] in which the rows of each subset have equal weights that add up to one. */
-function meansOver(subsets: readonly (readonly number[])[], n: number): Matrix {
-  const weights = matrix(n, subsets.length);
-  subsets.forEach((members, k) => {
-    for (const i of members) weights.data[i * subsets.length + k] = 1 / members.length;
-  });
-  return weights;
-}
 
 function oneHot(labels: Int32Array, classes: number): Matrix {
   const rows = matrix(labels.length, classes);

@@ -31,6 +31,12 @@ function gradientAt({ support, head, classes, dimension }: Task, residual: Float
   return gradient;
 }
 
+/** Fewer examples than dimensions, one of them twice. */
+const wideTask = {
+  ...smallTask,
+  support: selectExamples(smallTask.support, [...Array(18).keys(), 0]),
+};
+
 const largest = (values: ArrayLike<number>) =>
   Array.from(values).reduce((m, x) => Math.max(m, Math.abs(x)), 0);
 
@@ -38,11 +44,14 @@ describe('text-anchored logistic regression', () => {
   it.each([
     ['with a text head', smallTask],
     ['without one', { ...smallTask, head: undefined }],
+    ['of fewer examples than dimensions', wideTask],
+    ['of fewer examples, without a text head,', { ...wideTask, head: undefined }],
   ])('%s ends where the gradient is zero', async (_, task) => {
     const { residual } = await anchored.fit(task, { strength: 0.3 });
     const data = (residual as Tensor).data as Float32Array;
-    const start = largest(gradientAt(task, new Float32Array(data.length), 0.3 / 8));
-    expect(largest(gradientAt(task, data, 0.3 / 8))).toBeLessThan(2e-3 * start);
+    const penalty = (0.3 * new Set(task.support.labels).size) / task.support.labels.length;
+    const start = largest(gradientAt(task, new Float32Array(data.length), penalty));
+    expect(largest(gradientAt(task, data, penalty))).toBeLessThan(2e-3 * start);
     expect(largest(data)).toBeGreaterThan(1e-3);
   });
 
@@ -85,6 +94,26 @@ describe('linear probe', () => {
     expectClose(got, goldenMatrix(golden, 'query_logits'), 2e-4);
   });
 
+  it('ends where the gradient is zero with fewer examples than dimensions, and its biases are free', async () => {
+    const { weight, bias } = await linearProbe.fit(wideTask, { c: 10 });
+    const [w, b] = [weight.data as Float32Array, bias.data as Float32Array];
+    const { labels } = wideTask.support;
+    const keys = keysOf(wideTask.support);
+    const logits = productT(keys, matrix(6, 32, w));
+    const [byWeight, byBias] = [Float64Array.from(w), new Float64Array(6)];
+    for (let i = 0; i < keys.rows; i++) {
+      const p = softmax(row(logits, i).map((x, c) => x + b[c]!));
+      for (let c = 0; c < 6; c++) {
+        const error = 10 * (p[c]! - (labels[i] === c ? 1 : 0));
+        byBias[c]! += error;
+        for (let j = 0; j < 32; j++) byWeight[c * 32 + j]! += error * row(keys, i)[j]!;
+      }
+    }
+    expect(largest(byBias)).toBeLessThan(5e-3);
+    expect(largest(byWeight)).toBeLessThan(5e-3);
+    expect(largest(w)).toBeGreaterThan(0.1);
+  });
+
   it('has nearly the same solution from fitSubsets as from fit, also under a strong penalty', async () => {
     const all = [...smallTask.support.labels.keys()];
     const path = [{ c: 0.1 }, { c: 1 }];
@@ -113,6 +142,7 @@ describe('L-BFGS', () => {
       async (at) => ({
         value: at.reduce((sum, v, i) => sum + 0.5 * weight(i) * (v - target[i]!) ** 2, 0),
         gradient: at.map((v, i) => weight(i) * (v - target[i]!)),
+        preconditioned: at.map((v, i) => weight(i) * (v - target[i]!)),
       }),
       new Float32Array(30),
       { iterations: 200, tolerance: () => 1e-12 },
@@ -122,7 +152,11 @@ describe('L-BFGS', () => {
 
   it('stops when the signal fires', async () => {
     const signal = AbortSignal.abort();
-    const never = async () => ({ value: 0, gradient: Float32Array.of(1) });
+    const never = async () => ({
+      value: 0,
+      gradient: Float32Array.of(1),
+      preconditioned: Float32Array.of(1),
+    });
     await expect(minimise(never, Float32Array.of(1), { signal })).rejects.toThrowError(/Interrupted/);
   });
 });

@@ -23,6 +23,7 @@ export const anchored = defineMethod({
   name: 'Text-anchored logistic regression',
   paper: 'This package; after Silva-Rodríguez et al., CVPR 2024, arXiv 2312.12730',
   needs: ['examples'],
+  rotates: true,
   auto: { order: 1, untuned: true },
   options: {
     strength: optional(
@@ -56,7 +57,7 @@ async function* solve(
   candidates: readonly { strength?: number }[],
   tolerance: number,
 ): AsyncGenerator<{ residual: Tensor }[]> {
-  const { head, support, dimension, start } = task;
+  const { head, support, start } = task;
   const keys = keysOf(support);
   const shots = subsets[0]!.length / new Set(support.labels).size;
   const solutions = regressions(task, {
@@ -67,9 +68,7 @@ async function* solve(
     ),
     subsets,
     offset: head && (await zeroShotOf(keys, task)),
-    decays: candidates.map(({ strength = shots < 2 ? 1 : 0.3 }) =>
-      new Float32Array(dimension).fill(strength / shots),
-    ),
+    penalties: candidates.map(({ strength = shots < 2 ? 1 : 0.3 }) => strength / shots),
     start: start?.residual as Tensor | undefined,
     tolerance,
   });

@@ -34,6 +34,7 @@ export const gda = defineMethod({
   name: 'Gaussian discriminant analysis',
   paper: 'Wang et al., ICLR 2024, arXiv 2402.04087, eq. 4-6',
   needs: ['examples'],
+  rotates: true,
   auto: {
     order: 3,
     closedForm: true,
@@ -58,7 +59,8 @@ export const gda = defineMethod({
     const head = await gaussianHead(samplesOf(support), classes, shrinkage, engine, signal);
     return { ...(synthesis ? await withNewClasses(head, task, shrinkage) : head), alpha };
   },
-  fitSubsets: async function* ({ support, classes, engine, signal }, subsets, candidates) {
+  fitSubsets: async function* (task, subsets, candidates) {
+    const { support, classes, dimension, spaceDimension = dimension, engine, signal } = task;
     const folds: Gaussians[] = [];
     for (const subset of subsets) {
       const samples = samplesOf(selectExamples(support, subset));
@@ -68,7 +70,9 @@ export const gda = defineMethod({
     for (const { alpha, shrinkage } of candidates) {
       const states: (Discriminant & { alpha: number })[] = [];
       for (const gaussians of folds) {
-        states.push({ ...(await discriminant(gaussians, shrinkage, engine, signal)), alpha });
+        // The factor d of eq. 6 is that of the encoder's space.
+        const weight = (alpha * spaceDimension) / dimension;
+        states.push({ ...(await discriminant(gaussians, shrinkage, engine, signal)), alpha: weight });
       }
       yield states;
     }

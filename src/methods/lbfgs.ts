@@ -1,12 +1,17 @@
 import { throwIfAborted } from '../errors.ts';
 
-/** A smooth function: its value and gradient at a point. */
-export type Objective = (x: Float32Array) => Promise<{ value: number; gradient: Float32Array }>;
-
-interface Point {
-  readonly x: Float32Array;
+/** A function's value and gradient g at a point, and P g for a fixed matrix P that is near the inverse of its curvature. */
+interface Evaluation {
   readonly value: number;
   readonly gradient: Float32Array;
+  readonly preconditioned: Float32Array;
+}
+
+/** A smooth function. It gives its arrays away: they are changed. */
+export type Objective = (x: Float32Array) => Promise<Evaluation>;
+
+interface Point extends Evaluation {
+  readonly x: Float32Array;
 }
 
 export interface Minimum extends Point {
@@ -21,13 +26,13 @@ interface Limits {
   readonly signal?: AbortSignal;
 }
 
-/** Number of remembered steps. Each costs two passes over the parameters. */
+/** Number of remembered steps. Each costs three passes over the parameters. */
 const MEMORY = 5;
 
 /**
- * Minimises a convex function by L-BFGS (Nocedal and Wright, Numerical Optimization, algorithm 7.5) with a line search for the strong Wolfe
- * conditions. It is deterministic. It ends by the decrease that the quadratic model expects, g H g / 2, because differences of float32
- * values are too coarse for that. Throws `InterruptedError` when the signal fires.
+ * Minimises a convex function by L-BFGS (Nocedal and Wright, Numerical Optimization, algorithm 7.5), whose first curvature is that of P,
+ * with a line search for the strong Wolfe conditions. It is deterministic. It ends by the decrease that the quadratic model expects, g H g /
+ * 2, because differences of float32 values are too coarse for that. Throws `InterruptedError` when the signal fires.
  */
 export async function minimise(
   objective: Objective,
@@ -41,58 +46,72 @@ export async function minimise(
     return { x, ...(await objective(x)) };
   };
   const memory: Step[] = [];
-  let now = await at(start);
+  const q = new Float32Array(start.length);
+  const direction = new Float32Array(start.length);
+  // Points of large problems are megabytes, so their memory is used again.
+  const spare: Float32Array[] = [];
+  let now = await at(start.slice());
   let iteration = 0;
   for (; iteration < iterations; iteration++) {
-    const direction = descent(now.gradient, memory);
+    descend(direction, q, now, memory);
     const slope = dot(direction, now.gradient);
-    // Before any curvature is known, the size of the gradient says nothing about the remaining decrease.
-    if (!(-slope / 2 > (memory.length > 0 ? tolerance(now.value) : 0))) break;
-    // Without remembered curvature, the length of the first step is a guess.
-    const length = memory.length > 0 ? 1 : Math.min(1, 0.1 / Math.sqrt(-slope));
-    const next = await lineSearch(at, now, direction, slope, length);
+    if (!(-slope / 2 > tolerance(now.value))) break;
+    const next = await lineSearch(at, now, direction, slope, spare);
     if (next.x === now.x) break;
-    remember(memory, now, next);
+    remember(memory, now, next, spare);
     now = next;
   }
   return { ...now, iterations: iteration, evaluations };
 }
 
 interface Step {
-  /** Changes of the point and of the gradient. */
+  /** Changes of the point, of the gradient, and of the preconditioned gradient. */
   readonly s: Float32Array;
   readonly y: Float32Array;
+  readonly z: Float32Array;
   /** s . y, positive. */
   readonly curvature: number;
 }
 
-function remember(memory: Step[], before: Point, after: Point): void {
-  const s = sum(after.x, before.x, -1);
-  const y = sum(after.gradient, before.gradient, -1);
+/** Remembers the step between two points, in the arrays of the first. */
+function remember(memory: Step[], before: Point, after: Point, spare: Float32Array[]): void {
+  const { x: s, gradient: y, preconditioned: z } = before;
+  for (let i = 0; i < s.length; i++) {
+    s[i] = after.x[i]! - s[i]!;
+    y[i] = after.gradient[i]! - y[i]!;
+    z[i] = after.preconditioned[i]! - z[i]!;
+  }
   const curvature = dot(s, y);
-  if (!(curvature > 0)) return;
-  memory.push({ s, y, curvature });
-  if (memory.length > MEMORY) memory.shift();
+  if (curvature > 0) memory.push({ s, y, z, curvature });
+  else spare.push(s);
+  if (memory.length > MEMORY) spare.push(memory.shift()!.s);
 }
 
-/** -H g, where H is the inverse curvature of the remembered steps (two-loop recursion, algorithm 7.4). */
-function descent(gradient: Float32Array, memory: readonly Step[]): Float32Array {
-  const q = gradient.slice();
+/**
+ * Sets `direction` to -H g, with H the inverse curvature that P and the remembered steps show (two-loop recursion, algorithm 7.4).
+ * P q follows from P g and P y, because P is linear.
+ */
+function descend(
+  direction: Float32Array,
+  q: Float32Array,
+  { gradient, preconditioned }: Point,
+  memory: readonly Step[],
+): void {
+  q.set(gradient);
+  direction.set(preconditioned);
   const shares = memory.map(() => 0);
-  for (const [k, { s, y, curvature }] of [...memory.entries()].reverse()) {
+  for (const [k, { s, y, z, curvature }] of [...memory.entries()].reverse()) {
     shares[k] = dot(s, q) / curvature;
     addScaled(q, y, -shares[k]!);
+    addScaled(direction, z, -shares[k]!);
   }
   const last = memory.at(-1);
-  if (last) {
-    const scale = last.curvature / dot(last.y, last.y);
-    for (let i = 0; i < q.length; i++) q[i]! *= scale;
-  }
+  const scale = last ? last.curvature / dot(last.y, last.z) : 1;
+  for (let i = 0; i < q.length; i++) direction[i]! *= scale;
   memory.forEach(({ s, y, curvature }, k) => {
-    addScaled(q, s, shares[k]! - dot(y, q) / curvature);
+    addScaled(direction, s, shares[k]! - dot(y, direction) / curvature);
   });
-  for (let i = 0; i < q.length; i++) q[i] = -q[i]!;
-  return q;
+  for (let i = 0; i < q.length; i++) direction[i] = -direction[i]!;
 }
 
 /** Constants of the strong Wolfe conditions: sufficient decrease and curvature. */
@@ -111,19 +130,22 @@ async function lineSearch(
   from: Point,
   direction: Float32Array,
   slope: number,
-  first: number,
+  spare: Float32Array[],
 ): Promise<Point> {
   let low = { t: 0, value: from.value, slope };
   let high: typeof low | undefined;
-  let t = first;
+  let t = 1;
   const slack = ROUNDING * Math.abs(from.value);
   for (let trial = 0; trial < TRIALS; trial++) {
-    const point = await at(sum(from.x, direction, t));
+    const x = spare.pop() ?? new Float32Array(direction.length);
+    for (let i = 0; i < x.length; i++) x[i] = from.x[i]! + t * direction[i]!;
+    const point = await at(x);
     const here = { t, value: point.value, slope: dot(point.gradient, direction) };
     const descends = point.value <= from.value + DECREASE * t * slope + slack;
     if (descends && Math.abs(here.slope) <= -CURVATURE * slope) return point;
     if (descends && here.slope < 0) low = here;
     else high = here;
+    spare.push(x);
     t = high ? between(low, high) : 3 * t;
   }
   return from;
@@ -140,12 +162,6 @@ function between(
   const d2 = Math.sqrt(Math.max(0, square));
   const share = 1 - (high.slope + d2 - d1) / (high.slope - low.slope + 2 * d2);
   return low.t + width * (Number.isFinite(share) ? Math.min(0.9, Math.max(0.1, share)) : 0.5);
-}
-
-function sum(a: Float32Array, b: Float32Array, scale: number): Float32Array {
-  const out = a.slice();
-  addScaled(out, b, scale);
-  return out;
 }
 
 /** The inner product in float64, in four sums side by side, which the processor adds in parallel. */

@@ -42,20 +42,16 @@ async function* solve(
 ): AsyncGenerator<Probe[]> {
   const { support, dimension: d, classes } = task;
   const keys = keysOf(support);
-  // The bias is the weight of an additional column. With this scale all parameters have a similar size, and the descent is even.
-  const rows = matrix(keys.rows, d + 1);
-  for (let i = 0; i < keys.rows; i++) {
-    row(rows, i).set(row(keys, i).map((x) => x * SCALE));
-    row(rows, i)[d] = SCALE;
-  }
   const solutions = regressions(task, {
-    rows,
+    rows: matrix(
+      keys.rows,
+      d,
+      keys.data.map((x) => x * SCALE),
+    ),
     subsets,
-    decays: candidates.map(({ c }) => {
-      const decay = new Float32Array(d + 1).fill((0.5 * SCALE ** 2) / (c * subsets[0]!.length));
-      decay[d] = 0;
-      return decay;
-    }),
+    penalties: candidates.map(({ c }) => (0.5 * SCALE ** 2) / (c * subsets[0]!.length)),
+    // With this, all parameters are of one size, and descent is even.
+    bias: SCALE,
     tolerance,
   });
   for await (const folds of solutions) yield folds.map((parameters) => parted(parameters, classes, d));

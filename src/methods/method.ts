@@ -166,7 +166,12 @@ export interface Method<
   readonly composite?: true;
   /** How `auto` considers it. `auto` does not consider methods without this field. */
   readonly auto?: AutoRole<N>;
-  /** `auto` is compared with it. The numbers give the order of these methods. */
+  /**
+   * Its scores follow from the inner products of features and text rows (and from `spaceDimension`), so that they are the same in any
+   * orthonormal coordinates of these rows.
+   */
+  readonly rotates?: true;
+  /** `auto` is compared with it, in this order. */
   readonly baseline?: number;
   /** Benchmarks include it by default. */
   readonly benchmarked?: true;

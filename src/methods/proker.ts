@@ -48,6 +48,7 @@ export const proker = defineMethod({
   name: 'ProKeR',
   paper: 'Bendou et al., CVPR 2025, arXiv 2501.11175, eq. 8-10',
   needs: ['text', 'examples'],
+  rotates: true,
   auto: { order: 2, closedForm: true },
   options: {
     beta: optional(

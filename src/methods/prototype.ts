@@ -12,6 +12,7 @@ export const prototype = defineMethod({
   name: 'Nearest class mean',
   paper: 'Snell et al., NeurIPS 2017, arXiv 1703.05175',
   needs: ['examples'],
+  rotates: true,
   auto: { order: 4, closedForm: true },
   benchmarked: true,
   ignores: ['prompts'],

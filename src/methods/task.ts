@@ -40,7 +40,10 @@ export interface TextHead {
 /** A classification problem, as methods receive it. */
 export interface Task {
   readonly classes: number;
+  /** Numbers of a row of features, d. */
   readonly dimension: number;
+  /** Dimensions of the encoder's space, if features and text rows are in coordinates of their span, which are fewer. */
+  readonly spaceDimension?: number;
   readonly support: Support;
   /** Missing if there is no text encoder. Methods that need it refuse the task. */
   readonly head?: TextHead;

@@ -14,6 +14,7 @@ export const tipAdapter = defineMethod({
   name: 'Tip-Adapter',
   paper: 'Zhang et al., ECCV 2022, arXiv 2207.09519, eq. 3-6',
   needs: ['text', 'examples'],
+  rotates: true,
   baseline: 1,
   benchmarked: true,
   options: {

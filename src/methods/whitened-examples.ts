@@ -21,13 +21,15 @@ export interface Examples {
   /** Mean number of examples of the classes that have any. */
   readonly shots: number;
   readonly folds: Folds;
+  /** Dimensions of the encoder's space: d, or more if the rows are in coordinates of their span. */
+  readonly spaceDimension: number;
 }
 
 /** The largest number of folds. */
 const MOST_FOLDS = 4;
 
-/** The examples of a task. Examples of one class and group cannot be separated and count as one: the unit mean of their keys. */
-export function examplesOf({ support, classes }: Task): Examples {
+/** The examples of a task; those of one class and group, which nothing can part, are one: the unit mean of their keys. */
+export function examplesOf({ support, classes, dimension, spaceDimension = dimension }: Task): Examples {
   const { rows, labels, groups } = partable(support);
   const counts = countByClass(labels, classes);
   const present = counts.reduce((sum, count) => sum + Number(count > 0), 0);
@@ -48,6 +50,7 @@ export function examplesOf({ support, classes }: Task): Examples {
     present,
     shots: labels.length / present,
     folds: leaveOneShotOut({ labels, groups }, MOST_FOLDS),
+    spaceDimension,
   };
 }
 

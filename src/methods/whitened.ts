@@ -42,6 +42,7 @@ export const whitened = defineMethod({
   name: 'Whitened centred cosine',
   paper: 'This package (docs/whitened.md); after Fisher 1936 and Wang et al., ICLR 2024, arXiv 2402.04087',
   needs: ['examples'],
+  rotates: true,
   auto: {
     order: 0,
     closedForm: true,
@@ -198,11 +199,15 @@ function aroundCentre({ centred }: Examples): Matrix {
   return multiplied(centred, 1 / Math.sqrt(Math.max(1, centred.rows - 1)));
 }
 
-/** Variance added in every direction, as a multiple of the mean variance. It is larger if there are fewer examples for each direction. */
-function ridgeOf(examples: Examples, { ridge }: How['given']): number {
-  if (ridge !== undefined) return ridge;
-  const { rows, cols } = examples.rows;
-  return isFew(examples) ? Math.max(10, cols / rows) : Math.max(6 / examples.shots, cols / (3 * rows));
+/** Variance that is added in every direction, in mean variances of the rows' coordinates: the more, the fewer examples there are for each direction. */
+function ridgeOf(examples: Examples, { ridge = usualRidge(examples) }: How['given']): number {
+  return (ridge * examples.rows.cols) / examples.spaceDimension;
+}
+
+function usualRidge(examples: Examples): number {
+  const { shots, spaceDimension: d } = examples;
+  const n = examples.rows.rows;
+  return isFew(examples) ? Math.max(10, d / n) : Math.max(6 / shots, d / (3 * n));
 }
 
 /** Factor by which the scale rises with all shots, compared with folds that lack one. */

@@ -1,6 +1,6 @@
 import type { Products } from '../linalg/matrix-products.ts';
 import { factorPositive, lowerRows, solveLower } from '../linalg/solve.ts';
-import { dot, type Matrix, matrix, row } from '../math/matrix.ts';
+import { dot, identity, type Matrix, matrix, row } from '../math/matrix.ts';
 
 /**
  * The inner product <x, y>_P = x^T P y with P = (I + S / level)^-1 for a covariance S [d, d]. Directions that vary within classes count
@@ -75,10 +75,4 @@ export function isWide({ rows, cols }: { readonly rows: number; readonly cols: n
 /** The inner product of each row of `a` with the same row of `b`, [n]. */
 export function rowProducts(a: Matrix, b: Matrix): Float64Array {
   return Float64Array.from({ length: a.rows }, (_, i) => dot(row(a, i), row(b, i)));
-}
-
-function identity(d: number): Matrix {
-  const out = matrix(d, d);
-  for (let j = 0; j < d; j++) out.data[j * d + j] = 1;
-  return out;
 }

@@ -15,6 +15,7 @@ export const zeroShot = defineMethod({
   paper: 'Radford et al., ICML 2021, arXiv 2103.00020',
   needs: ['text'],
   ignores: ['views'],
+  rotates: true,
   baseline: 2,
   benchmarked: true,
   options: {},

@@ -10,6 +10,7 @@ import { zeroShotScale } from '../methods/whitened-names.ts';
 import { negativeLogLikelihood } from '../metrics/calibration.ts';
 import { resolveOptions } from '../options.ts';
 import { textLogits } from './cache-search.ts';
+import { type Comparison, inSpan } from './in-span.ts';
 import {
   type Choice,
   type Compared,
@@ -79,7 +80,8 @@ async function chosenByRule(
   if (task.head && tuningSet && leavesOut > 0) {
     const { chosen, scores } = await searched(engine, task, others, range, tuningSet);
     const { labels } = tuningSet.rows;
-    const found = await searchMethod(engine, method, task, tuningSet, [options]);
+    const seen = method.rotates ? await inSpan(engine, { task, tuningSet }) : { task, tuningSet };
+    const found = await searchMethod(engine, method, seen.task, seen.tuningSet, [options]);
     const both = { ...scores, data: scores.data.map((x, i) => (x + found.scores.data[i]!) / 2) };
     const nll = negativeLogLikelihood(softmaxRows(both), labels);
     const first = { method: STACK, nll, accuracy: shareCorrect(both, labels) };
@@ -129,18 +131,24 @@ async function searched(
   tuningSet: TuningSet,
 ): Promise<{ chosen: AutoChoice; scores: Matrix }> {
   const baselines = baselineMethods().filter((method) => suits(method, task));
+  const small = await inSpan(engine, { task, tuningSet });
+  const seenBy = ({ rotates }: Method): Comparison => (rotates ? small : { task, tuningSet });
   const stages = considered.length + baselines.length;
   const found = new Map<string, Found>();
   for (const [i, method] of considered.entries()) {
-    found.set(method.id, await searchMethod(engine, method, stage(task, i, stages), tuningSet));
+    const own = seenBy(method);
+    found.set(method.id, await searchMethod(engine, method, stage(own.task, i, stages), own.tuningSet));
   }
   const { labels } = tuningSet.rows;
   const { parts, scores, temperature, nll } = await inTurns(stacking(found, labels), task.signal);
   const all = new Map(found);
   for (const [i, baseline] of baselines.entries()) {
-    const candidates = baseline.votes ? [await cacheConstants(engine, task, range, tuningSet)] : undefined;
-    const own = stage(task, considered.length + i, stages);
-    all.set(baseline.id, await searchMethod(engine, baseline, own, tuningSet, candidates));
+    const own = seenBy(baseline);
+    const candidates = baseline.votes
+      ? [await cacheConstants(engine, own.task, range, own.tuningSet)]
+      : undefined;
+    const staged = stage(own.task, considered.length + i, stages);
+    all.set(baseline.id, await searchMethod(engine, baseline, staged, own.tuningSet, candidates));
   }
   const compared = ranked(all, labels);
   const how = { protocol: tuningSet.protocol, judges: labels.length, folds: tuningSet.folds };
