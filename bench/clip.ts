@@ -2,7 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CLIP_TEXT } from '../src/encoder/clip/text-transformer.ts';
 import { imageGraph } from '../src/encoder/clip/towers.ts';
+import { CLIP_VIT } from '../src/encoder/clip/vit.ts';
 import type { Checkpoint, ClipShape } from '../src/encoder/clip/weights.ts';
 import { createEngine } from '../src/engine/node.ts';
 import { random } from '../src/math/random.ts';
@@ -95,6 +97,7 @@ function randomVit(): { checkpoint: Checkpoint; shape: ClipShape } {
   const rules = { activation: 'quick_gelu', epsilon: 1e-5 } as const;
   const image = {
     ...rules,
+    ...CLIP_VIT,
     kind: 'vit',
     size: 224,
     patch: 32,
@@ -102,6 +105,6 @@ function randomVit(): { checkpoint: Checkpoint; shape: ClipShape } {
     blocks: BLOCKS,
     heads: 12,
   } as const;
-  const text = { ...rules, context: 77, width: 512, vocabulary: 49408, blocks: 0, heads: 8 };
+  const text = { ...rules, ...CLIP_TEXT, context: 77, width: 512, vocabulary: 49408, blocks: 0, heads: 8 };
   return { checkpoint, shape: { image, text, dimension: EMBED } };
 }

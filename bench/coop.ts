@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os';
 
 import { join } from 'node:path';
-import { encodeEmbeddings } from '../src/encoder/clip/text-transformer.ts';
+import { CLIP_TEXT, encodeEmbeddings } from '../src/encoder/clip/text-transformer.ts';
 import { asInputs } from '../src/encoder/clip/towers.ts';
 import { loadEncoder } from '../src/encoder/load.ts';
 import { createEngine } from '../src/engine/node.ts';
@@ -103,7 +103,7 @@ async function tinyTower(engine: Engine): Promise<TextTower | undefined> {
 /** A text tower with ViT-B/32's shapes. Words are hashed to rows of a small table. */
 function randomTower(): TextTower {
   const rules = { activation: 'quick_gelu', epsilon: 1e-5 } as const;
-  const shape = { ...rules, context: 77, width: 512, vocabulary: 49408, blocks: 12, heads: 8 };
+  const shape = { ...rules, ...CLIP_TEXT, context: 77, width: 512, vocabulary: 49408, blocks: 12, heads: 8 };
   const { width } = shape;
   const shapes = new Map<string, readonly number[]>([
     ['positional_embedding', [shape.context, width]],

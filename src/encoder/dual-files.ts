@@ -204,18 +204,26 @@ function textRuleOf(
   if (tokenizer.model.end_of_word_suffix === '</w>') {
     return { cleaning: 'clip', length: within(77), padding: 'fixed', pad: 0 };
   }
-  const pad = padOf(tokenizer, tokenizerConfig);
+  const pad = padOf(tokenizer, tokenizerConfig) ?? 0;
   const padded = PADDED.includes(model_type ?? '') || tokenizerConfig.tokenizer_class === 'SiglipTokenizer';
   return padded
     ? { cleaning: 'none', length: within(64), padding: 'fixed', pad }
     : { cleaning: 'none', length: within(LONGEST_TEXT), padding: 'longest', pad };
 }
 
+/** The token that texts are padded with, according to tokenizer.json and tokenizer_config.json. Undefined if neither says it. */
+export function padToken(read: (path: string) => Json | undefined): number | undefined {
+  return padOf(
+    parsed(TOKENIZER, read('tokenizer.json') ?? {}, 'tokenizer.json'),
+    parsed(TOKENIZER_CONFIG, read('tokenizer_config.json') ?? {}, 'tokenizer_config.json'),
+  );
+}
+
 function padOf(
   { padding, added_tokens }: z.infer<typeof TOKENIZER>,
   { pad_token }: z.infer<typeof TOKENIZER_CONFIG>,
-): number {
+): number | undefined {
   if (typeof padding?.pad_id === 'number') return padding.pad_id;
   const content = typeof pad_token === 'string' ? pad_token : pad_token?.content;
-  return added_tokens?.find((token) => token.content === content)?.id ?? 0;
+  return added_tokens?.find((token) => token.content === content)?.id;
 }

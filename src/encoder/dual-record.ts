@@ -7,7 +7,7 @@ import { checkFile } from '../store/checksum.ts';
 import { unlessMissing } from '../store/regular.ts';
 import { checkEmbeddings, checkedEncoder } from './checked.ts';
 import { openCheckpoint } from './clip/checkpoint.ts';
-import { clipFacts } from './clip/facts.ts';
+import { clipFacts, clipTextRule } from './clip/facts.ts';
 import { readConfigurationFiles } from './configuration-files.ts';
 import { dualEncoder } from './dual-encoder.ts';
 import { type DualConfiguration, findDualFiles, isWeights, readConfiguration } from './dual-files.ts';
@@ -100,7 +100,7 @@ async function weightsFacts(path: string, read: (path: string) => Json | undefin
   const checkpoint = await openCheckpoint(path);
   try {
     const { shape, ...facts } = await clipFacts(checkpoint, read);
-    return { ...facts, dimension: shape.dimension };
+    return { ...facts, text: clipTextRule(checkpoint, shape, read), dimension: shape.dimension };
   } finally {
     await checkpoint.close();
   }

@@ -28,8 +28,11 @@ const defaults: z.ZodType<CacheDefaults> = z.object({
 
 /** The conversion of texts to tokens, as far as tokenizer.json does not state it. */
 const textRule = z.object({
-  /** `clip`: entities unescaped twice, white space collapsed, as OpenAI's reference does before tokenization. */
-  cleaning: z.enum(['clip', 'none']),
+  /**
+   * `clip`: entities unescaped twice, white space collapsed, as OpenAI's reference does before tokenization. `canonicalize`: then, as
+   * open_clip does for SigLIP, `_` becomes a space, ASCII punctuation is removed, and letters are lower case.
+   */
+  cleaning: z.enum(['clip', 'canonicalize', 'none']),
   /** Largest number of tokens. A longer text is cut, and its end token is kept. */
   length: count,
   /** `fixed`: every text is padded to `length`; `longest`: only as far as its batch needs. */

@@ -21,9 +21,22 @@ describe('text cleaning', () => {
 });
 
 it('a text that is too long is cut before its last token', () => {
+  const { encode, count } = createTokenizer({ tokenizer: words() }, { cleaning: 'none', length: 4 });
+  expect(encode('one two')).toEqual([1, 3, 4, 2]);
+  expect(encode('one two three')).toEqual([1, 3, 4, 2]);
+  expect(count('one two three')).toBe(5);
+});
+
+it("open_clip's canonical form has no capitals, no ASCII punctuation and spaces for underscores", () => {
+  const { encode } = createTokenizer({ tokenizer: words() }, { cleaning: 'canonicalize', length: 9 });
+  expect(encode(' One_two, &quot;THREE&quot;!')).toEqual([1, 3, 4, 5, 2]);
+});
+
+/** A tokenizer of three words. */
+function words() {
   const vocab = { '[UNK]': 0, '[CLS]': 1, '[SEP]': 2, one: 3, two: 4, three: 5 };
   const special = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
-  const tokenizer = {
+  return {
     model: { type: 'WordPiece', unk_token: '[UNK]', continuing_subword_prefix: '##', vocab },
     pre_tokenizer: { type: 'BertPreTokenizer' },
     post_processor: {
@@ -36,11 +49,7 @@ it('a text that is too long is cut before its last token', () => {
       },
     },
   };
-  const { encode, count } = createTokenizer({ tokenizer }, { cleaning: 'none', length: 4 });
-  expect(encode('one two')).toEqual([1, 3, 4, 2]);
-  expect(encode('one two three')).toEqual([1, 3, 4, 2]);
-  expect(count('one two three')).toBe(5);
-});
+}
 
 const needed = [golden, tokenizerFile];
 describe.skipIf(!needed.every((url) => existsSync(url)))(

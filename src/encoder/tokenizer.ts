@@ -46,7 +46,7 @@ export function createTokenizer(
   const tokensOf = (text: string): number[] => {
     let ids: number[];
     try {
-      ids = tokenizer.encode(cleaning === 'clip' ? cleanText(text) : text).ids;
+      ids = tokenizer.encode(CLEANINGS[cleaning](text)).ids;
     } catch (cause) {
       throw unreadable(cause);
     }
@@ -77,6 +77,18 @@ export function createTokenizer(
 export function cleanText(text: string): string {
   return unescapeEntities(unescapeEntities(text)).replace(/\s+/gu, ' ').trim();
 }
+
+const CLEANINGS: Readonly<Record<TextRule['cleaning'], (text: string) => string>> = {
+  none: (text) => text,
+  clip: cleanText,
+  canonicalize: (text) =>
+    cleanText(
+      cleanText(text)
+        .replaceAll('_', ' ')
+        .replace(/[!-/:-@[-`{-~]/g, '')
+        .toLowerCase(),
+    ),
+};
 
 /** The names HTML gives to the characters 160 to 255, in order. */
 const LATIN = (

@@ -8,9 +8,9 @@ import { random } from '../../math/random.ts';
 import { floatTensor, sizeOf, type Tensor } from '../../math/tensor.ts';
 import { parseSafetensors } from '../../store/safetensors.ts';
 import { resnetLayers } from './resnet.ts';
-import { encodeEmbeddings, textLayers, textTower } from './text-transformer.ts';
+import { CLIP_TEXT, encodeEmbeddings, textLayers, textTower } from './text-transformer.ts';
 import { asInputs, imageGraph, textGraph, weightsOf } from './towers.ts';
-import { vitLayers } from './vit.ts';
+import { CLIP_VIT, vitLayers } from './vit.ts';
 import { type Checkpoint, type ClipRules, openAiNames, shapeOf } from './weights.ts';
 
 const engine = createEngine({ threads: 1 });
@@ -40,7 +40,7 @@ function expectNear(got: ArrayLike<number>, expected: Tensor, tolerance: number)
 }
 
 const tower = { activation: 'quick_gelu', epsilon: 1e-5, heads: (width: number) => width / 64 } as const;
-const OPENAI: ClipRules = { image: tower, text: tower };
+const OPENAI: ClipRules = { image: { ...tower, ...CLIP_VIT }, text: { ...tower, ...CLIP_TEXT } };
 
 const wholeNumbers = ({ shape, data }: Tensor): Tensor => ({
   dtype: 'int64',
@@ -111,6 +111,7 @@ describe.skipIf(!existsSync(golden))('CLIP from weights follows PyTorch (../shar
 
 describe('a small random text tower', () => {
   const shape = {
+    ...CLIP_TEXT,
     context: 9,
     width: 8,
     blocks: 2,

@@ -149,10 +149,16 @@ describe('the configuration of a CLIP from weights', () => {
     ['two end tokens', 'hub', (c) => (c.text_config.eos_token_id = [1, 2]), 'eos_token_id'],
     ['pruned heads', 'hub', (c) => (c.text_config.pruned_heads = { 0: [1] }), 'pruned_heads'],
     ['no heads', 'openClip', (c) => delete c.model_cfg.text_cfg.heads, 'how many heads'],
-    ['a pool', 'openClip', (c) => (c.model_cfg.vision_cfg.pool_type = 'avg'), 'vision_cfg.pool_type'],
-    ['a mask', 'openClip', (c) => (c.model_cfg.text_cfg.no_causal_mask = true), 'no_causal_mask'],
+    ['a pool', 'openClip', (c) => (c.model_cfg.vision_cfg.pool_type = 'none'), 'vision_cfg.pool_type'],
+    ['a mask', 'openClip', (c) => (c.model_cfg.text_cfg.use_pad_mask = true), 'use_pad_mask'],
     ['a timm model', 'openClip', (c) => (c.model_cfg.vision_cfg.timm_model_name = 'x'), 'timm_model_name'],
-    ['custom text', 'openClip', (c) => (c.model_cfg.custom_text = true), 'model_cfg.custom_text'],
+    [
+      'a lost end token',
+      'openClip',
+      (c) => (c.model_cfg.text_cfg.tokenizer_kwargs = { strip_sep_token: true }),
+      'tokenizer_kwargs',
+    ],
+    ['a missing projection', 'openClip', (c) => (c.model_cfg.vision_cfg.no_ln_pre = true), 'visual.ln_pre'],
     [
       'a way to resize',
       'openClip',
@@ -219,6 +225,18 @@ describe('the configuration of a CLIP from weights', () => {
     const same = (row: number[]) => row.every((x, j) => Math.abs(x - first![j]!) < 1e-5);
     expect(others.map(same)).toEqual([true, true, false]);
     await encoder.close();
+  });
+
+  it('with attention to the padding needs to know its token, and cannot learn prompts', async () => {
+    const both = (named: boolean) =>
+      altered('openClip', (c) => {
+        c.model_cfg.text_cfg.no_causal_mask = true;
+        if (named) c.model_cfg.text_cfg.hf_tokenizer_name = 'bert';
+      });
+    const encoder = await loadEncoder(both(false), { engine });
+    await expect(encoder.textTower?.()).rejects.toMatchObject({ code: 'clip/attention' });
+    await encoder.close();
+    await expect(loadEncoder(both(true), { engine })).rejects.toMatchObject({ code: 'clip/padding' });
   });
 
   it('refuses tokens without an embedding', async () => {

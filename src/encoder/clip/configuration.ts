@@ -1,13 +1,17 @@
 import { z } from 'zod';
 import { ModelError } from '../../errors.ts';
 import { type Fields, type Json, readFields, unused, type Values } from '../fields.ts';
+import type { TextRule } from '../record.ts';
 import type { Activation } from './transformer.ts';
+import { CLIP_VIT } from './vit.ts';
 import type { ClipRules, ClipShape } from './weights.ts';
 
-/** The configuration of a CLIP that is built from weights. */
+/** The configuration of a CLIP or SigLIP that is built from weights. */
 export interface ClipConfiguration {
   /** Facts that the shapes of the weights do not determine. */
   readonly rules: ClipRules;
+  /** The cleaning of texts, and their padding: that of CLIP's own tokenizer, or as the files of the tokenizer say. */
+  readonly text: { readonly cleaning: TextRule['cleaning']; readonly pad: 0 | 'tokenizer' };
   /** Stated sizes. A size that differs from the weights' is refused. */
   readonly sizes: readonly Size[];
   /** open_clip's description of the preprocessing; absent if another file has it. */
@@ -29,7 +33,10 @@ const side = z.union([
     .refine(([height, width]) => height === width, 'only squares are supported')
     .transform(([height]) => height),
 ]);
-const activation = z.enum(['gelu', 'quick_gelu']) satisfies z.ZodType<Activation>;
+const ACTIVATIONS = { gelu: 'gelu', quick_gelu: 'quick_gelu', gelu_pytorch_tanh: 'gelu_tanh' } as const;
+const activation = z
+  .enum(['gelu', 'quick_gelu', 'gelu_pytorch_tanh'])
+  .transform((name): Activation => ACTIVATIONS[name]);
 
 const TRAINING = 'it matters in training only';
 const BOOKKEEPING = 'it says where the model is from, or how it is stored';
@@ -154,12 +161,57 @@ const HUB = {
   vision_config_dict: HUB_IMAGE,
 } as const satisfies Fields;
 
+/** Hugging Face's `config.json` of a SiglipModel, which is also that of SigLIP 2 at a fixed resolution. */
+const SIGLIP = {
+  ...COMMON,
+  ...unused(BOOKKEEPING, ['auto_map']),
+  model_type: z.literal('siglip'),
+  text_config: {
+    ...TOWER,
+    // The configurations state numbers that the tokenizer does not have.
+    ...unused(TOKENIZER, ['bos_token_id', 'eos_token_id', 'pad_token_id']),
+    model_type: z.literal('siglip_text_model'),
+    max_position_embeddings: count,
+    projection_size: count,
+    vocab_size: count,
+  },
+  vision_config: {
+    ...TOWER,
+    model_type: z.literal('siglip_vision_model'),
+    image_size: side,
+    num_channels: z.literal(3),
+    patch_size: side,
+    vision_use_head: z.literal(true),
+  },
+} as const satisfies Fields;
+
+/**
+ * SigLIP's image towers in timm 1.0 (vision_transformer.py): heads and activation, which timm derives from the name. open_clip publishes
+ * them with their activation in training, which differs between versions of SigLIP.
+ */
+const TIMM_TOWERS: Readonly<Record<string, readonly [heads: number, activation: Activation]>> = {
+  vit_base_patch32_siglip_256: [12, 'gelu_tanh'],
+  vit_base_patch16_siglip_224: [12, 'gelu'],
+  vit_base_patch16_siglip_256: [12, 'gelu'],
+  vit_base_patch16_siglip_384: [12, 'gelu'],
+  vit_base_patch16_siglip_512: [12, 'gelu'],
+  vit_large_patch16_siglip_256: [16, 'gelu'],
+  vit_large_patch16_siglip_384: [16, 'gelu'],
+  vit_large_patch16_siglip_512: [16, 'gelu_tanh'],
+  vit_so400m_patch14_siglip_224: [16, 'gelu'],
+  vit_so400m_patch14_siglip_378: [16, 'gelu'],
+  vit_so400m_patch14_siglip_384: [16, 'gelu'],
+  vit_so400m_patch16_siglip_256: [16, 'gelu_tanh'],
+  vit_so400m_patch16_siglip_384: [16, 'gelu_tanh'],
+  vit_so400m_patch16_siglip_512: [16, 'gelu_tanh'],
+  vit_giantopt_patch16_siglip_256: [16, 'gelu_tanh'],
+  vit_giantopt_patch16_siglip_384: [16, 'gelu_tanh'],
+};
+
 /** open_clip's variants of a transformer block. They are supported only when switched off. */
 const BLOCK = {
-  act_kwargs: z.strictObject({}),
   norm_kwargs: z.strictObject({ eps: z.number().positive().max(1).optional() }),
   block_type: z.literal('default'),
-  final_ln_after_pool: z.literal(false),
   output_tokens: z.literal(false),
   qk_norm: z.literal(false),
   scale_attn: z.literal(false),
@@ -177,8 +229,8 @@ const OPEN_CLIP = {
   model_cfg: {
     ...unused(BOOKKEEPING, ['cast_dtype', 'output_dict']),
     ...unused(TENSOR, ['init_logit_scale', 'nonscalar_logit_scale']),
+    ...unused('the names of the weights say it', ['custom_text']),
     ...unused('a number that is added to all scores alike changes no probability', ['init_logit_bias']),
-    custom_text: z.literal(false),
     embed_dim: count,
     quick_gelu: z.boolean(),
     vision_cfg: {
@@ -186,36 +238,47 @@ const OPEN_CLIP = {
       ...unused(TRAINING, ['patch_dropout', 'timm_drop', 'timm_drop_path', 'timm_model_pretrained']),
       ...unused(SHAPES, ['mlp_ratio']),
       ...unused('there is no attentional pool', ['attn_pooler_heads', 'attn_pooler_queries']),
-      ...unused('there is no model of timm', ['timm_pool', 'timm_proj', 'timm_proj_bias']),
+      ...unused('there is no projection', ['timm_proj_bias']),
+      act_kwargs: z.strictObject({}),
       attentional_pool: z.literal(false),
+      final_ln_after_pool: z.boolean(),
       head_width: count,
       image_size: side,
       layers: z.union([count, z.tuple([count, count, count, count])]),
-      no_ln_pre: z.literal(false),
+      no_ln_pre: z.boolean(),
       patch_size: side,
-      pool_type: z.literal('tok'),
+      pool_type: z.enum(['tok', 'avg']),
       pos_embed_type: z.literal('learnable'),
+      timm_model_name: z.enum(Object.keys(TIMM_TOWERS)),
+      timm_pool: z.literal('map'),
+      timm_proj: z.literal('none'),
       width: count,
     },
     text_cfg: {
       ...BLOCK,
-      ...unused(TOKENIZER, ['hf_tokenizer_name', 'pad_id', 'tokenizer_mode']),
-      ...unused(SHAPES, ['mlp_ratio']),
+      ...unused(TOKENIZER, ['pad_id', 'tokenizer_mode']),
+      ...unused(SHAPES, ['mlp_ratio', 'proj_bias']),
       ...unused('there is no text model of Hugging Face', [
         'hf_model_pretrained',
         'hf_pooler_type',
         'hf_proj_type',
       ]),
-      ...unused('the largest token number is the end', ['eos_id']),
+      act_kwargs: z.strictObject({ approximate: z.enum(['none', 'tanh']).optional() }),
       context_length: count,
       embed_cls: z.literal(false),
+      eos_id: z.int().nonnegative(),
+      final_ln_after_pool: z.literal(false),
       heads: count,
+      hf_tokenizer_name: z.string(),
       layers: count,
-      no_causal_mask: z.literal(false),
-      pool_type: z.literal('argmax'),
-      proj_bias: z.literal(false),
+      no_causal_mask: z.boolean(),
+      pool_type: z.enum(['argmax', 'eos', 'last']),
       proj_type: z.literal('linear'),
-      tokenizer_kwargs: z.strictObject({}),
+      tokenizer_kwargs: z.strictObject({
+        clean: z.enum(['canonicalize', 'lower', 'whitespace']).optional(),
+        strip_sep_token: z.literal(false).optional(),
+      }),
+      use_pad_mask: z.literal(false),
       vocab_size: count,
       width: count,
     },
@@ -249,6 +312,8 @@ export function clipConfiguration(
   const file = hubNames ? 'config.json' : 'open_clip_config.json';
   const json = read(file);
   if (!json) throw missing(file, hubNames);
+  if (hubNames && json.model_type === 'siglip')
+    return siglipConfiguration(readFields(json, SIGLIP, { file, hint: HINT }));
   return hubNames
     ? hubConfiguration(readFields(json, HUB, { file, hint: HINT }))
     : openClipConfiguration(readFields(json, OPEN_CLIP, { file, hint: HINT }));
@@ -274,22 +339,59 @@ function hubConfiguration(config: Values<typeof HUB>): ClipConfiguration {
   const end = text.eos_token_id ?? 49407;
   return {
     rules: {
-      image: rulesOf(image, 12),
+      image: { ...rulesOf(image, 12), ...CLIP_VIT },
       // Until version 4.31, transformers wrote 2 for every model, whatever its end token was.
-      text: { ...rulesOf(text, 8), end: end === 2 ? undefined : end },
+      text: { ...rulesOf(text, 8), causal: true, pool: 'end', end: end === 2 ? undefined : end },
     },
+    text: CLIP_TOKENIZER,
     sizes: [
       ['projection_dim', config.projection_dim, ({ dimension }) => dimension],
-      ['vision_config.image_size', image.image_size, (shape) => shape.image.size],
-      ['vision_config.patch_size', image.patch_size, (shape) => vitOf(shape)?.patch],
-      ['vision_config.hidden_size', image.hidden_size, (shape) => vitOf(shape)?.width],
-      ['vision_config.num_hidden_layers', image.num_hidden_layers, (shape) => vitOf(shape)?.blocks],
-      ['text_config.max_position_embeddings', text.max_position_embeddings, (shape) => shape.text.context],
-      ['text_config.hidden_size', text.hidden_size, (shape) => shape.text.width],
-      ['text_config.num_hidden_layers', text.num_hidden_layers, (shape) => shape.text.blocks],
-      ['text_config.vocab_size', text.vocab_size, (shape) => shape.text.vocabulary],
+      ...towerSizes(image, text),
     ],
   };
+}
+
+const CLIP_TOKENIZER = { cleaning: 'clip', pad: 0 } as const;
+
+function siglipConfiguration({
+  text_config: text = {},
+  vision_config: image = {},
+}: Values<typeof SIGLIP>): ClipConfiguration {
+  const rulesOf = (tower: Values<typeof TOWER>) => ({
+    activation: tower.hidden_act ?? 'gelu_tanh',
+    epsilon: tower.layer_norm_eps ?? 1e-6,
+    heads: () => tower.num_attention_heads ?? 12,
+  });
+  return {
+    rules: {
+      image: { ...rulesOf(image), pool: 'attention', preNorm: false },
+      text: { ...rulesOf(text), causal: false, pool: 'last', end: undefined },
+    },
+    text: { cleaning: 'none', pad: 'tokenizer' },
+    sizes: [
+      ['text_config.projection_size', text.projection_size, ({ dimension }) => dimension],
+      ...towerSizes(image, text),
+    ],
+  };
+}
+
+/** The sizes that Hugging Face's configurations state of both towers. */
+function towerSizes(
+  image: Values<Pick<typeof HUB_IMAGE, 'image_size' | 'patch_size' | 'hidden_size' | 'num_hidden_layers'>>,
+  text: Values<
+    Pick<typeof HUB_TEXT, 'max_position_embeddings' | 'hidden_size' | 'num_hidden_layers' | 'vocab_size'>
+  >,
+): Size[] {
+  return [
+    ['vision_config.image_size', image.image_size, (shape) => shape.image.size],
+    ['vision_config.patch_size', image.patch_size, (shape) => vitOf(shape)?.patch],
+    ['vision_config.hidden_size', image.hidden_size, (shape) => vitOf(shape)?.width],
+    ['vision_config.num_hidden_layers', image.num_hidden_layers, (shape) => vitOf(shape)?.blocks],
+    ['text_config.max_position_embeddings', text.max_position_embeddings, (shape) => shape.text.context],
+    ['text_config.hidden_size', text.hidden_size, (shape) => shape.text.width],
+    ['text_config.num_hidden_layers', text.num_hidden_layers, (shape) => shape.text.blocks],
+    ['text_config.vocab_size', text.vocab_size, (shape) => shape.text.vocabulary],
+  ];
 }
 
 function openClipConfiguration({
@@ -299,19 +401,32 @@ function openClipConfiguration({
   const { vision_cfg: image = {}, text_cfg: text = {} } = model;
   const act: Activation = model.quick_gelu ? 'quick_gelu' : 'gelu';
   const { layers } = image;
+  const timm = image.timm_model_name === undefined ? undefined : TIMM_TOWERS[image.timm_model_name];
+  const afterPool = image.final_ln_after_pool ? 'mean-norm' : 'norm-mean';
+  const clean = text.tokenizer_kwargs?.clean;
   return {
     rules: {
-      image: {
-        activation: act,
-        epsilon: image.norm_kwargs?.eps ?? 1e-5,
-        heads: (width) => Math.floor(width / (image.head_width ?? 64)),
-      },
+      image: timm
+        ? { activation: timm[1], epsilon: 1e-6, heads: () => timm[0], pool: 'attention', preNorm: false }
+        : {
+            activation: act,
+            epsilon: image.norm_kwargs?.eps ?? 1e-5,
+            heads: (width) => Math.floor(width / (image.head_width ?? 64)),
+            pool: image.pool_type === 'avg' ? afterPool : 'class',
+            preNorm: !image.no_ln_pre,
+          },
       text: {
-        activation: act,
+        activation: text.act_kwargs?.approximate === 'tanh' ? 'gelu_tanh' : act,
         epsilon: text.norm_kwargs?.eps ?? 1e-5,
         heads: () => text.heads,
-        end: undefined,
+        causal: !text.no_causal_mask,
+        pool: text.pool_type === 'last' ? 'last' : 'end',
+        end: text.pool_type === 'eos' ? (text.eos_id ?? 2) : undefined,
       },
+    },
+    text: {
+      cleaning: clean === 'canonicalize' ? 'canonicalize' : 'clip',
+      pad: text.hf_tokenizer_name === undefined ? 0 : 'tokenizer',
     },
     sizes: [
       ['model_cfg.embed_dim', model.embed_dim, ({ dimension }) => dimension],

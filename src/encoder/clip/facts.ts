@@ -1,11 +1,14 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ModelError, TipAdapterError } from '../../errors.ts';
 import type { Preprocessing } from '../../image/types.ts';
+import { padToken } from '../dual-files.ts';
 import type { Json } from '../fields.ts';
 import { OPENAI_COLOURS, preprocessingOf, preprocessorOf } from '../preprocessor-config.ts';
 import type { TextRule } from '../record.ts';
 import { type ClipConfiguration, clipConfiguration, type Size } from './configuration.ts';
 import { usedNames } from './towers.ts';
 import type { BlockShape } from './transformer.ts';
+import { CLIP_VIT } from './vit.ts';
 import { type ClipCheckpoint, type ClipShape, misshapen, shapeOf } from './weights.ts';
 
 /** Facts about a CLIP from its weights and configuration. */
@@ -13,7 +16,6 @@ export interface ClipFacts {
   readonly shape: ClipShape;
   readonly logitScale: number;
   readonly preprocessing: Preprocessing;
-  readonly text: TextRule;
   /** Differences between the towers and OpenAI's that the shapes do not show. They are part of the fingerprint. */
   readonly recipe?: Readonly<Record<string, unknown>>;
 }
@@ -40,9 +42,27 @@ export async function clipFacts(
     shape,
     logitScale,
     preprocessing: pixelsOf(shape, preprocessing, read),
-    text: { cleaning: 'clip', length: shape.text.context, padding: 'fixed', pad: 0 },
     recipe: recipeOf(shape),
   };
+}
+
+/**
+ * The conversion of texts to tokens. It reads the files of the tokenizer, which may be large. Throws `ModelError` if they do not say how
+ * texts are padded although the tower attends to the padding.
+ */
+export function clipTextRule(
+  { hubNames }: ClipCheckpoint,
+  { text }: ClipShape,
+  read: (path: string) => Json | undefined,
+): TextRule {
+  const { cleaning, pad } = clipConfiguration(hubNames, read).text;
+  const token = pad === 'tokenizer' ? padToken(read) : pad;
+  if (token === undefined && !(text.causal && text.pool === 'end'))
+    throw new ModelError('The files of the tokenizer do not say with which token texts are padded', {
+      code: 'clip/padding',
+      hint: 'Get tokenizer.json and tokenizer_config.json from the source of the weights.',
+    });
+  return { cleaning, length: text.context, padding: 'fixed', pad: token ?? 0 };
 }
 
 function checkSizes(sizes: readonly Size[], shape: ClipShape): void {
@@ -80,10 +100,11 @@ function unusedNames(checkpoint: ClipCheckpoint, shape: ClipShape): string[] {
 }
 
 function pixelsOf(
-  { image: { size } }: ClipShape,
+  { image }: ClipShape,
   openClip: ClipConfiguration['preprocessing'],
   read: (path: string) => Json | undefined,
 ): Preprocessing {
+  const { size } = image;
   if (openClip) {
     return {
       resize: openClip.resize_mode ?? 'shortest',
@@ -97,7 +118,13 @@ function pixelsOf(
       std: openClip.std ?? OPENAI_COLOURS.std,
     };
   }
-  const { json, file } = preprocessorOf(read) ?? {
+  const stated = preprocessorOf(read);
+  if (!stated && image.kind === 'vit' && image.pool === 'attention')
+    throw new ModelError('The weights of a SigLIP lack preprocessor_config.json', {
+      code: 'encoder/no-configuration',
+      hint: 'Get it from the source of the weights.',
+    });
+  const { json, file } = stated ?? {
     json: { image_processor_type: 'CLIPImageProcessor', size: { shortest_edge: size }, crop_size: size },
   };
   const pixels = preprocessingOf(json, file);
@@ -115,9 +142,16 @@ function recipeOf({ image, text }: ClipShape): ClipFacts['recipe'] {
     const openAi = width === 64 * heads && activation === 'quick_gelu' && epsilon === 1e-5;
     return openAi ? undefined : { heads, activation, epsilon };
   };
-  // The largest number of the vocabulary is also the largest of every text.
-  const end = text.end === text.vocabulary - 1 ? undefined : text.end;
-  const parts = Object.entries({ image: own(image), text: own(text), end });
-  const recipe = parts.filter(([, part]) => part !== undefined);
+  const { pool, preNorm } = image.kind === 'vit' ? image : CLIP_VIT;
+  const { causal, pool: place } = text;
+  const parts = {
+    image: own(image),
+    text: own(text),
+    // The largest number of the vocabulary is also the largest of every text.
+    end: text.end === text.vocabulary - 1 ? undefined : text.end,
+    pictures: isDeepStrictEqual({ pool, preNorm }, CLIP_VIT) ? undefined : { pool, preNorm },
+    texts: causal && place === 'end' ? undefined : { causal, pool: place },
+  };
+  const recipe = Object.entries(parts).filter(([, part]) => part !== undefined);
   return recipe.length > 0 ? Object.fromEntries(recipe) : undefined;
 }

@@ -7,6 +7,7 @@ import { parseSafetensors } from '../../store/safetensors.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { clipFacts } from './facts.ts';
 import { imageGraph, textGraph } from './towers.ts';
+import { type Checkpoint, type ClipShape, shapeOf } from './weights.ts';
 
 const engine = createEngine({ threads: 1 });
 afterAll(() => engine.close());
@@ -23,6 +24,20 @@ async function factsOf(folder: string) {
       ? JSON.parse(readFileSync(join(golden, folder, path), 'utf8'))
       : undefined;
   return { checkpoint, facts: await clipFacts(checkpoint, read) };
+}
+
+async function expectAgreement(folder: string, checkpoint: Checkpoint, shape: ClipShape): Promise<void> {
+  const inputs = tensorsOf(folder, 'inputs');
+  const outputs = tensorsOf(folder, 'outputs');
+  const image = await engine.compile(await imageGraph(checkpoint, shape));
+  const { image_embeds } = await image.run({ pixel_values: inputs.get('pixel_values') as Tensor });
+  expect(difference(image_embeds!, outputs.get('image_embeds') as Tensor)).toBeLessThan(1e-5);
+  const text = await engine.compile(await textGraph(checkpoint, shape));
+  const { shape: size, data } = inputs.get('input_ids') as Tensor;
+  const ids: Tensor = { dtype: 'int64', shape: size, data: BigInt64Array.from(data as Int32Array, BigInt) };
+  const { text_embeds } = await text.run({ input_ids: ids });
+  expect(difference(text_embeds!, outputs.get('text_embeds') as Tensor)).toBeLessThan(1e-5);
+  await checkpoint.close();
 }
 
 /** Largest difference, as a share of the largest magnitude. */
@@ -44,29 +59,31 @@ describe.skipIf(!existsSync(golden))('variants of CLIP (../shared/golden/familie
     ['hf-clip-eos', { end: 120 }],
     ['openclip-vit-gelu', { image: { heads: 4, activation: 'gelu' } }],
     ['openclip-vit-quickgelu', { image: { heads: 4, activation: 'quick_gelu' } }],
+    ['openclip-custom-argmax', { image: { heads: 4 }, texts: { causal: false, pool: 'end' } }],
+    [
+      'openclip-custom-clipa',
+      { pictures: { pool: 'mean-norm', preNorm: false }, texts: { causal: false, pool: 'last' } },
+    ],
+    ['openclip-custom-metaclip2', { end: 2 }],
+    ['hf-siglip', { image: { heads: 3, activation: 'gelu_tanh', epsilon: 1e-6 } }],
   ])('%s is computed as PyTorch does', async (folder, recipe) => {
     const { checkpoint, facts } = await factsOf(folder);
     expect(facts.recipe).toMatchObject(recipe);
-    const inputs = tensorsOf(folder, 'inputs');
-    const outputs = tensorsOf(folder, 'outputs');
-    const image = await engine.compile(await imageGraph(checkpoint, facts.shape));
-    const { image_embeds } = await image.run({ pixel_values: inputs.get('pixel_values') as Tensor });
-    expect(difference(image_embeds!, outputs.get('image_embeds') as Tensor)).toBeLessThan(1e-5);
-    const text = await engine.compile(await textGraph(checkpoint, facts.shape));
-    const { shape, data } = inputs.get('input_ids') as Tensor;
-    const ids: Tensor = { dtype: 'int64', shape, data: BigInt64Array.from(data as Int32Array, BigInt) };
-    const { text_embeds } = await text.run({ input_ids: ids });
-    expect(difference(text_embeds!, outputs.get('text_embeds') as Tensor)).toBeLessThan(1e-5);
-    await checkpoint.close();
+    await expectAgreement(folder, checkpoint, facts.shape);
   });
 
-  it.each([
-    ['openclip-custom-argmax', 'model_cfg.custom_text'],
-    ['openclip-custom-clipa', 'model_cfg.custom_text'],
-    ['openclip-custom-metaclip2', 'model_cfg.custom_text'],
-    ['openclip-siglip-timm', 'not those of a CLIP'],
-    ['hf-siglip', 'model_type'],
-  ])('%s is refused by name', async (folder, field) => {
+  it('openclip-siglip-timm is computed as PyTorch does', async () => {
+    const checkpoint = await openCheckpoint(join(golden, 'openclip-siglip-timm/open_clip_model.safetensors'));
+    // Its image tower has a name that timm does not know, so that the configuration cannot be read.
+    const tower = { epsilon: 1e-6, heads: () => 4 };
+    const shape = shapeOf(checkpoint, {
+      image: { ...tower, activation: 'gelu_tanh', pool: 'attention', preNorm: false },
+      text: { ...tower, activation: 'gelu_tanh', causal: false, pool: 'last' },
+    });
+    await expectAgreement('openclip-siglip-timm', checkpoint, shape);
+  });
+
+  it.each([['openclip-siglip-timm', 'timm_model_name']])('%s is refused by name', async (folder, field) => {
     await expect(factsOf(folder)).rejects.toThrow(field);
   });
 });

@@ -104,6 +104,15 @@ async function openTextTower(
   { shape: { text } }: ClipFacts,
   encode: (text: string) => number[],
 ): Promise<TextTower> {
+  // A prompt's tokens are cut after its end, and only a causal tower that reads the end token may have them cut.
+  if (!text.causal || text.pool !== 'end')
+    throw new ModelError(
+      'Prompts cannot be learnt with this encoder: its text tower attends to the padding',
+      {
+        code: 'clip/attention',
+        hint: 'Use another method than CoOp, or an encoder of the CLIP family.',
+      },
+    );
   const table = await checkpoint.tensor('token_embedding.weight');
   const { shapes } = checkpoint;
   const build = (embeddings: Expr, end: Expr) =>

@@ -14,11 +14,20 @@ export interface TextShape extends BlockShape {
   readonly blocks: number;
   /** Size of the vocabulary. */
   readonly vocabulary: number;
+  /** Whether a token attends only to earlier ones. Otherwise it attends to all, padding included. */
+  readonly causal: boolean;
+  /** The text's row: that of the first end token, or of the last position, padding included. */
+  readonly pool: 'end' | 'last';
+  /** Whether the projection has a bias. */
+  readonly projectionBias: boolean;
   /** The number of the end token. If undefined, it is the largest number in the text. */
   readonly end?: number;
 }
 
-/** CLIP's text transformer: token numbers [n, t] (int64, padded with zeros) → embeddings [n, d]. */
+/** CLIP's own. */
+export const CLIP_TEXT = { causal: true, pool: 'end', projectionBias: false } as const;
+
+/** CLIP's text transformer: token numbers [n, t] (int64, padded) → embeddings [n, d]. */
 export function textTower(ids: Expr, weights: Weights, shape: TextShape): Expr {
   const embeddings = gather(weights('token_embedding.weight'), ids);
   const end = shape.end === undefined ? max(ids, [1], true) : tokenNumber(shape.end);
@@ -46,8 +55,12 @@ function strictlyUpper(t: number): Tensor {
 export function encodeEmbeddings(embeddings: Expr, end: Expr, weights: Weights, shape: TextShape): Expr {
   const blocks = textLayers(embeddings, weights, shape);
   const normed = norm(blocks.at(-1)!, weights, 'ln_final', shape);
-  const pooled = sum(mul(normed, reshape(end, [...end.shape, 1])), [1]);
-  return matmul(pooled, weights('text_projection'));
+  const pooled =
+    shape.pool === 'end'
+      ? sum(mul(normed, reshape(end, [...end.shape, 1])), [1])
+      : reshape(slice(normed, 1, shape.context - 1, shape.context), [normed.shape[0]!, shape.width]);
+  const projected = matmul(pooled, weights('text_projection'));
+  return shape.projectionBias ? add(projected, weights('text_projection.bias')) : projected;
 }
 
 /** Tokens [n, t, w] after each block. */
@@ -56,7 +69,7 @@ export function textLayers(embeddings: Expr, weights: Weights, shape: TextShape)
   const length = knownSize('textLayers', embeddings, 1);
   const places = weights('positional_embedding');
   const placed = add(embeddings, length < context ? slice(places, 0, 0, length) : places);
-  const mask = causalMask(length);
+  const mask = shape.causal ? causalMask(length) : undefined;
   const after: Expr[] = [];
   for (let i = 0; i < blocks; i++) {
     after.push(residualBlock(after.at(-1) ?? placed, weights, `transformer.resblocks.${i}`, shape, mask));

@@ -1,4 +1,4 @@
-import { add, div, erf, mul, sigmoid } from '../../graph/elementwise.ts';
+import { add, div, erf, mul, sigmoid, square } from '../../graph/elementwise.ts';
 import type { Expr } from '../../graph/expression.ts';
 import { linear } from '../../graph/products.ts';
 import { attention, layerNorm } from '../../graph/sequence.ts';
@@ -6,8 +6,11 @@ import { attention, layerNorm } from '../../graph/sequence.ts';
 /** A weight of the model by its name in OpenAI's checkpoint, as an expression: a constant or an input. */
 export type Weights = (name: string) => Expr;
 
-/** `gelu` is x/2 (1 + erf(x / sqrt 2)); `quick_gelu` is x sigmoid(1.702 x), with which OpenAI's models were trained. */
-export type Activation = 'gelu' | 'quick_gelu';
+/**
+ * `gelu` is x/2 (1 + erf(x / sqrt 2)); `gelu_tanh` is its approximation x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (Hendrycks and
+ * Gimpel 2016); `quick_gelu` is x sigmoid(1.702 x), with which OpenAI's models were trained.
+ */
+export type Activation = 'gelu' | 'gelu_tanh' | 'quick_gelu';
 
 /** Constants that the blocks of a transformer share. */
 export interface BlockShape {
@@ -19,6 +22,9 @@ export interface BlockShape {
 
 const ACTIVATIONS: Readonly<Record<Activation, (x: Expr) => Expr>> = {
   gelu: (x) => mul(mul(x, add(erf(div(x, Math.SQRT2)), 1)), 0.5),
+  // (1 + tanh z) / 2 is sigmoid(2 z).
+  gelu_tanh: (x) =>
+    mul(x, sigmoid(mul(add(x, mul(mul(square(x), x), 0.044715)), 2 * Math.sqrt(2 / Math.PI)))),
   quick_gelu: (x) => mul(x, sigmoid(mul(x, 1.702))),
 };
 
@@ -42,7 +48,18 @@ export function residualBlock(x: Expr, weights: Weights, name: string, shape: Bl
   const project = (part: 'q' | 'k' | 'v') => dense(normed, weights, `${name}.attn.${part}_proj`);
   const attended = attention(project('q'), project('k'), project('v'), shape.heads, mask);
   const middle = add(x, dense(attended, weights, `${name}.attn.out_proj`));
+  return perceptronBlock(middle, weights, `${name}.ln_2`, `${name}.mlp`, shape);
+}
+
+/** x + mlp(norm x), where the layer normalisation and the perceptron have the names `normal` and `mlp`. */
+export function perceptronBlock(
+  x: Expr,
+  weights: Weights,
+  normal: string,
+  mlp: string,
+  shape: BlockShape,
+): Expr {
   const activate = ACTIVATIONS[shape.activation];
-  const hidden = activate(dense(norm(middle, weights, `${name}.ln_2`, shape), weights, `${name}.mlp.c_fc`));
-  return add(middle, dense(hidden, weights, `${name}.mlp.c_proj`));
+  const hidden = activate(dense(norm(x, weights, normal, shape), weights, `${mlp}.c_fc`));
+  return add(x, dense(hidden, weights, `${mlp}.c_proj`));
 }

@@ -1,10 +1,12 @@
 import { add } from '../../graph/elementwise.ts';
-import type { Expr } from '../../graph/expression.ts';
+import { type Expr, knownSize } from '../../graph/expression.ts';
 import { concat, expandTo, reshape, slice, transpose } from '../../graph/layout.ts';
 import { matmul } from '../../graph/products.ts';
+import { mean } from '../../graph/reduce.ts';
+import { attention } from '../../graph/sequence.ts';
 import { conv2d } from '../../graph/vision.ts';
 import { ofRank } from '../../math/tensor.ts';
-import { type BlockShape, norm, residualBlock, type Weights } from './transformer.ts';
+import { type BlockShape, dense, norm, perceptronBlock, residualBlock, type Weights } from './transformer.ts';
 
 export interface VitShape extends BlockShape {
   readonly kind: 'vit';
@@ -13,17 +15,50 @@ export interface VitShape extends BlockShape {
   readonly patch: number;
   readonly width: number;
   readonly blocks: number;
+  /**
+   * The picture's row: the normalised class token (CLIP); the mean of the patches, normalised before or after (open_clip); or attention
+   * of a learnt query to the normalised patches, without a class token (SigLIP).
+   */
+  readonly pool: 'class' | 'norm-mean' | 'mean-norm' | 'attention';
+  /** Whether tokens are normalised before the first block. */
+  readonly preNorm: boolean;
 }
 
-/** The vision transformer of CLIP (Radford et al., ICML 2021, section 2.4): pixels [n, 3, size, size] → embeddings [n, d]. */
+/** CLIP's own. */
+export const CLIP_VIT = { pool: 'class', preNorm: true } as const;
+
+/**
+ * The vision transformer of CLIP (Radford et al., ICML 2021, section 2.4) or SigLIP (Zhai et al., ICCV 2023): pixels
+ * [n, 3, size, size] → embeddings [n, d]. SigLIP has no projection.
+ */
 export function vitTower(pixels: Expr, weights: Weights, shape: VitShape): Expr {
   const { embedded, blocks } = vitLayers(pixels, weights, shape);
   const tokens = blocks.at(-1) ?? embedded;
-  const first = reshape(slice(tokens, 1, 0, 1), [pixels.shape[0]!, shape.width]);
-  return matmul(norm(first, weights, 'visual.ln_post', shape), weights('visual.proj'));
+  const pooled = POOLS[shape.pool](tokens, weights, shape);
+  return shape.pool === 'attention' ? pooled : matmul(pooled, weights('visual.proj'));
 }
 
-/** Tokens [n, 1 + patches, width] after the first normalisation, and after each block. */
+const last = (x: Expr, weights: Weights, shape: VitShape) => norm(x, weights, 'visual.ln_post', shape);
+const patchesOf = (tokens: Expr) => slice(tokens, 1, 1, knownSize('vitTower', tokens, 1));
+
+/** Tokens [n, t, w] → rows [n, w]. */
+const POOLS: Readonly<Record<VitShape['pool'], (x: Expr, weights: Weights, shape: VitShape) => Expr>> = {
+  class: (x, weights, shape) => last(reshape(slice(x, 1, 0, 1), [x.shape[0]!, shape.width]), weights, shape),
+  'mean-norm': (x, weights, shape) => last(mean(patchesOf(x), [1]), weights, shape),
+  'norm-mean': (x, weights, shape) => mean(last(patchesOf(x), weights, shape), [1]),
+  attention: (x, weights, shape) => {
+    const tokens = last(x, weights, shape);
+    const [n, , width] = ofRank(x.shape, 3);
+    const query = expandTo(weights('visual.attn_pool.latent'), [n, 1, width], x);
+    const project = (y: Expr, part: 'q' | 'k' | 'v' | 'out') =>
+      dense(y, weights, `visual.attn_pool.${part}_proj`);
+    const attended = attention(project(query, 'q'), project(tokens, 'k'), project(tokens, 'v'), shape.heads);
+    const row = reshape(project(attended, 'out'), [n, width]);
+    return perceptronBlock(row, weights, 'visual.attn_pool.ln', 'visual.attn_pool.mlp', shape);
+  },
+};
+
+/** Tokens [n, t, width], patches after a class token if there is one, before the first block, and after each block. */
 export function vitLayers(
   pixels: Expr,
   weights: Weights,
@@ -34,9 +69,18 @@ export function vitLayers(
   const patches = (size / patch) ** 2;
   const grid = conv2d(pixels, weights('visual.conv1.weight'), { stride: [patch, patch] });
   const tokens = transpose(reshape(grid, [n, width, patches]), [0, 2, 1]);
-  const first = expandTo(reshape(weights('visual.class_embedding'), [1, 1, width]), [n, 1, width], pixels);
-  const placed = add(concat([first, tokens], 1), weights('visual.positional_embedding'));
-  const embedded = norm(placed, weights, 'visual.ln_pre', shape);
+  const whole =
+    shape.pool === 'attention'
+      ? add(tokens, weights('visual.conv1.bias'))
+      : concat(
+          [
+            expandTo(reshape(weights('visual.class_embedding'), [1, 1, width]), [n, 1, width], pixels),
+            tokens,
+          ],
+          1,
+        );
+  const placed = add(whole, weights('visual.positional_embedding'));
+  const embedded = shape.preNorm ? norm(placed, weights, 'visual.ln_pre', shape) : placed;
   const after: Expr[] = [];
   for (let i = 0; i < blocks; i++) {
     after.push(residualBlock(after.at(-1) ?? embedded, weights, `visual.transformer.resblocks.${i}`, shape));

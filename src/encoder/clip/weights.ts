@@ -2,6 +2,7 @@ import { ModelError } from '../../errors.ts';
 import { fromBfloat16, fromHalf } from '../../math/half.ts';
 import { floatTensor, ofRank, sizeOf, type Tensor } from '../../math/tensor.ts';
 import { plural } from '../../words.ts';
+import { namingOf, type View, viewsOf } from './names.ts';
 import type { ResNetShape } from './resnet.ts';
 import type { TextShape } from './text-transformer.ts';
 import type { BlockShape } from './transformer.ts';
@@ -29,8 +30,8 @@ interface TowerRules extends Omit<BlockShape, 'heads'> {
 }
 
 export interface ClipRules {
-  readonly image: TowerRules;
-  readonly text: TowerRules & Pick<TextShape, 'end'>;
+  readonly image: TowerRules & Pick<VitShape, 'pool' | 'preNorm'>;
+  readonly text: TowerRules & Pick<TextShape, 'causal' | 'pool' | 'end'>;
 }
 
 /** The architecture, from a checkpoint's shapes and its rules. */
@@ -42,58 +43,46 @@ export interface ClipShape {
 }
 
 /**
- * The checkpoint in the form that the towers use. Names are OpenAI's (Hugging Face's names are translated, and its projections are
- * transposed), OpenAI's joint query-key-value matrices are split, and batch normalisations are folded into the preceding convolutions.
- * Half precision is widened when a tensor is read. Throws `ModelError` if the checkpoint is not a CLIP.
+ * The checkpoint in the form that the towers use. Names are OpenAI's (those of Hugging Face, of open_clip's own text tower and of timm
+ * are translated), joint query-key-value matrices are split, and batch normalisations are folded into the preceding convolutions. Half
+ * precision is widened when a tensor is read. Throws `ModelError` if the checkpoint is not a CLIP or SigLIP.
  */
 export function openAiNames(checkpoint: Checkpoint): ClipCheckpoint {
-  const names = [...checkpoint.shapes.keys()];
-  const hub = names.some((name) => name.startsWith('text_model.'));
-  if (!hub && !names.includes('visual.conv1.weight')) {
-    throw new ModelError('The weights are not those of a CLIP', {
-      code: 'clip/names',
-      hint: "Known are the names of OpenAI and open_clip (such as visual.conv1.weight) and of Hugging Face's CLIPModel (text_model and vision_model).",
-      details: { names: names.slice(0, 10) },
-    });
-  }
-  const source = (name: string) => (hub ? hubName(name) : name);
-  const has = (name: string) => checkpoint.shapes.has(source(name));
-  const read = async (name: string): Promise<Tensor> => widened(await checkpoint.tensor(source(name)));
-
-  async function tensor(name: string): Promise<Tensor> {
-    const part = /^(.*\.attn\.)([qkv])_proj\.(weight|bias)$/.exec(name);
-    if (part && !hub) {
-      return third(await read(`${part[1]}in_proj_${part[3]}`), 'qkv'.indexOf(part[2]!));
-    }
-    if (hub && (name === 'visual.proj' || name === 'text_projection')) return transposed(await read(name));
-    const conv = /^(visual\..*?)(conv(\d)|downsample\.0)\.(weight|bias)$/.exec(name);
-    const normal = conv && `${conv[1]}${conv[3] ? `bn${conv[3]}` : 'downsample.1'}`;
-    if (conv && normal && has(`${normal}.running_mean`)) {
-      return foldedPart(read, `${conv[1]}${conv[2]}`, normal, conv[4] === 'bias');
-    }
-    return read(name);
-  }
-
+  const naming = namingOf([...checkpoint.shapes.keys()]);
+  const views = new Map<string, View>();
   const shapes = new Map<string, readonly number[]>();
   const foreign: string[] = [];
-  for (const [name, shape] of checkpoint.shapes) {
-    if (WITHOUT_EFFECT.test(name)) continue;
-    const known = hub ? openAiName(name) : name;
-    const joint = known && /^(.*\.attn\.)in_proj_(weight|bias)$/.exec(known);
+  for (const [source, shape] of checkpoint.shapes) {
+    if (WITHOUT_EFFECT.test(source)) continue;
+    const name = naming.translate(source);
     const normal =
-      known && /^(visual\..*?)(?:bn(\d)|downsample\.1)\.(bias|weight|running_mean|running_var)$/.exec(known);
-    if (joint) {
-      for (const part of 'qkv')
-        shapes.set(`${joint[1]}${part}_proj.${joint[2]}`, [shape[0]! / 3, ...shape.slice(1)]);
-    } else if (normal) {
+      name && /^(visual\..*?)(?:bn(\d)|downsample\.1)\.(bias|weight|running_mean|running_var)$/.exec(name);
+    if (normal) {
       if (normal[3] === 'bias')
         shapes.set(`${normal[1]}${normal[2] ? `conv${normal[2]}` : 'downsample.0'}.bias`, shape);
-    } else if (known) {
-      const turned = hub && (known === 'visual.proj' || known === 'text_projection');
-      shapes.set(known, turned ? [...shape].reverse() : shape);
-    } else foreign.push(name);
+    } else if (name === undefined) foreign.push(source);
+    else
+      for (const [part, view] of viewsOf(name, source, shape)) {
+        views.set(part, view);
+        shapes.set(part, view.shape);
+      }
   }
-  return { shapes, tensor, hubNames: hub, foreign, close: () => checkpoint.close() };
+  const read = async (source: string) => widened(await checkpoint.tensor(source));
+
+  async function tensor(name: string): Promise<Tensor> {
+    const conv = /^(visual\..*?)(conv(\d)|downsample\.0)\.(weight|bias)$/.exec(name);
+    const normal = conv && `${conv[1]}${conv[3] ? `bn${conv[3]}` : 'downsample.1'}`;
+    if (conv && normal && checkpoint.shapes.has(`${normal}.running_mean`)) {
+      return foldedPart(read, `${conv[1]}${conv[2]}`, normal, conv[4] === 'bias');
+    }
+    // The checkpoint names a missing tensor in its error.
+    const { source, shape, part, transposed: turned } = views.get(name) ?? { source: name, shape: undefined };
+    const whole = await read(source);
+    if (part) return slice(whole, part);
+    return turned ? transposed(whole) : shape ? { ...whole, shape } : whole;
+  }
+
+  return { shapes, tensor, hubNames: naming.hub, foreign, close: () => checkpoint.close() };
 }
 
 /**
@@ -135,6 +124,7 @@ export function shapeOf({ shapes }: Checkpoint, rules: ClipRules): ClipShape {
     vocabulary: of('token_embedding.weight', 2)[0],
     blocks: count(/^transformer\.resblocks\.(\d+)\./),
     heads: headsOf(textWidth, rules.text, 'text'),
+    projectionBias: shapes.has('text_projection.bias'),
   };
   const dimension = of('text_projection', 2)[1];
   if (shapes.has('visual.layer1.0.conv1.weight')) {
@@ -154,7 +144,8 @@ export function shapeOf({ shapes }: Checkpoint, rules: ClipRules): ClipShape {
     };
   }
   const [width, , patch] = of('visual.conv1.weight', 4);
-  const size = sideOf(of('visual.positional_embedding', 2)[0] - 1) * patch;
+  const classTokens = rules.image.pool === 'attention' ? 0 : 1;
+  const size = sideOf(of('visual.positional_embedding', 2)[0] - classTokens) * patch;
   const { heads: __, ...imageRules } = rules.image;
   return {
     image: {
@@ -186,56 +177,17 @@ export function misshapen(why: string, cause?: unknown): ModelError {
   });
 }
 
-/** Parts of OpenAI's and Hugging Face's names, longest first. */
-const TRANSLATION: readonly (readonly [openAi: string, hub: string])[] = [
-  ['visual.transformer.resblocks.', 'vision_model.encoder.layers.'],
-  ['transformer.resblocks.', 'text_model.encoder.layers.'],
-  ['visual.class_embedding', 'vision_model.embeddings.class_embedding'],
-  ['visual.conv1.weight', 'vision_model.embeddings.patch_embedding.weight'],
-  ['visual.positional_embedding', 'vision_model.embeddings.position_embedding.weight'],
-  // Every checkpoint has this misspelt name.
-  ['visual.ln_pre.', 'vision_model.pre_layrnorm.'],
-  ['visual.ln_post.', 'vision_model.post_layernorm.'],
-  ['visual.proj', 'visual_projection.weight'],
-  ['token_embedding.weight', 'text_model.embeddings.token_embedding.weight'],
-  ['positional_embedding', 'text_model.embeddings.position_embedding.weight'],
-  ['ln_final.', 'text_model.final_layer_norm.'],
-  ['text_projection', 'text_projection.weight'],
-  ['logit_scale', 'logit_scale'],
-];
-const INNER: readonly (readonly [openAi: string, hub: string])[] = [
-  ['.attn.', '.self_attn.'],
-  ['.ln_1.', '.layer_norm1.'],
-  ['.ln_2.', '.layer_norm2.'],
-  ['.mlp.c_fc.', '.mlp.fc1.'],
-  ['.mlp.c_proj.', '.mlp.fc2.'],
-];
-
-function hubName(name: string): string {
-  const [openAi, hub] = TRANSLATION.find(([prefix]) => name.startsWith(prefix)) ?? ['', ''];
-  return INNER.reduce((text, [ours, theirs]) => text.replace(ours, theirs), hub + name.slice(openAi.length));
-}
-
-function openAiName(name: string): string | undefined {
-  const found = TRANSLATION.find(([, hub]) => name.startsWith(hub));
-  if (!found) return undefined;
-  return INNER.reduce(
-    (text, [ours, theirs]) => text.replace(theirs, ours),
-    found[0] + name.slice(found[1].length),
-  );
-}
-
 function widened({ dtype, shape, data }: Tensor): Tensor {
   if (dtype === 'float16') return floatTensor(shape, fromHalf(data as Uint16Array));
   if (dtype === 'bfloat16') return floatTensor(shape, fromBfloat16(data as Uint16Array));
   return floatTensor(shape, Float32Array.from(data as Float32Array));
 }
 
-function third({ shape, data }: Tensor, index: number): Tensor {
-  const rows = shape[0]! / 3;
-  const size = sizeOf(shape) / 3;
+/** One of equal parts along the first axis. */
+function slice({ shape, data }: Tensor, [index, of]: readonly [number, number]): Tensor {
+  const size = sizeOf(shape) / of;
   return floatTensor(
-    [rows, ...shape.slice(1)],
+    [shape[0]! / of, ...shape.slice(1)],
     (data as Float32Array).slice(index * size, (index + 1) * size),
   );
 }
