@@ -68,7 +68,7 @@ ${table(
       'prebuilt for sharp: @img/sharp-libvips-…, @img/sharp-win32-…, @img/sharp-wasm32',
       'decodes JPEG, PNG, WebP, GIF, TIFF and AVIF',
     ],
-    ['libheif and libde265', 'as WebAssembly in libheif-js, which heic-decode uses', 'decodes HEIC'],
+    ['libheif and libde265', 'as WebAssembly in libheif-js', 'decodes HEIC'],
   ],
   { Part: ([part]) => part, Package: ([, where]) => where, Purpose: ([, , purpose]) => purpose },
 )}

@@ -9,6 +9,8 @@ export interface Parquet {
   file: SourceFile;
   bytes: AsyncBuffer;
   metadata: FileMetaData;
+  /** All columns. */
+  columns: string[];
   /** The columns that hold encoded pictures. */
   images: string[];
   /** Columns with one value in each row that are not pictures. */
@@ -52,6 +54,7 @@ export async function openParquet(file: SourceFile): Promise<Parquet> {
     file,
     bytes,
     metadata,
+    columns: children.map((column) => column.element.name),
     images: images.map((column) => column.element.name),
     scalars: scalars.map((column) => column.element.name),
     names: new Map(namesOf),

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { throwIfAborted } from '../errors.ts';
+import { type DataError, throwIfAborted } from '../errors.ts';
 import { count } from '../words.ts';
 import { columnsOf, missingColumn } from './columns.ts';
 import type { Layout } from './dataset-layout.ts';
@@ -36,7 +36,7 @@ export const parquetLayout: Layout = {
       const parquet = await openParquet(file);
       const image = imageColumn(tree, parquet);
       const table = await (image === undefined ? readTable(tree, file) : picturesOf(tree, parquet));
-      if (!columnsOf(table)) throw missingColumn(table);
+      if (!columnsOf(table)) throw lacksLabel(parquet, table);
       const lookup = image === undefined ? pathsIn(tree, file) : picturesIn(parquet, image);
       tables.push({ table, lookup, split: splitOf(file) });
     }
@@ -48,6 +48,12 @@ export const parquetLayout: Layout = {
     };
   },
 };
+
+/** The error for a file without a column of labels, which names all columns. A list of labels is none. */
+function lacksLabel({ columns }: Parquet, table: Table): DataError {
+  const written = new Map(columns.map((name) => [columnName(name), name]));
+  return missingColumn({ ...table, written });
+}
 
 /** The column of pictures: the one that the user named for the paths, or the first. */
 function imageColumn(tree: Tree, { images }: Parquet): string | undefined {

@@ -10,7 +10,11 @@ export type Pickled = unknown;
 /** Functions that NumPy's arrays are written with. They are known here by name and never called in Python. */
 const KNOWN: Readonly<Record<string, (args: readonly unknown[]) => unknown>> = {
   _reconstruct: (): NumpyArray => ({ bytes: new Uint8Array() }),
-  dtype: ([name]) => ({ dtype: String(name) }),
+  _frombuffer: ([bytes, type]): NumpyArray => ({
+    bytes: bytes as Uint8Array,
+    type: (type as { dtype?: string })?.dtype,
+  }),
+  dtype: ([name]) => ({ dtype: String(textOf(name)) }),
   encode: ([text]) => Uint8Array.from(String(text), (letter) => letter.charCodeAt(0)),
 };
 
@@ -114,6 +118,7 @@ export function unpickle(bytes: Uint8Array): Pickled {
         stack.push(take(number(4)));
         break;
       case '\x8e':
+      case '\x96':
         stack.push(take(number(8)));
         break;
       case '\x8c':
@@ -169,7 +174,7 @@ export function unpickle(bytes: Uint8Array): Pickled {
       case 'R': {
         const [args, make] = [pop(), pop()];
         if (typeof make !== 'function') throw new Error(`it needs ${String(make)} of Python`);
-        stack.push(make((args as unknown[]).map(textOf)));
+        stack.push(make(args as unknown[]));
         break;
       }
       case 'b': {

@@ -16,7 +16,7 @@ export interface HeicAnswer {
 }
 
 /**
- * The first picture of a HEIC file, decoded by libheif in WebAssembly on a thread of its own, so that this thread can end the
+ * The primary picture of a HEIC file, decoded by libheif in WebAssembly on a thread of its own, so that this thread can end the
  * process meanwhile. libheif turns the picture, because its orientation is part of the format and not of EXIF.
  */
 export async function decodeHeic(bytes: Uint8Array, { maxPixels }: Required<DecodeOptions>): Promise<Raster> {

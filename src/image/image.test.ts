@@ -287,6 +287,11 @@ describe('decoding', () => {
     const near = (got: number[], wanted: number[]) =>
       got.every((level, k) => Math.abs(level - wanted[k]!) < 12);
     expect([near(at(5, 5), [32, 64, 192]), near(at(40, 25), [192, 64, 32])]).toEqual([true, true]);
+    // In the second file, the first picture is red, and the second one, which is primary, is blue.
+    const other = readFileSync(join(import.meta.dirname, '../../tests/fixtures/second-is-primary.heic'));
+    const { data: primary } = await decode(other);
+    expect(primary[0]).toBeLessThan(10);
+    expect(primary[2]).toBeGreaterThan(245);
     await expect(decode(heic.subarray(0, 300))).rejects.toMatchObject({ code: 'image/truncated' });
     await expect(decode(heic, { maxPixels: 1000 })).rejects.toMatchObject({ code: 'image/too-large' });
     const crop = (await loader.load(heic, request))[0]!;
