@@ -33,6 +33,11 @@ export function isHubData(source: string): boolean {
   return /^hf:/i.test(source);
 }
 
+/** The name of a data set on the hub, without its owner. */
+export function hubDataName(source: string): string {
+  return posix.basename(parseHubData(source).repo);
+}
+
 /** Throws `UsageError` `source/malformed`. */
 function parseHubData(source: string): HubData {
   const [, repo, revision, config, split] =

@@ -11,6 +11,7 @@ import { givenTable } from './listed.ts';
 import { mnistLayout } from './mnist.ts';
 import { visible } from './names.ts';
 import { parquetLayout } from './parquet.ts';
+import { petsLayout } from './pets.ts';
 import { roboflowLayout } from './roboflow.ts';
 import { severalSets } from './several-sets.ts';
 import { teachableMachineLayout } from './teachable-machine.ts';
@@ -31,6 +32,7 @@ const builtIn: readonly Layout[] = [
   severalSets,
   ...[
     cocoLayout,
+    petsLayout,
     vocLayout,
     cvatLayout,
     labelmeLayout,

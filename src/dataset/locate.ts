@@ -4,10 +4,12 @@ import { DataError, systemCode } from '../errors.ts';
 import { unlessMissing } from '../store/regular.ts';
 import { marksCoopData } from './coop-splits.ts';
 import { dumpName, isFeatureDump } from './feature-dump.ts';
+import { hubDataName, isHubData } from './hub-data.ts';
 import { isIndexName } from './indexes.ts';
 import { type KnownDataset, knownDataset } from './known.ts';
 import { isHidden, isLeftover } from './leftovers.ts';
 import { sortNaturally } from './names.ts';
+import { isShardPattern } from './shards.ts';
 import { splitNamed } from './splits.ts';
 
 /** A data set that was found: pictures, or a dump of features. */
@@ -28,7 +30,9 @@ const DEPTH = 2;
  * the path does not exist.
  */
 export async function locateDatasets(path: string): Promise<Located[]> {
+  if (isHubData(path)) return [located(path, 'pictures', hubDataName(path))];
   const found = await stat(path).catch(unlessMissing);
+  if (!found && isShardPattern(path)) return [located(path, 'pictures', basename(path))];
   if (!found) {
     throw new DataError(`There is no file or folder ${path}`, { code: 'dataset/missing', details: { path } });
   }

@@ -33,11 +33,16 @@ export async function withArchives(tree: Tree, options: ArchiveOptions): Promise
   };
 }
 
+/** Whether a text is a pattern with braces that names several tar archives. */
+export function isShardPattern(pattern: string): boolean {
+  const shards = expandBraces(pattern);
+  return shards.length > 1 && shards.every(isTarName);
+}
+
 /** The files in the tar archives that a pattern with braces names. Undefined if it names no tar archives. */
 export async function patternTree(pattern: string, options: ArchiveOptions): Promise<Tree | undefined> {
   const shards = expandBraces(pattern);
-  const isPattern = shards.length > 1 && shards.every(isTarName);
-  return isPattern ? archivesTree(pattern, dirname(shards[0]!), shards, options) : undefined;
+  return isShardPattern(pattern) ? archivesTree(pattern, dirname(shards[0]!), shards, options) : undefined;
 }
 
 const MOST_SHARDS = 100_000;

@@ -17,6 +17,7 @@ import {
   withUnusedIndexes,
 } from './indexes.ts';
 import { columnsAsked } from './read-table.ts';
+import { readSplitLists } from './split-lists.ts';
 import { oncePerTree, type Tree } from './tree.ts';
 import type { Finding } from './types.ts';
 
@@ -94,13 +95,16 @@ export const classFolders: Layout = {
     for (const table of [...unused, ...tables.placed.map((one) => one.table)])
       refuseContradiction(table, plan.classIds);
     const labelled = readClassFolders(tree, plan);
+    const lists = await readSplitLists(tree, labelled.pictures);
     const findings = [
       ...labelled.findings,
+      ...(lists?.findings ?? []),
       ...tables.placed.map(unusedTable),
       ...(await droppedLabels(tree)),
     ];
-    const files = tables.placed.map(({ file }) => file);
-    return withUnusedIndexes(tree, { ...labelled, findings, files }, signal);
+    const files = [...tables.placed.map(({ file }) => file), ...(lists?.files ?? [])];
+    const { pictures } = lists ?? labelled;
+    return withUnusedIndexes(tree, { ...labelled, pictures, findings, files }, signal);
   },
 };
 
