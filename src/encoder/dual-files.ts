@@ -30,7 +30,24 @@ const WEIGHTS = ['open_clip_model.safetensors', 'model.safetensors', 'model.safe
 
 /** Whether a model file holds weights, from which this package builds the towers. */
 export function isWeights(path: string): boolean {
-  return WEIGHTS.includes(path);
+  return WEIGHTS.includes(path) || isTorch(path);
+}
+
+/** Whether a path is a file of PyTorch in the folder itself. */
+function isTorch(path: string): boolean {
+  return /^[^/]+\.pt$/.test(path);
+}
+
+/** The only weights in a folder. Throws `ModelError` if several files of PyTorch could be meant. */
+function weightsAmong(paths: readonly string[], where: string): string | undefined {
+  const known = WEIGHTS.find((name) => paths.includes(name));
+  const torch = paths.filter(isTorch);
+  if (known || torch.length < 2) return known ?? torch[0];
+  throw new ModelError(`${where} has ${torch.length} files of weights: ${torch.slice(0, 5).join(', ')}`, {
+    code: 'encoder/ambiguous',
+    hint: 'Leave one of them in the folder.',
+    details: { where, files: torch },
+  });
 }
 
 const SUFFIX: Readonly<Record<Precision, string>> = {
@@ -59,15 +76,16 @@ export function findDualFiles(paths: readonly string[], precision: Precision, wh
     }
     return undefined;
   };
-  const weights = precision === 'fp32' ? WEIGHTS.find((name) => present.has(name)) : undefined;
-  const found = towers(precision) ?? (weights && { imageModel: weights, textModel: weights });
+  const exported = towers(precision);
+  const weights = precision === 'fp32' && !exported ? weightsAmong(paths, where) : undefined;
+  const found = exported ?? (weights && { imageModel: weights, textModel: weights });
   if (!found) {
     const others = (Object.keys(SUFFIX) as Precision[]).filter(towers);
     throw new ModelError(`${where} has no ${precision} image and text model in ONNX`, {
       code: 'encoder/no-model',
       hint: others.length
         ? `It has ${others.join(', ')}; add #${others[0]} to the name of the encoder.`
-        : 'The folder, or onnx/ in it, needs vision_model.onnx and text_model.onnx, or model.onnx; or the folder needs the weights of a CLIP, open_clip_model.safetensors or model.safetensors.',
+        : 'The folder, or onnx/ in it, needs vision_model.onnx and text_model.onnx, or model.onnx; or the folder needs the weights of a CLIP, open_clip_model.safetensors, model.safetensors or a .pt file.',
       details: { where, precision, others },
     });
   }

@@ -8,6 +8,7 @@ import { unlessMissing } from '../store/regular.ts';
 import { checkEmbeddings, checkedEncoder } from './checked.ts';
 import { openCheckpoint } from './clip/checkpoint.ts';
 import { clipFacts, clipTextRule } from './clip/facts.ts';
+import { checkReleases } from './clip/openai-releases.ts';
 import { readConfigurationFiles } from './configuration-files.ts';
 import { dualEncoder } from './dual-encoder.ts';
 import { type DualConfiguration, findDualFiles, isWeights, readConfiguration } from './dual-files.ts';
@@ -63,6 +64,7 @@ export async function dualRecord(
     folder,
     files.map(({ path }) => path),
   );
+  checkReleases(files);
   const facts: Facts = isWeights(imageModel)
     ? await weightsFacts(join(folder, imageModel), read)
     : readConfiguration(read);

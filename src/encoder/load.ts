@@ -106,7 +106,7 @@ async function existing({ path }: EncoderSource & { kind: 'folder' }): Promise<s
   if ((await stat(folder).catch(() => undefined))?.isDirectory()) return folder;
   throw new ModelError(`There is no folder ${folder} with an encoder`, {
     code: 'encoder/no-folder',
-    hint: 'Check the path.',
+    hint: 'Check the path. If it is a file of weights, give the folder that holds it with its tokenizer.json.',
     details: { folder },
   });
 }

@@ -2,13 +2,22 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { ModelError } from '../../errors.ts';
 import { openSafetensors, type SafetensorsFile } from '../../store/safetensors.ts';
+import { openTorchArchive } from '../../store/torch-archive.ts';
 import { ENCODER_FILE, readJson } from '../configuration-files.ts';
 import { type ClipCheckpoint, openAiNames } from './weights.ts';
 
 const index = z.object({ weight_map: z.record(z.string(), z.string().regex(/^[^/\\]+$/)) });
 
-/** Opens CLIP's weights, one safetensors file or the index of several, under OpenAI's names. A tensor is read when it is requested. */
+/**
+ * Opens CLIP's weights under OpenAI's names: one safetensors file, the index of several, or a `.pt` file of PyTorch. A tensor is read when
+ * it is requested.
+ */
 export async function openCheckpoint(path: string): Promise<ClipCheckpoint> {
+  if (path.endsWith('.pt')) {
+    const { entries, isScript, tensor } = await openTorchArchive(path);
+    const shapes = new Map([...entries].map(([name, { shape }]) => [name, shape]));
+    return { ...openAiNames({ shapes, tensor, close: async () => {} }), isScript };
+  }
   const names = path.endsWith('.json') ? await shardsOf(path) : [path];
   const files: SafetensorsFile[] = [];
   const close = async () => void (await Promise.all(files.map((file) => file.close())));

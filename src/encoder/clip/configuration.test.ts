@@ -10,6 +10,7 @@ import { encodeSafetensors, parseSafetensors } from '../../store/safetensors.ts'
 import { describeFolder } from '../dual-record.ts';
 import { loadEncoder } from '../load.ts';
 import { RECORD_FILE } from '../record.ts';
+import { checkReleases } from './openai-releases.ts';
 import { SMALL_TOKENIZER, writeSmallClip } from './small-clip.fixture.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a configuration that a test alters at will.
@@ -107,6 +108,13 @@ async function answersOf(folder: string) {
   await encoder.close();
   return { fingerprint: encoder.fingerprint, image, text };
 }
+
+it("a file with the name of OpenAI's release and other contents is refused", () => {
+  const sha256 = 'afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762';
+  expect(() => checkReleases([{ path: 'RN50.pt', bytes: 1, sha256 }])).not.toThrow();
+  expect(() => checkReleases([{ path: 'ViT-B-32.pt', bytes: 1, sha256 }])).toThrow('not OpenAI');
+  expect(() => checkReleases([{ path: 'mine.pt', bytes: 1, sha256 }])).not.toThrow();
+});
 
 describe('the configuration of a CLIP from weights', () => {
   it.each<[string, 'hub' | 'openClip', (config: Altered) => void, ('image' | 'text')[]]>([

@@ -4,7 +4,7 @@ import { type Fields, type Json, readFields, unused, type Values } from '../fiel
 import type { TextRule } from '../record.ts';
 import type { Activation } from './transformer.ts';
 import { CLIP_VIT } from './vit.ts';
-import type { ClipRules, ClipShape } from './weights.ts';
+import type { ClipCheckpoint, ClipRules, ClipShape } from './weights.ts';
 
 /** The configuration of a CLIP or SigLIP that is built from weights. */
 export interface ClipConfiguration {
@@ -302,21 +302,28 @@ const OPENAI_HINT =
 
 /**
  * Reads the configuration: Hugging Face's `config.json` or open_clip's `open_clip_config.json`, according to the names of the weights.
- * It is required because weights of the same shapes exist with several activations and numbers of heads. Throws `ModelError` if it is
+ * It is required because weights of the same shapes exist with several activations and numbers of heads; only OpenAI's own programs do
+ * without. Throws `ModelError` if it is
  * missing or has an unsupported field.
  */
 export function clipConfiguration(
-  hubNames: boolean,
+  { hubNames, isScript, shapes }: Pick<ClipCheckpoint, 'hubNames' | 'isScript' | 'shapes'>,
   read: (path: string) => Json | undefined,
 ): ClipConfiguration {
   const file = hubNames ? 'config.json' : 'open_clip_config.json';
-  const json = read(file);
+  const json = read(file) ?? (isScript ? openAi(shapes) : undefined);
   if (!json) throw missing(file, hubNames);
   if (hubNames && json.model_type === 'siglip')
     return siglipConfiguration(readFields(json, SIGLIP, { file, hint: HINT }));
   return hubNames
     ? hubConfiguration(readFields(json, HUB, { file, hint: HINT }))
     : openClipConfiguration(readFields(json, OPEN_CLIP, { file, hint: HINT }));
+}
+
+/** The configuration of OpenAI's releases, which are programs and have none: their towers have heads of 64 numbers. */
+function openAi(shapes: ClipCheckpoint['shapes']): Json {
+  const width = shapes.get('positional_embedding')?.[1] ?? 0;
+  return { model_cfg: { quick_gelu: true, text_cfg: { heads: Math.floor(width / 64) } } };
 }
 
 function missing(file: string, hubNames: boolean): ModelError {

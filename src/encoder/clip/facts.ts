@@ -30,7 +30,7 @@ export async function clipFacts(
   checkpoint: ClipCheckpoint,
   read: (path: string) => Json | undefined,
 ): Promise<ClipFacts> {
-  const { rules, sizes, preprocessing } = clipConfiguration(checkpoint.hubNames, read);
+  const { rules, sizes, preprocessing } = clipConfiguration(checkpoint, read);
   const shape = shapeOf(checkpoint, rules);
   checkSizes(sizes, shape);
   checkTensors(checkpoint, shape);
@@ -51,11 +51,11 @@ export async function clipFacts(
  * texts are padded although the tower attends to the padding.
  */
 export function clipTextRule(
-  { hubNames }: ClipCheckpoint,
+  checkpoint: ClipCheckpoint,
   { text }: ClipShape,
   read: (path: string) => Json | undefined,
 ): TextRule {
-  const { cleaning, pad } = clipConfiguration(hubNames, read).text;
+  const { cleaning, pad } = clipConfiguration(checkpoint, read).text;
   const token = pad === 'tokenizer' ? padToken(read) : pad;
   if (token === undefined && !(text.causal && text.pool === 'end'))
     throw new ModelError('The files of the tokenizer do not say with which token texts are padded', {

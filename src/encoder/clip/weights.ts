@@ -19,6 +19,8 @@ export interface Checkpoint {
 export interface ClipCheckpoint extends Checkpoint {
   /** Whether the tensors have Hugging Face's names. */
   readonly hubNames: boolean;
+  /** Whether they are in a program of TorchScript, the form of OpenAI's releases. */
+  readonly isScript?: boolean;
   /** Tensors that a CLIP does not have. */
   readonly foreign: readonly string[];
 }
