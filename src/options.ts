@@ -114,6 +114,17 @@ export function positiveOr<const C extends string>(
   return { value: `<number|${words.join('|')}>`, ...given, schema };
 }
 
+/** An option that is a number from `min` to `max`, or one of a few words for a rule that finds it. */
+export function realOr<const C extends string>(
+  words: readonly C[],
+  { min, max, ...given }: OptionFacts<number | NoInfer<C>> & { min: number; max: number },
+): Option<number | C> {
+  const number = numeric(z.number().min(min).max(max)) as z.ZodType<number>;
+  const message = `it must be a number from ${min} to ${max}, or one of ${words.join(', ')}`;
+  const schema = z.union([number, z.enum(words as [C, ...C[]])], { error: message }) as z.ZodType<number | C>;
+  return { value: `<number|${words.join('|')}>`, ...given, schema };
+}
+
 /** An option that is a name. Help lists the known names, but a program can register more, so the code that uses the name refuses unknown ones. */
 export function nameOf(listed: readonly string[], given: OptionFacts<string>): Option<string> {
   return { ...text(given), choices: listed };

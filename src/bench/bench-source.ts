@@ -1,5 +1,7 @@
 import type { LabelledRows } from '../dataset/feature-dump.ts';
+import type { Grouping } from '../dataset/grouping.ts';
 import type { KnownDataset } from '../dataset/known.ts';
+import type { Dataset } from '../dataset/types.ts';
 import type { CacheDefaults } from '../encoder/types.ts';
 import type { Support, Task, TextHead } from '../methods/task.ts';
 
@@ -44,6 +46,8 @@ export interface BenchSource {
   readonly unread?: readonly string[];
   /** Notes about peculiarities of the data. */
   readonly notes: readonly string[];
+  /** Those of them that were known when `onRead` was called. */
+  readonly readNotes?: readonly string[];
 }
 
 export function isImageNet({ known }: Pick<BenchSource, 'known'>): boolean {
@@ -62,11 +66,15 @@ export interface OpenOptions {
   readonly seeds: readonly number[];
   /** Number of views of each example: 1, or the paper's 10. */
   readonly views?: number;
+  /** By what pictures are grouped, beyond the groups of the data. */
+  readonly groupBy?: Grouping;
   /** Whether the validation split is needed. */
   readonly validation?: boolean;
   /** Whether the data serve only as a test set, without examples. */
   readonly testOnly?: boolean;
   readonly signal?: AbortSignal;
   note?(line: string): void;
+  /** Called with the data set that was read, before its pictures are encoded. */
+  onRead?(dataset: Dataset): Promise<void>;
   onProgress?(progress: { done: number; total: number }): void;
 }

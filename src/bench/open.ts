@@ -48,7 +48,8 @@ export async function openSources(
           testOnly: isTest,
           onProgress: (progress) => onProgress?.({ ...progress, now }),
         });
-        for (const note of source.notes) options.note?.(`${source.name}: ${note}`);
+        const told = options.onRead ? source.readNotes : undefined;
+        for (const note of source.notes) if (!told?.includes(note)) options.note?.(`${source.name}: ${note}`);
         sources.push(source);
       } catch (error) {
         if (!(error instanceof DataError || error instanceof ModelError)) throw error;

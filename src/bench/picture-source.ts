@@ -3,6 +3,7 @@ import { findRepeats } from '../classifier/examples.ts';
 import type { LabelledRows } from '../dataset/feature-dump.ts';
 import { sampleFewShot } from '../dataset/few-shot.ts';
 import { quoted } from '../dataset/findings.ts';
+import { groupedBy } from '../dataset/grouping.ts';
 import type { Located } from '../dataset/locate.ts';
 import { readDataset } from '../dataset/read.ts';
 import { splitDataset } from '../dataset/split.ts';
@@ -26,7 +27,9 @@ import type { BenchSource, OpenOptions } from './bench-source.ts';
  */
 export async function openPictures({ path, known }: Located, options: OpenOptions): Promise<BenchSource> {
   const { testOnly = false, views = 1, signal, note } = options;
-  const read = await readDataset(path, { signal });
+  const listed = await readDataset(path, { signal });
+  await options.onRead?.(listed);
+  const read = options.groupBy ? await groupedBy(listed, options.groupBy, { signal }) : listed;
   const dataset = testOnly ? read : splitDataset(read, { testFraction: 'auto', seed: 1 });
   const { name, reason } = await chooseEncoder(options.encoder, { signal });
   note?.(reason);
@@ -43,6 +46,10 @@ export async function openPictures({ path, known }: Located, options: OpenOption
   const place = new Map(learnt.kept.map(({ id }, i) => [id, i]));
   const largest = Math.max(0, ...dataset.classes.map((_, c) => countOf(dataset, c)));
   const all = [learnt, tested, tuned];
+  const readNotes = dataset.findings.flatMap(({ level, code, message, paths = [] }) => {
+    if (level !== 'warning' && !LACKS.includes(code)) return [];
+    return UNREAD.includes(code) ? [`${message} ${quoted(paths)}`] : [message];
+  });
   return {
     name: known?.title ?? dataset.name,
     known,
@@ -71,12 +78,10 @@ export async function openPictures({ path, known }: Located, options: OpenOption
       ...(dataset.unreadable ?? []).map((one) => one.path),
       ...all.flatMap(({ failures }) => failures.map(({ id }) => id)),
     ],
+    readNotes,
     notes: [
       ...heads.notes,
-      ...dataset.findings.flatMap(({ level, code, message, paths = [] }) => {
-        if (level !== 'warning' && !LACKS.includes(code)) return [];
-        return UNREAD.includes(code) ? [`${message} ${quoted(paths)}`] : [message];
-      }),
+      ...readNotes,
       ...all.flatMap(({ failures }) =>
         failures.map(({ id, error }) => `${messageAbout(id, error.message)} (left out)`),
       ),

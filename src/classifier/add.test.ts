@@ -1,3 +1,4 @@
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { matrix } from '../math/matrix.ts';
 import { plainRows } from '../methods/task.ts';
@@ -154,6 +155,24 @@ describe('adding', () => {
       },
     ]);
     expect((await grown.add(await named('fox', [9]))).findings).toEqual([]);
+  });
+
+  it('says which pictures are nearly the same as an example of another class', async () => {
+    const again = await sharp(await picture('cat', 0))
+      .jpeg({ quality: 95 })
+      .toBuffer();
+    const other = await picture('dog', 30);
+    const { findings } = await base.add([
+      { image: again, label: 'dog' },
+      { image: other, label: 'dog' },
+    ]);
+    expect(findings).toEqual([
+      expect.objectContaining({
+        level: 'warning',
+        code: 'add/near-duplicate',
+        paths: [expect.stringMatching(/ is "dog", and cat\/0\.png "cat"$/)],
+      }),
+    ]);
   });
 
   it('gives examples with equal names different names, so that each can be removed', async () => {

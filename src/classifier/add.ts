@@ -1,17 +1,21 @@
 import { checkSource } from '../dataset/check-source.ts';
 import { matchClasses } from '../dataset/classes.ts';
+import { NEAR_DUPLICATE } from '../dataset/duplicates.ts';
 import { isFeatureDump } from '../dataset/feature-dump.ts';
 import { visible } from '../dataset/names.ts';
 import { readDataset } from '../dataset/read.ts';
 import { learnable } from '../dataset/split.ts';
-import type { ClassInfo, Dataset, Example } from '../dataset/types.ts';
+import type { ClassInfo, Dataset, Example, Finding } from '../dataset/types.ts';
 import { errorAbout, UsageError } from '../errors.ts';
+import { selectRows, unitRows } from '../math/matrix.ts';
+import { plainRows } from '../methods/task.ts';
+import { count } from '../words.ts';
 import { headWith } from './class-texts.ts';
 import type { EncoderSession } from './encoder-session.ts';
-import { embedExamples } from './examples.ts';
+import { embedExamples, engineProduct } from './examples.ts';
 import { addFeatures } from './features.ts';
 import { emptiedClasses, unreadable } from './fit-findings.ts';
-import { grown, joinClasses } from './grow.ts';
+import { type Growth, grown, joinClasses } from './grow.ts';
 import { isList, readSource } from './image-source.ts';
 import { learnAgain, type Told } from './learn.ts';
 import type { ClassifierData, ImageSource, WorkOptions } from './types.ts';
@@ -53,10 +57,12 @@ export async function addExamples(
   if (first && kept.length === 0) throw errorAbout(first.id, first.error);
   const words = await headWith(data, classes.slice(data.classes.length), session, { signal });
   const next = grown(data, { classes, head: words.head, support, described, noun: 'picture' });
+  const near = await nearFindings(data, classes, { support, described }, signal);
   const findings = [
     ...told,
     ...unreadable('add/unreadable', failures),
     ...next.findings,
+    ...near,
     ...emptiedClasses(
       classes,
       examples.filter(({ label }) => label >= data.classes.length),
@@ -67,6 +73,44 @@ export async function addExamples(
   ];
   const unread = [...before, ...unencoded(failures)];
   return { data: await learnAgain(next.data, session, signal), findings, unread };
+}
+
+/** Number of examples that are compared with the new ones at a time. */
+const BLOCK = 8192;
+
+/** Warns of new examples that are nearly the same as an example of another class, so that one of the labels is wrong. */
+async function nearFindings(
+  data: ClassifierData,
+  classes: readonly ClassInfo[],
+  { support, described }: Pick<Growth, 'support' | 'described'>,
+  signal?: AbortSignal,
+): Promise<Finding[]> {
+  const fresh = unitRows(plainRows(support));
+  const known = plainRows(data.support);
+  const nearest = new Map<number, { example: number; similarity: number }>();
+  const { product, close } = await engineProduct(signal);
+  try {
+    for (let start = 0; start < known.rows; start += BLOCK) {
+      const rows = Array.from({ length: Math.min(BLOCK, known.rows - start) }, (_, i) => start + i);
+      const { cols, data: cosines } = await product(fresh, unitRows(selectRows(known, rows)));
+      cosines.forEach((similarity, at) => {
+        const [i, example] = [Math.floor(at / cols), start + (at % cols)];
+        const isSame = data.examples[example]!.sha256 === described[i]!.sha256;
+        if (similarity < NEAR_DUPLICATE || isSame || data.support.labels[example] === support.labels[i])
+          return;
+        if (similarity > (nearest.get(i)?.similarity ?? 0)) nearest.set(i, { example, similarity });
+      });
+    }
+  } finally {
+    await close();
+  }
+  if (nearest.size === 0) return [];
+  const paths = Array.from(nearest, ([i, { example }]) => {
+    const [own, other] = [support.labels[i]!, data.support.labels[example]!].map((c) => classes[c]!.id);
+    return `${described[i]!.id} is "${own}", and ${data.examples[example]!.id} "${other}"`;
+  });
+  const message = `${count(nearest.size, 'picture is', 'pictures are')} nearly the same as an example of another class`;
+  return [{ level: 'warning', code: 'add/near-duplicate', message, paths }];
 }
 
 /** Examples with the classifier's class numbers. New classes follow the known ones. */

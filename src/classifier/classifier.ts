@@ -8,9 +8,11 @@ import { closedError, errorAbout, throwIfAborted, UsageError } from '../errors.t
 import { type Matrix, row, softmax, softmaxRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
+import type { FitProgress } from '../methods/task.ts';
 import { isCalibrated } from '../tuning/search-method.ts';
 import { addExamples, type NewExample } from './add.ts';
 import { checkedOptions, checkedReject, explainOptions, predictOptions } from './answer-options.ts';
+import { autoReject } from './auto-reject.ts';
 import { taskOf } from './classifier-task.ts';
 import { type EncoderSession, sessionFor, type ThumbnailOptions } from './encoder-session.ts';
 import { evaluate } from './evaluate.ts';
@@ -18,13 +20,16 @@ import { explainRow, scoresOfTerms } from './explain.ts';
 import { type FileOptions, readClassifier, writeClassifier } from './file.ts';
 import { isList, readSource } from './image-source.ts';
 import type { Told } from './learn.ts';
+import { leftOutAnswers } from './left-out.ts';
 import { type RefitValues, refitMethod } from './refit.ts';
 import { type Removal, removeParts } from './remove.ts';
+import { ownAnswers, suspectsAmong } from './suspects.ts';
 import { type EvaluateOptions, encodeTestSet, type TestSet } from './test-set.ts';
 import type {
   Abortable,
   ClassifierData,
   Evaluation,
+  ExampleSuspects,
   Explanation,
   Failure,
   ImageSource,
@@ -176,9 +181,29 @@ export class Classifier {
       data: this.data,
       probabilities: (features: Matrix, signal?: AbortSignal) => this.probabilities(features, { signal }),
       prediction: (image: string, probabilities: Float32Array) => this.#prediction(image, probabilities),
+      leftOut:
+        options.suspects || set.truth.length === 0
+          ? () => leftOutAnswers(this.data, { ...this.#open(), signal: options.signal })
+          : undefined,
     };
     const evaluation = await evaluate(evaluable, set, options.signal);
     return { ...evaluation, seconds: (performance.now() - started) / 1000 };
+  }
+
+  /**
+   * Returns the examples whose label is probably wrong, by classifiers of the same method and options that have not learnt from them.
+   * Undefined if no example can be left out: a class needs two examples that are not near-duplicates.
+   */
+  async suspects({
+    signal,
+    onFit,
+  }: Abortable & { onFit?(progress: FitProgress): void } = {}): Promise<ExampleSuspects | undefined> {
+    const leftOut = await leftOutAnswers(this.data, { ...this.#open(), signal, onFit });
+    if (!leftOut) return undefined;
+    const answers = ownAnswers(this.data, leftOut);
+    const suspects = suspectsAmong(this.data, answers);
+    const { length: examples } = answers;
+    return { suspects, examples, correct: examples - suspects.length, folds: leftOut.folds };
   }
 
   /** Returns a classifier of the same examples with another method, other options or fewer shots. Nothing is encoded again. */
@@ -204,6 +229,13 @@ export class Classifier {
   /** Returns a new classifier without some examples or classes, given by id or shown name. Throws `UsageError` for unknown ones. */
   async remove(removal: Removal, work: Abortable = {}): Promise<Classifier> {
     return new Classifier(await removeParts(this.data, this.#open(), removal, work), this.#session);
+  }
+
+  /**
+   * Returns the rejection threshold above which 95% of the right answers to left-out examples are. Undefined if no example can be left out.
+   */
+  async autoReject({ signal }: Abortable = {}): Promise<number | undefined> {
+    return autoReject(this.data, { ...this.#open(), signal });
   }
 
   /** Returns the same classifier with another rejection threshold: it answers "none of these" below this probability. */

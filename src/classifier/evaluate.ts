@@ -1,5 +1,6 @@
 import { inTurns } from '../abort.ts';
-import { argmax, type Matrix, row } from '../math/matrix.ts';
+import { DataError } from '../errors.ts';
+import { argmax, type Matrix, matrix, row } from '../math/matrix.ts';
 import {
   auroc,
   brierScore,
@@ -10,15 +11,20 @@ import {
   perClass,
   wilsonInterval,
 } from '../metrics/index.ts';
+import { thresholdPoints } from '../metrics/thresholds.ts';
 import { isCalibrated } from '../tuning/search-method.ts';
+import type { LeftOutAnswers } from './left-out.ts';
+import { answersFor, type LabelledAnswer, suspectsAmong } from './suspects.ts';
 import { checkTestSet, type TestSet } from './test-set.ts';
-import type { ClassifierData, Evaluation, Prediction, Suspect } from './types.ts';
+import type { ClassifierData, Evaluation, Prediction } from './types.ts';
 
 /** The parts of a classifier that `evaluate` uses. */
 interface Evaluable {
   readonly data: ClassifierData;
   probabilities(features: Matrix, signal?: AbortSignal): Promise<Matrix>;
   prediction(image: string, probabilities: Float32Array): Prediction;
+  /** The answers to its own examples, if these are looked at. */
+  leftOut?(): Promise<LeftOutAnswers | undefined>;
 }
 
 /** Accuracy, calibration and confusion on labelled pictures. Throws `UsageError` for a test set of another classifier. */
@@ -28,32 +34,87 @@ export async function evaluate(
   signal?: AbortSignal,
 ): Promise<Omit<Evaluation, 'seconds'>> {
   checkTestSet(classifier.data, set);
-  const { features, truth, unknownFeatures, excluded, failures, findings } = set;
-  const probabilities = await classifier.probabilities(features, signal);
+  const { features, unknownFeatures, excluded, failures, findings } = set;
+  const leftOut = set.own.length > 0 ? await classifier.leftOut?.() : undefined;
+  const own = leftOut ? answersFor(classifier.data, leftOut, set.own) : [];
+  const isOwn = set.truth.length === 0;
+  if (isOwn && own.length === 0) throw noneLeftOut();
+  const truth = isOwn ? own : set.truth;
+  const probabilities = isOwn
+    ? stacked(own, classifier.data.classes.length)
+    : await classifier.probabilities(features, signal);
   const others = await classifier.probabilities(unknownFeatures, signal);
+  const sure = confidences(others);
   const unknown =
-    unknownFeatures.rows > 0 ? { pictures: others.rows, auroc: rejection(probabilities, others) } : undefined;
+    sure.length > 0
+      ? { pictures: sure.length, auroc: rejection(confidences(probabilities), sure) }
+      : undefined;
   const measures = await inTurns(measure(classifier, probabilities, truth), signal);
-  return { ...measures, unknown, excluded, failures, findings };
+  const answers = set.truth.map(({ id, label }, i): LabelledAnswer => {
+    return { id, label, probabilities: row(probabilities, i), leftOut: false };
+  });
+  const answered = new Set(own.map(({ id }) => id));
+  return {
+    ...measures,
+    suspects: suspectsAmong(classifier.data, [...answers, ...own]),
+    ...(isOwn && { leftOutFolds: leftOut!.folds }),
+    thresholds: thresholdPoints(
+      {
+        known: confidences(probabilities).map((confidence, i) => {
+          return { confidence, isRight: argmax(row(probabilities, i)) === truth[i]!.label };
+        }),
+        unknown: sure,
+      },
+      [classifier.data.reject],
+    ),
+    unknown,
+    excluded: isOwn ? excluded.filter((id) => !answered.has(id)) : excluded,
+    failures,
+    findings,
+  };
+}
+
+/** The answers as one matrix, [n, c]. */
+function stacked(answers: readonly LabelledAnswer[], classes: number): Matrix {
+  const all = matrix(answers.length, classes);
+  answers.forEach(({ probabilities }, i) => {
+    row(all, i).set(probabilities);
+  });
+  return all;
+}
+
+function noneLeftOut(): DataError {
+  return new DataError('All pictures are examples of the classifier, and none of them can be left out', {
+    code: 'eval/nothing',
+    hint: 'A class needs two examples that are not near-duplicates. Give more pictures, or pictures that the classifier was not fitted to.',
+  });
 }
 
 /** AUROC of the largest probability for separating pictures of known and unknown classes. */
-function rejection(known: Matrix, others: Matrix): number {
-  const sure = [known, others].flatMap((p) =>
-    Array.from({ length: p.rows }, (_, i) => Math.max(...row(p, i))),
-  );
+function rejection(known: readonly number[], others: readonly number[]): number {
+  const sure = [...known, ...others];
   return auroc(
     sure,
-    sure.map((_, i) => i < known.rows),
+    sure.map((_, i) => i < known.length),
   );
 }
+
+/** The largest probability of each row. */
+function confidences(probabilities: Matrix): number[] {
+  return Array.from({ length: probabilities.rows }, (_, i) => Math.max(...row(probabilities, i)));
+}
+
+type Measures = Omit<
+  Evaluation,
+  'excluded' | 'failures' | 'findings' | 'leftOutFolds' | 'seconds' | 'suspects' | 'thresholds' | 'unknown'
+>;
 
 /** The measures that need only probabilities [n, c] and true classes, as interruptible work. */
 function* measure(
   { data, prediction }: Evaluable,
   probabilities: Matrix,
-  truth: TestSet['truth'],
-): Generator<undefined, Omit<Evaluation, 'excluded' | 'failures' | 'findings' | 'seconds' | 'unknown'>> {
+  truth: readonly { readonly id: string; readonly label: number }[],
+): Generator<undefined, Measures> {
   const { classes, encoder, method, tuning, seed } = data;
   const labels = truth.map(({ label }) => label);
   const predicted = truth.map((_, i) => argmax(row(probabilities, i)));
@@ -85,22 +146,6 @@ function* measure(
     method,
     protocol: tuning.protocol,
     seed,
-    suspects: suspects(data, probabilities, truth),
     predictions,
   };
-}
-
-/** Pictures whose label is probably wrong. The smallest probability of the label comes first. */
-function suspects({ classes }: ClassifierData, probabilities: Matrix, truth: TestSet['truth']): Suspect[] {
-  return truth
-    .flatMap(({ id, label }, i) => {
-      const p = row(probabilities, i);
-      const best = argmax(p);
-      if (best === label) return [];
-      const names = { image: id, label: classes[label]!.name, predicted: classes[best]!.name };
-      return [{ ...names, labelProbability: p[label]!, predictedProbability: p[best]! }];
-    })
-    .sort(
-      (a, b) => b.predictedProbability - b.labelProbability - (a.predictedProbability - a.labelProbability),
-    );
 }

@@ -109,7 +109,7 @@ export async function findRepeats(
 }
 
 /** a b^T on the engine, for any sizes. */
-async function engineProduct(signal?: AbortSignal): Promise<{
+export async function engineProduct(signal?: AbortSignal): Promise<{
   product(a: Matrix, b: Matrix): Promise<Matrix>;
   close(): Promise<void>;
 }> {

@@ -61,7 +61,7 @@ export async function prepareFeatures(
     support,
     examples: described,
     dataset: dump.name,
-    ...{ reject: values.reject, shots: values.shots, seed: values.seed },
+    ...{ shots: values.shots, seed: values.seed },
   };
   const exact = values.keys === 'int8' ? drawn.features : undefined;
   return {
@@ -129,12 +129,13 @@ function textsOf(dump: FeatureDump, some: readonly number[], logitScale: number)
 
 /** Throws `UsageError` for options that need pictures, or texts to embed. */
 function refuseUnused(
-  { views, classes, template, prompts, exif, thumbnails, tune }: FitValues,
+  { views, classes, groupBy, template, prompts, exif, thumbnails, tune }: FitValues,
   embedsText = false,
 ): void {
   const unused = Object.entries({
     views: views > 1,
     classes: classes !== undefined,
+    groupBy: groupBy !== undefined,
     exif: !exif,
     thumbnails: !thumbnails,
     template: !embedsText && template !== undefined,

@@ -1,3 +1,4 @@
+import { GROUPINGS } from '../dataset/grouping.ts';
 import { encoderOption } from '../encoder/encoder-option.ts';
 import { listMethods } from '../methods/index.ts';
 import {
@@ -10,6 +11,7 @@ import {
   optional,
   positive,
   real,
+  realOr,
   text,
   texts,
   type ValuesOf,
@@ -26,6 +28,11 @@ export const fitOptions = {
   trainingFree: flag({ help: 'With auto: consider only methods that need no training.' }),
   shots: optional(
     integer({ min: 1, help: 'Use this many examples per class, drawn by the seed (default: all).' }),
+  ),
+  groupBy: optional(
+    choice(GROUPINGS, {
+      help: 'What keeps pictures together when examples are drawn and left out: their folder inside the class folder, the day on which they were taken, the name without the number at its end, or the column group.',
+    }),
   ),
   seed: integer({ default: 1, help: 'Seed of the draw of examples and of the augmented views.' }),
   views: integer({
@@ -69,7 +76,12 @@ export const fitOptions = {
     default: 'half',
     help: 'Precision of the stored features: half keeps 16 bits per number; int8 keeps 8 bits, and fit reports how much that changes answers.',
   }),
-  reject: real({ default: 0, min: 0, max: 1, help: 'Answer "none of these" below this probability.' }),
+  reject: realOr(['auto'], {
+    default: 0,
+    min: 0,
+    max: 1,
+    help: 'Answer "none of these" below this probability. auto takes the one above which 95% of the right answers to left-out examples are.',
+  }),
   exif: flag({ default: true, help: 'Rotate photos by their EXIF orientation.' }),
   thumbnails: flag({ default: true, help: 'Keep thumbnails of the examples in the classifier file.' }),
 } as const;

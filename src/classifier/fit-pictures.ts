@@ -1,5 +1,6 @@
 import { waitFor } from '../abort.ts';
 import { sampleFewShot, shortClasses } from '../dataset/few-shot.ts';
+import { groupedBy, likelyGroups } from '../dataset/grouping.ts';
 import { learnable } from '../dataset/split.ts';
 import type { Dataset, Example } from '../dataset/types.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
@@ -17,21 +18,25 @@ import { unencoded, unlisted } from './unread.ts';
 
 /** Encodes labelled pictures for `learn`. Throws `DataError` if fewer than two classes are left. */
 export async function preparePictures(
-  dataset: Dataset,
+  given: Dataset,
   values: FitValues,
   session: EncoderSession,
   { signal, onProgress }: WorkOptions,
 ): Promise<Prepared> {
-  const { classes, name } = dataset;
-  const { reject, exif, views, shots = Number.POSITIVE_INFINITY, seed, keys, thumbnails, tune } = values;
+  const { classes, name } = given;
+  const { exif, views, shots = Number.POSITIVE_INFINITY, seed, keys, thumbnails, tune } = values;
+  checkTwoClasses(given);
+  const { groupBy } = values;
+  const dataset = groupBy ? await groupedBy(given, groupBy, { signal }) : given;
   const source = learnable(dataset);
   const drawn = sampleFewShot(source, { shots, seed });
   const examples = drawn.map((i) => source.examples[i]!);
+  const together = groupBy ? [] : await likelyGroups(examples, { signal });
   const encoder = await waitFor(session.encoder(), signal);
   const how = { views, seed, exif, keys, thumbnails, dataset, signal, onProgress };
   const embedded = await embedExamples(session, examples, how);
   const { kept, failures, support, described, exact } = embedded;
-  checkClasses(dataset, kept, failures);
+  checkPictures(dataset, kept, failures);
   // The tuning rows: the validation split, or for protocol `paper` the test split.
   const split = tune === 'val' ? 'val' : tune === 'paper' ? 'test' : undefined;
   const others = split ? dataset.examples.filter((one) => one.split === split && one.label >= 0) : [];
@@ -49,7 +54,7 @@ export async function preparePictures(
       support,
       examples: described,
       dataset: name,
-      ...{ reject, exif, views, shots: values.shots, seed },
+      ...{ exif, views, shots: values.shots, seed },
     },
     encoder,
     rows: {
@@ -61,6 +66,7 @@ export async function preparePictures(
     },
     findings: [
       ...source.findings,
+      ...together,
       ...shortClasses(classes, kept, shots),
       ...unreadable('fit/unreadable', [...failures, ...(encoded?.failures ?? [])]),
       ...emptiedClasses(classes, examples, kept, {
@@ -90,8 +96,8 @@ function noSplit(name: string, split: string, failures: EncodedImages['failures'
   });
 }
 
-function checkClasses(
-  { classes, name }: Dataset,
+function checkPictures(
+  { name }: Dataset,
   kept: readonly Example[],
   failures: EncodedImages['failures'],
 ): void {
@@ -108,16 +114,18 @@ function checkClasses(
       },
     );
   }
-  if (classes.length < 2) {
-    throw new DataError(
-      `A classifier needs two classes; ${name} has one: ${classes.map((info) => info.name)}`,
-      {
-        code: 'fit/one-class',
-        hint: FOLDERS_HINT,
-        details: { classes: classes.map((info) => info.id) },
-      },
-    );
-  }
+}
+
+function checkTwoClasses({ classes, name }: Dataset): void {
+  if (classes.length !== 1) return;
+  throw new DataError(
+    `A classifier needs two classes; ${name} has one: ${classes.map((info) => info.name)}`,
+    {
+      code: 'fit/one-class',
+      hint: FOLDERS_HINT,
+      details: { classes: classes.map((info) => info.id) },
+    },
+  );
 }
 
 const FOLDERS_HINT =

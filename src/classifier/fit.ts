@@ -1,7 +1,7 @@
 import { checkSource } from '../dataset/check-source.ts';
 import { isFeatureDump } from '../dataset/feature-dump.ts';
 import { readDataset } from '../dataset/read.ts';
-import type { Dataset } from '../dataset/types.ts';
+import type { Dataset, Finding } from '../dataset/types.ts';
 import { currentNames } from '../deprecation.ts';
 import { checkedEncoder } from '../encoder/checked.ts';
 import { chooseEncoder } from '../encoder/choose.ts';
@@ -15,6 +15,7 @@ import { registerMethod } from '../methods/registry.ts';
 import type { FitProgress } from '../methods/task.ts';
 import { refuseUnknown, resolveOptions } from '../options.ts';
 import { systemError } from '../system-error.ts';
+import { autoReject, rejectFinding } from './auto-reject.ts';
 import { Classifier } from './classifier.ts';
 import { openSession, sessionFor } from './encoder-session.ts';
 import { prepareFeatures } from './features.ts';
@@ -23,8 +24,9 @@ import { type FitValues, fitOptions } from './fit-options.ts';
 import { preparePictures } from './fit-pictures.ts';
 import { checkGiven, promptFindings } from './given.ts';
 import { learn } from './learn.ts';
+import type { LeftOutOptions } from './left-out.ts';
 import { fileCheckpoint } from './training-checkpoint.ts';
-import type { WorkOptions } from './types.ts';
+import type { ClassifierData, WorkOptions } from './types.ts';
 
 /** Options of `fit`: the values of `fitOptions`, a method or an encoder as an object, and callbacks for progress. */
 export interface FitOptions extends Partial<Omit<FitValues, 'encoder' | 'method'>>, WorkOptions {
@@ -94,10 +96,13 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
           { signal, onProgress },
         );
     const watch = { signal, onFit, checkpoint };
-    const data = await learn(known, { ...values, options: own }, encoder, rows, watch);
+    const learnt = await learn(known, { ...values, options: own }, encoder, rows, watch);
     if (!signal?.aborted) await checkpoint?.remove();
+    const { reject, said } = await rejectOf(learnt, values.reject, { ...used, signal });
+    const data = { ...learnt, reject };
     const told = [
       ...findings,
+      ...said,
       ...promptFindings(data.method, values),
       ...unevaluatedFindings(data),
       ...remarkFindings(data),
@@ -107,6 +112,18 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     await session.close();
     throw systemError(error) ?? error;
   }
+}
+
+/** The wanted rejection threshold, with what is said of one that a rule finds. */
+async function rejectOf(
+  data: ClassifierData,
+  wanted: FitValues['reject'],
+  options: LeftOutOptions,
+): Promise<{ reject: number; said: Finding[] }> {
+  if (wanted !== 'auto') return { reject: wanted, said: [] };
+  // A training that was interrupted is kept as it is.
+  const found = options.signal?.aborted ? undefined : await autoReject(data, options);
+  return { reject: found ?? 0, said: [rejectFinding(found)] };
 }
 
 function readAlready(): UsageError {

@@ -110,7 +110,7 @@ export async function fitMethod(
 }
 
 /** The open text tower with the classes' names, if the method needs it and the encoder has it. */
-async function openTower(
+export async function openTower(
   { classes }: ClassifierData,
   encoder: Pick<Encoder, 'textTower'>,
   id: string,

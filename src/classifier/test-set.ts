@@ -10,14 +10,22 @@ import { count, plural } from '../words.ts';
 import { featuresOf } from './encoder-reference.ts';
 import type { EncoderSession } from './encoder-session.ts';
 import { emptiedClasses } from './fit-findings.ts';
+import { readSource } from './image-source.ts';
 import { roundedInPieces, rowHashes } from './rounding.ts';
-import type { ClassifierData, Failure, WorkOptions } from './types.ts';
+import type { ClassifierData, Failure, ImageSource, WorkOptions } from './types.ts';
 import { unencoded, unlisted } from './unread.ts';
 
 /** Options of `evaluate` and `encodeTestSet`. */
 export interface EvaluateOptions extends WorkOptions {
   /** The split to test on. Default: `test` if there is one, else every labelled picture. */
   split?: Split;
+  /**
+   * Also look for wrong labels among the pictures that are examples of the classifier, by classifiers that have not learnt from them. If
+   * all pictures are examples, the figures are about these answers.
+   */
+  suspects?: boolean;
+  /** Pictures of no class of the classifier, which measure how well such pictures are rejected. */
+  unknown?: readonly ImageSource[];
 }
 
 /** Encoded pictures with a classifier's class numbers. Classifiers with the same encoder and classes can be evaluated on them. */
@@ -32,6 +40,8 @@ export interface TestSet {
   /** Features of pictures of unknown classes, [u, d]. */
   readonly unknownFeatures: Matrix;
   readonly excluded: readonly string[];
+  /** The pictures that are examples of the classifier, which are not among the rows. */
+  readonly own: TestSet['truth'];
   readonly failures: readonly Failure[];
   readonly findings: readonly Finding[];
 }
@@ -44,22 +54,23 @@ export async function encodeTestSet(
   data: ClassifierData,
   session: EncoderSession,
   source: string | Dataset,
-  { split, signal, onProgress }: EvaluateOptions = {},
+  { split, suspects, unknown = [], signal, onProgress }: EvaluateOptions = {},
 ): Promise<TestSet> {
   if (typeof source === 'string' && (await isFeatureDump(source)))
-    return featureTestSet(data, source, { split, signal });
+    return featureTestSet(data, source, { split, suspects, unknown, signal });
   checkSource(source);
   const dataset = typeof source === 'string' ? await readDataset(source, { signal }) : source;
   const { examples, unknownExamples, findings } = testExamples(data, dataset, split);
   const { seed, exif } = data;
-  const all = [...examples, ...unknownExamples];
+  const all = [...examples, ...unknownExamples, ...unknown.map(readSource)];
   const encoded = await session.encode(all, { views: [0], seed, exif, signal, onProgress });
   const readable = all.filter((_, i) => !encoded.failed.has(i));
   const known = examples.filter((_, i) => !encoded.failed.has(i)).length;
   const own = new Set(data.examples.map(({ sha256 }) => sha256));
   const unseen = [...readable.keys()].filter((i) => !own.has(encoded.hashes[i]!));
   const kept = unseen.filter((i) => i < known);
-  if (kept.length === 0) {
+  const excluded = [...readable.keys()].filter((i) => i < known && own.has(encoded.hashes[i]!));
+  if (kept.length === 0 && !(suspects && excluded.length > 0)) {
     const where = split ? `The split ${split} of ${dataset.name}` : dataset.name;
     const why =
       all.length === 0
@@ -71,25 +82,25 @@ export async function encodeTestSet(
             : 'none of its pictures could be read';
     throw new DataError(`${where} cannot be used to evaluate the classifier: ${why}`, {
       code: 'eval/nothing',
-      hint: 'Give labelled pictures that the classifier was not fitted to.',
+      hint: known > 0 ? OWN_HINT : 'Give labelled pictures that the classifier was not fitted to.',
       details: { examples: examples.length, own: known, unreadable: encoded.failures.length },
     });
   }
+  const truthOf = (i: number) => {
+    const { id, label } = readable[i] as Example;
+    return { id, label, sha256: encoded.hashes[i]! };
+  };
   return {
     ...testedOn(data),
     // With one view of each picture, row i of the features is readable picture i.
     features: selectRows(encoded.features, kept),
-    truth: kept.map((i) => {
-      const { id, label } = readable[i]!;
-      return { id, label, sha256: encoded.hashes[i]! };
-    }),
+    truth: kept.map(truthOf),
+    own: excluded.map(truthOf),
     unknownFeatures: selectRows(
       encoded.features,
       unseen.filter((i) => i >= known),
     ),
-    excluded: [...readable.keys()]
-      .filter((i) => i < known && own.has(encoded.hashes[i]!))
-      .map((i) => readable[i]!.id),
+    excluded: excluded.map((i) => readable[i]!.id),
     failures: [
       ...unlisted(dataset, (one) => (wantedSplit(dataset, split) ?? one) === one),
       ...unencoded(encoded.failures),
@@ -97,7 +108,7 @@ export async function encodeTestSet(
     findings: [
       ...dataset.findings,
       ...findings,
-      ...emptiedClasses(data.classes, examples, readable.slice(0, known), {
+      ...emptiedClasses(data.classes, examples, readable.slice(0, known) as Example[], {
         code: 'eval/emptied-class',
         consequence: 'the figures do not cover such a class',
       }),
@@ -105,12 +116,21 @@ export async function encodeTestSet(
   };
 }
 
+const OWN_HINT =
+  'Give labelled pictures that the classifier was not fitted to. To look for wrong labels among its examples, use --suspects (in a program, the option suspects).';
+
 /** A test set from a folder of features. Throws `DataError` if it lacks the split, and `ModelError` for another encoder's features. */
 async function featureTestSet(
   data: ClassifierData,
   folder: string,
-  { split, signal }: EvaluateOptions,
+  { split, suspects, unknown: pictures = [], signal }: EvaluateOptions,
 ): Promise<TestSet> {
+  if (pictures.length > 0) {
+    throw new UsageError('Option unknown takes pictures, and the classifier is evaluated on features', {
+      code: 'eval/unknown',
+      hint: 'Put rows of further classes into the folder of features.',
+    });
+  }
   const dump = featuresOf(data.encoder, await readFeatureDump(folder, { signal }), folder);
   const name = split ?? (dump.test ? 'test' : 'val');
   const rows = name === 'train' ? undefined : dump[name];
@@ -129,7 +149,8 @@ async function featureTestSet(
   const half = await inTurns(roundedInPieces(rows.features, 'half'), signal);
   const hashes = await inTurns(rowHashes(half), signal);
   const kept = known.filter((i) => !own.has(hashes[i]!));
-  if (kept.length === 0) {
+  const excluded = known.filter((i) => own.has(hashes[i]!));
+  if (kept.length === 0 && !(suspects && excluded.length > 0)) {
     const why =
       known.length > 0
         ? 'all its rows are examples of the classifier'
@@ -140,13 +161,15 @@ async function featureTestSet(
     });
   }
   const nameOf = (i: number) => `${name} row ${i}`;
+  const truthOf = (i: number) => ({ id: nameOf(i), label: labels[i]!, sha256: hashes[i]! });
   const unknown = dump.classes.filter((_, c) => toB[c]! < 0 && rows.labels.includes(c));
   return {
     ...testedOn(data),
     features: selectRows(rows.features, kept),
-    truth: kept.map((i) => ({ id: nameOf(i), label: labels[i]!, sha256: hashes[i]! })),
+    truth: kept.map(truthOf),
+    own: excluded.map(truthOf),
     unknownFeatures: selectRows(rows.features, unknownRows),
-    excluded: known.filter((i) => own.has(hashes[i]!)).map(nameOf),
+    excluded: excluded.map(nameOf),
     failures: [],
     findings: unknownClasses(unknown, unknownRows.length),
   };

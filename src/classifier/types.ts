@@ -3,6 +3,7 @@ import type { ClassInfo, Example, Finding } from '../dataset/types.ts';
 import type { Preprocessing } from '../image/types.ts';
 import type { State } from '../methods/method.ts';
 import type { Support, TextHead } from '../methods/task.ts';
+import type { ThresholdPoint } from '../metrics/thresholds.ts';
 import type { Choice } from '../tuning/search-method.ts';
 
 /**
@@ -178,6 +179,17 @@ export interface Suspect {
   /** Probability of the given label, and of the predicted class. */
   readonly labelProbability: number;
   readonly predictedProbability: number;
+  /** Whether the picture is an example of the classifier, and the probabilities come from one that has not learnt from it. */
+  readonly leftOut: boolean;
+}
+
+/** What left-out scores say of a classifier's own examples. */
+export interface ExampleSuspects {
+  readonly suspects: readonly Suspect[];
+  /** Number of examples that could be left out, how many of them were answered by their label, and the number of folds. */
+  readonly examples: number;
+  readonly correct: number;
+  readonly folds: number;
 }
 
 /** Result of evaluating a classifier on labelled pictures. Shares and probabilities are between 0 and 1. */
@@ -212,6 +224,8 @@ export interface Evaluation {
   readonly brier: number;
   /** Split-conformal sets of 90% coverage: share of sets that hold the true class, and mean number of classes. NaN for a single picture. */
   readonly conformal: { readonly coverage: number; readonly setSize: number };
+  /** Rejection thresholds, ascending, with what each leaves: that of the classifier, and others for given shares of answered pictures. */
+  readonly thresholds: readonly ThresholdPoint[];
   /** Number of pictures of unknown classes, and the AUROC of the largest probability for separating them from the others. */
   readonly unknown?: { readonly pictures: number; readonly auroc: number };
   readonly encoder: string;
@@ -223,6 +237,11 @@ export interface Evaluation {
   readonly failures: readonly Failure[];
   readonly findings: readonly Finding[];
   readonly suspects: readonly Suspect[];
+  /**
+   * Present if all pictures are examples of the classifier: the figures are then about classifiers of the same method and options that had
+   * not learnt from the picture, by this number of folds.
+   */
+  readonly leftOutFolds?: number;
   /** The answer for each picture, with the id and the name of its true class. */
   readonly predictions: readonly (Prediction & { label: string; labelName: string })[];
   /** Duration of the evaluation, in seconds. */

@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander';
+import type { Finding } from '../dataset/types.ts';
 import { errorLink, InterruptedError, TipAdapterError, UsageError } from '../errors.ts';
 import { jsonText } from '../printable.ts';
 import { systemError } from '../system-error.ts';
@@ -17,13 +18,14 @@ export function tellFailure(
   { json = false, verbose = false }: Partial<Told> = {},
 ): number {
   const failure = error instanceof CommanderError ? usageError(error) : asFailure(error, io);
-  const { code, hint, exitCode } = failure;
+  const { code, hint, exitCode, details } = failure;
+  const noticed = details.findings as readonly Finding[] | undefined;
   // Messages of the library name options. The command line shows them as flags.
   const message = /^(option|method|fit)\//.test(code)
     ? failure.message.replace(/^Option (\S+)/, (_, name: string) => `Option --${kebab(name)}`)
     : failure.message;
   if (json) {
-    io.tell(jsonText({ error: { code, message, hint, link: errorLink(code) } }));
+    io.tell(jsonText({ error: { code, message, hint, link: errorLink(code), findings: noticed } }));
   } else if (code === 'interrupted') {
     io.tell(
       hint
@@ -32,6 +34,8 @@ export function tellFailure(
     );
   } else {
     io.tell({ style: 'red', mark: 'error:', text: message });
+    for (const finding of noticed ?? [])
+      io.tell({ style: 'yellow', mark: 'noticed:', text: finding.message });
     if (hint) io.tell({ style: 'cyan', mark: 'hint:', text: hint });
     // A typing error needs no link to a page.
     if (code !== 'usage') io.tell({ style: 'dim', mark: `${code}:`, text: errorLink(code) });

@@ -2,15 +2,15 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findImages } from './images.ts';
+import { findImages, idOf } from './images.ts';
 import { recordingIo } from './io.fixture.ts';
 
 describe('findImages', () => {
   let root: string;
   let other: string;
   const find = async (given: string[], lines: string[] = [], except?: string) =>
-    (await findImages(given, recordingIo({ lines }), except)).images.map((path) =>
-      relative(root, String(path)),
+    (await findImages(given, recordingIo({ lines }), except)).images.map((image) =>
+      relative(root, idOf(image)),
     );
 
   beforeAll(async () => {

@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import type { Failure } from '../classifier/types.ts';
+import { isTarName, isZipName } from '../dataset/archive-names.ts';
 import { countUnread } from '../dataset/findings.ts';
-import type { Tree } from '../dataset/tree.ts';
+import type { FoundPictures } from '../dataset/pictures.ts';
 import type { Example, Unreadable } from '../dataset/types.ts';
 import { DataError, systemCode } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
@@ -11,16 +12,18 @@ import { count, number } from '../words.ts';
 import type { Io } from './io.ts';
 import { tellFindings } from './tell.ts';
 
+/** A picture: its path or, inside of an archive, its name with a function that reads it. */
+export type Picture = string | Pick<Example, 'id' | 'read'>;
+
 /** The pictures that were found, and the files and folders that could not be read. */
 interface Found {
-  /** Paths, and examples of a data set on the hub. */
-  readonly images: readonly (string | Example)[];
+  readonly images: readonly Picture[];
   readonly unread: readonly Failure[];
 }
 
 /**
- * The pictures for files, folders (all pictures below them), data sets on the hub (`hf:datasets/…`), patterns (for shells that do not
- * expand them) and `-` (paths from stdin, without patterns). A named file is kept even if it does not exist, because opening it gives a
+ * The pictures for files, folders and archives (all pictures in them), data sets on the hub (`hf:datasets/…`), patterns (for shells that do
+ * not expand them) and `-` (paths from stdin, without patterns). A named file is kept even if it does not exist, because opening it gives a
  * better error. `except` is a folder that is left out. Throws `DataError` if a folder, a pattern or stdin has no picture.
  */
 export async function findImages(given: readonly string[], io: Io, except?: string): Promise<Found> {
@@ -28,12 +31,17 @@ export async function findImages(given: readonly string[], io: Io, except?: stri
   for (const path of given) found.push(path === '-' ? await imagesListed(io) : await imagesAt(path, io));
   const outside = except && resolve(except) + sep;
   const isKept = (path: string) => !outside || !resolve(path).startsWith(outside);
-  const all = [...new Set(found.flatMap((one) => one.images))];
-  const images = all.filter((image) => typeof image !== 'string' || isKept(image));
+  const known = new Map(found.flatMap((one) => one.images.map((image) => [idOf(image), image])));
+  const images = [...known].flatMap(([id, image]) =>
+    typeof image !== 'string' || isKept(id) ? [image] : [],
+  );
   const unread = found.flatMap((one) => one.unread).filter(({ image }) => isKept(image));
   if (images.length + unread.length === 0) throw noImages(given.join(' '));
   return { images, unread };
 }
+
+/** The name of a picture in answers. */
+export const idOf = (image: Picture) => (typeof image === 'string' ? image : image.id);
 
 async function imagesListed(io: Io): Promise<Found> {
   const images: string[] = [];
@@ -56,7 +64,8 @@ async function imagesAt(path: string, io: Io): Promise<Found> {
   const { isHubData } = await import('../dataset/hub-data.ts');
   if (isHubData(path)) return imagesOnHub(path, io);
   const info = await stat(path).catch((error: unknown) => systemCode(error));
-  if (typeof info === 'object' && info.isDirectory()) return imagesBelow(path, io);
+  if (typeof info === 'object' && (info.isDirectory() || isZipName(path) || isTarName(path)))
+    return imagesIn(path, io);
   const { isDynamicPattern } = await import('tinyglobby');
   // A path that exists or is not accessible is not a pattern.
   if ((info !== 'ENOENT' && info !== 'ENAMETOOLONG') || !isDynamicPattern(path))
@@ -75,26 +84,34 @@ async function imagesOnHub(source: string, io: Io): Promise<Found> {
   return { images: dataset.examples, unread: (dataset.unreadable ?? []).map(unreadAt) };
 }
 
-/** The pictures below a folder and below the targets of its links. Notes report what is left out. */
-async function imagesBelow(folder: string, io: Io): Promise<Found> {
-  const { folderTree, hiddenFindings } = await import('../dataset/source.ts');
-  let tree: Tree;
+/** The pictures of a folder or archive. Notes report what is left out. */
+async function imagesIn(source: string, io: Io): Promise<Found> {
+  const { listPictures } = await import('../dataset/pictures.ts');
+  let found: FoundPictures;
   try {
-    tree = await folderTree(folder, io.signal, { anywhere: true });
+    found = await listPictures(source, io.signal);
   } catch (error) {
-    const named = systemError(error, { path: folder });
-    if (named) return { images: [], unread: [{ image: folder, error: named }] };
+    const named = systemError(error, { path: source });
+    if (named) return { images: [], unread: [{ image: source, error: named }] };
     throw error;
   }
-  const { files, hidden, findings, unreadable } = tree;
+  const { pictures, findings, unreadable } = found;
   // Unreadable folders are reported together with the unreadable pictures.
-  const others = findings.filter(({ code }) => code !== 'dataset/unreadable');
-  tellFindings(io, [...others, ...hiddenFindings(hidden)]);
-  const images = files.flatMap(({ path }) => (isImagePath(path) ? [join(folder, path)] : []));
-  const unread = unreadable.map(({ path, reason }) => unreadAt({ path: join(folder, path), reason }));
-  if (images.length + unread.length === 0) throw noImages(folder);
+  tellFindings(
+    io,
+    findings.filter(({ code }) => !UNREAD.includes(code)),
+  );
+  const images = pictures.map((file): Picture => {
+    const id = join(source, file.path);
+    return file.absolute ? id : { id, read: () => file.read() };
+  });
+  const unread = unreadable.map(({ path, reason }) => unreadAt({ path: join(source, path), reason }));
+  if (images.length + unread.length === 0) throw noImages(source);
   return { images, unread };
 }
+
+/** Findings about files and folders that are reported as unreadable. */
+const UNREAD = ['dataset/unreadable', 'dataset/zip-unusable'];
 
 function unreadAt({ path, reason }: Unreadable): Failure {
   const error = new DataError(`Cannot read ${path}: ${reason}`, {

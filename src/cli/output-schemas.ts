@@ -10,20 +10,33 @@ const count = z.number().int().min(0);
 const interval = z.tuple([share, share]).describe('95% interval');
 const object = z.strictObject;
 
-const error = object({
-  code: z.string().describe('Stable name of the error, such as image/truncated'),
-  message: z.string(),
-  hint: z.string().optional().describe('What to do about it'),
-  link: z.url().optional().describe('Address of the page that explains the code'),
-});
-const failure = object({ image: z.string(), error: error.omit({ link: true }) });
 const finding = object({
   level: z.enum(['info', 'warning']),
   code: z.string(),
   message: z.string(),
   paths: z.array(z.string()).optional(),
 });
+const error = object({
+  code: z.string().describe('Stable name of the error, such as image/truncated'),
+  message: z.string(),
+  hint: z.string().optional().describe('What to do about it'),
+  link: z.url().optional().describe('Address of the page that explains the code'),
+  findings: z.array(finding).optional().describe('What was noticed in the data before the error'),
+});
+const failure = object({ image: z.string(), error: error.omit({ link: true, findings: true }) });
 const ranked = { id: z.string(), name: z.string(), probability: share };
+const suspects = z.array(
+  object({
+    image: z.string(),
+    label: z.string(),
+    predicted: z.string(),
+    labelProbability: share,
+    predictedProbability: share,
+    leftOut: z
+      .boolean()
+      .describe('Whether the picture is an example, and the probabilities are of a classifier without it'),
+  }),
+);
 const answer = {
   image: z.string(),
   ...ranked,
@@ -122,6 +135,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
       .array(object({ method: z.string(), nll: z.number(), accuracy: share }))
       .optional()
       .describe('Results of methods on left-out examples, the chosen one first'),
+    suspects: suspects.optional().describe('Labels of examples that are probably wrong, with --suspects'),
     findings: z.array(finding),
     ...learntPart,
   }),
@@ -149,6 +163,14 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     ece: z.number(),
     brier: z.number(),
     conformal: object({ coverage: share.nullable(), setSize: z.number().nullable() }),
+    thresholds: z.array(
+      object({
+        threshold: share,
+        answered: share.describe('Share of the pictures of known classes'),
+        accuracy: share.nullable().describe('Share of right answers among the answered pictures'),
+        unknownRejected: share.optional().describe('Share of the pictures of unknown classes'),
+      }),
+    ),
     unknown: object({ pictures: count, auroc: share }).optional(),
     encoder: z.string(),
     method: z.string(),
@@ -160,15 +182,10 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
       .describe('Whether some pictures could not be read, so that the figures cover only the others'),
     failures: z.array(failure),
     findings: z.array(finding),
-    suspects: z.array(
-      object({
-        image: z.string(),
-        label: z.string(),
-        predicted: z.string(),
-        labelProbability: share,
-        predictedProbability: share,
-      }),
-    ),
+    suspects,
+    leftOutFolds: count
+      .optional()
+      .describe('Number of folds, if all pictures are examples and the figures are about left-out examples'),
     predictions: z.array(object({ ...answer, label: z.string(), labelName: z.string() })),
     seconds: z.number(),
   }),
@@ -248,6 +265,22 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
           object({ ...setting, data: z.string(), reason: z.string(), failed: z.literal(true).optional() }),
         ),
       }),
+    ),
+  }),
+  'data show': object({
+    name: z.string(),
+    root: z.string(),
+    layout: z.string().describe('What the classes were read from'),
+    pictures: count,
+    unlabelled: count.describe('Pictures without a label, which are among the pictures'),
+    splits: object({ train: count, val: count, test: count }),
+    groups: count.describe('Groups of at least two pictures that belong together'),
+    classes: z.array(
+      object({ id: z.string(), name: z.string(), pictures: count, train: count, val: count, test: count }),
+    ),
+    findings: z.array(finding),
+    unreadable: z.array(
+      object({ path: z.string(), reason: z.string(), split: z.enum(['train', 'val', 'test']).optional() }),
     ),
   }),
   'data check': z.array(

@@ -162,6 +162,7 @@ describe('with --json', () => {
       at('bench'),
     ]);
     await check('demo', [at('photos'), ...encoder, '-o', at('demo')]);
+    await check('data show', [at('photos')]);
     await check('data check', [at('photos')], [3]);
     await check('init', [at('photos'), ...encoder]);
     await check('serve', [colours, '--port', '0']);

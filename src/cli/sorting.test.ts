@@ -11,18 +11,18 @@ it('copies by class, never overwrites, and copies nothing twice', async () => {
     await mkdir(dirname(path));
     await writeFile(path, path.slice(-9));
   }
-  const base = { id: 'c', name: 'cat', probability: 0.9, ranking: [] };
   const classes = [{ id: 'c', name: 'cat', promptName: 'cat', prompts: [] }];
   const predictions = [
-    { ...base, image: one, calibrated: true, rejected: false },
-    { ...base, image: two, calibrated: true, rejected: false },
-    { ...base, image: one, calibrated: true, rejected: true },
+    { picture: one, id: 'c', rejected: false },
+    { picture: two, id: 'c', rejected: false },
+    { picture: one, id: 'c', rejected: true },
+    { picture: { id: 'x.zip/a.jpg', read: async () => Buffer.from('in a zip') }, id: 'c', rejected: false },
   ];
   const sort = () => copyByClass(predictions, classes, join(folder, 'out'), new AbortController().signal);
   const first = await sort();
   expect([[...first.copied], first.known]).toEqual([
     [
-      ['cat', 2],
+      ['cat', 3],
       ['unsure', 1],
     ],
     0,
@@ -30,8 +30,9 @@ it('copies by class, never overwrites, and copies nothing twice', async () => {
   const read = (path: string) => readFile(join(folder, 'out', path), 'utf8');
   expect(await read('cat/a.jpg')).toBe('one/a.jpg');
   expect(await read('cat/a (2).jpg')).toBe('two/a.jpg');
+  expect(await read('cat/a (3).jpg')).toBe('in a zip');
   expect(await read('unsure/a.jpg')).toBe('one/a.jpg');
   const second = await sort();
-  expect([[...second.copied], second.known]).toEqual([[], 3]);
-  expect((await readdir(join(folder, 'out', 'cat'))).sort()).toEqual(['a (2).jpg', 'a.jpg']);
+  expect([[...second.copied], second.known]).toEqual([[], 4]);
+  expect((await readdir(join(folder, 'out', 'cat'))).sort()).toEqual(['a (2).jpg', 'a (3).jpg', 'a.jpg']);
 });

@@ -1,14 +1,12 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { Prediction } from '../classifier/types.ts';
+import { UNSURE } from '../dataset/folder-checks.ts';
 import type { ClassInfo } from '../dataset/types.ts';
 import { throwIfAborted } from '../errors.ts';
 import { copyWithoutOverwriting } from '../store/atomic.ts';
 import { PICTURE, readRegular, unlessMissing } from '../store/regular.ts';
 import { nameGiver } from '../store/safe-names.ts';
-
-/** The folder for pictures with the answer "none of these". */
-const UNSURE = 'unsure';
+import { idOf, type Picture } from './images.ts';
 
 /** A folder name for each class id, from its shown name. */
 function folderNames(classes: readonly Pick<ClassInfo, 'id' | 'name'>[]): Map<string, string> {
@@ -21,7 +19,7 @@ function folderNames(classes: readonly Pick<ClassInfo, 'id' | 'name'>[]): Map<st
  * that is already in its folder under any name is not copied again, so that sorting can be interrupted and repeated.
  */
 export async function copyByClass(
-  predictions: readonly Prediction[],
+  answers: readonly { picture: Picture; id: string; rejected: boolean }[],
   classes: readonly ClassInfo[],
   output: string,
   signal: AbortSignal,
@@ -30,12 +28,12 @@ export async function copyByClass(
   const shelves = new Map<string, Shelf>();
   const copied = new Map<string, number>();
   let known = 0;
-  for (const { image, id, rejected } of predictions) {
+  for (const { picture, id, rejected } of answers) {
     throwIfAborted(signal);
     const name = rejected ? UNSURE : (names.get(id) as string);
     const shelf = shelves.get(name) ?? (await openShelf(join(output, name)));
     shelves.set(name, shelf);
-    if (await shelf.put(image)) copied.set(name, (copied.get(name) ?? 0) + 1);
+    if (await shelf.put(picture)) copied.set(name, (copied.get(name) ?? 0) + 1);
     else known++;
   }
   return { copied, known };
@@ -44,7 +42,7 @@ export async function copyByClass(
 /** A folder that receives copies of pictures that it does not have. */
 interface Shelf {
   /** Copies a picture. Returns false if the folder already has a file with the same bytes. */
-  put(image: string): Promise<boolean>;
+  put(picture: Picture): Promise<boolean>;
 }
 
 async function openShelf(folder: string): Promise<Shelf> {
@@ -56,11 +54,13 @@ async function openShelf(folder: string): Promise<Shelf> {
   const entries = (await readdir(folder, { withFileTypes: true }).catch(unlessMissing)) ?? [];
   for (const entry of entries) if (entry.isFile()) await register(join(folder, entry.name));
   return {
-    async put(image) {
-      const alike = bySize.get((await stat(image)).size) ?? [];
-      const bytes = alike.length > 0 ? await readRegular(image, PICTURE) : undefined;
-      for (const path of alike) if (bytes?.equals(await readRegular(path, PICTURE))) return false;
-      await register(await copyWithoutOverwriting(image, folder, basename(image)));
+    async put(picture) {
+      const packed = typeof picture === 'string' ? undefined : await picture.read();
+      const name = idOf(picture);
+      const alike = bySize.get(packed?.length ?? (await stat(name)).size) ?? [];
+      const bytes = packed ?? (alike.length > 0 ? await readRegular(name, PICTURE) : undefined);
+      for (const path of alike) if (bytes && (await readRegular(path, PICTURE)).equals(bytes)) return false;
+      await register(await copyWithoutOverwriting(packed ?? name, folder, basename(name)));
       return true;
     },
   };

@@ -9,7 +9,6 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { writeClassifier } from '../classifier/file.ts';
 import { load } from '../classifier/index.ts';
-import type { Prediction } from '../classifier/types.ts';
 import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import { recordingIo } from './io.fixture.ts';
 import { runCli } from './program.ts';
@@ -220,8 +219,8 @@ it('a given folder that cannot be read does not prevent answers for others', asy
 
 it('sorting refuses a folder that it cannot list, because pictures would be copied twice', async () => {
   const classes = [{ id: 'a', name: LOCKED, promptName: '', prompts: [] }];
-  const prediction = { image: at('photos', 'red', '1.png'), id: 'a', rejected: false } as Prediction;
-  const sorted = copyByClass([prediction], classes, at('sorted'), new AbortController().signal);
+  const answer = { picture: at('photos', 'red', '1.png'), id: 'a', rejected: false };
+  const sorted = copyByClass([answer], classes, at('sorted'), new AbortController().signal);
   await expect(sorted).rejects.toMatchObject({ code: 'EACCES' });
 });
 

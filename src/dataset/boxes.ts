@@ -38,10 +38,10 @@ export function lookupBoxes(boxes: readonly Box[], margin: number, lookup: Looku
 }
 
 /** The part of a picture inside a box. It is decoded and cut out when it is read. */
-function partOf({ path, read }: SourceFile, { picture, mark, place }: Box, margin: number): SourceFile {
+function partOf(file: SourceFile, { picture, mark, place }: Box, margin: number): SourceFile {
   return {
-    path: `${path}#${place + 1}`,
-    read: async () => sharedLoader().crop(await read(), { ...mark.box, of: picture.size, margin }),
+    path: `${file.path}#${place + 1}`,
+    read: async () => sharedLoader().crop(await file.read(), { ...mark.box, of: picture.size, margin }),
   };
 }
 

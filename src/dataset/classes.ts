@@ -72,7 +72,7 @@ const SHOWN = 6;
 /** Warns of names that a text encoder cannot read, and of names that look or mean the same. */
 function nameFindings(classes: ClassInfo[]): Finding[] {
   const findings: Finding[] = [];
-  const codes = classes.filter(({ promptName, prompts }) => prompts.length === 0 && isCode(promptName));
+  const codes = classes.filter(hasCode);
   if (codes.length > 0) {
     findings.push(
       warning(
@@ -97,6 +97,11 @@ function nameFindings(classes: ClassInfo[]): Finding[] {
     findings.push(warning('alike-classes', message));
   }
   return findings;
+}
+
+/** Whether the text encoder gets a code instead of the name of a class. */
+export function hasCode({ promptName, prompts }: ClassInfo): boolean {
+  return prompts.length === 0 && isCode(promptName);
 }
 
 /** WordNet ids, numbers, `class_7`. */

@@ -44,9 +44,18 @@ export function sampleFewShot(source: Dataset | Labels, { shots, seed, split }: 
       details: { shots },
     });
   }
-  const byClass = groupBy(rowsOf(source, split), ({ label }) => label);
-  const labels = [...byClass.keys()].sort((a, b) => a - b);
-  return labels.flatMap((label) => drawOrder(byClass.get(label)!, seed).slice(0, shots));
+  const { labels, rowOf, isIn } = readerOf(source, split);
+  const byClass = new Map<number, number[]>();
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i]!;
+    if (label < 0 || !isIn(i)) continue;
+    const members = byClass.get(label);
+    if (members) members.push(i);
+    else byClass.set(label, [i]);
+  }
+  const ordered = [...byClass.keys()].sort((a, b) => a - b);
+  // One class after the other, so that the rows of one class are in memory at a time.
+  return ordered.flatMap((label) => drawOrder(byClass.get(label)!.map(rowOf), seed).slice(0, shots));
 }
 
 /** A whole class in the order of the draw: the first picture of each group, then the second of each, and so on. */
@@ -67,23 +76,29 @@ export function unit({ group, id }: Pick<Row, 'group' | 'id'>): string {
   return group === undefined ? `picture ${id}` : `group ${group}`;
 }
 
-function rowsOf(source: Dataset | Labels, split?: Split): Row[] {
-  if ('examples' in source) {
-    checkSource(source);
-    const rows = source.examples.map((example, index) => ({
-      ...rowOf(source, example, index),
-      split: example.split,
-    }));
-    return rows.filter((row) => row.label >= 0 && (split === undefined || row.split === split));
+/** The labels of a source, the row of an index, and whether an index is in the split. */
+function readerOf(
+  source: Dataset | Labels,
+  split?: Split,
+): { labels: ArrayLike<number>; rowOf(index: number): Row; isIn(index: number): boolean } {
+  if (!('examples' in source)) {
+    const { labels, groups } = source;
+    const rowOf = (index: number): Row => {
+      const label = labels[index]!;
+      return { index, label, id: String(index), classId: String(label), group: groups?.[index] };
+    };
+    return { labels, rowOf, isIn: () => true };
   }
-  const rows = Array.from(source.labels, (label, index): Row => {
-    return { index, label, id: String(index), classId: String(label), group: source.groups?.[index] };
-  });
-  return rows.filter(({ label }) => label >= 0);
-}
-
-function rowOf(dataset: Dataset, { id, label, group }: Example, index: number): Row {
-  return { index, label, id: id.normalize('NFC'), classId: dataset.classes[label]?.id ?? '', group };
+  checkSource(source);
+  const { examples, classes } = source;
+  return {
+    labels: Int32Array.from(examples, ({ label }) => label),
+    rowOf: (index) => {
+      const { id, label, group } = examples[index]!;
+      return { index, label, id: id.normalize('NFC'), classId: classes[label]?.id ?? '', group };
+    },
+    isIn: (index) => split === undefined || examples[index]!.split === split,
+  };
 }
 
 /** Warns of classes with fewer pictures than `shots`. */

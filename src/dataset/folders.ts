@@ -3,7 +3,7 @@ import { isImagePath, isOtherPicture } from '../image/image-paths.ts';
 import { count, plural } from '../words.ts';
 import type { Labelled, LabelledFile } from './dataset-layout.ts';
 import { info, quoted, warning } from './findings.ts';
-import { checkClassNames, checkTops, LAYOUT_HINT, namesPictures } from './folder-checks.ts';
+import { checkClassNames, checkTops, LAYOUT_HINT, namesPictures, UNSURE } from './folder-checks.ts';
 import { groupBy } from './groups.ts';
 import { spellingFindings, visible } from './names.ts';
 import { namesUnlabelled, splitNamed } from './splits.ts';
@@ -28,7 +28,7 @@ export function candidateBases({ top }: Tree): Folder[] {
 interface Role {
   label?: string;
   split?: Split;
-  odd?: 'outside' | 'nested' | 'unlabelled' | 'ambiguous';
+  odd?: 'outside' | 'nested' | 'unlabelled' | 'unsure' | 'ambiguous';
 }
 
 /** How class folders lie in a tree. */
@@ -57,7 +57,7 @@ export function planFolders(tree: Tree): FolderPlan {
 
 /** Labels the pictures of a tree by the folders they lie in. Throws `DataError` if there are none. */
 export function readClassFolders(tree: Tree, { layout, classIds, roles, findings }: FolderPlan): Labelled {
-  const odd = { outside: [], nested: [], unlabelled: [], ambiguous: [] } as Record<
+  const odd = { outside: [], nested: [], unlabelled: [], unsure: [], ambiguous: [] } as Record<
     NonNullable<Role['odd']>,
     string[]
   >;
@@ -68,7 +68,7 @@ export function readClassFolders(tree: Tree, { layout, classIds, roles, findings
     if (role.odd) odd[role.odd].push(file.path);
     if (role.odd === 'outside' || role.odd === 'ambiguous') continue;
     const { label, split } = role;
-    pictures.push({ file, ...(label !== undefined && { label }), ...(split && { split }) });
+    pictures.push(split ? { file, label, split } : { file, label });
   }
   if (pictures.length === 0) throw noPictures(tree);
   const unread = unreadClasses(tree, roles, pictures);
@@ -172,7 +172,10 @@ function unwrapped(folder: Folder, split: Split): Folder {
 
 function planClasses(base: Folder): FolderPlan {
   const roles = new Map<string, Role>();
-  const classes = base.folders.filter(mayBeClass);
+  // Beside others, such a folder is no class but what was sorted out of them.
+  const isUnsure = ({ name }: Folder) => name.toLowerCase() === UNSURE && base.folders.length > 1;
+  const classes = base.folders.filter((folder) => mayBeClass(folder) && !isUnsure(folder));
+  for (const folder of base.folders.filter(isUnsure)) assign(roles, folder, { odd: 'unsure' });
   const foreign = base.folders.filter((folder) => !mayBeClass(folder)).map(({ path }) => path);
   const classIds = classes.map(classId);
   const known = new Set(classIds);
@@ -236,9 +239,10 @@ function sameSplitFindings(names: readonly string[]): Finding[] {
 function oddFindings({
   outside,
   unlabelled,
+  unsure,
   nested,
   ambiguous,
-}: Record<'outside' | 'unlabelled' | 'nested' | 'ambiguous', string[]>): Finding[] {
+}: Record<NonNullable<Role['odd']>, string[]>): Finding[] {
   const findings: Finding[] = [];
   const say = (code: string, paths: string[], verb: readonly [one: string, many: string], rest: string) => {
     if (paths.length === 0) return;
@@ -254,6 +258,12 @@ function oddFindings({
     unlabelled,
     ['has no label, because it is', 'have no label, because they are'],
     'in no class folder',
+  );
+  say(
+    'unsure',
+    unsure,
+    ['has no label, because it is', 'have no label, because they are'],
+    `in the folder "${UNSURE}", into which predict --copy-to puts pictures that it is not sure of; rename it to make it a class`,
   );
   return findings;
 }

@@ -251,7 +251,7 @@ describe('splits', () => {
     const dataset = await readDataset(own.root);
     expect(classIds(dataset)).toEqual(['sea']);
     expect(dataset.examples.filter(({ label }) => label < 0)).toHaveLength(2);
-    expect(warnings(dataset)).toEqual(['unlabelled']);
+    expect(warnings(dataset)).toEqual(['one-class', 'unlabelled']);
   });
 
   it('of two folders are reported', async () => {

@@ -105,9 +105,10 @@ function textOf(file: SourceFile, column: string, value: unknown, names?: readon
   throw damaged(file, `"${column}" has the value ${value}, and its classes are 0 to ${names.length - 1}`);
 }
 
-async function bufferOf({ absolute, read }: SourceFile): Promise<AsyncBuffer> {
+async function bufferOf(source: SourceFile): Promise<AsyncBuffer> {
+  const { absolute } = source;
   if (absolute === undefined) {
-    const bytes = await read();
+    const bytes = await source.read();
     return { byteLength: bytes.length, slice: (start, end) => bytes.slice(start, end).buffer as ArrayBuffer };
   }
   const { file, stats } = await openRegular(absolute, { area: 'dataset' });

@@ -186,6 +186,7 @@ describe('tables', () => {
     const dataset = await readDataset(join(own.root, 'list.csv'));
     expect(labelled(dataset)).toEqual(['1.jpg a test', '2.jpg  train', '3.jpg a']);
     expect(warnings(dataset)).toEqual([
+      'one-class',
       'missing-files',
       'repeated',
       'contradictory',

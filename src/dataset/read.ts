@@ -6,12 +6,13 @@ import { refuseUnknown, resolveOptions } from '../options.ts';
 import type { Progress } from '../store/download.ts';
 import { unlessMissing } from '../store/regular.ts';
 import { withNamedErrors } from '../system-error.ts';
-import { count, number } from '../words.ts';
+import { count } from '../words.ts';
 import { isTarName, isZipName } from './archive-names.ts';
 import { CARD_NAME, cardOf, classNamesOfCard } from './card.ts';
 import { readClassTable } from './class-table.ts';
 import { CLASSES_NAME, describeClasses } from './classes.ts';
 import type { Labelled } from './dataset-layout.ts';
+import { doubtFindings } from './doubts.ts';
 import { info, quoted, warning } from './findings.ts';
 import { LAYOUT_HINT } from './folder-checks.ts';
 import { candidateBases } from './folders.ts';
@@ -21,9 +22,11 @@ import { type HubDataOptions, hubTree, isHubData } from './hub-data.ts';
 import { readLayout } from './layouts.ts';
 import { limited } from './limit.ts';
 import { visible } from './names.ts';
+import { addNoticed } from './noticed.ts';
+import { countsText, overviewOf } from './overview.ts';
 import { type ReadValues, readOptions } from './read-options.ts';
 import { patternTree, withArchives } from './shards.ts';
-import { diskFile, folderTree, tableTree, tarTree, zipTree } from './source.ts';
+import { diskFile, folderTree, reading, tableTree, tarTree, zipTree } from './source.ts';
 import { TABLE_ENDINGS, type Table, tableOf } from './text-files.ts';
 import type { SourceFile, Tree } from './tree.ts';
 import type { Dataset, Example, Finding, Split } from './types.ts';
@@ -45,7 +48,8 @@ export interface ReadOptions extends Partial<ReadValues> {
 /**
  * Reads a data set of labelled pictures: `<class>/*`, `{train,val,test}/<class>/*`, a folder with an index.csv or metadata.csv (or
  * .jsonl), such a table itself, CoOp's layouts, a registered layout, or a zip of any of these. Pictures are listed, not opened. Throws
- * `DataError` if `source` is missing, empty or has another layout. Peculiarities that do not stop the work are in `findings`.
+ * `DataError` if `source` is missing, empty or has another layout; what was noticed before is in the error's `details.findings`.
+ * Peculiarities that do not stop the work are in `findings`.
  */
 export function readDataset(
   source: string,
@@ -57,11 +61,16 @@ export function readDataset(
     const watch = { signal, note, onProgress: onDownload };
     const tree = { ...(await openSource(source, options, watch)), options };
     await giveWay(signal);
-    const labelled = await readLayout(tree, signal);
-    checkUse(source, options, labelled);
-    await giveWay(signal);
-    const names = await readClassNames(tree, labelled, classes);
-    return limited(selectSplit(assemble(tree, labelled, names), split), options.limit);
+    try {
+      const labelled = await readLayout(tree, signal);
+      checkUse(source, options, labelled);
+      await giveWay(signal);
+      const names = await readClassNames(tree, labelled, classes);
+      return limited(selectSplit(assemble(tree, labelled, names), split), options.limit);
+    } catch (error) {
+      await addNoticed(error, tree);
+      throw error;
+    }
   });
 }
 
@@ -88,9 +97,9 @@ function checkUse(
 }
 
 /** The files of a source. Throws `DataError` if the source is not a folder, a table or an archive. */
-async function openSource(
+export async function openSource(
   source: string,
-  { limit, zipEncoding, followLinks }: ReadValues,
+  { limit, zipEncoding, followLinks }: Partial<Pick<ReadValues, 'limit' | 'zipEncoding' | 'followLinks'>>,
   watch: HubDataOptions,
 ): Promise<Tree> {
   if (isHubData(source)) return hubTree(source, { ...watch, limit });
@@ -173,24 +182,27 @@ function assemble(tree: Tree, labelled: Labelled, names: ClassNames): Dataset {
   const indexOf = new Map(classes.map(({ id }, i) => [id, i]));
   const examples = labelled.pictures.map(({ file, label, split, group }): Example => {
     const index = label === undefined ? -1 : (indexOf.get(label) ?? -1);
-    return {
-      id: file.path,
-      label: index,
-      ...(split && { split }),
-      ...(group && { group }),
-      ...(file.absolute && { path: file.absolute }),
-      read: file.read,
-    };
+    const { path, read } = reading(file);
+    const example: Example =
+      path === undefined
+        ? { id: file.path, label: index, read }
+        : { id: file.path, label: index, path, read };
+    // Fields are added where they are needed: a million examples are held in memory.
+    if (split) example.split = split;
+    if (group) example.group = group;
+    return example;
   });
   return {
     name: tree.name,
     root: tree.root,
+    layout: labelled.layout,
     classes,
     ...(order && { order: order.flatMap((id) => indexOf.get(visible(id)) ?? []) }),
     examples,
     ...(unreadable.length > 0 && { unreadable }),
     findings: [
-      info('found', `${counts(classes.length, examples)}, read from ${labelled.layout}.`),
+      info('found', `${countsText(overviewOf({ classes, examples }))}, read from ${labelled.layout}.`),
+      ...doubtFindings(classes),
       ...labelled.findings,
       ...emptyClasses({ classes, examples }),
       ...absentClasses({ classes, examples }),
@@ -200,16 +212,6 @@ function assemble(tree: Tree, labelled: Labelled, names: ClassNames): Dataset {
       ...classFindings,
     ],
   };
-}
-
-/** `3 classes, 120 pictures (40 train, 80 test)`. */
-function counts(classes: number, examples: Example[]): string {
-  const bySplit = (['train', 'val', 'test'] as const).flatMap((split) => {
-    const n = examples.filter((example) => example.split === split).length;
-    return n > 0 ? [`${number(n)} ${split}`] : [];
-  });
-  const splits = bySplit.length > 0 ? ` (${bySplit.join(', ')})` : '';
-  return `${count(classes, 'class', 'classes')}, ${count(examples.length, 'picture')}${splits}`;
 }
 
 function emptyClasses({ classes, examples }: Pick<Dataset, 'classes' | 'examples'>): Finding[] {

@@ -2,7 +2,7 @@ import type { Dirent, Stats } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, posix, resolve, sep } from 'node:path';
 import { giveWay } from '../abort.ts';
-import { DataError, systemCode, TipAdapterError, throwIfAborted } from '../errors.ts';
+import { DataError, systemCode, TipAdapterError, throwIfAborted, UsageError } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
 import { type FileUse, kindOf, PICTURE, readRegular } from '../store/regular.ts';
 import { openTar } from '../store/tar.ts';
@@ -15,7 +15,7 @@ import { groupBy } from './groups.ts';
 import { isHidden, isLeftover } from './leftovers.ts';
 import { sortNaturally } from './names.ts';
 import { grow, type SourceFile, type Tree } from './tree.ts';
-import type { Finding, Unreadable } from './types.ts';
+import type { Example, Finding, Unreadable } from './types.ts';
 
 /** A picture or a table of a data set. */
 const LISTED: FileUse = {
@@ -23,6 +23,46 @@ const LISTED: FileUse = {
   area: 'dataset',
   hint: 'Check that the file still exists and that you may read it.',
 };
+
+/**
+ * A file below a folder. It holds its path inside the folder only, and is one of very many: the absolute path is put together when it is
+ * asked for.
+ */
+class FolderFile implements SourceFile {
+  readonly path: string;
+  /** The folder, with a separator at its end. */
+  readonly #base: string;
+
+  constructor(path: string, base: string) {
+    this.path = path;
+    this.#base = base;
+  }
+
+  get absolute(): string {
+    // A sum of two texts takes no memory for their letters.
+    return sep === '/' ? this.#base + this.path : join(this.#base, this.path);
+  }
+
+  read(): Promise<Uint8Array> {
+    return readRegular(this.absolute, LISTED);
+  }
+}
+
+/** Reads an example whose picture is a file of its own. One function serves all examples, because there may be a million of them. */
+function readOwnFile(this: Pick<Example, 'path'> | undefined): Promise<Uint8Array> {
+  if (this?.path !== undefined) return readRegular(this.path, LISTED);
+  throw new UsageError('The function read was taken from its example', {
+    code: 'dataset/detached',
+    hint: 'Call it as example.read(), or keep a function () => example.read().',
+  });
+}
+
+/** What an example of a file has to be read by. */
+export function reading(file: SourceFile): Pick<Example, 'path' | 'read'> {
+  const { absolute } = file;
+  if (file instanceof FolderFile) return { path: absolute, read: readOwnFile };
+  return { ...(absolute && { path: absolute }), read: () => file.read() };
+}
 
 /** A file on disk; `path` is its name in the source. */
 export function diskFile(path: string, absolute: string): SourceFile {
@@ -193,6 +233,7 @@ export async function folderTree(
   const root = resolve(folder);
   const real = await realpath(root);
   const inside = real.endsWith(sep) ? real : real + sep;
+  const base = root.endsWith(sep) ? root : root + sep;
   const files: SourceFile[] = [];
   const hidden: SourceFile[] = [];
   const folders: string[] = [];
@@ -234,7 +275,7 @@ export async function folderTree(
           }
         }
         if (found.isFile()) {
-          (shown ? files : hidden).push(diskFile(path, join(root, path)));
+          (shown ? files : hidden).push(new FolderFile(path, base));
         } else if (found.isDirectory()) {
           if (shown) folders.push(path);
           if (shown && !entry.isSymbolicLink()) own.add(target);

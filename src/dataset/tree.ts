@@ -9,6 +9,7 @@ export interface SourceFile {
   path: string;
   /** Absolute path; absent inside an archive. */
   absolute?: string;
+  /** Returns the bytes of the file. Call it on the file: `file.read()`. */
   read(): Promise<Uint8Array>;
 }
 

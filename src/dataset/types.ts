@@ -24,7 +24,7 @@ export interface Example {
   group?: string;
   /** Absolute path, if the picture is a file of its own. */
   path?: string;
-  /** Returns the bytes of the picture file. Throws `DataError` if it cannot be read. */
+  /** Returns the bytes of the picture file. Call it on the example: `example.read()`. Throws `DataError` if it cannot be read. */
   read(): Promise<Uint8Array>;
 }
 
@@ -33,6 +33,8 @@ export interface Dataset {
   name: string;
   /** Absolute path of the folder, table or archive it was read from. */
   root: string;
+  /** What the classes were read from, in words: `<class>/ folders`, `index.csv`. */
+  layout?: string;
   classes: ClassInfo[];
   /** Class ids in the source's own order, if it numbers its classes. */
   order?: number[];

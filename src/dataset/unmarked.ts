@@ -18,7 +18,7 @@ import {
 } from './indexes.ts';
 import { columnsAsked } from './read-table.ts';
 import { readSplitLists } from './split-lists.ts';
-import { oncePerTree, type Tree } from './tree.ts';
+import { oncePerTree, type SourceFile, type Tree } from './tree.ts';
 import type { Finding } from './types.ts';
 
 /** The contents of a tree that no file marks as a layout: tables of any name, and folders that may be classes. */
@@ -107,6 +107,21 @@ export const classFolders: Layout = {
     return withUnusedIndexes(tree, { ...labelled, pictures, findings, files }, signal);
   },
 };
+
+/** The tables that were found, with findings about those that do not label the pictures, after an error ended the reading. */
+export async function noticedTables(tree: Tree): Promise<{ files: SourceFile[]; findings: Finding[] }> {
+  const noticed: { files: SourceFile[]; findings: Finding[] } = { files: [], findings: [] };
+  if (tree.table) return noticed;
+  const ignore = () => undefined;
+  const indexes = await indexesOf(tree).catch(ignore);
+  const tables = (await unmarkedOf(tree).catch(ignore))?.tables;
+  noticed.files.push(...(indexes?.files ?? []));
+  noticed.findings.push(...(indexes?.findings ?? []));
+  if (!tables) return noticed;
+  noticed.files.push(...tables.placed.map(({ file }) => file));
+  noticed.findings.push(...tables.placed.map(unusedTable));
+  return noticed;
+}
 
 /** Warns that a data set card does not use the folders as classes. */
 async function droppedLabels(tree: Tree): Promise<Finding[]> {

@@ -80,9 +80,12 @@ export function unusedFiles(tree: Tree, labelled: Labelled, read: readonly Sourc
   // For a table whose own path is given, the files beside it do not belong to the data.
   if (tree.table) return [];
   const { pictures, files = [], isListed } = labelled;
-  const known = new Set([...read, ...files, ...pictures.map(({ file }) => file)]);
   // Pictures outside of class folders are reported with these files.
-  const rest = tree.files.filter((file) => !known.has(file) && (isListed || !isImagePath(file.path)));
+  const rest = new Set(tree.files.filter((file) => isListed || !isImagePath(file.path)));
+  const hidden = new Set(tree.hidden);
+  const used = (file: SourceFile) => rest.delete(file) || hidden.delete(file);
+  if (rest.size + hidden.size > 0) for (const { file } of pictures) used(file);
+  for (const file of [...read, ...files]) used(file);
   const kinds = groupBy(rest, (file) => KINDS.find(({ is }) => is(file, labelled)) as Kind);
   return [
     ...KINDS.flatMap((kind) => {
@@ -92,6 +95,6 @@ export function unusedFiles(tree: Tree, labelled: Labelled, read: readonly Sourc
       const paths = own.map(({ path }) => path);
       return [kind.tell(kind.code, message, paths)];
     }),
-    ...hiddenFindings(tree.hidden.filter((file) => !known.has(file))),
+    ...hiddenFindings([...hidden]),
   ];
 }

@@ -20,3 +20,4 @@ export { type MeanInterval, meanInterval } from './mean-interval.ts';
 export { type McNemar, mcnemar, pairedBootstrap } from './paired.ts';
 export { type ClassCounts, macroAccuracy, perClass } from './per-class.ts';
 export { fitTemperature } from './temperature.ts';
+export { type Confidences, type ThresholdPoint, thresholdPoints } from './thresholds.ts';

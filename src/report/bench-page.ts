@@ -2,8 +2,8 @@ import type { TextRow } from './bench-tables.ts';
 import { type Html, html } from './html.ts';
 import { type HtmlTable, htmlTable } from './html-table.ts';
 import { lineChart } from './line-chart.ts';
+import { page } from './page.ts';
 import type { Table } from './table.ts';
-import { STYLE } from './theme.ts';
 import type { Curve } from './types.ts';
 
 /** One table of a benchmark, and curves where its columns are numbers. */
@@ -20,8 +20,6 @@ export interface BenchSection {
   readonly missing: readonly string[];
 }
 
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
-
 /**
  * Published numbers are marked by more than colour: by italics in tables, by dots and hollow markers in charts. A table that is wider
  * than the text extends into the margin on the right before it scrolls.
@@ -36,25 +34,14 @@ svg .published .marker,svg.published .marker{fill:var(--paper);stroke:var(--line
 
 /** A benchmark's tables and curves as one HTML file without scripts. */
 export function renderBenchPage(title: string, lead: string, sections: readonly BenchSection[]): string {
-  return `<!doctype html>
-${html`<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<title>${title}</title>
-${STYLE}
-${OWN_STYLE}
-</head>
-<body>
-<header><h1>${title}</h1><p>${lead}</p></header>
+  return page(
+    title,
+    html`<header><h1>${title}</h1><p>${lead}</p></header>
 <main>
 ${sections.map(section)}
-</main>
-<footer><p>Made by tip-adapter, a few-shot image classifier. This page works without a network.</p></footer>
-</body>
-</html>
-`}`;
+</main>`,
+    OWN_STYLE,
+  );
 }
 
 function section({ title, how, tables, axis, curves, published, missing }: BenchSection): Html {

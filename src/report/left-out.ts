@@ -6,11 +6,14 @@ import { count, plural } from '../words.ts';
 export function leftOut({
   excluded,
   failures,
+  leftOutFolds,
   perClass,
-}: Pick<Evaluation, 'excluded' | 'failures' | 'perClass'>): string[] {
+}: Pick<Evaluation, 'excluded' | 'failures' | 'leftOutFolds' | 'perClass'>): string[] {
   const own = excluded.length;
   const empty = perClass.filter(({ total }) => total === 0).length;
   return [
+    leftOutFolds !== undefined &&
+      `All pictures are examples of the classifier. Each was answered by a classifier that had not learnt from it (${count(leftOutFolds, 'fold')}).`,
     own > 0 &&
       `${count(own, 'picture')} ${plural(own, 'was left out as an example', 'were left out as examples')} of the classifier.`,
     failures.length > 0 && unreadLine(failures.map(({ image }) => image)),

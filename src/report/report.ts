@@ -1,13 +1,10 @@
 import { UsageError } from '../errors.ts';
 import { pictures } from './gallery.ts';
 import { html } from './html.ts';
+import { page } from './page.ts';
 import { calibration, confusion, curves, methods, perClass, provenance, suspects } from './sections.ts';
 import { summary } from './summary.ts';
-import { STYLE } from './theme.ts';
 import type { MethodScore, ReportData } from './types.ts';
-
-/** The policy forbids scripts and network access, so markup in data would have no effect even if escaping failed. */
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /**
  * Returns the report as one self-contained HTML file, with styles, charts and pictures inside. It can be opened from a disk and
@@ -16,17 +13,9 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
  */
 export function renderReport(data: ReportData): string {
   const method = chosenMethod(data);
-  return `<!doctype html>
-${html`<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<title>${data.title}</title>
-${STYLE}
-</head>
-<body>
-${summary(data, method)}
+  return page(
+    data.title,
+    html`${summary(data, method)}
 <main>
 ${data.predictions.length > 0 && pictures(data, method)}
 ${methods(data, method)}
@@ -36,11 +25,8 @@ ${confusion(data)}
 ${calibration(data)}
 ${data.suspects && data.suspects.length > 0 && suspects(data.suspects)}
 ${provenance(data)}
-</main>
-<footer><p>Made by tip-adapter, a few-shot image classifier. This page works without a network.</p></footer>
-</body>
-</html>
-`}`;
+</main>`,
+  );
 }
 
 function chosenMethod({ methods: rows, method: name }: ReportData): MethodScore {

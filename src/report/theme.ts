@@ -138,6 +138,8 @@ details{margin-top:1rem;font-size:.925rem}
 summary{cursor:pointer;color:var(--accent)}
 pre{background:var(--card);border:1px solid var(--rule);border-radius:.4rem;padding:.8rem 1rem;overflow-x:auto;font:.875rem/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;white-space:pre-wrap;overflow-wrap:anywhere}
 .findings{padding-left:1.2rem;max-width:68ch}
+.strip{list-style:none;display:grid;grid-template-columns:repeat(auto-fill,minmax(6rem,1fr));gap:.5rem;margin:0;padding:0}
+.strip .photo{aspect-ratio:1;border-radius:.3rem}
 td .thumb{width:4.5rem;border-radius:.3rem}
 footer{padding-top:3rem;padding-bottom:3rem;font-size:.875rem}
 @media screen and (max-width:48rem){.summary,.two{grid-template-columns:minmax(0,1fr)}.summary{gap:1.6rem}h2 small{display:block}}

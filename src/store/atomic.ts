@@ -97,10 +97,14 @@ async function renamePatiently(source: string, target: string): Promise<void> {
 }
 
 /**
- * Copies a file into a folder (made if missing) without overwriting any file: under `name` or, if that is taken, under `name (2)`,
+ * Copies a file, or writes bytes, into a folder (made if missing) without overwriting any file: under `name` or, if that is taken, under `name (2)`,
  * `name (3)`, … with the same extension. Returns the path written. Throws `DataError` (`disk/…`).
  */
-export async function copyWithoutOverwriting(source: string, folder: string, name: string): Promise<string> {
+export async function copyWithoutOverwriting(
+  source: string | Uint8Array,
+  folder: string,
+  name: string,
+): Promise<string> {
   if (name !== basename(name) || name === '..' || name === '.' || name === '') {
     throw new UsageError(`"${name}" is not a plain file name`, { code: 'disk/name', details: { name } });
   }
@@ -113,7 +117,9 @@ export async function copyWithoutOverwriting(source: string, folder: string, nam
   for (let copy = 1; ; copy++) {
     const target = join(folder, copy === 1 ? name : `${stem} (${copy})${ext}`);
     try {
-      await copyFile(source, target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      if (typeof source === 'string')
+        await copyFile(source, target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      else await writeFile(target, source, { flag: 'wx' });
       return target;
     } catch (error) {
       if (systemCode(error) !== 'EEXIST') throw diskError(error, target);

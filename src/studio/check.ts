@@ -1,17 +1,14 @@
 import { taskOf } from '../classifier/classifier-task.ts';
+import { leftOutAnswers } from '../classifier/left-out.ts';
 import type { ClassifierData } from '../classifier/types.ts';
 import { sampleFewShot } from '../dataset/few-shot.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { throwIfAborted } from '../errors.ts';
-import { argmax, type Matrix, matrix, row, selectRows, softmaxRows } from '../math/matrix.ts';
-import { leaveOneShotOut } from '../methods/folds.ts';
-import { methodById, tipAdapter } from '../methods/index.ts';
+import { argmax, row, selectRows } from '../math/matrix.ts';
+import { tipAdapter } from '../methods/index.ts';
 import { createScorer } from '../methods/score.ts';
 import { plainRows, selectExamples } from '../methods/task.ts';
 import { type ReliabilityBin, reliabilityBins, wilsonInterval } from '../metrics/index.ts';
-import { resolveOptions } from '../options.ts';
-import { tuningRowsOfFolds } from '../tuning/cache-search.ts';
-import { outOfFold } from '../tuning/out-of-fold.ts';
 
 /** The results of a classifier on left-out pictures. Classes are numbers of this check. */
 export interface Check {
@@ -59,10 +56,9 @@ export async function checkClassifier(
   constants: Constants,
   signal: AbortSignal,
 ): Promise<Check | undefined> {
-  const folds = leaveOneShotOut(data.support, MOST_FOLDS);
-  if (folds.count < 2) return undefined;
-  const examples = [...folds.query.keys()].filter((i) => folds.query[i]! >= 0);
-  const probabilities = await leftOutProbabilities(data, folds, signal); // [q, c]
+  const leftOut = await leftOutAnswers(data, { mostFolds: MOST_FOLDS, signal });
+  if (!leftOut) return undefined;
+  const { examples, probabilities, folds } = leftOut;
   const labels = examples.map((i) => data.support.labels[i]!);
   const answers = examples.map((example, i): Answer => {
     const p = row(probabilities, i);
@@ -75,7 +71,7 @@ export async function checkClassifier(
     correct,
     total: answers.length,
     interval: wilsonInterval(correct, answers.length),
-    folds: folds.count,
+    folds,
     perClass: data.classes.map((_, c) => {
       const own = answers.filter(({ label }) => label === c);
       return { correct: own.filter(({ predicted }) => predicted === c).length, total: own.length };
@@ -84,22 +80,6 @@ export async function checkClassifier(
     bins: reliabilityBins(probabilities, labels, BINS).filter(({ count }) => count > 0),
     curve: await learningCurve(data, constants, signal),
   };
-}
-
-async function leftOutProbabilities(
-  data: ClassifierData,
-  folds: ReturnType<typeof leaveOneShotOut>,
-  signal: AbortSignal,
-): Promise<Matrix> {
-  const method = methodById(data.method);
-  const options = resolveOptions(method.options, data.options);
-  const tuningRows = tuningRowsOfFolds(data.support, folds);
-  const [terms] = await outOfFold(sharedEngine(), method, taskOf(data, signal), tuningRows, [options]);
-  const out = matrix(tuningRows.labels.length, data.classes.length);
-  for (const term of Object.values(terms!)) {
-    for (let i = 0; i < out.data.length; i++) out.data[i]! += term.data[i]!;
-  }
-  return softmaxRows(out, data.tuning.temperature);
 }
 
 const CURVE_SHOTS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32];

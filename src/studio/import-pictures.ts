@@ -33,9 +33,11 @@ export async function importPictures(
   }
   const pictures: BoardPicture[] = [];
   const unreadable: string[] = [];
-  for (const [i, { id, label, group, read }] of examples.entries()) {
+  for (const [i, example] of examples.entries()) {
+    const { id, label, group } = example;
     throwIfAborted(signal);
-    const kept = await read()
+    const kept = await example
+      .read()
       .then((bytes) => session.pictures.keep(posix.basename(id), bytes))
       .catch((error): Kept => unreadableFile(id, error));
     if ('problem' in kept) unreadable.push(`${id}: ${kept.problem.message}`);

@@ -122,14 +122,14 @@ async function keepListed(
   const isHeldOut = heldOut(examples);
   const kept: (Kept | HeldOut)[] = [];
   for (const example of examples) {
-    const { id, label, group, read } = example;
+    const { id, label, group } = example;
     const name = basename(id);
     if (isHeldOut(example)) {
       kept.push({ name, isHeldOut: true });
       continue;
     }
     const className = label < 0 ? '' : classes[label]!.name;
-    const bytes = await read().catch((error): Kept => ({ name, problem: problemOf(error) }));
+    const bytes = await example.read().catch((error): Kept => ({ name, problem: problemOf(error) }));
     kept.push(bytes instanceof Uint8Array ? { ...(await keep(name, bytes)), className, group } : bytes);
   }
   for (const { path, reason } of unreadable)

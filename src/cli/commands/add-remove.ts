@@ -1,4 +1,5 @@
 import type { Classifier, Failure } from '../../classifier/index.ts';
+import type { Dataset } from '../../dataset/types.ts';
 import { UsageError } from '../../errors.ts';
 import { isImagePath } from '../../image/image-paths.ts';
 import { optional, text, texts } from '../../options.ts';
@@ -11,6 +12,7 @@ import { checkOutput } from '../output-checks.ts';
 import { partJson, printJson } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
 import { tellFindings } from '../tell.ts';
+import { readTold, untold } from '../told-data.ts';
 
 const output = optional(
   text({
@@ -43,8 +45,9 @@ export const addCommand = defineCommand({
   },
   async run([path, ...given], { label, output: target = path, json }, io) {
     const { images = [], unread = [] } = label === undefined ? {} : await imagesToAdd(given, io);
-    const added = label === undefined ? given[0] : images.map((image) => ({ image, label }));
-    await updateClassifier({ path, target, json, unread }, io, (classifier) =>
+    const source = label === undefined ? await readTold(given[0], io) : undefined;
+    const added = source ?? images.map((image) => ({ image, label: label as string }));
+    await updateClassifier({ path, target, json, unread, source }, io, (classifier) =>
       withBar(io, 'Encoding', (bar) => classifier.add(added, { signal: io.signal, onProgress: bar.update })),
     );
   },
@@ -108,7 +111,7 @@ async function imagesToAdd(given: readonly string[], io: Io) {
  * `PartialError` if something could not be read: the files in `unread`, or files that the update names.
  */
 async function updateClassifier(
-  { path, target, json, unread: given }: Update,
+  { path, target, json, unread: given, source }: Update,
   io: Io,
   act: (classifier: Classifier) => Promise<Classifier>,
 ): Promise<void> {
@@ -117,7 +120,7 @@ async function updateClassifier(
     withClassifier(path, async (before) => {
       const after = await act(before);
       await after.save(target);
-      tellFindings(io, after.findings);
+      tellFindings(io, source === undefined ? after.findings : untold(after.findings, source));
       return { before: sizesOf(before), after: sizesOf(after), unread: [...(given ?? []), ...after.unread] };
     });
   const { before, after, unread } = await withLock(`${target}.lock`, work, io.signal);
@@ -140,6 +143,8 @@ interface Update {
   readonly json: boolean;
   /** Files and folders that could not be read on the way to the pictures. Absent if no pictures are added. */
   readonly unread?: readonly Failure[];
+  /** The labelled data that are added, whose findings are printed already. */
+  readonly source?: Dataset | string;
 }
 
 const sizesOf = ({ data }: Classifier) => ({ classes: data.classes.length, examples: data.examples.length });

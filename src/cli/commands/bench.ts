@@ -4,6 +4,7 @@ import { PROTOCOLS } from '../../bench/cell.ts';
 import type { FinishedTable } from '../../bench/run.ts';
 import { pickDatasets, SUITE_IDS, SUITES, type Suite, type SuiteId } from '../../bench/suites.ts';
 import { shotsTable } from '../../bench/tables.ts';
+import { fitOptions } from '../../classifier/fit-options.ts';
 import { countUnread } from '../../dataset/findings.ts';
 import { DataError, UsageError } from '../../errors.ts';
 import { choice, flag, integer, optional, text } from '../../options.ts';
@@ -13,6 +14,7 @@ import { PARTIAL_HINT } from '../images.ts';
 import { checkOutputFolder } from '../output-checks.ts';
 import { printJson } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
+import { strictOption, tellData } from '../told-data.ts';
 
 export const benchCommand = defineCommand({
   args: ['<data...>'],
@@ -46,6 +48,7 @@ export const benchCommand = defineCommand({
       max: 64,
       help: "Number of views of each example picture; the paper's keys average 10.",
     }),
+    groupBy: fitOptions.groupBy,
     protocol: choice(PROTOCOLS, {
       default: 'folds',
       help: 'Which rows constants are chosen on: left-out examples (folds), the validation split (val), at most four of its rows per class (min4), the reported rows as in the published code (paper), or none (fixed).',
@@ -59,6 +62,7 @@ export const benchCommand = defineCommand({
       value: '<folder>',
       help: 'The folder for results. A second run continues from the results in it.',
     }),
+    strict: strictOption,
     json: jsonOption,
   },
   computes: 'on-device',
@@ -86,7 +90,7 @@ export const benchCommand = defineCommand({
     const { checkEncoderName } = await import('../../encoder/load.ts');
     for (const name of namesIn(given.encoders) ?? []) await checkEncoderName(name);
   },
-  async run(data, { suite: id, output, protocol, views, metrics, json, ...given }, io) {
+  async run(data, { suite: id, output, protocol, views, groupBy, metrics, strict, json, ...given }, io) {
     const { openSources } = await import('../../bench/open.ts');
     const { runTables } = await import('../../bench/run.ts');
     const { benchMethods, writeOutputs } = await import('../bench-outputs.ts');
@@ -101,11 +105,14 @@ export const benchCommand = defineCommand({
     const { checkEncoderSource } = await import('../../encoder/load.ts');
     for (const name of namesIn(given.encoders) ?? []) await checkEncoderSource(name, { signal: io.signal });
     const encoders = namesIn(given.encoders) ?? suite?.encoders ?? ['auto'];
+    // Each encoder reads the data again.
+    const told = new Set<string>();
     const { sources, missing, failed } = await withBar(io, 'Reading', (bar) =>
       openSources(data, {
         pick: (located) => {
           const found = suite ? pickDatasets(suite, located) : { picked: located, missing: [] };
-          if (found.picked.every(({ kind }) => kind === 'features')) checkFeatures(views, given.encoders);
+          if (found.picked.every(({ kind }) => kind === 'features'))
+            checkFeatures({ views, groupBy }, given.encoders);
           return found;
         },
         testOnly: suite?.testOnly ?? [],
@@ -113,9 +120,16 @@ export const benchCommand = defineCommand({
         shots: Math.max(...choices.shots),
         seeds,
         views,
+        groupBy,
         validation: protocol === 'val' || protocol === 'min4' || protocol === 'paper',
         signal: io.signal,
         note: (line) => io.note(line),
+        onRead: async (dataset) => {
+          if (told.has(dataset.root)) return;
+          told.add(dataset.root);
+          io.note({ style: 'bold', mark: `${dataset.name}:` });
+          await tellData(dataset, io, { strict, askFrom: 2 });
+        },
         onProgress: ({ done, total, now }) => bar.update({ done, total, facts: now }),
       }),
     );
@@ -153,7 +167,16 @@ function checkSuite(id: SuiteId, { methods, shots }: { methods?: string; shots?:
 const AS_PUBLISHED = 'The suite has the published rows and columns. Leave the option out.';
 
 /** Refuses options that need pictures. */
-function checkFeatures(views: number, encoders: string | undefined): void {
+function checkFeatures(
+  { views, groupBy }: { views: number; groupBy?: string },
+  encoders: string | undefined,
+): void {
+  if (groupBy !== undefined)
+    throw noEffect(
+      'group-by',
+      'features',
+      'Features have no folders, dates and names. Leave the option out.',
+    );
   if (views > 1)
     throw noEffect('views', 'features', 'Views are made of pictures. Give pictures instead of features.');
   if (encoders !== undefined)

@@ -14,6 +14,7 @@ import { withClassifier } from '../open-classifier.ts';
 import { printJson, tableLines } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
 import { tellFindings } from '../tell.ts';
+import { readTold, untold } from '../told-data.ts';
 
 /** Number of pictures shown without --json. */
 const SHOWN = 40;
@@ -40,18 +41,16 @@ export const compareCommand = defineCommand({
     ],
   ],
   async run([first, second, source], { json, split }, io) {
-    const { isFeatureDump } = await import('../../dataset/feature-dump.ts');
-    const { readDataset } = await import('../../dataset/read.ts');
     const { compareEvaluations } = await import('../../bench/paired-comparison.ts');
     const { signal } = io;
-    const dataset = (await isFeatureDump(source)) ? source : await readDataset(source, { signal });
+    const dataset = await readTold(source, io);
     const evaluate = (path: string, data: Dataset | string) =>
       withClassifier(path, (classifier) =>
         withBar(io, path, (bar) => classifier.evaluate(data, { split, signal, onProgress: bar.update })),
       );
     const evaluations = [await evaluate(first, dataset), await evaluate(second, dataset)] as const;
     const findings = evaluations.flatMap((evaluation) => evaluation.findings);
-    tellFindings(io, [...new Map(findings.map((finding) => [finding.message, finding])).values()]);
+    tellFindings(io, [...new Map(untold(findings, dataset).map((one) => [one.message, one])).values()]);
     const comparison = compareEvaluations(...evaluations);
     const unread = [...new Set(evaluations.flatMap(({ failures }) => failures.map(({ image }) => image)))];
     if (json) printJson(io, { ...comparison, partial: unread.length > 0, unread });

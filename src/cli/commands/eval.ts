@@ -1,21 +1,23 @@
-import type { Evaluation, Suspect } from '../../classifier/types.ts';
+import type { Evaluation } from '../../classifier/types.ts';
 import { countUnread } from '../../dataset/findings.ts';
 import { messageAbout, UsageError } from '../../errors.ts';
 import { choice, flag, optional, text } from '../../options.ts';
 import { leftOut } from '../../report/left-out.ts';
-import { percent, probability } from '../../report/numbers.ts';
-import type { Table } from '../../report/table.ts';
+import { percent } from '../../report/numbers.ts';
+import { renderCsv, type Table } from '../../report/table.ts';
 import { writeFileAtomic } from '../../store/atomic.ts';
 import { count } from '../../words.ts';
-import { defineCommand, jsonOption } from '../command.ts';
+import { defineCommand, jsonOption, noEffect } from '../command.ts';
 import { protocolText } from '../fitted-text.ts';
-import { checkAllRead, PARTIAL_HINT } from '../images.ts';
+import { checkAllRead, findImages, PARTIAL_HINT } from '../images.ts';
 import type { Io, Line } from '../io.ts';
 import { withClassifier } from '../open-classifier.ts';
 import { checkOutput } from '../output-checks.ts';
 import { partJson, printJson, tableLines } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
+import { suspectLines } from '../suspect-lines.ts';
 import { tellFindings, tellSome } from '../tell.ts';
+import { readTold, refuseWarnings, strictOption, untold } from '../told-data.ts';
 
 /** Number of classes shown without --json. If there are more, those with the lowest accuracy are shown. */
 const SHOWN = 20;
@@ -24,10 +26,20 @@ export const evalCommand = defineCommand({
   args: ['<classifier>', '<data>'],
   options: {
     json: jsonOption,
-    suspects: flag({ help: 'List the labels that are most likely wrong.' }),
+    csv: flag({ help: 'Print the answer to each picture as CSV.' }),
+    strict: strictOption,
+    suspects: flag({
+      help: "List the labels that are most likely wrong, also among the classifier's own examples, which are left out for it.",
+    }),
     split: optional(
       choice(['train', 'val', 'test'], {
         help: 'The split to evaluate on. Without it: the test split if there is one, otherwise all labelled pictures.',
+      }),
+    ),
+    unknown: optional(
+      text({
+        value: '<folder>',
+        help: 'Pictures of none of the classes, to measure how well such pictures are rejected.',
       }),
     ),
     report: optional(
@@ -41,21 +53,32 @@ export const evalCommand = defineCommand({
   examples: [
     ['tip-adapter eval pets.safetensors test/', 'Prints the accuracy, overall and for each class.'],
     ['tip-adapter eval pets.safetensors test/ --json > result.json', 'Prints everything as JSON.'],
-    ['tip-adapter eval pets.safetensors test/ --suspects', 'Lists labels that may be wrong.'],
+    [
+      'tip-adapter eval pets.safetensors test/ --unknown others/',
+      'Also measures which thresholds reject pictures of other things.',
+    ],
+    ['tip-adapter eval pets.safetensors photos/ --suspects', 'Lists labels that may be wrong.'],
     ['tip-adapter eval pets.safetensors test/ --report pets.html', 'Writes a report as one HTML file.'],
   ],
-  async check([path, source], { report }) {
-    if (report) await checkOutput(report, [path, source]);
+  async check([path, source], { json, csv, report, unknown }) {
+    if (json && csv) throw noEffect('csv', '--json', 'Leave out one of the two.');
+    if (report) await checkOutput(report, [path, source, unknown]);
   },
-  async run([path, source], { json, suspects, split, report }, io) {
+  async run([path, source], { json, csv, strict, suspects, split, unknown, report }, io) {
     const { signal } = io;
     const evaluation = await withClassifier(path, async (classifier) => {
-      const { isFeatureDump } = await import('../../dataset/feature-dump.ts');
-      const { readDataset } = await import('../../dataset/read.ts');
-      const dataset = (await isFeatureDump(source)) ? source : await readDataset(source, { signal });
+      const dataset = await readTold(source, io, { strict, askFrom: 1 });
+      const strangers = unknown === undefined ? undefined : await findImages([unknown], io);
       const result = await withBar(io, 'Encoding', (bar) =>
-        classifier.evaluate(dataset, { split, signal, onProgress: bar.update }),
+        classifier.evaluate(dataset, {
+          split,
+          suspects,
+          unknown: strangers?.images,
+          signal,
+          onProgress: bar.update,
+        }),
       );
+      const evaluated = { ...result, failures: [...(strangers?.unread ?? []), ...result.failures] };
       if (report) {
         if (typeof dataset === 'string') throw noPictures();
         const { renderReport } = await import('../../report/index.ts');
@@ -66,13 +89,15 @@ export const evalCommand = defineCommand({
           renderReport(await evalReport(classifier, result, dataset, command, signal)),
         );
       }
-      return result;
+      tell(io, { ...evaluated, findings: untold(result.findings, dataset) });
+      return evaluated;
     });
-    tell(io, evaluation);
     if (json) printJson(io, plain(evaluation));
+    else if (csv) io.data(renderCsv(answerTable(evaluation)));
     else io.print([...summary(evaluation), '', ...details(io, evaluation, suspects)]);
     if (report) io.note(`Report: ${report}`);
-    const { failures, total } = evaluation;
+    const { failures, findings, total } = evaluation;
+    if (strict) refuseWarnings(findings, source);
     checkAllRead(
       failures.map(({ image }) => image),
       { all: total + failures.length, code: 'eval/unreadable', hint: PARTIAL_HINT },
@@ -127,19 +152,64 @@ function summary(evaluation: Evaluation): string[] {
 
 function details(io: Io, evaluation: Evaluation, suspects: boolean): Line[] {
   if (suspects) {
-    const { suspects: found } = evaluation;
-    return found.length > 0 ? tableLines(io, suspectTable(found)) : ['No label looks wrong.'];
+    return suspectLines(io, evaluation.suspects);
   }
   const tested = evaluation.perClass.filter(({ total }) => total > 0);
   const most = tested.length > SHOWN;
   const shown = most ? [...tested].sort((a, b) => a.accuracy - b.accuracy).slice(0, SHOWN) : tested;
   const table = tableLines(io, classTable(shown));
-  return most
+  const lines = most
     ? [
         ...table,
         `These are the ${SHOWN} classes with the lowest accuracy, of ${tested.length}; --json lists all.`,
       ]
     : table;
+  return [...lines, '', ...tableLines(io, thresholdTable(evaluation.thresholds))];
+}
+
+type Answer = Evaluation['predictions'][number] | Evaluation['failures'][number];
+
+/** The answer to each picture. Unreadable pictures also have a row, because a table without them would look complete. */
+function answerTable({ predictions, failures }: Evaluation): Table<Answer> {
+  const answered = (value: (prediction: Evaluation['predictions'][number]) => string) => (answer: Answer) =>
+    'error' in answer ? '' : value(answer);
+  return {
+    rows: [...predictions, ...failures],
+    columns: [
+      { title: 'image', value: ({ image }) => image },
+      { title: 'label', value: answered(({ label }) => label) },
+      { title: 'id', value: answered(({ id }) => id) },
+      { title: 'probability', value: answered(({ probability }) => probability.toFixed(6)) },
+      { title: 'correct', value: answered(({ id, label }) => String(id === label)) },
+      { title: 'rejected', value: answered(({ rejected }) => String(rejected)) },
+      { title: 'error', value: (answer) => ('error' in answer ? answer.error.message : '') },
+    ],
+  };
+}
+
+function thresholdTable(rows: Evaluation['thresholds']): Table<Evaluation['thresholds'][number]> {
+  const hasUnknown = rows.some(({ unknownRejected }) => unknownRejected !== undefined);
+  return {
+    rows,
+    columns: [
+      { title: 'Reject below', value: ({ threshold }) => threshold.toFixed(4) },
+      { title: 'Answered', value: ({ answered }) => percent(answered), align: 'right' },
+      {
+        title: 'Of these right',
+        value: ({ accuracy }) => (Number.isNaN(accuracy) ? '–' : percent(accuracy)),
+        align: 'right',
+      },
+      ...(hasUnknown
+        ? [
+            {
+              title: 'Unknown rejected',
+              value: ({ unknownRejected = 0 }: Evaluation['thresholds'][number]) => percent(unknownRejected),
+              align: 'right' as const,
+            },
+          ]
+        : []),
+    ],
+  };
 }
 
 function classTable(rows: Evaluation['perClass']): Table<Evaluation['perClass'][number]> {
@@ -150,23 +220,6 @@ function classTable(rows: Evaluation['perClass']): Table<Evaluation['perClass'][
       { title: 'Correct', value: ({ correct }) => correct },
       { title: 'Of', value: ({ total }) => total },
       { title: 'Accuracy', value: ({ accuracy }) => percent(accuracy), align: 'right' },
-    ],
-  };
-}
-
-function suspectTable(rows: readonly Suspect[]): Table<Suspect> {
-  return {
-    rows,
-    columns: [
-      { title: 'Picture', value: ({ image }) => image },
-      { title: 'Label', value: ({ label }) => label },
-      { title: 'Sure', value: ({ labelProbability }) => probability(labelProbability), align: 'right' },
-      { title: 'Looks like', value: ({ predicted }) => predicted },
-      {
-        title: 'Sure',
-        value: ({ predictedProbability }) => probability(predictedProbability),
-        align: 'right',
-      },
     ],
   };
 }

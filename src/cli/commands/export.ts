@@ -154,11 +154,13 @@ const makers: Readonly<
         return { facts: { file: target }, lines: [target] };
       }
       const { readDataset } = await import('../../dataset/read.ts');
+      const { tellData, untold } = await import('../told-data.ts');
       const { renderReport } = await import('../../report/index.ts');
       const { evalReport } = await import('../eval-report.ts');
       const { signal } = io;
       const page = pageOf(target);
       const dataset = await readDataset(data, { signal });
+      await tellData(dataset, io);
       const evaluation = await withBar(io, 'Encoding', (bar) =>
         classifier.evaluate(dataset, { signal, onProgress: bar.update }),
       );
@@ -169,7 +171,7 @@ const makers: Readonly<
         renderReport(await evalReport(classifier, evaluation, dataset, command, signal)),
       );
       const { accuracy, total, interval, findings, failures } = evaluation;
-      tellFindings(io, findings);
+      tellFindings(io, untold(findings, dataset));
       return {
         facts: { file: target, report: page, accuracy, total, interval, partial: failures.length > 0 },
         lines: [

@@ -1,24 +1,31 @@
 import { type FitValues, fitOptions, methodOptions } from '../../classifier/fit-options.ts';
 import type { Classifier } from '../../classifier/index.ts';
-import type { ClassifierData } from '../../classifier/types.ts';
+import type { ClassifierData, ExampleSuspects } from '../../classifier/types.ts';
 import { InterruptedError } from '../../errors.ts';
 import { flag, optional, text } from '../../options.ts';
 import { duration } from '../../report/numbers.ts';
-import { count, UNCALIBRATED } from '../../words.ts';
+import { count, number, UNCALIBRATED } from '../../words.ts';
 import { defineCommand, jsonOption, noEffect, typedValue } from '../command.ts';
 import { comparedText, methodText } from '../fitted-text.ts';
 import { bytes, shellWord } from '../format.ts';
 import { checkAllLearnt } from '../images.ts';
+import type { Io, Line } from '../io.ts';
 import { checkOutput } from '../output-checks.ts';
 import { partJson, printJson } from '../print.ts';
 import { pullBar, trainingBar, withBar } from '../progress-bars.ts';
+import { suspectLines } from '../suspect-lines.ts';
 import { tellFindings } from '../tell.ts';
+import { readTold, refuseWarnings, strictOption, untold } from '../told-data.ts';
 
 export const fitCommand = defineCommand({
   args: ['<data>'],
   options: {
     output: text({ short: 'o', value: '<file>', help: 'The file to write (.safetensors).' }),
     ...fitOptions,
+    suspects: flag({
+      help: 'Also list the labels of examples that are most likely wrong, by classifiers that have not learnt from them.',
+    }),
+    strict: strictOption,
     json: jsonOption,
     resume: flag({
       help: 'Continue an interrupted training. Pictures and all other options must be the same as before.',
@@ -46,7 +53,7 @@ export const fitCommand = defineCommand({
     ],
     ['tip-adapter fit --help --method gda', "Lists a method's own options."],
   ],
-  async check([data], { output, fromBundle, resume, json: _, ...given }) {
+  async check([data], { output, fromBundle, resume, suspects: _, strict: __, json: ___, ...given }) {
     if (fromBundle !== undefined && given.encoder !== fitOptions.encoder.default) {
       throw noEffect(
         'encoder',
@@ -61,19 +68,21 @@ export const fitCommand = defineCommand({
     const { checkEncoderName } = await import('../../encoder/load.ts');
     await checkEncoderName(values.encoder);
   },
-  async run([data], { output, fromBundle, resume, json, ...given }, io) {
+  async run([data], { output, fromBundle, resume, suspects, strict, json, ...given }, io) {
     const started = performance.now();
     const { fit } = await import('../../classifier/index.ts');
     const {
-      values: { encoder, ...values },
+      values: { encoder, classes: names, ...values },
       options,
     } = parted(given);
+    const source = await readTold(data, io, { classes: names, strict, askFrom: 2 });
     const pulling = pullBar(io);
     const training = trainingBar(io);
     const classifier = await withBar(io, 'Encoding', async (bar) => {
       try {
-        return await fit(data, {
+        return await fit(source, {
           ...values,
+          ...(typeof source === 'string' && { classes: names }),
           encoder: fromBundle ? await installBundle(fromBundle, io.signal) : encoder,
           options,
           checkpoint: `${output}.training`,
@@ -97,19 +106,24 @@ export const fitCommand = defineCommand({
       }
     });
     try {
+      const findings = untold(classifier.findings, source);
+      tellFindings(io, findings);
+      if (strict) refuseWarnings(findings, data);
       const { withLock } = await import('../../store/lock.ts');
       await withLock(`${output}.lock`, () => classifier.save(output), io.signal);
-      tellFindings(io, classifier.findings);
       const { classes, examples, encoder } = classifier.data;
       const { stat } = await import('node:fs/promises');
       const { size } = await stat(output);
       const seconds = (performance.now() - started) / 1000;
-      if (json) printJson(io, { ...facts(classifier, output), bytes: size, seconds });
+      const suspected = suspects ? await suspectsOf(classifier, io) : undefined;
+      if (json)
+        printJson(io, { ...facts(classifier, output), bytes: size, seconds, suspects: suspected?.suspects });
       else
         io.print([
           `${output}: ${count(classes.length, 'class', 'classes')}, ${count(examples.length, 'example')}, ` +
             `${bytes(size)}, in ${duration(seconds)}`,
           `${methodText(classifier.data)}, encoder ${encoder.id}`,
+          ...(suspected ? suspectedLines(io, suspected) : []),
         ]);
       checkWhole(classifier.data, output);
       const compared = comparedText(classifier.data);
@@ -125,6 +139,27 @@ export const fitCommand = defineCommand({
     }
   },
 });
+
+/** The suspects among the examples. Undefined, with a warning, if no example can be left out. */
+async function suspectsOf(classifier: Classifier, io: Io): Promise<ExampleSuspects | undefined> {
+  const found = await withBar(io, 'Leaving examples out', (bar) =>
+    classifier.suspects({ signal: io.signal, onFit: ({ done, total }) => bar.update({ done, total }) }),
+  );
+  if (!found) {
+    const text =
+      'No label can be checked, because no example can be left out: a class needs two examples that are not near-duplicates.';
+    io.note({ style: 'yellow', mark: 'warning:', text });
+  }
+  return found;
+}
+
+function suspectedLines(io: Io, { suspects, examples, correct, folds }: ExampleSuspects): Line[] {
+  return [
+    '',
+    `${number(correct)} of ${count(examples, 'example')} are answered by their label if they are left out (${count(folds, 'fold')}).`,
+    ...suspectLines(io, suspects),
+  ];
+}
 
 function facts({ data, calibrated, findings, unread }: Classifier, file: string) {
   const { classes, examples, method, options, encoder, tuning, seed } = data;

@@ -3,7 +3,7 @@ import type { ListedCommand } from '../command.ts';
 /** Summaries of the groups of commands, by their first word. */
 export const groups: Readonly<Record<string, string>> = {
   encoders: 'List, download, show, remove and bundle encoders.',
-  data: 'Check which public data sets a folder holds.',
+  data: 'Show what a data set holds, and check public data sets.',
 };
 
 /** Every command, in the order in which a user needs them. */
@@ -65,6 +65,11 @@ export const commands: readonly ListedCommand[] = [
     summary:
       'Compare methods, numbers of examples and draws on pictures or features; a run can be interrupted and continued.',
     load: async () => (await import('./bench.ts')).benchCommand,
+  },
+  {
+    name: 'data show',
+    summary: 'Show what is read from labelled pictures: classes, splits, and what is left out and why.',
+    load: async () => (await import('./data-show.ts')).dataShowCommand,
   },
   {
     name: 'data check',

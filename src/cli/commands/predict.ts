@@ -1,19 +1,22 @@
+import { extname } from 'node:path';
 import type { Classifier } from '../../classifier/index.ts';
-import type { Failure, ImageSource, Prediction } from '../../classifier/types.ts';
+import type { Failure, Prediction } from '../../classifier/types.ts';
 import { errorAbout, messageAbout, throwIfAborted, UsageError } from '../../errors.ts';
-import { flag, integer, optional, real, text } from '../../options.ts';
+import { flag, integer, optional, realOr, text } from '../../options.ts';
 import { jsonText } from '../../printable.ts';
 import { probability } from '../../report/numbers.ts';
 import { renderCsv, type Table } from '../../report/table.ts';
+import { writeFileAtomic } from '../../store/atomic.ts';
 import { count, plural, UNCALIBRATED } from '../../words.ts';
 import { defineCommand, jsonOption, noEffect } from '../command.ts';
-import { checkAllRead, findImages } from '../images.ts';
+import { checkAllRead, findImages, idOf, type Picture } from '../images.ts';
 import type { Io } from '../io.ts';
 import { withClassifier } from '../open-classifier.ts';
-import { checkOutputFolder } from '../output-checks.ts';
+import { checkOutput, checkOutputFolder } from '../output-checks.ts';
 import { failureJson, printJson, rounded, tableLines } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
 import { copyByClass } from '../sorting.ts';
+import { tellFindings } from '../tell.ts';
 
 /** Number of pictures answered together, after which NDJSON lines are printed. */
 const TOGETHER = 256;
@@ -24,11 +27,24 @@ export const predictCommand = defineCommand({
     top: optional(
       integer({ min: 1, help: 'Number of classes to show for each picture (default: 1; in JSON, all).' }),
     ),
-    reject: optional(real({ min: 0, max: 1, help: 'Answer "none of these" below this probability.' })),
+    reject: optional(
+      realOr(['auto'], {
+        min: 0,
+        max: 1,
+        help: 'Answer "none of these" below this probability. auto takes the one above which 95% of the right answers to left-out examples are.',
+      }),
+    ),
     copyTo: optional(
       text({
         value: '<folder>',
         help: 'Copy each picture into a folder of its class. Existing files are not overwritten.',
+      }),
+    ),
+    output: optional(
+      text({
+        short: 'o',
+        value: '<file>',
+        help: 'Write the answers to this file as CSV, JSON or NDJSON, by its ending or by the option.',
       }),
     ),
     json: jsonOption,
@@ -39,7 +55,7 @@ export const predictCommand = defineCommand({
   examples: [
     ['tip-adapter predict pets.safetensors new.jpg holiday/', 'Prints a table.'],
     [
-      'tip-adapter predict pets.safetensors holiday/ --copy-to sorted --reject 0.6',
+      'tip-adapter predict pets.safetensors holiday/ --copy-to sorted --reject auto',
       'Sorts photos into folders.',
     ],
     [
@@ -47,7 +63,7 @@ export const predictCommand = defineCommand({
       'Takes paths from stdin and prints CSV.',
     ],
   ],
-  async check([, ...given], { copyTo, json, csv, ndjson }) {
+  async check([path, ...given], { copyTo, output, json, csv, ndjson }) {
     if ([json, csv, ndjson].filter(Boolean).length > 1) {
       throw new UsageError('The options --json, --csv and --ndjson exclude each other', {
         code: 'usage',
@@ -63,33 +79,85 @@ export const predictCommand = defineCommand({
       );
     }
     if (copyTo) await checkOutputFolder(copyTo);
+    if (output === undefined) return;
+    await checkOutput(output, [path, ...given]);
+    if (formatOf(output, { json, csv, ndjson })) return;
+    throw new UsageError(`It is not clear in which format ${output} is to be written`, {
+      code: 'usage',
+      hint: 'Give it the ending .csv, .json or .ndjson, or add --csv, --json or --ndjson.',
+    });
   },
-  async run([path, ...given], { top, reject, copyTo, json, csv, ndjson }, io) {
+  async run([path, ...given], { top, reject, copyTo, output, ...flags }, screen) {
+    const format = formatOf(output, flags);
+    const written: string[] = [];
+    const io = output === undefined ? screen : writingTo(written, screen);
     const { predictions, failures } = await withClassifier(path, async (classifier) => {
       const { images, unread } = await findImages(given, io, copyTo);
-      const print = ndjson
-        ? (result: Prediction | Failure) => io.print(jsonText(resultJson(result, top), { replacer: rounded }))
-        : undefined;
+      const print =
+        format === 'ndjson'
+          ? (result: Prediction | Failure) =>
+              io.print(jsonText(resultJson(result, top), { replacer: rounded }))
+          : undefined;
       for (const failure of unread) print?.(failure);
-      const results = await predictAll(classifier, images, { reject, print }, io);
+      const threshold = reject === 'auto' ? await thresholdOf(classifier, io) : reject;
+      const results = await predictAll(classifier, images, { reject: threshold, print }, io);
       results.failures.unshift(...unread);
       if (!classifier.calibrated && results.predictions.length > 0) io.note(UNCALIBRATED);
-      if (copyTo) await sortInto(classifier, results.predictions, copyTo, io);
+      warnOfRejection(results.predictions, threshold ?? classifier.data.reject, io);
+      if (copyTo) await sortInto(classifier, results.predictions, { images, folder: copyTo }, io);
       return results;
     });
-    if (json) {
+    if (format === 'json') {
       const answers = predictions.map((prediction) => resultJson(prediction, top));
       printJson(io, { predictions: answers, failures: failures.map(failureJson) });
-    } else if (csv) io.data(renderCsv(csvTable([...predictions, ...failures], top ?? 1)));
-    else if (!ndjson && predictions.length > 0)
+    } else if (format === 'csv') io.data(renderCsv(csvTable([...predictions, ...failures], top ?? 1)));
+    else if (!format && predictions.length > 0)
       io.print(tableLines(io, table(predictions, top ?? 1, io.terminal ? commonFolder(predictions) : '')));
+    if (output !== undefined) {
+      await writeFileAtomic(output, written.join(''));
+      io.note(`Written: ${output}`);
+    }
     tellFailures(failures, predictions.length, io);
   },
 });
 
+const FORMATS = ['json', 'csv', 'ndjson'] as const;
+type Format = (typeof FORMATS)[number];
+
+/** The format that an option names, or else the ending of the output. */
+function formatOf(output: string | undefined, flags: Readonly<Record<Format, boolean>>): Format | undefined {
+  const ending = output && extname(output).toLowerCase().slice(1).replace('jsonl', 'ndjson');
+  return FORMATS.find((format) => flags[format]) ?? FORMATS.find((format) => format === ending);
+}
+
+/** The same input and output, whose results are collected instead of printed. */
+function writingTo(written: string[], io: Io): Io {
+  return {
+    ...io,
+    print: (lines) => written.push(...[lines].flat().map((line) => `${line}\n`)),
+    data: (text) => written.push(text),
+  };
+}
+
+/** The threshold by the rule, or 0 if no example can be left out. */
+async function thresholdOf(classifier: Classifier, io: Io): Promise<number> {
+  const { rejectFinding } = await import('../../classifier/auto-reject.ts');
+  const threshold = await classifier.autoReject({ signal: io.signal });
+  tellFindings(io, [rejectFinding(threshold)]);
+  return threshold ?? 0;
+}
+
+/** Warns if a threshold rejects every picture: it then says more about the classifier than about the pictures. */
+function warnOfRejection(predictions: readonly Prediction[], threshold: number, io: Io): void {
+  if (predictions.length < 2 || predictions.some(({ rejected }) => !rejected)) return;
+  const largest = Math.max(...predictions.map(({ probability: p }) => p));
+  const text = `All ${count(predictions.length, 'picture')} are below the threshold of ${threshold}; the largest probability is ${largest.toFixed(4)}. --reject auto takes a threshold from the examples.`;
+  io.note({ style: 'yellow', mark: 'warning:', text });
+}
+
 async function predictAll(
   classifier: Classifier,
-  images: readonly ImageSource[],
+  images: readonly Picture[],
   { reject, print }: { reject?: number; print?(result: Prediction | Failure): void },
   io: Io,
 ): Promise<{ predictions: Prediction[]; failures: Failure[] }> {
@@ -119,10 +187,15 @@ async function predictAll(
 async function sortInto(
   classifier: Classifier,
   predictions: Prediction[],
-  folder: string,
+  { images, folder }: { images: readonly Picture[]; folder: string },
   io: Io,
 ): Promise<void> {
-  const { copied, known } = await copyByClass(predictions, classifier.data.classes, folder, io.signal);
+  const { signal } = io;
+  const pictures = new Map(images.map((image) => [idOf(image), image]));
+  const placed = predictions.map(({ image, id, rejected }) => {
+    return { picture: pictures.get(image) as Picture, id, rejected };
+  });
+  const { copied, known } = await copyByClass(placed, classifier.data.classes, folder, signal);
   const sum = [...copied.values()].reduce((total, n) => total + n, 0);
   const list = [...copied].map(([name, n]) => `${name} ${n}`).join(', ');
   const already =

@@ -1,0 +1,26 @@
+import { isImagePath } from '../image/image-paths.ts';
+import { openSource } from './read.ts';
+import type { SourceFile } from './tree.ts';
+import type { Finding, Unreadable } from './types.ts';
+import { unusedFiles } from './unused-files.ts';
+
+/** The pictures of a folder or an archive, whatever their classes are. */
+export interface FoundPictures {
+  readonly pictures: readonly SourceFile[];
+  /** What was left out and why. */
+  readonly findings: readonly Finding[];
+  readonly unreadable: readonly Unreadable[];
+}
+
+/**
+ * Lists the pictures of a folder, a zip or a tar archive by the rules of `readDataset`, without looking for classes. Links that lead out of
+ * a folder are followed: nothing is learnt from what they lead to. Throws `DataError` if `source` cannot be read.
+ */
+export async function listPictures(source: string, signal?: AbortSignal): Promise<FoundPictures> {
+  const tree = await openSource(source, { followLinks: true }, { signal });
+  const pictures = tree.files.filter(({ path }) => isImagePath(path));
+  // Nothing is learnt from these, so that lists of splits have no meaning.
+  const labelled = pictures.map((file) => ({ file, split: 'test' as const }));
+  const unused = unusedFiles(tree, { pictures: labelled, classIds: [], layout: '', findings: [] }, []);
+  return { pictures, findings: [...tree.findings, ...unused], unreadable: tree.unreadable };
+}
