@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
+import { isObject, latin, type PickleValue, parsePickle } from '../store/pickle.ts';
 import type { LabelledFile, Layout } from './dataset-layout.ts';
-import { type NumpyArray, textOf, unpickle } from './pickle.ts';
 import { damagedArray, rawPicture, readOnce } from './raw-pictures.ts';
 import { decodeText } from './text-files.ts';
 import type { SourceFile, Tree } from './tree.ts';
@@ -67,7 +67,11 @@ async function namesIn(
   const value = pickleIn(meta, await meta.read());
   const names = value.get('fine_label_names') ?? value.get('label_names');
   if (!Array.isArray(names)) throw damagedArray(meta, 'CIFAR', 'it has no label_names');
-  return { file: meta, names: names.map((name) => String(textOf(name))), isPython: true };
+  return {
+    file: meta,
+    names: names.map((name) => (name instanceof Uint8Array ? latin(name) : String(name))),
+    isPython: true,
+  };
 }
 
 /** Records of one byte for the class (two in CIFAR-100, the second of them the fine class), then three planes of pixels. */
@@ -88,8 +92,8 @@ async function binaryBatch(file: SourceFile, names: readonly string[]): Promise<
 async function pickledBatch(file: SourceFile, names: readonly string[]): Promise<LabelledFile[]> {
   const batch = pickleIn(file, await file.read());
   const labels = batch.get('fine_labels') ?? batch.get('labels');
-  const { bytes, type } = (batch.get('data') ?? {}) as Partial<NumpyArray>;
-  if (!Array.isArray(labels) || !(bytes instanceof Uint8Array) || !/^[|]?u1$/.test(type ?? ''))
+  const bytes = bytesOf(batch.get('data') ?? null);
+  if (!Array.isArray(labels) || !bytes)
     throw damagedArray(file, 'CIFAR', 'it has no labels, or no data of bytes');
   if (bytes.length !== labels.length * PIXELS)
     throw damagedArray(file, 'CIFAR', `it has ${labels.length} labels, and ${bytes.length} bytes of pixels`);
@@ -123,12 +127,26 @@ function interleaved(planes: Uint8Array): Uint8Array {
   return Uint8Array.from({ length: PIXELS }, (_, i) => planes[(i % 3) * PLANE + Math.floor(i / 3)]!);
 }
 
-function pickleIn(file: SourceFile, bytes: Uint8Array): Map<unknown, unknown> {
-  try {
-    const value = unpickle(bytes);
-    if (value instanceof Map) return value;
-  } catch (cause) {
-    throw damagedArray(file, 'CIFAR', `as a pickle, ${(cause as Error).message}`, cause);
-  }
+/** The bytes of an array of NumPy of unsigned bytes, as a pickle describes it. */
+function bytesOf(value: PickleValue): Uint8Array | undefined {
+  if (!isObject(value)) return undefined;
+  const { global, args, state } = value;
+  // _frombuffer(bytes, type, shape, order), or _reconstruct(…) with the state (version, shape, type, order, bytes).
+  const [type, data] =
+    global.name === '_frombuffer' ? [args[1], args[0]] : Array.isArray(state) ? [state[2], state[4]] : [];
+  const named = type !== undefined && isObject(type) ? type.args[0] : undefined;
+  const name = named instanceof Uint8Array ? latin(named) : named;
+  if (name !== 'u1' && name !== '|u1') return undefined;
+  if (data instanceof Uint8Array) return data;
+  // Protocol 2 writes bytes as the call encode(text, 'latin1').
+  const [text] = data !== undefined && isObject(data) && data.global.name === 'encode' ? data.args : [];
+  return typeof text === 'string' ? Buffer.from(text, 'latin1') : undefined;
+}
+
+function pickleIn(file: SourceFile, bytes: Uint8Array): Map<PickleValue, PickleValue> {
+  const value = parsePickle(bytes, (why) => {
+    throw damagedArray(file, 'CIFAR', `as a pickle, ${why}`);
+  });
+  if (value instanceof Map) return value;
   throw damagedArray(file, 'CIFAR', 'it is not a pickle of a dict');
 }

@@ -1,5 +1,5 @@
 /** A class or function that a pickle names. It is never imported. */
-export interface PickleGlobal {
+interface PickleGlobal {
   readonly module: string;
   readonly name: string;
 }
@@ -16,6 +16,7 @@ export type PickleValue =
   | boolean
   | number
   | string
+  | Uint8Array
   | PickleValue[]
   | Map<PickleValue, PickleValue>
   | { readonly reference: PickleValue }
@@ -23,10 +24,12 @@ export type PickleValue =
   | PickleObject;
 
 /**
- * Reads a pickle of protocols 2 to 4 without running it: calls and objects are returned as they are written. Only the operations that
- * PyTorch writes are known. `fail` is called with a reason for any other, and for a damaged pickle.
+ * Reads a pickle of protocols 2 to 5 without running it: calls and objects are returned as they are written. Known are the operations that
+ * PyTorch writes, and those of plain data and NumPy's arrays. Texts of Python 2 are bytes; as keys, they are read as Latin-1. `fail` is
+ * called with a reason for any other operation, and for a damaged pickle.
  */
-export function parsePickle(bytes: Buffer, fail: (why: string) => never): PickleValue {
+export function parsePickle(pickle: Uint8Array, fail: (why: string) => never): PickleValue {
+  const bytes = Buffer.from(pickle.buffer, pickle.byteOffset, pickle.length);
   const stack: PickleValue[] = [];
   const marks: number[] = [];
   const memo = new Map<number, PickleValue>();
@@ -48,6 +51,11 @@ export function parsePickle(bytes: Buffer, fail: (why: string) => never): Pickle
     at = end + 1;
     return text;
   };
+  const raw = (length: number): Uint8Array => pickle.subarray(take(length), at);
+  const long = (): number => {
+    const length = bytes.readBigUInt64LE(take(8));
+    return length > bytes.length ? fail('it ends in the middle') : Number(length);
+  };
   const text = (length: number): string => bytes.toString('utf8', take(length), at);
   const recall = (key: number): PickleValue =>
     memo.has(key) ? (memo.get(key) as PickleValue) : fail(`it recalls ${key}, which it did not keep`);
@@ -55,7 +63,7 @@ export function parsePickle(bytes: Buffer, fail: (why: string) => never): Pickle
     const target = top();
     const map = target instanceof Map ? target : itemsOf(target);
     if (!map || values.length % 2 === 1) fail('it puts items into something else than a dictionary');
-    for (let i = 0; i < values.length; i += 2) map?.set(values[i]!, values[i + 1]!);
+    for (let i = 0; i < values.length; i += 2) map?.set(keyOf(values[i]!), values[i + 1]!);
   };
   const items = (values: readonly PickleValue[]): void => {
     const target = top();
@@ -71,7 +79,7 @@ export function parsePickle(bytes: Buffer, fail: (why: string) => never): Pickle
     const operation = bytes[take(1)]!;
     switch (String.fromCharCode(operation)) {
       case '\x80':
-        if (bytes[take(1)]! > 4) fail('its protocol is newer than 4');
+        if (bytes[take(1)]! > 5) fail('its protocol is newer than 5');
         break;
       case '\x95':
         take(8);
@@ -115,6 +123,18 @@ export function parsePickle(bytes: Buffer, fail: (why: string) => never): Pickle
         break;
       case '\x8c':
         stack.push(text(bytes.readUInt8(take(1))));
+        break;
+      case 'U':
+      case 'C':
+        stack.push(raw(bytes.readUInt8(take(1))));
+        break;
+      case 'T':
+      case 'B':
+        stack.push(raw(bytes.readUInt32LE(take(4))));
+        break;
+      case '\x8e':
+      case '\x96':
+        stack.push(raw(long()));
         break;
       case ']':
       case ')':
@@ -187,10 +207,17 @@ export function parsePickle(bytes: Buffer, fail: (why: string) => never): Pickle
         stack.push({ reference: pop() });
         break;
       default:
-        fail(`its operation 0x${operation.toString(16)} is not supported`);
+        fail(`its operation 0x${operation.toString(16)} at byte ${at - 1} is not supported`);
     }
   }
   return fail('it does not end');
+}
+
+const keyOf = (key: PickleValue) => (key instanceof Uint8Array ? latin(key) : key);
+
+/** Bytes as Latin-1, in which Python 2 and the version 2 of pickles write them. */
+export function latin(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
 
 export function isObject(value: PickleValue): value is PickleObject {

@@ -75,7 +75,7 @@ export async function openTorchArchive(path: string): Promise<TorchArchive> {
     ? Buffer.from(await zip.read(`${stem}/byteorder`)).toString()
     : 'little';
   if (order !== 'little') fail(`its bytes are in ${order}-endian order`);
-  const root = parsePickle(Buffer.from(await zip.read(pickled)), (why) => fail(`data.pkl: ${why}`));
+  const root = parsePickle(await zip.read(pickled), (why) => fail(`data.pkl: ${why}`));
   const places = new Map<string, Place>();
   const isScript = isObject(root) && root.global.module.startsWith('__torch__');
   collect(isScript ? root : stateOf(root), '', places, fail);
