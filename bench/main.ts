@@ -22,6 +22,7 @@ const parts: Record<string, (args: string[]) => Promise<string[]>> = {
   clip: async () => (await import('./clip.ts')).benchClip(),
   coop: async () => (await import('./coop.ts')).benchCoop(),
   auto: async () => (await import('./auto.ts')).benchAuto(),
+  adaptation: async () => (await import('./adaptation.ts')).benchAdaptation(),
   linalg: async () => (await import('./linalg.ts')).benchLinalg(),
   studio: async () => (await import('./studio.ts')).benchStudio(),
   serving: async () => (await import('./server.ts')).benchServing(),

@@ -188,6 +188,10 @@ const calls: Record<string, (signal: AbortSignal) => Promise<unknown>> = {
   predictEach: async (signal) => {
     for await (const _ of learnt.predictEach(paths, { signal }));
   },
+  predictTogether: (signal) => learnt.predictTogether(paths, { signal }),
+  'a stream': async (signal) => {
+    for await (const _ of learnt.stream().predictEach(paths, { signal }));
+  },
   explain: (signal) =>
     new Classifier(
       learnt.data,

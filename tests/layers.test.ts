@@ -11,6 +11,7 @@ const LAYERS = [
   'linalg',
   'metrics',
   'methods',
+  'adaptation',
   'tuning',
   'image',
   'encoder',
@@ -25,7 +26,7 @@ const LAYERS = [
 ];
 
 /** Folders that run unchanged in a browser: no platform modules outside files named node.ts or worker.ts. */
-const PORTABLE = ['math', 'graph', 'linalg', 'metrics', 'methods', 'tuning'];
+const PORTABLE = ['math', 'graph', 'linalg', 'metrics', 'methods', 'adaptation', 'tuning'];
 
 const src = join(import.meta.dirname, '..', 'src');
 const files = readdirSync(src, { recursive: true, withFileTypes: true })

@@ -63,6 +63,7 @@ const english = [
     'licences',
     'broken-lines',
     'whitened',
+    'adaptation',
     'changelog',
     'contributing',
   ]),

@@ -10,9 +10,18 @@ import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
 import type { FitProgress } from '../methods/task.ts';
 import { isCalibrated } from '../tuning/search-method.ts';
+import {
+  type AdaptableClassifier,
+  type PredictionStream,
+  predictTogether,
+  type StreamOptions,
+  startStream,
+  type TogetherOptions,
+} from './adapted.ts';
 import { addExamples, type NewExample } from './add.ts';
 import { checkedOptions, checkedReject, explainOptions, predictOptions } from './answer-options.ts';
 import { autoReject } from './auto-reject.ts';
+import { chunks, STREAM_CHUNK } from './chunks.ts';
 import { taskOf } from './classifier-task.ts';
 import { type EncoderSession, sessionFor, type ThumbnailOptions } from './encoder-session.ts';
 import { evaluate } from './evaluate.ts';
@@ -34,29 +43,16 @@ import type {
   Failure,
   ImageSource,
   Prediction,
+  Predictions,
+  PredictOptions,
   WorkOptions,
 } from './types.ts';
-
-/** Options of `predict` and its relatives. */
-export interface PredictOptions extends WorkOptions {
-  /** Rejection threshold, 0 to 1, in place of the classifier's own. */
-  reject?: number;
-}
-
-/** The answers, and the pictures that could not be read. */
-export interface Predictions {
-  readonly predictions: Prediction[];
-  readonly failures: Failure[];
-}
 
 /** Options of `explain`. */
 export interface ExplainOptions extends PredictOptions {
   /** Largest number of examples in the explanation, the heaviest first. Default: all, or 100 if the features stay in the file. */
   examples?: number;
 }
-
-/** Number of pictures encoded together in a stream of predictions: enough to keep decoding and inference busy at the same time. */
-const STREAM_CHUNK = 64;
 
 /**
  * A fitted classifier. `data` is the content of its file. A classifier does not change: `add`, `remove` and `refit` return a new one.
@@ -144,6 +140,25 @@ export class Classifier {
       ahead = next;
     }
     if (ahead) yield* await ahead;
+  }
+
+  /**
+   * Classifies pictures together by a transductive method: the answer for a picture depends on the other pictures, and each prediction names
+   * the method in `transductive`. Unreadable pictures are returned in `failures`. Throws `UsageError` if the method needs class names and the
+   * classifier has none, and `DataError` if fewer than two pictures can be read.
+   */
+  async predictTogether(images: readonly ImageSource[], options: TogetherOptions = {}): Promise<Predictions> {
+    return predictTogether(this.#adaptable(), images, options);
+  }
+
+  /**
+   * Starts a stream of pictures, to which a test-time method adapts the classifier without labels. The answer for a picture depends on those
+   * before it, and each prediction names the method in `testTime`. The memory is bounded. Neither the classifier nor its file changes. Throws
+   * `UsageError` if the method needs class names and the classifier has none.
+   */
+  stream(options: StreamOptions = {}): PredictionStream {
+    this.#open();
+    return startStream(this.#adaptable(), options);
   }
 
   /** Returns why a picture gets its answer: the parts of each class's score from text and examples, and the share of each example. */
@@ -293,6 +308,15 @@ export class Classifier {
     return answers;
   }
 
+  #adaptable(): AdaptableClassifier {
+    return {
+      data: this.data,
+      encode: (images, work) => this.#encode(images, work),
+      scores: (features, work) => this.scores(features, work),
+      prediction: (image, probabilities, reject) => this.#prediction(image, probabilities, reject),
+    };
+  }
+
   #encode(images: readonly ImageSource[], work: WorkOptions): Promise<EncodedImages> {
     const { exif, seed } = this.data;
     return this.#open().encode(images, { ...work, views: [0], seed, exif });
@@ -321,18 +345,6 @@ export interface LoadOptions extends FileOptions {
 export async function load(path: string, { encoder, ...reading }: LoadOptions = {}): Promise<Classifier> {
   const data = await readClassifier(path, reading);
   return new Classifier(data, sessionFor(data.encoder, encoder));
-}
-
-async function* chunks<T>(items: AsyncIterable<T> | Iterable<T>, size: number): AsyncGenerator<T[]> {
-  let chunk: T[] = [];
-  for await (const item of items) {
-    chunk.push(item);
-    if (chunk.length === size) {
-      yield chunk;
-      chunk = [];
-    }
-  }
-  if (chunk.length > 0) yield chunk;
 }
 
 function isTestSet(source: string | Dataset | TestSet): source is TestSet {

@@ -4,12 +4,14 @@ import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import { UsageError } from '../errors.ts';
 import { createImageLoader } from '../image/loader.ts';
 import { matrix } from '../math/matrix.ts';
+import type { PredictionStream } from './adapted.ts';
 import { type Classifier, load } from './classifier.ts';
 import { fakeEncoder, picture, workspace, writePictures } from './fake-encoder.fixture.ts';
 import { fit } from './fit.ts';
 
 const at = workspace();
 let classifier: Classifier;
+let stream: PredictionStream;
 let cat: Buffer;
 let data: string;
 
@@ -19,6 +21,7 @@ beforeAll(async () => {
   classifier = await fit(data, { encoder: fakeEncoder(), method: 'tip-adapter', tune: 'fixed' });
   await classifier.save(at('pets.safetensors'));
   await classifier.predict([cat]);
+  stream = classifier.stream();
   await classifier.close();
 });
 
@@ -29,6 +32,9 @@ const calls: Record<string, () => Promise<unknown>> = {
   'predict nothing': () => classifier.predict([]),
   predictEach: () => classifier.predictEach([cat]).next(),
   'predictEach nothing': () => classifier.predictEach([]).next(),
+  predictTogether: () => classifier.predictTogether([cat, cat]),
+  stream: async () => classifier.stream(),
+  'a stream from before': () => stream.predict(cat),
   explain: () => classifier.explain(cat),
   encodeTestSet: () => classifier.encodeTestSet(data),
   evaluate: () => classifier.evaluate(data),

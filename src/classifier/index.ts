@@ -1,3 +1,5 @@
+export type { TestTimeId, TransductiveId } from '../adaptation/index.ts';
+export type { PredictionStream, StreamOptions, TogetherOptions } from './adapted.ts';
 export type { NewExample } from './add.ts';
 export {
   type Classifier,
@@ -5,8 +7,6 @@ export {
   isFailure,
   type LoadOptions,
   load,
-  type Predictions,
-  type PredictOptions,
 } from './classifier.ts';
 export type { ThumbnailOptions } from './encoder-session.ts';
 export type { FileOptions } from './file.ts';

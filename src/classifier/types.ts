@@ -117,6 +117,10 @@ export interface Prediction {
   readonly rejected: boolean;
   /** Every class, most probable first. */
   readonly ranking: readonly Ranked[];
+  /** Id of the transductive method, if the answer depends on the other pictures of its batch. */
+  readonly transductive?: string;
+  /** Id of the test-time method, if the answer depends on the pictures before it in its stream. */
+  readonly testTime?: string;
 }
 
 /** A picture that could not be classified, and why. */
@@ -136,6 +140,18 @@ export interface Progress {
 /** Options of work that can be interrupted and reports progress. */
 export interface WorkOptions extends Abortable {
   onProgress?(progress: Progress): void;
+}
+
+/** Options of `predict` and its relatives. */
+export interface PredictOptions extends WorkOptions {
+  /** Rejection threshold, 0 to 1, in place of the classifier's own. */
+  reject?: number;
+}
+
+/** The answers, and the pictures that could not be read. */
+export interface Predictions {
+  readonly predictions: Prediction[];
+  readonly failures: Failure[];
 }
 
 /** A class with the parts of its score, which is `text` + `examples`. */

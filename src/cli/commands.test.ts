@@ -125,6 +125,40 @@ describe('the commands, one after the other', () => {
     expect(table.out).toMatch(/^Picture +Answer +Sure\n/);
   });
 
+  it.each([
+    ['--together', 'transclip', 'transductive'],
+    ['--together --method em-dirichlet --present 2', 'em-dirichlet', 'transductive'],
+    ['--stream --method dmn', 'dmn', 'test_time'],
+  ])('predict %s marks its answers', async (line, method, column) => {
+    const pictures = [at('photos', 'test'), at('broken.jpg')];
+    const predict = ['predict', classifier(), ...pictures, ...line.split(' ')];
+    const { status, out, err } = await run([...predict, '--json']);
+    expect(status).toBe(3);
+    expect(err).toContain('The probabilities are not calibrated.');
+    expect(err).toContain('1 of 7 pictures could not be read');
+    const { predictions, failures } = JSON.parse(out);
+    expect([predictions.length, failures.length]).toEqual([6, 1]);
+    const field = column === 'test_time' ? 'testTime' : column;
+    for (const answer of predictions) expect([answer[field], answer.calibrated]).toEqual([method, false]);
+    const csv = (await run([...predict, '--csv'])).out.split('\r\n').map((row) => row.split(','));
+    expect(csv[0]?.[6]).toBe(column);
+    expect(csv[1]?.[6]).toBe(method);
+    const lines = (await run([...predict, '--ndjson'])).out.trimEnd().split('\n');
+    expect(lines.map((each) => JSON.parse(each)[field]).filter(Boolean)).toHaveLength(6);
+  });
+
+  it('predict --together says where classes cannot all occur', async () => {
+    const two = ['predict', classifier(), picture('red'), picture('blue'), '--together'];
+    expect((await run(two)).err).toContain('There are fewer pictures (2) than classes (3)');
+    expect((await run([...two, '--method', 'em-dirichlet'])).err).not.toContain('fewer');
+  });
+
+  it('predict --together refuses a single picture', async () => {
+    const { status, err } = await run(['predict', classifier(), picture('red'), '--together']);
+    expect(status).toBe(3);
+    expect(err).toContain('error: TransCLIP answers pictures together and needs at least 2');
+  });
+
   it('predict --device continues on the CPU if the device refuses, and prints one line about it', async () => {
     const predict = ['predict', classifier(), picture('red'), '--json'];
     const onCpu = JSON.parse((await run(predict)).out);

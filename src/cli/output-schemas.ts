@@ -44,6 +44,16 @@ const answer = {
   rejected: z.boolean().describe('Whether the probability is below the rejection threshold'),
 };
 const prediction = object({ ...answer, ranking: z.array(object(ranked)).describe('Most probable first') });
+const predicted = prediction.extend({
+  transductive: z
+    .string()
+    .optional()
+    .describe('The transductive method, if the answer depends on the other pictures (--together)'),
+  testTime: z
+    .string()
+    .optional()
+    .describe('The test-time method, if the answer depends on the pictures before it (--stream)'),
+});
 const values = z.record(z.string(), z.unknown());
 const classifierSize = { file: z.string(), classes: count, examples: count };
 const changed = object({
@@ -139,7 +149,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     findings: z.array(finding),
     ...learntPart,
   }),
-  predict: object({ predictions: z.array(prediction), failures: z.array(failure) }),
+  predict: object({ predictions: z.array(predicted), failures: z.array(failure) }),
   eval: object({
     calibrated: z.boolean(),
     accuracy: share,

@@ -16,6 +16,11 @@ export async function renderReference(): Promise<string> {
 /** The page docs/methods.md: every method with its paper, its requirements and its options, from the table of methods. */
 export async function renderMethods(): Promise<string> {
   const { listMethods } = await import('../methods/index.ts');
+  const { TEST_TIME, TRANSDUCTIVE } = await import('../adaptation/index.ts');
+  const adapting = [
+    ...Object.values(TRANSDUCTIVE).map((method) => ({ ...method, flag: '--together' })),
+    ...Object.values(TEST_TIME).map((method) => ({ ...method, flag: '--stream' })),
+  ];
   const table = renderMarkdown({
     rows: listMethods(),
     columns: [
@@ -30,6 +35,19 @@ export async function renderMethods(): Promise<string> {
     .map(({ id, name, notes, options }) =>
       [`### ${name}`, `\`--method ${id}\``, ...(notes ? [notes] : []), optionList(options)].join('\n\n'),
     );
+  const withoutLabels = renderMarkdown({
+    rows: adapting,
+    columns: [
+      { title: 'predict', value: ({ flag, id }) => `${flag} --method ${id}` },
+      { title: 'Name', value: ({ name }) => name },
+      { title: 'Paper', value: ({ paper }) => paper },
+      { title: 'Needs', value: ({ needs }) => needs.join(', ') },
+    ],
+  });
+  const adaptingSections = adapting.map(
+    ({ flag, id, name, options }) =>
+      `### ${name}\n\n\`predict ${flag} --method ${id}\`\n\n${optionList(options)}`,
+  );
   return `# Methods
 
 <!-- Made by \`npm run docs\` from the table of methods; edit that. -->
@@ -45,6 +63,16 @@ ${table}
 \`tip-adapter fit --help --method <id>\` prints the options of a method. If alpha and beta are not given, they are tuned.
 
 ${sections.join('\n\n')}
+
+## Without labels
+
+These methods are put on top of any classifier when it answers, and never change it. Those of \`--together\` are transductive: each answer depends on
+the other pictures. Those of \`--stream\` adapt at test time: each answer depends on the pictures before it. [Unlabelled pictures](adaptation.md) has
+their equations, their published and measured figures, and what is left out here.
+
+${withoutLabels}
+
+${adaptingSections.join('\n\n')}
 `;
 }
 

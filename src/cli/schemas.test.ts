@@ -138,6 +138,7 @@ describe('with --json', () => {
     ]);
     await check('predict', [colours, picture, at('photos')]);
     await check('predict', [colours, at('nowhere.png'), picture], [3]);
+    for (const how of ['--together', '--stream']) await check('predict', [colours, at('photos'), how]);
     await check('eval', [colours, at('photos')]);
     await check('compare', [colours, other, at('photos')]);
     await check('explain', [colours, picture]);

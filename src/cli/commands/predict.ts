@@ -8,6 +8,13 @@ import { probability } from '../../report/numbers.ts';
 import { renderCsv, type Table } from '../../report/table.ts';
 import { writeFileAtomic } from '../../store/atomic.ts';
 import { count, plural, UNCALIBRATED } from '../../words.ts';
+import {
+  adaptedNotes,
+  adaptingMethodOptions,
+  adaptingOptions,
+  askedAdapting,
+  predictAdapted,
+} from '../adapting.ts';
 import { defineCommand, jsonOption, noEffect } from '../command.ts';
 import { checkAllRead, findImages, idOf, type Picture } from '../images.ts';
 import type { Io } from '../io.ts';
@@ -40,6 +47,7 @@ export const predictCommand = defineCommand({
         help: 'Copy each picture into a folder of its class. Existing files are not overwritten.',
       }),
     ),
+    ...adaptingOptions,
     output: optional(
       text({
         short: 'o',
@@ -51,6 +59,7 @@ export const predictCommand = defineCommand({
     csv: flag({ help: 'Print CSV.' }),
     ndjson: flag({ help: 'Print one line of JSON for each picture as soon as it is answered.' }),
   },
+  more: async (argv) => adaptingMethodOptions(argv),
   computes: 'on-device',
   examples: [
     ['tip-adapter predict pets.safetensors new.jpg holiday/', 'Prints a table.'],
@@ -62,8 +71,20 @@ export const predictCommand = defineCommand({
       'find . -name "*.jpg" | tip-adapter predict pets.safetensors - --csv',
       'Takes paths from stdin and prints CSV.',
     ],
+    [
+      'tip-adapter predict pets.safetensors holiday/ --together',
+      'Answers the photos of a folder together: they help to label each other (transductive).',
+    ],
   ],
-  async check([path, ...given], { copyTo, output, json, csv, ndjson }) {
+  async check([path, ...given], { reject, copyTo, output, json, csv, ndjson, together, stream, method }) {
+    const adapting = askedAdapting({ together, stream, method });
+    if (adapting && reject === 'auto') {
+      throw noEffect(
+        'reject auto',
+        `--${adapting.how}`,
+        'Its threshold is for answers one by one. Give a number.',
+      );
+    }
     if ([json, csv, ndjson].filter(Boolean).length > 1) {
       throw new UsageError('The options --json, --csv and --ndjson exclude each other', {
         code: 'usage',
@@ -87,8 +108,10 @@ export const predictCommand = defineCommand({
       hint: 'Give it the ending .csv, .json or .ndjson, or add --csv, --json or --ndjson.',
     });
   },
-  async run([path, ...given], { top, reject, copyTo, output, ...flags }, screen) {
-    const format = formatOf(output, flags);
+  async run([path, ...given], values, screen) {
+    const { top, reject, copyTo, output, json, csv, ndjson, together, stream, method, ...options } = values;
+    const format = formatOf(output, { json, csv, ndjson });
+    const adapting = askedAdapting({ together, stream, method });
     const written: string[] = [];
     const io = output === undefined ? screen : writingTo(written, screen);
     const { predictions, failures } = await withClassifier(path, async (classifier) => {
@@ -100,9 +123,13 @@ export const predictCommand = defineCommand({
           : undefined;
       for (const failure of unread) print?.(failure);
       const threshold = reject === 'auto' ? await thresholdOf(classifier, io) : reject;
-      const results = await predictAll(classifier, images, { reject: threshold, print }, io);
+      const results = adapting
+        ? await predictAdapted(classifier, images, adapting, { reject: threshold, options, print }, io)
+        : await predictAll(classifier, images, { reject: threshold, print }, io);
       results.failures.unshift(...unread);
-      if (!classifier.calibrated && results.predictions.length > 0) io.note(UNCALIBRATED);
+      const { length } = results.predictions;
+      if (adapting) adaptedNotes(adapting, length, classifier.data.classes.length).forEach(io.note);
+      else if (!classifier.calibrated && length > 0) io.note(UNCALIBRATED);
       warnOfRejection(results.predictions, threshold ?? classifier.data.reject, io);
       if (copyTo) await sortInto(classifier, results.predictions, { images, folder: copyTo }, io);
       return results;
@@ -252,6 +279,10 @@ function csvTable(results: readonly (Prediction | Failure)[], top: number): Tabl
     (result: Prediction | Failure): string =>
       isFailure(result) ? '' : value(result);
   const first = results.find((result): result is Prediction => !isFailure(result));
+  const others = [
+    ...(first?.transductive ? [{ title: 'transductive', value: answered((p) => p.transductive!) }] : []),
+    ...(first?.testTime ? [{ title: 'test_time', value: answered((p) => p.testTime!) }] : []),
+  ];
   // Every answer ranks all classes.
   const ranks = Array.from({ length: Math.min(top, first?.ranking.length ?? 1) }, (_, i) => i);
   return {
@@ -263,6 +294,7 @@ function csvTable(results: readonly (Prediction | Failure)[], top: number): Tabl
       { title: 'probability', value: answered(({ probability: p }) => p.toFixed(6)) },
       { title: 'calibrated', value: answered(({ calibrated }) => String(calibrated)) },
       { title: 'rejected', value: answered(({ rejected }) => String(rejected)) },
+      ...others,
       ...ranks.slice(1).flatMap((rank) => [
         { title: `name_${rank + 1}`, value: answered(({ ranking }) => ranking[rank]!.name) },
         {
