@@ -1,6 +1,7 @@
 import type { LabelledRows } from '../dataset/feature-dump.ts';
 import type { Grouping } from '../dataset/grouping.ts';
 import type { KnownDataset } from '../dataset/known.ts';
+import type { ReadValues } from '../dataset/read-options.ts';
 import type { Dataset } from '../dataset/types.ts';
 import type { CacheDefaults } from '../encoder/types.ts';
 import type { Support, Task, TextHead } from '../methods/task.ts';
@@ -72,6 +73,8 @@ export interface OpenOptions {
   readonly validation?: boolean;
   /** Whether the data serve only as a test set, without examples. */
   readonly testOnly?: boolean;
+  /** How pictures are read. */
+  readonly reading?: Partial<ReadValues>;
   readonly signal?: AbortSignal;
   note?(line: string): void;
   /** Called with the data set that was read, before its pictures are encoded. */

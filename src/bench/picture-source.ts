@@ -27,7 +27,7 @@ import type { BenchSource, OpenOptions } from './bench-source.ts';
  */
 export async function openPictures({ path, known }: Located, options: OpenOptions): Promise<BenchSource> {
   const { testOnly = false, views = 1, signal, note } = options;
-  const listed = await readDataset(path, { signal });
+  const listed = await readDataset(path, { ...options.reading, signal, note });
   await options.onRead?.(listed);
   const read = options.groupBy ? await groupedBy(listed, options.groupBy, { signal }) : listed;
   const dataset = testOnly ? read : splitDataset(read, { testFraction: 'auto', seed: 1 });

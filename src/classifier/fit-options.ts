@@ -69,7 +69,7 @@ export const fitOptions = {
   classes: optional(
     text({
       value: '<file>',
-      help: 'A CSV table with the shown name, the prompt name and further prompts of each class.',
+      help: 'A file with the names of the classes: CSV (id, name, prompt_name, prompts), JSON or text with a name on each line.',
     }),
   ),
   keys: choice(['half', 'int8'], {

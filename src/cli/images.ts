@@ -76,12 +76,13 @@ async function imagesAt(path: string, io: Io): Promise<Found> {
   return { images, unread: unreadable.map(unreadAt) };
 }
 
-/** The pictures of a data set on the hub, with or without a class. */
+/** The pictures of a data set on the hub, whatever its labels are. */
 async function imagesOnHub(source: string, io: Io): Promise<Found> {
-  const { readDataset } = await import('../dataset/read.ts');
-  const dataset = await readDataset(source, { signal: io.signal, note: (line) => io.note(line) });
-  tellFindings(io, dataset.findings);
-  return { images: dataset.examples, unread: (dataset.unreadable ?? []).map(unreadAt) };
+  const { hubTree } = await import('../dataset/hub-data.ts');
+  const { parquetPictures } = await import('../dataset/parquet.ts');
+  const tree = await hubTree(source, { signal: io.signal, note: (line) => io.note(line) });
+  const files = await parquetPictures(tree);
+  return { images: files.map(({ path, read }) => ({ id: path, read })), unread: [] };
 }
 
 /** The pictures of a folder or archive. Notes report what is left out. */

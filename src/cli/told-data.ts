@@ -2,10 +2,12 @@ import { doubtsOf } from '../dataset/doubts.ts';
 import { isFeatureDump } from '../dataset/feature-dump.ts';
 import { overviewOf, sizesText } from '../dataset/overview.ts';
 import { type ReadOptions, readDataset } from '../dataset/read.ts';
+import { givenReading } from '../dataset/read-options.ts';
 import type { Dataset, Finding } from '../dataset/types.ts';
 import { DataError } from '../errors.ts';
 import { flag } from '../options.ts';
 import { count, plural } from '../words.ts';
+import { noEffect } from './command.ts';
 import type { Io } from './io.ts';
 import { tellFindings } from './tell.ts';
 
@@ -27,7 +29,11 @@ export async function readTold(
   io: Io,
   { strict, askFrom, ...reading }: Telling & ReadOptions = {},
 ): Promise<Dataset | string> {
-  if (await isFeatureDump(source)) return source;
+  if (await isFeatureDump(source)) {
+    const idle = givenReading(reading);
+    if (idle) throw noEffect(idle, 'a folder of features', 'It says how pictures are read. Leave it out.');
+    return source;
+  }
   const dataset = await readDataset(source, {
     signal: io.signal,
     note: (line) => io.note(line),

@@ -149,8 +149,8 @@ describe('a data set on the hub', () => {
     expect(
       dataset.findings.filter(({ code }) => code === 'dataset/limit').map(({ message }) => message),
     ).toEqual([
-      'train: 1 of 2 Parquet files are downloaded, because they hold the 2 rows of the limit.',
       'Only 2 of 3 pictures of train are read, because of the limit.',
+      'train: 1 of 2 Parquet files are downloaded, because they hold the 2 rows of the limit.',
     ]);
     expect(finding(await readDataset('hf:datasets/zoo/pets'), 'limit')).toBeUndefined();
   });

@@ -157,7 +157,8 @@ function partsIn(files: readonly HubEntry[], configs: readonly CardConfig[]): Pa
  */
 function partOf(entry: HubEntry): Part {
   const folders = entry.path.split('/').slice(0, -1);
-  const stem = posix.parse(entry.path).name.replace(/-\d+-of-\d+$/, '');
+  // Older files have a hash behind their number.
+  const stem = posix.parse(entry.path).name.replace(/-\d+-of-\d+(-[0-9a-f]+)?$|(?<=\D)[-_]?\d+$/, '');
   const split = /^\d+$/.test(stem) ? (folders.pop()?.replace(/^partial-/, '') ?? 'train') : stem;
   const config = folders.filter((folder) => folder !== 'data').join('/') || 'default';
   return { ...entry, config, split };

@@ -1,32 +1,32 @@
 import { count, number } from '../words.ts';
+import type { Labelled, LabelledFile } from './dataset-layout.ts';
 import { warning } from './findings.ts';
 import { groupBy } from './groups.ts';
-import type { Dataset, Example } from './types.ts';
 
-/**
- * The data set with at most `limit` pictures of each split, taken in turn from its classes. A warning gives the number of those left out.
- */
-export function limited(dataset: Dataset, limit?: number): Dataset {
-  if (limit === undefined) return dataset;
-  const kept = new Set<Example>();
-  const findings = [...groupBy(dataset.examples, ({ split }) => split)].flatMap(([split, own]) => {
+/** At most `limit` pictures of each split, taken in turn from its classes. A warning says how many are left out. */
+export function limited(labelled: Labelled, limit?: number): Labelled {
+  if (limit === undefined) return labelled;
+  const kept = new Set<LabelledFile>();
+  const findings = [...groupBy(labelled.pictures, ({ split }) => split)].flatMap(([split, own]) => {
     const classes = [...groupBy(own, ({ label }) => label).values()];
-    const most = Math.min(limit, own.length);
-    const before = kept.size;
-    for (let i = 0; kept.size < before + most; i++)
-      for (const examples of classes) {
-        const example = examples[i];
-        if (example && kept.size < before + most) kept.add(example);
+    const most = kept.size + Math.min(limit, own.length);
+    for (let i = 0; kept.size < most; i++)
+      for (const pictures of classes) {
+        const picture = pictures[i];
+        if (picture && kept.size < most) kept.add(picture);
       }
-    if (most === own.length) return [];
+    if (own.length <= limit) return [];
     const where = split === undefined ? '' : ` of ${split}`;
-    return [
-      warning(
-        'limit',
-        `Only ${number(most)} of ${count(own.length, 'picture')}${where} are read, because of the limit.`,
-      ),
-    ];
+    const message = `Only ${number(limit)} of ${count(own.length, 'picture')}${where} are read, because of the limit.`;
+    return [warning('limit', message)];
   });
-  const examples = dataset.examples.filter((example) => kept.has(example));
-  return { ...dataset, examples, findings: [...dataset.findings, ...findings] };
+  const { pictures, files = [] } = labelled;
+  const leftOut = pictures.filter((picture) => !kept.has(picture)).map(({ file }) => file);
+  return {
+    ...labelled,
+    pictures: pictures.filter((picture) => kept.has(picture)),
+    // Files that were left out by the limit are not reported as unused.
+    files: [...files, ...leftOut],
+    findings: [...labelled.findings, ...findings],
+  };
 }

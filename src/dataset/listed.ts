@@ -4,6 +4,7 @@ import { count, plural } from '../words.ts';
 import { columnsOf, missingColumn, suspectSplits } from './columns.ts';
 import type { Labelled, LabelledFile, Layout } from './dataset-layout.ts';
 import { info, quoted, warning } from './findings.ts';
+import { groupBy } from './groups.ts';
 import { type Lookup, lookupNear } from './lookup.ts';
 import { readTable } from './read-table.ts';
 import { heldOut } from './splits.ts';
@@ -32,12 +33,12 @@ export interface PictureTable {
  */
 export async function readListed(tables: readonly PictureTable[], signal?: AbortSignal): Promise<Labelled> {
   const pictures = new Map<string, LabelledFile>();
-  const findings: Finding[] = [];
+  const findings: { finding: Finding; table: string }[] = [];
   const absent: Unreadable[] = [];
   const columns = new Set<string | undefined>();
   for (const each of tables) {
     const listed = await listInto(pictures, absent, each, signal);
-    findings.push(...listed.findings);
+    findings.push(...listed.findings.map((finding) => ({ finding, table: each.table.name })));
     columns.add(listed.column);
   }
   const all = [...pictures.values()];
@@ -50,8 +51,23 @@ export async function readListed(tables: readonly PictureTable[], signal?: Abort
     ...(columns.size === 1 && { column: [...columns][0] }),
     isNamed: tables.some(({ table }) => (table.roles?.size ?? 0) > 0),
     absent,
-    findings: [...findings, ...splitFindings(layout, all)],
+    findings: [...onceForAll(findings), ...splitFindings(layout, all)],
   };
+}
+
+/** What is said of several tables alike is said once, as of the first of them. Shards can be many. */
+function onceForAll(findings: readonly { finding: Finding; table: string }[]): Finding[] {
+  const alike = groupBy(findings, ({ finding, table }) =>
+    finding.level === 'info' ? `${finding.code} ${finding.message.replace(table, '')}` : finding,
+  );
+  return [...alike.values()].map((same) => {
+    const { finding } = same[0]!;
+    if (same.length === 1) return finding;
+    return {
+      ...finding,
+      message: `${finding.message} The same is true of ${count(same.length - 1, 'other file')}.`,
+    };
+  });
 }
 
 /** The layout of a table whose own path is given. */

@@ -5,7 +5,7 @@ import { columnsOf, missingColumn } from './columns.ts';
 import type { Layout } from './dataset-layout.ts';
 import { LABEL_COLUMNS } from './label-columns.ts';
 import { type PictureTable, readListed } from './listed.ts';
-import { lookupInTree, lookupNear } from './lookup.ts';
+import { type Lookup, lookupInTree, lookupNear } from './lookup.ts';
 import { withRoles } from './named-columns.ts';
 import {
   damaged,
@@ -37,7 +37,7 @@ export const parquetLayout: Layout = {
       const image = imageColumn(tree, parquet);
       const table = await (image === undefined ? readTable(tree, file) : picturesOf(tree, parquet));
       if (!columnsOf(table)) throw lacksLabel(parquet, table);
-      const lookup = image === undefined ? pathsIn(tree, file) : picturesIn(parquet, image);
+      const lookup = image === undefined ? pathsIn(tree, file) : lookupRows(picturesIn(parquet, image));
       tables.push({ table, lookup, split: splitOf(file) });
     }
     return {
@@ -48,6 +48,20 @@ export const parquetLayout: Layout = {
     };
   },
 };
+
+/** All pictures in the Parquet files of a tree, whatever their labels are. */
+export async function parquetPictures(tree: Tree): Promise<SourceFile[]> {
+  const pictures: SourceFile[] = [];
+  for (const file of tree.files.filter(({ path }) => /\.parquet$/i.test(path))) {
+    const parquet = await openParquet(file);
+    const image = imageColumn(tree, parquet);
+    if (image === undefined) continue;
+    const picture = picturesIn(parquet, image);
+    const rows = Number(parquet.metadata.num_rows);
+    for (let row = 0; row < rows; row++) pictures.push(picture(row));
+  }
+  return pictures;
+}
 
 /** The error for a file without a column of labels, which names all columns. A list of labels is none. */
 function lacksLabel({ columns }: Parquet, table: Table): DataError {
@@ -89,7 +103,7 @@ function pathsIn(tree: Tree, file: SourceFile) {
 /** A row group with more bytes is refused, because reading one picture reads its whole group. */
 const LARGEST_GROUP = 2 ** 30;
 
-/** Finds pictures by the numbers of their rows. A picture is read with its row group, and the last group is kept in memory. */
+/** Makes pictures by the numbers of their rows. A picture is read with its row group, and the last group is kept in memory. */
 function picturesIn({ file, bytes, metadata }: Parquet, image: string) {
   const starts: number[] = [];
   let rows = 0;
@@ -130,8 +144,13 @@ function picturesIn({ file, bytes, metadata }: Parquet, image: string) {
       throw damaged(file, `row ${row} holds no picture`);
     },
   });
-  return async (paths: readonly string[]) => paths.map((path) => picture(Number(path)));
+  return picture;
 }
+
+const lookupRows =
+  (picture: (row: number) => SourceFile): Lookup =>
+  async (rows) =>
+    rows.map((row) => picture(Number(row)));
 
 /** The split in the name of the file's folder or of the file: `default/train/0000.parquet`, `train-00000-of-00001.parquet`. */
 function splitOf({ path }: SourceFile) {

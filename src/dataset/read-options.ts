@@ -1,5 +1,15 @@
 import { UsageError } from '../errors.ts';
-import { choice, flag, integer, optional, real, text, type ValuesOf } from '../options.ts';
+import {
+  choice,
+  flag,
+  integer,
+  type Option,
+  type Options,
+  optional,
+  real,
+  text,
+  type ValuesOf,
+} from '../options.ts';
 import { quoted } from './findings.ts';
 import { ROLES, type Role } from './named-columns.ts';
 
@@ -40,6 +50,27 @@ export const readOptions = {
 
 /** The checked values of `readOptions`. */
 export type ReadValues = ValuesOf<typeof readOptions>;
+
+/** Separates the values that say how a data set is read from the others. */
+export function partReading<T extends Partial<ReadValues>>(
+  values: T,
+): { reading: Partial<ReadValues>; rest: Omit<T, keyof ReadValues> } {
+  const entries = Object.entries(values);
+  const isReading = ([name]: [string, unknown]) => name in readOptions;
+  return {
+    reading: Object.fromEntries(entries.filter(isReading)),
+    rest: Object.fromEntries(entries.filter((entry) => !isReading(entry))) as Omit<T, keyof ReadValues>,
+  };
+}
+
+/** The first option that says how a data set is read and differs from its default. */
+export function givenReading(values: Partial<ReadValues>): string | undefined {
+  const isGiven = ([name, option]: [string, Option]) => {
+    const value = values[name as keyof ReadValues];
+    return value !== undefined && value !== option.default;
+  };
+  return Object.entries(readOptions as Options).find(isGiven)?.[0];
+}
 
 /** The titles of columns by what they hold, from `path=filename,label=breed`. Throws `UsageError` for another form. */
 export function columnNames(given: string): ReadonlyMap<Role, string> {

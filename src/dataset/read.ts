@@ -62,11 +62,11 @@ export function readDataset(
     const tree = { ...(await openSource(source, options, watch)), options };
     await giveWay(signal);
     try {
-      const labelled = await readLayout(tree, signal);
+      const labelled = limited(await readLayout(tree, signal), options.limit);
       checkUse(source, options, labelled);
       await giveWay(signal);
       const names = await readClassNames(tree, labelled, classes);
-      return limited(selectSplit(assemble(tree, labelled, names), split), options.limit);
+      return selectSplit(assemble(tree, labelled, names), split);
     } catch (error) {
       await addNoticed(error, tree);
       throw error;

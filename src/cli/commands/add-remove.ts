@@ -1,10 +1,11 @@
 import type { Classifier, Failure } from '../../classifier/index.ts';
+import { givenReading, readOptions } from '../../dataset/read-options.ts';
 import type { Dataset } from '../../dataset/types.ts';
 import { UsageError } from '../../errors.ts';
 import { isImagePath } from '../../image/image-paths.ts';
 import { optional, text, texts } from '../../options.ts';
 import { count } from '../../words.ts';
-import { defineCommand, jsonOption } from '../command.ts';
+import { defineCommand, jsonOption, noEffect } from '../command.ts';
 import { checkAllLearnt, findImages } from '../images.ts';
 import type { Io } from '../io.ts';
 import { withClassifier } from '../open-classifier.ts';
@@ -30,6 +31,7 @@ export const addCommand = defineCommand({
       text({ value: '<class>', help: 'The class of all given pictures. A new name adds a class.' }),
     ),
     output,
+    ...readOptions,
     json: jsonOption,
   },
   examples: [
@@ -39,13 +41,16 @@ export const addCommand = defineCommand({
       'Adds pictures of one class. A new name adds a class.',
     ],
   ],
-  async check([path, ...given], { label, output: target = path }) {
+  async check([path, ...given], { label, output: target = path, json: _, ...reading }) {
     if (label === undefined) checkData(given);
+    const idle = label === undefined ? undefined : givenReading(reading);
+    if (idle)
+      throw noEffect(idle, '--label', 'It says how labelled data are read. Leave out one of the two.');
     await checkOutput(target, given);
   },
-  async run([path, ...given], { label, output: target = path, json }, io) {
+  async run([path, ...given], { label, output: target = path, json, ...reading }, io) {
     const { images = [], unread = [] } = label === undefined ? {} : await imagesToAdd(given, io);
-    const source = label === undefined ? await readTold(given[0], io) : undefined;
+    const source = label === undefined ? await readTold(given[0], io, reading) : undefined;
     const added = source ?? images.map((image) => ({ image, label: label as string }));
     await updateClassifier({ path, target, json, unread, source }, io, (classifier) =>
       withBar(io, 'Encoding', (bar) => classifier.add(added, { signal: io.signal, onProgress: bar.update })),

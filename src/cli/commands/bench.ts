@@ -6,6 +6,7 @@ import { pickDatasets, SUITE_IDS, SUITES, type Suite, type SuiteId } from '../..
 import { shotsTable } from '../../bench/tables.ts';
 import { fitOptions } from '../../classifier/fit-options.ts';
 import { countUnread } from '../../dataset/findings.ts';
+import { givenReading, partReading, readOptions } from '../../dataset/read-options.ts';
 import { DataError, UsageError } from '../../errors.ts';
 import { choice, flag, integer, optional, text } from '../../options.ts';
 import { count, plural } from '../../words.ts';
@@ -62,6 +63,7 @@ export const benchCommand = defineCommand({
       value: '<folder>',
       help: 'The folder for results. A second run continues from the results in it.',
     }),
+    ...readOptions,
     strict: strictOption,
     json: jsonOption,
   },
@@ -90,7 +92,8 @@ export const benchCommand = defineCommand({
     const { checkEncoderName } = await import('../../encoder/load.ts');
     for (const name of namesIn(given.encoders) ?? []) await checkEncoderName(name);
   },
-  async run(data, { suite: id, output, protocol, views, groupBy, metrics, strict, json, ...given }, io) {
+  async run(data, { suite: id, output, protocol, views, groupBy, metrics, strict, json, ...rest }, io) {
+    const { reading, rest: given } = partReading(rest);
     const { openSources } = await import('../../bench/open.ts');
     const { runTables } = await import('../../bench/run.ts');
     const { benchMethods, writeOutputs } = await import('../bench-outputs.ts');
@@ -111,10 +114,14 @@ export const benchCommand = defineCommand({
       openSources(data, {
         pick: (located) => {
           const found = suite ? pickDatasets(suite, located) : { picked: located, missing: [] };
+          const idle = givenReading(reading);
+          if (idle && found.picked.some(({ kind }) => kind === 'features'))
+            throw noEffect(idle, 'a folder of features', 'It says how pictures are read. Leave it out.');
           if (found.picked.every(({ kind }) => kind === 'features'))
             checkFeatures({ views, groupBy }, given.encoders);
           return found;
         },
+        reading,
         testOnly: suite?.testOnly ?? [],
         encoders,
         shots: Math.max(...choices.shots),

@@ -1,5 +1,6 @@
 import type { Comparison, Disagreement, Side } from '../../bench/paired-comparison.ts';
 import type { Evaluation } from '../../classifier/types.ts';
+import { readOptions } from '../../dataset/read-options.ts';
 import type { Dataset } from '../../dataset/types.ts';
 import { choice, optional } from '../../options.ts';
 import { unreadLine } from '../../report/left-out.ts';
@@ -23,6 +24,7 @@ export const compareCommand = defineCommand({
   args: ['<first>', '<second>', '<data>'],
   options: {
     json: jsonOption,
+    ...readOptions,
     split: optional(
       choice(['train', 'val', 'test'], {
         help: 'The split to evaluate on. Without it: the test split if there is one, otherwise all labelled pictures.',
@@ -40,10 +42,10 @@ export const compareCommand = defineCommand({
       'Lists every picture with different answers.',
     ],
   ],
-  async run([first, second, source], { json, split }, io) {
+  async run([first, second, source], { json, split, ...reading }, io) {
     const { compareEvaluations } = await import('../../bench/paired-comparison.ts');
     const { signal } = io;
-    const dataset = await readTold(source, io);
+    const dataset = await readTold(source, io, reading);
     const evaluate = (path: string, data: Dataset | string) =>
       withClassifier(path, (classifier) =>
         withBar(io, path, (bar) => classifier.evaluate(data, { split, signal, onProgress: bar.update })),

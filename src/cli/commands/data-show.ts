@@ -1,4 +1,5 @@
 import type { ClassCount } from '../../dataset/overview.ts';
+import { readOptions } from '../../dataset/read-options.ts';
 import type { Dataset } from '../../dataset/types.ts';
 import { optional, text } from '../../options.ts';
 import type { Table } from '../../report/table.ts';
@@ -19,8 +20,11 @@ const SPLITS = ['train', 'val', 'test'] as const;
 export const dataShowCommand = defineCommand({
   args: ['<data>'],
   options: {
-    classes: optional(text({ value: '<file>', help: 'A CSV table with the names of the classes.' })),
+    classes: optional(
+      text({ value: '<file>', help: 'A file with the names of the classes: CSV, JSON or text.' }),
+    ),
     report: optional(text({ value: '<file>', help: 'Write an HTML page with pictures of each class.' })),
+    ...readOptions,
     strict: strictOption,
     json: jsonOption,
   },
@@ -32,10 +36,15 @@ export const dataShowCommand = defineCommand({
   async check([source], { report, classes }) {
     if (report) await checkOutput(report, [source, classes]);
   },
-  async run([source], { classes, report, strict, json }, io) {
+  async run([source], { classes, report, strict, json, ...reading }, io) {
     const { readDataset } = await import('../../dataset/read.ts');
     const { overviewOf } = await import('../../dataset/overview.ts');
-    const dataset = await readDataset(source, { classes, signal: io.signal });
+    const dataset = await readDataset(source, {
+      ...reading,
+      classes,
+      signal: io.signal,
+      note: (line) => io.note(line),
+    });
     const { findings, name, unreadable = [] } = dataset;
     const overview = overviewOf(dataset);
     if (json) printJson(io, facts(dataset, overview));

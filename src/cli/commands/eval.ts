@@ -1,5 +1,6 @@
 import type { Evaluation } from '../../classifier/types.ts';
 import { countUnread } from '../../dataset/findings.ts';
+import { readOptions } from '../../dataset/read-options.ts';
 import { messageAbout, UsageError } from '../../errors.ts';
 import { choice, flag, optional, text } from '../../options.ts';
 import { leftOut } from '../../report/left-out.ts';
@@ -28,6 +29,7 @@ export const evalCommand = defineCommand({
     json: jsonOption,
     csv: flag({ help: 'Print the answer to each picture as CSV.' }),
     strict: strictOption,
+    ...readOptions,
     suspects: flag({
       help: "List the labels that are most likely wrong, also among the classifier's own examples, which are left out for it.",
     }),
@@ -64,10 +66,10 @@ export const evalCommand = defineCommand({
     if (json && csv) throw noEffect('csv', '--json', 'Leave out one of the two.');
     if (report) await checkOutput(report, [path, source, unknown]);
   },
-  async run([path, source], { json, csv, strict, suspects, split, unknown, report }, io) {
+  async run([path, source], { json, csv, strict, suspects, split, unknown, report, ...reading }, io) {
     const { signal } = io;
     const evaluation = await withClassifier(path, async (classifier) => {
-      const dataset = await readTold(source, io, { strict, askFrom: 1 });
+      const dataset = await readTold(source, io, { ...reading, strict, askFrom: 1 });
       const strangers = unknown === undefined ? undefined : await findImages([unknown], io);
       const result = await withBar(io, 'Encoding', (bar) =>
         classifier.evaluate(dataset, {

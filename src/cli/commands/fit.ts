@@ -1,6 +1,7 @@
 import { type FitValues, fitOptions, methodOptions } from '../../classifier/fit-options.ts';
 import type { Classifier } from '../../classifier/index.ts';
 import type { ClassifierData, ExampleSuspects } from '../../classifier/types.ts';
+import { partReading, readOptions } from '../../dataset/read-options.ts';
 import { InterruptedError } from '../../errors.ts';
 import { flag, optional, text } from '../../options.ts';
 import { duration } from '../../report/numbers.ts';
@@ -22,6 +23,7 @@ export const fitCommand = defineCommand({
   options: {
     output: text({ short: 'o', value: '<file>', help: 'The file to write (.safetensors).' }),
     ...fitOptions,
+    ...readOptions,
     suspects: flag({
       help: 'Also list the labels of examples that are most likely wrong, by classifiers that have not learnt from them.',
     }),
@@ -63,7 +65,7 @@ export const fitCommand = defineCommand({
     }
     await checkOutput(output, [data, fromBundle, given.classes]);
     const { checkGiven } = await import('../../classifier/given.ts');
-    const { values, options } = parted(given);
+    const { values, options } = parted(partReading(given).rest);
     checkGiven({ ...values, options, resume, checkpoint: `${output}.training` });
     const { checkEncoderName } = await import('../../encoder/load.ts');
     await checkEncoderName(values.encoder);
@@ -71,11 +73,12 @@ export const fitCommand = defineCommand({
   async run([data], { output, fromBundle, resume, suspects, strict, json, ...given }, io) {
     const started = performance.now();
     const { fit } = await import('../../classifier/index.ts');
+    const { reading, rest } = partReading(given);
     const {
       values: { encoder, classes: names, ...values },
       options,
-    } = parted(given);
-    const source = await readTold(data, io, { classes: names, strict, askFrom: 2 });
+    } = parted(rest);
+    const source = await readTold(data, io, { ...reading, classes: names, strict, askFrom: 2 });
     const pulling = pullBar(io);
     const training = trainingBar(io);
     const classifier = await withBar(io, 'Encoding', async (bar) => {
