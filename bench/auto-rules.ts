@@ -185,7 +185,7 @@ function figures(scores: Matrix, labels: Int32Array): Figures {
 
 type Load = Case[2];
 
-function problems(shots: number): [string, Load][] {
+export function problems(shots: number): [string, Load][] {
   const drawn =
     (set: string, pool: string, test: string, text?: string): Load =>
     async () =>

@@ -23,6 +23,7 @@ const parts: Record<string, (args: string[]) => Promise<string[]>> = {
   coop: async () => (await import('./coop.ts')).benchCoop(),
   auto: async () => (await import('./auto.ts')).benchAuto(),
   adaptation: async () => (await import('./adaptation.ts')).benchAdaptation(),
+  'one-shot': async () => (await import('./one-shot.ts')).benchOneShot(),
   linalg: async () => (await import('./linalg.ts')).benchLinalg(),
   studio: async () => (await import('./studio.ts')).benchStudio(),
   serving: async () => (await import('./server.ts')).benchServing(),

@@ -36,7 +36,7 @@ const PAPER = [
   'auto',
 ] as const;
 /** Prompts that are learnt so that other classes keep theirs. */
-const BASE_TO_NEW = ['kgcoop'];
+const BASE_TO_NEW = ['cocoop', 'kgcoop'];
 const SHOTS = [1, 2, 4, 8, 16];
 const TEN = [
   'caltech101',

@@ -28,7 +28,7 @@ import { evaluate } from './evaluate.ts';
 import { explainRow, scoresOfTerms } from './explain.ts';
 import { type FileOptions, readClassifier, writeClassifier } from './file.ts';
 import { isList, readSource } from './image-source.ts';
-import type { Told } from './learn.ts';
+import { openTower, type Told } from './learn.ts';
 import { leftOutAnswers } from './left-out.ts';
 import { type RefitValues, refitMethod } from './refit.ts';
 import { type Removal, removeParts } from './remove.ts';
@@ -287,10 +287,16 @@ export class Classifier {
 
   #scoring(): Promise<Scorer> {
     this.#open();
-    const { method, state } = this.data;
-    const task = { ...taskOf(this.data), cache: this.#session.cache };
-    this.#scorer ??= createScorer(sharedEngine(), methodById(method), state, task);
+    this.#scorer ??= this.#createScorer();
     return this.#scorer;
+  }
+
+  async #createScorer(): Promise<Scorer> {
+    const { method: id, state } = this.data;
+    const method = methodById(id);
+    const textTower = method.readsTexts && (await openTower(this.data, await this.#session.encoder(), id));
+    const task = { ...taskOf(this.data), cache: this.#session.cache, ...(textTower && { textTower }) };
+    return createScorer(sharedEngine(), method, state, task);
   }
 
   /** One answer for each picture, in order. */

@@ -9,7 +9,8 @@ import { matrix } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { floatTensor, ofRank, sizeOf, type Tensor, type TensorData } from '../math/tensor.ts';
 import { listMethods, methodById } from '../methods/index.ts';
-import type { Method, State } from '../methods/method.ts';
+import { letterTower } from '../methods/letter-tower.fixture.ts';
+import type { Method } from '../methods/method.ts';
 import { createScorer, scoreRows } from '../methods/score.ts';
 import { plainSupport } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
@@ -83,14 +84,9 @@ async function fittedFile(id: string, keys: 'half' | 'int8' = 'half'): Promise<U
   if (!method) throw new Error(`no ${id}`);
   const quick = 'epochs' in method.options ? { epochs: 2 } : {};
   const options = resolveOptions(method.options, { ...quick, ...QUICK[id] });
-  const state: State =
-    id === 'coop'
-      ? {
-          context: floatTensor([4, 6], new Float32Array(24).fill(0.1)),
-          text: floatTensor([CLASSES, WIDTH], new Float32Array(CLASSES * WIDTH).fill(0.5)),
-          epochs: 1,
-        }
-      : await method.fit({ ...taskOf(data), engine: sharedEngine() }, options);
+  const names = data.classes.map(({ promptName }) => promptName);
+  const task = { ...taskOf(data), engine: sharedEngine(), textTower: { tower: letterTower(WIDTH), names } };
+  const state = await method.fit(task, options);
   return classifierBytes({ ...data, method: id, options, state });
 }
 

@@ -252,6 +252,8 @@ function readState(
 
 /** Refuses a classifier that the method cannot score with. Building the expression of the scores finds shapes that do not fit. */
 function* checkMethod(method: Method, data: ClassifierData, refuse: Refuse): Pieces<void> {
+  // The encoder, which such a method needs for its scores, is opened only when it is used.
+  if (method.readsTexts) return;
   try {
     const { f, state, task } = yield* bindInPieces(method, data.state, taskOf(data));
     scoresOf(method, f, state, task);

@@ -78,7 +78,7 @@ export async function learn(
   watch: FitWatch = {},
 ): Promise<ClassifierData> {
   const data = await fitMethod(unlearnt(known), encoder, wanted, rows, watch);
-  return exact ? { ...data, keys: await measureKeys(data, exact, watch.signal) } : data;
+  return exact ? { ...data, keys: await measureKeys(data, encoder, exact, watch.signal) } : data;
 }
 
 /** Callbacks and checkpoint of a fit. */
@@ -141,7 +141,12 @@ export async function learnAgain(
 const ASKED = 1000;
 
 /** The effect of 8 bits: compares the classifier with one of the same constants whose examples have 16 bits, `features` [r, d]. */
-async function measureKeys(data: ClassifierData, features: Matrix, signal?: AbortSignal): Promise<KeyStore> {
+async function measureKeys(
+  data: ClassifierData,
+  encoder: Pick<Encoder, 'textTower'>,
+  features: Matrix,
+  signal?: AbortSignal,
+): Promise<KeyStore> {
   const half = rounded(features, 'half');
   const step = Math.ceil(half.rows / ASKED);
   const queries = selectRows(
@@ -150,8 +155,8 @@ async function measureKeys(data: ClassifierData, features: Matrix, signal?: Abor
   );
   const exact = { ...data, support: { ...data.support, features: half } };
   const [ours, theirs] = [
-    await probabilities(data, queries, signal),
-    await probabilities(exact, queries, signal),
+    await probabilities(data, encoder, queries, signal),
+    await probabilities(exact, encoder, queries, signal),
   ];
   let [cosine, probability, equal] = [0, 0, 0];
   for (let r = 0; r < half.rows; r++)
@@ -166,8 +171,16 @@ async function measureKeys(data: ClassifierData, features: Matrix, signal?: Abor
   return { type: 'int8', cosine, probability, agreement: equal / queries.rows };
 }
 
-async function probabilities(data: ClassifierData, queries: Matrix, signal?: AbortSignal): Promise<Matrix> {
-  const scorer = await createScorer(sharedEngine(), methodById(data.method), data.state, taskOf(data));
+async function probabilities(
+  data: ClassifierData,
+  encoder: Pick<Encoder, 'textTower'>,
+  queries: Matrix,
+  signal?: AbortSignal,
+): Promise<Matrix> {
+  const method = methodById(data.method);
+  const textTower = method.readsTexts && (await openTower(data, encoder, data.method));
+  const task = { ...taskOf(data), ...(textTower && { textTower }) };
+  const scorer = await createScorer(sharedEngine(), method, data.state, task);
   try {
     return softmaxRows(await scorer.scores(queries, { signal }), data.tuning.temperature);
   } finally {

@@ -15,6 +15,8 @@ export type TensorReader = ReturnType<typeof tensorReader>;
 /** Reads tensors of the expected types, shapes and ranges. An error about any other tensor gives its name. */
 export function tensorReader(tensors: ReadonlyMap<string, Tensor>, refuse: Refuse) {
   const left = new Set(tensors.keys());
+  /** Sizes that several tensors of the state share. */
+  const named = new Map<string, number>();
   const get = (name: string, dtype: Tensor['dtype'], sizes: readonly (number | null)[]): Tensor => {
     const tensor = tensors.get(name);
     if (!tensor) return refuse(`tensor ${name} is missing`);
@@ -33,7 +35,12 @@ export function tensorReader(tensors: ReadonlyMap<string, Tensor>, refuse: Refus
     return data;
   };
   const state = (name: string, held: Held): Tensor => {
-    const tensor = get(name, 'float32', held.shape ?? []);
+    const { shape: wanted = [] } = held;
+    const sizes = wanted.map((size) => (typeof size === 'string' ? (named.get(size) ?? null) : size));
+    const tensor = get(name, 'float32', sizes);
+    wanted.forEach((size, i) => {
+      if (typeof size === 'string') named.set(size, tensor.shape[i]!);
+    });
     const wrong = (tensor.data as Float32Array).find((x) => !isHeld(x, held));
     if (wrong !== undefined) return refuse(`tensor ${name} holds ${wrong}`);
     if (held.unit) checkUnit(name, tensor);

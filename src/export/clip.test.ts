@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as ort from 'onnxruntime-web';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
-import { fit } from '../classifier/index.ts';
+import { fit, load } from '../classifier/index.ts';
 import { loadEncoder, locateEncoder } from '../encoder/load.ts';
 import { normalize } from '../image/preprocess.ts';
 import { imageTower } from './image-tower.ts';
@@ -66,6 +66,23 @@ describe.skipIf(!there)(
       const { probabilities } = await session.run({ pixels: blank });
       expect(probabilities?.dims).toEqual([2, 3]);
       await session.release();
+      await classifier.close();
+    });
+
+    it('CoCoOp is saved, loaded and answers; it encodes texts for every picture, and is not exported', async () => {
+      const given = { encoder: folderOf('a ViT from weights'), method: 'cocoop', tune: 'fixed' } as const;
+      const classifier = await fit(photos, { ...given, options: { epochs: 1, batch: 4 } });
+      const file = folderOf('cocoop.safetensors');
+      await classifier.save(file);
+      const loaded = await load(file);
+      const [picture] = classifier.data.examples;
+      const image = join(photos, picture!.id);
+      expect((await loaded.predict(image)).probability).toBeCloseTo(
+        (await classifier.predict(image)).probability,
+        5,
+      );
+      await expect(exportOnnx(classifier)).rejects.toMatchObject({ code: 'export/method' });
+      await loaded.close();
       await classifier.close();
     });
 

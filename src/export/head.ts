@@ -1,5 +1,6 @@
 import { taskOf } from '../classifier/classifier-task.ts';
 import type { ClassifierData } from '../classifier/types.ts';
+import { UsageError } from '../errors.ts';
 import { div } from '../graph/elementwise.ts';
 import { constant, type Expr, input } from '../graph/expression.ts';
 import { softmax } from '../graph/reduce.ts';
@@ -15,6 +16,13 @@ import type { Task } from '../methods/task.ts';
  */
 export function headGraph(data: ClassifierData): { probabilities: Expr; scores: Expr } {
   const method = methodById(data.method);
+  if (method.readsTexts) {
+    throw new UsageError(`${method.name} encodes texts for every picture and cannot be exported`, {
+      code: 'export/method',
+      hint: 'Fit the classifier again with another method, such as kgcoop.',
+      details: { method: method.id },
+    });
+  }
   const { state, task, feeds } = bindMethod(method, data.state, inMemory(taskOf(data)));
   const fixed = (name: string) => constant(feeds[name]!);
   const features = input('features', ['n', data.encoder.dimension]);

@@ -166,7 +166,7 @@ function encodeContext(context: Expr, { tower, fixed, places, end }: Prompts): E
   return tower.encode(embeddings, input('prompt.end', end.shape));
 }
 
-function promptFeeds({ tower, fixed, places, end }: Prompts): Record<string, Tensor> {
+export function promptFeeds({ tower, fixed, places, end }: Prompts): Record<string, Tensor> {
   return { ...tower.weights, 'prompt.fixed': fixed, 'prompt.places': places, 'prompt.end': end };
 }
 

@@ -3,6 +3,7 @@ import { throwIfAborted } from '../errors.ts';
 import { type Products, withProducts } from '../linalg/matrix-products.ts';
 import { factorPositive, lowerRows, solveLower, solvePositive, solveUpper } from '../linalg/solve.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
+import type { Samples } from './samples.ts';
 
 /** A kernel of unit rows, by their cosine; its largest value is k(1) = 1. */
 export type Kernel = (cosine: number) => number;
@@ -148,4 +149,19 @@ function addTo(target: Matrix, values: Matrix): void {
 
 function rowRange(m: Matrix, from: number, to: number): Matrix {
   return matrix(to - from, m.cols, m.data.subarray(from * m.cols, to * m.cols));
+}
+
+/** onehot(labels) - scale F W^T, [n, c], of unit rows F [n, d] and W [c, d]: what the names leave unexplained. */
+export async function unexplained(
+  { rows, labels }: Samples,
+  weights: Matrix,
+  scale: number,
+  { engine, signal }: { engine?: Engine; signal?: AbortSignal },
+): Promise<Matrix> {
+  const residual = await withProducts(engine, ({ productT }) => productT(rows, weights), signal);
+  for (let at = 0; at < residual.data.length; at++) residual.data[at]! *= -scale;
+  labels.forEach((label, i) => {
+    residual.data[i * residual.cols + label]! += 1;
+  });
+  return residual;
 }

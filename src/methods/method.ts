@@ -5,6 +5,7 @@ import { type Expr, input } from '../graph/expression.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import type { Options, ValuesOf } from '../options.ts';
 import type { Task } from './task.ts';
+import type { TextTower } from './text-tower.ts';
 
 /**
  * What a method has learnt: only named tensors and scalars. It is saved in the file, exported as constants, fed to a run, and
@@ -14,7 +15,8 @@ export type State = Readonly<Record<string, Tensor | number>>;
 
 /** An entry of a state, by which the state of a file is checked: a tensor with these sizes (`null` for any size), or a number. */
 export interface Held {
-  readonly shape?: readonly (number | null)[];
+  /** Sizes; `null` is any size, and a name is any size that all tensors with this name have. */
+  readonly shape?: readonly (number | string | null)[];
   /** Bounds of its numbers. `above` itself is not allowed. */
   readonly least?: number;
   readonly above?: number;
@@ -40,6 +42,8 @@ export type SymbolicState<S extends State = State> = { readonly [Name in keyof S
 export interface SymbolicTask {
   readonly classes: number;
   readonly head?: SymbolicHead;
+  /** The open text tower, for a method that `readsTexts`. */
+  readonly tower?: TextTower;
 }
 
 /** The text head: unit rows [c, d] and the logit scale. */
@@ -160,6 +164,8 @@ export interface Method<
   published?(dataset: string, given: Partial<ValuesOf<O>>): Partial<ValuesOf<O>>;
   /** Differences from its paper on a task, and what it measured of itself. They are shown with the result. */
   remarks?(task: TaskWith<N>, options: ValuesOf<O>, state: S): readonly string[];
+  /** Its scores encode texts anew for every picture: the text tower has to be there for answers too. */
+  readonly readsTexts?: true;
   /** Its training counts the correct validation rows of the task after every epoch. */
   readonly validates?: true;
   /** It is made of other methods by `auto`, and cannot be chosen by name. */
@@ -246,18 +252,18 @@ export function checkNeeds(
   }
   if (classes < 2)
     refuse('at least two classes', 'Add a second folder of pictures: a classifier chooses between classes.');
+  if (method.needs.includes('text-tower') && !textTower && (!fitted || method.readsTexts)) {
+    refuse(
+      'an encoder whose text tower takes learnt words',
+      'Use a CLIP that is built from weights: tip-adapter encoders list names them.',
+    );
+  }
   if (fitted) return;
   if (method.needs.includes('two-examples') && largest(support.labels) < 2) {
     refuse('two examples of a class', 'Give more pictures, or use tip-adapter or anchored.');
   }
   if (method.needs.includes('several-prompts') && largest(head?.promptClass ?? []) < 2) {
     refuse('several prompts per class', 'Give --template more than once, or --prompts imagenet.');
-  }
-  if (method.needs.includes('text-tower') && !textTower) {
-    refuse(
-      'an encoder whose text tower takes learnt words',
-      'Use a CLIP that is built from weights: tip-adapter encoders list names them.',
-    );
   }
 }
 

@@ -1,11 +1,10 @@
 import { exp, mul, sub } from '../graph/elementwise.ts';
 import { matmul, matmulT, unit } from '../graph/products.ts';
-import { withProducts } from '../linalg/matrix-products.ts';
 import { type Matrix, selectRows } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { integer, optional, positive } from '../options.ts';
 import { count, number } from '../words.ts';
-import { kernelRidge, radial } from './kernel-ridge.ts';
+import { kernelRidge, radial, unexplained } from './kernel-ridge.ts';
 import {
   landmarkCount,
   landmarksOf,
@@ -80,7 +79,13 @@ export const proker = defineMethod({
     const { beta, lambda } = constantsFor(task, options);
     const kernel = radial(beta);
     const coefficients = async (samples: Samples, keys: Matrix) =>
-      kernelRidge(samples.rows, keys, await unexplained(samples, task), { kernel, lambda }, task);
+      kernelRidge(
+        samples.rows,
+        keys,
+        await unexplained(samples, task.head.weights, 1, task),
+        { kernel, lambda },
+        task,
+      );
     const form = { kernel, weight: task.head.logitScale, samplesOf, coefficients, most: COMPARED };
     return { ...learnt, ...(await measureRank(task, landmarks, form)) };
   },
@@ -137,19 +142,6 @@ function constantsFor(
   return { beta: given.beta ?? beta, lambda: given.lambda ?? lambda };
 }
 
-/** Y - F W^T. */
-async function unexplained(
-  { rows, labels }: Samples,
-  { head, engine, signal }: TaskWith<'text'>,
-): Promise<Matrix> {
-  const residual = await withProducts(engine, ({ productT }) => productT(rows, head.weights), signal);
-  for (let at = 0; at < residual.data.length; at++) residual.data[at]! *= -1;
-  labels.forEach((label, i) => {
-    residual.data[i * residual.cols + label]! += 1;
-  });
-  return residual;
-}
-
 /** How many keys there are. */
 function rankOf(support: Support, classes: number, perClass?: number): number {
   const labels = sampleLabels(support);
@@ -181,7 +173,7 @@ async function learn(
   const { rows, cols, data } = await kernelRidge(
     samples.rows,
     keys,
-    await unexplained(samples, task), // [n, c]
+    await unexplained(samples, task.head.weights, 1, task), // [n, c]
     { kernel: radial(beta), lambda },
     task,
   );

@@ -5,6 +5,7 @@ import { ape } from './ape.ts';
 import { apeT } from './ape-t.ts';
 import { clap } from './clap.ts';
 import { clipAdapter } from './clip-adapter.ts';
+import { coCoOp } from './cocoop.ts';
 import { coOp } from './coop.ts';
 import { crossModal } from './cross-modal.ts';
 import { gda } from './gda.ts';
@@ -14,6 +15,7 @@ import { lpPlusPlus } from './lp-plus-plus.ts';
 import type { Method } from './method.ts';
 import { proker } from './proker.ts';
 import { prototype } from './prototype.ts';
+import { reHark } from './rehark.ts';
 import { rla } from './rla.ts';
 import { stackOf } from './stack.ts';
 import { taskRes } from './taskres.ts';
@@ -40,6 +42,7 @@ const builtIn: readonly Method[] = [
   whitened,
   gda,
   proker,
+  reHark,
   ape,
   tipX,
   timo,
@@ -49,6 +52,7 @@ const builtIn: readonly Method[] = [
   lpPlusPlus,
   apeT,
   coOp,
+  coCoOp,
   kgCoOp,
 ];
 

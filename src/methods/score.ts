@@ -9,7 +9,7 @@ import { ModelError, UsageError } from '../errors.ts';
 import { type Expr, input } from '../graph/expression.ts';
 import { interpret } from '../graph/interpret.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
-import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { floatTensor, sizeOf, type Tensor } from '../math/tensor.ts';
 import { cacheOrder, fedCache } from './cache.ts';
 import { isInFile } from './file-rows.ts';
 import {
@@ -48,6 +48,8 @@ export function* bindInPieces(method: Method, state: State, task: Task): Pieces<
     return input(name, tensor.shape);
   };
   const whole = yield* prepared(method, state, task);
+  const tower = method.readsTexts && task.textTower?.tower;
+  if (tower) Object.assign(feeds, tower.weights);
   return {
     f: input('f', ['m', task.dimension]),
     state: {
@@ -56,7 +58,7 @@ export function* bindInPieces(method: Method, state: State, task: Task): Pieces<
       ),
       ...(answersElsewhere(method, whole, task) ? fedCache(task) : {}),
     },
-    task: symbolic,
+    task: { ...symbolic, ...(tower && { tower }) },
     feeds,
   };
 }
@@ -68,6 +70,8 @@ function answersElsewhere({ votes }: Method, whole: State, { support, cache }: T
 
 /** Affinities of the queries of one run: a few tens of megabytes. */
 const CHUNK_NUMBERS = 1 << 24;
+/** How many times as large as its input what a text tower holds at once is, about. */
+const PASSES = 8;
 
 /** A fitted method that is ready to score any number of feature rows. */
 export interface Scorer {
@@ -98,7 +102,15 @@ export async function createScorer(
       : undefined;
   const cache: KeyCache | undefined = bound.state.classSums && (task.cache ?? opened);
   const keys = bound.feeds['state.keys']?.shape[0] ?? 0;
-  const chunk = Math.max(16, Math.floor(CHUNK_NUMBERS / Math.max(keys, task.classes, task.dimension)));
+  // A query of a method that reads texts passes all prompts through the tower.
+  const texts = method.readsTexts
+    ? Object.entries(bound.feeds).filter(([name]) => name.startsWith('state.'))
+    : [];
+  const perQuery = texts.reduce((most, [, { shape }]) => Math.max(most, PASSES * sizeOf(shape)), 0);
+  const chunk = Math.max(
+    perQuery > 0 ? 1 : 16,
+    Math.floor(CHUNK_NUMBERS / Math.max(keys, task.classes, task.dimension, perQuery)),
+  );
   const sessions = new Map<string, Promise<Session>>();
 
   const compiled = (name: string, outputs: () => Record<string, Expr>): Promise<Session> => {
