@@ -58,6 +58,24 @@ this package's own method, and its page derives it. [Results](results.md) has th
 
 ${table}
 
+## auto
+
+\`--method auto\`, the default, chooses among the methods by the examples alone, or by the validation split with \`--tune val\`.
+
+1. With one or two examples of each class, folds show too little. The [whitened centred cosine](whitened.md) is taken without a search: alone
+   if there are no class names, otherwise pooled in equal parts with what is chosen among the other methods. With one example of each class, that is
+   the text-anchored regression.
+2. With more examples, whitened, anchored, proker (with names, and fewer examples than dimensions), gda and prototype are compared. Each is fitted to the
+   examples without one fold, for at most four folds, and says what it thinks of the left-out ones. The options of a method are those of the least mean negative
+   log-likelihood, each with its own temperature.
+3. The best method is taken. The next best ones join it in a stack, one after the other, if they lower the likelihood by more than the numbers that are fitted for them would
+   lower it by chance (1/q for each number, q left-out examples). A stack is the weighted mean of log-probabilities.
+4. The scores of the left-out examples also give the temperature. Tip-Adapter and zero-shot are measured on the same examples, and \`fit\` and
+   \`info\` print how the methods did.
+
+\`--training-free\` leaves out the regression. Without an example that could be left out, whitened is taken. If examples and names span at most half of the
+encoder's dimensions, methods are compared in coordinates of that span, which changes no score.
+
 ## Options
 
 \`tip-adapter fit --help --method <id>\` prints the options of a method. If alpha and beta are not given, they are tuned.

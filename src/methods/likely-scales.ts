@@ -28,7 +28,7 @@ export interface Beside {
 /** The largest distance of a scale's logarithm from the expected one. */
 const FURTHEST = 9;
 const STEPS = 60;
-const ENOUGH = 1e-13;
+const ENOUGH = 1e-10;
 
 /**
  * The scale k, and the weight b of the scores beside, that are most likely: the minimum of n NLL(b A + k Z) + (b / b' - 1)^2 / (2 s_b^2) +

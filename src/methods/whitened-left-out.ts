@@ -16,7 +16,7 @@ export interface LeftOut {
 }
 
 /** A larger number of left-out examples does not change the choice, and takes longer. */
-const ENOUGH = 4000;
+const ENOUGH = 500;
 
 /**
  * Compares each example with the class means of the other shots (leave-one-shot-out). The covariance S' = S - g e e^T lacks the example's
@@ -68,6 +68,36 @@ export async function leftOutCosines(
     });
   }
   return { examples, labels: examples.map((i) => labels[i]!), means, names: withNames, together };
+}
+
+/**
+ * The root mean square of the cosines in P of each example with the examples of other classes, at one shot, where P whitens the covariance
+ * around the centre. The example is taken out of the covariance and of the centre: with h = 1 / (n - 1), the centre without it is at
+ * -h e from here, for its own distance e, and S' = S - (1 + h) h e e^T.
+ */
+export async function spreadBetween(
+  { centred, labels }: Examples,
+  whitening: Whitening,
+  { productT, ...products }: Products,
+): Promise<number> {
+  const n = labels.length;
+  const h = 1 / Math.max(1, n - 1);
+  const gram = await productT(await whiten(centred, whitening, { productT, ...products }), centred);
+  const at = (i: number, j: number) => gram.data[i * n + j]!;
+  let [squares, count] = [0, 0];
+  for (let i = 0; i < n; i++) {
+    const own = at(i, i);
+    const g = whitening.level > 0 ? ((1 + h) * h) / whitening.level : 0;
+    const k = g / (1 - g * own);
+    for (let j = 0; j < n; j++) {
+      if (labels[i] === labels[j]) continue;
+      const product = at(i, j) + h * own;
+      const length = at(j, j) + 2 * h * at(i, j) + h * h * own + k * product ** 2;
+      squares += ratio(((1 + k * own) * product) ** 2, own * (1 + k * own) * length);
+      count++;
+    }
+  }
+  return count > 0 ? Math.sqrt(squares / count) : 0;
 }
 
 /** The left-out examples, fold by fold. */

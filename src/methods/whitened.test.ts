@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { createEngine } from '../engine/node.ts';
 import { withProducts } from '../linalg/matrix-products.ts';
-import { matrix, row } from '../math/matrix.ts';
+import { matrix, row, selectRows } from '../math/matrix.ts';
 import { resolveOptions } from '../options.ts';
 import { goldenMatrix, goldenTensors, smallQueries, smallTask } from './golden.fixture.ts';
 import { scoreRows } from './score.ts';
@@ -92,6 +92,30 @@ describe('whitened centred cosine', () => {
   it('gives the score 0 from a single example', async () => {
     const task = { ...smallTask, support: selectExamples(smallTask.support, [0]), head: undefined };
     expect((await scoresOf(task)).data.every((score) => score === 0)).toBe(true);
+  });
+
+  it('takes its scale at one shot from examples of other classes, each left out', async () => {
+    const firsts = [0, 1, 2, 3, 4, 5]
+      .map((label) => smallTask.support.labels.indexOf(label))
+      .sort((x, y) => x - y);
+    const task = { ...smallTask, support: selectExamples(smallTask.support, firsts), head: undefined };
+    let [squares, count] = [0, 0];
+    for (const out of firsts.keys()) {
+      const rest = selectExamples(
+        task.support,
+        [...firsts.keys()].filter((i) => i !== out),
+      );
+      const queries = selectRows(task.support.features, [out]);
+      const state = await whitened.fit({ ...task, support: rest }, { names: 1, scale: 1, ridge: 10 });
+      for (const cosine of scoreRows(whitened, state, task, queries).data) {
+        if (cosine === 0) continue;
+        squares += cosine ** 2;
+        count++;
+      }
+    }
+    const spread = Math.sqrt(squares / count);
+    const { scale } = await whitened.fit(task, { names: 1, scale: 'spread', ridge: 10 });
+    expect(Number(scale) / (15 * (0.08 / spread) ** 0.75)).toBeCloseTo(1, 1);
   });
 
   it('counts the examples that its own scale is chosen on', () => {

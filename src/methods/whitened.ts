@@ -6,12 +6,12 @@ import { sum } from '../graph/reduce.ts';
 import { type Products, withProducts } from '../linalg/matrix-products.ts';
 import { concatRows, type Matrix, matrix, selectRows } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
-import { optional, positive, real } from '../options.ts';
+import { optional, positive, positiveOr, real } from '../options.ts';
 import { likelyScales } from './likely-scales.ts';
 import { defineMethod, WEIGHT } from './method.ts';
 import type { Support, TextHead } from './task.ts';
 import { countOf, type Examples, examplesOf, shotsOf } from './whitened-examples.ts';
-import { foldsLeftOut, type LeftOut, leftOutCosines } from './whitened-left-out.ts';
+import { foldsLeftOut, type LeftOut, leftOutCosines, spreadBetween } from './whitened-left-out.ts';
 import {
   centredRows,
   type Mixture,
@@ -28,6 +28,11 @@ import { zeroShotLogits } from './zero-shot.ts';
 const SCALE = { value: 15, deviation: 0.3 };
 /** With fewer examples of each class than this, there are too few residuals for a covariance within classes. */
 const FEW = 1.5;
+/** The value of `scale` that takes it from the cosines of examples of different classes. */
+const SPREAD = 'spread';
+/** The root mean square of these cosines at which the scale is the expected one, and the power by which others count. */
+const USUAL_SPREAD = 0.08;
+const SPREAD_COUNTS = 0.75;
 /** How much names count in `auto` at one shot. An encoder that knows only some of the classes gives misleading names for the others. */
 const NAMES_AT_ONE_SHOT = 2 / 3;
 
@@ -47,12 +52,11 @@ export const whitened = defineMethod({
     order: 0,
     closedForm: true,
     untuned: true,
-    // With more examples, other methods are better.
-    suits: ({ support }) => shotsOf(support) < 3,
-    byRule: ({ support }) => {
+    byRule: ({ support, head }) => {
       const shots = shotsOf(support);
       if (shots >= 3) return undefined;
-      return shots < FEW ? { names: NAMES_AT_ONE_SHOT } : {};
+      if (shots >= FEW) return {};
+      return head ? { names: NAMES_AT_ONE_SHOT } : { scale: SPREAD };
     },
   },
   benchmarked: true,
@@ -68,7 +72,9 @@ export const whitened = defineMethod({
       help: 'How much class names are expected to count relative to the examples.',
     }),
     scale: optional(
-      positive({ help: 'Multiplier of the cosine (default: 15 at one shot, else by left-out examples).' }),
+      positiveOr<typeof SPREAD>([SPREAD], {
+        help: 'Multiplier of the cosine (default: 15 at one shot, else by left-out examples). spread: at one shot without names, from the cosines of examples of different classes.',
+      }),
     ),
   },
   fit: (task, given) => {
@@ -80,7 +86,7 @@ export const whitened = defineMethod({
     };
     return withProducts(engine, fitted, signal);
   },
-  calibrates: (task, { scale }) => (scale === undefined ? leftOutOf(examplesOf(task)) : undefined),
+  calibrates: (task, { scale }) => (typeof scale === 'number' ? undefined : leftOutOf(examplesOf(task))),
   holds: ({ classes, dimension, support, head }) => ({
     centre: { shape: [dimension] },
     whitening: { shape: [Math.min(varying(support, head), dimension), dimension] },
@@ -113,7 +119,11 @@ const squares = (x: Expr) => sum(mul(x, x), [1], true);
 interface How {
   readonly products: Products;
   readonly signal?: AbortSignal;
-  readonly given: { readonly ridge?: number; readonly names: number; readonly scale?: number };
+  readonly given: {
+    readonly ridge?: number;
+    readonly names: number;
+    readonly scale?: number | typeof SPREAD;
+  };
 }
 
 /** z_c = k cos_P(f - g, m_c - g). */
@@ -121,13 +131,29 @@ async function withoutNames(examples: Examples, { products, signal, given }: How
   const spread = isFew(examples) ? aroundCentre(examples) : withinClasses(examples);
   const whitening = await whiteningOf(spread, ridgeOf(examples, given), products, signal);
   const { duals } = await directions(examples.means, whitening, products);
-  const scale = given.scale ?? (await scaleOf(examples, whitening, products, signal));
+  const scale =
+    typeof given.scale === 'number'
+      ? given.scale
+      : await scaleOf(examples, whitening, products, signal, given);
   return stateOf(examples, whitening, duals, scale, 0);
 }
 
-/** The expected scale if no example can be left out, otherwise the scale that is most likely on left-out examples. */
-async function scaleOf(examples: Examples, whitening: Whitening, products: Products, signal?: AbortSignal) {
-  if (isFew(examples)) return SCALE.value;
+/**
+ * The expected scale if no example can be left out, or the one that suits the spread of cosines between classes. Otherwise the scale that
+ * is most likely on left-out examples.
+ */
+async function scaleOf(
+  examples: Examples,
+  whitening: Whitening,
+  products: Products,
+  signal: AbortSignal | undefined,
+  { scale: wanted }: How['given'],
+) {
+  if (isFew(examples)) {
+    if (wanted !== SPREAD) return SCALE.value;
+    const spread = await spreadBetween(examples, whitening, products);
+    return spread > 0 ? SCALE.value * (USUAL_SPREAD / spread) ** SPREAD_COUNTS : SCALE.value;
+  }
   const { means: scores, labels } = await leftOutCosines(examples, whitening, undefined, products);
   const { scale } = await inTurns(likelyScales({ scores, labels }, SCALE), signal);
   return scale * surer(examples);
@@ -171,7 +197,8 @@ async function withNames(examples: Examples, { weights, logitScale }: TextHead, 
   const seen = await directions(examples.means, whitening, products);
   const named = await directions(names, whitening, products);
   const prototypes = mixed(seen.duals, named, names, mixture.share);
-  return stateOf(examples, whitening, prototypes, given.scale ?? mixture.scale, mixture.weight);
+  const scale = typeof given.scale === 'number' ? given.scale : mixture.scale;
+  return stateOf(examples, whitening, prototypes, scale, mixture.weight);
 }
 
 /** Whether there are too few examples for a covariance within classes and for leaving examples out. */

@@ -210,6 +210,6 @@ describe('auto', () => {
     const free = await chooseAutomatically(engine, smallTask, RANGE, { tuningSet, trainingFree: true });
     expect(JSON.stringify(free)).not.toContain('anchored');
     const rule = await chooseAutomatically(engine, smallTask, RANGE);
-    expect(rule).toMatchObject({ method: 'anchored', choice: { protocol: 'fixed', judges: 0 } });
+    expect(rule).toMatchObject({ method: 'whitened', choice: { protocol: 'fixed', judges: 0 } });
   });
 });
