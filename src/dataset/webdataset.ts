@@ -40,7 +40,11 @@ export const webdatasetLayout: Layout = {
     const whole = rows.map((row) => Object.fromEntries(columns.map((column) => [column, row[column] ?? ''])));
     const names = new Map(columnsAsked(tree));
     names.delete('path');
-    const found = tableOf('the samples', whole);
+    const bare = tableOf('the samples', whole);
+    const written = new Map(
+      bare.columns.map((column) => [column, column === 'class_index' ? 'cls' : column]),
+    );
+    const found = { ...bare, written };
     const all = names.size > 0 ? withRoles(found, names) : found;
     if (!columnsOf(all)) return undefined;
     const tables = [...groupBy(whole, ({ path }) => shardOf(tree, path!))].map(([shard, own]) => ({
