@@ -184,6 +184,7 @@ function answerRoutes(app: Hono, desk: Desk): void {
       alike,
       past,
       method: classifier.data.method,
+      pictures: lesson.examples.length,
       classes: lesson.classes.map(({ key, name }) => ({ id: key, name })),
       answers: check.answers.map(({ example, ...answer }) => ({
         ...answer,

@@ -127,6 +127,8 @@ export interface Problem {
 export interface CheckReport extends Omit<Check, 'answers'> {
   readonly serial: number;
   readonly method: string;
+  /** Number of pictures that were learnt from. Those that could not be left out are not in the check's `total`. */
+  readonly pictures: number;
   readonly classes: readonly { readonly id: string; readonly name: string }[];
   readonly answers: readonly (Omit<Check['answers'][number], 'example'> & { readonly hash: string })[];
   /** Sets of pictures that are nearly the same, though not of one burst. */

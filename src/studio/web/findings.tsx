@@ -45,7 +45,7 @@ export function Findings() {
       )}
       <details class="part">
         <summary>{m.numbers}</summary>
-        <p class="muted">{m.protocol(report.folds)}</p>
+        <p class="muted">{m.protocol(report.folds, report.total, report.pictures)}</p>
         <h3>{m.honest}</h3>
         <Reliability bins={report.bins} />
         <ClassByClass report={report} />

@@ -330,8 +330,8 @@ export const en = {
       `${confidence} sure: ${accuracy} right of ${number(n)}`,
     perClass: 'Class by class',
     numbers: 'The numbers',
-    protocol: (folds: number) =>
-      `Every picture was left out once, in ${count(folds, 'round')}; bursts and near-duplicates stay together. The constants were chosen on the same rounds, so the figures are slightly optimistic.`,
+    protocol: (folds: number, tested: number, all: number) =>
+      `${tested === all ? 'Every picture was' : `Of ${count(all, 'picture')}, ${number(tested)} ${plural(tested, 'was', 'were')}`} left out once, in ${count(folds, 'round')}; bursts and near-duplicates stay together. The constants were chosen on the same rounds, so the figures are slightly optimistic.`,
     class: 'Class',
     recognised: 'Recognised',
     overTime: (n: number) => `Last ${n} tests`,

@@ -357,8 +357,8 @@ export const zh: Messages = {
     honestText: (confidence, accuracy, count) => `把握 ${confidence}：${n(count)} 张图片，正确率 ${accuracy}`,
     perClass: '各类别的结果',
     numbers: '统计数据',
-    protocol: (folds) =>
-      `共 ${folds} 轮，每张图片恰好留出一次；同组连拍和近似重复的图片总是一起留出。参数也根据这些轮次选出，因此结果略偏乐观。`,
+    protocol: (folds, tested, all) =>
+      `共 ${folds} 轮，${tested === all ? '每张图片' : `${n(all)} 张图片中的 ${n(tested)} 张`}恰好留出一次；同组连拍和近似重复的图片总是一起留出。参数也根据这些轮次选出，因此结果略偏乐观。`,
     class: '类别',
     recognised: '识别正确',
     overTime: (count) => `最近 ${n(count)} 次测试`,
