@@ -33,6 +33,8 @@ export interface CellSettings {
   readonly protocol: BenchProtocol;
   /** Given values of options, which are not tuned. alpha and beta are Tip-Adapter's. */
   readonly given?: Readonly<Record<string, number>>;
+  /** Whether all classes count alike, although they have different numbers of examples. */
+  readonly balance?: boolean;
   /** Whether to measure rejection, by a second fit without some of the classes. */
   readonly rejection?: boolean;
 }
@@ -207,10 +209,10 @@ function nameOf({ name, known }: BenchSource): string {
   return known?.id ?? name;
 }
 
-function wantedOf(source: BenchSource, { method, protocol, given = {} }: CellSettings): Wanted {
+function wantedOf(source: BenchSource, { method, protocol, balance, given = {} }: CellSettings): Wanted {
   const { alpha, beta, ...options } = given;
   const tune = protocol === 'min4' ? 'val' : protocol;
-  return { method, tune, prompts: nameOf(source), alpha, beta, options };
+  return { method, tune, prompts: nameOf(source), alpha, beta, balance, options };
 }
 
 async function evaluateRows(

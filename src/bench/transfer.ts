@@ -1,6 +1,8 @@
+import { methodIfKnown } from '../methods/registry.ts';
 import { count } from '../words.ts';
 import { type BenchSource, isImageNet } from './bench-source.ts';
 import { DOMAINS, type Published } from './published.ts';
+import { learnsFromExamples } from './run.ts';
 import type { Part, TablePlan } from './table-plan.ts';
 import { type Choices, described, fewer, largestShots, partOf, trial } from './tables.ts';
 import { alsoTestedOn, baseToNew, sharedRows, unbalanced } from './variations.ts';
@@ -80,9 +82,16 @@ export function unbalancedTables(given: BenchSource, choices: Choices): TablePla
       axis: 'classes',
       columns,
       // Without examples, all classes are equally rare.
-      trials: (shots > 0 ? choices.methods : []).flatMap((method) =>
-        columns.map((on) => trial(method, on, { ...partOf(source, choices, method, shots), on })),
-      ),
+      trials: (shots > 0 ? choices.methods : []).flatMap((method) => {
+        const { settings } = partOf(source, choices, method, shots);
+        const row = (name: string, own: Part['settings']) =>
+          columns.map((on) => trial(name, on, { source, settings: own, on }));
+        const balances = learnsFromExamples(method) && !methodIfKnown(method)?.trains;
+        return [
+          ...row(method, settings),
+          ...(balances ? row(`${method}, balanced`, { ...settings, balance: true }) : []),
+        ];
+      }),
       missing: fewer(given, most),
     },
   ];

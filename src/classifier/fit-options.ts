@@ -54,6 +54,9 @@ export const fitOptions = {
       help: "How fast an example's vote fades with distance. A given value is not tuned.",
     }),
   ),
+  balance: flag({
+    help: 'Answer as if all classes were equally frequent, although they have different numbers of examples. How much is changed is chosen by left-out examples.',
+  }),
   template: optional(
     texts({
       value: '<prompt>',

@@ -16,6 +16,7 @@ import type { FitProgress } from '../methods/task.ts';
 import { refuseUnknown, resolveOptions } from '../options.ts';
 import { systemError } from '../system-error.ts';
 import { autoReject, rejectFinding } from './auto-reject.ts';
+import { balanceFinding } from './balance.ts';
 import { Classifier } from './classifier.ts';
 import { openSession, sessionFor } from './encoder-session.ts';
 import { prepareFeatures } from './features.ts';
@@ -103,6 +104,7 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     const told = [
       ...findings,
       ...said,
+      ...(values.balance ? [balanceFinding(data)] : []),
       ...promptFindings(data.method, values),
       ...unevaluatedFindings(data),
       ...remarkFindings(data),

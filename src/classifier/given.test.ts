@@ -107,6 +107,7 @@ const FOR_NEW_CLASSES = ['synthesis'];
 /** For every option of `fit` that is not a method's: another value, and its effect on the classifier. */
 const COMMON: Record<string, [value: unknown, changes: (one: Classifier, other: Classifier) => boolean]> = {
   shots: [2, ({ data }) => data.shots === 2 && data.examples.length === 6],
+  balance: [true, ({ findings }) => findings.some(({ code }) => code === 'fit/balance')],
   groupBy: ['name-prefix', ({ findings }) => findings.some(({ code }) => code === 'dataset/no-groups')],
   seed: [5, ({ data }) => data.seed === 5],
   views: [2, ({ data }) => data.views === 2 && data.support.features.rows === 27],

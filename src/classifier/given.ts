@@ -19,6 +19,8 @@ export interface Wanted {
   readonly prompts?: string;
   /** Whether `auto` considers only methods that need no training. */
   readonly trainingFree?: boolean;
+  /** Whether all classes are to count alike, although they have different numbers of examples. */
+  readonly balance?: boolean;
   /** Values of the method's options. */
   readonly options?: Readonly<Record<string, unknown>>;
 }

@@ -23,6 +23,7 @@ import {
   UNTUNED,
 } from '../tuning/search-method.ts';
 import { type Protocol, tuneByFolds, tuneByValidation } from '../tuning/tune.ts';
+import { balanced } from './balance.ts';
 import { type Asked, askedFor, type Wanted } from './given.ts';
 
 /** Smallest beta of a search. Below it a cache only counts examples. */
@@ -88,12 +89,13 @@ export async function fitWanted(
   const state = { ...trained, ...constants };
   const after = !isSettled && validation ? await bySplit(engine, method, state, task, validation) : undefined;
   const protocol = after && wanted.tune;
-  return {
+  const fitted = {
     method: method.id,
     options: { ...options, ...constants },
     state,
     choice: { ...choice, ...(protocol && { protocol }), ...before, ...after },
   };
+  return wanted.balance && !task.signal?.aborted ? balanced(engine, task, fitted) : fitted;
 }
 
 /** A cache with trained keys. The published code searches its alpha and beta after training. */

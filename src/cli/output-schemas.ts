@@ -99,6 +99,7 @@ const setting = {
   seed: count,
   protocol: z.string(),
   given: values.optional(),
+  balance: z.boolean().optional(),
   rejection: z.boolean().optional(),
 };
 

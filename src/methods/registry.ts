@@ -4,6 +4,7 @@ import { anchored } from './anchored.ts';
 import { ape } from './ape.ts';
 import { apeT } from './ape-t.ts';
 import { clap } from './clap.ts';
+import { classBalance } from './class-balance.ts';
 import { clipAdapter } from './clip-adapter.ts';
 import { coCoOp } from './cocoop.ts';
 import { coOp } from './coop.ts';
@@ -68,7 +69,8 @@ const PARTS = [
 ] as const;
 
 const known = new Map<string, Method>();
-for (const method of [...builtIn, stackOf(() => listMethods())]) known.set(method.id, method);
+const stack = stackOf(() => [...listMethods(), classBalance]);
+for (const method of [...builtIn, classBalance, stack]) known.set(method.id, method);
 
 /**
  * Adds a method for this process. From then on `fit`, saved classifiers and benchmarks find it by its id. Throws `UsageError` if another

@@ -6,7 +6,7 @@ import { matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { type Option, resolveOptions } from '../options.ts';
 import { isInFile } from './file-rows.ts';
-import { checkNeeds, type Method, prepared, SCALE, SHARE, scoresOf } from './method.ts';
+import { checkNeeds, type Method, prepared, SCALE, SHARE, type State, scoresOf } from './method.ts';
 import type { Task } from './task.ts';
 
 /** One part of a stack. */
@@ -91,6 +91,18 @@ export function stackOf(methods: () => readonly Method[]): Method<{ parts: typeo
         }),
       ),
   };
+}
+
+/** The state of a stack of fitted methods, by their ids. */
+export function stackState(
+  states: Readonly<Record<string, State>>,
+  parts: Readonly<Record<string, StackPart>>,
+): State {
+  const entries = Object.entries(states).map(([id, state]) => {
+    const { sharpness, share } = parts[id]!;
+    return named({ ...state, sharpness, share }, id);
+  });
+  return Object.assign({}, ...entries);
 }
 
 /** The task with its examples in memory, because the pages of a file serve only a cache that is alone, not one among other parts. */
