@@ -170,7 +170,7 @@ export function promptFeeds({ tower, fixed, places, end }: Prompts): Record<stri
   return { ...tower.weights, 'prompt.fixed': fixed, 'prompt.places': places, 'prompt.end': end };
 }
 
-/** The published training: SGD with momentum. `penaltyOf` makes a scalar of the texts' embeddings [c, d] that is added to the loss. */
+/** The published training: SGD with momentum. `penaltyOf` maps the texts' embeddings [c, d] to a scalar that is added to the loss. */
 export function contextTraining(
   task: TaskWith<'text'>,
   { epochs, rate, batch }: { epochs: number; rate: number; batch: number },
@@ -191,7 +191,7 @@ export function contextTraining(
   };
 }
 
-/** Texts' embeddings, [c, d], of a learnt context. */
+/** The embeddings [c, d] of the class names' texts with a learnt context. */
 export async function embedContext(
   { engine, signal }: Task,
   prompts: Prompts,

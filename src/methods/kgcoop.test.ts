@@ -41,7 +41,7 @@ describe.each([
   });
 });
 
-it('is CoOp where nothing holds the texts', async () => {
+it('equals CoOp with a weight of 0', async () => {
   const [a, b] = [
     await kgCoOp.fit(task, resolveOptions(kgCoOp.options, { ...how, weight: 0 })),
     await coOp.fit(task, resolveOptions(coOp.options, { ...how, batch: 128 })),

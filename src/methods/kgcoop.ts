@@ -9,17 +9,18 @@ import { COUNT, defineMethod, headInputs, type TaskWith } from './method.ts';
 import { type Training, train } from './train.ts';
 
 /**
- * KgCoOp: CoOp whose texts are held to those of the class names' own prompts, so that it forgets less of other classes: loss = CE + weight (1 -
- * mean_c cos(t_c, w_c)) (Yao et al., CVPR 2023, arXiv 2303.13283, eq. 4-5; half of the squared distance of unit vectors is 1 - cosine).
+ * KgCoOp (Yao et al., CVPR 2023, arXiv 2303.13283, eq. 4-5) is CoOp with a penalty that keeps the learnt texts t_c near the head's rows w_c, so that
+ * accuracy on other classes falls less: loss = CE + weight (1 - mean_c cos(t_c, w_c)). The published penalty is the squared distance; for unit vectors
+ * its half is 1 - cosine.
  */
 export const kgCoOp = defineMethod({
   id: 'kgcoop',
   name: 'KgCoOp',
   paper: 'Yao et al., CVPR 2023, arXiv 2303.13283, eq. 4-5',
   notes: [
-    '**Equations.** Texts `t_c` of a shared context as in CoOp; `loss = CE + weight (1 - mean_c cos(t_c, w_c))`, `w_c` the head\'s rows; weight 8, context from "a photo of a", 100 epochs on batches of 128.',
+    '**Equations.** Texts `t_c` of a shared context as in CoOp; `loss = CE + weight (1 - mean_c cos(t_c, w_c))`, with the head\'s rows `w_c`; weight 8, a context that starts from "a photo of a", 100 epochs on batches of 128.',
     '**Published.** 80.73 / 73.60 / 77.00% on base classes, new classes and their harmonic mean (16 shots, ViT-B/16, eleven data sets); CoOp has 82.69 / 63.22 / 71.66%.',
-    '**Left out.** Prompts of single precision (the authors train in half). The authors hold texts to one prompt for each data set; here it is the head, which may be of several prompts.',
+    '**Different from the authors.** Prompts are learnt in single precision (the authors use half precision). The authors compare the texts with one prompt for each data set. Here they are compared with the head, which may be the mean of several prompts.',
   ].join('\n\n'),
   needs: ['text', 'examples', 'text-tower'],
   trains: true,
@@ -28,7 +29,7 @@ export const kgCoOp = defineMethod({
     weight: real({
       default: 8,
       min: 0,
-      help: "How strongly the texts are held to those of the class names' own prompts.",
+      help: "Weight of the penalty that keeps the texts near the class names' own prompts.",
     }),
     epochs: integer({ default: 100, min: 1, help: 'Times each example is seen.' }),
     rate: positive({

@@ -8,7 +8,7 @@ import { random } from '../math/random.ts';
 import { floatTensor } from '../math/tensor.ts';
 import type { TextTower } from './text-tower.ts';
 
-/** Words are letters; a text is the projected sum of its tokens' embeddings: enough to learn a context. `next` gives the numbers of both. */
+/** A text tower whose tokens are letters. A text's embedding is the projected sum of its tokens' embeddings. `next` draws the weights of both. */
 export function letterTower(dimension: number, next = random('letters').normal): TextTower {
   const width = 6;
   const table = Float32Array.from({ length: 128 * width }, next);

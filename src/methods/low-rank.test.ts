@@ -51,7 +51,7 @@ describe.each(['tip-adapter-low-rank', 'proker'])('%s by landmarks', (id) => {
     return { state, remark, scores: scoreRows(method, state, task, smallQueries) };
   };
 
-  it('is the exact form where all examples are landmarks', async () => {
+  it('is the exact form if every example is a landmark', async () => {
     const exact = methodById(id === 'proker' ? id : 'tip-adapter');
     const state = await exact.fit(smallTask, resolveOptions(exact.options, {}));
     const { scores, state: own } = await fit(8);
@@ -59,7 +59,7 @@ describe.each(['tip-adapter-low-rank', 'proker'])('%s by landmarks', (id) => {
     expect(own).toMatchObject({ error: 0, agreement: 1, judges: 9 });
   });
 
-  it('keeps as many keys as are asked for, and the error that it measured on left-out examples', async () => {
+  it('keeps the requested number of landmarks and the error measured on left-out examples', async () => {
     const errors: number[] = [];
     for (const landmarks of [1, 3, 6]) {
       const { state, remark } = await fit(landmarks);
@@ -72,7 +72,7 @@ describe.each(['tip-adapter-low-rank', 'proker'])('%s by landmarks', (id) => {
     expect(errors[2]).toBeGreaterThan(0);
   });
 
-  it('measures what it says: the difference on examples that were left out', async () => {
+  it('measures an error that doubles with the weight of the scores', async () => {
     const form = {
       ...{ kernel: radial(3), weight: 2, samplesOf },
       coefficients: (samples: { rows: Matrix; labels: Int32Array }, at: Matrix) =>
@@ -83,7 +83,7 @@ describe.each(['tip-adapter-low-rank', 'proker'])('%s by landmarks', (id) => {
     expect(twice.error).toBeCloseTo(2 * half.error, 5);
   });
 
-  it('says so where nothing can be left out', async () => {
+  it('says that no example could be left out if all are of one group', async () => {
     const support = plainSupport(smallTask.support.features, labels, new Int32Array(48));
     const { state, remark } = await fit(2, { ...smallTask, support });
     expect(state.judges).toBe(0);
@@ -91,9 +91,9 @@ describe.each(['tip-adapter-low-rank', 'proker'])('%s by landmarks', (id) => {
   });
 });
 
-it('tells of how many keys an error is, where not of all', () => {
+it('says how many keys were compared if they are not all', () => {
   const error = { error: 0.0123, agreement: 0.75, judges: 8 };
   expect(rankRemark(10, 100, error, 50)).toBe(
-    '10 landmarks for 100 keys: on 8 left-out examples, learnt from 50 keys, scores differ from the exact ones by 0.012 (mean of the largest difference of a class), and 6 have the same class',
+    '10 landmarks for 100 keys: on 8 left-out examples and with 50 of the keys, the scores differ from the exact scores by 0.012 (mean of the largest difference of a class), and the best class is the same for 6',
   );
 });

@@ -8,8 +8,9 @@ import type { Samples } from './samples.ts';
 import { countByClass, plainRows, type Support, selectExamples, type Task } from './task.ts';
 
 /**
- * Landmarks of samples (Williams & Seeger, NeurIPS 2000): each class's samples are dealt out into so many parts, and the unit means of the parts are its
- * landmarks; a class with no more samples than that has its own. The samples themselves, where all classes do.
+ * The landmarks of Nystroem's approximation (Williams & Seeger, NeurIPS 2000). The samples of each class are dealt into `perClass` parts, and the unit
+ * means of the parts are the landmarks of the class. A class with at most `perClass` samples keeps a landmark for each sample. If this holds for every
+ * class, the landmarks are the samples themselves, in their order.
  */
 export function landmarksOf({ rows, labels }: Samples, classes: number, perClass: number): Matrix {
   const counts = countByClass(labels, classes);
@@ -32,49 +33,49 @@ export function landmarkCount(labels: ArrayLike<number>, classes: number, perCla
   return countByClass(labels, classes).reduce((sum, n) => sum + Math.min(n, perClass), 0);
 }
 
-/** So many of n numbers from 0 on, drawn at random; all of them where there are no more. */
+/** A random choice of `most` of the numbers from 0 to n - 1, or all of them if n is not larger. */
 export function randomSubset(n: number, most: number): number[] {
   const all = [...Array(n).keys()];
   return n <= most ? all : random('landmarks', n).shuffle(all).slice(0, most);
 }
 
-/** Scores weight k(f, keys) A beside those of the class names. */
+/** A kernel's part of the scores, `weight k(f, keys) A`, which is added to the scores of the class names. */
 export interface KernelForm {
   readonly kernel: Kernel;
   readonly weight: number;
   samplesOf(support: Support): Samples;
-  /** A, [m, c], of samples [n, d] for keys [m, d]: landmarks, or the samples' own rows. */
+  /** A, [m, c], learnt from samples [n, d] for keys [m, d]. The keys are landmarks or the samples' own rows. */
   coefficients(samples: Samples, keys: Matrix): Promise<Matrix>;
-  /** How many samples the forms are compared with at most, where the exact form costs much. */
+  /** The largest number of samples that the comparison uses. It is set if the exact form is expensive. */
   readonly most?: number;
 }
 
-/** How far low-rank scores are from those by all samples, on examples that neither has seen. */
+/** How far the scores by landmarks are from the scores by all samples, on examples that neither form was learnt from. */
 export type RankError = {
-  /** Mean over the left-out examples of the largest difference of a class's score. */
+  /** The largest difference of a class's score, averaged over the left-out examples. */
   readonly error: number;
-  /** Share of the left-out examples that have the same best class. */
+  /** The share of the left-out examples for which both forms have the same best class. */
   readonly agreement: number;
   /** How many examples were left out. */
   readonly judges: number;
 };
 
-/** What a state has of it. */
+/** The error's entries in a method's state. */
 export const RANK_ERROR: Readonly<Record<keyof RankError, Held>> = {
   error: WEIGHT,
   agreement: SHARE,
   judges: COUNT,
 };
 
-/** Where nothing was left out to compare the forms on. */
+/** The value if no example was left out. */
 export const UNMEASURED: RankError = { error: 0, agreement: 1, judges: 0 };
 
-/** Examples that are left out at most, and their share. */
+/** The largest number of examples that are left out, and their largest share. */
 const LEFT_OUT = { most: 256, share: 0.2 };
 
 /**
- * Compares a form by so many landmarks per class with the same form by all samples. Whole groups of examples are left out of both. Without examples
- * of two groups there is nothing to compare, and `judges` is 0.
+ * Compares the form by `perClass` landmarks per class with the form by all samples. Whole groups of examples are left out, and the two forms are
+ * compared on these. If all examples are of one group, none can be left out, and `judges` is 0.
  */
 export async function measureRank(task: Task, perClass: number, form: KernelForm): Promise<RankError> {
   const { support, engine, signal } = task;
@@ -107,7 +108,7 @@ function some({ rows, labels }: Samples, most = rows.rows): Samples {
   return { rows: selectRows(rows, chosen), labels: Int32Array.from(chosen, (i) => labels[i]!) };
 }
 
-/** Examples of some groups, and the others. */
+/** Divides the examples' positions into those of some random groups, which are left out, and the rest. */
 function leaveOut({ groups }: Support): [left: number[], rest: number[]] {
   const most = Math.min(LEFT_OUT.most, Math.max(1, LEFT_OUT.share * groups.length));
   const all = [...groups.keys()];
@@ -130,7 +131,7 @@ function compared(exact: Matrix, low: Matrix): RankError {
   return { error, agreement: equal / exact.rows, judges: exact.rows };
 }
 
-/** The error in words, for the result of a fit; with `most`, of the forms by so many keys. */
+/** The error in words, for the result of a fit. `most` is the number of keys that the comparison used, if it did not use all. */
 export function rankRemark(
   landmarks: number,
   samples: number,
@@ -139,7 +140,7 @@ export function rankRemark(
 ): string {
   const form = `${count(landmarks, 'landmark')} for ${count(samples, 'key')}`;
   if (judges === 0) return `${form}; no example could be left out to measure the error`;
-  const drawn = most < samples ? `, learnt from ${number(most)} keys,` : '';
+  const drawn = most < samples ? ` and with ${number(most)} of the keys` : '';
   const equal = Math.round(agreement * judges);
-  return `${form}: on ${count(judges, 'left-out example')}${drawn} scores differ from the exact ones by ${error.toPrecision(2)} (mean of the largest difference of a class), and ${number(equal)} have the same class`;
+  return `${form}: on ${count(judges, 'left-out example')}${drawn}, the scores differ from the exact scores by ${error.toPrecision(2)} (mean of the largest difference of a class), and the best class is the same for ${number(equal)}`;
 }

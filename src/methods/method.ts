@@ -112,7 +112,7 @@ export interface Method<
   readonly name: string;
   /** Authors, venue, arXiv number. */
   readonly paper: string;
-  /** Its equations, the figures of its paper and what it leaves out, in Markdown, for docs/methods.md. */
+  /** The method's equations, the published figures and omissions, in Markdown, for docs/methods.md. */
   readonly notes?: string;
   readonly needs: readonly Need[];
   /** Settings that it ignores. */
@@ -162,7 +162,7 @@ export interface Method<
   calibrates?(task: TaskWith<N>, options: ValuesOf<O>): { judges: number; folds: number } | undefined;
   /** The options that its paper gives for a data set, if they are not the defaults. `dataset` is the name of the data set's prompts. */
   published?(dataset: string, given: Partial<ValuesOf<O>>): Partial<ValuesOf<O>>;
-  /** Differences from its paper on a task, and what it measured of itself. They are shown with the result. */
+  /** The fit's differences from the paper, and measurements of the approximation. They are shown with the result. */
   remarks?(task: TaskWith<N>, options: ValuesOf<O>, state: S): readonly string[];
   /** Its scores encode texts anew for every picture: the text tower has to be there for answers too. */
   readonly readsTexts?: true;

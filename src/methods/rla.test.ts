@@ -15,7 +15,7 @@ describe.each([
   ['interpreter', interpreterEngine()],
   ['node', engine],
 ] as const)('the regularised linear adapter on the %s engine', (_, runs) => {
-  it('follows numpy, with lambda of 1 / shots', async () => {
+  it('follows numpy, with a lambda of 1 / shots', async () => {
     const losses: number[] = [];
     const task = {
       ...smallTask,
@@ -31,7 +31,7 @@ describe.each([
   });
 });
 
-it('is zero-shot where the identity holds it firmly', async () => {
+it('equals zero-shot with a very large lambda', async () => {
   const state = await rla.fit(smallTask, resolveOptions(rla.options, { lambda: 1e6, epochs: 3, rate: 1e-9 }));
   const zeroShot = matrixOf(state.adapter);
   zeroShot.data.forEach((x, at) => {

@@ -9,24 +9,27 @@ import { COUNT, defineMethod, headInputs, type SymbolicTaskWith, type TaskWith }
 import { type Training, train } from './train.ts';
 
 /**
- * The regularised linear adapter of the ProLIP paper: embeddings go through one matrix A, which starts as the identity and is held to it, loss = CE +
- * lambda |A - I|^2 (Fahes et al., arXiv 2410.05270, section "Regularized Linear Adapter"). It is ProLIP where the encoder's last projection P is out of
- * reach: P A is learnt instead of P, so that changes stay within what P lets through. Every step is on all examples.
+ * The regularised linear adapter of the ProLIP paper (Fahes et al., arXiv 2410.05270, section "Regularized Linear Adapter"). Embeddings are multiplied
+ * by a matrix A, which starts as the identity, and a penalty keeps A near the identity: loss = CE + lambda |A - I|^2. ProLIP itself learns the encoder's
+ * last projection P. The adapter replaces ProLIP if only embeddings are available: it learns P A^T in place of P. Every step uses all examples.
  */
 export const rla = defineMethod({
   id: 'rla',
   name: 'Regularised linear adapter',
   paper: 'Fahes et al., arXiv 2410.05270 (ProLIP), section "Regularized Linear Adapter"',
   notes: [
-    '**Equations.** `scores = s unit(f A^T) W^T`, `loss = CE + lambda |A - I|^2` (squared Frobenius norm), `lambda = 1 / shots`; Adam (eps 0.0001), one step an epoch on all examples, a fresh view of each, the rate along a cosine.',
-    "**Published.** ProLIP itself, which learns the projection P in place of P A^T, has 84.01 / 73.86 / 78.61% on base classes, new classes and their harmonic mean (16 shots, ViT-B/16, eleven data sets; the authors' README). The paper offers this adapter where weights are out of reach.",
-    '**Left out.** ProLIP, which needs the numbers before the projection. They cannot be had from embeddings: P maps 768 to 512 dimensions in ViT-B/32 and 2,048 to 1,024 in RN50, and what it drops is lost. The search for rate and lambda on a validation split is left out too; the published setting without validation is the default.',
+    '**Equations.** `scores = s unit(f A^T) W^T`, `loss = CE + lambda |A - I|^2` (squared Frobenius norm), `lambda = 1 / shots`; Adam (eps 0.0001), one step per epoch on all examples with a new view of each, a cosine schedule for the rate.',
+    "**Published.** ProLIP itself, which learns the projection P in place of A, has 84.01 / 73.86 / 78.61% on base classes, new classes and their harmonic mean (16 shots, ViT-B/16, eleven data sets; the authors' README). The paper proposes this adapter for encoders whose weights cannot be trained.",
+    "**Left out.** ProLIP, which needs the encoder's features before the projection. They cannot be computed from embeddings, because P maps 768 to 512 dimensions in ViT-B/32 and 2,048 to 1,024 in RN50. The search for rate and lambda on a validation split is left out too; the published setting without validation is the default.",
   ].join('\n\n'),
   needs: ['text', 'examples'],
   trains: true,
   options: {
     lambda: optional(
-      real({ min: 0, help: 'How strongly the adapter is held to the identity (default: 1 / shots).' }),
+      real({
+        min: 0,
+        help: 'Weight of the penalty that keeps the adapter near the identity (default: 1 / shots).',
+      }),
     ),
     epochs: integer({ default: 300, min: 1, help: 'Times each example is seen.' }),
     rate: positive({ default: 1e-3, help: 'Learning rate at the start; it falls to 0 along a cosine.' }),
@@ -50,7 +53,7 @@ function adaptedLogits(f: Expr, adapter: Expr, { head }: SymbolicTaskWith<'text'
   return mul(matmulT(unit(linear(f, adapter)), head.weights), head.logitScale);
 }
 
-/** The published training: Adam, one step an epoch. */
+/** The published training: Adam, one step per epoch. */
 function linearTraining(
   task: TaskWith<'text'>,
   { lambda, epochs, rate }: { lambda: number; epochs: number; rate: number },

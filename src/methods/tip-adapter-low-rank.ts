@@ -11,27 +11,31 @@ import { keysOf, type Support, selectExamples, type Task } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
 /**
- * Tip-Adapter whose cost does not grow with the examples. Its cache is the function g(f) = exp(-beta (1 - f F^T)) L; the nearest function
- * exp(-beta (1 - f Z^T)) A of m landmarks Z takes its place, A = K_ZZ^-1 K_ZF L (Nystroem's approximation: Williams & Seeger, NeurIPS 2000):
- * logits = s f W^T + alpha exp(-beta (1 - f Z^T)) A. Landmarks are means of parts of each class's keys. How far this is from the cache is measured on
- * left-out examples.
+ * Tip-Adapter with a cost that does not grow with the number of examples. The cache g(f) = exp(-beta (1 - f F^T)) L is replaced by the nearest function
+ * exp(-beta (1 - f Z^T)) A of m landmarks Z, with A = K_ZZ^-1 K_ZF L (Nystroem's approximation: Williams & Seeger, NeurIPS 2000), so that
+ * logits = s f W^T + alpha exp(-beta (1 - f Z^T)) A. The landmarks are unit means of parts of each class's keys. The difference from the exact scores is
+ * measured on left-out examples.
  */
 export const tipAdapterLowRank = defineMethod({
   id: 'tip-adapter-low-rank',
   name: 'Low-rank Tip-Adapter',
   paper: 'Zhang et al., ECCV 2022, arXiv 2207.09519; Williams & Seeger, NeurIPS 2000',
   notes: [
-    "**Equations.** `k(x, y) = exp(-beta (1 - x y))`; Tip-Adapter's cache is `k(f, F) L`. Landmarks `Z` [m, d] take the place of the keys `F` [n, d]: `k(f, Z) A` with `A = (k(Z, Z) + 0.0001 I)^-1 k(Z, F) L`, the nearest function of that form in the kernel's space. Landmarks are the unit means of `--landmarks` parts of each class's keys.",
-    '**Cost.** An answer takes time and memory for m keys, whatever n is. The fit takes m n products.',
-    "**Error.** Up to 256 examples (at most a fifth, whole groups) are left out of both forms. The mean of the largest difference of a class's score and the share of equal answers are printed by `fit` and `info` and kept in the file.",
-    "**Published.** Tip-Adapter itself has 62.03% on ImageNet at 16 shots (RN50). No paper has this form; landmarks are Williams and Seeger's.",
-    '**Left out.** Random Fourier features, whose error was about four times as large at equal cost ([decisions](decisions.md)). Votes of single examples are not kept, so that `explain` has none.',
+    "**Equations.** `k(x, y) = exp(-beta (1 - x y))`; Tip-Adapter's cache is `k(f, F) L`. Landmarks `Z` [m, d] replace the keys `F` [n, d]: the cache becomes `k(f, Z) A` with `A = (k(Z, Z) + 0.0001 I)^-1 k(Z, F) L`, which is the nearest function of this form in the kernel's space. The landmarks are the unit means of `--landmarks` parts of each class's keys.",
+    '**Cost.** An answer takes the time and memory of m keys for any n. The fit takes m n products of embeddings.',
+    "**Error.** Whole groups with up to 256 examples (at most a fifth of all) are left out, and the exact form and the low-rank form are learnt from the rest. `fit` and `info` print the largest difference of a class's score, averaged over the left-out examples, and the number of equal answers.",
+    "**Published.** Tip-Adapter itself has 62.03% on ImageNet at 16 shots (RN50). No paper has this form; the approximation by landmarks is Williams and Seeger's.",
+    '**Left out.** Random Fourier features, whose error was about four times as large at equal cost ([decisions](decisions.md)). The votes of single examples are not kept, so `explain` shows none.',
   ].join('\n\n'),
   needs: ['text', 'examples'],
   options: {
     alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes against the class names." }),
     beta: positive({ default: 5.5, max: 1000, help: "How fast an example's vote fades with distance." }),
-    landmarks: integer({ default: 4, min: 1, help: "How many means stand for a class's examples." }),
+    landmarks: integer({
+      default: 4,
+      min: 1,
+      help: 'Number of means that replace the examples of each class.',
+    }),
   },
   search: () => [0.5, 1, 2, 4, 8, 16, 32].map((beta) => ({ beta, alpha: 1 })),
   fit: async (task, { alpha, beta, landmarks }) => {
