@@ -134,7 +134,7 @@ it('uses the embeddings of TaskRes with their own lengths, or unit rows with --n
   };
   expect([await raw(), await raw('--no-raw')]).toEqual([true, false]);
   expect((await run('fit', '--help', '--method', 'taskres')).out).toMatch(
-    /--no-raw +Do not take the names' embeddings at their\s+own length/,
+    /--no-raw +Do not take the embeddings of the class names\s+at the\s+length/,
   );
 });
 

@@ -17,7 +17,7 @@ const names = (data: string[]) => ({ data, type: 'STRING' as const });
 const idx = (sizes: number[], values: number[]) =>
   new Uint8Array([0, 0, 8, sizes.length, ...sizes.flatMap((size) => [0, 0, 0, size]), ...values]);
 
-/** For each layout the files beside the pictures; the first of them is damaged. */
+/** The files beside the pictures for each layout. The first of them is damaged. */
 const LAYOUTS: Record<string, [string, string | Uint8Array][]> = {
   csv: [['index.csv', 'path,label,split\r\nimages/1.jpg,"cat, big",train\nimages/2.jpg,dog,test\r']],
   jsonl: [['index.jsonl', '{"path":"images/1.jpg","label":"cat"}\n{"path":"images/2.jpg","label":"dog"}\n']],
@@ -103,7 +103,7 @@ const LAYOUTS: Record<string, [string, string | Uint8Array][]> = {
   ],
 };
 
-describe('damaged files are read as far as they say something, or refused by a named error', () => {
+describe('damaged files are read in part or refused with a named error', () => {
   it.each(Object.entries(LAYOUTS))('%s', async (_, [first, ...others]) => {
     const [path, content] = first!;
     const whole = bytesOf(content);

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { isObject, latin, type PickleValue, parsePickle } from '../store/pickle.ts';
+import { count } from '../words.ts';
 import type { LabelledFile, Layout } from './dataset-layout.ts';
 import { damagedArray, rawPicture, readOnce } from './raw-pictures.ts';
 import { decodeText } from './text-files.ts';
@@ -81,7 +82,11 @@ async function binaryBatch(file: SourceFile, names: readonly string[]): Promise<
   const labels = names.length > 10 ? 2 : 1;
   const record = labels + PIXELS;
   if (all.length === 0 || all.length % record !== 0)
-    throw damagedArray(file, 'CIFAR', `its ${all.length} bytes are not a multiple of a record's ${record}`);
+    throw damagedArray(
+      file,
+      'CIFAR',
+      `its size of ${count(all.length, 'byte')} is not a multiple of the size of a record, ${record}`,
+    );
   return Array.from({ length: all.length / record }, (_, i) => {
     const at = i * record;
     const rgb = async () => interleaved((await bytes()).subarray(at + labels, at + record));
@@ -96,7 +101,11 @@ async function pickledBatch(file: SourceFile, names: readonly string[]): Promise
   if (!Array.isArray(labels) || !bytes)
     throw damagedArray(file, 'CIFAR', 'it has no labels, or no data of bytes');
   if (bytes.length !== labels.length * PIXELS)
-    throw damagedArray(file, 'CIFAR', `it has ${labels.length} labels, and ${bytes.length} bytes of pixels`);
+    throw damagedArray(
+      file,
+      'CIFAR',
+      `it has ${count(labels.length, 'label')}, and ${count(bytes.length, 'byte')} of pixels`,
+    );
   return labels.map((label, i) =>
     labelled(file, i, names, Number(label), async () =>
       interleaved(bytes.subarray(i * PIXELS, (i + 1) * PIXELS)),

@@ -150,7 +150,7 @@ describe('a data set on the hub', () => {
       dataset.findings.filter(({ code }) => code === 'dataset/limit').map(({ message }) => message),
     ).toEqual([
       'Only 2 of 3 pictures of train are read, because of the limit.',
-      'train: 1 of 2 Parquet files are downloaded, because they hold the 2 rows of the limit.',
+      'train: 1 of 2 Parquet files are downloaded, because they hold enough rows for the limit of 2.',
     ]);
     expect(finding(await readDataset('hf:datasets/zoo/pets'), 'limit')).toBeUndefined();
   });

@@ -122,7 +122,7 @@ export async function hubTree(
       findings.push(
         warning(
           'limit',
-          `${name}: ${taken} of ${count(own.length, 'Parquet file')} are downloaded, because they hold the ${limit} rows of the limit.`,
+          `${name}: ${taken} of ${count(own.length, 'Parquet file')} are downloaded, because they hold enough rows for the limit of ${limit}.`,
         ),
       );
   }

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { count, number } from '../words.ts';
 import type { LabelledFile, Layout } from './dataset-layout.ts';
 import { damagedArray, rawPicture } from './raw-pictures.ts';
 import type { SourceFile } from './tree.ts';
@@ -40,7 +41,7 @@ async function picturesOf(images: SourceFile, labels: SourceFile): Promise<Label
     throw damagedArray(
       labels,
       'IDX',
-      `it has ${classes.sizes[0]} labels, and ${images.path} has ${n} pictures`,
+      `it has ${count(classes.sizes[0]!, 'label')}, and ${images.path} has ${count(n!, 'picture')}`,
     );
   const split = /train-images/i.test(posix.basename(images.path)) ? 'train' : 'test';
   const size = width * height;
@@ -65,11 +66,15 @@ async function idx(file: SourceFile, dimensions: number): Promise<{ sizes: numbe
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const start = 4 + 4 * dimensions;
   if (bytes.length < start || view.getUint32(0) !== 0x800 + dimensions)
-    throw damagedArray(file, 'IDX', `it is not an array of bytes with ${dimensions} dimensions`);
+    throw damagedArray(file, 'IDX', `it is not an array of bytes with ${count(dimensions, 'dimension')}`);
   const sizes = Array.from({ length: dimensions }, (_, i) => view.getUint32(4 + 4 * i));
   const expected = sizes.reduce((a, b) => a * b, 1);
   const values = new Uint8Array(bytes.buffer, bytes.byteOffset + start, bytes.length - start);
   if (values.length !== expected)
-    throw damagedArray(file, 'IDX', `it should have ${expected} values, and has ${values.length}`);
+    throw damagedArray(
+      file,
+      'IDX',
+      `it should have ${count(expected, 'value')}, and has ${number(values.length)}`,
+    );
   return { sizes, values };
 }

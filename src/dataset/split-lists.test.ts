@@ -40,7 +40,7 @@ describe('lists of splits beside class folders', () => {
     expect(finding(dataset, 'split-lists')?.message).toContain('The splits are read from');
   });
 
-  it('of numbered divisions, as DTD has them, the first is read, and the others are named', async () => {
+  it('of numbered divisions, as in DTD, are read from the first division, and the others are named', async () => {
     await write(...photos.map((path) => `images/${path}`));
     await write(['labels/train1.txt', 'cat/1.jpg\ndog/1.jpg'], ['labels/train2.txt', 'cat/2.jpg\ndog/2.jpg']);
     await write(['labels/test1.txt', 'cat/2.jpg\ndog/2.jpg'], ['labels/test2.txt', 'cat/1.jpg\ndog/1.jpg']);
@@ -51,7 +51,7 @@ describe('lists of splits beside class folders', () => {
     );
   });
 
-  it('lines without a picture and pictures in two lists are counted', async () => {
+  it('are read with a count of lines without a picture and of pictures in two lists', async () => {
     await write(
       ...photos,
       ['train.txt', 'cat/1.jpg\ndog/1.jpg\ncat/2.jpg\ngone/3.jpg'],
@@ -63,7 +63,7 @@ describe('lists of splits beside class folders', () => {
     expect(finding(dataset, 'missing-files')?.paths).toEqual(['gone/3.jpg']);
   });
 
-  it('of Oxford-IIIT Pets name the classes, too, whatever its boxes say', async () => {
+  it('of Oxford-IIIT Pets also give the classes, and its boxes are not used', async () => {
     await write('pets/images/Great_Dane_1.jpg', 'pets/images/pug_2.jpg', 'pets/images/pug_3.jpg');
     await write(['pets/annotations/trainval.txt', 'Great_Dane_1 1 2 1\npug_2 2 2 2\n']);
     await write([
@@ -83,7 +83,7 @@ describe('lists of splits beside class folders', () => {
     expect(warnings(dataset)).toEqual(['missing-files']);
   });
 
-  it('that list other things, or no training split, are not read', async () => {
+  it('are not read if they list other things or have no training split', async () => {
     await write(...photos, ['train.txt', 'lr 0.1\nepochs 3'], ['test.txt', 'ok']);
     const { dataset, rows } = await read();
     expect(rows.every((row) => row.split(' ').length === 2)).toBe(true);

@@ -17,7 +17,7 @@ export interface ListedSplits {
 }
 
 /**
- * Reads the splits of pictures without one from text files that are named for splits and list pictures: `meta/train.txt` of Food-101,
+ * Reads the splits of pictures from text files that have the names of splits and list pictures, if no picture has a split: `meta/train.txt` of Food-101,
  * `labels/train1.txt` of DTD, `train_test_split.txt` with `images.txt` of CUB. Undefined if there are none, or if they list other things.
  */
 export async function readSplitLists(

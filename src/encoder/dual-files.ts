@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ModelError } from '../errors.ts';
 import type { Preprocessing } from '../image/types.ts';
 import { faultOf } from '../options.ts';
+import { count } from '../words.ts';
 import type { Json } from './fields.ts';
 import { preprocessingOf, preprocessorOf } from './preprocessor-config.ts';
 import type { Precision, TextRule } from './record.ts';
@@ -43,7 +44,7 @@ function weightsAmong(paths: readonly string[], where: string): string | undefin
   const known = WEIGHTS.find((name) => paths.includes(name));
   const torch = paths.filter(isTorch);
   if (known || torch.length < 2) return known ?? torch[0];
-  throw new ModelError(`${where} has ${torch.length} files of weights: ${torch.slice(0, 5).join(', ')}`, {
+  throw new ModelError(`${where} has ${count(torch.length, 'file')} of weights: ${torch.slice(0, 5).join(', ')}`, {
     code: 'encoder/ambiguous',
     hint: 'Leave one of them in the folder.',
     details: { where, files: torch },

@@ -23,7 +23,7 @@ export interface Regressions {
   readonly offset?: Matrix;
   /** Weights of the squared parameters, strongest first. */
   readonly penalties: readonly number[];
-  /** Adds a last column of this number to the rows. Its parameters, the classes' biases, are not penalised. */
+  /** A number that is added to each row as a last column. Its parameters are the classes' biases and are not penalised. */
   readonly bias?: number;
   /** Parameters to start from, [c, p] with p = d, or d + 1 with biases. They only save steps. */
   readonly start?: Tensor;
@@ -94,7 +94,7 @@ export async function* regressions(
 
 /** The loss on one subset, as the engine computes it. */
 interface Problem {
-  /** The loss at V = 0, whatever the penalty. */
+  /** The loss at V = 0, which is the same for every penalty. */
   readonly nothing: number;
   readonly evaluate: Objective;
   setPenalty(decay: Float32Array, inverseCurvature: Matrix): Promise<void>;
@@ -120,7 +120,7 @@ async function problemOf(
   const session = await engine.compile({ loss, gradient, preconditioned }, { signal });
   const kept = {
     rows: floatTensor([n, p], rows.data),
-    // The truth is fed. Making it from the labels in the graph would add passes over [n, c], which are most of an evaluation.
+    // The one-hot labels are an input. The graph could make them from the labels, but this takes further passes over [n, c], and such passes take most of an evaluation.
     truth: floatTensor([n, classes], oneHot(labels, classes).data),
     ...(given ? { offset: floatTensor([n, classes], given.data) } : {}),
   };
@@ -143,12 +143,12 @@ async function problemOf(
   return { nothing, evaluate, setPenalty, close: () => session.close() };
 }
 
-/** Mean of p (1 - p) over rows and classes near a solution, in units of 1/c. It was measured, and only saves steps. */
+/** The mean of p (1 - p) over rows and classes near a solution, in units of 1/c. The value was measured. It changes only the number of steps. */
 const USUAL = 0.05;
-/** Keeps the float32 factor positive definite, in mean variances. */
+/** A ridge, in mean variances, that keeps the float32 factor positive definite. */
 const LEAST_CURVATURE = 1e-4;
 
-/** The second derivative by one class's parameters, as it usually is: USUAL / (n c) X^T X + 2 diag(decay), [p, p]. */
+/** An estimate of the second derivative for the parameters of any class: USUAL / (n c) X^T X + 2 diag(decay), [p, p]. */
 function usualCurvature({ rows: p, data }: Matrix, count: number, decay: Float32Array): Matrix {
   const curvature = matrix(
     p,
@@ -161,7 +161,7 @@ function usualCurvature({ rows: p, data }: Matrix, count: number, decay: Float32
   return curvature;
 }
 
-/** The rows, in coordinates of their span if those are fewer, with the column of the biases. */
+/** The rows with the column of the biases. If there are fewer rows than dimensions, they are in coordinates of their span. */
 async function coordinatesOf(
   rows: Matrix,
   bias: number | undefined,

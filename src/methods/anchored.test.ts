@@ -31,7 +31,7 @@ function gradientAt({ support, head, classes, dimension }: Task, residual: Float
   return gradient;
 }
 
-/** Fewer examples than dimensions, one of them twice. */
+/** A task with fewer examples than dimensions. One of the examples occurs twice. */
 const wideTask = {
   ...smallTask,
   support: selectExamples(smallTask.support, [...Array(18).keys(), 0]),
@@ -94,7 +94,7 @@ describe('linear probe', () => {
     expectClose(got, goldenMatrix(golden, 'query_logits'), 2e-4);
   });
 
-  it('ends where the gradient is zero with fewer examples than dimensions, and its biases are free', async () => {
+  it('ends at a zero gradient with fewer examples than dimensions, and does not penalise biases', async () => {
     const { weight, bias } = await linearProbe.fit(wideTask, { c: 10 });
     const [w, b] = [weight.data as Float32Array, bias.data as Float32Array];
     const { labels } = wideTask.support;

@@ -70,7 +70,7 @@ export const gda = defineMethod({
     for (const { alpha, shrinkage } of candidates) {
       const states: (Discriminant & { alpha: number })[] = [];
       for (const gaussians of folds) {
-        // The factor d of eq. 6 is that of the encoder's space.
+        // The factor d of eq. 6 is the dimension of the encoder's space.
         const weight = (alpha * spaceDimension) / dimension;
         states.push({ ...(await discriminant(gaussians, shrinkage, engine, signal)), alpha: weight });
       }

@@ -1,13 +1,13 @@
 import { throwIfAborted } from '../errors.ts';
 
-/** A function's value and gradient g at a point, and P g for a fixed matrix P that is near the inverse of its curvature. */
+/** A function's value and gradient g at a point, and P g. The fixed matrix P approximates the inverse of the function's curvature. */
 interface Evaluation {
   readonly value: number;
   readonly gradient: Float32Array;
   readonly preconditioned: Float32Array;
 }
 
-/** A smooth function. It gives its arrays away: they are changed. */
+/** A smooth function. The caller may change the arrays that it returns. */
 export type Objective = (x: Float32Array) => Promise<Evaluation>;
 
 interface Point extends Evaluation {
@@ -30,8 +30,8 @@ interface Limits {
 const MEMORY = 5;
 
 /**
- * Minimises a convex function by L-BFGS (Nocedal and Wright, Numerical Optimization, algorithm 7.5), whose first curvature is that of P,
- * with a line search for the strong Wolfe conditions. It is deterministic. It ends by the decrease that the quadratic model expects, g H g /
+ * Minimises a convex function by L-BFGS (Nocedal and Wright, Numerical Optimization, algorithm 7.5), with P as the first inverse curvature
+ * and a line search for the strong Wolfe conditions. It is deterministic. It ends by the decrease that the quadratic model expects, g H g /
  * 2, because differences of float32 values are too coarse for that. Throws `InterruptedError` when the signal fires.
  */
 export async function minimise(
@@ -48,7 +48,7 @@ export async function minimise(
   const memory: Step[] = [];
   const q = new Float32Array(start.length);
   const direction = new Float32Array(start.length);
-  // Points of large problems are megabytes, so their memory is used again.
+  // Points of large problems take megabytes, so their memory is reused.
   const spare: Float32Array[] = [];
   let now = await at(start.slice());
   let iteration = 0;
@@ -88,7 +88,7 @@ function remember(memory: Step[], before: Point, after: Point, spare: Float32Arr
 }
 
 /**
- * Sets `direction` to -H g, with H the inverse curvature that P and the remembered steps show (two-loop recursion, algorithm 7.4).
+ * Sets `direction` to -H g, where H is the inverse curvature estimated from P and the remembered steps (two-loop recursion, algorithm 7.4).
  * P q follows from P g and P y, because P is linear.
  */
 function descend(

@@ -50,7 +50,7 @@ async function* solve(
     ),
     subsets,
     penalties: candidates.map(({ c }) => (0.5 * SCALE ** 2) / (c * subsets[0]!.length)),
-    // With this, all parameters are of one size, and descent is even.
+    // With this scale all parameters have a similar size, and the descent is even.
     bias: SCALE,
     tolerance,
   });

@@ -173,7 +173,7 @@ export interface Method<
   /** How `auto` considers it. `auto` does not consider methods without this field. */
   readonly auto?: AutoRole<N>;
   /**
-   * Its scores follow from the inner products of features and text rows (and from `spaceDimension`), so that they are the same in any
+   * The method's scores depend only on inner products of features and text rows (and on `spaceDimension`), so they are the same in all
    * orthonormal coordinates of these rows.
    */
   readonly rotates?: true;

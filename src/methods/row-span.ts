@@ -10,13 +10,13 @@ export interface Coordinates {
   readonly basis: Matrix;
 }
 
-/** Added to each squared length, relative to it. It keeps the float32 factor of nearly equal rows positive definite. */
+/** A share of each squared length that is added to it. It keeps the float32 factor of nearly equal rows positive definite. */
 const JITTER = 1e-5;
 
 /**
- * Rows in coordinates of their span, for fewer rows than dimensions: R = L with L L^T = X X^T, and B = L^-1 X. A linear model of the
- * rows with a penalty on the squared parameters lies in their span (the representer theorem), and lengths there are the same.
- * It has therefore the same solution in these coordinates, with n numbers for each class in place of p. Throws `InterruptedError`.
+ * Expresses rows in coordinates of their span, for fewer rows than dimensions: R = L with L L^T = X X^T, and B = L^-1 X. The solution of a
+ * linear model with a penalty on the squared parameters lies in the span of the rows (the representer theorem), and the coordinates keep
+ * lengths. The solution is therefore the same in these coordinates, with n parameters for each class instead of p. Throws `InterruptedError`.
  */
 export async function spanOf(x: Matrix, products: Products, signal?: AbortSignal): Promise<Coordinates> {
   const gram = await products.productT(x, x);
@@ -27,7 +27,7 @@ export async function spanOf(x: Matrix, products: Products, signal?: AbortSignal
   return { rows: await products.productT(x, basis), basis };
 }
 
-/** The same rows with a last column of `bias`, which is a dimension of its own. */
+/** The same rows with a last column of `bias`. The column is a separate dimension of the basis. */
 export function withBias({ rows, basis }: Coordinates, bias: number): Coordinates {
   const wider = withColumn(basis, 0);
   const corner = matrix(1, wider.cols);

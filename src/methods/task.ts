@@ -42,7 +42,7 @@ export interface Task {
   readonly classes: number;
   /** Numbers of a row of features, d. */
   readonly dimension: number;
-  /** Dimensions of the encoder's space, if features and text rows are in coordinates of their span, which are fewer. */
+  /** The number of dimensions of the encoder's space, if features and text rows are in the (fewer) coordinates of their span. */
   readonly spaceDimension?: number;
   readonly support: Support;
   /** Missing if there is no text encoder. Methods that need it refuse the task. */

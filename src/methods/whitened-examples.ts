@@ -28,7 +28,7 @@ export interface Examples {
 /** The largest number of folds. */
 const MOST_FOLDS = 4;
 
-/** The examples of a task; those of one class and group, which nothing can part, are one: the unit mean of their keys. */
+/** The examples of a task. Examples of one class and group cannot be separated and count as one: the unit mean of their keys. */
 export function examplesOf({ support, classes, dimension, spaceDimension = dimension }: Task): Examples {
   const { rows, labels, groups } = partable(support);
   const counts = countByClass(labels, classes);

@@ -226,7 +226,7 @@ function aroundCentre({ centred }: Examples): Matrix {
   return multiplied(centred, 1 / Math.sqrt(Math.max(1, centred.rows - 1)));
 }
 
-/** Variance that is added in every direction, in mean variances of the rows' coordinates: the more, the fewer examples there are for each direction. */
+/** The variance added in every direction, in mean variances of the rows' coordinates. It is larger if there are fewer examples for each direction. */
 function ridgeOf(examples: Examples, { ridge = usualRidge(examples) }: How['given']): number {
   return (ridge * examples.rows.cols) / examples.spaceDimension;
 }

@@ -1,5 +1,6 @@
 import { ModelError } from '../errors.ts';
 import { type DType, sizeOf, type Tensor } from '../math/tensor.ts';
+import { count } from '../words.ts';
 import { isObject, type PickleObject, type PickleValue, parsePickle } from './pickle.ts';
 import { openZip } from './zip.ts';
 
@@ -162,7 +163,7 @@ function checkPlace(
   const last = shape.reduce((at, size, axis) => at + (size - 1) * strides[axis]!, offset);
   const needed = sizeOf(shape) === 0 ? 0 : (last + 1) * ARRAYS[dtype].BYTES_PER_ELEMENT;
   if (bytes === undefined) fail(`data/${storage} of ${name} is missing`);
-  else if (needed > bytes) fail(`data/${storage} of ${name} has ${bytes} bytes, but ${needed} are needed`);
+  else if (needed > bytes) fail(`data/${storage} of ${name} has ${count(bytes, 'byte')}, but ${needed} are needed`);
 }
 
 function gathered({ dtype, shape, strides, offset }: Place, bytes: Uint8Array): Tensor {

@@ -49,7 +49,7 @@ const as = (token: string) => ({ authorization: `Bearer ${token}` });
 const send = async (root: string, token: string, query: string, body: Uint8Array) =>
   fetch(`${root}/pictures?${query}`, { method: 'POST', headers: as(token), body: body as never });
 
-it('listens on this computer alone until a person says yes, and at no address but one of its networks', async () => {
+it('listens on this computer alone until a person agrees, and then only at an address of its networks', async () => {
   expect(await (await fetch(`${studio.address}/api/phone`)).json()).toEqual(['127.0.0.1']);
   for (const address of ['0.0.0.0', '::', 'localhost', '192.0.2.77']) {
     expect(await refusal(await ask(true, address))).toEqual([400, 'studio/no-network']);
@@ -58,7 +58,7 @@ it('listens on this computer alone until a person says yes, and at no address bu
   expect(listened).toEqual(['127.0.0.1']);
 });
 
-it('gives nothing but its page to whom the token is unknown, and nothing else of the studio to anyone', async () => {
+it('serves only its page without the token, and no other route of the studio', async () => {
   const { root, token } = await opened();
   expect(root).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
   expect(await (await fetch(root)).text()).toBe('the page of the phone');
@@ -79,7 +79,7 @@ it('gives nothing but its page to whom the token is unknown, and nothing else of
   expect((await fetch(`${root}/classes`, { headers: foreign })).status).toBe(403);
 });
 
-it('puts a picture into the class that was chosen, and says what it refuses', async () => {
+it('adds a picture to the chosen class, and says why it refuses another', async () => {
   const { root, token } = await opened();
   expect(await (await fetch(`${root}/classes`, { headers: as(token) })).json()).toEqual({
     classes: [{ id: 'cats', name: 'cat' }],
@@ -98,7 +98,7 @@ it('puts a picture into the class that was chosen, and says what it refuses', as
   expect(studio.session.board.pictures.size).toBe(1);
 });
 
-it('has another token at each opening, closes at once, and with the last page', async () => {
+it('has a new token at each opening, and closes at once on request and with the last page', async () => {
   const first = await opened();
   const [second] = [await opened(), await opened()];
   await expect(fetch(first.root)).rejects.toThrow();
@@ -117,7 +117,7 @@ it('has another token at each opening, closes at once, and with the last page', 
   await expect(fetch(root)).rejects.toThrow();
 });
 
-it('finds the address that a phone reaches first', () => {
+it('lists the address that a phone most probably reaches first', () => {
   vi.mocked(networkInterfaces).mockReturnValueOnce({
     docker: [{ ...NETWORK, address: '172.17.0.1' }],
     self: [

@@ -63,7 +63,7 @@ describe('a session', () => {
     expect(trial.nearest).toHaveLength(4);
   });
 
-  it('keeps the results of each class from check to check, by its id', async () => {
+  it('keeps the results of each class over several checks, by the id of the class', async () => {
     const opened = await taught();
     const { past: first } = opened.lessons!.check!;
     await opened.change({ command: { do: 'rename-class', id: 'r', name: 'crimson' } });

@@ -10,7 +10,7 @@ const CLASSES = 4;
 const SHOTS = 4;
 const D = 64;
 
-/** Classes that overlap, in features of any length, one of them twice. */
+/** A task with overlapping classes and features of different lengths, one of which occurs twice. */
 function overlapping(): Task {
   const { normal } = random('span', 1);
   const rows = (count: number) => Array.from({ length: count }, () => Array.from({ length: D }, normal));
@@ -44,7 +44,7 @@ describe('coordinates of the span', () => {
       .filter(({ rotates }) => rotates)
       .flatMap((method) => [true, false].map((names) => ({ id: method.id, names, method })))
       .filter(({ names, method }) => names || !method.needs.includes('text')),
-  )('change nothing that $id says, names: $names', async ({ method, names }) => {
+  )('do not change the results of $id, names: $names', async ({ method, names }) => {
     const whole = { task: names ? task : { ...task, head: undefined }, tuningSet };
     const small = await inSpan(engine, whole);
     expect(small.task.dimension).toBe(CLASSES * SHOTS + (names ? CLASSES : 0));
@@ -58,7 +58,7 @@ describe('coordinates of the span', () => {
     }
   });
 
-  it('are left alone where they would not be fewer, and where other rows are looked at', async () => {
+  it('are not used if they would not be fewer, or if the tuning rows are not left-out examples', async () => {
     const near = { ...task, dimension: 30 };
     expect(await inSpan(engine, { task: near, tuningSet })).toMatchObject({ task: { dimension: 30 } });
     const other: TuningSet = { ...tuningSet, protocol: 'val' };

@@ -12,12 +12,12 @@ export interface Comparison {
   readonly tuningSet: TuningSet;
 }
 
-/** Coordinates are used if they are at most this share of the dimensions: below, they cost less than they save. */
+/** Coordinates are used if their number is at most this share of the dimensions. They then save more time than they cost. */
 const WORTH = 0.5;
 
 /**
- * The same comparison in orthonormal coordinates of the span of examples and text rows, for methods that say they `rotate`. As it is if
- * the span is not much smaller than the space, or if the tuning rows are not left-out examples, which lie in it.
+ * The same comparison in orthonormal coordinates of the span of examples and text rows, for methods with `rotates`. It is unchanged if the
+ * span is not much smaller than the space, or if the tuning rows are not left-out examples: only these certainly lie in the span.
  */
 export async function inSpan(engine: Engine, { task, tuningSet }: Comparison): Promise<Comparison> {
   const { support, head, dimension, signal } = task;

@@ -40,7 +40,7 @@ describe.skipIf(missing !== '')(`a phone as camera of the studio${missing}`, () 
     await phone.goto(url);
   });
 
-  it('sends a picture of another browser to the class that is chosen there', async () => {
+  it('adds a picture from another browser to the class chosen there', async () => {
     const chosen = phone.getByLabel('Class');
     await eventually(() => chosen.locator('option:checked').innerText()).toBe('pear');
     await chosen.selectOption('apple');
@@ -71,7 +71,7 @@ describe.skipIf(missing !== '')(`a phone as camera of the studio${missing}`, () 
     }
   });
 
-  it('says so while it listens, also on a page that is loaded again, and stops when it is told', async () => {
+  it('shows a notice while it listens, also on a reloaded page, and stops on request', async () => {
     await page.reload();
     const notice = page.locator('.notice', { hasText: 'A phone can send pictures to' });
     await notice.getByRole('button', { name: 'Show the code' }).click();

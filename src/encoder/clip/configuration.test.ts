@@ -235,7 +235,7 @@ describe('the configuration of a CLIP from weights', () => {
     await encoder.close();
   });
 
-  it('with attention to the padding needs to know its token, and cannot learn prompts', async () => {
+  it('with attention to padding needs the padding token, and cannot learn prompts', async () => {
     const both = (named: boolean) =>
       altered('openClip', (c) => {
         c.model_cfg.text_cfg.no_causal_mask = true;

@@ -197,7 +197,7 @@ export const en = {
     use: 'Use a phone',
     question: (address: string) =>
       `May a phone in the same network send pictures to this computer? The studio then listens at ${address} until you stop it.`,
-    risk: 'At this address it answers the page of the phone only: it accepts pictures and gives the names of the classes. Everyone who sees the code can use it. The pictures are not encrypted on their way, so use a network that you trust.',
+    risk: 'At this address it serves only the page of the phone, which shows the names of the classes and sends pictures. Everyone who sees the code can use it. The pictures are not encrypted on their way, so use a network that you trust.',
     address: 'Address of this computer',
     yes: 'Yes, listen',
     no: 'Not now',
