@@ -157,7 +157,7 @@ describe('adding', () => {
     expect((await grown.add(await named('fox', [9]))).findings).toEqual([]);
   });
 
-  it('says which pictures are nearly the same as an example of another class', async () => {
+  it('names pictures that are nearly the same as an example of another class', async () => {
     const again = await sharp(await picture('cat', 0))
       .jpeg({ quality: 95 })
       .toBuffer();

@@ -28,7 +28,7 @@ export async function autoReject(
   return roundedThreshold(confidences[Math.floor((1 - KEPT) * confidences.length + 1e-9)]!);
 }
 
-/** What is said of a threshold by the rule. */
+/** The finding about a threshold that the rule chooses. */
 export function rejectFinding(threshold: number | undefined): Finding {
   return threshold === undefined
     ? {

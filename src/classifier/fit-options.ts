@@ -31,7 +31,7 @@ export const fitOptions = {
   ),
   groupBy: optional(
     choice(GROUPINGS, {
-      help: 'What keeps pictures together when examples are drawn and left out: their folder inside the class folder, the day on which they were taken, the name without the number at its end, or the column group.',
+      help: 'Which pictures stay together when examples are drawn and left out: those of one folder inside the class folder, of one day, of one name without the number at its end, or of one value of the column group.',
     }),
   ),
   seed: integer({ default: 1, help: 'Seed of the draw of examples and of the augmented views.' }),
@@ -83,7 +83,7 @@ export const fitOptions = {
     default: 0,
     min: 0,
     max: 1,
-    help: 'Answer "none of these" below this probability. auto takes the one above which 95% of the right answers to left-out examples are.',
+    help: 'Answer "none of these" below this probability. auto takes the probability that 95% of the right answers to left-out examples exceed.',
   }),
   exif: flag({ default: true, help: 'Rotate photos by their EXIF orientation.' }),
   thumbnails: flag({ default: true, help: 'Keep thumbnails of the examples in the classifier file.' }),

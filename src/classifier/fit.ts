@@ -116,7 +116,7 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
   }
 }
 
-/** The wanted rejection threshold, with what is said of one that a rule finds. */
+/** The requested rejection threshold, with a finding if a rule chooses it. */
 async function rejectOf(
   data: ClassifierData,
   wanted: FitValues['reject'],

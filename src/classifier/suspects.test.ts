@@ -41,7 +41,7 @@ describe('left-out answers', () => {
     });
   });
 
-  it('are none where no class has two examples', async () => {
+  it('are empty if no class has two examples', async () => {
     const single = await fit(at('photos'), { ...given, method: 'prototype', shots: 1 });
     expect(await single.suspects()).toBeUndefined();
     const evaluation = single.evaluate(await readDataset(at('photos')), { suspects: true });
@@ -51,20 +51,20 @@ describe('left-out answers', () => {
 });
 
 describe('suspects', () => {
-  it('has the wrong label first, from the examples alone', async () => {
+  it('are led by the wrong label, from the examples alone', async () => {
     const { suspects, examples, correct, folds } = (await fitted.suspects())!;
     expect(suspects[0]).toMatchObject({ image: 'dog/wrong.png', label: 'dog', predicted: 'cat' });
     expect([examples, correct, folds]).toEqual([18, 18 - suspects.length, 7]);
   });
 
-  it('are also found by evaluating on the examples, whose figures are then about left-out answers', async () => {
+  it('are also found by an evaluation on the examples, whose figures are then about left-out answers', async () => {
     const evaluation = await fitted.evaluate(at('photos'), { suspects: true });
     expect(evaluation).toMatchObject({ total: 18, excluded: [], leftOutFolds: 7 });
     expect(evaluation.suspects).toEqual((await fitted.suspects())!.suspects);
     await expect(fitted.evaluate(at('photos'))).rejects.toMatchObject({ code: 'eval/nothing' });
   });
 
-  it('are looked for among examples and other pictures together; figures are about the others only', async () => {
+  it('are searched among examples and other pictures together, but the figures are about the other pictures only', async () => {
     await writePictures(at('both'), { cat: [0, 20, 21], dog: [20], fox: [20] });
     await rename(at('both', 'cat', '21.png'), at('both', 'fox', 'unseen.png'));
     await rename(at('both', 'cat', '0.png'), at('both', 'fox', 'seen.png'));
@@ -89,7 +89,7 @@ describe('a rejection threshold by rule', () => {
     expect(right.filter((p) => p >= threshold + 1e-3).length).toBeLessThan(right.length);
   });
 
-  it('is chosen by fit, which says so, and says where none can be', async () => {
+  it('is chosen and printed by fit, which also says if none can be chosen', async () => {
     const auto = await fit(at('photos'), { ...given, method: 'prototype', reject: 'auto' });
     expect(auto.data.reject).toBe(await fitted.autoReject());
     expect(auto.findings).toContainEqual(expect.objectContaining({ code: 'fit/threshold' }));

@@ -11,9 +11,9 @@ import { noEffect } from './command.ts';
 import type { Io } from './io.ts';
 import { tellFindings } from './tell.ts';
 
-export const strictOption = flag({ help: 'End with an error where there is a warning about the data.' });
+export const strictOption = flag({ help: 'End with an error if there is a warning about the data.' });
 
-/** How data are told of. */
+/** How findings about data are printed. */
 interface Telling {
   readonly strict?: boolean;
   /** The least number of classes with which a person is asked about a doubtful reading. Without it nobody is asked. */

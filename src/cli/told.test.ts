@@ -57,8 +57,8 @@ afterAll(async () => {
   await rm(root, { recursive: true });
 });
 
-describe('what was found is told before anything is encoded', () => {
-  it('--strict ends with an error where there is a warning, before the encoder is opened', async () => {
+describe('findings about the data are printed before anything is encoded', () => {
+  it('--strict ends with an error if there is a warning, before the encoder is opened', async () => {
     await picture(at('codes', '1', 'a.png'), 0);
     await picture(at('codes', '2', 'a.png'), 2);
     for (const command of [
@@ -94,7 +94,7 @@ describe('what was found is told before anything is encoded', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('an error carries what was noticed before it, also as JSON', async () => {
+  it('an error carries the findings before it, also as JSON', async () => {
     await mkdir(at('unusable'));
     await writeFile(at('unusable', 'index.csv'), 'name,kind\na,b\n');
     const { status, err } = await tip('data', 'show', at('unusable'));
@@ -118,7 +118,7 @@ describe('data show', () => {
     expect(page).not.toContain('<b>.png');
   });
 
-  it('lists all as JSON', async () => {
+  it('lists all classes as JSON', async () => {
     const { status, out } = await tip('data', 'show', at('photos'), '--json');
     expect(status).toBe(0);
     expect(JSON.parse(out)).toMatchObject({
@@ -174,7 +174,7 @@ describe('predict', () => {
     expect((await readFile(at('lines'), 'utf8')).trim().split('\n')).toHaveLength(4);
   });
 
-  it('warns if a threshold rejects everything, and takes one from the examples', async () => {
+  it('warns if a threshold rejects every picture, and chooses one on the examples', async () => {
     const predict = ['predict', at('c'), at('photos', 'red'), '--csv'];
     const all = await tip(...predict, '--reject', '1');
     expect(all.err).toMatch(

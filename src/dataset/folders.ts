@@ -172,7 +172,7 @@ function unwrapped(folder: Folder, split: Split): Folder {
 
 function planClasses(base: Folder): FolderPlan {
   const roles = new Map<string, Role>();
-  // Beside others, such a folder is no class but what was sorted out of them.
+  // Beside other folders, such a folder is not a class: it holds the pictures that predict was not sure of.
   const isUnsure = ({ name }: Folder) => name.toLowerCase() === UNSURE && base.folders.length > 1;
   const classes = base.folders.filter((folder) => mayBeClass(folder) && !isUnsure(folder));
   for (const folder of base.folders.filter(isUnsure)) assign(roles, folder, { odd: 'unsure' });

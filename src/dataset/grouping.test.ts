@@ -67,7 +67,7 @@ describe('groups', () => {
     );
   });
 
-  it('by column are those of the table; without one this is an error, and no group at all is a warning', async () => {
+  it('by column are those of the table; a missing column is an error, and no group at all is a warning', async () => {
     await at.write('a.jpg', 'b.jpg', ['index.csv', 'path,label,group\na.jpg,cat,x\nb.jpg,dog,\n']);
     expect(await groups('column')).toEqual(['x', undefined]);
     expect(await groups('date')).toEqual(['x', undefined]);
@@ -102,7 +102,7 @@ describe('likely groups', () => {
     ]);
   });
 
-  it('are none where the data have these groups already', async () => {
+  it('are not reported if the data have these groups already', async () => {
     await at.write('cat/frame_01.jpg', 'cat/frame_02.jpg', 'dog/1.jpg');
     const { examples } = await groupedBy(await readDataset(at.root), 'name-prefix');
     expect(await likelyGroups(examples)).toEqual([]);

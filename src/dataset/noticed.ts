@@ -4,7 +4,7 @@ import type { Finding } from './types.ts';
 import { noticedTables } from './unmarked.ts';
 import { unusedFiles } from './unused-files.ts';
 
-/** Adds what was noticed before an error ended the reading of a tree: the findings are in `details.findings`. */
+/** Adds the findings about a tree to an error that ended its reading, in `details.findings`. */
 export async function addNoticed(error: unknown, tree: Tree): Promise<void> {
   if (!(error instanceof TipAdapterError) || error instanceof InterruptedError) return;
   const tables = await noticedTables(tree);

@@ -41,7 +41,7 @@ describe('doubts', () => {
 });
 
 describe('the folder into which predict --copy-to puts pictures that it is not sure of', () => {
-  it('is no class beside others, and its pictures have no label', async () => {
+  it('is not a class beside other folders, and its pictures have no label', async () => {
     await at.write('cat/1.jpg', 'dog/1.jpg', 'unsure/1.jpg');
     const dataset = await readDataset(at.root);
     expect(dataset.classes.map(({ id }) => id)).toEqual(['cat', 'dog']);
@@ -85,7 +85,7 @@ describe('an error that ends the reading', () => {
     return error.details.findings ?? [];
   };
 
-  it('carries what was noticed before: an index without a path, formats, archives', async () => {
+  it('carries the findings before it: an index without a path, formats, archives', async () => {
     await at.write(['index.csv', 'name,kind\na,b\n'], 'a.bmp', 'b.rar');
     const found = await failureOf();
     expect(found.map(({ message }) => message).join('\n')).toMatch(
@@ -93,13 +93,13 @@ describe('an error that ends the reading', () => {
     );
   });
 
-  it('carries nothing that its message says already', async () => {
+  it('does not carry findings that its message repeats', async () => {
     await at.write('notes/');
     expect(await failureOf()).toEqual([]);
   });
 });
 
-it('an example is read by its own path, also a copy, and says so where its function is called alone', async () => {
+it('an example and its copy are read by their own path, and a detached read function throws', async () => {
   await at.write(['cat/1.jpg', 'bytes'], 'dog/1.jpg');
   const [example] = (await readDataset(at.root)).examples;
   expect(Buffer.from(await { ...example!, label: 1 }.read()).toString()).toBe('bytes');
@@ -115,7 +115,7 @@ describe('pictures without classes', () => {
     expect(codesOf(findings)).toEqual(['leftovers', 'unread-formats', 'not-images', 'hidden']);
   });
 
-  it('are followed through links that lead out, because nothing is learnt from them', async () => {
+  it('are also read through links to places outside the folder', async () => {
     await at.write('given/', 'elsewhere/a.jpg');
     await symlink(join(at.root, 'elsewhere'), join(at.root, 'given', 'link'));
     const { pictures } = await listPictures(join(at.root, 'given'));

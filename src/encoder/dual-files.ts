@@ -44,11 +44,14 @@ function weightsAmong(paths: readonly string[], where: string): string | undefin
   const known = WEIGHTS.find((name) => paths.includes(name));
   const torch = paths.filter(isTorch);
   if (known || torch.length < 2) return known ?? torch[0];
-  throw new ModelError(`${where} has ${count(torch.length, 'file')} of weights: ${torch.slice(0, 5).join(', ')}`, {
-    code: 'encoder/ambiguous',
-    hint: 'Leave one of them in the folder.',
-    details: { where, files: torch },
-  });
+  throw new ModelError(
+    `${where} has ${count(torch.length, 'file')} of weights: ${torch.slice(0, 5).join(', ')}`,
+    {
+      code: 'encoder/ambiguous',
+      hint: 'Leave one of them in the folder.',
+      details: { where, files: torch },
+    },
+  );
 }
 
 const SUFFIX: Readonly<Record<Precision, string>> = {

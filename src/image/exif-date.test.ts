@@ -21,7 +21,7 @@ describe('when a photo was taken', () => {
     expect(takenAt(bytes)).toBe('2024-05-17T10:22:31');
   });
 
-  it('is the date of the file data where there is no other', async () => {
+  it('is the date of the file data if there is no other date', async () => {
     expect(takenAt(await photo('jpeg', { IFD0: { DateTime: DATE } }))).toBe('2024-05-17T10:22:31');
   });
 
@@ -39,7 +39,7 @@ describe('when a photo was taken', () => {
     ).toBeUndefined();
   });
 
-  it('never fails, whatever the bytes are', async () => {
+  it('does not throw for any bytes', async () => {
     const bytes = await photo('jpeg', { IFD2: { DateTimeOriginal: DATE } });
     fc.assert(
       fc.property(fc.nat(bytes.length), fc.array(fc.tuple(fc.nat(400), fc.nat(255))), (length, changes) => {

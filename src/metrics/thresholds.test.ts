@@ -8,7 +8,7 @@ const known = fc.array(fc.record({ confidence: share, isRight: fc.boolean() }), 
   maxLength: 60,
 });
 
-it('answers fewer and rejects more as the threshold rises, and measures what is shown', () => {
+it('answers fewer pictures and rejects more as the threshold rises, and measures the thresholds as shown', () => {
   fc.assert(
     fc.property(known, fc.array(share, { maxLength: 20 }), share, (own, unknown, also) => {
       const points = thresholdPoints({ known: own, unknown }, [also]);
@@ -26,7 +26,7 @@ it('answers fewer and rejects more as the threshold rises, and measures what is 
   );
 });
 
-it('leaves the listed shares answered', () => {
+it('lists thresholds for given shares of answered pictures', () => {
   const own = Array.from({ length: 100 }, (_, i) => ({ confidence: (i + 0.5) / 100, isRight: i >= 50 }));
   const points = thresholdPoints({ known: own, unknown: [0.1, 0.2, 0.99] });
   expect(points).toEqual([

@@ -235,7 +235,7 @@ function itemsOf(value: PickleValue): Map<PickleValue, PickleValue> | undefined 
   return value.state;
 }
 
-/** A whole number of any length, in two's complement, least byte first. */
+/** An integer of any length, in two's complement, little-endian. */
 function longOf(bytes: Buffer, fail: (why: string) => never): number {
   let value = 0n;
   for (const [i, byte] of bytes.entries()) value |= BigInt(byte) << BigInt(8 * i);

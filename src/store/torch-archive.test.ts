@@ -61,7 +61,7 @@ describe('a file of torch.save', () => {
     expect(values).toEqual([[1, 2, 3, 4, 5, 6], [1, 4, 2, 5, 3, 6], [2, 4], [6], []]);
   });
 
-  it('is never run: a call that tensors do not need is refused by name', async () => {
+  it('is not run: a call that tensors do not need is refused, and the error names it', async () => {
     const evil = Buffer.concat([global('os.system'), Buffer.from('('), text('true'), Buffer.from('tR')]);
     const refused = openTorchArchive(archive('evil.pt', dictionary(text('a'), evil)));
     await expect(refused).rejects.toMatchObject({
@@ -83,7 +83,7 @@ describe('a file of torch.save', () => {
     });
   });
 
-  it('in the format before the zip, or in the other order of bytes, is refused', async () => {
+  it('in the format before zip, or in big-endian order, is refused', async () => {
     writeFileSync(join(folder, 'legacy.pt'), Buffer.from([0x80, 2, 0x8a, 10, ...Array(40).fill(1)]));
     await expect(openTorchArchive(join(folder, 'legacy.pt'))).rejects.toThrow('since version 1.6');
     const big = archive('big.pt', dictionary(text('a'), tensor([1], [1])), {

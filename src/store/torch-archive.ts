@@ -163,7 +163,8 @@ function checkPlace(
   const last = shape.reduce((at, size, axis) => at + (size - 1) * strides[axis]!, offset);
   const needed = sizeOf(shape) === 0 ? 0 : (last + 1) * ARRAYS[dtype].BYTES_PER_ELEMENT;
   if (bytes === undefined) fail(`data/${storage} of ${name} is missing`);
-  else if (needed > bytes) fail(`data/${storage} of ${name} has ${count(bytes, 'byte')}, but ${needed} are needed`);
+  else if (needed > bytes)
+    fail(`data/${storage} of ${name} has ${count(bytes, 'byte')}, but ${needed} are needed`);
 }
 
 function gathered({ dtype, shape, strides, offset }: Place, bytes: Uint8Array): Tensor {

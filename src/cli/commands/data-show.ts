@@ -65,7 +65,7 @@ export const dataShowCommand = defineCommand({
       unread.push(...made.unread);
     }
     if (strict) refuseWarnings(findings, name);
-    checkAllRead(unread, { code: 'data/unreadable', hint: 'All that is shown is about the others.' });
+    checkAllRead(unread, { code: 'data/unreadable', hint: 'The output is about the other files.' });
   },
 });
 

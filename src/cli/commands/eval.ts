@@ -31,7 +31,7 @@ export const evalCommand = defineCommand({
     strict: strictOption,
     ...readOptions,
     suspects: flag({
-      help: "List the labels that are most likely wrong, also among the classifier's own examples, which are left out for it.",
+      help: 'List the labels that are most likely wrong. Examples of the classifier are answered by classifiers that have not learnt from them.',
     }),
     split: optional(
       choice(['train', 'val', 'test'], {
@@ -41,7 +41,7 @@ export const evalCommand = defineCommand({
     unknown: optional(
       text({
         value: '<folder>',
-        help: 'Pictures of none of the classes, to measure how well such pictures are rejected.',
+        help: 'Pictures of none of the classes, to measure how many of them are rejected.',
       }),
     ),
     report: optional(

@@ -38,7 +38,7 @@ export const predictCommand = defineCommand({
       realOr(['auto'], {
         min: 0,
         max: 1,
-        help: 'Answer "none of these" below this probability. auto takes the one above which 95% of the right answers to left-out examples are.',
+        help: 'Answer "none of these" below this probability. auto takes the probability that 95% of the right answers to left-out examples exceed.',
       }),
     ),
     copyTo: optional(
@@ -103,7 +103,7 @@ export const predictCommand = defineCommand({
     if (output === undefined) return;
     await checkOutput(output, [path, ...given]);
     if (formatOf(output, { json, csv, ndjson })) return;
-    throw new UsageError(`It is not clear in which format ${output} is to be written`, {
+    throw new UsageError(`The format of ${output} is not known`, {
       code: 'usage',
       hint: 'Give it the ending .csv, .json or .ndjson, or add --csv, --json or --ndjson.',
     });
