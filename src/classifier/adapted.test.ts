@@ -36,8 +36,10 @@ const nameless = () => ({
 
 describe('predictTogether', () => {
   it.each(TRANSDUCTIVE_IDS)('answers with the probabilities of %s', async (id) => {
-    const { predictions, failures } = await fitted.predictTogether(images, { method: id });
+    const { predictions, failures, changed } = await fitted.predictTogether(images, { method: id });
     expect(failures).toEqual([]);
+    const alone = (await fitted.predict(images)).predictions;
+    expect(changed).toBe(predictions.filter((answer, i) => answer.id !== alone[i]!.id).length);
     expect(predictions.map(({ image }) => image)).toEqual(images);
     const { features } = await fitted.encodeTestSet(at('unseen'));
     const scores = await fitted.scores(features);

@@ -11,7 +11,7 @@ import type { StreamMemory, TestTimeMethod, TransductiveMethod } from '../adapta
 import type { EncodedImages } from '../encoder/encode.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { DataError, errorAbout, messageAbout, throwIfAborted } from '../errors.ts';
-import { type Matrix, matrix, row, unitRows } from '../math/matrix.ts';
+import { argmax, type Matrix, matrix, row, unitRows } from '../math/matrix.ts';
 import { choice, type Options, refuseUnknown, resolveOptions } from '../options.ts';
 import { count } from '../words.ts';
 import { checkedOptions, predictOptions } from './answer-options.ts';
@@ -43,6 +43,12 @@ export interface TogetherOptions extends PredictOptions {
   method?: TransductiveId;
   /** Values of the method's own options. */
   options?: Readonly<Record<string, unknown>>;
+}
+
+/** The answers of a transductive method. */
+export interface TogetherPredictions extends Predictions {
+  /** Number of predictions whose class differs from the classifier's own answer, picture by picture. */
+  readonly changed: number;
 }
 
 /** Options of `stream`. */
@@ -77,7 +83,7 @@ export async function predictTogether(
   classifier: AdaptableClassifier,
   images: readonly ImageSource[],
   { options, ...given }: TogetherOptions,
-): Promise<Predictions> {
+): Promise<TogetherPredictions> {
   const { method: id, reject } = checkedOptions(togetherOptions, given);
   const method: TransductiveMethod = TRANSDUCTIVE[id];
   const values = methodValues(method.options, options);
@@ -94,7 +100,8 @@ export async function predictTogether(
     calibrated: false,
     transductive: id,
   }));
-  return { predictions, failures: failures.map(({ id: image, error }) => ({ image, error })) };
+  const changed = rows.filter((_, i) => argmax(row(probabilities, i)) !== argmax(row(logits, i))).length;
+  return { predictions, failures: failures.map(({ id: image, error }) => ({ image, error })), changed };
 }
 
 function tooFew(

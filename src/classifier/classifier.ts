@@ -17,6 +17,7 @@ import {
   type StreamOptions,
   startStream,
   type TogetherOptions,
+  type TogetherPredictions,
 } from './adapted.ts';
 import { addExamples, type NewExample } from './add.ts';
 import { checkedOptions, checkedReject, explainOptions, predictOptions } from './answer-options.ts';
@@ -147,7 +148,10 @@ export class Classifier {
    * the method in `transductive`. Unreadable pictures are returned in `failures`. Throws `UsageError` if the method needs class names and the
    * classifier has none, and `DataError` if fewer than two pictures can be read.
    */
-  async predictTogether(images: readonly ImageSource[], options: TogetherOptions = {}): Promise<Predictions> {
+  async predictTogether(
+    images: readonly ImageSource[],
+    options: TogetherOptions = {},
+  ): Promise<TogetherPredictions> {
     return predictTogether(this.#adaptable(), images, options);
   }
 

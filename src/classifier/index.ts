@@ -1,5 +1,5 @@
 export type { TestTimeId, TransductiveId } from '../adaptation/index.ts';
-export type { PredictionStream, StreamOptions, TogetherOptions } from './adapted.ts';
+export type { PredictionStream, StreamOptions, TogetherOptions, TogetherPredictions } from './adapted.ts';
 export type { NewExample } from './add.ts';
 export {
   type Classifier,

@@ -10,6 +10,7 @@ import type { Classifier } from '../classifier/index.ts';
 import type { Failure, ImageSource, Prediction, Predictions } from '../classifier/types.ts';
 import { UsageError } from '../errors.ts';
 import { choice, flag, type Options, optional } from '../options.ts';
+import { count, plural } from '../words.ts';
 import { noEffect, typedValue } from './command.ts';
 import type { Io } from './io.ts';
 import { withBar } from './progress-bars.ts';
@@ -91,7 +92,7 @@ export async function predictAdapted(
     print?(result: Prediction | Failure): void;
   },
   io: Io,
-): Promise<Predictions> {
+): Promise<Predictions & { changed?: number }> {
   const { print, ...options } = given;
   return withBar(io, 'Classifying', async (bar) => {
     const work = { signal: io.signal, onProgress: bar.update };
@@ -114,8 +115,11 @@ export async function predictAdapted(
   });
 }
 
-/** The notes beside answers that depend on other pictures. */
-export function adaptedNotes({ how, method }: Adapting, pictures: number, classes: number): string[] {
+/** The notes beside answers that depend on other pictures. `changed` is how many differ from those one by one, if that is known. */
+export function adaptedNotes(
+  { how, method }: Adapting,
+  { pictures, changed = 0, classes }: { pictures: number; changed?: number; classes: number },
+): string[] {
   if (how === 'stream') {
     return [
       `${TEST_TIME[method].name} adapts to the pictures: each answer depends on the pictures before it. The probabilities are not calibrated.`,
@@ -125,6 +129,7 @@ export function adaptedNotes({ how, method }: Adapting, pictures: number, classe
   const few = `There are fewer pictures (${pictures}) than classes (${classes}), but ${name} expects pictures of every class. If few classes occur, use --method em-dirichlet --present <n>.`;
   return [
     `The pictures are answered together by ${name} (transductive): each answer depends on the other pictures. The probabilities are not calibrated.`,
+    `${changed} of ${count(pictures, 'answer')} ${plural(changed, 'differs', 'differ')} from those one by one.`,
     ...(pictures < classes && method !== 'em-dirichlet' ? [few] : []),
   ];
 }

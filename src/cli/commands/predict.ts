@@ -1,6 +1,6 @@
 import { extname } from 'node:path';
 import type { Classifier } from '../../classifier/index.ts';
-import type { Failure, Prediction } from '../../classifier/types.ts';
+import type { Failure, Prediction, Predictions } from '../../classifier/types.ts';
 import { errorAbout, messageAbout, throwIfAborted, UsageError } from '../../errors.ts';
 import { flag, integer, optional, realOr, text } from '../../options.ts';
 import { jsonText } from '../../printable.ts';
@@ -123,13 +123,14 @@ export const predictCommand = defineCommand({
           : undefined;
       for (const failure of unread) print?.(failure);
       const threshold = reject === 'auto' ? await thresholdOf(classifier, io) : reject;
-      const results = adapting
+      const results: Predictions & { changed?: number } = adapting
         ? await predictAdapted(classifier, images, adapting, { reject: threshold, options, print }, io)
         : await predictAll(classifier, images, { reject: threshold, print }, io);
       results.failures.unshift(...unread);
-      const { length } = results.predictions;
-      if (adapting) adaptedNotes(adapting, length, classifier.data.classes.length).forEach(io.note);
-      else if (!classifier.calibrated && length > 0) io.note(UNCALIBRATED);
+      const pictures = results.predictions.length;
+      const counts = { pictures, classes: classifier.data.classes.length };
+      if (adapting) adaptedNotes(adapting, { ...results, ...counts }).forEach(io.note);
+      else if (!classifier.calibrated && pictures > 0) io.note(UNCALIBRATED);
       warnOfRejection(results.predictions, threshold ?? classifier.data.reject, io);
       if (copyTo) await sortInto(classifier, results.predictions, { images, folder: copyTo }, io);
       return results;
