@@ -12,6 +12,7 @@ export {
 export { type FewShotOptions, type Labels, sampleFewShot } from './few-shot.ts';
 export { registerLayout } from './layouts.ts';
 export { type ReadOptions, readDataset } from './read.ts';
+export type { ReadValues } from './read-options.ts';
 export { type Artist, type SampleOptions, sampleDataset } from './sample-dataset.ts';
 export { type SplitOptions, splitDataset, withoutLeaks } from './split.ts';
 export type { Folder, SourceFile, Tree } from './tree.ts';

@@ -1,3 +1,4 @@
+export type { Region } from './crop.ts';
 export { decode, thumbnail } from './decode.ts';
 export { isImagePath } from './image-paths.ts';
 export { createImageLoader, type ImageLoader, type LoaderOptions, type LoadRequest } from './loader.ts';

@@ -1,4 +1,5 @@
 export { type FileContent, writeFileAtomic } from './atomic.ts';
+export type { Progress } from './download.ts';
 export {
   type CacheEntry,
   type FeatureCache,
