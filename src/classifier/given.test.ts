@@ -249,10 +249,10 @@ describe.each(ids)('%s', (method) => {
     const seen = new Map<string, Classifier>();
     for (const [tune, [judges, folds]] of Object.entries(rows)) {
       const classifier = await fitted(method, { tune: tune as 'folds' });
-      const { tuning } = classifier.data;
+      const { tuning, method: taken } = classifier.data;
       seen.set(tune, classifier);
       expect([tuning.judges, tuning.folds], tune).toEqual([judges, folds]);
-      const setsScale = method !== 'auto' && methodById(method).calibrates !== undefined && tune !== 'val';
+      const setsScale = methodById(taken).calibrates !== undefined && tune !== 'val';
       if (!setsScale) expect(tuning.nll, tune).toBeGreaterThan(0);
       const chosen = (tuning.tuned ?? []).length > 0 || (method === 'auto' && tune !== 'fixed');
       // If there is nothing to choose, folds also give the result without a choice.
