@@ -50,15 +50,17 @@ export async function importing(folder: string, page: string): Promise<string[]>
 }
 
 async function writePictures(folder: string): Promise<void> {
-  const noise = { type: 'gaussian', mean: 128, sigma: 30 } as const;
   for (let c = 0; c < CLASSES; c++) {
     const own = join(folder, `class ${c}`);
     mkdirSync(own, { recursive: true });
-    for (let i = 0; i < EACH; i++)
+    for (let i = 0; i < EACH; i++) {
+      // Each picture of a class has another mean, because libvips keeps the result of an operation for the same arguments.
+      const noise = { type: 'gaussian', mean: 108 + i, sigma: 30 } as const;
       await sharp({ create: { width: SIDE, height: SIDE, channels: 3, background: '#808080', noise } })
         .tint(`hsl(${(c * 360) / CLASSES},60%,50%)`)
         .jpeg()
         .toFile(join(own, `${i}.jpg`));
+    }
   }
 }
 
