@@ -49,6 +49,8 @@ export interface TogetherOptions extends PredictOptions {
 export interface TogetherPredictions extends Predictions {
   /** Number of predictions whose class differs from the classifier's own answer, picture by picture. */
   readonly changed: number;
+  /** Number of classes that are the answer for at least one picture when each is answered by itself. */
+  readonly occurring: number;
 }
 
 /** Options of `stream`. */
@@ -100,8 +102,15 @@ export async function predictTogether(
     calibrated: false,
     transductive: id,
   }));
-  const changed = rows.filter((_, i) => argmax(row(probabilities, i)) !== argmax(row(logits, i))).length;
-  return { predictions, failures: failures.map(({ id: image, error }) => ({ image, error })), changed };
+  const alone = rows.map((_, i) => argmax(row(logits, i)));
+  const changed = alone.filter((c, i) => c !== argmax(row(probabilities, i))).length;
+  const occurring = new Set(alone).size;
+  return {
+    predictions,
+    failures: failures.map(({ id: image, error }) => ({ image, error })),
+    changed,
+    occurring,
+  };
 }
 
 function tooFew(

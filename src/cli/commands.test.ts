@@ -151,8 +151,12 @@ describe('the commands, one after the other', () => {
     const two = ['predict', classifier(), picture('red'), picture('blue'), '--together'];
     const { err } = await run(two);
     expect(err).toMatch(/[0-2] of 2 answers differs? from those one by one\./);
-    expect(err).toContain('There are fewer pictures (2) than classes (3)');
-    expect((await run([...two, '--method', 'em-dirichlet'])).err).not.toContain('fewer');
+    expect(err).toMatch(/One by one, the 2 pictures are of [12] of the 3 classes, but TransCLIP expects/);
+    expect((await run([...two, '--method', 'em-dirichlet'])).err).not.toContain('One by one');
+    const { err: all } = await run(['predict', classifier(), at('photos'), '--together']);
+    expect(all).not.toContain('One by one');
+    const { err: red } = await run(['predict', classifier(), at('photos/train/red'), '--together']);
+    expect(red).toMatch(/pictures are of 1 of the 3 classes/);
   });
 
   it('predict --together refuses a single picture', async () => {

@@ -250,9 +250,19 @@ it('without an answer end after a time limit or at the signal, and can be repeat
 function startChild(child: DownloadRequest): ChildProcess {
   const program = `import { download } from ${JSON.stringify(new URL('./download.ts', import.meta.url).href)};
 await download(${JSON.stringify(child)});`;
-  return spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], {
-    stdio: 'ignore',
-  });
+  return spawn(
+    process.execPath,
+    [
+      '--import',
+      new URL('../../tests/typescript.mjs', import.meta.url).href,
+      '--input-type=module',
+      '-e',
+      program,
+    ],
+    {
+      stdio: 'ignore',
+    },
+  );
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {

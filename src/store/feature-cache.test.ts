@@ -280,7 +280,13 @@ for (let n = 0; ; n++) {
   }));
   process.stdout.write(\`\${n + 1}\\n\`);
 }`;
-  const options = ['--import', 'tsx', '--input-type=module', '-e', program];
+  const options = [
+    '--import',
+    new URL('../../tests/typescript.mjs', import.meta.url).href,
+    '--input-type=module',
+    '-e',
+    program,
+  ];
   return spawn(process.execPath, options, { stdio: ['ignore', 'pipe', 'inherit'] });
 }
 

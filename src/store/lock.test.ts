@@ -61,7 +61,7 @@ setInterval(() => {}, 1000);`;
     ...before,
     process.execPath,
     '--import',
-    'tsx',
+    new URL('../../tests/typescript.mjs', import.meta.url).href,
     '--input-type=module',
     '-e',
     program,

@@ -123,7 +123,7 @@ export const predictCommand = defineCommand({
           : undefined;
       for (const failure of unread) print?.(failure);
       const threshold = reject === 'auto' ? await thresholdOf(classifier, io) : reject;
-      const results: Predictions & { changed?: number } = adapting
+      const results: Predictions & { changed?: number; occurring?: number } = adapting
         ? await predictAdapted(classifier, images, adapting, { reject: threshold, options, print }, io)
         : await predictAll(classifier, images, { reject: threshold, print }, io);
       results.failures.unshift(...unread);
