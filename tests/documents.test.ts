@@ -21,6 +21,7 @@ const RUN = PAGES.filter(
 );
 /** Pages whose blocks other tests run. */
 const RUN_ELSEWHERE: Readonly<Record<string, string>> = {
+  'docs/adaptation.md': 'src/classifier/adapted.test.ts',
   'docs/server.md': 'src/server/docs.test.ts',
   'docs/extending.md': 'tests/extensions.test.ts',
   'docs/export.md': 'src/export/export.test.ts',

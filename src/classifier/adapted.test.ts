@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TEST_TIME_IDS, TRANSDUCTIVE, TRANSDUCTIVE_IDS } from '../adaptation/index.ts';
 import { argmax, matrix, row, unitRows } from '../math/matrix.ts';
@@ -32,6 +33,17 @@ const nameless = () => ({
   prediction: () => {
     throw new Error('is refused before');
   },
+});
+
+it('the program of docs/adaptation.md runs', async () => {
+  const page = readFileSync(new URL('../../docs/adaptation.md', import.meta.url), 'utf8');
+  const [, code] = /```js\n([\s\S]*?)```/.exec(page)!;
+  const given = ['classifier', 'images', 'image'];
+  const program = new Function(
+    ...given,
+    `return (async () => { ${code} return [predictions.length, failures, prediction.testTime]; })()`,
+  );
+  expect(await program(fitted, images, images[0])).toEqual([9, [], 'dmn']);
 });
 
 describe('predictTogether', () => {
