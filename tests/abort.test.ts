@@ -31,7 +31,7 @@ const PROMPT = 100;
 const at = workspace();
 const encoder = fakeEncoder();
 const CLASSES = 20;
-const EXAMPLES = 20_000;
+const EXAMPLES = 12_000;
 const PICTURES = 400;
 const kindOf = (i: number) => (i % 2 === 0 ? 'cat' : 'dog');
 
@@ -101,7 +101,7 @@ beforeAll(async () => {
   const names = Array.from({ length: 30_000 }, (_, i) => [`class ${i % CLASSES}/${i}.png`, new Uint8Array()]);
   await writeFile(archive, zipSync(Object.fromEntries(names), { level: 0 }));
   // The examples' names are one JSON text, whose parsing cannot be interrupted: 60 ms for 150,000 names.
-  const rows = 60_000;
+  const rows = 40_000;
   const examples = Array.from({ length: rows }, (_, i) => ({
     id: `row ${i}`,
     sha256: `${i}`.padStart(64, '0'),

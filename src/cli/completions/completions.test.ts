@@ -38,13 +38,14 @@ _tip_adapter
 if ((\${#COMPREPLY[@]} == 0)) && [[ $plain ]]; then COMPREPLY=($(compgen -f -- "\${COMP_WORDS[COMP_CWORD]}")); fi
 printf '%s\\n' "\${COMPREPLY[@]}"`,
   ],
-  // An interactive shell in a pseudo-terminal prints each completion when it is added.
+  // An interactive shell in a pseudo-terminal prints each completion when it is added. Until it reads keys, the terminal would act on
+  // Ctrl-U itself and remove the line, so that function of the terminal is switched off.
   zsh: [
     '-f',
     '-c',
     `zmodload zsh/zpty
 zpty z zsh -f -i
-zpty -w z 'PROMPT=; autoload -Uz compinit; compinit -u -D; source ./script; bindkey "^I" complete-word
+zpty -w z 'stty kill undef; PROMPT=; autoload -Uz compinit; compinit -u -D; source ./script; bindkey "^I" complete-word
 compadd() {
   if [[ \${@[1,(i)(-|--)]} != *-(O|A|D)\\ * ]]; then
     local -a found; builtin compadd -A found "$@"
@@ -85,7 +86,13 @@ const CASES: readonly (readonly [line: string, offered: readonly string[], other
 ];
 
 describe.each(Object.entries(ASKS))('completions in %s', (shell, ask) => {
+  // On a busy machine, zsh sometimes loses a key in the pseudo-terminal.
   const complete = (line: string) => {
+    let found = asked(line);
+    for (let again = 0; shell === 'zsh' && found.length === 0 && again < 2; again++) found = asked(line);
+    return found;
+  };
+  const asked = (line: string) => {
     const { stdout, stderr, status } = spawnSync(shell, ask, {
       cwd: work,
       encoding: 'utf8',
