@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import sharp from 'sharp';
 import type { Classifier } from '../src/classifier/classifier.ts';
+import { featureKey } from '../src/encoder/encode.ts';
 import type { Encoder } from '../src/encoder/types.ts';
 import { createImageLoader } from '../src/image/loader.ts';
 import { matrix } from '../src/math/matrix.ts';
@@ -208,7 +209,7 @@ async function refitting(): Promise<string[]> {
   const rows = noise(total, dimension, 'pictures');
   await cache.putMany(
     hashes.map((hash, i) => ({
-      key: `${hash}:${encoder.fingerprint}:0`,
+      key: featureKey(hash, encoder),
       value: rows.data.slice(i * dimension, (i + 1) * dimension),
     })),
   );

@@ -157,6 +157,11 @@ interface Plan {
   keys(hash: string): string[];
 }
 
+/** The key of a picture's features in the cache, for the sha256 of its bytes. `view` names a view, `0` for the plain one. */
+export function featureKey(hash: string, encoder: Pick<Encoder, 'fingerprint'>, view = '0'): string {
+  return `${hash}:${DECODING}:${encoder.fingerprint}:${view}`;
+}
+
 function planOf(encoder: Encoder, { views = [0], seed = 0, exif = true }: EncodeOptions): Plan {
   const suffixes = views.map((view) => `${view}${view === 0 ? '' : `@${seed}`}${exif ? '' : ':as-stored'}`);
   return {
@@ -164,7 +169,7 @@ function planOf(encoder: Encoder, { views = [0], seed = 0, exif = true }: Encode
     views,
     seed,
     exif,
-    keys: (hash) => suffixes.map((suffix) => `${hash}:${DECODING}:${encoder.fingerprint}:${suffix}`),
+    keys: (hash) => suffixes.map((suffix) => featureKey(hash, encoder, suffix)),
   };
 }
 
