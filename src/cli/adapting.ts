@@ -6,7 +6,7 @@ import {
   TRANSDUCTIVE_IDS,
   type TransductiveId,
 } from '../adaptation/index.ts';
-import type { Classifier } from '../classifier/index.ts';
+import type { Classifier, TogetherPredictions } from '../classifier/index.ts';
 import type { Failure, ImageSource, Prediction, Predictions } from '../classifier/types.ts';
 import { UsageError } from '../errors.ts';
 import { choice, flag, type Options, optional } from '../options.ts';
@@ -81,6 +81,9 @@ export function adaptingMethodOptions(argv: readonly string[]): Options {
   return all[typedValue(argv, '--method') ?? preset ?? '']?.options ?? {};
 }
 
+/** The counts are those of pictures that are answered together. */
+export type AdaptedPredictions = Predictions & Partial<TogetherPredictions>;
+
 /** Answers pictures by a method without labels. `print` is called for each result of a stream as soon as it is answered. */
 export async function predictAdapted(
   classifier: Classifier,
@@ -92,7 +95,7 @@ export async function predictAdapted(
     print?(result: Prediction | Failure): void;
   },
   io: Io,
-): Promise<Predictions & { changed?: number; occurring?: number }> {
+): Promise<AdaptedPredictions> {
   const { print, ...options } = given;
   return withBar(io, 'Classifying', async (bar) => {
     const work = { signal: io.signal, onProgress: bar.update };

@@ -1,6 +1,6 @@
 import { extname } from 'node:path';
 import type { Classifier } from '../../classifier/index.ts';
-import type { Failure, Prediction, Predictions } from '../../classifier/types.ts';
+import type { Failure, Prediction } from '../../classifier/types.ts';
 import { errorAbout, messageAbout, throwIfAborted, UsageError } from '../../errors.ts';
 import { flag, integer, optional, realOr, text } from '../../options.ts';
 import { jsonText } from '../../printable.ts';
@@ -9,6 +9,7 @@ import { renderCsv, type Table } from '../../report/table.ts';
 import { writeFileAtomic } from '../../store/atomic.ts';
 import { count, plural, UNCALIBRATED } from '../../words.ts';
 import {
+  type AdaptedPredictions,
   adaptedNotes,
   adaptingMethodOptions,
   adaptingOptions,
@@ -123,7 +124,7 @@ export const predictCommand = defineCommand({
           : undefined;
       for (const failure of unread) print?.(failure);
       const threshold = reject === 'auto' ? await thresholdOf(classifier, io) : reject;
-      const results: Predictions & { changed?: number; occurring?: number } = adapting
+      const results: AdaptedPredictions = adapting
         ? await predictAdapted(classifier, images, adapting, { reject: threshold, options, print }, io)
         : await predictAll(classifier, images, { reject: threshold, print }, io);
       results.failures.unshift(...unread);
