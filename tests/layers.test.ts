@@ -18,6 +18,7 @@ const LAYERS = [
   'dataset',
   'classifier',
   'bench',
+  'scale',
   'report',
   'export',
   'server',

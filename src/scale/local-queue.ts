@@ -1,0 +1,27 @@
+import { throwIfAborted } from '../errors.ts';
+import type { Queue, RunProgress } from './work.ts';
+
+/** Does the shards of a run in this process, one after the other. The first error of a shard ends the run. */
+export const localQueue: Queue = {
+  async run(work, { signal, onProgress } = {}) {
+    const finished = await work.finished({ signal });
+    let [shards, kept, pictures, failures] = [0, 0, 0, 0];
+    const tell = (more = 0) => {
+      const progress: RunProgress = { shards, kept, pictures: pictures + more, failures };
+      onProgress?.(work.pictures === undefined ? progress : { ...progress, total: work.pictures });
+    };
+    for await (const shard of work.shards({ signal })) {
+      throwIfAborted(signal);
+      if (finished.has(work.resultKey(shard))) {
+        kept++;
+        pictures += shard.pictures ?? 0;
+      } else {
+        const outcome = await work.run(shard, { signal, onProgress: tell });
+        pictures += outcome.pictures;
+        failures += outcome.failures;
+      }
+      shards++;
+      tell();
+    }
+  },
+};

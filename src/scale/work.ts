@@ -1,0 +1,90 @@
+import type { Abortable } from '../abort.ts';
+
+/** A value that JSON can hold. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+
+/** A part of a run that one worker does as a whole: about 2,000 pictures, a row group, a tar archive or a cell of a benchmark. */
+export interface Shard {
+  /**
+   * Hash (hex) of all that decides the shard's result beyond what `Work.id` covers: which pictures, their sizes and dates, their labels.
+   */
+  readonly id: string;
+  /** What a worker needs to find the shard's pictures, together with the description of the work: a few hundred bytes. */
+  readonly pointer: Json;
+  /** Number of pictures (or cells), if it is known before they are read. */
+  readonly pictures?: number;
+  /** The shard in words, for messages: `cat/1.jpg to dog/7.jpg`. */
+  readonly name: string;
+}
+
+/** What came of a shard. */
+export interface ShardOutcome {
+  /** Number of pictures, with the unreadable ones. */
+  readonly pictures: number;
+  /** Number of pictures that could not be read. */
+  readonly failures: number;
+  readonly seconds: number;
+  /** Number of bytes of pictures that were read. */
+  readonly bytesRead: number;
+}
+
+/** All that a worker needs to do shards of the same work: addresses and options, and nothing secret. */
+export interface WorkDescription {
+  readonly kind: 'embed' | 'predict' | 'bench';
+  readonly [key: string]: Json;
+}
+
+/**
+ * One run: its shards, and how to do one. Each shard's result is one object in the target, whole or not there, under a name that depends on
+ * all that decides it. So a shard that is done twice does no harm, and what is done is known from the target alone.
+ */
+export interface Work {
+  /** Hash (hex) of all that decides the results of all shards: kind, encoder's fingerprint, view, options, version of the format. */
+  readonly id: string;
+  readonly description: WorkDescription;
+  /** Number of pictures (or cells) of all shards, if it is known before they are listed. */
+  readonly pictures?: number;
+  /** The shards, in order. They are listed while they are asked for, and no more than one is in memory. */
+  shards(options?: Abortable): AsyncIterable<Shard>;
+  /** The key of a shard's result in the target. */
+  resultKey(shard: Shard): string;
+  /** The keys of all results that are in the target. */
+  finished(options?: Abortable): Promise<ReadonlySet<string>>;
+  /**
+   * Does a shard and puts its result into the target. A result that is already there stays. Throws `InterruptedError` if the signal fires,
+   * and any error that is not about a single picture; pictures that cannot be read are part of the result.
+   */
+  run(shard: Shard, options?: Abortable & { onProgress?(pictures: number): void }): Promise<ShardOutcome>;
+  /**
+   * Makes the run's result from the results of all shards, and removes what an earlier run of other pictures left. Called once all
+   * shards are done; calling it again gives the same.
+   */
+  finish(options?: Abortable): Promise<RunSummary>;
+  close(): Promise<void>;
+}
+
+/** Progress of a run. */
+export interface RunProgress {
+  /** Number of shards done, of those among them that an earlier run did, and of all (if it is known). */
+  readonly shards: number;
+  readonly kept: number;
+  /** Number of pictures done, with those of an unfinished shard, and of all (if it is known). */
+  readonly pictures: number;
+  readonly total?: number;
+  /** Number of pictures that could not be read. */
+  readonly failures: number;
+}
+
+/** The end of a run. */
+export interface RunSummary {
+  readonly shards: number;
+  readonly pictures: number;
+  /** Number of pictures that could not be read. */
+  readonly failures: number;
+}
+
+/** Has the shards of a run done: in this process (`localQueue`), or by workers. */
+export interface Queue {
+  /** Resolves when every shard is done. Throws `InterruptedError` if the signal fires; finished shards stay done. */
+  run(work: Work, options?: Abortable & { onProgress?(progress: RunProgress): void }): Promise<void>;
+}
