@@ -1,5 +1,5 @@
 import { constants, fdatasync, fsync } from 'node:fs';
-import { copyFile, mkdir, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, link, mkdir, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, parse } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -27,6 +27,28 @@ export async function writeFileAtomic(
   content: FileContent,
   { signal }: Abortable = {},
 ): Promise<void> {
+  await writeAside(path, content, moveFile, signal);
+}
+
+/**
+ * Writes a file as `writeFileAtomic` does, unless there is one already. Of several writers at once, on one machine or on several that
+ * share the folder, one gets `true` and the others `false`.
+ */
+export async function createFileAtomic(
+  path: string,
+  content: FileContent,
+  { signal }: Abortable = {},
+): Promise<boolean> {
+  return writeAside(path, content, linkFile, signal);
+}
+
+/** Writes a temporary file beside the target and has `finish` give it its name. Returns what `finish` returns. */
+async function writeAside<T>(
+  path: string,
+  content: FileContent,
+  finish: (temporary: string, target: string) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
   let temporary: string | undefined;
   try {
     await mkdir(dirname(path), { recursive: true });
@@ -37,7 +59,7 @@ export async function writeFileAtomic(
     await removeAbandoned(dirname(target));
     await writeContent(temporary, content, signal);
     throwIfAborted(signal);
-    await moveFile(temporary, target);
+    return await finish(temporary, target);
   } catch (error) {
     if (temporary) await rm(temporary, { force: true }).catch(() => {});
     throwIfAborted(signal);
@@ -74,9 +96,31 @@ async function refuseIrregular(target: string, path: string): Promise<void> {
   });
 }
 
+/** Gives a temporary file its name, unless the name is taken. Returns whether it did; the temporary name is gone in either case. */
+async function linkFile(temporary: string, target: string): Promise<boolean> {
+  try {
+    await link(temporary, target);
+  } catch (error) {
+    const code = systemCode(error) ?? '';
+    // Some file systems have no links: exFAT, and some shares.
+    if (['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code)) {
+      if (!(await stat(target).catch(() => undefined))) return moveFile(temporary, target).then(() => true);
+    } else if (code !== 'EEXIST') throw error;
+    await rm(temporary, { force: true });
+    return false;
+  }
+  await rm(temporary, { force: true });
+  await flushFolderOf(target);
+  return true;
+}
+
 /** Renames a file, replacing any file at `target`, and flushes the renaming to the disk. */
 export async function moveFile(source: string, target: string): Promise<void> {
   await renamePatiently(source, target);
+  await flushFolderOf(target);
+}
+
+async function flushFolderOf(target: string): Promise<void> {
   // A renaming survives a power failure only after its folder is flushed. Windows has no such call.
   const folder = await open(dirname(target), 'r').catch(() => undefined);
   if (folder) await flushFolder(folder.fd).catch(() => {});

@@ -52,6 +52,11 @@ export async function isAtWork(folder: string, stamp: Stamp): Promise<boolean | 
 const STAMP = /^([0-9a-f]+-\d+-\d+-\d+)-[0-9a-f]+$/;
 const NAME = /^\.tip-adapter-(.+)\.(?:tmp|sock)$/;
 
+/** Whether a file has the name of a temporary one, whose writer works or was killed. */
+export function isTemporary(name: string): boolean {
+  return NAME.test(name);
+}
+
 /** Milliseconds without a change after which a temporary file is abandoned, if the system cannot tell whether its process runs. */
 const ABANDONED = 600_000;
 /** Shortest interval between two searches of a folder, in milliseconds, because folders may be large. */
