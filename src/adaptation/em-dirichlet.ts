@@ -112,7 +112,8 @@ function* statistics(
  */
 function toLikeliest(alpha: Float64Array, mean: Float64Array): void {
   for (let step = 0; step < STEPS; step++) {
-    let [change, size] = [0, 0];
+    let change = 0;
+    let size = 0;
     const [, slopeOfSum] = logGammaAndDigamma(sum(alpha));
     for (let j = 0; j < alpha.length; j++) {
       const before = alpha[j]!;

@@ -11,7 +11,7 @@ import type { StreamMemory, TestTimeMethod, TransductiveMethod } from '../adapta
 import type { EncodedImages } from '../encoder/encode.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { DataError, errorAbout, messageAbout, throwIfAborted } from '../errors.ts';
-import { argmax, type Matrix, matrix, row, unitRows } from '../math/matrix.ts';
+import { argmax, type Matrix, row, scaled, unitRows } from '../math/matrix.ts';
 import { choice, type Options, refuseUnknown, resolveOptions } from '../options.ts';
 import { count } from '../words.ts';
 import { checkedOptions, predictOptions } from './answer-options.ts';
@@ -135,13 +135,7 @@ async function logitsOf(
   features: Matrix,
   work: Abortable,
 ): Promise<Matrix> {
-  const all = await scores(features, work);
-  const { temperature } = data.tuning;
-  return matrix(
-    all.rows,
-    all.cols,
-    all.data.map((score) => score / temperature),
-  );
+  return scaled(await scores(features, work), 1 / data.tuning.temperature);
 }
 
 /** Starts a stream with an empty memory. */

@@ -158,7 +158,9 @@ async function measureKeys(
     await probabilities(data, encoder, queries, signal),
     await probabilities(exact, encoder, queries, signal),
   ];
-  let [cosine, probability, equal] = [0, 0, 0];
+  let cosine = 0;
+  let probability = 0;
+  let equal = 0;
   for (let r = 0; r < half.rows; r++)
     cosine = Math.max(cosine, distance(row(data.support.features, r), row(half, r)));
   for (let i = 0; i < queries.rows; i++) {

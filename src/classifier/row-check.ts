@@ -37,7 +37,9 @@ export function rowCheck({
   }
   const lengths = scales as Float32Array;
   const units = Float64Array.from(steps as Float32Array, (step) => step * step);
-  let [row, column, squares] = [0, 0, 0];
+  let row = 0;
+  let column = 0;
+  let squares = 0;
   return ({ buffer, byteOffset, byteLength }) => {
     const values = new Int8Array(buffer, byteOffset, byteLength);
     for (let start = 0; start < values.length; ) {

@@ -13,7 +13,8 @@ const DARK = 2 ** 12;
  */
 export function toLevels(samples: Samples, channels: number): Uint8Array {
   const colours = channels % 2 === 0 ? channels - 1 : channels;
-  let [least, most] = [0, 0];
+  let least = 0;
+  let most = 0;
   for (let at = 0; at < samples.length; at++) {
     if (at % channels >= colours) continue;
     const value = samples[at]!;

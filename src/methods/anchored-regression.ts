@@ -7,7 +7,7 @@ import { matmul, matmulT } from '../graph/products.ts';
 import { logSumExp, sum } from '../graph/reduce.ts';
 import { withProducts } from '../linalg/matrix-products.ts';
 import { lowerRows, solvePositive } from '../linalg/solve.ts';
-import { identity, type Matrix, matrix, matrixOf, selectRows } from '../math/matrix.ts';
+import { identity, type Matrix, matrix, matrixOf, scaled, selectRows } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { minimise, type Objective } from './lbfgs.ts';
 import { type Coordinates, spanOf, withBias, withColumn } from './row-span.ts';
@@ -149,12 +149,9 @@ const USUAL = 0.05;
 const LEAST_CURVATURE = 1e-4;
 
 /** An estimate of the second derivative for the parameters of any class: USUAL / (n c) X^T X + 2 diag(decay), [p, p]. */
-function usualCurvature({ rows: p, data }: Matrix, count: number, decay: Float32Array): Matrix {
-  const curvature = matrix(
-    p,
-    p,
-    data.map((x) => (x * USUAL) / count),
-  );
+function usualCurvature(squares: Matrix, count: number, decay: Float32Array): Matrix {
+  const p = squares.rows;
+  const curvature = scaled(squares, USUAL / count);
   let trace = 0;
   for (let j = 0; j < p; j++) trace += curvature.data[j * p + j]!;
   for (let j = 0; j < p; j++) curvature.data[j * p + j]! += 2 * decay[j]! + (LEAST_CURVATURE * trace) / p;

@@ -1,6 +1,6 @@
 import { mul } from '../graph/elementwise.ts';
 import { matmulT, unit } from '../graph/products.ts';
-import { type Matrix, matrix } from '../math/matrix.ts';
+import { type Matrix, scaled } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { optional, positive } from '../options.ts';
 import { first, regressions } from './anchored-regression.ts';
@@ -61,11 +61,7 @@ async function* solve(
   const keys = keysOf(support);
   const shots = subsets[0]!.length / new Set(support.labels).size;
   const solutions = regressions(task, {
-    rows: matrix(
-      keys.rows,
-      keys.cols,
-      keys.data.map((x) => x * SCALE),
-    ),
+    rows: scaled(keys, SCALE),
     subsets,
     offset: head && (await zeroShotOf(keys, task)),
     penalties: candidates.map(({ strength = shots < 2 ? 1 : 0.3 }) => strength / shots),

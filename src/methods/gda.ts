@@ -5,7 +5,7 @@ import { mul } from '../graph/elementwise.ts';
 import { linear, unit } from '../graph/products.ts';
 import { withProducts } from '../linalg/matrix-products.ts';
 import { lowerRows, solvePositive } from '../linalg/solve.ts';
-import { dot, type Matrix, matrix, matrixOf, row, selectRows } from '../math/matrix.ts';
+import { dot, type Matrix, matrix, matrixOf, row, scaled, selectRows, weightedSum } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { flag, positiveOr, real } from '../options.ts';
 import { synthesise } from './gda-synthesis.ts';
@@ -202,9 +202,9 @@ async function discriminant(
         async (run) => run.product(transposed(await solve(await run.productT(centred, means))), centred),
         signal,
       );
-      weights.data.set(means.data.map((x, i) => ((x - explained.data[i]!) * d) / ridge));
+      weights.data.set(weightedSum(d / ridge, means, -d / ridge, explained).data);
     } else {
-      weights.data.set(transposed(await solve(transposed(means))).data.map((x) => x * d));
+      weights.data.set(scaled(transposed(await solve(transposed(means))), d).data);
     }
   }
   const bias = matrix(c, 1);

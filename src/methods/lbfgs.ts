@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../errors.ts';
+import { dot } from '../math/matrix.ts';
 
 /** A function's value and gradient g at a point, and P g. The fixed matrix P approximates the inverse of the function's curvature. */
 interface Evaluation {
@@ -162,20 +163,6 @@ function between(
   const d2 = Math.sqrt(Math.max(0, square));
   const share = 1 - (high.slope + d2 - d1) / (high.slope - low.slope + 2 * d2);
   return low.t + width * (Number.isFinite(share) ? Math.min(0.9, Math.max(0.1, share)) : 0.5);
-}
-
-/** The inner product in float64, in four sums side by side, which the processor adds in parallel. */
-function dot(a: Float32Array, b: Float32Array): number {
-  let [s0, s1, s2, s3] = [0, 0, 0, 0];
-  let i = 0;
-  for (; i + 4 <= a.length; i += 4) {
-    s0 += a[i]! * b[i]!;
-    s1 += a[i + 1]! * b[i + 1]!;
-    s2 += a[i + 2]! * b[i + 2]!;
-    s3 += a[i + 3]! * b[i + 3]!;
-  }
-  for (; i < a.length; i++) s0 += a[i]! * b[i]!;
-  return s0 + s1 + s2 + s3;
 }
 
 function addScaled(target: Float32Array, source: Float32Array, scale: number): void {

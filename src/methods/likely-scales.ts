@@ -131,7 +131,12 @@ function* crossEntropy(
       logits[k] = logit;
       if (logit > top) top = logit;
     }
-    let [total, a, z, aa, az, zz] = [0, 0, 0, 0, 0, 0];
+    let total = 0;
+    let a = 0;
+    let z = 0;
+    let aa = 0;
+    let az = 0;
+    let zz = 0;
     for (let k = 0; k < c; k++) {
       const p = Math.exp(logits[k]! - top);
       const own = scores[start + k]!;

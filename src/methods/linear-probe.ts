@@ -1,5 +1,5 @@
 import { linear, unit } from '../graph/products.ts';
-import { matrix, row } from '../math/matrix.ts';
+import { matrix, row, scaled } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { positive } from '../options.ts';
 import { first, regressions } from './anchored-regression.ts';
@@ -43,11 +43,7 @@ async function* solve(
   const { support, dimension: d, classes } = task;
   const keys = keysOf(support);
   const solutions = regressions(task, {
-    rows: matrix(
-      keys.rows,
-      d,
-      keys.data.map((x) => x * SCALE),
-    ),
+    rows: scaled(keys, SCALE),
     subsets,
     penalties: candidates.map(({ c }) => (0.5 * SCALE ** 2) / (c * subsets[0]!.length)),
     // With this scale all parameters have a similar size, and the descent is even.

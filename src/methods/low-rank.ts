@@ -122,7 +122,8 @@ function leaveOut({ groups }: Support): [left: number[], rest: number[]] {
 }
 
 function compared(exact: Matrix, low: Matrix): RankError {
-  let [error, equal] = [0, 0];
+  let error = 0;
+  let equal = 0;
   for (let i = 0; i < exact.rows; i++) {
     const [a, b] = [row(exact, i), row(low, i)];
     error += a.reduce((most, x, c) => Math.max(most, Math.abs(x - b[c]!)), 0) / exact.rows;

@@ -1,7 +1,7 @@
 import { add, div, exp, less, log, maximum, mul, neg, sub, where } from '../graph/elementwise.ts';
 import type { Expr } from '../graph/expression.ts';
 import { matmul, matmulT, unit } from '../graph/products.ts';
-import { concatRows, type Matrix, matrix, row, selectRows, unitRows } from '../math/matrix.ts';
+import { concatRows, type Matrix, matrix, row, selectRows, unitRows, weightedSum } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { positive, real } from '../options.ts';
 import { kernelRidge, radial, unexplained } from './kernel-ridge.ts';
@@ -133,7 +133,7 @@ function refined(
 
 /** unit(a x + b y). */
 function weighted(x: Matrix, a: number, y: Matrix, b: number): Matrix {
-  return unitRows({ ...x, data: x.data.map((value, i) => a * value + b * y.data[i]!) });
+  return unitRows(weightedSum(a, x, b, y));
 }
 
 function tensorOf({ rows, cols, data }: Matrix): Tensor {

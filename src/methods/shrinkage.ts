@@ -19,7 +19,8 @@ export function analyticShrinkage(
   samples = centred.rows,
 ): number {
   const [n, d] = [centred.rows, centred.cols];
-  let [trace, fourth] = [0, 0];
+  let trace = 0;
+  let fourth = 0;
   for (let i = 0; i < n; i++) {
     const length = dot(row(centred, i), row(centred, i));
     trace += length / n;

@@ -1,4 +1,4 @@
-import { type Matrix, matrix, norm, row, unitRows } from '../math/matrix.ts';
+import { type Matrix, matrix, norm, row, scaled, unitRows } from '../math/matrix.ts';
 import type { TaskWith } from './method.ts';
 import { countByClass, type TextHead } from './task.ts';
 
@@ -52,12 +52,7 @@ export function lengthRemarks(method: string, head: TextHead): string[] {
 /** `rawText`, [c, d]. Text that has lost its length is scaled to the usual length of CLIP's text embeddings. */
 export function lengthenedText(task: TaskWith<'text'>): Matrix {
   const means = rawText(task);
-  if (hasOwnLength(task.head)) return means;
-  return matrix(
-    means.rows,
-    means.cols,
-    means.data.map((x) => x * USUAL_LENGTH),
-  );
+  return hasOwnLength(task.head) ? means : scaled(means, USUAL_LENGTH);
 }
 
 /** Each class's mean prompt embedding as the encoder gives them, [c, d]. */

@@ -81,7 +81,8 @@ export const tipX = defineMethod({
 function* slopeOf(keys: Matrix, logs: Matrix): Pieces<number> {
   const step = Math.max(1, Math.ceil(keys.rows / SAMPLED));
   const sampled = [...Array(keys.rows).keys()].filter((i) => i % step === 0);
-  let [least, furthest] = [1, 0];
+  let least = 1;
+  let furthest = 0;
   for (const i of sampled) {
     yield;
     const p = row(logs, i).map(Math.exp);

@@ -84,7 +84,8 @@ export async function spreadBetween(
   const h = 1 / Math.max(1, n - 1);
   const gram = await productT(await whiten(centred, whitening, { productT, ...products }), centred);
   const at = (i: number, j: number) => gram.data[i * n + j]!;
-  let [squares, count] = [0, 0];
+  let squares = 0;
+  let count = 0;
   for (let i = 0; i < n; i++) {
     const own = at(i, i);
     const g = whitening.level > 0 ? ((1 + h) * h) / whitening.level : 0;

@@ -1,6 +1,6 @@
 import { inTurns, type Pieces } from '../abort.ts';
 import type { Products } from '../linalg/matrix-products.ts';
-import { dot, type Matrix, matrix, row, selectRows } from '../math/matrix.ts';
+import { dot, type Matrix, matrix, row, selectRows, weightedSum } from '../math/matrix.ts';
 import { likelyScales } from './likely-scales.ts';
 import type { Examples } from './whitened-examples.ts';
 import type { LeftOut } from './whitened-left-out.ts';
@@ -36,11 +36,7 @@ export function unexplainedBy(names: Matrix, { centred, labels }: Examples): Mat
   const own = selectRows(names, labels);
   const squares = dot(own.data, own.data);
   const a = squares > 0 ? dot(centred.data, own.data) / squares : 0;
-  return matrix(
-    centred.rows,
-    centred.cols,
-    centred.data.map((x, at) => x - a * own.data[at]!),
-  );
+  return weightedSum(1, centred, -a, own);
 }
 
 /** The scale of zero-shot logits [n, c] that is most likely on the examples, under the prior that it is 1 within a factor of e. */

@@ -4,7 +4,7 @@ import type { Expr } from '../graph/expression.ts';
 import { linear, matmulT, unit } from '../graph/products.ts';
 import { sum } from '../graph/reduce.ts';
 import { type Products, withProducts } from '../linalg/matrix-products.ts';
-import { concatRows, type Matrix, matrix, selectRows } from '../math/matrix.ts';
+import { concatRows, type Matrix, scaled, selectRows } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { optional, positive, positiveOr, real } from '../options.ts';
 import { likelyScales } from './likely-scales.ts';
@@ -164,11 +164,11 @@ async function withNames(examples: Examples, { weights, logitScale }: TextHead, 
   const { products, signal, given } = how;
   const ridge = ridgeOf(examples, given);
   const names = centredRows(weights);
-  const zeroShot = multiplied(await products.productT(examples.rows, weights), logitScale);
+  const zeroShot = scaled(await products.productT(examples.rows, weights), logitScale);
   // This is two thirds of the best weight of zero-shot alone, because the cosine contains part of the same information.
   const weight = (2 / 3) * given.names * (await zeroShotScale(zeroShot, examples.labels, signal));
   const unexplained = unexplainedBy(names, examples);
-  const total = multiplied(unexplained, 1 / Math.sqrt(Math.max(1, unexplained.rows - 1)));
+  const total = scaled(unexplained, 1 / Math.sqrt(Math.max(1, unexplained.rows - 1)));
   let whitening: Whitening;
   let mixture: Mixture;
   if (isFew(examples)) {
@@ -191,7 +191,7 @@ async function withNames(examples: Examples, { weights, logitScale }: TextHead, 
     // With the shot that was left out included, the examples count more relative to the names.
     const { shots } = examples;
     mixture = { ...found, share: found.share * (1 - 0.6 / shots), scale: found.scale * surer(examples) };
-    const beside = multiplied(total, Math.sqrt(0.4 / shots));
+    const beside = scaled(total, Math.sqrt(0.4 / shots));
     whitening = await whiteningOf(concatRows([within, beside]), ridge, products, signal);
   }
   const seen = await directions(examples.means, whitening, products);
@@ -220,10 +220,10 @@ function leftOutOf(examples: Examples): { judges: number; folds: number } {
 
 /** Rows X with X^T X as the covariance within classes. */
 function withinClasses({ residuals, labels, present }: Examples): Matrix {
-  return multiplied(residuals, 1 / Math.sqrt(labels.length - present));
+  return scaled(residuals, 1 / Math.sqrt(labels.length - present));
 }
 function aroundCentre({ centred }: Examples): Matrix {
-  return multiplied(centred, 1 / Math.sqrt(Math.max(1, centred.rows - 1)));
+  return scaled(centred, 1 / Math.sqrt(Math.max(1, centred.rows - 1)));
 }
 
 /** The variance added in every direction, in mean variances of the rows' coordinates. It is larger if there are fewer examples for each direction. */
@@ -240,14 +240,6 @@ function usualRidge(examples: Examples): number {
 /** Factor by which the scale rises with all shots, compared with folds that lack one. */
 function surer({ shots }: Examples): number {
   return 1 + 0.4 / shots;
-}
-
-function multiplied({ rows, cols, data }: Matrix, by: number): Matrix {
-  return matrix(
-    rows,
-    cols,
-    data.map((x) => x * by),
-  );
 }
 
 function stateOf({ centre }: Examples, { v }: Whitening, prototypes: Matrix, scale: number, weight: number) {

@@ -1,6 +1,6 @@
 import type { Products } from '../linalg/matrix-products.ts';
 import { factorPositive, lowerRows, solveLower } from '../linalg/solve.ts';
-import { dot, identity, type Matrix, matrix, row } from '../math/matrix.ts';
+import { dot, identity, type Matrix, row, scaled, weightedSum } from '../math/matrix.ts';
 
 /**
  * The inner product <x, y>_P = x^T P y with P = (I + S / level)^-1 for a covariance S [d, d]. Directions that vary within classes count
@@ -25,27 +25,18 @@ export async function whiteningOf(
 ): Promise<Whitening> {
   const d = x.cols;
   const level = (ridge * dot(x.data, x.data)) / d;
-  const scaled = matrix(
-    x.rows,
-    d,
-    x.data.map((value) => (level > 0 ? value / Math.sqrt(level) : 0)),
-  );
+  const units = scaled(x, level > 0 ? 1 / Math.sqrt(level) : 0);
   const square = isWide(x)
-    ? await products.productT(scaled, scaled)
-    : await products.transposedProduct(scaled, scaled);
+    ? await products.productT(units, units)
+    : await products.transposedProduct(units, units);
   const factor = await factorPositive(lowerRows(square, 1), square.rows, products, signal);
-  return { v: await solveLower(factor, isWide(x) ? scaled : identity(d), products), level };
+  return { v: await solveLower(factor, isWide(x) ? units : identity(d), products), level };
 }
 
 /** A P, [n, d]. */
 export async function whiten(a: Matrix, { v }: Whitening, { product, productT }: Products): Promise<Matrix> {
   const through = await product(await productT(a, v), v);
-  if (!isWide(v)) return through;
-  return matrix(
-    a.rows,
-    a.cols,
-    a.data.map((value, at) => value - through.data[at]!),
-  );
+  return isWide(v) ? weightedSum(1, a, -1, through) : through;
 }
 
 /** The directions of rows in P. */

@@ -22,7 +22,8 @@ export function meanInterval(values: readonly number[]): MeanInterval {
 
 /** The t with P(|T| ≤ t) = `share` for Student's distribution, by bisection of the angle atan(t / sqrt(df)). */
 function studentQuantile(share: number, df: number): number {
-  let [low, high] = [0, Math.PI / 2];
+  let low = 0;
+  let high = Math.PI / 2;
   while (high - low > 1e-14) {
     const middle = (low + high) / 2;
     if (studentShare(middle, df) < share) low = middle;

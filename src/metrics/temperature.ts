@@ -18,7 +18,8 @@ export function fitTemperature(
   labels: ArrayLike<number>,
 ): { temperature: number; nll: number } {
   checkLabels(logits, labels);
-  let [low, high] = [1 / HOTTEST, 1 / COLDEST];
+  let low = 1 / HOTTEST;
+  let high = 1 / COLDEST;
   let a = 1;
   let { nll, slope, bend } = likelihood(logits, labels, a);
   while (slope !== 0 && high / low > 1 + 1e-9) {
@@ -40,11 +41,15 @@ function likelihood(
   labels: ArrayLike<number>,
   a: number,
 ): { nll: number; slope: number; bend: number } {
-  let [nll, slope, bend] = [0, 0, 0];
+  let nll = 0;
+  let slope = 0;
+  let bend = 0;
   for (let i = 0; i < logits.rows; i++) {
     const z = row(logits, i);
     const top = z.reduce((x, y) => Math.max(x, y), Number.NEGATIVE_INFINITY);
-    let [sum, first, second] = [0, 0, 0];
+    let sum = 0;
+    let first = 0;
+    let second = 0;
     for (let c = 0; c < z.length; c++) {
       // Logits are taken relative to the largest one, so that the sums stay small and the exponential does not overflow.
       const gap = z[c]! - top;

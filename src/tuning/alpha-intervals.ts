@@ -145,7 +145,10 @@ export function bestAlpha(
   }
   opens.subarray(0, own).sort();
   closes.subarray(0, own).sort();
-  let [open, closed, correct, alpha] = [0, 0, 0, 0];
+  let open = 0;
+  let closed = 0;
+  let correct = 0;
+  let alpha = 0;
   while (open < own) {
     if (opens[open]! > closes[closed]!) {
       closed++;

@@ -1,7 +1,7 @@
 import { inTurns } from '../abort.ts';
 import type { Engine } from '../engine/types.ts';
 import { UsageError } from '../errors.ts';
-import { type Matrix, softmaxRows } from '../math/matrix.ts';
+import { type Matrix, softmaxRows, weightedSum } from '../math/matrix.ts';
 import { baselineMethods, checkNeeds, listMethods } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
 import { STACK, type StackPart } from '../methods/stack.ts';
@@ -82,7 +82,7 @@ async function chosenByRule(
     const { labels } = tuningSet.rows;
     const seen = method.rotates ? await inSpan(engine, { task, tuningSet }) : { task, tuningSet };
     const found = await searchMethod(engine, method, seen.task, seen.tuningSet, [options]);
-    const both = { ...scores, data: scores.data.map((x, i) => (x + found.scores.data[i]!) / 2) };
+    const both = weightedSum(0.5, scores, 0.5, found.scores);
     const nll = negativeLogLikelihood(softmaxRows(both), labels);
     const first = { method: STACK, nll, accuracy: shareCorrect(both, labels) };
     const alone = { method: method.id, nll: found.nll, accuracy: shareCorrect(found.scores, labels) };

@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/types.ts';
-import { type Matrix, matrix } from '../math/matrix.ts';
+import { type Matrix, matrix, weightedSum } from '../math/matrix.ts';
 import type { CacheTensors } from '../methods/cache.ts';
 import type { Task } from '../methods/task.ts';
 import { type Affinities, alphaIntervals, type BetaRange, countAt } from './alpha-intervals.ts';
@@ -188,5 +188,5 @@ export function searchSurface(
 
 /** z + alpha s, or s alone without text. */
 function addScaled(z: Matrix | undefined, alpha: number, s: Matrix): Matrix {
-  return z ? { ...z, data: z.data.map((x, i) => x + alpha * s.data[i]!) } : s;
+  return z ? weightedSum(1, z, alpha, s) : s;
 }

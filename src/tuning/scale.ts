@@ -71,7 +71,8 @@ export function largestRatio(z: Matrix, s: Matrix): number {
 function deviation({ rows, cols, data }: Matrix): number {
   let squares = 0;
   for (let start = 0; start < data.length; start += cols) {
-    let [sum, own] = [0, 0];
+    let sum = 0;
+    let own = 0;
     for (let i = start; i < start + cols; i++) {
       sum += data[i]!;
       own += data[i]! ** 2;
@@ -103,7 +104,8 @@ export function* searchWeights(
 function largestSpread(a: number, z: Matrix, b: number, s: Matrix): number {
   let spread = 0;
   for (let start = 0; start < s.data.length; start += s.cols) {
-    let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    let low = Number.POSITIVE_INFINITY;
+    let high = Number.NEGATIVE_INFINITY;
     for (let i = start; i < start + s.cols; i++) {
       const score = a * z.data[i]! + b * s.data[i]!;
       low = Math.min(low, score);
@@ -187,7 +189,11 @@ function crossEntropy(z: Matrix, s: Matrix, labels: ArrayLike<number>): MomentsA
   return function* (a, b) {
     yield;
     let nll = 0;
-    let [ga, gb, haa, hab, hbb] = [0, 0, 0, 0, 0];
+    let ga = 0;
+    let gb = 0;
+    let haa = 0;
+    let hab = 0;
+    let hbb = 0;
     for (let start = 0; start < n; start += chunk) {
       const rows = Math.min(chunk, n - start);
       hold(start, rows);
@@ -282,7 +288,8 @@ function* alongLine(
   let t = start;
   let now = yield* at(t);
   // The minimum is between `low` and `high`, because a convex function falls towards it from both sides.
-  let [low, high] = [0, Number.POSITIVE_INFINITY];
+  let low = 0;
+  let high = Number.POSITIVE_INFINITY;
   for (let step = 0; step < STEPS; step++) {
     const move = now.slope / (now.bend + Number.MIN_VALUE);
     if (Math.abs(now.slope * move) < LEAST) break;

@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/types.ts';
-import { argmax, type Matrix, row } from '../math/matrix.ts';
+import { argmax, type Matrix, row, weightedSum } from '../math/matrix.ts';
 import { leaveOneShotOut } from '../methods/folds.ts';
 import type { Method } from '../methods/method.ts';
 import type { Task } from '../methods/task.ts';
@@ -87,7 +87,8 @@ export function tuningSetOfFolds({ support }: Task, enough = TO_CHOOSE): TuningS
     { length: folds.count },
     (_, fold) => folds.query.filter((own) => own === fold).length,
   );
-  let [count, rows] = [0, 0];
+  let count = 0;
+  let rows = 0;
   while (count < folds.count && (count < enough.folds || rows < enough.rows)) rows += sizes[count++]!;
   const query = folds.query.map((fold) => (fold < count ? fold : -1));
   return { rows: tuningRowsOfFolds(support, { ...folds, query }), protocol: 'folds', folds: count };
@@ -160,7 +161,7 @@ async function tempered(
   labels: Int32Array,
   signal?: AbortSignal,
 ): Promise<Evaluated> {
-  const scores = Object.values(terms).reduce((total, term) => combined(1, total, 1, term));
+  const scores = Object.values(terms).reduce((total, term) => weightedSum(1, total, 1, term));
   const { b, nll } = await fitWeightsInTurns(undefined, scores, labels, { signal });
   return { options, temperature: 1 / b, nll, scores };
 }
@@ -178,13 +179,12 @@ async function weighed(
     signal,
   });
   const alpha = b / a;
-  return { options: { ...options, alpha }, temperature: 1 / a, nll, scores: combined(1, text!, alpha, own!) };
-}
-
-/** a x + b y. */
-function combined(a: number, x: Matrix, b: number, y: Matrix): Matrix {
-  const data = x.data.map((value, i) => a * value + b * y.data[i]!);
-  return { ...x, data };
+  return {
+    options: { ...options, alpha },
+    temperature: 1 / a,
+    nll,
+    scores: weightedSum(1, text!, alpha, own!),
+  };
 }
 
 /** Share of the rows [q, c] whose true class has the largest score. */

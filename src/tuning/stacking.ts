@@ -1,5 +1,5 @@
 import { atOnce, type Pieces } from '../abort.ts';
-import { logSumExp, type Matrix, matrix, row } from '../math/matrix.ts';
+import { logSumExp, type Matrix, matrix, row, weightedSum } from '../math/matrix.ts';
 import type { StackPart } from '../methods/stack.ts';
 import { searchWeights } from './scale.ts';
 import type { Found } from './search-method.ts';
@@ -37,11 +37,7 @@ export function* stacking(found: ReadonlyMap<string, Found>, labels: Int32Array)
     if (!(joint < nll - worth) || a <= 0) continue;
     for (const [part, weight] of weights) weights.set(part, weight * a);
     weights.set(id, b);
-    scores = matrix(
-      scores.rows,
-      scores.cols,
-      scores.data.map((x, i) => a * x + b * other.data[i]!),
-    );
+    scores = weightedSum(a, scores, b, other);
     nll = joint;
   }
   const total = [...weights.values()].reduce((sum, weight) => sum + weight, 0);

@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/types.ts';
-import type { Matrix } from '../math/matrix.ts';
+import { type Matrix, weightedSum } from '../math/matrix.ts';
 import { leaveOneShotOut } from '../methods/folds.ts';
 import type { Task } from '../methods/task.ts';
 import {
@@ -145,7 +145,7 @@ async function atAlpha(
   labels: Int32Array,
   signal?: AbortSignal,
 ): Promise<Weights> {
-  const scores = { ...votes, data: zeroShot.data.map((z, i) => z + alpha * votes.data[i]!) };
+  const scores = weightedSum(1, zeroShot, alpha, votes);
   const { b, nll } = await fitWeightsInTurns(undefined, scores, labels, { signal });
   return { a: b, b: alpha * b, nll };
 }

@@ -41,7 +41,10 @@ export function keysInMemory(
 
 /** The dot product with the row that begins at `at`. Four partial sums keep the additions independent of each other. */
 function dotAt(data: Float32Array, at: number, values: Float32Array): number {
-  let [a, b, c, e] = [0, 0, 0, 0];
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let e = 0;
   const even = values.length & ~3;
   for (let j = 0; j < even; j += 4) {
     a += data[at + j]! * values[j]!;
