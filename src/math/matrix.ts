@@ -130,8 +130,8 @@ export function weightedSum(a: number, x: Matrix, b: number, y: Matrix): Matrix 
 }
 
 /**
- * The inner product in float64, in four sums side by side, which the processor adds in parallel. Each sum has a declaration of its own: V8
- * keeps numbers that are declared by a pattern (`let [a, b] = [0, 0]`) on the heap.
+ * The inner product in float64, in four sums side by side, which the processor adds in parallel. Each sum has a declaration of its own,
+ * because V8 keeps the numbers of a destructuring pattern on the heap.
  */
 export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let s0 = 0;
