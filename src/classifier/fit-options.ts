@@ -55,7 +55,7 @@ export const fitOptions = {
     }),
   ),
   balance: flag({
-    help: 'Answer as if all classes were equally frequent, although they have different numbers of examples. How much is changed is chosen by left-out examples.',
+    help: 'Answer as if all classes were equally frequent, although they have different numbers of examples. The size of the correction is chosen on left-out examples.',
   }),
   template: optional(
     texts({
