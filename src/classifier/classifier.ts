@@ -31,6 +31,7 @@ import { type FileOptions, readClassifier, writeClassifier } from './file.ts';
 import { isList, readSource } from './image-source.ts';
 import { openTower, type Told } from './learn.ts';
 import { leftOutAnswers } from './left-out.ts';
+import { predictionOf } from './prediction.ts';
 import { type RefitValues, refitMethod } from './refit.ts';
 import { type Removal, removeParts } from './remove.ts';
 import { ownAnswers, suspectsAmong } from './suspects.ts';
@@ -332,13 +333,8 @@ export class Classifier {
     return this.#open().encode(images, { ...work, views: [0], seed, exif });
   }
 
-  #prediction(image: string, probabilities: Float32Array, reject = this.data.reject): Prediction {
-    const ranking = this.data.classes
-      .map(({ id, name }, i) => ({ id, name, probability: probabilities[i]! }))
-      .sort((a, b) => b.probability - a.probability);
-    const { id, name, probability } = ranking[0]!;
-    const { calibrated } = this;
-    return { image, id, name, probability, calibrated, rejected: probability < reject, ranking };
+  #prediction(image: string, probabilities: Float32Array, reject?: number): Prediction {
+    return predictionOf(this.data, image, probabilities, reject);
   }
 }
 

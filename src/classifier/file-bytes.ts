@@ -23,6 +23,21 @@ export function classifierBytes(data: ClassifierData): Uint8Array {
   return encodeSafetensors(tensors, metadata);
 }
 
+const hashes = new WeakMap<ClassifierData, string>();
+
+/** Notes the sha256 that the file of a classifier has. */
+export function noteHash(data: ClassifierData, sha256: string): void {
+  hashes.set(data, sha256);
+}
+
+/**
+ * The sha256 (hex) over all of a classifier's content, which its file has. It distinguishes two classifiers of the same version. It is
+ * computed only for a classifier that was neither read from a file nor written to one.
+ */
+export function classifierHash(data: ClassifierData): string {
+  return hashes.get(data) ?? atOnce(classifierContent(data)).metadata.sha256!;
+}
+
 /** Tensors and metadata of a classifier's file, as interruptible work. */
 export function* classifierContent(
   data: ClassifierData,
@@ -63,6 +78,7 @@ export function* classifierContent(
   };
   const classifier = JSON.stringify(described);
   const sha256 = yield* contentHashInPieces(tensors, classifier);
+  noteHash(data, sha256);
   return { tensors, metadata: { format: FORMAT, classifier, sha256 } };
 }
 

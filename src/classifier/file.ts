@@ -23,7 +23,7 @@ import { version } from '../version.ts';
 import { count } from '../words.ts';
 import { taskOf } from './classifier-task.ts';
 import { contentHashInPieces, fileHash } from './content-hash.ts';
-import { classifierContent, FEATURES, FORMAT } from './file-bytes.ts';
+import { classifierContent, FEATURES, FORMAT, noteHash } from './file-bytes.ts';
 import { metadataSchema } from './metadata.ts';
 import { rowCheck } from './row-check.ts';
 import { fileRows } from './rows-from-file.ts';
@@ -88,6 +88,7 @@ export async function readClassifier(
       if (file.metadata.sha256 !== hash) refuse('its checksum does not match');
       if (wrong) refuse(wrong);
       const data = await inTurns(dataOf(take, tensors, classifier, path, rows), signal);
+      noteHash(data, hash);
       if (isPlain(data.support)) return data;
     }
   } finally {
@@ -133,7 +134,9 @@ function* decoding(bytes: Uint8Array, path = 'the file'): Pieces<ClassifierData>
   const classifier = checkFormat(metadata, path, refuse);
   const hash = yield* contentHashInPieces(Object.fromEntries(tensors), classifier);
   if (metadata.sha256 !== hash) refuse('its checksum does not match');
-  return yield* dataOf(tensorReader(tensors, refuse), tensors, classifier, path);
+  const data = yield* dataOf(tensorReader(tensors, refuse), tensors, classifier, path);
+  noteHash(data, hash);
+  return data;
 }
 
 function refusal(path: string): Refuse {

@@ -2,6 +2,7 @@ import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import type { Admission } from './admission.ts';
 import { handler, type Serving } from './handler.ts';
+import { JSON_LENGTH_HEADER } from './inference.ts';
 import type { Log } from './log.ts';
 import type { Model } from './model.ts';
 import { observe, type ServerEnv, tellProblem } from './observe.ts';
@@ -31,7 +32,14 @@ export function createApp(serving: Serving, log: Log): Hono<ServerEnv> {
   });
   app.use(hostGuard([host, ...allowHost]));
   if (origins.length > 0) {
-    const exposeHeaders = ['etag', 'retry-after', 'x-request-id'];
+    const exposeHeaders = [
+      'etag',
+      'retry-after',
+      'x-request-id',
+      'x-classifier-version',
+      'x-classifier-hash',
+      JSON_LENGTH_HEADER,
+    ];
     app.use(cors({ origin: origins.includes('*') ? '*' : origins, exposeHeaders, maxAge: 600 }));
   }
   app.use(originGuard(origins));
@@ -61,13 +69,20 @@ function at(c: Context<ServerEnv>, route: string): Context<ServerEnv> {
   return c;
 }
 
+const HEALTH = ['/healthz', '/readyz', '/v2/health/live', '/v2/health/ready'];
+
 function healthRoutes(app: Hono<ServerEnv>, admission: Admission): void {
   app.get('/healthz', (c) => at(c, '/healthz').json({ status: 'ok' }));
   app.get('/readyz', (c) => {
     const { draining } = admission;
     return at(c, '/readyz').json({ status: draining ? 'draining' : 'ready' }, draining ? 503 : 200);
   });
-  for (const path of ['/healthz', '/readyz']) app.all(path, wrongMethod(path, ['GET']));
+  app.get('/v2/health/live', (c) => at(c, '/v2/health/live').json({ live: true }));
+  app.get('/v2/health/ready', (c) => {
+    const { draining } = admission;
+    return at(c, '/v2/health/ready').json({ ready: !draining }, draining ? 503 : 200);
+  });
+  for (const path of HEALTH) app.all(path, wrongMethod(path, ['GET']));
 }
 
 function metricsRoute(app: Hono<ServerEnv>, { admission, registry, metrics }: Serving): void {

@@ -39,7 +39,7 @@ describe('docs/server.md', () => {
       await writeFile(join(folder, `${name}.jpg`), await picture(name, 8));
   });
 
-  it('has its commands', () => expect(commands.length).toBe(13));
+  it('has its commands', () => expect(commands.length).toBe(15));
 
   it.skipIf(!curl)('has commands that work, in the order in which they stand (needs curl)', async () => {
     for (const command of commands) {

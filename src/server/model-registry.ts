@@ -1,7 +1,6 @@
 import { basename, extname } from 'node:path';
 import { errorAbout, UsageError } from '../errors.ts';
-import type { EncoderPool } from './encoder-pool.ts';
-import { Model, type Reload } from './model.ts';
+import { Model, type Reload, type Sharing } from './model.ts';
 import { Refusal } from './problem.ts';
 
 /** The path of a classifier's file, and its name in URLs. */
@@ -43,7 +42,7 @@ export class Registry {
   /** Opens all files. Every `every` milliseconds, checks whether another program changed one, and reports it. */
   static async open(
     files: readonly ModelFile[],
-    encoders: EncoderPool,
+    sharing: Sharing,
     every: number,
     told: (reload: Reload) => void,
   ): Promise<Registry> {
@@ -51,7 +50,7 @@ export class Registry {
     try {
       for (const { name, path } of files) {
         if (models.has(name)) throw sameName(name);
-        const opened = Model.open(name, path, encoders).catch((error) => {
+        const opened = Model.open(name, path, sharing).catch((error) => {
           throw errorAbout(path, error);
         });
         models.set(name, await opened);

@@ -1,19 +1,32 @@
 import { stat } from 'node:fs/promises';
 import { Classifier } from '../classifier/classifier.ts';
+import type { EncoderSession } from '../classifier/encoder-session.ts';
 import { readClassifier, writeClassifier } from '../classifier/file.ts';
+import { classifierHash } from '../classifier/file-bytes.ts';
+import type { Prediction } from '../classifier/types.ts';
 import { throwIfAborted } from '../errors.ts';
-import { sha256 } from '../store/checksum.ts';
 import { withLock } from '../store/lock.ts';
 import { fileIdentity } from '../store/regular.ts';
+import { watchDrift } from './drift.ts';
 import type { BorrowedEncoder, EncoderPool } from './encoder-pool.ts';
+import type { Metrics } from './metrics.ts';
 import { Refusal } from './problem.ts';
+
+/** A classifier that is ready to answer. */
+export interface Ready {
+  readonly name: string;
+  readonly classifier: Classifier;
+  readonly session: EncoderSession;
+  /** Sha256 of the classifier's content. */
+  readonly hash: string;
+  /** Counts an answer in the metrics. */
+  watch(prediction: Prediction, embedding: Float32Array): void;
+}
 
 /** A loaded classifier and its encoder; `users` is the number of requests that it is answering. */
 interface Loaded {
-  readonly classifier: Classifier;
+  readonly ready: Ready;
   readonly encoder: BorrowedEncoder;
-  /** Entity tag: the version, and a part that distinguishes two files of the same version. */
-  readonly etag: string;
   users: number;
   retired: boolean;
 }
@@ -33,6 +46,12 @@ export interface Reload {
   readonly error?: Error;
 }
 
+/** What all classifiers of a server share. */
+export interface Sharing {
+  readonly encoders: EncoderPool;
+  readonly metrics: Metrics;
+}
+
 /**
  * A served classifier, its name and its file. Changes are made one after the other, also with changes by other programs, and are on
  * the disk before they are answered. A file that another program wrote is loaded completely or not at all.
@@ -40,33 +59,38 @@ export interface Reload {
 export class Model {
   readonly name: string;
   readonly #path: string;
-  readonly #encoders: EncoderPool;
+  readonly #sharing: Sharing;
   #loaded: Loaded;
   /** Signature of the file when it was last read or written. */
   #signature: string;
   #problem?: Error;
   #work: Promise<unknown> = Promise.resolve();
 
-  private constructor(name: string, path: string, encoders: EncoderPool, loaded: Loaded, signature: string) {
+  private constructor(name: string, path: string, sharing: Sharing, loaded: Loaded, signature: string) {
     this.name = name;
     this.#path = path;
-    this.#encoders = encoders;
+    this.#sharing = sharing;
     this.#loaded = loaded;
     this.#signature = signature;
   }
 
   /** Reads the file and opens its encoder. Throws `ModelError` if either cannot be used. */
-  static async open(name: string, path: string, encoders: EncoderPool): Promise<Model> {
+  static async open(name: string, path: string, sharing: Sharing): Promise<Model> {
     const signature = await signatureOf(path);
-    return new Model(name, path, encoders, await read(path, signature, encoders), signature);
+    return new Model(name, path, sharing, await read(name, path, sharing), signature);
   }
 
   get data(): Classifier['data'] {
-    return this.#loaded.classifier.data;
+    return this.#loaded.ready.classifier.data;
   }
 
+  get hash(): string {
+    return this.#loaded.ready.hash;
+  }
+
+  /** Entity tag: the version, and a part that distinguishes two classifiers of the same version. */
   get etag(): string {
-    return this.#loaded.etag;
+    return `"${this.data.version}-${this.hash.slice(0, 12)}"`;
   }
 
   /** Why the present file on the disk cannot be loaded; undefined if it was. */
@@ -75,11 +99,11 @@ export class Model {
   }
 
   /** Calls `work` with the present classifier, which stays open until the work is done, even if another one replaces it. */
-  async use<T>(work: (classifier: Classifier) => Promise<T>): Promise<T> {
+  async use<T>(work: (ready: Ready) => Promise<T>): Promise<T> {
     const loaded = this.#loaded;
     loaded.users++;
     try {
-      return await work(loaded.classifier);
+      return await work(loaded.ready);
     } finally {
       loaded.users--;
       await freeUnused(loaded);
@@ -120,20 +144,15 @@ export class Model {
     await this.#refresh();
     if (this.#problem) throw this.#problem;
     this.#check(expected);
-    return this.use(async (before) => {
+    return this.use(async ({ classifier: before }) => {
       const classifier = await act(before);
       // If the client was already answered that the deadline passed, nothing may be changed.
       throwIfAborted(signal);
       await writeClassifier(this.#path, classifier.data);
       this.#signature = await signatureOf(this.#path);
-      const encoder = await this.#encoders.borrow(classifier.data.encoder);
-      await this.#replace({
-        classifier,
-        encoder,
-        etag: etagOf(classifier, this.#signature),
-        users: 0,
-        retired: false,
-      });
+      const { encoders, metrics } = this.#sharing;
+      const encoder = await encoders.borrow(classifier.data.encoder);
+      await this.#replace(loadedFrom(this.name, classifier, encoder, metrics));
       return classifier;
     });
   }
@@ -143,7 +162,7 @@ export class Model {
     if (signature === this.#signature) return undefined;
     this.#signature = signature;
     try {
-      const loaded = await read(this.#path, signature, this.#encoders);
+      const loaded = await read(this.name, this.#path, this.#sharing);
       this.#problem = undefined;
       await this.#replace(loaded);
       return { name: this.name, version: this.data.version };
@@ -188,20 +207,32 @@ export class Model {
   }
 }
 
-async function read(path: string, signature: string, encoders: EncoderPool): Promise<Loaded> {
+async function read(name: string, path: string, { encoders, metrics }: Sharing): Promise<Loaded> {
   const data = await readClassifier(path);
   const encoder = await encoders.borrow(data.encoder);
-  const classifier = new Classifier(data, encoder.session);
-  return { classifier, encoder, etag: etagOf(classifier, signature), users: 0, retired: false };
+  return loadedFrom(name, new Classifier(data, encoder.session), encoder, metrics);
+}
+
+function loadedFrom(
+  name: string,
+  classifier: Classifier,
+  encoder: BorrowedEncoder,
+  metrics: Metrics,
+): Loaded {
+  const ready = {
+    name,
+    classifier,
+    session: encoder.session,
+    hash: classifierHash(classifier.data),
+    watch: watchDrift(name, classifier, metrics),
+  };
+  return { ready, encoder, users: 0, retired: false };
 }
 
 async function signatureOf(path: string): Promise<string> {
   const found = await stat(path).catch(() => undefined);
   return found ? fileIdentity(found) : 'missing';
 }
-
-const etagOf = ({ data }: Classifier, signature: string): string =>
-  `"${data.version}-${sha256(Buffer.from(signature)).slice(0, 12)}"`;
 
 async function retire(loaded: Loaded): Promise<void> {
   loaded.retired = true;
@@ -210,6 +241,6 @@ async function retire(loaded: Loaded): Promise<void> {
 
 async function freeUnused(loaded: Loaded): Promise<void> {
   if (!loaded.retired || loaded.users > 0) return;
-  await loaded.classifier.close();
+  await loaded.ready.classifier.close();
   await loaded.encoder.release();
 }

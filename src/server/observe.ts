@@ -13,6 +13,9 @@ interface Facts {
   /** The route's path, not the request's URL, so that the number of values is bounded. */
   route: string;
   model?: string;
+  /** The classifier that answered: its version, and the sha256 of its content. */
+  version?: number;
+  hash?: string;
   pictures?: number;
   bytes?: number;
   error?: unknown;
@@ -68,7 +71,10 @@ export function tellProblem(error: Error, c: Context<ServerEnv>): Response {
   facts.error = error;
   const problem = problemOf(error);
   const headers = error instanceof Refusal ? error.headers : {};
-  return c.body(jsonText({ ...problem, requestId: facts.id }), problem.status as 400, {
+  const { detail, hint } = problem;
+  // Clients of the Open Inference Protocol show the member `error`.
+  const further = c.req.path.startsWith('/v2') ? { error: [detail, hint].filter(Boolean).join('. ') } : {};
+  return c.body(jsonText({ ...problem, ...further, requestId: facts.id }), problem.status as 400, {
     ...headers,
     'content-type': PROBLEM_TYPE,
   });

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { version } from '../version.ts';
 import { DEADLINE_HEADER } from './deadline.ts';
+import { JSON_LENGTH_HEADER } from './inference.ts';
+import { inferenceHealthSchema, inferenceRequestSchema } from './inference-schemas.ts';
 import { PROBLEM_TYPE } from './problem.ts';
-import type { Route } from './routes.ts';
+import type { Route } from './route.ts';
 import { components, healthSchema, picturesSchema, problemSchema } from './schemas.ts';
 
 type Json = Record<string, unknown>;
@@ -47,9 +49,19 @@ function operation(route: Route): Json {
     const required = !(schema as z.ZodType).safeParse(undefined).success;
     return { name: parameter, in: 'query', required, description, schema: rest };
   });
-  const inHeader = changes
-    ? [header('if-match', 'Entity tags; if the classifier has another one, the request is refused with 412.')]
-    : [];
+  const inHeader = [
+    ...(changes
+      ? [
+          header(
+            'if-match',
+            'Entity tags; if the classifier has another one, the request is refused with 412.',
+          ),
+        ]
+      : []),
+    ...(body === 'inference'
+      ? [header(JSON_LENGTH_HEADER, 'Number of bytes of the JSON, if binary data follow it.')]
+      : []),
+  ];
   const content = bodyContent(body);
   return {
     operationId: name,
@@ -76,6 +88,10 @@ const binary = { type: 'string', format: 'binary' };
 
 function bodyContent(body: Route['body']): Json | undefined {
   if (body === 'none') return undefined;
+  if (body === 'inference') {
+    const json = { 'application/json': { schema: reference(inferenceRequestSchema) } };
+    return { ...json, 'application/octet-stream': { schema: binary } };
+  }
   if (body !== 'pictures') return { 'application/json': { schema: reference(body) } };
   return {
     'image/*': { schema: binary },
@@ -87,13 +103,16 @@ function bodyContent(body: Route['body']): Json | undefined {
 
 /** The paths of health checks, metrics and the document itself, whose answers have other formats. */
 function plumbing(): Record<string, Json> {
-  const open = (name: string, summary: string, further: Json = {}): Json => ({
+  const open = (name: string, summary: string, schema: z.ZodType, further: Json = {}): Json => ({
     get: {
       operationId: name,
       summary,
       security: [],
-      responses: { ...responses(healthSchema), ...further },
+      responses: { ...responses(schema), ...further },
     },
+  });
+  const shuttingDown = (schema: z.ZodType): Json => ({
+    503: { ...answered(schema), description: 'The server is shutting down' },
   });
   const own = (name: string, summary: string, type: string, schema: Json): Json => ({
     get: {
@@ -103,10 +122,24 @@ function plumbing(): Record<string, Json> {
     },
   });
   return {
-    '/healthz': open('health', 'Whether the server is alive.'),
-    '/readyz': open('readiness', 'Whether the server accepts requests.', {
-      503: { ...answered(healthSchema), description: 'The server is shutting down' },
-    }),
+    '/healthz': open('health', 'Whether the server is alive.', healthSchema),
+    '/readyz': open(
+      'readiness',
+      'Whether the server accepts requests.',
+      healthSchema,
+      shuttingDown(healthSchema),
+    ),
+    '/v2/health/live': open(
+      'inferenceLive',
+      'Open Inference Protocol: whether the server is alive.',
+      inferenceHealthSchema,
+    ),
+    '/v2/health/ready': open(
+      'inferenceReady',
+      'Open Inference Protocol: whether the server accepts requests.',
+      inferenceHealthSchema,
+      shuttingDown(inferenceHealthSchema),
+    ),
     '/metrics': own('metrics', 'Metrics in the text format of Prometheus.', 'text/plain', { type: 'string' }),
     '/openapi.json': own('document', 'This document.', 'application/json', { type: 'object' }),
   };

@@ -21,14 +21,16 @@ const LONGEST_NAME = 255;
 export async function picturesIn(contentType: string, body: Buffer, most: number): Promise<SentPicture[]> {
   const type = mediaType(contentType);
   const pictures = await picturesOf(type, contentType, body, most);
-  if (pictures.length === 0) {
-    throw new Refusal(400, 'There is no picture in the body', {
-      code: 'server/no-picture',
-      hint: 'With curl: -F picture=@cat.jpg, or -H content-type:image/jpeg --data-binary @cat.jpg.',
-    });
-  }
+  if (pictures.length === 0) throw noPicture();
   if (pictures.length > most) throw tooMany(most);
   return pictures;
+}
+
+export function noPicture(): Refusal {
+  return new Refusal(400, 'There is no picture in the body', {
+    code: 'server/no-picture',
+    hint: 'With curl: -F picture=@cat.jpg, or -H content-type:image/jpeg --data-binary @cat.jpg.',
+  });
 }
 
 async function picturesOf(
@@ -72,7 +74,7 @@ function named(bytes: Uint8Array, name = ''): ImageSource {
 }
 
 /** Decodes base64, with or without `data:image/…;base64,` in front, on one line or on several, as the program `base64` prints it. */
-function decodeBase64(text: string, where: string): Buffer {
+export function decodeBase64(text: string, where: string): Buffer {
   const start = text.startsWith('data:') ? text.indexOf(';base64,') + ';base64,'.length : 0;
   const encoded = text.slice(start).replace(/\s+/g, '');
   const bytes = Buffer.from(encoded, 'base64');

@@ -1,9 +1,9 @@
 import type { z } from 'zod';
-import type { Classifier } from '../classifier/classifier.ts';
-import type { Explanation, Failure, ImageSource, Prediction } from '../classifier/types.ts';
+import { type Classifier, isFailure } from '../classifier/classifier.ts';
+import type { Explanation, Failure, Prediction } from '../classifier/types.ts';
 import { countByClass } from '../methods/task.ts';
 import { isCalibrated } from '../tuning/search-method.ts';
-import type { Model } from './model.ts';
+import type { Model, Ready } from './model.ts';
 import { problemOf } from './problem.ts';
 import type {
   changeSchema,
@@ -15,11 +15,12 @@ import type {
 
 /** The server's answers, made from the classifiers' answers. */
 
-export function modelAnswer({ name, data, etag, problem }: Model): z.infer<typeof modelSchema> {
+export function modelAnswer({ name, data, hash, etag, problem }: Model): z.infer<typeof modelSchema> {
   const counts = countByClass(data.support.labels, data.classes.length);
   return {
     name,
     version: data.version,
+    hash,
     etag,
     classes: data.classes.map(({ id, name: shown }, c) => ({ id, name: shown, examples: counts[c]! })),
     examples: data.examples.length,
@@ -32,19 +33,25 @@ export function modelAnswer({ name, data, etag, problem }: Model): z.infer<typeo
   };
 }
 
-/** Classifies pictures. If the only picture cannot be read, throws its error. */
-export async function predict(
-  name: string,
-  classifier: Classifier,
-  images: readonly ImageSource[],
-  { top, reject, signal }: { top: number; reject?: number; signal: AbortSignal },
-): Promise<z.infer<typeof predictionsSchema>> {
-  const predictions = [];
-  for await (const answer of classifier.predictEach(images, { reject, signal })) {
-    if ('error' in answer && images.length === 1) throw answer.error;
-    predictions.push('error' in answer ? failureAnswer(answer) : predictionAnswer(answer, top));
-  }
-  return { model: name, version: classifier.data.version, predictions };
+/** The classifier that answered. */
+const answeredBy = ({ name, classifier, hash }: Ready) => ({
+  model: name,
+  version: classifier.data.version,
+  hash,
+});
+
+/** The answers to pictures, in order. If the only picture cannot be read, throws its error. */
+export function predictionsAnswer(
+  ready: Ready,
+  answers: readonly (Prediction | Failure)[],
+  top: number,
+): z.infer<typeof predictionsSchema> {
+  const [only] = answers;
+  if (answers.length === 1 && only && isFailure(only)) throw only.error;
+  const predictions = answers.map((answer) =>
+    isFailure(answer) ? failureAnswer(answer) : predictionAnswer(answer, top),
+  );
+  return { ...answeredBy(ready), predictions };
 }
 
 const failureAnswer = ({ image, error }: Failure) => ({ image, problem: problemOf(error) });
@@ -55,14 +62,12 @@ const predictionAnswer = ({ ranking, ...answer }: Prediction, top: number) => ({
 });
 
 export function explanationAnswer(
-  name: string,
-  classifier: Classifier,
+  ready: Ready,
   { prediction, classes, contributions, part }: Explanation,
   top: number,
 ): z.infer<typeof explanationSchema> {
   return {
-    model: name,
-    version: classifier.data.version,
+    ...answeredBy(ready),
     prediction: predictionAnswer(prediction, top),
     part,
     classes: classes.slice(0, top),
@@ -71,13 +76,14 @@ export function explanationAnswer(
 }
 
 export function examplesAnswer(
-  { name, data }: Model,
+  { name, data, hash }: Model,
   { offset, limit }: { offset: number; limit: number },
 ): z.infer<typeof examplesSchema> {
   const shown = data.examples.slice(offset, offset + limit);
   return {
     model: name,
     version: data.version,
+    hash,
     total: data.examples.length,
     examples: shown.map(({ id, sha256 }, i) => ({
       id,

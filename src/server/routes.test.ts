@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { fakeEncoder } from '../classifier/fake-encoder.fixture.ts';
 import { modelFile } from './model-registry.ts';
-import { type Route, routes } from './routes.ts';
+import type { Route } from './route.ts';
+import { routes } from './routes.ts';
 import { type Answer, fittedAnimals, form, PREDICT, png, post, type Served, serve } from './serve.fixture.ts';
 
 vi.mock('../image/loader.ts', async (original) =>
@@ -39,7 +40,11 @@ describe('predict', () => {
     const { cat, dog } = animals;
     const expected = [...(await alone(cat)), ...(await alone(dog))];
     const raw = await answerOf('predict', '?top=3', png(cat));
-    expect(raw).toMatchObject({ model: 'animals', version: 1 });
+    expect(raw).toMatchObject({
+      model: 'animals',
+      version: 1,
+      hash: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
     expect(raw.predictions).toEqual(close([expected[0]]));
     const formed = await predict(
       { method: 'POST', body: form({ 'a/cat.png': cat, 'dog.png': dog }) },
@@ -154,7 +159,7 @@ describe('the OpenAPI document', () => {
     const { json: document } = await server.ask('/openapi.json');
     expect(document.openapi).toBe('3.1.0');
     for (const { method, path, name } of routes) {
-      expect(document.paths[path.replace(':model', '{model}')][method].operationId).toBe(name);
+      expect(document.paths[path.replace(/:(\w+)/g, '{$1}')][method].operationId).toBe(name);
     }
     expect(Object.keys(document.paths)).toContain('/openapi.json');
     expect(Object.keys(document.paths['/readyz'].get.responses[503].content)).toEqual(['application/json']);

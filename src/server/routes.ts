@@ -2,62 +2,25 @@ import type { z } from 'zod';
 import type { Classifier } from '../classifier/classifier.ts';
 import { matchClasses } from '../dataset/classes.ts';
 import { UsageError } from '../errors.ts';
-import type { Expected, Model } from './model.ts';
-import type { Registry } from './model-registry.ts';
+import { answerPictures } from './answering.ts';
+import { inferenceRoutes } from './inference-routes.ts';
 import { Refusal } from './problem.ts';
 import type { SentPicture } from './request-pictures.ts';
-import { changeAnswer, examplesAnswer, explanationAnswer, modelAnswer, predict } from './responses.ts';
+import {
+  changeAnswer,
+  examplesAnswer,
+  explanationAnswer,
+  modelAnswer,
+  predictionsAnswer,
+} from './responses.ts';
+import { type Ask, type Route, route } from './route.ts';
 import * as schemas from './schemas.ts';
-
-type BodyKind = 'none' | 'pictures' | z.ZodType;
-type BodyOf<K extends BodyKind> = K extends 'pictures'
-  ? SentPicture[]
-  : K extends z.ZodType<infer T>
-    ? T
-    : undefined;
-
-/** The checked input of a route. */
-interface Ask<Q = unknown, B = unknown> {
-  readonly registry: Registry;
-  /** The classifier that the path names. */
-  readonly model: Model;
-  readonly query: Q;
-  readonly body: B;
-  readonly expected: Expected;
-  readonly signal: AbortSignal;
-}
-
-interface RouteOf<Q extends z.ZodObject, K extends BodyKind, A extends z.ZodType> {
-  readonly method: 'get' | 'post' | 'delete';
-  readonly path: string;
-  /** Name of the operation, for generated clients. */
-  readonly name: string;
-  readonly summary: string;
-  readonly query: Q;
-  /** Kind of the body: none, pictures in any accepted form, or JSON of a schema. */
-  readonly body: K;
-  readonly answer: A;
-  /** Whether the route changes the file. Such routes are refused by a read-only server, and have a longer deadline. */
-  readonly changes?: true;
-  act(ask: Ask<z.infer<Q>, BodyOf<K>>): Promise<z.infer<A>> | z.infer<A>;
-}
-
-/** A route in the form that the server and the OpenAPI document use. */
-export interface Route extends Omit<RouteOf<z.ZodObject, BodyKind, z.ZodType>, 'act'> {
-  act(ask: Ask): unknown;
-}
-
-/** Checks the types of a route where it is written, and returns it with the general type of the list. */
-function route<Q extends z.ZodObject, K extends BodyKind, A extends z.ZodType>(
-  shape: RouteOf<Q, K, A>,
-): Route {
-  return shape as unknown as Route;
-}
 
 const MODEL = '/v1/models/:model';
 
 /** All routes about classifiers. */
 export const routes: readonly Route[] = [
+  ...inferenceRoutes,
   route({
     method: 'get',
     path: '/v1/models',
@@ -86,9 +49,12 @@ export const routes: readonly Route[] = [
     query: schemas.predictQuery,
     body: 'pictures',
     answer: schemas.predictionsSchema,
-    act: ({ model, query, body, signal }) => {
+    act: ({ query: { top, reject }, body, samples, signal, use }) => {
       const images = unlabelled(body);
-      return model.use((classifier) => predict(model.name, classifier, images, { ...query, signal }));
+      return use(async (ready) => {
+        const { answers } = await answerPictures(ready, images, { reject, samples, signal });
+        return predictionsAnswer(ready, answers, top);
+      });
     },
   }),
   route({
@@ -99,15 +65,15 @@ export const routes: readonly Route[] = [
     query: schemas.explainQuery,
     body: 'pictures',
     answer: schemas.explanationSchema,
-    act: ({ model, query: { top }, body, signal }) => {
+    act: ({ query: { top }, body, signal, use }) => {
       const [image, ...more] = unlabelled(body); // at least one: see picturesIn
       if (more.length > 0)
         throw new Refusal(400, 'The body has several pictures, but only one can be explained at a time', {
           code: 'server/one',
           hint: 'Send each picture in a request of its own.',
         });
-      return model.use(async (classifier) =>
-        explanationAnswer(model.name, classifier, await classifier.explain(image!, { signal }), top),
+      return use(async (ready) =>
+        explanationAnswer(ready, await ready.classifier.explain(image!, { signal }), top),
       );
     },
   }),

@@ -115,7 +115,9 @@ const failureSchema = z
   .describe('A picture that could not be read, and why.')
   .register(components, { id: 'Failure' });
 
-const answeredBy = { model: z.string(), version: z.int() };
+/** Sha256 of a classifier's content, in hexadecimal digits. */
+const hash = z.string().describe('Sha256 of the classifier, which its file has, too.');
+const answeredBy = { model: z.string(), version: z.int(), hash };
 
 export const predictionsSchema = z
   .object({ ...answeredBy, predictions: z.array(z.union([predictionSchema, failureSchema])) })
@@ -146,6 +148,7 @@ export const modelSchema = z
   .object({
     name: z.string(),
     version: z.int().describe('Increases by 1 with every change.'),
+    hash,
     etag: z.string(),
     classes: z.array(z.object({ id: z.string(), name: z.string(), examples: z.int() })),
     examples: z.int(),

@@ -1,4 +1,4 @@
-import { flag, integer, optional, positive, text, texts, type ValuesOf } from '../options.ts';
+import { flag, integer, optional, positive, real, text, texts, type ValuesOf } from '../options.ts';
 
 /** The options of a server, for the command line and for programs. */
 export const serverOptions = {
@@ -42,6 +42,18 @@ export const serverOptions = {
   maxBody: positive({ default: 32, value: '<MiB>', help: 'Largest body of a request.' }),
   maxPictures: integer({ default: 64, min: 1, help: 'Largest number of pictures in a request.' }),
   maxMegapixels: positive({ default: 50, value: '<n>', help: 'Largest picture, in megapixels.' }),
+  samples: optional(
+    text({
+      value: '<folder>',
+      help: 'Save a random share of the pictures with their answers in this folder, for later labelling.',
+    }),
+  ),
+  sampleShare: real({ default: 0.01, min: 0, max: 1, help: 'Share of the pictures to save.' }),
+  sampleSize: positive({
+    default: 1024,
+    value: '<MiB>',
+    help: 'Largest size of the folder of saved pictures.',
+  }),
 } as const;
 
 /** The checked values of `serverOptions`. */

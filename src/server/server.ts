@@ -12,6 +12,7 @@ import { drained, httpServer, listen } from './http.ts';
 import type { Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { type ModelFile, Registry } from './model-registry.ts';
+import { openSamples } from './samples.ts';
 import { checkExposure } from './security.ts';
 import { type ServerValues, serverOptions } from './server-options.ts';
 
@@ -64,7 +65,20 @@ export function checkServing({
   changeDeadline,
   host,
   token,
-}: Pick<ServerValues, 'readOnly' | 'changeDeadline' | 'host' | 'token'>): void {
+  samples,
+  sampleShare,
+  sampleSize,
+}: Pick<
+  ServerValues,
+  'readOnly' | 'changeDeadline' | 'host' | 'token' | 'samples' | 'sampleShare' | 'sampleSize'
+>): void {
+  const { sampleShare: share, sampleSize: size } = serverOptions;
+  if (samples === undefined && (sampleShare !== share.default || sampleSize !== size.default)) {
+    throw new UsageError('Options sampleShare and sampleSize have no effect without samples', {
+      code: 'option/no-effect',
+      hint: 'Give the folder for the pictures, or leave these options out.',
+    });
+  }
   if (readOnly && changeDeadline !== serverOptions.changeDeadline.default) {
     throw new UsageError('Option changeDeadline has no effect with readOnly', {
       code: 'option/no-effect',
@@ -95,18 +109,35 @@ export async function createServer(options: ServerOptions): Promise<Server & Asy
     onBatch: (size) => metrics.batches.observe(size),
   });
   try {
+    const samples =
+      values.samples === undefined
+        ? undefined
+        : await openSamples({
+            folder: values.samples,
+            share: values.sampleShare,
+            limit: values.sampleSize * MIB,
+            onSample: (outcome, error) => {
+              metrics.samples.add({ outcome });
+              if (error) log('error', 'sample', { error: (error as Error).message });
+            },
+          });
     const { models, pollInterval = POLL_INTERVAL } = options;
-    const registry = await Registry.open(models, encoders, pollInterval, ({ name, version, error }) => {
-      metrics.reloads.add({ model: name, outcome: error ? 'refused' : 'taken' });
-      log(error ? 'error' : 'info', 'reload', { model: name, version, error: error?.message });
-    });
+    const registry = await Registry.open(
+      models,
+      { encoders, metrics },
+      pollInterval,
+      ({ name, version, error }) => {
+        metrics.reloads.add({ model: name, outcome: error ? 'refused' : 'taken' });
+        log(error ? 'error' : 'info', 'reload', { model: name, version, error: error?.message });
+      },
+    );
     const admission = new Admission({
       queue: values.queue,
       bytes: LARGEST_BODIES * values.maxBody * MIB,
       deadline: values.deadline * 1000,
     });
     const stopping = new AbortController();
-    const app = createApp({ values, registry, admission, metrics, stopping: stopping.signal }, log);
+    const app = createApp({ values, registry, admission, metrics, samples, stopping: stopping.signal }, log);
     const { headersTimeout = HEADERS_TIMEOUT, requestTimeout = REQUEST_TIMEOUT } = options;
     const http = httpServer(app, {
       headersTimeout,
@@ -128,6 +159,7 @@ export async function createServer(options: ServerOptions): Promise<Server & Asy
         const { listening } = http;
         if (listening) log('info', 'stopping', { pictures: admission.pictures });
         await drained(http, values.deadline * 1000, () => stopping.abort());
+        await samples?.close();
         await registry.close();
         await loader.close();
         if (listening) log('info', 'stopped');
