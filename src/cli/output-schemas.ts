@@ -82,7 +82,7 @@ const port = object({
   shape: z.array(z.union([z.string(), z.number()])),
 });
 const preprocessing = object({
-  resize: z.enum(['shortest', 'squash']),
+  resize: z.enum(['shortest', 'longest', 'squash']),
   resizeTo: count,
   crop: count,
   filter: z.enum(['bicubic', 'bilinear']),

@@ -36,7 +36,16 @@ export function parseObject(text: string, where: string): Json {
   return isJson(value) ? value : refuse('it is not a JSON object');
 }
 
-/** The configuration files among the paths of an encoder's folder, parsed. */
+/** Folders with configuration files: the encoder's own, and those of the towers in Immich's exports. */
+const PLACES = ['', 'visual/', 'textual/'];
+
+/** The path of a configuration file among those of an encoder's folder. Undefined if it is not there. */
+export function configurationPath(paths: Iterable<string>, name: string): string | undefined {
+  const present = new Set(paths);
+  return PLACES.map((place) => place + name).find((path) => present.has(path));
+}
+
+/** The configuration files among the paths of an encoder's folder, parsed, by their names without a folder. */
 export async function readConfigurationFiles(
   folder: string,
   paths: readonly string[],
@@ -44,5 +53,5 @@ export async function readConfigurationFiles(
   const wanted = paths.filter((path) => path.endsWith('.json') && !path.endsWith('.index.json'));
   const read = wanted.map(async (path) => [path, await readJson(join(folder, path))] as const);
   const files = new Map(await Promise.all(read));
-  return (path) => files.get(path);
+  return (name) => files.get(configurationPath(files.keys(), name) ?? '');
 }

@@ -1,33 +1,42 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Engine, PortInfo, Session } from '../engine/types.ts';
 import { ModelError, throwIfAborted } from '../errors.ts';
-import { normalize } from '../image/preprocess.ts';
 import type { Pixels } from '../image/types.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { count, number } from '../words.ts';
 import { ahead } from './ahead.ts';
 import { clipSessions } from './clip/sessions.ts';
+import { configurationPath } from './configuration-files.ts';
 import { isWeights } from './dual-files.ts';
+import { type Precision, precisionsOf } from './precision.ts';
 import type { EncoderRecord } from './record.ts';
 import {
   asMatrix,
   batches,
   checkSizes,
   factsOf,
-  floatInput,
+  fixedBatch,
   lazySession,
   lazyTokenizer,
   lengthOfTexts,
   outputNamed,
+  pixelPort,
+  pixelTensor,
   stack,
   textFeeds,
 } from './tower.ts';
 import type { Encoder } from './types.ts';
 
 /** Names that exporters give the embedding of a picture, and of a text. */
-export const IMAGE_OUTPUTS = ['image_embeds', 'image_embeddings', 'pooler_output'];
-const TEXT_OUTPUTS = ['text_embeds', 'text_embeddings', 'sentence_embedding', 'pooler_output'];
+export const IMAGE_OUTPUTS = ['image_embeds', 'image_embeddings', 'image_embedding', 'pooler_output'];
+const TEXT_OUTPUTS = [
+  'text_embeds',
+  'text_embeddings',
+  'text_embedding',
+  'sentence_embedding',
+  'pooler_output',
+];
 
 const IMAGE_BATCH = 4;
 const TEXT_BATCH = 32;
@@ -36,7 +45,7 @@ const TEXT_BATCH = 32;
 export function dualEncoder(record: EncoderRecord, folder: string, engine: Engine): Encoder {
   const { preprocessing, text } = record;
   const size = preprocessing.crop;
-  const plainTokenizer = lazyTokenizer(folder, text);
+  const plainTokenizer = lazyTokenizer(tokenizerFolder(record, folder), text);
   const weights = isWeights(record.imageModel)
     ? clipSessions(record, folder, engine, plainTokenizer)
     : undefined;
@@ -44,17 +53,22 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
   const image = weights?.image ?? lazySession(engine, join(folder, record.imageModel));
   const words = weights?.text ?? (combined ? image : lazySession(engine, join(folder, record.textModel)));
   const tokenizer = weights?.tokenizer ?? plainTokenizer;
-  // Dynamic quantisation takes its range from the whole batch, so quantised models run one picture at a time.
-  const together = ['fp32', 'fp16'].includes(record.precision);
+  const precisions = precisionsOf(record.precision);
+  const blank: Pixels = { width: size, height: size, data: new Uint8Array(3 * size * size) };
 
-  const blankImages = (inputs: readonly PortInfo[]): Record<string, Tensor> =>
-    pixelFeeds(inputs, new Float32Array(3 * size * size), 1);
-  const blankTexts = async (inputs: readonly PortInfo[]): Promise<Record<string, Tensor>> =>
-    textFeeds(inputs, [(await tokenizer.get()).encode('')], text);
+  /** Feeds of pictures, with an empty text if the model has both towers. */
+  async function imageFeeds(inputs: readonly PortInfo[], batch: Pixels[]): Promise<Record<string, Tensor>> {
+    const port = pixelPort(inputs) ?? inputs[0]!;
+    const others = inputs.filter((input) => input !== port);
+    const empty = others.length > 0 ? textFeeds(others, [(await tokenizer.get()).encode('')], text) : {};
+    return { ...empty, [port.name]: pixelTensor(port, batch, preprocessing) };
+  }
 
-  function pixelFeeds(inputs: readonly PortInfo[], data: Float32Array, n: number): Record<string, Tensor> {
-    const port = inputs.find(({ name }) => name === 'pixel_values') ?? inputs[0]!;
-    return { [port.name]: floatInput(port, [n, 3, size, size], data) };
+  /** Feeds of texts, with a black picture if the model has both towers. */
+  function wordFeeds(inputs: readonly PortInfo[], batch: readonly number[][]): Record<string, Tensor> {
+    const port = pixelPort(inputs);
+    const picture = port ? { [port.name]: pixelTensor(port, [blank], preprocessing) } : {};
+    return { ...textFeeds(inputs, batch, text), ...picture };
   }
 
   async function run(
@@ -76,15 +90,14 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
       const encode = async (batch: Pixels[]): Promise<Matrix> => {
         throwIfAborted(signal);
         const session = await image.get();
-        const feeds = pixelFeeds(session.inputs, normalize(batch, preprocessing), batch.length);
-        if (combined) Object.assign(feeds, await blankTexts(session.inputs));
+        const feeds = await imageFeeds(session.inputs, batch);
         const part = await run(session, feeds, IMAGE_OUTPUTS, record.imageModel, signal);
         if (part.rows !== batch.length) throw otherDimension(record, part, batch.length);
         return part;
       };
       const parts: Matrix[] = [];
-      for await (const part of ahead(batches(pixels, together ? IMAGE_BATCH : 1), encode, 1))
-        parts.push(part);
+      const most = pixels.length > 0 ? batchSize(await image.get(), precisions.vision, IMAGE_BATCH) : 1;
+      for await (const part of ahead(batches(pixels, most), encode, 1)) parts.push(part);
       return stack(parts, record.dimension);
     },
     embedTexts: async (texts, { signal } = {}) => {
@@ -92,16 +105,15 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
       const rows = texts.map(encode);
       const session = texts.length > 0 ? await words.get() : undefined;
       const masked = session?.inputs.some(({ name }) => name === 'attention_mask');
+      const most = session ? batchSize(session, precisions.text, TEXT_BATCH) : 1;
       let out: Matrix | undefined;
-      for (const batch of textBatches(rows, together ? TEXT_BATCH : 1, text.padding === 'fixed' || masked)) {
+      for (const batch of textBatches(rows, most, text.padding === 'fixed' || masked)) {
         throwIfAborted(signal);
         const { inputs } = session as Session;
-        const feeds = textFeeds(
+        const feeds = wordFeeds(
           inputs,
           batch.map((i) => rows[i]!),
-          text,
         );
-        if (combined) Object.assign(feeds, blankImages(inputs));
         const part = await run(session as Session, feeds, TEXT_OUTPUTS, record.textModel, signal);
         if (part.cols !== record.dimension || part.rows !== batch.length)
           throw otherDimension(record, part, batch.length);
@@ -119,6 +131,27 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
       if (!combined) await words.close();
     },
   };
+}
+
+/** The folder of tokenizer.json, which Immich's exports keep beside the text tower. */
+export function tokenizerFolder({ files }: EncoderRecord, folder: string): string {
+  const paths = files.map(({ path }) => path);
+  return join(folder, dirname(configurationPath(paths, 'tokenizer.json') ?? ''));
+}
+
+/**
+ * Number of inputs that run together. Dynamic quantisation takes its range from the whole batch, so quantised models run one input at a
+ * time. Throws `ModelError` for a model with a fixed batch of several inputs.
+ */
+function batchSize({ inputs }: Session, precision: Precision, most: number): number {
+  const fixed = fixedBatch(inputs);
+  if (fixed === undefined) return precision === 'fp32' || precision === 'fp16' ? most : 1;
+  if (fixed === 1) return 1;
+  throw new ModelError(`The model reads exactly ${count(fixed, 'input')} at a time, which is not supported`, {
+    code: 'encoder/inputs',
+    hint: 'Export the model for batches of any size, or of one input.',
+    details: { batch: fixed },
+  });
 }
 
 function otherDimension(

@@ -36,6 +36,17 @@ describe('files of a dual encoder', () => {
     );
   });
 
+  it('may differ in precision, and the error names what each tower has', () => {
+    const paths = [...configuration, 'onnx/vision_model_fp16.onnx', 'onnx/text_model_quantized.onnx'];
+    expect(findDualFiles(paths, 'vision=fp16,text=quantized', 'x').all.slice(0, 2)).toEqual(paths.slice(-2));
+    expect(() => findDualFiles(paths, 'vision=fp16,text=fp32', 'x')).toThrowError(
+      expect.objectContaining({ hint: 'It has vision=fp16 and text=quantized.' }),
+    );
+    expect(() => findDualFiles(paths, 'fp16', 'x')).toThrowError(
+      expect.objectContaining({ hint: 'It has vision=fp16 and text=quantized.' }),
+    );
+  });
+
   it('need their configuration', () => {
     expect(() => findDualFiles(['model.onnx', 'tokenizer.json'], 'fp32', 'x')).toThrowError(
       /preprocessor_config\.json/,

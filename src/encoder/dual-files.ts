@@ -1,11 +1,14 @@
+import { posix } from 'node:path';
 import { z } from 'zod';
 import { ModelError } from '../errors.ts';
 import type { Preprocessing } from '../image/types.ts';
 import { faultOf } from '../options.ts';
 import { count } from '../words.ts';
-import type { Json } from './fields.ts';
+import { configurationPath } from './configuration-files.ts';
+import { type Json, readFields } from './fields.ts';
+import { PRECISIONS, type Precision, precisionsOf, type TowerPrecision } from './precision.ts';
 import { preprocessingOf, preprocessorOf } from './preprocessor-config.ts';
-import type { Precision, TextRule } from './record.ts';
+import type { TextRule } from './record.ts';
 
 /** The files of a folder or hub repository that form an encoder. */
 export interface DualFiles {
@@ -16,11 +19,12 @@ export interface DualFiles {
   readonly all: readonly string[];
 }
 
-/** Configuration files that are kept if they exist. */
+/** Configuration files that are kept if they exist, in any place. */
 const CONFIGURATION = [
   'config.json',
   'preprocessor_config.json',
   'processor_config.json',
+  'preprocess_cfg.json',
   'open_clip_config.json',
   'tokenizer.json',
   'tokenizer_config.json',
@@ -65,49 +69,87 @@ const SUFFIX: Readonly<Record<Precision, string>> = {
   bnb4: '_bnb4',
 };
 
+/** Folders of an encoder, besides its own, that can have models. */
+export const MODEL_FOLDERS = ['onnx', 'visual', 'textual'];
+
 /**
- * Finds the towers among the paths of a folder and its `onnx/`: two ONNX files or a combined one, else CLIP's weights.
+ * Where exporters put the models of the two towers, without precision and ending, in the order of preference: transformers.js and
+ * Optimum (two models, or one with both towers), and Immich's exports of open_clip.
+ */
+const LAYOUTS = [
+  { image: 'vision_model', text: 'text_model' },
+  { image: 'model', text: 'model' },
+  { image: 'onnx/vision_model', text: 'onnx/text_model' },
+  { image: 'onnx/model', text: 'onnx/model' },
+  { image: 'visual/model', text: 'textual/model' },
+] as const;
+
+/**
+ * Finds the towers among the paths of a folder and its inner folders: ONNX files in one of the layouts, else CLIP's weights.
  * Throws `ModelError` that names the missing files and the available precisions.
  */
-export function findDualFiles(paths: readonly string[], precision: Precision, where: string): DualFiles {
+export function findDualFiles(paths: readonly string[], precision: TowerPrecision, where: string): DualFiles {
   const present = new Set(paths);
-  const towers = (chosen: Precision) => {
-    for (const folder of ['', 'onnx/']) {
-      const name = (stem: string) => `${folder}${stem}${SUFFIX[chosen]}.onnx`;
-      const [image, text, both] = [name('vision_model'), name('text_model'), name('model')];
-      if (present.has(image) && present.has(text)) return { imageModel: image, textModel: text };
-      if (present.has(both)) return { imageModel: both, textModel: both };
-    }
-    return undefined;
-  };
-  const exported = towers(precision);
+  const exported = exportedTowers(present, precisionsOf(precision));
   const weights = precision === 'fp32' && !exported ? weightsAmong(paths, where) : undefined;
   const found = exported ?? (weights && { imageModel: weights, textModel: weights });
-  if (!found) {
-    const others = (Object.keys(SUFFIX) as Precision[]).filter(towers);
-    throw new ModelError(`${where} has no ${precision} image and text model in ONNX`, {
-      code: 'encoder/no-model',
-      hint: others.length
-        ? `It has ${others.join(', ')}; add #${others[0]} to the name of the encoder.`
-        : 'The folder, or onnx/ in it, needs vision_model.onnx and text_model.onnx, or model.onnx; or the folder needs the weights of a CLIP, open_clip_model.safetensors, model.safetensors or a .pt file.',
-      details: { where, precision, others },
-    });
-  }
-  const pixels = isWeights(found.imageModel) ? [] : [['preprocessor_config.json', 'processor_config.json']];
+  if (!found) throw noModel(present, precision, where);
+  const pixels = isWeights(found.imageModel)
+    ? []
+    : [['preprocessor_config.json', 'processor_config.json', 'preprocess_cfg.json']];
   for (const needed of [...pixels, ['tokenizer.json']]) {
-    if (!needed.some((name) => present.has(name))) {
-      throw new ModelError(`${where} has no ${needed.join(' or ')}`, { code: 'encoder/no-configuration' });
+    if (!needed.some((name) => configurationPath(paths, name))) {
+      throw new ModelError(`${where} has no ${needed.slice(0, 2).join(' or ')}`, {
+        code: 'encoder/no-configuration',
+      });
     }
   }
-  const models = new Set([found.imageModel, found.textModel]);
-  const external = paths.filter((path) =>
-    [...models].some((model) =>
-      model.endsWith('.json')
-        ? /^model-\d+-of-\d+\.safetensors$/.test(path)
-        : path.startsWith(`${model}_data`) || path === `${model}.data`,
-    ),
+  const models = [...new Set([found.imageModel, found.textModel])];
+  const external = paths.filter((path) => models.some((model) => isExternal(path, model)));
+  const configuration = CONFIGURATION.flatMap((name) => configurationPath(paths, name) ?? []);
+  return { ...found, all: [...models, ...external, ...configuration] };
+}
+
+function exportedTowers(
+  present: ReadonlySet<string>,
+  { vision, text }: ReturnType<typeof precisionsOf>,
+): Pick<DualFiles, 'imageModel' | 'textModel'> | undefined {
+  return LAYOUTS.map((layout) => ({
+    imageModel: `${layout.image}${SUFFIX[vision]}.onnx`,
+    textModel: `${layout.text}${SUFFIX[text]}.onnx`,
+  })).find(({ imageModel, textModel }) => present.has(imageModel) && present.has(textModel));
+}
+
+/** Whether a file has weights of a model, by its name. Immich names such files by a UUID. */
+function isExternal(path: string, model: string): boolean {
+  if (model.endsWith('.json')) return /^model-\d+-of-\d+\.safetensors$/.test(path);
+  const beside = posix.dirname(path) === posix.dirname(model) && /^(visual|textual)\/[^/.]+$/.test(path);
+  return path.startsWith(`${model}_data`) || path === `${model}.data` || beside;
+}
+
+function noModel(present: ReadonlySet<string>, precision: TowerPrecision, where: string): ModelError {
+  const others = PRECISIONS.filter((one) => exportedTowers(present, { vision: one, text: one }));
+  const joined = precision.includes('=') || others.length === 0 ? precisionsAmong(present) : undefined;
+  const nothing =
+    'The folder, or onnx/ in it, needs vision_model.onnx and text_model.onnx, or model.onnx; or the folder needs the weights of a CLIP, open_clip_model.safetensors, model.safetensors or a .pt file.';
+  return new ModelError(`${where} has no ${precision} image and text model in ONNX`, {
+    code: 'encoder/no-model',
+    hint:
+      joined ??
+      (others.length
+        ? `It has ${others.join(', ')}; add #${others[0]} to the name of the encoder.`
+        : nothing),
+    details: { where, precision, others },
+  });
+}
+
+/** A sentence with the precisions of each tower, in the first layout that has both towers. */
+function precisionsAmong(present: ReadonlySet<string>): string | undefined {
+  const of = (stem: string) => PRECISIONS.filter((one) => present.has(`${stem}${SUFFIX[one]}.onnx`));
+  const both = LAYOUTS.map(({ image, text }) => [of(image), of(text)] as const).find((towers) =>
+    towers.every((found) => found.length > 0),
   );
-  return { ...found, all: [...models, ...external, ...CONFIGURATION.filter((path) => present.has(path))] };
+  return both && `It has vision=${both[0].join(', ')} and text=${both[1].join(', ')}.`;
 }
 
 /** The facts that the configuration files decide. */
@@ -147,6 +189,7 @@ const length = z.number().positive();
 const CONFIG = z.looseObject({
   model_type: z.enum([...PADDED, ...MASKED]).nullish(),
   projection_dim: z.int().positive().max(1e6).nullish(),
+  embed_dim: z.int().positive().max(1e6).nullish(),
   logit_scale: z.number().max(80).nullish(),
   logit_scale_init_value: z.number().max(80).nullish(),
   text_config: z
@@ -155,7 +198,17 @@ const CONFIG = z.looseObject({
       projection_dim: z.int().positive().max(1e6).nullish(),
     })
     .nullish(),
+  /** The text part of open_clip's configuration of a model. */
+  text_cfg: z
+    .looseObject({ context_length: length.nullish(), tokenizer_kwargs: z.unknown().optional() })
+    .nullish(),
 });
+
+/** Arguments of open_clip's tokenizers. */
+const TOKENIZER_ARGUMENTS = {
+  clean: z.enum(['canonicalize', 'whitespace']),
+  strip_sep_token: z.literal(false),
+} as const;
 
 const TOKENIZER_CONFIG = z.looseObject({
   model_max_length: length.nullish(),
@@ -188,7 +241,7 @@ export function readConfiguration(read: (path: string) => Json | undefined): Dua
     preprocessing: preprocessingOf(json, file),
     text: textRuleOf(config, tokenizer, tokenizerConfig),
     logitScale: logitScaleOf(config),
-    dimension: config.projection_dim ?? config.text_config?.projection_dim ?? undefined,
+    dimension: config.projection_dim ?? config.embed_dim ?? config.text_config?.projection_dim ?? undefined,
   };
 }
 
@@ -211,11 +264,12 @@ function logitScaleOf({ logit_scale, logit_scale_init_value }: z.infer<typeof CO
 const LONGEST_TEXT = 512;
 
 function textRuleOf(
-  { model_type, text_config }: z.infer<typeof CONFIG>,
+  { model_type, text_config, text_cfg }: z.infer<typeof CONFIG>,
   tokenizer: z.infer<typeof TOKENIZER>,
   tokenizerConfig: z.infer<typeof TOKENIZER_CONFIG>,
 ): TextRule {
   const stated = [
+    text_cfg?.context_length,
     text_config?.max_position_embeddings,
     tokenizerConfig.model_max_length,
     tokenizer.truncation?.max_length,
@@ -223,10 +277,16 @@ function textRuleOf(
   ].find((n) => typeof n === 'number' && n < 1e5);
   const within = (most: number) => Math.min(Math.max(2, Math.floor(stated ?? most)), LONGEST_TEXT);
   // Only CLIP's byte-pair tokenizer marks the end of a word this way.
-  if (tokenizer.model.end_of_word_suffix === '</w>') {
-    return { cleaning: 'clip', length: within(77), padding: 'fixed', pad: 0 };
+  const isClip = tokenizer.model.end_of_word_suffix === '</w>';
+  const pad = (isClip ? undefined : padOf(tokenizer, tokenizerConfig)) ?? 0;
+  if (text_cfg) {
+    const { clean } = readFields(text_cfg.tokenizer_kwargs ?? {}, TOKENIZER_ARGUMENTS, {
+      file: 'config.json',
+    });
+    const cleaning = clean === 'canonicalize' ? 'canonicalize' : 'clip';
+    return { cleaning, length: within(77), padding: 'fixed', pad };
   }
-  const pad = padOf(tokenizer, tokenizerConfig) ?? 0;
+  if (isClip) return { cleaning: 'clip', length: within(77), padding: 'fixed', pad };
   const padded = PADDED.includes(model_type ?? '') || tokenizerConfig.tokenizer_class === 'SiglipTokenizer';
   return padded
     ? { cleaning: 'none', length: within(64), padding: 'fixed', pad }

@@ -11,7 +11,13 @@ import { clipFacts, clipTextRule } from './clip/facts.ts';
 import { checkReleases } from './clip/openai-releases.ts';
 import { readConfigurationFiles } from './configuration-files.ts';
 import { dualEncoder } from './dual-encoder.ts';
-import { type DualConfiguration, findDualFiles, isWeights, readConfiguration } from './dual-files.ts';
+import {
+  type DualConfiguration,
+  findDualFiles,
+  isWeights,
+  MODEL_FOLDERS,
+  readConfiguration,
+} from './dual-files.ts';
 import { externalFiles } from './external-data.ts';
 import type { Json } from './fields.ts';
 import { type EncoderRecord, fingerprintOf, type RecordedFile, tokenizerMeaning } from './record.ts';
@@ -133,9 +139,12 @@ export async function measured(
   }
 }
 
-/** Files of a folder and of its `onnx/`, as paths with `/`. */
+/** Files of a folder and of the inner folders that can have models, as paths with `/`. */
 async function pathsIn(folder: string): Promise<string[]> {
   const names = await readdir(folder);
-  const inner = (await readdir(join(folder, 'onnx')).catch(unlessMissing)) ?? [];
-  return [...names, ...inner.map((name) => `onnx/${name}`)];
+  const inner = MODEL_FOLDERS.map(async (place) => {
+    const there = (await readdir(join(folder, place)).catch(unlessMissing)) ?? [];
+    return there.map((name) => `${place}/${name}`);
+  });
+  return [...names, ...(await Promise.all(inner)).flat()];
 }

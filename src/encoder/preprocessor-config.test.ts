@@ -134,6 +134,83 @@ describe('preprocessor_config.json', () => {
     expect(read({})).toBeUndefined();
   });
 
+  const half = [0.5, 0.5, 0.5];
+  const imagenet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+  const stated = { image_mean: [0.485, 0.456, 0.406], image_std: [0.229, 0.224, 0.225] };
+
+  // The expected values follow the source of transformers 4.56.
+  it.each([
+    ['BitImageProcessor', { size: { shortest_edge: 256 }, ...stated }, { resizeTo: 256, ...imagenet }],
+    ['ChineseCLIPFeatureExtractor', {}, {}],
+    ['DINOv3ViTImageProcessorFast', {}, { resize: 'squash', filter: 'bilinear', ...imagenet }],
+    ['BlipImageProcessor', {}, { resize: 'squash', resizeTo: 384, crop: 384 }],
+    ['DeiTImageProcessor', {}, { resize: 'squash', resizeTo: 256, mean: half, std: half }],
+    ['ConvNextImageProcessor', {}, { resize: 'squash', resizeTo: 384, crop: 384, mean: half, std: half }],
+    [
+      'ConvNextFeatureExtractor',
+      { size: 224, crop_pct: null, resample: 2, ...stated },
+      { resizeTo: 256, filter: 'bilinear', ...imagenet },
+    ],
+    [
+      'EfficientNetImageProcessor',
+      {
+        size: { height: 289, width: 289 },
+        do_center_crop: true,
+        do_normalize: false,
+        include_top: false,
+        resample: 2,
+        rescale_factor: 1 / 127.5,
+        rescale_offset: true,
+      },
+      {
+        resize: 'squash',
+        resizeTo: 289,
+        crop: 289,
+        filter: 'bilinear',
+        scale: 1 / 127.5,
+        mean: [1, 1, 1],
+        std: [1, 1, 1],
+      },
+    ],
+    ['CLIPImageProcessor', { size: 224, crop_size: 256 }, { crop: 256 }],
+    [
+      'JinaCLIPImageProcessor',
+      { size: 224, resample: 3, resize_mode: 'longest', mean, std },
+      { resize: 'longest' },
+    ],
+  ])('of %s with %o is read', (type, config, expected) => {
+    expect(preprocessingOf({ image_processor_type: type, ...config })).toEqual({ ...clip, ...expected });
+  });
+
+  it("of open_clip's preprocess_cfg.json has its defaults", () => {
+    const read = (cfg: object) => {
+      const { json, file } = preprocessorOf(
+        (path) => (path === 'preprocess_cfg.json' ? cfg : undefined) as never,
+      )!;
+      return preprocessingOf(json, file);
+    };
+    expect(read({})).toEqual(clip);
+    const squash = {
+      size: [256, 256],
+      mode: 'RGB',
+      mean: half,
+      std: half,
+      resize_mode: 'squash',
+      fill_color: 0,
+    };
+    expect(read(squash)).toEqual({
+      ...clip,
+      resize: 'squash',
+      resizeTo: 256,
+      crop: 256,
+      mean: half,
+      std: half,
+    });
+    expect(() => read({ size: [256, 192] })).toThrow(
+      'preprocess_cfg.json cannot be used: the input is 192 x 256',
+    );
+  });
+
   const given = { size: 224, resample: 3, image_mean: mean, image_std: std };
 
   it.each([
@@ -147,10 +224,15 @@ describe('preprocessor_config.json', () => {
     [{ ...given, do_center_crop: false }, /without do_center_crop/],
     [{ ...given, image_mean: [0.5] }, /image_mean/],
     [{ ...given, image_std: [0, 1, 1] }, /image_std/],
-    [{ ...given, crop_pct: 0.875 }, /crop_pct \(0\.875\) is not supported/],
-    [{ ...given, rescale_offset: true }, /rescale_offset/],
-    [{ ...given, resize_mode: 'longest' }, /resize_mode/],
-    [{ ...given, image_processor_type: 'ConvNextImageProcessor' }, /ConvNextImageProcessor is not supported/],
+    [{ ...given, crop_pct: 0.875 }, /an image processor has no crop_pct/],
+    [{ ...given, do_center_crop: true, rescale_offset: true }, /has no rescale_offset/],
+    [{ ...given, resize_mode: 'longest', fill_color: 128 }, /fill_color/],
+    [
+      { ...given, do_center_crop: true, image_processor_type: 'EfficientNetImageProcessor' },
+      /include_top is not false/,
+    ],
+    [{ ...given, resize_mode: 'largest' }, /resize_mode/],
+    [{ ...given, image_processor_type: 'Siglip2ImageProcessor' }, /Siglip2ImageProcessor is not supported/],
     [{ image_processor_type: 'SiglipImageProcessor', do_center_crop: true }, /has no do_center_crop/],
     [{ size: 224, crop_size: 224, resample: 3 }, /image_mean is missing/],
     [{ size: 224, crop_size: 224 }, /resample is missing/],

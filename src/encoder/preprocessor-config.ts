@@ -4,9 +4,9 @@ import type { Preprocessing } from '../image/types.ts';
 import { isJson, type Json, readFields, unused, type Values } from './fields.ts';
 
 /**
- * The preprocessing of pictures in the files of public hubs: `preprocessor_config.json` of CLIPImageProcessor, of the older
- * CLIPFeatureExtractor (with plain numbers for sizes), of SigLIP, ViT and MobileCLIP, and of jina-clip (with short names); and
- * `processor_config.json` of transformers 5.
+ * The preprocessing of pictures in the files of public hubs: `preprocessor_config.json` of the image processors of transformers (`CLASSES`),
+ * of the older feature extractors (with plain numbers for sizes), of MobileCLIP, and of jina-clip (with short names);
+ * `processor_config.json` of transformers 5; and `preprocess_cfg.json` of open_clip.
  */
 
 /** Largest side in pixels: more than any public model takes, and small enough for memory. */
@@ -45,7 +45,6 @@ const FIELDS = {
     'return_tensors',
   ]),
   ...unused('it is for do_pad', ['pad_size']),
-  ...unused('pictures fill the input', ['fill_color']),
   image_processor_type: z.string(),
   feature_extractor_type: z.string(),
   do_center_crop: z.boolean(),
@@ -55,11 +54,19 @@ const FIELDS = {
   do_resize: z.literal(true, 'pictures of any size cannot be compared'),
   default_to_square: z.boolean(),
   crop_size: extent,
+  // Of ConvNeXt: the share of the resized picture that the crop keeps.
+  crop_pct: z.number().min(0.1).max(1),
+  fill_color: z.literal(0, 'only black is supported'),
+  // Of EfficientNet: whether its classifier's second normalisation follows.
+  include_top: z.literal(false),
+  mode: z.literal('RGB'),
   size: extent,
   resample: z.literal([2, 3], 'neither bilinear (2) nor bicubic (3)'),
   interpolation: z.enum(['bilinear', 'bicubic']),
-  resize_mode: z.enum(['shortest', 'squash']),
+  resize_mode: z.enum(['shortest', 'longest', 'squash']),
   rescale_factor: positive,
+  // Of EfficientNet: whether 127.5 is subtracted before rescaling.
+  rescale_offset: z.boolean(),
   image_mean: perChannel(level),
   image_std: perChannel(positive),
   mean: perChannel(level),
@@ -75,6 +82,12 @@ interface Defaults extends Omit<Stated, 'image_processor_type' | 'feature_extrac
 }
 
 const half: [number, number, number] = [0.5, 0.5, 0.5];
+
+/** Mean and standard deviation of ImageNet's colours. */
+const IMAGENET_COLOURS = {
+  image_mean: [0.485, 0.456, 0.406] as [number, number, number],
+  image_std: [0.229, 0.224, 0.225] as [number, number, number],
+};
 
 /** Mean and standard deviation of the colours, as in OpenAI's training. */
 export const OPENAI_COLOURS = {
@@ -99,17 +112,50 @@ const SIGLIP: Defaults = {
   image_std: half,
 };
 
+const VIT: Defaults = { ...SIGLIP, resample: 2, default_to_square: true };
+const CONVNEXT: Defaults = { ...SIGLIP, size: { shortest_edge: 384 }, crop_pct: 224 / 256 };
+
 const CLASSES: Readonly<Record<string, Defaults>> = {
   CLIPImageProcessor: CLIP,
   CLIPFeatureExtractor: CLIP,
   ChineseCLIPImageProcessor: CLIP,
+  ChineseCLIPFeatureExtractor: CLIP,
   BitImageProcessor: CLIP,
   SiglipImageProcessor: SIGLIP,
-  ViTImageProcessor: { ...SIGLIP, resample: 2, default_to_square: true },
-  ViTFeatureExtractor: { ...SIGLIP, resample: 2, default_to_square: true },
+  ViTImageProcessor: VIT,
+  ViTFeatureExtractor: VIT,
+  DINOv3ViTImageProcessor: { ...SIGLIP, resample: 2, ...IMAGENET_COLOURS },
+  BlipImageProcessor: {
+    ...SIGLIP,
+    size: { height: 384, width: 384 },
+    image_mean: OPENAI_COLOURS.mean,
+    image_std: OPENAI_COLOURS.std,
+  },
+  DeiTImageProcessor: {
+    ...SIGLIP,
+    crops: true,
+    do_center_crop: true,
+    size: { height: 256, width: 256 },
+    crop_size: 224,
+  },
+  ConvNextImageProcessor: CONVNEXT,
+  ConvNextFeatureExtractor: CONVNEXT,
+  // The filter has no default here, because its default, nearest neighbour, is not supported.
+  EfficientNetImageProcessor: {
+    crops: true,
+    do_center_crop: false,
+    size: { height: 346, width: 346 },
+    crop_size: 289,
+    rescale_offset: false,
+    image_mean: half,
+    image_std: half,
+  },
   // MobileCLIP's files state every field.
   JinaCLIPImageProcessor: { crops: true },
 };
+
+/** Defaults of open_clip's `preprocess_cfg.json`, in which `size` is the side after the crop. */
+const OPEN_CLIP = { size: 224, interpolation: 'bicubic', resize_mode: 'shortest', ...OPENAI_COLOURS };
 
 /** The preprocessing among a model's configuration files, with the name of its file. Undefined if no file has it. */
 export function preprocessorOf(
@@ -118,7 +164,15 @@ export function preprocessorOf(
   const newer = read('processor_config.json')?.image_processor;
   if (isJson(newer)) return { file: 'processor_config.json', json: newer };
   const json = read('preprocessor_config.json');
-  return json && { file: 'preprocessor_config.json', json };
+  if (json) return { file: 'preprocessor_config.json', json };
+  const openClip = read('preprocess_cfg.json');
+  if (!openClip) return undefined;
+  const { size } = openClip;
+  const square = Array.isArray(size) && size.length === 2 ? { height: size[0], width: size[1] } : size;
+  return {
+    file: 'preprocess_cfg.json',
+    json: { ...OPEN_CLIP, ...openClip, ...(square ? { size: square } : {}) },
+  };
 }
 
 /** Reads the preprocessing. Throws `ModelError` that names an unsupported setting. */
@@ -140,25 +194,43 @@ export function preprocessingOf(json: unknown, file = 'preprocessor_config.json'
     value ?? refuse(`${field} is missing, and so is an image_processor_type that has a default for it`);
 
   const { side: size, square } = sideOf(need(c.size, 'size'), c.default_to_square, refuse);
-  const squash = c.resize_mode ? c.resize_mode === 'squash' : square;
-  const cut = c.do_center_crop ?? (c.crop_size !== undefined || c.resize_mode === 'shortest');
-  if (cut && !crops) refuse(`${name} has no do_center_crop`);
-  if (!cut && !squash)
-    refuse('without do_center_crop pictures keep their aspect ratio, but the input is square');
-  const crop = cut ? sideOf(c.crop_size ?? size, undefined, refuse).side : size;
-  if (crop > size) refuse(`crop_size ${crop} is larger than size ${size}`);
+  for (const field of ['crop_pct', 'rescale_offset'] as const)
+    if (stated[field] && !(field in defaults)) refuse(`${name ?? 'an image processor'} has no ${field}`);
+  const { resizeTo, crop, resize } = c.crop_pct ? convNextGeometry(size, c.crop_pct) : geometry();
   const normal = c.do_normalize ?? true;
+  if (plain === 'EfficientNetImageProcessor' && c.include_top !== false) refuse('include_top is not false');
+  const scale = (c.do_rescale ?? true) ? (c.rescale_factor ?? 1 / 255) : 1;
+  const offset = c.rescale_offset ? 127.5 * scale : 0;
   return {
-    resize: squash ? 'squash' : 'shortest',
-    resizeTo: size,
+    resize,
+    resizeTo,
     crop,
     filter: FILTERS[need(c.interpolation ?? c.resample, 'resample')]!,
     channels: 'rgb',
     layout: 'nchw',
-    scale: (c.do_rescale ?? true) ? (c.rescale_factor ?? 1 / 255) : 1,
-    mean: normal ? need(stated.mean ?? c.image_mean, 'image_mean') : [0, 0, 0],
+    scale,
+    mean: shifted(normal ? need(stated.mean ?? c.image_mean, 'image_mean') : [0, 0, 0], offset),
     std: normal ? need(stated.std ?? c.image_std, 'image_std') : [1, 1, 1],
   };
+
+  function geometry(): Pick<Preprocessing, 'resize' | 'resizeTo' | 'crop'> {
+    const resize = c.resize_mode ?? (square ? 'squash' : 'shortest');
+    const cut = c.do_center_crop ?? (c.crop_size !== undefined || c.resize_mode !== undefined);
+    if (cut && !crops) refuse(`${name} has no do_center_crop`);
+    if (!cut && resize !== 'squash')
+      refuse('without do_center_crop pictures keep their aspect ratio, but the input is square');
+    return { resize, resizeTo: size, crop: cut ? sideOf(c.crop_size ?? size, undefined, refuse).side : size };
+  }
+}
+
+/** Below 384 pixels ConvNeXt's processor resizes the short side to more than the crop, and from there on both sides to the crop. */
+function convNextGeometry(side: number, share: number): Pick<Preprocessing, 'resize' | 'resizeTo' | 'crop'> {
+  if (side >= 384) return { resize: 'squash', resizeTo: side, crop: side };
+  return { resize: 'shortest', resizeTo: Math.floor(side / share), crop: side };
+}
+
+function shifted(mean: readonly [number, number, number], by: number): [number, number, number] {
+  return [mean[0] + by, mean[1] + by, mean[2] + by];
 }
 
 function sideOf(

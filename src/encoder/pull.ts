@@ -13,6 +13,7 @@ import { MINILM, RESNET } from './builtin/packages.ts';
 import { unbundle } from './bundle.ts';
 import { findDualFiles } from './dual-files.ts';
 import { dualRecord, measured } from './dual-record.ts';
+import { externalFiles } from './external-data.ts';
 import { install } from './install.ts';
 import { findEncoder, type LocalEncoder } from './installed.ts';
 import type { EncoderRecord, RecordedFile } from './record.ts';
@@ -23,7 +24,10 @@ export interface PullOptions extends NetworkOptions {
   /** The engine that tests models and converts the built-in encoder (default: the shared one). */
   readonly engine?: Engine;
   onProgress?(progress: PullProgress): void;
-  /** Called once before the download. The pull stops if it returns false. */
+  /**
+   * Called before the download, and again for weights in further files that only the downloaded models name. The pull stops if it returns
+   * false.
+   */
   confirm?(plan: PullPlan): Promise<boolean>;
 }
 
@@ -142,15 +146,27 @@ async function pullFromHub(source: HubSource, options: PullOptions): Promise<Loc
   const { listing, all } = await listDual(source, options);
   const licence = registered?.licence ?? 'unknown';
   await agree({ id, source: `hf:${repo}@${listing.commit}`, bytes: sizeOf(all, listing), licence }, options);
-  const wanted = all.map((path) => ({ path, sha256: registered?.sha256?.[path] }));
+  const fetched = async (paths: readonly string[]) => {
+    const wanted = paths.map((path) => ({ path, sha256: registered?.sha256?.[path] }));
+    return (await resolveHub(repo, listing.commit, wanted, fetching(options))).files;
+  };
   return install(
     id,
     async (folder): Promise<EncoderRecord> => {
-      const { files } = await resolveHub(repo, listing.commit, wanted, fetching(options));
+      const files = await fetched(all);
+      // Models are tested in the download folder and moved afterwards, so that a failure does not repeat the download.
+      const downloads = rootOf(files);
+      // Weights in files whose names do not show it are known only from the models.
+      const more = (await externalFiles(downloads, all)).filter((path) => !files.has(path));
+      if (more.length > 0) {
+        await agree(
+          { id, source: `hf:${repo}@${listing.commit}`, bytes: sizeOf(more, listing), licence },
+          options,
+        );
+        for (const [path, file] of await fetched(more)) files.set(path, file);
+      }
       const recorded = [...files].map(([path, { size, sha256 }]) => ({ path, bytes: size, sha256 }));
       const origin = { id, source: `hf:${repo}`, revision: listing.commit, licence, precision };
-      // Models are tested in the download folder and moved afterwards, so that a failure does not repeat the download.
-      const downloads = dirname((files.get('tokenizer.json') as LocalFile).path);
       const { engine = sharedEngine() } = options;
       const record = await measured(
         await dualRecord(downloads, recorded, origin),
@@ -163,6 +179,12 @@ async function pullFromHub(source: HubSource, options: PullOptions): Promise<Loc
     },
     options,
   );
+}
+
+/** The folder that files of a repository lie in, by their paths. */
+function rootOf(files: ReadonlyMap<string, LocalFile>): string {
+  const [[path, file]] = [...files] as [[string, LocalFile]];
+  return file.path.slice(0, -path.length);
 }
 
 function sizeOf(paths: readonly string[], { files }: HubListing): number {

@@ -8,14 +8,11 @@ import { sha256 } from '../store/checksum.ts';
 import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { ENCODER_FILE, parseObject } from './configuration-files.ts';
 import type { Json } from './fields.ts';
+import { isTowerPrecision, type TowerPrecision } from './precision.ts';
 import type { CacheDefaults } from './types.ts';
 
 /** The file name of an encoder's record. It is written last, so that it marks a complete encoder. */
 export const RECORD_FILE = 'encoder.json';
-
-export const PRECISIONS = ['fp32', 'fp16', 'int8', 'uint8', 'quantized', 'q4', 'q4f16', 'bnb4'] as const;
-/** Number types of an ONNX model, named as in the hub's file names. */
-export type Precision = (typeof PRECISIONS)[number];
 
 const count = z.number().int().positive();
 
@@ -65,7 +62,7 @@ const record = z.object({
   source: z.string(),
   revision: z.string().optional(),
   licence: z.string(),
-  precision: z.enum(PRECISIONS),
+  precision: z.custom<TowerPrecision>((text) => typeof text === 'string' && isTowerPrecision(text)),
   fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
   dimension: count,
   logitScale: z.number().positive(),
@@ -112,7 +109,7 @@ function unreadable(where: string, why: string, cause: unknown): ModelError {
  */
 export function fingerprintOf(meaning: {
   weights: readonly string[];
-  precision: Precision;
+  precision: TowerPrecision;
   preprocessing: Preprocessing;
   tokenizer: string;
   text: TextRule;

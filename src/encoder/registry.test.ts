@@ -28,10 +28,23 @@ describe('names of encoders', () => {
     expect(encoderSource('./exported#quantized')).toMatchObject({ kind: 'folder', precision: 'quantized' });
   });
 
+  it("take transformers.js's words for precisions, and one for each tower", () => {
+    expect(encoderSource('hf:me/mine#q8')).toMatchObject({ precision: 'quantized' });
+    const mixed = { precision: 'vision=fp16,text=quantized' };
+    expect(encoderSource('hf:me/mine#vision=fp16,text=q8')).toMatchObject(mixed);
+    const { id } = encoderSource('./exported#text=q8,vision=fp16');
+    expect(id).toMatch(/exported#vision=fp16,text=quantized$/);
+    expect(encoderSource(id)).toMatchObject(mixed);
+    expect(encoderSource('hf:me/mine#text=q4')).toMatchObject({ precision: 'vision=fp32,text=q4' });
+    expect(encoderSource('hf:me/mine#text=q4,vision=q4')).toMatchObject({ precision: 'q4' });
+  });
+
   it.each([
     ['clip-vitb32', /Did you mean "clip-vit-b32"\?/],
     ['resnet', /Known are resnet50-minilm/],
     ['hf:me/mine#quantised', /Did you mean "quantized"\?/],
+    ['hf:me/mine#vision=q9', /"q9" in .* Did you mean/],
+    ['hf:me/mine#visual=q8', /for each tower: #vision=fp16,text=q8/],
     ['npm:left-pad@1.0.0', /resnet50-minilm/],
     ['https://example.org/e.zip', /sha256/],
   ])('%s is refused with advice', (name, advice) => {

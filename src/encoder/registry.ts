@@ -2,7 +2,7 @@ import { UsageError } from '../errors.ts';
 import { suggestion } from '../nearest.ts';
 import { parseSource } from '../store/sources.ts';
 import { BUILTIN_ID, MINILM, RESNET } from './builtin/packages.ts';
-import { PRECISIONS, type Precision } from './record.ts';
+import { parsePrecision, type TowerPrecision } from './precision.ts';
 import type { CacheDefaults } from './types.ts';
 
 /** Defaults for CLIP and similar encoders: the paper's constants. */
@@ -22,7 +22,7 @@ export interface RegisteredEncoder {
   readonly repo?: string;
   /** Commit. If absent, the first pull takes the newest commit and records it. */
   readonly revision?: string;
-  readonly precision: Precision;
+  readonly precision: TowerPrecision;
   readonly dimension: number;
   /** Approximate megabytes to download: the sizes of the files, or four bytes for each published parameter. */
   readonly megabytes: number;
@@ -213,34 +213,37 @@ export type EncoderSource =
       readonly id: string;
       readonly repo: string;
       readonly revision?: string;
-      readonly precision: Precision;
+      readonly precision: TowerPrecision;
       readonly registered?: RegisteredEncoder;
     }
   | { readonly kind: 'https'; readonly id: string; readonly url: string; readonly sha256: string }
-  | { readonly kind: 'folder'; readonly id: string; readonly path: string; readonly precision: Precision };
+  | {
+      readonly kind: 'folder';
+      readonly id: string;
+      readonly path: string;
+      readonly precision: TowerPrecision;
+    };
 
 /**
- * Parses a name of the registry, `hf:owner/repo[@revision][#precision]`, `https://…/encoder.zip#sha256=<hex>` (a bundle), or the
+ * Parses a name of the registry, `hf:owner/repo[@revision][#precision]` (`#q8`, `#vision=fp16,text=q8`), `https://…/encoder.zip#sha256=<hex>` (a bundle), or the
  * path of a folder `path[#precision]`. Throws `UsageError` with the nearest name for anything else.
  */
 export function encoderSource(name: string): EncoderSource {
   const registered = REGISTRY.find((entry) => entry.id === name);
   if (registered) return registeredSource(registered);
-  const [, place = '', suffix = 'fp32'] = /^(.*?)(?:#(\w+))?$/s.exec(name) as RegExpExecArray;
+  const [, place = '', suffix = 'fp32'] = /^(.*?)(?:#(?!sha256=)([\w=,]+))?$/s.exec(name) as RegExpExecArray;
   if (!/[\\/:]|^\.+$/.test(place)) throw unknownName(name);
   const source = parseSource(place);
   switch (source.kind) {
     case 'hub':
-      return { id: name, ...source, precision: precisionOf(suffix, name) };
+      return { id: name, ...source, precision: parsePrecision(suffix, name) };
     case 'https':
       return { id: name, ...source };
-    case 'folder':
+    case 'folder': {
+      const precision = parsePrecision(suffix, name);
       // The path is absolute, so that a classifier finds the encoder from any working directory.
-      return {
-        id: suffix === 'fp32' ? source.path : `${source.path}#${suffix}`,
-        ...source,
-        precision: precisionOf(suffix, name),
-      };
+      return { id: precision === 'fp32' ? source.path : `${source.path}#${precision}`, ...source, precision };
+    }
     case 'npm':
       throw new UsageError(`${name} is a package, and the only encoder made of packages is ${BUILTIN_ID}`, {
         code: 'encoder/package',
@@ -251,14 +254,6 @@ export function encoderSource(name: string): EncoderSource {
 function registeredSource(registered: RegisteredEncoder): EncoderSource {
   const { id, repo, revision, precision } = registered;
   return repo ? { kind: 'hub', id, repo, revision, precision, registered } : { kind: 'builtin', id };
-}
-
-function precisionOf(text: string, name: string): Precision {
-  if ((PRECISIONS as readonly string[]).includes(text)) return text as Precision;
-  throw new UsageError(`"${text}" in "${name}" is not a precision`, {
-    code: 'encoder/precision',
-    hint: `${suggestion(text, PRECISIONS)}Known are ${PRECISIONS.join(', ')}.`,
-  });
 }
 
 /** The error for an unknown name. */

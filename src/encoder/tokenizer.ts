@@ -37,9 +37,10 @@ export function createTokenizer(
   let tokenizer: Tokenizer;
   try {
     const { eos_token } = config;
-    // The library requires every part. The decoder is not used.
-    const parts = { added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null };
-    tokenizer = new Tokenizer({ ...parts, ...json, decoder: null }, { eos_token });
+    // The library requires every part, and a list of added tokens. The decoder is not used.
+    const parts = { normalizer: null, pre_tokenizer: null, post_processor: null };
+    const added_tokens = json.added_tokens ?? [];
+    tokenizer = new Tokenizer({ ...parts, ...json, added_tokens, decoder: null }, { eos_token });
   } catch (cause) {
     throw unreadable(cause);
   }

@@ -1,6 +1,7 @@
 import type { Engine, PortInfo, Session } from '../engine/types.ts';
 import { ModelError, UsageError } from '../errors.ts';
-import type { Pixels } from '../image/types.ts';
+import { normalize } from '../image/preprocess.ts';
+import type { Pixels, Preprocessing } from '../image/types.ts';
 import { toHalf } from '../math/half.ts';
 import { concatRows, type Matrix, matrix, matrixOf } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
@@ -53,6 +54,7 @@ export function sessionOf(make: () => Promise<Session>): LazySession {
   };
 }
 
+/** @param folder the folder with tokenizer.json */
 export function lazyTokenizer(folder: string, rule: TextRule): Lazy<TextTokenizer> {
   return lazily(async () => {
     const tokenizer = await readJson(`${folder}/tokenizer.json`);
@@ -83,11 +85,46 @@ export function outputNamed(ports: readonly PortInfo[], names: readonly string[]
   });
 }
 
-/** Floats as a tensor of the input's type. */
-export function floatInput({ dtype }: PortInfo, shape: readonly number[], data: Float32Array): Tensor {
-  return dtype === 'float16'
-    ? { dtype: 'float16', shape, data: toHalf(data) }
-    : { dtype: 'float32', shape, data };
+/** Names of inputs for pictures: transformers' and open_clip's. */
+const PIXEL_INPUTS = ['pixel_values', 'image'];
+
+/** The input for pictures. Undefined if a model has none. */
+export function pixelPort(ports: readonly PortInfo[]): PortInfo | undefined {
+  const named = ports.find(({ name }) => PIXEL_INPUTS.includes(name));
+  return named ?? ports.find(({ shape }) => shape.length === 4);
+}
+
+/**
+ * Pictures as a tensor of the input's type: normalised floats [n, 3, side, side], or bytes [n, side, side, 3] for a model that normalises
+ * them itself. Throws `ModelError` for another type.
+ */
+export function pixelTensor(port: PortInfo, pixels: readonly Pixels[], spec: Preprocessing): Tensor {
+  const { dtype, shape: stated } = port;
+  const { crop } = spec;
+  if (dtype === 'uint8' && stated.at(-1) === 3) {
+    const data = new Uint8Array(pixels.length * crop * crop * 3);
+    pixels.forEach((one, i) => {
+      data.set(one.data, i * crop * crop * 3);
+    });
+    return { dtype, shape: [pixels.length, crop, crop, 3], data };
+  }
+  const shape = [pixels.length, 3, crop, crop];
+  if (dtype === 'float32') return { dtype, shape, data: normalize(pixels, spec) };
+  if (dtype === 'float16') return { dtype, shape, data: toHalf(normalize(pixels, spec)) };
+  throw new ModelError(
+    `The model reads pictures as ${dtype} [${stated.join(', ')}], which is not supported`,
+    {
+      code: 'encoder/inputs',
+      hint: 'Export the model for float pictures [n, 3, height, width], or for bytes [n, height, width, 3].',
+      details: { input: port.name, dtype, shape: stated },
+    },
+  );
+}
+
+/** The number of inputs that a model with a fixed batch reads at a time. Undefined if the model reads batches of any size. */
+export function fixedBatch(ports: readonly PortInfo[]): number | undefined {
+  const [first] = ports.map(({ shape }) => shape[0]);
+  return typeof first === 'number' && first > 0 ? first : undefined;
 }
 
 /** Rows of tokens as tensors for the model's inputs (the usual ones are supported). All rows are padded to the same length. */
@@ -97,8 +134,10 @@ export function textFeeds(
   { padding, length, pad }: TextRule,
 ): Record<string, Tensor> {
   const width = padding === 'fixed' ? length : rows.reduce((most, row) => Math.max(most, row.length), 0);
+  const token = (row: readonly number[], at: number) => (at < row.length ? row[at]! : pad);
   const values: Record<string, (row: readonly number[], at: number) => number> = {
-    input_ids: (row, at) => (at < row.length ? row[at]! : pad),
+    input_ids: token,
+    text: token,
     attention_mask: (row, at) => Number(at < row.length),
     position_ids: (_, at) => at,
     token_type_ids: () => 0,

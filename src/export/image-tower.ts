@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import { withClip } from '../encoder/clip/sessions.ts';
 import { imageGraph } from '../encoder/clip/towers.ts';
 import { ENCODER_FILE } from '../encoder/configuration-files.ts';
-import { IMAGE_OUTPUTS } from '../encoder/dual-encoder.ts';
+import { IMAGE_OUTPUTS, tokenizerFolder } from '../encoder/dual-encoder.ts';
 import { isWeights } from '../encoder/dual-files.ts';
 import { EXTERNAL_DATA, externalPath, externalPlace } from '../encoder/external-data.ts';
 import type { LocalEncoder } from '../encoder/installed.ts';
-import { lazyTokenizer, outputNamed, textFeeds } from '../encoder/tower.ts';
+import { lazyTokenizer, outputNamed, pixelPort, textFeeds } from '../encoder/tower.ts';
 import type { PortInfo } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
@@ -48,7 +48,7 @@ export async function imageTower({ record, folder }: LocalEncoder): Promise<Imag
   const graph = pruned(model.graph, output);
   const weights = new Set(graph.initializers.map(({ name }) => name));
   const inputs = graph.inputs.filter(({ name }) => !weights.has(name));
-  const pixels = inputs.find(({ name }) => name === 'pixel_values') ?? inputs[0];
+  const pixels = inputs.find((input) => pixelPort([portInfo(input)])) ?? inputs[0];
   if (!pixels) {
     throw new ModelError(`${path} computes ${output} from no input`, {
       code: 'export/tower',
@@ -59,7 +59,10 @@ export async function imageTower({ record, folder }: LocalEncoder): Promise<Imag
     graph.initializers.map((weight) => withinFile(weight, folder, record.imageModel)),
   );
   const others = inputs.filter((input) => input !== pixels).map(portInfo);
-  const emptyText = others.length > 0 ? (await lazyTokenizer(folder, record.text).get()).encode('') : [];
+  const emptyText =
+    others.length > 0
+      ? (await lazyTokenizer(tokenizerFolder(record, folder), record.text).get()).encode('')
+      : [];
   return {
     model: { ...model, graph: { ...graph, inputs, initializers } },
     input: { name: pixels.name, half: isHalf(pixels, path) },

@@ -126,6 +126,30 @@ describe('the centre crop', () => {
       expect([...data.subarray(0, 18)]).toEqual([...picture.data.subarray(first * 3, first * 3 + 18)]);
     }
   });
+
+  // 'longest' is open_clip's ResizeKeepRatio, and the padding is torchvision's CenterCrop.
+  it.each([
+    ['longest', 6, { width: 6, height: 3, left: 0, top: 1 }],
+    ['longest', 5, { width: 5, height: 2, left: 0, top: 1 }],
+    ['shortest', 3, { width: 6, height: 3, left: 0, top: 1 }],
+    ['squash', 3, { width: 3, height: 3, left: 1, top: 1 }],
+  ] as const)(
+    'after a resize (%s to %d) that leaves less than the crop adds black',
+    (resize, resizeTo, inner) => {
+      const [crop, picture] = [resizeTo === 5 ? 5 : 6, noise(60, 30)];
+      const { data } = cropView(picture, { ...CLIP, resize, resizeTo, crop }, 0, 0, '');
+      const { width, height, left, top } = inner;
+      const box = { x: 0, y: 0, width: 60, height: 30 };
+      const window = { x: 0, y: 0, width, height };
+      const resized = resizeToRgb(picture, box, inner, window, 'bicubic');
+      const expected = Array.from({ length: crop * crop * 3 }, (_, at) => {
+        const [x, y] = [(Math.floor(at / 3) % crop) - left, Math.floor(at / 3 / crop) - top];
+        const inside = x >= 0 && x < width && y >= 0 && y < height;
+        return inside ? resized[(y * width + x) * 3 + (at % 3)] : 0;
+      });
+      expect([...data]).toEqual(expected);
+    },
+  );
 });
 
 describe('views', () => {

@@ -29,7 +29,7 @@ sharp.unblock({
   operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].map((format) => `VipsForeignLoad${format}`),
 });
 
-/** Runs a job: returns one result for each view, or one small JPEG or PNG. Throws as `decode`, and `UsageError` if a crop does not fit. */
+/** Runs a job: returns one result for each view, or one small JPEG or PNG. Throws as `decode`. */
 export async function runJob(job: Job, bytes: Uint8Array): Promise<Uint8Array[]> {
   if (job.kind === 'thumbnail') return [await thumbnail(bytes, job.side, job)];
   if (job.kind === 'crop') return [await crop(bytes, job.region, job)];

@@ -145,11 +145,6 @@ describe('a loader', () => {
       expect(job).toMatchObject({ status: 'rejected', reason: { code: 'interrupted' } });
     await expect(loader.load(png, request)).rejects.toMatchObject({ code: 'image-loader/closed' });
   });
-
-  it('distinguishes a wrong call from a wrong picture', async () => {
-    const tooLarge = { ...request, spec: { ...spec, crop: 32 } };
-    await expect(open().load(png, tooLarge)).rejects.toMatchObject({ code: 'image/crop', exitCode: 2 });
-  });
 });
 
 describe('the limits of a picture', () => {

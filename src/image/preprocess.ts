@@ -1,9 +1,8 @@
-import { UsageError } from '../errors.ts';
 import { random } from '../math/random.ts';
 import { type Box, type Raster, resizeToRgb } from './resize.ts';
 import type { Pixels, Preprocessing, View } from './types.ts';
 
-/** The crop of a picture for an encoder, side x side RGB: the centre crop (view 0), or a random resized crop (views 1, 2, …). Throws `UsageError` if the crop does not fit. */
+/** The crop of a picture for an encoder, side x side RGB: the centre crop (view 0), or a random resized crop (views 1, 2, …). */
 export function cropView(
   picture: Raster,
   spec: Preprocessing,
@@ -16,30 +15,46 @@ export function cropView(
   return { width: spec.crop, height: spec.crop, data };
 }
 
-/** Resizes the short side (or both sides) to `resizeTo`, then crops the square in the middle, as CLIP's own preprocessing does. */
-function centreCrop(picture: Raster, { resize, resizeTo, crop, filter }: Preprocessing): Uint8Array {
+/**
+ * Resizes the picture, then cuts the square in the middle, as CLIP's own preprocessing does. Where the resized picture is smaller than
+ * the square, black is added evenly on both sides, as by torchvision's CenterCrop.
+ */
+function centreCrop(picture: Raster, spec: Preprocessing): Uint8Array {
   const { width, height } = picture;
+  const { crop, filter } = spec;
   const whole: Box = { x: 0, y: 0, width, height };
+  const size = resizedSize(picture, spec);
+  const across = cut(size.width, crop);
+  const down = cut(size.height, crop);
+  const window: Box = { x: across.from, y: down.from, width: across.length, height: down.length };
+  const rgb = resizeToRgb(picture, whole, size, window, filter);
+  if (window.width === crop && window.height === crop) return rgb;
+  const padded = new Uint8Array(crop * crop * 3);
+  const stride = window.width * 3;
+  for (let y = 0; y < window.height; y++)
+    padded.set(rgb.subarray(y * stride, (y + 1) * stride), ((down.before + y) * crop + across.before) * 3);
+  return padded;
+}
+
+function resizedSize(
+  { width, height }: Raster,
+  { resize, resizeTo }: Preprocessing,
+): { width: number; height: number } {
+  if (resize === 'squash') return { width: resizeTo, height: resizeTo };
+  const long = Math.max(width, height);
   const short = Math.min(width, height);
-  const size =
-    resize === 'squash'
-      ? { width: resizeTo, height: resizeTo }
-      : {
-          width: width === short ? resizeTo : Math.floor((resizeTo * width) / short),
-          height: height === short ? resizeTo : Math.floor((resizeTo * height) / short),
-        };
-  const window: Box = {
-    x: roundHalfEven((size.width - crop) / 2),
-    y: roundHalfEven((size.height - crop) / 2),
-    width: crop,
-    height: crop,
-  };
-  if (window.x < 0 || window.y < 0) {
-    throw new UsageError(`A crop of ${crop} pixels does not fit into ${size.width} x ${size.height}`, {
-      code: 'image/crop',
-    });
-  }
-  return resizeToRgb(picture, whole, size, window, filter);
+  // torchvision truncates the long side, and open_clip rounds the short one.
+  const scaled = (side: number) =>
+    resize === 'shortest'
+      ? Math.floor((resizeTo * side) / short)
+      : Math.max(1, roundHalfEven(side / (long / resizeTo)));
+  return { width: scaled(width), height: scaled(height) };
+}
+
+/** The part of a side that the crop keeps, and the pixels of padding before it. */
+function cut(side: number, crop: number): { from: number; length: number; before: number } {
+  if (side >= crop) return { from: roundHalfEven((side - crop) / 2), length: crop, before: 0 };
+  return { from: 0, length: side, before: Math.floor((crop - side) / 2) };
 }
 
 /** Rounds half to even, as Python's `round`. */

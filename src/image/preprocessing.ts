@@ -6,7 +6,7 @@ const triple = z.tuple([z.number(), z.number(), z.number()]);
 
 /** Schema of an encoder's preprocessing in files. */
 export const preprocessingSchema: z.ZodType<Preprocessing> = z.object({
-  resize: z.enum(['shortest', 'squash']),
+  resize: z.enum(['shortest', 'longest', 'squash']),
   resizeTo: count,
   crop: count,
   filter: z.enum(['bicubic', 'bilinear']),

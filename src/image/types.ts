@@ -7,11 +7,14 @@ export interface Pixels {
 
 /** Preprocessing of pictures for an encoder: first the geometry, then the arithmetic on the cropped pixels. */
 export interface Preprocessing {
-  /** `shortest`: the short side becomes `resizeTo`, the long side follows. `squash`: both sides become `resizeTo`. */
-  readonly resize: 'shortest' | 'squash';
+  /**
+   * `shortest`: the short side becomes `resizeTo`, the long side follows. `longest`: the long side becomes `resizeTo`. `squash`: both
+   * sides become `resizeTo`.
+   */
+  readonly resize: 'shortest' | 'longest' | 'squash';
   /** Side after resizing, in pixels. */
   readonly resizeTo: number;
-  /** Side of the square centre crop and of the encoder's input, in pixels. */
+  /** Side of the square centre crop and of the encoder's input, in pixels. A smaller picture is padded with black on all sides. */
   readonly crop: number;
   readonly filter: 'bicubic' | 'bilinear';
   readonly channels: 'rgb' | 'bgr';

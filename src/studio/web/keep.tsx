@@ -23,10 +23,10 @@ session = onnxruntime.InferenceSession('${name}.onnx')
 about = session.get_modelmeta().custom_metadata_map
 how, labels = json.loads(about['preprocessing']), json.loads(about['labels'])
 picture, to, side = Image.open('new.jpg').convert('RGB'), how['resizeTo'], how['crop']
-size = [to if s == min(picture.size) else to * s // min(picture.size) for s in picture.size]
-size = (to, to) if how['resize'] == 'squash' else size
+edge = (max if how['resize'] == 'longest' else min)(picture.size)
+size = [{'squash': to, 'shortest': to * s // edge, 'longest': round(s / (edge / to))}[how['resize']] for s in picture.size]
 picture = picture.resize(size, Image.BICUBIC if how['filter'] == 'bicubic' else Image.BILINEAR)
-x, y = (round((s - side) / 2) for s in picture.size)
+x, y = (round((s - side) / 2) if s > side else -((side - s) // 2) for s in picture.size)
 pixels = numpy.asarray(picture.crop((x, y, x + side, y + side)))[None]
 p = session.run(['probabilities'], {'pixels': pixels})[0][0]
 print(labels[p.argmax()], p.max())`,
