@@ -94,7 +94,7 @@ export async function readClassifier(
   } finally {
     await file.close();
   }
-  return inTurns(decoding(await readRegular(path, CLASSIFIER, { signal }), path), signal);
+  return readClassifierBytes(await readRegular(path, CLASSIFIER, { signal }), path, signal);
 }
 
 /** The examples' features, left in the file. */
@@ -119,6 +119,15 @@ async function rowsOf(
 /** The classifier in a file's bytes. Throws `ModelError` that names `path` if anything does not fit. */
 export function decodeClassifier(bytes: Uint8Array, path?: string): ClassifierData {
   return atOnce(decoding(bytes, path));
+}
+
+/** The same as interruptible work, so that other requests are answered meanwhile. */
+export function readClassifierBytes(
+  bytes: Uint8Array,
+  path: string,
+  signal?: AbortSignal,
+): Promise<ClassifierData> {
+  return inTurns(decoding(bytes, path), signal);
 }
 
 function* decoding(bytes: Uint8Array, path = 'the file'): Pieces<ClassifierData> {

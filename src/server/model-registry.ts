@@ -3,7 +3,7 @@ import { errorAbout, UsageError } from '../errors.ts';
 import { Model, type Reload, type Sharing } from './model.ts';
 import { Refusal } from './problem.ts';
 
-/** The path of a classifier's file, and its name in URLs. */
+/** The path or the address (`s3://bucket/name`) of a classifier's file, and its name in URLs. */
 export interface ModelFile {
   readonly name: string;
   readonly path: string;
@@ -28,22 +28,31 @@ export function modelFile(given: string): ModelFile {
 /** The served classifiers, by name. They are reloaded when their files change. */
 export class Registry {
   readonly #models: ReadonlyMap<string, Model>;
-  readonly #poll: NodeJS.Timeout;
+  readonly #polls: readonly NodeJS.Timeout[];
   /** Checks in progress. A check that waits for another program does not delay checks of other classifiers. */
   readonly #looking = new Map<Model, Promise<void>>();
 
-  private constructor(models: ReadonlyMap<string, Model>, every: number, told: (reload: Reload) => void) {
+  private constructor(
+    models: ReadonlyMap<string, Model>,
+    every: number | undefined,
+    told: (reload: Reload) => void,
+  ) {
     this.#models = models;
-    this.#poll = setInterval(() => {
-      for (const model of this.all) if (!this.#looking.has(model)) this.#look(model, told);
-    }, every).unref();
+    this.#polls = this.all.map((model) =>
+      setInterval(() => {
+        if (!this.#looking.has(model)) this.#look(model, told);
+      }, every ?? model.interval).unref(),
+    );
   }
 
-  /** Opens all files. Every `every` milliseconds, checks whether another program changed one, and reports it. */
+  /**
+   * Opens all files. Every `every` milliseconds (default: a second for files, ten for objects of a store), checks whether another
+   * program changed one, and reports it.
+   */
   static async open(
     files: readonly ModelFile[],
     sharing: Sharing,
-    every: number,
+    every: number | undefined,
     told: (reload: Reload) => void,
   ): Promise<Registry> {
     const models = new Map<string, Model>();
@@ -77,7 +86,7 @@ export class Registry {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#poll);
+    for (const poll of this.#polls) clearInterval(poll);
     await Promise.all(this.#looking.values());
     await Promise.all(this.all.map((model) => model.close()));
   }

@@ -1,15 +1,14 @@
-import { stat } from 'node:fs/promises';
 import { Classifier } from '../classifier/classifier.ts';
 import type { EncoderSession } from '../classifier/encoder-session.ts';
-import { readClassifier, writeClassifier } from '../classifier/file.ts';
+import { writeClassifier } from '../classifier/file.ts';
 import { classifierHash } from '../classifier/file-bytes.ts';
 import type { Prediction } from '../classifier/types.ts';
-import { throwIfAborted } from '../errors.ts';
+import { DataError, throwIfAborted } from '../errors.ts';
 import { withLock } from '../store/lock.ts';
-import { fileIdentity } from '../store/regular.ts';
 import { watchDrift } from './drift.ts';
 import type { BorrowedEncoder, EncoderPool } from './encoder-pool.ts';
 import type { Metrics } from './metrics.ts';
+import { type ModelSource, modelSource } from './model-source.ts';
 import { Refusal } from './problem.ts';
 
 /** A classifier that is ready to answer. */
@@ -38,7 +37,7 @@ export interface Expected {
   readonly etags?: readonly string[];
 }
 
-/** The result of a changed file: it was loaded, or it cannot be used and the classifier before is still served. */
+/** The result of a check: a changed file was loaded, or it cannot be read or used, and the classifier before is still served. */
 export interface Reload {
   readonly name: string;
   /** Version of the classifier that is served now. */
@@ -58,26 +57,35 @@ export interface Sharing {
  */
 export class Model {
   readonly name: string;
-  readonly #path: string;
+  readonly #source: ModelSource;
   readonly #sharing: Sharing;
   #loaded: Loaded;
   /** Signature of the file when it was last read or written. */
   #signature: string;
   #problem?: Error;
+  /** Why the last check could not read the file. The next check tries again. */
+  #unreachable?: Error;
   #work: Promise<unknown> = Promise.resolve();
 
-  private constructor(name: string, path: string, sharing: Sharing, loaded: Loaded, signature: string) {
+  private constructor(
+    name: string,
+    source: ModelSource,
+    sharing: Sharing,
+    loaded: Loaded,
+    signature: string,
+  ) {
     this.name = name;
-    this.#path = path;
+    this.#source = source;
     this.#sharing = sharing;
     this.#loaded = loaded;
     this.#signature = signature;
   }
 
-  /** Reads the file and opens its encoder. Throws `ModelError` if either cannot be used. */
-  static async open(name: string, path: string, sharing: Sharing): Promise<Model> {
-    const signature = await signatureOf(path);
-    return new Model(name, path, sharing, await read(name, path, sharing), signature);
+  /** Reads the file at a path or address and opens its encoder. Throws `ModelError` if either cannot be used. */
+  static async open(name: string, place: string, sharing: Sharing): Promise<Model> {
+    const source = modelSource(place);
+    const signature = await source.signature();
+    return new Model(name, source, sharing, await read(name, source, signature, sharing), signature);
   }
 
   get data(): Classifier['data'] {
@@ -95,7 +103,12 @@ export class Model {
 
   /** Why the present file on the disk cannot be loaded; undefined if it was. */
   get problem(): Error | undefined {
-    return this.#problem;
+    return this.#unreachable ?? this.#problem;
+  }
+
+  /** Milliseconds between two checks for changes. */
+  get interval(): number {
+    return this.#source.interval;
   }
 
   /** Calls `work` with the present classifier, which stays open until the work is done, even if another one replaces it. */
@@ -112,17 +125,19 @@ export class Model {
 
   /**
    * Replaces the classifier by the one that `act` makes, first in the file. Throws a `Refusal` if the present classifier is not the
-   * expected one: 409 for its version, 412 for its entity tag.
+   * expected one (409 for its version, 412 for its entity tag) and if it is an object of a store (403).
    */
   change(
     expected: Expected,
     act: (classifier: Classifier) => Promise<Classifier>,
     signal: AbortSignal,
   ): Promise<Classifier> {
+    const { path } = this.#source;
+    if (path === undefined) return Promise.reject(inStore());
     return this.#inTurn(async () => {
       throwIfAborted(signal);
-      const locked = () => this.#changeLocked(expected, act, signal);
-      return withLock(`${this.#path}.lock`, locked, signal);
+      const locked = () => this.#changeLocked(path, expected, act, signal);
+      return withLock(`${path}.lock`, locked, signal);
     });
   }
 
@@ -137,19 +152,20 @@ export class Model {
   }
 
   async #changeLocked(
+    path: string,
     expected: Expected,
     act: (classifier: Classifier) => Promise<Classifier>,
     signal: AbortSignal,
   ): Promise<Classifier> {
     await this.#refresh();
-    if (this.#problem) throw this.#problem;
+    if (this.problem) throw this.problem;
     this.#check(expected);
     return this.use(async ({ classifier: before }) => {
       const classifier = await act(before);
       // If the client was already answered that the deadline passed, nothing may be changed.
       throwIfAborted(signal);
-      await writeClassifier(this.#path, classifier.data);
-      this.#signature = await signatureOf(this.#path);
+      await writeClassifier(path, classifier.data);
+      this.#signature = await this.#source.signature();
       const { encoders, metrics } = this.#sharing;
       const encoder = await encoders.borrow(classifier.data.encoder);
       await this.#replace(loadedFrom(this.name, classifier, encoder, metrics));
@@ -158,18 +174,33 @@ export class Model {
   }
 
   async #refresh(): Promise<Reload | undefined> {
-    const signature = await signatureOf(this.#path);
-    if (signature === this.#signature) return undefined;
-    this.#signature = signature;
+    const wasUnreachable = this.#unreachable !== undefined;
     try {
-      const loaded = await read(this.name, this.#path, this.#sharing);
-      this.#problem = undefined;
-      await this.#replace(loaded);
-      return { name: this.name, version: this.data.version };
+      const signature = await this.#source.signature();
+      const isNew = signature !== this.#signature;
+      if (isNew) await this.#load(signature);
+      this.#unreachable = undefined;
+      return isNew ? this.#outcome(this.#problem) : undefined;
     } catch (error) {
-      this.#problem = error as Error;
-      return { name: this.name, version: this.data.version, error: this.#problem };
+      this.#unreachable = error as Error;
+      return wasUnreachable ? undefined : this.#outcome(this.#unreachable);
     }
+  }
+
+  /** Loads the present file, or notes why it cannot be used. Throws `DataError` if it could not be read, so that it is tried again. */
+  async #load(signature: string): Promise<void> {
+    try {
+      await this.#replace(await read(this.name, this.#source, signature, this.#sharing));
+      this.#problem = undefined;
+    } catch (error) {
+      if (error instanceof DataError) throw error;
+      this.#problem = error as Error;
+    }
+    this.#signature = signature;
+  }
+
+  #outcome(error?: Error): Reload {
+    return { name: this.name, version: this.data.version, error };
   }
 
   async #replace(loaded: Loaded): Promise<void> {
@@ -207,8 +238,13 @@ export class Model {
   }
 }
 
-async function read(name: string, path: string, { encoders, metrics }: Sharing): Promise<Loaded> {
-  const data = await readClassifier(path);
+async function read(
+  name: string,
+  source: ModelSource,
+  signature: string,
+  { encoders, metrics }: Sharing,
+): Promise<Loaded> {
+  const data = await source.read(signature);
   const encoder = await encoders.borrow(data.encoder);
   return loadedFrom(name, new Classifier(data, encoder.session), encoder, metrics);
 }
@@ -229,9 +265,11 @@ function loadedFrom(
   return { ready, encoder, users: 0, retired: false };
 }
 
-async function signatureOf(path: string): Promise<string> {
-  const found = await stat(path).catch(() => undefined);
-  return found ? fileIdentity(found) : 'missing';
+function inStore(): Refusal {
+  return new Refusal(403, 'The classifier is an object of a store, which the server does not change', {
+    code: 'server/read-only',
+    hint: 'Change the file with tip-adapter add or remove, and put it into the store. The server then loads it.',
+  });
 }
 
 async function retire(loaded: Loaded): Promise<void> {

@@ -26,7 +26,7 @@ export interface ServerOptions extends Partial<ServerValues> {
   /** Time limit for a request's headers and, with `requestTimeout`, for the whole request, in milliseconds. */
   readonly headersTimeout?: number;
   readonly requestTimeout?: number;
-  /** Milliseconds between two checks of the files. */
+  /** Milliseconds between two checks of the files (default: 1,000 for files, 10,000 for objects of a store). */
   readonly pollInterval?: number;
 }
 
@@ -44,7 +44,6 @@ export interface Server {
 const MIB = 2 ** 20;
 const HEADERS_TIMEOUT = 10_000;
 const REQUEST_TIMEOUT = 30_000;
-const POLL_INTERVAL = 1_000;
 
 /** The options of programs that the command line does not have. */
 const OWN_OPTIONS: readonly (keyof ServerOptions)[] = [
@@ -121,7 +120,7 @@ export async function createServer(options: ServerOptions): Promise<Server & Asy
               if (error) log('error', 'sample', { error: (error as Error).message });
             },
           });
-    const { models, pollInterval = POLL_INTERVAL } = options;
+    const { models, pollInterval } = options;
     const registry = await Registry.open(
       models,
       { encoders, metrics },

@@ -16,6 +16,10 @@ export const serveCommand = defineCommand({
       'TIP_ADAPTER_TOKEN=… tip-adapter serve pets=pets-v3.safetensors birds.safetensors --host 0.0.0.0',
       'Serves other machines, which need the token. The first file is served under the name pets.',
     ],
+    [
+      'tip-adapter serve s3://my-bucket/pets.safetensors',
+      'Serves a classifier of an S3-compatible store, and loads it again when it changes.',
+    ],
   ],
   async check(given, { token = process.env.TIP_ADAPTER_TOKEN, json: _, ...values }) {
     const { checkServing, modelFile } = await import('../../server/index.ts');
